@@ -1,0 +1,208 @@
+# hypernet: one Makefile, no recursion over folders. `make help` lists the targets.
+#
+#   make demo                      install what is missing, build, train on real or simulated data, serve
+#   make check                     the same set-up, then every test
+#   make MODE=asan check-unit      another build: release (default) debug asan tsan cov fuzz, each in build/MODE/
+#
+# V=1 shows whole commands. User CFLAGS and LDFLAGS come last and win.
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+MODE ?= release
+B := build/$(MODE)
+VERSION := 0.1.0
+
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+MANDIR ?= $(PREFIX)/share/man
+SYSCONFDIR ?= /etc
+UNITDIR ?= /lib/systemd/system
+DESTDIR ?=
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
+
+# ---- tools and libraries ----
+ifeq ($(origin CC),default)
+CC := $(if $(filter fuzz,$(MODE)),clang,gcc)
+endif
+AR := ar
+PYTHON ?= /usr/bin/python3
+PKG_CONFIG ?= pkg-config
+LIBS := libmicrohttpd jansson sqlite3 openblas zlib
+LIB_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null)
+LIB_LDLIBS = $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null)
+CHECK_LDLIBS = $(shell $(PKG_CONFIG) --libs check 2>/dev/null)
+
+# ---- flags ----
+WARN := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith \
+        -Wwrite-strings -Wformat=2 -Wundef
+ifdef CI
+WARN += -Werror
+endif
+FLAGS_release := -O2 -g
+FLAGS_debug   := -O0 -g3 -DHYPERNET_DEBUG
+FLAGS_asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all -DHYPERNET_DEBUG
+FLAGS_tsan    := -O1 -g -fno-omit-frame-pointer -fsanitize=thread -DHYPERNET_DEBUG
+FLAGS_cov     := -O0 -g --coverage
+FLAGS_fuzz    := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -DHYPERNET_DEBUG
+ifeq ($(FLAGS_$(MODE)),)
+$(error MODE=$(MODE) is not one of release debug asan tsan cov fuzz)
+endif
+# -fno-math-errno lets the compiler vectorise sqrt; NaN and infinity keep their meaning everywhere.
+HARDEN := $(if $(filter release,$(MODE)),-D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE)
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -I. -pthread -fno-math-errno $(FLAGS_$(MODE)) $(HARDEN) $(WARN) \
+             -DHYPERNET_VERSION='"$(VERSION)"' $(LIB_CFLAGS) $(CFLAGS)
+ALL_LDFLAGS = -pthread $(filter -fsanitize% --coverage,$(FLAGS_$(MODE))) \
+              $(if $(filter release,$(MODE)),-pie -Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now) $(LDFLAGS)
+comma := ,
+
+# ---- sources: a new file in a folder is built without an edit here ----
+SRCS := $(sort $(wildcard base/*.c engine/*.c engine/train/*.c store/*.c server/*.c))
+LIB_SRCS := $(filter-out server/main.c,$(SRCS))
+OBJS := $(SRCS:%.c=$(B)/%.o)
+LIB_OBJS := $(LIB_SRCS:%.c=$(B)/%.o) $(B)/schema/embed.o
+HEADERS := $(sort $(wildcard base/*.h engine/*.h engine/train/*.h store/*.h server/*.h schema/*.h))
+UNIT_SRCS := $(sort $(wildcard tests/unit/test_*.c))
+UNIT_BINS := $(UNIT_SRCS:%.c=$(B)/%)
+FAULT_SRCS := $(sort $(wildcard tests/fault/test_*.c))
+FAULT_BINS := $(FAULT_SRCS:%.c=$(B)/%)
+DOUBLE_SRCS := $(sort $(wildcard tests/unit/double_*.c))
+DOUBLE_BINS := $(DOUBLE_SRCS:%.c=$(B)/%)
+FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_BINS := $(FUZZ_SRCS:%.c=$(B)/%)
+SUPPORT_SRCS := $(sort $(wildcard tests/support/*.c))
+SUPPORT_OBJS := $(SUPPORT_SRCS:%.c=$(B)/%.o)
+DEPFILES := $(OBJS:.o=.d) $(UNIT_BINS:=.d) $(FAULT_BINS:=.d) $(SUPPORT_OBJS:.o=.d) $(FUZZ_BINS:=.d)
+
+.PHONY: all
+all: $(B)/hypernet ## build the binary, build/MODE/hypernet
+
+# A change of flags rebuilds everything of the mode.
+$(B)/flags.stamp: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(CC) $(ALL_CFLAGS) | $(ALL_LDFLAGS)' | cmp -s - $@ || printf '%s\n' '$(CC) $(ALL_CFLAGS) | $(ALL_LDFLAGS)' > $@
+.PHONY: FORCE
+FORCE:
+
+$(B)/%.o: %.c $(B)/flags.stamp
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# The contracts of schema/ are built into the binary. The document of the API is written as YAML and served as JSON.
+$(B)/schema/yaml2json: schema/yaml2json.c $(B)/flags.stamp
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -fno-sanitize=all -o $@ $< -lyaml
+$(B)/schema/openapi.json: schema/openapi.yaml $(B)/schema/yaml2json
+	$(call say,GEN,$@)
+	$(Q)$(B)/schema/yaml2json < $< > $@
+$(B)/schema/embed.o: schema/embed.S $(sort $(wildcard schema/*.sql)) $(B)/schema/openapi.json
+	$(call say,AS,$<)
+	$(Q)$(CC) -I. -I$(B) -c -o $@ $<
+
+$(B)/libhypernet.a: $(LIB_OBJS)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(B)/hypernet: $(B)/server/main.o $(B)/libhypernet.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LDLIBS) -lm
+
+# ---- tests ----
+$(B)/tests/unit/test_% $(B)/tests/fault/test_%: $(B)/libhypernet.a $(SUPPORT_OBJS)
+$(UNIT_BINS) $(FAULT_BINS): $(B)/%: %.c $(B)/flags.stamp
+	@mkdir -p $(@D)
+	$(call say,TEST,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -Wno-conversion -MMD -MP -MF $@.d -o $@ $< $(SUPPORT_OBJS) $(B)/libhypernet.a $(ALL_LDFLAGS) $(CHECK_LDLIBS) $(LIB_LDLIBS) -lm
+
+# The numerics once more with double as the scalar, so that finite differences mean something.
+DOUBLE_OBJS := $(patsubst %.c,$(B)/double/%.o,$(sort $(wildcard base/*.c)) $(filter-out engine/safetensors.c engine/model.c engine/model_json.c,$(sort $(wildcard engine/*.c engine/train/*.c))))
+$(B)/double/%.o: %.c $(B)/flags.stamp
+	@mkdir -p $(@D)
+	$(call say,CC64,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -DENGINE_DOUBLE -MMD -MP -c -o $@ $<
+$(DOUBLE_BINS): $(B)/%: %.c $(DOUBLE_OBJS) $(B)/flags.stamp
+	@mkdir -p $(@D)
+	$(call say,TEST,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -Wno-conversion -DENGINE_DOUBLE -MMD -MP -MF $@.d -o $@ $< $(DOUBLE_OBJS) $(ALL_LDFLAGS) $(CHECK_LDLIBS) $(LIB_LDLIBS) -lm
+DEPFILES += $(DOUBLE_OBJS:.o=.d) $(DOUBLE_BINS:=.d)
+
+$(FUZZ_BINS): $(B)/%: %.c $(B)/libhypernet.a
+	@mkdir -p $(@D)
+	$(call say,FUZZ,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer,address,undefined -MMD -MP -MF $@.d -o $@ $< $(B)/libhypernet.a $(ALL_LDFLAGS) $(LIB_LDLIBS) -lm
+
+export PYTHON
+.PHONY: check check-unit check-fault check-http check-docs check-asan check-tsan check-valgrind
+check: deps ## install what is missing, then every test: lint, unit, fault, http, docs
+	$(Q)$(MAKE) --no-print-directory check-all
+.PHONY: check-all
+check-all: all
+	$(Q)tests/run lint unit fault http golden docs
+check-unit: $(UNIT_BINS) $(DOUBLE_BINS) ## C tests, one program a source file
+	$(Q)tests/run unit
+check-fault: $(FAULT_BINS) ## out of memory, disk full and damaged files
+	$(Q)tests/run fault
+check-http: all ## the real server on a free port, real clients
+	$(Q)tests/run http
+check-golden: all ## the same numbers as numpy, from the same file
+	$(Q)tests/run golden
+check-docs: all ## every command of the README and the man pages
+	$(Q)tests/run docs
+check-asan: ## unit, fault and http tests under AddressSanitizer and UBSan
+	$(Q)$(MAKE) --no-print-directory MODE=asan check-sanitized
+check-tsan: ## unit and http tests under ThreadSanitizer
+	$(Q)$(MAKE) --no-print-directory MODE=tsan check-sanitized
+.PHONY: check-sanitized test-programs
+check-sanitized: all test-programs
+	$(Q)tests/run unit fault http golden
+test-programs: $(UNIT_BINS) $(DOUBLE_BINS) $(FAULT_BINS)
+check-deploy: all ## image, three replicas behind HAProxy, one killed and one stopped under load (needs root)
+	$(Q)tests/deploy/run
+fuzz: ## fuzz each target for FUZZ_SECONDS (default 30)
+	$(Q)$(MAKE) --no-print-directory MODE=fuzz fuzz-run
+.PHONY: fuzz fuzz-run check-deploy check-golden
+fuzz-run: $(FUZZ_BINS)
+	$(Q)tests/fuzz/run $(FUZZ_BINS)
+
+# ---- lint ----
+.PHONY: lint check-layers check-headers check-format
+lint: check-layers check-headers check-format ## layers, headers that compile alone, layout, banned calls
+check-layers: $(LIB_OBJS)
+	$(Q)tests/support/check_layers $(B)
+check-headers:
+	$(Q)for h in $(HEADERS); do $(CC) $(ALL_CFLAGS) -fsyntax-only -x c $$h || exit 1; done
+	@echo "headers: $(words $(HEADERS)) compile alone"
+check-format:
+	$(Q)tests/support/check_format
+.PHONY: format
+format: ## lay the C files out with clang-format
+	$(Q)clang-format -i $(SRCS) $(HEADERS) $(UNIT_SRCS) $(FAULT_SRCS) $(DOUBLE_SRCS) $(SUPPORT_SRCS) $(FUZZ_SRCS)
+
+# ---- set-up, demo, install ----
+.PHONY: deps demo bench install uninstall dist clean help
+deps: ## install the libraries and tools that are missing (apt, when it may)
+	$(Q)deploy/deps
+demo: deps ## build, train on real data (DATA=dir) or a simulated world, serve on http://127.0.0.1:8080
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)HYPERNET=$(B)/hypernet deploy/demo
+bench: all ## measure quality and speed (writes the machine and the commit beside the figures)
+	$(Q)tests/bench/run
+
+install: all ## install binary and man pages under DESTDIR and PREFIX
+	install -D -m 755 $(B)/hypernet $(DESTDIR)$(BINDIR)/hypernet
+	for page in $(sort $(wildcard server/man/*.1)); do install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man1/$$(basename $$page); done
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(BINDIR)/hypernet $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(wildcard server/man/*.1)))
+dist: ## a source archive of the commit
+	git archive --prefix=hypernet-$(VERSION)/ -o build/hypernet-$(VERSION).tar.gz HEAD
+clean: ## remove build/
+	rm -rf build
+help: ## this list
+	@grep -hE '^[a-z][a-z-]*:.*##' Makefile | sed -E 's/:.*## /|/' | while IFS='|' read -r t d; do printf '  %-16s %s\n' "$$t" "$$d"; done
+
+-include $(wildcard $(DEPFILES))

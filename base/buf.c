@@ -1,0 +1,157 @@
+/* One contiguous block, because both MHD and write(2) want one; doubling keeps appends O(1) amortised. */
+#include "base/buf.h"
+
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void buf_init(struct buf *b, size_t max_bytes)
+{
+    *b = (struct buf){.max_bytes = max_bytes};
+}
+
+void buf_fini(struct buf *b)
+{
+    mem_free(b->data);
+    buf_init(b, b->max_bytes);
+}
+
+void buf_reset(struct buf *b)
+{
+    b->len = 0;
+    b->failed = ERR_OK;
+}
+
+char *buf_reserve(struct buf *b, size_t n)
+{
+    if (b->failed)
+        return NULL;
+    if (n > b->max_bytes || b->len > b->max_bytes - n) {
+        b->failed = ERR_LIMIT;
+        return NULL;
+    }
+    size_t need = b->len + n + 1; /* one more for the terminator of buf_text */
+    if (need > b->capacity) {
+        size_t grown = b->capacity ? b->capacity * 2 : 256;
+        if (grown < need)
+            grown = need;
+        char *data = mem_realloc_array(b->data, grown, 1);
+        if (!data) {
+            b->failed = ERR_NOMEM;
+            return NULL;
+        }
+        b->data = data;
+        b->capacity = grown;
+    }
+    return b->data + b->len;
+}
+
+void buf_add(struct buf *b, const void *bytes, size_t n)
+{
+    char *to = buf_reserve(b, n);
+    if (to && n) {
+        memcpy(to, bytes, n);
+        b->len += n;
+    }
+}
+
+void buf_adds(struct buf *b, const char *text)
+{
+    buf_add(b, text, strlen(text));
+}
+
+void buf_addc(struct buf *b, char c)
+{
+    buf_add(b, &c, 1);
+}
+
+void buf_addf(struct buf *b, const char *format, ...)
+{
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    char *to = n < 0 ? NULL : buf_reserve(b, (size_t)n);
+    if (to) {
+        (void)vsnprintf(to, (size_t)n + 1, format, again);
+        b->len += (size_t)n;
+    }
+    va_end(again);
+}
+
+const char *buf_text(struct buf *b)
+{
+    if (b->failed || !buf_reserve(b, 0))
+        return NULL;
+    b->data[b->len] = '\0';
+    return b->data;
+}
+
+char *buf_steal(struct buf *b, size_t *len)
+{
+    if (!buf_text(b))
+        return NULL;
+    char *data = b->data;
+    if (len)
+        *len = b->len;
+    buf_init(b, b->max_bytes);
+    return data;
+}
+
+static void add_escaped(struct buf *b, unsigned char c)
+{
+    switch (c) {
+    case '"':
+        buf_add(b, "\\\"", 2);
+        break;
+    case '\\':
+        buf_add(b, "\\\\", 2);
+        break;
+    case '\n':
+        buf_add(b, "\\n", 2);
+        break;
+    case '\r':
+        buf_add(b, "\\r", 2);
+        break;
+    case '\t':
+        buf_add(b, "\\t", 2);
+        break;
+    default:
+        buf_addf(b, "\\u%04x", c);
+    }
+}
+
+void buf_add_json_string(struct buf *b, const char *text, size_t n)
+{
+    buf_addc(b, '"');
+    size_t start = 0;
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c >= 0x20 && c != '"' && c != '\\')
+            continue;
+        buf_add(b, text + start, i - start);
+        add_escaped(b, c);
+        start = i + 1;
+    }
+    buf_add(b, text + start, n - start);
+    buf_addc(b, '"');
+}
+
+void buf_add_float(struct buf *b, float x)
+{
+    char text[32];
+    int n = snprintf(text, sizeof text, "%.9g", (double)x);
+    buf_add(b, text, (size_t)n);
+}
+
+enum err_code buf_check(const struct buf *b, const char *what, struct err *e)
+{
+    if (b->failed == ERR_LIMIT)
+        return err_set(e, ERR_LIMIT, "%s would grow past its limit of %zu bytes", what, b->max_bytes);
+    if (b->failed)
+        return err_set(e, b->failed, "no memory for %s", what);
+    return ERR_OK;
+}

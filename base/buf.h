@@ -1,0 +1,55 @@
+/* buf - growable bytes with a mandatory cap.
+ * Layer: base; depends on libc only.       Threads: confined to its thread.
+ * Memory: one block, doubled as needed, never past max_bytes; buf_fini frees it.
+ * A failed append leaves a sticky error: later appends do nothing, so a writer checks once, at the end. */
+#ifndef BASE_BUF_H
+#define BASE_BUF_H
+
+#include "base/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf {
+    char *data;       /* (len), not terminated unless buf_text was called */
+    size_t len;       /* bytes in use */
+    size_t capacity;  /* bytes allocated */
+    size_t max_bytes; /* the cap */
+    enum err_code failed; /* ERR_OK, ERR_NOMEM or ERR_LIMIT once an append failed */
+};
+
+/* Makes an empty buffer that will never hold more than max_bytes; allocates nothing. */
+void buf_init(struct buf *b, size_t max_bytes);
+
+/* Frees the bytes; the buffer is then as after buf_init. */
+void buf_fini(struct buf *b);
+
+/* Empties the buffer and clears a sticky error; keeps the memory for the next use. */
+void buf_reset(struct buf *b);
+
+/* Appends n bytes, a string, a character, a printf-style text. */
+void buf_add(struct buf *b, const void *bytes, size_t n);
+void buf_adds(struct buf *b, const char *text);
+void buf_addc(struct buf *b, char c);
+void buf_addf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Makes room for n more bytes and returns where they start, or NULL (sticky error). The caller writes up to n
+ * bytes there and then adds what it wrote to b->len. */
+char *buf_reserve(struct buf *b, size_t n);
+
+/* The content as a terminated string, borrowed until the next change; NULL after a failed append. */
+const char *buf_text(struct buf *b);
+
+/* Hands the block (terminated) to the caller, who frees it with mem_free; NULL after a failed append. */
+char *buf_steal(struct buf *b, size_t *len);
+
+/* Appends text as a JSON string with its quotes; text must be UTF-8. */
+void buf_add_json_string(struct buf *b, const char *text, size_t n);
+
+/* Appends a float so that reading it back gives the same bits; the caller has refused NaN and infinity. */
+void buf_add_float(struct buf *b, float x);
+
+/* ERR_OK, or the sticky error with a text in e that names what. */
+enum err_code buf_check(const struct buf *b, const char *what, struct err *e) ERR_MUST_CHECK;
+
+#endif

@@ -1,0 +1,21 @@
+/* clock - time behind one door, so that tests can stand still or jump.
+ * Layer: base; depends on libc only.       Threads: any.
+ * Memory: none.                            Cost: one vDSO call. */
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+#include <stdint.h>
+
+/* Nanoseconds since an arbitrary start; never goes back. */
+int64_t clock_monotonic_ns(void);
+
+/* Seconds since 1970-01-01 UTC. */
+int64_t clock_unix_s(void);
+
+/* Milliseconds since 1970-01-01 UTC, for log lines. */
+int64_t clock_unix_ms(void);
+
+/* For tests: fixes clock_unix_s to this value; 0 gives the real time back. */
+void clock_fix_unix_s(int64_t unix_s);
+
+#endif

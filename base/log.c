@@ -1,0 +1,76 @@
+/* One write(2) a line: the kernel keeps lines of different threads and processes apart, without a lock of ours. */
+#include "base/log.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static atomic_int max_level = LOG_INFO;
+static atomic_int as_json;
+static const char *const level_names[] = {"error", "warning", "info", "debug"};
+
+void log_setup(enum log_level level, int json)
+{
+    atomic_store(&max_level, (int)level);
+    atomic_store(&as_json, json);
+}
+
+static void write_all(const char *bytes, size_t n)
+{
+    while (n > 0) {
+        ssize_t wrote = write(STDERR_FILENO, bytes, n);
+        if (wrote <= 0)
+            return; /* nobody listens; there is nowhere to report that */
+        bytes += wrote;
+        n -= (size_t)wrote;
+    }
+}
+
+static void flatten(char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < 0x20)
+            *text = ' ';
+}
+
+void log_line(enum log_level level, const char *format, ...)
+{
+    if ((int)level > atomic_load_explicit(&max_level, memory_order_relaxed))
+        return;
+    char text[LOG_LINE_BYTES], line[2 * LOG_LINE_BYTES];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    flatten(text);
+    int n;
+    if (atomic_load_explicit(&as_json, memory_order_relaxed)) {
+        struct buf b;
+        buf_init(&b, sizeof line);
+        buf_add_json_string(&b, text, strlen(text));
+        const char *quoted = buf_text(&b);
+        n = snprintf(line, sizeof line, "{\"time\":%.3f,\"level\":\"%s\",\"message\":%s}\n",
+                     (double)clock_unix_ms() / 1e3, level_names[level], quoted ? quoted : "\"\"");
+        buf_fini(&b);
+    } else {
+        n = snprintf(line, sizeof line, "hypernet: %s%s%s\n", level <= LOG_WARN ? level_names[level] : "",
+                     level <= LOG_WARN ? ": " : "", text);
+    }
+    if (n > 0)
+        write_all(line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1);
+}
+
+void log_raw(const char *text, unsigned long n)
+{
+    char line[LOG_LINE_BYTES];
+    if (n > sizeof line - 1)
+        n = sizeof line - 1;
+    memcpy(line, text, n);
+    line[n] = '\n';
+    write_all(line, n + 1);
+}

@@ -1,0 +1,78 @@
+/* A counting gate instead of a replaced malloc: libraries (SQLite, jansson, OpenBLAS) keep their own, and a
+ * fault test then aims at our allocations only, deterministically. */
+#include "base/mem.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+static atomic_long asked;   /* allocations since mem_fail_at */
+static atomic_long fail_at; /* 0: never */
+static atomic_int fail_on;  /* persistent failure */
+
+static int must_fail(void)
+{
+    long at = atomic_load_explicit(&fail_at, memory_order_relaxed);
+    if (at == 0)
+        return 0;
+    long n = atomic_fetch_add_explicit(&asked, 1, memory_order_relaxed) + 1;
+    return n == at || (n > at && atomic_load_explicit(&fail_on, memory_order_relaxed));
+}
+
+void *mem_alloc(size_t n_bytes)
+{
+    return must_fail() ? NULL : malloc(n_bytes ? n_bytes : 1);
+}
+
+void *mem_zalloc_array(size_t count, size_t size)
+{
+    return must_fail() ? NULL : calloc(count ? count : 1, size ? size : 1);
+}
+
+void *mem_alloc_array(size_t count, size_t size)
+{
+    size_t n;
+    return __builtin_mul_overflow(count, size, &n) ? NULL : mem_alloc(n);
+}
+
+void *mem_realloc_array(void *old, size_t count, size_t size)
+{
+    size_t n;
+    if (__builtin_mul_overflow(count, size, &n) || must_fail())
+        return NULL;
+    return realloc(old, n ? n : 1);
+}
+
+void *mem_alloc_aligned(size_t count, size_t size)
+{
+    size_t n;
+    void *p = NULL;
+    if (__builtin_mul_overflow(count, size, &n) || must_fail())
+        return NULL;
+    return posix_memalign(&p, 64, n ? n : 1) == 0 ? p : NULL;
+}
+
+char *mem_strdup(const char *text)
+{
+    size_t n = strlen(text) + 1;
+    char *copy = mem_alloc(n);
+    return copy ? memcpy(copy, text, n) : NULL;
+}
+
+void mem_free(void *p)
+{
+    free(p);
+}
+
+void mem_fail_at(long n, int persistent)
+{
+    atomic_store(&asked, 0);
+    atomic_store(&fail_on, persistent);
+    atomic_store(&fail_at, n);
+}
+
+long mem_count(void)
+{
+    return atomic_load(&asked);
+}

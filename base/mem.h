@@ -1,0 +1,38 @@
+/* mem - the one gate to the heap, where tests make the n-th allocation fail.
+ * Layer: base; depends on libc only.       Threads: any.
+ * Memory: plain malloc and friends.        Cost: one relaxed atomic load more than malloc.
+ *
+ * Every size product goes through the _array forms, which fail (NULL) when count * size overflows. */
+#ifndef BASE_MEM_H
+#define BASE_MEM_H
+
+#include <stddef.h>
+
+/* New memory of n bytes, not initialised; NULL when there is none. n = 0 gives a pointer that can be freed. */
+void *mem_alloc(size_t n_bytes) __attribute__((malloc, warn_unused_result));
+
+/* New zeroed memory for count things of size bytes; NULL when there is none or the product overflows. */
+void *mem_zalloc_array(size_t count, size_t size) __attribute__((malloc, warn_unused_result));
+
+/* New memory for count things of size bytes, not initialised. */
+void *mem_alloc_array(size_t count, size_t size) __attribute__((malloc, warn_unused_result));
+
+/* Like realloc with a checked product; on NULL the old block stands. */
+void *mem_realloc_array(void *old, size_t count, size_t size) __attribute__((warn_unused_result));
+
+/* New memory aligned to 64 bytes (a cache line and an AVX-512 register), for arrays that kernels read. */
+void *mem_alloc_aligned(size_t count, size_t size) __attribute__((malloc, warn_unused_result));
+
+/* A new copy of a string; NULL when there is no memory. */
+char *mem_strdup(const char *text) __attribute__((malloc, warn_unused_result));
+
+/* Frees what any function above returned; NULL is allowed. */
+void mem_free(void *p);
+
+/* For tests: from now on the n-th allocation (1 is the next) fails; with persistent, all later ones too. 0 turns it off. */
+void mem_fail_at(long n, int persistent);
+
+/* For tests: allocations asked for since the last mem_fail_at. */
+long mem_count(void);
+
+#endif

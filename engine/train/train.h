@@ -1,0 +1,71 @@
+/* train - the trainer: interactions in, a model file out.
+ * Layer: engine; depends on base.          Threads: train_run makes options.n_threads of its own and joins them.
+ * Memory: data + about four times the parameters + one batch.
+ * The result depends on data, options and seed only, not on the number of threads. */
+#ifndef ENGINE_TRAIN_TRAIN_H
+#define ENGINE_TRAIN_TRAIN_H
+
+#include "base/err.h"
+#include "engine/encoder.h"
+#include "engine/model_spec.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The training set; all arrays are borrowed. */
+struct train_data {
+    size_t n_users;
+    size_t n_items;
+    const size_t *user_start; /* (n_users + 1) a user's interactions are [user_start[u], user_start[u + 1]) */
+    const struct encoder_interaction *interactions; /* oldest first within a user, each item at most once */
+    const size_t *value_start; /* (n_users + 1) the same for the profile values; NULL: no profiles */
+    const uint32_t *values;    /* rows of the vocabulary */
+    const struct profile_value *vocabulary; /* (n_vocabulary) */
+    size_t n_vocabulary;
+    const char *const *item_ids; /* (n_items) */
+};
+
+struct train_options {
+    const char *name;       /* of the model */
+    const char *version;
+    uint64_t seed;
+    int n_threads;          /* 0: as many as processors */
+    int n_epochs;           /* the most; 0: the default. Early stopping may end before */
+    int dim;                /* width of item embeddings; 0: chosen from the data */
+    enum generator generator; /* of the target network's hidden layer; GENERATOR_SHARED: nothing is generated */
+    const char *checkpoint; /* path to write after each epoch and to resume from when it is there; NULL: none */
+    double deadline_s;      /* stop after this many seconds and keep the best; 0: none */
+};
+
+void train_options_default(struct train_options *o);
+
+/* Where training is. Numbers that do not apply are NAN. */
+struct train_progress {
+    const char *stage;     /* "search", "factorise", "train" */
+    int epoch, n_epochs;
+    double fraction;       /* of the stage, 0 to 1 */
+    double loss;           /* mean over the epoch so far */
+    double metric;         /* NDCG@10 of each user's held-out last item over the whole catalogue */
+    double best_metric;
+    double elapsed_s, left_s;
+    const char *note;      /* what was chosen and why; NULL: nothing to say */
+};
+
+/* Returns false to stop: the best model so far is kept and written. */
+typedef bool train_progress_fn(void *arg, const struct train_progress *p);
+
+struct train_report {
+    int epochs_run, best_epoch;
+    double warm_start_metric, best_metric; /* NDCG@10 as above: of the iALS warm start, of the result */
+    double alpha, reg;
+    int dim;
+    size_t n_parameters;
+    double seconds;
+};
+
+/* Trains and writes the model file at path, whole or not at all. ERR_INVALID: no users, no items, too little data. */
+enum err_code train_run(const struct train_data *data, const struct train_options *options, const char *path,
+                        train_progress_fn *progress, void *arg, struct train_report *report, struct err *e) ERR_MUST_CHECK;
+
+#endif

@@ -1,0 +1,17 @@
+/* The contracts of schema/ as bytes in the binary; schema/schema.h declares them. Each ends with a zero byte that the
+ * _end symbol points at. */
+	.section .rodata
+
+	.macro contract name, file
+	.global \name
+	.global \name\()_end
+\name:
+	.incbin "\file"
+\name\()_end:
+	.byte 0
+	.endm
+
+	contract schema_sql_0001, "schema/0001_initial.sql"
+	contract schema_openapi_json, "schema/openapi.json"
+
+	.section .note.GNU-stack,"",@progbits

@@ -1,0 +1,9 @@
+/* schema - the contracts that are built into the binary.
+ * Layer: schema; no code.      Threads: immutable.      Each text ends with a zero byte at its _end. */
+#ifndef SCHEMA_SCHEMA_H
+#define SCHEMA_SCHEMA_H
+
+extern const char schema_sql_0001[], schema_sql_0001_end[];
+extern const char schema_openapi_json[], schema_openapi_json_end[];
+
+#endif
