@@ -11,10 +11,10 @@
 #include <stdint.h>
 
 struct buf {
-    char *data;       /* (len), not terminated unless buf_text was called */
-    size_t len;       /* bytes in use */
-    size_t capacity;  /* bytes allocated */
-    size_t max_bytes; /* the cap */
+    char *data;           /* (len), not terminated unless buf_text was called */
+    size_t len;           /* bytes in use */
+    size_t capacity;      /* bytes allocated */
+    size_t max_bytes;     /* the cap */
     enum err_code failed; /* ERR_OK, ERR_NOMEM or ERR_LIMIT once an append failed */
 };
 

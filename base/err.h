@@ -2,8 +2,9 @@
  * Layer: base; depends on libc only.       Threads: a struct err is confined to its thread.
  * Memory: fixed text inside the struct; nothing here allocates, so out of memory can be reported too.
  *
- * Convention: a fallible function returns enum err_code (0 is done), takes `struct err *e` last (may be NULL),
- * and writes its outputs only when it is done. The first error wins: err_set on a filled struct changes nothing. */
+ * Convention: a fallible function returns enum err_code (0 is done), takes `struct err *e` last (may be
+ * NULL), and writes its outputs only when it is done. The first error wins: err_set on a filled struct
+ * changes nothing. */
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
 
@@ -49,7 +50,8 @@ void err_clear(struct err *e);
 enum err_code err_set(struct err *e, enum err_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Puts `prefix: ` in front of the text of a filled e, so that callers add where it happened. Returns e's code. */
+/* Puts `prefix: ` in front of the text of a filled e, so that callers add where it happened. Returns e's
+ * code. */
 enum err_code err_prefix(struct err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The stable name of a code ("ok" for 0); static storage. */

@@ -4,31 +4,32 @@
 #define BASE_LIMITS_H
 
 enum {
-    LIMIT_ID_BYTES = 256,              /* a user's or item's id; fits a URL segment even when percent-encoded */
-    LIMIT_NAME_BYTES = 128,            /* a model's name or version */
-    LIMIT_TITLE_BYTES = 4096,          /* an item's title */
-    LIMIT_CATEGORIES = 64,             /* categories of one item */
-    LIMIT_PROFILE_BYTES = 16 * 1024,   /* a profile as JSON text */
-    LIMIT_METADATA_BYTES = 64 * 1024,  /* an item's free metadata as JSON text */
-    LIMIT_USER_INTERACTIONS = 100000,  /* kept for one user; far above any real history */
-    LIMIT_EVENTS_PER_CALL = 10000,     /* in one POST /v1/events */
-    LIMIT_USERS_PER_CALL = 10000,      /* in one POST /v1/admin/users */
-    LIMIT_RECOMMENDATIONS = 1000,      /* the largest `limit` */
-    LIMIT_OFFSET = 100000,             /* the largest `offset` */
-    LIMIT_PREDICTION_ROWS = 10000,     /* items or input rows in one call */
-    LIMIT_BODY_BYTES = 8 * 1024 * 1024,/* default of --max-body-bytes */
-    LIMIT_RESPONSE_BYTES = 64 * 1024 * 1024, /* one answer; a thousand items with long titles are under 8 MB */
-    LIMIT_CONNECTIONS = 10000,         /* default of --max-connections */
-    LIMIT_QUEUE = 1024,                /* default of --max-queue: jobs waiting for a worker */
-    LIMIT_JSON_DEPTH = 32,             /* nesting of a request body */
-    LIMIT_LINE_BYTES = 1024 * 1024,    /* one line of an imported file */
-    LIMIT_CHANGE_LOG = 100000,         /* changes a slow replica can catch up by; past it, it clears its cache */
-    LIMIT_MODELS = 16,                 /* models served by one process */
-    LIMIT_TENSOR_DIMS = 8,             /* of a tensor in a model file */
-    LIMIT_DIM = 1 << 20,               /* any width inside a model */
-    LIMIT_LAYERS = 16,                 /* of the trunk, and of the target network */
-    LIMIT_PROFILE_FIELDS = 64,         /* fields an encoder knows */
-    LIMIT_RECENT = 1024                /* recent interactions an encoder looks at */
+    LIMIT_ID_BYTES = 256,            /* a user's or item's id; fits a URL segment even when percent-encoded */
+    LIMIT_NAME_BYTES = 128,          /* a model's name or version */
+    LIMIT_TITLE_BYTES = 4096,        /* an item's title */
+    LIMIT_CATEGORIES = 64,           /* categories of one item */
+    LIMIT_PROFILE_BYTES = 16 * 1024, /* a profile as JSON text */
+    LIMIT_METADATA_BYTES = 64 * 1024,   /* an item's free metadata as JSON text */
+    LIMIT_USER_INTERACTIONS = 100000,   /* kept for one user; far above any real history */
+    LIMIT_EVENTS_PER_CALL = 10000,      /* in one POST /v1/events */
+    LIMIT_USERS_PER_CALL = 10000,       /* in one POST /v1/admin/users */
+    LIMIT_RECOMMENDATIONS = 1000,       /* the largest `limit` */
+    LIMIT_OFFSET = 100000,              /* the largest `offset` */
+    LIMIT_PREDICTION_ROWS = 10000,      /* items or input rows in one call */
+    LIMIT_BODY_BYTES = 8 * 1024 * 1024, /* default of --max-body-bytes */
+    LIMIT_RESPONSE_BYTES =
+        64 * 1024 * 1024,           /* one answer; a thousand items with long titles are under 8 MB */
+    LIMIT_CONNECTIONS = 10000,      /* default of --max-connections */
+    LIMIT_QUEUE = 1024,             /* default of --max-queue: jobs waiting for a worker */
+    LIMIT_JSON_DEPTH = 32,          /* nesting of a request body */
+    LIMIT_LINE_BYTES = 1024 * 1024, /* one line of an imported file */
+    LIMIT_CHANGE_LOG = 100000,      /* changes a slow replica can catch up by; past it, it clears its cache */
+    LIMIT_MODELS = 16,              /* models served by one process */
+    LIMIT_TENSOR_DIMS = 8,          /* of a tensor in a model file */
+    LIMIT_DIM = 1 << 20,            /* any width inside a model */
+    LIMIT_LAYERS = 16,              /* of the trunk, and of the target network */
+    LIMIT_PROFILE_FIELDS = 64,      /* fields an encoder knows */
+    LIMIT_RECENT = 1024             /* recent interactions an encoder looks at */
 };
 
 #endif

@@ -1,4 +1,5 @@
-/* One write(2) a line: the kernel keeps lines of different threads and processes apart, without a lock of ours. */
+/* One write(2) a line: the kernel keeps lines of different threads and processes apart, without a lock of
+ * ours. */
 #include "base/log.h"
 
 #include "base/buf.h"

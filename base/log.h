@@ -7,7 +7,8 @@
 enum { LOG_LINE_BYTES = 4096 };
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
-/* Lines above this level are dropped; LOG_INFO at start. With json, each line is {"time","level","message"}. */
+/* Lines above this level are dropped; LOG_INFO at start. With json, each line is {"time","level","message"}.
+ */
 void log_setup(enum log_level level, int json);
 
 /* Writes one line; a newline in the text is written as a space, so that input cannot forge a line. */

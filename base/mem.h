@@ -8,7 +8,8 @@
 
 #include <stddef.h>
 
-/* New memory of n bytes, not initialised; NULL when there is none. n = 0 gives a pointer that can be freed. */
+/* New memory of n bytes, not initialised; NULL when there is none. n = 0 gives a pointer that can be freed.
+ */
 void *mem_alloc(size_t n_bytes) __attribute__((malloc, warn_unused_result));
 
 /* New zeroed memory for count things of size bytes; NULL when there is none or the product overflows. */
@@ -29,7 +30,8 @@ char *mem_strdup(const char *text) __attribute__((malloc, warn_unused_result));
 /* Frees what any function above returned; NULL is allowed. */
 void mem_free(void *p);
 
-/* For tests: from now on the n-th allocation (1 is the next) fails; with persistent, all later ones too. 0 turns it off. */
+/* For tests: from now on the n-th allocation (1 is the next) fails; with persistent, all later ones too. 0
+ * turns it off. */
 void mem_fail_at(long n, int persistent);
 
 /* For tests: allocations asked for since the last mem_fail_at. */

@@ -1,15 +1,16 @@
 /* encoder - profile and interactions of a user to a context embedding.
  * Layer: engine; depends on base.          Threads: any; the model is immutable, the workspace the caller's.
  * Memory: none; encoder_workspace_len tells how many reals the caller lends.
- * Cost: fold_in O(n d^2 + d^3 / 3) for n interactions and d = d_fold_in; the rest O(n d). Never on the read path.
+ * Cost: fold_in O(n d^2 + d^3 / 3) for n interactions and d = d_fold_in; the rest O(n d). Never on the read
+ * path.
  *
  * c = [f | h | r_1 .. r_J | q]:
  *   f    ridge regression on the items' factors V, the equation of iALS (Hu, Koren, Volinsky 2008, eq. 4; the
  *        regularisation scaled as in Rendle et al. 2022, "Revisiting the Performance of iALS"):
- *        (alpha V^T V + sum_n w v v^T + reg (n + alpha I)^nu Id) f = sum_n w v; without interactions f = prior
- *   h    sum over the history of learned vectors / sqrt(n)
- *   r_j  sum over t = 0 (newest), 1, ... of sigmoid(decay_j)^t times a learned vector; only interactions with a time
- *   q    sum of the learned vectors of the profile values the model knows */
+ *        (alpha V^T V + sum_n w v v^T + reg (n + alpha I)^nu Id) f = sum_n w v; without interactions f =
+ * prior h    sum over the history of learned vectors / sqrt(n) r_j  sum over t = 0 (newest), 1, ... of
+ * sigmoid(decay_j)^t times a learned vector; only interactions with a time q    sum of the learned vectors of
+ * the profile values the model knows */
 #ifndef ENGINE_ENCODER_H
 #define ENGINE_ENCODER_H
 
@@ -36,10 +37,11 @@ struct encoder_input {
 /* Reals that encoder_encode needs as workspace for up to n_interactions. */
 size_t encoder_workspace_len(const struct model_spec *spec, size_t n_interactions);
 
-/* Writes the context embedding c (C). ERR_INVALID: no encoder, an item or value out of range, or a result that is
- * not finite. */
+/* Writes the context embedding c (C). ERR_INVALID: no encoder, an item or value out of range, or a result
+ * that is not finite. */
 enum err_code encoder_encode(const struct model_spec *spec, const struct model_params *params,
-                             const struct encoder_input *input, real *workspace, real *c, struct err *e) ERR_MUST_CHECK;
+                             const struct encoder_input *input, real *workspace, real *c,
+                             struct err *e) ERR_MUST_CHECK;
 
 /* The row of a profile value, or -1 when the model does not know it. Cost: a scan of the vocabulary. */
 long encoder_profile_value(const struct model_spec *spec, const char *field, const char *value);

@@ -1,8 +1,8 @@
 /* model - a model file, opened: checked, mapped, with what all contexts share computed once.
  * Layer: engine; depends on base.          Threads: immutable after open; references are atomic, any thread.
- * Memory: tensors stay in the mapped file (shared between processes); the heap holds the id index, and the shared
- *         part of the catalogue (I times at most a few dozen floats).
- * Cost: open reads each tensor once (finiteness) and does one matrix product over the catalogue. */
+ * Memory: tensors stay in the mapped file (shared between processes); the heap holds the id index, and the
+ * shared part of the catalogue (I times at most a few dozen floats). Cost: open reads each tensor once
+ * (finiteness) and does one matrix product over the catalogue. */
 #ifndef ENGINE_MODEL_H
 #define ENGINE_MODEL_H
 
@@ -15,16 +15,16 @@
 struct catalogue;
 
 struct model {
-    struct model_spec spec;     /* read-only */
-    struct model_params params; /* views into the file */
+    struct model_spec spec;            /* read-only */
+    struct model_params params;        /* views into the file */
     const struct catalogue *catalogue; /* NULL without items; see engine/catalogue.h */
     size_t file_bytes;
     /* the rest is private to model.c */
     struct model_private *private;
 };
 
-/* Opens a model file. ERR_NOTFOUND, ERR_IO, ERR_CORRUPT or ERR_INVALID with the reason, ERR_NOMEM. The model has one
- * reference. */
+/* Opens a model file. ERR_NOTFOUND, ERR_IO, ERR_CORRUPT or ERR_INVALID with the reason, ERR_NOMEM. The model
+ * has one reference. */
 enum err_code model_open(const char *path, struct model **out, struct err *e) ERR_MUST_CHECK;
 struct model *model_ref(struct model *m);
 void model_unref(struct model *m); /* NULL is allowed; the last one unmaps */

@@ -8,8 +8,9 @@
 #include "base/err.h"
 #include "engine/model_spec.h"
 
-/* Fills spec (zeroed before) from JSON text; unknown keys, wrong types, missing keys and bad numbers are ERR_INVALID
- * with the path of the key. The spec is checked by model_spec_check. On failure spec is left freed. */
+/* Fills spec (zeroed before) from JSON text; unknown keys, wrong types, missing keys and bad numbers are
+ * ERR_INVALID with the path of the key. The spec is checked by model_spec_check. On failure spec is left
+ * freed. */
 enum err_code model_json_decode(const char *text, struct model_spec *spec, struct err *e) ERR_MUST_CHECK;
 
 /* Appends the description of a checked spec to out. */

@@ -1,15 +1,15 @@
-/* model_spec - what a model is made of: dimensions, layers, generators, encoder; and the one table of its tensors.
- * Layer: engine; depends on base only.     Threads: immutable once filled.
- * Memory: plain structs; the profile vocabulary is the only heap part (model_spec_fini).
+/* model_spec - what a model is made of: dimensions, layers, generators, encoder; and the one table of its
+ * tensors. Layer: engine; depends on base only.     Threads: immutable once filled. Memory: plain structs;
+ * the profile vocabulary is the only heap part (model_spec_fini).
  *
  * Letters used in shapes all over the engine:
  *   I items of the catalogue   D d_item: width of an item embedding, the target network's input
  *   C d_context: width of a context embedding       Z width of the trunk's output z
  *   B contexts in a batch      N rows of x          O d_output of the target network
  *
- * The ranking target:   score(i) = bias_i + p . e_i + MLP(e_i; theta),     p = linear_context c + linear_head z
- * The task target:      y = MLP(x; theta)
- * so that ranking starts from matrix factorisation and adds to it. Matrices are row-major, (out, in). */
+ * The ranking target:   score(i) = bias_i + p . e_i + MLP(e_i; theta),     p = linear_context c + linear_head
+ * z The task target:      y = MLP(x; theta) so that ranking starts from matrix factorisation and adds to it.
+ * Matrices are row-major, (out, in). */
 #ifndef ENGINE_MODEL_SPEC_H
 #define ENGINE_MODEL_SPEC_H
 
@@ -25,7 +25,11 @@ enum objective { OBJECTIVE_RANKING, OBJECTIVE_REGRESSION, OBJECTIVE_CLASSIFICATI
 enum generator { GENERATOR_SHARED, GENERATOR_FULL, GENERATOR_LOW_RANK, GENERATOR_CORE };
 enum bias_kind { BIAS_NONE, BIAS_SHARED, BIAS_FULL };
 enum activation { ACTIVATION_IDENTITY, ACTIVATION_RELU, ACTIVATION_TANH };
-enum norm_kind { NORM_NONE, NORM_LAYER, NORM_BLOCK }; /* of the trunk's input: none, over c, over each block of c */
+enum norm_kind {
+    NORM_NONE,
+    NORM_LAYER,
+    NORM_BLOCK
+}; /* of the trunk's input: none, over c, over each block of c */
 
 /* One layer of the target network: o = activation(W x + b). */
 struct layer_spec {
@@ -45,16 +49,17 @@ struct trunk_layer_spec {
 /* The encoder makes c = [fold_in | history | recent * n_decays | profile]; a block of width 0 is absent. */
 struct encoder_spec {
     bool present;
-    size_t d_fold_in;   /* ridge regression on the items' factors (the iALS equation); f = prior without interactions */
-    double alpha;       /* fold_in: weight of the unobserved, a0 */
-    double reg;         /* fold_in: lambda */
-    double reg_exponent;/* fold_in: nu in lambda * (n + alpha * n_items)^nu */
-    size_t d_history;   /* sum of learned item vectors over the history / sqrt(n) */
-    size_t d_recent;    /* learned item vectors of the last n_recent interactions with a known time ... */
-    size_t n_decays;    /* ... summed with each of these learned decays */
+    size_t d_fold_in;    /* ridge regression on the items' factors (the iALS equation); f = prior without
+                            interactions */
+    double alpha;        /* fold_in: weight of the unobserved, a0 */
+    double reg;          /* fold_in: lambda */
+    double reg_exponent; /* fold_in: nu in lambda * (n + alpha * n_items)^nu */
+    size_t d_history;    /* sum of learned item vectors over the history / sqrt(n) */
+    size_t d_recent;     /* learned item vectors of the last n_recent interactions with a known time ... */
+    size_t n_decays;     /* ... summed with each of these learned decays */
     size_t n_recent;
-    size_t d_profile;   /* sum of learned vectors of the profile's known values */
-    size_t n_values;    /* rows of the profile table */
+    size_t d_profile;             /* sum of learned vectors of the profile's known values */
+    size_t n_values;              /* rows of the profile table */
     struct profile_value *values; /* (n_values) heap; field and value of each row */
 };
 
@@ -81,8 +86,8 @@ struct model_spec {
     struct encoder_spec encoder;
 };
 
-/* Views of a model's tensors; absent ones are NULL. Of an opened model they point into the read-only mapped file;
- * of a model in training, into one block. */
+/* Views of a model's tensors; absent ones are NULL. Of an opened model they point into the read-only mapped
+ * file; of a model in training, into one block. */
 struct model_params {
     real *catalogue_embedding; /* (I, D) */
     real *catalogue_bias;      /* (I) */
@@ -116,13 +121,21 @@ struct model_params {
 enum { TENSOR_NAME_BYTES = 64 };
 
 /* Which group of tensors one belongs to; the trainer gives each its learning rate, or freezes it. */
-enum tensor_group { GROUP_ITEM, GROUP_FROZEN, GROUP_ENCODER, GROUP_TRUNK, GROUP_HEAD, GROUP_LINEAR, GROUP_SHARED };
+enum tensor_group {
+    GROUP_ITEM,
+    GROUP_FROZEN,
+    GROUP_ENCODER,
+    GROUP_TRUNK,
+    GROUP_HEAD,
+    GROUP_LINEAR,
+    GROUP_SHARED
+};
 
 struct tensor_spec {
     char name[TENSOR_NAME_BYTES]; /* as in the model file, see schema/model.md */
     size_t n_rows;
-    size_t n_cols;      /* 1 for vectors */
-    bool vector;        /* stored with one dimension */
+    size_t n_cols; /* 1 for vectors */
+    bool vector;   /* stored with one dimension */
     enum tensor_group group;
     size_t slot_offset; /* offsetof the pointer in struct model_params */
 };
@@ -132,7 +145,8 @@ enum { MODEL_MAX_TENSORS = 16 + LIMIT_LAYERS * 12 };
 /* Checks every dimension, the chain of widths and the encoder's; ERR_INVALID names the first fault. */
 enum err_code model_spec_check(const struct model_spec *spec, struct err *e) ERR_MUST_CHECK;
 
-/* Writes the table of float tensors that a model of this (checked) spec has, in a fixed order; returns how many. */
+/* Writes the table of float tensors that a model of this (checked) spec has, in a fixed order; returns how
+ * many. */
 size_t model_spec_tensors(const struct model_spec *spec, struct tensor_spec out[MODEL_MAX_TENSORS]);
 
 /* The pointer in params that a row of the table describes. */

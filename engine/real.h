@@ -1,5 +1,6 @@
 /* real - the scalar of the numerics: float as built, double in the tests that check gradients.
- * Layer: engine. The whole engine is compiled a second time with -DENGINE_DOUBLE; nothing else may depend on it. */
+ * Layer: engine. The whole engine is compiled a second time with -DENGINE_DOUBLE; nothing else may depend on
+ * it. */
 #ifndef ENGINE_REAL_H
 #define ENGINE_REAL_H
 

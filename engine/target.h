@@ -10,14 +10,11 @@
 
 #include <stddef.h>
 
-/* Rows that go through the layers together; the activations of a block stay in the cache. */
-enum { TARGET_BLOCK_ROWS = 128 };
-
 /* Reals that target_forward needs as workspace. */
 size_t target_workspace_len(const struct model_spec *spec);
 
-/* y (n_rows, O) = F(x (n_rows, D); theta). For ranking y = p . x + MLP(x), without an item's bias. Classification gives
- * logits; target_softmax makes probabilities of them. */
+/* y (n_rows, O) = F(x (n_rows, D); theta). For ranking y = p . x + MLP(x), without an item's bias.
+ * Classification gives logits; target_softmax makes probabilities of them. */
 void target_forward(const struct model_spec *spec, const struct model_params *params, const real *theta,
                     const real *x, size_t n_rows, real *workspace, real *y);
 

@@ -1,11 +1,10 @@
 /* weights_cache - generated weights by context, least recently used out first, never past a number of bytes.
- * Layer: engine; depends on base only.     Threads: any; the table is split into shards, each under its own lock, and
- *                                          no callback runs under a lock.
- * Memory: the sum of the bytes of all cached entries with their overhead never passes the limit; an entry larger than
- *         its shard's part of the limit is handed out but not kept.
- * Single flight: of several threads that miss one key at once, one makes the weights and the others wait for them.
- * Staleness: weights_cache_drop also marks a making under way, so that what was read before the drop is never kept, and
- *            nobody who asks after the drop is given it. */
+ * Layer: engine; depends on base only.     Threads: any; the table is split into shards, each under its own
+ * lock, and no callback runs under a lock. Memory: the sum of the bytes of all cached entries with their
+ * overhead never passes the limit; an entry larger than its shard's part of the limit is handed out but not
+ * kept. Single flight: of several threads that miss one key at once, one makes the weights and the others
+ * wait for them. Staleness: weights_cache_drop also marks a making under way, so that what was read before
+ * the drop is never kept, and nobody who asks after the drop is given it. */
 #ifndef ENGINE_WEIGHTS_CACHE_H
 #define ENGINE_WEIGHTS_CACHE_H
 
@@ -18,18 +17,19 @@
 
 struct weights_cache;
 
-/* The weights of one context with what a request needs beside them; reference-counted, immutable once made. */
+/* The weights of one context with what a request needs beside them; reference-counted, immutable once made.
+ */
 struct weights {
-    int64_t revision;   /* of the context they were made from */
-    uint32_t flags;     /* the maker's */
+    int64_t revision; /* of the context they were made from */
+    uint32_t flags;   /* the maker's */
     size_t n_theta;
     size_t n_seen;
-    const real *theta;     /* (n_theta) aligned to 64 bytes */
-    const uint32_t *seen;  /* (n_seen) rising catalogue indices of the user's items */
+    const real *theta;    /* (n_theta) aligned to 64 bytes */
+    const uint32_t *seen; /* (n_seen) rising catalogue indices of the user's items */
 };
 
-/* New weights with one reference, theta and seen writable through the out pointers until they are published. One
- * allocation; NULL when there is no memory. */
+/* New weights with one reference, theta and seen writable through the out pointers until they are published.
+ * One allocation; NULL when there is no memory. */
 struct weights *weights_new(size_t n_theta, size_t n_seen, real **theta, uint32_t **seen);
 struct weights *weights_ref(struct weights *w);
 void weights_unref(struct weights *w);
@@ -44,10 +44,11 @@ void weights_cache_free(struct weights_cache *c);
 /* A reference to cached weights, or NULL; never waits, never makes. Counts a hit, or nothing. */
 struct weights *weights_cache_get(struct weights_cache *c, const void *key, size_t key_len);
 
-/* A reference to the weights of the key: cached, or made now by this thread or another. *hit tells which. A failure of
- * the maker is returned to all who waited for it and nothing is kept. */
-enum err_code weights_cache_acquire(struct weights_cache *c, const void *key, size_t key_len, weights_make_fn *make,
-                                    void *arg, struct weights **out, bool *hit, struct err *e) ERR_MUST_CHECK;
+/* A reference to the weights of the key: cached, or made now by this thread or another. *hit tells which. A
+ * failure of the maker is returned to all who waited for it and nothing is kept. */
+enum err_code weights_cache_acquire(struct weights_cache *c, const void *key, size_t key_len,
+                                    weights_make_fn *make, void *arg, struct weights **out, bool *hit,
+                                    struct err *e) ERR_MUST_CHECK;
 
 /* Forgets one key, or all. */
 void weights_cache_drop(struct weights_cache *c, const void *key, size_t key_len);

@@ -1,6 +1,6 @@
 /* yaml2json - a build tool: reads one YAML document on standard input, writes it as JSON on standard output.
- * Plain scalars become numbers, true, false or null where JSON knows them; everything else is a string. Anchors are
- * refused: the document of the API uses $ref instead. */
+ * Plain scalars become numbers, true, false or null where JSON knows them; everything else is a string.
+ * Anchors are refused: the document of the API uses $ref instead. */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +36,8 @@ static void write_scalar(const yaml_event_t *event)
 {
     const char *text = (const char *)event->data.scalar.value;
     int plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
-    if (plain && (is_number(text) || !strcmp(text, "true") || !strcmp(text, "false") || !strcmp(text, "null")))
+    if (plain &&
+        (is_number(text) || !strcmp(text, "true") || !strcmp(text, "false") || !strcmp(text, "null")))
         fputs(text, stdout);
     else
         write_string(text);
@@ -97,7 +98,8 @@ int main(void)
             depth--;
             break;
         case YAML_ALIAS_EVENT:
-            fprintf(stderr, "yaml2json: line %zu: aliases are not supported, use $ref\n", event.start_mark.line + 1);
+            fprintf(stderr, "yaml2json: line %zu: aliases are not supported, use $ref\n",
+                    event.start_mark.line + 1);
             return 1;
         case YAML_STREAM_END_EVENT:
             done = 1;

@@ -1,6 +1,6 @@
-/* context - the bridge between store and engine: a stored user to a context embedding and to generated weights.
- * Layer: server; depends on store, engine, base.   Threads: a struct context_maker is confined to its thread.
- * Memory: workspaces grow to the longest history seen and are kept. */
+/* context - the bridge between store and engine: a stored user to a context embedding and to generated
+ * weights. Layer: server; depends on store, engine, base.   Threads: a struct context_maker is confined to
+ * its thread. Memory: workspaces grow to the longest history seen and are kept. */
 #ifndef SERVER_CONTEXT_H
 #define SERVER_CONTEXT_H
 
@@ -12,22 +12,24 @@
 
 struct context_maker;
 
-enum err_code context_maker_new(const struct model *m, struct context_maker **out, struct err *e) ERR_MUST_CHECK;
+enum err_code context_maker_new(const struct model *m, struct context_maker **out,
+                                struct err *e) ERR_MUST_CHECK;
 void context_maker_free(struct context_maker *k);
 
-/* Encodes what the store knows of a user to c (C floats, the maker's own, borrowed until the next call). Items the
- * model does not have are left out. */
-enum err_code context_encode(struct context_maker *k, const struct item_table *items, const struct store_user *user,
-                             const float **c, struct err *e) ERR_MUST_CHECK;
+/* Encodes what the store knows of a user to c (C floats, the maker's own, borrowed until the next call).
+ * Items the model does not have are left out. */
+enum err_code context_encode(struct context_maker *k, const struct item_table *items,
+                             const struct store_user *user, const float **c, struct err *e) ERR_MUST_CHECK;
 
-/* The context that answers for a user now: the given embedding; else the stored one when it is as new as the user; else
- * encoded. ERR_INVALID when the stored bytes have the wrong length. */
-enum err_code context_of_user(struct context_maker *k, const struct item_table *items, const struct store_user *user,
-                              const float **c, struct err *e) ERR_MUST_CHECK;
+/* The context that answers for a user now: the given embedding; else the stored one when it is as new as the
+ * user; else encoded. ERR_INVALID when the stored bytes have the wrong length. */
+enum err_code context_of_user(struct context_maker *k, const struct item_table *items,
+                              const struct store_user *user, const float **c, struct err *e) ERR_MUST_CHECK;
 
 /* New weights for the user: context, theta, and the rising indices of the user's items as `seen`. */
-enum err_code context_make_weights(struct context_maker *k, const struct item_table *items, const struct store_user *user,
-                                   struct weights **out, struct err *e) ERR_MUST_CHECK;
+enum err_code context_make_weights(struct context_maker *k, const struct item_table *items,
+                                   const struct store_user *user, struct weights **out,
+                                   struct err *e) ERR_MUST_CHECK;
 
 /* New weights of the prior: the context of somebody of whom nothing is known. */
 enum err_code context_make_prior(struct context_maker *k, struct weights **out, struct err *e) ERR_MUST_CHECK;

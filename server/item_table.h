@@ -1,7 +1,7 @@
-/* item_table - the store's items in memory: key to catalogue index, title, categories; so that an answer reads no item.
- * Layer: server; depends on store, engine, base.
- * Threads: any; readers hold a reference to an immutable snapshot, a refresh publishes the next one.
- * Memory: one arena a snapshot, about the bytes of the titles and categories. */
+/* item_table - the store's items in memory: key to catalogue index, title, categories; so that an answer
+ * reads no item. Layer: server; depends on store, engine, base. Threads: any; readers hold a reference to an
+ * immutable snapshot, a refresh publishes the next one. Memory: one arena a snapshot, about the bytes of the
+ * titles and categories. */
 #ifndef SERVER_ITEM_TABLE_H
 #define SERVER_ITEM_TABLE_H
 
@@ -20,7 +20,8 @@ struct item_info {
 };
 
 /* Reads all items; the table has one reference. m is borrowed for the table's life. */
-enum err_code item_table_load(struct store_conn *c, const struct model *m, struct item_table **out, struct err *e) ERR_MUST_CHECK;
+enum err_code item_table_load(struct store_conn *c, const struct model *m, struct item_table **out,
+                              struct err *e) ERR_MUST_CHECK;
 struct item_table *item_table_ref(struct item_table *t);
 void item_table_unref(struct item_table *t);
 

@@ -1,7 +1,7 @@
 /* profile - a profile, as a JSON object, to (field, value) pairs of text.
  * Layer: server; depends on base and jansson.      Threads: any.
- * Strings stand as they are, numbers in their shortest form that reads back the same, booleans as true and false; an array
- * gives one pair an element; null and nested objects give none. */
+ * Strings stand as they are, numbers in their shortest form that reads back the same, booleans as true and
+ * false; an array gives one pair an element; null and nested objects give none. */
 #ifndef SERVER_PROFILE_H
 #define SERVER_PROFILE_H
 
@@ -12,7 +12,9 @@
 
 typedef bool profile_fn(void *arg, const char *field, const char *value); /* false stops */
 
-/* Calls fn for each pair in the order of the text; ERR_INVALID when json is no object. Empty text has no pairs. */
-enum err_code profile_each(const char *json, size_t len, profile_fn *fn, void *arg, struct err *e) ERR_MUST_CHECK;
+/* Calls fn for each pair in the order of the text; ERR_INVALID when json is no object. Empty text has no
+ * pairs. */
+enum err_code profile_each(const char *json, size_t len, profile_fn *fn, void *arg,
+                           struct err *e) ERR_MUST_CHECK;
 
 #endif

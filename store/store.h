@@ -1,17 +1,18 @@
 /* store - users, items, interactions and contexts, durable, behind one interface.
- * Layer: store; depends on base only.      Threads: a struct store is immutable after open and may be shared; a
- *                                          struct store_conn is confined to its thread (one for each thread).
- * Memory: reads fill caller-owned records that keep their memory between calls, so a steady load allocates nothing.
+ * Layer: store; depends on base only.      Threads: a struct store is immutable after open and may be shared;
+ * a struct store_conn is confined to its thread (one for each thread). Memory: reads fill caller-owned
+ * records that keep their memory between calls, so a steady load allocates nothing.
  *
- * The store knows nothing of numerics: an embedding is bytes with a length. No SQL and no type of a database leaves
- * this folder; a second backend implements the functions below.
+ * The store knows nothing of numerics: an embedding is bytes with a length. No SQL and no type of a database
+ * leaves this folder; a second backend implements the functions below.
  *
  * Changes: every write that answers depend on gets a store-wide, rising change number, recorded in the same
- * transaction. A user's revision is the number of the last change to the user, so a revision never comes back, not
- * even after the user was deleted and registered again. Other processes catch up by store_poll + store_changes.
+ * transaction. A user's revision is the number of the last change to the user, so a revision never comes
+ * back, not even after the user was deleted and registered again. Other processes catch up by store_poll +
+ * store_changes.
  *
- * Durability: store_commit returns ERR_OK only after the transaction is on disk (WAL, synchronous=FULL). Whatever
- * else it returns, nothing of the transaction is kept. */
+ * Durability: store_commit returns ERR_OK only after the transaction is on disk (WAL, synchronous=FULL).
+ * Whatever else it returns, nothing of the transaction is kept. */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
@@ -38,10 +39,12 @@ enum store_mode {
 
 /* ---- life cycle ---- */
 
-/* Opens `sqlite:PATH` or a bare path, checks that it is a store of ours and runs missing migrations (forward only).
- * Errors: ERR_INVALID (an unknown scheme), ERR_NOTFOUND (no such file and not STORE_CREATE), ERR_CORRUPT (not a store,
- * damaged, or of a newer program), ERR_IO, ERR_FULL, ERR_NOMEM. The text names the path and says what to do. */
-enum err_code store_open(const char *url, enum store_mode mode, struct store **out, struct err *e) ERR_MUST_CHECK;
+/* Opens `sqlite:PATH` or a bare path, checks that it is a store of ours and runs missing migrations (forward
+ * only). Errors: ERR_INVALID (an unknown scheme), ERR_NOTFOUND (no such file and not STORE_CREATE),
+ * ERR_CORRUPT (not a store, damaged, or of a newer program), ERR_IO, ERR_FULL, ERR_NOMEM. The text names the
+ * path and says what to do. */
+enum err_code store_open(const char *url, enum store_mode mode, struct store **out,
+                         struct err *e) ERR_MUST_CHECK;
 
 /* Closes; every connection must be closed before. NULL is allowed. */
 void store_close(struct store *s);
@@ -60,36 +63,40 @@ struct store_interaction {
     int64_t timestamp; /* seconds since 1970 UTC, or any rising order; 0: not known */
 };
 
-/* What is known of one user; filled by store_read_user, its memory reused. Zero-initialise; store_user_fini frees. */
+/* What is known of one user; filled by store_read_user, its memory reused. Zero-initialise; store_user_fini
+ * frees. */
 struct store_user {
-    int64_t revision;        /* change number of the last change to the user */
-    struct buf profile;      /* JSON object text; len 0 when none */
-    struct buf embedding;    /* the context's bytes for the asked model and version; len 0 when there is none */
-    int64_t embedding_revision; /* the user's revision when the embedding was made; stale when below `revision` */
-    bool embedding_given;    /* supplied by the caller of a registration (true) or made by an encoder */
+    int64_t revision;     /* change number of the last change to the user */
+    struct buf profile;   /* JSON object text; len 0 when none */
+    struct buf embedding; /* the context's bytes for the asked model and version; len 0 when there is none */
+    int64_t
+        embedding_revision; /* the user's revision when the embedding was made; stale when below `revision` */
+    bool embedding_given;   /* supplied by the caller of a registration (true) or made by an encoder */
     struct store_interaction *interactions; /* (n_interactions) ordered by timestamp, then by arrival */
     size_t n_interactions;
-    size_t capacity;         /* allocated interactions */
+    size_t capacity; /* allocated interactions */
 };
 
 void store_user_fini(struct store_user *u);
 
 /* Names the context that store_read_user looks for. */
 struct store_context_key {
-    const char *model;         /* model name */
+    const char *model; /* model name */
     const char *model_version;
-    const char *kind;          /* "user" or "task" */
+    const char *kind; /* "user" or "task" */
 };
 
 /* ---- reading ---- */
 
-/* Reads one user in one snapshot: revision, profile, interactions, and the context for `key` (NULL: no context).
- * ERR_NOTFOUND when there is no such user. Cost: three prepared statements in one read transaction. */
+/* Reads one user in one snapshot: revision, profile, interactions, and the context for `key` (NULL: no
+ * context). ERR_NOTFOUND when there is no such user. Cost: three prepared statements in one read transaction.
+ */
 enum err_code store_read_user(struct store_conn *c, struct store_text id, const struct store_context_key *key,
                               struct store_user *out, struct err *e) ERR_MUST_CHECK;
 
 /* The item's key; ERR_NOTFOUND when there is none. */
-enum err_code store_item_key_of(struct store_conn *c, struct store_text id, int64_t *key, struct err *e) ERR_MUST_CHECK;
+enum err_code store_item_key_of(struct store_conn *c, struct store_text id, int64_t *key,
+                                struct err *e) ERR_MUST_CHECK;
 
 struct store_item {
     int64_t key;
@@ -100,19 +107,24 @@ struct store_item {
     int64_t revision;
 };
 
-/* Callbacks return false to stop early (the call then returns ERR_OK). Texts are borrowed for the callback. */
+/* Callbacks return false to stop early (the call then returns ERR_OK). Texts are borrowed for the callback.
+ */
 typedef bool store_item_fn(void *arg, const struct store_item *item);
-typedef bool store_user_fn(void *arg, int64_t user_key, struct store_text id, struct store_text profile, int64_t revision);
+typedef bool store_user_fn(void *arg, int64_t user_key, struct store_text id, struct store_text profile,
+                           int64_t revision);
 typedef bool store_interaction_fn(void *arg, int64_t user_key, const struct store_interaction *i);
 
 /* All items by key; those changed after revision `since` only (0: all). */
-enum err_code store_each_item(struct store_conn *c, int64_t since, store_item_fn *fn, void *arg, struct err *e) ERR_MUST_CHECK;
+enum err_code store_each_item(struct store_conn *c, int64_t since, store_item_fn *fn, void *arg,
+                              struct err *e) ERR_MUST_CHECK;
 
 /* All users by key; keys are those of store_each_interaction. */
-enum err_code store_each_user(struct store_conn *c, store_user_fn *fn, void *arg, struct err *e) ERR_MUST_CHECK;
+enum err_code store_each_user(struct store_conn *c, store_user_fn *fn, void *arg,
+                              struct err *e) ERR_MUST_CHECK;
 
 /* All interactions: by user key, then timestamp, then arrival. */
-enum err_code store_each_interaction(struct store_conn *c, store_interaction_fn *fn, void *arg, struct err *e) ERR_MUST_CHECK;
+enum err_code store_each_interaction(struct store_conn *c, store_interaction_fn *fn, void *arg,
+                                     struct err *e) ERR_MUST_CHECK;
 
 struct store_counts {
     int64_t n_users, n_items, n_interactions, n_contexts;
@@ -131,34 +143,38 @@ void store_snapshot_end(struct store_conn *c);
 /* Starts the one write transaction; waits for another writer up to the busy limit, then ERR_BUSY. */
 enum err_code store_begin(struct store_conn *c, struct err *e) ERR_MUST_CHECK;
 enum err_code store_commit(struct store_conn *c, struct err *e) ERR_MUST_CHECK; /* rolls back when it fails */
-void store_rollback(struct store_conn *c);                                       /* no transaction: does nothing */
+void store_rollback(struct store_conn *c); /* no transaction: does nothing */
 
-/* Creates the user, or replaces its profile (NULL data: no profile). *revision is the new one, *created tells which.
- * Interactions and contexts stay; store_clear_user drops them. Records a change. */
-enum err_code store_put_user(struct store_conn *c, struct store_text id, struct store_text profile, int64_t *revision,
-                             bool *created, struct err *e) ERR_MUST_CHECK;
+/* Creates the user, or replaces its profile (NULL data: no profile). *revision is the new one, *created tells
+ * which. Interactions and contexts stay; store_clear_user drops them. Records a change. */
+enum err_code store_put_user(struct store_conn *c, struct store_text id, struct store_text profile,
+                             int64_t *revision, bool *created, struct err *e) ERR_MUST_CHECK;
 
 /* Drops the user's interactions and contexts, for a replacing registration. */
 enum err_code store_clear_user(struct store_conn *c, struct store_text id, struct err *e) ERR_MUST_CHECK;
 
 /* Gives the user a new revision because its interactions change; ERR_NOTFOUND when there is no such user. */
-enum err_code store_touch_user(struct store_conn *c, struct store_text id, int64_t *revision, struct err *e) ERR_MUST_CHECK;
+enum err_code store_touch_user(struct store_conn *c, struct store_text id, int64_t *revision,
+                               struct err *e) ERR_MUST_CHECK;
 
 /* Forgets the user: rows, interactions, contexts. ERR_NOTFOUND when there is none. Records a change. */
 enum err_code store_delete_user(struct store_conn *c, struct store_text id, struct err *e) ERR_MUST_CHECK;
 
-/* Adds or updates one interaction of an existing user; an item not yet known is created with its id alone. *inserted
- * (may be NULL) is false when the pair was there. Records no change: the caller touches the user once. */
-enum err_code store_put_interaction(struct store_conn *c, struct store_text user, struct store_text item, double weight,
-                                    double rating, int64_t timestamp, bool *inserted, struct err *e) ERR_MUST_CHECK;
+/* Adds or updates one interaction of an existing user; an item not yet known is created with its id alone.
+ * *inserted (may be NULL) is false when the pair was there. Records no change: the caller touches the user
+ * once. */
+enum err_code store_put_interaction(struct store_conn *c, struct store_text user, struct store_text item,
+                                    double weight, double rating, int64_t timestamp, bool *inserted,
+                                    struct err *e) ERR_MUST_CHECK;
 
 /* Creates or replaces an item. Records a change. */
-enum err_code store_put_item(struct store_conn *c, const struct store_item *item, bool *created, struct err *e) ERR_MUST_CHECK;
+enum err_code store_put_item(struct store_conn *c, const struct store_item *item, bool *created,
+                             struct err *e) ERR_MUST_CHECK;
 
 /* Puts the context of a user, made from the user's `revision`. given: supplied by the caller, not encoded. */
-enum err_code store_put_context(struct store_conn *c, const struct store_context_key *key, struct store_text id,
-                                int64_t revision, bool given, const void *embedding, size_t n_bytes,
-                                struct err *e) ERR_MUST_CHECK;
+enum err_code store_put_context(struct store_conn *c, const struct store_context_key *key,
+                                struct store_text id, int64_t revision, bool given, const void *embedding,
+                                size_t n_bytes, struct err *e) ERR_MUST_CHECK;
 
 /* ---- bulk: for imports inside one transaction; ids are remembered, changes are recorded once ---- */
 
@@ -166,12 +182,15 @@ struct store_bulk;
 
 /* Starts a bulk load inside the transaction of c. */
 enum err_code store_bulk_begin(struct store_conn *c, struct store_bulk **out, struct err *e) ERR_MUST_CHECK;
-enum err_code store_bulk_user(struct store_bulk *b, struct store_text id, struct store_text profile, struct err *e) ERR_MUST_CHECK;
-enum err_code store_bulk_item(struct store_bulk *b, const struct store_item *item, struct err *e) ERR_MUST_CHECK; /* key, revision ignored */
-enum err_code store_bulk_interaction(struct store_bulk *b, struct store_text user, struct store_text item, double weight,
-                                     double rating, int64_t timestamp, struct err *e) ERR_MUST_CHECK; /* creates what is missing */
-/* Records one change that tells every process to forget all it cached, gives every touched user its revision, and
- * frees b. Call before store_commit. */
+enum err_code store_bulk_user(struct store_bulk *b, struct store_text id, struct store_text profile,
+                              struct err *e) ERR_MUST_CHECK;
+enum err_code store_bulk_item(struct store_bulk *b, const struct store_item *item,
+                              struct err *e) ERR_MUST_CHECK; /* key, revision ignored */
+enum err_code store_bulk_interaction(struct store_bulk *b, struct store_text user, struct store_text item,
+                                     double weight, double rating, int64_t timestamp,
+                                     struct err *e) ERR_MUST_CHECK; /* creates what is missing */
+/* Records one change that tells every process to forget all it cached, gives every touched user its revision,
+ * and frees b. Call before store_commit. */
 enum err_code store_bulk_end(struct store_bulk *b, struct err *e) ERR_MUST_CHECK;
 void store_bulk_abandon(struct store_bulk *b); /* frees b; the caller rolls back */
 
@@ -182,14 +201,16 @@ enum store_change_kind { STORE_CHANGE_USER, STORE_CHANGE_ITEM, STORE_CHANGE_ALL 
 /* The highest change number so far. */
 enum err_code store_last_change(struct store_conn *c, int64_t *change, struct err *e) ERR_MUST_CHECK;
 
-/* Whether another connection wrote since the last call on this one. Cost: no disk read (SQLite data_version). */
+/* Whether another connection wrote since the last call on this one. Cost: no disk read (SQLite data_version).
+ */
 enum err_code store_poll(struct store_conn *c, bool *changed, struct err *e) ERR_MUST_CHECK;
 
 typedef bool store_change_fn(void *arg, int64_t change, enum store_change_kind kind, struct store_text id);
 
-/* The changes after `since`, oldest first. When some of them are no longer in the log, one STORE_CHANGE_ALL with the
- * highest number stands for all. */
-enum err_code store_changes(struct store_conn *c, int64_t since, store_change_fn *fn, void *arg, struct err *e) ERR_MUST_CHECK;
+/* The changes after `since`, oldest first. When some of them are no longer in the log, one STORE_CHANGE_ALL
+ * with the highest number stands for all. */
+enum err_code store_changes(struct store_conn *c, int64_t since, store_change_fn *fn, void *arg,
+                            struct err *e) ERR_MUST_CHECK;
 
 /* ---- upkeep ---- */
 

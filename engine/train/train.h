@@ -1,7 +1,7 @@
 /* train - the trainer: interactions in, a model file out.
- * Layer: engine; depends on base.          Threads: train_run makes options.n_threads of its own and joins them.
- * Memory: data + about four times the parameters + one batch.
- * The result depends on data, options and seed only, not on the number of threads. */
+ * Layer: engine; depends on base.          Threads: train_run makes options.n_threads of its own and joins
+ * them. Memory: data + about four times the parameters + one batch. The result depends on data, options and
+ * seed only, not on the number of threads. */
 #ifndef ENGINE_TRAIN_TRAIN_H
 #define ENGINE_TRAIN_TRAIN_H
 
@@ -27,29 +27,31 @@ struct train_data {
 };
 
 struct train_options {
-    const char *name;       /* of the model */
+    const char *name; /* of the model */
     const char *version;
     uint64_t seed;
-    int n_threads;          /* 0: as many as processors */
-    int n_epochs;           /* the most; 0: the default. Early stopping may end before */
-    int dim;                /* width of item embeddings; 0: chosen from the data */
-    enum generator generator; /* of the target network's hidden layer; GENERATOR_SHARED: nothing is generated */
-    const char *checkpoint; /* path to write after each epoch and to resume from when it is there; NULL: none */
-    double deadline_s;      /* stop after this many seconds and keep the best; 0: none */
+    int n_threads; /* 0: as many as processors */
+    int n_epochs;  /* the most; 0: the default. Early stopping may end before */
+    int dim;       /* width of item embeddings; 0: chosen from the data */
+    enum generator
+        generator; /* of the target network's hidden layer; GENERATOR_SHARED: nothing is generated */
+    const char
+        *checkpoint;   /* path to write after each epoch and to resume from when it is there; NULL: none */
+    double deadline_s; /* stop after this many seconds and keep the best; 0: none */
 };
 
 void train_options_default(struct train_options *o);
 
 /* Where training is. Numbers that do not apply are NAN. */
 struct train_progress {
-    const char *stage;     /* "search", "factorise", "train" */
+    const char *stage; /* "search", "factorise", "train" */
     int epoch, n_epochs;
-    double fraction;       /* of the stage, 0 to 1 */
-    double loss;           /* mean over the epoch so far */
-    double metric;         /* NDCG@10 of each user's held-out last item over the whole catalogue */
+    double fraction; /* of the stage, 0 to 1 */
+    double loss;     /* mean over the epoch so far */
+    double metric;   /* NDCG@10 of each user's held-out last item over the whole catalogue */
     double best_metric;
     double elapsed_s, left_s;
-    const char *note;      /* what was chosen and why; NULL: nothing to say */
+    const char *note; /* what was chosen and why; NULL: nothing to say */
 };
 
 /* Returns false to stop: the best model so far is kept and written. */
@@ -64,8 +66,10 @@ struct train_report {
     double seconds;
 };
 
-/* Trains and writes the model file at path, whole or not at all. ERR_INVALID: no users, no items, too little data. */
+/* Trains and writes the model file at path, whole or not at all. ERR_INVALID: no users, no items, too little
+ * data. */
 enum err_code train_run(const struct train_data *data, const struct train_options *options, const char *path,
-                        train_progress_fn *progress, void *arg, struct train_report *report, struct err *e) ERR_MUST_CHECK;
+                        train_progress_fn *progress, void *arg, struct train_report *report,
+                        struct err *e) ERR_MUST_CHECK;
 
 #endif

@@ -1,0 +1,211 @@
+/* What all contexts share is computed once, when the model is opened. Let L be the first target layer whose
+ * weights are generated (or the number of layers when none is): the layers before L are shared, so their
+ * output on every item is shared too; of layer L itself, V x (core) or W0 x (low_rank) is shared. Both are
+ * kept lane block by lane block:  shared[block][len][LANES], len = input of L when L > 0, then its shared
+ * part. For L = 0 the input is the item embedding itself, which stays in the mapped file; for a `full` first
+ * layer nothing is kept. When L is the number of layers, the one output is kept. */
+#include "engine/catalogue.h"
+
+#include "base/mem.h"
+#include "engine/target_block.h"
+
+#include <string.h>
+
+struct catalogue {
+    const struct model_spec *spec;
+    const struct model_params *params;
+    size_t first; /* L */
+    size_t n_blocks;
+    bool keeps_input;  /* the input of L is in shared */
+    bool needs_input;  /* layer L reads its input although its shared part is kept */
+    size_t input_len;  /* reals of the kept input of a block */
+    size_t shared_len; /* reals of the kept shared part of a block */
+    real *shared;      /* (n_blocks, input_len + shared_len) */
+};
+
+static size_t first_generated(const struct model_spec *spec)
+{
+    size_t i = 0;
+    while (i < spec->n_layers && spec->layers[i].generator == GENERATOR_SHARED &&
+           spec->layers[i].bias != BIAS_FULL)
+        i++;
+    return i;
+}
+
+static size_t block_rows(const struct catalogue *c, size_t block)
+{
+    size_t start = block * KERNEL_LANES, n = c->spec->n_items - start;
+    return n < KERNEL_LANES ? n : KERNEL_LANES;
+}
+
+/* Computes the kept part of one block. buffers: three. */
+static void fill_block(const struct catalogue *c, const struct target_pass *pass, size_t block, real *buffers)
+{
+    size_t d = c->spec->d_item, len = target_block_buffer_len(c->spec);
+    real *x = buffers, *kept = c->shared + block * (c->input_len + c->shared_len);
+    target_block_load(c->params->catalogue_embedding + block * KERNEL_LANES * d, block_rows(c, block), d, x);
+    for (size_t i = 0; i < c->first; i++) {
+        real *out = x == buffers ? buffers + len : buffers;
+        target_block_layer(pass, i, x, NULL, buffers + 2 * len, out);
+        x = out;
+    }
+    memcpy(kept, x, c->input_len * sizeof *kept);
+    if (c->shared_len)
+        target_block_shared(pass, c->first, x, kept + c->input_len);
+}
+
+static void plan(struct catalogue *c)
+{
+    const struct model_spec *spec = c->spec;
+    c->first = first_generated(spec);
+    c->n_blocks = (spec->n_items + KERNEL_LANES - 1) / KERNEL_LANES;
+    const struct layer_spec *l = c->first < spec->n_layers ? &spec->layers[c->first] : NULL;
+    c->shared_len = l ? target_block_shared_len(l) * KERNEL_LANES : 0;
+    c->needs_input = l && l->generator != GENERATOR_CORE;
+    c->keeps_input = c->first > 0 && (!l || c->needs_input);
+    size_t d_input = l ? l->d_in : spec->d_output;
+    c->input_len = c->keeps_input ? d_input * KERNEL_LANES : 0;
+}
+
+enum err_code catalogue_new(const struct model_spec *spec, const struct model_params *params,
+                            struct catalogue **out, struct err *e)
+{
+    struct catalogue *c = mem_zalloc_array(1, sizeof *c);
+    real *buffers = mem_alloc_aligned(3 * target_block_buffer_len(spec), sizeof *buffers);
+    if (!c || !buffers)
+        goto no_memory;
+    c->spec = spec;
+    c->params = params;
+    plan(c);
+    size_t per_block = c->input_len + c->shared_len, n;
+    if (per_block) {
+        if (__builtin_mul_overflow(c->n_blocks, per_block, &n) ||
+            !(c->shared = mem_alloc_aligned(n, sizeof(real))))
+            goto no_memory;
+        struct target_pass pass;
+        target_pass_init(&pass, spec, params, NULL);
+        for (size_t b = 0; b < c->n_blocks; b++)
+            fill_block(c, &pass, b, buffers);
+    }
+    mem_free(buffers);
+    *out = c;
+    return ERR_OK;
+no_memory:
+    mem_free(buffers);
+    catalogue_free(c);
+    return err_set(e, ERR_NOMEM, "no memory for the shared part of a catalogue of %zu items", spec->n_items);
+}
+
+void catalogue_free(struct catalogue *c)
+{
+    if (c) {
+        mem_free(c->shared);
+        mem_free(c);
+    }
+}
+
+/* scores[LANES], a gathered block of kept parts, then three buffers. */
+size_t catalogue_workspace_len(const struct catalogue *c)
+{
+    size_t d = c->spec->d_item * KERNEL_LANES;
+    return KERNEL_LANES + c->input_len + c->shared_len + d + 3 * target_block_buffer_len(c->spec);
+}
+
+/* Adds the MLP part to scores (LANES) of a block. rows: the block's embeddings, kept: its kept part. */
+static void add_layers(const struct catalogue *c, const struct target_pass *pass, const real *rows,
+                       size_t n_rows, const real *kept, real *buffers, real *scores)
+{
+    if (c->spec->n_layers == 0)
+        return;
+    const real *x = kept, *shared = c->shared_len ? kept + c->input_len : NULL, *out;
+    if (!c->keeps_input && c->needs_input) {
+        target_block_load(rows, n_rows, c->spec->d_item, buffers);
+        x = buffers;
+    }
+    out = target_block_layers(pass, c->first, x, shared, buffers);
+    for (size_t r = 0; r < n_rows; r++)
+        scores[r] += out[r];
+}
+
+/* scores of one block of consecutive items. */
+static void score_block(const struct catalogue *c, const struct target_pass *pass, size_t block,
+                        real *buffers, real *scores)
+{
+    size_t d = c->spec->d_item, first = block * KERNEL_LANES, n = block_rows(c, block);
+    const real *rows = c->params->catalogue_embedding + first * d;
+    if (c->spec->has_linear)
+        pass->kernels->dot_rows(rows, n, d, pass->theta + pass->layout.linear, scores);
+    else
+        memset(scores, 0, n * sizeof *scores);
+    for (size_t r = 0; r < n; r++)
+        scores[r] += c->params->catalogue_bias[first + r];
+    add_layers(c, pass, rows, n, c->shared ? c->shared + block * (c->input_len + c->shared_len) : NULL,
+               buffers, scores);
+}
+
+void catalogue_top_k(const struct catalogue *c, const real *theta, const struct catalogue_filter *filter,
+                     real *workspace, struct topk *top)
+{
+    struct target_pass pass;
+    target_pass_init(&pass, c->spec, c->params, theta);
+    real *scores = workspace, *buffers = workspace + KERNEL_LANES;
+    size_t next = 0; /* excluded indices rise, so one cursor walks along */
+    for (size_t block = 0; block < c->n_blocks; block++) {
+        score_block(c, &pass, block, buffers, scores);
+        size_t first = block * KERNEL_LANES, n = block_rows(c, block);
+        for (size_t r = 0; r < n; r++) {
+            uint32_t index = (uint32_t)(first + r);
+            while (filter && next < filter->n_excluded && filter->excluded[next] < index)
+                next++;
+            if (filter && next < filter->n_excluded && filter->excluded[next] == index)
+                continue;
+            if (filter && filter->allowed && !(filter->allowed[index / 64] >> (index % 64) & 1))
+                continue;
+            topk_push(top, scores[r], index);
+        }
+    }
+}
+
+/* Copies lane `from` of a kept block into lane `to`. */
+static void copy_lane(const real *block, size_t from, size_t len, real *gathered, size_t to)
+{
+    for (size_t j = 0; j < len; j += KERNEL_LANES)
+        gathered[j + to] = block[j + from];
+}
+
+void catalogue_score(const struct catalogue *c, const real *theta, const uint32_t *indices, size_t n,
+                     real *workspace, real *scores)
+{
+    struct target_pass pass;
+    target_pass_init(&pass, c->spec, c->params, theta);
+    size_t d = c->spec->d_item, kept_len = c->input_len + c->shared_len;
+    real *rows = workspace, *kept = rows + d * KERNEL_LANES, *buffers = kept + kept_len;
+    for (size_t start = 0; start < n; start += KERNEL_LANES) {
+        size_t m = n - start < KERNEL_LANES ? n - start : KERNEL_LANES;
+        memset(kept, 0, kept_len * sizeof *kept);
+        for (size_t r = 0; r < m; r++) {
+            size_t index = indices[start + r];
+            memcpy(rows + r * d, c->params->catalogue_embedding + index * d, d * sizeof *rows);
+            if (kept_len)
+                copy_lane(c->shared + index / KERNEL_LANES * kept_len, index % KERNEL_LANES, kept_len, kept,
+                          r);
+        }
+        if (c->spec->has_linear)
+            pass.kernels->dot_rows(rows, m, d, theta + pass.layout.linear, scores + start);
+        else
+            memset(scores + start, 0, m * sizeof *scores);
+        for (size_t r = 0; r < m; r++)
+            scores[start + r] += c->params->catalogue_bias[indices[start + r]];
+        add_layers(c, &pass, rows, m, kept, buffers, scores + start);
+    }
+}
+
+void catalogue_score_all(const struct catalogue *c, const real *theta, real *workspace, real *scores)
+{
+    struct target_pass pass;
+    target_pass_init(&pass, c->spec, c->params, theta);
+    for (size_t block = 0; block < c->n_blocks; block++) {
+        score_block(c, &pass, block, workspace + KERNEL_LANES, workspace);
+        memcpy(scores + block * KERNEL_LANES, workspace, block_rows(c, block) * sizeof *scores);
+    }
+}

@@ -1,0 +1,149 @@
+/* The fold-in gathers interactions in chunks and adds each chunk by one symmetric rank-k product, so the
+ * workspace is fixed however long a history is. */
+#include "engine/encoder.h"
+
+#include "engine/blas.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { CHUNK_ROWS = 64 };
+
+size_t encoder_workspace_len(const struct model_spec *spec, size_t n_interactions)
+{
+    size_t d = spec->encoder.d_fold_in;
+    (void)n_interactions;
+    return d * d + CHUNK_ROWS * d;
+}
+
+/* a += sum of w v v^T (lower triangle), b += sum of w v. */
+static void add_interactions(const struct encoder_spec *n, const real *factor,
+                             const struct encoder_input *input, real *a, real *b, real *chunk)
+{
+    size_t d = n->d_fold_in;
+    for (size_t start = 0; start < input->n_interactions; start += CHUNK_ROWS) {
+        size_t rows = input->n_interactions - start < CHUNK_ROWS ? input->n_interactions - start : CHUNK_ROWS;
+        for (size_t i = 0; i < rows; i++) {
+            const struct encoder_interaction *x = &input->interactions[start + i];
+            const real *v = factor + (size_t)x->item * d;
+            real root = (real)sqrt((double)x->weight);
+            blas_axpy(d, (real)x->weight, v, b);
+            for (size_t j = 0; j < d; j++)
+                chunk[i * d + j] = root * v[j];
+        }
+        blas_syrk(d, rows, 1, chunk, d, a, d);
+    }
+}
+
+static enum err_code encode_fold_in(const struct model_spec *spec, const struct model_params *params,
+                                    const struct encoder_input *input, real *workspace, real *f,
+                                    struct err *e)
+{
+    const struct encoder_spec *n = &spec->encoder;
+    size_t d = n->d_fold_in;
+    if (input->n_interactions == 0) {
+        memcpy(f, params->prior, d * sizeof *f);
+        return ERR_OK;
+    }
+    real *a = workspace, *chunk = workspace + d * d;
+    memcpy(a, params->fold_in_gram, d * d * sizeof *a);
+    memset(f, 0, d * sizeof *f);
+    add_interactions(n, params->fold_in_factor, input, a, f, chunk);
+    double scale = (double)input->n_interactions + n->alpha * (double)spec->n_items;
+    real ridge = (real)(n->reg * pow(scale, n->reg_exponent));
+    for (size_t i = 0; i < d; i++)
+        a[i * d + i] += ridge;
+    if (!blas_cholesky(d, a, d))
+        return err_set(e, ERR_INVALID,
+                       "the fold-in equation has no solution; the interactions' weights are too large");
+    blas_cholesky_solve(d, a, d, 1, f, d);
+    return ERR_OK;
+}
+
+static void encode_history(const struct model_spec *spec, const struct model_params *params,
+                           const struct encoder_input *input, real *h)
+{
+    size_t d = spec->encoder.d_history;
+    memset(h, 0, d * sizeof *h);
+    for (size_t i = 0; i < input->n_interactions; i++)
+        blas_axpy(d, 1, params->history + (size_t)input->interactions[i].item * d, h);
+    if (input->n_interactions)
+        blas_scale(d, 1 / (real)sqrt((double)input->n_interactions), h);
+}
+
+static void encode_recent(const struct model_spec *spec, const struct model_params *params,
+                          const struct encoder_input *input, real *r)
+{
+    const struct encoder_spec *n = &spec->encoder;
+    memset(r, 0, n->n_decays * n->d_recent * sizeof *r);
+    for (size_t j = 0; j < n->n_decays; j++) {
+        real decay = 1 / (1 + (real)exp(-(double)params->decay[j])), power = 1;
+        for (size_t t = 0; t < n->n_recent && t < input->n_interactions; t++, power *= decay) {
+            const struct encoder_interaction *x = &input->interactions[input->n_interactions - 1 - t];
+            if (x->timestamp == 0)
+                break; /* oldest first: those without a known time come before all others */
+            blas_axpy(n->d_recent, power, params->recent + (size_t)x->item * n->d_recent,
+                      r + j * n->d_recent);
+        }
+    }
+}
+
+static enum err_code check_input(const struct model_spec *spec, const struct encoder_input *input,
+                                 struct err *e)
+{
+    if (!spec->encoder.present)
+        return err_set(e, ERR_INVALID, "the model has no encoder; give the embedding itself");
+    for (size_t i = 0; i < input->n_interactions; i++) {
+        const struct encoder_interaction *x = &input->interactions[i];
+        if (x->item >= spec->n_items)
+            return err_set(e, ERR_INVALID, "interaction %zu names item %u of %zu", i, x->item, spec->n_items);
+        if (!(isfinite(x->weight) && x->weight > 0))
+            return err_set(e, ERR_INVALID, "interaction %zu has a weight that is not above zero and finite",
+                           i);
+    }
+    for (size_t i = 0; i < input->n_values; i++)
+        if (input->values[i] >= spec->encoder.n_values)
+            return err_set(e, ERR_INVALID, "profile value %u of %zu", input->values[i],
+                           spec->encoder.n_values);
+    return ERR_OK;
+}
+
+enum err_code encoder_encode(const struct model_spec *spec, const struct model_params *params,
+                             const struct encoder_input *input, real *workspace, real *c, struct err *e)
+{
+    enum err_code code = check_input(spec, input, e);
+    if (code)
+        return code;
+    const struct encoder_spec *n = &spec->encoder;
+    real *at = c;
+    if (n->d_fold_in) {
+        code = encode_fold_in(spec, params, input, workspace, at, e);
+        if (code)
+            return code;
+        at += n->d_fold_in;
+    }
+    if (n->d_history)
+        encode_history(spec, params, input, at);
+    at += n->d_history;
+    if (n->d_recent)
+        encode_recent(spec, params, input, at);
+    at += n->n_decays * n->d_recent;
+    if (n->d_profile) {
+        memset(at, 0, n->d_profile * sizeof *at);
+        for (size_t i = 0; i < input->n_values; i++)
+            blas_axpy(n->d_profile, 1, params->profile + (size_t)input->values[i] * n->d_profile, at);
+    }
+    for (size_t i = 0; i < spec->d_context; i++)
+        if (!isfinite(c[i]))
+            return err_set(e, ERR_INVALID, "the context embedding is not finite; the weights are too large");
+    return ERR_OK;
+}
+
+long encoder_profile_value(const struct model_spec *spec, const char *field, const char *value)
+{
+    for (size_t i = 0; i < spec->encoder.n_values; i++)
+        if (strcmp(spec->encoder.values[i].value, value) == 0 &&
+            strcmp(spec->encoder.values[i].field, field) == 0)
+            return (long)i;
+    return -1;
+}

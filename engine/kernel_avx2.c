@@ -1,0 +1,12 @@
+/* The loops of kernel_body.h compiled for AVX2 with fused multiply-add; run only where kernel.c found the CPU
+ * able. Without x86 or with a compiler that has no target pragma the file is empty. */
+#if defined(__x86_64__) && !defined(__clang__)
+#pragma GCC optimize("O3,fp-contract=fast")
+#pragma GCC target("avx2,fma")
+#include "engine/kernel_body.h"
+#include "engine/kernel_versions.h"
+
+const struct kernels kernel_avx2 = {"avx2", dot_rows, layer};
+#else
+typedef int kernel_avx2_is_empty; /* ISO C wants a declaration in each file */
+#endif

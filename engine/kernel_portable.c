@@ -1,0 +1,6 @@
+/* The loops of kernel_body.h for the CPU the compiler was told of. */
+#pragma GCC optimize("O3")
+#include "engine/kernel_body.h"
+#include "engine/kernel_versions.h"
+
+const struct kernels kernel_portable = {"portable", dot_rows, layer};

@@ -1,0 +1,90 @@
+/* Forward and backward side by side, so that a change of one is seen beside the other. */
+#include "engine/layers.h"
+
+#include <math.h>
+#include <string.h>
+
+size_t norm_blocks(const struct model_spec *spec, size_t widths[NORM_MAX_BLOCKS])
+{
+    const struct encoder_spec *n = &spec->encoder;
+    if (spec->norm == NORM_LAYER || !n->present) {
+        widths[0] = spec->d_context;
+        return 1;
+    }
+    size_t all[NORM_MAX_BLOCKS] = {n->d_fold_in, n->d_history, n->n_decays * n->d_recent, n->d_profile},
+           count = 0;
+    for (size_t i = 0; i < NORM_MAX_BLOCKS; i++)
+        if (all[i])
+            widths[count++] = all[i];
+    return count;
+}
+
+void norm_forward(const struct model_spec *spec, const real *weight, const real *bias, const real *x, real *y,
+                  real *saved)
+{
+    if (spec->norm == NORM_NONE) {
+        if (x != y)
+            memcpy(y, x, spec->d_context * sizeof *y);
+        return;
+    }
+    size_t widths[NORM_MAX_BLOCKS], n_blocks = norm_blocks(spec, widths), at = 0;
+    for (size_t k = 0; k < n_blocks; at += widths[k++]) {
+        real mean = 0, variance = 0;
+        for (size_t i = at; i < at + widths[k]; i++)
+            mean += x[i];
+        mean /= (real)widths[k];
+        for (size_t i = at; i < at + widths[k]; i++)
+            variance += (x[i] - mean) * (x[i] - mean);
+        real scale = 1 / (real)sqrt((double)(variance / (real)widths[k] + NORM_EPSILON));
+        for (size_t i = at; i < at + widths[k]; i++)
+            y[i] = weight[i] * ((x[i] - mean) * scale) + bias[i];
+        if (saved) {
+            saved[2 * k] = mean;
+            saved[2 * k + 1] = scale;
+        }
+    }
+}
+
+void norm_backward(const struct model_spec *spec, const real *weight, const real *x, const real *saved,
+                   const real *dy, real *dx, real *dweight, real *dbias)
+{
+    if (spec->norm == NORM_NONE) {
+        memcpy(dx, dy, spec->d_context * sizeof *dx);
+        return;
+    }
+    size_t widths[NORM_MAX_BLOCKS], n_blocks = norm_blocks(spec, widths), at = 0;
+    for (size_t k = 0; k < n_blocks; at += widths[k++]) {
+        real mean = saved[2 * k], scale = saved[2 * k + 1], sum = 0, dot = 0;
+        for (size_t i = at; i < at + widths[k]; i++) {
+            real normal = (x[i] - mean) * scale, dnormal = dy[i] * weight[i];
+            dweight[i] += dy[i] * normal;
+            dbias[i] += dy[i];
+            sum += dnormal;
+            dot += dnormal * normal;
+        }
+        sum /= (real)widths[k];
+        dot /= (real)widths[k];
+        for (size_t i = at; i < at + widths[k]; i++)
+            dx[i] = scale * (dy[i] * weight[i] - sum - (x[i] - mean) * scale * dot);
+    }
+}
+
+void activation_forward(enum activation a, real *x, size_t n)
+{
+    if (a == ACTIVATION_RELU)
+        for (size_t i = 0; i < n; i++)
+            x[i] = x[i] > 0 ? x[i] : 0;
+    else if (a == ACTIVATION_TANH)
+        for (size_t i = 0; i < n; i++)
+            x[i] = (real)tanh((double)x[i]);
+}
+
+void activation_backward(enum activation a, const real *y, real *dy, size_t n)
+{
+    if (a == ACTIVATION_RELU)
+        for (size_t i = 0; i < n; i++)
+            dy[i] = y[i] > 0 ? dy[i] : 0;
+    else if (a == ACTIVATION_TANH)
+        for (size_t i = 0; i < n; i++)
+            dy[i] *= 1 - y[i] * y[i];
+}
