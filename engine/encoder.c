@@ -35,6 +35,20 @@ static void add_interactions(const struct encoder_spec *n, const real *factor,
     }
 }
 
+bool encoder_fold_in_solve(const struct model_spec *spec, size_t n_interactions, real *a, real *f)
+{
+    const struct encoder_spec *n = &spec->encoder;
+    size_t d = n->d_fold_in;
+    double scale = (double)n_interactions + n->alpha * (double)spec->n_items;
+    real ridge = (real)(n->reg * pow(scale, n->reg_exponent));
+    for (size_t i = 0; i < d; i++)
+        a[i * d + i] += ridge;
+    if (!blas_cholesky(d, a, d))
+        return false;
+    blas_cholesky_solve(d, a, d, 1, f, d);
+    return true;
+}
+
 static enum err_code encode_fold_in(const struct model_spec *spec, const struct model_params *params,
                                     const struct encoder_input *input, real *workspace, real *f,
                                     struct err *e)
@@ -49,14 +63,8 @@ static enum err_code encode_fold_in(const struct model_spec *spec, const struct 
     memcpy(a, params->fold_in_gram, d * d * sizeof *a);
     memset(f, 0, d * sizeof *f);
     add_interactions(n, params->fold_in_factor, input, a, f, chunk);
-    double scale = (double)input->n_interactions + n->alpha * (double)spec->n_items;
-    real ridge = (real)(n->reg * pow(scale, n->reg_exponent));
-    for (size_t i = 0; i < d; i++)
-        a[i * d + i] += ridge;
-    if (!blas_cholesky(d, a, d))
-        return err_set(e, ERR_INVALID,
-                       "the fold-in equation has no solution; the interactions' weights are too large");
-    blas_cholesky_solve(d, a, d, 1, f, d);
+    if (!encoder_fold_in_solve(spec, input->n_interactions, a, f))
+        return err_set(e, ERR_INVALID, "the fold-in equation has no solution; the interactions' weights are too large");
     return ERR_OK;
 }
 
@@ -88,6 +96,23 @@ static void encode_recent(const struct model_spec *spec, const struct model_para
     }
 }
 
+void encoder_encode_learned(const struct model_spec *spec, const struct model_params *params,
+                            const struct encoder_input *input, real *c)
+{
+    const struct encoder_spec *n = &spec->encoder;
+    real *at = c + n->d_fold_in;
+    if (n->d_history)
+        encode_history(spec, params, input, at);
+    at += n->d_history;
+    if (n->d_recent)
+        encode_recent(spec, params, input, at);
+    at += n->n_decays * n->d_recent;
+    if (n->d_profile)
+        memset(at, 0, n->d_profile * sizeof *at);
+    for (size_t i = 0; n->d_profile && i < input->n_values; i++)
+        blas_axpy(n->d_profile, 1, params->profile + (size_t)input->values[i] * n->d_profile, at);
+}
+
 static enum err_code check_input(const struct model_spec *spec, const struct encoder_input *input,
                                  struct err *e)
 {
@@ -114,25 +139,9 @@ enum err_code encoder_encode(const struct model_spec *spec, const struct model_p
     enum err_code code = check_input(spec, input, e);
     if (code)
         return code;
-    const struct encoder_spec *n = &spec->encoder;
-    real *at = c;
-    if (n->d_fold_in) {
-        code = encode_fold_in(spec, params, input, workspace, at, e);
-        if (code)
-            return code;
-        at += n->d_fold_in;
-    }
-    if (n->d_history)
-        encode_history(spec, params, input, at);
-    at += n->d_history;
-    if (n->d_recent)
-        encode_recent(spec, params, input, at);
-    at += n->n_decays * n->d_recent;
-    if (n->d_profile) {
-        memset(at, 0, n->d_profile * sizeof *at);
-        for (size_t i = 0; i < input->n_values; i++)
-            blas_axpy(n->d_profile, 1, params->profile + (size_t)input->values[i] * n->d_profile, at);
-    }
+    if (spec->encoder.d_fold_in && (code = encode_fold_in(spec, params, input, workspace, c, e)))
+        return code;
+    encoder_encode_learned(spec, params, input, c);
     for (size_t i = 0; i < spec->d_context; i++)
         if (!isfinite(c[i]))
             return err_set(e, ERR_INVALID, "the context embedding is not finite; the weights are too large");

@@ -1,0 +1,274 @@
+/* Examples of one user are made by one thread, in order of time: the normal matrix of the fold-in then grows by the
+ * interactions between two examples instead of being built anew for each. */
+#include "engine/train/samples.h"
+
+#include "base/mem.h"
+#include "engine/blas.h"
+#include "engine/rng.h"
+
+#include <string.h>
+
+enum { MOST_UNTIMED_HISTORY = 4096 };
+
+struct samples {
+    const struct model_spec *spec;
+    const struct model_params *params;
+    const struct split *split;
+    struct samples_options options;
+    struct parallel *team;
+    size_t per_user;      /* slots a user has */
+    struct sample *slots; /* (SAMPLES_CHUNK_USERS, per_user) */
+    size_t n_of[SAMPLES_CHUNK_USERS];
+    struct sample *list;  /* (SAMPLES_CHUNK_USERS * per_user) shuffled */
+    uint32_t *order;      /* the same length */
+    real *fold_in;        /* (SAMPLES_CHUNK_USERS, per_user, d) */
+    struct encoder_interaction *histories[SAMPLES_CHUNK_USERS]; /* of examples without times */
+    size_t history_capacity[SAMPLES_CHUNK_USERS];
+    real *workspaces; /* (threads, 2 d^2 + 2 d) */
+    const uint32_t *users;
+    int epoch;
+};
+
+/* One user's work in progress. */
+struct maker {
+    struct samples *s;
+    size_t slot, user;
+    size_t d;
+    const struct encoder_interaction *x; /* the user's training interactions */
+    size_t n, n_untimed;
+    real *a, *b;           /* running normal matrix and right-hand side */
+    real *a_try, *b_try;
+    struct rng rng;
+};
+
+static void add_to_normal(const struct maker *m, const struct encoder_interaction *x, real sign, real *a, real *b)
+{
+    const real *v = m->s->params->fold_in_factor + (size_t)x->item * m->d;
+    blas_syrk(m->d, 1, sign * (real)x->weight, v, m->d, a, m->d);
+    blas_axpy(m->d, sign * (real)x->weight, v, b);
+}
+
+static void start_normal(const struct maker *m, real *a, real *b)
+{
+    memcpy(a, m->s->params->fold_in_gram, m->d * m->d * sizeof *a);
+    memset(b, 0, m->d * sizeof *b);
+}
+
+/* Solves a_try, b_try into the fold-in vector of the example. */
+static void solve(const struct maker *m, size_t n, struct sample *out, real *f)
+{
+    if (n == 0 || !encoder_fold_in_solve(m->s->spec, n, m->a_try, m->b_try))
+        memcpy(f, m->s->params->prior, m->d * sizeof *f);
+    else
+        memcpy(f, m->b_try, m->d * sizeof *f);
+    out->fold_in = f;
+}
+
+static struct sample *next_slot(struct maker *m, real **f)
+{
+    size_t i = m->slot * m->s->per_user + m->s->n_of[m->slot]++;
+    struct sample *out = &m->s->slots[i];
+    memset(out, 0, sizeof *out);
+    out->user = (uint32_t)m->user;
+    *f = m->s->fold_in + i * m->d;
+    const struct train_data *data = m->s->split->data;
+    if (data->value_start && rng_uniform(&m->rng) >= m->s->options.forget_profile) {
+        out->input.values = data->values + data->value_start[m->user];
+        out->input.n_values = data->value_start[m->user + 1] - data->value_start[m->user];
+    }
+    return out;
+}
+
+/* How many of n interactions this example remembers. */
+static size_t remembered(struct maker *m, size_t n)
+{
+    static const size_t few[] = {0, 1, 2, 3, 5, 10, 20};
+    if (rng_uniform(&m->rng) >= m->s->options.forget)
+        return n;
+    size_t k = few[rng_below(&m->rng, sizeof few / sizeof *few)];
+    return k < n ? k : n;
+}
+
+/* The fold-in of a short history, from nothing. */
+static void solve_short(const struct maker *m, struct sample *out, real *f)
+{
+    start_normal(m, m->a_try, m->b_try);
+    for (size_t i = 0; i < out->input.n_interactions; i++)
+        add_to_normal(m, &out->input.interactions[i], 1, m->a_try, m->b_try);
+    solve(m, out->input.n_interactions, out, f);
+}
+
+/* Examples whose history is everything before a moment; a and b hold the untimed interactions. */
+static void make_timed(struct maker *m)
+{
+    size_t first = m->n_untimed ? m->n_untimed : 1, n_places = m->n > first ? m->n - first : 0;
+    size_t want = m->s->options.most_timed, in_normal = m->n_untimed;
+    for (size_t i = first; i < m->n && want > 0; i++) {
+        /* selection sampling: each place is taken with want / places left (Knuth, algorithm S) */
+        bool taken = rng_below(&m->rng, n_places) < want;
+        n_places--;
+        if (!taken)
+            continue;
+        want--;
+        for (; in_normal < i; in_normal++)
+            add_to_normal(m, &m->x[in_normal], 1, m->a, m->b);
+        real *f;
+        struct sample *out = next_slot(m, &f);
+        size_t n = remembered(m, i);
+        out->input.interactions = m->x + (i - n);
+        out->input.n_interactions = n;
+        out->targets[out->n_targets++] = m->x[i].item;
+        if (n < i) {
+            solve_short(m, out, f);
+        } else {
+            memcpy(m->a_try, m->a, m->d * m->d * sizeof *m->a);
+            memcpy(m->b_try, m->b, m->d * sizeof *m->b);
+            solve(m, n, out, f);
+        }
+    }
+}
+
+/* One example of the untimed interactions: order[from, to) are the targets, the rest is the history. */
+static void make_group(struct maker *m, const uint32_t *order, size_t from, size_t to, struct encoder_interaction *history)
+{
+    real *f;
+    struct sample *out = next_slot(m, &f);
+    size_t n = 0;
+    memcpy(m->a_try, m->a, m->d * m->d * sizeof *m->a);
+    memcpy(m->b_try, m->b, m->d * sizeof *m->b);
+    for (size_t i = 0; i < m->n_untimed; i++) {
+        const struct encoder_interaction *x = &m->x[order[i]];
+        if (i >= from && i < to) {
+            out->targets[out->n_targets++] = x->item;
+            add_to_normal(m, x, -1, m->a_try, m->b_try);
+        } else if (n < MOST_UNTIMED_HISTORY) {
+            history[n++] = *x;
+        }
+    }
+    size_t keep = remembered(m, n);
+    out->input.interactions = history;
+    out->input.n_interactions = keep;
+    if (keep < n)
+        solve_short(m, out, f);
+    else
+        solve(m, m->n_untimed - (to - from), out, f);
+}
+
+static void make_untimed(struct maker *m)
+{
+    size_t n = m->n_untimed;
+    uint32_t order[MOST_UNTIMED_HISTORY];
+    if (n < 2 || n > MOST_UNTIMED_HISTORY)
+        return;
+    for (size_t i = 0; i < n; i++)
+        order[i] = (uint32_t)i;
+    rng_shuffle(&m->rng, order, n);
+    size_t size = n / 2 < SAMPLE_MAX_TARGETS ? n / 2 : SAMPLE_MAX_TARGETS;
+    size_t n_groups = n / size < m->s->options.most_groups ? n / size : m->s->options.most_groups;
+    for (size_t g = 0; g < n_groups; g++)
+        make_group(m, order, g * size, (g + 1) * size, m->s->histories[m->slot] + g * n);
+}
+
+static void make_user(void *arg, size_t slot, size_t thread)
+{
+    struct samples *s = arg;
+    size_t d = s->spec->encoder.d_fold_in;
+    real *w = s->workspaces + thread * (2 * d * d + 2 * d);
+    struct maker m = {.s = s, .slot = slot, .user = s->users[slot], .d = d, .a = w, .a_try = w + d * d, .b = w + 2 * d * d,
+                      .b_try = w + 2 * d * d + d};
+    m.x = s->split->interactions + s->split->start[m.user];
+    m.n = s->split->end[m.user] - s->split->start[m.user];
+    while (m.n_untimed < m.n && m.x[m.n_untimed].timestamp == 0)
+        m.n_untimed++;
+    rng_init(&m.rng, s->options.seed, 1000 + (uint64_t)s->epoch * s->split->data->n_users + m.user);
+    s->n_of[slot] = 0;
+    start_normal(&m, m.a, m.b);
+    for (size_t i = 0; i < m.n_untimed; i++)
+        add_to_normal(&m, &m.x[i], 1, m.a, m.b);
+    make_untimed(&m);
+    make_timed(&m);
+}
+
+/* Room for the copied histories of the chunk's users. */
+static enum err_code reserve_histories(struct samples *s, size_t n_users, struct err *e)
+{
+    for (size_t slot = 0; slot < n_users; slot++) {
+        size_t u = s->users[slot], n = 0;
+        for (size_t i = s->split->start[u]; i < s->split->end[u]; i++)
+            n += s->split->interactions[i].timestamp == 0;
+        size_t need = n > MOST_UNTIMED_HISTORY ? 0 : n * s->options.most_groups;
+        if (need <= s->history_capacity[slot])
+            continue;
+        struct encoder_interaction *grown = mem_realloc_array(s->histories[slot], need, sizeof *grown);
+        if (!grown)
+            return err_set(e, ERR_NOMEM, "no memory for a history of %zu interactions", n);
+        s->histories[slot] = grown;
+        s->history_capacity[slot] = need;
+    }
+    return ERR_OK;
+}
+
+enum err_code samples_new(const struct model_spec *spec, const struct model_params *params, const struct split *split,
+                          const struct samples_options *options, struct parallel *team, struct samples **out,
+                          struct err *e)
+{
+    struct samples *s = mem_zalloc_array(1, sizeof *s);
+    if (!s)
+        return err_set(e, ERR_NOMEM, "no memory for examples");
+    size_t d = spec->encoder.d_fold_in;
+    s->spec = spec;
+    s->params = params;
+    s->split = split;
+    s->options = *options;
+    s->team = team;
+    s->per_user = options->most_timed + options->most_groups;
+    size_t n = SAMPLES_CHUNK_USERS * s->per_user;
+    s->slots = mem_alloc_array(n, sizeof *s->slots);
+    s->list = mem_alloc_array(n, sizeof *s->list);
+    s->order = mem_alloc_array(n, sizeof *s->order);
+    s->fold_in = mem_alloc_aligned(n * (d ? d : 1), sizeof *s->fold_in);
+    s->workspaces = mem_alloc_aligned(parallel_threads(team) * (2 * d * d + 2 * d + 1), sizeof *s->workspaces);
+    if (!s->slots || !s->list || !s->order || !s->fold_in || !s->workspaces) {
+        samples_free(s);
+        return err_set(e, ERR_NOMEM, "no memory for %zu examples", n);
+    }
+    *out = s;
+    return ERR_OK;
+}
+
+void samples_free(struct samples *s)
+{
+    if (!s)
+        return;
+    for (size_t i = 0; i < SAMPLES_CHUNK_USERS; i++)
+        mem_free(s->histories[i]);
+    mem_free(s->slots);
+    mem_free(s->list);
+    mem_free(s->order);
+    mem_free(s->fold_in);
+    mem_free(s->workspaces);
+    mem_free(s);
+}
+
+enum err_code samples_fill(struct samples *s, const uint32_t *users, size_t n_users, int epoch, const struct sample **list,
+                           size_t *n, struct err *e)
+{
+    s->users = users;
+    s->epoch = epoch;
+    enum err_code code = reserve_histories(s, n_users, e);
+    if (code)
+        return code;
+    parallel_for(s->team, n_users, make_user, s);
+    size_t count = 0;
+    for (size_t slot = 0; slot < n_users; slot++)
+        for (size_t i = 0; i < s->n_of[slot]; i++)
+            s->order[count++] = (uint32_t)(slot * s->per_user + i);
+    struct rng r;
+    rng_init(&r, s->options.seed, 500 + (uint64_t)epoch * s->split->data->n_users + users[0]);
+    rng_shuffle(&r, s->order, count);
+    for (size_t i = 0; i < count; i++)
+        s->list[i] = s->slots[s->order[i]];
+    *list = s->list;
+    *n = count;
+    return ERR_OK;
+}

@@ -1,0 +1,69 @@
+/* A copy, because a held-out interaction of a user without times moves to the end of the user's run. */
+#include "engine/train/split.h"
+
+#include "base/mem.h"
+#include "engine/rng.h"
+
+#include <string.h>
+
+enum { LEAST_TO_HOLD = 3, MOST_VALIDATED = 8192 };
+
+static void hold_out(struct split *s, size_t u, struct rng *r)
+{
+    size_t n = s->end[u] - s->start[u];
+    if (n < LEAST_TO_HOLD)
+        return;
+    struct encoder_interaction *x = s->interactions + s->start[u];
+    if (x[n - 1].timestamp == 0) {
+        size_t drawn = (size_t)rng_below(r, n);
+        struct encoder_interaction held = x[drawn];
+        memmove(x + drawn, x + drawn + 1, (n - 1 - drawn) * sizeof *x);
+        x[n - 1] = held;
+    }
+    s->held[u] = true;
+    s->end[u]--;
+    s->validated[s->n_validated++] = (uint32_t)u;
+}
+
+enum err_code split_init(struct split *s, const struct train_data *data, uint64_t seed, struct err *e)
+{
+    size_t n = data->user_start[data->n_users];
+    *s = (struct split){.data = data,
+                        .interactions = mem_alloc_array(n, sizeof *s->interactions),
+                        .start = mem_alloc_array(data->n_users, sizeof *s->start),
+                        .end = mem_alloc_array(data->n_users, sizeof *s->end),
+                        .held = mem_zalloc_array(data->n_users, sizeof *s->held),
+                        .validated = mem_alloc_array(data->n_users, sizeof *s->validated)};
+    if (!s->interactions || !s->start || !s->end || !s->held || !s->validated) {
+        split_fini(s);
+        return err_set(e, ERR_NOMEM, "no memory for %zu interactions", n);
+    }
+    memcpy(s->interactions, data->interactions, n * sizeof *s->interactions);
+    struct rng r;
+    rng_init(&r, seed, 2);
+    size_t n_timed = 0;
+    for (size_t u = 0; u < data->n_users; u++) {
+        s->start[u] = data->user_start[u];
+        s->end[u] = data->user_start[u + 1];
+        for (size_t i = s->start[u]; i < s->end[u]; i++)
+            n_timed += s->interactions[i].timestamp != 0;
+        hold_out(s, u, &r);
+        s->n_training += s->end[u] - s->start[u];
+    }
+    s->timed = n ? (double)n_timed / (double)n : 0;
+    if (s->n_validated > MOST_VALIDATED) {
+        rng_shuffle(&r, s->validated, s->n_validated);
+        s->n_validated = MOST_VALIDATED;
+    }
+    return ERR_OK;
+}
+
+void split_fini(struct split *s)
+{
+    mem_free(s->interactions);
+    mem_free(s->start);
+    mem_free(s->end);
+    mem_free(s->held);
+    mem_free(s->validated);
+    memset(s, 0, sizeof *s);
+}

@@ -1,0 +1,376 @@
+/* A batch's contexts share their candidates, so the items' side is computed once a shard and the scores of the linear part
+ * are one product. Gradients of dense tensors are kept by shard and summed in the order of the shards; those of item
+ * rows come from the shards' candidates; those of the encoder's tables are gathered by item. */
+#include "engine/train/step.h"
+
+#include "base/mem.h"
+#include "engine/blas.h"
+#include "engine/train/encoder_train.h"
+#include "engine/train/hypernet_train.h"
+#include "engine/train/softmax_loss.h"
+#include "engine/train/target_train.h"
+
+#include <math.h>
+#include <string.h>
+
+struct shard {
+    struct hypernet_tape hypernet;
+    struct target_tape target;
+    struct model_params grads; /* views of dense */
+    real *dense;               /* (n_dense) */
+    real *scores;              /* (contexts, n_columns) then their gradient */
+    real *dx;                  /* (n_columns, D) of the candidates */
+    real *dbias;               /* (n_columns) */
+    unsigned char *kinds;      /* (n_columns) enum candidate */
+    double loss;
+};
+
+struct train_step {
+    const struct model_spec *spec;
+    struct param_block *block;
+    const struct split *split;
+    struct step_options options;
+    struct parallel *team;
+    size_t per_shard;       /* contexts */
+    size_t max_columns;
+    size_t n_dense;
+    struct shard shards[STEP_SHARDS];
+    size_t n_negatives;     /* of the batch */
+    size_t n_columns;       /* negatives, then targets that are not among them */
+    uint32_t *columns;      /* (max_columns) item of a column */
+    int32_t *column_of;     /* (n_items) column of an item, -1: none */
+    real *x;                /* (max_columns, D) embeddings of the candidates */
+    real *bias;             /* (max_columns) */
+    unsigned char *touched; /* (n_items) rows of the encoder's tables with a gradient */
+    const struct sample *samples; /* of the batch */
+    size_t n_samples;
+    double offset, scale;   /* of the loss */
+};
+
+/* ---- life ---- */
+
+static enum err_code shard_init(struct train_step *s, struct shard *h, struct err *e)
+{
+    enum err_code code = hypernet_tape_init(&h->hypernet, s->spec, s->per_shard, e);
+    if (!code)
+        code = target_tape_init(&h->target, s->spec, s->max_columns, e);
+    if (code)
+        return code;
+    h->dense = mem_zalloc_array(s->n_dense, sizeof *h->dense);
+    h->scores = mem_alloc_aligned(s->per_shard * s->max_columns, sizeof *h->scores);
+    h->dx = mem_alloc_aligned(s->max_columns * s->spec->d_item, sizeof *h->dx);
+    h->dbias = mem_alloc_array(s->max_columns, sizeof *h->dbias);
+    h->kinds = mem_alloc(s->max_columns);
+    if (!h->dense || !h->scores || !h->dx || !h->dbias || !h->kinds)
+        return err_set(e, ERR_NOMEM, "no memory for a batch of %zu examples", s->options.batch);
+    param_block_dense_views(s->block, h->dense, &h->grads);
+    return ERR_OK;
+}
+
+static void shard_fini(struct shard *h)
+{
+    hypernet_tape_fini(&h->hypernet);
+    target_tape_fini(&h->target);
+    mem_free(h->dense);
+    mem_free(h->scores);
+    mem_free(h->dx);
+    mem_free(h->dbias);
+    mem_free(h->kinds);
+}
+
+enum err_code train_step_new(const struct model_spec *spec, struct param_block *block, const struct split *split,
+                             const struct step_options *options, struct parallel *team, struct train_step **out,
+                             struct err *e)
+{
+    struct train_step *s = mem_zalloc_array(1, sizeof *s);
+    if (!s)
+        return err_set(e, ERR_NOMEM, "no memory for training");
+    s->spec = spec;
+    s->block = block;
+    s->split = split;
+    s->options = *options;
+    s->team = team;
+    s->per_shard = (options->batch + STEP_SHARDS - 1) / STEP_SHARDS;
+    bool all = options->n_negatives >= spec->n_items;
+    s->n_negatives = all ? spec->n_items : options->n_negatives;
+    s->max_columns = all ? spec->n_items : options->n_negatives + options->batch * SAMPLE_MAX_TARGETS;
+    s->n_dense = block->n_values - block->n_tables;
+    s->columns = mem_alloc_array(s->max_columns, sizeof *s->columns);
+    s->column_of = mem_alloc_array(spec->n_items, sizeof *s->column_of);
+    s->x = mem_alloc_aligned(s->max_columns * spec->d_item, sizeof *s->x);
+    s->bias = mem_alloc_array(s->max_columns, sizeof *s->bias);
+    s->touched = mem_zalloc_array(spec->n_items, 1);
+    enum err_code code = ERR_OK;
+    if (!s->columns || !s->column_of || !s->x || !s->bias || !s->touched)
+        code = err_set(e, ERR_NOMEM, "no memory for training");
+    for (size_t i = 0; !code && i < STEP_SHARDS; i++)
+        code = shard_init(s, &s->shards[i], e);
+    if (code) {
+        train_step_free(s);
+        return code;
+    }
+    for (size_t i = 0; i < spec->n_items; i++)
+        s->column_of[i] = -1;
+    *out = s;
+    return ERR_OK;
+}
+
+void train_step_free(struct train_step *s)
+{
+    if (!s)
+        return;
+    for (size_t i = 0; i < STEP_SHARDS; i++)
+        shard_fini(&s->shards[i]);
+    mem_free(s->columns);
+    mem_free(s->column_of);
+    mem_free(s->x);
+    mem_free(s->bias);
+    mem_free(s->touched);
+    mem_free(s);
+}
+
+/* ---- candidates ---- */
+
+static void add_column(struct train_step *s, uint32_t item)
+{
+    s->column_of[item] = (int32_t)s->n_columns;
+    s->columns[s->n_columns++] = item;
+}
+
+void train_step_draw(struct train_step *s, const struct sample *samples, size_t n, struct rng *rng)
+{
+    for (size_t i = 0; i < s->n_columns; i++)
+        s->column_of[s->columns[i]] = -1;
+    s->n_columns = 0;
+    size_t n_items = s->spec->n_items;
+    if (s->n_negatives == n_items)
+        for (uint32_t i = 0; i < n_items; i++)
+            add_column(s, i);
+    while (s->n_columns < s->n_negatives) {
+        uint32_t item = (uint32_t)rng_below(rng, n_items);
+        if (s->column_of[item] < 0)
+            add_column(s, item);
+    }
+    s->offset = log((double)n_items / (double)s->n_negatives);
+    for (size_t i = 0; i < n; i++)
+        for (size_t t = 0; t < samples[i].n_targets; t++)
+            if (s->column_of[samples[i].targets[t]] < 0)
+                add_column(s, samples[i].targets[t]);
+    size_t d = s->spec->d_item;
+    for (size_t i = 0; i < s->n_columns; i++) {
+        memcpy(s->x + i * d, s->block->params.catalogue_embedding + s->columns[i] * d, d * sizeof *s->x);
+        s->bias[i] = s->block->params.catalogue_bias[s->columns[i]];
+    }
+}
+
+/* Targets are targets; drawn items are negatives unless the user has them; other users' targets are left out. */
+static void mark_kinds(const struct train_step *s, const struct sample *sample, unsigned char *kinds)
+{
+    memset(kinds, CANDIDATE_NEGATIVE, s->n_negatives);
+    memset(kinds + s->n_negatives, CANDIDATE_LEFT_OUT, s->n_columns - s->n_negatives);
+    for (size_t i = s->split->start[sample->user]; i < s->split->end[sample->user]; i++) {
+        int32_t column = s->column_of[s->split->interactions[i].item];
+        if (column >= 0)
+            kinds[column] = CANDIDATE_LEFT_OUT;
+    }
+    for (size_t t = 0; t < sample->n_targets; t++)
+        kinds[s->column_of[sample->targets[t]]] = CANDIDATE_TARGET;
+}
+
+/* ---- gradients ---- */
+
+static void shard_contexts(const struct train_step *s, struct shard *h, const struct sample *samples, size_t n)
+{
+    for (size_t r = 0; r < n; r++) {
+        real *c = h->hypernet.c + r * s->spec->d_context;
+        memcpy(c, samples[r].fold_in, s->spec->encoder.d_fold_in * sizeof *c);
+        encoder_encode_learned(s->spec, &s->block->params, &samples[r].input, c);
+    }
+    hypernet_batch_forward(s->spec, &s->block->params, &h->hypernet, n);
+}
+
+/* Scores of all contexts by the linear part and the items' biases. */
+static void shard_linear(const struct train_step *s, struct shard *h, size_t n)
+{
+    for (size_t r = 0; r < n; r++)
+        memcpy(h->scores + r * s->n_columns, s->bias, s->n_columns * sizeof *h->scores);
+    if (s->spec->has_linear)
+        blas_gemm(BLAS_AS_IS, BLAS_TRANSPOSED, n, s->n_columns, s->spec->d_item, 1,
+                  h->hypernet.theta + h->hypernet.layout.linear, h->hypernet.layout.len, s->x, s->spec->d_item, 1, h->scores,
+                  s->n_columns);
+}
+
+static void shard_linear_backward(const struct train_step *s, struct shard *h, size_t n)
+{
+    size_t d = s->spec->d_item, len = h->hypernet.layout.len, columns = s->n_columns;
+    memcpy(h->dx, h->target.dx, columns * d * sizeof *h->dx);
+    blas_gemv(BLAS_TRANSPOSED, n, columns, 1, h->scores, columns, h->hypernet.ones, 0, h->dbias);
+    if (!s->spec->has_linear)
+        return;
+    blas_gemm(BLAS_AS_IS, BLAS_AS_IS, n, d, columns, 1, h->scores, columns, s->x, d, 1,
+              h->hypernet.dtheta + h->hypernet.layout.linear, len);
+    blas_gemm(BLAS_TRANSPOSED, BLAS_AS_IS, columns, d, n, 1, h->scores, columns,
+              h->hypernet.theta + h->hypernet.layout.linear, len, 1, h->dx, d);
+}
+
+static void run_shard(void *arg, size_t i, size_t thread)
+{
+    (void)thread;
+    struct train_step *s = arg;
+    struct shard *h = &s->shards[i];
+    size_t first = i * s->per_shard < s->n_samples ? i * s->per_shard : s->n_samples;
+    size_t n = s->n_samples - first < s->per_shard ? s->n_samples - first : s->per_shard, len = h->hypernet.layout.len;
+    const struct sample *samples = s->samples + first;
+    memset(h->dense, 0, s->n_dense * sizeof *h->dense);
+    h->loss = 0;
+    shard_contexts(s, h, samples, n);
+    shard_linear(s, h, n);
+    memset(h->hypernet.dtheta, 0, n * len * sizeof(real));
+    target_tape_start(s->spec, &s->block->params, &h->target, s->x, s->n_columns);
+    for (size_t r = 0; r < n; r++) {
+        real *scores = h->scores + r * s->n_columns;
+        const real *theta = h->hypernet.theta + r * len;
+        if (s->spec->n_layers)
+            blas_axpy(s->n_columns, 1, target_tape_forward(s->spec, &s->block->params, &h->target, theta), scores);
+        mark_kinds(s, &samples[r], h->kinds);
+        h->loss += softmax_loss(scores, h->kinds, s->n_columns, s->offset, s->scale);
+        if (s->spec->n_layers)
+            target_tape_backward(s->spec, &s->block->params, &h->target, theta, scores, h->hypernet.dtheta + r * len,
+                                 &h->grads);
+    }
+    target_tape_finish(s->spec, &s->block->params, &h->target, &h->grads);
+    shard_linear_backward(s, h, n);
+    hypernet_batch_backward(s->spec, &s->block->params, &h->hypernet, &h->grads);
+    for (size_t r = 0; r < n; r++)
+        encoder_backward_dense(s->spec, &s->block->params, &samples[r].input, h->hypernet.dc + r * s->spec->d_context,
+                               &h->grads);
+}
+
+enum { SUM_CHUNK = 8192 };
+
+static void sum_dense(void *arg, size_t chunk, size_t thread)
+{
+    (void)thread;
+    struct train_step *s = arg;
+    size_t at = chunk * SUM_CHUNK, n = s->n_dense - at < SUM_CHUNK ? s->n_dense - at : SUM_CHUNK;
+    for (size_t i = 0; i < STEP_SHARDS; i++)
+        blas_axpy(n, 1, s->shards[i].dense + at, s->block->grads + s->block->n_tables + at);
+}
+
+static void sum_column(void *arg, size_t column, size_t thread)
+{
+    (void)thread;
+    struct train_step *s = arg;
+    size_t d = s->spec->d_item, item = s->columns[column];
+    for (size_t i = 0; i < STEP_SHARDS; i++) {
+        blas_axpy(d, 1, s->shards[i].dx + column * d, s->block->grad_params.catalogue_embedding + item * d);
+        s->block->grad_params.catalogue_bias[item] += s->shards[i].dbias[column];
+    }
+}
+
+static void sum_encoder_tables(void *arg, size_t part, size_t thread)
+{
+    (void)thread;
+    struct train_step *s = arg;
+    for (size_t k = 0; k < s->n_samples; k++) {
+        const struct shard *h = &s->shards[k / s->per_shard];
+        encoder_backward_tables(s->spec, &s->block->params, &s->samples[k].input,
+                                h->hypernet.dc + k % s->per_shard * s->spec->d_context, part, STEP_SHARDS,
+                                &s->block->grad_params, s->touched);
+    }
+}
+
+double train_step_gradients(struct train_step *s, const struct sample *samples, size_t n)
+{
+    size_t n_targets = 0;
+    for (size_t i = 0; i < n; i++)
+        n_targets += samples[i].n_targets;
+    s->samples = samples;
+    s->n_samples = n;
+    s->scale = n_targets ? 1 / (double)n_targets : 0;
+    parallel_for(s->team, STEP_SHARDS, run_shard, s);
+    parallel_for(s->team, (s->n_dense + SUM_CHUNK - 1) / SUM_CHUNK, sum_dense, s);
+    parallel_for(s->team, s->n_columns, sum_column, s);
+    if (s->spec->encoder.d_history || s->spec->encoder.d_recent)
+        parallel_for(s->team, STEP_SHARDS, sum_encoder_tables, s);
+    double loss = 0;
+    for (size_t i = 0; i < STEP_SHARDS; i++)
+        loss += s->shards[i].loss;
+    return loss;
+}
+
+/* ---- update ---- */
+
+typedef void run_fn(struct train_step *s, size_t tensor, size_t offset, size_t n, void *arg);
+
+/* Calls fn for every run of reals that this batch gave a gradient: whole dense tensors, touched rows of tables. */
+static void each_run(struct train_step *s, run_fn *fn, void *arg)
+{
+    const struct param_block *b = s->block;
+    for (size_t i = 0; i < b->n_tensors; i++) {
+        const struct tensor_spec *t = &b->tensors[i];
+        if (b->frozen[i])
+            continue;
+        if (!b->table[i]) {
+            fn(s, i, b->offset[i], t->n_rows * t->n_cols, arg);
+        } else if (t->group == GROUP_ITEM) {
+            for (size_t k = 0; k < s->n_columns; k++)
+                fn(s, i, b->offset[i] + s->columns[k] * t->n_cols, t->n_cols, arg);
+        } else {
+            for (size_t item = 0; item < t->n_rows; item++)
+                if (s->touched[item])
+                    fn(s, i, b->offset[i] + item * t->n_cols, t->n_cols, arg);
+        }
+    }
+}
+
+static void add_square(struct train_step *s, size_t tensor, size_t offset, size_t n, void *arg)
+{
+    (void)tensor;
+    const real *g = s->block->grads + offset;
+    *(double *)arg += (double)blas_dot(n, g, g);
+}
+
+static void zero_run(struct train_step *s, size_t tensor, size_t offset, size_t n, void *arg)
+{
+    (void)tensor;
+    (void)arg;
+    memset(s->block->grads + offset, 0, n * sizeof *s->block->grads);
+}
+
+struct update {
+    double clip, rate;
+    long number;
+};
+
+static void update_run(struct train_step *s, size_t tensor, size_t offset, size_t n, void *arg)
+{
+    const struct update *u = arg;
+    struct param_block *b = s->block;
+    double rate = s->options.rates[b->tensors[tensor].group] * u->rate;
+    struct adam adam = s->options.adam;
+    if (b->tensors[tensor].vector || b->tensors[tensor].group == GROUP_LINEAR || b->tensors[tensor].group == GROUP_ITEM)
+        adam.weight_decay = 0; /* biases, norms, and what starts as matrix factorisation are not drawn to zero */
+    if (rate > 0)
+        adam_update(&adam, u->number, rate, u->clip, n, b->values + offset, b->grads + offset, b->moment1 + offset,
+                    b->moment2 + offset);
+    else
+        zero_run(s, tensor, offset, n, NULL);
+}
+
+double train_step_update(struct train_step *s, long number, double rate)
+{
+    double square = 0;
+    each_run(s, add_square, &square);
+    double norm = sqrt(square);
+    if (isfinite(norm)) {
+        struct update u = {.clip = s->options.clip > 0 && norm > s->options.clip ? s->options.clip / norm : 1,
+                           .rate = rate,
+                           .number = number};
+        each_run(s, update_run, &u);
+    } else {
+        each_run(s, zero_run, NULL);
+    }
+    memset(s->touched, 0, s->spec->n_items);
+    return norm;
+}
