@@ -113,14 +113,14 @@ $(B)/hypernet: $(B)/server/main.o $(B)/libhypernet.a
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LDLIBS) -lm
 
 # ---- tests ----
-$(B)/tests/unit/test_% $(B)/tests/fault/test_%: $(B)/libhypernet.a $(SUPPORT_OBJS)
+$(UNIT_BINS) $(FAULT_BINS): $(B)/libhypernet.a $(SUPPORT_OBJS)
 $(UNIT_BINS) $(FAULT_BINS): $(B)/%: %.c $(B)/flags.stamp
 	@mkdir -p $(@D)
 	$(call say,TEST,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -Wno-conversion -MMD -MP -MF $@.d -o $@ $< $(SUPPORT_OBJS) $(B)/libhypernet.a $(ALL_LDFLAGS) $(CHECK_LDLIBS) $(LIB_LDLIBS) -lm
 
 # The numerics once more with double as the scalar, so that finite differences mean something.
-DOUBLE_OBJS := $(patsubst %.c,$(B)/double/%.o,$(sort $(wildcard base/*.c)) $(filter-out engine/safetensors.c engine/model.c engine/model_json.c engine/train/train.c engine/train/checkpoint.c,$(sort $(wildcard engine/*.c engine/train/*.c))))
+DOUBLE_OBJS := $(patsubst %.c,$(B)/double/%.o,$(sort $(wildcard base/*.c)) $(filter-out engine/safetensors.c engine/safetensors_write.c engine/model.c engine/model_write.c engine/model_json.c engine/train/train.c engine/train/checkpoint.c,$(sort $(wildcard engine/*.c engine/train/*.c))))
 $(B)/double/%.o: %.c $(B)/flags.stamp
 	@mkdir -p $(@D)
 	$(call say,CC64,$<)

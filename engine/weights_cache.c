@@ -1,0 +1,496 @@
+/* A shard is a chained hash table, a doubly linked list in order of use and a list of flights, under one
+ * mutex:
+ *
+ *     buckets [ | | | ] -> entry -> entry          newest <-> ... <-> oldest          flights -> flight
+ *
+ * - A hit holds one lock for a look-up, a reference and a move to the front; nothing is copied or allocated.
+ * - The buckets are made once, sized by the limit: growing later would need memory (and a place in the limit)
+ * at the worst moment. A shard gets one bucket for BUCKET_BYTES of its part; real weights are about that or
+ * larger.
+ * - Room is made before an entry is linked in, so the count of bytes is never above the limit, not even in
+ * between. What a request still holds after its entry was evicted is not the cache's and lives until its last
+ * reference.
+ * - A flight is one making under way. It is found by key while it is in the shard's list; finishing or
+ * dropping takes it out. Its waiters hold references and sleep on its condition, so the maker never waits for
+ * them. The key of a listed flight is borrowed from the maker's caller: a flight is out of the list before
+ * that call returns.
+ * - No memory is never the reason for no answer: without a flight the weights are made alone, without an
+ * entry they are handed out and not kept.
+ *
+ * The number of shards grows with the limit, so that each has room for many entries and hot keys rarely meet.
+ */
+#include "engine/weights_cache.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "engine/hash.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+enum {
+    HEAP_BYTES = 16,               /* what the allocator keeps beside a block */
+    ALIGNED_HEAP_BYTES = 64,       /* the same for a block aligned to 64 bytes, see weights.c */
+    BUCKET_BYTES = 2048,           /* of a shard's part, for each bucket */
+    MIN_BUCKETS = 16,              /* of a shard */
+    SHARD_BYTES = 8 * 1024 * 1024, /* a shard's part at least, when there are several */
+    MAX_SHARDS = 64,
+};
+
+/* ---- the table ---- */
+
+struct entry {
+    struct entry *next; /* in the bucket */
+    struct entry *newer, *older;
+    struct weights *weights;
+    uint64_t hash;
+    size_t n_bytes; /* counted for it */
+    size_t key_len;
+    char key[]; /* (key_len) */
+};
+
+struct flight {
+    struct flight *next; /* in the shard's list, while listed */
+    const void *key;     /* (key_len) borrowed; only read while listed */
+    size_t key_len;
+    uint64_t hash;
+    size_t n_refs; /* the maker and its waiters; guarded by the shard's lock, as all fields */
+    bool listed;   /* false: done, or dropped and then its result must not be kept */
+    bool done;
+    pthread_cond_t finished;
+    struct weights *result; /* with a reference of its own, NULL when the maker failed */
+    enum err_code code;
+    struct err err;
+};
+
+enum counter { HITS, MISSES, MADE, WAITED, FAILED, EVICTED, DROPPED, NOT_KEPT, MAKE_NS, ENTRIES, N_COUNTERS };
+
+struct shard {
+    pthread_mutex_t lock;
+    struct entry **buckets; /* (n_buckets) NULL: this cache keeps nothing */
+    struct entry *newest, *oldest;
+    struct flight *flights;
+    size_t used_bytes;
+    atomic_uint_least64_t counters[N_COUNTERS]; /* written under the lock or not, read without: relaxed */
+} __attribute__((aligned(64)));
+
+struct weights_cache {
+    uint64_t seed;
+    size_t limit_bytes;
+    size_t part_bytes; /* a shard's part, for its entries: what is fixed is already taken off */
+    size_t n_shards;   /* a power of two */
+    size_t n_buckets;  /* of a shard, a power of two; 0: nothing is kept */
+    atomic_size_t used_bytes, peak_bytes;
+    struct shard *shards; /* (n_shards) */
+};
+
+static void count(struct shard *s, enum counter which, uint64_t n)
+{
+    atomic_fetch_add_explicit(&s->counters[which], n, memory_order_relaxed);
+}
+
+static size_t floor_power_of_two(size_t n)
+{
+    size_t power = 1;
+    while (power <= n / 2)
+        power *= 2;
+    return power;
+}
+
+static struct shard *shard_of(struct weights_cache *c, uint64_t hash)
+{
+    return &c->shards[(hash >> 56) & (c->n_shards - 1)];
+}
+
+static struct entry **bucket_of(const struct weights_cache *c, struct shard *s, uint64_t hash)
+{
+    return &s->buckets[hash & (c->n_buckets - 1)];
+}
+
+/* The link that points to the entry of a key, or to NULL. */
+static struct entry **find(const struct weights_cache *c, struct shard *s, uint64_t hash, const void *key,
+                           size_t key_len)
+{
+    struct entry **link = bucket_of(c, s, hash);
+    while (*link &&
+           ((*link)->hash != hash || (*link)->key_len != key_len || memcmp((*link)->key, key, key_len) != 0))
+        link = &(*link)->next;
+    return link;
+}
+
+static void unlink_use(struct shard *s, struct entry *x)
+{
+    *(x->newer ? &x->newer->older : &s->newest) = x->older;
+    *(x->older ? &x->older->newer : &s->oldest) = x->newer;
+}
+
+static void link_newest(struct shard *s, struct entry *x)
+{
+    x->newer = NULL;
+    x->older = s->newest;
+    *(s->newest ? &s->newest->newer : &s->oldest) = x;
+    s->newest = x;
+}
+
+/* Takes the entry at *link out and puts it on a list that is freed without the lock. */
+static void remove_entry(struct weights_cache *c, struct shard *s, struct entry **link,
+                         struct entry **removed)
+{
+    struct entry *x = *link;
+    *link = x->next;
+    unlink_use(s, x);
+    s->used_bytes -= x->n_bytes;
+    atomic_fetch_sub_explicit(&c->used_bytes, x->n_bytes, memory_order_relaxed);
+    count(s, ENTRIES, (uint64_t)-1);
+    x->next = *removed;
+    *removed = x;
+}
+
+static void free_entries(struct entry *list)
+{
+    while (list) {
+        struct entry *next = list->next;
+        weights_unref(list->weights);
+        mem_free(list);
+        list = next;
+    }
+}
+
+/* Links x in after making room for it; the caller has checked that it fits into a shard's part. */
+static void insert(struct weights_cache *c, struct shard *s, struct entry *x, struct entry **removed)
+{
+    while (s->used_bytes > c->part_bytes - x->n_bytes) {
+        struct entry *old = s->oldest;
+        remove_entry(c, s, find(c, s, old->hash, old->key, old->key_len), removed);
+        count(s, EVICTED, 1);
+    }
+    struct entry **bucket = bucket_of(c, s, x->hash);
+    x->next = *bucket;
+    *bucket = x;
+    link_newest(s, x);
+    s->used_bytes += x->n_bytes;
+    count(s, ENTRIES, 1);
+    size_t used = atomic_fetch_add_explicit(&c->used_bytes, x->n_bytes, memory_order_relaxed) + x->n_bytes;
+    size_t peak = atomic_load_explicit(&c->peak_bytes, memory_order_relaxed);
+    while (used > peak && !atomic_compare_exchange_weak_explicit(&c->peak_bytes, &peak, used,
+                                                                 memory_order_relaxed, memory_order_relaxed))
+        ;
+}
+
+/* A reference to the cached weights of a key, or NULL. */
+static struct weights *look_up(struct weights_cache *c, struct shard *s, uint64_t hash, const void *key,
+                               size_t key_len)
+{
+    struct entry *x = c->n_buckets ? *find(c, s, hash, key, key_len) : NULL;
+    if (!x)
+        return NULL;
+    if (s->newest != x) {
+        unlink_use(s, x);
+        link_newest(s, x);
+    }
+    count(s, HITS, 1);
+    return weights_ref(x->weights);
+}
+
+/* New: an entry that holds a reference to w, not linked in; NULL when it would not fit or there is no memory.
+ */
+static struct entry *entry_new(const struct weights_cache *c, uint64_t hash, const void *key, size_t key_len,
+                               struct weights *w)
+{
+    size_t n_bytes;
+    if (__builtin_add_overflow(sizeof(struct entry) + HEAP_BYTES, key_len, &n_bytes) ||
+        __builtin_add_overflow(n_bytes, weights_bytes(w), &n_bytes) || n_bytes > c->part_bytes)
+        return NULL;
+    struct entry *x = mem_alloc(sizeof *x + key_len);
+    if (!x)
+        return NULL;
+    *x = (struct entry){.weights = weights_ref(w), .hash = hash, .n_bytes = n_bytes, .key_len = key_len};
+    memcpy(x->key, key, key_len);
+    return x;
+}
+
+/* ---- flights; all under the shard's lock ---- */
+
+static struct flight *find_flight(struct shard *s, uint64_t hash, const void *key, size_t key_len)
+{
+    for (struct flight *f = s->flights; f; f = f->next)
+        if (f->hash == hash && f->key_len == key_len && memcmp(f->key, key, key_len) == 0)
+            return f;
+    return NULL;
+}
+
+/* Takes f out of the list: nobody joins it any more. */
+static void unlist(struct shard *s, struct flight *f)
+{
+    struct flight **link = &s->flights;
+    if (!f->listed)
+        return;
+    while (*link != f)
+        link = &(*link)->next;
+    *link = f->next;
+    f->listed = false;
+}
+
+/* New: a listed flight with one reference; NULL when there is no memory. */
+static struct flight *start_flight(struct shard *s, uint64_t hash, const void *key, size_t key_len)
+{
+    struct flight *f = mem_alloc(sizeof *f);
+    if (!f)
+        return NULL;
+    *f = (struct flight){.key = key, .key_len = key_len, .hash = hash, .n_refs = 1, .listed = true};
+    if (pthread_cond_init(&f->finished, NULL) != 0) {
+        mem_free(f);
+        return NULL;
+    }
+    f->next = s->flights;
+    s->flights = f;
+    return f;
+}
+
+/* Gives up one reference; returns true to the last one, who then calls free_flight without the lock. */
+static bool leave_flight(struct flight *f)
+{
+    return --f->n_refs == 0;
+}
+
+static void free_flight(struct flight *f)
+{
+    weights_unref(f->result);
+    (void)pthread_cond_destroy(&f->finished);
+    mem_free(f);
+}
+
+/* Sleeps until the flight is over and takes its result; called with the lock, which it releases. */
+static enum err_code wait_for(struct shard *s, struct flight *f, struct weights **out, struct err *e)
+{
+    count(s, WAITED, 1);
+    f->n_refs++;
+    while (!f->done)
+        (void)pthread_cond_wait(&f->finished, &s->lock);
+    bool last = leave_flight(f);
+    enum err_code code = f->code;
+    if (code == ERR_OK)
+        *out = weights_ref(f->result);
+    else
+        (void)err_set(e, code, "%s", f->err.text);
+    (void)pthread_mutex_unlock(&s->lock);
+    if (last)
+        free_flight(f);
+    return code;
+}
+
+/* Runs the maker, without a lock, and counts it. */
+static enum err_code run_maker(struct shard *s, weights_make_fn *make, void *arg, struct weights **out,
+                               struct err *e)
+{
+    int64_t start = clock_monotonic_ns();
+    *out = NULL;
+    enum err_code code = make(arg, out, e);
+    if (code == ERR_OK && !*out)
+        code = err_set(e, ERR_INTERNAL, "the maker of weights returned none");
+    if (code != ERR_OK) {
+        weights_unref(*out);
+        *out = NULL;
+    }
+    count(s, MAKE_NS, (uint64_t)(clock_monotonic_ns() - start));
+    count(s, code == ERR_OK ? MADE : FAILED, 1);
+    return code;
+}
+
+/* Ends a flight: keeps its weights unless it was dropped in the meantime, and wakes who waits. */
+static void finish_flight(struct weights_cache *c, struct shard *s, struct flight *f, enum err_code code,
+                          struct weights *w, const struct err *err)
+{
+    struct entry *removed = NULL;
+    /* f->key is this caller's own key, valid whether or not the flight is still listed. */
+    struct entry *x = w ? entry_new(c, f->hash, f->key, f->key_len, w) : NULL;
+    (void)pthread_mutex_lock(&s->lock);
+    if (x && f->listed) {
+        insert(c, s, x, &removed);
+        x = NULL;
+    } else if (w) {
+        count(s, NOT_KEPT, 1);
+    }
+    unlist(s, f);
+    f->done = true;
+    f->code = code;
+    f->err = *err;
+    f->result = w ? weights_ref(w) : NULL;
+    bool last = leave_flight(f);
+    if (!last)
+        (void)pthread_cond_broadcast(&f->finished);
+    (void)pthread_mutex_unlock(&s->lock);
+    if (last)
+        free_flight(f);
+    if (x) {
+        x->next = removed;
+        removed = x;
+    }
+    free_entries(removed);
+}
+
+/* ---- life cycle ---- */
+
+enum err_code weights_cache_new(size_t limit_bytes, struct weights_cache **out, struct err *e)
+{
+    struct weights_cache *c = mem_zalloc_array(1, sizeof *c);
+    if (!c)
+        goto nomem;
+    c->limit_bytes = limit_bytes;
+    c->n_shards = floor_power_of_two(limit_bytes / SHARD_BYTES);
+    if (c->n_shards > MAX_SHARDS)
+        c->n_shards = MAX_SHARDS;
+    size_t part = limit_bytes / c->n_shards, n_buckets = floor_power_of_two(part / BUCKET_BYTES);
+    if (n_buckets < MIN_BUCKETS)
+        n_buckets = MIN_BUCKETS;
+    size_t fixed = sizeof(struct shard) + ALIGNED_HEAP_BYTES + n_buckets * sizeof(struct entry *) +
+                   HEAP_BYTES + sizeof *c + HEAP_BYTES;
+    if (part > fixed) {
+        c->n_buckets = n_buckets;
+        c->part_bytes = part - fixed;
+        atomic_init(&c->used_bytes, fixed * c->n_shards);
+        atomic_init(&c->peak_bytes, fixed * c->n_shards);
+    }
+    c->shards = mem_alloc_aligned(c->n_shards, sizeof *c->shards);
+    if (!c->shards)
+        goto nomem;
+    memset(c->shards, 0, c->n_shards * sizeof *c->shards);
+    c->seed = hash_bytes((uint64_t)clock_monotonic_ns(), &c, sizeof c);
+    for (size_t i = 0; i < c->n_shards; i++)
+        (void)pthread_mutex_init(&c->shards[i].lock, NULL); /* default attributes: cannot fail on Linux */
+    for (size_t i = 0; i < c->n_shards && c->n_buckets; i++) {
+        c->shards[i].buckets = mem_zalloc_array(c->n_buckets, sizeof *c->shards[i].buckets);
+        if (!c->shards[i].buckets)
+            goto nomem;
+    }
+    *out = c;
+    return ERR_OK;
+nomem:
+    weights_cache_free(c);
+    return err_set(e, ERR_NOMEM, "no memory for a weight cache of %zu bytes", limit_bytes);
+}
+
+void weights_cache_free(struct weights_cache *c)
+{
+    if (!c)
+        return;
+    for (size_t i = 0; c->shards && i < c->n_shards; i++) {
+        struct shard *s = &c->shards[i];
+        assert(!s->flights);
+        while (s->newest) {
+            struct entry *x = s->newest;
+            s->newest = x->older;
+            x->next = NULL;
+            free_entries(x);
+        }
+        mem_free(s->buckets);
+        (void)pthread_mutex_destroy(&s->lock);
+    }
+    mem_free(c->shards);
+    mem_free(c);
+}
+
+/* ---- use ---- */
+
+struct weights *weights_cache_get(struct weights_cache *c, const void *key, size_t key_len)
+{
+    uint64_t hash = hash_bytes(c->seed, key, key_len);
+    struct shard *s = shard_of(c, hash);
+    (void)pthread_mutex_lock(&s->lock);
+    struct weights *w = look_up(c, s, hash, key, key_len);
+    (void)pthread_mutex_unlock(&s->lock);
+    return w;
+}
+
+enum err_code weights_cache_acquire(struct weights_cache *c, const void *key, size_t key_len,
+                                    weights_make_fn *make, void *arg, struct weights **out, bool *hit,
+                                    struct err *e)
+{
+    uint64_t hash = hash_bytes(c->seed, key, key_len);
+    struct shard *s = shard_of(c, hash);
+    (void)pthread_mutex_lock(&s->lock);
+    struct weights *w = look_up(c, s, hash, key, key_len);
+    *hit = w != NULL;
+    if (w) {
+        (void)pthread_mutex_unlock(&s->lock);
+        *out = w;
+        return ERR_OK;
+    }
+    count(s, MISSES, 1);
+    struct flight *f = find_flight(s, hash, key, key_len);
+    if (f)
+        return wait_for(s, f, out, e);
+    f = start_flight(s, hash, key, key_len);
+    (void)pthread_mutex_unlock(&s->lock);
+
+    struct err failure = {0};
+    enum err_code code = run_maker(s, make, arg, &w, &failure);
+    if (f)
+        finish_flight(c, s, f, code, w, &failure);
+    else if (w)
+        count(s, NOT_KEPT, 1); /* without a flight a drop in the meantime would have gone unseen */
+    if (code != ERR_OK)
+        return err_set(e, code, "%s", failure.text);
+    *out = w;
+    return ERR_OK;
+}
+
+void weights_cache_drop(struct weights_cache *c, const void *key, size_t key_len)
+{
+    uint64_t hash = hash_bytes(c->seed, key, key_len);
+    struct shard *s = shard_of(c, hash);
+    struct entry *removed = NULL;
+    (void)pthread_mutex_lock(&s->lock);
+    struct entry **link = c->n_buckets ? find(c, s, hash, key, key_len) : NULL;
+    if (link && *link) {
+        remove_entry(c, s, link, &removed);
+        count(s, DROPPED, 1);
+    }
+    struct flight *f = find_flight(s, hash, key, key_len);
+    if (f)
+        unlist(s, f);
+    (void)pthread_mutex_unlock(&s->lock);
+    free_entries(removed);
+}
+
+void weights_cache_clear(struct weights_cache *c)
+{
+    for (size_t i = 0; i < c->n_shards; i++) {
+        struct shard *s = &c->shards[i];
+        struct entry *removed = NULL;
+        (void)pthread_mutex_lock(&s->lock);
+        while (s->oldest) {
+            remove_entry(c, s, find(c, s, s->oldest->hash, s->oldest->key, s->oldest->key_len), &removed);
+            count(s, DROPPED, 1);
+        }
+        while (s->flights)
+            unlist(s, s->flights);
+        (void)pthread_mutex_unlock(&s->lock);
+        free_entries(removed);
+    }
+}
+
+void weights_cache_read_stats(const struct weights_cache *c, struct weights_cache_stats *out)
+{
+    uint64_t sums[N_COUNTERS] = {0};
+    for (size_t i = 0; i < c->n_shards; i++)
+        for (size_t j = 0; j < N_COUNTERS; j++)
+            sums[j] += atomic_load_explicit(&c->shards[i].counters[j], memory_order_relaxed);
+    *out = (struct weights_cache_stats){
+        .hits = sums[HITS],
+        .misses = sums[MISSES],
+        .made = sums[MADE],
+        .waited = sums[WAITED],
+        .failed = sums[FAILED],
+        .evicted = sums[EVICTED],
+        .dropped = sums[DROPPED],
+        .not_kept = sums[NOT_KEPT],
+        .n_entries = (size_t)sums[ENTRIES],
+        .used_bytes = atomic_load_explicit(&c->used_bytes, memory_order_relaxed),
+        .limit_bytes = c->limit_bytes,
+        .peak_bytes = atomic_load_explicit(&c->peak_bytes, memory_order_relaxed),
+        .make_ns = sums[MAKE_NS],
+    };
+}
