@@ -64,7 +64,8 @@ static enum err_code encode_fold_in(const struct model_spec *spec, const struct 
     memset(f, 0, d * sizeof *f);
     add_interactions(n, params->fold_in_factor, input, a, f, chunk);
     if (!encoder_fold_in_solve(spec, input->n_interactions, a, f))
-        return err_set(e, ERR_INVALID, "the fold-in equation has no solution; the interactions' weights are too large");
+        return err_set(e, ERR_INVALID,
+                       "the fold-in equation has no solution; the interactions' weights are too large");
     return ERR_OK;
 }
 

@@ -47,8 +47,9 @@ enum err_code encoder_encode(const struct model_spec *spec, const struct model_p
 void encoder_encode_learned(const struct model_spec *spec, const struct model_params *params,
                             const struct encoder_input *input, real *c);
 
-/* Solves the fold-in equation of n interactions: a (d, d) comes with gram + sum of w v v^T in its lower triangle and is
- * destroyed, f (d) comes as sum of w v and leaves as the solution. False when there is none. */
+/* Solves the fold-in equation of n interactions: a (d, d) comes with gram + sum of w v v^T in its lower
+ * triangle and is destroyed, f (d) comes as sum of w v and leaves as the solution. False when there is none.
+ */
 bool encoder_fold_in_solve(const struct model_spec *spec, size_t n_interactions, real *a, real *f);
 
 /* The row of a profile value, or -1 when the model does not know it. Cost: a scan of the vocabulary. */

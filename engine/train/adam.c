@@ -3,8 +3,8 @@
 
 #include <math.h>
 
-void adam_update(const struct adam *a, long step, double rate, double clip, size_t n, real *values, real *grads,
-                 real *moment1, real *moment2)
+void adam_update(const struct adam *a, long step, double rate, double clip, size_t n, real *values,
+                 real *grads, real *moment1, real *moment2)
 {
     real b1 = (real)a->beta1, b2 = (real)a->beta2, factor = (real)clip;
     real unbias2 = (real)(1 / (1 - pow(a->beta2, (double)step)));

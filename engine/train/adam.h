@@ -12,9 +12,9 @@ struct adam {
     double weight_decay; /* decoupled (Loshchilov and Hutter 2019) */
 };
 
-/* Step `step` (1 is the first) of n values; rate is the learning rate, clip a factor on the gradients. Gradients are
- * zeroed. */
-void adam_update(const struct adam *a, long step, double rate, double clip, size_t n, real *values, real *grads,
-                 real *moment1, real *moment2);
+/* Step `step` (1 is the first) of n values; rate is the learning rate, clip a factor on the gradients.
+ * Gradients are zeroed. */
+void adam_update(const struct adam *a, long step, double rate, double clip, size_t n, real *values,
+                 real *grads, real *moment1, real *moment2);
 
 #endif

@@ -1,5 +1,5 @@
-/* The numbers of the state are printed so that they read back to the same bits (%.17g), beside the tensors in one
- * file: a rename then replaces all of it or nothing. */
+/* The numbers of the state are printed so that they read back to the same bits (%.17g), beside the tensors in
+ * one file: a rename then replaces all of it or nothing. */
 #include "engine/train/checkpoint.h"
 
 #include "engine/safetensors.h"
@@ -8,10 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char format[] = "fingerprint %" PRIu64 " epoch %d best_epoch %d n_worse %d step %ld rate %.17g warm %.17g "
-                             "best %.17g alpha %.17g reg %.17g exponent %.17g dim %zu";
-static const char scan_format[] = "fingerprint %" SCNu64 " epoch %d best_epoch %d n_worse %d step %ld rate %lg warm %lg "
-                                  "best %lg alpha %lg reg %lg exponent %lg dim %zu";
+static const char format[] =
+    "fingerprint %" PRIu64 " epoch %d best_epoch %d n_worse %d step %ld rate %.17g warm %.17g "
+    "best %.17g alpha %.17g reg %.17g exponent %.17g dim %zu";
+static const char scan_format[] =
+    "fingerprint %" SCNu64 " epoch %d best_epoch %d n_worse %d step %ld rate %lg warm %lg "
+    "best %lg alpha %lg reg %lg exponent %lg dim %zu";
 
 enum { N_PARTS = 5 };
 static const char *const part_names[N_PARTS] = {"values", "moment1", "moment2", "best", "frozen"};
@@ -25,12 +27,12 @@ static void parts_of(const struct param_block *b, real *best, real *data[N_PARTS
     }
 }
 
-enum err_code checkpoint_write(const char *path, const struct training_state *s, const struct param_block *block,
-                               const real *best, struct err *e)
+enum err_code checkpoint_write(const char *path, const struct training_state *s,
+                               const struct param_block *block, const real *best, struct err *e)
 {
     char text[512];
-    (void)snprintf(text, sizeof text, format, s->fingerprint, s->epoch, s->best_epoch, s->n_worse, s->step, s->rate,
-                   s->warm_metric, s->best_metric, s->alpha, s->reg, s->reg_exponent, s->dim);
+    (void)snprintf(text, sizeof text, format, s->fingerprint, s->epoch, s->best_epoch, s->n_worse, s->step,
+                   s->rate, s->warm_metric, s->best_metric, s->alpha, s->reg, s->reg_exponent, s->dim);
     real *data[N_PARTS];
     size_t n[N_PARTS];
     parts_of(block, (real *)best, data, n);
@@ -46,18 +48,22 @@ enum err_code checkpoint_write(const char *path, const struct training_state *s,
     return safetensors_write(path, tensors, N_PARTS, &key, &value, 1, e);
 }
 
-enum err_code checkpoint_read_state(const char *path, uint64_t fingerprint, struct training_state *s, struct err *e)
+enum err_code checkpoint_read_state(const char *path, uint64_t fingerprint, struct training_state *s,
+                                    struct err *e)
 {
     struct safetensors *file;
     enum err_code code = safetensors_open(path, &file, e);
     if (code)
         return code;
     const char *text = safetensors_metadata(file, "hypernet_checkpoint");
-    if (!text || sscanf(text, scan_format, &s->fingerprint, &s->epoch, &s->best_epoch, &s->n_worse, &s->step, &s->rate,
-                        &s->warm_metric, &s->best_metric, &s->alpha, &s->reg, &s->reg_exponent, &s->dim) != 12)
-        code = err_set(e, ERR_CORRUPT, "%s: not a checkpoint of this program; remove it or name another", path);
+    if (!text ||
+        sscanf(text, scan_format, &s->fingerprint, &s->epoch, &s->best_epoch, &s->n_worse, &s->step, &s->rate,
+               &s->warm_metric, &s->best_metric, &s->alpha, &s->reg, &s->reg_exponent, &s->dim) != 12)
+        code =
+            err_set(e, ERR_CORRUPT, "%s: not a checkpoint of this program; remove it or name another", path);
     else if (s->fingerprint != fingerprint)
-        code = err_set(e, ERR_CONFLICT, "%s: a checkpoint of other data or options; remove it to start anew", path);
+        code = err_set(e, ERR_CONFLICT, "%s: a checkpoint of other data or options; remove it to start anew",
+                       path);
     safetensors_close(file);
     return code;
 }
@@ -74,7 +80,8 @@ enum err_code checkpoint_read_block(const char *path, struct param_block *block,
     for (size_t i = 0; i < N_PARTS && !code; i++) {
         const struct tensor_view *t = safetensors_find(file, part_names[i]);
         if (!t || t->dtype != DTYPE_F32 || t->n_bytes != n[i] * sizeof(float))
-            code = err_set(e, ERR_CORRUPT, "%s: tensor %s is missing or has another size", path, part_names[i]);
+            code =
+                err_set(e, ERR_CORRUPT, "%s: tensor %s is missing or has another size", path, part_names[i]);
         else
             memcpy(data[i], t->data, t->n_bytes);
     }

@@ -1,5 +1,5 @@
-/* The rows of a table are split by item number, not by context: two contexts with an item in common then never write
- * one row from two threads, and the order of the sums is fixed. */
+/* The rows of a table are split by item number, not by context: two contexts with an item in common then
+ * never write one row from two threads, and the order of the sums is fixed. */
 #include "engine/train/encoder_train.h"
 
 #include "engine/blas.h"
@@ -21,7 +21,8 @@ static size_t n_recent_of(const struct encoder_spec *n, const struct encoder_inp
 }
 
 void encoder_backward_dense(const struct model_spec *spec, const struct model_params *params,
-                            const struct encoder_input *input, const real *dc, const struct model_params *grads)
+                            const struct encoder_input *input, const real *dc,
+                            const struct model_params *grads)
 {
     const struct encoder_spec *n = &spec->encoder;
     const real *dr = dc + n->d_fold_in + n->d_history;

@@ -11,10 +11,11 @@
 
 /* From dc (C) of one context: adds to the gradients of decay and profile. */
 void encoder_backward_dense(const struct model_spec *spec, const struct model_params *params,
-                            const struct encoder_input *input, const real *dc, const struct model_params *grads);
+                            const struct encoder_input *input, const real *dc,
+                            const struct model_params *grads);
 
-/* From dc (C) of one context: adds to the gradient rows (in grads->history and grads->recent) of those items whose number
- * modulo n_parts is part, and sets touched[item] for them. Parts may run at the same time. */
+/* From dc (C) of one context: adds to the gradient rows (in grads->history and grads->recent) of those items
+ * whose number modulo n_parts is part, and sets touched[item] for them. Parts may run at the same time. */
 void encoder_backward_tables(const struct model_spec *spec, const struct model_params *params,
                              const struct encoder_input *input, const real *dc, size_t part, size_t n_parts,
                              const struct model_params *grads, unsigned char *touched);

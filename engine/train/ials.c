@@ -1,6 +1,6 @@
-/* Rows are solved one by one, each by one thread, from the other side's factors: nothing is shared but reads, so the
- * result does not depend on the number of threads. The normal matrix of a row is the common gram plus a product of the
- * gathered factor rows, 64 at a time. */
+/* Rows are solved one by one, each by one thread, from the other side's factors: nothing is shared but reads,
+ * so the result does not depend on the number of threads. The normal matrix of a row is the common gram plus
+ * a product of the gathered factor rows, 64 at a time. */
 #include "engine/train/ials.h"
 
 #include "base/mem.h"
@@ -40,7 +40,8 @@ static void solve_row(void *arg, size_t row, size_t thread)
     const struct sweep *s = arg;
     const struct side *side = s->side;
     size_t d = s->options->dim, n = side->end[row] - side->start[row];
-    real *a = s->workspaces + thread * (d * d + CHUNK_ROWS * d), *chunk = a + d * d, *x = s->factors + row * d;
+    real *a = s->workspaces + thread * (d * d + CHUNK_ROWS * d), *chunk = a + d * d,
+         *x = s->factors + row * d;
     memset(x, 0, d * sizeof *x);
     if (n == 0)
         return;
@@ -100,8 +101,9 @@ static void init_factors(real *v, size_t n_rows, size_t d, uint64_t seed)
         v[i] = (real)(scale * rng_normal(&r));
 }
 
-enum err_code ials_run(const struct ials_data *data, const struct ials_options *options, struct parallel *team,
-                       ials_epoch_fn *after_epoch, void *arg, real *item_factors, real *user_factors, struct err *e)
+enum err_code ials_run(const struct ials_data *data, const struct ials_options *options,
+                       struct parallel *team, ials_epoch_fn *after_epoch, void *arg, real *item_factors,
+                       real *user_factors, struct err *e)
 {
     size_t d = options->dim, n = 0;
     for (size_t u = 0; u < data->n_users; u++)
@@ -112,7 +114,8 @@ enum err_code ials_run(const struct ials_data *data, const struct ials_options *
     uint32_t *item = mem_alloc_array(n, sizeof *item);
     float *weight = mem_alloc_array(n, sizeof *weight);
     real *gram = mem_alloc_aligned(d * d, sizeof *gram);
-    real *workspaces = mem_alloc_aligned(parallel_threads(team) * (d * d + CHUNK_ROWS * d), sizeof *workspaces);
+    real *workspaces =
+        mem_alloc_aligned(parallel_threads(team) * (d * d + CHUNK_ROWS * d), sizeof *workspaces);
     enum err_code code = ERR_OK;
     if (!t.start || !t.user || !t.weight || !item || !weight || !gram || !workspaces) {
         code = err_set(e, ERR_NOMEM, "no memory to factorise %zu interactions", n);

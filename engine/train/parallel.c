@@ -1,5 +1,5 @@
-/* Threads are made once and woken for each loop: a training step is about a millisecond, and making threads for it
- * would cost a tenth of that. */
+/* Threads are made once and woken for each loop: a training step is about a millisecond, and making threads
+ * for it would cost a tenth of that. */
 #include "engine/train/parallel.h"
 
 #include "base/mem.h"

@@ -1,8 +1,8 @@
 /* parallel - a team of threads that runs one loop at a time.
  * Layer: engine.       Threads: the team belongs to the thread that made it; fn runs in all of them at once.
  * Memory: one small block.
- * Iterations are handed out dynamically; a loop whose iterations write to their own places only gives the same result
- * whatever the number of threads. */
+ * Iterations are handed out dynamically; a loop whose iterations write to their own places only gives the
+ * same result whatever the number of threads. */
 #ifndef ENGINE_TRAIN_PARALLEL_H
 #define ENGINE_TRAIN_PARALLEL_H
 

@@ -1,5 +1,5 @@
-/* Tables come first so that the dense rest is one run: shards of a batch keep gradients of that run only, and the
- * gradients of a table's rows are gathered by item. */
+/* Tables come first so that the dense rest is one run: shards of a batch keep gradients of that run only, and
+ * the gradients of a table's rows are gathered by item. */
 #include "engine/train/param_block.h"
 
 #include "base/mem.h"
@@ -8,7 +8,8 @@
 
 static bool is_table(const struct tensor_spec *t)
 {
-    return t->group == GROUP_ITEM || strcmp(t->name, "encoder.history") == 0 || strcmp(t->name, "encoder.recent") == 0;
+    return t->group == GROUP_ITEM || strcmp(t->name, "encoder.history") == 0 ||
+           strcmp(t->name, "encoder.recent") == 0;
 }
 
 static size_t size_of(const struct tensor_spec *t)

@@ -1,5 +1,5 @@
-/* The generated layers start small around shared values (theta = theta0 + H(c), Ortiz et al. 2023): early in training
- * all users have nearly one network, and differences grow where they help. */
+/* The generated layers start small around shared values (theta = theta0 + H(c), Ortiz et al. 2023): early in
+ * training all users have nearly one network, and differences grow where they help. */
 #include "engine/train/recipe.h"
 
 #include "base/mem.h"
@@ -52,15 +52,16 @@ static void choose_target(struct model_spec *spec, enum generator g)
                                                                             : 0,
                                           .bias = g == GENERATOR_SHARED ? BIAS_SHARED : BIAS_FULL,
                                           .activation = ACTIVATION_RELU};
-    spec->layers[1] = (struct layer_spec){.d_in = D_TARGET_HIDDEN,
-                                          .d_out = 1,
-                                          .generator = g == GENERATOR_SHARED ? GENERATOR_SHARED : GENERATOR_FULL,
-                                          .bias = BIAS_NONE,
-                                          .activation = ACTIVATION_IDENTITY};
+    spec->layers[1] =
+        (struct layer_spec){.d_in = D_TARGET_HIDDEN,
+                            .d_out = 1,
+                            .generator = g == GENERATOR_SHARED ? GENERATOR_SHARED : GENERATOR_FULL,
+                            .bias = BIAS_NONE,
+                            .activation = ACTIVATION_IDENTITY};
 }
 
-enum err_code recipe_spec(const struct split *split, const struct train_options *options, const struct ials_options *ials,
-                          struct model_spec *spec, struct err *e)
+enum err_code recipe_spec(const struct split *split, const struct train_options *options,
+                          const struct ials_options *ials, struct model_spec *spec, struct err *e)
 {
     memset(spec, 0, sizeof *spec);
     (void)snprintf(spec->name, sizeof spec->name, "%s", options->name);
@@ -111,8 +112,8 @@ static void fill_constant(real *x, size_t n, real value)
         x[i] = value;
 }
 
-static void encoder_values(const struct model_spec *spec, const struct warm_start *warm, size_t n_users, struct rng *r,
-                           struct model_params *p)
+static void encoder_values(const struct model_spec *spec, const struct warm_start *warm, size_t n_users,
+                           struct rng *r, struct model_params *p)
 {
     const struct encoder_spec *n = &spec->encoder;
     size_t d = n->d_fold_in;
@@ -128,8 +129,10 @@ static void encoder_values(const struct model_spec *spec, const struct warm_star
         p->decay[j] = decays[j % (sizeof decays / sizeof *decays)];
 }
 
-/* The layer's shared tensors keep the variance of what passes (He et al. 2015); generated parts are small beside them. */
-static void layer_values(const struct model_spec *spec, size_t i, double input_rms, struct rng *r, struct model_params *p)
+/* The layer's shared tensors keep the variance of what passes (He et al. 2015); generated parts are small
+ * beside them. */
+static void layer_values(const struct model_spec *spec, size_t i, double input_rms, struct rng *r,
+                         struct model_params *p)
 {
     const struct layer_spec *l = &spec->layers[i];
     size_t k = l->rank, z = model_spec_d_trunk(spec), n = layer_spec_n_generated(l);
@@ -150,8 +153,8 @@ static void layer_values(const struct model_spec *spec, size_t i, double input_r
         fill_normal(p->layers[i].bias_head, l->d_out * z, small, r);
 }
 
-void recipe_values(const struct model_spec *spec, const struct warm_start *warm, size_t n_users, uint64_t seed,
-                   struct param_block *block)
+void recipe_values(const struct model_spec *spec, const struct warm_start *warm, size_t n_users,
+                   uint64_t seed, struct param_block *block)
 {
     struct rng r;
     rng_init(&r, seed, 3);

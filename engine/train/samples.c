@@ -1,5 +1,5 @@
-/* Examples of one user are made by one thread, in order of time: the normal matrix of the fold-in then grows by the
- * interactions between two examples instead of being built anew for each. */
+/* Examples of one user are made by one thread, in order of time: the normal matrix of the fold-in then grows
+ * by the interactions between two examples instead of being built anew for each. */
 #include "engine/train/samples.h"
 
 #include "base/mem.h"
@@ -19,9 +19,9 @@ struct samples {
     size_t per_user;      /* slots a user has */
     struct sample *slots; /* (SAMPLES_CHUNK_USERS, per_user) */
     size_t n_of[SAMPLES_CHUNK_USERS];
-    struct sample *list;  /* (SAMPLES_CHUNK_USERS * per_user) shuffled */
-    uint32_t *order;      /* the same length */
-    real *fold_in;        /* (SAMPLES_CHUNK_USERS, per_user, d) */
+    struct sample *list; /* (SAMPLES_CHUNK_USERS * per_user) shuffled */
+    uint32_t *order;     /* the same length */
+    real *fold_in;       /* (SAMPLES_CHUNK_USERS, per_user, d) */
     struct encoder_interaction *histories[SAMPLES_CHUNK_USERS]; /* of examples without times */
     size_t history_capacity[SAMPLES_CHUNK_USERS];
     real *workspaces; /* (threads, 2 d^2 + 2 d) */
@@ -36,12 +36,13 @@ struct maker {
     size_t d;
     const struct encoder_interaction *x; /* the user's training interactions */
     size_t n, n_untimed;
-    real *a, *b;           /* running normal matrix and right-hand side */
+    real *a, *b; /* running normal matrix and right-hand side */
     real *a_try, *b_try;
     struct rng rng;
 };
 
-static void add_to_normal(const struct maker *m, const struct encoder_interaction *x, real sign, real *a, real *b)
+static void add_to_normal(const struct maker *m, const struct encoder_interaction *x, real sign, real *a,
+                          real *b)
 {
     const real *v = m->s->params->fold_in_factor + (size_t)x->item * m->d;
     blas_syrk(m->d, 1, sign * (real)x->weight, v, m->d, a, m->d);
@@ -129,7 +130,8 @@ static void make_timed(struct maker *m)
 }
 
 /* One example of the untimed interactions: order[from, to) are the targets, the rest is the history. */
-static void make_group(struct maker *m, const uint32_t *order, size_t from, size_t to, struct encoder_interaction *history)
+static void make_group(struct maker *m, const uint32_t *order, size_t from, size_t to,
+                       struct encoder_interaction *history)
 {
     real *f;
     struct sample *out = next_slot(m, &f);
@@ -174,7 +176,13 @@ static void make_user(void *arg, size_t slot, size_t thread)
     struct samples *s = arg;
     size_t d = s->spec->encoder.d_fold_in;
     real *w = s->workspaces + thread * (2 * d * d + 2 * d);
-    struct maker m = {.s = s, .slot = slot, .user = s->users[slot], .d = d, .a = w, .a_try = w + d * d, .b = w + 2 * d * d,
+    struct maker m = {.s = s,
+                      .slot = slot,
+                      .user = s->users[slot],
+                      .d = d,
+                      .a = w,
+                      .a_try = w + d * d,
+                      .b = w + 2 * d * d,
                       .b_try = w + 2 * d * d + d};
     m.x = s->split->interactions + s->split->start[m.user];
     m.n = s->split->end[m.user] - s->split->start[m.user];
@@ -208,9 +216,9 @@ static enum err_code reserve_histories(struct samples *s, size_t n_users, struct
     return ERR_OK;
 }
 
-enum err_code samples_new(const struct model_spec *spec, const struct model_params *params, const struct split *split,
-                          const struct samples_options *options, struct parallel *team, struct samples **out,
-                          struct err *e)
+enum err_code samples_new(const struct model_spec *spec, const struct model_params *params,
+                          const struct split *split, const struct samples_options *options,
+                          struct parallel *team, struct samples **out, struct err *e)
 {
     struct samples *s = mem_zalloc_array(1, sizeof *s);
     if (!s)
@@ -227,7 +235,8 @@ enum err_code samples_new(const struct model_spec *spec, const struct model_para
     s->list = mem_alloc_array(n, sizeof *s->list);
     s->order = mem_alloc_array(n, sizeof *s->order);
     s->fold_in = mem_alloc_aligned(n * (d ? d : 1), sizeof *s->fold_in);
-    s->workspaces = mem_alloc_aligned(parallel_threads(team) * (2 * d * d + 2 * d + 1), sizeof *s->workspaces);
+    s->workspaces =
+        mem_alloc_aligned(parallel_threads(team) * (2 * d * d + 2 * d + 1), sizeof *s->workspaces);
     if (!s->slots || !s->list || !s->order || !s->fold_in || !s->workspaces) {
         samples_free(s);
         return err_set(e, ERR_NOMEM, "no memory for %zu examples", n);
@@ -250,8 +259,8 @@ void samples_free(struct samples *s)
     mem_free(s);
 }
 
-enum err_code samples_fill(struct samples *s, const uint32_t *users, size_t n_users, int epoch, const struct sample **list,
-                           size_t *n, struct err *e)
+enum err_code samples_fill(struct samples *s, const uint32_t *users, size_t n_users, int epoch,
+                           const struct sample **list, size_t *n, struct err *e)
 {
     s->users = users;
     s->epoch = epoch;

@@ -1,6 +1,5 @@
-/* split - the training set with a last item a user held out, for early stopping and for the choice of hyperparameters.
- * Layer: engine.       Threads: immutable once made.
- * Memory: a copy of the interactions. */
+/* split - the training set with a last item a user held out, for early stopping and for the choice of
+ * hyperparameters. Layer: engine.       Threads: immutable once made. Memory: a copy of the interactions. */
 #ifndef ENGINE_TRAIN_SPLIT_H
 #define ENGINE_TRAIN_SPLIT_H
 
@@ -14,17 +13,20 @@
 struct split {
     const struct train_data *data;
     struct encoder_interaction *interactions; /* a copy; the held-out one of a user is at end[u] */
-    size_t *start; /* (n_users) */
-    size_t *end;   /* (n_users) training interactions of u are [start[u], end[u]) */
-    bool *held;    /* (n_users) interactions[end[u]] is held out */
-    uint32_t *validated; /* (n_validated) users to measure on: all with a held-out item, or a sample of them */
+    size_t *start;                            /* (n_users) */
+    size_t *end; /* (n_users) training interactions of u are [start[u], end[u]) */
+    bool *held;  /* (n_users) interactions[end[u]] is held out */
+    uint32_t
+        *validated; /* (n_validated) users to measure on: all with a held-out item, or a sample of them */
     size_t n_validated;
     size_t n_training; /* interactions in training */
     double timed;      /* share of the interactions whose time is known */
 };
 
-/* Users with three interactions or more give one: the newest where the time is known, else one drawn by seed. */
-enum err_code split_init(struct split *s, const struct train_data *data, uint64_t seed, struct err *e) ERR_MUST_CHECK;
+/* Users with three interactions or more give one: the newest where the time is known, else one drawn by seed.
+ */
+enum err_code split_init(struct split *s, const struct train_data *data, uint64_t seed,
+                         struct err *e) ERR_MUST_CHECK;
 void split_fini(struct split *s);
 
 #endif

@@ -1,6 +1,7 @@
-/* A batch's contexts share their candidates, so the items' side is computed once a shard and the scores of the linear part
- * are one product. Gradients of dense tensors are kept by shard and summed in the order of the shards; those of item
- * rows come from the shards' candidates; those of the encoder's tables are gathered by item. */
+/* A batch's contexts share their candidates, so the items' side is computed once a shard and the scores of
+ * the linear part are one product. Gradients of dense tensors are kept by shard and summed in the order of
+ * the shards; those of item rows come from the shards' candidates; those of the encoder's tables are gathered
+ * by item. */
 #include "engine/train/step.h"
 
 #include "base/mem.h"
@@ -31,20 +32,20 @@ struct train_step {
     const struct split *split;
     struct step_options options;
     struct parallel *team;
-    size_t per_shard;       /* contexts */
+    size_t per_shard; /* contexts */
     size_t max_columns;
     size_t n_dense;
     struct shard shards[STEP_SHARDS];
-    size_t n_negatives;     /* of the batch */
-    size_t n_columns;       /* negatives, then targets that are not among them */
-    uint32_t *columns;      /* (max_columns) item of a column */
-    int32_t *column_of;     /* (n_items) column of an item, -1: none */
-    real *x;                /* (max_columns, D) embeddings of the candidates */
-    real *bias;             /* (max_columns) */
-    unsigned char *touched; /* (n_items) rows of the encoder's tables with a gradient */
+    size_t n_negatives;           /* of the batch */
+    size_t n_columns;             /* negatives, then targets that are not among them */
+    uint32_t *columns;            /* (max_columns) item of a column */
+    int32_t *column_of;           /* (n_items) column of an item, -1: none */
+    real *x;                      /* (max_columns, D) embeddings of the candidates */
+    real *bias;                   /* (max_columns) */
+    unsigned char *touched;       /* (n_items) rows of the encoder's tables with a gradient */
     const struct sample *samples; /* of the batch */
     size_t n_samples;
-    double offset, scale;   /* of the loss */
+    double offset, scale; /* of the loss */
 };
 
 /* ---- life ---- */
@@ -78,9 +79,9 @@ static void shard_fini(struct shard *h)
     mem_free(h->kinds);
 }
 
-enum err_code train_step_new(const struct model_spec *spec, struct param_block *block, const struct split *split,
-                             const struct step_options *options, struct parallel *team, struct train_step **out,
-                             struct err *e)
+enum err_code train_step_new(const struct model_spec *spec, struct param_block *block,
+                             const struct split *split, const struct step_options *options,
+                             struct parallel *team, struct train_step **out, struct err *e)
 {
     struct train_step *s = mem_zalloc_array(1, sizeof *s);
     if (!s)
@@ -163,7 +164,8 @@ void train_step_draw(struct train_step *s, const struct sample *samples, size_t 
     }
 }
 
-/* Targets are targets; drawn items are negatives unless the user has them; other users' targets are left out. */
+/* Targets are targets; drawn items are negatives unless the user has them; other users' targets are left out.
+ */
 static void mark_kinds(const struct train_step *s, const struct sample *sample, unsigned char *kinds)
 {
     memset(kinds, CANDIDATE_NEGATIVE, s->n_negatives);
@@ -179,7 +181,8 @@ static void mark_kinds(const struct train_step *s, const struct sample *sample, 
 
 /* ---- gradients ---- */
 
-static void shard_contexts(const struct train_step *s, struct shard *h, const struct sample *samples, size_t n)
+static void shard_contexts(const struct train_step *s, struct shard *h, const struct sample *samples,
+                           size_t n)
 {
     for (size_t r = 0; r < n; r++) {
         real *c = h->hypernet.c + r * s->spec->d_context;
@@ -196,8 +199,8 @@ static void shard_linear(const struct train_step *s, struct shard *h, size_t n)
         memcpy(h->scores + r * s->n_columns, s->bias, s->n_columns * sizeof *h->scores);
     if (s->spec->has_linear)
         blas_gemm(BLAS_AS_IS, BLAS_TRANSPOSED, n, s->n_columns, s->spec->d_item, 1,
-                  h->hypernet.theta + h->hypernet.layout.linear, h->hypernet.layout.len, s->x, s->spec->d_item, 1, h->scores,
-                  s->n_columns);
+                  h->hypernet.theta + h->hypernet.layout.linear, h->hypernet.layout.len, s->x,
+                  s->spec->d_item, 1, h->scores, s->n_columns);
 }
 
 static void shard_linear_backward(const struct train_step *s, struct shard *h, size_t n)
@@ -219,7 +222,8 @@ static void run_shard(void *arg, size_t i, size_t thread)
     struct train_step *s = arg;
     struct shard *h = &s->shards[i];
     size_t first = i * s->per_shard < s->n_samples ? i * s->per_shard : s->n_samples;
-    size_t n = s->n_samples - first < s->per_shard ? s->n_samples - first : s->per_shard, len = h->hypernet.layout.len;
+    size_t n = s->n_samples - first < s->per_shard ? s->n_samples - first : s->per_shard,
+           len = h->hypernet.layout.len;
     const struct sample *samples = s->samples + first;
     memset(h->dense, 0, s->n_dense * sizeof *h->dense);
     h->loss = 0;
@@ -231,19 +235,20 @@ static void run_shard(void *arg, size_t i, size_t thread)
         real *scores = h->scores + r * s->n_columns;
         const real *theta = h->hypernet.theta + r * len;
         if (s->spec->n_layers)
-            blas_axpy(s->n_columns, 1, target_tape_forward(s->spec, &s->block->params, &h->target, theta), scores);
+            blas_axpy(s->n_columns, 1, target_tape_forward(s->spec, &s->block->params, &h->target, theta),
+                      scores);
         mark_kinds(s, &samples[r], h->kinds);
         h->loss += softmax_loss(scores, h->kinds, s->n_columns, s->offset, s->scale);
         if (s->spec->n_layers)
-            target_tape_backward(s->spec, &s->block->params, &h->target, theta, scores, h->hypernet.dtheta + r * len,
-                                 &h->grads);
+            target_tape_backward(s->spec, &s->block->params, &h->target, theta, scores,
+                                 h->hypernet.dtheta + r * len, &h->grads);
     }
     target_tape_finish(s->spec, &s->block->params, &h->target, &h->grads);
     shard_linear_backward(s, h, n);
     hypernet_batch_backward(s->spec, &s->block->params, &h->hypernet, &h->grads);
     for (size_t r = 0; r < n; r++)
-        encoder_backward_dense(s->spec, &s->block->params, &samples[r].input, h->hypernet.dc + r * s->spec->d_context,
-                               &h->grads);
+        encoder_backward_dense(s->spec, &s->block->params, &samples[r].input,
+                               h->hypernet.dc + r * s->spec->d_context, &h->grads);
 }
 
 enum { SUM_CHUNK = 8192 };
@@ -303,7 +308,8 @@ double train_step_gradients(struct train_step *s, const struct sample *samples, 
 
 typedef void run_fn(struct train_step *s, size_t tensor, size_t offset, size_t n, void *arg);
 
-/* Calls fn for every run of reals that this batch gave a gradient: whole dense tensors, touched rows of tables. */
+/* Calls fn for every run of reals that this batch gave a gradient: whole dense tensors, touched rows of
+ * tables. */
 static void each_run(struct train_step *s, run_fn *fn, void *arg)
 {
     const struct param_block *b = s->block;
@@ -349,11 +355,13 @@ static void update_run(struct train_step *s, size_t tensor, size_t offset, size_
     struct param_block *b = s->block;
     double rate = s->options.rates[b->tensors[tensor].group] * u->rate;
     struct adam adam = s->options.adam;
-    if (b->tensors[tensor].vector || b->tensors[tensor].group == GROUP_LINEAR || b->tensors[tensor].group == GROUP_ITEM)
-        adam.weight_decay = 0; /* biases, norms, and what starts as matrix factorisation are not drawn to zero */
+    if (b->tensors[tensor].vector || b->tensors[tensor].group == GROUP_LINEAR ||
+        b->tensors[tensor].group == GROUP_ITEM)
+        adam.weight_decay =
+            0; /* biases, norms, and what starts as matrix factorisation are not drawn to zero */
     if (rate > 0)
-        adam_update(&adam, u->number, rate, u->clip, n, b->values + offset, b->grads + offset, b->moment1 + offset,
-                    b->moment2 + offset);
+        adam_update(&adam, u->number, rate, u->clip, n, b->values + offset, b->grads + offset,
+                    b->moment1 + offset, b->moment2 + offset);
     else
         zero_run(s, tensor, offset, n, NULL);
 }

@@ -1,4 +1,5 @@
-/* Rows are kept row-major here, unlike the serving path's lane blocks: the backward is made of products over rows. */
+/* Rows are kept row-major here, unlike the serving path's lane blocks: the backward is made of products over
+ * rows. */
 #include "engine/train/target_train.h"
 
 #include "base/mem.h"
@@ -21,7 +22,8 @@ static size_t first_width(const struct layer_spec *l)
     return 0;
 }
 
-enum err_code target_tape_init(struct target_tape *t, const struct model_spec *spec, size_t n_max, struct err *e)
+enum err_code target_tape_init(struct target_tape *t, const struct model_spec *spec, size_t n_max,
+                               struct err *e)
 {
     memset(t, 0, sizeof *t);
     t->n_max = n_max;
@@ -70,7 +72,8 @@ static void times(size_t n, size_t d_out, size_t d_in, const real *x, const real
 }
 
 /* dx (n, d_in) = dy (n, d_out) w + beta dx */
-static void times_back(size_t n, size_t d_out, size_t d_in, const real *dy, const real *w, real beta, real *dx)
+static void times_back(size_t n, size_t d_out, size_t d_in, const real *dy, const real *w, real beta,
+                       real *dx)
 {
     blas_gemm(BLAS_AS_IS, BLAS_AS_IS, n, d_in, d_out, 1, dy, d_out, w, d_in, beta, dx, d_in);
 }
@@ -81,8 +84,8 @@ static void outer(size_t n, size_t d_out, size_t d_in, const real *dy, const rea
     blas_gemm(BLAS_TRANSPOSED, BLAS_AS_IS, d_out, d_in, n, 1, dy, d_out, x, d_in, 1, dw, d_in);
 }
 
-static void forward_first(const struct model_spec *spec, const struct model_params *params, struct target_tape *t,
-                          size_t i, const real *x)
+static void forward_first(const struct model_spec *spec, const struct model_params *params,
+                          struct target_tape *t, size_t i, const real *x)
 {
     const struct layer_spec *l = &spec->layers[i];
     if (l->generator == GENERATOR_CORE)
@@ -91,8 +94,8 @@ static void forward_first(const struct model_spec *spec, const struct model_para
         times(t->n, l->d_out, l->d_in, x, params->layers[i].weight, 0, t->layers[i].first);
 }
 
-void target_tape_start(const struct model_spec *spec, const struct model_params *params, struct target_tape *t,
-                       const real *x, size_t n)
+void target_tape_start(const struct model_spec *spec, const struct model_params *params,
+                       struct target_tape *t, const real *x, size_t n)
 {
     t->n = n;
     t->x = x;
@@ -103,8 +106,8 @@ void target_tape_start(const struct model_spec *spec, const struct model_params 
     forward_first(spec, params, t, 0, x);
 }
 
-static void forward_layer(const struct model_spec *spec, const struct model_params *params, struct target_tape *t,
-                          size_t i, const real *x, const real *theta)
+static void forward_layer(const struct model_spec *spec, const struct model_params *params,
+                          struct target_tape *t, size_t i, const real *x, const real *theta)
 {
     const struct layer_spec *l = &spec->layers[i];
     const real *w = theta + t->layout.layers[i].weight;
@@ -136,8 +139,8 @@ static void forward_layer(const struct model_spec *spec, const struct model_para
     activation_forward(l->activation, tape->out, n_out);
 }
 
-const real *target_tape_forward(const struct model_spec *spec, const struct model_params *params, struct target_tape *t,
-                                const real *theta)
+const real *target_tape_forward(const struct model_spec *spec, const struct model_params *params,
+                                struct target_tape *t, const real *theta)
 {
     const real *x = t->x;
     for (size_t i = 0; i < spec->n_layers; i++) {
@@ -147,9 +150,11 @@ const real *target_tape_forward(const struct model_spec *spec, const struct mode
     return x;
 }
 
-/* The gradient of layer i's common part: gathered for layer 0, taken back at once for others. dx is added to. */
-static void backward_first(const struct model_spec *spec, const struct model_params *params, struct target_tape *t,
-                           size_t i, const real *x, const real *dfirst, real *dx, const struct model_params *grads)
+/* The gradient of layer i's common part: gathered for layer 0, taken back at once for others. dx is added to.
+ */
+static void backward_first(const struct model_spec *spec, const struct model_params *params,
+                           struct target_tape *t, size_t i, const real *x, const real *dfirst, real *dx,
+                           const struct model_params *grads)
 {
     const struct layer_spec *l = &spec->layers[i];
     size_t width = first_width(l);
@@ -163,9 +168,10 @@ static void backward_first(const struct model_spec *spec, const struct model_par
 }
 
 /* From dout (n, d_out), which is before the activation by now, to dx (n, d_in), which is added to. */
-static void backward_weights(const struct model_spec *spec, const struct model_params *params, struct target_tape *t,
-                             size_t i, const real *x, const real *theta, const real *dout, real *dx, real *scratch[2],
-                             real *dtheta, const struct model_params *grads)
+static void backward_weights(const struct model_spec *spec, const struct model_params *params,
+                             struct target_tape *t, size_t i, const real *x, const real *theta,
+                             const real *dout, real *dx, real *scratch[2], real *dtheta,
+                             const struct model_params *grads)
 {
     const struct layer_spec *l = &spec->layers[i];
     const real *w = theta + t->layout.layers[i].weight;
@@ -197,8 +203,9 @@ static void backward_weights(const struct model_spec *spec, const struct model_p
     }
 }
 
-void target_tape_backward(const struct model_spec *spec, const struct model_params *params, struct target_tape *t,
-                          const real *theta, const real *dy, real *dtheta, const struct model_params *grads)
+void target_tape_backward(const struct model_spec *spec, const struct model_params *params,
+                          struct target_tape *t, const real *theta, const real *dy, real *dtheta,
+                          const struct model_params *grads)
 {
     /* Three buffers: the gradient that arrives, the one that leaves, and scratch. */
     real *in = t->d[0], *out = t->d[1];
@@ -221,8 +228,8 @@ void target_tape_backward(const struct model_spec *spec, const struct model_para
     }
 }
 
-void target_tape_finish(const struct model_spec *spec, const struct model_params *params, struct target_tape *t,
-                        const struct model_params *grads)
+void target_tape_finish(const struct model_spec *spec, const struct model_params *params,
+                        struct target_tape *t, const struct model_params *grads)
 {
     if (spec->n_layers == 0)
         return;
@@ -232,5 +239,6 @@ void target_tape_finish(const struct model_spec *spec, const struct model_params
         return;
     bool core = l->generator == GENERATOR_CORE;
     outer(t->n, width, l->d_in, t->dfirst, t->x, core ? grads->layers[0].v : grads->layers[0].weight);
-    times_back(t->n, width, l->d_in, t->dfirst, core ? params->layers[0].v : params->layers[0].weight, 1, t->dx);
+    times_back(t->n, width, l->d_in, t->dfirst, core ? params->layers[0].v : params->layers[0].weight, 1,
+               t->dx);
 }

@@ -1,6 +1,6 @@
-/* The course of training: choose hyperparameters, factorise, then train jointly; after each epoch measure, keep the best,
- * and when an epoch was no better go back to the best with a smaller rate. Every epoch draws its randomness from its own
- * number, so a resumed run repeats what an uninterrupted one does. */
+/* The course of training: choose hyperparameters, factorise, then train jointly; after each epoch measure,
+ * keep the best, and when an epoch was no better go back to the best with a smaller rate. Every epoch draws
+ * its randomness from its own number, so a resumed run repeats what an uninterrupted one does. */
 #include "engine/train/train.h"
 
 #include "base/clock.h"
@@ -45,8 +45,11 @@ struct training {
 
 void train_options_default(struct train_options *o)
 {
-    *o = (struct train_options){
-        .name = "default", .version = "1", .seed = 1, .n_epochs = DEFAULT_EPOCHS, .generator = GENERATOR_CORE};
+    *o = (struct train_options){.name = "default",
+                                .version = "1",
+                                .seed = 1,
+                                .n_epochs = DEFAULT_EPOCHS,
+                                .generator = GENERATOR_CORE};
 }
 
 static double elapsed(const struct training *t)
@@ -82,8 +85,8 @@ static uint64_t fingerprint(const struct train_data *data, const struct train_op
 {
     uint64_t hash = 14695981039346656037u;
     size_t n = data->user_start[data->n_users];
-    uint64_t words[] = {data->n_users, data->n_items, n, data->n_vocabulary, o->seed, (uint64_t)o->dim,
-                        (uint64_t)o->generator};
+    uint64_t words[] = {data->n_users,    data->n_items,         n, data->n_vocabulary, o->seed,
+                        (uint64_t)o->dim, (uint64_t)o->generator};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         hash = (hash ^ words[i]) * 1099511628211u;
     for (size_t i = 0; i < n; i++) {
@@ -96,7 +99,8 @@ static uint64_t fingerprint(const struct train_data *data, const struct train_op
 static enum err_code check(const struct train_data *data, const struct train_options *o, struct err *e)
 {
     if (data->n_users < 2 || data->n_items < 2)
-        return err_set(e, ERR_INVALID, "training needs at least two users and two items; the store has %zu and %zu",
+        return err_set(e, ERR_INVALID,
+                       "training needs at least two users and two items; the store has %zu and %zu",
                        data->n_users, data->n_items);
     if (data->user_start[data->n_users] < 10)
         return err_set(e, ERR_INVALID, "training needs at least ten interactions; the store has %zu",
@@ -137,10 +141,11 @@ static enum err_code make_step(struct training *t, struct err *e)
 {
     struct samples_options samples = {
         .most_timed = 32, .most_groups = 16, .forget = 0.1, .forget_profile = 0.1, .seed = t->options.seed};
-    struct step_options step = {.batch = BATCH,
-                                .n_negatives = NEGATIVES,
-                                .clip = 5,
-                                .adam = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0.01}};
+    struct step_options step = {
+        .batch = BATCH,
+        .n_negatives = NEGATIVES,
+        .clip = 5,
+        .adam = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0.01}};
     step.rates[GROUP_ITEM] = 1e-4;
     step.rates[GROUP_ENCODER] = 1e-3;
     step.rates[GROUP_TRUNK] = 1e-3;
@@ -156,7 +161,8 @@ static enum err_code make_step(struct training *t, struct err *e)
     return code;
 }
 
-/* Factors of iALS give scores near 0 and 1; as logits they are nearly flat. Takes the power of two with the least loss. */
+/* Factors of iALS give scores near 0 and 1; as logits they are nearly flat. Takes the power of two with the
+ * least loss. */
 static enum err_code choose_scale(struct training *t, struct err *e)
 {
     const struct sample *list;
@@ -188,7 +194,8 @@ static enum err_code choose_scale(struct training *t, struct err *e)
 
 static enum err_code start_anew(struct training *t, struct err *e)
 {
-    enum err_code code = warm_start_run(&t->split, (size_t)t->options.dim, t->options.seed, t->team, tell_warm, t, &t->warm, e);
+    enum err_code code = warm_start_run(&t->split, (size_t)t->options.dim, t->options.seed, t->team,
+                                        tell_warm, t, &t->warm, e);
     if (code)
         return code;
     set_warm_state(t);
@@ -215,10 +222,11 @@ static enum err_code resume(struct training *t, struct err *e)
 static void note_choice(struct training *t)
 {
     (void)snprintf(t->note, sizeof t->note,
-                   "%zu users, %zu items, %zu interactions, %.0f%% with a time; factors %zu wide, alpha %g, reg %g chosen by "
+                   "%zu users, %zu items, %zu interactions, %.0f%% with a time; factors %zu wide, alpha %g, "
+                   "reg %g chosen by "
                    "validation",
-                   t->data->n_users, t->data->n_items, t->split.n_training, 100 * t->split.timed, t->state.dim,
-                   t->state.alpha, t->state.reg);
+                   t->data->n_users, t->data->n_items, t->split.n_training, 100 * t->split.timed,
+                   t->state.dim, t->state.alpha, t->state.reg);
     (void)tell(t, (struct train_progress){.stage = "train",
                                           .loss = NAN,
                                           .metric = t->state.warm_metric,
@@ -235,8 +243,8 @@ struct epoch_sum {
     double start_s;
 };
 
-static enum err_code train_chunk(struct training *t, const uint32_t *users, size_t n_users, int epoch, struct rng *r,
-                                 struct epoch_sum *sum, struct err *e)
+static enum err_code train_chunk(struct training *t, const uint32_t *users, size_t n_users, int epoch,
+                                 struct rng *r, struct epoch_sum *sum, struct err *e)
 {
     const struct sample *list;
     size_t n;
@@ -364,7 +372,8 @@ enum err_code train_run(const struct train_data *data, const struct train_option
     if (code)
         goto out;
     uint64_t print = fingerprint(data, &t.options);
-    code = t.options.checkpoint ? checkpoint_read_state(t.options.checkpoint, print, &t.state, NULL) : ERR_NOTFOUND;
+    code = t.options.checkpoint ? checkpoint_read_state(t.options.checkpoint, print, &t.state, NULL)
+                                : ERR_NOTFOUND;
     if (code == ERR_NOTFOUND)
         code = start_anew(&t, e);
     else if (code == ERR_OK)

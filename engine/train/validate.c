@@ -1,5 +1,5 @@
-/* The metric decides which epoch is kept, so it is computed by the functions that will serve the model: a fault in the
- * training's own forward pass shows as a metric that does not rise. */
+/* The metric decides which epoch is kept, so it is computed by the functions that will serve the model: a
+ * fault in the training's own forward pass shows as a metric that does not rise. */
 #include "engine/train/validate.h"
 
 #include "base/mem.h"
@@ -72,7 +72,8 @@ static void score_factors(void *arg, size_t i, size_t thread)
     v->gains[i] = gain_of(v->split, u, scores);
 }
 
-static enum err_code run(struct validation *v, struct parallel *team, parallel_fn *fn, double *ndcg, struct err *e)
+static enum err_code run(struct validation *v, struct parallel *team, parallel_fn *fn, double *ndcg,
+                         struct err *e)
 {
     size_t n = v->split->n_validated;
     v->stride = (v->stride + 15) / 16 * 16;
@@ -93,8 +94,8 @@ static enum err_code run(struct validation *v, struct parallel *team, parallel_f
     return code;
 }
 
-enum err_code validate_model(const struct model_spec *spec, const struct model_params *params, const struct split *s,
-                             struct parallel *team, double *ndcg, struct err *e)
+enum err_code validate_model(const struct model_spec *spec, const struct model_params *params,
+                             const struct split *s, struct parallel *team, double *ndcg, struct err *e)
 {
     struct catalogue *catalogue;
     enum err_code code = catalogue_new(spec, params, &catalogue, e);
@@ -102,8 +103,10 @@ enum err_code validate_model(const struct model_spec *spec, const struct model_p
         return code;
     struct theta_layout layout;
     theta_layout_of(spec, &layout);
-    size_t lens[] = {encoder_workspace_len(spec, 0), hypernet_workspace_len(spec), catalogue_workspace_len(catalogue)};
-    struct validation v = {.split = s, .spec = spec, .params = params, .catalogue = catalogue, .theta_len = layout.len};
+    size_t lens[] = {encoder_workspace_len(spec, 0), hypernet_workspace_len(spec),
+                     catalogue_workspace_len(catalogue)};
+    struct validation v = {
+        .split = s, .spec = spec, .params = params, .catalogue = catalogue, .theta_len = layout.len};
     for (size_t i = 0; i < 3; i++)
         v.workspace_len = lens[i] > v.workspace_len ? lens[i] : v.workspace_len;
     v.stride = v.workspace_len + spec->d_context + layout.len + spec->n_items;

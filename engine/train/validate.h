@@ -1,6 +1,7 @@
 /* validate - NDCG@10 of the held-out items over the whole catalogue, items of the user's training left out.
  * Layer: engine.       Threads: uses the given team; the result does not depend on its size.
- * Memory: per thread scores of the catalogue and the workspaces of the serving path. A tie counts against the model. */
+ * Memory: per thread scores of the catalogue and the workspaces of the serving path. A tie counts against the
+ * model. */
 #ifndef ENGINE_TRAIN_VALIDATE_H
 #define ENGINE_TRAIN_VALIDATE_H
 
@@ -10,8 +11,9 @@
 #include "engine/train/split.h"
 
 /* Of a model, through the very functions that serve it. */
-enum err_code validate_model(const struct model_spec *spec, const struct model_params *params, const struct split *s,
-                             struct parallel *team, double *ndcg, struct err *e) ERR_MUST_CHECK;
+enum err_code validate_model(const struct model_spec *spec, const struct model_params *params,
+                             const struct split *s, struct parallel *team, double *ndcg,
+                             struct err *e) ERR_MUST_CHECK;
 
 /* Of a factorisation: score = user . item, factors (n_items, d) and (n_users, d). */
 enum err_code validate_factors(const real *items, const real *users, size_t d, const struct split *s,

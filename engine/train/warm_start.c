@@ -1,5 +1,5 @@
-/* The search walks from the middle of the grid to the best neighbour until none is better, in both directions of each
- * hyperparameter: about ten short runs instead of the whole grid. */
+/* The search walks from the middle of the grid to the best neighbour until none is better, in both directions
+ * of each hyperparameter: about ten short runs instead of the whole grid. */
 #include "engine/train/warm_start.h"
 
 #include "base/mem.h"
@@ -11,7 +11,12 @@
 /* Steps of about half a decade. */
 static const double alphas[] = {0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3};
 static const double regs[] = {0.0003, 0.001, 0.003, 0.007, 0.02, 0.05, 0.15};
-enum { N_ALPHAS = sizeof alphas / sizeof *alphas, N_REGS = sizeof regs / sizeof *regs, FIRST_ALPHA = 4, FIRST_REG = 2 };
+enum {
+    N_ALPHAS = sizeof alphas / sizeof *alphas,
+    N_REGS = sizeof regs / sizeof *regs,
+    FIRST_ALPHA = 4,
+    FIRST_REG = 2
+};
 enum { SEARCH_DIM = 32, SEARCH_EPOCHS = 4, FULL_EPOCHS = 12, MOST_TRIES = 24 };
 
 struct search {
@@ -102,7 +107,8 @@ static bool full_epoch(void *arg, int epoch)
     return !s->fn || s->fn(s->arg, "factorise", (double)(epoch + 1) / f->n_epochs, NAN, s->best);
 }
 
-static enum err_code factors_new(const struct split *split, size_t dim, real **items, real **users, struct err *e)
+static enum err_code factors_new(const struct split *split, size_t dim, real **items, real **users,
+                                 struct err *e)
 {
     *items = mem_alloc_aligned(split->data->n_items * dim, sizeof **items);
     *users = mem_alloc_aligned(split->data->n_users * dim, sizeof **users);
@@ -112,12 +118,14 @@ static enum err_code factors_new(const struct split *split, size_t dim, real **i
                    split->data->n_items);
 }
 
-enum err_code warm_start_run(const struct split *split, size_t dim, uint64_t seed, struct parallel *team, warm_start_fn *fn,
-                             void *arg, struct warm_start *out, struct err *e)
+enum err_code warm_start_run(const struct split *split, size_t dim, uint64_t seed, struct parallel *team,
+                             warm_start_fn *fn, void *arg, struct warm_start *out, struct err *e)
 {
     struct search s = {.split = split, .team = team, .fn = fn, .arg = arg};
-    s.options = (struct ials_options){.dim = SEARCH_DIM, .n_epochs = SEARCH_EPOCHS, .reg_exponent = 1, .seed = seed};
-    s.data = (struct ials_data){split->data->n_users, split->data->n_items, split->start, split->end, split->interactions};
+    s.options =
+        (struct ials_options){.dim = SEARCH_DIM, .n_epochs = SEARCH_EPOCHS, .reg_exponent = 1, .seed = seed};
+    s.data = (struct ials_data){split->data->n_users, split->data->n_items, split->start, split->end,
+                                split->interactions};
     for (int a = 0; a < N_ALPHAS; a++)
         for (int r = 0; r < N_REGS; r++)
             s.ndcg[a][r] = NAN;

@@ -1,7 +1,8 @@
-/* warm_start - the factorisation that training starts from, and the choice of its hyperparameters by validation.
- * Layer: engine.       Threads: uses the given team; the result does not depend on its size.
+/* warm_start - the factorisation that training starts from, and the choice of its hyperparameters by
+ * validation. Layer: engine.       Threads: uses the given team; the result does not depend on its size.
  * Memory: the factors of users and items.
- * Which alpha and reg are best differs widely from data set to data set: a small grid at low dimension finds the region. */
+ * Which alpha and reg are best differs widely from data set to data set: a small grid at low dimension finds
+ * the region. */
 #ifndef ENGINE_TRAIN_WARM_START_H
 #define ENGINE_TRAIN_WARM_START_H
 
@@ -22,8 +23,9 @@ struct warm_start {
 typedef bool warm_start_fn(void *arg, const char *stage, double fraction, double ndcg, double best);
 
 /* dim 0: chosen from the size of the data. On success the caller frees by warm_start_fini. */
-enum err_code warm_start_run(const struct split *split, size_t dim, uint64_t seed, struct parallel *team, warm_start_fn *fn,
-                             void *arg, struct warm_start *out, struct err *e) ERR_MUST_CHECK;
+enum err_code warm_start_run(const struct split *split, size_t dim, uint64_t seed, struct parallel *team,
+                             warm_start_fn *fn, void *arg, struct warm_start *out,
+                             struct err *e) ERR_MUST_CHECK;
 void warm_start_fini(struct warm_start *w);
 
 #endif
