@@ -1,0 +1,147 @@
+/* Two inputs in one target, told apart by the first byte:
+ * - 'J' and a description: refused, or encoded and decoded again to the same text; and a model of that
+ * description with made-up numbers answers, when it is small.
+ * - anything else as a model file: refused with a reason, or every id leads back to its index and the model
+ * answers. */
+#include "engine/catalogue.h"
+#include "engine/encoder.h"
+#include "engine/hypernet.h"
+#include "engine/model_file.h"
+#include "engine/model_json.h"
+#include "engine/safetensors.h"
+#include "engine/target.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_REALS = 1 << 18 }; /* of one model that is made up or made to answer */
+
+int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t n);
+
+static void *must_have(void *p)
+{
+    return p ? p : (abort(), NULL);
+}
+
+/* Whether a run needs little enough memory and time to be tried for every input. */
+static int is_small(const struct model_spec *spec)
+{
+    struct tensor_spec table[MODEL_MAX_TENSORS];
+    struct theta_layout layout;
+    size_t n = model_spec_tensors(spec, table), total = target_workspace_len(spec);
+    theta_layout_of(spec, &layout);
+    for (size_t i = 0; i < n; i++)
+        total += table[i].n_rows * table[i].n_cols;
+    size_t widest = 0;
+    for (size_t i = 0; i < spec->n_layers; i++)
+        widest = spec->layers[i].d_out + spec->layers[i].rank > widest
+                     ? spec->layers[i].d_out + spec->layers[i].rank
+                     : widest;
+    return total < MAX_REALS && layout.len < MAX_REALS && spec->n_items * widest < MAX_REALS &&
+           encoder_workspace_len(spec, 1) < MAX_REALS;
+}
+
+/* One context through all stages. */
+static void answer(const struct model_spec *spec, const struct model_params *params,
+                   const struct catalogue *catalogue)
+{
+    struct theta_layout layout;
+    theta_layout_of(spec, &layout);
+    size_t n_work = hypernet_workspace_len(spec) + target_workspace_len(spec) +
+                    encoder_workspace_len(spec, 1) + (catalogue ? catalogue_workspace_len(catalogue) : 0);
+    real *c = must_have(calloc(spec->d_context + 1, sizeof *c)),
+         *theta = must_have(calloc(layout.len + 1, sizeof *theta));
+    real *work = must_have(calloc(n_work, sizeof *work)), *x = must_have(calloc(spec->d_item, sizeof *x));
+    real *y = must_have(calloc(spec->n_items + spec->d_output, sizeof *y));
+    struct encoder_interaction one = {.item = 0, .weight = 1, .rating = NAN, .timestamp = 5};
+    struct encoder_input input = {.interactions = &one, .n_interactions = spec->n_items ? 1 : 0};
+    if (!spec->encoder.present || encoder_encode(spec, params, &input, work, c, NULL) == ERR_OK)
+        if (hypernet_generate(spec, params, c, work, theta, NULL) == ERR_OK) {
+            target_forward(spec, params, theta, x, 1, work, y);
+            if (catalogue)
+                catalogue_score_all(catalogue, theta, work, y);
+        }
+    free(c);
+    free(theta);
+    free(work);
+    free(x);
+    free(y);
+}
+
+/* A model of this description with numbers from nowhere. */
+static void make_and_answer(const struct model_spec *spec)
+{
+    struct tensor_spec table[MODEL_MAX_TENSORS];
+    struct model_params params = {0};
+    struct catalogue *catalogue = NULL;
+    size_t n = model_spec_tensors(spec, table);
+    for (size_t i = 0; i < n; i++) {
+        size_t len = table[i].n_rows * table[i].n_cols;
+        real *values = must_have(malloc((len + 1) * sizeof *values));
+        for (size_t j = 0; j < len; j++)
+            values[j] = (real)((j * 7919 + i) % 64) / 64 - (real)0.5;
+        *model_params_slot(&params, &table[i]) = values;
+    }
+    if (spec->n_items == 0 || catalogue_new(spec, &params, &catalogue, NULL) == ERR_OK)
+        answer(spec, &params, catalogue);
+    catalogue_free(catalogue);
+    for (size_t i = 0; i < n; i++)
+        free(*model_params_slot(&params, &table[i]));
+}
+
+static void try_description(const unsigned char *bytes, size_t n)
+{
+    struct model_spec spec = {0}, again = {0};
+    struct buf first, second;
+    char *text = must_have(calloc(n + 1, 1));
+    memcpy(text, bytes, n);
+    buf_init(&first, (size_t)1 << 24);
+    buf_init(&second, (size_t)1 << 24);
+    if (model_json_decode(text, &spec, NULL) == ERR_OK) {
+        if (model_json_encode(&spec, &first, NULL) != ERR_OK ||
+            model_json_decode(buf_text(&first), &again, NULL) != ERR_OK ||
+            model_json_encode(&again, &second, NULL) != ERR_OK ||
+            strcmp(buf_text(&first), buf_text(&second)) != 0)
+            abort();
+        if (is_small(&spec))
+            make_and_answer(&spec);
+    }
+    model_spec_fini(&spec);
+    model_spec_fini(&again);
+    buf_fini(&first);
+    buf_fini(&second);
+    free(text);
+}
+
+static void try_file(const unsigned char *bytes, size_t n)
+{
+    struct safetensors *file = NULL;
+    struct model *m = NULL;
+    struct err e = {0};
+    if (safetensors_open_bytes(bytes, n, &file, NULL) != ERR_OK)
+        return;
+    if (model_open_take(file, &m, &e) != ERR_OK) {
+        if (e.code == ERR_OK || !e.text[0] || m)
+            abort();
+        return;
+    }
+    for (size_t i = 0; i < m->spec.n_items; i++) {
+        size_t len;
+        const char *id = model_item_id(m, i, &len);
+        if (model_item_index(m, id, len) != (long)i)
+            abort();
+    }
+    if (is_small(&m->spec))
+        answer(&m->spec, &m->params, m->catalogue);
+    model_unref(m);
+}
+
+int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t n)
+{
+    if (n > 0 && bytes[0] == 'J')
+        try_description(bytes + 1, n - 1);
+    else
+        try_file(bytes, n);
+    return 0;
+}
