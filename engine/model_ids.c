@@ -6,7 +6,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "engine/hash.h"
+#include "base/hash.h"
 
 #include <string.h>
 

@@ -23,7 +23,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "engine/hash.h"
+#include "base/hash.h"
 
 #include <assert.h>
 #include <pthread.h>

@@ -1,10 +1,10 @@
 /* hash - a seeded 64-bit hash of bytes, for tables that live in memory.
- * Layer: engine; depends on libc only.     Threads: any.
+ * Layer: base; depends on libc only.     Threads: any.
  * Memory: none.                            Cost: one multiplication for 8 bytes.
  * Not a promise: values differ between versions and byte orders and must not be stored. Against keys chosen
  * to collide it offers the seed only. */
-#ifndef ENGINE_HASH_H
-#define ENGINE_HASH_H
+#ifndef BASE_HASH_H
+#define BASE_HASH_H
 
 #include <stddef.h>
 #include <stdint.h>

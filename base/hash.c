@@ -1,7 +1,7 @@
 /* Multiply and fold: each word is xored in and multiplied by an odd constant into 128 bits whose halves are
  * xored, so that every input bit reaches high and low bits alike; tables here use the low bits as bucket and
  * the high ones as shard. */
-#include "engine/hash.h"
+#include "base/hash.h"
 
 #include <string.h>
 

@@ -1,0 +1,72 @@
+/* backend - what a database must implement to be a store; store.c sends each call of store.h to one.
+ * Layer: store, private to this folder.
+ * Every backend's connection begins with a struct store_conn. */
+#ifndef STORE_BACKEND_H
+#define STORE_BACKEND_H
+
+#include "store/store.h"
+
+struct store_backend {
+    void (*close)(struct store *s);
+    enum err_code (*connect)(struct store *s, struct store_conn **out, struct err *e);
+    void (*disconnect)(struct store_conn *c);
+    enum err_code (*read_user)(struct store_conn *c, struct store_text id,
+                               const struct store_context_key *key, struct store_user *out, struct err *e);
+    enum err_code (*item_key_of)(struct store_conn *c, struct store_text id, int64_t *key, struct err *e);
+    enum err_code (*each_item)(struct store_conn *c, int64_t since, store_item_fn *fn, void *arg,
+                               struct err *e);
+    enum err_code (*each_user)(struct store_conn *c, store_user_fn *fn, void *arg, struct err *e);
+    enum err_code (*each_interaction)(struct store_conn *c, store_interaction_fn *fn, void *arg,
+                                      struct err *e);
+    enum err_code (*count)(struct store_conn *c, struct store_counts *out, struct err *e);
+    enum err_code (*ping)(struct store_conn *c, struct err *e);
+    enum err_code (*snapshot_begin)(struct store_conn *c, struct err *e);
+    void (*snapshot_end)(struct store_conn *c);
+    enum err_code (*begin)(struct store_conn *c, struct err *e);
+    enum err_code (*commit)(struct store_conn *c, struct err *e);
+    void (*rollback)(struct store_conn *c);
+    enum err_code (*put_user)(struct store_conn *c, struct store_text id, struct store_text profile,
+                              int64_t *revision, bool *created, struct err *e);
+    enum err_code (*clear_user)(struct store_conn *c, struct store_text id, struct err *e);
+    enum err_code (*touch_user)(struct store_conn *c, struct store_text id, int64_t *revision, struct err *e);
+    enum err_code (*delete_user)(struct store_conn *c, struct store_text id, struct err *e);
+    enum err_code (*put_interaction)(struct store_conn *c, struct store_text user, struct store_text item,
+                                     double weight, double rating, int64_t timestamp, bool *inserted,
+                                     struct err *e);
+    enum err_code (*put_item)(struct store_conn *c, const struct store_item *item, bool *created,
+                              struct err *e);
+    enum err_code (*put_context)(struct store_conn *c, const struct store_context_key *key,
+                                 struct store_text id, int64_t revision, bool given, const void *embedding,
+                                 size_t n_bytes, struct err *e);
+    enum err_code (*bulk_begin)(struct store_conn *c, struct store_bulk **out, struct err *e);
+    enum err_code (*bulk_user)(struct store_bulk *b, struct store_text id, struct store_text profile,
+                               struct err *e);
+    enum err_code (*bulk_item)(struct store_bulk *b, const struct store_item *item, struct err *e);
+    enum err_code (*bulk_interaction)(struct store_bulk *b, struct store_text user, struct store_text item,
+                                      double weight, double rating, int64_t timestamp, struct err *e);
+    enum err_code (*bulk_end)(struct store_bulk *b, struct err *e);
+    void (*bulk_abandon)(struct store_bulk *b);
+    enum err_code (*last_change)(struct store_conn *c, int64_t *change, struct err *e);
+    enum err_code (*poll)(struct store_conn *c, bool *changed, struct err *e);
+    enum err_code (*changes)(struct store_conn *c, int64_t since, store_change_fn *fn, void *arg,
+                             struct err *e);
+    enum err_code (*backup)(struct store_conn *c, const char *path, struct err *e);
+};
+
+struct store {
+    const struct store_backend *backend;
+};
+
+struct store_conn {
+    const struct store_backend *backend;
+};
+
+struct store_bulk {
+    const struct store_backend *backend;
+};
+
+/* Opens a store in an SQLite file. */
+enum err_code sqlite_open(const char *path, enum store_mode mode, struct store **out,
+                          struct err *e) ERR_MUST_CHECK;
+
+#endif

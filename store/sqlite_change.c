@@ -1,0 +1,85 @@
+/* How one process learns what others wrote: data_version says, without reading the file, that something did
+ * change; the log says what. */
+#include "store/sqlite_private.h"
+
+#include <string.h>
+
+static enum err_code one_number(struct sqlite_conn *c, enum sqlite_statement which, const char *what,
+                                int64_t *out, bool *null, struct err *e)
+{
+    sqlite3_stmt *s = sqlite_statement(c, which);
+    int rc = sqlite3_step(s);
+    *null = rc != SQLITE_ROW || sqlite3_column_type(s, 0) == SQLITE_NULL;
+    *out = *null ? 0 : sqlite3_column_int64(s, 0);
+    enum err_code code = rc == SQLITE_ROW || rc == SQLITE_DONE ? ERR_OK : sqlite_fail(c, rc, what, e);
+    sqlite3_reset(s);
+    return code;
+}
+
+enum err_code sqlite_last_change(struct store_conn *conn, int64_t *change, struct err *e)
+{
+    bool null;
+    return one_number((struct sqlite_conn *)conn, SQL_LAST_CHANGE, "read the log of changes", change, &null,
+                      e);
+}
+
+enum err_code sqlite_poll(struct store_conn *conn, bool *changed, struct err *e)
+{
+    struct sqlite_conn *c = (struct sqlite_conn *)conn;
+    int64_t version;
+    bool null;
+    enum err_code code = one_number(c, SQL_DATA_VERSION, "ask for changes", &version, &null, e);
+    if (code)
+        return code;
+    *changed = version != c->data_version;
+    c->data_version = version;
+    return ERR_OK;
+}
+
+static enum store_change_kind kind_of(const char *text)
+{
+    return strcmp(text, "user") == 0   ? STORE_CHANGE_USER
+           : strcmp(text, "item") == 0 ? STORE_CHANGE_ITEM
+                                       : STORE_CHANGE_ALL;
+}
+
+/* Whether changes after `since` were trimmed from the log. */
+static enum err_code has_gap(struct sqlite_conn *c, int64_t since, int64_t last, bool *gap, struct err *e)
+{
+    int64_t first;
+    bool empty;
+    enum err_code code = one_number(c, SQL_FIRST_CHANGE, "read the log of changes", &first, &empty, e);
+    *gap = !code && last > since && (empty || first > since + 1);
+    return code;
+}
+
+enum err_code sqlite_changes(struct store_conn *conn, int64_t since, store_change_fn *fn, void *arg,
+                             struct err *e)
+{
+    struct sqlite_conn *c = (struct sqlite_conn *)conn;
+    int64_t last;
+    bool gap;
+    enum err_code code = sqlite_last_change(conn, &last, e);
+    if (!code)
+        code = has_gap(c, since, last, &gap, e);
+    if (code)
+        return code;
+    if (gap) {
+        (void)fn(arg, last, STORE_CHANGE_ALL, (struct store_text){"", 0});
+        return ERR_OK;
+    }
+    sqlite3_stmt *s = sqlite_statement(c, SQL_CHANGES_AFTER);
+    sqlite3_bind_int64(s, 1, since);
+    int rc;
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+        struct store_text kind = sqlite_column_view(s, 1);
+        if (!kind.data ||
+            !fn(arg, sqlite3_column_int64(s, 0), kind_of(kind.data), sqlite_column_view(s, 2))) {
+            rc = SQLITE_DONE;
+            break;
+        }
+    }
+    code = rc == SQLITE_DONE ? ERR_OK : sqlite_fail(c, rc, "read the log of changes", e);
+    sqlite3_reset(s);
+    return code;
+}

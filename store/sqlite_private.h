@@ -1,0 +1,149 @@
+/* sqlite_private - what the files of the SQLite backend share; the one place that includes sqlite3.h.
+ * Layer: store, private to sqlite*.c.      Threads: a connection is confined to its thread.
+ * Every SQL text stands in the table below; each is prepared once a connection. */
+#ifndef STORE_SQLITE_PRIVATE_H
+#define STORE_SQLITE_PRIVATE_H
+
+#include "store/backend.h"
+
+#include <sqlite3.h>
+
+enum {
+    SQLITE_APPLICATION_ID = 0x68796e74, /* "hynt", in the file's header */
+    SQLITE_BUSY_MS = 10000,             /* how long a write waits for another process's write */
+    SQLITE_TRIM_EVERY = 1000 /* the log of changes is trimmed when its number is a multiple of this */
+};
+
+#define SQLITE_STATEMENTS(X)                                                                                 \
+    X(BEGIN, "BEGIN")                                                                                        \
+    X(BEGIN_WRITE, "BEGIN IMMEDIATE")                                                                        \
+    X(COMMIT, "COMMIT")                                                                                      \
+    X(ROLLBACK, "ROLLBACK")                                                                                  \
+    X(USER_OF, "SELECT user_key, profile, revision FROM users WHERE id = ?1")                                \
+    X(CONTEXT_OF, "SELECT revision, given, embedding FROM contexts "                                         \
+                  "WHERE id = ?1 AND kind = ?2 AND model = ?3 AND model_version = ?4")                       \
+    X(INTERACTIONS_OF,                                                                                       \
+      "SELECT item_key, weight, rating, timestamp, position FROM interactions WHERE user_key = ?1")          \
+    X(ITEM_KEY_OF, "SELECT item_key FROM items WHERE id = ?1")                                               \
+    X(EACH_ITEM,                                                                                             \
+      "SELECT item_key, id, title, categories, metadata, revision FROM items WHERE revision > ?1 "           \
+      "ORDER BY item_key")                                                                                   \
+    X(EACH_USER, "SELECT user_key, id, profile, revision FROM users ORDER BY user_key")                      \
+    X(EACH_INTERACTION, "SELECT user_key, item_key, weight, rating, timestamp, position FROM interactions "  \
+                        "ORDER BY user_key")                                                                 \
+    X(COUNT, "SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM items), "                           \
+             "(SELECT count(*) FROM interactions), (SELECT count(*) FROM contexts)")                         \
+    X(PING, "SELECT 1 FROM sqlite_master LIMIT 1")                                                           \
+    X(NEW_CHANGE, "INSERT INTO changes (kind, id) VALUES (?1, ?2)")                                          \
+    X(TRIM_CHANGES, "DELETE FROM changes WHERE change <= ?1")                                                \
+    X(INSERT_USER, "INSERT INTO users (id, profile, revision) VALUES (?1, ?2, ?3)")                          \
+    X(UPDATE_USER, "UPDATE users SET profile = ?2, revision = ?3 WHERE user_key = ?1")                       \
+    X(TOUCH_USER, "UPDATE users SET revision = ?2 WHERE user_key = ?1")                                      \
+    X(TOUCH_ALL_USERS, "UPDATE users SET revision = ?1 WHERE revision = 0")                                  \
+    X(TOUCH_ALL_ITEMS, "UPDATE items SET revision = ?1 WHERE revision = 0")                                  \
+    X(DELETE_USER, "DELETE FROM users WHERE user_key = ?1")                                                  \
+    X(CLEAR_INTERACTIONS, "DELETE FROM interactions WHERE user_key = ?1")                                    \
+    X(CLEAR_CONTEXTS, "DELETE FROM contexts WHERE id = ?1 AND kind = 'user'")                                \
+    X(PUT_INTERACTION,                                                                                       \
+      "INSERT INTO interactions (user_key, item_key, weight, rating, timestamp, position) "                  \
+      "VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (user_key, item_key) DO UPDATE SET "                      \
+      "weight = excluded.weight, rating = excluded.rating, timestamp = excluded.timestamp, "                 \
+      "position = excluded.position WHERE excluded.timestamp >= timestamp")                                  \
+    X(HAS_INTERACTION, "SELECT 1 FROM interactions WHERE user_key = ?1 AND item_key = ?2")                   \
+    X(LAST_POSITION, "SELECT max(position) FROM interactions WHERE user_key = ?1")                           \
+    X(INSERT_ITEM,                                                                                           \
+      "INSERT INTO items (id, title, categories, metadata, revision) VALUES (?1, ?2, ?3, ?4, ?5)")           \
+    X(UPDATE_ITEM,                                                                                           \
+      "UPDATE items SET title = ?2, categories = ?3, metadata = ?4, revision = ?5 WHERE item_key = ?1")      \
+    X(PUT_CONTEXT,                                                                                           \
+      "INSERT INTO contexts (id, kind, model, model_version, revision, given, embedding) "                   \
+      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id, kind, model, model_version) DO UPDATE SET "      \
+      "revision = excluded.revision, given = excluded.given, embedding = excluded.embedding")                \
+    X(LAST_CHANGE, "SELECT seq FROM sqlite_sequence WHERE name = 'changes'")                                 \
+    X(FIRST_CHANGE, "SELECT min(change) FROM changes")                                                       \
+    X(CHANGES_AFTER, "SELECT change, kind, id FROM changes WHERE change > ?1 ORDER BY change")               \
+    X(DATA_VERSION, "PRAGMA data_version")                                                                   \
+    X(BACKUP, "VACUUM INTO ?1")
+
+enum sqlite_statement {
+#define X(name, sql) SQL_##name,
+    SQLITE_STATEMENTS(X)
+#undef X
+        SQL_COUNT_OF_STATEMENTS
+};
+
+struct sqlite_store {
+    struct store base;
+    char *path;
+};
+
+struct sqlite_conn {
+    struct store_conn base;
+    struct sqlite_store *store;
+    sqlite3 *db;
+    sqlite3_stmt *statements[SQL_COUNT_OF_STATEMENTS];
+    int64_t data_version;  /* of the last poll; 0: none yet */
+    bool writing;          /* inside store_begin .. commit */
+    struct row_sort *sort; /* scratch of reads; see sqlite_read.c */
+    size_t sort_capacity;
+};
+
+/* Texts and codes of SQLite's last error on c, with the path; `what` says what was being done. */
+enum err_code sqlite_fail(struct sqlite_conn *c, int rc, const char *what, struct err *e) ERR_MUST_CHECK;
+enum err_code sqlite_code(int rc);
+
+/* The statement, reset and without bindings. */
+sqlite3_stmt *sqlite_statement(struct sqlite_conn *c, enum sqlite_statement which);
+
+/* Binds text; NULL data binds NULL. The text must live until the statement is reset. */
+void sqlite_bind_text_view(sqlite3_stmt *s, int column, struct store_text text);
+struct store_text sqlite_column_view(sqlite3_stmt *s, int column);
+
+/* Steps a statement that returns no row, and resets it. */
+enum err_code sqlite_run(struct sqlite_conn *c, sqlite3_stmt *s, const char *what,
+                         struct err *e) ERR_MUST_CHECK;
+
+/* Ends a transaction where nothing can be done about a failure: a read, or a write that is given up. */
+void sqlite_end_quietly(struct sqlite_conn *c, enum sqlite_statement which);
+
+/* One number of a user: its key; ERR_NOTFOUND names the id. */
+enum err_code sqlite_user_key(struct sqlite_conn *c, struct store_text id, int64_t *key,
+                              struct err *e) ERR_MUST_CHECK;
+
+/* Appends to the log of changes, and trims it now and then. */
+enum err_code sqlite_new_change(struct sqlite_conn *c, const char *kind, struct store_text id,
+                                int64_t *change, struct err *e) ERR_MUST_CHECK;
+
+/* The parts of the backend, each in its file. */
+enum err_code sqlite_read_user(struct store_conn *, struct store_text, const struct store_context_key *,
+                               struct store_user *, struct err *);
+enum err_code sqlite_item_key_of(struct store_conn *, struct store_text, int64_t *, struct err *);
+enum err_code sqlite_each_item(struct store_conn *, int64_t, store_item_fn *, void *, struct err *);
+enum err_code sqlite_each_user(struct store_conn *, store_user_fn *, void *, struct err *);
+enum err_code sqlite_each_interaction(struct store_conn *, store_interaction_fn *, void *, struct err *);
+enum err_code sqlite_count(struct store_conn *, struct store_counts *, struct err *);
+enum err_code sqlite_begin(struct store_conn *, struct err *);
+enum err_code sqlite_commit(struct store_conn *, struct err *);
+void sqlite_rollback(struct store_conn *);
+enum err_code sqlite_put_user(struct store_conn *, struct store_text, struct store_text, int64_t *, bool *,
+                              struct err *);
+enum err_code sqlite_clear_user(struct store_conn *, struct store_text, struct err *);
+enum err_code sqlite_touch_user(struct store_conn *, struct store_text, int64_t *, struct err *);
+enum err_code sqlite_delete_user(struct store_conn *, struct store_text, struct err *);
+enum err_code sqlite_put_interaction(struct store_conn *, struct store_text, struct store_text, double,
+                                     double, int64_t, bool *, struct err *);
+enum err_code sqlite_put_item(struct store_conn *, const struct store_item *, bool *, struct err *);
+enum err_code sqlite_put_context(struct store_conn *, const struct store_context_key *, struct store_text,
+                                 int64_t, bool, const void *, size_t, struct err *);
+enum err_code sqlite_bulk_begin(struct store_conn *, struct store_bulk **, struct err *);
+enum err_code sqlite_bulk_user(struct store_bulk *, struct store_text, struct store_text, struct err *);
+enum err_code sqlite_bulk_item(struct store_bulk *, const struct store_item *, struct err *);
+enum err_code sqlite_bulk_interaction(struct store_bulk *, struct store_text, struct store_text, double,
+                                      double, int64_t, struct err *);
+enum err_code sqlite_bulk_end(struct store_bulk *, struct err *);
+void sqlite_bulk_abandon(struct store_bulk *);
+enum err_code sqlite_last_change(struct store_conn *, int64_t *, struct err *);
+enum err_code sqlite_poll(struct store_conn *, bool *, struct err *);
+enum err_code sqlite_changes(struct store_conn *, int64_t, store_change_fn *, void *, struct err *);
+
+#endif

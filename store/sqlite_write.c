@@ -1,0 +1,254 @@
+/* Writes. Each change of what answers depend on takes the next number of the log of changes in the same
+ * transaction; the number is the row's new revision. */
+#include "store/sqlite_private.h"
+
+#include "base/limits.h"
+
+#include <math.h>
+#include <string.h>
+
+static struct sqlite_conn *conn_of(struct store_conn *c)
+{
+    return (struct sqlite_conn *)c;
+}
+
+enum err_code sqlite_begin(struct store_conn *conn, struct err *e)
+{
+    struct sqlite_conn *c = conn_of(conn);
+    enum err_code code = sqlite_run(c, sqlite_statement(c, SQL_BEGIN_WRITE), "begin a write", e);
+    c->writing = code == ERR_OK;
+    return code;
+}
+
+enum err_code sqlite_commit(struct store_conn *conn, struct err *e)
+{
+    struct sqlite_conn *c = conn_of(conn);
+    enum err_code code = sqlite_run(c, sqlite_statement(c, SQL_COMMIT), "commit", e);
+    if (code)
+        sqlite_rollback(conn);
+    c->writing = false;
+    return code;
+}
+
+void sqlite_rollback(struct store_conn *conn)
+{
+    struct sqlite_conn *c = conn_of(conn);
+    if (c->db && !sqlite3_get_autocommit(c->db))
+        sqlite_end_quietly(c, SQL_ROLLBACK);
+    c->writing = false;
+}
+
+enum err_code sqlite_new_change(struct sqlite_conn *c, const char *kind, struct store_text id,
+                                int64_t *change, struct err *e)
+{
+    if (!c->writing)
+        return err_set(e, ERR_INTERNAL, "a write outside of store_begin and store_commit");
+    sqlite3_stmt *s = sqlite_statement(c, SQL_NEW_CHANGE);
+    sqlite3_bind_text(s, 1, kind, -1, SQLITE_STATIC);
+    sqlite_bind_text_view(s, 2, id.data ? id : (struct store_text){"", 0});
+    enum err_code code = sqlite_run(c, s, "record a change", e);
+    if (code)
+        return code;
+    *change = sqlite3_last_insert_rowid(c->db);
+    if (*change % SQLITE_TRIM_EVERY)
+        return ERR_OK;
+    s = sqlite_statement(c, SQL_TRIM_CHANGES);
+    sqlite3_bind_int64(s, 1, *change - LIMIT_CHANGE_LOG);
+    return sqlite_run(c, s, "trim the log of changes", e);
+}
+
+enum err_code sqlite_put_user(struct store_conn *conn, struct store_text id, struct store_text profile,
+                              int64_t *revision, bool *created, struct err *e)
+{
+    struct sqlite_conn *c = conn_of(conn);
+    int64_t key = 0, change;
+    enum err_code found = sqlite_user_key(c, id, &key, NULL);
+    if (found && found != ERR_NOTFOUND)
+        return sqlite_user_key(c, id, &key, e);
+    enum err_code code = sqlite_new_change(c, "user", id, &change, e);
+    if (code)
+        return code;
+    sqlite3_stmt *s = sqlite_statement(c, found ? SQL_INSERT_USER : SQL_UPDATE_USER);
+    if (found)
+        sqlite_bind_text_view(s, 1, id);
+    else
+        sqlite3_bind_int64(s, 1, key);
+    sqlite_bind_text_view(s, 2, profile);
+    sqlite3_bind_int64(s, 3, change);
+    code = sqlite_run(c, s, "write a user", e);
+    if (!code) {
+        *revision = change;
+        *created = found == ERR_NOTFOUND;
+    }
+    return code;
+}
+
+/* Runs a statement whose one parameter is a user's key. */
+static enum err_code run_with_key(struct sqlite_conn *c, enum sqlite_statement which, int64_t key,
+                                  const char *what, struct err *e)
+{
+    sqlite3_stmt *s = sqlite_statement(c, which);
+    sqlite3_bind_int64(s, 1, key);
+    return sqlite_run(c, s, what, e);
+}
+
+static enum err_code clear_contexts(struct sqlite_conn *c, struct store_text id, struct err *e)
+{
+    sqlite3_stmt *s = sqlite_statement(c, SQL_CLEAR_CONTEXTS);
+    sqlite_bind_text_view(s, 1, id);
+    return sqlite_run(c, s, "drop a user's contexts", e);
+}
+
+enum err_code sqlite_clear_user(struct store_conn *conn, struct store_text id, struct err *e)
+{
+    struct sqlite_conn *c = conn_of(conn);
+    int64_t key;
+    enum err_code code = sqlite_user_key(c, id, &key, e);
+    if (!code)
+        code = run_with_key(c, SQL_CLEAR_INTERACTIONS, key, "drop a user's interactions", e);
+    return code ? code : clear_contexts(c, id, e);
+}
+
+enum err_code sqlite_touch_user(struct store_conn *conn, struct store_text id, int64_t *revision,
+                                struct err *e)
+{
+    struct sqlite_conn *c = conn_of(conn);
+    int64_t key, change;
+    enum err_code code = sqlite_user_key(c, id, &key, e);
+    if (!code)
+        code = sqlite_new_change(c, "user", id, &change, e);
+    if (code)
+        return code;
+    sqlite3_stmt *s = sqlite_statement(c, SQL_TOUCH_USER);
+    sqlite3_bind_int64(s, 1, key);
+    sqlite3_bind_int64(s, 2, change);
+    code = sqlite_run(c, s, "write a user", e);
+    if (!code)
+        *revision = change;
+    return code;
+}
+
+enum err_code sqlite_delete_user(struct store_conn *conn, struct store_text id, struct err *e)
+{
+    struct sqlite_conn *c = conn_of(conn);
+    int64_t key, change;
+    enum err_code code = sqlite_user_key(c, id, &key, e);
+    if (!code)
+        code = sqlite_new_change(c, "user", id, &change, e);
+    if (!code)
+        code = clear_contexts(c, id, e);
+    if (!code)
+        code = run_with_key(c, SQL_CLEAR_INTERACTIONS, key, "drop a user's interactions", e);
+    return code ? code : run_with_key(c, SQL_DELETE_USER, key, "delete a user", e);
+}
+
+/* The key of an item, made with its id alone when it is not known. */
+static enum err_code item_key_or_new(struct sqlite_conn *c, struct store_text id, int64_t *key, struct err *e)
+{
+    enum err_code code = sqlite_item_key_of(&c->base, id, key, NULL);
+    if (code == ERR_OK)
+        return ERR_OK;
+    if (code != ERR_NOTFOUND)
+        return sqlite_item_key_of(&c->base, id, key, e);
+    bool created;
+    struct store_item item = {.id = id};
+    code = sqlite_put_item(&c->base, &item, &created, e);
+    return code ? code : sqlite_item_key_of(&c->base, id, key, e);
+}
+
+static enum err_code next_position(struct sqlite_conn *c, int64_t user_key, int64_t *position, struct err *e)
+{
+    sqlite3_stmt *s = sqlite_statement(c, SQL_LAST_POSITION);
+    sqlite3_bind_int64(s, 1, user_key);
+    int rc = sqlite3_step(s);
+    *position = rc == SQLITE_ROW ? sqlite3_column_int64(s, 0) + 1 : 0;
+    enum err_code code = rc == SQLITE_ROW ? ERR_OK : sqlite_fail(c, rc, "read a user's interactions", e);
+    sqlite3_reset(s);
+    return code;
+}
+
+static enum err_code has_interaction(struct sqlite_conn *c, int64_t user_key, int64_t item_key, bool *has,
+                                     struct err *e)
+{
+    sqlite3_stmt *s = sqlite_statement(c, SQL_HAS_INTERACTION);
+    sqlite3_bind_int64(s, 1, user_key);
+    sqlite3_bind_int64(s, 2, item_key);
+    int rc = sqlite3_step(s);
+    *has = rc == SQLITE_ROW;
+    enum err_code code =
+        rc == SQLITE_ROW || rc == SQLITE_DONE ? ERR_OK : sqlite_fail(c, rc, "read a user's interactions", e);
+    sqlite3_reset(s);
+    return code;
+}
+
+enum err_code sqlite_put_interaction(struct store_conn *conn, struct store_text user, struct store_text item,
+                                     double weight, double rating, int64_t timestamp, bool *inserted,
+                                     struct err *e)
+{
+    struct sqlite_conn *c = conn_of(conn);
+    int64_t user_key, item_key, position;
+    bool has;
+    enum err_code code = sqlite_user_key(c, user, &user_key, e);
+    if (!code)
+        code = item_key_or_new(c, item, &item_key, e);
+    if (!code)
+        code = has_interaction(c, user_key, item_key, &has, e);
+    if (!code)
+        code = next_position(c, user_key, &position, e);
+    if (code)
+        return code;
+    sqlite3_stmt *s = sqlite_statement(c, SQL_PUT_INTERACTION);
+    sqlite3_bind_int64(s, 1, user_key);
+    sqlite3_bind_int64(s, 2, item_key);
+    sqlite3_bind_double(s, 3, weight);
+    if (!isnan(rating))
+        sqlite3_bind_double(s, 4, rating);
+    sqlite3_bind_int64(s, 5, timestamp);
+    sqlite3_bind_int64(s, 6, position);
+    code = sqlite_run(c, s, "write an interaction", e);
+    if (!code && inserted)
+        *inserted = !has;
+    return code;
+}
+
+enum err_code sqlite_put_item(struct store_conn *conn, const struct store_item *item, bool *created,
+                              struct err *e)
+{
+    struct sqlite_conn *c = conn_of(conn);
+    int64_t key = 0, change;
+    enum err_code found = sqlite_item_key_of(conn, item->id, &key, NULL);
+    if (found && found != ERR_NOTFOUND)
+        return sqlite_item_key_of(conn, item->id, &key, e);
+    enum err_code code = sqlite_new_change(c, "item", item->id, &change, e);
+    if (code)
+        return code;
+    sqlite3_stmt *s = sqlite_statement(c, found ? SQL_INSERT_ITEM : SQL_UPDATE_ITEM);
+    if (found)
+        sqlite_bind_text_view(s, 1, item->id);
+    else
+        sqlite3_bind_int64(s, 1, key);
+    sqlite_bind_text_view(s, 2, item->title);
+    sqlite_bind_text_view(s, 3, item->categories);
+    sqlite_bind_text_view(s, 4, item->metadata);
+    sqlite3_bind_int64(s, 5, change);
+    code = sqlite_run(c, s, "write an item", e);
+    if (!code)
+        *created = found == ERR_NOTFOUND;
+    return code;
+}
+
+enum err_code sqlite_put_context(struct store_conn *conn, const struct store_context_key *key,
+                                 struct store_text id, int64_t revision, bool given, const void *embedding,
+                                 size_t n_bytes, struct err *e)
+{
+    struct sqlite_conn *c = conn_of(conn);
+    sqlite3_stmt *s = sqlite_statement(c, SQL_PUT_CONTEXT);
+    sqlite_bind_text_view(s, 1, id);
+    sqlite3_bind_text(s, 2, key->kind, -1, SQLITE_STATIC);
+    sqlite3_bind_text(s, 3, key->model, -1, SQLITE_STATIC);
+    sqlite3_bind_text(s, 4, key->model_version, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(s, 5, revision);
+    sqlite3_bind_int(s, 6, given);
+    sqlite3_bind_blob64(s, 7, embedding, n_bytes, SQLITE_STATIC);
+    return sqlite_run(c, s, "write a context", e);
+}

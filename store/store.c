@@ -1,0 +1,296 @@
+/* Sends each call to the backend that the URL named. The checks that hold for every backend stand here, once.
+ */
+#include "store/store.h"
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "store/backend.h"
+
+#include <math.h>
+#include <string.h>
+
+enum err_code store_open(const char *url, enum store_mode mode, struct store **out, struct err *e)
+{
+    const char *colon = strstr(url, "://");
+    if (strncmp(url, "sqlite:", 7) == 0)
+        url += 7;
+    else if (colon)
+        return err_set(e, ERR_INVALID, "store '%s': this build knows sqlite:PATH or a bare path only", url);
+    if (!*url)
+        return err_set(e, ERR_INVALID, "the store's path is empty; give sqlite:PATH or a bare path");
+    return sqlite_open(url, mode, out, e);
+}
+
+void store_close(struct store *s)
+{
+    if (s)
+        s->backend->close(s);
+}
+
+enum err_code store_connect(struct store *s, struct store_conn **out, struct err *e)
+{
+    return s->backend->connect(s, out, e);
+}
+
+void store_disconnect(struct store_conn *c)
+{
+    if (c)
+        c->backend->disconnect(c);
+}
+
+void store_user_fini(struct store_user *u)
+{
+    buf_fini(&u->profile);
+    buf_fini(&u->embedding);
+    mem_free(u->interactions);
+    memset(u, 0, sizeof *u);
+}
+
+/* ---- checks ---- */
+
+static bool is_utf8(const unsigned char *s, size_t n)
+{
+    for (size_t i = 0; i < n;) {
+        unsigned char c = s[i];
+        size_t more = c < 0x80                ? 0
+                      : c >= 0xC2 && c < 0xE0 ? 1
+                      : c >= 0xE0 && c < 0xF0 ? 2
+                      : c >= 0xF0 && c < 0xF5 ? 3
+                                              : 9;
+        if (more == 9 || n - i <= more || c == 0)
+            return false;
+        for (size_t k = 1; k <= more; k++)
+            if ((s[i + k] & 0xC0) != 0x80)
+                return false;
+        if ((c == 0xE0 && s[i + 1] < 0xA0) || (c == 0xED && s[i + 1] > 0x9F) ||
+            (c == 0xF0 && s[i + 1] < 0x90) || (c == 0xF4 && s[i + 1] > 0x8F))
+            return false;
+        i += more + 1;
+    }
+    return true;
+}
+
+static enum err_code check_id(struct store_text id, const char *what, struct err *e)
+{
+    if (!id.data || id.len < 1 || id.len > LIMIT_ID_BYTES)
+        return err_set(e, ERR_INVALID, "a %s id has 1 to %d bytes, not %zu", what, LIMIT_ID_BYTES,
+                       id.data ? id.len : 0);
+    if (!is_utf8((const unsigned char *)id.data, id.len))
+        return err_set(e, ERR_INVALID, "a %s id must be UTF-8 without a zero byte", what);
+    return ERR_OK;
+}
+
+static enum err_code check_text(struct store_text text, size_t limit, const char *what, struct err *e)
+{
+    if (text.data && text.len > limit)
+        return err_set(e, ERR_LIMIT, "%s has %zu bytes; at most %zu", what, text.len, limit);
+    if (text.data && !is_utf8((const unsigned char *)text.data, text.len))
+        return err_set(e, ERR_INVALID, "%s must be UTF-8 without a zero byte", what);
+    return ERR_OK;
+}
+
+static enum err_code check_item(const struct store_item *item, struct err *e)
+{
+    enum err_code code = check_id(item->id, "item", e);
+    if (!code)
+        code = check_text(item->title, LIMIT_TITLE_BYTES, "an item's title", e);
+    if (!code)
+        code = check_text(item->categories, LIMIT_METADATA_BYTES, "an item's categories", e);
+    if (!code)
+        code = check_text(item->metadata, LIMIT_METADATA_BYTES, "an item's metadata", e);
+    return code;
+}
+
+static enum err_code check_interaction(struct store_text user, struct store_text item, double weight,
+                                       double rating, struct err *e)
+{
+    enum err_code code = check_id(user, "user", e);
+    if (!code)
+        code = check_id(item, "item", e);
+    if (!code && !(isfinite(weight) && weight > 0))
+        code = err_set(e, ERR_INVALID, "an interaction's weight must be above zero and finite");
+    if (!code && isinf(rating))
+        code = err_set(e, ERR_INVALID, "an interaction's rating must be finite");
+    return code;
+}
+
+/* ---- reading ---- */
+
+enum err_code store_read_user(struct store_conn *c, struct store_text id, const struct store_context_key *key,
+                              struct store_user *out, struct err *e)
+{
+    enum err_code code = check_id(id, "user", e);
+    return code ? code : c->backend->read_user(c, id, key, out, e);
+}
+
+enum err_code store_item_key_of(struct store_conn *c, struct store_text id, int64_t *key, struct err *e)
+{
+    enum err_code code = check_id(id, "item", e);
+    return code ? code : c->backend->item_key_of(c, id, key, e);
+}
+
+enum err_code store_each_item(struct store_conn *c, int64_t since, store_item_fn *fn, void *arg,
+                              struct err *e)
+{
+    return c->backend->each_item(c, since, fn, arg, e);
+}
+
+enum err_code store_each_user(struct store_conn *c, store_user_fn *fn, void *arg, struct err *e)
+{
+    return c->backend->each_user(c, fn, arg, e);
+}
+
+enum err_code store_each_interaction(struct store_conn *c, store_interaction_fn *fn, void *arg, struct err *e)
+{
+    return c->backend->each_interaction(c, fn, arg, e);
+}
+
+enum err_code store_count(struct store_conn *c, struct store_counts *out, struct err *e)
+{
+    return c->backend->count(c, out, e);
+}
+
+enum err_code store_ping(struct store_conn *c, struct err *e)
+{
+    return c->backend->ping(c, e);
+}
+
+enum err_code store_snapshot_begin(struct store_conn *c, struct err *e)
+{
+    return c->backend->snapshot_begin(c, e);
+}
+
+void store_snapshot_end(struct store_conn *c)
+{
+    c->backend->snapshot_end(c);
+}
+
+/* ---- writing ---- */
+
+enum err_code store_begin(struct store_conn *c, struct err *e)
+{
+    return c->backend->begin(c, e);
+}
+
+enum err_code store_commit(struct store_conn *c, struct err *e)
+{
+    return c->backend->commit(c, e);
+}
+
+void store_rollback(struct store_conn *c)
+{
+    c->backend->rollback(c);
+}
+
+enum err_code store_put_user(struct store_conn *c, struct store_text id, struct store_text profile,
+                             int64_t *revision, bool *created, struct err *e)
+{
+    enum err_code code = check_id(id, "user", e);
+    if (!code)
+        code = check_text(profile, LIMIT_PROFILE_BYTES, "a profile", e);
+    return code ? code : c->backend->put_user(c, id, profile, revision, created, e);
+}
+
+enum err_code store_clear_user(struct store_conn *c, struct store_text id, struct err *e)
+{
+    enum err_code code = check_id(id, "user", e);
+    return code ? code : c->backend->clear_user(c, id, e);
+}
+
+enum err_code store_touch_user(struct store_conn *c, struct store_text id, int64_t *revision, struct err *e)
+{
+    enum err_code code = check_id(id, "user", e);
+    return code ? code : c->backend->touch_user(c, id, revision, e);
+}
+
+enum err_code store_delete_user(struct store_conn *c, struct store_text id, struct err *e)
+{
+    enum err_code code = check_id(id, "user", e);
+    return code ? code : c->backend->delete_user(c, id, e);
+}
+
+enum err_code store_put_interaction(struct store_conn *c, struct store_text user, struct store_text item,
+                                    double weight, double rating, int64_t timestamp, bool *inserted,
+                                    struct err *e)
+{
+    enum err_code code = check_interaction(user, item, weight, rating, e);
+    return code ? code : c->backend->put_interaction(c, user, item, weight, rating, timestamp, inserted, e);
+}
+
+enum err_code store_put_item(struct store_conn *c, const struct store_item *item, bool *created,
+                             struct err *e)
+{
+    enum err_code code = check_item(item, e);
+    return code ? code : c->backend->put_item(c, item, created, e);
+}
+
+enum err_code store_put_context(struct store_conn *c, const struct store_context_key *key,
+                                struct store_text id, int64_t revision, bool given, const void *embedding,
+                                size_t n_bytes, struct err *e)
+{
+    enum err_code code = check_id(id, key->kind, e);
+    return code ? code : c->backend->put_context(c, key, id, revision, given, embedding, n_bytes, e);
+}
+
+/* ---- bulk ---- */
+
+enum err_code store_bulk_begin(struct store_conn *c, struct store_bulk **out, struct err *e)
+{
+    return c->backend->bulk_begin(c, out, e);
+}
+
+enum err_code store_bulk_user(struct store_bulk *b, struct store_text id, struct store_text profile,
+                              struct err *e)
+{
+    enum err_code code = check_id(id, "user", e);
+    if (!code)
+        code = check_text(profile, LIMIT_PROFILE_BYTES, "a profile", e);
+    return code ? code : b->backend->bulk_user(b, id, profile, e);
+}
+
+enum err_code store_bulk_item(struct store_bulk *b, const struct store_item *item, struct err *e)
+{
+    enum err_code code = check_item(item, e);
+    return code ? code : b->backend->bulk_item(b, item, e);
+}
+
+enum err_code store_bulk_interaction(struct store_bulk *b, struct store_text user, struct store_text item,
+                                     double weight, double rating, int64_t timestamp, struct err *e)
+{
+    enum err_code code = check_interaction(user, item, weight, rating, e);
+    return code ? code : b->backend->bulk_interaction(b, user, item, weight, rating, timestamp, e);
+}
+
+enum err_code store_bulk_end(struct store_bulk *b, struct err *e)
+{
+    return b->backend->bulk_end(b, e);
+}
+
+void store_bulk_abandon(struct store_bulk *b)
+{
+    if (b)
+        b->backend->bulk_abandon(b);
+}
+
+/* ---- changes, upkeep ---- */
+
+enum err_code store_last_change(struct store_conn *c, int64_t *change, struct err *e)
+{
+    return c->backend->last_change(c, change, e);
+}
+
+enum err_code store_poll(struct store_conn *c, bool *changed, struct err *e)
+{
+    return c->backend->poll(c, changed, e);
+}
+
+enum err_code store_changes(struct store_conn *c, int64_t since, store_change_fn *fn, void *arg,
+                            struct err *e)
+{
+    return c->backend->changes(c, since, fn, arg, e);
+}
+
+enum err_code store_backup(struct store_conn *c, const char *path, struct err *e)
+{
+    return c->backend->backup(c, path, e);
+}
