@@ -73,9 +73,12 @@ DOUBLE_SRCS := $(sort $(wildcard tests/unit/double_*.c))
 DOUBLE_BINS := $(DOUBLE_SRCS:%.c=$(B)/%)
 FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BINS := $(FUZZ_SRCS:%.c=$(B)/%)
+# Programs that golden tests run: what the engine computes, printed.
+GOLDEN_SRCS := $(sort $(wildcard tests/golden/*.c))
+GOLDEN_BINS := $(GOLDEN_SRCS:%.c=$(B)/%)
 SUPPORT_SRCS := $(sort $(wildcard tests/support/*.c))
 SUPPORT_OBJS := $(SUPPORT_SRCS:%.c=$(B)/%.o)
-DEPFILES := $(OBJS:.o=.d) $(UNIT_BINS:=.d) $(FAULT_BINS:=.d) $(SUPPORT_OBJS:.o=.d) $(FUZZ_BINS:=.d)
+DEPFILES := $(OBJS:.o=.d) $(UNIT_BINS:=.d) $(FAULT_BINS:=.d) $(GOLDEN_BINS:=.d) $(SUPPORT_OBJS:.o=.d) $(FUZZ_BINS:=.d)
 
 .PHONY: all
 all: $(B)/hypernet ## build the binary, build/MODE/hypernet
@@ -113,8 +116,8 @@ $(B)/hypernet: $(B)/server/main.o $(B)/libhypernet.a
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LDLIBS) -lm
 
 # ---- tests ----
-$(UNIT_BINS) $(FAULT_BINS): $(B)/libhypernet.a $(SUPPORT_OBJS)
-$(UNIT_BINS) $(FAULT_BINS): $(B)/%: %.c $(B)/flags.stamp
+$(UNIT_BINS) $(FAULT_BINS) $(GOLDEN_BINS): $(B)/libhypernet.a $(SUPPORT_OBJS)
+$(UNIT_BINS) $(FAULT_BINS) $(GOLDEN_BINS): $(B)/%: %.c $(B)/flags.stamp
 	@mkdir -p $(@D)
 	$(call say,TEST,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -Wno-conversion -MMD -MP -MF $@.d -o $@ $< $(SUPPORT_OBJS) $(B)/libhypernet.a $(ALL_LDFLAGS) $(CHECK_LDLIBS) $(LIB_LDLIBS) -lm
@@ -141,7 +144,7 @@ export PYTHON
 check: deps ## install what is missing, then every test: lint, unit, fault, http, docs
 	$(Q)$(MAKE) --no-print-directory check-all
 .PHONY: check-all
-check-all: all
+check-all: all $(GOLDEN_BINS)
 	$(Q)tests/run lint unit fault http golden docs
 check-unit: $(UNIT_BINS) $(DOUBLE_BINS) ## C tests, one program a source file
 	$(Q)tests/run unit
@@ -149,7 +152,7 @@ check-fault: $(FAULT_BINS) ## out of memory, disk full and damaged files
 	$(Q)tests/run fault
 check-http: all ## the real server on a free port, real clients
 	$(Q)tests/run http
-check-golden: all ## the same numbers as numpy, from the same file
+check-golden: all $(GOLDEN_BINS) ## the same numbers as numpy, from the same file
 	$(Q)tests/run golden
 check-docs: all ## every command of the README and the man pages
 	$(Q)tests/run docs
@@ -160,7 +163,7 @@ check-tsan: ## unit and http tests under ThreadSanitizer
 .PHONY: check-sanitized test-programs
 check-sanitized: all test-programs
 	$(Q)tests/run unit fault http golden
-test-programs: $(UNIT_BINS) $(DOUBLE_BINS) $(FAULT_BINS)
+test-programs: $(UNIT_BINS) $(DOUBLE_BINS) $(FAULT_BINS) $(GOLDEN_BINS)
 check-deploy: all ## image, three replicas behind HAProxy, one killed and one stopped under load (needs root)
 	$(Q)tests/deploy/run
 fuzz: ## fuzz each target for FUZZ_SECONDS (default 30)
@@ -181,7 +184,7 @@ check-format:
 	$(Q)tests/support/check_format
 .PHONY: format
 format: ## lay the C files out with clang-format
-	$(Q)clang-format -i $(SRCS) $(HEADERS) $(UNIT_SRCS) $(FAULT_SRCS) $(DOUBLE_SRCS) $(SUPPORT_SRCS) $(FUZZ_SRCS)
+	$(Q)clang-format -i $(SRCS) $(HEADERS) $(UNIT_SRCS) $(FAULT_SRCS) $(DOUBLE_SRCS) $(SUPPORT_SRCS) $(FUZZ_SRCS) $(GOLDEN_SRCS)
 
 # ---- set-up, demo, install ----
 .PHONY: deps demo bench install uninstall dist clean help

@@ -67,7 +67,9 @@ void target_block_layer(const struct target_pass *pass, size_t i, const real *x,
                         real *scratch, real *out)
 {
     const struct layer_spec *l = &pass->spec->layers[i];
-    const real *generated = pass->theta + pass->layout.layers[i].weight, *bias = layer_bias(pass, i);
+    /* Without theta (catalogue_new) only shared layers come here. */
+    const real *generated = pass->theta ? pass->theta + pass->layout.layers[i].weight : NULL;
+    const real *bias = layer_bias(pass, i);
     const struct kernels *k = pass->kernels;
     switch (l->generator) {
     case GENERATOR_SHARED:

@@ -1,0 +1,197 @@
+/* answers - prints what the engine computes for a model file, for comparison with another implementation.
+ *
+ *     answers MODEL < requests
+ *
+ * One request a line, numbers apart by spaces, and one line of numbers as its answer:
+ *     encode N item weight time ... M row ...     the context embedding of N interactions and M profile
+ * values scores c...                                 the scores of all items some c... N index... the scores
+ * of these items top k c...                                  index and score of the best k, best first
+ *     predict c... N x...                         N rows of outputs
+ *     ids                                         the items' ids */
+#include "engine/catalogue.h"
+#include "engine/encoder.h"
+#include "engine/hypernet.h"
+#include "engine/model.h"
+#include "engine/target.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_WORD = 32 };
+
+static void *must_have(void *p)
+{
+    if (!p) {
+        fputs("answers: no memory\n", stderr);
+        exit(1);
+    }
+    return p;
+}
+
+static double next_number(void)
+{
+    double x;
+    if (scanf("%lf", &x) != 1) {
+        fputs("answers: a number was expected\n", stderr);
+        exit(2);
+    }
+    return x;
+}
+
+static real *next_reals(size_t n)
+{
+    real *x = must_have(calloc(n + 1, sizeof *x));
+    for (size_t i = 0; i < n; i++)
+        x[i] = (real)next_number();
+    return x;
+}
+
+static void print_reals(const real *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        printf("%s%.9g", i ? " " : "", (double)x[i]);
+    putchar('\n');
+}
+
+static void must(enum err_code code, const struct err *e)
+{
+    if (code != ERR_OK) {
+        fprintf(stderr, "answers: %s\n", e->text);
+        exit(1);
+    }
+}
+
+static void answer_encode(const struct model *m)
+{
+    struct err e = {0};
+    size_t n = (size_t)next_number();
+    struct encoder_interaction *x = must_have(calloc(n + 1, sizeof *x));
+    for (size_t i = 0; i < n; i++) {
+        x[i].item = (uint32_t)next_number();
+        x[i].weight = (float)next_number();
+        x[i].timestamp = (int64_t)next_number();
+        x[i].rating = NAN;
+    }
+    size_t n_values = (size_t)next_number();
+    uint32_t *values = must_have(calloc(n_values + 1, sizeof *values));
+    for (size_t i = 0; i < n_values; i++)
+        values[i] = (uint32_t)next_number();
+    struct encoder_input input = {x, n, values, n_values};
+    real *work = must_have(calloc(encoder_workspace_len(&m->spec, n) + 1, sizeof *work));
+    real *c = must_have(calloc(m->spec.d_context, sizeof *c));
+    must(encoder_encode(&m->spec, &m->params, &input, work, c, &e), &e);
+    print_reals(c, m->spec.d_context);
+    free(x);
+    free(values);
+    free(work);
+    free(c);
+}
+
+/* theta of the context that comes next. */
+static real *next_theta(const struct model *m)
+{
+    struct err e = {0};
+    struct theta_layout layout;
+    theta_layout_of(&m->spec, &layout);
+    real *c = next_reals(m->spec.d_context), *theta = must_have(calloc(layout.len + 1, sizeof *theta));
+    real *work = must_have(calloc(hypernet_workspace_len(&m->spec) + 1, sizeof *work));
+    must(hypernet_generate(&m->spec, &m->params, c, work, theta, &e), &e);
+    free(c);
+    free(work);
+    return theta;
+}
+
+static void answer_scores(const struct model *m, real *work, int some)
+{
+    real *theta = next_theta(m);
+    size_t n = some ? (size_t)next_number() : m->spec.n_items;
+    real *scores = must_have(calloc(n + 1, sizeof *scores));
+    if (some) {
+        uint32_t *indices = must_have(calloc(n + 1, sizeof *indices));
+        for (size_t i = 0; i < n; i++)
+            indices[i] = (uint32_t)next_number();
+        catalogue_score(m->catalogue, theta, indices, n, work, scores);
+        free(indices);
+    } else {
+        catalogue_score_all(m->catalogue, theta, work, scores);
+    }
+    print_reals(scores, n);
+    free(scores);
+    free(theta);
+}
+
+static void answer_top(const struct model *m, real *work)
+{
+    size_t k = (size_t)next_number();
+    real *theta = next_theta(m);
+    struct topk_entry *entries = must_have(calloc(k + 1, sizeof *entries));
+    struct topk top;
+    topk_init(&top, entries, k);
+    catalogue_top_k(m->catalogue, theta, NULL, work, &top);
+    size_t n = topk_finish(&top);
+    for (size_t i = 0; i < n; i++)
+        printf("%s%u %.9g", i ? " " : "", entries[i].index, (double)entries[i].score);
+    putchar('\n');
+    free(entries);
+    free(theta);
+}
+
+static void answer_predict(const struct model *m)
+{
+    real *theta = next_theta(m);
+    size_t n = (size_t)next_number();
+    real *x = next_reals(n * m->spec.d_item), *y = must_have(calloc(n * m->spec.d_output + 1, sizeof *y));
+    real *work = must_have(calloc(target_workspace_len(&m->spec) + 1, sizeof *work));
+    target_forward(&m->spec, &m->params, theta, x, n, work, y);
+    if (m->spec.objective == OBJECTIVE_CLASSIFICATION)
+        target_softmax(y, n, m->spec.d_output);
+    print_reals(y, n * m->spec.d_output);
+    free(theta);
+    free(x);
+    free(y);
+    free(work);
+}
+
+static void answer_ids(const struct model *m)
+{
+    for (size_t i = 0; i < m->spec.n_items; i++) {
+        size_t len;
+        const char *id = model_item_id(m, i, &len);
+        printf("%s%.*s", i ? " " : "", (int)len, id);
+    }
+    putchar('\n');
+}
+
+int main(int argc, char **argv)
+{
+    struct err e = {0};
+    struct model *m = NULL;
+    char word[MAX_WORD];
+    if (argc != 2) {
+        fputs("usage: answers MODEL < requests\n", stderr);
+        return 2;
+    }
+    must(model_open(argv[1], &m, &e), &e);
+    real *work = must_have(calloc(m->catalogue ? catalogue_workspace_len(m->catalogue) : 1, sizeof *work));
+    while (scanf("%31s", word) == 1) {
+        if (strcmp(word, "encode") == 0)
+            answer_encode(m);
+        else if (strcmp(word, "scores") == 0 || strcmp(word, "some") == 0)
+            answer_scores(m, work, word[1] == 'o');
+        else if (strcmp(word, "top") == 0)
+            answer_top(m, work);
+        else if (strcmp(word, "predict") == 0)
+            answer_predict(m);
+        else if (strcmp(word, "ids") == 0)
+            answer_ids(m);
+        else {
+            fprintf(stderr, "answers: no request is called %s\n", word);
+            return 2;
+        }
+    }
+    free(work);
+    model_unref(m);
+    return 0;
+}

@@ -1,0 +1,137 @@
+"""The stages of a model computed a second time, in float64 with NumPy alone, from the file itself.
+
+Written from schema/model.md: it shares no code with the engine, so that an error would have to be made twice."""
+import json
+import struct
+
+import numpy as np
+
+DTYPES = {"F32": "<f4", "I64": "<i8", "U8": "u1"}
+ACTIVATIONS = {"identity": lambda x: x, "relu": lambda x: np.maximum(x, 0), "tanh": np.tanh}
+
+
+def read_safetensors(path):
+    """The metadata and the tensors of a file."""
+    with open(path, "rb") as f:
+        content = f.read()
+    (n,) = struct.unpack("<Q", content[:8])
+    header = json.loads(content[8:8 + n])
+    metadata = header.pop("__metadata__", {})
+    tensors = {}
+    for name, info in header.items():
+        begin, end = info["data_offsets"]
+        array = np.frombuffer(content[8 + n + begin:8 + n + end], DTYPES[info["dtype"]])
+        tensors[name] = array.reshape(info["shape"])
+    return metadata, tensors
+
+
+def normalise(x, weight, bias):
+    return weight * (x - x.mean()) / np.sqrt(x.var() + 1e-5) + bias
+
+
+class Model:
+    def __init__(self, path):
+        metadata, tensors = read_safetensors(path)
+        self.description = json.loads(metadata["hypernet"])
+        self.encoder = self.description.get("encoder")
+        self.t = {name: array.astype("f8") if array.dtype == "<f4" else array for name, array in tensors.items()}
+
+    def item_ids(self):
+        data, offsets = self.t["catalogue.id_bytes"].tobytes(), self.t["catalogue.id_offsets"]
+        return [data[a:b].decode() for a, b in zip(offsets[:-1], offsets[1:])]
+
+    # ---- encoder ----
+
+    def _fold_in(self, block, items, weights):
+        if len(items) == 0:
+            return self.t["encoder.fold_in.prior"]
+        v = self.t["encoder.fold_in.factor"][items]
+        ridge = block["reg"] * (len(items) + block["alpha"] * self.description["n_items"]) ** block["reg_exponent"]
+        a = self.t["encoder.fold_in.gram"] + (v * weights[:, None]).T @ v + ridge * np.eye(block["dim"])
+        return np.linalg.solve(a, weights @ v)
+
+    def _recent(self, block, items, times):
+        known = [i for i, time in zip(items, times) if time != 0]
+        newest_first = known[::-1][:block["n_recent"]]
+        rows = self.t["encoder.recent"][newest_first].reshape(-1, block["dim"])
+        decays = 1 / (1 + np.exp(-self.t["encoder.decay"]))
+        return np.concatenate([(decay ** np.arange(len(rows))) @ rows for decay in decays])
+
+    def encode(self, items, weights, times, values):
+        """c of interactions (oldest first) and of rows of the profile's values."""
+        items, weights = np.asarray(items, int), np.asarray(weights, float)
+        blocks = []
+        if self.encoder.get("fold_in"):
+            blocks.append(self._fold_in(self.encoder["fold_in"], items, weights))
+        if self.encoder.get("history"):
+            blocks.append(self.t["encoder.history"][items].sum(0) / np.sqrt(max(len(items), 1)))
+        if self.encoder.get("recent"):
+            blocks.append(self._recent(self.encoder["recent"], items, times))
+        if self.encoder.get("profile"):
+            blocks.append(self.t["encoder.profile"][np.asarray(values, int)].sum(0))
+        return np.concatenate(blocks)
+
+    # ---- hypernetwork ----
+
+    def _block_widths(self):
+        if self.description["trunk"]["norm"] == "layer" or not self.encoder:
+            return [self.description["d_context"]]
+        e = self.encoder
+        widths = [e["fold_in"]["dim"] if e.get("fold_in") else 0, e["history"]["dim"] if e.get("history") else 0,
+                  e["recent"]["dim"] * e["recent"]["n_decays"] if e.get("recent") else 0,
+                  e["profile"]["dim"] if e.get("profile") else 0]
+        return [w for w in widths if w]
+
+    def trunk(self, c):
+        x = c
+        if self.description["trunk"]["norm"] != "none":
+            ends = np.cumsum(self._block_widths())[:-1]
+            parts = zip(*(np.split(a, ends) for a in (c, self.t["trunk.norm.weight"], self.t["trunk.norm.bias"])))
+            x = np.concatenate([normalise(*part) for part in parts])
+        for n, layer in enumerate(self.description["trunk"]["layers"]):
+            x = ACTIVATIONS[layer["activation"]](self.t["trunk.%d.weight" % n] @ x + self.t["trunk.%d.bias" % n])
+        return x
+
+    def layer_weights(self, n, z):
+        """W and b of layer n of the target network."""
+        layer, t = self.description["target"]["layers"][n], lambda name: self.t["target.%d.%s" % (n, name)]
+        d_out, d_in, r = layer["d_out"], layer["d_in"], layer.get("rank", 0)
+        if layer["generator"] == "shared":
+            w = t("weight")
+        elif layer["generator"] == "full":
+            w = t("weight") + (t("head.weight") @ z).reshape(d_out, d_in)
+        elif layer["generator"] == "low_rank":
+            generated = t("head.weight") @ z + t("head.bias")
+            w = t("weight") + generated[:d_out * r].reshape(d_out, r) @ generated[d_out * r:].reshape(r, d_in)
+        else:
+            w = t("u") @ (t("core") + (t("head.weight") @ z).reshape(r, r)) @ t("v")
+        b = np.zeros(d_out) if layer["bias"] == "none" else t("bias")
+        if layer["bias"] == "full":
+            b = b + t("bias_head.weight") @ z
+        return w, b
+
+    # ---- target network ----
+
+    def predict(self, c, x):
+        """y (rows, d_output) for rows of inputs; probabilities for classification."""
+        target, z, x = self.description["target"], self.trunk(c), np.asarray(x, float)
+        y = np.zeros((len(x), self.description["d_output"]))
+        if target["linear"]:
+            p = self.t["linear.context.weight"] @ c
+            if target["linear_head"]:
+                p = p + self.t["linear.head.weight"] @ z
+            y = y + (x @ p)[:, None]
+        hidden = x
+        for n, layer in enumerate(target["layers"]):
+            w, b = self.layer_weights(n, z)
+            hidden = ACTIVATIONS[layer["activation"]](hidden @ w.T + b)
+        if target["layers"]:
+            y = y + hidden
+        if self.description["objective"] == "classification":
+            y = np.exp(y - y.max(1, keepdims=True))
+            y /= y.sum(1, keepdims=True)
+        return y
+
+    def scores(self, c):
+        """The scores of all items."""
+        return self.predict(c, self.t["catalogue.embedding"])[:, 0] + self.t["catalogue.bias"]

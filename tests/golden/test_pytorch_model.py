@@ -1,0 +1,259 @@
+"""Models written by Python, computed twice: by the engine (through tests/golden/answers.c) and by reference.py, in
+float64. They agree to 1e-5 of the largest value of an answer: the engine sums a few hundred float32 products, each off by
+6e-8 at most, so 1e-5 leaves room for cancellation and none for a wrong formula."""
+import itertools
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import numpy as np
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+import export_model
+import reference
+
+BUILD = os.path.dirname(os.environ.get("HYPERNET", os.path.join(HERE, "../../build/release/hypernet")))
+ANSWERS = os.path.join(BUILD, "tests/golden/answers")
+TOLERANCE = 1e-5
+
+
+def words(values):
+    return " ".join(repr(float(v)) for v in np.asarray(values).reshape(-1))
+
+
+def ask(path, *requests):
+    """The engine's answers, an array a request."""
+    done = subprocess.run([ANSWERS, path], input="\n".join(requests) + "\n", capture_output=True, text=True)
+    if done.returncode != 0:
+        raise AssertionError("answers: %s" % done.stderr)
+    return [np.array(line.split(), "f8") for line in done.stdout.splitlines()]
+
+
+def layer(d_in, d_out, generator, bias, activation, rank=None):
+    made = {"d_in": d_in, "d_out": d_out, "generator": generator, "bias": bias, "activation": activation}
+    if rank:
+        made["rank"] = rank
+    return made
+
+
+def describe(layers, objective="ranking", norm="layer", trunk=((20, "relu"),), linear=True, linear_head=True,
+             n_items=137, d_item=12, encoder=None, d_context=None, d_output=1):
+    if encoder is not None:
+        d_context = sum(b["dim"] * b.get("n_decays", 1) for b in encoder.values())
+    return {"format": 1, "name": "golden", "version": "1", "objective": objective, "n_items": n_items, "d_item": d_item,
+            "d_context": d_context or 10, "d_output": d_output,
+            "trunk": {"norm": norm, "layers": [{"d_out": d, "activation": a} for d, a in trunk]},
+            "target": {"linear": linear, "linear_head": linear_head, "layers": layers}, "encoder": encoder}
+
+
+def shapes_of(d):
+    """The tensors that schema/model.md asks for, without the ids."""
+    items, context = d["n_items"], d["d_context"]
+    shapes = {}
+    if items:
+        shapes.update({"catalogue.embedding": (items, d["d_item"]), "catalogue.bias": (items,)})
+    encoder = d["encoder"] or {}
+    if "fold_in" in encoder:
+        w = encoder["fold_in"]["dim"]
+        shapes.update({"encoder.fold_in.factor": (items, w), "encoder.fold_in.gram": (w, w), "encoder.fold_in.prior": (w,)})
+    if "history" in encoder:
+        shapes["encoder.history"] = (items, encoder["history"]["dim"])
+    if "recent" in encoder:
+        shapes["encoder.recent"] = (items, encoder["recent"]["dim"])
+        shapes["encoder.decay"] = (encoder["recent"]["n_decays"],)
+    if "profile" in encoder:
+        shapes["encoder.profile"] = (len(encoder["profile"]["values"]), encoder["profile"]["dim"])
+    if d["trunk"]["norm"] != "none":
+        shapes.update({"trunk.norm.weight": (context,), "trunk.norm.bias": (context,)})
+    z = context
+    for n, l in enumerate(d["trunk"]["layers"]):
+        shapes.update({"trunk.%d.weight" % n: (l["d_out"], z), "trunk.%d.bias" % n: (l["d_out"],)})
+        z = l["d_out"]
+    if d["target"]["linear"]:
+        shapes["linear.context.weight"] = (d["d_item"], context)
+    if d["target"]["linear_head"]:
+        shapes["linear.head.weight"] = (d["d_item"], z)
+    for n, l in enumerate(d["target"]["layers"]):
+        shapes.update(layer_shapes("target.%d." % n, l, z))
+    return shapes
+
+
+def layer_shapes(name, l, z):
+    d_in, d_out, r = l["d_in"], l["d_out"], l.get("rank", 0)
+    generated = {"shared": 0, "full": d_in * d_out, "low_rank": r * (d_in + d_out), "core": r * r}[l["generator"]]
+    if l["generator"] == "core":
+        shapes = {name + "u": (d_out, r), name + "v": (r, d_in), name + "core": (r, r)}
+    else:
+        shapes = {name + "weight": (d_out, d_in)}
+    if generated:
+        shapes[name + "head.weight"] = (generated, z)
+    if l["generator"] == "low_rank":
+        shapes[name + "head.bias"] = (generated,)
+    if l["bias"] != "none":
+        shapes[name + "bias"] = (d_out,)
+    if l["bias"] == "full":
+        shapes[name + "bias_head.weight"] = (d_out, z)
+    return shapes
+
+
+class Golden(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.path = os.path.join(self.folder.name, "m.safetensors")
+        self.rng = np.random.default_rng(7)
+
+    def write(self, description):
+        arrays = {n: self.rng.normal(0, 0.4, s).astype("f4") for n, s in shapes_of(description).items()}
+        if "encoder.fold_in.gram" in arrays:
+            v = arrays["encoder.fold_in.factor"].astype("f8")
+            arrays["encoder.fold_in.gram"] = description["encoder"]["fold_in"]["alpha"] * v.T @ v
+        ids = ["i%d-\u00e9" % i for i in range(description["n_items"])]
+        export_model.write_model(self.path, description, arrays, ids)
+        return reference.Model(self.path)
+
+    def close(self, got, want, what):
+        want = np.asarray(want).reshape(-1)
+        self.assertEqual(got.shape, want.shape, what)
+        error = np.abs(got - want).max() / np.abs(want).max()
+        self.assertLess(error, TOLERANCE, what)
+        return error
+
+    def check_scores(self, model, contexts, what):
+        contexts = [c.astype("f4") for c in contexts]
+        for c, got in zip(contexts, ask(self.path, *("scores " + words(c) for c in contexts))):
+            self.close(got, model.scores(c.astype("f8")), what)
+
+    def contexts(self, description, n=3):
+        return [self.rng.normal(0, 1, description["d_context"]) for _ in range(n)]
+
+    def test_every_generator_bias_and_activation(self):
+        generators = [("shared", None), ("full", None), ("low_rank", 3), ("core", 5)]
+        choices = itertools.product(generators, ["none", "shared", "full"], ["identity", "relu", "tanh"])
+        for (generator, rank), bias, activation in choices:
+            d = describe([layer(12, 9, generator, bias, activation, rank),
+                          layer(9, 1, "full", "full", "identity")])
+            self.check_scores(self.write(d), self.contexts(d), (generator, bias, activation))
+
+    def test_generators_in_any_layer(self):
+        generators = [("shared", None), ("full", None), ("low_rank", 2), ("core", 3)]
+        for (g0, r0), (g1, r1) in itertools.product(generators, generators):
+            d = describe([layer(12, 7, g0, "shared", "relu", r0), layer(7, 6, g1, "full", "tanh", r1),
+                          layer(6, 1, g0, "none", "identity", r0)])
+            self.check_scores(self.write(d), self.contexts(d), (g0, g1))
+
+    def test_every_norm_trunk_and_linear_part(self):
+        trunks = [(), ((8, "tanh"),), ((16, "relu"), (5, "identity"), (11, "tanh"))]
+        for norm, trunk, (linear, head) in itertools.product(
+                ["none", "layer", "block"], trunks, [(False, False), (True, False), (True, True)]):
+            d = describe([layer(12, 1, "core", "full", "identity", 4)], norm=norm, trunk=trunk, linear=linear,
+                         linear_head=head)
+            self.check_scores(self.write(d), self.contexts(d), (norm, trunk, linear, head))
+
+    def test_matrix_factorisation_alone(self):
+        d = describe([], trunk=(), norm="none", linear_head=False)
+        self.check_scores(self.write(d), self.contexts(d), "linear part alone")
+
+    def test_sizes_around_a_block_of_items(self):
+        for n in (1, 15, 16, 17, 33):
+            d = describe([layer(12, 5, "low_rank", "shared", "relu", 2), layer(5, 1, "full", "none", "identity")], n_items=n)
+            self.check_scores(self.write(d), self.contexts(d), n)
+
+    def test_widths_of_a_real_model(self):
+        d = describe([layer(64, 32, "core", "full", "relu", 16), layer(32, 1, "full", "full", "identity")], d_item=64,
+                     d_context=160, trunk=((128, "relu"), (96, "relu")), norm="layer", n_items=500)
+        self.check_scores(self.write(d), self.contexts(d), "wide")
+
+    ENCODER = {"fold_in": {"dim": 6, "alpha": 0.3, "reg": 0.05, "reg_exponent": 1.0}, "history": {"dim": 5},
+               "recent": {"dim": 4, "n_decays": 3, "n_recent": 8},
+               "profile": {"dim": 3, "values": [["gender", "F"], ["gender", "M"], ["age", "25"]]}}
+
+    def test_the_encoder_block_by_block_and_together(self):
+        subsets = [s for n in range(1, 5) for s in itertools.combinations(self.ENCODER, n)]
+        for names in subsets:
+            d = describe([layer(12, 1, "full", "none", "identity")], norm="block",
+                         encoder={name: self.ENCODER[name] for name in names})
+            model = self.write(d)
+            for n, n_timed, values in ((0, 0, []), (0, 0, [1]), (1, 1, [0, 2]), (5, 3, []), (90, 70, [2]), (130, 0, [1])):
+                values = values if "profile" in names else []
+                items = self.rng.choice(137, n, replace=False)
+                weights = self.rng.choice([0.5, 1, 2, 3.25], n)
+                times = [0] * (n - n_timed) + list(range(1000, 1000 + n_timed))
+                request = "encode %d %s %d %s" % (n, " ".join("%d %r %d" % x for x in zip(items, map(float, weights), times)),
+                                                  len(values), " ".join(map(str, values)))
+                want = model.encode(items, weights, times, values)
+                got = ask(self.path, request)[0]
+                if np.abs(want).max() == 0:
+                    self.assertEqual(np.abs(got).max(), 0)
+                    continue
+                self.close(got, want, (names, n, values))
+                self.check_scores(model, [got], (names, n, values))
+
+    def test_scores_of_some_items_and_the_best_are_those_of_all(self):
+        d = describe([layer(12, 9, "core", "full", "relu", 4), layer(9, 1, "full", "shared", "identity")])
+        model = self.write(d)
+        c = self.contexts(d, 1)[0].astype("f4")
+        some = self.rng.choice(137, 40)
+        everything, picked, best, beyond = ask(
+            self.path, "scores " + words(c), "some %s 40 %s" % (words(c), " ".join(map(str, some))),
+            "top 10 " + words(c), "top 1000 " + words(c))
+        np.testing.assert_array_equal(picked, everything[some])
+        order = np.lexsort((np.arange(137), -everything))
+        np.testing.assert_array_equal(best[0::2], order[:10])
+        np.testing.assert_array_equal(best[1::2], everything[order[:10]])
+        np.testing.assert_array_equal(beyond[0::2], order)
+        np.testing.assert_array_equal(best[0::2], np.argsort(-model.scores(c.astype("f8")), kind="stable")[:10])
+
+    def test_predictions_of_tasks(self):
+        for objective, outputs in (("classification", 5), ("regression", 2), ("regression", 1)):
+            d = describe([layer(12, 8, "low_rank", "full", "relu", 3), layer(8, outputs, "full", "full", "identity")],
+                         objective=objective, n_items=0, linear=False, linear_head=False, d_output=outputs)
+            model = self.write(d)
+            c, x = self.contexts(d, 1)[0].astype("f4"), self.rng.normal(0, 1, (37, 12)).astype("f4")
+            got = ask(self.path, "predict %s %d %s" % (words(c), len(x), words(x)))[0]
+            self.close(got, model.predict(c.astype("f8"), x.astype("f8")), objective)
+
+    def test_the_exporting_script_writes_a_model_that_answers(self):
+        subprocess.run([sys.executable, os.path.join(HERE, "export_model.py"), self.path], check=True)
+        model = reference.Model(self.path)
+        self.check_scores(model, self.contexts(model.description), "export_model.py")
+        listed = subprocess.run([ANSWERS, self.path], input="ids\n", capture_output=True, text=True, check=True).stdout
+        self.assertEqual(listed.split(), model.item_ids())
+        self.assertEqual(listed.split()[:2], ["item-0", "item-1"])
+
+    def test_tensors_of_pytorch_are_written_as_their_numbers(self):
+        class Tensor:  # what a torch.Tensor offers, so that the test does not need PyTorch
+            def __init__(self, array):
+                self.array = array
+
+            def detach(self):
+                return self
+
+            cpu = detach
+
+            def numpy(self):
+                return self.array
+
+        d = describe([], trunk=(), norm="none", linear_head=False, n_items=2)
+        arrays = {n: self.rng.normal(0, 1, s) for n, s in shapes_of(d).items()}
+        export_model.write_model(self.path, d, {n: Tensor(a) for n, a in arrays.items()}, ["a", "b"])
+        _, tensors = reference.read_safetensors(self.path)
+        for name, array in arrays.items():
+            np.testing.assert_array_equal(tensors[name], array.astype("f4"))
+        self.check_scores(reference.Model(self.path), self.contexts(d), "tensors")
+
+    def test_a_wrong_page_of_python_is_told_what_is_wrong(self):
+        d = describe([layer(12, 1, "full", "none", "identity")])
+        arrays = {n: self.rng.normal(0, 1, s) for n, s in shapes_of(d).items()}
+        arrays["target.0.head.weight"] = arrays["target.0.head.weight"].T
+        export_model.write_model(self.path, d, arrays, ["i%d" % i for i in range(137)])
+        done = subprocess.run([ANSWERS, self.path], input="", capture_output=True, text=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(self.path + ': tensor "target.0.head.weight": it is F32 [20, 12], expected F32 [12, 20]', done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
