@@ -9,6 +9,7 @@
 #include "engine/model.h"
 #include "store/store.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,5 +31,9 @@ long item_table_index(const struct item_table *t, int64_t item_key);
 
 /* What is known of the item at a catalogue index; texts are borrowed from the table. */
 struct item_info item_table_info(const struct item_table *t, size_t index);
+
+/* The rising catalogue indices of the items in a category, borrowed; false when no item has it. */
+bool item_table_category(const struct item_table *t, struct store_text name, const uint32_t **indices,
+                         size_t *n);
 
 #endif

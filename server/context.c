@@ -1,0 +1,176 @@
+/* The one place where the store's rows become the encoder's input; training, evaluation, the command line and
+ * the server all pass here, so that a user is the same context to each of them. */
+#include "server/context.h"
+
+#include "base/mem.h"
+#include "engine/encoder.h"
+#include "engine/hypernet.h"
+#include "server/profile.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_VALUES = 1024 };
+
+struct context_maker {
+    const struct model *model;
+    struct theta_layout layout;
+    real *workspace; /* for the encoder and the hypernetwork */
+    real *c;         /* (C) */
+    struct encoder_interaction *interactions;
+    size_t capacity;
+    uint32_t values[MOST_VALUES];
+    size_t n_values;
+};
+
+enum err_code context_maker_new(const struct model *m, struct context_maker **out, struct err *e)
+{
+    struct context_maker *k = mem_zalloc_array(1, sizeof *k);
+    if (!k)
+        return err_set(e, ERR_NOMEM, "no memory to make contexts");
+    k->model = m;
+    theta_layout_of(&m->spec, &k->layout);
+    size_t encoder = encoder_workspace_len(&m->spec, 0), hypernet = hypernet_workspace_len(&m->spec);
+    k->workspace = mem_alloc_aligned(encoder > hypernet ? encoder : hypernet, sizeof *k->workspace);
+    k->c = mem_alloc_aligned(m->spec.d_context, sizeof *k->c);
+    if (!k->workspace || !k->c) {
+        context_maker_free(k);
+        return err_set(e, ERR_NOMEM, "no memory to make contexts");
+    }
+    *out = k;
+    return ERR_OK;
+}
+
+void context_maker_free(struct context_maker *k)
+{
+    if (!k)
+        return;
+    mem_free(k->workspace);
+    mem_free(k->c);
+    mem_free(k->interactions);
+    mem_free(k);
+}
+
+static bool take_value(void *arg, const char *field, const char *value)
+{
+    struct context_maker *k = arg;
+    long row = encoder_profile_value(&k->model->spec, field, value);
+    if (row >= 0 && k->n_values < MOST_VALUES)
+        k->values[k->n_values++] = (uint32_t)row;
+    return true;
+}
+
+static enum err_code take_interactions(struct context_maker *k, const struct item_table *items,
+                                       const struct store_user *user, size_t *n, struct err *e)
+{
+    if (user->n_interactions > k->capacity) {
+        struct encoder_interaction *grown =
+            mem_realloc_array(k->interactions, user->n_interactions, sizeof *grown);
+        if (!grown)
+            return err_set(e, ERR_NOMEM, "no memory for %zu interactions", user->n_interactions);
+        k->interactions = grown;
+        k->capacity = user->n_interactions;
+    }
+    *n = 0;
+    for (size_t i = 0; i < user->n_interactions; i++) {
+        const struct store_interaction *x = &user->interactions[i];
+        long index = item_table_index(items, x->item_key);
+        if (index >= 0)
+            k->interactions[(*n)++] = (struct encoder_interaction){.item = (uint32_t)index,
+                                                                   .weight = (float)x->weight,
+                                                                   .rating = (float)x->rating,
+                                                                   .timestamp = x->timestamp};
+    }
+    return ERR_OK;
+}
+
+enum err_code context_encode(struct context_maker *k, const struct item_table *items,
+                             const struct store_user *user, const float **c, struct err *e)
+{
+    struct encoder_input input = {.values = k->values};
+    enum err_code code = take_interactions(k, items, user, &input.n_interactions, e);
+    k->n_values = 0;
+    if (!code && k->model->spec.encoder.n_values)
+        code = profile_each(user->profile.data, user->profile.len, take_value, k, e);
+    if (code)
+        return code;
+    input.interactions = k->interactions;
+    input.n_values = k->n_values;
+    code = encoder_encode(&k->model->spec, &k->model->params, &input, k->workspace, k->c, e);
+    if (!code)
+        *c = k->c;
+    return code;
+}
+
+enum err_code context_of_user(struct context_maker *k, const struct item_table *items,
+                              const struct store_user *user, const float **c, struct err *e)
+{
+    size_t want = k->model->spec.d_context * sizeof(float);
+    bool stored =
+        user->embedding.len > 0 && (user->embedding_given || user->embedding_revision == user->revision);
+    if (!stored)
+        return context_encode(k, items, user, c, e);
+    if (user->embedding.len != want)
+        return err_set(e, ERR_CORRUPT, "the stored context has %zu bytes; model '%s' version '%s' needs %zu",
+                       user->embedding.len, k->model->spec.name, k->model->spec.version, want);
+    memcpy(k->c, user->embedding.data, want);
+    *c = k->c;
+    return ERR_OK;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+static enum err_code generate(struct context_maker *k, const float *c, size_t n_seen, struct weights **out,
+                              uint32_t **seen, struct err *e)
+{
+    real *theta;
+    struct weights *w = weights_new(k->layout.len, n_seen, &theta, seen);
+    if (!w)
+        return err_set(e, ERR_NOMEM, "no memory for generated weights");
+    enum err_code code = hypernet_generate(&k->model->spec, &k->model->params, c, k->workspace, theta, e);
+    if (code)
+        weights_unref(w);
+    else
+        *out = w;
+    return code;
+}
+
+enum err_code context_make_weights(struct context_maker *k, const struct item_table *items,
+                                   const struct store_user *user, struct weights **out, struct err *e)
+{
+    const float *c;
+    size_t n_seen = 0, at = 0;
+    uint32_t *seen;
+    enum err_code code = context_of_user(k, items, user, &c, e);
+    for (size_t i = 0; i < user->n_interactions; i++)
+        n_seen += item_table_index(items, user->interactions[i].item_key) >= 0;
+    if (!code)
+        code = generate(k, c, n_seen, out, &seen, e);
+    if (code)
+        return code;
+    for (size_t i = 0; i < user->n_interactions; i++) {
+        long index = item_table_index(items, user->interactions[i].item_key);
+        if (index >= 0)
+            seen[at++] = (uint32_t)index;
+    }
+    if (n_seen > 1)
+        qsort(seen, n_seen, sizeof *seen, by_value);
+    (*out)->revision = user->revision;
+    return ERR_OK;
+}
+
+enum err_code context_make_prior(struct context_maker *k, struct weights **out, struct err *e)
+{
+    struct encoder_input nothing = {0};
+    uint32_t *seen;
+    enum err_code code = ERR_OK;
+    if (k->model->spec.encoder.present)
+        code = encoder_encode(&k->model->spec, &k->model->params, &nothing, k->workspace, k->c, e);
+    else
+        memset(k->c, 0, k->model->spec.d_context * sizeof *k->c); /* what a context is centred on */
+    return code ? code : generate(k, k->c, 0, out, &seen, e);
+}

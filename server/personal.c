@@ -1,0 +1,299 @@
+/* Everything a cached answer needs is in the thread's own workspaces: no lock is shared on a hit but the
+ * cache's shard, and nothing grows with the number of requests. */
+#include "server/personal.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "engine/catalogue.h"
+#include "engine/target.h"
+#include "engine/topk.h"
+#include "server/context.h"
+
+#include <math.h>
+#include <string.h>
+
+struct per_model {
+    struct item_table *items; /* the thread's reference */
+    unsigned generation;
+    real *workspace; /* of catalogue and target */
+    struct context_maker *maker;
+};
+
+struct personal {
+    struct serving *serving;
+    struct store_conn *conn;
+    struct store_user user;
+    struct per_model models[LIMIT_MODELS];
+    struct topk_entry *entries; /* (n_entries) */
+    size_t n_entries;
+    uint64_t *allowed; /* (n_allowed) words */
+    size_t n_allowed;
+    real *scores; /* (n_scores) */
+    size_t n_scores;
+};
+
+enum err_code personal_new(struct serving *serving, struct store_conn *conn, struct personal **out,
+                           struct err *e)
+{
+    struct personal *p = mem_zalloc_array(1, sizeof *p);
+    if (!p)
+        return err_set(e, ERR_NOMEM, "no memory for a thread's workspace");
+    p->serving = serving;
+    p->conn = conn;
+    for (size_t i = 0; i < serving->n_models; i++) {
+        const struct model *m = serving->models[i].model;
+        size_t a = catalogue_workspace_len(m->catalogue), b = target_workspace_len(&m->spec);
+        p->models[i].workspace = mem_alloc_aligned(a > b ? a : b, sizeof(real));
+        if (!p->models[i].workspace) {
+            personal_free(p);
+            return err_set(e, ERR_NOMEM, "no memory for a thread's workspace");
+        }
+        p->models[i].items = serving_items(&serving->models[i], &p->models[i].generation);
+    }
+    *out = p;
+    return ERR_OK;
+}
+
+void personal_free(struct personal *p)
+{
+    if (!p)
+        return;
+    for (size_t i = 0; i < LIMIT_MODELS; i++) {
+        item_table_unref(p->models[i].items);
+        mem_free(p->models[i].workspace);
+        context_maker_free(p->models[i].maker);
+    }
+    store_user_fini(&p->user);
+    mem_free(p->entries);
+    mem_free(p->allowed);
+    mem_free(p->scores);
+    mem_free(p);
+}
+
+const struct item_table *personal_items(struct personal *p, size_t slot)
+{
+    struct served_model *shared = &p->serving->models[slot];
+    struct per_model *own = &p->models[slot];
+    if (atomic_load_explicit(&shared->generation, memory_order_acquire) != own->generation) {
+        item_table_unref(own->items);
+        own->items = serving_items(shared, &own->generation);
+    }
+    return own->items;
+}
+
+enum err_code personal_maker(struct personal *p, size_t slot, struct context_maker **out, struct err *e)
+{
+    struct per_model *own = &p->models[slot];
+    enum err_code code = ERR_OK;
+    if (!own->maker)
+        code = context_maker_new(p->serving->models[slot].model, &own->maker, e);
+    *out = own->maker;
+    return code;
+}
+
+struct store_user *personal_user_record(struct personal *p)
+{
+    return &p->user;
+}
+
+/* ---- weights ---- */
+
+struct weights *personal_cached(struct personal *p, size_t slot, enum serving_kind kind,
+                                struct store_text user)
+{
+    char key[SERVING_KEY_BYTES];
+    return weights_cache_get(p->serving->cache, key, serving_key(slot, kind, user, key));
+}
+
+struct making {
+    struct personal *p;
+    size_t slot;
+    enum serving_kind kind;
+    struct store_text user;
+};
+
+static enum err_code make(void *arg, struct weights **out, struct err *e)
+{
+    const struct making *m = arg;
+    struct personal *p = m->p;
+    struct context_maker *maker;
+    enum err_code code = personal_maker(p, m->slot, &maker, e);
+    if (code)
+        return code;
+    if (m->kind == SERVING_PRIOR)
+        return context_make_prior(maker, out, e);
+    const struct model_spec *spec = &p->serving->models[m->slot].model->spec;
+    struct store_context_key key = {spec->name, spec->version, "user"};
+    const struct item_table *items = personal_items(p, m->slot);
+    code = store_read_user(p->conn, m->user, &key, &p->user, e);
+    return code ? code : context_make_weights(maker, items, &p->user, out, e);
+}
+
+enum err_code personal_acquire(struct personal *p, size_t slot, enum serving_kind kind,
+                               struct store_text user, struct weights **out, bool *hit, struct err *e)
+{
+    char key[SERVING_KEY_BYTES];
+    struct making m = {p, slot, kind, user};
+    return weights_cache_acquire(p->serving->cache, key, serving_key(slot, kind, user, key), make, &m, out,
+                                 hit, e);
+}
+
+/* ---- answers ---- */
+
+static void add_head(struct buf *out, const struct model_spec *spec, struct store_text user,
+                     const struct weights *w, bool cold)
+{
+    buf_adds(out, "{\"user\":");
+    buf_add_json_string(out, user.data, user.len);
+    buf_adds(out, ",\"model\":");
+    buf_add_json_string(out, spec->name, strlen(spec->name));
+    buf_adds(out, ",\"model_version\":");
+    buf_add_json_string(out, spec->version, strlen(spec->version));
+    if (cold)
+        buf_adds(out, ",\"context_revision\":null,\"cold\":true");
+    else
+        buf_addf(out, ",\"context_revision\":%lld", (long long)w->revision);
+}
+
+static enum err_code refuse_score(struct err *e)
+{
+    return err_set(e, ERR_INTERNAL,
+                   "a score is not finite; the context or the input is too large for the model");
+}
+
+/* Makes *array hold n things; it only grows to the largest request seen, which has a limit. */
+static enum err_code reserve(void **array, size_t *have, size_t n, size_t size, struct err *e)
+{
+    if (n <= *have)
+        return ERR_OK;
+    void *grown = mem_alloc_aligned(n, size);
+    if (!grown)
+        return err_set(e, ERR_NOMEM, "no memory for %zu entries", n);
+    mem_free(*array);
+    *array = grown;
+    *have = n;
+    return ERR_OK;
+}
+
+/* The union of the query's categories as bits. */
+static enum err_code allow_categories(struct personal *p, const struct item_table *items,
+                                      const struct recommend_query *q, size_t n_items, struct err *e)
+{
+    size_t n_words = (n_items + 63) / 64;
+    enum err_code code = reserve((void **)&p->allowed, &p->n_allowed, n_words, sizeof *p->allowed, e);
+    if (code)
+        return code;
+    memset(p->allowed, 0, n_words * sizeof *p->allowed);
+    for (size_t i = 0; i < q->n_categories; i++) {
+        const uint32_t *indices;
+        size_t n;
+        if (!item_table_category(items, q->categories[i], &indices, &n))
+            continue;
+        for (size_t k = 0; k < n; k++)
+            p->allowed[indices[k] / 64] |= (uint64_t)1 << (indices[k] % 64);
+    }
+    return ERR_OK;
+}
+
+static void add_item(struct buf *out, const struct model *m, const struct item_table *items,
+                     const struct topk_entry *entry)
+{
+    size_t len;
+    const char *id = model_item_id(m, entry->index, &len);
+    struct item_info info = item_table_info(items, entry->index);
+    buf_adds(out, "{\"id\":");
+    buf_add_json_string(out, id, len);
+    buf_adds(out, ",\"score\":");
+    buf_add_float(out, entry->score);
+    if (info.title.data) {
+        buf_adds(out, ",\"title\":");
+        buf_add_json_string(out, info.title.data, info.title.len);
+    }
+    if (info.categories.data) {
+        buf_adds(out, ",\"categories\":");
+        buf_add(out, info.categories.data, info.categories.len);
+    }
+    buf_addc(out, '}');
+}
+
+enum err_code personal_recommend(struct personal *p, size_t slot, const struct weights *w,
+                                 const struct recommend_query *q, struct buf *out, struct err *e)
+{
+    const struct model *m = p->serving->models[slot].model;
+    const struct item_table *items = personal_items(p, slot);
+    size_t k = q->offset + q->limit;
+    if (k > m->spec.n_items)
+        k = m->spec.n_items;
+    enum err_code code = reserve((void **)&p->entries, &p->n_entries, k, sizeof *p->entries, e);
+    if (!code && q->n_categories)
+        code = allow_categories(p, items, q, m->spec.n_items, e);
+    if (code)
+        return code;
+    struct catalogue_filter filter = {.excluded = q->include_seen ? NULL : w->seen,
+                                      .n_excluded = q->include_seen ? 0 : w->n_seen,
+                                      .allowed = q->n_categories ? p->allowed : NULL};
+    struct topk top;
+    topk_init(&top, p->entries, k);
+    catalogue_top_k(m->catalogue, w->theta, &filter, p->models[slot].workspace, &top);
+    size_t n = topk_finish(&top);
+    add_head(out, &m->spec, q->user, w, q->cold);
+    buf_adds(out, ",\"items\":[");
+    for (size_t i = q->offset; i < n; i++) {
+        if (!isfinite(p->entries[i].score))
+            return refuse_score(e);
+        if (i > q->offset)
+            buf_addc(out, ',');
+        add_item(out, m, items, &p->entries[i]);
+    }
+    buf_adds(out, "]}");
+    return buf_check(out, "the answer", e);
+}
+
+enum err_code personal_predict_items(struct personal *p, size_t slot, const struct weights *w,
+                                     struct store_text user, bool cold, const uint32_t *indices, size_t n,
+                                     struct buf *out, struct err *e)
+{
+    const struct model *m = p->serving->models[slot].model;
+    enum err_code code = reserve((void **)&p->scores, &p->n_scores, n, sizeof *p->scores, e);
+    if (code)
+        return code;
+    catalogue_score(m->catalogue, w->theta, indices, n, p->models[slot].workspace, p->scores);
+    add_head(out, &m->spec, user, w, cold);
+    buf_adds(out, ",\"predictions\":[");
+    for (size_t i = 0; i < n; i++) {
+        size_t len;
+        const char *id = model_item_id(m, indices[i], &len);
+        if (!isfinite(p->scores[i]))
+            return refuse_score(e);
+        buf_adds(out, i ? ",{\"id\":" : "{\"id\":");
+        buf_add_json_string(out, id, len);
+        buf_adds(out, ",\"score\":");
+        buf_add_float(out, p->scores[i]);
+        buf_addc(out, '}');
+    }
+    buf_adds(out, "]}");
+    return buf_check(out, "the answer", e);
+}
+
+enum err_code personal_predict_rows(struct personal *p, size_t slot, const struct weights *w,
+                                    struct store_text user, bool cold, const float *x, size_t n,
+                                    struct buf *out, struct err *e)
+{
+    const struct model *m = p->serving->models[slot].model;
+    enum err_code code =
+        reserve((void **)&p->scores, &p->n_scores, n * m->spec.d_output, sizeof *p->scores, e);
+    if (code)
+        return code;
+    target_forward(&m->spec, &m->params, w->theta, x, n, p->models[slot].workspace, p->scores);
+    add_head(out, &m->spec, user, w, cold);
+    buf_adds(out, ",\"predictions\":[");
+    for (size_t i = 0; i < n * m->spec.d_output; i++) {
+        if (!isfinite(p->scores[i]))
+            return refuse_score(e);
+        if (i)
+            buf_addc(out, ',');
+        buf_add_float(out, p->scores[i]);
+    }
+    buf_adds(out, "]}");
+    return buf_check(out, "the answer", e);
+}

@@ -1,0 +1,143 @@
+/* Item tables are swapped as a whole: readers keep the one they hold, and no reader waits for a reload. */
+#include "server/serving.h"
+
+#include <string.h>
+
+int serving_find(const struct serving *s, const char *name)
+{
+    if (!name)
+        return 0;
+    for (size_t i = 0; i < s->n_models; i++)
+        if (strcmp(s->models[i].model->spec.name, name) == 0)
+            return (int)i;
+    return -1;
+}
+
+static enum err_code open_model(struct serving *s, const char *path, struct err *e)
+{
+    struct model *m;
+    enum err_code code = model_open(path, &m, e);
+    if (code)
+        return code;
+    if (m->spec.objective != OBJECTIVE_RANKING)
+        code = err_set(e, ERR_INVALID, "%s: its objective is %s; only ranking models answer for users", path,
+                       objective_name(m->spec.objective));
+    else if (s->n_models && serving_find(s, m->spec.name) >= 0)
+        code = err_set(e, ERR_CONFLICT, "%s: a model named '%s' is served already; names must differ", path,
+                       m->spec.name);
+    if (code) {
+        model_unref(m);
+        return code;
+    }
+    struct served_model *slot = &s->models[s->n_models++];
+    slot->model = m;
+    atomic_init(&slot->generation, 0);
+    pthread_mutex_init(&slot->lock, NULL);
+    return ERR_OK;
+}
+
+/* Gives every item of the catalogue a row in the store. */
+static enum err_code ensure_items(const struct model *m, struct store_conn *c, struct err *e)
+{
+    struct store_bulk *bulk = NULL;
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; i < m->spec.n_items && !code; i++) {
+        struct store_item item = {0};
+        int64_t key;
+        item.id.data = model_item_id(m, i, &item.id.len);
+        code = store_item_key_of(c, item.id, &key, NULL);
+        if (code != ERR_NOTFOUND)
+            continue;
+        code = ERR_OK;
+        if (!bulk && (code = store_begin(c, e)))
+            return code;
+        if (!bulk)
+            code = store_bulk_begin(c, &bulk, e);
+        if (!code)
+            code = store_bulk_item(bulk, &item, e);
+    }
+    if (!bulk)
+        return code;
+    if (code)
+        store_bulk_abandon(bulk);
+    else
+        code = store_bulk_end(bulk, e);
+    if (code)
+        store_rollback(c);
+    return code ? code : store_commit(c, e);
+}
+
+enum err_code serving_reload_items(struct serving *s, struct store_conn *c, struct err *e)
+{
+    for (size_t i = 0; i < s->n_models; i++) {
+        struct served_model *m = &s->models[i];
+        struct item_table *table, *old;
+        enum err_code code = item_table_load(c, m->model, &table, e);
+        if (code)
+            return code;
+        pthread_mutex_lock(&m->lock);
+        old = m->items;
+        m->items = table;
+        atomic_fetch_add_explicit(&m->generation, 1, memory_order_release);
+        pthread_mutex_unlock(&m->lock);
+        item_table_unref(old);
+    }
+    return ERR_OK;
+}
+
+struct item_table *serving_items(struct served_model *m, unsigned *generation)
+{
+    pthread_mutex_lock(&m->lock);
+    struct item_table *table = item_table_ref(m->items);
+    *generation = atomic_load_explicit(&m->generation, memory_order_relaxed);
+    pthread_mutex_unlock(&m->lock);
+    return table;
+}
+
+enum err_code serving_open(struct serving *s, struct store *store, const char *const *paths, size_t n_paths,
+                           size_t cache_bytes, struct err *e)
+{
+    memset(s, 0, sizeof *s);
+    s->store = store;
+    struct store_conn *c = NULL;
+    enum err_code code = weights_cache_new(cache_bytes, &s->cache, e);
+    for (size_t i = 0; i < n_paths && !code; i++)
+        code = open_model(s, paths[i], e);
+    if (!code)
+        code = store_connect(store, &c, e);
+    for (size_t i = 0; i < s->n_models && !code; i++)
+        code = ensure_items(s->models[i].model, c, e);
+    if (!code)
+        code = serving_reload_items(s, c, e);
+    store_disconnect(c);
+    if (code)
+        serving_close(s);
+    return code;
+}
+
+void serving_close(struct serving *s)
+{
+    weights_cache_free(s->cache);
+    for (size_t i = 0; i < s->n_models; i++) {
+        item_table_unref(s->models[i].items);
+        pthread_mutex_destroy(&s->models[i].lock);
+        model_unref(s->models[i].model);
+    }
+    memset(s, 0, sizeof *s);
+}
+
+size_t serving_key(size_t slot, enum serving_kind kind, struct store_text id, char key[SERVING_KEY_BYTES])
+{
+    key[0] = (char)slot;
+    key[1] = (char)kind;
+    if (id.len)
+        memcpy(key + 2, id.data, id.len);
+    return id.len + 2;
+}
+
+void serving_drop_user(struct serving *s, struct store_text id)
+{
+    char key[SERVING_KEY_BYTES];
+    for (size_t i = 0; i < s->n_models; i++)
+        weights_cache_drop(s->cache, key, serving_key(i, SERVING_USER, id, key));
+}

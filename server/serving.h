@@ -1,0 +1,56 @@
+/* serving - what all threads of a process share to answer: the models, their item tables, the weight cache,
+ * the store. Layer: server; depends on store, engine, base. Threads: any. Models and cache are immutable
+ * references; an item table is replaced as a whole, and a thread notices by a generation number that it reads
+ * without a lock. Memory: the models' mapped files, one item table a model, the cache up to its limit. */
+#ifndef SERVER_SERVING_H
+#define SERVER_SERVING_H
+
+#include "base/err.h"
+#include "base/limits.h"
+#include "engine/model.h"
+#include "engine/weights_cache.h"
+#include "server/item_table.h"
+#include "store/store.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+
+struct served_model {
+    struct model *model;
+    pthread_mutex_t lock;     /* guards items */
+    struct item_table *items; /* the newest */
+    atomic_uint generation;   /* rises with each new table */
+};
+
+struct serving {
+    struct store *store;
+    struct weights_cache *cache;
+    size_t n_models;
+    struct served_model models[LIMIT_MODELS];
+};
+
+/* Opens the models (distinct names) on an open store, which stays the caller's. Items of a model that the
+ * store does not have get a row, so that interactions can name them. */
+enum err_code serving_open(struct serving *s, struct store *store, const char *const *paths, size_t n_paths,
+                           size_t cache_bytes, struct err *e) ERR_MUST_CHECK;
+void serving_close(struct serving *s);
+
+/* The slot of a model by name, the first one for NULL, or -1. */
+int serving_find(const struct serving *s, const char *name);
+
+/* Reads the items of all models anew and publishes them. */
+enum err_code serving_reload_items(struct serving *s, struct store_conn *c, struct err *e) ERR_MUST_CHECK;
+
+/* A reference to the newest item table of a model, and its generation. */
+struct item_table *serving_items(struct served_model *m, unsigned *generation);
+
+/* Forgets a user's cached weights of all models. */
+void serving_drop_user(struct serving *s, struct store_text id);
+
+/* The key of a context in the weight cache: one byte the model's slot, one the kind, then the id. */
+enum { SERVING_KEY_BYTES = LIMIT_ID_BYTES + 2 };
+enum serving_kind { SERVING_USER = 'u', SERVING_PRIOR = 'p' };
+size_t serving_key(size_t slot, enum serving_kind kind, struct store_text id, char key[SERVING_KEY_BYTES]);
+
+#endif
