@@ -1,0 +1,67 @@
+/* api - the calls: each file api_*.c holds one resource; all are pure in that they see a struct request and
+ * no socket. Layer: server.       Threads: a struct api_thread is confined to its thread; struct api is
+ * shared. */
+#ifndef SERVER_API_H
+#define SERVER_API_H
+
+#include "server/metrics.h"
+#include "server/personal.h"
+#include "server/request.h"
+#include "server/route.h"
+#include "server/serving.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+/* What all threads share. */
+struct api {
+    struct serving *serving;
+    struct metrics *metrics;
+    char admin_token[256]; /* empty: admin calls are off */
+    char api_token[256];   /* empty: calls need no token */
+    atomic_bool draining;
+    atomic_bool ready;
+    bool access_log;
+};
+
+/* What one thread has. conn is NULL on HTTP threads, which only answer what needs no store. */
+struct api_thread {
+    struct api *api;
+    struct store_conn *conn;
+    struct personal *personal;
+};
+
+/* Called once a request's headers are read: finds the route and checks token and media type; a refusal is
+ * answered. */
+void api_begin(struct api *api, struct request *r);
+
+/* Runs the call. */
+enum route_next api_run(struct api_thread *t, struct request *r, bool may_block);
+
+/* Counts the finished request and logs it when asked for. */
+void api_finish(struct api *api, struct request *r);
+
+enum err_code api_thread_new(struct api *api, bool worker, struct api_thread **out,
+                             struct err *e) ERR_MUST_CHECK;
+void api_thread_free(struct api_thread *t);
+
+/* The model a request names by ?model=, or the first; answers 404 and returns false when there is none. */
+bool api_model_slot(struct api_thread *t, struct request *r, size_t *slot);
+
+/* The {user} segment; answers 400 and returns false when it is no id. */
+bool api_user_id(struct request *r, size_t segment, struct store_text *id);
+
+/* A query parameter that must be true or false; absent: *out stays. */
+bool api_bool_param(struct request *r, const char *name, bool *out);
+
+/* The user's weights for a call: cached, or made when the thread may block; the prior for ?cold_start=true of
+ * an unknown user. ROUTE_DONE with *w NULL: answered with a refusal. */
+enum route_next api_weights(struct api_thread *t, struct request *r, size_t slot, struct store_text user,
+                            bool may_block, struct weights **w, bool *cold);
+
+/* The calls, by file. */
+route_fn api_recommend_get, api_predict_post, api_events_post, api_user_get, api_admin_user_put,
+    api_admin_user_delete, api_admin_users_post, api_health_get, api_ready_get, api_metrics_get,
+    api_openapi_get, api_index_get;
+
+#endif

@@ -1,0 +1,212 @@
+/* jansson does the parsing; depth is counted before, because its own limit is 2048. */
+#include "server/json_in.h"
+
+#include "base/limits.h"
+#include "server/problem.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+struct json_place json_place_root(void)
+{
+    return (struct json_place){""};
+}
+
+struct json_place json_place_key(const struct json_place *at, const char *key)
+{
+    struct json_place place = *at;
+    size_t n = strlen(place.text);
+    if (n + 1 < sizeof place.text)
+        place.text[n++] = '/';
+    for (; *key && n + 2 < sizeof place.text; key++) { /* RFC 6901: ~ is ~0 and / is ~1 */
+        if (*key == '~' || *key == '/') {
+            place.text[n++] = '~';
+            place.text[n++] = *key == '~' ? '0' : '1';
+        } else {
+            place.text[n++] = *key;
+        }
+    }
+    place.text[n] = '\0';
+    return place;
+}
+
+struct json_place json_place_index(const struct json_place *at, size_t index)
+{
+    char number[24];
+    (void)snprintf(number, sizeof number, "%zu", index);
+    return json_place_key(at, number);
+}
+
+/* Where nesting passes the limit, as an offset; n when it does not. */
+static size_t too_deep(const char *text, size_t n)
+{
+    int depth = 0;
+    bool quoted = false;
+    for (size_t i = 0; i < n; i++) {
+        if (quoted) {
+            if (text[i] == '\\')
+                i++;
+            else if (text[i] == '"')
+                quoted = false;
+            continue;
+        }
+        if (text[i] == '"')
+            quoted = true;
+        else if (text[i] == '{' || text[i] == '[')
+            depth++;
+        else if (text[i] == '}' || text[i] == ']')
+            depth--;
+        if (depth > LIMIT_JSON_DEPTH)
+            return i;
+    }
+    return n;
+}
+
+json_t *json_in_parse(struct request *r, const char *text, size_t n, int line_offset)
+{
+    size_t deep = too_deep(text, n);
+    if (deep < n) {
+        int line = 1, column = 1;
+        for (size_t i = 0; i < deep; i++, column++)
+            if (text[i] == '\n') {
+                line++;
+                column = 0;
+            }
+        problem_answer_json(r, line + line_offset, column, "nested more deeply than this server reads");
+        return NULL;
+    }
+    json_error_t where;
+    json_t *root = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &where);
+    if (!root)
+        problem_answer_json(r, where.line + line_offset, where.column > 0 ? where.column : 1, where.text);
+    return root;
+}
+
+static const char *kind_of(const json_t *value)
+{
+    if (!value)
+        return "nothing";
+    switch (json_typeof(value)) {
+    case JSON_OBJECT:
+        return "an object";
+    case JSON_ARRAY:
+        return "an array";
+    case JSON_STRING:
+        return "a string";
+    case JSON_INTEGER:
+    case JSON_REAL:
+        return "a number";
+    case JSON_TRUE:
+    case JSON_FALSE:
+        return "a boolean";
+    case JSON_NULL:
+        break;
+    }
+    return "null";
+}
+
+static bool refuse(struct request *r, const struct json_place *at, const char *wanted, const json_t *got)
+{
+    problem_answer(r, PROBLEM_INVALID_VALUE, at->text, "expected %s, got %s", wanted, kind_of(got));
+    return false;
+}
+
+bool json_in_object(struct request *r, const json_t *value, const struct json_place *at,
+                    const char *const *keys)
+{
+    if (!json_is_object(value))
+        return refuse(r, at, "an object", value);
+    const char *key;
+    json_t *member;
+    json_object_foreach((json_t *)value, key, member)
+    {
+        size_t i = 0;
+        while (keys[i] && strcmp(keys[i], key) != 0)
+            i++;
+        if (!keys[i]) {
+            struct json_place place = json_place_key(at, key);
+            problem_answer(r, PROBLEM_INVALID_VALUE, place.text, "no member of this name is understood here");
+            return false;
+        }
+    }
+    return true;
+}
+
+bool json_in_array(struct request *r, const json_t *object, const char *key, const struct json_place *at,
+                   size_t most, bool required, const json_t **out)
+{
+    const json_t *value = json_object_get(object, key);
+    struct json_place place = json_place_key(at, key);
+    *out = NULL;
+    if (!value && !required)
+        return true;
+    if (!json_is_array(value))
+        return refuse(r, &place, "an array", value);
+    if (json_array_size(value) > most) {
+        problem_answer(r, PROBLEM_INVALID_VALUE, place.text, "%zu elements; at most %zu",
+                       json_array_size(value), most);
+        return false;
+    }
+    *out = value;
+    return true;
+}
+
+bool json_in_id(struct request *r, const json_t *object, const char *key, const struct json_place *at,
+                struct store_text *out)
+{
+    const json_t *value = json_object_get(object, key);
+    struct json_place place = json_place_key(at, key);
+    if (!json_is_string(value))
+        return refuse(r, &place, "a string", value);
+    *out = (struct store_text){json_string_value(value), json_string_length(value)};
+    if (out->len >= 1 && out->len <= LIMIT_ID_BYTES && !memchr(out->data, 0, out->len))
+        return true;
+    problem_answer(r, PROBLEM_INVALID_VALUE, place.text, "an id has 1 to %d bytes and no zero byte",
+                   LIMIT_ID_BYTES);
+    return false;
+}
+
+bool json_in_number(struct request *r, const json_t *object, const char *key, const struct json_place *at,
+                    double above, double *out)
+{
+    const json_t *value = json_object_get(object, key);
+    struct json_place place = json_place_key(at, key);
+    if (!value)
+        return true;
+    if (!json_is_number(value))
+        return refuse(r, &place, "a number", value);
+    double x = json_number_value(value);
+    if (!isfinite((float)x) || !(x > above)) {
+        problem_answer(
+            r, PROBLEM_INVALID_VALUE, place.text,
+            isfinite(above) ? "must be above %g and finite as float32" : "must be finite as float32", above);
+        return false;
+    }
+    *out = x;
+    return true;
+}
+
+bool json_in_count(struct request *r, const json_t *object, const char *key, const struct json_place *at,
+                   int64_t *out)
+{
+    const json_t *value = json_object_get(object, key);
+    struct json_place place = json_place_key(at, key);
+    if (!value)
+        return true;
+    if (!json_is_integer(value) || json_integer_value(value) < 0)
+        return refuse(r, &place, "a whole number not below zero", value);
+    *out = json_integer_value(value);
+    return true;
+}
+
+bool json_in_float(struct request *r, const json_t *value, const struct json_place *at, float *out)
+{
+    if (!json_is_number(value))
+        return refuse(r, at, "a number", value);
+    *out = (float)json_number_value(value);
+    if (isfinite(*out))
+        return true;
+    problem_answer(r, PROBLEM_INVALID_VALUE, at->text, "not finite as float32");
+    return false;
+}

@@ -1,0 +1,47 @@
+/* metrics - counters of the process in Prometheus' text format.
+ * Layer: server; depends on base.      Threads: any; relaxed atomics, no lock.
+ * Memory: fixed. No label has unbounded values: routes are templates, never the user. */
+#ifndef SERVER_METRICS_H
+#define SERVER_METRICS_H
+
+#include "base/buf.h"
+#include "server/serving.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { METRICS_MAX_ROUTES = 32, METRICS_BUCKETS = 14, METRICS_CLASSES = 5 };
+
+/* name, help */
+#define METRICS_COUNTERS(X)                                                                                  \
+    X(registrations, "Users registered or replaced")                                                         \
+    X(deletions, "Users deleted")                                                                            \
+    X(events, "Events recorded")                                                                             \
+    X(rejected_queue_full, "Requests refused because the queue of the workers was full")                     \
+    X(rejected_auth, "Requests refused for want of a valid token")                                           \
+    X(store_errors, "Reads and writes of the store that failed")                                             \
+    X(changes_followed, "Changes of other processes that were followed")                                     \
+    X(drained_requests, "Requests answered while draining")
+
+struct metrics {
+    atomic_uint_fast64_t requests[METRICS_MAX_ROUTES][METRICS_CLASSES];    /* by route and status / 100 - 1 */
+    atomic_uint_fast64_t buckets[METRICS_MAX_ROUTES][METRICS_BUCKETS + 1]; /* latency, not cumulated */
+    atomic_uint_fast64_t latency_ns[METRICS_MAX_ROUTES];
+#define X(name, help) atomic_uint_fast64_t name;
+    METRICS_COUNTERS(X)
+#undef X
+    atomic_long in_flight;   /* requests begun and not answered */
+    atomic_long connections; /* open */
+    atomic_long queued;      /* jobs waiting for a worker */
+};
+
+#define METRICS_ADD(m, name, n) atomic_fetch_add_explicit(&(m)->name, (n), memory_order_relaxed)
+
+/* Counts a request of a route (METRICS_MAX_ROUTES - 1 stands for none). */
+void metrics_request(struct metrics *m, size_t route, int status, int64_t ns);
+
+/* Appends all metrics. */
+void metrics_write(const struct metrics *m, const struct serving *serving, struct buf *out);
+
+#endif

@@ -1,0 +1,45 @@
+/* problem - refusals as RFC 9457 problem documents with a stable type; the one table of statuses.
+ * Layer: server; depends on base.      Threads: any. */
+#ifndef SERVER_PROBLEM_H
+#define SERVER_PROBLEM_H
+
+#include "server/request.h"
+
+/* code, type (urn:hypernet:problem:TYPE), status, title */
+#define PROBLEMS(X)                                                                                          \
+    X(PROBLEM_BAD_REQUEST, "bad-request", 400, "The request is malformed")                                   \
+    X(PROBLEM_MALFORMED_JSON, "malformed-json", 400, "The body is not JSON")                                 \
+    X(PROBLEM_UNAUTHORIZED, "unauthorized", 401, "A valid bearer token is needed")                           \
+    X(PROBLEM_ADMIN_OFF, "admin-off", 403, "Admin calls are off: the server has no admin token")             \
+    X(PROBLEM_UNKNOWN_PATH, "unknown-path", 404, "There is nothing at this path")                            \
+    X(PROBLEM_UNKNOWN_USER, "unknown-user", 404, "There is no such user")                                    \
+    X(PROBLEM_UNKNOWN_MODEL, "unknown-model", 404, "No model of this name is served")                        \
+    X(PROBLEM_WRONG_METHOD, "wrong-method", 405, "The path does not take this method")                       \
+    X(PROBLEM_TOO_LARGE, "too-large", 413, "The request is larger than a limit allows")                      \
+    X(PROBLEM_MEDIA_TYPE, "unsupported-media-type", 415, "The body's media type is not understood")          \
+    X(PROBLEM_INVALID_VALUE, "invalid-value", 422, "A value in the body is not valid")                       \
+    X(PROBLEM_UNKNOWN_ITEM, "unknown-item", 422, "There is no such item")                                    \
+    X(PROBLEM_ENCODER_MISSING, "encoder-missing", 422, "The model has no encoder; give an embedding")        \
+    X(PROBLEM_INTERNAL, "internal", 500, "The server failed")                                                \
+    X(PROBLEM_STORE, "store-failed", 500, "The store could not be read or written")                          \
+    X(PROBLEM_OVERLOADED, "overloaded", 503, "The server is busy; try again")                                \
+    X(PROBLEM_STORE_FULL, "store-full", 507, "The store's disk is full")
+
+enum problem {
+#define X(code, type, status, title) code,
+    PROBLEMS(X)
+#undef X
+};
+
+/* Answers r with a problem. pointer: a JSON pointer into the body, or NULL. detail: what is wrong and what to
+ * do. */
+void problem_answer(struct request *r, enum problem p, const char *pointer, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* The same for JSON that does not parse. */
+void problem_answer_json(struct request *r, int line, int column, const char *detail);
+
+/* Answers with what an error of a lower layer means to a caller. */
+void problem_answer_err(struct request *r, const struct err *e);
+
+#endif

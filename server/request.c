@@ -1,0 +1,120 @@
+/* The raw target is split before it is decoded, so that an id with an encoded slash stays one segment. */
+#include "server/request.h"
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/mem.h"
+
+#include <string.h>
+
+const char request_json[] = "application/json";
+
+static int hex_of(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+/* Decodes [from, to) in place. */
+static bool decode(char *from, char *to, bool plus_is_space, struct store_text *out)
+{
+    char *at = from;
+    for (char *p = from; p < to; p++) {
+        if (*p == '%') {
+            int high = to - p > 2 ? hex_of(p[1]) : -1, low = to - p > 2 ? hex_of(p[2]) : -1;
+            if (high < 0 || low < 0)
+                return false;
+            *at++ = (char)(high * 16 + low);
+            p += 2;
+        } else {
+            *at++ = *p == '+' && plus_is_space ? ' ' : *p;
+        }
+    }
+    *out = (struct store_text){from, (size_t)(at - from)};
+    return true;
+}
+
+static bool split_path(struct request *r, char *path, char *end)
+{
+    for (char *p = path; p < end;) {
+        if (*p != '/')
+            return false;
+        char *from = ++p;
+        while (p < end && *p != '/')
+            p++;
+        if (p == from && p == end)
+            break; /* "/" and a final slash */
+        if (r->n_segments == REQUEST_MAX_SEGMENTS || !decode(from, p, false, &r->segments[r->n_segments++]))
+            return false;
+    }
+    return true;
+}
+
+static bool split_query(struct request *r, char *query)
+{
+    while (*query) {
+        char *end = query + strcspn(query, "&"), *equals = memchr(query, '=', (size_t)(end - query));
+        char *next = *end ? end + 1 : end;
+        if (end > query) {
+            if (r->n_params == REQUEST_MAX_PARAMS)
+                return false;
+            struct request_param *param = &r->params[r->n_params++];
+            if (!decode(query, equals ? equals : end, true, &param->name) ||
+                !decode(equals ? equals + 1 : end, end, true, &param->value))
+                return false;
+        }
+        query = next;
+    }
+    return true;
+}
+
+struct request *request_new(const char *raw_target, size_t max_body_bytes)
+{
+    struct request *r = mem_zalloc_array(1, sizeof *r);
+    if (!r || !(r->target = mem_strdup(raw_target))) {
+        mem_free(r);
+        return NULL;
+    }
+    r->start_ns = clock_monotonic_ns();
+    buf_init(&r->body, max_body_bytes);
+    buf_init(&r->answer, LIMIT_RESPONSE_BYTES);
+    char *path_end = r->target + strcspn(r->target, "?"), *query = *path_end ? path_end + 1 : path_end;
+    r->bad_target = !split_path(r, r->target, path_end) || !split_query(r, query);
+    return r;
+}
+
+void request_free(struct request *r)
+{
+    if (!r)
+        return;
+    mem_free(r->target);
+    buf_fini(&r->body);
+    buf_fini(&r->answer);
+    mem_free(r);
+}
+
+bool text_is(struct store_text text, const char *word)
+{
+    return text.data && text.len == strlen(word) && memcmp(text.data, word, text.len) == 0;
+}
+
+struct store_text request_param_of(const struct request *r, const char *name)
+{
+    for (size_t i = 0; i < r->n_params; i++)
+        if (text_is(r->params[i].name, name))
+            return r->params[i].value;
+    return (struct store_text){NULL, 0};
+}
+
+struct buf *request_answer(struct request *r, int status, const char *content_type)
+{
+    r->status = status;
+    r->answer_type = content_type;
+    buf_reset(&r->answer);
+    return &r->answer;
+}

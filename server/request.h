@@ -1,0 +1,63 @@
+/* request - one HTTP request and its answer, as the API sees them: no socket, no library type.
+ * Layer: server; depends on base.      Threads: owned by one thread at a time (HTTP thread, then a worker,
+ * then back). Memory: one block for the request, its target's copy, the body up to its limit, the answer up
+ * to LIMIT_RESPONSE_BYTES. */
+#ifndef SERVER_REQUEST_H
+#define SERVER_REQUEST_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "store/store.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { REQUEST_MAX_SEGMENTS = 8, REQUEST_MAX_PARAMS = 32, REQUEST_ID_BYTES = 64 };
+
+struct request_param {
+    struct store_text name, value; /* percent-decoded */
+};
+
+struct route;
+
+struct request {
+    char *target;       /* a copy, decoded in place */
+    const char *method; /* borrowed from the connection */
+    bool bad_target;    /* a bad percent-encoding, too many segments or parameters */
+    size_t n_segments;
+    struct store_text segments[REQUEST_MAX_SEGMENTS]; /* of the path, percent-decoded */
+    size_t n_params;
+    struct request_param params[REQUEST_MAX_PARAMS];
+    struct store_text content_type, authorization; /* NULL data: none */
+    char id[REQUEST_ID_BYTES];                     /* the caller's X-Request-Id or our own */
+    struct buf body;
+    bool body_too_large;
+    const struct route *route; /* set by the router */
+    int64_t start_ns;
+
+    /* the answer */
+    int status;              /* 0: not answered yet */
+    const char *answer_type; /* its Content-Type; static */
+    struct buf answer;
+    const char *cache; /* "hit", "miss" or NULL: x-hypernet-cache */
+    const char *allow; /* of 405 and OPTIONS; static */
+    bool challenge;    /* WWW-Authenticate of 401 */
+    int retry_after_s; /* of 503; 0: none */
+};
+
+/* New request for a raw target ("/v1/users/a%2Fb?limit=5"); NULL when there is no memory. */
+struct request *request_new(const char *raw_target, size_t max_body_bytes);
+void request_free(struct request *r);
+
+/* The value of the first parameter of this name, or NULL data. */
+struct store_text request_param_of(const struct request *r, const char *name);
+
+/* Starts an answer: sets status and content type, empties the buffer; returns it. */
+struct buf *request_answer(struct request *r, int status, const char *content_type);
+
+bool text_is(struct store_text text, const char *word);
+
+extern const char request_json[]; /* "application/json" */
+
+#endif

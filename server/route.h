@@ -1,0 +1,40 @@
+/* route - which call a request makes: one table of paths and methods, with who may make it and what body it
+ * takes. Layer: server; depends on base.      Threads: the table is immutable. */
+#ifndef SERVER_ROUTE_H
+#define SERVER_ROUTE_H
+
+#include "server/request.h"
+
+#include <stddef.h>
+
+enum access { ACCESS_ALL, ACCESS_API, ACCESS_ADMIN };
+enum body_kind { BODY_NONE, BODY_JSON, BODY_JSON_OR_NDJSON };
+
+enum route_next { ROUTE_DONE, ROUTE_NEEDS_WORKER };
+
+struct api_thread;
+
+/* Answers r. Without may_block (the thread serves many connections) a call that would read or write the
+ * store, or take long, returns ROUTE_NEEDS_WORKER and has answered nothing. */
+typedef enum route_next route_fn(struct api_thread *t, struct request *r, bool may_block);
+
+struct route {
+    const char *method;
+    const char
+        *pattern; /* "/v1/users/{user}/recommendations": a braced segment matches any one that is not empty */
+    enum access access;
+    enum body_kind body;
+    const char *const *params; /* names of the query parameters it takes, NULL-terminated */
+    route_fn *run;
+};
+
+extern const struct route routes[];
+extern const size_t n_routes;
+
+/* Finds the route of r: sets r->route, or answers 400, 404, 405, or OPTIONS. HEAD is served as GET. */
+void route_find(struct request *r);
+
+/* The number of a route in the table, for metrics; n_routes for NULL. */
+size_t route_number(const struct route *route);
+
+#endif
