@@ -3,10 +3,10 @@
  * checks on what it is about to write. */
 #include "engine/model_ids.h"
 
+#include "base/hash.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "base/hash.h"
 
 #include <string.h>
 

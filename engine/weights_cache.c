@@ -22,8 +22,8 @@
 #include "engine/weights_cache.h"
 
 #include "base/clock.h"
-#include "base/mem.h"
 #include "base/hash.h"
+#include "base/mem.h"
 
 #include <assert.h>
 #include <pthread.h>

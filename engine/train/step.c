@@ -207,6 +207,8 @@ static void shard_linear_backward(const struct train_step *s, struct shard *h, s
 {
     size_t d = s->spec->d_item, len = h->hypernet.layout.len, columns = s->n_columns;
     memcpy(h->dx, h->target.dx, columns * d * sizeof *h->dx);
+    memset(h->dbias, 0,
+           columns * sizeof *h->dbias); /* blas_gemv leaves it as it is for a shard without samples */
     blas_gemv(BLAS_TRANSPOSED, n, columns, 1, h->scores, columns, h->hypernet.ones, 0, h->dbias);
     if (!s->spec->has_linear)
         return;
