@@ -79,11 +79,13 @@ enum err_code workers_start(size_t n_threads, size_t max_queue, const struct wor
     if (!code && w->n_failed)
         code = err_set(e, w->failure.code, "%s", w->failure.text);
     pthread_mutex_unlock(&w->lock);
-    if (code)
+    if (code) {
         workers_stop(w);
-    else
-        *out = w;
-    return code;
+        workers_free(w);
+        return code;
+    }
+    *out = w;
+    return ERR_OK;
 }
 
 bool worker_reserve(struct workers *w)
@@ -123,6 +125,13 @@ void workers_stop(struct workers *w)
     pthread_mutex_unlock(&w->lock);
     for (size_t i = 0; i < w->n_joinable; i++)
         pthread_join(w->threads[i], NULL);
+    w->n_joinable = 0;
+}
+
+void workers_free(struct workers *w)
+{
+    if (!w)
+        return;
     pthread_cond_destroy(&w->started);
     pthread_cond_destroy(&w->more);
     pthread_mutex_destroy(&w->lock);

@@ -1,0 +1,114 @@
+/* POST /v1/users/{user}/predictions: scores of given items, or of the caller's own input rows. */
+#include "server/api.h"
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "server/json_in.h"
+#include "server/problem.h"
+
+/* Beyond this many rows the call goes to a worker, so that others on the connection's thread do not wait. */
+enum { MOST_ROWS_AT_ONCE = 512 };
+
+static bool read_items(struct api_thread *t, struct request *r, size_t slot, const json_t *items,
+                       uint32_t *indices)
+{
+    const struct model *m = t->api->serving->models[slot].model;
+    struct json_place root = json_place_root(), list = json_place_key(&root, "items");
+    for (size_t i = 0; i < json_array_size(items); i++) {
+        const json_t *id = json_array_get(items, i);
+        struct json_place at = json_place_index(&list, i);
+        if (!json_is_string(id)) {
+            problem_answer(r, PROBLEM_INVALID_VALUE, at.text, "an item's id is a string");
+            return false;
+        }
+        long index = model_item_index(m, json_string_value(id), json_string_length(id));
+        if (index < 0) {
+            problem_answer(r, PROBLEM_UNKNOWN_ITEM, at.text, "model '%s' has no item '%.200s'", m->spec.name,
+                           json_string_value(id));
+            return false;
+        }
+        indices[i] = (uint32_t)index;
+    }
+    return true;
+}
+
+static bool read_rows(struct request *r, const json_t *inputs, size_t d, float *x)
+{
+    struct json_place root = json_place_root(), list = json_place_key(&root, "inputs");
+    for (size_t i = 0; i < json_array_size(inputs); i++) {
+        const json_t *row = json_array_get(inputs, i);
+        struct json_place at = json_place_index(&list, i);
+        if (!json_is_array(row) || json_array_size(row) != d) {
+            problem_answer(r, PROBLEM_INVALID_VALUE, at.text, "an input row is an array of %zu numbers", d);
+            return false;
+        }
+        for (size_t j = 0; j < d; j++) {
+            struct json_place cell = json_place_index(&at, j);
+            if (!json_in_float(r, json_array_get(row, j), &cell, &x[i * d + j]))
+                return false;
+        }
+    }
+    return true;
+}
+
+/* One of the two lists, with what was read from it. */
+struct rows {
+    const json_t *items, *inputs;
+    size_t n;
+    void *values; /* indices (n) or inputs (n, D) */
+};
+
+static bool read_body(struct api_thread *t, struct request *r, size_t slot, const json_t *root,
+                      struct rows *rows)
+{
+    static const char *const keys[] = {"items", "inputs", NULL};
+    struct json_place at = json_place_root();
+    size_t d = t->api->serving->models[slot].model->spec.d_item;
+    if (!json_in_object(r, root, &at, keys) ||
+        !json_in_array(r, root, "items", &at, LIMIT_PREDICTION_ROWS, false, &rows->items) ||
+        !json_in_array(r, root, "inputs", &at, LIMIT_PREDICTION_ROWS, false, &rows->inputs))
+        return false;
+    if (!rows->items == !rows->inputs) {
+        problem_answer(r, PROBLEM_INVALID_VALUE, "", "give either items or inputs");
+        return false;
+    }
+    rows->n = json_array_size(rows->items ? rows->items : rows->inputs);
+    rows->values = mem_alloc_array(rows->n, rows->items ? sizeof(uint32_t) : d * sizeof(float));
+    if (!rows->values) {
+        problem_answer(r, PROBLEM_OVERLOADED, NULL, "no memory for %zu rows", rows->n);
+        return false;
+    }
+    return rows->items ? read_items(t, r, slot, rows->items, rows->values)
+                       : read_rows(r, rows->inputs, d, rows->values);
+}
+
+enum route_next api_predict_post(struct api_thread *t, struct request *r, bool may_block)
+{
+    struct store_text user;
+    struct rows rows = {0};
+    struct weights *w = NULL;
+    bool cold;
+    size_t slot;
+    if (!api_user_id(r, 2, &user) || !api_model_slot(t, r, &slot))
+        return ROUTE_DONE;
+    json_t *root = json_in_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
+    enum route_next next = ROUTE_DONE;
+    if (!root || !read_body(t, r, slot, root, &rows))
+        goto out;
+    next = rows.n > MOST_ROWS_AT_ONCE && !may_block ? ROUTE_NEEDS_WORKER
+                                                    : api_weights(t, r, slot, user, may_block, &w, &cold);
+    if (next == ROUTE_NEEDS_WORKER || !w)
+        goto out;
+    struct err e = {0};
+    struct buf *out = request_answer(r, 200, request_json);
+    enum err_code code =
+        rows.items ? personal_predict_items(t->personal, slot, w, user, cold, rows.values, rows.n, out, &e)
+                   : personal_predict_rows(t->personal, slot, w, user, cold, rows.values, rows.n, out, &e);
+    if (code)
+        problem_answer_err(r, &e);
+out:
+    weights_unref(w);
+    mem_free(rows.values);
+    json_decref(root);
+    return next;
+}

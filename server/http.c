@@ -1,0 +1,414 @@
+/* How a request lives here. libmicrohttpd calls `begin_request` with the raw target, then `handle` at the
+ * headers, for each piece of the body, and at its end; `end_request` frees the state on every kind of end.
+ *
+ *   headers: route, token, media type and declared length are checked; a refusal waits for the end of the
+ * body, which is thrown away (a client that is still sending would not read it), unless the declared length
+ * is beyond the limit end:     what is cached is answered at once, in this thread; what may block gets a
+ * place in the queue, the connection is suspended, and only then is the job published; the worker resumes it
+ * and `handle` queues the answer
+ *
+ * While draining, answers carry Connection: close, so that clients and proxies leave before the stop. */
+#include "server/http.h"
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "server/problem.h"
+#include "server/worker.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct http_server {
+    struct MHD_Daemon *daemon;
+    struct workers *workers;
+    struct api *api;
+    struct http_config config;
+    pthread_key_t thread_key; /* an HTTP thread's struct api_thread */
+    char host[256];
+    int port;
+    int socket;
+};
+
+/* What hangs on a connection while a request lasts. */
+struct exchange {
+    struct http_server *server;
+    struct request *request;
+    struct MHD_Connection *connection;
+    bool begun;     /* headers were looked at */
+    bool suspended; /* a worker has or had it */
+};
+
+/* ---- the state of a request ---- */
+
+static void *begin_request(void *arg, const char *uri, struct MHD_Connection *connection)
+{
+    struct http_server *s = arg;
+    struct exchange *x = mem_zalloc_array(1, sizeof *x);
+    struct request *r = x ? request_new(uri, s->config.max_body_bytes) : NULL;
+    if (!r) {
+        mem_free(x);
+        return NULL; /* `handle` drops the connection */
+    }
+    *x = (struct exchange){.server = s, .request = r, .connection = connection};
+    METRICS_ADD(s->api->metrics, in_flight, 1);
+    return x;
+}
+
+static void end_request(void *arg, struct MHD_Connection *connection, void **state,
+                        enum MHD_RequestTerminationCode why)
+{
+    struct http_server *s = arg;
+    struct exchange *x = *state;
+    (void)connection;
+    (void)why;
+    if (!x)
+        return;
+    api_finish(s->api, x->request);
+    request_free(x->request);
+    mem_free(x);
+    *state = NULL;
+    METRICS_ADD(s->api->metrics, in_flight, -1);
+}
+
+static void count_connection(void *arg, struct MHD_Connection *connection, void **state,
+                             enum MHD_ConnectionNotificationCode code)
+{
+    struct http_server *s = arg;
+    (void)connection;
+    (void)state;
+    METRICS_ADD(s->api->metrics, connections, code == MHD_CONNECTION_NOTIFY_STARTED ? 1 : -1);
+}
+
+/* Paths and parameters are decoded by request.c from the raw target. */
+static size_t keep_escaped(void *arg, struct MHD_Connection *connection, char *text)
+{
+    (void)arg;
+    (void)connection;
+    return strlen(text);
+}
+
+static struct store_text header(struct MHD_Connection *connection, const char *name)
+{
+    const char *value = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+    return (struct store_text){value, value ? strlen(value) : 0};
+}
+
+/* The caller's id when it is harmless to print, else one of our own. */
+static void choose_id(struct request *r, struct store_text given)
+{
+    static atomic_ullong counter;
+    bool harmless = given.data && given.len > 0 && given.len < REQUEST_ID_BYTES;
+    for (size_t i = 0; harmless && i < given.len; i++)
+        harmless =
+            given.data[i] > ' ' && given.data[i] < 127 && given.data[i] != '"' && given.data[i] != '\\';
+    if (harmless) {
+        memcpy(r->id, given.data, given.len);
+        return;
+    }
+    unsigned long long n = atomic_fetch_add_explicit(&counter, 1, memory_order_relaxed);
+    (void)snprintf(r->id, sizeof r->id, "%llx-%x-%llx", (unsigned long long)clock_unix_ms(),
+                   (unsigned)getpid(), n);
+}
+
+/* ---- answers ---- */
+
+static enum MHD_Result queue_answer(struct exchange *x)
+{
+    struct request *r = x->request;
+    size_t n = 0;
+    char *bytes = buf_steal(&r->answer, &n);
+    if (!bytes) { /* out of memory while the answer was written, or it passed its limit */
+        n = 0;
+        if (r->status < 500)
+            r->status = 500;
+    }
+    struct MHD_Response *answer =
+        MHD_create_response_from_buffer(n, bytes, bytes ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+    if (!answer) {
+        mem_free(bytes);
+        return MHD_NO;
+    }
+    char number[16];
+    if (r->answer_type)
+        MHD_add_response_header(answer, "Content-Type", r->answer_type);
+    MHD_add_response_header(answer, "X-Request-Id", r->id);
+    if (r->cache)
+        MHD_add_response_header(answer, "x-hypernet-cache", r->cache);
+    if (r->allow)
+        MHD_add_response_header(answer, "Allow", r->allow);
+    if (r->challenge)
+        MHD_add_response_header(answer, "WWW-Authenticate", "Bearer realm=\"hypernet\"");
+    if (r->retry_after_s) {
+        (void)snprintf(number, sizeof number, "%d", r->retry_after_s);
+        MHD_add_response_header(answer, "Retry-After", number);
+    }
+    if (atomic_load_explicit(&x->server->api->draining, memory_order_relaxed)) {
+        MHD_add_response_header(answer, "Connection", "close");
+        METRICS_ADD(x->server->api->metrics, drained_requests, 1);
+    }
+    enum MHD_Result queued = MHD_queue_response(x->connection, (unsigned)r->status, answer);
+    MHD_destroy_response(answer);
+    return queued;
+}
+
+/* ---- workers ---- */
+
+static enum err_code worker_start(void *arg, void **thread, struct err *e)
+{
+    struct http_server *s = arg;
+    return api_thread_new(s->api, true, (struct api_thread **)thread, e);
+}
+
+static void worker_run(void *arg, void *thread, void *job)
+{
+    struct exchange *x = job;
+    (void)arg;
+    METRICS_ADD(x->server->api->metrics, queued, -1);
+    (void)api_run(thread, x->request, true);
+    MHD_resume_connection(x->connection);
+}
+
+static void worker_stop(void *arg, void *thread)
+{
+    (void)arg;
+    api_thread_free(thread);
+}
+
+static void hand_over(struct exchange *x)
+{
+    struct http_server *s = x->server;
+    if (!worker_reserve(s->workers)) {
+        METRICS_ADD(s->api->metrics, rejected_queue_full, 1);
+        problem_answer(x->request, PROBLEM_OVERLOADED, NULL,
+                       "%zu requests wait already (--max-queue); try again in a second", s->config.max_queue);
+        return;
+    }
+    x->suspended = true;
+    METRICS_ADD(s->api->metrics, queued, 1);
+    MHD_suspend_connection(x->connection);
+    worker_submit(s->workers, x); /* from here on the exchange is the worker's until it resumes */
+}
+
+/* ---- the handler ---- */
+
+static struct api_thread *own_thread(struct http_server *s)
+{
+    struct api_thread *t = pthread_getspecific(s->thread_key);
+    struct err e = {0};
+    if (!t && api_thread_new(s->api, false, &t, &e) == ERR_OK && pthread_setspecific(s->thread_key, t)) {
+        api_thread_free(t);
+        t = NULL;
+    }
+    return t;
+}
+
+static void free_thread(void *thread)
+{
+    api_thread_free(thread);
+}
+
+/* Looks at the headers. False when the connection must be dropped. */
+static void look_at_headers(struct exchange *x, const char *method)
+{
+    struct request *r = x->request;
+    x->begun = true;
+    r->method = method;
+    r->content_type = header(x->connection, "Content-Type");
+    r->authorization = header(x->connection, "Authorization");
+    choose_id(r, header(x->connection, "X-Request-Id"));
+    api_begin(x->server->api, r);
+    struct store_text length = header(x->connection, "Content-Length");
+    if (!r->status && length.data && strtoull(length.data, NULL, 10) > x->server->config.max_body_bytes)
+        r->body_too_large = true;
+}
+
+static void answer_too_large(struct exchange *x)
+{
+    problem_answer(x->request, PROBLEM_TOO_LARGE, NULL, "a body may have %zu bytes (--max-body-bytes)",
+                   x->server->config.max_body_bytes);
+}
+
+/* A piece of the body: kept, or thrown away when the answer is known already. */
+static enum MHD_Result take_piece(struct exchange *x, const char *bytes, size_t n)
+{
+    struct request *r = x->request;
+    if (r->status || r->body_too_large)
+        return MHD_YES;
+    buf_add(&r->body, bytes, n);
+    if (r->body.failed == ERR_LIMIT) {
+        r->body_too_large = true;
+        buf_fini(&r->body);
+    }
+    return r->body.failed == ERR_NOMEM ? MHD_NO : MHD_YES;
+}
+
+static void run_call(struct exchange *x)
+{
+    struct request *r = x->request;
+    if (r->body_too_large) {
+        answer_too_large(x);
+        return;
+    }
+    struct api_thread *t = own_thread(x->server);
+    if (!t)
+        problem_answer(r, PROBLEM_OVERLOADED, NULL, "no memory for this thread's workspace");
+    else if (api_run(t, r, false) == ROUTE_NEEDS_WORKER)
+        hand_over(x);
+}
+
+static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *url,
+                              const char *method, const char *version, const char *upload,
+                              size_t *upload_size, void **state)
+{
+    struct exchange *x = *state;
+    (void)arg;
+    (void)url;
+    (void)version;
+    (void)connection;
+    if (!x)
+        return MHD_NO;
+    if (!x->begun) {
+        look_at_headers(x, method);
+        if (x->request->body_too_large && *upload_size == 0) {
+            answer_too_large(
+                x); /* before the body is sent: the client hears of the limit, not of a broken pipe */
+            return queue_answer(x);
+        }
+        return MHD_YES;
+    }
+    if (*upload_size) {
+        size_t n = *upload_size;
+        *upload_size = 0;
+        return take_piece(x, upload, n);
+    }
+    if (!x->request->status && !x->suspended) {
+        run_call(x);
+        if (x->suspended)
+            return MHD_YES; /* called again once a worker resumed the connection; x may be in its hands */
+    }
+    return queue_answer(x);
+}
+
+/* ---- start and stop ---- */
+
+bool http_split_listen(const char *listen, char host[256], char port[8])
+{
+    const char *colon = strrchr(listen, ':');
+    if (!colon || colon == listen || strlen(colon + 1) == 0 || strlen(colon + 1) > 5 ||
+        strspn(colon + 1, "0123456789") != strlen(colon + 1) || strtoul(colon + 1, NULL, 10) > 65535)
+        return false;
+    size_t n = (size_t)(colon - listen);
+    if (listen[0] == '[' && colon[-1] == ']') {
+        listen++;
+        n -= 2;
+    }
+    if (n == 0 || n > 255)
+        return false;
+    memcpy(host, listen, n);
+    host[n] = '\0';
+    memcpy(port, colon + 1, strlen(colon + 1) + 1);
+    return true;
+}
+
+static enum err_code open_socket(struct http_server *s, struct err *e)
+{
+    char port[8];
+    if (!http_split_listen(s->config.listen, s->host, port))
+        return err_set(e, ERR_INVALID, "--listen takes HOST:PORT, not '%s'", s->config.listen);
+    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM},
+                    *found = NULL;
+    int failed = getaddrinfo(s->host, port, &hints, &found), on = 1;
+    if (failed)
+        return err_set(e, ERR_INVALID, "cannot listen on '%s': %s", s->config.listen, gai_strerror(failed));
+    s->socket = socket(found->ai_family, found->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (s->socket >= 0)
+        (void)setsockopt(s->socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    enum err_code code = ERR_OK;
+    if (s->socket < 0 || bind(s->socket, found->ai_addr, found->ai_addrlen) || listen(s->socket, 1024))
+        code = err_set(e, ERR_IO, "cannot listen on '%s': %s", s->config.listen, strerror(errno));
+    freeaddrinfo(found);
+    struct sockaddr_storage bound;
+    socklen_t size = sizeof bound;
+    if (!code && getsockname(s->socket, (struct sockaddr *)&bound, &size) == 0)
+        s->port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)(void *)&bound)->sin6_port
+                                                    : ((struct sockaddr_in *)(void *)&bound)->sin_port);
+    return code;
+}
+
+static enum err_code start_daemon(struct http_server *s, struct err *e)
+{
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME;
+    s->daemon = MHD_start_daemon(
+        flags, 0, NULL, NULL, handle, s, MHD_OPTION_LISTEN_SOCKET, s->socket, MHD_OPTION_URI_LOG_CALLBACK,
+        begin_request, s, MHD_OPTION_NOTIFY_COMPLETED, end_request, s, MHD_OPTION_NOTIFY_CONNECTION,
+        count_connection, s, MHD_OPTION_UNESCAPE_CALLBACK, keep_escaped, s, MHD_OPTION_THREAD_POOL_SIZE,
+        (unsigned)s->config.n_threads, MHD_OPTION_CONNECTION_LIMIT, (unsigned)s->config.max_connections,
+        MHD_OPTION_CONNECTION_TIMEOUT, s->config.timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)32 * 1024, MHD_OPTION_END);
+    return s->daemon ? ERR_OK
+                     : err_set(e, ERR_IO, "the HTTP server did not start on '%s': %s", s->config.listen,
+                               strerror(errno));
+}
+
+enum err_code http_start(const struct http_config *config, struct api *api, struct http_server **out,
+                         struct err *e)
+{
+    struct http_server *s = mem_zalloc_array(1, sizeof *s);
+    if (!s)
+        return err_set(e, ERR_NOMEM, "no memory for the HTTP server");
+    s->config = *config;
+    s->api = api;
+    s->socket = -1;
+    struct worker_calls calls = {s, worker_start, worker_run, worker_stop};
+    pthread_key_create(&s->thread_key, free_thread);
+    enum err_code code = open_socket(s, e);
+    if (!code)
+        code = workers_start(config->n_workers, config->max_queue, &calls, &s->workers, e);
+    if (!code)
+        code = start_daemon(s, e);
+    if (code) {
+        workers_stop(s->workers);
+        workers_free(s->workers);
+        if (s->socket >= 0)
+            (void)close(s->socket);
+        pthread_key_delete(s->thread_key);
+        mem_free(s);
+        return code;
+    }
+    *out = s;
+    return ERR_OK;
+}
+
+void http_url(const struct http_server *s, char *out, size_t size)
+{
+    bool ipv6 = strchr(s->host, ':') != NULL;
+    (void)snprintf(out, size, "http://%s%s%s:%d", ipv6 ? "[" : "", s->host, ipv6 ? "]" : "", s->port);
+}
+
+void http_stop(struct http_server *s, unsigned most_s)
+{
+    MHD_socket listening = MHD_quiesce_daemon(s->daemon);
+    int64_t end_ns = clock_monotonic_ns() + (int64_t)most_s * 1000000000;
+    while (atomic_load(&s->api->metrics->in_flight) > 0 && clock_monotonic_ns() < end_ns)
+        (void)usleep(2000);
+    /* Jobs first: every suspended connection is resumed by its job, and the daemon must not stop before that.
+     */
+    workers_stop(s->workers);
+    MHD_stop_daemon(s->daemon);
+    workers_free(s->workers);
+    if (listening != MHD_INVALID_SOCKET)
+        (void)close(listening);
+    pthread_key_delete(s->thread_key);
+    mem_free(s);
+}

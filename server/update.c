@@ -1,0 +1,205 @@
+/* The transaction is begun here and ended here: a failure at any point rolls all of it back. */
+#include "server/update.h"
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "server/context.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Reads the user back and stores its context for the model in a slot; a given embedding stays what it is. */
+static enum err_code encode_for(struct api_thread *t, size_t slot, struct store_text id, struct err *e)
+{
+    const struct model_spec *spec = &t->api->serving->models[slot].model->spec;
+    struct store_context_key key = {spec->name, spec->version, "user"};
+    struct store_user *user = personal_user_record(t->personal);
+    struct context_maker *maker;
+    const float *c;
+    enum err_code code = store_read_user(t->conn, id, &key, user, e);
+    if (code || user->embedding_given || !spec->encoder.present)
+        return code;
+    if (user->n_interactions > LIMIT_USER_INTERACTIONS)
+        return err_set(e, ERR_LIMIT, "user '%.*s' would have %zu interactions; at most %d are kept",
+                       (int)id.len, id.data, user->n_interactions, LIMIT_USER_INTERACTIONS);
+    code = personal_maker(t->personal, slot, &maker, e);
+    if (!code)
+        code = context_encode(maker, personal_items(t->personal, slot), user, &c, e);
+    return code ? code
+                : store_put_context(t->conn, &key, id, user->revision, false, c, spec->d_context * sizeof *c,
+                                    e);
+}
+
+static enum err_code encode(struct api_thread *t, struct store_text id, struct err *e)
+{
+    enum err_code code = ERR_OK;
+    for (size_t slot = 0; slot < t->api->serving->n_models && !code; slot++)
+        code = encode_for(t, slot, id, e);
+    return code;
+}
+
+static enum err_code put_interaction(struct api_thread *t, struct store_text user,
+                                     const struct update_interaction *x, struct update_fault *fault,
+                                     struct err *e)
+{
+    int64_t key;
+    enum err_code code = store_item_key_of(t->conn, x->item, &key, e);
+    if (code) {
+        fault->unknown_item = code == ERR_NOTFOUND;
+        return code;
+    }
+    return store_put_interaction(t->conn, user, x->item, x->weight, x->rating, x->timestamp, NULL, e);
+}
+
+/* ---- registrations ---- */
+
+static const char *source_of(const struct registration *g)
+{
+    if (g->embedding)
+        return "embedding";
+    if (g->n_interactions)
+        return "interactions";
+    return g->profile.data ? "profile" : "prior";
+}
+
+static enum err_code put_embedding(struct api_thread *t, const struct registration *g, struct err *e)
+{
+    const struct model_spec *spec = &t->api->serving->models[g->slot].model->spec;
+    struct store_context_key key = {spec->name, spec->version, "user"};
+    return store_put_context(t->conn, &key, g->id, g->revision, true, g->embedding,
+                             spec->d_context * sizeof *g->embedding, e);
+}
+
+static enum err_code register_one(struct api_thread *t, struct registration *g, struct update_fault *fault,
+                                  struct err *e)
+{
+    enum err_code code = store_put_user(t->conn, g->id, g->profile, &g->revision, &g->created, e);
+    if (!code && !g->created)
+        code = store_clear_user(t->conn, g->id, e);
+    for (size_t i = 0; i < g->n_interactions && !code; i++) {
+        fault->interaction = i;
+        code = put_interaction(t, g->id, &g->interactions[i], fault, e);
+    }
+    if (code)
+        return code;
+    fault->interaction = SIZE_MAX;
+    if (g->embedding)
+        code = put_embedding(t, g, e);
+    g->source = source_of(g);
+    return code ? code : encode(t, g->id, e);
+}
+
+/* Ends the transaction one way or the other. */
+static enum err_code finish(struct api_thread *t, enum err_code code, struct err *e)
+{
+    if (!code)
+        return store_commit(t->conn, e);
+    store_rollback(t->conn);
+    return code;
+}
+
+enum err_code update_register(struct api_thread *t, struct registration *list, size_t n,
+                              struct update_fault *fault, struct err *e)
+{
+    *fault = (struct update_fault){.interaction = SIZE_MAX};
+    enum err_code code = store_begin(t->conn, e);
+    if (code)
+        return code;
+    for (size_t i = 0; i < n && !code; i++) {
+        fault->index = i;
+        code = register_one(t, &list[i], fault, e);
+    }
+    code = finish(t, code, e);
+    if (code)
+        return code;
+    for (size_t i = 0; i < n; i++)
+        serving_drop_user(t->api->serving, list[i].id);
+    METRICS_ADD(t->api->metrics, registrations, n);
+    return ERR_OK;
+}
+
+/* ---- events ---- */
+
+/* An event with its place in the request, so that sorting by user keeps the order within a user. */
+struct placed {
+    const struct update_interaction *x;
+    size_t index;
+};
+
+static int by_user(const void *a, const void *b)
+{
+    const struct placed *p = a, *q = b;
+    size_t n = p->x->user.len < q->x->user.len ? p->x->user.len : q->x->user.len;
+    int order = memcmp(p->x->user.data, q->x->user.data, n);
+    if (order == 0)
+        order = (p->x->user.len > q->x->user.len) - (p->x->user.len < q->x->user.len);
+    return order ? order : (p->index > q->index) - (p->index < q->index);
+}
+
+static bool same_user(const struct placed *a, const struct placed *b)
+{
+    return a->x->user.len == b->x->user.len && memcmp(a->x->user.data, b->x->user.data, a->x->user.len) == 0;
+}
+
+/* The events of one user: [from, to) of the sorted list. */
+static enum err_code record_user(struct api_thread *t, const struct placed *list, size_t from, size_t to,
+                                 struct update_touched *touched, struct update_fault *fault, struct err *e)
+{
+    touched->user = list[from].x->user;
+    fault->index = list[from].index;
+    enum err_code code = store_touch_user(t->conn, touched->user, &touched->revision, e);
+    if (code == ERR_NOTFOUND)
+        fault->unknown_user = true;
+    for (size_t i = from; i < to && !code; i++) {
+        fault->index = list[i].index;
+        code = put_interaction(t, touched->user, list[i].x, fault, e);
+    }
+    return code ? code : encode(t, touched->user, e);
+}
+
+enum err_code update_events(struct api_thread *t, struct update_interaction *events, size_t n,
+                            struct update_touched *touched, size_t *n_touched, struct update_fault *fault,
+                            struct err *e)
+{
+    *fault = (struct update_fault){.interaction = SIZE_MAX};
+    *n_touched = 0;
+    struct placed *list = mem_alloc_array(n, sizeof *list);
+    if (!list)
+        return err_set(e, ERR_NOMEM, "no memory for %zu events", n);
+    for (size_t i = 0; i < n; i++)
+        list[i] = (struct placed){&events[i], i};
+    if (n > 1)
+        qsort(list, n, sizeof *list, by_user);
+    enum err_code code = store_begin(t->conn, e);
+    if (!code) {
+        for (size_t from = 0, to; from < n && !code; from = to) {
+            for (to = from + 1; to < n && same_user(&list[from], &list[to]);)
+                to++;
+            code = record_user(t, list, from, to, &touched[(*n_touched)++], fault, e);
+        }
+        code = finish(t, code, e);
+    }
+    mem_free(list);
+    if (code)
+        return code;
+    for (size_t i = 0; i < *n_touched; i++)
+        serving_drop_user(t->api->serving, touched[i].user);
+    METRICS_ADD(t->api->metrics, events, n);
+    return ERR_OK;
+}
+
+/* ---- deletion ---- */
+
+enum err_code update_delete(struct api_thread *t, struct store_text user, struct err *e)
+{
+    enum err_code code = store_begin(t->conn, e);
+    if (code)
+        return code;
+    code = finish(t, store_delete_user(t->conn, user, e), e);
+    if (code)
+        return code;
+    serving_drop_user(t->api->serving, user);
+    METRICS_ADD(t->api->metrics, deletions, 1);
+    return ERR_OK;
+}

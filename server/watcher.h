@@ -1,0 +1,20 @@
+/* watcher - follows what other processes write to the store: cached weights of changed users are dropped,
+ * item tables are read anew. Layer: server.       Threads: one of its own, with its own connection to the
+ * store. A change of another process is followed within WATCHER_PERIOD_MS plus the time of a read; a cached
+ * user costs no read. */
+#ifndef SERVER_WATCHER_H
+#define SERVER_WATCHER_H
+
+#include "base/err.h"
+#include "server/metrics.h"
+#include "server/serving.h"
+
+enum { WATCHER_PERIOD_MS = 100 };
+
+struct watcher;
+
+enum err_code watcher_start(struct serving *serving, struct metrics *metrics, struct watcher **out,
+                            struct err *e) ERR_MUST_CHECK;
+void watcher_stop(struct watcher *w); /* NULL is allowed */
+
+#endif
