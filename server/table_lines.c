@@ -1,0 +1,225 @@
+/* zlib's gzread reads plain and gzip files alike, so there is one path for both. Lines are views into one
+ * block: only the unfinished line at its end is moved before the next read. */
+#include "server/table_lines.h"
+
+#include "base/limits.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlib.h>
+
+enum { FIRST_CAPACITY = 256 * 1024, MOST_CAPACITY = 2 * LIMIT_LINE_BYTES };
+
+struct table_lines {
+    gzFile file;
+    char *name;
+    char *data;           /* (capacity) */
+    size_t capacity;      /* FIRST_CAPACITY, grown up to MOST_CAPACITY */
+    size_t start, end;    /* what was read and not yet given out */
+    size_t last_start;    /* where the last line began, for table_lines_again */
+    uint64_t number;      /* lines given out or left out so far */
+    uint64_t last_number; /* the same before the last line */
+    bool ended;           /* the file has no more bytes */
+};
+
+static enum err_code open_file(struct table_lines *l, const char *path, struct err *e)
+{
+    bool is_stdin = strcmp(path, "-") == 0;
+    int fd = is_stdin ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_set(e, errno == ENOENT ? ERR_NOTFOUND : ERR_IO, "cannot open %s: %s", l->name,
+                       strerror(errno));
+    l->file = gzdopen(fd, "rb");
+    if (!l->file) {
+        (void)close(fd);
+        return err_set(e, ERR_NOMEM, "no memory to read %s", l->name);
+    }
+    (void)gzbuffer(l->file, 128 * 1024); /* fails only after the first read */
+    return ERR_OK;
+}
+
+enum err_code table_lines_open(const char *path, struct table_lines **out, struct err *e)
+{
+    struct table_lines *l = mem_zalloc_array(1, sizeof *l);
+    if (!l)
+        return err_set(e, ERR_NOMEM, "no memory to read %s", path);
+    l->name = mem_strdup(strcmp(path, "-") == 0 ? "standard input" : path);
+    l->data = mem_alloc(FIRST_CAPACITY);
+    l->capacity = FIRST_CAPACITY;
+    enum err_code code =
+        l->name && l->data ? open_file(l, path, e) : err_set(e, ERR_NOMEM, "no memory to read %s", path);
+    if (code) {
+        table_lines_close(l);
+        return code;
+    }
+    *out = l;
+    return ERR_OK;
+}
+
+void table_lines_close(struct table_lines *l)
+{
+    if (!l)
+        return;
+    if (l->file)
+        (void)gzclose_r(l->file); /* reading only: nothing can be lost */
+    mem_free(l->data);
+    mem_free(l->name);
+    mem_free(l);
+}
+
+const char *table_lines_name(const struct table_lines *l)
+{
+    return l->name;
+}
+
+/* Why gzread stopped. A file cut short shows as Z_BUF_ERROR after its last good byte. */
+static enum err_code reading_failed(struct table_lines *l, int zlib_error, const char *text, struct err *e)
+{
+    if (zlib_error == Z_ERRNO)
+        return err_set(e, ERR_IO, "cannot read %s: %s", l->name, strerror(errno));
+    if (zlib_error == Z_MEM_ERROR)
+        return err_set(e, ERR_NOMEM, "no memory to read %s", l->name);
+    if (zlib_error == Z_BUF_ERROR)
+        return err_set(e, ERR_CORRUPT, "%s: the gzip file ends in the middle; fetch it again", l->name);
+    return err_set(e, ERR_CORRUPT, "%s: damaged gzip file (%s); fetch it again", l->name, text);
+}
+
+/* Reads more behind the unfinished line; the caller has seen that it is not too long. */
+static enum err_code fill(struct table_lines *l, struct err *e)
+{
+    memmove(l->data, l->data + l->start, l->end - l->start);
+    l->end -= l->start;
+    l->start = 0;
+    if (l->end == l->capacity) {
+        char *bigger = mem_realloc_array(l->data, l->capacity * 2, 1);
+        if (!bigger)
+            return err_set(e, ERR_NOMEM, "no memory for a line of %s", l->name);
+        l->data = bigger;
+        l->capacity *= 2;
+    }
+    int n = gzread(l->file, l->data + l->end, (unsigned)(l->capacity - l->end));
+    int zlib_error = Z_OK;
+    const char *text = "";
+    if (n <= 0)
+        text = gzerror(l->file, &zlib_error);
+    if (n < 0 || (zlib_error != Z_OK && zlib_error != Z_STREAM_END))
+        return reading_failed(l, zlib_error, text, e);
+    l->end += (size_t)n;
+    l->ended = n == 0;
+    return ERR_OK;
+}
+
+/* Where CSV quoting stands between two looks at a growing record. */
+struct quotes {
+    bool inside;      /* between an opening quote and its end */
+    bool field_start; /* the next byte begins a field */
+};
+
+/* The \n that ends a CSV record, or NULL; looks from *seen on. A quote opens only at the start of a field. */
+static char *find_record_end(char *data, size_t n, size_t *seen, struct quotes *q)
+{
+    for (; *seen < n; ++*seen) {
+        char c = data[*seen];
+        if (q->inside) {
+            if (c == '"') /* a doubled one opens again at once */
+                q->inside = false;
+        } else if (c == '"' && (q->field_start || (*seen && data[*seen - 1] == '"'))) {
+            q->inside = true;
+        } else if (c == '\n') {
+            return data + *seen;
+        }
+        q->field_start = !q->inside && c == ',';
+    }
+    return NULL;
+}
+
+static char *find_end(struct table_lines *l, bool quoted, size_t *seen, struct quotes *q)
+{
+    char *data = l->data + l->start;
+    size_t n = l->end - l->start;
+    if (quoted)
+        return find_record_end(data, n, seen, q);
+    char *end = memchr(data + *seen, '\n', n - *seen);
+    *seen = n;
+    return end;
+}
+
+/* Leaves out what is left of a line that is too long. */
+static enum err_code skip_line(struct table_lines *l, struct err *e)
+{
+    for (;;) {
+        char *end = memchr(l->data + l->start, '\n', l->end - l->start);
+        if (end) {
+            l->start = (size_t)(end - l->data) + 1;
+            break;
+        }
+        l->start = l->end;
+        if (l->ended)
+            break;
+        enum err_code code = fill(l, e);
+        if (code)
+            return code;
+    }
+    l->number++;
+    return err_set(e, ERR_INVALID, "%s:%llu: the line is longer than %d bytes", l->name,
+                   (unsigned long long)l->number, LIMIT_LINE_BYTES);
+}
+
+/* The next line as it stands, blank or not; l->start is behind it. */
+static enum err_code next_raw(struct table_lines *l, bool quoted, struct table_line *line, bool *got,
+                              struct err *e)
+{
+    size_t seen = 0;
+    struct quotes q = {.field_start = true};
+    char *end = NULL;
+    for (;;) {
+        end = find_end(l, quoted, &seen, &q);
+        size_t n = end ? (size_t)(end - l->data) - l->start : l->end - l->start;
+        if (n > LIMIT_LINE_BYTES)
+            return skip_line(l, e);
+        if (end || l->ended)
+            break;
+        enum err_code code = fill(l, e);
+        if (code)
+            return code;
+    }
+    *got = end || l->start < l->end;
+    if (!*got)
+        return ERR_OK;
+    l->last_start = l->start;
+    l->last_number = l->number;
+    char *stop = end ? end : l->data + l->end;
+    *line = (struct table_line){l->data + l->start, (size_t)(stop - l->data) - l->start, l->number + 1};
+    l->start = (size_t)(stop - l->data) + (end ? 1 : 0);
+    l->number++;
+    for (const char *p = line->data; quoted && (p = memchr(p, '\n', (size_t)(stop - p))); p++)
+        l->number++;
+    return ERR_OK;
+}
+
+enum err_code table_lines_next(struct table_lines *l, bool quoted, struct table_line *line, bool *got,
+                               struct err *e)
+{
+    for (;;) {
+        enum err_code code = next_raw(l, quoted, line, got, e);
+        if (code || !*got)
+            return code;
+        if (line->number == 1 && line->len >= 3 && memcmp(line->data, "\xef\xbb\xbf", 3) == 0) {
+            line->data += 3;
+            line->len -= 3;
+        }
+        if (line->len && line->data[line->len - 1] == '\r')
+            line->len--;
+        if (line->len)
+            return ERR_OK;
+    }
+}
+
+void table_lines_again(struct table_lines *l)
+{
+    l->start = l->last_start;
+    l->number = l->last_number;
+}
