@@ -112,31 +112,31 @@ static enum err_code fill(struct table_lines *l, struct err *e)
     return ERR_OK;
 }
 
-/* Where CSV quoting stands between two looks at a growing record. */
-struct quotes {
-    bool inside;      /* between an opening quote and its end */
-    bool field_start; /* the next byte begins a field */
-};
+/* Where CSV quoting stands between two looks at a growing record. A quote opens only at the start of a field,
+ * so that a stray one spoils its own line and not the rest of the file. */
+enum quotes { FIELD_START, PLAIN, INSIDE, CLOSED };
 
-/* The \n that ends a CSV record, or NULL; looks from *seen on. A quote opens only at the start of a field. */
-static char *find_record_end(char *data, size_t n, size_t *seen, struct quotes *q)
+static enum quotes next_quotes(enum quotes q, char c)
+{
+    if (q == INSIDE)
+        return c == '"' ? CLOSED : INSIDE;
+    if (c == ',')
+        return FIELD_START;
+    return c == '"' && q != PLAIN ? INSIDE : PLAIN; /* behind CLOSED: the second half of a doubled quote */
+}
+
+/* The \n that ends a CSV record, or NULL; looks from *seen on. */
+static char *find_record_end(char *data, size_t n, size_t *seen, enum quotes *q)
 {
     for (; *seen < n; ++*seen) {
-        char c = data[*seen];
-        if (q->inside) {
-            if (c == '"') /* a doubled one opens again at once */
-                q->inside = false;
-        } else if (c == '"' && (q->field_start || (*seen && data[*seen - 1] == '"'))) {
-            q->inside = true;
-        } else if (c == '\n') {
+        if (data[*seen] == '\n' && *q != INSIDE)
             return data + *seen;
-        }
-        q->field_start = !q->inside && c == ',';
+        *q = next_quotes(*q, data[*seen]);
     }
     return NULL;
 }
 
-static char *find_end(struct table_lines *l, bool quoted, size_t *seen, struct quotes *q)
+static char *find_end(struct table_lines *l, bool quoted, size_t *seen, enum quotes *q)
 {
     char *data = l->data + l->start;
     size_t n = l->end - l->start;
@@ -173,7 +173,7 @@ static enum err_code next_raw(struct table_lines *l, bool quoted, struct table_l
                               struct err *e)
 {
     size_t seen = 0;
-    struct quotes q = {.field_start = true};
+    enum quotes q = FIELD_START;
     char *end = NULL;
     for (;;) {
         end = find_end(l, quoted, &seen, &q);
