@@ -1,0 +1,81 @@
+/* table - rows of users, items, interactions, contexts and candidates out of text files.
+ * Layer: server; depends on base, zlib, jansson and store's struct store_text.   Threads: confined to its
+ * thread. Memory: one line and its fields, whatever the size of the file.
+ *
+ * CSV (RFC 4180) and TSV with a header, NDJSON, MovieLens `::` files, u.data, u.user and u.item; gzip is seen
+ * through; "-" is standard input. Columns are found by name:
+ *   user        user user_id userid uid
+ *   item        item item_id itemid movie_id movieid iid
+ *   rating      rating score stars
+ *   weight      weight count
+ *   timestamp   timestamp ts time date datetime       seconds, or ISO 8601
+ *   title       title name
+ *   categories  categories genres tags                `a|b|c`; in NDJSON an array too
+ *   embedding   embedding context vector              a JSON array, or numbers with spaces between
+ * A candidates file has no header: each line is a user and any number of items. */
+#ifndef SERVER_TABLE_H
+#define SERVER_TABLE_H
+
+#include "base/err.h"
+#include "store/store.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum table_kind {
+    TABLE_INTERACTIONS, /* user item [rating] [weight] [timestamp] */
+    TABLE_USERS,        /* user + profile */
+    TABLE_ITEMS,        /* item [title] [categories] + metadata */
+    TABLE_CONTEXTS,     /* user embedding */
+    TABLE_CANDIDATES    /* user, then items */
+};
+
+enum table_format {
+    TABLE_AUTO,
+    TABLE_CSV,
+    TABLE_TSV,
+    TABLE_NDJSON,
+    TABLE_DAT,    /* MovieLens ratings.dat, users.dat, movies.dat: `::` between fields */
+    TABLE_U_DATA, /* user, item, rating, timestamp; tabs, no header */
+    TABLE_U_USER, /* user|age|gender|occupation|zip */
+    TABLE_U_ITEM  /* item|title|release date|video release date|URL|19 genre flags; Latin-1 */
+};
+
+/* One row; everything is borrowed until the next call of table_next. Texts are UTF-8 without zero bytes, and
+ * within the limits of base/limits.h; NULL data: absent. */
+struct table_row {
+    uint64_t line;
+    struct store_text user, item;
+    double weight;     /* finite, > 0; 1 when none is given */
+    double rating;     /* finite; NAN when none is given */
+    int64_t timestamp; /* seconds; 0 when none is given */
+    struct store_text title;
+    struct store_text categories; /* a JSON array of strings */
+    struct store_text object;     /* a JSON object: the profile of a user, the metadata of an item */
+    const float *embedding;       /* (n_embedding) finite */
+    size_t n_embedding;
+    const struct store_text *items; /* (n_items) of a candidates line */
+    size_t n_items;
+};
+
+struct table;
+
+/* Opens a file and reads its header. Errors name the file: ERR_NOTFOUND, ERR_IO, ERR_CORRUPT, ERR_NOMEM;
+ * ERR_INVALID when the header lacks a column that the kind needs, or the format has no such kind. An empty
+ * file is a table without rows. */
+enum err_code table_open(const char *path, enum table_kind kind, enum table_format format, struct table **out,
+                         struct err *e) ERR_MUST_CHECK;
+void table_close(struct table *t); /* NULL is allowed */
+
+/* The next row; *got is false at the end. ERR_INVALID, `file:line: reason`, is a bad line: the next call goes
+ * on behind it. Every other error is final. */
+enum err_code table_next(struct table *t, struct table_row *row, bool *got, struct err *e) ERR_MUST_CHECK;
+
+/* The format that was found or forced. */
+enum table_format table_format_of(const struct table *t);
+
+/* "auto", "csv", ... as --format has them; false when there is no such format. */
+bool table_format_parse(const char *name, enum table_format *out);
+
+#endif

@@ -1,0 +1,252 @@
+/* The names of columns. Data sets call the same thing by many names; those in wide use are listed here, and
+ * the canonical name wins where a file has several of them. */
+#include "server/table_format.h"
+
+#include "base/mem.h"
+#include "server/table_value.h"
+
+#include <string.h>
+
+struct synonyms {
+    enum table_role role;
+    unsigned kinds;       /* bits of enum table_kind in which the role exists */
+    const char *names[8]; /* the canonical one first */
+};
+
+enum {
+    IN_INTERACTIONS = 1u << TABLE_INTERACTIONS,
+    IN_USERS = 1u << TABLE_USERS,
+    IN_ITEMS = 1u << TABLE_ITEMS,
+    IN_CONTEXTS = 1u << TABLE_CONTEXTS
+};
+
+static const struct synonyms all_synonyms[] = {
+    {ROLE_USER, IN_INTERACTIONS | IN_USERS | IN_CONTEXTS, {"user", "user_id", "userid", "uid"}},
+    {ROLE_ITEM, IN_INTERACTIONS | IN_ITEMS, {"item", "item_id", "itemid", "movie_id", "movieid", "iid"}},
+    {ROLE_RATING, IN_INTERACTIONS, {"rating", "score", "stars"}},
+    {ROLE_WEIGHT, IN_INTERACTIONS, {"weight", "count"}},
+    {ROLE_TIME, IN_INTERACTIONS, {"timestamp", "ts", "time", "date", "datetime"}},
+    {ROLE_TITLE, IN_ITEMS, {"title", "name"}},
+    {ROLE_CATEGORIES, IN_ITEMS, {"categories", "genres", "tags"}},
+    {ROLE_EMBEDDING, IN_CONTEXTS, {"embedding", "context", "vector"}},
+};
+enum { N_SYNONYMS = sizeof all_synonyms / sizeof all_synonyms[0] };
+
+enum table_role table_role_of(enum table_kind kind, struct store_text name, bool *canonical)
+{
+    for (size_t i = 0; i < N_SYNONYMS; i++) {
+        const struct synonyms *s = &all_synonyms[i];
+        if (!(s->kinds & 1u << kind))
+            continue;
+        for (size_t j = 0; j < 8 && s->names[j]; j++)
+            if (table_value_is(name, s->names[j])) {
+                if (canonical)
+                    *canonical = j == 0;
+                return s->role;
+            }
+    }
+    return ROLE_EXTRA;
+}
+
+void table_columns_fini(struct table_columns *c)
+{
+    for (size_t i = 0; i < c->n; i++)
+        mem_free(c->list[i].name);
+    mem_free(c->list);
+    *c = (struct table_columns){0};
+}
+
+static enum err_code add_column(struct table_columns *c, enum table_role role, const char *name, size_t len,
+                                struct err *e)
+{
+    char *copy = mem_alloc(len + 1);
+    if (!copy)
+        return err_set(e, ERR_NOMEM, "no memory for the names of the columns");
+    if (len)
+        memcpy(copy, name, len);
+    copy[len] = '\0';
+    c->list[c->n++] = (struct table_column){role, copy};
+    return ERR_OK;
+}
+
+static enum err_code start(struct table_columns *c, size_t n, struct err *e)
+{
+    *c = (struct table_columns){.list = mem_zalloc_array(n, sizeof *c->list), .least = n};
+    return c->list ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for the names of the columns");
+}
+
+/* ---- formats with a header ---- */
+
+/* Gives every role to one column at most; a column that loses its role is an extra one. */
+static enum err_code settle_roles(enum table_kind kind, struct table_columns *c, struct err *e)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(c->list[i].name, c->list[j].name) == 0)
+                return err_set(e, ERR_INVALID, "two columns are called '%s'", c->list[i].name);
+            if (c->list[i].role != c->list[j].role || c->list[i].role == ROLE_EXTRA)
+                continue;
+            bool first = false, second = false;
+            const char *names[] = {c->list[j].name, c->list[i].name};
+            (void)table_role_of(kind, (struct store_text){names[0], strlen(names[0])}, &first);
+            (void)table_role_of(kind, (struct store_text){names[1], strlen(names[1])}, &second);
+            if (first == second)
+                return err_set(e, ERR_INVALID,
+                               "the columns '%s' and '%s' mean the same; rename the one that is not meant",
+                               names[0], names[1]);
+            c->list[first ? i : j].role = ROLE_EXTRA;
+        }
+    }
+    return ERR_OK;
+}
+
+static bool has_role(const struct table_columns *c, enum table_role role)
+{
+    for (size_t i = 0; i < c->n; i++)
+        if (c->list[i].role == role)
+            return true;
+    return false;
+}
+
+static enum err_code check_needed(enum table_kind kind, const struct table_columns *c, struct err *e)
+{
+    static const struct {
+        enum table_kind kind;
+        enum table_role role;
+        const char *name;
+    } needed[] = {
+        {TABLE_INTERACTIONS, ROLE_USER, "user"}, {TABLE_INTERACTIONS, ROLE_ITEM, "item"},
+        {TABLE_USERS, ROLE_USER, "user"},        {TABLE_ITEMS, ROLE_ITEM, "item"},
+        {TABLE_CONTEXTS, ROLE_USER, "user"},     {TABLE_CONTEXTS, ROLE_EMBEDDING, "embedding"},
+    };
+    for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++)
+        if (needed[i].kind == kind && !has_role(c, needed[i].role))
+            return err_set(
+                e, ERR_INVALID,
+                "the header has no column '%s' (it begins with '%s'); the first line must name the "
+                "columns",
+                needed[i].name, c->n ? c->list[0].name : "");
+    return ERR_OK;
+}
+
+enum err_code table_columns_by_header(enum table_kind kind, const struct table_fields *header,
+                                      struct table_columns *out, struct err *e)
+{
+    struct table_columns c;
+    enum err_code code = start(&c, header->n, e);
+    for (size_t i = 0; !code && i < header->n; i++) {
+        struct store_text name = table_value_trim(header->list[i]);
+        code = add_column(&c, table_role_of(kind, name, NULL), name.data, name.len, e);
+    }
+    if (!code)
+        code = settle_roles(kind, &c, e);
+    if (!code)
+        code = check_needed(kind, &c, e);
+    if (code) {
+        table_columns_fini(&c);
+        return code;
+    }
+    *out = c;
+    return ERR_OK;
+}
+
+/* ---- formats without ---- */
+
+struct fixed_column {
+    enum table_role role;
+    const char *name;
+};
+
+struct fixed_layout {
+    enum table_kind kind;
+    enum table_format format;
+    size_t least, most; /* fields of a line */
+    struct fixed_column columns[TABLE_U_ITEM_COLUMNS];
+};
+
+static const struct fixed_layout layouts[] = {
+    {TABLE_INTERACTIONS,
+     TABLE_DAT,
+     2,
+     4,
+     {{ROLE_USER, "user"}, {ROLE_ITEM, "item"}, {ROLE_RATING, "rating"}, {ROLE_TIME, "timestamp"}}},
+    {TABLE_INTERACTIONS,
+     TABLE_U_DATA,
+     2,
+     4,
+     {{ROLE_USER, "user"}, {ROLE_ITEM, "item"}, {ROLE_RATING, "rating"}, {ROLE_TIME, "timestamp"}}},
+    {TABLE_USERS,
+     TABLE_DAT,
+     5,
+     5,
+     {{ROLE_USER, "user"},
+      {ROLE_EXTRA, "gender"},
+      {ROLE_EXTRA, "age"},
+      {ROLE_EXTRA, "occupation"},
+      {ROLE_EXTRA, "zip"}}},
+    {TABLE_USERS, TABLE_DAT, 1, 2, {{ROLE_USER, "user"}, {ROLE_EXTRA, "account"}}}, /* MovieTweetings */
+    {TABLE_ITEMS,
+     TABLE_DAT,
+     2,
+     3,
+     {{ROLE_ITEM, "item"}, {ROLE_TITLE, "title"}, {ROLE_CATEGORIES, "categories"}}},
+    {TABLE_USERS,
+     TABLE_U_USER,
+     5,
+     5,
+     {{ROLE_USER, "user"},
+      {ROLE_EXTRA, "age"},
+      {ROLE_EXTRA, "gender"},
+      {ROLE_EXTRA, "occupation"},
+      {ROLE_EXTRA, "zip"}}},
+    {TABLE_ITEMS,
+     TABLE_U_ITEM,
+     TABLE_U_ITEM_COLUMNS,
+     TABLE_U_ITEM_COLUMNS,
+     {{ROLE_ITEM, "item"},         {ROLE_TITLE, "title"},     {ROLE_EXTRA, "release_date"},
+      {ROLE_EXTRA, "video_date"},  {ROLE_EXTRA, "url"},       {ROLE_GENRE, "unknown"},
+      {ROLE_GENRE, "Action"},      {ROLE_GENRE, "Adventure"}, {ROLE_GENRE, "Animation"},
+      {ROLE_GENRE, "Children's"},  {ROLE_GENRE, "Comedy"},    {ROLE_GENRE, "Crime"},
+      {ROLE_GENRE, "Documentary"}, {ROLE_GENRE, "Drama"},     {ROLE_GENRE, "Fantasy"},
+      {ROLE_GENRE, "Film-Noir"},   {ROLE_GENRE, "Horror"},    {ROLE_GENRE, "Musical"},
+      {ROLE_GENRE, "Mystery"},     {ROLE_GENRE, "Romance"},   {ROLE_GENRE, "Sci-Fi"},
+      {ROLE_GENRE, "Thriller"},    {ROLE_GENRE, "War"},       {ROLE_GENRE, "Western"}}},
+};
+enum { N_LAYOUTS = sizeof layouts / sizeof layouts[0] };
+
+/* The layout that fits the first line, or else the last one for the kind, whose counts the line then breaks.
+ */
+static const struct fixed_layout *layout_of(enum table_kind kind, enum table_format format, size_t n_fields)
+{
+    const struct fixed_layout *found = NULL;
+    for (size_t i = 0; i < N_LAYOUTS; i++) {
+        if (layouts[i].kind != kind || layouts[i].format != format)
+            continue;
+        if (n_fields >= layouts[i].least && n_fields <= layouts[i].most)
+            return &layouts[i];
+        found = found ? found : &layouts[i];
+    }
+    return found;
+}
+
+enum err_code table_columns_fixed(enum table_kind kind, enum table_format format, size_t n_fields,
+                                  struct table_columns *out, struct err *e)
+{
+    static const char *const kinds[] = {"interactions", "users", "items", "contexts", "candidates"};
+    const struct fixed_layout *layout = layout_of(kind, format, n_fields);
+    if (!layout)
+        return err_set(e, ERR_INVALID, "a table of %s cannot have the format %s", kinds[kind],
+                       table_format_name(format));
+    struct table_columns c;
+    enum err_code code = start(&c, layout->most, e);
+    for (size_t i = 0; !code && i < layout->most; i++)
+        code = add_column(&c, layout->columns[i].role, layout->columns[i].name,
+                          strlen(layout->columns[i].name), e);
+    if (code) {
+        table_columns_fini(&c);
+        return code;
+    }
+    c.least = layout->least;
+    *out = c;
+    return ERR_OK;
+}

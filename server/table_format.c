@@ -1,0 +1,215 @@
+/* A name says more than a look at the first line, and a first line can mislead (a title with a comma), so the
+ * name decides where it is one of those in use. */
+#include "server/table_format.h"
+
+#include "base/mem.h"
+#include "server/table_value.h"
+
+#include <string.h>
+#include <strings.h>
+
+static const char *const format_names[] = {
+    [TABLE_AUTO] = "auto", [TABLE_CSV] = "csv",       [TABLE_TSV] = "tsv",       [TABLE_NDJSON] = "ndjson",
+    [TABLE_DAT] = "dat",   [TABLE_U_DATA] = "u.data", [TABLE_U_USER] = "u.user", [TABLE_U_ITEM] = "u.item",
+};
+enum { N_FORMATS = sizeof format_names / sizeof format_names[0] };
+
+const char *table_format_name(enum table_format format)
+{
+    return format_names[format];
+}
+
+bool table_format_parse(const char *name, enum table_format *out)
+{
+    for (int i = 0; i < N_FORMATS; i++)
+        if (strcmp(name, format_names[i]) == 0) {
+            *out = (enum table_format)i;
+            return true;
+        }
+    return false;
+}
+
+bool table_format_has_header(enum table_format format)
+{
+    return format == TABLE_CSV || format == TABLE_TSV;
+}
+
+static bool has(struct store_text line, const char *what)
+{
+    return line.len && memmem(line.data, line.len, what, strlen(what)) != NULL;
+}
+
+/* Two to four whole numbers between tabs: ratings without a header. */
+static bool looks_like_u_data(struct store_text line)
+{
+    size_t n_fields = 1, n_digits = 0;
+    for (size_t i = 0; i < line.len; i++) {
+        char c = line.data[i];
+        if (c == '\t') {
+            if (!n_digits)
+                return false;
+            n_fields++;
+            n_digits = 0;
+        } else if (c >= '0' && c <= '9') {
+            n_digits++;
+        } else {
+            return false;
+        }
+    }
+    return n_digits && n_fields >= 2 && n_fields <= 4;
+}
+
+static enum table_format format_by_line(enum table_kind kind, struct store_text line)
+{
+    if (line.len && line.data[0] == '{')
+        return TABLE_NDJSON;
+    if (has(line, "::"))
+        return TABLE_DAT;
+    if (has(line, "\t"))
+        return TABLE_TSV;
+    if (has(line, "|") && !has(line, ",") && (kind == TABLE_USERS || kind == TABLE_ITEMS))
+        return kind == TABLE_USERS ? TABLE_U_USER : TABLE_U_ITEM;
+    return has(line, ",") ? TABLE_CSV : TABLE_TSV;
+}
+
+static bool ends_with(const char *name, size_t len, const char *suffix)
+{
+    size_t n = strlen(suffix);
+    return len >= n && strncasecmp(name + len - n, suffix, n) == 0;
+}
+
+enum table_format table_format_detect(const char *path, enum table_kind kind, struct store_text first_line)
+{
+    static const struct {
+        const char *suffix;
+        enum table_format format;
+    } suffixes[] = {
+        {".csv", TABLE_CSV},       {".tsv", TABLE_TSV},      {".tab", TABLE_TSV},
+        {".ndjson", TABLE_NDJSON}, {".jsonl", TABLE_NDJSON}, {"u.user", TABLE_U_USER},
+        {"u.item", TABLE_U_ITEM},
+    };
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    size_t len = strlen(name);
+    if (ends_with(name, len, ".gz"))
+        len -= 3;
+    enum table_format format = format_by_line(kind, first_line);
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++)
+        if (ends_with(name, len, suffixes[i].suffix))
+            format = suffixes[i].format;
+    if (format == TABLE_TSV && kind == TABLE_INTERACTIONS && looks_like_u_data(first_line))
+        format = TABLE_U_DATA;
+    return format;
+}
+
+/* ---- fields ---- */
+
+void table_fields_fini(struct table_fields *f)
+{
+    mem_free(f->list);
+    *f = (struct table_fields){0};
+}
+
+static enum err_code add_field(struct table_fields *f, const char *data, size_t len, size_t most,
+                               struct err *e)
+{
+    if (f->n == most)
+        return err_set(e, ERR_INVALID, "more than %zu columns", most);
+    if (f->n == f->capacity) {
+        size_t capacity = f->capacity ? f->capacity * 2 : 32;
+        struct store_text *list = mem_realloc_array(f->list, capacity, sizeof *list);
+        if (!list)
+            return err_set(e, ERR_NOMEM, "no memory for %zu columns", capacity);
+        f->list = list;
+        f->capacity = capacity;
+    }
+    f->list[f->n++] = (struct store_text){data, len};
+    return ERR_OK;
+}
+
+static enum err_code split_at(const char *separator, const char *line, size_t len, size_t most,
+                              struct table_fields *out, struct err *e)
+{
+    size_t n_separator = strlen(separator);
+    const char *p = line, *end = line + len;
+    for (;;) {
+        size_t left = (size_t)(end - p);
+        const char *stop =
+            n_separator == 1 ? memchr(p, separator[0], left) : memmem(p, left, separator, n_separator);
+        enum err_code code = add_field(out, p, (size_t)((stop ? stop : end) - p), most, e);
+        if (code || !stop)
+            return code;
+        p = stop + n_separator;
+    }
+}
+
+/* Moves the inside of a quoted field over its quotes; *p is behind the opening quote, then behind the closing
+ * one. */
+static enum err_code unquote(char **p, const char *end, size_t *len, struct err *e)
+{
+    char *from = *p, *to = *p;
+    for (; from < end; from++) {
+        if (*from == '"') {
+            if (from + 1 == end || from[1] != '"')
+                break;
+            from++;
+        }
+        *to++ = *from;
+    }
+    if (from == end)
+        return err_set(e, ERR_INVALID, "a quoted field is not closed");
+    *len = (size_t)(to - *p);
+    *p = from + 1;
+    return ERR_OK;
+}
+
+static enum err_code split_csv(char *line, size_t n, size_t most, struct table_fields *out, struct err *e)
+{
+    char *p = line, *end = line + n;
+    for (;;) {
+        char *data = p;
+        size_t len = 0;
+        if (p < end && *p == '"') {
+            data = ++p;
+            enum err_code code = unquote(&p, end, &len, e);
+            if (code)
+                return code;
+            if (p < end && *p != ',')
+                return err_set(e, ERR_INVALID, "text behind the closing quote of column %zu", out->n + 1);
+        } else {
+            char *stop = memchr(p, ',', (size_t)(end - p));
+            len = (size_t)((stop ? stop : end) - p);
+            if (memchr(p, '"', len))
+                return err_set(
+                    e, ERR_INVALID,
+                    "a quote inside of column %zu, which does not begin with one; write \"...\"\"...\"",
+                    out->n + 1);
+            p += len;
+        }
+        enum err_code code = add_field(out, data, len, most, e);
+        if (code || p == end)
+            return code;
+        p++; /* the comma */
+    }
+}
+
+enum err_code table_split(enum table_format format, char *line, size_t len, size_t most,
+                          struct table_fields *out, struct err *e)
+{
+    out->n = 0;
+    switch (format) {
+    case TABLE_CSV:
+        return split_csv(line, len, most, out, e);
+    case TABLE_DAT:
+        return split_at("::", line, len, most, out, e);
+    case TABLE_U_USER:
+    case TABLE_U_ITEM:
+        return split_at("|", line, len, most, out, e);
+    case TABLE_AUTO:
+    case TABLE_TSV:
+    case TABLE_NDJSON:
+    case TABLE_U_DATA:
+        break;
+    }
+    return split_at("\t", line, len, most, out, e);
+}
