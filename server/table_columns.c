@@ -48,6 +48,14 @@ enum table_role table_role_of(enum table_kind kind, struct store_text name, bool
     return ROLE_EXTRA;
 }
 
+const char *table_role_name(enum table_role role)
+{
+    for (size_t i = 0; i < N_SYNONYMS; i++)
+        if (all_synonyms[i].role == role)
+            return all_synonyms[i].names[0];
+    return "";
+}
+
 void table_columns_fini(struct table_columns *c)
 {
     for (size_t i = 0; i < c->n; i++)

@@ -64,6 +64,9 @@ enum err_code table_split(enum table_format format, char *line, size_t len, size
 /* Whether the format's files begin with a line of column names. */
 bool table_format_has_header(enum table_format format);
 
+/* The canonical name of a role; "" for those without. */
+const char *table_role_name(enum table_role role);
+
 /* The columns that a header names; ERR_INVALID when one of those that the kind needs is missing or named
  * twice. */
 enum err_code table_columns_by_header(enum table_kind kind, const struct table_fields *header,
