@@ -1,0 +1,167 @@
+/* Scalars become text and go the way of every other format. Only what text cannot say is handled here: arrays
+ * of categories and numbers, and profile values that are JSON already and stay as they are. */
+#include "server/table_json.h"
+
+#include "server/table_value.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void table_json_fini(struct table_json *j)
+{
+    json_decref(j->line);
+    j->line = NULL;
+}
+
+/* The text of a string or number; a view into the value, or into scratch. */
+static bool scalar_text(const json_t *value, char *scratch, size_t n, struct store_text *out)
+{
+    if (json_is_string(value)) {
+        *out = (struct store_text){json_string_value(value), json_string_length(value)};
+        return true;
+    }
+    int written = -1;
+    if (json_is_integer(value))
+        written = snprintf(scratch, n, "%lld", (long long)json_integer_value(value));
+    else if (json_is_real(value))
+        written = snprintf(scratch, n, "%.17g", json_real_value(value));
+    *out = (struct store_text){scratch, written > 0 ? (size_t)written : 0};
+    return written > 0 && (size_t)written < n;
+}
+
+static enum err_code set_id(char *scratch, enum table_role role, const char *name, const json_t *value,
+                            struct table_row_builder *b, struct err *e)
+{
+    struct store_text text;
+    if (json_is_real(value) || !scalar_text(value, scratch, TABLE_JSON_ID_BYTES, &text))
+        return err_set(e, ERR_INVALID, "\"%s\" is neither a string nor a whole number", name);
+    return table_row_set(b, role, name, text, e);
+}
+
+static enum err_code set_categories(const char *name, const json_t *value, struct table_row_builder *b,
+                                    struct err *e)
+{
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        const json_t *one = json_array_get(value, i);
+        if (!json_is_string(one))
+            return err_set(e, ERR_INVALID, "\"%s\" is not an array of strings", name);
+        struct store_text text = {json_string_value(one), json_string_length(one)};
+        enum err_code code = table_row_add_category(b, text, e);
+        if (code)
+            return code;
+    }
+    return ERR_OK;
+}
+
+static enum err_code set_embedding(const char *name, const json_t *value, struct table_row_builder *b,
+                                   struct err *e)
+{
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        const json_t *one = json_array_get(value, i);
+        if (!json_is_number(one))
+            return err_set(e, ERR_INVALID, "\"%s\" is not an array of numbers", name);
+        enum err_code code = table_row_add_component(b, json_number_value(one), e);
+        if (code)
+            return code;
+    }
+    return ERR_OK;
+}
+
+static int append(const char *bytes, size_t n, void *arg)
+{
+    buf_add(arg, bytes, n);
+    return 0; /* a failed append sticks to the buffer */
+}
+
+static enum err_code add_member(const char *name, const json_t *value, struct table_row_builder *b,
+                                struct err *e)
+{
+    bool empty = json_is_null(value) || (json_is_string(value) && !json_string_length(value));
+    if (empty || !*name || (b->kind != TABLE_USERS && b->kind != TABLE_ITEMS))
+        return ERR_OK;
+    table_row_add_member(b, name);
+    if (json_dump_callback(value, append, &b->object, JSON_COMPACT | JSON_ENCODE_ANY))
+        return err_set(e, ERR_NOMEM, "no memory to write \"%s\" as JSON", name);
+    return ERR_OK;
+}
+
+/* Fields of the line itself, and those of the nested object that stands for the profile or metadata. */
+static enum err_code add_extra(const char *name, json_t *value, const json_t *line,
+                               struct table_row_builder *b, struct err *e)
+{
+    const char *nested = b->kind == TABLE_USERS ? "profile" : "metadata";
+    if (strcmp(name, nested) != 0 || !json_is_object(value))
+        return add_member(name, value, b, e);
+    const char *key;
+    json_t *member;
+    json_object_foreach(value, key, member)
+    {
+        if (json_object_get(line, key) &&
+            table_role_of(b->kind, (struct store_text){key, strlen(key)}, NULL) == ROLE_EXTRA)
+            return err_set(e, ERR_INVALID, "\"%s\" stands both in \"%s\" and beside it", key, nested);
+        enum err_code code = add_member(key, member, b, e);
+        if (code)
+            return code;
+    }
+    return ERR_OK;
+}
+
+static enum err_code set_value(struct table_json *j, enum table_role role, const char *name, json_t *value,
+                               struct table_row_builder *b, struct err *e)
+{
+    if (json_is_null(value))
+        return ERR_OK;
+    if (role == ROLE_EXTRA)
+        return add_extra(name, value, j->line, b, e);
+    if (role == ROLE_USER || role == ROLE_ITEM)
+        return set_id(role == ROLE_USER ? j->user : j->item, role, name, value, b, e);
+    if (role == ROLE_CATEGORIES && json_is_array(value))
+        return set_categories(name, value, b, e);
+    if (role == ROLE_EMBEDDING && json_is_array(value))
+        return set_embedding(name, value, b, e);
+    char scratch[64];
+    struct store_text text;
+    bool only_text = role == ROLE_TITLE || role == ROLE_CATEGORIES || role == ROLE_EMBEDDING;
+    if ((only_text && !json_is_string(value)) || !scalar_text(value, scratch, sizeof scratch, &text))
+        return err_set(e, ERR_INVALID, "\"%s\" has a value of the wrong type", name);
+    return table_row_set(b, role, name, text, e);
+}
+
+/* A synonym beside the canonical name is an extra field, as in a header. */
+static enum table_role role_of(const json_t *line, const char *name, enum table_kind kind)
+{
+    bool canonical = false;
+    enum table_role role = table_role_of(kind, (struct store_text){name, strlen(name)}, &canonical);
+    if (role != ROLE_EXTRA && !canonical && json_object_get(line, table_role_name(role)))
+        return ROLE_EXTRA;
+    return role;
+}
+
+enum err_code table_json_row(struct table_json *j, const char *line, size_t len, struct table_row_builder *b,
+                             struct err *e)
+{
+    table_json_fini(j);
+    json_error_t error;
+    j->line = json_loadb(line, len, JSON_REJECT_DUPLICATES, &error);
+    if (!j->line && json_error_code(&error) == json_error_out_of_memory)
+        return err_set(e, ERR_NOMEM, "no memory to read the JSON");
+    if (!j->line)
+        return err_set(e, ERR_INVALID, "no valid JSON at column %d: %s", error.column, error.text);
+    if (!json_is_object(j->line))
+        return err_set(e, ERR_INVALID, "the line is no JSON object");
+    unsigned seen = 0; /* bits of enum table_role */
+    const char *name;
+    json_t *value;
+    json_object_foreach(j->line, name, value)
+    {
+        enum table_role role = role_of(j->line, name, b->kind);
+        if (role != ROLE_EXTRA && seen & 1u << role)
+            return err_set(e, ERR_INVALID, "two fields mean the %s; \"%s\" is one of them",
+                           table_role_name(role), name);
+        seen |= 1u << role;
+        enum err_code code = set_value(j, role, name, value, b, e);
+        if (code)
+            return code;
+    }
+    return ERR_OK;
+}

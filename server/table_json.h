@@ -1,0 +1,26 @@
+/* table_json - one line of NDJSON as a table row.
+ * Layer: server; depends on base, jansson and server/table_row.      Threads: confined to its thread.
+ * Memory: the parsed line, until the next call or _fini. */
+#ifndef SERVER_TABLE_JSON_H
+#define SERVER_TABLE_JSON_H
+
+#include "server/table_row.h"
+
+#include <jansson.h>
+
+enum { TABLE_JSON_ID_BYTES = 24 };
+
+struct table_json {
+    json_t *line;
+    char user[TABLE_JSON_ID_BYTES], item[TABLE_JSON_ID_BYTES]; /* ids that were whole numbers */
+};
+
+void table_json_fini(struct table_json *j);
+
+/* Sets the values of a line in a started row. Names are those of columns; the members of an object "profile"
+ * (users) or "metadata" (items) stand beside the other fields. null is an absent value. ERR_INVALID with the
+ * reason, ERR_NOMEM. */
+enum err_code table_json_row(struct table_json *j, const char *line, size_t len, struct table_row_builder *b,
+                             struct err *e) ERR_MUST_CHECK;
+
+#endif
