@@ -73,9 +73,9 @@ static enum err_code split(struct table *t, struct table_line *line, struct err 
 }
 
 /* Adds file and line to the reason. */
-static enum err_code bad(const struct table *t, uint64_t line, struct err *e)
+static void bad(const struct table *t, uint64_t line, struct err *e)
 {
-    return err_prefix(e, "%s:%llu", table_lines_name(t->lines), (unsigned long long)line);
+    (void)err_prefix(e, "%s:%llu", table_lines_name(t->lines), (unsigned long long)line);
 }
 
 /* ---- opening ---- */
@@ -118,8 +118,10 @@ static enum err_code read_start(struct table *t, const char *path, enum table_fo
     if (code || !got)
         return code;
     code = read_columns(t, &line, e);
-    if (code)
-        return bad(t, line.number, e);
+    if (code) {
+        bad(t, line.number, e);
+        return code;
+    }
     if (!table_format_has_header(t->format))
         table_lines_again(t->lines);
     return ERR_OK;
@@ -208,6 +210,6 @@ enum err_code table_next(struct table *t, struct table_row *row, bool *got, stru
         code = table_row_finish(&t->row, line.number, row, e);
     *got = !code;
     if (code)
-        (void)bad(t, line.number, e);
+        bad(t, line.number, e);
     return code;
 }

@@ -1,0 +1,247 @@
+/* One transaction for all files: a learner of last night's dump must never see half of it. Rows go in as they
+ * are read; a bad line too many turns the rest of the run into a search for the next few bad lines, and the
+ * transaction is rolled back. */
+#include "server/import.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "store/store.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PROGRESS_ROWS = 16384 };
+
+struct import {
+    const struct import_options *options;
+    struct import_report *report;
+    struct store *store;
+    struct store_conn *conn;
+    struct store_bulk *bulk;  /* NULL: not begun, or ended */
+    unsigned char *embedding; /* (n_embedding * 4) little-endian */
+    size_t n_embedding;       /* numbers in every embedding; 0 until the first */
+    bool failed;              /* too many bad lines: nothing is written any more */
+};
+
+/* ---- rows ---- */
+
+static enum err_code put_item(struct import *im, const struct table_row *row, struct err *e)
+{
+    struct store_item item = {
+        .id = row->item, .title = row->title, .categories = row->categories, .metadata = row->object};
+    return store_bulk_item(im->bulk, &item, e);
+}
+
+/* Little-endian float32, as the store's contexts are. */
+static void encode(const float *x, size_t n, unsigned char *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, &x[i], sizeof bits);
+        for (size_t j = 0; j < 4; j++)
+            out[4 * i + j] = (unsigned char)(bits >> (8 * j));
+    }
+}
+
+static enum err_code check_width(struct import *im, const struct import_file *file,
+                                 const struct table_row *row, struct err *e)
+{
+    if (im->n_embedding && im->n_embedding != row->n_embedding)
+        return err_set(e, ERR_INVALID, "%s:%" PRIu64 ": the embedding has %zu numbers, those before it %zu",
+                       file->path, row->line, row->n_embedding, im->n_embedding);
+    if (!im->n_embedding) {
+        im->embedding = mem_alloc_array(row->n_embedding, 4);
+        if (!im->embedding)
+            return err_set(e, ERR_NOMEM, "no memory for an embedding of %zu numbers", row->n_embedding);
+        im->n_embedding = row->n_embedding;
+    }
+    return ERR_OK;
+}
+
+/* The user gets a new revision, because its answers change, and the context is as new as that. */
+static enum err_code put_context(struct import *im, const struct table_row *row, struct err *e)
+{
+    const struct store_context_key key = {im->options->model, im->options->model_version, "user"};
+    int64_t revision;
+    bool created;
+    enum err_code code = store_touch_user(im->conn, row->user, &revision, NULL);
+    if (code == ERR_NOTFOUND)
+        code = store_put_user(im->conn, row->user, (struct store_text){NULL, 0}, &revision, &created, e);
+    else if (code)
+        code = store_touch_user(im->conn, row->user, &revision, e); /* once more, for the text */
+    if (code)
+        return code;
+    encode(row->embedding, row->n_embedding, im->embedding);
+    return store_put_context(im->conn, &key, row->user, revision, true, im->embedding, 4 * row->n_embedding,
+                             e);
+}
+
+static enum err_code put_row(struct import *im, const struct import_file *file, const struct table_row *row,
+                             struct err *e)
+{
+    if (file->kind == TABLE_CONTEXTS) {
+        enum err_code code = check_width(im, file, row, e);
+        if (code || im->failed)
+            return code;
+        return put_context(im, row, e);
+    }
+    if (im->failed)
+        return ERR_OK;
+    if (file->kind == TABLE_USERS)
+        return store_bulk_user(im->bulk, row->user, row->object, e);
+    if (file->kind == TABLE_ITEMS)
+        return put_item(im, row, e);
+    return store_bulk_interaction(im->bulk, row->user, row->item, row->weight, row->rating, row->timestamp,
+                                  e);
+}
+
+/* ---- files ---- */
+
+/* Counts a bad line; whether the run goes on. */
+static bool go_on_after(struct import *im, const struct err *bad)
+{
+    struct import_report *r = im->report;
+    r->n_bad++;
+    if (r->n_listed < IMPORT_LISTED)
+        r->listed[r->n_listed++] = *bad;
+    im->failed = im->failed || r->n_bad > im->options->skip_bad;
+    return !im->failed || r->n_listed < IMPORT_LISTED;
+}
+
+/* The store refuses a value by ERR_INVALID too; then the line is as bad as one that could not be read. */
+static enum err_code next_row(struct import *im, const struct import_file *file, struct table *t, bool *got,
+                              struct err *e)
+{
+    struct table_row row;
+    enum err_code code = table_next(t, &row, got, e);
+    if (code || !*got)
+        return code;
+    code = put_row(im, file, &row, e);
+    if (code) {
+        *got = false;
+        return code;
+    }
+    int64_t n = ++im->report->n_rows[file->kind];
+    if (im->options->progress && n % PROGRESS_ROWS == 0)
+        im->options->progress(im->options->progress_arg, file->path, n);
+    return ERR_OK;
+}
+
+static enum err_code take_file(struct import *im, const struct import_file *file, struct err *e)
+{
+    struct table *t;
+    enum err_code code = table_open(file->path, file->kind, im->options->format, &t, e);
+    if (code)
+        return code;
+    for (bool got = true, more = true; more;) {
+        struct err row_error = {0};
+        code = next_row(im, file, t, &got, &row_error);
+        if (code == ERR_INVALID) {
+            more = go_on_after(im, &row_error);
+            code = ERR_OK;
+        } else if (code) {
+            more = false;
+            (void)err_set(e, code, "%s", row_error.text);
+        } else {
+            more = got;
+        }
+    }
+    table_close(t);
+    return code;
+}
+
+static enum err_code end_bulk(struct import *im, struct err *e)
+{
+    struct store_bulk *bulk = im->bulk;
+    im->bulk = NULL;
+    if (!bulk)
+        return ERR_OK;
+    if (im->failed) {
+        store_bulk_abandon(bulk);
+        return ERR_OK;
+    }
+    return store_bulk_end(bulk, e);
+}
+
+static enum err_code take_files(struct import *im, struct err *e)
+{
+    const struct import_options *o = im->options;
+    enum err_code code = store_bulk_begin(im->conn, &im->bulk, e);
+    for (size_t i = 0; !code && i < o->n_files; i++) {
+        if (im->failed && im->report->n_listed == IMPORT_LISTED)
+            break;
+        if (o->files[i].kind == TABLE_CONTEXTS) /* single rows and a bulk load do not mix */
+            code = end_bulk(im, e);
+        if (!code)
+            code = take_file(im, &o->files[i], e);
+    }
+    if (!code)
+        code = end_bulk(im, e);
+    if (!code && im->failed)
+        code =
+            err_set(e, ERR_INVALID, "%s%" PRId64 " bad lines, %" PRId64 " allowed: nothing was imported",
+                    im->report->n_listed == IMPORT_LISTED ? "at least " : "", im->report->n_bad, o->skip_bad);
+    return code;
+}
+
+/* ---- the store ---- */
+
+static enum err_code open_store(struct import *im, struct err *e)
+{
+    enum err_code code = store_open(im->options->store, STORE_CREATE, &im->store, e);
+    if (!code)
+        code = store_connect(im->store, &im->conn, e);
+    return code ? code : store_begin(im->conn, e);
+}
+
+static void close_store(struct import *im)
+{
+    if (im->bulk)
+        store_bulk_abandon(im->bulk);
+    if (im->conn)
+        store_rollback(im->conn); /* does nothing after a commit */
+    store_disconnect(im->conn);
+    store_close(im->store);
+    mem_free(im->embedding);
+}
+
+/* The file of the store when the store is a file that does not exist yet, or NULL. */
+static const char *new_file(const char *store)
+{
+    const char *path = strncmp(store, "sqlite:", 7) == 0 ? store + 7 : store;
+    return !strstr(path, "://") && access(path, F_OK) != 0 ? path : NULL;
+}
+
+static void remove_store(const char *path)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
+    struct buf name;
+    buf_init(&name, 64 * 1024);
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+        buf_reset(&name);
+        buf_adds(&name, path);
+        buf_adds(&name, suffixes[i]);
+        if (buf_text(&name))
+            (void)unlink(buf_text(&name)); /* most of them do not exist */
+    }
+    buf_fini(&name);
+}
+
+enum err_code import_run(const struct import_options *options, struct import_report *report, struct err *e)
+{
+    struct import im = {.options = options, .report = report};
+    *report = (struct import_report){0};
+    const char *made = new_file(options->store);
+    enum err_code code = open_store(&im, e);
+    if (!code)
+        code = take_files(&im, e);
+    if (!code)
+        code = store_commit(im.conn, e);
+    if (!code)
+        code = store_count(im.conn, &report->total, e);
+    close_store(&im);
+    if (code && made)
+        remove_store(made);
+    return code;
+}

@@ -1,0 +1,45 @@
+/* import - table files into the store, whole or not at all.
+ * Layer: server; depends on base, store and server/table.      Threads: confined to its thread.
+ * Memory: one line, and the ids that the files name (store_bulk). */
+#ifndef SERVER_IMPORT_H
+#define SERVER_IMPORT_H
+
+#include "base/err.h"
+#include "server/table.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { IMPORT_MAX_FILES = 32, IMPORT_LISTED = 5 };
+
+struct import_file {
+    const char *path; /* "-" is standard input */
+    enum table_kind kind;
+};
+
+struct import_options {
+    const char *store; /* made when it does not exist; gone again when the import fails */
+    struct import_file files[IMPORT_MAX_FILES];
+    size_t n_files; /* taken in this order; contexts last */
+    enum table_format format;
+    const char *model, *model_version; /* whose contexts they are; needed for contexts only */
+    int64_t skip_bad;                  /* bad lines that are left out before the import fails */
+    void (*progress)(void *arg, const char *path, int64_t n_rows); /* now and then; may be NULL */
+    void *progress_arg;
+};
+
+struct import_report {
+    int64_t n_rows[TABLE_CONTEXTS + 1]; /* taken, by enum table_kind */
+    int64_t n_bad;
+    size_t n_listed;
+    struct err listed[IMPORT_LISTED]; /* the first bad lines */
+    struct store_counts total;        /* what the store holds now */
+};
+
+/* Imports all files in one transaction. When it fails the store is as before and the report lists the bad
+ * lines seen; then the files were read on for a few more of those, so that one run shows several. */
+enum err_code import_run(const struct import_options *options, struct import_report *report,
+                         struct err *e) ERR_MUST_CHECK;
+
+#endif
