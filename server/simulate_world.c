@@ -80,21 +80,24 @@ static void make_affinities(struct maker *m)
                 m->affinity[f][v][c] = bell(&r);
 }
 
-static bool add_category(struct world_item *item, uint8_t category)
+static bool holds(const struct world_item *item, uint8_t category)
 {
-    if (memchr(item->categories, category, item->n_categories))
-        return false;
-    item->categories[item->n_categories++] = category;
-    return true;
+    return memchr(item->categories, category, item->n_categories) != NULL;
+}
+
+static void add_category(struct world_item *item, uint8_t category)
+{
+    if (!holds(item, category))
+        item->categories[item->n_categories++] = category;
 }
 
 static void make_item(struct world_item *item, size_t rank, size_t index, struct rng *r)
 {
     /* the main categories take turns, so that no shelf is empty */
-    (void)add_category(item, (uint8_t)(index % WORLD_CATEGORIES));
-    size_t n = 1 + (rng_uniform(r) < 0.45) + (rng_uniform(r) < 0.2);
+    add_category(item, (uint8_t)(index % WORLD_CATEGORIES));
+    int n = 1 + (rng_uniform(r) < 0.45) + (rng_uniform(r) < 0.2);
     while (item->n_categories < n)
-        (void)add_category(item, (uint8_t)rng_below(r, WORLD_CATEGORIES));
+        add_category(item, (uint8_t)rng_below(r, WORLD_CATEGORIES));
     double root = sqrt((double)rank + 1);
     item->popularity = 1 / (root * sqrt(root)); /* rank to the -3/4 */
     item->quality = bell(r);
@@ -116,14 +119,17 @@ static void make_items(struct maker *m)
 static enum err_code make_shelf(struct maker *m, uint8_t category, struct err *e)
 {
     struct shelf *s = &m->shelves[category];
-    s->items = mem_alloc_array(m->w->n_items, sizeof *s->items);
-    s->cumulative = mem_alloc_array(m->w->n_items, sizeof *s->cumulative);
+    size_t n = 0;
+    for (size_t i = 0; i < m->w->n_items; i++)
+        n += holds(&m->w->items[i], category);
+    s->items = mem_alloc_array(n, sizeof *s->items);
+    s->cumulative = mem_alloc_array(n, sizeof *s->cumulative);
     if (!s->items || !s->cumulative)
         return err_set(e, ERR_NOMEM, "no memory for a world of %zu items", m->w->n_items);
     double sum = 0;
     for (size_t i = 0; i < m->w->n_items; i++) {
         const struct world_item *item = &m->w->items[i];
-        if (!memchr(item->categories, category, item->n_categories))
+        if (!holds(item, category))
             continue;
         sum += item->popularity;
         s->items[s->n] = (uint32_t)i;
@@ -270,7 +276,7 @@ static void make_events(struct maker *m, size_t user, struct world_event *events
 {
     size_t n = m->w->users[user].n_interactions;
     int64_t begin = (int64_t)rng_below(r, YEAR_SECONDS * 7 / 10);
-    int64_t gap = (YEAR_SECONDS - begin) / (int64_t)(n + 1), time = YEAR_START + begin;
+    int64_t gap = 1 + (YEAR_SECONDS - begin) / (int64_t)(n + 1), time = YEAR_START + begin;
     int before = -1;
     for (size_t i = 0; i < n; i++) {
         double when = n > 1 ? (double)i / (double)(n - 1) : 0;
