@@ -108,6 +108,8 @@ enum err_code serving_open(struct serving *s, struct store *store, const char *c
     for (size_t i = 0; i < s->n_models && !code; i++)
         code = ensure_items(s->models[i].model, c, e);
     if (!code)
+        code = store_last_change(c, &s->opened_at, e);
+    if (!code)
         code = serving_reload_items(s, c, e);
     store_disconnect(c);
     if (code)

@@ -26,6 +26,7 @@ struct served_model {
 struct serving {
     struct store *store;
     struct weights_cache *cache;
+    int64_t opened_at; /* the store's last change before the items were read; the watcher goes on from it */
     size_t n_models;
     struct served_model models[LIMIT_MODELS];
 };

@@ -84,11 +84,10 @@ enum err_code watcher_start(struct serving *serving, struct metrics *metrics, st
         return err_set(e, ERR_NOMEM, "no memory for the watcher");
     w->serving = serving;
     w->metrics = metrics;
+    w->seen = serving->opened_at;
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->wake, NULL);
     enum err_code code = store_connect(serving->store, &w->conn, e);
-    if (!code)
-        code = store_last_change(w->conn, &w->seen, e);
     if (!code && pthread_create(&w->thread, NULL, watcher_main, w))
         code = err_set(e, ERR_NOMEM, "the system refused the watcher's thread");
     if (code) {

@@ -1,0 +1,219 @@
+/* hypernet serve: the order of start and of stop.
+ *
+ *   start: tokens, store, models, HTTP threads and workers, watcher; then "listening on URL" and readiness
+ *   stop (SIGTERM, SIGINT): readiness turns, answers say Connection: close, for --drain-seconds; then no new
+ * connection is taken, what is under way ends, threads are joined, the store is closed. A second signal ends
+ * at once. */
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "engine/blas.h"
+#include "engine/kernel.h"
+#include "server/api.h"
+#include "server/commands.h"
+#include "server/http.h"
+#include "server/probe.h"
+#include "server/watcher.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+struct settings {
+    const char *store, *listen, *admin_token_file, *api_token_file;
+    struct option_list models;
+    size_t cache_bytes, max_body_bytes;
+    int64_t threads, workers, max_connections, max_queue, timeout_s, drain_s;
+    bool access_log, log_json, probe;
+};
+
+static size_t processors(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n > 0 ? (size_t)n : 1;
+}
+
+/* ---- tokens ---- */
+
+enum { LEAST_TOKEN_BYTES = 16 };
+
+static enum err_code read_token(const char *path, char out[256], struct err *e)
+{
+    out[0] = '\0';
+    if (!path)
+        return ERR_OK;
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return err_set(e, ERR_IO, "token file %s: %s", path, strerror(errno));
+    char line[512] = "";
+    bool read = fgets(line, sizeof line, f) != NULL;
+    (void)fclose(f);
+    line[strcspn(line, "\r\n")] = '\0';
+    size_t n = strlen(line);
+    if (!read || n < LEAST_TOKEN_BYTES || n >= 256)
+        return err_set(e, ERR_INVALID, "token file %s: a token is one line of %d to 255 bytes", path,
+                       LEAST_TOKEN_BYTES);
+    memcpy(out, line, n + 1);
+    return ERR_OK;
+}
+
+/* ---- signals ---- */
+
+/* Waits for SIGTERM or SIGINT; most_s < 0: for ever. True when one came. */
+static bool wait_signal(const sigset_t *set, int64_t most_s)
+{
+    if (most_s < 0) {
+        int number;
+        while (sigwait(set, &number) != 0)
+            ;
+        return true;
+    }
+    struct timespec most = {.tv_sec = most_s};
+    return sigtimedwait(set, NULL, &most) > 0;
+}
+
+/* ---- running ---- */
+
+static enum err_code check_tokens(const struct settings *s, struct api *api, struct err *e)
+{
+    enum err_code code = read_token(s->admin_token_file, api->admin_token, e);
+    return code ? code : read_token(s->api_token_file, api->api_token, e);
+}
+
+static void announce(const struct http_server *http, const struct serving *serving)
+{
+    char url[320];
+    http_url(http, url, sizeof url);
+    for (size_t i = 0; i < serving->n_models; i++)
+        log_line(LOG_INFO, "model '%s' version '%s': %zu items", serving->models[i].model->spec.name,
+                 serving->models[i].model->spec.version, serving->models[i].model->spec.n_items);
+    log_line(LOG_INFO, "kernels %s, OpenBLAS %s (%s)", kernel_best()->name, blas_corename(), blas_config());
+    (void)printf("listening on %s\n", url);
+    (void)fflush(stdout);
+}
+
+static void drain(const struct settings *s, struct api *api, const sigset_t *set)
+{
+    atomic_store(&api->draining, true);
+    log_line(LOG_INFO, "stopping: not ready any more, draining for %lld s", (long long)s->drain_s);
+    if (wait_signal(set, s->drain_s))
+        log_line(LOG_WARN, "a second signal: ending at once");
+}
+
+static enum err_code run(const struct settings *s, struct api *api, const sigset_t *set, struct err *e)
+{
+    struct http_config config = {.listen = s->listen,
+                                 .n_threads = s->threads ? (size_t)s->threads : processors(),
+                                 .n_workers = s->workers ? (size_t)s->workers : 2 * processors(),
+                                 .max_body_bytes = s->max_body_bytes,
+                                 .max_connections = (size_t)s->max_connections,
+                                 .max_queue = (size_t)s->max_queue,
+                                 .timeout_s = (unsigned)s->timeout_s};
+    struct http_server *http;
+    struct watcher *watcher;
+    enum err_code code = watcher_start(api->serving, api->metrics, &watcher, e);
+    if (code)
+        return code;
+    code = http_start(&config, api, &http, e);
+    if (!code) {
+        atomic_store(&api->ready, true);
+        announce(http, api->serving);
+        (void)wait_signal(set, -1);
+        drain(s, api, set);
+        http_stop(http, (unsigned)s->timeout_s);
+        log_line(LOG_INFO, "stopped");
+    }
+    watcher_stop(watcher);
+    return code;
+}
+
+static enum err_code serve(const struct settings *s, struct err *e)
+{
+    static struct metrics metrics;
+    struct serving serving;
+    struct api api = {.serving = &serving, .metrics = &metrics, .access_log = s->access_log};
+    struct store *store = NULL;
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    (void)pthread_sigmask(SIG_BLOCK, &set, NULL); /* before any thread is made, so that all inherit it */
+    enum err_code code = check_tokens(s, &api, e);
+    if (!code)
+        code = store_open(s->store, STORE_CREATE, &store, e);
+    if (!code)
+        code = serving_open(&serving, store, s->models.values, s->models.n, s->cache_bytes, e);
+    if (!code) {
+        code = run(s, &api, &set, e);
+        serving_close(&serving);
+    }
+    store_close(store);
+    return code;
+}
+
+int cmd_serve(int argc, char **argv);
+
+int cmd_serve(int argc, char **argv)
+{
+    struct settings s = {.listen = "127.0.0.1:8080",
+                         .cache_bytes = (size_t)256 << 20,
+                         .max_body_bytes = LIMIT_BODY_BYTES,
+                         .max_connections = LIMIT_CONNECTIONS,
+                         .max_queue = LIMIT_QUEUE,
+                         .timeout_s = 30,
+                         .drain_s = 0};
+    const struct option options[] = {
+        {"store", OPTION_STRING, &s.store, "STORE", "sqlite:PATH or a path; made when it does not exist", 0,
+         0, false},
+        {"model", OPTION_LIST, &s.models, "FILE",
+         "model file; the first one answers unless a request names another", 0, 0, false},
+        {"listen", OPTION_STRING, &s.listen, "HOST:PORT", "address; port 0 takes a free one", 0, 0, false},
+        {"cache-bytes", OPTION_BYTES, &s.cache_bytes, "BYTES", "most memory for generated weights", 0, 1e15,
+         false},
+        {"threads", OPTION_INT, &s.threads, "N", "HTTP threads; 0: one a processor", 0, 256, false},
+        {"workers", OPTION_INT, &s.workers, "N", "threads for writes and cache misses; 0: two a processor", 0,
+         256, false},
+        {"max-body-bytes", OPTION_BYTES, &s.max_body_bytes, "BYTES", "largest request body", 1024, 1e9,
+         false},
+        {"max-connections", OPTION_INT, &s.max_connections, "N", "most open connections", 1, 1e6, false},
+        {"max-queue", OPTION_INT, &s.max_queue, "N", "most requests waiting for a worker; past it 503", 1,
+         1e6, false},
+        {"request-timeout", OPTION_INT, &s.timeout_s, "SECONDS",
+         "a connection without progress is closed after", 1, 3600, false},
+        {"drain-seconds", OPTION_INT, &s.drain_s, "SECONDS",
+         "how long to serve on after SIGTERM while not ready", 0, 3600, false},
+        {"admin-token-file", OPTION_STRING, &s.admin_token_file, "FILE",
+         "token of admin calls; without it they are off", 0, 0, false},
+        {"api-token-file", OPTION_STRING, &s.api_token_file, "FILE",
+         "token of all other calls; without it they are open", 0, 0, false},
+        {"access-log", OPTION_FLAG, &s.access_log, NULL, "one JSON line a request on standard error", 0, 0,
+         false},
+        {"log-json", OPTION_FLAG, &s.log_json, NULL, "log lines as JSON", 0, 0, false},
+        {"probe", OPTION_FLAG, &s.probe, NULL, "ask the server at --listen whether it is ready; exit 0 or 1",
+         0, 0, false},
+    };
+    bool help;
+    struct err e = {0};
+    if (options_parse(&cmd_serve_command, options, sizeof options / sizeof *options, argc, argv, NULL, &help,
+                      &e))
+        return command_fail(&cmd_serve_command, &e, true);
+    if (help)
+        return EXIT_DONE;
+    if (s.probe)
+        return probe_ready(s.listen, &e) == ERR_OK ? EXIT_DONE : command_fail(&cmd_serve_command, &e, false);
+    if (!s.store || s.models.n == 0) {
+        (void)err_set(&e, ERR_INVALID, "--store and --model are needed");
+        return command_fail(&cmd_serve_command, &e, true);
+    }
+    log_setup(LOG_INFO, s.log_json);
+    return serve(&s, &e) == ERR_OK ? EXIT_DONE : command_fail(&cmd_serve_command, &e, false);
+}
+
+const struct command cmd_serve_command = {
+    "serve", "answer over HTTP", NULL,
+    "Loads the models, opens the store, and answers on --listen until SIGTERM or SIGINT. It prints "
+    "`listening on URL` on\n"
+    "standard output when it is ready. The calls are described at /openapi.json.",
+    cmd_serve};

@@ -1,0 +1,303 @@
+/* Three streams in one snapshot: items give indices to keys, users give rows and profile values, interactions
+ * arrive by user and in order of time. The vocabulary is made by sorting all (field, value) occurrences. */
+#include "server/dataset.h"
+
+#include "base/mem.h"
+#include "server/profile.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A growable array of things of one size. */
+struct list {
+    void *at;
+    size_t n, capacity, size;
+};
+
+/* One profile value of one user. */
+struct occurrence {
+    size_t field, value; /* offsets in the arena of texts */
+    uint32_t user;
+    uint32_t row; /* of the vocabulary, once known */
+};
+
+struct dataset_private {
+    struct list item_ids;     /* size_t offsets in texts, then made pointers */
+    struct list item_index;   /* int32_t by key */
+    struct list user_index;   /* int32_t by key */
+    struct list interactions; /* struct encoder_interaction */
+    struct list occurrences;  /* struct occurrence, in order of users */
+    struct buf texts;         /* terminated strings */
+    size_t *user_start, *value_start;
+    uint32_t *values;
+    const char **ids;
+    struct profile_value *vocabulary;
+    size_t n_users, n_vocabulary;
+    int64_t last_user; /* key of the user whose interactions come in */
+    size_t next_row;   /* rows of user_start that are filled */
+    bool failed;
+};
+
+static void *push(struct dataset_private *p, struct list *l)
+{
+    if (l->n == l->capacity) {
+        size_t grown = l->capacity ? l->capacity * 2 : 1024;
+        void *at = mem_realloc_array(l->at, grown, l->size);
+        if (!at) {
+            p->failed = true;
+            return NULL;
+        }
+        l->at = at;
+        l->capacity = grown;
+    }
+    return (char *)l->at + l->size * l->n++;
+}
+
+/* Sets index[key] = value in a list of int32_t. */
+static void set_index(struct dataset_private *p, struct list *l, int64_t key, int32_t value)
+{
+    while (!p->failed && l->n <= (size_t)key) {
+        int32_t *slot = push(p, l);
+        if (slot)
+            *slot = -1;
+    }
+    if (!p->failed)
+        ((int32_t *)l->at)[key] = value;
+}
+
+static int32_t get_index(const struct list *l, int64_t key)
+{
+    return key >= 0 && (size_t)key < l->n ? ((const int32_t *)l->at)[key] : -1;
+}
+
+static size_t keep(struct dataset_private *p, const char *text, size_t n)
+{
+    size_t at = p->texts.len;
+    buf_add(&p->texts, text, n);
+    buf_addc(&p->texts, '\0');
+    return at;
+}
+
+static bool take_item(void *arg, const struct store_item *item)
+{
+    struct dataset_private *p = arg;
+    size_t *offset = push(p, &p->item_ids);
+    if (!offset)
+        return false;
+    *offset = keep(p, item->id.data, item->id.len);
+    set_index(p, &p->item_index, item->key, (int32_t)(p->item_ids.n - 1));
+    return !p->failed;
+}
+
+static bool take_value(void *arg, const char *field, const char *value)
+{
+    struct dataset_private *p = arg;
+    struct occurrence *o = push(p, &p->occurrences);
+    if (!o)
+        return false;
+    *o = (struct occurrence){keep(p, field, strlen(field)), keep(p, value, strlen(value)),
+                             (uint32_t)p->n_users, 0};
+    return true;
+}
+
+static bool take_user(void *arg, int64_t key, struct store_text id, struct store_text profile,
+                      int64_t revision)
+{
+    struct dataset_private *p = arg;
+    (void)id;
+    (void)revision;
+    set_index(p, &p->user_index, key, (int32_t)p->n_users);
+    /* a profile that is no JSON object cannot have been stored; were it so, it would have no values */
+    enum err_code code = profile.data ? profile_each(profile.data, profile.len, take_value, p, NULL) : ERR_OK;
+    p->n_users++;
+    return !p->failed && code != ERR_NOMEM;
+}
+
+/* Fills user_start up to and with row: users without interactions have an empty run. */
+static void start_rows(struct dataset_private *p, size_t row)
+{
+    while (p->next_row <= row)
+        p->user_start[p->next_row++] = p->interactions.n;
+}
+
+static bool take_interaction(void *arg, int64_t user_key, const struct store_interaction *x)
+{
+    struct dataset_private *p = arg;
+    int32_t user = get_index(&p->user_index, user_key), item = get_index(&p->item_index, x->item_key);
+    if (user < 0 || item < 0)
+        return true;
+    start_rows(p, (size_t)user);
+    struct encoder_interaction *out = push(p, &p->interactions);
+    if (!out)
+        return false;
+    *out = (struct encoder_interaction){.item = (uint32_t)item,
+                                        .weight = (float)x->weight,
+                                        .rating = (float)x->rating,
+                                        .timestamp = x->timestamp};
+    return true;
+}
+
+/* ---- vocabulary ---- */
+
+static int compare_occurrences(const void *a, const void *b, void *arg)
+{
+    const struct dataset_private *p = arg;
+    const struct occurrence *x = a, *y = b;
+    int order = strcmp(p->texts.data + x->field, p->texts.data + y->field);
+    if (!order)
+        order = strcmp(p->texts.data + x->value, p->texts.data + y->value);
+    return order ? order : (x->user > y->user) - (x->user < y->user);
+}
+
+static bool same_text(const struct dataset_private *p, size_t a, size_t b)
+{
+    return strcmp(p->texts.data + a, p->texts.data + b) == 0;
+}
+
+/* Gives a row to each frequent value in the sorted list; UINT32_MAX to the others. Returns the number of
+ * rows, and fills vocabulary when it is not NULL. */
+static size_t number_values(struct dataset_private *p, struct occurrence *list, size_t n,
+                            struct profile_value *vocabulary)
+{
+    size_t rows = 0;
+    for (size_t i = 0; i < n;) {
+        size_t field_end = i, n_frequent = 0, field_rows = rows;
+        for (size_t j = i; j < n && same_text(p, list[j].field, list[i].field);) {
+            size_t k = j;
+            while (k < n && same_text(p, list[k].field, list[i].field) &&
+                   same_text(p, list[k].value, list[j].value))
+                k++;
+            bool frequent = k - j >= DATASET_LEAST_USERS;
+            for (size_t m = j; m < k; m++)
+                list[m].row = frequent ? (uint32_t)(rows + n_frequent) : UINT32_MAX;
+            if (frequent && vocabulary && n_frequent < DATASET_MOST_VALUES)
+                vocabulary[rows + n_frequent] =
+                    (struct profile_value){p->texts.data + list[j].field, p->texts.data + list[j].value};
+            n_frequent += frequent;
+            j = field_end = k;
+        }
+        if (n_frequent > DATASET_MOST_VALUES) /* an identifier or free text, not a trait */
+            for (size_t m = i; m < field_end; m++)
+                list[m].row = UINT32_MAX;
+        else
+            rows = field_rows + n_frequent;
+        i = field_end;
+    }
+    return rows;
+}
+
+static int by_user_then_row(const void *a, const void *b)
+{
+    const struct occurrence *x = a, *y = b;
+    if (x->user != y->user)
+        return x->user < y->user ? -1 : 1;
+    return (x->row > y->row) - (x->row < y->row);
+}
+
+static bool make_vocabulary(struct dataset_private *p)
+{
+    struct occurrence *list = p->occurrences.at;
+    size_t n = p->occurrences.n, at = 0, user = 0;
+    if (n)
+        qsort_r(list, n, sizeof *list, compare_occurrences, p);
+    p->vocabulary = mem_alloc_array(n + DATASET_MOST_VALUES, sizeof *p->vocabulary);
+    p->values = mem_alloc_array(n, sizeof *p->values);
+    p->value_start = mem_alloc_array(p->n_users + 1, sizeof *p->value_start);
+    if (!p->vocabulary || !p->values || !p->value_start)
+        return false;
+    p->n_vocabulary = number_values(p, list, n, p->vocabulary);
+    if (n)
+        qsort(list, n, sizeof *list, by_user_then_row);
+    for (size_t i = 0; i < n; i++) {
+        while (user <= list[i].user)
+            p->value_start[user++] = at;
+        if (list[i].row != UINT32_MAX)
+            p->values[at++] = list[i].row;
+    }
+    while (user <= p->n_users)
+        p->value_start[user++] = at;
+    return true;
+}
+
+/* ---- loading ---- */
+
+static enum err_code load(struct store_conn *c, struct dataset_private *p, struct err *e)
+{
+    enum err_code code = store_each_item(c, 0, take_item, p, e);
+    if (!code)
+        code = store_each_user(c, take_user, p, e);
+    if (code || p->failed)
+        return code;
+    p->user_start = mem_alloc_array(p->n_users + 1, sizeof *p->user_start);
+    if (!p->user_start) {
+        p->failed = true;
+        return ERR_OK;
+    }
+    code = store_each_interaction(c, take_interaction, p, e);
+    if (!code)
+        start_rows(p, p->n_users);
+    return code;
+}
+
+static bool finish(struct dataset_private *p)
+{
+    if (p->failed || p->texts.failed || !make_vocabulary(p))
+        return false;
+    p->ids = mem_alloc_array(p->item_ids.n, sizeof *p->ids);
+    for (size_t i = 0; p->ids && i < p->item_ids.n; i++)
+        p->ids[i] = p->texts.data + ((const size_t *)p->item_ids.at)[i];
+    return p->ids != NULL;
+}
+
+enum err_code dataset_load(struct store_conn *c, struct dataset *out, struct err *e)
+{
+    struct dataset_private *p = mem_zalloc_array(1, sizeof *p);
+    if (!p)
+        return err_set(e, ERR_NOMEM, "no memory for the training data");
+    out->private = p;
+    p->item_ids.size = sizeof(size_t);
+    p->item_index.size = p->user_index.size = sizeof(int32_t);
+    p->interactions.size = sizeof(struct encoder_interaction);
+    p->occurrences.size = sizeof(struct occurrence);
+    buf_init(&p->texts, SIZE_MAX / 4);
+    enum err_code code = store_snapshot_begin(c, e);
+    if (!code) {
+        code = load(c, p, e);
+        store_snapshot_end(c);
+    }
+    if (!code && !finish(p))
+        code = err_set(e, ERR_NOMEM, "no memory for the training data");
+    if (code) {
+        dataset_free(out);
+        return code;
+    }
+    out->data = (struct train_data){.n_users = p->n_users,
+                                    .n_items = p->item_ids.n,
+                                    .user_start = p->user_start,
+                                    .interactions = p->interactions.at,
+                                    .value_start = p->value_start,
+                                    .values = p->values,
+                                    .vocabulary = p->vocabulary,
+                                    .n_vocabulary = p->n_vocabulary,
+                                    .item_ids = p->ids};
+    return ERR_OK;
+}
+
+void dataset_free(struct dataset *d)
+{
+    struct dataset_private *p = d->private;
+    if (!p)
+        return;
+    struct list *lists[] = {&p->item_ids, &p->item_index, &p->user_index, &p->interactions, &p->occurrences};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        mem_free(lists[i]->at);
+    buf_fini(&p->texts);
+    mem_free(p->user_start);
+    mem_free(p->value_start);
+    mem_free(p->values);
+    mem_free(p->ids);
+    mem_free(p->vocabulary);
+    mem_free(p);
+    d->private = NULL;
+}
