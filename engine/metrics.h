@@ -1,0 +1,37 @@
+/* metrics - quality of a ranking from the positions of the items that should be in it.
+ * Layer: engine; depends on libc only.     Threads: any.       Memory: none.
+ *
+ * positions (n_found), rising, from 0: places of the relevant items in the ranking; n_relevant counts those
+ * that are not in it at all too. Definitions: hr@k             1 when a position is below k ndcg@k sum of
+ * 1/log2(position + 2) below k, over the same sum for the best ranking of min(k, n_relevant) recall@k
+ * positions below k / n_relevant;    recall_capped@k: / min(k, n_relevant) mrr, mrr@k       1 / (first
+ * position + 1) map, map@k       mean over min(k, n_relevant) of precision at each position (Manning et al.
+ * 2008, 8.4) */
+#ifndef ENGINE_METRICS_H
+#define ENGINE_METRICS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum metric_kind { METRIC_HR, METRIC_NDCG, METRIC_RECALL, METRIC_RECALL_CAPPED, METRIC_MRR, METRIC_MAP };
+
+struct metric {
+    enum metric_kind kind;
+    size_t k; /* SIZE_MAX: no cut */
+};
+
+/* Reads "ndcg@10" or "mrr"; hr, ndcg and recall need a cut. */
+bool metric_parse(const char *text, struct metric *out);
+
+/* The metric's name with its cut, into out. */
+void metric_name(const struct metric *m, char out[32]);
+
+double metric_value(const struct metric *m, const size_t *positions, size_t n_found, size_t n_relevant);
+
+/* Positions of the relevant items among the others: an item's place counts all others that score no less, so
+ * that ties count against it. relevant (n_relevant) and others (n_others) are scores; positions (n_relevant)
+ * out, rising. NaN is the worst. */
+void metric_positions(const float *relevant, size_t n_relevant, const float *others, size_t n_others,
+                      size_t *positions);
+
+#endif

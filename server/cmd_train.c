@@ -1,0 +1,237 @@
+/* hypernet train: store in, model file out, contexts of all users back into the store. An interrupt ends
+ * training at the best model so far, which is written. */
+#include "base/clock.h"
+#include "engine/model.h"
+#include "server/commands.h"
+#include "server/context.h"
+#include "server/dataset.h"
+#include "server/progress.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+struct settings {
+    const char *store, *out, *name, *version, *generator, *checkpoint;
+    int64_t seed, threads, epochs, dim;
+    double deadline_s;
+    bool no_contexts, json;
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int number)
+{
+    (void)number;
+    interrupted = 1;
+}
+
+static bool show(void *arg, const struct train_progress *p)
+{
+    progress_show(arg, p);
+    return !interrupted;
+}
+
+/* ---- contexts of all users ---- */
+
+struct user_ids {
+    struct buf texts; /* terminated ids, one after the other */
+    size_t n;
+};
+
+static bool take_id(void *arg, int64_t key, struct store_text id, struct store_text profile, int64_t revision)
+{
+    struct user_ids *ids = arg;
+    (void)key;
+    (void)profile;
+    (void)revision;
+    buf_add(&ids->texts, id.data, id.len);
+    buf_addc(&ids->texts, '\0');
+    ids->n++;
+    return !ids->texts.failed;
+}
+
+static enum err_code write_all(struct store_conn *c, const struct model *m, const struct user_ids *ids,
+                               struct err *e)
+{
+    struct store_context_key key = {m->spec.name, m->spec.version, "user"};
+    struct context_maker *maker = NULL;
+    struct item_table *items = NULL;
+    struct store_user user = {0};
+    enum err_code code = context_maker_new(m, &maker, e);
+    if (!code)
+        code = item_table_load(c, m, &items, e);
+    const char *at = ids->texts.data;
+    for (size_t i = 0; i < ids->n && !code; i++, at += strlen(at) + 1) {
+        struct store_text id = {at, strlen(at)};
+        const float *embedding;
+        code = store_read_user(c, id, NULL, &user, e);
+        if (!code)
+            code = context_encode(maker, items, &user, &embedding, e);
+        if (!code)
+            code = store_put_context(c, &key, id, user.revision, false, embedding,
+                                     m->spec.d_context * sizeof *embedding, e);
+    }
+    store_user_fini(&user);
+    item_table_unref(items);
+    context_maker_free(maker);
+    return code;
+}
+
+/* In one transaction: all contexts of the new version, or none (they are then made at first use). */
+static enum err_code write_contexts(struct store_conn *c, const char *path, struct err *e)
+{
+    struct model *m;
+    struct user_ids ids = {0};
+    buf_init(&ids.texts, SIZE_MAX / 4);
+    enum err_code code = model_open(path, &m, e);
+    if (code)
+        return code;
+    code = store_begin(c, e);
+    if (!code) {
+        code = store_each_user(c, take_id, &ids, e);
+        if (!code)
+            code = buf_check(&ids.texts, "the users' ids", e);
+        if (!code)
+            code = write_all(c, m, &ids, e);
+        if (code)
+            store_rollback(c);
+        else
+            code = store_commit(c, e);
+    }
+    buf_fini(&ids.texts);
+    model_unref(m);
+    return code;
+}
+
+/* ---- results ---- */
+
+static void print_report(const struct settings *s, const struct train_report *r)
+{
+    if (s->json) {
+        struct buf b;
+        buf_init(&b, 1 << 20);
+        buf_adds(&b, "{\"model\":");
+        buf_add_json_string(&b, s->name, strlen(s->name));
+        buf_adds(&b, ",\"model_version\":");
+        buf_add_json_string(&b, s->version, strlen(s->version));
+        buf_adds(&b, ",\"file\":");
+        buf_add_json_string(&b, s->out, strlen(s->out));
+        buf_addf(&b,
+                 ",\"generator\":\"%s\",\"epochs\":%d,\"best_epoch\":%d,\"warm_start_ndcg@10\":%.6f,\"ndcg@"
+                 "10\":%.6f,"
+                 "\"dim\":%d,\"alpha\":%g,\"reg\":%g,\"parameters\":%zu,\"seconds\":%.2f}",
+                 s->generator, r->epochs_run, r->best_epoch, r->warm_start_metric, r->best_metric, r->dim,
+                 r->alpha, r->reg, r->n_parameters, r->seconds);
+        const char *text = buf_text(&b);
+        (void)puts(text ? text : "{}");
+        buf_fini(&b);
+        return;
+    }
+    (void)printf("model '%s' version '%s' written to %s\n"
+                 "validation ndcg@10 %.4f (iALS warm start %.4f), epoch %d of %d, %zu parameters, %.1f s\n",
+                 s->name, s->version, s->out, r->best_metric, r->warm_start_metric, r->best_epoch,
+                 r->epochs_run, r->n_parameters, r->seconds);
+}
+
+static enum err_code train(const struct settings *s, const struct train_options *options, struct err *e)
+{
+    struct store *store = NULL;
+    struct store_conn *c = NULL;
+    struct dataset data = {0};
+    struct train_report report;
+    struct progress progress;
+    progress_init(&progress);
+    enum err_code code = store_open(s->store, STORE_READ_WRITE, &store, e);
+    if (!code)
+        code = store_connect(store, &c, e);
+    if (!code)
+        code = dataset_load(c, &data, e);
+    if (!code)
+        code = train_run(&data.data, options, s->out, show, &progress, &report, e);
+    if (!code && !s->no_contexts)
+        code = write_contexts(c, s->out, e);
+    if (!code)
+        print_report(s, &report);
+    dataset_free(&data);
+    store_disconnect(c);
+    store_close(store);
+    return code;
+}
+
+static void default_version(char out[32])
+{
+    time_t now = (time_t)clock_unix_s();
+    struct tm parts;
+    if (!gmtime_r(&now, &parts) || !strftime(out, 32, "%Y%m%dT%H%M%SZ", &parts))
+        (void)snprintf(out, 32, "%lld", (long long)now);
+}
+
+int cmd_train(int argc, char **argv);
+
+int cmd_train(int argc, char **argv)
+{
+    char version[32];
+    default_version(version);
+    struct settings s = {.name = "default", .version = version, .generator = "core", .seed = 1};
+    const struct option options[] = {
+        {"store", OPTION_STRING, &s.store, "STORE", "where users, items and interactions are", 0, 0, true},
+        {"out", OPTION_STRING, &s.out, "FILE", "the model file to write, whole or not at all", 0, 0, true},
+        {"name", OPTION_STRING, &s.name, "NAME", "name of the model", 0, 0, false},
+        {"model-version", OPTION_STRING, &s.version, "VERSION", "version of the model; by default the time",
+         0, 0, false},
+        {"seed", OPTION_INT, &s.seed, "N", "the same seed gives the same model", 0, 9e15, false},
+        {"threads", OPTION_INT, &s.threads, "N", "threads; 0: as many as processors. The result is the same",
+         0, 256, false},
+        {"epochs", OPTION_INT, &s.epochs, "N",
+         "the most; 0: the default. Training stops when it gains no more", 0, 1000, false},
+        {"dim", OPTION_INT, &s.dim, "N", "width of item embeddings; 0: chosen from the data", 0, 1024, false},
+        {"generator", OPTION_STRING, &s.generator, "NAME",
+         "weights of the target's hidden layer: core, low_rank, full, or shared (nothing is generated)", 0, 0,
+         false},
+        {"checkpoint", OPTION_STRING, &s.checkpoint, "FILE",
+         "written after each epoch, and resumed from when it is there", 0, 0, false},
+        {"deadline-seconds", OPTION_REAL, &s.deadline_s, "S",
+         "stop after this long and keep the best; 0: never", 0, 1e9, false},
+        {"no-contexts", OPTION_FLAG, &s.no_contexts, NULL, "do not write the users' contexts into the store",
+         0, 0, false},
+        {"json", OPTION_FLAG, &s.json, NULL, "the result as JSON", 0, 0, false},
+    };
+    bool help;
+    struct err e = {0};
+    struct train_options o;
+    train_options_default(&o);
+    if (options_parse(&cmd_train_command, options, sizeof options / sizeof *options, argc, argv, NULL, &help,
+                      &e))
+        return command_fail(&cmd_train_command, &e, true);
+    if (help)
+        return EXIT_DONE;
+    if (!generator_parse(s.generator, &o.generator)) {
+        (void)err_set(&e, ERR_INVALID, "--generator is core, low_rank, full or shared, not '%s'",
+                      s.generator);
+        return command_fail(&cmd_train_command, &e, true);
+    }
+    if (strlen(s.name) > LIMIT_NAME_BYTES || strlen(s.version) > LIMIT_NAME_BYTES) {
+        (void)err_set(&e, ERR_INVALID, "a model's name and version have at most %d bytes", LIMIT_NAME_BYTES);
+        return command_fail(&cmd_train_command, &e, true);
+    }
+    o.name = s.name;
+    o.version = s.version;
+    o.seed = (uint64_t)s.seed;
+    o.n_threads = (int)s.threads;
+    o.n_epochs = (int)s.epochs;
+    o.dim = (int)s.dim;
+    o.checkpoint = s.checkpoint;
+    o.deadline_s = s.deadline_s;
+    struct sigaction act = {.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND};
+    (void)sigaction(SIGINT, &act, NULL);
+    return train(&s, &o, &e) == ERR_OK ? EXIT_DONE : command_fail(&cmd_train_command, &e, false);
+}
+
+const struct command cmd_train_command = {
+    "train", "train a model from the store", NULL,
+    "Chooses hyperparameters by validation on each user's last item, factorises (iALS), then trains encoder, "
+    "hypernetwork and\n"
+    "target network jointly. An interrupt (Ctrl-C) stops at the best model so far and writes it.",
+    cmd_train};

@@ -1,0 +1,54 @@
+/* evaluation - measures models and baselines on held-out items of the users of a store.
+ * Layer: server; depends on store, engine, base.
+ * Threads: evaluation_run makes its own; each has its connection to the store and its workspaces.
+ * Memory: the test rows and candidates, one value a (system, metric, user).
+ * A user's items in the store are what is known; the ranking is over the candidates, or over all items but
+ * the known ones. Ties count against a system. Users without a context score zero and are counted and named.
+ */
+#ifndef SERVER_EVALUATION_H
+#define SERVER_EVALUATION_H
+
+#include "base/err.h"
+#include "engine/metrics.h"
+#include "engine/model.h"
+#include "store/store.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { EVALUATION_MAX_METRICS = 16, EVALUATION_MAX_SYSTEMS = 24 };
+
+struct evaluation_options {
+    const char *test_path;       /* rows: user item */
+    const char *candidates_path; /* a user and items a line; NULL: full ranking */
+    const struct metric *metrics;
+    size_t n_metrics;
+    bool baselines;
+    int n_threads;
+    uint64_t seed; /* of the bootstrap */
+};
+
+/* One system's figures: means over users with 95 % bootstrap intervals; the difference is to the first
+ * system. */
+struct evaluation_row {
+    char name[2 * 128 + 16];
+    double mean[EVALUATION_MAX_METRICS], low[EVALUATION_MAX_METRICS], high[EVALUATION_MAX_METRICS];
+    double difference[EVALUATION_MAX_METRICS], difference_low[EVALUATION_MAX_METRICS],
+        difference_high[EVALUATION_MAX_METRICS];
+};
+
+struct evaluation_result {
+    struct evaluation_row rows[EVALUATION_MAX_SYSTEMS];
+    size_t n_rows;
+    size_t n_users, n_test_rows;
+    size_t n_unknown_users;  /* in the test file, but not in the store */
+    size_t n_unknown_items;  /* test rows whose item the first model does not have; they count as missed */
+    char unknown_users[256]; /* the first of them by name */
+};
+
+/* Evaluates n models (the first one's items are the catalogue of the baselines). */
+enum err_code evaluation_run(struct store *store, struct model *const *models, size_t n_models,
+                             const struct evaluation_options *options, struct evaluation_result *out,
+                             struct err *e) ERR_MUST_CHECK;
+
+#endif

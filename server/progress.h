@@ -1,0 +1,21 @@
+/* progress - shows long work on standard error: a bar on a terminal, a line now and then elsewhere.
+ * Layer: server; depends on engine (struct train_progress), base.     Threads: confined to its thread. */
+#ifndef SERVER_PROGRESS_H
+#define SERVER_PROGRESS_H
+
+#include "engine/train/train.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct progress {
+    bool terminal;
+    int64_t shown_ns;
+    char stage[16];
+    int epoch;
+};
+
+void progress_init(struct progress *p);
+void progress_show(struct progress *p, const struct train_progress *t);
+
+#endif
