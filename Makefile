@@ -187,10 +187,12 @@ format: ## lay the C files out with clang-format
 	$(Q)clang-format -i $(SRCS) $(HEADERS) $(UNIT_SRCS) $(FAULT_SRCS) $(DOUBLE_SRCS) $(SUPPORT_SRCS) $(FUZZ_SRCS) $(GOLDEN_SRCS)
 
 # ---- set-up, demo, install ----
-.PHONY: deps demo bench install uninstall dist clean help
+.PHONY: deps deps-demo demo bench install uninstall dist clean help
 deps: ## install the libraries and tools that are missing (apt, when it may)
+	$(Q)deploy/deps --tests
+deps-demo:
 	$(Q)deploy/deps
-demo: deps ## build, train on real data (DATA=dir) or a simulated world, serve on http://127.0.0.1:8080
+demo: deps-demo ## build, train on real data (DATA=dir) or a simulated world, serve on http://127.0.0.1:8080
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)HYPERNET=$(B)/hypernet deploy/demo
 bench: all ## measure quality and speed (writes the machine and the commit beside the figures)

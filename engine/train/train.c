@@ -52,7 +52,6 @@ void train_options_default(struct train_options *o)
     *o = (struct train_options){.name = "default",
                                 .version = "1",
                                 .seed = 1,
-                                .n_epochs = DEFAULT_EPOCHS,
                                 .generator = GENERATOR_CORE};
 }
 
