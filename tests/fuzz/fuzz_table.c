@@ -16,7 +16,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t n);
 
 static void check_text(struct store_text t, size_t least, size_t most)
 {
-    if (t.data && (t.len < least || t.len > most || memchr(t.data, '\0', t.len) || !utf8_valid(t.data, t.len)))
+    if (t.data &&
+        (t.len < least || t.len > most || memchr(t.data, '\0', t.len) || !utf8_valid(t.data, t.len)))
         abort();
 }
 
@@ -46,7 +47,8 @@ static void check_row(const struct table_row *row, enum table_kind kind)
     check_text(row->title, 1, LIMIT_TITLE_BYTES);
     check_json(row->categories, '[', ']', 64 * 1024);
     check_json(row->object, '{', '}', kind == TABLE_USERS ? LIMIT_PROFILE_BYTES : LIMIT_METADATA_BYTES);
-    if ((kind == TABLE_CONTEXTS) != (row->n_embedding > 0) || (kind == TABLE_CANDIDATES) != (row->n_items > 0))
+    if ((kind == TABLE_CONTEXTS) != (row->n_embedding > 0) ||
+        (kind == TABLE_CANDIDATES) != (row->n_items > 0))
         abort();
     for (size_t i = 0; i < row->n_embedding; i++)
         if (!isfinite(row->embedding[i]))
