@@ -177,6 +177,7 @@ fuzz-run: $(FUZZ_BINS)
 lint: check-layers check-headers check-format ## layers, headers that compile alone, layout, banned calls
 check-layers: $(LIB_OBJS)
 	$(Q)tests/support/check_layers $(B)
+	$(Q)tests/support/test_check_layers
 check-headers:
 	$(Q)for h in $(HEADERS); do $(CC) $(ALL_CFLAGS) -fsyntax-only -x c $$h || exit 1; done
 	@echo "headers: $(words $(HEADERS)) compile alone"

@@ -115,9 +115,7 @@ static enum err_code evaluate(const struct settings *s, const struct evaluation_
     return code;
 }
 
-int cmd_evaluate(int argc, char **argv);
-
-int cmd_evaluate(int argc, char **argv)
+static int cmd_evaluate(int argc, char **argv)
 {
     struct settings s = {.metrics = "hr@10,ndcg@10", .seed = 1};
     struct metric metrics[EVALUATION_MAX_METRICS];

@@ -81,9 +81,7 @@ static enum err_code recommend(const struct settings *s, struct err *e)
     return code;
 }
 
-int cmd_recommend(int argc, char **argv);
-
-int cmd_recommend(int argc, char **argv)
+static int cmd_recommend(int argc, char **argv)
 {
     struct settings s = {.limit = 10, .exclude_seen = "true"};
     const struct option options[] = {

@@ -168,9 +168,7 @@ static void default_version(char out[32])
         (void)snprintf(out, 32, "%lld", (long long)now);
 }
 
-int cmd_train(int argc, char **argv);
-
-int cmd_train(int argc, char **argv)
+static int cmd_train(int argc, char **argv)
 {
     char version[32];
     default_version(version);

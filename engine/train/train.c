@@ -23,7 +23,8 @@
 enum { BATCH = 256, NEGATIVES = 1024, MOST_WORSE = 3, SCALE_TRIES = 8 };
 enum { MOST_TIMED = 32, MOST_GROUPS = 16 }; /* examples of a user in an epoch */
 
-/* By default training sees about this many examples: some minutes on two cores. Small data gets more epochs. */
+/* By default training sees about this many examples: some minutes on two cores. Small data gets more epochs.
+ */
 enum { DEFAULT_EXAMPLES = 2200000, LEAST_EPOCHS = 4, MOST_EPOCHS = 40 };
 
 struct training {
@@ -49,10 +50,7 @@ struct training {
 
 void train_options_default(struct train_options *o)
 {
-    *o = (struct train_options){.name = "default",
-                                .version = "1",
-                                .seed = 1,
-                                .generator = GENERATOR_CORE};
+    *o = (struct train_options){.name = "default", .version = "1", .seed = 1, .generator = GENERATOR_CORE};
 }
 
 static double elapsed(const struct training *t)
@@ -156,8 +154,11 @@ static enum err_code make_spec(struct training *t, struct err *e)
 
 static enum err_code make_step(struct training *t, struct err *e)
 {
-    struct samples_options samples = {
-        .most_timed = MOST_TIMED, .most_groups = MOST_GROUPS, .forget = 0.1, .forget_profile = 0.1, .seed = t->options.seed};
+    struct samples_options samples = {.most_timed = MOST_TIMED,
+                                      .most_groups = MOST_GROUPS,
+                                      .forget = 0.1,
+                                      .forget_profile = 0.1,
+                                      .seed = t->options.seed};
     struct step_options step = {
         .batch = BATCH,
         .n_negatives = NEGATIVES,
