@@ -45,8 +45,9 @@ static enum err_code answer(const struct settings *s, struct serving *serving, s
     enum err_code code = personal_new(serving, c, &p, e);
     if (code)
         return code;
-    code = personal_acquire(p, 0, SERVING_USER, q.user, &w, &hit, s->cold_start ? NULL : e);
+    code = personal_acquire(p, 0, SERVING_USER, q.user, &w, &hit, e);
     if (code == ERR_NOTFOUND && s->cold_start) {
+        err_clear(e);
         q.cold = true;
         code = personal_acquire(p, 0, SERVING_PRIOR, (struct store_text){NULL, 0}, &w, &hit, e);
     }
