@@ -145,7 +145,7 @@ check: deps ## install what is missing, then every test: lint, unit, fault, http
 	$(Q)$(MAKE) --no-print-directory check-all
 .PHONY: check-all
 check-all: all $(GOLDEN_BINS)
-	$(Q)tests/run lint unit fault http golden docs
+	$(Q)tests/run lint unit fault http golden docs deploy
 check-unit: $(UNIT_BINS) $(DOUBLE_BINS) ## C tests, one program a source file
 	$(Q)tests/run unit
 check-fault: $(FAULT_BINS) ## out of memory, disk full and damaged files
