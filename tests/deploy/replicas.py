@@ -64,11 +64,14 @@ class ProcessReplica:
         self.cluster, self.number, self.port, self.process = cluster, number, free_port(), None
 
     def start(self):
-        self.log = open(self.cluster.dir / f"replica{self.number}.log", "ab")
-        self.process = subprocess.Popen(
+        with open(self.cluster.dir / f"replica{self.number}.log", "ab") as log:
+            self.process = self.popen(log)
+
+    def popen(self, log):
+        return subprocess.Popen(
             [HYPERNET, "serve", "--store", str(self.cluster.dir / "store.db"), "--model", str(self.cluster.dir / "model.safetensors"),
              "--listen", f"127.0.0.1:{self.port}", "--admin-token-file", str(self.cluster.dir / "token"), "--drain-seconds", "2"],
-            stdout=subprocess.DEVNULL, stderr=self.log, stdin=subprocess.DEVNULL)
+            stdout=subprocess.DEVNULL, stderr=log, stdin=subprocess.DEVNULL)
 
     def terminate(self):
         self.process.send_signal(signal.SIGTERM)
@@ -113,8 +116,9 @@ class Cluster:
         environment = dict(os.environ, HYPERNET_FRONT=f"127.0.0.1:{self.front}", HYPERNET_STATS=f"127.0.0.1:{self.stats}")
         for replica in self.replicas:
             environment[f"HYPERNET_{replica.number}"] = f"127.0.0.1:{replica.port}"
-        self.haproxy = subprocess.Popen(["haproxy", "-db", "-f", str(ROOT / "deploy/haproxy.cfg")], env=environment,
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(self.dir / "haproxy.log", "ab"))
+        with open(self.dir / "haproxy.log", "ab") as log:
+            self.haproxy = subprocess.Popen(["haproxy", "-db", "-f", str(ROOT / "deploy/haproxy.cfg")], env=environment,
+                                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log)
         wait_for("the proxy answers", lambda: self.up_servers() == 3)
 
     def wait_ready(self, replica):
@@ -229,8 +233,11 @@ def check_write_is_seen_everywhere(test, cluster):
 
 def check_user_keeps_replica(test, cluster):
     """Asked often through the proxy, a user's weights are made once in all, and users are spread over the replicas."""
+    users = [f"spread-{i}" for i in range(60)]
+    body = {"users": [{"id": user, "interactions": [{"item": cluster.items[i]}]} for i, user in enumerate(users)]}
+    status, _, answer = call(cluster.replicas[0].port, "POST", "/v1/admin/users", body, TOKEN)
+    test.assertEqual(status, 200, answer)
     made = [metric(r.port, "weights_made_total") for r in cluster.replicas]
-    users = cluster.users[:60]
     for user in users * 3:
         status, _, answer = call(cluster.front, "GET", f"/v1/users/{user}/recommendations")
         test.assertEqual(status, 200, answer)
