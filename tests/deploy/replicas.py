@@ -161,7 +161,7 @@ class Load(threading.Thread):
 
     def client(self, number):
         connection, n = None, number
-        while not self.ending.is_set():
+        while not self.ending.is_set():  # a request under way is always finished
             user = self.cluster.users[n % len(self.cluster.users)]
             n += 7
             try:
@@ -183,6 +183,8 @@ class Load(threading.Thread):
                 if connection:
                     connection.close()
                 connection = None
+        if connection:
+            connection.close()
 
     def run(self):
         threads = [threading.Thread(target=self.client, args=(i,)) for i in range(self.n_clients)]
@@ -235,8 +237,11 @@ def check_user_keeps_replica(test, cluster):
     """Asked often through the proxy, a user's weights are made once in all, and users are spread over the replicas."""
     users = [f"spread-{i}" for i in range(60)]
     body = {"users": [{"id": user, "interactions": [{"item": cluster.items[i]}]} for i, user in enumerate(users)]}
+    followed = [metric(r.port, "changes_followed_total") for r in cluster.replicas]
     status, _, answer = call(cluster.replicas[0].port, "POST", "/v1/admin/users", body, TOKEN)
     test.assertEqual(status, 200, answer)
+    wait_for("all replicas followed the registrations", lambda: all(
+        metric(r.port, "changes_followed_total") >= before + len(users) for r, before in zip(cluster.replicas, followed)))
     made = [metric(r.port, "weights_made_total") for r in cluster.replicas]
     for user in users * 3:
         status, _, answer = call(cluster.front, "GET", f"/v1/users/{user}/recommendations")
