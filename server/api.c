@@ -146,8 +146,8 @@ bool api_model_slot(struct api_thread *t, struct request *r, size_t *slot)
 {
     struct store_text name = request_param_of(r, "model");
     char text[LIMIT_NAME_BYTES + 1] = "";
-    if (name.data && name.len < sizeof text)
-        memcpy(text, name.data, name.len);
+    if (name.data && name.len < sizeof text && !memchr(name.data, 0, name.len))
+        memcpy(text, name.data, name.len); /* else it stays empty, which no model is named */
     int found = serving_find(t->api->serving, name.data ? text : NULL);
     if (found < 0) {
         problem_answer(r, PROBLEM_UNKNOWN_MODEL, NULL, "no model '%.*s' is served", (int)name.len, name.data);

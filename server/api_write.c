@@ -269,42 +269,61 @@ static bool read_users_json(struct api_thread *t, struct request *r, struct batc
     return true;
 }
 
-static size_t count_lines(const char *text, size_t n)
+/* The next line of [*text, end), without its newline; false when there is none left. */
+static bool next_line(const char **text, const char *end, const char **line, size_t *n)
 {
-    size_t lines = 1;
-    for (size_t i = 0; i < n; i++)
-        lines += text[i] == '\n';
-    return lines;
+    if (*text >= end)
+        return false;
+    const char *stop = memchr(*text, '\n', (size_t)(end - *text));
+    *line = *text;
+    *n = (size_t)((stop ? stop : end) - *text);
+    *text += *n + 1;
+    return true;
+}
+
+static bool is_empty(const char *line, size_t n)
+{
+    size_t i = 0;
+    while (i < n && (line[i] == ' ' || line[i] == '\t' || line[i] == '\r'))
+        i++;
+    return i == n;
+}
+
+static size_t count_users(const char *text, const char *end)
+{
+    const char *line;
+    size_t n, users = 0;
+    while (next_line(&text, end, &line, &n))
+        users += !is_empty(line, n);
+    return users;
 }
 
 /* Each line that is not empty is one user; a pointer then begins with the number of the user. */
 static bool read_users_ndjson(struct api_thread *t, struct request *r, struct batch *b, size_t slot)
 {
     const char *text = r->body.data ? r->body.data : "", *end = text + r->body.len;
-    size_t most = count_lines(text, r->body.len);
-    if (most > LIMIT_USERS_PER_CALL + 1) {
-        problem_answer(r, PROBLEM_INVALID_VALUE, "", "%zu lines; at most %d users in one call", most,
+    size_t n_users = count_users(text, end), n;
+    if (n_users > LIMIT_USERS_PER_CALL) {
+        problem_answer(r, PROBLEM_INVALID_VALUE, "", "%zu users; at most %d in one call", n_users,
                        LIMIT_USERS_PER_CALL);
         return false;
     }
-    if (!(b->roots = mem_zalloc_array(most, sizeof *b->roots)) || !batch_reserve(r, b, most)) {
+    if (!(b->roots = mem_zalloc_array(n_users, sizeof *b->roots)) || !batch_reserve(r, b, n_users)) {
         problem_answer(r, PROBLEM_OVERLOADED, NULL, "no memory for the body");
         return false;
     }
     struct json_place root = json_place_root(), list = json_place_key(&root, "users");
-    for (int line = 0; text < end; line++) {
-        const char *stop = memchr(text, '\n', (size_t)(end - text));
-        size_t n = (size_t)((stop ? stop : end) - text);
-        if (strspn(text, " \t\r") < n) {
-            if (!(b->roots[b->n_roots] = json_in_parse(r, text, n, line)))
-                return false;
-            struct json_place at = json_place_index(&list, b->n);
-            b->list[b->n].slot = slot;
-            if (!read_registration(t, r, b, b->roots[b->n_roots++], &at, true, &b->list[b->n]))
-                return false;
-            b->n++;
-        }
-        text += n + 1;
+    const char *line;
+    for (int number = 0; next_line(&text, end, &line, &n); number++) {
+        if (is_empty(line, n))
+            continue;
+        if (!(b->roots[b->n_roots] = json_in_parse(r, line, n, number)))
+            return false;
+        struct json_place at = json_place_index(&list, b->n);
+        b->list[b->n].slot = slot;
+        if (!read_registration(t, r, b, b->roots[b->n_roots++], &at, true, &b->list[b->n]))
+            return false;
+        b->n++;
     }
     return true;
 }
