@@ -168,7 +168,9 @@ check-deploy: all ## image, three replicas behind HAProxy, one killed and one st
 	$(Q)tests/deploy/run
 fuzz: ## fuzz each target for FUZZ_SECONDS (default 30)
 	$(Q)$(MAKE) --no-print-directory MODE=fuzz fuzz-run
-.PHONY: fuzz fuzz-run check-deploy check-golden
+check-bare: ## make demo and make check on a bare Debian 12 (needs root)
+	$(Q)tests/deploy/bare
+.PHONY: fuzz fuzz-run check-deploy check-golden check-bare
 fuzz-run: $(FUZZ_BINS)
 	$(Q)tests/fuzz/run $(FUZZ_BINS)
 
