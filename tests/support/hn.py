@@ -171,6 +171,8 @@ class Client:
             body = json.dumps(body).encode()
         if body is not None:
             headers.setdefault("Content-Type", "application/json")
+        if headers.get("Content-Type", "") is None:  # asked for without one
+            del headers["Content-Type"]
         token = self.token if token is None else token
         if token:
             headers.setdefault("Authorization", "Bearer " + token)
