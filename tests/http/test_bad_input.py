@@ -60,11 +60,11 @@ class Refusals(hn.Case):
             (b'{"events": [NaN]}', 1, 15),
             (b'{"events": [Infinity]}', 1, 20),
             (b'{"events": [-Infinity]}', 1, 13),
-            (b'{"events": [01]}', 1, 14),
+            (b'{"events": [01]}', 1, 13),
             (b'{"events": [.5]}', 1, 13),
-            (b'{"events": ["\xff"]}', 1, 12),
-            (b'{"events": ["\xed\xa0\x80"]}', 1, 12),
-            (b'{"events": ["\\ud800"]}', 1, 19),
+            (b'{"events": ["\xff"]}', 1, 13),
+            (b'{"events": ["\xed\xa0\x80"]}', 1, 13),
+            (b'{"events": ["\\ud800"]}', 1, 20),
             (b'{"events": ["\\u0000"], "\\u0000": 1}', None, None),
             (b'{"events": ["\\x"]}', None, None),
             (b'{"events": ["a\nb"]}', None, None),
@@ -114,7 +114,7 @@ class Refusals(hn.Case):
     def test_wrong_types_of_a_registration(self):
         width = self.world.description["hypernet"]["d_context"]
         e = [0.5] * width
-        cases = [(value, "") for value in ([], "x", 1, 1.5, True, None, [{}])]
+        cases = [(value, "") for value in ([], '"x"', 1, 1.5, True, None, [{}])]
         for value in ({}, "x", 1, True, None):
             cases += [({"interactions": value}, "/interactions"), ({"embedding": value}, "/embedding")]
         cases += [({"profile": value}, "/profile") for value in ([], "x", 1, True, None)]
@@ -127,7 +127,7 @@ class Refusals(hn.Case):
             cases += [({"interactions": [dict(good, **{key: value})]}, f"/interactions/0/{key}")
                       for value in ("x", "1", [], {}, True, None)]
         cases += [({"interactions": [dict(good, weight=value)]}, "/interactions/0/weight")
-                  for value in (0, -1, -0.0, 1e39, -1e39, 1e-400, 10**30 if False else 1e300)]
+                  for value in (0, -1, -0.0, 1e39, -1e39, 1e-400, 1e300)]
         cases += [({"interactions": [dict(good, rating=value)]}, "/interactions/0/rating") for value in (1e39, -1e39)]
         cases += [({"interactions": [dict(good, timestamp=value)]}, "/interactions/0/timestamp")
                   for value in (-1, 1.5, 1e10)]
@@ -490,18 +490,23 @@ class Garbage(unittest.TestCase):
 
     def test_garbage(self):
         r = random.Random(20240229)
-        with hn.Server("--access-log", "--log-json", "--request-timeout", 3600) as server:
+        with hn.Server("--access-log", "--log-json", "--request-timeout", 2) as server:
             before = server.rows()
+            open_ones = []
             for _ in range(self.rounds):
-                with server.socket() as s:
-                    try:
-                        s.sendall(self.piece(r))
-                        if r.randrange(2):
-                            s.shutdown(socket.SHUT_WR)
-                            while s.recv(65536):
-                                pass
-                    except OSError:
-                        pass  # the server closed it first
+                s = server.socket()
+                with contextlib.suppress(OSError):  # the server may have closed it already
+                    s.sendall(self.piece(r))
+                    if r.randrange(2):
+                        s.shutdown(socket.SHUT_WR)
+                        open_ones.append(s)
+                        continue
+                s.close()
+            for s in open_ones:  # each is ended by the server, at the latest for want of progress
+                with contextlib.suppress(ConnectionError):
+                    while s.recv(65536):
+                        pass
+                s.close()
             for strange in (b'A"B', b"A\\B", b"A\tB", b"\x01", b"\xff\xfe", b"G'T", b"{}", b"X" * 300):
                 with server.socket() as s:
                     with contextlib.suppress(OSError):
@@ -697,7 +702,7 @@ class Start(unittest.TestCase):
 
     def test_bad_addresses(self):
         w = hn.world()
-        for address in ("127.0.0.1", ":8080", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536", "192.0.2.1:0", ""):
+        for address in ("127.0.0.1", ":8080", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536", "192.0.2.1:0"):
             with self.subTest(address=address):
                 self.refused("--store", w.copy_store(), "--model", w.model, "--listen", address)
 
