@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "store/backend.h"
 
 #include <math.h>
@@ -48,26 +49,9 @@ void store_user_fini(struct store_user *u)
 
 /* ---- checks ---- */
 
-static bool is_utf8(const unsigned char *s, size_t n)
+static bool is_text(struct store_text text)
 {
-    for (size_t i = 0; i < n;) {
-        unsigned char c = s[i];
-        size_t more = c < 0x80                ? 0
-                      : c >= 0xC2 && c < 0xE0 ? 1
-                      : c >= 0xE0 && c < 0xF0 ? 2
-                      : c >= 0xF0 && c < 0xF5 ? 3
-                                              : 9;
-        if (more == 9 || n - i <= more || c == 0)
-            return false;
-        for (size_t k = 1; k <= more; k++)
-            if ((s[i + k] & 0xC0) != 0x80)
-                return false;
-        if ((c == 0xE0 && s[i + 1] < 0xA0) || (c == 0xED && s[i + 1] > 0x9F) ||
-            (c == 0xF0 && s[i + 1] < 0x90) || (c == 0xF4 && s[i + 1] > 0x8F))
-            return false;
-        i += more + 1;
-    }
-    return true;
+    return utf8_valid(text.data, text.len) && !memchr(text.data, 0, text.len);
 }
 
 static enum err_code check_id(struct store_text id, const char *what, struct err *e)
@@ -75,7 +59,7 @@ static enum err_code check_id(struct store_text id, const char *what, struct err
     if (!id.data || id.len < 1 || id.len > LIMIT_ID_BYTES)
         return err_set(e, ERR_INVALID, "a %s id has 1 to %d bytes, not %zu", what, LIMIT_ID_BYTES,
                        id.data ? id.len : 0);
-    if (!is_utf8((const unsigned char *)id.data, id.len))
+    if (!is_text(id))
         return err_set(e, ERR_INVALID, "a %s id must be UTF-8 without a zero byte", what);
     return ERR_OK;
 }
@@ -84,7 +68,7 @@ static enum err_code check_text(struct store_text text, size_t limit, const char
 {
     if (text.data && text.len > limit)
         return err_set(e, ERR_LIMIT, "%s has %zu bytes; at most %zu", what, text.len, limit);
-    if (text.data && !is_utf8((const unsigned char *)text.data, text.len))
+    if (text.data && !is_text(text))
         return err_set(e, ERR_INVALID, "%s must be UTF-8 without a zero byte", what);
     return ERR_OK;
 }
