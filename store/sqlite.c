@@ -405,6 +405,7 @@ static const struct store_backend backend = {
     .put_interaction = sqlite_put_interaction,
     .put_item = sqlite_put_item,
     .put_context = sqlite_put_context,
+    .drop_contexts = sqlite_drop_contexts,
     .bulk_begin = sqlite_bulk_begin,
     .bulk_user = sqlite_bulk_user,
     .bulk_item = sqlite_bulk_item,

@@ -55,6 +55,8 @@ enum {
       "INSERT INTO items (id, title, categories, metadata, revision) VALUES (?1, ?2, ?3, ?4, ?5)")           \
     X(UPDATE_ITEM,                                                                                           \
       "UPDATE items SET title = ?2, categories = ?3, metadata = ?4, revision = ?5 WHERE item_key = ?1")      \
+    X(DROP_CONTEXTS,                                                                                         \
+      "DELETE FROM contexts WHERE kind = ?1 AND model = ?2 AND model_version = ?3 AND given = 0")            \
     X(PUT_CONTEXT,                                                                                           \
       "INSERT INTO contexts (id, kind, model, model_version, revision, given, embedding) "                   \
       "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id, kind, model, model_version) DO UPDATE SET "      \
@@ -146,6 +148,7 @@ enum err_code sqlite_put_interaction(struct store_conn *, struct store_text, str
 enum err_code sqlite_put_item(struct store_conn *, const struct store_item *, bool *, struct err *);
 enum err_code sqlite_put_context(struct store_conn *, const struct store_context_key *, struct store_text,
                                  int64_t, bool, const void *, size_t, struct err *);
+enum err_code sqlite_drop_contexts(struct store_conn *, const struct store_context_key *, struct err *);
 enum err_code sqlite_bulk_begin(struct store_conn *, struct store_bulk **, struct err *);
 enum err_code sqlite_bulk_user(struct store_bulk *, struct store_text, struct store_text, struct err *);
 enum err_code sqlite_bulk_item(struct store_bulk *, const struct store_item *, struct err *);

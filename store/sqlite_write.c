@@ -287,3 +287,14 @@ enum err_code sqlite_put_context(struct store_conn *conn, const struct store_con
     sqlite3_bind_blob64(s, 7, embedding, n_bytes, SQLITE_STATIC);
     return sqlite_run(c, s, "write a context", e);
 }
+
+enum err_code sqlite_drop_contexts(struct store_conn *conn, const struct store_context_key *key,
+                                   struct err *e)
+{
+    struct sqlite_conn *c = conn_of(conn);
+    sqlite3_stmt *s = sqlite_statement(c, SQL_DROP_CONTEXTS);
+    sqlite3_bind_text(s, 1, key->kind, -1, SQLITE_STATIC);
+    sqlite3_bind_text(s, 2, key->model, -1, SQLITE_STATIC);
+    sqlite3_bind_text(s, 3, key->model_version, -1, SQLITE_STATIC);
+    return sqlite_run(c, s, "drop a model's contexts", e);
+}
