@@ -282,8 +282,7 @@ static enum err_code look(struct sqlite_conn *c, enum store_mode mode, int64_t *
     if (code)
         return code;
     code = check_identity(c, mode, version, e);
-    (void)sqlite3_exec(c->db, "COMMIT", NULL, NULL, NULL);
-    return code;
+    return code ? code : run_text(c, "COMMIT", "open", e); /* after a failure the connection is closed */
 }
 
 static enum err_code migrate(struct sqlite_conn *c, enum store_mode mode, struct err *e)

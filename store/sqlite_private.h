@@ -115,7 +115,13 @@ enum err_code sqlite_run(struct sqlite_conn *c, sqlite3_stmt *s, const char *wha
 /* Ends a transaction where nothing can be done about a failure: a read, or a write that is given up. */
 void sqlite_end_quietly(struct sqlite_conn *c, enum sqlite_statement which);
 
-/* One number of a user: its key; ERR_NOTFOUND names the id. */
+/* The key of a user or an item; 0, which is no key, when there is none. */
+enum err_code sqlite_find_user(struct sqlite_conn *c, struct store_text id, int64_t *key,
+                               struct err *e) ERR_MUST_CHECK;
+enum err_code sqlite_find_item(struct sqlite_conn *c, struct store_text id, int64_t *key,
+                               struct err *e) ERR_MUST_CHECK;
+
+/* The key of a user; ERR_NOTFOUND names the id. */
 enum err_code sqlite_user_key(struct sqlite_conn *c, struct store_text id, int64_t *key,
                               struct err *e) ERR_MUST_CHECK;
 
