@@ -145,7 +145,7 @@ check: deps ## install what is missing, then every test: lint, unit, fault, http
 	$(Q)$(MAKE) --no-print-directory check-all
 .PHONY: check-all
 check-all: all $(GOLDEN_BINS)
-	$(Q)tests/run lint unit fault http golden docs
+	$(Q)tests/run lint unit fault http golden docs deploy
 check-unit: $(UNIT_BINS) $(DOUBLE_BINS) ## C tests, one program a source file
 	$(Q)tests/run unit
 check-fault: $(FAULT_BINS) ## out of memory, disk full and damaged files
@@ -168,7 +168,9 @@ check-deploy: all ## image, three replicas behind HAProxy, one killed and one st
 	$(Q)tests/deploy/run
 fuzz: ## fuzz each target for FUZZ_SECONDS (default 30)
 	$(Q)$(MAKE) --no-print-directory MODE=fuzz fuzz-run
-.PHONY: fuzz fuzz-run check-deploy check-golden
+check-bare: ## make demo and make check on a bare Debian 12 (needs root)
+	$(Q)tests/deploy/bare
+.PHONY: fuzz fuzz-run check-deploy check-golden check-bare
 fuzz-run: $(FUZZ_BINS)
 	$(Q)tests/fuzz/run $(FUZZ_BINS)
 
@@ -177,6 +179,7 @@ fuzz-run: $(FUZZ_BINS)
 lint: check-layers check-headers check-format ## layers, headers that compile alone, layout, banned calls
 check-layers: $(LIB_OBJS)
 	$(Q)tests/support/check_layers $(B)
+	$(Q)tests/support/test_check_layers
 check-headers:
 	$(Q)for h in $(HEADERS); do $(CC) $(ALL_CFLAGS) -fsyntax-only -x c $$h || exit 1; done
 	@echo "headers: $(words $(HEADERS)) compile alone"
@@ -187,10 +190,12 @@ format: ## lay the C files out with clang-format
 	$(Q)clang-format -i $(SRCS) $(HEADERS) $(UNIT_SRCS) $(FAULT_SRCS) $(DOUBLE_SRCS) $(SUPPORT_SRCS) $(FUZZ_SRCS) $(GOLDEN_SRCS)
 
 # ---- set-up, demo, install ----
-.PHONY: deps demo bench install uninstall dist clean help
+.PHONY: deps deps-demo demo bench install uninstall dist clean help
 deps: ## install the libraries and tools that are missing (apt, when it may)
+	$(Q)deploy/deps --tests
+deps-demo:
 	$(Q)deploy/deps
-demo: deps ## build, train on real data (DATA=dir) or a simulated world, serve on http://127.0.0.1:8080
+demo: deps-demo ## build, train on real data (DATA=dir) or a simulated world, serve on http://127.0.0.1:8080
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)HYPERNET=$(B)/hypernet deploy/demo
 bench: all ## measure quality and speed (writes the machine and the commit beside the figures)

@@ -89,7 +89,7 @@ void metric_positions(const float *relevant, size_t n_relevant, const float *oth
         for (size_t j = 0; j < n_others; j++)
             n += above(others[j], relevant[i]);
         for (size_t j = 0; j < n_relevant; j++) /* among the relevant, an earlier one wins a tie */
-            n += j != i && (relevant[j] > relevant[i] || (j < i && above(relevant[j], relevant[i])));
+            n += j != i && above(relevant[j], relevant[i]) && (j < i || !above(relevant[i], relevant[j]));
         positions[i] = n;
     }
     if (n_relevant > 1)

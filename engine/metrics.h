@@ -2,11 +2,15 @@
  * Layer: engine; depends on libc only.     Threads: any.       Memory: none.
  *
  * positions (n_found), rising, from 0: places of the relevant items in the ranking; n_relevant counts those
- * that are not in it at all too. Definitions: hr@k             1 when a position is below k ndcg@k sum of
- * 1/log2(position + 2) below k, over the same sum for the best ranking of min(k, n_relevant) recall@k
- * positions below k / n_relevant;    recall_capped@k: / min(k, n_relevant) mrr, mrr@k       1 / (first
- * position + 1) map, map@k       mean over min(k, n_relevant) of precision at each position (Manning et al.
- * 2008, 8.4) */
+ * that are not in it at all too.
+ *
+ *   hr@k             1 when a position is below k, else 0
+ *   ndcg@k           sum of 1/log2(position + 2) below k, over that of the best ranking of min(k, n_relevant)
+ *   recall@k         positions below k, over n_relevant
+ *   recall_capped@k  positions below k, over min(k, n_relevant)
+ *   mrr, mrr@k       1 / (first position + 1), 0 when it is not below k
+ *   map, map@k       sum of the precision at each position below k, over min(k, n_relevant)
+ *                    (Manning et al. 2008, 8.4) */
 #ifndef ENGINE_METRICS_H
 #define ENGINE_METRICS_H
 

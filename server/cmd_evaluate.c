@@ -55,9 +55,10 @@ static void print_table(const struct evaluation_options *o, const struct evaluat
                  "against the system\n",
                  r->n_users, r->n_test_rows,
                  o->candidates_path ? "ranked among the candidates" : "ranked over all items");
-    if (r->n_unknown_users)
-        (void)printf("%zu users are not in the store and score zero: %s%s\n", r->n_unknown_users,
-                     r->unknown_users, r->n_unknown_users > 5 ? ", ..." : "");
+    for (size_t i = 0; i < r->n_without && i < EVALUATION_NAMED; i++)
+        (void)printf("%s%s", i ? ", " : "users without a context score zero: ", r->without[i]);
+    if (r->n_without)
+        (void)printf("%s (%zu in all)\n", r->n_without > EVALUATION_NAMED ? ", ..." : "", r->n_without);
     if (r->n_unknown_items)
         (void)printf("%zu held-out items are not in the model and count as missed\n", r->n_unknown_items);
 }
@@ -68,10 +69,15 @@ static void print_json(const struct evaluation_options *o, const struct evaluati
     char name[32];
     buf_init(&b, 1 << 24);
     buf_addf(&b,
-             "{\"users\":%zu,\"test_rows\":%zu,\"unknown_users\":%zu,\"unknown_items\":%zu,\"candidates\":%s,"
-             "\"systems\":[",
-             r->n_users, r->n_test_rows, r->n_unknown_users, r->n_unknown_items,
-             o->candidates_path ? "true" : "false");
+             "{\"users\":%zu,\"test_rows\":%zu,\"unknown_items\":%zu,\"candidates\":%s,"
+             "\"users_without_context\":%zu,\"first_without_context\":[",
+             r->n_users, r->n_test_rows, r->n_unknown_items, o->candidates_path ? "true" : "false",
+             r->n_without);
+    for (size_t i = 0; i < r->n_without && i < EVALUATION_NAMED; i++) {
+        buf_adds(&b, i ? "," : "");
+        buf_add_json_string(&b, r->without[i], strlen(r->without[i]));
+    }
+    buf_adds(&b, "],\"systems\":[");
     for (size_t i = 0; i < r->n_rows; i++) {
         const struct evaluation_row *row = &r->rows[i];
         buf_adds(&b, i ? ",{\"name\":" : "{\"name\":");
@@ -115,9 +121,7 @@ static enum err_code evaluate(const struct settings *s, const struct evaluation_
     return code;
 }
 
-int cmd_evaluate(int argc, char **argv);
-
-int cmd_evaluate(int argc, char **argv)
+static int cmd_evaluate(int argc, char **argv)
 {
     struct settings s = {.metrics = "hr@10,ndcg@10", .seed = 1};
     struct metric metrics[EVALUATION_MAX_METRICS];

@@ -72,9 +72,7 @@ static void print_text(const struct model *m)
     (void)printf("\n%zu tensors, %zu values, file of %zu bytes\n", n, n_values, m->file_bytes);
 }
 
-int cmd_inspect(int argc, char **argv);
-
-int cmd_inspect(int argc, char **argv)
+static int cmd_inspect(int argc, char **argv)
 {
     bool json = false, help;
     const char *path = NULL;

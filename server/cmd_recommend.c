@@ -45,8 +45,9 @@ static enum err_code answer(const struct settings *s, struct serving *serving, s
     enum err_code code = personal_new(serving, c, &p, e);
     if (code)
         return code;
-    code = personal_acquire(p, 0, SERVING_USER, q.user, &w, &hit, s->cold_start ? NULL : e);
+    code = personal_acquire(p, 0, SERVING_USER, q.user, &w, &hit, e);
     if (code == ERR_NOTFOUND && s->cold_start) {
+        err_clear(e);
         q.cold = true;
         code = personal_acquire(p, 0, SERVING_PRIOR, (struct store_text){NULL, 0}, &w, &hit, e);
     }
@@ -81,9 +82,7 @@ static enum err_code recommend(const struct settings *s, struct err *e)
     return code;
 }
 
-int cmd_recommend(int argc, char **argv);
-
-int cmd_recommend(int argc, char **argv)
+static int cmd_recommend(int argc, char **argv)
 {
     struct settings s = {.limit = 10, .exclude_seen = "true"};
     const struct option options[] = {

@@ -174,9 +174,7 @@ static enum err_code serve(const struct settings *s, struct err *e)
     return code;
 }
 
-int cmd_serve(int argc, char **argv);
-
-int cmd_serve(int argc, char **argv)
+static int cmd_serve(int argc, char **argv)
 {
     struct settings s = {.listen = "127.0.0.1:8080",
                          .cache_bytes = (size_t)256 << 20,

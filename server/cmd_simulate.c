@@ -73,11 +73,11 @@ static int cmd_simulate(int argc, char **argv)
     const struct option options[] = {
         {"out", OPTION_STRING, &a.out, "DIR", "the folder for the files; made when it does not exist", 0, 0,
          true},
-        {"users", OPTION_INT, &a.users, "N", "users (1000)", 1, WORLD_MOST, false},
-        {"items", OPTION_INT, &a.items, "N", "items (500)", WORLD_LEAST_ITEMS, WORLD_MOST, false},
-        {"interactions", OPTION_INT, &a.interactions, "N", "interactions, the held-out ones aside (50000)", 1,
+        {"users", OPTION_INT, &a.users, "N", "users", 1, WORLD_MOST, false},
+        {"items", OPTION_INT, &a.items, "N", "items", WORLD_LEAST_ITEMS, WORLD_MOST, false},
+        {"interactions", OPTION_INT, &a.interactions, "N", "interactions, the held-out ones aside", 1,
          WORLD_MOST, false},
-        {"seed", OPTION_INT, &a.seed, "N", "another seed, another world (1)", 0, 9e15, false},
+        {"seed", OPTION_INT, &a.seed, "N", "another seed, another world", 0, 9e15, false},
         {"json", OPTION_FLAG, &a.json, NULL, "the summary as JSON", 0, 0, false},
     };
     struct err e = {0};

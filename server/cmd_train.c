@@ -1,16 +1,20 @@
 /* hypernet train: store in, model file out, contexts of all users back into the store. An interrupt ends
  * training at the best model so far, which is written. */
 #include "base/clock.h"
+#include "base/mem.h"
 #include "engine/model.h"
 #include "server/commands.h"
 #include "server/context.h"
 #include "server/dataset.h"
 #include "server/progress.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 struct settings {
     const char *store, *out, *name, *version, *generator, *checkpoint;
@@ -160,17 +164,41 @@ static enum err_code train(const struct settings *s, const struct train_options 
     return code;
 }
 
+/* UTC to the millisecond: small models train in less than a second, and contexts of two versions must not
+ * mix. */
 static void default_version(char out[32])
 {
-    time_t now = (time_t)clock_unix_s();
+    int64_t now_ms = clock_unix_ms();
+    time_t now = (time_t)(now_ms / 1000);
     struct tm parts;
-    if (!gmtime_r(&now, &parts) || !strftime(out, 32, "%Y%m%dT%H%M%SZ", &parts))
-        (void)snprintf(out, 32, "%lld", (long long)now);
+    size_t n = gmtime_r(&now, &parts) ? strftime(out, 32, "%Y%m%dT%H%M%S", &parts) : 0;
+    if (n)
+        (void)snprintf(out + n, 32 - n, ".%03dZ", (int)(now_ms % 1000));
+    else
+        (void)snprintf(out, 32, "%lld", (long long)now_ms);
 }
 
-int cmd_train(int argc, char **argv);
+/* Finds out before hours of training, not after, that the model cannot be written. The writer makes a new
+ * file in the same folder and renames it. */
+static enum err_code check_folder(const char *path, struct err *e)
+{
+    struct stat found;
+    const char *slash = strrchr(path, '/');
+    char *folder = mem_strdup(path);
+    if (!folder)
+        return err_set(e, ERR_NOMEM, "no memory for a path");
+    if (slash)
+        folder[slash == path ? 1 : slash - path] = '\0';
+    enum err_code code = ERR_OK;
+    if (stat(path, &found) == 0 && S_ISDIR(found.st_mode))
+        code = err_set(e, ERR_INVALID, "--out %s is a folder; it takes a file", path);
+    else if (access(slash ? folder : ".", W_OK | X_OK) != 0)
+        code = err_set(e, ERR_IO, "--out %s: cannot write there: %s", path, strerror(errno));
+    mem_free(folder);
+    return code;
+}
 
-int cmd_train(int argc, char **argv)
+static int cmd_train(int argc, char **argv)
 {
     char version[32];
     default_version(version);
@@ -216,6 +244,8 @@ int cmd_train(int argc, char **argv)
         (void)err_set(&e, ERR_INVALID, "a model's name and version have at most %d bytes", LIMIT_NAME_BYTES);
         return command_fail(&cmd_train_command, &e, true);
     }
+    if (check_folder(s.out, &e))
+        return command_fail(&cmd_train_command, &e, false);
     o.name = s.name;
     o.version = s.version;
     o.seed = (uint64_t)s.seed;

@@ -164,11 +164,12 @@ static size_t number_values(struct dataset_private *p, struct occurrence *list, 
     for (size_t i = 0; i < n;) {
         size_t field_end = i, n_frequent = 0, field_rows = rows;
         for (size_t j = i; j < n && same_text(p, list[j].field, list[i].field);) {
-            size_t k = j;
-            while (k < n && same_text(p, list[k].field, list[i].field) &&
-                   same_text(p, list[k].value, list[j].value))
-                k++;
-            bool frequent = k - j >= DATASET_LEAST_USERS;
+            size_t k = j, n_users = 0;
+            for (; k < n && same_text(p, list[k].field, list[i].field) &&
+                   same_text(p, list[k].value, list[j].value);
+                 k++)
+                n_users += k == j || list[k].user != list[k - 1].user; /* an array may repeat a value */
+            bool frequent = n_users >= DATASET_LEAST_USERS;
             for (size_t m = j; m < k; m++)
                 list[m].row = frequent ? (uint32_t)(rows + n_frequent) : UINT32_MAX;
             if (frequent && vocabulary && n_frequent < DATASET_MOST_VALUES)

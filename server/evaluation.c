@@ -45,7 +45,7 @@ struct evaluation {
     size_t n_users;
     float *popularity;      /* (n_items of the first model) */
     double *values;         /* (n_systems, n_metrics, n_users) */
-    unsigned char *unknown; /* (n_users) */
+    unsigned char *without; /* (n_users) 1: no context */
     struct eval_thread *threads;
     struct err failure;
     pthread_mutex_t lock; /* guards failure */
@@ -111,7 +111,21 @@ static int by_id(const void *a, const void *b, void *arg)
 {
     const struct row *x = a, *y = b;
     int order = compare_ids(text_at(arg, x->id), x->id_len, text_at(arg, y->id), y->id_len);
-    return order ? order : (x > y) - (x < y);
+    return order ? order : (x->item > y->item) - (x->item < y->item);
+}
+
+/* An item named twice is one held-out item. Items the model does not have cannot be told apart: each counts.
+ */
+static void drop_repeated(struct evaluation *v)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < v->n_rows; i++) {
+        const struct row *r = &v->rows[i], *last = kept ? &v->rows[kept - 1] : NULL;
+        if (!last || r->item == UINT32_MAX || r->item != last->item ||
+            compare_ids(text_at(v, last->id), last->id_len, text_at(v, r->id), r->id_len) != 0)
+            v->rows[kept++] = *r;
+    }
+    v->n_rows = kept;
 }
 
 /* Sorts the rows and makes one test user of each run. */
@@ -122,6 +136,7 @@ static enum err_code group_users(struct evaluation *v, struct err *e)
         return err_set(e, ERR_NOMEM, "no memory for the test users");
     if (v->n_rows)
         qsort_r(v->rows, v->n_rows, sizeof *v->rows, by_id, v);
+    drop_repeated(v);
     for (size_t i = 0; i < v->n_rows; i++) {
         struct test_user *last = v->n_users ? &v->users[v->n_users - 1] : NULL;
         const struct row *r = &v->rows[i];
@@ -227,7 +242,7 @@ static size_t ranking_of(const struct evaluation *v, struct eval_thread *t, cons
     memset(t->mark, 0, n_items);
     for (size_t i = 0; i < u->n; i++) {
         uint32_t item = v->rows[u->first + i].item;
-        if (item != UINT32_MAX && t->mark[item] != 1) {
+        if (item != UINT32_MAX) {
             t->mark[item] = 1;
             t->relevant[n_relevant++] = item;
         }
@@ -305,6 +320,10 @@ static enum err_code evaluate_model(struct evaluation *v, struct eval_thread *t,
     struct store_text id = {text_at(v, u->id), u->id_len};
     struct weights *w;
     enum err_code code = store_read_user(t->conn, id, &key, &t->user, e);
+    if (!code && !spec->encoder.present && t->user.embedding.len == 0) {
+        v->without[user] = 1; /* nobody gave this user a context, and the model cannot make one */
+        return ERR_OK;
+    }
     if (!code)
         code = context_make_weights(t->makers[number], v->items[number], &t->user, &w, e);
     if (code)
@@ -348,7 +367,7 @@ static void evaluate_user(void *arg, size_t user, size_t thread)
     if (!code)
         code = evaluate_baselines(v, t, user, &e);
     if (code == ERR_NOTFOUND) {
-        v->unknown[user] = 1;
+        v->without[user] = 1;
     } else if (code) {
         pthread_mutex_lock(&v->lock);
         (void)err_set(&v->failure, e.code, "user '%.*s': %s", (int)v->users[user].id_len,
@@ -441,7 +460,7 @@ static void name_row(const struct evaluation *v, size_t system, struct evaluatio
 
 static void summarise(const struct evaluation *v, struct evaluation_result *out)
 {
-    size_t n_metrics = v->options->n_metrics, n_named = 0;
+    size_t n_metrics = v->options->n_metrics;
     for (size_t s = 0; s < v->n_systems; s++) {
         struct evaluation_row *row = &out->rows[out->n_rows++];
         name_row(v, s, row);
@@ -458,11 +477,12 @@ static void summarise(const struct evaluation *v, struct evaluation_result *out)
     for (size_t i = 0; i < v->n_rows; i++)
         out->n_unknown_items += v->rows[i].item == UINT32_MAX;
     for (size_t u = 0; u < v->n_users; u++) {
-        size_t n = strlen(out->unknown_users);
-        out->n_unknown_users += v->unknown[u];
-        if (v->unknown[u] && n_named++ < 5)
-            (void)snprintf(out->unknown_users + n, sizeof out->unknown_users - n, "%s%.*s", n ? ", " : "",
+        if (!v->without[u])
+            continue;
+        if (out->n_without < EVALUATION_NAMED)
+            (void)snprintf(out->without[out->n_without], sizeof out->without[0], "%.*s",
                            (int)v->users[u].id_len, text_at(v, v->users[u].id));
+        out->n_without++;
     }
 }
 
@@ -480,9 +500,9 @@ static enum err_code prepare(struct evaluation *v, struct parallel *team, struct
     v->popularity = mem_zalloc_array(n_items, sizeof *v->popularity);
     v->values = mem_zalloc_array(v->n_systems * v->options->n_metrics * (v->n_users ? v->n_users : 1),
                                  sizeof *v->values);
-    v->unknown = mem_zalloc_array(v->n_users, 1);
+    v->without = mem_zalloc_array(v->n_users, 1);
     v->threads = mem_zalloc_array(parallel_threads(team), sizeof *v->threads);
-    if (!code && (!v->popularity || !v->values || !v->unknown || !v->threads))
+    if (!code && (!v->popularity || !v->values || !v->without || !v->threads))
         code = err_set(e, ERR_NOMEM, "no memory to evaluate");
     if (!code && v->options->baselines)
         code = store_each_interaction(c, count_item, v, e);
@@ -505,7 +525,7 @@ static void fini(struct evaluation *v, size_t n_threads)
     mem_free(v->users);
     mem_free(v->popularity);
     mem_free(v->values);
-    mem_free(v->unknown);
+    mem_free(v->without);
     pthread_mutex_destroy(&v->lock);
 }
 

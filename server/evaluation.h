@@ -9,6 +9,7 @@
 #define SERVER_EVALUATION_H
 
 #include "base/err.h"
+#include "base/limits.h"
 #include "engine/metrics.h"
 #include "engine/model.h"
 #include "store/store.h"
@@ -16,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { EVALUATION_MAX_METRICS = 16, EVALUATION_MAX_SYSTEMS = 24 };
+enum { EVALUATION_MAX_METRICS = 16, EVALUATION_MAX_SYSTEMS = 24, EVALUATION_NAMED = 5 };
 
 struct evaluation_options {
     const char *test_path;       /* rows: user item */
@@ -40,10 +41,11 @@ struct evaluation_row {
 struct evaluation_result {
     struct evaluation_row rows[EVALUATION_MAX_SYSTEMS];
     size_t n_rows;
-    size_t n_users, n_test_rows;
-    size_t n_unknown_users;  /* in the test file, but not in the store */
-    size_t n_unknown_items;  /* test rows whose item the first model does not have; they count as missed */
-    char unknown_users[256]; /* the first of them by name */
+    size_t n_users, n_test_rows; /* rows: each (user, item) once */
+    size_t n_unknown_items; /* test rows whose item the first model does not have; they count as missed */
+    size_t
+        n_without; /* users without a context: not in the store, or none given to a model without encoder */
+    char without[EVALUATION_NAMED][LIMIT_ID_BYTES + 1]; /* the first of them by id */
 };
 
 /* Evaluates n models (the first one's items are the catalogue of the baselines). */

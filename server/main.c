@@ -77,13 +77,23 @@ static int unknown(const char *name)
 
 static int help(const char *name)
 {
-    if (!name) {
+    if (!name || strcmp(name, "help") == 0) {
         print_commands(stdout);
         return EXIT_DONE;
     }
     const struct command *c = find(name);
     char asked[] = "--help", *argv[] = {(char *)name, asked, NULL};
     return c ? c->run(2, argv) : unknown(name);
+}
+
+/* A result that could not be written is a failure, whatever the command found: a script must not go on. */
+static int check_output(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    if (status == EXIT_DONE)
+        (void)fprintf(stderr, "hypernet: the result could not be written to standard output\n");
+    return status == EXIT_DONE ? EXIT_FAILED : status;
 }
 
 /* Executes the program again with the variable that OpenBLAS reads, unless the user set it. */
@@ -105,14 +115,14 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "--version") == 0) {
         (void)printf("hypernet %s\n", HYPERNET_VERSION);
-        return EXIT_DONE;
+        return check_output(EXIT_DONE);
     }
-    if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0)
-        return help(argc > 2 ? argv[2] : NULL);
+    if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+        return check_output(help(argc > 2 ? argv[2] : NULL));
     const struct command *c = find(argv[1]);
     if (!c)
         return unknown(argv[1]);
     choose_blas_kernels(argv);
     (void)signal(SIGPIPE, SIG_IGN);
-    return c->run(argc - 1, argv + 1);
+    return check_output(c->run(argc - 1, argv + 1));
 }

@@ -218,7 +218,7 @@ enum err_code options_parse(const struct command *command, const struct option *
     if (n_options > MOST_OPTIONS)
         return err_set(e, ERR_INTERNAL, "more than %d options", MOST_OPTIONS);
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
-        if (strcmp(argv[i], "--help") == 0) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             print_help(command, options, n_options);
             *help = true;
             return ERR_OK;
@@ -233,6 +233,8 @@ enum err_code options_parse(const struct command *command, const struct option *
             only_words = true;
         } else if (!only_words && strncmp(word, "--", 2) == 0) {
             code = parse_option(options, n_options, from_env, &a, e);
+        } else if (!only_words && word[0] == '-' && word[1]) { /* `-` alone is standard input */
+            code = err_set(e, ERR_INVALID, "no option %s; options begin with two dashes", word);
         } else if (command->positional && !has_word) {
             *positional = word;
             has_word = true;

@@ -146,7 +146,10 @@ enum err_code table_json_row(struct table_json *j, const char *line, size_t len,
     if (!j->line && json_error_code(&error) == json_error_out_of_memory)
         return err_set(e, ERR_NOMEM, "no memory to read the JSON");
     if (!j->line)
-        return err_set(e, ERR_INVALID, "no valid JSON at column %d: %s", error.column, error.text);
+        return err_set(e, ERR_INVALID, "no valid JSON at column %d: %s", error.column,
+                       json_error_code(&error) == json_error_null_character
+                           ? "a text has a zero character (\\u0000)"
+                           : error.text);
     if (!json_is_object(j->line))
         return err_set(e, ERR_INVALID, "the line is no JSON object");
     unsigned seen = 0; /* bits of enum table_role */

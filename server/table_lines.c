@@ -84,7 +84,9 @@ static enum err_code reading_failed(struct table_lines *l, int zlib_error, const
         return err_set(e, ERR_NOMEM, "no memory to read %s", l->name);
     if (zlib_error == Z_BUF_ERROR)
         return err_set(e, ERR_CORRUPT, "%s: the gzip file ends in the middle; fetch it again", l->name);
-    return err_set(e, ERR_CORRUPT, "%s: damaged gzip file (%s); fetch it again", l->name, text);
+    const char *reason = strstr(text, ": "); /* behind zlib's own name of the file */
+    return err_set(e, ERR_CORRUPT, "%s: damaged gzip file (%s); fetch it again", l->name,
+                   reason ? reason + 2 : text);
 }
 
 /* Reads more behind the unfinished line; the caller has seen that it is not too long. */

@@ -20,7 +20,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { DEFAULT_EPOCHS = 20, BATCH = 256, NEGATIVES = 1024, MOST_WORSE = 3, SCALE_TRIES = 8 };
+enum { BATCH = 256, NEGATIVES = 1024, MOST_WORSE = 3, SCALE_TRIES = 8 };
+enum { MOST_TIMED = 32, MOST_GROUPS = 16 }; /* examples of a user in an epoch */
+
+/* By default training sees about this many examples: some minutes on two cores. Small data gets more epochs.
+ */
+enum { DEFAULT_EXAMPLES = 2200000, LEAST_EPOCHS = 4, MOST_EPOCHS = 40 };
 
 struct training {
     const struct train_data *data;
@@ -45,11 +50,7 @@ struct training {
 
 void train_options_default(struct train_options *o)
 {
-    *o = (struct train_options){.name = "default",
-                                .version = "1",
-                                .seed = 1,
-                                .n_epochs = DEFAULT_EPOCHS,
-                                .generator = GENERATOR_CORE};
+    *o = (struct train_options){.name = "default", .version = "1", .seed = 1, .generator = GENERATOR_CORE};
 }
 
 static double elapsed(const struct training *t)
@@ -96,6 +97,20 @@ static uint64_t fingerprint(const struct train_data *data, const struct train_op
     return hash;
 }
 
+static int default_epochs(const struct split *s)
+{
+    size_t n = 1;
+    for (size_t u = 0; u < s->data->n_users; u++) {
+        size_t timed = 0, all = s->end[u] - s->start[u];
+        for (size_t i = s->start[u]; i < s->end[u]; i++)
+            timed += s->interactions[i].timestamp != 0;
+        size_t groups = (all - timed) / SAMPLE_MAX_TARGETS;
+        n += (timed < MOST_TIMED ? timed : MOST_TIMED) + (groups < MOST_GROUPS ? groups : MOST_GROUPS);
+    }
+    size_t epochs = DEFAULT_EXAMPLES / n;
+    return (int)(epochs < LEAST_EPOCHS ? LEAST_EPOCHS : epochs > MOST_EPOCHS ? MOST_EPOCHS : epochs);
+}
+
 static enum err_code check(const struct train_data *data, const struct train_options *o, struct err *e)
 {
     if (data->n_users < 2 || data->n_items < 2)
@@ -139,8 +154,11 @@ static enum err_code make_spec(struct training *t, struct err *e)
 
 static enum err_code make_step(struct training *t, struct err *e)
 {
-    struct samples_options samples = {
-        .most_timed = 32, .most_groups = 16, .forget = 0.1, .forget_profile = 0.1, .seed = t->options.seed};
+    struct samples_options samples = {.most_timed = MOST_TIMED,
+                                      .most_groups = MOST_GROUPS,
+                                      .forget = 0.1,
+                                      .forget_profile = 0.1,
+                                      .seed = t->options.seed};
     struct step_options step = {
         .batch = BATCH,
         .n_negatives = NEGATIVES,
@@ -362,8 +380,6 @@ enum err_code train_run(const struct train_data *data, const struct train_option
 {
     struct training t = {.data = data, .options = *options, .progress = progress, .arg = arg};
     t.start_ns = clock_monotonic_ns();
-    if (t.options.n_epochs == 0)
-        t.options.n_epochs = DEFAULT_EPOCHS;
     enum err_code code = check(data, &t.options, e);
     if (!code)
         code = parallel_new(t.options.n_threads, &t.team, e);
@@ -371,6 +387,8 @@ enum err_code train_run(const struct train_data *data, const struct train_option
         code = split_init(&t.split, data, t.options.seed, e);
     if (code)
         goto out;
+    if (t.options.n_epochs == 0)
+        t.options.n_epochs = default_epochs(&t.split);
     uint64_t print = fingerprint(data, &t.options);
     code = t.options.checkpoint ? checkpoint_read_state(t.options.checkpoint, print, &t.state, NULL)
                                 : ERR_NOTFOUND;

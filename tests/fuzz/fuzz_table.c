@@ -1,0 +1,104 @@
+/* Any bytes as a table of any kind and format, plain or gzip: every row keeps what server/table.h promises of
+ * it, every error has a text with the file's name, and a bad line does not stop the reading. The first byte
+ * picks the kind and the format. */
+#include "base/limits.h"
+#include "base/utf8.h"
+#include "server/table.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t n);
+
+static void check_text(struct store_text t, size_t least, size_t most)
+{
+    if (t.data &&
+        (t.len < least || t.len > most || memchr(t.data, '\0', t.len) || !utf8_valid(t.data, t.len)))
+        abort();
+}
+
+/* An id that the kind needs. */
+static void check_id(struct store_text id)
+{
+    if (!id.data)
+        abort();
+    check_text(id, 1, LIMIT_ID_BYTES);
+}
+
+static void check_json(struct store_text t, char first, char last, size_t most)
+{
+    check_text(t, 2, most);
+    if (t.data && (t.data[0] != first || t.data[t.len - 1] != last))
+        abort();
+}
+
+static void check_row(const struct table_row *row, enum table_kind kind)
+{
+    if (kind != TABLE_ITEMS)
+        check_id(row->user);
+    if (kind == TABLE_ITEMS || kind == TABLE_INTERACTIONS)
+        check_id(row->item);
+    if (!isfinite(row->weight) || !(row->weight > 0) || isinf(row->rating) || row->timestamp < 0)
+        abort();
+    check_text(row->title, 1, LIMIT_TITLE_BYTES);
+    check_json(row->categories, '[', ']', 64 * 1024);
+    check_json(row->object, '{', '}', kind == TABLE_USERS ? LIMIT_PROFILE_BYTES : LIMIT_METADATA_BYTES);
+    if ((kind == TABLE_CONTEXTS) != (row->n_embedding > 0) ||
+        (kind == TABLE_CANDIDATES) != (row->n_items > 0))
+        abort();
+    for (size_t i = 0; i < row->n_embedding; i++)
+        if (!isfinite(row->embedding[i]))
+            abort();
+    for (size_t i = 0; i < row->n_items; i++)
+        check_id(row->items[i]);
+}
+
+static void check_error(enum err_code code, const struct err *e, const char *path)
+{
+    if (e->code != code || !strstr(e->text, path))
+        abort();
+}
+
+static void read_table(const char *path, enum table_kind kind, enum table_format format)
+{
+    struct table *t = NULL;
+    struct err e = {0};
+    enum err_code code = table_open(path, kind, format, &t, &e);
+    if (code) {
+        check_error(code, &e, path);
+        return;
+    }
+    uint64_t line = 0;
+    for (bool got = true; got || code == ERR_INVALID;) {
+        struct table_row row;
+        err_clear(&e);
+        code = table_next(t, &row, &got, &e);
+        if (code) {
+            check_error(code, &e, path);
+        } else if (got) {
+            if (row.line <= line)
+                abort();
+            line = row.line;
+            check_row(&row, kind);
+        }
+    }
+    table_close(t);
+}
+
+int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t n)
+{
+    if (!n)
+        return 0;
+    char path[64];
+    int fd = memfd_create("table", MFD_CLOEXEC);
+    if (fd < 0 || write(fd, bytes + 1, n - 1) != (ssize_t)(n - 1))
+        abort();
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    read_table(path, (enum table_kind)(bytes[0] % 5), (enum table_format)(bytes[0] / 5 % 8));
+    (void)close(fd);
+    return 0;
+}

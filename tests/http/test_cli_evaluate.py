@@ -1,0 +1,229 @@
+"""The command `evaluate` against the same figures computed here: rankings from `recommend`, popularity from the table,
+the iALS baseline from the model file with NumPy; and the protocol's edges: ties, users and items that are not known."""
+import json
+import math
+import os
+import sys
+import unittest
+
+import numpy as np
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "support"))
+sys.path.insert(0, os.path.join(HERE, "..", "golden"))
+from command import World, done, done_json, run  # noqa: E402
+from reference import read_safetensors  # noqa: E402
+
+METRICS = "hr@10,ndcg@10,recall@5,recall_capped@5,mrr,map,map@3"
+
+
+def place_of(mine, others):
+    """Places before an item, from 0: ties count against it."""
+    return sum(score >= mine for score in others)
+
+
+def figures(places, n_relevant):
+    """The metrics of one user from the places of the held-out items, as their definitions say."""
+    places = sorted(places)
+
+    def dcg(at, k):
+        return sum(1 / math.log2(p + 2) for p in at if p < k)
+
+    def precision(k):
+        hits = [(i + 1) / (p + 1) for i, p in enumerate(places) if p < k]
+        return sum(hits) / min(k, n_relevant)
+    five = sum(p < 5 for p in places)
+    return {"hr@10": float(any(p < 10 for p in places)),
+            "ndcg@10": dcg(places, 10) / dcg(range(n_relevant), 10),
+            "recall@5": five / n_relevant, "recall_capped@5": five / min(5, n_relevant),
+            "mrr": 1 / (places[0] + 1) if places else 0, "map": precision(10 ** 9), "map@3": precision(3)}
+
+
+def mean(rows, n_users):
+    return {name: sum(row[name] for row in rows) / n_users for name in METRICS.split(",")}
+
+
+class Evaluate(World):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.tested = cls.rows("test.tsv")[:40]
+        cls.test = cls.path("test40.tsv")
+        with open(cls.test, "w") as f:
+            f.write("user\titem\n" + "".join("%s\t%s\n" % (r["user"], r["item"]) for r in cls.tested))
+        with open(cls.path("candidates.tsv")) as f:
+            lines = (line.rstrip("\n").split("\t") for line in f)
+            cls.candidates = {words[0]: words[1:] for words in lines}
+        cls.seen, cls.counts = {}, {}
+        for row in cls.rows("interactions.tsv"):
+            cls.seen.setdefault(row["user"], []).append(row["item"])
+            cls.counts[row["item"]] = cls.counts.get(row["item"], 0) + 1
+        cls.scores = {r["user"]: cls.all_scores(cls.model, r["user"]) for r in cls.tested}
+
+    @classmethod
+    def all_scores(cls, model, user):
+        answer = done_json("recommend", "--store", cls.store, "--model", model, "--user", user, "--limit", 1000,
+                           "--exclude-seen", "false")
+        return {item["id"]: item["score"] for item in answer["items"]}
+
+    def evaluate(self, *args, test=None, models=None, store=None):
+        words = ["evaluate", "--store", store or self.store, "--test", test or self.test, "--metrics", METRICS]
+        for model in models or [self.model]:
+            words += ["--model", model]
+        return done_json(*words, *args)
+
+    def write(self, name, text):
+        with open(self.path(name), "w") as f:
+            f.write(text)
+        return self.path(name)
+
+    def compare(self, system, expected, delta=2e-6):
+        for name, value in expected.items():
+            self.assertAlmostEqual(system["metrics"][name]["mean"], value, delta=delta, msg=name)
+
+    def expect(self, score_of, rivals_of):
+        """Mean figures with one held-out item a user."""
+        rows = []
+        for row in self.tested:
+            scores = score_of(row["user"])
+            others = [scores[item] for item in rivals_of(row["user"]) if item != row["item"]]
+            rows.append(figures([place_of(scores[row["item"]], others)], 1))
+        return mean(rows, len(rows))
+
+    def unseen(self, user):
+        return set(self.scores[user]) - set(self.seen[user])
+
+    def popularity(self, _user):
+        return {item: self.counts.get(item, 0) for item in next(iter(self.scores.values()))}
+
+    # ---- figures ----
+
+    def test_full_ranking_leaves_out_what_the_user_has(self):
+        result = self.evaluate()
+        self.assertEqual((result["users"], result["test_rows"], result["candidates"]), (40, 40, False))
+        self.compare(result["systems"][0], self.expect(self.scores.get, self.unseen))
+
+    def test_candidates_are_the_only_rivals(self):
+        result = self.evaluate("--candidates", self.path("candidates.tsv"))
+        self.assertIs(result["candidates"], True)
+        self.compare(result["systems"][0], self.expect(self.scores.get, self.candidates.get))
+
+    def test_popularity_counts_interactions_and_its_many_ties_count_against_it(self):
+        for args, rivals in (([], self.unseen), (["--candidates", self.path("candidates.tsv")], self.candidates.get)):
+            system = self.evaluate("--baselines", *args)["systems"][1]
+            self.assertEqual(system["name"], "popularity")
+            self.compare(system, self.expect(self.popularity, rivals))
+
+    def test_ials_is_the_fold_in_of_the_model_s_factors(self):
+        metadata, t = read_safetensors(self.model)
+        block = json.loads(metadata["hypernet"])["encoder"]["fold_in"]
+        data, at = t["catalogue.id_bytes"].tobytes(), t["catalogue.id_offsets"]
+        ids = [data[a:b].decode() for a, b in zip(at[:-1], at[1:])]
+        v, gram = t["encoder.fold_in.factor"].astype("f8"), t["encoder.fold_in.gram"].astype("f8")
+
+        def score_of(user):
+            mine = v[[ids.index(item) for item in self.seen[user]]]
+            ridge = block["reg"] * (len(mine) + block["alpha"] * len(ids)) ** block["reg_exponent"]
+            f = np.linalg.solve(gram + mine.T @ mine + ridge * np.eye(len(gram)), mine.sum(0))
+            return dict(zip(ids, v @ f))
+        system = self.evaluate("--baselines")["systems"][2]
+        self.assertEqual(system["name"], "iALS fold-in")
+        self.compare(system, self.expect(score_of, self.unseen), delta=0.01)  # float32 may swap two neighbours
+
+    def test_several_held_out_items_of_a_user(self):
+        user = self.tested[0]["user"]
+        ranked = sorted(self.unseen(user), key=self.scores[user].get, reverse=True)
+        held_out = [ranked[1], ranked[6], ranked[30]]
+        test = self.write("several.tsv", "user\titem\n" + "".join("%s\t%s\n" % (user, i) for i in held_out))
+        # the held-out items keep their places: here they are rivals of each other as they are in a ranking
+        self.compare(self.evaluate(test=test)["systems"][0], figures([1, 6, 30], 3))
+
+    # ---- edges ----
+
+    def test_an_item_named_twice_is_one(self):
+        rows = [(r["user"], r["item"]) for r in self.tested]
+        test = self.write("twice.tsv", "user\titem\n" + "".join("%s\t%s\n" % r for r in rows + rows[::-1]))
+        self.assertEqual(self.evaluate(test=test), self.evaluate())
+
+    def test_users_without_a_context_are_in_the_denominator_and_named(self):
+        rows = "".join("%s\t%s\n" % (r["user"], r["item"]) for r in self.tested)
+        test = self.write("nobody.tsv", "user\titem\n" + rows + "".join("nobody%d\ti1\n" % n for n in range(10)))
+        result, known = self.evaluate("--baselines", test=test), self.evaluate("--baselines")
+        self.assertEqual((result["users"], result["users_without_context"]), (50, 10))
+        self.assertEqual(result["first_without_context"], ["nobody%d" % n for n in range(5)])
+        for system, as_known in zip(result["systems"], known["systems"]):
+            self.compare(system, {name: m["mean"] * 40 / 50 for name, m in as_known["metrics"].items()})
+        text = done("evaluate", "--store", self.store, "--model", self.model, "--test", test)
+        self.assertIn("nobody0, nobody1, nobody2, nobody3, nobody4, ... (10 in all)", text)
+
+    def test_items_the_model_does_not_have_are_missed(self):
+        user = self.tested[0]["user"]
+        best = max(self.unseen(user), key=self.scores[user].get)
+        test = self.write("unknown.tsv", "user\titem\n%s\t%s\n%s\tno-such\n" % (user, best, user))
+        result = self.evaluate(test=test)
+        self.assertEqual(result["unknown_items"], 1)
+        self.compare(result["systems"][0], figures([0], 2))
+
+    def test_a_user_without_candidates_is_an_error_that_names_the_user(self):
+        some = self.write("some.tsv", "%s\ti1\ti2\n" % self.tested[0]["user"])
+        r = run("evaluate", "--store", self.store, "--model", self.model, "--test", self.test, "--candidates", some)
+        self.assertEqual((r.returncode, r.stdout), (1, ""))
+        self.assertRegex(r.stderr, r"some.tsv has no line for user 'u\d+'")
+
+    def test_a_bad_line_is_named_and_nothing_is_measured(self):
+        test = self.write("bad.tsv", "user\titem\nu1\ti1\n\ti2\n")
+        r = run("evaluate", "--store", self.store, "--model", self.model, "--test", test)
+        self.assertEqual((r.returncode, r.stdout), (1, ""))
+        self.assertIn("bad.tsv:3: ", r.stderr)
+        r = run("evaluate", "--store", self.store, "--model", self.model, "--test", self.write("none.tsv", "user\titem\n"))
+        self.assertEqual((r.returncode, r.stdout), (1, ""))
+
+    def test_metrics_that_are_none(self):
+        for metrics in ("hr", "ndcg@0", "hr@10;mrr", ",", "recall@10," * 17):
+            r = run("evaluate", "--store", self.store, "--model", self.model, "--test", self.test, "--metrics", metrics)
+            self.assertEqual((r.returncode, r.stdout), (2, ""), metrics)
+
+    # ---- comparing ----
+
+    def test_a_model_with_itself_differs_by_nothing(self):
+        result = self.evaluate(models=[self.model, self.model])
+        first, second = (system["metrics"] for system in result["systems"])
+        for name, m in second.items():
+            self.assertEqual((m["difference"], m["difference_interval"]), (0, [0, 0]))
+            self.assertEqual(m["mean"], first[name]["mean"])
+
+    def test_each_model_has_its_row_and_its_paired_difference(self):
+        other = self.path("other.safetensors")
+        self.train(self.store, other, "--seed", 9, "--dim", 4, "--name", "other")
+        result = self.evaluate(models=[self.model, other])
+        scores = {r["user"]: self.all_scores(other, r["user"]) for r in self.tested}
+        first, second = result["systems"]
+        self.assertTrue(second["name"].startswith("other "))
+        self.compare(second, self.expect(scores.get, self.unseen))
+        for name, m in second["metrics"].items():
+            self.assertAlmostEqual(m["difference"], m["mean"] - first["metrics"][name]["mean"], delta=2e-6)
+            self.assertLessEqual(m["difference_interval"][0], m["difference"] + 1e-6)
+            self.assertGreaterEqual(m["difference_interval"][1], m["difference"] - 1e-6)
+
+    def test_intervals_hold_the_mean_and_are_about_two_standard_errors(self):
+        hr = self.evaluate()["systems"][0]["metrics"]["hr@10"]
+        low, high = hr["interval"]
+        error = math.sqrt(hr["mean"] * (1 - hr["mean"]) / 40)
+        self.assertTrue(low <= hr["mean"] <= high)
+        self.assertAlmostEqual((high - low) / 2, 1.96 * error, delta=0.4 * error)
+
+    def test_threads_and_repetition_change_no_bit(self):
+        one = self.evaluate("--baselines", "--threads", "1")
+        self.assertEqual(one, self.evaluate("--baselines", "--threads", "3"))
+        self.assertNotEqual(one, self.evaluate("--baselines", "--seed", "2"))
+
+    def test_the_table_has_the_figures_of_the_json(self):
+        text = done("evaluate", "--store", self.store, "--model", self.model, "--test", self.test, "--baselines")
+        for system in self.evaluate("--baselines")["systems"]:
+            line = next(line for line in text.splitlines() if line.startswith(system["name"]))
+            for name in ("hr@10", "ndcg@10"):
+                self.assertIn("%.4f" % system["metrics"][name]["mean"], line)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,277 @@
+"""The commands `import` and `simulate` of the binary: what is in the store afterwards, what is said about bad
+input, and that a failed import leaves nothing behind."""
+import gzip
+import json
+import os
+import sqlite3
+import struct
+import subprocess
+import tempfile
+import unittest
+
+HYPERNET = os.environ.get("HYPERNET", os.path.join(os.path.dirname(__file__), "../../build/release/hypernet"))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+DATA = os.environ.get("HYPERNET_DATA", os.path.join(os.path.dirname(ROOT), "shared", "data"))
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.dir = folder.name
+        self.store = self.path("s.db")
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def write(self, name, content):
+        data = content if isinstance(content, bytes) else content.encode()
+        with open(self.path(name), "wb") as f:
+            f.write(gzip.compress(data) if name.endswith(".gz") else data)
+        return self.path(name)
+
+    def run_it(self, *args, stdin=b"", env=None):
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("HYPERNET")}
+        environment.update(env or {})
+        return subprocess.run([HYPERNET, *args], input=stdin, capture_output=True, env=environment, timeout=120)
+
+    def load(self, *args, **more):
+        return self.run_it("import", "--store", self.store, *args, **more)
+
+    def loaded(self, *args, **more):
+        r = self.load(*args, **more)
+        self.assertEqual(r.returncode, 0, r.stderr.decode())
+        return r
+
+    def query(self, sql):
+        db = sqlite3.connect(self.store)
+        try:
+            return db.execute(sql).fetchall()
+        finally:
+            db.close()
+
+    def refused(self, text, *args, status=1, **more):
+        r = self.load(*args, **more)
+        self.assertEqual(r.returncode, status, r.stderr.decode())
+        self.assertIn(text, r.stderr.decode())
+        self.assertEqual(r.stdout, b"")
+        return r
+
+
+class Import(Case):
+    def test_all_tables_arrive_as_they_are(self):
+        users = self.write("users.csv", 'user,age,city\nann,25,"Köln, Süd"\nbob,,\n')
+        items = self.write("items.tsv.gz", "item\ttitle\tgenres\tyear\n1\tA \"B\"\tX|Y\t1999\n2\t\t\t\n")
+        views = self.write("views.csv", "user,item,rating,timestamp\nann,1,4,1970-01-02\nann,3,5,7\nnew,2,1,\n")
+        r = self.loaded("--users", users, "--items", items, "--interactions", views, "--json")
+        summary = json.loads(r.stdout)
+        self.assertEqual(summary["imported"], {"interactions": 3, "users": 2, "items": 2, "contexts": 0})
+        self.assertEqual(summary["total"], {"interactions": 3, "users": 3, "items": 3, "contexts": 0})
+        self.assertEqual(summary["skipped"], 0)
+        found = {u: p and json.loads(p) for u, p in self.query("SELECT id, profile FROM users")}
+        self.assertEqual(found, {"ann": {"age": "25", "city": "Köln, Süd"}, "bob": None, "new": None})
+        found = {row[0]: row[1:] for row in self.query("SELECT id, title, categories, metadata FROM items")}
+        self.assertEqual(found, {"1": ('A "B"', '["X","Y"]', '{"year":"1999"}'), "2": (None, None, None),
+                                 "3": (None, None, None)})
+        found = self.query("SELECT u.id, i.id, x.weight, x.rating, x.timestamp FROM interactions x "
+                           "JOIN users u USING (user_key) JOIN items i USING (item_key) ORDER BY 1, 2")
+        self.assertEqual(found, [("ann", "1", 1, 4, 86400), ("ann", "3", 1, 5, 7), ("new", "2", 1, 1, 0)])
+
+    def test_ndjson_and_standard_input(self):
+        lines = b'{"user":"u","item":1,"weight":2.5,"ts":5}\n{"user":7,"item":"x"}\n'
+        self.loaded("--interactions", "-", stdin=lines)
+        self.assertEqual(self.query("SELECT count(*) FROM interactions"), [(2,)])
+        self.loaded("--users", "-", stdin=gzip.compress(b'{"user":"u","profile":{"age":25,"tags":["a"]}}\n'))
+        self.assertEqual(self.query("SELECT profile FROM users WHERE id = 'u'"), [('{"age":25,"tags":["a"]}',)])
+
+    def test_several_files_and_the_environment(self):
+        a = self.write("a.csv", "user,item\nu,1\n")
+        b = self.write("b.tsv", "user\titem\nu\t2\n")
+        r = self.run_it("import", env={"HYPERNET_STORE": "sqlite:" + self.store, "HYPERNET_INTERACTIONS": a + " " + b})
+        self.assertEqual(r.returncode, 0, r.stderr.decode())
+        self.assertEqual(self.query("SELECT count(*) FROM interactions"), [(2,)])
+
+    def test_a_format_can_be_forced(self):
+        odd = self.write("odd.csv", "1::2::3\n")
+        self.refused("odd.csv:1: the header has no column 'user'", "--interactions", odd)
+        self.loaded("--interactions", odd, "--format", "dat")
+        self.refused("--format 'xls' is none of", "--interactions", odd, "--format", "xls", status=2)
+
+    def test_importing_again_updates_and_adds(self):
+        first = self.write("a.csv", "user,item,rating\nu,1,3\nu,2,3\n")
+        second = self.write("b.csv", "user,item,rating\nu,2,5\nu,3,5\n")
+        self.loaded("--interactions", first)
+        self.loaded("--interactions", second)
+        self.assertEqual(self.query("SELECT rating FROM interactions ORDER BY item_key"), [(3,), (5,), (5,)])
+
+
+class Contexts(Case):
+    def key(self):
+        return "--model", "m", "--model-version", "1"
+
+    def test_embeddings_arrive_as_given_contexts(self):
+        self.loaded("--users", self.write("u.csv", "user,age\nann,25\n"))
+        contexts = self.write("c.tsv", "user\tembedding\nann\t[1, -2.5]\nbob\t0.1 3e4\n")
+        self.loaded("--contexts", contexts, *self.key())
+        rows = self.query("SELECT * FROM contexts")
+        self.assertEqual(len(rows), 2)
+        blobs = sorted(value for row in rows for value in row if isinstance(value, bytes))
+        self.assertEqual(blobs, sorted([struct.pack("<2f", 1, -2.5), struct.pack("<2f", 0.1, 3e4)]))
+        revisions = dict(self.query("SELECT u.id, c.revision - u.revision FROM contexts c JOIN users u "
+                                    "ON u.id = c.id WHERE c.given = 1 AND c.kind = 'user'"))
+        self.assertEqual(revisions, {"ann": 0, "bob": 0})  # as new as the user: not stale
+        self.assertEqual(self.query("SELECT profile FROM users WHERE id = 'ann'"), [('{"age":"25"}',)])
+
+    def test_widths_that_differ_and_missing_names_are_refused(self):
+        contexts = self.write("c.tsv", "user\tembedding\nann\t1 2\nbob\t1 2 3\n")
+        self.refused("c.tsv:3: the embedding has 3 numbers, those before it 2", "--contexts", contexts, *self.key())
+        self.assertFalse(os.path.exists(self.store))
+        self.refused("--contexts needs --model and --model-version", "--contexts", contexts, status=2)
+        self.refused("--model takes 1 to 128 bytes", "--contexts", contexts, "--model", "m" * 129,
+                     "--model-version", "1", status=2)
+
+
+class Failures(Case):
+    BAD = "user,item,weight\nu,1,1\nu,2,0\nu,3,1\n,4,1\nu,5,x\nu,6\nu,7,1\n"
+
+    def test_a_bad_line_leaves_no_new_store(self):
+        r = self.refused("bad.csv:3: the weight '0' is not above 0", "--interactions", self.write("bad.csv", self.BAD))
+        text = r.stderr.decode()
+        self.assertIn("bad.csv:5: the id of the user is empty", text)  # one run shows several
+        self.assertIn("bad.csv:6: the weight 'x' is not a finite number", text)
+        self.assertIn("bad.csv:7: 2 columns where 3 are due", text)
+        self.assertIn("4 bad lines, 0 allowed: nothing was imported", text)
+        self.assertEqual([n for n in os.listdir(self.dir) if n.startswith("s.db")], [])
+
+    def test_a_bad_line_changes_nothing_in_a_store(self):
+        good = self.write("good.csv", "user,item\nu,1\n")
+        self.loaded("--interactions", good)
+        before = [self.query("SELECT * FROM " + t) for t in ("users", "items", "interactions", "changes")]
+        users = self.write("users.csv", "user,age\nu,5\nv,6\n")
+        self.refused("bad.csv:3", "--users", users, "--interactions", good, "--interactions",
+                     self.write("bad.csv", self.BAD))
+        after = [self.query("SELECT * FROM " + t) for t in ("users", "items", "interactions", "changes")]
+        self.assertEqual(after, before)
+
+    def test_skip_bad_allows_that_many(self):
+        bad = self.write("bad.csv", self.BAD)
+        self.refused("4 bad lines, 3 allowed", "--interactions", bad, "--skip-bad", "3")
+        self.assertFalse(os.path.exists(self.store))
+        r = self.loaded("--interactions", bad, "--skip-bad", "4", "--json")
+        self.assertEqual(json.loads(r.stdout)["skipped"], 4)
+        self.assertEqual(self.query("SELECT count(*) FROM interactions"), [(3,)])
+
+    def test_many_bad_lines_are_not_all_listed(self):
+        bad = self.write("bad.csv", "user,item\n" + ",x\n" * 1000)
+        r = self.refused("at least 5 bad lines, 0 allowed", "--interactions", bad)
+        self.assertEqual(r.stderr.decode().count("bad.csv:"), 5)
+
+    def test_damaged_and_missing_files_are_named(self):
+        whole = gzip.compress(b"user,item\n" + b"".join(b"u%d,i\n" % i for i in range(9999)))
+        with open(self.path("cut.csv.gz"), "wb") as f:
+            f.write(whole[:-40])
+        self.refused("cut.csv.gz: the gzip file ends in the middle", "--interactions", self.path("cut.csv.gz"))
+        self.refused("none.csv: No such file", "--interactions", self.path("none.csv"))
+        self.refused("cannot read", "--interactions", self.dir)
+        self.assertFalse(os.path.exists(self.store))
+
+    def test_wrong_use_says_what_to_do(self):
+        self.refused("nothing to import", status=2)
+        self.refused("only one file can be standard input", "--users", "-", "--items", "-", status=2)
+        self.refused("--skip-bad", "--users", "-", "--skip-bad", "-1", status=2)
+        r = self.run_it("import", "--users", "x")
+        self.assertEqual(r.returncode, 2)
+        self.assertIn(b"--store", r.stderr)
+        self.assertEqual(self.run_it("import", "--help").returncode, 0)
+
+    def test_a_file_that_is_no_store_stays_as_it_is(self):
+        with open(self.store, "wb") as f:
+            f.write(b"not a store " * 100)
+        r = self.load("--interactions", self.write("a.csv", "user,item\nu,1\n"))
+        self.assertEqual(r.returncode, 1)
+        with open(self.store, "rb") as f:
+            self.assertEqual(f.read(), b"not a store " * 100)
+
+
+class RealData(Case):
+    def need(self, name):
+        path = os.path.join(DATA, name)
+        if not os.path.exists(path):
+            self.skipTest("no data set at " + path)
+        return path
+
+    def totals(self, *args):
+        return json.loads(self.loaded(*args, "--json").stdout)["total"]
+
+    def test_ml_1m(self):
+        total = self.totals("--interactions", self.need("ml-1m/train.tsv.gz"), "--users",
+                            self.need("ml-1m/users.tsv.gz"), "--items", self.need("ml-1m/items.tsv.gz"))
+        self.assertEqual(total, {"interactions": 994169, "users": 6040, "items": 3706, "contexts": 0})
+
+    def test_ml_100k(self):
+        total = self.totals("--interactions", self.need("ml-100k/u.data"), "--users", self.need("ml-100k/u.user"),
+                            "--items", self.need("ml-100k/u.item"))
+        self.assertEqual(total, {"interactions": 100000, "users": 943, "items": 1682, "contexts": 0})
+        self.assertEqual(self.query("SELECT title, categories FROM items WHERE id = '1'"),
+                         [("Toy Story (1995)", '["Animation","Children\'s","Comedy"]')])
+
+    def test_movietweetings(self):
+        total = self.totals("--interactions", self.need("movietweetings-100k/ratings.dat"), "--users",
+                            self.need("movietweetings-100k/users.dat"), "--items",
+                            self.need("movietweetings-100k/movies.dat"))
+        self.assertEqual(total, {"interactions": 100000, "users": 16554, "items": 10506, "contexts": 0})
+
+
+class Simulate(Case):
+    def simulate(self, name, *args):
+        r = self.run_it("simulate", "--out", self.path(name), *args)
+        self.assertEqual(r.returncode, 0, r.stderr.decode())
+        content = {}
+        for file in sorted(os.listdir(self.path(name))):
+            with open(os.path.join(self.path(name), file), "rb") as f:
+                content[file] = f.read()
+        return content
+
+    def test_a_world_can_be_imported(self):
+        size = "--users", "100", "--items", "200", "--interactions", "3000"
+        self.simulate("w", *size)
+        r = self.loaded("--interactions", self.path("w/interactions.tsv"), "--users", self.path("w/users.tsv"),
+                        "--items", self.path("w/items.tsv"), "--json")
+        self.assertEqual(json.loads(r.stdout)["total"],
+                         {"interactions": 3000, "users": 100, "items": 200, "contexts": 0})
+
+    def test_the_planted_favourite_shows_in_the_files(self):
+        w = self.simulate("w")
+        rows = [line.split("\t") for line in w["items.tsv"].decode().splitlines()[1:]]
+        self.assertEqual(len({title for _, title, _ in rows}), len(rows))
+        categories = {item: c.split("|") for item, _, c in rows}
+        counts = {}
+        for line in w["interactions.tsv"].decode().splitlines()[1:]:
+            user, item = line.split("\t")[:2]
+            for c in categories[item]:
+                counts.setdefault(user, {}).setdefault(c, 0)
+                counts[user][c] += 1
+        truth = [json.loads(line) for line in w["truth.ndjson"].decode().splitlines()]
+        hits = sum(max(counts[t["user"]], key=counts[t["user"]].get) == t["favourites"][0] for t in truth)
+        self.assertGreater(hits / len(truth), 0.5)  # chance: 1/12
+
+    def test_a_seed_means_the_same_bytes(self):
+        size = "--users", "50", "--items", "200", "--interactions", "500"
+        first = self.simulate("a", *size, "--seed", "5")
+        self.assertEqual(len(first), 6)
+        self.assertEqual(self.simulate("b", *size, "--seed", "5"), first)
+        other = self.simulate("c", *size, "--seed", "6")
+        self.assertTrue(all(other[name] != first[name] for name in first if name != "items.tsv"))
+
+    def test_wrong_use_says_what_fits(self):
+        r = self.run_it("simulate", "--out", self.path("w"), "--users", "10", "--interactions", "5")
+        self.assertEqual(r.returncode, 2)
+        self.assertIn(b"10 users and 500 items go with 20 to 2500 interactions, not 5", r.stderr)
+        self.assertFalse(os.path.exists(self.path("w")))
+        r = self.run_it("simulate", "--out", self.path("no/such/place"))
+        self.assertEqual(r.returncode, 1)
+        self.assertIn(b"no/such/place", r.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,108 @@
+"""The commands as such: help, names that do not exist, options and their variables, exit statuses, and results that
+cannot be written."""
+import os
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from command import COMMANDS, environment, run, HYPERNET  # noqa: E402
+import subprocess  # noqa: E402
+
+REQUIRED = {"simulate": "--out", "import": "--store", "train": "--store", "evaluate": "--store",
+            "recommend": "--store", "serve": "--store", "inspect": "MODEL"}
+
+
+class Help(unittest.TestCase):
+    def test_no_command_is_wrong_use_and_lists_the_commands(self):
+        r = run()
+        self.assertEqual((r.returncode, r.stdout), (2, ""))
+        for name in COMMANDS:
+            self.assertIn("hypernet " + name, r.stderr)
+
+    def test_help_lists_the_commands_on_standard_output(self):
+        for words in (["help"], ["--help"], ["-h"], ["help", "help"]):
+            r = run(*words)
+            self.assertEqual((r.returncode, r.stderr), (0, ""), words)
+            for name in COMMANDS:
+                self.assertIn("hypernet " + name, r.stdout)
+
+    def test_three_ways_to_the_help_of_a_command(self):
+        def plain(*words):
+            r = run(*words)
+            self.assertEqual((r.returncode, r.stderr), (0, ""), words)
+            # the default of train --model-version is the time
+            return [line for line in r.stdout.splitlines() if "--model-version" not in line]
+        for name in COMMANDS:
+            text = plain("help", name)
+            self.assertTrue(text[0].startswith("hypernet %s - " % name))
+            self.assertEqual(text, plain(name, "--help"))
+            self.assertEqual(text, plain(name, "-h"))
+
+    def test_version(self):
+        r = run("--version")
+        self.assertEqual(r.returncode, 0)
+        self.assertRegex(r.stdout, r"^hypernet \d+\.\d+\.\d+\n$")
+
+
+class WrongUse(unittest.TestCase):
+    def refused(self, text, *words, **more):
+        r = run(*words, **more)
+        self.assertEqual((r.returncode, r.stdout), (2, ""), words)
+        self.assertIn(text, r.stderr)
+        return r
+
+    def test_a_near_miss_is_named(self):
+        self.refused("did you mean 'train'?", "trian")
+        self.refused("did you mean 'import'?", "help", "imprt")
+
+    def test_a_far_word_is_not_guessed_at(self):
+        for word in ("", "completely-different", "x" * 4000):
+            self.assertNotIn("did you mean", self.refused("no command", word).stderr)
+
+    def test_what_is_needed_is_named_and_the_help_pointed_at(self):
+        for name, option in REQUIRED.items():
+            r = self.refused(option, name)
+            self.assertIn("hypernet %s: " % name, r.stderr)
+            self.assertIn("hypernet help " + name, r.stderr)
+
+    def test_unknown_options_and_words_too_many(self):
+        for name in COMMANDS:
+            self.refused("no option --nonsense", name, "--nonsense")
+            self.refused("no option -v", name, "-v")
+            self.refused("one word too many", name, "one", "two")
+
+    def test_values_out_of_range(self):
+        self.refused("--limit must be 1 to 1000", "recommend", "--limit", "0")
+        self.refused("--limit must be 1 to 1000", "recommend", "--limit=1001")
+        self.refused("--seed takes a whole number", "train", "--seed", "x")
+        self.refused("such as 64K, 256M or 2G", "serve", "--cache-bytes", "many")
+
+    def test_a_bad_variable_is_named(self):
+        self.refused("HYPERNET_CACHE_BYTES: ", "serve", env={"HYPERNET_CACHE_BYTES": "many"})
+
+
+class Environment(unittest.TestCase):
+    def test_options_come_from_variables_and_flags_win(self):
+        with tempfile.TemporaryDirectory() as folder:
+            one, two = os.path.join(folder, "one"), os.path.join(folder, "two")
+            variables = {"HYPERNET_OUT": one, "HYPERNET_USERS": "7", "HYPERNET_INTERACTIONS": "60"}
+            self.assertEqual(run("simulate", env=variables).returncode, 0)
+            self.assertEqual(run("simulate", "--out", two, "--users", "9", env=variables).returncode, 0)
+            for path, n_users in ((one, 7), (two, 9)):
+                with open(os.path.join(path, "users.tsv"), encoding="utf-8") as f:
+                    self.assertEqual(len(f.readlines()), 1 + n_users)
+
+
+class Output(unittest.TestCase):
+    def test_a_result_that_cannot_be_written_is_a_failure(self):
+        with open("/dev/full", "w") as full:
+            for words in (["--version"], ["help"], ["help", "train"], ["train", "--help"]):
+                r = subprocess.run([HYPERNET, *words], stdout=full, stderr=subprocess.PIPE, text=True,
+                                   env=environment(), timeout=60)
+                self.assertEqual(r.returncode, 1, words)
+                self.assertIn("could not be written", r.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
