@@ -127,7 +127,11 @@ class Cluster:
                 return call(replica.port, "GET", "/readyz", timeout=5)[0] == 200
             except OSError:
                 return False
-        wait_for(f"replica {replica.number} is ready", ready)
+        try:
+            wait_for(f"replica {replica.number} is ready", ready)
+        except AssertionError as failure:
+            log = (self.dir / f"replica{replica.number}.log").read_text(errors="replace")
+            raise AssertionError(f"{failure}; it said: {log[-2000:]}") from failure
 
     def up_servers(self):
         """How many replicas the proxy sends requests to."""
