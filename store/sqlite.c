@@ -11,6 +11,7 @@
 #include <libgen.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char *const statement_texts[] = {
@@ -135,10 +136,17 @@ void sqlite_end_quietly(struct sqlite_conn *c, enum sqlite_statement which)
 
 /* ---- connections ---- */
 
+/* For what is done while opening. The texts are right: one that SQLite refuses meets a file of a format it
+ * does not know, or without our tables. */
+static enum err_code fail_opening(struct sqlite_conn *c, int rc, const char *what, struct err *e)
+{
+    return sqlite_fail(c, (rc & 0xFF) == SQLITE_ERROR ? SQLITE_CORRUPT : rc, what, e);
+}
+
 static enum err_code run_text(struct sqlite_conn *c, const char *sql, const char *what, struct err *e)
 {
     int rc = sqlite3_exec(c->db, sql, NULL, NULL, NULL);
-    return rc == SQLITE_OK ? ERR_OK : sqlite_fail(c, rc, what, e);
+    return rc == SQLITE_OK ? ERR_OK : fail_opening(c, rc, what, e);
 }
 
 static enum err_code open_db(struct sqlite_conn *c, int flags, struct err *e)
@@ -168,11 +176,8 @@ static enum err_code prepare_all(struct sqlite_conn *c, struct err *e)
     for (size_t i = 0; i < SQL_COUNT_OF_STATEMENTS; i++) {
         int rc = sqlite3_prepare_v3(c->db, statement_texts[i], -1, SQLITE_PREPARE_PERSISTENT,
                                     &c->statements[i], NULL);
-        /* The texts are right: one that SQLite refuses names a table or column that the file has not. */
-        if (rc == SQLITE_ERROR)
-            rc = SQLITE_CORRUPT;
         if (rc != SQLITE_OK)
-            return sqlite_fail(c, rc, "prepare", e);
+            return fail_opening(c, rc, "prepare", e);
     }
     return ERR_OK;
 }
@@ -212,7 +217,7 @@ static enum err_code pragma_number(struct sqlite_conn *c, const char *sql, int64
     sqlite3_stmt *s;
     int rc = sqlite3_prepare_v2(c->db, sql, -1, &s, NULL);
     if (rc != SQLITE_OK)
-        return sqlite_fail(c, rc, "read its header", e);
+        return fail_opening(c, rc, "read its header", e);
     rc = sqlite3_step(s);
     if (rc == SQLITE_ROW)
         *value = sqlite3_column_int64(s, 0);
@@ -272,7 +277,7 @@ static enum err_code use_wal(struct sqlite_conn *c, struct err *e)
     if (rc == SQLITE_ROW)
         return err_set(e, ERR_IO, "store %s: its file system cannot hold a write-ahead log; use a local one",
                        c->store->path);
-    return sqlite_fail(c, rc, "switch to write-ahead logging", e);
+    return fail_opening(c, rc, "switch to write-ahead logging", e);
 }
 
 /* Looks without changing anything: what is not ours stays as it is. */
@@ -417,12 +422,29 @@ static const struct store_backend backend = {
     .backup = backup,
 };
 
-enum err_code sqlite_open(const char *path, enum store_mode mode, struct store **out, struct err *e)
+/* SQLite takes a file shorter than its smallest page for an empty one and would write over it. */
+static enum err_code check_size(const char *path, enum store_mode mode, struct err *e)
 {
-    if (mode != STORE_CREATE && access(path, F_OK) != 0)
+    enum { SMALLEST_PAGE = 512 };
+    struct stat st;
+    if (stat(path, &st) != 0) {
+        if (errno == ENOENT && mode == STORE_CREATE)
+            return ERR_OK;
         return err_set(e, errno == ENOENT ? ERR_NOTFOUND : ERR_IO,
                        "store %s: %s; `hypernet import --store %s ...` makes one", path, strerror(errno),
                        path);
+    }
+    if (S_ISREG(st.st_mode) && st.st_size > 0 && st.st_size < SMALLEST_PAGE)
+        return err_set(e, ERR_CORRUPT, "store %s: %lld bytes are no store; name another path", path,
+                       (long long)st.st_size);
+    return ERR_OK;
+}
+
+enum err_code sqlite_open(const char *path, enum store_mode mode, struct store **out, struct err *e)
+{
+    enum err_code code = check_size(path, mode, e);
+    if (code)
+        return code;
     struct sqlite_store *s = mem_zalloc_array(1, sizeof *s);
     if (!s || !(s->path = mem_strdup(path))) {
         mem_free(s);
@@ -430,7 +452,7 @@ enum err_code sqlite_open(const char *path, enum store_mode mode, struct store *
     }
     s->base.backend = &backend;
     struct sqlite_conn c = {.store = s};
-    enum err_code code = open_db(&c, mode == STORE_CREATE ? SQLITE_OPEN_CREATE : 0, e);
+    code = open_db(&c, mode == STORE_CREATE ? SQLITE_OPEN_CREATE : 0, e);
     if (!code)
         code = migrate(&c, mode, e);
     if (!code)
