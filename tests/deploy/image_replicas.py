@@ -26,7 +26,10 @@ def descendants(pid):
 
 
 class Container(replicas.ProcessReplica):
-    """One container: the image's entry point and command, its user, the shared volume at /data."""
+    """One container: the image's entry point and command, its user, the shared volume.
+
+    The volume is not mounted at /data: there `buildah run` puts the volume that the image declares.
+    """
 
     def __init__(self, cluster, number):
         super().__init__(cluster, number)
@@ -36,8 +39,9 @@ class Container(replicas.ProcessReplica):
 
     def command(self, *words):
         return ["buildah", "--root", f"{STORAGE}/storage", "--runroot", f"{STORAGE}/run", "run", "--isolation", "chroot",
-                "--volume", f"{self.cluster.dir}:/data", "--env", f"HYPERNET_LISTEN=127.0.0.1:{self.port}",
-                "--env", "HYPERNET_ADMIN_TOKEN_FILE=/data/token", "--user", CONFIG["User"], self.name, "--", *words]
+                "--volume", f"{self.cluster.dir}:/shared", "--env", f"HYPERNET_LISTEN=127.0.0.1:{self.port}",
+                "--env", "HYPERNET_STORE=/shared/store.db", "--env", "HYPERNET_MODEL=/shared/model.safetensors",
+                "--env", "HYPERNET_ADMIN_TOKEN_FILE=/shared/token", "--user", CONFIG["User"], self.name, "--", *words]
 
     def popen(self, log):
         return subprocess.Popen(self.command(*CONFIG["Entrypoint"], *CONFIG["Cmd"]), stdout=subprocess.DEVNULL, stderr=log,
