@@ -86,6 +86,13 @@ enum route_next api_run(struct api_thread *t, struct request *r, bool may_block)
 
 /* ---- after the answer ---- */
 
+/* Methods are of letters; anything else a caller may have sent is not repeated. */
+static const char *printed_method(const struct request *r)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    return r->method && r->method[strspn(r->method, letters)] == '\0' ? r->method : "";
+}
+
 static void log_access(const struct request *r, int64_t ns)
 {
     struct buf line;
@@ -93,7 +100,7 @@ static void log_access(const struct request *r, int64_t ns)
     buf_addf(&line, "{\"time\":%.3f,\"request_id\":", (double)clock_unix_ms() / 1e3);
     buf_add_json_string(&line, r->id, strlen(r->id));
     buf_addf(&line, ",\"method\":\"%s\",\"route\":\"%s\",\"status\":%d,\"seconds\":%.6f,\"cache\":%s%s%s}",
-             r->method ? r->method : "", r->route ? r->route->pattern : "", r->status, (double)ns / 1e9,
+             printed_method(r), r->route ? r->route->pattern : "", r->status, (double)ns / 1e9,
              r->cache ? "\"" : "", r->cache ? r->cache : "null", r->cache ? "\"" : "");
     const char *text = buf_text(&line);
     if (text)

@@ -16,6 +16,7 @@
 #include "server/watcher.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -60,6 +61,29 @@ static enum err_code read_token(const char *path, char out[256], struct err *e)
 }
 
 /* ---- signals ---- */
+
+static pthread_t waiting; /* the thread that waits for signals; written before the handler is set */
+
+/* Runs in threads that do not block the signal: OpenBLAS makes its threads before main does anything. Without
+ * this the signal would kill the process whenever the main thread is not in its wait. */
+static void pass_on(int number)
+{
+    (void)pthread_kill(waiting, number);
+}
+
+/* Blocks the signals, here and in all threads made from here on, for wait_signal. */
+static void take_signals(sigset_t *set)
+{
+    struct sigaction action = {.sa_handler = pass_on, .sa_flags = SA_RESTART};
+    sigemptyset(set);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGINT);
+    waiting = pthread_self();
+    (void)pthread_sigmask(SIG_BLOCK, set, NULL);
+    action.sa_mask = *set;
+    (void)sigaction(SIGTERM, &action, NULL);
+    (void)sigaction(SIGINT, &action, NULL);
+}
 
 /* Waits for SIGTERM or SIGINT; most_s < 0: for ever. True when one came. */
 static bool wait_signal(const sigset_t *set, int64_t most_s)
@@ -136,10 +160,7 @@ static enum err_code serve(const struct settings *s, struct err *e)
     struct api api = {.serving = &serving, .metrics = &metrics, .access_log = s->access_log};
     struct store *store = NULL;
     sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    (void)pthread_sigmask(SIG_BLOCK, &set, NULL); /* before any thread is made, so that all inherit it */
+    take_signals(&set);
     enum err_code code = check_tokens(s, &api, e);
     if (!code)
         code = store_open(s->store, STORE_CREATE, &store, e);

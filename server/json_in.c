@@ -2,6 +2,7 @@
 #include "server/json_in.h"
 
 #include "base/limits.h"
+#include "base/utf8.h"
 #include "server/problem.h"
 
 #include <math.h>
@@ -27,6 +28,8 @@ struct json_place json_place_key(const struct json_place *at, const char *key)
             place.text[n++] = *key;
         }
     }
+    while (*key && n > 0 && !utf8_valid(place.text, n))
+        n--; /* cut: at a whole character */
     place.text[n] = '\0';
     return place;
 }
@@ -78,7 +81,10 @@ json_t *json_in_parse(struct request *r, const char *text, size_t n, int line_of
     }
     json_error_t where;
     json_t *root = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &where);
-    if (!root)
+    if (!root && json_error_code(&where) == json_error_numeric_overflow)
+        problem_answer(r, PROBLEM_INVALID_VALUE, NULL, "line %d, column %d: a number is too large",
+                       where.line + line_offset, where.column);
+    else if (!root)
         problem_answer_json(r, where.line + line_offset, where.column > 0 ? where.column : 1, where.text);
     return root;
 }

@@ -20,7 +20,8 @@ struct json_place json_place_key(const struct json_place *at, const char *key);
 struct json_place json_place_index(const struct json_place *at, size_t index);
 
 /* Parses n bytes at text; answers 400 with line and column (line_offset lines come before). NULL when it
- * failed. Duplicate keys and nesting beyond the limit are refused. The caller owns the result. */
+ * failed. Duplicate keys and nesting beyond the limit are refused; a number too large to be read is a 422. The
+ * caller owns the result. */
 json_t *json_in_parse(struct request *r, const char *text, size_t n, int line_offset);
 
 /* The value must be an object with these keys only (NULL-terminated list). */

@@ -3,6 +3,7 @@
 #include "server/problem.h"
 
 #include "base/log.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,6 +18,24 @@ static const struct {
     PROBLEMS(X)
 #undef X
 };
+
+/* A detail may repeat what the caller sent, or end within a character: what is not UTF-8 becomes '?'. */
+static void mend(char *text)
+{
+    size_t n = strlen(text);
+    if (utf8_valid(text, n))
+        return;
+    for (size_t i = 0; i < n;) {
+        size_t k = 1;
+        while (k <= 4 && i + k <= n && !utf8_valid(text + i, k))
+            k++;
+        if (k > 4 || i + k > n) {
+            text[i] = '?';
+            k = 1;
+        }
+        i += k;
+    }
+}
 
 static struct buf *begin(struct request *r, enum problem p, const char *detail)
 {
@@ -38,6 +57,7 @@ void problem_answer(struct request *r, enum problem p, const char *pointer, cons
     va_start(args, format);
     (void)vsnprintf(detail, sizeof detail, format, args);
     va_end(args);
+    mend(detail);
     struct buf *b = begin(r, p, detail);
     if (pointer) {
         buf_adds(b, ",\"pointer\":");
@@ -46,8 +66,11 @@ void problem_answer(struct request *r, enum problem p, const char *pointer, cons
     buf_addc(b, '}');
 }
 
-void problem_answer_json(struct request *r, int line, int column, const char *detail)
+void problem_answer_json(struct request *r, int line, int column, const char *what)
 {
+    char detail[ERR_TEXT_BYTES];
+    (void)snprintf(detail, sizeof detail, "%s", what);
+    mend(detail);
     struct buf *b = begin(r, PROBLEM_MALFORMED_JSON, detail);
     buf_addf(b, ",\"line\":%d,\"column\":%d}", line, column);
 }

@@ -37,7 +37,7 @@ void problem_answer(struct request *r, enum problem p, const char *pointer, cons
     __attribute__((format(printf, 4, 5)));
 
 /* The same for JSON that does not parse. */
-void problem_answer_json(struct request *r, int line, int column, const char *detail);
+void problem_answer_json(struct request *r, int line, int column, const char *what);
 
 /* Answers with what an error of a lower layer means to a caller. */
 void problem_answer_err(struct request *r, const struct err *e);

@@ -23,7 +23,7 @@ from urllib.parse import quote, urlencode
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.path.abspath(os.environ.get("HYPERNET", os.path.join(ROOT, "build", "release", "hypernet")))
-PATIENCE = 300.0  # seconds any condition may take before a test gives up
+PATIENCE = float(os.environ.get("HYPERNET_TEST_PATIENCE", 300))  # seconds any condition may take before a test gives up
 ADMIN_TOKEN = "test-admin-token-0123456789"
 REPORTS = ("Sanitizer", "runtime error:", "Assertion", "SUMMARY:")  # what a broken build writes on standard error
 
@@ -171,6 +171,8 @@ class Client:
             body = json.dumps(body).encode()
         if body is not None:
             headers.setdefault("Content-Type", "application/json")
+        if headers.get("Content-Type", "") is None:  # asked for without one
+            del headers["Content-Type"]
         token = self.token if token is None else token
         if token:
             headers.setdefault("Authorization", "Bearer " + token)

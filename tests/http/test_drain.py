@@ -1,0 +1,319 @@
+"""SIGTERM under load, and clients that are slow, half gone or gone."""
+import http.client
+import json
+import os
+import signal
+import socket
+import struct
+import sys
+import threading
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import hn
+
+GET = b"GET /v1/users/%s/recommendations?limit=3 HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def read_all(s):
+    data = b""
+    while True:
+        piece = s.recv(65536)
+        if not piece:
+            return data
+        data += piece
+
+
+def read_answers(s, n):
+    """n answers, one after the other, from a socket: [(status, body), ...]; fewer when it ends before."""
+    data, answers = b"", []
+    while len(answers) < n:
+        while True:
+            head, separator, rest = data.partition(b"\r\n\r\n")
+            if separator:
+                length = next((int(line.split(b":")[1]) for line in head.split(b"\r\n")
+                               if line.lower().startswith(b"content-length:")), 0)
+                if len(rest) >= length:
+                    answers.append((int(head.split()[1]), rest[:length]))
+                    data = rest[length:]
+                    break
+            piece = s.recv(65536)
+            if not piece:
+                return answers
+            data += piece
+    return answers
+
+
+class Drain(unittest.TestCase):
+    threads = 8
+
+    def load(self, server, other, started, failures, counts, seed):
+        """Asks until told to leave (Connection: close), then once more at the other server, as a proxy would."""
+        try:
+            client, n = server.client(server.token), 0
+            while True:
+                i = seed * 1000 + n
+                kind = i % 4
+                user = f"u{i * 7 % 300 + 1}"
+                if kind == 3:
+                    answer = client.request("POST", "/v1/events",
+                                            {"events": [{"user": user, "item": f"i{i % 200 + 1}"}]})
+                else:
+                    answer = client.request("GET", hn.path_of_user(user) + "/recommendations")
+                n += 1
+                if answer.status != 200:
+                    raise AssertionError(f"{answer}")
+                if n == 5:
+                    started.release()
+                if answer.headers.get("Connection", "").lower() == "close":
+                    break
+            client.close()
+            answer = other.recommend(user)
+            if answer.status != 200:
+                raise AssertionError(f"at the other server: {answer}")
+            counts.append(n)
+        except Exception as e:  # pylint: disable=broad-except
+            failures.append(e)
+            started.release()
+
+    def test_no_request_is_lost(self):
+        server = hn.Server("--drain-seconds", 2)
+        with hn.Server(store=server.store) as other:
+            started, failures, counts = threading.Semaphore(0), [], []
+            threads = [threading.Thread(target=self.load, args=(server, other, started, failures, counts, i))
+                       for i in range(self.threads)]
+            for t in threads:
+                t.start()
+            for _ in threads:
+                started.acquire()
+            server.signal()
+            for t in threads:
+                t.join()
+            self.assertEqual(failures, [])
+            self.assertEqual(len(counts), self.threads)
+            server.wait_stopped()
+
+    def test_not_ready_while_draining(self):
+        server = hn.Server("--drain-seconds", 3600)
+        self.assertEqual(server.request("GET", "/readyz").json, {"status": "ready"})
+        server.signal()
+        answer = hn.eventually(lambda: (a := server.request("GET", "/readyz")).status == 503 and a, "readiness to turn")
+        self.assertEqual(answer.json, {"status": "draining"})
+        self.assertEqual(answer.headers["Connection"].lower(), "close")
+        # alive, and still answering, reads and writes alike
+        self.assertEqual(server.request("GET", "/healthz").status, 200)
+        self.assertEqual(server.recommend("u1").status, 200)
+        self.assertEqual(server.register("late", {}).status, 201)
+        self.assertGreaterEqual(server.metric("drained_requests_total"), 4)
+        self.assertEqual(hn.run("serve", "--probe", "--listen", f"127.0.0.1:{server.port}", check=False).returncode, 1)
+        server.signal()  # a second signal ends the wait
+        server.wait_stopped()
+        self.assertEqual(server_rows(server.store), 1)
+
+    def test_drains_for_a_second(self):
+        server = hn.Server("--drain-seconds", 1)
+        server.signal()
+        server.wait_stopped()
+
+    def test_interrupt(self):
+        server = hn.Server()
+        self.assertEqual(server.recommend("u1").status, 200)
+        server.signal(signal.SIGINT)
+        server.wait_stopped()
+
+    def test_idle_connections_do_not_hold_it(self):
+        server = hn.Server("--request-timeout", 3600)
+        sockets = [server.socket() for _ in range(20)]
+        with server.client() as client:
+            self.assertEqual(client.request("GET", "/healthz").status, 200)
+            server.signal()
+            server.wait_stopped()
+        for s in sockets:
+            s.close()
+
+    def test_stops_while_a_slow_client_sends(self):
+        """A request that is not whole is in nobody's hands: it holds the stop for the request timeout at most."""
+        server = hn.Server("--request-timeout", 1)
+        with server.socket() as s:
+            s.sendall(b"POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                      b'Content-Length: 100\r\n\r\n{"events"')
+            hn.eventually(lambda: server.metric("requests_in_flight") == 2, "the request to arrive")
+            server.signal()
+            server.wait_stopped()
+
+    def test_waiting_requests_are_answered(self):
+        """Requests in the queue when the signal comes are answered before the stop."""
+        server = hn.Server("--workers", 1)
+        sockets = [server.socket() for _ in range(50)]
+        for i, s in enumerate(sockets):
+            s.sendall(GET % b"u%d" % (i + 1))
+        reached = [read_answers(sockets[0], 1)]  # one is answered, so all connections of its kind are known
+        hn.eventually(lambda: server.metric("connections") >= 51, "all connections")
+        server.signal()
+        answers = reached + [read_answers(s, 1) for s in sockets[1:]]
+        for s in sockets:
+            s.close()
+        for i, answer in enumerate(answers):
+            self.assertEqual(len(answer), 1, f"request {i} was lost")
+            self.assertEqual((answer[0][0], json.loads(answer[0][1])["user"]), (200, f"u{i + 1}"))
+        server.wait_stopped()
+
+
+def server_rows(store):
+    import contextlib
+    import sqlite3
+    with contextlib.closing(sqlite3.connect(store)) as db:
+        return db.execute("SELECT count(*) FROM users WHERE id = 'late'").fetchone()[0]
+
+
+class Clients(hn.Case):
+    options = ("--workers", 1)
+
+    def tearDown(self):
+        self.assertEqual(self.server.request("GET", "/readyz").status, 200)
+        hn.eventually(lambda: self.server.metric("requests_in_flight") == 1, "an end to all requests")
+        hn.eventually(lambda: self.server.metric("queue_depth") == 0, "an empty queue")
+
+    def test_one_byte_at_a_time(self):
+        body = b'{"events": [{"user": "u1", "item": "i1"}]}'
+        request = (b"POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+                   % len(body)) + body
+        with self.server.socket() as s:
+            for i in range(len(request)):
+                s.sendall(request[i:i + 1])
+                if i % 20 == 0:  # others are answered meanwhile
+                    self.assertEqual(self.server.request("GET", "/healthz").status, 200)
+            self.assertEqual(read_answers(s, 1)[0][0], 200)
+
+    def test_slow_reader(self):
+        """An answer of some 100 KB to a client that takes it in small pieces."""
+        width = len(self.world.items)
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            s.settimeout(hn.PATIENCE)
+            s.connect((self.server.host, self.server.port))
+            body = json.dumps({"items": self.world.items * 20}).encode()
+            s.sendall(b"POST /v1/users/u1/predictions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                      b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            data = b""
+            while piece := s.recv(512):
+                data += piece
+                if len(data) % 8192 == 0:
+                    self.assertEqual(self.server.request("GET", "/healthz").status, 200)
+        document = json.loads(data.split(b"\r\n\r\n", 1)[1])
+        self.assertEqual(len(document["predictions"]), 20 * width)
+
+    def test_half_closed(self):
+        """A client that says it sends no more, and waits for its answer: from the cache and from a worker."""
+        for user in (b"u50", b"u50", b"u51"):
+            with self.server.socket() as s:
+                s.sendall(GET % user)
+                s.shutdown(socket.SHUT_WR)
+                answers = read_answers(s, 1)
+                self.assertEqual(len(answers), 1, user)
+                self.assertEqual((answers[0][0], json.loads(answers[0][1])["user"]), (200, user.decode()))
+
+    def test_pipelined(self):
+        users = [b"u%d" % (i % 40 + 60) for i in range(100)]  # some from the cache, some not
+        with self.server.socket() as s:
+            s.sendall(b"".join(GET % user for user in users))
+            answers = read_answers(s, len(users))
+        self.assertEqual([(status, json.loads(body)["user"]) for status, body in answers],
+                         [(200, user.decode()) for user in users])
+
+    def test_pipelined_writes_and_refusals(self):
+        event = b'{"events": [{"user": "u2", "item": "i%d"}]}'
+        requests, want = [], []
+        for i in range(1, 21):
+            body = event % i
+            requests += [b"POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                         b"Content-Length: %d\r\n\r\n" % len(body) + body,
+                         GET % b"nobody", GET % b"u2", b"POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"]
+            want += [200, 404, 200, 405]
+        with self.server.socket() as s:
+            s.sendall(b"".join(requests))
+            answers = read_answers(s, len(want))
+        self.assertEqual([status for status, _ in answers], want)
+        events = [json.loads(body)["users"][0]["revision"] for _, body in answers[::4]]
+        self.assertEqual(events, sorted(set(events)))
+        for revision, (_, body) in zip(events, answers[2::4]):
+            self.assertEqual(json.loads(body)["context_revision"], revision)
+
+    def test_clients_that_vanish(self):
+        """Reset while their requests wait for the one worker: the others get their answers."""
+        gone = [self.server.socket() for _ in range(60)]
+        kept = [self.server.socket() for _ in range(10)]
+        for i, s in enumerate(gone):
+            s.sendall(GET % b"u%d" % (i + 100))
+        for i, s in enumerate(kept):
+            s.sendall(GET % b"u%d" % (i + 200))
+        for s in gone:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # RST, not FIN
+            s.close()
+        for i, s in enumerate(kept):
+            ((status, body),) = read_answers(s, 1)
+            self.assertEqual((status, json.loads(body)["user"]), (200, f"u{i + 200}"))
+            s.close()
+
+    def test_clients_that_vanish_with_half_a_body(self):
+        before = self.server.rows()
+        for i in range(40):
+            with self.server.socket() as s:
+                s.sendall(b"PUT /v1/admin/users/u1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " +
+                          hn.ADMIN_TOKEN.encode() + b"\r\nContent-Type: application/json\r\n"
+                          b'Content-Length: 1000\r\n\r\n{"interactions": []')
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.assertEqual(self.server.request("GET", "/healthz").status, 200)
+        self.assertEqual(self.server.rows(), before)
+
+    def test_keep_alive(self):
+        with self.server.client() as client:
+            for i in range(200):
+                self.assertEqual(client.request("GET", "/healthz").status, 200)
+                self.assertIsNotNone(client.connection.sock)  # one connection for all
+
+    def test_http_1_0(self):
+        with self.server.socket() as s:
+            s.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+            data = read_all(s)
+            self.assertTrue(data.endswith(b'{"status":"alive"}'), data)
+
+    def test_expect_continue(self):
+        body = b'{"events": []}'
+        with self.server.socket() as s:
+            s.sendall(b"POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                      b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body))
+            self.assertTrue(s.recv(65536).startswith(b"HTTP/1.1 100"))
+            s.sendall(body)
+            self.assertEqual(read_answers(s, 1)[0][0], 200)
+
+
+class SlowClients(unittest.TestCase):
+    def test_a_client_without_progress_is_closed(self):
+        with hn.Server("--request-timeout", 1) as server:
+            with server.socket() as idle, server.socket() as stuck:
+                stuck.sendall(b"GET /healthz HT")
+                self.assertEqual(read_all(idle), b"")
+                read_all(stuck)  # ends; what it says is the library's
+            hn.eventually(lambda: server.metric("connections") == 1, "both to be closed")
+
+    def test_too_many_connections(self):
+        """Past --max-connections a client waits or is turned away, and room is made again."""
+        with hn.Server("--max-connections", 8, "--request-timeout", 2) as server:
+            sockets = []
+            for _ in range(40):
+                sockets.append(server.socket())
+            for s in sockets:
+                s.close()
+
+            def answers():
+                try:
+                    return server.request("GET", "/healthz").status == 200
+                except (OSError, http.client.HTTPException):
+                    return False
+
+            hn.eventually(answers, "room for a client")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,171 @@
+"""/openapi.json against what the server does: its calls are the server's, and real answers fit its schemas."""
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import hn
+import jsonschema_small as schema
+
+CALLS = {("get", "/v1/users/{user}/recommendations"), ("post", "/v1/users/{user}/predictions"), ("post", "/v1/events"),
+         ("get", "/v1/users/{user}"), ("put", "/v1/admin/users/{user}"), ("delete", "/v1/admin/users/{user}"),
+         ("post", "/v1/admin/users"), ("get", "/healthz"), ("get", "/readyz"), ("get", "/metrics"),
+         ("get", "/openapi.json"), ("get", "/")}
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+
+
+class Validator(unittest.TestCase):
+    """The validator itself tells good from bad."""
+
+    def test_it(self):
+        document = {"components": {"schemas": {"id": {"type": "string", "minLength": 1}}}}
+        s = {"type": "object", "required": ["id"], "additionalProperties": False,
+             "properties": {"id": {"$ref": "#/components/schemas/id"}, "n": {"type": ["integer", "null"], "minimum": 0},
+                            "list": {"type": "array", "items": {"type": "number"}, "maxItems": 2},
+                            "cold": {"const": True}}}
+        for good in ({"id": "a"}, {"id": "a", "n": None}, {"id": "a", "n": 5.0, "list": [1, 2.5], "cold": True}):
+            self.assertEqual(schema.errors(document, s, good), [], good)
+        for bad in ([], {}, {"id": ""}, {"id": 5}, {"id": "a", "n": -1}, {"id": "a", "n": 1.5}, {"id": "a", "n": True},
+                    {"id": "a", "list": [1, 2, 3]}, {"id": "a", "list": ["x"]}, {"id": "a", "more": 1},
+                    {"id": "a", "cold": 1}):
+            self.assertTrue(schema.errors(document, s, bad), bad)
+        one = {"oneOf": [{"type": "string"}, {"type": "integer"}, {"minimum": 5}]}
+        self.assertEqual(schema.errors({}, one, 3), [])
+        self.assertTrue(schema.errors({}, one, 7))
+        with self.assertRaises(schema.Unknown):
+            schema.errors({}, {"if": {}}, 5)
+
+
+class Contract(hn.Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.document = cls.server.request("GET", "/openapi.json").json
+
+    def setUp(self):
+        if not self.document.get("paths"):
+            self.skipTest("schema/openapi.yaml is not filled in yet")
+
+    def operation(self, method, path):
+        return schema.resolve(self.document, self.document["paths"][path])[method.lower()]
+
+    def check(self, answer, method, path):
+        """The answer's status, media type and body are among those the contract gives for the call."""
+        responses = self.operation(method, path)["responses"]
+        response = responses.get(str(answer.status)) or responses.get("default")
+        self.assertIsNotNone(response, f"{method} {path}: {answer.status} is not in {sorted(responses)}")
+        response = schema.resolve(self.document, response)
+        for name, header in response.get("headers", {}).items():
+            header = schema.resolve(self.document, header)
+            if header.get("required"):
+                self.assertIn(name, answer.headers, f"{method} {path}: {answer.status}")
+        content = response.get("content", {})
+        if not content:
+            self.assertEqual(answer.body, b"")
+            return
+        given = answer.headers["Content-Type"]
+        media = content.get(given) or content.get(given.split(";")[0])
+        self.assertIsNotNone(media, f"{method} {path}: {given} is not in {sorted(content)}")
+        if "json" in given and "schema" in media:
+            self.assertEqual(schema.errors(self.document, media["schema"], answer.json), [], (method, path, answer))
+
+    def check_request(self, body, method, path):
+        media = schema.resolve(self.document, self.operation(method, path)["requestBody"])["content"]
+        return schema.errors(self.document, media["application/json"]["schema"], body)
+
+    def test_the_calls(self):
+        self.assertTrue(self.document["openapi"].startswith("3.1"))
+        described = {(method, path) for path, item in self.document["paths"].items()
+                     for method in schema.resolve(self.document, item) if method in METHODS}
+        self.assertEqual(described, CALLS)
+        names = [self.operation(*call).get("operationId") for call in CALLS]
+        self.assertNotIn(None, names)
+        self.assertEqual(len(set(names)), len(names))
+
+    def test_parameters(self):
+        """Each query parameter of the contract is taken by the server, and path parameters are those of the path."""
+        for method, path in CALLS:
+            item = schema.resolve(self.document, self.document["paths"][path])
+            parameters = [schema.resolve(self.document, p)
+                          for p in item.get("parameters", []) + self.operation(method, path).get("parameters", [])]
+            in_path = {p["name"] for p in parameters if p["in"] == "path"}
+            self.assertEqual(in_path, {"user"} if "{user}" in path else set(), path)
+            for name in (p["name"] for p in parameters if p["in"] == "query"):
+                answer = self.server.admin(method.upper(), path.replace("{user}", "nobody"),
+                                           {} if method in ("put", "post") else None, params={name: "\x01"})
+                self.assertNotIn("no query parameter", answer.body.decode(), (path, name))
+
+    def test_answers(self):
+        width = self.world.description["hypernet"]["d_context"]
+        inputs = self.world.description["hypernet"]["d_item"]
+        item, user = self.world.items[0], "/v1/users/{user}"
+        admin = "/v1/admin/users/{user}"
+        bodies = [
+            ("PUT", admin, "new", {"interactions": [{"item": item, "rating": 3, "weight": 2, "timestamp": 5}]}, 201),
+            ("PUT", admin, "new", {"profile": {"age": "25-34", "x": [1, None]}}, 200),
+            ("PUT", admin, "e", {"embedding": [0.5] * width}, 201),
+            ("POST", "/v1/admin/users", "", {"users": [{"id": "a"}, {"id": "b", "profile": {}}]}, 200),
+            ("POST", "/v1/events", "", {"events": [{"user": "u1", "item": item, "rating": 1}]}, 200),
+            ("POST", user + "/predictions", "u1", {"items": [item]}, 200),
+            ("POST", user + "/predictions", "u1", {"inputs": [[0.5] * inputs]}, 200),
+        ]
+        for method, path, who, body, status in bodies:
+            with self.subTest(method=method, path=path, body=list(body)):
+                self.assertEqual(self.check_request(body, method, path), [])
+                answer = self.server.admin(method, path.replace("{user}", who), body)
+                self.assertEqual(answer.status, status, answer)
+                self.check(answer, method, path)
+        for path, who, params, status in [
+                (user + "/recommendations", "u1", {}, 200),
+                (user + "/recommendations", "u1", {"limit": 3, "offset": 2, "exclude_seen": "false",
+                                                   "category": ["Drama", "Music"], "model": "default"}, 200),
+                (user + "/recommendations", "nobody", {"cold_start": "true"}, 200),
+                (user, "u1", {}, 200), (user, "new", {}, 200), (user, "e", {"model": "default"}, 200),
+                ("/", "", {}, 200), ("/healthz", "", {}, 200), ("/readyz", "", {}, 200), ("/metrics", "", {}, 200),
+                ("/openapi.json", "", {}, 200), (user + "/recommendations", "nobody", {}, 404),
+                (user + "/recommendations", "u1", {"limit": 0}, 400), (user, "nobody", {}, 404),
+                (user, "u1", {"model": "x"}, 404), ("/healthz", "", {"x": 1}, 400)]:
+            with self.subTest(path=path, who=who, params=params):
+                answer = self.server.request("GET", path.replace("{user}", who), params=params)
+                self.assertEqual(answer.status, status, answer)
+                if not (status == 400 and path == "/healthz"):  # calls without parameters need not list it
+                    self.check(answer, "GET", path)
+        for status in (204, 404):
+            answer = self.server.admin("DELETE", "/v1/admin/users/new")
+            self.assertEqual(answer.status, status)
+            self.check(answer, "DELETE", admin)
+
+    def test_refusals(self):
+        admin = "/v1/admin/users/{user}"
+        for method, path, body, rest, status in [
+                ("PUT", admin, b"{", {}, 400), ("PUT", admin, {"x": 1}, {}, 422),
+                ("PUT", admin, {}, {"token": "wrong"}, 401),
+                ("PUT", admin, b"{}", {"headers": {"Content-Type": "text/plain"}}, 415),
+                ("PUT", admin, b" " * (9 << 20), {}, 413),
+                ("PUT", admin, {"interactions": [{"item": "no such"}]}, {}, 422),
+                ("POST", "/v1/admin/users", {"users": 5}, {}, 422),
+                ("POST", "/v1/events", {"events": [{"user": "nobody", "item": "i1"}]}, {}, 404),
+                ("POST", "/v1/events", {"events": [{"user": "u1", "item": "no such"}]}, {}, 422),
+                ("POST", "/v1/users/{user}/predictions", {"items": [5]}, {}, 422)]:
+            with self.subTest(method=method, path=path, status=status):
+                answer = self.server.admin(method, path.replace("{user}", "u1"), body, **rest)
+                self.assertEqual(answer.status, status, answer)
+                self.check(answer, method, path)
+
+    def test_admin_off(self):
+        with hn.Server(admin=False) as server:
+            answer = server.request("PUT", "/v1/admin/users/u1", {})
+            self.assertEqual(answer.status, 403)
+            self.check(answer, "PUT", "/v1/admin/users/{user}")
+
+    def test_schemas_refuse(self):
+        """A contract that lets everything through would pass the tests above."""
+        for body, method, path in (
+                ({"events": 5}, "post", "/v1/events"), ({"events": [{"user": "u1"}]}, "post", "/v1/events"),
+                ({"users": [{}]}, "post", "/v1/admin/users"), ({"profile": []}, "put", "/v1/admin/users/{user}"),
+                ({"unknown": 1}, "put", "/v1/admin/users/{user}")):
+            self.assertTrue(self.check_request(body, method, path), body)
+
+
+if __name__ == "__main__":
+    unittest.main()
