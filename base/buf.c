@@ -28,13 +28,17 @@ char *buf_reserve(struct buf *b, size_t n)
 {
     if (b->failed)
         return NULL;
-    if (n > b->max_bytes || b->len > b->max_bytes - n) {
+    /* One more than the content, for the terminator of buf_text; SIZE_MAX is not a size that exists. */
+    size_t most = b->max_bytes < SIZE_MAX ? b->max_bytes + 1 : SIZE_MAX;
+    if (n >= most || b->len >= most - n) {
         b->failed = ERR_LIMIT;
         return NULL;
     }
-    size_t need = b->len + n + 1; /* one more for the terminator of buf_text */
+    size_t need = b->len + n + 1;
     if (need > b->capacity) {
-        size_t grown = b->capacity ? b->capacity * 2 : 256;
+        size_t grown = b->capacity > most / 2 ? most : b->capacity * 2;
+        if (grown < 256)
+            grown = most < 256 ? most : 256;
         if (grown < need)
             grown = need;
         char *data = mem_realloc_array(b->data, grown, 1);
@@ -74,6 +78,8 @@ void buf_addf(struct buf *b, const char *format, ...)
     va_copy(again, args);
     int n = vsnprintf(NULL, 0, format, args);
     va_end(args);
+    if (n < 0 && !b->failed)
+        b->failed = ERR_LIMIT; /* past INT_MAX bytes */
     char *to = n < 0 ? NULL : buf_reserve(b, (size_t)n);
     if (to) {
         (void)vsnprintf(to, (size_t)n + 1, format, again);

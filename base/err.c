@@ -43,15 +43,15 @@ enum err_code err_prefix(struct err *e, const char *format, ...)
 {
     if (!e || e->code == ERR_OK)
         return e ? e->code : ERR_INTERNAL;
-    char head[ERR_TEXT_BYTES], tail[ERR_TEXT_BYTES];
+    char head[ERR_TEXT_BYTES - 2],
+        tail[ERR_TEXT_BYTES]; /* the head leaves room for the colon and the space */
     va_list args;
     va_start(args, format);
-    (void)vsnprintf(head, sizeof head, format, args);
+    if (vsnprintf(head, sizeof head, format, args) >= (int)sizeof head)
+        trim_partial_utf8(head);
     va_end(args);
     memcpy(tail, e->text, sizeof tail);
     size_t n = strlen(head);
-    if (n > sizeof e->text - 3)
-        n = sizeof e->text - 3;
     memcpy(e->text, head, n);
     memcpy(e->text + n, ": ", 2);
     size_t room = sizeof e->text - n - 2, want = strlen(tail);

@@ -3,7 +3,7 @@
  *
  *   headers: route, token, media type and declared length are checked; a refusal waits for the end of the
  * body, which is thrown away (a client that is still sending would not read it), unless the declared length
- * is beyond the limit end:     what is cached is answered at once, in this thread; what may block gets a
+ * is far beyond the limit end:     what is cached is answered at once, in this thread; what may block gets a
  * place in the queue, the connection is suspended, and only then is the job published; the worker resumes it
  * and `handle` queues the answer
  *
@@ -40,6 +40,10 @@ struct http_server {
     int socket;
 };
 
+/* A body of up to this many times the limit is read and thrown away, because a client that is still sending
+ * when the connection closes hears of a broken pipe and not of the limit. */
+enum { MOST_THROWN_AWAY = 8 };
+
 /* What hangs on a connection while a request lasts. */
 struct exchange {
     struct http_server *server;
@@ -47,6 +51,7 @@ struct exchange {
     struct MHD_Connection *connection;
     bool begun;     /* headers were looked at */
     bool suspended; /* a worker has or had it */
+    bool not_read;  /* the body is too large to be even thrown away, or the client asked before sending it */
 };
 
 /* ---- the state of a request ---- */
@@ -229,8 +234,11 @@ static void look_at_headers(struct exchange *x, const char *method)
     choose_id(r, header(x->connection, "X-Request-Id"));
     api_begin(x->server->api, r);
     struct store_text length = header(x->connection, "Content-Length");
-    if (!r->status && length.data && strtoull(length.data, NULL, 10) > x->server->config.max_body_bytes)
+    unsigned long long declared = length.data ? strtoull(length.data, NULL, 10) : 0;
+    if (!r->status && declared > x->server->config.max_body_bytes)
         r->body_too_large = true;
+    x->not_read = r->body_too_large && (declared / MOST_THROWN_AWAY > x->server->config.max_body_bytes ||
+                                        header(x->connection, "Expect").data);
 }
 
 static void answer_too_large(struct exchange *x)
@@ -280,9 +288,8 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
         return MHD_NO;
     if (!x->begun) {
         look_at_headers(x, method);
-        if (x->request->body_too_large && *upload_size == 0) {
-            answer_too_large(
-                x); /* before the body is sent: the client hears of the limit, not of a broken pipe */
+        if (x->not_read && *upload_size == 0) {
+            answer_too_large(x);
             return queue_answer(x);
         }
         return MHD_YES;

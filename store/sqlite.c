@@ -7,6 +7,8 @@
 #include "schema/schema.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,6 +28,8 @@ enum { N_MIGRATIONS = sizeof migrations / sizeof *migrations };
 
 enum err_code sqlite_code(int rc)
 {
+    if (rc == SQLITE_IOERR_NOMEM)
+        return ERR_NOMEM;
     switch (rc & 0xFF) {
     case SQLITE_OK:
     case SQLITE_ROW:
@@ -77,6 +81,8 @@ static const char *advice(enum err_code code)
 enum err_code sqlite_fail(struct sqlite_conn *c, int rc, const char *what, struct err *e)
 {
     enum err_code code = sqlite_code(rc);
+    if (code == ERR_IO && c->db && sqlite3_system_errno(c->db) == ENOSPC)
+        code = ERR_FULL; /* the index of the write-ahead log reports a full disk as an I/O error */
     return err_set(e, code ? code : ERR_INTERNAL, "store %s: %s: %s%s", c->store->path, what,
                    c->db ? sqlite3_errmsg(c->db) : sqlite3_errstr(rc), advice(code));
 }
@@ -99,10 +105,17 @@ void sqlite_bind_text_view(sqlite3_stmt *s, int column, struct store_text text)
         sqlite3_bind_null(s, column);
 }
 
-struct store_text sqlite_column_view(sqlite3_stmt *s, int column)
+enum err_code sqlite_column_view(struct sqlite_conn *c, sqlite3_stmt *s, int column, bool required,
+                                 struct store_text *out, struct err *e)
 {
-    const char *data = (const char *)sqlite3_column_text(s, column);
-    return (struct store_text){data, data ? (size_t)sqlite3_column_bytes(s, column) : 0};
+    bool null = sqlite3_column_type(s, column) == SQLITE_NULL;
+    const char *data = null ? NULL : (const char *)sqlite3_column_text(s, column);
+    if (!null && !data)
+        return sqlite_fail(c, SQLITE_NOMEM, "read a text", e);
+    if (null && required)
+        return sqlite_fail(c, SQLITE_CORRUPT, "a row without an id", e);
+    *out = (struct store_text){data, data ? (size_t)sqlite3_column_bytes(s, column) : 0};
+    return ERR_OK;
 }
 
 enum err_code sqlite_run(struct sqlite_conn *c, sqlite3_stmt *s, const char *what, struct err *e)
@@ -150,6 +163,20 @@ static void close_db(struct sqlite_conn *c)
     sqlite3_close(c->db);
 }
 
+static enum err_code prepare_all(struct sqlite_conn *c, struct err *e)
+{
+    for (size_t i = 0; i < SQL_COUNT_OF_STATEMENTS; i++) {
+        int rc = sqlite3_prepare_v3(c->db, statement_texts[i], -1, SQLITE_PREPARE_PERSISTENT,
+                                    &c->statements[i], NULL);
+        /* The texts are right: one that SQLite refuses names a table or column that the file has not. */
+        if (rc == SQLITE_ERROR)
+            rc = SQLITE_CORRUPT;
+        if (rc != SQLITE_OK)
+            return sqlite_fail(c, rc, "prepare", e);
+    }
+    return ERR_OK;
+}
+
 static enum err_code connect_to(struct store *s, struct store_conn **out, struct err *e)
 {
     struct sqlite_conn *c = mem_zalloc_array(1, sizeof *c);
@@ -158,12 +185,8 @@ static enum err_code connect_to(struct store *s, struct store_conn **out, struct
     c->base.backend = s->backend;
     c->store = (struct sqlite_store *)s;
     enum err_code code = open_db(c, 0, e);
-    for (size_t i = 0; !code && i < SQL_COUNT_OF_STATEMENTS; i++) {
-        int rc = sqlite3_prepare_v3(c->db, statement_texts[i], -1, SQLITE_PREPARE_PERSISTENT,
-                                    &c->statements[i], NULL);
-        if (rc != SQLITE_OK)
-            code = sqlite_fail(c, rc, "prepare", e);
-    }
+    if (!code)
+        code = prepare_all(c, e);
     if (code) {
         close_db(c);
         mem_free(c);
@@ -197,7 +220,10 @@ static enum err_code pragma_number(struct sqlite_conn *c, const char *sql, int64
     return rc == SQLITE_ROW ? ERR_OK : sqlite_fail(c, rc, "read its header", e);
 }
 
-static enum err_code check_identity(struct sqlite_conn *c, int64_t *version, struct err *e)
+/* Whether the file is empty or ours, and its version; inside a transaction, so that the three numbers are of
+ * one moment while another process makes the store. */
+static enum err_code check_identity(struct sqlite_conn *c, enum store_mode mode, int64_t *version,
+                                    struct err *e)
 {
     int64_t id, n_tables;
     enum err_code code = pragma_number(c, "PRAGMA application_id", &id, e);
@@ -208,6 +234,9 @@ static enum err_code check_identity(struct sqlite_conn *c, int64_t *version, str
     if (code)
         return code;
     bool empty = id == 0 && *version == 0 && n_tables == 0;
+    if (empty && mode != STORE_CREATE)
+        return err_set(e, ERR_CORRUPT, "store %s: an empty file; `hypernet import --store %s ...` fills it",
+                       c->store->path, c->store->path);
     if (!empty && id != SQLITE_APPLICATION_ID)
         return err_set(e, ERR_CORRUPT, "store %s: an SQLite file of another program; name another path",
                        c->store->path);
@@ -221,16 +250,54 @@ static enum err_code check_identity(struct sqlite_conn *c, int64_t *version, str
     return ERR_OK;
 }
 
-static enum err_code migrate(struct sqlite_conn *c, struct err *e)
+/* Turns the write-ahead log on. While other processes make the same new file, SQLite answers busy at once, to
+ * avoid a deadlock, instead of waiting; so the waiting is done here. */
+static enum err_code use_wal(struct sqlite_conn *c, struct err *e)
+{
+    enum { PAUSE_MS = 5 };
+    sqlite3_stmt *s;
+    int rc = SQLITE_OK;
+    for (int waited = 0; waited < SQLITE_BUSY_MS; waited += PAUSE_MS) {
+        rc = sqlite3_prepare_v2(c->db, "PRAGMA journal_mode = WAL", -1, &s, NULL);
+        if (rc == SQLITE_OK)
+            rc = sqlite3_step(s);
+        bool on = rc == SQLITE_ROW && sqlite3_stricmp((const char *)sqlite3_column_text(s, 0), "wal") == 0;
+        sqlite3_finalize(s);
+        if (on)
+            return ERR_OK;
+        if ((rc & 0xFF) != SQLITE_BUSY)
+            break;
+        (void)sqlite3_sleep(PAUSE_MS);
+    }
+    if (rc == SQLITE_ROW)
+        return err_set(e, ERR_IO, "store %s: its file system cannot hold a write-ahead log; use a local one",
+                       c->store->path);
+    return sqlite_fail(c, rc, "switch to write-ahead logging", e);
+}
+
+/* Looks without changing anything: what is not ours stays as it is. */
+static enum err_code look(struct sqlite_conn *c, enum store_mode mode, int64_t *version, struct err *e)
+{
+    enum err_code code = run_text(c, "BEGIN", "open", e);
+    if (code)
+        return code;
+    code = check_identity(c, mode, version, e);
+    (void)sqlite3_exec(c->db, "COMMIT", NULL, NULL, NULL);
+    return code;
+}
+
+static enum err_code migrate(struct sqlite_conn *c, enum store_mode mode, struct err *e)
 {
     int64_t version;
-    enum err_code code = check_identity(c, &version, e);
+    enum err_code code = look(c, mode, &version, e);
+    if (!code)
+        code = use_wal(c, e);
     if (code || version == N_MIGRATIONS)
         return code;
     code = run_text(c, "BEGIN IMMEDIATE", "migrate", e);
     if (code)
         return code;
-    code = check_identity(c, &version, e); /* another process may have migrated while we waited */
+    code = check_identity(c, mode, &version, e); /* another process may have migrated while we waited */
     for (; !code && version < N_MIGRATIONS; version++)
         code = run_text(c, migrations[version].sql, "migrate", e);
     char stamp[128];
@@ -265,18 +332,51 @@ static enum err_code snapshot_begin(struct store_conn *conn, struct err *e)
 static void snapshot_end(struct store_conn *conn)
 {
     struct sqlite_conn *c = (struct sqlite_conn *)conn;
-    if (!sqlite3_get_autocommit(c->db))
+    if (!c->writing && !sqlite3_get_autocommit(c->db))
         sqlite_end_quietly(c, SQL_COMMIT);
 }
 
+/* Makes what was written to the file, and its name, survive a loss of power. */
+static enum err_code sync_path(const char *path, int flags, struct err *e)
+{
+    int fd = open(path, flags | O_CLOEXEC);
+    bool done = fd >= 0 && fsync(fd) == 0;
+    int error = errno;
+    if (fd >= 0)
+        (void)close(fd);
+    return done ? ERR_OK
+                : err_set(e, error == ENOSPC ? ERR_FULL : ERR_IO, "back up to %s: %s", path, strerror(error));
+}
+
+static enum err_code sync_backup(const char *path, struct err *e)
+{
+    enum err_code code = sync_path(path, O_RDONLY, e);
+    char *folder = code ? NULL : mem_strdup(path);
+    if (code)
+        return code;
+    if (!folder)
+        return err_set(e, ERR_NOMEM, "no memory to back up to %s", path);
+    code = sync_path(dirname(folder), O_RDONLY | O_DIRECTORY, e);
+    mem_free(folder);
+    return code;
+}
+
+/* The empty file is made first and by us alone: of two backups to one name, one is refused, and what is
+ * removed after a failure is ours. */
 static enum err_code backup(struct store_conn *conn, const char *path, struct err *e)
 {
     struct sqlite_conn *c = (struct sqlite_conn *)conn;
-    if (access(path, F_OK) == 0)
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (fd < 0 && errno == EEXIST)
         return err_set(e, ERR_CONFLICT, "%s exists; a backup never overwrites", path);
+    if (fd < 0)
+        return err_set(e, errno == ENOSPC ? ERR_FULL : ERR_IO, "back up to %s: %s", path, strerror(errno));
+    (void)close(fd);
     sqlite3_stmt *s = sqlite_statement(c, SQL_BACKUP);
     sqlite_bind_text_view(s, 1, (struct store_text){path, strlen(path)});
     enum err_code code = sqlite_run(c, s, "back up", e);
+    if (!code)
+        code = sync_backup(path, e);
     if (code)
         (void)unlink(path);
     return code;
@@ -320,8 +420,9 @@ static const struct store_backend backend = {
 enum err_code sqlite_open(const char *path, enum store_mode mode, struct store **out, struct err *e)
 {
     if (mode != STORE_CREATE && access(path, F_OK) != 0)
-        return err_set(e, ERR_NOTFOUND, "store %s: %s; `hypernet import --store %s ...` makes one", path,
-                       strerror(errno), path);
+        return err_set(e, errno == ENOENT ? ERR_NOTFOUND : ERR_IO,
+                       "store %s: %s; `hypernet import --store %s ...` makes one", path, strerror(errno),
+                       path);
     struct sqlite_store *s = mem_zalloc_array(1, sizeof *s);
     if (!s || !(s->path = mem_strdup(path))) {
         mem_free(s);
@@ -331,9 +432,10 @@ enum err_code sqlite_open(const char *path, enum store_mode mode, struct store *
     struct sqlite_conn c = {.store = s};
     enum err_code code = open_db(&c, mode == STORE_CREATE ? SQLITE_OPEN_CREATE : 0, e);
     if (!code)
-        code = run_text(&c, "PRAGMA journal_mode = WAL", "switch to write-ahead logging", e);
+        code = migrate(&c, mode, e);
     if (!code)
-        code = migrate(&c, e);
+        code =
+            prepare_all(&c, e); /* so that a file without our tables is refused now, not at the first call */
     close_db(&c);
     if (code) {
         close_store(&s->base);

@@ -83,8 +83,9 @@ static enum err_code remember(struct known_table *t, struct store_text id, struc
 enum err_code sqlite_bulk_begin(struct store_conn *conn, struct store_bulk **out, struct err *e)
 {
     struct sqlite_conn *c = (struct sqlite_conn *)conn;
-    if (!c->writing)
-        return err_set(e, ERR_INTERNAL, "a bulk load outside of store_begin and store_commit");
+    enum err_code code = sqlite_check_writing(c, e);
+    if (code)
+        return code;
     struct sqlite_bulk *b = mem_zalloc_array(1, sizeof *b);
     if (!b)
         return err_set(e, ERR_NOMEM, "no memory for a bulk load");
@@ -119,7 +120,8 @@ static enum err_code write_user(struct sqlite_bulk *b, struct known *k, struct s
         k->key = sqlite3_last_insert_rowid(b->conn->db);
         k->position = 0;
     }
-    k->written = true;
+    if (!code)
+        k->written = true;
     return code;
 }
 
@@ -141,7 +143,9 @@ enum err_code sqlite_bulk_user(struct store_bulk *bulk, struct store_text id, st
 {
     struct sqlite_bulk *b = (struct sqlite_bulk *)bulk;
     struct known *k;
-    enum err_code code = user_of(b, id, false, &k, e);
+    enum err_code code = sqlite_check_writing(b->conn, e);
+    if (!code)
+        code = user_of(b, id, false, &k, e);
     return code ? code : write_user(b, k, profile, e);
 }
 
@@ -179,7 +183,9 @@ enum err_code sqlite_bulk_item(struct store_bulk *bulk, const struct store_item 
 {
     struct sqlite_bulk *b = (struct sqlite_bulk *)bulk;
     struct known *k;
-    enum err_code code = item_of(b, item->id, false, &k, e);
+    enum err_code code = sqlite_check_writing(b->conn, e);
+    if (!code)
+        code = item_of(b, item->id, false, &k, e);
     return code ? code : write_item(b, k, item, e);
 }
 
@@ -192,7 +198,7 @@ static enum err_code prepare_user(struct sqlite_bulk *b, struct known *k, struct
         sqlite3_bind_int64(s, 1, k->key);
         sqlite3_bind_int64(s, 2, 0);
         code = sqlite_run(b->conn, s, "write a user", e);
-        k->written = true;
+        k->written = code == ERR_OK;
     }
     if (code || k->position >= 0)
         return code;
@@ -212,13 +218,16 @@ enum err_code sqlite_bulk_interaction(struct store_bulk *bulk, struct store_text
 {
     struct sqlite_bulk *b = (struct sqlite_bulk *)bulk;
     struct known *u, *i;
-    enum err_code code = user_of(b, user, true, &u, e);
+    enum err_code code = sqlite_check_writing(b->conn, e);
+    if (!code)
+        code = user_of(b, user, true, &u, e);
     if (!code)
         code = item_of(b, item, true, &i, e);
     if (!code && (!u->written || u->position < 0))
         code = prepare_user(b, u, e);
     if (code)
         return code;
+    b->conn->arrival_user = 0; /* the load numbers arrivals itself */
     sqlite3_stmt *s = b->conn->statements[SQL_PUT_INTERACTION];
     sqlite3_bind_int64(s, 1, u->key);
     sqlite3_bind_int64(s, 2, i->key);

@@ -53,33 +53,47 @@ static enum err_code has_gap(struct sqlite_conn *c, int64_t since, int64_t last,
     return code;
 }
 
+static enum err_code read_log(struct sqlite_conn *c, int64_t since, store_change_fn *fn, void *arg,
+                              struct err *e)
+{
+    sqlite3_stmt *s = sqlite_statement(c, SQL_CHANGES_AFTER);
+    sqlite3_bind_int64(s, 1, since);
+    enum err_code code = ERR_OK;
+    bool wanted = true;
+    int rc = SQLITE_DONE;
+    while (!code && wanted && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+        struct store_text kind, id;
+        code = sqlite_column_view(c, s, 1, true, &kind, e);
+        if (!code)
+            code = sqlite_column_view(c, s, 2, true, &id, e);
+        wanted = !code && fn(arg, sqlite3_column_int64(s, 0), kind_of(kind.data), id);
+    }
+    if (!code && wanted && rc != SQLITE_DONE)
+        code = sqlite_fail(c, rc, "read the log of changes", e);
+    sqlite3_reset(s);
+    return code;
+}
+
+/* In one snapshot: else another process could trim the log between the look for a gap and the reading. */
 enum err_code sqlite_changes(struct store_conn *conn, int64_t since, store_change_fn *fn, void *arg,
                              struct err *e)
 {
     struct sqlite_conn *c = (struct sqlite_conn *)conn;
     int64_t last;
-    bool gap;
-    enum err_code code = sqlite_last_change(conn, &last, e);
-    if (!code)
-        code = has_gap(c, since, last, &gap, e);
+    bool gap, own_snapshot = sqlite3_get_autocommit(c->db) != 0;
+    enum err_code code = ERR_OK;
+    if (own_snapshot)
+        code = sqlite_run(c, sqlite_statement(c, SQL_BEGIN), "begin a read", e);
     if (code)
         return code;
-    if (gap) {
+    code = sqlite_last_change(conn, &last, e);
+    if (!code)
+        code = has_gap(c, since, last, &gap, e);
+    if (!code && gap)
         (void)fn(arg, last, STORE_CHANGE_ALL, (struct store_text){"", 0});
-        return ERR_OK;
-    }
-    sqlite3_stmt *s = sqlite_statement(c, SQL_CHANGES_AFTER);
-    sqlite3_bind_int64(s, 1, since);
-    int rc;
-    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-        struct store_text kind = sqlite_column_view(s, 1);
-        if (!kind.data ||
-            !fn(arg, sqlite3_column_int64(s, 0), kind_of(kind.data), sqlite_column_view(s, 2))) {
-            rc = SQLITE_DONE;
-            break;
-        }
-    }
-    code = rc == SQLITE_DONE ? ERR_OK : sqlite_fail(c, rc, "read the log of changes", e);
-    sqlite3_reset(s);
+    else if (!code)
+        code = read_log(c, since, fn, arg, e);
+    if (own_snapshot)
+        sqlite_end_quietly(c, SQL_COMMIT);
     return code;
 }

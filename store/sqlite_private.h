@@ -58,7 +58,8 @@ enum {
     X(PUT_CONTEXT,                                                                                           \
       "INSERT INTO contexts (id, kind, model, model_version, revision, given, embedding) "                   \
       "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id, kind, model, model_version) DO UPDATE SET "      \
-      "revision = excluded.revision, given = excluded.given, embedding = excluded.embedding")                \
+      "revision = excluded.revision, given = excluded.given, embedding = excluded.embedding "                \
+      "WHERE excluded.revision >= revision")                                                                 \
     X(LAST_CHANGE, "SELECT seq FROM sqlite_sequence WHERE name = 'changes'")                                 \
     X(FIRST_CHANGE, "SELECT min(change) FROM changes")                                                       \
     X(CHANGES_AFTER, "SELECT change, kind, id FROM changes WHERE change > ?1 ORDER BY change")               \
@@ -82,8 +83,10 @@ struct sqlite_conn {
     struct sqlite_store *store;
     sqlite3 *db;
     sqlite3_stmt *statements[SQL_COUNT_OF_STATEMENTS];
-    int64_t data_version;  /* of the last poll; 0: none yet */
-    bool writing;          /* inside store_begin .. commit */
+    int64_t data_version; /* of the last poll; 0: none yet */
+    bool writing;         /* inside store_begin .. commit */
+    int64_t arrival_user; /* the user whose next order of arrival is known in this transaction; 0: none */
+    int64_t next_arrival;
     struct row_sort *sort; /* scratch of reads; see sqlite_read.c */
     size_t sort_capacity;
 };
@@ -97,7 +100,11 @@ sqlite3_stmt *sqlite_statement(struct sqlite_conn *c, enum sqlite_statement whic
 
 /* Binds text; NULL data binds NULL. The text must live until the statement is reset. */
 void sqlite_bind_text_view(sqlite3_stmt *s, int column, struct store_text text);
-struct store_text sqlite_column_view(sqlite3_stmt *s, int column);
+
+/* The text of a column, borrowed until the next step. NULL data when it is NULL, which `required` columns are
+ * in a damaged file only: ERR_CORRUPT. */
+enum err_code sqlite_column_view(struct sqlite_conn *c, sqlite3_stmt *s, int column, bool required,
+                                 struct store_text *out, struct err *e) ERR_MUST_CHECK;
 
 /* Steps a statement that returns no row, and resets it. */
 enum err_code sqlite_run(struct sqlite_conn *c, sqlite3_stmt *s, const char *what,
@@ -109,6 +116,10 @@ void sqlite_end_quietly(struct sqlite_conn *c, enum sqlite_statement which);
 /* One number of a user: its key; ERR_NOTFOUND names the id. */
 enum err_code sqlite_user_key(struct sqlite_conn *c, struct store_text id, int64_t *key,
                               struct err *e) ERR_MUST_CHECK;
+
+/* ERR_INTERNAL unless a write transaction is open. SQLite gives one up by itself after some failures; a write
+ * that came after that would be committed on its own. */
+enum err_code sqlite_check_writing(struct sqlite_conn *c, struct err *e) ERR_MUST_CHECK;
 
 /* Appends to the log of changes, and trims it now and then. */
 enum err_code sqlite_new_change(struct sqlite_conn *c, const char *kind, struct store_text id,

@@ -193,17 +193,18 @@ enum err_code sqlite_each_item(struct store_conn *conn, int64_t since, store_ite
     struct sqlite_conn *c = (struct sqlite_conn *)conn;
     sqlite3_stmt *s = sqlite_statement(c, SQL_EACH_ITEM);
     sqlite3_bind_int64(s, 1, since > 0 ? since : INT64_MIN);
-    int rc;
-    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-        struct store_item item = {sqlite3_column_int64(s, 0), sqlite_column_view(s, 1),
-                                  sqlite_column_view(s, 2),   sqlite_column_view(s, 3),
-                                  sqlite_column_view(s, 4),   sqlite3_column_int64(s, 5)};
-        if (!fn(arg, &item)) {
-            rc = SQLITE_DONE;
-            break;
-        }
+    enum err_code code = ERR_OK;
+    bool wanted = true;
+    int rc = SQLITE_DONE;
+    while (!code && wanted && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+        struct store_item item = {.key = sqlite3_column_int64(s, 0), .revision = sqlite3_column_int64(s, 5)};
+        struct store_text *texts[] = {&item.id, &item.title, &item.categories, &item.metadata};
+        for (int i = 0; i < 4 && !code; i++)
+            code = sqlite_column_view(c, s, 1 + i, i == 0, texts[i], e);
+        wanted = !code && fn(arg, &item);
     }
-    enum err_code code = rc == SQLITE_DONE ? ERR_OK : sqlite_fail(c, rc, "read the items", e);
+    if (!code && wanted && rc != SQLITE_DONE)
+        code = sqlite_fail(c, rc, "read the items", e);
     sqlite3_reset(s);
     return code;
 }
@@ -212,14 +213,18 @@ enum err_code sqlite_each_user(struct store_conn *conn, store_user_fn *fn, void 
 {
     struct sqlite_conn *c = (struct sqlite_conn *)conn;
     sqlite3_stmt *s = sqlite_statement(c, SQL_EACH_USER);
-    int rc;
-    while ((rc = sqlite3_step(s)) == SQLITE_ROW)
-        if (!fn(arg, sqlite3_column_int64(s, 0), sqlite_column_view(s, 1), sqlite_column_view(s, 2),
-                sqlite3_column_int64(s, 3))) {
-            rc = SQLITE_DONE;
-            break;
-        }
-    enum err_code code = rc == SQLITE_DONE ? ERR_OK : sqlite_fail(c, rc, "read the users", e);
+    enum err_code code = ERR_OK;
+    bool wanted = true;
+    int rc = SQLITE_DONE;
+    while (!code && wanted && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+        struct store_text id, profile;
+        code = sqlite_column_view(c, s, 1, true, &id, e);
+        if (!code)
+            code = sqlite_column_view(c, s, 2, false, &profile, e);
+        wanted = !code && fn(arg, sqlite3_column_int64(s, 0), id, profile, sqlite3_column_int64(s, 3));
+    }
+    if (!code && wanted && rc != SQLITE_DONE)
+        code = sqlite_fail(c, rc, "read the users", e);
     sqlite3_reset(s);
     return code;
 }

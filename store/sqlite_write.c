@@ -16,14 +16,28 @@ enum err_code sqlite_begin(struct store_conn *conn, struct err *e)
 {
     struct sqlite_conn *c = conn_of(conn);
     enum err_code code = sqlite_run(c, sqlite_statement(c, SQL_BEGIN_WRITE), "begin a write", e);
-    c->writing = code == ERR_OK;
-    return code;
+    if (code)
+        return code;
+    c->writing = true;
+    c->arrival_user = 0;
+    return ERR_OK;
+}
+
+enum err_code sqlite_check_writing(struct sqlite_conn *c, struct err *e)
+{
+    if (!c->writing)
+        return err_set(e, ERR_INTERNAL, "a write outside of store_begin and store_commit");
+    if (sqlite3_get_autocommit(c->db))
+        return err_set(e, ERR_INTERNAL, "a write after the transaction was given up by an earlier failure");
+    return ERR_OK;
 }
 
 enum err_code sqlite_commit(struct store_conn *conn, struct err *e)
 {
     struct sqlite_conn *c = conn_of(conn);
-    enum err_code code = sqlite_run(c, sqlite_statement(c, SQL_COMMIT), "commit", e);
+    enum err_code code = sqlite_check_writing(c, e);
+    if (!code)
+        code = sqlite_run(c, sqlite_statement(c, SQL_COMMIT), "commit", e);
     if (code)
         sqlite_rollback(conn);
     c->writing = false;
@@ -41,12 +55,13 @@ void sqlite_rollback(struct store_conn *conn)
 enum err_code sqlite_new_change(struct sqlite_conn *c, const char *kind, struct store_text id,
                                 int64_t *change, struct err *e)
 {
-    if (!c->writing)
-        return err_set(e, ERR_INTERNAL, "a write outside of store_begin and store_commit");
+    enum err_code code = sqlite_check_writing(c, e);
+    if (code)
+        return code;
     sqlite3_stmt *s = sqlite_statement(c, SQL_NEW_CHANGE);
     sqlite3_bind_text(s, 1, kind, -1, SQLITE_STATIC);
     sqlite_bind_text_view(s, 2, id.data ? id : (struct store_text){"", 0});
-    enum err_code code = sqlite_run(c, s, "record a change", e);
+    code = sqlite_run(c, s, "record a change", e);
     if (code)
         return code;
     *change = sqlite3_last_insert_rowid(c->db);
@@ -103,7 +118,9 @@ enum err_code sqlite_clear_user(struct store_conn *conn, struct store_text id, s
 {
     struct sqlite_conn *c = conn_of(conn);
     int64_t key;
-    enum err_code code = sqlite_user_key(c, id, &key, e);
+    enum err_code code = sqlite_check_writing(c, e);
+    if (!code)
+        code = sqlite_user_key(c, id, &key, e);
     if (!code)
         code = run_with_key(c, SQL_CLEAR_INTERACTIONS, key, "drop a user's interactions", e);
     return code ? code : clear_contexts(c, id, e);
@@ -156,14 +173,24 @@ static enum err_code item_key_or_new(struct sqlite_conn *c, struct store_text id
     return code ? code : sqlite_item_key_of(&c->base, id, key, e);
 }
 
+/* The next order of arrival of a user. It is remembered from one event to the next, for finding it reads all
+ * of the user's interactions: many events on a long history would take the square of it. */
 static enum err_code next_position(struct sqlite_conn *c, int64_t user_key, int64_t *position, struct err *e)
 {
+    if (c->arrival_user == user_key) {
+        *position = c->next_arrival++;
+        return ERR_OK;
+    }
     sqlite3_stmt *s = sqlite_statement(c, SQL_LAST_POSITION);
     sqlite3_bind_int64(s, 1, user_key);
     int rc = sqlite3_step(s);
     *position = rc == SQLITE_ROW ? sqlite3_column_int64(s, 0) + 1 : 0;
     enum err_code code = rc == SQLITE_ROW ? ERR_OK : sqlite_fail(c, rc, "read a user's interactions", e);
     sqlite3_reset(s);
+    if (!code) {
+        c->arrival_user = user_key;
+        c->next_arrival = *position + 1;
+    }
     return code;
 }
 
@@ -188,7 +215,9 @@ enum err_code sqlite_put_interaction(struct store_conn *conn, struct store_text 
     struct sqlite_conn *c = conn_of(conn);
     int64_t user_key, item_key, position;
     bool has;
-    enum err_code code = sqlite_user_key(c, user, &user_key, e);
+    enum err_code code = sqlite_check_writing(c, e);
+    if (!code)
+        code = sqlite_user_key(c, user, &user_key, e);
     if (!code)
         code = item_key_or_new(c, item, &item_key, e);
     if (!code)
@@ -242,6 +271,12 @@ enum err_code sqlite_put_context(struct store_conn *conn, const struct store_con
                                  size_t n_bytes, struct err *e)
 {
     struct sqlite_conn *c = conn_of(conn);
+    int64_t user_key;
+    enum err_code code = sqlite_check_writing(c, e);
+    if (!code && strcmp(key->kind, "user") == 0)
+        code = sqlite_user_key(c, id, &user_key, e);
+    if (code)
+        return code;
     sqlite3_stmt *s = sqlite_statement(c, SQL_PUT_CONTEXT);
     sqlite_bind_text_view(s, 1, id);
     sqlite3_bind_text(s, 2, key->kind, -1, SQLITE_STATIC);

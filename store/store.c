@@ -49,12 +49,17 @@ void store_user_fini(struct store_user *u)
 
 /* ---- checks ---- */
 
+static bool is_text(struct store_text text)
+{
+    return utf8_valid(text.data, text.len) && !memchr(text.data, 0, text.len);
+}
+
 static enum err_code check_id(struct store_text id, const char *what, struct err *e)
 {
     if (!id.data || id.len < 1 || id.len > LIMIT_ID_BYTES)
         return err_set(e, ERR_INVALID, "a %s id has 1 to %d bytes, not %zu", what, LIMIT_ID_BYTES,
                        id.data ? id.len : 0);
-    if ((!utf8_valid(id.data, id.len) || memchr(id.data, 0, id.len)))
+    if (!is_text(id))
         return err_set(e, ERR_INVALID, "a %s id must be UTF-8 without a zero byte", what);
     return ERR_OK;
 }
@@ -63,7 +68,7 @@ static enum err_code check_text(struct store_text text, size_t limit, const char
 {
     if (text.data && text.len > limit)
         return err_set(e, ERR_LIMIT, "%s has %zu bytes; at most %zu", what, text.len, limit);
-    if (text.data && (!utf8_valid(text.data, text.len) || memchr(text.data, 0, text.len)))
+    if (text.data && !is_text(text))
         return err_set(e, ERR_INVALID, "%s must be UTF-8 without a zero byte", what);
     return ERR_OK;
 }

@@ -33,8 +33,8 @@ struct store_text {
 };
 
 enum store_mode {
-    STORE_READ_WRITE, /* the file must exist */
-    STORE_CREATE      /* made when it does not exist */
+    STORE_READ_WRITE, /* the file must be a store */
+    STORE_CREATE      /* made when it does not exist or is empty */
 };
 
 /* ---- life cycle ---- */
@@ -107,8 +107,8 @@ struct store_item {
     int64_t revision;
 };
 
-/* Callbacks return false to stop early (the call then returns ERR_OK). Texts are borrowed for the callback.
- */
+/* Callbacks return false to stop early (the call then returns ERR_OK). Texts are borrowed for the callback,
+ * which must not use the connection. */
 typedef bool store_item_fn(void *arg, const struct store_item *item);
 typedef bool store_user_fn(void *arg, int64_t user_key, struct store_text id, struct store_text profile,
                            int64_t revision);
@@ -140,7 +140,9 @@ void store_snapshot_end(struct store_conn *c);
 
 /* ---- writing: everything between begin and commit happens whole or not at all ---- */
 
-/* Starts the one write transaction; waits for another writer up to the busy limit, then ERR_BUSY. */
+/* Starts the one write transaction; waits for another writer up to the busy limit, then ERR_BUSY. A write
+ * that failed for want of memory, disk or a sound file may have ended the transaction: later ones and the
+ * commit then fail too. Any write outside of a transaction is ERR_INTERNAL. */
 enum err_code store_begin(struct store_conn *c, struct err *e) ERR_MUST_CHECK;
 enum err_code store_commit(struct store_conn *c, struct err *e) ERR_MUST_CHECK; /* rolls back when it fails */
 void store_rollback(struct store_conn *c); /* no transaction: does nothing */
@@ -171,7 +173,9 @@ enum err_code store_put_interaction(struct store_conn *c, struct store_text user
 enum err_code store_put_item(struct store_conn *c, const struct store_item *item, bool *created,
                              struct err *e) ERR_MUST_CHECK;
 
-/* Puts the context of a user, made from the user's `revision`. given: supplied by the caller, not encoded. */
+/* Puts the context of a user or task, made from the user's `revision`; one made from a later revision stays.
+ * given: supplied by the caller, not encoded. ERR_NOTFOUND when there is no such user: who was forgotten
+ * meanwhile gets no row. */
 enum err_code store_put_context(struct store_conn *c, const struct store_context_key *key,
                                 struct store_text id, int64_t revision, bool given, const void *embedding,
                                 size_t n_bytes, struct err *e) ERR_MUST_CHECK;

@@ -317,15 +317,17 @@ class Refusals(hn.Case):
 
     def test_too_large_by_length(self):
         for method, path in (("PUT", PUT), ("POST", EVENTS), ("POST", POST), ("POST", PREDICT)):
-            for length in (MOST_BODY + 1, 10**9, 2**63 - 1):
+            for length, more in ((MOST_BODY + 1, "Expect: 100-continue\r\n"), (10**9, ""), (2**63 - 1, "")):
                 with self.subTest(path=path, length=length), self.server.socket() as s:
                     s.sendall(f"{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.server.token}\r\n"
-                              f"Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n".encode())
+                              f"Content-Type: application/json\r\n{more}Content-Length: {length}\r\n\r\n".encode())
                     status, _, body = read_answer(s)  # nothing of the body was sent
                     self.assertEqual((status, json.loads(body)["type"]), (413, "urn:hypernet:problem:too-large"))
         body = b'{"events": []}'.ljust(MOST_BODY)
         self.assertEqual(self.send("POST", EVENTS, body).status, 200)
-        self.assertProblem(self.send("POST", EVENTS, body + b" "), 413, "too-large")
+        with self.server.client(self.server.token) as client:  # a client that sends it all still hears the reason
+            for n in (1, MOST_BODY, 7 * MOST_BODY):
+                self.assertProblem(client.request("POST", EVENTS, body + b" " * n), 413, "too-large")
 
     def test_too_large_in_chunks(self):
         def pieces(n):

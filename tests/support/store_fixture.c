@@ -1,0 +1,241 @@
+/* The folder lies in the working file system's /tmp; removal is by nftw, so that a test may leave what it
+ * likes there. */
+#include "tests/support/store_fixture.h"
+
+#include "base/mem.h"
+
+#include <check.h>
+#include <ftw.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+const struct store_context_key store_fixture_key = {"model", "1", "user"};
+
+/* ---- life ---- */
+
+void store_fixture_folder(struct store_fixture *f)
+{
+    memset(f, 0, sizeof *f);
+    (void)snprintf(f->dir, sizeof f->dir, "/tmp/hypernet_store_XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(f->dir));
+    (void)snprintf(f->path, sizeof f->path, "%s/s.db", f->dir);
+}
+
+void store_fixture_start(struct store_fixture *f)
+{
+    store_fixture_folder(f);
+    STORE_OK(store_open(f->path, STORE_CREATE, &f->store, &e));
+    STORE_OK(store_connect(f->store, &f->conn, &e));
+}
+
+void store_fixture_close(struct store_fixture *f)
+{
+    store_disconnect(f->conn);
+    store_close(f->store);
+    f->conn = NULL;
+    f->store = NULL;
+}
+
+void store_fixture_reopen(struct store_fixture *f)
+{
+    store_fixture_close(f);
+    STORE_OK(store_open(f->path, STORE_READ_WRITE, &f->store, &e));
+    STORE_OK(store_connect(f->store, &f->conn, &e));
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *where)
+{
+    (void)st, (void)type, (void)where;
+    return remove(path);
+}
+
+void store_fixture_stop(struct store_fixture *f)
+{
+    store_fixture_close(f);
+    ck_assert_int_eq(nftw(f->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+/* ---- single writes ---- */
+
+struct store_text store_fixture_text(const char *s)
+{
+    return (struct store_text){s, s ? strlen(s) : 0};
+}
+
+int64_t store_fixture_user(struct store_conn *c, const char *user, const char *profile)
+{
+    int64_t revision;
+    bool created;
+    STORE_OK(store_begin(c, &e));
+    STORE_OK(
+        store_put_user(c, store_fixture_text(user), store_fixture_text(profile), &revision, &created, &e));
+    STORE_OK(store_commit(c, &e));
+    return revision;
+}
+
+int64_t store_fixture_event(struct store_conn *c, const char *user, const char *item, double weight,
+                            int64_t timestamp)
+{
+    int64_t revision;
+    STORE_OK(store_begin(c, &e));
+    STORE_OK(store_put_interaction(c, store_fixture_text(user), store_fixture_text(item), weight, (double)NAN,
+                                   timestamp, NULL, &e));
+    STORE_OK(store_touch_user(c, store_fixture_text(user), &revision, &e));
+    STORE_OK(store_commit(c, &e));
+    return revision;
+}
+
+void store_fixture_item(struct store_conn *c, const char *item, const char *title)
+{
+    struct store_item record = {.id = store_fixture_text(item), .title = store_fixture_text(title)};
+    bool created;
+    STORE_OK(store_begin(c, &e));
+    STORE_OK(store_put_item(c, &record, &created, &e));
+    STORE_OK(store_commit(c, &e));
+}
+
+void store_fixture_delete(struct store_conn *c, const char *user)
+{
+    STORE_OK(store_begin(c, &e));
+    STORE_OK(store_delete_user(c, store_fixture_text(user), &e));
+    STORE_OK(store_commit(c, &e));
+}
+
+/* ---- the whole store as text ---- */
+
+struct dump_row {
+    int64_t key;
+    char *id;
+    char *line; /* items: what follows the id */
+};
+
+struct dump_rows {
+    struct dump_row *rows;
+    size_t n;
+};
+
+static struct dump_row *add_row(struct dump_rows *all, int64_t key, struct store_text id)
+{
+    all->rows = realloc(all->rows, (all->n + 1) * sizeof *all->rows);
+    ck_assert_ptr_nonnull(all->rows);
+    all->rows[all->n] = (struct dump_row){key, strndup(id.data, id.len), NULL};
+    return &all->rows[all->n++];
+}
+
+static bool collect_user(void *arg, int64_t key, struct store_text id, struct store_text profile,
+                         int64_t revision)
+{
+    (void)profile, (void)revision;
+    add_row(arg, key, id);
+    return true;
+}
+
+static void add_optional(struct buf *b, struct store_text text)
+{
+    buf_addc(b, ' ');
+    if (text.data)
+        buf_add_json_string(b, text.data, text.len);
+    else
+        buf_addc(b, '-');
+}
+
+static bool collect_item(void *arg, const struct store_item *item)
+{
+    struct dump_row *row = add_row(arg, item->key, item->id);
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    add_optional(&b, item->title);
+    add_optional(&b, item->categories);
+    add_optional(&b, item->metadata);
+    row->line = buf_steal(&b, NULL);
+    return true;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    return strcmp(((const struct dump_row *)a)->id, ((const struct dump_row *)b)->id);
+}
+
+static const char *id_of(const struct dump_rows *items, int64_t key)
+{
+    for (size_t i = 0; i < items->n; i++)
+        if (items->rows[i].key == key)
+            return items->rows[i].id;
+    return "no such item";
+}
+
+static void dump_user(struct store_conn *c, const char *id, const struct dump_rows *items,
+                      struct store_user *u, struct buf *out)
+{
+    STORE_OK(store_read_user(c, store_fixture_text(id), &store_fixture_key, u, &e));
+    buf_addf(out, "user %s %.*s", id, (int)u->profile.len, u->profile.len ? u->profile.data : "");
+    if (u->embedding.len)
+        buf_addf(out, " context %zu bytes given %d", u->embedding.len, u->embedding_given);
+    buf_addc(out, '\n');
+    for (size_t i = 0; i < u->n_interactions; i++) {
+        const struct store_interaction *x = &u->interactions[i];
+        buf_addf(out, "  %s weight %.17g rating %.17g at %lld\n", id_of(items, x->item_key), x->weight,
+                 x->rating, (long long)x->timestamp);
+    }
+}
+
+static void free_rows(struct dump_rows *all)
+{
+    for (size_t i = 0; i < all->n; i++) {
+        free(all->rows[i].id);
+        mem_free(all->rows[i].line);
+    }
+    free(all->rows);
+}
+
+char *store_fixture_dump(struct store_conn *c)
+{
+    struct dump_rows users = {0}, items = {0};
+    struct store_user u = {0};
+    struct buf out;
+    buf_init(&out, 64u << 20);
+    STORE_OK(store_each_user(c, collect_user, &users, &e));
+    STORE_OK(store_each_item(c, 0, collect_item, &items, &e));
+    if (users.n)
+        qsort(users.rows, users.n, sizeof *users.rows, by_id);
+    for (size_t i = 0; i < users.n; i++)
+        dump_user(c, users.rows[i].id, &items, &u, &out);
+    if (items.n)
+        qsort(items.rows, items.n, sizeof *items.rows, by_id);
+    for (size_t i = 0; i < items.n; i++)
+        buf_addf(&out, "item %s%s\n", items.rows[i].id, items.rows[i].line);
+    store_user_fini(&u);
+    free_rows(&users);
+    free_rows(&items);
+    char *text = buf_steal(&out, NULL);
+    ck_assert_ptr_nonnull(text);
+    return text;
+}
+
+/* ---- files ---- */
+
+void store_fixture_write_file(const char *path, const void *bytes, size_t n)
+{
+    FILE *f = fopen(path, "wb");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_uint_eq(fwrite(bytes, 1, n, f), n);
+    ck_assert_int_eq(fclose(f), 0);
+}
+
+void *store_fixture_read_file(const char *path, size_t *n)
+{
+    struct stat st;
+    FILE *f = fopen(path, "rb");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_int_eq(fstat(fileno(f), &st), 0);
+    *n = (size_t)st.st_size;
+    void *bytes = malloc(*n + 1);
+    ck_assert_ptr_nonnull(bytes);
+    ck_assert_uint_eq(fread(bytes, 1, *n, f), *n);
+    ck_assert_int_eq(fclose(f), 0);
+    return bytes;
+}

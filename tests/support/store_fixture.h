@@ -1,0 +1,71 @@
+/* store_fixture - a store in a folder of its own, short calls that must succeed, and a whole store as text.
+ * Layer: tests.                            Threads: a fixture is confined to its thread.
+ * Memory: store_fixture_stop closes and removes everything. A call that fails ends the test with its error.
+ */
+#ifndef TESTS_SUPPORT_STORE_FIXTURE_H
+#define TESTS_SUPPORT_STORE_FIXTURE_H
+
+#include "store/store.h"
+
+struct store_fixture {
+    char dir[64];
+    char path[96];
+    struct store *store;
+    struct store_conn *conn;
+};
+
+/* Ends the test with the text of e when code is not ERR_OK. */
+#define STORE_OK(call)                                                                                       \
+    do {                                                                                                     \
+        struct err e = {0};                                                                                  \
+        enum err_code store_ok_code = (call);                                                                \
+        ck_assert_msg(store_ok_code == ERR_OK, "%s: %s: %s", #call, err_name(store_ok_code), e.text);        \
+    } while (0)
+
+/* Ends the test unless the call fails with this code and a text. */
+#define STORE_FAILS(call, wanted)                                                                            \
+    do {                                                                                                     \
+        struct err e = {0};                                                                                  \
+        enum err_code store_fails_code = (call);                                                             \
+        ck_assert_msg(store_fails_code == (wanted), "%s: %s (%s), wanted %s", #call,                         \
+                      err_name(store_fails_code), e.text, err_name(wanted));                                 \
+        ck_assert_int_eq(e.code, (wanted));                                                                  \
+        ck_assert_uint_gt(strlen(e.text), 10);                                                               \
+    } while (0)
+
+/* A new folder, with no store in it. */
+void store_fixture_folder(struct store_fixture *f);
+
+/* The same, with a new store that is open and connected. */
+void store_fixture_start(struct store_fixture *f);
+
+/* Closes the connection and the store, and opens them again. */
+void store_fixture_reopen(struct store_fixture *f);
+void store_fixture_close(struct store_fixture *f);
+
+/* Closes what is open and removes the folder with all that is in it. */
+void store_fixture_stop(struct store_fixture *f);
+
+/* A C string as a text; NULL is absent. */
+struct store_text store_fixture_text(const char *s);
+
+/* Single writes, each in its own transaction; they return the revision where there is one. */
+int64_t store_fixture_user(struct store_conn *c, const char *user, const char *profile);
+int64_t store_fixture_event(struct store_conn *c, const char *user, const char *item, double weight,
+                            int64_t timestamp);
+void store_fixture_item(struct store_conn *c, const char *item, const char *title);
+void store_fixture_delete(struct store_conn *c, const char *user);
+
+/* The context key that store_fixture_dump looks at. */
+extern const struct store_context_key store_fixture_key;
+
+/* The content of a store as text without keys and revisions: users by id with profile, context and
+ * interactions in their order, items by id. Two stores with one content give the same text. The caller frees
+ * it with mem_free. */
+char *store_fixture_dump(struct store_conn *c);
+
+/* Writes bytes to a file; reads a file whole (the caller frees with free). */
+void store_fixture_write_file(const char *path, const void *bytes, size_t n);
+void *store_fixture_read_file(const char *path, size_t *n);
+
+#endif

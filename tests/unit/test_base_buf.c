@@ -1,0 +1,214 @@
+/* Growable bytes: the cap holds, a failed append is remembered and leaves the rest alone, and JSON strings
+ * and floats read back as they were. Risk: an answer that is silently shorter than what was appended. */
+#include "base/buf.h"
+#include "base/mem.h"
+
+#include <check.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+START_TEST(test_appends_stand_one_after_another)
+{
+    struct buf b;
+    buf_init(&b, 1000);
+    buf_add(&b, "a\0b", 3);
+    buf_adds(&b, "cd");
+    buf_addc(&b, 'e');
+    buf_addf(&b, "%d-%s", 42, "x");
+    buf_add(&b, NULL, 0);
+    ck_assert_uint_eq(b.len, 10);
+    ck_assert_mem_eq(b.data, "a\0bcde42-x", 10);
+    ck_assert_int_eq(buf_text(&b)[10], '\0');
+    ck_assert_int_eq(buf_check(&b, "it", NULL), ERR_OK);
+    buf_fini(&b);
+    ck_assert_ptr_null(b.data);
+    ck_assert_uint_eq(b.max_bytes, 1000);
+}
+END_TEST
+
+START_TEST(test_it_holds_its_cap_exactly_and_no_byte_more)
+{
+    for (size_t cap = 0; cap < 600; cap += 7) {
+        struct buf b;
+        buf_init(&b, cap);
+        for (size_t i = 0; i < cap; i++)
+            buf_addc(&b, (char)('a' + i % 26));
+        ck_assert_int_eq(b.failed, ERR_OK);
+        ck_assert_uint_eq(strlen(buf_text(&b)), cap);
+        ck_assert_uint_le(b.capacity, cap + 1);
+        buf_addc(&b, 'x');
+        ck_assert_int_eq(b.failed, ERR_LIMIT);
+        ck_assert_uint_eq(b.len, cap);
+        buf_fini(&b);
+    }
+}
+END_TEST
+
+START_TEST(test_a_failed_append_makes_all_later_ones_nothing)
+{
+    struct buf b;
+    struct err e = {0};
+    buf_init(&b, 4);
+    buf_adds(&b, "abc");
+    buf_adds(&b, "de");
+    buf_addc(&b, 'd');
+    buf_addf(&b, "%d", 1);
+    ck_assert_uint_eq(b.len, 3);
+    ck_assert_ptr_null(buf_text(&b));
+    ck_assert_ptr_null(buf_steal(&b, NULL));
+    ck_assert_ptr_null(buf_reserve(&b, 0));
+    ck_assert_int_eq(buf_check(&b, "the answer", &e), ERR_LIMIT);
+    ck_assert_ptr_nonnull(strstr(e.text, "the answer"));
+    ck_assert_ptr_nonnull(strstr(e.text, "4 bytes"));
+    buf_reset(&b);
+    buf_adds(&b, "wxyz");
+    ck_assert_str_eq(buf_text(&b), "wxyz");
+    buf_fini(&b);
+}
+END_TEST
+
+START_TEST(test_sizes_near_the_end_of_size_t_are_refused)
+{
+    struct buf b;
+    buf_init(&b, SIZE_MAX);
+    ck_assert_ptr_null(buf_reserve(&b, SIZE_MAX));
+    ck_assert_int_ne(b.failed, ERR_OK);
+    buf_reset(&b);
+    buf_addc(&b, 'x');
+    ck_assert_ptr_null(buf_reserve(&b, SIZE_MAX - 1));
+    ck_assert_int_ne(b.failed, ERR_OK);
+    buf_fini(&b);
+}
+END_TEST
+
+START_TEST(test_no_memory_is_sticky_and_keeps_what_was_there)
+{
+    struct buf b;
+    struct err e = {0};
+    buf_init(&b, 100000);
+    buf_adds(&b, "kept");
+    mem_fail_at(1, 0);
+    for (int i = 0; i < 300; i++)
+        buf_addc(&b, 'x');
+    mem_fail_at(0, 0);
+    ck_assert_int_eq(buf_check(&b, "text", &e), ERR_NOMEM);
+    ck_assert_mem_eq(b.data, "kept", 4);
+    ck_assert_ptr_null(buf_text(&b));
+    buf_reset(&b);
+    buf_adds(&b, "again");
+    ck_assert_str_eq(buf_text(&b), "again");
+    buf_fini(&b);
+}
+END_TEST
+
+START_TEST(test_reset_keeps_the_memory)
+{
+    struct buf b;
+    buf_init(&b, 100000);
+    for (int i = 0; i < 1000; i++)
+        buf_adds(&b, "0123456789");
+    char *before = b.data;
+    buf_reset(&b);
+    mem_fail_at(1, 1);
+    for (int i = 0; i < 1000; i++)
+        buf_adds(&b, "0123456789");
+    mem_fail_at(0, 0);
+    ck_assert_int_eq(b.failed, ERR_OK);
+    ck_assert_ptr_eq(b.data, before);
+    buf_fini(&b);
+}
+END_TEST
+
+START_TEST(test_reserved_room_is_the_callers_to_fill)
+{
+    struct buf b;
+    buf_init(&b, 1000);
+    buf_adds(&b, "ab");
+    char *to = buf_reserve(&b, 500);
+    ck_assert_ptr_nonnull(to);
+    memset(to, 'z', 500);
+    b.len += 500;
+    ck_assert_uint_eq(strlen(buf_text(&b)), 502);
+    buf_fini(&b);
+}
+END_TEST
+
+START_TEST(test_a_stolen_block_is_terminated_and_leaves_an_empty_buffer)
+{
+    struct buf b;
+    size_t n = 99;
+    buf_init(&b, 10);
+    char *empty = buf_steal(&b, &n);
+    ck_assert_str_eq(empty, "");
+    ck_assert_uint_eq(n, 0);
+    mem_free(empty);
+    buf_adds(&b, "0123456789");
+    char *text = buf_steal(&b, &n);
+    ck_assert_str_eq(text, "0123456789");
+    ck_assert_uint_eq(n, 10);
+    ck_assert_uint_eq(b.len, 0);
+    buf_adds(&b, "next");
+    ck_assert_str_eq(buf_text(&b), "next");
+    ck_assert_str_eq(text, "0123456789");
+    mem_free(text);
+    buf_fini(&b);
+}
+END_TEST
+
+START_TEST(test_json_strings_are_escaped)
+{
+    struct buf b;
+    buf_init(&b, 1000);
+    const char text[] = "a\"b\\c\n\r\t\x01\x1f\x7f\xC3\xA9/\0z";
+    buf_add_json_string(&b, text, sizeof text - 1);
+    ck_assert_str_eq(buf_text(&b), "\"a\\\"b\\\\c\\n\\r\\t\\u0001\\u001f\x7f\xC3\xA9/\\u0000z\"");
+    buf_reset(&b);
+    buf_add_json_string(&b, "", 0);
+    ck_assert_str_eq(buf_text(&b), "\"\"");
+    buf_fini(&b);
+}
+END_TEST
+
+START_TEST(test_floats_read_back_to_the_same_bits)
+{
+    struct buf b;
+    buf_init(&b, 100);
+    uint32_t state = 12345;
+    for (int i = 0; i < 20000; i++) {
+        state = state * 1664525u + 1013904223u;
+        float x, back;
+        memcpy(&x, &state, sizeof x);
+        if (!isfinite(x))
+            continue;
+        buf_reset(&b);
+        buf_add_float(&b, x);
+        back = strtof(buf_text(&b), NULL);
+        ck_assert_mem_eq(&x, &back, sizeof x);
+    }
+    buf_fini(&b);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("base buf");
+    TCase *tc = tcase_create("buf");
+    tcase_add_test(tc, test_appends_stand_one_after_another);
+    tcase_add_test(tc, test_it_holds_its_cap_exactly_and_no_byte_more);
+    tcase_add_test(tc, test_a_failed_append_makes_all_later_ones_nothing);
+    tcase_add_test(tc, test_sizes_near_the_end_of_size_t_are_refused);
+    tcase_add_test(tc, test_no_memory_is_sticky_and_keeps_what_was_there);
+    tcase_add_test(tc, test_reset_keeps_the_memory);
+    tcase_add_test(tc, test_reserved_room_is_the_callers_to_fill);
+    tcase_add_test(tc, test_a_stolen_block_is_terminated_and_leaves_an_empty_buffer);
+    tcase_add_test(tc, test_json_strings_are_escaped);
+    tcase_add_test(tc, test_floats_read_back_to_the_same_bits);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? 1 : 0;
+}

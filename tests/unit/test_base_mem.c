@@ -1,0 +1,160 @@
+/* The gate to the heap: products that overflow fail, and the n-th allocation fails when a test says so. Risk:
+ * fault tests that believe they failed an allocation and did not. */
+#include "base/mem.h"
+
+#include <check.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <string.h>
+
+START_TEST(test_memory_of_every_kind_can_be_written_and_freed)
+{
+    unsigned char *a = mem_alloc(100), *b = mem_zalloc_array(10, 10), *c = mem_alloc_array(25, 4);
+    char *d = mem_strdup("text");
+    ck_assert(a && b && c && d);
+    memset(a, 1, 100);
+    for (int i = 0; i < 100; i++)
+        ck_assert_uint_eq(b[i], 0);
+    memset(c, 2, 100);
+    c = mem_realloc_array(c, 50, 4);
+    ck_assert_ptr_nonnull(c);
+    ck_assert_uint_eq(c[99], 2);
+    ck_assert_str_eq(d, "text");
+    mem_free(a);
+    mem_free(b);
+    mem_free(c);
+    mem_free(d);
+    mem_free(NULL);
+}
+END_TEST
+
+START_TEST(test_nothing_is_a_size_too)
+{
+    void *blocks[] = {mem_alloc(0),          mem_zalloc_array(0, 8),        mem_zalloc_array(8, 0),
+                      mem_alloc_array(0, 0), mem_realloc_array(NULL, 0, 8), mem_alloc_aligned(0, 4),
+                      mem_strdup("")};
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
+        ck_assert_ptr_nonnull(blocks[i]);
+        mem_free(blocks[i]);
+    }
+}
+END_TEST
+
+START_TEST(test_aligned_memory_is_aligned)
+{
+    for (size_t n = 1; n < 200; n += 13) {
+        float *p = mem_alloc_aligned(n, sizeof *p);
+        ck_assert_uint_eq((uintptr_t)p % 64, 0);
+        memset(p, 0, n * sizeof *p);
+        mem_free(p);
+    }
+}
+END_TEST
+
+START_TEST(test_products_that_overflow_fail_and_keep_the_old_block)
+{
+    size_t half = SIZE_MAX / 2 + 1;
+    char *old = mem_strdup("old");
+    ck_assert_ptr_null(mem_zalloc_array(half, 2));
+    ck_assert_ptr_null(mem_alloc_array(2, half));
+    ck_assert_ptr_null(mem_alloc_array(SIZE_MAX, SIZE_MAX));
+    ck_assert_ptr_null(mem_alloc_aligned(half, 2));
+    ck_assert_ptr_null(mem_realloc_array(old, half, 2));
+    ck_assert_str_eq(old, "old");
+    mem_free(old);
+}
+END_TEST
+
+/* The i-th kind of allocation; true when it gave memory. */
+static int allocates(int kind)
+{
+    void *p = kind == 0   ? mem_alloc(8)
+              : kind == 1 ? mem_zalloc_array(2, 4)
+              : kind == 2 ? mem_alloc_array(2, 4)
+              : kind == 3 ? mem_realloc_array(NULL, 2, 4)
+              : kind == 4 ? mem_alloc_aligned(2, 4)
+                          : (void *)mem_strdup("x");
+    mem_free(p);
+    return p != NULL;
+}
+
+START_TEST(test_the_nth_allocation_fails_and_only_that)
+{
+    for (long n = 1; n < 6; n++) {
+        mem_fail_at(n, 0);
+        for (long i = 1; i < 10; i++)
+            ck_assert_int_eq(allocates(_i), i != n);
+        ck_assert_int_eq(mem_count(), 9);
+    }
+    mem_fail_at(0, 0);
+    ck_assert(allocates(_i));
+}
+END_TEST
+
+START_TEST(test_from_the_nth_allocation_on_all_fail)
+{
+    for (long n = 1; n < 6; n++) {
+        mem_fail_at(n, 1);
+        for (long i = 1; i < 10; i++)
+            ck_assert_int_eq(allocates(_i), i < n);
+    }
+    mem_fail_at(0, 0);
+    ck_assert(allocates(_i));
+}
+END_TEST
+
+START_TEST(test_a_failed_reallocation_keeps_the_old_block)
+{
+    char *old = mem_strdup("old");
+    mem_fail_at(1, 0);
+    ck_assert_ptr_null(mem_realloc_array(old, 100, 100));
+    mem_fail_at(0, 0);
+    ck_assert_str_eq(old, "old");
+    mem_free(old);
+}
+END_TEST
+
+static void *allocate_often(void *failures)
+{
+    for (int i = 0; i < 10000; i++)
+        *(int *)failures += !allocates(i % 6);
+    return NULL;
+}
+
+START_TEST(test_one_allocation_fails_among_all_threads)
+{
+    pthread_t threads[4];
+    int failures[4] = {0}, sum = 0;
+    mem_fail_at(17000, 0);
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, allocate_often, &failures[i]), 0);
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+    ck_assert_int_eq(mem_count(), 40000);
+    mem_fail_at(0, 0);
+    for (int i = 0; i < 4; i++)
+        sum += failures[i];
+    ck_assert_int_eq(sum, 1);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("base mem");
+    TCase *tc = tcase_create("mem");
+    tcase_add_test(tc, test_memory_of_every_kind_can_be_written_and_freed);
+    tcase_add_test(tc, test_nothing_is_a_size_too);
+    tcase_add_test(tc, test_aligned_memory_is_aligned);
+    tcase_add_test(tc, test_products_that_overflow_fail_and_keep_the_old_block);
+    tcase_add_loop_test(tc, test_the_nth_allocation_fails_and_only_that, 0, 6);
+    tcase_add_loop_test(tc, test_from_the_nth_allocation_on_all_fail, 0, 6);
+    tcase_add_test(tc, test_a_failed_reallocation_keeps_the_old_block);
+    tcase_add_test(tc, test_one_allocation_fails_among_all_threads);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? 1 : 0;
+}

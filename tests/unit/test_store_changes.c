@@ -1,0 +1,451 @@
+/* How processes learn of each other's writes, and what is left of a process that dies: poll, the log of
+ * changes, revisions that never come back, kill -9. Risk: a replica that serves a forgotten user from its
+ * cache, or a commit that a crash undoes. */
+#include "base/limits.h"
+#include "base/mem.h"
+#include "tests/support/store_fixture.h"
+
+#include <check.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct store_fixture f;
+
+static void start(void)
+{
+    store_fixture_start(&f);
+}
+
+static void stop(void)
+{
+    store_fixture_stop(&f);
+}
+
+static struct store_text text(const char *s)
+{
+    return store_fixture_text(s);
+}
+
+static bool polled(struct store_conn *c)
+{
+    bool changed;
+    STORE_OK(store_poll(c, &changed, &e));
+    return changed;
+}
+
+static int64_t last_change(struct store_conn *c)
+{
+    int64_t last;
+    STORE_OK(store_last_change(c, &last, &e));
+    return last;
+}
+
+struct seen_changes {
+    size_t n, stop_at;
+    int64_t since, last;
+    char line[256]; /* "user:ann item:i all: " */
+};
+
+static bool see_change(void *arg, int64_t change, enum store_change_kind kind, struct store_text id)
+{
+    static const char *const names[] = {"user", "item", "all"};
+    struct seen_changes *seen = arg;
+    ck_assert_int_gt(change, seen->since);
+    ck_assert_int_gt(change, seen->last);
+    seen->last = change;
+    size_t at = strlen(seen->line);
+    (void)snprintf(seen->line + at, sizeof seen->line - at, "%s:%.*s ", names[kind], (int)id.len, id.data);
+    return ++seen->n != seen->stop_at;
+}
+
+static struct seen_changes changes(int64_t since, size_t stop_at)
+{
+    struct seen_changes seen = {.since = since, .stop_at = stop_at};
+    STORE_OK(store_changes(f.conn, since, see_change, &seen, &e));
+    return seen;
+}
+
+/* ---- poll and the log ---- */
+
+START_TEST(test_poll_tells_of_others_writes_once)
+{
+    struct store_conn *other;
+    STORE_OK(store_connect(f.store, &other, &e));
+    (void)polled(f.conn);
+    ck_assert(!polled(f.conn));
+    store_fixture_user(f.conn, "mine", NULL);
+    ck_assert(!polled(f.conn)); /* what it wrote itself is no news */
+    store_fixture_user(other, "theirs", NULL);
+    ck_assert(polled(f.conn));
+    ck_assert(!polled(f.conn));
+    STORE_OK(store_begin(other, &e));
+    store_rollback(other);
+    ck_assert(!polled(f.conn));
+    store_disconnect(other);
+}
+END_TEST
+
+START_TEST(test_the_log_tells_what_changed_in_order)
+{
+    int64_t since = last_change(f.conn);
+    store_fixture_user(f.conn, "ann", NULL);
+    store_fixture_event(f.conn, "ann", "i", 1, 1); /* the new item, then the touched user */
+    store_fixture_item(f.conn, "i", "title");
+    store_fixture_delete(f.conn, "ann");
+    struct seen_changes seen = changes(since, 0);
+    ck_assert_str_eq(seen.line, "user:ann item:i user:ann item:i user:ann ");
+    ck_assert_int_eq(seen.last, last_change(f.conn));
+    ck_assert_uint_eq(changes(seen.last, 0).n, 0);
+    ck_assert_uint_eq(changes(since, 2).n, 2);
+    ck_assert_str_eq(changes(seen.last - 1, 0).line, "user:ann ");
+}
+END_TEST
+
+START_TEST(test_a_new_store_has_no_change)
+{
+    ck_assert_int_eq(last_change(f.conn), 0);
+    ck_assert_uint_eq(changes(0, 0).n, 0);
+}
+END_TEST
+
+START_TEST(test_a_bulk_load_is_one_change_of_all)
+{
+    struct store_bulk *bulk;
+    int64_t since = last_change(f.conn);
+    STORE_OK(store_begin(f.conn, &e));
+    STORE_OK(store_bulk_begin(f.conn, &bulk, &e));
+    for (int i = 0; i < 50; i++)
+        STORE_OK(
+            store_bulk_interaction(bulk, text(i % 2 ? "a" : "b"), text(i % 3 ? "i" : "j"), 1, NAN, i, &e));
+    STORE_OK(store_bulk_end(bulk, &e));
+    STORE_OK(store_commit(f.conn, &e));
+    ck_assert_str_eq(changes(since, 0).line, "all: ");
+}
+END_TEST
+
+/* Touches ann n times in one transaction. */
+static void touch_often(int n)
+{
+    int64_t revision;
+    STORE_OK(store_begin(f.conn, &e));
+    for (int i = 0; i < n; i++)
+        STORE_OK(store_touch_user(f.conn, text("ann"), &revision, &e));
+    STORE_OK(store_commit(f.conn, &e));
+}
+
+START_TEST(test_who_is_too_far_behind_is_told_to_forget_all)
+{
+    int64_t since = store_fixture_user(f.conn, "ann", NULL);
+    touch_often(LIMIT_CHANGE_LOG - 10);
+    struct seen_changes seen = {.since = since, .stop_at = 3};
+    STORE_OK(store_changes(f.conn, since, see_change, &seen, &e)); /* nothing trimmed yet */
+    ck_assert_str_eq(seen.line, "user:ann user:ann user:ann ");
+    touch_often(2000);
+    seen = changes(since, 0);
+    ck_assert_uint_eq(seen.n, 1);
+    ck_assert_str_eq(seen.line, "all: ");
+    ck_assert_int_eq(seen.last, last_change(f.conn));
+    ck_assert_uint_eq(changes(seen.last - 5, 0).n, 5);
+    size_t kept = changes(seen.last - LIMIT_CHANGE_LOG + 1, 1).n;
+    ck_assert_uint_eq(kept, 1);
+    ck_assert_str_eq(changes(seen.last - LIMIT_CHANGE_LOG + 1, 1).line, "user:ann ");
+}
+END_TEST
+
+START_TEST(test_a_revision_never_comes_back)
+{
+    int64_t highest = 0;
+    for (int i = 0; i < 20; i++) {
+        int64_t revision = store_fixture_user(f.conn, "ann", NULL);
+        ck_assert_int_gt(revision, highest);
+        highest = store_fixture_event(f.conn, "ann", "i", 1, 1);
+        ck_assert_int_gt(highest, revision);
+        store_fixture_delete(f.conn, "ann");
+        ck_assert_int_gt(last_change(f.conn), highest);
+        if (i % 5 == 0)
+            store_fixture_reopen(&f);
+    }
+    store_fixture_user(f.conn, "ann", NULL);
+    touch_often(LIMIT_CHANGE_LOG + 2000); /* the log is trimmed; its numbers go on */
+    store_fixture_reopen(&f);
+    struct store_user user = {0};
+    STORE_OK(store_read_user(f.conn, text("ann"), NULL, &user, &e));
+    ck_assert_int_gt(store_fixture_user(f.conn, "ann", NULL), user.revision);
+    store_user_fini(&user);
+}
+END_TEST
+
+/* ---- several processes ---- */
+
+/* Runs work(arg) in a process of its own; it ends with status 0 when work came back. */
+static pid_t spawn(void (*work)(int), int arg)
+{
+    pid_t pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        work(arg);
+        _exit(0);
+    }
+    return pid;
+}
+
+static void join(pid_t pid)
+{
+    int status;
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "a process ended with status %d", status);
+}
+
+/* In a child: opens the store, or ends the process. Checks of the framework would not reach the parent. */
+static void child_open(enum store_mode mode, struct store **s, struct store_conn **c)
+{
+    struct err e = {0};
+    if (store_open(f.path, mode, s, &e) || store_connect(*s, c, &e)) {
+        (void)fprintf(stderr, "child: %s\n", e.text);
+        _exit(3);
+    }
+}
+
+static void child_must(enum err_code code, const struct err *e)
+{
+    if (code) {
+        (void)fprintf(stderr, "child: %s\n", e->text);
+        _exit(4);
+    }
+}
+
+static void child_event(struct store_conn *c, const char *user, const char *item, int64_t timestamp)
+{
+    struct err e = {0};
+    int64_t revision;
+    child_must(store_begin(c, &e), &e);
+    child_must(store_put_interaction(c, text(user), text(item), 1, NAN, timestamp, NULL, &e), &e);
+    child_must(store_touch_user(c, text(user), &revision, &e), &e);
+    child_must(store_commit(c, &e), &e);
+}
+
+enum { N_PROCESS_WRITES = 100 };
+
+static void write_in_process(int number)
+{
+    struct store *s;
+    struct store_conn *c;
+    child_open(STORE_READ_WRITE, &s, &c);
+    for (int i = 0; i < N_PROCESS_WRITES; i++) {
+        char item[32];
+        (void)snprintf(item, sizeof item, "i%d-%d", number, i);
+        child_event(c, "ann", item, i);
+    }
+    store_disconnect(c);
+    store_close(s);
+}
+
+START_TEST(test_two_processes_write_at_once_and_a_third_sees_every_change)
+{
+    int64_t since = store_fixture_user(f.conn, "ann", NULL);
+    store_fixture_close(&f); /* a connection must not be carried across a fork */
+    pid_t a = spawn(write_in_process, 1), b = spawn(write_in_process, 2);
+    STORE_OK(store_open(f.path, STORE_READ_WRITE, &f.store, &e));
+    STORE_OK(store_connect(f.store, &f.conn, &e));
+    join(a);
+    join(b);
+    ck_assert(polled(f.conn));
+    struct seen_changes seen = changes(since, 0);
+    ck_assert_uint_eq(seen.n, 2 * 2 * N_PROCESS_WRITES); /* each event: the new item, the user */
+    ck_assert_int_eq(seen.last, since + 2 * 2 * N_PROCESS_WRITES);
+    struct store_user user = {0};
+    STORE_OK(store_read_user(f.conn, text("ann"), NULL, &user, &e));
+    ck_assert_uint_eq(user.n_interactions, 2 * N_PROCESS_WRITES);
+    ck_assert_int_eq(user.revision, seen.last);
+    store_user_fini(&user);
+}
+END_TEST
+
+static int pipe_ends[2];
+
+static void wait_for_byte(void)
+{
+    char byte;
+    ck_assert_int_eq(read(pipe_ends[0], &byte, 1), 1);
+}
+
+static void die_in_transaction(int n_rows)
+{
+    struct store *s;
+    struct store_conn *c;
+    struct err e = {0};
+    child_open(STORE_READ_WRITE, &s, &c);
+    child_must(store_begin(c, &e), &e);
+    for (int i = 0; i < n_rows; i++) {
+        char item[32];
+        (void)snprintf(item, sizeof item, "lost%d", i);
+        child_must(store_put_interaction(c, text("ann"), text(item), 1, NAN, i, NULL, &e), &e);
+    }
+    if (write(pipe_ends[1], "x", 1) != 1)
+        _exit(5);
+    for (;;)
+        (void)pause();
+}
+
+static void die_after_commit(int number)
+{
+    struct store *s;
+    struct store_conn *c;
+    (void)number;
+    child_open(STORE_READ_WRITE, &s, &c);
+    child_event(c, "ann", "kept", 7);
+    if (write(pipe_ends[1], "x", 1) != 1)
+        _exit(5);
+    for (;;)
+        (void)pause();
+}
+
+static void kill_when_ready(void (*work)(int), int arg)
+{
+    store_fixture_close(&f);
+    ck_assert_int_eq(pipe(pipe_ends), 0);
+    pid_t pid = spawn(work, arg);
+    wait_for_byte();
+    ck_assert_int_eq(kill(pid, SIGKILL), 0);
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+    (void)close(pipe_ends[0]);
+    (void)close(pipe_ends[1]);
+    STORE_OK(store_open(f.path, STORE_READ_WRITE, &f.store, &e));
+    STORE_OK(store_connect(f.store, &f.conn, &e));
+}
+
+START_TEST(test_a_process_killed_inside_a_transaction_leaves_nothing_of_it)
+{
+    static const int rows[] = {1, 100, 20000};
+    store_fixture_user(f.conn, "ann", "{}");
+    store_fixture_event(f.conn, "ann", "before", 1, 1);
+    char *before = store_fixture_dump(f.conn);
+    kill_when_ready(die_in_transaction, rows[_i]);
+    char *after = store_fixture_dump(f.conn);
+    ck_assert_str_eq(before, after);
+    store_fixture_event(f.conn, "ann", "next", 1, 2); /* its lock went with it */
+    mem_free(before);
+    mem_free(after);
+}
+END_TEST
+
+START_TEST(test_a_process_killed_after_its_commit_has_kept_it)
+{
+    store_fixture_user(f.conn, "ann", "{}");
+    int64_t last = last_change(f.conn);
+    kill_when_ready(die_after_commit, 0);
+    char *after = store_fixture_dump(f.conn);
+    ck_assert_ptr_nonnull(strstr(after, "kept weight 1 "));
+    ck_assert_int_eq(last_change(f.conn), last + 2);
+    mem_free(after);
+}
+END_TEST
+
+static void bulk_in_process(int n_rows)
+{
+    struct store *s;
+    struct store_conn *c;
+    struct store_bulk *bulk;
+    struct err e = {0};
+    child_open(STORE_READ_WRITE, &s, &c);
+    child_must(store_begin(c, &e), &e);
+    child_must(store_bulk_begin(c, &bulk, &e), &e);
+    for (int i = 0; i < n_rows; i++) {
+        char user[32], item[32];
+        (void)snprintf(user, sizeof user, "u%d", i / 100);
+        (void)snprintf(item, sizeof item, "i%d", i % 100);
+        child_must(store_bulk_interaction(bulk, text(user), text(item), 1, NAN, i, &e), &e);
+    }
+    child_must(store_bulk_end(bulk, &e), &e);
+    if (write(pipe_ends[1], "x", 1) != 1)
+        _exit(5);
+    child_must(store_commit(c, &e), &e);
+    for (;;)
+        (void)pause();
+}
+
+START_TEST(test_a_process_killed_around_the_commit_of_a_load_leaves_all_or_nothing)
+{
+    enum { N_ROWS = 30000 };
+    kill_when_ready(bulk_in_process, N_ROWS);
+    struct store_counts n;
+    STORE_OK(store_count(f.conn, &n, &e));
+    ck_assert(n.n_interactions == 0 || n.n_interactions == N_ROWS);
+    ck_assert_int_eq(n.n_users, n.n_interactions / 100);
+    ck_assert_int_eq(last_change(f.conn), n.n_interactions ? 1 : 0);
+}
+END_TEST
+
+static void open_new(int number)
+{
+    struct store *s;
+    struct store_conn *c;
+    struct err e = {0};
+    int64_t revision;
+    bool created;
+    char byte, user[16];
+    if (read(pipe_ends[0], &byte, 1) != 1) /* all start when the parent says so */
+        _exit(5);
+    child_open(STORE_CREATE, &s, &c);
+    (void)snprintf(user, sizeof user, "u%d", number);
+    child_must(store_begin(c, &e), &e);
+    child_must(store_put_user(c, text(user), text("{}"), &revision, &created, &e), &e);
+    child_must(store_commit(c, &e), &e);
+    store_disconnect(c);
+    store_close(s);
+}
+
+START_TEST(test_processes_that_open_a_new_file_at_once_share_one_store)
+{
+    enum { N_PROCESSES = 6, N_ROUNDS = 15 };
+    for (int round = 0; round < N_ROUNDS; round++) {
+        pid_t pids[N_PROCESSES];
+        store_fixture_close(&f);
+        (void)snprintf(f.path, sizeof f.path, "%s/new%d.db", f.dir, round);
+        ck_assert_int_eq(pipe(pipe_ends), 0);
+        for (int i = 0; i < N_PROCESSES; i++)
+            pids[i] = spawn(open_new, i);
+        ck_assert_int_eq(write(pipe_ends[1], "123456", N_PROCESSES), N_PROCESSES);
+        for (int i = 0; i < N_PROCESSES; i++)
+            join(pids[i]);
+        (void)close(pipe_ends[0]);
+        (void)close(pipe_ends[1]);
+        struct store_counts n;
+        STORE_OK(store_open(f.path, STORE_READ_WRITE, &f.store, &e));
+        STORE_OK(store_connect(f.store, &f.conn, &e));
+        STORE_OK(store_count(f.conn, &n, &e));
+        ck_assert_int_eq(n.n_users, N_PROCESSES);
+        ck_assert_int_eq(last_change(f.conn), N_PROCESSES);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("store changes");
+    TCase *tc = tcase_create("changes");
+    tcase_set_timeout(tc, 120);
+    tcase_add_checked_fixture(tc, start, stop);
+    tcase_add_test(tc, test_poll_tells_of_others_writes_once);
+    tcase_add_test(tc, test_the_log_tells_what_changed_in_order);
+    tcase_add_test(tc, test_a_new_store_has_no_change);
+    tcase_add_test(tc, test_a_bulk_load_is_one_change_of_all);
+    tcase_add_test(tc, test_who_is_too_far_behind_is_told_to_forget_all);
+    tcase_add_test(tc, test_a_revision_never_comes_back);
+    tcase_add_test(tc, test_two_processes_write_at_once_and_a_third_sees_every_change);
+    tcase_add_loop_test(tc, test_a_process_killed_inside_a_transaction_leaves_nothing_of_it, 0, 3);
+    tcase_add_test(tc, test_a_process_killed_after_its_commit_has_kept_it);
+    tcase_add_loop_test(tc, test_a_process_killed_around_the_commit_of_a_load_leaves_all_or_nothing, 0, 3);
+    tcase_add_test(tc, test_processes_that_open_a_new_file_at_once_share_one_store);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? 1 : 0;
+}
