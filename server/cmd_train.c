@@ -83,8 +83,9 @@ static enum err_code write_all(struct store_conn *c, const struct model *m, cons
     return code;
 }
 
-/* In one transaction: all contexts of the new version, or none (they are then made at first use). */
-static enum err_code write_contexts(struct store_conn *c, const char *path, struct err *e)
+/* In one transaction: contexts of an older training under the same name and version go, and those of all users come when
+ * they are wanted; else they are made at first use. */
+static enum err_code write_contexts(struct store_conn *c, const char *path, bool wanted, struct err *e)
 {
     struct model *m;
     struct user_ids ids = {0};
@@ -92,12 +93,15 @@ static enum err_code write_contexts(struct store_conn *c, const char *path, stru
     enum err_code code = model_open(path, &m, e);
     if (code)
         return code;
+    struct store_context_key key = {m->spec.name, m->spec.version, "user"};
     code = store_begin(c, e);
     if (!code) {
-        code = store_each_user(c, take_id, &ids, e);
+        code = store_drop_contexts(c, &key, e);
+        if (!code && wanted)
+            code = store_each_user(c, take_id, &ids, e);
         if (!code)
             code = buf_check(&ids.texts, "the users' ids", e);
-        if (!code)
+        if (!code && wanted)
             code = write_all(c, m, &ids, e);
         if (code)
             store_rollback(c);
@@ -154,8 +158,8 @@ static enum err_code train(const struct settings *s, const struct train_options 
         code = dataset_load(c, &data, e);
     if (!code)
         code = train_run(&data.data, options, s->out, show, &progress, &report, e);
-    if (!code && !s->no_contexts)
-        code = write_contexts(c, s->out, e);
+    if (!code)
+        code = write_contexts(c, s->out, !s->no_contexts, e);
     if (!code)
         print_report(s, &report);
     dataset_free(&data);

@@ -38,6 +38,7 @@ struct store_backend {
     enum err_code (*put_context)(struct store_conn *c, const struct store_context_key *key,
                                  struct store_text id, int64_t revision, bool given, const void *embedding,
                                  size_t n_bytes, struct err *e);
+    enum err_code (*drop_contexts)(struct store_conn *c, const struct store_context_key *key, struct err *e);
     enum err_code (*bulk_begin)(struct store_conn *c, struct store_bulk **out, struct err *e);
     enum err_code (*bulk_user)(struct store_bulk *b, struct store_text id, struct store_text profile,
                                struct err *e);

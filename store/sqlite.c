@@ -282,8 +282,7 @@ static enum err_code look(struct sqlite_conn *c, enum store_mode mode, int64_t *
     if (code)
         return code;
     code = check_identity(c, mode, version, e);
-    (void)sqlite3_exec(c->db, "COMMIT", NULL, NULL, NULL);
-    return code;
+    return code ? code : run_text(c, "COMMIT", "open", e); /* after a failure the connection is closed */
 }
 
 static enum err_code migrate(struct sqlite_conn *c, enum store_mode mode, struct err *e)
@@ -405,6 +404,7 @@ static const struct store_backend backend = {
     .put_interaction = sqlite_put_interaction,
     .put_item = sqlite_put_item,
     .put_context = sqlite_put_context,
+    .drop_contexts = sqlite_drop_contexts,
     .bulk_begin = sqlite_bulk_begin,
     .bulk_user = sqlite_bulk_user,
     .bulk_item = sqlite_bulk_item,

@@ -132,10 +132,10 @@ static enum err_code user_of(struct sqlite_bulk *b, struct store_text id, bool c
     enum err_code code = remember(&b->users, id, out, e);
     if (code || (*out)->key)
         return code;
-    code = sqlite_user_key(b->conn, id, &(*out)->key, NULL);
-    if (code == ERR_NOTFOUND)
-        return create ? write_user(b, *out, (struct store_text){NULL, 0}, e) : ERR_OK;
-    return code ? sqlite_user_key(b->conn, id, &(*out)->key, e) : ERR_OK;
+    code = sqlite_find_user(b->conn, id, &(*out)->key, e);
+    if (!code && (*out)->key == 0 && create)
+        code = write_user(b, *out, (struct store_text){NULL, 0}, e);
+    return code;
 }
 
 enum err_code sqlite_bulk_user(struct store_bulk *bulk, struct store_text id, struct store_text profile,
@@ -173,10 +173,10 @@ static enum err_code item_of(struct sqlite_bulk *b, struct store_text id, bool c
     enum err_code code = remember(&b->items, id, out, e);
     if (code || (*out)->key)
         return code;
-    code = sqlite_item_key_of(&b->conn->base, id, &(*out)->key, NULL);
-    if (code == ERR_NOTFOUND)
-        return create ? write_item(b, *out, &(struct store_item){.id = id}, e) : ERR_OK;
-    return code ? sqlite_item_key_of(&b->conn->base, id, &(*out)->key, e) : ERR_OK;
+    code = sqlite_find_item(b->conn, id, &(*out)->key, e);
+    if (!code && (*out)->key == 0 && create)
+        code = write_item(b, *out, &(struct store_item){.id = id}, e);
+    return code;
 }
 
 enum err_code sqlite_bulk_item(struct store_bulk *bulk, const struct store_item *item, struct err *e)

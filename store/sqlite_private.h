@@ -55,6 +55,8 @@ enum {
       "INSERT INTO items (id, title, categories, metadata, revision) VALUES (?1, ?2, ?3, ?4, ?5)")           \
     X(UPDATE_ITEM,                                                                                           \
       "UPDATE items SET title = ?2, categories = ?3, metadata = ?4, revision = ?5 WHERE item_key = ?1")      \
+    X(DROP_CONTEXTS,                                                                                         \
+      "DELETE FROM contexts WHERE kind = ?1 AND model = ?2 AND model_version = ?3 AND given = 0")            \
     X(PUT_CONTEXT,                                                                                           \
       "INSERT INTO contexts (id, kind, model, model_version, revision, given, embedding) "                   \
       "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id, kind, model, model_version) DO UPDATE SET "      \
@@ -113,7 +115,13 @@ enum err_code sqlite_run(struct sqlite_conn *c, sqlite3_stmt *s, const char *wha
 /* Ends a transaction where nothing can be done about a failure: a read, or a write that is given up. */
 void sqlite_end_quietly(struct sqlite_conn *c, enum sqlite_statement which);
 
-/* One number of a user: its key; ERR_NOTFOUND names the id. */
+/* The key of a user or an item; 0, which is no key, when there is none. */
+enum err_code sqlite_find_user(struct sqlite_conn *c, struct store_text id, int64_t *key,
+                               struct err *e) ERR_MUST_CHECK;
+enum err_code sqlite_find_item(struct sqlite_conn *c, struct store_text id, int64_t *key,
+                               struct err *e) ERR_MUST_CHECK;
+
+/* The key of a user; ERR_NOTFOUND names the id. */
 enum err_code sqlite_user_key(struct sqlite_conn *c, struct store_text id, int64_t *key,
                               struct err *e) ERR_MUST_CHECK;
 
@@ -146,6 +154,7 @@ enum err_code sqlite_put_interaction(struct store_conn *, struct store_text, str
 enum err_code sqlite_put_item(struct store_conn *, const struct store_item *, bool *, struct err *);
 enum err_code sqlite_put_context(struct store_conn *, const struct store_context_key *, struct store_text,
                                  int64_t, bool, const void *, size_t, struct err *);
+enum err_code sqlite_drop_contexts(struct store_conn *, const struct store_context_key *, struct err *);
 enum err_code sqlite_bulk_begin(struct store_conn *, struct store_bulk **, struct err *);
 enum err_code sqlite_bulk_user(struct store_bulk *, struct store_text, struct store_text, struct err *);
 enum err_code sqlite_bulk_item(struct store_bulk *, const struct store_item *, struct err *);

@@ -156,34 +156,45 @@ enum err_code sqlite_read_user(struct store_conn *conn, struct store_text id,
     return code;
 }
 
-enum err_code sqlite_item_key_of(struct store_conn *conn, struct store_text id, int64_t *key, struct err *e)
+static enum err_code find_key(struct sqlite_conn *c, enum sqlite_statement which, struct store_text id,
+                              int64_t *key, struct err *e)
 {
-    struct sqlite_conn *c = (struct sqlite_conn *)conn;
-    sqlite3_stmt *s = sqlite_statement(c, SQL_ITEM_KEY_OF);
+    sqlite3_stmt *s = sqlite_statement(c, which);
     sqlite_bind_text_view(s, 1, id);
     int rc = sqlite3_step(s);
-    if (rc == SQLITE_ROW)
-        *key = sqlite3_column_int64(s, 0);
-    enum err_code code = rc == SQLITE_ROW ? ERR_OK
-                         : rc == SQLITE_DONE
-                             ? err_set(e, ERR_NOTFOUND, "no item '%.*s'", (int)id.len, id.data)
-                             : sqlite_fail(c, rc, "read an item", e);
+    *key = rc == SQLITE_ROW ? sqlite3_column_int64(s, 0) : 0;
+    enum err_code code =
+        rc == SQLITE_ROW || rc == SQLITE_DONE ? ERR_OK : sqlite_fail(c, rc, "look an id up", e);
     sqlite3_reset(s);
     return code;
 }
 
+enum err_code sqlite_find_user(struct sqlite_conn *c, struct store_text id, int64_t *key, struct err *e)
+{
+    return find_key(c, SQL_USER_OF, id, key, e);
+}
+
+enum err_code sqlite_find_item(struct sqlite_conn *c, struct store_text id, int64_t *key, struct err *e)
+{
+    return find_key(c, SQL_ITEM_KEY_OF, id, key, e);
+}
+
 enum err_code sqlite_user_key(struct sqlite_conn *c, struct store_text id, int64_t *key, struct err *e)
 {
-    sqlite3_stmt *s = sqlite_statement(c, SQL_USER_OF);
-    sqlite_bind_text_view(s, 1, id);
-    int rc = sqlite3_step(s);
-    if (rc == SQLITE_ROW)
-        *key = sqlite3_column_int64(s, 0);
-    enum err_code code = rc == SQLITE_ROW ? ERR_OK
-                         : rc == SQLITE_DONE
-                             ? err_set(e, ERR_NOTFOUND, "no user '%.*s'", (int)id.len, id.data)
-                             : sqlite_fail(c, rc, "read a user", e);
-    sqlite3_reset(s);
+    enum err_code code = sqlite_find_user(c, id, key, e);
+    if (!code && *key == 0)
+        code = err_set(e, ERR_NOTFOUND, "no user '%.*s'", (int)id.len, id.data);
+    return code;
+}
+
+enum err_code sqlite_item_key_of(struct store_conn *conn, struct store_text id, int64_t *key, struct err *e)
+{
+    int64_t found;
+    enum err_code code = sqlite_find_item((struct sqlite_conn *)conn, id, &found, e);
+    if (!code && found == 0)
+        code = err_set(e, ERR_NOTFOUND, "no item '%.*s'", (int)id.len, id.data);
+    if (!code)
+        *key = found;
     return code;
 }
 

@@ -76,24 +76,23 @@ enum err_code sqlite_put_user(struct store_conn *conn, struct store_text id, str
                               int64_t *revision, bool *created, struct err *e)
 {
     struct sqlite_conn *c = conn_of(conn);
-    int64_t key = 0, change;
-    enum err_code found = sqlite_user_key(c, id, &key, NULL);
-    if (found && found != ERR_NOTFOUND)
-        return sqlite_user_key(c, id, &key, e);
-    enum err_code code = sqlite_new_change(c, "user", id, &change, e);
+    int64_t key, change;
+    enum err_code code = sqlite_find_user(c, id, &key, e);
+    if (!code)
+        code = sqlite_new_change(c, "user", id, &change, e);
     if (code)
         return code;
-    sqlite3_stmt *s = sqlite_statement(c, found ? SQL_INSERT_USER : SQL_UPDATE_USER);
-    if (found)
-        sqlite_bind_text_view(s, 1, id);
-    else
+    sqlite3_stmt *s = sqlite_statement(c, key ? SQL_UPDATE_USER : SQL_INSERT_USER);
+    if (key)
         sqlite3_bind_int64(s, 1, key);
+    else
+        sqlite_bind_text_view(s, 1, id);
     sqlite_bind_text_view(s, 2, profile);
     sqlite3_bind_int64(s, 3, change);
     code = sqlite_run(c, s, "write a user", e);
     if (!code) {
         *revision = change;
-        *created = found == ERR_NOTFOUND;
+        *created = key == 0;
     }
     return code;
 }
@@ -162,11 +161,9 @@ enum err_code sqlite_delete_user(struct store_conn *conn, struct store_text id, 
 /* The key of an item, made with its id alone when it is not known. */
 static enum err_code item_key_or_new(struct sqlite_conn *c, struct store_text id, int64_t *key, struct err *e)
 {
-    enum err_code code = sqlite_item_key_of(&c->base, id, key, NULL);
-    if (code == ERR_OK)
-        return ERR_OK;
-    if (code != ERR_NOTFOUND)
-        return sqlite_item_key_of(&c->base, id, key, e);
+    enum err_code code = sqlite_find_item(c, id, key, e);
+    if (code || *key)
+        return code;
     bool created;
     struct store_item item = {.id = id};
     code = sqlite_put_item(&c->base, &item, &created, e);
@@ -244,25 +241,24 @@ enum err_code sqlite_put_item(struct store_conn *conn, const struct store_item *
                               struct err *e)
 {
     struct sqlite_conn *c = conn_of(conn);
-    int64_t key = 0, change;
-    enum err_code found = sqlite_item_key_of(conn, item->id, &key, NULL);
-    if (found && found != ERR_NOTFOUND)
-        return sqlite_item_key_of(conn, item->id, &key, e);
-    enum err_code code = sqlite_new_change(c, "item", item->id, &change, e);
+    int64_t key, change;
+    enum err_code code = sqlite_find_item(c, item->id, &key, e);
+    if (!code)
+        code = sqlite_new_change(c, "item", item->id, &change, e);
     if (code)
         return code;
-    sqlite3_stmt *s = sqlite_statement(c, found ? SQL_INSERT_ITEM : SQL_UPDATE_ITEM);
-    if (found)
-        sqlite_bind_text_view(s, 1, item->id);
-    else
+    sqlite3_stmt *s = sqlite_statement(c, key ? SQL_UPDATE_ITEM : SQL_INSERT_ITEM);
+    if (key)
         sqlite3_bind_int64(s, 1, key);
+    else
+        sqlite_bind_text_view(s, 1, item->id);
     sqlite_bind_text_view(s, 2, item->title);
     sqlite_bind_text_view(s, 3, item->categories);
     sqlite_bind_text_view(s, 4, item->metadata);
     sqlite3_bind_int64(s, 5, change);
     code = sqlite_run(c, s, "write an item", e);
     if (!code)
-        *created = found == ERR_NOTFOUND;
+        *created = key == 0;
     return code;
 }
 
@@ -286,4 +282,15 @@ enum err_code sqlite_put_context(struct store_conn *conn, const struct store_con
     sqlite3_bind_int(s, 6, given);
     sqlite3_bind_blob64(s, 7, embedding, n_bytes, SQLITE_STATIC);
     return sqlite_run(c, s, "write a context", e);
+}
+
+enum err_code sqlite_drop_contexts(struct store_conn *conn, const struct store_context_key *key,
+                                   struct err *e)
+{
+    struct sqlite_conn *c = conn_of(conn);
+    sqlite3_stmt *s = sqlite_statement(c, SQL_DROP_CONTEXTS);
+    sqlite3_bind_text(s, 1, key->kind, -1, SQLITE_STATIC);
+    sqlite3_bind_text(s, 2, key->model, -1, SQLITE_STATIC);
+    sqlite3_bind_text(s, 3, key->model_version, -1, SQLITE_STATIC);
+    return sqlite_run(c, s, "drop a model's contexts", e);
 }

@@ -216,6 +216,11 @@ enum err_code store_put_context(struct store_conn *c, const struct store_context
     return code ? code : c->backend->put_context(c, key, id, revision, given, embedding, n_bytes, e);
 }
 
+enum err_code store_drop_contexts(struct store_conn *c, const struct store_context_key *key, struct err *e)
+{
+    return c->backend->drop_contexts(c, key, e);
+}
+
 /* ---- bulk ---- */
 
 enum err_code store_bulk_begin(struct store_conn *c, struct store_bulk **out, struct err *e)

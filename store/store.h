@@ -180,6 +180,11 @@ enum err_code store_put_context(struct store_conn *c, const struct store_context
                                 struct store_text id, int64_t revision, bool given, const void *embedding,
                                 size_t n_bytes, struct err *e) ERR_MUST_CHECK;
 
+/* Drops the contexts that an encoder made for a model and version (those given by callers stay), for a version that is trained
+ * anew under its old name. */
+enum err_code store_drop_contexts(struct store_conn *c, const struct store_context_key *key,
+                                  struct err *e) ERR_MUST_CHECK;
+
 /* ---- bulk: for imports inside one transaction; ids are remembered, changes are recorded once ---- */
 
 struct store_bulk;

@@ -162,9 +162,16 @@ static int by_id(const void *a, const void *b)
 
 static const char *id_of(const struct dump_rows *items, int64_t key)
 {
-    for (size_t i = 0; i < items->n; i++)
-        if (items->rows[i].key == key)
-            return items->rows[i].id;
+    size_t low = 0, high = items->n; /* they are still by key, as store_each_item gave them */
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (items->rows[middle].key == key)
+            return items->rows[middle].id;
+        if (items->rows[middle].key < key)
+            low = middle + 1;
+        else
+            high = middle;
+    }
     return "no such item";
 }
 

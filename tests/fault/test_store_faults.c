@@ -1,0 +1,429 @@
+/* The store without memory, on a full disk, on a disk that fails: every allocation and file operation of each
+ * kind of work fails once, alone or with all after it. Then the code must be the right one, the file must
+ * hold all of the transaction or nothing, and the work must succeed as soon as the fault is gone. */
+#include "base/mem.h"
+#include "tests/support/sqlite_faults.h"
+#include "tests/support/store_fixture.h"
+
+#include <check.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- the faults ---- */
+
+static const struct source {
+    const char *name;
+    enum sqlite_fault kind; /* FAULT_NONE: our own allocations */
+    enum err_code code;
+} sources[] = {
+    {"our memory", FAULT_NONE, ERR_NOMEM},     {"its memory", FAULT_ALLOCATION, ERR_NOMEM},
+    {"full disk", FAULT_WRITE_FULL, ERR_FULL}, {"write error", FAULT_WRITE_ERROR, ERR_IO},
+    {"sync error", FAULT_SYNC, ERR_IO},        {"truncate error", FAULT_TRUNCATE, ERR_IO},
+    {"open error", FAULT_OPEN, ERR_IO},        {"read error", FAULT_READ, ERR_IO},
+    {"delete error", FAULT_DELETE, ERR_IO},    {"shared memory error", FAULT_SHARED_MEMORY, ERR_IO}};
+enum { N_SOURCES = sizeof sources / sizeof *sources };
+
+static void arm(const struct source *s, long n, bool persistent)
+{
+    if (s->kind == FAULT_NONE)
+        mem_fail_at(n, persistent);
+    else
+        sqlite_faults_arm(s->kind, n, persistent);
+}
+
+/* Turns the fault off; whether it came. */
+static bool disarm(const struct source *s, long n)
+{
+    bool fired = s->kind == FAULT_NONE ? mem_count() >= n : sqlite_faults_disarm();
+    mem_fail_at(0, 0);
+    return fired;
+}
+
+/* ---- the work ---- */
+
+static struct store_fixture f;
+static void *pristine; /* the file before the work */
+static size_t pristine_bytes;
+static char *before, *after; /* its content, and the content once the work is done */
+
+static struct store_text text(const char *s)
+{
+    return store_fixture_text(s);
+}
+
+static enum err_code write_some(struct store_conn *c, struct err *e)
+{
+    static char profile[9000]; /* overflow pages */
+    memset(profile, 'p', sizeof profile - 1);
+    int64_t revision;
+    bool flag;
+    struct store_item item = {.id = text("titled"), .title = text("T"), .metadata = text("{}")};
+    enum err_code code = store_begin(c, e);
+    if (!code)
+        code = store_put_user(c, text("new"), text(profile), &revision, &flag, e);
+    for (int i = 0; i < 20 && !code; i++) {
+        char id[16];
+        (void)snprintf(id, sizeof id, "n%d", i % 15);
+        code = store_put_interaction(c, text(i % 2 ? "new" : "ann"), text(id), 1, 2, i, NULL, e);
+    }
+    if (!code)
+        code = store_touch_user(c, text("ann"), &revision, e);
+    if (!code)
+        code = store_put_context(c, &store_fixture_key, text("ann"), revision, true, profile, 8000, e);
+    if (!code)
+        code = store_put_item(c, &item, &flag, e);
+    if (!code)
+        code = store_clear_user(c, text("bob"), e);
+    if (!code)
+        code = store_delete_user(c, text("carl"), e);
+    if (!code)
+        return store_commit(c, e);
+    store_rollback(c);
+    return code;
+}
+
+static enum err_code write_bulk(struct store_conn *c, struct err *e)
+{
+    struct store_bulk *b = NULL;
+    enum err_code code = store_begin(c, e);
+    if (!code)
+        code = store_bulk_begin(c, &b, e);
+    for (int i = 0; i < 1200 && !code; i++) {
+        char user[16], item[16];
+        (void)snprintf(user, sizeof user, "u%d", i / 4);
+        (void)snprintf(item, sizeof item, "i%d", i % 600);
+        code = store_bulk_interaction(b, text(i % 100 ? user : "ann"), text(item), 1, NAN, i, e);
+    }
+    if (!code)
+        code = store_bulk_user(b, text("u5"), text("{\"a\":1}"), e);
+    if (b && !code)
+        code = store_bulk_end(b, e);
+    else
+        store_bulk_abandon(b);
+    if (!code)
+        return store_commit(c, e);
+    store_rollback(c);
+    return code;
+}
+
+struct sums {
+    int64_t users, items, interactions, changes;
+    size_t bytes;
+};
+
+static bool sum_user(void *arg, int64_t key, struct store_text id, struct store_text profile,
+                     int64_t revision)
+{
+    struct sums *s = arg;
+    s->users += key + revision;
+    s->bytes += id.len + profile.len;
+    return true;
+}
+
+static bool sum_item(void *arg, const struct store_item *item)
+{
+    struct sums *s = arg;
+    s->items += item->key + item->revision;
+    s->bytes += item->id.len + item->title.len + item->categories.len + item->metadata.len;
+    return true;
+}
+
+static bool sum_interaction(void *arg, int64_t key, const struct store_interaction *x)
+{
+    ((struct sums *)arg)->interactions += key + x->item_key + x->timestamp;
+    return true;
+}
+
+static bool sum_change(void *arg, int64_t change, enum store_change_kind kind, struct store_text id)
+{
+    ((struct sums *)arg)->changes += change + (int)kind + (int)id.len;
+    return true;
+}
+
+/* Every read there is; what it saw must be the same each time. */
+static enum err_code read_all(struct store_conn *c, struct err *e)
+{
+    static struct sums wanted;
+    struct sums s = {0};
+    struct store_user u = {0};
+    struct store_counts counts;
+    int64_t key, last;
+    bool changed;
+    enum err_code code = store_ping(c, e);
+    if (!code)
+        code = store_poll(c, &changed, e);
+    if (!code)
+        code = store_read_user(c, text("ann"), &store_fixture_key, &u, e);
+    if (!code)
+        ck_assert(u.n_interactions == 500 && u.embedding.len == 6000 && u.profile.len == 7000);
+    if (!code)
+        code = store_item_key_of(c, text("i7"), &key, e);
+    if (!code)
+        code = store_each_user(c, sum_user, &s, e);
+    if (!code)
+        code = store_each_item(c, 0, sum_item, &s, e);
+    if (!code)
+        code = store_each_interaction(c, sum_interaction, &s, e);
+    if (!code)
+        code = store_last_change(c, &last, e);
+    if (!code)
+        code = store_changes(c, 3, sum_change, &s, e);
+    if (!code)
+        code = store_count(c, &counts, e);
+    if (!code && wanted.users == 0)
+        wanted = s;
+    if (!code)
+        ck_assert_mem_eq(&s, &wanted, sizeof s);
+    store_user_fini(&u);
+    return code;
+}
+
+static const char *backup_path(void)
+{
+    static char path[128];
+    (void)snprintf(path, sizeof path, "%s/backup.db", f.dir);
+    return path;
+}
+
+static enum err_code back_up(struct store_conn *c, struct err *e)
+{
+    return store_backup(c, backup_path(), e);
+}
+
+/* Whether the backup is whole, or there is none, as the code said; and removes it. */
+static void check_backup(bool wanted)
+{
+    ck_assert_int_eq(access(backup_path(), F_OK) == 0, wanted);
+    if (!wanted)
+        return;
+    struct store *s;
+    struct store_conn *copy;
+    STORE_OK(store_open(backup_path(), STORE_READ_WRITE, &s, &e));
+    STORE_OK(store_connect(s, &copy, &e));
+    char *copied = store_fixture_dump(copy);
+    ck_assert_str_eq(copied, before);
+    mem_free(copied);
+    store_disconnect(copy);
+    store_close(s);
+    ck_assert_int_eq(unlink(backup_path()), 0);
+}
+
+static const struct work {
+    const char *name;
+    enum err_code (*run)(struct store_conn *c, struct err *e);
+} works[] = {{"read", read_all}, {"write", write_some}, {"bulk", write_bulk}, {"backup", back_up}};
+enum { N_WORKS = sizeof works / sizeof *works };
+
+/* ---- the file before and after ---- */
+
+static void open_fixture(void)
+{
+    STORE_OK(store_open(f.path, STORE_READ_WRITE, &f.store, &e));
+    STORE_OK(store_connect(f.store, &f.conn, &e));
+}
+
+static void fill(void)
+{
+    static char profile[7001], embedding[6000];
+    memset(profile, 'q', sizeof profile - 1);
+    memset(embedding, 'v', sizeof embedding);
+    for (int i = 0; i < 3; i++)
+        store_fixture_user(f.conn, (const char *const[]){"ann", "bob", "carl"}[i], profile);
+    STORE_OK(store_begin(f.conn, &e));
+    for (int i = 0; i < 500; i++) {
+        char id[16];
+        (void)snprintf(id, sizeof id, "i%d", i);
+        for (int k = 0; k < (i < 20 ? 3 : 1); k++)
+            STORE_OK(store_put_interaction(f.conn, text((const char *const[]){"ann", "bob", "carl"}[k]),
+                                           text(id), 1, NAN, i % 50, NULL, &e));
+    }
+    STORE_OK(
+        store_put_context(f.conn, &store_fixture_key, text("ann"), 1, true, embedding, sizeof embedding, &e));
+    STORE_OK(store_put_context(f.conn, &store_fixture_key, text("carl"), 1, true, embedding, sizeof embedding,
+                               &e));
+    STORE_OK(store_commit(f.conn, &e));
+}
+
+static void restore(void)
+{
+    char name[128];
+    store_fixture_close(&f);
+    for (int i = 0; i < 3; i++) {
+        (void)snprintf(name, sizeof name, "%s%s", f.path,
+                       (const char *const[]){"-wal", "-shm", "-journal"}[i]);
+        (void)unlink(name);
+    }
+    store_fixture_write_file(f.path, pristine, pristine_bytes);
+}
+
+static void start_with(const struct work *w)
+{
+    store_fixture_start(&f);
+    fill();
+    before = store_fixture_dump(f.conn);
+    store_fixture_close(&f);
+    pristine = store_fixture_read_file(f.path, &pristine_bytes);
+    open_fixture();
+    STORE_OK(w->run(f.conn, &e));
+    if (w->run == back_up)
+        check_backup(true);
+    after = store_fixture_dump(f.conn);
+    restore();
+}
+
+static void stop(void)
+{
+    store_fixture_stop(&f);
+    mem_free(before);
+    mem_free(after);
+    free(pristine);
+}
+
+static void assert_backup(const struct work *w, enum err_code code)
+{
+    if (w->run == back_up)
+        check_backup(code == ERR_OK);
+}
+
+static void assert_content(const char *wanted, const char *when, const struct source *s, long n)
+{
+    char *now = store_fixture_dump(f.conn);
+    ck_assert_msg(strcmp(now, wanted) == 0, "%s %ld: not the content %s", s->name, n, when);
+    mem_free(now);
+}
+
+static void assert_code(const struct source *s, long n, enum err_code code, const struct err *e)
+{
+    ck_assert_msg(code == s->code, "%s %ld: %s (%s)", s->name, n, err_name(code), e->text);
+    ck_assert_int_eq(e->code, code);
+    ck_assert_uint_gt(strlen(e->text), 10);
+}
+
+/* ---- tests ---- */
+
+/* Steps wider and wider: the first faults one by one, thousands of them by samples. */
+static long next(long n)
+{
+    return n + 1 + n / 6;
+}
+
+/* The fault strikes work on an open connection; the same connection must then be as good as before. */
+static void strike_work(const struct work *w, const struct source *s, bool persistent)
+{
+    bool fired = true;
+    start_with(w);
+    for (long n = 1; fired; n = next(n)) {
+        struct err why = {0};
+        open_fixture();
+        arm(s, n, persistent);
+        enum err_code code = w->run(f.conn, &why);
+        fired = disarm(s, n);
+        ck_assert(fired || !code);
+        assert_backup(w, code);
+        if (code)
+            assert_code(s, n, code, &why);
+        assert_content(code ? before : after, code ? "before the work" : "after it", s, n);
+        if (code)
+            STORE_OK(w->run(f.conn, &e));
+        if (code)
+            assert_backup(w, ERR_OK);
+        assert_content(after, "after it was done again", s, n);
+        store_fixture_reopen(&f);
+        assert_content(after, "after it, opened again", s, n);
+        restore();
+    }
+    stop();
+}
+
+/* The fault strikes while the store is opened, used and closed; the file must be good for the next process.
+ */
+static void strike_life(const struct work *w, const struct source *s, bool persistent)
+{
+    bool fired = true;
+    start_with(w);
+    for (long n = 1; fired; n = next(n)) {
+        struct err why = {0};
+        struct store_conn *c = NULL;
+        struct store *store = NULL;
+        arm(s, n, persistent);
+        enum err_code code = store_open(f.path, STORE_READ_WRITE, &store, &why);
+        if (!code)
+            code = store_connect(store, &c, &why);
+        if (!code)
+            code = w->run(c, &why);
+        store_disconnect(c);
+        store_close(store);
+        fired = disarm(s, n);
+        assert_backup(w, code);
+        if (code)
+            assert_code(s, n, code, &why);
+        open_fixture();
+        assert_content(code ? before : after, code ? "before the work" : "after it", s, n);
+        restore();
+    }
+    stop();
+}
+
+START_TEST(test_work_that_meets_a_fault_leaves_nothing_and_succeeds_later)
+{
+    const struct source *s = &sources[_i % N_SOURCES];
+    for (int i = 0; i < N_WORKS; i++)
+        strike_work(&works[i], s, _i >= N_SOURCES);
+}
+END_TEST
+
+START_TEST(test_a_fault_in_the_life_of_a_store_leaves_a_sound_file)
+{
+    const struct source *s = &sources[_i % N_SOURCES];
+    for (int i = 0; i < N_WORKS; i++)
+        strike_life(&works[i], s, _i >= N_SOURCES);
+}
+END_TEST
+
+START_TEST(test_a_new_store_that_could_not_be_made_can_be_made_later)
+{
+    const struct source *s = &sources[_i % N_SOURCES];
+    bool fired = true;
+    for (long n = 1; fired; n++) {
+        struct err why = {0};
+        struct store *store = NULL;
+        struct store_conn *c = NULL;
+        store_fixture_folder(&f);
+        arm(s, n, _i >= N_SOURCES);
+        enum err_code code = store_open(f.path, STORE_CREATE, &store, &why);
+        if (!code)
+            code = store_connect(store, &c, &why);
+        store_disconnect(c);
+        store_close(store);
+        fired = disarm(s, n);
+        ck_assert(fired || !code);
+        if (code)
+            assert_code(s, n, code, &why);
+        STORE_OK(store_open(f.path, STORE_CREATE, &f.store, &e));
+        STORE_OK(store_connect(f.store, &f.conn, &e));
+        assert_content("", "of a new store", s, n);
+        STORE_OK(write_bulk(f.conn, &e));
+        store_fixture_stop(&f);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    sqlite_faults_install();
+    Suite *suite = suite_create("store faults");
+    TCase *tc = tcase_create("faults");
+    tcase_set_timeout(tc, 600);
+    tcase_add_loop_test(tc, test_work_that_meets_a_fault_leaves_nothing_and_succeeds_later, 0, 2 * N_SOURCES);
+    tcase_add_loop_test(tc, test_a_fault_in_the_life_of_a_store_leaves_a_sound_file, 0, 2 * N_SOURCES);
+    tcase_add_loop_test(tc, test_a_new_store_that_could_not_be_made_can_be_made_later, 0, 2 * N_SOURCES);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? 1 : 0;
+}
