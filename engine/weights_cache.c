@@ -437,14 +437,14 @@ enum err_code weights_cache_acquire(struct weights_cache *c, const void *key, si
     return ERR_OK;
 }
 
-void weights_cache_drop(struct weights_cache *c, const void *key, size_t key_len)
+void weights_cache_drop_older(struct weights_cache *c, const void *key, size_t key_len, int64_t revision)
 {
     uint64_t hash = hash_bytes(c->seed, key, key_len);
     struct shard *s = shard_of(c, hash);
     struct entry *removed = NULL;
     (void)pthread_mutex_lock(&s->lock);
     struct entry **link = c->n_buckets ? find(c, s, hash, key, key_len) : NULL;
-    if (link && *link) {
+    if (link && *link && (*link)->weights->revision < revision) {
         remove_entry(c, s, link, &removed);
         count(s, DROPPED, 1);
     }
@@ -453,6 +453,11 @@ void weights_cache_drop(struct weights_cache *c, const void *key, size_t key_len
         unlist(s, f);
     (void)pthread_mutex_unlock(&s->lock);
     free_entries(removed);
+}
+
+void weights_cache_drop(struct weights_cache *c, const void *key, size_t key_len)
+{
+    weights_cache_drop_older(c, key, key_len, INT64_MAX);
 }
 
 void weights_cache_clear(struct weights_cache *c)

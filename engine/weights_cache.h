@@ -50,6 +50,10 @@ enum err_code weights_cache_acquire(struct weights_cache *c, const void *key, si
                                     weights_make_fn *make, void *arg, struct weights **out, bool *hit,
                                     struct err *e) ERR_MUST_CHECK;
 
+/* Forgets the weights of a key that were made from an older revision than this one; newer ones stay. A making under
+ * way is marked whatever it reads. */
+void weights_cache_drop_older(struct weights_cache *c, const void *key, size_t key_len, int64_t revision);
+
 /* Forgets one key, or all. */
 void weights_cache_drop(struct weights_cache *c, const void *key, size_t key_len);
 void weights_cache_clear(struct weights_cache *c);

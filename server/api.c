@@ -51,20 +51,11 @@ static void check_token(struct api *api, struct request *r)
                    given.data ? "the token is not valid here" : "send Authorization: Bearer TOKEN");
 }
 
-/* The media type without its parameters. */
-static bool type_is(struct store_text type, const char *wanted)
-{
-    size_t n = strlen(wanted);
-    if (!type.data || type.len < n || strncasecmp(type.data, wanted, n) != 0)
-        return false;
-    return type.len == n || type.data[n] == ';' || type.data[n] == ' ';
-}
-
 static void check_type(struct request *r)
 {
-    if (r->route->body == BODY_NONE || type_is(r->content_type, "application/json"))
+    if (r->route->body == BODY_NONE || request_type_is(r, "application/json", "+json"))
         return;
-    if (r->route->body == BODY_JSON_OR_NDJSON && type_is(r->content_type, "application/x-ndjson"))
+    if (r->route->body == BODY_JSON_OR_NDJSON && request_type_is(r, "application/x-ndjson", NULL))
         return;
     problem_answer(r, PROBLEM_MEDIA_TYPE, NULL, "send Content-Type: application/json%s",
                    r->route->body == BODY_JSON_OR_NDJSON ? " or application/x-ndjson" : "");
@@ -93,14 +84,29 @@ static const char *printed_method(const struct request *r)
     return r->method && r->method[strspn(r->method, letters)] == '\0' ? r->method : "";
 }
 
+/* The path as it was sent, still percent-encoded, without its query; long ones are cut. */
+static void log_path(struct buf *line, const struct request *r)
+{
+    enum { MOST_PATH_BYTES = 1024 };
+    size_t n = strcspn(r->raw_target, "?");
+    buf_addc(line, '"');
+    for (size_t i = 0; i < n && i < MOST_PATH_BYTES; i++) {
+        char c = r->raw_target[i];
+        buf_addc(line, c > ' ' && c < 127 && c != '"' && c != '\\' ? c : '?');
+    }
+    buf_addc(line, '"');
+}
+
 static void log_access(const struct request *r, int64_t ns)
 {
     struct buf line;
     buf_init(&line, LOG_LINE_BYTES - 1);
     buf_addf(&line, "{\"time\":%.3f,\"request_id\":", (double)clock_unix_ms() / 1e3);
     buf_add_json_string(&line, r->id, strlen(r->id));
-    buf_addf(&line, ",\"method\":\"%s\",\"route\":\"%s\",\"status\":%d,\"seconds\":%.6f,\"cache\":%s%s%s}",
-             printed_method(r), r->route ? r->route->pattern : "", r->status, (double)ns / 1e9,
+    buf_addf(&line, ",\"method\":\"%s\",\"path\":", printed_method(r));
+    log_path(&line, r);
+    buf_addf(&line, ",\"route\":\"%s\",\"status\":%d,\"bytes\":%zu,\"seconds\":%.6f,\"cache\":%s%s%s}",
+             r->route ? r->route->pattern : "", r->status, r->answer_bytes, (double)ns / 1e9,
              r->cache ? "\"" : "", r->cache ? r->cache : "null", r->cache ? "\"" : "");
     const char *text = buf_text(&line);
     if (text)
@@ -197,6 +203,10 @@ static void refuse_weights(struct api_thread *t, struct request *r, struct store
             r, PROBLEM_UNKNOWN_USER, NULL,
             "no user '%.*s'; register one with PUT /v1/admin/users/{user}, or ask with cold_start=true",
             (int)user.len, user.data);
+        return;
+    }
+    if (e->code == ERR_CONFLICT) { /* from context_of_user */
+        problem_answer(r, PROBLEM_ENCODER_MISSING, NULL, "%s", e->text);
         return;
     }
     METRICS_ADD(t->api->metrics, store_errors,

@@ -6,8 +6,9 @@
 #include "server/json_in.h"
 #include "server/problem.h"
 
-/* Beyond this many rows the call goes to a worker, so that others on the connection's thread do not wait. */
-enum { MOST_ROWS_AT_ONCE = 512 };
+/* Beyond this many rows, or bytes to parse, the call goes to a worker, so that others on the connection's thread do
+ * not wait. */
+enum { MOST_ROWS_AT_ONCE = 512, MOST_BYTES_AT_ONCE = 32 * 1024 };
 
 static bool read_items(struct api_thread *t, struct request *r, size_t slot, const json_t *items,
                        uint32_t *indices)
@@ -89,6 +90,8 @@ enum route_next api_predict_post(struct api_thread *t, struct request *r, bool m
     struct weights *w = NULL;
     bool cold;
     size_t slot;
+    if (!may_block && r->body.len > MOST_BYTES_AT_ONCE)
+        return ROUTE_NEEDS_WORKER;
     if (!api_user_id(r, 2, &user) || !api_model_slot(t, r, &slot))
         return ROUTE_DONE;
     json_t *root = json_in_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);

@@ -2,6 +2,8 @@
 #include "server/api.h"
 
 #include "schema/schema.h"
+#include "server/watcher.h"
+
 #include <string.h>
 
 enum route_next api_health_get(struct api_thread *t, struct request *r, bool may_block)
@@ -12,24 +14,19 @@ enum route_next api_health_get(struct api_thread *t, struct request *r, bool may
     return ROUTE_DONE;
 }
 
-/* Ready means: models are loaded, the store answers, and nobody asked us to stop. */
+/* Ready means: models are loaded, the store answers, and nobody asked us to stop. It is answered without a worker: a
+ * queue that is full for a moment must not take a replica, and then the next, out of the balance. */
 enum route_next api_ready_get(struct api_thread *t, struct request *r, bool may_block)
 {
-    struct err e = {0};
+    (void)may_block;
     if (atomic_load(&t->api->draining) || !atomic_load(&t->api->ready)) {
         buf_addf(request_answer(r, 503, request_json), "{\"status\":\"%s\"}",
                  atomic_load(&t->api->draining) ? "draining" : "starting");
         return ROUTE_DONE;
     }
-    if (!may_block)
-        return ROUTE_NEEDS_WORKER;
-    if (store_ping(t->conn, &e)) {
-        METRICS_ADD(t->api->metrics, store_errors, 1);
-        struct buf *out = request_answer(r, 503, request_json);
-        buf_adds(out, "{\"status\":\"store failed\"}");
-        return ROUTE_DONE;
-    }
-    buf_adds(request_answer(r, 200, request_json), "{\"status\":\"ready\"}");
+    bool answers = watcher_store_answers(t->api->serving);
+    buf_addf(request_answer(r, answers ? 200 : 503, request_json), "{\"status\":\"%s\"}",
+             answers ? "ready" : "store failed");
     return ROUTE_DONE;
 }
 

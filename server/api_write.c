@@ -12,7 +12,6 @@
 
 #include <math.h>
 #include <string.h>
-#include <strings.h>
 
 /* ---- bodies ---- */
 
@@ -338,8 +337,7 @@ enum route_next api_admin_users_post(struct api_thread *t, struct request *r, bo
     size_t slot;
     if (!api_model_slot(t, r, &slot))
         return ROUTE_DONE;
-    bool lines =
-        r->content_type.len >= 20 && strncasecmp(r->content_type.data, "application/x-ndjson", 20) == 0;
+    bool lines = request_type_is(r, "application/x-ndjson", NULL);
     if (buf_text(&r->body) && (lines ? read_users_ndjson(t, r, &b, slot) : read_users_json(t, r, &b, slot))) {
         if (update_register(t, b.list, b.n, &fault, &e)) {
             refuse_update(t, r, "users", &fault, &e);

@@ -1,9 +1,9 @@
 /* hypernet serve: the order of start and of stop.
  *
  *   start: tokens, store, models, HTTP threads and workers, watcher; then "listening on URL" and readiness
- *   stop (SIGTERM, SIGINT): readiness turns, answers say Connection: close, for --drain-seconds; then no new
- * connection is taken, what is under way ends, threads are joined, the store is closed. A second signal ends
- * at once. */
+ *   stop (SIGTERM, SIGINT): readiness turns, answers say Connection: close, for --drain-seconds or until a
+ * second signal; then no new connection is taken, what is under way ends (for --request-timeout at most, or
+ * until another signal, which ends the process), threads are joined, the store is closed. */
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -20,6 +20,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 struct settings {
@@ -48,15 +49,24 @@ static enum err_code read_token(const char *path, char out[256], struct err *e)
     FILE *f = fopen(path, "re");
     if (!f)
         return err_set(e, ERR_IO, "token file %s: %s", path, strerror(errno));
-    char line[512] = "";
-    bool read = fgets(line, sizeof line, f) != NULL;
+    char text[512];
+    size_t n = fread(text, 1, sizeof text - 1, f), start = 0;
     (void)fclose(f);
-    line[strcspn(line, "\r\n")] = '\0';
-    size_t n = strlen(line);
-    if (!read || n < LEAST_TOKEN_BYTES || n >= 256)
-        return err_set(e, ERR_INVALID, "token file %s: a token is one line of %d to 255 bytes", path,
-                       LEAST_TOKEN_BYTES);
-    memcpy(out, line, n + 1);
+    text[n] = '\0';
+    while (n > 0 && memchr(" \t\r\n", text[n - 1], 4))
+        n--;
+    while (start < n && memchr(" \t", text[start], 2))
+        start++;
+    n -= start;
+    bool printable = true;
+    for (size_t i = start; i < start + n; i++)
+        printable = printable && text[i] > ' ' && text[i] < 127;
+    if (n < LEAST_TOKEN_BYTES || n >= 256 || !printable)
+        return err_set(e, ERR_INVALID,
+                       "token file %s: a token is one line of %d to 255 characters, none of them a space",
+                       path, LEAST_TOKEN_BYTES);
+    memcpy(out, text + start, n);
+    out[n] = '\0';
     return ERR_OK;
 }
 
@@ -98,7 +108,32 @@ static bool wait_signal(const sigset_t *set, int64_t most_s)
     return sigtimedwait(set, NULL, &most) > 0;
 }
 
+/* From here on a signal ends the process, as if nobody handled it. */
+static void leave_signals(const sigset_t *set)
+{
+    (void)signal(SIGTERM, SIG_DFL);
+    (void)signal(SIGINT, SIG_DFL);
+    (void)pthread_sigmask(SIG_UNBLOCK, set, NULL);
+}
+
 /* ---- running ---- */
+
+/* Each connection is a file: asks the system for as many as the options allow, within what it may give. */
+static void allow_files(size_t n_connections)
+{
+    enum { OTHER_FILES = 256 }; /* models, store, log, epoll */
+    struct rlimit most;
+    if (getrlimit(RLIMIT_NOFILE, &most))
+        return;
+    rlim_t want = n_connections + OTHER_FILES;
+    if (most.rlim_cur < want) {
+        most.rlim_cur = want < most.rlim_max ? want : most.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &most);
+    }
+    if (most.rlim_cur < want)
+        log_line(LOG_WARN, "this process may open %llu files, too few for --max-connections %zu",
+                 (unsigned long long)most.rlim_cur, n_connections);
+}
 
 static enum err_code check_tokens(const struct settings *s, struct api *api, struct err *e)
 {
@@ -123,7 +158,8 @@ static void drain(const struct settings *s, struct api *api, const sigset_t *set
     atomic_store(&api->draining, true);
     log_line(LOG_INFO, "stopping: not ready any more, draining for %lld s", (long long)s->drain_s);
     if (wait_signal(set, s->drain_s))
-        log_line(LOG_WARN, "a second signal: ending at once");
+        log_line(LOG_WARN, "a second signal: not waiting any longer");
+    leave_signals(set);
 }
 
 static enum err_code run(const struct settings *s, struct api *api, const sigset_t *set, struct err *e)
@@ -137,6 +173,7 @@ static enum err_code run(const struct settings *s, struct api *api, const sigset
                                  .timeout_s = (unsigned)s->timeout_s};
     struct http_server *http;
     struct watcher *watcher;
+    allow_files(config.max_connections);
     enum err_code code = watcher_start(api->serving, api->metrics, &watcher, e);
     if (code)
         return code;
@@ -161,6 +198,7 @@ static enum err_code serve(const struct settings *s, struct err *e)
     struct store *store = NULL;
     sigset_t set;
     take_signals(&set);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of the store, not the end */
     enum err_code code = check_tokens(s, &api, e);
     if (!code)
         code = store_open(s->store, STORE_CREATE, &store, e);

@@ -108,6 +108,12 @@ enum err_code context_of_user(struct context_maker *k, const struct item_table *
     size_t want = k->model->spec.d_context * sizeof(float);
     bool stored =
         user->embedding.len > 0 && (user->embedding_given || user->embedding_revision == user->revision);
+    if (!stored && !k->model->spec.encoder.present)
+        return err_set(
+            e, ERR_CONFLICT,
+            "the user has no embedding for model '%s' version '%s', which makes no contexts itself; "
+            "register the user with one",
+            k->model->spec.name, k->model->spec.version);
     if (!stored)
         return context_encode(k, items, user, c, e);
     if (user->embedding.len != want)

@@ -22,7 +22,8 @@ enum err_code context_encode(struct context_maker *k, const struct item_table *i
                              const struct store_user *user, const float **c, struct err *e) ERR_MUST_CHECK;
 
 /* The context that answers for a user now: the given embedding; else the stored one when it is as new as the
- * user; else encoded. ERR_INVALID when the stored bytes have the wrong length. */
+ * user; else encoded. ERR_CORRUPT when the stored bytes have the wrong length; ERR_CONFLICT when there is none and the
+ * model has no encoder. */
 enum err_code context_of_user(struct context_maker *k, const struct item_table *items,
                               const struct store_user *user, const float **c, struct err *e) ERR_MUST_CHECK;
 

@@ -1,11 +1,12 @@
 /* How a request lives here. libmicrohttpd calls `begin_request` with the raw target, then `handle` at the
  * headers, for each piece of the body, and at its end; `end_request` frees the state on every kind of end.
  *
- *   headers: route, token, media type and declared length are checked; a refusal waits for the end of the
- * body, which is thrown away (a client that is still sending would not read it), unless the declared length
- * is far beyond the limit end:     what is cached is answered at once, in this thread; what may block gets a
- * place in the queue, the connection is suspended, and only then is the job published; the worker resumes it
- * and `handle` queues the answer
+ * - Headers: route, token, media type and declared length are checked. A refusal waits for the end of the
+ *   body, which is thrown away, because a client that is still sending would hear of a broken pipe instead;
+ *   unless the client asked before sending (Expect: 100-continue) or the body is far beyond the limit.
+ * - End: what is cached is answered at once, in this thread; what may block gets a place in the queue, the
+ *   connection is suspended, and only then is the job published; the worker resumes it and `handle` queues the
+ *   answer.
  *
  * While draining, answers carry Connection: close, so that clients and proxies leave before the stop. */
 #include "server/http.h"
@@ -40,8 +41,7 @@ struct http_server {
     int socket;
 };
 
-/* A body of up to this many times the limit is read and thrown away, because a client that is still sending
- * when the connection closes hears of a broken pipe and not of the limit. */
+/* Of a refused body, up to this many times the limit is read and thrown away. */
 enum { MOST_THROWN_AWAY = 8 };
 
 /* What hangs on a connection while a request lasts. */
@@ -51,7 +51,9 @@ struct exchange {
     struct MHD_Connection *connection;
     bool begun;     /* headers were looked at */
     bool suspended; /* a worker has or had it */
-    bool not_read;  /* the body is too large to be even thrown away, or the client asked before sending it */
+    bool not_read;  /* refused before its body, which is not even thrown away */
+    size_t n_thrown_away;
+    int64_t queued_ns; /* when it was given to the workers */
 };
 
 /* ---- the state of a request ---- */
@@ -133,6 +135,7 @@ static enum MHD_Result queue_answer(struct exchange *x)
     struct request *r = x->request;
     size_t n = 0;
     char *bytes = buf_steal(&r->answer, &n);
+    r->answer_bytes = bytes ? n : 0;
     if (!bytes) { /* out of memory while the answer was written, or it passed its limit */
         n = 0;
         if (r->status < 500)
@@ -150,7 +153,7 @@ static enum MHD_Result queue_answer(struct exchange *x)
     MHD_add_response_header(answer, "X-Request-Id", r->id);
     if (r->cache)
         MHD_add_response_header(answer, "x-hypernet-cache", r->cache);
-    if (r->allow)
+    if (r->allow[0])
         MHD_add_response_header(answer, "Allow", r->allow);
     if (r->challenge)
         MHD_add_response_header(answer, "WWW-Authenticate", "Bearer realm=\"hypernet\"");
@@ -178,9 +181,16 @@ static enum err_code worker_start(void *arg, void **thread, struct err *e)
 static void worker_run(void *arg, void *thread, void *job)
 {
     struct exchange *x = job;
-    (void)arg;
-    METRICS_ADD(x->server->api->metrics, queued, -1);
-    (void)api_run(thread, x->request, true);
+    struct http_server *s = arg;
+    METRICS_ADD(s->api->metrics, queued, -1);
+    if (clock_monotonic_ns() - x->queued_ns > (int64_t)s->config.timeout_s * 1000000000) {
+        /* A suspended connection has no timeout of its own; who asked has given up, and others wait. */
+        METRICS_ADD(s->api->metrics, rejected_waited_too_long, 1);
+        problem_answer(x->request, PROBLEM_OVERLOADED, NULL,
+                       "no worker had time within %u s (--request-timeout)", s->config.timeout_s);
+    } else {
+        (void)api_run(thread, x->request, true);
+    }
     MHD_resume_connection(x->connection);
 }
 
@@ -200,6 +210,7 @@ static void hand_over(struct exchange *x)
         return;
     }
     x->suspended = true;
+    x->queued_ns = clock_monotonic_ns();
     METRICS_ADD(s->api->metrics, queued, 1);
     MHD_suspend_connection(x->connection);
     worker_submit(s->workers, x); /* from here on the exchange is the worker's until it resumes */
@@ -223,7 +234,6 @@ static void free_thread(void *thread)
     api_thread_free(thread);
 }
 
-/* Looks at the headers. False when the connection must be dropped. */
 static void look_at_headers(struct exchange *x, const char *method)
 {
     struct request *r = x->request;
@@ -237,8 +247,9 @@ static void look_at_headers(struct exchange *x, const char *method)
     unsigned long long declared = length.data ? strtoull(length.data, NULL, 10) : 0;
     if (!r->status && declared > x->server->config.max_body_bytes)
         r->body_too_large = true;
-    x->not_read = r->body_too_large && (declared / MOST_THROWN_AWAY > x->server->config.max_body_bytes ||
-                                        header(x->connection, "Expect").data);
+    x->not_read =
+        (r->status || r->body_too_large) && (declared / MOST_THROWN_AWAY > x->server->config.max_body_bytes ||
+                                             header(x->connection, "Expect").data);
 }
 
 static void answer_too_large(struct exchange *x)
@@ -247,12 +258,15 @@ static void answer_too_large(struct exchange *x)
                    x->server->config.max_body_bytes);
 }
 
-/* A piece of the body: kept, or thrown away when the answer is known already. */
+/* A piece of the body: kept, or thrown away when the answer is known already. A body without an end ends the
+ * connection. */
 static enum MHD_Result take_piece(struct exchange *x, const char *bytes, size_t n)
 {
     struct request *r = x->request;
-    if (r->status || r->body_too_large)
-        return MHD_YES;
+    if (r->status || r->body_too_large) {
+        x->n_thrown_away += n;
+        return x->n_thrown_away / MOST_THROWN_AWAY > x->server->config.max_body_bytes ? MHD_NO : MHD_YES;
+    }
     buf_add(&r->body, bytes, n);
     if (r->body.failed == ERR_LIMIT) {
         r->body_too_large = true;
@@ -289,7 +303,8 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
     if (!x->begun) {
         look_at_headers(x, method);
         if (x->not_read && *upload_size == 0) {
-            answer_too_large(x);
+            if (x->request->body_too_large)
+                answer_too_large(x);
             return queue_answer(x);
         }
         return MHD_YES;
@@ -378,7 +393,10 @@ enum err_code http_start(const struct http_config *config, struct api *api, stru
     s->api = api;
     s->socket = -1;
     struct worker_calls calls = {s, worker_start, worker_run, worker_stop};
-    pthread_key_create(&s->thread_key, free_thread);
+    if (pthread_key_create(&s->thread_key, free_thread)) {
+        mem_free(s);
+        return err_set(e, ERR_NOMEM, "no memory for the HTTP server's threads");
+    }
     enum err_code code = open_socket(s, e);
     if (!code)
         code = workers_start(config->n_workers, config->max_queue, &calls, &s->workers, e);

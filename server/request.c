@@ -6,6 +6,7 @@
 #include "base/mem.h"
 
 #include <string.h>
+#include <strings.h>
 
 const char request_json[] = "application/json";
 
@@ -49,7 +50,9 @@ static bool split_path(struct request *r, char *path, char *end)
             p++;
         if (p == from && p == end)
             break; /* "/" and a final slash */
-        if (r->n_segments == REQUEST_MAX_SEGMENTS || !decode(from, p, false, &r->segments[r->n_segments++]))
+        if (r->n_segments >= REQUEST_MAX_SEGMENTS)
+            r->n_segments = REQUEST_MAX_SEGMENTS + 1;
+        else if (!decode(from, p, false, &r->segments[r->n_segments++]))
             return false;
     }
     return true;
@@ -73,18 +76,32 @@ static bool split_query(struct request *r, char *query)
     return true;
 }
 
+/* The length of "http://host:port" in front of the path: the absolute form, which a server must take (RFC 9112,
+ * 3.2.2). */
+static size_t origin_len(const char *target)
+{
+    static const char scheme[] = "http://";
+    size_t n = sizeof scheme - 1;
+    return strncasecmp(target, scheme, n) == 0 ? n + strcspn(target + n, "/?") : 0;
+}
+
 struct request *request_new(const char *raw_target, size_t max_body_bytes)
 {
     struct request *r = mem_zalloc_array(1, sizeof *r);
-    if (!r || !(r->target = mem_strdup(raw_target))) {
+    size_t n = strlen(raw_target) + 1;
+    if (!r || !(r->raw_target = mem_alloc_array(2, n))) {
         mem_free(r);
         return NULL;
     }
+    r->target = r->raw_target + n;
+    memcpy(r->raw_target, raw_target, n);
+    memcpy(r->target, raw_target, n);
     r->start_ns = clock_monotonic_ns();
     buf_init(&r->body, max_body_bytes);
     buf_init(&r->answer, LIMIT_RESPONSE_BYTES);
-    char *path_end = r->target + strcspn(r->target, "?"), *query = *path_end ? path_end + 1 : path_end;
-    r->bad_target = !split_path(r, r->target, path_end) || !split_query(r, query);
+    char *path = r->target + origin_len(r->target);
+    char *path_end = path + strcspn(path, "?"), *query = *path_end ? path_end + 1 : path_end;
+    r->bad_target = !split_path(r, path, path_end) || !split_query(r, query);
     return r;
 }
 
@@ -92,10 +109,23 @@ void request_free(struct request *r)
 {
     if (!r)
         return;
-    mem_free(r->target);
+    mem_free(r->raw_target);
     buf_fini(&r->body);
     buf_fini(&r->answer);
     mem_free(r);
+}
+
+bool request_type_is(const struct request *r, const char *type, const char *suffix)
+{
+    const char *given = r->content_type.data;
+    if (!given)
+        return false;
+    size_t n = 0, n_suffix = suffix ? strlen(suffix) : 0;
+    while (n < r->content_type.len && given[n] != ';' && given[n] != ' ' && given[n] != '\t')
+        n++;
+    if (n == strlen(type) && strncasecmp(given, type, n) == 0)
+        return true;
+    return suffix && n > n_suffix && strncasecmp(given + n - n_suffix, suffix, n_suffix) == 0;
 }
 
 bool text_is(struct store_text text, const char *word)

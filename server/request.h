@@ -1,7 +1,7 @@
 /* request - one HTTP request and its answer, as the API sees them: no socket, no library type.
  * Layer: server; depends on base.      Threads: owned by one thread at a time (HTTP thread, then a worker,
- * then back). Memory: one block for the request, its target's copy, the body up to its limit, the answer up
- * to LIMIT_RESPONSE_BYTES. */
+ * then back). Memory: one block for the request, one for its target's copies, the body up to its limit, the
+ * answer up to LIMIT_RESPONSE_BYTES. */
 #ifndef SERVER_REQUEST_H
 #define SERVER_REQUEST_H
 
@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { REQUEST_MAX_SEGMENTS = 8, REQUEST_MAX_PARAMS = 32, REQUEST_ID_BYTES = 64 };
+enum { REQUEST_MAX_SEGMENTS = 8, REQUEST_MAX_PARAMS = 32, REQUEST_ID_BYTES = 64, REQUEST_ALLOW_BYTES = 48 };
 
 struct request_param {
     struct store_text name, value; /* percent-decoded */
@@ -22,10 +22,11 @@ struct request_param {
 struct route;
 
 struct request {
-    char *target;       /* a copy, decoded in place */
+    char *raw_target;   /* a copy of what was sent; one block with target */
+    char *target;       /* another copy, decoded in place */
     const char *method; /* borrowed from the connection */
-    bool bad_target;    /* a bad percent-encoding, too many segments or parameters */
-    size_t n_segments;
+    bool bad_target;    /* a bad percent-encoding, or too many parameters */
+    size_t n_segments;  /* more than REQUEST_MAX_SEGMENTS: the path is too deep to be kept */
     struct store_text segments[REQUEST_MAX_SEGMENTS]; /* of the path, percent-decoded */
     size_t n_params;
     struct request_param params[REQUEST_MAX_PARAMS];
@@ -40,10 +41,11 @@ struct request {
     int status;              /* 0: not answered yet */
     const char *answer_type; /* its Content-Type; static */
     struct buf answer;
-    const char *cache; /* "hit", "miss" or NULL: x-hypernet-cache */
-    const char *allow; /* of 405 and OPTIONS; static */
-    bool challenge;    /* WWW-Authenticate of 401 */
-    int retry_after_s; /* of 503; 0: none */
+    size_t answer_bytes;             /* of a body that was handed over to be sent */
+    const char *cache;               /* "hit", "miss" or NULL: x-hypernet-cache */
+    char allow[REQUEST_ALLOW_BYTES]; /* of 405 and OPTIONS; empty: none */
+    bool challenge;                  /* WWW-Authenticate of 401 */
+    int retry_after_s;               /* of 503; 0: none */
 };
 
 /* New request for a raw target ("/v1/users/a%2Fb?limit=5"); NULL when there is no memory. */
@@ -55,6 +57,9 @@ struct store_text request_param_of(const struct request *r, const char *name);
 
 /* Starts an answer: sets status and content type, empties the buffer; returns it. */
 struct buf *request_answer(struct request *r, int status, const char *content_type);
+
+/* Whether the media type, without its parameters, is this one, or ends with suffix ("+json"; NULL: none). */
+bool request_type_is(const struct request *r, const char *type, const char *suffix);
 
 bool text_is(struct store_text text, const char *word);
 

@@ -5,6 +5,7 @@
 #include "server/api.h"
 #include "server/problem.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const char *const no_params[] = {NULL};
@@ -53,16 +54,16 @@ static bool is_head_of(const struct request *r, const struct route *route)
     return strcmp(r->method, "HEAD") == 0 && strcmp(route->method, "GET") == 0;
 }
 
-/* The methods of the path of r, for Allow; static text. */
-static const char *methods_of(const struct request *r)
+/* Writes the methods of the path of r, for Allow. */
+static void list_methods(struct request *r)
 {
-    static const char *const texts[] = {"OPTIONS", "GET, HEAD, OPTIONS", "POST, OPTIONS",
-                                        "PUT, DELETE, OPTIONS"};
-    size_t which = 0;
+    size_t n = 0;
     for (size_t i = 0; i < n_routes; i++)
-        if (fits(routes[i].pattern, r))
-            which = strcmp(routes[i].method, "GET") == 0 ? 1 : strcmp(routes[i].method, "POST") == 0 ? 2 : 3;
-    return texts[which];
+        if (fits(routes[i].pattern, r) && n < sizeof r->allow)
+            n += (size_t)snprintf(r->allow + n, sizeof r->allow - n, "%s, %s", routes[i].method,
+                                  strcmp(routes[i].method, "GET") == 0 ? "HEAD, " : "");
+    if (n < sizeof r->allow)
+        (void)snprintf(r->allow + n, sizeof r->allow - n, "OPTIONS");
 }
 
 static bool params_known(struct request *r)
@@ -102,7 +103,7 @@ void route_find(struct request *r)
         problem_answer(r, PROBLEM_UNKNOWN_PATH, NULL, "the calls are listed at /openapi.json");
         return;
     }
-    r->allow = methods_of(r);
+    list_methods(r);
     if (strcmp(r->method, "OPTIONS") == 0)
         (void)request_answer(r, 204, NULL);
     else

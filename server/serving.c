@@ -44,8 +44,11 @@ static enum err_code ensure_items(const struct model *m, struct store_conn *c, s
     for (size_t i = 0; i < m->spec.n_items && !code; i++) {
         struct store_item item = {0};
         int64_t key;
+        struct err absent = {0};
         item.id.data = model_item_id(m, i, &item.id.len);
-        code = store_item_key_of(c, item.id, &key, NULL);
+        code = store_item_key_of(c, item.id, &key, &absent);
+        if (code && code != ERR_NOTFOUND)
+            (void)err_set(e, code, "%s", absent.text);
         if (code != ERR_NOTFOUND)
             continue;
         code = ERR_OK;
@@ -137,9 +140,9 @@ size_t serving_key(size_t slot, enum serving_kind kind, struct store_text id, ch
     return id.len + 2;
 }
 
-void serving_drop_user(struct serving *s, struct store_text id)
+void serving_drop_user(struct serving *s, struct store_text id, int64_t change)
 {
     char key[SERVING_KEY_BYTES];
     for (size_t i = 0; i < s->n_models; i++)
-        weights_cache_drop(s->cache, key, serving_key(i, SERVING_USER, id, key));
+        weights_cache_drop_older(s->cache, key, serving_key(i, SERVING_USER, id, key), change);
 }

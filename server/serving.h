@@ -27,6 +27,7 @@ struct serving {
     struct store *store;
     struct weights_cache *cache;
     int64_t opened_at; /* the store's last change before the items were read; the watcher goes on from it */
+    _Atomic int64_t store_read_ns; /* when the watcher last read the store (monotonic); 0: that failed */
     size_t n_models;
     struct served_model models[LIMIT_MODELS];
 };
@@ -46,8 +47,9 @@ enum err_code serving_reload_items(struct serving *s, struct store_conn *c, stru
 /* A reference to the newest item table of a model, and its generation. */
 struct item_table *serving_items(struct served_model *m, unsigned *generation);
 
-/* Forgets a user's cached weights of all models. */
-void serving_drop_user(struct serving *s, struct store_text id);
+/* Forgets a user's cached weights of all models that were made before a change (INT64_MAX: all of them). A user's
+ * revision is the number of its last change, so weights of that revision or a later one reflect it. */
+void serving_drop_user(struct serving *s, struct store_text id, int64_t change);
 
 /* The key of a context in the weight cache: one byte the model's slot, one the kind, then the id. */
 enum { SERVING_KEY_BYTES = LIMIT_ID_BYTES + 2 };

@@ -18,11 +18,11 @@ static enum err_code encode_for(struct api_thread *t, size_t slot, struct store_
     struct context_maker *maker;
     const float *c;
     enum err_code code = store_read_user(t->conn, id, &key, user, e);
-    if (code || user->embedding_given || !spec->encoder.present)
-        return code;
-    if (user->n_interactions > LIMIT_USER_INTERACTIONS)
+    if (!code && user->n_interactions > LIMIT_USER_INTERACTIONS)
         return err_set(e, ERR_LIMIT, "user '%.*s' would have %zu interactions; at most %d are kept",
                        (int)id.len, id.data, user->n_interactions, LIMIT_USER_INTERACTIONS);
+    if (code || user->embedding_given || !spec->encoder.present)
+        return code;
     code = personal_maker(t->personal, slot, &maker, e);
     if (!code)
         code = context_encode(maker, personal_items(t->personal, slot), user, &c, e);
@@ -114,7 +114,7 @@ enum err_code update_register(struct api_thread *t, struct registration *list, s
     if (code)
         return code;
     for (size_t i = 0; i < n; i++)
-        serving_drop_user(t->api->serving, list[i].id);
+        serving_drop_user(t->api->serving, list[i].id, INT64_MAX);
     METRICS_ADD(t->api->metrics, registrations, n);
     return ERR_OK;
 }
@@ -184,7 +184,7 @@ enum err_code update_events(struct api_thread *t, struct update_interaction *eve
     if (code)
         return code;
     for (size_t i = 0; i < *n_touched; i++)
-        serving_drop_user(t->api->serving, touched[i].user);
+        serving_drop_user(t->api->serving, touched[i].user, INT64_MAX);
     METRICS_ADD(t->api->metrics, events, n);
     return ERR_OK;
 }
@@ -199,7 +199,7 @@ enum err_code update_delete(struct api_thread *t, struct store_text user, struct
     code = finish(t, store_delete_user(t->conn, user, e), e);
     if (code)
         return code;
-    serving_drop_user(t->api->serving, user);
+    serving_drop_user(t->api->serving, user, INT64_MAX);
     METRICS_ADD(t->api->metrics, deletions, 1);
     return ERR_OK;
 }

@@ -1,8 +1,9 @@
 /* Polling SQLite's data_version costs a system call or two; a notification between processes would need a
- * channel that survives their restarts. This process's own writes are seen too and dropped a second time,
- * which costs a hit at most. */
+ * channel that survives their restarts. This process's own writes are seen too; weights made since carry a
+ * revision at least as high as the change's number and stay. */
 #include "server/watcher.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -10,12 +11,19 @@
 #include <pthread.h>
 #include <time.h>
 
+enum {
+    PING_PERIODS = 10, /* the store is read once in so many periods, whether it changed or not */
+    ANSWERS_S = 15 /* a store that was read within this time answers; reading many items anew takes a while */
+};
+
 struct watcher {
     struct serving *serving;
     struct metrics *metrics;
     struct store_conn *conn;
-    int64_t seen; /* the last change followed */
-    bool reload;  /* items changed */
+    int64_t seen;  /* the last change followed */
+    bool behind;   /* there may be changes after it; stays until they were followed */
+    bool reload;   /* items changed; stays until they were read */
+    unsigned look; /* number of the period */
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool ending; /* guarded by lock */
@@ -26,7 +34,7 @@ static bool follow(void *arg, int64_t change, enum store_change_kind kind, struc
 {
     struct watcher *w = arg;
     if (kind == STORE_CHANGE_USER)
-        serving_drop_user(w->serving, id);
+        serving_drop_user(w->serving, id, change);
     else
         w->reload = true;
     if (kind == STORE_CHANGE_ALL)
@@ -36,24 +44,45 @@ static bool follow(void *arg, int64_t change, enum store_change_kind kind, struc
     return true;
 }
 
-static void look(struct watcher *w)
+static enum err_code catch_up(struct watcher *w, struct err *e)
 {
     bool changed = false;
-    struct err e = {0};
-    if (store_poll(w->conn, &changed, &e) || !changed)
-        goto out;
-    if (store_changes(w->conn, w->seen, follow, w, &e))
-        goto out;
-    if (w->reload && serving_reload_items(w->serving, w->conn, &e) == ERR_OK) {
-        w->reload = false;
-        /* weights name items by what the table said when they were made */
-        weights_cache_clear(w->serving->cache);
+    enum err_code code = store_poll(w->conn, &changed, e);
+    w->behind |= changed; /* before anything can fail: the store tells of a change once */
+    if (!code && w->behind) {
+        code = store_changes(w->conn, w->seen, follow, w, e);
+        w->behind = code != ERR_OK;
     }
-out:
-    if (e.code) {
+    if (!code && w->reload) {
+        code = serving_reload_items(w->serving, w->conn, e);
+        w->reload = code != ERR_OK;
+        if (!code) /* weights name items by what the table said when they were made */
+            weights_cache_clear(w->serving->cache);
+    }
+    return code;
+}
+
+static void look(struct watcher *w)
+{
+    struct err e = {0};
+    bool ping = w->look++ % PING_PERIODS == 0;
+    enum err_code code = catch_up(w, &e);
+    if (!code && ping)
+        code = store_ping(w->conn, &e);
+    if (code) {
         METRICS_ADD(w->metrics, store_errors, 1);
         log_line(LOG_ERROR, "following changes: %s", e.text);
     }
+    if (code && code != ERR_BUSY) /* a store that others write to is there */
+        atomic_store(&w->serving->store_read_ns, 0);
+    else if (!code && ping)
+        atomic_store(&w->serving->store_read_ns, clock_monotonic_ns());
+}
+
+bool watcher_store_answers(const struct serving *serving)
+{
+    int64_t read_ns = atomic_load(&serving->store_read_ns);
+    return read_ns != 0 && clock_monotonic_ns() - read_ns < (int64_t)ANSWERS_S * 1000000000;
 }
 
 static void *watcher_main(void *arg)
@@ -62,7 +91,7 @@ static void *watcher_main(void *arg)
     struct timespec next;
     pthread_mutex_lock(&w->lock);
     while (!w->ending) {
-        clock_gettime(CLOCK_REALTIME, &next);
+        clock_gettime(CLOCK_MONOTONIC, &next);
         next.tv_nsec += (long)WATCHER_PERIOD_MS * 1000000;
         next.tv_sec += next.tv_nsec / 1000000000;
         next.tv_nsec %= 1000000000;
@@ -85,13 +114,22 @@ enum err_code watcher_start(struct serving *serving, struct metrics *metrics, st
     w->serving = serving;
     w->metrics = metrics;
     w->seen = serving->opened_at;
+    w->behind = true; /* what was written between the opening and this connection is not announced to it */
+    pthread_condattr_t monotonic; /* the wall clock may be set back, and the watcher must not wait for it */
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&w->lock, NULL);
-    pthread_cond_init(&w->wake, NULL);
+    pthread_cond_init(&w->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     enum err_code code = store_connect(serving->store, &w->conn, e);
+    if (!code)
+        atomic_store(&serving->store_read_ns, clock_monotonic_ns());
     if (!code && pthread_create(&w->thread, NULL, watcher_main, w))
         code = err_set(e, ERR_NOMEM, "the system refused the watcher's thread");
     if (code) {
         store_disconnect(w->conn);
+        pthread_cond_destroy(&w->wake);
+        pthread_mutex_destroy(&w->lock);
         mem_free(w);
         return code;
     }

@@ -1,0 +1,117 @@
+/* What server/http.c does with a request, without a connection: a fault found here needs no network to be looked at. */
+#include "tests/support/api_world.h"
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "tests/support/sample_model.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void must(enum err_code code, const struct err *e)
+{
+    if (code) {
+        (void)fprintf(stderr, "api_world: %s\n", e->text);
+        abort();
+    }
+}
+
+static void write_model(const char *path, enum sample_model_kind kind)
+{
+    struct sample_model m;
+    struct err e = {0};
+    sample_model_init(&m, kind, 1);
+    must(model_write(path, &m.spec, &m.params, &m.ids, &e), &e);
+    sample_model_fini(&m);
+}
+
+void api_world_init(struct api_world *w)
+{
+    char ranking[96], linear[96];
+    struct err e = {0};
+    memset(w, 0, sizeof *w);
+    (void)snprintf(w->folder, sizeof w->folder, "/tmp/hypernet-api-XXXXXX");
+    if (!mkdtemp(w->folder))
+        abort();
+    (void)snprintf(w->store_path, sizeof w->store_path, "%s/store.db", w->folder);
+    (void)snprintf(ranking, sizeof ranking, "%s/sample.hn", w->folder);
+    (void)snprintf(linear, sizeof linear, "%s/linear.hn", w->folder);
+    write_model(ranking, SAMPLE_RANKING);
+    write_model(linear, SAMPLE_LINEAR);
+    must(store_open(w->store_path, STORE_CREATE, &w->store, &e), &e);
+    const char *paths[] = {ranking, linear};
+    must(serving_open(&w->serving, w->store, paths, 2, (size_t)1 << 20, &e), &e);
+    w->api.serving = &w->serving;
+    w->api.metrics = &w->metrics;
+    atomic_store(&w->api.ready, true);
+    atomic_store(&w->serving.store_read_ns, clock_monotonic_ns());
+    memcpy(w->api.admin_token, API_WORLD_TOKEN, sizeof API_WORLD_TOKEN);
+    must(api_thread_new(&w->api, false, &w->http, &e), &e);
+    must(api_thread_new(&w->api, true, &w->worker, &e), &e);
+}
+
+void api_world_fini(struct api_world *w)
+{
+    static const char *const names[] = {"store.db", "store.db-wal", "store.db-shm", "sample.hn", "linear.hn"};
+    char path[128];
+    api_thread_free(w->http);
+    api_thread_free(w->worker);
+    serving_close(&w->serving);
+    store_close(w->store);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", w->folder, names[i]);
+        (void)unlink(path);
+    }
+    (void)rmdir(w->folder);
+}
+
+struct request *api_world_call(struct api_world *w, const char *method, const char *target, const char *type,
+                               const char *body, size_t n)
+{
+    struct request *r = request_new(target, LIMIT_BODY_BYTES);
+    if (!r)
+        return NULL;
+    r->method = method;
+    r->content_type = (struct store_text){type, type ? strlen(type) : 0};
+    r->authorization = (struct store_text){"Bearer " API_WORLD_TOKEN, sizeof "Bearer " API_WORLD_TOKEN - 1};
+    (void)snprintf(r->id, sizeof r->id, "test");
+    api_begin(&w->api, r);
+    if (!r->status) {
+        buf_add(&r->body, body, n);
+        if (r->body.failed) { /* the server drops the connection */
+            request_free(r);
+            return NULL;
+        }
+        if (api_run(w->http, r, false) == ROUTE_NEEDS_WORKER) {
+            w->n_handed_over++;
+            (void)api_run(w->worker, r, true);
+        }
+    }
+    api_finish(&w->api, r);
+    return r;
+}
+
+int api_world_json(struct api_world *w, const char *method, const char *target, const char *body,
+                   char **answer)
+{
+    struct request *r = api_world_call(w, method, target, body ? "application/json" : NULL, body ? body : "",
+                                       body ? strlen(body) : 0);
+    if (!r)
+        abort();
+    int status = r->status;
+    if (answer)
+        *answer = buf_steal(&r->answer, NULL);
+    request_free(r);
+    return status;
+}
+
+struct store_counts api_world_counts(struct api_world *w)
+{
+    struct store_counts counts;
+    struct err e = {0};
+    must(store_count(w->worker->conn, &counts, &e), &e);
+    return counts;
+}
