@@ -65,7 +65,7 @@ static enum err_code write_some(struct store_conn *c, struct err *e)
     if (!code)
         code = store_put_user(c, text("new"), text(profile), &revision, &flag, e);
     for (int i = 0; i < 20 && !code; i++) {
-        char id[16];
+        char id[32];
         (void)snprintf(id, sizeof id, "n%d", i % 15);
         code = store_put_interaction(c, text(i % 2 ? "new" : "ann"), text(id), 1, 2, i, NULL, e);
     }
@@ -92,7 +92,7 @@ static enum err_code write_bulk(struct store_conn *c, struct err *e)
     if (!code)
         code = store_bulk_begin(c, &b, e);
     for (int i = 0; i < 1200 && !code; i++) {
-        char user[16], item[16];
+        char user[32], item[32];
         (void)snprintf(user, sizeof user, "u%d", i / 4);
         (void)snprintf(item, sizeof item, "i%d", i % 600);
         code = store_bulk_interaction(b, text(i % 100 ? user : "ann"), text(item), 1, NAN, i, e);
@@ -234,7 +234,7 @@ static void fill(void)
         store_fixture_user(f.conn, (const char *const[]){"ann", "bob", "carl"}[i], profile);
     STORE_OK(store_begin(f.conn, &e));
     for (int i = 0; i < 500; i++) {
-        char id[16];
+        char id[32];
         (void)snprintf(id, sizeof id, "i%d", i);
         for (int k = 0; k < (i < 20 ? 3 : 1); k++)
             STORE_OK(store_put_interaction(f.conn, text((const char *const[]){"ann", "bob", "carl"}[k]),
