@@ -30,7 +30,7 @@ static void start(void)
     store_fixture_start(&f);
     STORE_OK(store_begin(f.conn, &e));
     for (int i = 0; i < 400; i++) {
-        char user[16], item[16];
+        char user[32], item[32];
         int64_t revision;
         bool created;
         (void)snprintf(user, sizeof user, "user-%d", i % 40);
@@ -113,7 +113,7 @@ static void read_everything(struct store_conn *c)
     look_at(store_last_change(c, &number, &e), &e);
     look_at(store_changes(c, 0, any_change, &sum, &e), &e);
     for (int i = 0; i < 40; i++) {
-        char user[16];
+        char user[32];
         (void)snprintf(user, sizeof user, "user-%d", i);
         look_at(store_read_user(c, text(user), &store_fixture_key, &u, &e), &e);
         look_at(store_item_key_of(c, text("item-7"), &number, &e), &e);
@@ -130,7 +130,7 @@ static void write_something(struct store_conn *c)
     if (!code)
         code = store_put_user(c, text("user-new"), text("{}"), &revision, &created, &e);
     for (int i = 0; i < 40 && !code; i++) {
-        char user[16];
+        char user[32];
         (void)snprintf(user, sizeof user, "user-%d", i);
         code = i % 2 ? store_delete_user(c, text(user), &e)
                      : store_put_interaction(c, text("user-new"), text(user), 1, NAN, i, NULL, &e);
