@@ -34,6 +34,8 @@ class Container(replicas.ProcessReplica):
     def __init__(self, cluster, number):
         super().__init__(cluster, number)
         self.name = buildah("from", "--pull-never", IMAGE)
+        # buildah mounts the volume that the image declares over one that is given for the same path: declare none here
+        buildah("config", "--volume", "/data-", self.name)
         for path in [cluster.dir, *cluster.dir.iterdir()]:
             os.chown(path, 10001, 10001)
 
@@ -78,6 +80,7 @@ class Image(unittest.TestCase):
 
     def test_runs_as_an_ordinary_user_from_its_entry_point(self):
         self.assertEqual(CONFIG["User"], "10001:10001")
+        self.assertEqual(list(CONFIG["Volumes"]), ["/data"])
         self.assertEqual(CONFIG["StopSignal"], "SIGTERM")
         self.assertEqual([*CONFIG["Entrypoint"], *CONFIG["Cmd"]], ["/usr/bin/hypernet", "serve"])
         with open(f"/proc/{self.cluster.replicas[0].server_pid()}/status") as status:
@@ -98,6 +101,9 @@ class Image(unittest.TestCase):
 
     def test_a_user_keeps_to_one_replica_and_users_are_spread(self):
         replicas.check_user_keeps_replica(self, self.cluster)
+
+    def test_calls_that_name_no_user_are_spread(self):
+        replicas.check_calls_without_user_are_spread(self, self.cluster)
 
     def test_a_replica_stopped_under_load_loses_no_request(self):
         replicas.check_stop_loses_nothing(self, self.cluster)
