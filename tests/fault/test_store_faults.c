@@ -388,7 +388,7 @@ START_TEST(test_a_new_store_that_could_not_be_made_can_be_made_later)
 {
     const struct source *s = &sources[_i % N_SOURCES];
     bool fired = true;
-    for (long n = 1; fired; n++) {
+    for (long n = 1; fired; n = next(n, _i >= N_SOURCES)) {
         struct err why = {0};
         struct store *store = NULL;
         struct store_conn *c = NULL;
