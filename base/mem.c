@@ -27,7 +27,10 @@ void *mem_alloc(size_t n_bytes)
 
 void *mem_zalloc_array(size_t count, size_t size)
 {
-    return must_fail() ? NULL : calloc(count ? count : 1, size ? size : 1);
+    size_t n; /* calloc checks the product too; a sanitizer's ends the program instead */
+    if (__builtin_mul_overflow(count, size, &n) || must_fail())
+        return NULL;
+    return calloc(n ? n : 1, 1);
 }
 
 void *mem_alloc_array(size_t count, size_t size)

@@ -13,12 +13,18 @@ typedef real lanes
 
 enum { KERNEL_ROWS = 8 };
 
+/* Halves are added to halves: a tree, always the same one, of vector additions. */
 static inline real sum_lanes(const lanes *v)
 {
-    real sum = 0;
-    for (int i = 0; i < KERNEL_LANES; i++)
-        sum += (*v)[i];
-    return sum;
+    real x[KERNEL_LANES];
+    memcpy(x, v, sizeof x);
+    for (int i = 0; i < 8; i++)
+        x[i] += x[i + 8];
+    for (int i = 0; i < 4; i++)
+        x[i] += x[i + 4];
+    for (int i = 0; i < 2; i++)
+        x[i] += x[i + 2];
+    return x[0] + x[1];
 }
 
 static void dot_rows(const real *x, size_t n, size_t d, const real *w, real *y)

@@ -97,6 +97,21 @@ struct sqlite_conn {
 enum err_code sqlite_fail(struct sqlite_conn *c, int rc, const char *what, struct err *e) ERR_MUST_CHECK;
 enum err_code sqlite_code(int rc);
 
+/* The same for what is done while opening. Our texts are right: one that SQLite refuses meets a file of a format
+ * it does not know, or without our tables. */
+enum err_code sqlite_fail_opening(struct sqlite_conn *c, int rc, const char *what,
+                                  struct err *e) ERR_MUST_CHECK;
+
+/* A database handle as all of ours are set up, with `flags` of sqlite3_open_v2 more; and its statements. A
+ * failed one is closed too. */
+enum err_code sqlite_open_db(struct sqlite_conn *c, int flags, struct err *e) ERR_MUST_CHECK;
+enum err_code sqlite_prepare_all(struct sqlite_conn *c, struct err *e) ERR_MUST_CHECK;
+void sqlite_close_db(struct sqlite_conn *c);
+
+/* Runs SQL that gives no rows, while opening. */
+enum err_code sqlite_run_text(struct sqlite_conn *c, const char *sql, const char *what,
+                              struct err *e) ERR_MUST_CHECK;
+
 /* The statement, reset and without bindings. */
 sqlite3_stmt *sqlite_statement(struct sqlite_conn *c, enum sqlite_statement which);
 
@@ -134,6 +149,8 @@ enum err_code sqlite_new_change(struct sqlite_conn *c, const char *kind, struct 
                                 int64_t *change, struct err *e) ERR_MUST_CHECK;
 
 /* The parts of the backend, each in its file. */
+extern const struct store_backend sqlite_backend;
+enum err_code sqlite_backup(struct store_conn *, const char *, struct err *);
 enum err_code sqlite_read_user(struct store_conn *, struct store_text, const struct store_context_key *,
                                struct store_user *, struct err *);
 enum err_code sqlite_item_key_of(struct store_conn *, struct store_text, int64_t *, struct err *);

@@ -26,18 +26,24 @@ def descendants(pid):
 
 
 class Container(replicas.ProcessReplica):
-    """One container: the image's entry point and command, its user, the shared volume at /data."""
+    """One container: the image's entry point and command, its user, the shared volume.
+
+    The volume is not mounted at /data: there `buildah run` puts the volume that the image declares.
+    """
 
     def __init__(self, cluster, number):
         super().__init__(cluster, number)
         self.name = buildah("from", "--pull-never", IMAGE)
+        # buildah mounts the volume that the image declares over one that is given for the same path: declare none here
+        buildah("config", "--volume", "/data-", self.name)
         for path in [cluster.dir, *cluster.dir.iterdir()]:
             os.chown(path, 10001, 10001)
 
     def command(self, *words):
         return ["buildah", "--root", f"{STORAGE}/storage", "--runroot", f"{STORAGE}/run", "run", "--isolation", "chroot",
-                "--volume", f"{self.cluster.dir}:/data", "--env", f"HYPERNET_LISTEN=127.0.0.1:{self.port}",
-                "--env", "HYPERNET_ADMIN_TOKEN_FILE=/data/token", "--user", CONFIG["User"], self.name, "--", *words]
+                "--volume", f"{self.cluster.dir}:/shared", "--env", f"HYPERNET_LISTEN=127.0.0.1:{self.port}",
+                "--env", "HYPERNET_STORE=/shared/store.db", "--env", "HYPERNET_MODEL=/shared/model.safetensors",
+                "--env", "HYPERNET_ADMIN_TOKEN_FILE=/shared/token", "--user", CONFIG["User"], self.name, "--", *words]
 
     def popen(self, log):
         return subprocess.Popen(self.command(*CONFIG["Entrypoint"], *CONFIG["Cmd"]), stdout=subprocess.DEVNULL, stderr=log,
@@ -74,6 +80,7 @@ class Image(unittest.TestCase):
 
     def test_runs_as_an_ordinary_user_from_its_entry_point(self):
         self.assertEqual(CONFIG["User"], "10001:10001")
+        self.assertEqual(list(CONFIG["Volumes"]), ["/data"])
         self.assertEqual(CONFIG["StopSignal"], "SIGTERM")
         self.assertEqual([*CONFIG["Entrypoint"], *CONFIG["Cmd"]], ["/usr/bin/hypernet", "serve"])
         with open(f"/proc/{self.cluster.replicas[0].server_pid()}/status") as status:
@@ -94,6 +101,9 @@ class Image(unittest.TestCase):
 
     def test_a_user_keeps_to_one_replica_and_users_are_spread(self):
         replicas.check_user_keeps_replica(self, self.cluster)
+
+    def test_calls_that_name_no_user_are_spread(self):
+        replicas.check_calls_without_user_are_spread(self, self.cluster)
 
     def test_a_replica_stopped_under_load_loses_no_request(self):
         replicas.check_stop_loses_nothing(self, self.cluster)

@@ -3,12 +3,14 @@
 The replicas are started by a function, so that the same checks run for plain processes (test_replicas.py) and for
 containers (run, which builds the image first).
 """
+import contextlib
 import http.client
 import json
 import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import threading
@@ -126,8 +128,15 @@ class Cluster:
             try:
                 return call(replica.port, "GET", "/readyz", timeout=5)[0] == 200
             except OSError:
+                if replica.process.poll() is not None:
+                    log = (self.dir / f"replica{replica.number}.log").read_text(errors="replace")
+                    raise AssertionError(f"replica {replica.number} ended with status {replica.process.returncode}:\n{log[-3000:]}")
                 return False
-        wait_for(f"replica {replica.number} is ready", ready)
+        try:
+            wait_for(f"replica {replica.number} is ready", ready)
+        except AssertionError as failure:
+            log = (self.dir / f"replica{replica.number}.log").read_text(errors="replace")
+            raise AssertionError(f"{failure}; it said: {log[-2000:]}") from failure
 
     def up_servers(self):
         """How many replicas the proxy sends requests to."""
@@ -151,35 +160,63 @@ class Cluster:
 
 
 class Load(threading.Thread):
-    """Clients that ask one request after the other through the proxy until told to stop; every failure is kept."""
+    """Clients that ask one request after the other through the proxy until told to stop: lists, events and registrations.
+
+    Every failure is kept, and every interaction that was acknowledged: those must be in the store afterwards.
+    """
+
+    n_started = 0  # loads of the process, so that each one's new users are its own
 
     def __init__(self, cluster, n_clients=6):
         super().__init__()
         self.cluster, self.n_clients = cluster, n_clients
-        self.failures, self.n_answers, self.ending = [], 0, threading.Event()
+        self.failures, self.n_answers, self.acknowledged, self.ending = [], 0, [], threading.Event()
         self.lock = threading.Lock()
+        self.number = Load.n_started = Load.n_started + 1
+
+    def requests(self, client):
+        """Endless: method, path, body, the interaction it stores, the statuses that are right."""
+        users, items, n = self.cluster.users, self.cluster.items, client
+        while True:
+            user = users[n % len(users)]
+            n += 7
+            yield "GET", f"/v1/users/{user}/recommendations?limit=3", None, None, (200,)
+            yield "GET", f"/v1/users/{user}/recommendations?limit=3", None, None, (200,)
+            new, item = f"load-{self.number}-{client}-{n}", items[n % len(items)]
+            # 200 when the first try was stored but its answer died with the replica, and the proxy asked again
+            yield "PUT", f"/v1/admin/users/{new}", {"interactions": [{"item": item}]}, (new, item), (201, 200)
+            item = items[(n + 1) % len(items)]
+            yield "POST", "/v1/events", {"events": [{"user": new, "item": item}]}, (new, item), (200,)
 
     def client(self, number):
-        connection, n = None, number
+        connection = None
+        requests = self.requests(number)
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"}
+        known = True
         while not self.ending.is_set():  # a request under way is always finished
-            user = self.cluster.users[n % len(self.cluster.users)]
-            n += 7
+            method, path, body, interaction, right = next(requests)
+            if method == "POST" and not known:
+                continue  # the user's registration is the failure; the event would be the same one again
             try:
                 if connection is None:
                     connection = http.client.HTTPConnection("127.0.0.1", self.cluster.front, timeout=30)
-                connection.request("GET", f"/v1/users/{user}/recommendations?limit=3")
+                connection.request(method, path, json.dumps(body) if body else None, headers)
                 answer = connection.getresponse()
-                body = answer.read()
-                if answer.status != 200 or json.loads(body)["user"] != user:
-                    raise AssertionError(f"status {answer.status} {body[:200]!r}")
+                data = answer.read()
+                if answer.status not in right:
+                    raise AssertionError(f"status {answer.status} {data[:200]!r}")
+                known = True
                 with self.lock:
                     self.n_answers += 1
+                    if interaction:
+                        self.acknowledged.append(interaction)
                 if answer.getheader("Connection", "").lower() == "close":
                     connection.close()
                     connection = None
             except (OSError, http.client.HTTPException, AssertionError, ValueError) as failure:
+                known = method != "PUT"
                 with self.lock:
-                    self.failures.append(f"{user}: {failure!r}")
+                    self.failures.append(f"{method} {path}: {failure!r}")
                 if connection:
                     connection.close()
                 connection = None
@@ -200,6 +237,15 @@ class Load(threading.Thread):
     def finish(self):
         self.ending.set()
         self.join()
+
+    def check_stored(self, test):
+        """Everything that was acknowledged is in the store, and the file is whole."""
+        with contextlib.closing(sqlite3.connect(self.cluster.dir / "store.db", timeout=DEADLINE_S)) as db:
+            stored = set(db.execute("SELECT u.id, i.id FROM interactions n JOIN users u USING (user_key) "
+                                    "JOIN items i USING (item_key) WHERE u.id LIKE ?", (f"load-{self.number}-%",)))
+            test.assertGreater(len(self.acknowledged), 0)
+            test.assertEqual([x for x in self.acknowledged if x not in stored], [])
+            test.assertEqual(db.execute("PRAGMA integrity_check").fetchall(), [("ok",)])
 
 
 # ---- the checks ----
@@ -234,7 +280,7 @@ def check_write_is_seen_everywhere(test, cluster):
 
 
 def check_user_keeps_replica(test, cluster):
-    """Asked often through the proxy, a user's weights are made once in all, and users are spread over the replicas.
+    """Asked often through the proxy, in any spelling, a user's weights are made once in all, and users are spread over the replicas.
 
     The balance factor may send a few requests elsewhere while one is still ending; without affinity about 127 generations
     would be needed for three requests of each of 60 users.
@@ -247,13 +293,37 @@ def check_user_keeps_replica(test, cluster):
     wait_for("all replicas followed the registrations", lambda: all(
         metric(r.port, "changes_followed_total") >= before + len(users) for r, before in zip(cluster.replicas, followed)))
     made = [metric(r.port, "weights_made_total") for r in cluster.replicas]
-    for user in users * 3:
-        status, _, answer = call(cluster.front, "GET", f"/v1/users/{user}/recommendations")
-        test.assertEqual(status, 200, answer)
+    for spelling in (lambda user: user, lambda user: user, lambda user: f"%{ord(user[0]):02x}{user[1:]}"):
+        for user in users:
+            status, _, answer = call(cluster.front, "GET", f"/v1/users/{spelling(user)}/recommendations")
+            test.assertEqual(status, 200, answer)
     now = [metric(r.port, "weights_made_total") for r in cluster.replicas]
     shares = [b - a for a, b in zip(made, now)]
     test.assertLessEqual(sum(shares), len(users) * 1.2)
     test.assertTrue(all(share > 0 for share in shares), shares)
+
+
+def check_calls_without_user_are_spread(test, cluster):
+    """Events name no user in their path: every replica gets some."""
+    before = [metric(r.port, "events_total") for r in cluster.replicas]
+    for n in range(60):
+        body = {"events": [{"user": cluster.users[n], "item": cluster.items[n]}]}
+        status, _, answer = call(cluster.front, "POST", "/v1/events", body)
+        test.assertEqual(status, 200, answer)
+    shares = [metric(r.port, "events_total") - b for r, b in zip(cluster.replicas, before)]
+    test.assertEqual(sum(shares), 60)
+    test.assertTrue(all(share > 0 for share in shares), shares)
+
+
+def check_comes_back(test, cluster, replica):
+    """A replica that starts again gets its share of the users again."""
+    replica.start()
+    cluster.wait_ready(replica)
+    wait_for("the proxy finds it again", lambda: cluster.up_servers() == 3)
+    for user in cluster.users:
+        status, _, answer = call(cluster.front, "GET", f"/v1/users/{user}/recommendations?limit=1")
+        test.assertEqual(status, 200, answer)
+    test.assertGreater(metric(replica.port, "weights_made_total"), 0)
 
 
 def check_stop_loses_nothing(test, cluster):
@@ -267,9 +337,8 @@ def check_stop_loses_nothing(test, cluster):
     finally:
         load.finish()
     test.assertEqual(load.failures, [])
-    cluster.replicas[0].start()
-    cluster.wait_ready(cluster.replicas[0])
-    wait_for("the proxy uses it again", lambda: cluster.up_servers() == 3)
+    load.check_stored(test)
+    check_comes_back(test, cluster, cluster.replicas[0])
 
 
 def check_kill_loses_what_it_held(test, cluster):
@@ -284,9 +353,8 @@ def check_kill_loses_what_it_held(test, cluster):
         load.finish()
     print(f"killed under load: {len(load.failures)} of {load.n_answers} requests failed")
     test.assertLessEqual(len(load.failures), load.n_clients, load.failures)
-    cluster.replicas[1].start()
-    cluster.wait_ready(cluster.replicas[1])
-    wait_for("the proxy uses it again", lambda: cluster.up_servers() == 3)
+    load.check_stored(test)
+    check_comes_back(test, cluster, cluster.replicas[1])
 
 
 def check_acknowledged_survives_kill(test, cluster):

@@ -23,6 +23,9 @@ class Replicas(unittest.TestCase):
     def test_a_user_keeps_to_one_replica_and_users_are_spread(self):
         replicas.check_user_keeps_replica(self, self.cluster)
 
+    def test_calls_that_name_no_user_are_spread(self):
+        replicas.check_calls_without_user_are_spread(self, self.cluster)
+
     def test_a_replica_stopped_under_load_loses_no_request(self):
         replicas.check_stop_loses_nothing(self, self.cluster)
 

@@ -158,7 +158,7 @@ static void assert_as_model(struct store_conn *c, const struct model *m)
 {
     struct store_user user = {0};
     for (int u = 0; u < N_USERS; u++) {
-        char id[8];
+        char id[16];
         (void)snprintf(id, sizeof id, "u%d", u);
         enum err_code code = store_read_user(c, text(id), NULL, &user, NULL);
         ck_assert_int_eq(code, m->user_there[u] ? ERR_OK : ERR_NOTFOUND);
