@@ -134,10 +134,10 @@ $(DOUBLE_BINS): $(B)/%: %.c $(DOUBLE_OBJS) $(B)/flags.stamp
 	$(Q)$(CC) $(ALL_CFLAGS) -Wno-conversion -DENGINE_DOUBLE -MMD -MP -MF $@.d -o $@ $< $(DOUBLE_OBJS) $(ALL_LDFLAGS) $(CHECK_LDLIBS) $(LIB_LDLIBS) -lm
 DEPFILES += $(DOUBLE_OBJS:.o=.d) $(DOUBLE_BINS:=.d)
 
-$(FUZZ_BINS): $(B)/%: %.c $(B)/libhypernet.a
+$(FUZZ_BINS): $(B)/%: %.c $(B)/libhypernet.a $(SUPPORT_OBJS)
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$<)
-	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer,address,undefined -MMD -MP -MF $@.d -o $@ $< $(B)/libhypernet.a $(ALL_LDFLAGS) $(LIB_LDLIBS) -lm
+	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer,address,undefined -MMD -MP -MF $@.d -o $@ $< $(SUPPORT_OBJS) $(B)/libhypernet.a $(ALL_LDFLAGS) $(CHECK_LDLIBS) $(LIB_LDLIBS) -lm
 
 export PYTHON
 .PHONY: check check-unit check-fault check-http check-docs check-asan check-tsan check-valgrind

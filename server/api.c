@@ -195,6 +195,13 @@ bool api_bool_param(struct request *r, const char *name, bool *out)
     return false;
 }
 
+void api_fail(struct api_thread *t, struct request *r, const struct err *e)
+{
+    METRICS_ADD(t->api->metrics, store_errors,
+                e->code == ERR_IO || e->code == ERR_CORRUPT || e->code == ERR_FULL || e->code == ERR_BUSY);
+    problem_answer_err(r, e);
+}
+
 static void refuse_weights(struct api_thread *t, struct request *r, struct store_text user,
                            const struct err *e)
 {
@@ -209,9 +216,7 @@ static void refuse_weights(struct api_thread *t, struct request *r, struct store
         problem_answer(r, PROBLEM_ENCODER_MISSING, NULL, "%s", e->text);
         return;
     }
-    METRICS_ADD(t->api->metrics, store_errors,
-                e->code == ERR_IO || e->code == ERR_CORRUPT || e->code == ERR_FULL);
-    problem_answer_err(r, e);
+    api_fail(t, r, e);
 }
 
 enum route_next api_weights(struct api_thread *t, struct request *r, size_t slot, struct store_text user,

@@ -54,6 +54,9 @@ bool api_user_id(struct request *r, size_t segment, struct store_text *id);
 /* A query parameter that must be true or false; absent: *out stays. */
 bool api_bool_param(struct request *r, const char *name, bool *out);
 
+/* Answers with what an error of a lower layer means, and counts it when the store failed. */
+void api_fail(struct api_thread *t, struct request *r, const struct err *e);
+
 /* The user's weights for a call: cached, or made when the thread may block; the prior for ?cold_start=true of
  * an unknown user. ROUTE_DONE with *w NULL: answered with a refusal. */
 enum route_next api_weights(struct api_thread *t, struct request *r, size_t slot, struct store_text user,

@@ -63,7 +63,7 @@ enum route_next api_user_get(struct api_thread *t, struct request *r, bool may_b
         if (e.code == ERR_NOTFOUND)
             problem_answer(r, PROBLEM_UNKNOWN_USER, NULL, "%s", e.text);
         else
-            problem_answer_err(r, &e);
+            api_fail(t, r, &e);
         return ROUTE_DONE;
     }
     struct buf *out = request_answer(r, 200, request_json);

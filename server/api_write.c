@@ -182,8 +182,7 @@ static void refuse_update(struct api_thread *t, struct request *r, const char *l
     } else if (e->code == ERR_INVALID || e->code == ERR_LIMIT) {
         problem_answer(r, PROBLEM_INVALID_VALUE, at.text, "%s; nothing of the request was kept", e->text);
     } else {
-        METRICS_ADD(t->api->metrics, store_errors, 1);
-        problem_answer_err(r, e);
+        api_fail(t, r, e);
     }
 }
 
@@ -237,7 +236,7 @@ enum route_next api_admin_user_delete(struct api_thread *t, struct request *r, b
     else if (e.code == ERR_NOTFOUND)
         problem_answer(r, PROBLEM_UNKNOWN_USER, NULL, "%s", e.text);
     else
-        problem_answer_err(r, &e);
+        api_fail(t, r, &e);
     return ROUTE_DONE;
 }
 

@@ -1,0 +1,205 @@
+/* The calls without memory: each allocation of a call fails in turn, once and from then on. The answer is then whole or a
+ * refusal that says so, what was refused changed no row, and the same call works right after. Leaks are the sanitizer's to
+ * find. */
+#include "base/mem.h"
+#include "server/http.h"
+#include "server/watcher.h"
+#include "tests/support/api_world.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct api_world w;
+
+static void setup(void)
+{
+    api_world_init(&w);
+    ck_assert_int_eq(api_world_json(&w, "PUT", "/v1/admin/users/ann",
+                                    "{\"profile\":{\"gender\":\"F\"},\"interactions\":[{\"item\":\"1\"}]}",
+                                    NULL),
+                     201);
+}
+
+static void teardown(void)
+{
+    mem_fail_at(0, 0);
+    api_world_fini(&w);
+}
+
+static const struct {
+    const char *method, *target, *body;
+    int status;
+} calls[] = {
+    {"GET", "/v1/users/ann/recommendations?limit=50&category=a", NULL, 200},
+    {"GET", "/v1/users/nobody/recommendations?cold_start=true", NULL, 200},
+    {"GET", "/v1/users/ann", NULL, 200},
+    {"POST", "/v1/users/ann/predictions", "{\"items\":[\"1\",\"2x\"]}", 200},
+    {"POST", "/v1/users/ann/predictions", "{\"inputs\":[[1,2,3,4,5,6]]}", 200},
+    {"POST", "/v1/events",
+     "{\"events\":[{\"user\":\"ann\",\"item\":\"2x\"},{\"user\":\"ann\",\"item\":\"4xxx\"}]}", 200},
+    {"PUT", "/v1/admin/users/bob", "{\"profile\":{\"age\":\"25-34\"},\"interactions\":[{\"item\":\"1\"}]}",
+     201},
+    {"PUT", "/v1/admin/users/eve?model=linear", "{\"embedding\":[1,2,3]}", 201},
+    {"POST", "/v1/admin/users", "{\"users\":[{\"id\":\"a\"},{\"id\":\"b\",\"profile\":{\"gender\":\"M\"}}]}",
+     200},
+    {"DELETE", "/v1/admin/users/ann", NULL, 204},
+    {"GET", "/metrics", NULL, 200},
+    {"GET", "/openapi.json", NULL, 200},
+    {"GET", "/", NULL, 200},
+    {"PUT", "/v1/admin/users/bob", "{\"profile\":5}", 422},
+    {"GET", "/nothing", NULL, 404},
+};
+enum { N_CALLS = sizeof calls / sizeof *calls };
+
+/* What a change would change: rows and the last change of the store. */
+static void state_of(char *out, size_t size)
+{
+    struct store_counts n = api_world_counts(&w);
+    struct err e = {0};
+    int64_t change;
+    ck_assert_int_eq(store_last_change(w.worker->conn, &change, &e), ERR_OK);
+    (void)snprintf(out, size, "%lld users %lld interactions %lld contexts, change %lld", (long long)n.n_users,
+                   (long long)n.n_interactions, (long long)n.n_contexts, (long long)change);
+}
+
+START_TEST(a_call_without_memory_answers_whole_or_changes_nothing)
+{
+    int call = _i / 2, persistent = _i % 2;
+    const char *body = calls[call].body ? calls[call].body : "";
+    bool whole = false;
+    int n_refused = 0;
+    for (long n = 1; n < 1000 && !whole; n++) {
+        char before[128], after[128];
+        state_of(before, sizeof before);
+        weights_cache_clear(w.serving.cache);
+        mem_fail_at(n, persistent);
+        struct request *r = api_world_call(&w, calls[call].method, calls[call].target,
+                                           calls[call].body ? "application/json" : NULL, body, strlen(body));
+        bool failed_one = mem_count() >= n;
+        mem_fail_at(0, 0);
+        int status = r ? r->status : 0; /* 0: the connection is dropped */
+        /* A buffer that could not grow shows when its answer is taken, and goes out as 500 without a body. */
+        bool torn = r && r->answer.failed != ERR_OK;
+        request_free(r);
+        state_of(after, sizeof after);
+        if (status == calls[call].status && !torn) {
+            whole = !failed_one; /* else: what failed could be done without */
+            if (strcmp(calls[call].method, "GET") != 0 && !whole)
+                break; /* done; it cannot be done again */
+        } else if (!torn) {
+            n_refused++;
+            ck_assert_msg(status == 0 || status == 503, "allocation %ld: status %d", n, status);
+            ck_assert_msg(strcmp(before, after) == 0, "allocation %ld, status %d: %s; before: %s", n, status,
+                          after, before);
+        } else if (strcmp(before, after) != 0) {
+            return; /* written, and the answer was lost with the memory: as when a connection breaks */
+        }
+    }
+    ck_assert_int_gt(n_refused, 1);
+    if (strcmp(calls[call].method, "GET") == 0)
+        ck_assert(whole);
+}
+END_TEST
+
+START_TEST(a_call_works_right_after_one_without_memory)
+{
+    for (long n = 1; n < 60; n++) {
+        mem_fail_at(n, 1);
+        request_free(api_world_call(&w, "GET", "/v1/users/ann/recommendations", NULL, "", 0));
+        mem_fail_at(0, 0);
+        ck_assert_int_eq(api_world_json(&w, "GET", "/v1/users/ann/recommendations", NULL, NULL), 200);
+        weights_cache_clear(w.serving.cache);
+    }
+}
+END_TEST
+
+START_TEST(a_thread_without_memory_is_not_made)
+{
+    bool done = false;
+    for (long n = 1; n < 1000 && !done; n++) {
+        struct api_thread *t = NULL;
+        struct err e = {0};
+        mem_fail_at(n, 0);
+        enum err_code code = api_thread_new(&w.api, true, &t, &e);
+        mem_fail_at(0, 0);
+        ck_assert(code == ERR_OK || (code == ERR_NOMEM && e.code == ERR_NOMEM && !t));
+        done = code == ERR_OK;
+        if (done)
+            api_thread_free(t);
+    }
+    ck_assert(done);
+}
+END_TEST
+
+START_TEST(a_server_without_memory_does_not_start)
+{
+    struct http_config config = {.listen = "127.0.0.1:0",
+                                 .n_threads = 2,
+                                 .n_workers = 2,
+                                 .max_body_bytes = 1000,
+                                 .max_connections = 10,
+                                 .max_queue = 4,
+                                 .timeout_s = 5};
+    bool done = false;
+    for (long n = 1; n < 1000 && !done; n++) {
+        struct http_server *s = NULL;
+        struct watcher *watcher = NULL;
+        struct err e = {0};
+        mem_fail_at(n, 0);
+        enum err_code code = watcher_start(&w.serving, &w.metrics, &watcher, &e);
+        if (!code)
+            code = http_start(&config, &w.api, &s, &e);
+        mem_fail_at(0, 0);
+        ck_assert_msg(code == ERR_OK || code == ERR_NOMEM, "allocation %ld: %s", n, e.text);
+        ck_assert_int_eq(code != ERR_OK, e.code != ERR_OK);
+        done = code == ERR_OK;
+        if (s)
+            http_stop(s, 1);
+        watcher_stop(watcher);
+    }
+    ck_assert(done);
+}
+END_TEST
+
+START_TEST(a_store_and_models_without_memory_are_not_opened)
+{
+    char model[96];
+    (void)snprintf(model, sizeof model, "%s/sample.hn", w.folder);
+    const char *paths[] = {model};
+    bool done = false;
+    for (long n = 1; n < 5000 && !done; n++) {
+        struct serving s;
+        struct err e = {0};
+        mem_fail_at(n, 0);
+        enum err_code code = serving_open(&s, w.store, paths, 1, 1 << 20, &e);
+        mem_fail_at(0, 0);
+        ck_assert_msg(code == ERR_OK || code == ERR_NOMEM, "allocation %ld: %s", n, e.text);
+        ck_assert_int_eq(code != ERR_OK, e.code != ERR_OK);
+        done = code == ERR_OK;
+        if (done)
+            serving_close(&s);
+    }
+    ck_assert(done);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("server/api, without memory");
+    TCase *t = tcase_create("nomem");
+    tcase_set_timeout(t, 300);
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_loop_test(t, a_call_without_memory_answers_whole_or_changes_nothing, 0, 2 * N_CALLS);
+    tcase_add_test(t, a_call_works_right_after_one_without_memory);
+    tcase_add_test(t, a_thread_without_memory_is_not_made);
+    tcase_add_test(t, a_server_without_memory_does_not_start);
+    tcase_add_test(t, a_store_and_models_without_memory_are_not_opened);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
