@@ -164,11 +164,14 @@ check-tsan: ## unit and http tests under ThreadSanitizer
 check-sanitized: all test-programs
 	$(Q)tests/run unit fault http golden
 test-programs: $(UNIT_BINS) $(DOUBLE_BINS) $(FAULT_BINS) $(GOLDEN_BINS)
-check-deploy: all ## image, three replicas behind HAProxy, one killed and one stopped under load (needs root)
+check-deploy: ## image, three replicas behind HAProxy, one killed and one stopped under load (needs root)
+	$(Q)deploy/deps --deploy
+	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/deploy/run
 fuzz: ## fuzz each target for FUZZ_SECONDS (default 30)
 	$(Q)$(MAKE) --no-print-directory MODE=fuzz fuzz-run
 check-bare: ## make demo and make check on a bare Debian 12 (needs root)
+	$(Q)deploy/deps --deploy
 	$(Q)tests/deploy/bare
 .PHONY: fuzz fuzz-run check-deploy check-golden check-bare
 fuzz-run: $(FUZZ_BINS)
@@ -201,11 +204,13 @@ demo: deps-demo ## build, train on real data (DATA=dir) or a simulated world, se
 bench: all ## measure quality and speed (writes the machine and the commit beside the figures)
 	$(Q)tests/bench/run
 
-install: all ## install binary and man pages under DESTDIR and PREFIX
+install: all ## install binary, man pages and systemd unit under DESTDIR, PREFIX and UNITDIR
 	install -D -m 755 $(B)/hypernet $(DESTDIR)$(BINDIR)/hypernet
+	install -d $(DESTDIR)$(UNITDIR)
+	sed 's#/usr/local/bin/#$(BINDIR)/#' deploy/hypernet.service > $(DESTDIR)$(UNITDIR)/hypernet.service
 	for page in $(sort $(wildcard server/man/*.1)); do install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man1/$$(basename $$page); done
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(BINDIR)/hypernet $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(wildcard server/man/*.1)))
+	rm -f $(DESTDIR)$(BINDIR)/hypernet $(DESTDIR)$(UNITDIR)/hypernet.service $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(wildcard server/man/*.1)))
 dist: ## a source archive of the commit
 	git archive --prefix=hypernet-$(VERSION)/ -o build/hypernet-$(VERSION).tar.gz HEAD
 clean: ## remove build/

@@ -3,17 +3,17 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import unittest
 
 import replicas
 
 IMAGE = os.environ["HYPERNET_IMAGE"]
-STORAGE = os.environ["HYPERNET_STORAGE"]
+BUILDAH = ["buildah", *os.environ["HYPERNET_STORAGE"].split()]  # with where its images are
 
 
 def buildah(*arguments, **options):
-    return subprocess.run(["buildah", "--root", f"{STORAGE}/storage", "--runroot", f"{STORAGE}/run", *arguments], check=True,
-                          capture_output=True, text=True, **options).stdout.strip()
+    return subprocess.run([*BUILDAH, *arguments], check=True, capture_output=True, text=True, **options).stdout.strip()
 
 
 CONFIG = json.loads(buildah("inspect", "--type", "image", IMAGE))["Docker"]["config"]
@@ -26,10 +26,7 @@ def descendants(pid):
 
 
 class Container(replicas.ProcessReplica):
-    """One container: the image's entry point and command, its user, the shared volume.
-
-    The volume is not mounted at /data: there `buildah run` puts the volume that the image declares.
-    """
+    """One container: the image's entry point and command, its user, the shared volume at /data."""
 
     def __init__(self, cluster, number):
         super().__init__(cluster, number)
@@ -40,10 +37,8 @@ class Container(replicas.ProcessReplica):
             os.chown(path, 10001, 10001)
 
     def command(self, *words):
-        return ["buildah", "--root", f"{STORAGE}/storage", "--runroot", f"{STORAGE}/run", "run", "--isolation", "chroot",
-                "--volume", f"{self.cluster.dir}:/shared", "--env", f"HYPERNET_LISTEN=127.0.0.1:{self.port}",
-                "--env", "HYPERNET_STORE=/shared/store.db", "--env", "HYPERNET_MODEL=/shared/model.safetensors",
-                "--env", "HYPERNET_ADMIN_TOKEN_FILE=/shared/token", "--user", CONFIG["User"], self.name, "--", *words]
+        return [*BUILDAH, "run", "--isolation", "chroot", "--volume", f"{self.cluster.dir}:/data", "--env", f"HYPERNET_LISTEN=127.0.0.1:{self.port}",
+                "--env", "HYPERNET_ADMIN_TOKEN_FILE=/data/token", "--user", CONFIG["User"], self.name, "--", *words]
 
     def popen(self, log):
         return subprocess.Popen(self.command(*CONFIG["Entrypoint"], *CONFIG["Cmd"]), stdout=subprocess.DEVNULL, stderr=log,
@@ -116,4 +111,7 @@ class Image(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    result = unittest.main(verbosity=2, exit=False).result
+    bad = len(result.failures) + len(result.errors)
+    print(f"{result.testsRun - bad} passed, {bad} failed")
+    sys.exit(1 if bad else 0)

@@ -129,8 +129,7 @@ class Cluster:
                 return call(replica.port, "GET", "/readyz", timeout=5)[0] == 200
             except OSError:
                 if replica.process.poll() is not None:
-                    log = (self.dir / f"replica{replica.number}.log").read_text(errors="replace")
-                    raise AssertionError(f"replica {replica.number} ended with status {replica.process.returncode}:\n{log[-3000:]}")
+                    raise AssertionError(f"replica {replica.number} ended with status {replica.process.returncode}")
                 return False
         try:
             wait_for(f"replica {replica.number} is ready", ready)
