@@ -42,7 +42,7 @@ WARN := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-protot
 ifdef CI
 WARN += -Werror
 endif
-FLAGS_release := -O2 -g
+FLAGS_release := -O3 -g
 FLAGS_debug   := -O0 -g3 -DHYPERNET_DEBUG
 FLAGS_asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all -DHYPERNET_DEBUG
 FLAGS_tsan    := -O1 -g -fno-omit-frame-pointer -fsanitize=thread -DHYPERNET_DEBUG

@@ -97,6 +97,32 @@ static void encode_recent(const struct model_spec *spec, const struct model_para
     }
 }
 
+bool encoder_when_place(const struct encoder_spec *n, const struct encoder_input *input, size_t *moment,
+                        real *share)
+{
+    int64_t time = input->n_interactions ? input->interactions[input->n_interactions - 1].timestamp : 0;
+    if (n->d_when == 0 || time == 0)
+        return false;
+    double place = ((double)time - n->when_start) / n->when_step, most = (double)(n->n_moments - 1);
+    place = place < 0 ? 0 : place > most ? most : place;
+    *moment = place < most ? (size_t)place : n->n_moments - 2;
+    *share = (real)(place - (double)*moment);
+    return true;
+}
+
+/* Linear between the two moments; before the first and after the last one theirs. */
+static void encode_when(const struct model_spec *spec, const struct model_params *params,
+                        const struct encoder_input *input, real *w)
+{
+    size_t d = spec->encoder.d_when, moment;
+    real share;
+    memset(w, 0, d * sizeof *w);
+    if (!encoder_when_place(&spec->encoder, input, &moment, &share))
+        return;
+    blas_axpy(d, 1 - share, params->when + moment * d, w);
+    blas_axpy(d, share, params->when + (moment + 1) * d, w);
+}
+
 void encoder_encode_learned(const struct model_spec *spec, const struct model_params *params,
                             const struct encoder_input *input, real *c)
 {
@@ -112,6 +138,9 @@ void encoder_encode_learned(const struct model_spec *spec, const struct model_pa
         memset(at, 0, n->d_profile * sizeof *at);
     for (size_t i = 0; n->d_profile && i < input->n_values; i++)
         blas_axpy(n->d_profile, 1, params->profile + (size_t)input->values[i] * n->d_profile, at);
+    at += n->d_profile;
+    if (n->d_when)
+        encode_when(spec, params, input, at);
 }
 
 static enum err_code check_input(const struct model_spec *spec, const struct encoder_input *input,

@@ -47,6 +47,11 @@ enum err_code encoder_encode(const struct model_spec *spec, const struct model_p
 void encoder_encode_learned(const struct model_spec *spec, const struct model_params *params,
                             const struct encoder_input *input, real *c);
 
+/* Where the newest interaction's time lies among the model's moments: between moment (share 0) and moment + 1
+ * (share 1). False when the model has none or the time is not known. */
+bool encoder_when_place(const struct encoder_spec *n, const struct encoder_input *input, size_t *moment,
+                        real *share);
+
 /* Solves the fold-in equation of n interactions: a (d, d) comes with gram + sum of w v v^T in its lower
  * triangle and is destroyed, f (d) comes as sum of w v and leaves as the solution. False when there is none.
  */

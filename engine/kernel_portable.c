@@ -1,5 +1,4 @@
 /* The loops of kernel_body.h for the CPU the compiler was told of. */
-#pragma GCC optimize("O3")
 #include "engine/kernel_body.h"
 #include "engine/kernel_versions.h"
 

@@ -302,6 +302,13 @@ static void decode_encoder(struct reader *r, struct encoder_spec *n)
     }
     if (get_block(r, "profile", &block))
         decode_profile(&block, n);
+    if (get_block(r, "when", &block)) {
+        n->d_when = get_size(&block, "dim");
+        n->n_moments = get_size(&block, "n_moments");
+        n->when_start = get_number(&block, "start");
+        n->when_step = get_number(&block, "step");
+        leave(&block);
+    }
     leave(r);
 }
 
@@ -448,6 +455,13 @@ static void encode_encoder(json_t *encoder, const struct encoder_spec *n, bool *
     }
     if (n->d_profile)
         encode_profile(put_object(encoder, "profile", failed), n, failed);
+    if (n->d_when) {
+        block = put_object(encoder, "when", failed);
+        put_size(block, "dim", n->d_when, failed);
+        put_size(block, "n_moments", n->n_moments, failed);
+        put(block, "start", json_real(n->when_start), failed);
+        put(block, "step", json_real(n->when_step), failed);
+    }
 }
 
 static void encode_model(json_t *root, const struct model_spec *spec, bool *failed)

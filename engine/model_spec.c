@@ -79,8 +79,8 @@ static enum err_code check_encoder(const struct model_spec *spec, struct err *e)
     const struct encoder_spec *n = &spec->encoder;
     if (!n->present)
         return ERR_OK;
-    size_t widths[] = {n->d_fold_in, n->d_history, n->d_recent, n->n_decays,
-                       n->n_recent,  n->d_profile, n->n_values};
+    size_t widths[] = {n->d_fold_in, n->d_history, n->d_recent, n->n_decays, n->n_recent,
+                       n->d_profile, n->n_values,  n->d_when,   n->n_moments};
     for (size_t i = 0; i < sizeof widths / sizeof *widths; i++)
         if (widths[i] > LIMIT_DIM)
             return err_set(e, ERR_INVALID, "a dimension of the encoder is %zu; at most %d", widths[i],
@@ -94,10 +94,14 @@ static enum err_code check_encoder(const struct model_spec *spec, struct err *e)
     if ((n->d_profile > 0) != (n->n_values > 0))
         return err_set(e, ERR_INVALID,
                        "d_profile and the profile's values must be both there or both absent");
+    if ((n->d_when > 0) != (n->n_moments > 0) || n->n_moments == 1)
+        return err_set(e, ERR_INVALID, "d_when must be 0 with no moments, or above 0 with at least two");
+    if (n->d_when && !(isfinite(n->when_start) && isfinite(n->when_step) && n->when_step > 0))
+        return err_set(e, ERR_INVALID, "when needs a finite start and a finite step above 0");
     if (n->d_fold_in && !(isfinite(n->alpha) && n->alpha >= 0 && isfinite(n->reg) && n->reg > 0 &&
                           isfinite(n->reg_exponent) && n->reg_exponent >= 0))
         return err_set(e, ERR_INVALID, "fold_in needs alpha >= 0, reg > 0 and reg_exponent >= 0, all finite");
-    size_t d = n->d_fold_in + n->d_history + n->d_recent * n->n_decays + n->d_profile;
+    size_t d = n->d_fold_in + n->d_history + n->d_recent * n->n_decays + n->d_profile + n->d_when;
     if (d != spec->d_context)
         return err_set(e, ERR_INVALID, "the encoder's blocks are %zu wide together, but d_context is %zu", d,
                        spec->d_context);
@@ -196,6 +200,8 @@ static void add_encoder(struct table *t, const struct model_spec *spec)
     }
     if (n->d_profile)
         MATRIX("encoder.profile", n->n_values, n->d_profile, GROUP_ENCODER, profile);
+    if (n->d_when)
+        MATRIX("encoder.when", n->n_moments, n->d_when, GROUP_ENCODER, when);
 }
 
 static void add_trunk(struct table *t, const struct model_spec *spec)

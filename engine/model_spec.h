@@ -46,7 +46,8 @@ struct trunk_layer_spec {
     enum activation activation;
 };
 
-/* The encoder makes c = [fold_in | history | recent * n_decays | profile]; a block of width 0 is absent. */
+/* The encoder makes c = [fold_in | history | recent * n_decays | profile | when]; a block of width 0 is
+ * absent. */
 struct encoder_spec {
     bool present;
     size_t d_fold_in;    /* ridge regression on the items' factors (the iALS equation); f = prior without
@@ -61,6 +62,10 @@ struct encoder_spec {
     size_t d_profile;             /* sum of learned vectors of the profile's known values */
     size_t n_values;              /* rows of the profile table */
     struct profile_value *values; /* (n_values) heap; field and value of each row */
+    size_t d_when; /* learned vectors of moments, between two of which that of the newest interaction lies */
+    size_t n_moments;  /* at least 2 */
+    double when_start; /* of moment 0, in the unit of the timestamps */
+    double when_step;  /* from one moment to the next, above 0 */
 };
 
 struct profile_value {
@@ -98,6 +103,7 @@ struct model_params {
     real *recent;              /* (I, d_recent) */
     real *decay;               /* (n_decays): the decay is sigmoid of it */
     real *profile;             /* (n_values, d_profile) */
+    real *when;                /* (n_moments, d_when) */
     real *norm_weight;         /* (C) */
     real *norm_bias;           /* (C) */
     real *linear_context;      /* (D, C) */

@@ -20,7 +20,7 @@ struct settings {
     const char *store, *out, *name, *version, *generator, *checkpoint;
     int64_t seed, threads, epochs, dim;
     double deadline_s;
-    bool no_contexts, json;
+    bool ignore_order, no_contexts, json;
 };
 
 static volatile sig_atomic_t interrupted;
@@ -222,6 +222,8 @@ static int cmd_train(int argc, char **argv)
         {"generator", OPTION_STRING, &s.generator, "NAME",
          "weights of the target's hidden layer: core, low_rank, full, or shared (nothing is generated)", 0, 0,
          false},
+        {"ignore-order", OPTION_FLAG, &s.ignore_order, NULL,
+         "contexts do not say what came last or when, even where times are known", 0, 0, false},
         {"checkpoint", OPTION_STRING, &s.checkpoint, "FILE",
          "written after each epoch, and resumed from when it is there", 0, 0, false},
         {"deadline-seconds", OPTION_REAL, &s.deadline_s, "S",
@@ -256,6 +258,7 @@ static int cmd_train(int argc, char **argv)
     o.n_threads = (int)s.threads;
     o.n_epochs = (int)s.epochs;
     o.dim = (int)s.dim;
+    o.ignore_order = s.ignore_order;
     o.checkpoint = s.checkpoint;
     o.deadline_s = s.deadline_s;
     struct sigaction act = {.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND};

@@ -34,7 +34,7 @@ static enum err_code pragma_number(struct sqlite_conn *c, const char *sql, int64
 static enum err_code check_identity(struct sqlite_conn *c, enum store_mode mode, int64_t *version,
                                     struct err *e)
 {
-    int64_t id, n_tables;
+    int64_t id = 0, n_tables = 0;
     enum err_code code = pragma_number(c, "PRAGMA application_id", &id, e);
     if (!code)
         code = pragma_number(c, "PRAGMA user_version", version, e);

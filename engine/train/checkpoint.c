@@ -9,33 +9,39 @@
 #include <string.h>
 
 static const char format[] =
-    "fingerprint %" PRIu64 " epoch %d best_epoch %d n_worse %d step %ld rate %.17g warm %.17g "
+    "fingerprint %" PRIu64
+    " refit %d epoch %d first %d best_epoch %d cuts %d %d %d %d %d steps %ld warm %.17g "
     "best %.17g alpha %.17g reg %.17g exponent %.17g dim %zu";
 static const char scan_format[] =
-    "fingerprint %" SCNu64 " epoch %d best_epoch %d n_worse %d step %ld rate %lg warm %lg "
+    "fingerprint %" SCNu64 " refit %d epoch %d first %d best_epoch %d cuts %d %d %d %d %d steps %ld warm %lg "
     "best %lg alpha %lg reg %lg exponent %lg dim %zu";
 
-enum { N_PARTS = 5 };
-static const char *const part_names[N_PARTS] = {"values", "moment1", "moment2", "best", "frozen"};
+_Static_assert(TRAINING_MOST_CUTS == 4, "the formats above list them");
 
-static void parts_of(const struct param_block *b, real *best, real *data[N_PARTS], size_t n[N_PARTS])
+enum { N_PARTS = 6 };
+static const char *const part_names[N_PARTS] = {"values", "moment1", "moment2", "best", "average", "frozen"};
+
+static void parts_of(const struct param_block *b, real *best, real *average, real *data[N_PARTS],
+                     size_t n[N_PARTS])
 {
-    real *all[N_PARTS] = {b->values, b->moment1, b->moment2, best, b->frozen_values};
+    real *all[N_PARTS] = {b->values, b->moment1, b->moment2, best, average, b->frozen_values};
     for (size_t i = 0; i < N_PARTS; i++) {
         data[i] = all[i];
-        n[i] = i == 4 ? b->n_frozen : b->n_values;
+        n[i] = i == 5 ? b->n_frozen : b->n_values;
     }
 }
 
 enum err_code checkpoint_write(const char *path, const struct training_state *s,
-                               const struct param_block *block, const real *best, struct err *e)
+                               const struct param_block *block, const real *best, const real *average,
+                               struct err *e)
 {
     char text[512];
-    (void)snprintf(text, sizeof text, format, s->fingerprint, s->epoch, s->best_epoch, s->n_worse, s->step,
-                   s->rate, s->warm_metric, s->best_metric, s->alpha, s->reg, s->reg_exponent, s->dim);
+    (void)snprintf(text, sizeof text, format, s->fingerprint, s->refit, s->epoch, s->n_first, s->best_epoch,
+                   s->n_cuts, s->cuts[0], s->cuts[1], s->cuts[2], s->cuts[3], s->n_steps, s->warm_metric,
+                   s->best_metric, s->alpha, s->reg, s->reg_exponent, s->dim);
     real *data[N_PARTS];
     size_t n[N_PARTS];
-    parts_of(block, (real *)best, data, n);
+    parts_of(block, (real *)best, (real *)average, data, n);
     struct tensor_view tensors[N_PARTS];
     for (size_t i = 0; i < N_PARTS; i++)
         tensors[i] = (struct tensor_view){.name = part_names[i],
@@ -57,8 +63,10 @@ enum err_code checkpoint_read_state(const char *path, uint64_t fingerprint, stru
         return code;
     const char *text = safetensors_metadata(file, "hypernet_checkpoint");
     if (!text ||
-        sscanf(text, scan_format, &s->fingerprint, &s->epoch, &s->best_epoch, &s->n_worse, &s->step, &s->rate,
-               &s->warm_metric, &s->best_metric, &s->alpha, &s->reg, &s->reg_exponent, &s->dim) != 12)
+        sscanf(text, scan_format, &s->fingerprint, &s->refit, &s->epoch, &s->n_first, &s->best_epoch,
+               &s->n_cuts, &s->cuts[0], &s->cuts[1], &s->cuts[2], &s->cuts[3], &s->n_steps, &s->warm_metric,
+               &s->best_metric, &s->alpha, &s->reg, &s->reg_exponent, &s->dim) != 17 ||
+        s->n_cuts < 0 || s->n_cuts > TRAINING_MOST_CUTS)
         code =
             err_set(e, ERR_CORRUPT, "%s: not a checkpoint of this program; remove it or name another", path);
     else if (s->fingerprint != fingerprint)
@@ -68,7 +76,8 @@ enum err_code checkpoint_read_state(const char *path, uint64_t fingerprint, stru
     return code;
 }
 
-enum err_code checkpoint_read_block(const char *path, struct param_block *block, real *best, struct err *e)
+enum err_code checkpoint_read_block(const char *path, struct param_block *block, real *best, real *average,
+                                    struct err *e)
 {
     struct safetensors *file;
     enum err_code code = safetensors_open(path, &file, e);
@@ -76,7 +85,7 @@ enum err_code checkpoint_read_block(const char *path, struct param_block *block,
         return code;
     real *data[N_PARTS];
     size_t n[N_PARTS];
-    parts_of(block, best, data, n);
+    parts_of(block, best, average, data, n);
     for (size_t i = 0; i < N_PARTS && !code; i++) {
         const struct tensor_view *t = safetensors_find(file, part_names[i]);
         if (!t || t->dtype != DTYPE_F32 || t->n_bytes != n[i] * sizeof(float))

@@ -11,29 +11,34 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { TRAINING_MOST_CUTS = 4 };
+
 struct training_state {
     uint64_t fingerprint; /* of data and options */
-    int epoch;            /* epochs done */
-    int best_epoch;
-    int n_worse; /* epochs in a row that did not improve */
-    long step;   /* updates done */
-    double rate;
+    int refit;            /* 1: the second course, on all interactions */
+    int epoch;            /* epochs done of this course */
+    int n_first;          /* epochs of the first course */
+    int best_epoch;       /* among them */
+    int n_cuts;           /* epochs that did not improve, after which the learning rates were lowered */
+    int cuts[TRAINING_MOST_CUTS]; /* which */
+    long n_steps;                 /* updates done */
     double warm_metric, best_metric;
     double alpha, reg, reg_exponent;
     size_t dim;
 };
 
-/* Writes state, the block and the best values so far (block->n_values), whole or not at all. */
+/* Writes state, the block, the best values so far and the running average (block->n_values each), whole or
+ * not at all. */
 enum err_code checkpoint_write(const char *path, const struct training_state *state,
-                               const struct param_block *block, const real *best,
+                               const struct param_block *block, const real *best, const real *average,
                                struct err *e) ERR_MUST_CHECK;
 
 /* Reads the state alone. ERR_NOTFOUND: no such file. ERR_CONFLICT: of other data or options. */
 enum err_code checkpoint_read_state(const char *path, uint64_t fingerprint, struct training_state *state,
                                     struct err *e) ERR_MUST_CHECK;
 
-/* Fills a block of the same spec, and best. */
-enum err_code checkpoint_read_block(const char *path, struct param_block *block, real *best,
+/* Fills a block of the same spec, best and average. */
+enum err_code checkpoint_read_block(const char *path, struct param_block *block, real *best, real *average,
                                     struct err *e) ERR_MUST_CHECK;
 
 #endif

@@ -38,6 +38,13 @@ void encoder_backward_dense(const struct model_spec *spec, const struct model_pa
     }
     for (size_t i = 0; n->d_profile && i < input->n_values; i++)
         blas_axpy(n->d_profile, 1, dr, grads->profile + (size_t)input->values[i] * n->d_profile);
+    dr += n->d_profile;
+    size_t moment;
+    real share;
+    if (!encoder_when_place(n, input, &moment, &share))
+        return;
+    blas_axpy(n->d_when, 1 - share, dr, grads->when + moment * n->d_when);
+    blas_axpy(n->d_when, share, dr, grads->when + (moment + 1) * n->d_when);
 }
 
 void encoder_backward_tables(const struct model_spec *spec, const struct model_params *params,

@@ -20,7 +20,10 @@ enum {
     CORE_RANK = 16,
     LOW_RANK = 4,
     N_DECAYS = 4,
-    N_RECENT = 30
+    N_RECENT = 30,
+    D_WHEN = 16,
+    N_MOMENTS = 32,
+    LEAST_CLOCK_TIME = 100000000 /* seconds since 1970: March 1973 */
 };
 
 static enum err_code copy_vocabulary(const struct train_data *data, struct encoder_spec *n, struct err *e)
@@ -39,6 +42,18 @@ static enum err_code copy_vocabulary(const struct train_data *data, struct encod
             return err_set(e, ERR_NOMEM, "no memory for the profile's vocabulary");
     }
     return ERR_OK;
+}
+
+/* What is wanted changes with the season and what is new; the context knows when it was made. Small numbers
+ * are an order and not a time, and say nothing about other users. */
+static void choose_when(const struct split *s, struct encoder_spec *n)
+{
+    if (s->first_time < LEAST_CLOCK_TIME || s->last_time <= s->first_time)
+        return;
+    n->d_when = D_WHEN;
+    n->n_moments = N_MOMENTS;
+    n->when_start = (double)s->first_time;
+    n->when_step = (double)(s->last_time - s->first_time) / (N_MOMENTS - 1);
 }
 
 static void choose_target(struct model_spec *spec, enum generator g)
@@ -73,16 +88,18 @@ enum err_code recipe_spec(const struct split *split, const struct train_options 
                                .reg = ials->reg,
                                .reg_exponent = ials->reg_exponent,
                                .d_history = D_LEARNED};
-    if (split->timed > 0.05) {
+    if (split->timed > 0.05 && !options->ignore_order) {
         n->d_recent = D_LEARNED;
         n->n_decays = N_DECAYS;
         n->n_recent = N_RECENT;
     }
+    if (!options->ignore_order)
+        choose_when(split, n);
     enum err_code code = copy_vocabulary(split->data, n, e);
     spec->objective = OBJECTIVE_RANKING;
     spec->n_items = split->data->n_items;
     spec->d_item = ials->dim;
-    spec->d_context = n->d_fold_in + n->d_history + n->n_decays * n->d_recent + n->d_profile;
+    spec->d_context = n->d_fold_in + n->d_history + n->n_decays * n->d_recent + n->d_profile + n->d_when;
     spec->d_output = 1;
     spec->has_linear = true;
     if (options->generator != GENERATOR_SHARED) {
@@ -124,6 +141,7 @@ static void encoder_values(const struct model_spec *spec, const struct warm_star
     fill_normal(p->history, spec->n_items * n->d_history, 0.1, r);
     fill_normal(p->recent, spec->n_items * n->d_recent, 0.1, r);
     fill_normal(p->profile, n->n_values * n->d_profile, 0.1, r);
+    fill_normal(p->when, n->n_moments * n->d_when, 0.1, r);
     static const real decays[] = {-1, (real)0.5, 2, 4}; /* of sigmoid: 0.27, 0.62, 0.88, 0.98 */
     for (size_t j = 0; j < n->n_decays; j++)
         p->decay[j] = decays[j % (sizeof decays / sizeof *decays)];

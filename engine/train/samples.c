@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { MOST_UNTIMED_HISTORY = 4096 };
+enum { MOST_HISTORY = 4096 }; /* interactions that the learned blocks of an example see: the newest */
 
 struct samples {
     const struct model_spec *spec;
@@ -22,7 +22,8 @@ struct samples {
     struct sample *list; /* (SAMPLES_CHUNK_USERS * per_user) shuffled */
     uint32_t *order;     /* the same length */
     real *fold_in;       /* (SAMPLES_CHUNK_USERS, per_user, d) */
-    struct encoder_interaction *histories[SAMPLES_CHUNK_USERS]; /* of examples without times */
+    struct encoder_interaction
+        *histories[SAMPLES_CHUNK_USERS]; /* of each user's examples, one after the other */
     size_t history_capacity[SAMPLES_CHUNK_USERS];
     real *workspaces; /* (threads, 2 d^2 + 2 d) */
     const uint32_t *users;
@@ -36,7 +37,8 @@ struct maker {
     size_t d;
     const struct encoder_interaction *x; /* the user's training interactions */
     size_t n, n_untimed;
-    real *a, *b; /* running normal matrix and right-hand side */
+    struct encoder_interaction *history; /* where the next example's goes */
+    real *a, *b;                         /* running normal matrix and right-hand side */
     real *a_try, *b_try;
     struct rng rng;
 };
@@ -91,12 +93,26 @@ static size_t remembered(struct maker *m, size_t n)
 }
 
 /* The fold-in of a short history, from nothing. */
-static void solve_short(const struct maker *m, struct sample *out, real *f)
+static void solve_short(const struct maker *m, const struct encoder_interaction *x, size_t n,
+                        struct sample *out, real *f)
 {
     start_normal(m, m->a_try, m->b_try);
-    for (size_t i = 0; i < out->input.n_interactions; i++)
-        add_to_normal(m, &out->input.interactions[i], 1, m->a_try, m->b_try);
-    solve(m, out->input.n_interactions, out, f);
+    for (size_t i = 0; i < n; i++)
+        add_to_normal(m, &x[i], 1, m->a_try, m->b_try);
+    solve(m, n, out, f);
+}
+
+/* Gives the example its own copy of the newest of x (n), without those that are dropped. */
+static void take_history(struct maker *m, const struct encoder_interaction *x, size_t n, bool drops,
+                         struct sample *out)
+{
+    size_t first = n > MOST_HISTORY ? n - MOST_HISTORY : 0, kept = 0;
+    for (size_t i = first; i < n; i++)
+        if (!drops || rng_uniform(&m->rng) >= m->s->options.drop)
+            m->history[kept++] = x[i];
+    out->input.interactions = m->history;
+    out->input.n_interactions = kept;
+    m->history += kept;
 }
 
 /* Examples whose history is everything before a moment; a and b hold the untimed interactions. */
@@ -116,11 +132,10 @@ static void make_timed(struct maker *m)
         real *f;
         struct sample *out = next_slot(m, &f);
         size_t n = remembered(m, i);
-        out->input.interactions = m->x + (i - n);
-        out->input.n_interactions = n;
+        take_history(m, m->x + (i - n), n, n == i, out);
         out->targets[out->n_targets++] = m->x[i].item;
         if (n < i) {
-            solve_short(m, out, f);
+            solve_short(m, m->x + (i - n), n, out, f);
         } else {
             memcpy(m->a_try, m->a, m->d * m->d * sizeof *m->a);
             memcpy(m->b_try, m->b, m->d * sizeof *m->b);
@@ -130,11 +145,11 @@ static void make_timed(struct maker *m)
 }
 
 /* One example of the untimed interactions: order[from, to) are the targets, the rest is the history. */
-static void make_group(struct maker *m, const uint32_t *order, size_t from, size_t to,
-                       struct encoder_interaction *history)
+static void make_group(struct maker *m, const uint32_t *order, size_t from, size_t to)
 {
     real *f;
     struct sample *out = next_slot(m, &f);
+    struct encoder_interaction *rest = m->history; /* moved down in place by take_history */
     size_t n = 0;
     memcpy(m->a_try, m->a, m->d * m->d * sizeof *m->a);
     memcpy(m->b_try, m->b, m->d * sizeof *m->b);
@@ -143,24 +158,23 @@ static void make_group(struct maker *m, const uint32_t *order, size_t from, size
         if (i >= from && i < to) {
             out->targets[out->n_targets++] = x->item;
             add_to_normal(m, x, -1, m->a_try, m->b_try);
-        } else if (n < MOST_UNTIMED_HISTORY) {
-            history[n++] = *x;
+        } else {
+            rest[n++] = *x;
         }
     }
     size_t keep = remembered(m, n);
-    out->input.interactions = history;
-    out->input.n_interactions = keep;
     if (keep < n)
-        solve_short(m, out, f);
+        solve_short(m, rest, keep, out, f);
     else
-        solve(m, m->n_untimed - (to - from), out, f);
+        solve(m, n, out, f);
+    take_history(m, rest, keep, keep == n, out);
 }
 
 static void make_untimed(struct maker *m)
 {
     size_t n = m->n_untimed;
-    uint32_t order[MOST_UNTIMED_HISTORY];
-    if (n < 2 || n > MOST_UNTIMED_HISTORY)
+    uint32_t order[MOST_HISTORY];
+    if (n < 2 || n > MOST_HISTORY)
         return;
     for (size_t i = 0; i < n; i++)
         order[i] = (uint32_t)i;
@@ -168,7 +182,7 @@ static void make_untimed(struct maker *m)
     size_t size = n / 2 < SAMPLE_MAX_TARGETS ? n / 2 : SAMPLE_MAX_TARGETS;
     size_t n_groups = n / size < m->s->options.most_groups ? n / size : m->s->options.most_groups;
     for (size_t g = 0; g < n_groups; g++)
-        make_group(m, order, g * size, (g + 1) * size, m->s->histories[m->slot] + g * n);
+        make_group(m, order, g * size, (g + 1) * size);
 }
 
 static void make_user(void *arg, size_t slot, size_t thread)
@@ -188,6 +202,7 @@ static void make_user(void *arg, size_t slot, size_t thread)
     m.n = s->split->end[m.user] - s->split->start[m.user];
     while (m.n_untimed < m.n && m.x[m.n_untimed].timestamp == 0)
         m.n_untimed++;
+    m.history = s->histories[slot];
     rng_init(&m.rng, s->options.seed, 1000 + (uint64_t)s->epoch * s->split->data->n_users + m.user);
     s->n_of[slot] = 0;
     start_normal(&m, m.a, m.b);
@@ -197,19 +212,31 @@ static void make_user(void *arg, size_t slot, size_t thread)
     make_timed(&m);
 }
 
-/* Room for the copied histories of the chunk's users. */
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Interactions in the histories of all examples of user u, at most. */
+static size_t room_for(const struct samples *s, size_t u)
+{
+    size_t n = s->split->end[u] - s->split->start[u], n_untimed = 0;
+    const struct encoder_interaction *x = s->split->interactions + s->split->start[u];
+    while (n_untimed < n && x[n_untimed].timestamp == 0)
+        n_untimed++;
+    return least(n - n_untimed, s->options.most_timed) * least(n, MOST_HISTORY) +
+           s->options.most_groups * least(n_untimed, MOST_HISTORY);
+}
+
 static enum err_code reserve_histories(struct samples *s, size_t n_users, struct err *e)
 {
     for (size_t slot = 0; slot < n_users; slot++) {
-        size_t u = s->users[slot], n = 0;
-        for (size_t i = s->split->start[u]; i < s->split->end[u]; i++)
-            n += s->split->interactions[i].timestamp == 0;
-        size_t need = n > MOST_UNTIMED_HISTORY ? 0 : n * s->options.most_groups;
+        size_t need = room_for(s, s->users[slot]);
         if (need <= s->history_capacity[slot])
             continue;
         struct encoder_interaction *grown = mem_realloc_array(s->histories[slot], need, sizeof *grown);
         if (!grown)
-            return err_set(e, ERR_NOMEM, "no memory for a history of %zu interactions", n);
+            return err_set(e, ERR_NOMEM, "no memory for histories of %zu interactions", need);
         s->histories[slot] = grown;
         s->history_capacity[slot] = need;
     }

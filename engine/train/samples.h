@@ -6,7 +6,8 @@
  * contexts that have seen them loses what the warm start had. A user's interactions with a known time: the
  * history is all before one of them, the target is that one. Those without: a few drawn ones are the targets,
  * the history is the rest of them. A share of the examples forgets all but the last few interactions (or
- * all), so that one network serves new users. */
+ * all), so that one network serves new users. Of the others the learned blocks see a random part, so that no
+ * item's vector leans on another's being there. */
 #ifndef ENGINE_TRAIN_SAMPLES_H
 #define ENGINE_TRAIN_SAMPLES_H
 
@@ -25,7 +26,7 @@ struct sample {
     uint32_t user;
     uint32_t n_targets;
     uint32_t targets[SAMPLE_MAX_TARGETS]; /* item indices */
-    struct encoder_input input;           /* borrowed from the chunk or the split */
+    struct encoder_input input;           /* of the learned blocks; borrowed from the chunk */
     const real *fold_in;                  /* (d_fold_in) borrowed from the chunk */
 };
 
@@ -34,6 +35,8 @@ struct samples_options {
     size_t most_groups;    /* and without */
     double forget;         /* share of the examples that forget most of the history */
     double forget_profile; /* share that forget the profile */
+    double
+        drop; /* share of an example's history that its learned blocks do not see (dropout); the fold-in does */
     uint64_t seed;
 };
 

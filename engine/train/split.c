@@ -8,7 +8,7 @@
 
 enum { LEAST_TO_HOLD = 3, MOST_VALIDATED = 8192 };
 
-static void hold_out(struct split *s, size_t u, struct rng *r)
+static void hold_newest(struct split *s, size_t u, struct rng *r)
 {
     size_t n = s->end[u] - s->start[u];
     if (n < LEAST_TO_HOLD)
@@ -21,11 +21,26 @@ static void hold_out(struct split *s, size_t u, struct rng *r)
         x[n - 1] = held;
     }
     s->held[u] = true;
+    s->n_held++;
     s->end[u]--;
     s->validated[s->n_validated++] = (uint32_t)u;
 }
 
-enum err_code split_init(struct split *s, const struct train_data *data, uint64_t seed, struct err *e)
+static void note_times(struct split *s, size_t u)
+{
+    for (size_t i = s->start[u]; i < s->end[u]; i++) {
+        int64_t time = s->interactions[i].timestamp;
+        if (time == 0)
+            continue;
+        if (s->first_time == 0 || time < s->first_time)
+            s->first_time = time;
+        if (s->last_time == 0 || time > s->last_time)
+            s->last_time = time;
+    }
+}
+
+enum err_code split_init(struct split *s, const struct train_data *data, bool hold_out, uint64_t seed,
+                         struct err *e)
 {
     size_t n = data->user_start[data->n_users];
     *s = (struct split){.data = data,
@@ -47,8 +62,10 @@ enum err_code split_init(struct split *s, const struct train_data *data, uint64_
         s->end[u] = data->user_start[u + 1];
         for (size_t i = s->start[u]; i < s->end[u]; i++)
             n_timed += s->interactions[i].timestamp != 0;
-        hold_out(s, u, &r);
+        if (hold_out)
+            hold_newest(s, u, &r);
         s->n_training += s->end[u] - s->start[u];
+        note_times(s, u);
     }
     s->timed = n ? (double)n_timed / (double)n : 0;
     if (s->n_validated > MOST_VALIDATED) {

@@ -19,13 +19,15 @@ struct split {
     uint32_t
         *validated; /* (n_validated) users to measure on: all with a held-out item, or a sample of them */
     size_t n_validated;
-    size_t n_training; /* interactions in training */
-    double timed;      /* share of the interactions whose time is known */
+    size_t n_held;                 /* interactions held out */
+    size_t n_training;             /* interactions in training */
+    double timed;                  /* share of the interactions whose time is known */
+    int64_t first_time, last_time; /* of the training interactions; 0 when none has a time */
 };
 
-/* Users with three interactions or more give one: the newest where the time is known, else one drawn by seed.
- */
-enum err_code split_init(struct split *s, const struct train_data *data, uint64_t seed,
+/* With hold_out, users with three interactions or more give one: the newest where the time is known, else one
+ * drawn by seed. Without, everything is training. */
+enum err_code split_init(struct split *s, const struct train_data *data, bool hold_out, uint64_t seed,
                          struct err *e) ERR_MUST_CHECK;
 void split_fini(struct split *s);
 

@@ -1,31 +1,31 @@
-/* The course of training: choose hyperparameters, factorise, then train jointly; after each epoch measure,
- * keep the best, and when an epoch was no better go back to the best with a smaller rate. Every epoch draws
- * its randomness from its own number, so a resumed run repeats what an uninterrupted one does. */
+/* The first course holds an interaction of each user out: it chooses hyperparameters, factorises, trains
+ * jointly, keeps the best epoch and lowers the learning rates after each that was no better. Where what was held
+ * out is a good part of the data, a second course repeats the first on everything, with what the first found. */
 #include "engine/train/train.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "engine/model.h"
 #include "engine/train/checkpoint.h"
+#include "engine/train/fit.h"
 #include "engine/train/parallel.h"
 #include "engine/train/param_block.h"
-#include "engine/train/recipe.h"
-#include "engine/train/samples.h"
 #include "engine/train/split.h"
-#include "engine/train/step.h"
-#include "engine/train/validate.h"
 #include "engine/train/warm_start.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { BATCH = 256, NEGATIVES = 1024, MOST_WORSE = 3, SCALE_TRIES = 8 };
-enum { MOST_TIMED = 32, MOST_GROUPS = 16 }; /* examples of a user in an epoch */
-
 /* By default training sees about this many examples: some minutes on two cores. Small data gets more epochs.
  */
 enum { DEFAULT_EXAMPLES = 2200000, LEAST_EPOCHS = 4, MOST_EPOCHS = 40 };
+
+/* A held-out share from which the second course pays. */
+#define LEAST_HELD_SHARE 0.02
+
+/* Learning rates after an epoch that was no better. */
+#define RATE_CUT 0.4
 
 struct training {
     const struct train_data *data;
@@ -36,15 +36,10 @@ struct training {
     bool stopped; /* by the caller or the deadline */
     struct parallel *team;
     struct split split;
-    struct warm_start warm;
-    struct model_spec spec;
-    bool has_spec;
-    struct param_block block;
-    real *best; /* (block.n_values) */
-    struct samples *samples;
-    struct train_step *step;
-    uint32_t *order; /* (n_users) */
+    struct fit fit;
+    real *best; /* (fit.block.n_values) what is written in the end */
     struct training_state state;
+    double epoch_start_s;
     char note[256];
 };
 
@@ -61,7 +56,7 @@ static double elapsed(const struct training *t)
 /* Tells the caller; false when training must stop. */
 static bool tell(struct training *t, struct train_progress p)
 {
-    p.n_epochs = t->options.n_epochs;
+    p.n_epochs = t->state.refit ? t->state.best_epoch : t->options.n_epochs;
     p.elapsed_s = elapsed(t);
     if (t->progress && !t->progress(t->arg, &p))
         t->stopped = true;
@@ -86,8 +81,9 @@ static uint64_t fingerprint(const struct train_data *data, const struct train_op
 {
     uint64_t hash = 14695981039346656037u;
     size_t n = data->user_start[data->n_users];
-    uint64_t words[] = {data->n_users,    data->n_items,         n, data->n_vocabulary, o->seed,
-                        (uint64_t)o->dim, (uint64_t)o->generator};
+    uint64_t words[] = {data->n_users,          data->n_items,  n,
+                        data->n_vocabulary,     o->seed,        (uint64_t)o->dim,
+                        (uint64_t)o->generator, o->ignore_order};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         hash = (hash ^ words[i]) * 1099511628211u;
     for (size_t i = 0; i < n; i++) {
@@ -99,15 +95,7 @@ static uint64_t fingerprint(const struct train_data *data, const struct train_op
 
 static int default_epochs(const struct split *s)
 {
-    size_t n = 1;
-    for (size_t u = 0; u < s->data->n_users; u++) {
-        size_t timed = 0, all = s->end[u] - s->start[u];
-        for (size_t i = s->start[u]; i < s->end[u]; i++)
-            timed += s->interactions[i].timestamp != 0;
-        size_t groups = (all - timed) / SAMPLE_MAX_TARGETS;
-        n += (timed < MOST_TIMED ? timed : MOST_TIMED) + (groups < MOST_GROUPS ? groups : MOST_GROUPS);
-    }
-    size_t epochs = DEFAULT_EXAMPLES / n;
+    size_t epochs = DEFAULT_EXAMPLES / (fit_n_examples(s) + 1);
     return (int)(epochs < LEAST_EPOCHS ? LEAST_EPOCHS : epochs > MOST_EPOCHS ? MOST_EPOCHS : epochs);
 }
 
@@ -125,116 +113,71 @@ static enum err_code check(const struct train_data *data, const struct train_opt
     return ERR_OK;
 }
 
-/* ---- stages ---- */
+/* ---- the start ---- */
 
-static void set_warm_state(struct training *t)
+static struct ials_options chosen(const struct training *t)
 {
-    t->state.dim = t->warm.options.dim;
-    t->state.alpha = t->warm.options.alpha;
-    t->state.reg = t->warm.options.reg;
-    t->state.reg_exponent = t->warm.options.reg_exponent;
-    t->state.rate = 1;
+    return (struct ials_options){.dim = t->state.dim,
+                                 .alpha = t->state.alpha,
+                                 .reg = t->state.reg,
+                                 .reg_exponent = t->state.reg_exponent,
+                                 .seed = t->options.seed};
 }
 
-static enum err_code make_spec(struct training *t, struct err *e)
+static enum err_code make_fit(struct training *t, struct err *e)
 {
-    struct ials_options ials = {.dim = t->state.dim,
-                                .alpha = t->state.alpha,
-                                .reg = t->state.reg,
-                                .reg_exponent = t->state.reg_exponent};
-    enum err_code code = recipe_spec(&t->split, &t->options, &ials, &t->spec, e);
-    if (code)
-        return code;
-    t->has_spec = true;
-    code = param_block_init(&t->block, &t->spec, e);
-    if (!code && !(t->best = mem_alloc_array(t->block.n_values, sizeof *t->best)))
-        code = err_set(e, ERR_NOMEM, "no memory for %zu parameters", t->block.n_values);
+    struct ials_options ials = chosen(t);
+    enum err_code code = fit_init(&t->fit, &t->split, &t->options, &ials, t->team, e);
+    if (!code && !(t->best = mem_alloc_array(t->fit.block.n_values, sizeof *t->best)))
+        code = err_set(e, ERR_NOMEM, "no memory for %zu parameters", t->fit.block.n_values);
     return code;
 }
 
-static enum err_code make_step(struct training *t, struct err *e)
+static void keep_average(struct training *t)
 {
-    struct samples_options samples = {.most_timed = MOST_TIMED,
-                                      .most_groups = MOST_GROUPS,
-                                      .forget = 0.1,
-                                      .forget_profile = 0.1,
-                                      .seed = t->options.seed};
-    struct step_options step = {
-        .batch = BATCH,
-        .n_negatives = NEGATIVES,
-        .clip = 5,
-        .adam = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0.01}};
-    step.rates[GROUP_ITEM] = 1e-4;
-    step.rates[GROUP_ENCODER] = 1e-3;
-    step.rates[GROUP_TRUNK] = 1e-3;
-    step.rates[GROUP_HEAD] = 1e-3;
-    step.rates[GROUP_LINEAR] = 1e-3;
-    step.rates[GROUP_SHARED] = 1e-3;
-    enum err_code code =
-        samples_new(&t->spec, &t->block.params, &t->split, &samples, t->team, &t->samples, e);
-    if (!code)
-        code = train_step_new(&t->spec, &t->block, &t->split, &step, t->team, &t->step, e);
-    if (!code && !(t->order = mem_alloc_array(t->data->n_users, sizeof *t->order)))
-        code = err_set(e, ERR_NOMEM, "no memory to train");
-    return code;
-}
-
-/* Factors of iALS give scores near 0 and 1; as logits they are nearly flat. Takes the power of two with the
- * least loss. */
-static enum err_code choose_scale(struct training *t, struct err *e)
-{
-    const struct sample *list;
-    size_t n;
-    struct rng r;
-    rng_init(&r, t->options.seed, 4);
-    for (size_t i = 0; i < t->data->n_users; i++)
-        t->order[i] = (uint32_t)i;
-    rng_shuffle(&r, t->order, t->data->n_users);
-    size_t n_users = t->data->n_users < SAMPLES_CHUNK_USERS ? t->data->n_users : SAMPLES_CHUNK_USERS;
-    enum err_code code = samples_fill(t->samples, t->order, n_users, 0, &list, &n, e);
-    if (code)
-        return code;
-    n = n < BATCH ? n : BATCH;
-    double best = 1, least = INFINITY;
-    train_step_draw(t->step, list, n, &r);
-    for (int i = 0; i < SCALE_TRIES; i++) {
-        recipe_scale_linear(&t->spec, &t->block, (double)(1 << i));
-        double loss = train_step_gradients(t->step, list, n);
-        (void)train_step_update(t->step, 1, 0); /* a rate of zero only clears the gradients */
-        if (loss < least) {
-            least = loss;
-            best = (double)(1 << i);
-        }
-    }
-    recipe_scale_linear(&t->spec, &t->block, best);
-    return ERR_OK;
+    memcpy(t->best, t->fit.average, t->fit.block.n_values * sizeof *t->best);
 }
 
 static enum err_code start_anew(struct training *t, struct err *e)
 {
-    enum err_code code = warm_start_run(&t->split, (size_t)t->options.dim, t->options.seed, t->team,
-                                        tell_warm, t, &t->warm, e);
+    struct warm_start warm;
+    enum err_code code =
+        warm_start_run(&t->split, (size_t)t->options.dim, t->options.seed, t->team, tell_warm, t, &warm, e);
     if (code)
         return code;
-    set_warm_state(t);
-    if ((code = make_spec(t, e)))
+    t->state.dim = warm.options.dim;
+    t->state.alpha = warm.options.alpha;
+    t->state.reg = warm.options.reg;
+    t->state.reg_exponent = warm.options.reg_exponent;
+    code = make_fit(t, e);
+    if (!code)
+        code = fit_start(&t->fit, &warm, e);
+    warm_start_fini(&warm);
+    if (!code)
+        code = fit_measure(&t->fit, &t->state.warm_metric, e);
+    if (code)
         return code;
-    recipe_values(&t->spec, &t->warm, t->data->n_users, t->options.seed, &t->block);
-    warm_start_fini(&t->warm);
-    if ((code = make_step(t, e)) || (code = choose_scale(t, e)))
-        return code;
-    code = validate_model(&t->spec, &t->block.params, &t->split, t->team, &t->state.warm_metric, e);
     t->state.best_metric = t->state.warm_metric;
-    memcpy(t->best, t->block.values, t->block.n_values * sizeof *t->best);
-    return code;
+    keep_average(t);
+    return ERR_OK;
+}
+
+/* The split of the second course. */
+static enum err_code split_all(struct training *t, struct err *e)
+{
+    split_fini(&t->split);
+    return split_init(&t->split, t->data, false, t->options.seed, e);
 }
 
 static enum err_code resume(struct training *t, struct err *e)
 {
-    enum err_code code = make_spec(t, e);
+    enum err_code code = t->state.refit ? split_all(t, e) : ERR_OK;
     if (!code)
-        code = checkpoint_read_block(t->options.checkpoint, &t->block, t->best, e);
-    return code ? code : make_step(t, e);
+        code = make_fit(t, e);
+    if (!code)
+        code = checkpoint_read_block(t->options.checkpoint, &t->fit.block, t->best, t->fit.average, e);
+    t->fit.n_steps = t->state.n_steps;
+    return code;
 }
 
 static void note_choice(struct training *t)
@@ -253,126 +196,194 @@ static void note_choice(struct training *t)
                                           .note = t->note});
 }
 
-/* ---- an epoch ---- */
+/* ---- the courses ---- */
 
-struct epoch_sum {
-    double loss;
-    size_t n_batches;
-    double start_s;
-};
-
-static enum err_code train_chunk(struct training *t, const uint32_t *users, size_t n_users, int epoch,
-                                 struct rng *r, struct epoch_sum *sum, struct err *e)
+static const char *stage_of(const struct training *t)
 {
-    const struct sample *list;
-    size_t n;
-    enum err_code code = samples_fill(t->samples, users, n_users, epoch, &list, &n, e);
-    for (size_t at = 0; at < n && !code; at += BATCH) {
-        size_t m = n - at < BATCH ? n - at : BATCH;
-        train_step_draw(t->step, list + at, m, r);
-        sum->loss += train_step_gradients(t->step, list + at, m);
-        sum->n_batches++;
-        double warm_up = (double)(t->state.step + 1) / 200;
-        (void)train_step_update(t->step, ++t->state.step, t->state.rate * (warm_up < 1 ? warm_up : 1));
-    }
-    return code;
+    return t->state.refit ? "refit" : "train";
 }
 
-static enum err_code train_epoch(struct training *t, int epoch, double *loss, struct err *e)
+static bool tell_epoch(void *arg, double fraction, double loss)
 {
-    struct rng r;
-    rng_init(&r, t->options.seed, 100 + (uint64_t)epoch);
-    for (size_t i = 0; i < t->data->n_users; i++)
-        t->order[i] = (uint32_t)i;
-    rng_shuffle(&r, t->order, t->data->n_users);
-    struct epoch_sum sum = {.start_s = elapsed(t)};
-    for (size_t at = 0; at < t->data->n_users; at += SAMPLES_CHUNK_USERS) {
-        size_t n = t->data->n_users - at < SAMPLES_CHUNK_USERS ? t->data->n_users - at : SAMPLES_CHUNK_USERS;
-        enum err_code code = train_chunk(t, t->order + at, n, epoch, &r, &sum, e);
-        if (code)
-            return code;
-        double fraction = (double)(at + n) / (double)t->data->n_users;
-        *loss = sum.n_batches ? sum.loss / (double)sum.n_batches : NAN;
-        if (!tell(t, (struct train_progress){.stage = "train",
-                                             .epoch = epoch,
-                                             .fraction = fraction,
-                                             .loss = *loss,
-                                             .metric = NAN,
-                                             .best_metric = t->state.best_metric,
-                                             .left_s = (elapsed(t) - sum.start_s) * (1 / fraction - 1)}))
-            break;
-    }
-    return ERR_OK;
+    struct training *t = arg;
+    return tell(t, (struct train_progress){.stage = stage_of(t),
+                                           .epoch = t->state.epoch + 1,
+                                           .fraction = fraction,
+                                           .loss = loss,
+                                           .metric = NAN,
+                                           .best_metric = t->state.best_metric,
+                                           .left_s = (elapsed(t) - t->epoch_start_s) * (1 / fraction - 1)});
 }
 
-/* Keeps the epoch when it is the best so far; else goes back to the best and halves the rate. */
-static void judge(struct training *t, int epoch, double metric)
+/* Learning rates of an epoch: lowered by each epoch before it that was no better. */
+static double rate_of(const struct training_state *s, int epoch)
 {
+    double rate = 1;
+    for (int i = 0; i < s->n_cuts; i++)
+        rate *= s->cuts[i] < epoch ? RATE_CUT : 1;
+    return rate;
+}
+
+static enum err_code run_epoch(struct training *t, double *loss, struct err *e)
+{
+    int epoch = t->state.epoch + 1;
+    t->epoch_start_s = elapsed(t);
+    return fit_epoch(&t->fit, epoch, rate_of(&t->state, epoch), tell_epoch, t, loss, e);
+}
+
+static enum err_code end_epoch(struct training *t, double loss, double metric, struct err *e)
+{
+    t->state.epoch++;
+    t->state.n_first += !t->state.refit;
+    t->state.n_steps = t->fit.n_steps;
+    (void)tell(t, (struct train_progress){.stage = stage_of(t),
+                                          .epoch = t->state.epoch,
+                                          .fraction = 1,
+                                          .loss = loss,
+                                          .metric = metric,
+                                          .best_metric = t->state.best_metric,
+                                          .left_s = NAN});
+    return t->options.checkpoint
+               ? checkpoint_write(t->options.checkpoint, &t->state, &t->fit.block, t->best, t->fit.average, e)
+               : ERR_OK;
+}
+
+/* Keeps the epoch when it is the best so far; else lowers the rates. */
+static void judge(struct training *t, double metric)
+{
+    int epoch = t->state.epoch + 1;
     if (metric > t->state.best_metric) {
         t->state.best_metric = metric;
         t->state.best_epoch = epoch;
-        t->state.n_worse = 0;
-        memcpy(t->best, t->block.values, t->block.n_values * sizeof *t->best);
-        return;
+        keep_average(t);
+    } else {
+        t->state.cuts[t->state.n_cuts++] = epoch;
     }
-    t->state.n_worse++;
-    t->state.rate *= 0.4;
-    memcpy(t->block.values, t->best, t->block.n_values * sizeof *t->best);
 }
 
-static enum err_code train_epochs(struct training *t, struct err *e)
+static enum err_code first_course(struct training *t, struct err *e)
 {
-    while (t->state.epoch < t->options.n_epochs && t->state.n_worse < MOST_WORSE && !t->stopped) {
-        int epoch = t->state.epoch + 1;
-        double loss = NAN, metric;
-        enum err_code code = train_epoch(t, epoch, &loss, e);
+    while (t->state.epoch < t->options.n_epochs && t->state.n_cuts < TRAINING_MOST_CUTS && !t->stopped) {
+        double loss, metric;
+        enum err_code code = run_epoch(t, &loss, e);
         if (!code)
-            code = validate_model(&t->spec, &t->block.params, &t->split, t->team, &metric, e);
+            code = fit_measure(&t->fit, &metric, e);
         if (code)
             return code;
-        judge(t, epoch, metric);
+        judge(t, metric);
         if (t->stopped)
             break; /* a part of an epoch is judged, but never resumed from */
-        t->state.epoch = epoch;
-        (void)tell(t, (struct train_progress){.stage = "train",
-                                              .epoch = epoch,
-                                              .fraction = 1,
-                                              .loss = loss,
-                                              .metric = metric,
-                                              .best_metric = t->state.best_metric,
-                                              .left_s = NAN});
-        if (t->options.checkpoint &&
-            (code = checkpoint_write(t->options.checkpoint, &t->state, &t->block, t->best, e)))
+        if ((code = end_epoch(t, loss, metric, e)))
             return code;
     }
     return ERR_OK;
+}
+
+/* Everything of the first course but its hyperparameters, its best epoch and its rates goes. */
+static enum err_code start_refit(struct training *t, struct err *e)
+{
+    struct warm_start warm;
+    fit_fini(&t->fit);
+    mem_free(t->best);
+    t->best = NULL;
+    t->state.refit = 1;
+    t->state.epoch = 0;
+    enum err_code code = split_all(t, e);
+    struct ials_options ials = chosen(t);
+    if (!code)
+        code = warm_start_factorise(&t->split, &ials, t->team, tell_warm, t, &warm, e);
+    if (code)
+        return code;
+    code = make_fit(t, e);
+    if (!code)
+        code = fit_start(&t->fit, &warm, e);
+    warm_start_fini(&warm);
+    return code;
+}
+
+static enum err_code second_course(struct training *t, struct err *e)
+{
+    enum err_code code = ERR_OK;
+    if (!t->state.refit)
+        code = start_refit(t, e);
+    while (!code && t->state.epoch < t->state.best_epoch && !t->stopped) {
+        double loss;
+        code = run_epoch(t, &loss, e);
+        if (!code && !t->stopped)
+            code = end_epoch(t, loss, NAN, e);
+    }
+    if (!code)
+        keep_average(t);
+    return code;
+}
+
+static bool pays_refit(const struct split *s)
+{
+    return (double)s->n_held > LEAST_HELD_SHARE * (double)(s->n_held + s->n_training);
 }
 
 static void report_of(const struct training *t, struct train_report *report)
 {
-    *report = (struct train_report){.epochs_run = t->state.epoch,
+    *report = (struct train_report){.epochs_run = t->state.n_first,
                                     .best_epoch = t->state.best_epoch,
                                     .warm_start_metric = t->state.warm_metric,
                                     .best_metric = t->state.best_metric,
                                     .alpha = t->state.alpha,
                                     .reg = t->state.reg,
                                     .dim = (int)t->state.dim,
-                                    .n_parameters = t->block.n_values,
+                                    .n_parameters = t->fit.block.n_values,
                                     .seconds = elapsed(t)};
 }
 
 static void fini(struct training *t)
 {
-    train_step_free(t->step);
-    samples_free(t->samples);
-    param_block_fini(&t->block);
-    if (t->has_spec)
-        model_spec_fini(&t->spec);
-    warm_start_fini(&t->warm);
+    fit_fini(&t->fit);
     split_fini(&t->split);
     parallel_free(t->team);
     mem_free(t->best);
-    mem_free(t->order);
+}
+
+static enum err_code write_best(struct training *t, const char *path, struct err *e)
+{
+    struct model_ids ids = {t->data->item_ids};
+    memcpy(t->fit.values, t->fit.block.values, t->fit.block.n_values * sizeof *t->best);
+    memcpy(t->fit.block.values, t->best, t->fit.block.n_values * sizeof *t->best);
+    enum err_code code = model_write(path, &t->fit.spec, &t->fit.block.params, &ids, e);
+    memcpy(t->fit.block.values, t->fit.values, t->fit.block.n_values * sizeof *t->best);
+    return code;
+}
+
+/* From a checkpoint where there is one. */
+static enum err_code start(struct training *t, struct err *e)
+{
+    uint64_t print = fingerprint(t->data, &t->options);
+    enum err_code code = t->options.checkpoint
+                             ? checkpoint_read_state(t->options.checkpoint, print, &t->state, NULL)
+                             : ERR_NOTFOUND;
+    if (code == ERR_NOTFOUND)
+        code = start_anew(t, e);
+    else if (code == ERR_OK)
+        code = resume(t, e);
+    else
+        code = checkpoint_read_state(t->options.checkpoint, print, &t->state, e);
+    t->state.fingerprint = print;
+    return code;
+}
+
+/* The first course's model is written before the second begins: whoever stops that one has it. */
+static enum err_code run_courses(struct training *t, const char *path, struct err *e)
+{
+    bool refit = t->state.refit || pays_refit(&t->split);
+    enum err_code code = ERR_OK;
+    if (!t->state.refit) {
+        code = first_course(t, e);
+        if (!code)
+            code = write_best(t, path, e);
+    }
+    if (code || !refit || t->stopped)
+        return code;
+    code = second_course(t, e);
+    return code || t->stopped ? code : write_best(t, path, e);
 }
 
 enum err_code train_run(const struct train_data *data, const struct train_options *options, const char *path,
@@ -384,30 +395,15 @@ enum err_code train_run(const struct train_data *data, const struct train_option
     if (!code)
         code = parallel_new(t.options.n_threads, &t.team, e);
     if (!code)
-        code = split_init(&t.split, data, t.options.seed, e);
+        code = split_init(&t.split, data, true, t.options.seed, e);
     if (code)
         goto out;
     if (t.options.n_epochs == 0)
         t.options.n_epochs = default_epochs(&t.split);
-    uint64_t print = fingerprint(data, &t.options);
-    code = t.options.checkpoint ? checkpoint_read_state(t.options.checkpoint, print, &t.state, NULL)
-                                : ERR_NOTFOUND;
-    if (code == ERR_NOTFOUND)
-        code = start_anew(&t, e);
-    else if (code == ERR_OK)
-        code = resume(&t, e);
-    else
-        code = checkpoint_read_state(t.options.checkpoint, print, &t.state, e);
-    if (code)
+    if ((code = start(&t, e)))
         goto out;
-    t.state.fingerprint = print;
     note_choice(&t);
-    code = train_epochs(&t, e);
-    if (code)
-        goto out;
-    memcpy(t.block.values, t.best, t.block.n_values * sizeof *t.best);
-    struct model_ids ids = {data->item_ids};
-    code = model_write(path, &t.spec, &t.block.params, &ids, e);
+    code = run_courses(&t, path, e);
     if (!code)
         report_of(&t, report);
 out:

@@ -34,7 +34,8 @@ struct train_options {
     int n_epochs;  /* the most; 0: the default. Early stopping may end before */
     int dim;       /* width of item embeddings; 0: chosen from the data */
     enum generator
-        generator; /* of the target network's hidden layer; GENERATOR_SHARED: nothing is generated */
+        generator;     /* of the target network's hidden layer; GENERATOR_SHARED: nothing is generated */
+    bool ignore_order; /* contexts do not say what came last */
     const char
         *checkpoint;   /* path to write after each epoch and to resume from when it is there; NULL: none */
     double deadline_s; /* stop after this many seconds and keep the best; 0: none */

@@ -95,16 +95,21 @@ static enum err_code climb(struct search *s, double *alpha, double *reg, struct 
     return code;
 }
 
-struct full_run {
-    struct search *s;
+struct factorising {
+    warm_start_fn *fn;
+    void *arg;
     int n_epochs;
 };
 
-static bool full_epoch(void *arg, int epoch)
+static bool after_epoch(void *arg, int epoch)
 {
-    struct full_run *f = arg;
-    struct search *s = f->s;
-    return !s->fn || s->fn(s->arg, "factorise", (double)(epoch + 1) / f->n_epochs, NAN, s->best);
+    struct factorising *f = arg;
+    return !f->fn || f->fn(f->arg, "factorise", (double)(epoch + 1) / f->n_epochs, NAN, NAN);
+}
+
+static struct ials_data data_of(const struct split *s)
+{
+    return (struct ials_data){s->data->n_users, s->data->n_items, s->start, s->end, s->interactions};
 }
 
 static enum err_code factors_new(const struct split *split, size_t dim, real **items, real **users,
@@ -118,35 +123,51 @@ static enum err_code factors_new(const struct split *split, size_t dim, real **i
                    split->data->n_items);
 }
 
-enum err_code warm_start_run(const struct split *split, size_t dim, uint64_t seed, struct parallel *team,
-                             warm_start_fn *fn, void *arg, struct warm_start *out, struct err *e)
+enum err_code warm_start_factorise(const struct split *split, const struct ials_options *options,
+                                   struct parallel *team, warm_start_fn *fn, void *arg,
+                                   struct warm_start *out, struct err *e)
 {
-    struct search s = {.split = split, .team = team, .fn = fn, .arg = arg};
+    struct factorising f = {fn, arg, FULL_EPOCHS};
+    struct ials_data data = data_of(split);
+    *out = (struct warm_start){.options = *options, .ndcg = NAN};
+    out->options.n_epochs = FULL_EPOCHS;
+    enum err_code code = factors_new(split, options->dim, &out->items, &out->users, e);
+    if (!code)
+        code = ials_run(&data, &out->options, team, after_epoch, &f, out->items, out->users, e);
+    if (code)
+        warm_start_fini(out);
+    return code;
+}
+
+static enum err_code search(const struct split *split, uint64_t seed, struct parallel *team,
+                            warm_start_fn *fn, void *arg, struct ials_options *best, struct err *e)
+{
+    struct search s = {.split = split, .team = team, .fn = fn, .arg = arg, .data = data_of(split)};
     s.options =
         (struct ials_options){.dim = SEARCH_DIM, .n_epochs = SEARCH_EPOCHS, .reg_exponent = 1, .seed = seed};
-    s.data = (struct ials_data){split->data->n_users, split->data->n_items, split->start, split->end,
-                                split->interactions};
     for (int a = 0; a < N_ALPHAS; a++)
         for (int r = 0; r < N_REGS; r++)
             s.ndcg[a][r] = NAN;
-    memset(out, 0, sizeof *out);
     enum err_code code = factors_new(split, SEARCH_DIM, &s.items, &s.users, e);
-    double alpha = alphas[FIRST_ALPHA], reg = regs[FIRST_REG];
+    *best = s.options;
+    best->alpha = alphas[FIRST_ALPHA];
+    best->reg = regs[FIRST_REG];
     if (!code && split->n_validated)
-        code = climb(&s, &alpha, &reg, e);
+        code = climb(&s, &best->alpha, &best->reg, e);
     mem_free(s.items);
     mem_free(s.users);
-    if (code)
-        return code;
-    out->options = s.options;
-    out->options.dim = dim ? dim : choose_dim(split);
-    out->options.alpha = alpha;
-    out->options.reg = reg;
-    out->options.n_epochs = FULL_EPOCHS;
-    struct full_run full = {.s = &s, .n_epochs = FULL_EPOCHS};
-    code = factors_new(split, out->options.dim, &out->items, &out->users, e);
+    return code;
+}
+
+enum err_code warm_start_run(const struct split *split, size_t dim, uint64_t seed, struct parallel *team,
+                             warm_start_fn *fn, void *arg, struct warm_start *out, struct err *e)
+{
+    struct ials_options options;
+    memset(out, 0, sizeof *out);
+    enum err_code code = search(split, seed, team, fn, arg, &options, e);
+    options.dim = dim ? dim : choose_dim(split);
     if (!code)
-        code = ials_run(&s.data, &out->options, team, full_epoch, &full, out->items, out->users, e);
+        code = warm_start_factorise(split, &options, team, fn, arg, out, e);
     if (!code)
         code = validate_factors(out->items, out->users, out->options.dim, split, team, &out->ndcg, e);
     if (code)

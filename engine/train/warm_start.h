@@ -26,6 +26,11 @@ typedef bool warm_start_fn(void *arg, const char *stage, double fraction, double
 enum err_code warm_start_run(const struct split *split, size_t dim, uint64_t seed, struct parallel *team,
                              warm_start_fn *fn, void *arg, struct warm_start *out,
                              struct err *e) ERR_MUST_CHECK;
+/* The factorisation alone, with hyperparameters that are known (dim above 0); ndcg is NAN. */
+enum err_code warm_start_factorise(const struct split *split, const struct ials_options *options,
+                                   struct parallel *team, warm_start_fn *fn, void *arg,
+                                   struct warm_start *out, struct err *e) ERR_MUST_CHECK;
+
 void warm_start_fini(struct warm_start *w);
 
 #endif

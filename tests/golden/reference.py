@@ -57,6 +57,13 @@ class Model:
         decays = 1 / (1 + np.exp(-self.t["encoder.decay"]))
         return np.concatenate([(decay ** np.arange(len(rows))) @ rows for decay in decays])
 
+    def _when(self, block, times):
+        rows = self.t["encoder.when"]
+        if len(times) == 0 or times[-1] == 0:
+            return np.zeros(block["dim"])
+        moments = block["start"] + block["step"] * np.arange(block["n_moments"])
+        return np.array([np.interp(times[-1], moments, column) for column in rows.T])
+
     def encode(self, items, weights, times, values):
         """c of interactions (oldest first) and of rows of the profile's values."""
         items, weights = np.asarray(items, int), np.asarray(weights, float)
@@ -69,6 +76,8 @@ class Model:
             blocks.append(self._recent(self.encoder["recent"], items, times))
         if self.encoder.get("profile"):
             blocks.append(self.t["encoder.profile"][np.asarray(values, int)].sum(0))
+        if self.encoder.get("when"):
+            blocks.append(self._when(self.encoder["when"], times))
         return np.concatenate(blocks)
 
     # ---- hypernetwork ----
@@ -79,7 +88,7 @@ class Model:
         e = self.encoder
         widths = [e["fold_in"]["dim"] if e.get("fold_in") else 0, e["history"]["dim"] if e.get("history") else 0,
                   e["recent"]["dim"] * e["recent"]["n_decays"] if e.get("recent") else 0,
-                  e["profile"]["dim"] if e.get("profile") else 0]
+                  e["profile"]["dim"] if e.get("profile") else 0, e["when"]["dim"] if e.get("when") else 0]
         return [w for w in widths if w]
 
     def trunk(self, c):

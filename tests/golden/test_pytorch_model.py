@@ -64,6 +64,8 @@ def shapes_of(d):
     if "recent" in encoder:
         shapes["encoder.recent"] = (items, encoder["recent"]["dim"])
         shapes["encoder.decay"] = (encoder["recent"]["n_decays"],)
+    if "when" in encoder:
+        shapes["encoder.when"] = (encoder["when"]["n_moments"], encoder["when"]["dim"])
     if "profile" in encoder:
         shapes["encoder.profile"] = (len(encoder["profile"]["values"]), encoder["profile"]["dim"])
     if d["trunk"]["norm"] != "none":
@@ -169,10 +171,11 @@ class Golden(unittest.TestCase):
 
     ENCODER = {"fold_in": {"dim": 6, "alpha": 0.3, "reg": 0.05, "reg_exponent": 1.0}, "history": {"dim": 5},
                "recent": {"dim": 4, "n_decays": 3, "n_recent": 8},
-               "profile": {"dim": 3, "values": [["gender", "F"], ["gender", "M"], ["age", "25"]]}}
+               "profile": {"dim": 3, "values": [["gender", "F"], ["gender", "M"], ["age", "25"]]},
+               "when": {"dim": 3, "n_moments": 5, "start": 990.5, "step": 16.0}}
 
     def test_the_encoder_block_by_block_and_together(self):
-        subsets = [s for n in range(1, 5) for s in itertools.combinations(self.ENCODER, n)]
+        subsets = [s for n in range(1, 6) for s in itertools.combinations(self.ENCODER, n)]
         for names in subsets:
             d = describe([layer(12, 1, "full", "none", "identity")], norm="block",
                          encoder={name: self.ENCODER[name] for name in names})

@@ -76,8 +76,12 @@ static struct model_spec make_spec(const struct setting *x)
                                       .n_recent = 3,
                                       .d_profile = 2,
                                       .n_values = 4,
-                                      .values = values};
-    s.d_context = 4 + 3 + 4 + 2;
+                                      .values = values,
+                                      .d_when = 2,
+                                      .n_moments = 3,
+                                      .when_start = 1,
+                                      .when_step = 1.25};
+    s.d_context = 4 + 3 + 4 + 2 + 2;
     for (size_t i = 0; i < s.n_trunk; i++)
         s.trunk[i] = (struct trunk_layer_spec){5 + i, x->activation};
     for (size_t i = 0; i < s.n_layers; i++) {

@@ -48,8 +48,12 @@ static struct model_spec make_spec(int number)
                                       .n_recent = 4,
                                       .d_profile = 2,
                                       .n_values = 3,
-                                      .values = values};
-    s.d_context = 5 + 4 + 6 + 2;
+                                      .values = values,
+                                      .d_when = 3,
+                                      .n_moments = 4,
+                                      .when_start = 2,
+                                      .when_step = 1.5};
+    s.d_context = 5 + 4 + 6 + 2 + 3;
     s.trunk[0] = (struct trunk_layer_spec){11, ACTIVATION_RELU};
     s.trunk[1] = (struct trunk_layer_spec){7, ACTIVATION_TANH};
     size_t widths[] = {D, 21, 10, 1};
@@ -152,6 +156,11 @@ static void naive_encode(const struct model_spec *spec, const struct model_param
     for (size_t k = 0; k < in->n_values; k++)
         for (size_t j = 0; j < n->d_profile; j++)
             q[j] += p->profile[in->values[k] * n->d_profile + j];
+    int64_t time = in->n_interactions ? in->interactions[in->n_interactions - 1].timestamp : 0;
+    double place = fmin(fmax(((double)time - n->when_start) / n->when_step, 0), (double)n->n_moments - 1);
+    for (size_t k = 0; time && k < n->n_moments; k++) /* a hat function at each moment */
+        for (size_t j = 0; j < n->d_when; j++)
+            q[n->d_profile + j] += fmax(0, 1 - fabs(place - (double)k)) * p->when[k * n->d_when + j];
 }
 
 static double activate(enum activation a, double x)
@@ -163,10 +172,10 @@ static void naive_norm(const struct model_spec *spec, const struct model_params 
                        double *y)
 {
     const struct encoder_spec *n = &spec->encoder;
-    size_t all[] = {n->d_fold_in, n->d_history, n->n_decays * n->d_recent, n->d_profile},
+    size_t all[] = {n->d_fold_in, n->d_history, n->n_decays * n->d_recent, n->d_profile, n->d_when},
            whole[] = {spec->d_context};
     const size_t *widths = spec->norm == NORM_BLOCK ? all : whole;
-    size_t blocks = spec->norm == NORM_BLOCK ? 4 : 1, at = 0;
+    size_t blocks = spec->norm == NORM_BLOCK ? 5 : 1, at = 0;
     for (size_t k = 0; k < blocks; at += widths[k++]) {
         double mean = 0, variance = 0;
         for (size_t i = at; i < at + widths[k]; i++)

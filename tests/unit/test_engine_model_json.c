@@ -9,7 +9,7 @@
 
 static const char complete[] =
     "{\"format\": 1, \"name\": \"movies\", \"version\": \"3\", \"objective\": \"ranking\",\n"
-    " \"n_items\": 7, \"d_item\": 4, \"d_context\": 15, \"d_output\": 1,\n"
+    " \"n_items\": 7, \"d_item\": 4, \"d_context\": 17, \"d_output\": 1,\n"
     " \"trunk\": {\"norm\": \"block\", \"layers\": [{\"d_out\": 5, \"activation\": \"tanh\"}]},\n"
     " \"target\": {\"linear\": true, \"linear_head\": false, \"layers\": [\n"
     "   {\"d_in\": 4, \"d_out\": 6, \"generator\": \"core\", \"rank\": 3, \"bias\": \"full\", "
@@ -21,7 +21,8 @@ static const char complete[] =
     " \"encoder\": {\"fold_in\": {\"dim\": 4, \"alpha\": 0.1, \"reg\": 0.003, \"reg_exponent\": 1},\n"
     "   \"history\": {\"dim\": 3}, \"recent\": {\"dim\": 3, \"n_decays\": 2, \"n_recent\": 50},\n"
     "   \"profile\": {\"dim\": 2, \"values\": [[\"gender\", \"F\"], [\"age\", \"25-34\"], [\"gender\", "
-    "\"\"]]}}}";
+    "\"\"]]},\n"
+    "   \"when\": {\"dim\": 2, \"n_moments\": 4, \"start\": 1.5, \"step\": 0.25}}}";
 
 static const char tasks[] =
     "{\"format\":1,\"name\":\"t\",\"version\":\"1\",\"objective\":\"classification\",\"n_items\":0,\"d_"
@@ -46,7 +47,7 @@ START_TEST(every_key_lands_in_its_place)
     ck_assert_int_eq(s.objective, OBJECTIVE_RANKING);
     ck_assert_uint_eq(s.n_items, 7);
     ck_assert_uint_eq(s.d_item, 4);
-    ck_assert_uint_eq(s.d_context, 15);
+    ck_assert_uint_eq(s.d_context, 17);
     ck_assert_uint_eq(s.d_output, 1);
     ck_assert_int_eq(s.norm, NORM_BLOCK);
     ck_assert_uint_eq(s.n_trunk, 1);
@@ -78,6 +79,9 @@ START_TEST(every_key_lands_in_its_place)
     ck_assert_str_eq(n->values[1].field, "age");
     ck_assert_str_eq(n->values[1].value, "25-34");
     ck_assert_str_eq(n->values[2].value, "");
+    ck_assert_uint_eq(n->d_when, 2);
+    ck_assert_uint_eq(n->n_moments, 4);
+    ck_assert(n->when_start == 1.5 && n->when_step == 0.25);
     model_spec_fini(&s);
 }
 END_TEST
@@ -180,7 +184,7 @@ static const struct {
     {"\"n_items\": 7", "\"n_items\": 4294967296", "n_items"},
     {"\"n_items\": 7", "\"items\": 7", "n_items: is missing"},
     {"\"d_item\": 4", "\"d_item\": 0", "d_item is 0"},
-    {"\"d_context\": 15", "\"d_context\": 16", "15 wide together, but d_context is 16"},
+    {"\"d_context\": 17", "\"d_context\": 16", "17 wide together, but d_context is 16"},
     {"\"d_output\": 1", "\"d_output\": 1, \"dropout\": 0.1", "dropout: is not a key of this format"},
     {"\"trunk\": {", "\"trunk\": [], \"trunc\": {", "trunk: is no object"},
     {"\"block\"", "\"batch\"", "trunk.norm: is none of none, layer, block"},
@@ -208,6 +212,10 @@ static const struct {
     {"\"history\": {\"dim\": 3}", "\"story\": {\"dim\": 3}", "encoder.story: is not a key"},
     {"\"n_decays\": 2", "\"n_decays\": 0", "must be all zero or all above zero"},
     {"\"n_recent\": 50", "\"n_recent\": 5000", "n_recent is 5000"},
+    {"\"n_moments\": 4", "\"n_moments\": 1", "with at least two"},
+    {"\"n_moments\": 4", "\"n_moments\": 0", "with at least two"},
+    {"\"step\": 0.25", "\"step\": 0", "a finite step above 0"},
+    {"\"step\": 0.25", "\"stride\": 1", "encoder.when.step: is missing"},
     {"\"values\": [", "\"values\": 3, \"v\": [", "encoder.profile.values: is no array"},
     {"[\"gender\", \"F\"]", "[\"gender\"]",
      "encoder.profile.values[0]: is no array of a field's name and a value"},

@@ -1,0 +1,273 @@
+/* engine/train/train.c, whole: a run's bytes depend on data, options and seed alone - not on threads, and not on
+ * whether it was stopped and resumed. Risks: a draw that is not tied to its epoch, a sum in the order of the
+ * threads, a state that the checkpoint forgets, a second course that starts from what the first one left. */
+#include "base/buf.h"
+#include "base/mem.h"
+#include "engine/model.h"
+#include "engine/train/train.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { N_USERS = 150, N_ITEMS = 40, MOST = 14 };
+
+struct world {
+    struct encoder_interaction interactions[N_USERS * MOST];
+    size_t start[N_USERS + 1];
+    char texts[N_ITEMS][8];
+    const char *ids[N_ITEMS];
+    struct train_data data;
+};
+
+static char folder[] = "/tmp/hypernet-train-XXXXXX";
+
+static uint32_t next_random(uint64_t *state)
+{
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(*state >> 33);
+}
+
+/* Users walk round the catalogue, from somewhere, by one or two items a step: what comes next follows from what came
+ * last. Each has 5 to 14 interactions in a year, timed or not. */
+static void make_world(struct world *w, bool timed)
+{
+    uint64_t state = 7;
+    size_t n = 0;
+    memset(w, 0, sizeof *w);
+    for (size_t u = 0; u < N_USERS; u++) {
+        size_t count = 5 + next_random(&state) % (MOST - 4);
+        uint32_t item = next_random(&state) % N_ITEMS;
+        w->start[u] = n;
+        while (n < w->start[u] + count) {
+            item = (item + 1 + next_random(&state) % 2) % N_ITEMS;
+            int64_t time = timed ? 1500000000 + (int64_t)(n - w->start[u]) * 2000000 : 0;
+            w->interactions[n++] =
+                (struct encoder_interaction){.item = item, .weight = 1, .rating = 0, .timestamp = time};
+        }
+    }
+    w->start[N_USERS] = n;
+    for (size_t i = 0; i < N_ITEMS; i++) {
+        (void)snprintf(w->texts[i], sizeof w->texts[i], "i%zu", i);
+        w->ids[i] = w->texts[i];
+    }
+    w->data = (struct train_data){.n_users = N_USERS,
+                                  .n_items = N_ITEMS,
+                                  .user_start = w->start,
+                                  .interactions = w->interactions,
+                                  .item_ids = w->ids};
+}
+
+static char *path_of(const char *name)
+{
+    static char paths[4][128];
+    static int next;
+    char *path = paths[next++ % 4];
+    (void)snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    return path;
+}
+
+static struct train_options some_options(void)
+{
+    struct train_options o;
+    train_options_default(&o);
+    o.n_epochs = 8;
+    o.n_threads = 1;
+    o.dim = 8;
+    return o;
+}
+
+/* The bytes of a file; the caller frees them. */
+static char *bytes_of(const char *path, size_t *n)
+{
+    FILE *f = fopen(path, "rb");
+    ck_assert_msg(f != NULL, "%s", path);
+    ck_assert_int_eq(fseek(f, 0, SEEK_END), 0);
+    *n = (size_t)ftell(f);
+    rewind(f);
+    char *bytes = malloc(*n);
+    ck_assert_ptr_nonnull(bytes);
+    ck_assert_uint_eq(fread(bytes, 1, *n, f), *n);
+    (void)fclose(f);
+    return bytes;
+}
+
+static void assert_same_file(const char *a, const char *b)
+{
+    size_t n_a, n_b;
+    char *x = bytes_of(a, &n_a), *y = bytes_of(b, &n_b);
+    ck_assert_uint_eq(n_a, n_b);
+    ck_assert_int_eq(memcmp(x, y, n_a), 0);
+    free(x);
+    free(y);
+}
+
+struct stop {
+    const char *stage;
+    int epoch;    /* stops when this one has ended; 0: never */
+    int n_stages; /* of the stage, seen */
+};
+
+static bool watch(void *arg, const struct train_progress *p)
+{
+    struct stop *s = arg;
+    bool here = s->stage && strcmp(p->stage, s->stage) == 0;
+    s->n_stages += here;
+    return !(here && s->epoch && p->epoch == s->epoch && p->fraction >= 1 && !(p->left_s >= 0));
+}
+
+static void run(const struct world *w, const struct train_options *o, const char *path, struct stop *stop,
+                struct train_report *report)
+{
+    struct err e = {0};
+    struct stop none = {0};
+    struct train_report ignored;
+    enum err_code code =
+        train_run(&w->data, o, path, watch, stop ? stop : &none, report ? report : &ignored, &e);
+    ck_assert_msg(code == ERR_OK, "%s", e.text);
+}
+
+START_TEST(the_model_does_not_depend_on_the_number_of_threads)
+{
+    struct world w;
+    make_world(&w, _i == 1);
+    struct train_options o = some_options();
+    char *one = path_of("one"), *three = path_of("three");
+    run(&w, &o, one, NULL, NULL);
+    o.n_threads = 3;
+    run(&w, &o, three, NULL, NULL);
+    assert_same_file(one, three);
+}
+END_TEST
+
+START_TEST(another_seed_gives_another_model)
+{
+    struct world w;
+    size_t n_a, n_b;
+    make_world(&w, true);
+    struct train_options o = some_options();
+    char *a = path_of("a"), *b = path_of("b");
+    run(&w, &o, a, NULL, NULL);
+    o.seed = 2;
+    run(&w, &o, b, NULL, NULL);
+    char *x = bytes_of(a, &n_a), *y = bytes_of(b, &n_b);
+    ck_assert(n_a != n_b || memcmp(x, y, n_a) != 0);
+    free(x);
+    free(y);
+}
+END_TEST
+
+/* Stops in both courses, at each epoch that comes. */
+START_TEST(a_stopped_run_that_is_resumed_ends_with_the_same_model)
+{
+    static const char *const stages[] = {"train", "refit"};
+    struct world w;
+    make_world(&w, true);
+    struct train_options o = some_options();
+    struct train_report report;
+    char *whole = path_of("whole"), *parts = path_of("parts"), *checkpoint = path_of("checkpoint");
+    run(&w, &o, whole, NULL, &report);
+    ck_assert_int_ge(report.best_epoch, 2); /* else there is no second course to stop in */
+    o.checkpoint = checkpoint;
+    for (int stage = 0; stage < 2; stage++) {
+        (void)unlink(checkpoint);
+        struct stop stop = {.stage = stages[stage], .epoch = 1};
+        run(&w, &o, parts, &stop, NULL);
+        struct stop rest = {.stage = "search"};
+        run(&w, &o, parts, &rest, NULL);
+        ck_assert_int_eq(rest.n_stages, 0); /* it went on, it did not begin anew */
+        assert_same_file(whole, parts);
+    }
+}
+END_TEST
+
+START_TEST(a_stop_in_the_second_course_leaves_the_model_of_the_first)
+{
+    struct world w;
+    struct err e = {0};
+    struct model *m;
+    make_world(&w, true);
+    struct train_options o = some_options();
+    char *path = path_of("first");
+    struct stop stop = {.stage = "refit", .epoch = 1};
+    run(&w, &o, path, &stop, NULL);
+    ck_assert_int_gt(stop.n_stages, 0);
+    ck_assert_msg(model_open(path, &m, &e) == ERR_OK, "%s", e.text);
+    model_unref(m);
+}
+END_TEST
+
+START_TEST(a_checkpoint_of_other_data_is_refused)
+{
+    struct world w;
+    struct err e = {0};
+    struct train_report report;
+    make_world(&w, true);
+    struct train_options o = some_options();
+    char *path = path_of("model"), *checkpoint = path_of("checkpoint");
+    (void)unlink(checkpoint);
+    o.checkpoint = checkpoint;
+    run(&w, &o, path, NULL, NULL);
+    w.interactions[3].timestamp++;
+    ck_assert_int_eq(train_run(&w.data, &o, path, NULL, NULL, &report, &e), ERR_CONFLICT);
+    ck_assert_ptr_nonnull(strstr(e.text, "other data or options"));
+}
+END_TEST
+
+START_TEST(order_is_used_where_it_is_known_unless_it_is_to_be_ignored)
+{
+    struct world w;
+    struct err e = {0};
+    char *path = path_of("order");
+    for (int i = 0; i < 3; i++) { /* timed, timed and ignored, not timed */
+        struct model *m;
+        make_world(&w, i < 2);
+        struct train_options o = some_options();
+        o.ignore_order = i == 1;
+        run(&w, &o, path, NULL, NULL);
+        ck_assert_msg(model_open(path, &m, &e) == ERR_OK, "%s", e.text);
+        ck_assert_int_eq(m->spec.encoder.d_recent > 0, i == 0);
+        ck_assert_int_eq(m->spec.encoder.d_when > 0, i == 0);
+        model_unref(m);
+    }
+}
+END_TEST
+
+START_TEST(too_little_data_is_refused)
+{
+    struct world w;
+    struct err e = {0};
+    struct train_report report;
+    make_world(&w, true);
+    w.data.n_users = 1;
+    struct train_options o = some_options();
+    ck_assert_int_eq(train_run(&w.data, &o, path_of("none"), NULL, NULL, &report, &e), ERR_INVALID);
+    ck_assert_ptr_nonnull(strstr(e.text, "at least two users"));
+}
+END_TEST
+
+int main(void)
+{
+    if (!mkdtemp(folder))
+        return 1;
+    Suite *s = suite_create("engine/train");
+    TCase *t = tcase_create("train");
+    tcase_set_timeout(t, 300);
+    tcase_add_loop_test(t, the_model_does_not_depend_on_the_number_of_threads, 0, 2);
+    tcase_add_test(t, another_seed_gives_another_model);
+    tcase_add_test(t, a_stopped_run_that_is_resumed_ends_with_the_same_model);
+    tcase_add_test(t, a_stop_in_the_second_course_leaves_the_model_of_the_first);
+    tcase_add_test(t, a_checkpoint_of_other_data_is_refused);
+    tcase_add_test(t, order_is_used_where_it_is_known_unless_it_is_to_be_ignored);
+    tcase_add_test(t, too_little_data_is_refused);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    char command[64];
+    (void)snprintf(command, sizeof command, "rm -rf %s", folder);
+    return failed || system(command) != 0;
+}
