@@ -460,8 +460,8 @@ static void summarise(const struct evaluation *v, struct evaluation_result *out)
             const double *x = v->values + (s * n_metrics + m) * v->n_users,
                          *first = v->values + m * v->n_users;
             bootstrap_mean(x, NULL, v->n_users, v->options->seed, &row->mean[m], &row->low[m], &row->high[m]);
-            bootstrap_mean(x, first, v->n_users, v->options->seed, &row->difference[m], &row->difference_low[m],
-                      &row->difference_high[m]);
+            bootstrap_mean(x, first, v->n_users, v->options->seed, &row->difference[m],
+                           &row->difference_low[m], &row->difference_high[m]);
         }
     }
     out->n_users = v->n_users;
