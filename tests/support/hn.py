@@ -71,7 +71,7 @@ class World:
             "--seed", 1)
         run("import", "--store", self.store, "--interactions", f"{tables}/interactions.tsv", "--users",
             f"{tables}/users.tsv", "--items", f"{tables}/items.tsv")
-        run("train", "--store", self.store, "--out", self.model, "--epochs", 1, "--dim", 16, "--seed", 1,
+        run("train", "--store", self.store, "--out", self.model, "--epochs", 4, "--dim", 16, "--seed", 1,
             "--model-version", "1")
         run("train", "--store", self.store, "--out", self.other_model, "--epochs", 1, "--dim", 8, "--seed", 2,
             "--model-version", "1", "--name", "other")
