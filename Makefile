@@ -193,7 +193,7 @@ format: ## lay the C files out with clang-format
 	$(Q)clang-format -i $(SRCS) $(HEADERS) $(UNIT_SRCS) $(FAULT_SRCS) $(DOUBLE_SRCS) $(SUPPORT_SRCS) $(FUZZ_SRCS) $(GOLDEN_SRCS)
 
 # ---- set-up, demo, install ----
-.PHONY: deps deps-demo demo bench install uninstall dist clean help
+.PHONY: deps deps-demo demo bench bench-quality install uninstall dist clean help
 deps: ## install the libraries and tools that are missing (apt, when it may)
 	$(Q)deploy/deps --tests
 deps-demo:
@@ -201,8 +201,10 @@ deps-demo:
 demo: deps-demo ## build, train on real data (DATA=dir) or a simulated world, serve on http://127.0.0.1:8080
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)HYPERNET=$(B)/hypernet deploy/demo
-bench: all ## measure quality and speed (writes the machine and the commit beside the figures)
+bench: all ## measure the speed of serving (writes the machine and the commit beside the figures)
 	$(Q)tests/bench/run
+bench-quality: all ## quality on real data sets (DATA=dir), SEEDS=1
+	$(Q)HYPERNET=$(B)/hypernet tests/bench/quality --data "$(DATA)" --seeds $(or $(SEEDS),1)
 
 install: all ## install binary, man pages and systemd unit under DESTDIR, PREFIX and UNITDIR
 	install -D -m 755 $(B)/hypernet $(DESTDIR)$(BINDIR)/hypernet

@@ -30,7 +30,13 @@ enum {
     LIMIT_LAYERS = 16,              /* of the trunk, and of the target network */
     LIMIT_PROFILE_FIELDS = 64,      /* fields an encoder knows */
     LIMIT_RATINGS_DIM = 1024,       /* width of the ratings block; its covariances take the square of it */
-    LIMIT_RECENT = 1024             /* recent interactions an encoder looks at */
+    LIMIT_RECENT = 1024,            /* recent interactions an encoder looks at */
+    LIMIT_EXPLAIN_REASONS = 10,     /* the largest `explain` */
+    LIMIT_EXPLAIN_ITEMS = 100,      /* the largest `limit` of an answer with explanations */
+    LIMIT_EXPLAIN_INTERACTIONS =
+        256,                       /* newest interactions that are tried, each at the cost of an encoding */
+    LIMIT_EXPLAIN_STEPS = 1 << 19, /* interactions encoded for one explanation, all tries together */
+    LIMIT_EXPLAIN_PAIRS = 64       /* entries of a profile that are tried */
 };
 
 #endif

@@ -17,6 +17,7 @@
 
 /* Fortran's LAPACK, as OpenBLAS carries it. */
 void LAPACK(potrf)(const char *uplo, const int *n, real *a, const int *lda, int *info);
+void LAPACK(potri)(const char *uplo, const int *n, real *a, const int *lda, int *info);
 void LAPACK(potrs)(const char *uplo, const int *n, const int *nrhs, const real *a, const int *lda, real *b,
                    const int *ldb, int *info);
 
@@ -107,6 +108,13 @@ bool blas_cholesky(size_t n, real *a, size_t lda)
 {
     int order = (int)n, stride = (int)lda, info = 0;
     LAPACK(potrf)("U", &order, a, &stride, &info);
+    return info == 0;
+}
+
+bool blas_cholesky_inverse(size_t n, real *factor, size_t lda)
+{
+    int order = (int)n, stride = (int)lda, info = 0;
+    LAPACK(potri)("U", &order, factor, &stride, &info);
     return info == 0;
 }
 

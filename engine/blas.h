@@ -46,6 +46,9 @@ void blas_syrk(size_t n, size_t k, real alpha, const real *x, size_t ldx, real *
  * L^T); false when it is not positive definite. */
 bool blas_cholesky(size_t n, real *a, size_t lda);
 
+/* From that factor to the lower triangle of the inverse of a, in place; false when a is singular. */
+bool blas_cholesky_inverse(size_t n, real *factor, size_t lda);
+
 /* Solves for m right-hand sides, the rows of b (m, n), in place, with the factor above. */
 void blas_cholesky_solve(size_t n, const real *factor, size_t lda, size_t m, real *b, size_t ldb);
 

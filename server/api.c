@@ -244,3 +244,16 @@ enum route_next api_weights(struct api_thread *t, struct request *r, size_t slot
     }
     return ROUTE_DONE;
 }
+
+bool api_reread(struct api_thread *t, struct request *r, size_t slot, struct store_text user,
+                struct weights **w)
+{
+    struct err e = {0};
+    if (personal_reread(t->personal, slot, user, w, &e) == ERR_OK)
+        return true;
+    weights_unref(*w);
+    *w = NULL;
+    r->cache = NULL;
+    refuse_weights(t, r, user, &e);
+    return false;
+}

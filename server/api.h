@@ -62,6 +62,11 @@ void api_fail(struct api_thread *t, struct request *r, const struct err *e);
 enum route_next api_weights(struct api_thread *t, struct request *r, size_t slot, struct store_text user,
                             bool may_block, struct weights **w, bool *cold);
 
+/* Replaces *w by weights of the user as the store has him now, for what must be of one state (personal_reread). False:
+ * answered with a refusal, and *w is let go. */
+bool api_reread(struct api_thread *t, struct request *r, size_t slot, struct store_text user,
+                struct weights **w);
+
 /* The calls, by file. */
 route_fn api_recommend_get, api_predict_post, api_events_post, api_user_get, api_admin_user_put,
     api_admin_user_delete, api_admin_users_post, api_health_get, api_ready_get, api_metrics_get,

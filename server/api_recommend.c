@@ -43,6 +43,17 @@ static bool category_params(struct request *r, struct recommend_query *q)
     return true;
 }
 
+static bool explain_param(struct request *r, struct recommend_query *q)
+{
+    if (!count_param(r, "explain", 1, LIMIT_EXPLAIN_REASONS, &q->explain))
+        return false;
+    if (q->explain == 0 || q->limit <= LIMIT_EXPLAIN_ITEMS)
+        return true;
+    problem_answer(r, PROBLEM_BAD_REQUEST, NULL, "with explain, limit is at most %d, not %zu",
+                   LIMIT_EXPLAIN_ITEMS, q->limit);
+    return false;
+}
+
 enum route_next api_recommend_get(struct api_thread *t, struct request *r, bool may_block)
 {
     struct recommend_query q = {.limit = 10};
@@ -52,12 +63,16 @@ enum route_next api_recommend_get(struct api_thread *t, struct request *r, bool 
     if (!api_user_id(r, 2, &q.user) || !api_model_slot(t, r, &slot) ||
         !count_param(r, "limit", 1, LIMIT_RECOMMENDATIONS, &q.limit) ||
         !count_param(r, "offset", 0, LIMIT_OFFSET, &q.offset) ||
-        !api_bool_param(r, "exclude_seen", &exclude_seen) || !category_params(r, &q))
+        !api_bool_param(r, "exclude_seen", &exclude_seen) || !category_params(r, &q) || !explain_param(r, &q))
         return ROUTE_DONE;
     q.include_seen = !exclude_seen;
+    if (q.explain && !may_block)
+        return ROUTE_NEEDS_WORKER;
     enum route_next next = api_weights(t, r, slot, q.user, may_block, &w, &q.cold);
     if (next == ROUTE_NEEDS_WORKER || !w)
         return next;
+    if (q.explain && !q.cold && !api_reread(t, r, slot, q.user, &w))
+        return ROUTE_DONE;
     struct err e = {0};
     struct buf *out = request_answer(r, 200, request_json);
     if (personal_recommend(t->personal, slot, w, &q, out, &e))

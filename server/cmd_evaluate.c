@@ -134,7 +134,7 @@ static int cmd_evaluate(int argc, char **argv)
          "a user and items a line; without it all items are ranked", 0, 0, false},
         {"metrics", OPTION_STRING, &s.metrics, "LIST", "hr@K ndcg@K recall@K recall_capped@K mrr[@K] map[@K]",
          0, 0, false},
-        {"baselines", OPTION_FLAG, &s.baselines, NULL, "popularity and iALS fold-in beside the models", 0, 0,
+        {"baselines", OPTION_FLAG, &s.baselines, NULL, "popularity, iALS fold-in and EASE beside the models", 0, 0,
          false},
         {"threads", OPTION_INT, &s.threads, "N", "threads; 0: as many as processors", 0, 256, false},
         {"seed", OPTION_INT, &s.seed, "N", "of the bootstrap", 0, 9e15, false},

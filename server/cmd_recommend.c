@@ -9,9 +9,25 @@
 struct settings {
     const char *store, *model, *user, *exclude_seen;
     struct option_list categories;
-    int64_t limit, offset;
+    int64_t limit, offset, explain;
     bool cold_start, json;
 };
+
+/* A line a reason, under its item. */
+static void print_reasons(const json_t *because)
+{
+    for (size_t i = 0; i < json_array_size(because); i++) {
+        const json_t *reason = json_array_get(because, i);
+        const char *item = json_string_value(json_object_get(reason, "item"));
+        const char *title = json_string_value(json_object_get(reason, "title"));
+        (void)printf("%-5s %+-23.4f  ", "", json_number_value(json_object_get(reason, "effect")));
+        if (item)
+            (void)printf("because of %s%s%s\n", item, title ? " " : "", title ? title : "");
+        else
+            (void)printf("because %s is %s\n", json_string_value(json_object_get(reason, "field")),
+                         json_string_value(json_object_get(reason, "value")));
+    }
+}
 
 static void print_table(const char *json, size_t n)
 {
@@ -23,6 +39,7 @@ static void print_table(const char *json, size_t n)
         const char *title = json_string_value(json_object_get(item, "title"));
         (void)printf("%-5zu %-12s %10.4f  %s\n", i + 1, json_string_value(json_object_get(item, "id")),
                      json_number_value(json_object_get(item, "score")), title ? title : "");
+        print_reasons(json_object_get(item, "because"));
     }
     json_decref(root);
 }
@@ -35,6 +52,7 @@ static enum err_code answer(const struct settings *s, struct serving *serving, s
     struct recommend_query q = {.user = {s->user, strlen(s->user)},
                                 .limit = (size_t)s->limit,
                                 .offset = (size_t)s->offset,
+                                .explain = (size_t)s->explain,
                                 .include_seen = strcmp(s->exclude_seen, "false") == 0};
     for (size_t i = 0; i < s->categories.n; i++)
         q.categories[q.n_categories++] =
@@ -51,6 +69,8 @@ static enum err_code answer(const struct settings *s, struct serving *serving, s
         q.cold = true;
         code = personal_acquire(p, 0, SERVING_PRIOR, (struct store_text){NULL, 0}, &w, &hit, e);
     }
+    if (!code && q.explain && !q.cold)
+        code = personal_reread(p, 0, q.user, &w, e);
     if (!code)
         code = personal_recommend(p, 0, w, &q, &out, e);
     if (!code && s->json)
@@ -95,6 +115,8 @@ static int cmd_recommend(int argc, char **argv)
          false},
         {"category", OPTION_LIST, &s.categories, "NAME", "only items in one of these categories", 0, 0,
          false},
+        {"explain", OPTION_INT, &s.explain, "N", "up to N reasons an item: what raised its score most", 0,
+         LIMIT_EXPLAIN_REASONS, false},
         {"cold-start", OPTION_FLAG, &s.cold_start, NULL, "answer from the prior when the user is not known",
          0, 0, false},
         {"json", OPTION_FLAG, &s.json, NULL, "the same JSON as over HTTP", 0, 0, false},
@@ -108,6 +130,10 @@ static int cmd_recommend(int argc, char **argv)
         return EXIT_DONE;
     if (strcmp(s.exclude_seen, "true") != 0 && strcmp(s.exclude_seen, "false") != 0) {
         (void)err_set(&e, ERR_INVALID, "--exclude-seen is true or false, not '%s'", s.exclude_seen);
+        return command_fail(&cmd_recommend_command, &e, true);
+    }
+    if (s.explain && s.limit > LIMIT_EXPLAIN_ITEMS) {
+        (void)err_set(&e, ERR_INVALID, "with --explain, --limit is at most %d", LIMIT_EXPLAIN_ITEMS);
         return command_fail(&cmd_recommend_command, &e, true);
     }
     return recommend(&s, &e) == ERR_OK ? EXIT_DONE : command_fail(&cmd_recommend_command, &e, false);

@@ -169,6 +169,19 @@ enum err_code context_make_weights(struct context_maker *k, const struct item_ta
     return ERR_OK;
 }
 
+size_t context_theta_len(const struct context_maker *k)
+{
+    return k->layout.len;
+}
+
+enum err_code context_theta(struct context_maker *k, const struct item_table *items,
+                            const struct store_user *user, real *theta, struct err *e)
+{
+    const float *c;
+    enum err_code code = context_encode(k, items, user, &c, e);
+    return code ? code : hypernet_generate(&k->model->spec, &k->model->params, c, k->workspace, theta, e);
+}
+
 enum err_code context_make_prior(struct context_maker *k, struct weights **out, struct err *e)
 {
     struct encoder_input nothing = {0};

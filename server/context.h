@@ -32,6 +32,11 @@ enum err_code context_make_weights(struct context_maker *k, const struct item_ta
                                    const struct store_user *user, struct weights **out,
                                    struct err *e) ERR_MUST_CHECK;
 
+/* theta (context_theta_len) of a user whose context is encoded anew from this record, whatever is stored. */
+size_t context_theta_len(const struct context_maker *k);
+enum err_code context_theta(struct context_maker *k, const struct item_table *items,
+                            const struct store_user *user, real *theta, struct err *e) ERR_MUST_CHECK;
+
 /* New weights of the prior: the context of somebody of whom nothing is known. */
 enum err_code context_make_prior(struct context_maker *k, struct weights **out, struct err *e) ERR_MUST_CHECK;
 

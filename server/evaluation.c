@@ -7,6 +7,7 @@
 #include "engine/blas.h"
 #include "engine/catalogue.h"
 #include "engine/rng.h"
+#include "engine/train/ease.h"
 #include "engine/train/parallel.h"
 #include "server/context.h"
 #include "server/item_table.h"
@@ -30,10 +31,22 @@ struct row {
     uint32_t item;
 };
 
+/* The interactions of the store by user, items being indices of the first model. */
+struct known {
+    struct encoder_interaction *interactions;
+    size_t n, capacity;
+    size_t *start; /* (n_users + 1) */
+    size_t n_users, start_capacity;
+    int64_t user_key; /* of the last row */
+};
+
+enum baseline { BASELINE_POPULARITY, BASELINE_IALS, BASELINE_EASE, N_BASELINES };
+
 struct evaluation {
     struct store *store;
     struct model *const *models;
     size_t n_models, n_systems;
+    enum baseline baselines[N_BASELINES]; /* the systems after the models */
     const struct evaluation_options *options;
     struct item_table *items[EVALUATION_MAX_SYSTEMS]; /* by model */
     struct buf texts;
@@ -44,6 +57,8 @@ struct evaluation {
     struct test_user *users; /* (n_users) sorted by id */
     size_t n_users;
     float *popularity;      /* (n_items of the first model) */
+    struct known known;     /* all interactions, for EASE */
+    real *ease;             /* (n_items, n_items), NULL: too many items */
     double *values;         /* (n_systems, n_metrics, n_users) */
     unsigned char *without; /* (n_users) 1: no context */
     struct eval_thread *threads;
@@ -57,7 +72,8 @@ struct eval_thread {
     struct store_user user;
     struct context_maker *makers[EVALUATION_MAX_SYSTEMS];
     real *workspace;
-    float *scores; /* (n_items) all, then relevant, then others */
+    float *scores;      /* (n_items) all, then relevant, then others */
+    float *ease_scores; /* (n_items) */
     uint32_t *relevant, *others;
     size_t *positions;
     unsigned char *mark; /* (n_items) */
@@ -224,11 +240,56 @@ static enum err_code read_test(struct evaluation *v, struct err *e)
 static bool count_item(void *arg, int64_t user_key, const struct store_interaction *x)
 {
     struct evaluation *v = arg;
+    struct known *k = &v->known;
     long index = item_table_index(v->items[0], x->item_key);
-    (void)user_key;
-    if (index >= 0)
-        v->popularity[index] += 1;
+    if (index < 0)
+        return true;
+    v->popularity[index] += 1;
+    if (reserve((void **)&k->interactions, &k->capacity, k->n + 1, sizeof *k->interactions, &v->failure) ||
+        reserve((void **)&k->start, &k->start_capacity, k->n_users + 2, sizeof *k->start, &v->failure))
+        return false;
+    if (k->n_users == 0 || user_key != k->user_key)
+        k->start[k->n_users++] = k->n;
+    k->user_key = user_key;
+    k->interactions[k->n++] = (struct encoder_interaction){
+        .item = (uint32_t)index, .weight = (float)x->weight, .rating = NAN, .timestamp = x->timestamp};
+    k->start[k->n_users] = k->n;
     return true;
+}
+
+/* ---- EASE ---- */
+
+/* Lambda is chosen on the newest interaction of each user; the matrix is then that of all interactions. */
+static enum err_code fit_ease(struct evaluation *v, struct parallel *team, struct err *e)
+{
+    size_t n = v->models[0]->spec.n_items;
+    const struct known *k = &v->known;
+    struct train_data data = {
+        .n_users = k->n_users, .n_items = n, .user_start = k->start, .interactions = k->interactions};
+    struct split split;
+    double lambda;
+    v->ease = mem_alloc_aligned(n * n, sizeof *v->ease);
+    if (!v->ease)
+        return err_set(e, ERR_NOMEM, "no memory for EASE of %zu items", n);
+    enum err_code code = split_init(&split, &data, true, v->options->seed, e);
+    if (code)
+        return code;
+    code = ease_choose(&split, team, v->ease, &lambda, e);
+    split_fini(&split);
+    struct ials_data all = {k->n_users, n, k->start, k->start + 1, k->interactions};
+    return code ? code : ease_fit(&all, lambda, v->ease, e);
+}
+
+/* Scores of all items by what the store knows of the user. */
+static void score_ease(const struct evaluation *v, struct eval_thread *t)
+{
+    size_t n = v->models[0]->spec.n_items;
+    memset(t->ease_scores, 0, n * sizeof *t->ease_scores);
+    for (size_t i = 0; i < t->user.n_interactions; i++) {
+        long item = item_table_index(v->items[0], t->user.interactions[i].item_key);
+        if (item >= 0)
+            blas_axpy(n, 1, v->ease + (size_t)item * n, t->ease_scores);
+    }
 }
 
 /* ---- scoring ---- */
@@ -268,9 +329,6 @@ static size_t ranking_of(const struct evaluation *v, struct eval_thread *t, cons
     return n_relevant;
 }
 
-/* Which system a number is: models first, then the baselines. */
-enum baseline { BASELINE_POPULARITY, BASELINE_IALS };
-
 static void score_model(const struct evaluation *v, struct eval_thread *t, size_t number,
                         const uint32_t *items, size_t n, float *scores, const struct weights *w)
 {
@@ -290,15 +348,17 @@ static void score_model(const struct evaluation *v, struct eval_thread *t, size_
     }
 }
 
-static void score_baseline(const struct evaluation *v, enum baseline b, const float *c, const uint32_t *items,
-                           size_t n, float *scores)
+static void score_baseline(const struct evaluation *v, const struct eval_thread *t, enum baseline b,
+                           const float *c, const uint32_t *items, size_t n, float *scores)
 {
     const struct model *m = v->models[0];
     size_t d = m->spec.encoder.d_fold_in;
-    for (size_t i = 0; i < n; i++)
-        scores[i] = b == BASELINE_POPULARITY
-                        ? v->popularity[items[i]]
-                        : blas_dot(d, c, m->params.fold_in_factor + (size_t)items[i] * d);
+    for (size_t i = 0; i < n; i++) {
+        if (b == BASELINE_IALS)
+            scores[i] = blas_dot(d, c, m->params.fold_in_factor + (size_t)items[i] * d);
+        else
+            scores[i] = (b == BASELINE_EASE ? t->ease_scores : v->popularity)[items[i]];
+    }
 }
 
 static void measure(const struct evaluation *v, struct eval_thread *t, size_t system, size_t user,
@@ -343,14 +403,16 @@ static enum err_code evaluate_baselines(struct evaluation *v, struct eval_thread
     size_t n_others, n_relevant;
     enum err_code code = ERR_OK;
     for (size_t system = v->n_models; system < v->n_systems && !code; system++) {
-        enum baseline b = (enum baseline)(system - v->n_models);
+        enum baseline b = v->baselines[system - v->n_models];
         if (b == BASELINE_IALS)
             code = context_encode(t->makers[0], v->items[0], &t->user, &c, e);
+        else if (b == BASELINE_EASE)
+            score_ease(v, t);
         if (code)
             break;
         n_relevant = ranking_of(v, t, &v->users[user], &n_others);
-        score_baseline(v, b, c, t->relevant, n_relevant, t->scores);
-        score_baseline(v, b, c, t->others, n_others, t->scores + n_relevant);
+        score_baseline(v, t, b, c, t->relevant, n_relevant, t->scores);
+        score_baseline(v, t, b, c, t->others, n_others, t->scores + n_relevant);
         measure(v, t, system, user, n_relevant, n_others);
     }
     return code;
@@ -391,11 +453,13 @@ static enum err_code thread_init(const struct evaluation *v, struct eval_thread 
         return code;
     t->workspace = mem_alloc_aligned(len, sizeof *t->workspace);
     t->scores = mem_alloc_array(2 * most, sizeof *t->scores);
+    t->ease_scores = mem_alloc_array(most, sizeof *t->ease_scores);
     t->relevant = mem_alloc_array(most, sizeof *t->relevant);
     t->others = mem_alloc_array(most, sizeof *t->others);
     t->positions = mem_alloc_array(most, sizeof *t->positions);
     t->mark = mem_alloc(n_items);
-    if (!t->workspace || !t->scores || !t->relevant || !t->others || !t->positions || !t->mark)
+    if (!t->workspace || !t->scores || !t->ease_scores || !t->relevant || !t->others || !t->positions ||
+        !t->mark)
         return err_set(e, ERR_NOMEM, "no memory to evaluate");
     return ERR_OK;
 }
@@ -408,6 +472,7 @@ static void thread_fini(struct eval_thread *t)
         context_maker_free(t->makers[i]);
     mem_free(t->workspace);
     mem_free(t->scores);
+    mem_free(t->ease_scores);
     mem_free(t->relevant);
     mem_free(t->others);
     mem_free(t->positions);
@@ -450,12 +515,12 @@ static void bootstrap(const double *x, const double *y, size_t n, uint64_t seed,
 
 static void name_row(const struct evaluation *v, size_t system, struct evaluation_row *row)
 {
+    static const char *const names[N_BASELINES] = {"popularity", "iALS fold-in", "EASE"};
     if (system < v->n_models)
         (void)snprintf(row->name, sizeof row->name, "%s %s", v->models[system]->spec.name,
                        v->models[system]->spec.version);
     else
-        (void)snprintf(row->name, sizeof row->name, "%s",
-                       system - v->n_models == BASELINE_IALS ? "iALS fold-in" : "popularity");
+        (void)snprintf(row->name, sizeof row->name, "%s", names[v->baselines[system - v->n_models]]);
 }
 
 static void summarise(const struct evaluation *v, struct evaluation_result *out)
@@ -506,7 +571,11 @@ static enum err_code prepare(struct evaluation *v, struct parallel *team, struct
         code = err_set(e, ERR_NOMEM, "no memory to evaluate");
     if (!code && v->options->baselines)
         code = store_each_interaction(c, count_item, v, e);
+    if (!code && v->failure.code)
+        code = err_set(e, v->failure.code, "%s", v->failure.text);
     store_disconnect(c);
+    if (!code && v->n_systems > v->n_models && v->baselines[v->n_systems - v->n_models - 1] == BASELINE_EASE)
+        code = v->known.n ? fit_ease(v, team, e) : ERR_OK;
     for (size_t i = 0; i < parallel_threads(team) && !code; i++)
         code = thread_init(v, &v->threads[i], e);
     return code;
@@ -524,9 +593,28 @@ static void fini(struct evaluation *v, size_t n_threads)
     mem_free(v->candidates);
     mem_free(v->users);
     mem_free(v->popularity);
+    mem_free(v->known.interactions);
+    mem_free(v->known.start);
+    mem_free(v->ease);
     mem_free(v->values);
     mem_free(v->without);
     pthread_mutex_destroy(&v->lock);
+}
+
+/* The models, then the baselines there can be: iALS needs the model's factors, EASE a matrix of all items. */
+static void choose_systems(struct evaluation *v)
+{
+    const struct model_spec *spec = &v->models[0]->spec;
+    v->n_systems = v->n_models;
+    if (!v->options->baselines)
+        return;
+    size_t n = 0;
+    v->baselines[n++] = BASELINE_POPULARITY;
+    if (spec->encoder.d_fold_in > 0)
+        v->baselines[n++] = BASELINE_IALS;
+    if (spec->n_items <= EASE_MOST_ITEMS)
+        v->baselines[n++] = BASELINE_EASE;
+    v->n_systems += n;
 }
 
 enum err_code evaluation_run(struct store *store, struct model *const *models, size_t n_models,
@@ -536,8 +624,7 @@ enum err_code evaluation_run(struct store *store, struct model *const *models, s
     struct evaluation v = {.store = store, .models = models, .n_models = n_models, .options = options};
     struct parallel *team;
     memset(out, 0, sizeof *out);
-    bool has_ials = models[0]->spec.encoder.d_fold_in > 0;
-    v.n_systems = n_models + (options->baselines ? (has_ials ? 2 : 1) : 0);
+    choose_systems(&v);
     if (v.n_systems > EVALUATION_MAX_SYSTEMS)
         return err_set(e, ERR_LIMIT, "at most %d systems in one evaluation", EVALUATION_MAX_SYSTEMS);
     enum err_code code = parallel_new(options->n_threads, &team, e);

@@ -3,7 +3,7 @@
  * Threads: evaluation_run makes its own; each has its connection to the store and its workspaces.
  * Memory: the test rows and candidates, one value a (system, metric, user).
  * A user's items in the store are what is known; the ranking is over the candidates, or over all items but
- * the known ones. Ties count against a system. Users without a context score zero and are counted and named.
+ * the known ones. EASE is fitted to the interactions of the store. Ties count against a system. Users without a context score zero and are counted and named.
  */
 #ifndef SERVER_EVALUATION_H
 #define SERVER_EVALUATION_H

@@ -8,6 +8,7 @@
 #include "engine/target.h"
 #include "engine/topk.h"
 #include "server/context.h"
+#include "server/explain.h"
 
 #include <math.h>
 #include <string.h>
@@ -138,6 +139,19 @@ enum err_code personal_acquire(struct personal *p, size_t slot, enum serving_kin
                                  hit, e);
 }
 
+enum err_code personal_reread(struct personal *p, size_t slot, struct store_text user, struct weights **w,
+                              struct err *e)
+{
+    struct making m = {p, slot, SERVING_USER, user};
+    struct weights *made;
+    enum err_code code = make(&m, &made, e);
+    if (code)
+        return code;
+    weights_unref(*w);
+    *w = made;
+    return ERR_OK;
+}
+
 /* ---- answers ---- */
 
 static void add_head(struct buf *out, const struct model_spec *spec, struct store_text user,
@@ -195,10 +209,18 @@ static enum err_code allow_categories(struct personal *p, const struct item_tabl
     return ERR_OK;
 }
 
+/* The best items of an answer, with the reasons of each when they were asked for. */
+struct best {
+    const struct topk_entry *entries; /* (n) */
+    size_t n;
+    const struct explanation *explanation; /* NULL: not asked for */
+};
+
 static void add_item(struct buf *out, const struct model *m, const struct item_table *items,
-                     const struct topk_entry *entry)
+                     const struct best *best, size_t i)
 {
     size_t len;
+    const struct topk_entry *entry = &best->entries[i];
     const char *id = model_item_id(m, entry->index, &len);
     struct item_info info = item_table_info(items, entry->index);
     buf_adds(out, "{\"id\":");
@@ -213,7 +235,52 @@ static void add_item(struct buf *out, const struct model *m, const struct item_t
         buf_adds(out, ",\"categories\":");
         buf_add(out, info.categories.data, info.categories.len);
     }
+    if (best->explanation) {
+        buf_adds(out, ",\"because\":");
+        explain_add(best->explanation, i, out);
+    }
     buf_addc(out, '}');
+}
+
+static enum err_code add_items(struct buf *out, const struct model *m, const struct item_table *items,
+                               const struct best *best, struct err *e)
+{
+    buf_adds(out, ",\"items\":[");
+    for (size_t i = 0; i < best->n; i++) {
+        if (!isfinite(best->entries[i].score))
+            return refuse_score(e);
+        if (i)
+            buf_addc(out, ',');
+        add_item(out, m, items, best, i);
+    }
+    buf_adds(out, "]}");
+    return buf_check(out, "the answer", e);
+}
+
+/* The reasons of the best items; of the prior, which is made of nothing, there are none. */
+static enum err_code explain(struct personal *p, size_t slot, const struct recommend_query *q,
+                             const struct item_table *items, const struct best *best,
+                             struct explanation **out, struct err *e)
+{
+    static const struct store_user nobody;
+    struct explain_query query = {.model = p->serving->models[slot].model,
+                                  .items = items,
+                                  .user = q->cold ? &nobody : &p->user,
+                                  .n = best->n,
+                                  .most = q->explain,
+                                  .workspace = p->models[slot].workspace};
+    uint32_t indices[LIMIT_EXPLAIN_ITEMS];
+    float scores[LIMIT_EXPLAIN_ITEMS];
+    enum err_code code = personal_maker(p, slot, &query.maker, e);
+    if (code)
+        return code;
+    for (size_t i = 0; i < best->n; i++) {
+        indices[i] = best->entries[i].index;
+        scores[i] = best->entries[i].score;
+    }
+    query.indices = indices;
+    query.scores = scores;
+    return explain_new(&query, out, e);
 }
 
 enum err_code personal_recommend(struct personal *p, size_t slot, const struct weights *w,
@@ -221,6 +288,7 @@ enum err_code personal_recommend(struct personal *p, size_t slot, const struct w
 {
     const struct model *m = p->serving->models[slot].model;
     const struct item_table *items = personal_items(p, slot);
+    struct explanation *explanation = NULL;
     size_t k = q->offset + q->limit;
     if (k > m->spec.n_items)
         k = m->spec.n_items;
@@ -236,17 +304,14 @@ enum err_code personal_recommend(struct personal *p, size_t slot, const struct w
     topk_init(&top, p->entries, k);
     catalogue_top_k(m->catalogue, w->theta, &filter, p->models[slot].workspace, &top);
     size_t n = topk_finish(&top);
+    struct best best = {p->entries + q->offset, n > q->offset ? n - q->offset : 0, NULL};
+    if (q->explain && (code = explain(p, slot, q, items, &best, &explanation, e)))
+        return code;
+    best.explanation = explanation;
     add_head(out, &m->spec, q->user, w, q->cold);
-    buf_adds(out, ",\"items\":[");
-    for (size_t i = q->offset; i < n; i++) {
-        if (!isfinite(p->entries[i].score))
-            return refuse_score(e);
-        if (i > q->offset)
-            buf_addc(out, ',');
-        add_item(out, m, items, &p->entries[i]);
-    }
-    buf_adds(out, "]}");
-    return buf_check(out, "the answer", e);
+    code = add_items(out, m, items, &best, e);
+    explain_free(explanation);
+    return code;
 }
 
 enum err_code personal_predict_items(struct personal *p, size_t slot, const struct weights *w,

@@ -32,6 +32,11 @@ enum err_code personal_acquire(struct personal *p, size_t slot, enum serving_kin
                                struct store_text user, struct weights **out, bool *hit,
                                struct err *e) ERR_MUST_CHECK;
 
+/* Reads the user's record and replaces *w by weights made from it, so that what is explained is one state of the user; on
+ * failure *w stays. Thread with a connection only. */
+enum err_code personal_reread(struct personal *p, size_t slot, struct store_text user, struct weights **w,
+                              struct err *e) ERR_MUST_CHECK;
+
 /* ---- answers ---- */
 
 enum { PERSONAL_MAX_CATEGORIES = 16 };
@@ -43,6 +48,8 @@ struct recommend_query {
     size_t n_categories; /* items in any of them; 0: all items */
     struct store_text categories[PERSONAL_MAX_CATEGORIES];
     bool cold; /* the weights are those of the prior */
+    size_t
+        explain; /* reasons an item; 0: none. Then the weights are those of personal_user_record, see personal_reread */
 };
 
 /* Appends the answer to out. */

@@ -17,25 +17,39 @@ static void number_text(double x, char out[32])
     }
 }
 
-static bool give(profile_fn *fn, void *arg, const char *field, const json_t *value)
+/* The text of a value; NULL: it has none. */
+static const char *text_of(const json_t *value, char room[32])
 {
-    char text[32];
     switch (json_typeof(value)) {
     case JSON_STRING:
-        return fn(arg, field, json_string_value(value));
+        return json_string_value(value);
     case JSON_INTEGER:
-        (void)snprintf(text, sizeof text, "%lld", (long long)json_integer_value(value));
-        return fn(arg, field, text);
+        (void)snprintf(room, 32, "%lld", (long long)json_integer_value(value));
+        return room;
     case JSON_REAL:
-        number_text(json_real_value(value), text);
-        return fn(arg, field, text);
+        number_text(json_real_value(value), room);
+        return room;
     case JSON_TRUE:
-        return fn(arg, field, "true");
+        return "true";
     case JSON_FALSE:
-        return fn(arg, field, "false");
+        return "false";
     default:
-        return true;
+        return NULL;
     }
+}
+
+static bool give(profile_fn *fn, void *arg, const char *field, const json_t *value)
+{
+    char room[32];
+    const char *text = text_of(value, room);
+    return text ? fn(arg, field, text) : true;
+}
+
+static bool is_text(const json_t *value, const char *wanted)
+{
+    char room[32];
+    const char *text = text_of(value, room);
+    return text && strcmp(text, wanted) == 0;
 }
 
 enum err_code profile_each(const char *json, size_t len, profile_fn *fn, void *arg, struct err *e)
@@ -64,4 +78,30 @@ enum err_code profile_each(const char *json, size_t len, profile_fn *fn, void *a
     }
     json_decref(root);
     return ERR_OK;
+}
+
+enum err_code profile_without(const char *json, size_t len, const char *field, const char *value,
+                              struct buf *out, struct err *e)
+{
+    json_error_t where;
+    json_t *root = json_loadb(json, len, 0, &where), *held = json_object_get(root, field);
+    enum err_code code = ERR_OK;
+    if (!root && json_error_code(&where) == json_error_out_of_memory)
+        return err_set(e, ERR_NOMEM, "no memory for a profile");
+    if (!json_is_object(root)) {
+        json_decref(root);
+        return err_set(e, ERR_INVALID, "a profile must be a JSON object");
+    }
+    for (size_t i = json_array_size(held); i-- > 0;)
+        if (is_text(json_array_get(held, i), value))
+            (void)json_array_remove(held, i);
+    if (held && is_text(held, value))
+        (void)json_object_del(root, field);
+    size_t n = json_dumpb(root, NULL, 0, JSON_COMPACT);
+    char *room = buf_reserve(out, n);
+    if (room && json_dumpb(root, room, n, JSON_COMPACT) == n)
+        out->len += n;
+    code = buf_check(out, "a profile", e);
+    json_decref(root);
+    return code;
 }

@@ -5,6 +5,7 @@
 #ifndef SERVER_PROFILE_H
 #define SERVER_PROFILE_H
 
+#include "base/buf.h"
 #include "base/err.h"
 
 #include <stdbool.h>
@@ -16,5 +17,10 @@ typedef bool profile_fn(void *arg, const char *field, const char *value); /* fal
  * pairs. */
 enum err_code profile_each(const char *json, size_t len, profile_fn *fn, void *arg,
                            struct err *e) ERR_MUST_CHECK;
+
+/* Appends the profile without its pairs of this field and value to out. ERR_INVALID when json is no object, ERR_NOMEM,
+ * ERR_LIMIT. */
+enum err_code profile_without(const char *json, size_t len, const char *field, const char *value,
+                              struct buf *out, struct err *e) ERR_MUST_CHECK;
 
 #endif

@@ -9,8 +9,8 @@
 #include <string.h>
 
 static const char *const no_params[] = {NULL};
-static const char *const recommend_params[] = {"limit",      "offset", "exclude_seen", "category", "model",
-                                               "cold_start", NULL};
+static const char *const recommend_params[] = {"limit", "offset",     "exclude_seen", "category",
+                                               "model", "cold_start", "explain",      NULL};
 static const char *const predict_params[] = {"model", "cold_start", NULL};
 static const char *const model_params[] = {"model", NULL};
 

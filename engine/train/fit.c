@@ -18,6 +18,11 @@ enum { NEGATIVES = 1024, SCALE_TRIES = 8, WARM_UP_STEPS = 200 };
 enum { MOST_BATCH = 256, LEAST_BATCH = 32, LEAST_STEPS = 64 };
 enum { MOST_TIMED = 32, MOST_GROUPS = 16 }; /* examples of a user in an epoch */
 
+/* Learning rates of Adam: the items start from a factorisation, the rest from little. */
+#define ITEM_RATE   1e-4
+#define RATE        1e-3
+#define EPOCH_DECAY 0.1
+
 /* The average keeps this share a step, 200 steps' worth; it is brought up to date every few steps. */
 #define AVERAGE_KEEP 0.995
 enum { AVERAGE_EVERY = 8, AVERAGE_CHUNK = 65536 };
@@ -29,7 +34,7 @@ size_t fit_n_examples(const struct split *s)
         size_t timed = 0, all = s->end[u] - s->start[u];
         for (size_t i = s->start[u]; i < s->end[u]; i++)
             timed += s->interactions[i].timestamp != 0;
-        size_t groups = (all - timed) / SAMPLE_MAX_TARGETS;
+        size_t groups = (all - timed) / samples_group_size(all - timed);
         n += (timed < MOST_TIMED ? timed : MOST_TIMED) + (groups < MOST_GROUPS ? groups : MOST_GROUPS);
     }
     return n;
@@ -41,6 +46,14 @@ static size_t choose_batch(const struct split *s)
 {
     size_t n = fit_n_examples(s) / LEAST_STEPS;
     return n < LEAST_BATCH ? LEAST_BATCH : n > MOST_BATCH ? MOST_BATCH : n;
+}
+
+/* The decay that draws what is not needed towards zero by EPOCH_DECAY an epoch at RATE, however many steps that
+ * has: data that is seen often in small portions is what is learned by heart. */
+static double decay_of(const struct fit *f)
+{
+    double n_steps = (double)fit_n_examples(f->split) / (double)f->batch;
+    return EPOCH_DECAY / (RATE * (n_steps > 1 ? n_steps : 1));
 }
 
 static enum err_code make_step(struct fit *f, struct err *e)
@@ -55,13 +68,13 @@ static enum err_code make_step(struct fit *f, struct err *e)
         .batch = f->batch,
         .n_negatives = NEGATIVES,
         .clip = 5,
-        .adam = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0.01}};
-    step.rates[GROUP_ITEM] = 1e-4;
-    step.rates[GROUP_ENCODER] = 1e-3;
-    step.rates[GROUP_TRUNK] = 1e-3;
-    step.rates[GROUP_HEAD] = 1e-3;
-    step.rates[GROUP_LINEAR] = 1e-3;
-    step.rates[GROUP_SHARED] = 1e-3;
+        .adam = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = decay_of(f)}};
+    step.rates[GROUP_ITEM] = ITEM_RATE;
+    step.rates[GROUP_ENCODER] = RATE;
+    step.rates[GROUP_TRUNK] = RATE;
+    step.rates[GROUP_HEAD] = RATE;
+    step.rates[GROUP_LINEAR] = RATE;
+    step.rates[GROUP_SHARED] = RATE;
     enum err_code code = samples_new(&f->spec, &f->block.params, f->split, &samples, f->team, &f->samples, e);
     if (!code)
         code = train_step_new(&f->spec, &f->block, f->split, &step, f->team, &f->step, e);

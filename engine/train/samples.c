@@ -170,6 +170,11 @@ static void make_group(struct maker *m, const uint32_t *order, size_t from, size
     take_history(m, rest, keep, keep == n, out);
 }
 
+size_t samples_group_size(size_t n)
+{
+    return n < 20 ? 1 : n / 10 < SAMPLE_MAX_TARGETS ? n / 10 : SAMPLE_MAX_TARGETS;
+}
+
 static void make_untimed(struct maker *m)
 {
     size_t n = m->n_untimed;
@@ -179,7 +184,7 @@ static void make_untimed(struct maker *m)
     for (size_t i = 0; i < n; i++)
         order[i] = (uint32_t)i;
     rng_shuffle(&m->rng, order, n);
-    size_t size = n / 2 < SAMPLE_MAX_TARGETS ? n / 2 : SAMPLE_MAX_TARGETS;
+    size_t size = samples_group_size(n);
     size_t n_groups = n / size < m->s->options.most_groups ? n / size : m->s->options.most_groups;
     for (size_t g = 0; g < n_groups; g++)
         make_group(m, order, g * size, (g + 1) * size);

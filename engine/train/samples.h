@@ -22,6 +22,10 @@
 
 enum { SAMPLE_MAX_TARGETS = 8 };
 
+/* Targets in an example of n interactions whose order is not known: a tenth, so that what is left is about as
+ * much as is known of the user when it counts. */
+size_t samples_group_size(size_t n);
+
 struct sample {
     uint32_t user;
     uint32_t n_targets;

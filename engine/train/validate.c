@@ -23,8 +23,7 @@ struct validation {
     double *gains; /* (n_validated) */
 };
 
-/* 1 / log2(rank + 1) when the held-out item is among the first ten, else 0. */
-static double gain_of(const struct split *s, size_t u, real *scores)
+double validate_gain(const struct split *s, size_t u, real *scores)
 {
     size_t target = s->interactions[s->end[u]].item, above = 0;
     real score = scores[target];
@@ -60,7 +59,7 @@ static void score_model(void *arg, size_t i, size_t thread)
         hypernet_generate(v->spec, v->params, c, workspace, theta, NULL))
         return; /* an embedding or weights that are not finite rank nothing */
     catalogue_score_all(v->catalogue, theta, workspace, scores);
-    v->gains[i] = gain_of(v->split, u, scores);
+    v->gains[i] = validate_gain(v->split, u, scores);
 }
 
 static void score_factors(void *arg, size_t i, size_t thread)
@@ -69,7 +68,7 @@ static void score_factors(void *arg, size_t i, size_t thread)
     size_t u = v->split->validated[i];
     real *scores = v->workspaces + thread * v->stride;
     blas_gemv(BLAS_AS_IS, v->split->data->n_items, v->d, 1, v->items, v->d, v->users + u * v->d, 0, scores);
-    v->gains[i] = gain_of(v->split, u, scores);
+    v->gains[i] = validate_gain(v->split, u, scores);
 }
 
 static enum err_code run(struct validation *v, struct parallel *team, parallel_fn *fn, double *ndcg,

@@ -10,6 +10,10 @@
 #include "engine/train/parallel.h"
 #include "engine/train/split.h"
 
+/* What user u's held-out item adds: 1 / log2(rank + 1) when it is among the first ten, else 0. scores (n_items)
+ * are destroyed. */
+double validate_gain(const struct split *s, size_t u, real *scores);
+
 /* Of a model, through the very functions that serve it. */
 enum err_code validate_model(const struct model_spec *spec, const struct model_params *params,
                              const struct split *s, struct parallel *team, double *ndcg,

@@ -120,6 +120,8 @@ class Contract(hn.Case):
                 (user + "/recommendations", "u1", {"limit": 3, "offset": 2, "exclude_seen": "false",
                                                    "category": ["Drama", "Music"], "model": "default"}, 200),
                 (user + "/recommendations", "nobody", {"cold_start": "true"}, 200),
+                (user + "/recommendations", "u1", {"explain": 10}, 200),
+                (user + "/recommendations", "u1", {"explain": 11}, 400),
                 (user, "u1", {}, 200), (user, "new", {}, 200), (user, "e", {"model": "default"}, 200),
                 ("/", "", {}, 200), ("/healthz", "", {}, 200), ("/readyz", "", {}, 200), ("/metrics", "", {}, 200),
                 ("/openapi.json", "", {}, 200), (user + "/recommendations", "nobody", {}, 404),

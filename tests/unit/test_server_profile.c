@@ -89,6 +89,46 @@ START_TEST(test_profile_numbers_read_back_the_same)
 }
 END_TEST
 
+static const struct {
+    const char *json, *field, *value, *left;
+} removals[] = {
+    {"{\"a\":\"x\",\"b\":\"y\"}", "a", "x", "{\"b\":\"y\"}"},
+    {"{\"a\":\"x\",\"b\":\"x\"}", "b", "x", "{\"a\":\"x\"}"},
+    {"{\"a\":\"x\"}", "a", "y", "{\"a\":\"x\"}"},
+    {"{\"a\":\"x\"}", "b", "x", "{\"a\":\"x\"}"},
+    {"{\"a\":25,\"b\":0.5,\"c\":true}", "a", "25", "{\"b\":0.5,\"c\":true}"},
+    {"{\"a\":25,\"b\":0.5,\"c\":true}", "b", "0.5", "{\"a\":25,\"c\":true}"},
+    {"{\"a\":25,\"b\":0.5,\"c\":true}", "c", "true", "{\"a\":25,\"b\":0.5}"},
+    {"{\"a\":[\"x\",\"y\",\"x\",null]}", "a", "x", "{\"a\":[\"y\",null]}"}, /* each time it stands there */
+    {"{\"a\":[\"x\"]}", "a", "x", "{\"a\":[]}"},
+    {"{\"a\":null}", "a", "null", "{\"a\":null}"}, /* it gave no pair */
+};
+
+START_TEST(test_profile_without_a_pair_keeps_the_others)
+{
+    struct buf out;
+    struct err e = {0};
+    buf_init(&out, 1000);
+    ck_assert_int_eq(profile_without(removals[_i].json, strlen(removals[_i].json), removals[_i].field,
+                                     removals[_i].value, &out, &e),
+                     ERR_OK);
+    ck_assert_str_eq(buf_text(&out), removals[_i].left);
+    buf_fini(&out);
+}
+END_TEST
+
+START_TEST(test_profile_without_refuses_what_is_no_object_or_too_long)
+{
+    struct buf out;
+    struct err e = {0};
+    buf_init(&out, 5);
+    ck_assert_int_eq(profile_without("[1]", 3, "a", "1", &out, &e), ERR_INVALID);
+    err_clear(&e);
+    ck_assert_int_eq(profile_without("{\"a\":\"long\"}", 12, "b", "x", &out, &e), ERR_LIMIT);
+    buf_fini(&out);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("server/profile");
@@ -98,6 +138,9 @@ int main(void)
     tcase_add_test(t, test_profile_reads_no_byte_past_its_length);
     tcase_add_loop_test(t, test_profile_stops_when_told, 0, 2);
     tcase_add_loop_test(t, test_profile_numbers_read_back_the_same, 0, 5);
+    tcase_add_loop_test(t, test_profile_without_a_pair_keeps_the_others, 0,
+                        sizeof removals / sizeof *removals);
+    tcase_add_test(t, test_profile_without_refuses_what_is_no_object_or_too_long);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
