@@ -5,11 +5,12 @@
 
 #include "base/mem.h"
 #include "engine/blas.h"
+#include "engine/bootstrap.h"
 #include "engine/catalogue.h"
-#include "engine/rng.h"
 #include "engine/train/ease.h"
 #include "engine/train/parallel.h"
 #include "server/context.h"
+#include "server/ease_baseline.h"
 #include "server/item_table.h"
 #include "server/table.h"
 
@@ -31,15 +32,6 @@ struct row {
     uint32_t item;
 };
 
-/* The interactions of the store by user, items being indices of the first model. */
-struct known {
-    struct encoder_interaction *interactions;
-    size_t n, capacity;
-    size_t *start; /* (n_users + 1) */
-    size_t n_users, start_capacity;
-    int64_t user_key; /* of the last row */
-};
-
 enum baseline { BASELINE_POPULARITY, BASELINE_IALS, BASELINE_EASE, N_BASELINES };
 
 struct evaluation {
@@ -56,11 +48,10 @@ struct evaluation {
     size_t n_candidates, candidate_capacity;
     struct test_user *users; /* (n_users) sorted by id */
     size_t n_users;
-    float *popularity;      /* (n_items of the first model) */
-    struct known known;     /* all interactions, for EASE */
-    real *ease;             /* (n_items, n_items), NULL: too many items */
-    double *values;         /* (n_systems, n_metrics, n_users) */
-    unsigned char *without; /* (n_users) 1: no context */
+    float *popularity;          /* (n_items of the first model) */
+    struct ease_baseline *ease; /* NULL: not among the systems */
+    double *values;             /* (n_systems, n_metrics, n_users) */
+    unsigned char *without;     /* (n_users) 1: no context */
     struct eval_thread *threads;
     struct err failure;
     pthread_mutex_t lock; /* guards failure */
@@ -240,56 +231,12 @@ static enum err_code read_test(struct evaluation *v, struct err *e)
 static bool count_item(void *arg, int64_t user_key, const struct store_interaction *x)
 {
     struct evaluation *v = arg;
-    struct known *k = &v->known;
     long index = item_table_index(v->items[0], x->item_key);
     if (index < 0)
         return true;
     v->popularity[index] += 1;
-    if (reserve((void **)&k->interactions, &k->capacity, k->n + 1, sizeof *k->interactions, &v->failure) ||
-        reserve((void **)&k->start, &k->start_capacity, k->n_users + 2, sizeof *k->start, &v->failure))
-        return false;
-    if (k->n_users == 0 || user_key != k->user_key)
-        k->start[k->n_users++] = k->n;
-    k->user_key = user_key;
-    k->interactions[k->n++] = (struct encoder_interaction){
-        .item = (uint32_t)index, .weight = (float)x->weight, .rating = NAN, .timestamp = x->timestamp};
-    k->start[k->n_users] = k->n;
-    return true;
-}
-
-/* ---- EASE ---- */
-
-/* Lambda is chosen on the newest interaction of each user; the matrix is then that of all interactions. */
-static enum err_code fit_ease(struct evaluation *v, struct parallel *team, struct err *e)
-{
-    size_t n = v->models[0]->spec.n_items;
-    const struct known *k = &v->known;
-    struct train_data data = {
-        .n_users = k->n_users, .n_items = n, .user_start = k->start, .interactions = k->interactions};
-    struct split split;
-    double lambda;
-    v->ease = mem_alloc_aligned(n * n, sizeof *v->ease);
-    if (!v->ease)
-        return err_set(e, ERR_NOMEM, "no memory for EASE of %zu items", n);
-    enum err_code code = split_init(&split, &data, true, v->options->seed, e);
-    if (code)
-        return code;
-    code = ease_choose(&split, team, v->ease, &lambda, e);
-    split_fini(&split);
-    struct ials_data all = {k->n_users, n, k->start, k->start + 1, k->interactions};
-    return code ? code : ease_fit(&all, lambda, v->ease, e);
-}
-
-/* Scores of all items by what the store knows of the user. */
-static void score_ease(const struct evaluation *v, struct eval_thread *t)
-{
-    size_t n = v->models[0]->spec.n_items;
-    memset(t->ease_scores, 0, n * sizeof *t->ease_scores);
-    for (size_t i = 0; i < t->user.n_interactions; i++) {
-        long item = item_table_index(v->items[0], t->user.interactions[i].item_key);
-        if (item >= 0)
-            blas_axpy(n, 1, v->ease + (size_t)item * n, t->ease_scores);
-    }
+    return !v->ease ||
+           ease_baseline_add(v->ease, user_key, (uint32_t)index, x->timestamp, &v->failure) == ERR_OK;
 }
 
 /* ---- scoring ---- */
@@ -346,6 +293,18 @@ static void score_model(const struct evaluation *v, struct eval_thread *t, size_
         if (index >= 0)
             catalogue_score(m->catalogue, w->theta, &one, 1, t->workspace, &scores[i]);
     }
+}
+
+/* Scores of all items by what the store knows of the user. */
+static void score_ease(const struct evaluation *v, struct eval_thread *t)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < t->user.n_interactions; i++) {
+        long item = item_table_index(v->items[0], t->user.interactions[i].item_key);
+        if (item >= 0)
+            t->others[n++] = (uint32_t)item;
+    }
+    ease_baseline_scores(v->ease, t->others, n, t->ease_scores);
 }
 
 static void score_baseline(const struct evaluation *v, const struct eval_thread *t, enum baseline b,
@@ -481,38 +440,6 @@ static void thread_fini(struct eval_thread *t)
 
 /* ---- results ---- */
 
-enum { RESAMPLES = 1000 };
-
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* Mean and 95 % percentile interval of x (n), or of x - y, over bootstrap samples of users (Efron 1979). All
- * calls with one seed draw the same users, so that differences are paired. */
-static void bootstrap(const double *x, const double *y, size_t n, uint64_t seed, double *mean, double *low,
-                      double *high)
-{
-    double means[RESAMPLES], sum = 0;
-    struct rng r;
-    rng_init(&r, seed, 9);
-    for (size_t i = 0; i < n; i++)
-        sum += x[i] - (y ? y[i] : 0);
-    *mean = sum / (double)n;
-    for (size_t k = 0; k < RESAMPLES; k++) {
-        double total = 0;
-        for (size_t i = 0; i < n; i++) {
-            size_t drawn = (size_t)(rng_next(&r) % n);
-            total += x[drawn] - (y ? y[drawn] : 0);
-        }
-        means[k] = total / (double)n;
-    }
-    qsort(means, RESAMPLES, sizeof *means, by_size);
-    *low = means[RESAMPLES / 40];
-    *high = means[RESAMPLES - 1 - RESAMPLES / 40];
-}
-
 static void name_row(const struct evaluation *v, size_t system, struct evaluation_row *row)
 {
     static const char *const names[N_BASELINES] = {"popularity", "iALS fold-in", "EASE"};
@@ -532,9 +459,9 @@ static void summarise(const struct evaluation *v, struct evaluation_result *out)
         for (size_t m = 0; m < n_metrics; m++) {
             const double *x = v->values + (s * n_metrics + m) * v->n_users,
                          *first = v->values + m * v->n_users;
-            bootstrap(x, NULL, v->n_users, v->options->seed, &row->mean[m], &row->low[m], &row->high[m]);
-            bootstrap(x, first, v->n_users, v->options->seed, &row->difference[m], &row->difference_low[m],
-                      &row->difference_high[m]);
+            bootstrap_mean(x, NULL, v->n_users, v->options->seed, &row->mean[m], &row->low[m], &row->high[m]);
+            bootstrap_mean(x, first, v->n_users, v->options->seed, &row->difference[m],
+                           &row->difference_low[m], &row->difference_high[m]);
         }
     }
     out->n_users = v->n_users;
@@ -574,8 +501,8 @@ static enum err_code prepare(struct evaluation *v, struct parallel *team, struct
     if (!code && v->failure.code)
         code = err_set(e, v->failure.code, "%s", v->failure.text);
     store_disconnect(c);
-    if (!code && v->n_systems > v->n_models && v->baselines[v->n_systems - v->n_models - 1] == BASELINE_EASE)
-        code = v->known.n ? fit_ease(v, team, e) : ERR_OK;
+    if (!code && v->ease)
+        code = ease_baseline_fit(v->ease, team, v->options->seed, e);
     for (size_t i = 0; i < parallel_threads(team) && !code; i++)
         code = thread_init(v, &v->threads[i], e);
     return code;
@@ -593,28 +520,30 @@ static void fini(struct evaluation *v, size_t n_threads)
     mem_free(v->candidates);
     mem_free(v->users);
     mem_free(v->popularity);
-    mem_free(v->known.interactions);
-    mem_free(v->known.start);
-    mem_free(v->ease);
+    ease_baseline_free(v->ease);
     mem_free(v->values);
     mem_free(v->without);
     pthread_mutex_destroy(&v->lock);
 }
 
 /* The models, then the baselines there can be: iALS needs the model's factors, EASE a matrix of all items. */
-static void choose_systems(struct evaluation *v)
+static enum err_code choose_systems(struct evaluation *v, struct err *e)
 {
     const struct model_spec *spec = &v->models[0]->spec;
     v->n_systems = v->n_models;
     if (!v->options->baselines)
-        return;
+        return ERR_OK;
     size_t n = 0;
     v->baselines[n++] = BASELINE_POPULARITY;
     if (spec->encoder.d_fold_in > 0)
         v->baselines[n++] = BASELINE_IALS;
-    if (spec->n_items <= EASE_MOST_ITEMS)
+    if (spec->n_items <= EASE_MOST_ITEMS) {
         v->baselines[n++] = BASELINE_EASE;
+        if (ease_baseline_new(spec->n_items, &v->ease, e))
+            return ERR_NOMEM;
+    }
     v->n_systems += n;
+    return ERR_OK;
 }
 
 enum err_code evaluation_run(struct store *store, struct model *const *models, size_t n_models,
@@ -624,15 +553,17 @@ enum err_code evaluation_run(struct store *store, struct model *const *models, s
     struct evaluation v = {.store = store, .models = models, .n_models = n_models, .options = options};
     struct parallel *team;
     memset(out, 0, sizeof *out);
-    choose_systems(&v);
-    if (v.n_systems > EVALUATION_MAX_SYSTEMS)
-        return err_set(e, ERR_LIMIT, "at most %d systems in one evaluation", EVALUATION_MAX_SYSTEMS);
+    if (n_models + N_BASELINES > EVALUATION_MAX_SYSTEMS)
+        return err_set(e, ERR_LIMIT, "at most %d models in one evaluation",
+                       EVALUATION_MAX_SYSTEMS - N_BASELINES);
     enum err_code code = parallel_new(options->n_threads, &team, e);
     if (code)
         return code;
     pthread_mutex_init(&v.lock, NULL);
     buf_init(&v.texts, SIZE_MAX / 4);
-    code = prepare(&v, team, e);
+    code = choose_systems(&v, e);
+    if (!code)
+        code = prepare(&v, team, e);
     if (!code) {
         parallel_for(team, v.n_users, evaluate_user, &v);
         if (v.failure.code)
