@@ -17,27 +17,6 @@ size_t encoder_ratings_workspace_len(size_t d)
     return d * d + 2 * d + model_spec_packed(d) + CHUNK_ROWS * d;
 }
 
-/* a += sum v v^T (lower), sum += packed covariances, b += sum (r - offset) v. */
-static void add_ratings(const struct encoder_ratings *r, const struct encoder_interaction *x, size_t n,
-                        real *a, real *sum, real *chunk, real *b)
-{
-    size_t d = r->d, packed = model_spec_packed(d), rows = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (isnan(x[i].rating))
-            continue;
-        const real *v = r->factor + x[i].item * d;
-        memcpy(chunk + rows * d, v, d * sizeof *v);
-        blas_axpy(d, (real)x[i].rating - r->offset[x[i].item], v, b);
-        blas_axpy(packed, 1, r->covariance + x[i].item * packed, sum);
-        if (++rows == CHUNK_ROWS) {
-            blas_syrk(d, rows, 1, chunk, d, a, d);
-            rows = 0;
-        }
-    }
-    if (rows)
-        blas_syrk(d, rows, 1, chunk, d, a, d);
-}
-
 /* a += S', b -= s, from the packed sum; both triangles of a are filled. */
 static void unfold(size_t d, const real *sum, real *a, real *b)
 {
@@ -52,16 +31,40 @@ static void unfold(size_t d, const real *sum, real *a, real *b)
         }
 }
 
+size_t encoder_ratings_gather(const struct encoder_ratings *r, const struct encoder_interaction *x, size_t n,
+                              real *workspace, real *a, real *b, real *packed)
+{
+    size_t d = r->d, len = model_spec_packed(d), rows = 0, count = 0;
+    memset(a, 0, d * d * sizeof *a);
+    memset(b, 0, d * sizeof *b);
+    memset(packed, 0, len * sizeof *packed);
+    for (size_t i = 0; i < n; i++) {
+        if (isnan(x[i].rating))
+            continue;
+        const real *v = r->factor + x[i].item * d;
+        memcpy(workspace + rows * d, v, d * sizeof *v);
+        blas_axpy(d, (real)x[i].rating - r->offset[x[i].item], v, b);
+        blas_axpy(len, 1, r->covariance + x[i].item * len, packed);
+        count++;
+        if (++rows == CHUNK_ROWS) {
+            blas_syrk(d, rows, 1, workspace, d, a, d);
+            rows = 0;
+        }
+    }
+    if (rows)
+        blas_syrk(d, rows, 1, workspace, d, a, d);
+    unfold(d, packed, a, b);
+    return count;
+}
+
 bool encoder_ratings_solve(const struct encoder_ratings *r, const struct encoder_interaction *interactions,
                            size_t n, const real *mean1, const real *mean2, real *workspace, real *g)
 {
     size_t d = r->d;
-    real *a = workspace, *mean = a + d * d, *product = mean + d, *sum = product + d,
-         *chunk = sum + model_spec_packed(d);
-    memset(workspace, 0, (size_t)(chunk - workspace) * sizeof *workspace);
-    memset(g, 0, d * sizeof *g);
-    add_ratings(r, interactions, n, a, sum, chunk, g);
-    unfold(d, sum, a, g);
+    real *a = workspace, *mean = a + d * d, *product = mean + d, *packed = product + d,
+         *chunk = packed + model_spec_packed(d);
+    (void)encoder_ratings_gather(r, interactions, n, chunk, a, g, packed);
+    memset(mean, 0, d * sizeof *mean);
     if (mean1)
         blas_axpy(d, 1, mean1, mean);
     if (mean2)

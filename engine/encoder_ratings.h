@@ -28,6 +28,11 @@ struct encoder_ratings {
 
 size_t encoder_ratings_workspace_len(size_t d);
 
+/* What the ratings add to the equation: a (d, d) = sum (v v^T + S'), both triangles; b (d) = sum ((r - offset) v - s); packed
+ * (d (d + 1) / 2) = sum S as it lies in covariance. The workspace is of the same length. Returns how many had a rating. */
+size_t encoder_ratings_gather(const struct encoder_ratings *r, const struct encoder_interaction *interactions,
+                              size_t n, real *workspace, real *a, real *b, real *packed);
+
 /* Writes g (d). mean1, mean2 (d) add up to m; NULL: zero. Interactions without a rating are passed over. False when
  * the numbers are too large for a solution. */
 bool encoder_ratings_solve(const struct encoder_ratings *r, const struct encoder_interaction *interactions,

@@ -335,15 +335,15 @@ static double quadratic(size_t d, const real *c, const real *z)
     return sum;
 }
 
-/* trace of two packed matrices' product, without row and column 0 */
-static double trace_of(size_t d, const real *a, const real *b)
+/* trace of a packed C times a full a, both symmetric. */
+static double trace_of(size_t d, const real *c, const real *a)
 {
     double sum = 0;
-    for (size_t i = 0; i < d; i++, a += i, b += i) {
+    for (size_t i = 0; i < d; c += ++i) {
         double row = 0;
-        for (size_t j = 1; j < i; j++)
-            row += (double)a[j] * (double)b[j];
-        sum += i ? 2 * row + (double)a[i] * (double)b[i] : 0;
+        for (size_t j = 0; j < i; j++)
+            row += (double)c[j] * (double)a[i * d + j];
+        sum += 2 * row + (double)c[i] * (double)a[i * d + i];
     }
     return sum;
 }
@@ -354,31 +354,43 @@ static double predict(const struct rating_side *users, const struct rating_side 
     return (double)items->offset[i] + (double)blas_dot(d, items->factor + i * d, users->x + u * d);
 }
 
+struct measuring {
+    struct rating_factors *f;
+    real *workspaces; /* (threads, workspace_len) */
+    size_t workspace_len;
+};
+
+/* A user's expected squared errors. Summed over his ratings the terms with his covariance are its trace with what his
+ * equation is made of, and those with the items' covariances one quadratic form of their sum. */
 static void measure_user(void *arg, size_t u, size_t thread)
 {
-    (void)thread;
-    struct rating_factors *f = arg;
-    const struct rating_side *users = f->users, *items = f->items;
-    size_t d = f->d, packed = model_spec_packed(d);
-    const real *cu = users->covariance + u * packed;
-    f->errors[u] = 0;
-    for (size_t k = users->start[u]; k < users->start[u + 1]; k++) {
-        const struct encoder_interaction *x = &users->given[k];
-        if (isnan(x->rating))
-            continue;
-        const real *ci = items->covariance + x->item * packed;
-        double error = (double)x->rating - predict(users, items, u, x->item);
-        f->errors[u] += error * error + quadratic(d, cu, items->factor + x->item * d) +
-                        quadratic(d, ci, users->factor + u * d) + trace_of(d, cu, ci);
+    const struct measuring *m = arg;
+    const struct rating_side *users = m->f->users, *items = m->f->items;
+    size_t d = users->d, len = model_spec_packed(d), n = users->start[u + 1] - users->start[u];
+    const struct encoder_interaction *given = users->given + users->start[u];
+    struct encoder_ratings seen = {d, items->offset, items->factor, items->covariance, NULL};
+    real *a = m->workspaces + thread * m->workspace_len, *b = a + d * d, *packed = b + d,
+         *chunk = packed + len;
+    (void)encoder_ratings_gather(&seen, given, n, chunk, a, b, packed);
+    double sum = trace_of(d, users->covariance + u * len, a) + quadratic(d, packed, users->factor + u * d);
+    for (size_t k = 0; k < n; k++) {
+        double error = (double)given[k].rating - predict(users, items, u, given[k].item);
+        sum += isnan(error) ? 0 : error * error;
     }
+    m->f->errors[u] = sum;
 }
 
 /* Prior precisions are kept in units of the noise's, which changes here. */
-static void fit_noise(struct rating_factors *f, struct parallel *team)
+static enum err_code fit_noise(struct rating_factors *f, struct parallel *team, struct err *e)
 {
     double sum = 0, before = f->precision;
     size_t n = 0;
-    parallel_for(team, f->users->n, measure_user, f);
+    struct measuring m = {.f = f, .workspace_len = encoder_ratings_workspace_len(f->d)};
+    m.workspaces = mem_alloc_array(parallel_threads(team) * m.workspace_len, sizeof *m.workspaces);
+    if (!m.workspaces)
+        return err_set(e, ERR_NOMEM, "no memory to factorise ratings");
+    parallel_for(team, f->users->n, measure_user, &m);
+    mem_free(m.workspaces);
     for (size_t u = 0; u < f->users->n; u++)
         sum += f->errors[u];
     for (size_t k = 0; k < f->users->start[f->users->n]; k++)
@@ -386,6 +398,7 @@ static void fit_noise(struct rating_factors *f, struct parallel *team)
     f->precision = (double)n / sum;
     blas_scale(f->d, (real)(before / f->precision), f->users->precision);
     blas_scale(f->d, (real)(before / f->precision), f->items->precision);
+    return ERR_OK;
 }
 
 enum err_code rating_factors_step(struct rating_factors *f, struct parallel *team, struct err *e)
@@ -393,9 +406,7 @@ enum err_code rating_factors_step(struct rating_factors *f, struct parallel *tea
     enum err_code code = step_side(f, f->users, f->items, team, e);
     if (!code)
         code = step_side(f, f->items, f->users, team, e);
-    if (!code)
-        fit_noise(f, team);
-    return code;
+    return code ? code : fit_noise(f, team, e);
 }
 
 /* ---- results ---- */

@@ -1,6 +1,6 @@
 /* A tenth of the ratings, drawn by seed, is held out. Width and the weight of which items a user has are found by
- * walking from the middle of a grid to the best neighbour; each try stops when the held-out error no longer falls,
- * and the number of steps it took is part of what is chosen. The model is then made from all ratings.
+ * walking from the middle of a grid to the best neighbour; each try stops when the held-out error no longer falls, or
+ * is far behind the best try's at the same step; the number of steps it took is part of what is chosen. The model is then made from all ratings.
  *
  * The model: context = (history | profile | ratings), p = their sum, rating = offset + p . e: the hypernetwork is the
  * identity, and what it generates are a user's level and tastes. */
@@ -18,7 +18,14 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LEAST_RATINGS = 10, HELD_OUT_ONE_IN = 10, MOST_STEPS = 40, PATIENCE = 4, DEFAULT_STEPS = 15 };
+enum {
+    LEAST_RATINGS = 10,
+    HELD_OUT_ONE_IN = 10,
+    MOST_STEPS = 40,
+    PATIENCE = 4,
+    LEAST_RACE = 8,
+    DEFAULT_STEPS = 15
+};
 
 /* Of covariances, which is what limits the width for many users and items. */
 static const size_t most_covariance_reals = (size_t)512 << 20;
@@ -31,7 +38,7 @@ enum {
     FIRST_DIM = 2,
     FIRST_HISTORY = 3
 };
-static const double worthwhile = 2e-4;
+static const double worthwhile = 2e-4, hopeless = 2e-3; /* parts of the error */
 static const double profile_variance = 0.08, category_variance = 0.33;
 
 struct course {
@@ -46,6 +53,8 @@ struct course {
     double least, most;               /* ratings */
     double rmse[N_DIMS][N_HISTORIES]; /* NAN: not tried */
     int n_tries;
+    double curve[MOST_STEPS]; /* held-out error of the best try after each step */
+    int n_curve;
     struct rating_options best;
     int best_steps;
     double best_rmse;
@@ -123,31 +132,42 @@ static double held_out_rmse(const struct course *c, const struct rating_factors 
     return n ? sqrt(sum / (double)n) : NAN;
 }
 
-static int most_steps(const struct course *c)
+/* One try: held-out error by step. */
+struct attempt {
+    double curve[MOST_STEPS];
+    int n_steps, best_step;
+    double rmse;
+};
+
+/* Far behind the best try at the same step, and no longer at the start: it will not win. */
+static bool is_behind(const struct course *c, const struct attempt *t)
 {
-    return c->options.n_epochs ? c->options.n_epochs : MOST_STEPS;
+    int i = t->n_steps - 1;
+    return i >= LEAST_RACE && i < c->n_curve && t->curve[i] > c->curve[i] * (1 + hopeless);
 }
 
-/* The least held-out error of these options and the step it was at; steps of less than a `worthwhile` part do not
+/* The least held-out error of these options and the step it was at; gains of less than a `worthwhile` part do not
  * count. */
-static enum err_code try_options(struct course *c, const struct rating_options *o, double *rmse, int *steps,
+static enum err_code try_options(struct course *c, const struct rating_options *o, struct attempt *t,
                                  struct err *e)
 {
     struct rating_factors *f = NULL;
+    int most = c->options.n_epochs && c->options.n_epochs < MOST_STEPS ? c->options.n_epochs : MOST_STEPS;
     enum err_code code = rating_factors_new(c->data, c->held, o, &f, e);
-    *rmse = INFINITY;
-    *steps = 0;
-    for (int i = 1; !code && i <= most_steps(c) && i <= *steps + PATIENCE && !c->stopped; i++) {
+    *t = (struct attempt){.rmse = INFINITY};
+    while (!code && t->n_steps < most && t->n_steps < t->best_step + PATIENCE && !is_behind(c, t) &&
+           !c->stopped) {
         if ((code = rating_factors_step(f, c->team, e)))
             break;
-        double now = held_out_rmse(c, f);
-        if (now < *rmse * (1 - worthwhile)) {
-            *rmse = now;
-            *steps = i;
+        double now = t->curve[t->n_steps++] = held_out_rmse(c, f);
+        if (now < t->rmse * (1 - worthwhile)) {
+            t->rmse = now;
+            t->best_step = t->n_steps;
         }
-        (void)tell(c, (struct train_progress){.stage = "search",
-                                              .fraction = 1 - 1 / (1 + 0.2 * (c->n_tries + i / 20.0)),
-                                              .metric = now});
+        (void)tell(c,
+                   (struct train_progress){.stage = "search",
+                                           .fraction = 1 - 1 / (1 + 0.2 * (c->n_tries + t->n_steps / 20.0)),
+                                           .metric = now});
     }
     rating_factors_free(f);
     return code;
@@ -172,19 +192,22 @@ static bool fits(const struct course *c, size_t dim)
 static enum err_code try_at(struct course *c, int d, int h, struct err *e)
 {
     size_t dim = c->options.dim ? (size_t)c->options.dim : dims[d];
-    int steps;
+    struct attempt t;
     if (d < 0 || d >= N_DIMS || h < 0 || h >= N_HISTORIES || c->stopped || !isnan(c->rmse[d][h]) ||
         !fits(c, dim))
         return ERR_OK;
     struct rating_options o = options_of(c, dim, histories[h]);
-    enum err_code code = try_options(c, &o, &c->rmse[d][h], &steps, e);
+    enum err_code code = try_options(c, &o, &t, e);
     if (code)
         return code;
     c->n_tries++;
-    if (c->rmse[d][h] < c->best_rmse) {
+    c->rmse[d][h] = t.rmse;
+    if (t.rmse < c->best_rmse) {
         c->best = o;
-        c->best_steps = steps;
-        c->best_rmse = c->rmse[d][h];
+        c->best_steps = t.best_step;
+        c->best_rmse = t.rmse;
+        memcpy(c->curve, t.curve, sizeof c->curve);
+        c->n_curve = t.n_steps;
     }
     return ERR_OK;
 }
@@ -216,17 +239,20 @@ static enum err_code walk(struct course *c, int d, int h, struct err *e)
 
 static enum err_code search(struct course *c, double *biases, struct err *e)
 {
-    int steps, d = FIRST_DIM;
+    int d = FIRST_DIM;
+    struct attempt of_biases;
     for (int i = 0; i < N_DIMS; i++)
         for (int j = 0; j < N_HISTORIES; j++)
             c->rmse[i][j] = NAN;
     while (d > 0 && !fits(c, dims[d]))
         d--;
     c->best = options_of(c, c->options.dim ? (size_t)c->options.dim : dims[d], histories[FIRST_HISTORY]);
-    c->best_steps = c->options.n_epochs ? c->options.n_epochs : DEFAULT_STEPS;
+    c->best_steps =
+        c->options.n_epochs && c->options.n_epochs < DEFAULT_STEPS ? c->options.n_epochs : DEFAULT_STEPS;
     c->best_rmse = INFINITY;
     struct rating_options alone = {.dim = 1, .seed = c->options.seed};
-    enum err_code code = try_options(c, &alone, biases, &steps, e);
+    enum err_code code = try_options(c, &alone, &of_biases, e);
+    *biases = of_biases.rmse;
     return code ? code : walk(c, d, FIRST_HISTORY, e);
 }
 
