@@ -1,4 +1,4 @@
-/* A copy, because a held-out interaction of a user without times moves to the end of the user's run. */
+/* A copy, because the held-out interactions of a user without times move to the end of the user's run. */
 #include "engine/train/split.h"
 
 #include "base/mem.h"
@@ -6,23 +6,31 @@
 
 #include <string.h>
 
-enum { LEAST_TO_HOLD = 3, MOST_VALIDATED = 8192 };
+enum { LEAST_TO_HOLD = 3, HELD_PART = 5, MOST_VALIDATED = 8192 };
 
-static void hold_newest(struct split *s, size_t u, struct rng *r)
+/* Moves m drawn interactions of x (n) to its end; the others keep their order. */
+static void draw_to_end(struct encoder_interaction *x, size_t n, size_t m, struct rng *r)
 {
-    size_t n = s->end[u] - s->start[u];
-    if (n < LEAST_TO_HOLD)
-        return;
-    struct encoder_interaction *x = s->interactions + s->start[u];
-    if (x[n - 1].timestamp == 0) {
-        size_t drawn = (size_t)rng_below(r, n);
+    for (size_t k = 0; k < m; k++) {
+        size_t drawn = (size_t)rng_below(r, n - k);
         struct encoder_interaction held = x[drawn];
         memmove(x + drawn, x + drawn + 1, (n - 1 - drawn) * sizeof *x);
         x[n - 1] = held;
     }
-    s->held[u] = true;
-    s->n_held++;
-    s->end[u]--;
+}
+
+static void hold_out_of(struct split *s, size_t u, struct rng *r)
+{
+    size_t n = s->end[u] - s->start[u], m = 1;
+    if (n < LEAST_TO_HOLD)
+        return;
+    struct encoder_interaction *x = s->interactions + s->start[u];
+    if (x[n - 1].timestamp == 0) {
+        m = n / HELD_PART ? n / HELD_PART : 1;
+        draw_to_end(x, n, m, r);
+    }
+    s->n_held += m;
+    s->end[u] -= m;
     s->validated[s->n_validated++] = (uint32_t)u;
 }
 
@@ -47,9 +55,8 @@ enum err_code split_init(struct split *s, const struct train_data *data, bool ho
                         .interactions = mem_alloc_array(n, sizeof *s->interactions),
                         .start = mem_alloc_array(data->n_users, sizeof *s->start),
                         .end = mem_alloc_array(data->n_users, sizeof *s->end),
-                        .held = mem_zalloc_array(data->n_users, sizeof *s->held),
                         .validated = mem_alloc_array(data->n_users, sizeof *s->validated)};
-    if (!s->interactions || !s->start || !s->end || !s->held || !s->validated) {
+    if (!s->interactions || !s->start || !s->end || !s->validated) {
         split_fini(s);
         return err_set(e, ERR_NOMEM, "no memory for %zu interactions", n);
     }
@@ -63,7 +70,7 @@ enum err_code split_init(struct split *s, const struct train_data *data, bool ho
         for (size_t i = s->start[u]; i < s->end[u]; i++)
             n_timed += s->interactions[i].timestamp != 0;
         if (hold_out)
-            hold_newest(s, u, &r);
+            hold_out_of(s, u, &r);
         s->n_training += s->end[u] - s->start[u];
         note_times(s, u);
     }
@@ -80,7 +87,6 @@ void split_fini(struct split *s)
     mem_free(s->interactions);
     mem_free(s->start);
     mem_free(s->end);
-    mem_free(s->held);
     mem_free(s->validated);
     memset(s, 0, sizeof *s);
 }

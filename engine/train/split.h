@@ -1,4 +1,4 @@
-/* split - the training set with a last item a user held out, for early stopping and for the choice of
+/* split - the training set with some interactions of each user held out, for early stopping and for the choice of
  * hyperparameters. Layer: engine.       Threads: immutable once made. Memory: a copy of the interactions. */
 #ifndef ENGINE_TRAIN_SPLIT_H
 #define ENGINE_TRAIN_SPLIT_H
@@ -12,10 +12,10 @@
 
 struct split {
     const struct train_data *data;
-    struct encoder_interaction *interactions; /* a copy; the held-out one of a user is at end[u] */
+    struct encoder_interaction *interactions; /* a copy; the held-out ones of a user are at its end */
     size_t *start;                            /* (n_users) */
-    size_t *end; /* (n_users) training interactions of u are [start[u], end[u]) */
-    bool *held;  /* (n_users) interactions[end[u]] is held out */
+    size_t *end; /* (n_users) training interactions of u are [start[u], end[u]), held out those up to
+                    data->user_start[u + 1] */
     uint32_t
         *validated; /* (n_validated) users to measure on: all with a held-out item, or a sample of them */
     size_t n_validated;
@@ -25,8 +25,8 @@ struct split {
     int64_t first_time, last_time; /* of the training interactions; 0 when none has a time */
 };
 
-/* With hold_out, users with three interactions or more give one: the newest where the time is known, else one
- * drawn by seed. Without, everything is training. */
+/* With hold_out, users with three interactions or more give some: the newest where its time is known, else a
+ * fifth of all, drawn by seed. Without, everything is training. */
 enum err_code split_init(struct split *s, const struct train_data *data, bool hold_out, uint64_t seed,
                          struct err *e) ERR_MUST_CHECK;
 void split_fini(struct split *s);

@@ -10,6 +10,8 @@
 
 #include <math.h>
 
+enum { CUT = 10 };
+
 struct validation {
     const struct split *split;
     const struct model_spec *spec;
@@ -25,14 +27,20 @@ struct validation {
 
 double validate_gain(const struct split *s, size_t u, real *scores)
 {
-    size_t target = s->interactions[s->end[u]].item, above = 0;
-    real score = scores[target];
+    size_t end = s->data->user_start[u + 1];
+    double gain = 0, ideal = 0;
     for (size_t i = s->start[u]; i < s->end[u]; i++)
         scores[s->interactions[i].item] = -(real)INFINITY;
-    for (size_t i = 0; i < s->data->n_items; i++)
-        above += scores[i] >= score;
-    above -= 1; /* the item itself */
-    return above < 10 && isfinite(score) ? 1 / log2((double)above + 2) : 0;
+    for (size_t h = s->end[u]; h < end; h++) {
+        real score = scores[s->interactions[h].item];
+        size_t above = 0;
+        for (size_t i = 0; i < s->data->n_items; i++)
+            above += scores[i] >= score;
+        above -= 1; /* the item itself */
+        gain += above < CUT && isfinite(score) ? 1 / log2((double)above + 2) : 0;
+        ideal += h - s->end[u] < CUT ? 1 / log2((double)(h - s->end[u]) + 2) : 0;
+    }
+    return ideal > 0 ? gain / ideal : 0;
 }
 
 static struct encoder_input input_of(const struct split *s, size_t u)

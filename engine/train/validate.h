@@ -10,8 +10,8 @@
 #include "engine/train/parallel.h"
 #include "engine/train/split.h"
 
-/* What user u's held-out item adds: 1 / log2(rank + 1) when it is among the first ten, else 0. scores (n_items)
- * are destroyed. */
+/* NDCG@10 of user u's held-out items in the ranking of all but the training ones by scores (n_items), which are
+ * destroyed; items beside each other in the held-out set count as rivals of each other, as in any ranking. */
 double validate_gain(const struct split *s, size_t u, real *scores);
 
 /* Of a model, through the very functions that serve it. */
