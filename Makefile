@@ -123,7 +123,7 @@ $(UNIT_BINS) $(FAULT_BINS) $(GOLDEN_BINS): $(B)/%: %.c $(B)/flags.stamp
 	$(Q)$(CC) $(ALL_CFLAGS) -Wno-conversion -MMD -MP -MF $@.d -o $@ $< $(SUPPORT_OBJS) $(B)/libhypernet.a $(ALL_LDFLAGS) $(CHECK_LDLIBS) $(LIB_LDLIBS) -lm
 
 # The numerics once more with double as the scalar, so that finite differences mean something.
-DOUBLE_OBJS := $(patsubst %.c,$(B)/double/%.o,$(sort $(wildcard base/*.c)) $(filter-out engine/safetensors.c engine/safetensors_write.c engine/model.c engine/model_write.c engine/model_json.c engine/train/train.c engine/train/checkpoint.c,$(sort $(wildcard engine/*.c engine/train/*.c))))
+DOUBLE_OBJS := $(patsubst %.c,$(B)/double/%.o,$(sort $(wildcard base/*.c)) $(filter-out engine/safetensors.c engine/safetensors_write.c engine/model.c engine/model_write.c engine/model_json.c engine/train/train.c engine/train/rating_train.c engine/train/checkpoint.c,$(sort $(wildcard engine/*.c engine/train/*.c))))
 $(B)/double/%.o: %.c $(B)/flags.stamp
 	@mkdir -p $(@D)
 	$(call say,CC64,$<)

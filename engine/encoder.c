@@ -3,6 +3,7 @@
 #include "engine/encoder.h"
 
 #include "engine/blas.h"
+#include "engine/encoder_ratings.h"
 
 #include <math.h>
 #include <string.h>
@@ -11,9 +12,10 @@ enum { CHUNK_ROWS = 64 };
 
 size_t encoder_workspace_len(const struct model_spec *spec, size_t n_interactions)
 {
-    size_t d = spec->encoder.d_fold_in;
+    size_t d = spec->encoder.d_fold_in, fold_in = d * d + CHUNK_ROWS * d;
+    size_t ratings = encoder_ratings_workspace_len(spec->encoder.d_ratings);
     (void)n_interactions;
-    return d * d + CHUNK_ROWS * d;
+    return fold_in > ratings ? fold_in : ratings;
 }
 
 /* a += sum of w v v^T (lower triangle), b += sum of w v. */
@@ -143,6 +145,25 @@ void encoder_encode_learned(const struct model_spec *spec, const struct model_pa
         encode_when(spec, params, input, at);
 }
 
+/* The last block; its mean is the history's and the profile's. */
+static enum err_code encode_ratings(const struct model_spec *spec, const struct model_params *params,
+                                    const struct encoder_input *input, real *workspace, real *c,
+                                    struct err *e)
+{
+    const struct encoder_spec *n = &spec->encoder;
+    const real *history = c + n->d_fold_in, *profile = history + n->d_history + n->n_decays * n->d_recent;
+    struct encoder_ratings ratings = {.d = n->d_ratings,
+                                      .offset = params->rating_offset,
+                                      .factor = params->rating_factor,
+                                      .covariance = params->rating_covariance,
+                                      .precision = params->rating_precision};
+    if (encoder_ratings_solve(&ratings, input->interactions, input->n_interactions,
+                              n->d_history ? history : NULL, n->d_profile ? profile : NULL, workspace,
+                              c + spec->d_context - n->d_ratings))
+        return ERR_OK;
+    return err_set(e, ERR_INVALID, "the equation of the ratings has no solution; a rating is too large");
+}
+
 static enum err_code check_input(const struct model_spec *spec, const struct encoder_input *input,
                                  struct err *e)
 {
@@ -172,6 +193,8 @@ enum err_code encoder_encode(const struct model_spec *spec, const struct model_p
     if (spec->encoder.d_fold_in && (code = encode_fold_in(spec, params, input, workspace, c, e)))
         return code;
     encoder_encode_learned(spec, params, input, c);
+    if (spec->encoder.d_ratings && (code = encode_ratings(spec, params, input, workspace, c, e)))
+        return code;
     for (size_t i = 0; i < spec->d_context; i++)
         if (!isfinite(c[i]))
             return err_set(e, ERR_INVALID, "the context embedding is not finite; the weights are too large");

@@ -4,13 +4,17 @@
  * Cost: fold_in O(n d^2 + d^3 / 3) for n interactions and d = d_fold_in; the rest O(n d). Never on the read
  * path.
  *
- * c = [f | h | r_1 .. r_J | q]:
+ * c = [f | h | r_1 .. r_J | q | w | g]:
  *   f    ridge regression on the items' factors V, the equation of iALS (Hu, Koren, Volinsky 2008, eq. 4; the
  *        regularisation scaled as in Rendle et al. 2022, "Revisiting the Performance of iALS"):
- *        (alpha V^T V + sum_n w v v^T + reg (n + alpha I)^nu Id) f = sum_n w v; without interactions f =
- * prior h    sum over the history of learned vectors / sqrt(n) r_j  sum over t = 0 (newest), 1, ... of
- * sigmoid(decay_j)^t times a learned vector; only interactions with a time q    sum of the learned vectors of
- * the profile values the model knows */
+ *        (alpha V^T V + sum_n w v v^T + reg (n + alpha I)^nu Id) f = sum_n w v; without interactions f = prior
+ *   h    sum over the history of learned vectors / sqrt(n)
+ *   r_j  sum over t = 0 (newest), 1, ... of sigmoid(decay_j)^t times a learned vector; only interactions with
+ *        a time
+ *   q    sum of the learned vectors of the profile values the model knows
+ *   w    where the newest interaction lies between the learned vectors of moments
+ *   g    what the ratings say of the user beyond h + q, see engine/encoder_ratings.h
+ */
 #ifndef ENGINE_ENCODER_H
 #define ENGINE_ENCODER_H
 
@@ -43,7 +47,7 @@ enum err_code encoder_encode(const struct model_spec *spec, const struct model_p
                              const struct encoder_input *input, real *workspace, real *c,
                              struct err *e) ERR_MUST_CHECK;
 
-/* Writes the learned blocks of c, all but fold_in, which stays as it is; the input is not checked. */
+/* Writes the learned blocks of c, all but fold_in and ratings, which stay as they are; the input is not checked. */
 void encoder_encode_learned(const struct model_spec *spec, const struct model_params *params,
                             const struct encoder_input *input, real *c);
 

@@ -216,3 +216,11 @@ long model_item_index(const struct model *m, const char *id, size_t len)
 {
     return model_ids_find(&m->private->ids, id, len);
 }
+
+double model_prediction(const struct model *m, double score)
+{
+    const struct encoder_spec *n = &m->spec.encoder;
+    if (m->spec.objective != OBJECTIVE_RATING)
+        return score;
+    return score < n->rating_least ? n->rating_least : score > n->rating_most ? n->rating_most : score;
+}

@@ -35,6 +35,9 @@ const char *model_item_id(const struct model *m, size_t index, size_t *len);
 /* The index of an item id, or -1. Cost: one hash look-up. */
 long model_item_index(const struct model *m, const char *id, size_t len);
 
+/* A score as a prediction: with the objective rating cut to the range of ratings, else as it is. */
+double model_prediction(const struct model *m, double score);
+
 /* What the writer needs besides spec and params. */
 struct model_ids {
     const char *const *ids; /* (n_items) terminated strings */

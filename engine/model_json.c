@@ -309,6 +309,12 @@ static void decode_encoder(struct reader *r, struct encoder_spec *n)
         n->when_step = get_number(&block, "step");
         leave(&block);
     }
+    if (get_block(r, "ratings", &block)) {
+        n->d_ratings = get_size(&block, "dim");
+        n->rating_least = get_number(&block, "least");
+        n->rating_most = get_number(&block, "most");
+        leave(&block);
+    }
     leave(r);
 }
 
@@ -319,7 +325,8 @@ static void decode_model(struct reader *r, struct model_spec *spec)
         fail(r, "format", "is not 1, the only one this version reads");
     get_name(r, "name", spec->name);
     get_name(r, "version", spec->version);
-    GET_ENUM(r, "objective", objective_parse, &spec->objective, "ranking, regression, classification");
+    GET_ENUM(r, "objective", objective_parse, &spec->objective,
+             "ranking, regression, classification, rating");
     spec->n_items = get_size(r, "n_items");
     spec->d_item = get_size(r, "d_item");
     spec->d_context = get_size(r, "d_context");
@@ -461,6 +468,12 @@ static void encode_encoder(json_t *encoder, const struct encoder_spec *n, bool *
         put_size(block, "n_moments", n->n_moments, failed);
         put(block, "start", json_real(n->when_start), failed);
         put(block, "step", json_real(n->when_step), failed);
+    }
+    if (n->d_ratings) {
+        block = put_object(encoder, "ratings", failed);
+        put_size(block, "dim", n->d_ratings, failed);
+        put(block, "least", json_real(n->rating_least), failed);
+        put(block, "most", json_real(n->rating_most), failed);
     }
 }
 

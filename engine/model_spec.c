@@ -13,7 +13,7 @@
 static const char *const generator_names[] = {"shared", "full", "low_rank", "core"};
 static const char *const bias_names[] = {"none", "shared", "full"};
 static const char *const activation_names[] = {"identity", "relu", "tanh"};
-static const char *const objective_names[] = {"ranking", "regression", "classification"};
+static const char *const objective_names[] = {"ranking", "regression", "classification", "rating"};
 static const char *const norm_names[] = {"none", "layer", "block"};
 
 static bool parse_name(const char *text, const char *const *names, size_t n, int *out)
@@ -47,6 +47,16 @@ NAMED(norm_kind, norm_kind, norm_names)
 
 /* ---- dimensions ---- */
 
+bool model_spec_for_users(const struct model_spec *spec)
+{
+    return spec->objective == OBJECTIVE_RANKING || spec->objective == OBJECTIVE_RATING;
+}
+
+size_t model_spec_packed(size_t d)
+{
+    return d * (d + 1) / 2;
+}
+
 size_t model_spec_d_trunk(const struct model_spec *spec)
 {
     return spec->n_trunk ? spec->trunk[spec->n_trunk - 1].d_out : spec->d_context;
@@ -74,6 +84,19 @@ static enum err_code check_width(const char *what, size_t value, struct err *e)
     return ERR_OK;
 }
 
+static enum err_code check_ratings(const struct encoder_spec *n, struct err *e)
+{
+    if (n->d_ratings > LIMIT_RATINGS_DIM)
+        return err_set(e, ERR_INVALID, "ratings is %zu wide; at most %d", n->d_ratings, LIMIT_RATINGS_DIM);
+    if ((n->d_history && n->d_history != n->d_ratings) || (n->d_profile && n->d_profile != n->d_ratings))
+        return err_set(e, ERR_INVALID,
+                       "history and profile must be as wide as ratings (%zu), whose mean they are",
+                       n->d_ratings);
+    if (!(isfinite(n->rating_least) && isfinite(n->rating_most) && n->rating_least < n->rating_most))
+        return err_set(e, ERR_INVALID, "ratings needs a finite least below a finite most");
+    return ERR_OK;
+}
+
 static enum err_code check_encoder(const struct model_spec *spec, struct err *e)
 {
     const struct encoder_spec *n = &spec->encoder;
@@ -85,7 +108,7 @@ static enum err_code check_encoder(const struct model_spec *spec, struct err *e)
         if (widths[i] > LIMIT_DIM)
             return err_set(e, ERR_INVALID, "a dimension of the encoder is %zu; at most %d", widths[i],
                            LIMIT_DIM);
-    if ((n->d_fold_in || n->d_history || n->d_recent) && spec->n_items == 0)
+    if ((n->d_fold_in || n->d_history || n->d_recent || n->d_ratings) && spec->n_items == 0)
         return err_set(e, ERR_INVALID, "the encoder reads interactions, but the model has no items");
     if (n->n_recent > LIMIT_RECENT)
         return err_set(e, ERR_INVALID, "n_recent is %zu; at most %d", n->n_recent, LIMIT_RECENT);
@@ -98,10 +121,13 @@ static enum err_code check_encoder(const struct model_spec *spec, struct err *e)
         return err_set(e, ERR_INVALID, "d_when must be 0 with no moments, or above 0 with at least two");
     if (n->d_when && !(isfinite(n->when_start) && isfinite(n->when_step) && n->when_step > 0))
         return err_set(e, ERR_INVALID, "when needs a finite start and a finite step above 0");
+    if (n->d_ratings && check_ratings(n, e))
+        return ERR_INVALID;
     if (n->d_fold_in && !(isfinite(n->alpha) && n->alpha >= 0 && isfinite(n->reg) && n->reg > 0 &&
                           isfinite(n->reg_exponent) && n->reg_exponent >= 0))
         return err_set(e, ERR_INVALID, "fold_in needs alpha >= 0, reg > 0 and reg_exponent >= 0, all finite");
-    size_t d = n->d_fold_in + n->d_history + n->d_recent * n->n_decays + n->d_profile + n->d_when;
+    size_t d =
+        n->d_fold_in + n->d_history + n->d_recent * n->n_decays + n->d_profile + n->d_when + n->d_ratings;
     if (d != spec->d_context)
         return err_set(e, ERR_INVALID, "the encoder's blocks are %zu wide together, but d_context is %zu", d,
                        spec->d_context);
@@ -155,8 +181,10 @@ enum err_code model_spec_check(const struct model_spec *spec, struct err *e)
         return err_set(e, ERR_INVALID, "a generated linear part without a linear part");
     if (spec->has_linear && spec->d_output != 1)
         return err_set(e, ERR_INVALID, "with a linear part d_output must be 1, not %zu", spec->d_output);
-    if (spec->objective == OBJECTIVE_RANKING && (spec->n_items == 0 || spec->d_output != 1))
-        return err_set(e, ERR_INVALID, "ranking needs items and d_output 1");
+    if (model_spec_for_users(spec) && (spec->n_items == 0 || spec->d_output != 1))
+        return err_set(e, ERR_INVALID, "%s needs items and d_output 1", objective_name(spec->objective));
+    if (spec->objective == OBJECTIVE_RATING && spec->encoder.d_ratings == 0)
+        return err_set(e, ERR_INVALID, "objective rating needs the encoder's block ratings");
     enum err_code code = check_layers(spec, e);
     return code ? code : check_encoder(spec, e);
 }
@@ -202,6 +230,13 @@ static void add_encoder(struct table *t, const struct model_spec *spec)
         MATRIX("encoder.profile", n->n_values, n->d_profile, GROUP_ENCODER, profile);
     if (n->d_when)
         MATRIX("encoder.when", n->n_moments, n->d_when, GROUP_ENCODER, when);
+    if (n->d_ratings) {
+        VECTOR("encoder.ratings.offset", spec->n_items, GROUP_FROZEN, rating_offset);
+        MATRIX("encoder.ratings.factor", spec->n_items, n->d_ratings, GROUP_FROZEN, rating_factor);
+        MATRIX("encoder.ratings.covariance", spec->n_items, model_spec_packed(n->d_ratings), GROUP_FROZEN,
+               rating_covariance);
+        VECTOR("encoder.ratings.precision", n->d_ratings, GROUP_FROZEN, rating_precision);
+    }
 }
 
 static void add_trunk(struct table *t, const struct model_spec *spec)

@@ -21,7 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum objective { OBJECTIVE_RANKING, OBJECTIVE_REGRESSION, OBJECTIVE_CLASSIFICATION };
+enum objective { OBJECTIVE_RANKING, OBJECTIVE_REGRESSION, OBJECTIVE_CLASSIFICATION, OBJECTIVE_RATING };
 enum generator { GENERATOR_SHARED, GENERATOR_FULL, GENERATOR_LOW_RANK, GENERATOR_CORE };
 enum bias_kind { BIAS_NONE, BIAS_SHARED, BIAS_FULL };
 enum activation { ACTIVATION_IDENTITY, ACTIVATION_RELU, ACTIVATION_TANH };
@@ -46,8 +46,8 @@ struct trunk_layer_spec {
     enum activation activation;
 };
 
-/* The encoder makes c = [fold_in | history | recent * n_decays | profile | when]; a block of width 0 is
- * absent. */
+/* The encoder makes c = [fold_in | history | recent * n_decays | profile | when | ratings]; a block of width 0
+ * is absent. */
 struct encoder_spec {
     bool present;
     size_t d_fold_in;    /* ridge regression on the items' factors (the iALS equation); f = prior without
@@ -66,6 +66,8 @@ struct encoder_spec {
     size_t n_moments;  /* at least 2 */
     double when_start; /* of moment 0, in the unit of the timestamps */
     double when_step;  /* from one moment to the next, above 0 */
+    size_t d_ratings;  /* what the ratings say beyond history + profile; those are of this width or absent */
+    double rating_least, rating_most; /* a predicted rating is cut to this range */
 };
 
 struct profile_value {
@@ -104,10 +106,15 @@ struct model_params {
     real *decay;               /* (n_decays): the decay is sigmoid of it */
     real *profile;             /* (n_values, d_profile) */
     real *when;                /* (n_moments, d_when) */
-    real *norm_weight;         /* (C) */
-    real *norm_bias;           /* (C) */
-    real *linear_context;      /* (D, C) */
-    real *linear_head;         /* (D, Z) */
+    real *rating_offset;       /* (I): what an average user gives the item */
+    real *rating_factor;       /* (I, d_ratings) */
+    real *
+        rating_covariance; /* (I, d (d + 1) / 2), d = d_ratings: of (offset, factor without its first), packed */
+    real *rating_precision; /* (d_ratings): of f before any rating, noise variances being 1 */
+    real *norm_weight;      /* (C) */
+    real *norm_bias;        /* (C) */
+    real *linear_context;   /* (D, C) */
+    real *linear_head;      /* (D, Z) */
     struct {
         real *weight; /* (d_out, d_in) */
         real *bias;   /* (d_out) */
@@ -157,6 +164,12 @@ size_t model_spec_tensors(const struct model_spec *spec, struct tensor_spec out[
 
 /* The pointer in params that a row of the table describes. */
 real **model_params_slot(struct model_params *params, const struct tensor_spec *tensor);
+
+/* Whether the model scores the items of a catalogue for users. */
+bool model_spec_for_users(const struct model_spec *spec);
+
+/* Reals of a packed lower triangle, row by row, of a matrix (d, d). */
+size_t model_spec_packed(size_t d);
 
 /* Width of z, and the number of values head `layer` generates for the weights (without the bias). */
 size_t model_spec_d_trunk(const struct model_spec *spec);

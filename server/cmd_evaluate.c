@@ -107,7 +107,7 @@ static enum err_code evaluate(const struct settings *s, const struct evaluation_
     enum err_code code = store_open(s->store, STORE_READ_WRITE, &store, e);
     for (size_t i = 0; i < s->models.n && !code; i++) {
         code = model_open(s->models.values[i], &models[i], e);
-        if (!code && models[i]->spec.objective != OBJECTIVE_RANKING)
+        if (!code && !model_spec_for_users(&models[i]->spec))
             code =
                 err_set(e, ERR_INVALID, "%s: only ranking models can be evaluated here", s->models.values[i]);
     }

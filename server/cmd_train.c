@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 struct settings {
-    const char *store, *out, *name, *version, *generator, *checkpoint;
+    const char *store, *out, *name, *version, *generator, *objective, *checkpoint;
     int64_t seed, threads, epochs, dim;
     double deadline_s;
     bool ignore_order, no_contexts, json;
@@ -115,17 +115,44 @@ static enum err_code write_contexts(struct store_conn *c, const char *path, bool
 
 /* ---- results ---- */
 
+/* The opening of the result. */
+static void add_names(const struct settings *s, struct buf *b)
+{
+    buf_adds(b, "{\"model\":");
+    buf_add_json_string(b, s->name, strlen(s->name));
+    buf_adds(b, ",\"model_version\":");
+    buf_add_json_string(b, s->version, strlen(s->version));
+    buf_adds(b, ",\"file\":");
+    buf_add_json_string(b, s->out, strlen(s->out));
+}
+
+static void print_rating_report(const struct settings *s, const struct train_report *r)
+{
+    if (!s->json) {
+        (void)printf("model '%s' version '%s' written to %s\n"
+                     "validation rmse %.4f (biases alone %.4f), %d steps, %zu parameters, %.1f s\n",
+                     s->name, s->version, s->out, r->rmse, r->rmse_biases, r->best_epoch, r->n_parameters,
+                     r->seconds);
+        return;
+    }
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    add_names(s, &b);
+    buf_addf(&b,
+             ",\"objective\":\"rating\",\"epochs\":%d,\"rmse\":%.6f,\"biases_rmse\":%.6f,\"dim\":%d,"
+             "\"history\":%g,\"parameters\":%zu,\"seconds\":%.2f}",
+             r->best_epoch, r->rmse, r->rmse_biases, r->dim, r->history, r->n_parameters, r->seconds);
+    const char *text = buf_text(&b);
+    (void)puts(text ? text : "{}");
+    buf_fini(&b);
+}
+
 static void print_report(const struct settings *s, const struct train_report *r)
 {
     if (s->json) {
         struct buf b;
         buf_init(&b, 1 << 20);
-        buf_adds(&b, "{\"model\":");
-        buf_add_json_string(&b, s->name, strlen(s->name));
-        buf_adds(&b, ",\"model_version\":");
-        buf_add_json_string(&b, s->version, strlen(s->version));
-        buf_adds(&b, ",\"file\":");
-        buf_add_json_string(&b, s->out, strlen(s->out));
+        add_names(s, &b);
         buf_addf(&b,
                  ",\"generator\":\"%s\",\"epochs\":%d,\"best_epoch\":%d,\"warm_start_ndcg@10\":%.6f,\"ndcg@"
                  "10\":%.6f,"
@@ -161,7 +188,7 @@ static enum err_code train(const struct settings *s, const struct train_options 
     if (!code)
         code = write_contexts(c, s->out, !s->no_contexts, e);
     if (!code)
-        print_report(s, &report);
+        (options->objective == OBJECTIVE_RATING ? print_rating_report : print_report)(s, &report);
     dataset_free(&data);
     store_disconnect(c);
     store_close(store);
@@ -206,13 +233,16 @@ static int cmd_train(int argc, char **argv)
 {
     char version[32];
     default_version(version);
-    struct settings s = {.name = "default", .version = version, .generator = "core", .seed = 1};
+    struct settings s = {
+        .name = "default", .version = version, .generator = "core", .objective = "ranking", .seed = 1};
     const struct option options[] = {
         {"store", OPTION_STRING, &s.store, "STORE", "where users, items and interactions are", 0, 0, true},
         {"out", OPTION_STRING, &s.out, "FILE", "the model file to write, whole or not at all", 0, 0, true},
         {"name", OPTION_STRING, &s.name, "NAME", "name of the model", 0, 0, false},
         {"model-version", OPTION_STRING, &s.version, "VERSION", "version of the model; by default the time",
          0, 0, false},
+        {"objective", OPTION_STRING, &s.objective, "NAME",
+         "ranking: what users take next; rating: what they would rate an item", 0, 0, false},
         {"seed", OPTION_INT, &s.seed, "N", "the same seed gives the same model", 0, 9e15, false},
         {"threads", OPTION_INT, &s.threads, "N", "threads; 0: as many as processors. The result is the same",
          0, 256, false},
@@ -241,6 +271,11 @@ static int cmd_train(int argc, char **argv)
         return command_fail(&cmd_train_command, &e, true);
     if (help)
         return EXIT_DONE;
+    if (!objective_parse(s.objective, &o.objective) ||
+        (o.objective != OBJECTIVE_RANKING && o.objective != OBJECTIVE_RATING)) {
+        (void)err_set(&e, ERR_INVALID, "--objective is ranking or rating, not '%s'", s.objective);
+        return command_fail(&cmd_train_command, &e, true);
+    }
     if (!generator_parse(s.generator, &o.generator)) {
         (void)err_set(&e, ERR_INVALID, "--generator is core, low_rank, full or shared, not '%s'",
                       s.generator);

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "server/profile.h"
 
+#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,11 +16,19 @@ struct list {
     size_t n, capacity, size;
 };
 
-/* One profile value of one user. */
+/* One profile value of one user, or one category of an item. */
 struct occurrence {
     size_t field, value; /* offsets in the arena of texts */
-    uint32_t user;
-    uint32_t row; /* of the vocabulary, once known */
+    uint32_t owner;      /* the user's or the item's index */
+    uint32_t row;        /* of the vocabulary, once known */
+};
+
+/* What the owners have: rows of a vocabulary, those of owner u at [start[u], start[u + 1]). */
+struct traits {
+    size_t *start;
+    uint32_t *values;
+    struct profile_value *vocabulary;
+    size_t n_vocabulary;
 };
 
 struct dataset_private {
@@ -28,12 +37,12 @@ struct dataset_private {
     struct list user_index;   /* int32_t by key */
     struct list interactions; /* struct encoder_interaction */
     struct list occurrences;  /* struct occurrence, in order of users */
+    struct list categories;   /* the same, of items */
     struct buf texts;         /* terminated strings */
-    size_t *user_start, *value_start;
-    uint32_t *values;
+    size_t *user_start;
     const char **ids;
-    struct profile_value *vocabulary;
-    size_t n_users, n_vocabulary;
+    struct traits profiles, item_categories;
+    size_t n_users;
     int64_t last_user; /* key of the user whose interactions come in */
     size_t next_row;   /* rows of user_start that are filled */
     bool failed;
@@ -79,6 +88,30 @@ static size_t keep(struct dataset_private *p, const char *text, size_t n)
     return at;
 }
 
+static bool add_occurrence(struct dataset_private *p, struct list *l, const char *field, const char *value,
+                           size_t owner)
+{
+    struct occurrence *o = push(p, l);
+    if (!o)
+        return false;
+    *o =
+        (struct occurrence){keep(p, field, strlen(field)), keep(p, value, strlen(value)), (uint32_t)owner, 0};
+    return true;
+}
+
+/* A text that is no JSON array of strings cannot have been stored; were it so, it would be no categories. */
+static bool take_categories(struct dataset_private *p, struct store_text json, size_t item)
+{
+    json_t *array = json.len ? json_loadb(json.data, json.len, 0, NULL) : NULL;
+    bool done = true;
+    for (size_t i = 0; i < json_array_size(array) && done; i++) {
+        const char *name = json_string_value(json_array_get(array, i));
+        done = !name || add_occurrence(p, &p->categories, "", name, item);
+    }
+    json_decref(array);
+    return done;
+}
+
 static bool take_item(void *arg, const struct store_item *item)
 {
     struct dataset_private *p = arg;
@@ -87,18 +120,13 @@ static bool take_item(void *arg, const struct store_item *item)
         return false;
     *offset = keep(p, item->id.data, item->id.len);
     set_index(p, &p->item_index, item->key, (int32_t)(p->item_ids.n - 1));
-    return !p->failed;
+    return take_categories(p, item->categories, p->item_ids.n - 1) && !p->failed;
 }
 
 static bool take_value(void *arg, const char *field, const char *value)
 {
     struct dataset_private *p = arg;
-    struct occurrence *o = push(p, &p->occurrences);
-    if (!o)
-        return false;
-    *o = (struct occurrence){keep(p, field, strlen(field)), keep(p, value, strlen(value)),
-                             (uint32_t)p->n_users, 0};
-    return true;
+    return add_occurrence(p, &p->occurrences, field, value, p->n_users);
 }
 
 static bool take_user(void *arg, int64_t key, struct store_text id, struct store_text profile,
@@ -147,7 +175,7 @@ static int compare_occurrences(const void *a, const void *b, void *arg)
     int order = strcmp(p->texts.data + x->field, p->texts.data + y->field);
     if (!order)
         order = strcmp(p->texts.data + x->value, p->texts.data + y->value);
-    return order ? order : (x->user > y->user) - (x->user < y->user);
+    return order ? order : (x->owner > y->owner) - (x->owner < y->owner);
 }
 
 static bool same_text(const struct dataset_private *p, size_t a, size_t b)
@@ -168,7 +196,7 @@ static size_t number_values(struct dataset_private *p, struct occurrence *list, 
             for (; k < n && same_text(p, list[k].field, list[i].field) &&
                    same_text(p, list[k].value, list[j].value);
                  k++)
-                n_users += k == j || list[k].user != list[k - 1].user; /* an array may repeat a value */
+                n_users += k == j || list[k].owner != list[k - 1].owner; /* an array may repeat a value */
             bool frequent = n_users >= DATASET_LEAST_USERS;
             for (size_t m = j; m < k; m++)
                 list[m].row = frequent ? (uint32_t)(rows + n_frequent) : UINT32_MAX;
@@ -188,36 +216,37 @@ static size_t number_values(struct dataset_private *p, struct occurrence *list, 
     return rows;
 }
 
-static int by_user_then_row(const void *a, const void *b)
+static int by_owner_then_row(const void *a, const void *b)
 {
     const struct occurrence *x = a, *y = b;
-    if (x->user != y->user)
-        return x->user < y->user ? -1 : 1;
+    if (x->owner != y->owner)
+        return x->owner < y->owner ? -1 : 1;
     return (x->row > y->row) - (x->row < y->row);
 }
 
-static bool make_vocabulary(struct dataset_private *p)
+static bool make_traits(struct dataset_private *p, struct list *occurrences, size_t n_owners,
+                        struct traits *t)
 {
-    struct occurrence *list = p->occurrences.at;
-    size_t n = p->occurrences.n, at = 0, user = 0;
+    struct occurrence *list = occurrences->at;
+    size_t n = occurrences->n, at = 0, owner = 0;
     if (n)
         qsort_r(list, n, sizeof *list, compare_occurrences, p);
-    p->vocabulary = mem_alloc_array(n + DATASET_MOST_VALUES, sizeof *p->vocabulary);
-    p->values = mem_alloc_array(n, sizeof *p->values);
-    p->value_start = mem_alloc_array(p->n_users + 1, sizeof *p->value_start);
-    if (!p->vocabulary || !p->values || !p->value_start)
+    t->vocabulary = mem_alloc_array(n + DATASET_MOST_VALUES, sizeof *t->vocabulary);
+    t->values = mem_alloc_array(n, sizeof *t->values);
+    t->start = mem_alloc_array(n_owners + 1, sizeof *t->start);
+    if (!t->vocabulary || !t->values || !t->start)
         return false;
-    p->n_vocabulary = number_values(p, list, n, p->vocabulary);
+    t->n_vocabulary = number_values(p, list, n, t->vocabulary);
     if (n)
-        qsort(list, n, sizeof *list, by_user_then_row);
+        qsort(list, n, sizeof *list, by_owner_then_row);
     for (size_t i = 0; i < n; i++) {
-        while (user <= list[i].user)
-            p->value_start[user++] = at;
+        while (owner <= list[i].owner)
+            t->start[owner++] = at;
         if (list[i].row != UINT32_MAX)
-            p->values[at++] = list[i].row;
+            t->values[at++] = list[i].row;
     }
-    while (user <= p->n_users)
-        p->value_start[user++] = at;
+    while (owner <= n_owners)
+        t->start[owner++] = at;
     return true;
 }
 
@@ -243,7 +272,8 @@ static enum err_code load(struct store_conn *c, struct dataset_private *p, struc
 
 static bool finish(struct dataset_private *p)
 {
-    if (p->failed || p->texts.failed || !make_vocabulary(p))
+    if (p->failed || p->texts.failed || !make_traits(p, &p->occurrences, p->n_users, &p->profiles) ||
+        !make_traits(p, &p->categories, p->item_ids.n, &p->item_categories))
         return false;
     p->ids = mem_alloc_array(p->item_ids.n, sizeof *p->ids);
     for (size_t i = 0; p->ids && i < p->item_ids.n; i++)
@@ -260,7 +290,7 @@ enum err_code dataset_load(struct store_conn *c, struct dataset *out, struct err
     p->item_ids.size = sizeof(size_t);
     p->item_index.size = p->user_index.size = sizeof(int32_t);
     p->interactions.size = sizeof(struct encoder_interaction);
-    p->occurrences.size = sizeof(struct occurrence);
+    p->occurrences.size = p->categories.size = sizeof(struct occurrence);
     buf_init(&p->texts, SIZE_MAX / 4);
     enum err_code code = store_snapshot_begin(c, e);
     if (!code) {
@@ -277,10 +307,13 @@ enum err_code dataset_load(struct store_conn *c, struct dataset *out, struct err
                                     .n_items = p->item_ids.n,
                                     .user_start = p->user_start,
                                     .interactions = p->interactions.at,
-                                    .value_start = p->value_start,
-                                    .values = p->values,
-                                    .vocabulary = p->vocabulary,
-                                    .n_vocabulary = p->n_vocabulary,
+                                    .value_start = p->profiles.start,
+                                    .values = p->profiles.values,
+                                    .vocabulary = p->profiles.vocabulary,
+                                    .n_vocabulary = p->profiles.n_vocabulary,
+                                    .category_start = p->item_categories.start,
+                                    .categories = p->item_categories.values,
+                                    .n_categories = p->item_categories.n_vocabulary,
                                     .item_ids = p->ids};
     return ERR_OK;
 }
@@ -290,15 +323,19 @@ void dataset_free(struct dataset *d)
     struct dataset_private *p = d->private;
     if (!p)
         return;
-    struct list *lists[] = {&p->item_ids, &p->item_index, &p->user_index, &p->interactions, &p->occurrences};
+    struct list *lists[] = {&p->item_ids,     &p->item_index,  &p->user_index,
+                            &p->interactions, &p->occurrences, &p->categories};
+    struct traits *traits[] = {&p->profiles, &p->item_categories};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         mem_free(lists[i]->at);
     buf_fini(&p->texts);
     mem_free(p->user_start);
-    mem_free(p->value_start);
-    mem_free(p->values);
     mem_free(p->ids);
-    mem_free(p->vocabulary);
+    for (size_t i = 0; i < sizeof traits / sizeof *traits; i++) {
+        mem_free(traits[i]->start);
+        mem_free(traits[i]->values);
+        mem_free(traits[i]->vocabulary);
+    }
     mem_free(p);
     d->private = NULL;
 }

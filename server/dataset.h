@@ -2,7 +2,8 @@
  * Layer: server; depends on store, engine, base.   Threads: confined to its thread.
  * Memory: about 32 bytes an interaction.
  * Items and users are in the order of their keys. A profile value enters the vocabulary when at least
- * DATASET_LEAST_USERS users have it; a field with more than DATASET_MOST_VALUES of such values is left out.
+ * DATASET_LEAST_USERS users have it; a field with more than DATASET_MOST_VALUES of such values is left out. Categories of
+ * items alike.
  */
 #ifndef SERVER_DATASET_H
 #define SERVER_DATASET_H

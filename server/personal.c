@@ -333,7 +333,7 @@ enum err_code personal_predict_items(struct personal *p, size_t slot, const stru
         buf_adds(out, i ? ",{\"id\":" : "{\"id\":");
         buf_add_json_string(out, id, len);
         buf_adds(out, ",\"score\":");
-        buf_add_float(out, p->scores[i]);
+        buf_add_float(out, (float)model_prediction(m, (double)p->scores[i]));
         buf_addc(out, '}');
     }
     buf_adds(out, "]}");

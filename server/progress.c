@@ -30,7 +30,7 @@ static void describe(const struct train_progress *t, char *out, size_t size)
 {
     out[0] = '\0';
     number(out, size, "loss", t->loss, 4, "");
-    number(out, size, "ndcg@10", t->metric, 4, "");
+    number(out, size, t->metric_name ? t->metric_name : "ndcg@10", t->metric, 4, "");
     number(out, size, "best", t->best_metric > 0 ? t->best_metric : (double)NAN, 4, "");
     number(out, size, "elapsed", t->elapsed_s, 0, "s");
     number(out, size, "left", t->left_s, 0, "s");

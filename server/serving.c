@@ -19,8 +19,9 @@ static enum err_code open_model(struct serving *s, const char *path, struct err 
     enum err_code code = model_open(path, &m, e);
     if (code)
         return code;
-    if (m->spec.objective != OBJECTIVE_RANKING)
-        code = err_set(e, ERR_INVALID, "%s: its objective is %s; only ranking models answer for users", path,
+    if (!model_spec_for_users(&m->spec))
+        code = err_set(e, ERR_INVALID,
+                       "%s: its objective is %s; only ranking and rating models answer for users", path,
                        objective_name(m->spec.objective));
     else if (s->n_models && serving_find(s, m->spec.name) >= 0)
         code = err_set(e, ERR_CONFLICT, "%s: a model named '%s' is served already; names must differ", path,

@@ -26,7 +26,8 @@ enum {
     LEAST_CLOCK_TIME = 100000000 /* seconds since 1970: March 1973 */
 };
 
-static enum err_code copy_vocabulary(const struct train_data *data, struct encoder_spec *n, struct err *e)
+enum err_code recipe_vocabulary(const struct train_data *data, size_t dim, struct encoder_spec *n,
+                                struct err *e)
 {
     if (data->n_vocabulary == 0 || !data->value_start)
         return ERR_OK;
@@ -34,7 +35,7 @@ static enum err_code copy_vocabulary(const struct train_data *data, struct encod
     if (!n->values)
         return err_set(e, ERR_NOMEM, "no memory for the profile's vocabulary");
     n->n_values = data->n_vocabulary;
-    n->d_profile = D_PROFILE;
+    n->d_profile = dim;
     for (size_t i = 0; i < data->n_vocabulary; i++) {
         n->values[i].field = mem_strdup(data->vocabulary[i].field);
         n->values[i].value = mem_strdup(data->vocabulary[i].value);
@@ -95,7 +96,7 @@ enum err_code recipe_spec(const struct split *split, const struct train_options 
     }
     if (!options->ignore_order)
         choose_when(split, n);
-    enum err_code code = copy_vocabulary(split->data, n, e);
+    enum err_code code = recipe_vocabulary(split->data, D_PROFILE, n, e);
     spec->objective = OBJECTIVE_RANKING;
     spec->n_items = split->data->n_items;
     spec->d_item = ials->dim;

@@ -10,6 +10,7 @@
 #include "engine/train/fit.h"
 #include "engine/train/parallel.h"
 #include "engine/train/param_block.h"
+#include "engine/train/rating_train.h"
 #include "engine/train/split.h"
 #include "engine/train/warm_start.h"
 
@@ -389,6 +390,8 @@ static enum err_code run_courses(struct training *t, const char *path, struct er
 enum err_code train_run(const struct train_data *data, const struct train_options *options, const char *path,
                         train_progress_fn *progress, void *arg, struct train_report *report, struct err *e)
 {
+    if (options->objective == OBJECTIVE_RATING)
+        return rating_train_run(data, options, path, progress, arg, report, e);
     struct training t = {.data = data, .options = *options, .progress = progress, .arg = arg};
     t.start_ns = clock_monotonic_ns();
     enum err_code code = check(data, &t.options, e);

@@ -23,12 +23,16 @@ struct train_data {
     const uint32_t *values;    /* rows of the vocabulary */
     const struct profile_value *vocabulary; /* (n_vocabulary) */
     size_t n_vocabulary;
+    const size_t *category_start; /* (n_items + 1) an item's categories, as above; NULL: none are known */
+    const uint32_t *categories;   /* below n_categories */
+    size_t n_categories;
     const char *const *item_ids; /* (n_items) */
 };
 
 struct train_options {
     const char *name; /* of the model */
     const char *version;
+    enum objective objective; /* OBJECTIVE_RANKING, or OBJECTIVE_RATING: predicted ratings (rating_train.h) */
     uint64_t seed;
     int n_threads; /* 0: as many as processors */
     int n_epochs;  /* the most; 0: the default. Early stopping may end before */
@@ -51,6 +55,7 @@ struct train_progress {
     double loss;     /* mean over the epoch so far */
     double metric;   /* NDCG@10 of each user's held-out last item over the whole catalogue */
     double best_metric;
+    const char *metric_name; /* NULL: ndcg@10 */
     double elapsed_s, left_s;
     const char *note; /* what was chosen and why; NULL: nothing to say */
 };
@@ -63,6 +68,8 @@ struct train_report {
     double warm_start_metric, best_metric; /* NDCG@10 as above: of the iALS warm start, of the result */
     double alpha, reg;
     int dim;
+    double rmse, rmse_biases; /* objective rating: of held-out ratings, by the result and by biases alone */
+    double history;           /* and the variance chosen for the weights of which items a user has */
     size_t n_parameters;
     double seconds;
 };

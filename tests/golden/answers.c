@@ -3,7 +3,7 @@
  *     answers MODEL < requests
  *
  * One request a line, numbers apart by spaces, and one line of numbers as its answer:
- *     encode N item weight time ... M row ...     the context embedding of N interactions and M profile
+ *     encode N item weight time rating ... M row ...   (rating nan: none) the context embedding of N interactions and M profile
  * values scores c...                                 the scores of all items some c... N index... the scores
  * of these items top k c...                                  index and score of the best k, best first
  *     predict c... N x...                         N rows of outputs
@@ -72,7 +72,7 @@ static void answer_encode(const struct model *m)
         x[i].item = (uint32_t)next_number();
         x[i].weight = (float)next_number();
         x[i].timestamp = (int64_t)next_number();
-        x[i].rating = NAN;
+        x[i].rating = (float)next_number();
     }
     size_t n_values = (size_t)next_number();
     uint32_t *values = must_have(calloc(n_values + 1, sizeof *values));

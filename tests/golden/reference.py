@@ -64,7 +64,20 @@ class Model:
         moments = block["start"] + block["step"] * np.arange(block["n_moments"])
         return np.array([np.interp(times[-1], moments, column) for column in rows.T])
 
-    def encode(self, items, weights, times, values):
+    def _ratings(self, block, items, ratings, mean):
+        d, items = block["dim"], items[~np.isnan(ratings)]
+        v, packed = self.t["encoder.ratings.factor"][items], self.t["encoder.ratings.covariance"][items]
+        s = np.zeros((len(items), d, d))
+        s[:, np.tril_indices(d)[0], np.tril_indices(d)[1]] = packed
+        column = s[:, :, 0].sum(0)
+        column[0] = 0
+        s += np.tril(s, -1).transpose(0, 2, 1)
+        s[:, 0, :] = s[:, :, 0] = 0
+        data = v.T @ v + s.sum(0)
+        right = (ratings[~np.isnan(ratings)] - self.t["encoder.ratings.offset"][items]) @ v - column
+        return np.linalg.solve(np.diag(self.t["encoder.ratings.precision"]) + data, right - data @ mean)
+
+    def encode(self, items, weights, times, values, ratings=None):
         """c of interactions (oldest first) and of rows of the profile's values."""
         items, weights = np.asarray(items, int), np.asarray(weights, float)
         blocks = []
@@ -78,6 +91,14 @@ class Model:
             blocks.append(self.t["encoder.profile"][np.asarray(values, int)].sum(0))
         if self.encoder.get("when"):
             blocks.append(self._when(self.encoder["when"], times))
+        if self.encoder.get("ratings"):
+            ratings = np.full(len(items), np.nan) if ratings is None else np.asarray(ratings, float)
+            mean = np.zeros(self.encoder["ratings"]["dim"])
+            if self.encoder.get("history"):
+                mean = mean + self.t["encoder.history"][items].sum(0) / np.sqrt(max(len(items), 1))
+            if self.encoder.get("profile"):
+                mean = mean + self.t["encoder.profile"][np.asarray(values, int)].sum(0)
+            blocks.append(self._ratings(self.encoder["ratings"], items, ratings, mean))
         return np.concatenate(blocks)
 
     # ---- hypernetwork ----
@@ -88,7 +109,8 @@ class Model:
         e = self.encoder
         widths = [e["fold_in"]["dim"] if e.get("fold_in") else 0, e["history"]["dim"] if e.get("history") else 0,
                   e["recent"]["dim"] * e["recent"]["n_decays"] if e.get("recent") else 0,
-                  e["profile"]["dim"] if e.get("profile") else 0, e["when"]["dim"] if e.get("when") else 0]
+                  e["profile"]["dim"] if e.get("profile") else 0, e["when"]["dim"] if e.get("when") else 0,
+                  e["ratings"]["dim"] if e.get("ratings") else 0]
         return [w for w in widths if w]
 
     def trunk(self, c):

@@ -66,6 +66,10 @@ def shapes_of(d):
         shapes["encoder.decay"] = (encoder["recent"]["n_decays"],)
     if "when" in encoder:
         shapes["encoder.when"] = (encoder["when"]["n_moments"], encoder["when"]["dim"])
+    if "ratings" in encoder:
+        w = encoder["ratings"]["dim"]
+        shapes.update({"encoder.ratings.offset": (items,), "encoder.ratings.factor": (items, w),
+                       "encoder.ratings.covariance": (items, w * (w + 1) // 2), "encoder.ratings.precision": (w,)})
     if "profile" in encoder:
         shapes["encoder.profile"] = (len(encoder["profile"]["values"]), encoder["profile"]["dim"])
     if d["trunk"]["norm"] != "none":
@@ -113,6 +117,12 @@ class Golden(unittest.TestCase):
         if "encoder.fold_in.gram" in arrays:
             v = arrays["encoder.fold_in.factor"].astype("f8")
             arrays["encoder.fold_in.gram"] = description["encoder"]["fold_in"]["alpha"] * v.T @ v
+        if "encoder.ratings.covariance" in arrays:
+            w = description["encoder"]["ratings"]["dim"]
+            a = self.rng.normal(0, 0.4, (description["n_items"], w, w))
+            arrays["encoder.ratings.covariance"] = np.stack([m[np.tril_indices(w)] for m in a @ a.transpose(0, 2, 1)]).astype(
+                "f4")
+            arrays["encoder.ratings.precision"] = np.exp(arrays["encoder.ratings.precision"])
         ids = ["i%d-\u00e9" % i for i in range(description["n_items"])]
         export_model.write_model(self.path, description, arrays, ids)
         return reference.Model(self.path)
@@ -185,7 +195,7 @@ class Golden(unittest.TestCase):
                 items = self.rng.choice(137, n, replace=False)
                 weights = self.rng.choice([0.5, 1, 2, 3.25], n)
                 times = [0] * (n - n_timed) + list(range(1000, 1000 + n_timed))
-                request = "encode %d %s %d %s" % (n, " ".join("%d %r %d" % x for x in zip(items, map(float, weights), times)),
+                request = "encode %d %s %d %s" % (n, " ".join("%d %r %d nan" % x for x in zip(items, map(float, weights), times)),
                                                   len(values), " ".join(map(str, values)))
                 want = model.encode(items, weights, times, values)
                 got = ask(self.path, request)[0]
@@ -194,6 +204,25 @@ class Golden(unittest.TestCase):
                     continue
                 self.close(got, want, (names, n, values))
                 self.check_scores(model, [got], (names, n, values))
+
+    def test_the_encoder_of_ratings_with_and_without_its_mean(self):
+        w = 7
+        blocks = {"history": {"dim": w}, "profile": {"dim": w, "values": [["gender", "F"], ["gender", "M"], ["age", "25"]]}}
+        for names in ((), ("history",), ("profile",), ("history", "profile")):
+            d = describe([], objective="rating", norm="none", trunk=(), linear_head=False, d_item=w,
+                         encoder={**{n: blocks[n] for n in names}, "ratings": {"dim": w, "least": 0.5, "most": 5}})
+            model = self.write(d)
+            for n, n_rated in ((0, 0), (4, 0), (1, 1), (6, 3), (70, 70), (137, 100)):
+                items, values = self.rng.choice(137, n, replace=False), [0, 2] if "profile" in names else []
+                ratings = np.where(self.rng.permutation(n) < n_rated, self.rng.integers(1, 11, n) / 2, np.nan)
+                request = "encode %d %s %d %s" % (n, " ".join("%d 1 0 %r" % x for x in zip(items, map(float, ratings))),
+                                                  len(values), " ".join(map(str, values)))
+                want, got = model.encode(items, np.ones(n), [0] * n, values, ratings), ask(self.path, request)[0]
+                if np.abs(want).max() == 0:
+                    self.assertEqual(np.abs(got).max(), 0)
+                    continue
+                self.close(got, want, (names, n, n_rated))
+                self.check_scores(model, [got], (names, n, n_rated))
 
     def test_scores_of_some_items_and_the_best_are_those_of_all(self):
         d = describe([layer(12, 9, "core", "full", "relu", 4), layer(9, 1, "full", "shared", "identity")])

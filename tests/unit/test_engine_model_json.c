@@ -229,6 +229,56 @@ static const struct {
      "must be both there or both absent"},
 };
 
+static const char rating[] =
+    "{\"format\": 1, \"name\": \"r\", \"version\": \"1\", \"objective\": \"rating\", \"n_items\": 9, "
+    "\"d_item\": 3,\n"
+    " \"d_context\": 6, \"d_output\": 1, \"trunk\": {\"norm\": \"none\", \"layers\": []},\n"
+    " \"target\": {\"linear\": true, \"linear_head\": false, \"layers\": []},\n"
+    " \"encoder\": {\"history\": {\"dim\": 3}, \"ratings\": {\"dim\": 3, \"least\": 0.5, \"most\": 5}}}";
+
+START_TEST(a_model_of_ratings_comes_back_as_it_was)
+{
+    struct model_spec s = {0}, again = {0};
+    struct err e = {0};
+    struct buf b;
+    buf_init(&b, 1 << 16);
+    ck_assert_msg(model_json_decode(rating, &s, &e) == ERR_OK, "%s", e.text);
+    ck_assert_int_eq(s.objective, OBJECTIVE_RATING);
+    ck_assert_uint_eq(s.encoder.d_ratings, 3);
+    ck_assert(s.encoder.rating_least == 0.5 && s.encoder.rating_most == 5);
+    ck_assert(model_json_encode(&s, &b, &e) == ERR_OK);
+    ck_assert_msg(model_json_decode(buf_text(&b), &again, &e) == ERR_OK, "%s", e.text);
+    ck_assert(memcmp(&s, &again, sizeof s) == 0);
+    buf_fini(&b);
+}
+END_TEST
+
+static const struct {
+    const char *from, *to, *reason;
+} refused_ratings[] = {
+    {"\"ratings\": {\"dim\": 3,", "\"ratings\": {\"dim\": 2,", "must be as wide as ratings (2)"},
+    {"\"most\": 5", "\"most\": 0.5", "a finite least below a finite most"},
+    {"\"most\": 5", "\"best\": 5", "encoder.ratings.most: is missing"},
+    {", \"ratings\": {\"dim\": 3, \"least\": 0.5, \"most\": 5}", "",
+     "objective rating needs the encoder's block ratings"},
+    {"\"ratings\": {\"dim\": 3,", "\"ratings\": {\"dim\": 2000,", "at most 1024"},
+    {"\"d_context\": 6", "\"d_context\": 3", "6 wide together"},
+};
+
+START_TEST(a_wrong_block_of_ratings_is_refused)
+{
+    char text[sizeof rating + 256];
+    struct model_spec s = {0};
+    struct err e = {0};
+    const char *at = strstr(rating, refused_ratings[_i].from);
+    ck_assert_ptr_nonnull(at);
+    (void)snprintf(text, sizeof text, "%.*s%s%s", (int)(at - rating), rating, refused_ratings[_i].to,
+                   at + strlen(refused_ratings[_i].from));
+    ck_assert_int_eq(model_json_decode(text, &s, &e), ERR_INVALID);
+    ck_assert_msg(strstr(e.text, refused_ratings[_i].reason) != NULL, "%s", e.text);
+}
+END_TEST
+
 START_TEST(a_wrong_description_is_refused_with_the_path_of_the_key)
 {
     char text[sizeof complete + 256];
@@ -284,6 +334,9 @@ int main(void)
     tcase_add_test(t, text_that_is_not_utf8_is_not_encoded);
     tcase_add_loop_test(t, a_wrong_description_is_refused_with_the_path_of_the_key, 0,
                         (int)(sizeof refused / sizeof *refused));
+    tcase_add_test(t, a_model_of_ratings_comes_back_as_it_was);
+    tcase_add_loop_test(t, a_wrong_block_of_ratings_is_refused, 0,
+                        sizeof refused_ratings / sizeof *refused_ratings);
     tcase_add_test(t, other_json_than_an_object_is_refused);
     tcase_add_test(t, more_fields_than_the_limit_are_refused);
     suite_add_tcase(suite, t);

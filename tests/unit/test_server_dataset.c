@@ -186,6 +186,34 @@ START_TEST(test_dataset_an_empty_store_is_empty)
 }
 END_TEST
 
+/* ---- categories ---- */
+
+START_TEST(test_dataset_categories_of_items_are_numbered_and_rare_ones_left_out)
+{
+    struct err e = {0};
+    char id[16];
+    for (int i = 0; i < DATASET_LEAST_USERS; i++) {
+        (void)snprintf(id, sizeof id, "i%d", i);
+        const struct store_item item = {
+            .id = text_of(id),
+            .categories = text_of(i ? "[\"War\",\"Drama\"]" : "[\"Drama\",\"Rare\",\"War\"]")};
+        bool created;
+        must(store_put_item(conn, &item, &created, &e), &e);
+    }
+    add_item("none");
+    load();
+    ck_assert_uint_eq(data.data.n_categories, 2);
+    for (size_t i = 0; i < DATASET_LEAST_USERS; i++) {
+        size_t at = data.data.category_start[i];
+        ck_assert_uint_eq(data.data.category_start[i + 1] - at, 2);
+        ck_assert_uint_eq(data.data.categories[at], 0);
+        ck_assert_uint_eq(data.data.categories[at + 1], 1);
+    }
+    ck_assert_uint_eq(data.data.category_start[DATASET_LEAST_USERS + 1], 2 * DATASET_LEAST_USERS);
+    ck_assert_uint_eq(data.data.n_vocabulary, 0); /* they are no profile values */
+}
+END_TEST
+
 /* ---- profiles ---- */
 
 START_TEST(test_dataset_rare_values_are_left_out)
@@ -295,6 +323,7 @@ int main(void)
     tcase_add_test(t, test_dataset_items_nobody_took_are_in_the_catalogue);
     tcase_add_test(t, test_dataset_keys_with_gaps_count_rows);
     tcase_add_test(t, test_dataset_an_empty_store_is_empty);
+    tcase_add_test(t, test_dataset_categories_of_items_are_numbered_and_rare_ones_left_out);
     tcase_add_test(t, test_dataset_rare_values_are_left_out);
     tcase_add_test(t, test_dataset_a_repeated_value_is_one_user);
     tcase_add_test(t, test_dataset_same_value_of_two_fields_is_two_rows);
