@@ -23,6 +23,7 @@ struct training_state {
     int cuts[TRAINING_MOST_CUTS]; /* which */
     long n_steps;                 /* updates done */
     double warm_metric, best_metric;
+    double peak_metric; /* best of the epochs, without the warm start */
     double alpha, reg, reg_exponent;
     size_t dim;
 };

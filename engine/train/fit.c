@@ -13,13 +13,13 @@
 #include <string.h>
 
 enum { NEGATIVES = 1024, SCALE_TRIES = 8, WARM_UP_STEPS = 200 };
+#define START_SHARE 0.25
 
 /* Examples in a batch: small data gets smaller ones, so that an epoch still has steps. */
 enum { MOST_BATCH = 256, LEAST_BATCH = 32, LEAST_STEPS = 64 };
 enum { MOST_TIMED = 32, MOST_GROUPS = 16 }; /* examples of a user in an epoch */
 
-/* Learning rates of Adam: the items start from a factorisation, the rest from little. */
-#define ITEM_RATE   1e-4
+/* The learning rate of Adam. */
 #define RATE        1e-3
 #define EPOCH_DECAY 0.1
 
@@ -69,7 +69,7 @@ static enum err_code make_step(struct fit *f, struct err *e)
         .n_negatives = NEGATIVES,
         .clip = 5,
         .adam = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = decay_of(f)}};
-    step.rates[GROUP_ITEM] = ITEM_RATE;
+    step.rates[GROUP_ITEM] = RATE;
     step.rates[GROUP_ENCODER] = RATE;
     step.rates[GROUP_TRUNK] = RATE;
     step.rates[GROUP_HEAD] = RATE;
@@ -113,8 +113,9 @@ void fit_fini(struct fit *f)
 
 /* ---- first values ---- */
 
-/* Factors of iALS give scores near 0 and 1; as logits they are nearly flat. Takes the power of two with the
- * least loss. */
+/* Factors of iALS give scores near 0 and 1; as logits they are nearly flat. Finds the power of two with the
+ * least loss and starts at a quarter of it: the ranking is the factorisation's, but it is not yet so sure of
+ * itself that what the other parts could learn is drowned. */
 static enum err_code choose_scale(struct fit *f, struct err *e)
 {
     const struct sample *list;
@@ -141,7 +142,7 @@ static enum err_code choose_scale(struct fit *f, struct err *e)
             best = (double)(1 << i);
         }
     }
-    recipe_scale_linear(&f->spec, &f->block, best);
+    recipe_scale_linear(&f->spec, &f->block, best * START_SHARE);
     return ERR_OK;
 }
 

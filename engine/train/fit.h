@@ -43,7 +43,7 @@ enum err_code fit_init(struct fit *f, const struct split *split, const struct tr
                        const struct ials_options *ials, struct parallel *team, struct err *e) ERR_MUST_CHECK;
 void fit_fini(struct fit *f); /* of a zeroed struct as well */
 
-/* Sets the first values: scores are the factorisation's, at the scale with the least loss. */
+/* Sets the first values: scores rank as the factorisation does, at a quarter of the scale with the least loss. */
 enum err_code fit_start(struct fit *f, const struct warm_start *warm, struct err *e) ERR_MUST_CHECK;
 
 /* How far an epoch is (0 to 1) and its mean loss; returns false to end it here. */

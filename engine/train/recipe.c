@@ -26,6 +26,10 @@ enum {
     LEAST_CLOCK_TIME = 100000000 /* seconds since 1970: March 1973 */
 };
 
+/* Factors of a strong alpha are tiny, those of a weak one are not; Adam's steps are the same for both. All
+ * items' embeddings start at this root mean square, so that a learning rate means the same everywhere. */
+#define ITEM_RMS 0.1
+
 enum err_code recipe_vocabulary(const struct train_data *data, size_t dim, struct encoder_spec *n,
                                 struct err *e)
 {
@@ -179,8 +183,9 @@ void recipe_values(const struct model_spec *spec, const struct warm_start *warm,
     rng_init(&r, seed, 3);
     struct model_params *p = &block->params;
     size_t n = spec->n_items * spec->d_item;
-    memcpy(p->catalogue_embedding, warm->items, n * sizeof *p->catalogue_embedding);
     double rms = sqrt((double)blas_dot(n, warm->items, warm->items) / (double)n);
+    if (rms > 0)
+        blas_axpy(n, (real)(ITEM_RMS / rms), warm->items, p->catalogue_embedding);
     encoder_values(spec, warm, n_users, &r, p);
     fill_constant(p->norm_weight, spec->d_context, 1);
     size_t d = spec->d_context;
@@ -189,7 +194,7 @@ void recipe_values(const struct model_spec *spec, const struct warm_start *warm,
         d = spec->trunk[i].d_out;
     }
     for (size_t i = 0; i < spec->n_layers; i++)
-        layer_values(spec, i, i == 0 && rms > 0 ? rms : 1, &r, p);
+        layer_values(spec, i, i == 0 && rms > 0 ? ITEM_RMS : 1, &r, p);
     recipe_scale_linear(spec, block, 1);
 }
 

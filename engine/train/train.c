@@ -249,7 +249,8 @@ static enum err_code end_epoch(struct training *t, double loss, double metric, s
                : ERR_OK;
 }
 
-/* Keeps the epoch when it is the best so far; else lowers the rates. */
+/* Keeps the epoch when it is the best so far. One that is no better than an epoch before lowers the rates; the
+ * warm start is no such epoch, the first ones are often below it. */
 static void judge(struct training *t, double metric)
 {
     int epoch = t->state.epoch + 1;
@@ -257,9 +258,11 @@ static void judge(struct training *t, double metric)
         t->state.best_metric = metric;
         t->state.best_epoch = epoch;
         keep_average(t);
-    } else {
-        t->state.cuts[t->state.n_cuts++] = epoch;
     }
+    if (epoch == 1 || metric > t->state.peak_metric)
+        t->state.peak_metric = metric;
+    else
+        t->state.cuts[t->state.n_cuts++] = epoch;
 }
 
 static enum err_code first_course(struct training *t, struct err *e)

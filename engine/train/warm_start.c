@@ -17,6 +17,7 @@ enum {
     FIRST_ALPHA = 4,
     FIRST_REG = 2
 };
+#define ABOUT_AS_GOOD 0.97
 enum { SEARCH_DIM = 32, SEARCH_EPOCHS = 4, FULL_EPOCHS = 12, MOST_TRIES = 24 };
 
 struct search {
@@ -63,6 +64,24 @@ static enum err_code try_at(struct search *s, int a, int r, double *ndcg, struct
     return ERR_OK;
 }
 
+/* From the best point to the weakest alpha that is about as good there. A strong one spends the factors on the
+ * most popular items and leaves the rare ones all alike, which costs little here and much in what follows.
+ * Without times so little follows that the start had better be as good as it can. */
+static enum err_code weaken(struct search *s, int *a, int r, struct err *e)
+{
+    double best = s->ndcg[*a][r];
+    while (*a > 0 && !s->stopped) {
+        double there;
+        enum err_code code = try_at(s, *a - 1, r, &there, e);
+        if (code)
+            return code;
+        if (there < ABOUT_AS_GOOD * best)
+            break;
+        (*a)--;
+    }
+    return ERR_OK;
+}
+
 /* Climbs from (FIRST_ALPHA, FIRST_REG) to a point no neighbour of which is better. */
 static enum err_code climb(struct search *s, double *alpha, double *reg, struct err *e)
 {
@@ -90,6 +109,8 @@ static enum err_code climb(struct search *s, double *alpha, double *reg, struct 
         a = best_a;
         r = best_r;
     }
+    if (!code && s->split->timed > 0)
+        code = weaken(s, &a, r, e);
     *alpha = alphas[a];
     *reg = regs[r];
     return code;

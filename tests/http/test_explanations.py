@@ -99,9 +99,9 @@ class Explanations(hn.Case):
             self.assertEqual(reason["title"], titles[reason["item"]])
 
     def test_the_next_explanation_knows_of_an_event(self):
-        new = self.world.items[50]
         self.server.register("z", {"interactions": self.history})
         before = self.server.recommend("z", explain=MOST, limit=100).json
+        new = before["items"][0]["id"]  # near to his tastes, so that it raises others
         self.server.event("z", new, timestamp=1800000000)
         after = self.server.recommend("z", explain=MOST, limit=100).json
         self.assertGreater(after["context_revision"], before["context_revision"])
