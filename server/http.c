@@ -27,7 +27,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 struct http_server {
@@ -419,6 +421,15 @@ void http_url(const struct http_server *s, char *out, size_t size)
 {
     bool ipv6 = strchr(s->host, ':') != NULL;
     (void)snprintf(out, size, "http://%s%s%s:%d", ipv6 ? "[" : "", s->host, ipv6 ? "]" : "", s->port);
+}
+
+/* Stands before libc's for the whole process. MHD_quiesce_daemon of libmicrohttpd up to 1.0 takes the listening socket
+ * out of each thread's set, and so does the thread itself when it sees the flag: now and then both do, and the
+ * second aborts the process because there is nothing left to take out. That is no failure. */
+int epoll_ctl(int set, int op, int fd, struct epoll_event *event)
+{
+    long result = syscall(SYS_epoll_ctl, set, op, fd, event);
+    return result < 0 && op == EPOLL_CTL_DEL && errno == ENOENT ? 0 : (int)result;
 }
 
 void http_stop(struct http_server *s, unsigned most_s)
