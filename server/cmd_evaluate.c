@@ -10,7 +10,7 @@ struct settings {
     const char *store, *test, *candidates, *metrics;
     struct option_list models;
     int64_t threads, seed;
-    bool baselines, json;
+    bool baselines, groups, json;
 };
 
 static enum err_code parse_metrics(const char *text, struct metric *out, size_t *n, struct err *e)
@@ -27,6 +27,60 @@ static enum err_code parse_metrics(const char *text, struct metric *out, size_t 
         text += len;
     }
     return *n ? ERR_OK : err_set(e, ERR_INVALID, "--metrics is empty");
+}
+
+static void group_name(const struct evaluation_group *g, char name[48])
+{
+    if (g->most == SIZE_MAX)
+        (void)snprintf(name, 48, "%zu+ (%zu)", g->least, g->n_users);
+    else if (g->least == g->most)
+        (void)snprintf(name, 48, "%zu (%zu)", g->least, g->n_users);
+    else
+        (void)snprintf(name, 48, "%zu-%zu (%zu)", g->least, g->most, g->n_users);
+}
+
+static const struct evaluation_group_figure *figure_at(const struct evaluation_options *o,
+                                                       const struct evaluation_result *r, size_t group,
+                                                       size_t row, size_t metric)
+{
+    return &r->group_figures[(group * r->n_rows + row) * o->n_metrics + metric];
+}
+
+static void print_group_differences(const struct evaluation_options *o, const struct evaluation_result *r,
+                                    size_t row, size_t metric)
+{
+    (void)printf("%-34s", "  difference to the first row");
+    for (size_t g = 0; g < EVALUATION_GROUPS; g++) {
+        const struct evaluation_group_figure *f = figure_at(o, r, g, row, metric);
+        if (r->groups[g].n_users)
+            (void)printf(" %+.4f [%+.4f, %+.4f]", f->difference, f->low, f->high);
+    }
+    (void)printf("\n");
+}
+
+/* One block a metric, one column a group that has users. */
+static void print_groups(const struct evaluation_options *o, const struct evaluation_result *r)
+{
+    char name[48];
+    for (size_t m = 0; m < o->n_metrics; m++) {
+        metric_name(&o->metrics[m], name);
+        (void)printf("\n%s by interactions known (users)\n%-34s", name, "");
+        for (size_t g = 0; g < EVALUATION_GROUPS; g++) {
+            group_name(&r->groups[g], name);
+            if (r->groups[g].n_users)
+                (void)printf("  %-24s", name);
+        }
+        (void)printf("\n");
+        for (size_t i = 0; i < r->n_rows; i++) {
+            (void)printf("%-34.34s", r->rows[i].name);
+            for (size_t g = 0; g < EVALUATION_GROUPS; g++)
+                if (r->groups[g].n_users)
+                    (void)printf("  %-24.4f", figure_at(o, r, g, i, m)->mean);
+            (void)printf("\n");
+            if (i > 0)
+                print_group_differences(o, r, i, m);
+        }
+    }
 }
 
 static void print_table(const struct evaluation_options *o, const struct evaluation_result *r)
@@ -61,6 +115,44 @@ static void print_table(const struct evaluation_options *o, const struct evaluat
         (void)printf("%s (%zu in all)\n", r->n_without > EVALUATION_NAMED ? ", ..." : "", r->n_without);
     if (r->n_unknown_items)
         (void)printf("%zu held-out items are not in the model and count as missed\n", r->n_unknown_items);
+    if (r->group_figures)
+        print_groups(o, r);
+}
+
+/* ,"groups":[{"known":[least,most or null],"users":n,"systems":[...]}, ...]: those that have users. */
+static void add_json_groups(const struct evaluation_options *o, const struct evaluation_result *r,
+                            struct buf *b)
+{
+    char name[48];
+    const char *comma = "";
+    buf_adds(b, ",\"groups\":[");
+    for (size_t g = 0; g < EVALUATION_GROUPS; g++) {
+        const struct evaluation_group *group = &r->groups[g];
+        if (group->n_users == 0)
+            continue;
+        buf_addf(b, "%s{\"known\":[%zu,", comma, group->least);
+        if (group->most == SIZE_MAX)
+            buf_adds(b, "null");
+        else
+            buf_addf(b, "%zu", group->most);
+        buf_addf(b, "],\"users\":%zu,\"systems\":[", group->n_users);
+        for (size_t i = 0; i < r->n_rows; i++) {
+            buf_adds(b, i ? ",{\"name\":" : "{\"name\":");
+            buf_add_json_string(b, r->rows[i].name, strlen(r->rows[i].name));
+            buf_adds(b, ",\"metrics\":{");
+            for (size_t m = 0; m < o->n_metrics; m++) {
+                const struct evaluation_group_figure *f = figure_at(o, r, g, i, m);
+                metric_name(&o->metrics[m], name);
+                buf_addf(b,
+                         "%s\"%s\":{\"mean\":%.6f,\"difference\":%.6f,\"difference_interval\":[%.6f,%.6f]}",
+                         m ? "," : "", name, f->mean, f->difference, f->low, f->high);
+            }
+            buf_adds(b, "}}");
+        }
+        buf_adds(b, "]}");
+        comma = ",";
+    }
+    buf_adds(b, "]");
 }
 
 static void print_json(const struct evaluation_options *o, const struct evaluation_result *r)
@@ -93,7 +185,10 @@ static void print_json(const struct evaluation_options *o, const struct evaluati
         }
         buf_adds(&b, "}}");
     }
-    buf_adds(&b, "]}");
+    buf_adds(&b, "]");
+    if (r->group_figures)
+        add_json_groups(o, r, &b);
+    buf_adds(&b, "}");
     const char *text = buf_text(&b);
     (void)puts(text ? text : "{}");
     buf_fini(&b);
@@ -115,6 +210,7 @@ static enum err_code evaluate(const struct settings *s, const struct evaluation_
         code = evaluation_run(store, models, s->models.n, o, &result, e);
     if (!code)
         (s->json ? print_json : print_table)(o, &result);
+    evaluation_fini(&result);
     for (size_t i = 0; i < s->models.n; i++)
         model_unref(models[i]);
     store_close(store);
@@ -136,6 +232,8 @@ static int cmd_evaluate(int argc, char **argv)
          0, 0, false},
         {"baselines", OPTION_FLAG, &s.baselines, NULL, "popularity, iALS fold-in and EASE beside the models",
          0, 0, false},
+        {"groups", OPTION_FLAG, &s.groups, NULL,
+         "also by how many interactions are known of a user: 0, 1-2, 3-4, 5-9, 10-19, 20+", 0, 0, false},
         {"threads", OPTION_INT, &s.threads, "N", "threads; 0: as many as processors", 0, 256, false},
         {"seed", OPTION_INT, &s.seed, "N", "of the bootstrap", 0, 9e15, false},
         {"json", OPTION_FLAG, &s.json, NULL, "the result as JSON", 0, 0, false},
@@ -153,6 +251,7 @@ static int cmd_evaluate(int argc, char **argv)
     o.test_path = s.test;
     o.candidates_path = s.candidates;
     o.baselines = s.baselines;
+    o.groups = s.groups;
     o.n_threads = (int)s.threads;
     o.seed = (uint64_t)s.seed;
     return evaluate(&s, &o, &e) == ERR_OK ? EXIT_DONE : command_fail(&cmd_evaluate_command, &e, false);

@@ -52,6 +52,7 @@ struct evaluation {
     struct ease_baseline *ease; /* NULL: not among the systems */
     double *values;             /* (n_systems, n_metrics, n_users) */
     unsigned char *without;     /* (n_users) 1: no context */
+    uint32_t *known;            /* (n_users) interactions in the store */
     struct eval_thread *threads;
     struct err failure;
     pthread_mutex_t lock; /* guards failure */
@@ -339,6 +340,7 @@ static enum err_code evaluate_model(struct evaluation *v, struct eval_thread *t,
     struct store_text id = {text_at(v, u->id), u->id_len};
     struct weights *w;
     enum err_code code = store_read_user(t->conn, id, &key, &t->user, e);
+    v->known[user] = code ? 0 : (uint32_t)t->user.n_interactions;
     if (!code && !spec->encoder.present && t->user.embedding.len == 0) {
         v->without[user] = 1; /* nobody gave this user a context, and the model cannot make one */
         return ERR_OK;
@@ -478,6 +480,23 @@ static void summarise(const struct evaluation *v, struct evaluation_result *out)
     }
 }
 
+static enum err_code summarise_groups(const struct evaluation *v, struct evaluation_result *out,
+                                      struct err *e)
+{
+    size_t n = v->n_systems * v->options->n_metrics;
+    out->group_figures = mem_alloc_array(EVALUATION_GROUPS * n, sizeof *out->group_figures);
+    if (!out->group_figures)
+        return err_set(e, ERR_NOMEM, "no memory for groups of users");
+    return evaluation_groups(v->values, v->n_systems, v->options->n_metrics, v->known, v->n_users,
+                             v->options->seed, out->groups, out->group_figures, e);
+}
+
+void evaluation_fini(struct evaluation_result *result)
+{
+    mem_free(result->group_figures);
+    result->group_figures = NULL;
+}
+
 static enum err_code prepare(struct evaluation *v, struct parallel *team, struct err *e)
 {
     struct store_conn *c;
@@ -493,8 +512,9 @@ static enum err_code prepare(struct evaluation *v, struct parallel *team, struct
     v->values = mem_zalloc_array(v->n_systems * v->options->n_metrics * (v->n_users ? v->n_users : 1),
                                  sizeof *v->values);
     v->without = mem_zalloc_array(v->n_users, 1);
+    v->known = mem_zalloc_array(v->n_users, sizeof *v->known);
     v->threads = mem_zalloc_array(parallel_threads(team), sizeof *v->threads);
-    if (!code && (!v->popularity || !v->values || !v->without || !v->threads))
+    if (!code && (!v->popularity || !v->values || !v->without || !v->known || !v->threads))
         code = err_set(e, ERR_NOMEM, "no memory to evaluate");
     if (!code && v->options->baselines)
         code = store_each_interaction(c, count_item, v, e);
@@ -523,6 +543,7 @@ static void fini(struct evaluation *v, size_t n_threads)
     ease_baseline_free(v->ease);
     mem_free(v->values);
     mem_free(v->without);
+    mem_free(v->known);
     pthread_mutex_destroy(&v->lock);
 }
 
@@ -571,6 +592,8 @@ enum err_code evaluation_run(struct store *store, struct model *const *models, s
     }
     if (!code)
         summarise(&v, out);
+    if (!code && options->groups)
+        code = summarise_groups(&v, out, e);
     fini(&v, parallel_threads(team));
     parallel_free(team);
     return code;

@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "engine/metrics.h"
 #include "engine/model.h"
+#include "server/evaluation_groups.h"
 #include "store/store.h"
 
 #include <stddef.h>
@@ -25,6 +26,7 @@ struct evaluation_options {
     const struct metric *metrics;
     size_t n_metrics;
     bool baselines;
+    bool groups; /* also by how much is known of the users */
     int n_threads;
     uint64_t seed; /* of the bootstrap */
 };
@@ -46,11 +48,15 @@ struct evaluation_result {
     size_t
         n_without; /* users without a context: not in the store, or none given to a model without encoder */
     char without[EVALUATION_NAMED][LIMIT_ID_BYTES + 1]; /* the first of them by id */
+    /* where they were asked for: */
+    struct evaluation_group groups[EVALUATION_GROUPS];
+    struct evaluation_group_figure *group_figures; /* (EVALUATION_GROUPS, n_rows, n_metrics) or NULL */
 };
 
 /* Evaluates n models (the first one's items are the catalogue of the baselines). */
 enum err_code evaluation_run(struct store *store, struct model *const *models, size_t n_models,
                              const struct evaluation_options *options, struct evaluation_result *out,
                              struct err *e) ERR_MUST_CHECK;
+void evaluation_fini(struct evaluation_result *result); /* of a zeroed one as well */
 
 #endif

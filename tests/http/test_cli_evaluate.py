@@ -72,6 +72,39 @@ class Evaluate(World):
             words += ["--model", model]
         return done_json(*words, *args)
 
+    def test_groups(self):
+        """Figures by what is known of a user are those of an evaluation of these users alone."""
+        rows = self.rows("test.tsv")
+        ends = [(0, 0), (1, 2), (3, 4), (5, 9), (10, 19), (20, None)]
+        lines = []  # users with so many interactions that every group has some
+        for i, row in enumerate(rows[:60]):
+            known = self.seen.get(row["user"], [])[:(0, 1, 4, 7, 12, 99)[i % 6]]
+            lines += ["%s\t%s\n" % (row["user"], item) for item in known]
+            row["known"] = len(known)
+        store, test = self.path("groups.db"), self.path("groups.tsv")
+        done("import", "--store", store, "--interactions", self.write("known.tsv", "user\titem\n" + "".join(lines)))
+        self.write("groups.tsv", "user\titem\n" + "".join("%s\t%s\n" % (r["user"], r["item"]) for r in rows[:60]))
+        self.assertNotIn("groups", self.evaluate(test=test, store=store))
+        whole = self.evaluate("--groups", "--baselines", test=test, store=store)
+        seen = []
+        for low, high in ends:
+            mine = [r for r in rows[:60] if r["known"] >= low and (high is None or r["known"] <= high)]
+            self.assertGreater(len(mine), 0, "the data leaves a group out")
+            group = [g for g in whole["groups"] if g["known"] == [low, high]]
+            self.assertEqual([g["users"] for g in group], [len(mine)])
+            part = self.write("part.tsv", "user\titem\n" + "".join("%s\t%s\n" % (r["user"], r["item"]) for r in mine))
+            alone = self.evaluate("--baselines", test=part, store=store)
+            self.assertEqual([s["name"] for s in group[0]["systems"]], [s["name"] for s in alone["systems"]])
+            for here, there in zip(group[0]["systems"], alone["systems"]):
+                for name, figure in here["metrics"].items():
+                    for key in ("mean", "difference", "difference_interval"):
+                        self.assertEqual(figure[key], there["metrics"][name][key], (low, here["name"], name, key))
+            seen += mine
+        self.assertEqual(len(seen), 60)
+        text = done("evaluate", "--store", store, "--model", self.model, "--test", test, "--groups", "--metrics", "hr@10")
+        self.assertIn("hr@10 by interactions known (users)", text)
+        self.assertIn("20+ (%d)" % sum(r["known"] >= 20 for r in rows[:60]), text)
+
     def write(self, name, text):
         with open(self.path(name), "w") as f:
             f.write(text)
