@@ -12,9 +12,13 @@
 
 static int set, fd;
 
+/* Volatile, so that the reference stays and the file under test is linked: under a sanitizer its runtime has an
+ * epoll_ctl too, and nothing else would ask the archive for ours. */
+static void (*volatile under_test)(const struct http_server *, char *, size_t) = http_url;
+
 static void setup(void)
 {
-    ck_assert_ptr_nonnull((void *)http_url); /* the file under test is linked */
+    ck_assert(under_test != NULL);
     set = epoll_create1(0);
     fd = socket(AF_INET, SOCK_STREAM, 0);
     ck_assert_int_ge(set, 0);
