@@ -30,6 +30,7 @@ enum {
     LIMIT_LAYERS = 16,              /* of the trunk, and of the target network */
     LIMIT_PROFILE_FIELDS = 64,      /* fields an encoder knows */
     LIMIT_RATINGS_DIM = 1024,       /* width of the ratings block; its covariances take the square of it */
+    LIMIT_PAIRS = 1 << 30,          /* item-item weights of a model */
     LIMIT_RECENT = 1024,            /* recent interactions an encoder looks at */
     LIMIT_EXPLAIN_REASONS = 10,     /* the largest `explain` */
     LIMIT_EXPLAIN_ITEMS = 100,      /* the largest `limit` of an answer with explanations */

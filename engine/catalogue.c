@@ -7,6 +7,7 @@
 #include "engine/catalogue.h"
 
 #include "base/mem.h"
+#include "engine/neighbours.h"
 #include "engine/target_block.h"
 
 #include <string.h>
@@ -143,16 +144,25 @@ static void score_block(const struct catalogue *c, const struct target_pass *pas
                buffers, scores);
 }
 
+/* Adds what the context's history says of items [first, first + n); *at walks along the rising entries. */
+static void add_neighbours(const struct neighbours *b, size_t *at, size_t first, size_t n, real *scores)
+{
+    for (; *at < b->n && b->items[*at] < first + n; (*at)++)
+        scores[b->items[*at] - first] += b->values[*at];
+}
+
 void catalogue_top_k(const struct catalogue *c, const real *theta, const struct catalogue_filter *filter,
                      real *workspace, struct topk *top)
 {
     struct target_pass pass;
     target_pass_init(&pass, c->spec, c->params, theta);
     real *scores = workspace, *buffers = workspace + KERNEL_LANES;
-    size_t next = 0; /* excluded indices rise, so one cursor walks along */
+    struct neighbours near = neighbours_of(c->spec, &pass.layout, theta);
+    size_t next = 0, at = 0; /* excluded indices and neighbours rise, so cursors walk along */
     for (size_t block = 0; block < c->n_blocks; block++) {
         score_block(c, &pass, block, buffers, scores);
         size_t first = block * KERNEL_LANES, n = block_rows(c, block);
+        add_neighbours(&near, &at, first, n, scores);
         for (size_t r = 0; r < n; r++) {
             uint32_t index = (uint32_t)(first + r);
             while (filter && next < filter->n_excluded && filter->excluded[next] < index)
@@ -178,6 +188,7 @@ void catalogue_score(const struct catalogue *c, const real *theta, const uint32_
 {
     struct target_pass pass;
     target_pass_init(&pass, c->spec, c->params, theta);
+    struct neighbours near = neighbours_of(c->spec, &pass.layout, theta);
     size_t d = c->spec->d_item, kept_len = c->input_len + c->shared_len;
     real *rows = workspace, *kept = rows + d * KERNEL_LANES, *buffers = kept + kept_len;
     for (size_t start = 0; start < n; start += KERNEL_LANES) {
@@ -197,6 +208,8 @@ void catalogue_score(const struct catalogue *c, const real *theta, const uint32_
         for (size_t r = 0; r < m; r++)
             scores[start + r] += c->params->catalogue_bias[indices[start + r]];
         add_layers(c, &pass, rows, m, kept, buffers, scores + start);
+        for (size_t r = 0; r < m && near.n; r++)
+            scores[start + r] += neighbours_value(&near, indices[start + r]);
     }
 }
 
@@ -204,8 +217,11 @@ void catalogue_score_all(const struct catalogue *c, const real *theta, real *wor
 {
     struct target_pass pass;
     target_pass_init(&pass, c->spec, c->params, theta);
+    struct neighbours near = neighbours_of(c->spec, &pass.layout, theta);
+    size_t at = 0;
     for (size_t block = 0; block < c->n_blocks; block++) {
         score_block(c, &pass, block, workspace + KERNEL_LANES, workspace);
+        add_neighbours(&near, &at, block * KERNEL_LANES, block_rows(c, block), workspace);
         memcpy(scores + block * KERNEL_LANES, workspace, block_rows(c, block) * sizeof *scores);
     }
 }

@@ -105,6 +105,8 @@ enum err_code hypernet_generate(const struct model_spec *spec, const struct mode
     }
     for (size_t i = 0; i < spec->n_layers; i++)
         layer_generate(spec, params, i, z, &layout, theta);
+    if (spec->n_pairs)
+        memset(theta + layout.len, 0, sizeof *theta); /* no history, no neighbours */
     if (!all_finite(theta, layout.len))
         return err_set(e, ERR_INVALID,
                        "a generated weight is not finite; the context embedding is too large");

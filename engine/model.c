@@ -25,7 +25,7 @@ struct model_private {
     struct safetensors *file;
     struct model_ids_index ids;
     struct catalogue *catalogue;
-    void *copies[MODEL_MAX_TENSORS]; /* (n_copies) of tensors that are not aligned in the file */
+    void *copies[MODEL_MAX_TENSORS + 3]; /* (n_copies) of tensors that are not aligned in the file */
     size_t n_copies;
 };
 
@@ -59,10 +59,10 @@ static enum err_code find_tensor(const struct safetensors *file, const char *nam
     return check_shape(*out, dtype, dims, n_dims, e);
 }
 
-/* The data of a float tensor, from the mapping or, when it is not aligned there, from a copy. */
-static const void *aligned_data(struct model_private *p, const struct tensor_view *view)
+/* The data of a tensor of values this wide, from the mapping or, when it is not aligned there, from a copy. */
+static const void *aligned_data(struct model_private *p, const struct tensor_view *view, size_t width)
 {
-    if ((uintptr_t)view->data % _Alignof(real) == 0)
+    if ((uintptr_t)view->data % width == 0)
         return view->data;
     void *copy = mem_alloc_aligned(view->n_bytes, 1);
     if (copy) {
@@ -79,7 +79,7 @@ static enum err_code load_tensor(struct model *m, const struct tensor_spec *t, s
     enum err_code code = find_tensor(m->private->file, t->name, DTYPE_F32, dims, t->vector ? 1 : 2, &view, e);
     if (code != ERR_OK)
         return code;
-    const void *data = aligned_data(m->private, view);
+    const void *data = aligned_data(m->private, view, sizeof(real));
     if (!data)
         return err_set(e, ERR_NOMEM, "tensor \"%s\": no memory for a copy", t->name);
     /* The views of struct model_params are not const because a model in training has the same struct. The
@@ -87,6 +87,43 @@ static enum err_code load_tensor(struct model *m, const struct tensor_spec *t, s
     real *values = (real *)(uintptr_t)data;
     *model_params_slot(&m->params, t) = values;
     return model_file_check_finite(t, values, e);
+}
+
+static bool is_pair_tensor(const char *name)
+{
+    return !strcmp(name, MODEL_FILE_PAIR_START) || !strcmp(name, MODEL_FILE_PAIR_ITEM) ||
+           !strcmp(name, MODEL_FILE_PAIR_WEIGHT);
+}
+
+/* One tensor of the item-item weights, n values this wide. */
+static enum err_code load_pair_tensor(struct model *m, const char *name, enum dtype dtype, size_t n,
+                                      size_t width, const void **out, struct err *e)
+{
+    const struct tensor_view *view;
+    enum err_code code = find_tensor(m->private->file, name, dtype, &n, 1, &view, e);
+    if (code == ERR_OK && !(*out = aligned_data(m->private, view, width)))
+        code = err_set(e, ERR_NOMEM, "tensor \"%s\": no memory for a copy", name);
+    return code;
+}
+
+static enum err_code load_pairs(struct model *m, struct err *e)
+{
+    struct item_pairs *p = &m->params.pairs;
+    const void *start, *item, *weight;
+    if (m->spec.n_pairs == 0)
+        return ERR_OK;
+    enum err_code code = load_pair_tensor(m, MODEL_FILE_PAIR_START, DTYPE_I64, m->spec.n_items + 1,
+                                          sizeof *p->start, &start, e);
+    if (code == ERR_OK)
+        code =
+            load_pair_tensor(m, MODEL_FILE_PAIR_ITEM, DTYPE_U32, m->spec.n_pairs, sizeof *p->item, &item, e);
+    if (code == ERR_OK)
+        code = load_pair_tensor(m, MODEL_FILE_PAIR_WEIGHT, DTYPE_F32, m->spec.n_pairs, sizeof *p->weight,
+                                &weight, e);
+    if (code != ERR_OK)
+        return code;
+    *p = (struct item_pairs){start, item, weight};
+    return model_file_check_pairs(&m->spec, p, e);
 }
 
 /* Refuses tensors that the description does not ask for: they would be a model that is not the one described.
@@ -98,6 +135,7 @@ static enum err_code check_no_others(const struct model *m, const struct tensor_
         const char *name = safetensors_at(m->private->file, i)->name;
         bool known =
             m->spec.n_items && (!strcmp(name, MODEL_FILE_ID_BYTES) || !strcmp(name, MODEL_FILE_ID_OFFSETS));
+        known = known || (m->spec.n_pairs && is_pair_tensor(name));
         for (size_t j = 0; j < n_table && !known; j++)
             known = strcmp(name, table[j].name) == 0;
         if (!known)
@@ -142,6 +180,8 @@ static enum err_code load(struct model *m, struct err *e)
         code = load_tensor(m, &table[i], e);
     if (code == ERR_OK)
         code = check_no_others(m, table, n, e);
+    if (code == ERR_OK)
+        code = load_pairs(m, e);
     if (code == ERR_OK)
         code = load_ids(m, e);
     if (code == ERR_OK && m->spec.n_items)

@@ -181,14 +181,31 @@ static void decode_layer(struct reader *r, struct layer_spec *layer)
     leave(r);
 }
 
+/* Whether an optional object is there; `in` is its reader then. */
+static bool get_block(struct reader *r, const char *key, struct reader *in)
+{
+    const json_t *value = get(r, key);
+    if (!value || json_is_null(value))
+        return false;
+    *in = enter(r, key, value);
+    return true;
+}
+
 static void decode_target(struct reader *r, struct model_spec *spec)
 {
+    struct reader pairs;
     spec->has_linear = get_bool(r, "linear");
     spec->linear_head = get_bool(r, "linear_head");
     const json_t *layers = get_layers(r, &spec->n_layers);
     for (size_t i = 0; i < spec->n_layers; i++) {
         struct reader layer = enter_layer(r, layers, i);
         decode_layer(&layer, &spec->layers[i]);
+    }
+    if (get_block(r, "neighbours", &pairs)) {
+        spec->n_pairs = get_size(&pairs, "pairs");
+        if (spec->n_pairs == 0)
+            fail(&pairs, "pairs", "is 0; leave neighbours out");
+        leave(&pairs);
     }
     leave(r);
 }
@@ -268,16 +285,6 @@ static void decode_profile(struct reader *r, struct encoder_spec *n)
 }
 
 _Static_assert(LIMIT_DIM == 1048576, "the text above names it");
-
-/* Whether a block of the encoder is there; `in` is its reader then. */
-static bool get_block(struct reader *r, const char *key, struct reader *in)
-{
-    const json_t *value = get(r, key);
-    if (!value || json_is_null(value))
-        return false;
-    *in = enter(r, key, value);
-    return true;
-}
 
 static void decode_encoder(struct reader *r, struct encoder_spec *n)
 {
@@ -425,6 +432,8 @@ static void encode_target(json_t *target, const struct model_spec *spec, bool *f
         put(layer, "bias", json_string(bias_kind_name(l->bias)), failed);
         put(layer, "activation", json_string(activation_name(l->activation)), failed);
     }
+    if (spec->n_pairs)
+        put_size(put_object(target, "neighbours", failed), "pairs", spec->n_pairs, failed);
 }
 
 static void encode_profile(json_t *profile, const struct encoder_spec *n, bool *failed)

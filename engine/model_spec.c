@@ -185,6 +185,9 @@ enum err_code model_spec_check(const struct model_spec *spec, struct err *e)
         return err_set(e, ERR_INVALID, "%s needs items and d_output 1", objective_name(spec->objective));
     if (spec->objective == OBJECTIVE_RATING && spec->encoder.d_ratings == 0)
         return err_set(e, ERR_INVALID, "objective rating needs the encoder's block ratings");
+    if (spec->n_pairs && (!model_spec_for_users(spec) || spec->n_pairs > LIMIT_PAIRS))
+        return err_set(e, ERR_INVALID, "%zu neighbours: they need a catalogue and are at most %d",
+                       spec->n_pairs, LIMIT_PAIRS);
     enum err_code code = check_layers(spec, e);
     return code ? code : check_encoder(spec, e);
 }

@@ -90,7 +90,15 @@ struct model_spec {
     bool linear_head; /* p has a generated part */
     size_t n_layers;  /* may be 0 when has_linear */
     struct layer_spec layers[LIMIT_LAYERS];
+    size_t n_pairs; /* item-item weights, of which the items' generated bias is made; 0: none */
     struct encoder_spec encoder;
+};
+
+/* A sparse matrix of item-item weights: what an item in a history adds to the scores of others. */
+struct item_pairs {
+    const int64_t *start; /* (I + 1) the pairs of item j are [start[j], start[j + 1]) */
+    const uint32_t *item; /* (n_pairs) */
+    const real *weight;   /* (n_pairs) */
 };
 
 /* Views of a model's tensors; absent ones are NULL. Of an opened model they point into the read-only mapped
@@ -129,6 +137,7 @@ struct model_params {
         real *v;         /* V (k, d_in): core */
         real *core;      /* K0 (k, k): core */
     } layers[LIMIT_LAYERS];
+    struct item_pairs pairs; /* not in the table of tensors: the files of engine/model*.c know its types */
 };
 
 enum { TENSOR_NAME_BYTES = 64 };

@@ -36,6 +36,26 @@ enum err_code model_file_check_finite(const struct tensor_spec *t, const real *v
     return ERR_OK;
 }
 
+enum err_code model_file_check_pairs(const struct model_spec *spec, const struct item_pairs *pairs,
+                                     struct err *e)
+{
+    bool rises = pairs->start[0] == 0 && pairs->start[spec->n_items] == (int64_t)spec->n_pairs;
+    for (size_t i = 0; i < spec->n_items; i++)
+        rises = rises && pairs->start[i] <= pairs->start[i + 1];
+    if (!rises)
+        return err_set(e, ERR_INVALID, "tensor \"%s\": it does not rise from 0 to %zu", MODEL_FILE_PAIR_START,
+                       spec->n_pairs);
+    for (size_t i = 0; i < spec->n_pairs; i++) {
+        if (pairs->item[i] >= spec->n_items)
+            return err_set(e, ERR_INVALID, "tensor \"%s\": value [%zu] is item %u of %zu",
+                           MODEL_FILE_PAIR_ITEM, i, pairs->item[i], spec->n_items);
+        if (!isfinite(pairs->weight[i]))
+            return err_set(e, ERR_INVALID, "tensor \"%s\": value [%zu] is not finite", MODEL_FILE_PAIR_WEIGHT,
+                           i);
+    }
+    return ERR_OK;
+}
+
 static enum err_code pack_ids(const struct model_ids *ids, size_t n, struct packed_ids *out, struct err *e)
 {
     struct model_ids_index checked = {0};
@@ -77,6 +97,13 @@ static enum err_code view_tensor(const struct tensor_spec *t, const struct model
     return model_file_check_finite(t, values, e);
 }
 
+static struct tensor_view view_vector(const char *name, enum dtype dtype, const void *data, size_t n,
+                                      size_t width)
+{
+    return (struct tensor_view){
+        .name = name, .dtype = dtype, .n_dims = 1, .dims = {n}, .data = data, .n_bytes = n * width};
+}
+
 /* The views of all tensors, with those of the ids at the end; returns how many through *n. */
 static enum err_code view_tensors(const struct model_spec *spec, const struct model_params *params,
                                   const struct tensor_spec *table, size_t n_table,
@@ -90,20 +117,18 @@ static enum err_code view_tensors(const struct model_spec *spec, const struct mo
             return code;
     }
     if (spec->n_items) {
-        out[(*n)++] = (struct tensor_view){.name = MODEL_FILE_ID_BYTES,
-                                           .dtype = DTYPE_U8,
-                                           .n_dims = 1,
-                                           .dims = {ids->n_bytes},
-                                           .data = ids->bytes,
-                                           .n_bytes = ids->n_bytes};
-        out[(*n)++] = (struct tensor_view){.name = MODEL_FILE_ID_OFFSETS,
-                                           .dtype = DTYPE_I64,
-                                           .n_dims = 1,
-                                           .dims = {spec->n_items + 1},
-                                           .data = ids->offsets,
-                                           .n_bytes = (spec->n_items + 1) * sizeof *ids->offsets};
+        out[(*n)++] = view_vector(MODEL_FILE_ID_BYTES, DTYPE_U8, ids->bytes, ids->n_bytes, 1);
+        out[(*n)++] = view_vector(MODEL_FILE_ID_OFFSETS, DTYPE_I64, ids->offsets, spec->n_items + 1,
+                                  sizeof *ids->offsets);
     }
-    return ERR_OK;
+    if (!spec->n_pairs)
+        return ERR_OK;
+    const struct item_pairs *p = &params->pairs;
+    out[(*n)++] =
+        view_vector(MODEL_FILE_PAIR_START, DTYPE_I64, p->start, spec->n_items + 1, sizeof *p->start);
+    out[(*n)++] = view_vector(MODEL_FILE_PAIR_ITEM, DTYPE_U32, p->item, spec->n_pairs, sizeof *p->item);
+    out[(*n)++] = view_vector(MODEL_FILE_PAIR_WEIGHT, DTYPE_F32, p->weight, spec->n_pairs, sizeof *p->weight);
+    return model_file_check_pairs(spec, p, e);
 }
 
 /* The checks and the writing; errors of the checks get the path from model_write. */
@@ -112,7 +137,7 @@ static enum err_code write_model(const char *path, const struct model_spec *spec
                                  struct err *checks, struct err *e)
 {
     struct tensor_spec table[MODEL_MAX_TENSORS];
-    struct tensor_view views[MODEL_MAX_TENSORS + 2];
+    struct tensor_view views[MODEL_MAX_TENSORS + 5];
     struct packed_ids packed = {0};
     struct buf description;
     size_t n;

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "engine/encoder.h"
 #include "engine/hypernet.h"
+#include "engine/neighbours.h"
 #include "server/profile.h"
 
 #include <stdlib.h>
@@ -14,8 +15,8 @@ enum { MOST_VALUES = 1024 };
 
 struct context_maker {
     const struct model *model;
-    struct theta_layout layout;
-    real *workspace; /* for the encoder and the hypernetwork */
+    real *workspace; /* for the encoder, the hypernetwork and the neighbours */
+    real *theta;     /* (neighbours_theta_most) */
     real *c;         /* (C) */
     struct encoder_interaction *interactions;
     size_t capacity;
@@ -29,11 +30,13 @@ enum err_code context_maker_new(const struct model *m, struct context_maker **ou
     if (!k)
         return err_set(e, ERR_NOMEM, "no memory to make contexts");
     k->model = m;
-    theta_layout_of(&m->spec, &k->layout);
-    size_t encoder = encoder_workspace_len(&m->spec, 0), hypernet = hypernet_workspace_len(&m->spec);
-    k->workspace = mem_alloc_aligned(encoder > hypernet ? encoder : hypernet, sizeof *k->workspace);
+    size_t lens[] = {encoder_workspace_len(&m->spec, 0), hypernet_workspace_len(&m->spec),
+                     neighbours_workspace_len(&m->spec)};
+    size_t len = lens[0] > lens[1] ? lens[0] : lens[1];
+    k->workspace = mem_alloc_aligned(len > lens[2] ? len : lens[2], sizeof *k->workspace);
+    k->theta = mem_alloc_aligned(neighbours_theta_most(&m->spec), sizeof *k->theta);
     k->c = mem_alloc_aligned(m->spec.d_context, sizeof *k->c);
-    if (!k->workspace || !k->c) {
+    if (!k->workspace || !k->theta || !k->c) {
         context_maker_free(k);
         return err_set(e, ERR_NOMEM, "no memory to make contexts");
     }
@@ -46,6 +49,7 @@ void context_maker_free(struct context_maker *k)
     if (!k)
         return;
     mem_free(k->workspace);
+    mem_free(k->theta);
     mem_free(k->c);
     mem_free(k->interactions);
     mem_free(k);
@@ -130,32 +134,38 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static enum err_code generate(struct context_maker *k, const float *c, size_t n_seen, struct weights **out,
-                              uint32_t **seen, struct err *e)
+/* Weights of the context c and the first n_history of the maker's interactions. */
+static enum err_code generate(struct context_maker *k, const float *c, size_t n_history, size_t n_seen,
+                              struct weights **out, uint32_t **seen, struct err *e)
 {
+    const struct model_spec *spec = &k->model->spec;
     real *theta;
-    struct weights *w = weights_new(k->layout.len, n_seen, &theta, seen);
+    enum err_code code = hypernet_generate(spec, &k->model->params, c, k->workspace, k->theta, e);
+    if (code)
+        return code;
+    size_t len =
+        neighbours_generate(spec, &k->model->params, k->interactions, n_history, k->workspace, k->theta);
+    struct weights *w = weights_new(len, n_seen, &theta, seen);
     if (!w)
         return err_set(e, ERR_NOMEM, "no memory for generated weights");
-    enum err_code code = hypernet_generate(&k->model->spec, &k->model->params, c, k->workspace, theta, e);
-    if (code)
-        weights_unref(w);
-    else
-        *out = w;
-    return code;
+    memcpy(theta, k->theta, len * sizeof *theta);
+    *out = w;
+    return ERR_OK;
 }
 
 enum err_code context_make_weights(struct context_maker *k, const struct item_table *items,
                                    const struct store_user *user, struct weights **out, struct err *e)
 {
     const float *c;
-    size_t n_seen = 0, at = 0;
+    size_t n_seen = 0, n_history = 0, at = 0;
     uint32_t *seen;
     enum err_code code = context_of_user(k, items, user, &c, e);
+    if (!code && k->model->spec.n_pairs) /* a stored context comes without them */
+        code = take_interactions(k, items, user, &n_history, e);
     for (size_t i = 0; i < user->n_interactions; i++)
         n_seen += item_table_index(items, user->interactions[i].item_key) >= 0;
     if (!code)
-        code = generate(k, c, n_seen, out, &seen, e);
+        code = generate(k, c, n_history, n_seen, out, &seen, e);
     if (code)
         return code;
     for (size_t i = 0; i < user->n_interactions; i++) {
@@ -171,15 +181,23 @@ enum err_code context_make_weights(struct context_maker *k, const struct item_ta
 
 size_t context_theta_len(const struct context_maker *k)
 {
-    return k->layout.len;
+    return neighbours_theta_most(&k->model->spec);
 }
 
 enum err_code context_theta(struct context_maker *k, const struct item_table *items,
                             const struct store_user *user, real *theta, struct err *e)
 {
     const float *c;
+    size_t n_history = 0;
     enum err_code code = context_encode(k, items, user, &c, e);
-    return code ? code : hypernet_generate(&k->model->spec, &k->model->params, c, k->workspace, theta, e);
+    if (!code)
+        code = hypernet_generate(&k->model->spec, &k->model->params, c, k->workspace, theta, e);
+    if (!code && k->model->spec.n_pairs)
+        code = take_interactions(k, items, user, &n_history, e);
+    if (!code)
+        (void)neighbours_generate(&k->model->spec, &k->model->params, k->interactions, n_history,
+                                  k->workspace, theta);
+    return code;
 }
 
 enum err_code context_make_prior(struct context_maker *k, struct weights **out, struct err *e)
@@ -191,5 +209,5 @@ enum err_code context_make_prior(struct context_maker *k, struct weights **out, 
         code = encoder_encode(&k->model->spec, &k->model->params, &nothing, k->workspace, k->c, e);
     else
         memset(k->c, 0, k->model->spec.d_context * sizeof *k->c); /* what a context is centred on */
-    return code ? code : generate(k, k->c, 0, out, &seen, e);
+    return code ? code : generate(k, k->c, 0, 0, out, &seen, e);
 }

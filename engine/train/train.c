@@ -8,6 +8,7 @@
 #include "engine/model.h"
 #include "engine/train/checkpoint.h"
 #include "engine/train/fit.h"
+#include "engine/train/neighbours_choice.h"
 #include "engine/train/parallel.h"
 #include "engine/train/param_block.h"
 #include "engine/train/rating_train.h"
@@ -326,6 +327,57 @@ static bool pays_refit(const struct split *s)
     return (double)s->n_held > LEAST_HELD_SHARE * (double)(s->n_held + s->n_training);
 }
 
+/* ---- neighbours ---- */
+
+static bool tell_neighbours(void *arg, double fraction, double ndcg, double best)
+{
+    return tell_warm(arg, "neighbours", fraction, ndcg, best);
+}
+
+/* The values that are written take the place of those in training, and back. */
+static void swap_best(struct training *t)
+{
+    size_t n_bytes = t->fit.block.n_values * sizeof *t->best;
+    memcpy(t->fit.values, t->fit.block.values, n_bytes);
+    memcpy(t->fit.block.values, t->best, n_bytes);
+    memcpy(t->best, t->fit.values, n_bytes);
+}
+
+static void note_neighbours(struct training *t, const struct neighbours_choice *n)
+{
+    (void)snprintf(t->note, sizeof t->note,
+                   n->scale > 0
+                       ? "neighbours of items: ridge %g, ndcg@10 %.4f alone, %.4f with the model; kept"
+                       : "neighbours of items: ridge %g, ndcg@10 %.4f alone; no gain beside the model (%.4f)",
+                   n->ridge, n->alone, n->metric);
+    (void)tell(t, (struct train_progress){.stage = "train",
+                                          .loss = NAN,
+                                          .metric = n->metric,
+                                          .best_metric = n->metric,
+                                          .left_s = NAN,
+                                          .note = t->note});
+}
+
+/* Whether item-item weights help the best model of the first course. Where nothing is to be generated, they are not. */
+static enum err_code choose_neighbours(struct training *t, struct err *e)
+{
+    struct neighbours_choice choice = {.metric = t->state.best_metric};
+    enum err_code code = ERR_OK;
+    if (t->options.generator == GENERATOR_SHARED || t->stopped)
+        return ERR_OK;
+    swap_best(t);
+    code = neighbours_choose(&t->split, &t->fit.spec, &t->fit.block.params, t->state.best_metric, t->team,
+                             tell_neighbours, t, &choice, e);
+    swap_best(t);
+    if (code)
+        return code;
+    t->state.ridge = choice.ridge;
+    t->state.scale = choice.scale;
+    t->state.best_metric = choice.metric;
+    note_neighbours(t, &choice);
+    return ERR_OK;
+}
+
 static void report_of(const struct training *t, struct train_report *report)
 {
     *report = (struct train_report){.epochs_run = t->state.n_first,
@@ -350,10 +402,21 @@ static void fini(struct training *t)
 static enum err_code write_best(struct training *t, const char *path, struct err *e)
 {
     struct model_ids ids = {t->data->item_ids};
-    memcpy(t->fit.values, t->fit.block.values, t->fit.block.n_values * sizeof *t->best);
-    memcpy(t->fit.block.values, t->best, t->fit.block.n_values * sizeof *t->best);
-    enum err_code code = model_write(path, &t->fit.spec, &t->fit.block.params, &ids, e);
-    memcpy(t->fit.block.values, t->fit.values, t->fit.block.n_values * sizeof *t->best);
+    struct model_spec spec = t->fit.spec; /* the vocabulary is the fit's */
+    struct item_weights weights = {0};
+    struct neighbours_choice choice = {.ridge = t->state.ridge, .scale = t->state.scale};
+    enum err_code code = ERR_OK;
+    if (choice.scale > 0)
+        code = neighbours_make(&t->split, &choice, t->team, &weights, e);
+    if (code)
+        return code;
+    swap_best(t);
+    struct model_params params = t->fit.block.params;
+    spec.n_pairs = weights.n_pairs;
+    params.pairs = item_weights_view(&weights);
+    code = model_write(path, &spec, &params, &ids, e);
+    swap_best(t);
+    item_weights_fini(&weights);
     return code;
 }
 
@@ -381,6 +444,8 @@ static enum err_code run_courses(struct training *t, const char *path, struct er
     enum err_code code = ERR_OK;
     if (!t->state.refit) {
         code = first_course(t, e);
+        if (!code)
+            code = choose_neighbours(t, e);
         if (!code)
             code = write_best(t, path, e);
     }

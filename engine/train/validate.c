@@ -7,10 +7,12 @@
 #include "engine/catalogue.h"
 #include "engine/encoder.h"
 #include "engine/hypernet.h"
+#include "engine/neighbours.h"
 
 #include <math.h>
+#include <string.h>
 
-enum { CUT = 10 };
+enum { CUT = 10, UNIT_USERS = 64 };
 
 struct validation {
     const struct split *split;
@@ -22,7 +24,11 @@ struct validation {
     size_t workspace_len, theta_len;
     real *workspaces; /* (threads, workspace_len + C + theta_len + n_items) */
     size_t stride;
-    double *gains; /* (n_validated) */
+    const struct item_pairs *pairs; /* NULL: none */
+    const double *shares;           /* (n_shares) */
+    size_t n_shares;                /* rankings of a user; 1 without shares */
+    double unit;
+    double *gains; /* (n_validated, n_shares) */
 };
 
 double validate_gain(const struct split *s, size_t u, real *scores)
@@ -55,19 +61,87 @@ static struct encoder_input input_of(const struct split *s, size_t u)
     return input;
 }
 
+/* The model's scores (n_items), in the thread's workspace; NULL where the embedding or the weights are not finite. */
+static real *model_scores(const struct validation *v, size_t u, size_t thread)
+{
+    real *workspace = v->workspaces + thread * v->stride, *c = workspace + v->workspace_len,
+         *theta = c + v->spec->d_context, *scores = theta + v->theta_len;
+    struct encoder_input input = input_of(v->split, u);
+    if (encoder_encode(v->spec, v->params, &input, workspace, c, NULL) ||
+        hypernet_generate(v->spec, v->params, c, workspace, theta, NULL))
+        return NULL;
+    catalogue_score_all(v->catalogue, theta, workspace, scores);
+    return scores;
+}
+
 static void score_model(void *arg, size_t i, size_t thread)
 {
     struct validation *v = arg;
     size_t u = v->split->validated[i];
-    real *workspace = v->workspaces + thread * v->stride, *c = workspace + v->workspace_len,
-         *theta = c + v->spec->d_context, *scores = theta + v->theta_len;
-    struct encoder_input input = input_of(v->split, u);
-    v->gains[i] = 0;
-    if (encoder_encode(v->spec, v->params, &input, workspace, c, NULL) ||
-        hypernet_generate(v->spec, v->params, c, workspace, theta, NULL))
-        return; /* an embedding or weights that are not finite rank nothing */
-    catalogue_score_all(v->catalogue, theta, workspace, scores);
-    v->gains[i] = validate_gain(v->split, u, scores);
+    real *scores = model_scores(v, u, thread);
+    v->gains[i] = scores ? validate_gain(v->split, u, scores) : 0;
+}
+
+static void user_bias(const struct validation *v, size_t u, real *beta)
+{
+    neighbours_bias(v->pairs, v->split->data->n_items, v->split->interactions + v->split->start[u],
+                    v->split->end[u] - v->split->start[u], beta);
+}
+
+static void score_pairs(void *arg, size_t i, size_t thread)
+{
+    struct validation *v = arg;
+    size_t u = v->split->validated[i];
+    real *beta = v->workspaces + thread * v->stride;
+    user_bias(v, u, beta);
+    v->gains[i] = validate_gain(v->split, u, beta);
+}
+
+/* One ranking a share. Behind the model's scores: beta, and the sum that validate_gain destroys. */
+static void score_blend(void *arg, size_t i, size_t thread)
+{
+    struct validation *v = arg;
+    size_t u = v->split->validated[i], n = v->split->data->n_items;
+    real *scores = model_scores(v, u, thread);
+    for (size_t k = 0; k < v->n_shares; k++) {
+        v->gains[i * v->n_shares + k] = 0;
+        if (!scores)
+            continue;
+        real *beta = scores + n, *sum = beta + n;
+        if (k == 0)
+            user_bias(v, u, beta);
+        memcpy(sum, scores, n * sizeof *sum);
+        blas_axpy(n, (real)(v->shares[k] * v->unit), beta, sum);
+        v->gains[i * v->n_shares + k] = validate_gain(v->split, u, sum);
+    }
+}
+
+static double deviation(const real *x, size_t n)
+{
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < n; i++) {
+        sum += (double)x[i];
+        squares += (double)x[i] * (double)x[i];
+    }
+    double mean = sum / (double)n;
+    return sqrt(fmax(squares / (double)n - mean * mean, 0));
+}
+
+/* How many times wider the model's scores spread than the weights'. */
+static double unit_of(const struct validation *v)
+{
+    double of_model = 0, of_pairs = 0;
+    size_t n = v->split->data->n_items;
+    for (size_t i = 0; i < v->split->n_validated && i < UNIT_USERS; i++) {
+        size_t u = v->split->validated[i];
+        real *scores = model_scores(v, u, 0);
+        if (!scores)
+            continue;
+        user_bias(v, u, scores + n);
+        of_model += deviation(scores, n);
+        of_pairs += deviation(scores + n, n);
+    }
+    return of_pairs > 0 ? of_model / of_pairs : 0;
 }
 
 static void score_factors(void *arg, size_t i, size_t thread)
@@ -79,45 +153,89 @@ static void score_factors(void *arg, size_t i, size_t thread)
     v->gains[i] = validate_gain(v->split, u, scores);
 }
 
+static void means(const struct validation *v, double *ndcg)
+{
+    size_t n = v->split->n_validated;
+    for (size_t k = 0; k < v->n_shares; k++) {
+        double sum = 0;
+        for (size_t i = 0; i < n; i++)
+            sum += v->gains[i * v->n_shares + k];
+        ndcg[k] = n ? sum / (double)n : 0;
+    }
+}
+
+/* ndcg (n_shares). */
 static enum err_code run(struct validation *v, struct parallel *team, parallel_fn *fn, double *ndcg,
                          struct err *e)
 {
     size_t n = v->split->n_validated;
+    v->n_shares = v->n_shares ? v->n_shares : 1;
     v->stride = (v->stride + 15) / 16 * 16;
     v->workspaces = mem_alloc_aligned(parallel_threads(team), v->stride * sizeof(real));
-    v->gains = mem_alloc_array(n, sizeof *v->gains);
+    v->gains = mem_alloc_array(n * v->n_shares, sizeof *v->gains);
     enum err_code code = ERR_OK;
     if (!v->workspaces || !v->gains) {
         code = err_set(e, ERR_NOMEM, "no memory to validate");
     } else {
+        if (v->shares)
+            v->unit = unit_of(v);
         parallel_for(team, n, fn, v);
-        double sum = 0;
-        for (size_t i = 0; i < n; i++)
-            sum += v->gains[i];
-        *ndcg = n ? sum / (double)n : 0;
+        means(v, ndcg);
     }
     mem_free(v->workspaces);
     mem_free(v->gains);
     return code;
 }
 
+/* A validation whose scores are a model's, with room for n arrays of scores a thread. */
+static void of_model(struct validation *v, const struct model_spec *spec, const struct model_params *params,
+                     const struct catalogue *catalogue, size_t n)
+{
+    size_t lens[] = {encoder_workspace_len(spec, 0), hypernet_workspace_len(spec),
+                     catalogue_workspace_len(catalogue)};
+    v->spec = spec;
+    v->params = params;
+    v->catalogue = catalogue;
+    v->theta_len = neighbours_theta_most(spec);
+    for (size_t i = 0; i < 3; i++)
+        v->workspace_len = lens[i] > v->workspace_len ? lens[i] : v->workspace_len;
+    v->stride = v->workspace_len + spec->d_context + v->theta_len + n * spec->n_items;
+}
+
 enum err_code validate_model(const struct model_spec *spec, const struct model_params *params,
                              const struct split *s, struct parallel *team, double *ndcg, struct err *e)
 {
+    struct validation v = {.split = s};
     struct catalogue *catalogue;
     enum err_code code = catalogue_new(spec, params, &catalogue, e);
     if (code)
         return code;
-    struct theta_layout layout;
-    theta_layout_of(spec, &layout);
-    size_t lens[] = {encoder_workspace_len(spec, 0), hypernet_workspace_len(spec),
-                     catalogue_workspace_len(catalogue)};
-    struct validation v = {
-        .split = s, .spec = spec, .params = params, .catalogue = catalogue, .theta_len = layout.len};
-    for (size_t i = 0; i < 3; i++)
-        v.workspace_len = lens[i] > v.workspace_len ? lens[i] : v.workspace_len;
-    v.stride = v.workspace_len + spec->d_context + layout.len + spec->n_items;
+    of_model(&v, spec, params, catalogue, 1);
     code = run(&v, team, score_model, ndcg, e);
+    catalogue_free(catalogue);
+    return code;
+}
+
+enum err_code validate_pairs(const struct item_pairs *pairs, const struct split *s, struct parallel *team,
+                             double *ndcg, struct err *e)
+{
+    struct validation v = {.split = s, .pairs = pairs, .stride = s->data->n_items};
+    return run(&v, team, score_pairs, ndcg, e);
+}
+
+enum err_code validate_blend(const struct model_spec *spec, const struct model_params *params,
+                             const struct item_pairs *pairs, const double *shares, size_t n,
+                             const struct split *s, struct parallel *team, double *unit, double *ndcg,
+                             struct err *e)
+{
+    struct validation v = {.split = s, .pairs = pairs, .shares = shares, .n_shares = n};
+    struct catalogue *catalogue;
+    enum err_code code = catalogue_new(spec, params, &catalogue, e);
+    if (code)
+        return code;
+    of_model(&v, spec, params, catalogue, 3);
+    code = run(&v, team, score_blend, ndcg, e);
+    *unit = v.unit;
     catalogue_free(catalogue);
     return code;
 }

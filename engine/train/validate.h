@@ -23,4 +23,14 @@ enum err_code validate_model(const struct model_spec *spec, const struct model_p
 enum err_code validate_factors(const real *items, const real *users, size_t d, const struct split *s,
                                struct parallel *team, double *ndcg, struct err *e) ERR_MUST_CHECK;
 
+/* Of item-item weights alone: score of i = sum over the history's items j of their weight to i. */
+enum err_code validate_pairs(const struct item_pairs *pairs, const struct split *s, struct parallel *team,
+                             double *ndcg, struct err *e) ERR_MUST_CHECK;
+
+/* ndcg (n): of the model's score + shares[k] * unit * the score above, for each share (n); *unit is the ratio of the two scores' standard deviations over some users. */
+enum err_code validate_blend(const struct model_spec *spec, const struct model_params *params,
+                             const struct item_pairs *pairs, const double *shares, size_t n,
+                             const struct split *s, struct parallel *team, double *unit, double *ndcg,
+                             struct err *e) ERR_MUST_CHECK;
+
 #endif

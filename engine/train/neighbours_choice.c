@@ -1,0 +1,121 @@
+#include "engine/train/neighbours_choice.h"
+
+#include "engine/train/validate.h"
+
+#include <math.h>
+
+static const double ridges[] = {0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30};
+enum { N_RIDGES = sizeof ridges / sizeof *ridges, FIRST_RIDGE = 4, MOST_TRIES = 6 };
+
+/* Of the model's scores' deviation to that of the weights'. */
+static const double shares[] = {0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2, 3, 5, 8};
+enum { N_SHARES = sizeof shares / sizeof *shares };
+
+/* A gain below this part is noise, and not worth what the weights cost. */
+#define LEAST_GAIN 1.005
+
+struct choice {
+    const struct split *split;
+    struct parallel *team;
+    struct neighbours_fit *fit;
+    neighbours_choice_fn *fn;
+    void *arg;
+    double ndcg[N_RIDGES]; /* NAN: not tried */
+    double best;
+    int n_tries;
+    bool stopped;
+};
+
+static enum err_code try_ridge(struct choice *c, int i, struct err *e)
+{
+    struct item_weights weights;
+    if (!isnan(c->ndcg[i]))
+        return ERR_OK;
+    enum err_code code = neighbours_fit_solve(c->fit, ridges[i], &weights, e);
+    if (code)
+        return code;
+    struct item_pairs pairs = item_weights_view(&weights);
+    code = validate_pairs(&pairs, c->split, c->team, &c->ndcg[i], e);
+    item_weights_fini(&weights);
+    if (code)
+        return code;
+    c->best = c->ndcg[i] > c->best ? c->ndcg[i] : c->best;
+    c->n_tries++;
+    if (c->fn && !c->fn(c->arg, (double)c->n_tries / (MOST_TRIES + 1), c->ndcg[i], c->best))
+        c->stopped = true;
+    return ERR_OK;
+}
+
+/* Up or down from the middle for as long as it gets better. */
+static enum err_code climb(struct choice *c, int *best, struct err *e)
+{
+    *best = FIRST_RIDGE;
+    enum err_code code = try_ridge(c, *best, e);
+    for (int step = -1; step <= 1 && !code; step += 2)
+        while (!code && !c->stopped && c->n_tries < MOST_TRIES && *best + step >= 0 &&
+               *best + step < N_RIDGES) {
+            code = try_ridge(c, *best + step, e);
+            if (code || !(c->ndcg[*best + step] > c->ndcg[*best]))
+                break;
+            *best += step;
+        }
+    return code;
+}
+
+static enum err_code choose_scale(struct choice *c, const struct model_spec *spec,
+                                  const struct model_params *params, double metric,
+                                  struct neighbours_choice *out, struct err *e)
+{
+    struct item_weights weights;
+    double unit, ndcg[N_SHARES];
+    enum err_code code = neighbours_fit_solve(c->fit, out->ridge, &weights, e);
+    if (code)
+        return code;
+    struct item_pairs pairs = item_weights_view(&weights);
+    code = validate_blend(spec, params, &pairs, shares, N_SHARES, c->split, c->team, &unit, ndcg, e);
+    item_weights_fini(&weights);
+    out->metric = metric;
+    for (size_t i = 0; i < N_SHARES && !code; i++)
+        if (ndcg[i] > out->metric && ndcg[i] > LEAST_GAIN * metric) {
+            out->metric = ndcg[i];
+            out->scale = shares[i] * unit;
+        }
+    return code;
+}
+
+enum err_code neighbours_choose(const struct split *s, const struct model_spec *spec,
+                                const struct model_params *params, double metric, struct parallel *team,
+                                neighbours_choice_fn *fn, void *arg, struct neighbours_choice *out,
+                                struct err *e)
+{
+    struct choice c = {.split = s, .team = team, .fn = fn, .arg = arg};
+    int best;
+    *out = (struct neighbours_choice){.metric = metric};
+    if (s->n_validated == 0)
+        return ERR_OK;
+    for (int i = 0; i < N_RIDGES; i++)
+        c.ndcg[i] = NAN;
+    enum err_code code = neighbours_fit_new(s, NEIGHBOURS_DENSE_ITEMS, team, &c.fit, e);
+    if (!code && !(code = climb(&c, &best, e))) {
+        out->ridge = ridges[best];
+        out->alone = c.ndcg[best];
+        if (!c.stopped)
+            code = choose_scale(&c, spec, params, metric, out, e);
+    }
+    neighbours_fit_free(c.fit);
+    return code;
+}
+
+enum err_code neighbours_make(const struct split *s, const struct neighbours_choice *choice,
+                              struct parallel *team, struct item_weights *out, struct err *e)
+{
+    struct neighbours_fit *fit;
+    enum err_code code = neighbours_fit_new(s, NEIGHBOURS_DENSE_ITEMS, team, &fit, e);
+    if (code)
+        return code;
+    code = neighbours_fit_solve(fit, choice->ridge, out, e);
+    neighbours_fit_free(fit);
+    if (!code)
+        item_weights_scale(out, choice->scale);
+    return code;
+}

@@ -1,0 +1,34 @@
+/* neighbours_choice - whether a model gets item-item weights, and how strong they are beside the rest of it.
+ * Layer: engine.       Threads: uses the given team; the result does not depend on its size.
+ * Memory: that of neighbours_fit, while it runs.
+ * The ridge is the best of a climb by NDCG@10 of the weights alone on what the split holds out; the scale the best of
+ * the sums of both scores, where that is better than the model alone. */
+#ifndef ENGINE_TRAIN_NEIGHBOURS_CHOICE_H
+#define ENGINE_TRAIN_NEIGHBOURS_CHOICE_H
+
+#include "base/err.h"
+#include "engine/model_spec.h"
+#include "engine/train/neighbours_fit.h"
+#include "engine/train/parallel.h"
+#include "engine/train/split.h"
+
+struct neighbours_choice {
+    double ridge;
+    double scale;         /* 0: none, the model alone is as good */
+    double alone, metric; /* NDCG@10 of the weights alone, and of the model with them */
+};
+
+/* Called after each try with the figure so far; returns false to stop with what there is. */
+typedef bool neighbours_choice_fn(void *arg, double fraction, double ndcg, double best);
+
+/* Chooses for a trained model whose own figure is `metric`. */
+enum err_code neighbours_choose(const struct split *s, const struct model_spec *spec,
+                                const struct model_params *params, double metric, struct parallel *team,
+                                neighbours_choice_fn *fn, void *arg, struct neighbours_choice *out,
+                                struct err *e) ERR_MUST_CHECK;
+
+/* The chosen weights for a split, scaled; to be freed by item_weights_fini. */
+enum err_code neighbours_make(const struct split *s, const struct neighbours_choice *choice,
+                              struct parallel *team, struct item_weights *out, struct err *e) ERR_MUST_CHECK;
+
+#endif
