@@ -237,8 +237,7 @@ static void run_shard(void *arg, size_t i, size_t thread)
         real *scores = h->scores + r * s->n_columns;
         const real *theta = h->hypernet.theta + r * len;
         if (s->spec->n_layers)
-            blas_axpy(s->n_columns, 1, target_tape_forward(s->spec, &s->block->params, &h->target, theta),
-                      scores);
+            target_tape_forward(s->spec, &s->block->params, &h->target, theta, scores);
         mark_kinds(s, &samples[r], h->kinds);
         h->loss += softmax_loss(scores, h->kinds, s->n_columns, s->offset, s->scale);
         if (s->spec->n_layers)
