@@ -18,8 +18,6 @@
 /* Fortran's LAPACK, as OpenBLAS carries it. */
 void LAPACK(potrf)(const char *uplo, const int *n, real *a, const int *lda, int *info);
 void LAPACK(potri)(const char *uplo, const int *n, real *a, const int *lda, int *info);
-void LAPACK(potrs)(const char *uplo, const int *n, const int *nrhs, const real *a, const int *lda, real *b,
-                   const int *ldb, int *info);
 
 const char *blas_better_coretype(void)
 {
@@ -118,8 +116,28 @@ bool blas_cholesky_inverse(size_t n, real *factor, size_t lda)
     return info == 0;
 }
 
+void blas_lower_solve(enum blas_op op_l, size_t n, const real *factor, size_t lda, size_t m, real *b,
+                      size_t ldb)
+{
+    if (m ==
+        1) /* the product for many sides packs the whole factor first, which costs more than the solution */
+        BLAS(trsv)(CblasRowMajor, CblasLower, op(op_l), CblasNonUnit, (int)n, factor, (int)lda, b, 1);
+    else if (m > 1)
+        BLAS(trsm)
+    (CblasRowMajor, CblasRight, CblasLower, op(op_l) == CblasTrans ? CblasNoTrans : CblasTrans, CblasNonUnit,
+     (int)m, (int)n, 1, factor, (int)lda, b, (int)ldb);
+}
+
+void blas_lower_solve_columns(size_t n, const real *factor, size_t lda, size_t m, real *b, size_t ldb)
+{
+    if (n > 0 && m > 0)
+        BLAS(trsm)
+    (CblasRowMajor, CblasLeft, CblasLower, CblasNoTrans, CblasNonUnit, (int)n, (int)m, 1, factor, (int)lda, b,
+     (int)ldb);
+}
+
 void blas_cholesky_solve(size_t n, const real *factor, size_t lda, size_t m, real *b, size_t ldb)
 {
-    int order = (int)n, sides = (int)m, stride_a = (int)lda, stride_b = (int)ldb, info = 0;
-    LAPACK(potrs)("U", &order, &sides, factor, &stride_a, b, &stride_b, &info);
+    blas_lower_solve(BLAS_AS_IS, n, factor, lda, m, b, ldb);
+    blas_lower_solve(BLAS_TRANSPOSED, n, factor, lda, m, b, ldb);
 }

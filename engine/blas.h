@@ -49,6 +49,14 @@ bool blas_cholesky(size_t n, real *a, size_t lda);
 /* From that factor to the lower triangle of the inverse of a, in place; false when a is singular. */
 bool blas_cholesky_inverse(size_t n, real *factor, size_t lda);
 
+/* The rows of b (m, n) become those of the solutions y of op(L) y = b, L (n, n) being a factor as above; in
+ * place. */
+void blas_lower_solve(enum blas_op op_l, size_t n, const real *factor, size_t lda, size_t m, real *b,
+                      size_t ldb);
+
+/* b (n, m) becomes L^-1 b, in place. */
+void blas_lower_solve_columns(size_t n, const real *factor, size_t lda, size_t m, real *b, size_t ldb);
+
 /* Solves for m right-hand sides, the rows of b (m, n), in place, with the factor above. */
 void blas_cholesky_solve(size_t n, const real *factor, size_t lda, size_t m, real *b, size_t ldb);
 

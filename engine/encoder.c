@@ -37,18 +37,10 @@ static void add_interactions(const struct encoder_spec *n, const real *factor,
     }
 }
 
-bool encoder_fold_in_solve(const struct model_spec *spec, size_t n_interactions, real *a, real *f)
+double encoder_fold_in_ridge(const struct model_spec *spec, size_t n_interactions)
 {
     const struct encoder_spec *n = &spec->encoder;
-    size_t d = n->d_fold_in;
-    double scale = (double)n_interactions + n->alpha * (double)spec->n_items;
-    real ridge = (real)(n->reg * pow(scale, n->reg_exponent));
-    for (size_t i = 0; i < d; i++)
-        a[i * d + i] += ridge;
-    if (!blas_cholesky(d, a, d))
-        return false;
-    blas_cholesky_solve(d, a, d, 1, f, d);
-    return true;
+    return n->reg * pow((double)n_interactions + n->alpha * (double)spec->n_items, n->reg_exponent);
 }
 
 static enum err_code encode_fold_in(const struct model_spec *spec, const struct model_params *params,
@@ -65,9 +57,13 @@ static enum err_code encode_fold_in(const struct model_spec *spec, const struct 
     memcpy(a, params->fold_in_gram, d * d * sizeof *a);
     memset(f, 0, d * sizeof *f);
     add_interactions(n, params->fold_in_factor, input, a, f, chunk);
-    if (!encoder_fold_in_solve(spec, input->n_interactions, a, f))
+    real ridge = (real)encoder_fold_in_ridge(spec, input->n_interactions);
+    for (size_t i = 0; i < d; i++)
+        a[i * d + i] += ridge;
+    if (!blas_cholesky(d, a, d))
         return err_set(e, ERR_INVALID,
                        "the fold-in equation has no solution; the interactions' weights are too large");
+    blas_cholesky_solve(d, a, d, 1, f, d);
     return ERR_OK;
 }
 

@@ -56,10 +56,8 @@ void encoder_encode_learned(const struct model_spec *spec, const struct model_pa
 bool encoder_when_place(const struct encoder_spec *n, const struct encoder_input *input, size_t *moment,
                         real *share);
 
-/* Solves the fold-in equation of n interactions: a (d, d) comes with gram + sum of w v v^T in its lower
- * triangle and is destroyed, f (d) comes as sum of w v and leaves as the solution. False when there is none.
- */
-bool encoder_fold_in_solve(const struct model_spec *spec, size_t n_interactions, real *a, real *f);
+/* What the fold-in equation of n interactions adds to its diagonal: reg (n + alpha I)^nu. */
+double encoder_fold_in_ridge(const struct model_spec *spec, size_t n_interactions);
 
 /* The row of a profile value, or -1 when the model does not know it. Cost: a scan of the vocabulary. */
 long encoder_profile_value(const struct model_spec *spec, const char *field, const char *value);

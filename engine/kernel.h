@@ -1,4 +1,4 @@
-/* kernel - the inner loops of serving, in versions for AVX-512, AVX2 and any CPU, chosen once at run time.
+/* kernel - the inner loops of serving and training, in versions for AVX-512, AVX2 and any CPU, chosen once at run time.
  * Layer: engine.       Threads: any.       Memory: none.
  *
  * A lane block holds KERNEL_LANES rows side by side, x[d][KERNEL_LANES]: each lane is one row (an item), so a
@@ -12,6 +12,28 @@
 
 enum { KERNEL_LANES = 16 };
 
+enum { KERNEL_MOST_HIDDEN = 128 };
+
+/* A hidden layer with ReLU and one output on n rows: hidden = max(0, W f + b), y = v . hidden. k and h are multiples
+ * of KERNEL_LANES, h is at most KERNEL_MOST_HIDDEN. */
+struct kernel_hidden {
+    size_t n, k, h;
+    const real *f;  /* (n, k) */
+    const real *w;  /* (h, k) */
+    const real *wt; /* (k, h) the same transposed */
+    const real *b;  /* (h); NULL: none */
+    const real *v;  /* (h) */
+    real *hidden;   /* (n, h) out of the forward, into the backward */
+};
+
+/* Gradients, all added to. */
+struct kernel_hidden_grads {
+    real *df;  /* (n, k) */
+    real *dwt; /* (k, h) of W, transposed */
+    real *db;  /* (h); NULL: not wanted */
+    real *dv;  /* (h) */
+};
+
 struct kernels {
     const char *name; /* "avx512", "avx2", "portable" */
 
@@ -22,6 +44,13 @@ struct kernels {
      * w (d_out, d_in), x (d_in, LANES), out (d_out, LANES); out may be start. */
     void (*layer)(const real *w, const real *bias, const real *start, size_t d_out, size_t d_in,
                   const real *x, real *out);
+
+    /* y (n) += v . hidden */
+    void (*hidden_forward)(const struct kernel_hidden *p, real *y);
+
+    /* From dy (n) and what the forward left in hidden. */
+    void (*hidden_backward)(const struct kernel_hidden *p, const real *dy,
+                            const struct kernel_hidden_grads *g);
 };
 
 /* The version for this CPU; static storage. */

@@ -6,7 +6,7 @@
 #include "engine/kernel_body.h"
 #include "engine/kernel_versions.h"
 
-const struct kernels kernel_avx2 = {"avx2", dot_rows, layer};
+const struct kernels kernel_avx2 = KERNEL_TABLE("avx2");
 #else
 typedef int kernel_avx2_is_empty; /* ISO C wants a declaration in each file */
 #endif

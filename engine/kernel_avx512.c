@@ -6,7 +6,7 @@
 #include "engine/kernel_body.h"
 #include "engine/kernel_versions.h"
 
-const struct kernels kernel_avx512 = {"avx512", dot_rows, layer};
+const struct kernels kernel_avx512 = KERNEL_TABLE("avx512");
 #else
 typedef int kernel_avx512_is_empty; /* ISO C wants a declaration in each file */
 #endif

@@ -84,4 +84,11 @@ static void layer(const real *w, const real *bias, const real *start, size_t d_o
                   out + o * KERNEL_LANES);
 }
 
+#include "engine/kernel_train_body.h"
+
+#define KERNEL_TABLE(name)                                                                                   \
+    {                                                                                                        \
+        name, dot_rows, layer, hidden_forward, hidden_backward                                               \
+    }
+
 #endif

@@ -2,4 +2,4 @@
 #include "engine/kernel_body.h"
 #include "engine/kernel_versions.h"
 
-const struct kernels kernel_portable = {"portable", dot_rows, layer};
+const struct kernels kernel_portable = KERNEL_TABLE("portable");

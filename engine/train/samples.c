@@ -1,12 +1,15 @@
-/* Examples of one user are made by one thread, in order of time: the normal matrix of the fold-in then grows
- * by the interactions between two examples instead of being built anew for each. */
+/* Examples of one user are made by one thread, in order of time; their fold-ins are then solved together. */
 #include "engine/train/samples.h"
 
 #include "base/mem.h"
-#include "engine/blas.h"
 #include "engine/rng.h"
+#include "engine/train/fold_ins.h"
 
 #include <string.h>
+
+/* How much the examples that forget remember. */
+static const size_t few[] = {0, 1, 2, 3, 5, 10, 20};
+enum { N_FEW = sizeof few / sizeof *few };
 
 enum { MOST_HISTORY = 4096 }; /* interactions that the learned blocks of an example see: the newest */
 
@@ -25,7 +28,8 @@ struct samples {
     struct encoder_interaction
         *histories[SAMPLES_CHUNK_USERS]; /* of each user's examples, one after the other */
     size_t history_capacity[SAMPLES_CHUNK_USERS];
-    real *workspaces; /* (threads, 2 d^2 + 2 d) */
+    struct fold_ins **fold_ins;     /* (threads) */
+    struct fold_in_moment *moments; /* (threads, per_user) */
     const uint32_t *users;
     int epoch;
 };
@@ -34,38 +38,14 @@ struct samples {
 struct maker {
     struct samples *s;
     size_t slot, user;
-    size_t d;
     const struct encoder_interaction *x; /* the user's training interactions */
     size_t n, n_untimed;
     struct encoder_interaction *history; /* where the next example's goes */
-    real *a, *b;                         /* running normal matrix and right-hand side */
-    real *a_try, *b_try;
+    struct fold_ins *fold_ins;
+    struct fold_in_moment *moments; /* those to be solved */
+    size_t n_moments;
     struct rng rng;
 };
-
-static void add_to_normal(const struct maker *m, const struct encoder_interaction *x, real sign, real *a,
-                          real *b)
-{
-    const real *v = m->s->params->fold_in_factor + (size_t)x->item * m->d;
-    blas_syrk(m->d, 1, sign * (real)x->weight, v, m->d, a, m->d);
-    blas_axpy(m->d, sign * (real)x->weight, v, b);
-}
-
-static void start_normal(const struct maker *m, real *a, real *b)
-{
-    memcpy(a, m->s->params->fold_in_gram, m->d * m->d * sizeof *a);
-    memset(b, 0, m->d * sizeof *b);
-}
-
-/* Solves a_try, b_try into the fold-in vector of the example. */
-static void solve(const struct maker *m, size_t n, struct sample *out, real *f)
-{
-    if (n == 0 || !encoder_fold_in_solve(m->s->spec, n, m->a_try, m->b_try))
-        memcpy(f, m->s->params->prior, m->d * sizeof *f);
-    else
-        memcpy(f, m->b_try, m->d * sizeof *f);
-    out->fold_in = f;
-}
 
 static struct sample *next_slot(struct maker *m, real **f)
 {
@@ -73,7 +53,7 @@ static struct sample *next_slot(struct maker *m, real **f)
     struct sample *out = &m->s->slots[i];
     memset(out, 0, sizeof *out);
     out->user = (uint32_t)m->user;
-    *f = m->s->fold_in + i * m->d;
+    out->fold_in = *f = m->s->fold_in + i * m->s->spec->encoder.d_fold_in;
     const struct train_data *data = m->s->split->data;
     if (data->value_start && rng_uniform(&m->rng) >= m->s->options.forget_profile) {
         out->input.values = data->values + data->value_start[m->user];
@@ -85,21 +65,10 @@ static struct sample *next_slot(struct maker *m, real **f)
 /* How many of n interactions this example remembers. */
 static size_t remembered(struct maker *m, size_t n)
 {
-    static const size_t few[] = {0, 1, 2, 3, 5, 10, 20};
     if (rng_uniform(&m->rng) >= m->s->options.forget)
         return n;
-    size_t k = few[rng_below(&m->rng, sizeof few / sizeof *few)];
+    size_t k = few[rng_below(&m->rng, N_FEW)];
     return k < n ? k : n;
-}
-
-/* The fold-in of a short history, from nothing. */
-static void solve_short(const struct maker *m, const struct encoder_interaction *x, size_t n,
-                        struct sample *out, real *f)
-{
-    start_normal(m, m->a_try, m->b_try);
-    for (size_t i = 0; i < n; i++)
-        add_to_normal(m, &x[i], 1, m->a_try, m->b_try);
-    solve(m, n, out, f);
 }
 
 /* Gives the example its own copy of the newest of x (n), without those that are dropped. */
@@ -115,11 +84,11 @@ static void take_history(struct maker *m, const struct encoder_interaction *x, s
     m->history += kept;
 }
 
-/* Examples whose history is everything before a moment; a and b hold the untimed interactions. */
+/* Examples whose history is everything before a moment. */
 static void make_timed(struct maker *m)
 {
     size_t first = m->n_untimed ? m->n_untimed : 1, n_places = m->n > first ? m->n - first : 0;
-    size_t want = m->s->options.most_timed, in_normal = m->n_untimed;
+    size_t want = m->s->options.most_timed;
     for (size_t i = first; i < m->n && want > 0; i++) {
         /* selection sampling: each place is taken with want / places left (Knuth, algorithm S) */
         bool taken = rng_below(&m->rng, n_places) < want;
@@ -127,21 +96,17 @@ static void make_timed(struct maker *m)
         if (!taken)
             continue;
         want--;
-        for (; in_normal < i; in_normal++)
-            add_to_normal(m, &m->x[in_normal], 1, m->a, m->b);
         real *f;
         struct sample *out = next_slot(m, &f);
         size_t n = remembered(m, i);
         take_history(m, m->x + (i - n), n, n == i, out);
         out->targets[out->n_targets++] = m->x[i].item;
-        if (n < i) {
-            solve_short(m, m->x + (i - n), n, out, f);
-        } else {
-            memcpy(m->a_try, m->a, m->d * m->d * sizeof *m->a);
-            memcpy(m->b_try, m->b, m->d * sizeof *m->b);
-            solve(m, n, out, f);
-        }
+        if (n < i)
+            fold_ins_of(m->fold_ins, m->x + (i - n), n, f);
+        else
+            m->moments[m->n_moments++] = (struct fold_in_moment){n, f};
     }
+    fold_ins_prefixes(m->fold_ins, m->x, m->moments, m->n_moments);
 }
 
 /* One example of the untimed interactions: order[from, to) are the targets, the rest is the history. */
@@ -150,23 +115,22 @@ static void make_group(struct maker *m, const uint32_t *order, size_t from, size
     real *f;
     struct sample *out = next_slot(m, &f);
     struct encoder_interaction *rest = m->history; /* moved down in place by take_history */
+    const struct encoder_interaction *targets[SAMPLE_MAX_TARGETS];
     size_t n = 0;
-    memcpy(m->a_try, m->a, m->d * m->d * sizeof *m->a);
-    memcpy(m->b_try, m->b, m->d * sizeof *m->b);
     for (size_t i = 0; i < m->n_untimed; i++) {
         const struct encoder_interaction *x = &m->x[order[i]];
         if (i >= from && i < to) {
+            targets[out->n_targets] = x;
             out->targets[out->n_targets++] = x->item;
-            add_to_normal(m, x, -1, m->a_try, m->b_try);
         } else {
             rest[n++] = *x;
         }
     }
     size_t keep = remembered(m, n);
     if (keep < n)
-        solve_short(m, rest, keep, out, f);
+        fold_ins_of(m->fold_ins, rest, keep, f);
     else
-        solve(m, n, out, f);
+        fold_ins_without(m->fold_ins, targets, f);
     take_history(m, rest, keep, keep == n, out);
 }
 
@@ -186,6 +150,7 @@ static void make_untimed(struct maker *m)
     rng_shuffle(&m->rng, order, n);
     size_t size = samples_group_size(n);
     size_t n_groups = n / size < m->s->options.most_groups ? n / size : m->s->options.most_groups;
+    fold_ins_know(m->fold_ins, m->x, n, size);
     for (size_t g = 0; g < n_groups; g++)
         make_group(m, order, g * size, (g + 1) * size);
 }
@@ -193,16 +158,11 @@ static void make_untimed(struct maker *m)
 static void make_user(void *arg, size_t slot, size_t thread)
 {
     struct samples *s = arg;
-    size_t d = s->spec->encoder.d_fold_in;
-    real *w = s->workspaces + thread * (2 * d * d + 2 * d);
     struct maker m = {.s = s,
                       .slot = slot,
                       .user = s->users[slot],
-                      .d = d,
-                      .a = w,
-                      .a_try = w + d * d,
-                      .b = w + 2 * d * d,
-                      .b_try = w + 2 * d * d + d};
+                      .fold_ins = s->fold_ins[thread],
+                      .moments = s->moments + thread * s->per_user};
     m.x = s->split->interactions + s->split->start[m.user];
     m.n = s->split->end[m.user] - s->split->start[m.user];
     while (m.n_untimed < m.n && m.x[m.n_untimed].timestamp == 0)
@@ -210,9 +170,6 @@ static void make_user(void *arg, size_t slot, size_t thread)
     m.history = s->histories[slot];
     rng_init(&m.rng, s->options.seed, 1000 + (uint64_t)s->epoch * s->split->data->n_users + m.user);
     s->n_of[slot] = 0;
-    start_normal(&m, m.a, m.b);
-    for (size_t i = 0; i < m.n_untimed; i++)
-        add_to_normal(&m, &m.x[i], 1, m.a, m.b);
     make_untimed(&m);
     make_timed(&m);
 }
@@ -267,11 +224,16 @@ enum err_code samples_new(const struct model_spec *spec, const struct model_para
     s->list = mem_alloc_array(n, sizeof *s->list);
     s->order = mem_alloc_array(n, sizeof *s->order);
     s->fold_in = mem_alloc_aligned(n * (d ? d : 1), sizeof *s->fold_in);
-    s->workspaces =
-        mem_alloc_aligned(parallel_threads(team) * (2 * d * d + 2 * d + 1), sizeof *s->workspaces);
-    if (!s->slots || !s->list || !s->order || !s->fold_in || !s->workspaces) {
+    s->moments = mem_alloc_array(parallel_threads(team) * (s->per_user + 1), sizeof *s->moments);
+    s->fold_ins = mem_zalloc_array(parallel_threads(team), sizeof *s->fold_ins);
+    enum err_code code = ERR_OK;
+    if (!s->slots || !s->list || !s->order || !s->fold_in || !s->moments || !s->fold_ins)
+        code = err_set(e, ERR_NOMEM, "no memory for %zu examples", n);
+    for (size_t i = 0; i < parallel_threads(team) && !code; i++)
+        code = fold_ins_new(spec, params, few, N_FEW, &s->fold_ins[i], e);
+    if (code) {
         samples_free(s);
-        return err_set(e, ERR_NOMEM, "no memory for %zu examples", n);
+        return code;
     }
     *out = s;
     return ERR_OK;
@@ -287,7 +249,10 @@ void samples_free(struct samples *s)
     mem_free(s->list);
     mem_free(s->order);
     mem_free(s->fold_in);
-    mem_free(s->workspaces);
+    for (size_t i = 0; s->fold_ins && i < parallel_threads(s->team); i++)
+        fold_ins_free(s->fold_ins[i]);
+    mem_free(s->fold_ins);
+    mem_free(s->moments);
     mem_free(s);
 }
 

@@ -1,5 +1,6 @@
-/* A batch's contexts share their candidates, so the items' side is computed once a shard and the scores of
- * the linear part are one product. Gradients of dense tensors are kept by shard and summed in the order of
+/* A batch's contexts share their negatives, so the items' side is computed once a shard and the scores of
+ * the linear part are one product. A shard's columns are the negatives, then the targets of its own contexts that
+ * are not among them: other shards' targets would be computed only to be left out. Gradients of dense tensors are kept by shard and summed in the order of
  * the shards; those of item rows come from the shards' candidates; those of the encoder's tables are gathered
  * by item. */
 #include "engine/train/step.h"
@@ -19,6 +20,10 @@ struct shard {
     struct target_tape target;
     struct model_params grads; /* views of dense */
     real *dense;               /* (n_dense) */
+    size_t n_columns;          /* negatives, then own targets */
+    uint32_t *targets;         /* (n_columns - n_negatives) columns of the batch that these targets are */
+    real *x;                   /* (n_columns, D) embeddings of the candidates */
+    real *bias;                /* (n_columns) */
     real *scores;              /* (contexts, n_columns) then their gradient */
     real *dx;                  /* (n_columns, D) of the candidates */
     real *dbias;               /* (n_columns) */
@@ -32,16 +37,15 @@ struct train_step {
     const struct split *split;
     struct step_options options;
     struct parallel *team;
-    size_t per_shard; /* contexts */
-    size_t max_columns;
+    size_t per_shard;   /* contexts */
+    size_t max_columns; /* of the batch */
     size_t n_dense;
     struct shard shards[STEP_SHARDS];
     size_t n_negatives;           /* of the batch */
     size_t n_columns;             /* negatives, then targets that are not among them */
     uint32_t *columns;            /* (max_columns) item of a column */
     int32_t *column_of;           /* (n_items) column of an item, -1: none */
-    real *x;                      /* (max_columns, D) embeddings of the candidates */
-    real *bias;                   /* (max_columns) */
+    uint32_t *target_columns;     /* (batch, SAMPLE_MAX_TARGETS) column of a target in its shard */
     unsigned char *touched;       /* (n_items) rows of the encoder's tables with a gradient */
     const struct sample *samples; /* of the batch */
     size_t n_samples;
@@ -52,17 +56,22 @@ struct train_step {
 
 static enum err_code shard_init(struct train_step *s, struct shard *h, struct err *e)
 {
+    size_t most = s->max_columns - s->n_negatives, own = s->per_shard * SAMPLE_MAX_TARGETS;
+    size_t max_columns = s->n_negatives + (own < most ? own : most), d = s->spec->d_item;
     enum err_code code = hypernet_tape_init(&h->hypernet, s->spec, s->per_shard, e);
     if (!code)
-        code = target_tape_init(&h->target, s->spec, s->max_columns, e);
+        code = target_tape_init(&h->target, s->spec, max_columns, e);
     if (code)
         return code;
     h->dense = mem_zalloc_array(s->n_dense, sizeof *h->dense);
-    h->scores = mem_alloc_aligned(s->per_shard * s->max_columns, sizeof *h->scores);
-    h->dx = mem_alloc_aligned(s->max_columns * s->spec->d_item, sizeof *h->dx);
-    h->dbias = mem_alloc_array(s->max_columns, sizeof *h->dbias);
-    h->kinds = mem_alloc(s->max_columns);
-    if (!h->dense || !h->scores || !h->dx || !h->dbias || !h->kinds)
+    h->targets = mem_alloc_array(max_columns - s->n_negatives, sizeof *h->targets);
+    h->x = mem_alloc_aligned(max_columns * d, sizeof *h->x);
+    h->bias = mem_alloc_array(max_columns, sizeof *h->bias);
+    h->scores = mem_alloc_aligned(s->per_shard * max_columns, sizeof *h->scores);
+    h->dx = mem_alloc_aligned(max_columns * d, sizeof *h->dx);
+    h->dbias = mem_alloc_array(max_columns, sizeof *h->dbias);
+    h->kinds = mem_alloc(max_columns);
+    if (!h->dense || !h->targets || !h->x || !h->bias || !h->scores || !h->dx || !h->dbias || !h->kinds)
         return err_set(e, ERR_NOMEM, "no memory for a batch of %zu examples", s->options.batch);
     param_block_dense_views(s->block, h->dense, &h->grads);
     return ERR_OK;
@@ -73,6 +82,9 @@ static void shard_fini(struct shard *h)
     hypernet_tape_fini(&h->hypernet);
     target_tape_fini(&h->target);
     mem_free(h->dense);
+    mem_free(h->targets);
+    mem_free(h->x);
+    mem_free(h->bias);
     mem_free(h->scores);
     mem_free(h->dx);
     mem_free(h->dbias);
@@ -98,11 +110,10 @@ enum err_code train_step_new(const struct model_spec *spec, struct param_block *
     s->n_dense = block->n_values - block->n_tables;
     s->columns = mem_alloc_array(s->max_columns, sizeof *s->columns);
     s->column_of = mem_alloc_array(spec->n_items, sizeof *s->column_of);
-    s->x = mem_alloc_aligned(s->max_columns * spec->d_item, sizeof *s->x);
-    s->bias = mem_alloc_array(s->max_columns, sizeof *s->bias);
+    s->target_columns = mem_alloc_array(options->batch * SAMPLE_MAX_TARGETS, sizeof *s->target_columns);
     s->touched = mem_zalloc_array(spec->n_items, 1);
     enum err_code code = ERR_OK;
-    if (!s->columns || !s->column_of || !s->x || !s->bias || !s->touched)
+    if (!s->columns || !s->column_of || !s->target_columns || !s->touched)
         code = err_set(e, ERR_NOMEM, "no memory for training");
     for (size_t i = 0; !code && i < STEP_SHARDS; i++)
         code = shard_init(s, &s->shards[i], e);
@@ -124,8 +135,7 @@ void train_step_free(struct train_step *s)
         shard_fini(&s->shards[i]);
     mem_free(s->columns);
     mem_free(s->column_of);
-    mem_free(s->x);
-    mem_free(s->bias);
+    mem_free(s->target_columns);
     mem_free(s->touched);
     mem_free(s);
 }
@@ -136,6 +146,32 @@ static void add_column(struct train_step *s, uint32_t item)
 {
     s->column_of[item] = (int32_t)s->n_columns;
     s->columns[s->n_columns++] = item;
+}
+
+/* Gives the targets of a shard's samples their columns in it. */
+static void place_targets(struct train_step *s, struct shard *h, const struct sample *samples, size_t n,
+                          uint32_t *columns)
+{
+    h->n_columns = s->n_negatives;
+    for (size_t i = 0; i < n; i++)
+        for (size_t t = 0; t < samples[i].n_targets; t++) {
+            uint32_t column = (uint32_t)s->column_of[samples[i].targets[t]];
+            if (column >= s->n_negatives) {
+                size_t k = 0, n_own = h->n_columns - s->n_negatives;
+                while (k < n_own && h->targets[k] != column)
+                    k++;
+                if (k == n_own)
+                    h->targets[h->n_columns++ - s->n_negatives] = column;
+                column = (uint32_t)(s->n_negatives + k);
+            }
+            columns[i * SAMPLE_MAX_TARGETS + t] = column;
+        }
+}
+
+static void shard_range(const struct train_step *s, size_t shard, size_t n_samples, size_t *first, size_t *n)
+{
+    *first = shard * s->per_shard < n_samples ? shard * s->per_shard : n_samples;
+    *n = n_samples - *first < s->per_shard ? n_samples - *first : s->per_shard;
 }
 
 void train_step_draw(struct train_step *s, const struct sample *samples, size_t n, struct rng *rng)
@@ -157,26 +193,28 @@ void train_step_draw(struct train_step *s, const struct sample *samples, size_t 
         for (size_t t = 0; t < samples[i].n_targets; t++)
             if (s->column_of[samples[i].targets[t]] < 0)
                 add_column(s, samples[i].targets[t]);
-    size_t d = s->spec->d_item;
-    for (size_t i = 0; i < s->n_columns; i++) {
-        memcpy(s->x + i * d, s->block->params.catalogue_embedding + s->columns[i] * d, d * sizeof *s->x);
-        s->bias[i] = s->block->params.catalogue_bias[s->columns[i]];
+    for (size_t i = 0; i < STEP_SHARDS; i++) {
+        size_t first, n_own;
+        shard_range(s, i, n, &first, &n_own);
+        place_targets(s, &s->shards[i], samples + first, n_own,
+                      s->target_columns + first * SAMPLE_MAX_TARGETS);
     }
 }
 
 /* Targets are targets; drawn items are negatives unless the user has them; other users' targets are left out.
  */
-static void mark_kinds(const struct train_step *s, const struct sample *sample, unsigned char *kinds)
+static void mark_kinds(const struct train_step *s, const struct shard *h, size_t k, unsigned char *kinds)
 {
+    const struct sample *sample = &s->samples[k];
     memset(kinds, CANDIDATE_NEGATIVE, s->n_negatives);
-    memset(kinds + s->n_negatives, CANDIDATE_LEFT_OUT, s->n_columns - s->n_negatives);
+    memset(kinds + s->n_negatives, CANDIDATE_LEFT_OUT, h->n_columns - s->n_negatives);
     for (size_t i = s->split->start[sample->user]; i < s->split->end[sample->user]; i++) {
         int32_t column = s->column_of[s->split->interactions[i].item];
-        if (column >= 0)
+        if (column >= 0 && (size_t)column < s->n_negatives)
             kinds[column] = CANDIDATE_LEFT_OUT;
     }
     for (size_t t = 0; t < sample->n_targets; t++)
-        kinds[s->column_of[sample->targets[t]]] = CANDIDATE_TARGET;
+        kinds[s->target_columns[k * SAMPLE_MAX_TARGETS + t]] = CANDIDATE_TARGET;
 }
 
 /* ---- gradients ---- */
@@ -192,27 +230,37 @@ static void shard_contexts(const struct train_step *s, struct shard *h, const st
     hypernet_batch_forward(s->spec, &s->block->params, &h->hypernet, n);
 }
 
+static void shard_items(const struct train_step *s, struct shard *h)
+{
+    size_t d = s->spec->d_item;
+    for (size_t i = 0; i < h->n_columns; i++) {
+        size_t item = s->columns[i < s->n_negatives ? i : h->targets[i - s->n_negatives]];
+        memcpy(h->x + i * d, s->block->params.catalogue_embedding + item * d, d * sizeof *h->x);
+        h->bias[i] = s->block->params.catalogue_bias[item];
+    }
+}
+
 /* Scores of all contexts by the linear part and the items' biases. */
 static void shard_linear(const struct train_step *s, struct shard *h, size_t n)
 {
     for (size_t r = 0; r < n; r++)
-        memcpy(h->scores + r * s->n_columns, s->bias, s->n_columns * sizeof *h->scores);
+        memcpy(h->scores + r * h->n_columns, h->bias, h->n_columns * sizeof *h->scores);
     if (s->spec->has_linear)
-        blas_gemm(BLAS_AS_IS, BLAS_TRANSPOSED, n, s->n_columns, s->spec->d_item, 1,
-                  h->hypernet.theta + h->hypernet.layout.linear, h->hypernet.layout.len, s->x,
-                  s->spec->d_item, 1, h->scores, s->n_columns);
+        blas_gemm(BLAS_AS_IS, BLAS_TRANSPOSED, n, h->n_columns, s->spec->d_item, 1,
+                  h->hypernet.theta + h->hypernet.layout.linear, h->hypernet.layout.len, h->x,
+                  s->spec->d_item, 1, h->scores, h->n_columns);
 }
 
 static void shard_linear_backward(const struct train_step *s, struct shard *h, size_t n)
 {
-    size_t d = s->spec->d_item, len = h->hypernet.layout.len, columns = s->n_columns;
+    size_t d = s->spec->d_item, len = h->hypernet.layout.len, columns = h->n_columns;
     memcpy(h->dx, h->target.dx, columns * d * sizeof *h->dx);
     memset(h->dbias, 0,
            columns * sizeof *h->dbias); /* blas_gemv leaves it as it is for a shard without samples */
     blas_gemv(BLAS_TRANSPOSED, n, columns, 1, h->scores, columns, h->hypernet.ones, 0, h->dbias);
     if (!s->spec->has_linear)
         return;
-    blas_gemm(BLAS_AS_IS, BLAS_AS_IS, n, d, columns, 1, h->scores, columns, s->x, d, 1,
+    blas_gemm(BLAS_AS_IS, BLAS_AS_IS, n, d, columns, 1, h->scores, columns, h->x, d, 1,
               h->hypernet.dtheta + h->hypernet.layout.linear, len);
     blas_gemm(BLAS_TRANSPOSED, BLAS_AS_IS, columns, d, n, 1, h->scores, columns,
               h->hypernet.theta + h->hypernet.layout.linear, len, 1, h->dx, d);
@@ -223,24 +271,23 @@ static void run_shard(void *arg, size_t i, size_t thread)
     (void)thread;
     struct train_step *s = arg;
     struct shard *h = &s->shards[i];
-    size_t first = i * s->per_shard < s->n_samples ? i * s->per_shard : s->n_samples;
-    size_t n = s->n_samples - first < s->per_shard ? s->n_samples - first : s->per_shard,
-           len = h->hypernet.layout.len;
+    size_t first, n, len = h->hypernet.layout.len;
+    shard_range(s, i, s->n_samples, &first, &n);
     const struct sample *samples = s->samples + first;
     memset(h->dense, 0, s->n_dense * sizeof *h->dense);
     h->loss = 0;
+    shard_items(s, h);
     shard_contexts(s, h, samples, n);
     shard_linear(s, h, n);
     memset(h->hypernet.dtheta, 0, n * len * sizeof(real));
-    target_tape_start(s->spec, &s->block->params, &h->target, s->x, s->n_columns);
+    target_tape_start(s->spec, &s->block->params, &h->target, h->x, h->n_columns);
     for (size_t r = 0; r < n; r++) {
-        real *scores = h->scores + r * s->n_columns;
+        real *scores = h->scores + r * h->n_columns;
         const real *theta = h->hypernet.theta + r * len;
         if (s->spec->n_layers)
-            blas_axpy(s->n_columns, 1, target_tape_forward(s->spec, &s->block->params, &h->target, theta),
-                      scores);
-        mark_kinds(s, &samples[r], h->kinds);
-        h->loss += softmax_loss(scores, h->kinds, s->n_columns, s->offset, s->scale);
+            target_tape_forward(s->spec, &s->block->params, &h->target, theta, scores);
+        mark_kinds(s, h, first + r, h->kinds);
+        h->loss += softmax_loss(scores, h->kinds, h->n_columns, s->offset, s->scale);
         if (s->spec->n_layers)
             target_tape_backward(s->spec, &s->block->params, &h->target, theta, scores,
                                  h->hypernet.dtheta + r * len, &h->grads);
@@ -253,7 +300,7 @@ static void run_shard(void *arg, size_t i, size_t thread)
                                h->hypernet.dc + r * s->spec->d_context, &h->grads);
 }
 
-enum { SUM_CHUNK = 8192 };
+enum { SUM_CHUNK = 8192, COLUMN_CHUNK = 64 };
 
 static void sum_dense(void *arg, size_t chunk, size_t thread)
 {
@@ -264,14 +311,29 @@ static void sum_dense(void *arg, size_t chunk, size_t thread)
         blas_axpy(n, 1, s->shards[i].dense + at, s->block->grads + s->block->n_tables + at);
 }
 
-static void sum_column(void *arg, size_t column, size_t thread)
+/* Adds what a shard has of its column to the item of the batch's column. */
+static void add_column_gradient(struct train_step *s, const struct shard *h, size_t own, size_t column)
+{
+    size_t d = s->spec->d_item, item = s->columns[column];
+    blas_axpy(d, 1, h->dx + own * d, s->block->grad_params.catalogue_embedding + item * d);
+    s->block->grad_params.catalogue_bias[item] += h->dbias[own];
+}
+
+/* The last call takes the targets that are no negatives, of which two shards may have the same. */
+static void sum_columns(void *arg, size_t chunk, size_t thread)
 {
     (void)thread;
     struct train_step *s = arg;
-    size_t d = s->spec->d_item, item = s->columns[column];
-    for (size_t i = 0; i < STEP_SHARDS; i++) {
-        blas_axpy(d, 1, s->shards[i].dx + column * d, s->block->grad_params.catalogue_embedding + item * d);
-        s->block->grad_params.catalogue_bias[item] += s->shards[i].dbias[column];
+    size_t first = chunk * COLUMN_CHUNK, last = first + COLUMN_CHUNK;
+    for (size_t i = first; i < last && i < s->n_negatives; i++)
+        for (size_t k = 0; k < STEP_SHARDS; k++)
+            add_column_gradient(s, &s->shards[k], i, i);
+    if (first < s->n_negatives)
+        return;
+    for (size_t k = 0; k < STEP_SHARDS; k++) {
+        const struct shard *h = &s->shards[k];
+        for (size_t i = s->n_negatives; i < h->n_columns; i++)
+            add_column_gradient(s, h, i, h->targets[i - s->n_negatives]);
     }
 }
 
@@ -297,7 +359,7 @@ double train_step_gradients(struct train_step *s, const struct sample *samples, 
     s->scale = n_targets ? 1 / (double)n_targets : 0;
     parallel_for(s->team, STEP_SHARDS, run_shard, s);
     parallel_for(s->team, (s->n_dense + SUM_CHUNK - 1) / SUM_CHUNK, sum_dense, s);
-    parallel_for(s->team, s->n_columns, sum_column, s);
+    parallel_for(s->team, (s->n_negatives + COLUMN_CHUNK - 1) / COLUMN_CHUNK + 1, sum_columns, s);
     if (s->spec->encoder.d_history || s->spec->encoder.d_recent)
         parallel_for(s->team, STEP_SHARDS, sum_encoder_tables, s);
     double loss = 0;

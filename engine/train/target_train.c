@@ -1,5 +1,9 @@
 /* Rows are kept row-major here, unlike the serving path's lane blocks: the backward is made of products over
- * rows. */
+ * rows.
+ *
+ * The network that the recipe makes - a `core` layer with ReLU, then one `full` output - is most of a step's work.
+ * It is fused: W = U K is multiplied out for the context, which is cheaper than two products for every row, and
+ * one kernel computes hidden units and output of a row while they are in registers. */
 #include "engine/train/target_train.h"
 
 #include "base/mem.h"
@@ -22,6 +26,15 @@ static size_t first_width(const struct layer_spec *l)
     return 0;
 }
 
+static bool is_fused(const struct model_spec *spec)
+{
+    const struct layer_spec *a = &spec->layers[0], *b = &spec->layers[1];
+    return spec->n_layers == 2 && a->generator == GENERATOR_CORE && a->activation == ACTIVATION_RELU &&
+           a->rank % KERNEL_LANES == 0 && a->d_out % KERNEL_LANES == 0 && a->d_out <= KERNEL_MOST_HIDDEN &&
+           b->generator == GENERATOR_FULL && b->bias == BIAS_NONE && b->activation == ACTIVATION_IDENTITY &&
+           b->d_out == 1;
+}
+
 enum err_code target_tape_init(struct target_tape *t, const struct model_spec *spec, size_t n_max,
                                struct err *e)
 {
@@ -37,8 +50,10 @@ enum err_code target_tape_init(struct target_tape *t, const struct model_spec *s
         wide = l->rank > wide ? l->rank : wide;
     }
     row += 3 * wide + (spec->n_layers ? first_width(&spec->layers[0]) : 0);
-    size_t n;
-    if (__builtin_mul_overflow(n_max, row, &n) || !(t->block = mem_alloc_aligned(n, sizeof(real))))
+    t->fused = is_fused(spec) ? kernel_best() : NULL;
+    size_t n, w_len = t->fused ? spec->layers[0].d_out * spec->layers[0].rank : 0;
+    if (__builtin_mul_overflow(n_max, row, &n) || __builtin_add_overflow(n, 3 * w_len, &n) ||
+        !(t->block = mem_alloc_aligned(n, sizeof(real))))
         return err_set(e, ERR_NOMEM, "no memory for the activations of %zu rows", n_max);
     real *at = t->block;
 #define TAKE(field, width) (t->field = at, at += n_max * (width))
@@ -54,6 +69,9 @@ enum err_code target_tape_init(struct target_tape *t, const struct model_spec *s
         TAKE(layers[i].second, spec->layers[i].rank);
     }
 #undef TAKE
+    t->w = at;
+    t->wt = t->w + w_len;
+    t->dwt = t->wt + w_len;
     for (size_t i = 0; i < n_max; i++)
         t->ones[i] = 1;
     return ERR_OK;
@@ -139,15 +157,76 @@ static void forward_layer(const struct model_spec *spec, const struct model_para
     activation_forward(l->activation, tape->out, n_out);
 }
 
-const real *target_tape_forward(const struct model_spec *spec, const struct model_params *params,
-                                struct target_tape *t, const real *theta)
+/* ---- the fused form ---- */
+
+static struct kernel_hidden fused_pass(const struct model_spec *spec, const struct model_params *params,
+                                       const struct target_tape *t, const real *theta)
 {
+    const struct layer_spec *l = &spec->layers[0];
+    return (struct kernel_hidden){.n = t->n,
+                                  .k = l->rank,
+                                  .h = l->d_out,
+                                  .f = t->layers[0].first,
+                                  .w = t->w,
+                                  .wt = t->wt,
+                                  .b = l->bias == BIAS_FULL     ? theta + t->layout.layers[0].bias
+                                       : l->bias == BIAS_SHARED ? params->layers[0].bias
+                                                                : NULL,
+                                  .v = theta + t->layout.layers[1].weight,
+                                  .hidden = t->layers[0].out};
+}
+
+static void fused_forward(const struct model_spec *spec, const struct model_params *params,
+                          struct target_tape *t, const real *theta, real *y)
+{
+    size_t h = spec->layers[0].d_out, k = spec->layers[0].rank;
+    const real *u = params->layers[0].u, *core = theta + t->layout.layers[0].weight;
+    blas_gemm(BLAS_AS_IS, BLAS_AS_IS, h, k, k, 1, u, k, core, k, 0, t->w, k);
+    for (size_t o = 0; o < h; o++)
+        for (size_t j = 0; j < k; j++)
+            t->wt[j * h + o] = t->w[o * k + j];
+    struct kernel_hidden p = fused_pass(spec, params, t, theta);
+    t->fused->hidden_forward(&p, y);
+}
+
+static void fused_backward(const struct model_spec *spec, const struct model_params *params,
+                           struct target_tape *t, const real *theta, const real *dy, real *dtheta,
+                           const struct model_params *grads)
+{
+    const struct layer_spec *l = &spec->layers[0];
+    size_t h = l->d_out, k = l->rank;
+    const real *u = params->layers[0].u, *core = theta + t->layout.layers[0].weight;
+    struct kernel_hidden p = fused_pass(spec, params, t, theta);
+    struct kernel_hidden_grads g = {.df = t->dfirst,
+                                    .dwt = t->dwt,
+                                    .db = l->bias == BIAS_FULL     ? dtheta + t->layout.layers[0].bias
+                                          : l->bias == BIAS_SHARED ? grads->layers[0].bias
+                                                                   : NULL,
+                                    .dv = dtheta + t->layout.layers[1].weight};
+    memset(t->dwt, 0, k * h * sizeof *t->dwt);
+    t->fused->hidden_backward(&p, dy, &g);
+    /* W = U K: dU += dW K^T, dK += U^T dW */
+    blas_gemm(BLAS_TRANSPOSED, BLAS_TRANSPOSED, h, k, k, 1, t->dwt, h, core, k, 1, grads->layers[0].u, k);
+    blas_gemm(BLAS_TRANSPOSED, BLAS_TRANSPOSED, k, k, h, 1, u, k, t->dwt, h, 1,
+              dtheta + t->layout.layers[0].weight, k);
+}
+
+/* ---- any form ---- */
+
+void target_tape_forward(const struct model_spec *spec, const struct model_params *params,
+                         struct target_tape *t, const real *theta, real *y)
+{
+    if (t->fused) {
+        fused_forward(spec, params, t, theta, y);
+        return;
+    }
     const real *x = t->x;
     for (size_t i = 0; i < spec->n_layers; i++) {
         forward_layer(spec, params, t, i, x, theta);
         x = t->layers[i].out;
     }
-    return x;
+    if (spec->n_layers)
+        blas_axpy(t->n * spec->d_output, 1, x, y);
 }
 
 /* The gradient of layer i's common part: gathered for layer 0, taken back at once for others. dx is added to.
@@ -207,6 +286,10 @@ void target_tape_backward(const struct model_spec *spec, const struct model_para
                           struct target_tape *t, const real *theta, const real *dy, real *dtheta,
                           const struct model_params *grads)
 {
+    if (t->fused) {
+        fused_backward(spec, params, t, theta, dy, dtheta, grads);
+        return;
+    }
     /* Three buffers: the gradient that arrives, the one that leaves, and scratch. */
     real *in = t->d[0], *out = t->d[1];
     memcpy(in, dy, t->n * spec->d_output * sizeof *in);

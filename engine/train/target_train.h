@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "engine/hypernet.h"
+#include "engine/kernel.h"
 #include "engine/model_spec.h"
 
 #include <stddef.h>
@@ -33,6 +34,11 @@ struct target_tape {
     struct target_layer_tape layers[LIMIT_LAYERS];
     real *d[3]; /* (n_max, widest) gradients on their way back */
     real *ones; /* (n_max) */
+    const struct kernels
+        *fused; /* NULL, or the network is of the form that one kernel computes whole: see target_train.c */
+    real *w;    /* (h, k) of the context, when fused; h units, k = rank */
+    real *wt;   /* (k, h) */
+    real *dwt;  /* (k, h) */
     real *block;
 };
 
@@ -44,10 +50,9 @@ void target_tape_fini(struct target_tape *t);
 void target_tape_start(const struct model_spec *spec, const struct model_params *params,
                        struct target_tape *t, const real *x, size_t n);
 
-/* The MLP part of one context: returns y (n, O), borrowed until the next forward. Only for models with
- * layers. */
-const real *target_tape_forward(const struct model_spec *spec, const struct model_params *params,
-                                struct target_tape *t, const real *theta);
+/* The MLP part of one context, added to y (n, O). */
+void target_tape_forward(const struct model_spec *spec, const struct model_params *params,
+                         struct target_tape *t, const real *theta, real *y);
 
 /* From dy (n, O) of the last forward: dtheta's entries of the layers are added to, shared tensors' grads too.
  */

@@ -26,27 +26,34 @@ struct setting {
     size_t n_trunk, n_layers;
     bool linear, linear_head;
     size_t n_negatives;
+    size_t rank, width; /* of the hidden layers; 0: 3 or 2, and 4 */
 };
 
 static const struct setting settings[] = {
     {"core then full, block norm", GENERATOR_CORE, GENERATOR_FULL, BIAS_FULL, ACTIVATION_TANH, NORM_BLOCK, 2,
-     2, true, true, N_ITEMS},
+     2, true, true, N_ITEMS, 0, 0},
     {"full then core, layer norm", GENERATOR_FULL, GENERATOR_CORE, BIAS_SHARED, ACTIVATION_TANH, NORM_LAYER,
-     1, 2, true, true, 7},
+     1, 2, true, true, 7, 0, 0},
     {"low rank then shared, no norm", GENERATOR_LOW_RANK, GENERATOR_SHARED, BIAS_FULL, ACTIVATION_TANH,
-     NORM_NONE, 1, 2, true, false, 7},
+     NORM_NONE, 1, 2, true, false, 7, 0, 0},
     {"shared then low rank, no trunk", GENERATOR_SHARED, GENERATOR_LOW_RANK, BIAS_NONE, ACTIVATION_TANH,
-     NORM_BLOCK, 0, 2, true, true, N_ITEMS},
+     NORM_BLOCK, 0, 2, true, true, N_ITEMS, 0, 0},
     {"core, core, core", GENERATOR_CORE, GENERATOR_CORE, BIAS_FULL, ACTIVATION_TANH, NORM_BLOCK, 2, 3, false,
-     false, N_ITEMS},
+     false, N_ITEMS, 0, 0},
     {"low rank, low rank, low rank", GENERATOR_LOW_RANK, GENERATOR_LOW_RANK, BIAS_SHARED, ACTIVATION_TANH,
-     NORM_LAYER, 2, 3, true, true, 7},
+     NORM_LAYER, 2, 3, true, true, 7, 0, 0},
     {"shared only", GENERATOR_SHARED, GENERATOR_SHARED, BIAS_SHARED, ACTIVATION_TANH, NORM_NONE, 0, 2, true,
-     false, 7},
+     false, 7, 0, 0},
     {"linear part alone", GENERATOR_SHARED, GENERATOR_SHARED, BIAS_NONE, ACTIVATION_TANH, NORM_BLOCK, 2, 0,
-     true, true, N_ITEMS},
+     true, true, N_ITEMS, 0, 0},
     {"relu", GENERATOR_CORE, GENERATOR_FULL, BIAS_FULL, ACTIVATION_RELU, NORM_BLOCK, 2, 2, true, true,
-     N_ITEMS},
+     N_ITEMS, 0, 0},
+    {"core then one full output, fused", GENERATOR_CORE, GENERATOR_FULL, BIAS_NONE, ACTIVATION_RELU,
+     NORM_BLOCK, 2, 2, true, true, 7, 16, 32},
+    {"the same with biases", GENERATOR_CORE, GENERATOR_FULL, BIAS_FULL, ACTIVATION_RELU, NORM_BLOCK, 2, 2,
+     true, true, 7, 32, 16},
+    {"the same with shared biases", GENERATOR_CORE, GENERATOR_FULL, BIAS_SHARED, ACTIVATION_RELU, NORM_BLOCK,
+     2, 2, true, true, N_ITEMS, 16, 16},
 };
 enum { N_SETTINGS = sizeof settings / sizeof *settings };
 
@@ -86,14 +93,16 @@ static struct model_spec make_spec(const struct setting *x)
         s.trunk[i] = (struct trunk_layer_spec){5 + i, x->activation};
     for (size_t i = 0; i < s.n_layers; i++) {
         enum generator g = i % 2 ? x->second : x->first;
+        size_t width = x->width ? x->width : 4;
         s.layers[i] =
-            (struct layer_spec){.d_in = i ? 4 : D,
-                                .d_out = i + 1 == s.n_layers ? 1 : 4,
+            (struct layer_spec){.d_in = i ? width : D,
+                                .d_out = i + 1 == s.n_layers ? 1 : width,
                                 .generator = g,
-                                .rank = g == GENERATOR_CORE       ? 3
+                                .rank = x->rank && i == 0         ? x->rank
+                                        : g == GENERATOR_CORE     ? 3
                                         : g == GENERATOR_LOW_RANK ? 2
                                                                   : 0,
-                                .bias = x->bias,
+                                .bias = x->rank && i + 1 == s.n_layers ? BIAS_NONE : x->bias,
                                 .activation = i + 1 == s.n_layers ? ACTIVATION_IDENTITY : x->activation};
     }
     struct err e = {0};

@@ -488,7 +488,8 @@ START_TEST(test_training_forward_equals_the_serving_path)
         const float *theta = hypernet.theta + k * m.layout.len;
         for (size_t i = 0; i < m.layout.len; i++)
             assert_close(theta[i], m.theta[i], "theta", i);
-        const float *mlp = target_tape_forward(&m.spec, &m.block.params, &target, theta);
+        float mlp[N_ITEMS] = {0};
+        target_tape_forward(&m.spec, &m.block.params, &target, theta, mlp);
         target_forward(&m.spec, &m.block.params, m.theta, m.block.params.catalogue_embedding, N_ITEMS,
                        m.workspace, y);
         for (size_t i = 0; i < N_ITEMS; i++) {
@@ -558,6 +559,69 @@ START_TEST(test_kernels_of_every_cpu_version_equal_the_naive_loop)
 }
 END_TEST
 
+/* The fused hidden layer of training: y, hidden and all gradients are added to what is there. */
+START_TEST(test_hidden_kernels_of_every_cpu_version_equal_the_naive_loop)
+{
+    enum { N = 37, K = 32, H = 48, LEN = N * H };
+    const struct kernels *all[3];
+    size_t n_versions = kernel_all(all);
+    struct rng r;
+    rng_init(&r, 9, 10);
+    static float f[LEN], w[LEN], wt[LEN], b[H], v[H], hidden[LEN], y[N], dy[N], df[LEN], dwt[LEN], db[H],
+        dv[H];
+    for (size_t i = 0; i < LEN; i++) {
+        f[i] = (float)rng_normal(&r);
+        w[i] = (float)rng_normal(&r);
+        b[i % H] = (float)rng_normal(&r);
+        v[i % H] = (float)rng_normal(&r);
+        dy[i % N] = i % 5 ? (float)rng_normal(&r) : 0;
+    }
+    for (size_t o = 0; o < H; o++)
+        for (size_t j = 0; j < K; j++)
+            wt[j * H + o] = w[o * K + j];
+    for (size_t k = 0; k < 2 * n_versions; k++) {
+        struct kernel_hidden p = {N, K, H, f, w, wt, k % 2 ? b : NULL, v, hidden};
+        struct kernel_hidden_grads g = {df, dwt, k % 2 ? db : NULL, dv};
+        const struct kernels *version = all[k / 2];
+        static double want_df[LEN], want_dwt[LEN], want_db[H], want_dv[H];
+        for (size_t i = 0; i < LEN; i++)
+            df[i] = dwt[i] = db[i % H] = dv[i % H] = 1;
+        for (size_t i = 0; i < LEN; i++)
+            want_df[i] = want_dwt[i] = want_db[i % H] = want_dv[i % H] = 1;
+        for (size_t i = 0; i < N; i++)
+            y[i] = 2;
+        version->hidden_forward(&p, y);
+        version->hidden_backward(&p, dy, &g);
+        for (size_t i = 0; i < N; i++) {
+            double sum = 2;
+            for (size_t o = 0; o < H; o++) {
+                double x = k % 2 ? b[o] : 0;
+                for (size_t j = 0; j < K; j++)
+                    x += (double)w[o * K + j] * f[i * K + j];
+                assert_close(hidden[i * H + o], x > 0 ? x : 0, version->name, o);
+                sum += x > 0 ? x * v[o] : 0;
+                double d = x > 0 ? (double)dy[i] * v[o] : 0;
+                want_dv[o] += x > 0 ? x * dy[i] : 0;
+                want_db[o] += d;
+                for (size_t j = 0; j < K; j++) {
+                    want_df[i * K + j] += d * w[o * K + j];
+                    want_dwt[j * H + o] += d * f[i * K + j];
+                }
+            }
+            assert_close(y[i], sum, version->name, i);
+        }
+        for (size_t i = 0; i < N * K; i++)
+            assert_close(df[i], want_df[i], version->name, i);
+        for (size_t i = 0; i < K * H; i++)
+            assert_close(dwt[i], want_dwt[i], version->name, i);
+        for (size_t o = 0; o < H; o++) {
+            assert_close(db[o], k % 2 ? want_db[o] : 1, version->name, o);
+            assert_close(dv[o], want_dv[o], version->name, o);
+        }
+    }
+}
+END_TEST
+
 START_TEST(test_softmax_of_large_logits_sums_to_one)
 {
     float y[] = {1000, 1001, 999, -5, 0, 3};
@@ -604,6 +668,7 @@ int main(void)
     tcase_add_loop_test(tc, test_training_forward_equals_the_serving_path, 0, N_CASES);
     tcase_add_test(tc, test_hypernet_refuses_contexts_and_weights_that_are_not_finite);
     tcase_add_test(tc, test_kernels_of_every_cpu_version_equal_the_naive_loop);
+    tcase_add_test(tc, test_hidden_kernels_of_every_cpu_version_equal_the_naive_loop);
     tcase_add_test(tc, test_softmax_of_large_logits_sums_to_one);
     tcase_add_test(tc, test_random_numbers_are_those_of_the_published_generator);
     suite_add_tcase(suite, tc);
