@@ -167,7 +167,7 @@ def spread(places, least):
     return out
 
 
-def series(x, counts, rows, name, colour, at_x, at_y):
+def series(counts, rows, name, colour, at_x, at_y):
     points = " ".join("%.1f,%.1f" % (at_x(i), at_y(rows[c]["mean"])) for i, c in enumerate(counts))
     out = ['<polyline points="%s" fill="none" stroke="%s" stroke-width="2.5"/>' % (points, colour)]
     for i, c in enumerate(counts):
@@ -201,11 +201,11 @@ def picture(x, metric="ndcg@10"):
         out.append(text_at(LEFT - 8, y + 4, "%g" % round(k * step, 4), "end", ' fill="#566573"'))
     out += [text_at(at_x(i), HEIGHT - BOTTOM + 20, count_name(c)) for i, c in enumerate(counts)]
     out.append(text_at((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 10, "interactions known", "middle", ' fill="#566573"'))
-    for name in reversed(list(lines)):  # the first is drawn last, above the others
-        out += series(x, counts, lines[name], name, PLOTTED[name], at_x, at_y)
+    for k, name in reversed(list(enumerate(lines))):  # the first is drawn last, above the others; beside each other, so that bars are seen
+        out += series(counts, lines[name], name, PLOTTED[name], lambda i, k=k: at_x(i) + 7 * (k - (len(lines) - 1) / 2), at_y)
     ends = sorted((at_y(rows[counts[-1]]["mean"]), name) for name, rows in lines.items())
     for y, (_, name) in zip(spread([y for y, _ in ends], 17), ends):
-        out.append(text_at(at_x(len(counts) - 1) + 12, y + 4, name, "start", ' fill="%s" font-weight="bold"' % PLOTTED[name]))
+        out.append(text_at(at_x(len(counts) - 1) + 22, y + 4, name, "start", ' fill="%s" font-weight="bold"' % PLOTTED[name]))
     return "\n".join(out + ["</svg>"]) + "\n"
 
 
