@@ -24,6 +24,7 @@ enum {
     FIRST_DIM = 3,
     SEARCH_EPOCHS = 5,
     FULL_EPOCHS = 12,
+    CHUNK_ROWS = 64, /* factors gathered for one product */
     MOST_ROUNDS = 4
 };
 
@@ -175,24 +176,28 @@ void ials_baseline_free(struct ials_baseline *b)
 size_t ials_baseline_workspace_len(const struct ials_baseline *b)
 {
     size_t d = b->options.dim;
-    return d * d + 2 * d;
+    return d * d + d + CHUNK_ROWS * d;
 }
 
 void ials_baseline_scores(const struct ials_baseline *b, const struct encoder_interaction *interactions,
                           size_t n, real *workspace, real *scores)
 {
     size_t d = b->options.dim;
-    real *a = workspace, *row = a + d * d, *x = row + d; /* (d, d), (d), (d) */
+    real *a = workspace, *x = a + d * d, *chunk = x + d; /* (d, d), (d), (CHUNK_ROWS, d) */
     double scale = (double)n + b->options.alpha * (double)b->n_items;
     real ridge = (real)(b->options.reg * pow(scale, b->options.reg_exponent));
     memcpy(a, b->gram, d * d * sizeof *a);
     memset(x, 0, d * sizeof *x);
-    for (size_t i = 0; i < n; i++) {
-        const real *v = b->items + (size_t)interactions[i].item * d;
-        real w = interactions[i].weight;
-        blas_axpy(d, w, v, x);
-        memcpy(row, v, d * sizeof *row);
-        blas_syrk(d, 1, w, row, d, a, d);
+    for (size_t at = 0; at < n; at += CHUNK_ROWS) {
+        size_t rows = n - at < CHUNK_ROWS ? n - at : CHUNK_ROWS;
+        for (size_t i = 0; i < rows; i++) {
+            const real *v = b->items + (size_t)interactions[at + i].item * d;
+            real w = interactions[at + i].weight, root = (real)sqrt((double)w);
+            for (size_t j = 0; j < d; j++)
+                chunk[i * d + j] = root * v[j];
+            blas_axpy(d, w, v, x);
+        }
+        blas_syrk(d, rows, 1, chunk, d, a, d);
     }
     for (size_t i = 0; i < d; i++)
         a[i * d + i] += ridge;

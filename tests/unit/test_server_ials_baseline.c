@@ -77,18 +77,23 @@ static void naive_fold_in(const struct ials_baseline *b, const struct encoder_in
         x[i] = a[i * width + d] / a[i * width + i];
 }
 
+static const size_t lengths[] = {1, 3, 64, 65, 150}; /* shorter and longer than what is gathered at once */
+
 START_TEST(test_ials_baseline_scores_solve_the_equation)
 {
-    static const struct encoder_interaction known[] = {
-        {.item = 3, .weight = 1}, {.item = 25, .weight = 2.5f}, {.item = 11, .weight = 0.5f}};
+    struct encoder_interaction known[150];
+    size_t n = lengths[_i];
     struct world w;
     make_world(&w);
+    for (size_t i = 0; i < n; i++)
+        known[i] = (struct encoder_interaction){.item = (uint32_t)(i * 7 % N_ITEMS),
+                                                .weight = 0.5f + (float)(i % 4)};
     struct ials_baseline *b = baseline_of(&w.data, 1);
     size_t d = b->options.dim;
     double *a = calloc(d * (d + 1), sizeof *a), *x = calloc(d, sizeof *x);
     real *workspace = calloc(ials_baseline_workspace_len(b), sizeof *workspace), scores[N_ITEMS];
-    naive_fold_in(b, known, 3, a, x);
-    ials_baseline_scores(b, known, 3, workspace, scores);
+    naive_fold_in(b, known, n, a, x);
+    ials_baseline_scores(b, known, n, workspace, scores);
     for (size_t item = 0; item < N_ITEMS; item++) {
         double expected = 0;
         for (size_t i = 0; i < d; i++)
@@ -155,7 +160,7 @@ int main(void)
     Suite *s = suite_create("server/ials_baseline");
     TCase *t = tcase_create("ials_baseline");
     tcase_set_timeout(t, 60);
-    tcase_add_test(t, test_ials_baseline_scores_solve_the_equation);
+    tcase_add_loop_test(t, test_ials_baseline_scores_solve_the_equation, 0, sizeof lengths / sizeof *lengths);
     tcase_add_test(t, test_ials_baseline_finds_planted_tastes);
     tcase_add_test(t, test_ials_baseline_threads_change_no_bit);
     tcase_add_test(t, test_ials_baseline_of_nobody_scores_all_items_alike);
