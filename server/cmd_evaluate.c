@@ -103,6 +103,11 @@ static enum err_code evaluate(const struct settings *s, const struct evaluation_
     return code;
 }
 
+static void talk(const char *text)
+{
+    (void)fprintf(stderr, "hypernet evaluate: %s\n", text);
+}
+
 static int run(const struct settings *s)
 {
     struct metric metrics[EVALUATION_MAX_METRICS];
@@ -118,7 +123,8 @@ static int run(const struct settings *s)
                                    .baselines = s->baselines,
                                    .groups = s->groups,
                                    .n_threads = (int)s->threads,
-                                   .seed = (uint64_t)s->seed};
+                                   .seed = (uint64_t)s->seed,
+                                   .talk = talk};
     if (parse_metrics(s->metrics, metrics, &o.n_metrics, &e) ||
         (s->counts && parse_counts(s->counts, counts, &o.n_counts, &e)) || check(s, &o, &e))
         return command_fail(&cmd_evaluate_command, &e, true);

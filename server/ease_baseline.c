@@ -5,10 +5,12 @@
 #include "engine/train/ease.h"
 #include "engine/train/split.h"
 
+#include <math.h>
 #include <string.h>
 
 struct ease_baseline {
     size_t n_items;
+    double lambda;
     real *weights; /* (n_items, n_items) */
 };
 
@@ -17,7 +19,7 @@ static enum err_code fit(struct ease_baseline *b, const struct train_data *data,
 {
     size_t n = b->n_items;
     struct split split;
-    double lambda;
+    b->lambda = NAN;
     if (data->n_users == 0) { /* nobody has anything: all scores are equal */
         memset(b->weights, 0, n * n * sizeof *b->weights);
         return ERR_OK;
@@ -25,10 +27,10 @@ static enum err_code fit(struct ease_baseline *b, const struct train_data *data,
     enum err_code code = split_init(&split, data, true, seed, e);
     if (code)
         return code;
-    code = ease_choose(&split, team, b->weights, &lambda, e);
+    code = ease_choose(&split, team, b->weights, &b->lambda, e);
     split_fini(&split);
     struct ials_data all = {data->n_users, n, data->user_start, data->user_start + 1, data->interactions};
-    return code ? code : ease_fit(&all, lambda, b->weights, e);
+    return code ? code : ease_fit(&all, b->lambda, b->weights, e);
 }
 
 enum err_code ease_baseline_new(const struct train_data *data, struct parallel *team, uint64_t seed,
@@ -54,6 +56,11 @@ void ease_baseline_free(struct ease_baseline *b)
         return;
     mem_free(b->weights);
     mem_free(b);
+}
+
+double ease_baseline_lambda(const struct ease_baseline *b)
+{
+    return b->lambda;
 }
 
 void ease_baseline_scores(const struct ease_baseline *b, const struct encoder_interaction *interactions,

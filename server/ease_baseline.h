@@ -20,6 +20,9 @@ enum err_code ease_baseline_new(const struct train_data *data, struct parallel *
                                 struct ease_baseline **out, struct err *e) ERR_MUST_CHECK;
 void ease_baseline_free(struct ease_baseline *b); /* NULL: nothing */
 
+/* What was chosen; NAN: there was nothing to choose by. */
+double ease_baseline_lambda(const struct ease_baseline *b);
+
 /* scores (n_items) of a user with these interactions (n). */
 void ease_baseline_scores(const struct ease_baseline *b, const struct encoder_interaction *interactions,
                           size_t n, real *scores);

@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "engine/metrics.h"
 #include "engine/model.h"
+#include "server/evaluation_baselines.h"
 #include "server/evaluation_groups.h"
 #include "store/store.h"
 
@@ -39,7 +40,8 @@ struct evaluation_options {
     bool baselines;
     bool groups; /* also by how much is known of the users, where there is one case */
     int n_threads;
-    uint64_t seed; /* of the bootstrap and of the baselines' validation */
+    uint64_t seed;            /* of the bootstrap and of the baselines' validation */
+    evaluation_talk_fn *talk; /* NULL: in silence */
 };
 
 /* One system's figures: means over users with 95 % bootstrap intervals; the difference is to the first
@@ -63,7 +65,8 @@ struct evaluation_result {
     size_t n_users, n_test_rows; /* rows: each (user, item) once */
     size_t
         n_unknown_items; /* test rows whose item the first model does not have: missed; ratings: the mean */
-    size_t n_left_out;   /* known interactions whose item the store does not have */
+    struct evaluation_choices choices;
+    size_t n_left_out; /* known interactions whose item the store does not have */
     size_t
         n_without; /* users without a context: not in the store, or none given to a model without encoder */
     char without[EVALUATION_NAMED][LIMIT_ID_BYTES + 1]; /* the first of them by id */

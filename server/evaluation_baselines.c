@@ -81,7 +81,8 @@ static enum err_code count_popularity(struct evaluation_baselines *b, const stru
 }
 
 static enum err_code fit_rankings(struct evaluation_baselines *b, const struct gathering *g,
-                                  struct parallel *team, uint64_t seed, struct err *e)
+                                  struct parallel *team, uint64_t seed, evaluation_talk_fn *talk,
+                                  struct err *e)
 {
     struct train_data data = {.n_users = g->n_users,
                               .n_items = b->model->spec.n_items,
@@ -92,11 +93,15 @@ static enum err_code fit_rankings(struct evaluation_baselines *b, const struct g
     if (b->model->spec.encoder.d_fold_in > 0)
         b->which[b->n++] = BASELINE_FOLD_IN;
     b->which[b->n++] = BASELINE_IALS;
+    if (talk)
+        talk("iALS: looking for its hyperparameters, then fitting");
     if (!code)
         code = ials_baseline_new(&data, team, seed, &b->ials, e);
     if (code || data.n_items > EASE_MOST_ITEMS)
         return code;
     b->which[b->n++] = BASELINE_EASE;
+    if (talk)
+        talk("EASE: looking for its lambda, then fitting");
     return ease_baseline_new(&data, team, seed, &b->ease, e);
 }
 
@@ -133,7 +138,8 @@ static enum err_code fit_ratings(struct evaluation_baselines *b, const struct ga
 
 enum err_code evaluation_baselines_new(struct store_conn *c, const struct model *m,
                                        const struct item_table *items, bool ratings, struct parallel *team,
-                                       uint64_t seed, struct evaluation_baselines **out, struct err *e)
+                                       uint64_t seed, evaluation_talk_fn *talk,
+                                       struct evaluation_baselines **out, struct err *e)
 {
     struct evaluation_baselines *b = mem_zalloc_array(1, sizeof *b);
     struct gathering g = {.items = items};
@@ -142,7 +148,7 @@ enum err_code evaluation_baselines_new(struct store_conn *c, const struct model 
     b->model = m;
     enum err_code code = gather(&g, c, e);
     if (!code)
-        code = ratings ? fit_ratings(b, &g, e) : fit_rankings(b, &g, team, seed, e);
+        code = ratings ? fit_ratings(b, &g, e) : fit_rankings(b, &g, team, seed, talk, e);
     mem_free(g.interactions);
     mem_free(g.start);
     if (code)
@@ -183,6 +189,19 @@ const char *evaluation_baselines_name(enum evaluation_baseline which)
 size_t evaluation_baselines_workspace_len(const struct evaluation_baselines *b)
 {
     return b && b->ials ? ials_baseline_workspace_len(b->ials) : 0;
+}
+
+struct evaluation_choices evaluation_baselines_choices(const struct evaluation_baselines *b)
+{
+    struct evaluation_choices c = {.ease_lambda = NAN};
+    if (b && b->ials) {
+        c.ials_dim = b->ials->options.dim;
+        c.ials_alpha = b->ials->options.alpha;
+        c.ials_reg = b->ials->options.reg;
+    }
+    if (b && b->ease)
+        c.ease_lambda = ease_baseline_lambda(b->ease);
+    return c;
 }
 
 double evaluation_baselines_mean(const struct evaluation_baselines *b)

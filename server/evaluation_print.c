@@ -113,6 +113,16 @@ static void print_groups(const struct evaluation_options *o, const struct evalua
     }
 }
 
+static void print_choices(const struct evaluation_choices *c)
+{
+    if (c->ials_dim)
+        (void)printf("iALS: %zu wide, alpha %g, reg %g", c->ials_dim, c->ials_alpha, c->ials_reg);
+    if (!isnan(c->ease_lambda))
+        (void)printf("; EASE: lambda %g", c->ease_lambda);
+    if (c->ials_dim)
+        (void)printf("; chosen by validation\n");
+}
+
 static void print_notes(const struct evaluation_options *o, const struct evaluation_result *r)
 {
     bool ratings = metric_of_ratings(&o->metrics[0]);
@@ -143,6 +153,7 @@ void evaluation_print_table(const struct evaluation_options *o, const struct eva
                  : o->candidates_path ? "items, ranked among the candidates"
                                       : "items, ranked over all items",
                  ratings ? "" : ", ties count against the system");
+    print_choices(&r->choices);
     print_notes(o, r);
     if (r->group_figures)
         print_groups(o, r);
@@ -254,6 +265,18 @@ static void add_groups(const struct evaluation_options *o, const struct evaluati
     buf_adds(b, "]");
 }
 
+/* ,"chosen":{"iALS":{...},"EASE":{...}}, where there are such baselines */
+static void add_choices(const struct evaluation_choices *c, struct buf *b)
+{
+    if (c->ials_dim == 0)
+        return;
+    buf_addf(b, ",\"chosen\":{\"iALS\":{\"dim\":%zu,\"alpha\":%g,\"reg\":%g}", c->ials_dim, c->ials_alpha,
+             c->ials_reg);
+    if (!isnan(c->ease_lambda))
+        buf_addf(b, ",\"EASE\":{\"lambda\":%g}", c->ease_lambda);
+    buf_adds(b, "}");
+}
+
 void evaluation_print_json(const struct evaluation_options *o, const struct evaluation_result *r)
 {
     struct buf b;
@@ -268,6 +291,7 @@ void evaluation_print_json(const struct evaluation_options *o, const struct eval
         buf_add_json_string(&b, r->without[i], strlen(r->without[i]));
     }
     buf_adds(&b, "]");
+    add_choices(&r->choices, &b);
     if (o->n_counts) {
         add_cases(o, r, &b);
     } else {

@@ -76,6 +76,7 @@ void evaluation_summarise(const struct evaluation *v, struct evaluation_result *
     out->n_rows = v->n_systems;
     out->n_users = v->test.n_users;
     out->n_test_rows = v->test.n_rows;
+    out->choices = evaluation_baselines_choices(v->options->baselines ? v->baselines : NULL);
     out->n_unknown_items = 0;
     for (size_t i = 0; i < v->test.n_rows; i++)
         out->n_unknown_items += v->test.rows[i].item == UINT32_MAX;

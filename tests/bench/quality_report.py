@@ -69,7 +69,7 @@ def summarise(runs):
     figures = [row for count, pool in pools.items() for row in summarise_pool(pool, runs, count)]
     seconds = {variant: [r["train_seconds"][variant] for r in runs] for variant in runs[0]["train_seconds"]}
     return {"set": runs[0]["set"], "text": runs[0]["text"], "seeds": [r["seed"] for r in runs], "users": len(next(iter(pools.values())).rows),
-            "train_seconds": seconds, "runs": [{k: r[k] for k in ("seed", "commit", "cpu", "cores", "date")} for r in runs],
+            "train_seconds": seconds, "runs": [{k: r[k] for k in ("seed", "commit", "cpu", "cores", "date", "chosen") if k in r} for r in runs],
             "unknown_items": runs[0]["unknown_items"], "users_without_context": runs[0]["users_without_context"], "figures": figures}
 
 

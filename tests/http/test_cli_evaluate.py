@@ -167,10 +167,19 @@ class Evaluate(World):
         test = self.path("test.tsv")
         first, second = (self.evaluate("--baselines", test=test, models=[m], metrics="mrr")["systems"] for m in (self.model, other))
         self.assertEqual([s["name"] for s in first[1:]], ["popularity", "iALS fold-in", "iALS", "EASE"])
+        self.assertNotIn("chosen", self.evaluate())
         mrr = {s["name"]: s["metrics"]["mrr"]["mean"] for s in first[1:]}
         self.assertNotIn(mrr["iALS"], (mrr["popularity"], mrr["iALS fold-in"]))
         self.assertEqual(mrr["iALS"], second[3]["metrics"]["mrr"]["mean"])
         self.assertNotEqual(mrr["iALS fold-in"], second[2]["metrics"]["mrr"]["mean"])
+
+    def test_what_the_baselines_chose_is_told(self):
+        chosen = self.evaluate("--baselines")["chosen"]
+        self.assertEqual(set(chosen["iALS"]), {"dim", "alpha", "reg"})
+        self.assertIn(chosen["iALS"]["dim"], (8, 16, 32))  # a quarter of 150 items is the most
+        text = done("evaluate", "--store", self.store, "--model", self.model, "--test", self.test, "--baselines")
+        self.assertIn("iALS: %(dim)d wide, alpha %(alpha)g, reg %(reg)g; EASE: lambda %(lambda)g; chosen by validation" % {
+            **chosen["iALS"], **chosen["EASE"]}, text)
 
     def test_per_user_lines_add_up_to_the_means(self):
         path = self.path("per-user")
