@@ -203,8 +203,8 @@ demo: deps-demo ## build, train on real data (DATA=dir) or a simulated world, se
 	$(Q)HYPERNET=$(B)/hypernet deploy/demo
 bench: all ## measure the speed of serving (writes the machine and the commit beside the figures)
 	$(Q)tests/bench/run
-bench-quality: all ## quality on real data sets (DATA=dir), SEEDS=1
-	$(Q)HYPERNET=$(B)/hypernet tests/bench/quality --data "$(DATA)" --seeds $(or $(SEEDS),1)
+bench-quality: all ## quality on real data sets (DATA=dir OUT=dir), SEEDS=1
+	$(Q)HYPERNET=$(B)/hypernet tests/bench/quality --data "$(DATA)" --out "$(OUT)" --seeds $(or $(SEEDS),1)
 
 install: all ## install binary, man pages and systemd unit under DESTDIR, PREFIX and UNITDIR
 	install -D -m 755 $(B)/hypernet $(DESTDIR)$(BINDIR)/hypernet

@@ -3,6 +3,7 @@
 
 #include "engine/rng.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 enum { RESAMPLES = 1000 };
@@ -13,24 +14,40 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-void bootstrap_mean(const double *x, const double *y, size_t n, uint64_t seed, double *mean, double *low,
-                    double *high)
+struct sums {
+    double x, y, rows;
+};
+
+static void add(const struct bootstrap *b, const double *x, const double *y, size_t user, struct sums *s)
 {
-    double means[RESAMPLES], sum = 0;
+    s->x += x[user];
+    s->y += y ? y[user] : 0;
+    s->rows += b->rows ? b->rows[user] : 1;
+}
+
+static double figure(const struct bootstrap *b, const struct sums *s)
+{
+    double x = s->x / s->rows, y = s->y / s->rows;
+    return b->root ? sqrt(x) - sqrt(y) : x - y;
+}
+
+void bootstrap_run(const struct bootstrap *b, const double *x, const double *y, double *mean, double *low,
+                   double *high)
+{
+    double figures[RESAMPLES];
+    struct sums all = {0, 0, 0};
     struct rng r;
-    rng_init(&r, seed, 9);
-    for (size_t i = 0; i < n; i++)
-        sum += x[i] - (y ? y[i] : 0);
-    *mean = sum / (double)n;
+    rng_init(&r, b->seed, 9);
+    for (size_t i = 0; i < b->n; i++)
+        add(b, x, y, i, &all);
+    *mean = figure(b, &all);
     for (size_t k = 0; k < RESAMPLES; k++) {
-        double total = 0;
-        for (size_t i = 0; i < n; i++) {
-            size_t drawn = (size_t)(rng_next(&r) % n);
-            total += x[drawn] - (y ? y[drawn] : 0);
-        }
-        means[k] = total / (double)n;
+        struct sums drawn = {0, 0, 0};
+        for (size_t i = 0; i < b->n; i++)
+            add(b, x, y, (size_t)(rng_next(&r) % b->n), &drawn);
+        figures[k] = figure(b, &drawn);
     }
-    qsort(means, RESAMPLES, sizeof *means, by_size);
-    *low = means[RESAMPLES / 40];
-    *high = means[RESAMPLES - 1 - RESAMPLES / 40];
+    qsort(figures, RESAMPLES, sizeof *figures, by_size);
+    *low = figures[RESAMPLES / 40];
+    *high = figures[RESAMPLES - 1 - RESAMPLES / 40];
 }

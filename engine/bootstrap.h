@@ -4,12 +4,22 @@
 #ifndef ENGINE_BOOTSTRAP_H
 #define ENGINE_BOOTSTRAP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* Mean and 95 % interval of x (n), or of x - y when y is not NULL, over 1,000 samples of the users. All calls
- * with one seed draw the same users, so that differences are paired. Cost: 1,000 n. */
-void bootstrap_mean(const double *x, const double *y, size_t n, uint64_t seed, double *mean, double *low,
-                    double *high);
+/* What is resampled: n users, each with a sum over so many rows. */
+struct bootstrap {
+    const double *rows; /* (n) rows of a user; NULL: one each */
+    size_t n;
+    bool root; /* the figure is the root of the mean: RMSE of squared errors */
+    uint64_t seed;
+};
+
+/* The figure of x (n) is sum x / sum rows, or its root; mean is that of x, or when y is not NULL that of x less that of
+ * y, and low and high its 95 % interval over 1,000 samples of the users. All calls with one seed and n draw the same users, so that
+ * differences are paired. Cost: 1,000 n. */
+void bootstrap_run(const struct bootstrap *b, const double *x, const double *y, double *mean, double *low,
+                   double *high);
 
 #endif

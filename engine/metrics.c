@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const names[] = {"hr", "ndcg", "recall", "recall_capped", "mrr", "map"};
+static const char *const names[] = {"hr",       "ndcg", "recall", "recall_capped", "mrr", "map",
+                                    "coverage", "rmse", "mae"};
 
 bool metric_parse(const char *text, struct metric *out)
 {
@@ -18,11 +19,12 @@ bool metric_parse(const char *text, struct metric *out)
         out->kind = (enum metric_kind)i;
         out->k = SIZE_MAX;
         if (!text[n])
-            return out->kind == METRIC_MRR || out->kind == METRIC_MAP;
+            return out->kind == METRIC_MRR || out->kind == METRIC_MAP || metric_of_ratings(out);
         char *end;
         unsigned long k = strtoul(text + n + 1, &end, 10);
         out->k = k;
-        return text[n + 1] >= '0' && text[n + 1] <= '9' && !*end && k >= 1 && k <= 100000;
+        return !metric_of_ratings(out) && text[n + 1] >= '0' && text[n + 1] <= '9' && !*end && k >= 1 &&
+               k <= 100000;
     }
     return false;
 }
@@ -33,6 +35,16 @@ void metric_name(const struct metric *m, char out[32])
         (void)snprintf(out, 32, "%s", names[m->kind]);
     else
         (void)snprintf(out, 32, "%s@%zu", names[m->kind], m->k);
+}
+
+bool metric_of_ratings(const struct metric *m)
+{
+    return m->kind == METRIC_RMSE || m->kind == METRIC_MAE;
+}
+
+double metric_error(const struct metric *m, double error)
+{
+    return m->kind == METRIC_RMSE ? error * error : fabs(error);
 }
 
 static double discount(size_t position)
@@ -65,6 +77,10 @@ double metric_value(const struct metric *m, const size_t *positions, size_t n_fo
         return within ? 1 / ((double)positions[0] + 1) : 0;
     case METRIC_MAP:
         return precision / (double)best;
+    case METRIC_COVERAGE:
+    case METRIC_RMSE:
+    case METRIC_MAE:
+        break;
     }
     return 0;
 }

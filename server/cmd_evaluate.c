@@ -1,197 +1,87 @@
-/* hypernet evaluate: how good the rankings of models are, beside baselines. */
+/* hypernet evaluate: how good the rankings or predicted ratings of models are, beside baselines. */
 #include "base/limits.h"
 #include "server/commands.h"
 #include "server/evaluation.h"
+#include "server/evaluation_print.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct settings {
-    const char *store, *test, *candidates, *metrics;
+    const char *store, *test, *candidates, *metrics, *known, *users, *counts, *per_user;
     struct option_list models;
     int64_t threads, seed;
     bool baselines, groups, json;
 };
 
+/* The next word of a list with commas, into word; false at the end. Words that do not fit are cut, and so are no names. */
+static bool next_word(const char **text, char *word, size_t size)
+{
+    *text += strspn(*text, ",");
+    size_t len = strcspn(*text, ",");
+    (void)snprintf(word, size, "%.*s", (int)(len < size ? len : size - 1), *text);
+    *text += len;
+    return len > 0;
+}
+
 static enum err_code parse_metrics(const char *text, struct metric *out, size_t *n, struct err *e)
 {
     char word[64];
-    for (*n = 0; *text; text += strspn(text, ",")) {
-        size_t len = strcspn(text, ",");
+    for (*n = 0; next_word(&text, word, sizeof word); (*n)++) {
         if (*n == EVALUATION_MAX_METRICS)
             return err_set(e, ERR_INVALID, "--metrics takes at most %d", EVALUATION_MAX_METRICS);
-        (void)snprintf(word, sizeof word, "%.*s", (int)len, text);
-        if (len >= sizeof word || !metric_parse(word, &out[(*n)++]))
+        if (!metric_parse(word, &out[*n]))
             return err_set(e, ERR_INVALID,
-                           "'%s' is no metric; hr@K ndcg@K recall@K recall_capped@K mrr[@K] map[@K]", word);
-        text += len;
+                           "'%s' is no metric; hr@K ndcg@K recall@K recall_capped@K mrr[@K] map[@K] "
+                           "coverage@K, or rmse mae",
+                           word);
+        if (metric_of_ratings(&out[*n]) != metric_of_ratings(&out[0]))
+            return err_set(e, ERR_INVALID, "--metrics: rmse and mae are not measured beside rankings");
     }
     return *n ? ERR_OK : err_set(e, ERR_INVALID, "--metrics is empty");
 }
 
-static void group_name(const struct evaluation_group *g, char name[48])
+static enum err_code parse_counts(const char *text, size_t *out, size_t *n, struct err *e)
 {
-    if (g->most == SIZE_MAX)
-        (void)snprintf(name, 48, "%zu+ (%zu)", g->least, g->n_users);
-    else if (g->least == g->most)
-        (void)snprintf(name, 48, "%zu (%zu)", g->least, g->n_users);
-    else
-        (void)snprintf(name, 48, "%zu-%zu (%zu)", g->least, g->most, g->n_users);
+    char word[32], *end;
+    for (*n = 0; next_word(&text, word, sizeof word); (*n)++) {
+        if (*n == EVALUATION_MAX_COUNTS)
+            return err_set(e, ERR_INVALID, "--known-counts takes at most %d", EVALUATION_MAX_COUNTS);
+        unsigned long count = strcmp(word, "profile") == 0 ? 0 : strtoul(word, &end, 10);
+        bool number = word[0] >= '0' && word[0] <= '9' && !*end;
+        if (strcmp(word, "profile") != 0 && (!number || count > 1000000))
+            return err_set(e, ERR_INVALID, "--known-counts: '%s' is neither a count nor profile", word);
+        out[*n] = count;
+    }
+    return ERR_OK;
 }
 
-static const struct evaluation_group_figure *figure_at(const struct evaluation_options *o,
-                                                       const struct evaluation_result *r, size_t group,
-                                                       size_t row, size_t metric)
+/* What does not go together. */
+static enum err_code check(const struct settings *s, const struct evaluation_options *o, struct err *e)
 {
-    return &r->group_figures[(group * r->n_rows + row) * o->n_metrics + metric];
+    if (!s->known && (s->users || s->counts))
+        return err_set(e, ERR_INVALID, "--users and --known-counts go with --known");
+    if (s->counts && o->n_counts == 0)
+        return err_set(e, ERR_INVALID, "--known-counts is empty");
+    if (s->counts && s->groups)
+        return err_set(e, ERR_INVALID, "--known-counts and --groups: the counts are the groups");
+    if (s->candidates && metric_of_ratings(&o->metrics[0]))
+        return err_set(e, ERR_INVALID, "--candidates are for rankings, not for rmse and mae");
+    return ERR_OK;
 }
 
-static void print_group_differences(const struct evaluation_options *o, const struct evaluation_result *r,
-                                    size_t row, size_t metric)
+static enum err_code open_model(const char *path, bool ratings, struct model **out, struct err *e)
 {
-    (void)printf("%-34s", "  difference to the first row");
-    for (size_t g = 0; g < EVALUATION_GROUPS; g++) {
-        const struct evaluation_group_figure *f = figure_at(o, r, g, row, metric);
-        if (r->groups[g].n_users)
-            (void)printf(" %+.4f [%+.4f, %+.4f]", f->difference, f->low, f->high);
-    }
-    (void)printf("\n");
-}
-
-/* One block a metric, one column a group that has users. */
-static void print_groups(const struct evaluation_options *o, const struct evaluation_result *r)
-{
-    char name[48];
-    for (size_t m = 0; m < o->n_metrics; m++) {
-        metric_name(&o->metrics[m], name);
-        (void)printf("\n%s by interactions known (users)\n%-34s", name, "");
-        for (size_t g = 0; g < EVALUATION_GROUPS; g++) {
-            group_name(&r->groups[g], name);
-            if (r->groups[g].n_users)
-                (void)printf("  %-24s", name);
-        }
-        (void)printf("\n");
-        for (size_t i = 0; i < r->n_rows; i++) {
-            (void)printf("%-34.34s", r->rows[i].name);
-            for (size_t g = 0; g < EVALUATION_GROUPS; g++)
-                if (r->groups[g].n_users)
-                    (void)printf("  %-24.4f", figure_at(o, r, g, i, m)->mean);
-            (void)printf("\n");
-            if (i > 0)
-                print_group_differences(o, r, i, m);
-        }
-    }
-}
-
-static void print_table(const struct evaluation_options *o, const struct evaluation_result *r)
-{
-    char name[32];
-    (void)printf("%-34s", "");
-    for (size_t m = 0; m < o->n_metrics; m++) {
-        metric_name(&o->metrics[m], name);
-        (void)printf("  %-24s", name);
-    }
-    (void)printf("\n");
-    for (size_t i = 0; i < r->n_rows; i++) {
-        (void)printf("%-34.34s", r->rows[i].name);
-        for (size_t m = 0; m < o->n_metrics; m++)
-            (void)printf("  %.4f [%.4f, %.4f] ", r->rows[i].mean[m], r->rows[i].low[m], r->rows[i].high[m]);
-        (void)printf("\n");
-        if (i == 0)
-            continue;
-        (void)printf("%-34s", "  difference to the first row");
-        for (size_t m = 0; m < o->n_metrics; m++)
-            (void)printf(" %+.4f [%+.4f, %+.4f]", r->rows[i].difference[m], r->rows[i].difference_low[m],
-                         r->rows[i].difference_high[m]);
-        (void)printf("\n");
-    }
-    (void)printf("\n%zu users, %zu held-out items, %s; 95 %% bootstrap intervals over users, ties count "
-                 "against the system\n",
-                 r->n_users, r->n_test_rows,
-                 o->candidates_path ? "ranked among the candidates" : "ranked over all items");
-    for (size_t i = 0; i < r->n_without && i < EVALUATION_NAMED; i++)
-        (void)printf("%s%s", i ? ", " : "users without a context score zero: ", r->without[i]);
-    if (r->n_without)
-        (void)printf("%s (%zu in all)\n", r->n_without > EVALUATION_NAMED ? ", ..." : "", r->n_without);
-    if (r->n_unknown_items)
-        (void)printf("%zu held-out items are not in the model and count as missed\n", r->n_unknown_items);
-    if (r->group_figures)
-        print_groups(o, r);
-}
-
-/* ,"groups":[{"known":[least,most or null],"users":n,"systems":[...]}, ...]: those that have users. */
-static void add_json_groups(const struct evaluation_options *o, const struct evaluation_result *r,
-                            struct buf *b)
-{
-    char name[48];
-    const char *comma = "";
-    buf_adds(b, ",\"groups\":[");
-    for (size_t g = 0; g < EVALUATION_GROUPS; g++) {
-        const struct evaluation_group *group = &r->groups[g];
-        if (group->n_users == 0)
-            continue;
-        buf_addf(b, "%s{\"known\":[%zu,", comma, group->least);
-        if (group->most == SIZE_MAX)
-            buf_adds(b, "null");
-        else
-            buf_addf(b, "%zu", group->most);
-        buf_addf(b, "],\"users\":%zu,\"systems\":[", group->n_users);
-        for (size_t i = 0; i < r->n_rows; i++) {
-            buf_adds(b, i ? ",{\"name\":" : "{\"name\":");
-            buf_add_json_string(b, r->rows[i].name, strlen(r->rows[i].name));
-            buf_adds(b, ",\"metrics\":{");
-            for (size_t m = 0; m < o->n_metrics; m++) {
-                const struct evaluation_group_figure *f = figure_at(o, r, g, i, m);
-                metric_name(&o->metrics[m], name);
-                buf_addf(b,
-                         "%s\"%s\":{\"mean\":%.6f,\"difference\":%.6f,\"difference_interval\":[%.6f,%.6f]}",
-                         m ? "," : "", name, f->mean, f->difference, f->low, f->high);
-            }
-            buf_adds(b, "}}");
-        }
-        buf_adds(b, "]}");
-        comma = ",";
-    }
-    buf_adds(b, "]");
-}
-
-static void print_json(const struct evaluation_options *o, const struct evaluation_result *r)
-{
-    struct buf b;
-    char name[32];
-    buf_init(&b, 1 << 24);
-    buf_addf(&b,
-             "{\"users\":%zu,\"test_rows\":%zu,\"unknown_items\":%zu,\"candidates\":%s,"
-             "\"users_without_context\":%zu,\"first_without_context\":[",
-             r->n_users, r->n_test_rows, r->n_unknown_items, o->candidates_path ? "true" : "false",
-             r->n_without);
-    for (size_t i = 0; i < r->n_without && i < EVALUATION_NAMED; i++) {
-        buf_adds(&b, i ? "," : "");
-        buf_add_json_string(&b, r->without[i], strlen(r->without[i]));
-    }
-    buf_adds(&b, "],\"systems\":[");
-    for (size_t i = 0; i < r->n_rows; i++) {
-        const struct evaluation_row *row = &r->rows[i];
-        buf_adds(&b, i ? ",{\"name\":" : "{\"name\":");
-        buf_add_json_string(&b, row->name, strlen(row->name));
-        buf_adds(&b, ",\"metrics\":{");
-        for (size_t m = 0; m < o->n_metrics; m++) {
-            metric_name(&o->metrics[m], name);
-            buf_addf(&b,
-                     "%s\"%s\":{\"mean\":%.6f,\"interval\":[%.6f,%.6f],\"difference\":%.6f,\"difference_"
-                     "interval\":[%.6f,%.6f]}",
-                     m ? "," : "", name, row->mean[m], row->low[m], row->high[m], row->difference[m],
-                     row->difference_low[m], row->difference_high[m]);
-        }
-        buf_adds(&b, "}}");
-    }
-    buf_adds(&b, "]");
-    if (r->group_figures)
-        add_json_groups(o, r, &b);
-    buf_adds(&b, "}");
-    const char *text = buf_text(&b);
-    (void)puts(text ? text : "{}");
-    buf_fini(&b);
+    enum err_code code = model_open(path, out, e);
+    if (code)
+        return code;
+    const struct model_spec *spec = &(*out)->spec;
+    if (!model_spec_for_users(spec))
+        return err_set(e, ERR_INVALID, "%s: only models for users can be evaluated here", path);
+    if (ratings && spec->objective != OBJECTIVE_RATING)
+        return err_set(e, ERR_INVALID, "%s: a ranking model predicts no ratings", path);
+    return ERR_OK;
 }
 
 static enum err_code evaluate(const struct settings *s, const struct evaluation_options *o, struct err *e)
@@ -200,16 +90,12 @@ static enum err_code evaluate(const struct settings *s, const struct evaluation_
     struct model *models[LIMIT_MODELS] = {NULL};
     struct store *store = NULL;
     enum err_code code = store_open(s->store, STORE_READ_WRITE, &store, e);
-    for (size_t i = 0; i < s->models.n && !code; i++) {
-        code = model_open(s->models.values[i], &models[i], e);
-        if (!code && !model_spec_for_users(&models[i]->spec))
-            code =
-                err_set(e, ERR_INVALID, "%s: only ranking models can be evaluated here", s->models.values[i]);
-    }
+    for (size_t i = 0; i < s->models.n && !code; i++)
+        code = open_model(s->models.values[i], metric_of_ratings(&o->metrics[0]), &models[i], e);
     if (!code)
         code = evaluation_run(store, models, s->models.n, o, &result, e);
     if (!code)
-        (s->json ? print_json : print_table)(o, &result);
+        (s->json ? evaluation_print_json : evaluation_print_table)(o, &result);
     evaluation_fini(&result);
     for (size_t i = 0; i < s->models.n; i++)
         model_unref(models[i]);
@@ -217,50 +103,76 @@ static enum err_code evaluate(const struct settings *s, const struct evaluation_
     return code;
 }
 
+static void talk(const char *text)
+{
+    (void)fprintf(stderr, "hypernet evaluate: %s\n", text);
+}
+
+static int run(const struct settings *s)
+{
+    struct metric metrics[EVALUATION_MAX_METRICS];
+    size_t counts[EVALUATION_MAX_COUNTS];
+    struct err e = {0};
+    struct evaluation_options o = {.test_path = s->test,
+                                   .candidates_path = s->candidates,
+                                   .known_path = s->known,
+                                   .users_path = s->users,
+                                   .counts = counts,
+                                   .per_user_path = s->per_user,
+                                   .metrics = metrics,
+                                   .baselines = s->baselines,
+                                   .groups = s->groups,
+                                   .n_threads = (int)s->threads,
+                                   .seed = (uint64_t)s->seed,
+                                   .talk = talk};
+    if (parse_metrics(s->metrics, metrics, &o.n_metrics, &e) ||
+        (s->counts && parse_counts(s->counts, counts, &o.n_counts, &e)) || check(s, &o, &e))
+        return command_fail(&cmd_evaluate_command, &e, true);
+    return evaluate(s, &o, &e) == ERR_OK ? EXIT_DONE : command_fail(&cmd_evaluate_command, &e, false);
+}
+
 static int cmd_evaluate(int argc, char **argv)
 {
     struct settings s = {.metrics = "hr@10,ndcg@10", .seed = 1};
-    struct metric metrics[EVALUATION_MAX_METRICS];
     const struct option options[] = {
         {"store", OPTION_STRING, &s.store, "STORE", "what is known of the users", 0, 0, true},
         {"model", OPTION_LIST, &s.models, "FILE", "model file; the others are compared with the first", 0, 0,
          true},
-        {"test", OPTION_STRING, &s.test, "FILE", "held-out rows: user item", 0, 0, true},
+        {"test", OPTION_STRING, &s.test, "FILE", "held-out rows: user item, for rmse and mae rating", 0, 0,
+         true},
         {"candidates", OPTION_STRING, &s.candidates, "FILE",
          "a user and items a line; without it all items are ranked", 0, 0, false},
-        {"metrics", OPTION_STRING, &s.metrics, "LIST", "hr@K ndcg@K recall@K recall_capped@K mrr[@K] map[@K]",
-         0, 0, false},
-        {"baselines", OPTION_FLAG, &s.baselines, NULL, "popularity, iALS fold-in and EASE beside the models",
-         0, 0, false},
+        {"metrics", OPTION_STRING, &s.metrics, "LIST",
+         "hr@K ndcg@K recall@K recall_capped@K mrr[@K] map[@K] coverage@K, or rmse mae", 0, 0, false},
+        {"baselines", OPTION_FLAG, &s.baselines, NULL,
+         "popularity, iALS fold-in, iALS and EASE beside the models; of ratings mean and biases", 0, 0,
+         false},
+        {"known", OPTION_STRING, &s.known, "FILE",
+         "interactions of the test users, who are new: not in the store", 0, 0, false},
+        {"users", OPTION_STRING, &s.users, "FILE", "profiles of the new users", 0, 0, false},
+        {"known-counts", OPTION_STRING, &s.counts, "LIST",
+         "measure with so many of each new user's interactions given: profile,1,3,5", 0, 0, false},
         {"groups", OPTION_FLAG, &s.groups, NULL,
          "also by how many interactions are known of a user: 0, 1-2, 3-4, 5-9, 10-19, 20+", 0, 0, false},
+        {"per-user", OPTION_STRING, &s.per_user, "FILE", "write every user's values there, a JSON line each",
+         0, 0, false},
         {"threads", OPTION_INT, &s.threads, "N", "threads; 0: as many as processors", 0, 256, false},
-        {"seed", OPTION_INT, &s.seed, "N", "of the bootstrap", 0, 9e15, false},
+        {"seed", OPTION_INT, &s.seed, "N", "of the bootstrap and of the baselines' validation", 0, 9e15,
+         false},
         {"json", OPTION_FLAG, &s.json, NULL, "the result as JSON", 0, 0, false},
     };
     bool help;
     struct err e = {0};
-    struct evaluation_options o = {.metrics = metrics};
     if (options_parse(&cmd_evaluate_command, options, sizeof options / sizeof *options, argc, argv, NULL,
                       &help, &e))
         return command_fail(&cmd_evaluate_command, &e, true);
-    if (help)
-        return EXIT_DONE;
-    if (parse_metrics(s.metrics, metrics, &o.n_metrics, &e))
-        return command_fail(&cmd_evaluate_command, &e, true);
-    o.test_path = s.test;
-    o.candidates_path = s.candidates;
-    o.baselines = s.baselines;
-    o.groups = s.groups;
-    o.n_threads = (int)s.threads;
-    o.seed = (uint64_t)s.seed;
-    return evaluate(&s, &o, &e) == ERR_OK ? EXIT_DONE : command_fail(&cmd_evaluate_command, &e, false);
+    return help ? EXIT_DONE : run(&s);
 }
 
 const struct command cmd_evaluate_command = {
     "evaluate", "measure models on held-out items", NULL,
-    "Each user of the test file is ranked from what the store knows of the user. Without --candidates all "
-    "items but the user's own\n"
-    "are ranked; recall@K divides by the number of held-out items, recall_capped@K by the smaller of that "
-    "and K.",
+    "Each user of the test file is ranked from what the store knows of the user, or with --known from what "
+    "that file says.\n"
+    "Without --candidates all items but the user's own are ranked; recall@K divides by the number of "
+    "held-out items, recall_capped@K\nby the smaller of that and K.",
     cmd_evaluate};

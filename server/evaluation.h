@@ -1,10 +1,10 @@
-/* evaluation - measures models and baselines on held-out items of the users of a store.
+/* evaluation - measures models and baselines on held-out items or ratings of users.
  * Layer: server; depends on store, engine, base.
  * Threads: evaluation_run makes its own; each has its connection to the store and its workspaces.
  * Memory: the test rows and candidates, one value a (system, metric, user).
- * A user's items in the store are what is known; the ranking is over the candidates, or over all items but
- * the known ones. EASE is fitted to the interactions of the store. Ties count against a system. Users without a context score zero and are counted and named.
- */
+ * What is known of a user are the interactions in the store or, of users who are new to it, those of a file. The ranking is over the
+ * candidates, or over all items but the known ones. Ties count against a system. Baselines are fitted to the interactions of the
+ * store. Users without a context score zero (ratings: are answered by the prior) and are counted and named. Nothing is stored. */
 #ifndef SERVER_EVALUATION_H
 #define SERVER_EVALUATION_H
 
@@ -12,27 +12,40 @@
 #include "base/limits.h"
 #include "engine/metrics.h"
 #include "engine/model.h"
+#include "server/evaluation_baselines.h"
 #include "server/evaluation_groups.h"
 #include "store/store.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum { EVALUATION_MAX_METRICS = 16, EVALUATION_MAX_SYSTEMS = 24, EVALUATION_NAMED = 5 };
+enum {
+    EVALUATION_MAX_METRICS = 16,
+    EVALUATION_MAX_SYSTEMS = 24,
+    EVALUATION_MAX_COUNTS = 16,
+    EVALUATION_NAMED = 5
+};
 
 struct evaluation_options {
-    const char *test_path;       /* rows: user item */
+    const char *test_path;       /* rows: user item [rating] */
     const char *candidates_path; /* a user and items a line; NULL: full ranking */
-    const struct metric *metrics;
+    const char *known_path;    /* interactions of test users who are not in the store; NULL: they are in it */
+    const char *users_path;    /* and their profiles; NULL: none */
+    const size_t *counts;      /* (n_counts) one case each: so many of their interactions are given */
+    size_t n_counts;           /* 0: one case, all that is known */
+    const char *per_user_path; /* a line of JSON a user and case; NULL: none */
+    const struct metric *metrics; /* of rankings, or of ratings alone */
     size_t n_metrics;
     bool baselines;
-    bool groups; /* also by how much is known of the users */
+    bool groups; /* also by how much is known of the users, where there is one case */
     int n_threads;
-    uint64_t seed; /* of the bootstrap */
+    uint64_t seed;            /* of the bootstrap and of the baselines' validation */
+    evaluation_talk_fn *talk; /* NULL: in silence */
 };
 
 /* One system's figures: means over users with 95 % bootstrap intervals; the difference is to the first
- * system. */
+ * system. Coverage has no intervals: NAN. */
 struct evaluation_row {
     char name[2 * 128 + 16];
     double mean[EVALUATION_MAX_METRICS], low[EVALUATION_MAX_METRICS], high[EVALUATION_MAX_METRICS];
@@ -40,11 +53,20 @@ struct evaluation_row {
         difference_high[EVALUATION_MAX_METRICS];
 };
 
-struct evaluation_result {
+/* One pass over the test users. */
+struct evaluation_case {
+    size_t count; /* of the interactions given; SIZE_MAX: all */
     struct evaluation_row rows[EVALUATION_MAX_SYSTEMS];
-    size_t n_rows;
+};
+
+struct evaluation_result {
+    struct evaluation_case cases[EVALUATION_MAX_COUNTS];
+    size_t n_cases, n_rows;      /* rows of each case */
     size_t n_users, n_test_rows; /* rows: each (user, item) once */
-    size_t n_unknown_items; /* test rows whose item the first model does not have; they count as missed */
+    size_t
+        n_unknown_items; /* test rows whose item the first model does not have: missed; ratings: the mean */
+    struct evaluation_choices choices;
+    size_t n_left_out; /* known interactions whose item the store does not have */
     size_t
         n_without; /* users without a context: not in the store, or none given to a model without encoder */
     char without[EVALUATION_NAMED][LIMIT_ID_BYTES + 1]; /* the first of them by id */

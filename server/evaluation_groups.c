@@ -34,30 +34,44 @@ static void set_groups(const uint32_t *known, size_t n_users, struct evaluation_
     }
 }
 
-enum err_code evaluation_groups(const double *values, size_t n_systems, size_t n_metrics,
-                                const uint32_t *known, size_t n_users, uint64_t seed,
-                                struct evaluation_group *groups, struct evaluation_group_figure *figures,
-                                struct err *e)
+/* Room for the values of a group's users: of one system, of the first one, and their rows. */
+struct room {
+    double *mine, *first, *rows; /* (n_users) */
+};
+
+static void figure_of(const struct evaluation_group_input *in, const struct evaluation_group *g, size_t i,
+                      const struct room *room, struct evaluation_group_figure *f)
 {
-    double *mine = mem_alloc_array(n_users ? n_users : 1, sizeof *mine);
-    double *first = mem_alloc_array(n_users ? n_users : 1, sizeof *first);
-    enum err_code code = mine && first ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for groups of users");
-    if (!code)
-        set_groups(known, n_users, groups);
-    for (size_t g = 0; g < EVALUATION_GROUPS && !code; g++) {
-        for (size_t i = 0; i < n_systems * n_metrics; i++) {
-            struct evaluation_group_figure *f = &figures[g * n_systems * n_metrics + i];
-            double low, high;
-            *f = (struct evaluation_group_figure){NAN, NAN, NAN, NAN};
-            if (groups[g].n_users == 0)
-                continue;
-            gather(&groups[g], values + i * n_users, known, n_users, mine);
-            gather(&groups[g], values + i % n_metrics * n_users, known, n_users, first);
-            bootstrap_mean(mine, NULL, groups[g].n_users, seed, &f->mean, &low, &high);
-            bootstrap_mean(mine, first, groups[g].n_users, seed, &f->difference, &f->low, &f->high);
-        }
-    }
-    mem_free(mine);
-    mem_free(first);
+    const struct metric *metric = &in->metrics[i % in->n_metrics];
+    struct bootstrap b = {
+        .rows = room->rows, .n = g->n_users, .root = metric->kind == METRIC_RMSE, .seed = in->seed};
+    double low, high;
+    *f = (struct evaluation_group_figure){NAN, NAN, NAN, NAN};
+    if (g->n_users == 0 || metric->kind == METRIC_COVERAGE)
+        return;
+    gather(g, in->rows, in->known, in->n_users, room->rows);
+    gather(g, in->values + i * in->n_users, in->known, in->n_users, room->mine);
+    gather(g, in->values + i % in->n_metrics * in->n_users, in->known, in->n_users, room->first);
+    bootstrap_run(&b, room->mine, NULL, &f->mean, &low, &high);
+    bootstrap_run(&b, room->mine, room->first, &f->difference, &f->low, &f->high);
+}
+
+enum err_code evaluation_groups(const struct evaluation_group_input *in, struct evaluation_group *groups,
+                                struct evaluation_group_figure *figures, struct err *e)
+{
+    size_t n = in->n_systems * in->n_metrics, n_users = in->n_users ? in->n_users : 1;
+    struct room room = {mem_alloc_array(n_users, sizeof(double)), mem_alloc_array(n_users, sizeof(double)),
+                        mem_alloc_array(n_users, sizeof(double))};
+    enum err_code code = ERR_OK;
+    if (!room.mine || !room.first || !room.rows)
+        code = err_set(e, ERR_NOMEM, "no memory for groups of users");
+    else
+        set_groups(in->known, in->n_users, groups);
+    for (size_t g = 0; g < EVALUATION_GROUPS && !code; g++)
+        for (size_t i = 0; i < n; i++)
+            figure_of(in, &groups[g], i, &room, &figures[g * n + i]);
+    mem_free(room.mine);
+    mem_free(room.first);
+    mem_free(room.rows);
     return code;
 }

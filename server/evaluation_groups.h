@@ -6,6 +6,7 @@
 #define SERVER_EVALUATION_GROUPS_H
 
 #include "base/err.h"
+#include "engine/metrics.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -18,16 +19,23 @@ struct evaluation_group {
 };
 
 /* One system and metric in one group: the mean, and the difference to the first system with its 95 % interval. NAN
- * where the group has no users. */
+ * where the group has no users, or the metric is coverage. */
 struct evaluation_group_figure {
     double mean, difference, low, high;
 };
 
-/* Sets groups (EVALUATION_GROUPS) and figures (EVALUATION_GROUPS, n_systems, n_metrics) from values (n_systems,
- * n_metrics, n_users) and known (n_users). The bootstrap's users are drawn by seed. ERR_NOMEM. */
-enum err_code evaluation_groups(const double *values, size_t n_systems, size_t n_metrics,
-                                const uint32_t *known, size_t n_users, uint64_t seed,
-                                struct evaluation_group *groups, struct evaluation_group_figure *figures,
-                                struct err *e) ERR_MUST_CHECK;
+/* What was measured of the users. */
+struct evaluation_group_input {
+    const double *values;  /* (n_systems, n_metrics, n_users) sums over a user's rows */
+    const double *rows;    /* (n_users) */
+    const uint32_t *known; /* (n_users) interactions */
+    const struct metric *metrics;
+    size_t n_systems, n_metrics, n_users;
+    uint64_t seed; /* of the bootstrap */
+};
+
+/* Sets groups (EVALUATION_GROUPS) and figures (EVALUATION_GROUPS, n_systems, n_metrics); coverage has none. ERR_NOMEM. */
+enum err_code evaluation_groups(const struct evaluation_group_input *in, struct evaluation_group *groups,
+                                struct evaluation_group_figure *figures, struct err *e) ERR_MUST_CHECK;
 
 #endif

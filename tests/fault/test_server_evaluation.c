@@ -1,5 +1,5 @@
-/* server/evaluation.c without memory, and with a model that has no encoder; risks: half-built threads and
- * tables, users who have no context. */
+/* server/evaluation*.c without memory, and with a model that has no encoder; risks: half-built threads and
+ * tables, users who have no context, values of users on a disk that is full. */
 #include "server/evaluation.h"
 
 #include "base/mem.h"
@@ -14,7 +14,8 @@
 
 enum { N_USERS = 4 };
 
-static char folder[64], store_path[96], model_path[96], test_path[96], candidates_path[96];
+static char folder[64], store_path[96], model_path[96], test_path[96], candidates_path[96], new_path[96],
+    known_path[96], users_path[96];
 static struct sample_model sample;
 static struct store *store;
 static struct model *model;
@@ -35,6 +36,22 @@ static struct store_text text_of(const char *s)
 static const char *item_of(int number)
 {
     return sample.ids.ids[(size_t)number % sample.spec.n_items];
+}
+
+/* Two users who are not in the store: what is known of them, and what they are tested on. */
+static void tell_of_new_users(void)
+{
+    FILE *test = fopen(new_path, "w"), *known = fopen(known_path, "w"), *users = fopen(users_path, "w");
+    ck_assert(test && known && users);
+    fprintf(test, "user\titem\n");
+    fprintf(known, "user\titem\ttimestamp\n");
+    fprintf(users, "user\tage\n");
+    for (int u = 0; u < 2; u++) {
+        fprintf(test, "new%d\t%s\n", u, item_of(u + 3));
+        fprintf(known, "new%d\t%s\t2\nnew%d\t%s\t1\n", u, item_of(u), u, item_of(u + 1));
+        fprintf(users, "new%d\t25\n", u);
+    }
+    ck_assert(fclose(test) == 0 && fclose(known) == 0 && fclose(users) == 0);
 }
 
 /* Every user has two items of the model and is tested on a third. */
@@ -75,6 +92,9 @@ static void start(enum sample_model_kind kind)
     snprintf(model_path, sizeof model_path, "%s/m", folder);
     snprintf(test_path, sizeof test_path, "%s/test.tsv", folder);
     snprintf(candidates_path, sizeof candidates_path, "%s/candidates.tsv", folder);
+    snprintf(new_path, sizeof new_path, "%s/new.tsv", folder);
+    snprintf(known_path, sizeof known_path, "%s/known.tsv", folder);
+    snprintf(users_path, sizeof users_path, "%s/users.tsv", folder);
     sample_model_init(&sample, kind, 7);
     must(model_write(model_path, &sample.spec, &sample.params, &sample.ids, &e), &e);
     must(model_open(model_path, &model, &e), &e);
@@ -82,6 +102,7 @@ static void start(enum sample_model_kind kind)
     must(store_connect(store, &c, &e), &e);
     fill(c);
     store_disconnect(c);
+    tell_of_new_users();
 }
 
 static void setup_ranking(void)
@@ -102,7 +123,8 @@ static void teardown(void)
     model_unref(model);
     store_close(store);
     sample_model_fini(&sample);
-    const char *const files[] = {store_path, wal, shm, model_path, test_path, candidates_path};
+    const char *const files[] = {store_path,      wal,      shm,        model_path, test_path,
+                                 candidates_path, new_path, known_path, users_path};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         (void)unlink(files[i]);
     ck_assert_int_eq(rmdir(folder), 0); /* nothing else was left there */
@@ -134,7 +156,41 @@ START_TEST(test_evaluation_without_memory_says_so_and_leaks_nothing)
     }
     ck_assert_uint_eq(result.n_users, N_USERS); /* and the next try works */
     ck_assert_uint_eq(result.n_without, 0);
-    ck_assert_uint_eq(result.n_rows, 4);
+    ck_assert_uint_eq(result.n_rows, 5);
+}
+END_TEST
+
+START_TEST(test_evaluation_of_new_users_without_memory_leaks_nothing)
+{
+    static const size_t counts[] = {0, 2};
+    struct evaluation_options options = options_with(false, true);
+    options.test_path = new_path;
+    options.known_path = known_path;
+    options.users_path = users_path;
+    options.counts = counts;
+    options.n_counts = 2;
+    for (long n = 1;; n++) {
+        struct err e = {0};
+        ck_assert_int_lt(n, 10000);
+        mem_fail_at(n, _i);
+        enum err_code code = evaluation_run(store, &model, 1, &options, &result, &e);
+        mem_fail_at(0, 0);
+        if (code == ERR_OK)
+            break;
+        ck_assert_msg(code == ERR_NOMEM && e.code == ERR_NOMEM, "allocation %ld: %s", n, e.text);
+    }
+    ck_assert_uint_eq(result.n_users, 2);
+    ck_assert_uint_eq(result.n_cases, 2);
+}
+END_TEST
+
+START_TEST(test_evaluation_a_full_disk_is_an_error)
+{
+    struct evaluation_options options = options_with(false, false);
+    struct err e = {0};
+    options.per_user_path = "/dev/full";
+    ck_assert_int_eq(evaluation_run(store, &model, 1, &options, &result, &e), ERR_IO);
+    ck_assert_ptr_nonnull(strstr(e.text, "/dev/full"));
 }
 END_TEST
 
@@ -159,9 +215,9 @@ START_TEST(test_evaluation_counts_who_has_no_given_context)
     ck_assert_str_eq(result.without[0], "u0");
     ck_assert_str_eq(result.without[1], "u1");
     ck_assert_str_eq(result.without[2], "u3");
-    ck_assert_uint_eq(result.n_rows, 3);                /* no fold-in, so popularity and EASE */
-    ck_assert(result.rows[0].mean[1] > 0);              /* one user is ranked ... */
-    ck_assert(result.rows[0].mean[1] <= 1.0 / N_USERS); /* ... and the others score zero */
+    ck_assert_uint_eq(result.n_rows, 4);            /* no fold-in, so popularity, iALS and EASE */
+    ck_assert(result.cases[0].rows[0].mean[1] > 0); /* one user is ranked ... */
+    ck_assert(result.cases[0].rows[0].mean[1] <= 1.0 / N_USERS); /* ... and the others score zero */
 }
 END_TEST
 
@@ -188,6 +244,8 @@ int main(void)
     tcase_set_timeout(ranking, 60);
     tcase_add_checked_fixture(ranking, setup_ranking, teardown);
     tcase_add_loop_test(ranking, test_evaluation_without_memory_says_so_and_leaks_nothing, 0, 4);
+    tcase_add_loop_test(ranking, test_evaluation_of_new_users_without_memory_leaks_nothing, 0, 2);
+    tcase_add_test(ranking, test_evaluation_a_full_disk_is_an_error);
     tcase_add_checked_fixture(linear, setup_linear, teardown);
     tcase_add_test(linear, test_evaluation_counts_who_has_no_given_context);
     tcase_add_test(linear, test_evaluation_a_context_of_the_wrong_length_is_no_silent_zero);

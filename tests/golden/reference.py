@@ -6,7 +6,7 @@ import struct
 
 import numpy as np
 
-DTYPES = {"F32": "<f4", "I64": "<i8", "U8": "u1"}
+DTYPES = {"F32": "<f4", "I64": "<i8", "U32": "<u4", "U8": "u1"}
 ACTIVATIONS = {"identity": lambda x: x, "relu": lambda x: np.maximum(x, 0), "tanh": np.tanh}
 
 

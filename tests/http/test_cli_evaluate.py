@@ -66,8 +66,8 @@ class Evaluate(World):
                            "--exclude-seen", "false")
         return {item["id"]: item["score"] for item in answer["items"]}
 
-    def evaluate(self, *args, test=None, models=None, store=None):
-        words = ["evaluate", "--store", store or self.store, "--test", test or self.test, "--metrics", METRICS]
+    def evaluate(self, *args, test=None, models=None, store=None, metrics=METRICS):
+        words = ["evaluate", "--store", store or self.store, "--test", test or self.test, "--metrics", metrics]
         for model in models or [self.model]:
             words += ["--model", model]
         return done_json(*words, *args)
@@ -147,6 +147,54 @@ class Evaluate(World):
             self.assertEqual(system["name"], "popularity")
             self.compare(system, self.expect(self.popularity, rivals))
 
+    def test_coverage_is_the_share_of_items_that_somebody_is_shown(self):
+        for args, rivals in (([], self.unseen), (["--candidates", self.path("candidates.tsv")], self.candidates.get)):
+            shown = {3: set(), 10: set()}
+            for row in self.tested:
+                scores, items = self.scores[row["user"]], set(rivals(row["user"])) | {row["item"]}
+                for k, mine in shown.items():
+                    mine.update(sorted(items, key=scores.get, reverse=True)[:k])
+            first = self.evaluate("--baselines", *args, metrics="coverage@3,hr@10,coverage@10")["systems"][0]["metrics"]
+            for k, mine in shown.items():
+                expected = {"mean": len(mine) / len(scores), "interval": None, "difference": 0, "difference_interval": None}
+                for key, value in first["coverage@%d" % k].items():
+                    (self.assertAlmostEqual if key == "mean" else self.assertEqual)(value, expected[key], msg=key, **(
+                        {"delta": 1e-6} if key == "mean" else {}))
+
+    def test_tuned_ials_has_factors_of_its_own(self):
+        other = self.path("narrow.safetensors")
+        self.train(self.store, other, "--seed", 4, "--dim", 2, "--epochs", 1)
+        test = self.path("test.tsv")
+        first, second = (self.evaluate("--baselines", test=test, models=[m], metrics="mrr")["systems"] for m in (self.model, other))
+        self.assertEqual([s["name"] for s in first[1:]], ["popularity", "iALS fold-in", "iALS", "EASE"])
+        self.assertNotIn("chosen", self.evaluate())
+        mrr = {s["name"]: s["metrics"]["mrr"]["mean"] for s in first[1:]}
+        self.assertNotIn(mrr["iALS"], (mrr["popularity"], mrr["iALS fold-in"]))
+        self.assertEqual(mrr["iALS"], second[3]["metrics"]["mrr"]["mean"])
+        self.assertNotEqual(mrr["iALS fold-in"], second[2]["metrics"]["mrr"]["mean"])
+
+    def test_what_the_baselines_chose_is_told(self):
+        chosen = self.evaluate("--baselines")["chosen"]
+        self.assertEqual(set(chosen["iALS"]), {"dim", "alpha", "reg"})
+        self.assertIn(chosen["iALS"]["dim"], (8, 16, 32))  # a quarter of 150 items is the most
+        text = done("evaluate", "--store", self.store, "--model", self.model, "--test", self.test, "--baselines")
+        self.assertIn("iALS: %(dim)d wide, alpha %(alpha)g, reg %(reg)g; EASE: lambda %(lambda)g; chosen by validation" % {
+            **chosen["iALS"], **chosen["EASE"]}, text)
+
+    def test_per_user_lines_add_up_to_the_means(self):
+        path = self.path("per-user")
+        result = self.evaluate("--baselines", "--per-user", path)
+        with open(path, encoding="utf-8") as f:
+            lines = [json.loads(line) for line in f]
+        self.assertEqual([line["user"] for line in lines], sorted(r["user"] for r in self.tested))
+        self.assertEqual({(line["count"], line["rows"]) for line in lines}, {(None, 1)})
+        self.assertEqual([line["known"] for line in lines], [len(self.seen[line["user"]]) for line in lines])
+        for i, system in enumerate(result["systems"]):
+            for j, name in enumerate(METRICS.split(",")):
+                self.assertAlmostEqual(sum(line["values"][i][j] for line in lines) / 40, system["metrics"][name]["mean"], delta=2e-6)
+        r = run("evaluate", "--store", self.store, "--model", self.model, "--test", self.test, "--per-user", self.path("no/such"))
+        self.assertEqual((r.returncode, r.stdout), (1, ""))
+
     def test_ials_is_the_fold_in_of_the_model_s_factors(self):
         metadata, t = read_safetensors(self.model)
         block = json.loads(metadata["hypernet"])["encoder"]["fold_in"]
@@ -212,7 +260,7 @@ class Evaluate(World):
         self.assertEqual((r.returncode, r.stdout), (1, ""))
 
     def test_metrics_that_are_none(self):
-        for metrics in ("hr", "ndcg@0", "hr@10;mrr", ",", "recall@10," * 17):
+        for metrics in ("hr", "ndcg@0", "hr@10;mrr", ",", "recall@10," * 17, "coverage", "rmse@10", "hr@10,rmse"):
             r = run("evaluate", "--store", self.store, "--model", self.model, "--test", self.test, "--metrics", metrics)
             self.assertEqual((r.returncode, r.stdout), (2, ""), metrics)
 
@@ -253,7 +301,7 @@ class Evaluate(World):
     def test_the_table_has_the_figures_of_the_json(self):
         text = done("evaluate", "--store", self.store, "--model", self.model, "--test", self.test, "--baselines")
         for system in self.evaluate("--baselines")["systems"]:
-            line = next(line for line in text.splitlines() if line.startswith(system["name"]))
+            line = next(line for line in text.splitlines() if line.startswith(system["name"].ljust(34)))
             for name in ("hr@10", "ndcg@10"):
                 self.assertIn("%.4f" % system["metrics"][name]["mean"], line)
 

@@ -12,7 +12,8 @@
 /* ---- names ---- */
 
 static const char *const good[] = {"hr@10", "ndcg@1", "recall@20", "recall_capped@20",
-                                   "mrr",   "mrr@5",  "map",       "map@100000"};
+                                   "mrr",   "mrr@5",  "map",       "map@100000",
+                                   "rmse",  "mae",    "coverage@7"};
 
 START_TEST(test_metrics_names_read_and_write_the_same)
 {
@@ -41,7 +42,10 @@ static const char *const bad[] = {"",
                                   "h@1",
                                   "recall_cap@1",
                                   "hr@99999999999999999999",
-                                  "@10"};
+                                  "@10",
+                                  "coverage",
+                                  "rmse@1",
+                                  "mae@10"};
 
 START_TEST(test_metrics_refuses_other_names)
 {
@@ -117,10 +121,22 @@ START_TEST(test_metrics_best_is_one_and_nothing_is_zero)
     static const size_t best[] = {0, 1, 2};
     struct metric m;
     ck_assert(metric_parse(good[_i], &m));
-    if (m.kind != METRIC_RECALL || m.k >= 3)
+    bool of_one_ranking = m.kind < METRIC_COVERAGE;
+    if (!of_one_ranking)
+        ck_assert_double_eq(metric_value(&m, best, 3, 3), 0);
+    else if (m.kind != METRIC_RECALL || m.k >= 3)
         ck_assert_double_eq_tol(metric_value(&m, best, 3, 3), 1, 1e-12);
     ck_assert_double_eq(metric_value(&m, NULL, 0, 3), 0);
     ck_assert_double_eq(metric_value(&m, NULL, 0, 0), 0);
+}
+END_TEST
+
+START_TEST(test_metrics_errors_of_ratings)
+{
+    const struct metric rmse = {METRIC_RMSE, SIZE_MAX}, mae = {METRIC_MAE, SIZE_MAX}, hr = {METRIC_HR, 10};
+    ck_assert(metric_of_ratings(&rmse) && metric_of_ratings(&mae) && !metric_of_ratings(&hr));
+    ck_assert_double_eq(metric_error(&rmse, -1.5), 2.25);
+    ck_assert_double_eq(metric_error(&mae, -1.5), 1.5);
 }
 END_TEST
 
@@ -213,6 +229,7 @@ int main(void)
     tcase_add_test(t, test_metrics_ndcg_by_hand);
     tcase_add_test(t, test_metrics_one_held_out_item);
     tcase_add_loop_test(t, test_metrics_best_is_one_and_nothing_is_zero, 0, sizeof good / sizeof *good);
+    tcase_add_test(t, test_metrics_errors_of_ratings);
     tcase_add_test(t, test_metrics_ties_count_against_the_item);
     tcase_add_test(t, test_metrics_all_scores_equal_is_last);
     tcase_add_test(t, test_metrics_nan_is_worst);

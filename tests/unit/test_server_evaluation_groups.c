@@ -20,8 +20,10 @@ START_TEST(users_fall_into_their_groups)
     struct evaluation_group groups[EVALUATION_GROUPS];
     struct evaluation_group_figure f[EVALUATION_GROUPS * N_SYSTEMS * N_METRICS];
     struct err e = {0};
-    ck_assert_int_eq(evaluation_groups(values, N_SYSTEMS, N_METRICS, known, N_USERS, 1, groups, f, &e),
-                     ERR_OK);
+    static const double rows[N_USERS] = {1, 1, 1, 1, 1, 1, 1};
+    static const struct metric metrics[N_METRICS] = {{METRIC_NDCG, 10}, {METRIC_HR, 10}};
+    const struct evaluation_group_input in = {values, rows, known, metrics, N_SYSTEMS, N_METRICS, N_USERS, 1};
+    ck_assert_int_eq(evaluation_groups(&in, groups, f, &e), ERR_OK);
     static const size_t users[EVALUATION_GROUPS] = {0, 3, 0, 0, 2, 2}, least[] = {0, 1, 3, 5, 10, 20};
     for (size_t g = 0; g < EVALUATION_GROUPS; g++) {
         ck_assert_uint_eq(groups[g].least, least[g]);
