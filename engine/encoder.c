@@ -95,6 +95,30 @@ static void encode_recent(const struct model_spec *spec, const struct model_para
     }
 }
 
+real encoder_mean_rating(const struct encoder_input *input)
+{
+    double sum = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < input->n_interactions; i++)
+        if (!isnan(input->interactions[i].rating)) {
+            sum += (double)input->interactions[i].rating;
+            n++;
+        }
+    return n ? (real)(sum / (double)n) : (real)NAN;
+}
+
+static void encode_disliked(const struct model_spec *spec, const struct model_params *params,
+                            const struct encoder_input *input, real *l)
+{
+    size_t d = spec->encoder.d_disliked;
+    real mean = encoder_mean_rating(input);
+    memset(l, 0, d * sizeof *l);
+    for (size_t i = 0; i < input->n_interactions; i++)
+        if ((real)input->interactions[i].rating < mean)
+            blas_axpy(d, 1 / (real)sqrt((double)input->n_interactions),
+                      params->disliked + (size_t)input->interactions[i].item * d, l);
+}
+
 bool encoder_when_place(const struct encoder_spec *n, const struct encoder_input *input, size_t *moment,
                         real *share)
 {
@@ -139,6 +163,9 @@ void encoder_encode_learned(const struct model_spec *spec, const struct model_pa
     at += n->d_profile;
     if (n->d_when)
         encode_when(spec, params, input, at);
+    at += n->d_when;
+    if (n->d_disliked)
+        encode_disliked(spec, params, input, at);
 }
 
 /* The last block; its mean is the history's and the profile's. */

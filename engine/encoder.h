@@ -4,7 +4,7 @@
  * Cost: fold_in O(n d^2 + d^3 / 3) for n interactions and d = d_fold_in; the rest O(n d). Never on the read
  * path.
  *
- * c = [f | h | r_1 .. r_J | q | w | g]:
+ * c = [f | h | r_1 .. r_J | q | w | l | g]:
  *   f    ridge regression on the items' factors V, the equation of iALS (Hu, Koren, Volinsky 2008, eq. 4; the
  *        regularisation scaled as in Rendle et al. 2022, "Revisiting the Performance of iALS"):
  *        (alpha V^T V + sum_n w v v^T + reg (n + alpha I)^nu Id) f = sum_n w v; without interactions f = prior
@@ -13,6 +13,7 @@
  *        a time
  *   q    sum of the learned vectors of the profile values the model knows
  *   w    where the newest interaction lies between the learned vectors of moments
+ *   l    sum of learned vectors over the interactions rated below the mean of those that have a rating / sqrt(n)
  *   g    what the ratings say of the user beyond h + q, see engine/encoder_ratings.h
  */
 #ifndef ENGINE_ENCODER_H
@@ -58,6 +59,9 @@ bool encoder_when_place(const struct encoder_spec *n, const struct encoder_input
 
 /* What the fold-in equation of n interactions adds to its diagonal: reg (n + alpha I)^nu. */
 double encoder_fold_in_ridge(const struct model_spec *spec, size_t n_interactions);
+
+/* The mean of the ratings that the input has; an item rated below it is disliked. NAN: none is rated. */
+real encoder_mean_rating(const struct encoder_input *input);
 
 /* The row of a profile value, or -1 when the model does not know it. Cost: a scan of the vocabulary. */
 long encoder_profile_value(const struct model_spec *spec, const char *field, const char *value);

@@ -316,6 +316,10 @@ static void decode_encoder(struct reader *r, struct encoder_spec *n)
         n->when_step = get_number(&block, "step");
         leave(&block);
     }
+    if (get_block(r, "disliked", &block)) {
+        n->d_disliked = get_size(&block, "dim");
+        leave(&block);
+    }
     if (get_block(r, "ratings", &block)) {
         n->d_ratings = get_size(&block, "dim");
         n->rating_least = get_number(&block, "least");
@@ -478,6 +482,8 @@ static void encode_encoder(json_t *encoder, const struct encoder_spec *n, bool *
         put(block, "start", json_real(n->when_start), failed);
         put(block, "step", json_real(n->when_step), failed);
     }
+    if (n->d_disliked)
+        put_size(put_object(encoder, "disliked", failed), "dim", n->d_disliked, failed);
     if (n->d_ratings) {
         block = put_object(encoder, "ratings", failed);
         put_size(block, "dim", n->d_ratings, failed);

@@ -102,13 +102,13 @@ static enum err_code check_encoder(const struct model_spec *spec, struct err *e)
     const struct encoder_spec *n = &spec->encoder;
     if (!n->present)
         return ERR_OK;
-    size_t widths[] = {n->d_fold_in, n->d_history, n->d_recent, n->n_decays, n->n_recent,
-                       n->d_profile, n->n_values,  n->d_when,   n->n_moments};
+    size_t widths[] = {n->d_fold_in, n->d_history, n->d_recent, n->n_decays,  n->n_recent,
+                       n->d_profile, n->n_values,  n->d_when,   n->n_moments, n->d_disliked};
     for (size_t i = 0; i < sizeof widths / sizeof *widths; i++)
         if (widths[i] > LIMIT_DIM)
             return err_set(e, ERR_INVALID, "a dimension of the encoder is %zu; at most %d", widths[i],
                            LIMIT_DIM);
-    if ((n->d_fold_in || n->d_history || n->d_recent || n->d_ratings) && spec->n_items == 0)
+    if ((n->d_fold_in || n->d_history || n->d_recent || n->d_disliked || n->d_ratings) && spec->n_items == 0)
         return err_set(e, ERR_INVALID, "the encoder reads interactions, but the model has no items");
     if (n->n_recent > LIMIT_RECENT)
         return err_set(e, ERR_INVALID, "n_recent is %zu; at most %d", n->n_recent, LIMIT_RECENT);
@@ -126,8 +126,8 @@ static enum err_code check_encoder(const struct model_spec *spec, struct err *e)
     if (n->d_fold_in && !(isfinite(n->alpha) && n->alpha >= 0 && isfinite(n->reg) && n->reg > 0 &&
                           isfinite(n->reg_exponent) && n->reg_exponent >= 0))
         return err_set(e, ERR_INVALID, "fold_in needs alpha >= 0, reg > 0 and reg_exponent >= 0, all finite");
-    size_t d =
-        n->d_fold_in + n->d_history + n->d_recent * n->n_decays + n->d_profile + n->d_when + n->d_ratings;
+    size_t d = n->d_fold_in + n->d_history + n->d_recent * n->n_decays + n->d_profile + n->d_when +
+               n->d_disliked + n->d_ratings;
     if (d != spec->d_context)
         return err_set(e, ERR_INVALID, "the encoder's blocks are %zu wide together, but d_context is %zu", d,
                        spec->d_context);
@@ -233,6 +233,8 @@ static void add_encoder(struct table *t, const struct model_spec *spec)
         MATRIX("encoder.profile", n->n_values, n->d_profile, GROUP_ENCODER, profile);
     if (n->d_when)
         MATRIX("encoder.when", n->n_moments, n->d_when, GROUP_ENCODER, when);
+    if (n->d_disliked)
+        MATRIX("encoder.disliked", spec->n_items, n->d_disliked, GROUP_ENCODER, disliked);
     if (n->d_ratings) {
         VECTOR("encoder.ratings.offset", spec->n_items, GROUP_FROZEN, rating_offset);
         MATRIX("encoder.ratings.factor", spec->n_items, n->d_ratings, GROUP_FROZEN, rating_factor);

@@ -46,8 +46,8 @@ struct trunk_layer_spec {
     enum activation activation;
 };
 
-/* The encoder makes c = [fold_in | history | recent * n_decays | profile | when | ratings]; a block of width 0
- * is absent. */
+/* The encoder makes c = [fold_in | history | recent * n_decays | profile | when | disliked | ratings]; a
+ * block of width 0 is absent. */
 struct encoder_spec {
     bool present;
     size_t d_fold_in;    /* ridge regression on the items' factors (the iALS equation); f = prior without
@@ -66,6 +66,7 @@ struct encoder_spec {
     size_t n_moments;  /* at least 2 */
     double when_start; /* of moment 0, in the unit of the timestamps */
     double when_step;  /* from one moment to the next, above 0 */
+    size_t d_disliked; /* sum of learned item vectors over what the user rated below his own mean / sqrt(n) */
     size_t d_ratings;  /* what the ratings say beyond history + profile; those are of this width or absent */
     double rating_least, rating_most; /* a predicted rating is cut to this range */
 };
@@ -114,6 +115,7 @@ struct model_params {
     real *decay;               /* (n_decays): the decay is sigmoid of it */
     real *profile;             /* (n_values, d_profile) */
     real *when;                /* (n_moments, d_when) */
+    real *disliked;            /* (I, d_disliked) */
     real *rating_offset;       /* (I): what an average user gives the item */
     real *rating_factor;       /* (I, d_ratings) */
     real *

@@ -34,9 +34,9 @@ static void print_encoder(const struct encoder_spec *n)
     }
     (void)printf("encoder     fold-in %zu (alpha %g, reg %g), history %zu, recent %zu x %zu decays of the "
                  "last %zu, profile %zu "
-                 "(%zu values), when %zu (%zu moments)\n",
+                 "(%zu values), when %zu (%zu moments), disliked %zu\n",
                  n->d_fold_in, n->alpha, n->reg, n->d_history, n->d_recent, n->n_decays, n->n_recent,
-                 n->d_profile, n->n_values, n->d_when, n->n_moments);
+                 n->d_profile, n->n_values, n->d_when, n->n_moments, n->d_disliked);
 }
 
 static void print_text(const struct model *m)

@@ -47,6 +47,23 @@ void encoder_backward_dense(const struct model_spec *spec, const struct model_pa
     blas_axpy(n->d_when, share, dr, grads->when + (moment + 1) * n->d_when);
 }
 
+static void disliked_backward(const struct encoder_spec *n, const struct encoder_input *input, const real *dl,
+                              size_t part, size_t n_parts, const struct model_params *grads,
+                              unsigned char *touched)
+{
+    if (!n->d_disliked)
+        return;
+    real mean = encoder_mean_rating(input);
+    for (size_t i = 0; i < input->n_interactions; i++) {
+        size_t item = input->interactions[i].item;
+        if (item % n_parts != part || !((real)input->interactions[i].rating < mean))
+            continue;
+        blas_axpy(n->d_disliked, 1 / (real)sqrt((double)input->n_interactions), dl,
+                  grads->disliked + item * n->d_disliked);
+        touched[item] = 1;
+    }
+}
+
 void encoder_backward_tables(const struct model_spec *spec, const struct model_params *params,
                              const struct encoder_input *input, const real *dc, size_t part, size_t n_parts,
                              const struct model_params *grads, unsigned char *touched)
@@ -61,6 +78,8 @@ void encoder_backward_tables(const struct model_spec *spec, const struct model_p
         blas_axpy(n->d_history, scale, dh, grads->history + item * n->d_history);
         touched[item] = 1;
     }
+    disliked_backward(n, input, dr + n->n_decays * n->d_recent + n->d_profile + n->d_when, part, n_parts,
+                      grads, touched);
     size_t n_recent = n->d_recent ? n_recent_of(n, input) : 0;
     for (size_t j = 0; j < n->n_decays; j++) {
         real g = decay_of(params, j), power = 1;

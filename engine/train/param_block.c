@@ -9,7 +9,7 @@
 static bool is_table(const struct tensor_spec *t)
 {
     return t->group == GROUP_ITEM || strcmp(t->name, "encoder.history") == 0 ||
-           strcmp(t->name, "encoder.recent") == 0;
+           strcmp(t->name, "encoder.recent") == 0 || strcmp(t->name, "encoder.disliked") == 0;
 }
 
 static size_t size_of(const struct tensor_spec *t)

@@ -22,6 +22,7 @@ enum {
     N_DECAYS = 4,
     N_RECENT = 30,
     D_WHEN = 16,
+    D_DISLIKED = 64,
     N_MOMENTS = 32,
     LEAST_CLOCK_TIME = 100000000 /* seconds since 1970: March 1973 */
 };
@@ -59,6 +60,21 @@ static void choose_when(const struct split *s, struct encoder_spec *n)
     n->n_moments = N_MOMENTS;
     n->when_start = (double)s->first_time;
     n->when_step = (double)(s->last_time - s->first_time) / (N_MOMENTS - 1);
+}
+
+/* Whether most interactions have a rating, and not all the same. */
+static bool has_ratings(const struct split *s)
+{
+    float least = INFINITY, most = -INFINITY;
+    size_t n = 0;
+    for (size_t u = 0; u < s->data->n_users; u++)
+        for (size_t i = s->start[u]; i < s->end[u]; i++) {
+            float rating = s->interactions[i].rating;
+            n += isnan(rating) ? 0 : 1;
+            least = rating < least ? rating : least;
+            most = rating > most ? rating : most;
+        }
+    return 2 * n > s->n_training && least < most;
 }
 
 static void choose_target(struct model_spec *spec, enum generator g)
@@ -100,11 +116,14 @@ enum err_code recipe_spec(const struct split *split, const struct train_options 
     }
     if (!options->ignore_order)
         choose_when(split, n);
+    if (has_ratings(split))
+        n->d_disliked = D_DISLIKED;
     enum err_code code = recipe_vocabulary(split->data, D_PROFILE, n, e);
     spec->objective = OBJECTIVE_RANKING;
     spec->n_items = split->data->n_items;
     spec->d_item = ials->dim;
-    spec->d_context = n->d_fold_in + n->d_history + n->n_decays * n->d_recent + n->d_profile + n->d_when;
+    spec->d_context =
+        n->d_fold_in + n->d_history + n->n_decays * n->d_recent + n->d_profile + n->d_when + n->d_disliked;
     spec->d_output = 1;
     spec->has_linear = true;
     if (options->generator != GENERATOR_SHARED) {

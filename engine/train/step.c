@@ -360,7 +360,7 @@ double train_step_gradients(struct train_step *s, const struct sample *samples, 
     parallel_for(s->team, STEP_SHARDS, run_shard, s);
     parallel_for(s->team, (s->n_dense + SUM_CHUNK - 1) / SUM_CHUNK, sum_dense, s);
     parallel_for(s->team, (s->n_negatives + COLUMN_CHUNK - 1) / COLUMN_CHUNK + 1, sum_columns, s);
-    if (s->spec->encoder.d_history || s->spec->encoder.d_recent)
+    if (s->spec->encoder.d_history || s->spec->encoder.d_recent || s->spec->encoder.d_disliked)
         parallel_for(s->team, STEP_SHARDS, sum_encoder_tables, s);
     double loss = 0;
     for (size_t i = 0; i < STEP_SHARDS; i++)

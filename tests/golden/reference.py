@@ -91,6 +91,11 @@ class Model:
             blocks.append(self.t["encoder.profile"][np.asarray(values, int)].sum(0))
         if self.encoder.get("when"):
             blocks.append(self._when(self.encoder["when"], times))
+        if self.encoder.get("disliked"):
+            rated = np.full(len(items), np.nan) if ratings is None else np.asarray(ratings, float)
+            known = rated[~np.isnan(rated)]
+            low = rated < known.mean() if len(known) else np.zeros(len(items), bool)
+            blocks.append(self.t["encoder.disliked"][items[low]].sum(0) / np.sqrt(max(len(items), 1)))
         if self.encoder.get("ratings"):
             ratings = np.full(len(items), np.nan) if ratings is None else np.asarray(ratings, float)
             mean = np.zeros(self.encoder["ratings"]["dim"])
@@ -110,6 +115,7 @@ class Model:
         widths = [e["fold_in"]["dim"] if e.get("fold_in") else 0, e["history"]["dim"] if e.get("history") else 0,
                   e["recent"]["dim"] * e["recent"]["n_decays"] if e.get("recent") else 0,
                   e["profile"]["dim"] if e.get("profile") else 0, e["when"]["dim"] if e.get("when") else 0,
+                  e["disliked"]["dim"] if e.get("disliked") else 0,
                   e["ratings"]["dim"] if e.get("ratings") else 0]
         return [w for w in widths if w]
 

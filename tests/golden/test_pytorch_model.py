@@ -64,6 +64,8 @@ def shapes_of(d):
     if "recent" in encoder:
         shapes["encoder.recent"] = (items, encoder["recent"]["dim"])
         shapes["encoder.decay"] = (encoder["recent"]["n_decays"],)
+    if "disliked" in encoder:
+        shapes["encoder.disliked"] = (items, encoder["disliked"]["dim"])
     if "when" in encoder:
         shapes["encoder.when"] = (encoder["when"]["n_moments"], encoder["when"]["dim"])
     if "ratings" in encoder:
@@ -182,7 +184,8 @@ class Golden(unittest.TestCase):
     ENCODER = {"fold_in": {"dim": 6, "alpha": 0.3, "reg": 0.05, "reg_exponent": 1.0}, "history": {"dim": 5},
                "recent": {"dim": 4, "n_decays": 3, "n_recent": 8},
                "profile": {"dim": 3, "values": [["gender", "F"], ["gender", "M"], ["age", "25"]]},
-               "when": {"dim": 3, "n_moments": 5, "start": 990.5, "step": 16.0}}
+               "when": {"dim": 3, "n_moments": 5, "start": 990.5, "step": 16.0},
+               "disliked": {"dim": 4}}
 
     def test_the_encoder_block_by_block_and_together(self):
         subsets = [s for n in range(1, 6) for s in itertools.combinations(self.ENCODER, n)]
@@ -195,9 +198,11 @@ class Golden(unittest.TestCase):
                 items = self.rng.choice(137, n, replace=False)
                 weights = self.rng.choice([0.5, 1, 2, 3.25], n)
                 times = [0] * (n - n_timed) + list(range(1000, 1000 + n_timed))
-                request = "encode %d %s %d %s" % (n, " ".join("%d %r %d nan" % x for x in zip(items, map(float, weights), times)),
-                                                  len(values), " ".join(map(str, values)))
-                want = model.encode(items, weights, times, values)
+                ratings = np.where(self.rng.random(n) < 0.7, self.rng.integers(1, 6, n), np.nan)
+                rows = zip(items, map(float, weights), times, map(float, ratings))
+                request = "encode %d %s %d %s" % (n, " ".join("%d %r %d %r" % x for x in rows), len(values),
+                                                  " ".join(map(str, values)))
+                want = model.encode(items, weights, times, values, ratings)
                 got = ask(self.path, request)[0]
                 if np.abs(want).max() == 0:
                     self.assertEqual(np.abs(got).max(), 0)

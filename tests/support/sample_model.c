@@ -28,7 +28,7 @@ static void fill_ranking(struct model_spec *s)
         .objective = OBJECTIVE_RANKING,
         .n_items = N_ITEMS,
         .d_item = 6,
-        .d_context = 5 + 4 + 2 * 3 + 3 + 2,
+        .d_context = 5 + 4 + 2 * 3 + 3 + 2 + 2,
         .d_output = 1,
         .norm = NORM_BLOCK,
         .n_trunk = 2,
@@ -54,7 +54,8 @@ static void fill_ranking(struct model_spec *s)
                     .d_when = 2,
                     .n_moments = 3,
                     .when_start = 100,
-                    .when_step = 50},
+                    .when_step = 50,
+                    .d_disliked = 2},
     };
     s->encoder.values = must_have(calloc(N_VALUES, sizeof *s->encoder.values));
     for (size_t i = 0; i < N_VALUES; i++) {

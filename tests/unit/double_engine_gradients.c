@@ -87,8 +87,9 @@ static struct model_spec make_spec(const struct setting *x)
                                       .d_when = 2,
                                       .n_moments = 3,
                                       .when_start = 1,
-                                      .when_step = 1.25};
-    s.d_context = 4 + 3 + 4 + 2 + 2;
+                                      .when_step = 1.25,
+                                      .d_disliked = 3};
+    s.d_context = 4 + 3 + 4 + 2 + 2 + 3;
     for (size_t i = 0; i < s.n_trunk; i++)
         s.trunk[i] = (struct trunk_layer_spec){5 + i, x->activation};
     for (size_t i = 0; i < s.n_layers; i++) {
@@ -134,7 +135,7 @@ static void world_init(struct world *w, const struct setting *x, int n_threads)
     for (size_t i = 0; i < N_USERS * 6; i++)
         w->interactions[i] = (struct encoder_interaction){.item = (uint32_t)((i * 5 + i / 6) % N_ITEMS),
                                                           .weight = 1,
-                                                          .rating = NAN,
+                                                          .rating = i % 4 ? (float)(1 + i % 5) : NAN,
                                                           .timestamp = i % 6 < 2 ? 0 : (int64_t)(i % 6)};
     for (size_t u = 0; u < N_USERS; u++) {
         w->start[u] = u * 6;

@@ -52,8 +52,9 @@ static struct model_spec make_spec(int number)
                                       .d_when = 3,
                                       .n_moments = 4,
                                       .when_start = 2,
-                                      .when_step = 1.5};
-    s.d_context = 5 + 4 + 6 + 2 + 3;
+                                      .when_step = 1.5,
+                                      .d_disliked = 3};
+    s.d_context = 5 + 4 + 6 + 2 + 3 + 3;
     s.trunk[0] = (struct trunk_layer_spec){11, ACTIVATION_RELU};
     s.trunk[1] = (struct trunk_layer_spec){7, ACTIVATION_TANH};
     size_t widths[] = {D, 21, 10, 1};
@@ -114,6 +115,22 @@ static void naive_solve(size_t n, double a[8][8], double *b)
     }
 }
 
+/* The sum over what is rated below the mean of the ratings there are. */
+static void naive_disliked(const struct encoder_spec *n, const struct model_params *p,
+                           const struct encoder_input *in, double *l)
+{
+    double sum = 0, rated = 0;
+    for (size_t k = 0; k < in->n_interactions; k++)
+        if (!isnan(in->interactions[k].rating)) {
+            sum += (double)in->interactions[k].rating;
+            rated++;
+        }
+    for (size_t k = 0; k < in->n_interactions && rated > 0; k++)
+        for (size_t j = 0; (double)in->interactions[k].rating < sum / rated && j < n->d_disliked; j++)
+            l[j] +=
+                p->disliked[in->interactions[k].item * n->d_disliked + j] / sqrt((double)in->n_interactions);
+}
+
 static void naive_encode(const struct model_spec *spec, const struct model_params *p,
                          const struct encoder_input *in, double *c)
 {
@@ -161,6 +178,7 @@ static void naive_encode(const struct model_spec *spec, const struct model_param
     for (size_t k = 0; time && k < n->n_moments; k++) /* a hat function at each moment */
         for (size_t j = 0; j < n->d_when; j++)
             q[n->d_profile + j] += fmax(0, 1 - fabs(place - (double)k)) * p->when[k * n->d_when + j];
+    naive_disliked(n, p, in, q + n->d_profile + n->d_when);
 }
 
 static double activate(enum activation a, double x)
@@ -172,10 +190,11 @@ static void naive_norm(const struct model_spec *spec, const struct model_params 
                        double *y)
 {
     const struct encoder_spec *n = &spec->encoder;
-    size_t all[] = {n->d_fold_in, n->d_history, n->n_decays * n->d_recent, n->d_profile, n->d_when},
+    size_t all[] = {n->d_fold_in, n->d_history, n->n_decays * n->d_recent,
+                    n->d_profile, n->d_when,    n->d_disliked},
            whole[] = {spec->d_context};
     const size_t *widths = spec->norm == NORM_BLOCK ? all : whole;
-    size_t blocks = spec->norm == NORM_BLOCK ? 5 : 1, at = 0;
+    size_t blocks = spec->norm == NORM_BLOCK ? 6 : 1, at = 0;
     for (size_t k = 0; k < blocks; at += widths[k++]) {
         double mean = 0, variance = 0;
         for (size_t i = at; i < at + widths[k]; i++)
@@ -276,9 +295,9 @@ static void naive_scores(const struct model_spec *spec, const struct model_param
 
 /* ---- fixtures ---- */
 
-static const struct encoder_interaction history[] = {{3, 1, NAN, 0},    {8, 2, NAN, 0},  {36, 1, NAN, 5},
-                                                     {0, 0.5f, NAN, 6}, {17, 1, NAN, 7}, {21, 1, NAN, 8},
-                                                     {11, 3, NAN, 9}};
+static const struct encoder_interaction history[] = {{3, 1, 4, 0},    {8, 2, 2, 0},  {36, 1, NAN, 5},
+                                                     {0, 0.5f, 5, 6}, {17, 1, 1, 7}, {21, 1, NAN, 8},
+                                                     {11, 3, 3, 9}};
 static const uint32_t profile[] = {0, 2};
 static const struct encoder_input inputs[] = {
     {history, 7, profile, 2}, {history, 2, profile, 0}, {history + 3, 1, profile, 1}, {NULL, 0, NULL, 0}};
