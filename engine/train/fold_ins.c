@@ -22,7 +22,7 @@
 
 enum { CHUNK = FOLD_INS_MOST };
 #define RIDGE_SPREAD 0.25 /* of a block, relative */
-#define RIDGE_ERROR  1e-6
+#define RIDGE_ERROR  1e-5 /* relative, at most */
 
 struct fold_ins {
     const struct model_spec *spec;

@@ -15,6 +15,14 @@
 #include <math.h>
 #include <string.h>
 
+enum { SUM_CHUNK = 8192, COLUMN_CHUNK = 64, RUN_CHUNK = 16 };
+
+/* Reals of one tensor, beside each other, that this batch gave a gradient. */
+struct run {
+    size_t tensor, offset, n;
+    double square; /* of the gradient */
+};
+
 struct shard {
     struct hypernet_tape hypernet;
     struct target_tape target;
@@ -50,6 +58,11 @@ struct train_step {
     const struct sample *samples; /* of the batch */
     size_t n_samples;
     double offset, scale; /* of the loss */
+    struct run *runs;
+    size_t n_runs;
+    long number; /* of the update */
+    double rate;
+    double clip; /* factor on the gradients; 0: they are dropped */
 };
 
 /* ---- life ---- */
@@ -91,6 +104,18 @@ static void shard_fini(struct shard *h)
     mem_free(h->kinds);
 }
 
+/* Runs that collect_runs may make. */
+static size_t most_runs(const struct param_block *b)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < b->n_tensors; i++) {
+        const struct tensor_spec *t = &b->tensors[i];
+        size_t rows = b->table[i] ? t->n_rows : 1, cols = b->table[i] ? t->n_cols : t->n_rows * t->n_cols;
+        n += rows * (cols / SUM_CHUNK + 1);
+    }
+    return n;
+}
+
 enum err_code train_step_new(const struct model_spec *spec, struct param_block *block,
                              const struct split *split, const struct step_options *options,
                              struct parallel *team, struct train_step **out, struct err *e)
@@ -112,8 +137,9 @@ enum err_code train_step_new(const struct model_spec *spec, struct param_block *
     s->column_of = mem_alloc_array(spec->n_items, sizeof *s->column_of);
     s->target_columns = mem_alloc_array(options->batch * SAMPLE_MAX_TARGETS, sizeof *s->target_columns);
     s->touched = mem_zalloc_array(spec->n_items, 1);
+    s->runs = mem_alloc_array(most_runs(block), sizeof *s->runs);
     enum err_code code = ERR_OK;
-    if (!s->columns || !s->column_of || !s->target_columns || !s->touched)
+    if (!s->columns || !s->column_of || !s->target_columns || !s->touched || !s->runs)
         code = err_set(e, ERR_NOMEM, "no memory for training");
     for (size_t i = 0; !code && i < STEP_SHARDS; i++)
         code = shard_init(s, &s->shards[i], e);
@@ -137,6 +163,7 @@ void train_step_free(struct train_step *s)
     mem_free(s->column_of);
     mem_free(s->target_columns);
     mem_free(s->touched);
+    mem_free(s->runs);
     mem_free(s);
 }
 
@@ -300,8 +327,6 @@ static void run_shard(void *arg, size_t i, size_t thread)
                                h->hypernet.dc + r * s->spec->d_context, &h->grads);
 }
 
-enum { SUM_CHUNK = 8192, COLUMN_CHUNK = 64 };
-
 static void sum_dense(void *arg, size_t chunk, size_t thread)
 {
     (void)thread;
@@ -370,79 +395,84 @@ double train_step_gradients(struct train_step *s, const struct sample *samples, 
 
 /* ---- update ---- */
 
-typedef void run_fn(struct train_step *s, size_t tensor, size_t offset, size_t n, void *arg);
+/* Cuts everything that this batch gave a gradient into runs: dense tensors in pieces, touched rows of tables. */
+static void add_runs(struct train_step *s, size_t tensor, size_t offset, size_t n)
+{
+    for (size_t at = 0; at < n; at += SUM_CHUNK)
+        s->runs[s->n_runs++] = (struct run){tensor, offset + at, n - at < SUM_CHUNK ? n - at : SUM_CHUNK, 0};
+}
 
-/* Calls fn for every run of reals that this batch gave a gradient: whole dense tensors, touched rows of
- * tables. */
-static void each_run(struct train_step *s, run_fn *fn, void *arg)
+static void collect_runs(struct train_step *s)
 {
     const struct param_block *b = s->block;
+    s->n_runs = 0;
     for (size_t i = 0; i < b->n_tensors; i++) {
         const struct tensor_spec *t = &b->tensors[i];
         if (b->frozen[i])
             continue;
         if (!b->table[i]) {
-            fn(s, i, b->offset[i], t->n_rows * t->n_cols, arg);
+            add_runs(s, i, b->offset[i], t->n_rows * t->n_cols);
         } else if (t->group == GROUP_ITEM) {
             for (size_t k = 0; k < s->n_columns; k++)
-                fn(s, i, b->offset[i] + s->columns[k] * t->n_cols, t->n_cols, arg);
+                add_runs(s, i, b->offset[i] + s->columns[k] * t->n_cols, t->n_cols);
         } else {
             for (size_t item = 0; item < t->n_rows; item++)
                 if (s->touched[item])
-                    fn(s, i, b->offset[i] + item * t->n_cols, t->n_cols, arg);
+                    add_runs(s, i, b->offset[i] + item * t->n_cols, t->n_cols);
         }
     }
 }
 
-static void add_square(struct train_step *s, size_t tensor, size_t offset, size_t n, void *arg)
+static void square_runs(void *arg, size_t chunk, size_t thread)
 {
-    (void)tensor;
-    const real *g = s->block->grads + offset;
-    *(double *)arg += (double)blas_dot(n, g, g);
+    (void)thread;
+    struct train_step *s = arg;
+    for (size_t i = chunk * RUN_CHUNK; i < s->n_runs && i < (chunk + 1) * RUN_CHUNK; i++) {
+        struct run *r = &s->runs[i];
+        const real *g = s->block->grads + r->offset;
+        r->square = (double)blas_dot(r->n, g, g);
+    }
 }
 
-static void zero_run(struct train_step *s, size_t tensor, size_t offset, size_t n, void *arg)
+static void update_run(struct train_step *s, const struct run *r)
 {
-    (void)tensor;
-    (void)arg;
-    memset(s->block->grads + offset, 0, n * sizeof *s->block->grads);
-}
-
-struct update {
-    double clip, rate;
-    long number;
-};
-
-static void update_run(struct train_step *s, size_t tensor, size_t offset, size_t n, void *arg)
-{
-    const struct update *u = arg;
     struct param_block *b = s->block;
-    double rate = s->options.rates[b->tensors[tensor].group] * u->rate;
+    double rate = s->options.rates[b->tensors[r->tensor].group] * s->rate;
     struct adam adam = s->options.adam;
-    if (b->tensors[tensor].vector || b->tensors[tensor].group == GROUP_LINEAR ||
-        b->tensors[tensor].group == GROUP_ITEM)
+    if (b->tensors[r->tensor].vector || b->tensors[r->tensor].group == GROUP_LINEAR ||
+        b->tensors[r->tensor].group == GROUP_ITEM)
         adam.weight_decay =
             0; /* biases, norms, and what starts as matrix factorisation are not drawn to zero */
-    if (rate > 0)
-        adam_update(&adam, u->number, rate, u->clip, n, b->values + offset, b->grads + offset,
-                    b->moment1 + offset, b->moment2 + offset);
+    if (rate > 0 && s->clip > 0)
+        adam_update(&adam, s->number, rate, s->clip, r->n, b->values + r->offset, b->grads + r->offset,
+                    b->moment1 + r->offset, b->moment2 + r->offset);
     else
-        zero_run(s, tensor, offset, n, NULL);
+        memset(b->grads + r->offset, 0, r->n * sizeof *b->grads);
+}
+
+static void update_runs(void *arg, size_t chunk, size_t thread)
+{
+    (void)thread;
+    struct train_step *s = arg;
+    for (size_t i = chunk * RUN_CHUNK; i < s->n_runs && i < (chunk + 1) * RUN_CHUNK; i++)
+        update_run(s, &s->runs[i]);
 }
 
 double train_step_update(struct train_step *s, long number, double rate)
 {
     double square = 0;
-    each_run(s, add_square, &square);
+    collect_runs(s);
+    size_t n_chunks = (s->n_runs + RUN_CHUNK - 1) / RUN_CHUNK;
+    parallel_for(s->team, n_chunks, square_runs, s);
+    for (size_t i = 0; i < s->n_runs; i++)
+        square += s->runs[i].square;
     double norm = sqrt(square);
-    if (isfinite(norm)) {
-        struct update u = {.clip = s->options.clip > 0 && norm > s->options.clip ? s->options.clip / norm : 1,
-                           .rate = rate,
-                           .number = number};
-        each_run(s, update_run, &u);
-    } else {
-        each_run(s, zero_run, NULL);
-    }
+    s->number = number;
+    s->rate = rate;
+    s->clip = !isfinite(norm)                                 ? 0
+              : s->options.clip > 0 && norm > s->options.clip ? s->options.clip / norm
+                                                              : 1;
+    parallel_for(s->team, n_chunks, update_runs, s);
     memset(s->touched, 0, s->spec->n_items);
     return norm;
 }
