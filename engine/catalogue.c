@@ -208,8 +208,11 @@ void catalogue_score(const struct catalogue *c, const real *theta, const uint32_
         for (size_t r = 0; r < m; r++)
             scores[start + r] += c->params->catalogue_bias[indices[start + r]];
         add_layers(c, &pass, rows, m, kept, buffers, scores + start);
-        for (size_t r = 0; r < m && near.n; r++)
-            scores[start + r] += neighbours_value(&near, indices[start + r]);
+        for (size_t r = 0; r < m && near.n; r++) {
+            real value = neighbours_value(&near, indices[start + r]);
+            if (value != 0) /* to -0 even 0 would be a change */
+                scores[start + r] += value;
+        }
     }
 }
 

@@ -5,8 +5,9 @@
  * theta is one run of reals, in this order; offsets come from theta_layout:
  *   linear p (D)            = linear_context c + linear_head z                    when has_linear
  *   for each target layer:  weights: shared 0 | full W0 + unvec(G z) (d_out, d_in)
- *                                    low_rank A (d_out, r) then B (r, d_in), W = W0 + A B | core K0 + unvec(G
- * z) (k, k) bias: full b0 + bias_head z (d_out); else none
+ *                                    low_rank A (d_out, r) then B (r, d_in), W = W0 + A B
+ *                                    core K0 + unvec(G z) (k, k)
+ *                           bias: full b0 + bias_head z (d_out); else none
  * A model with neighbours has their entries behind it, see engine/neighbours.h; hypernet_generate writes that
  * there are none. */
 #ifndef ENGINE_HYPERNET_H
@@ -31,8 +32,8 @@ void theta_layout_of(const struct model_spec *spec, struct theta_layout *out);
 /* Reals that hypernet_generate needs as workspace. */
 size_t hypernet_workspace_len(const struct model_spec *spec);
 
-/* Writes theta (theta_layout.len, and one more of a model with neighbours) for the context c (C). ERR_INVALID when c or a generated weight is not
- * finite. */
+/* Writes theta (theta_layout.len, and one more of a model with neighbours) for the context c (C). ERR_INVALID when c or
+ * a generated weight is not finite. */
 enum err_code hypernet_generate(const struct model_spec *spec, const struct model_params *params,
                                 const real *c, real *workspace, real *theta, struct err *e) ERR_MUST_CHECK;
 

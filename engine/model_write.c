@@ -104,7 +104,23 @@ static struct tensor_view view_vector(const char *name, enum dtype dtype, const 
         .name = name, .dtype = dtype, .n_dims = 1, .dims = {n}, .data = data, .n_bytes = n * width};
 }
 
-/* The views of all tensors, with those of the ids at the end; returns how many through *n. */
+/* The views of the item-item weights, after the *n that are there. */
+static enum err_code view_pairs(const struct model_spec *spec, const struct item_pairs *p,
+                                struct tensor_view *out, size_t *n, struct err *e)
+{
+    struct tensor_view views[] = {
+        view_vector(MODEL_FILE_PAIR_START, DTYPE_I64, p->start, spec->n_items + 1, sizeof *p->start),
+        view_vector(MODEL_FILE_PAIR_ITEM, DTYPE_U32, p->item, spec->n_pairs, sizeof *p->item),
+        view_vector(MODEL_FILE_PAIR_WEIGHT, DTYPE_F32, p->weight, spec->n_pairs, sizeof *p->weight)};
+    for (size_t i = 0; i < sizeof views / sizeof *views; i++) {
+        if (!views[i].data)
+            return err_set(e, ERR_INVALID, "tensor \"%s\" is missing", views[i].name);
+        out[(*n)++] = views[i];
+    }
+    return model_file_check_pairs(spec, p, e);
+}
+
+/* The views of all tensors, with those of the ids and the pairs at the end; returns how many through *n. */
 static enum err_code view_tensors(const struct model_spec *spec, const struct model_params *params,
                                   const struct tensor_spec *table, size_t n_table,
                                   const struct packed_ids *ids, struct tensor_view *out, size_t *n,
@@ -121,14 +137,7 @@ static enum err_code view_tensors(const struct model_spec *spec, const struct mo
         out[(*n)++] = view_vector(MODEL_FILE_ID_OFFSETS, DTYPE_I64, ids->offsets, spec->n_items + 1,
                                   sizeof *ids->offsets);
     }
-    if (!spec->n_pairs)
-        return ERR_OK;
-    const struct item_pairs *p = &params->pairs;
-    out[(*n)++] =
-        view_vector(MODEL_FILE_PAIR_START, DTYPE_I64, p->start, spec->n_items + 1, sizeof *p->start);
-    out[(*n)++] = view_vector(MODEL_FILE_PAIR_ITEM, DTYPE_U32, p->item, spec->n_pairs, sizeof *p->item);
-    out[(*n)++] = view_vector(MODEL_FILE_PAIR_WEIGHT, DTYPE_F32, p->weight, spec->n_pairs, sizeof *p->weight);
-    return model_file_check_pairs(spec, p, e);
+    return spec->n_pairs ? view_pairs(spec, &params->pairs, out, n, e) : ERR_OK;
 }
 
 /* The checks and the writing; errors of the checks get the path from model_write. */

@@ -1,5 +1,5 @@
-/* The history is a set here: an item says the same however often or when it was taken. Sums run in the history's order and
- * are then walked in the items' order, so that beta depends on nothing else. */
+/* What an item says depends neither on its time nor on its weight in the history. Sums run in the history's order, entries
+ * in the items' order, so that beta depends on nothing else. */
 #include "engine/neighbours.h"
 
 #include <math.h>
@@ -82,33 +82,55 @@ static real threshold(const real *beta, size_t n_items, size_t n, size_t keep, r
     return least;
 }
 
-size_t neighbours_generate(const struct model_spec *spec, const struct model_params *params,
-                           const struct encoder_interaction *history, size_t n_history, real *workspace,
-                           real *theta)
+/* Entries of beta that are not 0; false when one is not finite. */
+static bool count_entries(const real *beta, size_t n_items, size_t *n)
 {
-    struct theta_layout layout;
-    theta_layout_of(spec, &layout);
-    if (!spec->n_pairs)
-        return layout.len;
-    real *beta = workspace, least = 0;
-    size_t n = 0, ties = 0, keep = most(spec), at = 0;
-    neighbours_bias(&params->pairs, spec->n_items, history, n_history, beta);
-    for (size_t i = 0; i < spec->n_items; i++)
-        n += beta[i] != 0;
-    if (n > keep)
-        least = threshold(beta, spec->n_items, n, keep, workspace + spec->n_items, &ties);
-    keep = n < keep ? n : keep;
-    real *head = theta + layout.len, *values = head + 1 + index_reals(keep);
+    *n = 0;
+    for (size_t i = 0; i < n_items; i++) {
+        if (!isfinite(beta[i]))
+            return false;
+        *n += beta[i] != 0;
+    }
+    return true;
+}
+
+/* Writes the `keep` entries that exceed `least`, with the first `ties` of just that size, behind the head. */
+static void write_entries(const real *beta, size_t n_items, size_t keep, real least, size_t ties, real *head)
+{
+    real *values = head + 1 + index_reals(keep);
     neighbour_index *items = (neighbour_index *)(head + 1);
-    for (size_t i = 0; i < spec->n_items && at < keep; i++) {
+    size_t at = 0;
+    for (size_t i = 0; i < n_items && at < keep; i++) {
         real size = (real)fabs((double)beta[i]);
         if (size > least || (size == least && size > 0 && ties > 0 && ties--)) {
             items[at] = (neighbour_index)i;
             values[at++] = beta[i];
         }
     }
-    *(neighbour_index *)head = (neighbour_index)keep;
-    return layout.len + 1 + index_reals(keep) + keep;
+    *(neighbour_index *)head = (neighbour_index)at;
+}
+
+enum err_code neighbours_generate(const struct model_spec *spec, const struct model_params *params,
+                                  const struct encoder_interaction *history, size_t n_history,
+                                  real *workspace, real *theta, size_t *len, struct err *e)
+{
+    struct theta_layout layout;
+    theta_layout_of(spec, &layout);
+    *len = layout.len;
+    if (!spec->n_pairs)
+        return ERR_OK;
+    real *beta = workspace, least = 0;
+    size_t n, ties = 0, keep = most(spec);
+    neighbours_bias(&params->pairs, spec->n_items, history, n_history, beta);
+    if (!count_entries(beta, spec->n_items, &n))
+        return err_set(e, ERR_INVALID,
+                       "the bias of an item is not finite; the model's item-item weights are too large");
+    if (n > keep)
+        least = threshold(beta, spec->n_items, n, keep, workspace + spec->n_items, &ties);
+    keep = n < keep ? n : keep;
+    write_entries(beta, spec->n_items, keep, least, ties, theta + layout.len);
+    *len += 1 + index_reals(keep) + keep;
+    return ERR_OK;
 }
 
 struct neighbours neighbours_of(const struct model_spec *spec, const struct theta_layout *layout,

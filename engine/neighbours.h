@@ -13,6 +13,7 @@
 #ifndef ENGINE_NEIGHBOURS_H
 #define ENGINE_NEIGHBOURS_H
 
+#include "base/err.h"
 #include "engine/encoder.h"
 #include "engine/hypernet.h"
 #include "engine/model_spec.h"
@@ -38,11 +39,12 @@ size_t neighbours_theta_most(const struct model_spec *spec);
 /* Reals that neighbours_generate needs as workspace. */
 size_t neighbours_workspace_len(const struct model_spec *spec);
 
-/* Writes what is behind the layers' weights in theta (neighbours_theta_most) and returns the length of theta. Of a model
- * without pairs: theta_layout.len. Every item of the history is below spec->n_items. */
-size_t neighbours_generate(const struct model_spec *spec, const struct model_params *params,
-                           const struct encoder_interaction *history, size_t n_history, real *workspace,
-                           real *theta);
+/* Writes what is behind the layers' weights in theta (neighbours_theta_most), and the length of theta to *len. Of a model
+ * without pairs: theta_layout.len. Every item of the history is below spec->n_items. ERR_INVALID when an entry of beta is
+ * not finite: weights are, but their sums may not be. */
+enum err_code neighbours_generate(const struct model_spec *spec, const struct model_params *params,
+                                  const struct encoder_interaction *history, size_t n_history,
+                                  real *workspace, real *theta, size_t *len, struct err *e) ERR_MUST_CHECK;
 
 /* beta (I) itself, all of it. */
 void neighbours_bias(const struct item_pairs *pairs, size_t n_items,

@@ -1,17 +1,33 @@
 /* hypernet inspect: what is in a model file. */
 #include "engine/hypernet.h"
 #include "engine/model.h"
+#include "engine/model_file.h"
 #include "engine/model_json.h"
+#include "engine/neighbours.h"
 #include "server/commands.h"
 
 #include <stdio.h>
 #include <string.h>
 
+enum { MOST_TENSORS = MODEL_MAX_TENSORS + 3 };
+
+/* The tensors of numbers: those of the table, and the item-item weights'. */
+static size_t list_tensors(const struct model_spec *s, struct tensor_spec out[MOST_TENSORS])
+{
+    static const char *const names[] = {MODEL_FILE_PAIR_START, MODEL_FILE_PAIR_ITEM, MODEL_FILE_PAIR_WEIGHT};
+    size_t n = model_spec_tensors(s, out);
+    for (size_t i = 0; i < 3 && s->n_pairs; i++) {
+        out[n] = (struct tensor_spec){.n_rows = i ? s->n_pairs : s->n_items + 1, .n_cols = 1, .vector = true};
+        (void)snprintf(out[n++].name, sizeof out->name, "%s", names[i]);
+    }
+    return n;
+}
+
 static enum err_code print_json(const struct model *m, struct buf *out, struct err *e)
 {
-    struct tensor_spec tensors[MODEL_MAX_TENSORS];
+    struct tensor_spec tensors[MOST_TENSORS];
     struct theta_layout layout;
-    size_t n = model_spec_tensors(&m->spec, tensors);
+    size_t n = list_tensors(&m->spec, tensors);
     theta_layout_of(&m->spec, &layout);
     buf_adds(out, "{\"hypernet\":");
     enum err_code code = model_json_encode(&m->spec, out, e);
@@ -39,12 +55,19 @@ static void print_encoder(const struct encoder_spec *n)
                  n->d_profile, n->n_values, n->d_when, n->n_moments, n->d_disliked);
 }
 
+static void print_neighbours(const struct model_spec *s)
+{
+    if (s->n_pairs)
+        (void)printf("neighbours  %zu item-item weights, a bias of up to %zu items from each history\n",
+                     s->n_pairs, s->n_items < NEIGHBOURS_MOST ? s->n_items : (size_t)NEIGHBOURS_MOST);
+}
+
 static void print_text(const struct model *m)
 {
     const struct model_spec *s = &m->spec;
-    struct tensor_spec tensors[MODEL_MAX_TENSORS];
+    struct tensor_spec tensors[MOST_TENSORS];
     struct theta_layout layout;
-    size_t n = model_spec_tensors(s, tensors), n_values = 0;
+    size_t n = list_tensors(s, tensors), n_values = 0;
     theta_layout_of(s, &layout);
     (void)printf(
         "model       %s\nversion     %s\nobjective   %s\nitems       %zu, %zu wide\ncontext     %zu wide\n",
@@ -64,6 +87,7 @@ static void print_text(const struct model *m)
             (void)printf(" %zu", l->rank);
         (void)printf(" (%zu generated), bias %s\n", layer_spec_n_generated(l), bias_kind_name(l->bias));
     }
+    print_neighbours(s);
     (void)printf("generated   %zu weights a context, %zu bytes\n\n", layout.len, layout.len * sizeof(real));
     for (size_t i = 0; i < n; i++) {
         (void)printf("  %-28s %8zu x %zu\n", tensors[i].name, tensors[i].n_rows, tensors[i].n_cols);

@@ -139,12 +139,14 @@ static enum err_code generate(struct context_maker *k, const float *c, size_t n_
                               struct weights **out, uint32_t **seen, struct err *e)
 {
     const struct model_spec *spec = &k->model->spec;
+    size_t len;
     real *theta;
     enum err_code code = hypernet_generate(spec, &k->model->params, c, k->workspace, k->theta, e);
+    if (!code)
+        code = neighbours_generate(spec, &k->model->params, k->interactions, n_history, k->workspace,
+                                   k->theta, &len, e);
     if (code)
         return code;
-    size_t len =
-        neighbours_generate(spec, &k->model->params, k->interactions, n_history, k->workspace, k->theta);
     struct weights *w = weights_new(len, n_seen, &theta, seen);
     if (!w)
         return err_set(e, ERR_NOMEM, "no memory for generated weights");
@@ -188,15 +190,15 @@ enum err_code context_theta(struct context_maker *k, const struct item_table *it
                             const struct store_user *user, real *theta, struct err *e)
 {
     const float *c;
-    size_t n_history = 0;
+    size_t n_history = 0, len;
     enum err_code code = context_encode(k, items, user, &c, e);
     if (!code)
         code = hypernet_generate(&k->model->spec, &k->model->params, c, k->workspace, theta, e);
     if (!code && k->model->spec.n_pairs)
         code = take_interactions(k, items, user, &n_history, e);
     if (!code)
-        (void)neighbours_generate(&k->model->spec, &k->model->params, k->interactions, n_history,
-                                  k->workspace, theta);
+        code = neighbours_generate(&k->model->spec, &k->model->params, k->interactions, n_history,
+                                   k->workspace, theta, &len, e);
     return code;
 }
 

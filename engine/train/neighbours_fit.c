@@ -200,6 +200,14 @@ void neighbours_fit_free(struct neighbours_fit *f)
 
 /* ---- weights ---- */
 
+static bool all_finite(const real *x, size_t n)
+{
+    real zero = 0; /* NaN and infinity times zero are NaN */
+    for (size_t i = 0; i < n; i++)
+        zero += x[i] * 0;
+    return zero == 0;
+}
+
 static void solve_item(void *arg, size_t item, size_t thread)
 {
     struct neighbours_fit *f = arg;
@@ -213,9 +221,10 @@ static void solve_item(void *arg, size_t item, size_t thread)
         a[r * n + r] += f->ridge;
     }
     memcpy(s, f->products + item * k, n * sizeof *s);
-    if (n && blas_cholesky(n, a, n))
+    bool solved = n && blas_cholesky(n, a, n);
+    if (solved)
         blas_cholesky_solve(n, a, n, 1, s, n);
-    else
+    if (!solved || !all_finite(s, n)) /* too near to singular for float32: no model has such weights */
         memset(s, 0, n * sizeof *s);
 }
 

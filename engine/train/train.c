@@ -374,7 +374,8 @@ static enum err_code choose_neighbours(struct training *t, struct err *e)
     t->state.ridge = choice.ridge;
     t->state.scale = choice.scale;
     t->state.best_metric = choice.metric;
-    note_neighbours(t, &choice);
+    if (!t->stopped && choice.ridge > 0) /* else nothing was found out */
+        note_neighbours(t, &choice);
     return ERR_OK;
 }
 

@@ -22,7 +22,7 @@ struct validation {
     const real *items, *users; /* of a factorisation */
     size_t d;
     size_t workspace_len, theta_len;
-    real *workspaces; /* (threads, workspace_len + C + theta_len + n_items) */
+    real *workspaces; /* (threads, stride): workspace_len + C + theta_len + I, of a blend 3 I; else I */
     size_t stride;
     const struct item_pairs *pairs; /* NULL: none */
     const double *shares;           /* (n_shares) */

@@ -79,8 +79,8 @@ static void set_up(void)
     strcpy(folder + sizeof folder - 7, "XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/m", folder);
-    sample_model_init(&before, SAMPLE_RANKING, 1);
-    sample_model_init(&after, SAMPLE_RANKING, 2);
+    sample_model_init(&before, SAMPLE_NEIGHBOURS, 1);
+    sample_model_init(&after, SAMPLE_NEIGHBOURS, 2);
     ck_assert_int_eq(model_write(path, &before.spec, &before.params, &before.ids, NULL), ERR_OK);
 }
 
@@ -109,6 +109,7 @@ static void check_holds(const struct sample_model *s)
     ck_assert_mem_eq(m->params.catalogue_embedding, s->params.catalogue_embedding,
                      s->spec.n_items * s->spec.d_item * sizeof(real));
     ck_assert_mem_eq(m->params.linear_head, s->params.linear_head, 6 * 7 * sizeof(real));
+    ck_assert_mem_eq(m->params.pairs.weight, s->params.pairs.weight, s->spec.n_pairs * sizeof(real));
     model_unref(m);
 }
 

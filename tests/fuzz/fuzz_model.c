@@ -8,6 +8,7 @@
 #include "engine/hypernet.h"
 #include "engine/model_file.h"
 #include "engine/model_json.h"
+#include "engine/neighbours.h"
 #include "engine/safetensors.h"
 #include "engine/target.h"
 
@@ -38,26 +39,30 @@ static int is_small(const struct model_spec *spec)
         widest = spec->layers[i].d_out + spec->layers[i].rank > widest
                      ? spec->layers[i].d_out + spec->layers[i].rank
                      : widest;
-    return total < MAX_REALS && layout.len < MAX_REALS && spec->n_items * widest < MAX_REALS &&
-           encoder_workspace_len(spec, 1) < MAX_REALS;
+    return total < MAX_REALS && spec->n_pairs < MAX_REALS && layout.len < MAX_REALS &&
+           spec->n_items * widest < MAX_REALS && encoder_workspace_len(spec, 1) < MAX_REALS;
 }
 
 /* One context through all stages. */
 static void answer(const struct model_spec *spec, const struct model_params *params,
                    const struct catalogue *catalogue)
 {
-    struct theta_layout layout;
-    theta_layout_of(spec, &layout);
     size_t n_work = hypernet_workspace_len(spec) + target_workspace_len(spec) +
-                    encoder_workspace_len(spec, 1) + (catalogue ? catalogue_workspace_len(catalogue) : 0);
+                    encoder_workspace_len(spec, 1) + neighbours_workspace_len(spec) +
+                    (catalogue ? catalogue_workspace_len(catalogue) : 0);
     real *c = must_have(calloc(spec->d_context + 1, sizeof *c)),
-         *theta = must_have(calloc(layout.len + 1, sizeof *theta));
+         *theta = must_have(calloc(neighbours_theta_most(spec) + 1, sizeof *theta));
     real *work = must_have(calloc(n_work, sizeof *work)), *x = must_have(calloc(spec->d_item, sizeof *x));
     real *y = must_have(calloc(spec->n_items + spec->d_output, sizeof *y));
+    struct encoder_interaction history[8] = {{0}};
+    size_t len, n_history = spec->n_items < 8 ? spec->n_items : 8;
+    for (size_t i = 0; i < n_history; i++)
+        history[i].item = (uint32_t)(spec->n_items - 1 - i);
     struct encoder_interaction one = {.item = 0, .weight = 1, .rating = NAN, .timestamp = 5};
     struct encoder_input input = {.interactions = &one, .n_interactions = spec->n_items ? 1 : 0};
     if (!spec->encoder.present || encoder_encode(spec, params, &input, work, c, NULL) == ERR_OK)
-        if (hypernet_generate(spec, params, c, work, theta, NULL) == ERR_OK) {
+        if (hypernet_generate(spec, params, c, work, theta, NULL) == ERR_OK &&
+            neighbours_generate(spec, params, history, n_history, work, theta, &len, NULL) == ERR_OK) {
             target_forward(spec, params, theta, x, 1, work, y);
             if (catalogue)
                 catalogue_score_all(catalogue, theta, work, y);
@@ -67,6 +72,28 @@ static void answer(const struct model_spec *spec, const struct model_params *par
     free(work);
     free(x);
     free(y);
+}
+
+/* Pairs of the items, an even number each. */
+static void make_pairs(const struct model_spec *spec, struct item_pairs *out)
+{
+    int64_t *start = must_have(malloc((spec->n_items + 1) * sizeof *start));
+    uint32_t *item = must_have(malloc((spec->n_pairs + 1) * sizeof *item));
+    real *weight = must_have(malloc((spec->n_pairs + 1) * sizeof *weight));
+    for (size_t j = 0; j <= spec->n_items; j++)
+        start[j] = spec->n_items ? (int64_t)(spec->n_pairs * j / spec->n_items) : 0;
+    for (size_t k = 0; k < spec->n_pairs; k++) {
+        item[k] = (uint32_t)(k * 31 % spec->n_items);
+        weight[k] = (real)(k % 64) / 64 - (real)0.5;
+    }
+    *out = (struct item_pairs){start, item, weight};
+}
+
+static void free_pairs(struct item_pairs *p)
+{
+    free((void *)(uintptr_t)p->start);
+    free((void *)(uintptr_t)p->item);
+    free((void *)(uintptr_t)p->weight);
 }
 
 /* A model of this description with numbers from nowhere. */
@@ -83,9 +110,11 @@ static void make_and_answer(const struct model_spec *spec)
             values[j] = (real)((j * 7919 + i) % 64) / 64 - (real)0.5;
         *model_params_slot(&params, &table[i]) = values;
     }
+    make_pairs(spec, &params.pairs);
     if (spec->n_items == 0 || catalogue_new(spec, &params, &catalogue, NULL) == ERR_OK)
         answer(spec, &params, catalogue);
     catalogue_free(catalogue);
+    free_pairs(&params.pairs);
     for (size_t i = 0; i < n; i++)
         free(*model_params_slot(&params, &table[i]));
 }

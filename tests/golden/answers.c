@@ -3,15 +3,20 @@
  *     answers MODEL < requests
  *
  * One request a line, numbers apart by spaces, and one line of numbers as its answer:
- *     encode N item weight time rating ... M row ...   (rating nan: none) the context embedding of N interactions and M profile
- * values scores c...                                 the scores of all items some c... N index... the scores
- * of these items top k c...                                  index and score of the best k, best first
- *     predict c... N x...                         N rows of outputs
- *     ids                                         the items' ids */
+ *     encode N item weight time rating ... M row ...   the context embedding of N interactions (rating nan: none) and of M
+ *                                                      values of the profile
+ *     scores c...                                      the scores of all items
+ *     some c... N index...                             the scores of these items
+ *     top k c...                                       index and score of the best k, best first
+ *     history N item...                                index and value of the items' generated bias of this history, which
+ *                                                      scores, some and top have from then on
+ *     predict c... N x...                              N rows of outputs
+ *     ids                                              the items' ids */
 #include "engine/catalogue.h"
 #include "engine/encoder.h"
 #include "engine/hypernet.h"
 #include "engine/model.h"
+#include "engine/neighbours.h"
 #include "engine/target.h"
 
 #include <math.h>
@@ -89,15 +94,46 @@ static void answer_encode(const struct model *m)
     free(c);
 }
 
+/* What is known of the user whose scores are asked for. */
+static struct encoder_interaction *history;
+static size_t n_history;
+
+static void add_neighbours(const struct model *m, real *theta)
+{
+    struct err e = {0};
+    size_t len;
+    real *work = must_have(calloc(neighbours_workspace_len(&m->spec) + 1, sizeof *work));
+    must(neighbours_generate(&m->spec, &m->params, history, n_history, work, theta, &len, &e), &e);
+    free(work);
+}
+
+static void answer_history(const struct model *m)
+{
+    struct theta_layout layout;
+    real *theta = must_have(calloc(neighbours_theta_most(&m->spec), sizeof *theta));
+    free(history);
+    n_history = (size_t)next_number();
+    history = must_have(calloc(n_history + 1, sizeof *history));
+    for (size_t i = 0; i < n_history; i++)
+        history[i].item = (uint32_t)next_number();
+    add_neighbours(m, theta);
+    theta_layout_of(&m->spec, &layout);
+    struct neighbours near = neighbours_of(&m->spec, &layout, theta);
+    for (size_t i = 0; i < near.n; i++)
+        printf("%s%u %.9g", i ? " " : "", near.items[i], (double)near.values[i]);
+    putchar('\n');
+    free(theta);
+}
+
 /* theta of the context that comes next. */
 static real *next_theta(const struct model *m)
 {
     struct err e = {0};
-    struct theta_layout layout;
-    theta_layout_of(&m->spec, &layout);
-    real *c = next_reals(m->spec.d_context), *theta = must_have(calloc(layout.len + 1, sizeof *theta));
+    real *c = next_reals(m->spec.d_context);
+    real *theta = must_have(calloc(neighbours_theta_most(&m->spec) + 1, sizeof *theta));
     real *work = must_have(calloc(hypernet_workspace_len(&m->spec) + 1, sizeof *work));
     must(hypernet_generate(&m->spec, &m->params, c, work, theta, &e), &e);
+    add_neighbours(m, theta);
     free(c);
     free(work);
     return theta;
@@ -182,6 +218,8 @@ int main(int argc, char **argv)
             answer_scores(m, work, word[1] == 'o');
         else if (strcmp(word, "top") == 0)
             answer_top(m, work);
+        else if (strcmp(word, "history") == 0)
+            answer_history(m);
         else if (strcmp(word, "predict") == 0)
             answer_predict(m);
         else if (strcmp(word, "ids") == 0)
@@ -191,6 +229,7 @@ int main(int argc, char **argv)
             return 2;
         }
     }
+    free(history);
     free(work);
     model_unref(m);
     return 0;

@@ -169,6 +169,18 @@ class Model:
             y /= y.sum(1, keepdims=True)
         return y
 
-    def scores(self, c):
+    def neighbours(self, history):
+        """beta of the items of a history: the 4096 entries of largest size, of equal ones the first."""
+        beta = np.zeros(self.description["n_items"])
+        if self.description["target"].get("neighbours"):
+            start, item, weight = (self.t["neighbours." + name] for name in ("start", "item", "weight"))
+            for j in history:
+                for k in range(start[j], start[j + 1]):
+                    beta[item[k]] += weight[k]
+        beta[np.argsort(-np.abs(beta), kind="stable")[4096:]] = 0
+        return beta
+
+    def scores(self, c, history=()):
         """The scores of all items."""
-        return self.predict(c, self.t["catalogue.embedding"])[:, 0] + self.t["catalogue.bias"]
+        layers = self.predict(c, self.t["catalogue.embedding"])[:, 0]
+        return layers + self.t["catalogue.bias"] + self.neighbours(history)

@@ -2,7 +2,9 @@
 float64. They agree to 1e-5 of the largest value of an answer: the engine sums a few hundred float32 products, each off by
 6e-8 at most, so 1e-5 leaves room for cancellation and none for a wrong formula."""
 import itertools
+import json
 import os
+import struct
 import subprocess
 import sys
 import tempfile
@@ -105,6 +107,21 @@ def layer_shapes(name, l, z):
     if l["bias"] == "full":
         shapes[name + "bias_head.weight"] = (d_out, z)
     return shapes
+
+
+def append_tensors(path, arrays):
+    """Puts more tensors behind those of a file, of whatever type and wherever they then begin."""
+    with open(path, "rb") as f:
+        content = f.read()
+    (n,) = struct.unpack("<Q", content[:8])
+    header, data = json.loads(content[8:8 + n]), content[8 + n:]
+    for name, array in arrays.items():
+        dtype = {np.dtype(t): name for name, t in reference.DTYPES.items()}[array.dtype]
+        header[name] = {"dtype": dtype, "shape": array.shape, "data_offsets": [len(data), len(data) + array.nbytes]}
+        data += array.tobytes()
+    text = json.dumps(header).encode()
+    with open(path, "wb") as f:
+        f.write(struct.pack("<Q", len(text)) + text + data)
 
 
 class Golden(unittest.TestCase):
@@ -243,6 +260,40 @@ class Golden(unittest.TestCase):
         np.testing.assert_array_equal(best[1::2], everything[order[:10]])
         np.testing.assert_array_equal(beyond[0::2], order)
         np.testing.assert_array_equal(best[0::2], np.argsort(-model.scores(c.astype("f8")), kind="stable")[:10])
+
+    def write_with_neighbours(self, n_items, counts):
+        """A model whose item j has counts[j] neighbours. Weights are of 64ths, so that sums are exact and sizes equal."""
+        d = describe([layer(12, 5, "core", "full", "relu", 3), layer(5, 1, "full", "none", "identity")], n_items=n_items)
+        d["target"]["neighbours"] = {"pairs": int(sum(counts))}
+        self.write(d)
+        items = [self.rng.choice(n_items, n, replace=False) for n in counts]
+        append_tensors(self.path, {
+            "neighbours.start": np.cumsum([0] + list(counts)).astype("<i8"),
+            "neighbours.item": np.concatenate(items).astype("<u4"),
+            "neighbours.weight": (self.rng.integers(-64, 65, sum(counts)) / 64).astype("<f4")})
+        return reference.Model(self.path)
+
+    def check_histories(self, model, histories):
+        """The kept entries of each history's bias, the last ones' number returned."""
+        for history in map(list, histories):
+            c = self.contexts(model.description, 1)[0].astype("f4")
+            entries, scores = ask(self.path, "history %d %s" % (len(history), " ".join(map(str, history))),
+                                  "scores " + words(c))
+            beta = model.neighbours(history)
+            np.testing.assert_array_equal(entries[0::2], np.flatnonzero(beta))
+            np.testing.assert_array_equal(entries[1::2], beta[beta != 0])
+            self.close(scores, model.scores(c.astype("f8"), history), history)
+        return len(entries) // 2
+
+    def test_a_history_adds_to_the_items_near_it(self):
+        model = self.write_with_neighbours(137, self.rng.integers(0, 10, 137))
+        self.check_histories(model, ([], [5], [5, 3, 136], range(137)))
+
+    def test_of_a_long_history_the_largest_entries_are_kept(self):
+        long = [1, 2, 4, 4999]
+        model = self.write_with_neighbours(5000, [3000 * (j in long) for j in range(5000)])
+        self.assertLess(self.check_histories(model, ([7], [1])), 4096)
+        self.assertEqual(self.check_histories(model, (long,)), 4096)
 
     def test_predictions_of_tasks(self):
         for objective, outputs in (("classification", 5), ("regression", 2), ("regression", 1)):

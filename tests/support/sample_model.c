@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_ITEMS = 300 };
+enum { N_ITEMS = 300, N_PAIRS = 4000 };
 
 static void *must_have(void *p)
 {
@@ -119,6 +119,29 @@ static void fill_params(struct sample_model *m, unsigned seed)
                 i == j ? 10 : m->params.fold_in_gram[j < i ? i * d + j : j * d + i];
 }
 
+static void *keep(struct sample_model *m, void *block)
+{
+    return m->blocks[m->n_blocks++] = must_have(block);
+}
+
+/* Every seventh item has no pairs; the others share them, in any order of items and some of them twice. */
+static void fill_pairs(struct sample_model *m, unsigned seed)
+{
+    size_t n = m->spec.n_pairs;
+    int64_t *start = keep(m, calloc(m->spec.n_items + 1, sizeof *start));
+    uint32_t *item = keep(m, malloc(n * sizeof *item));
+    real *weight = keep(m, malloc(n * sizeof *weight));
+    size_t each = n / (m->spec.n_items - m->spec.n_items / 7);
+    for (size_t j = 0; j < m->spec.n_items; j++)
+        start[j + 1] = start[j] + (j % 7 == 6 ? 0 : (int64_t)each);
+    start[m->spec.n_items] = (int64_t)n;
+    for (size_t k = 0; k < n; k++) {
+        item[k] = (uint32_t)rand_r(&seed) % (uint32_t)m->spec.n_items;
+        weight[k] = next_value(&seed);
+    }
+    m->params.pairs = (struct item_pairs){start, item, weight};
+}
+
 static void fill_ids(struct sample_model *m)
 {
     m->id_texts = must_have(calloc(m->spec.n_items + 1, sizeof *m->id_texts));
@@ -137,18 +160,22 @@ static void fill_ids(struct sample_model *m)
 void sample_model_init(struct sample_model *m, enum sample_model_kind kind, unsigned seed)
 {
     memset(m, 0, sizeof *m);
-    if (kind == SAMPLE_RANKING)
+    if (kind == SAMPLE_RANKING || kind == SAMPLE_NEIGHBOURS)
         fill_ranking(&m->spec);
     else if (kind == SAMPLE_LINEAR)
         fill_linear(&m->spec);
     else
         fill_tasks(&m->spec);
+    if (kind == SAMPLE_NEIGHBOURS)
+        m->spec.n_pairs = N_PAIRS;
     struct err e = {0};
     if (model_spec_check(&m->spec, &e) != ERR_OK) {
         fprintf(stderr, "sample_model: %s\n", e.text);
         abort();
     }
     fill_params(m, seed);
+    if (m->spec.n_pairs)
+        fill_pairs(m, seed + 1);
     fill_ids(m);
 }
 

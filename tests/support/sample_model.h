@@ -10,6 +10,7 @@ enum sample_model_kind {
                        shared */
     SAMPLE_LINEAR,  /* items, linear part alone, no encoder */
     SAMPLE_TASKS,   /* no items, classification */
+    SAMPLE_NEIGHBOURS, /* the first, with item-item weights */
     N_SAMPLE_MODELS
 };
 
@@ -17,7 +18,7 @@ struct sample_model {
     struct model_spec spec;
     struct model_params params;
     struct model_ids ids;
-    void *blocks[MODEL_MAX_TENSORS];
+    void *blocks[MODEL_MAX_TENSORS + 3];
     size_t n_blocks;
     char **id_texts;
 };

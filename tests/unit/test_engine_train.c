@@ -60,6 +60,23 @@ static void make_world(struct world *w, bool timed)
                                   .item_ids = w->ids};
 }
 
+enum { SET_ITEMS = 4, N_SETS = N_ITEMS / SET_ITEMS, OF_SETS = 3 };
+
+/* Users take three whole sets, of which there are more than factors are wide, at times that are not known. */
+static void make_sets(struct world *w)
+{
+    uint64_t state = 7;
+    make_world(w, false);
+    for (size_t u = 0, n = 0; u < N_USERS; u++) {
+        uint32_t first = next_random(&state) % N_SETS, step = 1 + next_random(&state) % 4; /* all different */
+        w->start[u] = n;
+        for (uint32_t k = 0; k < SET_ITEMS * OF_SETS; k++, n++)
+            w->interactions[n] = (struct encoder_interaction){
+                .item = (first + k / SET_ITEMS * step) % N_SETS * SET_ITEMS + k % SET_ITEMS, .weight = 1};
+        w->start[u + 1] = n;
+    }
+}
+
 static char *path_of(const char *name)
 {
     static char paths[4][128];
@@ -107,6 +124,7 @@ static void assert_same_file(const char *a, const char *b)
 struct stop {
     const char *stage;
     int epoch;    /* stops when this one has ended; 0: never */
+    bool at_once; /* at the first word of the stage */
     int n_stages; /* of the stage, seen */
 };
 
@@ -115,6 +133,8 @@ static bool watch(void *arg, const struct train_progress *p)
     struct stop *s = arg;
     bool here = s->stage && strcmp(p->stage, s->stage) == 0;
     s->n_stages += here;
+    if (here && s->at_once)
+        return false;
     return !(here && s->epoch && p->epoch == s->epoch && p->fraction >= 1 && !(p->left_s >= 0));
 }
 
@@ -199,6 +219,82 @@ START_TEST(a_stop_in_the_second_course_leaves_the_model_of_the_first)
 }
 END_TEST
 
+static size_t n_pairs_of(const char *path)
+{
+    struct model *m;
+    struct err e = {0};
+    ck_assert_msg(model_open(path, &m, &e) == ERR_OK, "%s", e.text);
+    size_t n = m->spec.n_pairs;
+    model_unref(m);
+    return n;
+}
+
+static struct train_options narrow_options(void)
+{
+    struct train_options o = some_options();
+    o.dim = 2;
+    o.n_epochs = 5;
+    return o;
+}
+
+START_TEST(neighbours_are_kept_where_they_help_whatever_the_threads)
+{
+    struct world w;
+    struct train_report report;
+    make_sets(&w);
+    struct train_options o = narrow_options();
+    char *one = path_of("one"), *three = path_of("three");
+    run(&w, &o, one, NULL, &report);
+    ck_assert_double_gt(report.best_metric, 1.2 * report.warm_start_metric);
+    ck_assert_uint_gt(n_pairs_of(one), N_ITEMS * (SET_ITEMS - 1));
+    o.n_threads = 3;
+    run(&w, &o, three, NULL, NULL);
+    assert_same_file(one, three);
+    o.generator = GENERATOR_SHARED;
+    run(&w, &o, one, NULL, NULL);
+    ck_assert_uint_eq(n_pairs_of(one), 0);
+}
+END_TEST
+
+/* Before the weights are chosen, and after: in the second course they are chosen no more. */
+START_TEST(a_stopped_run_that_is_resumed_has_the_same_neighbours)
+{
+    static const char *const stages[] = {"train", "refit"};
+    struct world w;
+    struct train_report report;
+    make_sets(&w);
+    struct train_options o = narrow_options();
+    char *whole = path_of("whole"), *parts = path_of("parts"), *checkpoint = path_of("checkpoint");
+    run(&w, &o, whole, NULL, &report);
+    ck_assert_int_ge(report.best_epoch, 2); /* else there is no second course to stop in */
+    o.checkpoint = checkpoint;
+    for (int stage = 0; stage < 2; stage++) {
+        (void)unlink(checkpoint);
+        struct stop stop = {.stage = stages[stage], .epoch = 1};
+        run(&w, &o, parts, &stop, NULL);
+        ck_assert_int_eq(n_pairs_of(parts) > 0, stage == 1);
+        struct stop rest = {.stage = "neighbours"};
+        run(&w, &o, parts, &rest, NULL);
+        ck_assert_int_eq(rest.n_stages > 0, stage == 0);
+        ck_assert_uint_gt(n_pairs_of(parts), 0);
+        assert_same_file(whole, parts);
+    }
+}
+END_TEST
+
+START_TEST(a_stopped_choice_of_neighbours_leaves_the_model_without)
+{
+    struct world w;
+    make_sets(&w);
+    struct train_options o = narrow_options();
+    char *path = path_of("without");
+    struct stop stop = {.stage = "neighbours", .at_once = true};
+    run(&w, &o, path, &stop, NULL);
+    ck_assert_int_eq(stop.n_stages, 1);
+    ck_assert_uint_eq(n_pairs_of(path), 0);
+}
+END_TEST
+
 START_TEST(a_checkpoint_of_other_data_is_refused)
 {
     struct world w;
@@ -259,6 +355,9 @@ int main(void)
     tcase_add_test(t, another_seed_gives_another_model);
     tcase_add_test(t, a_stopped_run_that_is_resumed_ends_with_the_same_model);
     tcase_add_test(t, a_stop_in_the_second_course_leaves_the_model_of_the_first);
+    tcase_add_test(t, neighbours_are_kept_where_they_help_whatever_the_threads);
+    tcase_add_test(t, a_stopped_run_that_is_resumed_has_the_same_neighbours);
+    tcase_add_test(t, a_stopped_choice_of_neighbours_leaves_the_model_without);
     tcase_add_test(t, a_checkpoint_of_other_data_is_refused);
     tcase_add_test(t, order_is_used_where_it_is_known_unless_it_is_to_be_ignored);
     tcase_add_test(t, too_little_data_is_refused);
