@@ -10,7 +10,7 @@
 
 struct settings {
     const char *store, *test, *candidates, *metrics, *known, *users, *counts, *per_user;
-    struct option_list models;
+    struct option_list models, chosen;
     int64_t threads, seed;
     bool baselines, groups, json;
 };
@@ -40,6 +40,20 @@ static enum err_code parse_metrics(const char *text, struct metric *out, size_t 
             return err_set(e, ERR_INVALID, "--metrics: rmse and mae are not measured beside rankings");
     }
     return *n ? ERR_OK : err_set(e, ERR_INVALID, "--metrics is empty");
+}
+
+static enum err_code parse_baselines(const struct settings *s, unsigned *out, struct err *e)
+{
+    *out = s->baselines ? EVALUATION_ALL_BASELINES : 0;
+    for (size_t i = 0; i < s->chosen.n; i++) {
+        unsigned bit = evaluation_baselines_bit(s->chosen.values[i]);
+        if (!bit)
+            return err_set(e, ERR_INVALID,
+                           "--baseline: '%s' is none of popularity fold-in ials ease mean bias",
+                           s->chosen.values[i]);
+        *out |= bit;
+    }
+    return ERR_OK;
 }
 
 static enum err_code parse_counts(const char *text, size_t *out, size_t *n, struct err *e)
@@ -120,12 +134,11 @@ static int run(const struct settings *s)
                                    .counts = counts,
                                    .per_user_path = s->per_user,
                                    .metrics = metrics,
-                                   .baselines = s->baselines,
                                    .groups = s->groups,
                                    .n_threads = (int)s->threads,
                                    .seed = (uint64_t)s->seed,
                                    .talk = talk};
-    if (parse_metrics(s->metrics, metrics, &o.n_metrics, &e) ||
+    if (parse_baselines(s, &o.baselines, &e) || parse_metrics(s->metrics, metrics, &o.n_metrics, &e) ||
         (s->counts && parse_counts(s->counts, counts, &o.n_counts, &e)) || check(s, &o, &e))
         return command_fail(&cmd_evaluate_command, &e, true);
     return evaluate(s, &o, &e) == ERR_OK ? EXIT_DONE : command_fail(&cmd_evaluate_command, &e, false);
@@ -147,6 +160,8 @@ static int cmd_evaluate(int argc, char **argv)
         {"baselines", OPTION_FLAG, &s.baselines, NULL,
          "popularity, iALS fold-in, iALS and EASE beside the models; of ratings mean and biases", 0, 0,
          false},
+        {"baseline", OPTION_LIST, &s.chosen, "NAME",
+         "this one alone: popularity fold-in ials ease, of ratings mean bias", 0, 0, false},
         {"known", OPTION_STRING, &s.known, "FILE",
          "interactions of the test users, who are new: not in the store", 0, 0, false},
         {"users", OPTION_STRING, &s.users, "FILE", "profiles of the new users", 0, 0, false},

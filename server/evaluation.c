@@ -238,8 +238,8 @@ static enum err_code prepare(struct evaluation *v, struct parallel *team, struct
     if (!code && o->known_path)
         code = evaluation_known_read(c, &v->test, o->known_path, o->users_path, &v->known, e);
     if (!code && (o->baselines || v->ratings)) /* the mean of ratings answers for items that nobody knows */
-        code = evaluation_baselines_new(c, v->models[0], v->items[0], v->ratings, team, o->seed, o->talk,
-                                        &v->baselines, e);
+        code = evaluation_baselines_new(c, v->models[0], v->items[0], v->ratings, o->baselines, team, o->seed,
+                                        o->talk, &v->baselines, e);
     store_disconnect(c);
     v->n_systems = v->n_models + (o->baselines ? evaluation_baselines_n(v->baselines) : 0);
     if (!code)

@@ -37,8 +37,8 @@ struct evaluation_options {
     const char *per_user_path; /* a line of JSON a user and case; NULL: none */
     const struct metric *metrics; /* of rankings, or of ratings alone */
     size_t n_metrics;
-    bool baselines;
-    bool groups; /* also by how much is known of the users, where there is one case */
+    unsigned baselines; /* which, a set; 0: none */
+    bool groups;        /* also by how much is known of the users, where there is one case */
     int n_threads;
     uint64_t seed;            /* of the bootstrap and of the baselines' validation */
     evaluation_talk_fn *talk; /* NULL: in silence */

@@ -17,6 +17,7 @@
 
 struct evaluation_baselines {
     const struct model *model;
+    unsigned wanted;
     enum evaluation_baseline which[N_BASELINES];
     size_t n;
     real *popularity; /* (n_items) */
@@ -80,6 +81,15 @@ static enum err_code count_popularity(struct evaluation_baselines *b, const stru
     return ERR_OK;
 }
 
+/* Takes the baseline where it is wanted. */
+static bool list(struct evaluation_baselines *b, enum evaluation_baseline which)
+{
+    bool wanted = b->wanted >> which & 1;
+    if (wanted)
+        b->which[b->n++] = which;
+    return wanted;
+}
+
 static enum err_code fit_rankings(struct evaluation_baselines *b, const struct gathering *g,
                                   struct parallel *team, uint64_t seed, evaluation_talk_fn *talk,
                                   struct err *e)
@@ -88,21 +98,21 @@ static enum err_code fit_rankings(struct evaluation_baselines *b, const struct g
                               .n_items = b->model->spec.n_items,
                               .user_start = g->start,
                               .interactions = g->interactions};
-    enum err_code code = count_popularity(b, g, e);
-    b->which[b->n++] = BASELINE_POPULARITY;
+    enum err_code code = count_popularity(b, g, e); /* of a user without interactions others need it too */
+    list(b, BASELINE_POPULARITY);
     if (b->model->spec.encoder.d_fold_in > 0)
-        b->which[b->n++] = BASELINE_FOLD_IN;
-    b->which[b->n++] = BASELINE_IALS;
-    if (talk)
-        talk("iALS: looking for its hyperparameters, then fitting");
-    if (!code)
+        list(b, BASELINE_FOLD_IN);
+    if (!code && list(b, BASELINE_IALS)) {
+        if (talk)
+            talk("iALS: looking for its hyperparameters, then fitting");
         code = ials_baseline_new(&data, team, seed, &b->ials, e);
-    if (code || data.n_items > EASE_MOST_ITEMS)
-        return code;
-    b->which[b->n++] = BASELINE_EASE;
-    if (talk)
-        talk("EASE: looking for its lambda, then fitting");
-    return ease_baseline_new(&data, team, seed, &b->ease, e);
+    }
+    if (!code && data.n_items <= EASE_MOST_ITEMS && list(b, BASELINE_EASE)) {
+        if (talk)
+            talk("EASE: looking for its lambda, then fitting");
+        code = ease_baseline_new(&data, team, seed, &b->ease, e);
+    }
+    return code;
 }
 
 /* The mean of all, and of each item how far its ratings are from it. */
@@ -112,8 +122,8 @@ static enum err_code fit_ratings(struct evaluation_baselines *b, const struct ga
     double *sums = mem_zalloc_array(n_items, sizeof *sums),
            *counts = mem_zalloc_array(n_items, sizeof *counts);
     double total = 0;
-    b->which[b->n++] = BASELINE_MEAN;
-    b->which[b->n++] = BASELINE_BIAS;
+    list(b, BASELINE_MEAN);
+    list(b, BASELINE_BIAS);
     b->item_bias = mem_zalloc_array(n_items, sizeof *b->item_bias);
     enum err_code code =
         sums && counts && b->item_bias ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for levels");
@@ -137,8 +147,8 @@ static enum err_code fit_ratings(struct evaluation_baselines *b, const struct ga
 }
 
 enum err_code evaluation_baselines_new(struct store_conn *c, const struct model *m,
-                                       const struct item_table *items, bool ratings, struct parallel *team,
-                                       uint64_t seed, evaluation_talk_fn *talk,
+                                       const struct item_table *items, bool ratings, unsigned wanted,
+                                       struct parallel *team, uint64_t seed, evaluation_talk_fn *talk,
                                        struct evaluation_baselines **out, struct err *e)
 {
     struct evaluation_baselines *b = mem_zalloc_array(1, sizeof *b);
@@ -146,6 +156,7 @@ enum err_code evaluation_baselines_new(struct store_conn *c, const struct model 
     if (!b)
         return err_set(e, ERR_NOMEM, "no memory for the baselines");
     b->model = m;
+    b->wanted = wanted;
     enum err_code code = gather(&g, c, e);
     if (!code)
         code = ratings ? fit_ratings(b, &g, e) : fit_rankings(b, &g, team, seed, talk, e);
@@ -177,6 +188,15 @@ size_t evaluation_baselines_n(const struct evaluation_baselines *b)
 enum evaluation_baseline evaluation_baselines_at(const struct evaluation_baselines *b, size_t i)
 {
     return b->which[i];
+}
+
+unsigned evaluation_baselines_bit(const char *word)
+{
+    static const char *const words[N_BASELINES] = {"popularity", "fold-in", "ials", "ease", "mean", "bias"};
+    for (unsigned i = 0; i < N_BASELINES; i++)
+        if (strcmp(words[i], word) == 0)
+            return 1u << i;
+    return 0;
 }
 
 const char *evaluation_baselines_name(enum evaluation_baseline which)

@@ -33,13 +33,19 @@ enum evaluation_baseline {
     N_BASELINES
 };
 
+/* A set of them: bits 1 << enum evaluation_baseline. */
+#define EVALUATION_ALL_BASELINES ((1u << N_BASELINES) - 1)
+
+/* "popularity", "fold-in", "ials", "ease", "mean", "bias" to its bit; 0: no such baseline. */
+unsigned evaluation_baselines_bit(const char *word);
+
 struct evaluation_baselines;
 
-/* Those of rankings, or of ratings, that there can be: the fold-in needs the model's factors, EASE a matrix of all items. The
+/* Those wanted of rankings, or of ratings, that there can be: the fold-in needs the model's factors, EASE a matrix of all items. The
  * model is borrowed, items are its; talk may be NULL. */
 enum err_code evaluation_baselines_new(struct store_conn *c, const struct model *m,
-                                       const struct item_table *items, bool ratings, struct parallel *team,
-                                       uint64_t seed, evaluation_talk_fn *talk,
+                                       const struct item_table *items, bool ratings, unsigned wanted,
+                                       struct parallel *team, uint64_t seed, evaluation_talk_fn *talk,
                                        struct evaluation_baselines **out, struct err *e) ERR_MUST_CHECK;
 void evaluation_baselines_free(struct evaluation_baselines *b); /* NULL: nothing */
 

@@ -125,7 +125,7 @@ static enum err_code fit(struct ials_baseline *b, const struct train_data *data,
         return code;
     struct search s = {.split = &split, .team = team, .options = {.reg_exponent = 1, .seed = seed}};
     s.items = mem_alloc_aligned(data->n_items * widest, sizeof *s.items);
-    s.users = mem_alloc_aligned((data->n_users ? data->n_users : 1) * widest, sizeof *s.users);
+    s.users = mem_alloc_aligned(data->n_users * widest, sizeof *s.users);
     if (!s.items || !s.users)
         code = err_set(e, ERR_NOMEM, "no memory for the factors of iALS");
     if (!code)
@@ -141,6 +141,18 @@ static enum err_code fit(struct ials_baseline *b, const struct train_data *data,
     return code;
 }
 
+/* Nobody has anything: all scores are equal. */
+static enum err_code fit_nobody(struct ials_baseline *b, struct err *e)
+{
+    b->options = (struct ials_options){
+        .dim = (size_t)dims[0], .alpha = alphas[FIRST_ALPHA], .reg = regs[FIRST_REG], .reg_exponent = 1};
+    b->items = mem_alloc_aligned(b->n_items * b->options.dim, sizeof *b->items);
+    if (!b->items)
+        return err_set(e, ERR_NOMEM, "no memory for the factors of iALS");
+    memset(b->items, 0, b->n_items * b->options.dim * sizeof *b->items);
+    return ERR_OK;
+}
+
 enum err_code ials_baseline_new(const struct train_data *data, struct parallel *team, uint64_t seed,
                                 struct ials_baseline **out, struct err *e)
 {
@@ -148,7 +160,7 @@ enum err_code ials_baseline_new(const struct train_data *data, struct parallel *
     if (!b)
         return err_set(e, ERR_NOMEM, "no memory for iALS");
     b->n_items = data->n_items;
-    enum err_code code = fit(b, data, team, seed, e);
+    enum err_code code = data->n_users ? fit(b, data, team, seed, e) : fit_nobody(b, e);
     size_t d = b->options.dim;
     if (!code) {
         b->gram = mem_alloc_aligned(d * d, sizeof *b->gram);

@@ -120,8 +120,9 @@ def details(x):
     counts = list(dict.fromkeys(f["count"] for f in x["figures"]))
     metrics = list(dict.fromkeys(f["metric"] for f in x["figures"]))
     seconds = "; ".join("%s %s s" % (v, ", ".join("%.0f" % t for t in times)) for v, times in x["train_seconds"].items())
-    out = ["", "## %s" % x["set"], "", "%s. %d users, seed%s %s. Training: %s." % (
-        x["text"][0].upper() + x["text"][1:], x["users"], "s" * (len(x["seeds"]) > 1), ", ".join(map(str, x["seeds"])), seconds), "",
+    missed = "" if not x["unknown_items"] else " %d held-out items are in no training row; rankings miss them, ratings are the mean." % x["unknown_items"]
+    out = ["", "## %s" % x["set"], "", "%s. %d users, seed%s %s. Training: %s.%s" % (
+        x["text"][0].upper() + x["text"][1:], x["users"], "s" * (len(x["seeds"]) > 1), ", ".join(map(str, x["seeds"])), seconds, missed), "",
         "| known | system | " + " | ".join("%s | generated less this" % m for m in metrics) + " |", "|---" * (2 + 2 * len(metrics)) + "|"]
     for count in counts:
         for system in systems_of(x):

@@ -138,6 +138,16 @@ class Quality(unittest.TestCase):
         self.assertRegex(done.stdout, r"(?m)^\| ml-100k-u1 \| all \| rmse \| \d\.\d{4} \| \d\.\d{4}( [▲▼])? \| \d\.\d{4}( [▲▼])? \| \d+ \|$")
         self.assertIn("| ml-100k-u1 | all | mae |", done.stdout)
 
+    def test_make_target_measures_what_is_there(self):
+        data, out = self.folder / "some", self.folder / "made"
+        (data / "ml-100k").mkdir(parents=True)
+        (data / "ml-100k/u.data").write_bytes((self.data / "ml-100k/u.data").read_bytes())
+        done = subprocess.run(["make", "-s", "-C", str(ROOT), "bench-quality", "DATA=%s" % data, "OUT=%s" % out, "SEEDS=1"],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("| ml-100k | all | ndcg@10 |", (out / "quality.md").read_text(encoding="utf-8"))
+        self.assertIn("ml-1m is left out", done.stderr)
+
     def test_it_names_what_is_absent(self):
         done = quality("--data", self.data, "--out", self.folder / "absent", "--only", "movietweetings")
         self.assertEqual(done.returncode, 1)

@@ -136,7 +136,7 @@ static struct evaluation_options options_with(bool with_candidates, bool baselin
                                        .candidates_path = with_candidates ? candidates_path : NULL,
                                        .metrics = metrics,
                                        .n_metrics = 2,
-                                       .baselines = baselines,
+                                       .baselines = baselines ? EVALUATION_ALL_BASELINES : 0,
                                        .n_threads = 1,
                                        .seed = 1};
 }

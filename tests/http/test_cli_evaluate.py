@@ -173,6 +173,15 @@ class Evaluate(World):
         self.assertEqual(mrr["iALS"], second[3]["metrics"]["mrr"]["mean"])
         self.assertNotEqual(mrr["iALS fold-in"], second[2]["metrics"]["mrr"]["mean"])
 
+    def test_one_baseline_alone_has_the_figures_it_has_among_all(self):
+        every = {s["name"]: s for s in self.evaluate("--baselines")["systems"]}
+        for word, name in (("popularity", "popularity"), ("fold-in", "iALS fold-in"), ("ials", "iALS"), ("ease", "EASE")):
+            systems = self.evaluate("--baseline", word)["systems"]
+            self.assertEqual(systems[1:], [every[name]])
+        self.assertEqual(len(self.evaluate("--baseline", "ease", "--baseline", "popularity")["systems"]), 3)
+        r = run("evaluate", "--store", self.store, "--model", self.model, "--test", self.test, "--baseline", "luck")
+        self.assertEqual((r.returncode, r.stdout), (2, ""))
+
     def test_what_the_baselines_chose_is_told(self):
         chosen = self.evaluate("--baselines")["chosen"]
         self.assertEqual(set(chosen["iALS"]), {"dim", "alpha", "reg"})

@@ -42,7 +42,7 @@ class MovieLens(unittest.TestCase):
             self.assertEqual(summary["total"], {"users": 6040, "items": 3706, "interactions": 994169, "contexts": 0})
             done("train", "--store", store, "--out", model, "--dim", 4, "--epochs", 1, "--deadline-seconds", 0.01,
                  "--no-contexts")  # any model: popularity needs its catalogue alone
-            result = done_json("evaluate", "--store", store, "--model", model, "--baselines",
+            result = done_json("evaluate", "--store", store, "--model", model, "--baseline", "popularity",
                                "--test", os.path.join(DATA, "test.tsv.gz"),
                                "--candidates", os.path.join(DATA, "candidates.tsv.gz"))
         self.assertEqual((result["users"], result["test_rows"], result["users_without_context"]), (6040, 6040, 0))

@@ -45,11 +45,36 @@ START_TEST(users_fall_into_their_groups)
 }
 END_TEST
 
+START_TEST(an_error_of_ratings_is_over_the_rows_of_the_group_and_coverage_has_no_groups)
+{
+    enum { USERS = 3 };
+    const uint32_t known[USERS] = {5, 30, 7};
+    const double rows[USERS] = {1, 2, 3};
+    const double values[2 * 2 * USERS] = {
+        4, 9, 12, /* squared errors of the first system, added up */
+        0, 0, 0,  /* coverage is not of users */
+        1, 9, 3,  /* of the second system */
+        0, 0, 0,
+    };
+    static const struct metric metrics[2] = {{METRIC_RMSE, SIZE_MAX}, {METRIC_COVERAGE, 10}};
+    const struct evaluation_group_input in = {values, rows, known, metrics, 2, 2, USERS, 1};
+    struct evaluation_group groups[EVALUATION_GROUPS];
+    struct evaluation_group_figure f[EVALUATION_GROUPS * 4];
+    struct err e = {0};
+    ck_assert_int_eq(evaluation_groups(&in, groups, f, &e), ERR_OK);
+    const struct evaluation_group_figure *some = f + 3 * 4; /* 5 to 9 known: the first and the last user */
+    ck_assert_double_eq_tol(some[0].mean, sqrt((4 + 12) / 4.0), 1e-12);
+    ck_assert_double_eq_tol(some[2].difference, sqrt((1 + 3) / 4.0) - 2, 1e-12);
+    ck_assert(isnan(some[1].mean) && isnan(some[3].difference));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("evaluation_groups");
     TCase *t = tcase_create("groups");
     tcase_add_test(t, users_fall_into_their_groups);
+    tcase_add_test(t, an_error_of_ratings_is_over_the_rows_of_the_group_and_coverage_has_no_groups);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
