@@ -162,7 +162,8 @@ enum err_code context_make_weights(struct context_maker *k, const struct item_ta
     size_t n_seen = 0, n_history = 0, at = 0;
     uint32_t *seen;
     enum err_code code = context_of_user(k, items, user, &c, e);
-    if (!code && k->model->spec.n_pairs) /* a stored context comes without them */
+    /* A stored context comes without them; a given one is all that its user is to be known by. */
+    if (!code && k->model->spec.n_pairs && !user->embedding_given)
         code = take_interactions(k, items, user, &n_history, e);
     for (size_t i = 0; i < user->n_interactions; i++)
         n_seen += item_table_index(items, user->interactions[i].item_key) >= 0;
