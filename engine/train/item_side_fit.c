@@ -17,8 +17,9 @@ enum { HOLD_OUT_ONE_IN = 5, RIDGE_STEPS = 40, LEAST_HELD_OUT = 5 };
 static const double ridges[] = {0.3, 1, 3, 10, 30, 100};
 enum { N_RIDGES = sizeof ridges / sizeof *ridges, FIRST_RIDGE = 3 };
 
-#define EVIDENCE     10.0 /* interactions at which a row counts half */
-#define FOLLOW_RIDGE 0.01 /* of the mean variance of a factor's value */
+#define EVIDENCE 10.0 /* interactions at which a row counts half */
+#define FOLLOW_RIDGE                                                                                         \
+    1.0 /* of the mean variance of a factor's value; few takers say little of the rest of a row */
 
 struct fitting {
     const struct train_data *data;

@@ -405,8 +405,8 @@ static void fini(struct training *t)
 }
 
 /* Writes a model of the block's values, with what they say of new items. */
-static enum err_code write_values(struct training *t, const struct model_spec *spec, const struct model_params *params,
-                                  const char *path, struct err *e)
+static enum err_code write_values(struct training *t, const struct model_spec *spec,
+                                  const struct model_params *params, const char *path, struct err *e)
 {
     struct model_ids ids = {t->data->item_ids};
     struct item_side_fit side;

@@ -2,6 +2,7 @@
 import json
 import os
 import sys
+import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
@@ -149,6 +150,37 @@ class NewItems(hn.Case):
         answer = self.server.admin("POST", "/v1/admin/items", lines, headers={"Content-Type": "application/x-ndjson"})
         self.assertEqual([i["id"] for i in answer.json["items"]], [f"b{i}" for i in range(50)][::-1])
         self.assertLessEqual({f"b{i}" for i in range(50)}, set(self.server.recommend("u14", **ALL).items))
+
+    def test_readers_while_items_come_and_go(self):
+        """Every answer is whole, has what was acknowledged before it was asked for, and lacks what was deleted."""
+        alive, gone, wrong, ending = set(), set(), [], threading.Event()
+
+        def read(user):
+            with self.server.client() as client:
+                while not ending.is_set():
+                    must, never = set(alive), set(gone)
+                    answer = client.request("GET", hn.path_of_user(user) + "/recommendations?limit=1000&exclude_seen=false")
+                    items = set(answer.items) if answer.status == 200 else None
+                    if items is None or not must & alive <= items or never & items:
+                        wrong.append(answer)
+
+        readers = [threading.Thread(target=read, args=(u,)) for u in ("u60", "u61", "u62")]
+        for reader in readers:
+            reader.start()
+        try:
+            for i in range(30):
+                put(self.server, f"x{i}", title=f"Film {i}", categories=["Drama"])
+                alive.add(f"x{i}")
+                self.server.event(f"u{60 + i % 3}", f"x{i}")
+                if i % 3 == 0:
+                    alive.discard(f"x{i}")
+                    delete(self.server, f"x{i}")
+                    gone.add(f"x{i}")
+        finally:
+            ending.set()
+            for reader in readers:
+                reader.join()
+        self.assertEqual(wrong, [])
 
     def test_refusals_change_nothing(self):
         before = self.server.rows()
