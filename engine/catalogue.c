@@ -15,7 +15,8 @@
 struct catalogue {
     const struct model_spec *spec;
     const struct model_params *params;
-    size_t first; /* L */
+    size_t first_index; /* of the items, as catalogue_top_k counts them */
+    size_t first;       /* L */
     size_t n_blocks;
     bool keeps_input;  /* the input of L is in shared */
     bool needs_input;  /* layer L reads its input although its shared part is kept */
@@ -71,12 +72,19 @@ static void plan(struct catalogue *c)
 enum err_code catalogue_new(const struct model_spec *spec, const struct model_params *params,
                             struct catalogue **out, struct err *e)
 {
+    return catalogue_new_from(spec, params, 0, out, e);
+}
+
+enum err_code catalogue_new_from(const struct model_spec *spec, const struct model_params *params,
+                                 size_t first, struct catalogue **out, struct err *e)
+{
     struct catalogue *c = mem_zalloc_array(1, sizeof *c);
     real *buffers = mem_alloc_aligned(3 * target_block_buffer_len(spec), sizeof *buffers);
     if (!c || !buffers)
         goto no_memory;
     c->spec = spec;
     c->params = params;
+    c->first_index = first;
     plan(c);
     size_t per_block = c->input_len + c->shared_len, n;
     if (per_block) {
@@ -164,7 +172,7 @@ void catalogue_top_k(const struct catalogue *c, const real *theta, const struct 
         size_t first = block * KERNEL_LANES, n = block_rows(c, block);
         add_neighbours(&near, &at, first, n, scores);
         for (size_t r = 0; r < n; r++) {
-            uint32_t index = (uint32_t)(first + r);
+            uint32_t index = (uint32_t)(c->first_index + first + r);
             while (filter && next < filter->n_excluded && filter->excluded[next] < index)
                 next++;
             if (filter && next < filter->n_excluded && filter->excluded[next] == index)

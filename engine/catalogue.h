@@ -19,6 +19,10 @@ struct catalogue;
 /* New: the shared part of a model with items. spec and params are borrowed for the catalogue's life. */
 enum err_code catalogue_new(const struct model_spec *spec, const struct model_params *params,
                             struct catalogue **out, struct err *e) ERR_MUST_CHECK;
+
+/* The same for items that follow others: catalogue_top_k and its filter count them from `first`, all else from 0. */
+enum err_code catalogue_new_from(const struct model_spec *spec, const struct model_params *params,
+                                 size_t first, struct catalogue **out, struct err *e) ERR_MUST_CHECK;
 void catalogue_free(struct catalogue *c);
 
 size_t catalogue_workspace_len(const struct catalogue *c);
@@ -27,7 +31,7 @@ size_t catalogue_workspace_len(const struct catalogue *c);
 struct catalogue_filter {
     const uint32_t *excluded; /* (n_excluded) rising indices; NULL: none */
     size_t n_excluded;
-    const uint64_t *allowed; /* (I bits) a set bit admits the item; NULL: all */
+    const uint64_t *allowed; /* (first + I bits) a set bit admits the item; NULL: all */
 };
 
 /* Pushes every admitted item into top. */

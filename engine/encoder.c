@@ -18,16 +18,27 @@ size_t encoder_workspace_len(const struct model_spec *spec, size_t n_interaction
     return fold_in > ratings ? fold_in : ratings;
 }
 
-/* a += sum of w v v^T (lower triangle), b += sum of w v. */
-static void add_interactions(const struct encoder_spec *n, const real *factor,
-                             const struct encoder_input *input, real *a, real *b, real *chunk)
+/* A table of items: the model's own rows, and those of the items that came after them. */
+struct item_rows {
+    const real *own, *extra;
+    size_t n_own, d;
+};
+
+static const real *row_of(const struct item_rows *t, uint32_t item)
 {
-    size_t d = n->d_fold_in;
+    return item < t->n_own ? t->own + (size_t)item * t->d : t->extra + (item - t->n_own) * t->d;
+}
+
+/* a += sum of w v v^T (lower triangle), b += sum of w v. */
+static void add_interactions(const struct item_rows *factor, const struct encoder_input *input, real *a,
+                             real *b, real *chunk)
+{
+    size_t d = factor->d;
     for (size_t start = 0; start < input->n_interactions; start += CHUNK_ROWS) {
         size_t rows = input->n_interactions - start < CHUNK_ROWS ? input->n_interactions - start : CHUNK_ROWS;
         for (size_t i = 0; i < rows; i++) {
             const struct encoder_interaction *x = &input->interactions[start + i];
-            const real *v = factor + (size_t)x->item * d;
+            const real *v = row_of(factor, x->item);
             real root = (real)sqrt((double)x->weight);
             blas_axpy(d, (real)x->weight, v, b);
             for (size_t j = 0; j < d; j++)
@@ -56,7 +67,9 @@ static enum err_code encode_fold_in(const struct model_spec *spec, const struct 
     real *a = workspace, *chunk = workspace + d * d;
     memcpy(a, params->fold_in_gram, d * d * sizeof *a);
     memset(f, 0, d * sizeof *f);
-    add_interactions(n, params->fold_in_factor, input, a, f, chunk);
+    struct item_rows factor = {params->fold_in_factor, input->extra ? input->extra->fold_in_factor : NULL,
+                               spec->n_items, d};
+    add_interactions(&factor, input, a, f, chunk);
     real ridge = (real)encoder_fold_in_ridge(spec, input->n_interactions);
     for (size_t i = 0; i < d; i++)
         a[i * d + i] += ridge;
@@ -71,9 +84,10 @@ static void encode_history(const struct model_spec *spec, const struct model_par
                            const struct encoder_input *input, real *h)
 {
     size_t d = spec->encoder.d_history;
+    struct item_rows rows = {params->history, input->extra ? input->extra->history : NULL, spec->n_items, d};
     memset(h, 0, d * sizeof *h);
     for (size_t i = 0; i < input->n_interactions; i++)
-        blas_axpy(d, 1, params->history + (size_t)input->interactions[i].item * d, h);
+        blas_axpy(d, 1, row_of(&rows, input->interactions[i].item), h);
     if (input->n_interactions)
         blas_scale(d, 1 / (real)sqrt((double)input->n_interactions), h);
 }
@@ -82,6 +96,8 @@ static void encode_recent(const struct model_spec *spec, const struct model_para
                           const struct encoder_input *input, real *r)
 {
     const struct encoder_spec *n = &spec->encoder;
+    struct item_rows rows = {params->recent, input->extra ? input->extra->recent : NULL, spec->n_items,
+                             n->d_recent};
     memset(r, 0, n->n_decays * n->d_recent * sizeof *r);
     for (size_t j = 0; j < n->n_decays; j++) {
         real decay = 1 / (1 + (real)exp(-(double)params->decay[j])), power = 1;
@@ -89,8 +105,7 @@ static void encode_recent(const struct model_spec *spec, const struct model_para
             const struct encoder_interaction *x = &input->interactions[input->n_interactions - 1 - t];
             if (x->timestamp == 0)
                 break; /* oldest first: those without a known time come before all others */
-            blas_axpy(n->d_recent, power, params->recent + (size_t)x->item * n->d_recent,
-                      r + j * n->d_recent);
+            blas_axpy(n->d_recent, power, row_of(&rows, x->item), r + j * n->d_recent);
         }
     }
 }
@@ -114,7 +129,7 @@ static void encode_disliked(const struct model_spec *spec, const struct model_pa
     real mean = encoder_mean_rating(input);
     memset(l, 0, d * sizeof *l);
     for (size_t i = 0; i < input->n_interactions; i++)
-        if ((real)input->interactions[i].rating < mean)
+        if ((real)input->interactions[i].rating < mean && input->interactions[i].item < spec->n_items)
             blas_axpy(d, 1 / (real)sqrt((double)input->n_interactions),
                       params->disliked + (size_t)input->interactions[i].item * d, l);
 }
@@ -190,12 +205,14 @@ static enum err_code encode_ratings(const struct model_spec *spec, const struct 
 static enum err_code check_input(const struct model_spec *spec, const struct encoder_input *input,
                                  struct err *e)
 {
+    size_t n_extra = input->extra ? input->n_extra : 0;
     if (!spec->encoder.present)
         return err_set(e, ERR_INVALID, "the model has no encoder; give the embedding itself");
     for (size_t i = 0; i < input->n_interactions; i++) {
         const struct encoder_interaction *x = &input->interactions[i];
-        if (x->item >= spec->n_items)
-            return err_set(e, ERR_INVALID, "interaction %zu names item %u of %zu", i, x->item, spec->n_items);
+        if (x->item >= spec->n_items + n_extra)
+            return err_set(e, ERR_INVALID, "interaction %zu names item %u of %zu", i, x->item,
+                           spec->n_items + n_extra);
         if (!(isfinite(x->weight) && x->weight > 0))
             return err_set(e, ERR_INVALID, "interaction %zu has a weight that is not above zero and finite",
                            i);

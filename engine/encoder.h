@@ -26,7 +26,7 @@
 #include <stdint.h>
 
 struct encoder_interaction {
-    uint32_t item;     /* index in the catalogue */
+    uint32_t item;     /* index in the catalogue, or past its end in encoder_input.extra */
     float weight;      /* finite, > 0 */
     float rating;      /* NAN: none */
     int64_t timestamp; /* 0: not known */
@@ -37,6 +37,8 @@ struct encoder_input {
     size_t n_interactions;
     const uint32_t *values; /* (n_values) rows of the profile table */
     size_t n_values;
+    const struct model_params *extra; /* rows of items I, I + 1, ... in the tables of items; NULL: none */
+    size_t n_extra;
 };
 
 /* Reals that encoder_encode needs as workspace for up to n_interactions. */

@@ -242,49 +242,68 @@ static void check_values_once(struct reader *r, const struct encoder_spec *n)
 
 _Static_assert(LIMIT_PROFILE_FIELDS == 64, "the text above names it");
 
-/* values: an array of [field, value], a row of the table each. */
-static void decode_values(struct reader *r, const json_t *values, struct encoder_spec *n)
+/* The array at `name`: of [field, value], a row of a table each. */
+static void decode_values(struct reader *r, const char *name, const json_t *values,
+                          struct profile_value **out, size_t *n)
 {
     size_t n_values = json_array_size(values);
-    n->values = mem_zalloc_array(n_values, sizeof *n->values);
-    if (!n->values)
+    *out = mem_zalloc_array(n_values, sizeof **out);
+    if (!*out)
         goto nomem;
-    n->n_values = n_values;
+    *n = n_values;
     for (size_t i = 0; i < n_values; i++) {
         const json_t *pair = json_array_get(values, i);
         const char *field = json_string_value(json_array_get(pair, 0)),
                    *value = json_string_value(json_array_get(pair, 1));
         char key[40];
-        (void)snprintf(key, sizeof key, "values[%zu]", i);
+        (void)snprintf(key, sizeof key, "%s[%zu]", name, i);
         if (!field || !value || json_array_size(pair) != 2 || !*field) {
             fail(r, key, "is no array of a field's name and a value, both strings");
             return;
         }
-        n->values[i].field = mem_strdup(field);
-        n->values[i].value = mem_strdup(value);
-        if (!n->values[i].field || !n->values[i].value)
+        (*out)[i].field = mem_strdup(field);
+        (*out)[i].value = mem_strdup(value);
+        if (!(*out)[i].field || !(*out)[i].value)
             goto nomem;
     }
-    check_values_once(r, n);
     return;
 nomem:
-    *r->code = err_set(r->e, ERR_NOMEM, "no memory for %zu profile values", n_values);
+    *r->code = err_set(r->e, ERR_NOMEM, "no memory for %zu %s", n_values, name);
 }
+
+/* The array of a vocabulary, or NULL after an error. */
+static const json_t *get_values(struct reader *r, const char *name)
+{
+    const json_t *values = get_required(r, name);
+    if (values && !json_is_array(values))
+        fail(r, name, "is no array");
+    else if (json_array_size(values) > LIMIT_DIM)
+        fail(r, name, "has more than 1048576 rows");
+    return values;
+}
+
+_Static_assert(LIMIT_DIM == 1048576, "the text above names it");
 
 static void decode_profile(struct reader *r, struct encoder_spec *n)
 {
     n->d_profile = get_size(r, "dim");
-    const json_t *values = get_required(r, "values");
-    if (values && !json_is_array(values))
-        fail(r, "values", "is no array");
-    else if (json_array_size(values) > LIMIT_DIM)
-        fail(r, "values", "has more than 1048576 rows");
+    const json_t *values = get_values(r, "values");
     leave(r);
     if (*r->code == ERR_OK)
-        decode_values(r, values, n);
+        decode_values(r, "values", values, &n->values, &n->n_values);
+    if (*r->code == ERR_OK)
+        check_values_once(r, n);
 }
 
-_Static_assert(LIMIT_DIM == 1048576, "the text above names it");
+static void decode_item_side(struct reader *r, struct item_side_spec *s)
+{
+    s->present = true;
+    s->n_users = get_size(r, "n_users");
+    const json_t *features = get_values(r, "features");
+    leave(r);
+    if (*r->code == ERR_OK)
+        decode_values(r, "features", features, &s->features, &s->n_features);
+}
 
 static void decode_encoder(struct reader *r, struct encoder_spec *n)
 {
@@ -348,6 +367,8 @@ static void decode_model(struct reader *r, struct model_spec *spec)
     decode_target(&inner, spec);
     if (get_block(r, "encoder", &inner))
         decode_encoder(&inner, &spec->encoder);
+    if (get_block(r, "items", &inner))
+        decode_item_side(&inner, &spec->item_side);
     leave(r);
 }
 
@@ -440,19 +461,32 @@ static void encode_target(json_t *target, const struct model_spec *spec, bool *f
         put_size(put_object(target, "neighbours", failed), "pairs", spec->n_pairs, failed);
 }
 
+static void encode_values(json_t *values, const struct profile_value *list, size_t n, bool *failed)
+{
+    for (size_t i = 0; i < n && !*failed; i++) {
+        json_t *pair = json_array();
+        if (json_array_append_new(pair, json_string(list[i].field)) != 0 ||
+            json_array_append_new(pair, json_string(list[i].value)) != 0)
+            *failed = true;
+        if (json_array_append_new(values, pair) != 0)
+            *failed = true;
+    }
+}
+
 static void encode_profile(json_t *profile, const struct encoder_spec *n, bool *failed)
 {
     json_t *values = json_array();
     put_size(profile, "dim", n->d_profile, failed);
     put(profile, "values", values, failed);
-    for (size_t i = 0; i < n->n_values && !*failed; i++) {
-        json_t *pair = json_array();
-        if (json_array_append_new(pair, json_string(n->values[i].field)) != 0 ||
-            json_array_append_new(pair, json_string(n->values[i].value)) != 0)
-            *failed = true;
-        if (json_array_append_new(values, pair) != 0)
-            *failed = true;
-    }
+    encode_values(values, n->values, n->n_values, failed);
+}
+
+static void encode_item_side(json_t *items, const struct item_side_spec *s, bool *failed)
+{
+    json_t *features = json_array();
+    put_size(items, "n_users", s->n_users, failed);
+    put(items, "features", features, failed);
+    encode_values(features, s->features, s->n_features, failed);
 }
 
 static void encode_encoder(json_t *encoder, const struct encoder_spec *n, bool *failed)
@@ -506,6 +540,8 @@ static void encode_model(json_t *root, const struct model_spec *spec, bool *fail
     encode_target(put_object(root, "target", failed), spec, failed);
     if (spec->encoder.present)
         encode_encoder(put_object(root, "encoder", failed), &spec->encoder, failed);
+    if (spec->item_side.present)
+        encode_item_side(put_object(root, "items", failed), &spec->item_side, failed);
 }
 
 static int add_bytes(const char *bytes, size_t n, void *out)

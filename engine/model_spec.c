@@ -57,6 +57,12 @@ size_t model_spec_packed(size_t d)
     return d * (d + 1) / 2;
 }
 
+size_t model_spec_item_row(const struct model_spec *spec)
+{
+    const struct encoder_spec *n = &spec->encoder;
+    return n->d_fold_in + spec->d_item + 1 + n->d_history + n->d_recent;
+}
+
 size_t model_spec_d_trunk(const struct model_spec *spec)
 {
     return spec->n_trunk ? spec->trunk[spec->n_trunk - 1].d_out : spec->d_context;
@@ -134,6 +140,36 @@ static enum err_code check_encoder(const struct model_spec *spec, struct err *e)
     return ERR_OK;
 }
 
+/* A feature's row is found by bisection, so they rise; which also says that each stands once. */
+static enum err_code check_item_features(const struct item_side_spec *s, struct err *e)
+{
+    if (s->n_features > LIMIT_DIM)
+        return err_set(e, ERR_INVALID, "items.features has %zu rows; at most %d", s->n_features, LIMIT_DIM);
+    for (size_t i = 0; i < s->n_features; i++) {
+        const struct profile_value *f = &s->features[i];
+        if (strcmp(f->field, "category") != 0 && strcmp(f->field, "word") != 0)
+            return err_set(e, ERR_INVALID, "items.features[%zu] is neither a category nor a word", i);
+        int order = i ? strcmp(f[-1].field, f->field) : -1;
+        if (order == 0)
+            order = strcmp(f[-1].value, f->value);
+        if (order >= 0)
+            return err_set(e, ERR_INVALID, "items.features[%zu] does not come after the one before it", i);
+    }
+    return ERR_OK;
+}
+
+static enum err_code check_item_side(const struct model_spec *spec, struct err *e)
+{
+    const struct item_side_spec *s = &spec->item_side;
+    if (!s->present)
+        return ERR_OK;
+    if (!spec->encoder.present || spec->encoder.d_fold_in == 0 || spec->encoder.d_ratings)
+        return err_set(e, ERR_INVALID, "items needs an encoder with the block fold_in and without ratings");
+    if (s->n_users < 1 || s->n_users > UINT32_MAX)
+        return err_set(e, ERR_INVALID, "items.n_users is %zu; it must be 1 to %u", s->n_users, UINT32_MAX);
+    return check_item_features(s, e);
+}
+
 static enum err_code check_layers(const struct model_spec *spec, struct err *e)
 {
     size_t d = spec->d_item;
@@ -189,7 +225,9 @@ enum err_code model_spec_check(const struct model_spec *spec, struct err *e)
         return err_set(e, ERR_INVALID, "%zu neighbours: they need a catalogue and are at most %d",
                        spec->n_pairs, LIMIT_PAIRS);
     enum err_code code = check_layers(spec, e);
-    return code ? code : check_encoder(spec, e);
+    if (!code)
+        code = check_encoder(spec, e);
+    return code ? code : check_item_side(spec, e);
 }
 
 /* ---- the table ---- */
@@ -244,6 +282,18 @@ static void add_encoder(struct table *t, const struct model_spec *spec)
     }
 }
 
+static void add_item_side(struct table *t, const struct model_spec *spec)
+{
+    size_t d = spec->encoder.d_fold_in, len = model_spec_item_row(spec);
+    if (!spec->item_side.present)
+        return;
+    VECTOR("item.mean", len, GROUP_FROZEN, item_mean);
+    if (spec->item_side.n_features)
+        MATRIX("item.weight", spec->item_side.n_features, len, GROUP_FROZEN, item_weight);
+    MATRIX("item.follow", d, len - d, GROUP_FROZEN, item_follow);
+    MATRIX("item.gram", d, d, GROUP_FROZEN, item_gram);
+}
+
 static void add_trunk(struct table *t, const struct model_spec *spec)
 {
     char name[TENSOR_NAME_BYTES];
@@ -293,6 +343,7 @@ size_t model_spec_tensors(const struct model_spec *spec, struct tensor_spec out[
         VECTOR("catalogue.bias", spec->n_items, GROUP_ITEM, catalogue_bias);
     }
     add_encoder(t, spec);
+    add_item_side(t, spec);
     add_trunk(t, spec);
     if (spec->has_linear)
         MATRIX("linear.context.weight", spec->d_item, spec->d_context, GROUP_LINEAR, linear_context);
@@ -308,13 +359,19 @@ real **model_params_slot(struct model_params *params, const struct tensor_spec *
     return (real **)(void *)((char *)params + tensor->slot_offset);
 }
 
+static void free_values(struct profile_value **values, size_t *n)
+{
+    for (size_t i = 0; *values && i < *n; i++) {
+        mem_free((*values)[i].field);
+        mem_free((*values)[i].value);
+    }
+    mem_free(*values);
+    *values = NULL;
+    *n = 0;
+}
+
 void model_spec_fini(struct model_spec *spec)
 {
-    for (size_t i = 0; spec->encoder.values && i < spec->encoder.n_values; i++) {
-        mem_free(spec->encoder.values[i].field);
-        mem_free(spec->encoder.values[i].value);
-    }
-    mem_free(spec->encoder.values);
-    spec->encoder.values = NULL;
-    spec->encoder.n_values = 0;
+    free_values(&spec->encoder.values, &spec->encoder.n_values);
+    free_values(&spec->item_side.features, &spec->item_side.n_features);
 }

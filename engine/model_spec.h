@@ -1,6 +1,6 @@
 /* model_spec - what a model is made of: dimensions, layers, generators, encoder; and the one table of its
  * tensors. Layer: engine; depends on base only.     Threads: immutable once filled. Memory: plain structs;
- * the profile vocabulary is the only heap part (model_spec_fini).
+ * the vocabularies of profiles and items are the only heap part (model_spec_fini).
  *
  * Letters used in shapes all over the engine:
  *   I items of the catalogue   D d_item: width of an item embedding, the target network's input
@@ -76,6 +76,14 @@ struct profile_value {
     char *value; /* heap */
 };
 
+/* What a model knows of items that came after its training; see engine/item_side.h. */
+struct item_side_spec {
+    bool present;
+    size_t n_users;                 /* in training: the fold-in of an item weighs them as unobserved */
+    size_t n_features;              /* rows of item.weight; 0: all new items begin alike */
+    struct profile_value *features; /* (n_features) heap; field "category" or "word", in rising byte order */
+};
+
 struct model_spec {
     char name[LIMIT_NAME_BYTES + 1];
     char version[LIMIT_NAME_BYTES + 1];
@@ -93,6 +101,7 @@ struct model_spec {
     struct layer_spec layers[LIMIT_LAYERS];
     size_t n_pairs; /* item-item weights, of which the items' generated bias is made; 0: none */
     struct encoder_spec encoder;
+    struct item_side_spec item_side;
 };
 
 /* A sparse matrix of item-item weights: what an item in a history adds to the scores of others. */
@@ -121,6 +130,10 @@ struct model_params {
     real *
         rating_covariance; /* (I, d (d + 1) / 2), d = d_ratings: of (offset, factor without its first), packed */
     real *rating_precision; /* (d_ratings): of f before any rating, noise variances being 1 */
+    real *item_mean;        /* (R): row of an item of which nothing is known, see engine/item_side.h */
+    real *item_weight;      /* (n_features, R): what each feature adds to it */
+    real *item_follow;      /* (d_fold_in, R - d_fold_in): how the rest of a row moves with its factor */
+    real *item_gram;        /* (d_fold_in, d_fold_in): alpha * sum of f f^T over all users */
     real *norm_weight;      /* (C) */
     real *norm_bias;        /* (C) */
     real *linear_context;   /* (D, C) */
@@ -164,7 +177,7 @@ struct tensor_spec {
     size_t slot_offset; /* offsetof the pointer in struct model_params */
 };
 
-enum { MODEL_MAX_TENSORS = 16 + LIMIT_LAYERS * 12 };
+enum { MODEL_MAX_TENSORS = 24 + LIMIT_LAYERS * 12 };
 
 /* Checks every dimension, the chain of widths and the encoder's; ERR_INVALID names the first fault. */
 enum err_code model_spec_check(const struct model_spec *spec, struct err *e) ERR_MUST_CHECK;
@@ -182,11 +195,14 @@ bool model_spec_for_users(const struct model_spec *spec);
 /* Reals of a packed lower triangle, row by row, of a matrix (d, d). */
 size_t model_spec_packed(size_t d);
 
+/* R: reals of all rows of one item, one after the other; see engine/item_side.h. */
+size_t model_spec_item_row(const struct model_spec *spec);
+
 /* Width of z, and the number of values head `layer` generates for the weights (without the bias). */
 size_t model_spec_d_trunk(const struct model_spec *spec);
 size_t layer_spec_n_generated(const struct layer_spec *layer);
 
-/* Frees the vocabulary. */
+/* Frees the vocabularies. */
 void model_spec_fini(struct model_spec *spec);
 
 /* Names as in files and on the command line; the parsers return false for an unknown one. */

@@ -34,6 +34,8 @@ void neighbours_bias(const struct item_pairs *pairs, size_t n_items,
     memset(beta, 0, n_items * sizeof *beta);
     for (size_t k = 0; k < n_history; k++) {
         size_t j = history[k].item;
+        if (j >= n_items) /* came after the training of the pairs */
+            continue;
         for (int64_t p = pairs->start[j]; p < pairs->start[j + 1]; p++)
             beta[pairs->item[p]] += pairs->weight[p];
     }

@@ -40,7 +40,7 @@ size_t neighbours_theta_most(const struct model_spec *spec);
 size_t neighbours_workspace_len(const struct model_spec *spec);
 
 /* Writes what is behind the layers' weights in theta (neighbours_theta_most), and the length of theta to *len. Of a model
- * without pairs: theta_layout.len. Every item of the history is below spec->n_items. ERR_INVALID when an entry of beta is
+ * without pairs: theta_layout.len. Items past spec->n_items say nothing of others. ERR_INVALID when an entry of beta is
  * not finite: weights are, but their sums may not be. */
 enum err_code neighbours_generate(const struct model_spec *spec, const struct model_params *params,
                                   const struct encoder_interaction *history, size_t n_history,

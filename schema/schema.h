@@ -4,6 +4,7 @@
 #define SCHEMA_SCHEMA_H
 
 extern const char schema_sql_0001[], schema_sql_0001_end[];
+extern const char schema_sql_0002[], schema_sql_0002_end[];
 extern const char schema_openapi_json[], schema_openapi_json_end[];
 
 #endif

@@ -170,15 +170,25 @@ bool api_model_slot(struct api_thread *t, struct request *r, size_t *slot)
     return true;
 }
 
-bool api_user_id(struct request *r, size_t segment, struct store_text *id)
+static bool path_id(struct request *r, size_t segment, const char *whose, struct store_text *id)
 {
     *id = r->segments[segment];
     if (id->len >= 1 && id->len <= LIMIT_ID_BYTES && utf8_valid(id->data, id->len) &&
         !memchr(id->data, 0, id->len))
         return true;
     problem_answer(r, PROBLEM_BAD_REQUEST, NULL,
-                   "a user's id in the path has 1 to %d bytes of percent-encoded UTF-8", LIMIT_ID_BYTES);
+                   "%s id in the path has 1 to %d bytes of percent-encoded UTF-8", whose, LIMIT_ID_BYTES);
     return false;
+}
+
+bool api_user_id(struct request *r, size_t segment, struct store_text *id)
+{
+    return path_id(r, segment, "a user's", id);
+}
+
+bool api_item_id(struct request *r, size_t segment, struct store_text *id)
+{
+    return path_id(r, segment, "an item's", id);
 }
 
 bool api_bool_param(struct request *r, const char *name, bool *out)

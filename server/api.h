@@ -51,6 +51,9 @@ bool api_model_slot(struct api_thread *t, struct request *r, size_t *slot);
 /* The {user} segment; answers 400 and returns false when it is no id. */
 bool api_user_id(struct request *r, size_t segment, struct store_text *id);
 
+/* The {item} segment likewise. */
+bool api_item_id(struct request *r, size_t segment, struct store_text *id);
+
 /* A query parameter that must be true or false; absent: *out stays. */
 bool api_bool_param(struct request *r, const char *name, bool *out);
 
@@ -69,7 +72,7 @@ bool api_reread(struct api_thread *t, struct request *r, size_t slot, struct sto
 
 /* The calls, by file. */
 route_fn api_recommend_get, api_predict_post, api_events_post, api_user_get, api_admin_user_put,
-    api_admin_user_delete, api_admin_users_post, api_health_get, api_ready_get, api_metrics_get,
-    api_openapi_get, api_index_get;
+    api_admin_user_delete, api_admin_users_post, api_item_get, api_admin_item_put, api_admin_item_delete,
+    api_admin_items_post, api_health_get, api_ready_get, api_metrics_get, api_openapi_get, api_index_get;
 
 #endif

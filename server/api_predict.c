@@ -14,6 +14,7 @@ static bool read_items(struct api_thread *t, struct request *r, size_t slot, con
                        uint32_t *indices)
 {
     const struct model *m = t->api->serving->models[slot].model;
+    const struct item_table *table = personal_items(t->personal, slot);
     struct json_place root = json_place_root(), list = json_place_key(&root, "items");
     for (size_t i = 0; i < json_array_size(items); i++) {
         const json_t *id = json_array_get(items, i);
@@ -22,7 +23,8 @@ static bool read_items(struct api_thread *t, struct request *r, size_t slot, con
             problem_answer(r, PROBLEM_INVALID_VALUE, at.text, "an item's id is a string");
             return false;
         }
-        long index = model_item_index(m, json_string_value(id), json_string_length(id));
+        long index =
+            item_table_find(table, (struct store_text){json_string_value(id), json_string_length(id)});
         if (index < 0) {
             problem_answer(r, PROBLEM_UNKNOWN_ITEM, at.text, "model '%s' has no item '%.200s'", m->spec.name,
                            json_string_value(id));

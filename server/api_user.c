@@ -9,11 +9,11 @@
 /* Interactions shown, newest first; the count tells how many there are. */
 enum { MOST_SHOWN = 100 };
 
-static void add_interaction(struct buf *out, const struct model *m, size_t index,
+static void add_interaction(struct buf *out, const struct item_table *items, size_t index,
                             const struct store_interaction *x)
 {
     size_t len;
-    const char *id = model_item_id(m, index, &len);
+    const char *id = item_table_id(items, index, &len);
     buf_adds(out, "{\"item\":");
     buf_add_json_string(out, id, len);
     buf_addf(out, ",\"weight\":%.9g", x->weight);
@@ -33,7 +33,7 @@ static void add_interactions(struct api_thread *t, size_t slot, const struct sto
             continue; /* an item that this model does not have */
         if (shown++)
             buf_addc(out, ',');
-        add_interaction(out, t->api->serving->models[slot].model, (size_t)index, &u->interactions[i]);
+        add_interaction(out, items, (size_t)index, &u->interactions[i]);
     }
     buf_addc(out, ']');
 }

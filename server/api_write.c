@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "server/json_in.h"
+#include "server/json_lines.h"
 #include "server/problem.h"
 #include "server/update.h"
 
@@ -267,40 +268,11 @@ static bool read_users_json(struct api_thread *t, struct request *r, struct batc
     return true;
 }
 
-/* The next line of [*text, end), without its newline; false when there is none left. */
-static bool next_line(const char **text, const char *end, const char **line, size_t *n)
-{
-    if (*text >= end)
-        return false;
-    const char *stop = memchr(*text, '\n', (size_t)(end - *text));
-    *line = *text;
-    *n = (size_t)((stop ? stop : end) - *text);
-    *text += *n + 1;
-    return true;
-}
-
-static bool is_empty(const char *line, size_t n)
-{
-    size_t i = 0;
-    while (i < n && (line[i] == ' ' || line[i] == '\t' || line[i] == '\r'))
-        i++;
-    return i == n;
-}
-
-static size_t count_users(const char *text, const char *end)
-{
-    const char *line;
-    size_t n, users = 0;
-    while (next_line(&text, end, &line, &n))
-        users += !is_empty(line, n);
-    return users;
-}
-
 /* Each line that is not empty is one user; a pointer then begins with the number of the user. */
 static bool read_users_ndjson(struct api_thread *t, struct request *r, struct batch *b, size_t slot)
 {
     const char *text = r->body.data ? r->body.data : "", *end = text + r->body.len;
-    size_t n_users = count_users(text, end), n;
+    size_t n_users = json_lines_count(text, end), n;
     if (n_users > LIMIT_USERS_PER_CALL) {
         problem_answer(r, PROBLEM_INVALID_VALUE, "", "%zu users; at most %d in one call", n_users,
                        LIMIT_USERS_PER_CALL);
@@ -312,8 +284,8 @@ static bool read_users_ndjson(struct api_thread *t, struct request *r, struct ba
     }
     struct json_place root = json_place_root(), list = json_place_key(&root, "users");
     const char *line;
-    for (int number = 0; next_line(&text, end, &line, &n); number++) {
-        if (is_empty(line, n))
+    for (int number = 0; json_lines_next(&text, end, &line, &n); number++) {
+        if (json_lines_empty(line, n))
             continue;
         if (!(b->roots[b->n_roots] = json_in_parse(r, line, n, number)))
             return false;

@@ -9,6 +9,7 @@
 #include "server/progress.h"
 
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -156,9 +157,13 @@ static void print_report(const struct settings *s, const struct train_report *r)
         buf_addf(&b,
                  ",\"generator\":\"%s\",\"epochs\":%d,\"best_epoch\":%d,\"warm_start_ndcg@10\":%.6f,\"ndcg@"
                  "10\":%.6f,"
-                 "\"dim\":%d,\"alpha\":%g,\"reg\":%g,\"parameters\":%zu,\"seconds\":%.2f}",
+                 "\"dim\":%d,\"alpha\":%g,\"reg\":%g,\"parameters\":%zu,\"seconds\":%.2f",
                  s->generator, r->epochs_run, r->best_epoch, r->warm_start_metric, r->best_metric, r->dim,
                  r->alpha, r->reg, r->n_parameters, r->seconds);
+        if (!isnan(r->item_error))
+            buf_addf(&b, ",\"new_items_error\":%.6f,\"new_items_error_alike\":%.6f", r->item_error,
+                     r->item_error_of_mean);
+        buf_addc(&b, '}');
         const char *text = buf_text(&b);
         (void)puts(text ? text : "{}");
         buf_fini(&b);
@@ -168,6 +173,10 @@ static void print_report(const struct settings *s, const struct train_report *r)
                  "validation ndcg@10 %.4f (iALS warm start %.4f), epoch %d of %d, %zu parameters, %.1f s\n",
                  s->name, s->version, s->out, r->best_metric, r->warm_start_metric, r->best_epoch,
                  r->epochs_run, r->n_parameters, r->seconds);
+    if (!isnan(r->item_error))
+        (void)printf(
+            "new items: categories and titles explain %.0f%% of how the scores of held-out items differ\n",
+            100 * (1 - r->item_error / r->item_error_of_mean));
 }
 
 static enum err_code train(const struct settings *s, const struct train_options *options, struct err *e)

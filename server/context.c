@@ -91,7 +91,9 @@ static enum err_code take_interactions(struct context_maker *k, const struct ite
 enum err_code context_encode(struct context_maker *k, const struct item_table *items,
                              const struct store_user *user, const float **c, struct err *e)
 {
-    struct encoder_input input = {.values = k->values};
+    const struct extra_items *extra = item_table_extra(items);
+    struct encoder_input input = {
+        .values = k->values, .extra = extra_items_params(extra), .n_extra = extra_items_count(extra)};
     enum err_code code = take_interactions(k, items, user, &input.n_interactions, e);
     k->n_values = 0;
     if (!code && k->model->spec.encoder.n_values)

@@ -3,6 +3,7 @@
 #include "server/dataset.h"
 
 #include "base/mem.h"
+#include "server/item_features.h"
 #include "server/profile.h"
 
 #include <jansson.h>
@@ -42,6 +43,7 @@ struct dataset_private {
     size_t *user_start;
     const char **ids;
     struct traits profiles, item_categories;
+    struct item_features item_features;
     size_t n_users;
     int64_t last_user; /* key of the user whose interactions come in */
     size_t next_row;   /* rows of user_start that are filled */
@@ -120,6 +122,8 @@ static bool take_item(void *arg, const struct store_item *item)
         return false;
     *offset = keep(p, item->id.data, item->id.len);
     set_index(p, &p->item_index, item->key, (int32_t)(p->item_ids.n - 1));
+    if (!item_features_add(&p->item_features, item, p->item_ids.n - 1))
+        p->failed = true;
     return take_categories(p, item->categories, p->item_ids.n - 1) && !p->failed;
 }
 
@@ -292,13 +296,17 @@ enum err_code dataset_load(struct store_conn *c, struct dataset *out, struct err
     p->interactions.size = sizeof(struct encoder_interaction);
     p->occurrences.size = p->categories.size = sizeof(struct occurrence);
     buf_init(&p->texts, SIZE_MAX / 4);
-    enum err_code code = store_snapshot_begin(c, e);
+    enum err_code code = item_features_init(&p->item_features, e);
+    if (!code)
+        code = store_snapshot_begin(c, e);
     if (!code) {
         code = load(c, p, e);
         store_snapshot_end(c);
     }
     if (!code && !finish(p))
         code = err_set(e, ERR_NOMEM, "no memory for the training data");
+    if (!code)
+        code = item_features_finish(&p->item_features, p->item_ids.n, e);
     if (code) {
         dataset_free(out);
         return code;
@@ -314,6 +322,10 @@ enum err_code dataset_load(struct store_conn *c, struct dataset *out, struct err
                                     .category_start = p->item_categories.start,
                                     .categories = p->item_categories.values,
                                     .n_categories = p->item_categories.n_vocabulary,
+                                    .feature_start = p->item_features.start,
+                                    .features = p->item_features.features,
+                                    .feature_names = p->item_features.names,
+                                    .n_features = p->item_features.n_names,
                                     .item_ids = p->ids};
     return ERR_OK;
 }
@@ -328,6 +340,7 @@ void dataset_free(struct dataset *d)
     struct traits *traits[] = {&p->profiles, &p->item_categories};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         mem_free(lists[i]->at);
+    item_features_fini(&p->item_features);
     buf_fini(&p->texts);
     mem_free(p->user_start);
     mem_free(p->ids);

@@ -5,7 +5,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
-#include "engine/catalogue.h"
+#include "engine/extra_items.h"
 #include "server/profile.h"
 
 #include <math.h>
@@ -107,7 +107,8 @@ static enum err_code try_without(struct explanation *x, const struct store_user 
     enum err_code code = context_theta(q->maker, q->items, rest, x->theta, e);
     if (code)
         return code;
-    catalogue_score(q->model->catalogue, x->theta, q->indices, q->n, q->workspace, x->scores);
+    extra_items_score(q->model, item_table_extra(q->items), x->theta, q->indices, q->n, q->workspace,
+                      x->scores);
     for (size_t i = 0; i < q->n; i++)
         offer(x, i, entry, q->scores[i] - x->scores[i]);
     return ERR_OK;
@@ -195,7 +196,7 @@ enum err_code explain_new(const struct explain_query *q, struct explanation **ou
 static void add_interaction(const struct explanation *x, size_t i, struct buf *out)
 {
     size_t len, index = (size_t)item_table_index(x->q.items, x->q.user->interactions[i].item_key);
-    const char *id = model_item_id(x->q.model, index, &len);
+    const char *id = item_table_id(x->q.items, index, &len);
     struct item_info info = item_table_info(x->q.items, index);
     buf_adds(out, "{\"kind\":\"interaction\",\"item\":");
     buf_add_json_string(out, id, len);

@@ -1,212 +1,133 @@
-/* Three passes over the store's items would be simpler; one suffices: texts go into an arena as they come,
- * and the categories' posting lists are made from (category, item) pairs by sorting. */
+/* An event moves one row, and leaves every text as it is; so a table is two parts that the next one may share. */
 #include "server/item_table.h"
 
+#include "base/limits.h"
 #include "base/mem.h"
 
-#include <jansson.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
-
-struct text_at {
-    size_t offset; /* in the arena */
-    size_t len;
-    bool there;
-};
-
-struct item_row {
-    struct text_at title, categories;
-};
-
-/* A category of an item, while the table is made. */
-struct pair {
-    struct text_at name;
-    uint32_t index;
-};
-
-struct category {
-    struct text_at name;
-    size_t start, n; /* in postings */
-};
 
 struct item_table {
     atomic_size_t refs;
     const struct model *model;
-    int32_t *index_of; /* (n_keys) catalogue index of a store's key, -1: not in the model */
-    size_t n_keys;
-    struct item_row *rows; /* (n_items of the model) */
-    struct buf arena;
-    struct pair *pairs; /* (n_pairs) sorted by name, then index, once loaded */
-    size_t n_pairs, pair_capacity;
-    uint32_t *postings;          /* (n_pairs) */
-    struct category *categories; /* (n_categories) sorted by name */
-    size_t n_categories;
-    struct err failure; /* of the loading callback */
+    struct item_texts *texts;
+    struct item_rows *rows; /* NULL: no items beyond the model's own */
 };
 
-static struct text_at keep(struct item_table *t, struct store_text text)
+static enum err_code table_new(const struct model *m, struct item_texts *texts_take, struct item_table **out,
+                               struct err *e)
 {
-    struct text_at at = {.offset = t->arena.len, .len = text.len, .there = text.data != NULL};
-    if (text.data)
-        buf_add(&t->arena, text.data, text.len);
-    return at;
-}
-
-static bool add_pair(struct item_table *t, struct store_text name, uint32_t index)
-{
-    if (t->n_pairs == t->pair_capacity) {
-        size_t grown = t->pair_capacity ? t->pair_capacity * 2 : 1024;
-        struct pair *pairs = mem_realloc_array(t->pairs, grown, sizeof *pairs);
-        if (!pairs)
-            return false;
-        t->pairs = pairs;
-        t->pair_capacity = grown;
+    struct item_table *t = mem_zalloc_array(1, sizeof *t);
+    if (!t) {
+        item_texts_unref(texts_take);
+        return err_set(e, ERR_NOMEM, "no memory for the table of items");
     }
-    t->pairs[t->n_pairs++] = (struct pair){keep(t, name), index};
-    return true;
-}
-
-/* The category names of a JSON array of strings; anything else in it has none. */
-static bool add_categories(struct item_table *t, struct store_text json, uint32_t index)
-{
-    if (!json.data)
-        return true;
-    json_t *array = json_loadb(json.data, json.len, 0, NULL);
-    bool ok = true;
-    for (size_t i = 0; ok && i < json_array_size(array); i++) {
-        const json_t *name = json_array_get(array, i);
-        if (json_is_string(name))
-            ok = add_pair(t, (struct store_text){json_string_value(name), json_string_length(name)}, index);
-    }
-    json_decref(array);
-    return ok;
-}
-
-static bool reserve_key(struct item_table *t, int64_t key)
-{
-    if (key < 0)
-        return true;
-    if ((size_t)key < t->n_keys)
-        return true;
-    size_t grown = t->n_keys ? t->n_keys * 2 : 1024;
-    while (grown <= (size_t)key)
-        grown *= 2;
-    int32_t *index_of = mem_realloc_array(t->index_of, grown, sizeof *index_of);
-    if (!index_of)
-        return false;
-    for (size_t i = t->n_keys; i < grown; i++)
-        index_of[i] = -1;
-    t->index_of = index_of;
-    t->n_keys = grown;
-    return true;
-}
-
-static bool load_item(void *arg, const struct store_item *item)
-{
-    struct item_table *t = arg;
-    long index = model_item_index(t->model, item->id.data, item->id.len);
-    if (index < 0)
-        return true;
-    if (!reserve_key(t, item->key) || !add_categories(t, item->categories, (uint32_t)index)) {
-        (void)err_set(&t->failure, ERR_NOMEM, "no memory for the table of items");
-        return false;
-    }
-    t->index_of[item->key] = (int32_t)index;
-    t->rows[index] = (struct item_row){keep(t, item->title), keep(t, item->categories)};
-    return true;
-}
-
-/* ---- categories ---- */
-
-static struct store_text text_of(const struct item_table *t, struct text_at at)
-{
-    return at.there ? (struct store_text){t->arena.data + at.offset, at.len} : (struct store_text){NULL, 0};
-}
-
-static int compare_texts(struct store_text a, struct store_text b)
-{
-    size_t n = a.len < b.len ? a.len : b.len;
-    int order = n ? memcmp(a.data, b.data, n) : 0;
-    return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
-static int by_name_and_index(const void *a, const void *b, void *arg)
-{
-    const struct pair *p = a, *q = b;
-    int order = compare_texts(text_of(arg, p->name), text_of(arg, q->name));
-    return order ? order : (p->index > q->index) - (p->index < q->index);
-}
-
-static enum err_code make_postings(struct item_table *t, struct err *e)
-{
-    t->postings = mem_alloc_array(t->n_pairs, sizeof *t->postings);
-    t->categories = mem_alloc_array(t->n_pairs, sizeof *t->categories);
-    if (!t->postings || !t->categories)
-        return err_set(e, ERR_NOMEM, "no memory for the table of categories");
-    if (t->n_pairs)
-        qsort_r(t->pairs, t->n_pairs, sizeof *t->pairs, by_name_and_index, t);
-    for (size_t i = 0; i < t->n_pairs; i++) {
-        struct category *last = t->n_categories ? &t->categories[t->n_categories - 1] : NULL;
-        if (!last || compare_texts(text_of(t, last->name), text_of(t, t->pairs[i].name)) != 0) {
-            last = &t->categories[t->n_categories++];
-            *last = (struct category){.name = t->pairs[i].name, .start = i};
-        }
-        t->postings[i] = t->pairs[i].index;
-        last->n++;
-    }
-    mem_free(t->pairs);
-    t->pairs = NULL;
+    atomic_init(&t->refs, 1);
+    t->model = m;
+    t->texts = texts_take;
+    *out = t;
     return ERR_OK;
 }
-
-bool item_table_category(const struct item_table *t, struct store_text name, const uint32_t **indices,
-                         size_t *n)
-{
-    size_t low = 0, high = t->n_categories;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = compare_texts(text_of(t, t->categories[middle].name), name);
-        if (order == 0) {
-            *indices = t->postings + t->categories[middle].start;
-            *n = t->categories[middle].n;
-            return true;
-        }
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return false;
-}
-
-/* ---- life ---- */
 
 enum err_code item_table_load(struct store_conn *c, const struct model *m, struct item_table **out,
                               struct err *e)
 {
-    struct item_table *t = mem_zalloc_array(1, sizeof *t);
-    if (!t)
-        return err_set(e, ERR_NOMEM, "no memory for the table of items");
-    atomic_init(&t->refs, 1);
-    t->model = m;
-    buf_init(&t->arena, SIZE_MAX / 4);
-    t->rows = mem_zalloc_array(m->spec.n_items, sizeof *t->rows);
-    enum err_code code = t->rows ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for the table of items");
-    if (!code)
-        code = store_each_item(c, 0, load_item, t, e);
-    if (!code && t->failure.code)
-        code = err_set(e, t->failure.code, "%s", t->failure.text);
-    if (!code)
-        code = buf_check(&t->arena, "the table of items", e);
-    if (!code)
-        code = make_postings(t, e);
-    if (code) {
-        item_table_unref(t);
-        return code;
+    struct item_texts *texts;
+    enum err_code code = item_texts_load(c, m, false, &texts, e);
+    return code ? code : table_new(m, texts, out, e);
+}
+
+/* ---- the next table ---- */
+
+struct comparing {
+    const struct item_texts *texts;
+    bool same;
+};
+
+static bool compare_item(void *arg, const struct store_item *item)
+{
+    struct comparing *k = arg;
+    k->same = item_texts_same(k->texts, item);
+    return true;
+}
+
+/* Whether the old texts say of every changed item what the store says. */
+static enum err_code texts_stand(struct store_conn *c, const struct item_table *old,
+                                 const struct item_changes *changes, bool *stand, struct err *e)
+{
+    const char *at = changes->ids.data, *end = at ? at + changes->ids.len : at;
+    enum err_code code = ERR_OK;
+    *stand = old && !changes->all;
+    for (; *stand && !code && at < end; at += strlen(at) + 1) {
+        struct comparing k = {old->texts, false};
+        code = store_read_item(c, (struct store_text){at, strlen(at)}, compare_item, &k, e);
+        *stand = k.same;
     }
-    *out = t;
+    return code;
+}
+
+/* Bits of the extra items that changed, by number; *any tells whether there is one. */
+static enum err_code mark_stale(const struct item_table *t, const struct item_changes *changes,
+                                uint64_t **out, bool *any, struct err *e)
+{
+    const char *at = changes->ids.data, *end = at ? at + changes->ids.len : at;
+    size_t n_items = t->model->spec.n_items;
+    uint64_t *stale = mem_zalloc_array((item_texts_n_extra(t->texts) + 63) / 64, sizeof *stale);
+    if (!stale)
+        return err_set(e, ERR_NOMEM, "no memory for the table of items");
+    *any = false;
+    for (; at < end; at += strlen(at) + 1) {
+        long index = item_texts_find(t->texts, (struct store_text){at, strlen(at)});
+        if (index < (long)n_items)
+            continue;
+        size_t k = (size_t)index - n_items;
+        stale[k / 64] |= (uint64_t)1 << (k % 64);
+        *any = true;
+    }
+    *out = stale;
     return ERR_OK;
+}
+
+static enum err_code make_rows(struct store_conn *c, struct item_table *t, const struct item_table *old,
+                               const struct item_changes *changes, struct err *e)
+{
+    size_t n = item_texts_n_extra(t->texts);
+    if (n == 0)
+        return ERR_OK;
+    if (!old || !old->rows || changes->all)
+        return item_rows_make(c, t->model, t->texts, NULL, NULL, &t->rows, e);
+    uint64_t *stale = NULL;
+    bool any = false;
+    enum err_code code = mark_stale(t, changes, &stale, &any, e);
+    if (!code && !any && n == item_texts_n_extra(old->texts))
+        t->rows = item_rows_ref(old->rows);
+    else if (!code)
+        code = item_rows_make(c, t->model, t->texts, old->rows, stale, &t->rows, e);
+    mem_free(stale);
+    return code;
+}
+
+enum err_code item_table_next(struct store_conn *c, const struct model *m, struct item_table *old,
+                              const struct item_changes *changes, struct item_table **out, struct err *e)
+{
+    struct item_texts *texts;
+    struct item_table *t = NULL;
+    bool stand;
+    enum err_code code = texts_stand(c, old, changes, &stand, e);
+    if (code)
+        return code;
+    if (stand)
+        texts = item_texts_ref(old->texts);
+    else if ((code = item_texts_load(c, m, m->spec.item_side.present, &texts, e)))
+        return code;
+    if ((code = table_new(m, texts, &t, e)))
+        return code;
+    code = make_rows(c, t, old, changes, e);
+    if (code)
+        item_table_unref(t);
+    else
+        *out = t;
+    return code;
 }
 
 struct item_table *item_table_ref(struct item_table *t)
@@ -219,21 +140,79 @@ void item_table_unref(struct item_table *t)
 {
     if (!t || atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) != 1)
         return;
-    mem_free(t->index_of);
-    mem_free(t->rows);
-    buf_fini(&t->arena);
-    mem_free(t->pairs);
-    mem_free(t->postings);
-    mem_free(t->categories);
+    item_texts_unref(t->texts);
+    item_rows_unref(t->rows);
     mem_free(t);
 }
 
+/* ---- use ---- */
+
 long item_table_index(const struct item_table *t, int64_t item_key)
 {
-    return item_key >= 0 && (size_t)item_key < t->n_keys ? t->index_of[item_key] : -1;
+    return item_texts_index(t->texts, item_key);
+}
+
+bool item_table_knows(const struct item_table *t, int64_t item_key)
+{
+    return item_texts_knows(t->texts, item_key);
+}
+
+int64_t item_table_last_key(const struct item_table *t)
+{
+    return item_texts_last_key(t->texts);
+}
+
+long item_table_find(const struct item_table *t, struct store_text id)
+{
+    long index = item_texts_find(t->texts, id);
+    return index >= 0 && item_texts_visible(t->texts, (size_t)index) ? index : -1;
+}
+
+bool item_table_has(const struct item_table *t, struct store_text id)
+{
+    return item_texts_find(t->texts, id) >= 0;
+}
+
+const char *item_table_id(const struct item_table *t, size_t index, size_t *len)
+{
+    return item_texts_id(t->texts, index, len);
+}
+
+size_t item_table_count(const struct item_table *t)
+{
+    return t->model->spec.n_items + item_texts_n_extra(t->texts);
+}
+
+const struct extra_items *item_table_extra(const struct item_table *t)
+{
+    return item_rows_items(t->rows);
+}
+
+size_t item_table_n_left_out(const struct item_table *t)
+{
+    return item_texts_n_left_out(t->texts);
+}
+
+const char *item_table_source(const struct item_table *t, size_t index)
+{
+    if (index < t->model->spec.n_items)
+        return "training";
+    struct item_row_source source = item_rows_source(t->rows, index - t->model->spec.n_items);
+    return source.n_takers ? "interactions" : source.n_features ? "features" : "prior";
 }
 
 struct item_info item_table_info(const struct item_table *t, size_t index)
 {
-    return (struct item_info){text_of(t, t->rows[index].title), text_of(t, t->rows[index].categories)};
+    return item_texts_info(t->texts, index);
+}
+
+bool item_table_category(const struct item_table *t, struct store_text name, const uint32_t **indices,
+                         size_t *n)
+{
+    return item_texts_category(t->texts, name, indices, n);
+}
+
+const uint64_t *item_table_visible(const struct item_table *t)
+{
+    return item_texts_visible_bits(t->texts);
 }

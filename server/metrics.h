@@ -17,6 +17,8 @@ enum { METRICS_MAX_ROUTES = 32, METRICS_BUCKETS = 14, METRICS_CLASSES = 5 };
 #define METRICS_COUNTERS(X)                                                                                  \
     X(registrations, "Users registered or replaced")                                                         \
     X(deletions, "Users deleted")                                                                            \
+    X(item_registrations, "Items registered or replaced")                                                    \
+    X(item_deletions, "Items deleted")                                                                       \
     X(events, "Events recorded")                                                                             \
     X(rejected_queue_full, "Requests refused because the queue of the workers was full")                     \
     X(rejected_waited_too_long, "Requests refused because no worker had time for them")                      \

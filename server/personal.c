@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "engine/catalogue.h"
+#include "engine/extra_items.h"
 #include "engine/target.h"
 #include "engine/topk.h"
 #include "server/context.h"
@@ -191,9 +192,9 @@ static enum err_code reserve(void **array, size_t *have, size_t n, size_t size, 
 
 /* The union of the query's categories as bits. */
 static enum err_code allow_categories(struct personal *p, const struct item_table *items,
-                                      const struct recommend_query *q, size_t n_items, struct err *e)
+                                      const struct recommend_query *q, struct err *e)
 {
-    size_t n_words = (n_items + 63) / 64;
+    size_t n_words = (item_table_count(items) + 63) / 64;
     enum err_code code = reserve((void **)&p->allowed, &p->n_allowed, n_words, sizeof *p->allowed, e);
     if (code)
         return code;
@@ -216,12 +217,11 @@ struct best {
     const struct explanation *explanation; /* NULL: not asked for */
 };
 
-static void add_item(struct buf *out, const struct model *m, const struct item_table *items,
-                     const struct best *best, size_t i)
+static void add_item(struct buf *out, const struct item_table *items, const struct best *best, size_t i)
 {
     size_t len;
     const struct topk_entry *entry = &best->entries[i];
-    const char *id = model_item_id(m, entry->index, &len);
+    const char *id = item_table_id(items, entry->index, &len);
     struct item_info info = item_table_info(items, entry->index);
     buf_adds(out, "{\"id\":");
     buf_add_json_string(out, id, len);
@@ -242,8 +242,8 @@ static void add_item(struct buf *out, const struct model *m, const struct item_t
     buf_addc(out, '}');
 }
 
-static enum err_code add_items(struct buf *out, const struct model *m, const struct item_table *items,
-                               const struct best *best, struct err *e)
+static enum err_code add_items(struct buf *out, const struct item_table *items, const struct best *best,
+                               struct err *e)
 {
     buf_adds(out, ",\"items\":[");
     for (size_t i = 0; i < best->n; i++) {
@@ -251,7 +251,7 @@ static enum err_code add_items(struct buf *out, const struct model *m, const str
             return refuse_score(e);
         if (i)
             buf_addc(out, ',');
-        add_item(out, m, items, best, i);
+        add_item(out, items, best, i);
     }
     buf_adds(out, "]}");
     return buf_check(out, "the answer", e);
@@ -290,26 +290,26 @@ enum err_code personal_recommend(struct personal *p, size_t slot, const struct w
     const struct item_table *items = personal_items(p, slot);
     struct explanation *explanation = NULL;
     size_t k = q->offset + q->limit;
-    if (k > m->spec.n_items)
-        k = m->spec.n_items;
+    if (k > item_table_count(items))
+        k = item_table_count(items);
     enum err_code code = reserve((void **)&p->entries, &p->n_entries, k, sizeof *p->entries, e);
     if (!code && q->n_categories)
-        code = allow_categories(p, items, q, m->spec.n_items, e);
+        code = allow_categories(p, items, q, e);
     if (code)
         return code;
     struct catalogue_filter filter = {.excluded = q->include_seen ? NULL : w->seen,
                                       .n_excluded = q->include_seen ? 0 : w->n_seen,
-                                      .allowed = q->n_categories ? p->allowed : NULL};
+                                      .allowed = q->n_categories ? p->allowed : item_table_visible(items)};
     struct topk top;
     topk_init(&top, p->entries, k);
-    catalogue_top_k(m->catalogue, w->theta, &filter, p->models[slot].workspace, &top);
+    extra_items_top_k(m, item_table_extra(items), w->theta, &filter, p->models[slot].workspace, &top);
     size_t n = topk_finish(&top);
     struct best best = {p->entries + q->offset, n > q->offset ? n - q->offset : 0, NULL};
     if (q->explain && (code = explain(p, slot, q, items, &best, &explanation, e)))
         return code;
     best.explanation = explanation;
     add_head(out, &m->spec, q->user, w, q->cold);
-    code = add_items(out, m, items, &best, e);
+    code = add_items(out, items, &best, e);
     explain_free(explanation);
     return code;
 }
@@ -322,12 +322,13 @@ enum err_code personal_predict_items(struct personal *p, size_t slot, const stru
     enum err_code code = reserve((void **)&p->scores, &p->n_scores, n, sizeof *p->scores, e);
     if (code)
         return code;
-    catalogue_score(m->catalogue, w->theta, indices, n, p->models[slot].workspace, p->scores);
+    const struct item_table *items = personal_items(p, slot);
+    extra_items_score(m, item_table_extra(items), w->theta, indices, n, p->models[slot].workspace, p->scores);
     add_head(out, &m->spec, user, w, cold);
     buf_adds(out, ",\"predictions\":[");
     for (size_t i = 0; i < n; i++) {
         size_t len;
-        const char *id = model_item_id(m, indices[i], &len);
+        const char *id = item_table_id(items, indices[i], &len);
         if (!isfinite(p->scores[i]))
             return refuse_score(e);
         buf_adds(out, i ? ",{\"id\":" : "{\"id\":");

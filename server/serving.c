@@ -1,6 +1,8 @@
 /* Item tables are swapped as a whole: readers keep the one they hold, and no reader waits for a reload. */
 #include "server/serving.h"
 
+#include "base/log.h"
+
 #include <string.h>
 
 int serving_find(const struct serving *s, const char *name)
@@ -37,6 +39,12 @@ static enum err_code open_model(struct serving *s, const char *path, struct err 
     return ERR_OK;
 }
 
+/* The changes of items that tables are yet to reflect. */
+struct following {
+    struct item_changes changes;
+    int64_t last;
+};
+
 /* Gives every item of the catalogue a row in the store. */
 static enum err_code ensure_items(const struct model *m, struct store_conn *c, struct err *e)
 {
@@ -71,22 +79,72 @@ static enum err_code ensure_items(const struct model *m, struct store_conn *c, s
     return code ? code : store_commit(c, e);
 }
 
-enum err_code serving_reload_items(struct serving *s, struct store_conn *c, struct err *e)
+static bool gather(void *arg, int64_t change, enum store_change_kind kind, struct store_text id)
 {
-    for (size_t i = 0; i < s->n_models; i++) {
+    enum { MOST_BYTES = 1 << 20 }; /* of ids; past it, all is read */
+    struct following *f = arg;
+    f->last = change;
+    if (kind == STORE_CHANGE_ALL || (kind == STORE_CHANGE_ITEM && f->changes.ids.len > MOST_BYTES))
+        f->changes.all = true;
+    else if (kind == STORE_CHANGE_ITEM) {
+        buf_add(&f->changes.ids, id.data, id.len);
+        buf_addc(&f->changes.ids, '\0');
+    }
+    return true;
+}
+
+static void publish(struct served_model *m, struct item_table *table_take)
+{
+    pthread_mutex_lock(&m->lock);
+    struct item_table *old = m->items;
+    m->items = table_take;
+    atomic_fetch_add_explicit(&m->generation, 1, memory_order_release);
+    pthread_mutex_unlock(&m->lock);
+    item_table_unref(old);
+}
+
+/* Makes and publishes the next tables. *unseen: somebody took an item that an old table did not know. */
+static enum err_code next_tables(struct serving *s, struct store_conn *c, const struct item_changes *changes,
+                                 bool *unseen, struct err *e)
+{
+    enum err_code code = ERR_OK;
+    *unseen = changes->all;
+    for (size_t i = 0; i < s->n_models && !code; i++) {
         struct served_model *m = &s->models[i];
-        struct item_table *table, *old;
-        enum err_code code = item_table_load(c, m->model, &table, e);
+        struct item_table *table;
+        if (m->items && !*unseen)
+            code = store_taken_above(c, item_table_last_key(m->items), unseen, e);
+        if (!code)
+            code = item_table_next(c, m->model, m->items, changes, &table, e);
         if (code)
             return code;
-        pthread_mutex_lock(&m->lock);
-        old = m->items;
-        m->items = table;
-        atomic_fetch_add_explicit(&m->generation, 1, memory_order_release);
-        pthread_mutex_unlock(&m->lock);
-        item_table_unref(old);
+        if (item_table_n_left_out(table) && !m->items)
+            log_line(LOG_WARN, "model '%s': %zu items came after its training; %d are served, train it anew",
+                     m->model->spec.name, item_table_n_left_out(table) + LIMIT_EXTRA_ITEMS,
+                     LIMIT_EXTRA_ITEMS);
+        publish(m, table);
     }
-    return ERR_OK;
+    return code;
+}
+
+enum err_code serving_follow_items(struct serving *s, struct store_conn *c, struct err *e)
+{
+    bool unseen = false;
+    pthread_mutex_lock(&s->following);
+    struct following f = {.last = s->items_at};
+    buf_init(&f.changes.ids, SIZE_MAX / 4);
+    enum err_code code = store_changes(c, s->items_at, gather, &f, e);
+    if (!code)
+        code = buf_check(&f.changes.ids, "the items that changed", e);
+    if (!code && (f.changes.all || f.changes.ids.len))
+        code = next_tables(s, c, &f.changes, &unseen, e);
+    if (!code)
+        s->items_at = f.last;
+    pthread_mutex_unlock(&s->following);
+    buf_fini(&f.changes.ids);
+    if (!code && unseen) /* they were made without items that are known now */
+        weights_cache_clear(s->cache);
+    return code;
 }
 
 struct item_table *serving_items(struct served_model *m, unsigned *generation)
@@ -98,11 +156,20 @@ struct item_table *serving_items(struct served_model *m, unsigned *generation)
     return table;
 }
 
+static enum err_code first_tables(struct serving *s, struct store_conn *c, struct err *e)
+{
+    struct item_changes all = {.all = true};
+    bool unseen;
+    s->items_at = s->opened_at;
+    return next_tables(s, c, &all, &unseen, e);
+}
+
 enum err_code serving_open(struct serving *s, struct store *store, const char *const *paths, size_t n_paths,
                            size_t cache_bytes, struct err *e)
 {
     memset(s, 0, sizeof *s);
     s->store = store;
+    pthread_mutex_init(&s->following, NULL);
     struct store_conn *c = NULL;
     enum err_code code = weights_cache_new(cache_bytes, &s->cache, e);
     for (size_t i = 0; i < n_paths && !code; i++)
@@ -114,7 +181,7 @@ enum err_code serving_open(struct serving *s, struct store *store, const char *c
     if (!code)
         code = store_last_change(c, &s->opened_at, e);
     if (!code)
-        code = serving_reload_items(s, c, e);
+        code = first_tables(s, c, e);
     store_disconnect(c);
     if (code)
         serving_close(s);
@@ -129,6 +196,7 @@ void serving_close(struct serving *s)
         pthread_mutex_destroy(&s->models[i].lock);
         model_unref(s->models[i].model);
     }
+    pthread_mutex_destroy(&s->following);
     memset(s, 0, sizeof *s);
 }
 

@@ -27,6 +27,9 @@ struct serving {
     struct store *store;
     struct weights_cache *cache;
     int64_t opened_at; /* the store's last change before the items were read; the watcher goes on from it */
+    pthread_mutex_t
+        following; /* held while tables are made, so that none replaces a newer one; readers never take it */
+    int64_t items_at;              /* guarded by following: the last change that the tables reflect */
     _Atomic int64_t store_read_ns; /* when the watcher last read the store (monotonic); 0: that failed */
     size_t n_models;
     struct served_model models[LIMIT_MODELS];
@@ -41,8 +44,9 @@ void serving_close(struct serving *s);
 /* The slot of a model by name, the first one for NULL, or -1. */
 int serving_find(const struct serving *s, const char *name);
 
-/* Reads the items of all models anew and publishes them. */
-enum err_code serving_reload_items(struct serving *s, struct store_conn *c, struct err *e) ERR_MUST_CHECK;
+/* Brings the item tables of all models up to the store and publishes them. Cost: of an item that interactions moved,
+ * one fold-in; of anything else, one read of all items. Weights that may lack an item somebody took are dropped. */
+enum err_code serving_follow_items(struct serving *s, struct store_conn *c, struct err *e) ERR_MUST_CHECK;
 
 /* A reference to the newest item table of a model, and its generation. */
 struct item_table *serving_items(struct served_model *m, unsigned *generation);

@@ -9,6 +9,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Whether the user took an item that this process is yet to hear of. A context made now would lack it; so none is
+ * stored, and it is made at first use. */
+static bool has_unknown_item(struct api_thread *t, size_t slot, const struct store_user *user)
+{
+    const struct item_table *items = personal_items(t->personal, slot);
+    for (size_t i = 0; i < user->n_interactions; i++)
+        if (!item_table_knows(items, user->interactions[i].item_key))
+            return true;
+    return false;
+}
+
+/* Records that an item beyond a model's own was taken, which moves it. */
+static enum err_code touch_item(struct api_thread *t, struct store_text id, int64_t key, struct err *e)
+{
+    const struct serving *s = t->api->serving;
+    for (size_t slot = 0; slot < s->n_models; slot++) {
+        const struct item_table *items = personal_items(t->personal, slot);
+        if (item_table_index(items, key) >= (long)s->models[slot].model->spec.n_items ||
+            !item_table_knows(items, key))
+            return store_touch_item(t->conn, id, e);
+    }
+    return ERR_OK;
+}
+
 /* Reads the user back and stores its context for the model in a slot; a given embedding stays what it is. */
 static enum err_code encode_for(struct api_thread *t, size_t slot, struct store_text id, struct err *e)
 {
@@ -21,7 +45,7 @@ static enum err_code encode_for(struct api_thread *t, size_t slot, struct store_
     if (!code && user->n_interactions > LIMIT_USER_INTERACTIONS)
         return err_set(e, ERR_LIMIT, "user '%.*s' would have %zu interactions; at most %d are kept",
                        (int)id.len, id.data, user->n_interactions, LIMIT_USER_INTERACTIONS);
-    if (code || user->embedding_given || !spec->encoder.present)
+    if (code || user->embedding_given || !spec->encoder.present || has_unknown_item(t, slot, user))
         return code;
     code = personal_maker(t->personal, slot, &maker, e);
     if (!code)
@@ -49,7 +73,32 @@ static enum err_code put_interaction(struct api_thread *t, struct store_text use
         fault->unknown_item = code == ERR_NOTFOUND;
         return code;
     }
-    return store_put_interaction(t->conn, user, x->item, x->weight, x->rating, x->timestamp, NULL, e);
+    if (fault->hears_first && !item_table_knows(personal_items(t->personal, 0), key)) {
+        fault->unheard_item = true;
+        return err_set(e, ERR_BUSY, "item '%.*s' was registered this moment", (int)x->item.len, x->item.data);
+    }
+    code = store_put_interaction(t->conn, user, x->item, x->weight, x->rating, x->timestamp, NULL, e);
+    return code ? code : touch_item(t, x->item, key, e);
+}
+
+/* Ends the transaction one way or the other. */
+static enum err_code finish(struct api_thread *t, enum err_code code, struct err *e)
+{
+    if (!code)
+        return store_commit(t->conn, e);
+    store_rollback(t->conn);
+    return code;
+}
+
+/* Brings the tables up to the store after a refusal for an item they did not have; true: worth another try. */
+static bool hear(struct api_thread *t, struct update_fault *fault, struct err *e)
+{
+    struct err why = {0};
+    fault->hears_first = false;
+    if (serving_follow_items(t->api->serving, t->conn, &why))
+        return false;
+    err_clear(e);
+    return true;
 }
 
 /* ---- registrations ---- */
@@ -90,19 +139,10 @@ static enum err_code register_one(struct api_thread *t, struct registration *g, 
     return code ? code : encode(t, g->id, e);
 }
 
-/* Ends the transaction one way or the other. */
-static enum err_code finish(struct api_thread *t, enum err_code code, struct err *e)
+static enum err_code register_all(struct api_thread *t, struct registration *list, size_t n,
+                                  struct update_fault *fault, struct err *e)
 {
-    if (!code)
-        return store_commit(t->conn, e);
-    store_rollback(t->conn);
-    return code;
-}
-
-enum err_code update_register(struct api_thread *t, struct registration *list, size_t n,
-                              struct update_fault *fault, struct err *e)
-{
-    *fault = (struct update_fault){.interaction = SIZE_MAX};
+    *fault = (struct update_fault){.interaction = SIZE_MAX, .hears_first = fault->hears_first};
     enum err_code code = store_begin(t->conn, e);
     if (code)
         return code;
@@ -110,7 +150,16 @@ enum err_code update_register(struct api_thread *t, struct registration *list, s
         fault->index = i;
         code = register_one(t, &list[i], fault, e);
     }
-    code = finish(t, code, e);
+    return finish(t, code, e);
+}
+
+enum err_code update_register(struct api_thread *t, struct registration *list, size_t n,
+                              struct update_fault *fault, struct err *e)
+{
+    *fault = (struct update_fault){.hears_first = true};
+    enum err_code code = register_all(t, list, n, fault, e);
+    if (fault->unheard_item && hear(t, fault, e))
+        code = register_all(t, list, n, fault, e);
     if (code)
         return code;
     for (size_t i = 0; i < n; i++)
@@ -158,28 +207,38 @@ static enum err_code record_user(struct api_thread *t, const struct placed *list
     return code ? code : encode(t, touched->user, e);
 }
 
+static enum err_code record_all(struct api_thread *t, const struct placed *list, size_t n,
+                                struct update_touched *touched, size_t *n_touched, struct update_fault *fault,
+                                struct err *e)
+{
+    *fault = (struct update_fault){.interaction = SIZE_MAX, .hears_first = fault->hears_first};
+    *n_touched = 0;
+    enum err_code code = store_begin(t->conn, e);
+    if (code)
+        return code;
+    for (size_t from = 0, to; from < n && !code; from = to) {
+        for (to = from + 1; to < n && same_user(&list[from], &list[to]);)
+            to++;
+        code = record_user(t, list, from, to, &touched[(*n_touched)++], fault, e);
+    }
+    return finish(t, code, e);
+}
+
 enum err_code update_events(struct api_thread *t, struct update_interaction *events, size_t n,
                             struct update_touched *touched, size_t *n_touched, struct update_fault *fault,
                             struct err *e)
 {
-    *fault = (struct update_fault){.interaction = SIZE_MAX};
-    *n_touched = 0;
     struct placed *list = mem_alloc_array(n, sizeof *list);
+    *fault = (struct update_fault){.interaction = SIZE_MAX, .hears_first = true};
     if (!list)
         return err_set(e, ERR_NOMEM, "no memory for %zu events", n);
     for (size_t i = 0; i < n; i++)
         list[i] = (struct placed){&events[i], i};
     if (n > 1)
         qsort(list, n, sizeof *list, by_user);
-    enum err_code code = store_begin(t->conn, e);
-    if (!code) {
-        for (size_t from = 0, to; from < n && !code; from = to) {
-            for (to = from + 1; to < n && same_user(&list[from], &list[to]);)
-                to++;
-            code = record_user(t, list, from, to, &touched[(*n_touched)++], fault, e);
-        }
-        code = finish(t, code, e);
-    }
+    enum err_code code = record_all(t, list, n, touched, n_touched, fault, e);
+    if (fault->unheard_item && hear(t, fault, e))
+        code = record_all(t, list, n, touched, n_touched, fault, e);
     mem_free(list);
     if (code)
         return code;

@@ -38,6 +38,8 @@ struct registration {
 struct update_fault {
     size_t index, interaction;
     bool unknown_item, unknown_user;
+    bool hears_first;  /* such an item is refused, so that the tables can be brought up first */
+    bool unheard_item; /* the store has an item that this process's tables are yet to have */
 };
 
 enum err_code update_register(struct api_thread *t, struct registration *list, size_t n,

@@ -54,10 +54,8 @@ static enum err_code catch_up(struct watcher *w, struct err *e)
         w->behind = code != ERR_OK;
     }
     if (!code && w->reload) {
-        code = serving_reload_items(w->serving, w->conn, e);
+        code = serving_follow_items(w->serving, w->conn, e);
         w->reload = code != ERR_OK;
-        if (!code) /* weights name items by what the table said when they were made */
-            weights_cache_clear(w->serving->cache);
     }
     return code;
 }

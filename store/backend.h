@@ -35,6 +35,13 @@ struct store_backend {
                                      struct err *e);
     enum err_code (*put_item)(struct store_conn *c, const struct store_item *item, bool *created,
                               struct err *e);
+    enum err_code (*delete_item)(struct store_conn *c, struct store_text id, struct err *e);
+    enum err_code (*touch_item)(struct store_conn *c, struct store_text id, struct err *e);
+    enum err_code (*read_item)(struct store_conn *c, struct store_text id, store_item_fn *fn, void *arg,
+                               struct err *e);
+    enum err_code (*each_taker)(struct store_conn *c, int64_t item_key, const struct store_context_key *key,
+                                size_t most, store_taker_fn *fn, void *arg, struct err *e);
+    enum err_code (*taken_above)(struct store_conn *c, int64_t item_key, bool *taken, struct err *e);
     enum err_code (*put_context)(struct store_conn *c, const struct store_context_key *key,
                                  struct store_text id, int64_t revision, bool given, const void *embedding,
                                  size_t n_bytes, struct err *e);

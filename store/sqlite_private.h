@@ -26,8 +26,15 @@ enum {
       "SELECT item_key, weight, rating, timestamp, position FROM interactions WHERE user_key = ?1")          \
     X(ITEM_KEY_OF, "SELECT item_key FROM items WHERE id = ?1")                                               \
     X(EACH_ITEM,                                                                                             \
-      "SELECT item_key, id, title, categories, metadata, revision FROM items WHERE revision > ?1 "           \
+      "SELECT item_key, id, title, categories, metadata, revision, deleted FROM items WHERE revision > ?1 "  \
       "ORDER BY item_key")                                                                                   \
+    X(ITEM_OF,                                                                                               \
+      "SELECT item_key, id, title, categories, metadata, revision, deleted FROM items WHERE id = ?1")        \
+    X(EACH_TAKER,                                                                                            \
+      "SELECT c.embedding, i.weight FROM interactions i JOIN users u ON u.user_key = i.user_key "            \
+      "JOIN contexts c ON c.id = u.id AND c.kind = ?2 AND c.model = ?3 AND c.model_version = ?4 "            \
+      "WHERE i.item_key = ?1 ORDER BY i.timestamp DESC, i.user_key LIMIT ?5")                                \
+    X(TAKEN_ABOVE, "SELECT 1 FROM interactions WHERE item_key > ?1 LIMIT 1")                                 \
     X(EACH_USER, "SELECT user_key, id, profile, revision FROM users ORDER BY user_key")                      \
     X(EACH_INTERACTION, "SELECT user_key, item_key, weight, rating, timestamp, position FROM interactions "  \
                         "ORDER BY user_key")                                                                 \
@@ -54,7 +61,10 @@ enum {
     X(INSERT_ITEM,                                                                                           \
       "INSERT INTO items (id, title, categories, metadata, revision) VALUES (?1, ?2, ?3, ?4, ?5)")           \
     X(UPDATE_ITEM,                                                                                           \
-      "UPDATE items SET title = ?2, categories = ?3, metadata = ?4, revision = ?5 WHERE item_key = ?1")      \
+      "UPDATE items SET title = ?2, categories = ?3, metadata = ?4, revision = ?5, deleted = 0 "             \
+      "WHERE item_key = ?1")                                                                                 \
+    X(DELETE_ITEM, "UPDATE items SET deleted = 1, revision = ?2 WHERE item_key = ?1")                        \
+    X(TOUCH_ITEM, "UPDATE items SET revision = ?2 WHERE item_key = ?1")                                      \
     X(DROP_CONTEXTS,                                                                                         \
       "DELETE FROM contexts WHERE kind = ?1 AND model = ?2 AND model_version = ?3 AND given = 0")            \
     X(PUT_CONTEXT,                                                                                           \
@@ -169,6 +179,12 @@ enum err_code sqlite_delete_user(struct store_conn *, struct store_text, struct 
 enum err_code sqlite_put_interaction(struct store_conn *, struct store_text, struct store_text, double,
                                      double, int64_t, bool *, struct err *);
 enum err_code sqlite_put_item(struct store_conn *, const struct store_item *, bool *, struct err *);
+enum err_code sqlite_delete_item(struct store_conn *, struct store_text, struct err *);
+enum err_code sqlite_touch_item(struct store_conn *, struct store_text, struct err *);
+enum err_code sqlite_read_item(struct store_conn *, struct store_text, store_item_fn *, void *, struct err *);
+enum err_code sqlite_each_taker(struct store_conn *, int64_t, const struct store_context_key *, size_t,
+                                store_taker_fn *, void *, struct err *);
+enum err_code sqlite_taken_above(struct store_conn *, int64_t, bool *, struct err *);
 enum err_code sqlite_put_context(struct store_conn *, const struct store_context_key *, struct store_text,
                                  int64_t, bool, const void *, size_t, struct err *);
 enum err_code sqlite_drop_contexts(struct store_conn *, const struct store_context_key *, struct err *);

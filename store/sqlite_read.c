@@ -198,28 +198,6 @@ enum err_code sqlite_item_key_of(struct store_conn *conn, struct store_text id, 
     return code;
 }
 
-enum err_code sqlite_each_item(struct store_conn *conn, int64_t since, store_item_fn *fn, void *arg,
-                               struct err *e)
-{
-    struct sqlite_conn *c = (struct sqlite_conn *)conn;
-    sqlite3_stmt *s = sqlite_statement(c, SQL_EACH_ITEM);
-    sqlite3_bind_int64(s, 1, since > 0 ? since : INT64_MIN);
-    enum err_code code = ERR_OK;
-    bool wanted = true;
-    int rc = SQLITE_DONE;
-    while (!code && wanted && (rc = sqlite3_step(s)) == SQLITE_ROW) {
-        struct store_item item = {.key = sqlite3_column_int64(s, 0), .revision = sqlite3_column_int64(s, 5)};
-        struct store_text *texts[] = {&item.id, &item.title, &item.categories, &item.metadata};
-        for (int i = 0; i < 4 && !code; i++)
-            code = sqlite_column_view(c, s, 1 + i, i == 0, texts[i], e);
-        wanted = !code && fn(arg, &item);
-    }
-    if (!code && wanted && rc != SQLITE_DONE)
-        code = sqlite_fail(c, rc, "read the items", e);
-    sqlite3_reset(s);
-    return code;
-}
-
 enum err_code sqlite_each_user(struct store_conn *conn, store_user_fn *fn, void *arg, struct err *e)
 {
     struct sqlite_conn *c = (struct sqlite_conn *)conn;

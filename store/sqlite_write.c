@@ -250,31 +250,6 @@ enum err_code sqlite_put_interaction(struct store_conn *conn, struct store_text 
     return code;
 }
 
-enum err_code sqlite_put_item(struct store_conn *conn, const struct store_item *item, bool *created,
-                              struct err *e)
-{
-    struct sqlite_conn *c = conn_of(conn);
-    int64_t key, change;
-    enum err_code code = sqlite_find_item(c, item->id, &key, e);
-    if (!code)
-        code = sqlite_new_change(c, "item", item->id, &change, e);
-    if (code)
-        return code;
-    sqlite3_stmt *s = sqlite_statement(c, key ? SQL_UPDATE_ITEM : SQL_INSERT_ITEM);
-    if (key)
-        sqlite3_bind_int64(s, 1, key);
-    else
-        sqlite_bind_text_view(s, 1, item->id);
-    sqlite_bind_text_view(s, 2, item->title);
-    sqlite_bind_text_view(s, 3, item->categories);
-    sqlite_bind_text_view(s, 4, item->metadata);
-    sqlite3_bind_int64(s, 5, change);
-    code = sqlite_run(c, s, "write an item", e);
-    if (!code)
-        *created = key == 0;
-    return code;
-}
-
 enum err_code sqlite_put_context(struct store_conn *conn, const struct store_context_key *key,
                                  struct store_text id, int64_t revision, bool given, const void *embedding,
                                  size_t n_bytes, struct err *e)

@@ -119,6 +119,24 @@ enum err_code store_each_item(struct store_conn *c, int64_t since, store_item_fn
     return c->backend->each_item(c, since, fn, arg, e);
 }
 
+enum err_code store_read_item(struct store_conn *c, struct store_text id, store_item_fn *fn, void *arg,
+                              struct err *e)
+{
+    enum err_code code = check_id(id, "item", e);
+    return code ? code : c->backend->read_item(c, id, fn, arg, e);
+}
+
+enum err_code store_each_taker(struct store_conn *c, int64_t item_key, const struct store_context_key *key,
+                               size_t most, store_taker_fn *fn, void *arg, struct err *e)
+{
+    return c->backend->each_taker(c, item_key, key, most, fn, arg, e);
+}
+
+enum err_code store_taken_above(struct store_conn *c, int64_t item_key, bool *taken, struct err *e)
+{
+    return c->backend->taken_above(c, item_key, taken, e);
+}
+
 enum err_code store_each_user(struct store_conn *c, store_user_fn *fn, void *arg, struct err *e)
 {
     return c->backend->each_user(c, fn, arg, e);
@@ -206,6 +224,18 @@ enum err_code store_put_item(struct store_conn *c, const struct store_item *item
 {
     enum err_code code = check_item(item, e);
     return code ? code : c->backend->put_item(c, item, created, e);
+}
+
+enum err_code store_delete_item(struct store_conn *c, struct store_text id, struct err *e)
+{
+    enum err_code code = check_id(id, "item", e);
+    return code ? code : c->backend->delete_item(c, id, e);
+}
+
+enum err_code store_touch_item(struct store_conn *c, struct store_text id, struct err *e)
+{
+    enum err_code code = check_id(id, "item", e);
+    return code ? code : c->backend->touch_item(c, id, e);
 }
 
 enum err_code store_put_context(struct store_conn *c, const struct store_context_key *key,

@@ -105,6 +105,7 @@ struct store_item {
     struct store_text categories; /* a JSON array of strings; NULL data when none */
     struct store_text metadata;   /* a JSON object; NULL data when none */
     int64_t revision;
+    bool deleted; /* of reads: taken out of answers by store_delete_item */
 };
 
 /* Callbacks return false to stop early (the call then returns ERR_OK). Texts are borrowed for the callback,
@@ -117,6 +118,21 @@ typedef bool store_interaction_fn(void *arg, int64_t user_key, const struct stor
 /* All items by key; those changed after revision `since` only (0: all). */
 enum err_code store_each_item(struct store_conn *c, int64_t since, store_item_fn *fn, void *arg,
                               struct err *e) ERR_MUST_CHECK;
+
+/* Tells fn of one item, also of a deleted one; ERR_NOTFOUND when there is none. */
+enum err_code store_read_item(struct store_conn *c, struct store_text id, store_item_fn *fn, void *arg,
+                              struct err *e) ERR_MUST_CHECK;
+
+/* A taker of an item: his stored context for the asked model and version, and the weight of what he did. */
+typedef bool store_taker_fn(void *arg, const void *embedding, size_t n_bytes, double weight);
+
+/* The newest `most` takers of an item of those whose context is stored. Cost: one index range. */
+enum err_code store_each_taker(struct store_conn *c, int64_t item_key, const struct store_context_key *key,
+                               size_t most, store_taker_fn *fn, void *arg, struct err *e) ERR_MUST_CHECK;
+
+/* Whether anybody took an item whose key is above this one. */
+enum err_code store_taken_above(struct store_conn *c, int64_t item_key, bool *taken,
+                                struct err *e) ERR_MUST_CHECK;
 
 /* All users by key; keys are those of store_each_interaction. */
 enum err_code store_each_user(struct store_conn *c, store_user_fn *fn, void *arg,
@@ -169,9 +185,16 @@ enum err_code store_put_interaction(struct store_conn *c, struct store_text user
                                     double weight, double rating, int64_t timestamp, bool *inserted,
                                     struct err *e) ERR_MUST_CHECK;
 
-/* Creates or replaces an item. Records a change. */
+/* Creates or replaces an item; a deleted one is created anew. Records a change, which is the item's revision. */
 enum err_code store_put_item(struct store_conn *c, const struct store_item *item, bool *created,
                              struct err *e) ERR_MUST_CHECK;
+
+/* Takes an item out of answers: its row, key and interactions stay, and putting it again brings it back.
+ * ERR_NOTFOUND when there is none or it is deleted. Records a change. */
+enum err_code store_delete_item(struct store_conn *c, struct store_text id, struct err *e) ERR_MUST_CHECK;
+
+/* Records a change of the item because somebody took it; ERR_NOTFOUND when there is none. */
+enum err_code store_touch_item(struct store_conn *c, struct store_text id, struct err *e) ERR_MUST_CHECK;
 
 /* Puts the context of a user or task, made from the user's `revision`; one made from a later revision stays.
  * given: supplied by the caller, not encoded. ERR_NOTFOUND when there is no such user: who was forgotten

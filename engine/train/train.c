@@ -8,6 +8,7 @@
 #include "engine/model.h"
 #include "engine/train/checkpoint.h"
 #include "engine/train/fit.h"
+#include "engine/train/item_side_fit.h"
 #include "engine/train/neighbours_choice.h"
 #include "engine/train/parallel.h"
 #include "engine/train/param_block.h"
@@ -43,6 +44,7 @@ struct training {
     struct training_state state;
     double epoch_start_s;
     char note[256];
+    double item_error, item_error_of_mean;
 };
 
 void train_options_default(struct train_options *o)
@@ -388,6 +390,8 @@ static void report_of(const struct training *t, struct train_report *report)
                                     .alpha = t->state.alpha,
                                     .reg = t->state.reg,
                                     .dim = (int)t->state.dim,
+                                    .item_error = t->item_error,
+                                    .item_error_of_mean = t->item_error_of_mean,
                                     .n_parameters = t->fit.block.n_values,
                                     .seconds = elapsed(t)};
 }
@@ -400,9 +404,28 @@ static void fini(struct training *t)
     mem_free(t->best);
 }
 
-static enum err_code write_best(struct training *t, const char *path, struct err *e)
+/* Writes a model of the block's values, with what they say of new items. */
+static enum err_code write_values(struct training *t, const struct model_spec *spec,
+                                  const struct model_params *params, const char *path, struct err *e)
 {
     struct model_ids ids = {t->data->item_ids};
+    struct item_side_fit side;
+    if (!item_side_fits(spec))
+        return model_write(path, spec, params, &ids, e);
+    enum err_code code = item_side_fit_run(t->data, spec, params, t->options.seed, t->team, &side, e);
+    if (code)
+        return code;
+    t->item_error = side.error;
+    t->item_error_of_mean = side.error_of_mean;
+    code = item_side_fill(&side, t->data, e);
+    if (!code)
+        code = model_write(path, &side.spec, &side.params, &ids, e);
+    item_side_fit_fini(&side);
+    return code;
+}
+
+static enum err_code write_best(struct training *t, const char *path, struct err *e)
+{
     struct model_spec spec = t->fit.spec; /* the vocabulary is the fit's */
     struct item_weights weights = {0};
     struct neighbours_choice choice = {.ridge = t->state.ridge, .scale = t->state.scale};
@@ -415,7 +438,7 @@ static enum err_code write_best(struct training *t, const char *path, struct err
     struct model_params params = t->fit.block.params;
     spec.n_pairs = weights.n_pairs;
     params.pairs = item_weights_view(&weights);
-    code = model_write(path, &spec, &params, &ids, e);
+    code = write_values(t, &spec, &params, path, e);
     swap_best(t);
     item_weights_fini(&weights);
     return code;
@@ -461,7 +484,12 @@ enum err_code train_run(const struct train_data *data, const struct train_option
 {
     if (options->objective == OBJECTIVE_RATING)
         return rating_train_run(data, options, path, progress, arg, report, e);
-    struct training t = {.data = data, .options = *options, .progress = progress, .arg = arg};
+    struct training t = {.item_error = (double)NAN,
+                         .item_error_of_mean = (double)NAN,
+                         .data = data,
+                         .options = *options,
+                         .progress = progress,
+                         .arg = arg};
     t.start_ns = clock_monotonic_ns();
     enum err_code code = check(data, &t.options, e);
     if (!code)

@@ -26,6 +26,12 @@ struct train_data {
     const size_t *category_start; /* (n_items + 1) an item's categories, as above; NULL: none are known */
     const uint32_t *categories;   /* below n_categories */
     size_t n_categories;
+    const size_t
+        *feature_start;       /* (n_items + 1) an item's features, as above, for what is said of new items */
+    const uint32_t *features; /* below n_features */
+    const struct profile_value
+        *feature_names; /* (n_features) "category" or "word", rising as in a model's items */
+    size_t n_features;
     const char *const *item_ids; /* (n_items) */
 };
 
@@ -70,6 +76,9 @@ struct train_report {
     int dim;
     double rmse, rmse_biases; /* objective rating: of held-out ratings, by the result and by biases alone */
     double history;           /* and the variance chosen for the weights of which items a user has */
+    double item_error,
+        item_error_of_mean; /* of the scores of held-out items by what they are, see item_side_fit.h; of
+                                              rows alike for all; NAN: not measured */
     size_t n_parameters;
     double seconds;
 };

@@ -15,6 +15,7 @@
 #include "engine/catalogue.h"
 #include "engine/encoder.h"
 #include "engine/hypernet.h"
+#include "engine/item_side.h"
 #include "engine/model.h"
 #include "engine/neighbours.h"
 #include "engine/target.h"
@@ -83,7 +84,8 @@ static void answer_encode(const struct model *m)
     uint32_t *values = must_have(calloc(n_values + 1, sizeof *values));
     for (size_t i = 0; i < n_values; i++)
         values[i] = (uint32_t)next_number();
-    struct encoder_input input = {x, n, values, n_values};
+    struct encoder_input input = {
+        .interactions = x, .n_interactions = n, .values = values, .n_values = n_values};
     real *work = must_have(calloc(encoder_workspace_len(&m->spec, n) + 1, sizeof *work));
     real *c = must_have(calloc(m->spec.d_context, sizeof *c));
     must(encoder_encode(&m->spec, &m->params, &input, work, c, &e), &e);
@@ -190,6 +192,29 @@ static void answer_predict(const struct model *m)
     free(work);
 }
 
+/* Features, then takers: a row as new, and as moved. */
+static void answer_item(const struct model *m)
+{
+    size_t len = model_spec_item_row(&m->spec), d = m->spec.encoder.d_fold_in, n = (size_t)next_number();
+    uint32_t *features = must_have(calloc(n + 1, sizeof *features));
+    for (size_t i = 0; i < n; i++)
+        features[i] = (uint32_t)next_number();
+    size_t n_takers = (size_t)next_number();
+    real *f = next_reals(n_takers * d), *weights = next_reals(n_takers);
+    real *row = must_have(calloc(len, sizeof *row));
+    real *work = must_have(calloc(item_side_workspace_len(&m->spec), sizeof *work));
+    item_side_prior(&m->spec, &m->params, features, n, row);
+    print_reals(row, len);
+    if (!item_side_fold(&m->spec, &m->params, f, weights, n_takers, work, row))
+        fputs("answers: no solution\n", stderr);
+    print_reals(row, len);
+    free(features);
+    free(f);
+    free(weights);
+    free(row);
+    free(work);
+}
+
 static void answer_ids(const struct model *m)
 {
     for (size_t i = 0; i < m->spec.n_items; i++) {
@@ -222,6 +247,8 @@ int main(int argc, char **argv)
             answer_history(m);
         else if (strcmp(word, "predict") == 0)
             answer_predict(m);
+        else if (strcmp(word, "item") == 0)
+            answer_item(m);
         else if (strcmp(word, "ids") == 0)
             answer_ids(m);
         else {

@@ -2,6 +2,7 @@
 
 Written from schema/model.md: it shares no code with the engine, so that an error would have to be made twice."""
 import json
+import re
 import struct
 
 import numpy as np
@@ -107,6 +108,25 @@ class Model:
         return np.concatenate(blocks)
 
     # ---- hypernetwork ----
+
+    # ---- new items ----
+
+    def item_prior(self, features):
+        return self.t["item.mean"] + sum(self.t["item.weight"][f] for f in features)
+
+    def item_fold(self, row, f, weights):
+        """The row moved by its takers."""
+        block = self.encoder["fold_in"]
+        d = block["dim"]
+        ridge = block["reg"] * (len(f) + block["alpha"] * self.description["items"]["n_users"]) ** block["reg_exponent"]
+        a = self.t["item.gram"] + (f * weights[:, None]).T @ f + ridge * np.eye(d)
+        step = np.linalg.solve(a, (weights * (1 - f @ row[:d])) @ f)
+        return row + np.concatenate([step, step @ self.t["item.follow"]])
+
+    @staticmethod
+    def words(title):
+        """The words of a title, as bytes."""
+        return [w.lower() for w in re.findall(rb"[A-Za-z0-9\x80-\xff]+", title.encode()) if len(w) <= 64]
 
     def _block_widths(self):
         if self.description["trunk"]["norm"] == "layer" or not self.encoder:

@@ -74,6 +74,12 @@ def shapes_of(d):
         w = encoder["ratings"]["dim"]
         shapes.update({"encoder.ratings.offset": (items,), "encoder.ratings.factor": (items, w),
                        "encoder.ratings.covariance": (items, w * (w + 1) // 2), "encoder.ratings.precision": (w,)})
+    if d.get("items"):
+        w = encoder["fold_in"]["dim"]
+        row = w + d["d_item"] + 1 + sum(encoder[b]["dim"] for b in ("history", "recent") if b in encoder)
+        shapes.update({"item.mean": (row,), "item.follow": (w, row - w), "item.gram": (w, w)})
+        if d["items"]["features"]:
+            shapes["item.weight"] = (len(d["items"]["features"]), row)
     if "profile" in encoder:
         shapes["encoder.profile"] = (len(encoder["profile"]["values"]), encoder["profile"]["dim"])
     if d["trunk"]["norm"] != "none":
@@ -136,6 +142,9 @@ class Golden(unittest.TestCase):
         if "encoder.fold_in.gram" in arrays:
             v = arrays["encoder.fold_in.factor"].astype("f8")
             arrays["encoder.fold_in.gram"] = description["encoder"]["fold_in"]["alpha"] * v.T @ v
+        if "item.gram" in arrays:
+            g = arrays["item.gram"].astype("f8")
+            arrays["item.gram"] = g.T @ g
         if "encoder.ratings.covariance" in arrays:
             w = description["encoder"]["ratings"]["dim"]
             a = self.rng.normal(0, 0.4, (description["n_items"], w, w))
@@ -226,6 +235,39 @@ class Golden(unittest.TestCase):
                     continue
                 self.close(got, want, (names, n, values))
                 self.check_scores(model, [got], (names, n, values))
+
+    def test_new_items_from_features_and_takers(self):
+        encoder = {"fold_in": {"dim": 9, "alpha": 0.2, "reg": 0.05, "reg_exponent": 0.8}, "history": {"dim": 5},
+                   "recent": {"dim": 4, "n_decays": 2, "n_recent": 3}}
+        for blocks in (["fold_in"], ["fold_in", "history"], ["fold_in", "history", "recent"]):
+            for features in ([], [["category", "Drama"], ["category", "Jazz"], ["word", "1999"], ["word", "toy"]]):
+                d = describe([layer(12, 1, "full", "none", "identity")], encoder={b: encoder[b] for b in blocks})
+                d["items"] = {"n_users": 40, "features": features}
+                model = self.write(d)
+                known = [f for f in (0, 3) if f < len(features)]
+                for n in (0, 1, 150):
+                    f, w = self.rng.normal(0, 0.5, (n, 9)).astype("f4"), self.rng.uniform(0.5, 2, n).astype("f4")
+                    got = ask(self.path, "item %s %s %s %s" % (" ".join(map(str, [len(known)] + known)), n, words(f), words(w)))
+                    prior = model.item_prior(known)
+                    self.close(got[0], prior, "a new item of %s" % blocks)
+                    self.close(got[1], model.item_fold(prior, f.astype("f8"), w.astype("f8")), "an item of %d takers" % n)
+
+    def test_an_item_side_that_does_not_fit_is_refused(self):
+        encoder = {"fold_in": {"dim": 9, "alpha": 0.2, "reg": 0.05, "reg_exponent": 0.8}}
+        for items, why in (({"n_users": 0, "features": []}, "items.n_users"),
+                           ({"n_users": 4, "features": [["colour", "red"]]}, "neither a category nor a word"),
+                           ({"n_users": 4, "features": [["word", "b"], ["word", "a"]]}, "does not come after"),
+                           ({"n_users": 4, "features": [["word", "a"], ["word", "a"]]}, "does not come after"),
+                           ({"n_users": 4}, "features: is missing")):
+            d = describe([layer(12, 1, "full", "none", "identity")], encoder=encoder)
+            d["items"] = dict(items)
+            d["items"].setdefault("features", [])
+            shapes = shapes_of(d)
+            d["items"] = items
+            export_model.write_model(self.path, d, {n: np.zeros(s, "f4") for n, s in shapes.items()},
+                                     ["i%d" % i for i in range(d["n_items"])])
+            with self.assertRaisesRegex(AssertionError, why):
+                ask(self.path, "ids")
 
     def test_the_encoder_of_ratings_with_and_without_its_mean(self):
         w = 7

@@ -9,7 +9,8 @@ import jsonschema_small as schema
 
 CALLS = {("get", "/v1/users/{user}/recommendations"), ("post", "/v1/users/{user}/predictions"), ("post", "/v1/events"),
          ("get", "/v1/users/{user}"), ("put", "/v1/admin/users/{user}"), ("delete", "/v1/admin/users/{user}"),
-         ("post", "/v1/admin/users"), ("get", "/healthz"), ("get", "/readyz"), ("get", "/metrics"),
+         ("post", "/v1/admin/users"), ("get", "/v1/items/{item}"), ("put", "/v1/admin/items/{item}"),
+         ("delete", "/v1/admin/items/{item}"), ("post", "/v1/admin/items"), ("get", "/healthz"), ("get", "/readyz"), ("get", "/metrics"),
          ("get", "/openapi.json"), ("get", "/")}
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
@@ -89,9 +90,9 @@ class Contract(hn.Case):
             parameters = [schema.resolve(self.document, p)
                           for p in item.get("parameters", []) + self.operation(method, path).get("parameters", [])]
             in_path = {p["name"] for p in parameters if p["in"] == "path"}
-            self.assertEqual(in_path, {"user"} if "{user}" in path else set(), path)
+            self.assertEqual(in_path, {name for name in ("user", "item") if "{%s}" % name in path}, path)
             for name in (p["name"] for p in parameters if p["in"] == "query"):
-                answer = self.server.admin(method.upper(), path.replace("{user}", "nobody"),
+                answer = self.server.admin(method.upper(), path.replace("{user}", "nobody").replace("{item}", "nothing"),
                                            {} if method in ("put", "post") else None, params={name: "\x01"})
                 self.assertNotIn("no query parameter", answer.body.decode(), (path, name))
 
@@ -136,6 +137,21 @@ class Contract(hn.Case):
             answer = self.server.admin("DELETE", "/v1/admin/users/new")
             self.assertEqual(answer.status, status)
             self.check(answer, "DELETE", admin)
+
+    def test_answers_of_items(self):
+        admin, full = "/v1/admin/items/{item}", {"title": "T", "categories": ["Drama"], "metadata": {"a": [1, None]}}
+        for method, path, body, status in [
+                ("PUT", admin, full, 201), ("PUT", admin, {}, 200), ("PUT", admin, full, 200), ("PUT", admin, {"title": 5}, 422),
+                ("POST", "/v1/admin/items", {"items": [dict(full, id="many"), {"id": "more"}]}, 200),
+                ("POST", "/v1/admin/items", {"items": [{}]}, 422),
+                ("GET", "/v1/items/{item}", None, 200), ("DELETE", admin, None, 204), ("DELETE", admin, None, 404),
+                ("GET", "/v1/items/{item}", None, 404)]:
+            with self.subTest(method=method, path=path, body=body):
+                if body is not None and status < 400:
+                    self.assertEqual(self.check_request(body, method, path), [])
+                answer = self.server.admin(method, path.replace("{item}", "it"), body)
+                self.assertEqual(answer.status, status, answer)
+                self.check(answer, method, path)
 
     def test_refusals(self):
         admin = "/v1/admin/users/{user}"

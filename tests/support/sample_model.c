@@ -62,6 +62,15 @@ static void fill_ranking(struct model_spec *s)
         s->encoder.values[i].field = must_have(strdup(values[i][0]));
         s->encoder.values[i].value = must_have(strdup(values[i][1]));
     }
+    static const char *const features[][2] = {
+        {"category", "Z\xC3\xBCrich"}, {"category", "a"}, {"word", "1999"}, {"word", "toy"}};
+    enum { N_FEATURES = sizeof features / sizeof *features };
+    s->item_side = (struct item_side_spec){.present = true, .n_users = 9, .n_features = N_FEATURES};
+    s->item_side.features = must_have(calloc(N_FEATURES, sizeof *s->item_side.features));
+    for (size_t i = 0; i < N_FEATURES; i++) {
+        s->item_side.features[i].field = must_have(strdup(features[i][0]));
+        s->item_side.features[i].value = must_have(strdup(features[i][1]));
+    }
 }
 
 static void fill_linear(struct model_spec *s)
@@ -111,12 +120,14 @@ static void fill_params(struct sample_model *m, unsigned seed)
         m->blocks[m->n_blocks++] = values;
         *model_params_slot(&m->params, &table[i]) = values;
     }
-    /* The fold-in matrix is positive definite in any real model. */
+    /* The matrices of the fold-ins are positive definite in any real model. */
     size_t d = m->spec.encoder.d_fold_in;
     for (size_t i = 0; i < d; i++)
         for (size_t j = 0; j < d; j++)
             m->params.fold_in_gram[i * d + j] =
                 i == j ? 10 : m->params.fold_in_gram[j < i ? i * d + j : j * d + i];
+    if (m->spec.item_side.present)
+        memcpy(m->params.item_gram, m->params.fold_in_gram, d * d * sizeof(real));
 }
 
 static void *keep(struct sample_model *m, void *block)

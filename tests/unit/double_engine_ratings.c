@@ -114,8 +114,10 @@ static void encode(const struct world *w, const struct model_spec *s, const stru
                    double *mean, double *vector)
 {
     struct err e = {0};
-    struct encoder_input input = {w->x + w->user_start[u], PER_USER, w->values + u,
-                                  s->encoder.d_profile ? 1 : 0};
+    struct encoder_input input = {.interactions = w->x + w->user_start[u],
+                                  .n_interactions = PER_USER,
+                                  .values = w->values + u,
+                                  .n_values = s->encoder.d_profile ? 1 : 0};
     double *work = calloc(encoder_workspace_len(s, PER_USER), sizeof *work);
     double *c = calloc(s->d_context, sizeof *c);
     ck_assert_ptr_nonnull(work);

@@ -299,8 +299,10 @@ static const struct encoder_interaction history[] = {{3, 1, 4, 0},    {8, 2, 2, 
                                                      {0, 0.5f, 5, 6}, {17, 1, 1, 7}, {21, 1, NAN, 8},
                                                      {11, 3, 3, 9}};
 static const uint32_t profile[] = {0, 2};
-static const struct encoder_input inputs[] = {
-    {history, 7, profile, 2}, {history, 2, profile, 0}, {history + 3, 1, profile, 1}, {NULL, 0, NULL, 0}};
+static const struct encoder_input inputs[] = {{history, 7, profile, 2, NULL, 0},
+                                              {history, 2, profile, 0, NULL, 0},
+                                              {history + 3, 1, profile, 1, NULL, 0},
+                                              {NULL, 0, NULL, 0, NULL, 0}};
 
 static float *new_reals(size_t n)
 {
@@ -379,12 +381,12 @@ START_TEST(test_encoder_refuses_items_weights_and_values_out_of_range)
         {N_ITEMS, 1, NAN, 0}, {0, 0, NAN, 0}, {0, INFINITY, NAN, 0}, {0, NAN, NAN, 0}};
     uint32_t value = 3;
     for (size_t k = 0; k < 4; k++) {
-        struct encoder_input input = {&bad[k], 1, NULL, 0};
+        struct encoder_input input = {.interactions = &bad[k], .n_interactions = 1};
         struct err e = {0};
         ck_assert_int_eq(encoder_encode(&m.spec, &m.block.params, &input, m.workspace, m.c, &e), ERR_INVALID);
         ck_assert_ptr_nonnull(strstr(e.text, "interaction 0"));
     }
-    struct encoder_input input = {NULL, 0, &value, 1};
+    struct encoder_input input = {.values = &value, .n_values = 1};
     ck_assert_int_eq(encoder_encode(&m.spec, &m.block.params, &input, m.workspace, m.c, NULL), ERR_INVALID);
     made_fini(&m);
 }

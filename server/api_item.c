@@ -1,0 +1,334 @@
+/* GET /v1/items/{item}, PUT and DELETE /v1/admin/items/{item}, POST /v1/admin/items. */
+#include "server/api.h"
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "server/json_in.h"
+#include "server/json_lines.h"
+#include "server/problem.h"
+#include "server/update_items.h"
+
+#include <string.h>
+
+/* What a body was read into; the texts live in its JSON values and in blocks. */
+struct batch {
+    json_t **roots; /* (n_roots) parsed documents */
+    size_t n_roots;
+    struct item_registration *list; /* (n) */
+    size_t n;
+    char **blocks; /* (n_blocks) categories and metadata as text */
+    size_t n_blocks;
+};
+
+static void batch_fini(struct batch *b)
+{
+    for (size_t i = 0; i < b->n_roots; i++)
+        json_decref(b->roots[i]);
+    for (size_t i = 0; i < b->n_blocks; i++)
+        mem_free(b->blocks[i]);
+    mem_free(b->roots);
+    mem_free(b->blocks);
+    mem_free(b->list);
+}
+
+/* Room for n items of n_roots documents. */
+static bool batch_reserve(struct request *r, struct batch *b, size_t n, size_t n_roots)
+{
+    b->list = mem_zalloc_array(n, sizeof *b->list);
+    b->blocks = mem_zalloc_array(2 * n, sizeof *b->blocks);
+    if (!b->roots)
+        b->roots = mem_zalloc_array(n_roots, sizeof(json_t *));
+    if (b->list && b->blocks && b->roots)
+        return true;
+    problem_answer(r, PROBLEM_OVERLOADED, NULL, "no memory for %zu items", n);
+    return false;
+}
+
+/* ---- bodies ---- */
+
+/* A value as JSON text of at most so many bytes. */
+static bool dump(struct request *r, struct batch *b, const json_t *value, const struct json_place *at,
+                 size_t most, struct store_text *out)
+{
+    size_t n = json_dumpb(value, NULL, 0, JSON_COMPACT);
+    if (n > most) {
+        problem_answer(r, PROBLEM_INVALID_VALUE, at->text, "it may have %zu bytes, not %zu", most, n);
+        return false;
+    }
+    char *text = mem_alloc(n + 1);
+    if (!text) {
+        problem_answer(r, PROBLEM_OVERLOADED, NULL, "no memory for the body");
+        return false;
+    }
+    b->blocks[b->n_blocks++] = text;
+    (void)json_dumpb(value, text, n, JSON_COMPACT);
+    *out = (struct store_text){text, n};
+    return true;
+}
+
+static bool read_title(struct request *r, const json_t *title, const struct json_place *parent,
+                       struct store_text *out)
+{
+    struct json_place at = json_place_key(parent, "title");
+    size_t n = json_string_length(title);
+    if (!json_is_string(title) || n > LIMIT_TITLE_BYTES || memchr(json_string_value(title), 0, n)) {
+        problem_answer(r, PROBLEM_INVALID_VALUE, at.text, "a title is a string of at most %d bytes",
+                       LIMIT_TITLE_BYTES);
+        return false;
+    }
+    *out = (struct store_text){json_string_value(title), n};
+    return true;
+}
+
+static bool read_categories(struct request *r, struct batch *b, const json_t *list,
+                            const struct json_place *parent, struct store_text *out)
+{
+    struct json_place at = json_place_key(parent, "categories");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *name = json_array_get(list, i);
+        struct json_place element = json_place_index(&at, i);
+        size_t n = json_string_length(name);
+        if (!json_is_string(name) || n == 0 || n > LIMIT_ID_BYTES || memchr(json_string_value(name), 0, n)) {
+            problem_answer(r, PROBLEM_INVALID_VALUE, element.text, "a category is a string of 1 to %d bytes",
+                           LIMIT_ID_BYTES);
+            return false;
+        }
+    }
+    return dump(r, b, list, &at, (size_t)LIMIT_CATEGORIES * (LIMIT_ID_BYTES + 4) * 6, out);
+}
+
+static bool read_metadata(struct request *r, struct batch *b, const json_t *metadata,
+                          const struct json_place *parent, struct store_text *out)
+{
+    struct json_place at = json_place_key(parent, "metadata");
+    if (json_is_object(metadata))
+        return dump(r, b, metadata, &at, LIMIT_METADATA_BYTES, out);
+    problem_answer(r, PROBLEM_INVALID_VALUE, at.text, "metadata is an object");
+    return false;
+}
+
+/* One item; its id is given (PUT) or a member (POST). */
+static bool read_item(struct request *r, struct batch *b, const json_t *value, const struct json_place *at,
+                      bool with_id, struct item_registration *g)
+{
+    static const char *const keys[] = {"title", "categories", "metadata", "id", NULL};
+    static const char *const keys_without_id[] = {"title", "categories", "metadata", NULL};
+    const json_t *categories;
+    if (!json_in_object(r, value, at, with_id ? keys : keys_without_id) ||
+        (with_id && !json_in_id(r, value, "id", at, &g->item.id)) ||
+        !json_in_array(r, value, "categories", at, LIMIT_CATEGORIES, false, &categories))
+        return false;
+    const json_t *title = json_object_get(value, "title"), *metadata = json_object_get(value, "metadata");
+    return (!title || read_title(r, title, at, &g->item.title)) &&
+           (!categories || read_categories(r, b, categories, at, &g->item.categories)) &&
+           (!metadata || read_metadata(r, b, metadata, at, &g->item.metadata));
+}
+
+static bool read_items_json(struct request *r, struct batch *b, size_t slot)
+{
+    static const char *const keys[] = {"items", NULL};
+    struct json_place root = json_place_root(), list = json_place_key(&root, "items");
+    const json_t *items;
+    if (!(b->roots = mem_zalloc_array(1, sizeof *b->roots))) {
+        problem_answer(r, PROBLEM_OVERLOADED, NULL, "no memory for the body");
+        return false;
+    }
+    if (!(b->roots[0] = json_in_parse(r, r->body.data, r->body.len, 0)))
+        return false;
+    b->n_roots = 1;
+    if (!json_in_object(r, b->roots[0], &root, keys) ||
+        !json_in_array(r, b->roots[0], "items", &root, LIMIT_ITEMS_PER_CALL, true, &items) ||
+        !batch_reserve(r, b, json_array_size(items), 1))
+        return false;
+    for (; b->n < json_array_size(items); b->n++) {
+        struct json_place at = json_place_index(&list, b->n);
+        b->list[b->n].slot = slot;
+        if (!read_item(r, b, json_array_get(items, b->n), &at, true, &b->list[b->n]))
+            return false;
+    }
+    return true;
+}
+
+/* Each line that is not empty is one item; a pointer then begins with the number of the item. */
+static bool read_items_ndjson(struct request *r, struct batch *b, size_t slot)
+{
+    const char *text = r->body.data, *end = text + r->body.len, *line;
+    size_t n_items = json_lines_count(text, end), n;
+    struct json_place root = json_place_root(), list = json_place_key(&root, "items");
+    if (n_items > LIMIT_ITEMS_PER_CALL) {
+        problem_answer(r, PROBLEM_INVALID_VALUE, "", "%zu items; at most %d in one call", n_items,
+                       LIMIT_ITEMS_PER_CALL);
+        return false;
+    }
+    if (!batch_reserve(r, b, n_items, n_items))
+        return false;
+    for (int number = 0; json_lines_next(&text, end, &line, &n); number++) {
+        if (json_lines_empty(line, n))
+            continue;
+        if (!(b->roots[b->n_roots] = json_in_parse(r, line, n, number)))
+            return false;
+        struct json_place at = json_place_index(&list, b->n);
+        b->list[b->n].slot = slot;
+        if (!read_item(r, b, b->roots[b->n_roots++], &at, true, &b->list[b->n]))
+            return false;
+        b->n++;
+    }
+    return true;
+}
+
+/* ---- answers ---- */
+
+static void add_registered(struct buf *out, const struct item_registration *g)
+{
+    buf_adds(out, "{\"id\":");
+    buf_add_json_string(out, g->item.id.data, g->item.id.len);
+    buf_addf(out, ",\"result\":\"%s\",\"revision\":%lld,\"source\":\"%s\"}",
+             g->created ? "registered" : "replaced", (long long)g->item.revision, g->source);
+}
+
+static void refuse(struct api_thread *t, struct request *r, const char *list, size_t fault,
+                   const struct err *e)
+{
+    struct json_place at = json_place_root();
+    if (list) {
+        at = json_place_key(&at, list);
+        at = json_place_index(&at, fault);
+    }
+    if (e->code == ERR_LIMIT)
+        problem_answer(r, PROBLEM_TOO_MANY_ITEMS, at.text, "%s; nothing of the request was kept", e->text);
+    else if (e->code == ERR_INVALID)
+        problem_answer(r, PROBLEM_INVALID_VALUE, at.text, "%s; nothing of the request was kept", e->text);
+    else
+        api_fail(t, r, e);
+}
+
+static void refuse_missing(struct api_thread *t, struct request *r, const struct err *e)
+{
+    if (e->code == ERR_NOTFOUND)
+        problem_answer(r, PROBLEM_NO_ITEM, NULL, "%s", e->text);
+    else
+        api_fail(t, r, e);
+}
+
+/* ---- the calls ---- */
+
+enum route_next api_admin_item_put(struct api_thread *t, struct request *r, bool may_block)
+{
+    if (!may_block)
+        return ROUTE_NEEDS_WORKER;
+    struct batch b = {0};
+    struct store_text id;
+    size_t slot, fault;
+    struct json_place at = json_place_root();
+    struct err e = {0};
+    if (!api_item_id(r, 3, &id) || !api_model_slot(t, r, &slot))
+        return ROUTE_DONE;
+    json_t *root = json_in_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
+    if (root && batch_reserve(r, &b, 1, 1)) {
+        b.list[0] = (struct item_registration){.item.id = id, .slot = slot};
+        if (read_item(r, &b, root, &at, false, &b.list[0])) {
+            if (update_items(t, b.list, 1, &fault, &e))
+                refuse(t, r, NULL, fault, &e);
+            else
+                add_registered(request_answer(r, b.list[0].created ? 201 : 200, request_json), &b.list[0]);
+        }
+    }
+    batch_fini(&b);
+    json_decref(root);
+    return ROUTE_DONE;
+}
+
+enum route_next api_admin_items_post(struct api_thread *t, struct request *r, bool may_block)
+{
+    if (!may_block)
+        return ROUTE_NEEDS_WORKER;
+    struct batch b = {0};
+    struct err e = {0};
+    size_t slot, fault;
+    if (!api_model_slot(t, r, &slot))
+        return ROUTE_DONE;
+    bool lines = request_type_is(r, "application/x-ndjson", NULL);
+    if (buf_text(&r->body) && (lines ? read_items_ndjson(r, &b, slot) : read_items_json(r, &b, slot))) {
+        if (update_items(t, b.list, b.n, &fault, &e)) {
+            refuse(t, r, "items", fault, &e);
+        } else {
+            struct buf *out = request_answer(r, 200, request_json);
+            buf_adds(out, "{\"items\":[");
+            for (size_t i = 0; i < b.n; i++) {
+                if (i)
+                    buf_addc(out, ',');
+                add_registered(out, &b.list[i]);
+            }
+            buf_adds(out, "]}");
+        }
+    }
+    batch_fini(&b);
+    return ROUTE_DONE;
+}
+
+enum route_next api_admin_item_delete(struct api_thread *t, struct request *r, bool may_block)
+{
+    if (!may_block)
+        return ROUTE_NEEDS_WORKER;
+    struct store_text id;
+    struct err e = {0};
+    if (!api_item_id(r, 3, &id))
+        return ROUTE_DONE;
+    if (update_delete_item(t, id, &e) == ERR_OK)
+        (void)request_answer(r, 204, NULL);
+    else
+        refuse_missing(t, r, &e);
+    return ROUTE_DONE;
+}
+
+struct showing {
+    struct buf *out;
+    struct request *r;
+    bool deleted;
+};
+
+static void add_json(struct buf *out, const char *key, struct store_text json)
+{
+    if (!json.data)
+        return;
+    buf_addf(out, ",\"%s\":", key);
+    buf_add(out, json.data, json.len);
+}
+
+static bool show(void *arg, const struct store_item *item)
+{
+    struct showing *s = arg;
+    s->deleted = item->deleted;
+    if (item->deleted)
+        return true;
+    struct buf *out = s->out = request_answer(s->r, 200, request_json);
+    buf_adds(out, "{\"id\":");
+    buf_add_json_string(out, item->id.data, item->id.len);
+    buf_addf(out, ",\"revision\":%lld", (long long)item->revision);
+    if (item->title.data) {
+        buf_adds(out, ",\"title\":");
+        buf_add_json_string(out, item->title.data, item->title.len);
+    }
+    add_json(out, "categories", item->categories);
+    add_json(out, "metadata", item->metadata);
+    return true;
+}
+
+enum route_next api_item_get(struct api_thread *t, struct request *r, bool may_block)
+{
+    if (!may_block)
+        return ROUTE_NEEDS_WORKER;
+    struct store_text id;
+    size_t slot;
+    struct err e = {0};
+    struct showing s = {.r = r};
+    if (!api_item_id(r, 2, &id) || !api_model_slot(t, r, &slot))
+        return ROUTE_DONE;
+    if (store_read_item(t->conn, id, show, &s, &e) == ERR_OK && s.deleted)
+        (void)err_set(&e, ERR_NOTFOUND, "item '%.*s' was deleted", (int)id.len, id.data);
+    if (e.code)
+        refuse_missing(t, r, &e);
+    else
+        buf_addf(s.out, ",\"source\":\"%s\"}", update_item_source(t, slot, id));
+    return ROUTE_DONE;
+}

@@ -1,0 +1,428 @@
+/* Three passes over the store's items would be simpler; one suffices: texts go into an arena as they come,
+ * and the categories' posting lists are made from (category, item) pairs by sorting. */
+#include "server/item_texts.h"
+
+#include "base/mem.h"
+
+#include <jansson.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct text_at {
+    size_t offset; /* in the arena */
+    size_t len;
+    bool there;
+};
+
+struct text_row {
+    struct text_at title, categories;
+};
+
+/* An item of the store that the model does not have. */
+struct extra {
+    int64_t key;
+    struct text_at id;
+};
+
+enum { UNKNOWN = -1, NOT_SERVED = -2 }; /* in index_of: a key that was not there; an item that has no index */
+
+/* A category of an item, while the table is made. */
+struct pair {
+    struct text_at name;
+    uint32_t index;
+};
+
+struct category {
+    struct text_at name;
+    size_t start, n; /* in postings */
+};
+
+struct item_texts {
+    atomic_size_t refs;
+    const struct model *model;
+    bool with_extra;
+    int32_t *index_of; /* (n_keys) index of a store's key, or UNKNOWN, NOT_SERVED */
+    size_t n_keys;
+    int64_t last_key;      /* the largest */
+    struct text_row *rows; /* (n_rows) by index */
+    size_t n_rows, row_capacity;
+    struct extra *extra; /* (n_rows - I) in the order of keys */
+    uint32_t *by_id;     /* (n_rows - I) numbers of extra items in the order of their ids */
+    size_t n_left_out;   /* past the limit */
+    uint64_t *visible;   /* (n_rows bits); NULL: all are */
+    uint64_t *hidden;    /* (n_rows bits) while it is loaded */
+    size_t n_hidden;
+    struct buf arena;
+    struct pair *pairs; /* (n_pairs) sorted by name, then index, once loaded */
+    size_t n_pairs, pair_capacity;
+    uint32_t *postings;          /* (n_pairs) */
+    struct category *categories; /* (n_categories) sorted by name */
+    size_t n_categories;
+    struct err failure; /* of the loading callback */
+};
+
+static struct text_at keep(struct item_texts *t, struct store_text text)
+{
+    struct text_at at = {.offset = t->arena.len, .len = text.len, .there = text.data != NULL};
+    if (text.data)
+        buf_add(&t->arena, text.data, text.len);
+    return at;
+}
+
+static bool add_pair(struct item_texts *t, struct store_text name, uint32_t index)
+{
+    if (t->n_pairs == t->pair_capacity) {
+        size_t grown = t->pair_capacity ? t->pair_capacity * 2 : 1024;
+        struct pair *pairs = mem_realloc_array(t->pairs, grown, sizeof *pairs);
+        if (!pairs)
+            return false;
+        t->pairs = pairs;
+        t->pair_capacity = grown;
+    }
+    t->pairs[t->n_pairs++] = (struct pair){keep(t, name), index};
+    return true;
+}
+
+/* The category names of a JSON array of strings; anything else in it has none. */
+static bool add_categories(struct item_texts *t, struct store_text json, uint32_t index)
+{
+    if (!json.data)
+        return true;
+    json_t *array = json_loadb(json.data, json.len, 0, NULL);
+    bool ok = true;
+    for (size_t i = 0; ok && i < json_array_size(array); i++) {
+        const json_t *name = json_array_get(array, i);
+        if (json_is_string(name))
+            ok = add_pair(t, (struct store_text){json_string_value(name), json_string_length(name)}, index);
+    }
+    json_decref(array);
+    return ok;
+}
+
+static bool reserve_key(struct item_texts *t, int64_t key)
+{
+    if (key < 0)
+        return true;
+    if ((size_t)key < t->n_keys)
+        return true;
+    size_t grown = t->n_keys ? t->n_keys * 2 : 1024;
+    while (grown <= (size_t)key)
+        grown *= 2;
+    int32_t *index_of = mem_realloc_array(t->index_of, grown, sizeof *index_of);
+    if (!index_of)
+        return false;
+    for (size_t i = t->n_keys; i < grown; i++)
+        index_of[i] = UNKNOWN;
+    t->index_of = index_of;
+    t->n_keys = grown;
+    return true;
+}
+
+/* Room for one more row, of the next extra item. */
+static bool reserve_row(struct item_texts *t)
+{
+    if (t->n_rows < t->row_capacity)
+        return true;
+    size_t grown = t->row_capacity + t->row_capacity / 8 + 64, n_items = t->model->spec.n_items;
+    struct text_row *rows = mem_realloc_array(t->rows, grown, sizeof *rows);
+    if (!rows)
+        return false;
+    t->rows = rows;
+    struct extra *extra = mem_realloc_array(t->extra, grown - n_items, sizeof *extra);
+    if (!extra)
+        return false;
+    t->extra = extra;
+    size_t words = (grown + 63) / 64, had = (t->row_capacity + 63) / 64;
+    uint64_t *hidden = mem_realloc_array(t->hidden, words, sizeof *hidden);
+    if (!hidden)
+        return false;
+    memset(hidden + had, 0, (words - had) * sizeof *hidden);
+    t->hidden = hidden;
+    t->row_capacity = grown;
+    return true;
+}
+
+/* The index of an item, new for one that the model does not have; NOT_SERVED where there is no room for those or no
+ * use. *failed: no memory. */
+static long place(struct item_texts *t, const struct store_item *item, bool *failed)
+{
+    long index = model_item_index(t->model, item->id.data, item->id.len);
+    if (index >= 0)
+        return index;
+    if (!t->with_extra)
+        return NOT_SERVED;
+    if (item_texts_n_extra(t) == LIMIT_EXTRA_ITEMS) {
+        t->n_left_out++;
+        return NOT_SERVED;
+    }
+    *failed = !reserve_row(t);
+    if (*failed)
+        return NOT_SERVED;
+    t->extra[item_texts_n_extra(t)] = (struct extra){item->key, keep(t, item->id)};
+    return (long)t->n_rows++;
+}
+
+static bool load_item(void *arg, const struct store_item *item)
+{
+    struct item_texts *t = arg;
+    bool failed = !reserve_key(t, item->key);
+    long index = failed ? NOT_SERVED : place(t, item, &failed);
+    if (!failed && index >= 0 && !item->deleted)
+        failed = !add_categories(t, item->categories, (uint32_t)index);
+    if (failed) {
+        (void)err_set(&t->failure, ERR_NOMEM, "no memory for the table of items");
+        return false;
+    }
+    t->index_of[item->key] = (int32_t)index;
+    t->last_key = item->key;
+    if (index < 0)
+        return true;
+    t->rows[index] = (struct text_row){keep(t, item->title), keep(t, item->categories)};
+    if (item->deleted) {
+        t->hidden[index / 64] |= (uint64_t)1 << (index % 64);
+        t->n_hidden++;
+    }
+    return true;
+}
+
+/* ---- categories ---- */
+
+static struct store_text text_of(const struct item_texts *t, struct text_at at)
+{
+    return at.there ? (struct store_text){t->arena.data + at.offset, at.len} : (struct store_text){NULL, 0};
+}
+
+static int compare_texts(struct store_text a, struct store_text b)
+{
+    size_t n = a.len < b.len ? a.len : b.len;
+    int order = n ? memcmp(a.data, b.data, n) : 0;
+    return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+static int by_name_and_index(const void *a, const void *b, void *arg)
+{
+    const struct pair *p = a, *q = b;
+    int order = compare_texts(text_of(arg, p->name), text_of(arg, q->name));
+    return order ? order : (p->index > q->index) - (p->index < q->index);
+}
+
+static enum err_code make_postings(struct item_texts *t, struct err *e)
+{
+    t->postings = mem_alloc_array(t->n_pairs, sizeof *t->postings);
+    t->categories = mem_alloc_array(t->n_pairs, sizeof *t->categories);
+    if (!t->postings || !t->categories)
+        return err_set(e, ERR_NOMEM, "no memory for the table of categories");
+    if (t->n_pairs)
+        qsort_r(t->pairs, t->n_pairs, sizeof *t->pairs, by_name_and_index, t);
+    for (size_t i = 0; i < t->n_pairs; i++) {
+        struct category *last = t->n_categories ? &t->categories[t->n_categories - 1] : NULL;
+        if (!last || compare_texts(text_of(t, last->name), text_of(t, t->pairs[i].name)) != 0) {
+            last = &t->categories[t->n_categories++];
+            *last = (struct category){.name = t->pairs[i].name, .start = i};
+        }
+        t->postings[i] = t->pairs[i].index;
+        last->n++;
+    }
+    mem_free(t->pairs);
+    t->pairs = NULL;
+    return ERR_OK;
+}
+
+bool item_texts_category(const struct item_texts *t, struct store_text name, const uint32_t **indices,
+                         size_t *n)
+{
+    size_t low = 0, high = t->n_categories;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = compare_texts(text_of(t, t->categories[middle].name), name);
+        if (order == 0) {
+            *indices = t->postings + t->categories[middle].start;
+            *n = t->categories[middle].n;
+            return true;
+        }
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
+}
+
+/* ---- ids ---- */
+
+static struct store_text extra_id(const struct item_texts *t, size_t k)
+{
+    return text_of(t, t->extra[k].id);
+}
+
+static int by_id(const void *a, const void *b, void *arg)
+{
+    return compare_texts(extra_id(arg, *(const uint32_t *)a), extra_id(arg, *(const uint32_t *)b));
+}
+
+/* The order of the extra ids, and which items answers may have. */
+static enum err_code make_order(struct item_texts *t, struct err *e)
+{
+    size_t n = item_texts_n_extra(t), words = (t->n_rows + 63) / 64;
+    t->by_id = mem_alloc_array(n, sizeof *t->by_id);
+    if (!t->by_id)
+        return err_set(e, ERR_NOMEM, "no memory for the table of items");
+    for (size_t k = 0; k < n; k++)
+        t->by_id[k] = (uint32_t)k;
+    if (n > 1)
+        qsort_r(t->by_id, n, sizeof *t->by_id, by_id, t);
+    if (t->n_hidden == 0)
+        return ERR_OK;
+    for (size_t i = 0; i < words; i++)
+        t->hidden[i] = ~t->hidden[i];
+    t->visible = t->hidden;
+    t->hidden = NULL;
+    return ERR_OK;
+}
+
+long item_texts_find(const struct item_texts *t, struct store_text id)
+{
+    long index = model_item_index(t->model, id.data, id.len);
+    size_t low = 0, high = item_texts_n_extra(t);
+    while (index < 0 && low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = compare_texts(extra_id(t, t->by_id[middle]), id);
+        if (order == 0)
+            return (long)(t->model->spec.n_items + t->by_id[middle]);
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return index;
+}
+
+const char *item_texts_id(const struct item_texts *t, size_t index, size_t *len)
+{
+    if (index < t->model->spec.n_items)
+        return model_item_id(t->model, index, len);
+    struct store_text id = extra_id(t, index - t->model->spec.n_items);
+    *len = id.len;
+    return id.data;
+}
+
+static bool same_text(struct store_text a, struct store_text b)
+{
+    return !a.data == !b.data && compare_texts(a, b) == 0;
+}
+
+bool item_texts_same(const struct item_texts *t, const struct store_item *item)
+{
+    long index = item_texts_index(t, item->key);
+    if (index < 0)
+        return item_texts_knows(t, item->key);
+    const struct text_row *row = &t->rows[index];
+    return same_text(text_of(t, row->title), item->title) &&
+           same_text(text_of(t, row->categories), item->categories) &&
+           item_texts_visible(t, (size_t)index) == !item->deleted;
+}
+
+/* ---- life ---- */
+
+enum err_code item_texts_load(struct store_conn *c, const struct model *m, bool with_extra,
+                              struct item_texts **out, struct err *e)
+{
+    struct item_texts *t = mem_zalloc_array(1, sizeof *t);
+    if (!t)
+        return err_set(e, ERR_NOMEM, "no memory for the table of items");
+    atomic_init(&t->refs, 1);
+    t->model = m;
+    buf_init(&t->arena, SIZE_MAX / 4);
+    t->with_extra = with_extra;
+    t->n_rows = t->row_capacity = m->spec.n_items;
+    t->rows = mem_zalloc_array(m->spec.n_items, sizeof *t->rows);
+    t->hidden = mem_zalloc_array((m->spec.n_items + 63) / 64, sizeof *t->hidden);
+    enum err_code code =
+        t->rows && t->hidden ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for the table of items");
+    if (!code)
+        code = store_each_item(c, 0, load_item, t, e);
+    if (!code && t->failure.code)
+        code = err_set(e, t->failure.code, "%s", t->failure.text);
+    if (!code)
+        code = buf_check(&t->arena, "the table of items", e);
+    if (!code)
+        code = make_postings(t, e);
+    if (!code)
+        code = make_order(t, e);
+    if (code) {
+        item_texts_unref(t);
+        return code;
+    }
+    *out = t;
+    return ERR_OK;
+}
+
+struct item_texts *item_texts_ref(struct item_texts *t)
+{
+    atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
+    return t;
+}
+
+void item_texts_unref(struct item_texts *t)
+{
+    if (!t || atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    mem_free(t->index_of);
+    mem_free(t->rows);
+    mem_free(t->extra);
+    mem_free(t->by_id);
+    mem_free(t->visible);
+    mem_free(t->hidden);
+    buf_fini(&t->arena);
+    mem_free(t->pairs);
+    mem_free(t->postings);
+    mem_free(t->categories);
+    mem_free(t);
+}
+
+long item_texts_index(const struct item_texts *t, int64_t item_key)
+{
+    long index = item_key >= 0 && (size_t)item_key < t->n_keys ? t->index_of[item_key] : UNKNOWN;
+    return index >= 0 ? index : -1;
+}
+
+bool item_texts_knows(const struct item_texts *t, int64_t item_key)
+{
+    return item_key >= 0 && (size_t)item_key < t->n_keys && t->index_of[item_key] != UNKNOWN;
+}
+
+size_t item_texts_n_extra(const struct item_texts *t)
+{
+    return t->n_rows - t->model->spec.n_items;
+}
+
+size_t item_texts_n_left_out(const struct item_texts *t)
+{
+    return t->n_left_out;
+}
+
+int64_t item_texts_extra_key(const struct item_texts *t, size_t k)
+{
+    return t->extra[k].key;
+}
+
+int64_t item_texts_last_key(const struct item_texts *t)
+{
+    return t->last_key;
+}
+
+const uint64_t *item_texts_visible_bits(const struct item_texts *t)
+{
+    return t->visible;
+}
+
+bool item_texts_visible(const struct item_texts *t, size_t index)
+{
+    return !t->visible || (t->visible[index / 64] >> (index % 64) & 1);
+}
+
+struct item_info item_texts_info(const struct item_texts *t, size_t index)
+{
+    return (struct item_info){text_of(t, t->rows[index].title), text_of(t, t->rows[index].categories)};
+}

@@ -1,0 +1,33 @@
+/* update_items - what changes the catalogue: registrations and deletions of items; each call is one transaction.
+ * Layer: server; depends on store, engine, base.       Threads: uses the worker's connection.
+ * After the commit and before the answer the item tables of this process follow, so that its next answer has the item
+ * or lacks it; other processes follow by the log of changes. What is refused leaves no trace. */
+#ifndef SERVER_UPDATE_ITEMS_H
+#define SERVER_UPDATE_ITEMS_H
+
+#include "base/err.h"
+#include "server/api.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct item_registration {
+    struct store_item item; /* id and texts; key and revision are results */
+    bool created;
+    const char
+        *source; /* of the item's row in the model of `slot`, see item_table_source; "none": it has none */
+    size_t slot;
+};
+
+/* ERR_LIMIT: a model would serve more than LIMIT_EXTRA_ITEMS new ones. *fault: which of the list was refused. */
+enum err_code update_items(struct api_thread *t, struct item_registration *list, size_t n, size_t *fault,
+                           struct err *e) ERR_MUST_CHECK;
+
+/* ERR_NOTFOUND when there is no such item. */
+enum err_code update_delete_item(struct api_thread *t, struct store_text id, struct err *e) ERR_MUST_CHECK;
+
+/* Where the model in a slot has an item's row from, or "none". */
+const char *update_item_source(struct api_thread *t, size_t slot, struct store_text id);
+
+#endif

@@ -1,0 +1,173 @@
+/* Items. A deleted one keeps its row: a key that went to another item would make trained models, cached weights and
+ * other processes' tables speak of the wrong one. */
+#include "store/sqlite_private.h"
+
+/* A row of ITEM_OF and EACH_ITEM. */
+static enum err_code row_of(struct sqlite_conn *c, sqlite3_stmt *s, struct store_item *item, struct err *e)
+{
+    *item = (struct store_item){.key = sqlite3_column_int64(s, 0),
+                                .revision = sqlite3_column_int64(s, 5),
+                                .deleted = sqlite3_column_int(s, 6) != 0};
+    struct store_text *texts[] = {&item->id, &item->title, &item->categories, &item->metadata};
+    enum err_code code = ERR_OK;
+    for (int i = 0; i < 4 && !code; i++)
+        code = sqlite_column_view(c, s, 1 + i, i == 0, texts[i], e);
+    return code;
+}
+
+/* ---- reads ---- */
+
+enum err_code sqlite_each_item(struct store_conn *conn, int64_t since, store_item_fn *fn, void *arg,
+                               struct err *e)
+{
+    struct sqlite_conn *c = (struct sqlite_conn *)conn;
+    sqlite3_stmt *s = sqlite_statement(c, SQL_EACH_ITEM);
+    sqlite3_bind_int64(s, 1, since > 0 ? since : INT64_MIN);
+    enum err_code code = ERR_OK;
+    bool wanted = true;
+    int rc = SQLITE_DONE;
+    while (!code && wanted && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+        struct store_item item;
+        code = row_of(c, s, &item, e);
+        wanted = !code && fn(arg, &item);
+    }
+    if (!code && wanted && rc != SQLITE_DONE)
+        code = sqlite_fail(c, rc, "read the items", e);
+    sqlite3_reset(s);
+    return code;
+}
+
+enum err_code sqlite_read_item(struct store_conn *conn, struct store_text id, store_item_fn *fn, void *arg,
+                               struct err *e)
+{
+    struct sqlite_conn *c = (struct sqlite_conn *)conn;
+    sqlite3_stmt *s = sqlite_statement(c, SQL_ITEM_OF);
+    sqlite_bind_text_view(s, 1, id);
+    struct store_item item;
+    int rc = sqlite3_step(s);
+    enum err_code code = ERR_OK;
+    if (rc == SQLITE_ROW)
+        code = row_of(c, s, &item, e);
+    else
+        code = rc == SQLITE_DONE ? err_set(e, ERR_NOTFOUND, "no item '%.*s'", (int)id.len, id.data)
+                                 : sqlite_fail(c, rc, "read an item", e);
+    if (!code)
+        (void)fn(arg, &item);
+    sqlite3_reset(s);
+    return code;
+}
+
+enum err_code sqlite_each_taker(struct store_conn *conn, int64_t item_key,
+                                const struct store_context_key *key, size_t most, store_taker_fn *fn,
+                                void *arg, struct err *e)
+{
+    struct sqlite_conn *c = (struct sqlite_conn *)conn;
+    sqlite3_stmt *s = sqlite_statement(c, SQL_EACH_TAKER);
+    sqlite3_bind_int64(s, 1, item_key);
+    sqlite3_bind_text(s, 2, key->kind, -1, SQLITE_STATIC);
+    sqlite3_bind_text(s, 3, key->model, -1, SQLITE_STATIC);
+    sqlite3_bind_text(s, 4, key->model_version, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(s, 5, (int64_t)most);
+    bool wanted = true;
+    int rc = SQLITE_DONE;
+    while (wanted && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+        const void *embedding = sqlite3_column_blob(s, 0);
+        wanted = fn(arg, embedding, embedding ? (size_t)sqlite3_column_bytes(s, 0) : 0,
+                    sqlite3_column_double(s, 1));
+    }
+    enum err_code code = ERR_OK;
+    if (wanted && rc != SQLITE_DONE)
+        code = sqlite_fail(c, rc, "read who took an item", e);
+    sqlite3_reset(s);
+    return code;
+}
+
+enum err_code sqlite_taken_above(struct store_conn *conn, int64_t item_key, bool *taken, struct err *e)
+{
+    struct sqlite_conn *c = (struct sqlite_conn *)conn;
+    sqlite3_stmt *s = sqlite_statement(c, SQL_TAKEN_ABOVE);
+    sqlite3_bind_int64(s, 1, item_key);
+    int rc = sqlite3_step(s);
+    enum err_code code = ERR_OK;
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+        code = sqlite_fail(c, rc, "read who took an item", e);
+    *taken = rc == SQLITE_ROW;
+    sqlite3_reset(s);
+    return code;
+}
+
+/* ---- writes ---- */
+
+/* The key of an item, 0 when there is none, and whether it is deleted. */
+static enum err_code state_of(struct sqlite_conn *c, struct store_text id, int64_t *key, bool *deleted,
+                              struct err *e)
+{
+    sqlite3_stmt *s = sqlite_statement(c, SQL_ITEM_OF);
+    sqlite_bind_text_view(s, 1, id);
+    int rc = sqlite3_step(s);
+    *key = rc == SQLITE_ROW ? sqlite3_column_int64(s, 0) : 0;
+    *deleted = rc == SQLITE_ROW && sqlite3_column_int(s, 6) != 0;
+    enum err_code code =
+        rc == SQLITE_ROW || rc == SQLITE_DONE ? ERR_OK : sqlite_fail(c, rc, "look an id up", e);
+    sqlite3_reset(s);
+    return code;
+}
+
+enum err_code sqlite_put_item(struct store_conn *conn, const struct store_item *item, bool *created,
+                              struct err *e)
+{
+    struct sqlite_conn *c = (struct sqlite_conn *)conn;
+    int64_t key, change;
+    bool deleted;
+    enum err_code code = state_of(c, item->id, &key, &deleted, e);
+    if (!code)
+        code = sqlite_new_change(c, "item", item->id, &change, e);
+    if (code)
+        return code;
+    sqlite3_stmt *s = sqlite_statement(c, key ? SQL_UPDATE_ITEM : SQL_INSERT_ITEM);
+    if (key)
+        sqlite3_bind_int64(s, 1, key);
+    else
+        sqlite_bind_text_view(s, 1, item->id);
+    sqlite_bind_text_view(s, 2, item->title);
+    sqlite_bind_text_view(s, 3, item->categories);
+    sqlite_bind_text_view(s, 4, item->metadata);
+    sqlite3_bind_int64(s, 5, change);
+    code = sqlite_run(c, s, "write an item", e);
+    if (!code)
+        *created = key == 0 || deleted;
+    return code;
+}
+
+/* Gives the item the next change as its revision by a statement of (key, change). */
+static enum err_code change_item(struct sqlite_conn *c, enum sqlite_statement which, struct store_text id,
+                                 int64_t key, struct err *e)
+{
+    int64_t change;
+    enum err_code code = sqlite_new_change(c, "item", id, &change, e);
+    if (code)
+        return code;
+    sqlite3_stmt *s = sqlite_statement(c, which);
+    sqlite3_bind_int64(s, 1, key);
+    sqlite3_bind_int64(s, 2, change);
+    return sqlite_run(c, s, "write an item", e);
+}
+
+enum err_code sqlite_delete_item(struct store_conn *conn, struct store_text id, struct err *e)
+{
+    struct sqlite_conn *c = (struct sqlite_conn *)conn;
+    int64_t key;
+    bool deleted;
+    enum err_code code = state_of(c, id, &key, &deleted, e);
+    if (!code && (key == 0 || deleted))
+        code = err_set(e, ERR_NOTFOUND, "no item '%.*s'", (int)id.len, id.data);
+    return code ? code : change_item(c, SQL_DELETE_ITEM, id, key, e);
+}
+
+enum err_code sqlite_touch_item(struct store_conn *conn, struct store_text id, struct err *e)
+{
+    struct sqlite_conn *c = (struct sqlite_conn *)conn;
+    int64_t key;
+    enum err_code code = sqlite_item_key_of(conn, id, &key, e);
+    return code ? code : change_item(c, SQL_TOUCH_ITEM, id, key, e);
+}

@@ -1,0 +1,258 @@
+/* store/sqlite_items.c and schema/0002: items that are deleted and come back, who took an item, and stores of before.
+ * Risks: a key that another item gets, a taker without a context of this model, a store of version 1 that cannot be
+ * opened or loses a row. */
+#include "schema/schema.h"
+#include "tests/support/store_fixture.h"
+
+#include <check.h>
+#include <math.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct store_fixture f;
+
+static void start(void)
+{
+    store_fixture_start(&f);
+}
+
+static void stop(void)
+{
+    store_fixture_stop(&f);
+}
+
+static struct store_text text(const char *s)
+{
+    return store_fixture_text(s);
+}
+
+struct seen {
+    struct store_item item;
+    char title[32];
+};
+
+static bool see(void *arg, const struct store_item *item)
+{
+    struct seen *s = arg;
+    s->item = *item;
+    (void)snprintf(s->title, sizeof s->title, "%.*s", (int)item->title.len,
+                   item->title.data ? item->title.data : "");
+    return true;
+}
+
+static struct seen read_item(const char *id)
+{
+    struct seen s = {0};
+    STORE_OK(store_read_item(f.conn, text(id), see, &s, &e));
+    return s;
+}
+
+static void delete_item(const char *id)
+{
+    STORE_OK(store_begin(f.conn, &e));
+    STORE_OK(store_delete_item(f.conn, text(id), &e));
+    STORE_OK(store_commit(f.conn, &e));
+}
+
+START_TEST(test_a_deleted_item_keeps_its_row_and_key)
+{
+    store_fixture_user(f.conn, "ann", NULL);
+    store_fixture_item(f.conn, "a", "A");
+    store_fixture_item(f.conn, "b", "B");
+    store_fixture_event(f.conn, "ann", "b", 1, 5);
+    struct seen before = read_item("b");
+    delete_item("b");
+    struct seen after = read_item("b");
+    ck_assert(after.item.deleted && !before.item.deleted);
+    ck_assert_int_eq(after.item.key, before.item.key);
+    ck_assert_int_gt(after.item.revision, before.item.revision);
+    ck_assert_str_eq(after.title, "B");
+    store_fixture_item(f.conn, "c", "C");
+    ck_assert_int_gt(read_item("c").item.key, before.item.key);
+    struct store_user user = {0};
+    STORE_OK(store_read_user(f.conn, text("ann"), NULL, &user, &e));
+    ck_assert_uint_eq(user.n_interactions, 1);
+    store_user_fini(&user);
+}
+END_TEST
+
+START_TEST(test_a_deleted_item_is_deleted_once_and_created_anew)
+{
+    bool created = false;
+    struct store_item item = {.id = text("a"), .title = text("New")};
+    store_fixture_item(f.conn, "a", "A");
+    int64_t key = read_item("a").item.key;
+    delete_item("a");
+    STORE_OK(store_begin(f.conn, &e));
+    STORE_FAILS(store_delete_item(f.conn, text("a"), &e), ERR_NOTFOUND);
+    STORE_FAILS(store_delete_item(f.conn, text("never"), &e), ERR_NOTFOUND);
+    STORE_OK(store_put_item(f.conn, &item, &created, &e));
+    STORE_OK(store_commit(f.conn, &e));
+    ck_assert(created);
+    struct seen s = read_item("a");
+    ck_assert(!s.item.deleted);
+    ck_assert_int_eq(s.item.key, key);
+    ck_assert_str_eq(s.title, "New");
+}
+END_TEST
+
+START_TEST(test_a_deleted_item_comes_back_with_an_import_of_items_only)
+{
+    struct store_bulk *bulk;
+    struct store_item item = {.id = text("a"), .title = text("Imported")};
+    store_fixture_user(f.conn, "ann", NULL);
+    store_fixture_item(f.conn, "a", "A");
+    delete_item("a");
+    STORE_OK(store_begin(f.conn, &e));
+    STORE_OK(store_bulk_begin(f.conn, &bulk, &e));
+    STORE_OK(store_bulk_interaction(bulk, text("ann"), text("a"), 1, (double)NAN, 0, &e));
+    STORE_OK(store_bulk_end(bulk, &e));
+    STORE_OK(store_commit(f.conn, &e));
+    ck_assert(read_item("a").item.deleted);
+    STORE_OK(store_begin(f.conn, &e));
+    STORE_OK(store_bulk_begin(f.conn, &bulk, &e));
+    STORE_OK(store_bulk_item(bulk, &item, &e));
+    STORE_OK(store_bulk_end(bulk, &e));
+    STORE_OK(store_commit(f.conn, &e));
+    ck_assert(!read_item("a").item.deleted);
+}
+END_TEST
+
+START_TEST(test_a_touched_item_has_a_new_revision_and_nothing_else)
+{
+    store_fixture_item(f.conn, "a", "A");
+    struct seen before = read_item("a");
+    int64_t last;
+    STORE_OK(store_begin(f.conn, &e));
+    STORE_OK(store_touch_item(f.conn, text("a"), &e));
+    STORE_FAILS(store_touch_item(f.conn, text("never"), &e), ERR_NOTFOUND);
+    STORE_OK(store_commit(f.conn, &e));
+    struct seen after = read_item("a");
+    STORE_OK(store_last_change(f.conn, &last, &e));
+    ck_assert_int_gt(after.item.revision, before.item.revision);
+    ck_assert_int_eq(after.item.revision, last);
+    ck_assert_str_eq(after.title, "A");
+    STORE_FAILS(store_read_item(f.conn, text("never"), see, &after, &e), ERR_NOTFOUND);
+}
+END_TEST
+
+/* ---- takers ---- */
+
+struct takers {
+    size_t n;
+    char line[64]; /* "first byte of the context * weight," each */
+};
+
+static bool take(void *arg, const void *embedding, size_t n_bytes, double weight)
+{
+    struct takers *t = arg;
+    ck_assert_uint_eq(n_bytes, 1);
+    size_t n = strlen(t->line);
+    (void)snprintf(t->line + n, sizeof t->line - n, "%c*%g,", *(const char *)embedding, weight);
+    t->n++;
+    return true;
+}
+
+static void put_context(const char *user, const char *model, char embedding)
+{
+    struct store_context_key key = {model, "1", "user"};
+    STORE_OK(store_begin(f.conn, &e));
+    STORE_OK(store_put_context(f.conn, &key, text(user), 1000, false, &embedding, 1, &e));
+    STORE_OK(store_commit(f.conn, &e));
+}
+
+START_TEST(test_takers_are_the_newest_with_a_context_of_the_model)
+{
+    static const char *const users[] = {"ann", "bob", "cid", "dan"};
+    struct store_context_key key = {"m", "1", "user"}, other = {"m", "2", "user"};
+    for (size_t i = 0; i < 4; i++) {
+        store_fixture_user(f.conn, users[i], NULL);
+        store_fixture_event(f.conn, users[i], "a", (double)i + 1, 100 - (int64_t)i);
+    }
+    store_fixture_event(f.conn, "ann", "b", 1, 5);
+    put_context("ann", "m", 'A');
+    put_context("bob", "other", 'X');
+    put_context("cid", "m", 'C');
+    put_context("dan", "m", 'D');
+    int64_t item;
+    STORE_OK(store_item_key_of(f.conn, text("a"), &item, &e));
+    struct takers t = {0}, two = {0}, none = {0};
+    STORE_OK(store_each_taker(f.conn, item, &key, 10, take, &t, &e));
+    ck_assert_str_eq(t.line, "A*1,C*3,D*4,");
+    STORE_OK(store_each_taker(f.conn, item, &key, 2, take, &two, &e));
+    ck_assert_str_eq(two.line, "A*1,C*3,");
+    STORE_OK(store_each_taker(f.conn, item, &other, 2, take, &none, &e));
+    ck_assert_uint_eq(none.n, 0);
+}
+END_TEST
+
+START_TEST(test_takers_above_a_key)
+{
+    int64_t item;
+    bool taken;
+    store_fixture_user(f.conn, "ann", NULL);
+    store_fixture_event(f.conn, "ann", "a", 1, 5);
+    STORE_OK(store_item_key_of(f.conn, text("a"), &item, &e));
+    STORE_OK(store_taken_above(f.conn, item - 1, &taken, &e));
+    ck_assert(taken);
+    STORE_OK(store_taken_above(f.conn, item, &taken, &e));
+    ck_assert(!taken);
+    store_fixture_item(f.conn, "b", "B");
+    STORE_OK(store_taken_above(f.conn, item, &taken, &e));
+    ck_assert(!taken);
+}
+END_TEST
+
+/* ---- stores of before ---- */
+
+START_TEST(test_a_store_of_version_1_is_brought_up)
+{
+    sqlite3 *db;
+    store_fixture_close(&f);
+    ck_assert_int_eq(remove(f.path), 0);
+    ck_assert_int_eq(sqlite3_open(f.path, &db), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(db, schema_sql_0001, NULL, NULL, NULL), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(db,
+                                  "PRAGMA application_id = 0x68796e74; PRAGMA user_version = 1;"
+                                  "INSERT INTO users VALUES (1, 'ann', NULL, 3);"
+                                  "INSERT INTO items VALUES (7, 'a', 'A', NULL, NULL, 2);"
+                                  "INSERT INTO interactions VALUES (1, 7, 1, NULL, 5, 0);",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_close(db);
+    store_fixture_reopen(&f);
+    struct seen s = read_item("a");
+    ck_assert(!s.item.deleted);
+    ck_assert_int_eq(s.item.key, 7);
+    put_context("ann", "m", 'A');
+    struct store_context_key key = {"m", "1", "user"};
+    struct takers t = {0};
+    STORE_OK(store_each_taker(f.conn, 7, &key, 10, take, &t, &e));
+    ck_assert_str_eq(t.line, "A*1,");
+    store_fixture_reopen(&f);
+    ck_assert_str_eq(read_item("a").title, "A");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("store/items");
+    TCase *t = tcase_create("items");
+    tcase_set_timeout(t, 120);
+    tcase_add_checked_fixture(t, start, stop);
+    tcase_add_test(t, test_a_deleted_item_keeps_its_row_and_key);
+    tcase_add_test(t, test_a_deleted_item_is_deleted_once_and_created_anew);
+    tcase_add_test(t, test_a_deleted_item_comes_back_with_an_import_of_items_only);
+    tcase_add_test(t, test_a_touched_item_has_a_new_revision_and_nothing_else);
+    tcase_add_test(t, test_takers_are_the_newest_with_a_context_of_the_model);
+    tcase_add_test(t, test_takers_above_a_key);
+    tcase_add_test(t, test_a_store_of_version_1_is_brought_up);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
