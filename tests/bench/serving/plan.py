@@ -3,7 +3,7 @@ whatever the machine does meanwhile meets all of them."""
 import contextlib
 import sys
 
-from . import answers, wrk
+from . import answers, micro, wrk
 from .loads import REGISTRATION_BATCH, Loads
 from .servers import BareHttp, FastApi, Hypernet, Node
 
@@ -106,6 +106,13 @@ class Plan:
             self._measure("events, one a call", [server], self.loads.events())
             self._measure("mixed 90/9/1", [server], self.loads.mixed())
 
+    def micro(self):
+        """Below HTTP, on one core."""
+        print("bench: micro", file=sys.stderr, flush=True)
+        o, world = self.options, self.world
+        self.results.micro = list(micro.engine(o.bench_engine, world.folder, o.quick))
+        self.results.store = micro.store(o.bench_store, world.path("world", "interactions.tsv"), world.path("micro.db"))
+
     # ---- what comes of it ----
 
     def ratios(self):
@@ -121,5 +128,10 @@ class Plan:
         many = "cold, %d users" % self.options.crowd
         r.compare("cold p99, times that of 10,000 users", (many, "hypernet", "p99_ms"), ("cold, 10000 users", "hypernet", "p99_ms"),
                   "<= 1.5")
+        for row in r.micro:
+            if row["what"] in ("generate", "score") and row["size"] >= 32:
+                r.state("%s, %s %d: of cblas_sgemm's rate" % (row["model"], row["what"], row["size"]), row["of_ceiling"], ">= 0.7")
+            if row["what"] == "top 10 of the catalogue" and row["size"] == 10 ** 6:
+                r.state("top 10 of a million items, ms on one core", row["us"] / 1e3, "<= 15")
         rate = r.value("registration, %d users a call" % REGISTRATION_BATCH, "hypernet", "rate")
         r.state("users registered a second", rate and rate * REGISTRATION_BATCH, ">= 5000")

@@ -25,6 +25,7 @@ class Results:
     def __init__(self, root, settings):
         self.about = {"machine": machine(), "commit": commit(root), "settings": settings}
         self.rows, self.absent, self.ratios = [], {}, []
+        self.micro, self.store = [], []
 
     def add(self, load, server, rounds, peak_mb, per_request=1):
         """rounds: figures of serving/wrk.py; the medians count. per_request: users in one request."""
@@ -58,6 +59,13 @@ class Results:
         for row in self.rows:
             cells = [form % row[key] for key, _, form in COLUMNS]
             lines.append("| %s | %s | %s |" % (row["load"], row["server"], " | ".join(cells)))
+        if self.micro:
+            lines += ["", "| below HTTP, one core | what | size | us | cblas_sgemm or pass, us | rate of that |", "|---|---|---:|---:|---:|---:|"]
+            lines += ["| %s | %s | %d | %.1f | %s | %s |" % (r["model"], r["what"], r["size"], r["us"],
+                                                          "%.1f" % r["ceiling_us"] if "ceiling_us" in r else "",
+                                                          "%.2f" % r["of_ceiling"] if "of_ceiling" in r else "")
+                      for r in self.micro]
+        lines += [""] * bool(self.store) + self.store
         if self.ratios:
             lines += ["", "| measured in this run | value | wanted |", "|---|---:|---:|"]
             lines += ["| %s | %.3g | %s |" % (r["what"], r["value"], r["target"]) for r in self.ratios]
@@ -65,4 +73,4 @@ class Results:
 
     def write_json(self, path):
         with open(path, "w", encoding="utf-8") as f:
-            json.dump({**self.about, "absent": self.absent, "rows": self.rows, "ratios": self.ratios}, f, indent=1)
+            json.dump({**self.about, "absent": self.absent, "rows": self.rows, "micro": self.micro, "store": self.store, "ratios": self.ratios}, f, indent=1)
