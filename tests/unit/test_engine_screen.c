@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "engine/catalogue.h"
 #include "engine/hypernet.h"
+#include "engine/neighbours.h"
 #include "engine/rng.h"
 #include "engine/screen.h"
 
@@ -12,19 +13,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_CASES = 10, MOST_K = 200 };
+enum { N_CASES = 11, MOST_K = 200 };
 
 static const struct shape {
     size_t n_items, d_item, rank, d_hidden; /* rank 0: no layers */
     enum bias_kind bias;
     float size;   /* of all values */
     size_t alike; /* so many items in a row are the same */
+    size_t near;  /* entries that a history adds to scores */
 } shapes[N_CASES] = {
-    {600, 16, 4, 8, BIAS_FULL, 1, 1},      {5000, 192, 16, 32, BIAS_FULL, 1, 1},
-    {4097, 13, 5, 9, BIAS_SHARED, 1, 1},   {777, 6, 3, 1, BIAS_NONE, 1, 1},
-    {1000, 7, 0, 0, BIAS_NONE, 1, 1},      {1024, 33, 16, 7, BIAS_FULL, 1e-15F, 1},
-    {1023, 33, 16, 7, BIAS_FULL, 1e4F, 1}, {700, 8, 4, 4, BIAS_FULL, 1e9F, 1},
-    {2000, 16, 4, 8, BIAS_FULL, 1, 40},    {512, 4, 4, 4, BIAS_FULL, 0, 1},
+    {600, 16, 4, 8, BIAS_FULL, 1, 1, 0},      {5000, 192, 16, 32, BIAS_FULL, 1, 1, 0},
+    {4097, 13, 5, 9, BIAS_SHARED, 1, 1, 0},   {777, 6, 3, 1, BIAS_NONE, 1, 1, 0},
+    {1000, 7, 0, 0, BIAS_NONE, 1, 1, 0},      {1024, 33, 16, 7, BIAS_FULL, 1e-15F, 1, 0},
+    {1023, 33, 16, 7, BIAS_FULL, 1e4F, 1, 0}, {700, 8, 4, 4, BIAS_FULL, 1e9F, 1, 0},
+    {2000, 16, 4, 8, BIAS_FULL, 1, 40, 0},    {512, 4, 4, 4, BIAS_FULL, 0, 1, 0},
+    {6000, 16, 4, 8, BIAS_FULL, 1, 1, 400},
 };
 
 struct made {
@@ -48,6 +51,7 @@ static void describe(struct made *m, const struct shape *s)
                                   .d_context = 3,
                                   .d_output = 1,
                                   .has_linear = true};
+    m->spec.n_pairs = s->near;
     if (!s->rank)
         return;
     m->spec.n_layers = 2;
@@ -61,6 +65,17 @@ static void fill(struct made *m, real *x, size_t n, float size)
 {
     for (size_t i = 0; i < n; i++)
         x[i] = size * (real)rng_normal(&m->rng);
+}
+
+/* Random weights, and what a history adds to every 13th score. */
+static void fill_theta(struct made *m, const struct shape *s)
+{
+    fill(m, m->theta, m->layout.len, s->size);
+    neighbour_index *at = (neighbour_index *)(m->theta + m->layout.len);
+    *at++ = (uint32_t)s->near;
+    for (size_t i = 0; i < s->near; i++)
+        at[i] = (uint32_t)(i * 13);
+    fill(m, (real *)(at + s->near), s->near, 10 * s->size);
 }
 
 static void made_init(struct made *m, const struct shape *s)
@@ -85,7 +100,7 @@ static void made_init(struct made *m, const struct shape *s)
         m->params.catalogue_bias[i] = m->params.catalogue_bias[from];
     }
     theta_layout_of(&m->spec, &m->layout);
-    m->theta = mem_alloc_aligned(m->layout.len, sizeof(real));
+    m->theta = mem_alloc_aligned(m->layout.len + 1 + 2 * s->near, sizeof(real));
     ck_assert_int_eq(catalogue_new(&m->spec, &m->params, &m->catalogue, &e), ERR_OK);
     m->workspace = mem_alloc_aligned(catalogue_workspace_len(m->catalogue), sizeof(real));
     m->scores = mem_alloc_aligned(s->n_items, sizeof(real));
@@ -143,7 +158,7 @@ START_TEST(test_the_best_are_those_of_scoring_everything)
     const struct catalogue_filter filters[] = {
         {excluded, 100, NULL}, {NULL, 0, allowed}, {excluded, 100, allowed}};
     for (size_t user = 0; user < 5; user++) {
-        fill(&m, m.theta, m.layout.len, s->size);
+        fill_theta(&m, s);
         catalogue_score_all(m.catalogue, m.theta, m.workspace, m.scores);
         for (size_t i = 0; i < sizeof ks / sizeof *ks; i++) {
             same_as_scoring_all(&m, NULL, ks[i]);
@@ -199,7 +214,8 @@ START_TEST(test_a_score_is_never_outside_its_bounds)
     for (size_t user = 0; screen && user < 20; user++) {
         struct target_pass pass;
         struct screen_context c;
-        fill(&m, m.theta, m.layout.len, shapes[_i].size);
+        fill_theta(&m, &shapes[_i]);
+        m.spec.n_pairs = 0; /* catalogue.c adds these */
         catalogue_score_all(m.catalogue, m.theta, m.workspace, m.scores);
         target_pass_init(&pass, &m.spec, &m.params, m.theta);
         if (screen_prepare(screen, &pass, workspace, &c))
