@@ -78,6 +78,9 @@ GOLDEN_SRCS := $(sort $(wildcard tests/golden/*.c))
 GOLDEN_BINS := $(GOLDEN_SRCS:%.c=$(B)/%)
 SUPPORT_SRCS := $(sort $(wildcard tests/support/*.c))
 SUPPORT_OBJS := $(SUPPORT_SRCS:%.c=$(B)/%.o)
+# Programs of the bench, and the peers that are in C.
+BENCH_SRCS := $(sort $(wildcard tests/bench/*.c tests/bench/peers/*.c))
+BENCH_BINS := $(BENCH_SRCS:%.c=$(B)/%)
 DEPFILES := $(OBJS:.o=.d) $(UNIT_BINS:=.d) $(FAULT_BINS:=.d) $(GOLDEN_BINS:=.d) $(SUPPORT_OBJS:.o=.d) $(FUZZ_BINS:=.d)
 
 .PHONY: all
@@ -121,6 +124,12 @@ $(UNIT_BINS) $(FAULT_BINS) $(GOLDEN_BINS): $(B)/%: %.c $(B)/flags.stamp
 	@mkdir -p $(@D)
 	$(call say,TEST,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -Wno-conversion -MMD -MP -MF $@.d -o $@ $< $(SUPPORT_OBJS) $(B)/libhypernet.a $(ALL_LDFLAGS) $(CHECK_LDLIBS) $(LIB_LDLIBS) -lm
+
+$(BENCH_BINS): $(B)/%: %.c $(B)/libhypernet.a $(B)/flags.stamp
+	@mkdir -p $(@D)
+	$(call say,BENCH,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -Wno-conversion -MMD -MP -MF $@.d -o $@ $< $(B)/libhypernet.a $(ALL_LDFLAGS) $(LIB_LDLIBS) -lm
+DEPFILES += $(BENCH_BINS:=.d)
 
 # The numerics once more with double as the scalar, so that finite differences mean something.
 DOUBLE_OBJS := $(patsubst %.c,$(B)/double/%.o,$(sort $(wildcard base/*.c)) $(filter-out engine/safetensors.c engine/safetensors_write.c engine/model.c engine/model_write.c engine/model_json.c engine/train/train.c engine/train/rating_train.c engine/train/checkpoint.c,$(sort $(wildcard engine/*.c engine/train/*.c))))
@@ -193,7 +202,7 @@ format: ## lay the C files out with clang-format
 	$(Q)clang-format -i $(SRCS) $(HEADERS) $(UNIT_SRCS) $(FAULT_SRCS) $(DOUBLE_SRCS) $(SUPPORT_SRCS) $(FUZZ_SRCS) $(GOLDEN_SRCS)
 
 # ---- set-up, demo, install ----
-.PHONY: deps deps-demo demo bench bench-quality install uninstall dist clean help
+.PHONY: deps deps-demo demo bench bench-quick bench-quality install uninstall dist clean help
 deps: ## install the libraries and tools that are missing (apt, when it may)
 	$(Q)deploy/deps --tests
 deps-demo:
@@ -201,8 +210,12 @@ deps-demo:
 demo: deps-demo ## build, train on real data (DATA=dir) or a simulated world, serve on http://127.0.0.1:8080
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)HYPERNET=$(B)/hypernet deploy/demo
-bench: all ## measure the speed of serving (writes the machine and the commit beside the figures)
-	$(Q)tests/bench/run
+bench: all $(BENCH_BINS) ## speed of serving beside the peers, one table (BENCH='--only warm')
+	$(Q)deploy/deps --bench || echo "bench: going on without what could not be installed"
+	$(Q)$(PYTHON) tests/bench/run $(BENCH)
+bench-quick: all $(BENCH_BINS) ## the same loads for a moment; fails on wrong answers only
+	$(Q)deploy/deps --bench || echo "bench: going on without what could not be installed"
+	$(Q)$(PYTHON) tests/bench/run --quick
 bench-quality: all ## quality on real data sets (DATA=dir OUT=dir), SEEDS=1
 	$(Q)HYPERNET=$(B)/hypernet tests/bench/quality --data "$(DATA)" --out "$(OUT)" --seeds $(or $(SEEDS),1)
 

@@ -3,6 +3,9 @@
 
 #include "base/mem.h"
 
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,11 +149,60 @@ void buf_add_json_string(struct buf *b, const char *text, size_t n)
     buf_addc(b, '"');
 }
 
+/* The 9 digits of a in [1e-4, 1e9) as a whole number, and the power of ten of the first one. False where the
+ * tenth digit decides too narrowly for one rounded product. */
+static bool nine_digits(double a, uint32_t *digits, int *power)
+{
+    static const double tens[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12};
+    int e = 0;
+    while (e < 8 && a >= tens[e + 1])
+        e++;
+    while (e <= 0 && e > -4 && a * tens[-e] < 1)
+        e--;
+    double scaled = a * tens[8 - e];
+    uint32_t whole = (uint32_t)scaled;
+    double rest = scaled - whole;
+    if (fabs(rest - 0.5) < 1e-6 || scaled < 1e8)
+        return false;
+    whole += rest > 0.5;
+    *power = e + (whole == 1000000000);
+    *digits = whole == 1000000000 ? 100000000 : whole;
+    return true;
+}
+
+/* The same text as %.9g, which printf takes ten times as long for. */
+static size_t float_text(float x, char out[32])
+{
+    uint32_t digits;
+    int power;
+    double a = fabs((double)x);
+    if (!(a >= 1e-4 && a < 999999999) || !nine_digits(a, &digits, &power))
+        return (size_t)snprintf(out, 32, "%.9g", (double)x);
+    char text[9], *at = out;
+    int n = 9, i = 0;
+    for (int k = 8; k >= 0; k--, digits /= 10)
+        text[k] = (char)('0' + digits % 10);
+    while (n > 1 && n > power + 1 && text[n - 1] == '0')
+        n--;
+    if (x < 0)
+        *at++ = '-';
+    if (power < 0)
+        *at++ = '0';
+    for (; i <= power; i++)
+        *at++ = text[i];
+    if (n > i)
+        *at++ = '.';
+    for (int zeros = -1 - power; zeros > 0; zeros--)
+        *at++ = '0';
+    for (; i < n; i++)
+        *at++ = text[i];
+    return (size_t)(at - out);
+}
+
 void buf_add_float(struct buf *b, float x)
 {
     char text[32];
-    int n = snprintf(text, sizeof text, "%.9g", (double)x);
-    buf_add(b, text, (size_t)n);
+    buf_add(b, text, float_text(x, text));
 }
 
 enum err_code buf_check(const struct buf *b, const char *what, struct err *e)

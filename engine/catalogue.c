@@ -3,11 +3,15 @@
  * output on every item is shared too; of layer L itself, V x (core) or W0 x (low_rank) is shared. Both are
  * kept lane block by lane block:  shared[block][len][LANES], len = input of L when L > 0, then its shared
  * part. For L = 0 the input is the item embedding itself, which stays in the mapped file; for a `full` first
- * layer nothing is kept. When L is the number of layers, the one output is kept. */
+ * layer nothing is kept. When L is the number of layers, the one output is kept.
+ *
+ * The best of a whole catalogue are found in two passes where screen.h knows the model: bounds for all in 8 bits, then
+ * exactly the few that may be among the best, block by gathered block. */
 #include "engine/catalogue.h"
 
 #include "base/mem.h"
 #include "engine/neighbours.h"
+#include "engine/screen.h"
 #include "engine/target_block.h"
 
 #include <string.h>
@@ -18,11 +22,18 @@ struct catalogue {
     size_t first_index; /* of the items, as catalogue_top_k counts them */
     size_t first;       /* L */
     size_t n_blocks;
-    bool keeps_input;  /* the input of L is in shared */
-    bool needs_input;  /* layer L reads its input although its shared part is kept */
-    size_t input_len;  /* reals of the kept input of a block */
-    size_t shared_len; /* reals of the kept shared part of a block */
-    real *shared;      /* (n_blocks, input_len + shared_len) */
+    bool keeps_input;      /* the input of L is in shared */
+    bool needs_input;      /* layer L reads its input although its shared part is kept */
+    size_t input_len;      /* reals of the kept input of a block */
+    size_t shared_len;     /* reals of the kept shared part of a block */
+    real *shared;          /* (n_blocks, input_len + shared_len) */
+    struct screen *screen; /* NULL: every item is scored exactly */
+};
+
+enum {
+    CHUNK = SCREEN_CHUNK_BLOCKS * KERNEL_LANES, /* items between two thresholds */
+    MOST_SCREENED_K = 128,                      /* for more of the best, one exact pass is as good */
+    LEAST_SCREENED_ITEMS = 512
 };
 
 static size_t first_generated(const struct model_spec *spec)
@@ -97,6 +108,13 @@ enum err_code catalogue_new_from(const struct model_spec *spec, const struct mod
             fill_block(c, &pass, b, buffers);
     }
     mem_free(buffers);
+    enum err_code code = ERR_OK;
+    if (first == 0 && spec->n_items >= LEAST_SCREENED_ITEMS) /* the screen counts items from 0 */
+        code = screen_new(spec, params, c->shared, &c->screen, e);
+    if (code) {
+        catalogue_free(c);
+        return code;
+    }
     *out = c;
     return ERR_OK;
 no_memory:
@@ -108,16 +126,23 @@ no_memory:
 void catalogue_free(struct catalogue *c)
 {
     if (c) {
+        screen_free(c->screen);
         mem_free(c->shared);
         mem_free(c);
     }
 }
 
-/* scores[LANES], a gathered block of kept parts, then three buffers. */
-size_t catalogue_workspace_len(const struct catalogue *c)
+/* scores[LANES], a gathered block of kept parts, three buffers. */
+static size_t exact_workspace_len(const struct catalogue *c)
 {
     size_t d = c->spec->d_item * KERNEL_LANES;
     return KERNEL_LANES + c->input_len + c->shared_len + d + 3 * target_block_buffer_len(c->spec);
+}
+
+/* Then, with a screen, the bounds of a chunk and the context's bytes. */
+size_t catalogue_workspace_len(const struct catalogue *c)
+{
+    return exact_workspace_len(c) + (c->screen ? 2 * CHUNK + screen_workspace_len(c->screen) : 0);
 }
 
 /* Adds the MLP part to scores (LANES) of a block. rows: the block's embeddings, kept: its kept part. */
@@ -159,8 +184,8 @@ static void add_neighbours(const struct neighbours *b, size_t *at, size_t first,
         scores[b->items[*at] - first] += b->values[*at];
 }
 
-void catalogue_top_k(const struct catalogue *c, const real *theta, const struct catalogue_filter *filter,
-                     real *workspace, struct topk *top)
+static void exact_top_k(const struct catalogue *c, const real *theta, const struct catalogue_filter *filter,
+                        real *workspace, struct topk *top)
 {
     struct target_pass pass;
     target_pass_init(&pass, c->spec, c->params, theta);
@@ -222,6 +247,132 @@ void catalogue_score(const struct catalogue *c, const real *theta, const uint32_
                 scores[start + r] += value;
         }
     }
+}
+
+/* ---- two passes ---- */
+
+static bool admitted(const struct catalogue_filter *filter, uint32_t index)
+{
+    if (!filter)
+        return true;
+    if (filter->allowed && !(filter->allowed[index / 64] >> (index % 64) & 1))
+        return false;
+    size_t low = 0, high = filter->n_excluded;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (filter->excluded[middle] < index)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low == filter->n_excluded || filter->excluded[low] != index;
+}
+
+/* Calls on each admitted item of a chunk whose value reaches the threshold, which the call may raise. */
+typedef real screen_fn(void *arg, uint32_t index, real value);
+
+static void each_above(const struct catalogue *c, const struct catalogue_filter *filter, size_t first,
+                       size_t n, const real *values, real threshold, screen_fn *call, void *arg)
+{
+    uint16_t lanes;
+    for (size_t b = 0; (b = screen_next(c->screen, values, b, n, threshold, &lanes)) < n; b++)
+        for (; lanes; lanes &= (uint16_t)(lanes - 1)) {
+            size_t lane = (size_t)__builtin_ctz(lanes), index = (first + b) * KERNEL_LANES + lane;
+            if (index < c->spec->n_items && admitted(filter, (uint32_t)index))
+                threshold = call(arg, (uint32_t)index, values[b * KERNEL_LANES + lane]);
+        }
+}
+
+/* Adds what the context's history says to both bounds of a chunk, and what that addition may round. */
+static void widen_neighbours(const struct neighbours *b, size_t *at, size_t first, size_t n, real *least,
+                             real *most)
+{
+    const real rounding = (real)2.4e-7;
+    for (; *at < b->n && b->items[*at] < first + n; (*at)++) {
+        real value = b->values[*at], off = (value < 0 ? -value : value) * rounding;
+        least[b->items[*at] - first] += value - off;
+        most[b->items[*at] - first] += value + off;
+    }
+}
+
+/* The k best lower bounds: k items have at least the threshold's score. */
+static real take_bound(void *arg, uint32_t index, real value)
+{
+    struct topk *least = arg;
+    topk_push(least, value, index);
+    return topk_threshold(least);
+}
+
+/* Items that wait to be scored exactly, a lane block at a time. */
+struct pending {
+    const struct catalogue *c;
+    const real *theta;
+    real *workspace;
+    struct topk *top;
+    real least; /* what an item must be able to reach */
+    uint32_t indices[KERNEL_LANES];
+    size_t n;
+};
+
+static void score_pending(struct pending *p)
+{
+    real scores[KERNEL_LANES];
+    catalogue_score(p->c, p->theta, p->indices, p->n, p->workspace, scores);
+    for (size_t i = 0; i < p->n; i++)
+        topk_push(p->top, scores[i], p->indices[i]);
+    p->n = 0;
+    if (topk_threshold(p->top) > p->least)
+        p->least = topk_threshold(p->top);
+}
+
+static real take_item(void *arg, uint32_t index, real value)
+{
+    struct pending *p = arg;
+    (void)value;
+    p->indices[p->n++] = index;
+    if (p->n == KERNEL_LANES)
+        score_pending(p);
+    return p->least;
+}
+
+/* False when the context's numbers are too large for bounds. */
+static bool screened_top_k(const struct catalogue *c, const struct target_pass *pass,
+                           const struct catalogue_filter *filter, real *workspace, struct topk *top)
+{
+    struct screen_context context;
+    struct topk_entry entries[MOST_SCREENED_K];
+    struct topk bounds;
+    real *least = workspace + exact_workspace_len(c), *most = least + CHUNK;
+    struct pending pending = {.c = c, .theta = pass->theta, .workspace = workspace, .top = top};
+    if (!screen_prepare(c->screen, pass, most + CHUNK, &context))
+        return false;
+    struct neighbours near = neighbours_of(c->spec, &pass->layout, pass->theta);
+    size_t at = 0;
+    topk_init(&bounds, entries, top->k);
+    for (size_t first = 0, n; first < c->n_blocks; first += n) {
+        n = screen_bounds(c->screen, &context, first, least, most);
+        widen_neighbours(&near, &at, first * KERNEL_LANES, n * KERNEL_LANES, least, most);
+        each_above(c, filter, first, n, least, topk_threshold(&bounds), take_bound, &bounds);
+        pending.least = topk_threshold(&bounds);
+        if (topk_threshold(top) > pending.least)
+            pending.least = topk_threshold(top);
+        each_above(c, filter, first, n, most, pending.least, take_item, &pending);
+    }
+    if (pending.n)
+        score_pending(&pending);
+    return true;
+}
+
+void catalogue_top_k(const struct catalogue *c, const real *theta, const struct catalogue_filter *filter,
+                     real *workspace, struct topk *top)
+{
+    struct target_pass pass;
+    if (c->screen && top->n == 0 && top->k > 0 && top->k <= MOST_SCREENED_K) {
+        target_pass_init(&pass, c->spec, c->params, theta);
+        if (screened_top_k(c, &pass, filter, workspace, top))
+            return;
+    }
+    exact_top_k(c, theta, filter, workspace, top);
 }
 
 void catalogue_score_all(const struct catalogue *c, const real *theta, real *workspace, real *scores)

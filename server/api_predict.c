@@ -18,14 +18,15 @@ static bool read_items(struct api_thread *t, struct request *r, size_t slot, con
     struct json_place root = json_place_root(), list = json_place_key(&root, "items");
     for (size_t i = 0; i < json_array_size(items); i++) {
         const json_t *id = json_array_get(items, i);
-        struct json_place at = json_place_index(&list, i);
         if (!json_is_string(id)) {
+            struct json_place at = json_place_index(&list, i);
             problem_answer(r, PROBLEM_INVALID_VALUE, at.text, "an item's id is a string");
             return false;
         }
         long index =
             item_table_find(table, (struct store_text){json_string_value(id), json_string_length(id)});
         if (index < 0) {
+            struct json_place at = json_place_index(&list, i);
             problem_answer(r, PROBLEM_UNKNOWN_ITEM, at.text, "model '%s' has no item '%.200s'", m->spec.name,
                            json_string_value(id));
             return false;
@@ -85,6 +86,66 @@ static bool read_body(struct api_thread *t, struct request *r, size_t slot, cons
                        : read_rows(r, rows->inputs, d, rows->values);
 }
 
+/* ---- the usual body, read without a document ---- */
+
+struct scanner {
+    const char *at, *end;
+};
+
+static void skip_space(struct scanner *s)
+{
+    while (s->at < s->end && (*s->at == ' ' || *s->at == '\t' || *s->at == '\n' || *s->at == '\r'))
+        s->at++;
+}
+
+/* The next thing is this character: takes it. */
+static bool take(struct scanner *s, char c)
+{
+    skip_space(s);
+    if (s->at == s->end || *s->at != c)
+        return false;
+    s->at++;
+    return true;
+}
+
+/* A string without escapes; what else is wrong with it shows when no item has that id. */
+static bool take_string(struct scanner *s, struct store_text *out)
+{
+    if (!take(s, '"'))
+        return false;
+    const char *from = s->at;
+    while (s->at < s->end && *s->at != '"' && *s->at != '\\')
+        s->at++;
+    *out = (struct store_text){from, (size_t)(s->at - from)};
+    return take(s, '"');
+}
+
+/* Reads {"items": [known ids]} and nothing else; false: any other body, also a wrong one, whose reading says why. A
+ * document of a hundred strings takes longer to build and free than their scores to compute. */
+static bool scan_items(const struct model *m, const struct request *r, struct rows *rows)
+{
+    struct scanner s = {r->body.data, r->body.data + r->body.len};
+    struct store_text text;
+    if (!r->body.data || !take(&s, '{') || !take_string(&s, &text) || !text_is(text, "items") ||
+        !take(&s, ':') || !take(&s, '['))
+        return false;
+    uint32_t *indices = rows->values = mem_alloc_array(MOST_ROWS_AT_ONCE, sizeof *indices);
+    bool more = indices != NULL;
+    for (rows->n = 0; more && rows->n < MOST_ROWS_AT_ONCE; more = take(&s, ',')) {
+        long index = take_string(&s, &text) ? model_item_index(m, text.data, text.len) : -1;
+        if (index < 0)
+            break;
+        indices[rows->n++] = (uint32_t)index;
+    }
+    bool ended = !more && rows->n > 0 && take(&s, ']') && take(&s, '}');
+    skip_space(&s);
+    if (ended && s.at == s.end)
+        return true;
+    mem_free(rows->values);
+    *rows = (struct rows){0};
+    return false;
+}
+
 enum route_next api_predict_post(struct api_thread *t, struct request *r, bool may_block)
 {
     struct store_text user;
@@ -96,10 +157,14 @@ enum route_next api_predict_post(struct api_thread *t, struct request *r, bool m
         return ROUTE_NEEDS_WORKER;
     if (!api_user_id(r, 2, &user) || !api_model_slot(t, r, &slot))
         return ROUTE_DONE;
-    json_t *root = json_in_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
+    json_t *root = NULL;
     enum route_next next = ROUTE_DONE;
-    if (!root || !read_body(t, r, slot, root, &rows))
-        goto out;
+    bool scanned = scan_items(t->api->serving->models[slot].model, r, &rows);
+    if (!scanned) {
+        root = json_in_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
+        if (!root || !read_body(t, r, slot, root, &rows))
+            goto out;
+    }
     next = rows.n > MOST_ROWS_AT_ONCE && !may_block ? ROUTE_NEEDS_WORKER
                                                     : api_weights(t, r, slot, user, may_block, &w, &cold);
     if (next == ROUTE_NEEDS_WORKER || !w)
@@ -107,8 +172,9 @@ enum route_next api_predict_post(struct api_thread *t, struct request *r, bool m
     struct err e = {0};
     struct buf *out = request_answer(r, 200, request_json);
     enum err_code code =
-        rows.items ? personal_predict_items(t->personal, slot, w, user, cold, rows.values, rows.n, out, &e)
-                   : personal_predict_rows(t->personal, slot, w, user, cold, rows.values, rows.n, out, &e);
+        scanned || rows.items
+            ? personal_predict_items(t->personal, slot, w, user, cold, rows.values, rows.n, out, &e)
+            : personal_predict_rows(t->personal, slot, w, user, cold, rows.values, rows.n, out, &e);
     if (code)
         problem_answer_err(r, &e);
 out:

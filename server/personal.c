@@ -155,9 +155,11 @@ enum err_code personal_reread(struct personal *p, size_t slot, struct store_text
 
 /* ---- answers ---- */
 
+/* n_bytes: about what the list takes; room for it at once saves growing by doubling. */
 static void add_head(struct buf *out, const struct model_spec *spec, struct store_text user,
-                     const struct weights *w, bool cold)
+                     const struct weights *w, bool cold, size_t n_bytes)
 {
+    (void)buf_reserve(out, n_bytes + 512);
     buf_adds(out, "{\"user\":");
     buf_add_json_string(out, user.data, user.len);
     buf_adds(out, ",\"model\":");
@@ -308,7 +310,7 @@ enum err_code personal_recommend(struct personal *p, size_t slot, const struct w
     if (q->explain && (code = explain(p, slot, q, items, &best, &explanation, e)))
         return code;
     best.explanation = explanation;
-    add_head(out, &m->spec, q->user, w, q->cold);
+    add_head(out, &m->spec, q->user, w, q->cold, best.n * 128);
     code = add_items(out, items, &best, e);
     explain_free(explanation);
     return code;
@@ -324,7 +326,7 @@ enum err_code personal_predict_items(struct personal *p, size_t slot, const stru
         return code;
     const struct item_table *items = personal_items(p, slot);
     extra_items_score(m, item_table_extra(items), w->theta, indices, n, p->models[slot].workspace, p->scores);
-    add_head(out, &m->spec, user, w, cold);
+    add_head(out, &m->spec, user, w, cold, n * 48);
     buf_adds(out, ",\"predictions\":[");
     for (size_t i = 0; i < n; i++) {
         size_t len;
@@ -351,7 +353,7 @@ enum err_code personal_predict_rows(struct personal *p, size_t slot, const struc
     if (code)
         return code;
     target_forward(&m->spec, &m->params, w->theta, x, n, p->models[slot].workspace, p->scores);
-    add_head(out, &m->spec, user, w, cold);
+    add_head(out, &m->spec, user, w, cold, n * 48);
     buf_adds(out, ",\"predictions\":[");
     for (size_t i = 0; i < n * m->spec.d_output; i++) {
         if (!isfinite(p->scores[i]))

@@ -143,10 +143,11 @@ enum err_code sqlite_open_db(struct sqlite_conn *c, int flags, struct err *e)
     sqlite3_extended_result_codes(c->db, 1);
     sqlite3_busy_timeout(c->db, SQLITE_BUSY_MS);
     sqlite3_db_config(c->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    /* 4 MB: what is read is in the system's page cache once for all connections, and a server has many of them. */
     return sqlite_run_text(
         c,
         "PRAGMA trusted_schema = OFF; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL;"
-        "PRAGMA cell_size_check = ON; PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY",
+        "PRAGMA cell_size_check = ON; PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY",
         "set up", e);
 }
 

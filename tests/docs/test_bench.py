@@ -1,5 +1,5 @@
 """tests/bench/quality on small made-up data: it cuts, trains, measures, and writes its table, its JSON and its picture; it goes on where it
-was stopped, and names what is absent."""
+was stopped, and names what is absent. tests/bench/run: what it says of itself and of its figures."""
 import csv
 import gzip
 import json
@@ -168,6 +168,34 @@ class Quality(unittest.TestCase):
         self.assertEqual([line.split()[0] for line in done.stdout.splitlines()],
                          ["ml-1m", "ml-1m-ignore-order", "ml-1m-new-users", "ml-1m-no-times", "ml-100k", "movietweetings",
                           "movietweetings-no-times", "ml-100k-u1"])
+
+
+class Run(unittest.TestCase):
+    def test_an_unknown_group_is_refused(self):
+        done = subprocess.run([sys.executable, str(ROOT / "tests/bench/run"), "--only", "warm,tepid"], stderr=subprocess.PIPE,
+                              text=True, check=False)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("tepid", done.stderr)
+
+    def test_medians_and_ratios_come_from_the_rounds_of_the_run(self):
+        sys.path.insert(0, str(ROOT / "tests/bench"))
+        from serving import table  # pylint: disable=import-outside-toplevel
+        results = table.Results(ROOT, {"rounds": 3})
+        for server, rates in (("hypernet", [30, 10, 20]), ("fastapi", [2, 2, 9])):
+            results.add("warm", server, [{"rate": r, "p50_ms": 1, "p99_ms": 2, "p999_ms": 3, "cpu_us": 4} for r in rates], 5)
+        results.compare("times", ("warm", "hypernet", "rate"), ("warm", "fastapi", "rate"), ">= 10")
+        results.compare("absent", ("warm", "hypernet", "rate"), ("warm", "node", "rate"), ">= 5")
+        self.assertEqual([(r["what"], r["value"]) for r in results.ratios], [("times", 10)])
+        self.assertIn("| warm | hypernet | 20 | 1.00 | 2.00 | 3.00 | 4.0 | 5 |", results.text())
+
+    def test_an_answer_that_differs_is_wrong(self):
+        sys.path.insert(0, str(ROOT / "tests/bench"))
+        from serving import answers  # pylint: disable=import-outside-toplevel,protected-access
+        want = [("a", 3.0), ("b", 2.0), ("c", 1.99995)]
+        answers._same("x", "u", want, [("a", 3.00005), ("c", 2.0), ("b", 1.99995)])
+        for got in (want[:2], [("a", 3.1), *want[1:]], [("b", 3.0), ("a", 2.0), want[2]]):
+            with self.assertRaises(answers.Wrong):
+                answers._same("x", "u", want, got)
 
 
 if __name__ == "__main__":

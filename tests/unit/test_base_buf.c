@@ -6,6 +6,7 @@
 #include <check.h>
 #include <math.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -191,6 +192,35 @@ START_TEST(test_floats_read_back_to_the_same_bits)
 }
 END_TEST
 
+START_TEST(test_floats_are_written_as_printf_writes_them)
+{
+    struct buf b;
+    char expected[64];
+    uint32_t state = 1;
+    buf_init(&b, 64);
+    static const float known[] = {
+        0,        -0.0F,       1,      10,        100,           0.1F,       9.99999999F, 1e9F,  999999936.F,
+        0.0001F,  0.00009F,    -1e-4F, 123456789, 1.5F,          0.5F,       1e-30F,      1e30F, 8388608.5F,
+        16777216, 99999.9922F, 0.001F, 0.01F,     9.5367432e-5F, 2.0000002F, -3.1415927F, 1e8F,  1e-4F};
+    for (size_t i = 0; i < 2000000 + sizeof known / sizeof *known; i++) {
+        float x = 0;
+        state = state * 1664525 + 1013904223;
+        uint32_t bits =
+            i % 2 ? state : (state & 0x80ffffff) | (uint32_t)(0x38 + i % 22) << 24; /* any; usual sizes */
+        memcpy(&x, &bits, sizeof x);
+        if (i < sizeof known / sizeof *known)
+            x = known[i];
+        if (!isfinite(x))
+            continue;
+        (void)snprintf(expected, sizeof expected, "%.9g", (double)x);
+        buf_reset(&b);
+        buf_add_float(&b, x);
+        ck_assert_str_eq(buf_text(&b), expected);
+    }
+    buf_fini(&b);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("base buf");
@@ -205,6 +235,8 @@ int main(void)
     tcase_add_test(tc, test_a_stolen_block_is_terminated_and_leaves_an_empty_buffer);
     tcase_add_test(tc, test_json_strings_are_escaped);
     tcase_add_test(tc, test_floats_read_back_to_the_same_bits);
+    tcase_add_test(tc, test_floats_are_written_as_printf_writes_them);
+    tcase_set_timeout(tc, 300);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -198,9 +198,14 @@ static struct extra_items *extra;
 static struct catalogue *catalogue;
 static real *theta, *work;
 
-enum { N_EXTRA = 37 };
+enum { N_EXTRA = 600 }; /* more than a catalogue scores without bounds */
 
-/* Extra item k has the row of trained item 3 k. */
+/* Extra item k has the row of this trained item. */
+static size_t twin_of(size_t k)
+{
+    return 3 * k % m.spec.n_items;
+}
+
 static void setup_extra(void)
 {
     struct err e = {0};
@@ -213,7 +218,7 @@ static void setup_extra(void)
     ck_assert_int_eq(extra_items_new(&model, N_EXTRA, &extra, &e), ERR_OK);
     const struct encoder_spec *n = &m.spec.encoder;
     for (size_t k = 0; k < N_EXTRA; k++) {
-        size_t i = 3 * k;
+        size_t i = twin_of(k);
         memcpy(row, m.params.fold_in_factor + i * D, D * sizeof *row);
         memcpy(row + at.embedding, m.params.catalogue_embedding + i * m.spec.d_item,
                m.spec.d_item * sizeof *row);
@@ -252,7 +257,7 @@ START_TEST(test_extra_items_score_as_trained_ones_to_the_bit)
     size_t n_items = m.spec.n_items;
     for (size_t k = 0; k < N_EXTRA; k++) {
         indices[3 * k] = (uint32_t)(n_items + k);
-        indices[3 * k + 1] = indices[3 * k + 2] = (uint32_t)(3 * k);
+        indices[3 * k + 1] = indices[3 * k + 2] = (uint32_t)twin_of(k);
     }
     extra_items_score(&model, extra, theta, indices, 3 * N_EXTRA, work, scores);
     for (size_t k = 0; k < N_EXTRA; k++) {
@@ -264,12 +269,12 @@ END_TEST
 
 START_TEST(test_extra_items_rank_behind_trained_ones_of_the_same_score)
 {
-    struct topk_entry entries[400];
+    struct topk_entry entries[1000];
     struct topk top;
     uint32_t excluded[] = {0, (uint32_t)m.spec.n_items + 1};
     struct catalogue_filter filter = {.excluded = excluded, .n_excluded = 2};
     size_t n_items = m.spec.n_items, n_extra = 0;
-    topk_init(&top, entries, 400);
+    topk_init(&top, entries, 1000);
     extra_items_top_k(&model, extra, theta, &filter, work, &top);
     size_t n = topk_finish(&top);
     ck_assert_uint_eq(n, n_items + N_EXTRA - 2);
@@ -278,9 +283,10 @@ START_TEST(test_extra_items_rank_behind_trained_ones_of_the_same_score)
         if (entries[i].index < n_items)
             continue;
         n_extra++;
-        if (entries[i].index != n_items) { /* whose trained twin is left out */
+        size_t trained = twin_of(entries[i].index - n_items);
+        if (trained != 0) {  /* whose trained twin is left out */
             size_t twin = i; /* items of the same score lie side by side, the trained ones first */
-            while (entries[twin].index != 3 * (entries[i].index - n_items))
+            while (entries[twin].index != trained)
                 ck_assert_uint_gt(twin--, 0);
             ck_assert_mem_eq(&entries[i].score, &entries[twin].score, sizeof(real));
         }

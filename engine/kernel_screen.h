@@ -1,0 +1,48 @@
+/* kernel_screen - the loops of a first pass over the catalogue in 8 bits, where the CPU has instructions for it.
+ * Layer: engine, for screen.c only.        Threads: any.       Memory: the caller's.
+ *
+ * Bytes lie as the instruction wants them: x[group of 4 values][KERNEL_LANES][4] for a lane block. Values of items
+ * are unsigned, 128 above what they mean; what that adds to a sum is taken off at its start. */
+#ifndef ENGINE_KERNEL_SCREEN_H
+#define ENGINE_KERNEL_SCREEN_H
+
+#include "engine/kernel.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* What all contexts share; every array is lane block by lane block. */
+struct screen_items {
+    size_t n_blocks, groups,
+        v_groups;             /* groups of 4 values of an embedding and of its shared part (0: none) */
+    uint8_t *x, *v;           /* (n_blocks, groups, LANES, 4) */
+    float *x_scale, *v_scale; /* (n_blocks, LANES) the meaning of one step */
+    float *x_norm, *v_norm;   /* lengths, rounding included */
+    float *x_lost, *v_lost;   /* length of what rounding lost */
+    float *base;              /* the part of the score that no context changes */
+};
+
+/* One context. A score is  base + x_scale (x . p) p_scale + sum over o of out[o] relu(v_scale (v . w[o]) + b[o]), wrong
+ * by at most  slack + by_x_lost x_lost + by_x_norm x_norm + the same of v. */
+struct screen_context {
+    const int32_t *p; /* (groups) four signed bytes each */
+    int32_t p_start;
+    float p_scale;
+    size_t d_hidden;
+    const int32_t *w, *w_start; /* (d_hidden, v_groups), (d_hidden) */
+    const float *b, *out;       /* (d_hidden) */
+    float slack, by_x_lost, by_x_norm, by_v_lost, by_v_norm;
+};
+
+struct screen_kernel {
+    /* The least and the most that the scores of blocks [first, first + n) can be; (n, LANES) each. */
+    void (*bounds)(const struct screen_items *items, const struct screen_context *c, size_t first, size_t n,
+                   float *least, float *most);
+    /* The first block of [from, n) with a value of at least `threshold`, and which lanes have one; n: none. */
+    size_t (*next)(const float *x, size_t from, size_t n, float threshold, uint16_t *lanes);
+};
+
+/* Static storage; NULL when this CPU has no such instructions. */
+const struct screen_kernel *screen_kernel_best(void);
+
+#endif

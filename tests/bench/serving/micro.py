@@ -1,0 +1,33 @@
+"""What serving costs below HTTP: tests/bench/bench_engine.c on models of several sizes, and tests/bench/bench_store.c."""
+import json
+import os
+import subprocess
+
+from . import models
+
+# name: items, width of an item, generator of the first layer, width of the hidden layer
+SIZES = {"3,706 items, core": (3706, 192, "core", 32),
+         "3,706 items, full": (3706, 192, "full", 32),
+         "heads of 100 MB": (64, 192, "full", 2048),
+         "100,000 items, core": (100000, 64, "core", 32),
+         "1,000,000 items, core": (1000000, 64, "core", 32)}
+QUICK = ("3,706 items, core",)
+
+
+def engine(binary, folder, quick):
+    """One row a measurement, as bench_engine prints them."""
+    for name, (n_items, dim, generator, hidden) in SIZES.items():
+        if quick and name not in QUICK:
+            continue
+        path = os.path.join(folder, "micro.safetensors")
+        values = [("age", str(i)) for i in range(8)]
+        models.write(path, ["i%d" % i for i in range(n_items)], dim, values, generator, hidden)
+        done = subprocess.run([binary, path], stdout=subprocess.PIPE, text=True, check=True)
+        os.unlink(path)
+        yield from ({"model": name, **json.loads(line)} for line in done.stdout.splitlines())
+
+
+def store(binary, interactions, work):
+    """(name, value, unit) of the store's reads and writes."""
+    done = subprocess.run([binary, interactions, work], stdout=subprocess.PIPE, text=True, check=True)
+    return [line for line in done.stdout.splitlines() if line.strip()]
