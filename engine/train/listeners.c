@@ -60,8 +60,11 @@ static void encode_user(void *arg, size_t i, size_t thread)
     if (l->codes[i] || i >= l->n)
         return;
     real *theta = l->theta + i * l->theta_len;
+    size_t len;
     l->codes[i] = hypernet_generate(l->spec, l->params, c, workspace, theta, NULL);
-    (void)neighbours_generate(l->spec, l->params, input.interactions, input.n_interactions, workspace, theta);
+    if (!l->codes[i])
+        l->codes[i] = neighbours_generate(l->spec, l->params, input.interactions, input.n_interactions,
+                                          workspace, theta, &len, NULL);
 }
 
 static enum err_code encode_users(struct listeners *l, uint64_t seed, struct err *e)
