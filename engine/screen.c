@@ -40,6 +40,24 @@ bool screen_prepare(const struct screen *s, const struct target_pass *pass, real
     (void)c;
     return false;
 }
+size_t screen_bounds(const struct screen *s, const struct screen_context *c, size_t first, real *least,
+                     real *most)
+{
+    (void)c;
+    (void)least;
+    (void)most;
+    return s->items.n_blocks - first;
+}
+size_t screen_next(const struct screen *s, const real *x, size_t from, size_t n, real threshold,
+                   uint16_t *lanes)
+{
+    (void)s;
+    (void)x;
+    (void)from;
+    (void)threshold;
+    *lanes = 0;
+    return n;
+}
 #else
 
 static bool knows(const struct model_spec *spec)
@@ -275,6 +293,21 @@ bool screen_prepare(const struct screen *s, const struct target_pass *pass, real
         ok = ok && isfinite(at.b[o]) && isfinite(at.out[o]);
     return ok;
 }
+
+size_t screen_bounds(const struct screen *s, const struct screen_context *c, size_t first, real *least,
+                     real *most)
+{
+    size_t n = s->items.n_blocks - first;
+    n = n < SCREEN_CHUNK_BLOCKS ? n : SCREEN_CHUNK_BLOCKS;
+    s->kernel->bounds(&s->items, c, first, n, least, most);
+    return n;
+}
+
+size_t screen_next(const struct screen *s, const real *x, size_t from, size_t n, real threshold,
+                   uint16_t *lanes)
+{
+    return s->kernel->next(x, from, n, threshold, lanes);
+}
 #endif
 
 void screen_free(struct screen *s)
@@ -294,19 +327,4 @@ size_t screen_workspace_len(const struct screen *s)
     const struct layer_spec *l = s->spec->layers;
     size_t d_hidden = s->spec->n_layers ? l[0].d_out : 0, rank = s->spec->n_layers ? l[0].rank : 0;
     return s->items.groups + d_hidden * (s->items.v_groups + 3) + rank;
-}
-
-size_t screen_bounds(const struct screen *s, const struct screen_context *c, size_t first, float *least,
-                     float *most)
-{
-    size_t n = s->items.n_blocks - first;
-    n = n < SCREEN_CHUNK_BLOCKS ? n : SCREEN_CHUNK_BLOCKS;
-    s->kernel->bounds(&s->items, c, first, n, least, most);
-    return n;
-}
-
-size_t screen_next(const struct screen *s, const float *x, size_t from, size_t n, float threshold,
-                   uint16_t *lanes)
-{
-    return s->kernel->next(x, from, n, threshold, lanes);
 }

@@ -34,11 +34,11 @@ bool screen_prepare(const struct screen *s, const struct target_pass *pass, real
 
 /* Bounds of the scores of blocks [first, first + n), n at most SCREEN_CHUNK_BLOCKS. Returns how many of the blocks there
  * are; arrays need room for SCREEN_CHUNK_BLOCKS blocks. Lanes past the last item have bounds of -infinity. */
-size_t screen_bounds(const struct screen *s, const struct screen_context *c, size_t first, float *least,
-                     float *most);
+size_t screen_bounds(const struct screen *s, const struct screen_context *c, size_t first, real *least,
+                     real *most);
 
 /* The first block of [from, n) where a value reaches the threshold, and its lanes; n: none. */
-size_t screen_next(const struct screen *s, const float *x, size_t from, size_t n, float threshold,
+size_t screen_next(const struct screen *s, const real *x, size_t from, size_t n, real threshold,
                    uint16_t *lanes);
 
 #endif
