@@ -122,7 +122,7 @@ static bool take_string(struct scanner *s, struct store_text *out)
 
 /* Reads {"items": [known ids]} and nothing else; false: any other body, also a wrong one, whose reading says why. A
  * document of a hundred strings takes longer to build and free than their scores to compute. */
-static bool scan_items(const struct model *m, const struct request *r, struct rows *rows)
+static bool scan_items(const struct item_table *table, const struct request *r, struct rows *rows)
 {
     struct scanner s = {r->body.data, r->body.data + r->body.len};
     struct store_text text;
@@ -132,7 +132,7 @@ static bool scan_items(const struct model *m, const struct request *r, struct ro
     uint32_t *indices = rows->values = mem_alloc_array(MOST_ROWS_AT_ONCE, sizeof *indices);
     bool more = indices != NULL;
     for (rows->n = 0; more && rows->n < MOST_ROWS_AT_ONCE; more = take(&s, ',')) {
-        long index = take_string(&s, &text) ? model_item_index(m, text.data, text.len) : -1;
+        long index = take_string(&s, &text) ? item_table_find(table, text) : -1;
         if (index < 0)
             break;
         indices[rows->n++] = (uint32_t)index;
@@ -159,7 +159,7 @@ enum route_next api_predict_post(struct api_thread *t, struct request *r, bool m
         return ROUTE_DONE;
     json_t *root = NULL;
     enum route_next next = ROUTE_DONE;
-    bool scanned = scan_items(t->api->serving->models[slot].model, r, &rows);
+    bool scanned = scan_items(personal_items(t->personal, slot), r, &rows);
     if (!scanned) {
         root = json_in_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
         if (!root || !read_body(t, r, slot, root, &rows))
