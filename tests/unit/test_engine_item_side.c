@@ -295,6 +295,33 @@ START_TEST(test_extra_items_rank_behind_trained_ones_of_the_same_score)
 }
 END_TEST
 
+START_TEST(test_extra_items_are_found_where_no_trained_one_is_admitted)
+{
+    enum { K = 20 };
+    struct topk_entry entries[K];
+    struct topk top;
+    uint64_t allowed[(1000 + N_EXTRA) / 64] = {0};
+    uint32_t indices[N_EXTRA];
+    real scores[N_EXTRA], best = -(real)INFINITY;
+    for (size_t k = 0; k < N_EXTRA; k++) {
+        indices[k] = (uint32_t)(m.spec.n_items + k);
+        allowed[indices[k] / 64] |= (uint64_t)1 << (indices[k] % 64);
+    }
+    struct catalogue_filter filter = {.allowed = allowed};
+    topk_init(&top, entries, K);
+    extra_items_top_k(&model, extra, theta, &filter, work, &top);
+    ck_assert_uint_eq(topk_finish(&top), K);
+    extra_items_score(&model, extra, theta, indices, N_EXTRA, work, scores);
+    for (size_t k = 0; k < N_EXTRA; k++)
+        best = scores[k] > best ? scores[k] : best;
+    ck_assert_mem_eq(&entries[0].score, &best, sizeof best);
+    for (size_t i = 0; i < K; i++) {
+        ck_assert_uint_ge(entries[i].index, m.spec.n_items);
+        ck_assert_mem_eq(&entries[i].score, &scores[entries[i].index - m.spec.n_items], sizeof(real));
+    }
+}
+END_TEST
+
 START_TEST(test_extra_items_none_is_the_catalogue_alone)
 {
     struct topk_entry a[20], b[20];
@@ -351,6 +378,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup_extra, teardown_extra);
     tcase_add_test(t, test_extra_items_score_as_trained_ones_to_the_bit);
     tcase_add_test(t, test_extra_items_rank_behind_trained_ones_of_the_same_score);
+    tcase_add_test(t, test_extra_items_are_found_where_no_trained_one_is_admitted);
     tcase_add_test(t, test_extra_items_none_is_the_catalogue_alone);
     tcase_add_test(t, test_extra_items_make_the_context_of_trained_ones);
     suite_add_tcase(s, t);
