@@ -14,6 +14,7 @@
 #include "engine/train/param_block.h"
 #include "engine/train/rating_train.h"
 #include "engine/train/split.h"
+#include "engine/train/start_choice.h"
 #include "engine/train/warm_start.h"
 
 #include <math.h>
@@ -22,7 +23,7 @@
 
 /* By default training sees about this many examples: some minutes on two cores. Small data gets more epochs.
  */
-enum { DEFAULT_EXAMPLES = 2600000, LEAST_EPOCHS = 4, MOST_EPOCHS = 40 };
+enum { DEFAULT_EXAMPLES = 2600000, LEAST_EPOCHS = 4, MOST_EPOCHS = 40, EPOCHS_FOR_TRIES = 8 };
 
 /* A held-out share from which the second course pays. */
 #define LEAST_HELD_SHARE 0.02
@@ -142,11 +143,21 @@ static void keep_average(struct training *t)
     memcpy(t->best, t->fit.average, t->fit.block.n_values * sizeof *t->best);
 }
 
+/* Where times are known much follows the start, and a few epochs more than planned cost little of many. */
+static bool tries_starts(const struct training *t)
+{
+    return t->split.timed > 0 && t->split.n_validated > 0 && t->options.n_epochs >= EPOCHS_FOR_TRIES &&
+           !t->stopped;
+}
+
 static enum err_code start_anew(struct training *t, struct err *e)
 {
     struct warm_start warm;
     enum err_code code =
         warm_start_run(&t->split, (size_t)t->options.dim, t->options.seed, t->team, tell_warm, t, &warm, e);
+    if (!code && tries_starts(t) &&
+        (code = start_choose(&t->split, &t->options, t->team, tell_warm, t, &warm, e)))
+        warm_start_fini(&warm);
     if (code)
         return code;
     t->state.dim = warm.options.dim;
