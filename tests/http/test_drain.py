@@ -214,8 +214,8 @@ class Clients(hn.Case):
         self.server.recommend("u50")
         for user in (b"u50", b"u50"):
             self.assertEqual(self.half_closed(user), [(200, user.decode())])
-        # While a worker has the request, libmicrohttpd 0.9.75 may read the end before the answer is queued, and then closes
-        # without one: now and then on a busy machine. An answer is whole or none, and not each of these gets none.
+        # While a worker has the request, the connection is now and then closed without an answer on a busy machine (perhaps
+        # libmicrohttpd reads the end before the answer is queued). An answer is whole or none, and not each gets none.
         answers = [self.half_closed(b"u%d" % i) for i in range(200, 208)]
         self.assertTrue(any(answers))
         for i, answer in enumerate(answers, 200):
