@@ -26,7 +26,7 @@ struct training_state {
     double peak_metric; /* best of the epochs, without the warm start */
     double alpha, reg, reg_exponent;
     size_t dim;
-    double ridge, scale; /* of the neighbours; scale 0: none, or not chosen yet */
+    double ridge, damping, scale; /* of the neighbours; scale 0: none, or not chosen yet */
 };
 
 /* Writes state, the block, the best values so far and the running average (block->n_values each), whole or

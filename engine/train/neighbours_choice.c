@@ -4,8 +4,12 @@
 
 #include <math.h>
 
-static const double ridges[] = {0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30};
-enum { N_RIDGES = sizeof ridges / sizeof *ridges, FIRST_RIDGE = 4, MOST_TRIES = 6 };
+static const double ridges[] = {0.01, 0.03, 0.1, 0.3, 1, 1.8, 3, 5.5, 10, 18, 30, 55};
+enum { N_RIDGES = sizeof ridges / sizeof *ridges, FIRST_RIDGE = 7, MOST_TRIES = 7 };
+
+/* Tried at the best ridge; the climb is with the first. */
+static const double dampings[] = {0.15, 0, 0.3, 0.5};
+enum { N_DAMPINGS = sizeof dampings / sizeof *dampings };
 
 /* Of the model's scores' deviation to that of the weights'. */
 static const double shares[] = {0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2, 3, 5, 8};
@@ -26,6 +30,15 @@ struct choice {
     bool stopped;
 };
 
+/* The weights as they are for a damping, from those solved. */
+static enum err_code try_weights(struct choice *c, struct item_weights *weights, double damping, double *ndcg,
+                                 struct err *e)
+{
+    neighbours_fit_damp(c->fit, damping, weights);
+    struct item_pairs pairs = item_weights_view(weights);
+    return validate_pairs(&pairs, c->split, c->team, ndcg, e);
+}
+
 static enum err_code try_ridge(struct choice *c, int i, struct err *e)
 {
     struct item_weights weights;
@@ -34,8 +47,7 @@ static enum err_code try_ridge(struct choice *c, int i, struct err *e)
     enum err_code code = neighbours_fit_solve(c->fit, ridges[i], &weights, e);
     if (code)
         return code;
-    struct item_pairs pairs = item_weights_view(&weights);
-    code = validate_pairs(&pairs, c->split, c->team, &c->ndcg[i], e);
+    code = try_weights(c, &weights, dampings[0], &c->ndcg[i], e);
     item_weights_fini(&weights);
     if (code)
         return code;
@@ -62,24 +74,54 @@ static enum err_code climb(struct choice *c, int *best, struct err *e)
     return code;
 }
 
+/* weights: solved for the best ridge and damped by the first of the dampings; left at the best of them. */
+static enum err_code choose_damping(struct choice *c, struct item_weights *weights,
+                                    struct neighbours_choice *out, struct err *e)
+{
+    double here = dampings[0], there;
+    enum err_code code = ERR_OK;
+    out->damping = here;
+    for (size_t i = 1; i < N_DAMPINGS && !code && !c->stopped; i++) {
+        code = try_weights(c, weights, dampings[i] - here, &there, e);
+        here = dampings[i];
+        if (!code && there > out->alone) {
+            out->alone = there;
+            out->damping = here;
+        }
+    }
+    neighbours_fit_damp(c->fit, out->damping - here, weights);
+    return code;
+}
+
 static enum err_code choose_scale(struct choice *c, const struct model_spec *spec,
-                                  const struct model_params *params, double metric,
+                                  const struct model_params *params, const struct item_weights *weights,
                                   struct neighbours_choice *out, struct err *e)
 {
-    struct item_weights weights;
-    double unit, ndcg[N_SHARES];
-    enum err_code code = neighbours_fit_solve(c->fit, out->ridge, &weights, e);
-    if (code)
-        return code;
-    struct item_pairs pairs = item_weights_view(&weights);
-    code = validate_blend(spec, params, &pairs, shares, N_SHARES, c->split, c->team, &unit, ndcg, e);
-    item_weights_fini(&weights);
-    out->metric = metric;
+    double unit, ndcg[N_SHARES], metric = out->metric;
+    struct item_pairs pairs = item_weights_view(weights);
+    enum err_code code =
+        validate_blend(spec, params, &pairs, shares, N_SHARES, c->split, c->team, &unit, ndcg, e);
     for (size_t i = 0; i < N_SHARES && !code; i++)
         if (ndcg[i] > out->metric && ndcg[i] > LEAST_GAIN * metric) {
             out->metric = ndcg[i];
             out->scale = shares[i] * unit;
         }
+    return code;
+}
+
+/* What the best ridge gives: the damping, then the scale. */
+static enum err_code finish(struct choice *c, const struct model_spec *spec,
+                            const struct model_params *params, struct neighbours_choice *out, struct err *e)
+{
+    struct item_weights weights;
+    enum err_code code = neighbours_fit_solve(c->fit, out->ridge, &weights, e);
+    if (code)
+        return code;
+    neighbours_fit_damp(c->fit, dampings[0], &weights);
+    code = choose_damping(c, &weights, out, e);
+    if (!code)
+        code = choose_scale(c, spec, params, &weights, out, e);
+    item_weights_fini(&weights);
     return code;
 }
 
@@ -95,12 +137,12 @@ enum err_code neighbours_choose(const struct split *s, const struct model_spec *
         return ERR_OK;
     for (int i = 0; i < N_RIDGES; i++)
         c.ndcg[i] = NAN;
-    enum err_code code = neighbours_fit_new(s, NEIGHBOURS_DENSE_ITEMS, team, &c.fit, e);
+    enum err_code code = neighbours_fit_new(s, NEIGHBOURS_WHOLE_ITEMS, team, &c.fit, e);
     if (!code && !(code = climb(&c, &best, e))) {
         out->ridge = ridges[best];
         out->alone = c.ndcg[best];
         if (!c.stopped)
-            code = choose_scale(&c, spec, params, metric, out, e);
+            code = finish(&c, spec, params, out, e);
     }
     neighbours_fit_free(c.fit);
     return code;
@@ -110,12 +152,14 @@ enum err_code neighbours_make(const struct split *s, const struct neighbours_cho
                               struct parallel *team, struct item_weights *out, struct err *e)
 {
     struct neighbours_fit *fit;
-    enum err_code code = neighbours_fit_new(s, NEIGHBOURS_DENSE_ITEMS, team, &fit, e);
+    enum err_code code = neighbours_fit_new(s, NEIGHBOURS_WHOLE_ITEMS, team, &fit, e);
     if (code)
         return code;
     code = neighbours_fit_solve(fit, choice->ridge, out, e);
-    neighbours_fit_free(fit);
-    if (!code)
+    if (!code) {
+        neighbours_fit_damp(fit, choice->damping, out);
         item_weights_scale(out, choice->scale);
+    }
+    neighbours_fit_free(fit);
     return code;
 }

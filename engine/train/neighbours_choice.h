@@ -1,8 +1,8 @@
 /* neighbours_choice - whether a model gets item-item weights, and how strong they are beside the rest of it.
  * Layer: engine.       Threads: uses the given team; the result does not depend on its size.
  * Memory: that of neighbours_fit, while it runs.
- * The ridge is the best of a climb by NDCG@10 of the weights alone on what the split holds out; the scale the best of
- * the sums of both scores, where that is better than the model alone. */
+ * Ridge and damping are the best of a climb by NDCG@10 of the weights alone on what the split holds out; the scale is the
+ * best of the sums of both scores, where that is better than the model alone. */
 #ifndef ENGINE_TRAIN_NEIGHBOURS_CHOICE_H
 #define ENGINE_TRAIN_NEIGHBOURS_CHOICE_H
 
@@ -13,9 +13,9 @@
 #include "engine/train/split.h"
 
 struct neighbours_choice {
-    double ridge;
-    double scale;         /* 0: none, the model alone is as good */
-    double alone, metric; /* NDCG@10 of the weights alone, and of the model with them */
+    double ridge, damping; /* as in neighbours_fit.h */
+    double scale;          /* 0: none, the model alone is as good */
+    double alone, metric;  /* NDCG@10 of the weights alone, and of the model with them */
 };
 
 /* Called after each try with the figure so far; returns false to stop with what there is. */

@@ -1,13 +1,16 @@
 /* neighbours_fit - the item-item weights of a model: for each item, a ridge regression on the items nearest to it.
  * Layer: engine.       Threads: uses the given team; the result does not depend on its size.
- * Memory: with K neighbours an item, 8 I K bytes, and either the whole Gram matrix (4 I^2, up to NEIGHBOURS_DENSE_ITEMS
- * items) or a packed one for each item (2 I K^2).
- * Cost: new: sum over users of n_u^2 (and that K times over the neighbours of a large catalogue); solve: I K^3 / 3.
+ * Memory: with K neighbours an item, 8 I K bytes, and either the Gram matrix and its inverse (8 I^2, up to
+ * NEIGHBOURS_WHOLE_ITEMS items) or a packed matrix for each item (2 I K^2).
+ * Cost: new: sum over users of n_u^2 (and that K times over the neighbours of a large catalogue); solve: I^3, or I K^3 / 3.
  *
- * For item i, over the users u with x_ui = 1 where u took i, w_u = n_u^-1/2 and K the items of largest cosine with i:
- *     least over s of  sum_u w_u (x_ui - sum_{j in K} x_uj s_j)^2 + ridge m |s|^2,     m = mean over items of sum_u w_u x_ui^2
- * Source: the columns of EASE (Steck 2019, eq. 3 to 8), each on its own neighbours as in fsSLIM (Ning and Karypis 2011,
- * section 4.3); the weights of the users keep those of long histories from being all there is. */
+ * For item i, over the users u with x_ui = 1 where u took i, w_u = n_u^-1/2, d_j = sum_u w_u x_uj, m its mean:
+ *     least over s of  sum_u w_u (x_ui - sum_{j != i} x_uj s_j)^2 + ridge sum_j sqrt(m (d_j + m / 20)) s_j^2
+ * Up to NEIGHBOURS_WHOLE_ITEMS items, j is any item, and the K with the largest |s_j| sqrt(d_j) are kept; above, j is one
+ * of the K items of largest cosine with i.
+ * Source: EASE (Steck 2019, eq. 3 to 8), on the nearest items as in fsSLIM (Ning and Karypis 2011, section 4.3). The weights
+ * of the users keep long histories from being all there is; the root in the ridge lies between EASE's, the same for all
+ * items, and the one of normalised columns, that grows with the number of an item's users. */
 #ifndef ENGINE_TRAIN_NEIGHBOURS_FIT_H
 #define ENGINE_TRAIN_NEIGHBOURS_FIT_H
 
@@ -19,7 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { NEIGHBOURS_DENSE_ITEMS = 12000 };
+enum { NEIGHBOURS_WHOLE_ITEMS = 12000 };
 
 /* Weights on the heap; pairs are views of it. */
 struct item_weights {
@@ -32,14 +35,17 @@ struct item_weights {
 struct neighbours_fit;
 
 /* New: neighbours and Gram matrices of the split's training interactions, which are not needed after.
- * most_dense: items up to which the whole Gram matrix is kept, NEIGHBOURS_DENSE_ITEMS. ERR_NOMEM. */
-enum err_code neighbours_fit_new(const struct split *s, size_t most_dense, struct parallel *team,
+ * most_whole: items up to which the whole matrix is inverted, NEIGHBOURS_WHOLE_ITEMS. ERR_NOMEM. */
+enum err_code neighbours_fit_new(const struct split *s, size_t most_whole, struct parallel *team,
                                  struct neighbours_fit **out, struct err *e) ERR_MUST_CHECK;
 void neighbours_fit_free(struct neighbours_fit *f);
 
 /* The weights for this ridge (above 0), to be freed by item_weights_fini. ERR_NOMEM. */
 enum err_code neighbours_fit_solve(struct neighbours_fit *f, double ridge, struct item_weights *out,
                                    struct err *e) ERR_MUST_CHECK;
+
+/* Divides what speaks for item i by (d_i / m + 1 / 20)^damping: popular items come first as they are. */
+void neighbours_fit_damp(const struct neighbours_fit *f, double damping, struct item_weights *w);
 
 void item_weights_scale(struct item_weights *w, double factor);
 struct item_pairs item_weights_view(const struct item_weights *w);

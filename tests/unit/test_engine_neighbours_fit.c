@@ -1,6 +1,6 @@
 /* engine/train/neighbours_fit.c and neighbours_choice.c: the weights solve the ridge regressions of neighbours_fit.h, worked
- * out naively in double; both ways to keep the Gram matrix, and any number of threads, give the same bits; they are kept
- * where they help. Risks: a matrix transposed on the way to what an item says of others, neighbours that are not the nearest,
+ * out naively in double, and where not all are kept those are that move most; any number of threads gives the same bits; they
+ * are kept where they help. Risks: a matrix transposed on the way to what an item says of others, neighbours that are not the nearest,
  * places of one item's that another one's gathering meets, a block that a failing allocation leaves behind. */
 #include "engine/train/neighbours_fit.h"
 
@@ -89,13 +89,13 @@ static struct parallel *team_of(int n)
     return team;
 }
 
-static struct item_weights fit(const struct split *s, size_t most_dense, double ridge, int n_threads)
+static struct item_weights fit(const struct split *s, size_t most_whole, double ridge, int n_threads)
 {
     struct parallel *team = team_of(n_threads);
     struct neighbours_fit *f;
     struct item_weights out;
     struct err e = {0};
-    ck_assert_msg(neighbours_fit_new(s, most_dense, team, &f, &e) == ERR_OK, "%s", e.text);
+    ck_assert_msg(neighbours_fit_new(s, most_whole, team, &f, &e) == ERR_OK, "%s", e.text);
     ck_assert_msg(neighbours_fit_solve(f, ridge, &out, &e) == ERR_OK, "%s", e.text);
     neighbours_fit_free(f);
     parallel_free(team);
@@ -138,13 +138,20 @@ static void unpack(const struct item_weights *w, size_t n, double *s, bool *ther
         }
 }
 
+/* What is added to the diagonal for item j. */
+static double ridge_of(const double *g, size_t n, size_t j, double mean, double ridge)
+{
+    return ridge * sqrt(mean * (g[j * n + j] + mean / 20));
+}
+
 /* What is left of an item's normal equations. */
-static void check_item(const double *g, const double *s, const bool *there, size_t n, size_t i, double ridge)
+static void check_item(const double *g, const double *s, const bool *there, size_t n, size_t i, double mean,
+                       double ridge)
 {
     for (size_t j = 0; j < n; j++) {
         if (!there[i * n + j])
             continue;
-        double left = ridge * s[i * n + j] - g[j * n + i], scale = g[j * n + j];
+        double left = ridge_of(g, n, j, mean, ridge) * s[i * n + j] - g[j * n + i], scale = g[j * n + j];
         for (size_t k = 0; k < n; k++)
             left += there[i * n + k] ? g[j * n + k] * s[i * n + k] : 0;
         ck_assert_double_le(fabs(left), 2e-5 * scale); /* some 60 terms in float32 */
@@ -171,10 +178,10 @@ static void check_nearest(const double *g, const bool *there, size_t n, size_t i
 }
 
 static const struct shape {
-    size_t n_items, most_dense, most; /* neighbours of an item */
+    size_t n_items, most_whole, most; /* neighbours of an item, where not all are */
     double ridge;
-} shapes[] = {{40, 1000, 39, 1},    {40, 0, 39, 1},    {40, 1000, 39, 0.03}, {40, 0, 39, 10},
-              {100, 1000, 99, 0.3}, {100, 0, 64, 0.3}, {2, 2, 1, 1}};
+} shapes[] = {{40, 1000, 0, 1},    {40, 0, 39, 1},    {40, 1000, 0, 0.03}, {40, 0, 39, 10},
+              {100, 1000, 0, 0.3}, {100, 0, 64, 0.3}, {2, 2, 0, 1}};
 enum { N_SHAPES = sizeof shapes / sizeof *shapes };
 
 START_TEST(the_weights_solve_the_normal_equations_of_the_nearest_items)
@@ -185,13 +192,14 @@ START_TEST(the_weights_solve_the_normal_equations_of_the_nearest_items)
     double *g = must_have(calloc(n * n, sizeof *g)), *s = must_have(calloc(n * n, sizeof *s));
     bool *there = must_have(calloc(n * n, sizeof *there));
     double mean = naive_gram(&w->split, g);
-    struct item_weights got = fit(&w->split, x->most_dense, x->ridge, 2);
+    struct item_weights got = fit(&w->split, x->most_whole, x->ridge, 2);
     ck_assert_int_eq(got.start[0], 0);
     ck_assert_int_eq(got.start[n], (int64_t)got.n_pairs);
     unpack(&got, n, s, there);
     for (size_t i = 0; i < n; i++) {
-        check_item(g, s, there, n, i, x->ridge * mean);
-        check_nearest(g, there, n, i, x->most);
+        check_item(g, s, there, n, i, mean, x->ridge);
+        if (x->most_whole == 0)
+            check_nearest(g, there, n, i, x->most);
     }
     item_weights_fini(&got);
     free(g);
@@ -201,14 +209,95 @@ START_TEST(the_weights_solve_the_normal_equations_of_the_nearest_items)
 }
 END_TEST
 
-START_TEST(the_whole_matrix_and_packed_ones_give_the_same_weights)
+/* x (n) solves a x = x for the (n, n) matrix a, which is positive definite; both are overwritten. */
+static void eliminate(double *a, double *x, size_t n)
 {
-    struct world *w = make_world(60, takes_by_chance, true);
-    struct item_weights dense = fit(&w->split, 60, 0.3, 1), packed = fit(&w->split, 59, 0.3, 1);
-    ck_assert_uint_gt(dense.n_pairs, 500);
-    assert_same(&dense, &packed, 60);
-    item_weights_fini(&dense);
-    item_weights_fini(&packed);
+    for (size_t k = 0; k < n; k++)
+        for (size_t r = k + 1; r < n; r++) {
+            double factor = a[r * n + k] / a[k * n + k];
+            for (size_t c = k; c < n; c++)
+                a[r * n + c] -= factor * a[k * n + c];
+            x[r] -= factor * x[k];
+        }
+    for (size_t k = n; k-- > 0;) {
+        for (size_t c = k + 1; c < n; c++)
+            x[k] -= a[k * n + c] * x[c];
+        x[k] /= a[k * n + k];
+    }
+}
+
+/* The regression of item i on all others, x (n) with x[i] = 0. */
+static void regress_on_all(const double *g, size_t n, size_t i, double mean, double ridge, double *a,
+                           double *x)
+{
+    memcpy(a, g, n * n * sizeof *a);
+    for (size_t j = 0; j < n; j++) {
+        x[j] = j == i ? 0 : g[j * n + i];
+        a[j * n + j] += ridge_of(g, n, j, mean, ridge);
+        a[j * n + i] = a[i * n + j] = j == i ? 1 : 0;
+    }
+    eliminate(a, x, n);
+}
+
+START_TEST(of_many_items_those_are_kept_that_move_most)
+{
+    enum { N = 260, KEPT = 200 };
+    struct world *w = make_world(N, takes_by_chance, false);
+    double *g = must_have(calloc(N * N, sizeof *g)), *s = must_have(calloc(N * N, sizeof *s));
+    double *a = must_have(calloc(N * N, sizeof *a)), x[N];
+    bool *there = must_have(calloc(N * N, sizeof *there));
+    double mean = naive_gram(&w->split, g);
+    struct item_weights got = fit(&w->split, N, 2, 2);
+    size_t n_full = 0;
+    unpack(&got, N, s, there);
+    for (size_t i = 0; i < N; i += 13) {
+        double least = INFINITY, next = 0;
+        size_t n_kept = 0;
+        regress_on_all(g, N, i, mean, 2, a, x);
+        for (size_t j = 0; j < N; j++) {
+            double moved = fabs(x[j]) * sqrt(g[j * N + j]);
+            n_kept += there[i * N + j];
+            if (there[i * N + j]) {
+                ck_assert_double_eq_tol(s[i * N + j], x[j], 1e-5);
+                least = fmin(least, moved);
+            } else {
+                next = fmax(next, moved);
+            }
+        }
+        ck_assert(n_kept <= KEPT && next <= least + 1e-6);
+        n_full += n_kept == KEPT;
+    }
+    ck_assert_uint_gt(n_full, 10);
+    item_weights_fini(&got);
+    free(g);
+    free(s);
+    free(a);
+    free(there);
+    free_world(w);
+}
+END_TEST
+
+START_TEST(damping_takes_from_what_many_have)
+{
+    struct world *w = make_world(40, takes_by_chance, true);
+    struct parallel *team = team_of(1);
+    struct neighbours_fit *f;
+    struct item_weights plain = fit(&w->split, 40, 1, 1), damped;
+    double *g = must_have(calloc(40 * 40, sizeof *g)), mean = naive_gram(&w->split, g);
+    ck_assert_int_eq(neighbours_fit_new(&w->split, 40, team, &f, NULL), ERR_OK);
+    ck_assert_int_eq(neighbours_fit_solve(f, 1, &damped, NULL), ERR_OK);
+    neighbours_fit_damp(f, 0.3, &damped);
+    ck_assert_uint_gt(plain.n_pairs, 100);
+    for (size_t k = 0; k < plain.n_pairs; k++) {
+        size_t i = plain.item[k];
+        double want = (double)plain.weight[k] * pow(g[i * 40 + i] / mean + 0.05, -0.3);
+        ck_assert_double_eq_tol((double)damped.weight[k], want, 1e-5 * fabs(want));
+    }
+    neighbours_fit_free(f);
+    item_weights_fini(&plain);
+    item_weights_fini(&damped);
+    free(g);
+    parallel_free(team);
     free_world(w);
 }
 END_TEST
@@ -216,8 +305,8 @@ END_TEST
 START_TEST(the_weights_do_not_depend_on_the_number_of_threads)
 {
     struct world *w = make_world(MOST_ITEMS, takes_by_chance, true);
-    for (size_t most_dense = 0; most_dense <= MOST_ITEMS; most_dense += MOST_ITEMS) {
-        struct item_weights one = fit(&w->split, most_dense, 1, 1), four = fit(&w->split, most_dense, 1, 4);
+    for (size_t most_whole = 0; most_whole <= MOST_ITEMS; most_whole += MOST_ITEMS) {
+        struct item_weights one = fit(&w->split, most_whole, 1, 1), four = fit(&w->split, most_whole, 1, 4);
         assert_same(&one, &four, MOST_ITEMS);
         item_weights_fini(&one);
         item_weights_fini(&four);
@@ -354,7 +443,7 @@ START_TEST(weights_that_help_are_kept_with_the_figure_that_they_have)
     ck_assert_double_gt(got.choice.alone, got.alone);
     ck_assert_double_eq_tol(got.choice.metric, got.blended, 1e-3);
     ck_assert_int_ge(got.n_told, 2);
-    ck_assert_int_le(got.n_told, 6);
+    ck_assert_int_le(got.n_told, 7);
     parallel_free(team);
     free_world(w);
 }
@@ -408,16 +497,21 @@ START_TEST(a_stopped_choice_and_one_without_held_out_items_keep_nothing)
 }
 END_TEST
 
-START_TEST(what_is_made_is_the_fit_times_the_scale)
+START_TEST(what_is_made_is_the_fit_damped_and_times_the_scale)
 {
     struct world *w = make_world(40, takes_by_chance, true);
     struct parallel *team = team_of(2);
-    struct neighbours_choice choice = {.ridge = 3, .scale = 1.75};
-    struct item_weights made, want = fit(&w->split, NEIGHBOURS_DENSE_ITEMS, 3, 1);
+    struct neighbours_choice choice = {.ridge = 3, .damping = 0.5, .scale = 1.75};
+    struct neighbours_fit *f;
+    struct item_weights made, want;
+    ck_assert_int_eq(neighbours_fit_new(&w->split, NEIGHBOURS_WHOLE_ITEMS, team, &f, NULL), ERR_OK);
+    ck_assert_int_eq(neighbours_fit_solve(f, 3, &want, NULL), ERR_OK);
+    neighbours_fit_damp(f, 0.5, &want);
     ck_assert_int_eq(neighbours_make(&w->split, &choice, team, &made, NULL), ERR_OK);
     for (size_t k = 0; k < want.n_pairs; k++)
         want.weight[k] *= (real)1.75;
     assert_same(&made, &want, 40);
+    neighbours_fit_free(f);
     item_weights_fini(&made);
     item_weights_fini(&want);
     parallel_free(team);
@@ -495,14 +589,15 @@ int main(void)
     TCase *t = tcase_create("neighbours");
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, the_weights_solve_the_normal_equations_of_the_nearest_items, 0, N_SHAPES);
-    tcase_add_test(t, the_whole_matrix_and_packed_ones_give_the_same_weights);
+    tcase_add_test(t, of_many_items_those_are_kept_that_move_most);
+    tcase_add_test(t, damping_takes_from_what_many_have);
     tcase_add_test(t, the_weights_do_not_depend_on_the_number_of_threads);
     tcase_add_loop_test(t, an_item_that_nobody_took_together_with_another_has_no_weights, 0, 2);
     tcase_add_loop_test(t, one_fit_solves_for_one_ridge_after_another, 0, 2);
     tcase_add_test(t, weights_that_help_are_kept_with_the_figure_that_they_have);
     tcase_add_loop_test(t, weights_are_kept_where_the_model_does_not_know_as_much_itself, 0, 2);
     tcase_add_loop_test(t, a_stopped_choice_and_one_without_held_out_items_keep_nothing, 0, 2);
-    tcase_add_test(t, what_is_made_is_the_fit_times_the_scale);
+    tcase_add_test(t, what_is_made_is_the_fit_damped_and_times_the_scale);
     tcase_add_loop_test(t, a_fit_without_memory_fails_and_leaves_nothing, 0, 4);
     tcase_add_loop_test(t, a_choice_without_memory_fails_and_leaves_nothing, 0, 2);
     suite_add_tcase(suite, t);
