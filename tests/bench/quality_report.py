@@ -62,6 +62,8 @@ def summarise_pool(pool, runs, count):
 
 def summarise(runs):
     """One set: its figures over all its seeds."""
+    if any(r["systems"] != runs[0]["systems"] for r in runs):
+        raise SystemExit("quality: the runs of %s are some with and some without the shared model; use another --out" % runs[0]["set"])
     pools = {}
     for r in runs:
         for count, user, rows, values in r["users"]:
