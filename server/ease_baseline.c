@@ -15,7 +15,7 @@ struct ease_baseline {
 };
 
 static enum err_code fit(struct ease_baseline *b, const struct train_data *data, struct parallel *team,
-                         uint64_t seed, struct err *e)
+                         size_t n_rivals, uint64_t seed, struct err *e)
 {
     size_t n = b->n_items;
     struct split split;
@@ -27,21 +27,22 @@ static enum err_code fit(struct ease_baseline *b, const struct train_data *data,
     enum err_code code = split_init(&split, data, true, seed, e);
     if (code)
         return code;
+    split.n_rivals = n_rivals;
     code = ease_choose(&split, team, b->weights, &b->lambda, e);
     split_fini(&split);
     struct ials_data all = {data->n_users, n, data->user_start, data->user_start + 1, data->interactions};
     return code ? code : ease_fit(&all, b->lambda, b->weights, e);
 }
 
-enum err_code ease_baseline_new(const struct train_data *data, struct parallel *team, uint64_t seed,
-                                struct ease_baseline **out, struct err *e)
+enum err_code ease_baseline_new(const struct train_data *data, struct parallel *team, size_t n_rivals,
+                                uint64_t seed, struct ease_baseline **out, struct err *e)
 {
     struct ease_baseline *b = mem_zalloc_array(1, sizeof *b);
     if (!b)
         return err_set(e, ERR_NOMEM, "no memory for EASE");
     b->n_items = data->n_items;
     b->weights = mem_alloc_aligned(b->n_items * b->n_items, sizeof *b->weights);
-    enum err_code code = b->weights ? fit(b, data, team, seed, e)
+    enum err_code code = b->weights ? fit(b, data, team, n_rivals, seed, e)
                                     : err_set(e, ERR_NOMEM, "no memory for EASE of %zu items", b->n_items);
     if (code)
         ease_baseline_free(b);

@@ -14,10 +14,10 @@
 
 struct ease_baseline;
 
-/* Chooses lambda on the newest interaction of each user (a part drawn by seed where times are not known), then
- * fits all. */
-enum err_code ease_baseline_new(const struct train_data *data, struct parallel *team, uint64_t seed,
-                                struct ease_baseline **out, struct err *e) ERR_MUST_CHECK;
+/* Chooses lambda on the newest interaction of each user (a part drawn by seed where times are not known), in the whole
+ * catalogue or, above 0, among n_rivals drawn items, then fits all. */
+enum err_code ease_baseline_new(const struct train_data *data, struct parallel *team, size_t n_rivals,
+                                uint64_t seed, struct ease_baseline **out, struct err *e) ERR_MUST_CHECK;
 void ease_baseline_free(struct ease_baseline *b); /* NULL: nothing */
 
 /* What was chosen; NAN: there was nothing to choose by. */

@@ -225,6 +225,18 @@ static enum err_code prepare_values(struct evaluation *v, size_t n_threads, stru
     return ERR_OK;
 }
 
+/* Baselines of a test with candidates are tuned among as many rivals as its users have. */
+static enum err_code make_baselines(struct evaluation *v, struct store_conn *c, struct parallel *team,
+                                    struct err *e)
+{
+    const struct evaluation_options *o = v->options;
+    struct evaluation_baselines_options b = {
+        .ratings = v->ratings, .wanted = o->baselines, .seed = o->seed, .talk = o->talk};
+    if (o->candidates_path && v->test.n_users > 0)
+        b.n_rivals = (v->test.n_candidates + v->test.n_users - 1) / v->test.n_users;
+    return evaluation_baselines_new(c, v->models[0], v->items[0], &b, team, &v->baselines, e);
+}
+
 static enum err_code prepare(struct evaluation *v, struct parallel *team, struct err *e)
 {
     const struct evaluation_options *o = v->options;
@@ -238,8 +250,7 @@ static enum err_code prepare(struct evaluation *v, struct parallel *team, struct
     if (!code && o->known_path)
         code = evaluation_known_read(c, &v->test, o->known_path, o->users_path, &v->known, e);
     if (!code && (o->baselines || v->ratings)) /* the mean of ratings answers for items that nobody knows */
-        code = evaluation_baselines_new(c, v->models[0], v->items[0], v->ratings, o->baselines, team, o->seed,
-                                        o->talk, &v->baselines, e);
+        code = make_baselines(v, c, team, e);
     store_disconnect(c);
     v->n_systems = v->n_models + (o->baselines ? evaluation_baselines_n(v->baselines) : 0);
     if (!code)

@@ -91,7 +91,7 @@ static bool list(struct evaluation_baselines *b, enum evaluation_baseline which)
 }
 
 static enum err_code fit_rankings(struct evaluation_baselines *b, const struct gathering *g,
-                                  struct parallel *team, uint64_t seed, evaluation_talk_fn *talk,
+                                  const struct evaluation_baselines_options *o, struct parallel *team,
                                   struct err *e)
 {
     struct train_data data = {.n_users = g->n_users,
@@ -103,14 +103,14 @@ static enum err_code fit_rankings(struct evaluation_baselines *b, const struct g
     if (b->model->spec.encoder.d_fold_in > 0)
         list(b, BASELINE_FOLD_IN);
     if (!code && list(b, BASELINE_IALS)) {
-        if (talk)
-            talk("iALS: looking for its hyperparameters, then fitting");
-        code = ials_baseline_new(&data, team, seed, &b->ials, e);
+        if (o->talk)
+            o->talk("iALS: looking for its hyperparameters, then fitting");
+        code = ials_baseline_new(&data, team, o->n_rivals, o->seed, &b->ials, e);
     }
     if (!code && data.n_items <= EASE_MOST_ITEMS && list(b, BASELINE_EASE)) {
-        if (talk)
-            talk("EASE: looking for its lambda, then fitting");
-        code = ease_baseline_new(&data, team, seed, &b->ease, e);
+        if (o->talk)
+            o->talk("EASE: looking for its lambda, then fitting");
+        code = ease_baseline_new(&data, team, o->n_rivals, o->seed, &b->ease, e);
     }
     return code;
 }
@@ -147,8 +147,8 @@ static enum err_code fit_ratings(struct evaluation_baselines *b, const struct ga
 }
 
 enum err_code evaluation_baselines_new(struct store_conn *c, const struct model *m,
-                                       const struct item_table *items, bool ratings, unsigned wanted,
-                                       struct parallel *team, uint64_t seed, evaluation_talk_fn *talk,
+                                       const struct item_table *items,
+                                       const struct evaluation_baselines_options *o, struct parallel *team,
                                        struct evaluation_baselines **out, struct err *e)
 {
     struct evaluation_baselines *b = mem_zalloc_array(1, sizeof *b);
@@ -156,10 +156,10 @@ enum err_code evaluation_baselines_new(struct store_conn *c, const struct model 
     if (!b)
         return err_set(e, ERR_NOMEM, "no memory for the baselines");
     b->model = m;
-    b->wanted = wanted;
+    b->wanted = o->wanted;
     enum err_code code = gather(&g, c, e);
     if (!code)
-        code = ratings ? fit_ratings(b, &g, e) : fit_rankings(b, &g, team, seed, talk, e);
+        code = o->ratings ? fit_ratings(b, &g, e) : fit_rankings(b, &g, o, team, e);
     mem_free(g.interactions);
     mem_free(g.start);
     if (code)

@@ -41,11 +41,19 @@ unsigned evaluation_baselines_bit(const char *word);
 
 struct evaluation_baselines;
 
-/* Those wanted of rankings, or of ratings, that there can be: the fold-in needs the model's factors, EASE a matrix of all items. The
- * model is borrowed, items are its; talk may be NULL. */
+struct evaluation_baselines_options {
+    bool ratings;    /* baselines of ratings, not of rankings */
+    unsigned wanted; /* a set */
+    size_t n_rivals; /* candidates of a test, that hyperparameters are chosen among; 0: the catalogue */
+    uint64_t seed;
+    evaluation_talk_fn *talk; /* may be NULL */
+};
+
+/* Those wanted that there can be: the fold-in needs the model's factors, EASE a matrix of all items. The model is borrowed,
+ * items are its. */
 enum err_code evaluation_baselines_new(struct store_conn *c, const struct model *m,
-                                       const struct item_table *items, bool ratings, unsigned wanted,
-                                       struct parallel *team, uint64_t seed, evaluation_talk_fn *talk,
+                                       const struct item_table *items,
+                                       const struct evaluation_baselines_options *o, struct parallel *team,
                                        struct evaluation_baselines **out, struct err *e) ERR_MUST_CHECK;
 void evaluation_baselines_free(struct evaluation_baselines *b); /* NULL: nothing */
 

@@ -116,13 +116,14 @@ static enum err_code choose(struct search *s, struct err *e)
 }
 
 static enum err_code fit(struct ials_baseline *b, const struct train_data *data, struct parallel *team,
-                         uint64_t seed, struct err *e)
+                         size_t n_rivals, uint64_t seed, struct err *e)
 {
     size_t widest = (size_t)dims[n_dims(data->n_items) - 1];
     struct split split;
     enum err_code code = split_init(&split, data, true, seed, e);
     if (code)
         return code;
+    split.n_rivals = n_rivals;
     struct search s = {.split = &split, .team = team, .options = {.reg_exponent = 1, .seed = seed}};
     s.items = mem_alloc_aligned(data->n_items * widest, sizeof *s.items);
     s.users = mem_alloc_aligned(data->n_users * widest, sizeof *s.users);
@@ -153,14 +154,14 @@ static enum err_code fit_nobody(struct ials_baseline *b, struct err *e)
     return ERR_OK;
 }
 
-enum err_code ials_baseline_new(const struct train_data *data, struct parallel *team, uint64_t seed,
-                                struct ials_baseline **out, struct err *e)
+enum err_code ials_baseline_new(const struct train_data *data, struct parallel *team, size_t n_rivals,
+                                uint64_t seed, struct ials_baseline **out, struct err *e)
 {
     struct ials_baseline *b = mem_zalloc_array(1, sizeof *b);
     if (!b)
         return err_set(e, ERR_NOMEM, "no memory for iALS");
     b->n_items = data->n_items;
-    enum err_code code = data->n_users ? fit(b, data, team, seed, e) : fit_nobody(b, e);
+    enum err_code code = data->n_users ? fit(b, data, team, n_rivals, seed, e) : fit_nobody(b, e);
     size_t d = b->options.dim;
     if (!code) {
         b->gram = mem_alloc_aligned(d * d, sizeof *b->gram);

@@ -1,8 +1,8 @@
 /* ials_baseline - implicit matrix factorisation tuned for an evaluation, beside the models' own factors.
  * Layer: server; depends on engine, base.  Threads: made with the given team; scores from any.
  * Memory: the factors of items, and while it is fitted those of users.
- * alpha, reg and the width are those of the best NDCG@10 on a part of the interactions held out (engine/train/split.h); then
- * all are fitted. A user, of the store or not, is folded in by the equation of engine/encoder.h. */
+ * alpha, reg and the width are those of the best NDCG@10 on a part of the interactions held out (engine/train/split.h), among
+ * n_rivals drawn items where that is above 0, as in a test with candidates; then all are fitted. A user, of the store or not, is folded in by the equation of engine/encoder.h. */
 #ifndef SERVER_IALS_BASELINE_H
 #define SERVER_IALS_BASELINE_H
 
@@ -22,8 +22,8 @@ struct ials_baseline {
     real *gram;  /* (dim, dim) alpha V^T V */
 };
 
-enum err_code ials_baseline_new(const struct train_data *data, struct parallel *team, uint64_t seed,
-                                struct ials_baseline **out, struct err *e) ERR_MUST_CHECK;
+enum err_code ials_baseline_new(const struct train_data *data, struct parallel *team, size_t n_rivals,
+                                uint64_t seed, struct ials_baseline **out, struct err *e) ERR_MUST_CHECK;
 void ials_baseline_free(struct ials_baseline *b); /* NULL: nothing */
 
 size_t ials_baseline_workspace_len(const struct ials_baseline *b);

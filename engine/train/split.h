@@ -19,7 +19,8 @@ struct split {
     uint32_t
         *validated; /* (n_validated) users to measure on: all with a held-out item, or a sample of them */
     size_t n_validated;
-    size_t n_held;                 /* interactions held out */
+    size_t n_rivals; /* a held-out item is ranked among so many, drawn for it; 0: all that the user has not */
+    size_t n_held;   /* interactions held out */
     size_t n_training;             /* interactions in training */
     double timed;                  /* share of the interactions whose time is known */
     int64_t first_time, last_time; /* of the training interactions; 0 when none has a time */

@@ -8,11 +8,13 @@
 #include "engine/encoder.h"
 #include "engine/hypernet.h"
 #include "engine/neighbours.h"
+#include "engine/rng.h"
 
 #include <math.h>
 #include <string.h>
 
 enum { CUT = 10, UNIT_USERS = 64 };
+enum { RIVALS_SEED = 99, MOST_DRAWS = 20 }; /* draws a rival, where most items are the user's own */
 
 struct validation {
     const struct split *split;
@@ -31,12 +33,51 @@ struct validation {
     double *gains; /* (n_validated, n_shares) */
 };
 
+static bool is_held(const struct split *s, size_t u, size_t item)
+{
+    for (size_t h = s->end[u]; h < s->data->user_start[u + 1]; h++)
+        if (s->interactions[h].item == item)
+            return true;
+    return false;
+}
+
+/* How many of the rivals drawn for a held-out item of this score are above it. */
+static size_t rivals_above(const struct split *s, size_t u, const real *scores, real score, struct rng *r)
+{
+    size_t above = 0, n = 0;
+    for (size_t tries = 0; n < s->n_rivals && tries < MOST_DRAWS * s->n_rivals; tries++) {
+        size_t item = rng_below(r, s->data->n_items);
+        if (scores[item] == -(real)INFINITY || is_held(s, u, item))
+            continue;
+        n++;
+        above += scores[item] >= score;
+    }
+    return above;
+}
+
+/* The mean over the held-out items, each alone with its rivals; the training items' scores are -infinity. */
+static double gain_among_rivals(const struct split *s, size_t u, const real *scores)
+{
+    size_t first = s->end[u], n = s->data->user_start[u + 1] - first;
+    double gain = 0;
+    struct rng r;
+    rng_init(&r, RIVALS_SEED, u); /* the same rivals for whatever is measured */
+    for (size_t h = 0; h < n; h++) {
+        real score = scores[s->interactions[first + h].item];
+        size_t above = rivals_above(s, u, scores, score, &r);
+        gain += above < CUT && isfinite(score) ? 1 / log2((double)above + 2) : 0;
+    }
+    return n ? gain / (double)n : 0;
+}
+
 double validate_gain(const struct split *s, size_t u, real *scores)
 {
     size_t end = s->data->user_start[u + 1];
     double gain = 0, ideal = 0;
     for (size_t i = s->start[u]; i < s->end[u]; i++)
         scores[s->interactions[i].item] = -(real)INFINITY;
+    if (s->n_rivals > 0)
+        return gain_among_rivals(s, u, scores);
     for (size_t h = s->end[u]; h < end; h++) {
         real score = scores[s->interactions[h].item];
         size_t above = 0;

@@ -1,4 +1,4 @@
-/* validate - NDCG@10 of the held-out items over the whole catalogue, items of the user's training left out.
+/* validate - NDCG@10 of the held-out items over the catalogue or drawn rivals, items of the user's training left out.
  * Layer: engine.       Threads: uses the given team; the result does not depend on its size.
  * Memory: per thread scores of the catalogue and the workspaces of the serving path. A tie counts against the
  * model. */
@@ -11,7 +11,9 @@
 #include "engine/train/split.h"
 
 /* NDCG@10 of user u's held-out items in the ranking of all but the training ones by scores (n_items), which are
- * destroyed; items beside each other in the held-out set count as rivals of each other, as in any ranking. */
+ * destroyed; items beside each other in the held-out set count as rivals of each other, as in any ranking. With
+ * s->n_rivals each is ranked alone among so many of the items that the user has in neither set: the protocol of lists of
+ * candidates, in which another model can be the best than in the whole catalogue. */
 double validate_gain(const struct split *s, size_t u, real *scores);
 
 /* Of a model, through the very functions that serve it. */

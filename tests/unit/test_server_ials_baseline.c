@@ -41,7 +41,7 @@ static struct ials_baseline *baseline_of(const struct train_data *data, int n_th
     struct ials_baseline *b;
     struct err e = {0};
     ck_assert_int_eq(parallel_new(n_threads, &team, &e), ERR_OK);
-    ck_assert_msg(ials_baseline_new(data, team, 1, &b, &e) == ERR_OK, "%s", e.text);
+    ck_assert_msg(ials_baseline_new(data, team, 0, 1, &b, &e) == ERR_OK, "%s", e.text);
     parallel_free(team);
     return b;
 }
