@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "engine/model.h"
 #include "engine/train/checkpoint.h"
+#include "engine/train/course.h"
 #include "engine/train/fit.h"
 #include "engine/train/item_side_fit.h"
 #include "engine/train/neighbours_choice.h"
@@ -27,9 +28,6 @@ enum { DEFAULT_EXAMPLES = 2600000, LEAST_EPOCHS = 4, MOST_EPOCHS = 40, EPOCHS_FO
 
 /* A held-out share from which the second course pays. */
 #define LEAST_HELD_SHARE 0.02
-
-/* Learning rates after an epoch that was no better. */
-#define RATE_CUT 0.4
 
 struct training {
     const struct train_data *data;
@@ -230,20 +228,11 @@ static bool tell_epoch(void *arg, double fraction, double loss)
                                            .left_s = (elapsed(t) - t->epoch_start_s) * (1 / fraction - 1)});
 }
 
-/* Learning rates of an epoch: lowered by each epoch before it that was no better. */
-static double rate_of(const struct training_state *s, int epoch)
-{
-    double rate = 1;
-    for (int i = 0; i < s->n_cuts; i++)
-        rate *= s->cuts[i] < epoch ? RATE_CUT : 1;
-    return rate;
-}
-
 static enum err_code run_epoch(struct training *t, double *loss, struct err *e)
 {
     int epoch = t->state.epoch + 1;
     t->epoch_start_s = elapsed(t);
-    return fit_epoch(&t->fit, epoch, rate_of(&t->state, epoch), tell_epoch, t, loss, e);
+    return fit_epoch(&t->fit, epoch, course_rate(&t->state, epoch), tell_epoch, t, loss, e);
 }
 
 static enum err_code end_epoch(struct training *t, double loss, double metric, struct err *e)
@@ -263,32 +252,17 @@ static enum err_code end_epoch(struct training *t, double loss, double metric, s
                : ERR_OK;
 }
 
-/* Keeps the epoch when it is the best so far. One that is no better than an epoch before lowers the rates; the
- * warm start is no such epoch, the first ones are often below it. */
-static void judge(struct training *t, double metric)
-{
-    int epoch = t->state.epoch + 1;
-    if (metric > t->state.best_metric) {
-        t->state.best_metric = metric;
-        t->state.best_epoch = epoch;
-        keep_average(t);
-    }
-    if (epoch == 1 || metric > t->state.peak_metric)
-        t->state.peak_metric = metric;
-    else
-        t->state.cuts[t->state.n_cuts++] = epoch;
-}
-
 static enum err_code first_course(struct training *t, struct err *e)
 {
-    while (t->state.epoch < t->options.n_epochs && t->state.n_cuts < TRAINING_MOST_CUTS && !t->stopped) {
+    while (!course_ended(&t->state, t->options.n_epochs) && !t->stopped) {
         double loss, metric;
         enum err_code code = run_epoch(t, &loss, e);
         if (!code)
             code = fit_measure(&t->fit, &metric, e);
         if (code)
             return code;
-        judge(t, metric);
+        if (course_judge(&t->state, metric, t->options.n_epochs, t->split.timed > 0))
+            keep_average(t);
         if (t->stopped)
             break; /* a part of an epoch is judged, but never resumed from */
         if ((code = end_epoch(t, loss, metric, e)))
