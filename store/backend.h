@@ -10,6 +10,7 @@ struct store_backend {
     void (*close)(struct store *s);
     enum err_code (*connect)(struct store *s, struct store_conn **out, struct err *e);
     void (*disconnect)(struct store_conn *c);
+    enum err_code (*write_often)(struct store_conn *c, struct err *e);
     enum err_code (*read_user)(struct store_conn *c, struct store_text id,
                                const struct store_context_key *key, struct store_user *out, struct err *e);
     enum err_code (*item_key_of)(struct store_conn *c, struct store_text id, int64_t *key, struct err *e);

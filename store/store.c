@@ -39,6 +39,11 @@ void store_disconnect(struct store_conn *c)
         c->backend->disconnect(c);
 }
 
+enum err_code store_write_often(struct store_conn *c, struct err *e)
+{
+    return c->backend->write_often(c, e);
+}
+
 void store_user_fini(struct store_user *u)
 {
     buf_fini(&u->profile);

@@ -53,6 +53,9 @@ void store_close(struct store *s);
 enum err_code store_connect(struct store *s, struct store_conn **out, struct err *e) ERR_MUST_CHECK;
 void store_disconnect(struct store_conn *c);
 
+/* Prepares a connection for writing all the time: more room for pages, and the log is emptied less often. */
+enum err_code store_write_often(struct store_conn *c, struct err *e) ERR_MUST_CHECK;
+
 /* ---- records ---- */
 
 /* One interaction of a user, as stored: one row for each (user, item), the newest values win. */
