@@ -260,6 +260,7 @@ const struct store_backend sqlite_backend = {
     .read_item = sqlite_read_item,
     .each_taker = sqlite_each_taker,
     .taken_above = sqlite_taken_above,
+    .follow_items = sqlite_follow_items,
     .put_context = sqlite_put_context,
     .drop_contexts = sqlite_drop_contexts,
     .bulk_begin = sqlite_bulk_begin,

@@ -137,6 +137,11 @@ enum err_code store_each_taker(struct store_conn *c, int64_t item_key, const str
     return c->backend->each_taker(c, item_key, key, most, fn, arg, e);
 }
 
+enum err_code store_follow_items(struct store_conn *c, const int64_t *keys, size_t n, struct err *e)
+{
+    return c->backend->follow_items(c, keys, n, e);
+}
+
 enum err_code store_taken_above(struct store_conn *c, int64_t item_key, bool *taken, struct err *e)
 {
     return c->backend->taken_above(c, item_key, taken, e);

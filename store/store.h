@@ -129,11 +129,17 @@ enum err_code store_read_item(struct store_conn *c, struct store_text id, store_
 /* A taker of an item: his stored context for the asked model and version, and the weight of what he did. */
 typedef bool store_taker_fn(void *arg, const void *embedding, size_t n_bytes, double weight);
 
-/* The newest `most` takers of an item of those whose context is stored. Cost: one index range. */
+/* The newest `most` takers of an item of those whose context is stored. Cost: one index range for a followed item, else all
+ * interactions are read. */
 enum err_code store_each_taker(struct store_conn *c, int64_t item_key, const struct store_context_key *key,
                                size_t most, store_taker_fn *fn, void *arg, struct err *e) ERR_MUST_CHECK;
 
-/* Whether anybody took an item whose key is above this one. */
+/* Follows the items with these keys: from now on who takes them is found by an index, and so is who did. A transaction of its own.
+ * Cost: where all are followed already, a look at each; else a write, for which all interactions are read. */
+enum err_code store_follow_items(struct store_conn *c, const int64_t *keys, size_t n,
+                                 struct err *e) ERR_MUST_CHECK;
+
+/* Whether anybody took an item whose key is above this one. Cost: as above. */
 enum err_code store_taken_above(struct store_conn *c, int64_t item_key, bool *taken,
                                 struct err *e) ERR_MUST_CHECK;
 
