@@ -360,6 +360,18 @@ static real take_item(void *arg, uint32_t index, real value)
     return p->least;
 }
 
+/* Scores the items with the best lower bounds first: the k-th score is then close to what it will be at the end, and fewer
+ * others can still reach it. They are all of the first chunk; most: its upper bounds. */
+static void score_likely(struct pending *p, const struct topk *likely, real *most)
+{
+    for (size_t i = 0; i < likely->n; i++) {
+        most[likely->entries[i].index] = -(real)INFINITY;
+        (void)take_item(p, likely->entries[i].index, 0);
+    }
+    if (p->n)
+        score_pending(p);
+}
+
 /* False when the context's numbers are too large for bounds. */
 static bool screened_top_k(const struct catalogue *c, const struct target_pass *pass,
                            const struct catalogue_filter *filter, real *workspace, struct topk *top)
@@ -383,6 +395,8 @@ static bool screened_top_k(const struct catalogue *c, const struct target_pass *
         each_above(c, filter, first, n, least, bounds.floor, take_bound, &bounds);
         if (topk_threshold(&bounds.best) > bounds.floor)
             bounds.floor = topk_threshold(&bounds.best);
+        if (first == 0)
+            score_likely(&pending, &bounds.best, most);
         pending.least = bounds.floor > topk_threshold(top) ? bounds.floor : topk_threshold(top);
         each_above(c, filter, first, n, most, pending.least, take_item, &pending);
     }
