@@ -14,7 +14,7 @@
 /* Of 16 values from x[j] on those below n. */
 static inline __mmask16 mask_of(size_t j, size_t n)
 {
-    return n - j >= KERNEL_LANES ? 0xFFFF : (__mmask16)((1U << (n - j)) - 1);
+    return (__mmask16)(n - j >= KERNEL_LANES ? 0xFFFFU : (1U << (n - j)) - 1);
 }
 
 static inline __m512 load_some(const float *x, size_t j, size_t n)
