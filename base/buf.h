@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct buf {
     char *data;           /* (len), not terminated unless buf_text was called */
@@ -29,7 +30,10 @@ void buf_reset(struct buf *b);
 
 /* Appends n bytes, a string, a character, a printf-style text. */
 void buf_add(struct buf *b, const void *bytes, size_t n);
-void buf_adds(struct buf *b, const char *text);
+static inline void buf_adds(struct buf *b, const char *text)
+{
+    buf_add(b, text, strlen(text)); /* here, so that the length of a literal is a constant */
+}
 void buf_addc(struct buf *b, char c);
 void buf_addf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -18,6 +18,8 @@
 /* Fortran's LAPACK, as OpenBLAS carries it. */
 void LAPACK(potrf)(const char *uplo, const int *n, real *a, const int *lda, int *info);
 void LAPACK(potri)(const char *uplo, const int *n, real *a, const int *lda, int *info);
+void dsyevd_(const char *jobz, const char *uplo, const int *n, double *a, const int *lda, double *w,
+             double *work, const int *lwork, int *iwork, const int *liwork, int *info);
 
 const char *blas_better_coretype(void)
 {
@@ -113,6 +115,25 @@ bool blas_cholesky_inverse(size_t n, real *factor, size_t lda)
 {
     int order = (int)n, stride = (int)lda, info = 0;
     LAPACK(potri)("U", &order, factor, &stride, &info);
+    return info == 0;
+}
+
+/* The lengths that LAPACK asks for (dsyevd, jobz V). */
+size_t blas_eigen_work_len(size_t n)
+{
+    return 1 + 6 * n + 2 * n * n;
+}
+
+size_t blas_eigen_integers_len(size_t n)
+{
+    return 3 + 5 * n;
+}
+
+bool blas_eigen(size_t n, double *a, double *values, double *work, int *integers)
+{
+    int order = (int)n, n_work = (int)blas_eigen_work_len(n), n_integers = (int)blas_eigen_integers_len(n),
+        info = 0;
+    dsyevd_("V", "U", &order, a, &order, values, work, &n_work, integers, &n_integers, &info);
     return info == 0;
 }
 

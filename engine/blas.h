@@ -49,6 +49,12 @@ bool blas_cholesky(size_t n, real *a, size_t lda);
 /* From that factor to the lower triangle of the inverse of a, in place; false when a is singular. */
 bool blas_cholesky_inverse(size_t n, real *factor, size_t lda);
 
+/* Eigenvalues of the symmetric a (n, n), of which the lower triangle is given, in rising order; the rows of a become the
+ * eigenvectors. In double whatever the scalar. work and integers have the lengths that follow. False where LAPACK gives up. */
+bool blas_eigen(size_t n, double *a, double *values, double *work, int *integers);
+size_t blas_eigen_work_len(size_t n);
+size_t blas_eigen_integers_len(size_t n);
+
 /* The rows of b (m, n) become those of the solutions y of op(L) y = b, L (n, n) being a factor as above; in
  * place. */
 void blas_lower_solve(enum blas_op op_l, size_t n, const real *factor, size_t lda, size_t m, real *b,

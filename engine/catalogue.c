@@ -14,6 +14,8 @@
 #include "engine/screen.h"
 #include "engine/target_block.h"
 
+#include <float.h>
+#include <math.h>
 #include <string.h>
 
 struct catalogue {
@@ -29,6 +31,8 @@ struct catalogue {
     real *shared;          /* (n_blocks, input_len + shared_len) */
     struct screen *screen; /* NULL: every item is scored exactly */
 };
+
+#define REAL_MOST ((real)FLT_MAX) /* bounds are far from it, and -infinity is beyond */
 
 enum {
     CHUNK = SCREEN_CHUNK_BLOCKS * KERNEL_LANES, /* items between two thresholds */
@@ -251,24 +255,21 @@ void catalogue_score(const struct catalogue *c, const real *theta, const uint32_
 
 /* ---- two passes ---- */
 
-static bool admitted(const struct catalogue_filter *filter, uint32_t index)
+static bool allowed(const struct catalogue_filter *filter, size_t index)
 {
-    if (!filter)
-        return true;
-    if (filter->allowed && !(filter->allowed[index / 64] >> (index % 64) & 1))
-        return false;
-    size_t low = 0, high = filter->n_excluded;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (filter->excluded[middle] < index)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low == filter->n_excluded || filter->excluded[low] != index;
+    return !filter || !filter->allowed || (filter->allowed[index / 64] >> (index % 64) & 1);
 }
 
-/* Calls on each admitted item of a chunk whose value reaches the threshold, which the call may raise. */
+/* Items of [first, first + n) that are excluded can reach nothing; *at walks along the rising indices. */
+static void exclude(const struct catalogue_filter *filter, size_t *at, size_t first, size_t n, real *least,
+                    real *most)
+{
+    for (; filter && *at < filter->n_excluded && filter->excluded[*at] < first + n; (*at)++)
+        least[filter->excluded[*at] - first] = most[filter->excluded[*at] - first] = -(real)INFINITY;
+}
+
+/* Calls on each allowed item of a chunk whose value reaches the threshold, which the call may raise. Of what cannot be
+ * in an answer, excluded or past the end, the value is -infinity, and no threshold is. */
 typedef real screen_fn(void *arg, uint32_t index, real value);
 
 static void each_above(const struct catalogue *c, const struct catalogue_filter *filter, size_t first,
@@ -278,7 +279,7 @@ static void each_above(const struct catalogue *c, const struct catalogue_filter 
     for (size_t b = 0; (b = screen_next(c->screen, values, b, n, threshold, &lanes)) < n; b++)
         for (; lanes; lanes &= (uint16_t)(lanes - 1)) {
             size_t lane = (size_t)__builtin_ctz(lanes), index = (first + b) * KERNEL_LANES + lane;
-            if (index < c->spec->n_items && admitted(filter, (uint32_t)index))
+            if (index < c->spec->n_items && allowed(filter, index))
                 threshold = call(arg, (uint32_t)index, values[b * KERNEL_LANES + lane]);
         }
 }
@@ -295,12 +296,36 @@ static void widen_neighbours(const struct neighbours *b, size_t *at, size_t firs
     }
 }
 
-/* The k best lower bounds: k items have at least the threshold's score. */
+/* What at least k items of a chunk reach, found without looking at each: the k-th of the lanes' largest values. */
+static real first_floor(const struct catalogue *c, const struct catalogue_filter *filter, const real *least,
+                        size_t n, size_t k)
+{
+    real lanes[KERNEL_LANES];
+    if (k > KERNEL_LANES || (filter && filter->allowed))
+        return -REAL_MOST;
+    screen_lanes_most(c->screen, least, n, lanes);
+    for (size_t i = 0; i < k; i++) /* the best k to the front */
+        for (size_t j = i + 1; j < KERNEL_LANES; j++)
+            if (lanes[j] > lanes[i]) {
+                real x = lanes[i];
+                lanes[i] = lanes[j];
+                lanes[j] = x;
+            }
+    return lanes[k - 1] > -REAL_MOST ? lanes[k - 1] : -REAL_MOST;
+}
+
+/* The k best lower bounds. */
+struct lower_bounds {
+    struct topk best;
+    real floor; /* k items are known to reach it */
+};
+
 static real take_bound(void *arg, uint32_t index, real value)
 {
-    struct topk *least = arg;
-    topk_push(least, value, index);
-    return topk_threshold(least);
+    struct lower_bounds *b = arg;
+    topk_push(&b->best, value, index);
+    real threshold = topk_threshold(&b->best);
+    return threshold > b->floor ? threshold : b->floor;
 }
 
 /* Items that wait to be scored exactly, a lane block at a time. */
@@ -335,27 +360,44 @@ static real take_item(void *arg, uint32_t index, real value)
     return p->least;
 }
 
+/* Scores the items with the best lower bounds first: the k-th score is then close to what it will be at the end, and fewer
+ * others can still reach it. They are all of the first chunk; most: its upper bounds. */
+static void score_likely(struct pending *p, const struct topk *likely, real *most)
+{
+    for (size_t i = 0; i < likely->n; i++) {
+        most[likely->entries[i].index] = -(real)INFINITY;
+        (void)take_item(p, likely->entries[i].index, 0);
+    }
+    if (p->n)
+        score_pending(p);
+}
+
 /* False when the context's numbers are too large for bounds. */
 static bool screened_top_k(const struct catalogue *c, const struct target_pass *pass,
                            const struct catalogue_filter *filter, real *workspace, struct topk *top)
 {
     struct screen_context context;
     struct topk_entry entries[MOST_SCREENED_K];
-    struct topk bounds;
+    struct lower_bounds bounds = {.floor = -REAL_MOST};
     real *least = workspace + exact_workspace_len(c), *most = least + CHUNK;
     struct pending pending = {.c = c, .theta = pass->theta, .workspace = workspace, .top = top};
     if (!screen_prepare(c->screen, pass, most + CHUNK, &context))
         return false;
     struct neighbours near = neighbours_of(c->spec, &pass->layout, pass->theta);
-    size_t at = 0;
-    topk_init(&bounds, entries, top->k);
+    size_t at = 0, next = 0;
+    topk_init(&bounds.best, entries, top->k);
     for (size_t first = 0, n; first < c->n_blocks; first += n) {
         n = screen_bounds(c->screen, &context, first, least, most);
         widen_neighbours(&near, &at, first * KERNEL_LANES, n * KERNEL_LANES, least, most);
-        each_above(c, filter, first, n, least, topk_threshold(&bounds), take_bound, &bounds);
-        pending.least = topk_threshold(&bounds);
-        if (topk_threshold(top) > pending.least)
-            pending.least = topk_threshold(top);
+        exclude(filter, &next, first * KERNEL_LANES, n * KERNEL_LANES, least, most);
+        if (first == 0)
+            bounds.floor = first_floor(c, filter, least, n, top->k);
+        each_above(c, filter, first, n, least, bounds.floor, take_bound, &bounds);
+        if (topk_threshold(&bounds.best) > bounds.floor)
+            bounds.floor = topk_threshold(&bounds.best);
+        if (first == 0)
+            score_likely(&pending, &bounds.best, most);
+        pending.least = bounds.floor > topk_threshold(top) ? bounds.floor : topk_threshold(top);
         each_above(c, filter, first, n, most, pending.least, take_item, &pending);
     }
     if (pending.n)

@@ -1,18 +1,16 @@
-/* The fold-in gathers interactions in chunks and adds each chunk by one symmetric rank-k product, so the
- * workspace is fixed however long a history is. */
+/* A block a function; each writes its part of c. */
 #include "engine/encoder.h"
 
 #include "engine/blas.h"
 #include "engine/encoder_ratings.h"
+#include "engine/fold_in.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { CHUNK_ROWS = 64 };
-
 size_t encoder_workspace_len(const struct model_spec *spec, size_t n_interactions)
 {
-    size_t d = spec->encoder.d_fold_in, fold_in = d * d + CHUNK_ROWS * d;
+    size_t fold_in = fold_in_workspace_len(spec->encoder.d_fold_in);
     size_t ratings = encoder_ratings_workspace_len(spec->encoder.d_ratings);
     (void)n_interactions;
     return fold_in > ratings ? fold_in : ratings;
@@ -27,25 +25,6 @@ struct item_rows {
 static const real *row_of(const struct item_rows *t, uint32_t item)
 {
     return item < t->n_own ? t->own + (size_t)item * t->d : t->extra + (item - t->n_own) * t->d;
-}
-
-/* a += sum of w v v^T (lower triangle), b += sum of w v. */
-static void add_interactions(const struct item_rows *factor, const struct encoder_input *input, real *a,
-                             real *b, real *chunk)
-{
-    size_t d = factor->d;
-    for (size_t start = 0; start < input->n_interactions; start += CHUNK_ROWS) {
-        size_t rows = input->n_interactions - start < CHUNK_ROWS ? input->n_interactions - start : CHUNK_ROWS;
-        for (size_t i = 0; i < rows; i++) {
-            const struct encoder_interaction *x = &input->interactions[start + i];
-            const real *v = row_of(factor, x->item);
-            real root = (real)sqrt((double)x->weight);
-            blas_axpy(d, (real)x->weight, v, b);
-            for (size_t j = 0; j < d; j++)
-                chunk[i * d + j] = root * v[j];
-        }
-        blas_syrk(d, rows, 1, chunk, d, a, d);
-    }
 }
 
 double encoder_fold_in_ridge(const struct model_spec *spec, size_t n_interactions)
@@ -64,20 +43,14 @@ static enum err_code encode_fold_in(const struct model_spec *spec, const struct 
         memcpy(f, params->prior, d * sizeof *f);
         return ERR_OK;
     }
-    real *a = workspace, *chunk = workspace + d * d;
-    memcpy(a, params->fold_in_gram, d * d * sizeof *a);
-    memset(f, 0, d * sizeof *f);
-    struct item_rows factor = {params->fold_in_factor, input->extra ? input->extra->fold_in_factor : NULL,
-                               spec->n_items, d};
-    add_interactions(&factor, input, a, f, chunk);
-    real ridge = (real)encoder_fold_in_ridge(spec, input->n_interactions);
-    for (size_t i = 0; i < d; i++)
-        a[i * d + i] += ridge;
-    if (!blas_cholesky(d, a, d))
-        return err_set(e, ERR_INVALID,
-                       "the fold-in equation has no solution; the interactions' weights are too large");
-    blas_cholesky_solve(d, a, d, 1, f, d);
-    return ERR_OK;
+    struct fold_in_factors factors = {params->fold_in_factor,
+                                      input->extra ? input->extra->fold_in_factor : NULL, spec->n_items, d};
+    if (fold_in_solve(&factors, params->fold_in_gram, input->basis,
+                      encoder_fold_in_ridge(spec, input->n_interactions), input->interactions,
+                      input->n_interactions, workspace, f))
+        return ERR_OK;
+    return err_set(e, ERR_INVALID,
+                   "the fold-in equation has no solution; the interactions' weights are too large");
 }
 
 static void encode_history(const struct model_spec *spec, const struct model_params *params,

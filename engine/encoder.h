@@ -1,8 +1,8 @@
 /* encoder - profile and interactions of a user to a context embedding.
  * Layer: engine; depends on base.          Threads: any; the model is immutable, the workspace the caller's.
  * Memory: none; encoder_workspace_len tells how many reals the caller lends.
- * Cost: fold_in O(n d^2 + d^3 / 3) for n interactions and d = d_fold_in; the rest O(n d). Never on the read
- * path.
+ * Cost: fold_in as in engine/fold_in.h, O(n d^2 + d^3 / 3) at most for n interactions and d = d_fold_in; the rest
+ * O(n d). Never on the read path.
  *
  * c = [f | h | r_1 .. r_J | q | w | l | g]:
  *   f    ridge regression on the items' factors V, the equation of iALS (Hu, Koren, Volinsky 2008, eq. 4; the
@@ -25,6 +25,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct fold_in_basis;
+
 struct encoder_interaction {
     uint32_t item;     /* index in the catalogue, or past its end in encoder_input.extra */
     float weight;      /* finite, > 0 */
@@ -39,6 +41,7 @@ struct encoder_input {
     size_t n_values;
     const struct model_params *extra; /* rows of items I, I + 1, ... in the tables of items; NULL: none */
     size_t n_extra;
+    const struct fold_in_basis *basis; /* of params' gram: short histories take less time. NULL: without */
 };
 
 /* Reals that encoder_encode needs as workspace for up to n_interactions. */

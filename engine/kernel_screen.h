@@ -35,9 +35,18 @@ struct screen_context {
 };
 
 struct screen_kernel {
+    /* A vector of a context, x (n), to groups of four signed bytes: what one step means, the length of what rounding lost, and
+     * as result 128 times the bytes' sum, negated. */
+    int32_t (*pack)(const float *x, size_t n, size_t groups, int32_t *packed, float *scale, float *lost);
+    /* The length of x (n), or a little more. */
+    float (*length)(const float *x, size_t n);
+    /* y (n) = sum over i of x[i] a[i], for a (n, n). */
+    void (*product)(const float *x, const float *a, size_t n, float *y);
     /* The least and the most that the scores of blocks [first, first + n) can be; (n, LANES) each. */
     void (*bounds)(const struct screen_items *items, const struct screen_context *c, size_t first, size_t n,
                    float *least, float *most);
+    /* The largest value of each lane over n blocks. */
+    void (*lanes_most)(const float *x, size_t n, float most[KERNEL_LANES]);
     /* The first block of [from, n) with a value of at least `threshold`, and which lanes have one; n: none. */
     size_t (*next)(const float *x, size_t from, size_t n, float threshold, uint16_t *lanes);
 };

@@ -6,21 +6,99 @@
 #pragma GCC optimize("O3")
 #pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl,avx512vnni,avx2,fma")
 #include <immintrin.h>
+#include <math.h>
 #include <stdbool.h>
 
-/* Four sums in turn, because each step waits for the one before it. */
-static inline __m512i dot(const uint8_t *x, const int32_t *p, size_t groups, int32_t start)
+/* ---- a context ---- */
+
+/* Of 16 values from x[j] on those below n. */
+static inline __mmask16 mask_of(size_t j, size_t n)
 {
-    __m512i a[4] = {_mm512_set1_epi32(start), _mm512_setzero_si512(), _mm512_setzero_si512(),
-                    _mm512_setzero_si512()};
+    return (__mmask16)(n - j >= KERNEL_LANES ? 0xFFFFU : (1U << (n - j)) - 1);
+}
+
+static inline __m512 load_some(const float *x, size_t j, size_t n)
+{
+    return _mm512_maskz_loadu_ps(mask_of(j, n), x + j);
+}
+
+/* A square below the smallest float is lost, but not the length that it may stand for. */
+static float length(const float *x, size_t n)
+{
+    __m512 sum = _mm512_setzero_ps();
+    for (size_t j = 0; j < n; j += KERNEL_LANES) {
+        __m512 v = load_some(x, j, n);
+        sum = _mm512_fmadd_ps(v, v, sum);
+    }
+    float squares = _mm512_reduce_add_ps(sum), rounding = 1 + 1e-7F * (float)(n / KERNEL_LANES + 16);
+    return sqrtf(squares) * rounding + 1e-22F * (float)n;
+}
+
+static float scale_of(const float *x, size_t n)
+{
+    const float least_scaled = 1e-20F; /* so that dividing by a scale stays far from infinity */
+    __m512 most = _mm512_setzero_ps();
+    for (size_t j = 0; j < n; j += KERNEL_LANES)
+        most = _mm512_max_ps(most, _mm512_abs_ps(load_some(x, j, n)));
+    float value = _mm512_reduce_max_ps(most);
+    return value > least_scaled ? value / 127
+                                : 0; /* nothing of what is smaller is kept; its length is lost */
+}
+
+static int32_t pack(const float *x, size_t n, size_t groups, int32_t *packed, float *scale, float *lost)
+{
+    *scale = scale_of(x, n);
+    __m512 inverse = _mm512_set1_ps(*scale > 0 ? 1 / *scale : 0), step = _mm512_set1_ps(*scale);
+    __m512 missed = _mm512_setzero_ps();
+    __m512i sum = _mm512_setzero_si512();
+    for (size_t j = 0; j < groups * 4; j += KERNEL_LANES) {
+        __m512 value = j < n ? load_some(x, j, n) : _mm512_setzero_ps();
+        __m512i bytes = _mm512_cvtps_epi32(_mm512_mul_ps(value, inverse)); /* within 127 */
+        __m512 difference = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(bytes), step, value);
+        missed = _mm512_fmadd_ps(difference, difference, missed);
+        sum = _mm512_add_epi32(sum, bytes);
+        _mm_mask_storeu_epi8((int8_t *)packed + j, mask_of(j, groups * 4), _mm512_cvtepi32_epi8(bytes));
+    }
+    /* with what float loses of each difference, and of their sum */
+    *lost = sqrtf(_mm512_reduce_add_ps(missed)) * (1 + 1e-7F * (float)(n + 16)) +
+            *scale * 1e-5F * sqrtf((float)n) + 1e-22F * (float)n;
+    return -128 * _mm512_reduce_add_epi32(sum);
+}
+
+static void product(const float *x, const float *a, size_t n, float *y)
+{
+    for (size_t j = 0; j < n; j += KERNEL_LANES) {
+        __m512 sum = _mm512_setzero_ps();
+        for (size_t i = 0; i < n; i++)
+            sum = _mm512_fmadd_ps(_mm512_set1_ps(x[i]), load_some(a + i * n, j, n), sum);
+        _mm512_mask_storeu_ps(y + j, mask_of(j, n), sum);
+    }
+}
+
+/* ---- the catalogue ---- */
+
+enum {
+    PAIR = 2,
+    SUMS = 4
+}; /* blocks at a time; sums in turn, because each step waits for the one before it */
+
+/* The products of two blocks, x and x + groups * 64, with p: each group of p is loaded once for both. */
+static inline void dots(const uint8_t *x, const int32_t *p, size_t groups, int32_t start, __m512i out[PAIR])
+{
+    __m512i a[PAIR][SUMS] = {{_mm512_set1_epi32(start)}, {_mm512_set1_epi32(start)}};
     size_t g = 0;
-    for (; g + 4 <= groups; g += 4)
-        for (size_t k = 0; k < 4; k++)
-            a[k] =
-                _mm512_dpbusd_epi32(a[k], _mm512_loadu_si512(x + (g + k) * 64), _mm512_set1_epi32(p[g + k]));
+    for (; g + SUMS <= groups; g += SUMS)
+        for (size_t k = 0; k < SUMS; k++) {
+            __m512i q = _mm512_set1_epi32(p[g + k]);
+            for (size_t b = 0; b < PAIR; b++)
+                a[b][k] = _mm512_dpbusd_epi32(a[b][k], _mm512_loadu_si512(x + (b * groups + g + k) * 64), q);
+        }
     for (; g < groups; g++)
-        a[0] = _mm512_dpbusd_epi32(a[0], _mm512_loadu_si512(x + g * 64), _mm512_set1_epi32(p[g]));
-    return _mm512_add_epi32(_mm512_add_epi32(a[0], a[1]), _mm512_add_epi32(a[2], a[3]));
+        for (size_t b = 0; b < PAIR; b++)
+            a[b][0] = _mm512_dpbusd_epi32(a[b][0], _mm512_loadu_si512(x + (b * groups + g) * 64),
+                                          _mm512_set1_epi32(p[g]));
+    for (size_t b = 0; b < PAIR; b++)
+        out[b] = _mm512_add_epi32(_mm512_add_epi32(a[b][0], a[b][1]), _mm512_add_epi32(a[b][2], a[b][3]));
 }
 
 /* Adds the hidden layer of two blocks, v and v + v_groups * 64: each weight is loaded once for both. */
@@ -56,12 +134,16 @@ static inline void add_hidden(const struct screen_items *items, const struct scr
         hidden(c, items->v_groups, v, scale, score);
 }
 
-static inline __m512 linear(const struct screen_items *items, const struct screen_context *c, size_t block)
+static inline void linear(const struct screen_items *items, const struct screen_context *c, size_t block,
+                          __m512 score[PAIR])
 {
-    size_t at = block * KERNEL_LANES;
-    __m512i sum = dot(items->x + block * items->groups * 64, c->p, items->groups, c->p_start);
-    __m512 scale = _mm512_mul_ps(_mm512_loadu_ps(items->x_scale + at), _mm512_set1_ps(c->p_scale));
-    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), scale, _mm512_loadu_ps(items->base + at));
+    __m512i sums[PAIR];
+    dots(items->x + block * items->groups * 64, c->p, items->groups, c->p_start, sums);
+    for (size_t b = 0; b < PAIR; b++) {
+        size_t at = (block + b) * KERNEL_LANES;
+        __m512 scale = _mm512_mul_ps(_mm512_loadu_ps(items->x_scale + at), _mm512_set1_ps(c->p_scale));
+        score[b] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[b]), scale, _mm512_loadu_ps(items->base + at));
+    }
 }
 
 static inline __m512 margin(const struct screen_items *items, const struct screen_context *c, size_t block)
@@ -81,16 +163,25 @@ static inline __m512 margin(const struct screen_items *items, const struct scree
 static void bounds(const struct screen_items *items, const struct screen_context *c, size_t first, size_t n,
                    float *least, float *most)
 {
-    for (size_t i = 0; i < n; i += 2) {
-        __m512 score[2] = {linear(items, c, first + i), linear(items, c, first + i + 1)};
+    for (size_t i = 0; i < n; i += PAIR) {
+        __m512 score[PAIR];
+        linear(items, c, first + i, score);
         if (items->v_groups)
             add_hidden(items, c, first + i, score);
-        for (size_t k = 0; k < 2; k++) {
+        for (size_t k = 0; k < PAIR; k++) {
             __m512 m = margin(items, c, first + i + k);
             _mm512_storeu_ps(least + (i + k) * KERNEL_LANES, _mm512_sub_ps(score[k], m));
             _mm512_storeu_ps(most + (i + k) * KERNEL_LANES, _mm512_add_ps(score[k], m));
         }
     }
+}
+
+static void lanes_most(const float *x, size_t n, float most[KERNEL_LANES])
+{
+    __m512 m = _mm512_loadu_ps(x);
+    for (size_t i = 1; i < n; i++)
+        m = _mm512_max_ps(m, _mm512_loadu_ps(x + i * KERNEL_LANES));
+    _mm512_storeu_ps(most, m);
 }
 
 static size_t next(const float *x, size_t from, size_t n, float threshold, uint16_t *lanes)
@@ -106,7 +197,7 @@ static size_t next(const float *x, size_t from, size_t n, float threshold, uint1
 
 const struct screen_kernel *screen_kernel_best(void)
 {
-    static const struct screen_kernel vnni = {bounds, next};
+    static const struct screen_kernel vnni = {pack, length, product, bounds, lanes_most, next};
     __builtin_cpu_init();
     bool able = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                 __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "engine/catalogue.h"
+#include "engine/fold_in.h"
 #include "engine/model_file.h"
 #include "engine/model_ids.h"
 #include "engine/model_json.h"
@@ -25,6 +26,7 @@ struct model_private {
     struct safetensors *file;
     struct model_ids_index ids;
     struct catalogue *catalogue;
+    struct fold_in_basis *fold_in;
     void *copies[MODEL_MAX_TENSORS + 3]; /* (n_copies) of tensors that are not aligned in the file */
     size_t n_copies;
 };
@@ -186,6 +188,8 @@ static enum err_code load(struct model *m, struct err *e)
         code = load_ids(m, e);
     if (code == ERR_OK && m->spec.n_items)
         code = catalogue_new(&m->spec, &m->params, &m->private->catalogue, e);
+    if (code == ERR_OK && m->params.fold_in_gram)
+        code = fold_in_basis_new(m->params.fold_in_gram, m->spec.encoder.d_fold_in, &m->private->fold_in, e);
     return code;
 }
 
@@ -222,6 +226,7 @@ enum err_code model_open_take(struct safetensors *file, struct model **out, stru
         return code;
     }
     m->catalogue = p->catalogue;
+    m->fold_in = p->fold_in;
     *out = m;
     return ERR_OK;
 }
@@ -238,6 +243,7 @@ void model_unref(struct model *m)
         return;
     struct model_private *p = m->private;
     catalogue_free(p->catalogue);
+    fold_in_basis_free(p->fold_in);
     model_ids_fini(&p->ids);
     for (size_t i = 0; i < p->n_copies; i++)
         mem_free(p->copies[i]);

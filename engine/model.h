@@ -1,8 +1,8 @@
 /* model - a model file, opened: checked, mapped, with what all contexts share computed once.
  * Layer: engine; depends on base.          Threads: immutable after open; references are atomic, any thread.
- * Memory: tensors stay in the mapped file (shared between processes); the heap holds the id index, and the
- * shared part of the catalogue (I times at most a few dozen floats). Cost: open reads each tensor once
- * (finiteness) and does one matrix product over the catalogue. */
+ * Memory: tensors stay in the mapped file (shared between processes); the heap holds the id index, the
+ * shared part of the catalogue (I times at most a few dozen floats) and the basis of the fold-in. Cost: open reads each tensor once
+ * (finiteness), does one matrix product over the catalogue and decomposes the gram of the fold-in. */
 #ifndef ENGINE_MODEL_H
 #define ENGINE_MODEL_H
 
@@ -13,11 +13,13 @@
 #include <stdint.h>
 
 struct catalogue;
+struct fold_in_basis;
 
 struct model {
-    struct model_spec spec;            /* read-only */
-    struct model_params params;        /* views into the file */
-    const struct catalogue *catalogue; /* NULL without items; see engine/catalogue.h */
+    struct model_spec spec;              /* read-only */
+    struct model_params params;          /* views into the file */
+    const struct catalogue *catalogue;   /* NULL without items; see engine/catalogue.h */
+    const struct fold_in_basis *fold_in; /* of params.fold_in_gram, for the encoder's input; may be NULL */
     size_t file_bytes;
     /* the rest is private to model.c */
     struct model_private *private;

@@ -10,14 +10,13 @@
 #include <math.h>
 #include <string.h>
 
-#define LEAST_SCALED 1e-20F /* so that dividing by a scale stays far from infinity */
-
 struct screen {
     const struct model_spec *spec;
     const struct model_params *params;
     const struct screen_kernel *kernel;
     struct screen_items items;
     float most_x, most_v, most_base; /* the largest norms and base */
+    float *u_length;                 /* (d_hidden) of the rows of U; NULL without layers */
 };
 
 #ifdef ENGINE_DOUBLE /* theta is double there; the gradients' tests need no first pass */
@@ -47,6 +46,12 @@ size_t screen_bounds(const struct screen *s, const struct screen_context *c, siz
     (void)least;
     (void)most;
     return s->items.n_blocks - first;
+}
+void screen_lanes_most(const struct screen *s, const real *x, size_t n, real most[KERNEL_LANES])
+{
+    (void)s;
+    (void)n;
+    memcpy(most, x, KERNEL_LANES * sizeof *most);
 }
 size_t screen_next(const struct screen *s, const real *x, size_t from, size_t n, real threshold,
                    uint16_t *lanes)
@@ -78,7 +83,8 @@ static enum err_code reserve(struct screen *s, struct err *e)
     t->v = t->v_groups ? mem_alloc_aligned(lanes, t->v_groups * 4) : NULL;
     float **const arrays[] = {&t->x_scale, &t->x_norm, &t->x_lost, &t->base,
                               &t->v_scale, &t->v_norm, &t->v_lost};
-    bool ok = t->x && (t->v || !t->v_groups);
+    s->u_length = t->v_groups ? mem_alloc_array(s->spec->layers[0].d_out, sizeof(float)) : NULL;
+    bool ok = t->x && ((t->v && s->u_length) || !t->v_groups);
     for (size_t i = 0; i < (t->v_groups ? 7 : 4) && ok; i++)
         ok = (*arrays[i] = mem_alloc_aligned(lanes, sizeof(float))) != NULL;
     return ok ? ERR_OK
@@ -156,6 +162,8 @@ enum err_code screen_new(const struct model_spec *spec, const struct model_param
     }
     if (!code) {
         fill(s, shared, scratch);
+        for (size_t o = 0; o < (rank ? spec->layers[0].d_out : 0); o++)
+            s->u_length[o] = s->kernel->length(params->layers[0].u + o * rank, rank);
         *out = s;
     } else {
         screen_free(s);
@@ -165,58 +173,6 @@ enum err_code screen_new(const struct model_spec *spec, const struct model_param
 }
 
 /* ---- a context ---- */
-
-static float larger(float a, float b)
-{
-    return a > b ? a : b; /* fmaxf is a call */
-}
-
-static float length(const float *x, size_t n)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += (double)x[i] * (double)x[i];
-    return (float)sqrt(sum) * 1.000001F;
-}
-
-/* One vector of the context to groups of bytes, what is lost, and 128 times the bytes' sum, negated. Adding and taking
- * off 1.5 * 2^23 rounds to a whole number, which compilers can do for many values at once; rintf is a call. */
-static int32_t pack(const float *x, size_t n, size_t groups, int32_t *packed, float *scale, float *lost)
-{
-    const float rounder = 12582912;
-    int8_t bytes[4];
-    float most = 0, missed = 0;
-    int32_t sum = 0;
-    for (size_t j = 0; j < n; j++)
-        most = larger(most, fabsf(x[j]));
-    *scale =
-        most > LEAST_SCALED ? most / 127 : 0; /* nothing of what is smaller is kept; its length is lost */
-    float inverse = *scale > 0 ? 1 / *scale : 0;
-    for (size_t g = 0; g < groups; g++) {
-        for (size_t k = 0; k < 4; k++) {
-            float value = g * 4 + k < n ? x[g * 4 + k] : 0, step = (value * inverse + rounder) - rounder;
-            float difference = value - step * *scale;
-            bytes[k] = (int8_t)step; /* |value| <= most, so at most 127 */
-            missed += difference * difference;
-            sum += bytes[k];
-        }
-        memcpy(&packed[g], bytes, sizeof bytes);
-    }
-    /* with what float loses of each difference, and of their sum */
-    *lost = sqrtf(missed) * (1 + 1e-7F * (float)(n + 16)) + *scale * 1e-5F * sqrtf((float)n);
-    return -128 * sum;
-}
-
-/* W_o = U_o K (rank), and how large the sums are that make it. */
-static void collapse(const struct model_params *params, size_t o, const float *core, size_t rank, float *w)
-{
-    memset(w, 0, rank * sizeof *w);
-    for (size_t i = 0; i < rank; i++) {
-        float u = params->layers[0].u[o * rank + i];
-        for (size_t j = 0; j < rank; j++)
-            w[j] += u * core[i * rank + j];
-    }
-}
 
 static const float *layer_bias(const struct target_pass *pass)
 {
@@ -252,17 +208,18 @@ static double prepare_hidden(const struct screen *s, const struct target_pass *p
     const float *core = pass->theta + pass->layout.layers[0].weight, *bias = layer_bias(pass);
     const float *out = l[1].generator == GENERATOR_FULL ? pass->theta + pass->layout.layers[1].weight
                                                         : pass->params->layers[1].weight;
-    double core_length = (double)length(core, rank * rank), most = 0;
+    double core_length = (double)s->kernel->length(core, rank * rank), most = 0;
     for (size_t o = 0; o < l[0].d_out; o++) {
         float scale, lost;
-        collapse(pass->params, o, core, rank, at.row);
-        at.w_start[o] = pack(at.row, rank, s->items.v_groups, at.w + o * s->items.v_groups, &scale, &lost);
+        s->kernel->product(pass->params->layers[0].u + o * rank, core, rank, at.row); /* W_o */
+        at.w_start[o] =
+            s->kernel->pack(at.row, rank, s->items.v_groups, at.w + o * s->items.v_groups, &scale, &lost);
         /* relu(scale y) = scale relu(y) takes the row's scale out of the loop; without a scale only b is left */
         at.b[o] = (bias ? bias[o] : 0) / (scale > 0 ? scale : 1);
         at.out[o] = out[o] * (scale > 0 ? scale : 1);
-        c->by_v_lost += fabsf(out[o]) * length(at.row, rank);
+        c->by_v_lost += fabsf(out[o]) * s->kernel->length(at.row, rank);
         c->by_v_norm += fabsf(out[o]) * lost;
-        double terms = (double)length(pass->params->layers[0].u + o * rank, rank) * core_length;
+        double terms = (double)s->u_length[o] * core_length; /* how large the sums are that make W_o */
         most += fabs((double)out[o]) * (terms * (double)s->most_v + fabs((double)(bias ? bias[o] : 0)));
     }
     c->d_hidden = l[0].d_out;
@@ -279,8 +236,8 @@ bool screen_prepare(const struct screen *s, const struct target_pass *pass, real
     const float *p = pass->theta + pass->layout.linear;
     struct places at = places_in(s, workspace);
     *c = (struct screen_context){.p = at.p};
-    c->p_start = pack(p, s->spec->d_item, s->items.groups, at.p, &c->p_scale, &c->by_x_norm);
-    c->by_x_lost = length(p, s->spec->d_item);
+    c->p_start = s->kernel->pack(p, s->spec->d_item, s->items.groups, at.p, &c->p_scale, &c->by_x_norm);
+    c->by_x_lost = s->kernel->length(p, s->spec->d_item);
     double most = (double)c->by_x_lost * (double)s->most_x + (double)s->most_base;
     size_t n_terms = s->spec->d_item + 64;
     if (s->spec->n_layers) {
@@ -303,6 +260,11 @@ size_t screen_bounds(const struct screen *s, const struct screen_context *c, siz
     return n;
 }
 
+void screen_lanes_most(const struct screen *s, const real *x, size_t n, real most[KERNEL_LANES])
+{
+    s->kernel->lanes_most(x, n, most);
+}
+
 size_t screen_next(const struct screen *s, const real *x, size_t from, size_t n, real threshold,
                    uint16_t *lanes)
 {
@@ -316,7 +278,7 @@ void screen_free(struct screen *s)
         return;
     struct screen_items *t = &s->items;
     void *const arrays[] = {t->x,    t->v,       t->x_scale, t->x_norm, t->x_lost,
-                            t->base, t->v_scale, t->v_norm,  t->v_lost};
+                            t->base, t->v_scale, t->v_norm,  t->v_lost, s->u_length};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         mem_free(arrays[i]);
     mem_free(s);

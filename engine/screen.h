@@ -37,6 +37,9 @@ bool screen_prepare(const struct screen *s, const struct target_pass *pass, real
 size_t screen_bounds(const struct screen *s, const struct screen_context *c, size_t first, real *least,
                      real *most);
 
+/* The largest value of each lane over n blocks. */
+void screen_lanes_most(const struct screen *s, const real *x, size_t n, real most[KERNEL_LANES]);
+
 /* The first block of [from, n) where a value reaches the threshold, and its lanes; n: none. */
 size_t screen_next(const struct screen *s, const real *x, size_t from, size_t n, real threshold,
                    uint16_t *lanes);

@@ -28,6 +28,7 @@ struct api {
 struct api_thread {
     struct api *api;
     struct store_conn *conn;
+    struct store_conn *writer; /* within a write of update*.c: serving's, else NULL */
     struct personal *personal;
 };
 

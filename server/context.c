@@ -92,8 +92,10 @@ enum err_code context_encode(struct context_maker *k, const struct item_table *i
                              const struct store_user *user, const float **c, struct err *e)
 {
     const struct extra_items *extra = item_table_extra(items);
-    struct encoder_input input = {
-        .values = k->values, .extra = extra_items_params(extra), .n_extra = extra_items_count(extra)};
+    struct encoder_input input = {.values = k->values,
+                                  .extra = extra_items_params(extra),
+                                  .n_extra = extra_items_count(extra),
+                                  .basis = k->model->fold_in};
     enum err_code code = take_interactions(k, items, user, &input.n_interactions, e);
     k->n_values = 0;
     if (!code && k->model->spec.encoder.n_values)

@@ -41,6 +41,8 @@ struct http_server {
     char host[256];
     int port;
     int socket;
+    char id_prefix[REQUEST_ID_BYTES / 2]; /* of the requests' own ids: the start and the process */
+    atomic_ullong n_ids;
 };
 
 /* Of a refused body, up to this many times the limit is read and thrown away. */
@@ -114,9 +116,8 @@ static struct store_text header(struct MHD_Connection *connection, const char *n
 }
 
 /* The caller's id when it is harmless to print, else one of our own. */
-static void choose_id(struct request *r, struct store_text given)
+static void choose_id(struct http_server *s, struct request *r, struct store_text given)
 {
-    static atomic_ullong counter;
     bool harmless = given.data && given.len > 0 && given.len < REQUEST_ID_BYTES;
     for (size_t i = 0; harmless && i < given.len; i++)
         harmless =
@@ -125,9 +126,14 @@ static void choose_id(struct request *r, struct store_text given)
         memcpy(r->id, given.data, given.len);
         return;
     }
-    unsigned long long n = atomic_fetch_add_explicit(&counter, 1, memory_order_relaxed);
-    (void)snprintf(r->id, sizeof r->id, "%llx-%x-%llx", (unsigned long long)clock_unix_ms(),
-                   (unsigned)getpid(), n);
+    unsigned long long n = atomic_fetch_add_explicit(&s->n_ids, 1, memory_order_relaxed);
+    char *at = stpcpy(r->id, s->id_prefix);
+    int digits = 1;
+    while (digits < 16 && n >> (4 * digits))
+        digits++;
+    while (digits-- > 0)
+        *at++ = "0123456789abcdef"[n >> (4 * digits) & 15];
+    *at = '\0';
 }
 
 /* ---- answers ---- */
@@ -243,7 +249,7 @@ static void look_at_headers(struct exchange *x, const char *method)
     r->method = method;
     r->content_type = header(x->connection, "Content-Type");
     r->authorization = header(x->connection, "Authorization");
-    choose_id(r, header(x->connection, "X-Request-Id"));
+    choose_id(x->server, r, header(x->connection, "X-Request-Id"));
     api_begin(x->server->api, r);
     struct store_text length = header(x->connection, "Content-Length");
     unsigned long long declared = length.data ? strtoull(length.data, NULL, 10) : 0;
@@ -394,6 +400,8 @@ enum err_code http_start(const struct http_config *config, struct api *api, stru
     s->config = *config;
     s->api = api;
     s->socket = -1;
+    (void)snprintf(s->id_prefix, sizeof s->id_prefix, "%llx-%x-", (unsigned long long)clock_unix_ms(),
+                   (unsigned)getpid());
     struct worker_calls calls = {s, worker_start, worker_run, worker_stop};
     if (pthread_key_create(&s->thread_key, free_thread)) {
         mem_free(s);

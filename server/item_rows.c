@@ -3,6 +3,7 @@
 #include "server/item_rows.h"
 
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "engine/item_side.h"
 #include "server/item_features.h"
@@ -89,6 +90,25 @@ static bool is_stale(const struct item_rows *old, const uint64_t *stale, size_t 
     return !old || !stale || k >= old->n || (stale[k / 64] >> (k % 64) & 1);
 }
 
+/* Asks the store to find takers of the items to be made by an index. Should it be unable to, as while another process writes for
+ * long, it finds them all the same, only slower. */
+static enum err_code follow(struct store_conn *c, const struct item_texts *texts, const struct item_rows *old,
+                            const uint64_t *stale, struct err *e)
+{
+    size_t n = 0, n_extra = item_texts_n_extra(texts);
+    int64_t *keys = mem_alloc_array(n_extra, sizeof *keys);
+    struct err ignored = {0};
+    if (!keys)
+        return err_set(e, ERR_NOMEM, "no memory for new items");
+    for (size_t k = 0; k < n_extra; k++)
+        if (is_stale(old, stale, k))
+            keys[n++] = item_texts_extra_key(texts, k);
+    if (store_follow_items(c, keys, n, &ignored))
+        log_line(LOG_WARN, "finding who took new items will be slow: %s", ignored.text);
+    mem_free(keys);
+    return ERR_OK;
+}
+
 enum err_code item_rows_make(struct store_conn *c, const struct model *m, const struct item_texts *texts,
                              const struct item_rows *old, const uint64_t *stale, struct item_rows **out,
                              struct err *e)
@@ -106,6 +126,8 @@ enum err_code item_rows_make(struct store_conn *c, const struct model *m, const 
         code = extra_items_new(m, n, &r->items, e);
     if (!code)
         code = making_init(&k, c, m, e);
+    if (!code)
+        code = follow(c, texts, old, stale, e);
     for (size_t i = 0; i < n && !code; i++) {
         if (is_stale(old, stale, i)) {
             code = make_row(&k, texts, i, &r->sources[i], e);

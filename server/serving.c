@@ -4,6 +4,9 @@
 #include "base/log.h"
 
 #include <string.h>
+#include <time.h>
+
+enum { WRITE_WAIT_S = 10 }; /* how long a write waits for the process's other ones */
 
 int serving_find(const struct serving *s, const char *name)
 {
@@ -170,6 +173,7 @@ enum err_code serving_open(struct serving *s, struct store *store, const char *c
     memset(s, 0, sizeof *s);
     s->store = store;
     pthread_mutex_init(&s->following, NULL);
+    pthread_mutex_init(&s->writing, NULL);
     struct store_conn *c = NULL;
     enum err_code code = weights_cache_new(cache_bytes, &s->cache, e);
     for (size_t i = 0; i < n_paths && !code; i++)
@@ -183,6 +187,10 @@ enum err_code serving_open(struct serving *s, struct store *store, const char *c
     if (!code)
         code = first_tables(s, c, e);
     store_disconnect(c);
+    if (!code)
+        code = store_connect(store, &s->writer, e);
+    if (!code)
+        code = store_write_often(s->writer, e);
     if (code)
         serving_close(s);
     return code;
@@ -190,6 +198,7 @@ enum err_code serving_open(struct serving *s, struct store *store, const char *c
 
 void serving_close(struct serving *s)
 {
+    store_disconnect(s->writer);
     weights_cache_free(s->cache);
     for (size_t i = 0; i < s->n_models; i++) {
         item_table_unref(s->models[i].items);
@@ -197,7 +206,33 @@ void serving_close(struct serving *s)
         model_unref(s->models[i].model);
     }
     pthread_mutex_destroy(&s->following);
+    pthread_mutex_destroy(&s->writing);
     memset(s, 0, sizeof *s);
+}
+
+enum err_code serving_begin_write(struct serving *s, struct store_conn **writer, struct err *e)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_REALTIME, &until); /* the clock of this lock */
+    until.tv_sec += WRITE_WAIT_S;
+    if (pthread_mutex_timedlock(&s->writing, &until))
+        return err_set(e, ERR_BUSY, "other writes took more than %d s, try again", WRITE_WAIT_S);
+    enum err_code code = store_begin(s->writer, e);
+    if (code)
+        pthread_mutex_unlock(&s->writing);
+    else
+        *writer = s->writer;
+    return code;
+}
+
+enum err_code serving_end_write(struct serving *s, enum err_code code, struct err *e)
+{
+    if (code)
+        store_rollback(s->writer);
+    else
+        code = store_commit(s->writer, e);
+    pthread_mutex_unlock(&s->writing);
+    return code;
 }
 
 size_t serving_key(size_t slot, enum serving_kind kind, struct store_text id, char key[SERVING_KEY_BYTES])

@@ -31,6 +31,8 @@ struct serving {
         following; /* held while tables are made, so that none replaces a newer one; readers never take it */
     int64_t items_at;              /* guarded by following: the last change that the tables reflect */
     _Atomic int64_t store_read_ns; /* when the watcher last read the store (monotonic); 0: that failed */
+    pthread_mutex_t writing;       /* held through a transaction, so that the threads' writes queue here */
+    struct store_conn *writer;     /* guarded by writing */
     size_t n_models;
     struct served_model models[LIMIT_MODELS];
 };
@@ -47,6 +49,13 @@ int serving_find(const struct serving *s, const char *name);
 /* Brings the item tables of all models up to the store and publishes them. Cost: of an item that interactions moved,
  * one fold-in; of anything else, one read of all items. Weights that may lack an item somebody took are dropped. */
 enum err_code serving_follow_items(struct serving *s, struct store_conn *c, struct err *e) ERR_MUST_CHECK;
+
+/* Begins a transaction on the one connection that writes: threads of the process wait for each other at a lock, not in
+ * the store, which lets who waits sleep and try again, and what one write read is there for the next. Ended by
+ * serving_end_write in the same thread, which commits unless `code` is an error, and returns the error there was. */
+enum err_code serving_begin_write(struct serving *s, struct store_conn **writer,
+                                  struct err *e) ERR_MUST_CHECK;
+enum err_code serving_end_write(struct serving *s, enum err_code code, struct err *e) ERR_MUST_CHECK;
 
 /* A reference to the newest item table of a model, and its generation. */
 struct item_table *serving_items(struct served_model *m, unsigned *generation);

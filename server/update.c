@@ -28,7 +28,7 @@ static enum err_code touch_item(struct api_thread *t, struct store_text id, int6
         const struct item_table *items = personal_items(t->personal, slot);
         if (item_table_index(items, key) >= (long)s->models[slot].model->spec.n_items ||
             !item_table_knows(items, key))
-            return store_touch_item(t->conn, id, e);
+            return store_touch_item(t->writer, id, e);
     }
     return ERR_OK;
 }
@@ -41,7 +41,7 @@ static enum err_code encode_for(struct api_thread *t, size_t slot, struct store_
     struct store_user *user = personal_user_record(t->personal);
     struct context_maker *maker;
     const float *c;
-    enum err_code code = store_read_user(t->conn, id, &key, user, e);
+    enum err_code code = store_read_user(t->writer, id, &key, user, e);
     if (!code && user->n_interactions > LIMIT_USER_INTERACTIONS)
         return err_set(e, ERR_LIMIT, "user '%.*s' would have %zu interactions; at most %d are kept",
                        (int)id.len, id.data, user->n_interactions, LIMIT_USER_INTERACTIONS);
@@ -51,8 +51,8 @@ static enum err_code encode_for(struct api_thread *t, size_t slot, struct store_
     if (!code)
         code = context_encode(maker, personal_items(t->personal, slot), user, &c, e);
     return code ? code
-                : store_put_context(t->conn, &key, id, user->revision, false, c, spec->d_context * sizeof *c,
-                                    e);
+                : store_put_context(t->writer, &key, id, user->revision, false, c,
+                                    spec->d_context * sizeof *c, e);
 }
 
 static enum err_code encode(struct api_thread *t, struct store_text id, struct err *e)
@@ -68,7 +68,7 @@ static enum err_code put_interaction(struct api_thread *t, struct store_text use
                                      struct err *e)
 {
     int64_t key;
-    enum err_code code = store_item_key_of(t->conn, x->item, &key, e);
+    enum err_code code = store_item_key_of(t->writer, x->item, &key, e);
     if (code) {
         fault->unknown_item = code == ERR_NOTFOUND;
         return code;
@@ -77,17 +77,20 @@ static enum err_code put_interaction(struct api_thread *t, struct store_text use
         fault->unheard_item = true;
         return err_set(e, ERR_BUSY, "item '%.*s' was registered this moment", (int)x->item.len, x->item.data);
     }
-    code = store_put_interaction(t->conn, user, x->item, x->weight, x->rating, x->timestamp, NULL, e);
+    code = store_put_interaction(t->writer, user, x->item, x->weight, x->rating, x->timestamp, NULL, e);
     return code ? code : touch_item(t, x->item, key, e);
+}
+
+static enum err_code begin(struct api_thread *t, struct err *e)
+{
+    return serving_begin_write(t->api->serving, &t->writer, e);
 }
 
 /* Ends the transaction one way or the other. */
 static enum err_code finish(struct api_thread *t, enum err_code code, struct err *e)
 {
-    if (!code)
-        return store_commit(t->conn, e);
-    store_rollback(t->conn);
-    return code;
+    t->writer = NULL;
+    return serving_end_write(t->api->serving, code, e);
 }
 
 /* Brings the tables up to the store after a refusal for an item they did not have; true: worth another try. */
@@ -116,16 +119,16 @@ static enum err_code put_embedding(struct api_thread *t, const struct registrati
 {
     const struct model_spec *spec = &t->api->serving->models[g->slot].model->spec;
     struct store_context_key key = {spec->name, spec->version, "user"};
-    return store_put_context(t->conn, &key, g->id, g->revision, true, g->embedding,
+    return store_put_context(t->writer, &key, g->id, g->revision, true, g->embedding,
                              spec->d_context * sizeof *g->embedding, e);
 }
 
 static enum err_code register_one(struct api_thread *t, struct registration *g, struct update_fault *fault,
                                   struct err *e)
 {
-    enum err_code code = store_put_user(t->conn, g->id, g->profile, &g->revision, &g->created, e);
+    enum err_code code = store_put_user(t->writer, g->id, g->profile, &g->revision, &g->created, e);
     if (!code && !g->created)
-        code = store_clear_user(t->conn, g->id, e);
+        code = store_clear_user(t->writer, g->id, e);
     for (size_t i = 0; i < g->n_interactions && !code; i++) {
         fault->interaction = i;
         code = put_interaction(t, g->id, &g->interactions[i], fault, e);
@@ -143,7 +146,7 @@ static enum err_code register_all(struct api_thread *t, struct registration *lis
                                   struct update_fault *fault, struct err *e)
 {
     *fault = (struct update_fault){.interaction = SIZE_MAX, .hears_first = fault->hears_first};
-    enum err_code code = store_begin(t->conn, e);
+    enum err_code code = begin(t, e);
     if (code)
         return code;
     for (size_t i = 0; i < n && !code; i++) {
@@ -197,7 +200,7 @@ static enum err_code record_user(struct api_thread *t, const struct placed *list
 {
     touched->user = list[from].x->user;
     fault->index = list[from].index;
-    enum err_code code = store_touch_user(t->conn, touched->user, &touched->revision, e);
+    enum err_code code = store_touch_user(t->writer, touched->user, &touched->revision, e);
     if (code == ERR_NOTFOUND)
         fault->unknown_user = true;
     for (size_t i = from; i < to && !code; i++) {
@@ -213,7 +216,7 @@ static enum err_code record_all(struct api_thread *t, const struct placed *list,
 {
     *fault = (struct update_fault){.interaction = SIZE_MAX, .hears_first = fault->hears_first};
     *n_touched = 0;
-    enum err_code code = store_begin(t->conn, e);
+    enum err_code code = begin(t, e);
     if (code)
         return code;
     for (size_t from = 0, to; from < n && !code; from = to) {
@@ -252,10 +255,10 @@ enum err_code update_events(struct api_thread *t, struct update_interaction *eve
 
 enum err_code update_delete(struct api_thread *t, struct store_text user, struct err *e)
 {
-    enum err_code code = store_begin(t->conn, e);
+    enum err_code code = begin(t, e);
     if (code)
         return code;
-    code = finish(t, store_delete_user(t->conn, user, e), e);
+    code = finish(t, store_delete_user(t->writer, user, e), e);
     if (code)
         return code;
     serving_drop_user(t->api->serving, user, INT64_MAX);

@@ -55,9 +55,9 @@ static enum err_code put_all(struct api_thread *t, struct item_registration *lis
     enum err_code code = ERR_OK;
     for (size_t i = 0; i < n && !code; i++) {
         *fault = i;
-        code = store_put_item(t->conn, &list[i].item, &list[i].created, e);
+        code = store_put_item(t->writer, &list[i].item, &list[i].created, e);
         if (!code)
-            code = store_read_item(t->conn, list[i].item.id, take_revision, &list[i], e);
+            code = store_read_item(t->writer, list[i].item.id, take_revision, &list[i], e);
     }
     return code;
 }
@@ -68,14 +68,11 @@ enum err_code update_items(struct api_thread *t, struct item_registration *list,
     *fault = 0;
     enum err_code code = check_room(t, list, n, fault, e);
     if (!code)
-        code = store_begin(t->conn, e);
+        code = serving_begin_write(t->api->serving, &t->writer, e);
     if (code)
         return code;
-    code = put_all(t, list, n, fault, e);
-    if (code)
-        store_rollback(t->conn);
-    else
-        code = store_commit(t->conn, e);
+    code = serving_end_write(t->api->serving, put_all(t, list, n, fault, e), e);
+    t->writer = NULL;
     if (code)
         return code;
     follow(t);
@@ -87,14 +84,11 @@ enum err_code update_items(struct api_thread *t, struct item_registration *list,
 
 enum err_code update_delete_item(struct api_thread *t, struct store_text id, struct err *e)
 {
-    enum err_code code = store_begin(t->conn, e);
+    struct store_conn *writer;
+    enum err_code code = serving_begin_write(t->api->serving, &writer, e);
     if (code)
         return code;
-    code = store_delete_item(t->conn, id, e);
-    if (code)
-        store_rollback(t->conn);
-    else
-        code = store_commit(t->conn, e);
+    code = serving_end_write(t->api->serving, store_delete_item(writer, id, e), e);
     if (code)
         return code;
     follow(t);

@@ -10,6 +10,7 @@ struct store_backend {
     void (*close)(struct store *s);
     enum err_code (*connect)(struct store *s, struct store_conn **out, struct err *e);
     void (*disconnect)(struct store_conn *c);
+    enum err_code (*write_often)(struct store_conn *c, struct err *e);
     enum err_code (*read_user)(struct store_conn *c, struct store_text id,
                                const struct store_context_key *key, struct store_user *out, struct err *e);
     enum err_code (*item_key_of)(struct store_conn *c, struct store_text id, int64_t *key, struct err *e);
@@ -42,6 +43,7 @@ struct store_backend {
     enum err_code (*each_taker)(struct store_conn *c, int64_t item_key, const struct store_context_key *key,
                                 size_t most, store_taker_fn *fn, void *arg, struct err *e);
     enum err_code (*taken_above)(struct store_conn *c, int64_t item_key, bool *taken, struct err *e);
+    enum err_code (*follow_items)(struct store_conn *c, const int64_t *keys, size_t n, struct err *e);
     enum err_code (*put_context)(struct store_conn *c, const struct store_context_key *key,
                                  struct store_text id, int64_t revision, bool given, const void *embedding,
                                  size_t n_bytes, struct err *e);

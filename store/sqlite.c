@@ -197,6 +197,15 @@ static void disconnect_from(struct store_conn *conn)
     mem_free(c);
 }
 
+/* A write meets pages all over the indexes, and each commit would write the hot ones into the database again: the log is
+ * let grow to 16 MB, so that several commits share that. */
+static enum err_code write_often(struct store_conn *conn, struct err *e)
+{
+    return sqlite_run_text((struct sqlite_conn *)conn,
+                           "PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 4096",
+                           "set up for writing", e);
+}
+
 static void close_store(struct store *s)
 {
     struct sqlite_store *store = (struct sqlite_store *)s;
@@ -227,6 +236,7 @@ const struct store_backend sqlite_backend = {
     .close = close_store,
     .connect = connect_to,
     .disconnect = disconnect_from,
+    .write_often = write_often,
     .read_user = sqlite_read_user,
     .item_key_of = sqlite_item_key_of,
     .each_item = sqlite_each_item,
@@ -250,6 +260,7 @@ const struct store_backend sqlite_backend = {
     .read_item = sqlite_read_item,
     .each_taker = sqlite_each_taker,
     .taken_above = sqlite_taken_above,
+    .follow_items = sqlite_follow_items,
     .put_context = sqlite_put_context,
     .drop_contexts = sqlite_drop_contexts,
     .bulk_begin = sqlite_bulk_begin,

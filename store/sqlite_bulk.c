@@ -16,7 +16,8 @@ struct known {
     int64_t key;
     int64_t position; /* users: the next order of arrival; -1: to be read first */
     uint32_t len;
-    bool written; /* its row is as the load wants it */
+    bool written;  /* its row is as the load wants it */
+    bool followed; /* items */
     char id[];
 };
 
@@ -163,6 +164,8 @@ static enum err_code write_item(struct sqlite_bulk *b, struct known *k, const st
     sqlite_bind_text_view(s, 3, item->categories);
     sqlite_bind_text_view(s, 4, item->metadata);
     sqlite3_bind_int64(s, 5, 0);
+    if (!k->key)
+        sqlite3_bind_int(s, 6, 0);
     enum err_code code = sqlite_run(b->conn, s, "write an item", e);
     if (!code && !k->key)
         k->key = sqlite3_last_insert_rowid(b->conn->db);
@@ -175,7 +178,7 @@ static enum err_code item_of(struct sqlite_bulk *b, struct store_text id, bool c
     enum err_code code = remember(&b->items, id, out, e);
     if (code || (*out)->key)
         return code;
-    code = sqlite_find_item(b->conn, id, &(*out)->key, e);
+    code = sqlite_find_followed(b->conn, id, &(*out)->key, &(*out)->followed, e);
     if (!code && (*out)->key == 0 && create)
         code = write_item(b, *out, &(struct store_item){.id = id}, e);
     return code;
@@ -240,6 +243,7 @@ enum err_code sqlite_bulk_interaction(struct store_bulk *bulk, struct store_text
         sqlite3_bind_double(s, 4, rating);
     sqlite3_bind_int64(s, 5, timestamp);
     sqlite3_bind_int64(s, 6, u->position++);
+    sqlite3_bind_int(s, 7, i->followed);
     return sqlite_run(b->conn, s, "write an interaction", e);
 }
 

@@ -1,5 +1,8 @@
 /* Items. A deleted one keeps its row: a key that went to another item would make trained models, cached weights and
- * other processes' tables speak of the wrong one. */
+ * other processes' tables speak of the wrong one.
+ *
+ * Who took a followed item is found by an index, who took another one by reading all interactions. Items that come one by
+ * one are followed from the start; those of an import are from when somebody asks for it. */
 #include "store/sqlite_private.h"
 
 /* A row of ITEM_OF and EACH_ITEM. */
@@ -57,12 +60,31 @@ enum err_code sqlite_read_item(struct store_conn *conn, struct store_text id, st
     return code;
 }
 
+/* Whether a statement with a key as its parameter gives a row whose first column is not 0. */
+static enum err_code ask(struct sqlite_conn *c, enum sqlite_statement which, int64_t key, bool *yes,
+                         struct err *e)
+{
+    sqlite3_stmt *s = sqlite_statement(c, which);
+    sqlite3_bind_int64(s, 1, key);
+    int rc = sqlite3_step(s);
+    enum err_code code = ERR_OK;
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+        code = sqlite_fail(c, rc, "read who took an item", e);
+    *yes = rc == SQLITE_ROW && sqlite3_column_int(s, 0) != 0;
+    sqlite3_reset(s);
+    return code;
+}
+
 enum err_code sqlite_each_taker(struct store_conn *conn, int64_t item_key,
                                 const struct store_context_key *key, size_t most, store_taker_fn *fn,
                                 void *arg, struct err *e)
 {
     struct sqlite_conn *c = (struct sqlite_conn *)conn;
-    sqlite3_stmt *s = sqlite_statement(c, SQL_EACH_TAKER);
+    bool followed;
+    enum err_code code = ask(c, SQL_IS_FOLLOWED, item_key, &followed, e);
+    if (code)
+        return code;
+    sqlite3_stmt *s = sqlite_statement(c, followed ? SQL_EACH_TAKER : SQL_EACH_TAKER_UNFOLLOWED);
     sqlite3_bind_int64(s, 1, item_key);
     sqlite3_bind_text(s, 2, key->kind, -1, SQLITE_STATIC);
     sqlite3_bind_text(s, 3, key->model, -1, SQLITE_STATIC);
@@ -75,7 +97,6 @@ enum err_code sqlite_each_taker(struct store_conn *conn, int64_t item_key,
         wanted = fn(arg, embedding, embedding ? (size_t)sqlite3_column_bytes(s, 0) : 0,
                     sqlite3_column_double(s, 1));
     }
-    enum err_code code = ERR_OK;
     if (wanted && rc != SQLITE_DONE)
         code = sqlite_fail(c, rc, "read who took an item", e);
     sqlite3_reset(s);
@@ -85,15 +106,10 @@ enum err_code sqlite_each_taker(struct store_conn *conn, int64_t item_key,
 enum err_code sqlite_taken_above(struct store_conn *conn, int64_t item_key, bool *taken, struct err *e)
 {
     struct sqlite_conn *c = (struct sqlite_conn *)conn;
-    sqlite3_stmt *s = sqlite_statement(c, SQL_TAKEN_ABOVE);
-    sqlite3_bind_int64(s, 1, item_key);
-    int rc = sqlite3_step(s);
-    enum err_code code = ERR_OK;
-    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-        code = sqlite_fail(c, rc, "read who took an item", e);
-    *taken = rc == SQLITE_ROW;
-    sqlite3_reset(s);
-    return code;
+    bool unfollowed;
+    enum err_code code = ask(c, SQL_ANY_UNFOLLOWED_ABOVE, item_key, &unfollowed, e);
+    return code ? code
+                : ask(c, unfollowed ? SQL_TAKEN_ABOVE_UNFOLLOWED : SQL_TAKEN_ABOVE, item_key, taken, e);
 }
 
 /* ---- writes ---- */
@@ -133,6 +149,8 @@ enum err_code sqlite_put_item(struct store_conn *conn, const struct store_item *
     sqlite_bind_text_view(s, 3, item->categories);
     sqlite_bind_text_view(s, 4, item->metadata);
     sqlite3_bind_int64(s, 5, change);
+    if (!key)
+        sqlite3_bind_int(s, 6, 1);
     code = sqlite_run(c, s, "write an item", e);
     if (!code)
         *created = key == 0 || deleted;
@@ -170,4 +188,38 @@ enum err_code sqlite_touch_item(struct store_conn *conn, struct store_text id, s
     int64_t key;
     enum err_code code = sqlite_item_key_of(conn, id, &key, e);
     return code ? code : change_item(c, SQL_TOUCH_ITEM, id, key, e);
+}
+
+/* ---- following ---- */
+
+static enum err_code any_unfollowed(struct sqlite_conn *c, const int64_t *keys, size_t n, bool *any,
+                                    struct err *e)
+{
+    enum err_code code = ERR_OK;
+    bool followed = true;
+    for (size_t i = 0; i < n && !code && followed; i++)
+        code = ask(c, SQL_IS_FOLLOWED, keys[i], &followed, e);
+    *any = !followed;
+    return code;
+}
+
+enum err_code sqlite_follow_items(struct store_conn *conn, const int64_t *keys, size_t n, struct err *e)
+{
+    struct sqlite_conn *c = (struct sqlite_conn *)conn;
+    bool any;
+    enum err_code code = any_unfollowed(c, keys, n, &any, e);
+    if (code || !any)
+        return code;
+    code = sqlite_begin(conn, e);
+    for (size_t i = 0; i < n && !code; i++) {
+        sqlite3_stmt *s = sqlite_statement(c, SQL_FOLLOW_ITEM);
+        sqlite3_bind_int64(s, 1, keys[i]);
+        code = sqlite_run(c, s, "follow an item", e);
+    }
+    if (!code)
+        code = sqlite_run(c, sqlite_statement(c, SQL_FOLLOW_INTERACTIONS), "follow an item", e);
+    if (!code)
+        return sqlite_commit(conn, e);
+    sqlite_rollback(conn);
+    return code;
 }

@@ -7,13 +7,14 @@
 #include "schema/schema.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 static const struct {
     const char *sql;
-} migrations[] = {{schema_sql_0001}, {schema_sql_0002}};
+} migrations[] = {{schema_sql_0001}, {schema_sql_0002}, {schema_sql_0003}};
 enum { N_MIGRATIONS = sizeof migrations / sizeof *migrations };
 
 static enum err_code pragma_number(struct sqlite_conn *c, const char *sql, int64_t *value, struct err *e)
@@ -137,8 +138,17 @@ static enum err_code check_size(const char *path, enum store_mode mode, struct e
     return ERR_OK;
 }
 
+/* SQLite counts its memory under a lock that all connections share, at each allocation; nobody asks for the count.
+ * It can be told so only before its first use in the process: later it refuses, and counts. */
+static void count_no_memory(void)
+{
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 enum err_code sqlite_open(const char *path, enum store_mode mode, struct store **out, struct err *e)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, count_no_memory);
     enum err_code code = check_size(path, mode, e);
     if (code)
         return code;

@@ -4,6 +4,7 @@
 #ifndef STORE_SQLITE_PRIVATE_H
 #define STORE_SQLITE_PRIVATE_H
 
+#include "base/limits.h"
 #include "store/backend.h"
 
 #include <sqlite3.h>
@@ -24,7 +25,8 @@ enum {
                   "WHERE id = ?1 AND kind = ?2 AND model = ?3 AND model_version = ?4")                       \
     X(INTERACTIONS_OF,                                                                                       \
       "SELECT item_key, weight, rating, timestamp, position FROM interactions WHERE user_key = ?1")          \
-    X(ITEM_KEY_OF, "SELECT item_key FROM items WHERE id = ?1")                                               \
+    X(USER_KEY_OF, "SELECT user_key FROM users WHERE id = ?1")                                               \
+    X(ITEM_KEY_OF, "SELECT item_key, followed FROM items WHERE id = ?1")                                     \
     X(EACH_ITEM,                                                                                             \
       "SELECT item_key, id, title, categories, metadata, revision, deleted FROM items WHERE revision > ?1 "  \
       "ORDER BY item_key")                                                                                   \
@@ -33,8 +35,18 @@ enum {
     X(EACH_TAKER,                                                                                            \
       "SELECT c.embedding, i.weight FROM interactions i JOIN users u ON u.user_key = i.user_key "            \
       "JOIN contexts c ON c.id = u.id AND c.kind = ?2 AND c.model = ?3 AND c.model_version = ?4 "            \
+      "WHERE i.item_key = ?1 AND i.followed = 1 ORDER BY i.timestamp DESC, i.user_key LIMIT ?5")             \
+    X(EACH_TAKER_UNFOLLOWED,                                                                                 \
+      "SELECT c.embedding, i.weight FROM interactions i JOIN users u ON u.user_key = i.user_key "            \
+      "JOIN contexts c ON c.id = u.id AND c.kind = ?2 AND c.model = ?3 AND c.model_version = ?4 "            \
       "WHERE i.item_key = ?1 ORDER BY i.timestamp DESC, i.user_key LIMIT ?5")                                \
-    X(TAKEN_ABOVE, "SELECT 1 FROM interactions WHERE item_key > ?1 LIMIT 1")                                 \
+    X(TAKEN_ABOVE, "SELECT 1 FROM interactions WHERE item_key > ?1 AND followed = 1 LIMIT 1")                \
+    X(TAKEN_ABOVE_UNFOLLOWED, "SELECT 1 FROM interactions WHERE item_key > ?1 LIMIT 1")                      \
+    X(ANY_UNFOLLOWED_ABOVE, "SELECT 1 FROM items WHERE item_key > ?1 AND followed = 0 LIMIT 1")              \
+    X(IS_FOLLOWED, "SELECT followed FROM items WHERE item_key = ?1")                                         \
+    X(FOLLOW_ITEM, "UPDATE items SET followed = 1 WHERE item_key = ?1")                                      \
+    X(FOLLOW_INTERACTIONS, "UPDATE interactions SET followed = 1 WHERE followed = 0 "                        \
+                           "AND item_key IN (SELECT item_key FROM items WHERE followed = 1)")                \
     X(EACH_USER, "SELECT user_key, id, profile, revision FROM users ORDER BY user_key")                      \
     X(EACH_INTERACTION, "SELECT user_key, item_key, weight, rating, timestamp, position FROM interactions "  \
                         "ORDER BY user_key")                                                                 \
@@ -52,14 +64,14 @@ enum {
     X(CLEAR_INTERACTIONS, "DELETE FROM interactions WHERE user_key = ?1")                                    \
     X(CLEAR_CONTEXTS, "DELETE FROM contexts WHERE id = ?1 AND kind = 'user'")                                \
     X(PUT_INTERACTION,                                                                                       \
-      "INSERT INTO interactions (user_key, item_key, weight, rating, timestamp, position) "                  \
-      "VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (user_key, item_key) DO UPDATE SET "                      \
+      "INSERT INTO interactions (user_key, item_key, weight, rating, timestamp, position, followed) "        \
+      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (user_key, item_key) DO UPDATE SET "                  \
       "weight = excluded.weight, rating = excluded.rating, timestamp = excluded.timestamp, "                 \
-      "position = excluded.position WHERE excluded.timestamp >= timestamp")                                  \
+      "position = excluded.position, followed = excluded.followed WHERE excluded.timestamp >= timestamp")    \
     X(HAS_INTERACTION, "SELECT 1 FROM interactions WHERE user_key = ?1 AND item_key = ?2")                   \
     X(LAST_POSITION, "SELECT max(position) FROM interactions WHERE user_key = ?1")                           \
-    X(INSERT_ITEM,                                                                                           \
-      "INSERT INTO items (id, title, categories, metadata, revision) VALUES (?1, ?2, ?3, ?4, ?5)")           \
+    X(INSERT_ITEM, "INSERT INTO items (id, title, categories, metadata, revision, followed) "                \
+                   "VALUES (?1, ?2, ?3, ?4, ?5, ?6)")                                                        \
     X(UPDATE_ITEM,                                                                                           \
       "UPDATE items SET title = ?2, categories = ?3, metadata = ?4, revision = ?5, deleted = 0 "             \
       "WHERE item_key = ?1")                                                                                 \
@@ -90,13 +102,22 @@ struct sqlite_store {
     char *path;
 };
 
+/* A row by its id: what a write transaction looked up last. One write names the same user again and again. */
+struct sqlite_known {
+    int64_t key;   /* 0: nothing */
+    bool followed; /* items */
+    size_t len;
+    char id[LIMIT_ID_BYTES];
+};
+
 struct sqlite_conn {
     struct store_conn base;
     struct sqlite_store *store;
     sqlite3 *db;
     sqlite3_stmt *statements[SQL_COUNT_OF_STATEMENTS];
-    int64_t data_version; /* of the last poll; 0: none yet */
-    bool writing;         /* inside store_begin .. commit */
+    int64_t data_version;           /* of the last poll; 0: none yet */
+    bool writing;                   /* inside store_begin .. commit */
+    struct sqlite_known user, item; /* within a write */
     int64_t arrival_user; /* the user whose next order of arrival is known in this transaction; 0: none */
     int64_t next_arrival;
     struct row_sort *sort; /* scratch of reads; see sqlite_read.c */
@@ -146,6 +167,10 @@ enum err_code sqlite_find_user(struct sqlite_conn *c, struct store_text id, int6
 enum err_code sqlite_find_item(struct sqlite_conn *c, struct store_text id, int64_t *key,
                                struct err *e) ERR_MUST_CHECK;
 
+/* The same with whether its interactions go to the index of takers, see schema/0003. */
+enum err_code sqlite_find_followed(struct sqlite_conn *c, struct store_text id, int64_t *key, bool *followed,
+                                   struct err *e) ERR_MUST_CHECK;
+
 /* The key of a user; ERR_NOTFOUND names the id. */
 enum err_code sqlite_user_key(struct sqlite_conn *c, struct store_text id, int64_t *key,
                               struct err *e) ERR_MUST_CHECK;
@@ -185,6 +210,7 @@ enum err_code sqlite_read_item(struct store_conn *, struct store_text, store_ite
 enum err_code sqlite_each_taker(struct store_conn *, int64_t, const struct store_context_key *, size_t,
                                 store_taker_fn *, void *, struct err *);
 enum err_code sqlite_taken_above(struct store_conn *, int64_t, bool *, struct err *);
+enum err_code sqlite_follow_items(struct store_conn *, const int64_t *, size_t, struct err *);
 enum err_code sqlite_put_context(struct store_conn *, const struct store_context_key *, struct store_text,
                                  int64_t, bool, const void *, size_t, struct err *);
 enum err_code sqlite_drop_contexts(struct store_conn *, const struct store_context_key *, struct err *);

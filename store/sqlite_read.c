@@ -156,27 +156,52 @@ enum err_code sqlite_read_user(struct store_conn *conn, struct store_text id,
     return code;
 }
 
-static enum err_code find_key(struct sqlite_conn *c, enum sqlite_statement which, struct store_text id,
-                              int64_t *key, struct err *e)
+static bool is_known(const struct sqlite_conn *c, const struct sqlite_known *k, struct store_text id)
 {
+    return c->writing && k->key && k->len == id.len && memcmp(k->id, id.data, id.len) == 0;
+}
+
+/* Looks an id up, and remembers within a write what was found: key 0 is nothing. */
+static enum err_code find_key(struct sqlite_conn *c, enum sqlite_statement which, struct store_text id,
+                              struct sqlite_known *k, struct err *e)
+{
+    if (is_known(c, k, id))
+        return ERR_OK;
     sqlite3_stmt *s = sqlite_statement(c, which);
     sqlite_bind_text_view(s, 1, id);
     int rc = sqlite3_step(s);
-    *key = rc == SQLITE_ROW ? sqlite3_column_int64(s, 0) : 0;
+    k->key = rc == SQLITE_ROW ? sqlite3_column_int64(s, 0) : 0;
+    k->followed = rc == SQLITE_ROW && sqlite3_column_int(s, 1) != 0; /* a column that is not there is 0 */
     enum err_code code =
         rc == SQLITE_ROW || rc == SQLITE_DONE ? ERR_OK : sqlite_fail(c, rc, "look an id up", e);
     sqlite3_reset(s);
+    if (id.len > sizeof k->id)
+        return code; /* no id is as long; nothing was found */
+    memcpy(k->id, id.data, id.len);
+    k->len = id.len;
     return code;
 }
 
 enum err_code sqlite_find_user(struct sqlite_conn *c, struct store_text id, int64_t *key, struct err *e)
 {
-    return find_key(c, SQL_USER_OF, id, key, e);
+    enum err_code code = find_key(c, SQL_USER_KEY_OF, id, &c->user, e);
+    *key = c->user.key;
+    return code;
 }
 
 enum err_code sqlite_find_item(struct sqlite_conn *c, struct store_text id, int64_t *key, struct err *e)
 {
-    return find_key(c, SQL_ITEM_KEY_OF, id, key, e);
+    bool followed;
+    return sqlite_find_followed(c, id, key, &followed, e);
+}
+
+enum err_code sqlite_find_followed(struct sqlite_conn *c, struct store_text id, int64_t *key, bool *followed,
+                                   struct err *e)
+{
+    enum err_code code = find_key(c, SQL_ITEM_KEY_OF, id, &c->item, e);
+    *key = c->item.key;
+    *followed = c->item.followed;
+    return code;
 }
 
 enum err_code sqlite_user_key(struct sqlite_conn *c, struct store_text id, int64_t *key, struct err *e)

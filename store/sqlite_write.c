@@ -19,7 +19,7 @@ enum err_code sqlite_begin(struct store_conn *conn, struct err *e)
     if (code)
         return code;
     c->writing = true;
-    c->arrival_user = 0;
+    c->arrival_user = c->user.key = c->item.key = 0;
     return ERR_OK;
 }
 
@@ -104,6 +104,8 @@ enum err_code sqlite_put_user(struct store_conn *conn, struct store_text id, str
     sqlite3_bind_int64(s, 3, change);
     code = sqlite_run(c, s, "write a user", e);
     if (!code) {
+        if (!key)
+            c->user.key = sqlite3_last_insert_rowid(c->db); /* the look-up left the id there */
         *revision = change;
         *created = key == 0;
     }
@@ -164,6 +166,7 @@ enum err_code sqlite_delete_user(struct store_conn *conn, struct store_text id, 
     enum err_code code = sqlite_user_key(c, id, &key, e);
     if (!code)
         code = sqlite_new_change(c, "user", id, &change, e);
+    c->user.key = 0;
     if (!code)
         code = clear_contexts(c, id, e);
     if (!code)
@@ -172,15 +175,16 @@ enum err_code sqlite_delete_user(struct store_conn *conn, struct store_text id, 
 }
 
 /* The key of an item, made with its id alone when it is not known. */
-static enum err_code item_key_or_new(struct sqlite_conn *c, struct store_text id, int64_t *key, struct err *e)
+static enum err_code item_key_or_new(struct sqlite_conn *c, struct store_text id, int64_t *key,
+                                     bool *followed, struct err *e)
 {
-    enum err_code code = sqlite_find_item(c, id, key, e);
+    enum err_code code = sqlite_find_followed(c, id, key, followed, e);
     if (code || *key)
         return code;
     bool created;
     struct store_item item = {.id = id};
     code = sqlite_put_item(&c->base, &item, &created, e);
-    return code ? code : sqlite_item_key_of(&c->base, id, key, e);
+    return code ? code : sqlite_find_followed(c, id, key, followed, e);
 }
 
 /* The next order of arrival of a user. It is remembered from one event to the next, for finding it reads all
@@ -224,13 +228,13 @@ enum err_code sqlite_put_interaction(struct store_conn *conn, struct store_text 
 {
     struct sqlite_conn *c = conn_of(conn);
     int64_t user_key, item_key, position;
-    bool has;
+    bool has = false, followed;
     enum err_code code = sqlite_check_writing(c, e);
     if (!code)
         code = sqlite_user_key(c, user, &user_key, e);
     if (!code)
-        code = item_key_or_new(c, item, &item_key, e);
-    if (!code)
+        code = item_key_or_new(c, item, &item_key, &followed, e);
+    if (!code && inserted)
         code = has_interaction(c, user_key, item_key, &has, e);
     if (!code)
         code = next_position(c, user_key, &position, e);
@@ -244,6 +248,7 @@ enum err_code sqlite_put_interaction(struct store_conn *conn, struct store_text 
         sqlite3_bind_double(s, 4, rating);
     sqlite3_bind_int64(s, 5, timestamp);
     sqlite3_bind_int64(s, 6, position);
+    sqlite3_bind_int(s, 7, followed);
     code = sqlite_run(c, s, "write an interaction", e);
     if (!code && inserted)
         *inserted = !has;

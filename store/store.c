@@ -39,6 +39,11 @@ void store_disconnect(struct store_conn *c)
         c->backend->disconnect(c);
 }
 
+enum err_code store_write_often(struct store_conn *c, struct err *e)
+{
+    return c->backend->write_often(c, e);
+}
+
 void store_user_fini(struct store_user *u)
 {
     buf_fini(&u->profile);
@@ -130,6 +135,11 @@ enum err_code store_each_taker(struct store_conn *c, int64_t item_key, const str
                                size_t most, store_taker_fn *fn, void *arg, struct err *e)
 {
     return c->backend->each_taker(c, item_key, key, most, fn, arg, e);
+}
+
+enum err_code store_follow_items(struct store_conn *c, const int64_t *keys, size_t n, struct err *e)
+{
+    return c->backend->follow_items(c, keys, n, e);
 }
 
 enum err_code store_taken_above(struct store_conn *c, int64_t item_key, bool *taken, struct err *e)

@@ -53,6 +53,9 @@ void store_close(struct store *s);
 enum err_code store_connect(struct store *s, struct store_conn **out, struct err *e) ERR_MUST_CHECK;
 void store_disconnect(struct store_conn *c);
 
+/* Prepares a connection for writing all the time: more room for pages, and the log is emptied less often. */
+enum err_code store_write_often(struct store_conn *c, struct err *e) ERR_MUST_CHECK;
+
 /* ---- records ---- */
 
 /* One interaction of a user, as stored: one row for each (user, item), the newest values win. */
@@ -126,11 +129,17 @@ enum err_code store_read_item(struct store_conn *c, struct store_text id, store_
 /* A taker of an item: his stored context for the asked model and version, and the weight of what he did. */
 typedef bool store_taker_fn(void *arg, const void *embedding, size_t n_bytes, double weight);
 
-/* The newest `most` takers of an item of those whose context is stored. Cost: one index range. */
+/* The newest `most` takers of an item of those whose context is stored. Cost: one index range for a followed item, else all
+ * interactions are read. */
 enum err_code store_each_taker(struct store_conn *c, int64_t item_key, const struct store_context_key *key,
                                size_t most, store_taker_fn *fn, void *arg, struct err *e) ERR_MUST_CHECK;
 
-/* Whether anybody took an item whose key is above this one. */
+/* Follows the items with these keys: from now on who takes them is found by an index, and so is who did. A transaction of its own.
+ * Cost: where all are followed already, a look at each; else a write, for which all interactions are read. */
+enum err_code store_follow_items(struct store_conn *c, const int64_t *keys, size_t n,
+                                 struct err *e) ERR_MUST_CHECK;
+
+/* Whether anybody took an item whose key is above this one. Cost: as above. */
 enum err_code store_taken_above(struct store_conn *c, int64_t item_key, bool *taken,
                                 struct err *e) ERR_MUST_CHECK;
 

@@ -4,6 +4,8 @@
 #include "base/mem.h"
 #include "engine/blas.h"
 #include "engine/catalogue.h"
+#include "engine/encoder.h"
+#include "engine/fold_in.h"
 #include "engine/hypernet.h"
 #include "engine/kernel.h"
 #include "engine/model.h"
@@ -14,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ROUNDS = 9, ROUND_NS = 20 * 1000 * 1000, MOST_BATCH = 32, TOP = 10 };
+enum { ROUNDS = 9, ROUND_NS = 20 * 1000 * 1000, MOST_BATCH = 32, TOP = 10, MOST_HISTORY = 256 };
 
 struct bench {
     struct model *model;
@@ -26,6 +28,8 @@ struct bench {
     real *workspace; /* for whatever is called */
     real *a, *b, *c; /* operands and result of the products beside it */
     size_t n_a;      /* reals of a */
+    struct encoder_interaction history[MOST_HISTORY];
+    size_t n_history;
 };
 
 typedef void work_fn(struct bench *b);
@@ -105,6 +109,26 @@ static void select_ten(struct bench *b)
     for (size_t i = 0; i < b->model->spec.n_items; i++)
         topk_push(&top, b->scores[i], (uint32_t)i);
     (void)topk_finish(&top);
+}
+
+static void fold_in(struct bench *b, const struct fold_in_basis *basis)
+{
+    const struct model *m = b->model;
+    struct fold_in_factors factors = {m->params.fold_in_factor, NULL, m->spec.n_items,
+                                      m->spec.encoder.d_fold_in};
+    if (!fold_in_solve(&factors, m->params.fold_in_gram, basis, encoder_fold_in_ridge(&m->spec, b->n_history),
+                       b->history, b->n_history, b->workspace, b->c))
+        exit(1);
+}
+
+static void fold_in_short(struct bench *b)
+{
+    fold_in(b, b->model->fold_in);
+}
+
+static void fold_in_directly(struct bench *b)
+{
+    fold_in(b, NULL);
 }
 
 static void read_memory(struct bench *b)
@@ -206,7 +230,12 @@ static void set_up(struct bench *b)
         b->contexts[i] = (real)rng_normal(&r);
     b->thetas = reals(MOST_BATCH * b->layout.len);
     b->scores = reals(spec->n_items + KERNEL_LANES);
-    b->workspace = reals(most(catalogue_workspace_len(b->model->catalogue), hypernet_workspace_len(spec)));
+    b->workspace =
+        reals(most(fold_in_workspace_len(spec->encoder.d_fold_in),
+                   most(catalogue_workspace_len(b->model->catalogue), hypernet_workspace_len(spec))));
+    for (size_t i = 0; i < MOST_HISTORY; i++)
+        b->history[i] =
+            (struct encoder_interaction){.item = (uint32_t)((i * 611953 + 7) % spec->n_items), .weight = 1};
     b->n_a = operand_len(spec);
     b->a = reals(b->n_a);
     b->b = reals(b->n_a); /* (batch or items, d_in) */
@@ -238,6 +267,11 @@ int main(int argc, char **argv)
     report(&b, "read as many bytes as all products", b.n_a * sizeof(real), read_memory, NULL);
     report(&b, "top 10 of the catalogue", n, top_ten, score);
     report(&b, "top 10 of ready scores", n, select_ten, NULL);
+    static const size_t histories[] = {1, 10, 30, 60, MOST_HISTORY};
+    for (size_t i = 0; b.model->spec.encoder.d_fold_in && i < 5; i++) {
+        b.n_history = histories[i];
+        report(&b, "fold-in", b.n_history, fold_in_short, fold_in_directly);
+    }
     model_unref(b.model);
     return 0;
 }

@@ -211,10 +211,40 @@ static void check_backup(bool wanted)
     ck_assert_int_eq(unlink(backup_path()), 0);
 }
 
+enum { N_IMPORTED = 100 };
+
+static void import_items(void)
+{
+    struct store_bulk *b;
+    STORE_OK(store_begin(f.conn, &e));
+    STORE_OK(store_bulk_begin(f.conn, &b, &e));
+    for (int i = 0; i < N_IMPORTED; i++) {
+        char id[32];
+        (void)snprintf(id, sizeof id, "imported%d", i);
+        STORE_OK(store_bulk_interaction(b, text("dora"), text(id), 1, NAN, i, &e));
+    }
+    STORE_OK(store_bulk_end(b, &e));
+    STORE_OK(store_commit(f.conn, &e));
+}
+
+/* Changes no answer, so the content stays. */
+static enum err_code follow(struct store_conn *c, struct err *e)
+{
+    int64_t keys[N_IMPORTED];
+    enum err_code code = ERR_OK;
+    for (int i = 0; i < N_IMPORTED && !code; i++) {
+        char id[32];
+        (void)snprintf(id, sizeof id, "imported%d", i);
+        code = store_item_key_of(c, text(id), &keys[i], e);
+    }
+    return code ? code : store_follow_items(c, keys, N_IMPORTED, e);
+}
+
 static const struct work {
     const char *name;
     enum err_code (*run)(struct store_conn *c, struct err *e);
-} works[] = {{"read", read_all}, {"write", write_some}, {"bulk", write_bulk}, {"backup", back_up}};
+} works[] = {
+    {"read", read_all}, {"write", write_some}, {"bulk", write_bulk}, {"backup", back_up}, {"follow", follow}};
 enum { N_WORKS = sizeof works / sizeof *works };
 
 /* ---- the file before and after ---- */
@@ -245,6 +275,7 @@ static void fill(void)
     STORE_OK(store_put_context(f.conn, &store_fixture_key, text("carl"), 1, true, embedding, sizeof embedding,
                                &e));
     STORE_OK(store_commit(f.conn, &e));
+    import_items();
 }
 
 static void restore(void)

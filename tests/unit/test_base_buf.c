@@ -158,6 +158,43 @@ START_TEST(test_a_stolen_block_is_terminated_and_leaves_an_empty_buffer)
 }
 END_TEST
 
+/* Every byte at every place of texts around the width of a word, beside bytes that are nearly like it. */
+START_TEST(test_json_strings_are_escaped_wherever_it_is_needed)
+{
+    for (int c = 0; c < 256; c++)
+        for (size_t n = 1; n <= 20; n++)
+            for (size_t at = 0; at < n; at++) {
+                char text[20], expected[32];
+                memset(text, c % 2 ? '!' : '[', sizeof text);
+                text[at] = (char)c;
+                const char *escape = c == '"'    ? "\\\""
+                                     : c == '\\' ? "\\\\"
+                                     : c == '\n' ? "\\n"
+                                     : c == '\r' ? "\\r"
+                                     : c == '\t' ? "\\t"
+                                                 : NULL;
+                char room[8];
+                size_t len = 1;
+                room[0] = (char)c;
+                if (escape)
+                    len = (size_t)snprintf(room, sizeof room, "%s", escape);
+                else if (c < 0x20)
+                    len = (size_t)snprintf(room, sizeof room, "\\u%04x", c);
+                expected[0] = '"';
+                memcpy(expected + 1, text, at);
+                memcpy(expected + 1 + at, room, len);
+                memcpy(expected + 1 + at + len, text + at + 1, n - at - 1);
+                expected[n + len] = '"';
+                struct buf b;
+                buf_init(&b, 100);
+                buf_add_json_string(&b, text, n);
+                ck_assert_uint_eq(b.len, n + len + 1);
+                ck_assert_mem_eq(b.data, expected, b.len);
+                buf_fini(&b);
+            }
+}
+END_TEST
+
 START_TEST(test_json_strings_are_escaped)
 {
     struct buf b;
@@ -234,6 +271,7 @@ int main(void)
     tcase_add_test(tc, test_reserved_room_is_the_callers_to_fill);
     tcase_add_test(tc, test_a_stolen_block_is_terminated_and_leaves_an_empty_buffer);
     tcase_add_test(tc, test_json_strings_are_escaped);
+    tcase_add_test(tc, test_json_strings_are_escaped_wherever_it_is_needed);
     tcase_add_test(tc, test_floats_read_back_to_the_same_bits);
     tcase_add_test(tc, test_floats_are_written_as_printf_writes_them);
     tcase_set_timeout(tc, 300);

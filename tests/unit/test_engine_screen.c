@@ -170,6 +170,28 @@ START_TEST(test_the_best_are_those_of_scoring_everything)
 }
 END_TEST
 
+START_TEST(test_the_best_of_what_little_is_not_excluded)
+{
+    const struct shape *s = &shapes[_i];
+    struct made m;
+    made_init(&m, s);
+    fill_theta(&m, s);
+    catalogue_score_all(m.catalogue, m.theta, m.workspace, m.scores);
+    uint32_t *excluded = malloc(s->n_items * sizeof *excluded);
+    static const size_t left[] = {0, 1, 9, 40};
+    for (size_t l = 0; l < 4; l++) {
+        size_t n = 0; /* the first are left, then all are excluded */
+        for (size_t i = left[l]; i < s->n_items; i++)
+            excluded[n++] = (uint32_t)i;
+        struct catalogue_filter filter = {excluded, n, NULL};
+        same_as_scoring_all(&m, &filter, 10);
+        same_as_scoring_all(&m, &filter, 16);
+    }
+    free(excluded);
+    made_fini(&m);
+}
+END_TEST
+
 /* All lanes, so that the padding's are seen too. */
 static void within(struct made *m, const struct screen *screen, const struct screen_context *c)
 {
@@ -235,6 +257,7 @@ int main(void)
     Suite *suite = suite_create("engine/screen");
     TCase *tests = tcase_create("screen");
     tcase_add_loop_test(tests, test_the_best_are_those_of_scoring_everything, 0, N_CASES);
+    tcase_add_loop_test(tests, test_the_best_of_what_little_is_not_excluded, 0, N_CASES);
     tcase_add_loop_test(tests, test_a_score_is_never_outside_its_bounds, 0, N_CASES);
     tcase_set_timeout(tests, 300);
     suite_add_tcase(suite, tests);

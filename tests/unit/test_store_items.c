@@ -1,4 +1,4 @@
-/* store/sqlite_items.c and schema/0002: items that are deleted and come back, who took an item, and stores of before.
+/* store/sqlite_items.c and schema/0002 and 0003: items that are deleted and come back, who took an item, and stores of before.
  * Risks: a key that another item gets, a taker without a context of this model, a store of version 1 that cannot be
  * opened or loses a row. */
 #include "schema/schema.h"
@@ -205,6 +205,107 @@ START_TEST(test_takers_above_a_key)
 }
 END_TEST
 
+/* Items of an import, taken by bulk and one by one, before anybody follows them and after. */
+static void import_taken_items(void)
+{
+    struct store_bulk *bulk;
+    STORE_OK(store_begin(f.conn, &e));
+    STORE_OK(store_bulk_begin(f.conn, &bulk, &e));
+    STORE_OK(store_bulk_item(bulk, &(struct store_item){.id = text("a")}, &e));
+    STORE_OK(store_bulk_interaction(bulk, text("ann"), text("a"), 1, (double)NAN, 9, &e));
+    STORE_OK(store_bulk_interaction(bulk, text("ann"), text("b"), 5, (double)NAN, 9, &e));
+    STORE_OK(store_bulk_end(bulk, &e));
+    STORE_OK(store_commit(f.conn, &e));
+    store_fixture_user(f.conn, "bob", NULL);
+    store_fixture_event(f.conn, "bob", "a", 2, 8);
+    put_context("ann", "m", 'A');
+    put_context("bob", "m", 'B');
+}
+
+static void assert_takers(int64_t item, const char *expected)
+{
+    struct store_context_key key = {"m", "1", "user"};
+    struct takers t = {0};
+    STORE_OK(store_each_taker(f.conn, item, &key, 10, take, &t, &e));
+    ck_assert_str_eq(t.line, expected);
+}
+
+START_TEST(test_takers_are_the_same_before_an_item_is_followed_and_after)
+{
+    int64_t keys[2];
+    bool taken;
+    import_taken_items();
+    STORE_OK(store_item_key_of(f.conn, text("a"), &keys[0], &e));
+    STORE_OK(store_item_key_of(f.conn, text("b"), &keys[1], &e));
+    for (int round = 0; round < 3; round++) { /* the second time nothing is left to do */
+        assert_takers(keys[0], "A*1,B*2,");
+        assert_takers(keys[1], "A*5,");
+        STORE_OK(store_taken_above(f.conn, keys[0] - 1, &taken, &e));
+        ck_assert(taken);
+        STORE_OK(store_taken_above(f.conn, keys[1], &taken, &e));
+        ck_assert(!taken);
+        STORE_OK(store_follow_items(f.conn, keys, 2, &e));
+    }
+}
+END_TEST
+
+START_TEST(test_who_takes_or_leaves_a_followed_item_is_found)
+{
+    struct store_bulk *bulk;
+    int64_t key;
+    import_taken_items();
+    STORE_OK(store_item_key_of(f.conn, text("a"), &key, &e));
+    STORE_OK(store_follow_items(f.conn, &key, 1, &e));
+    store_fixture_user(f.conn, "cid", NULL);
+    store_fixture_event(f.conn, "cid", "a", 3, 20);
+    store_fixture_event(f.conn, "ann", "a", 4, 10); /* replaces what was imported */
+    put_context("cid", "m", 'C');
+    assert_takers(key, "C*3,A*4,B*2,");
+    STORE_OK(store_begin(f.conn, &e));
+    STORE_OK(store_bulk_begin(f.conn, &bulk, &e));
+    STORE_OK(store_bulk_interaction(bulk, text("bob"), text("a"), 6, (double)NAN, 30, &e));
+    STORE_OK(store_bulk_end(bulk, &e));
+    STORE_OK(store_delete_user(f.conn, text("ann"), &e));
+    STORE_OK(store_commit(f.conn, &e));
+    assert_takers(key, "B*6,C*3,");
+}
+END_TEST
+
+/* A program of before, still running, writes into followed items without knowing of them. */
+START_TEST(test_what_an_earlier_program_writes_is_found)
+{
+    sqlite3 *db;
+    int64_t key;
+    import_taken_items();
+    STORE_OK(store_item_key_of(f.conn, text("a"), &key, &e));
+    STORE_OK(store_follow_items(f.conn, &key, 1, &e));
+    store_fixture_user(f.conn, "cid", NULL);
+    put_context("cid", "m", 'C');
+    ck_assert_int_eq(sqlite3_open(f.path, &db), SQLITE_OK);
+    ck_assert_int_eq(
+        sqlite3_exec(db,
+                     "INSERT INTO interactions (user_key, item_key, weight, rating, timestamp, position) "
+                     "SELECT u.user_key, i.item_key, 7, NULL, 50, 0 FROM users u, items i "
+                     "WHERE u.id = 'cid' AND i.id = 'a'",
+                     NULL, NULL, NULL),
+        SQLITE_OK);
+    sqlite3_close(db);
+    assert_takers(key, "C*7,A*1,B*2,");
+}
+END_TEST
+
+START_TEST(test_following_nothing_or_what_is_not_there)
+{
+    int64_t key = 4711, before, after;
+    store_fixture_item(f.conn, "a", "A");
+    STORE_OK(store_last_change(f.conn, &before, &e));
+    STORE_OK(store_follow_items(f.conn, &key, 0, &e));
+    STORE_OK(store_follow_items(f.conn, &key, 1, &e));
+    STORE_OK(store_last_change(f.conn, &after, &e));
+    ck_assert_int_eq(before, after); /* no answer depends on it */
+}
+END_TEST
+
 /* ---- stores of before ---- */
 
 START_TEST(test_a_store_of_version_1_is_brought_up)
@@ -248,6 +349,10 @@ int main(void)
     tcase_add_test(t, test_a_touched_item_has_a_new_revision_and_nothing_else);
     tcase_add_test(t, test_takers_are_the_newest_with_a_context_of_the_model);
     tcase_add_test(t, test_takers_above_a_key);
+    tcase_add_test(t, test_takers_are_the_same_before_an_item_is_followed_and_after);
+    tcase_add_test(t, test_who_takes_or_leaves_a_followed_item_is_found);
+    tcase_add_test(t, test_what_an_earlier_program_writes_is_found);
+    tcase_add_test(t, test_following_nothing_or_what_is_not_there);
     tcase_add_test(t, test_a_store_of_version_1_is_brought_up);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
