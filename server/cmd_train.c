@@ -160,6 +160,8 @@ static void print_report(const struct settings *s, const struct train_report *r)
                  "\"dim\":%d,\"alpha\":%g,\"reg\":%g,\"parameters\":%zu,\"seconds\":%.2f",
                  s->generator, r->epochs_run, r->best_epoch, r->warm_start_metric, r->best_metric, r->dim,
                  r->alpha, r->reg, r->n_parameters, r->seconds);
+        if (!isnan(r->epoch_seconds))
+            buf_addf(&b, ",\"epoch_seconds\":%.3f", r->epoch_seconds);
         if (!isnan(r->item_error))
             buf_addf(&b, ",\"new_items_error\":%.6f,\"new_items_error_alike\":%.6f", r->item_error,
                      r->item_error_of_mean);

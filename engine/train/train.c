@@ -41,7 +41,8 @@ struct training {
     struct fit fit;
     real *best; /* (fit.block.n_values) what is written in the end */
     struct training_state state;
-    double epoch_start_s;
+    double epoch_start_s, epochs_s; /* all epochs of this run */
+    int n_epochs_run;
     char note[256];
     double item_error, item_error_of_mean;
 };
@@ -232,7 +233,10 @@ static enum err_code run_epoch(struct training *t, double *loss, struct err *e)
 {
     int epoch = t->state.epoch + 1;
     t->epoch_start_s = elapsed(t);
-    return fit_epoch(&t->fit, epoch, course_rate(&t->state, epoch), tell_epoch, t, loss, e);
+    enum err_code code = fit_epoch(&t->fit, epoch, course_rate(&t->state, epoch), tell_epoch, t, loss, e);
+    t->epochs_s += elapsed(t) - t->epoch_start_s;
+    t->n_epochs_run++;
+    return code;
 }
 
 static enum err_code end_epoch(struct training *t, double loss, double metric, struct err *e)
@@ -371,17 +375,19 @@ static enum err_code choose_neighbours(struct training *t, struct err *e)
 
 static void report_of(const struct training *t, struct train_report *report)
 {
-    *report = (struct train_report){.epochs_run = t->state.n_first,
-                                    .best_epoch = t->state.best_epoch,
-                                    .warm_start_metric = t->state.warm_metric,
-                                    .best_metric = t->state.best_metric,
-                                    .alpha = t->state.alpha,
-                                    .reg = t->state.reg,
-                                    .dim = (int)t->state.dim,
-                                    .item_error = t->item_error,
-                                    .item_error_of_mean = t->item_error_of_mean,
-                                    .n_parameters = t->fit.block.n_values,
-                                    .seconds = elapsed(t)};
+    *report =
+        (struct train_report){.epochs_run = t->state.n_first,
+                              .best_epoch = t->state.best_epoch,
+                              .warm_start_metric = t->state.warm_metric,
+                              .best_metric = t->state.best_metric,
+                              .alpha = t->state.alpha,
+                              .reg = t->state.reg,
+                              .dim = (int)t->state.dim,
+                              .item_error = t->item_error,
+                              .item_error_of_mean = t->item_error_of_mean,
+                              .n_parameters = t->fit.block.n_values,
+                              .seconds = elapsed(t),
+                              .epoch_seconds = t->n_epochs_run ? t->epochs_s / t->n_epochs_run : (double)NAN};
 }
 
 static void fini(struct training *t)

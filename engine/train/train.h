@@ -81,6 +81,7 @@ struct train_report {
                                               rows alike for all; NAN: not measured */
     size_t n_parameters;
     double seconds;
+    double epoch_seconds; /* mean of the epochs of this run, their validation aside; NAN: none was run */
 };
 
 /* Trains and writes the model file at path, whole or not at all. ERR_INVALID: no users, no items, too little

@@ -13,7 +13,7 @@ import torch
 from torch.nn import functional as F
 
 ACTIVATIONS = {"identity": lambda x: x, "relu": torch.relu, "tanh": torch.tanh}
-DTYPES = {"F32": "<f4", "I64": "<i8", "U8": "u1"}
+DTYPES = {"F32": "<f4", "I64": "<i8", "U8": "u1", "U32": "<i4"}  # PyTorch has no unsigned 32; what has it stays below 2^31
 
 
 def read_safetensors(path):
