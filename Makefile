@@ -76,7 +76,7 @@ FUZZ_BINS := $(FUZZ_SRCS:%.c=$(B)/%)
 # Programs that golden tests run: what the engine computes, printed.
 GOLDEN_SRCS := $(sort $(wildcard tests/golden/*.c))
 GOLDEN_BINS := $(GOLDEN_SRCS:%.c=$(B)/%)
-SUPPORT_SRCS := $(sort $(wildcard tests/support/*.c))
+SUPPORT_SRCS := $(filter-out tests/support/no_threads.c,$(sort $(wildcard tests/support/*.c)))
 SUPPORT_OBJS := $(SUPPORT_SRCS:%.c=$(B)/%.o)
 # Programs of the bench, and the peers that are in C.
 BENCH_SRCS := $(sort $(wildcard tests/bench/*.c tests/bench/peers/*.c))
@@ -124,6 +124,12 @@ $(UNIT_BINS) $(FAULT_BINS) $(GOLDEN_BINS): $(B)/%: %.c $(B)/flags.stamp
 	@mkdir -p $(@D)
 	$(call say,TEST,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -Wno-conversion -MMD -MP -MF $@.d -o $@ $< $(SUPPORT_OBJS) $(B)/libhypernet.a $(ALL_LDFLAGS) $(CHECK_LDLIBS) $(LIB_LDLIBS) -lm
+
+# Preloaded into tests that must not start a thread.
+$(B)/tests/support/no_threads.so: tests/support/no_threads.c $(B)/flags.stamp
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -fPIC -shared -o $@ $<
 
 $(BENCH_BINS): $(B)/%: %.c $(B)/libhypernet.a $(B)/flags.stamp
 	@mkdir -p $(@D)
