@@ -1,9 +1,9 @@
-"""The command `train` on a simulated world: what is written, that it can be repeated, what an interrupt and a wrong path do."""
+"""The command `train` on a simulated world: that it can be repeated whatever the threads, and what an interrupt, a deadline and a
+wrong path do. What it writes is in test_cli_train_model.py."""
 import hashlib
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import unittest
@@ -18,33 +18,6 @@ def digest(path):
 
 
 class Train(World):
-    def contexts(self, version):
-        db = sqlite3.connect(self.store)
-        try:
-            return db.execute("SELECT count(*), min(length(embedding)), max(length(embedding)) FROM contexts "
-                              "WHERE model_version = ?", (version,)).fetchone()
-        finally:
-            db.close()
-
-    def test_report_says_what_was_made(self):
-        self.assertEqual(self.report["model"], "default")
-        self.assertEqual(self.report["file"], self.model)
-        self.assertRegex(self.report["model_version"], r"^\d{8}T\d{6}\.\d{3}Z$")
-        self.assertEqual(self.report["dim"], self.dim)
-        self.assertGreaterEqual(self.report["ndcg@10"], self.report["warm_start_ndcg@10"])
-
-    def test_every_user_has_a_context_of_the_version(self):
-        width = done_json("inspect", self.model)["hypernet"]["d_context"]
-        self.assertEqual(self.contexts(self.report["model_version"]), (self.users, 4 * width, 4 * width))
-
-    def test_without_contexts_none_are_written(self):
-        report = self.train(self.store, self.path("none"), "--no-contexts")
-        self.assertEqual(self.contexts(report["model_version"])[0], 0)
-
-    def test_versions_of_two_trainings_differ(self):
-        reports = [self.train(self.store, self.path("again"), "--no-contexts") for _ in range(2)]
-        self.assertNotEqual(reports[0]["model_version"], reports[1]["model_version"])
-
     def test_same_seed_same_bytes_whatever_the_threads(self):
         files = []
         for i, more in enumerate((["--threads", 1], ["--threads", 2], ["--seed", 2])):
@@ -52,18 +25,6 @@ class Train(World):
             self.train(self.store, files[-1], "--name", "n", "--model-version", "1", "--no-contexts", *more)
         self.assertEqual(digest(files[0]), digest(files[1]))
         self.assertNotEqual(digest(files[0]), digest(files[2]))
-
-    def test_each_generator_trains_and_answers(self):
-        generated = {}
-        for name in ("shared", "full", "low_rank", "core"):
-            path = self.path("g-" + name)
-            self.train(self.store, path, "--generator", name, "--no-contexts")
-            layers = done_json("inspect", path)["hypernet"]["target"]["layers"]
-            self.assertEqual(layers[0]["generator"], name)
-            generated[name] = done_json("inspect", path)["generated_weights"]
-            answer = done_json("recommend", "--store", self.store, "--model", path, "--user", "u1")
-            self.assertEqual(len(answer["items"]), 10)
-        self.assertEqual(min(generated, key=generated.get), "shared")
 
     def test_an_interrupt_keeps_the_best_so_far(self):
         out = self.path("interrupted")
