@@ -76,7 +76,7 @@ FUZZ_BINS := $(FUZZ_SRCS:%.c=$(B)/%)
 # Programs that golden tests run: what the engine computes, printed.
 GOLDEN_SRCS := $(sort $(wildcard tests/golden/*.c))
 GOLDEN_BINS := $(GOLDEN_SRCS:%.c=$(B)/%)
-SUPPORT_SRCS := $(sort $(wildcard tests/support/*.c))
+SUPPORT_SRCS := $(filter-out tests/support/no_threads.c,$(sort $(wildcard tests/support/*.c)))
 SUPPORT_OBJS := $(SUPPORT_SRCS:%.c=$(B)/%.o)
 # Programs of the bench, and the peers that are in C.
 BENCH_SRCS := $(sort $(wildcard tests/bench/*.c tests/bench/peers/*.c))
@@ -125,6 +125,12 @@ $(UNIT_BINS) $(FAULT_BINS) $(GOLDEN_BINS): $(B)/%: %.c $(B)/flags.stamp
 	$(call say,TEST,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -Wno-conversion -MMD -MP -MF $@.d -o $@ $< $(SUPPORT_OBJS) $(B)/libhypernet.a $(ALL_LDFLAGS) $(CHECK_LDLIBS) $(LIB_LDLIBS) -lm
 
+# Preloaded into tests that must not start a thread.
+$(B)/tests/support/no_threads.so: tests/support/no_threads.c $(B)/flags.stamp
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -fPIC -shared -o $@ $<
+
 $(BENCH_BINS): $(B)/%: %.c $(B)/libhypernet.a $(B)/flags.stamp
 	@mkdir -p $(@D)
 	$(call say,BENCH,$<)
@@ -153,24 +159,24 @@ export PYTHON
 check: deps ## install what is missing, then every test: lint, unit, fault, http, docs
 	$(Q)$(MAKE) --no-print-directory check-all
 .PHONY: check-all
-check-all: all $(GOLDEN_BINS)
+check-all:
 	$(Q)tests/run lint unit fault http golden docs deploy
-check-unit: $(UNIT_BINS) $(DOUBLE_BINS) ## C tests, one program a source file
+check-unit: ## C tests, one program a source file
 	$(Q)tests/run unit
-check-fault: $(FAULT_BINS) ## out of memory, disk full and damaged files
+check-fault: ## out of memory, disk full and damaged files
 	$(Q)tests/run fault
-check-http: all ## the real server on a free port, real clients
+check-http: ## the real server on a free port, real clients
 	$(Q)tests/run http
-check-golden: all $(GOLDEN_BINS) ## the same numbers as numpy, from the same file
+check-golden: ## the same numbers as numpy, from the same file
 	$(Q)tests/run golden
-check-docs: all ## every command of the README and the man pages
+check-docs: ## every command of the README and the man pages
 	$(Q)tests/run docs
 check-asan: ## unit, fault and http tests under AddressSanitizer and UBSan
 	$(Q)$(MAKE) --no-print-directory MODE=asan check-sanitized
 check-tsan: ## unit and http tests under ThreadSanitizer
 	$(Q)$(MAKE) --no-print-directory MODE=tsan check-sanitized
 .PHONY: check-sanitized test-programs
-check-sanitized: all test-programs
+check-sanitized:
 	$(Q)tests/run unit fault http golden
 test-programs: $(UNIT_BINS) $(DOUBLE_BINS) $(FAULT_BINS) $(GOLDEN_BINS)
 check-deploy: ## image, three replicas behind HAProxy, one killed and one stopped under load (needs root)

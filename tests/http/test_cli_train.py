@@ -1,10 +1,9 @@
-"""The commands `train`, `recommend` and `inspect` on a simulated world: what is written, that it can be repeated, what
-an interrupt and a wrong path do, and that what was planted comes back."""
+"""The command `train` on a simulated world: that it can be repeated whatever the threads, and what an interrupt, a deadline and a
+wrong path do. What it writes is in test_cli_train_model.py."""
 import hashlib
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import unittest
@@ -19,33 +18,6 @@ def digest(path):
 
 
 class Train(World):
-    def contexts(self, version):
-        db = sqlite3.connect(self.store)
-        try:
-            return db.execute("SELECT count(*), min(length(embedding)), max(length(embedding)) FROM contexts "
-                              "WHERE model_version = ?", (version,)).fetchone()
-        finally:
-            db.close()
-
-    def test_report_says_what_was_made(self):
-        self.assertEqual(self.report["model"], "default")
-        self.assertEqual(self.report["file"], self.model)
-        self.assertRegex(self.report["model_version"], r"^\d{8}T\d{6}\.\d{3}Z$")
-        self.assertEqual(self.report["dim"], self.dim)
-        self.assertGreaterEqual(self.report["ndcg@10"], self.report["warm_start_ndcg@10"])
-
-    def test_every_user_has_a_context_of_the_version(self):
-        width = done_json("inspect", self.model)["hypernet"]["d_context"]
-        self.assertEqual(self.contexts(self.report["model_version"]), (self.users, 4 * width, 4 * width))
-
-    def test_without_contexts_none_are_written(self):
-        report = self.train(self.store, self.path("none"), "--no-contexts")
-        self.assertEqual(self.contexts(report["model_version"])[0], 0)
-
-    def test_versions_of_two_trainings_differ(self):
-        reports = [self.train(self.store, self.path("again"), "--no-contexts") for _ in range(2)]
-        self.assertNotEqual(reports[0]["model_version"], reports[1]["model_version"])
-
     def test_same_seed_same_bytes_whatever_the_threads(self):
         files = []
         for i, more in enumerate((["--threads", 1], ["--threads", 2], ["--seed", 2])):
@@ -53,18 +25,6 @@ class Train(World):
             self.train(self.store, files[-1], "--name", "n", "--model-version", "1", "--no-contexts", *more)
         self.assertEqual(digest(files[0]), digest(files[1]))
         self.assertNotEqual(digest(files[0]), digest(files[2]))
-
-    def test_each_generator_trains_and_answers(self):
-        generated = {}
-        for name in ("shared", "full", "low_rank", "core"):
-            path = self.path("g-" + name)
-            self.train(self.store, path, "--generator", name, "--no-contexts")
-            layers = done_json("inspect", path)["hypernet"]["target"]["layers"]
-            self.assertEqual(layers[0]["generator"], name)
-            generated[name] = done_json("inspect", path)["generated_weights"]
-            answer = done_json("recommend", "--store", self.store, "--model", path, "--user", "u1")
-            self.assertEqual(len(answer["items"]), 10)
-        self.assertEqual(min(generated, key=generated.get), "shared")
 
     def test_an_interrupt_keeps_the_best_so_far(self):
         out = self.path("interrupted")
@@ -108,129 +68,6 @@ class Train(World):
         both = ["--store", self.store, "--out", self.path("x")]
         self.refused(2, "core, low_rank, full or shared, not 'huge'", *both, "--generator", "huge")
         self.refused(2, "at most 128 bytes", *both, "--name", "n" * 129)
-
-
-class Recommend(World):
-    def ask(self, *args):
-        return done_json("recommend", "--store", self.store, "--model", self.model, *args)
-
-    def seen(self, user):
-        return {row["item"] for row in self.rows("interactions.tsv") if row["user"] == user}
-
-    def test_ten_unseen_items_best_first(self):
-        answer = self.ask("--user", "u1")
-        self.assertEqual(answer["user"], "u1")
-        self.assertEqual(answer["model_version"], self.report["model_version"])
-        scores = [item["score"] for item in answer["items"]]
-        self.assertEqual(len(scores), 10)
-        self.assertEqual(scores, sorted(scores, reverse=True))
-        self.assertFalse(self.seen("u1") & {item["id"] for item in answer["items"]})
-        self.assertEqual(answer, self.ask("--user", "u1"))
-
-    def test_titles_and_categories_are_the_table_s(self):
-        table = {row["item"]: row for row in self.rows("items.tsv")}
-        for item in self.ask("--user", "u2")["items"]:
-            self.assertEqual(item["title"], table[item["id"]]["title"])
-            self.assertEqual("|".join(item["categories"]), table[item["id"]]["categories"])
-
-    def test_pages_join_to_the_whole(self):
-        whole = self.ask("--user", "u1", "--limit", "30")["items"]
-        pages = [self.ask("--user", "u1", "--limit", "10", "--offset", str(n))["items"] for n in (0, 10, 20)]
-        self.assertEqual(whole, pages[0] + pages[1] + pages[2])
-
-    def test_seen_items_on_demand(self):
-        everything = self.ask("--user", "u1", "--limit", "1000", "--exclude-seen", "false")["items"]
-        self.assertEqual(len(everything), self.items)
-        unseen = self.ask("--user", "u1", "--limit", "1000")["items"]
-        seen = self.seen("u1")
-        self.assertEqual(unseen, [item for item in everything if item["id"] not in seen])
-
-    def test_categories_are_any_of(self):
-        everything = self.ask("--user", "u1", "--limit", "1000")["items"]
-        some = self.ask("--user", "u1", "--limit", "1000", "--category", "Drama", "--category", "Music")["items"]
-        self.assertTrue(some)
-        self.assertEqual(some, [i for i in everything if {"Drama", "Music"} & set(i["categories"])])
-        self.assertEqual(self.ask("--user", "u1", "--category", "No such")["items"], [])
-
-    def test_table_has_the_items_of_the_json(self):
-        lines = done("recommend", "--store", self.store, "--model", self.model, "--user", "u3").splitlines()
-        items = self.ask("--user", "u3")["items"]
-        self.assertEqual(lines[0].split(), ["rank", "id", "score", "title"])
-        self.assertEqual([line.split()[1] for line in lines[1:]], [item["id"] for item in items])
-        self.assertTrue(lines[1].endswith(items[0]["title"]))
-
-    def test_an_unknown_user_is_refused_or_answered_from_the_prior(self):
-        r = run("recommend", "--store", self.store, "--model", self.model, "--user", "nobody")
-        self.assertEqual((r.returncode, r.stdout), (1, ""))
-        self.assertIn("no user 'nobody'", r.stderr)
-        answer = self.ask("--user", "nobody", "--cold-start")
-        self.assertIs(answer["cold"], True)
-        self.assertEqual(len(answer["items"]), 10)
-        self.assertNotIn("cold", self.ask("--user", "u1", "--cold-start"))
-
-    def test_wrong_use_and_files_that_are_none(self):
-        for status, text, args in ((2, "true or false", ["--model", self.model, "--exclude-seen", "maybe"]),
-                                   (1, "", ["--model", self.path("items.tsv")]),
-                                   (1, "No such file", ["--model", self.path("absent")])):
-            r = run("recommend", "--store", self.store, "--user", "u1", *args)
-            self.assertEqual((r.returncode, r.stdout), (status, ""))
-            self.assertIn(text, r.stderr)
-            self.assertIn("hypernet recommend: ", r.stderr)
-
-    def test_planted_favourites_come_back(self):
-        with open(self.path("truth.ndjson"), encoding="utf-8") as f:
-            favourite = {row["user"]: row["favourites"][0] for row in map(json.loads, f)}
-        categories = {row["item"]: row["categories"].split("|") for row in self.rows("items.tsv")}
-        counts = {}
-        for row in self.rows("interactions.tsv"):
-            counts[row["item"]] = counts.get(row["item"], 0) + 1
-        popular = sorted(counts, key=counts.get, reverse=True)
-        personal, common = 0, 0
-        users = ["u%d" % n for n in range(1, 41)]
-        for user in users:
-            seen = self.seen(user)
-            top = [item for item in popular if item not in seen][:10]
-            common += sum(favourite[user] in categories[item] for item in top)
-            personal += sum(favourite[user] in item["categories"] for item in self.ask("--user", user)["items"])
-        # of 400 recommended items; by popularity a fixed share falls into anybody's favourite
-        self.assertGreater(personal, 1.3 * common)
-
-
-class Inspect(World):
-    def test_json_agrees_with_the_file(self):
-        found = done_json("inspect", self.model)
-        self.assertEqual(found["file_bytes"], os.path.getsize(self.model))
-        self.assertEqual(found["hypernet"]["name"], "default")
-        with open(self.model, "rb") as f:
-            n = int.from_bytes(f.read(8), "little")
-            header = json.loads(f.read(n))
-        for tensor in found["tensors"]:
-            self.assertEqual(tensor["shape"], header[tensor["name"]]["shape"])
-
-    def test_text_names_layers_and_generators(self):
-        text = done("inspect", self.model)
-        for part in ("objective   ranking", "items       150, 8 wide", "weights core", "generated", "encoder.fold_in.factor"):
-            self.assertIn(part, text)
-
-    def test_what_is_no_model_is_refused_with_the_reason(self):
-        with open(self.model, "rb") as f:
-            content = f.read()
-        files = {"empty": b"", "text": b"not a model at all", "cut": content[:-1], "more": content + b"x",
-                 "header": content[:100]}
-        for name, data in files.items():
-            with open(self.path(name), "wb") as f:
-                f.write(data)
-            r = run("inspect", self.path(name))
-            self.assertEqual((r.returncode, r.stdout), (1, ""), name)
-            self.assertIn(self.path(name), r.stderr)
-        self.assertEqual(run("inspect", self.path("absent")).returncode, 1)
-
-    def test_full_standard_output_is_a_failure(self):
-        with open("/dev/full", "w") as full:
-            r = subprocess.run([HYPERNET, "inspect", self.model], stdout=full, stderr=subprocess.PIPE, text=True,
-                               env=environment(), timeout=60)
-        self.assertEqual(r.returncode, 1)
-        self.assertIn("could not be written", r.stderr)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """A small world, servers over it, and requests to them, for the tests of tests/http.
 
-One world (store and models, made by the program under test) is made a process and never written to afterwards; a
-server gets a copy of its store. Nothing waits by sleeping: `eventually` polls a condition until a deadline that is far
-above what the slowest build (ThreadSanitizer on a busy machine) needs, and a test never fails for being slow.
+One world (store and models, made by the program under test) is made a run of tests/run, or a process where a test is run alone,
+and never written to afterwards: each process has a copy, and each server a copy of its store. Nothing waits by sleeping:
+`eventually` polls a condition until a deadline that is far above what the slowest build (ThreadSanitizer on a busy machine) needs,
+and a test never fails for being slow.
 """
 import atexit
 import collections
 import contextlib
+import fcntl
 import http.client
 import json
 import os
@@ -59,22 +61,32 @@ def temporary_folder():
     return path
 
 
+def filled_once(folder, name, fill):
+    """Fills a folder by fill(folder). In a run of tests/run the first process does, and the others copy what it made: under
+    ThreadSanitizer a training takes longer than most tests. A run where it failed tries again in the next process."""
+    shared = os.environ.get("HYPERNET_TEST_SHARED")
+    if not shared:
+        fill(folder)
+        return
+    with open(os.path.join(shared, name + ".lock"), "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # until it is closed
+        made = os.path.join(shared, name)
+        if not os.path.isdir(made):
+            begun = tempfile.mkdtemp(dir=shared)
+            fill(begun)
+            os.rename(begun, made)
+    shutil.copytree(made, folder, dirs_exist_ok=True)
+
+
 class World:
     """300 users, 200 items, about 6000 interactions, and two models trained on them: `default` and `other`."""
 
-    def __init__(self, users=300, items=200, interactions=6000):
+    def __init__(self):
         self.folder = temporary_folder()
+        filled_once(self.folder, "world", self._fill)
         self.store = self.path("world.db")
         self.model, self.other_model = self.path("default.hn"), self.path("other.hn")
         tables = self.path("tables")
-        run("simulate", "--out", tables, "--users", users, "--items", items, "--interactions", interactions,
-            "--seed", 1)
-        run("import", "--store", self.store, "--interactions", f"{tables}/interactions.tsv", "--users",
-            f"{tables}/users.tsv", "--items", f"{tables}/items.tsv")
-        run("train", "--store", self.store, "--out", self.model, "--epochs", 4, "--dim", 16, "--seed", 1,
-            "--model-version", "1")
-        run("train", "--store", self.store, "--out", self.other_model, "--epochs", 1, "--dim", 8, "--seed", 2,
-            "--model-version", "1", "--name", "other")
         self.description = json.loads(run("inspect", self.model, "--json").out)
         self.interactions = collections.defaultdict(list)  # of each user: [item, ...]
         for row in self._rows(f"{tables}/interactions.tsv"):
@@ -83,6 +95,17 @@ class World:
         self.categories = {row["item"]: row["categories"].split("|") for row in self._rows(f"{tables}/items.tsv")}
         self.items = list(self.categories)
         self._copies = 0
+
+    @staticmethod
+    def _fill(folder):
+        store, tables = f"{folder}/world.db", f"{folder}/tables"
+        run("simulate", "--out", tables, "--users", 300, "--items", 200, "--interactions", 6000, "--seed", 1)
+        run("import", "--store", store, "--interactions", f"{tables}/interactions.tsv", "--users", f"{tables}/users.tsv",
+            "--items", f"{tables}/items.tsv")
+        run("train", "--store", store, "--out", f"{folder}/default.hn", "--epochs", 4, "--dim", 16, "--seed", 1,
+            "--model-version", "1")
+        run("train", "--store", store, "--out", f"{folder}/other.hn", "--epochs", 1, "--dim", 8, "--seed", 2,
+            "--model-version", "1", "--name", "other")
 
     @staticmethod
     def _rows(path):

@@ -55,6 +55,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 
 void store_fixture_stop(struct store_fixture *f)
 {
+    store_user_fini(&f->user);
     store_fixture_close(f);
     ck_assert_int_eq(nftw(f->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
@@ -103,6 +104,32 @@ void store_fixture_delete(struct store_conn *c, const char *user)
     STORE_OK(store_begin(c, &e));
     STORE_OK(store_delete_user(c, store_fixture_text(user), &e));
     STORE_OK(store_commit(c, &e));
+}
+
+void store_fixture_context(struct store_conn *c, const struct store_context_key *key, const char *user,
+                           int64_t revision, bool given, const char *bytes)
+{
+    STORE_OK(store_begin(c, &e));
+    STORE_OK(store_put_context(c, key, store_fixture_text(user), revision, given, bytes, strlen(bytes), &e));
+    STORE_OK(store_commit(c, &e));
+}
+
+/* ---- reads ---- */
+
+void store_fixture_read(struct store_fixture *f, const char *user)
+{
+    STORE_OK(store_read_user(f->conn, store_fixture_text(user), &store_fixture_key, &f->user, &e));
+}
+
+void store_fixture_assert_counts(struct store_conn *c, int64_t users, int64_t items, int64_t interactions,
+                                 int64_t contexts)
+{
+    struct store_counts n;
+    STORE_OK(store_count(c, &n, &e));
+    ck_assert_int_eq(n.n_users, users);
+    ck_assert_int_eq(n.n_items, items);
+    ck_assert_int_eq(n.n_interactions, interactions);
+    ck_assert_int_eq(n.n_contexts, contexts);
 }
 
 /* ---- the whole store as text ---- */

@@ -12,6 +12,7 @@ struct store_fixture {
     char path[96];
     struct store *store;
     struct store_conn *conn;
+    struct store_user user; /* what store_fixture_read read last */
 };
 
 /* Ends the test with the text of e when code is not ERR_OK. */
@@ -55,8 +56,17 @@ int64_t store_fixture_event(struct store_conn *c, const char *user, const char *
                             int64_t timestamp);
 void store_fixture_item(struct store_conn *c, const char *item, const char *title);
 void store_fixture_delete(struct store_conn *c, const char *user);
+void store_fixture_context(struct store_conn *c, const struct store_context_key *key, const char *user,
+                           int64_t revision, bool given, const char *bytes);
 
-/* The context key that store_fixture_dump looks at. */
+/* Reads a user, with the context of store_fixture_key, into f->user. */
+void store_fixture_read(struct store_fixture *f, const char *user);
+
+/* Ends the test unless the connection sees so many rows. */
+void store_fixture_assert_counts(struct store_conn *c, int64_t users, int64_t items, int64_t interactions,
+                                 int64_t contexts);
+
+/* The context key that store_fixture_dump and store_fixture_read look at. */
 extern const struct store_context_key store_fixture_key;
 
 /* The content of a store as text without keys and revisions: users by id with profile, context and

@@ -218,12 +218,16 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("engine/train/item_side_fit");
-    TCase *t = tcase_create("fit");
+    TCase *threads = tcase_create("threads"), *t = tcase_create("fit");
+    tcase_set_timeout(threads, 300);
+    tcase_add_checked_fixture(threads, setup, teardown);
+    tcase_add_test(threads, test_item_side_fit_does_not_depend_on_threads);
+    suite_add_tcase(s, threads);
+    tcase_set_tags(t, "one_thread"); /* ../one_thread */
     tcase_set_timeout(t, 300);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_item_side_fit_explains_what_categories_explain);
     tcase_add_test(t, test_item_side_fit_gives_new_items_their_share);
-    tcase_add_test(t, test_item_side_fit_does_not_depend_on_threads);
     tcase_add_test(t, test_item_side_fit_embedding_follows_the_factor);
     tcase_add_test(t, test_item_side_fit_fills_what_nobody_took);
     tcase_add_test(t, test_item_side_fit_without_features);

@@ -12,17 +12,14 @@
 #include <unistd.h>
 
 static struct store_fixture f;
-static struct store_user user;
 
 static void start(void)
 {
     store_fixture_start(&f);
-    memset(&user, 0, sizeof user);
 }
 
 static void stop(void)
 {
-    store_user_fini(&user);
     store_fixture_stop(&f);
 }
 
@@ -31,33 +28,11 @@ static struct store_text text(const char *s)
     return store_fixture_text(s);
 }
 
-static void read_user(const char *id)
-{
-    STORE_OK(store_read_user(f.conn, text(id), &store_fixture_key, &user, &e));
-}
-
-static void put_context(const struct store_context_key *key, const char *id, int64_t revision, bool given,
-                        const char *bytes)
-{
-    STORE_OK(store_begin(f.conn, &e));
-    STORE_OK(store_put_context(f.conn, key, text(id), revision, given, bytes, strlen(bytes), &e));
-    STORE_OK(store_commit(f.conn, &e));
-}
-
 static struct store_counts counts(struct store_conn *c)
 {
     struct store_counts n;
     STORE_OK(store_count(c, &n, &e));
     return n;
-}
-
-static void assert_counts(int64_t users, int64_t items, int64_t interactions, int64_t contexts)
-{
-    struct store_counts n = counts(f.conn);
-    ck_assert_int_eq(n.n_users, users);
-    ck_assert_int_eq(n.n_items, items);
-    ck_assert_int_eq(n.n_interactions, interactions);
-    ck_assert_int_eq(n.n_contexts, contexts);
 }
 
 /* ---- transactions ---- */
@@ -125,7 +100,7 @@ START_TEST(test_beginning_twice_fails_and_keeps_the_transaction)
     store_snapshot_end(f.conn); /* ends snapshots only */
     STORE_OK(store_put_user(f.conn, text("b"), text(NULL), &revision, &created, &e));
     store_rollback(f.conn);
-    assert_counts(0, 0, 0, 0);
+    store_fixture_assert_counts(f.conn, 0, 0, 0, 0);
 }
 END_TEST
 
@@ -136,11 +111,11 @@ START_TEST(test_a_transaction_reads_its_own_writes)
     STORE_OK(store_begin(f.conn, &e));
     STORE_OK(store_put_user(f.conn, text("a"), text("{}"), &revision, &created, &e));
     STORE_OK(store_put_interaction(f.conn, text("a"), text("i"), 1, NAN, 1, NULL, &e));
-    read_user("a");
-    ck_assert_int_eq(user.revision, revision);
-    ck_assert_uint_eq(user.n_interactions, 1);
+    store_fixture_read(&f, "a");
+    ck_assert_int_eq(f.user.revision, revision);
+    ck_assert_uint_eq(f.user.n_interactions, 1);
     STORE_OK(store_commit(f.conn, &e));
-    assert_counts(1, 1, 1, 0);
+    store_fixture_assert_counts(f.conn, 1, 1, 1, 0);
 }
 END_TEST
 
@@ -154,7 +129,7 @@ START_TEST(test_a_closed_connection_gives_its_transaction_up)
     STORE_OK(store_put_user(other, text("a"), text("{}"), &revision, &created, &e));
     store_disconnect(other);
     store_disconnect(NULL);
-    assert_counts(0, 0, 0, 0);
+    store_fixture_assert_counts(f.conn, 0, 0, 0, 0);
     store_fixture_user(f.conn, "b", NULL);
 }
 END_TEST
@@ -164,7 +139,7 @@ START_TEST(test_everything_is_there_after_opening_again)
     store_fixture_user(f.conn, "ann", "{\"a\":[1,2]}");
     store_fixture_event(f.conn, "ann", "i", 2.5, 7);
     store_fixture_item(f.conn, "i", "Title \xE2\x82\xAC");
-    put_context(&store_fixture_key, "ann", 99, true, "abcdefgh");
+    store_fixture_context(f.conn, &store_fixture_key, "ann", 99, true, "abcdefgh");
     char *before = store_fixture_dump(f.conn);
     int64_t last, now;
     STORE_OK(store_last_change(f.conn, &last, &e));
@@ -211,7 +186,7 @@ START_TEST(test_two_threads_write_at_once_and_lose_nothing)
         ck_assert_int_eq(pthread_create(&threads[i], NULL, write_often, &writers[i]), 0);
     for (int i = 0; i < 2; i++)
         ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
-    assert_counts(3, N_THREAD_WRITES, N_THREAD_WRITES / 2 * 3, 0);
+    store_fixture_assert_counts(f.conn, 3, N_THREAD_WRITES, N_THREAD_WRITES / 2 * 3, 0);
     for (int a = 0; a < N_THREAD_WRITES; a++)
         for (int b = 0; b < N_THREAD_WRITES; b++)
             ck_assert_int_ne(writers[0].revisions[a], writers[1].revisions[b]);
@@ -228,9 +203,9 @@ START_TEST(test_a_snapshot_sees_one_state_of_the_store)
     store_fixture_event(other, "ann", "i", 1, 1);
     store_fixture_user(other, "bob", "{}");
     char *during = store_fixture_dump(f.conn);
-    assert_counts(1, 0, 0, 0);
+    store_fixture_assert_counts(f.conn, 1, 0, 0, 0);
     store_snapshot_end(f.conn);
-    assert_counts(2, 1, 1, 0);
+    store_fixture_assert_counts(f.conn, 2, 1, 1, 0);
     char *after = store_fixture_dump(f.conn), *others = store_fixture_dump(other);
     ck_assert_str_eq(before, during);
     ck_assert_str_ne(before, after);
@@ -290,7 +265,7 @@ START_TEST(test_a_backup_is_the_store_at_one_moment_and_never_overwrites)
     (void)snprintf(path, sizeof path, "%s/backup.db", f.dir);
     store_fixture_user(f.conn, "ann", "{}");
     store_fixture_event(f.conn, "ann", "i", 1, 1);
-    put_context(&store_fixture_key, "ann", 9, true, "abcd");
+    store_fixture_context(f.conn, &store_fixture_key, "ann", 9, true, "abcd");
     store_fixture_user(f.conn, "gone", NULL);
     store_fixture_delete(f.conn, "gone");
     int64_t last, copied;
