@@ -21,6 +21,7 @@ enum {
         64 * 1024 * 1024,           /* one answer; a thousand items with long titles are under 8 MB */
     LIMIT_CONNECTIONS = 10000,      /* default of --max-connections */
     LIMIT_QUEUE = 1024,             /* default of --max-queue: jobs waiting for a worker */
+    LIMIT_WARM_USERS = 10000,       /* users whose weights a start generates before it is ready */
     LIMIT_JSON_DEPTH = 32,          /* nesting of a request body */
     LIMIT_LINE_BYTES = 1024 * 1024, /* one line of an imported file */
     LIMIT_CHANGE_LOG = 100000,      /* changes a slow replica can catch up by; past it, it clears its cache */

@@ -58,6 +58,15 @@ void weights_cache_drop_older(struct weights_cache *c, const void *key, size_t k
 void weights_cache_drop(struct weights_cache *c, const void *key, size_t key_len);
 void weights_cache_clear(struct weights_cache *c);
 
+/* Appends keys of cached weights, uint16_t length and bytes each: the newest of every shard, then the second newest of
+ * every shard, and so on; about `most` in all. */
+struct buf;
+enum err_code weights_cache_newest_keys(struct weights_cache *c, size_t most, struct buf *out,
+                                        struct err *e) ERR_MUST_CHECK;
+
+/* Makes a key the newest of its shard, when it is there; counts nothing. */
+void weights_cache_touch(struct weights_cache *c, const void *key, size_t key_len);
+
 struct weights_cache_stats {
     uint64_t hits, misses, made, waited, failed, evicted, dropped, not_kept;
     size_t n_entries, used_bytes, limit_bytes, peak_bytes;

@@ -1,6 +1,7 @@
 /* hypernet serve: the order of start and of stop.
  *
- *   start: tokens, store, models, HTTP threads and workers, watcher; then "listening on URL" and readiness
+ *   start: tokens, store, models, watcher, HTTP threads and workers, the weights of the last run's users (--warm-file);
+ * then readiness and "listening on URL"
  *   stop (SIGTERM, SIGINT): readiness turns, answers say Connection: close, for --drain-seconds or until a
  * second signal; then no new connection is taken, what is under way ends (for --request-timeout at most, or
  * until another signal, which ends the process), threads are joined, the store is closed. */
@@ -13,6 +14,7 @@
 #include "server/commands.h"
 #include "server/http.h"
 #include "server/probe.h"
+#include "server/warm.h"
 #include "server/watcher.h"
 
 #include <errno.h>
@@ -24,10 +26,10 @@
 #include <unistd.h>
 
 struct settings {
-    const char *store, *listen, *admin_token_file, *api_token_file;
+    const char *store, *listen, *admin_token_file, *api_token_file, *warm_file;
     struct option_list models;
     size_t cache_bytes, max_body_bytes;
-    int64_t threads, workers, max_connections, max_queue, timeout_s, drain_s;
+    int64_t threads, workers, max_connections, max_queue, timeout_s, drain_s, warm_s, warm_save_s;
     bool access_log, log_json, probe;
 };
 
@@ -162,6 +164,34 @@ static void drain(const struct settings *s, struct api *api, const sigset_t *set
     leave_signals(set);
 }
 
+/* Whether a signal asks to stop, which a warm start does not delay; the wait takes it afterwards. */
+static bool signal_pending(void *arg)
+{
+    const sigset_t *set = arg;
+    sigset_t pending;
+    return sigpending(&pending) == 0 && ((sigismember(set, SIGTERM) && sigismember(&pending, SIGTERM)) ||
+                                         (sigismember(set, SIGINT) && sigismember(&pending, SIGINT)));
+}
+
+static void serve_until_signal(const struct settings *s, struct api *api, struct http_server *http,
+                               const sigset_t *set)
+{
+    struct warm *warm = NULL;
+    struct err e = {0};
+    if (s->warm_file) {
+        warm_load(api->serving, s->warm_file, s->warm_s, signal_pending, (void *)set);
+        if (warm_start(api->serving, s->warm_file, s->warm_save_s, &warm, &e))
+            log_line(LOG_WARN, "%s", e.text); /* the next start will be a cold one; this one serves */
+    }
+    atomic_store(&api->ready, true);
+    announce(http, api->serving);
+    (void)wait_signal(set, -1);
+    drain(s, api, set);
+    http_stop(http, (unsigned)s->timeout_s);
+    warm_stop(warm);
+    log_line(LOG_INFO, "stopped");
+}
+
 static enum err_code run(const struct settings *s, struct api *api, const sigset_t *set, struct err *e)
 {
     struct http_config config = {.listen = s->listen,
@@ -178,14 +208,8 @@ static enum err_code run(const struct settings *s, struct api *api, const sigset
     if (code)
         return code;
     code = http_start(&config, api, &http, e);
-    if (!code) {
-        atomic_store(&api->ready, true);
-        announce(http, api->serving);
-        (void)wait_signal(set, -1);
-        drain(s, api, set);
-        http_stop(http, (unsigned)s->timeout_s);
-        log_line(LOG_INFO, "stopped");
-    }
+    if (!code)
+        serve_until_signal(s, api, http, set);
     watcher_stop(watcher);
     return code;
 }
@@ -220,7 +244,9 @@ static int cmd_serve(int argc, char **argv)
                          .max_connections = LIMIT_CONNECTIONS,
                          .max_queue = LIMIT_QUEUE,
                          .timeout_s = 30,
-                         .drain_s = 0};
+                         .drain_s = 0,
+                         .warm_s = 10,
+                         .warm_save_s = 60};
     const struct option options[] = {
         {"store", OPTION_STRING, &s.store, "STORE", "sqlite:PATH or a path; made when it does not exist", 0,
          0, false},
@@ -241,6 +267,12 @@ static int cmd_serve(int argc, char **argv)
          "a connection without progress is closed after", 1, 3600, false},
         {"drain-seconds", OPTION_INT, &s.drain_s, "SECONDS",
          "how long to serve on after SIGTERM while not ready", 0, 3600, false},
+        {"warm-file", OPTION_STRING, &s.warm_file, "FILE",
+         "keeps the ids of the users last asked for; their weights are made at the next start", 0, 0, false},
+        {"warm-seconds", OPTION_INT, &s.warm_s, "SECONDS", "most time of a start for them before it is ready",
+         0, 3600, false},
+        {"warm-save-seconds", OPTION_INT, &s.warm_save_s, "SECONDS",
+         "how often the file is written, beside at stop", 1, 86400, false},
         {"admin-token-file", OPTION_STRING, &s.admin_token_file, "FILE",
          "token of admin calls; without it they are off", 0, 0, false},
         {"api-token-file", OPTION_STRING, &s.api_token_file, "FILE",
