@@ -1,7 +1,8 @@
 /* One matrix-vector product a head: the heads stay where the file put them, and each is read once. */
 #include "engine/hypernet.h"
 
-#include "engine/blas.h"
+#include "engine/hypernet_parts.h"
+#include "engine/kernel.h"
 #include "engine/layers.h"
 
 #include <math.h>
@@ -24,7 +25,7 @@ void theta_layout_of(const struct model_spec *spec, struct theta_layout *out)
     out->len = at;
 }
 
-static size_t widest_trunk(const struct model_spec *spec)
+size_t hypernet_widest(const struct model_spec *spec)
 {
     size_t d = spec->d_context;
     for (size_t i = 0; i < spec->n_trunk; i++)
@@ -33,22 +34,89 @@ static size_t widest_trunk(const struct model_spec *spec)
     return d;
 }
 
+/* What the generated weights of layer i start from: those of a context without anything to say. */
+static const real *layer_base(const struct model_spec *spec, const struct model_params *params, size_t i)
+{
+    switch (spec->layers[i].generator) {
+    case GENERATOR_SHARED:
+        break;
+    case GENERATOR_FULL:
+        return params->layers[i].weight;
+    case GENERATOR_LOW_RANK:
+        return params->layers[i].head_bias;
+    case GENERATOR_CORE:
+        return params->layers[i].core;
+    }
+    return NULL;
+}
+
+size_t hypernet_parts(const struct model_spec *spec, const struct model_params *params,
+                      const struct theta_layout *layout, struct hypernet_part out[HYPERNET_MOST_PARTS])
+{
+    size_t count = 0;
+    if (spec->has_linear)
+        out[count++] = (struct hypernet_part){layout->linear, spec->d_item, NULL, params->linear_context,
+                                              spec->linear_head ? params->linear_head : NULL};
+    for (size_t i = 0; i < spec->n_layers; i++) {
+        const struct layer_spec *l = &spec->layers[i];
+        size_t n = layer_spec_n_generated(l);
+        if (n)
+            out[count++] = (struct hypernet_part){layout->layers[i].weight, n, layer_base(spec, params, i),
+                                                  NULL, params->layers[i].head};
+        if (l->bias == BIAS_FULL)
+            out[count++] = (struct hypernet_part){layout->layers[i].bias, l->d_out, params->layers[i].bias,
+                                                  NULL, params->layers[i].bias_head};
+    }
+    return count;
+}
+
+bool hypernet_all_finite(const real *x, size_t n)
+{
+    int bad = 0; /* no way out of the loop, so that it runs on vectors */
+    for (size_t i = 0; i < n; i++)
+        bad |= !isfinite(x[i]);
+    return !bad;
+}
+
+enum err_code hypernet_refuse_context(struct err *e)
+{
+    return err_set(e, ERR_INVALID, "the context embedding has a value that is not finite");
+}
+
+enum err_code hypernet_refuse_theta(struct err *e)
+{
+    return err_set(e, ERR_INVALID, "a generated weight is not finite; the context embedding is too large");
+}
+
+size_t hypernet_bytes_read(const struct model_spec *spec)
+{
+    size_t d_trunk = model_spec_d_trunk(spec), d = spec->d_context, n = 0;
+    for (size_t i = 0; i < spec->n_trunk; d = spec->trunk[i++].d_out)
+        n += spec->trunk[i].d_out * d;
+    if (spec->has_linear)
+        n += spec->d_item * (spec->d_context + (spec->linear_head ? d_trunk : 0));
+    for (size_t i = 0; i < spec->n_layers; i++)
+        n += (layer_spec_n_generated(&spec->layers[i]) +
+              (spec->layers[i].bias == BIAS_FULL ? spec->layers[i].d_out : 0)) *
+             d_trunk;
+    return n * sizeof(real);
+}
+
 size_t hypernet_workspace_len(const struct model_spec *spec)
 {
-    return 2 * widest_trunk(spec);
+    return 2 * hypernet_widest(spec);
 }
 
 /* z (Z) of c, in one half of the workspace; returned. */
 static const real *trunk_forward(const struct model_spec *spec, const struct model_params *params,
                                  const real *c, real *workspace)
 {
-    real *x = workspace, *y = workspace + widest_trunk(spec);
+    real *x = workspace, *y = workspace + hypernet_widest(spec);
     norm_forward(spec, params->norm_weight, params->norm_bias, c, x, NULL);
     size_t d = spec->d_context;
     for (size_t i = 0; i < spec->n_trunk; i++) {
         size_t d_out = spec->trunk[i].d_out;
-        memcpy(y, params->trunk[i].bias, d_out * sizeof *y);
-        blas_gemv(BLAS_AS_IS, d_out, d, 1, params->trunk[i].weight, d, x, 1, y);
+        kernel_best()->vector(params->trunk[i].weight, params->trunk[i].bias, d_out, d, x, y);
         activation_forward(spec->trunk[i].activation, y, d_out);
         real *held = x;
         x = y;
@@ -58,57 +126,33 @@ static const real *trunk_forward(const struct model_spec *spec, const struct mod
     return x;
 }
 
-static void layer_generate(const struct model_spec *spec, const struct model_params *params, size_t i,
-                           const real *z, const struct theta_layout *layout, real *theta)
+static void generate_part(const struct model_spec *spec, const struct hypernet_part *p, const real *c,
+                          const real *z, real *theta)
 {
-    const struct layer_spec *l = &spec->layers[i];
-    size_t d_trunk = model_spec_d_trunk(spec), n = layer_spec_n_generated(l);
-    real *w = theta + layout->layers[i].weight, *b = theta + layout->layers[i].bias;
-    if (l->generator == GENERATOR_FULL)
-        memcpy(w, params->layers[i].weight, n * sizeof *w);
-    else if (l->generator == GENERATOR_LOW_RANK)
-        memcpy(w, params->layers[i].head_bias, n * sizeof *w);
-    else if (l->generator == GENERATOR_CORE)
-        memcpy(w, params->layers[i].core, n * sizeof *w);
-    if (n)
-        blas_gemv(BLAS_AS_IS, n, d_trunk, 1, params->layers[i].head, d_trunk, z, 1, w);
-    if (l->bias == BIAS_FULL) {
-        memcpy(b, params->layers[i].bias, l->d_out * sizeof *b);
-        blas_gemv(BLAS_AS_IS, l->d_out, d_trunk, 1, params->layers[i].bias_head, d_trunk, z, 1, b);
+    const struct kernels *k = kernel_best();
+    const real *start = p->base;
+    real *y = theta + p->at;
+    if (p->from_context) {
+        k->vector(p->from_context, start, p->n, spec->d_context, c, y);
+        start = y;
     }
-}
-
-static bool all_finite(const real *x, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (!isfinite(x[i]))
-            return false;
-    return true;
+    if (p->from_trunk)
+        k->vector(p->from_trunk, start, p->n, model_spec_d_trunk(spec), z, y);
 }
 
 enum err_code hypernet_generate(const struct model_spec *spec, const struct model_params *params,
                                 const real *c, real *workspace, real *theta, struct err *e)
 {
-    if (!all_finite(c, spec->d_context))
-        return err_set(e, ERR_INVALID, "the context embedding has a value that is not finite");
+    if (!hypernet_all_finite(c, spec->d_context))
+        return hypernet_refuse_context(e);
     struct theta_layout layout;
+    struct hypernet_part parts[HYPERNET_MOST_PARTS];
     theta_layout_of(spec, &layout);
     const real *z = trunk_forward(spec, params, c, workspace);
-    if (spec->has_linear) {
-        real *p = theta + layout.linear;
-        blas_gemv(BLAS_AS_IS, spec->d_item, spec->d_context, 1, params->linear_context, spec->d_context, c, 0,
-                  p);
-        if (spec->linear_head) {
-            size_t d_trunk = model_spec_d_trunk(spec);
-            blas_gemv(BLAS_AS_IS, spec->d_item, d_trunk, 1, params->linear_head, d_trunk, z, 1, p);
-        }
-    }
-    for (size_t i = 0; i < spec->n_layers; i++)
-        layer_generate(spec, params, i, z, &layout, theta);
+    size_t n_parts = hypernet_parts(spec, params, &layout, parts);
+    for (size_t i = 0; i < n_parts; i++)
+        generate_part(spec, &parts[i], c, z, theta);
     if (spec->n_pairs)
-        memset(theta + layout.len, 0, sizeof *theta); /* no history, no neighbours */
-    if (!all_finite(theta, layout.len))
-        return err_set(e, ERR_INVALID,
-                       "a generated weight is not finite; the context embedding is too large");
-    return ERR_OK;
+        theta[layout.len] = 0; /* no history, no neighbours */
+    return hypernet_all_finite(theta, layout.len) ? ERR_OK : hypernet_refuse_theta(e);
 }

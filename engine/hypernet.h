@@ -1,6 +1,8 @@
 /* hypernet - the hypernetwork: a context embedding to the weights of the target network, theta = H(c).
  * Layer: engine; depends on base.          Threads: any; workspace and outputs are the caller's.
- * Memory: none of its own.                 Cost: one matrix-vector product a head; reads every head once.
+ * Memory: none of its own.                 Cost: one matrix-vector product a head; reads every head once. A batch reads
+ * every head once for HYPERNET_BATCH contexts.
+ * A context's theta does not depend on the batch it is made in, to the last bit: every sum runs in the same order.
  *
  * theta is one run of reals, in this order; offsets come from theta_layout:
  *   linear p (D)            = linear_context c + linear_head z                    when has_linear
@@ -36,5 +38,24 @@ size_t hypernet_workspace_len(const struct model_spec *spec);
  * a generated weight is not finite. */
 enum err_code hypernet_generate(const struct model_spec *spec, const struct model_params *params,
                                 const real *c, real *workspace, real *theta, struct err *e) ERR_MUST_CHECK;
+
+/* One context of a batch. */
+struct hypernet_job {
+    const real *c;  /* (C) */
+    real *theta;    /* as for hypernet_generate; left undefined on failure */
+    struct err err; /* set: empty, or why this context, and no other, has no theta */
+};
+
+enum { HYPERNET_BATCH = 32 }; /* contexts that share one read of the heads */
+
+/* Reals that hypernet_generate_batch needs as workspace. */
+size_t hypernet_batch_workspace_len(const struct model_spec *spec);
+
+/* Does n jobs, each as hypernet_generate would. */
+void hypernet_generate_batch(const struct model_spec *spec, const struct model_params *params,
+                             struct hypernet_job *const *jobs, size_t n, real *workspace);
+
+/* Bytes of the model that one generation reads. */
+size_t hypernet_bytes_read(const struct model_spec *spec);
 
 #endif

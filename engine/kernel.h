@@ -45,6 +45,16 @@ struct kernels {
     void (*layer)(const real *w, const real *bias, const real *start, size_t d_out, size_t d_in,
                   const real *x, real *out);
 
+    /* y[o] = (start ? start[o] : 0) + sum over i of w[o][i] x[i] for w (d_out, d_in): the bits of a lane of `layer` with
+     * the bias start. y may be start. */
+    void (*vector)(const real *w, const real *start, size_t d_out, size_t d_in, const real *x, real *y);
+
+    /* x[j][lane] = rows[lane][j] for n <= LANES rows of d; the lanes beyond n become 0. */
+    void (*rows_to_lanes)(const real *const *rows, size_t n, size_t d, real *x);
+
+    /* rows[lane][at + j] = x[j][lane] for the first n lanes and j < d. */
+    void (*lanes_to_rows)(const real *x, size_t n, size_t d, real *const *rows, size_t at);
+
     /* y (n) += v . hidden */
     void (*hidden_forward)(const struct kernel_hidden *p, real *y);
 

@@ -6,6 +6,7 @@
 
 #include "engine/kernel.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 typedef real lanes
@@ -84,11 +85,162 @@ static void layer(const real *w, const real *bias, const real *start, size_t d_o
                   out + o * KERNEL_LANES);
 }
 
+/* ---- eight rows to eight columns and back, in registers ---- */
+
+enum { KERNEL_EIGHT = 8 };
+
+/* Into each caller, where counts are known: loops over registers are worth nothing unless they are unrolled. */
+#define KERNEL_INLINE static inline __attribute__((always_inline))
+
+typedef real eight
+    __attribute__((vector_size(KERNEL_EIGHT * sizeof(real)), aligned(sizeof(real)), may_alias));
+typedef real four __attribute__((vector_size(4 * sizeof(real)), aligned(sizeof(real)), may_alias));
+
+/* out[j] = column j of the 8 x 8 matrix whose row i stands at rows[i]. Halves of rows are put together as they are loaded,
+ * which costs no shuffle; then pairs and fours change places. */
+KERNEL_INLINE void load_columns(const real *const rows[KERNEL_EIGHT], eight out[KERNEL_EIGHT])
+{
+#pragma GCC unroll 2
+    for (int half = 0; half < 2; half++) {
+        eight r[4], t[4];
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++)
+            r[i] = __builtin_shufflevector(*(const four *)(rows[i] + 4 * half),
+                                           *(const four *)(rows[i + 4] + 4 * half), 0, 1, 2, 3, 4, 5, 6, 7);
+#pragma GCC unroll 2
+        for (int i = 0; i < 4; i += 2) {
+            t[i] = __builtin_shufflevector(r[i], r[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+            t[i + 1] = __builtin_shufflevector(r[i], r[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
+        }
+#pragma GCC unroll 2
+        for (int j = 0; j < 2; j++) {
+            out[4 * half + 2 * j] = __builtin_shufflevector(t[j], t[j + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+            out[4 * half + 2 * j + 1] = __builtin_shufflevector(t[j], t[j + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+        }
+    }
+}
+
+/* ---- one vector, each output summed in the order of a lane of `layer` ---- */
+
+enum {
+    VECTOR_GROUPS = 4,   /* of eight rows, side by side: each waits for its own sum only */
+    FAR_REALS = 1 << 18, /* a larger matrix is not in the caches near the core, and fetching ahead pays */
+};
+
+/* The next rows are fetched from memory in the order they lie there, which the rows side by side hide from the CPU. */
+static inline void fetch(const real *w)
+{
+    enum { LINE = 64 };
+    for (size_t i = 0; i < KERNEL_EIGHT * KERNEL_EIGHT * sizeof(real); i += LINE)
+        __builtin_prefetch((const char *)w + i);
+}
+
+KERNEL_INLINE void vector_groups(const real *w, const real *start, size_t d_in, size_t n_groups, bool far,
+                                 const real *x, real *y)
+{
+    eight a[VECTOR_GROUPS];
+    size_t whole = d_in - d_in % KERNEL_EIGHT;
+    for (size_t g = 0; g < n_groups; g++)
+        a[g] = start ? *(const eight *)(start + g * KERNEL_EIGHT) : (eight){0};
+    const real *next = w + n_groups * KERNEL_EIGHT * d_in;
+    for (size_t i = 0; i < whole; i += KERNEL_EIGHT)
+#pragma GCC unroll 4
+        for (size_t g = 0; g < n_groups; g++) {
+            const real *rows[KERNEL_EIGHT];
+            eight c[KERNEL_EIGHT];
+#pragma GCC unroll 8
+            for (size_t r = 0; r < KERNEL_EIGHT; r++)
+                rows[r] = w + (g * KERNEL_EIGHT + r) * d_in + i;
+            load_columns(rows, c);
+            if (far)
+                fetch(next);
+            next += KERNEL_EIGHT * KERNEL_EIGHT;
+#pragma GCC unroll 8
+            for (size_t k = 0; k < KERNEL_EIGHT; k++)
+                a[g] += c[k] * x[i + k];
+        }
+    for (size_t i = whole; i < d_in; i++)
+        for (size_t g = 0; g < n_groups; g++) {
+            const real *at = w + g * KERNEL_EIGHT * d_in + i;
+            eight c = {at[0],        at[d_in],     at[2 * d_in], at[3 * d_in],
+                       at[4 * d_in], at[5 * d_in], at[6 * d_in], at[7 * d_in]};
+            a[g] += c * x[i];
+        }
+    for (size_t g = 0; g < n_groups; g++)
+        *(eight *)(y + g * KERNEL_EIGHT) = a[g];
+}
+
+/* Less than eight rows. On vectors too: of a loop over one row the compiler makes products and then sums, which round
+ * otherwise than products added in one step. */
+static void vector_rest(const real *w, const real *start, size_t n, size_t d_in, const real *x, real *y)
+{
+    eight a = {0}, c = {0};
+    if (start)
+        memcpy(&a, start, n * sizeof *start);
+    for (size_t i = 0; i < d_in; i++) {
+        for (size_t r = 0; r < n; r++)
+            c[r] = w[r * d_in + i];
+        a += c * x[i];
+    }
+    memcpy(y, &a, n * sizeof *y);
+}
+
+static void vector(const real *w, const real *start, size_t d_out, size_t d_in, const real *x, real *y)
+{
+    enum { ROWS = VECTOR_GROUPS * KERNEL_EIGHT };
+    size_t o = 0;
+    bool far = d_out * d_in > FAR_REALS;
+    for (; o + ROWS <= d_out; o += ROWS)
+        vector_groups(w + o * d_in, start ? start + o : NULL, d_in, VECTOR_GROUPS, far, x, y + o);
+    for (; o + KERNEL_EIGHT <= d_out; o += KERNEL_EIGHT)
+        vector_groups(w + o * d_in, start ? start + o : NULL, d_in, 1, far, x, y + o);
+    if (o < d_out)
+        vector_rest(w + o * d_in, start ? start + o : NULL, d_out - o, d_in, x, y + o);
+}
+
+/* ---- rows into lanes and back ---- */
+
+static void rows_to_lanes(const real *const *rows, size_t n, size_t d, real *x)
+{
+    size_t whole = n == KERNEL_LANES ? d - d % KERNEL_EIGHT : 0;
+    for (size_t j = 0; j < whole; j += KERNEL_EIGHT)
+        for (size_t lane = 0; lane < KERNEL_LANES; lane += KERNEL_EIGHT) {
+            const real *from[KERNEL_EIGHT];
+            eight c[KERNEL_EIGHT];
+            for (size_t r = 0; r < KERNEL_EIGHT; r++)
+                from[r] = rows[lane + r] + j;
+            load_columns(from, c);
+            for (size_t r = 0; r < KERNEL_EIGHT; r++)
+                *(eight *)(x + (j + r) * KERNEL_LANES + lane) = c[r];
+        }
+    for (size_t j = whole; j < d; j++)
+        for (size_t lane = 0; lane < KERNEL_LANES; lane++)
+            x[j * KERNEL_LANES + lane] = lane < n ? rows[lane][j] : 0;
+}
+
+static void lanes_to_rows(const real *x, size_t n, size_t d, real *const *rows, size_t at)
+{
+    size_t whole = n == KERNEL_LANES ? d - d % KERNEL_EIGHT : 0;
+    for (size_t lane = 0; lane < KERNEL_LANES; lane += KERNEL_EIGHT)
+        for (size_t j = 0; j < whole; j += KERNEL_EIGHT) {
+            const real *from[KERNEL_EIGHT];
+            eight c[KERNEL_EIGHT];
+            for (size_t r = 0; r < KERNEL_EIGHT; r++)
+                from[r] = x + (j + r) * KERNEL_LANES + lane;
+            load_columns(from, c);
+            for (size_t r = 0; r < KERNEL_EIGHT; r++)
+                *(eight *)(rows[lane + r] + at + j) = c[r];
+        }
+    for (size_t lane = 0; lane < n; lane++)
+        for (size_t j = whole; j < d; j++)
+            rows[lane][at + j] = x[j * KERNEL_LANES + lane];
+}
+
 #include "engine/kernel_train_body.h"
 
 #define KERNEL_TABLE(name)                                                                                   \
     {                                                                                                        \
-        name, dot_rows, layer, hidden_forward, hidden_backward                                               \
+        name, dot_rows, layer, vector, rows_to_lanes, lanes_to_rows, hidden_forward, hidden_backward         \
     }
 
 #endif

@@ -47,6 +47,38 @@ void norm_forward(const struct model_spec *spec, const real *weight, const real 
     }
 }
 
+typedef real lane_block
+    __attribute__((vector_size(KERNEL_LANES * sizeof(real)), aligned(sizeof(real)), may_alias));
+
+/* One block of widths, on rows at .. at + d of x and y. */
+static void norm_block_lanes(size_t at, size_t d, const real *weight, const real *bias, const real *x,
+                             real *y)
+{
+    const lane_block *in = (const lane_block *)(const void *)x + at;
+    lane_block *out = (lane_block *)(void *)y + at, mean = {0}, variance = {0}, scale;
+    for (size_t i = 0; i < d; i++)
+        mean += in[i];
+    mean /= (real)d;
+    for (size_t i = 0; i < d; i++)
+        variance += (in[i] - mean) * (in[i] - mean);
+    for (size_t lane = 0; lane < KERNEL_LANES; lane++)
+        scale[lane] = 1 / (real)sqrt((double)(variance[lane] / (real)d + NORM_EPSILON));
+    for (size_t i = 0; i < d; i++)
+        out[i] = weight[at + i] * ((in[i] - mean) * scale) + bias[at + i];
+}
+
+void norm_lanes(const struct model_spec *spec, const real *weight, const real *bias, const real *x, real *y)
+{
+    size_t widths[NORM_MAX_BLOCKS], n_blocks, at = 0;
+    if (spec->norm == NORM_NONE) {
+        memcpy(y, x, spec->d_context * KERNEL_LANES * sizeof *y);
+        return;
+    }
+    n_blocks = norm_blocks(spec, widths);
+    for (size_t k = 0; k < n_blocks; at += widths[k++])
+        norm_block_lanes(at, widths[k], weight, bias, x, y);
+}
+
 void norm_backward(const struct model_spec *spec, const real *weight, const real *x, const real *saved,
                    const real *dy, real *dx, real *dweight, real *dbias)
 {

@@ -3,6 +3,7 @@
 #ifndef ENGINE_LAYERS_H
 #define ENGINE_LAYERS_H
 
+#include "engine/kernel.h"
 #include "engine/model_spec.h"
 #include "engine/real.h"
 
@@ -19,6 +20,9 @@ size_t norm_blocks(const struct model_spec *spec, size_t widths[NORM_MAX_BLOCKS]
  * block for the backward. */
 void norm_forward(const struct model_spec *spec, const real *weight, const real *bias, const real *x, real *y,
                   real *saved);
+
+/* The same on a lane block of contexts, x and y (C, KERNEL_LANES): each lane gets the bits it would get alone. */
+void norm_lanes(const struct model_spec *spec, const real *weight, const real *bias, const real *x, real *y);
 
 /* dx (C) is set, dweight and dbias (C) are added to, from dy (C). */
 void norm_backward(const struct model_spec *spec, const real *weight, const real *x, const real *saved,

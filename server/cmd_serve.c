@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "engine/blas.h"
+#include "engine/hypernet.h"
 #include "engine/kernel.h"
 #include "server/api.h"
 #include "server/commands.h"
@@ -192,11 +193,28 @@ static void serve_until_signal(const struct settings *s, struct api *api, struct
     log_line(LOG_INFO, "stopped");
 }
 
+/* A miss that waits for a batch holds a worker. With fewer workers than this, batches would not fill: one is under way on
+ * each of two processors, or collects behind it. */
+enum { GATHERING_WORKERS = 2 * HYPERNET_BATCH };
+
+static size_t count_workers(const struct settings *s, bool gathering)
+{
+    size_t least = gathering ? GATHERING_WORKERS : 0, n = 2 * processors();
+    if (s->workers)
+        return (size_t)s->workers;
+    return n > least ? n : least;
+}
+
 static enum err_code run(const struct settings *s, struct api *api, const sigset_t *set, struct err *e)
 {
+    struct gather_config gather = {.n_running = processors(), .least_ns = GATHER_LEAST_NS};
+    bool gathering;
+    enum err_code code = serving_gather(api->serving, &gather, &gathering, e);
+    if (code)
+        return code;
     struct http_config config = {.listen = s->listen,
                                  .n_threads = s->threads ? (size_t)s->threads : processors(),
-                                 .n_workers = s->workers ? (size_t)s->workers : 2 * processors(),
+                                 .n_workers = count_workers(s, gathering),
                                  .max_body_bytes = s->max_body_bytes,
                                  .max_connections = (size_t)s->max_connections,
                                  .max_queue = (size_t)s->max_queue,
@@ -204,7 +222,7 @@ static enum err_code run(const struct settings *s, struct api *api, const sigset
     struct http_server *http;
     struct watcher *watcher;
     allow_files(config.max_connections);
-    enum err_code code = watcher_start(api->serving, api->metrics, &watcher, e);
+    code = watcher_start(api->serving, api->metrics, &watcher, e);
     if (code)
         return code;
     code = http_start(&config, api, &http, e);
@@ -256,8 +274,9 @@ static int cmd_serve(int argc, char **argv)
         {"cache-bytes", OPTION_BYTES, &s.cache_bytes, "BYTES", "most memory for generated weights", 0, 1e15,
          false},
         {"threads", OPTION_INT, &s.threads, "N", "HTTP threads; 0: one a processor", 0, 256, false},
-        {"workers", OPTION_INT, &s.workers, "N", "threads for writes and cache misses; 0: two a processor", 0,
-         256, false},
+        {"workers", OPTION_INT, &s.workers, "N",
+         "threads for writes and cache misses; 0: two a processor, 64 where generation is in batches", 0, 256,
+         false},
         {"max-body-bytes", OPTION_BYTES, &s.max_body_bytes, "BYTES", "largest request body", 1024, 1e9,
          false},
         {"max-connections", OPTION_INT, &s.max_connections, "N", "most open connections", 1, 1e6, false},

@@ -15,9 +15,10 @@ enum { MOST_VALUES = 1024 };
 
 struct context_maker {
     const struct model *model;
-    real *workspace; /* for the encoder, the hypernetwork and the neighbours */
-    real *theta;     /* (neighbours_theta_most) */
-    real *c;         /* (C) */
+    struct gather *gather; /* NULL: this thread generates by itself */
+    real *workspace;       /* for the encoder, the hypernetwork and the neighbours */
+    real *theta;           /* (neighbours_theta_most) */
+    real *c;               /* (C) */
     struct encoder_interaction *interactions;
     size_t capacity;
     uint32_t values[MOST_VALUES];
@@ -53,6 +54,11 @@ void context_maker_free(struct context_maker *k)
     mem_free(k->c);
     mem_free(k->interactions);
     mem_free(k);
+}
+
+void context_maker_gather(struct context_maker *k, struct gather *g)
+{
+    k->gather = g;
 }
 
 static bool take_value(void *arg, const char *field, const char *value)
@@ -138,6 +144,31 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static enum err_code generate_theta(struct context_maker *k, const float *c, real *theta, struct err *e)
+{
+    if (k->gather)
+        return gather_generate(k->gather, c, k->workspace, theta, e);
+    return hypernet_generate(&k->model->spec, &k->model->params, c, k->workspace, theta, e);
+}
+
+/* Of a model without item-item weights the length of theta is known: it is written where it stays. */
+static enum err_code generate_in_place(struct context_maker *k, const float *c, size_t n_seen,
+                                       struct weights **out, uint32_t **seen, struct err *e)
+{
+    struct theta_layout layout;
+    real *theta;
+    theta_layout_of(&k->model->spec, &layout);
+    struct weights *w = weights_new(layout.len, n_seen, &theta, seen);
+    if (!w)
+        return err_set(e, ERR_NOMEM, "no memory for generated weights");
+    enum err_code code = generate_theta(k, c, theta, e);
+    if (code)
+        weights_unref(w);
+    else
+        *out = w;
+    return code;
+}
+
 /* Weights of the context c and the first n_history of the maker's interactions. */
 static enum err_code generate(struct context_maker *k, const float *c, size_t n_history, size_t n_seen,
                               struct weights **out, uint32_t **seen, struct err *e)
@@ -145,7 +176,9 @@ static enum err_code generate(struct context_maker *k, const float *c, size_t n_
     const struct model_spec *spec = &k->model->spec;
     size_t len;
     real *theta;
-    enum err_code code = hypernet_generate(spec, &k->model->params, c, k->workspace, k->theta, e);
+    if (!spec->n_pairs)
+        return generate_in_place(k, c, n_seen, out, seen, e);
+    enum err_code code = generate_theta(k, c, k->theta, e);
     if (!code)
         code = neighbours_generate(spec, &k->model->params, k->interactions, n_history, k->workspace,
                                    k->theta, &len, e);

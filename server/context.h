@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "engine/model.h"
 #include "engine/weights_cache.h"
+#include "server/gather.h"
 #include "server/item_table.h"
 #include "store/store.h"
 
@@ -15,6 +16,9 @@ struct context_maker;
 enum err_code context_maker_new(const struct model *m, struct context_maker **out,
                                 struct err *e) ERR_MUST_CHECK;
 void context_maker_free(struct context_maker *k);
+
+/* From now on weights are generated through g, which outlives k; NULL: by this thread alone, as at first. */
+void context_maker_gather(struct context_maker *k, struct gather *g);
 
 /* Encodes what the store knows of a user to c (C floats, the maker's own, borrowed until the next call).
  * Items the model does not have are left out. */

@@ -100,6 +100,20 @@ static void write_cache(const struct serving *serving, struct buf *out)
     single(out, "cache_capacity_bytes", "gauge", "Limit of the cache (--cache-bytes)", (double)s.limit_bytes);
 }
 
+static void write_batches(const struct serving *serving, struct buf *out)
+{
+    struct gather_stats sum = {0};
+    for (size_t i = 0; i < serving->n_models; i++)
+        if (serving->models[i].gather) {
+            struct gather_stats s = gather_read_stats(serving->models[i].gather);
+            sum.batches += s.batches;
+            sum.contexts += s.contexts;
+        }
+    single(out, "weights_batches_total", "counter", "Batches of generations, of models with large heads",
+           (double)sum.batches);
+    single(out, "weights_batched_total", "counter", "Generations in these batches", (double)sum.contexts);
+}
+
 static double resident_bytes(void)
 {
     unsigned long pages = 0;
@@ -141,6 +155,7 @@ void metrics_write(const struct metrics *m, const struct serving *serving, struc
     single(out, "connections", "gauge", "Open connections", (double)atomic_load(&m->connections));
     single(out, "queue_depth", "gauge", "Requests waiting for a worker", (double)atomic_load(&m->queued));
     write_cache(serving, out);
+    write_batches(serving, out);
     write_models(serving, out);
     single(out, "process_resident_memory_bytes", "gauge", "Resident memory", resident_bytes());
 }

@@ -87,8 +87,11 @@ enum err_code personal_maker(struct personal *p, size_t slot, struct context_mak
 {
     struct per_model *own = &p->models[slot];
     enum err_code code = ERR_OK;
-    if (!own->maker)
+    if (!own->maker) {
         code = context_maker_new(p->serving->models[slot].model, &own->maker, e);
+        if (!code)
+            context_maker_gather(own->maker, p->serving->models[slot].gather);
+    }
     *out = own->maker;
     return code;
 }

@@ -2,6 +2,7 @@
 #include "server/serving.h"
 
 #include "base/log.h"
+#include "engine/hypernet.h"
 
 #include <string.h>
 #include <time.h>
@@ -201,6 +202,7 @@ void serving_close(struct serving *s)
     store_disconnect(s->writer);
     weights_cache_free(s->cache);
     for (size_t i = 0; i < s->n_models; i++) {
+        gather_free(s->models[i].gather);
         item_table_unref(s->models[i].items);
         pthread_mutex_destroy(&s->models[i].lock);
         model_unref(s->models[i].model);
@@ -233,6 +235,24 @@ enum err_code serving_end_write(struct serving *s, enum err_code code, struct er
         code = store_commit(s->writer, e);
     pthread_mutex_unlock(&s->writing);
     return code;
+}
+
+enum err_code serving_gather(struct serving *s, const struct gather_config *config, bool *any, struct err *e)
+{
+    *any = false;
+    for (size_t i = 0; i < s->n_models; i++) {
+        struct served_model *m = &s->models[i];
+        enum err_code code = gather_new(m->model, config, &m->gather, e);
+        if (code)
+            return code;
+        struct gather_cost cost = gather_cost(m->gather);
+        log_line(LOG_INFO,
+                 "model '%s': a generation reads %.1f MB and takes %.3f ms, %d together take %.3f ms: %s",
+                 m->model->spec.name, (double)cost.bytes / 1e6, (double)cost.single_ns / 1e6, HYPERNET_BATCH,
+                 (double)cost.batch_ns / 1e6, gather_gathers(m->gather) ? "in batches" : "one by one");
+        *any = *any || gather_gathers(m->gather);
+    }
+    return ERR_OK;
 }
 
 size_t serving_key(size_t slot, enum serving_kind kind, struct store_text id, char key[SERVING_KEY_BYTES])

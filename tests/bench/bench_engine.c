@@ -16,18 +16,19 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ROUNDS = 9, ROUND_NS = 20 * 1000 * 1000, MOST_BATCH = 32, TOP = 10, MOST_HISTORY = 256 };
+enum { ROUNDS = 9, ROUND_NS = 20 * 1000 * 1000, CROWD = 64, TOP = 10, MOST_HISTORY = 256 };
 
 struct bench {
     struct model *model;
     struct theta_layout layout;
     size_t batch;
-    real *contexts;  /* (MOST_BATCH, C) */
-    real *thetas;    /* (MOST_BATCH, theta) */
-    real *scores;    /* (I) */
-    real *workspace; /* for whatever is called */
-    real *a, *b, *c; /* operands and result of the products beside it */
-    size_t n_a;      /* reals of a */
+    real *contexts;                                  /* (CROWD, C) */
+    real *thetas;                                    /* (CROWD, theta) */
+    struct hypernet_job jobs[CROWD], *listed[CROWD]; /* for each context */
+    real *scores;                                    /* (I) */
+    real *workspace;                                 /* for whatever is called */
+    real *a, *b, *c;                                 /* operands and result of the products beside it */
+    size_t n_a;                                      /* reals of a */
     struct encoder_interaction history[MOST_HISTORY];
     size_t n_history;
 };
@@ -45,6 +46,11 @@ static real *reals(size_t n)
 /* ---- what is timed ---- */
 
 static void generate(struct bench *b)
+{
+    hypernet_generate_batch(&b->model->spec, &b->model->params, b->listed, b->batch, b->workspace);
+}
+
+static void generate_one_by_one(struct bench *b)
 {
     const struct model_spec *spec = &b->model->spec;
     struct err e = {0};
@@ -225,14 +231,19 @@ static void set_up(struct bench *b)
     struct rng r;
     rng_init(&r, 1, 1);
     theta_layout_of(spec, &b->layout);
-    b->contexts = reals(MOST_BATCH * spec->d_context);
-    for (size_t i = 0; i < MOST_BATCH * spec->d_context; i++)
+    b->contexts = reals(CROWD * spec->d_context);
+    for (size_t i = 0; i < CROWD * spec->d_context; i++)
         b->contexts[i] = (real)rng_normal(&r);
-    b->thetas = reals(MOST_BATCH * b->layout.len);
+    b->thetas = reals(CROWD * (b->layout.len + 1));
+    for (size_t i = 0; i < CROWD; i++) {
+        b->jobs[i].c = b->contexts + i * spec->d_context;
+        b->jobs[i].theta = b->thetas + i * b->layout.len;
+        b->listed[i] = &b->jobs[i];
+    }
     b->scores = reals(spec->n_items + KERNEL_LANES);
     b->workspace =
         reals(most(fold_in_workspace_len(spec->encoder.d_fold_in),
-                   most(catalogue_workspace_len(b->model->catalogue), hypernet_workspace_len(spec))));
+                   most(catalogue_workspace_len(b->model->catalogue), hypernet_batch_workspace_len(spec))));
     for (size_t i = 0; i < MOST_HISTORY; i++)
         b->history[i] =
             (struct encoder_interaction){.item = (uint32_t)((i * 611953 + 7) % spec->n_items), .weight = 1};
@@ -241,7 +252,7 @@ static void set_up(struct bench *b)
     b->b = reals(b->n_a); /* (batch or items, d_in) */
     for (size_t i = 0; i < b->n_a; i++)
         b->a[i] = b->b[i] = (real)((double)(i % 1024) / 1024 - 0.5);
-    b->c = reals(most(spec->n_items * most(spec->layers[0].d_out, spec->d_item), MOST_BATCH * b->layout.len));
+    b->c = reals(most(spec->n_items * most(spec->layers[0].d_out, spec->d_item), CROWD * b->layout.len));
 }
 
 int main(int argc, char **argv)
@@ -257,11 +268,12 @@ int main(int argc, char **argv)
         return 2;
     }
     set_up(&b);
-    static const size_t batches[] = {1, 8, MOST_BATCH};
-    for (size_t i = 0; i < 3; i++) {
+    static const size_t batches[] = {1, 8, HYPERNET_BATCH, CROWD};
+    for (size_t i = 0; i < sizeof batches / sizeof *batches; i++) {
         b.batch = batches[i];
         report(&b, "generate", b.batch, generate, generate_gemm);
     }
+    report(&b, "generate, beside one by one", b.batch, generate, generate_one_by_one);
     size_t n = b.model->spec.n_items;
     report(&b, "score", n, score, score_gemm);
     report(&b, "read as many bytes as all products", b.n_a * sizeof(real), read_memory, NULL);

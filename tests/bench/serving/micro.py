@@ -1,4 +1,4 @@
-"""What serving costs below HTTP: tests/bench/bench_engine.c on models of several sizes, and tests/bench/bench_store.c."""
+"""What serving costs below HTTP: tests/bench/bench_engine.c and bench_gather.c on models of several sizes, and tests/bench/bench_store.c."""
 import json
 import os
 import subprocess
@@ -14,17 +14,18 @@ SIZES = {"3,706 items, core": (3706, 192, "core", 32),
 QUICK = ("3,706 items, core",)
 
 
-def engine(binary, folder, quick):
-    """One row a measurement, as bench_engine prints them."""
+def engine(binaries, folder, quick):
+    """One row a measurement, as the programs print them."""
     for name, (n_items, dim, generator, hidden) in SIZES.items():
         if quick and name not in QUICK:
             continue
         path = os.path.join(folder, "micro.safetensors")
         values = [("age", str(i)) for i in range(8)]
         models.write(path, ["i%d" % i for i in range(n_items)], dim, values, generator, hidden)
-        done = subprocess.run([binary, path], stdout=subprocess.PIPE, text=True, check=True)
+        for binary in binaries:
+            done = subprocess.run([binary, path], stdout=subprocess.PIPE, text=True, check=True)
+            yield from ({"model": name, **json.loads(line)} for line in done.stdout.splitlines())
         os.unlink(path)
-        yield from ({"model": name, **json.loads(line)} for line in done.stdout.splitlines())
 
 
 def store(binary, interactions, work):

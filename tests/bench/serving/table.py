@@ -60,7 +60,7 @@ class Results:
             cells = [form % row[key] for key, _, form in COLUMNS]
             lines.append("| %s | %s | %s |" % (row["load"], row["server"], " | ".join(cells)))
         if self.micro:
-            lines += ["", "| below HTTP, one core | what | size | us | cblas_sgemm or pass, us | rate of that |", "|---|---|---:|---:|---:|---:|"]
+            lines += ["", "| below HTTP, one core | what | size | us | cblas_sgemm, pass or single, us | rate of that |", "|---|---|---:|---:|---:|---:|"]
             lines += ["| %s | %s | %d | %.1f | %s | %s |" % (r["model"], r["what"], r["size"], r["us"],
                                                           "%.1f" % r["ceiling_us"] if "ceiling_us" in r else "",
                                                           "%.2f" % r["of_ceiling"] if "of_ceiling" in r else "")

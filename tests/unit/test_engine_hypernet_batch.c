@@ -1,0 +1,221 @@
+/* engine/hypernet_batch.c and the loops of engine/kernel.h below it. The naive twin of a batch is hypernet_generate, one
+ * context after the other, which test_engine_forward.c holds to the formulas. Tolerance: none, the bits are the same:
+ * an answer must not depend on who else asked. Risks: a tile or a lane at an end, a bad context that spoils others. */
+#include "base/mem.h"
+#include "engine/hypernet.h"
+#include "engine/kernel.h"
+#include "engine/rng.h"
+#include "engine/train/param_block.h"
+
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST = 2 * HYPERNET_BATCH + 5, N_CASES = 12, GUARD = 3 };
+
+static float *normal(struct rng *r, size_t n)
+{
+    float *x = mem_alloc_aligned(n + 1, sizeof *x);
+    ck_assert_ptr_nonnull(x);
+    for (size_t i = 0; i < n; i++)
+        x[i] = (float)rng_normal(r);
+    return x;
+}
+
+/* ---- kernels ---- */
+
+START_TEST(test_a_vector_gets_the_bits_of_a_lane)
+{
+    static const size_t outs[] = {1, 7, 8, 31, 40, 73}, ins[] = {1, 5, 8, 17, 64};
+    const struct kernels *all[3];
+    struct rng r;
+    rng_init(&r, 3, 1);
+    float *w = normal(&r, 73 * 64), *bias = normal(&r, 73), *x = normal(&r, 64);
+    float lanes[64 * KERNEL_LANES], expected[73 * KERNEL_LANES], y[73];
+    for (size_t i = 0; i < 64; i++)
+        for (size_t lane = 0; lane < KERNEL_LANES; lane++)
+            lanes[i * KERNEL_LANES + lane] = x[i];
+    for (size_t v = kernel_all(all); v-- > 0;)
+        for (size_t a = 0; a < 6; a++)
+            for (size_t b = 0; b < 5; b++) {
+                const float *start = (a + b) % 2 ? bias : NULL;
+                all[v]->layer(w, start, NULL, outs[a], ins[b], lanes, expected);
+                all[v]->vector(w, start, outs[a], ins[b], x, y);
+                for (size_t o = 0; o < outs[a]; o++)
+                    ck_assert_msg(!memcmp(&y[o], &expected[o * KERNEL_LANES + 5], sizeof *y),
+                                  "%s %zu x %zu, output %zu: %.9g, %.9g", all[v]->name, outs[a], ins[b], o,
+                                  y[o], expected[o * KERNEL_LANES + 5]);
+            }
+    mem_free(w);
+    mem_free(bias);
+    mem_free(x);
+}
+END_TEST
+
+START_TEST(test_rows_go_into_lanes_and_back)
+{
+    enum { D = 21, AT = 2 };
+    const struct kernels *all[3];
+    struct rng r;
+    rng_init(&r, 3, 2);
+    float *x = normal(&r, KERNEL_LANES * D), back[KERNEL_LANES][AT + D + 1], lanes[D * KERNEL_LANES];
+    for (size_t v = kernel_all(all); v-- > 0;)
+        for (size_t n = 1; n <= KERNEL_LANES; n++) {
+            const float *rows[KERNEL_LANES];
+            float *to[KERNEL_LANES];
+            for (size_t i = 0; i < n; i++) {
+                rows[i] = x + i * D;
+                to[i] = back[i];
+                back[i][AT - 1] = back[i][AT + D] = GUARD;
+            }
+            all[v]->rows_to_lanes(rows, n, D, lanes);
+            for (size_t j = 0; j < D; j++)
+                for (size_t i = 0; i < KERNEL_LANES; i++)
+                    ck_assert(lanes[j * KERNEL_LANES + i] == (i < n ? x[i * D + j] : 0));
+            all[v]->lanes_to_rows(lanes, n, D, to, AT);
+            for (size_t i = 0; i < n; i++) {
+                ck_assert_int_eq(memcmp(back[i] + AT, x + i * D, D * sizeof *x), 0);
+                ck_assert(back[i][AT - 1] == GUARD && back[i][AT + D] == GUARD);
+            }
+        }
+    mem_free(x);
+}
+END_TEST
+
+/* ---- batches ---- */
+
+/* Shapes with whole tiles, parts of tiles and less than eight rows; every generator, bias, norm and trunk. */
+static struct model_spec make_spec(int number)
+{
+    struct model_spec s = {.name = "t",
+                           .version = "1",
+                           .objective = OBJECTIVE_RANKING,
+                           .n_items = 9,
+                           .d_item = 24,
+                           .d_output = 1,
+                           .d_context = 37,
+                           .norm = (enum norm_kind)(number % 3),
+                           .n_trunk = (size_t)(number % 3),
+                           .has_linear = number % 4 != 0,
+                           .linear_head = number % 4 > 1,
+                           .n_layers = 3};
+    s.trunk[0] = (struct trunk_layer_spec){19, ACTIVATION_RELU};
+    s.trunk[1] = (struct trunk_layer_spec){16, ACTIVATION_TANH};
+    size_t widths[] = {24, 13, 10, 1};
+    for (size_t i = 0; i < 3; i++) {
+        enum generator g = (enum generator)(((size_t)number + i) % 4);
+        s.layers[i] = (struct layer_spec){.d_in = widths[i],
+                                          .d_out = widths[i + 1],
+                                          .generator = g,
+                                          .rank = g == GENERATOR_CORE || g == GENERATOR_LOW_RANK ? 1 : 0,
+                                          .bias = (enum bias_kind)((size_t)number / 4 % 3),
+                                          .activation = i < 2 ? ACTIVATION_RELU : ACTIVATION_IDENTITY};
+    }
+    return s;
+}
+
+struct world {
+    struct model_spec spec;
+    struct param_block block;
+    struct theta_layout layout;
+    float *contexts; /* (MOST, C) */
+    float *thetas;   /* (MOST, stride) */
+    float *alone, *workspace;
+    size_t stride; /* theta and a guard */
+    struct hypernet_job jobs[MOST], *listed[MOST];
+};
+
+static void world_init(struct world *w, int number)
+{
+    struct rng r;
+    struct err e = {0};
+    rng_init(&r, 4, (uint64_t)number);
+    w->spec = make_spec(number);
+    ck_assert_int_eq(param_block_init(&w->block, &w->spec, &e), ERR_OK);
+    for (size_t i = 0; i < w->block.n_values; i++)
+        w->block.values[i] = (float)(0.4 * rng_normal(&r));
+    theta_layout_of(&w->spec, &w->layout);
+    w->stride = w->layout.len + 1;
+    w->contexts = normal(&r, MOST * w->spec.d_context);
+    w->thetas = normal(&r, MOST * w->stride);
+    w->alone = normal(&r, w->stride);
+    w->workspace = normal(&r, hypernet_batch_workspace_len(&w->spec));
+    for (size_t i = 0; i < MOST; i++) {
+        w->jobs[i] = (struct hypernet_job){w->contexts + i * w->spec.d_context, w->thetas + i * w->stride,
+                                           .err = {ERR_BUSY, "left over"}};
+        w->listed[i] = &w->jobs[i];
+        w->thetas[i * w->stride + w->layout.len] = GUARD;
+    }
+}
+
+static void world_fini(struct world *w)
+{
+    param_block_fini(&w->block);
+    mem_free(w->contexts);
+    mem_free(w->thetas);
+    mem_free(w->alone);
+    mem_free(w->workspace);
+}
+
+static void assert_as_alone(struct world *w, size_t i, size_t n)
+{
+    struct err e = {0};
+    enum err_code code =
+        hypernet_generate(&w->spec, &w->block.params, w->jobs[i].c, w->workspace, w->alone, &e);
+    ck_assert_int_eq(w->jobs[i].err.code, code);
+    ck_assert_str_eq(w->jobs[i].err.text, e.text);
+    ck_assert_msg(code || !memcmp(w->alone, w->jobs[i].theta, w->layout.len * sizeof *w->alone),
+                  "context %zu of %zu", i, n);
+    ck_assert(w->jobs[i].theta[w->layout.len] == GUARD);
+}
+
+START_TEST(test_a_batch_gives_the_bits_of_single_generations)
+{
+    static const size_t sizes[] = {0, 1, 2, 3, 15, 16, 17, 31, 32, 33, 34, 48, MOST};
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+        struct world w;
+        world_init(&w, _i);
+        hypernet_generate_batch(&w.spec, &w.block.params, w.listed, sizes[k], w.workspace);
+        for (size_t i = 0; i < sizes[k]; i++)
+            assert_as_alone(&w, i, sizes[k]);
+        world_fini(&w);
+    }
+}
+END_TEST
+
+START_TEST(test_a_bad_context_spoils_no_other)
+{
+    struct world w;
+    world_init(&w, _i);
+    w.contexts[3 * w.spec.d_context + 5] = NAN;
+    w.contexts[17 * w.spec.d_context] = INFINITY;
+    for (size_t j = 0; j < w.spec.d_context; j++) /* finite, but what is generated of it need not be */
+        w.contexts[20 * w.spec.d_context + j] = j % 2 ? 3e38f : -3e38f;
+    hypernet_generate_batch(&w.spec, &w.block.params, w.listed, MOST, w.workspace);
+    ck_assert_int_eq(w.jobs[3].err.code, ERR_INVALID);
+    ck_assert_int_eq(w.jobs[17].err.code, ERR_INVALID);
+    for (size_t i = 0; i < MOST; i++) {
+        assert_as_alone(&w, i, MOST);
+        ck_assert(i == 3 || i == 17 || i == 20 || w.jobs[i].err.code == ERR_OK);
+    }
+    world_fini(&w);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("engine hypernet batch");
+    TCase *tc = tcase_create("batch");
+    tcase_set_timeout(tc, 120);
+    tcase_add_test(tc, test_a_vector_gets_the_bits_of_a_lane);
+    tcase_add_test(tc, test_rows_go_into_lanes_and_back);
+    tcase_add_loop_test(tc, test_a_batch_gives_the_bits_of_single_generations, 0, N_CASES);
+    tcase_add_loop_test(tc, test_a_bad_context_spoils_no_other, 0, N_CASES);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? 1 : 0;
+}
