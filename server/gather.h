@@ -20,7 +20,7 @@
 
 struct gather;
 
-/* A generation that takes less is made at once by every thread: it is a small part of a miss then. engine/README.md has the
+/* A generation that takes less is made at once by every thread: it is a small part of a miss then. server/README.md has the
  * measurement. */
 enum { GATHER_LEAST_NS = 100 * 1000 };
 
