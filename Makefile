@@ -222,6 +222,10 @@ bench: all $(BENCH_BINS) ## speed of serving beside the peers, one table (BENCH=
 bench-quick: all $(BENCH_BINS) ## the same loads for a moment; fails on wrong answers only
 	$(Q)deploy/deps --bench || echo "bench: going on without what could not be installed"
 	$(Q)$(PYTHON) tests/bench/run --quick
+	$(Q)$(PYTHON) tests/bench/soak --requests 5000 --users 400 --seconds 1
+	$(Q)if $(PYTHON) -c 'import torch' 2>/dev/null; then \
+	    $(PYTHON) tests/bench/training --users 300 --items 200 --interactions 9000 --share 0.5; \
+	else echo "bench: PyTorch is absent, training is not compared"; fi
 bench-quality: all ## quality on real data sets (DATA=dir OUT=dir), SEEDS=1
 	$(Q)HYPERNET=$(B)/hypernet tests/bench/quality --data "$(DATA)" --out "$(OUT)" --seeds $(or $(SEEDS),1)
 
