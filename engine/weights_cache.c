@@ -10,10 +10,10 @@
  * - Room is made before an entry is linked in, so the count of bytes is never above the limit, not even in
  * between. What a request still holds after its entry was evicted is not the cache's and lives until its last
  * reference.
- * - A flight is one making under way. It is found by key while it is in the shard's list; finishing or
- * dropping takes it out. Its waiters hold references and sleep on its condition, so the maker never waits for
- * them. The key of a listed flight is borrowed from the maker's caller: a flight is out of the list before
- * that call returns.
+ * - A flight is one making under way, in the shard's list until it is over. Who misses its key joins it, unless a
+ * drop closed it: then the next to miss starts another, and the closed one's weights are kept only when they turn out
+ * to be of the revision the drop asked for. Its waiters hold references and sleep on its condition, so the maker never
+ * waits for them. The key is borrowed from the maker's caller: a flight is out of the list before that call returns.
  * - No memory is never the reason for no answer: without a flight the weights are made alone, without an
  * entry they are handed out and not kept.
  *
@@ -59,8 +59,9 @@ struct flight {
     size_t key_len;
     uint64_t hash;
     size_t n_refs; /* the maker and its waiters; guarded by the shard's lock, as all fields */
-    bool listed;   /* false: done, or dropped and then its result must not be kept */
+    bool closed;   /* by a drop: nobody joins it any more */
     bool done;
+    int64_t least; /* revision of a result that may be kept; of no meaning unless closed */
     pthread_cond_t finished;
     struct weights *result; /* with a reference of its own, NULL when the maker failed */
     enum err_code code;
@@ -215,24 +216,33 @@ static struct entry *entry_new(const struct weights_cache *c, uint64_t hash, con
 
 /* ---- flights; all under the shard's lock ---- */
 
+static bool is_of(const struct flight *f, uint64_t hash, const void *key, size_t key_len)
+{
+    return f->hash == hash && f->key_len == key_len && memcmp(f->key, key, key_len) == 0;
+}
+
+/* The flight that one who misses the key may join, or NULL. */
 static struct flight *find_flight(struct shard *s, uint64_t hash, const void *key, size_t key_len)
 {
     for (struct flight *f = s->flights; f; f = f->next)
-        if (f->hash == hash && f->key_len == key_len && memcmp(f->key, key, key_len) == 0)
+        if (!f->closed && is_of(f, hash, key, key_len))
             return f;
     return NULL;
 }
 
-/* Takes f out of the list: nobody joins it any more. */
+static void close_flight(struct flight *f, int64_t least)
+{
+    if (!f->closed || f->least < least)
+        f->least = least;
+    f->closed = true;
+}
+
 static void unlist(struct shard *s, struct flight *f)
 {
     struct flight **link = &s->flights;
-    if (!f->listed)
-        return;
     while (*link != f)
         link = &(*link)->next;
     *link = f->next;
-    f->listed = false;
 }
 
 /* New: a listed flight with one reference; NULL when there is no memory. */
@@ -241,7 +251,7 @@ static struct flight *start_flight(struct shard *s, uint64_t hash, const void *k
     struct flight *f = mem_alloc(sizeof *f);
     if (!f)
         return NULL;
-    *f = (struct flight){.key = key, .key_len = key_len, .hash = hash, .n_refs = 1, .listed = true};
+    *f = (struct flight){.key = key, .key_len = key_len, .hash = hash, .n_refs = 1};
     if (pthread_cond_init(&f->finished, NULL) != 0) {
         mem_free(f);
         return NULL;
@@ -301,20 +311,32 @@ static enum err_code run_maker(struct shard *s, weights_make_fn *make, void *arg
     return code;
 }
 
-/* Ends a flight: keeps its weights unless it was dropped in the meantime, and wakes who waits. */
+/* Links the weights of a flight in, unless a drop forbids it or newer ones of the key are there. */
+static bool keep(struct weights_cache *c, struct shard *s, const struct flight *f, struct entry *x,
+                 struct entry **removed)
+{
+    if (f->closed && (f->least == INT64_MAX || x->weights->revision < f->least))
+        return false;
+    struct entry **there = find(c, s, x->hash, x->key, x->key_len);
+    if (*there && (*there)->weights->revision >= x->weights->revision)
+        return false;
+    if (*there)
+        remove_entry(c, s, there, removed);
+    insert(c, s, x, removed);
+    return true;
+}
+
+/* Ends a flight: keeps its weights unless a drop in the meantime forbids it, and wakes who waits. */
 static void finish_flight(struct weights_cache *c, struct shard *s, struct flight *f, enum err_code code,
                           struct weights *w, const struct err *err)
 {
     struct entry *removed = NULL;
-    /* f->key is this caller's own key, valid whether or not the flight is still listed. */
     struct entry *x = w ? entry_new(c, f->hash, f->key, f->key_len, w) : NULL;
     (void)pthread_mutex_lock(&s->lock);
-    if (x && f->listed) {
-        insert(c, s, x, &removed);
+    if (x && keep(c, s, f, x, &removed))
         x = NULL;
-    } else if (w) {
+    else if (w)
         count(s, NOT_KEPT, 1);
-    }
     unlist(s, f);
     f->done = true;
     f->code = code;
@@ -450,9 +472,9 @@ void weights_cache_drop_older(struct weights_cache *c, const void *key, size_t k
         remove_entry(c, s, link, &removed);
         count(s, DROPPED, 1);
     }
-    struct flight *f = find_flight(s, hash, key, key_len);
-    if (f)
-        unlist(s, f);
+    for (struct flight *f = s->flights; f; f = f->next)
+        if (is_of(f, hash, key, key_len))
+            close_flight(f, revision);
     (void)pthread_mutex_unlock(&s->lock);
     free_entries(removed);
 }
@@ -472,8 +494,8 @@ void weights_cache_clear(struct weights_cache *c)
             remove_entry(c, s, find(c, s, s->oldest->hash, s->oldest->key, s->oldest->key_len), &removed);
             count(s, DROPPED, 1);
         }
-        while (s->flights)
-            unlist(s, s->flights);
+        for (struct flight *f = s->flights; f; f = f->next)
+            close_flight(f, INT64_MAX);
         (void)pthread_mutex_unlock(&s->lock);
         free_entries(removed);
     }

@@ -3,8 +3,8 @@
  * lock, and no callback runs under a lock. Memory: the sum of the bytes of all cached entries with their
  * overhead never passes the limit; an entry larger than its shard's part of the limit is handed out but not
  * kept. Single flight: of several threads that miss one key at once, one makes the weights and the others
- * wait for them. Staleness: weights_cache_drop also marks a making under way, so that what was read before
- * the drop is never kept, and nobody who asks after the drop is given it. */
+ * wait for them. Staleness: a drop also closes a making under way: nobody who asks after the drop is given
+ * it, and it is kept only when it turns out to be of the revision the drop asked for. */
 #ifndef ENGINE_WEIGHTS_CACHE_H
 #define ENGINE_WEIGHTS_CACHE_H
 
@@ -51,7 +51,7 @@ enum err_code weights_cache_acquire(struct weights_cache *c, const void *key, si
                                     struct err *e) ERR_MUST_CHECK;
 
 /* Forgets the weights of a key that were made from an older revision than this one; newer ones stay. A making under
- * way is marked whatever it reads. */
+ * way is kept only if it reads that revision or a newer one; INT64_MAX: never. */
 void weights_cache_drop_older(struct weights_cache *c, const void *key, size_t key_len, int64_t revision);
 
 /* Forgets one key, or all. */

@@ -572,6 +572,51 @@ START_TEST(who_asks_after_a_drop_is_not_given_older_weights)
 }
 END_TEST
 
+/* A making of stamp `made` in which news comes of the change `news`, and another asker who made `between` (0: none). */
+struct late {
+    struct weights_cache *c;
+    int64_t news;
+    uint32_t made, between;
+};
+
+static enum err_code make_late(void *arg, struct weights **out, struct err *e)
+{
+    const struct late *l = arg;
+    (void)e;
+    weights_cache_drop_older(l->c, "k", 1, l->news);
+    if (l->between) {
+        struct order o = {.n_theta = 10, .stamp = l->between};
+        bool hit = true;
+        weights_unref(must_acquire(l->c, "k", make_order, &o, &hit));
+        ck_assert(!hit);
+    }
+    *out = stamped(10, 0, l->made);
+    return ERR_OK;
+}
+
+START_TEST(late_news_of_a_change_that_was_read_leaves_the_weights)
+{
+    static const struct {
+        int64_t news;
+        uint32_t made, between, kept; /* kept 0: nothing */
+    } cases[] = {
+        {5, 5, 0, 5}, {5, 6, 0, 6}, {5, 4, 0, 0}, {INT64_MAX, 6, 0, 0},
+        {5, 6, 5, 6}, {5, 5, 6, 6}, {5, 4, 6, 6},
+    };
+    struct weights_cache *c = cache_of(1 << 20);
+    struct late l = {.c = c, .news = cases[_i].news, .made = cases[_i].made, .between = cases[_i].between};
+    bool hit = true;
+    weights_unref(must_acquire(c, "k", make_late, &l, &hit));
+    ck_assert(!hit);
+    struct weights *w = weights_cache_get(c, "k", 1);
+    ck_assert_int_eq(w ? w->revision : 0, cases[_i].kept);
+    ck_assert_uint_eq(stats_of(c).n_entries, cases[_i].kept != 0);
+    weights_unref(w);
+    weights_cache_clear(c);
+    weights_cache_free(c);
+}
+END_TEST
+
 static enum err_code make_nothing(void *arg, struct weights **out, struct err *e)
 {
     (void)arg;
@@ -621,6 +666,7 @@ int main(void)
     tcase_add_test(t, a_failure_is_told_to_all_who_waited_and_not_kept);
     tcase_add_loop_test(t, who_waited_before_a_drop_is_answered_and_nothing_is_kept, 0, 2);
     tcase_add_test(t, who_asks_after_a_drop_is_not_given_older_weights);
+    tcase_add_loop_test(t, late_news_of_a_change_that_was_read_leaves_the_weights, 0, 7);
     tcase_add_test(t, a_maker_that_returns_nothing_is_a_defect_not_a_crash);
     tcase_add_test(t, sizes_that_overflow_are_no_memory);
     suite_add_tcase(suite, t);
