@@ -19,16 +19,13 @@
  *
  * The number of shards grows with the limit, so that each has room for many entries and hot keys rarely meet.
  */
-#include "engine/weights_cache.h"
+#include "engine/weights_cache_parts.h"
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
 
 #include <assert.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,52 +39,6 @@ enum {
 };
 
 /* ---- the table ---- */
-
-struct entry {
-    struct entry *next; /* in the bucket */
-    struct entry *newer, *older;
-    struct weights *weights;
-    uint64_t hash;
-    size_t n_bytes; /* counted for it */
-    size_t key_len;
-    char key[]; /* (key_len) */
-};
-
-struct flight {
-    struct flight *next; /* in the shard's list, while listed */
-    const void *key;     /* (key_len) borrowed; only read while listed */
-    size_t key_len;
-    uint64_t hash;
-    size_t n_refs; /* the maker and its waiters; guarded by the shard's lock, as all fields */
-    bool closed;   /* by a drop: nobody joins it any more */
-    bool done;
-    int64_t least; /* revision of a result that may be kept; of no meaning unless closed */
-    pthread_cond_t finished;
-    struct weights *result; /* with a reference of its own, NULL when the maker failed */
-    enum err_code code;
-    struct err err;
-};
-
-enum counter { HITS, MISSES, MADE, WAITED, FAILED, EVICTED, DROPPED, NOT_KEPT, MAKE_NS, ENTRIES, N_COUNTERS };
-
-struct shard {
-    pthread_mutex_t lock;
-    struct entry **buckets; /* (n_buckets) NULL: this cache keeps nothing */
-    struct entry *newest, *oldest;
-    struct flight *flights;
-    size_t used_bytes;
-    atomic_uint_least64_t counters[N_COUNTERS]; /* written under the lock or not, read without: relaxed */
-} __attribute__((aligned(64)));
-
-struct weights_cache {
-    uint64_t seed;
-    size_t limit_bytes;
-    size_t part_bytes; /* a shard's part, for its entries: what is fixed is already taken off */
-    size_t n_shards;   /* a power of two */
-    size_t n_buckets;  /* of a shard, a power of two; 0: nothing is kept */
-    atomic_size_t used_bytes, peak_bytes;
-    struct shard *shards; /* (n_shards) */
-};
 
 static void count(struct shard *s, enum counter which, uint64_t n)
 {
@@ -135,6 +86,14 @@ static void link_newest(struct shard *s, struct entry *x)
     x->older = s->newest;
     *(s->newest ? &s->newest->newer : &s->oldest) = x;
     s->newest = x;
+}
+
+static void make_newest(struct shard *s, struct entry *x)
+{
+    if (s->newest == x)
+        return;
+    unlink_use(s, x);
+    link_newest(s, x);
 }
 
 /* Takes the entry at *link out and puts it on a list that is freed without the lock. */
@@ -189,10 +148,7 @@ static struct weights *look_up(struct weights_cache *c, struct shard *s, uint64_
     struct entry *x = c->n_buckets ? *find(c, s, hash, key, key_len) : NULL;
     if (!x)
         return NULL;
-    if (s->newest != x) {
-        unlink_use(s, x);
-        link_newest(s, x);
-    }
+    make_newest(s, x);
     count(s, HITS, 1);
     return weights_ref(x->weights);
 }
@@ -501,86 +457,14 @@ void weights_cache_clear(struct weights_cache *c)
     }
 }
 
-/* ---- keys ---- */
-
-/* Where the key of an entry stands in a buffer, and how new the entry is in its shard. */
-struct listed {
-    size_t rank, at;
-};
-
-static int by_rank(const void *a, const void *b)
-{
-    const struct listed *x = a, *y = b;
-    return x->rank != y->rank ? (x->rank > y->rank) - (x->rank < y->rank) : (x->at > y->at) - (x->at < y->at);
-}
-
-/* Adds the newest keys of a shard. Room for them was made before: nothing is allocated under the lock, and what came
- * since and does not fit is left out. */
-static size_t list_shard(struct shard *s, size_t most, size_t n_bytes, struct listed *list, struct buf *keys)
-{
-    size_t n = 0, end = keys->len + n_bytes;
-    (void)pthread_mutex_lock(&s->lock);
-    for (const struct entry *x = s->newest; x && n < most; x = x->older) {
-        uint16_t len = (uint16_t)x->key_len;
-        if (x->key_len > UINT16_MAX || keys->len + sizeof len + len > end)
-            continue;
-        list[n] = (struct listed){n, keys->len};
-        buf_add(keys, &len, sizeof len);
-        buf_add(keys, x->key, len);
-        n++;
-    }
-    (void)pthread_mutex_unlock(&s->lock);
-    return n;
-}
-
-static size_t shard_key_bytes(struct shard *s, size_t most)
-{
-    size_t n = 0, n_bytes = 0;
-    (void)pthread_mutex_lock(&s->lock);
-    for (const struct entry *x = s->newest; x && n < most; x = x->older, n++)
-        n_bytes += sizeof(uint16_t) + x->key_len;
-    (void)pthread_mutex_unlock(&s->lock);
-    return n_bytes;
-}
-
-enum err_code weights_cache_newest_keys(struct weights_cache *c, size_t most, struct buf *out, struct err *e)
-{
-    size_t of_shard = most / c->n_shards + 1, n = 0;
-    struct listed *list = mem_alloc_array(of_shard * c->n_shards, sizeof *list);
-    struct buf keys;
-    buf_init(&keys, SIZE_MAX / 4);
-    enum err_code code = list ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for the keys of the cache");
-    for (size_t i = 0; i < c->n_shards && !code; i++) {
-        size_t n_bytes = shard_key_bytes(&c->shards[i], of_shard);
-        (void)buf_reserve(&keys, n_bytes);
-        code = buf_check(&keys, "the keys of the cache", e);
-        if (!code)
-            n += list_shard(&c->shards[i], of_shard, n_bytes, list + n, &keys);
-    }
-    if (!code && n > 1)
-        qsort(list, n, sizeof *list, by_rank);
-    for (size_t i = 0; i < n && i < most && !code; i++) {
-        uint16_t len;
-        memcpy(&len, keys.data + list[i].at, sizeof len);
-        buf_add(out, keys.data + list[i].at, sizeof len + len);
-    }
-    if (!code)
-        code = buf_check(out, "the keys of the cache", e);
-    buf_fini(&keys);
-    mem_free(list);
-    return code;
-}
-
 void weights_cache_touch(struct weights_cache *c, const void *key, size_t key_len)
 {
     uint64_t hash = hash_bytes(c->seed, key, key_len);
     struct shard *s = shard_of(c, hash);
     (void)pthread_mutex_lock(&s->lock);
     struct entry *x = c->n_buckets ? *find(c, s, hash, key, key_len) : NULL;
-    if (x && s->newest != x) {
-        unlink_use(s, x);
-        link_newest(s, x);
-    }
+    if (x)
+        make_newest(s, x);
     (void)pthread_mutex_unlock(&s->lock);
 }
 
