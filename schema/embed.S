@@ -14,6 +14,7 @@
 	contract schema_sql_0001, "schema/0001_initial.sql"
 	contract schema_sql_0002, "schema/0002_items.sql"
 	contract schema_sql_0003, "schema/0003_followed.sql"
+	contract schema_sql_0004, "schema/0004_taken.sql"
 	contract schema_openapi_json, "schema/openapi.json"
 
 	.section .note.GNU-stack,"",@progbits

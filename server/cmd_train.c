@@ -75,8 +75,7 @@ static enum err_code write_all(struct store_conn *c, const struct model *m, cons
         if (!code)
             code = context_encode(maker, items, &user, &embedding, e);
         if (!code)
-            code = store_put_context(c, &key, id, user.revision, false, embedding,
-                                     m->spec.d_context * sizeof *embedding, e);
+            code = store_put_encoded(c, &key, id, &user, embedding, m->spec.d_context * sizeof *embedding, e);
     }
     store_user_fini(&user);
     item_table_unref(items);

@@ -21,6 +21,8 @@ struct context_maker {
     real *c;               /* (C) */
     struct encoder_interaction *interactions;
     size_t capacity;
+    uint32_t *seen; /* (seen_capacity) indices of a user's items, rising */
+    size_t seen_capacity;
     uint32_t values[MOST_VALUES];
     size_t n_values;
 };
@@ -53,6 +55,7 @@ void context_maker_free(struct context_maker *k)
     mem_free(k->theta);
     mem_free(k->c);
     mem_free(k->interactions);
+    mem_free(k->seen);
     mem_free(k);
 }
 
@@ -70,17 +73,24 @@ static bool take_value(void *arg, const char *field, const char *value)
     return true;
 }
 
+static enum err_code reserve_interactions(struct context_maker *k, size_t n, struct err *e)
+{
+    if (n <= k->capacity)
+        return ERR_OK;
+    struct encoder_interaction *grown = mem_realloc_array(k->interactions, n, sizeof *grown);
+    if (!grown)
+        return err_set(e, ERR_NOMEM, "no memory for %zu interactions", n);
+    k->interactions = grown;
+    k->capacity = n;
+    return ERR_OK;
+}
+
 static enum err_code take_interactions(struct context_maker *k, const struct item_table *items,
                                        const struct store_user *user, size_t *n, struct err *e)
 {
-    if (user->n_interactions > k->capacity) {
-        struct encoder_interaction *grown =
-            mem_realloc_array(k->interactions, user->n_interactions, sizeof *grown);
-        if (!grown)
-            return err_set(e, ERR_NOMEM, "no memory for %zu interactions", user->n_interactions);
-        k->interactions = grown;
-        k->capacity = user->n_interactions;
-    }
+    enum err_code code = reserve_interactions(k, user->n_interactions, e);
+    if (code)
+        return code;
     *n = 0;
     for (size_t i = 0; i < user->n_interactions; i++) {
         const struct store_interaction *x = &user->interactions[i];
@@ -144,6 +154,47 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* The indices of the user's items to k->seen, rising. Keys rise, and a model that was trained from this store has its items in
+ * their order: then there is nothing to sort. */
+static enum err_code take_seen(struct context_maker *k, const struct item_table *items,
+                               const struct store_user *user, size_t *n, struct err *e)
+{
+    size_t n_keys = user->brief ? user->n_taken : user->n_interactions;
+    bool rising = true;
+    if (n_keys > k->seen_capacity) {
+        uint32_t *grown = mem_realloc_array(k->seen, n_keys, sizeof *grown);
+        if (!grown)
+            return err_set(e, ERR_NOMEM, "no memory for the %zu items of a user", n_keys);
+        k->seen = grown;
+        k->seen_capacity = n_keys;
+    }
+    *n = 0;
+    for (size_t i = 0; i < n_keys; i++) {
+        long index =
+            item_table_index(items, user->brief ? (int64_t)user->taken[i] : user->interactions[i].item_key);
+        if (index < 0)
+            continue;
+        rising = rising && (*n == 0 || k->seen[*n - 1] < (uint32_t)index);
+        k->seen[(*n)++] = (uint32_t)index;
+    }
+    if (!rising)
+        qsort(k->seen, *n, sizeof *k->seen, by_value);
+    return ERR_OK;
+}
+
+/* The neighbours of the first n of k->seen: what follows the layers' weights in theta. They are summed in the order of the
+ * items, so that a user has the same weights whichever way the items were read. */
+static enum err_code add_neighbours(struct context_maker *k, size_t n, real *theta, size_t *len,
+                                    struct err *e)
+{
+    enum err_code code = reserve_interactions(k, n, e);
+    for (size_t i = 0; i < n && !code; i++)
+        k->interactions[i] = (struct encoder_interaction){.item = k->seen[i], .weight = 1};
+    return code ? code
+                : neighbours_generate(&k->model->spec, &k->model->params, k->interactions, n, k->workspace,
+                                      theta, len, e);
+}
+
 static enum err_code generate_theta(struct context_maker *k, const float *c, real *theta, struct err *e)
 {
     if (k->gather)
@@ -169,7 +220,7 @@ static enum err_code generate_in_place(struct context_maker *k, const float *c, 
     return code;
 }
 
-/* Weights of the context c and the first n_history of the maker's interactions. */
+/* Weights of the context c and, where they have neighbours, the first n_history of the maker's items. */
 static enum err_code generate(struct context_maker *k, const float *c, size_t n_history, size_t n_seen,
                               struct weights **out, uint32_t **seen, struct err *e)
 {
@@ -180,8 +231,7 @@ static enum err_code generate(struct context_maker *k, const float *c, size_t n_
         return generate_in_place(k, c, n_seen, out, seen, e);
     enum err_code code = generate_theta(k, c, k->theta, e);
     if (!code)
-        code = neighbours_generate(spec, &k->model->params, k->interactions, n_history, k->workspace,
-                                   k->theta, &len, e);
+        code = add_neighbours(k, n_history, k->theta, &len, e);
     if (code)
         return code;
     struct weights *w = weights_new(len, n_seen, &theta, seen);
@@ -196,25 +246,17 @@ enum err_code context_make_weights(struct context_maker *k, const struct item_ta
                                    const struct store_user *user, struct weights **out, struct err *e)
 {
     const float *c;
-    size_t n_seen = 0, n_history = 0, at = 0;
+    size_t n_seen;
     uint32_t *seen;
     enum err_code code = context_of_user(k, items, user, &c, e);
-    /* A stored context comes without them; a given one is all that its user is to be known by. */
-    if (!code && k->model->spec.n_pairs && !user->embedding_given)
-        code = take_interactions(k, items, user, &n_history, e);
-    for (size_t i = 0; i < user->n_interactions; i++)
-        n_seen += item_table_index(items, user->interactions[i].item_key) >= 0;
     if (!code)
-        code = generate(k, c, n_history, n_seen, out, &seen, e);
+        code = take_seen(k, items, user, &n_seen, e);
+    if (!code) /* a given context is all that its user is to be known by */
+        code = generate(k, c, user->embedding_given ? 0 : n_seen, n_seen, out, &seen, e);
     if (code)
         return code;
-    for (size_t i = 0; i < user->n_interactions; i++) {
-        long index = item_table_index(items, user->interactions[i].item_key);
-        if (index >= 0)
-            seen[at++] = (uint32_t)index;
-    }
-    if (n_seen > 1)
-        qsort(seen, n_seen, sizeof *seen, by_value);
+    if (n_seen)
+        memcpy(seen, k->seen, n_seen * sizeof *seen);
     (*out)->revision = user->revision;
     return ERR_OK;
 }
@@ -228,15 +270,15 @@ enum err_code context_theta(struct context_maker *k, const struct item_table *it
                             const struct store_user *user, real *theta, struct err *e)
 {
     const float *c;
-    size_t n_history = 0, len;
+    size_t n_seen, len;
     enum err_code code = context_encode(k, items, user, &c, e);
     if (!code)
         code = hypernet_generate(&k->model->spec, &k->model->params, c, k->workspace, theta, e);
-    if (!code && k->model->spec.n_pairs)
-        code = take_interactions(k, items, user, &n_history, e);
-    if (!code)
-        code = neighbours_generate(&k->model->spec, &k->model->params, k->interactions, n_history,
-                                   k->workspace, theta, &len, e);
+    if (!code && k->model->spec.n_pairs) {
+        code = take_seen(k, items, user, &n_seen, e);
+        if (!code)
+            code = add_neighbours(k, n_seen, theta, &len, e);
+    }
     return code;
 }
 

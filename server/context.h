@@ -20,7 +20,7 @@ void context_maker_free(struct context_maker *k);
 /* From now on weights are generated through g, which outlives k; NULL: by this thread alone, as at first. */
 void context_maker_gather(struct context_maker *k, struct gather *g);
 
-/* Encodes what the store knows of a user to c (C floats, the maker's own, borrowed until the next call).
+/* Encodes what the store knows of a user, whose interactions were read, to c (C floats, the maker's own, borrowed until the next call).
  * Items the model does not have are left out. */
 enum err_code context_encode(struct context_maker *k, const struct item_table *items,
                              const struct store_user *user, const float **c, struct err *e) ERR_MUST_CHECK;
@@ -31,7 +31,8 @@ enum err_code context_encode(struct context_maker *k, const struct item_table *i
 enum err_code context_of_user(struct context_maker *k, const struct item_table *items,
                               const struct store_user *user, const float **c, struct err *e) ERR_MUST_CHECK;
 
-/* New weights for the user: context, theta, and the rising indices of the user's items as `seen`. */
+/* New weights for the user, also of store_read_context: context, theta, and the rising indices of the user's items as
+ * `seen`. */
 enum err_code context_make_weights(struct context_maker *k, const struct item_table *items,
                                    const struct store_user *user, struct weights **out,
                                    struct err *e) ERR_MUST_CHECK;

@@ -111,6 +111,7 @@ struct weights *personal_cached(struct personal *p, size_t slot, enum serving_ki
 }
 
 struct making {
+    bool whole; /* the record gets the interactions too */
     struct personal *p;
     size_t slot;
     enum serving_kind kind;
@@ -130,7 +131,8 @@ static enum err_code make(void *arg, struct weights **out, struct err *e)
     const struct model_spec *spec = &p->serving->models[m->slot].model->spec;
     struct store_context_key key = {spec->name, spec->version, "user"};
     const struct item_table *items = personal_items(p, m->slot);
-    code = store_read_user(p->conn, m->user, &key, &p->user, e);
+    code = m->whole ? store_read_user(p->conn, m->user, &key, &p->user, e)
+                    : store_read_context(p->conn, m->user, &key, &p->user, e);
     return code ? code : context_make_weights(maker, items, &p->user, out, e);
 }
 
@@ -138,7 +140,7 @@ enum err_code personal_acquire(struct personal *p, size_t slot, enum serving_kin
                                struct store_text user, struct weights **out, bool *hit, struct err *e)
 {
     char key[SERVING_KEY_BYTES];
-    struct making m = {p, slot, kind, user};
+    struct making m = {.p = p, .slot = slot, .kind = kind, .user = user};
     return weights_cache_acquire(p->serving->cache, key, serving_key(slot, kind, user, key), make, &m, out,
                                  hit, e);
 }
@@ -146,7 +148,7 @@ enum err_code personal_acquire(struct personal *p, size_t slot, enum serving_kin
 enum err_code personal_reread(struct personal *p, size_t slot, struct store_text user, struct weights **w,
                               struct err *e)
 {
-    struct making m = {p, slot, SERVING_USER, user};
+    struct making m = {.whole = true, .p = p, .slot = slot, .kind = SERVING_USER, .user = user};
     struct weights *made;
     enum err_code code = make(&m, &made, e);
     if (code)

@@ -50,9 +50,7 @@ static enum err_code encode_for(struct api_thread *t, size_t slot, struct store_
     code = personal_maker(t->personal, slot, &maker, e);
     if (!code)
         code = context_encode(maker, personal_items(t->personal, slot), user, &c, e);
-    return code ? code
-                : store_put_context(t->writer, &key, id, user->revision, false, c,
-                                    spec->d_context * sizeof *c, e);
+    return code ? code : store_put_encoded(t->writer, &key, id, user, c, spec->d_context * sizeof *c, e);
 }
 
 static enum err_code encode(struct api_thread *t, struct store_text id, struct err *e)

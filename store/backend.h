@@ -6,6 +6,17 @@
 
 #include "store/store.h"
 
+/* A context to be put. */
+struct store_context {
+    int64_t revision;
+    bool given;
+    const void *embedding;
+    size_t n_bytes;
+    const struct store_interaction
+        *interactions; /* (n_interactions) of the user at this revision; NULL: not known */
+    size_t n_interactions;
+};
+
 struct store_backend {
     void (*close)(struct store *s);
     enum err_code (*connect)(struct store *s, struct store_conn **out, struct err *e);
@@ -13,6 +24,8 @@ struct store_backend {
     enum err_code (*write_often)(struct store_conn *c, struct err *e);
     enum err_code (*read_user)(struct store_conn *c, struct store_text id,
                                const struct store_context_key *key, struct store_user *out, struct err *e);
+    enum err_code (*read_context)(struct store_conn *c, struct store_text id,
+                                  const struct store_context_key *key, struct store_user *out, struct err *e);
     enum err_code (*item_key_of)(struct store_conn *c, struct store_text id, int64_t *key, struct err *e);
     enum err_code (*each_item)(struct store_conn *c, int64_t since, store_item_fn *fn, void *arg,
                                struct err *e);
@@ -45,8 +58,7 @@ struct store_backend {
     enum err_code (*taken_above)(struct store_conn *c, int64_t item_key, bool *taken, struct err *e);
     enum err_code (*follow_items)(struct store_conn *c, const int64_t *keys, size_t n, struct err *e);
     enum err_code (*put_context)(struct store_conn *c, const struct store_context_key *key,
-                                 struct store_text id, int64_t revision, bool given, const void *embedding,
-                                 size_t n_bytes, struct err *e);
+                                 struct store_text id, const struct store_context *context, struct err *e);
     enum err_code (*drop_contexts)(struct store_conn *c, const struct store_context_key *key, struct err *e);
     enum err_code (*bulk_begin)(struct store_conn *c, struct store_bulk **out, struct err *e);
     enum err_code (*bulk_user)(struct store_bulk *b, struct store_text id, struct store_text profile,

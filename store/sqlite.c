@@ -194,6 +194,7 @@ static void disconnect_from(struct store_conn *conn)
     sqlite_rollback(conn);
     sqlite_close_db(c);
     mem_free(c->sort);
+    buf_fini(&c->taken);
     mem_free(c);
 }
 
@@ -238,6 +239,7 @@ const struct store_backend sqlite_backend = {
     .disconnect = disconnect_from,
     .write_often = write_often,
     .read_user = sqlite_read_user,
+    .read_context = sqlite_read_context,
     .item_key_of = sqlite_item_key_of,
     .each_item = sqlite_each_item,
     .each_user = sqlite_each_user,

@@ -14,7 +14,7 @@
 
 static const struct {
     const char *sql;
-} migrations[] = {{schema_sql_0001}, {schema_sql_0002}, {schema_sql_0003}};
+} migrations[] = {{schema_sql_0001}, {schema_sql_0002}, {schema_sql_0003}, {schema_sql_0004}};
 enum { N_MIGRATIONS = sizeof migrations / sizeof *migrations };
 
 static enum err_code pragma_number(struct sqlite_conn *c, const char *sql, int64_t *value, struct err *e)

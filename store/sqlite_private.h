@@ -23,6 +23,9 @@ enum {
     X(USER_OF, "SELECT user_key, profile, revision FROM users WHERE id = ?1")                                \
     X(CONTEXT_OF, "SELECT revision, given, embedding FROM contexts "                                         \
                   "WHERE id = ?1 AND kind = ?2 AND model = ?3 AND model_version = ?4")                       \
+    X(USER_AND_CONTEXT,                                                                                      \
+      "SELECT u.profile, u.revision, c.revision, c.given, c.embedding, c.taken FROM users u, contexts c "    \
+      "WHERE u.id = ?1 AND c.id = ?1 AND c.kind = ?2 AND c.model = ?3 AND c.model_version = ?4")             \
     X(INTERACTIONS_OF,                                                                                       \
       "SELECT item_key, weight, rating, timestamp, position FROM interactions WHERE user_key = ?1")          \
     X(USER_KEY_OF, "SELECT user_key FROM users WHERE id = ?1")                                               \
@@ -80,10 +83,10 @@ enum {
     X(DROP_CONTEXTS,                                                                                         \
       "DELETE FROM contexts WHERE kind = ?1 AND model = ?2 AND model_version = ?3 AND given = 0")            \
     X(PUT_CONTEXT,                                                                                           \
-      "INSERT INTO contexts (id, kind, model, model_version, revision, given, embedding) "                   \
-      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id, kind, model, model_version) DO UPDATE SET "      \
-      "revision = excluded.revision, given = excluded.given, embedding = excluded.embedding "                \
-      "WHERE excluded.revision >= revision")                                                                 \
+      "INSERT INTO contexts (id, kind, model, model_version, revision, given, embedding, taken) "            \
+      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id, kind, model, model_version) DO UPDATE "      \
+      "SET revision = excluded.revision, given = excluded.given, embedding = excluded.embedding, "           \
+      "taken = excluded.taken WHERE excluded.revision >= revision")                                          \
     X(LAST_CHANGE, "SELECT seq FROM sqlite_sequence WHERE name = 'changes'")                                 \
     X(FIRST_CHANGE, "SELECT min(change) FROM changes")                                                       \
     X(CHANGES_AFTER, "SELECT change, kind, id FROM changes WHERE change > ?1 ORDER BY change")               \
@@ -122,6 +125,7 @@ struct sqlite_conn {
     int64_t next_arrival;
     struct row_sort *sort; /* scratch of reads; see sqlite_read.c */
     size_t sort_capacity;
+    struct buf taken; /* scratch of sqlite_context.c */
 };
 
 /* Texts and codes of SQLite's last error on c, with the path; `what` says what was being done. */
@@ -153,6 +157,9 @@ void sqlite_bind_text_view(sqlite3_stmt *s, int column, struct store_text text);
  * in a damaged file only: ERR_CORRUPT. */
 enum err_code sqlite_column_view(struct sqlite_conn *c, sqlite3_stmt *s, int column, bool required,
                                  struct store_text *out, struct err *e) ERR_MUST_CHECK;
+
+/* Copies the bytes of a column, none where they are more than the limit: out->failed. */
+void sqlite_copy_column(sqlite3_stmt *s, int column, size_t limit, struct buf *out);
 
 /* Steps a statement that returns no row, and resets it. */
 enum err_code sqlite_run(struct sqlite_conn *c, sqlite3_stmt *s, const char *what,
@@ -188,6 +195,8 @@ extern const struct store_backend sqlite_backend;
 enum err_code sqlite_backup(struct store_conn *, const char *, struct err *);
 enum err_code sqlite_read_user(struct store_conn *, struct store_text, const struct store_context_key *,
                                struct store_user *, struct err *);
+enum err_code sqlite_read_context(struct store_conn *, struct store_text, const struct store_context_key *,
+                                  struct store_user *, struct err *);
 enum err_code sqlite_item_key_of(struct store_conn *, struct store_text, int64_t *, struct err *);
 enum err_code sqlite_each_item(struct store_conn *, int64_t, store_item_fn *, void *, struct err *);
 enum err_code sqlite_each_user(struct store_conn *, store_user_fn *, void *, struct err *);
@@ -212,7 +221,7 @@ enum err_code sqlite_each_taker(struct store_conn *, int64_t, const struct store
 enum err_code sqlite_taken_above(struct store_conn *, int64_t, bool *, struct err *);
 enum err_code sqlite_follow_items(struct store_conn *, const int64_t *, size_t, struct err *);
 enum err_code sqlite_put_context(struct store_conn *, const struct store_context_key *, struct store_text,
-                                 int64_t, bool, const void *, size_t, struct err *);
+                                 const struct store_context *, struct err *);
 enum err_code sqlite_drop_contexts(struct store_conn *, const struct store_context_key *, struct err *);
 enum err_code sqlite_bulk_begin(struct store_conn *, struct store_bulk **, struct err *);
 enum err_code sqlite_bulk_user(struct store_bulk *, struct store_text, struct store_text, struct err *);

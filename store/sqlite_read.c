@@ -47,7 +47,7 @@ static struct row_sort row_of(sqlite3_stmt *s, int first)
                              .position = sqlite3_column_int64(s, first + 4)};
 }
 
-static void copy_column(sqlite3_stmt *s, int column, size_t limit, struct buf *out)
+void sqlite_copy_column(sqlite3_stmt *s, int column, size_t limit, struct buf *out)
 {
     out->max_bytes = limit;
     buf_reset(out);
@@ -70,7 +70,7 @@ static enum err_code read_context(struct sqlite_conn *c, struct store_text id,
     if (rc == SQLITE_ROW) {
         out->embedding_revision = sqlite3_column_int64(s, 0);
         out->embedding_given = sqlite3_column_int(s, 1) != 0;
-        copy_column(s, 2, (size_t)LIMIT_DIM * sizeof(float), &out->embedding);
+        sqlite_copy_column(s, 2, (size_t)LIMIT_DIM * sizeof(float), &out->embedding);
         code = buf_check(&out->embedding, "a context embedding", e);
     } else if (rc != SQLITE_DONE) {
         code = sqlite_fail(c, rc, "read a context", e);
@@ -120,7 +120,7 @@ static enum err_code read_user_row(struct sqlite_conn *c, struct store_text id, 
     enum err_code code = ERR_OK;
     if (rc == SQLITE_ROW) {
         *key = sqlite3_column_int64(s, 0);
-        copy_column(s, 1, LIMIT_PROFILE_BYTES, &out->profile);
+        sqlite_copy_column(s, 1, LIMIT_PROFILE_BYTES, &out->profile);
         out->revision = sqlite3_column_int64(s, 2);
         code = buf_check(&out->profile, "a profile", e);
     } else {
@@ -145,7 +145,8 @@ enum err_code sqlite_read_user(struct store_conn *conn, struct store_text id,
     buf_reset(&out->embedding);
     out->embedding_revision = 0;
     out->embedding_given = false;
-    out->n_interactions = 0;
+    out->n_interactions = out->n_taken = 0;
+    out->brief = false;
     code = read_user_row(c, id, out, &user_key, e);
     if (!code && key)
         code = read_context(c, id, key, out, e);

@@ -254,36 +254,3 @@ enum err_code sqlite_put_interaction(struct store_conn *conn, struct store_text 
         *inserted = !has;
     return code;
 }
-
-enum err_code sqlite_put_context(struct store_conn *conn, const struct store_context_key *key,
-                                 struct store_text id, int64_t revision, bool given, const void *embedding,
-                                 size_t n_bytes, struct err *e)
-{
-    struct sqlite_conn *c = conn_of(conn);
-    int64_t user_key;
-    enum err_code code = sqlite_check_writing(c, e);
-    if (!code && strcmp(key->kind, "user") == 0)
-        code = sqlite_user_key(c, id, &user_key, e);
-    if (code)
-        return code;
-    sqlite3_stmt *s = sqlite_statement(c, SQL_PUT_CONTEXT);
-    sqlite_bind_text_view(s, 1, id);
-    sqlite3_bind_text(s, 2, key->kind, -1, SQLITE_STATIC);
-    sqlite3_bind_text(s, 3, key->model, -1, SQLITE_STATIC);
-    sqlite3_bind_text(s, 4, key->model_version, -1, SQLITE_STATIC);
-    sqlite3_bind_int64(s, 5, revision);
-    sqlite3_bind_int(s, 6, given);
-    sqlite3_bind_blob64(s, 7, embedding, n_bytes, SQLITE_STATIC);
-    return sqlite_run(c, s, "write a context", e);
-}
-
-enum err_code sqlite_drop_contexts(struct store_conn *conn, const struct store_context_key *key,
-                                   struct err *e)
-{
-    struct sqlite_conn *c = conn_of(conn);
-    sqlite3_stmt *s = sqlite_statement(c, SQL_DROP_CONTEXTS);
-    sqlite3_bind_text(s, 1, key->kind, -1, SQLITE_STATIC);
-    sqlite3_bind_text(s, 2, key->model, -1, SQLITE_STATIC);
-    sqlite3_bind_text(s, 3, key->model_version, -1, SQLITE_STATIC);
-    return sqlite_run(c, s, "drop a model's contexts", e);
-}

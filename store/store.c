@@ -49,6 +49,7 @@ void store_user_fini(struct store_user *u)
     buf_fini(&u->profile);
     buf_fini(&u->embedding);
     mem_free(u->interactions);
+    mem_free(u->taken);
     memset(u, 0, sizeof *u);
 }
 
@@ -110,6 +111,13 @@ enum err_code store_read_user(struct store_conn *c, struct store_text id, const 
 {
     enum err_code code = check_id(id, "user", e);
     return code ? code : c->backend->read_user(c, id, key, out, e);
+}
+
+enum err_code store_read_context(struct store_conn *c, struct store_text id,
+                                 const struct store_context_key *key, struct store_user *out, struct err *e)
+{
+    enum err_code code = check_id(id, "user", e);
+    return code ? code : c->backend->read_context(c, id, key, out, e);
 }
 
 enum err_code store_item_key_of(struct store_conn *c, struct store_text id, int64_t *key, struct err *e)
@@ -253,7 +261,24 @@ enum err_code store_put_context(struct store_conn *c, const struct store_context
                                 size_t n_bytes, struct err *e)
 {
     enum err_code code = check_id(id, key->kind, e);
-    return code ? code : c->backend->put_context(c, key, id, revision, given, embedding, n_bytes, e);
+    struct store_context context = {
+        .revision = revision, .given = given, .embedding = embedding, .n_bytes = n_bytes};
+    return code ? code : c->backend->put_context(c, key, id, &context, e);
+}
+
+enum err_code store_put_encoded(struct store_conn *c, const struct store_context_key *key,
+                                struct store_text id, const struct store_user *user, const void *embedding,
+                                size_t n_bytes, struct err *e)
+{
+    enum err_code code = check_id(id, key->kind, e);
+    if (!code && user->brief)
+        code = err_set(e, ERR_INTERNAL, "a context is made of a user whose interactions were not read");
+    struct store_context context = {.revision = user->revision,
+                                    .embedding = embedding,
+                                    .n_bytes = n_bytes,
+                                    .interactions = user->interactions,
+                                    .n_interactions = user->n_interactions};
+    return code ? code : c->backend->put_context(c, key, id, &context, e);
 }
 
 enum err_code store_drop_contexts(struct store_conn *c, const struct store_context_key *key, struct err *e)

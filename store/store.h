@@ -78,6 +78,10 @@ struct store_user {
     struct store_interaction *interactions; /* (n_interactions) ordered by timestamp, then by arrival */
     size_t n_interactions;
     size_t capacity; /* allocated interactions */
+    bool brief;      /* of store_read_context: `taken` stands for the interactions, which were not read */
+    uint32_t *taken; /* (n_taken) rising keys of the user's items; only when brief */
+    size_t n_taken;
+    size_t taken_capacity;
 };
 
 void store_user_fini(struct store_user *u);
@@ -96,6 +100,13 @@ struct store_context_key {
  */
 enum err_code store_read_user(struct store_conn *c, struct store_text id, const struct store_context_key *key,
                               struct store_user *out, struct err *e) ERR_MUST_CHECK;
+
+/* The same for who answers from a stored context: where there is one, made by an encoder from the user as it is now, the items
+ * that the user has come as `taken` and the interactions are not read (out->brief); else as store_read_user. Cost: one statement
+ * and no row an interaction. */
+enum err_code store_read_context(struct store_conn *c, struct store_text id,
+                                 const struct store_context_key *key, struct store_user *out,
+                                 struct err *e) ERR_MUST_CHECK;
 
 /* The item's key; ERR_NOTFOUND when there is none. */
 enum err_code store_item_key_of(struct store_conn *c, struct store_text id, int64_t *key,
@@ -210,6 +221,12 @@ enum err_code store_touch_item(struct store_conn *c, struct store_text id, struc
  * meanwhile gets no row. */
 enum err_code store_put_context(struct store_conn *c, const struct store_context_key *key,
                                 struct store_text id, int64_t revision, bool given, const void *embedding,
+                                size_t n_bytes, struct err *e) ERR_MUST_CHECK;
+
+/* Puts the context that an encoder made of a user as read (revision and interactions of `user`), as above, and with it which
+ * items the user has. */
+enum err_code store_put_encoded(struct store_conn *c, const struct store_context_key *key,
+                                struct store_text id, const struct store_user *user, const void *embedding,
                                 size_t n_bytes, struct err *e) ERR_MUST_CHECK;
 
 /* Drops the contexts that an encoder made for a model and version (those given by callers stay), for a version that is trained

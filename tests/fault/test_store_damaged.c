@@ -116,6 +116,7 @@ static void read_everything(struct store_conn *c)
         char user[32];
         (void)snprintf(user, sizeof user, "user-%d", i);
         look_at(store_read_user(c, text(user), &store_fixture_key, &u, &e), &e);
+        look_at(store_read_context(c, text(user), &store_fixture_key, &u, &e), &e);
         look_at(store_item_key_of(c, text("item-7"), &number, &e), &e);
     }
     store_user_fini(&u);

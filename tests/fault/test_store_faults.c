@@ -54,6 +54,16 @@ static struct store_text text(const char *s)
     return store_fixture_text(s);
 }
 
+static enum err_code put_encoded(struct store_conn *c, struct err *e)
+{
+    struct store_user u = {0};
+    enum err_code code = store_read_user(c, text("new"), NULL, &u, e);
+    if (!code)
+        code = store_put_encoded(c, &store_fixture_key, text("new"), &u, "of what is new", 14, e);
+    store_user_fini(&u);
+    return code;
+}
+
 static enum err_code write_some(struct store_conn *c, struct err *e)
 {
     static char profile[9000]; /* overflow pages */
@@ -73,6 +83,8 @@ static enum err_code write_some(struct store_conn *c, struct err *e)
         code = store_touch_user(c, text("ann"), &revision, e);
     if (!code)
         code = store_put_context(c, &store_fixture_key, text("ann"), revision, true, profile, 8000, e);
+    if (!code)
+        code = put_encoded(c, e);
     if (!code)
         code = store_put_item(c, &item, &flag, e);
     if (!code)
@@ -159,6 +171,10 @@ static enum err_code read_all(struct store_conn *c, struct err *e)
         code = store_read_user(c, text("ann"), &store_fixture_key, &u, e);
     if (!code)
         ck_assert(u.n_interactions == 500 && u.embedding.len == 6000 && u.profile.len == 7000);
+    if (!code)
+        code = store_read_context(c, text("bob"), &store_fixture_key, &u, e);
+    if (!code) /* a list that there is no memory for is done without */
+        ck_assert((u.brief ? u.n_taken : u.n_interactions) == 20 && u.embedding.len == 6000);
     if (!code)
         code = store_item_key_of(c, text("i7"), &key, e);
     if (!code)
@@ -274,6 +290,11 @@ static void fill(void)
         store_put_context(f.conn, &store_fixture_key, text("ann"), 1, true, embedding, sizeof embedding, &e));
     STORE_OK(store_put_context(f.conn, &store_fixture_key, text("carl"), 1, true, embedding, sizeof embedding,
                                &e));
+    struct store_user bob = {0};
+    STORE_OK(store_read_user(f.conn, text("bob"), NULL, &bob, &e));
+    STORE_OK(
+        store_put_encoded(f.conn, &store_fixture_key, text("bob"), &bob, embedding, sizeof embedding, &e));
+    store_user_fini(&bob);
     STORE_OK(store_commit(f.conn, &e));
     import_items();
 }

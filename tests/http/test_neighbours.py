@@ -1,8 +1,10 @@
 """A model whose items know their neighbours, from training to the answer: on data without times, of sets that the factors
 are too narrow for, the weights are kept; what they add to an answer is the sum of the file's rows, at once after an event."""
+import contextlib
 import json
 import os
 import random
+import sqlite3
 import struct
 import sys
 import unittest
@@ -132,6 +134,27 @@ class Neighbours(unittest.TestCase):
         for history in ([], ["i0"], ["i0", "i1", "i77"], self.items[::9]):
             self.register("taker", history)
             self.assertAdds("taker", history)
+
+    def test_the_answer_is_the_same_bytes_whether_items_come_as_a_list_or_row_by_row(self):
+        store = hn.world().path("lists.db")
+        with contextlib.closing(sqlite3.connect(self.store)) as source, contextlib.closing(sqlite3.connect(store)) as copy:
+            source.backup(copy)
+        with hn.Server("--cache-bytes", 0, store=store, models=[self.model]) as server:
+            users = {"u3": None, "u9": None, "late": [{"item": i, "timestamp": 9 - n} for n, i in enumerate(self.items[40:1:-7])]}
+            for user, history in users.items():
+                if history:
+                    self.assertEqual(server.register(user, {"interactions": history}).status, 201)
+            brief = {user: server.recommend(user, limit=50).body for user in users}
+            with contextlib.closing(sqlite3.connect(store)) as db:
+                lists = db.execute("SELECT count(*) FROM contexts WHERE taken IS NOT NULL").fetchone()[0]
+                self.assertGreaterEqual(lists, USERS + 1)
+                db.execute("UPDATE contexts SET taken = NULL")
+                db.commit()
+            for user, history in users.items():
+                self.assertEqual(server.recommend(user, limit=50).body, brief[user])
+                taken = {x["item"] for x in history or server.user(user).json["interactions"]}
+                self.assertTrue(taken)
+                self.assertFalse(taken & {i["id"] for i in json.loads(brief[user])["items"]})
 
     def test_a_given_embedding_answers_without_them(self):
         width = json.loads(hn.run("inspect", self.model, "--json").out)["hypernet"]["d_context"]

@@ -1,8 +1,10 @@
-/* The contexts of users in the store: which model, version and kind they belong to, and when they are stale. Risk: a context
- * that is older than the user, or another model's. */
+/* The contexts of users in the store: which model, version and kind they belong to, when they are stale, and the items that
+ * they list. Risk: a context that is older than the user, or another model's; a list that is not the user's items. */
 #include "tests/support/store_fixture.h"
 
 #include <check.h>
+#include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -106,6 +108,121 @@ START_TEST(test_a_context_of_no_bytes_or_an_unknown_kind_is_refused)
 }
 END_TEST
 
+/* ---- the items that a context lists ---- */
+
+static void put_encoded(const char *user, const char *bytes)
+{
+    store_fixture_read(&f, user);
+    STORE_OK(store_begin(f.conn, &e));
+    STORE_OK(store_put_encoded(f.conn, &store_fixture_key, text(user), &f.user, bytes, strlen(bytes), &e));
+    STORE_OK(store_commit(f.conn, &e));
+}
+
+/* Reads for an answer; whether the items came as a list. */
+static bool reads_brief(const char *user)
+{
+    STORE_OK(store_read_context(f.conn, text(user), &store_fixture_key, &f.user, &e));
+    ck_assert(!f.user.brief || f.user.n_interactions == 0);
+    return f.user.brief;
+}
+
+static void run_sql(const char *sql)
+{
+    sqlite3 *db;
+    ck_assert_int_eq(sqlite3_open(f.path, &db), SQLITE_OK);
+    ck_assert_msg(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK, "%s: %s", sql, sqlite3_errmsg(db));
+    ck_assert_int_gt(sqlite3_changes(db), 0);
+    sqlite3_close(db);
+}
+
+START_TEST(test_an_encoded_context_lists_the_users_items_by_key)
+{
+    enum { N = 300 }; /* more than a first read makes room for */
+    int64_t keys[N];
+    store_fixture_user(f.conn, "ann", "{\"a\": 1}");
+    for (int i = 0; i < N; i++) {
+        char item[16];
+        (void)snprintf(item, sizeof item, "i%d", i);
+        (void)store_fixture_event(f.conn, "ann", item, 1,
+                                  1000 - i); /* time and keys run against each other */
+        STORE_OK(store_item_key_of(f.conn, text(item), &keys[i], &e));
+    }
+    put_encoded("ann", "abcd");
+    ck_assert(reads_brief("ann"));
+    ck_assert_uint_eq(f.user.n_taken, N);
+    for (int i = 0; i < N; i++)
+        ck_assert_int_eq(f.user.taken[i], keys[i]);
+    ck_assert_str_eq(buf_text(&f.user.embedding), "abcd");
+    ck_assert_str_eq(buf_text(&f.user.profile), "{\"a\": 1}");
+    ck_assert_int_eq(f.user.embedding_revision, f.user.revision);
+    STORE_FAILS(store_put_encoded(f.conn, &store_fixture_key, text("ann"), &f.user, "abcd", 4, &e),
+                ERR_INTERNAL);
+    store_fixture_read(&f, "ann");
+    ck_assert(!f.user.brief);
+    ck_assert_uint_eq(f.user.n_interactions, N);
+}
+END_TEST
+
+START_TEST(test_a_user_that_changed_since_is_read_whole_until_encoded_again)
+{
+    store_fixture_user(f.conn, "ann", NULL);
+    ck_assert(!reads_brief("ann"));
+    (void)store_fixture_event(f.conn, "ann", "a", 1, 1);
+    put_encoded("ann", "abcd");
+    ck_assert(reads_brief("ann"));
+    (void)store_fixture_event(f.conn, "ann", "b", 1, 2);
+    ck_assert(!reads_brief("ann"));
+    ck_assert_uint_eq(f.user.n_interactions, 2);
+    put_encoded("ann", "efgh");
+    ck_assert(reads_brief("ann"));
+    ck_assert_uint_eq(f.user.n_taken, 2);
+    int64_t revision = store_fixture_user(f.conn, "ann", "{}");
+    ck_assert(!reads_brief("ann"));
+    store_fixture_context(f.conn, &store_fixture_key, "ann", revision, true, "given");
+    ck_assert(!reads_brief("ann"));
+    ck_assert(f.user.embedding_given);
+    ck_assert_uint_eq(f.user.n_interactions, 2);
+    STORE_OK(store_read_context(f.conn, text("ann"), &(struct store_context_key){"other", "1", "user"},
+                                &f.user, &e));
+    ck_assert(!f.user.brief);
+    STORE_FAILS(store_read_context(f.conn, text("bob"), &store_fixture_key, &f.user, &e), ERR_NOTFOUND);
+}
+END_TEST
+
+START_TEST(test_a_user_of_no_items_has_an_empty_list)
+{
+    store_fixture_user(f.conn, "ann", NULL);
+    (void)store_fixture_event(f.conn, "ann", "a", 1, 1);
+    store_fixture_user(f.conn, "bob", NULL);
+    store_fixture_read(&f, "ann"); /* a record with room, used again */
+    put_encoded("bob", "abcd");
+    ck_assert(reads_brief("bob"));
+    ck_assert_uint_eq(f.user.n_taken, 0);
+}
+END_TEST
+
+/* A program of before knows no lists: it writes a new context over an old one and leaves the list of before. */
+START_TEST(test_a_list_that_is_not_of_the_users_revision_or_no_list_at_all_is_not_believed)
+{
+    static const char *const damage[] = {
+        "UPDATE contexts SET taken = NULL",
+        "UPDATE contexts SET taken = X''",
+        "UPDATE contexts SET taken = X'00000000'",
+        "UPDATE contexts SET taken = CAST(substr(taken, 1, 9) AS BLOB)",
+        "UPDATE contexts SET taken = zeroblob(4000012)",
+        "UPDATE contexts SET taken = CAST(X'6300000000000000' || substr(taken, 9) AS BLOB)",
+    };
+    store_fixture_user(f.conn, "ann", NULL);
+    (void)store_fixture_event(f.conn, "ann", "a", 1, 1);
+    put_encoded("ann", "abcd");
+    ck_assert(reads_brief("ann"));
+    run_sql(damage[_i]);
+    ck_assert(!reads_brief("ann"));
+    ck_assert_uint_eq(f.user.n_interactions, 1);
+    ck_assert_str_eq(buf_text(&f.user.embedding), "abcd");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("store contexts");
@@ -117,6 +234,11 @@ int main(void)
     tcase_add_test(tc, test_a_context_made_from_an_older_revision_does_not_replace_a_newer_one);
     tcase_add_test(tc, test_a_user_that_is_gone_gets_no_context);
     tcase_add_test(tc, test_a_context_of_no_bytes_or_an_unknown_kind_is_refused);
+    tcase_add_test(tc, test_an_encoded_context_lists_the_users_items_by_key);
+    tcase_add_test(tc, test_a_user_that_changed_since_is_read_whole_until_encoded_again);
+    tcase_add_test(tc, test_a_user_of_no_items_has_an_empty_list);
+    tcase_add_loop_test(tc, test_a_list_that_is_not_of_the_users_revision_or_no_list_at_all_is_not_believed,
+                        0, 6);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
