@@ -14,23 +14,27 @@
 /* What all contexts share; every array is lane block by lane block. */
 struct screen_items {
     size_t n_blocks, groups,
-        v_groups;             /* groups of 4 values of an embedding and of its shared part (0: none) */
-    uint8_t *x, *v;           /* (n_blocks, groups, LANES, 4) */
-    float *x_scale, *v_scale; /* (n_blocks, LANES) the meaning of one step */
-    float *x_norm, *v_norm;   /* lengths, rounding included */
-    float *x_lost, *v_lost;   /* length of what rounding lost */
-    float *base;              /* the part of the score that no context changes */
+        v_groups;   /* groups of 4 values of an embedding and of its shared part (0: none) */
+    uint8_t *x, *v; /* (n_blocks, groups, LANES, 4) */
+    float *x_scale; /* (n_blocks, LANES) the meaning of one step */
+    float v_step;   /* the same of all items' v: then a bias is a whole number of steps, whatever the item */
+    float *x_norm, *v_norm; /* lengths, rounding included */
+    float *x_lost, *v_lost; /* length of what rounding lost */
+    float *base;            /* the part of the score that no context changes */
 };
 
-/* One context. A score is  base + x_scale (x . p) p_scale + sum over o of out[o] relu(v_scale (v . w[o]) + b[o]), wrong
- * by at most  slack + by_x_lost x_lost + by_x_norm x_norm + the same of v. */
+/* One context. A score is  base + x_scale (x . p) p_scale + out_step sum over o of out[o] max(0, (v . w[o] + w_start[o]) >>
+ * shift), wrong by at most  slack + by_x_lost x_lost + by_x_norm x_norm + the same of v. Of a hidden unit 15 bits are kept: two
+ * of them are multiplied and added by one instruction. */
 struct screen_context {
     const int32_t *p; /* (groups) four signed bytes each */
     int32_t p_start;
     float p_scale;
-    size_t d_hidden;
-    const int32_t *w, *w_start; /* (d_hidden, v_groups), (d_hidden) */
-    const float *b, *out;       /* (d_hidden) */
+    size_t n_pairs;             /* of hidden units; the last may be half empty, its out is 0 */
+    const int32_t *w, *w_start; /* (n_pairs, 2, v_groups), (n_pairs, 2) */
+    const int32_t *out; /* (n_pairs) two signed 16-bit numbers each, the first unit's in the lower half */
+    unsigned shift;     /* at most 16 */
+    float out_step;
     float slack, by_x_lost, by_x_norm, by_v_lost, by_v_norm;
 };
 

@@ -101,37 +101,85 @@ static inline void dots(const uint8_t *x, const int32_t *p, size_t groups, int32
         out[b] = _mm512_add_epi32(_mm512_add_epi32(a[b][0], a[b][1]), _mm512_add_epi32(a[b][2], a[b][3]));
 }
 
-/* Adds the hidden layer of two blocks, v and v + v_groups * 64: each weight is loaded once for both. */
-static inline void hidden(const struct screen_context *c, size_t v_groups, const uint8_t *v,
-                          const float *v_scale, __m512 score[2])
+/* The sums of one hidden unit over a block: v in registers. */
+static inline __m512i unit(const __m512i *v, const int32_t *w, size_t v_groups, __m512i sum)
 {
-    __m512 t0 = _mm512_loadu_ps(v_scale), t1 = _mm512_loadu_ps(v_scale + KERNEL_LANES);
-    const __m512 zero = _mm512_setzero_ps();
-    for (size_t o = 0; o < c->d_hidden; o++) {
-        __m512i a0 = _mm512_set1_epi32(c->w_start[o]), a1 = a0;
-        for (size_t g = 0; g < v_groups; g++) {
-            __m512i w = _mm512_set1_epi32(c->w[o * v_groups + g]);
-            a0 = _mm512_dpbusd_epi32(a0, _mm512_loadu_si512(v + g * 64), w);
-            a1 = _mm512_dpbusd_epi32(a1, _mm512_loadu_si512(v + (v_groups + g) * 64), w);
+    for (size_t g = 0; g < v_groups; g++)
+        sum = _mm512_dpbusd_epi32(sum, v[g], _mm512_set1_epi32(w[g]));
+    return sum;
+}
+
+/* What the next two blocks' products will read, in equal parts for each pair of hidden units. Those products wait for the
+ * second cache and the hidden layer for its multiplications: fetched ahead, the one hides the other. */
+struct ahead {
+    const uint8_t *x;
+    size_t n_lines; /* of 64 bytes, a pair of units */
+};
+
+enum { MOST_HELD = 4 }; /* groups of v of a block that stay in registers */
+
+/* Adds the hidden layer of two blocks, v and v + v_groups * 64, for at most MOST_HELD groups. A pair of units goes into the
+ * halves of each 32-bit lane: the first is shifted down to its 16 bits, the second up. */
+static inline void hidden(const struct screen_context *c, size_t v_groups, const uint8_t *v,
+                          const struct ahead *next, __m512i sum[PAIR])
+{
+    const __m512i zero = _mm512_setzero_si512();
+    const __m128i down = _mm_cvtsi32_si128((int)c->shift), up = _mm_cvtsi32_si128(16 - (int)c->shift);
+    __m512i held[PAIR][MOST_HELD];
+    for (size_t b = 0; b < PAIR; b++)
+        for (size_t g = 0; g < v_groups; g++)
+            held[b][g] = _mm512_loadu_si512(v + (b * v_groups + g) * 64);
+    for (size_t o = 0; o < c->n_pairs; o++) {
+        const int32_t *w = c->w + 2 * o * v_groups;
+        __m512i start0 = _mm512_set1_epi32(c->w_start[2 * o]),
+                start1 = _mm512_set1_epi32(c->w_start[2 * o + 1]);
+        __m512i out = _mm512_set1_epi32(c->out[o]);
+        for (size_t k = 0; k < next->n_lines; k++)
+            _mm_prefetch((const char *)next->x + (o * next->n_lines + k) * 64, _MM_HINT_T0);
+        for (size_t b = 0; b < PAIR; b++) {
+            __m512i first = _mm512_sra_epi32(unit(held[b], w, v_groups, start0), down);
+            __m512i second = _mm512_sll_epi32(unit(held[b], w + v_groups, v_groups, start1), up);
+            __m512i both = _mm512_mask_blend_epi16(0xAAAAAAAAU, first, second);
+            sum[b] = _mm512_dpwssd_epi32(sum[b], _mm512_max_epi16(both, zero), out);
         }
-        __m512 b = _mm512_set1_ps(c->b[o]), out = _mm512_set1_ps(c->out[o]);
-        __m512 h0 = _mm512_fmadd_ps(_mm512_cvtepi32_ps(a0), t0, b);
-        __m512 h1 = _mm512_fmadd_ps(_mm512_cvtepi32_ps(a1), t1, b);
-        score[0] = _mm512_fmadd_ps(out, _mm512_max_ps(h0, zero), score[0]);
-        score[1] = _mm512_fmadd_ps(out, _mm512_max_ps(h1, zero), score[1]);
     }
+}
+
+/* The same for any number of groups. */
+static inline void hidden_any(const struct screen_context *c, size_t v_groups, const uint8_t *v,
+                              __m512i sum[PAIR])
+{
+    const __m128i down = _mm_cvtsi32_si128((int)c->shift), up = _mm_cvtsi32_si128(16 - (int)c->shift);
+    for (size_t o = 0; o < c->n_pairs; o++)
+        for (size_t b = 0; b < PAIR; b++) {
+            __m512i a[2];
+            for (size_t k = 0; k < 2; k++) {
+                a[k] = _mm512_set1_epi32(c->w_start[2 * o + k]);
+                for (size_t g = 0; g < v_groups; g++)
+                    a[k] = _mm512_dpbusd_epi32(a[k], _mm512_loadu_si512(v + (b * v_groups + g) * 64),
+                                               _mm512_set1_epi32(c->w[(2 * o + k) * v_groups + g]));
+            }
+            __m512i both = _mm512_mask_blend_epi16(0xAAAAAAAAU, _mm512_sra_epi32(a[0], down),
+                                                   _mm512_sll_epi32(a[1], up));
+            sum[b] = _mm512_dpwssd_epi32(sum[b], _mm512_max_epi16(both, _mm512_setzero_si512()),
+                                         _mm512_set1_epi32(c->out[o]));
+        }
 }
 
 /* The usual number of groups as a constant, so that the compiler keeps v in registers. */
 static inline void add_hidden(const struct screen_items *items, const struct screen_context *c, size_t block,
-                              __m512 score[2])
+                              __m512 score[PAIR])
 {
     const uint8_t *v = items->v + block * items->v_groups * 64;
-    const float *scale = items->v_scale + block * KERNEL_LANES;
-    if (items->v_groups == 4)
-        hidden(c, 4, v, scale, score);
+    __m512i sum[PAIR] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+    struct ahead next = {.x = items->x + (block + PAIR) * items->groups * 64,
+                         .n_lines = block + PAIR < items->n_blocks ? PAIR * items->groups / c->n_pairs : 0};
+    if (items->v_groups == MOST_HELD)
+        hidden(c, MOST_HELD, v, &next, sum);
     else
-        hidden(c, items->v_groups, v, scale, score);
+        hidden_any(c, items->v_groups, v, sum);
+    for (size_t b = 0; b < PAIR; b++)
+        score[b] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum[b]), _mm512_set1_ps(c->out_step), score[b]);
 }
 
 static inline void linear(const struct screen_items *items, const struct screen_context *c, size_t block,

@@ -1,14 +1,23 @@
 /* Rounding x to x' = scale * bytes loses x - x', whose length is kept (x_lost). For a context's p, rounded to p',
  *     |x . p - x' . p'| <= |x - x'| |p| + |x'| |p - p'|                            (Cauchy and Schwarz)
  * and likewise for each row W_o of the core layer W = U K on the shared part v. ReLU never widens a difference, so the
- * hidden layer adds |out_o| times that of each o. The slack covers what floating point does to either pass: sums of n
- * terms are off by at most n half units in the last place of the sum of the terms' sizes. */
+ * hidden layer adds |out_o| times that of each o. A hidden unit is counted in steps of its own, unit_o = v_step * (scale of
+ * W_o), its bias rounded to them (half a step), and of the sum the lowest bits are rounded away (half of 2^shift steps); what
+ * it adds to the score, out_o unit_o 2^shift a count, is a whole number of out_steps (half an out_step a count). The slack
+ * covers all that and what floating point does to either pass: sums of n terms are off by at most n half units in the last
+ * place of the sum of the terms' sizes. */
 #include "engine/screen.h"
 
 #include "base/mem.h"
 
 #include <math.h>
 #include <string.h>
+
+enum {
+    MOST_HIDDEN = 4096,   /* units; a sum of them stays within 31 bits, see finish_hidden */
+    MOST_BIAS = 1 << 26,  /* of a unit, in its steps */
+    PLAIN_BIAS = 1 << 14, /* what it is where the rest of the unit is left out */
+};
 
 struct screen {
     const struct model_spec *spec;
@@ -18,6 +27,11 @@ struct screen {
     float most_x, most_v, most_base; /* the largest norms and base */
     float *u_length;                 /* (d_hidden) of the rows of U; NULL without layers */
 };
+
+static size_t even(size_t n)
+{
+    return n + n % 2;
+}
 
 #ifdef ENGINE_DOUBLE /* theta is double there; the gradients' tests need no first pass */
 enum err_code screen_new(const struct model_spec *spec, const struct model_params *params, const real *shared,
@@ -70,8 +84,9 @@ static bool knows(const struct model_spec *spec)
     const struct layer_spec *l = spec->layers;
     return spec->has_linear && spec->n_items > 0 &&
            (spec->n_layers == 0 ||
-            (spec->n_layers == 2 && l[0].generator == GENERATOR_CORE && l[0].activation == ACTIVATION_RELU &&
-             l[1].activation == ACTIVATION_IDENTITY && l[1].d_out == 1 && l[1].bias == BIAS_NONE &&
+            (spec->n_layers == 2 && l[0].d_out <= MOST_HIDDEN && l[0].generator == GENERATOR_CORE &&
+             l[0].activation == ACTIVATION_RELU && l[1].activation == ACTIVATION_IDENTITY &&
+             l[1].d_out == 1 && l[1].bias == BIAS_NONE &&
              (l[1].generator == GENERATOR_FULL || l[1].generator == GENERATOR_SHARED)));
 }
 
@@ -81,28 +96,31 @@ static enum err_code reserve(struct screen *s, struct err *e)
     size_t lanes = t->n_blocks * KERNEL_LANES;
     t->x = mem_alloc_aligned(lanes, t->groups * 4);
     t->v = t->v_groups ? mem_alloc_aligned(lanes, t->v_groups * 4) : NULL;
-    float **const arrays[] = {&t->x_scale, &t->x_norm, &t->x_lost, &t->base,
-                              &t->v_scale, &t->v_norm, &t->v_lost};
+    float **const arrays[] = {&t->x_scale, &t->x_norm, &t->x_lost, &t->base, &t->v_norm, &t->v_lost};
     s->u_length = t->v_groups ? mem_alloc_array(s->spec->layers[0].d_out, sizeof(float)) : NULL;
     bool ok = t->x && ((t->v && s->u_length) || !t->v_groups);
-    for (size_t i = 0; i < (t->v_groups ? 7 : 4) && ok; i++)
+    for (size_t i = 0; i < (t->v_groups ? 6 : 4) && ok; i++)
         ok = (*arrays[i] = mem_alloc_aligned(lanes, sizeof(float))) != NULL;
     return ok ? ERR_OK
               : err_set(e, ERR_NOMEM, "no memory to screen a catalogue of %zu items", s->spec->n_items);
 }
 
-/* n values at x, x + stride, ... to signed bytes and what one step means; returns the length of what is lost. */
-static float round_to_bytes(const float *x, size_t stride, size_t n, int8_t *bytes, float *scale, float *norm)
+static float most_of(const float *x, size_t stride, size_t n)
 {
     float most = 0;
-    double lost = 0, kept = 0;
     for (size_t j = 0; j < n; j++)
         most = fmaxf(most, fabsf(x[j * stride]));
-    *scale = most / 127;
+    return most;
+}
+
+/* n values at x, x + stride, ... to signed bytes of this scale; returns the length of what is lost. */
+static float round_to_bytes(const float *x, size_t stride, size_t n, float scale, int8_t *bytes, float *norm)
+{
+    double lost = 0, kept = 0;
     for (size_t j = 0; j < n; j++) {
-        float step = *scale > 0 ? roundf(x[j * stride] / *scale) : 0;
+        float step = scale > 0 ? roundf(x[j * stride] / scale) : 0;
         bytes[j] = (int8_t)fmaxf(-127, fminf(127, step));
-        double meant = (double)bytes[j] * (double)*scale, difference = (double)x[j * stride] - meant;
+        double meant = (double)bytes[j] * (double)scale, difference = (double)x[j * stride] - meant;
         lost += difference * difference;
         kept += meant * meant;
     }
@@ -110,32 +128,56 @@ static float round_to_bytes(const float *x, size_t stride, size_t n, int8_t *byt
     return (float)sqrt(lost) * 1.000001F;
 }
 
-/* Row r of items into a lane of its block; scratch: n bytes. */
-static void put_row(const float *x, size_t stride, size_t n, size_t groups, size_t r, uint8_t *to,
-                    float *scale, float *norm, float *lost, int8_t *scratch)
+/* A row of n values that goes into lane r of the items. */
+struct row {
+    const float *x;
+    size_t stride, n;
+    float scale;
+};
+
+/* scratch: row->n bytes. */
+static void put_row(const struct row *row, size_t groups, size_t r, uint8_t *to, float *norm, float *lost,
+                    int8_t *scratch)
 {
     size_t lane = r % KERNEL_LANES;
     uint8_t *block = to + r / KERNEL_LANES * groups * KERNEL_LANES * 4;
-    lost[r] = round_to_bytes(x, stride, n, scratch, &scale[r], &norm[r]);
+    lost[r] = round_to_bytes(row->x, row->stride, row->n, row->scale, scratch, &norm[r]);
     for (size_t j = 0; j < groups * 4; j++)
-        block[j / 4 * KERNEL_LANES * 4 + lane * 4 + j % 4] = (uint8_t)((j < n ? scratch[j] : 0) + 128);
+        block[j / 4 * KERNEL_LANES * 4 + lane * 4 + j % 4] = (uint8_t)((j < row->n ? scratch[j] : 0) + 128);
+}
+
+/* Item i's part v of shared; no values for what is past the last item. */
+static struct row shared_row(const struct screen *s, const real *shared, size_t i)
+{
+    size_t rank = s->spec->layers[0].rank;
+    if (i >= s->spec->n_items)
+        return (struct row){shared, KERNEL_LANES, 0, 0};
+    return (struct row){shared + i / KERNEL_LANES * rank * KERNEL_LANES + i % KERNEL_LANES, KERNEL_LANES,
+                        rank, s->items.v_step};
 }
 
 static void fill(struct screen *s, const real *shared, int8_t *scratch)
 {
     struct screen_items *t = &s->items;
-    size_t d = s->spec->d_item, rank = s->spec->n_layers ? s->spec->layers[0].rank : 0;
+    size_t d = s->spec->d_item;
+    float most = 0;
+    for (size_t i = 0; i < (t->v_groups ? s->spec->n_items : 0); i++) {
+        struct row v = shared_row(s, shared, i);
+        most = fmaxf(most, most_of(v.x, v.stride, v.n));
+    }
+    t->v_step = most > 0 ? most / 127 : 1;
     for (size_t i = 0; i < t->n_blocks * KERNEL_LANES; i++) {
         bool there = i < s->spec->n_items;
-        put_row(s->params->catalogue_embedding + (there ? i * d : 0), 1, there ? d : 0, t->groups, i, t->x,
-                t->x_scale, t->x_norm, t->x_lost, scratch);
-        if (rank)
-            put_row(shared + (there ? i / KERNEL_LANES * rank * KERNEL_LANES + i % KERNEL_LANES : 0),
-                    KERNEL_LANES, there ? rank : 0, t->v_groups, i, t->v, t->v_scale, t->v_norm, t->v_lost,
-                    scratch);
+        struct row x = {s->params->catalogue_embedding + (there ? i * d : 0), 1, there ? d : 0, 0};
+        x.scale = t->x_scale[i] = most_of(x.x, 1, x.n) / 127;
+        put_row(&x, t->groups, i, t->x, t->x_norm, t->x_lost, scratch);
+        if (t->v_groups) {
+            struct row v = shared_row(s, shared, i);
+            put_row(&v, t->v_groups, i, t->v, t->v_norm, t->v_lost, scratch);
+            s->most_v = fmaxf(s->most_v, t->v_norm[i] + t->v_lost[i]);
+        }
         t->base[i] = there ? s->params->catalogue_bias[i] : -INFINITY;
         s->most_x = fmaxf(s->most_x, t->x_norm[i] + t->x_lost[i]);
-        s->most_v = rank ? fmaxf(s->most_v, t->v_norm[i] + t->v_lost[i]) : 0;
         s->most_base = there ? fmaxf(s->most_base, fabsf(t->base[i])) : s->most_base;
     }
 }
@@ -183,51 +225,101 @@ static const float *layer_bias(const struct target_pass *pass)
 
 /* Where a context's arrays are in the workspace. */
 struct places {
-    int32_t *p, *w, *w_start;
-    float *b, *out, *row;
+    int32_t *p, *w, *w_start, *out;
+    float *gain, *length, *bias; /* of each unit: what a step adds to the score; |W_o| and |b_o| in steps */
+    float *row;
 };
 
 static struct places places_in(const struct screen *s, real *workspace)
 {
-    size_t d_hidden = s->spec->n_layers ? s->spec->layers[0].d_out : 0;
+    size_t units = s->spec->n_layers ? even(s->spec->layers[0].d_out) : 0;
     struct places at = {.p = (int32_t *)(void *)workspace};
     at.w = at.p + s->items.groups;
-    at.w_start = at.w + d_hidden * s->items.v_groups;
-    at.b = (float *)(void *)(at.w_start + d_hidden);
-    at.out = at.b + d_hidden;
-    at.row = at.out + d_hidden;
+    at.w_start = at.w + units * s->items.v_groups;
+    at.out = at.w_start + units;
+    at.gain = (float *)(void *)(at.out + units / 2);
+    at.length = at.gain + units;
+    at.bias = at.length + units;
+    at.row = at.bias + units;
     return at;
 }
 
-/* The hidden layer; adds its rounding to c and returns the largest value that any sum of it can have. */
-static double prepare_hidden(const struct screen *s, const struct target_pass *pass, struct places at,
-                             struct screen_context *c)
+/* Unit o in its steps; adds its rounding to c. W_o is in at.row. False: its numbers are too large. */
+static bool prepare_unit(const struct screen *s, size_t o, float bias, float out, struct places at,
+                         struct screen_context *c)
+{
+    size_t rank = s->spec->layers[0].rank, groups = s->items.v_groups;
+    float scale, lost, length = s->kernel->length(at.row, rank);
+    at.w_start[o] = s->kernel->pack(at.row, rank, groups, at.w + o * groups, &scale, &lost);
+    double step = (double)scale * (double)s->items.v_step, size = fabs((double)bias);
+    if (!(size <= MOST_BIAS * step)) { /* beside such a bias the rest is nothing, or there is no rest */
+        memset(at.w + o * groups, 0, groups * sizeof *at.w);
+        at.w_start[o] = 0;
+        lost = length;
+        step = size / PLAIN_BIAS;
+    } else if (step == 0) {
+        step = 1;
+    }
+    at.w_start[o] += (int32_t)lrint((double)bias / step);
+    at.gain[o] = (float)((double)out * step);
+    at.bias[o] = (float)(size / step);
+    at.length[o] = (float)(((double)length + (double)lost) / step);
+    c->by_v_lost += fabsf(out) * length;
+    c->by_v_norm += fabsf(out) * lost;
+    c->slack += fabsf(at.gain[o]) * 0.5F;
+    return isfinite(at.gain[o]) && isfinite(at.length[o]) && step > 0;
+}
+
+/* The shift that brings every unit into 15 bits, and what a unit then adds to the score as 16-bit numbers. The sum of
+ * d_hidden products of 15 bits with at most 65535 / d_hidden stays within 31. False: no shift does. */
+static bool finish_hidden(const struct screen *s, struct places at, struct screen_context *c)
+{
+    size_t n = s->spec->layers[0].d_out;
+    float largest = 0, gain = 0, most = (float)(65535 / n < 32767 ? 65535 / n : 32767);
+    for (size_t o = 0; o < n; o++) {
+        largest = fmaxf(largest, at.length[o] * s->most_v + at.bias[o]);
+        gain = fmaxf(gain, fabsf(at.gain[o]));
+    }
+    while (c->shift < 16 && largest * 1.001F + 2 > 32767.0F * (float)(1 << c->shift))
+        c->shift++;
+    float counts = (float)(1 << c->shift), step = gain * counts / most;
+    int16_t *out = (int16_t *)at.out;
+    for (size_t o = 0; o < n; o++) {
+        at.w_start[o] += c->shift ? 1 << (c->shift - 1) : 0;
+        out[o] = (int16_t)(step > 0 ? lrintf(at.gain[o] * counts / step) : 0);
+        c->slack +=
+            fabsf(at.gain[o]) * (c->shift ? counts * 0.5F : 0) + step * 0.5F * (at.bias[o] / counts + 1);
+        c->by_v_norm += step * 0.5F * at.length[o] / counts;
+    }
+    c->out_step = step;
+    return c->shift < 16 && isfinite(step);
+}
+
+/* The hidden layer; adds its rounding to c and the largest value that any sum of it can have to *most. False: too large. */
+static bool prepare_hidden(const struct screen *s, const struct target_pass *pass, struct places at,
+                           struct screen_context *c, double *most)
 {
     const struct layer_spec *l = s->spec->layers;
-    size_t rank = l[0].rank;
+    size_t rank = l[0].rank, n = l[0].d_out;
     const float *core = pass->theta + pass->layout.layers[0].weight, *bias = layer_bias(pass);
     const float *out = l[1].generator == GENERATOR_FULL ? pass->theta + pass->layout.layers[1].weight
                                                         : pass->params->layers[1].weight;
-    double core_length = (double)s->kernel->length(core, rank * rank), most = 0;
-    for (size_t o = 0; o < l[0].d_out; o++) {
-        float scale, lost;
+    double core_length = (double)s->kernel->length(core, rank * rank);
+    bool ok = true;
+    memset(at.w + (even(n) - 1) * s->items.v_groups, 0, s->items.v_groups * sizeof *at.w);
+    at.w_start[even(n) - 1] = at.out[even(n) / 2 - 1] = 0;
+    for (size_t o = 0; o < n; o++) {
+        float b = bias ? bias[o] : 0;
         s->kernel->product(pass->params->layers[0].u + o * rank, core, rank, at.row); /* W_o */
-        at.w_start[o] =
-            s->kernel->pack(at.row, rank, s->items.v_groups, at.w + o * s->items.v_groups, &scale, &lost);
-        /* relu(scale y) = scale relu(y) takes the row's scale out of the loop; without a scale only b is left */
-        at.b[o] = (bias ? bias[o] : 0) / (scale > 0 ? scale : 1);
-        at.out[o] = out[o] * (scale > 0 ? scale : 1);
-        c->by_v_lost += fabsf(out[o]) * s->kernel->length(at.row, rank);
-        c->by_v_norm += fabsf(out[o]) * lost;
+        ok = prepare_unit(s, o, b, out[o], at, c) && ok;
         double terms = (double)s->u_length[o] * core_length; /* how large the sums are that make W_o */
-        most += fabs((double)out[o]) * (terms * (double)s->most_v + fabs((double)(bias ? bias[o] : 0)));
+        *most += fabs((double)out[o]) * (terms * (double)s->most_v + fabs((double)b));
     }
-    c->d_hidden = l[0].d_out;
+    c->n_pairs = even(n) / 2;
     c->w = at.w;
     c->w_start = at.w_start;
-    c->b = at.b;
     c->out = at.out;
-    return most;
+    return finish_hidden(s, at, c) && ok;
 }
 
 bool screen_prepare(const struct screen *s, const struct target_pass *pass, real *workspace,
@@ -240,15 +332,13 @@ bool screen_prepare(const struct screen *s, const struct target_pass *pass, real
     c->by_x_lost = s->kernel->length(p, s->spec->d_item);
     double most = (double)c->by_x_lost * (double)s->most_x + (double)s->most_base;
     size_t n_terms = s->spec->d_item + 64;
+    bool ok = true;
     if (s->spec->n_layers) {
-        most += prepare_hidden(s, pass, at, c);
+        ok = prepare_hidden(s, pass, at, c, &most);
         n_terms += 2 * s->spec->layers[0].rank + s->spec->layers[0].d_out;
     }
-    c->slack = (float)(most * (double)n_terms / (1 << 23));
-    bool ok = most < 1e30;
-    for (size_t o = 0; o < c->d_hidden; o++)
-        ok = ok && isfinite(at.b[o]) && isfinite(at.out[o]);
-    return ok;
+    c->slack = c->slack * 1.0001F + (float)(most * (double)n_terms / (1 << 23));
+    return ok && most < 1e30;
 }
 
 size_t screen_bounds(const struct screen *s, const struct screen_context *c, size_t first, real *least,
@@ -277,8 +367,8 @@ void screen_free(struct screen *s)
     if (!s)
         return;
     struct screen_items *t = &s->items;
-    void *const arrays[] = {t->x,    t->v,       t->x_scale, t->x_norm, t->x_lost,
-                            t->base, t->v_scale, t->v_norm,  t->v_lost, s->u_length};
+    void *const arrays[] = {t->x,    t->v,      t->x_scale, t->x_norm,  t->x_lost,
+                            t->base, t->v_norm, t->v_lost,  s->u_length};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         mem_free(arrays[i]);
     mem_free(s);
@@ -288,5 +378,5 @@ size_t screen_workspace_len(const struct screen *s)
 {
     const struct layer_spec *l = s->spec->layers;
     size_t d_hidden = s->spec->n_layers ? l[0].d_out : 0, rank = s->spec->n_layers ? l[0].rank : 0;
-    return s->items.groups + d_hidden * (s->items.v_groups + 3) + rank;
+    return s->items.groups + even(d_hidden) * (s->items.v_groups + 5) + rank;
 }
