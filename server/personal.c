@@ -224,23 +224,40 @@ struct best {
     const struct explanation *explanation; /* NULL: not asked for */
 };
 
-static void add_item(struct buf *out, const struct item_table *items, const struct best *best, size_t i)
+/* What is said of an item. */
+struct shown {
+    struct store_text id;
+    struct item_info info;
+};
+
+enum { SHOWN_AT_ONCE = 16 };
+
+/* Looks n items up. Their texts lie anywhere in memory: asked for all at once, they come while the first is written. */
+static void look_up(const struct item_table *items, const struct topk_entry *entries, size_t n,
+                    struct shown *out)
 {
-    size_t len;
-    const struct topk_entry *entry = &best->entries[i];
-    const char *id = item_table_id(items, entry->index, &len);
-    struct item_info info = item_table_info(items, entry->index);
-    buf_adds(out, "{\"id\":");
-    buf_add_json_string(out, id, len);
-    buf_adds(out, ",\"score\":");
-    buf_add_float(out, entry->score);
-    if (info.title.data) {
-        buf_adds(out, ",\"title\":");
-        buf_add_json_string(out, info.title.data, info.title.len);
+    for (size_t i = 0; i < n; i++) {
+        out[i].id.data = item_table_id(items, entries[i].index, &out[i].id.len);
+        out[i].info = item_table_info(items, entries[i].index);
+        __builtin_prefetch(out[i].id.data);
+        __builtin_prefetch(out[i].info.title.data);
+        __builtin_prefetch(out[i].info.categories.data);
     }
-    if (info.categories.data) {
+}
+
+static void add_item(struct buf *out, const struct shown *shown, const struct best *best, size_t i)
+{
+    buf_adds(out, "{\"id\":");
+    buf_add_json_string(out, shown->id.data, shown->id.len);
+    buf_adds(out, ",\"score\":");
+    buf_add_float(out, best->entries[i].score);
+    if (shown->info.title.data) {
+        buf_adds(out, ",\"title\":");
+        buf_add_json_string(out, shown->info.title.data, shown->info.title.len);
+    }
+    if (shown->info.categories.data) {
         buf_adds(out, ",\"categories\":");
-        buf_add(out, info.categories.data, info.categories.len);
+        buf_add(out, shown->info.categories.data, shown->info.categories.len);
     }
     if (best->explanation) {
         buf_adds(out, ",\"because\":");
@@ -252,13 +269,17 @@ static void add_item(struct buf *out, const struct item_table *items, const stru
 static enum err_code add_items(struct buf *out, const struct item_table *items, const struct best *best,
                                struct err *e)
 {
+    struct shown shown[SHOWN_AT_ONCE];
     buf_adds(out, ",\"items\":[");
     for (size_t i = 0; i < best->n; i++) {
+        size_t left = best->n - i;
+        if (i % SHOWN_AT_ONCE == 0)
+            look_up(items, best->entries + i, left < SHOWN_AT_ONCE ? left : SHOWN_AT_ONCE, shown);
         if (!isfinite(best->entries[i].score))
             return refuse_score(e);
         if (i)
             buf_addc(out, ',');
-        add_item(out, items, best, i);
+        add_item(out, &shown[i % SHOWN_AT_ONCE], best, i);
     }
     buf_adds(out, "]}");
     return buf_check(out, "the answer", e);
