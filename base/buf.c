@@ -241,6 +241,18 @@ void buf_add_float(struct buf *b, float x)
     buf_add(b, text, float_text(x, text));
 }
 
+void buf_add_int(struct buf *b, int64_t x)
+{
+    char text[20], *at = text + sizeof text; /* of INT64_MIN */
+    uint64_t left = x < 0 ? 0 - (uint64_t)x : (uint64_t)x;
+    do
+        *--at = (char)('0' + left % 10);
+    while (left /= 10);
+    if (x < 0)
+        *--at = '-';
+    buf_add(b, at, (size_t)(text + sizeof text - at));
+}
+
 enum err_code buf_check(const struct buf *b, const char *what, struct err *e)
 {
     if (b->failed == ERR_LIMIT)

@@ -50,6 +50,9 @@ char *buf_steal(struct buf *b, size_t *len);
 /* Appends text as a JSON string with its quotes; text must be UTF-8. */
 void buf_add_json_string(struct buf *b, const char *text, size_t n);
 
+/* Appends a whole number in decimal. */
+void buf_add_int(struct buf *b, int64_t x);
+
 /* Appends a float so that reading it back gives the same bits; the caller has refused NaN and infinity. */
 void buf_add_float(struct buf *b, float x);
 

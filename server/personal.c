@@ -171,10 +171,11 @@ static void add_head(struct buf *out, const struct model_spec *spec, struct stor
     buf_add_json_string(out, spec->name, strlen(spec->name));
     buf_adds(out, ",\"model_version\":");
     buf_add_json_string(out, spec->version, strlen(spec->version));
+    buf_adds(out, ",\"context_revision\":");
     if (cold)
-        buf_adds(out, ",\"context_revision\":null,\"cold\":true");
+        buf_adds(out, "null,\"cold\":true");
     else
-        buf_addf(out, ",\"context_revision\":%lld", (long long)w->revision);
+        buf_add_int(out, w->revision);
 }
 
 static enum err_code refuse_score(struct err *e)

@@ -209,6 +209,25 @@ START_TEST(test_json_strings_are_escaped)
 }
 END_TEST
 
+START_TEST(test_whole_numbers_are_written_as_printf_writes_them)
+{
+    struct buf b;
+    char expected[32];
+    buf_init(&b, 1000);
+    for (int shift = 0; shift < 64; shift++)
+        for (int near = -1; near <= 1; near++)
+            for (int sign = 0; sign < 2; sign++) {
+                uint64_t bits = ((uint64_t)1 << shift) + (uint64_t)near;
+                int64_t x = (int64_t)(sign ? 0 - bits : bits);
+                buf_reset(&b);
+                buf_add_int(&b, x);
+                (void)snprintf(expected, sizeof expected, "%lld", (long long)x);
+                ck_assert_str_eq(buf_text(&b), expected);
+            }
+    buf_fini(&b);
+}
+END_TEST
+
 START_TEST(test_floats_read_back_to_the_same_bits)
 {
     struct buf b;
@@ -272,6 +291,7 @@ int main(void)
     tcase_add_test(tc, test_a_stolen_block_is_terminated_and_leaves_an_empty_buffer);
     tcase_add_test(tc, test_json_strings_are_escaped);
     tcase_add_test(tc, test_json_strings_are_escaped_wherever_it_is_needed);
+    tcase_add_test(tc, test_whole_numbers_are_written_as_printf_writes_them);
     tcase_add_test(tc, test_floats_read_back_to_the_same_bits);
     tcase_add_test(tc, test_floats_are_written_as_printf_writes_them);
     tcase_set_timeout(tc, 300);
