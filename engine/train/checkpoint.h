@@ -27,6 +27,7 @@ struct training_state {
     double alpha, reg, reg_exponent;
     size_t dim;
     double ridge, damping, scale; /* of the neighbours; scale 0: none, or not chosen yet */
+    int local;                    /* and whether each item has a system of its own */
 };
 
 /* Writes state, the block, the best values so far and the running average (block->n_values each), whole or

@@ -48,6 +48,18 @@ static size_t choose_batch(const struct split *s)
     return n < LEAST_BATCH ? LEAST_BATCH : n > MOST_BATCH ? MOST_BATCH : n;
 }
 
+/* Heads learn at the full rate from so many examples and more, and from fewer at their share of it, a tenth at least. What is generated for
+ * each user can tell users apart in many more ways than what they share: of little data it learns the users by heart
+ * before the rest has learnt what holds for all of them. */
+#define HEAD_EXAMPLES 150000
+#define LEAST_SHARE   0.1
+
+static double head_share(const struct split *s)
+{
+    double share = (double)fit_n_examples(s) / HEAD_EXAMPLES;
+    return share > 1 ? 1 : share < LEAST_SHARE ? LEAST_SHARE : share;
+}
+
 /* The decay that draws what is not needed towards zero by EPOCH_DECAY an epoch at RATE, however many steps that
  * has: data that is seen often in small portions is what is learned by heart. */
 static double decay_of(const struct fit *f)
@@ -72,7 +84,7 @@ static enum err_code make_step(struct fit *f, struct err *e)
     step.rates[GROUP_ITEM] = RATE;
     step.rates[GROUP_ENCODER] = RATE;
     step.rates[GROUP_TRUNK] = RATE;
-    step.rates[GROUP_HEAD] = RATE;
+    step.rates[GROUP_HEAD] = RATE * head_share(f->split);
     step.rates[GROUP_LINEAR] = RATE;
     step.rates[GROUP_SHARED] = RATE;
     enum err_code code = samples_new(&f->spec, &f->block.params, f->split, &samples, f->team, &f->samples, e);

@@ -27,6 +27,7 @@ struct choice {
     double ndcg[N_RIDGES]; /* NAN: not tried */
     double best;
     int n_tries;
+    double before, part; /* of the progress: what is done, and what this way takes of it */
     bool stopped;
 };
 
@@ -53,7 +54,8 @@ static enum err_code try_ridge(struct choice *c, int i, struct err *e)
         return code;
     c->best = c->ndcg[i] > c->best ? c->ndcg[i] : c->best;
     c->n_tries++;
-    if (c->fn && !c->fn(c->arg, (double)c->n_tries / (MOST_TRIES + 1), c->ndcg[i], c->best))
+    double fraction = c->before + c->part * (double)c->n_tries / (MOST_TRIES + 1);
+    if (c->fn && !c->fn(c->arg, fraction, c->ndcg[i], c->best))
         c->stopped = true;
     return ERR_OK;
 }
@@ -125,26 +127,60 @@ static enum err_code finish(struct choice *c, const struct model_spec *spec,
     return code;
 }
 
+static size_t most_whole(bool local)
+{
+    return local ? 0 : NEIGHBOURS_WHOLE_ITEMS;
+}
+
+/* One way of fitting. */
+static enum err_code choose_way(struct choice *c, const struct model_spec *spec,
+                                const struct model_params *params, struct neighbours_choice *out,
+                                struct err *e)
+{
+    int best;
+    for (int i = 0; i < N_RIDGES; i++)
+        c->ndcg[i] = NAN;
+    c->n_tries = 0;
+    enum err_code code = neighbours_fit_new(c->split, most_whole(out->local), c->team, &c->fit, e);
+    if (!code && !(code = climb(c, &best, e))) {
+        out->ridge = ridges[best];
+        out->alone = c->ndcg[best];
+        if (!c->stopped)
+            code = finish(c, spec, params, out, e);
+    }
+    neighbours_fit_free(c->fit);
+    c->fit = NULL;
+    return code;
+}
+
+static bool is_better(const struct neighbours_choice *a, const struct neighbours_choice *b)
+{
+    return a->metric != b->metric ? a->metric > b->metric : a->alone > b->alone;
+}
+
 enum err_code neighbours_choose(const struct split *s, const struct model_spec *spec,
                                 const struct model_params *params, double metric, struct parallel *team,
                                 neighbours_choice_fn *fn, void *arg, struct neighbours_choice *out,
                                 struct err *e)
 {
-    struct choice c = {.split = s, .team = team, .fn = fn, .arg = arg};
-    int best;
-    *out = (struct neighbours_choice){.metric = metric};
+    size_t n = s->data->n_items;
+    bool both = n > NEIGHBOURS_LOCAL_ITEMS && n <= NEIGHBOURS_WHOLE_ITEMS;
+    struct choice c = {.split = s, .team = team, .fn = fn, .arg = arg, .part = both ? 0.5 : 1};
+    struct neighbours_choice local = {.metric = metric, .local = true};
+    *out = (struct neighbours_choice){.metric = metric, .local = n > NEIGHBOURS_WHOLE_ITEMS};
     if (s->n_validated == 0)
         return ERR_OK;
-    for (int i = 0; i < N_RIDGES; i++)
-        c.ndcg[i] = NAN;
-    enum err_code code = neighbours_fit_new(s, NEIGHBOURS_WHOLE_ITEMS, team, &c.fit, e);
-    if (!code && !(code = climb(&c, &best, e))) {
-        out->ridge = ridges[best];
-        out->alone = c.ndcg[best];
-        if (!c.stopped)
-            code = finish(&c, spec, params, out, e);
+    enum err_code code = choose_way(&c, spec, params, out, e);
+    c.before = c.part;
+    if (!code && both && !c.stopped) {
+        code = choose_way(&c, spec, params, &local, e);
+        if (!code && !c.stopped && is_better(&local, out))
+            *out = local;
     }
-    neighbours_fit_free(c.fit);
+    if (c.stopped) { /* half of what there is to know is no choice */
+        out->scale = 0;
+        out->metric = metric;
+    }
     return code;
 }
 
@@ -152,7 +188,7 @@ enum err_code neighbours_make(const struct split *s, const struct neighbours_cho
                               struct parallel *team, struct item_weights *out, struct err *e)
 {
     struct neighbours_fit *fit;
-    enum err_code code = neighbours_fit_new(s, NEIGHBOURS_WHOLE_ITEMS, team, &fit, e);
+    enum err_code code = neighbours_fit_new(s, most_whole(choice->local), team, &fit, e);
     if (code)
         return code;
     code = neighbours_fit_solve(fit, choice->ridge, out, e);

@@ -2,7 +2,9 @@
  * Layer: engine.       Threads: uses the given team; the result does not depend on its size.
  * Memory: that of neighbours_fit, while it runs.
  * Ridge and damping are the best of a climb by NDCG@10 of the weights alone on what the split holds out; the scale is the
- * best of the sums of both scores, where that is better than the model alone. */
+ * best of the sums of both scores, where that is better than the model alone. Where the catalogue allows both ways of
+ * neighbours_fit.h, one matrix for all items and a system for each, that is done with both: dense data gain by the first,
+ * sparse data by the second. */
 #ifndef ENGINE_TRAIN_NEIGHBOURS_CHOICE_H
 #define ENGINE_TRAIN_NEIGHBOURS_CHOICE_H
 
@@ -14,6 +16,7 @@
 
 struct neighbours_choice {
     double ridge, damping; /* as in neighbours_fit.h */
+    bool local;            /* a system for each item, whatever the size of the catalogue */
     double scale;          /* 0: none, the model alone is as good */
     double alone, metric;  /* NDCG@10 of the weights alone, and of the model with them */
 };

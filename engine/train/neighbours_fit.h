@@ -22,7 +22,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { NEIGHBOURS_WHOLE_ITEMS = 12000 };
+enum {
+    NEIGHBOURS_WHOLE_ITEMS = 12000,
+    NEIGHBOURS_LOCAL_ITEMS =
+        128 /* up to so many, the nearest items are about all and a system for each is the same */
+};
 
 /* Weights on the heap; pairs are views of it. */
 struct item_weights {

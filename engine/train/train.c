@@ -339,10 +339,10 @@ static void note_neighbours(struct training *t, const struct neighbours_choice *
     (void)snprintf(
         t->note, sizeof t->note,
         n->scale > 0
-            ? "neighbours of items: ridge %g, damping %g, ndcg@10 %.4f alone, %.4f with the model; kept"
-            : "neighbours of items: ridge %g, damping %g, ndcg@10 %.4f alone; no gain beside the model "
+            ? "neighbours of items: %s, ridge %g, damping %g, ndcg@10 %.4f alone, %.4f with the model; kept"
+            : "neighbours of items: %s, ridge %g, damping %g, ndcg@10 %.4f alone; no gain beside the model "
               "(%.4f)",
-        n->ridge, n->damping, n->alone, n->metric);
+        n->local ? "the nearest of each" : "of all", n->ridge, n->damping, n->alone, n->metric);
     (void)tell(t, (struct train_progress){.stage = "train",
                                           .loss = NAN,
                                           .metric = n->metric,
@@ -367,6 +367,7 @@ static enum err_code choose_neighbours(struct training *t, struct err *e)
     t->state.ridge = choice.ridge;
     t->state.damping = choice.damping;
     t->state.scale = choice.scale;
+    t->state.local = choice.local;
     t->state.best_metric = choice.metric;
     if (!t->stopped && choice.ridge > 0) /* else nothing was found out */
         note_neighbours(t, &choice);
@@ -422,8 +423,10 @@ static enum err_code write_best(struct training *t, const char *path, struct err
 {
     struct model_spec spec = t->fit.spec; /* the vocabulary is the fit's */
     struct item_weights weights = {0};
-    struct neighbours_choice choice = {
-        .ridge = t->state.ridge, .damping = t->state.damping, .scale = t->state.scale};
+    struct neighbours_choice choice = {.ridge = t->state.ridge,
+                                       .damping = t->state.damping,
+                                       .local = t->state.local != 0,
+                                       .scale = t->state.scale};
     enum err_code code = ERR_OK;
     if (choice.scale > 0)
         code = neighbours_make(&t->split, &choice, t->team, &weights, e);

@@ -166,8 +166,8 @@ class Quality(unittest.TestCase):
         done = quality("--list")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual([line.split()[0] for line in done.stdout.splitlines()],
-                         ["ml-1m", "ml-1m-ignore-order", "ml-1m-new-users", "ml-1m-no-times", "ml-100k", "movietweetings",
-                          "movietweetings-no-times", "ml-100k-u1"])
+                         ["ml-1m", "ml-1m-ignore-order", "ml-1m-new-users", "ml-1m-no-times", "ml-100k", "ml-100k-no-times",
+                          "movietweetings", "movietweetings-no-times", "ml-100k-u1"])
 
 
 class Run(unittest.TestCase):

@@ -469,6 +469,36 @@ START_TEST(weights_are_kept_where_the_model_does_not_know_as_much_itself)
 }
 END_TEST
 
+static double figure_of(const struct world *w, const struct neighbours_choice *choice, struct parallel *team)
+{
+    struct neighbours_choice unscaled = *choice;
+    struct item_weights weights;
+    double ndcg;
+    unscaled.scale = 1;
+    ck_assert_int_eq(neighbours_make(&w->split, &unscaled, team, &weights, NULL), ERR_OK);
+    struct item_pairs pairs = item_weights_view(&weights);
+    ck_assert_int_eq(validate_pairs(&pairs, &w->split, team, &ndcg, NULL), ERR_OK);
+    item_weights_fini(&weights);
+    return ndcg;
+}
+
+/* Of more items than count as near, both ways are tried, and what is made is of the way, ridge and damping that were measured. */
+START_TEST(one_matrix_or_a_system_for_each_whichever_ranks_better)
+{
+    struct world *w = make_world(NEIGHBOURS_LOCAL_ITEMS + 12, _i ? takes_by_chance : takes_of_group, true);
+    struct parallel *team = team_of(2);
+    struct chosen got;
+    choose(w, false, team, &got);
+    ck_assert_int_gt(got.n_told, 4);
+    ck_assert_double_eq_tol(got.choice.alone, figure_of(w, &got.choice, team), 1e-12);
+    struct neighbours_choice other = got.choice;
+    other.local = !other.local;
+    ck_assert_double_ne(figure_of(w, &other, team), got.choice.alone);
+    parallel_free(team);
+    free_world(w);
+}
+END_TEST
+
 static bool stop(void *arg, double fraction, double ndcg, double best)
 {
     (void)fraction;
@@ -596,6 +626,7 @@ int main(void)
     tcase_add_loop_test(t, one_fit_solves_for_one_ridge_after_another, 0, 2);
     tcase_add_test(t, weights_that_help_are_kept_with_the_figure_that_they_have);
     tcase_add_loop_test(t, weights_are_kept_where_the_model_does_not_know_as_much_itself, 0, 2);
+    tcase_add_loop_test(t, one_matrix_or_a_system_for_each_whichever_ranks_better, 0, 2);
     tcase_add_loop_test(t, a_stopped_choice_and_one_without_held_out_items_keep_nothing, 0, 2);
     tcase_add_test(t, what_is_made_is_the_fit_damped_and_times_the_scale);
     tcase_add_loop_test(t, a_fit_without_memory_fails_and_leaves_nothing, 0, 4);
