@@ -12,13 +12,16 @@
 #include "engine/kernel.h"
 #include "engine/layers.h"
 
+#include <string.h>
+
 enum {
     BLOCKS = HYPERNET_BATCH / KERNEL_LANES,
     STEP_ROWS = 16, /* few enough that the next ones can be fetched while these are worked on */
     TILE_ROWS =
         128, /* goes to the thetas in one piece: long runs are written faster, and 16 KB stay in the cache */
-    FAR_REALS = 1 << 18, /* a larger matrix is not in the caches near the core, and fetching ahead pays */
-    LEAST = 3            /* fewer are faster one after the other: a lane costs the same, used or not */
+    FAR_REALS = 1 << 18,  /* a larger matrix is not in the caches near the core, and fetching ahead pays */
+    FAR_THETAS = 1 << 21, /* reals of a batch that no cache holds until they are read: written past them */
+    LEAST = 3             /* fewer are faster one after the other: a lane costs the same, used or not */
 };
 
 /* A lane block of contexts. */
@@ -27,12 +30,13 @@ struct block {
     real *c;  /* (C, LANES) */
     real *x, *y;
     const real *z;             /* (Z, LANES), in x or y */
+    real *spoilt;              /* (LANES) 0 where all that was generated is finite */
     real *theta[KERNEL_LANES]; /* of each lane */
 };
 
 size_t hypernet_batch_workspace_len(const struct model_spec *spec)
 {
-    size_t batch = KERNEL_LANES * BLOCKS * (spec->d_context + 2 * hypernet_widest(spec) + TILE_ROWS);
+    size_t batch = KERNEL_LANES * BLOCKS * (spec->d_context + 2 * hypernet_widest(spec) + 1 + TILE_ROWS);
     size_t alone = hypernet_workspace_len(spec);
     return batch > alone ? batch : alone;
 }
@@ -88,7 +92,7 @@ static size_t least(size_t a, size_t b)
 
 /* Rows at .. end of one part, TILE_ROWS at most; tiles (n_blocks, TILE_ROWS, LANES). */
 static void generate_tile(const struct model_spec *spec, const struct hypernet_part *p, size_t at, size_t end,
-                          const struct block *blocks, size_t n_blocks, real *tiles)
+                          const struct block *blocks, size_t n_blocks, bool far, real *tiles)
 {
     for (size_t step = at; step < end; step += STEP_ROWS) {
         fetch_step(spec, p, step + STEP_ROWS);
@@ -98,7 +102,7 @@ static void generate_tile(const struct model_spec *spec, const struct hypernet_p
     }
     for (size_t b = 0; b < n_blocks; b++)
         kernel_best()->lanes_to_rows(tiles + b * TILE_ROWS * KERNEL_LANES, blocks[b].n, end - at,
-                                     blocks[b].theta, p->at + at);
+                                     blocks[b].theta, p->at + at, far, blocks[b].spoilt);
 }
 
 static void generate_parts(const struct model_spec *spec, const struct model_params *params,
@@ -107,9 +111,11 @@ static void generate_parts(const struct model_spec *spec, const struct model_par
 {
     struct hypernet_part parts[HYPERNET_MOST_PARTS];
     size_t n_parts = hypernet_parts(spec, params, layout, parts);
+    bool far = n_blocks * KERNEL_LANES * layout->len > FAR_THETAS;
     for (size_t i = 0; i < n_parts; i++)
         for (size_t at = 0; at < parts[i].n; at += TILE_ROWS)
-            generate_tile(spec, &parts[i], at, least(at + TILE_ROWS, parts[i].n), blocks, n_blocks, tiles);
+            generate_tile(spec, &parts[i], at, least(at + TILE_ROWS, parts[i].n), blocks, n_blocks, far,
+                          tiles);
 }
 
 /* Sets b up for the contexts of n jobs, its arrays in memory; returns what of it is left. */
@@ -122,12 +128,14 @@ static real *block_init(const struct model_spec *spec, struct block *b, struct h
     b->c = memory;
     b->x = b->c + spec->d_context * KERNEL_LANES;
     b->y = b->x + wide;
+    b->spoilt = b->y + wide;
+    memset(b->spoilt, 0, KERNEL_LANES * sizeof *b->spoilt);
     for (size_t i = 0; i < n; i++) {
         contexts[i] = jobs[i]->c;
         b->theta[i] = jobs[i]->theta;
     }
     kernel_best()->rows_to_lanes(contexts, n, spec->d_context, b->c);
-    return b->y + wide;
+    return b->spoilt + KERNEL_LANES;
 }
 
 /* At most HYPERNET_BATCH jobs. */
@@ -150,7 +158,7 @@ static void generate_blocks(const struct model_spec *spec, const struct model_pa
             jobs[i]->theta[layout.len] = 0; /* no history, no neighbours */
         if (!hypernet_all_finite(jobs[i]->c, spec->d_context))
             (void)hypernet_refuse_context(&jobs[i]->err);
-        else if (!hypernet_all_finite(jobs[i]->theta, layout.len))
+        else if (blocks[i / KERNEL_LANES].spoilt[i % KERNEL_LANES] != 0) /* or NaN */
             (void)hypernet_refuse_theta(&jobs[i]->err);
     }
 }

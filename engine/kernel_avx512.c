@@ -3,6 +3,11 @@
 #if defined(__x86_64__) && !defined(__clang__)
 #pragma GCC optimize("O3,fp-contract=fast")
 #pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")
+#ifndef ENGINE_DOUBLE
+#include <immintrin.h>
+#define KERNEL_STREAM(to, value) _mm256_stream_ps((float *)(to), (__m256)(value))
+#define KERNEL_STREAM_END()      _mm_sfence() /* before others are told that the rows are there */
+#endif
 #include "engine/kernel_body.h"
 #include "engine/kernel_versions.h"
 

@@ -7,6 +7,7 @@
 #include "engine/kernel.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 typedef real lanes
@@ -218,19 +219,50 @@ static void rows_to_lanes(const real *const *rows, size_t n, size_t d, real *x)
             x[j * KERNEL_LANES + lane] = lane < n ? rows[lane][j] : 0;
 }
 
-static void lanes_to_rows(const real *x, size_t n, size_t d, real *const *rows, size_t at)
+#ifndef KERNEL_STREAM /* a store of eight reals past the caches; by default one into them */
+#define KERNEL_STREAM(to, value) (*(eight *)(to) = (value))
+#define KERNEL_STREAM_END()      ((void)0)
+#endif
+
+KERNEL_INLINE void turn_lanes(const real *x, size_t d, real *const *rows, size_t at, bool far)
 {
-    size_t whole = n == KERNEL_LANES ? d - d % KERNEL_EIGHT : 0;
     for (size_t lane = 0; lane < KERNEL_LANES; lane += KERNEL_EIGHT)
-        for (size_t j = 0; j < whole; j += KERNEL_EIGHT) {
+        for (size_t j = 0; j < d; j += KERNEL_EIGHT) {
             const real *from[KERNEL_EIGHT];
             eight c[KERNEL_EIGHT];
             for (size_t r = 0; r < KERNEL_EIGHT; r++)
                 from[r] = x + (j + r) * KERNEL_LANES + lane;
             load_columns(from, c);
             for (size_t r = 0; r < KERNEL_EIGHT; r++)
-                *(eight *)(rows[lane + r] + at + j) = c[r];
+                if (far)
+                    KERNEL_STREAM(rows[lane + r] + at + j, c[r]);
+                else
+                    *(eight *)(rows[lane + r] + at + j) = c[r];
         }
+}
+
+static bool are_aligned(real *const *rows, size_t n, size_t at)
+{
+    uintptr_t bits = 0;
+    for (size_t i = 0; i < n; i++)
+        bits |= (uintptr_t)(rows[i] + at);
+    return bits % sizeof(eight) == 0;
+}
+
+static void lanes_to_rows(const real *x, size_t n, size_t d, real *const *rows, size_t at, bool far,
+                          real *spoilt)
+{
+    size_t whole = n == KERNEL_LANES ? d - d % KERNEL_EIGHT : 0;
+    lanes zero = *(const lanes *)spoilt;
+    for (size_t j = 0; j < d; j++)
+        zero += 0 * *(const lanes *)(x + j * KERNEL_LANES);
+    *(lanes *)spoilt = zero;
+    if (far && whole && are_aligned(rows, n, at)) {
+        turn_lanes(x, whole, rows, at, true);
+        KERNEL_STREAM_END();
+    } else {
+        turn_lanes(x, whole, rows, at, false);
+    }
     for (size_t lane = 0; lane < n; lane++)
         for (size_t j = whole; j < d; j++)
             rows[lane][at + j] = x[j * KERNEL_LANES + lane];

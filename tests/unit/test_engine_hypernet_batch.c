@@ -73,13 +73,50 @@ START_TEST(test_rows_go_into_lanes_and_back)
             for (size_t j = 0; j < D; j++)
                 for (size_t i = 0; i < KERNEL_LANES; i++)
                     ck_assert(lanes[j * KERNEL_LANES + i] == (i < n ? x[i * D + j] : 0));
-            all[v]->lanes_to_rows(lanes, n, D, to, AT);
+            float spoilt[KERNEL_LANES] __attribute__((aligned(64))) = {0};
+            all[v]->lanes_to_rows(lanes, n, D, to, AT, n % 2, spoilt);
+            for (size_t i = 0; i < KERNEL_LANES; i++)
+                ck_assert(spoilt[i] == 0);
             for (size_t i = 0; i < n; i++) {
                 ck_assert_int_eq(memcmp(back[i] + AT, x + i * D, D * sizeof *x), 0);
                 ck_assert(back[i][AT - 1] == GUARD && back[i][AT + D] == GUARD);
             }
         }
     mem_free(x);
+}
+END_TEST
+
+/* Rows at any place of a cache line: those that can be are written past the caches, and read the same. One value of a lane
+ * that is not finite is told of that lane alone. */
+START_TEST(test_rows_written_past_the_caches_read_the_same)
+{
+    enum { D = 44, ROOM = D + 40 };
+    const struct kernels *all[3];
+    struct rng r;
+    rng_init(&r, 4, 2);
+    float *lanes = normal(&r, D * KERNEL_LANES), *memory = normal(&r, KERNEL_LANES * ROOM);
+    float *to[KERNEL_LANES], spoilt[KERNEL_LANES] __attribute__((aligned(64)));
+    static const float bad[] = {NAN, INFINITY, -INFINITY, 1e38F};
+    for (size_t v = kernel_all(all); v-- > 0;)
+        for (size_t at = 0; at < 33; at++) {
+            size_t odd = at % KERNEL_LANES;
+            lanes[at * KERNEL_LANES + odd] = bad[at % 4];
+            memset(spoilt, 0, sizeof spoilt);
+            for (size_t i = 0; i < KERNEL_LANES; i++) {
+                to[i] = memory + i * ROOM;
+                to[i][at + D] = GUARD;
+            }
+            all[v]->lanes_to_rows(lanes, KERNEL_LANES, D, to, at, true, spoilt);
+            for (size_t i = 0; i < KERNEL_LANES; i++) {
+                for (size_t j = 0; j < D; j++)
+                    ck_assert(memcmp(&to[i][at + j], &lanes[j * KERNEL_LANES + i], sizeof(float)) == 0);
+                ck_assert(to[i][at + D] == GUARD);
+                ck_assert_int_eq(spoilt[i] == 0, i != odd || at % 4 == 3);
+            }
+            lanes[at * KERNEL_LANES + odd] = 1;
+        }
+    mem_free(lanes);
+    mem_free(memory);
 }
 END_TEST
 
@@ -210,6 +247,7 @@ int main(void)
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, test_a_vector_gets_the_bits_of_a_lane);
     tcase_add_test(tc, test_rows_go_into_lanes_and_back);
+    tcase_add_test(tc, test_rows_written_past_the_caches_read_the_same);
     tcase_add_loop_test(tc, test_a_batch_gives_the_bits_of_single_generations, 0, N_CASES);
     tcase_add_loop_test(tc, test_a_bad_context_spoils_no_other, 0, N_CASES);
     suite_add_tcase(suite, tc);
