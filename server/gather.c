@@ -4,21 +4,25 @@
  * it; no thread of its own is needed, and a stop needs nothing: the threads that ask are joined by their owners once
  * their requests are answered.
  *
- *     asks --> nothing runs?  yes: runs alone             batch ends, or somebody queued up
+ *     asks --> nothing runs?  yes: collects, runs         batch ends, or somebody queued up
  *                             no: queue, sleeps                --> next_batch: wakes the first of those who wait longest
  *
  * The lock is a leaf: nothing is called under it. A maker of the weight cache may sleep here, as it holds no lock, and
  * no batch waits for a flight of the cache. */
 #include "server/gather.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "engine/hypernet.h"
-#include "engine/kernel.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <pthread.h>
 #include <string.h>
 #include <time.h>
+
+/* Who waits a 32nd of such a generation would wait about as long as a thread takes to wake up. */
+enum { COLLECT_LEAST_NS = 1000 * 1000 };
 
 /* Where one batch runs. */
 struct place {
@@ -39,7 +43,9 @@ struct gather {
     struct model *model;
     bool gathers;
     struct gather_cost cost;
-    pthread_mutex_t lock; /* guards all below */
+    int64_t collect_ns;
+    pthread_mutex_t lock;     /* guards all below */
+    struct asking *collector; /* has a place and waits for others to come along; NULL: nobody */
     struct place *free;
     struct asking *first, **end; /* the queue; *end is where the next one goes */
     size_t n_waiting;            /* in the queue */
@@ -128,6 +134,9 @@ enum err_code gather_new(struct model *m, const struct gather_config *config, st
         return code;
     }
     g->gathers = pays(&g->cost, config->least_ns);
+    g->collect_ns = config->collect_ns;
+    if (g->collect_ns == 0 && g->cost.single_ns >= COLLECT_LEAST_NS)
+        g->collect_ns = g->cost.single_ns / 32;
     *out = g;
     return ERR_OK;
 }
@@ -146,12 +155,12 @@ void gather_free(struct gather *g)
 
 /* ---- batches; all under the lock ---- */
 
-/* Takes the longest waiting off the queue, a batch at most, as a list. */
-static struct asking *take_batch(struct gather *g)
+/* Takes the longest waiting off the queue, which has one, `most` at most, as a list. */
+static struct asking *take_waiting(struct gather *g, size_t most)
 {
     struct asking *batch = g->first, *last = batch;
     size_t n = 1;
-    for (; n < HYPERNET_BATCH && last->next; n++)
+    for (; n < most && last->next; n++)
         last = last->next;
     g->n_waiting -= n;
     g->first = last->next;
@@ -179,9 +188,9 @@ static void free_place(struct gather *g, struct place *p)
 /* Starts the next batch when there is a place and reason for it. */
 static void next_batch(struct gather *g)
 {
-    if (!g->first || !g->free || (g->n_running > 0 && g->n_waiting < KERNEL_LANES))
+    if (!g->first || !g->free || (g->n_running > 0 && g->n_waiting < HYPERNET_BATCH))
         return;
-    struct asking *first = take_batch(g);
+    struct asking *first = take_waiting(g, HYPERNET_BATCH);
     first->place = take_place(g);
     (void)pthread_cond_signal(&first->changed);
 }
@@ -213,9 +222,26 @@ static void wait_turn(struct gather *g, struct asking *own)
     *g->end = own;
     g->end = &own->next;
     g->n_waiting++;
+    if (g->collector && g->n_waiting >= HYPERNET_BATCH - 1)
+        (void)pthread_cond_signal(&g->collector->changed);
     next_batch(g);
     while (!own->done && !own->place)
         (void)pthread_cond_wait(&own->changed, &g->lock);
+}
+
+/* Waits a moment for others and takes them along: those who come at once with the first would else wait for its end. */
+static void collect(struct gather *g, struct asking *own)
+{
+    struct timespec end;
+    int64_t end_ns = clock_monotonic_ns() + g->collect_ns;
+    end.tv_sec = (time_t)(end_ns / 1000000000);
+    end.tv_nsec = (long)(end_ns % 1000000000);
+    g->collector = own;
+    while (g->n_waiting < HYPERNET_BATCH - 1 &&
+           pthread_cond_clockwait(&own->changed, &g->lock, CLOCK_MONOTONIC, &end) != ETIMEDOUT)
+        ;
+    g->collector = NULL;
+    own->next = g->first ? take_waiting(g, HYPERNET_BATCH - 1) : NULL;
 }
 
 enum err_code gather_generate(struct gather *g, const real *c, real *workspace, real *theta, struct err *e)
@@ -225,10 +251,13 @@ enum err_code gather_generate(struct gather *g, const real *c, real *workspace, 
     struct asking own = {.job = {.c = c, .theta = theta}};
     (void)pthread_cond_init(&own.changed, NULL); /* default attributes: cannot fail on Linux */
     (void)pthread_mutex_lock(&g->lock);
-    if (g->n_running == 0)
-        own.place = take_place(g);
-    else
+    if (g->n_running > 0) {
         wait_turn(g, &own);
+    } else {
+        own.place = take_place(g);
+        if (g->collect_ns > 0)
+            collect(g, &own);
+    }
     if (!own.done)
         run_batch(g, &own);
     (void)pthread_mutex_unlock(&g->lock);

@@ -48,7 +48,7 @@ static void teardown(void)
 
 static void gather_with(size_t n_running, int64_t least_ns)
 {
-    struct gather_config config = {n_running, least_ns};
+    struct gather_config config = {.n_running = n_running, .least_ns = least_ns};
     struct err e = {0};
     ck_assert_msg(!gather_new(model, &config, &gather, &e), "%s", e.text);
 }
@@ -114,6 +114,14 @@ START_TEST(test_where_it_does_not_pay_each_thread_generates_by_itself)
 }
 END_TEST
 
+static void *ask_once(void *unused)
+{
+    float c[64] = {0}, theta[1024];
+    (void)unused;
+    ck_assert_int_eq(gather_generate(gather, c, NULL, theta, NULL), ERR_OK);
+    return NULL;
+}
+
 START_TEST(test_one_alone_does_not_wait)
 {
     gather_with(1, 0);
@@ -123,6 +131,34 @@ START_TEST(test_one_alone_does_not_wait)
     struct gather_stats stats = gather_read_stats(gather);
     ck_assert_uint_eq(stats.batches, 3);
     ck_assert_uint_eq(stats.contexts, 3);
+}
+END_TEST
+
+/* The first waits as long as it takes until a batch is full; who is left over is the next one's. */
+START_TEST(test_who_come_at_once_are_one_batch)
+{
+    struct gather_config config = {.n_running = 1, .collect_ns = (int64_t)1000 * 1000000000};
+    struct err e = {0};
+    pthread_t threads[HYPERNET_BATCH];
+    ck_assert_msg(!gather_new(model, &config, &gather, &e), "%s", e.text);
+    for (size_t i = 0; i < HYPERNET_BATCH; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, ask_once, NULL), 0);
+    for (size_t i = 0; i < HYPERNET_BATCH; i++)
+        pthread_join(threads[i], NULL);
+    struct gather_stats stats = gather_read_stats(gather);
+    ck_assert_uint_eq(stats.batches, 1);
+    ck_assert_uint_eq(stats.contexts, HYPERNET_BATCH);
+}
+END_TEST
+
+START_TEST(test_nobody_comes_and_the_first_goes_alone)
+{
+    struct gather_config config = {.n_running = 2, .collect_ns = 1000};
+    ck_assert_int_eq(gather_new(model, &config, &gather, NULL), ERR_OK);
+    (void)ask_once(NULL);
+    all_ask();
+    struct gather_stats stats = gather_read_stats(gather);
+    ck_assert_uint_eq(stats.contexts, 1 + N_THREADS * N_EACH);
 }
 END_TEST
 
@@ -138,7 +174,7 @@ END_TEST
 
 START_TEST(test_without_memory_there_is_an_error_and_nothing_left)
 {
-    struct gather_config config = {2, 0};
+    struct gather_config config = {.n_running = 2};
     for (long n = 1;; n++) {
         struct err e = {0};
         mem_fail_at(n, 0);
@@ -163,6 +199,8 @@ int main(void)
     tcase_add_loop_test(tc, test_each_thread_gets_what_its_context_generates_alone, 1, 4);
     tcase_add_test(tc, test_where_it_does_not_pay_each_thread_generates_by_itself);
     tcase_add_test(tc, test_one_alone_does_not_wait);
+    tcase_add_test(tc, test_who_come_at_once_are_one_batch);
+    tcase_add_test(tc, test_nobody_comes_and_the_first_goes_alone);
     tcase_add_test(tc, test_the_cost_is_that_of_the_model);
     tcase_add_test(tc, test_without_memory_there_is_an_error_and_nothing_left);
     suite_add_tcase(suite, tc);
