@@ -66,6 +66,9 @@ class Files(unittest.TestCase):
             self.assertIn("mem_limit", service, name)
         for replica in self.replicas.values():
             self.assertEqual(replica["environment"]["HYPERNET_ADMIN_TOKEN_FILE"], "/run/secrets/admin_token")
+        warm = [replica["environment"]["HYPERNET_WARM_FILE"] for replica in self.replicas.values()]
+        self.assertEqual(len(set(warm)), len(self.replicas))  # a user is asked of one replica only
+        self.assertTrue(all(path.startswith("/data/") for path in warm))
         self.assertNotRegex(read("deploy/Dockerfile"), r"(?i)token")
 
     def test_who_waits_outside_waits_longer(self):
