@@ -205,7 +205,7 @@ check-format:
 	$(Q)tests/support/check_format
 .PHONY: format
 format: ## lay the C files out with clang-format
-	$(Q)clang-format -i $(SRCS) $(HEADERS) $(UNIT_SRCS) $(FAULT_SRCS) $(DOUBLE_SRCS) $(SUPPORT_SRCS) $(FUZZ_SRCS) $(GOLDEN_SRCS)
+	$(Q)clang-format -i $(SRCS) $(HEADERS) $(UNIT_SRCS) $(FAULT_SRCS) $(DOUBLE_SRCS) $(SUPPORT_SRCS) $(FUZZ_SRCS) $(GOLDEN_SRCS) $(BENCH_SRCS)
 
 # ---- set-up, demo, install ----
 .PHONY: deps deps-demo demo bench bench-quick bench-quality install uninstall dist clean help

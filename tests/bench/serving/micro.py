@@ -1,4 +1,5 @@
-"""What serving costs below HTTP: tests/bench/bench_engine.c and bench_gather.c on models of several sizes, and tests/bench/bench_store.c."""
+"""What serving costs below HTTP: tests/bench/bench_engine.c and bench_gather.c on models of several sizes,
+tests/bench/bench_json.c and tests/bench/bench_store.c."""
 import json
 import os
 import subprocess
@@ -26,6 +27,12 @@ def engine(binaries, folder, quick):
             done = subprocess.run([binary, path], stdout=subprocess.PIPE, text=True, check=True)
             yield from ({"model": name, **json.loads(line)} for line in done.stdout.splitlines())
         os.unlink(path)
+
+
+def json_texts(binary):
+    """What JSON costs, whatever the model."""
+    done = subprocess.run([binary], stdout=subprocess.PIPE, text=True, check=True)
+    yield from ({"model": "any", **json.loads(line)} for line in done.stdout.splitlines())
 
 
 def store(binary, interactions, work):

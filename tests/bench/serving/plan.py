@@ -110,7 +110,7 @@ class Plan:
         """Below HTTP, on one core."""
         print("bench: micro", file=sys.stderr, flush=True)
         o, world = self.options, self.world
-        self.results.micro = list(micro.engine((o.bench_engine, o.bench_gather), world.folder, o.quick))
+        self.results.micro = [*micro.engine((o.bench_engine, o.bench_gather), world.folder, o.quick), *micro.json_texts(o.bench_json)]
         self.results.store = micro.store(o.bench_store, world.path("world", "interactions.tsv"), world.path("micro.db"))
 
     # ---- what comes of it ----
