@@ -33,7 +33,7 @@ struct screen_context {
     size_t n_pairs;             /* of hidden units; the last may be half empty, its out is 0 */
     const int32_t *w, *w_start; /* (n_pairs, 2, v_groups), (n_pairs, 2) */
     const int32_t *out; /* (n_pairs) two signed 16-bit numbers each, the first unit's in the lower half */
-    unsigned shift;     /* at most 16 */
+    unsigned shift;     /* below 16 */
     float out_step;
     float slack, by_x_lost, by_x_norm, by_v_lost, by_v_norm;
 };

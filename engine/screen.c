@@ -2,7 +2,7 @@
  *     |x . p - x' . p'| <= |x - x'| |p| + |x'| |p - p'|                            (Cauchy and Schwarz)
  * and likewise for each row W_o of the core layer W = U K on the shared part v. ReLU never widens a difference, so the
  * hidden layer adds |out_o| times that of each o. A hidden unit is counted in steps of its own, unit_o = v_step * (scale of
- * W_o), its bias rounded to them (half a step), and of the sum the lowest bits are rounded away (half of 2^shift steps); what
+ * W_o), its bias rounded to them, and of the sum the lowest bits are rounded away (half of 2^shift steps); what
  * it adds to the score, out_o unit_o 2^shift a count, is a whole number of out_steps (half an out_step a count). The slack
  * covers all that and what floating point does to either pass: sums of n terms are off by at most n half units in the last
  * place of the sum of the terms' sizes. */
@@ -15,7 +15,7 @@
 
 enum {
     MOST_HIDDEN = 4096,   /* units; a sum of them stays within 31 bits, see finish_hidden */
-    MOST_BIAS = 1 << 26,  /* of a unit, in its steps */
+    MOST_BIAS = 1 << 20,  /* of a unit, in its steps: more would take the bits of all other units */
     PLAIN_BIAS = 1 << 14, /* what it is where the rest of the unit is left out */
 };
 
@@ -251,22 +251,25 @@ static bool prepare_unit(const struct screen *s, size_t o, float bias, float out
     size_t rank = s->spec->layers[0].rank, groups = s->items.v_groups;
     float scale, lost, length = s->kernel->length(at.row, rank);
     at.w_start[o] = s->kernel->pack(at.row, rank, groups, at.w + o * groups, &scale, &lost);
-    double step = (double)scale * (double)s->items.v_step, size = fabs((double)bias);
-    if (!(size <= MOST_BIAS * step)) { /* beside such a bias the rest is nothing, or there is no rest */
+    double step = (double)scale * (double)s->items.v_step, size = fabs((double)bias), gain = (double)out;
+    if (!(size <= MOST_BIAS * step)) { /* beside such a bias the rest is little, or there is no rest */
         memset(at.w + o * groups, 0, groups * sizeof *at.w);
         at.w_start[o] = 0;
         lost = length;
         step = size / PLAIN_BIAS;
-    } else if (step == 0) {
+    } else if (step ==
+               0) { /* neither rest nor bias: it adds nothing, and must not set the steps of those that do */
         step = 1;
+        gain = 0;
     }
-    at.w_start[o] += (int32_t)lrint((double)bias / step);
-    at.gain[o] = (float)((double)out * step);
+    double steps = (double)bias / step, whole = rint(steps);
+    at.w_start[o] += (int32_t)whole;
+    at.gain[o] = (float)(gain * step);
     at.bias[o] = (float)(size / step);
     at.length[o] = (float)(((double)length + (double)lost) / step);
     c->by_v_lost += fabsf(out) * length;
     c->by_v_norm += fabsf(out) * lost;
-    c->slack += fabsf(at.gain[o]) * 0.5F;
+    c->slack += fabsf(at.gain[o]) * (float)fabs(steps - whole);
     return isfinite(at.gain[o]) && isfinite(at.length[o]) && step > 0;
 }
 
@@ -338,7 +341,8 @@ bool screen_prepare(const struct screen *s, const struct target_pass *pass, real
         n_terms += 2 * s->spec->layers[0].rank + s->spec->layers[0].d_out;
     }
     c->slack = c->slack * 1.0001F + (float)(most * (double)n_terms / (1 << 23));
-    return ok && most < 1e30;
+    float sum = c->slack + c->by_x_lost + c->by_x_norm + c->by_v_lost + c->by_v_norm;
+    return ok && most < 1e30 && isfinite(sum);
 }
 
 size_t screen_bounds(const struct screen *s, const struct screen_context *c, size_t first, real *least,

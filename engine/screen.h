@@ -1,6 +1,6 @@
 /* screen - which items can be among the best of a context, by a first pass over the catalogue in 8 bits.
  * Layer: engine, for catalogue.c.          Threads: a screen is immutable; workspace and outputs are the caller's.
- * Memory: a byte a value of the embeddings and of their shared parts, and 28 bytes an item. A request needs
+ * Memory: a byte a value of the embeddings and of their shared parts, and 24 bytes an item. A request needs
  * screen_workspace_len reals, however many items.
  *
  * What comes out are bounds: an item's score, as catalogue.c computes it, is never outside them. Scoring exactly what

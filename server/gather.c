@@ -222,14 +222,19 @@ static void wait_turn(struct gather *g, struct asking *own)
     *g->end = own;
     g->end = &own->next;
     g->n_waiting++;
-    if (g->collector && g->n_waiting >= HYPERNET_BATCH - 1)
-        (void)pthread_cond_signal(&g->collector->changed);
+    if (g->collector && g->n_waiting >= HYPERNET_BATCH - 1) {
+        struct asking *collector = g->collector;
+        collector->next = take_waiting(g, HYPERNET_BATCH - 1);
+        g->collector = NULL;
+        (void)pthread_cond_signal(&collector->changed);
+    }
     next_batch(g);
     while (!own->done && !own->place)
         (void)pthread_cond_wait(&own->changed, &g->lock);
 }
 
-/* Waits a moment for others and takes them along: those who come at once with the first would else wait for its end. */
+/* Waits a moment for others and takes them along: those who come at once with the first would else wait for its end. Whoever
+ * makes it a full batch gives it the others, see wait_turn. */
 static void collect(struct gather *g, struct asking *own)
 {
     struct timespec end;
@@ -237,11 +242,13 @@ static void collect(struct gather *g, struct asking *own)
     end.tv_sec = (time_t)(end_ns / 1000000000);
     end.tv_nsec = (long)(end_ns % 1000000000);
     g->collector = own;
-    while (g->n_waiting < HYPERNET_BATCH - 1 &&
+    while (g->collector == own &&
            pthread_cond_clockwait(&own->changed, &g->lock, CLOCK_MONOTONIC, &end) != ETIMEDOUT)
         ;
-    g->collector = NULL;
-    own->next = g->first ? take_waiting(g, HYPERNET_BATCH - 1) : NULL;
+    if (g->collector == own && g->first)
+        own->next = take_waiting(g, HYPERNET_BATCH - 1);
+    if (g->collector == own)
+        g->collector = NULL;
 }
 
 enum err_code gather_generate(struct gather *g, const real *c, real *workspace, real *theta, struct err *e)

@@ -28,8 +28,8 @@ struct gather_config {
     size_t n_running; /* batches at one time, at least 1 */
     int64_t
         least_ns; /* gather where one generation takes this and a batch pays; 0: always; INT64_MAX: never */
-    int64_t
-        collect_ns; /* how long the first waits for others; 0: a 32nd of a generation of a millisecond or more */
+    int64_t collect_ns; /* how long the first waits for others; 0: a 32nd of a generation of a millisecond or
+                           more; below 0: not at all */
 };
 
 /* What was measured when it was made, in processor time. */

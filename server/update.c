@@ -164,7 +164,7 @@ enum err_code update_register(struct api_thread *t, struct registration *list, s
     if (code)
         return code;
     for (size_t i = 0; i < n; i++)
-        serving_drop_user(t->api->serving, list[i].id, INT64_MAX);
+        serving_drop_user(t->api->serving, list[i].id, list[i].revision);
     METRICS_ADD(t->api->metrics, registrations, n);
     return ERR_OK;
 }
@@ -244,7 +244,7 @@ enum err_code update_events(struct api_thread *t, struct update_interaction *eve
     if (code)
         return code;
     for (size_t i = 0; i < *n_touched; i++)
-        serving_drop_user(t->api->serving, touched[i].user, INT64_MAX);
+        serving_drop_user(t->api->serving, touched[i].user, touched[i].revision);
     METRICS_ADD(t->api->metrics, events, n);
     return ERR_OK;
 }

@@ -12,8 +12,8 @@ struct store_context {
     bool given;
     const void *embedding;
     size_t n_bytes;
-    const struct store_interaction
-        *interactions; /* (n_interactions) of the user at this revision; NULL: not known */
+    bool lists;                                   /* with which items the user has at this revision */
+    const struct store_interaction *interactions; /* (n_interactions) */
     size_t n_interactions;
 };
 

@@ -11,8 +11,9 @@
 /* What a list begins with. */
 typedef int64_t taken_revision;
 
-/* More items than that are read one by one. */
-#define MOST_TAKEN_BYTES (sizeof(taken_revision) + (size_t)LIMIT_USER_INTERACTIONS * sizeof(uint32_t))
+/* A longer history has no list: every event would write all of it anew, and its items are read one by one. */
+enum { MOST_TAKEN = 4096 };
+#define MOST_TAKEN_BYTES (sizeof(taken_revision) + MOST_TAKEN * sizeof(uint32_t))
 
 static int by_key(const void *a, const void *b)
 {
@@ -26,7 +27,7 @@ static bool pack(struct sqlite_conn *c, const struct store_context *context)
     size_t n = context->n_interactions;
     c->taken.max_bytes = MOST_TAKEN_BYTES;
     buf_reset(&c->taken);
-    if (n > LIMIT_USER_INTERACTIONS || (n > 0 && !context->interactions))
+    if (!context->lists || n > MOST_TAKEN)
         return false;
     taken_revision revision = context->revision;
     buf_add(&c->taken, &revision, sizeof revision);
@@ -61,7 +62,7 @@ enum err_code sqlite_put_context(struct store_conn *conn, const struct store_con
     sqlite3_bind_int64(s, 5, context->revision);
     sqlite3_bind_int(s, 6, context->given);
     sqlite3_bind_blob64(s, 7, context->embedding, context->n_bytes, SQLITE_STATIC);
-    if (context->interactions && pack(c, context))
+    if (pack(c, context))
         sqlite3_bind_blob64(s, 8, c->taken.data, c->taken.len, SQLITE_STATIC);
     return sqlite_run(c, s, "write a context", e);
 }

@@ -276,6 +276,7 @@ enum err_code store_put_encoded(struct store_conn *c, const struct store_context
     struct store_context context = {.revision = user->revision,
                                     .embedding = embedding,
                                     .n_bytes = n_bytes,
+                                    .lists = true,
                                     .interactions = user->interactions,
                                     .n_interactions = user->n_interactions};
     return code ? code : c->backend->put_context(c, key, id, &context, e);

@@ -37,7 +37,7 @@ enum err_code checkpoint_write(const char *path, const struct training_state *s,
                                const struct param_block *block, const real *best, const real *average,
                                struct err *e)
 {
-    char text[512];
+    char text[768];
     (void)snprintf(text, sizeof text, format, s->fingerprint, s->refit, s->epoch, s->n_first, s->best_epoch,
                    s->n_cuts, s->cuts[0], s->cuts[1], s->cuts[2], s->cuts[3], s->n_steps, s->warm_metric,
                    s->best_metric, s->peak_metric, s->alpha, s->reg, s->reg_exponent, s->dim, s->ridge,

@@ -171,15 +171,15 @@ enum err_code neighbours_choose(const struct split *s, const struct model_spec *
     if (s->n_validated == 0)
         return ERR_OK;
     enum err_code code = choose_way(&c, spec, params, out, e);
+    if (c.stopped) { /* a ridge that was not compared is no choice */
+        out->scale = 0;
+        out->metric = metric;
+    }
     c.before = c.part;
     if (!code && both && !c.stopped) {
         code = choose_way(&c, spec, params, &local, e);
         if (!code && !c.stopped && is_better(&local, out))
             *out = local;
-    }
-    if (c.stopped) { /* half of what there is to know is no choice */
-        out->scale = 0;
-        out->metric = metric;
     }
     return code;
 }

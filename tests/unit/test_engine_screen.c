@@ -252,6 +252,49 @@ START_TEST(test_a_score_is_never_outside_its_bounds)
 }
 END_TEST
 
+/* The mean width of the bounds of the first blocks. */
+static double width_of(struct made *m, const struct screen *screen, real *workspace)
+{
+    static real least[SCREEN_CHUNK_BLOCKS * KERNEL_LANES], most[SCREEN_CHUNK_BLOCKS * KERNEL_LANES];
+    struct target_pass pass;
+    struct screen_context c;
+    target_pass_init(&pass, &m->spec, &m->params, m->theta);
+    ck_assert(screen_prepare(screen, &pass, workspace, &c));
+    (void)screen_bounds(screen, &c, 0, least, most);
+    double sum = 0;
+    for (size_t i = 0; i < m->spec.n_items && i < SCREEN_CHUNK_BLOCKS * KERNEL_LANES; i++)
+        sum += (double)(most[i] - least[i]);
+    return sum;
+}
+
+/* A unit whose row and bias are zero, and one with a bias far above the others': all units share a shift and a step, and
+ * one must not cost the others their bits. */
+START_TEST(test_an_odd_unit_does_not_widen_the_bounds_of_the_others)
+{
+    struct made m;
+    struct screen *screen = NULL;
+    struct err e = {0};
+    made_init(&m, &shapes[1]);
+    real *shared = shared_part(&m);
+    ck_assert_int_eq(screen_new(&m.spec, &m.params, shared, &screen, &e), ERR_OK);
+    real *workspace = screen ? mem_alloc_aligned(screen_workspace_len(screen), sizeof(real)) : NULL;
+    if (screen) {
+        real *row = (real *)m.params.layers[0].u, *bias = m.theta + m.layout.layers[0].bias;
+        fill_theta(&m, &shapes[1]);
+        double usual = width_of(&m, screen, workspace);
+        bias[0] *= 30;
+        ck_assert_double_lt(width_of(&m, screen, workspace), 1.2 * usual);
+        bias[0] = 0;
+        memset(row, 0, m.spec.layers[0].rank * sizeof *row);
+        ck_assert_double_lt(width_of(&m, screen, workspace), 1.01 * usual);
+    }
+    mem_free(workspace);
+    screen_free(screen);
+    free(shared);
+    made_fini(&m);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("engine/screen");
@@ -259,6 +302,7 @@ int main(void)
     tcase_add_loop_test(tests, test_the_best_are_those_of_scoring_everything, 0, N_CASES);
     tcase_add_loop_test(tests, test_the_best_of_what_little_is_not_excluded, 0, N_CASES);
     tcase_add_loop_test(tests, test_a_score_is_never_outside_its_bounds, 0, N_CASES);
+    tcase_add_test(tests, test_an_odd_unit_does_not_widen_the_bounds_of_the_others);
     tcase_set_timeout(tests, 300);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

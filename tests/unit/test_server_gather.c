@@ -134,10 +134,10 @@ START_TEST(test_one_alone_does_not_wait)
 }
 END_TEST
 
-/* The first waits as long as it takes until a batch is full; who is left over is the next one's. */
+/* The first waits as long as it takes until a batch is full. */
 START_TEST(test_who_come_at_once_are_one_batch)
 {
-    struct gather_config config = {.n_running = 1, .collect_ns = (int64_t)1000 * 1000000000};
+    struct gather_config config = {.n_running = (size_t)_i, .collect_ns = (int64_t)1000 * 1000000000};
     struct err e = {0};
     pthread_t threads[HYPERNET_BATCH];
     ck_assert_msg(!gather_new(model, &config, &gather, &e), "%s", e.text);
@@ -199,7 +199,7 @@ int main(void)
     tcase_add_loop_test(tc, test_each_thread_gets_what_its_context_generates_alone, 1, 4);
     tcase_add_test(tc, test_where_it_does_not_pay_each_thread_generates_by_itself);
     tcase_add_test(tc, test_one_alone_does_not_wait);
-    tcase_add_test(tc, test_who_come_at_once_are_one_batch);
+    tcase_add_loop_test(tc, test_who_come_at_once_are_one_batch, 1, 3);
     tcase_add_test(tc, test_nobody_comes_and_the_first_goes_alone);
     tcase_add_test(tc, test_the_cost_is_that_of_the_model);
     tcase_add_test(tc, test_without_memory_there_is_an_error_and_nothing_left);

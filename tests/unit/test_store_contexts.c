@@ -189,6 +189,28 @@ START_TEST(test_a_user_that_changed_since_is_read_whole_until_encoded_again)
 }
 END_TEST
 
+START_TEST(test_a_long_history_has_no_list)
+{
+    struct store_interaction *many = calloc(4097, sizeof *many);
+    ck_assert_ptr_nonnull(many);
+    int64_t revision = store_fixture_user(f.conn, "ann", NULL);
+    for (size_t n = 4096; n <= 4097; n++) {
+        struct store_user user = {.revision = revision, .interactions = many, .n_interactions = n};
+        STORE_OK(store_begin(f.conn, &e));
+        STORE_OK(store_put_encoded(f.conn, &store_fixture_key, text("ann"), &user, "abcd", 4, &e));
+        STORE_OK(store_commit(f.conn, &e));
+        ck_assert_int_eq(reads_brief("ann"), n == 4096);
+    }
+    many[7].item_key = (int64_t)1 << 32;
+    struct store_user user = {.revision = revision, .interactions = many, .n_interactions = 10};
+    STORE_OK(store_begin(f.conn, &e));
+    STORE_OK(store_put_encoded(f.conn, &store_fixture_key, text("ann"), &user, "abcd", 4, &e));
+    STORE_OK(store_commit(f.conn, &e));
+    ck_assert(!reads_brief("ann"));
+    free(many);
+}
+END_TEST
+
 START_TEST(test_a_user_of_no_items_has_an_empty_list)
 {
     store_fixture_user(f.conn, "ann", NULL);
@@ -236,6 +258,7 @@ int main(void)
     tcase_add_test(tc, test_a_context_of_no_bytes_or_an_unknown_kind_is_refused);
     tcase_add_test(tc, test_an_encoded_context_lists_the_users_items_by_key);
     tcase_add_test(tc, test_a_user_that_changed_since_is_read_whole_until_encoded_again);
+    tcase_add_test(tc, test_a_long_history_has_no_list);
     tcase_add_test(tc, test_a_user_of_no_items_has_an_empty_list);
     tcase_add_loop_test(tc, test_a_list_that_is_not_of_the_users_revision_or_no_list_at_all_is_not_believed,
                         0, 6);
