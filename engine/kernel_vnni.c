@@ -109,6 +109,24 @@ static inline __m512i unit(const __m512i *v, const int32_t *w, size_t v_groups, 
     return sum;
 }
 
+/* How a pair of hidden units goes into the halves of each 32-bit lane. */
+struct halves {
+    __m128i down, up; /* shifts of the first and the second unit's sums */
+};
+
+static inline struct halves halves_of(const struct screen_context *c)
+{
+    return (struct halves){_mm_cvtsi32_si128((int)c->shift), _mm_cvtsi32_si128(16 - (int)c->shift)};
+}
+
+/* Adds what two units' sums over a block say: ReLU of 15 bits each, times their out. */
+static inline __m512i add_pair(__m512i sum, __m512i first, __m512i second, struct halves h, __m512i out)
+{
+    __m512i both =
+        _mm512_mask_blend_epi16(0xAAAAAAAAU, _mm512_sra_epi32(first, h.down), _mm512_sll_epi32(second, h.up));
+    return _mm512_dpwssd_epi32(sum, _mm512_max_epi16(both, _mm512_setzero_si512()), out);
+}
+
 /* What the next two blocks' products will read, in equal parts for each pair of hidden units. Those products wait for the
  * second cache and the hidden layer for its multiplications: fetched ahead, the one hides the other. */
 struct ahead {
@@ -118,13 +136,11 @@ struct ahead {
 
 enum { MOST_HELD = 4 }; /* groups of v of a block that stay in registers */
 
-/* Adds the hidden layer of two blocks, v and v + v_groups * 64, for at most MOST_HELD groups. A pair of units goes into the
- * halves of each 32-bit lane: the first is shifted down to its 16 bits, the second up. */
+/* Adds the hidden layer of two blocks, v and v + v_groups * 64, for at most MOST_HELD groups. */
 static inline void hidden(const struct screen_context *c, size_t v_groups, const uint8_t *v,
                           const struct ahead *next, __m512i sum[PAIR])
 {
-    const __m512i zero = _mm512_setzero_si512();
-    const __m128i down = _mm_cvtsi32_si128((int)c->shift), up = _mm_cvtsi32_si128(16 - (int)c->shift);
+    const struct halves h = halves_of(c);
     __m512i held[PAIR][MOST_HELD];
     for (size_t b = 0; b < PAIR; b++)
         for (size_t g = 0; g < v_groups; g++)
@@ -136,12 +152,9 @@ static inline void hidden(const struct screen_context *c, size_t v_groups, const
         __m512i out = _mm512_set1_epi32(c->out[o]);
         for (size_t k = 0; k < next->n_lines; k++)
             _mm_prefetch((const char *)next->x + (o * next->n_lines + k) * 64, _MM_HINT_T0);
-        for (size_t b = 0; b < PAIR; b++) {
-            __m512i first = _mm512_sra_epi32(unit(held[b], w, v_groups, start0), down);
-            __m512i second = _mm512_sll_epi32(unit(held[b], w + v_groups, v_groups, start1), up);
-            __m512i both = _mm512_mask_blend_epi16(0xAAAAAAAAU, first, second);
-            sum[b] = _mm512_dpwssd_epi32(sum[b], _mm512_max_epi16(both, zero), out);
-        }
+        for (size_t b = 0; b < PAIR; b++)
+            sum[b] = add_pair(sum[b], unit(held[b], w, v_groups, start0),
+                              unit(held[b], w + v_groups, v_groups, start1), h, out);
     }
 }
 
@@ -149,7 +162,7 @@ static inline void hidden(const struct screen_context *c, size_t v_groups, const
 static inline void hidden_any(const struct screen_context *c, size_t v_groups, const uint8_t *v,
                               __m512i sum[PAIR])
 {
-    const __m128i down = _mm_cvtsi32_si128((int)c->shift), up = _mm_cvtsi32_si128(16 - (int)c->shift);
+    const struct halves h = halves_of(c);
     for (size_t o = 0; o < c->n_pairs; o++)
         for (size_t b = 0; b < PAIR; b++) {
             __m512i a[2];
@@ -159,10 +172,7 @@ static inline void hidden_any(const struct screen_context *c, size_t v_groups, c
                     a[k] = _mm512_dpbusd_epi32(a[k], _mm512_loadu_si512(v + (b * v_groups + g) * 64),
                                                _mm512_set1_epi32(c->w[(2 * o + k) * v_groups + g]));
             }
-            __m512i both = _mm512_mask_blend_epi16(0xAAAAAAAAU, _mm512_sra_epi32(a[0], down),
-                                                   _mm512_sll_epi32(a[1], up));
-            sum[b] = _mm512_dpwssd_epi32(sum[b], _mm512_max_epi16(both, _mm512_setzero_si512()),
-                                         _mm512_set1_epi32(c->out[o]));
+            sum[b] = add_pair(sum[b], a[0], a[1], h, _mm512_set1_epi32(c->out[o]));
         }
 }
 

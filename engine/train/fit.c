@@ -48,9 +48,9 @@ static size_t choose_batch(const struct split *s)
     return n < LEAST_BATCH ? LEAST_BATCH : n > MOST_BATCH ? MOST_BATCH : n;
 }
 
-/* Heads learn at the full rate from so many examples and more, and from fewer at their share of it, a tenth at least. What is generated for
- * each user can tell users apart in many more ways than what they share: of little data it learns the users by heart
- * before the rest has learnt what holds for all of them. */
+/* Heads learn at the full rate from so many examples and more, and from fewer at their share of it, a tenth at least.
+ * What is generated for each user can tell users apart in many more ways than what they share: of little data it learns
+ * the users by heart before the rest has learnt what holds for all of them. */
 #define HEAD_EXAMPLES 150000
 #define LEAST_SHARE   0.1
 

@@ -1,7 +1,8 @@
 /* engine/train/neighbours_fit.c and neighbours_choice.c: the weights solve the ridge regressions of neighbours_fit.h, worked
  * out naively in double, and where not all are kept those are that move most; any number of threads gives the same bits; they
  * are kept where they help. Risks: a matrix transposed on the way to what an item says of others, neighbours that are not the nearest,
- * places of one item's that another one's gathering meets, a block that a failing allocation leaves behind. */
+ * places of one item's that another one's gathering meets, a block that a failing allocation leaves behind.
+ * Long because the fit and the choice are tested on the same worlds. */
 #include "engine/train/neighbours_fit.h"
 
 #include "base/mem.h"

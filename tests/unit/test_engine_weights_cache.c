@@ -1,6 +1,6 @@
 /* engine/weights_cache.c and weights.c: the least recently used leaves first, the limit holds at every
  * moment, one making a key however many ask, nothing read before a drop is kept. Risks: races, references,
- * accounting. */
+ * accounting. Long because the threads, the naive model and the cases of a flight share one set of makers. */
 #include "engine/weights_cache.h"
 
 #include <check.h>
