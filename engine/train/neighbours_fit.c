@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MOST_WHOLE = 200, MOST_PACKED = 64, LEAST_PACKED = 8 };
+enum { MOST_WHOLE = 200, MOST_PACKED = 200, LEAST_PACKED = 8 };
 #define PACKED_BYTES ((size_t)3 << 30)
 
 /* The part of the mean that every item has more, where it is raised to a power: for those that nobody took. */
@@ -133,14 +133,14 @@ enum err_code neighbours_fit_new(const struct split *s, size_t most_whole, struc
     enum err_code code = reserve(f, e);
     if (!code)
         code = turn(f, e);
+    if (!code && f->whole)
+        neighbours_whole_gather(f);
+    else if (!code)
+        code = neighbours_packed_gather(f, e);
     if (code) {
         neighbours_fit_free(f);
         return code;
     }
-    if (f->whole)
-        neighbours_whole_gather(f);
-    else
-        neighbours_packed_gather(f);
     f->split = NULL;
     *out = f;
     return ERR_OK;

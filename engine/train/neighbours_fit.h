@@ -2,7 +2,7 @@
  * Layer: engine.       Threads: uses the given team; the result does not depend on its size.
  * Memory: with K neighbours an item, 8 I K bytes, and either the Gram matrix and its inverse (8 I^2) or a packed matrix for
  * each item (2 I K^2), as the caller wants it.
- * Cost: new: sum over users of n_u^2 (and that K times over the neighbours of a large catalogue); solve: I^3, or I K^3 / 3.
+ * Cost: new: sum over users of n_u^2 (and of a system for each item, over items and users, of the square of what the user has of K); solve: I^3, or I K^3 / 3.
  *
  * For item i, over the users u with x_ui = 1 where u took i, w_u = n_u^-1/2, d_j = sum_u w_u x_uj, m its mean:
  *     least over s of  sum_u w_u (x_ui - sum_{j != i} x_uj s_j)^2 + ridge sum_j sqrt(m (d_j + m / 20)) s_j^2
@@ -25,7 +25,7 @@
 enum {
     NEIGHBOURS_WHOLE_ITEMS = 12000,
     NEIGHBOURS_LOCAL_ITEMS =
-        128 /* up to so many, the nearest items are about all and a system for each is the same */
+        400 /* up to so many, the nearest items are about all and a system for each is the same */
 };
 
 /* Weights on the heap; pairs are views of it. */

@@ -1,7 +1,8 @@
 /* Of a catalogue whose Gram matrix would not fit, and is mostly zero, each item keeps the small one of its own neighbours,
- * gathered through a table of their places. Items are independent, so threads share nothing. */
+ * gathered from the users they have. Items are independent, so threads share nothing. */
 #include "engine/train/neighbours_parts.h"
 
+#include "base/mem.h"
 #include "engine/blas.h"
 #include "engine/topk.h"
 
@@ -24,38 +25,74 @@ static void find_near(void *arg, size_t item, size_t thread)
         f->products[item * f->k + a] = row[f->near[item * f->k + a]];
 }
 
-/* The packed Gram matrix of an item's neighbours. The thread's places (I) are 0 for others, else 1 + the place. */
+/* Which of an item's neighbours a user took, the last seen first. Entry 0 is the end of every list. */
+struct taken {
+    uint32_t place, next;
+};
+
+struct gathering {
+    struct neighbours_fit *f;
+    size_t n_users, most_taken; /* entries that an item needs at most */
+    uint32_t *heads;            /* (threads, n_users) */
+    struct taken *taken;        /* (threads, most_taken) */
+};
+
+/* The packed Gram matrix of an item's neighbours: what two of them share is found from the users of either, in the list of
+ * those of the item's neighbours that each has, and not in all that a user took. The thread's heads (n_users) are zero. */
 static void gather(void *arg, size_t item, size_t thread)
 {
-    struct neighbours_fit *f = arg;
-    const struct split *s = f->split;
-    uint32_t *place = (uint32_t *)(void *)neighbours_row(f, thread);
+    struct gathering *g = arg;
+    struct neighbours_fit *f = g->f;
+    uint32_t *head = g->heads + thread * g->n_users;
+    struct taken *entries = g->taken + thread * g->most_taken;
     const uint32_t *near = f->near + item * f->k;
-    size_t n = f->n_near[item];
-    real *packed = f->gram + item * (f->k * (f->k + 1) / 2);
-    for (size_t a = 0; a < n; a++)
-        place[near[a]] = (uint32_t)a + 1;
-    for (size_t a = 0; a < n; a++) {
-        real *row = packed + a * (a + 1) / 2;
-        memset(row, 0, (a + 1) * sizeof *row);
+    uint32_t n_entries = 0;
+    real *row = f->gram + item * (f->k * (f->k + 1) / 2);
+    for (uint32_t a = 0; a < f->n_near[item]; a++) {
+        memset(row, 0, a * sizeof *row);
+        row[a] = f->diagonal[near[a]];
         for (size_t p = f->user_start[near[a]]; p < f->user_start[near[a] + 1]; p++) {
-            size_t u = f->user[p];
-            for (size_t i = s->start[u]; i < s->end[u]; i++) {
-                size_t b = place[s->interactions[i].item];
-                if (b && b <= a + 1)
-                    row[b - 1] += (real)f->user_weight[u];
-            }
+            uint32_t u = f->user[p];
+            real w = (real)f->user_weight[u];
+            for (uint32_t at = head[u]; at; at = entries[at].next)
+                row[entries[at].place] += w;
+            entries[++n_entries] = (struct taken){a, head[u]};
+            head[u] = n_entries;
         }
+        row += a + 1;
     }
-    for (size_t a = 0; a < n; a++)
-        place[near[a]] = 0;
+    for (size_t a = 0; a < f->n_near[item]; a++)
+        for (size_t p = f->user_start[near[a]]; p < f->user_start[near[a] + 1]; p++)
+            head[f->user[p]] = 0;
 }
 
-void neighbours_packed_gather(struct neighbours_fit *f)
+static size_t count_taken(const struct neighbours_fit *f, size_t item)
 {
+    size_t n = 1;
+    for (size_t a = 0; a < f->n_near[item]; a++) {
+        uint32_t i = f->near[item * f->k + a];
+        n += f->user_start[i + 1] - f->user_start[i];
+    }
+    return n;
+}
+
+enum err_code neighbours_packed_gather(struct neighbours_fit *f, struct err *e)
+{
+    struct gathering g = {.f = f, .n_users = f->split->data->n_users};
+    size_t threads = parallel_threads(f->team);
     parallel_for(f->team, f->n_items, find_near, f);
-    memset(f->workspace, 0, parallel_threads(f->team) * f->stride * sizeof *f->workspace);
-    parallel_for(f->team, f->n_items, gather, f);
+    for (size_t i = 0; i < f->n_items; i++) {
+        size_t n = count_taken(f, i);
+        g.most_taken = n > g.most_taken ? n : g.most_taken;
+    }
+    g.heads = mem_zalloc_array(threads * g.n_users, sizeof *g.heads);
+    g.taken = mem_alloc_array(threads * g.most_taken, sizeof *g.taken);
+    bool there = g.heads && g.taken && g.most_taken < UINT32_MAX;
+    if (there)
+        parallel_for(f->team, f->n_items, gather, &g);
+    mem_free(g.heads);
+    mem_free(g.taken);
+    return there ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for the neighbours of %zu items", f->n_items);
 }
 
 static void solve_item(void *arg, size_t item, size_t thread)
