@@ -1,6 +1,7 @@
 /* One matrix-vector product a head: the heads stay where the file put them, and each is read once. */
 #include "engine/hypernet.h"
 
+#include "engine/hypernet_panels.h"
 #include "engine/hypernet_parts.h"
 #include "engine/kernel.h"
 #include "engine/layers.h"
@@ -107,6 +108,16 @@ size_t hypernet_workspace_len(const struct model_spec *spec)
     return 2 * hypernet_widest(spec);
 }
 
+/* y (d_out) = start + w x, w (d_out, d_in); panels: the same matrix in panels, or NULL. */
+static void multiply(const real *w, const real *panels, const real *start, size_t d_out, size_t d_in,
+                     const real *x, real *y)
+{
+    if (panels)
+        kernel_best()->panels(panels, start, d_out, d_in, x, y);
+    else
+        kernel_best()->vector(w, start, d_out, d_in, x, y);
+}
+
 /* z (Z) of c, in one half of the workspace; returned. */
 static const real *trunk_forward(const struct model_spec *spec, const struct model_params *params,
                                  const real *c, real *workspace)
@@ -116,7 +127,8 @@ static const real *trunk_forward(const struct model_spec *spec, const struct mod
     size_t d = spec->d_context;
     for (size_t i = 0; i < spec->n_trunk; i++) {
         size_t d_out = spec->trunk[i].d_out;
-        kernel_best()->vector(params->trunk[i].weight, params->trunk[i].bias, d_out, d, x, y);
+        multiply(params->trunk[i].weight, params->panels ? params->panels->trunk[i] : NULL,
+                 params->trunk[i].bias, d_out, d, x, y);
         activation_forward(spec->trunk[i].activation, y, d_out);
         real *held = x;
         x = y;
@@ -126,18 +138,21 @@ static const real *trunk_forward(const struct model_spec *spec, const struct mod
     return x;
 }
 
-static void generate_part(const struct model_spec *spec, const struct hypernet_part *p, const real *c,
-                          const real *z, real *theta)
+/* i: which of the parts it is, for panels */
+static void generate_part(const struct model_spec *spec, const struct hypernet_part *p,
+                          const struct hypernet_panels *panels, size_t i, const real *c, const real *z,
+                          real *theta)
 {
-    const struct kernels *k = kernel_best();
     const real *start = p->base;
     real *y = theta + p->at;
     if (p->from_context) {
-        k->vector(p->from_context, start, p->n, spec->d_context, c, y);
+        multiply(p->from_context, panels ? panels->parts[i].from_context : NULL, start, p->n, spec->d_context,
+                 c, y);
         start = y;
     }
     if (p->from_trunk)
-        k->vector(p->from_trunk, start, p->n, model_spec_d_trunk(spec), z, y);
+        multiply(p->from_trunk, panels ? panels->parts[i].from_trunk : NULL, start, p->n,
+                 model_spec_d_trunk(spec), z, y);
 }
 
 enum err_code hypernet_generate(const struct model_spec *spec, const struct model_params *params,
@@ -151,7 +166,7 @@ enum err_code hypernet_generate(const struct model_spec *spec, const struct mode
     const real *z = trunk_forward(spec, params, c, workspace);
     size_t n_parts = hypernet_parts(spec, params, &layout, parts);
     for (size_t i = 0; i < n_parts; i++)
-        generate_part(spec, &parts[i], c, z, theta);
+        generate_part(spec, &parts[i], params->panels, i, c, z, theta);
     if (spec->n_pairs)
         theta[layout.len] = 0; /* no history, no neighbours */
     return hypernet_all_finite(theta, layout.len) ? ERR_OK : hypernet_refuse_theta(e);

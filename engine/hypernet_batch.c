@@ -21,7 +21,8 @@ enum {
         128, /* goes to the thetas in one piece: long runs are written faster, and 16 KB stay in the cache */
     FAR_REALS = 1 << 18,  /* a larger matrix is not in the caches near the core, and fetching ahead pays */
     FAR_THETAS = 1 << 21, /* reals of a batch that no cache holds until they are read: written past them */
-    LEAST = 3             /* fewer are faster one after the other: a lane costs the same, used or not */
+    LEAST = 3,            /* fewer are faster one after the other: a lane costs the same, used or not */
+    LEAST_PANELS = 7      /* where one alone has panels */
 };
 
 /* A lane block of contexts. */
@@ -166,8 +167,8 @@ static void generate_blocks(const struct model_spec *spec, const struct model_pa
 void hypernet_generate_batch(const struct model_spec *spec, const struct model_params *params,
                              struct hypernet_job *const *jobs, size_t n, real *workspace)
 {
-    size_t at = 0;
-    for (; n - at >= LEAST; at += n - at < HYPERNET_BATCH ? n - at : HYPERNET_BATCH)
+    size_t at = 0, fewest = params->panels ? LEAST_PANELS : LEAST;
+    for (; n - at >= fewest; at += n - at < HYPERNET_BATCH ? n - at : HYPERNET_BATCH)
         generate_blocks(spec, params, jobs + at, n - at < HYPERNET_BATCH ? n - at : HYPERNET_BATCH,
                         workspace);
     for (; at < n; at++) {

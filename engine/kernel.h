@@ -13,6 +13,8 @@
 
 enum { KERNEL_LANES = 16 };
 
+enum { KERNEL_PANEL = 4 * KERNEL_LANES }; /* rows of a matrix that `panels` reads side by side */
+
 enum { KERNEL_MOST_HIDDEN = 128 };
 
 /* A hidden layer with ReLU and one output on n rows: hidden = max(0, W f + b), y = v . hidden. k and h are multiples
@@ -49,6 +51,10 @@ struct kernels {
     /* y[o] = (start ? start[o] : 0) + sum over i of w[o][i] x[i] for w (d_out, d_in): the bits of a lane of `layer` with
      * the bias start. y may be start. */
     void (*vector)(const real *w, const real *start, size_t d_out, size_t d_in, const real *x, real *y);
+
+    /* The same to the last bit, without a shuffle: w is cut into panels of KERNEL_PANEL rows, each (d_in, rows of it) with
+     * the columns one after the other. The last has the rows that are left up to a multiple of LANES, zeros beyond them. */
+    void (*panels)(const real *w, const real *start, size_t d_out, size_t d_in, const real *x, real *y);
 
     /* x[j][lane] = rows[lane][j] for n <= LANES rows of d; the lanes beyond n become 0. */
     void (*rows_to_lanes)(const real *const *rows, size_t n, size_t d, real *x);

@@ -199,6 +199,47 @@ static void vector(const real *w, const real *start, size_t d_out, size_t d_in, 
         vector_rest(w + o * d_in, start ? start + o : NULL, d_out - o, d_in, x, y + o);
 }
 
+/* ---- the same from panels ---- */
+
+/* n rows of the n_blocks lane blocks that a panel has: less in the last one. */
+KERNEL_INLINE void panel(const real *w, const real *start, size_t n, size_t n_blocks, size_t d_in,
+                         const real *x, real *y)
+{
+    lanes a[KERNEL_PANEL / KERNEL_LANES] = {0};
+    if (start)
+        memcpy(a, start, n * sizeof *start);
+    for (size_t i = 0; i < d_in; i++)
+#pragma GCC unroll 4
+        for (size_t b = 0; b < n_blocks; b++)
+            a[b] += *(const lanes *)(w + (i * n_blocks + b) * KERNEL_LANES) * x[i];
+    memcpy(y, a, n * sizeof *y);
+}
+
+static void panels(const real *w, const real *start, size_t d_out, size_t d_in, const real *x, real *y)
+{
+    size_t o = 0;
+    for (; o + KERNEL_PANEL <= d_out; o += KERNEL_PANEL)
+        panel(w + o * d_in, start ? start + o : NULL, KERNEL_PANEL, 4, d_in, x, y + o);
+    w += o * d_in;
+    start = start ? start + o : NULL;
+    switch ((d_out - o + KERNEL_LANES - 1) / KERNEL_LANES) { /* constants, for registers */
+    case 1:
+        panel(w, start, d_out - o, 1, d_in, x, y + o);
+        break;
+    case 2:
+        panel(w, start, d_out - o, 2, d_in, x, y + o);
+        break;
+    case 3:
+        panel(w, start, d_out - o, 3, d_in, x, y + o);
+        break;
+    case 4:
+        panel(w, start, d_out - o, 4, d_in, x, y + o);
+        break;
+    default:
+        break;
+    }
+}
+
 /* ---- rows into lanes and back ---- */
 
 static void rows_to_lanes(const real *const *rows, size_t n, size_t d, real *x)
@@ -272,7 +313,7 @@ static void lanes_to_rows(const real *x, size_t n, size_t d, real *const *rows, 
 
 #define KERNEL_TABLE(name)                                                                                   \
     {                                                                                                        \
-        name, dot_rows, layer, vector, rows_to_lanes, lanes_to_rows, hidden_forward, hidden_backward         \
+        name, dot_rows, layer, vector, panels, rows_to_lanes, lanes_to_rows, hidden_forward, hidden_backward \
     }
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "engine/catalogue.h"
 #include "engine/fold_in.h"
+#include "engine/hypernet_panels.h"
 #include "engine/model_file.h"
 #include "engine/model_ids.h"
 #include "engine/model_json.h"
@@ -27,6 +28,7 @@ struct model_private {
     struct model_ids_index ids;
     struct catalogue *catalogue;
     struct fold_in_basis *fold_in;
+    struct hypernet_panels *panels;
     void *copies[MODEL_MAX_TENSORS + 3]; /* (n_copies) of tensors that are not aligned in the file */
     size_t n_copies;
 };
@@ -188,6 +190,9 @@ static enum err_code load(struct model *m, struct err *e)
         code = load_ids(m, e);
     if (code == ERR_OK && m->spec.n_items)
         code = catalogue_new(&m->spec, &m->params, &m->private->catalogue, e);
+    if (code == ERR_OK)
+        code = hypernet_panels_new(&m->spec, &m->params, &m->private->panels, e);
+    m->params.panels = m->private->panels;
     if (code == ERR_OK && m->params.fold_in_gram)
         code = fold_in_basis_new(m->params.fold_in_gram, m->spec.encoder.d_fold_in, &m->private->fold_in, e);
     return code;
@@ -244,6 +249,7 @@ void model_unref(struct model *m)
     struct model_private *p = m->private;
     catalogue_free(p->catalogue);
     fold_in_basis_free(p->fold_in);
+    hypernet_panels_free(p->panels);
     model_ids_fini(&p->ids);
     for (size_t i = 0; i < p->n_copies; i++)
         mem_free(p->copies[i]);

@@ -1,7 +1,8 @@
 /* model - a model file, opened: checked, mapped, with what all contexts share computed once.
  * Layer: engine; depends on base.          Threads: immutable after open; references are atomic, any thread.
  * Memory: tensors stay in the mapped file (shared between processes); the heap holds the id index, the
- * shared part of the catalogue (I times at most a few dozen floats) and the basis of the fold-in. Cost: open reads each tensor once
+ * shared part of the catalogue (I times at most a few dozen floats), the basis of the fold-in and the matrices of a small
+ * hypernetwork once more (engine/hypernet_panels.h). Cost: open reads each tensor once
  * (finiteness), does one matrix product over the catalogue and decomposes the gram of the fold-in. */
 #ifndef ENGINE_MODEL_H
 #define ENGINE_MODEL_H

@@ -111,6 +111,8 @@ struct item_pairs {
     const real *weight;   /* (n_pairs) */
 };
 
+struct hypernet_panels;
+
 /* Views of a model's tensors; absent ones are NULL. Of an opened model they point into the read-only mapped
  * file; of a model in training, into one block. */
 struct model_params {
@@ -152,6 +154,8 @@ struct model_params {
         real *v;         /* V (k, d_in): core */
         real *core;      /* K0 (k, k): core */
     } layers[LIMIT_LAYERS];
+    const struct hypernet_panels
+        *panels; /* the hypernetwork's matrices once more, or NULL; see engine/hypernet_panels.h */
     struct item_pairs pairs; /* not in the table of tensors: the files of engine/model*.c know its types */
 };
 

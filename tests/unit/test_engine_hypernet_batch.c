@@ -3,6 +3,7 @@
  * an answer must not depend on who else asked. Risks: a tile or a lane at an end, a bad context that spoils others. */
 #include "base/mem.h"
 #include "engine/hypernet.h"
+#include "engine/hypernet_panels.h"
 #include "engine/kernel.h"
 #include "engine/rng.h"
 #include "engine/train/param_block.h"
@@ -12,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST = 2 * HYPERNET_BATCH + 5, N_CASES = 12, GUARD = 3 };
+enum { MOST = 2 * HYPERNET_BATCH + 5, N_CASES = 12, GUARD = 3, MOST_OUT = 193, MOST_IN = 64 };
 
 static float *normal(struct rng *r, size_t n)
 {
@@ -25,28 +26,58 @@ static float *normal(struct rng *r, size_t n)
 
 /* ---- kernels ---- */
 
+/* w (d_out, d_in) as panels of engine/kernel.h, by the places that each value has there. */
+static float *panels_of(const float *w, size_t d_out, size_t d_in)
+{
+    size_t rounded = (d_out + KERNEL_LANES - 1) / KERNEL_LANES * KERNEL_LANES;
+    float *out = mem_zalloc_array(rounded * d_in, sizeof *out);
+    ck_assert_ptr_nonnull(out);
+    for (size_t o = 0; o < d_out; o++)
+        for (size_t i = 0; i < d_in; i++) {
+            size_t first = o / KERNEL_PANEL * KERNEL_PANEL, left = rounded - first;
+            out[first * d_in + i * (left < KERNEL_PANEL ? left : KERNEL_PANEL) + o - first] = w[o * d_in + i];
+        }
+    return out;
+}
+
+/* `vector` and `panels` of one version, to the bits of a lane of its `layer`. */
+static void check_vectors(const struct kernels *k, const float *w, const float *start, size_t d_out,
+                          size_t d_in, const float *x)
+{
+    enum { LANE = 5 };
+    float *lanes = mem_alloc_array(d_in * KERNEL_LANES, sizeof *lanes), y[2][MOST_OUT + 1];
+    float *expected = mem_alloc_array(d_out * KERNEL_LANES, sizeof *expected);
+    float *in_panels = panels_of(w, d_out, d_in);
+    ck_assert(lanes && expected);
+    for (size_t i = 0; i < d_in * KERNEL_LANES; i++)
+        lanes[i] = x[i / KERNEL_LANES];
+    y[0][d_out] = y[1][d_out] = GUARD;
+    k->layer(w, start, NULL, d_out, d_in, lanes, expected);
+    k->vector(w, start, d_out, d_in, x, y[0]);
+    k->panels(in_panels, start, d_out, d_in, x, y[1]);
+    for (size_t way = 0; way < 2; way++) {
+        for (size_t o = 0; o < d_out; o++)
+            ck_assert_msg(!memcmp(&y[way][o], &expected[o * KERNEL_LANES + LANE], sizeof(float)),
+                          "%s %zu x %zu, way %zu, output %zu: %.9g, %.9g", k->name, d_out, d_in, way, o,
+                          y[way][o], expected[o * KERNEL_LANES + LANE]);
+        ck_assert(y[way][d_out] == GUARD);
+    }
+    mem_free(lanes);
+    mem_free(expected);
+    mem_free(in_panels);
+}
+
 START_TEST(test_a_vector_gets_the_bits_of_a_lane)
 {
-    static const size_t outs[] = {1, 7, 8, 31, 40, 73}, ins[] = {1, 5, 8, 17, 64};
+    static const size_t outs[] = {1, 7, 8, 31, 40, 64, 73, 112, MOST_OUT}, ins[] = {1, 5, 8, 17, MOST_IN};
     const struct kernels *all[3];
     struct rng r;
     rng_init(&r, 3, 1);
-    float *w = normal(&r, 73 * 64), *bias = normal(&r, 73), *x = normal(&r, 64);
-    float lanes[64 * KERNEL_LANES], expected[73 * KERNEL_LANES], y[73];
-    for (size_t i = 0; i < 64; i++)
-        for (size_t lane = 0; lane < KERNEL_LANES; lane++)
-            lanes[i * KERNEL_LANES + lane] = x[i];
+    float *w = normal(&r, MOST_OUT * MOST_IN), *bias = normal(&r, MOST_OUT), *x = normal(&r, MOST_IN);
     for (size_t v = kernel_all(all); v-- > 0;)
-        for (size_t a = 0; a < 6; a++)
-            for (size_t b = 0; b < 5; b++) {
-                const float *start = (a + b) % 2 ? bias : NULL;
-                all[v]->layer(w, start, NULL, outs[a], ins[b], lanes, expected);
-                all[v]->vector(w, start, outs[a], ins[b], x, y);
-                for (size_t o = 0; o < outs[a]; o++)
-                    ck_assert_msg(!memcmp(&y[o], &expected[o * KERNEL_LANES + 5], sizeof *y),
-                                  "%s %zu x %zu, output %zu: %.9g, %.9g", all[v]->name, outs[a], ins[b], o,
-                                  y[o], expected[o * KERNEL_LANES + 5]);
-            }
+        for (size_t a = 0; a < sizeof outs / sizeof *outs; a++)
+            for (size_t b = 0; b < sizeof ins / sizeof *ins; b++)
+                check_vectors(all[v], w, (a + b) % 2 ? bias : NULL, outs[a], ins[b], x);
     mem_free(w);
     mem_free(bias);
     mem_free(x);
@@ -198,8 +229,9 @@ static void world_fini(struct world *w)
 static void assert_as_alone(struct world *w, size_t i, size_t n)
 {
     struct err e = {0};
-    enum err_code code =
-        hypernet_generate(&w->spec, &w->block.params, w->jobs[i].c, w->workspace, w->alone, &e);
+    struct model_params plain = w->block.params;
+    plain.panels = NULL;
+    enum err_code code = hypernet_generate(&w->spec, &plain, w->jobs[i].c, w->workspace, w->alone, &e);
     ck_assert_int_eq(w->jobs[i].err.code, code);
     ck_assert_str_eq(w->jobs[i].err.text, e.text);
     ck_assert_msg(code || !memcmp(w->alone, w->jobs[i].theta, w->layout.len * sizeof *w->alone),
@@ -207,15 +239,21 @@ static void assert_as_alone(struct world *w, size_t i, size_t n)
     ck_assert(w->jobs[i].theta[w->layout.len] == GUARD);
 }
 
+/* With panels and without. */
 START_TEST(test_a_batch_gives_the_bits_of_single_generations)
 {
-    static const size_t sizes[] = {0, 1, 2, 3, 15, 16, 17, 31, 32, 33, 34, 48, MOST};
+    static const size_t sizes[] = {0, 1, 2, 3, 6, 7, 15, 16, 17, 31, 32, 33, 34, 48, MOST};
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
         struct world w;
-        world_init(&w, _i);
+        struct hypernet_panels *panels;
+        world_init(&w, _i / 2);
+        ck_assert_int_eq(hypernet_panels_new(&w.spec, &w.block.params, &panels, NULL), ERR_OK);
+        ck_assert_ptr_nonnull(panels);
+        w.block.params.panels = _i % 2 ? panels : NULL;
         hypernet_generate_batch(&w.spec, &w.block.params, w.listed, sizes[k], w.workspace);
         for (size_t i = 0; i < sizes[k]; i++)
             assert_as_alone(&w, i, sizes[k]);
+        hypernet_panels_free(panels);
         world_fini(&w);
     }
 }
@@ -240,6 +278,31 @@ START_TEST(test_a_bad_context_spoils_no_other)
 }
 END_TEST
 
+START_TEST(test_a_large_hypernetwork_has_no_panels)
+{
+    struct model_spec s = make_spec(7);
+    struct model_params params = {0};
+    struct hypernet_panels *panels = (struct hypernet_panels *)&s;
+    s.trunk[0].d_out = 1 + HYPERNET_PANELS_BYTES / sizeof(real) / s.d_context;
+    ck_assert_int_eq(hypernet_panels_new(&s, &params, &panels, NULL), ERR_OK);
+    ck_assert_ptr_null(panels);
+}
+END_TEST
+
+START_TEST(test_panels_without_memory_are_refused)
+{
+    struct world w;
+    struct err e = {0};
+    struct hypernet_panels *panels;
+    world_init(&w, 5);
+    mem_fail_at(1, 0);
+    ck_assert_int_eq(hypernet_panels_new(&w.spec, &w.block.params, &panels, &e), ERR_NOMEM);
+    ck_assert_ptr_null(panels);
+    mem_fail_at(0, 0);
+    world_fini(&w);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("engine hypernet batch");
@@ -248,8 +311,10 @@ int main(void)
     tcase_add_test(tc, test_a_vector_gets_the_bits_of_a_lane);
     tcase_add_test(tc, test_rows_go_into_lanes_and_back);
     tcase_add_test(tc, test_rows_written_past_the_caches_read_the_same);
-    tcase_add_loop_test(tc, test_a_batch_gives_the_bits_of_single_generations, 0, N_CASES);
+    tcase_add_loop_test(tc, test_a_batch_gives_the_bits_of_single_generations, 0, 2 * N_CASES);
     tcase_add_loop_test(tc, test_a_bad_context_spoils_no_other, 0, N_CASES);
+    tcase_add_test(tc, test_a_large_hypernetwork_has_no_panels);
+    tcase_add_test(tc, test_panels_without_memory_are_refused);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
