@@ -56,6 +56,6 @@ void hypernet_generate_batch(const struct model_spec *spec, const struct model_p
                              struct hypernet_job *const *jobs, size_t n, real *workspace);
 
 /* Bytes of the model that one generation reads. */
-size_t hypernet_bytes_read(const struct model_spec *spec);
+size_t hypernet_bytes_read(const struct model_spec *spec, const struct model_params *params);
 
 #endif

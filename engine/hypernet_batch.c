@@ -37,7 +37,8 @@ struct block {
 
 size_t hypernet_batch_workspace_len(const struct model_spec *spec)
 {
-    size_t batch = KERNEL_LANES * BLOCKS * (spec->d_context + 2 * hypernet_widest(spec) + 1 + TILE_ROWS);
+    size_t batch = KERNEL_LANES * BLOCKS * (spec->d_context + 2 * hypernet_widest(spec) + 1 + TILE_ROWS) +
+                   STEP_ROWS * model_spec_d_trunk(spec);
     size_t alone = hypernet_workspace_len(spec);
     return batch > alone ? batch : alone;
 }
@@ -58,9 +59,9 @@ static void trunk_lanes(const struct model_spec *spec, const struct model_params
     b->z = b->x;
 }
 
-/* Rows at .. at + n of one part, for one block, in lanes. */
+/* Rows at .. at + n of one part, for one block, in lanes; heads (n, Z): those rows of from_trunk, or NULL. */
 static void generate_step(const struct model_spec *spec, const struct hypernet_part *p, size_t at, size_t n,
-                          const struct block *b, real *out)
+                          const real *heads, const struct block *b, real *out)
 {
     const struct kernels *k = kernel_best();
     const real *base = p->base ? p->base + at : NULL, *start = NULL;
@@ -70,8 +71,8 @@ static void generate_step(const struct model_spec *spec, const struct hypernet_p
         base = NULL;
         start = out;
     }
-    if (p->from_trunk)
-        k->layer(p->from_trunk + at * d_trunk, base, start, n, d_trunk, b->z, out);
+    if (heads)
+        k->layer(heads, base, start, n, d_trunk, b->z, out);
 }
 
 /* Starts fetching the step at: eight rows at once are too many streams for the CPU to foresee. */
@@ -80,10 +81,21 @@ static void fetch_step(const struct model_spec *spec, const struct hypernet_part
     enum { LINE = 64 };
     size_t d = model_spec_d_trunk(spec);
     if (!p->from_trunk || p->n * d <= FAR_REALS || p->n < at + STEP_ROWS)
-        return;
+        return; /* what is widened is read in the order in which it lies, and the CPU foresees it */
     const char *rows = (const char *)(p->from_trunk + at * d);
     for (size_t i = 0; i < STEP_ROWS * d * sizeof(real); i += LINE)
         __builtin_prefetch(rows + i);
+}
+
+/* Rows at .. at + n of what is multiplied with z: where they lie, or widened into wide (n, Z). */
+static const real *heads_at(const struct model_spec *spec, const struct hypernet_part *p, size_t at, size_t n,
+                            real *wide)
+{
+    size_t d = model_spec_d_trunk(spec);
+    if (!p->from_half)
+        return p->from_trunk ? p->from_trunk + at * d : NULL;
+    kernel_best()->widen(p->from_half + at * d, n * d, wide);
+    return wide;
 }
 
 static size_t least(size_t a, size_t b)
@@ -91,14 +103,16 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Rows at .. end of one part, TILE_ROWS at most; tiles (n_blocks, TILE_ROWS, LANES). */
+/* Rows at .. end of one part, TILE_ROWS at most; tiles (n_blocks, TILE_ROWS, LANES) and STEP_ROWS of heads behind. */
 static void generate_tile(const struct model_spec *spec, const struct hypernet_part *p, size_t at, size_t end,
                           const struct block *blocks, size_t n_blocks, bool far, real *tiles)
 {
     for (size_t step = at; step < end; step += STEP_ROWS) {
+        size_t n = least(STEP_ROWS, end - step);
         fetch_step(spec, p, step + STEP_ROWS);
+        const real *heads = heads_at(spec, p, step, n, tiles + n_blocks * TILE_ROWS * KERNEL_LANES);
         for (size_t b = 0; b < n_blocks; b++)
-            generate_step(spec, p, step, least(STEP_ROWS, end - step), &blocks[b],
+            generate_step(spec, p, step, n, heads, &blocks[b],
                           tiles + (b * TILE_ROWS + step - at) * KERNEL_LANES);
     }
     for (size_t b = 0; b < n_blocks; b++)

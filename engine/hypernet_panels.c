@@ -17,10 +17,11 @@ struct place {
     size_t used; /* reals */
 };
 
-/* w (n, d), or NULL, into panels. */
-static const real *put(struct place *to, const real *w, size_t n, size_t d)
+/* w (n, d), or the same in bfloat16, into panels; NULL for neither. */
+static const real *put(struct place *to, const real *w, const uint16_t *half, size_t n, size_t d)
 {
-    if (!w)
+    const struct kernels *k = kernel_best();
+    if (!w && !half)
         return NULL;
     real *out = to->memory ? to->memory + to->used : NULL;
     to->used += round_up(n) * d;
@@ -28,7 +29,10 @@ static const real *put(struct place *to, const real *w, size_t n, size_t d)
         size_t rows = n - at < KERNEL_PANEL ? n - at : KERNEL_PANEL, wide = round_up(rows);
         for (size_t r = 0; r < rows; r++)
             for (size_t i = 0; i < d; i++)
-                out[at * d + i * wide + r] = w[(at + r) * d + i];
+                if (w)
+                    out[at * d + i * wide + r] = w[(at + r) * d + i];
+                else
+                    k->widen(&half[(at + r) * d + i], 1, &out[at * d + i * wide + r]);
     }
     return out;
 }
@@ -40,12 +44,12 @@ static void put_all(struct hypernet_panels *p, const struct model_spec *spec,
     struct hypernet_part parts[HYPERNET_MOST_PARTS];
     size_t d = spec->d_context, d_trunk = model_spec_d_trunk(spec);
     for (size_t i = 0; i < spec->n_trunk; d = spec->trunk[i++].d_out)
-        p->trunk[i] = put(to, params->trunk[i].weight, spec->trunk[i].d_out, d);
+        p->trunk[i] = put(to, params->trunk[i].weight, NULL, spec->trunk[i].d_out, d);
     theta_layout_of(spec, &layout);
     size_t n = hypernet_parts(spec, params, &layout, parts);
     for (size_t i = 0; i < n; i++) {
-        p->parts[i].from_context = put(to, parts[i].from_context, parts[i].n, spec->d_context);
-        p->parts[i].from_trunk = put(to, parts[i].from_trunk, parts[i].n, d_trunk);
+        p->parts[i].from_context = put(to, parts[i].from_context, NULL, parts[i].n, spec->d_context);
+        p->parts[i].from_trunk = put(to, parts[i].from_trunk, parts[i].from_half, parts[i].n, d_trunk);
     }
 }
 
@@ -53,7 +57,7 @@ enum err_code hypernet_panels_new(const struct model_spec *spec, const struct mo
                                   struct hypernet_panels **out, struct err *e)
 {
     *out = NULL;
-    if (hypernet_bytes_read(spec) > HYPERNET_PANELS_BYTES)
+    if (hypernet_bytes_read(spec, params) > HYPERNET_PANELS_BYTES)
         return ERR_OK;
     struct hypernet_panels head = {0};
     struct place to = {0};

@@ -15,7 +15,7 @@ struct hypernet_panels {
     const real
         *trunk[LIMIT_LAYERS]; /* each in the layout of kernels.panels, as the matrices of hypernet_part are */
     struct {
-        const real *from_context, *from_trunk; /* NULL where the part's are */
+        const real *from_context, *from_trunk; /* NULL where the part's are; from_half is widened here */
     } parts[HYPERNET_MOST_PARTS];              /* in the order of hypernet_parts */
 };
 

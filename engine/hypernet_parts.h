@@ -6,12 +6,13 @@
 
 #include "engine/hypernet.h"
 
-/* theta[at .. at + n) = base + from_context c + from_trunk z */
+/* theta[at .. at + n) = base + from_context c + from_trunk z, or from_half z */
 struct hypernet_part {
     size_t at, n;
-    const real *base;         /* (n), or NULL: 0 */
-    const real *from_context; /* (n, C), or NULL */
-    const real *from_trunk;   /* (n, Z), or NULL */
+    const real *base;          /* (n), or NULL: 0 */
+    const real *from_context;  /* (n, C), or NULL */
+    const real *from_trunk;    /* (n, Z), or NULL */
+    const uint16_t *from_half; /* (n, Z) in bfloat16, or NULL */
 };
 
 enum { HYPERNET_MOST_PARTS = 1 + 2 * LIMIT_LAYERS };

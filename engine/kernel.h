@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum { KERNEL_LANES = 16 };
 
@@ -55,6 +56,9 @@ struct kernels {
     /* The same to the last bit, without a shuffle: w is cut into panels of KERNEL_PANEL rows, each (d_in, rows of it) with
      * the columns one after the other. The last has the rows that are left up to a multiple of LANES, zeros beyond them. */
     void (*panels)(const real *w, const real *start, size_t d_out, size_t d_in, const real *x, real *y);
+
+    /* y (n) = x (n) in bfloat16: the upper half of a float32. */
+    void (*widen)(const uint16_t *x, size_t n, real *y);
 
     /* x[j][lane] = rows[lane][j] for n <= LANES rows of d; the lanes beyond n become 0. */
     void (*rows_to_lanes)(const real *const *rows, size_t n, size_t d, real *x);

@@ -240,6 +240,16 @@ static void panels(const real *w, const real *start, size_t d_out, size_t d_in, 
     }
 }
 
+static void widen(const uint16_t *x, size_t n, real *y)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits = (uint32_t)x[i] << 16;
+        float value;
+        memcpy(&value, &bits, sizeof value);
+        y[i] = (real)value;
+    }
+}
+
 /* ---- rows into lanes and back ---- */
 
 static void rows_to_lanes(const real *const *rows, size_t n, size_t d, real *x)
@@ -313,7 +323,8 @@ static void lanes_to_rows(const real *x, size_t n, size_t d, real *const *rows, 
 
 #define KERNEL_TABLE(name)                                                                                   \
     {                                                                                                        \
-        name, dot_rows, layer, vector, panels, rows_to_lanes, lanes_to_rows, hidden_forward, hidden_backward \
+        name, dot_rows, layer, vector, panels, widen, rows_to_lanes, lanes_to_rows, hidden_forward,          \
+            hidden_backward                                                                                  \
     }
 
 #endif

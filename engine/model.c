@@ -79,13 +79,19 @@ static const void *aligned_data(struct model_private *p, const struct tensor_vie
 static enum err_code load_tensor(struct model *m, const struct tensor_spec *t, struct err *e)
 {
     const size_t dims[] = {t->n_rows, t->n_cols};
-    const struct tensor_view *view;
-    enum err_code code = find_tensor(m->private->file, t->name, DTYPE_F32, dims, t->vector ? 1 : 2, &view, e);
+    const struct tensor_view *view = safetensors_find(m->private->file, t->name);
+    bool half = t->half_offset && view && view->dtype == DTYPE_BF16;
+    enum err_code code = find_tensor(m->private->file, t->name, half ? DTYPE_BF16 : DTYPE_F32, dims,
+                                     t->vector ? 1 : 2, &view, e);
     if (code != ERR_OK)
         return code;
-    const void *data = aligned_data(m->private, view, sizeof(real));
+    const void *data = aligned_data(m->private, view, half ? sizeof(uint16_t) : sizeof(real));
     if (!data)
         return err_set(e, ERR_NOMEM, "tensor \"%s\": no memory for a copy", t->name);
+    if (half) {
+        *model_params_half(&m->params, t) = data;
+        return model_file_check_half(t, data, e);
+    }
     /* The views of struct model_params are not const because a model in training has the same struct. The
      * mapping is read-only: nobody writes through these. */
     real *values = (real *)(uintptr_t)data;

@@ -23,6 +23,9 @@ enum err_code model_open_take(struct safetensors *file, struct model **out, stru
 enum err_code model_file_check_finite(const struct tensor_spec *t, const real *values,
                                       struct err *e) ERR_MUST_CHECK;
 
+enum err_code model_file_check_half(const struct tensor_spec *t, const uint16_t *values, /* bfloat16 */
+                                    struct err *e) ERR_MUST_CHECK;
+
 /* Checks the item-item weights: starts that rise from 0 to n_pairs, items below n_items, finite weights. */
 enum err_code model_file_check_pairs(const struct model_spec *spec, const struct item_pairs *pairs,
                                      struct err *e) ERR_MUST_CHECK;

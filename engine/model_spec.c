@@ -324,8 +324,10 @@ static void add_layer(struct table *t, const struct model_spec *spec, size_t i)
     } else {
         MATRIX(NAME("weight"), l->d_out, l->d_in, GROUP_SHARED, layers[i].weight);
     }
-    if (n)
+    if (n) {
         MATRIX(NAME("head.weight"), n, d_trunk, GROUP_HEAD, layers[i].head);
+        t->out[t->n - 1].half_offset = offsetof(struct model_params, layers[i].head_half);
+    }
     if (l->generator == GENERATOR_LOW_RANK)
         VECTOR(NAME("head.bias"), n, GROUP_HEAD, layers[i].head_bias);
     if (l->bias != BIAS_NONE)
@@ -357,6 +359,11 @@ size_t model_spec_tensors(const struct model_spec *spec, struct tensor_spec out[
 real **model_params_slot(struct model_params *params, const struct tensor_spec *tensor)
 {
     return (real **)(void *)((char *)params + tensor->slot_offset);
+}
+
+const uint16_t **model_params_half(struct model_params *params, const struct tensor_spec *tensor)
+{
+    return (const uint16_t **)(void *)((char *)params + tensor->half_offset);
 }
 
 static void free_values(struct profile_value **values, size_t *n)

@@ -145,14 +145,15 @@ struct model_params {
         real *bias;   /* (d_out) */
     } trunk[LIMIT_LAYERS];
     struct {
-        real *weight;    /* W0 (d_out, d_in): shared, full, low_rank */
-        real *bias;      /* b0 (d_out): bias shared, full */
-        real *head;      /* G (n_generated, Z): full d_out*d_in, low_rank r*(d_out+d_in), core k*k */
-        real *head_bias; /* (n_generated): low_rank only, so that A B^T can start away from zero */
-        real *bias_head; /* (d_out, Z): bias full */
-        real *u;         /* U (d_out, k): core */
-        real *v;         /* V (k, d_in): core */
-        real *core;      /* K0 (k, k): core */
+        real *weight; /* W0 (d_out, d_in): shared, full, low_rank */
+        real *bias;   /* b0 (d_out): bias shared, full */
+        real *head;   /* G (n_generated, Z): full d_out*d_in, low_rank r*(d_out+d_in), core k*k */
+        const uint16_t *head_half; /* G in bfloat16, of a file that has it so; head is then NULL */
+        real *head_bias;           /* (n_generated): low_rank only, so that A B^T can start away from zero */
+        real *bias_head;           /* (d_out, Z): bias full */
+        real *u;                   /* U (d_out, k): core */
+        real *v;                   /* V (k, d_in): core */
+        real *core;                /* K0 (k, k): core */
     } layers[LIMIT_LAYERS];
     const struct hypernet_panels
         *panels; /* the hypernetwork's matrices once more, or NULL; see engine/hypernet_panels.h */
@@ -179,6 +180,8 @@ struct tensor_spec {
     bool vector;   /* stored with one dimension */
     enum tensor_group group;
     size_t slot_offset; /* offsetof the pointer in struct model_params */
+    size_t
+        half_offset; /* the same of the pointer to it in bfloat16, which a file may have instead; 0: it may not */
 };
 
 enum { MODEL_MAX_TENSORS = 24 + LIMIT_LAYERS * 12 };
@@ -192,6 +195,9 @@ size_t model_spec_tensors(const struct model_spec *spec, struct tensor_spec out[
 
 /* The pointer in params that a row of the table describes. */
 real **model_params_slot(struct model_params *params, const struct tensor_spec *tensor);
+
+/* The pointer to its values in bfloat16, of a tensor that may have them. */
+const uint16_t **model_params_half(struct model_params *params, const struct tensor_spec *tensor);
 
 /* Whether the model scores the items of a catalogue for users. */
 bool model_spec_for_users(const struct model_spec *spec);

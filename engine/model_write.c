@@ -21,6 +21,22 @@ struct packed_ids {
     size_t n_bytes;
 };
 
+static enum err_code refuse_value(const struct tensor_spec *t, size_t i, struct err *e)
+{
+    return t->vector ? err_set(e, ERR_INVALID, "tensor \"%s\": value [%zu] is not finite", t->name, i)
+                     : err_set(e, ERR_INVALID, "tensor \"%s\": value [%zu, %zu] is not finite", t->name,
+                               i / t->n_cols, i % t->n_cols);
+}
+
+enum err_code model_file_check_half(const struct tensor_spec *t, const uint16_t *values, struct err *e)
+{
+    enum { EXPONENT = 0x7f80 }; /* all ones: NaN or infinity */
+    for (size_t i = 0; i < t->n_rows * t->n_cols; i++)
+        if ((values[i] & EXPONENT) == EXPONENT)
+            return refuse_value(t, i, e);
+    return ERR_OK;
+}
+
 enum err_code model_file_check_finite(const struct tensor_spec *t, const real *values, struct err *e)
 {
     size_t n = t->n_rows * t->n_cols;
@@ -30,9 +46,7 @@ enum err_code model_file_check_finite(const struct tensor_spec *t, const real *v
         zero += values[i] * 0;
     for (size_t i = 0; zero != 0 && i < n; i++)
         if (!isfinite(values[i]))
-            return t->vector ? err_set(e, ERR_INVALID, "tensor \"%s\": value [%zu] is not finite", t->name, i)
-                             : err_set(e, ERR_INVALID, "tensor \"%s\": value [%zu, %zu] is not finite",
-                                       t->name, i / t->n_cols, i % t->n_cols);
+            return refuse_value(t, i, e);
     return ERR_OK;
 }
 
@@ -85,16 +99,18 @@ static enum err_code view_tensor(const struct tensor_spec *t, const struct model
                                  struct tensor_view *out, struct err *e)
 {
     /* model_params_slot gives a writable pointer; only read here. */
-    const real *values = *model_params_slot((struct model_params *)(uintptr_t)params, t);
-    if (!values)
+    struct model_params *p = (struct model_params *)(uintptr_t)params;
+    const real *values = *model_params_slot(p, t);
+    const uint16_t *half = t->half_offset && !values ? *model_params_half(p, t) : NULL;
+    if (!values && !half)
         return err_set(e, ERR_INVALID, "tensor \"%s\" is missing", t->name);
     *out = (struct tensor_view){.name = t->name,
-                                .dtype = DTYPE_F32,
+                                .dtype = half ? DTYPE_BF16 : DTYPE_F32,
                                 .n_dims = t->vector ? 1 : 2,
                                 .dims = {t->n_rows, t->vector ? 0 : t->n_cols},
-                                .data = values,
-                                .n_bytes = t->n_rows * t->n_cols * sizeof *values};
-    return model_file_check_finite(t, values, e);
+                                .data = half ? (const void *)half : values,
+                                .n_bytes = t->n_rows * t->n_cols * (half ? sizeof *half : sizeof *values)};
+    return half ? model_file_check_half(t, half, e) : model_file_check_finite(t, values, e);
 }
 
 static struct tensor_view view_vector(const char *name, enum dtype dtype, const void *data, size_t n,

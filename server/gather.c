@@ -90,7 +90,7 @@ static enum err_code measure(struct gather *g, struct err *e)
     real *c = mem_zalloc_array(spec->d_context, sizeof *c);
     struct hypernet_job job = {.c = c, .theta = theta};
     enum err_code code = theta && c ? ERR_OK : err_set(e, ERR_NOMEM, "no memory to measure a generation");
-    g->cost.bytes = hypernet_bytes_read(spec);
+    g->cost.bytes = hypernet_bytes_read(spec, &g->model->params);
     if (!code) {
         g->cost.single_ns = batch_ns(g->model, &job, 1, g->places[0].workspace);
         g->cost.batch_ns = batch_ns(g->model, &job, HYPERNET_BATCH, g->places[0].workspace);

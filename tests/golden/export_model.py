@@ -7,13 +7,20 @@ import sys
 import numpy as np
 
 
-def write_model(path, description, arrays, item_ids=()):
-    """arrays: name in the file -> array or tensor; item_ids: one string for each row of catalogue.embedding."""
+def bfloat16(array):
+    """The upper halves of float32 numbers, rounded to the nearest, a tie to the even one."""
+    bits = np.ascontiguousarray(array, "<f4").view("<u4")
+    return ((bits + 0x7fff + (bits >> 16 & 1)) >> 16).astype("<u2")
+
+
+def write_model(path, description, arrays, item_ids=(), halves=()):
+    """arrays: name in the file -> array or tensor; item_ids: one string for each row of catalogue.embedding; halves: names
+    of target.N.head.weight to be written as bfloat16, in half the bytes."""
     tensors = {}
     for name, array in arrays.items():
         if hasattr(array, "detach"):  # a tensor of PyTorch
-            array = array.detach().cpu().numpy()
-        tensors[name] = ("F32", np.ascontiguousarray(array, "<f4"))
+            array = array.detach().cpu().float().numpy()
+        tensors[name] = ("BF16", bfloat16(array)) if name in halves else ("F32", np.ascontiguousarray(array, "<f4"))
     if item_ids:
         ids = [i.encode() for i in item_ids]
         tensors["catalogue.id_bytes"] = ("U8", np.frombuffer(b"".join(ids), "u1"))

@@ -7,7 +7,7 @@ import struct
 
 import numpy as np
 
-DTYPES = {"F32": "<f4", "I64": "<i8", "U32": "<u4", "U8": "u1"}
+DTYPES = {"F32": "<f4", "I64": "<i8", "U32": "<u4", "U8": "u1", "BF16": "<u2"}
 ACTIVATIONS = {"identity": lambda x: x, "relu": lambda x: np.maximum(x, 0), "tanh": np.tanh}
 
 
@@ -22,6 +22,8 @@ def read_safetensors(path):
     for name, info in header.items():
         begin, end = info["data_offsets"]
         array = np.frombuffer(content[8 + n + begin:8 + n + end], DTYPES[info["dtype"]])
+        if info["dtype"] == "BF16":  # the upper half of a float32
+            array = (array.astype("<u4") << 16).view("<f4")
         tensors[name] = array.reshape(info["shape"])
     return metadata, tensors
 

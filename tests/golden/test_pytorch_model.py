@@ -137,7 +137,7 @@ class Golden(unittest.TestCase):
         self.path = os.path.join(self.folder.name, "m.safetensors")
         self.rng = np.random.default_rng(7)
 
-    def write(self, description):
+    def write(self, description, halves=()):
         arrays = {n: self.rng.normal(0, 0.4, s).astype("f4") for n, s in shapes_of(description).items()}
         if "encoder.fold_in.gram" in arrays:
             v = arrays["encoder.fold_in.factor"].astype("f8")
@@ -152,7 +152,7 @@ class Golden(unittest.TestCase):
                 "f4")
             arrays["encoder.ratings.precision"] = np.exp(arrays["encoder.ratings.precision"])
         ids = ["i%d-\u00e9" % i for i in range(description["n_items"])]
-        export_model.write_model(self.path, description, arrays, ids)
+        export_model.write_model(self.path, description, arrays, ids, halves)
         return reference.Model(self.path)
 
     def close(self, got, want, what):
@@ -354,6 +354,23 @@ class Golden(unittest.TestCase):
         self.assertEqual(listed.split(), model.item_ids())
         self.assertEqual(listed.split()[:2], ["item-0", "item-1"])
 
+    def test_heads_in_bfloat16(self):
+        heads = ["target.0.head.weight", "target.1.head.weight"]
+        for widths, trunk in ((12, 9), ((8, "tanh"),)), ((64, 128), ((300, "relu"),)):  # the second is too large for panels
+            d = describe([layer(widths[0], widths[1], "full", "full", "relu"), layer(widths[1], 1, "full", "full", "identity")],
+                         d_item=widths[0], trunk=trunk)
+            for halves in heads[:1], heads:
+                model = self.write(d, halves)
+                self.check_scores(model, self.contexts(d), (widths, halves))
+            with open(self.path, "rb") as f:
+                self.assertEqual(f.read(40000).count(b'"BF16"'), 2)
+
+    def test_bfloat16_is_the_nearest(self):
+        numbers = np.concatenate([self.rng.normal(0, 1, 1000), [0, -0.0, 1, 1 + 2**-8, 1 + 3 * 2**-8, 3e38, 1e-39]]).astype("f4")
+        widened = (export_model.bfloat16(numbers).astype("<u4") << 16).view("<f4")
+        self.assertTrue((np.abs(numbers - widened)[:-1] <= np.abs(numbers)[:-1] / 256).all())
+        np.testing.assert_array_equal(widened[1002:1005], np.float32([1, 1, 1 + 2**-6]))  # ties go to the even one
+
     def test_tensors_of_pytorch_are_written_as_their_numbers(self):
         class Tensor:  # what a torch.Tensor offers, so that the test does not need PyTorch
             def __init__(self, array):
@@ -362,7 +379,7 @@ class Golden(unittest.TestCase):
             def detach(self):
                 return self
 
-            cpu = detach
+            cpu = float = detach
 
             def numpy(self):
                 return self.array

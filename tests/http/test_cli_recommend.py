@@ -6,8 +6,10 @@ import subprocess
 import sys
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+for folder in ("support", "golden"):
+    sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", folder))
 from command import HYPERNET, World, done, done_json, environment, run  # noqa: E402
+from export_model import write_model  # noqa: E402
 
 
 class Recommend(World):
@@ -111,6 +113,19 @@ class Inspect(World):
         text = done("inspect", self.model)
         for part in ("objective   ranking", "items       150, 8 wide", "weights core", "generated", "encoder.fold_in.factor"):
             self.assertIn(part, text)
+
+    def test_a_head_in_bfloat16_is_told(self):
+        path, head = self.path("half"), "target.0.head.weight"
+        layers = [{"d_in": 3, "d_out": 1, "generator": "full", "bias": "none", "activation": "identity"}]
+        write_model(path, {"format": 1, "name": "half", "version": "1", "objective": "regression", "n_items": 0, "d_item": 3,
+                           "d_context": 2, "d_output": 1, "trunk": {"norm": "none", "layers": []},
+                           "target": {"linear": False, "linear_head": False, "layers": layers}, "encoder": None},
+                    {"target.0.weight": [[1, 2, 3]], head: [[1, 2], [3, 4], [5, 6]]}, halves=[head])
+        found = done_json("inspect", path)["tensors"]
+        self.assertEqual([t["name"] for t in found if t.get("bfloat16")], [head])
+        self.assertEqual(len(found), 2)
+        lines = done("inspect", path).splitlines()
+        self.assertEqual([line.split()[0] for line in lines if line.endswith("  bfloat16")], [head])
 
     def test_what_is_no_model_is_refused_with_the_reason(self):
         with open(self.model, "rb") as f:

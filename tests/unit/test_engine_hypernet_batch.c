@@ -84,6 +84,26 @@ START_TEST(test_a_vector_gets_the_bits_of_a_lane)
 }
 END_TEST
 
+START_TEST(test_bfloat16_is_the_upper_half)
+{
+    const struct kernels *all[3];
+    for (size_t v = kernel_all(all); v-- > 0;)
+        for (uint32_t high = 0; high < 0x10000; high += 37) {
+            uint16_t x[37];
+            float y[37 + 1];
+            for (uint32_t i = 0; i < 37; i++)
+                x[i] = (uint16_t)(high + i);
+            y[high % 37] = GUARD;
+            all[v]->widen(x, high % 37, y);
+            ck_assert(y[high % 37] == GUARD);
+            for (uint32_t i = 0; i < high % 37; i++) {
+                uint32_t bits = (uint32_t)x[i] << 16;
+                ck_assert_int_eq(memcmp(&y[i], &bits, sizeof bits), 0);
+            }
+        }
+}
+END_TEST
+
 START_TEST(test_rows_go_into_lanes_and_back)
 {
     enum { D = 21, AT = 2 };
@@ -168,7 +188,7 @@ static struct model_spec make_spec(int number)
                            .has_linear = number % 4 != 0,
                            .linear_head = number % 4 > 1,
                            .n_layers = 3};
-    s.trunk[0] = (struct trunk_layer_spec){19, ACTIVATION_RELU};
+    s.trunk[0] = (struct trunk_layer_spec){number == 7 ? 150 : 19, ACTIVATION_RELU};
     s.trunk[1] = (struct trunk_layer_spec){16, ACTIVATION_TANH};
     size_t widths[] = {24, 13, 10, 1};
     for (size_t i = 0; i < 3; i++) {
@@ -186,6 +206,9 @@ static struct model_spec make_spec(int number)
 struct world {
     struct model_spec spec;
     struct param_block block;
+    struct model_params params; /* what is tested: block's, or with panels, or with heads in bfloat16 */
+    uint16_t *half[LIMIT_LAYERS];
+    struct hypernet_panels *panels;
     struct theta_layout layout;
     float *contexts; /* (MOST, C) */
     float *thetas;   /* (MOST, stride) */
@@ -215,10 +238,37 @@ static void world_init(struct world *w, int number)
         w->listed[i] = &w->jobs[i];
         w->thetas[i * w->stride + w->layout.len] = GUARD;
     }
+    w->params = w->block.params;
+    w->panels = NULL;
+    memset(w->half, 0, sizeof w->half);
+}
+
+/* All heads become numbers that bfloat16 has, and are given in it. */
+static void halve_heads(struct world *w)
+{
+    for (size_t i = 0; i < w->spec.n_layers; i++) {
+        size_t n = layer_spec_n_generated(&w->spec.layers[i]) * model_spec_d_trunk(&w->spec);
+        float *head = w->block.params.layers[i].head;
+        w->half[i] = mem_alloc_array(n, sizeof *w->half[i]);
+        for (size_t k = 0; k < n; k++) {
+            uint32_t bits;
+            memcpy(&bits, &head[k], sizeof bits);
+            w->half[i][k] = (uint16_t)(bits >> 16);
+            bits &= 0xffff0000;
+            memcpy(&head[k], &bits, sizeof bits);
+        }
+        if (n) {
+            w->params.layers[i].head = NULL;
+            w->params.layers[i].head_half = w->half[i];
+        }
+    }
 }
 
 static void world_fini(struct world *w)
 {
+    hypernet_panels_free(w->panels);
+    for (size_t i = 0; i < LIMIT_LAYERS; i++)
+        mem_free(w->half[i]);
     param_block_fini(&w->block);
     mem_free(w->contexts);
     mem_free(w->thetas);
@@ -229,9 +279,8 @@ static void world_fini(struct world *w)
 static void assert_as_alone(struct world *w, size_t i, size_t n)
 {
     struct err e = {0};
-    struct model_params plain = w->block.params;
-    plain.panels = NULL;
-    enum err_code code = hypernet_generate(&w->spec, &plain, w->jobs[i].c, w->workspace, w->alone, &e);
+    enum err_code code =
+        hypernet_generate(&w->spec, &w->block.params, w->jobs[i].c, w->workspace, w->alone, &e);
     ck_assert_int_eq(w->jobs[i].err.code, code);
     ck_assert_str_eq(w->jobs[i].err.text, e.text);
     ck_assert_msg(code || !memcmp(w->alone, w->jobs[i].theta, w->layout.len * sizeof *w->alone),
@@ -239,21 +288,23 @@ static void assert_as_alone(struct world *w, size_t i, size_t n)
     ck_assert(w->jobs[i].theta[w->layout.len] == GUARD);
 }
 
-/* With panels and without. */
+/* In panels or not, in bfloat16 or not: the bits of the plain matrices. */
 START_TEST(test_a_batch_gives_the_bits_of_single_generations)
 {
     static const size_t sizes[] = {0, 1, 2, 3, 6, 7, 15, 16, 17, 31, 32, 33, 34, 48, MOST};
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
         struct world w;
-        struct hypernet_panels *panels;
-        world_init(&w, _i / 2);
-        ck_assert_int_eq(hypernet_panels_new(&w.spec, &w.block.params, &panels, NULL), ERR_OK);
-        ck_assert_ptr_nonnull(panels);
-        w.block.params.panels = _i % 2 ? panels : NULL;
-        hypernet_generate_batch(&w.spec, &w.block.params, w.listed, sizes[k], w.workspace);
+        world_init(&w, _i / 4);
+        if (_i & 2)
+            halve_heads(&w);
+        if (_i & 1) {
+            ck_assert_int_eq(hypernet_panels_new(&w.spec, &w.params, &w.panels, NULL), ERR_OK);
+            ck_assert_ptr_nonnull(w.panels);
+            w.params.panels = w.panels;
+        }
+        hypernet_generate_batch(&w.spec, &w.params, w.listed, sizes[k], w.workspace);
         for (size_t i = 0; i < sizes[k]; i++)
             assert_as_alone(&w, i, sizes[k]);
-        hypernet_panels_free(panels);
         world_fini(&w);
     }
 }
@@ -309,9 +360,10 @@ int main(void)
     TCase *tc = tcase_create("batch");
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, test_a_vector_gets_the_bits_of_a_lane);
+    tcase_add_test(tc, test_bfloat16_is_the_upper_half);
     tcase_add_test(tc, test_rows_go_into_lanes_and_back);
     tcase_add_test(tc, test_rows_written_past_the_caches_read_the_same);
-    tcase_add_loop_test(tc, test_a_batch_gives_the_bits_of_single_generations, 0, 2 * N_CASES);
+    tcase_add_loop_test(tc, test_a_batch_gives_the_bits_of_single_generations, 0, 4 * N_CASES);
     tcase_add_loop_test(tc, test_a_bad_context_spoils_no_other, 0, N_CASES);
     tcase_add_test(tc, test_a_large_hypernetwork_has_no_panels);
     tcase_add_test(tc, test_panels_without_memory_are_refused);

@@ -282,7 +282,7 @@ START_TEST(a_missing_tensor_is_named)
         start_change(&c);
         *view_of(&c, table[i].name) = c.views[c.n - 1];
         c.n--;
-        snprintf(reason, sizeof reason, "tensor \"%s\" is missing", table[i].name);
+        snprintf(reason, sizeof reason, "tensor \"%.*s\" is missing", TENSOR_NAME_BYTES, table[i].name);
         end_change(&c, reason);
     }
     sample_model_fini(&probe);
@@ -443,6 +443,87 @@ START_TEST(a_model_that_would_not_open_is_not_written)
 }
 END_TEST
 
+/* ---- heads in bfloat16 ---- */
+
+/* Sets the views of all heads of the target network to halves (for MAX_VIEWS tensors); returns how many. */
+static size_t halve_heads(struct changed *c, uint16_t *halves[MAX_VIEWS])
+{
+    size_t n_halved = 0;
+    for (size_t i = 0; i < c->n; i++) {
+        struct tensor_view *t = &c->views[i];
+        if (strncmp(t->name, "target.", 7) != 0 || !strstr(t->name, ".head.weight"))
+            continue;
+        size_t n = t->n_bytes / sizeof(float);
+        uint16_t *half = halves[n_halved++] = malloc(n * sizeof *half);
+        ck_assert_ptr_nonnull(half);
+        for (size_t k = 0; k < n; k++) {
+            uint32_t bits;
+            memcpy(&bits, (const float *)t->data + k, sizeof bits);
+            half[k] = (uint16_t)(bits >> 16);
+        }
+        t->data = half;
+        t->dtype = DTYPE_BF16;
+        t->n_bytes = n * sizeof *half;
+    }
+    return n_halved;
+}
+
+START_TEST(heads_in_bfloat16_answer_about_the_same_and_are_written_again)
+{
+    struct changed c;
+    uint16_t *halves[MAX_VIEWS];
+    const char *key = "hypernet";
+    start_change(&c);
+    size_t n_halved = halve_heads(&c, halves), n_first, n_second;
+    ck_assert_uint_ge(n_halved, 3);
+    ck_assert_int_eq(safetensors_write(other, c.views, c.n, &key, &c.description, 1, NULL), ERR_OK);
+    struct model *whole = must_open(path), *m = must_open(other);
+    real *got = scores_of(m), *want = scores_of(whole), most = 0, off = 0;
+    for (size_t i = 0; i < m->spec.n_items; i++) {
+        most = fmaxf(most, fabsf(want[i]));
+        off = fmaxf(off, fabsf(got[i] - want[i]));
+    }
+    ck_assert(off > 0 && off < most / 50); /* cut, not rounded, here: twice the error */
+    ck_assert_uint_lt(hypernet_bytes_read(&m->spec, &m->params),
+                      hypernet_bytes_read(&whole->spec, &whole->params));
+    ck_assert_int_eq(model_write(path, &m->spec, &m->params, &sample.ids, NULL), ERR_OK);
+    char *first = read_file(other, &n_first), *second = read_file(path, &n_second);
+    ck_assert_uint_eq(n_first, n_second);
+    ck_assert_mem_eq(first, second, n_first);
+    safetensors_close(c.file);
+    model_unref(m);
+    model_unref(whole);
+    free(got);
+    free(want);
+    free(first);
+    free(second);
+    while (n_halved)
+        free(halves[--n_halved]);
+}
+END_TEST
+
+START_TEST(a_bfloat16_that_is_not_finite_or_not_a_head_is_refused)
+{
+    static const uint16_t bad[] = {0x7f80, 0xff80, 0x7fc0, 0xff81};
+    struct changed c;
+    uint16_t *halves[MAX_VIEWS];
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        start_change(&c);
+        size_t n = halve_heads(&c, halves);
+        struct tensor_view *t = view_of(&c, "target.0.head.weight");
+        ((uint16_t *)(uintptr_t)t->data)[2 * t->dims[1] + 3] = bad[i];
+        end_change(&c, "tensor \"target.0.head.weight\": value [2, 3] is not finite");
+        while (n)
+            free(halves[--n]);
+    }
+    start_change(&c);
+    struct tensor_view *t = view_of(&c, "linear.head.weight");
+    t->dtype = DTYPE_BF16;
+    t->n_bytes /= 2;
+    end_change(&c, "tensor \"linear.head.weight\": it is BF16 [");
+}
+END_TEST
+
 START_TEST(a_path_that_is_not_there_is_named_once)
 {
     struct model *m = NULL;
@@ -471,6 +552,8 @@ int main(void)
     tcase_add_test(t, a_file_without_a_usable_description_is_refused);
     tcase_add_test(t, unusable_ids_are_refused);
     tcase_add_test(t, a_model_that_would_not_open_is_not_written);
+    tcase_add_test(t, heads_in_bfloat16_answer_about_the_same_and_are_written_again);
+    tcase_add_test(t, a_bfloat16_that_is_not_finite_or_not_a_head_is_refused);
     tcase_add_test(t, a_path_that_is_not_there_is_named_once);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);

@@ -166,7 +166,7 @@ START_TEST(test_the_cost_is_that_of_the_model)
 {
     gather_with(1, 0);
     struct gather_cost cost = gather_cost(gather);
-    ck_assert_uint_eq(cost.bytes, hypernet_bytes_read(&model->spec));
+    ck_assert_uint_eq(cost.bytes, hypernet_bytes_read(&model->spec, &model->params));
     ck_assert_int_gt(cost.single_ns, 0);
     ck_assert_int_gt(cost.batch_ns, 0);
 }
