@@ -4,8 +4,8 @@
 
 #include <math.h>
 
-static const double ridges[] = {0.01, 0.03, 0.1, 0.3, 1, 1.8, 3, 5.5, 10, 18, 30, 55};
-enum { N_RIDGES = sizeof ridges / sizeof *ridges, FIRST_RIDGE = 7, MOST_TRIES = 7 };
+static const double ridges[] = {0.01, 0.03, 0.1, 0.3, 1, 1.8, 3, 5.5, 10, 18, 30, 55, 100, 180};
+enum { N_RIDGES = sizeof ridges / sizeof *ridges, FIRST_RIDGE = 7, MOST_TRIES = 8 };
 
 /* Tried at the best ridge; the climb is with the first. */
 static const double dampings[] = {0.15, 0, 0.3, 0.5};

@@ -16,7 +16,7 @@ enum {
     D_PROFILE = 16,
     D_TRUNK_HIDDEN = 128,
     D_TRUNK = 64,
-    D_TARGET_HIDDEN = 32,
+    D_TARGET_HIDDEN = 16,
     CORE_RANK = 16,
     LOW_RANK = 4,
     N_DECAYS = 4,

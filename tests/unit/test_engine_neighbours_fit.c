@@ -447,7 +447,7 @@ START_TEST(weights_that_help_are_kept_with_the_figure_that_they_have)
     ck_assert_double_gt(got.choice.alone, got.alone);
     ck_assert_double_eq_tol(got.choice.metric, got.blended, 1e-3);
     ck_assert_int_ge(got.n_told, 2);
-    ck_assert_int_le(got.n_told, 7);
+    ck_assert_int_le(got.n_told, 8);
     parallel_free(team);
     free_world(w);
 }

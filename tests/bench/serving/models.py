@@ -8,7 +8,7 @@ import numpy as np
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "golden"))
 from export_model import write_model  # noqa: E402  pylint: disable=wrong-import-position
 
-LEARNED, PROFILE, DECAYS, RECENT, TRUNK, HIDDEN, CORE = 64, 16, 4, 30, (128, 64), 32, 16
+LEARNED, PROFILE, DECAYS, RECENT, TRUNK, HIDDEN, CORE = 64, 16, 4, 30, (128, 64), 16, 16
 
 
 def _layers(dim, generator, hidden):
@@ -57,8 +57,9 @@ def _shapes(d):
     yield from _target_shapes(d["target"]["layers"], z)
 
 
-def write(path, item_ids, dim, values, generator="core", hidden=HIDDEN, seed=1):
-    """A model of these items; values: the profile's (field, value) pairs. Each matrix keeps the variance of what passes."""
+def write(path, item_ids, dim, values, generator="core", hidden=HIDDEN, seed=1, halves=False):
+    """A model of these items; values: the profile's (field, value) pairs; halves: heads in bfloat16. Each matrix keeps the variance
+    of what passes."""
     rng = np.random.default_rng(seed)
     d = description(len(item_ids), dim, values, generator, hidden)
     arrays = {name: rng.standard_normal(shape, "f4") / np.float32(np.sqrt(shape[-1])) for name, shape in _shapes(d)}
@@ -66,5 +67,5 @@ def write(path, item_ids, dim, values, generator="core", hidden=HIDDEN, seed=1):
     factor = arrays["catalogue.embedding"]
     arrays["encoder.fold_in.factor"] = factor
     arrays["encoder.fold_in.gram"] = d["encoder"]["fold_in"]["alpha"] * factor.T @ factor
-    write_model(path, d, arrays, item_ids)
+    write_model(path, d, arrays, item_ids, [n for n in arrays if n.endswith(".head.weight") and n.startswith("target.")] if halves else ())
     return d
