@@ -1,7 +1,7 @@
-/* One matrix-vector product a head: the heads stay where the file put them, and each is read once. */
+/* One matrix-vector product a head. The heads stay where the file put them, and each is read once; where they are small, what
+ * is read are their panels (hypernet_panels.h). */
 #include "engine/hypernet.h"
 
-#include "engine/hypernet_panels.h"
 #include "engine/hypernet_parts.h"
 #include "engine/kernel.h"
 #include "engine/layers.h"
@@ -104,10 +104,13 @@ size_t hypernet_bytes_read(const struct model_spec *spec, const struct model_par
         n += spec->d_item * (spec->d_context + (spec->linear_head ? d_trunk : 0));
     for (size_t i = 0; i < spec->n_layers; i++) {
         size_t n_head = layer_spec_n_generated(&spec->layers[i]) * d_trunk;
-        *(params->layers[i].head_half ? &n_half : &n) += n_head;
+        if (params->layers[i].head_half && !params->panels)
+            n_half += n_head;
+        else
+            n += n_head;
         n += (spec->layers[i].bias == BIAS_FULL ? spec->layers[i].d_out : 0) * d_trunk;
     }
-    return n * sizeof(real) + n_half * sizeof *params->layers[0].head_half;
+    return n * sizeof(real) + n_half * sizeof(uint16_t);
 }
 
 size_t hypernet_workspace_len(const struct model_spec *spec)
@@ -125,19 +128,25 @@ static void multiply(const real *w, const real *panels, const real *start, size_
         kernel_best()->vector(w, start, d_out, d_in, x, y);
 }
 
+/* The next n values of a large matrix are on their way while others are worked on. */
+static void fetch_half(const uint16_t *w, size_t n)
+{
+    enum { LINE = 64 / sizeof *w };
+    for (size_t i = 0; i < n; i += LINE)
+        __builtin_prefetch(w + i);
+}
+
 /* The same for w in bfloat16, widened piece by piece in the nearest cache; the sums run in the same order. */
 static void multiply_half(const uint16_t *w, const real *start, size_t d_out, size_t d_in, const real *x,
                           real *y)
 {
-    enum { ROWS = 32, COLUMNS = 128, LINE = 64 };
+    enum { ROWS = 32, COLUMNS = 128 };
     const struct kernels *k = kernel_best();
     real wide[ROWS * COLUMNS];
     for (size_t at = 0; at < d_out; at += ROWS) {
-        size_t rows = d_out - at < ROWS ? d_out - at : ROWS;
+        size_t rows = d_out - at < ROWS ? d_out - at : ROWS, left = d_out - at - rows;
         const real *from = start ? start + at : NULL;
-        const char *next = (const char *)(w + (at + rows) * d_in); /* past the end: fetched in vain */
-        for (size_t i = 0; i < ROWS * d_in * sizeof *w; i += LINE)
-            __builtin_prefetch(next + i);
+        fetch_half(w + (at + rows) * d_in, (left < ROWS ? left : ROWS) * d_in);
         for (size_t i = 0; i < d_in; i += COLUMNS) {
             size_t columns = d_in - i < COLUMNS ? d_in - i : COLUMNS;
             for (size_t r = 0; r < rows; r++)

@@ -55,7 +55,7 @@ size_t hypernet_batch_workspace_len(const struct model_spec *spec);
 void hypernet_generate_batch(const struct model_spec *spec, const struct model_params *params,
                              struct hypernet_job *const *jobs, size_t n, real *workspace);
 
-/* Bytes of the model that one generation reads. */
+/* Bytes of matrices that one generation reads. */
 size_t hypernet_bytes_read(const struct model_spec *spec, const struct model_params *params);
 
 #endif

@@ -2,6 +2,7 @@
 #include "engine/hypernet_panels.h"
 
 #include "base/mem.h"
+#include "engine/hypernet_parts.h"
 #include "engine/kernel.h"
 
 #include <string.h>
@@ -56,13 +57,13 @@ static void put_all(struct hypernet_panels *p, const struct model_spec *spec,
 enum err_code hypernet_panels_new(const struct model_spec *spec, const struct model_params *params,
                                   struct hypernet_panels **out, struct err *e)
 {
-    *out = NULL;
-    if (hypernet_bytes_read(spec, params) > HYPERNET_PANELS_BYTES)
-        return ERR_OK;
     struct hypernet_panels head = {0};
     struct place to = {0};
     size_t before = round_up((sizeof head + sizeof(real) - 1) / sizeof(real));
+    *out = NULL;
     put_all(&head, spec, params, &to);
+    if (to.used * sizeof(real) > HYPERNET_PANELS_BYTES)
+        return ERR_OK;
     real *memory = mem_alloc_aligned(before + to.used, sizeof *memory);
     if (!memory)
         return err_set(e, ERR_NOMEM, "no memory for the hypernetwork's matrices");

@@ -1,23 +1,17 @@
 /* hypernet_panels - the matrices of a small hypernetwork once more, in the order in which one context reads them.
  * Layer: engine.       Threads: immutable once made.
- * Memory: the hypernetwork's matrices again, rows up to a multiple of KERNEL_LANES: hypernet_bytes_read, of models where that
- * is at most HYPERNET_PANELS_BYTES. Cost: new: one pass over them.
+ * Memory: the matrices of trunk, linear part and heads again, in float32, rows up to a multiple of KERNEL_LANES; at most
+ * HYPERNET_PANELS_BYTES, else there are none. Cost: new: one pass over them.
  * Matrices that caches hold are read faster than rows can be turned to columns in registers, which rows side by side need
  * (`vector` of engine/kernel.h); larger ones wait for memory, and there is no use in having them twice. */
 #ifndef ENGINE_HYPERNET_PANELS_H
 #define ENGINE_HYPERNET_PANELS_H
 
-#include "engine/hypernet_parts.h"
+#include "engine/model_spec.h"
 
 enum { HYPERNET_PANELS_BYTES = 4 << 20 };
 
-struct hypernet_panels {
-    const real
-        *trunk[LIMIT_LAYERS]; /* each in the layout of kernels.panels, as the matrices of hypernet_part are */
-    struct {
-        const real *from_context, *from_trunk; /* NULL where the part's are; from_half is widened here */
-    } parts[HYPERNET_MOST_PARTS];              /* in the order of hypernet_parts */
-};
+struct hypernet_panels;
 
 /* NULL for a model that is too large to gain. ERR_NOMEM. */
 enum err_code hypernet_panels_new(const struct model_spec *spec, const struct model_params *params,

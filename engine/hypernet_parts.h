@@ -17,6 +17,15 @@ struct hypernet_part {
 
 enum { HYPERNET_MOST_PARTS = 1 + 2 * LIMIT_LAYERS };
 
+/* What engine/hypernet_panels.h makes: each matrix in the layout of kernels.panels. */
+struct hypernet_panels {
+    const real *trunk[LIMIT_LAYERS];
+    struct {
+        const real *from_context; /* NULL where the part's is */
+        const real *from_trunk;   /* of from_trunk or from_half */
+    } parts[HYPERNET_MOST_PARTS]; /* in the order of hypernet_parts */
+};
+
 /* Returns how many. */
 size_t hypernet_parts(const struct model_spec *spec, const struct model_params *params,
                       const struct theta_layout *layout, struct hypernet_part out[HYPERNET_MOST_PARTS]);

@@ -4,7 +4,7 @@
  * view.
  *
  * Tensors are used where the mapping has them. A file from elsewhere may put a tensor at an address that is
- * not a multiple of 4, as the format allows; such a tensor is copied to the heap, once. */
+ * not a multiple of its width, as the format allows; such a tensor is copied to the heap, once. */
 #include "engine/model.h"
 
 #include "base/mem.h"
@@ -89,7 +89,7 @@ static enum err_code load_tensor(struct model *m, const struct tensor_spec *t, s
     if (!data)
         return err_set(e, ERR_NOMEM, "tensor \"%s\": no memory for a copy", t->name);
     if (half) {
-        *model_params_half(&m->params, t) = data;
+        *model_params_half_slot(&m->params, t) = data;
         return model_file_check_half(t, data, e);
     }
     /* The views of struct model_params are not const because a model in training has the same struct. The

@@ -3,7 +3,7 @@
  * Memory: tensors stay in the mapped file (shared between processes); the heap holds the id index, the
  * shared part of the catalogue (I times at most a few dozen floats), the basis of the fold-in and the matrices of a small
  * hypernetwork once more (engine/hypernet_panels.h). Cost: open reads each tensor once
- * (finiteness), does one matrix product over the catalogue and decomposes the gram of the fold-in. */
+ * (finiteness), those of a small hypernetwork twice, does one matrix product over the catalogue and decomposes the gram of the fold-in. */
 #ifndef ENGINE_MODEL_H
 #define ENGINE_MODEL_H
 

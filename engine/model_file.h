@@ -23,7 +23,8 @@ enum err_code model_open_take(struct safetensors *file, struct model **out, stru
 enum err_code model_file_check_finite(const struct tensor_spec *t, const real *values,
                                       struct err *e) ERR_MUST_CHECK;
 
-enum err_code model_file_check_half(const struct tensor_spec *t, const uint16_t *values, /* bfloat16 */
+/* The same of values in bfloat16. */
+enum err_code model_file_check_half(const struct tensor_spec *t, const uint16_t *values,
                                     struct err *e) ERR_MUST_CHECK;
 
 /* Checks the item-item weights: starts that rise from 0 to n_pairs, items below n_items, finite weights. */

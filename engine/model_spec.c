@@ -361,7 +361,13 @@ real **model_params_slot(struct model_params *params, const struct tensor_spec *
     return (real **)(void *)((char *)params + tensor->slot_offset);
 }
 
-const uint16_t **model_params_half(struct model_params *params, const struct tensor_spec *tensor)
+const uint16_t *model_params_half(const struct model_params *params, const struct tensor_spec *tensor)
+{
+    const char *slot = (const char *)params + tensor->half_offset;
+    return tensor->half_offset ? *(const uint16_t *const *)(const void *)slot : NULL;
+}
+
+const uint16_t **model_params_half_slot(struct model_params *params, const struct tensor_spec *tensor)
 {
     return (const uint16_t **)(void *)((char *)params + tensor->half_offset);
 }

@@ -155,8 +155,9 @@ struct model_params {
         real *v;                   /* V (k, d_in): core */
         real *core;                /* K0 (k, k): core */
     } layers[LIMIT_LAYERS];
-    const struct hypernet_panels
-        *panels; /* the hypernetwork's matrices once more, or NULL; see engine/hypernet_panels.h */
+    /* The hypernetwork's matrices once more (engine/hypernet_panels.h), or NULL. Whoever copies params and changes trunk, linear
+     * part or heads of the copy sets it to NULL there: one context would be generated from what was. */
+    const struct hypernet_panels *panels;
     struct item_pairs pairs; /* not in the table of tensors: the files of engine/model*.c know its types */
 };
 
@@ -180,8 +181,7 @@ struct tensor_spec {
     bool vector;   /* stored with one dimension */
     enum tensor_group group;
     size_t slot_offset; /* offsetof the pointer in struct model_params */
-    size_t
-        half_offset; /* the same of the pointer to it in bfloat16, which a file may have instead; 0: it may not */
+    size_t half_offset; /* of that to bfloat16, which a file may have instead; 0: not this tensor */
 };
 
 enum { MODEL_MAX_TENSORS = 24 + LIMIT_LAYERS * 12 };
@@ -196,8 +196,9 @@ size_t model_spec_tensors(const struct model_spec *spec, struct tensor_spec out[
 /* The pointer in params that a row of the table describes. */
 real **model_params_slot(struct model_params *params, const struct tensor_spec *tensor);
 
-/* The pointer to its values in bfloat16, of a tensor that may have them. */
-const uint16_t **model_params_half(struct model_params *params, const struct tensor_spec *tensor);
+/* The values that it has in bfloat16, or NULL; and where the pointer to them is, of a tensor that may have them so. */
+const uint16_t *model_params_half(const struct model_params *params, const struct tensor_spec *tensor);
+const uint16_t **model_params_half_slot(struct model_params *params, const struct tensor_spec *tensor);
 
 /* Whether the model scores the items of a catalogue for users. */
 bool model_spec_for_users(const struct model_spec *spec);

@@ -99,9 +99,8 @@ static enum err_code view_tensor(const struct tensor_spec *t, const struct model
                                  struct tensor_view *out, struct err *e)
 {
     /* model_params_slot gives a writable pointer; only read here. */
-    struct model_params *p = (struct model_params *)(uintptr_t)params;
-    const real *values = *model_params_slot(p, t);
-    const uint16_t *half = t->half_offset && !values ? *model_params_half(p, t) : NULL;
+    const real *values = *model_params_slot((struct model_params *)(uintptr_t)params, t);
+    const uint16_t *half = values ? NULL : model_params_half(params, t);
     if (!values && !half)
         return err_set(e, ERR_INVALID, "tensor \"%s\" is missing", t->name);
     *out = (struct tensor_view){.name = t->name,

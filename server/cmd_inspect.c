@@ -23,12 +23,6 @@ static size_t list_tensors(const struct model_spec *s, struct tensor_spec out[MO
     return n;
 }
 
-static bool is_half(const struct model *m, const struct tensor_spec *t)
-{
-    return t->half_offset &&
-           *model_params_half((struct model_params *)(uintptr_t)&m->params, t); /* only read */
-}
-
 static enum err_code print_json(const struct model *m, struct buf *out, struct err *e)
 {
     struct tensor_spec tensors[MOST_TENSORS];
@@ -42,7 +36,7 @@ static enum err_code print_json(const struct model *m, struct buf *out, struct e
         buf_addf(out, "%s{\"name\":\"%s\",\"shape\":[%zu", i ? "," : "", tensors[i].name, tensors[i].n_rows);
         if (!tensors[i].vector)
             buf_addf(out, ",%zu", tensors[i].n_cols);
-        buf_adds(out, is_half(m, &tensors[i]) ? "],\"bfloat16\":true}" : "]}");
+        buf_adds(out, model_params_half(&m->params, &tensors[i]) ? "],\"bfloat16\":true}" : "]}");
     }
     buf_adds(out, "]}");
     return code ? code : buf_check(out, "the description", e);
@@ -97,7 +91,7 @@ static void print_text(const struct model *m)
     (void)printf("generated   %zu weights a context, %zu bytes\n\n", layout.len, layout.len * sizeof(real));
     for (size_t i = 0; i < n; i++) {
         (void)printf("  %-28s %8zu x %zu%s\n", tensors[i].name, tensors[i].n_rows, tensors[i].n_cols,
-                     is_half(m, &tensors[i]) ? "  bfloat16" : "");
+                     model_params_half(&m->params, &tensors[i]) ? "  bfloat16" : "");
         n_values += tensors[i].n_rows * tensors[i].n_cols;
     }
     (void)printf("\n%zu tensors, %zu values, file of %zu bytes\n", n, n_values, m->file_bytes);

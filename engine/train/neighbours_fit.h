@@ -1,8 +1,10 @@
 /* neighbours_fit - the item-item weights of a model: for each item, a ridge regression on the items nearest to it.
  * Layer: engine.       Threads: uses the given team; the result does not depend on its size.
  * Memory: with K neighbours an item, 8 I K bytes, and either the Gram matrix and its inverse (8 I^2) or a packed matrix for
- * each item (2 I K^2), as the caller wants it.
- * Cost: new: sum over users of n_u^2 (and of a system for each item, over items and users, of the square of what the user has of K); solve: I^3, or I K^3 / 3.
+ * each item (2 I K^2, for which K falls from 200 where that would be over 3 GB: at 91,000 items to 133), as the caller wants
+ * it. While the packed ones are made, each thread has 4 bytes a user and 8 for each taker of an item's neighbours.
+ * Cost: new: sum over users of n_u^2; for the packed ones also, for each item, its neighbours' takers and the square of how many
+ * of the neighbours each of them took. solve: I^3, or I K^3 / 3.
  *
  * For item i, over the users u with x_ui = 1 where u took i, w_u = n_u^-1/2, d_j = sum_u w_u x_uj, m its mean:
  *     least over s of  sum_u w_u (x_ui - sum_{j != i} x_uj s_j)^2 + ridge sum_j sqrt(m (d_j + m / 20)) s_j^2
@@ -25,7 +27,7 @@
 enum {
     NEIGHBOURS_WHOLE_ITEMS = 12000,
     NEIGHBOURS_LOCAL_ITEMS =
-        400 /* up to so many, the nearest items are about all and a system for each is the same */
+        400 /* up to so many, the nearest items are half of all or more, and a system for each is much the same */
 };
 
 /* Weights on the heap; pairs are views of it. */
@@ -39,7 +41,7 @@ struct item_weights {
 struct neighbours_fit;
 
 /* New: neighbours and Gram matrices of the split's training interactions, which are not needed after.
- * most_whole: items up to which the whole matrix is inverted, NEIGHBOURS_WHOLE_ITEMS. ERR_NOMEM. */
+ * most_whole: items up to which the whole matrix is inverted, NEIGHBOURS_WHOLE_ITEMS. ERR_NOMEM, ERR_LIMIT. */
 enum err_code neighbours_fit_new(const struct split *s, size_t most_whole, struct parallel *team,
                                  struct neighbours_fit **out, struct err *e) ERR_MUST_CHECK;
 void neighbours_fit_free(struct neighbours_fit *f);

@@ -85,9 +85,12 @@ enum err_code neighbours_packed_gather(struct neighbours_fit *f, struct err *e)
         size_t n = count_taken(f, i);
         g.most_taken = n > g.most_taken ? n : g.most_taken;
     }
-    g.heads = mem_zalloc_array(threads * g.n_users, sizeof *g.heads);
-    g.taken = mem_alloc_array(threads * g.most_taken, sizeof *g.taken);
-    bool there = g.heads && g.taken && g.most_taken < UINT32_MAX;
+    if (g.most_taken > UINT32_MAX)
+        return err_set(e, ERR_LIMIT, "the neighbours of one item have %zu takers, more than %u", g.most_taken,
+                       UINT32_MAX);
+    g.heads = mem_zalloc_array(g.n_users, threads * sizeof *g.heads);
+    g.taken = mem_alloc_array(g.most_taken, threads * sizeof *g.taken);
+    bool there = g.heads && g.taken;
     if (there)
         parallel_for(f->team, f->n_items, gather, &g);
     mem_free(g.heads);

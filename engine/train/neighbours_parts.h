@@ -46,7 +46,7 @@ bool neighbours_all_finite(const real *x, size_t n);
 void neighbours_whole_gather(struct neighbours_fit *f);
 void neighbours_whole_solve(struct neighbours_fit *f);
 
-/* Fills near, n_near, products and gram; then solution. ERR_NOMEM. */
+/* Fills near, n_near, products and gram; then solution. ERR_NOMEM, ERR_LIMIT. */
 enum err_code neighbours_packed_gather(struct neighbours_fit *f, struct err *e) ERR_MUST_CHECK;
 void neighbours_packed_solve(struct neighbours_fit *f);
 

@@ -10,7 +10,8 @@ import numpy as np
 def bfloat16(array):
     """The upper halves of float32 numbers, rounded to the nearest, a tie to the even one."""
     bits = np.ascontiguousarray(array, "<f4").view("<u4")
-    return ((bits + 0x7fff + (bits >> 16 & 1)) >> 16).astype("<u2")
+    rounded = np.where(bits & 0x7f800000 == 0x7f800000, bits | (bits & 0x7fffff != 0) << 22, bits + 0x7fff + (bits >> 16 & 1))
+    return (rounded >> 16).astype("<u2")  # NaN and infinity stay what they are, and are refused when the file is opened
 
 
 def write_model(path, description, arrays, item_ids=(), halves=()):

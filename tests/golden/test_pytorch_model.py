@@ -370,6 +370,10 @@ class Golden(unittest.TestCase):
         widened = (export_model.bfloat16(numbers).astype("<u4") << 16).view("<f4")
         self.assertTrue((np.abs(numbers - widened)[:-1] <= np.abs(numbers)[:-1] / 256).all())
         np.testing.assert_array_equal(widened[1002:1005], np.float32([1, 1, 1 + 2**-6]))  # ties go to the even one
+        for bits in (0x7fffffff, 0xffffffff, 0x7f800001, 0x7f800000, 0xff800000):  # not finite, and not so afterwards
+            got = int(export_model.bfloat16(np.array([bits], "<u4").view("<f4"))[0])
+            self.assertEqual(got & 0x7f80, 0x7f80, hex(bits))
+            self.assertEqual(got & 0x7f != 0, bits & 0x7fffff != 0, hex(bits))
 
     def test_tensors_of_pytorch_are_written_as_their_numbers(self):
         class Tensor:  # what a torch.Tensor offers, so that the test does not need PyTorch

@@ -86,19 +86,20 @@ END_TEST
 
 START_TEST(test_bfloat16_is_the_upper_half)
 {
+    enum { WIDEST = 70 };
     const struct kernels *all[3];
     for (size_t v = kernel_all(all); v-- > 0;)
-        for (uint32_t high = 0; high < 0x10000; high += 37) {
-            uint16_t x[37];
-            float y[37 + 1];
-            for (uint32_t i = 0; i < 37; i++)
-                x[i] = (uint16_t)(high + i);
-            y[high % 37] = GUARD;
-            all[v]->widen(x, high % 37, y);
-            ck_assert(y[high % 37] == GUARD);
-            for (uint32_t i = 0; i < high % 37; i++) {
+        for (uint32_t first = 0, n = 0; first < 0x10000; first += n, n = n % WIDEST + 1) {
+            uint16_t x[WIDEST];
+            float y[WIDEST + 1];
+            for (uint32_t i = 0; i < n; i++)
+                x[i] = (uint16_t)(first + i);
+            y[n] = GUARD;
+            all[v]->widen(x, n, y);
+            ck_assert(y[n] == GUARD);
+            for (uint32_t i = 0; i < n; i++) {
                 uint32_t bits = (uint32_t)x[i] << 16;
-                ck_assert_int_eq(memcmp(&y[i], &bits, sizeof bits), 0);
+                ck_assert_msg(!memcmp(&y[i], &bits, sizeof bits), "%s: %x", all[v]->name, x[i]);
             }
         }
 }
@@ -188,9 +189,10 @@ static struct model_spec make_spec(int number)
                            .has_linear = number % 4 != 0,
                            .linear_head = number % 4 > 1,
                            .n_layers = 3};
-    s.trunk[0] = (struct trunk_layer_spec){number == 7 ? 150 : 19, ACTIVATION_RELU};
+    bool wide = number == 7; /* more than one piece of a row, and of a matrix's rows */
+    s.trunk[0] = (struct trunk_layer_spec){wide ? 150 : 19, ACTIVATION_RELU};
     s.trunk[1] = (struct trunk_layer_spec){16, ACTIVATION_TANH};
-    size_t widths[] = {24, 13, 10, 1};
+    size_t widths[] = {24, wide ? 45 : 13, wide ? 40 : 10, 1};
     for (size_t i = 0; i < 3; i++) {
         enum generator g = (enum generator)(((size_t)number + i) % 4);
         s.layers[i] = (struct layer_spec){.d_in = widths[i],
@@ -329,14 +331,41 @@ START_TEST(test_a_bad_context_spoils_no_other)
 }
 END_TEST
 
+static bool has_panels(const struct model_spec *s, const struct model_params *params)
+{
+    struct hypernet_panels *panels = NULL;
+    ck_assert_int_eq(hypernet_panels_new(s, params, &panels, NULL), ERR_OK);
+    hypernet_panels_free(panels);
+    return panels;
+}
+
+/* Also where it is rounded rows that make it large, or a head in bfloat16 that takes twice as much as float32. */
 START_TEST(test_a_large_hypernetwork_has_no_panels)
 {
-    struct model_spec s = make_spec(7);
-    struct model_params params = {0};
-    struct hypernet_panels *panels = (struct hypernet_panels *)&s;
-    s.trunk[0].d_out = 1 + HYPERNET_PANELS_BYTES / sizeof(real) / s.d_context;
-    ck_assert_int_eq(hypernet_panels_new(&s, &params, &panels, NULL), ERR_OK);
-    ck_assert_ptr_null(panels);
+    enum { MOST_REALS = HYPERNET_PANELS_BYTES / sizeof(real), N = 256 };
+    static real w[MOST_REALS];
+    static uint16_t half[MOST_REALS];
+    static const struct {
+        size_t d_out, d_context;
+        bool small;
+    } trunks[] = {{KERNEL_LANES, MOST_REALS / KERNEL_LANES, true},
+                  {KERNEL_LANES + 1, MOST_REALS / (KERNEL_LANES + 1), false},
+                  {1, MOST_REALS / KERNEL_LANES, true},
+                  {1, MOST_REALS / KERNEL_LANES + 1, false}};
+    for (size_t i = 0; i < sizeof trunks / sizeof *trunks; i++) {
+        struct model_spec s = {
+            .d_context = trunks[i].d_context, .n_trunk = 1, .trunk = {{trunks[i].d_out, ACTIVATION_RELU}}};
+        struct model_params params = {.trunk = {{w, NULL}}};
+        ck_assert_int_eq(has_panels(&s, &params), trunks[i].small);
+    }
+    for (size_t more = 0; more < 2; more++) {
+        struct model_spec s = {.d_context = MOST_REALS / N + more,
+                               .n_layers = 1,
+                               .layers = {{.d_in = N, .d_out = 1, .generator = GENERATOR_FULL}}};
+        struct model_params params = {.layers = {{.head_half = half}}};
+        ck_assert_uint_lt(hypernet_bytes_read(&s, &params), HYPERNET_PANELS_BYTES);
+        ck_assert_int_eq(has_panels(&s, &params), more == 0);
+    }
 }
 END_TEST
 

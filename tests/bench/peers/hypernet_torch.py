@@ -6,6 +6,7 @@ import json
 import mmap
 import sqlite3
 import struct
+import sys
 import warnings
 
 import numpy as np
@@ -24,6 +25,8 @@ def read_safetensors(path):
     metadata = header.pop("__metadata__")
     tensors = {}
     for name, info in header.items():
+        if info["dtype"] not in DTYPES:
+            sys.exit("%s: tensor %s is %s, which this peer does not read" % (path, name, info["dtype"]))
         begin, end = info["data_offsets"]
         array = np.frombuffer(content, DTYPES[info["dtype"]], (end - begin) // np.dtype(DTYPES[info["dtype"]]).itemsize,
                               8 + n + begin).reshape(info["shape"])
