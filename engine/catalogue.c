@@ -149,6 +149,12 @@ size_t catalogue_workspace_len(const struct catalogue *c)
     return exact_workspace_len(c) + (c->screen ? 2 * CHUNK + screen_workspace_len(c->screen) : 0);
 }
 
+/* Whether the layers start from the embeddings themselves. */
+static bool reads_rows(const struct catalogue *c)
+{
+    return !c->keeps_input && c->needs_input;
+}
+
 /* Adds the MLP part to scores (LANES) of a block. rows: the block's embeddings, kept: its kept part. */
 static void add_layers(const struct catalogue *c, const struct target_pass *pass, const real *rows,
                        size_t n_rows, const real *kept, real *buffers, real *scores)
@@ -156,7 +162,7 @@ static void add_layers(const struct catalogue *c, const struct target_pass *pass
     if (c->spec->n_layers == 0)
         return;
     const real *x = kept, *shared = c->shared_len ? kept + c->input_len : NULL, *out;
-    if (!c->keeps_input && c->needs_input) {
+    if (reads_rows(c)) {
         target_block_load(rows, n_rows, c->spec->d_item, buffers);
         x = buffers;
     }
@@ -220,6 +226,29 @@ static void copy_lane(const real *block, size_t from, size_t len, real *gathered
         gathered[j + to] = block[j + from];
 }
 
+/* An item's embedding is on its way while others are scored: those of some items lie nowhere near each other. */
+static void fetch_row(const struct catalogue *c, size_t index)
+{
+    enum { LINE = 64 / sizeof(real) };
+    const real *row = c->params->catalogue_embedding + index * c->spec->d_item;
+    for (size_t i = 0; i < c->spec->d_item; i += LINE)
+        __builtin_prefetch(row + i);
+}
+
+/* scores (m) of the linear part, of the first m of n indices; the rows of the next ones are fetched. */
+static void score_linear(const struct catalogue *c, const struct target_pass *pass, const uint32_t *indices,
+                         size_t m, size_t n, real *scores)
+{
+    enum { AHEAD = 8 };
+    size_t d = c->spec->d_item;
+    for (size_t r = 0; r < m; r++) {
+        if (r + AHEAD < n)
+            fetch_row(c, indices[r + AHEAD]);
+        pass->kernels->dot_rows(c->params->catalogue_embedding + indices[r] * d, 1, d,
+                                pass->theta + pass->layout.linear, scores + r);
+    }
+}
+
 void catalogue_score(const struct catalogue *c, const real *theta, const uint32_t *indices, size_t n,
                      real *workspace, real *scores)
 {
@@ -233,13 +262,14 @@ void catalogue_score(const struct catalogue *c, const real *theta, const uint32_
         memset(kept, 0, kept_len * sizeof *kept);
         for (size_t r = 0; r < m; r++) {
             size_t index = indices[start + r];
-            memcpy(rows + r * d, c->params->catalogue_embedding + index * d, d * sizeof *rows);
+            if (reads_rows(c))
+                memcpy(rows + r * d, c->params->catalogue_embedding + index * d, d * sizeof *rows);
             if (kept_len)
                 copy_lane(c->shared + index / KERNEL_LANES * kept_len, index % KERNEL_LANES, kept_len, kept,
                           r);
         }
         if (c->spec->has_linear)
-            pass.kernels->dot_rows(rows, m, d, theta + pass.layout.linear, scores + start);
+            score_linear(c, &pass, indices + start, m, n - start, scores + start);
         else
             memset(scores + start, 0, m * sizeof *scores);
         for (size_t r = 0; r < m; r++)
@@ -355,6 +385,7 @@ static real take_item(void *arg, uint32_t index, real value)
     struct pending *p = arg;
     (void)value;
     p->indices[p->n++] = index;
+    fetch_row(p->c, index);
     if (p->n == KERNEL_LANES)
         score_pending(p);
     return p->least;
