@@ -215,24 +215,21 @@ static size_t float_text(float x, char out[32])
     double a = fabs((double)x);
     if (!(a >= 1e-4 && a < 999999999) || !nine_digits(a, &digits, &power))
         return (size_t)snprintf(out, 32, "%.9g", (double)x);
-    char text[9], *at = out;
-    int n = 9, i = 0;
-    nine_characters(digits, text);
-    while (n > 1 && n > power + 1 && text[n - 1] == '0')
+    char *at = out, *first; /* the digits are written where they stay, but for those before the point */
+    *at = '-';
+    at += x < 0;
+    int n = 9, before = power + 1;
+    first = before > 0 ? at + 1 : at + 2 - before;
+    memcpy(at, "0.000", 5);
+    nine_characters(digits, first);
+    while (n > 1 && n > before && first[n - 1] == '0')
         n--;
-    if (x < 0)
-        *at++ = '-';
-    if (power < 0)
-        *at++ = '0';
-    for (; i <= power; i++)
-        *at++ = text[i];
-    if (n > i)
-        *at++ = '.';
-    for (int zeros = -1 - power; zeros > 0; zeros--)
-        *at++ = '0';
-    for (; i < n; i++)
-        *at++ = text[i];
-    return (size_t)(at - out);
+    if (before <= 0)
+        return (size_t)(first + n - out);
+    for (int i = 0; i < before; i++)
+        at[i] = first[i];
+    at[before] = '.';
+    return (size_t)(at - out) + (size_t)(n + (n > before));
 }
 
 void buf_add_float(struct buf *b, float x)

@@ -25,10 +25,16 @@ static uint64_t last_word(const unsigned char *p, size_t n)
     return head | (uint64_t)tail << 32;
 }
 
+/* Odd, with bits spread evenly: the fractions of the golden ratio and of the square root of 3. */
+static const uint64_t k1 = 0x9E3779B97F4A7C15u, k2 = 0xBB67AE8584CAA73Bu;
+
+uint64_t hash_words(uint64_t seed, uint64_t a, uint64_t b)
+{
+    return fold(fold(seed ^ a ^ k1, k2) ^ b, k1);
+}
+
 uint64_t hash_bytes(uint64_t seed, const void *bytes, size_t n)
 {
-    /* Odd, with bits spread evenly: the fractions of the golden ratio and of the square root of 3. */
-    const uint64_t k1 = 0x9E3779B97F4A7C15u, k2 = 0xBB67AE8584CAA73Bu;
     const unsigned char *p = bytes;
     uint64_t h = fold(seed ^ k1, (uint64_t)n ^ k2), word;
     for (; n >= sizeof word; n -= sizeof word, p += sizeof word) {

@@ -12,4 +12,7 @@
 /* The hash of n bytes; all 64 bits are usable, high and low. */
 uint64_t hash_bytes(uint64_t seed, const void *bytes, size_t n);
 
+/* The hash of two words; another one than that of their bytes. */
+uint64_t hash_words(uint64_t seed, uint64_t a, uint64_t b);
+
 #endif
