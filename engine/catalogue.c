@@ -1,9 +1,10 @@
 /* What all contexts share is computed once, when the model is opened. Let L be the first target layer whose
  * weights are generated (or the number of layers when none is): the layers before L are shared, so their
  * output on every item is shared too; of layer L itself, V x (core) or W0 x (low_rank) is shared. Both are
- * kept lane block by lane block:  shared[block][len][LANES], len = input of L when L > 0, then its shared
- * part. For L = 0 the input is the item embedding itself, which stays in the mapped file; for a `full` first
- * layer nothing is kept. When L is the number of layers, the one output is kept.
+ * kept item by item, because that is how they are read once bounds or a request say which items count:
+ * kept[item][len], len = input of L when L > 0, then its shared part. For L = 0 the input is the item embedding
+ * itself, which stays in the mapped file; for a `full` first layer nothing is kept. When L is the number of
+ * layers, the one output is kept.
  *
  * The best of a whole catalogue are found in two passes where screen.h knows the model: bounds for all in 8 bits, then
  * exactly the few that may be among the best, block by gathered block. */
@@ -24,11 +25,11 @@ struct catalogue {
     size_t first_index; /* of the items, as catalogue_top_k counts them */
     size_t first;       /* L */
     size_t n_blocks;
-    bool keeps_input;      /* the input of L is in shared */
+    bool keeps_input;      /* the input of L is kept */
     bool needs_input;      /* layer L reads its input although its shared part is kept */
-    size_t input_len;      /* reals of the kept input of a block */
-    size_t shared_len;     /* reals of the kept shared part of a block */
-    real *shared;          /* (n_blocks, input_len + shared_len) */
+    size_t input_len;      /* reals of an item's kept input */
+    size_t shared_len;     /* reals of an item's kept shared part */
+    real *kept;            /* (I, input_len + shared_len) */
     struct screen *screen; /* NULL: every item is scored exactly */
 };
 
@@ -55,20 +56,30 @@ static size_t block_rows(const struct catalogue *c, size_t block)
     return n < KERNEL_LANES ? n : KERNEL_LANES;
 }
 
-/* Computes the kept part of one block. buffers: three. */
+static size_t kept_len(const struct catalogue *c)
+{
+    return c->input_len + c->shared_len;
+}
+
+/* Computes the kept part of one block of items. buffers: three. */
 static void fill_block(const struct catalogue *c, const struct target_pass *pass, size_t block, real *buffers)
 {
-    size_t d = c->spec->d_item, len = target_block_buffer_len(c->spec);
-    real *x = buffers, *kept = c->shared + block * (c->input_len + c->shared_len);
-    target_block_load(c->params->catalogue_embedding + block * KERNEL_LANES * d, block_rows(c, block), d, x);
+    size_t d = c->spec->d_item, len = target_block_buffer_len(c->spec), n = block_rows(c, block);
+    real *x = buffers, *rows[KERNEL_LANES], unread[KERNEL_LANES] = {0};
+    for (size_t r = 0; r < n; r++)
+        rows[r] = c->kept + (block * KERNEL_LANES + r) * kept_len(c);
+    target_block_load(c->params->catalogue_embedding + block * KERNEL_LANES * d, n, d, x);
     for (size_t i = 0; i < c->first; i++) {
         real *out = x == buffers ? buffers + len : buffers;
         target_block_layer(pass, i, x, NULL, buffers + 2 * len, out);
         x = out;
     }
-    memcpy(kept, x, c->input_len * sizeof *kept);
-    if (c->shared_len)
-        target_block_shared(pass, c->first, x, kept + c->input_len);
+    pass->kernels->lanes_to_rows(x, n, c->input_len, rows, 0, false, unread);
+    if (c->shared_len) {
+        real *shared = buffers + 2 * len;
+        target_block_shared(pass, c->first, x, shared);
+        pass->kernels->lanes_to_rows(shared, n, c->shared_len, rows, c->input_len, false, unread);
+    }
 }
 
 static void plan(struct catalogue *c)
@@ -77,11 +88,11 @@ static void plan(struct catalogue *c)
     c->first = first_generated(spec);
     c->n_blocks = (spec->n_items + KERNEL_LANES - 1) / KERNEL_LANES;
     const struct layer_spec *l = c->first < spec->n_layers ? &spec->layers[c->first] : NULL;
-    c->shared_len = l ? target_block_shared_len(l) * KERNEL_LANES : 0;
+    c->shared_len = l ? target_block_shared_len(l) : 0;
     c->needs_input = l && l->generator != GENERATOR_CORE;
     c->keeps_input = c->first > 0 && (!l || c->needs_input);
     size_t d_input = l ? l->d_in : spec->d_output;
-    c->input_len = c->keeps_input ? d_input * KERNEL_LANES : 0;
+    c->input_len = c->keeps_input ? d_input : 0;
 }
 
 enum err_code catalogue_new(const struct model_spec *spec, const struct model_params *params,
@@ -101,10 +112,10 @@ enum err_code catalogue_new_from(const struct model_spec *spec, const struct mod
     c->params = params;
     c->first_index = first;
     plan(c);
-    size_t per_block = c->input_len + c->shared_len, n;
-    if (per_block) {
-        if (__builtin_mul_overflow(c->n_blocks, per_block, &n) ||
-            !(c->shared = mem_alloc_aligned(n, sizeof(real))))
+    size_t n;
+    if (kept_len(c)) {
+        if (__builtin_mul_overflow(spec->n_items, kept_len(c), &n) ||
+            !(c->kept = mem_alloc_aligned(n, sizeof(real))))
             goto no_memory;
         struct target_pass pass;
         target_pass_init(&pass, spec, params, NULL);
@@ -114,7 +125,7 @@ enum err_code catalogue_new_from(const struct model_spec *spec, const struct mod
     mem_free(buffers);
     enum err_code code = ERR_OK;
     if (first == 0 && spec->n_items >= LEAST_SCREENED_ITEMS) /* the screen counts items from 0 */
-        code = screen_new(spec, params, c->shared, &c->screen, e);
+        code = screen_new(spec, params, c->kept, &c->screen, e);
     if (code) {
         catalogue_free(c);
         return code;
@@ -131,16 +142,15 @@ void catalogue_free(struct catalogue *c)
 {
     if (c) {
         screen_free(c->screen);
-        mem_free(c->shared);
+        mem_free(c->kept);
         mem_free(c);
     }
 }
 
-/* scores[LANES], a gathered block of kept parts, three buffers. */
+/* scores[LANES], a block of kept parts in lanes, three buffers. */
 static size_t exact_workspace_len(const struct catalogue *c)
 {
-    size_t d = c->spec->d_item * KERNEL_LANES;
-    return KERNEL_LANES + c->input_len + c->shared_len + d + 3 * target_block_buffer_len(c->spec);
+    return KERNEL_LANES + kept_len(c) * KERNEL_LANES + 3 * target_block_buffer_len(c->spec);
 }
 
 /* Then, with a screen, the bounds of a chunk and the context's bytes. */
@@ -149,42 +159,50 @@ size_t catalogue_workspace_len(const struct catalogue *c)
     return exact_workspace_len(c) + (c->screen ? 2 * CHUNK + screen_workspace_len(c->screen) : 0);
 }
 
-/* Whether the layers start from the embeddings themselves. */
-static bool reads_rows(const struct catalogue *c)
+/* Rows of len reals that begin at base, as lanes of x (len, LANES): rows `first`.. without indices, else those they name.
+ * Lanes past the n-th repeat the first, which is quicker than leaving them empty. */
+static void to_lanes(const struct target_pass *pass, const real *base, size_t len, const uint32_t *indices,
+                     size_t first, size_t n, real *x)
 {
-    return !c->keeps_input && c->needs_input;
+    const real *rows[KERNEL_LANES];
+    for (size_t r = 0; r < KERNEL_LANES; r++)
+        rows[r] = base + (indices ? indices[r < n ? r : 0] : first + (r < n ? r : 0)) * len;
+    pass->kernels->rows_to_lanes(rows, KERNEL_LANES, len, x);
 }
 
-/* Adds the MLP part to scores (LANES) of a block. rows: the block's embeddings, kept: its kept part. */
-static void add_layers(const struct catalogue *c, const struct target_pass *pass, const real *rows,
-                       size_t n_rows, const real *kept, real *buffers, real *scores)
+/* Adds the MLP part to scores (n) of a block of items, named as in to_lanes. workspace: a block of kept parts, three
+ * buffers. */
+static void add_layers(const struct catalogue *c, const struct target_pass *pass, const uint32_t *indices,
+                       size_t first, size_t n, real *workspace, real *scores)
 {
     if (c->spec->n_layers == 0)
         return;
-    const real *x = kept, *shared = c->shared_len ? kept + c->input_len : NULL, *out;
-    if (reads_rows(c)) {
-        target_block_load(rows, n_rows, c->spec->d_item, buffers);
+    real *kept = workspace, *buffers = kept + kept_len(c) * KERNEL_LANES;
+    const real *x = kept, *shared = c->shared_len ? kept + c->input_len * KERNEL_LANES : NULL, *out;
+    if (kept_len(c))
+        to_lanes(pass, c->kept, kept_len(c), indices, first, n, kept);
+    if (!c->keeps_input && c->needs_input) { /* the layers start from the embeddings themselves */
+        to_lanes(pass, c->params->catalogue_embedding, c->spec->d_item, indices, first, n, buffers);
         x = buffers;
     }
     out = target_block_layers(pass, c->first, x, shared, buffers);
-    for (size_t r = 0; r < n_rows; r++)
+    for (size_t r = 0; r < n; r++)
         scores[r] += out[r];
 }
 
 /* scores of one block of consecutive items. */
 static void score_block(const struct catalogue *c, const struct target_pass *pass, size_t block,
-                        real *buffers, real *scores)
+                        real *workspace, real *scores)
 {
     size_t d = c->spec->d_item, first = block * KERNEL_LANES, n = block_rows(c, block);
-    const real *rows = c->params->catalogue_embedding + first * d;
     if (c->spec->has_linear)
-        pass->kernels->dot_rows(rows, n, d, pass->theta + pass->layout.linear, scores);
+        pass->kernels->dot_rows(c->params->catalogue_embedding + first * d, n, d,
+                                pass->theta + pass->layout.linear, scores);
     else
         memset(scores, 0, n * sizeof *scores);
     for (size_t r = 0; r < n; r++)
         scores[r] += c->params->catalogue_bias[first + r];
-    add_layers(c, pass, rows, n, c->shared ? c->shared + block * (c->input_len + c->shared_len) : NULL,
-               buffers, scores);
+    add_layers(c, pass, NULL, first, n, workspace, scores);
 }
 
 /* Adds what the context's history says of items [first, first + n); *at walks along the rising entries. */
@@ -199,11 +217,11 @@ static void exact_top_k(const struct catalogue *c, const real *theta, const stru
 {
     struct target_pass pass;
     target_pass_init(&pass, c->spec, c->params, theta);
-    real *scores = workspace, *buffers = workspace + KERNEL_LANES;
+    real *scores = workspace, *rest = workspace + KERNEL_LANES;
     struct neighbours near = neighbours_of(c->spec, &pass.layout, theta);
     size_t next = 0, at = 0; /* excluded indices and neighbours rise, so cursors walk along */
     for (size_t block = 0; block < c->n_blocks; block++) {
-        score_block(c, &pass, block, buffers, scores);
+        score_block(c, &pass, block, rest, scores);
         size_t first = block * KERNEL_LANES, n = block_rows(c, block);
         add_neighbours(&near, &at, first, n, scores);
         for (size_t r = 0; r < n; r++) {
@@ -219,67 +237,73 @@ static void exact_top_k(const struct catalogue *c, const real *theta, const stru
     }
 }
 
-/* Copies lane `from` of a kept block into lane `to`. */
-static void copy_lane(const real *block, size_t from, size_t len, real *gathered, size_t to)
-{
-    for (size_t j = 0; j < len; j += KERNEL_LANES)
-        gathered[j + to] = block[j + from];
-}
+/* ---- listed items ---- */
 
-/* An item's embedding is on its way while others are scored: those of some items lie nowhere near each other. */
-static void fetch_row(const struct catalogue *c, size_t index)
+enum {
+    AHEAD = 8
+}; /* items whose rows are on their way while others are scored: they lie nowhere near each other */
+
+static void fetch(const real *x, size_t n)
 {
     enum { LINE = 64 / sizeof(real) };
-    const real *row = c->params->catalogue_embedding + index * c->spec->d_item;
-    for (size_t i = 0; i < c->spec->d_item; i += LINE)
-        __builtin_prefetch(row + i);
+    for (size_t i = 0; i < n; i += LINE)
+        __builtin_prefetch(x + i);
 }
 
-/* scores (m) of the linear part, of the first m of n indices; the rows of the next ones are fetched. */
-static void score_linear(const struct catalogue *c, const struct target_pass *pass, const uint32_t *indices,
-                         size_t m, size_t n, real *scores)
+static void fetch_rows(const struct catalogue *c, size_t index)
 {
-    enum { AHEAD = 8 };
+    fetch(c->params->catalogue_embedding + index * c->spec->d_item, c->spec->d_item);
+    if (c->kept)
+        fetch(c->kept + index * kept_len(c), kept_len(c));
+}
+
+/* What scoring listed items needs of a context. */
+struct listed {
+    const struct catalogue *c;
+    struct target_pass pass;
+    struct neighbours near;
+    real *workspace;
+};
+
+static struct listed listed_of(const struct catalogue *c, const real *theta, real *workspace)
+{
+    struct listed l = {.c = c, .workspace = workspace};
+    target_pass_init(&l.pass, c->spec, c->params, theta);
+    l.near = neighbours_of(c->spec, &l.pass.layout, theta);
+    return l;
+}
+
+/* scores (m) of the first m <= LANES of n items; the rows of those that follow are fetched. */
+static void score_lanes(const struct listed *l, const uint32_t *indices, size_t m, size_t n, real *scores)
+{
+    const struct catalogue *c = l->c;
     size_t d = c->spec->d_item;
     for (size_t r = 0; r < m; r++) {
         if (r + AHEAD < n)
-            fetch_row(c, indices[r + AHEAD]);
-        pass->kernels->dot_rows(c->params->catalogue_embedding + indices[r] * d, 1, d,
-                                pass->theta + pass->layout.linear, scores + r);
+            fetch_rows(c, indices[r + AHEAD]);
+        scores[r] = 0;
+        if (c->spec->has_linear)
+            l->pass.kernels->dot_rows(c->params->catalogue_embedding + indices[r] * d, 1, d,
+                                      l->pass.theta + l->pass.layout.linear, scores + r);
+        scores[r] += c->params->catalogue_bias[indices[r]];
+    }
+    add_layers(c, &l->pass, indices, 0, m, l->workspace, scores);
+    for (size_t r = 0; r < m && l->near.n; r++) {
+        real value = neighbours_value(&l->near, indices[r]);
+        if (value != 0) /* to -0 even 0 would be a change */
+            scores[r] += value;
     }
 }
 
 void catalogue_score(const struct catalogue *c, const real *theta, const uint32_t *indices, size_t n,
                      real *workspace, real *scores)
 {
-    struct target_pass pass;
-    target_pass_init(&pass, c->spec, c->params, theta);
-    struct neighbours near = neighbours_of(c->spec, &pass.layout, theta);
-    size_t d = c->spec->d_item, kept_len = c->input_len + c->shared_len;
-    real *rows = workspace, *kept = rows + d * KERNEL_LANES, *buffers = kept + kept_len;
+    struct listed l = listed_of(c, theta, workspace);
+    for (size_t i = 0; i < n && i < AHEAD; i++)
+        fetch_rows(c, indices[i]);
     for (size_t start = 0; start < n; start += KERNEL_LANES) {
         size_t m = n - start < KERNEL_LANES ? n - start : KERNEL_LANES;
-        memset(kept, 0, kept_len * sizeof *kept);
-        for (size_t r = 0; r < m; r++) {
-            size_t index = indices[start + r];
-            if (reads_rows(c))
-                memcpy(rows + r * d, c->params->catalogue_embedding + index * d, d * sizeof *rows);
-            if (kept_len)
-                copy_lane(c->shared + index / KERNEL_LANES * kept_len, index % KERNEL_LANES, kept_len, kept,
-                          r);
-        }
-        if (c->spec->has_linear)
-            score_linear(c, &pass, indices + start, m, n - start, scores + start);
-        else
-            memset(scores + start, 0, m * sizeof *scores);
-        for (size_t r = 0; r < m; r++)
-            scores[start + r] += c->params->catalogue_bias[indices[start + r]];
-        add_layers(c, &pass, rows, m, kept, buffers, scores + start);
-        for (size_t r = 0; r < m && near.n; r++) {
-            real value = neighbours_value(&near, indices[start + r]);
-            if (value != 0) /* to -0 even 0 would be a change */
-                scores[start + r] += value;
-        }
+        score_lanes(&l, indices + start, m, n - start, scores + start);
     }
 }
 
@@ -360,9 +384,7 @@ static real take_bound(void *arg, uint32_t index, real value)
 
 /* Items that wait to be scored exactly, a lane block at a time. */
 struct pending {
-    const struct catalogue *c;
-    const real *theta;
-    real *workspace;
+    struct listed listed;
     struct topk *top;
     real least; /* what an item must be able to reach */
     uint32_t indices[KERNEL_LANES];
@@ -372,7 +394,7 @@ struct pending {
 static void score_pending(struct pending *p)
 {
     real scores[KERNEL_LANES];
-    catalogue_score(p->c, p->theta, p->indices, p->n, p->workspace, scores);
+    score_lanes(&p->listed, p->indices, p->n, 0, scores); /* their rows are fetched already */
     for (size_t i = 0; i < p->n; i++)
         topk_push(p->top, scores[i], p->indices[i]);
     p->n = 0;
@@ -385,7 +407,7 @@ static real take_item(void *arg, uint32_t index, real value)
     struct pending *p = arg;
     (void)value;
     p->indices[p->n++] = index;
-    fetch_row(p->c, index);
+    fetch_rows(p->listed.c, index);
     if (p->n == KERNEL_LANES)
         score_pending(p);
     return p->least;
@@ -404,22 +426,22 @@ static void score_likely(struct pending *p, const struct topk *likely, real *mos
 }
 
 /* False when the context's numbers are too large for bounds. */
-static bool screened_top_k(const struct catalogue *c, const struct target_pass *pass,
+static bool screened_top_k(const struct catalogue *c, const real *theta,
                            const struct catalogue_filter *filter, real *workspace, struct topk *top)
 {
     struct screen_context context;
     struct topk_entry entries[MOST_SCREENED_K];
     struct lower_bounds bounds = {.floor = -REAL_MOST};
     real *least = workspace + exact_workspace_len(c), *most = least + CHUNK;
-    struct pending pending = {.c = c, .theta = pass->theta, .workspace = workspace, .top = top};
-    if (!screen_prepare(c->screen, pass, most + CHUNK, &context))
+    struct pending pending = {.listed = listed_of(c, theta, workspace), .top = top};
+    const struct neighbours *near = &pending.listed.near;
+    if (!screen_prepare(c->screen, &pending.listed.pass, most + CHUNK, &context))
         return false;
-    struct neighbours near = neighbours_of(c->spec, &pass->layout, pass->theta);
     size_t at = 0, next = 0;
     topk_init(&bounds.best, entries, top->k);
     for (size_t first = 0, n; first < c->n_blocks; first += n) {
         n = screen_bounds(c->screen, &context, first, least, most);
-        widen_neighbours(&near, &at, first * KERNEL_LANES, n * KERNEL_LANES, least, most);
+        widen_neighbours(near, &at, first * KERNEL_LANES, n * KERNEL_LANES, least, most);
         exclude(filter, &next, first * KERNEL_LANES, n * KERNEL_LANES, least, most);
         if (first == 0)
             bounds.floor = first_floor(c, filter, least, n, top->k);
@@ -439,12 +461,9 @@ static bool screened_top_k(const struct catalogue *c, const struct target_pass *
 void catalogue_top_k(const struct catalogue *c, const real *theta, const struct catalogue_filter *filter,
                      real *workspace, struct topk *top)
 {
-    struct target_pass pass;
-    if (c->screen && top->n == 0 && top->k > 0 && top->k <= MOST_SCREENED_K) {
-        target_pass_init(&pass, c->spec, c->params, theta);
-        if (screened_top_k(c, &pass, filter, workspace, top))
-            return;
-    }
+    if (c->screen && top->n == 0 && top->k > 0 && top->k <= MOST_SCREENED_K &&
+        screened_top_k(c, theta, filter, workspace, top))
+        return;
     exact_top_k(c, theta, filter, workspace, top);
 }
 

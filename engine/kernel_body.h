@@ -255,16 +255,22 @@ static void widen(const uint16_t *x, size_t n, real *y)
 static void rows_to_lanes(const real *const *rows, size_t n, size_t d, real *x)
 {
     size_t whole = n == KERNEL_LANES ? d - d % KERNEL_EIGHT : 0;
-    for (size_t j = 0; j < whole; j += KERNEL_EIGHT)
-        for (size_t lane = 0; lane < KERNEL_LANES; lane += KERNEL_EIGHT) {
-            const real *from[KERNEL_EIGHT];
-            eight c[KERNEL_EIGHT];
-            for (size_t r = 0; r < KERNEL_EIGHT; r++)
-                from[r] = rows[lane + r] + j;
-            load_columns(from, c);
-            for (size_t r = 0; r < KERNEL_EIGHT; r++)
-                *(eight *)(x + (j + r) * KERNEL_LANES + lane) = c[r];
+    for (size_t j = 0; j < whole; j += KERNEL_EIGHT) {
+        const real *upper[KERNEL_EIGHT], *lower[KERNEL_EIGHT];
+        eight first[KERNEL_EIGHT], second[KERNEL_EIGHT];
+#pragma GCC unroll 8
+        for (size_t r = 0; r < KERNEL_EIGHT; r++) {
+            upper[r] = rows[r] + j;
+            lower[r] = rows[KERNEL_EIGHT + r] + j;
         }
+        load_columns(upper, first);
+        load_columns(lower, second);
+#pragma GCC unroll 8
+        for (size_t r = 0; r < KERNEL_EIGHT;
+             r++) /* whole vectors: halves would keep the next to read them waiting */
+            *(lanes *)(x + (j + r) * KERNEL_LANES) = __builtin_shufflevector(
+                first[r], second[r], 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    }
     for (size_t j = whole; j < d; j++)
         for (size_t lane = 0; lane < KERNEL_LANES; lane++)
             x[j * KERNEL_LANES + lane] = lane < n ? rows[lane][j] : 0;

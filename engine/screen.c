@@ -105,22 +105,22 @@ static enum err_code reserve(struct screen *s, struct err *e)
               : err_set(e, ERR_NOMEM, "no memory to screen a catalogue of %zu items", s->spec->n_items);
 }
 
-static float most_of(const float *x, size_t stride, size_t n)
+static float most_of(const float *x, size_t n)
 {
     float most = 0;
     for (size_t j = 0; j < n; j++)
-        most = fmaxf(most, fabsf(x[j * stride]));
+        most = fmaxf(most, fabsf(x[j]));
     return most;
 }
 
-/* n values at x, x + stride, ... to signed bytes of this scale; returns the length of what is lost. */
-static float round_to_bytes(const float *x, size_t stride, size_t n, float scale, int8_t *bytes, float *norm)
+/* n values to signed bytes of this scale; returns the length of what is lost. */
+static float round_to_bytes(const float *x, size_t n, float scale, int8_t *bytes, float *norm)
 {
     double lost = 0, kept = 0;
     for (size_t j = 0; j < n; j++) {
-        float step = scale > 0 ? roundf(x[j * stride] / scale) : 0;
+        float step = scale > 0 ? roundf(x[j] / scale) : 0;
         bytes[j] = (int8_t)fmaxf(-127, fminf(127, step));
-        double meant = (double)bytes[j] * (double)scale, difference = (double)x[j * stride] - meant;
+        double meant = (double)bytes[j] * (double)scale, difference = (double)x[j] - meant;
         lost += difference * difference;
         kept += meant * meant;
     }
@@ -131,7 +131,7 @@ static float round_to_bytes(const float *x, size_t stride, size_t n, float scale
 /* A row of n values that goes into lane r of the items. */
 struct row {
     const float *x;
-    size_t stride, n;
+    size_t n;
     float scale;
 };
 
@@ -141,19 +141,18 @@ static void put_row(const struct row *row, size_t groups, size_t r, uint8_t *to,
 {
     size_t lane = r % KERNEL_LANES;
     uint8_t *block = to + r / KERNEL_LANES * groups * KERNEL_LANES * 4;
-    lost[r] = round_to_bytes(row->x, row->stride, row->n, row->scale, scratch, &norm[r]);
+    lost[r] = round_to_bytes(row->x, row->n, row->scale, scratch, &norm[r]);
     for (size_t j = 0; j < groups * 4; j++)
         block[j / 4 * KERNEL_LANES * 4 + lane * 4 + j % 4] = (uint8_t)((j < row->n ? scratch[j] : 0) + 128);
 }
 
-/* Item i's part v of shared; no values for what is past the last item. */
+/* Item i's shared part; no values for what is past the last item. */
 static struct row shared_row(const struct screen *s, const real *shared, size_t i)
 {
     size_t rank = s->spec->layers[0].rank;
     if (i >= s->spec->n_items)
-        return (struct row){shared, KERNEL_LANES, 0, 0};
-    return (struct row){shared + i / KERNEL_LANES * rank * KERNEL_LANES + i % KERNEL_LANES, KERNEL_LANES,
-                        rank, s->items.v_step};
+        return (struct row){shared, 0, 0};
+    return (struct row){shared + i * rank, rank, s->items.v_step};
 }
 
 static void fill(struct screen *s, const real *shared, int8_t *scratch)
@@ -163,13 +162,13 @@ static void fill(struct screen *s, const real *shared, int8_t *scratch)
     float most = 0;
     for (size_t i = 0; i < (t->v_groups ? s->spec->n_items : 0); i++) {
         struct row v = shared_row(s, shared, i);
-        most = fmaxf(most, most_of(v.x, v.stride, v.n));
+        most = fmaxf(most, most_of(v.x, v.n));
     }
     t->v_step = most > 0 ? most / 127 : 1;
     for (size_t i = 0; i < t->n_blocks * KERNEL_LANES; i++) {
         bool there = i < s->spec->n_items;
-        struct row x = {s->params->catalogue_embedding + (there ? i * d : 0), 1, there ? d : 0, 0};
-        x.scale = t->x_scale[i] = most_of(x.x, 1, x.n) / 127;
+        struct row x = {s->params->catalogue_embedding + (there ? i * d : 0), there ? d : 0, 0};
+        x.scale = t->x_scale[i] = most_of(x.x, x.n) / 127;
         put_row(&x, t->groups, i, t->x, t->x_norm, t->x_lost, scratch);
         if (t->v_groups) {
             struct row v = shared_row(s, shared, i);

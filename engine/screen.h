@@ -21,7 +21,7 @@ struct screen;
 
 /* New; *out is NULL, without an error, when the model is not of the kind that this pass knows (a linear part; no layer, or
  * a core layer with ReLU and one output after it) or the CPU lacks the instructions.
- * shared: (n_blocks, rank, LANES) the shared part V x of the core layer. */
+ * shared: (I, rank) the shared part V x of the core layer. */
 enum err_code screen_new(const struct model_spec *spec, const struct model_params *params, const real *shared,
                          struct screen **out, struct err *e) ERR_MUST_CHECK;
 void screen_free(struct screen *s);

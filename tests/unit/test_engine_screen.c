@@ -211,15 +211,15 @@ static void within(struct made *m, const struct screen *screen, const struct scr
     }
 }
 
-/* V x of every item, in lane blocks, as catalogue.c keeps it. */
+/* V x of every item, as catalogue.c keeps it. */
 static real *shared_part(struct made *m)
 {
     size_t d = m->spec.d_item, rank = m->spec.n_layers ? m->spec.layers[0].rank : 0;
-    real *shared = calloc((m->spec.n_items + KERNEL_LANES) * (rank + 1), sizeof *shared);
+    real *shared = calloc(m->spec.n_items * (rank + 1), sizeof *shared);
     for (size_t i = 0; i < m->spec.n_items; i++)
         for (size_t r = 0; r < rank; r++)
             for (size_t j = 0; j < d; j++)
-                shared[i / KERNEL_LANES * rank * KERNEL_LANES + r * KERNEL_LANES + i % KERNEL_LANES] +=
+                shared[i * rank + r] +=
                     m->params.layers[0].v[r * d + j] * m->params.catalogue_embedding[i * d + j];
     return shared;
 }
