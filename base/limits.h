@@ -9,13 +9,16 @@ enum {
     LIMIT_TITLE_BYTES = 4096,        /* an item's title */
     LIMIT_CATEGORIES = 64,           /* categories of one item */
     LIMIT_PROFILE_BYTES = 16 * 1024, /* a profile as JSON text */
-    LIMIT_METADATA_BYTES = 64 * 1024,   /* an item's free metadata as JSON text */
-    LIMIT_USER_INTERACTIONS = 100000,   /* kept for one user; far above any real history */
-    LIMIT_EVENTS_PER_CALL = 10000,      /* in one POST /v1/events */
-    LIMIT_USERS_PER_CALL = 10000,       /* in one POST /v1/admin/users */
-    LIMIT_RECOMMENDATIONS = 1000,       /* the largest `limit` */
-    LIMIT_OFFSET = 100000,              /* the largest `offset` */
-    LIMIT_PREDICTION_ROWS = 10000,      /* items or input rows in one call */
+    LIMIT_METADATA_BYTES = 64 * 1024, /* an item's free metadata as JSON text */
+    LIMIT_USER_INTERACTIONS = 100000, /* kept for one user; far above any real history */
+    LIMIT_EVENTS_PER_CALL = 10000,    /* in one POST /v1/events */
+    LIMIT_USERS_PER_CALL = 10000,     /* in one POST /v1/admin/users */
+    LIMIT_RECOMMENDATIONS = 1000,     /* the largest `limit` */
+    LIMIT_OFFSET = 100000,            /* the largest `offset` */
+    LIMIT_PREDICTION_ROWS = 10000,    /* items or input rows in one call */
+    /* A connection's memory: request line and headers, with what is kept of each header and parameter. It is cleared for
+     * each request: a larger one costs time, with half of it two hundred parameters end a connection without an answer. */
+    LIMIT_HEAD_BYTES = 32 * 1024,
     LIMIT_BODY_BYTES = 8 * 1024 * 1024, /* default of --max-body-bytes */
     LIMIT_RESPONSE_BYTES =
         64 * 1024 * 1024,           /* one answer; a thousand items with long titles are under 8 MB */

@@ -385,7 +385,7 @@ static enum err_code start_daemon(struct http_server *s, struct err *e)
         count_connection, s, MHD_OPTION_UNESCAPE_CALLBACK, keep_escaped, s, MHD_OPTION_THREAD_POOL_SIZE,
         (unsigned)s->config.n_threads, MHD_OPTION_CONNECTION_LIMIT, (unsigned)s->config.max_connections,
         MHD_OPTION_CONNECTION_TIMEOUT, s->config.timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)32 * 1024, MHD_OPTION_END);
+        (size_t)LIMIT_HEAD_BYTES, MHD_OPTION_END);
     return s->daemon ? ERR_OK
                      : err_set(e, ERR_IO, "the HTTP server did not start on '%s': %s", s->config.listen,
                                strerror(errno));

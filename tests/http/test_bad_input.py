@@ -353,6 +353,16 @@ class Refusals(hn.Case):
                 self.assertProblem(client.request("POST", "/nowhere", body), 404, "unknown-path")
                 self.assertProblem(client.request("POST", "/healthz", body), 405, "wrong-method")
 
+    def test_long_headers(self):
+        """What is too long is never answered; whether the refusal arrives is up to what of the request is still on its way."""
+        for n, expected in ((24 * 1024, {200}), (32 * 1024, {431, 0}), (1024 * 1024, {431, 0})):
+            with self.subTest(bytes=n), self.server.socket() as s:
+                head, status = b"GET /v1/users/u1/recommendations HTTP/1.1\r\nHost: x\r\nX-Long: ", 0
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    s.sendall(head.ljust(n - 4, b"x") + b"\r\n\r\n")
+                    status = read_answer(s)[0]
+                self.assertIn(status, expected)
+
     def test_request_id(self):
         for given in ("abc-123", "x" * 32):
             self.assertEqual(self.server.request("GET", "/healthz", headers={"X-Request-Id": given})

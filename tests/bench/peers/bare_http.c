@@ -1,6 +1,8 @@
 /* The ceiling for HTTP: libmicrohttpd, set up as the server sets it up, answering every request with one fixed
  * body. Usage: bare_http BODY_BYTES THREADS; prints `listening on http://127.0.0.1:PORT`, ends on SIGTERM.
  * It reads a request's body, as a server must, and makes the answer's headers once. */
+#include "base/limits.h"
+
 #include <microhttpd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -50,9 +52,11 @@ int main(int argc, char **argv)
     struct MHD_Response *answer = argc == 3 ? fixed_answer(strtoul(argv[1], NULL, 10)) : NULL;
     unsigned threads = argc == 3 ? (unsigned)strtoul(argv[2], NULL, 10) : 0;
     struct MHD_Daemon *daemon =
-        answer && threads ? MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, handle, answer,
-                                             MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_END)
-                          : NULL;
+        answer && threads
+            ? MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, handle, answer,
+                               MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                               (size_t)LIMIT_HEAD_BYTES, MHD_OPTION_END)
+            : NULL;
     if (!daemon) {
         (void)fprintf(stderr, "usage: bare_http BODY_BYTES THREADS\n");
         return 2;
