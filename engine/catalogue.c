@@ -239,9 +239,8 @@ static void exact_top_k(const struct catalogue *c, const real *theta, const stru
 
 /* ---- listed items ---- */
 
-enum {
-    AHEAD = 8
-}; /* items whose rows are on their way while others are scored: they lie nowhere near each other */
+/* Items whose rows are on their way while others are scored: they lie nowhere near each other. */
+enum { AHEAD = 8 };
 
 static void fetch(const real *x, size_t n)
 {
@@ -255,6 +254,14 @@ static void fetch_rows(const struct catalogue *c, size_t index)
     fetch(c->params->catalogue_embedding + index * c->spec->d_item, c->spec->d_item);
     if (c->kept)
         fetch(c->kept + index * kept_len(c), kept_len(c));
+}
+
+void catalogue_fetch(const struct catalogue *c, size_t index)
+{
+    enum { LINE = 64 / sizeof(real), SECOND_CACHE = 2 };
+    const real *row = c->params->catalogue_embedding + index * c->spec->d_item;
+    for (size_t i = 0; i < c->spec->d_item; i += LINE)
+        __builtin_prefetch(row + i, 0, SECOND_CACHE);
 }
 
 /* What scoring listed items needs of a context. */

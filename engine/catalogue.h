@@ -38,6 +38,10 @@ struct catalogue_filter {
 void catalogue_top_k(const struct catalogue *c, const real *theta, const struct catalogue_filter *filter,
                      real *workspace, struct topk *top);
 
+/* Item `index` (below I) is among the next that catalogue_score is called with: what it reads of the item is asked for, into
+ * the second cache, and nothing waits for it. */
+void catalogue_fetch(const struct catalogue *c, size_t index);
+
 /* scores (n) of the items at these indices (each below I), in that order; equal to what catalogue_top_k sees
  * to the last bit. */
 void catalogue_score(const struct catalogue *c, const real *theta, const uint32_t *indices, size_t n,

@@ -265,9 +265,9 @@ static void rows_to_lanes(const real *const *rows, size_t n, size_t d, real *x)
         }
         load_columns(upper, first);
         load_columns(lower, second);
+        /* Whole vectors: halves would keep the next to read them waiting. */
 #pragma GCC unroll 8
-        for (size_t r = 0; r < KERNEL_EIGHT;
-             r++) /* whole vectors: halves would keep the next to read them waiting */
+        for (size_t r = 0; r < KERNEL_EIGHT; r++)
             *(lanes *)(x + (j + r) * KERNEL_LANES) = __builtin_shufflevector(
                 first[r], second[r], 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     }

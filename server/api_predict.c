@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "engine/catalogue.h"
 #include "server/json_in.h"
 #include "server/problem.h"
 
@@ -122,7 +123,8 @@ static bool take_string(struct scanner *s, struct store_text *out)
 
 /* Reads {"items": [known ids]} and nothing else; false: any other body, also a wrong one, whose reading says why. A
  * document of a hundred strings takes longer to build and free than their scores to compute. */
-static bool scan_items(const struct item_table *table, const struct request *r, struct rows *rows)
+static bool scan_items(const struct model *m, const struct item_table *table, const struct request *r,
+                       struct rows *rows)
 {
     struct scanner s = {r->body.data, r->body.data + r->body.len};
     struct store_text text;
@@ -136,6 +138,8 @@ static bool scan_items(const struct item_table *table, const struct request *r, 
         if (index < 0)
             break;
         indices[rows->n++] = (uint32_t)index;
+        if ((size_t)index < m->spec.n_items)
+            catalogue_fetch(m->catalogue, (size_t)index);
     }
     bool ended = !more && rows->n > 0 && take(&s, ']') && take(&s, '}');
     skip_space(&s);
@@ -159,7 +163,8 @@ enum route_next api_predict_post(struct api_thread *t, struct request *r, bool m
         return ROUTE_DONE;
     json_t *root = NULL;
     enum route_next next = ROUTE_DONE;
-    bool scanned = scan_items(personal_items(t->personal, slot), r, &rows);
+    bool scanned =
+        scan_items(t->api->serving->models[slot].model, personal_items(t->personal, slot), r, &rows);
     if (!scanned) {
         root = json_in_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
         if (!root || !read_body(t, r, slot, root, &rows))
