@@ -315,8 +315,19 @@ struct made {
     struct param_block block;
     struct catalogue *catalogue;
     struct theta_layout layout;
-    float *workspace, *c, *theta;
+    float *for_encoder, *for_hypernet, *for_catalogue,
+        *for_target; /* workspaces, none larger than it has to be */
+    float *c, *theta;
 };
+
+/* What reads of it before it wrote there finds no number. */
+static float *new_workspace(size_t n)
+{
+    float *x = new_reals(n);
+    for (size_t i = 0; i < n; i++)
+        x[i] = NAN;
+    return x;
+}
 
 static void made_init(struct made *m, int number)
 {
@@ -325,8 +336,10 @@ static void made_init(struct made *m, int number)
     make_params(&m->spec, &m->block);
     ck_assert_int_eq(catalogue_new(&m->spec, &m->block.params, &m->catalogue, &e), ERR_OK);
     theta_layout_of(&m->spec, &m->layout);
-    m->workspace = new_reals(encoder_workspace_len(&m->spec, 7) + hypernet_workspace_len(&m->spec) +
-                             catalogue_workspace_len(m->catalogue) + target_workspace_len(&m->spec));
+    m->for_encoder = new_workspace(encoder_workspace_len(&m->spec, 7));
+    m->for_hypernet = new_workspace(hypernet_workspace_len(&m->spec));
+    m->for_catalogue = new_workspace(catalogue_workspace_len(m->catalogue));
+    m->for_target = new_workspace(target_workspace_len(&m->spec));
     m->c = new_reals(m->spec.d_context);
     m->theta = new_reals(m->layout.len);
 }
@@ -334,9 +347,10 @@ static void made_init(struct made *m, int number)
 static void made_context(struct made *m, const struct encoder_input *input)
 {
     struct err e = {0};
-    ck_assert_msg(encoder_encode(&m->spec, &m->block.params, input, m->workspace, m->c, &e) == ERR_OK, "%s",
+    ck_assert_msg(encoder_encode(&m->spec, &m->block.params, input, m->for_encoder, m->c, &e) == ERR_OK, "%s",
                   e.text);
-    ck_assert_msg(hypernet_generate(&m->spec, &m->block.params, m->c, m->workspace, m->theta, &e) == ERR_OK,
+    ck_assert_msg(hypernet_generate(&m->spec, &m->block.params, m->c, m->for_hypernet, m->theta, &e) ==
+                      ERR_OK,
                   "%s", e.text);
 }
 
@@ -344,7 +358,10 @@ static void made_fini(struct made *m)
 {
     catalogue_free(m->catalogue);
     param_block_fini(&m->block);
-    mem_free(m->workspace);
+    mem_free(m->for_encoder);
+    mem_free(m->for_hypernet);
+    mem_free(m->for_catalogue);
+    mem_free(m->for_target);
     mem_free(m->c);
     mem_free(m->theta);
 }
@@ -382,11 +399,12 @@ START_TEST(test_encoder_refuses_items_weights_and_values_out_of_range)
     for (size_t k = 0; k < 4; k++) {
         struct encoder_input input = {.interactions = &bad[k], .n_interactions = 1};
         struct err e = {0};
-        ck_assert_int_eq(encoder_encode(&m.spec, &m.block.params, &input, m.workspace, m.c, &e), ERR_INVALID);
+        ck_assert_int_eq(encoder_encode(&m.spec, &m.block.params, &input, m.for_encoder, m.c, &e),
+                         ERR_INVALID);
         ck_assert_ptr_nonnull(strstr(e.text, "interaction 0"));
     }
     struct encoder_input input = {.values = &value, .n_values = 1};
-    ck_assert_int_eq(encoder_encode(&m.spec, &m.block.params, &input, m.workspace, m.c, NULL), ERR_INVALID);
+    ck_assert_int_eq(encoder_encode(&m.spec, &m.block.params, &input, m.for_encoder, m.c, NULL), ERR_INVALID);
     made_fini(&m);
 }
 END_TEST
@@ -402,7 +420,7 @@ START_TEST(test_scores_of_the_catalogue_equal_the_formulas)
         for (size_t i = 0; i < m.spec.d_context; i++)
             c[i] = m.c[i];
         naive_scores(&m.spec, &m.block.params, c, true, expected);
-        catalogue_score_all(m.catalogue, m.theta, m.workspace, scores);
+        catalogue_score_all(m.catalogue, m.theta, m.for_catalogue, scores);
         for (size_t i = 0; i < N_ITEMS; i++)
             assert_close(scores[i], expected[i], "catalogue", i);
     }
@@ -421,11 +439,11 @@ START_TEST(test_rows_through_the_target_equal_the_formulas)
         c[i] = m.c[i];
     naive_scores(&m.spec, &m.block.params, c, false, expected);
     target_forward(&m.spec, &m.block.params, m.theta, m.block.params.catalogue_embedding, N_ITEMS,
-                   m.workspace, y);
+                   m.for_target, y);
     for (size_t i = 0; i < N_ITEMS; i++) {
         assert_close(y[i], expected[i], "target", i);
         target_forward(&m.spec, &m.block.params, m.theta, m.block.params.catalogue_embedding + i * D, 1,
-                       m.workspace, &one);
+                       m.for_target, &one);
         ck_assert_msg(memcmp(&one, &y[i], sizeof one) == 0, "row %zu alone differs from the row among others",
                       i);
     }
@@ -442,12 +460,12 @@ START_TEST(test_chosen_items_score_the_same_bits_as_the_whole_catalogue)
     struct rng r;
     rng_init(&r, 2, 2);
     made_context(&m, &inputs[0]);
-    catalogue_score_all(m.catalogue, m.theta, m.workspace, all);
+    catalogue_score_all(m.catalogue, m.theta, m.for_catalogue, all);
     for (uint32_t i = 0; i < N_ITEMS; i++)
         order[i] = i;
     rng_shuffle(&r, order, N_ITEMS);
     for (size_t n = 1; n <= N_ITEMS; n += 9) {
-        catalogue_score(m.catalogue, m.theta, order, n, m.workspace, some);
+        catalogue_score(m.catalogue, m.theta, order, n, m.for_catalogue, some);
         for (size_t i = 0; i < n; i++)
             ck_assert_msg(memcmp(&some[i], &all[order[i]], sizeof(float)) == 0, "item %u of %zu", order[i],
                           n);
@@ -465,14 +483,14 @@ START_TEST(test_top_k_is_the_sorted_catalogue_without_what_is_left_out)
     uint64_t allowed[1] = {~(uint64_t)0xF00};
     struct catalogue_filter filters[] = {{NULL, 0, NULL}, {excluded, 5, NULL}, {excluded, 5, allowed}};
     made_context(&m, &inputs[0]);
-    catalogue_score_all(m.catalogue, m.theta, m.workspace, all);
+    catalogue_score_all(m.catalogue, m.theta, m.for_catalogue, all);
     for (size_t f = 0; f < 3; f++)
         for (size_t k = 0; k <= N_ITEMS; k += 12) {
             struct topk_entry got[N_ITEMS], expected[N_ITEMS];
             struct topk top, naive;
             topk_init(&top, got, k);
             topk_init(&naive, expected, k);
-            catalogue_top_k(m.catalogue, m.theta, f ? &filters[f] : NULL, m.workspace, &top);
+            catalogue_top_k(m.catalogue, m.theta, f ? &filters[f] : NULL, m.for_catalogue, &top);
             for (uint32_t i = 0; i < N_ITEMS; i++) {
                 bool out = f >= 1 && (i == 0 || i == 5 || i == 6 || i == 16 || i == 36);
                 if (!out && !(f == 2 && i >= 8 && i < 12))
@@ -511,7 +529,7 @@ START_TEST(test_training_forward_equals_the_serving_path)
         float mlp[N_ITEMS] = {0};
         target_tape_forward(&m.spec, &m.block.params, &target, theta, mlp);
         target_forward(&m.spec, &m.block.params, m.theta, m.block.params.catalogue_embedding, N_ITEMS,
-                       m.workspace, y);
+                       m.for_target, y);
         for (size_t i = 0; i < N_ITEMS; i++) {
             double linear = 0;
             for (size_t j = 0; m.spec.has_linear && j < D; j++)
@@ -533,11 +551,13 @@ START_TEST(test_hypernet_refuses_contexts_and_weights_that_are_not_finite)
     struct err e = {0};
     made_context(&m, &inputs[0]);
     m.c[3] = NAN;
-    ck_assert_int_eq(hypernet_generate(&m.spec, &m.block.params, m.c, m.workspace, m.theta, &e), ERR_INVALID);
+    ck_assert_int_eq(hypernet_generate(&m.spec, &m.block.params, m.c, m.for_hypernet, m.theta, &e),
+                     ERR_INVALID);
     err_clear(&e);
     for (size_t i = 0; i < m.spec.d_context; i++)
         m.c[i] = 3e38f;
-    ck_assert_int_eq(hypernet_generate(&m.spec, &m.block.params, m.c, m.workspace, m.theta, &e), ERR_INVALID);
+    ck_assert_int_eq(hypernet_generate(&m.spec, &m.block.params, m.c, m.for_hypernet, m.theta, &e),
+                     ERR_INVALID);
     ck_assert_ptr_nonnull(strstr(e.text, "not finite"));
     made_fini(&m);
 }
