@@ -242,26 +242,28 @@ static void exact_top_k(const struct catalogue *c, const real *theta, const stru
 /* Items whose rows are on their way while others are scored: they lie nowhere near each other. */
 enum { AHEAD = 8 };
 
-static void fetch(const real *x, size_t n)
+/* Asks for n reals, into the cache nearest to the core or into the second: a constant of the instruction. */
+static inline __attribute__((always_inline)) void fetch(const real *x, size_t n, bool near)
 {
     enum { LINE = 64 / sizeof(real) };
     for (size_t i = 0; i < n; i += LINE)
-        __builtin_prefetch(x + i);
+        if (near)
+            __builtin_prefetch(x + i, 0, 3);
+        else
+            __builtin_prefetch(x + i, 0, 2);
 }
 
-static void fetch_rows(const struct catalogue *c, size_t index)
+static inline __attribute__((always_inline)) void fetch_item(const struct catalogue *c, size_t index,
+                                                             bool near)
 {
-    fetch(c->params->catalogue_embedding + index * c->spec->d_item, c->spec->d_item);
+    fetch(c->params->catalogue_embedding + index * c->spec->d_item, c->spec->d_item, near);
     if (c->kept)
-        fetch(c->kept + index * kept_len(c), kept_len(c));
+        fetch(c->kept + index * kept_len(c), kept_len(c), near);
 }
 
 void catalogue_fetch(const struct catalogue *c, size_t index)
 {
-    enum { LINE = 64 / sizeof(real), SECOND_CACHE = 2 };
-    const real *row = c->params->catalogue_embedding + index * c->spec->d_item;
-    for (size_t i = 0; i < c->spec->d_item; i += LINE)
-        __builtin_prefetch(row + i, 0, SECOND_CACHE);
+    fetch_item(c, index, false);
 }
 
 /* What scoring listed items needs of a context. */
@@ -287,7 +289,7 @@ static void score_lanes(const struct listed *l, const uint32_t *indices, size_t 
     size_t d = c->spec->d_item;
     for (size_t r = 0; r < m; r++) {
         if (r + AHEAD < n)
-            fetch_rows(c, indices[r + AHEAD]);
+            fetch_item(c, indices[r + AHEAD], true);
         scores[r] = 0;
         if (c->spec->has_linear)
             l->pass.kernels->dot_rows(c->params->catalogue_embedding + indices[r] * d, 1, d,
@@ -307,7 +309,7 @@ void catalogue_score(const struct catalogue *c, const real *theta, const uint32_
 {
     struct listed l = listed_of(c, theta, workspace);
     for (size_t i = 0; i < n && i < AHEAD; i++)
-        fetch_rows(c, indices[i]);
+        fetch_item(c, indices[i], true);
     for (size_t start = 0; start < n; start += KERNEL_LANES) {
         size_t m = n - start < KERNEL_LANES ? n - start : KERNEL_LANES;
         score_lanes(&l, indices + start, m, n - start, scores + start);
@@ -414,7 +416,7 @@ static real take_item(void *arg, uint32_t index, real value)
     struct pending *p = arg;
     (void)value;
     p->indices[p->n++] = index;
-    fetch_rows(p->listed.c, index);
+    fetch_item(p->listed.c, index, true);
     if (p->n == KERNEL_LANES)
         score_pending(p);
     return p->least;
