@@ -11,20 +11,6 @@ static uint64_t fold(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-/* The n < 8 bytes at p; which n it is, the hash knows already. Loads that overlap are quicker than a copy of a length
- * that is known at run time only. */
-static uint64_t last_word(const unsigned char *p, size_t n)
-{
-    uint32_t head, tail;
-    if (n == 0)
-        return 0;
-    if (n < sizeof head)
-        return p[0] | (uint64_t)p[n / 2] << 8 | (uint64_t)p[n - 1] << 16;
-    memcpy(&head, p, sizeof head);
-    memcpy(&tail, p + n - sizeof tail, sizeof tail);
-    return head | (uint64_t)tail << 32;
-}
-
 /* Odd, with bits spread evenly: the fractions of the golden ratio and of the square root of 3. */
 static const uint64_t k1 = 0x9E3779B97F4A7C15u, k2 = 0xBB67AE8584CAA73Bu;
 
@@ -41,6 +27,6 @@ uint64_t hash_bytes(uint64_t seed, const void *bytes, size_t n)
         memcpy(&word, p, sizeof word);
         h = fold(h ^ word, k1);
     }
-    h = fold(h ^ last_word(p, n), k2);
+    h = fold(h ^ hash_short(p, n), k2);
     return fold(h ^ k2, k1);
 }

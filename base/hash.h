@@ -8,6 +8,22 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+/* The n < 8 bytes at p as a number; of the same n no others have the same. Loads that overlap are quicker than a copy of a
+ * length that is known at run time only. */
+static inline uint64_t hash_short(const void *bytes, size_t n)
+{
+    const unsigned char *p = bytes;
+    uint32_t head, tail;
+    if (n == 0)
+        return 0;
+    if (n < sizeof head)
+        return p[0] | (uint64_t)p[n / 2] << 8 | (uint64_t)p[n - 1] << 16;
+    memcpy(&head, p, sizeof head);
+    memcpy(&tail, p + n - sizeof tail, sizeof tail);
+    return head | (uint64_t)tail << 32;
+}
 
 /* The hash of n bytes; all 64 bits are usable, high and low. */
 uint64_t hash_bytes(uint64_t seed, const void *bytes, size_t n);

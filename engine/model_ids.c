@@ -47,20 +47,6 @@ static enum err_code check_offsets(const struct model_ids_index *x, size_t n_byt
     return ERR_OK;
 }
 
-/* The n < 8 bytes at p as a number; of the same n no others have the same. */
-static uint64_t word_of(const char *p, size_t n)
-{
-    uint32_t first, last;
-    if (n == 0)
-        return 0;
-    if (n < sizeof first)
-        return (uint64_t)(unsigned char)p[0] | (uint64_t)(unsigned char)p[n / 2] << 8 |
-               (uint64_t)(unsigned char)p[n - 1] << 16;
-    memcpy(&first, p, sizeof first);
-    memcpy(&last, p + n - sizeof last, sizeof last);
-    return first | (uint64_t)last << 32;
-}
-
 /* What stands in the slot of an id, but for its number; *hash says where that is. */
 static struct model_ids_slot key_of(uint64_t seed, const char *id, size_t len, uint64_t *hash)
 {
@@ -70,11 +56,11 @@ static struct model_ids_slot key_of(uint64_t seed, const char *id, size_t len, u
         return key;
     }
     if (len < sizeof key.head) {
-        key.head = word_of(id, len);
+        key.head = hash_short(id, len);
         key.rest = (uint32_t)len << 24;
     } else {
         memcpy(&key.head, id, sizeof key.head);
-        key.rest = (uint32_t)len << 24 | (uint32_t)word_of(id + sizeof key.head, len - sizeof key.head);
+        key.rest = (uint32_t)len << 24 | (uint32_t)hash_short(id + sizeof key.head, len - sizeof key.head);
     }
     *hash = hash_words(seed, key.head, key.rest);
     return key;
