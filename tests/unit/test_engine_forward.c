@@ -315,8 +315,8 @@ struct made {
     struct param_block block;
     struct catalogue *catalogue;
     struct theta_layout layout;
-    float *for_encoder, *for_hypernet, *for_catalogue,
-        *for_target; /* workspaces, none larger than it has to be */
+    /* Workspaces, none larger than it has to be. */
+    float *for_encoder, *for_hypernet, *for_catalogue, *for_target;
     float *c, *theta;
 };
 
