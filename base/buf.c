@@ -57,20 +57,6 @@ char *buf_reserve(struct buf *b, size_t n)
     return b->data + b->len;
 }
 
-void buf_add(struct buf *b, const void *bytes, size_t n)
-{
-    char *to = buf_reserve(b, n);
-    if (to && n) {
-        memcpy(to, bytes, n);
-        b->len += n;
-    }
-}
-
-void buf_addc(struct buf *b, char c)
-{
-    buf_add(b, &c, 1);
-}
-
 void buf_addf(struct buf *b, const char *format, ...)
 {
     va_list args, again;
@@ -130,23 +116,42 @@ static void add_escaped(struct buf *b, unsigned char c)
     }
 }
 
-/* Whether a JSON string shows text as it is: no quote, backslash or control character. Eight bytes at a time: a byte is
- * marked by its high bit when taking the limit off borrows from it. A byte beside a marked one may be marked falsely,
- * but none when none is there. */
+/* Of eight characters, those that a JSON string does not show as they are are marked by their high bits: taking the limit
+ * off borrows from a control character, and quote and backslash become 0, which one is taken off. A character beside a
+ * marked one may be marked falsely, but none when none is there. */
+static uint64_t special(uint64_t word)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    uint64_t quote = word ^ ones * '"', backslash = word ^ ones * '\\';
+    return ((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash);
+}
+
+/* Fewer than eight characters in a word; some of them may be there twice. */
+static uint64_t short_word(const char *text, size_t n)
+{
+    const unsigned char *t = (const unsigned char *)text;
+    uint32_t head, tail;
+    if (n < sizeof head)
+        return n == 0 ? '0' * 0x0101010101010101u
+                      : '0' * 0x0101010101000000u + (t[0] | (uint32_t)t[n / 2] << 8 | (uint32_t)t[n - 1] << 16);
+    memcpy(&head, t, sizeof head);
+    memcpy(&tail, t + n - sizeof tail, sizeof tail);
+    return head | (uint64_t)tail << 32;
+}
+
+/* Whether a JSON string shows text as it is. */
 static bool is_plain(const char *text, size_t n)
 {
-    const uint64_t ones = 0x0101010101010101u, high = ones * 0x80;
+    const uint64_t high = 0x8080808080808080u;
     uint64_t marked = 0, word;
-    for (; n >= sizeof word; n -= sizeof word, text += sizeof word) {
-        memcpy(&word, text, sizeof word);
-        uint64_t quote = word ^ ones * '"', backslash = word ^ ones * '\\';
-        marked |=
-            ((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash);
+    if (n < sizeof word)
+        return (special(short_word(text, n)) & high) == 0;
+    for (size_t i = 0; i + sizeof word <= n; i += sizeof word) {
+        memcpy(&word, text + i, sizeof word);
+        marked |= special(word);
     }
-    bool plain = (marked & high) == 0;
-    for (; n > 0; n--, text++)
-        plain = plain && (unsigned char)*text >= 0x20 && *text != '"' && *text != '\\';
-    return plain;
+    memcpy(&word, text + n - sizeof word, sizeof word); /* the rest, and some of what was seen */
+    return ((marked | special(word)) & high) == 0;
 }
 
 void buf_add_json_string(struct buf *b, const char *text, size_t n)
@@ -174,40 +179,52 @@ void buf_add_json_string(struct buf *b, const char *text, size_t n)
     buf_addc(b, '"');
 }
 
-/* The 9 digits of a in [1e-4, 1e9) as a whole number, and the power of ten of the first one. False where the
- * tenth digit decides too narrowly for one rounded product. */
+/* The 9 digits of a in [1e-4, 999999999) as a whole number, and the power of ten of the first one. False where the tenth
+ * digit decides too narrowly for one rounded product. */
 static bool nine_digits(double a, uint32_t *digits, int *power)
 {
-    static const double tens[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12};
-    int e = 0;
-    while (e < 8 && a >= tens[e + 1])
-        e++;
-    while (e <= 0 && e > -4 && a * tens[-e] < 1)
-        e--;
-    double scaled = a * tens[8 - e];
-    uint32_t whole = (uint32_t)scaled;
-    double rest = scaled - whole;
-    if (fabs(rest - 0.5) < 1e-6 || scaled < 1e8)
+    enum { LEAST = -5, BITS = 52, BIAS = 1023 };
+    static const double tens[] = {1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1e0, 1e1,  1e2,  1e3,
+                                  1e4,  1e5,  1e6,  1e7,  1e8,  1e9, 1e10, 1e11, 1e12};
+    uint64_t bits;
+    memcpy(&bits, &a, sizeof bits);
+    /* 2^b <= a < 2^(b + 1), so that e is the power or one less; 1233 / 4096 is log10(2), close enough for b in [-14, 29]. */
+    int b = (int)(bits >> BITS) - BIAS, e = (b * 1233 >> 12);
+    e += a >= tens[e + 1 - LEAST];
+    double scaled = a * tens[8 - e - LEAST];
+    long whole = lrint(scaled);
+    if (fabs(scaled - (double)whole) > 0.5 - 1e-6 || scaled < 1e8)
         return false;
-    whole += rest > 0.5;
     *power = e + (whole == 1000000000);
-    *digits = whole == 1000000000 ? 100000000 : whole;
+    *digits = whole == 1000000000 ? 100000000 : (uint32_t)whole;
     return true;
 }
 
-/* Two at a time: half as many divisions, which wait for each other. */
-static void nine_characters(uint32_t digits, char text[9])
+/* Eight digits, the first in the lowest byte: halved into numbers side by side of four, then two, then one digit, each
+ * division a multiplication that is exact in its range. */
+static uint64_t eight_digits(uint32_t x)
 {
-    static const char pairs[] =
-        "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
-        "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
-        "8081828384858687888990919293949596979899";
-    for (int k = 7; k > 0; k -= 2, digits /= 100)
-        memcpy(text + k, pairs + digits % 100 * 2, 2);
-    text[0] = (char)('0' + digits);
+    uint64_t v = x / 10000 | (uint64_t)(x % 10000) << 32;
+    uint64_t hundreds = (v * 10486 >> 20) & 0x0000007f0000007fu;
+    v = hundreds | (v - hundreds * 100) << 16;
+    uint64_t tens = (v * 103 >> 10) & 0x000f000f000f000fu;
+    return tens | (v - tens * 10) << 8;
 }
 
-/* The same text as %.9g, which printf takes ten times as long for. */
+/* Digits with `before` of them, two or more, in front of the point; n: without the zeros at the end. */
+static size_t large_text(char first, uint64_t rest, int n, int before, char *at)
+{
+    char all[9] = {first};
+    memcpy(all + 1, &rest, sizeof rest);
+    n = n < before ? before : n;
+    memcpy(at, all, (size_t)before);
+    at[before] = '.';
+    memcpy(at + before + 1, all + before, (size_t)(n - before));
+    return (size_t)(n + (n > before));
+}
+
+/* The same text as %.9g, which printf takes ten times as long for. Without a branch for numbers below ten, of which nobody
+ * knows which comes next. */
 static size_t float_text(float x, char out[32])
 {
     uint32_t digits;
@@ -215,27 +232,27 @@ static size_t float_text(float x, char out[32])
     double a = fabs((double)x);
     if (!(a >= 1e-4 && a < 999999999) || !nine_digits(a, &digits, &power))
         return (size_t)snprintf(out, 32, "%.9g", (double)x);
-    char *at = out, *first; /* the digits are written where they stay, but for those before the point */
+    char *at = out, first = (char)('0' + digits / 100000000);
     *at = '-';
     at += x < 0;
-    int n = 9, before = power + 1;
-    first = before > 0 ? at + 1 : at + 2 - before;
-    memcpy(at, "0.000", 5);
-    nine_characters(digits, first);
-    while (n > 1 && n > before && first[n - 1] == '0')
-        n--;
-    if (before <= 0)
-        return (size_t)(first + n - out);
-    for (int i = 0; i < before; i++)
-        at[i] = first[i];
-    at[before] = '.';
-    return (size_t)(at - out) + (size_t)(n + (n > before));
+    uint64_t rest = eight_digits(digits % 100000000), shown = rest | 0x3030303030303030u;
+    int n = rest ? 9 - __builtin_clzll(rest) / 8 : 1;
+    if (power > 0)
+        return (size_t)(at - out) + large_text(first, shown, n, power + 1, at);
+    int zeros = -power; /* the one in front of the point included */
+    memcpy(at, "0.0000", 6);
+    at[zeros + (zeros > 0)] = first;
+    memcpy(at + 2 + zeros, &shown, sizeof shown);
+    return (size_t)(at - out) + (size_t)(n + 1 + zeros - (zeros == 0 && n == 1));
 }
 
 void buf_add_float(struct buf *b, float x)
 {
     char text[32];
-    buf_add(b, text, float_text(x, text));
+    if (!b->failed && sizeof text < b->capacity - b->len)
+        b->len += float_text(x, b->data + b->len);
+    else
+        buf_add(b, text, float_text(x, text));
 }
 
 void buf_add_int(struct buf *b, int64_t x)

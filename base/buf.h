@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -28,18 +29,30 @@ void buf_fini(struct buf *b);
 /* Empties the buffer and clears a sticky error; keeps the memory for the next use. */
 void buf_reset(struct buf *b);
 
-/* Appends n bytes, a string, a character, a printf-style text. */
-void buf_add(struct buf *b, const void *bytes, size_t n);
-static inline void buf_adds(struct buf *b, const char *text)
-{
-    buf_add(b, text, strlen(text)); /* here, so that the length of a literal is a constant */
-}
-void buf_addc(struct buf *b, char c);
-void buf_addf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
 /* Makes room for n more bytes and returns where they start, or NULL (sticky error). The caller writes up to n
  * bytes there and then adds what it wrote to b->len. */
 char *buf_reserve(struct buf *b, size_t n);
+
+/* Appends n bytes, a string, a character, a printf-style text. The first three are here, so that the length of a literal
+ * is a constant and its copy a store or two. */
+static inline void buf_add(struct buf *b, const void *bytes, size_t n)
+{
+    bool roomy = !b->failed && n < b->capacity - b->len; /* the capacity never passes the cap */
+    char *to = roomy ? b->data + b->len : buf_reserve(b, n);
+    if (to && n) {
+        memcpy(to, bytes, n);
+        b->len += n;
+    }
+}
+static inline void buf_adds(struct buf *b, const char *text)
+{
+    buf_add(b, text, strlen(text));
+}
+static inline void buf_addc(struct buf *b, char c)
+{
+    buf_add(b, &c, 1);
+}
+void buf_addf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The content as a terminated string, borrowed until the next change; NULL after a failed append. */
 const char *buf_text(struct buf *b);
