@@ -132,8 +132,9 @@ static uint64_t short_word(const char *text, size_t n)
     const unsigned char *t = (const unsigned char *)text;
     uint32_t head, tail;
     if (n < sizeof head)
-        return n == 0 ? '0' * 0x0101010101010101u
-                      : '0' * 0x0101010101000000u + (t[0] | (uint32_t)t[n / 2] << 8 | (uint32_t)t[n - 1] << 16);
+        return n == 0
+                   ? '0' * 0x0101010101010101u
+                   : '0' * 0x0101010101000000u + (t[0] | (uint32_t)t[n / 2] << 8 | (uint32_t)t[n - 1] << 16);
     memcpy(&head, t, sizeof head);
     memcpy(&tail, t + n - sizeof tail, sizeof tail);
     return head | (uint64_t)tail << 32;

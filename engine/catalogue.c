@@ -159,14 +159,21 @@ size_t catalogue_workspace_len(const struct catalogue *c)
     return exact_workspace_len(c) + (c->screen ? 2 * CHUNK + screen_workspace_len(c->screen) : 0);
 }
 
-/* Rows of len reals that begin at base, as lanes of x (len, LANES): rows `first`.. without indices, else those they name.
- * Lanes past the n-th repeat the first, which is quicker than leaving them empty. */
+/* Where rows of len reals that begin at base stand: rows `first`.. without indices, else those they name. Those past the
+ * n-th repeat the first, which is quicker than leaving lanes empty. */
+static void find_rows(const real *base, size_t len, const uint32_t *indices, size_t first, size_t n,
+                      const real *rows[KERNEL_LANES])
+{
+    for (size_t r = 0; r < KERNEL_LANES; r++)
+        rows[r] = base + (indices ? indices[r < n ? r : 0] : first + (r < n ? r : 0)) * len;
+}
+
+/* Such rows as lanes of x (len, LANES). */
 static void to_lanes(const struct target_pass *pass, const real *base, size_t len, const uint32_t *indices,
                      size_t first, size_t n, real *x)
 {
     const real *rows[KERNEL_LANES];
-    for (size_t r = 0; r < KERNEL_LANES; r++)
-        rows[r] = base + (indices ? indices[r < n ? r : 0] : first + (r < n ? r : 0)) * len;
+    find_rows(base, len, indices, first, n, rows);
     pass->kernels->rows_to_lanes(rows, KERNEL_LANES, len, x);
 }
 
@@ -190,19 +197,27 @@ static void add_layers(const struct catalogue *c, const struct target_pass *pass
         scores[r] += out[r];
 }
 
+/* scores (n) of such a block of items: bias and linear part, then the MLP part. workspace: a block of kept parts, three
+ * buffers. */
+static void score_rows(const struct catalogue *c, const struct target_pass *pass, const uint32_t *indices,
+                       size_t first, size_t n, real *workspace, real *scores)
+{
+    const real *rows[KERNEL_LANES];
+    memset(scores, 0, n * sizeof *scores);
+    if (c->spec->has_linear) {
+        find_rows(c->params->catalogue_embedding, c->spec->d_item, indices, first, n, rows);
+        pass->kernels->dot_rows(rows, n, c->spec->d_item, pass->theta + pass->layout.linear, scores);
+    }
+    for (size_t r = 0; r < n; r++)
+        scores[r] += c->params->catalogue_bias[indices ? indices[r] : first + r];
+    add_layers(c, pass, indices, first, n, workspace, scores);
+}
+
 /* scores of one block of consecutive items. */
 static void score_block(const struct catalogue *c, const struct target_pass *pass, size_t block,
                         real *workspace, real *scores)
 {
-    size_t d = c->spec->d_item, first = block * KERNEL_LANES, n = block_rows(c, block);
-    if (c->spec->has_linear)
-        pass->kernels->dot_rows(c->params->catalogue_embedding + first * d, n, d,
-                                pass->theta + pass->layout.linear, scores);
-    else
-        memset(scores, 0, n * sizeof *scores);
-    for (size_t r = 0; r < n; r++)
-        scores[r] += c->params->catalogue_bias[first + r];
-    add_layers(c, pass, NULL, first, n, workspace, scores);
+    score_rows(c, pass, NULL, block * KERNEL_LANES, block_rows(c, block), workspace, scores);
 }
 
 /* Adds what the context's history says of items [first, first + n); *at walks along the rising entries. */
@@ -285,18 +300,9 @@ static struct listed listed_of(const struct catalogue *c, const real *theta, rea
 /* scores (m) of the first m <= LANES of n items; the rows of those that follow are fetched. */
 static void score_lanes(const struct listed *l, const uint32_t *indices, size_t m, size_t n, real *scores)
 {
-    const struct catalogue *c = l->c;
-    size_t d = c->spec->d_item;
-    for (size_t r = 0; r < m; r++) {
-        if (r + AHEAD < n)
-            fetch_item(c, indices[r + AHEAD], true);
-        scores[r] = 0;
-        if (c->spec->has_linear)
-            l->pass.kernels->dot_rows(c->params->catalogue_embedding + indices[r] * d, 1, d,
-                                      l->pass.theta + l->pass.layout.linear, scores + r);
-        scores[r] += c->params->catalogue_bias[indices[r]];
-    }
-    add_layers(c, &l->pass, indices, 0, m, l->workspace, scores);
+    for (size_t r = AHEAD; r < m + AHEAD && r < n; r++)
+        fetch_item(l->c, indices[r], true);
+    score_rows(l->c, &l->pass, indices, 0, m, l->workspace, scores);
     for (size_t r = 0; r < m && l->near.n; r++) {
         real value = neighbours_value(&l->near, indices[r]);
         if (value != 0) /* to -0 even 0 would be a change */

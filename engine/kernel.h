@@ -41,8 +41,8 @@ struct kernel_hidden_grads {
 struct kernels {
     const char *name; /* "avx512", "avx2", "portable" */
 
-    /* y[i] = sum over j of x[i][j] w[j] for x (n, d), each row summed in the same order. */
-    void (*dot_rows)(const real *x, size_t n, size_t d, const real *w, real *y);
+    /* y[i] = sum over j of rows[i][j] w[j] for n rows of d, each summed in the same order. */
+    void (*dot_rows)(const real *const *rows, size_t n, size_t d, const real *w, real *y);
 
     /* out[o][lane] = (start ? start[o][lane] : 0) + (bias ? bias[o] : 0) + sum over i of w[o][i] x[i][lane];
      * w (d_out, d_in), x (d_in, LANES), out (d_out, LANES); out may be start. */

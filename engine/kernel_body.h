@@ -15,33 +15,51 @@ typedef real lanes
 
 enum { KERNEL_ROWS = 8 };
 
+enum { KERNEL_EIGHT = 8 };
+
+/* Into each caller, where counts are known: loops over registers are worth nothing unless they are unrolled. */
+#define KERNEL_INLINE static inline __attribute__((always_inline))
+
+typedef real eight
+    __attribute__((vector_size(KERNEL_EIGHT * sizeof(real)), aligned(sizeof(real)), may_alias));
+typedef real four __attribute__((vector_size(4 * sizeof(real)), aligned(sizeof(real)), may_alias));
+
 /* Halves are added to halves: a tree, always the same one, of vector additions. */
-static inline real sum_lanes(const lanes *v)
+KERNEL_INLINE real sum_lanes(lanes v)
 {
-    real x[KERNEL_LANES];
-    memcpy(x, v, sizeof x);
-    for (int i = 0; i < 8; i++)
-        x[i] += x[i + 8];
-    for (int i = 0; i < 4; i++)
-        x[i] += x[i + 4];
-    for (int i = 0; i < 2; i++)
-        x[i] += x[i + 2];
-    return x[0] + x[1];
+    eight half = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
+                 __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+    four quarter =
+        __builtin_shufflevector(half, half, 0, 1, 2, 3) + __builtin_shufflevector(half, half, 4, 5, 6, 7);
+    return (quarter[0] + quarter[2]) + (quarter[1] + quarter[3]);
 }
 
-static void dot_rows(const real *x, size_t n, size_t d, const real *w, real *y)
+enum { KERNEL_DOTS = 4 }; /* rows side by side: the sum of one does not wait for that of another */
+
+KERNEL_INLINE void dots(const real *const *rows, int n, size_t d, const real *w, real *y)
 {
     size_t whole = d - d % KERNEL_LANES;
-    for (size_t i = 0; i < n; i++) {
-        const real *row = x + i * d;
-        lanes a = {0};
+    lanes a[KERNEL_DOTS] = {{0}};
+    for (size_t j = 0; j < whole; j += KERNEL_LANES)
+#pragma GCC unroll 4
+        for (int r = 0; r < n; r++)
+            a[r] += *(const lanes *)(rows[r] + j) * *(const lanes *)(w + j);
+#pragma GCC unroll 4
+    for (int r = 0; r < n; r++) {
         real tail = 0;
-        for (size_t j = 0; j < whole; j += KERNEL_LANES)
-            a += *(const lanes *)(row + j) * *(const lanes *)(w + j);
         for (size_t j = whole; j < d; j++)
-            tail += row[j] * w[j];
-        y[i] = sum_lanes(&a) + tail;
+            tail += rows[r][j] * w[j];
+        y[r] = sum_lanes(a[r]) + tail;
     }
+}
+
+static void dot_rows(const real *const *rows, size_t n, size_t d, const real *w, real *y)
+{
+    size_t i = 0;
+    for (; i + KERNEL_DOTS <= n; i += KERNEL_DOTS)
+        dots(rows + i, KERNEL_DOTS, d, w, y + i);
+    for (; i < n; i++)
+        dots(rows + i, 1, d, w, y + i);
 }
 
 /* KERNEL_ROWS outputs at once. */
@@ -87,15 +105,6 @@ static void layer(const real *w, const real *bias, const real *start, size_t d_o
 }
 
 /* ---- eight rows to eight columns and back, in registers ---- */
-
-enum { KERNEL_EIGHT = 8 };
-
-/* Into each caller, where counts are known: loops over registers are worth nothing unless they are unrolled. */
-#define KERNEL_INLINE static inline __attribute__((always_inline))
-
-typedef real eight
-    __attribute__((vector_size(KERNEL_EIGHT * sizeof(real)), aligned(sizeof(real)), may_alias));
-typedef real four __attribute__((vector_size(4 * sizeof(real)), aligned(sizeof(real)), may_alias));
 
 /* out[j] = column j of the 8 x 8 matrix whose row i stands at rows[i]. Halves of rows are put together as they are loaded,
  * which costs no shuffle; then pairs and fours change places. */

@@ -47,7 +47,7 @@ static inline __attribute__((always_inline)) void hidden_rows(const struct kerne
     if (o < p->h)
         hidden_tile(p, i, o, rows, 1, sums);
     for (int r = 0; r < rows; r++)
-        y[i + (size_t)r] += sum_lanes(&sums[r]);
+        y[i + (size_t)r] += sum_lanes(sums[r]);
 }
 
 static void hidden_forward(const struct kernel_hidden *p, real *y)

@@ -124,12 +124,14 @@ void target_forward(const struct model_spec *spec, const struct model_params *pa
     real *linear = workspace, *buffers = workspace + KERNEL_LANES;
     for (size_t start = 0; start < n_rows; start += KERNEL_LANES) {
         size_t n = n_rows - start < KERNEL_LANES ? n_rows - start : KERNEL_LANES;
-        const real *rows = x + start * spec->d_item;
+        const real *first = x + start * spec->d_item, *rows[KERNEL_LANES];
+        for (size_t r = 0; r < n; r++)
+            rows[r] = first + r * spec->d_item;
         if (spec->has_linear)
             pass.kernels->dot_rows(rows, n, spec->d_item, theta + pass.layout.linear, linear);
         const real *out = NULL;
         if (spec->n_layers) {
-            target_block_load(rows, n, spec->d_item, buffers);
+            target_block_load(first, n, spec->d_item, buffers);
             out = target_block_layers(&pass, 0, buffers, NULL, buffers);
         }
         for (size_t r = 0; r < n; r++)

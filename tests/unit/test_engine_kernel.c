@@ -38,11 +38,15 @@ START_TEST(test_kernels_of_every_cpu_version_equal_the_naive_loop)
                         sum += (double)w[o * (40 - d) + i] * x[i * 16 + lane];
                     assert_close(out[o * 16 + lane], sum, all[v]->name, o);
                 }
-            all[v]->dot_rows(w, 1600 / d < 40 ? 1600 / d : 40, d, x, y);
-            for (size_t i = 0; i < 40 && i < 1600 / d; i++) {
+            const float *rows[40];
+            size_t n_rows = 1600 / d < 40 ? 1600 / d : 40;
+            for (size_t i = 0; i < n_rows; i++) /* not in their order */
+                rows[i] = w + (n_rows - 1 - i) * d;
+            all[v]->dot_rows(rows, n_rows, d, x, y);
+            for (size_t i = 0; i < n_rows; i++) {
                 double sum = 0;
                 for (size_t j = 0; j < d; j++)
-                    sum += (double)w[i * d + j] * x[j];
+                    sum += (double)rows[i][j] * x[j];
                 assert_close(y[i], sum, all[v]->name, i);
             }
         }
