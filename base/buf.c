@@ -226,13 +226,13 @@ static size_t large_text(char first, uint64_t rest, int n, int before, char *at)
 
 /* The same text as %.9g, which printf takes ten times as long for. Without a branch for numbers below ten, of which nobody
  * knows which comes next. */
-static size_t float_text(float x, char out[32])
+size_t buf_float_text(float x, char out[BUF_FLOAT_BYTES])
 {
     uint32_t digits;
     int power;
     double a = fabs((double)x);
     if (!(a >= 1e-4 && a < 999999999) || !nine_digits(a, &digits, &power))
-        return (size_t)snprintf(out, 32, "%.9g", (double)x);
+        return (size_t)snprintf(out, BUF_FLOAT_BYTES, "%.9g", (double)x);
     char *at = out, first = (char)('0' + digits / 100000000);
     *at = '-';
     at += x < 0;
@@ -249,11 +249,11 @@ static size_t float_text(float x, char out[32])
 
 void buf_add_float(struct buf *b, float x)
 {
-    char text[32];
+    char text[BUF_FLOAT_BYTES];
     if (!b->failed && sizeof text < b->capacity - b->len)
-        b->len += float_text(x, b->data + b->len);
+        b->len += buf_float_text(x, b->data + b->len);
     else
-        buf_add(b, text, float_text(x, text));
+        buf_add(b, text, buf_float_text(x, text));
 }
 
 void buf_add_int(struct buf *b, int64_t x)

@@ -69,6 +69,10 @@ void buf_add_int(struct buf *b, int64_t x);
 /* Appends a float so that reading it back gives the same bits; the caller has refused NaN and infinity. */
 void buf_add_float(struct buf *b, float x);
 
+/* Writes what buf_add_float appends, for who reserved the room; returns its length. */
+enum { BUF_FLOAT_BYTES = 32 };
+size_t buf_float_text(float x, char out[BUF_FLOAT_BYTES]);
+
 /* ERR_OK, or the sticky error with a text in e that names what. */
 enum err_code buf_check(const struct buf *b, const char *what, struct err *e) ERR_MUST_CHECK;
 

@@ -60,8 +60,16 @@ static bool read_rows(struct request *r, const json_t *inputs, size_t d, float *
 struct rows {
     const json_t *items, *inputs;
     size_t n;
-    void *values; /* indices (n) or inputs (n, D) */
+    void *values;             /* indices (n) or inputs (n, D) */
+    struct store_text *texts; /* (n) of a scanned body: the ids in it; NULL: not known */
 };
+
+static void free_rows(struct rows *rows)
+{
+    mem_free(rows->values);
+    mem_free(rows->texts);
+    *rows = (struct rows){0};
+}
 
 static bool read_body(struct api_thread *t, struct request *r, size_t slot, const json_t *root,
                       struct rows *rows)
@@ -109,16 +117,17 @@ static bool take(struct scanner *s, char c)
     return true;
 }
 
-/* A string without escapes; what else is wrong with it shows when no item has that id. */
+/* A string that stands for itself: no escapes, and nothing that needs one. What else is wrong with it shows when no item has
+ * that id. */
 static bool take_string(struct scanner *s, struct store_text *out)
 {
     if (!take(s, '"'))
         return false;
     const char *from = s->at;
-    while (s->at < s->end && *s->at != '"' && *s->at != '\\')
+    while (s->at < s->end && *s->at != '"' && *s->at != '\\' && (unsigned char)*s->at >= 0x20)
         s->at++;
     *out = (struct store_text){from, (size_t)(s->at - from)};
-    return take(s, '"');
+    return s->at < s->end && *s->at++ == '"';
 }
 
 /* Reads {"items": [known ids]} and nothing else; false: any other body, also a wrong one, whose reading says why. A
@@ -132,11 +141,13 @@ static bool scan_items(const struct model *m, const struct item_table *table, co
         !take(&s, ':') || !take(&s, '['))
         return false;
     uint32_t *indices = rows->values = mem_alloc_array(MOST_ROWS_AT_ONCE, sizeof *indices);
-    bool more = indices != NULL;
+    rows->texts = mem_alloc_array(MOST_ROWS_AT_ONCE, sizeof *rows->texts);
+    bool more = indices && rows->texts;
     for (rows->n = 0; more && rows->n < MOST_ROWS_AT_ONCE; more = take(&s, ',')) {
         long index = take_string(&s, &text) ? item_table_find(table, text) : -1;
         if (index < 0)
             break;
+        rows->texts[rows->n] = text;
         indices[rows->n++] = (uint32_t)index;
         if ((size_t)index < m->spec.n_items)
             catalogue_fetch(m->catalogue, (size_t)index);
@@ -145,8 +156,7 @@ static bool scan_items(const struct model *m, const struct item_table *table, co
     skip_space(&s);
     if (ended && s.at == s.end)
         return true;
-    mem_free(rows->values);
-    *rows = (struct rows){0};
+    free_rows(rows);
     return false;
 }
 
@@ -178,13 +188,13 @@ enum route_next api_predict_post(struct api_thread *t, struct request *r, bool m
     struct buf *out = request_answer(r, 200, request_json);
     enum err_code code =
         scanned || rows.items
-            ? personal_predict_items(t->personal, slot, w, user, cold, rows.values, rows.n, out, &e)
+            ? personal_predict_items(t->personal, slot, w, user, cold, rows.values, rows.texts, rows.n, out, &e)
             : personal_predict_rows(t->personal, slot, w, user, cold, rows.values, rows.n, out, &e);
     if (code)
         problem_answer_err(r, &e);
 out:
     weights_unref(w);
-    mem_free(rows.values);
+    free_rows(&rows);
     json_decref(root);
     return next;
 }

@@ -246,12 +246,18 @@ static void look_up(const struct item_table *items, const struct topk_entry *ent
     }
 }
 
-static void add_item(struct buf *out, const struct shown *shown, const struct best *best, size_t i)
+/* The beginning of what is said of an item. */
+static void add_scored(struct buf *out, struct store_text id, float score)
 {
     buf_adds(out, "{\"id\":");
-    buf_add_json_string(out, shown->id.data, shown->id.len);
+    buf_add_json_string(out, id.data, id.len);
     buf_adds(out, ",\"score\":");
-    buf_add_float(out, best->entries[i].score);
+    buf_add_float(out, score);
+}
+
+static void add_item(struct buf *out, const struct shown *shown, const struct best *best, size_t i)
+{
+    add_scored(out, shown->id, best->entries[i].score);
     if (shown->info.title.data) {
         buf_adds(out, ",\"title\":");
         buf_add_json_string(out, shown->info.title.data, shown->info.title.len);
@@ -343,9 +349,25 @@ enum err_code personal_recommend(struct personal *p, size_t slot, const struct w
     return code;
 }
 
+/* All that is said of a listed item, whose id is plain text. One addition to the buffer: six would wait for each other. */
+static void add_scored_text(struct buf *out, struct store_text id, float score)
+{
+    static const char before[] = "{\"id\":\"", between[] = "\",\"score\":";
+    char *to = buf_reserve(out, sizeof before + id.len + sizeof between + BUF_FLOAT_BYTES);
+    if (!to)
+        return;
+    char *at = mempcpy(to, before, sizeof before - 1);
+    at = mempcpy(at, id.data, id.len);
+    at = mempcpy(at, between, sizeof between - 1);
+    at += buf_float_text(score, at);
+    *at++ = '}';
+    out->len += (size_t)(at - to);
+}
+
 enum err_code personal_predict_items(struct personal *p, size_t slot, const struct weights *w,
-                                     struct store_text user, bool cold, const uint32_t *indices, size_t n,
-                                     struct buf *out, struct err *e)
+                                     struct store_text user, bool cold, const uint32_t *indices,
+                                     const struct store_text *texts, size_t n, struct buf *out,
+                                     struct err *e)
 {
     const struct model *m = p->serving->models[slot].model;
     enum err_code code = reserve((void **)&p->scores, &p->n_scores, n, sizeof *p->scores, e);
@@ -356,14 +378,18 @@ enum err_code personal_predict_items(struct personal *p, size_t slot, const stru
     add_head(out, &m->spec, user, w, cold, n * 48);
     buf_adds(out, ",\"predictions\":[");
     for (size_t i = 0; i < n; i++) {
-        size_t len;
-        const char *id = item_table_id(items, indices[i], &len);
         if (!isfinite(p->scores[i]))
             return refuse_score(e);
-        buf_adds(out, i ? ",{\"id\":" : "{\"id\":");
-        buf_add_json_string(out, id, len);
-        buf_adds(out, ",\"score\":");
-        buf_add_float(out, (float)model_prediction(m, (double)p->scores[i]));
+        if (i)
+            buf_addc(out, ',');
+        float score = (float)model_prediction(m, (double)p->scores[i]);
+        if (texts) {
+            add_scored_text(out, texts[i], score);
+            continue;
+        }
+        size_t len;
+        const char *id = item_table_id(items, indices[i], &len);
+        add_scored(out, (struct store_text){id, len}, score);
         buf_addc(out, '}');
     }
     buf_adds(out, "]}");

@@ -57,10 +57,12 @@ enum err_code personal_recommend(struct personal *p, size_t slot, const struct w
                                  const struct recommend_query *q, struct buf *out,
                                  struct err *e) ERR_MUST_CHECK;
 
-/* Scores of catalogue items (indices) in their order: {"user", ..., "predictions": [{"id", "score"}]}. */
+/* Scores of catalogue items (indices) in their order: {"user", ..., "predictions": [{"id", "score"}]}. texts (n): their ids
+ * as a JSON string shows them, or NULL, and they are looked up. */
 enum err_code personal_predict_items(struct personal *p, size_t slot, const struct weights *w,
-                                     struct store_text user, bool cold, const uint32_t *indices, size_t n,
-                                     struct buf *out, struct err *e) ERR_MUST_CHECK;
+                                     struct store_text user, bool cold, const uint32_t *indices,
+                                     const struct store_text *texts, size_t n, struct buf *out,
+                                     struct err *e) ERR_MUST_CHECK;
 
 /* The target network on the caller's rows x (n, D): {"user", ..., "predictions": [numbers]}. */
 enum err_code personal_predict_rows(struct personal *p, size_t slot, const struct weights *w,
