@@ -181,22 +181,22 @@ void buf_add_json_string(struct buf *b, const char *text, size_t n)
 }
 
 /* The 9 digits of a in [1e-4, 999999999) as a whole number, and the power of ten of the first one. False where the tenth
- * digit decides too narrowly for one rounded product. */
+ * digit decides too narrowly for two rounded products. */
 static bool nine_digits(double a, uint32_t *digits, int *power)
 {
-    enum { LEAST = -5, BITS = 52, BIAS = 1023 };
-    static const double tens[] = {1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1e0, 1e1,  1e2,  1e3,
-                                  1e4,  1e5,  1e6,  1e7,  1e8,  1e9, 1e10, 1e11, 1e12};
+    enum { BITS = 52, BIAS = 1023 };
+    static const double tens[] = {1e-1, 1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12};
     uint64_t bits;
     memcpy(&bits, &a, sizeof bits);
-    /* 2^b <= a < 2^(b + 1), so that e is the power or one less; 1233 / 4096 is log10(2), close enough for b in [-14, 29]. */
-    int b = (int)(bits >> BITS) - BIAS, e = (b * 1233 >> 12);
-    e += a >= tens[e + 1 - LEAST];
-    double scaled = a * tens[8 - e - LEAST];
+    /* 2^b <= a < 2^(b + 1), so that e is the power or one more; 1233 / 4096 is log10(2), close enough for b in [-14, 29]. */
+    int b = (int)(bits >> BITS) - BIAS, e = (b * 1233 >> 12) + 1;
+    double scaled = a * tens[9 - e];
+    bool more = scaled < 1e8;
+    scaled *= more ? 10 : 1;
     long whole = lrint(scaled);
-    if (fabs(scaled - (double)whole) > 0.5 - 1e-6 || scaled < 1e8)
+    if (fabs(scaled - (double)whole) > 0.5 - 1e-6)
         return false;
-    *power = e + (whole == 1000000000);
+    *power = e - more + (whole == 1000000000);
     *digits = whole == 1000000000 ? 100000000 : (uint32_t)whole;
     return true;
 }

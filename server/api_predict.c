@@ -60,16 +60,8 @@ static bool read_rows(struct request *r, const json_t *inputs, size_t d, float *
 struct rows {
     const json_t *items, *inputs;
     size_t n;
-    void *values;             /* indices (n) or inputs (n, D) */
-    struct store_text *texts; /* (n) of a scanned body: the ids in it; NULL: not known */
+    void *values; /* indices (n) or inputs (n, D) */
 };
-
-static void free_rows(struct rows *rows)
-{
-    mem_free(rows->values);
-    mem_free(rows->texts);
-    *rows = (struct rows){0};
-}
 
 static bool read_body(struct api_thread *t, struct request *r, size_t slot, const json_t *root,
                       struct rows *rows)
@@ -99,6 +91,13 @@ static bool read_body(struct api_thread *t, struct request *r, size_t slot, cons
 
 struct scanner {
     const char *at, *end;
+};
+
+/* What such a body lists: the items, and their ids as they stand there. */
+struct scanned {
+    size_t n;
+    uint32_t indices[MOST_ROWS_AT_ONCE];
+    struct store_text texts[MOST_ROWS_AT_ONCE];
 };
 
 static void skip_space(struct scanner *s)
@@ -133,68 +132,91 @@ static bool take_string(struct scanner *s, struct store_text *out)
 /* Reads {"items": [known ids]} and nothing else; false: any other body, also a wrong one, whose reading says why. A
  * document of a hundred strings takes longer to build and free than their scores to compute. */
 static bool scan_items(const struct model *m, const struct item_table *table, const struct request *r,
-                       struct rows *rows)
+                       struct scanned *out)
 {
     struct scanner s = {r->body.data, r->body.data + r->body.len};
     struct store_text text;
     if (!r->body.data || !take(&s, '{') || !take_string(&s, &text) || !text_is(text, "items") ||
         !take(&s, ':') || !take(&s, '['))
         return false;
-    uint32_t *indices = rows->values = mem_alloc_array(MOST_ROWS_AT_ONCE, sizeof *indices);
-    rows->texts = mem_alloc_array(MOST_ROWS_AT_ONCE, sizeof *rows->texts);
-    bool more = indices && rows->texts;
-    for (rows->n = 0; more && rows->n < MOST_ROWS_AT_ONCE; more = take(&s, ',')) {
+    bool more = true;
+    for (out->n = 0; more && out->n < MOST_ROWS_AT_ONCE; more = take(&s, ',')) {
         long index = take_string(&s, &text) ? item_table_find(table, text) : -1;
         if (index < 0)
-            break;
-        rows->texts[rows->n] = text;
-        indices[rows->n++] = (uint32_t)index;
+            return false;
+        out->texts[out->n] = text;
+        out->indices[out->n++] = (uint32_t)index;
         if ((size_t)index < m->spec.n_items)
             catalogue_fetch(m->catalogue, (size_t)index);
     }
-    bool ended = !more && rows->n > 0 && take(&s, ']') && take(&s, '}');
+    bool ended = !more && take(&s, ']') && take(&s, '}');
     skip_space(&s);
-    if (ended && s.at == s.end)
-        return true;
-    free_rows(rows);
-    return false;
+    return ended && s.at == s.end;
 }
 
-enum route_next api_predict_post(struct api_thread *t, struct request *r, bool may_block)
-{
+/* ---- the call ---- */
+
+/* Whose scores are asked for, of which model. */
+struct asked {
+    size_t slot;
     struct store_text user;
+    bool may_block;
+};
+
+static enum route_next answer_scanned(struct api_thread *t, struct request *r, const struct asked *asked,
+                                      const struct scanned *items)
+{
+    struct weights *w = NULL;
+    struct err e = {0};
+    bool cold;
+    enum route_next next = api_weights(t, r, asked->slot, asked->user, asked->may_block, &w, &cold);
+    if (next != ROUTE_NEEDS_WORKER && w &&
+        personal_predict_items(t->personal, asked->slot, w, asked->user, cold, items->indices, items->texts,
+                               items->n, request_answer(r, 200, request_json), &e))
+        problem_answer_err(r, &e);
+    weights_unref(w);
+    return next;
+}
+
+static enum route_next answer_document(struct api_thread *t, struct request *r, const struct asked *asked)
+{
     struct rows rows = {0};
     struct weights *w = NULL;
     bool cold;
-    size_t slot;
-    if (!may_block && r->body.len > MOST_BYTES_AT_ONCE)
-        return ROUTE_NEEDS_WORKER;
-    if (!api_user_id(r, 2, &user) || !api_model_slot(t, r, &slot))
-        return ROUTE_DONE;
-    json_t *root = NULL;
     enum route_next next = ROUTE_DONE;
-    bool scanned =
-        scan_items(t->api->serving->models[slot].model, personal_items(t->personal, slot), r, &rows);
-    if (!scanned) {
-        root = json_in_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
-        if (!root || !read_body(t, r, slot, root, &rows))
-            goto out;
-    }
-    next = rows.n > MOST_ROWS_AT_ONCE && !may_block ? ROUTE_NEEDS_WORKER
-                                                    : api_weights(t, r, slot, user, may_block, &w, &cold);
+    json_t *root = json_in_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
+    if (!root || !read_body(t, r, asked->slot, root, &rows))
+        goto out;
+    next = rows.n > MOST_ROWS_AT_ONCE && !asked->may_block
+               ? ROUTE_NEEDS_WORKER
+               : api_weights(t, r, asked->slot, asked->user, asked->may_block, &w, &cold);
     if (next == ROUTE_NEEDS_WORKER || !w)
         goto out;
     struct err e = {0};
     struct buf *out = request_answer(r, 200, request_json);
-    enum err_code code =
-        scanned || rows.items
-            ? personal_predict_items(t->personal, slot, w, user, cold, rows.values, rows.texts, rows.n, out, &e)
-            : personal_predict_rows(t->personal, slot, w, user, cold, rows.values, rows.n, out, &e);
+    enum err_code code = rows.items ? personal_predict_items(t->personal, asked->slot, w, asked->user, cold,
+                                                             rows.values, NULL, rows.n, out, &e)
+                                    : personal_predict_rows(t->personal, asked->slot, w, asked->user, cold,
+                                                            rows.values, rows.n, out, &e);
     if (code)
         problem_answer_err(r, &e);
 out:
     weights_unref(w);
-    free_rows(&rows);
+    mem_free(rows.values);
     json_decref(root);
     return next;
+}
+
+enum route_next api_predict_post(struct api_thread *t, struct request *r, bool may_block)
+{
+    struct asked asked = {.may_block = may_block};
+    struct scanned items;
+    if (!may_block && r->body.len > MOST_BYTES_AT_ONCE)
+        return ROUTE_NEEDS_WORKER;
+    if (!api_user_id(r, 2, &asked.user) || !api_model_slot(t, r, &asked.slot))
+        return ROUTE_DONE;
+    const struct model *m = t->api->serving->models[asked.slot].model;
+    return scan_items(m, personal_items(t->personal, asked.slot), r, &items)
+               ? answer_scanned(t, r, &asked, &items)
+               : answer_document(t, r, &asked);
 }

@@ -366,8 +366,7 @@ static void add_scored_text(struct buf *out, struct store_text id, float score)
 
 enum err_code personal_predict_items(struct personal *p, size_t slot, const struct weights *w,
                                      struct store_text user, bool cold, const uint32_t *indices,
-                                     const struct store_text *texts, size_t n, struct buf *out,
-                                     struct err *e)
+                                     const struct store_text *texts, size_t n, struct buf *out, struct err *e)
 {
     const struct model *m = p->serving->models[slot].model;
     enum err_code code = reserve((void **)&p->scores, &p->n_scores, n, sizeof *p->scores, e);

@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 import unittest
+from urllib.parse import quote
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import hn
@@ -55,6 +56,21 @@ class NewItems(hn.Case):
         self.assertAlmostEqual(score(self.server, "u7", "n1"),
                                [i for i in self.server.recommend("u7", **ALL).json["items"] if i["id"] == "n1"][0]["score"],
                                places=5)
+
+    def test_ids_that_need_escapes(self):
+        """They are answered escaped, and refused where a body holds them raw."""
+        for item in ('quo"te', "back\\slash", "new\nline", "t\tb", "\x01", "\x7f", "\u00e9\u4e2d", " "):
+            self.assertEqual(put(self.server, quote(item, safe=""), categories=["Comedy"]).status, 201, item)
+            for ensure_ascii in (True, False):
+                body = json.dumps({"items": [item]}, ensure_ascii=ensure_ascii)
+                answer = self.server.request("POST", "/v1/users/u7/predictions", body.encode())
+                self.assertEqual([p["id"] for p in answer.json["predictions"]], [item])
+            if any(c < " " for c in item):
+                raw = self.server.request("POST", "/v1/users/u7/predictions", b'{"items":["%s"]}' % item.encode())
+                self.assertProblem(raw, 400, "malformed-json")
+            found = self.server.recommend("u7", **ALL).items
+            self.assertIn(item, found)
+            delete(self.server, quote(item, safe=""))
 
     def test_whom_a_new_item_suits(self):
         """A new item of a category stands higher for those whose favourite it is than for the others."""

@@ -165,6 +165,20 @@ class Recommendations(hn.Case):
         none = self.server.request("POST", "/v1/users/u12/predictions", {"items": []})
         self.assertEqual((none.status, none.json["predictions"]), (200, []))
 
+    def test_predictions_of_items_in_any_spelling(self):
+        """The usual body is read in another way than all others; the answers are the same."""
+        one, two = self.world.items[:2]
+        usual = self.server.request("POST", "/v1/users/u12/predictions", b'{"items":["%s","%s"]}' % (one.encode(), two.encode()))
+        self.assertEqual([p["id"] for p in usual.json["predictions"]], [one, two])
+        escaped = "".join("\\u%04x" % ord(c) for c in one)
+        for body in ('{"items":["%s","%s"]}' % (escaped, two), '\t{ "items"\n:\r[ "%s" , "%s" ] }\n' % (one, two),
+                     '{"it\\u0065ms":["%s","%s"]}' % (one, two)):
+            answer = self.server.request("POST", "/v1/users/u12/predictions", body.encode())
+            self.assertEqual((answer.status, answer.body), (200, usual.body), body)
+        for body in ('{"items":["%s","%s"' % (one, two), '{"items":["%s","%s"]}}' % (one, two), '{"items":["%s" "%s"]}' % (one, two),
+                     '{"items":["%s\n"]}' % one, '{"items":["%s' % one, '{"items":["%s",]}' % one):
+            self.assertProblem(self.server.request("POST", "/v1/users/u12/predictions", body.encode()), 400, "malformed-json")
+
     def test_predictions_of_rows(self):
         width = self.world.description["hypernet"]["d_item"]
         rows = [[0.0] * width, [0.25] * width]
