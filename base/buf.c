@@ -1,6 +1,7 @@
 /* One contiguous block, because both MHD and write(2) want one; doubling keeps appends O(1) amortised. */
 #include "base/buf.h"
 
+#include "base/hash.h"
 #include "base/mem.h"
 
 #include <math.h>
@@ -126,18 +127,11 @@ static uint64_t special(uint64_t word)
     return ((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash);
 }
 
-/* Fewer than eight characters in a word; some of them may be there twice. */
+/* Fewer than eight characters in a word; some of them may be there twice, and where none is stands one that needs nothing. */
 static uint64_t short_word(const char *text, size_t n)
 {
-    const unsigned char *t = (const unsigned char *)text;
-    uint32_t head, tail;
-    if (n < sizeof head)
-        return n == 0
-                   ? '0' * 0x0101010101010101u
-                   : '0' * 0x0101010101000000u + (t[0] | (uint32_t)t[n / 2] << 8 | (uint32_t)t[n - 1] << 16);
-    memcpy(&head, t, sizeof head);
-    memcpy(&tail, t + n - sizeof tail, sizeof tail);
-    return head | (uint64_t)tail << 32;
+    const uint64_t plain = '0' * 0x0101010101010101u;
+    return hash_short(text, n) | (n == 0 ? plain : n < 4 ? plain << 24 : 0);
 }
 
 /* Whether a JSON string shows text as it is. */
