@@ -6,7 +6,9 @@
  *   unless the client asked before sending (Expect: 100-continue) or the body is far beyond the limit.
  * - End: what is cached is answered at once, in this thread; what may block gets a place in the queue, the
  *   connection is suspended, and only then is the job published; the worker resumes it and `handle` queues the
- *   answer.
+ *   answer. It is suspended in the call after the one that found out, which the library makes at once when there is no answer
+ *   yet: only by then has it noted that it wants nothing from the client. Else it reads before it asks for the answer, and
+ *   a client that has shut its sending side would be taken for gone (libmicrohttpd 0.9.75).
  *
  * While draining, answers carry Connection: close, so that clients and proxies leave before the stop. */
 #include "server/http.h"
@@ -54,6 +56,7 @@ struct exchange {
     struct request *request;
     struct MHD_Connection *connection;
     bool begun;     /* headers were looked at */
+    bool waits;     /* for the next call of `handle`, which gives it to a worker */
     bool suspended; /* a worker has or had it */
     bool not_read;  /* refused before its body, which is not even thrown away */
     size_t n_thrown_away;
@@ -211,6 +214,7 @@ static void worker_stop(void *arg, void *thread)
 static void hand_over(struct exchange *x)
 {
     struct http_server *s = x->server;
+    x->waits = false;
     if (!worker_reserve(s->workers)) {
         METRICS_ADD(s->api->metrics, rejected_queue_full, 1);
         problem_answer(x->request, PROBLEM_OVERLOADED, NULL,
@@ -293,8 +297,8 @@ static void run_call(struct exchange *x)
     struct api_thread *t = own_thread(x->server);
     if (!t)
         problem_answer(r, PROBLEM_OVERLOADED, NULL, "no memory for this thread's workspace");
-    else if (api_run(t, r, false) == ROUTE_NEEDS_WORKER)
-        hand_over(x);
+    else
+        x->waits = api_run(t, r, false) == ROUTE_NEEDS_WORKER;
 }
 
 static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *url,
@@ -323,8 +327,11 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
         return take_piece(x, upload, n);
     }
     if (!x->request->status && !x->suspended) {
-        run_call(x);
-        if (x->suspended)
+        if (x->waits)
+            hand_over(x);
+        else
+            run_call(x);
+        if (x->suspended || x->waits)
             return MHD_YES; /* called again once a worker resumed the connection; x may be in its hands */
     }
     return queue_answer(x);
