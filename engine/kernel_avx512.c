@@ -8,6 +8,7 @@
 #define KERNEL_STREAM(to, value) _mm256_stream_ps((float *)(to), (__m256)(value))
 #define KERNEL_STREAM_END()      _mm_sfence() /* before others are told that the rows are there */
 #endif
+#define KERNEL_REGISTER_BYTES 64
 #include "engine/kernel_body.h"
 #include "engine/kernel_versions.h"
 

@@ -6,6 +6,7 @@
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void assert_close(double got, double expected, const char *what, size_t i)
 {
@@ -50,6 +51,35 @@ START_TEST(test_kernels_of_every_cpu_version_equal_the_naive_loop)
                 assert_close(y[i], sum, all[v]->name, i);
             }
         }
+}
+END_TEST
+
+/* What catalogue.c promises: an item's score does not depend on which others are asked for. */
+START_TEST(test_products_of_rows_do_not_depend_on_the_rows_beside_them)
+{
+    const struct kernels *all[3];
+    size_t n_versions = kernel_all(all);
+    struct rng r;
+    rng_init(&r, 3, 4);
+    static float x[16 * 50], w[50];
+    for (size_t i = 0; i < sizeof x / sizeof *x; i++)
+        x[i] = (float)rng_normal(&r);
+    for (size_t i = 0; i < 50; i++)
+        w[i] = (float)rng_normal(&r);
+    for (size_t v = 0; v < n_versions; v++)
+        for (size_t d = 1; d <= 50; d++)
+            for (size_t n = 1; n <= 16; n++) {
+                const float *rows[16];
+                float together[16], alone;
+                for (size_t i = 0; i < n; i++)
+                    rows[i] = x + i * d;
+                all[v]->dot_rows(rows, n, d, w, together);
+                for (size_t i = 0; i < n; i++) {
+                    all[v]->dot_rows(rows + i, 1, d, w, &alone);
+                    ck_assert_msg(memcmp(&alone, &together[i], sizeof alone) == 0,
+                                  "%s: row %zu of %zu, %zu values", all[v]->name, i, n, d);
+                }
+            }
 }
 END_TEST
 
@@ -122,6 +152,7 @@ int main(void)
     TCase *tc = tcase_create("kernels");
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, test_kernels_of_every_cpu_version_equal_the_naive_loop);
+    tcase_add_test(tc, test_products_of_rows_do_not_depend_on_the_rows_beside_them);
     tcase_add_test(tc, test_hidden_kernels_of_every_cpu_version_equal_the_naive_loop);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
