@@ -156,7 +156,8 @@ void buf_add_json_string(struct buf *b, const char *text, size_t n)
         if (!to)
             return;
         to[0] = to[n + 1] = '"';
-        memcpy(to + 1, text, n);
+        if (n)
+            memcpy(to + 1, text, n);
         b->len += n + 2;
         return;
     }

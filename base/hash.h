@@ -10,8 +10,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* The n < 8 bytes at p as a number; of the same n no others have the same. Of three or fewer the first 24 bits are set, else all. Loads that overlap are quicker than a copy of a
- * length that is known at run time only. */
+/* The n < 8 bytes at p as a number; of the same n no others have the same. Of three or fewer the first 24 bits are set, else
+ * all. Loads that overlap are quicker than a copy of a length that is known at run time only. */
 static inline uint64_t hash_short(const void *bytes, size_t n)
 {
     const unsigned char *p = bytes;

@@ -332,7 +332,7 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
         else
             run_call(x);
         if (x->suspended || x->waits)
-            return MHD_YES; /* called again once a worker resumed the connection; x may be in its hands */
+            return MHD_YES; /* called again, at once or when a worker has resumed the connection: x may be in its hands */
     }
     return queue_answer(x);
 }

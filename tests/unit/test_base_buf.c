@@ -203,7 +203,7 @@ START_TEST(test_json_strings_are_escaped)
     buf_add_json_string(&b, text, sizeof text - 1);
     ck_assert_str_eq(buf_text(&b), "\"a\\\"b\\\\c\\n\\r\\t\\u0001\\u001f\x7f\xC3\xA9/\\u0000z\"");
     buf_reset(&b);
-    buf_add_json_string(&b, "", 0);
+    buf_add_json_string(&b, NULL, 0);
     ck_assert_str_eq(buf_text(&b), "\"\"");
     buf_fini(&b);
 }
