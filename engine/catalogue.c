@@ -125,7 +125,7 @@ enum err_code catalogue_new_from(const struct model_spec *spec, const struct mod
     mem_free(buffers);
     enum err_code code = ERR_OK;
     if (first == 0 && spec->n_items >= LEAST_SCREENED_ITEMS) /* the screen counts items from 0 */
-        code = screen_new(spec, params, c->kept, &c->screen, e);
+        code = screen_new(spec, params, c->kept, screen_kernel_best(), &c->screen, e);
     if (code) {
         catalogue_free(c);
         return code;

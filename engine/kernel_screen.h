@@ -39,6 +39,8 @@ struct screen_context {
 };
 
 struct screen_kernel {
+    const char *name; /* "vnni", "avx2" */
+
     /* A vector of a context, x (n), to groups of four signed bytes: what one step means, the length of what rounding lost, and
      * as result 128 times the bytes' sum, negated. */
     int32_t (*pack)(const float *x, size_t n, size_t groups, int32_t *packed, float *scale, float *lost);
@@ -55,7 +57,10 @@ struct screen_kernel {
     size_t (*next)(const float *x, size_t from, size_t n, float threshold, uint16_t *lanes);
 };
 
-/* Static storage; NULL when this CPU has no such instructions. */
+/* The quickest on this CPU; static storage, NULL when it has no such instructions. */
 const struct screen_kernel *screen_kernel_best(void);
+
+/* All that run on it, the quickest first; returns how many. */
+size_t screen_kernel_all(const struct screen_kernel *out[2]);
 
 #endif

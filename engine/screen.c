@@ -35,11 +35,12 @@ static size_t even(size_t n)
 
 #ifdef ENGINE_DOUBLE /* theta is double there; the gradients' tests need no first pass */
 enum err_code screen_new(const struct model_spec *spec, const struct model_params *params, const real *shared,
-                         struct screen **out, struct err *e)
+                         const struct screen_kernel *kernel, struct screen **out, struct err *e)
 {
     (void)spec;
     (void)params;
     (void)shared;
+    (void)kernel;
     (void)e;
     *out = NULL;
     return ERR_OK;
@@ -182,10 +183,10 @@ static void fill(struct screen *s, const real *shared, int8_t *scratch)
 }
 
 enum err_code screen_new(const struct model_spec *spec, const struct model_params *params, const real *shared,
-                         struct screen **out, struct err *e)
+                         const struct screen_kernel *kernel, struct screen **out, struct err *e)
 {
     *out = NULL;
-    if (!knows(spec) || !screen_kernel_best())
+    if (!knows(spec) || !kernel)
         return ERR_OK;
     size_t rank = spec->n_layers ? spec->layers[0].rank : 0;
     struct screen *s = mem_zalloc_array(1, sizeof *s);
@@ -195,7 +196,7 @@ enum err_code screen_new(const struct model_spec *spec, const struct model_param
         size_t blocks = (spec->n_items + KERNEL_LANES - 1) / KERNEL_LANES;
         s->spec = spec;
         s->params = params;
-        s->kernel = screen_kernel_best();
+        s->kernel = kernel;
         s->items.n_blocks = blocks + blocks % 2; /* the loop takes two at a time */
         s->items.groups = (spec->d_item + 3) / 4;
         s->items.v_groups = (rank + 3) / 4;

@@ -20,10 +20,11 @@ enum { SCREEN_CHUNK_BLOCKS = 256 }; /* blocks a call, so that the bounds stay in
 struct screen;
 
 /* New; *out is NULL, without an error, when the model is not of the kind that this pass knows (a linear part; no layer, or
- * a core layer with ReLU and one output after it) or the CPU lacks the instructions.
- * shared: (I, rank) the shared part V x of the core layer. */
+ * a core layer with ReLU and one output after it) or kernel is NULL.
+ * shared: (I, rank) the shared part V x of the core layer. kernel: screen_kernel_best(), or another that runs here. */
 enum err_code screen_new(const struct model_spec *spec, const struct model_params *params, const real *shared,
-                         struct screen **out, struct err *e) ERR_MUST_CHECK;
+                         const struct screen_kernel *kernel, struct screen **out,
+                         struct err *e) ERR_MUST_CHECK;
 void screen_free(struct screen *s);
 
 size_t screen_workspace_len(const struct screen *s);

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "engine/catalogue.h"
 #include "engine/hypernet.h"
+#include "engine/kernel_screen.h"
 #include "engine/neighbours.h"
 #include "engine/rng.h"
 #include "engine/screen.h"
@@ -224,30 +225,49 @@ static real *shared_part(struct made *m)
     return shared;
 }
 
+/* With a screen of every kernel that runs here. */
+static void each_screen(struct made *m, void (*call)(struct made *m, struct screen *screen, real *workspace))
+{
+    const struct screen_kernel *all[2];
+    struct err e = {0};
+    real *shared = shared_part(m);
+    for (size_t i = 0, n = screen_kernel_all(all); i < n; i++) {
+        struct screen *screen;
+        ck_assert_int_eq(screen_new(&m->spec, &m->params, shared, all[i], &screen, &e), ERR_OK);
+        ck_assert_ptr_nonnull(screen);
+        real *workspace = mem_alloc_aligned(screen_workspace_len(screen), sizeof(real));
+        call(m, screen, workspace);
+        mem_free(workspace);
+        screen_free(screen);
+    }
+    free(shared);
+}
+
+static const struct shape *shape_in_use;
+
+static void bounds_of_users(struct made *m, struct screen *screen, real *workspace)
+{
+    for (size_t user = 0; user < 20; user++) {
+        struct target_pass pass;
+        struct screen_context c;
+        m->spec.n_pairs = shape_in_use->near;
+        fill_theta(m, shape_in_use);
+        m->spec.n_pairs = 0; /* catalogue.c adds these */
+        catalogue_score_all(m->catalogue, m->theta, m->workspace, m->scores);
+        target_pass_init(&pass, &m->spec, &m->params, m->theta);
+        if (screen_prepare(screen, &pass, workspace, &c))
+            within(m, screen, &c);
+        else
+            ck_assert(shape_in_use->size > 1e3F);
+    }
+}
+
 START_TEST(test_a_score_is_never_outside_its_bounds)
 {
     struct made m;
-    struct screen *screen = NULL;
-    struct err e = {0};
-    made_init(&m, &shapes[_i]);
-    real *shared = shared_part(&m);
-    ck_assert_int_eq(screen_new(&m.spec, &m.params, shared, &screen, &e), ERR_OK);
-    real *workspace = screen ? mem_alloc_aligned(screen_workspace_len(screen), sizeof(real)) : NULL;
-    for (size_t user = 0; screen && user < 20; user++) {
-        struct target_pass pass;
-        struct screen_context c;
-        fill_theta(&m, &shapes[_i]);
-        m.spec.n_pairs = 0; /* catalogue.c adds these */
-        catalogue_score_all(m.catalogue, m.theta, m.workspace, m.scores);
-        target_pass_init(&pass, &m.spec, &m.params, m.theta);
-        if (screen_prepare(screen, &pass, workspace, &c))
-            within(&m, screen, &c);
-        else
-            ck_assert(shapes[_i].size > 1e3F);
-    }
-    mem_free(workspace);
-    screen_free(screen);
-    free(shared);
+    shape_in_use = &shapes[_i];
+    made_init(&m, shape_in_use);
+    each_screen(&m, bounds_of_users);
     made_fini(&m);
 }
 END_TEST
@@ -267,31 +287,100 @@ static double width_of(struct made *m, const struct screen *screen, real *worksp
     return sum;
 }
 
+static void widths_with_odd_units(struct made *m, struct screen *screen, real *workspace)
+{
+    real *bias = m->theta + m->layout.layers[0].bias;
+    fill_theta(m, &shapes[1]);
+    double usual = width_of(m, screen, workspace);
+    bias[0] *= 30;
+    ck_assert_double_lt(width_of(m, screen, workspace), 1.2 * usual);
+    real row[16], *u = (real *)m->params.layers[0].u;
+    memcpy(row, u, sizeof row);
+    bias[0] = 0;
+    memset(u, 0, sizeof row);
+    ck_assert_double_lt(width_of(m, screen, workspace), 1.01 * usual);
+    memcpy(u, row, sizeof row);
+}
+
 /* A unit whose row and bias are zero, and one with a bias far above the others': all units share a shift and a step, and
  * one must not cost the others their bits. */
 START_TEST(test_an_odd_unit_does_not_widen_the_bounds_of_the_others)
 {
     struct made m;
-    struct screen *screen = NULL;
-    struct err e = {0};
     made_init(&m, &shapes[1]);
-    real *shared = shared_part(&m);
-    ck_assert_int_eq(screen_new(&m.spec, &m.params, shared, &screen, &e), ERR_OK);
-    real *workspace = screen ? mem_alloc_aligned(screen_workspace_len(screen), sizeof(real)) : NULL;
-    if (screen) {
-        real *row = (real *)m.params.layers[0].u, *bias = m.theta + m.layout.layers[0].bias;
-        fill_theta(&m, &shapes[1]);
-        double usual = width_of(&m, screen, workspace);
-        bias[0] *= 30;
-        ck_assert_double_lt(width_of(&m, screen, workspace), 1.2 * usual);
-        bias[0] = 0;
-        memset(row, 0, m.spec.layers[0].rank * sizeof *row);
-        ck_assert_double_lt(width_of(&m, screen, workspace), 1.01 * usual);
-    }
-    mem_free(workspace);
-    screen_free(screen);
-    free(shared);
+    each_screen(&m, widths_with_odd_units);
     made_fini(&m);
+}
+END_TEST
+
+/* Bytes at their limits: pairs of products are the largest that there are, and so are their sums. */
+static void bounds_of_extremes(struct made *m, struct screen *screen, real *workspace)
+{
+    struct target_pass pass;
+    struct screen_context c;
+    catalogue_score_all(m->catalogue, m->theta, m->workspace, m->scores);
+    target_pass_init(&pass, &m->spec, &m->params, m->theta);
+    ck_assert(screen_prepare(screen, &pass, workspace, &c));
+    within(m, screen, &c);
+    double width = width_of(m, screen, workspace) / (SCREEN_CHUNK_BLOCKS * KERNEL_LANES), size = 0;
+    for (size_t i = 0; i < m->spec.n_items; i++)
+        size = fmax(size, fabs((double)m->scores[i]));
+    ck_assert_double_lt(width, 0.01 * size);
+}
+
+START_TEST(test_bounds_hold_where_every_byte_is_the_largest)
+{
+    struct made m;
+    made_init(&m, &shapes[1]);
+    const struct layer_spec *l = m.spec.layers;
+    for (size_t i = 0; i < m.spec.n_items * m.spec.d_item; i++)
+        m.params.catalogue_embedding[i] = i / m.spec.d_item % 2 ? 1 : -1;
+    for (size_t i = 0; i < l[0].rank * m.spec.d_item; i++)
+        ((real *)m.params.layers[0].v)[i] = 1;
+    for (size_t i = 0; i < l[0].d_out * l[0].rank; i++)
+        ((real *)m.params.layers[0].u)[i] = 1;
+    for (int sign = -1; sign <= 1; sign += 2) {
+        for (size_t i = 0; i < m.layout.len; i++)
+            m.theta[i] = (real)sign;
+        catalogue_free(m.catalogue); /* it keeps V x */
+        struct err e = {0};
+        ck_assert_int_eq(catalogue_new(&m.spec, &m.params, &m.catalogue, &e), ERR_OK);
+        each_screen(&m, bounds_of_extremes);
+    }
+    made_fini(&m);
+}
+END_TEST
+
+START_TEST(test_blocks_that_reach_a_threshold_are_found)
+{
+    enum { N = 37 };
+    const struct screen_kernel *all[2];
+    static float x[N * KERNEL_LANES];
+    struct rng r;
+    rng_init(&r, 5, 6);
+    for (size_t i = 0; i < N * KERNEL_LANES; i++)
+        x[i] = i % 29 == 28 ? -INFINITY : (float)rng_normal(&r);
+    for (size_t k = 0, n_kernels = screen_kernel_all(all); k < n_kernels; k++) {
+        float most[KERNEL_LANES];
+        all[k]->lanes_most(x, N, most);
+        for (size_t lane = 0; lane < KERNEL_LANES; lane++) {
+            float expected = -INFINITY;
+            for (size_t b = 0; b < N; b++)
+                expected = fmaxf(expected, x[b * KERNEL_LANES + lane]);
+            ck_assert(most[lane] == expected);
+        }
+        static const float thresholds[] = {-1e30F, 0, 1, 2, 3, 1e30F};
+        for (size_t t = 0; t < sizeof thresholds / sizeof *thresholds; t++)
+            for (size_t from = 0, b = 0; from < N; from = b + 1) {
+                uint16_t lanes = 0, expected = 0;
+                for (b = from; b < N && !expected; b += !expected)
+                    for (size_t lane = 0; lane < KERNEL_LANES; lane++)
+                        if (x[b * KERNEL_LANES + lane] >= thresholds[t])
+                            expected |= (uint16_t)(1U << lane);
+                ck_assert_uint_eq(all[k]->next(x, from, N, thresholds[t], &lanes), b);
+                ck_assert(b == N || lanes == expected);
+            }
+    }
 }
 END_TEST
 
@@ -303,6 +392,8 @@ int main(void)
     tcase_add_loop_test(tests, test_the_best_of_what_little_is_not_excluded, 0, N_CASES);
     tcase_add_loop_test(tests, test_a_score_is_never_outside_its_bounds, 0, N_CASES);
     tcase_add_test(tests, test_an_odd_unit_does_not_widen_the_bounds_of_the_others);
+    tcase_add_test(tests, test_bounds_hold_where_every_byte_is_the_largest);
+    tcase_add_test(tests, test_blocks_that_reach_a_threshold_are_found);
     tcase_set_timeout(tests, 300);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

@@ -1,6 +1,6 @@
 /* The loops of engine/kernel_screen.h for AVX-512 VNNI: 64 products of bytes an instruction. Without x86, or with
  * a compiler that has no target pragma, or in the double build, there is no such pass. */
-#include "engine/kernel_screen.h"
+#include "engine/kernel_screen_versions.h"
 
 #if defined(__x86_64__) && !defined(__clang__) && !defined(ENGINE_DOUBLE)
 /* Where the loops happen to lie is a tenth of their time, so it is not left to chance. */
@@ -254,9 +254,9 @@ static size_t next(const float *x, size_t from, size_t n, float threshold, uint1
     return n;
 }
 
-const struct screen_kernel *screen_kernel_best(void)
+const struct screen_kernel *screen_kernel_vnni(void)
 {
-    static const struct screen_kernel vnni = {pack, length, product, bounds, lanes_most, next};
+    static const struct screen_kernel vnni = {"vnni", pack, length, product, bounds, lanes_most, next};
     __builtin_cpu_init();
     bool able = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                 __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
@@ -264,7 +264,7 @@ const struct screen_kernel *screen_kernel_best(void)
     return able ? &vnni : NULL;
 }
 #else
-const struct screen_kernel *screen_kernel_best(void)
+const struct screen_kernel *screen_kernel_vnni(void)
 {
     return NULL;
 }
