@@ -118,7 +118,7 @@ enum err_code catalogue_new_from(const struct model_spec *spec, const struct mod
             !(c->kept = mem_alloc_aligned(n, sizeof(real))))
             goto no_memory;
         struct target_pass pass;
-        target_pass_init(&pass, spec, params, NULL);
+        target_pass_init(&pass, spec, params, NULL, NULL);
         for (size_t b = 0; b < c->n_blocks; b++)
             fill_block(c, &pass, b, buffers);
     }
@@ -147,10 +147,11 @@ void catalogue_free(struct catalogue *c)
     }
 }
 
-/* scores[LANES], a block of kept parts in lanes, three buffers. */
+/* The pass's, scores[LANES], a block of kept parts in lanes, three buffers. */
 static size_t exact_workspace_len(const struct catalogue *c)
 {
-    return KERNEL_LANES + kept_len(c) * KERNEL_LANES + 3 * target_block_buffer_len(c->spec);
+    return target_pass_workspace_len(c->spec) + KERNEL_LANES + kept_len(c) * KERNEL_LANES +
+           3 * target_block_buffer_len(c->spec);
 }
 
 /* Then, with a screen, the bounds of a chunk and the context's bytes. */
@@ -213,10 +214,30 @@ static void score_rows(const struct catalogue *c, const struct target_pass *pass
     add_layers(c, pass, indices, first, n, workspace, scores);
 }
 
-/* scores of one block of consecutive items. */
+/* Asks for n reals, into the cache nearest to the core or into the second: a constant of the instruction. */
+static inline __attribute__((always_inline)) void fetch(const real *x, size_t n, bool near)
+{
+    enum { LINE = 64 / sizeof(real) };
+    for (size_t i = 0; i < n; i += LINE)
+        if (near)
+            __builtin_prefetch(x + i, 0, 3);
+        else
+            __builtin_prefetch(x + i, 0, 2);
+}
+
+/* The hardware fetches ahead within a page only, and a page is 16 rows of 64 reals. */
+enum { BLOCKS_AHEAD = 4 };
+
+/* scores of one block of consecutive items; what follows is asked for. */
 static void score_block(const struct catalogue *c, const struct target_pass *pass, size_t block,
                         real *workspace, real *scores)
 {
+    size_t ahead = (block + BLOCKS_AHEAD) * KERNEL_LANES, d = c->spec->d_item;
+    if (ahead + KERNEL_LANES <= c->spec->n_items) {
+        fetch(c->params->catalogue_embedding + ahead * d, KERNEL_LANES * d, false);
+        if (c->kept)
+            fetch(c->kept + ahead * kept_len(c), KERNEL_LANES * kept_len(c), false);
+    }
     score_rows(c, pass, NULL, block * KERNEL_LANES, block_rows(c, block), workspace, scores);
 }
 
@@ -231,8 +252,8 @@ static void exact_top_k(const struct catalogue *c, const real *theta, const stru
                         real *workspace, struct topk *top)
 {
     struct target_pass pass;
-    target_pass_init(&pass, c->spec, c->params, theta);
-    real *scores = workspace, *rest = workspace + KERNEL_LANES;
+    target_pass_init(&pass, c->spec, c->params, theta, workspace);
+    real *scores = workspace + target_pass_workspace_len(c->spec), *rest = scores + KERNEL_LANES;
     struct neighbours near = neighbours_of(c->spec, &pass.layout, theta);
     size_t next = 0, at = 0; /* excluded indices and neighbours rise, so cursors walk along */
     for (size_t block = 0; block < c->n_blocks; block++) {
@@ -257,17 +278,6 @@ static void exact_top_k(const struct catalogue *c, const real *theta, const stru
 /* Items whose rows are on their way while others are scored: they lie nowhere near each other. */
 enum { AHEAD = 8 };
 
-/* Asks for n reals, into the cache nearest to the core or into the second: a constant of the instruction. */
-static inline __attribute__((always_inline)) void fetch(const real *x, size_t n, bool near)
-{
-    enum { LINE = 64 / sizeof(real) };
-    for (size_t i = 0; i < n; i += LINE)
-        if (near)
-            __builtin_prefetch(x + i, 0, 3);
-        else
-            __builtin_prefetch(x + i, 0, 2);
-}
-
 static inline __attribute__((always_inline)) void fetch_item(const struct catalogue *c, size_t index,
                                                              bool near)
 {
@@ -291,8 +301,8 @@ struct listed {
 
 static struct listed listed_of(const struct catalogue *c, const real *theta, real *workspace)
 {
-    struct listed l = {.c = c, .workspace = workspace};
-    target_pass_init(&l.pass, c->spec, c->params, theta);
+    struct listed l = {.c = c, .workspace = workspace + target_pass_workspace_len(c->spec)};
+    target_pass_init(&l.pass, c->spec, c->params, theta, workspace);
     l.near = neighbours_of(c->spec, &l.pass.layout, theta);
     return l;
 }
@@ -485,12 +495,13 @@ void catalogue_top_k(const struct catalogue *c, const real *theta, const struct 
 void catalogue_score_all(const struct catalogue *c, const real *theta, real *workspace, real *scores)
 {
     struct target_pass pass;
-    target_pass_init(&pass, c->spec, c->params, theta);
+    target_pass_init(&pass, c->spec, c->params, theta, workspace);
     struct neighbours near = neighbours_of(c->spec, &pass.layout, theta);
+    real *own = workspace + target_pass_workspace_len(c->spec), *rest = own + KERNEL_LANES;
     size_t at = 0;
     for (size_t block = 0; block < c->n_blocks; block++) {
-        score_block(c, &pass, block, workspace + KERNEL_LANES, workspace);
-        add_neighbours(&near, &at, block * KERNEL_LANES, block_rows(c, block), workspace);
-        memcpy(scores + block * KERNEL_LANES, workspace, block_rows(c, block) * sizeof *scores);
+        score_block(c, &pass, block, rest, own);
+        add_neighbours(&near, &at, block * KERNEL_LANES, block_rows(c, block), own);
+        memcpy(scores + block * KERNEL_LANES, own, block_rows(c, block) * sizeof *scores);
     }
 }

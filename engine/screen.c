@@ -313,7 +313,10 @@ static bool prepare_hidden(const struct screen *s, const struct target_pass *pas
     at.w_start[even(n) - 1] = at.out[even(n) / 2 - 1] = 0;
     for (size_t o = 0; o < n; o++) {
         float b = bias ? bias[o] : 0;
-        s->kernel->product(pass->params->layers[0].u + o * rank, core, rank, at.row); /* W_o */
+        if (pass->product[0]) /* W_o */
+            memcpy(at.row, pass->product[0] + o * rank, rank * sizeof *at.row);
+        else
+            s->kernel->product(pass->params->layers[0].u + o * rank, core, rank, at.row);
         ok = prepare_unit(s, o, b, out[o], at, c) && ok;
         double terms = (double)s->u_length[o] * core_length; /* how large the sums are that make W_o */
         *most += fabs((double)out[o]) * (terms * (double)s->most_v + fabs((double)b));

@@ -8,11 +8,36 @@
 #include <math.h>
 #include <string.h>
 
+/* A core layer whose U K is quicker to make than K to apply to two blocks: K is then a lane block itself. It depends on the layer
+ * alone, so that a row's bits do not depend on how many are asked for. */
+static bool has_product(const struct layer_spec *l)
+{
+    enum { MOST_OUTPUTS = 64 };
+    return l->generator == GENERATOR_CORE && l->rank == KERNEL_LANES && l->d_out <= MOST_OUTPUTS;
+}
+
+size_t target_pass_workspace_len(const struct model_spec *spec)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < spec->n_layers; i++)
+        n += has_product(&spec->layers[i]) ? spec->layers[i].d_out * KERNEL_LANES : 0;
+    return n;
+}
+
 void target_pass_init(struct target_pass *pass, const struct model_spec *spec,
-                      const struct model_params *params, const real *theta)
+                      const struct model_params *params, const real *theta, real *workspace)
 {
     *pass = (struct target_pass){.spec = spec, .params = params, .kernels = kernel_best(), .theta = theta};
     theta_layout_of(spec, &pass->layout);
+    for (size_t i = 0; theta && i < spec->n_layers; i++) {
+        const struct layer_spec *l = &spec->layers[i];
+        if (!has_product(l))
+            continue;
+        pass->kernels->layer(params->layers[i].u, NULL, NULL, l->d_out, l->rank,
+                             theta + pass->layout.layers[i].weight, workspace);
+        pass->product[i] = workspace;
+        workspace += l->d_out * KERNEL_LANES;
+    }
 }
 
 size_t target_block_buffer_len(const struct model_spec *spec)
@@ -86,10 +111,15 @@ void target_block_layer(const struct target_pass *pass, size_t i, const real *x,
         k->layer(generated + l->d_out * l->rank, NULL, NULL, l->rank, l->d_in, x, scratch);
         k->layer(generated, bias, shared, l->d_out, l->rank, scratch, out);
         break;
-    case GENERATOR_CORE: /* U (K (V x)) + b; V x may lie in out, which is written last */
+    case GENERATOR_CORE: /* (U K) (V x) + b, or U (K (V x)) + b with V x in out, which is written last */
         if (!shared) {
-            target_block_shared(pass, i, x, out);
-            shared = out;
+            real *own = pass->product[i] ? scratch : out;
+            target_block_shared(pass, i, x, own);
+            shared = own;
+        }
+        if (pass->product[i]) {
+            k->layer(pass->product[i], bias, NULL, l->d_out, l->rank, shared, out);
+            break;
         }
         k->layer(generated, NULL, NULL, l->rank, l->rank, shared, scratch);
         k->layer(pass->params->layers[i].u, bias, NULL, l->d_out, l->rank, scratch, out);
@@ -113,15 +143,16 @@ const real *target_block_layers(const struct target_pass *pass, size_t first, co
 
 size_t target_workspace_len(const struct model_spec *spec)
 {
-    return 3 * target_block_buffer_len(spec) + KERNEL_LANES;
+    return 3 * target_block_buffer_len(spec) + KERNEL_LANES + target_pass_workspace_len(spec);
 }
 
 void target_forward(const struct model_spec *spec, const struct model_params *params, const real *theta,
                     const real *x, size_t n_rows, real *workspace, real *y)
 {
     struct target_pass pass;
-    target_pass_init(&pass, spec, params, theta);
-    real *linear = workspace, *buffers = workspace + KERNEL_LANES;
+    real *linear = workspace, *own = workspace + KERNEL_LANES,
+         *buffers = own + target_pass_workspace_len(spec);
+    target_pass_init(&pass, spec, params, theta, own);
     for (size_t start = 0; start < n_rows; start += KERNEL_LANES) {
         size_t n = n_rows - start < KERNEL_LANES ? n_rows - start : KERNEL_LANES;
         const real *first = x + start * spec->d_item, *rows[KERNEL_LANES];

@@ -17,10 +17,13 @@ struct target_pass {
     const struct kernels *kernels;
     const real *theta;
     struct theta_layout layout;
+    const real *product[LIMIT_LAYERS]; /* (d_out, rank) U K of a small core layer, made once; else NULL */
 };
 
+/* workspace (target_pass_workspace_len) is the pass's for its life; NULL with theta NULL, when only shared layers are run. */
 void target_pass_init(struct target_pass *pass, const struct model_spec *spec,
-                      const struct model_params *params, const real *theta);
+                      const struct model_params *params, const real *theta, real *workspace);
+size_t target_pass_workspace_len(const struct model_spec *spec);
 
 /* Reals of one activation buffer: the widest layer, lane by lane. A pass needs three of them. */
 size_t target_block_buffer_len(const struct model_spec *spec);

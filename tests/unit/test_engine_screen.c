@@ -254,7 +254,7 @@ static void bounds_of_users(struct made *m, struct screen *screen, real *workspa
         fill_theta(m, shape_in_use);
         m->spec.n_pairs = 0; /* catalogue.c adds these */
         catalogue_score_all(m->catalogue, m->theta, m->workspace, m->scores);
-        target_pass_init(&pass, &m->spec, &m->params, m->theta);
+        target_pass_init(&pass, &m->spec, &m->params, m->theta, m->workspace);
         if (screen_prepare(screen, &pass, workspace, &c))
             within(m, screen, &c);
         else
@@ -278,7 +278,7 @@ static double width_of(struct made *m, const struct screen *screen, real *worksp
     static real least[SCREEN_CHUNK_BLOCKS * KERNEL_LANES], most[SCREEN_CHUNK_BLOCKS * KERNEL_LANES];
     struct target_pass pass;
     struct screen_context c;
-    target_pass_init(&pass, &m->spec, &m->params, m->theta);
+    target_pass_init(&pass, &m->spec, &m->params, m->theta, m->workspace);
     ck_assert(screen_prepare(screen, &pass, workspace, &c));
     (void)screen_bounds(screen, &c, 0, least, most);
     double sum = 0;
@@ -319,7 +319,7 @@ static void bounds_of_extremes(struct made *m, struct screen *screen, real *work
     struct target_pass pass;
     struct screen_context c;
     catalogue_score_all(m->catalogue, m->theta, m->workspace, m->scores);
-    target_pass_init(&pass, &m->spec, &m->params, m->theta);
+    target_pass_init(&pass, &m->spec, &m->params, m->theta, m->workspace);
     ck_assert(screen_prepare(screen, &pass, workspace, &c));
     within(m, screen, &c);
     double width = width_of(m, screen, workspace) / (SCREEN_CHUNK_BLOCKS * KERNEL_LANES), size = 0;
