@@ -34,7 +34,7 @@ static int32_t pack(const float *x, size_t n, size_t groups, int32_t *packed, fl
     float most = 0, missed = 0;
     int32_t sum = 0;
     for (size_t j = 0; j < n; j++)
-        most = fmaxf(most, fabsf(x[j]));
+        most = fabsf(x[j]) > most ? fabsf(x[j]) : most;
     *scale = most > least_scaled ? most / MOST_BYTE
                                  : 0; /* nothing of what is smaller is kept; its length is lost */
     float inverse = *scale > 0 ? 1 / *scale : 0;
@@ -87,8 +87,9 @@ static inline void linear(const struct screen_items *items, const struct screen_
     }
     for (size_t h = 0; h < 2; h++) {
         size_t at = block * KERNEL_LANES + h * HALF;
-        __m256 scale = _mm256_mul_ps(_mm256_loadu_ps(items->x_scale + at), _mm256_set1_ps(c->p_scale));
-        score[h] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum[h]), scale, _mm256_loadu_ps(items->base + at));
+        __m256 steps = _mm256_mul_ps(_mm256_cvtepi32_ps(sum[h]), _mm256_set1_ps(c->p_scale));
+        score[h] =
+            _mm256_fmadd_ps(steps, _mm256_loadu_ps(items->x_scale + at), _mm256_loadu_ps(items->base + at));
     }
 }
 
@@ -170,9 +171,9 @@ static void bounds(const struct screen_items *items, const struct screen_context
         __m256 score[2];
         linear(items, c, first + i, score);
         for (size_t h = 0; h < 2; h++) {
-            const uint8_t *v = items->v + ((first + i) * items->v_groups * 2 + h) * BYTES;
             if (items->v_groups)
-                score[h] = add_hidden(items, c, v, score[h]);
+                score[h] = add_hidden(items, c, items->v + ((first + i) * items->v_groups * 2 + h) * BYTES,
+                                      score[h]);
             __m256 m = margin(items, c, (first + i) * KERNEL_LANES + h * HALF);
             _mm256_storeu_ps(least + i * KERNEL_LANES + h * HALF, _mm256_sub_ps(score[h], m));
             _mm256_storeu_ps(most + i * KERNEL_LANES + h * HALF, _mm256_add_ps(score[h], m));

@@ -200,8 +200,9 @@ static inline void linear(const struct screen_items *items, const struct screen_
     dots(items->x + block * items->groups * 64, c->p, items->groups, c->p_start, sums);
     for (size_t b = 0; b < PAIR; b++) {
         size_t at = (block + b) * KERNEL_LANES;
-        __m512 scale = _mm512_mul_ps(_mm512_loadu_ps(items->x_scale + at), _mm512_set1_ps(c->p_scale));
-        score[b] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[b]), scale, _mm512_loadu_ps(items->base + at));
+        __m512 steps = _mm512_mul_ps(_mm512_cvtepi32_ps(sums[b]), _mm512_set1_ps(c->p_scale));
+        score[b] =
+            _mm512_fmadd_ps(steps, _mm512_loadu_ps(items->x_scale + at), _mm512_loadu_ps(items->base + at));
     }
 }
 

@@ -14,6 +14,7 @@
 #include <string.h>
 
 enum {
+    MOST_TERMS = 1 << 16, /* of a sum of bytes' products, which stays within 31 bits */
     MOST_HIDDEN = 4096,   /* units; a sum of them stays within 31 bits, see finish_hidden */
     MOST_BIAS = 1 << 20,  /* of a unit, in its steps: more would take the bits of all other units */
     PLAIN_BIAS = 1 << 14, /* what it is where the rest of the unit is left out */
@@ -83,11 +84,11 @@ size_t screen_next(const struct screen *s, const real *x, size_t from, size_t n,
 static bool knows(const struct model_spec *spec)
 {
     const struct layer_spec *l = spec->layers;
-    return spec->has_linear && spec->n_items > 0 &&
+    return spec->has_linear && spec->n_items > 0 && spec->d_item <= MOST_TERMS &&
            (spec->n_layers == 0 ||
-            (spec->n_layers == 2 && l[0].d_out <= MOST_HIDDEN && l[0].generator == GENERATOR_CORE &&
-             l[0].activation == ACTIVATION_RELU && l[1].activation == ACTIVATION_IDENTITY &&
-             l[1].d_out == 1 && l[1].bias == BIAS_NONE &&
+            (spec->n_layers == 2 && l[0].rank <= MOST_TERMS && l[0].d_out <= MOST_HIDDEN &&
+             l[0].generator == GENERATOR_CORE && l[0].activation == ACTIVATION_RELU &&
+             l[1].activation == ACTIVATION_IDENTITY && l[1].d_out == 1 && l[1].bias == BIAS_NONE &&
              (l[1].generator == GENERATOR_FULL || l[1].generator == GENERATOR_SHARED)));
 }
 

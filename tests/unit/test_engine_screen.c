@@ -313,6 +313,16 @@ START_TEST(test_an_odd_unit_does_not_widen_the_bounds_of_the_others)
 }
 END_TEST
 
+static void bounds_of_tiny(struct made *m, struct screen *screen, real *workspace)
+{
+    struct target_pass pass;
+    struct screen_context c;
+    catalogue_score_all(m->catalogue, m->theta, m->workspace, m->scores);
+    target_pass_init(&pass, &m->spec, &m->params, m->theta, m->workspace);
+    ck_assert(screen_prepare(screen, &pass, workspace, &c));
+    within(m, screen, &c);
+}
+
 /* Bytes at their limits: pairs of products are the largest that there are, and so are their sums. */
 static void bounds_of_extremes(struct made *m, struct screen *screen, real *workspace)
 {
@@ -328,16 +338,16 @@ static void bounds_of_extremes(struct made *m, struct screen *screen, real *work
     ck_assert_double_lt(width, 0.01 * size);
 }
 
-START_TEST(test_bounds_hold_where_every_byte_is_the_largest)
+static void extremes_of(const struct shape *s)
 {
     struct made m;
-    made_init(&m, &shapes[1]);
+    made_init(&m, s);
     const struct layer_spec *l = m.spec.layers;
-    for (size_t i = 0; i < m.spec.n_items * m.spec.d_item; i++)
-        m.params.catalogue_embedding[i] = i / m.spec.d_item % 2 ? 1 : -1;
-    for (size_t i = 0; i < l[0].rank * m.spec.d_item; i++)
+    for (size_t i = 0; i < s->n_items * s->d_item; i++)
+        m.params.catalogue_embedding[i] = i / s->d_item % 2 ? 1 : -1;
+    for (size_t i = 0; i < s->rank * s->d_item; i++)
         ((real *)m.params.layers[0].v)[i] = 1;
-    for (size_t i = 0; i < l[0].d_out * l[0].rank; i++)
+    for (size_t i = 0; s->rank && i < l[0].d_out * s->rank; i++)
         ((real *)m.params.layers[0].u)[i] = 1;
     for (int sign = -1; sign <= 1; sign += 2) {
         for (size_t i = 0; i < m.layout.len; i++)
@@ -347,6 +357,28 @@ START_TEST(test_bounds_hold_where_every_byte_is_the_largest)
         ck_assert_int_eq(catalogue_new(&m.spec, &m.params, &m.catalogue, &e), ERR_OK);
         each_screen(&m, bounds_of_extremes);
     }
+    made_fini(&m);
+}
+
+START_TEST(test_bounds_hold_where_every_byte_is_the_largest)
+{
+    const struct shape linear = {5000, 192, 0, 0, BIAS_NONE, 1, 1, 0};
+    extremes_of(&linear);
+    extremes_of(&shapes[1]);
+}
+END_TEST
+
+/* Scales whose product is below the smallest float that is exact. */
+START_TEST(test_bounds_hold_of_the_smallest_numbers)
+{
+    const struct shape tiny = {600, 16, 0, 0, BIAS_NONE, 0, 1, 0};
+    struct made m;
+    made_init(&m, &tiny);
+    for (size_t i = 0; i < tiny.n_items * tiny.d_item; i++)
+        m.params.catalogue_embedding[i] = i / 3 % 2 ? 1e-21F : -1e-21F; /* bytes lose nothing of them */
+    for (size_t i = 0; i < m.layout.len; i++)
+        m.theta[i] = i % 2 ? 1e-17F : -1e-17F;
+    each_screen(&m, bounds_of_tiny);
     made_fini(&m);
 }
 END_TEST
@@ -393,6 +425,7 @@ int main(void)
     tcase_add_loop_test(tests, test_a_score_is_never_outside_its_bounds, 0, N_CASES);
     tcase_add_test(tests, test_an_odd_unit_does_not_widen_the_bounds_of_the_others);
     tcase_add_test(tests, test_bounds_hold_where_every_byte_is_the_largest);
+    tcase_add_test(tests, test_bounds_hold_of_the_smallest_numbers);
     tcase_add_test(tests, test_blocks_that_reach_a_threshold_are_found);
     tcase_set_timeout(tests, 300);
     suite_add_tcase(suite, tests);
