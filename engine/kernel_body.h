@@ -208,7 +208,7 @@ KERNEL_INLINE void vector_groups(const real *w, const real *start, size_t d_in, 
     for (size_t i = whole; i < d_in; i++)
         for (size_t g = 0; g < n_groups; g++) {
             const real *at = w + g * KERNEL_GROUP * d_in + i;
-            group c;
+            group c = {0};
 #pragma GCC unroll 8
             for (size_t r = 0; r < KERNEL_GROUP; r++)
                 c[r] = at[r * d_in];
