@@ -313,7 +313,7 @@ START_TEST(test_an_odd_unit_does_not_widen_the_bounds_of_the_others)
 }
 END_TEST
 
-static void bounds_of_tiny(struct made *m, struct screen *screen, real *workspace)
+static void bounds_of_this(struct made *m, struct screen *screen, real *workspace)
 {
     struct target_pass pass;
     struct screen_context c;
@@ -326,12 +326,7 @@ static void bounds_of_tiny(struct made *m, struct screen *screen, real *workspac
 /* Bytes at their limits: pairs of products are the largest that there are, and so are their sums. */
 static void bounds_of_extremes(struct made *m, struct screen *screen, real *workspace)
 {
-    struct target_pass pass;
-    struct screen_context c;
-    catalogue_score_all(m->catalogue, m->theta, m->workspace, m->scores);
-    target_pass_init(&pass, &m->spec, &m->params, m->theta, m->workspace);
-    ck_assert(screen_prepare(screen, &pass, workspace, &c));
-    within(m, screen, &c);
+    bounds_of_this(m, screen, workspace);
     double width = width_of(m, screen, workspace) / (SCREEN_CHUNK_BLOCKS * KERNEL_LANES), size = 0;
     for (size_t i = 0; i < m->spec.n_items; i++)
         size = fmax(size, fabs((double)m->scores[i]));
@@ -378,7 +373,7 @@ START_TEST(test_bounds_hold_of_the_smallest_numbers)
         m.params.catalogue_embedding[i] = i / 3 % 2 ? 1e-21F : -1e-21F; /* bytes lose nothing of them */
     for (size_t i = 0; i < m.layout.len; i++)
         m.theta[i] = i % 2 ? 1e-17F : -1e-17F;
-    each_screen(&m, bounds_of_tiny);
+    each_screen(&m, bounds_of_this);
     made_fini(&m);
 }
 END_TEST
