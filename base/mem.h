@@ -30,6 +30,11 @@ char *mem_strdup(const char *text) __attribute__((malloc, warn_unused_result));
 /* Frees what any function above returned; NULL is allowed. */
 void mem_free(void *p);
 
+/* From now on all threads take from one heap; called before a process starts its threads. glibc gives each thread a heap of its
+ * own, to which a block returns whoever frees it: what is made by one thread and dropped by another then takes as much memory
+ * in each heap as that thread once held of it. Small blocks stay with their thread either way. */
+void mem_share_heap(void);
+
 /* For tests: from now on the n-th allocation (1 is the next) fails; with persistent, all later ones too. 0
  * turns it off. */
 void mem_fail_at(long n, int persistent);

@@ -1,17 +1,25 @@
 /* One block for everything a request needs of a context, so that making it is one allocation that fails or
  * not, and evicting it one free. The count of references stands in front, out of the caller's sight:
  *
- *     [ weights, n_refs, n_bytes | to 64 | theta ........ | seen .... ]
+ *     [ weights, n_refs, n_bytes | to a line | theta ........ | seen .... | to a size of the ladder ]
  *
- * theta starts a cache line, which is what the kernels like; seen follows at 4 bytes, where theta ends. */
+ * theta starts a cache line, which is what the kernels like; seen follows at 4 bytes, where theta ends.
+ *
+ * A cache that is full makes and frees blocks for as long as the process runs, of a size for each number of seen items.
+ * Sizes of a ladder let a block take the place of another, so that the heap does not creep. The block is not asked for
+ * aligned, because glibc up to 2.37 puts an aligned block into a hole of its own size only when more is free around it. */
 #include "engine/weights_cache.h"
 
 #include "base/mem.h"
 
 #include <stdatomic.h>
+#include <stdint.h>
 
-/* What the allocator may keep beside a block aligned to 64 bytes. */
-enum { ALIGNED_HEAP_BYTES = 64 };
+enum {
+    LINE_BYTES = 64,
+    HEAP_WORD_BYTES = 8, /* what the allocator keeps in front of a block */
+    LADDER_STEPS = 16,   /* from a power of two to the next: 6 % more at most */
+};
 
 struct counted_weights {
     struct weights public; /* first, so that the pointers are the same */
@@ -19,7 +27,12 @@ struct counted_weights {
     size_t n_bytes;
 };
 
-enum { WEIGHTS_HEAD_BYTES = (sizeof(struct counted_weights) + 63) / 64 * 64 };
+/* The first size of the ladder that is not less than n, which is at least LADDER_STEPS and at most SIZE_MAX / 2. */
+static size_t ladder_size(size_t n)
+{
+    size_t power = (size_t)1 << (63 - __builtin_clzll(n)), step = power / LADDER_STEPS;
+    return (n + step - 1) / step * step;
+}
 
 static struct counted_weights *counted(struct weights *w)
 {
@@ -28,21 +41,23 @@ static struct counted_weights *counted(struct weights *w)
 
 struct weights *weights_new(size_t n_theta, size_t n_seen, real **theta, uint32_t **seen)
 {
+    const size_t beside = sizeof(struct counted_weights) + LINE_BYTES - 1 + HEAP_WORD_BYTES;
     size_t theta_bytes, seen_bytes, n;
     if (__builtin_mul_overflow(n_theta, sizeof(real), &theta_bytes) ||
         __builtin_mul_overflow(n_seen, sizeof(uint32_t), &seen_bytes) ||
-        __builtin_add_overflow(theta_bytes, seen_bytes, &n) ||
-        __builtin_add_overflow(n, (size_t)WEIGHTS_HEAD_BYTES, &n))
+        __builtin_add_overflow(theta_bytes, seen_bytes, &n) || __builtin_add_overflow(n, beside, &n) ||
+        n > SIZE_MAX / 2)
         return NULL;
-    char *block = mem_alloc_aligned(n, 1);
-    if (!block)
+    n = ladder_size(n);
+    struct counted_weights *w = mem_alloc(n - HEAP_WORD_BYTES);
+    if (!w)
         return NULL;
-    struct counted_weights *w = (struct counted_weights *)(void *)block;
-    *theta = (real *)(void *)(block + WEIGHTS_HEAD_BYTES);
-    *seen = (uint32_t *)(void *)(block + WEIGHTS_HEAD_BYTES + theta_bytes);
+    char *line = (char *)(((uintptr_t)(w + 1) + LINE_BYTES - 1) / LINE_BYTES * LINE_BYTES);
+    *theta = (real *)(void *)line;
+    *seen = (uint32_t *)(void *)(line + theta_bytes);
     w->public = (struct weights){.n_theta = n_theta, .n_seen = n_seen, .theta = *theta, .seen = *seen};
     atomic_init(&w->n_refs, 1);
-    w->n_bytes = n + ALIGNED_HEAP_BYTES;
+    w->n_bytes = n;
     return &w->public;
 }
 

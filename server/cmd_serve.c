@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "engine/blas.h"
 #include "engine/hypernet.h"
 #include "engine/kernel.h"
@@ -240,6 +241,7 @@ static enum err_code serve(const struct settings *s, struct err *e)
     struct store *store = NULL;
     sigset_t set;
     take_signals(&set);
+    mem_share_heap();
     (void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of the store, not the end */
     enum err_code code = check_tokens(s, &api, e);
     if (!code)

@@ -39,7 +39,7 @@ struct http_server {
     struct workers *workers;
     struct api *api;
     struct http_config config;
-    pthread_key_t thread_key; /* an HTTP thread's struct api_thread */
+    pthread_key_t thread_key; /* an HTTP thread's struct http_thread */
     char host[256];
     int port;
     int socket;
@@ -61,20 +61,93 @@ struct exchange {
     bool not_read;  /* refused before its body, which is not even thrown away */
     size_t n_thrown_away;
     int64_t queued_ns; /* when it was given to the workers */
+    struct exchange *next_spare;
 };
 
+/* What an HTTP thread has. Ended exchanges serve again, so that an answer from the cache takes nothing from the heap that all
+ * threads share; a few are enough, since such answers follow each other. */
+enum { MOST_SPARES = 8 };
+struct http_thread {
+    struct api_thread *api;
+    struct exchange *spares;
+    size_t n_spares;
+};
+
+/* ---- a thread ---- */
+
+static void free_exchange(struct exchange *x)
+{
+    request_free(x->request);
+    mem_free(x);
+}
+
+static void free_thread(void *thread)
+{
+    struct http_thread *t = thread;
+    while (t->spares) {
+        struct exchange *x = t->spares;
+        t->spares = x->next_spare;
+        free_exchange(x);
+    }
+    api_thread_free(t->api);
+    mem_free(t);
+}
+
+/* NULL when there is no memory for it. */
+static struct http_thread *own_thread(struct http_server *s)
+{
+    struct http_thread *t = pthread_getspecific(s->thread_key);
+    struct err e = {0};
+    if (t || !(t = mem_zalloc_array(1, sizeof *t)))
+        return t;
+    if (api_thread_new(s->api, false, &t->api, &e) || pthread_setspecific(s->thread_key, t)) {
+        free_thread(t);
+        return NULL;
+    }
+    return t;
+}
+
 /* ---- the state of a request ---- */
+
+/* An exchange with a request for the target; NULL when there is no memory. */
+static struct exchange *take_exchange(struct http_server *s, const char *target)
+{
+    struct http_thread *t = own_thread(s);
+    struct exchange *x = t ? t->spares : NULL;
+    if (x) {
+        if (!request_renew(x->request, target))
+            return NULL;
+        t->spares = x->next_spare;
+        t->n_spares--;
+        return x;
+    }
+    x = mem_zalloc_array(1, sizeof *x);
+    if (x && !(x->request = request_new(target, s->config.max_body_bytes))) {
+        mem_free(x);
+        return NULL;
+    }
+    return x;
+}
+
+static void put_exchange(struct http_server *s, struct exchange *x)
+{
+    struct http_thread *t = pthread_getspecific(s->thread_key);
+    if (!t || t->n_spares == MOST_SPARES) {
+        free_exchange(x);
+        return;
+    }
+    x->next_spare = t->spares;
+    t->spares = x;
+    t->n_spares++;
+}
 
 static void *begin_request(void *arg, const char *uri, struct MHD_Connection *connection)
 {
     struct http_server *s = arg;
-    struct exchange *x = mem_zalloc_array(1, sizeof *x);
-    struct request *r = x ? request_new(uri, s->config.max_body_bytes) : NULL;
-    if (!r) {
-        mem_free(x);
+    struct exchange *x = take_exchange(s, uri);
+    if (!x)
         return NULL; /* `handle` drops the connection */
-    }
-    *x = (struct exchange){.server = s, .request = r, .connection = connection};
+    *x = (struct exchange){.server = s, .request = x->request, .connection = connection};
     METRICS_ADD(s->api->metrics, in_flight, 1);
     return x;
 }
@@ -89,8 +162,7 @@ static void end_request(void *arg, struct MHD_Connection *connection, void **sta
     if (!x)
         return;
     api_finish(s->api, x->request);
-    request_free(x->request);
-    mem_free(x);
+    put_exchange(s, x);
     *state = NULL;
     METRICS_ADD(s->api->metrics, in_flight, -1);
 }
@@ -144,20 +216,15 @@ static void choose_id(struct http_server *s, struct request *r, struct store_tex
 static enum MHD_Result queue_answer(struct exchange *x)
 {
     struct request *r = x->request;
-    size_t n = 0;
-    char *bytes = buf_steal(&r->answer, &n);
-    r->answer_bytes = bytes ? n : 0;
-    if (!bytes) { /* out of memory while the answer was written, or it passed its limit */
-        n = 0;
-        if (r->status < 500)
-            r->status = 500;
-    }
-    struct MHD_Response *answer =
-        MHD_create_response_from_buffer(n, bytes, bytes ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
-    if (!answer) {
-        mem_free(bytes);
+    const char *bytes = buf_text(&r->answer);
+    if (!bytes && r->status < 500) /* out of memory while the answer was written, or it passed its limit */
+        r->status = 500;
+    r->answer_bytes = bytes ? r->answer.len : 0;
+    /* Sent from where it was written: the request lasts until `end_request`. */
+    struct MHD_Response *answer = MHD_create_response_from_buffer(
+        r->answer_bytes, bytes ? r->answer.data : NULL, MHD_RESPMEM_PERSISTENT);
+    if (!answer)
         return MHD_NO;
-    }
     char number[16];
     if (r->answer_type)
         MHD_add_response_header(answer, "Content-Type", r->answer_type);
@@ -230,22 +297,6 @@ static void hand_over(struct exchange *x)
 
 /* ---- the handler ---- */
 
-static struct api_thread *own_thread(struct http_server *s)
-{
-    struct api_thread *t = pthread_getspecific(s->thread_key);
-    struct err e = {0};
-    if (!t && api_thread_new(s->api, false, &t, &e) == ERR_OK && pthread_setspecific(s->thread_key, t)) {
-        api_thread_free(t);
-        t = NULL;
-    }
-    return t;
-}
-
-static void free_thread(void *thread)
-{
-    api_thread_free(thread);
-}
-
 static void look_at_headers(struct exchange *x, const char *method)
 {
     struct request *r = x->request;
@@ -294,11 +345,11 @@ static void run_call(struct exchange *x)
         answer_too_large(x);
         return;
     }
-    struct api_thread *t = own_thread(x->server);
+    struct http_thread *t = own_thread(x->server);
     if (!t)
         problem_answer(r, PROBLEM_OVERLOADED, NULL, "no memory for this thread's workspace");
     else
-        x->waits = api_run(t, r, false) == ROUTE_NEEDS_WORKER;
+        x->waits = api_run(t->api, r, false) == ROUTE_NEEDS_WORKER;
 }
 
 static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *url,

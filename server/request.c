@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 
+#include <stddef.h>
 #include <string.h>
 #include <strings.h>
 
@@ -85,23 +86,56 @@ static size_t origin_len(const char *target)
     return strncasecmp(target, scheme, n) == 0 ? n + strcspn(target + n, "/?") : 0;
 }
 
-struct request *request_new(const char *raw_target, size_t max_body_bytes)
+/* Room for a target twice. */
+static bool reserve_target(struct request *r, size_t n)
 {
-    struct request *r = mem_zalloc_array(1, sizeof *r);
-    size_t n = strlen(raw_target) + 1;
-    if (!r || !(r->raw_target = mem_alloc_array(2, n))) {
-        mem_free(r);
-        return NULL;
-    }
+    if (r->target_capacity >= 2 * n && r->target_capacity <= REQUEST_KEPT_BYTES)
+        return true;
+    char *block = mem_alloc_array(2, n);
+    if (!block)
+        return false;
+    mem_free(r->raw_target);
+    r->raw_target = block;
+    r->target_capacity = 2 * n;
+    return true;
+}
+
+static void renew_buf(struct buf *b)
+{
+    if (b->capacity > REQUEST_KEPT_BYTES)
+        buf_fini(b);
+    buf_reset(b);
+}
+
+bool request_renew(struct request *r, const char *raw_target)
+{
+    size_t n = strlen(raw_target) + 1, first = offsetof(struct request, method);
+    if (!reserve_target(r, n))
+        return false;
+    memset((char *)r + first, 0, offsetof(struct request, params) - first);
+    renew_buf(&r->body);
+    renew_buf(&r->answer);
     r->target = r->raw_target + n;
     memcpy(r->raw_target, raw_target, n);
     memcpy(r->target, raw_target, n);
     r->start_ns = clock_monotonic_ns();
-    buf_init(&r->body, max_body_bytes);
-    buf_init(&r->answer, LIMIT_RESPONSE_BYTES);
     char *path = r->target + origin_len(r->target);
     char *path_end = path + strcspn(path, "?"), *query = *path_end ? path_end + 1 : path_end;
     r->bad_target = !split_path(r, path, path_end) || !split_query(r, query);
+    return true;
+}
+
+struct request *request_new(const char *raw_target, size_t max_body_bytes)
+{
+    struct request *r = mem_zalloc_array(1, sizeof *r);
+    if (!r)
+        return NULL;
+    buf_init(&r->body, max_body_bytes);
+    buf_init(&r->answer, LIMIT_RESPONSE_BYTES);
+    if (!request_renew(r, raw_target)) {
+        request_free(r);
+        return NULL;
+    }
     return r;
 }
 

@@ -21,35 +21,45 @@ struct request_param {
 
 struct route;
 
+/* Of the memory of a request that has ended, the next one gets what is no larger than this, each of its parts. */
+enum { REQUEST_KEPT_BYTES = 16 << 10 };
+
 struct request {
-    char *raw_target;   /* a copy of what was sent; one block with target */
-    char *target;       /* another copy, decoded in place */
+    char *raw_target;       /* a copy of what was sent; one block with target */
+    char *target;           /* another copy, decoded in place */
+    size_t target_capacity; /* of the block */
+    struct buf body;
+    struct buf answer;
+    /* From here on a new request begins with zeros; the first n_params of params are set. */
     const char *method; /* borrowed from the connection */
     bool bad_target;    /* a bad percent-encoding, or too many parameters */
     size_t n_segments;  /* more than REQUEST_MAX_SEGMENTS: the path is too deep to be kept */
     struct store_text segments[REQUEST_MAX_SEGMENTS]; /* of the path, percent-decoded */
-    size_t n_params;
-    struct request_param params[REQUEST_MAX_PARAMS];
-    struct store_text content_type, authorization; /* NULL data: none */
-    char id[REQUEST_ID_BYTES];                     /* the caller's X-Request-Id or our own */
-    struct buf body;
+    struct store_text content_type, authorization;    /* NULL data: none */
+    char id[REQUEST_ID_BYTES];                        /* the caller's X-Request-Id or our own */
     bool body_too_large;
     const struct route *route; /* set by the router */
     int64_t start_ns;
 
     /* the answer */
-    int status;              /* 0: not answered yet */
-    const char *answer_type; /* its Content-Type; static */
-    struct buf answer;
-    size_t answer_bytes;             /* of a body that was handed over to be sent */
+    int status;                      /* 0: not answered yet */
+    const char *answer_type;         /* its Content-Type; static */
+    size_t answer_bytes;             /* of what was handed over to be sent */
     const char *cache;               /* "hit", "miss" or NULL: x-hypernet-cache */
     char allow[REQUEST_ALLOW_BYTES]; /* of 405 and OPTIONS; empty: none */
     bool challenge;                  /* WWW-Authenticate of 401 */
     int retry_after_s;               /* of 503; 0: none */
+
+    size_t n_params;
+    struct request_param params[REQUEST_MAX_PARAMS];
 };
 
 /* New request for a raw target ("/v1/users/a%2Fb?limit=5"); NULL when there is no memory. */
 struct request *request_new(const char *raw_target, size_t max_body_bytes);
+
+/* Makes an ended request one for another target, in the same memory; false, and it stays the ended one, when there is none. */
+bool request_renew(struct request *r, const char *raw_target);
+
 void request_free(struct request *r);
 
 /* The value of the first parameter of this name, or NULL data. */

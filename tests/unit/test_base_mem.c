@@ -1,11 +1,14 @@
-/* The gate to the heap: products that overflow fail, and the n-th allocation fails when a test says so. Risk:
- * fault tests that believe they failed an allocation and did not. */
+/* The gate to the heap: products that overflow fail, the n-th allocation fails when a test says so, and threads share a heap
+ * when asked to. Risk: fault tests that believe they failed an allocation and did not; a server that grows. */
 #include "base/mem.h"
 
 #include <check.h>
 #include <limits.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 START_TEST(test_memory_of_every_kind_can_be_written_and_freed)
@@ -49,6 +52,54 @@ START_TEST(test_aligned_memory_is_aligned)
         memset(p, 0, n * sizeof *p);
         mem_free(p);
     }
+}
+END_TEST
+
+enum { THREADS = 8 };
+
+static void *holds_a_block(void *barrier)
+{
+    void *p = mem_alloc(5000);
+    (void)pthread_barrier_wait(barrier); /* all hold one at once */
+    mem_free(p);
+    return p;
+}
+
+static void hold_blocks(void)
+{
+    pthread_barrier_t all;
+    pthread_t threads[THREADS];
+    ck_assert_int_eq(pthread_barrier_init(&all, NULL, THREADS), 0);
+    for (size_t i = 0; i < THREADS; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, holds_a_block, &all), 0);
+    for (size_t i = 0; i < THREADS; i++) {
+        void *held;
+        ck_assert_int_eq(pthread_join(threads[i], &held), 0);
+        ck_assert_ptr_nonnull(held);
+    }
+    (void)pthread_barrier_destroy(&all);
+}
+
+/* As the C library tells them. */
+static int count_heaps(void)
+{
+    char *text = NULL;
+    size_t n = 0;
+    int heaps = 0;
+    FILE *f = open_memstream(&text, &n);
+    ck_assert_int_eq(malloc_info(0, f), 0);
+    ck_assert_int_eq(fclose(f), 0);
+    for (const char *at = text; (at = strstr(at, "<heap nr=")); at++)
+        heaps++;
+    free(text);
+    return heaps;
+}
+
+START_TEST(test_a_shared_heap_is_one_for_all_threads)
+{
+    mem_share_heap();
+    hold_blocks();
+    ck_assert_int_eq(count_heaps(), 1);
 }
 END_TEST
 
@@ -146,6 +197,7 @@ int main(void)
     tcase_add_test(tc, test_memory_of_every_kind_can_be_written_and_freed);
     tcase_add_test(tc, test_nothing_is_a_size_too);
     tcase_add_test(tc, test_aligned_memory_is_aligned);
+    tcase_add_test(tc, test_a_shared_heap_is_one_for_all_threads);
     tcase_add_test(tc, test_products_that_overflow_fail_and_keep_the_old_block);
     tcase_add_loop_test(tc, test_the_nth_allocation_fails_and_only_that, 0, 6);
     tcase_add_loop_test(tc, test_from_the_nth_allocation_on_all_fail, 0, 6);

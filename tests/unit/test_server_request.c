@@ -1,10 +1,12 @@
 /* server/request.c: targets as clients send them; risks: an encoded slash that splits an id, bytes read past a broken
- * percent-encoding, a path deeper than the table of segments. */
+ * percent-encoding, a path deeper than the table of segments, something of a request in the one that follows in its memory. */
 #include "server/request.h"
 
 #include "base/limits.h"
+#include "base/mem.h"
 
 #include <check.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,6 +105,79 @@ START_TEST(test_request_counts_its_parameters)
 }
 END_TEST
 
+/* Of what is left of another request, with everything it can have set. */
+static struct request *used_request(void)
+{
+    struct request *r = request_new("/v1/users/ann/predictions/a/b/c?category=x&limit=5&%zz", 1 << 20);
+    ck_assert(r->bad_target);
+    char *from = (char *)r + offsetof(struct request, method);
+    memset(from, 0x5A, (size_t)((char *)&r->params[r->n_params] - from));
+    buf_adds(&r->body, "a body");
+    buf_adds(&r->answer, "an answer");
+    r->answer.failed = ERR_NOMEM;
+    return r;
+}
+
+START_TEST(test_request_keeps_nothing_of_the_one_before)
+{
+    struct request *r = used_request(), *fresh = request_new("/v1/users/bob", 1 << 20);
+    ck_assert(request_renew(r, "/v1/users/bob"));
+    ck_assert_str_eq(r->raw_target, "/v1/users/bob");
+    ck_assert_uint_eq(r->n_segments, 3);
+    ck_assert(text_is(r->segments[2], "bob"));
+    ck_assert_uint_eq(r->n_params, 0);
+    ck_assert_ptr_null(request_param_of(r, "limit").data);
+    ck_assert_uint_eq(r->body.len + r->answer.len, 0);
+    ck_assert_int_eq(r->answer.failed, ERR_OK);
+    ck_assert_uint_eq(r->body.max_bytes, 1 << 20);
+    memcpy(r->segments, fresh->segments, sizeof r->segments); /* which point into each one's own block */
+    r->start_ns = fresh->start_ns;
+    size_t from = offsetof(struct request, method), to = offsetof(struct request, params);
+    ck_assert_mem_eq((char *)r + from, (char *)fresh + from, to - from);
+    request_free(r);
+    request_free(fresh);
+}
+END_TEST
+
+START_TEST(test_request_keeps_the_memory_of_the_one_before_up_to_a_limit)
+{
+    struct request *r = used_request();
+    const char *target = r->raw_target, *body = r->body.data, *answer = r->answer.data;
+    ck_assert(request_renew(r, "/a/shorter/one"));
+    ck_assert_ptr_eq(r->raw_target, target);
+    ck_assert_ptr_eq(r->body.data, body);
+    ck_assert_ptr_eq(r->answer.data, answer);
+    static char large[REQUEST_KEPT_BYTES] = "/";
+    memset(large + 1, 'x', sizeof large - 2);
+    buf_add(&r->body, large, sizeof large);
+    buf_add(&r->answer, large, sizeof large);
+    ck_assert(request_renew(r, large));
+    ck_assert_str_eq(r->raw_target, large);
+    ck_assert_uint_eq(r->body.capacity + r->answer.capacity, 0);
+    ck_assert_uint_gt(r->target_capacity, REQUEST_KEPT_BYTES);
+    ck_assert(request_renew(r, "/small"));
+    ck_assert_uint_le(r->target_capacity, REQUEST_KEPT_BYTES);
+    ck_assert_str_eq(r->raw_target, "/small");
+    ck_assert(text_is(r->segments[0], "small"));
+    request_free(r);
+}
+END_TEST
+
+START_TEST(test_request_without_memory_stays_the_one_before)
+{
+    static char large[REQUEST_KEPT_BYTES] = "/";
+    memset(large + 1, 'x', sizeof large - 2);
+    struct request *r = request_new("/small", 100);
+    mem_fail_at(1, 1);
+    bool renewed = request_renew(r, large);
+    mem_fail_at(0, 0);
+    ck_assert(!renewed);
+    ck_assert_str_eq(r->raw_target, "/small");
+    ck_assert(text_is(r->segments[0], "small"));
+    request_free(r);
+}
+END_TEST
+
 START_TEST(test_request_gives_the_first_parameter_of_a_name)
 {
     struct request *r = request_new("/x?a=1&b=&a=2", 100);
@@ -160,6 +235,9 @@ int main(void)
     tcase_add_test(t, test_request_keeps_a_zero_byte_in_its_place);
     tcase_add_test(t, test_request_a_path_too_deep_is_well_formed);
     tcase_add_test(t, test_request_counts_its_parameters);
+    tcase_add_test(t, test_request_keeps_nothing_of_the_one_before);
+    tcase_add_test(t, test_request_keeps_the_memory_of_the_one_before_up_to_a_limit);
+    tcase_add_test(t, test_request_without_memory_stays_the_one_before);
     tcase_add_test(t, test_request_gives_the_first_parameter_of_a_name);
     tcase_add_loop_test(t, test_request_compares_media_types_without_parameters, 0,
                         sizeof types / sizeof *types);
