@@ -87,3 +87,30 @@ long mem_count(void)
 {
     return atomic_load(&asked);
 }
+
+/* Stands before libc's for the whole process, libraries included: libmicrohttpd asks for zeroed memory four times an answer, and up to
+ * 2.40 glibc's calloc passes by what a thread keeps for itself and locks the heap. Sanitizers have a calloc of their own. */
+#ifdef __has_feature /* clang's way to say so */
+#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+#if defined(__GLIBC__) && !SANITIZED
+#if !__GLIBC_PREREQ(2, 41)
+enum { SMALL_BYTES = 1024 }; /* what a thread keeps goes up to here */
+
+extern void *__libc_calloc(size_t count, size_t size);
+
+void *calloc(size_t count, size_t size)
+{
+    size_t n;
+    if (__builtin_mul_overflow(count, size, &n) || n > SMALL_BYTES)
+        return __libc_calloc(count, size);
+    void *p = malloc(n);
+    __asm__ volatile("" : "+r"(p)); /* else the compiler makes a call of calloc of this */
+    return p ? memset(p, 0, n) : NULL;
+}
+#endif
+#endif

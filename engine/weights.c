@@ -6,7 +6,7 @@
  * theta starts a cache line, which is what the kernels like; seen follows at 4 bytes, where theta ends.
  *
  * A cache that is full makes and frees blocks for as long as the process runs, of a size for each number of seen items.
- * Sizes of a ladder let a block take the place of another, so that the heap does not creep. The block is not asked for
+ * Sizes of a ladder let a block take the place of another, so that the heap does not creep. Blocks are not asked for
  * aligned, because glibc up to 2.37 puts an aligned block into a hole of its own size only when more is free around it. */
 #include "engine/weights_cache.h"
 
@@ -17,8 +17,8 @@
 
 enum {
     LINE_BYTES = 64,
-    HEAP_WORD_BYTES = 8, /* what the allocator keeps in front of a block */
-    LADDER_STEPS = 16,   /* from a power of two to the next: 6 % more at most */
+    HEAP_BYTES = 16,   /* what the allocator keeps beside a block */
+    LADDER_STEPS = 16, /* from a power of two to the next: 6 % more at most */
 };
 
 struct counted_weights {
@@ -27,10 +27,12 @@ struct counted_weights {
     size_t n_bytes;
 };
 
-/* The first size of the ladder that is not less than n, which is at least LADDER_STEPS and at most SIZE_MAX / 2. */
+/* The first size of the ladder that is not less than n, which is at least 128 and at most SIZE_MAX / 2. */
 static size_t ladder_size(size_t n)
 {
     size_t power = (size_t)1 << (63 - __builtin_clzll(n)), step = power / LADDER_STEPS;
+    if (step < HEAP_BYTES)
+        step = HEAP_BYTES;
     return (n + step - 1) / step * step;
 }
 
@@ -41,7 +43,7 @@ static struct counted_weights *counted(struct weights *w)
 
 struct weights *weights_new(size_t n_theta, size_t n_seen, real **theta, uint32_t **seen)
 {
-    const size_t beside = sizeof(struct counted_weights) + LINE_BYTES - 1 + HEAP_WORD_BYTES;
+    const size_t beside = sizeof(struct counted_weights) + LINE_BYTES - 1 + HEAP_BYTES;
     size_t theta_bytes, seen_bytes, n;
     if (__builtin_mul_overflow(n_theta, sizeof(real), &theta_bytes) ||
         __builtin_mul_overflow(n_seen, sizeof(uint32_t), &seen_bytes) ||
@@ -49,7 +51,7 @@ struct weights *weights_new(size_t n_theta, size_t n_seen, real **theta, uint32_
         n > SIZE_MAX / 2)
         return NULL;
     n = ladder_size(n);
-    struct counted_weights *w = mem_alloc(n - HEAP_WORD_BYTES);
+    struct counted_weights *w = mem_alloc(n - HEAP_BYTES);
     if (!w)
         return NULL;
     char *line = (char *)(((uintptr_t)(w + 1) + LINE_BYTES - 1) / LINE_BYTES * LINE_BYTES);

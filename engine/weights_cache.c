@@ -31,7 +31,7 @@
 
 enum {
     HEAP_BYTES = 16,               /* what the allocator keeps beside a block */
-    ALIGNED_HEAP_BYTES = 64,       /* the same for a block aligned to 64 bytes, see weights.c */
+    ALIGNED_HEAP_BYTES = 64,       /* the same for a block aligned to 64 bytes */
     BUCKET_BYTES = 2048,           /* of a shard's part, for each bucket */
     MIN_BUCKETS = 16,              /* of a shard */
     SHARD_BYTES = 8 * 1024 * 1024, /* a shard's part at least, when there are several */

@@ -136,6 +136,7 @@ static void put_exchange(struct http_server *s, struct exchange *x)
         free_exchange(x);
         return;
     }
+    request_end(x->request);
     x->next_spare = t->spares;
     t->spares = x;
     t->n_spares++;

@@ -86,10 +86,28 @@ static size_t origin_len(const char *target)
     return strncasecmp(target, scheme, n) == 0 ? n + strcspn(target + n, "/?") : 0;
 }
 
+static void end_buf(struct buf *b)
+{
+    if (b->capacity > REQUEST_KEPT_BYTES)
+        buf_fini(b);
+    buf_reset(b);
+}
+
+void request_end(struct request *r)
+{
+    end_buf(&r->body);
+    end_buf(&r->answer);
+    if (r->target_capacity > REQUEST_KEPT_BYTES) {
+        mem_free(r->raw_target);
+        r->raw_target = r->target = NULL;
+        r->target_capacity = 0;
+    }
+}
+
 /* Room for a target twice. */
 static bool reserve_target(struct request *r, size_t n)
 {
-    if (r->target_capacity >= 2 * n && r->target_capacity <= REQUEST_KEPT_BYTES)
+    if (r->target_capacity >= 2 * n)
         return true;
     char *block = mem_alloc_array(2, n);
     if (!block)
@@ -100,21 +118,12 @@ static bool reserve_target(struct request *r, size_t n)
     return true;
 }
 
-static void renew_buf(struct buf *b)
-{
-    if (b->capacity > REQUEST_KEPT_BYTES)
-        buf_fini(b);
-    buf_reset(b);
-}
-
 bool request_renew(struct request *r, const char *raw_target)
 {
     size_t n = strlen(raw_target) + 1, first = offsetof(struct request, method);
     if (!reserve_target(r, n))
         return false;
     memset((char *)r + first, 0, offsetof(struct request, params) - first);
-    renew_buf(&r->body);
-    renew_buf(&r->answer);
     r->target = r->raw_target + n;
     memcpy(r->raw_target, raw_target, n);
     memcpy(r->target, raw_target, n);

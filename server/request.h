@@ -21,7 +21,7 @@ struct request_param {
 
 struct route;
 
-/* Of the memory of a request that has ended, the next one gets what is no larger than this, each of its parts. */
+/* An ended request keeps what is no larger than this of its memory, each of its parts. */
 enum { REQUEST_KEPT_BYTES = 16 << 10 };
 
 struct request {
@@ -56,6 +56,9 @@ struct request {
 
 /* New request for a raw target ("/v1/users/a%2Fb?limit=5"); NULL when there is no memory. */
 struct request *request_new(const char *raw_target, size_t max_body_bytes);
+
+/* Ends a request that shall be renewed: frees its large parts. */
+void request_end(struct request *r);
 
 /* Makes an ended request one for another target, in the same memory; false, and it stays the ended one, when there is none. */
 bool request_renew(struct request *r, const char *raw_target);

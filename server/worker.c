@@ -34,7 +34,7 @@ static void *worker_main(void *arg)
     }
     pthread_cond_signal(&w->started);
     while (!code) {
-        while (w->n == 0 && !w->ending)
+        while (w->n == 0 && !(w->ending && w->n_reserved == 0))
             pthread_cond_wait(&w->more, &w->lock);
         if (w->n == 0)
             break;
@@ -42,6 +42,8 @@ static void *worker_main(void *arg)
         w->head = (w->head + 1) % w->max_queue;
         w->n--;
         w->n_reserved--;
+        if (w->ending && w->n_reserved == 0)
+            pthread_cond_broadcast(&w->more); /* the others have waited for this one's place */
         pthread_mutex_unlock(&w->lock);
         w->calls.run(w->calls.arg, thread, job);
         pthread_mutex_lock(&w->lock);
@@ -102,8 +104,8 @@ void worker_submit(struct workers *w, void *job)
 {
     pthread_mutex_lock(&w->lock);
     w->ring[(w->head + w->n++) % w->max_queue] = job;
-    pthread_cond_signal(&w->more);
     pthread_mutex_unlock(&w->lock);
+    pthread_cond_signal(&w->more); /* after the lock, which whoever wakes takes first */
 }
 
 size_t worker_queued(const struct workers *w)

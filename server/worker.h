@@ -29,7 +29,7 @@ bool worker_reserve(struct workers *w);
 void worker_submit(struct workers *w, void *job);
 size_t worker_queued(const struct workers *w);
 
-/* Finishes what is queued, then ends the threads; worker_reserve then says no. NULL is allowed. */
+/* Finishes what is queued and what has a place, then ends the threads; worker_reserve then says no. NULL is allowed. */
 void workers_stop(struct workers *w);
 
 /* Frees stopped workers, once nobody can ask them for a place. NULL is allowed. */

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 
 #include <check.h>
+#include <dlfcn.h>
 #include <limits.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -103,6 +104,35 @@ START_TEST(test_a_shared_heap_is_one_for_all_threads)
 }
 END_TEST
 
+/* libc's calloc must not stand in for it: libraries call this one. */
+START_TEST(test_zeroed_memory_is_zero_and_a_small_block_the_one_freed_last)
+{
+    void *(*volatile zeroed)(size_t, size_t) = NULL;
+    *(void **)&zeroed = dlsym(RTLD_DEFAULT, "calloc");
+    for (size_t n = 1; n <= 5000; n += n < 1100 ? 1 : 97) {
+        unsigned char *dirty = malloc(n), *clean;
+        ck_assert_ptr_nonnull(dirty);
+        memset(dirty, 0xEE, n);
+        volatile uintptr_t at = (uintptr_t)dirty;
+        free(dirty);
+        clean = zeroed(1, n);
+        ck_assert_ptr_nonnull(clean);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+        if (n <= 1000)
+            ck_assert_uint_eq((uintptr_t)clean, at);
+#else
+        (void)at;
+#endif
+        for (size_t i = 0; i < n; i++)
+            ck_assert_int_eq(clean[i], 0);
+        free(clean);
+    }
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* whose ends the program */
+    ck_assert_ptr_null(zeroed(SIZE_MAX / 2, 3));
+#endif
+}
+END_TEST
+
 START_TEST(test_products_that_overflow_fail_and_keep_the_old_block)
 {
     size_t half = SIZE_MAX / 2 + 1;
@@ -197,6 +227,7 @@ int main(void)
     tcase_add_test(tc, test_memory_of_every_kind_can_be_written_and_freed);
     tcase_add_test(tc, test_nothing_is_a_size_too);
     tcase_add_test(tc, test_aligned_memory_is_aligned);
+    tcase_add_test(tc, test_zeroed_memory_is_zero_and_a_small_block_the_one_freed_last);
     tcase_add_test(tc, test_a_shared_heap_is_one_for_all_threads);
     tcase_add_test(tc, test_products_that_overflow_fail_and_keep_the_old_block);
     tcase_add_loop_test(tc, test_the_nth_allocation_fails_and_only_that, 0, 6);

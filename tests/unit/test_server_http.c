@@ -1,6 +1,7 @@
 /* server/http.c: what the process needs of the kernel while it stops, and requests that follow each other in the same memory.
  * Risks: two threads take the listening socket out of one epoll set, and libmicrohttpd aborts because the second finds
- * nothing; something of a request in the next one's answer; a hit that takes from the heap of all threads. */
+ * nothing; something of a request in the next one's answer; a hit that takes from the heap of all threads; memory of
+ * large requests that stays. */
 #include "server/http.h"
 
 #include "base/limits.h"
@@ -12,6 +13,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,7 +78,7 @@ END_TEST
 
 static struct api_world world;
 static struct http_server *server;
-static int connection;
+static int connection; /* that `ask` uses */
 
 static void connect_to_server(void)
 {
@@ -115,13 +117,9 @@ static void stop_serving(void)
     api_world_fini(&world);
 }
 
-/* Sends a request on the one connection and reads its answer, head and body, as text. */
-static void ask(const char *head, const char *body, char *answer, size_t size)
+/* Reads an answer, head and body, as text. */
+static void receive(char *answer, size_t size)
 {
-    char request[4096];
-    int n = snprintf(request, sizeof request, "%s\r\nHost: x\r\nContent-Length: %zu\r\n\r\n%s", head,
-                     strlen(body), body);
-    ck_assert_int_eq(send(connection, request, (size_t)n, 0), n);
     size_t have = 0, whole = SIZE_MAX;
     while (have < whole) {
         ssize_t got = recv(connection, answer + have, size - 1 - have, 0);
@@ -131,6 +129,15 @@ static void ask(const char *head, const char *body, char *answer, size_t size)
         if (end)
             whole = (size_t)(end + 4 - answer) + (length ? strtoul(length + 18, NULL, 10) : 0);
     }
+}
+
+static void ask(const char *head, const char *body, char *answer, size_t size)
+{
+    char request[4096];
+    int n = snprintf(request, sizeof request, "%s\r\nHost: x\r\nContent-Length: %zu\r\n\r\n%s", head,
+                     strlen(body), body);
+    ck_assert_int_eq(send(connection, request, (size_t)n, 0), n);
+    receive(answer, size);
 }
 
 static const char hit_head[] = "GET /v1/users/ann/recommendations HTTP/1.1",
@@ -192,16 +199,44 @@ START_TEST(a_request_without_memory_ends_its_connection_and_no_other)
     char large[3 * REQUEST_KEPT_BYTES / 4] = "GET /", answer[1 << 16], c;
     int first = connection;
     ask(hit_head, "", answer, sizeof answer);
+    connect_to_server();
+    ask(hit_head, "", answer, sizeof answer);
     memset(large + 5, 'x', REQUEST_KEPT_BYTES / 2);
     strcpy(large + 5 + REQUEST_KEPT_BYTES / 2, " HTTP/1.1\r\nHost: x\r\n\r\n");
     mem_fail_at(1, 1);
-    ck_assert_int_eq(send(connection, large, strlen(large), 0), (ssize_t)strlen(large));
-    ck_assert_int_le(recv(connection, &c, 1, 0), 0);
+    ck_assert_int_eq(send(first, large, strlen(large), 0), (ssize_t)strlen(large));
+    ck_assert_int_le(recv(first, &c, 1, 0), 0);
     mem_fail_at(0, 0);
-    connect_to_server();
     (void)close(first);
     ask(hit_head, "", answer, sizeof answer);
     ck_assert(strncmp(answer, "HTTP/1.1 200", 12) == 0);
+}
+END_TEST
+
+static size_t bytes_in_use(void)
+{
+    struct mallinfo2 m = mallinfo2(); /* zeros under a sanitizer */
+    return m.uordblks + m.hblkhd;
+}
+
+START_TEST(the_memory_of_a_large_request_is_freed_when_it_ends)
+{
+    enum { LARGE = 4 << 20 };
+    char head[256], answer[1 << 16], *body = malloc(LARGE);
+    ck_assert_ptr_nonnull(body);
+    memset(body, ' ', LARGE);
+    ask(hit_head, "", answer, sizeof answer);
+    ask(hit_head, "", answer, sizeof answer);
+    size_t before = bytes_in_use();
+    int n = snprintf(head, sizeof head, "%s\r\nHost: x\r\nContent-Length: %d\r\n\r\n", predict_head, LARGE);
+    ck_assert_int_eq(send(connection, head, (size_t)n, 0), n);
+    for (ssize_t sent = 0, some; sent < LARGE; sent += some)
+        ck_assert_int_gt(some = send(connection, body + sent, (size_t)(LARGE - sent), 0), 0);
+    receive(answer, sizeof answer);
+    ck_assert_msg(strncmp(answer, "HTTP/1.1 400", 12) == 0, "%s", answer);
+    ask(hit_head, "", answer, sizeof answer); /* by the same thread, which has ended the other by now */
+    ck_assert_uint_lt(bytes_in_use(), before + LARGE / 4);
+    free(body);
 }
 END_TEST
 
@@ -213,6 +248,7 @@ int main(void)
     tcase_add_test(kept, an_answer_says_nothing_of_the_request_before);
     tcase_add_test(kept, answers_from_the_cache_take_nothing_from_the_heap);
     tcase_add_test(kept, a_request_without_memory_ends_its_connection_and_no_other);
+    tcase_add_test(kept, the_memory_of_a_large_request_is_freed_when_it_ends);
     suite_add_tcase(s, kept);
     TCase *t = tcase_create("stop");
     tcase_add_checked_fixture(t, setup, teardown);

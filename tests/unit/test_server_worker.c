@@ -156,6 +156,38 @@ START_TEST(test_worker_stops_without_work)
 }
 END_TEST
 
+static void *stop_all(void *w)
+{
+    workers_stop(w);
+    return NULL;
+}
+
+/* As when a server stops between the two calls: the connection of that job would be resumed by nobody. */
+START_TEST(test_worker_a_job_whose_place_was_taken_before_the_stop_runs)
+{
+    struct workers *w;
+    pthread_t stopper;
+    size_t n = 0;
+    ck_assert_int_eq(workers_start(3, 100, &calls, &w, NULL), ERR_OK);
+    ck_assert(worker_reserve(w));
+    ck_assert_int_eq(pthread_create(&stopper, NULL, stop_all, w), 0);
+    while (worker_reserve(w)) { /* until it stops */
+        ck_assert_uint_lt(++n, MOST_JOBS);
+        worker_submit(w, &ran[n]);
+        while (atomic_load(&n_done) < n)
+            (void)sched_yield();
+    }
+    for (int i = 0; i < 10000 && atomic_load(&stopped) == 0; i++)
+        (void)sched_yield(); /* so that threads which would leave too early do */
+    worker_submit(w, &ran[0]);
+    ck_assert_int_eq(pthread_join(stopper, NULL), 0);
+    ck_assert_int_eq(atomic_load(&ran[0]), 1);
+    ck_assert_uint_eq(atomic_load(&n_done), n + 1);
+    ck_assert_int_eq(atomic_load(&stopped), 3);
+    workers_free(w);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("server/worker");
@@ -166,6 +198,7 @@ int main(void)
     tcase_add_test(t, test_worker_each_job_runs_once);
     tcase_add_loop_test(t, test_worker_all_or_none_start, 1, 4);
     tcase_add_test(t, test_worker_stops_without_work);
+    tcase_add_test(t, test_worker_a_job_whose_place_was_taken_before_the_stop_runs);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
