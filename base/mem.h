@@ -33,7 +33,7 @@ void mem_free(void *p);
 /* From now on all threads take from one heap; called before a process starts its threads. glibc gives each thread a heap of its
  * own, to which a block returns whoever frees it: what is made by one thread and dropped by another then takes as much memory
  * in each heap as that thread once held of it. Of blocks up to a kilobyte each thread keeps a few for itself, which take no lock,
- * either way. */
+ * either way. The heap keeps 2 MB that are free at its end; blocks of 1 MB and more go back to the system at once. */
 void mem_share_heap(void);
 
 /* For tests: from now on the n-th allocation (1 is the next) fails; with persistent, all later ones too. 0
