@@ -120,19 +120,44 @@ static bool take_brief(sqlite3_stmt *s, struct store_user *out)
     return out->brief;
 }
 
-enum err_code sqlite_read_context(struct store_conn *conn, struct store_text id,
-                                  const struct store_context_key *key, struct store_user *out, struct err *e)
+/* One statement; *brief: it said all, and out is filled. */
+static enum err_code read_brief(struct sqlite_conn *c, struct store_text id,
+                                const struct store_context_key *key, struct store_user *out, bool *brief,
+                                struct err *e)
 {
-    struct sqlite_conn *c = (struct sqlite_conn *)conn;
     sqlite3_stmt *s = sqlite_statement(c, SQL_USER_AND_CONTEXT);
     sqlite_bind_text_view(s, 1, id);
     sqlite3_bind_text(s, 2, key->kind, -1, SQLITE_STATIC);
     sqlite3_bind_text(s, 3, key->model, -1, SQLITE_STATIC);
     sqlite3_bind_text(s, 4, key->model_version, -1, SQLITE_STATIC);
     int rc = sqlite3_step(s);
-    bool brief = rc == SQLITE_ROW && take_brief(s, out);
+    *brief = rc == SQLITE_ROW && take_brief(s, out);
     enum err_code code =
         rc == SQLITE_ROW || rc == SQLITE_DONE ? ERR_OK : sqlite_fail(c, rc, "read a context", e);
     sqlite3_reset(s);
+    return code;
+}
+
+enum err_code sqlite_read_context(struct store_conn *conn, struct store_text id,
+                                  const struct store_context_key *key, struct store_user *out, struct err *e)
+{
+    bool brief;
+    enum err_code code = read_brief((struct sqlite_conn *)conn, id, key, out, &brief, e);
     return code || brief ? code : sqlite_read_user(conn, id, key, out, e);
+}
+
+enum err_code sqlite_read_context_at_once(struct store_conn *conn, struct store_text id,
+                                          const struct store_context_key *key, struct store_user *out,
+                                          struct err *e)
+{
+    struct sqlite_conn *c = (struct sqlite_conn *)conn;
+    bool brief = false;
+    enum err_code code = ERR_BUSY;
+    if (sqlite_at_once_begin(c)) { /* who reads it with time says what is wrong */
+        code = read_brief(c, id, key, out, &brief, NULL);
+        if (!code && !brief)
+            code = sqlite_read_user_within(c, id, key, STORE_AT_ONCE_INTERACTIONS, out, NULL);
+        sqlite_at_once_end(c);
+    }
+    return code ? err_set(e, ERR_BUSY, "store %s: not at once", c->store->path) : ERR_OK;
 }

@@ -140,15 +140,16 @@ static enum err_code check_size(const char *path, enum store_mode mode, struct e
 
 /* SQLite counts its memory under a lock that all connections share, at each allocation; nobody asks for the count.
  * It can be told so only before its first use in the process: later it refuses, and counts. */
-static void count_no_memory(void)
+static void set_up_sqlite(void)
 {
     (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    sqlite_at_once_install();
 }
 
 enum err_code sqlite_open(const char *path, enum store_mode mode, struct store **out, struct err *e)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    (void)pthread_once(&once, count_no_memory);
+    (void)pthread_once(&once, set_up_sqlite);
     enum err_code code = check_size(path, mode, e);
     if (code)
         return code;

@@ -125,7 +125,8 @@ struct sqlite_conn {
     int64_t next_arrival;
     struct row_sort *sort; /* scratch of reads; see sqlite_read.c */
     size_t sort_capacity;
-    struct buf taken; /* scratch of sqlite_context.c */
+    struct buf taken;   /* scratch of sqlite_context.c */
+    bool never_at_once; /* its file cannot be read so */
 };
 
 /* Texts and codes of SQLite's last error on c, with the path; `what` says what was being done. */
@@ -182,6 +183,11 @@ enum err_code sqlite_find_followed(struct sqlite_conn *c, struct store_text id, 
 enum err_code sqlite_user_key(struct sqlite_conn *c, struct store_text id, int64_t *key,
                               struct err *e) ERR_MUST_CHECK;
 
+/* store_read_user; ERR_LIMIT when the user has more than `most` interactions. */
+enum err_code sqlite_read_user_within(struct sqlite_conn *c, struct store_text id,
+                                      const struct store_context_key *key, size_t most,
+                                      struct store_user *out, struct err *e) ERR_MUST_CHECK;
+
 /* ERR_INTERNAL unless a write transaction is open. SQLite gives one up by itself after some failures; a write
  * that came after that would be committed on its own. */
 enum err_code sqlite_check_writing(struct sqlite_conn *c, struct err *e) ERR_MUST_CHECK;
@@ -190,6 +196,13 @@ enum err_code sqlite_check_writing(struct sqlite_conn *c, struct err *e) ERR_MUS
 enum err_code sqlite_new_change(struct sqlite_conn *c, const char *kind, struct store_text id,
                                 int64_t *change, struct err *e) ERR_MUST_CHECK;
 
+/* Reads at once, sqlite_at_once.c. Once in the process, before any connection. */
+void sqlite_at_once_install(void);
+
+/* From here on the thread's reads on c fail where they would wait; false: they cannot be made so. Ended in the same thread. */
+bool sqlite_at_once_begin(struct sqlite_conn *c);
+void sqlite_at_once_end(struct sqlite_conn *c);
+
 /* The parts of the backend, each in its file. */
 extern const struct store_backend sqlite_backend;
 enum err_code sqlite_backup(struct store_conn *, const char *, struct err *);
@@ -197,6 +210,9 @@ enum err_code sqlite_read_user(struct store_conn *, struct store_text, const str
                                struct store_user *, struct err *);
 enum err_code sqlite_read_context(struct store_conn *, struct store_text, const struct store_context_key *,
                                   struct store_user *, struct err *);
+enum err_code sqlite_read_context_at_once(struct store_conn *, struct store_text,
+                                          const struct store_context_key *, struct store_user *,
+                                          struct err *);
 enum err_code sqlite_item_key_of(struct store_conn *, struct store_text, int64_t *, struct err *);
 enum err_code sqlite_each_item(struct store_conn *, int64_t, store_item_fn *, void *, struct err *);
 enum err_code sqlite_each_user(struct store_conn *, store_user_fn *, void *, struct err *);

@@ -79,8 +79,9 @@ static enum err_code read_context(struct sqlite_conn *c, struct store_text id,
     return code;
 }
 
-static enum err_code read_interactions(struct sqlite_conn *c, int64_t user_key, struct store_user *out,
-                                       struct err *e)
+/* ERR_LIMIT: the user has more than `most`. */
+static enum err_code read_interactions(struct sqlite_conn *c, int64_t user_key, size_t most,
+                                       struct store_user *out, struct err *e)
 {
     sqlite3_stmt *s = sqlite_statement(c, SQL_INTERACTIONS_OF);
     sqlite3_bind_int64(s, 1, user_key);
@@ -88,7 +89,9 @@ static enum err_code read_interactions(struct sqlite_conn *c, int64_t user_key, 
     int rc;
     enum err_code code = ERR_OK;
     while (!code && (rc = sqlite3_step(s)) == SQLITE_ROW)
-        if (!(code = reserve_sort(c, n + 1, e)))
+        if (n == most)
+            code = err_set(e, ERR_LIMIT, "the user has more than %zu interactions", most);
+        else if (!(code = reserve_sort(c, n + 1, e)))
             c->sort[n++] = row_of(s, 0);
     if (!code && rc != SQLITE_DONE)
         code = sqlite_fail(c, rc, "read a user's interactions", e);
@@ -134,7 +137,13 @@ static enum err_code read_user_row(struct sqlite_conn *c, struct store_text id, 
 enum err_code sqlite_read_user(struct store_conn *conn, struct store_text id,
                                const struct store_context_key *key, struct store_user *out, struct err *e)
 {
-    struct sqlite_conn *c = (struct sqlite_conn *)conn;
+    return sqlite_read_user_within((struct sqlite_conn *)conn, id, key, SIZE_MAX, out, e);
+}
+
+enum err_code sqlite_read_user_within(struct sqlite_conn *c, struct store_text id,
+                                      const struct store_context_key *key, size_t most,
+                                      struct store_user *out, struct err *e)
+{
     bool own_snapshot = sqlite3_get_autocommit(c->db) != 0;
     enum err_code code = ERR_OK;
     int64_t user_key = 0;
@@ -151,7 +160,7 @@ enum err_code sqlite_read_user(struct store_conn *conn, struct store_text id,
     if (!code && key)
         code = read_context(c, id, key, out, e);
     if (!code)
-        code = read_interactions(c, user_key, out, e);
+        code = read_interactions(c, user_key, most, out, e);
     if (own_snapshot)
         sqlite_end_quietly(c, SQL_COMMIT);
     return code;

@@ -120,6 +120,14 @@ enum err_code store_read_context(struct store_conn *c, struct store_text id,
     return code ? code : c->backend->read_context(c, id, key, out, e);
 }
 
+enum err_code store_read_context_at_once(struct store_conn *c, struct store_text id,
+                                         const struct store_context_key *key, struct store_user *out,
+                                         struct err *e)
+{
+    enum err_code code = check_id(id, "user", e);
+    return code ? code : c->backend->read_context_at_once(c, id, key, out, e);
+}
+
 enum err_code store_item_key_of(struct store_conn *c, struct store_text id, int64_t *key, struct err *e)
 {
     enum err_code code = check_id(id, "item", e);
