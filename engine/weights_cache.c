@@ -14,6 +14,8 @@
  * drop closed it: then the next to miss starts another, and the closed one's weights are kept only when they turn out
  * to be of the revision the drop asked for. Its waiters hold references and sleep on its condition, so the maker never
  * waits for them. The key is borrowed from the maker's caller: a flight is out of the list before that call returns.
+ * - A thread that others wait for makes weights too, where it need not wait itself (weights_cache_try). When that fails its
+ * flight is given up, and who joined it asks anew.
  * - No memory is never the reason for no answer: without a flight the weights are made alone, without an
  * entry they are handed out and not kept.
  *
@@ -36,6 +38,16 @@ enum {
     MIN_BUCKETS = 16,              /* of a shard */
     SHARD_BYTES = 8 * 1024 * 1024, /* a shard's part at least, when there are several */
     MAX_SHARDS = 64,
+};
+
+/* What is asked for, and who makes it when it is not there. */
+struct asked {
+    const void *key;
+    size_t key_len;
+    uint64_t hash;
+    weights_make_fn *make;
+    void *arg;
+    bool at_once; /* rather give up than wait or fail */
 };
 
 /* ---- the table ---- */
@@ -178,10 +190,10 @@ static bool is_of(const struct flight *f, uint64_t hash, const void *key, size_t
 }
 
 /* The flight that one who misses the key may join, or NULL. */
-static struct flight *find_flight(struct shard *s, uint64_t hash, const void *key, size_t key_len)
+static struct flight *find_flight(struct shard *s, const struct asked *a)
 {
     for (struct flight *f = s->flights; f; f = f->next)
-        if (!f->closed && is_of(f, hash, key, key_len))
+        if (!f->closed && is_of(f, a->hash, a->key, a->key_len))
             return f;
     return NULL;
 }
@@ -202,12 +214,13 @@ static void unlist(struct shard *s, struct flight *f)
 }
 
 /* New: a listed flight with one reference; NULL when there is no memory. */
-static struct flight *start_flight(struct shard *s, uint64_t hash, const void *key, size_t key_len)
+static struct flight *start_flight(struct shard *s, const struct asked *a)
 {
     struct flight *f = mem_alloc(sizeof *f);
     if (!f)
         return NULL;
-    *f = (struct flight){.key = key, .key_len = key_len, .hash = hash, .n_refs = 1};
+    *f = (struct flight){
+        .key = a->key, .key_len = a->key_len, .hash = a->hash, .at_once = a->at_once, .n_refs = 1};
     if (pthread_cond_init(&f->finished, NULL) != 0) {
         mem_free(f);
         return NULL;
@@ -230,40 +243,43 @@ static void free_flight(struct flight *f)
     mem_free(f);
 }
 
-/* Sleeps until the flight is over and takes its result; called with the lock, which it releases. */
-static enum err_code wait_for(struct shard *s, struct flight *f, struct weights **out, struct err *e)
+/* Sleeps until the flight is over and takes its result; called with the lock, which it releases. False: it was given up. */
+static bool wait_for(struct shard *s, struct flight *f, struct weights **out, enum err_code *code,
+                     struct err *e)
 {
     count(s, WAITED, 1);
     f->n_refs++;
     while (!f->done)
         (void)pthread_cond_wait(&f->finished, &s->lock);
-    bool last = leave_flight(f);
-    enum err_code code = f->code;
-    if (code == ERR_OK)
+    bool last = leave_flight(f), given_up = f->at_once && f->code != ERR_OK;
+    *code = f->code;
+    if (f->code == ERR_OK)
         *out = weights_ref(f->result);
-    else
-        (void)err_set(e, code, "%s", f->err.text);
+    else if (!given_up)
+        (void)err_set(e, f->code, "%s", f->err.text);
     (void)pthread_mutex_unlock(&s->lock);
     if (last)
         free_flight(f);
-    return code;
+    return !given_up;
 }
 
-/* Runs the maker, without a lock, and counts it. */
-static enum err_code run_maker(struct shard *s, weights_make_fn *make, void *arg, struct weights **out,
-                               struct err *e)
+/* Runs the maker, without a lock, and counts it; unless its failure is for others to meet again. */
+static enum err_code run_maker(struct shard *s, const struct asked *a, struct weights **out, struct err *e)
 {
     int64_t start = clock_monotonic_ns();
     *out = NULL;
-    enum err_code code = make(arg, out, e);
+    enum err_code code = a->make(a->arg, out, e);
     if (code == ERR_OK && !*out)
         code = err_set(e, ERR_INTERNAL, "the maker of weights returned none");
     if (code != ERR_OK) {
         weights_unref(*out);
         *out = NULL;
     }
+    if (code != ERR_OK && a->at_once)
+        return code;
     count(s, MAKE_NS, (uint64_t)(clock_monotonic_ns() - start));
     count(s, code == ERR_OK ? MADE : FAILED, 1);
+    count(s, MISSES, a->at_once);
     return code;
 }
 
@@ -384,37 +400,67 @@ struct weights *weights_cache_get(struct weights_cache *c, const void *key, size
     return w;
 }
 
+/* Cached weights, the lock released; or NULL with the lock: *f is the flight to join, or NULL. */
+static struct weights *look_for(struct weights_cache *c, struct shard *s, const struct asked *a,
+                                struct flight **f)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    struct weights *w = look_up(c, s, a->hash, a->key, a->key_len);
+    if (w)
+        (void)pthread_mutex_unlock(&s->lock);
+    else
+        *f = find_flight(s, a);
+    return w;
+}
+
+/* Makes the weights that nobody else is making; called with the lock, which it releases. */
+static enum err_code make_alone(struct weights_cache *c, struct shard *s, const struct asked *a,
+                                struct weights **out, struct err *e)
+{
+    struct flight *f = start_flight(s, a);
+    (void)pthread_mutex_unlock(&s->lock);
+    struct err failure = {0};
+    enum err_code code = run_maker(s, a, out, &failure);
+    if (f)
+        finish_flight(c, s, f, code, *out, &failure);
+    else if (*out)
+        count(s, NOT_KEPT, 1); /* without a flight a drop in the meantime would have gone unseen */
+    return code == ERR_OK ? code : err_set(e, code, "%s", failure.text);
+}
+
 enum err_code weights_cache_acquire(struct weights_cache *c, const void *key, size_t key_len,
                                     weights_make_fn *make, void *arg, struct weights **out, bool *hit,
                                     struct err *e)
 {
-    uint64_t hash = hash_bytes(c->seed, key, key_len);
-    struct shard *s = shard_of(c, hash);
-    (void)pthread_mutex_lock(&s->lock);
-    struct weights *w = look_up(c, s, hash, key, key_len);
-    *hit = w != NULL;
-    if (w) {
-        (void)pthread_mutex_unlock(&s->lock);
-        *out = w;
-        return ERR_OK;
-    }
-    count(s, MISSES, 1);
-    struct flight *f = find_flight(s, hash, key, key_len);
-    if (f)
-        return wait_for(s, f, out, e);
-    f = start_flight(s, hash, key, key_len);
-    (void)pthread_mutex_unlock(&s->lock);
+    struct asked a = {key, key_len, hash_bytes(c->seed, key, key_len), make, arg, false};
+    struct shard *s = shard_of(c, a.hash);
+    struct flight *f;
+    enum err_code code;
+    do {
+        *out = look_for(c, s, &a, &f);
+        *hit = *out != NULL;
+        if (*hit)
+            return ERR_OK;
+        count(s, MISSES, 1);
+        if (!f)
+            return make_alone(c, s, &a, out, e);
+    } while (!wait_for(s, f, out, &code, e));
+    return code;
+}
 
-    struct err failure = {0};
-    enum err_code code = run_maker(s, make, arg, &w, &failure);
-    if (f)
-        finish_flight(c, s, f, code, w, &failure);
-    else if (w)
-        count(s, NOT_KEPT, 1); /* without a flight a drop in the meantime would have gone unseen */
-    if (code != ERR_OK)
-        return err_set(e, code, "%s", failure.text);
-    *out = w;
-    return ERR_OK;
+struct weights *weights_cache_try(struct weights_cache *c, const void *key, size_t key_len,
+                                  weights_make_fn *make, void *arg, bool *hit)
+{
+    struct asked a = {key, key_len, hash_bytes(c->seed, key, key_len), make, arg, true};
+    struct shard *s = shard_of(c, a.hash);
+    struct flight *f;
+    struct weights *w = look_for(c, s, &a, &f);
+    *hit = w != NULL;
+    if (!w && f)
+        (void)pthread_mutex_unlock(&s->lock);
+    else if (!w && make_alone(c, s, &a, &w, NULL))
+        w = NULL; /* whoever makes them with time meets the failure again */
+    return w;
 }
 
 void weights_cache_drop_older(struct weights_cache *c, const void *key, size_t key_len, int64_t revision)

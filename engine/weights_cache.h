@@ -50,6 +50,11 @@ enum err_code weights_cache_acquire(struct weights_cache *c, const void *key, si
                                     weights_make_fn *make, void *arg, struct weights **out, bool *hit,
                                     struct err *e) ERR_MUST_CHECK;
 
+/* The same for a thread that others wait for: cached, or made now by this thread; NULL, and nothing is counted, where another
+ * thread is making them or the maker fails, as it does rather than wait. Who came meanwhile for the same starts over. */
+struct weights *weights_cache_try(struct weights_cache *c, const void *key, size_t key_len,
+                                  weights_make_fn *make, void *arg, bool *hit);
+
 /* Forgets the weights of a key that were made from an older revision than this one; newer ones stay. A making under
  * way is kept only if it reads that revision or a newer one; INT64_MAX: never. */
 void weights_cache_drop_older(struct weights_cache *c, const void *key, size_t key_len, int64_t revision);

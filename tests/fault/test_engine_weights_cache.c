@@ -74,6 +74,28 @@ START_TEST(a_request_is_answered_whenever_its_weights_exist)
 }
 END_TEST
 
+/* In the same order. */
+START_TEST(a_try_without_memory_for_its_weights_is_left_to_others)
+{
+    struct weights_cache *c = NULL;
+    ck_assert_int_eq(weights_cache_new(1 << 20, &c, NULL), ERR_OK);
+    for (long n = 1; n <= 4; n++) {
+        bool hit = true;
+        int calls = 0;
+        mem_fail_at(n, 0);
+        struct weights *w = weights_cache_try(c, "u", 1, make_ten, &calls, &hit);
+        mem_fail_at(0, 0);
+        ck_assert_int_eq(w != NULL, n != 2);
+        ck_assert(calls == 1 && !hit);
+        weights_unref(w);
+    }
+    struct weights_cache_stats s;
+    weights_cache_read_stats(c, &s);
+    ck_assert(s.n_entries == 1 && s.not_kept == 2 && s.failed == 0 && s.misses == 3);
+    weights_cache_free(c);
+}
+END_TEST
+
 START_TEST(a_hit_needs_no_memory)
 {
     struct weights_cache *c = NULL;
@@ -105,6 +127,7 @@ int main(void)
     TCase *t = tcase_create("faults");
     tcase_add_loop_test(t, a_cache_without_memory_is_not_made, 0, 2);
     tcase_add_test(t, a_request_is_answered_whenever_its_weights_exist);
+    tcase_add_test(t, a_try_without_memory_for_its_weights_is_left_to_others);
     tcase_add_test(t, a_hit_needs_no_memory);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);

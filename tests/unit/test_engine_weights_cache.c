@@ -596,6 +596,113 @@ static enum err_code make_late(void *arg, struct weights **out, struct err *e)
     return ERR_OK;
 }
 
+/* ---- makers that rather fail than wait ---- */
+
+static enum err_code make_failure(void *arg, struct weights **out, struct err *e)
+{
+    (void)arg, (void)out;
+    return err_set(e, ERR_BUSY, "not without waiting");
+}
+
+START_TEST(a_try_is_given_what_is_cached_or_made_and_a_failure_leaves_no_trace)
+{
+    struct weights_cache *c = cache_of(1 << 20);
+    struct order o = {.n_theta = 100, .stamp = 9};
+    bool hit = true;
+    ck_assert_ptr_null(weights_cache_try(c, "u", 1, make_failure, NULL, &hit));
+    struct weights_cache_stats s = stats_of(c);
+    ck_assert_uint_eq(s.misses + s.made + s.failed + s.n_entries, 0);
+    struct weights *made = weights_cache_try(c, "u", 1, make_order, &o, &hit);
+    ck_assert(made && !hit && is_stamped(made, 9));
+    struct weights *again = weights_cache_try(c, "u", 1, make_failure, NULL, &hit);
+    ck_assert(hit);
+    ck_assert_ptr_eq(made, again);
+    s = stats_of(c);
+    ck_assert(s.misses == 1 && s.made == 1 && s.hits == 1 && s.failed == 0);
+    weights_unref(made);
+    weights_unref(again);
+    weights_cache_free(c);
+}
+END_TEST
+
+/* In the making of "k" somebody tries it, and a drop comes. */
+static enum err_code make_tried(void *arg, struct weights **out, struct err *e)
+{
+    struct order other = {.n_theta = 1, .stamp = 5};
+    bool hit = true;
+    (void)e;
+    ck_assert_ptr_null(
+        weights_cache_try(arg, "k", 1, make_order, &other, &hit)); /* it does not wait for us */
+    ck_assert(!hit);
+    weights_cache_drop(arg, "k", 1);
+    *out = stamped(10, 0, 4);
+    return ERR_OK;
+}
+
+START_TEST(a_try_waits_for_no_other_and_is_not_kept_past_a_drop)
+{
+    struct weights_cache *c = cache_of(1 << 20);
+    bool hit = true;
+    struct weights *w =
+        _i ? weights_cache_try(c, "k", 1, make_tried, c, &hit) : must_acquire(c, "k", make_tried, c, &hit);
+    ck_assert(w && !hit && is_stamped(w, 4));
+    weights_unref(w);
+    ck_assert_ptr_null(weights_cache_get(c, "k", 1));
+    ck_assert(stats_of(c).not_kept == 1 && stats_of(c).misses == 1);
+    weights_cache_free(c);
+}
+END_TEST
+
+enum { N_JOINED = 9 };
+struct joined {
+    struct weights_cache *c;
+    pthread_t ids[N_JOINED];
+    atomic_int makers, answers;
+};
+
+static enum err_code make_for_joined(void *arg, struct weights **out, struct err *e)
+{
+    struct joined *j = arg;
+    (void)e;
+    atomic_fetch_add(&j->makers, 1);
+    *out = stamped(500, 3, 77);
+    return ERR_OK;
+}
+
+static void *join_flight(void *arg)
+{
+    struct joined *j = arg;
+    bool hit;
+    struct weights *w = must_acquire(j->c, "k", make_for_joined, j, &hit);
+    atomic_fetch_add(&j->answers, is_stamped(w, 77));
+    weights_unref(w);
+    return NULL;
+}
+
+static enum err_code make_joined(void *arg, struct weights **out, struct err *e)
+{
+    struct joined *j = arg;
+    for (size_t i = 0; i < N_JOINED; i++)
+        ck_assert_int_eq(pthread_create(&j->ids[i], NULL, join_flight, j), 0);
+    wait_until_waiting(j->c, N_JOINED);
+    return make_failure(NULL, out, e);
+}
+
+START_TEST(who_joined_a_try_that_fails_makes_them_with_time)
+{
+    struct joined j = {.c = cache_of(1 << 20)};
+    bool hit;
+    ck_assert_ptr_null(weights_cache_try(j.c, "k", 1, make_joined, &j, &hit));
+    for (size_t i = 0; i < N_JOINED; i++)
+        pthread_join(j.ids[i], NULL);
+    ck_assert_int_eq(atomic_load(&j.makers), 1);
+    ck_assert_int_eq(atomic_load(&j.answers), N_JOINED);
+    ck_assert_uint_eq(stats_of(j.c).failed, 0);
+    ck_assert_uint_eq(stats_of(j.c).n_entries, 1);
+    weights_cache_free(j.c);
+}
+END_TEST
+
 START_TEST(late_news_of_a_change_that_was_read_leaves_the_weights)
 {
     static const struct {
@@ -692,6 +799,9 @@ int main(void)
     tcase_add_loop_test(t, who_waited_before_a_drop_is_answered_and_nothing_is_kept, 0, 2);
     tcase_add_test(t, who_asks_after_a_drop_is_not_given_older_weights);
     tcase_add_loop_test(t, late_news_of_a_change_that_was_read_leaves_the_weights, 0, 7);
+    tcase_add_test(t, a_try_is_given_what_is_cached_or_made_and_a_failure_leaves_no_trace);
+    tcase_add_loop_test(t, a_try_waits_for_no_other_and_is_not_kept_past_a_drop, 0, 2);
+    tcase_add_test(t, who_joined_a_try_that_fails_makes_them_with_time);
     tcase_add_test(t, a_maker_that_returns_nothing_is_a_defect_not_a_crash);
     tcase_add_test(t, few_sizes_are_in_use_and_what_is_counted_is_what_they_take);
     tcase_add_test(t, sizes_that_overflow_are_no_memory);
