@@ -127,13 +127,13 @@ void api_finish(struct api *api, struct request *r)
 
 /* ---- threads ---- */
 
-enum err_code api_thread_new(struct api *api, bool worker, struct api_thread **out, struct err *e)
+enum err_code api_thread_new(struct api *api, struct api_thread **out, struct err *e)
 {
     struct api_thread *t = mem_zalloc_array(1, sizeof *t);
     if (!t)
         return err_set(e, ERR_NOMEM, "no memory for a thread's workspace");
     t->api = api;
-    enum err_code code = worker ? store_connect(api->serving->store, &t->conn, e) : ERR_OK;
+    enum err_code code = store_connect(api->serving->store, &t->conn, e);
     if (!code)
         code = personal_new(api->serving, t->conn, &t->personal, e);
     if (code) {
@@ -238,8 +238,10 @@ enum route_next api_weights(struct api_thread *t, struct request *r, size_t slot
     *w = NULL;
     if (!api_bool_param(r, "cold_start", &cold_start))
         return ROUTE_DONE;
-    if (!may_block && !(*w = personal_cached(t->personal, slot, SERVING_USER, user)))
+    if (!may_block && !(*w = personal_try(t->personal, slot, user, &hit)))
         return ROUTE_NEEDS_WORKER;
+    if (!may_block && !hit)
+        METRICS_ADD(t->api->metrics, misses_at_once, 1);
     enum err_code code = *w ? ERR_OK : personal_acquire(t->personal, slot, SERVING_USER, user, w, &hit, &e);
     if (code == ERR_NOTFOUND && cold_start) {
         err_clear(&e);

@@ -24,7 +24,7 @@ struct api {
     bool access_log;
 };
 
-/* What one thread has. conn is NULL on HTTP threads, which only answer what needs no store. */
+/* What one thread has. An HTTP thread reads on conn at once or not at all (personal_try). */
 struct api_thread {
     struct api *api;
     struct store_conn *conn;
@@ -42,8 +42,7 @@ enum route_next api_run(struct api_thread *t, struct request *r, bool may_block)
 /* Counts the finished request and logs it when asked for. */
 void api_finish(struct api *api, struct request *r);
 
-enum err_code api_thread_new(struct api *api, bool worker, struct api_thread **out,
-                             struct err *e) ERR_MUST_CHECK;
+enum err_code api_thread_new(struct api *api, struct api_thread **out, struct err *e) ERR_MUST_CHECK;
 void api_thread_free(struct api_thread *t);
 
 /* The model a request names by ?model=, or the first; answers 404 and returns false when there is none. */
@@ -61,7 +60,7 @@ bool api_bool_param(struct request *r, const char *name, bool *out);
 /* Answers with what an error of a lower layer means, and counts it when the store failed. */
 void api_fail(struct api_thread *t, struct request *r, const struct err *e);
 
-/* The user's weights for a call: cached, or made when the thread may block; the prior for ?cold_start=true of
+/* The user's weights for a call: cached, or made, where the thread may not block only without waiting; the prior for ?cold_start=true of
  * an unknown user. ROUTE_DONE with *w NULL: answered with a refusal. */
 enum route_next api_weights(struct api_thread *t, struct request *r, size_t slot, struct store_text user,
                             bool may_block, struct weights **w, bool *cold);

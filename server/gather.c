@@ -274,6 +274,11 @@ enum err_code gather_generate(struct gather *g, const real *c, real *workspace, 
 
 /* ---- query ---- */
 
+bool gather_at_once(const struct gather *g)
+{
+    return g && !g->gathers && g->cost.single_ns < GATHER_LEAST_NS;
+}
+
 bool gather_gathers(const struct gather *g)
 {
     return g->gathers;

@@ -56,6 +56,10 @@ void gather_free(struct gather *g);
 enum err_code gather_generate(struct gather *g, const real *c, real *workspace, real *theta,
                               struct err *e) ERR_MUST_CHECK;
 
+/* Whether a generation is so short (GATHER_LEAST_NS), and waits for nobody, that a thread may make it between other answers.
+ * NULL: not measured, so no. */
+bool gather_at_once(const struct gather *g);
+
 bool gather_gathers(const struct gather *g);
 struct gather_cost gather_cost(const struct gather *g);
 struct gather_stats gather_read_stats(const struct gather *g);

@@ -4,7 +4,7 @@
  * - Headers: route, token, media type and declared length are checked. A refusal waits for the end of the
  *   body, which is thrown away, because a client that is still sending would hear of a broken pipe instead;
  *   unless the client asked before sending (Expect: 100-continue) or the body is far beyond the limit.
- * - End: what is cached is answered at once, in this thread; what may block gets a place in the queue, the
+ * - End: what is cached, or made without waiting, is answered at once, in this thread; what may block gets a place in the queue, the
  *   connection is suspended, and only then is the job published; the worker resumes it and `handle` queues the
  *   answer. It is suspended in the call after the one that found out, which the library makes at once when there is no answer
  *   yet: only by then has it noted that it wants nothing from the client. Else it reads before it asks for the answer, and
@@ -39,7 +39,9 @@ struct http_server {
     struct workers *workers;
     struct api *api;
     struct http_config config;
-    pthread_key_t thread_key; /* an HTTP thread's struct http_thread */
+    pthread_key_t thread_key;    /* an HTTP thread's struct http_thread */
+    struct http_thread *threads; /* (config.n_threads) each its own thread's from its first request on */
+    atomic_size_t n_threads_taken;
     char host[256];
     int port;
     int socket;
@@ -81,30 +83,42 @@ static void free_exchange(struct exchange *x)
     mem_free(x);
 }
 
-static void free_thread(void *thread)
+static void free_threads(struct http_server *s)
 {
-    struct http_thread *t = thread;
-    while (t->spares) {
-        struct exchange *x = t->spares;
-        t->spares = x->next_spare;
-        free_exchange(x);
+    for (size_t i = 0; s->threads && i < s->config.n_threads; i++) {
+        struct http_thread *t = &s->threads[i];
+        while (t->spares) {
+            struct exchange *x = t->spares;
+            t->spares = x->next_spare;
+            free_exchange(x);
+        }
+        api_thread_free(t->api);
     }
-    api_thread_free(t->api);
-    mem_free(t);
+    mem_free(s->threads);
 }
 
-/* NULL when there is no memory for it. */
+/* All that HTTP threads need, made before there are any: what is missing is missing at start, not at a request. */
+static enum err_code make_threads(struct http_server *s, struct err *e)
+{
+    s->threads = mem_zalloc_array(s->config.n_threads, sizeof *s->threads);
+    if (!s->threads)
+        return err_set(e, ERR_NOMEM, "no memory for %zu HTTP threads", s->config.n_threads);
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; i < s->config.n_threads && !code; i++)
+        code = api_thread_new(s->api, &s->threads[i].api, e);
+    return code;
+}
+
+/* What the calling HTTP thread has; NULL when there is no memory to remember it. */
 static struct http_thread *own_thread(struct http_server *s)
 {
     struct http_thread *t = pthread_getspecific(s->thread_key);
-    struct err e = {0};
-    if (t || !(t = mem_zalloc_array(1, sizeof *t)))
+    if (t)
         return t;
-    if (api_thread_new(s->api, false, &t->api, &e) || pthread_setspecific(s->thread_key, t)) {
-        free_thread(t);
+    size_t i = atomic_fetch_add(&s->n_threads_taken, 1);
+    if (i >= s->config.n_threads || pthread_setspecific(s->thread_key, &s->threads[i]))
         return NULL;
-    }
-    return t;
+    return &s->threads[i];
 }
 
 /* ---- the state of a request ---- */
@@ -254,7 +268,7 @@ static enum MHD_Result queue_answer(struct exchange *x)
 static enum err_code worker_start(void *arg, void **thread, struct err *e)
 {
     struct http_server *s = arg;
-    return api_thread_new(s->api, true, (struct api_thread **)thread, e);
+    return api_thread_new(s->api, (struct api_thread **)thread, e);
 }
 
 static void worker_run(void *arg, void *thread, void *job)
@@ -450,6 +464,15 @@ static enum err_code start_daemon(struct http_server *s, struct err *e)
                                strerror(errno));
 }
 
+/* What is left when no thread runs any more. */
+static void free_server(struct http_server *s)
+{
+    workers_free(s->workers);
+    free_threads(s);
+    pthread_key_delete(s->thread_key);
+    mem_free(s);
+}
+
 enum err_code http_start(const struct http_config *config, struct api *api, struct http_server **out,
                          struct err *e)
 {
@@ -462,22 +485,22 @@ enum err_code http_start(const struct http_config *config, struct api *api, stru
     (void)snprintf(s->id_prefix, sizeof s->id_prefix, "%llx-%x-", (unsigned long long)clock_unix_ms(),
                    (unsigned)getpid());
     struct worker_calls calls = {s, worker_start, worker_run, worker_stop};
-    if (pthread_key_create(&s->thread_key, free_thread)) {
+    if (pthread_key_create(&s->thread_key, NULL)) {
         mem_free(s);
         return err_set(e, ERR_NOMEM, "no memory for the HTTP server's threads");
     }
     enum err_code code = open_socket(s, e);
+    if (!code)
+        code = make_threads(s, e);
     if (!code)
         code = workers_start(config->n_workers, config->max_queue, &calls, &s->workers, e);
     if (!code)
         code = start_daemon(s, e);
     if (code) {
         workers_stop(s->workers);
-        workers_free(s->workers);
         if (s->socket >= 0)
             (void)close(s->socket);
-        pthread_key_delete(s->thread_key);
-        mem_free(s);
+        free_server(s);
         return code;
     }
     *out = s;
@@ -509,9 +532,7 @@ void http_stop(struct http_server *s, unsigned most_s)
      */
     workers_stop(s->workers);
     MHD_stop_daemon(s->daemon);
-    workers_free(s->workers);
     if (listening != MHD_INVALID_SOCKET)
         (void)close(listening);
-    pthread_key_delete(s->thread_key);
-    mem_free(s);
+    free_server(s);
 }

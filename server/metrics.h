@@ -20,6 +20,7 @@ enum { METRICS_MAX_ROUTES = 32, METRICS_BUCKETS = 14, METRICS_CLASSES = 5 };
     X(item_registrations, "Items registered or replaced")                                                    \
     X(item_deletions, "Items deleted")                                                                       \
     X(events, "Events recorded")                                                                             \
+    X(misses_at_once, "Cache misses made by the HTTP thread that was asked, which waited for nothing")       \
     X(rejected_queue_full, "Requests refused because the queue of the workers was full")                     \
     X(rejected_waited_too_long, "Requests refused because no worker had time for them")                      \
     X(rejected_auth, "Requests refused for want of a valid token")                                           \

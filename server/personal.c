@@ -110,8 +110,15 @@ struct weights *personal_cached(struct personal *p, size_t slot, enum serving_ki
     return weights_cache_get(p->serving->cache, key, serving_key(slot, kind, user, key));
 }
 
+/* How the store is read. */
+enum reading {
+    READ_CONTEXT,
+    READ_WHOLE,  /* the record gets the interactions too */
+    READ_AT_ONCE /* without waiting, or not */
+};
+
 struct making {
-    bool whole; /* the record gets the interactions too */
+    enum reading reading;
     struct personal *p;
     size_t slot;
     enum serving_kind kind;
@@ -131,8 +138,12 @@ static enum err_code make(void *arg, struct weights **out, struct err *e)
     const struct model_spec *spec = &p->serving->models[m->slot].model->spec;
     struct store_context_key key = {spec->name, spec->version, "user"};
     const struct item_table *items = personal_items(p, m->slot);
-    code = m->whole ? store_read_user(p->conn, m->user, &key, &p->user, e)
-                    : store_read_context(p->conn, m->user, &key, &p->user, e);
+    if (m->reading == READ_WHOLE)
+        code = store_read_user(p->conn, m->user, &key, &p->user, e);
+    else if (m->reading == READ_AT_ONCE)
+        code = store_read_context_at_once(p->conn, m->user, &key, &p->user, e);
+    else
+        code = store_read_context(p->conn, m->user, &key, &p->user, e);
     return code ? code : context_make_weights(maker, items, &p->user, out, e);
 }
 
@@ -145,10 +156,21 @@ enum err_code personal_acquire(struct personal *p, size_t slot, enum serving_kin
                                  hit, e);
 }
 
+struct weights *personal_try(struct personal *p, size_t slot, struct store_text user, bool *hit)
+{
+    char key[SERVING_KEY_BYTES];
+    size_t key_len = serving_key(slot, SERVING_USER, user, key);
+    struct making m = {.reading = READ_AT_ONCE, .p = p, .slot = slot, .kind = SERVING_USER, .user = user};
+    if (gather_at_once(p->serving->models[slot].gather))
+        return weights_cache_try(p->serving->cache, key, key_len, make, &m, hit);
+    *hit = true;
+    return weights_cache_get(p->serving->cache, key, key_len);
+}
+
 enum err_code personal_reread(struct personal *p, size_t slot, struct store_text user, struct weights **w,
                               struct err *e)
 {
-    struct making m = {.whole = true, .p = p, .slot = slot, .kind = SERVING_USER, .user = user};
+    struct making m = {.reading = READ_WHOLE, .p = p, .slot = slot, .kind = SERVING_USER, .user = user};
     struct weights *made;
     enum err_code code = make(&m, &made, e);
     if (code)

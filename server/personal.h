@@ -16,7 +16,7 @@
 
 struct personal;
 
-/* conn: the thread's connection, borrowed; NULL for a thread that answers from the cache alone. */
+/* conn: the thread's connection, borrowed. */
 enum err_code personal_new(struct serving *serving, struct store_conn *conn, struct personal **out,
                            struct err *e) ERR_MUST_CHECK;
 void personal_free(struct personal *p);
@@ -27,13 +27,18 @@ void personal_free(struct personal *p);
 struct weights *personal_cached(struct personal *p, size_t slot, enum serving_kind kind,
                                 struct store_text user);
 
+/* A reference to the user's weights: cached, or made where that needs no wait and takes little; else NULL. For threads that others
+ * wait for: it reads only what the system has in memory (store_read_context_at_once) and makes only short generations
+ * (gather_at_once). */
+struct weights *personal_try(struct personal *p, size_t slot, struct store_text user, bool *hit);
+
 /* A reference to the user's weights, made when they are not cached. ERR_NOTFOUND: no such user. */
 enum err_code personal_acquire(struct personal *p, size_t slot, enum serving_kind kind,
                                struct store_text user, struct weights **out, bool *hit,
                                struct err *e) ERR_MUST_CHECK;
 
 /* Reads the user's record and replaces *w by weights made from it, so that what is explained is one state of the user; on
- * failure *w stays. Thread with a connection only. */
+ * failure *w stays. */
 enum err_code personal_reread(struct personal *p, size_t slot, struct store_text user, struct weights **w,
                               struct err *e) ERR_MUST_CHECK;
 

@@ -128,7 +128,7 @@ START_TEST(a_thread_without_memory_is_not_made)
         struct api_thread *t = NULL;
         struct err e = {0};
         mem_fail_at(n, 0);
-        enum err_code code = api_thread_new(&w.api, true, &t, &e);
+        enum err_code code = api_thread_new(&w.api, &t, &e);
         mem_fail_at(0, 0);
         ck_assert(code == ERR_OK || (code == ERR_NOMEM && e.code == ERR_NOMEM && !t));
         done = code == ERR_OK;

@@ -36,20 +36,21 @@ def together(functions):
 class SingleFlight(hn.Case):
     requests = 200
 
-    def cold_at_once(self, user):
+    def cold_at_once(self, user, query=""):
         clients = [self.server.client() for _ in range(self.requests)]
         for c in clients:
             c.connection.connect()
-        path = hn.path_of_user(user) + "/recommendations"
+        path = hn.path_of_user(user) + "/recommendations" + query
         answers = together([lambda c=c: c.request("GET", path) for c in clients])
         for c in clients:
             c.close()
         return answers
 
     def test_weights_of_a_cold_user_are_made_once(self):
-        for user in ("u1", "u2", "u3"):
+        """By a thread that was asked, and by the workers, who alone give reasons."""
+        for user, query in (("u1", ""), ("u2", ""), ("u3", ""), ("u5", "?explain=1"), ("u6", "?explain=1")):
             made = self.server.metric("weights_made_total")
-            answers = self.cold_at_once(user)
+            answers = self.cold_at_once(user, query)
             self.assertEqual({a.status for a in answers}, {200})
             self.assertEqual(len({a.body for a in answers}), 1)
             self.assertEqual(self.server.metric("weights_made_total"), made + 1)
@@ -231,7 +232,7 @@ class FullQueue(unittest.TestCase):
             clients = [server.client() for _ in users]
             for c in clients:
                 c.connection.connect()
-            answers = together([lambda c=c, u=u: c.request("GET", hn.path_of_user(u) + "/recommendations")
+            answers = together([lambda c=c, u=u: c.request("GET", hn.path_of_user(u) + "/recommendations?explain=1")
                                 for c, u in zip(clients, users)])
             for c in clients:
                 c.close()

@@ -44,13 +44,16 @@ void api_world_init(struct api_world *w)
     must(store_open(w->store_path, STORE_CREATE, &w->store, &e), &e);
     const char *paths[] = {ranking, linear};
     must(serving_open(&w->serving, w->store, paths, 2, (size_t)1 << 20, &e), &e);
+    struct gather_config gather = {.n_running = 1, .least_ns = GATHER_LEAST_NS};
+    bool gathering;
+    must(serving_gather(&w->serving, &gather, &gathering, &e), &e);
     w->api.serving = &w->serving;
     w->api.metrics = &w->metrics;
     atomic_store(&w->api.ready, true);
     atomic_store(&w->serving.store_read_ns, clock_monotonic_ns());
     memcpy(w->api.admin_token, API_WORLD_TOKEN, sizeof API_WORLD_TOKEN);
-    must(api_thread_new(&w->api, false, &w->http, &e), &e);
-    must(api_thread_new(&w->api, true, &w->worker, &e), &e);
+    must(api_thread_new(&w->api, &w->http, &e), &e);
+    must(api_thread_new(&w->api, &w->worker, &e), &e);
 }
 
 void api_world_fini(struct api_world *w)

@@ -3,8 +3,10 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "tests/support/api_world.h"
+#include "tests/support/page_cache.h"
 
 #include <check.h>
+#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,6 +68,55 @@ START_TEST(test_api_a_cached_user_needs_no_worker)
             call("GET", "/v1/users/ann/recommendations?limit=5&category=x&exclude_seen=false", NULL, 200));
     json_decref(call("POST", "/v1/users/ann/predictions", "{\"items\":[\"1\"]}", 200));
     ck_assert_uint_eq(w.n_handed_over, before);
+}
+END_TEST
+
+/* Asks twice, the first time with an empty cache; whether a worker was needed for it. */
+static bool needs_worker(const char *method, const char *target, const char *body)
+{
+    size_t before = w.n_handed_over;
+    uint_fast64_t at_once = atomic_load(&w.metrics.misses_at_once);
+    char *first, *second;
+    weights_cache_clear(w.serving.cache);
+    ck_assert_int_eq(api_world_json(&w, method, target, body, &first), 200);
+    bool needed = w.n_handed_over > before;
+    ck_assert_uint_eq(atomic_load(&w.metrics.misses_at_once), at_once + !needed);
+    ck_assert_int_eq(api_world_json(&w, method, target, body, &second), 200);
+    ck_assert_str_eq(first, second);
+    mem_free(first);
+    mem_free(second);
+    return needed;
+}
+
+static bool any_needs_worker(void)
+{
+    bool first = needs_worker("GET", "/v1/users/ann/recommendations", NULL),
+         second = needs_worker("POST", "/v1/users/ann/predictions", "{\"items\":[\"1\"]}"),
+         third = needs_worker("POST", "/v1/users/ann/predictions", "{\"inputs\":[[1,2,3,4,5,6]]}"),
+         fourth = needs_worker("GET", "/v1/users/eve/recommendations?model=linear", NULL);
+    ck_assert(first == second && second == third && third == fourth);
+    return first;
+}
+
+START_TEST(test_api_a_miss_needs_a_worker_only_where_it_would_wait)
+{
+    json_decref(call("PUT", "/v1/admin/users/ann", "{\"interactions\":[{\"item\":\"1\"}]}", 201));
+    json_decref(call("PUT", "/v1/admin/users/eve?model=linear", "{\"embedding\":[1,2,3]}", 201));
+    page_cache_fail(EAGAIN, 0); /* the thread's connection has read nothing yet */
+    ck_assert(any_needs_worker());
+    page_cache_fail(0, 0);
+    ck_assert(!any_needs_worker());
+    page_cache_fail(EAGAIN, 0); /* now it holds what it needs */
+    ck_assert(!any_needs_worker());
+    page_cache_fail(0, 0);
+    struct gather *measured[2];
+    for (size_t i = 0; i < 2; i++) {
+        measured[i] = w.serving.models[i].gather;
+        w.serving.models[i].gather = NULL;
+    }
+    ck_assert(any_needs_worker()); /* a generation's cost is not known */
+    for (size_t i = 0; i < 2; i++)
+        w.serving.models[i].gather = measured[i];
 }
 END_TEST
 
@@ -315,6 +366,7 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_api_a_cached_user_needs_no_worker);
+    tcase_add_test(t, test_api_a_miss_needs_a_worker_only_where_it_would_wait);
     tcase_add_test(t, test_api_a_large_body_is_parsed_by_a_worker);
     tcase_add_test(t, test_api_refusals_of_the_query_need_no_worker);
     tcase_add_test(t, test_api_a_prediction_is_the_score_that_ranked);
