@@ -279,7 +279,8 @@ static enum err_code run_maker(struct shard *s, const struct asked *a, struct we
         return code;
     count(s, MAKE_NS, (uint64_t)(clock_monotonic_ns() - start));
     count(s, code == ERR_OK ? MADE : FAILED, 1);
-    count(s, MISSES, a->at_once);
+    if (a->at_once)
+        count(s, MISSES, 1);
     return code;
 }
 

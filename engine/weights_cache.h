@@ -51,7 +51,7 @@ enum err_code weights_cache_acquire(struct weights_cache *c, const void *key, si
                                     struct err *e) ERR_MUST_CHECK;
 
 /* The same for a thread that others wait for: cached, or made now by this thread; NULL, and nothing is counted, where another
- * thread is making them or the maker fails, as it does rather than wait. Who came meanwhile for the same starts over. */
+ * thread is making them or the maker fails, as it does rather than wait. Who came meanwhile for the same starts over, and is counted again. */
 struct weights *weights_cache_try(struct weights_cache *c, const void *key, size_t key_len,
                                   weights_make_fn *make, void *arg, bool *hit);
 

@@ -24,7 +24,7 @@ struct flight {
     size_t key_len;
     uint64_t hash;
     size_t n_refs; /* the maker and its waiters; guarded by the shard's lock, as all fields */
-    bool at_once;  /* a failure is nobody's answer: who joined asks anew */
+    bool at_once;  /* of weights_cache_try: when it fails, who joined starts over */
     bool closed;   /* by a drop: nobody joins it any more */
     bool done;
     int64_t least; /* revision of a result that may be kept; of no meaning unless closed */

@@ -60,8 +60,8 @@ bool api_bool_param(struct request *r, const char *name, bool *out);
 /* Answers with what an error of a lower layer means, and counts it when the store failed. */
 void api_fail(struct api_thread *t, struct request *r, const struct err *e);
 
-/* The user's weights for a call: cached, or made, where the thread may not block only without waiting; the prior for ?cold_start=true of
- * an unknown user. ROUTE_DONE with *w NULL: answered with a refusal. */
+/* The user's weights for a call: cached, or made; where the thread may not block, made only without waiting. The prior for
+ * ?cold_start=true of an unknown user. ROUTE_DONE with *w NULL: answered with a refusal. */
 enum route_next api_weights(struct api_thread *t, struct request *r, size_t slot, struct store_text user,
                             bool may_block, struct weights **w, bool *cold);
 

@@ -123,13 +123,19 @@ static void leave_signals(const sigset_t *set)
 /* ---- running ---- */
 
 /* Each connection is a file: asks the system for as many as the options allow, within what it may give. */
-static void allow_files(size_t n_connections)
+static void allow_files(const struct http_config *config)
 {
-    enum { OTHER_FILES = 256 }; /* models, store, log, epoll */
+    enum {
+        OTHER_FILES = 256,
+        FILES_A_THREAD = 4,
+        FILES_A_WORKER = 2
+    }; /* models, log; epoll, store and its log */
+    size_t n_connections = config->max_connections;
     struct rlimit most;
     if (getrlimit(RLIMIT_NOFILE, &most))
         return;
-    rlim_t want = n_connections + OTHER_FILES;
+    rlim_t want =
+        n_connections + FILES_A_THREAD * config->n_threads + FILES_A_WORKER * config->n_workers + OTHER_FILES;
     if (most.rlim_cur < want) {
         most.rlim_cur = want < most.rlim_max ? want : most.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &most);
@@ -210,7 +216,7 @@ static enum err_code run(const struct settings *s, struct api *api, const sigset
 {
     struct gather_config gather = {.n_running = processors(), .least_ns = GATHER_LEAST_NS};
     bool gathering;
-    enum err_code code = serving_gather(api->serving, &gather, &gathering, e);
+    enum err_code code = serving_measure(api->serving, &gather, &gathering, e);
     if (code)
         return code;
     struct http_config config = {.listen = s->listen,
@@ -222,7 +228,7 @@ static enum err_code run(const struct settings *s, struct api *api, const sigset
                                  .timeout_s = (unsigned)s->timeout_s};
     struct http_server *http;
     struct watcher *watcher;
-    allow_files(config.max_connections);
+    allow_files(&config);
     code = watcher_start(api->serving, api->metrics, &watcher, e);
     if (code)
         return code;

@@ -125,6 +125,17 @@ struct making {
     struct store_text user;
 };
 
+/* ERR_BUSY where it would wait, or making weights of it take long. */
+static enum err_code read_at_once(const struct making *m, const struct store_context_key *key, struct err *e)
+{
+    struct personal *p = m->p;
+    const struct at_once *most = &p->serving->models[m->slot].at_once;
+    enum err_code code = store_read_context_at_once(p->conn, m->user, key, most->most_read, &p->user, e);
+    if (!code && p->user.brief && p->user.n_taken > most->most_taken)
+        code = err_set(e, ERR_BUSY, "a user with %zu items takes long", p->user.n_taken);
+    return code;
+}
+
 static enum err_code make(void *arg, struct weights **out, struct err *e)
 {
     const struct making *m = arg;
@@ -140,10 +151,10 @@ static enum err_code make(void *arg, struct weights **out, struct err *e)
     const struct item_table *items = personal_items(p, m->slot);
     if (m->reading == READ_WHOLE)
         code = store_read_user(p->conn, m->user, &key, &p->user, e);
-    else if (m->reading == READ_AT_ONCE)
-        code = store_read_context_at_once(p->conn, m->user, &key, &p->user, e);
-    else
+    else if (m->reading == READ_CONTEXT)
         code = store_read_context(p->conn, m->user, &key, &p->user, e);
+    else
+        code = read_at_once(m, &key, e);
     return code ? code : context_make_weights(maker, items, &p->user, out, e);
 }
 
@@ -158,13 +169,13 @@ enum err_code personal_acquire(struct personal *p, size_t slot, enum serving_kin
 
 struct weights *personal_try(struct personal *p, size_t slot, struct store_text user, bool *hit)
 {
-    char key[SERVING_KEY_BYTES];
-    size_t key_len = serving_key(slot, SERVING_USER, user, key);
-    struct making m = {.reading = READ_AT_ONCE, .p = p, .slot = slot, .kind = SERVING_USER, .user = user};
-    if (gather_at_once(p->serving->models[slot].gather))
-        return weights_cache_try(p->serving->cache, key, key_len, make, &m, hit);
     *hit = true;
-    return weights_cache_get(p->serving->cache, key, key_len);
+    if (!p->serving->models[slot].at_once.any || !store_at_once(p->conn))
+        return personal_cached(p, slot, SERVING_USER, user);
+    char key[SERVING_KEY_BYTES];
+    struct making m = {.reading = READ_AT_ONCE, .p = p, .slot = slot, .kind = SERVING_USER, .user = user};
+    return weights_cache_try(p->serving->cache, key, serving_key(slot, SERVING_USER, user, key), make, &m,
+                             hit);
 }
 
 enum err_code personal_reread(struct personal *p, size_t slot, struct store_text user, struct weights **w,

@@ -28,8 +28,8 @@ struct weights *personal_cached(struct personal *p, size_t slot, enum serving_ki
                                 struct store_text user);
 
 /* A reference to the user's weights: cached, or made where that needs no wait and takes little; else NULL. For threads that others
- * wait for: it reads only what the system has in memory (store_read_context_at_once) and makes only short generations
- * (gather_at_once). */
+ * wait for: it reads only what the system has in memory (store_read_context_at_once) and makes only what was measured to be short
+ * (at_once). */
 struct weights *personal_try(struct personal *p, size_t slot, struct store_text user, bool *hit);
 
 /* A reference to the user's weights, made when they are not cached. ERR_NOTFOUND: no such user. */

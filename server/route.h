@@ -14,8 +14,8 @@ enum route_next { ROUTE_DONE, ROUTE_NEEDS_WORKER };
 
 struct api_thread;
 
-/* Answers r. Without may_block (the thread serves many connections) a call that would read or write the
- * store, or take long, returns ROUTE_NEEDS_WORKER and has answered nothing. */
+/* Answers r. Without may_block (the thread serves many connections) a call that would wait for the store or somebody else, or take
+ * long, returns ROUTE_NEEDS_WORKER and has answered nothing. */
 typedef enum route_next route_fn(struct api_thread *t, struct request *r, bool may_block);
 
 struct route {

@@ -237,19 +237,31 @@ enum err_code serving_end_write(struct serving *s, enum err_code code, struct er
     return code;
 }
 
-enum err_code serving_gather(struct serving *s, const struct gather_config *config, bool *any, struct err *e)
+static void log_costs(const struct served_model *m)
+{
+    struct gather_cost cost = gather_cost(m->gather);
+    log_line(LOG_INFO,
+             "model '%s': a generation reads %.1f MB and takes %.3f ms, %d together take %.3f ms: %s",
+             m->model->spec.name, (double)cost.bytes / 1e6, (double)cost.single_ns / 1e6, HYPERNET_BATCH,
+             (double)cost.batch_ns / 1e6, gather_gathers(m->gather) ? "in batches" : "one by one");
+    if (m->at_once.any)
+        log_line(
+            LOG_INFO,
+            "model '%s': weights of users with up to %zu interactions, or %zu listed items, are made at once",
+            m->model->spec.name, m->at_once.most_read, m->at_once.most_taken);
+}
+
+enum err_code serving_measure(struct serving *s, const struct gather_config *config, bool *any, struct err *e)
 {
     *any = false;
     for (size_t i = 0; i < s->n_models; i++) {
         struct served_model *m = &s->models[i];
         enum err_code code = gather_new(m->model, config, &m->gather, e);
+        if (!code)
+            code = at_once_measure(m->model, m->items, m->gather, AT_ONCE_NS, &m->at_once, e);
         if (code)
             return code;
-        struct gather_cost cost = gather_cost(m->gather);
-        log_line(LOG_INFO,
-                 "model '%s': a generation reads %.1f MB and takes %.3f ms, %d together take %.3f ms: %s",
-                 m->model->spec.name, (double)cost.bytes / 1e6, (double)cost.single_ns / 1e6, HYPERNET_BATCH,
-                 (double)cost.batch_ns / 1e6, gather_gathers(m->gather) ? "in batches" : "one by one");
+        log_costs(m);
         *any = *any || gather_gathers(m->gather);
     }
     return ERR_OK;

@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "engine/model.h"
 #include "engine/weights_cache.h"
+#include "server/at_once.h"
 #include "server/gather.h"
 #include "server/item_table.h"
 #include "store/store.h"
@@ -20,6 +21,7 @@
 struct served_model {
     struct model *model;
     struct gather *gather;    /* NULL: each thread generates by itself */
+    struct at_once at_once;   /* nobody's weights until it was measured */
     pthread_mutex_t lock;     /* guards items */
     struct item_table *items; /* the newest */
     atomic_uint generation;   /* rises with each new table */
@@ -45,9 +47,10 @@ enum err_code serving_open(struct serving *s, struct store *store, const char *c
                            size_t cache_bytes, struct err *e) ERR_MUST_CHECK;
 void serving_close(struct serving *s);
 
-/* Measures the models and gathers the generations of those where it pays; before any thread asks. *any: of one or more. */
-enum err_code serving_gather(struct serving *s, const struct gather_config *config, bool *any,
-                             struct err *e) ERR_MUST_CHECK;
+/* Measures the models: gathers the generations of those where it pays, and finds whose weights are made at once; before any thread
+ * asks. *any: one or more are gathered. */
+enum err_code serving_measure(struct serving *s, const struct gather_config *config, bool *any,
+                              struct err *e) ERR_MUST_CHECK;
 
 /* The slot of a model by name, the first one for NULL, or -1. */
 int serving_find(const struct serving *s, const char *name);

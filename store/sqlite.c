@@ -241,6 +241,7 @@ const struct store_backend sqlite_backend = {
     .read_user = sqlite_read_user,
     .read_context = sqlite_read_context,
     .read_context_at_once = sqlite_read_context_at_once,
+    .at_once = sqlite_at_once,
     .item_key_of = sqlite_item_key_of,
     .each_item = sqlite_each_item,
     .each_user = sqlite_each_user,

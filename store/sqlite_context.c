@@ -147,8 +147,8 @@ enum err_code sqlite_read_context(struct store_conn *conn, struct store_text id,
 }
 
 enum err_code sqlite_read_context_at_once(struct store_conn *conn, struct store_text id,
-                                          const struct store_context_key *key, struct store_user *out,
-                                          struct err *e)
+                                          const struct store_context_key *key, size_t most,
+                                          struct store_user *out, struct err *e)
 {
     struct sqlite_conn *c = (struct sqlite_conn *)conn;
     bool brief = false;
@@ -156,7 +156,7 @@ enum err_code sqlite_read_context_at_once(struct store_conn *conn, struct store_
     if (sqlite_at_once_begin(c)) { /* who reads it with time says what is wrong */
         code = read_brief(c, id, key, out, &brief, NULL);
         if (!code && !brief)
-            code = sqlite_read_user_within(c, id, key, STORE_AT_ONCE_INTERACTIONS, out, NULL);
+            code = sqlite_read_user_within(c, id, key, most, out, NULL);
         sqlite_at_once_end(c);
     }
     return code ? err_set(e, ERR_BUSY, "store %s: not at once", c->store->path) : ERR_OK;

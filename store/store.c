@@ -121,11 +121,16 @@ enum err_code store_read_context(struct store_conn *c, struct store_text id,
 }
 
 enum err_code store_read_context_at_once(struct store_conn *c, struct store_text id,
-                                         const struct store_context_key *key, struct store_user *out,
-                                         struct err *e)
+                                         const struct store_context_key *key, size_t most,
+                                         struct store_user *out, struct err *e)
 {
     enum err_code code = check_id(id, "user", e);
-    return code ? code : c->backend->read_context_at_once(c, id, key, out, e);
+    return code ? code : c->backend->read_context_at_once(c, id, key, most, out, e);
+}
+
+bool store_at_once(const struct store_conn *c)
+{
+    return c->backend->at_once(c);
 }
 
 enum err_code store_item_key_of(struct store_conn *c, struct store_text id, int64_t *key, struct err *e)

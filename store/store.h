@@ -109,12 +109,14 @@ enum err_code store_read_context(struct store_conn *c, struct store_text id,
                                  struct err *e) ERR_MUST_CHECK;
 
 /* The same without waiting, for threads that others wait for: ERR_BUSY where it would have to wait for the disk or a lock, where it
- * would read more interactions than this, and where it fails: store_read_context does it, or says why not. It is told what the system has in
- * memory by Linux' RWF_NOWAIT; on a file system without it (NFS, tmpfs) the answer is always ERR_BUSY. */
-enum { STORE_AT_ONCE_INTERACTIONS = 1024 };
+ * would read more than `most` interactions, and where it fails: store_read_context does it, or says why not. It is told what the
+ * system has in memory by Linux' RWF_NOWAIT. */
 enum err_code store_read_context_at_once(struct store_conn *c, struct store_text id,
-                                         const struct store_context_key *key, struct store_user *out,
-                                         struct err *e) ERR_MUST_CHECK;
+                                         const struct store_context_key *key, size_t most,
+                                         struct store_user *out, struct err *e) ERR_MUST_CHECK;
+
+/* Whether it is worth to ask; false once it is known that the store's file system cannot say what is in memory (NFS, tmpfs). */
+bool store_at_once(const struct store_conn *c);
 
 /* The item's key; ERR_NOTFOUND when there is none. */
 enum err_code store_item_key_of(struct store_conn *c, struct store_text id, int64_t *key,

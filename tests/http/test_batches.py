@@ -44,6 +44,7 @@ class Batches(unittest.TestCase):
             self.assertEqual({a.headers["x-hypernet-cache"] for a in crowd}, {"miss"})
             self.assertEqual(server.metric("weights_batched_total"), len(users))
             self.assertLess(server.metric("weights_batches_total"), len(users))
+            self.assertEqual(server.metric("misses_at_once_total"), 0)
         with hn.Server(models=[large_model()]) as server:
             for user, answer in zip(users[:16], crowd):
                 self.assertEqual(server.recommend(user).body, answer.body)

@@ -46,7 +46,7 @@ void api_world_init(struct api_world *w)
     must(serving_open(&w->serving, w->store, paths, 2, (size_t)1 << 20, &e), &e);
     struct gather_config gather = {.n_running = 1, .least_ns = GATHER_LEAST_NS};
     bool gathering;
-    must(serving_gather(&w->serving, &gather, &gathering, &e), &e);
+    must(serving_measure(&w->serving, &gather, &gathering, &e), &e);
     w->api.serving = &w->serving;
     w->api.metrics = &w->metrics;
     atomic_store(&w->api.ready, true);

@@ -109,14 +109,17 @@ START_TEST(test_api_a_miss_needs_a_worker_only_where_it_would_wait)
     page_cache_fail(EAGAIN, 0); /* now it holds what it needs */
     ck_assert(!any_needs_worker());
     page_cache_fail(0, 0);
-    struct gather *measured[2];
-    for (size_t i = 0; i < 2; i++) {
-        measured[i] = w.serving.models[i].gather;
-        w.serving.models[i].gather = NULL;
-    }
-    ck_assert(any_needs_worker()); /* a generation's cost is not known */
-    for (size_t i = 0; i < 2; i++)
-        w.serving.models[i].gather = measured[i];
+    struct at_once *first = &w.serving.models[0].at_once, *second = &w.serving.models[1].at_once;
+    ck_assert(first->any && first->most_taken > 1 && second->any && second->most_read > 1);
+    first->most_taken = 1; /* which she has */
+    second->most_read = 0; /* and none */
+    ck_assert(!any_needs_worker());
+    first->most_taken = 0;
+    json_decref(call("POST", "/v1/events", "{\"events\":[{\"user\":\"eve\",\"item\":\"1\"}]}", 200));
+    ck_assert(any_needs_worker());
+    first->any = second->any = false;
+    first->most_taken = second->most_read = 9;
+    ck_assert(any_needs_worker());
 }
 END_TEST
 

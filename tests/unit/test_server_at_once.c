@@ -1,0 +1,103 @@
+/* server/at_once.c: whose weights are made between other answers. Risks: somebody's that take long, or that wait for a batch; a start
+ * that fails for want of what is only measured. */
+#include "server/at_once.h"
+
+#include "base/mem.h"
+#include "tests/support/api_world.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+static struct api_world w;
+
+static void setup(void)
+{
+    api_world_init(&w);
+}
+
+static void teardown(void)
+{
+    mem_fail_at(0, 0);
+    api_world_fini(&w);
+}
+
+static struct at_once measured(size_t slot, int64_t most_ns)
+{
+    struct served_model *m = &w.serving.models[slot];
+    struct at_once out;
+    struct err e = {0};
+    ck_assert_msg(at_once_measure(m->model, m->items, m->gather, most_ns, &out, &e) == ERR_OK, "%s", e.text);
+    return out;
+}
+
+START_TEST(with_all_the_time_it_is_everybody_and_with_none_who_has_nothing)
+{
+    struct at_once all = measured((size_t)_i, INT64_MAX), none = measured((size_t)_i, 0);
+    ck_assert(all.any && all.most_read == 1024 && all.most_taken == 4096);
+    ck_assert(none.any && none.most_read == 0 && none.most_taken == 0);
+}
+END_TEST
+
+START_TEST(more_time_is_more_users)
+{
+    size_t read = 0, taken = 0;
+    for (int64_t ns = 1; ns < (int64_t)1 << 36; ns *= 64) {
+        struct at_once now = measured(0, ns);
+        ck_assert(now.most_read <= 1024 && now.most_taken <= 4096);
+        read = now.most_read;
+        taken = now.most_taken;
+    }
+    ck_assert(read == 1024 && taken == 4096);
+}
+END_TEST
+
+START_TEST(where_generations_are_gathered_or_not_measured_it_is_nobody)
+{
+    struct gather_config config = {.n_running = 1};
+    struct served_model *m = &w.serving.models[0];
+    struct gather *g;
+    struct at_once out = {.any = true};
+    ck_assert_int_eq(gather_new(m->model, &config, &g, NULL), ERR_OK);
+    ck_assert(gather_gathers(g) && !gather_at_once(g) && !gather_at_once(NULL) && gather_at_once(m->gather));
+    ck_assert_int_eq(at_once_measure(m->model, m->items, g, INT64_MAX, &out, NULL), ERR_OK);
+    ck_assert(!out.any);
+    out.any = true;
+    ck_assert_int_eq(at_once_measure(m->model, m->items, NULL, INT64_MAX, &out, NULL), ERR_OK);
+    ck_assert(!out.any);
+    gather_free(g);
+}
+END_TEST
+
+START_TEST(without_memory_it_says_so)
+{
+    struct served_model *m = &w.serving.models[0];
+    enum err_code code = ERR_NOMEM;
+    long n = 1;
+    for (; code != ERR_OK; n++) {
+        struct at_once out;
+        struct err e = {0};
+        mem_fail_at(n, 0);
+        code = at_once_measure(m->model, m->items, m->gather, INT64_MAX, &out, &e);
+        mem_fail_at(0, 0);
+        ck_assert(code == ERR_OK || (code == ERR_NOMEM && e.code == ERR_NOMEM));
+    }
+    ck_assert_int_gt(n, 6);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("at once");
+    TCase *t = tcase_create("at once");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_loop_test(t, with_all_the_time_it_is_everybody_and_with_none_who_has_nothing, 0, 2);
+    tcase_add_test(t, more_time_is_more_users);
+    tcase_add_test(t, where_generations_are_gathered_or_not_measured_it_is_nobody);
+    tcase_add_test(t, without_memory_it_says_so);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
