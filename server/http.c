@@ -109,7 +109,7 @@ static enum err_code make_threads(struct http_server *s, struct err *e)
     return code;
 }
 
-/* What the calling HTTP thread has; NULL when there is no memory to remember it. */
+/* What the calling HTTP thread has; NULL when there is no memory to remember it, now or by then. */
 static struct http_thread *own_thread(struct http_server *s)
 {
     struct http_thread *t = pthread_getspecific(s->thread_key);
@@ -520,6 +520,14 @@ int epoll_ctl(int set, int op, int fd, struct epoll_event *event)
 {
     long result = syscall(SYS_epoll_ctl, set, op, fd, event);
     return result < 0 && op == EPOLL_CTL_DEL && errno == ENOENT ? 0 : (int)result;
+}
+
+/* Likewise, and gives one event less than there is room for. libmicrohttpd (0.9.75, and before) looks again when it got as many as
+ * it asked for, 128, and for as long as before: when there are no others, those 128 connections wait for somebody else's event, or
+ * for the timeout. */
+int epoll_wait(int set, struct epoll_event *events, int most, int timeout_ms)
+{
+    return epoll_pwait(set, events, most > 1 ? most - 1 : most, timeout_ms, NULL);
 }
 
 void http_stop(struct http_server *s, unsigned most_s)

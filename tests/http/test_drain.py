@@ -301,6 +301,24 @@ class Clients(hn.Case):
             self.assertEqual(read_answers(s, 1)[0][0], 200)
 
 
+class Crowds(unittest.TestCase):
+    """As many requests at once as libmicrohttpd looks at in one go (128), and others: none is left lying."""
+
+    def test_all_are_answered(self):
+        with hn.Server("--threads", 1, "--request-timeout", 3600) as server:
+            for size in (127, 128, 129, 256):
+                sockets = [server.socket() for _ in range(size)]
+                hn.eventually(lambda n=size: server.metric("connections") == n + 1, "all to be connected")
+                server.process.send_signal(signal.SIGSTOP)  # they all come before the server looks
+                for s in sockets:
+                    s.sendall(GET % b"u1")
+                server.process.send_signal(signal.SIGCONT)
+                for s in sockets:
+                    self.assertEqual(read_answers(s, 1)[0][0], 200)
+                    s.close()
+                hn.eventually(lambda: server.metric("connections") == 1, "all to be closed")
+
+
 class SlowClients(unittest.TestCase):
     def test_a_client_without_progress_is_closed(self):
         with hn.Server("--request-timeout", 1) as server:

@@ -1,7 +1,7 @@
-/* server/http.c: what the process needs of the kernel while it stops, and requests that follow each other in the same memory.
- * Risks: two threads take the listening socket out of one epoll set, and libmicrohttpd aborts because the second finds
- * nothing; something of a request in the next one's answer; a hit that takes from the heap of all threads; memory of
- * large requests that stays. */
+/* server/http.c: what the library sees of the kernel, and requests that follow each other in the same memory. Risks: two threads take
+ * the listening socket out of one epoll set, and libmicrohttpd aborts because the second finds nothing; connections that it leaves
+ * lying; something of a request in the next one's answer; a hit that takes from the heap of all threads; memory of large requests
+ * that stays. */
 #include "server/http.h"
 
 #include "base/limits.h"
@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -71,6 +72,28 @@ START_TEST(libraries_find_it_too)
     *(void **)&found = dlsym(RTLD_DEFAULT, "epoll_ctl");
     ck_assert(found == epoll_ctl);
     ck_assert_int_eq(found(set, EPOLL_CTL_DEL, fd, NULL), 0);
+}
+END_TEST
+
+START_TEST(events_are_fewer_than_there_is_room_for)
+{
+    enum { N_READY = 4 };
+    struct epoll_event events[N_READY] = {{0}};
+    int (*found)(int, struct epoll_event *, int, int) = NULL;
+    int many = epoll_create1(0), fds[N_READY];
+    for (int i = 0; i < N_READY; i++) {
+        fds[i] = eventfd(1, 0);
+        ck_assert_int_eq(epoll_ctl(many, EPOLL_CTL_ADD, fds[i], &(struct epoll_event){.events = EPOLLIN}), 0);
+    }
+    *(void **)&found = dlsym(RTLD_DEFAULT, "epoll_wait"); /* as shared libraries find it */
+    ck_assert(found == epoll_wait);
+    ck_assert_int_eq(found(many, events, N_READY, -1), N_READY - 1);
+    ck_assert_int_eq(found(many, events, 1, -1), 1);
+    for (int i = 0; i < N_READY; i++)
+        (void)close(fds[i]);
+    ck_assert_int_eq(found(many, events, N_READY, 0), 0);
+    (void)close(many);
+    ck_assert_int_eq(found(many, events, N_READY, 0), -1);
 }
 END_TEST
 
@@ -255,6 +278,7 @@ int main(void)
     tcase_add_test(t, a_socket_is_taken_out_twice);
     tcase_add_test(t, other_failures_stay_failures);
     tcase_add_test(t, libraries_find_it_too);
+    tcase_add_test(t, events_are_fewer_than_there_is_room_for);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
