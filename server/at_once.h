@@ -1,5 +1,5 @@
-/* at_once - whose weights a thread may make between other answers: users with so few items that it takes half a millisecond at
- * most, by what makings cost here. Layer: server; depends on store, engine, base.       Threads: any.
+/* at_once - whose weights a thread may make between other answers: users with so few items that encoding and generating take half a
+ * millisecond at most, by what they cost here. Layer: server; depends on store, engine, base.       Threads: any.
  * Memory: a context maker while it measures. */
 #ifndef SERVER_AT_ONCE_H
 #define SERVER_AT_ONCE_H
@@ -13,10 +13,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { AT_ONCE_NS = 500 * 1000 };
+enum {
+    AT_ONCE_NS = 500 * 1000,
+    AT_ONCE_PROFILE_BYTES = 4096, /* a longer profile takes 0.1 ms and more to read, which is not measured */
+};
 
 struct at_once {
     bool any;          /* false: nobody's */
+    size_t n_items;    /* of the model's own that it was measured with */
     size_t most_read;  /* interactions of a user whose context is encoded from them */
     size_t most_taken; /* items of a user whose context is stored, with a list of them */
 };

@@ -131,8 +131,9 @@ static enum err_code read_at_once(const struct making *m, const struct store_con
     struct personal *p = m->p;
     const struct at_once *most = &p->serving->models[m->slot].at_once;
     enum err_code code = store_read_context_at_once(p->conn, m->user, key, most->most_read, &p->user, e);
-    if (!code && p->user.brief && p->user.n_taken > most->most_taken)
-        code = err_set(e, ERR_BUSY, "a user with %zu items takes long", p->user.n_taken);
+    if (!code &&
+        (p->user.brief ? p->user.n_taken > most->most_taken : p->user.profile.len > AT_ONCE_PROFILE_BYTES))
+        code = err_set(e, ERR_BUSY, "a user with so many items, or such a profile, takes long");
     return code;
 }
 

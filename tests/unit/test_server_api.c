@@ -109,6 +109,11 @@ START_TEST(test_api_a_miss_needs_a_worker_only_where_it_would_wait)
     page_cache_fail(EAGAIN, 0); /* now it holds what it needs */
     ck_assert(!any_needs_worker());
     page_cache_fail(0, 0);
+    char long_profile[AT_ONCE_PROFILE_BYTES + 100];
+    (void)snprintf(long_profile, sizeof long_profile, "{\"embedding\":[1,2,3],\"profile\":{\"x\":\"%0*d\"}}",
+                   AT_ONCE_PROFILE_BYTES, 0);
+    json_decref(call("PUT", "/v1/admin/users/eva?model=linear", long_profile, 201));
+    ck_assert(needs_worker("GET", "/v1/users/eva/recommendations?model=linear", NULL));
     struct at_once *first = &w.serving.models[0].at_once, *second = &w.serving.models[1].at_once;
     ck_assert(first->any && first->most_taken > 1 && second->any && second->most_read > 1);
     first->most_taken = 1; /* which she has */
