@@ -30,3 +30,10 @@ void clock_fix_unix_s(int64_t unix_s)
 {
     atomic_store(&fixed_unix_s, unix_s);
 }
+
+int64_t clock_thread_ns(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}

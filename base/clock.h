@@ -18,4 +18,7 @@ int64_t clock_unix_ms(void);
 /* For tests: fixes clock_unix_s to this value; 0 gives the real time back. */
 void clock_fix_unix_s(int64_t unix_s);
 
+/* Processor time of the calling thread, in nanoseconds: what a computation costs, whatever else the machine does. */
+int64_t clock_thread_ns(void);
+
 #endif

@@ -3,21 +3,12 @@
  * items as are read at once, then with half of them, and so on. The store's part is not in it: some 0.3 us a row. */
 #include "server/at_once.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "server/context.h"
 #include "store/store.h"
 
-#include <string.h>
-#include <time.h>
-
 enum { MOST_READ = 1024, MOST_TAKEN = 4096, RUNS = 3 };
-
-static int64_t thread_ns(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 /* Whom it is measured with: a user, and the keys of the model's own items, which cost most. */
 struct made_up {
@@ -58,9 +49,9 @@ static enum err_code making_ns(struct context_maker *k, const struct item_table 
     *out = INT64_MAX;
     for (int i = 0; !code && (i == 0 || (i<RUNS && * out> most_ns && *out / 4 < most_ns)); i++) {
         struct weights *w = NULL;
-        int64_t start = thread_ns();
+        int64_t start = clock_thread_ns();
         code = context_make_weights(k, items, user, &w, e);
-        int64_t took = thread_ns() - start;
+        int64_t took = clock_thread_ns() - start;
         weights_unref(w);
         *out = took < *out ? took : *out;
     }

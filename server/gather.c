@@ -57,25 +57,18 @@ struct gather {
 
 /* ---- what it costs ---- */
 
-static int64_t thread_ns(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 /* Processor time, the least of some runs: what else the machine does should not decide. n times the same context. */
 static int64_t batch_ns(const struct model *m, struct hypernet_job *job, size_t n, real *workspace)
 {
     enum { RUNS = 5, ENOUGH_NS = 50 * 1000 * 1000 };
     struct hypernet_job *jobs[HYPERNET_BATCH];
-    int64_t least = INT64_MAX, begin = thread_ns();
+    int64_t least = INT64_MAX, begin = clock_thread_ns();
     for (size_t i = 0; i < n; i++)
         jobs[i] = job;
-    for (int i = 0; i < RUNS && (i < 2 || thread_ns() - begin < ENOUGH_NS); i++) {
-        int64_t start = thread_ns();
+    for (int i = 0; i < RUNS && (i < 2 || clock_thread_ns() - begin < ENOUGH_NS); i++) {
+        int64_t start = clock_thread_ns();
         hypernet_generate_batch(&m->spec, &m->params, jobs, n, workspace);
-        int64_t took = thread_ns() - start;
+        int64_t took = clock_thread_ns() - start;
         least = took < least ? took : least;
     }
     return least;
