@@ -46,15 +46,18 @@ static enum err_code making_ns(struct context_maker *k, const struct item_table 
                                const struct store_user *user, int64_t most_ns, int64_t *out, struct err *e)
 {
     enum err_code code = ERR_OK;
-    *out = INT64_MAX;
-    for (int i = 0; !code && (i == 0 || (i<RUNS && * out> most_ns && *out / 4 < most_ns)); i++) {
+    int64_t least = INT64_MAX;
+    bool enough = false;
+    for (int i = 0; i < RUNS && !code && !enough; i++) {
         struct weights *w = NULL;
         int64_t start = clock_thread_ns();
         code = context_make_weights(k, items, user, &w, e);
         int64_t took = clock_thread_ns() - start;
         weights_unref(w);
-        *out = took < *out ? took : *out;
+        least = took < least ? took : least;
+        enough = least <= most_ns || least / 4 >= most_ns;
     }
+    *out = least;
     return code;
 }
 

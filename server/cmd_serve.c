@@ -125,11 +125,9 @@ static void leave_signals(const sigset_t *set)
 /* Each connection is a file: asks the system for as many as the options allow, within what it may give. */
 static void allow_files(const struct http_config *config)
 {
-    enum {
-        OTHER_FILES = 256,
-        FILES_A_THREAD = 4,
-        FILES_A_WORKER = 2
-    }; /* models, log; epoll, store and its log */
+    enum { FILES_A_THREAD = 4 }; /* two of epoll's, the store and its log */
+    enum { FILES_A_WORKER = 2 }; /* the store and its log */
+    enum { OTHER_FILES = 256 };  /* models, log */
     size_t n_connections = config->max_connections;
     struct rlimit most;
     if (getrlimit(RLIMIT_NOFILE, &most))
