@@ -143,10 +143,10 @@ $(B)/double/%.o: %.c $(B)/flags.stamp
 	@mkdir -p $(@D)
 	$(call say,CC64,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -DENGINE_DOUBLE -MMD -MP -c -o $@ $<
-$(DOUBLE_BINS): $(B)/%: %.c $(DOUBLE_OBJS) $(B)/flags.stamp
+$(DOUBLE_BINS): $(B)/%: %.c $(DOUBLE_OBJS) $(B)/tests/support/patience.o $(B)/flags.stamp
 	@mkdir -p $(@D)
 	$(call say,TEST,$<)
-	$(Q)$(CC) $(ALL_CFLAGS) -Wno-conversion -DENGINE_DOUBLE -MMD -MP -MF $@.d -o $@ $< $(DOUBLE_OBJS) $(ALL_LDFLAGS) $(CHECK_LDLIBS) $(LIB_LDLIBS) -lm
+	$(Q)$(CC) $(ALL_CFLAGS) -Wno-conversion -DENGINE_DOUBLE -MMD -MP -MF $@.d -o $@ $< $(DOUBLE_OBJS) $(B)/tests/support/patience.o $(ALL_LDFLAGS) $(CHECK_LDLIBS) $(LIB_LDLIBS) -lm
 DEPFILES += $(DOUBLE_OBJS:.o=.d) $(DOUBLE_BINS:=.d)
 
 $(FUZZ_BINS): $(B)/%: %.c $(B)/libhypernet.a $(SUPPORT_OBJS)

@@ -91,7 +91,7 @@ class Image(unittest.TestCase):
         self.cluster.wait_ready(replica)
         replicas.wait_for("the proxy uses it again", lambda: self.cluster.up_servers() == 3)
 
-    def test_a_write_through_one_replica_is_seen_by_all_within_a_second(self):
+    def test_a_write_through_one_replica_is_seen_by_all(self):
         replicas.check_write_is_seen_everywhere(self, self.cluster)
 
     def test_a_user_keeps_to_one_replica_and_users_are_spread(self):

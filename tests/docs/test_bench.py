@@ -170,6 +170,29 @@ class Quality(unittest.TestCase):
                           "movietweetings", "movietweetings-no-times", "ml-100k-u1"])
 
 
+class Source(unittest.TestCase):
+    """An archive has no .git, and a bare machine no git: figures are then of the commit "none"."""
+
+    def commit(self, root, path):
+        done = subprocess.run([sys.executable, "-c", "import pathlib, source; print(source.commit(pathlib.Path(%r)))" % str(root)],
+                              cwd=ROOT / "tests/bench", env={"PATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        return done.stdout.strip()
+
+    def test_without_git_the_commit_is_none(self):
+        with tempfile.TemporaryDirectory() as empty:
+            (pathlib.Path(empty) / ".git").mkdir()
+            self.assertEqual(self.commit(empty, empty), "none")
+
+    def test_an_archive_within_somebody_s_repository_has_no_commit(self):
+        with tempfile.TemporaryDirectory() as folder:
+            archive = pathlib.Path(folder) / "hypernet"
+            archive.mkdir()
+            (pathlib.Path(folder) / ".git").mkdir()
+            self.assertEqual(self.commit(archive, os.environ["PATH"]), "none")
+
+
 class Run(unittest.TestCase):
     def test_an_unknown_group_is_refused(self):
         done = subprocess.run([sys.executable, str(ROOT / "tests/bench/run"), "--only", "warm,tepid"], stderr=subprocess.PIPE,

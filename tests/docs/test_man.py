@@ -108,7 +108,7 @@ class Man(unittest.TestCase):
     def test_mandoc_finds_no_fault(self):
         for name in sorted(os.listdir(FOLDER)):
             r = subprocess.run(["mandoc", "-T", "lint", "-W", "style", os.path.join(FOLDER, name)],
-                               capture_output=True, text=True, timeout=60)
+                               capture_output=True, text=True, timeout=600)
             faults = [line for line in r.stdout.splitlines() if "missing date" not in line]
             self.assertEqual(faults, [], name)
 

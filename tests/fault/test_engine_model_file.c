@@ -286,7 +286,6 @@ int main(void)
 {
     Suite *suite = suite_create("engine/model_file faults");
     TCase *t = tcase_create("faults");
-    tcase_set_timeout(t, 120);
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_loop_test(t, opening_without_memory_fails_and_then_works, 0, 2);
     tcase_add_loop_test(t, writing_without_memory_fails_and_changes_nothing, 0, 2);

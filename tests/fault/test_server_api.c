@@ -195,7 +195,6 @@ int main(void)
 {
     Suite *s = suite_create("server/api, without memory");
     TCase *t = tcase_create("nomem");
-    tcase_set_timeout(t, 300);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_loop_test(t, a_call_without_memory_answers_whole_or_changes_nothing, 0, 2 * N_CALLS);
     tcase_add_test(t, a_call_works_right_after_one_without_memory);

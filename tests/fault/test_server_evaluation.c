@@ -241,7 +241,6 @@ int main(void)
 {
     Suite *s = suite_create("fault/server/evaluation");
     TCase *ranking = tcase_create("ranking"), *linear = tcase_create("linear");
-    tcase_set_timeout(ranking, 60);
     tcase_add_checked_fixture(ranking, setup_ranking, teardown);
     tcase_add_loop_test(ranking, test_evaluation_without_memory_says_so_and_leaks_nothing, 0, 4);
     tcase_add_loop_test(ranking, test_evaluation_of_new_users_without_memory_leaks_nothing, 0, 2);

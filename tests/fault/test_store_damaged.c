@@ -409,7 +409,6 @@ int main(void)
 {
     Suite *suite = suite_create("store damaged");
     TCase *tc = tcase_create("damaged");
-    tcase_set_timeout(tc, 300);
     tcase_add_checked_fixture(tc, start, stop);
     tcase_add_test(tc, test_a_sound_file_is_used_without_an_error);
     tcase_add_test(tc, test_a_file_cut_anywhere_is_an_error_or_reads_to_its_end);

@@ -510,7 +510,6 @@ int main(void)
     sqlite_faults_install();
     Suite *suite = suite_create("store faults");
     TCase *tc = tcase_create("faults");
-    tcase_set_timeout(tc, 600);
     tcase_add_loop_test(tc, test_work_that_meets_a_fault_leaves_nothing_and_succeeds_later, 0, 2 * N_SOURCES);
     tcase_add_loop_test(tc, test_a_fault_in_the_life_of_a_store_leaves_a_sound_file, 0, 2 * N_SOURCES);
     tcase_add_loop_test(tc, test_a_new_store_that_could_not_be_made_can_be_made_later, 0, 2 * N_SOURCES);

@@ -33,7 +33,7 @@ class Case(unittest.TestCase):
     def run_it(self, *args, stdin=b"", env=None):
         environment = {k: v for k, v in os.environ.items() if not k.startswith("HYPERNET")}
         environment.update(env or {})
-        return subprocess.run([HYPERNET, *args], input=stdin, capture_output=True, env=environment, timeout=120)
+        return subprocess.run([HYPERNET, *args], input=stdin, capture_output=True, env=environment, timeout=600)
 
     def load(self, *args, **more):
         return self.run_it("import", "--store", self.store, *args, **more)

@@ -143,7 +143,7 @@ class Inspect(World):
     def test_full_standard_output_is_a_failure(self):
         with open("/dev/full", "w") as full:
             r = subprocess.run([HYPERNET, "inspect", self.model], stdout=full, stderr=subprocess.PIPE, text=True,
-                               env=environment(), timeout=60)
+                               env=environment(), timeout=600)
         self.assertEqual(r.returncode, 1)
         self.assertIn("could not be written", r.stderr)
 

@@ -99,7 +99,7 @@ class Output(unittest.TestCase):
         with open("/dev/full", "w") as full:
             for words in (["--version"], ["help"], ["help", "train"], ["train", "--help"]):
                 r = subprocess.run([HYPERNET, *words], stdout=full, stderr=subprocess.PIPE, text=True,
-                                   env=environment(), timeout=60)
+                                   env=environment(), timeout=600)
                 self.assertEqual(r.returncode, 1, words)
                 self.assertIn("could not be written", r.stderr)
 

@@ -219,28 +219,23 @@ class NewItems(hn.Case):
 class Others(unittest.TestCase):
     """Other processes and other lives."""
 
-    allowed = 5.0 if "release" in hn.BINARY else 60.0
-
-    def seen(self, condition, what):
-        hn.eventually(condition, what, seconds=self.allowed)
-
     def test_another_process_follows(self):
         a = hn.Server()
         b = hn.Server(store=a.store)
         trained = b.recommend("u20").items[0]
         self.assertEqual(b.recommend("u20").headers["x-hypernet-cache"], "hit")
         put(a, "o1", title="Other", categories=["Drama"])
-        self.seen(lambda: "o1" in b.recommend("u20", **ALL).items, "the new item")
+        hn.eventually(lambda: "o1" in b.recommend("u20", **ALL).items, "the new item")
         self.assertEqual(b.recommend("u20", **ALL).headers["x-hypernet-cache"], "hit")  # no user changed
         self.assertEqual(b.recommend("u20", **ALL).body, a.recommend("u20", **ALL).body)
         first = score(b, "u20", "o1")
         for user in hn.world().users[100:110]:
             a.event(user, "o1")
-        self.seen(lambda: score(b, "u20", "o1") != first and score(b, "u20", "o1") == score(a, "u20", "o1"),
-                  "the item to move in both")
+        hn.eventually(lambda: score(b, "u20", "o1") != first and score(b, "u20", "o1") == score(a, "u20", "o1"),
+                      "the item to move in both")
         delete(a, "o1")
         delete(a, trained)
-        self.seen(lambda: not {"o1", trained} & set(b.recommend("u20", **ALL).items), "the deletions")
+        hn.eventually(lambda: not {"o1", trained} & set(b.recommend("u20", **ALL).items), "the deletions")
         a.stop()
         b.stop()
 
@@ -250,8 +245,8 @@ class Others(unittest.TestCase):
         for i in range(20):  # the event comes at once, most times before b has heard of the item
             put(a, f"e{i}", categories=["Drama"])
             self.assertEqual(b.event("u30", f"e{i}").status, 200)
-        self.seen(lambda: not {f"e{i}" for i in range(20)} & set(b.recommend("u30", **ALL).items), "what was seen")
-        self.seen(lambda: b.recommend("u30", **ALL).body == a.recommend("u30", **ALL).body, "the same context")
+        hn.eventually(lambda: not {f"e{i}" for i in range(20)} & set(b.recommend("u30", **ALL).items), "what was seen")
+        hn.eventually(lambda: b.recommend("u30", **ALL).body == a.recommend("u30", **ALL).body, "the same context")
         a.stop()
         b.stop()
 
@@ -282,11 +277,11 @@ class Others(unittest.TestCase):
         table = w.file("new-items.tsv", "item\ttitle\tcategories\nimp1\tImported\tDrama\nimp2\tImported\t\n")
         rows = w.file("new-rows.tsv", "user\titem\ttimestamp\n" + "".join(f"u{i}\timp1\t{1800000000 + i}\n" for i in range(50, 60)))
         hn.run("import", "--store", server.store, "--items", table)
-        self.seen(lambda: {"imp1", "imp2"} <= set(server.recommend("u45", **ALL).items), "the imported items")
+        hn.eventually(lambda: {"imp1", "imp2"} <= set(server.recommend("u45", **ALL).items), "the imported items")
         before = score(server, "u45", "imp1")
         hn.run("import", "--store", server.store, "--interactions", rows)
-        self.seen(lambda: score(server, "u45", "imp1") != before, "the imported interactions to move the item")
-        self.seen(lambda: "imp1" not in server.recommend("u55", **ALL).items, "what was seen")
+        hn.eventually(lambda: score(server, "u45", "imp1") != before, "the imported interactions to move the item")
+        hn.eventually(lambda: "imp1" not in server.recommend("u55", **ALL).items, "what was seen")
         told = json.loads(hn.run("recommend", "--store", server.store, "--model", w.model, "--user", "u45", "--limit",
                                  1000, "--json").out)
         self.assertEqual(told, server.recommend("u45", **ALL).json)

@@ -1,4 +1,4 @@
-"""Two servers on one store: what one writes, the other answers within a second."""
+"""Two servers on one store: what one writes, the other answers."""
 import os
 import sys
 import time
@@ -11,9 +11,8 @@ ALL = {"limit": 1000}
 
 
 class Replicas(unittest.TestCase):
-    """A second is promised; five are allowed here (and more under sanitizers), and the longest is printed."""
+    """A second is promised, on a machine that is not busy; the longest is printed and decides nothing."""
 
-    allowed = 5.0 if "release" in hn.BINARY else 60.0
     longest = 0.0
 
     @classmethod
@@ -31,7 +30,7 @@ class Replicas(unittest.TestCase):
 
     def seen(self, condition, what):
         begin = time.monotonic()
-        hn.eventually(condition, what, seconds=self.allowed, every=0.002)
+        hn.eventually(condition, what, every=0.002)
         type(self).longest = max(self.longest, time.monotonic() - begin)
 
     def pairs(self):

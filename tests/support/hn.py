@@ -341,13 +341,13 @@ class Server:
 
     def rows(self):
         """All rows of the store, by table."""
-        with contextlib.closing(sqlite3.connect(self.store, timeout=60)) as db:
+        with contextlib.closing(sqlite3.connect(self.store, timeout=PATIENCE)) as db:
             tables = [name for name, in db.execute(
                 "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
             return {name: sorted(map(repr, db.execute(f'SELECT * FROM "{name}"'))) for name in tables}
 
     def query(self, sql, *values):
-        with contextlib.closing(sqlite3.connect(self.store, timeout=60)) as db:
+        with contextlib.closing(sqlite3.connect(self.store, timeout=PATIENCE)) as db:
             return db.execute(sql, values).fetchall()
 
 

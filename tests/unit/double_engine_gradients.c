@@ -318,7 +318,6 @@ int main(void)
 {
     Suite *suite = suite_create("engine gradients");
     TCase *tc = tcase_create("double precision");
-    tcase_set_timeout(tc, 300);
     tcase_add_loop_test(tc, test_gradients_of_the_whole_step_equal_finite_differences, 0, N_SETTINGS);
     tcase_add_loop_test(tc, test_gradients_do_not_depend_on_the_number_of_threads, 0, N_SETTINGS);
     tcase_add_loop_test(tc, test_update_lowers_the_loss_and_clears_the_gradients, 0, N_SETTINGS);

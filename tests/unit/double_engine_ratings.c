@@ -365,12 +365,10 @@ int main(void)
 {
     Suite *s = suite_create("ratings in double precision");
     TCase *threads = tcase_create("threads"), *t = tcase_create("one thread");
-    tcase_set_timeout(threads, 60);
     tcase_add_test(threads, test_ratings_threads_do_not_change_the_result);
     tcase_add_test(threads, test_ridge_reaches_the_minimum);
     suite_add_tcase(s, threads);
     tcase_set_tags(t, "one_thread"); /* ../one_thread */
-    tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, test_ratings_the_context_is_the_minimum_of_the_expected_error, 0, N_VARIANTS);
     tcase_add_test(t, test_ratings_encoder_and_training_agree);
     tcase_add_test(t, test_ratings_what_was_planted_comes_back);

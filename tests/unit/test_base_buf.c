@@ -294,7 +294,6 @@ int main(void)
     tcase_add_test(tc, test_whole_numbers_are_written_as_printf_writes_them);
     tcase_add_test(tc, test_floats_read_back_to_the_same_bits);
     tcase_add_test(tc, test_floats_are_written_as_printf_writes_them);
-    tcase_set_timeout(tc, 300);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

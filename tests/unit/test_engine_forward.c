@@ -581,7 +581,6 @@ int main(void)
 {
     Suite *suite = suite_create("engine forward");
     TCase *tc = tcase_create("forward");
-    tcase_set_timeout(tc, 120);
     tcase_add_test(tc, test_encoder_equals_its_formulas);
     tcase_add_test(tc, test_encoder_refuses_items_weights_and_values_out_of_range);
     tcase_add_loop_test(tc, test_scores_of_the_catalogue_equal_the_formulas, 0, N_CASES);

@@ -387,7 +387,6 @@ int main(void)
 {
     Suite *suite = suite_create("engine hypernet batch");
     TCase *tc = tcase_create("batch");
-    tcase_set_timeout(tc, 120);
     tcase_add_test(tc, test_a_vector_gets_the_bits_of_a_lane);
     tcase_add_test(tc, test_bfloat16_is_the_upper_half);
     tcase_add_test(tc, test_rows_go_into_lanes_and_back);

@@ -219,12 +219,10 @@ int main(void)
 {
     Suite *s = suite_create("engine/train/item_side_fit");
     TCase *threads = tcase_create("threads"), *t = tcase_create("fit");
-    tcase_set_timeout(threads, 300);
     tcase_add_checked_fixture(threads, setup, teardown);
     tcase_add_test(threads, test_item_side_fit_does_not_depend_on_threads);
     suite_add_tcase(s, threads);
     tcase_set_tags(t, "one_thread"); /* ../one_thread */
-    tcase_set_timeout(t, 300);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_item_side_fit_explains_what_categories_explain);
     tcase_add_test(t, test_item_side_fit_gives_new_items_their_share);

@@ -150,7 +150,6 @@ int main(void)
 {
     Suite *suite = suite_create("engine kernel");
     TCase *tc = tcase_create("kernels");
-    tcase_set_timeout(tc, 120);
     tcase_add_test(tc, test_kernels_of_every_cpu_version_equal_the_naive_loop);
     tcase_add_test(tc, test_products_of_rows_do_not_depend_on_the_rows_beside_them);
     tcase_add_test(tc, test_hidden_kernels_of_every_cpu_version_equal_the_naive_loop);

@@ -551,7 +551,6 @@ int main(void)
 {
     Suite *suite = suite_create("engine/model");
     TCase *t = tcase_create("model");
-    tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_loop_test(t, what_was_written_opens_with_the_same_numbers, 0, N_SAMPLE_MODELS);
     tcase_add_loop_test(t, an_opened_model_is_written_again_byte_for_byte, 0, N_SAMPLE_MODELS);

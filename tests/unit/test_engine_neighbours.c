@@ -537,7 +537,6 @@ int main(void)
 {
     Suite *suite = suite_create("engine/neighbours");
     TCase *t = tcase_create("neighbours");
-    tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_loop_test(t, the_bias_is_the_sum_of_the_rows_of_the_history, 0, 5);
     tcase_add_test(t, without_a_history_or_a_context_of_one_there_are_no_entries);

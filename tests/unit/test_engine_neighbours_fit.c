@@ -621,7 +621,6 @@ int main(void)
 {
     Suite *suite = suite_create("engine/train/neighbours");
     TCase *t = tcase_create("neighbours");
-    tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, the_weights_solve_the_normal_equations_of_the_nearest_items, 0, N_SHAPES);
     tcase_add_test(t, of_many_items_those_are_kept_that_move_most);
     tcase_add_test(t, damping_takes_from_what_many_have);

@@ -30,7 +30,6 @@ int main(void)
 {
     Suite *suite = suite_create("engine rng");
     TCase *tc = tcase_create("rng");
-    tcase_set_timeout(tc, 120);
     tcase_add_test(tc, test_random_numbers_are_those_of_the_published_generator);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

@@ -422,7 +422,6 @@ int main(void)
     tcase_add_test(tests, test_bounds_hold_where_every_byte_is_the_largest);
     tcase_add_test(tests, test_bounds_hold_of_the_smallest_numbers);
     tcase_add_test(tests, test_blocks_that_reach_a_threshold_are_found);
-    tcase_set_timeout(tests, 300);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

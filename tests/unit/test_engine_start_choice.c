@@ -134,7 +134,6 @@ int main(void)
 {
     Suite *s = suite_create("start choice");
     TCase *t = tcase_create("start");
-    tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_loop_test(t, the_alpha_is_weakened_while_an_epoch_gets_better_by_it, 0, 3);
     tcase_add_test(t, a_stop_leaves_the_start_as_it_came);

@@ -350,12 +350,10 @@ int main(void)
         return 1;
     Suite *s = suite_create("engine/train");
     TCase *threads = tcase_create("threads"), *t = tcase_create("train");
-    tcase_set_timeout(threads, 300);
     tcase_add_loop_test(threads, the_model_does_not_depend_on_the_number_of_threads, 0, 2);
     tcase_add_test(threads, neighbours_are_kept_where_they_help_whatever_the_threads);
     suite_add_tcase(s, threads);
     tcase_set_tags(t, "one_thread"); /* ../one_thread */
-    tcase_set_timeout(t, 300);
     tcase_add_test(t, another_seed_gives_another_model);
     tcase_add_test(t, a_stopped_run_that_is_resumed_ends_with_the_same_model);
     tcase_add_test(t, a_stop_in_the_second_course_leaves_the_model_of_the_first);

@@ -787,7 +787,6 @@ int main(void)
 {
     Suite *suite = suite_create("engine/weights_cache");
     TCase *t = tcase_create("weights_cache");
-    tcase_set_timeout(t, 120);
     tcase_add_test(t, the_first_makes_and_the_second_is_given_the_same);
     tcase_add_test(t, keys_with_a_zero_byte_or_a_common_start_are_different);
     tcase_add_test(t, a_reference_outlives_eviction_drop_and_the_cache);

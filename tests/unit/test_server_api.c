@@ -371,7 +371,6 @@ int main(void)
 {
     Suite *s = suite_create("server/api");
     TCase *t = tcase_create("api");
-    tcase_set_timeout(t, 120);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_api_a_cached_user_needs_no_worker);
     tcase_add_test(t, test_api_a_miss_needs_a_worker_only_where_it_would_wait);

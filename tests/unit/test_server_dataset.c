@@ -316,7 +316,6 @@ int main(void)
 {
     Suite *s = suite_create("server/dataset");
     TCase *t = tcase_create("dataset");
-    tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_dataset_users_without_interactions_are_kept);
     tcase_add_test(t, test_dataset_interactions_are_oldest_first_and_complete);

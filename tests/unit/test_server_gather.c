@@ -194,7 +194,6 @@ int main(void)
 {
     Suite *suite = suite_create("server/gather");
     TCase *tc = tcase_create("gather");
-    tcase_set_timeout(tc, 120);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, test_each_thread_gets_what_its_context_generates_alone, 1, 4);
     tcase_add_test(tc, test_where_it_does_not_pay_each_thread_generates_by_itself);

@@ -159,7 +159,6 @@ int main(void)
 {
     Suite *s = suite_create("server/ials_baseline");
     TCase *t = tcase_create("ials_baseline");
-    tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, test_ials_baseline_scores_solve_the_equation, 0, sizeof lengths / sizeof *lengths);
     tcase_add_test(t, test_ials_baseline_finds_planted_tastes);
     tcase_add_test(t, test_ials_baseline_threads_change_no_bit);

@@ -135,7 +135,6 @@ int main(void)
 {
     Suite *s = suite_create("server/metrics");
     TCase *t = tcase_create("metrics");
-    tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_metrics_latency_buckets_are_cumulative);
     tcase_add_test(t, test_metrics_count_by_class_of_status);

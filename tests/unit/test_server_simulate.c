@@ -303,7 +303,6 @@ int main(void)
 {
     Suite *suite = suite_create("server simulate");
     TCase *tc = tcase_create("simulate");
-    tcase_set_timeout(tc, 120);
     tcase_add_test(tc, test_the_planted_favourite_is_the_most_frequent_category);
     tcase_add_test(tc, test_tastes_depend_on_the_profile);
     tcase_add_test(tc, test_the_order_of_interactions_matters);

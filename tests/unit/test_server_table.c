@@ -534,7 +534,6 @@ int main(void)
 {
     Suite *suite = suite_create("server table");
     TCase *tc = tcase_create("table");
-    tcase_set_timeout(tc, 120);
     tcase_add_test(tc, test_csv_is_read_as_rfc_4180_has_it);
     tcase_add_test(tc, test_tsv_keeps_quotes_and_finds_synonyms_in_any_order);
     tcase_add_test(tc, test_ndjson_has_the_same_names_and_nested_values);

@@ -52,7 +52,7 @@ static unsigned long followed(void)
     return atomic_load(&w.metrics.changes_followed);
 }
 
-/* Waits for a condition; the test's time-out ends it. */
+/* Waits for a condition; the limit of all tests (support/patience.c) ends it. */
 #define WAIT_FOR(condition)                                                                                  \
     while (!(condition))                                                                                     \
     nap()
@@ -198,7 +198,6 @@ int main(void)
 {
     Suite *s = suite_create("server/watcher");
     TCase *t = tcase_create("watcher");
-    tcase_set_timeout(t, 120);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_watcher_a_change_of_a_user_drops_that_user_s_weights);
     tcase_add_test(t, test_watcher_keeps_weights_that_reflect_the_change);

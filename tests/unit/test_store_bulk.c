@@ -407,7 +407,6 @@ int main(void)
 {
     Suite *suite = suite_create("store bulk");
     TCase *tc = tcase_create("bulk");
-    tcase_set_timeout(tc, 120);
     tcase_add_checked_fixture(tc, start, stop);
     tcase_add_loop_test(tc, test_bulk_loads_leave_what_single_writes_and_the_model_leave, 0, N_SEEDS);
     tcase_add_loop_test(tc, test_single_writes_after_a_load_go_on_where_it_ended, 0, N_SEEDS);

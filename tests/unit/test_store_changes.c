@@ -429,7 +429,6 @@ int main(void)
 {
     Suite *suite = suite_create("store changes");
     TCase *tc = tcase_create("changes");
-    tcase_set_timeout(tc, 120);
     tcase_add_checked_fixture(tc, start, stop);
     tcase_add_test(tc, test_poll_tells_of_others_writes_once);
     tcase_add_test(tc, test_the_log_tells_what_changed_in_order);

@@ -249,7 +249,6 @@ int main(void)
 {
     Suite *suite = suite_create("store contexts");
     TCase *tc = tcase_create("contexts");
-    tcase_set_timeout(tc, 120);
     tcase_add_checked_fixture(tc, start, stop);
     tcase_add_test(tc, test_contexts_of_models_versions_and_kinds_do_not_meet);
     tcase_add_test(tc, test_a_context_is_stale_once_the_user_changed);

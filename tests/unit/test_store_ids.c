@@ -154,7 +154,6 @@ int main(void)
 {
     Suite *suite = suite_create("store ids");
     TCase *tc = tcase_create("ids and texts");
-    tcase_set_timeout(tc, 120);
     tcase_add_checked_fixture(tc, start, stop);
     tcase_add_test(tc, test_ids_have_1_to_256_bytes);
     tcase_add_test(tc, test_ids_are_utf8_without_a_zero_byte);

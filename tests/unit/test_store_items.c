@@ -341,7 +341,6 @@ int main(void)
 {
     Suite *s = suite_create("store/items");
     TCase *t = tcase_create("items");
-    tcase_set_timeout(t, 120);
     tcase_add_checked_fixture(t, start, stop);
     tcase_add_test(t, test_a_deleted_item_keeps_its_row_and_key);
     tcase_add_test(t, test_a_deleted_item_is_deleted_once_and_created_anew);

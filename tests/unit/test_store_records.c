@@ -379,7 +379,6 @@ int main(void)
 {
     Suite *suite = suite_create("store records");
     TCase *tc = tcase_create("records");
-    tcase_set_timeout(tc, 120);
     tcase_add_checked_fixture(tc, start, stop);
     tcase_add_test(tc, test_a_registered_user_reads_back);
     tcase_add_test(tc, test_a_user_put_again_gets_the_new_profile_and_a_higher_revision);

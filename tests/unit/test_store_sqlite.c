@@ -308,7 +308,6 @@ int main(void)
 {
     Suite *suite = suite_create("store sqlite");
     TCase *tc = tcase_create("sqlite");
-    tcase_set_timeout(tc, 120);
     tcase_add_checked_fixture(tc, start, stop);
     tcase_add_test(tc, test_a_rollback_leaves_nothing);
     tcase_add_test(tc, test_writes_outside_of_a_transaction_are_refused);

@@ -2,28 +2,20 @@
 import json
 import os
 import statistics
-import subprocess
+
+import source
 
 COLUMNS = (("rate", "requests/s", "%.0f"), ("p50_ms", "p50 ms", "%.2f"), ("p99_ms", "p99 ms", "%.2f"),
            ("p999_ms", "p99.9 ms", "%.2f"), ("cpu_us", "CPU us", "%.1f"), ("peak_mb", "peak MB", "%.0f"))
 
 
 def machine():
-    with open("/proc/cpuinfo", encoding="utf-8") as f:
-        names = [line.split(":", 1)[1].strip() for line in f if line.startswith("model name")]
-    return "%s, %d cores" % (names[0] if names else "?", os.cpu_count())
-
-
-def commit(root):
-    def git(*args):
-        return subprocess.run(["git", *args], cwd=root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
-    name = git("rev-parse", "--short", "HEAD").stdout.strip() or "none"
-    return name + (" with changes" if git("status", "--porcelain", "--untracked-files=no").stdout.strip() else "")
+    return "%s, %d cores" % (source.processor(), os.cpu_count())
 
 
 class Results:
     def __init__(self, root, settings):
-        self.about = {"machine": machine(), "commit": commit(root), "settings": settings}
+        self.about = {"machine": machine(), "commit": source.commit(root, " with changes"), "settings": settings}
         self.rows, self.absent, self.ratios = [], {}, []
         self.micro, self.store = [], []
 
