@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "server/partial.h"
 #include "store/store.h"
 
 #include <inttypes.h>
@@ -22,14 +23,38 @@ struct import {
     unsigned char *embedding; /* (n_embedding * 4) little-endian */
     size_t n_embedding;       /* numbers in every embedding; 0 until the first */
     bool failed;              /* too many bad lines: nothing is written any more */
+    struct partial partial;
 };
 
 /* ---- rows ---- */
 
-static enum err_code put_item(struct import *im, const struct table_row *row, struct err *e)
+/* A row says part of what is known of a user or item: what it leaves out is kept. */
+static enum err_code put_user(struct import *im, const struct import_file *file, const struct table_row *row,
+                              struct err *e)
 {
-    struct store_item item = {
-        .id = row->item, .title = row->title, .categories = row->categories, .metadata = row->object};
+    const struct partial_object given = {row->object, row->no_object};
+    struct store_text profile;
+    bool known;
+    enum err_code code = partial_user(&im->partial, im->conn, row->user, &given, &profile, &known, e);
+    if (code)
+        return err_prefix(e, "%s:%" PRIu64, file->path, row->line);
+    return store_bulk_user(im->bulk, row->user, profile, e);
+}
+
+static enum err_code put_item(struct import *im, const struct import_file *file, const struct table_row *row,
+                              struct err *e)
+{
+    const struct partial_item given = {.id = row->item,
+                                       .title = row->title,
+                                       .categories = row->categories,
+                                       .no_title = row->no_title,
+                                       .no_categories = row->no_categories,
+                                       .metadata = {row->object, row->no_object}};
+    struct store_item item;
+    bool known;
+    enum err_code code = partial_item(&im->partial, im->conn, &given, &item, &known, e);
+    if (code)
+        return err_prefix(e, "%s:%" PRIu64, file->path, row->line);
     return store_bulk_item(im->bulk, &item, e);
 }
 
@@ -89,9 +114,9 @@ static enum err_code put_row(struct import *im, const struct import_file *file, 
     if (im->failed)
         return ERR_OK;
     if (file->kind == TABLE_USERS)
-        return store_bulk_user(im->bulk, row->user, row->object, e);
+        return put_user(im, file, row, e);
     if (file->kind == TABLE_ITEMS)
-        return put_item(im, row, e);
+        return put_item(im, file, row, e);
     return store_bulk_interaction(im->bulk, row->user, row->item, row->weight, row->rating, row->timestamp,
                                   e);
 }
@@ -204,6 +229,7 @@ static void close_store(struct import *im)
     store_disconnect(im->conn);
     store_close(im->store);
     mem_free(im->embedding);
+    partial_fini(&im->partial);
 }
 
 /* The file of the store when the store is a file that does not exist yet, or NULL. */
@@ -232,6 +258,7 @@ enum err_code import_run(const struct import_options *options, struct import_rep
 {
     struct import im = {.options = options, .report = report};
     *report = (struct import_report){0};
+    partial_init(&im.partial);
     const char *made = new_file(options->store);
     enum err_code code = open_store(&im, e);
     if (!code)

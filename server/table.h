@@ -52,8 +52,11 @@ struct table_row {
     int64_t timestamp; /* seconds; 0 when none is given */
     struct store_text title;
     struct store_text categories; /* a JSON array of strings */
-    struct store_text object;     /* a JSON object: the profile of a user, the metadata of an item */
-    const float *embedding;       /* (n_embedding) finite */
+    struct store_text
+        object; /* a JSON object: the profile of a user, the metadata of an item; a null in it, of NDJSON, says
+                                   * that there is no such member (RFC 7396) */
+    bool no_title, no_categories, no_object; /* without a value: said to be none, not only left out */
+    const float *embedding;                  /* (n_embedding) finite */
     size_t n_embedding;
     const struct store_text *items; /* (n_items) of a candidates line */
     size_t n_items;

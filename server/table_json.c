@@ -76,7 +76,7 @@ static int append(const char *bytes, size_t n, void *arg)
 static enum err_code add_member(const char *name, const json_t *value, struct table_row_builder *b,
                                 struct err *e)
 {
-    bool empty = json_is_null(value) || (json_is_string(value) && !json_string_length(value));
+    bool empty = json_is_string(value) && !json_string_length(value);
     if (empty || !*name || (b->kind != TABLE_USERS && b->kind != TABLE_ITEMS))
         return ERR_OK;
     table_row_add_member(b, name);
@@ -90,6 +90,10 @@ static enum err_code add_extra(const char *name, json_t *value, const json_t *li
                                struct table_row_builder *b, struct err *e)
 {
     const char *nested = b->kind == TABLE_USERS ? "profile" : "metadata";
+    if (strcmp(name, nested) == 0 && json_is_null(value)) {
+        b->row.no_object = true;
+        return ERR_OK;
+    }
     if (strcmp(name, nested) != 0 || !json_is_object(value))
         return add_member(name, value, b, e);
     const char *key;
@@ -109,10 +113,15 @@ static enum err_code add_extra(const char *name, json_t *value, const json_t *li
 static enum err_code set_value(struct table_json *j, enum table_role role, const char *name, json_t *value,
                                struct table_row_builder *b, struct err *e)
 {
-    if (json_is_null(value))
-        return ERR_OK;
     if (role == ROLE_EXTRA)
         return add_extra(name, value, j->line, b, e);
+    bool none =
+        json_is_null(value) || (role == ROLE_CATEGORIES && json_is_array(value) && !json_array_size(value));
+    if (none) {
+        b->row.no_title = b->row.no_title || role == ROLE_TITLE;
+        b->row.no_categories = b->row.no_categories || role == ROLE_CATEGORIES;
+        return ERR_OK;
+    }
     if (role == ROLE_USER || role == ROLE_ITEM)
         return set_id(role == ROLE_USER ? j->user : j->item, role, name, value, b, e);
     if (role == ROLE_CATEGORIES && json_is_array(value))

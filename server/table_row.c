@@ -72,7 +72,9 @@ static enum err_code set_number(struct store_text text, const char *name, bool p
 enum err_code table_row_add_category(struct table_row_builder *b, struct store_text text, struct err *e)
 {
     text = table_value_trim(text);
-    if (!text.len || table_value_is(text, "(no genres listed)")) /* MovieLens says none so */
+    bool none = table_value_is(text, "(no genres listed)"); /* MovieLens says it so */
+    b->row.no_categories = b->row.no_categories || none;
+    if (!text.len || none)
         return ERR_OK;
     if (b->n_categories == LIMIT_CATEGORIES)
         return err_set(e, ERR_INVALID, "more than %d categories", LIMIT_CATEGORIES);
@@ -175,8 +177,10 @@ static void set_extra(struct table_row_builder *b, const char *name, struct stor
 static enum err_code set_genre(struct table_row_builder *b, const char *name, struct store_text flag,
                                struct err *e)
 {
-    if (table_value_is(flag, "0"))
+    if (table_value_is(flag, "0")) {
+        b->row.no_categories = true; /* unless another flag says one */
         return ERR_OK;
+    }
     if (!table_value_is(flag, "1"))
         return err_set(e, ERR_INVALID, "the genre flag %s is '%.*s' and not 0 or 1", name, shown(flag),
                        flag.data);

@@ -30,6 +30,8 @@ struct store_backend {
                                           const struct store_context_key *key, size_t most,
                                           struct store_user *out, struct err *e);
     bool (*at_once)(const struct store_conn *c);
+    enum err_code (*read_profile)(struct store_conn *c, struct store_text id, struct buf *profile,
+                                  struct err *e);
     enum err_code (*item_key_of)(struct store_conn *c, struct store_text id, int64_t *key, struct err *e);
     enum err_code (*each_item)(struct store_conn *c, int64_t since, store_item_fn *fn, void *arg,
                                struct err *e);

@@ -242,6 +242,7 @@ const struct store_backend sqlite_backend = {
     .read_context = sqlite_read_context,
     .read_context_at_once = sqlite_read_context_at_once,
     .at_once = sqlite_at_once,
+    .read_profile = sqlite_read_profile,
     .item_key_of = sqlite_item_key_of,
     .each_item = sqlite_each_item,
     .each_user = sqlite_each_user,

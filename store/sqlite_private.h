@@ -214,6 +214,7 @@ enum err_code sqlite_read_context_at_once(struct store_conn *, struct store_text
                                           const struct store_context_key *, size_t, struct store_user *,
                                           struct err *);
 bool sqlite_at_once(const struct store_conn *);
+enum err_code sqlite_read_profile(struct store_conn *, struct store_text, struct buf *, struct err *);
 enum err_code sqlite_item_key_of(struct store_conn *, struct store_text, int64_t *, struct err *);
 enum err_code sqlite_each_item(struct store_conn *, int64_t, store_item_fn *, void *, struct err *);
 enum err_code sqlite_each_user(struct store_conn *, store_user_fn *, void *, struct err *);

@@ -134,6 +134,25 @@ static enum err_code read_user_row(struct sqlite_conn *c, struct store_text id, 
     return code;
 }
 
+enum err_code sqlite_read_profile(struct store_conn *conn, struct store_text id, struct buf *profile,
+                                  struct err *e)
+{
+    struct sqlite_conn *c = (struct sqlite_conn *)conn;
+    sqlite3_stmt *s = sqlite_statement(c, SQL_USER_OF);
+    sqlite_bind_text_view(s, 1, id);
+    int rc = sqlite3_step(s);
+    enum err_code code;
+    if (rc == SQLITE_ROW) {
+        sqlite_copy_column(s, 1, LIMIT_PROFILE_BYTES, profile);
+        code = buf_check(profile, "a profile", e);
+    } else {
+        code = rc == SQLITE_DONE ? err_set(e, ERR_NOTFOUND, "no user '%.*s'", (int)id.len, id.data)
+                                 : sqlite_fail(c, rc, "read a user", e);
+    }
+    sqlite3_reset(s);
+    return code;
+}
+
 enum err_code sqlite_read_user(struct store_conn *conn, struct store_text id,
                                const struct store_context_key *key, struct store_user *out, struct err *e)
 {

@@ -133,6 +133,13 @@ bool store_at_once(const struct store_conn *c)
     return c->backend->at_once(c);
 }
 
+enum err_code store_read_profile(struct store_conn *c, struct store_text id, struct buf *profile,
+                                 struct err *e)
+{
+    enum err_code code = check_id(id, "user", e);
+    return code ? code : c->backend->read_profile(c, id, profile, e);
+}
+
 enum err_code store_item_key_of(struct store_conn *c, struct store_text id, int64_t *key, struct err *e)
 {
     enum err_code code = check_id(id, "item", e);

@@ -118,6 +118,11 @@ enum err_code store_read_context_at_once(struct store_conn *c, struct store_text
 /* Whether it is worth to ask; false once it is known that the store's file system cannot say what is in memory (NFS, tmpfs). */
 bool store_at_once(const struct store_conn *c);
 
+/* Puts the user's profile into *profile, emptied before: a JSON object, len 0 when there is none. ERR_NOTFOUND when there is no
+ * such user. */
+enum err_code store_read_profile(struct store_conn *c, struct store_text id, struct buf *profile,
+                                 struct err *e) ERR_MUST_CHECK;
+
 /* The item's key; ERR_NOTFOUND when there is none. */
 enum err_code store_item_key_of(struct store_conn *c, struct store_text id, int64_t *key,
                                 struct err *e) ERR_MUST_CHECK;

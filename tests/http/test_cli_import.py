@@ -105,6 +105,61 @@ class Import(Case):
         self.assertEqual(self.query("SELECT rating FROM interactions ORDER BY item_key"), [(3,), (5,), (5,)])
 
 
+class Partial(Case):
+    """A row says part of what is known of a user or an item: what it leaves out is kept."""
+
+    def users(self):
+        return {u: p and json.loads(p) for u, p in self.query("SELECT id, profile FROM users")}
+
+    def items(self):
+        return {i: (t, c and json.loads(c), m and json.loads(m))
+                for i, t, c, m in self.query("SELECT id, title, categories, metadata FROM items")}
+
+    def test_a_table_of_prices_keeps_titles_categories_and_other_fields(self):
+        self.loaded("--items", self.write("a.csv", "item,title,categories,year\n1,One,X|Y,1999\n2,Two,Z,2000\n"))
+        for name, table in (("p.csv", "item,price\n1,9.5\n3,1\n"), ("p.tsv", "item\tprice\n1\t9.5\n3\t1\n"),
+                            ("p.ndjson", '{"item":"1","price":"9.5"}\n{"item":"3","metadata":{"price":"1"}}\n')):
+            with self.subTest(name):
+                self.loaded("--items", self.write(name, table))
+                self.assertEqual(self.items(), {"1": ("One", ["X", "Y"], {"year": "1999", "price": "9.5"}),
+                                                "2": ("Two", ["Z"], {"year": "2000"}), "3": (None, None, {"price": "1"})})
+
+    def test_a_table_of_one_field_keeps_the_rest_of_a_profile(self):
+        self.loaded("--users", self.write("a.csv", "user,age,country\nann,25,DE\nbob,30,\n"))
+        for name, table in (("c.csv", "user,country\nann,FR\nbob,\n"), ("c.tsv", "user\tcountry\nann\tFR\n"),
+                            ("c.ndjson", '{"user":"ann","country":"FR"}\n{"user":"bob"}\n'),
+                            ("p.ndjson", '{"user":"ann","profile":{"country":"FR"}}\n')):
+            with self.subTest(name):
+                self.loaded("--users", self.write(name, table))
+                self.assertEqual(self.users(), {"ann": {"age": "25", "country": "FR"}, "bob": {"age": "30"}})
+
+    def test_two_tables_of_one_import_are_joined(self):
+        first = self.write("a.csv", "user,age\nann,25\n")
+        self.loaded("--users", first, "--interactions", self.write("i.csv", "user,item\nann,1\n"))
+        lines = '{"user":"ann","country":"DE"}\n{"user":"ann","tags":["a"]}\n{"user":"ann","age":26}\n'
+        self.loaded("--users", self.write("b.ndjson", lines))
+        self.assertEqual(self.users(), {"ann": {"age": 26, "country": "DE", "tags": ["a"]}})
+
+    def test_null_erases(self):
+        self.loaded("--users", self.write("a.ndjson", '{"user":"ann","age":25,"country":"DE","o":{"a":1,"b":2}}\n'
+                                                      '{"user":"bob","age":3}\n{"user":"new","x":null,"y":1}\n'))
+        self.assertEqual(self.users()["new"], {"y": 1})
+        self.loaded("--users", self.write("b.ndjson", '{"user":"ann","country":null,"o":{"a":null}}\n'
+                                                      '{"user":"bob","profile":null}\n{"user":"new","y":""}\n'))
+        self.assertEqual(self.users(), {"ann": {"age": 25, "o": {"b": 2}}, "bob": None, "new": {"y": 1}})
+        self.loaded("--items", self.write("i.ndjson", '{"item":"1","title":"One","categories":["X"],"year":1}\n'
+                                                      '{"item":"2","title":"Two","categories":["X"],"year":1}\n'))
+        self.loaded("--items", self.write("j.ndjson", '{"item":"1","title":null,"year":null}\n'
+                                                      '{"item":"2","categories":[],"metadata":null,"price":3}\n'))
+        self.assertEqual(self.items(), {"1": (None, ["X"], None), "2": ("Two", None, {"price": 3})})
+
+    def test_what_would_grow_too_large_is_a_bad_line(self):
+        self.loaded("--users", self.write("a.csv", "user,a\nann,%s\n" % ("x" * 9000)))
+        grown = self.write("b.csv", "user,b\nbob,1\nann,%s\n" % ("y" * 9000))
+        self.refused("b.csv:3: with what was there the profile would have 18", "--users", grown)
+        self.assertEqual(set(self.users()), {"ann"})
+
+
 class Contexts(Case):
     def key(self):
         return "--model", "m", "--model-version", "1"
