@@ -1,8 +1,8 @@
 /* hash - a seeded 64-bit hash of bytes, for tables that live in memory.
  * Layer: base; depends on libc only.     Threads: any.
  * Memory: none.                            Cost: one multiplication for 8 bytes.
- * Not a promise: values differ between versions and byte orders and must not be stored. Against keys chosen
- * to collide it offers the seed only. */
+ * Not a promise: values differ between versions and byte orders and must not be stored. Keys from outside go into
+ * tables under hash_seed(): who does not know it cannot choose keys that meet in one place. */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
 
@@ -24,6 +24,9 @@ static inline uint64_t hash_short(const void *bytes, size_t n)
     memcpy(&tail, p + n - sizeof tail, sizeof tail);
     return head | (uint64_t)tail << 32;
 }
+
+/* A number that differs from process to process and that nobody outside can guess; the same at every call. */
+uint64_t hash_seed(void);
 
 /* The hash of n bytes; all 64 bits are usable, high and low. */
 uint64_t hash_bytes(uint64_t seed, const void *bytes, size_t n);

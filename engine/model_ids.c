@@ -119,7 +119,7 @@ enum err_code model_ids_init(struct model_ids_index *x, const void *bytes, size_
     x->slots = mem_zalloc_array(x->n_slots, sizeof *x->slots);
     if (!x->slots)
         return err_set(e, ERR_NOMEM, "no memory for an index of %zu item ids", n);
-    x->seed = (uint64_t)(uintptr_t)x->slots; /* differs from run to run, so that no file is made to collide */
+    x->seed = hash_seed();
     for (size_t i = 0; i < n && code == ERR_OK; i++)
         code = add_id(x, i, e);
     if (code != ERR_OK)

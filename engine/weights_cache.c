@@ -354,7 +354,7 @@ enum err_code weights_cache_new(size_t limit_bytes, struct weights_cache **out, 
     if (!c->shards)
         goto nomem;
     memset(c->shards, 0, c->n_shards * sizeof *c->shards);
-    c->seed = hash_bytes((uint64_t)clock_monotonic_ns(), &c, sizeof c);
+    c->seed = hash_seed();
     for (size_t i = 0; i < c->n_shards; i++)
         (void)pthread_mutex_init(&c->shards[i].lock, NULL); /* default attributes: cannot fail on Linux */
     for (size_t i = 0; i < c->n_shards && c->n_buckets; i++) {

@@ -34,7 +34,7 @@ struct sqlite_bulk {
 
 static struct known **find(struct known_table *t, struct store_text id)
 {
-    size_t mask = t->capacity - 1, at = (size_t)hash_bytes(0, id.data, id.len) & mask;
+    size_t mask = t->capacity - 1, at = (size_t)hash_bytes(hash_seed(), id.data, id.len) & mask;
     while (t->slots[at] && !(t->slots[at]->len == id.len && memcmp(t->slots[at]->id, id.data, id.len) == 0))
         at = (at + 1) & mask;
     return &t->slots[at];
