@@ -179,7 +179,11 @@ static enum err_code load(struct model *m, struct err *e)
     struct tensor_spec table[MODEL_MAX_TENSORS];
     const char *description = safetensors_metadata(m->private->file, MODEL_FILE_KEY);
     if (!description)
-        return err_set(e, ERR_INVALID, "it is no model file: __metadata__ has no key \"%s\"", MODEL_FILE_KEY);
+        return err_set(e, ERR_INVALID,
+                       "it is no model file: __metadata__ has no key \"%s\", which describes the model; "
+                       "tensors of another program "
+                       "get it by the script under \"A model from PyTorch\" in the README",
+                       MODEL_FILE_KEY);
     enum err_code code = model_json_decode(description, &m->spec, e);
     if (code != ERR_OK) {
         (void)err_prefix(e, "__metadata__.%s", MODEL_FILE_KEY);

@@ -11,10 +11,12 @@
 #include "engine/safetensors.h"
 
 #include "base/mem.h"
+#include "engine/file_kind.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -62,23 +64,40 @@ const char *dtype_name(enum dtype d)
 
 /* ---- the header ---- */
 
-/* Takes N and the JSON object behind it apart; sets header, data, n_data. */
-static enum err_code read_header(struct safetensors *s, struct err *e)
+/* Whether a header can be there: its size first, then a JSON object of that size. What else the file may be is named. */
+static enum err_code check_beginning(const struct safetensors *s, uint64_t *n_header, struct err *e)
 {
-    uint64_t n;
+    uint64_t n = 0;
+    if (s->n_bytes >= PREFIX_BYTES)
+        memcpy(&n, s->bytes, sizeof n);
+    bool begun = n > 0 && n <= MAX_HEADER_BYTES && s->n_bytes > PREFIX_BYTES && s->bytes[PREFIX_BYTES] == '{';
+    const char *kind = begun ? NULL : file_kind_of(s->bytes, s->n_bytes);
+    *n_header = n;
+    if (kind)
+        return err_set(e, ERR_CORRUPT, "it is no model file, it is %s", kind);
     if (s->n_bytes < PREFIX_BYTES)
         return err_set(e, ERR_CORRUPT,
                        "%zu bytes are too few: a safetensors file begins with 8 bytes of header size",
                        s->n_bytes);
-    memcpy(&n, s->bytes, sizeof n);
     if (n > MAX_HEADER_BYTES)
         return err_set(e, ERR_CORRUPT, "header size %llu is over the limit of %d", (unsigned long long)n,
                        MAX_HEADER_BYTES);
     if (n > s->n_bytes - PREFIX_BYTES)
-        return err_set(e, ERR_CORRUPT, "header size %llu goes past the end of the file (%zu bytes)",
+        return err_set(e, ERR_CORRUPT,
+                       "header size %llu goes past the end of the file (%zu bytes): was it cut short?",
                        (unsigned long long)n, s->n_bytes);
     if (n == 0 || s->bytes[PREFIX_BYTES] != '{')
         return err_set(e, ERR_CORRUPT, "the header is no JSON object: it does not begin with '{'");
+    return ERR_OK;
+}
+
+/* Takes N and the JSON object behind it apart; sets header, data, n_data. */
+static enum err_code read_header(struct safetensors *s, struct err *e)
+{
+    uint64_t n;
+    enum err_code code = check_beginning(s, &n, e);
+    if (code)
+        return code;
     json_error_t at;
     s->header = json_loadb((const char *)s->bytes + PREFIX_BYTES, (size_t)n, JSON_REJECT_DUPLICATES, &at);
     if (!s->header && json_error_code(&at) == json_error_out_of_memory)
@@ -165,7 +184,8 @@ static enum err_code read_offsets(const struct safetensors *s, const json_t *inf
                        t->name, begin, end);
     if (end > s->n_data)
         return err_set(e, ERR_CORRUPT,
-                       "tensor \"%s\": data_offsets [%zu, %zu] go past the end of the data (%zu bytes)",
+                       "tensor \"%s\": data_offsets [%zu, %zu] go past the end of the data (%zu bytes): was "
+                       "the file cut short?",
                        t->name, begin, end, s->n_data);
     if (end - begin != t->n_bytes)
         return err_set(e, ERR_CORRUPT,
@@ -297,6 +317,8 @@ static enum err_code map_file(const char *path, void **mapping, size_t *n_bytes,
     *mapping = NULL;
     if (fstat(fd, &st) != 0)
         code = err_set(e, ERR_IO, "cannot read its size: %s", strerror(errno));
+    else if (S_ISDIR(st.st_mode))
+        code = err_set(e, ERR_IO, "it is a folder, not a regular file: give the model file itself");
     else if (!S_ISREG(st.st_mode))
         code = err_set(e, ERR_IO, "it is not a regular file");
     else if ((*n_bytes = (size_t)st.st_size) > 0)
