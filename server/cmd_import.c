@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "server/commands.h"
 #include "server/import.h"
+#include "server/talk.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -70,7 +71,7 @@ static void print_text(const char *store, const struct import_report *r, double 
             (void)printf("%-12s %10" PRId64 " rows imported, %10" PRId64 " in the store\n", what[i],
                          r->n_rows[i], total[i]);
     if (r->n_bad)
-        (void)printf("%-12s %10" PRId64 " bad lines left out\n", "", r->n_bad);
+        (void)printf("%-12s %10" PRId64 " bad line%s left out\n", "", r->n_bad, talk_s(r->n_bad));
     (void)printf("%s: done in %.2f s\n", store, seconds);
 }
 
@@ -95,6 +96,17 @@ static enum err_code print_json(const char *store, const struct import_report *r
         (void)puts(buf_text(&out));
     buf_fini(&out);
     return code;
+}
+
+static void show_next(const char *store, const struct import_report *r)
+{
+    (void)fflush(stdout); /* the result first, where both are one terminal */
+    if (r->total.n_interactions)
+        talk_command("next: ",
+                     (const char *const[]){"train", "--store", store, "--out", "model.safetensors", NULL});
+    else
+        talk_command("next, as nothing can be learned without interactions: ",
+                     (const char *const[]){"import", "--store", store, "--interactions", "FILE", NULL});
 }
 
 /* ---- options ---- */
@@ -169,7 +181,9 @@ static int import_and_report(const struct arguments *a, struct import_options *o
         code = print_json(a->store, &report, seconds, &e);
     else if (!code)
         print_text(a->store, &report, seconds);
-    if (!code && (fflush(stdout) || ferror(stdout)))
+    if (!code && !a->json)
+        show_next(a->store, &report);
+    if (!code && (fflush(stdout) || ferror(stdout)) && !talk_reader_gone())
         code = err_set(&e, ERR_IO, "the import is done, but the summary could not be written");
     return code ? command_fail(&cmd_import_command, &e, false) : EXIT_DONE;
 }

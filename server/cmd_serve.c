@@ -12,6 +12,7 @@
 #include "engine/blas.h"
 #include "engine/hypernet.h"
 #include "engine/kernel.h"
+#include "server/announce.h"
 #include "server/api.h"
 #include "server/commands.h"
 #include "server/http.h"
@@ -149,14 +150,17 @@ static enum err_code check_tokens(const struct settings *s, struct api *api, str
     return code ? code : read_token(s->api_token_file, api->api_token, e);
 }
 
-static void announce(const struct http_server *http, const struct serving *serving)
+static void announce(const struct settings *s, const struct http_server *http, const struct serving *serving)
 {
     char url[320];
     http_url(http, url, sizeof url);
-    for (size_t i = 0; i < serving->n_models; i++)
-        log_line(LOG_INFO, "model '%s' version '%s': %zu items", serving->models[i].model->spec.name,
-                 serving->models[i].model->spec.version, serving->models[i].model->spec.n_items);
     log_line(LOG_INFO, "kernels %s, OpenBLAS %s (%s)", kernel_best()->name, blas_corename(), blas_config());
+    announce_start(&(struct announcement){.url = url,
+                                          .store = s->store,
+                                          .admin_token_file = s->admin_token_file,
+                                          .api_token_file = s->api_token_file,
+                                          .warm_file = s->warm_file},
+                   serving);
     (void)printf("listening on %s\n", url);
     (void)fflush(stdout);
 }
@@ -190,7 +194,7 @@ static void serve_until_signal(const struct settings *s, struct api *api, struct
             log_line(LOG_WARN, "%s", e.text); /* the next start will be a cold one; this one serves */
     }
     atomic_store(&api->ready, true);
-    announce(http, api->serving);
+    announce(s, http, api->serving);
     (void)wait_signal(set, -1);
     drain(s, api, set);
     http_stop(http, (unsigned)s->timeout_s);

@@ -2,8 +2,10 @@
 #include "base/buf.h"
 #include "server/commands.h"
 #include "server/simulate.h"
+#include "server/talk.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,13 +29,30 @@ struct arguments {
 
 static void print_text(const struct arguments *a)
 {
-    (void)printf("%s: %" PRId64 " users, %" PRId64 " items, %" PRId64 " interactions and %" PRId64
-                 " held-out ones (seed %" PRId64 ")\n",
-                 a->out, a->users, a->items, a->interactions, a->users, a->seed);
-    (void)printf(
-        "next: hypernet import --store STORE --interactions %s/interactions.tsv --users %s/users.tsv "
-        "--items %s/items.tsv\n",
-        a->out, a->out, a->out);
+    (void)printf("%s: %" PRId64 " user%s, %" PRId64 " items, %" PRId64 " interaction%s and %" PRId64
+                 " held-out one%s (seed %" PRId64 ")\n",
+                 a->out, a->users, talk_s(a->users), a->items, a->interactions, talk_s(a->interactions),
+                 a->users, talk_s(a->users), a->seed);
+}
+
+static void show_next(const struct arguments *a)
+{
+    static const char *const names[] = {"interactions", "users", "items"};
+    struct buf paths[3];
+    const char *words[] = {"import",  "--store", "store.db", "--interactions", "", "--users", "",
+                           "--items", "",        NULL};
+    bool whole = true;
+    for (size_t i = 0; i < 3; i++) {
+        buf_init(&paths[i], 1024 * 1024);
+        buf_addf(&paths[i], "%s/%s.tsv", a->out, names[i]);
+        words[4 + 2 * i] = buf_text(&paths[i]);
+        whole = whole && words[4 + 2 * i];
+    }
+    (void)fflush(stdout); /* the result first, where both are one terminal */
+    if (whole)
+        talk_command("next: ", words);
+    for (size_t i = 0; i < 3; i++)
+        buf_fini(&paths[i]);
 }
 
 static enum err_code print_json(const struct arguments *a, struct err *e)
@@ -62,7 +81,9 @@ static enum err_code simulate_and_report(const struct arguments *a, struct err *
         code = print_json(a, e);
     else if (!code)
         print_text(a);
-    if (!code && (fflush(stdout) || ferror(stdout)))
+    if (!code && !a->json)
+        show_next(a);
+    if (!code && (fflush(stdout) || ferror(stdout)) && !talk_reader_gone())
         code = err_set(e, ERR_IO, "the files are written, but the summary could not be");
     return code;
 }

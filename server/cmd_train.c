@@ -1,12 +1,14 @@
 /* hypernet train: store in, model file out, contexts of all users back into the store. An interrupt ends
  * training at the best model so far, which is written. */
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "engine/model.h"
 #include "server/commands.h"
 #include "server/context.h"
 #include "server/dataset.h"
 #include "server/progress.h"
+#include "server/talk.h"
 
 #include <errno.h>
 #include <math.h>
@@ -180,6 +182,33 @@ static void print_report(const struct settings *s, const struct train_report *r)
             100 * (1 - r->item_error / r->item_error_of_mean));
 }
 
+/* ---- the next commands ---- */
+
+static bool take_first_id(void *arg, int64_t key, struct store_text id, struct store_text profile,
+                          int64_t revision)
+{
+    (void)key;
+    (void)profile;
+    (void)revision;
+    buf_add(arg, id.data, id.len);
+    return false; /* one is enough */
+}
+
+/* For somebody in the store, as they would be typed. */
+static void show_next(struct store_conn *c, const struct settings *s)
+{
+    struct buf id;
+    buf_init(&id, LIMIT_ID_BYTES + 1);
+    enum err_code code = store_each_user(c, take_first_id, &id, NULL);
+    const char *user = code ? NULL : buf_text(&id);
+    (void)fflush(stdout); /* the result first, where both are one terminal */
+    if (user && *user)
+        talk_command("next: ", (const char *const[]){"recommend", "--store", s->store, "--model", s->out,
+                                                     "--user", user, NULL});
+    talk_command("next: ", (const char *const[]){"serve", "--store", s->store, "--model", s->out, NULL});
+    buf_fini(&id);
+}
+
 static enum err_code train(const struct settings *s, const struct train_options *options, struct err *e)
 {
     struct store *store = NULL;
@@ -195,10 +224,13 @@ static enum err_code train(const struct settings *s, const struct train_options 
         code = dataset_load(c, &data, e);
     if (!code)
         code = train_run(&data.data, options, s->out, show, &progress, &report, e);
+    progress_end(&progress);
     if (!code)
         code = write_contexts(c, s->out, !s->no_contexts, e);
     if (!code)
         (options->objective == OBJECTIVE_RATING ? print_rating_report : print_report)(s, &report);
+    if (!code && !s->json)
+        show_next(c, s);
     dataset_free(&data);
     store_disconnect(c);
     store_close(store);

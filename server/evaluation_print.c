@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "server/talk.h"
 
 #include <math.h>
 #include <stdint.h>
@@ -21,6 +22,13 @@ static void print_figure(double mean, double low, double high, bool difference)
         (void)snprintf(text, sizeof text, difference ? "%+.4f [%+.4f, %+.4f]" : "%.4f [%.4f, %.4f]", mean,
                        low, high);
     (void)printf(difference ? " %-26s" : "  %-25s", isnan(mean) ? "-" : text);
+}
+
+/* Whose figure is subtracted, and which sign is good for the row above: errors of ratings are better when they are less. */
+static const char *less_the_first(const struct evaluation_options *o)
+{
+    return metric_of_ratings(&o->metrics[0]) ? "  less the first row; - is better"
+                                             : "  less the first row; + is better";
 }
 
 static void print_header(const char *first, const struct evaluation_options *o)
@@ -51,7 +59,7 @@ static void print_case(const struct evaluation_options *o, const struct evaluati
         (void)printf("\n");
         if (i == 0)
             continue;
-        (void)printf("%-34s", "  difference to the first row");
+        (void)printf("%-34s", less_the_first(o));
         for (size_t m = 0; m < o->n_metrics; m++)
             print_figure(row->difference[m], row->difference_low[m], row->difference_high[m], true);
         (void)printf("\n");
@@ -79,7 +87,7 @@ static const struct evaluation_group_figure *figure_at(const struct evaluation_o
 static void print_group_row(const struct evaluation_options *o, const struct evaluation_result *r, size_t row,
                             size_t metric, bool difference)
 {
-    (void)printf("%-34.34s", difference ? "  difference to the first row" : r->cases[0].rows[row].name);
+    (void)printf("%-34.34s", difference ? less_the_first(o) : r->cases[0].rows[row].name);
     for (size_t g = 0; g < EVALUATION_GROUPS; g++) {
         const struct evaluation_group_figure *f = figure_at(o, r, g, row, metric);
         if (r->groups[g].n_users && difference)
@@ -135,11 +143,12 @@ static void print_notes(const struct evaluation_options *o, const struct evaluat
     if (r->n_without)
         (void)printf("%s (%zu in all)\n", r->n_without > EVALUATION_NAMED ? ", ..." : "", r->n_without);
     if (r->n_unknown_items)
-        (void)printf("%zu held-out items are not in the model and %s\n", r->n_unknown_items,
-                     ratings ? "are predicted by the mean of all ratings" : "count as missed");
+        (void)printf("%zu held-out item%s not in the model, %s\n", r->n_unknown_items,
+                     talk_s((int64_t)r->n_unknown_items),
+                     ratings ? "predicted by the mean of all ratings" : "counted as missed");
     if (r->n_left_out)
-        (void)printf("%zu known interactions are left out: the store does not have their items\n",
-                     r->n_left_out);
+        (void)printf("%zu known interaction%s left out, of items that the store does not have\n",
+                     r->n_left_out, talk_s((int64_t)r->n_left_out));
 }
 
 void evaluation_print_table(const struct evaluation_options *o, const struct evaluation_result *r)
@@ -147,11 +156,12 @@ void evaluation_print_table(const struct evaluation_options *o, const struct eva
     bool ratings = metric_of_ratings(&o->metrics[0]);
     for (size_t i = 0; i < r->n_cases; i++)
         print_case(o, r, &r->cases[i]);
-    (void)printf("%zu %susers, %zu held-out %s; 95 %% bootstrap intervals over users%s\n", r->n_users,
-                 o->known_path ? "new " : "", r->n_test_rows,
-                 ratings              ? "ratings"
-                 : o->candidates_path ? "items, ranked among the candidates"
-                                      : "items, ranked over all items",
+    (void)printf("%zu %suser%s, %zu held-out %s%s%s; 95 %% bootstrap intervals over users%s\n", r->n_users,
+                 o->known_path ? "new " : "", talk_s((int64_t)r->n_users), r->n_test_rows,
+                 ratings ? "rating" : "item", talk_s((int64_t)r->n_test_rows),
+                 ratings              ? ""
+                 : o->candidates_path ? ", ranked among the candidates"
+                                      : ", ranked over all items",
                  ratings ? "" : ", ties count against the system");
     print_choices(&r->choices);
     print_notes(o, r);

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "server/partial.h"
+#include "server/talk.h"
 #include "store/store.h"
 
 #include <inttypes.h>
@@ -204,9 +205,9 @@ static enum err_code take_files(struct import *im, struct err *e)
     if (!code)
         code = end_bulk(im, e);
     if (!code && im->failed)
-        code =
-            err_set(e, ERR_INVALID, "%s%" PRId64 " bad lines, %" PRId64 " allowed: nothing was imported",
-                    im->report->n_listed == IMPORT_LISTED ? "at least " : "", im->report->n_bad, o->skip_bad);
+        code = err_set(e, ERR_INVALID, "%s%" PRId64 " bad line%s, %" PRId64 " allowed: nothing was imported",
+                       im->report->n_listed == IMPORT_LISTED ? "at least " : "", im->report->n_bad,
+                       talk_s(im->report->n_bad), o->skip_bad);
     return code;
 }
 

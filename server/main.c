@@ -4,6 +4,8 @@
 #include "base/err.h"
 #include "engine/blas.h"
 #include "server/commands.h"
+#include "server/suggest.h"
+#include "server/talk.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -42,35 +44,19 @@ static const struct command *find(const char *name)
     return NULL;
 }
 
-/* The number of single-letter changes between two words (Levenshtein), for short words. */
-static size_t distance(const char *a, const char *b)
-{
-    size_t n = strlen(b), row[32];
-    if (n >= sizeof row / sizeof *row)
-        return n;
-    for (size_t j = 0; j <= n; j++)
-        row[j] = j;
-    for (size_t i = 0; a[i]; i++) {
-        size_t above_left = row[0]++;
-        for (size_t j = 1; j <= n; j++) {
-            size_t change = above_left + (a[i] != b[j - 1]),
-                   least = row[j] < row[j - 1] ? row[j] + 1 : row[j - 1] + 1;
-            above_left = row[j];
-            row[j] = change < least ? change : least;
-        }
-    }
-    return row[n];
-}
-
 static int unknown(const char *name)
 {
-    const struct command *nearest = commands[0];
-    for (size_t i = 1; i < N_COMMANDS; i++)
-        if (distance(name, commands[i]->name) < distance(name, nearest->name))
-            nearest = commands[i];
+    struct suggestion s = suggest_for(name, strlen(name));
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        suggest_consider(&s, commands[i]->name);
+    suggest_consider(&s, "help");
+    suggest_consider(&s, "--help");
+    suggest_consider(&s, "--version");
     (void)fprintf(stderr, "hypernet: no command '%s'", name);
-    if (distance(name, nearest->name) <= 3)
-        (void)fprintf(stderr, "; did you mean '%s'?", nearest->name);
+    if (s.best)
+        (void)fprintf(stderr, "; did you mean '%s'?", s.best);
+    else if (name[0] == '-')
+        (void)fprintf(stderr, "; the command comes first, its options behind it");
     (void)fprintf(stderr, "\n`hypernet help` lists the commands\n");
     return EXIT_WRONG_USE;
 }
@@ -86,14 +72,18 @@ static int help(const char *name)
     return c ? c->run(2, argv) : unknown(name);
 }
 
-/* A result that could not be written is a failure, whatever the command found: a script must not go on. */
+/* A result that could not be written is a failure, whatever the command found: a script must not go on. Where the reader has
+ * gone there is nobody to tell: the program ends as others do, by SIGPIPE, its work done. */
 static int check_output(int status)
 {
-    if (fflush(stdout) == 0 && !ferror(stdout))
+    if ((fflush(stdout) == 0 && !ferror(stdout)) || status != EXIT_DONE)
         return status;
-    if (status == EXIT_DONE)
-        (void)fprintf(stderr, "hypernet: the result could not be written to standard output\n");
-    return status == EXIT_DONE ? EXIT_FAILED : status;
+    if (talk_reader_gone()) {
+        (void)signal(SIGPIPE, SIG_DFL);
+        (void)raise(SIGPIPE);
+    }
+    (void)fprintf(stderr, "hypernet: the result could not be written to standard output\n");
+    return EXIT_FAILED;
 }
 
 /* Executes the program again with the variable that OpenBLAS reads, unless the user set it. */

@@ -1,6 +1,8 @@
 /* One table serves the parser, the environment and the help, so that they cannot disagree. */
 #include "server/options.h"
 
+#include "server/suggest.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
@@ -169,6 +171,21 @@ static const struct option *find(const struct option *options, size_t n_options,
     return NULL;
 }
 
+/* The text for a word that begins with `dashes` and is no option. */
+static enum err_code unknown(const struct option *options, size_t n_options, const char *dashes,
+                             const char *word, size_t len, struct err *e)
+{
+    struct suggestion s = suggest_for(word, len);
+    for (size_t i = 0; i < n_options; i++)
+        suggest_consider(&s, options[i].name);
+    suggest_consider(&s, "help");
+    if (s.best)
+        return err_set(e, ERR_INVALID, "no option %s%.*s; did you mean --%s?", dashes, (int)len, word,
+                       s.best);
+    return err_set(e, ERR_INVALID, "no option %s%.*s%s", dashes, (int)len, word,
+                   dashes[1] ? "" : "; options begin with two dashes");
+}
+
 struct arguments {
     int argc, at;
     char **argv;
@@ -181,7 +198,7 @@ static enum err_code parse_option(const struct option *options, size_t n_options
     size_t len = equals ? (size_t)(equals - word) : strlen(word);
     const struct option *o = find(options, n_options, word, len);
     if (!o)
-        return err_set(e, ERR_INVALID, "no option --%.*s", (int)len, word);
+        return unknown(options, n_options, "--", word, len, e);
     bool *was_given = &given[o - options];
     if (o->kind == OPTION_LIST && *was_given)
         ((struct option_list *)o->target)->n = 0; /* the command line replaces the environment's list */
@@ -234,7 +251,7 @@ enum err_code options_parse(const struct command *command, const struct option *
         } else if (!only_words && strncmp(word, "--", 2) == 0) {
             code = parse_option(options, n_options, from_env, &a, e);
         } else if (!only_words && word[0] == '-' && word[1]) { /* `-` alone is standard input */
-            code = err_set(e, ERR_INVALID, "no option %s; options begin with two dashes", word);
+            code = unknown(options, n_options, "-", word + 1, strcspn(word + 1, "="), e);
         } else if (command->positional && !has_word) {
             *positional = word;
             has_word = true;

@@ -54,6 +54,7 @@ void progress_show(struct progress *p, const struct train_progress *t)
     bool due = now - p->shown_ns > (p->terminal ? 100000000 : 30000000000);
     if (t->note) {
         (void)fprintf(stderr, "%s%s\n", p->terminal ? "\r\033[K" : "", t->note);
+        p->open = false; /* the note took its line */
         return;
     }
     if (!new_stage && !due && !(ended && t->epoch != p->epoch))
@@ -71,6 +72,14 @@ void progress_show(struct progress *p, const struct train_progress *t)
         return;
     }
     draw(t, text);
+    p->open = true;
     if (ended && t->epoch)
+        progress_end(p);
+}
+
+void progress_end(struct progress *p)
+{
+    if (p->open)
         (void)fputc('\n', stderr);
+    p->open = false;
 }

@@ -10,6 +10,7 @@
 
 struct progress {
     bool terminal;
+    bool open; /* a bar stands on the terminal's line */
     int64_t shown_ns;
     char stage[16];
     int epoch;
@@ -17,5 +18,8 @@ struct progress {
 
 void progress_init(struct progress *p);
 void progress_show(struct progress *p, const struct train_progress *t);
+
+/* Ends the bar's line, so that what is printed next has one of its own. */
+void progress_end(struct progress *p);
 
 #endif

@@ -123,9 +123,10 @@ static enum err_code next_tables(struct serving *s, struct store_conn *c, const 
         if (code)
             return code;
         if (item_table_n_left_out(table) && !m->items)
-            log_line(LOG_WARN, "model '%s': %zu items came after its training; %d are served, train it anew",
-                     m->model->spec.name, item_table_n_left_out(table) + LIMIT_EXTRA_ITEMS,
-                     LIMIT_EXTRA_ITEMS);
+            log_line(
+                LOG_WARN,
+                "model '%s': items that came after its training: %zu, of which %d are served; train it anew",
+                m->model->spec.name, item_table_n_left_out(table) + LIMIT_EXTRA_ITEMS, LIMIT_EXTRA_ITEMS);
         publish(m, table);
     }
     return code;

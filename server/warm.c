@@ -9,6 +9,7 @@
  * loaded newest first, since the time may run out, and then touched in the opposite order, so that the cache lets go of
  * the oldest first, as before the stop. */
 #include "server/warm.h"
+#include "server/talk.h"
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -268,8 +269,9 @@ void warm_load(struct serving *serving, const char *path, int64_t most_s, bool (
     if (load(&l, path, &e))
         log_line(e.code == ERR_NOTFOUND ? LOG_INFO : LOG_WARN, "no warm start: %s", e.text);
     else
-        log_line(LOG_INFO, "warm start: weights of %zu users in %.3f s; %zu are not in the store any more",
-                 l.n_made, (double)(clock_monotonic_ns() - start_ns) / 1e9, l.n_gone);
+        log_line(LOG_INFO, "warm start: weights of %zu user%s in %.3f s; not in the store any more: %zu",
+                 l.n_made, talk_s((int64_t)l.n_made), (double)(clock_monotonic_ns() - start_ns) / 1e9,
+                 l.n_gone);
 }
 
 /* ---- saving now and then ---- */

@@ -39,6 +39,7 @@ struct store_backend {
     enum err_code (*each_interaction)(struct store_conn *c, store_interaction_fn *fn, void *arg,
                                       struct err *e);
     enum err_code (*count)(struct store_conn *c, struct store_counts *out, struct err *e);
+    enum err_code (*count_served)(struct store_conn *c, struct store_counts *out, struct err *e);
     enum err_code (*ping)(struct store_conn *c, struct err *e);
     enum err_code (*snapshot_begin)(struct store_conn *c, struct err *e);
     void (*snapshot_end)(struct store_conn *c);

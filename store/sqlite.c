@@ -248,6 +248,7 @@ const struct store_backend sqlite_backend = {
     .each_user = sqlite_each_user,
     .each_interaction = sqlite_each_interaction,
     .count = sqlite_count,
+    .count_served = sqlite_count_served,
     .ping = ping,
     .snapshot_begin = snapshot_begin,
     .snapshot_end = snapshot_end,

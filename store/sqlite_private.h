@@ -53,6 +53,7 @@ enum {
     X(EACH_USER, "SELECT user_key, id, profile, revision FROM users ORDER BY user_key")                      \
     X(EACH_INTERACTION, "SELECT user_key, item_key, weight, rating, timestamp, position FROM interactions "  \
                         "ORDER BY user_key")                                                                 \
+    X(COUNT_SERVED, "SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM items WHERE deleted = 0)")   \
     X(COUNT, "SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM items), "                           \
              "(SELECT count(*) FROM interactions), (SELECT count(*) FROM contexts)")                         \
     X(PING, "SELECT 1 FROM sqlite_master LIMIT 1")                                                           \
@@ -220,6 +221,7 @@ enum err_code sqlite_each_item(struct store_conn *, int64_t, store_item_fn *, vo
 enum err_code sqlite_each_user(struct store_conn *, store_user_fn *, void *, struct err *);
 enum err_code sqlite_each_interaction(struct store_conn *, store_interaction_fn *, void *, struct err *);
 enum err_code sqlite_count(struct store_conn *, struct store_counts *, struct err *);
+enum err_code sqlite_count_served(struct store_conn *, struct store_counts *, struct err *);
 enum err_code sqlite_begin(struct store_conn *, struct err *);
 enum err_code sqlite_commit(struct store_conn *, struct err *);
 void sqlite_rollback(struct store_conn *);

@@ -311,6 +311,20 @@ enum err_code sqlite_each_interaction(struct store_conn *conn, store_interaction
     return code;
 }
 
+enum err_code sqlite_count_served(struct store_conn *conn, struct store_counts *out, struct err *e)
+{
+    struct sqlite_conn *c = (struct sqlite_conn *)conn;
+    sqlite3_stmt *s = sqlite_statement(c, SQL_COUNT_SERVED);
+    int rc = sqlite3_step(s);
+    enum err_code code = ERR_OK;
+    if (rc == SQLITE_ROW)
+        *out = (struct store_counts){sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1), 0, 0};
+    else
+        code = sqlite_fail(c, rc, "count users and items", e);
+    sqlite3_reset(s);
+    return code;
+}
+
 enum err_code sqlite_count(struct store_conn *conn, struct store_counts *out, struct err *e)
 {
     struct sqlite_conn *c = (struct sqlite_conn *)conn;

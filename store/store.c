@@ -190,6 +190,11 @@ enum err_code store_count(struct store_conn *c, struct store_counts *out, struct
     return c->backend->count(c, out, e);
 }
 
+enum err_code store_count_served(struct store_conn *c, struct store_counts *out, struct err *e)
+{
+    return c->backend->count_served(c, out, e);
+}
+
 enum err_code store_ping(struct store_conn *c, struct err *e)
 {
     return c->backend->ping(c, e);

@@ -182,6 +182,10 @@ struct store_counts {
 };
 enum err_code store_count(struct store_conn *c, struct store_counts *out, struct err *e) ERR_MUST_CHECK;
 
+/* The users, and the items that are not deleted, without a look at interactions and contexts (zero), which may be many. */
+enum err_code store_count_served(struct store_conn *c, struct store_counts *out,
+                                 struct err *e) ERR_MUST_CHECK;
+
 /* Proves that the store can be read; for readiness. */
 enum err_code store_ping(struct store_conn *c, struct err *e) ERR_MUST_CHECK;
 

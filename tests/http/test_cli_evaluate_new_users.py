@@ -116,7 +116,7 @@ class NewUsers(unittest.TestCase):
         result = self.evaluate("--known-counts", "2", known=odd)
         self.assertEqual(result["left_out"], N_NEW)
         self.assertEqual(result["cases"], self.evaluate("--known-counts", "2")["cases"])
-        self.assertIn("%d known interactions are left out" % N_NEW, self.command(known=odd).out)
+        self.assertIn("%d known interactions left out" % N_NEW, self.command(known=odd).out)
 
     def test_a_user_of_the_store_is_no_new_user(self):
         old = self.world.users[0]
