@@ -5,70 +5,90 @@
 #include "base/mem.h"
 #include "engine/catalogue.h"
 #include "server/json_in.h"
-#include "server/problem.h"
+#include "server/problem_list.h"
+
+#include <math.h>
 
 /* Beyond this many rows, or bytes to parse, the call goes to a worker, so that others on the connection's thread do
  * not wait. */
 enum { MOST_ROWS_AT_ONCE = 512, MOST_BYTES_AT_ONCE = 32 * 1024 };
 
-static bool read_items(struct api_thread *t, struct request *r, size_t slot, const json_t *items,
-                       uint32_t *indices)
-{
-    const struct model *m = t->api->serving->models[slot].model;
-    const struct item_table *table = personal_items(t->personal, slot);
-    struct json_place root = json_place_root(), list = json_place_key(&root, "items");
-    for (size_t i = 0; i < json_array_size(items); i++) {
-        const json_t *id = json_array_get(items, i);
-        if (!json_is_string(id)) {
-            struct json_place at = json_place_index(&list, i);
-            problem_answer(r, PROBLEM_INVALID_VALUE, at.text, "an item's id is a string");
-            return false;
-        }
-        long index =
-            item_table_find(table, (struct store_text){json_string_value(id), json_string_length(id)});
-        if (index < 0) {
-            struct json_place at = json_place_index(&list, i);
-            problem_answer(r, PROBLEM_UNKNOWN_ITEM, at.text, "model '%s' has no item '%.200s'", m->spec.name,
-                           json_string_value(id));
-            return false;
-        }
-        indices[i] = (uint32_t)index;
-    }
-    return true;
-}
-
-static bool read_rows(struct request *r, const json_t *inputs, size_t d, float *x)
-{
-    struct json_place root = json_place_root(), list = json_place_key(&root, "inputs");
-    for (size_t i = 0; i < json_array_size(inputs); i++) {
-        const json_t *row = json_array_get(inputs, i);
-        struct json_place at = json_place_index(&list, i);
-        if (!json_is_array(row) || json_array_size(row) != d) {
-            problem_answer(r, PROBLEM_INVALID_VALUE, at.text, "an input row is an array of %zu numbers", d);
-            return false;
-        }
-        for (size_t j = 0; j < d; j++) {
-            struct json_place cell = json_place_index(&at, j);
-            if (!json_in_float(r, json_array_get(row, j), &cell, &x[i * d + j]))
-                return false;
-        }
-    }
-    return true;
-}
-
-/* One of the two lists, with what was read from it. */
+/* What a body lists: items or input rows. */
 struct rows {
     const json_t *items, *inputs;
     size_t n;
-    void *values; /* indices (n) or inputs (n, D) */
+    void *values; /* indices (n_known) or inputs (n, D) */
+    struct store_text *
+        unknown; /* (n) ids of items that the model does not have, where they are answered with null; else NULL */
+    size_t n_known;
 };
 
-static bool read_body(struct api_thread *t, struct request *r, size_t slot, const json_t *root,
+/* One item of the list: a known one's index goes to the indices. */
+static void read_item(struct api_thread *t, struct request *r, size_t slot, const json_t *id, size_t i,
                       struct rows *rows)
+{
+    struct json_place root = json_place_root(), list = json_place_key(&root, "items"),
+                      at = json_place_index(&list, i);
+    if (!json_is_string(id)) {
+        problem_answer(r, PROBLEM_INVALID_VALUE, at.text, "an item's id is a string");
+        return;
+    }
+    struct store_text text = {json_string_value(id), json_string_length(id)};
+    long index = item_table_find(personal_items(t->personal, slot), text);
+    if (index >= 0)
+        ((uint32_t *)rows->values)[rows->n_known++] = (uint32_t)index;
+    else if (rows->unknown)
+        rows->unknown[i] = text;
+    else
+        problem_answer(r, PROBLEM_UNKNOWN_ITEM, at.text, "model '%s' has no item '%.200s'",
+                       t->api->serving->models[slot].model->spec.name, text.data);
+}
+
+static void read_row(struct request *r, const json_t *row, size_t i, size_t d, float *x)
+{
+    struct json_place root = json_place_root(), list = json_place_key(&root, "inputs"),
+                      at = json_place_index(&list, i);
+    if (!json_is_array(row) || json_array_size(row) != d) {
+        problem_answer(r, PROBLEM_INVALID_VALUE, at.text, "an input row is an array of %zu numbers", d);
+        return;
+    }
+    for (size_t j = 0; j < d; j++) {
+        struct json_place cell = json_place_index(&at, j);
+        (void)json_in_float(r, json_array_get(row, j), &cell, &x[j]);
+    }
+}
+
+/* Reads the lists' elements; faults of them are gathered. */
+static void read_elements(struct api_thread *t, struct request *r, size_t slot, struct rows *rows)
+{
+    size_t d = t->api->serving->models[slot].model->spec.d_item;
+    for (size_t i = 0; i < rows->n; i++) {
+        r->faults->part = i;
+        if (rows->items)
+            read_item(t, r, slot, json_array_get(rows->items, i), i, rows);
+        else
+            read_row(r, json_array_get(rows->inputs, i), i, d, (float *)rows->values + i * d);
+    }
+}
+
+static bool reserve_rows(struct request *r, struct rows *rows, size_t d, bool null_for_unknown)
+{
+    rows->n = json_array_size(rows->items ? rows->items : rows->inputs);
+    rows->values = mem_alloc_array(rows->n, rows->items ? sizeof(uint32_t) : d * sizeof(float));
+    if (rows->items && null_for_unknown)
+        rows->unknown = mem_zalloc_array(rows->n, sizeof *rows->unknown);
+    if (rows->values && (rows->unknown || !rows->items || !null_for_unknown))
+        return true;
+    problem_answer(r, PROBLEM_OVERLOADED, NULL, "no memory for %zu rows", rows->n);
+    return false;
+}
+
+/* False: refused, in the answer or in r->faults. */
+static bool read_body(struct api_thread *t, struct request *r, size_t slot, const json_t *root,
+                      bool null_for_unknown, struct rows *rows)
 {
     static const char *const keys[] = {"items", "inputs", NULL};
     struct json_place at = json_place_root();
-    size_t d = t->api->serving->models[slot].model->spec.d_item;
     if (!json_in_object(r, root, &at, keys) ||
         !json_in_array(r, root, "items", &at, LIMIT_PREDICTION_ROWS, false, &rows->items) ||
         !json_in_array(r, root, "inputs", &at, LIMIT_PREDICTION_ROWS, false, &rows->inputs))
@@ -77,14 +97,10 @@ static bool read_body(struct api_thread *t, struct request *r, size_t slot, cons
         problem_answer(r, PROBLEM_INVALID_VALUE, "", "give either items or inputs");
         return false;
     }
-    rows->n = json_array_size(rows->items ? rows->items : rows->inputs);
-    rows->values = mem_alloc_array(rows->n, rows->items ? sizeof(uint32_t) : d * sizeof(float));
-    if (!rows->values) {
-        problem_answer(r, PROBLEM_OVERLOADED, NULL, "no memory for %zu rows", rows->n);
+    if (!reserve_rows(r, rows, t->api->serving->models[slot].model->spec.d_item, null_for_unknown))
         return false;
-    }
-    return rows->items ? read_items(t, r, slot, rows->items, rows->values)
-                       : read_rows(r, rows->inputs, d, rows->values);
+    read_elements(t, r, slot, rows);
+    return r->faults->n == 0;
 }
 
 /* ---- the usual body, read without a document ---- */
@@ -160,19 +176,80 @@ static bool scan_items(const struct model *m, const struct item_table *table, co
 struct asked {
     size_t slot;
     struct store_text user;
-    bool may_block;
+    bool may_block, null_for_unknown;
 };
 
 static enum route_next answer_scanned(struct api_thread *t, struct request *r, const struct asked *asked,
-                                      const struct scanned *items)
+                                      const struct scanned *scanned)
 {
     struct weights *w = NULL;
     struct err e = {0};
     bool cold;
+    const struct predict_items items = {.indices = scanned->indices,
+                                        .texts = scanned->texts,
+                                        .n = scanned->n,
+                                        .n_known = scanned->n,
+                                        .count_unknown = asked->null_for_unknown};
     enum route_next next = api_weights(t, r, asked->slot, asked->user, asked->may_block, &w, &cold);
     if (next != ROUTE_NEEDS_WORKER && w &&
-        personal_predict_items(t->personal, asked->slot, w, asked->user, cold, items->indices, items->texts,
-                               items->n, request_answer(r, 200, request_json), &e))
+        personal_predict_items(t->personal, asked->slot, w, asked->user, cold, &items,
+                               request_answer(r, 200, request_json), &e))
+        problem_answer_err(r, &e);
+    weights_unref(w);
+    return next;
+}
+
+/* Whose numbers are too large for the network is told so by row. */
+static bool rows_finite(struct request *r, const float *scores, size_t n, size_t d_output)
+{
+    struct json_place root = json_place_root(), list = json_place_key(&root, "inputs");
+    for (size_t i = 0; i < n; i++) {
+        size_t k = 0;
+        while (k < d_output && isfinite(scores[i * d_output + k]))
+            k++;
+        if (k == d_output)
+            continue;
+        struct json_place at = json_place_index(&list, i);
+        r->faults->part = i;
+        problem_answer(r, PROBLEM_INVALID_VALUE, at.text,
+                       "its numbers are too large for the model: a result would not be finite");
+    }
+    return r->faults->n == 0;
+}
+
+static enum err_code answer_rows(struct api_thread *t, struct request *r, const struct asked *asked,
+                                 const struct rows *rows, const struct weights *w, bool cold, struct err *e)
+{
+    const float *scores;
+    enum err_code code = personal_score_rows(t->personal, asked->slot, w, rows->values, rows->n, &scores, e);
+    if (code || !rows_finite(r, scores, rows->n, t->api->serving->models[asked->slot].model->spec.d_output))
+        return code;
+    return personal_predict_rows(t->personal, asked->slot, w, asked->user, cold, scores, rows->n,
+                                 request_answer(r, 200, request_json), e);
+}
+
+/* The answer from a body that was read without a fault. */
+static enum route_next answer_read(struct api_thread *t, struct request *r, const struct asked *asked,
+                                   const struct rows *rows)
+{
+    struct weights *w = NULL;
+    struct err e = {0};
+    bool cold;
+    if (rows->n > MOST_ROWS_AT_ONCE && !asked->may_block)
+        return ROUTE_NEEDS_WORKER;
+    enum route_next next = api_weights(t, r, asked->slot, asked->user, asked->may_block, &w, &cold);
+    if (next == ROUTE_NEEDS_WORKER || !w)
+        return next;
+    const struct predict_items items = {.indices = rows->values,
+                                        .unknown = rows->unknown,
+                                        .n = rows->n,
+                                        .n_known = rows->n_known,
+                                        .count_unknown = asked->null_for_unknown};
+    enum err_code code = rows->items
+                             ? personal_predict_items(t->personal, asked->slot, w, asked->user, cold, &items,
+                                                      request_answer(r, 200, request_json), &e)
+                             : answer_rows(t, r, asked, rows, w, cold, &e);
+    if (code)
         problem_answer_err(r, &e);
     weights_unref(w);
     return next;
@@ -181,30 +258,34 @@ static enum route_next answer_scanned(struct api_thread *t, struct request *r, c
 static enum route_next answer_document(struct api_thread *t, struct request *r, const struct asked *asked)
 {
     struct rows rows = {0};
-    struct weights *w = NULL;
-    bool cold;
     enum route_next next = ROUTE_DONE;
+    struct problem_list faults;
     json_t *root = json_in_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
-    if (!root || !read_body(t, r, asked->slot, root, &rows))
-        goto out;
-    next = rows.n > MOST_ROWS_AT_ONCE && !asked->may_block
-               ? ROUTE_NEEDS_WORKER
-               : api_weights(t, r, asked->slot, asked->user, asked->may_block, &w, &cold);
-    if (next == ROUTE_NEEDS_WORKER || !w)
-        goto out;
-    struct err e = {0};
-    struct buf *out = request_answer(r, 200, request_json);
-    enum err_code code = rows.items ? personal_predict_items(t->personal, asked->slot, w, asked->user, cold,
-                                                             rows.values, NULL, rows.n, out, &e)
-                                    : personal_predict_rows(t->personal, asked->slot, w, asked->user, cold,
-                                                            rows.values, rows.n, out, &e);
-    if (code)
-        problem_answer_err(r, &e);
-out:
-    weights_unref(w);
+    if (!root)
+        return ROUTE_DONE;
+    problem_list_init(&faults, PROBLEM_LIST_MOST);
+    r->faults = &faults;
+    if (read_body(t, r, asked->slot, root, asked->null_for_unknown, &rows))
+        next = answer_read(t, r, asked, &rows);
+    r->faults = NULL;
+    if (faults.n)
+        problem_answer_list(r, &faults, NULL);
+    problem_list_fini(&faults);
     mem_free(rows.values);
+    mem_free(rows.unknown);
     json_decref(root);
     return next;
+}
+
+static bool unknown_param(struct request *r, bool *null_for_unknown)
+{
+    struct store_text value = request_param_of(r, "unknown");
+    *null_for_unknown = value.data && text_is(value, "null");
+    if (!value.data || *null_for_unknown || text_is(value, "error"))
+        return true;
+    problem_answer(r, PROBLEM_BAD_REQUEST, NULL, "unknown takes null or error, not '%.*s'", (int)value.len,
+                   value.data);
+    return false;
 }
 
 enum route_next api_predict_post(struct api_thread *t, struct request *r, bool may_block)
@@ -213,7 +294,8 @@ enum route_next api_predict_post(struct api_thread *t, struct request *r, bool m
     struct scanned items;
     if (!may_block && r->body.len > MOST_BYTES_AT_ONCE)
         return ROUTE_NEEDS_WORKER;
-    if (!api_user_id(r, 2, &asked.user) || !api_model_slot(t, r, &asked.slot))
+    if (!api_user_id(r, 2, &asked.user) || !api_model_slot(t, r, &asked.slot) ||
+        !unknown_param(r, &asked.null_for_unknown))
         return ROUTE_DONE;
     const struct model *m = t->api->serving->models[asked.slot].model;
     return scan_items(m, personal_items(t->personal, asked.slot), r, &items)

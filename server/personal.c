@@ -212,10 +212,11 @@ static void add_head(struct buf *out, const struct model_spec *spec, struct stor
         buf_add_int(out, w->revision);
 }
 
+/* Scores come from numbers that callers gave, so it is theirs to mend. */
 static enum err_code refuse_score(struct err *e)
 {
-    return err_set(e, ERR_INTERNAL,
-                   "a score is not finite; the context or the input is too large for the model");
+    return err_set(e, ERR_INVALID,
+                   "a score is not finite: the user's context embedding is too large for the model");
 }
 
 /* Makes *array hold n things; it only grows to the largest request seen, which has a limit. */
@@ -398,40 +399,61 @@ static void add_scored_text(struct buf *out, struct store_text id, float score)
     out->len += (size_t)(at - to);
 }
 
+/* One item that the model has: the `known`th of them, the i-th of all. */
+static void add_known(struct buf *out, const struct item_table *items, const struct predict_items *asked,
+                      size_t i, size_t known, float score)
+{
+    if (asked->texts) {
+        add_scored_text(out, asked->texts[i], score);
+        return;
+    }
+    size_t len;
+    const char *id = item_table_id(items, asked->indices[known], &len);
+    add_scored(out, (struct store_text){id, len}, score);
+    buf_addc(out, '}');
+}
+
+static void add_unknown(struct buf *out, struct store_text id)
+{
+    buf_adds(out, "{\"id\":");
+    buf_add_json_string(out, id.data, id.len);
+    buf_adds(out, ",\"score\":null}");
+}
+
 enum err_code personal_predict_items(struct personal *p, size_t slot, const struct weights *w,
-                                     struct store_text user, bool cold, const uint32_t *indices,
-                                     const struct store_text *texts, size_t n, struct buf *out, struct err *e)
+                                     struct store_text user, bool cold, const struct predict_items *asked,
+                                     struct buf *out, struct err *e)
 {
     const struct model *m = p->serving->models[slot].model;
-    enum err_code code = reserve((void **)&p->scores, &p->n_scores, n, sizeof *p->scores, e);
+    enum err_code code = reserve((void **)&p->scores, &p->n_scores, asked->n_known, sizeof *p->scores, e);
     if (code)
         return code;
     const struct item_table *items = personal_items(p, slot);
-    extra_items_score(m, item_table_extra(items), w->theta, indices, n, p->models[slot].workspace, p->scores);
-    add_head(out, &m->spec, user, w, cold, n * 48);
+    extra_items_score(m, item_table_extra(items), w->theta, asked->indices, asked->n_known,
+                      p->models[slot].workspace, p->scores);
+    add_head(out, &m->spec, user, w, cold, asked->n * 48);
     buf_adds(out, ",\"predictions\":[");
-    for (size_t i = 0; i < n; i++) {
-        if (!isfinite(p->scores[i]))
-            return refuse_score(e);
+    for (size_t i = 0, known = 0; i < asked->n; i++) {
         if (i)
             buf_addc(out, ',');
-        float score = (float)model_prediction(m, (double)p->scores[i]);
-        if (texts) {
-            add_scored_text(out, texts[i], score);
+        if (asked->unknown && asked->unknown[i].data) {
+            add_unknown(out, asked->unknown[i]);
             continue;
         }
-        size_t len;
-        const char *id = item_table_id(items, indices[i], &len);
-        add_scored(out, (struct store_text){id, len}, score);
-        buf_addc(out, '}');
+        if (!isfinite(p->scores[known]))
+            return refuse_score(e);
+        float score = (float)model_prediction(m, (double)p->scores[known]);
+        add_known(out, items, asked, i, known++, score);
     }
-    buf_adds(out, "]}");
+    buf_addc(out, ']');
+    if (asked->count_unknown)
+        buf_addf(out, ",\"unknown\":%zu", asked->n - asked->n_known);
+    buf_addc(out, '}');
     return buf_check(out, "the answer", e);
 }
 
-enum err_code personal_predict_rows(struct personal *p, size_t slot, const struct weights *w,
-                                    struct store_text user, bool cold, const float *x, size_t n,
-                                    struct buf *out, struct err *e)
+enum err_code personal_score_rows(struct personal *p, size_t slot, const struct weights *w, const float *x,
+                                  size_t n, const float **scores, struct err *e)
 {
     const struct model *m = p->serving->models[slot].model;
     enum err_code code =
@@ -439,14 +461,21 @@ enum err_code personal_predict_rows(struct personal *p, size_t slot, const struc
     if (code)
         return code;
     target_forward(&m->spec, &m->params, w->theta, x, n, p->models[slot].workspace, p->scores);
-    add_head(out, &m->spec, user, w, cold, n * 48);
+    *scores = p->scores;
+    return ERR_OK;
+}
+
+enum err_code personal_predict_rows(struct personal *p, size_t slot, const struct weights *w,
+                                    struct store_text user, bool cold, const float *scores, size_t n,
+                                    struct buf *out, struct err *e)
+{
+    const struct model_spec *spec = &p->serving->models[slot].model->spec;
+    add_head(out, spec, user, w, cold, n * 48);
     buf_adds(out, ",\"predictions\":[");
-    for (size_t i = 0; i < n * m->spec.d_output; i++) {
-        if (!isfinite(p->scores[i]))
-            return refuse_score(e);
+    for (size_t i = 0; i < n * spec->d_output; i++) {
         if (i)
             buf_addc(out, ',');
-        buf_add_float(out, p->scores[i]);
+        buf_add_float(out, scores[i]);
     }
     buf_adds(out, "]}");
     return buf_check(out, "the answer", e);

@@ -62,16 +62,30 @@ enum err_code personal_recommend(struct personal *p, size_t slot, const struct w
                                  const struct recommend_query *q, struct buf *out,
                                  struct err *e) ERR_MUST_CHECK;
 
-/* Scores of catalogue items (indices) in their order: {"user", ..., "predictions": [{"id", "score"}]}. texts (n): their ids
- * as a JSON string shows them, or NULL, and they are looked up. */
-enum err_code personal_predict_items(struct personal *p, size_t slot, const struct weights *w,
-                                     struct store_text user, bool cold, const uint32_t *indices,
-                                     const struct store_text *texts, size_t n, struct buf *out,
-                                     struct err *e) ERR_MUST_CHECK;
+/* The items whose scores are asked for. */
+struct predict_items {
+    const uint32_t *indices; /* (n_known) of those that the model has, in their order */
+    const struct store_text
+        *texts; /* (n) ids as a JSON string shows them, or NULL: they are looked up; n_known is n then */
+    const struct store_text
+        *unknown; /* (n) ids of those that it does not have, NULL data for the others; NULL: it has all */
+    size_t n, n_known;
+    bool count_unknown; /* the answer says how many it does not have */
+};
 
-/* The target network on the caller's rows x (n, D): {"user", ..., "predictions": [numbers]}. */
+/* Scores of catalogue items in their order, null for an unknown one: {"user", ..., "predictions": [{"id", "score"}]}. */
+enum err_code personal_predict_items(struct personal *p, size_t slot, const struct weights *w,
+                                     struct store_text user, bool cold, const struct predict_items *asked,
+                                     struct buf *out, struct err *e) ERR_MUST_CHECK;
+
+/* The target network on the caller's rows x (n, D): *scores (n, d_output), borrowed until the next call. They may be anything but
+ * finite where the rows are too large. */
+enum err_code personal_score_rows(struct personal *p, size_t slot, const struct weights *w, const float *x,
+                                  size_t n, const float **scores, struct err *e) ERR_MUST_CHECK;
+
+/* Such scores as the answer, all finite: {"user", ..., "predictions": [numbers]}. */
 enum err_code personal_predict_rows(struct personal *p, size_t slot, const struct weights *w,
-                                    struct store_text user, bool cold, const float *x, size_t n,
+                                    struct store_text user, bool cold, const float *scores, size_t n,
                                     struct buf *out, struct err *e) ERR_MUST_CHECK;
 
 /* ---- for callers that need the parts ---- */

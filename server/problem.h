@@ -33,15 +33,25 @@ enum problem {
 #undef X
 };
 
+#define PROBLEM_TYPE_PREFIX "urn:hypernet:problem:"
+
+/* The last part of a problem's type. */
+const char *problem_type(enum problem p);
+
 /* Answers r with a problem. pointer: a JSON pointer into the body, or NULL. detail: what is wrong and what to
- * do. */
+ * do. While r->faults is a list, a problem with a pointer joins it instead, so that reading can go on. */
 void problem_answer(struct request *r, enum problem p, const char *pointer, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
 /* The same for JSON that does not parse. */
 void problem_answer_json(struct request *r, int line, int column, const char *what);
 
-/* Answers with what an error of a lower layer means to a caller. */
+/* Answers with all that was gathered, at least one: type, status, detail and pointer are those of the first, `errors` has them in
+ * the order of the request, `n_errors` says how many there are. ending: what to add to the detail, or NULL. */
+void problem_answer_list(struct request *r, struct problem_list *l, const char *ending);
+
+/* Answers with what an error of a lower layer means to a caller. Where the server is at fault (5xx) that is a text of its own, and
+ * the reason goes to the log with the request's id: it may name files and what is in them. */
 void problem_answer_err(struct request *r, const struct err *e);
 
 #endif

@@ -20,6 +20,7 @@ struct request_param {
 };
 
 struct route;
+struct problem_list;
 
 /* An ended request keeps what is no larger than this of its memory, each of its parts. */
 enum { REQUEST_KEPT_BYTES = 16 << 10 };
@@ -39,6 +40,9 @@ struct request {
     char id[REQUEST_ID_BYTES];                        /* the caller's X-Request-Id or our own */
     bool body_too_large;
     const struct route *route; /* set by the router */
+    struct problem_list
+        *faults;   /* where faults of the body's values are gathered; NULL: the first one is the answer */
+    bool by_admin; /* it carries the admin token */
     int64_t start_ns;
 
     /* the answer */

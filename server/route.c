@@ -11,7 +11,7 @@
 static const char *const no_params[] = {NULL};
 static const char *const recommend_params[] = {"limit", "offset",     "exclude_seen", "category",
                                                "model", "cold_start", "explain",      NULL};
-static const char *const predict_params[] = {"model", "cold_start", NULL};
+static const char *const predict_params[] = {"model", "cold_start", "unknown", NULL};
 static const char *const model_params[] = {"model", NULL};
 
 const struct route routes[] = {

@@ -39,12 +39,7 @@ enum err_code sqlite_code(int rc)
     case SQLITE_READONLY:
     case SQLITE_PROTOCOL:
         return ERR_IO;
-    case SQLITE_TOOBIG:
-        return ERR_LIMIT;
-    case SQLITE_CONSTRAINT:
-    case SQLITE_MISMATCH:
-        return ERR_INVALID;
-    default:
+    default: /* values are checked before, so a constraint that fails is a defect, or a damaged file */
         return ERR_INTERNAL;
     }
 }
