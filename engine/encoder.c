@@ -1,6 +1,7 @@
 /* A block a function; each writes its part of c. */
 #include "engine/encoder.h"
 
+#include "base/value_text.h"
 #include "engine/blas.h"
 #include "engine/encoder_ratings.h"
 #include "engine/fold_in.h"
@@ -214,11 +215,32 @@ enum err_code encoder_encode(const struct model_spec *spec, const struct model_p
     return ERR_OK;
 }
 
+/* How well a row fits a value: 0 not at all, a range 1, another way to write the value 2, the value itself 3. */
+static int fit_of(const struct profile_value *row, const char *value, bool is_number, double number)
+{
+    char room[VALUE_TEXT_ROOM];
+    if (!row->value)
+        return is_number && number >= row->from && number < row->below;
+    if (strcmp(row->value, value) == 0)
+        return 3;
+    return strcmp(value_text(row->value, room), value) == 0
+               ? 2
+               : 0; /* of a model made before there was one form */
+}
+
 long encoder_profile_value(const struct model_spec *spec, const char *field, const char *value)
 {
-    for (size_t i = 0; i < spec->encoder.n_values; i++)
-        if (strcmp(spec->encoder.values[i].value, value) == 0 &&
-            strcmp(spec->encoder.values[i].field, field) == 0)
-            return (long)i;
-    return -1;
+    double number = 0;
+    bool is_number = value_text_number(value, &number);
+    long best = -1;
+    int best_fit = 0;
+    for (size_t i = 0; i < spec->encoder.n_values && best_fit < 3; i++) {
+        const struct profile_value *row = &spec->encoder.values[i];
+        int fit = strcmp(row->field, field) == 0 ? fit_of(row, value, is_number, number) : 0;
+        if (fit > best_fit) {
+            best = (long)i;
+            best_fit = fit;
+        }
+    }
+    return best;
 }

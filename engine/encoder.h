@@ -68,7 +68,8 @@ double encoder_fold_in_ridge(const struct model_spec *spec, size_t n_interaction
 /* The mean of the ratings that the input has; an item rated below it is disliked. NAN: none is rated. */
 real encoder_mean_rating(const struct encoder_input *input);
 
-/* The row of a profile value, or -1 when the model does not know it. Cost: a scan of the vocabulary. */
+/* The row of a profile value, in the form of base/value_text.h, or -1 when the model does not know it: the row of the value itself,
+ * else of the range that a number falls into. Cost: a scan of the vocabulary. */
 long encoder_profile_value(const struct model_spec *spec, const char *field, const char *value);
 
 #endif

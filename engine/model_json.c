@@ -5,6 +5,7 @@
 #include "engine/model_json.h"
 
 #include "base/mem.h"
+#include "engine/profile_range.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -210,15 +211,19 @@ static void decode_target(struct reader *r, struct model_spec *spec)
     leave(r);
 }
 
+/* By field; values by their text, then ranges by where they begin. */
 static int by_field_and_value(const void *a, const void *b)
 {
     const struct profile_value *x = *(const struct profile_value *const *)a,
                                *y = *(const struct profile_value *const *)b;
     int order = strcmp(x->field, y->field);
-    return order ? order : strcmp(x->value, y->value);
+    if (order || !x->value || !y->value)
+        return order || !x->value != !y->value ? (order ? order : !x->value - !y->value)
+                                               : (x->from > y->from) - (x->from < y->from);
+    return strcmp(x->value, y->value);
 }
 
-/* A value that stands twice would have two rows of which one is never used. */
+/* A value that stands twice, or in two ranges, would have two rows of which one is never used. */
 static void check_values_once(struct reader *r, const struct encoder_spec *n)
 {
     size_t n_fields = 1;
@@ -231,9 +236,13 @@ static void check_values_once(struct reader *r, const struct encoder_spec *n)
         sorted[i] = &n->values[i];
     qsort(sorted, n->n_values, sizeof *sorted, by_field_and_value);
     for (size_t i = 1; i < n->n_values; i++) {
-        n_fields += strcmp(sorted[i - 1]->field, sorted[i]->field) != 0;
-        if (by_field_and_value(&sorted[i - 1], &sorted[i]) == 0)
+        const struct profile_value *x = sorted[i - 1], *y = sorted[i];
+        bool same_field = strcmp(x->field, y->field) == 0;
+        n_fields += !same_field;
+        if (same_field && x->value && by_field_and_value(&x, &y) == 0)
             fail(r, "values", "has the same field and value twice");
+        else if (same_field && !x->value && y->from < x->below)
+            fail(r, "values", "has ranges of one field that overlap");
     }
     if (n_fields > LIMIT_PROFILE_FIELDS)
         fail(r, "values", "has more than 64 fields");
@@ -242,8 +251,22 @@ static void check_values_once(struct reader *r, const struct encoder_spec *n)
 
 _Static_assert(LIMIT_PROFILE_FIELDS == 64, "the text above names it");
 
+/* [field, value], or where there may be ranges [field, range]; false: neither, or no memory for it (*nomem). */
+static bool decode_value(const json_t *pair, bool ranges, struct profile_value *out, bool *nomem)
+{
+    const json_t *what = json_array_get(pair, 1);
+    const char *field = json_string_value(json_array_get(pair, 0)), *value = json_string_value(what);
+    if (!field || !*field || json_array_size(pair) != 2 ||
+        !(value || (ranges && profile_range_decode(what, out))))
+        return false;
+    out->field = mem_strdup(field);
+    out->value = value ? mem_strdup(value) : NULL;
+    *nomem = !out->field || (value && !out->value);
+    return !*nomem;
+}
+
 /* The array at `name`: of [field, value], a row of a table each. */
-static void decode_values(struct reader *r, const char *name, const json_t *values,
+static void decode_values(struct reader *r, const char *name, const json_t *values, bool ranges,
                           struct profile_value **out, size_t *n)
 {
     size_t n_values = json_array_size(values);
@@ -252,19 +275,19 @@ static void decode_values(struct reader *r, const char *name, const json_t *valu
         goto nomem;
     *n = n_values;
     for (size_t i = 0; i < n_values; i++) {
-        const json_t *pair = json_array_get(values, i);
-        const char *field = json_string_value(json_array_get(pair, 0)),
-                   *value = json_string_value(json_array_get(pair, 1));
+        bool no_memory = false;
+        if (decode_value(json_array_get(values, i), ranges, &(*out)[i], &no_memory))
+            continue;
+        if (no_memory)
+            goto nomem;
         char key[40];
         (void)snprintf(key, sizeof key, "%s[%zu]", name, i);
-        if (!field || !value || json_array_size(pair) != 2 || !*field) {
-            fail(r, key, "is no array of a field's name and a value, both strings");
-            return;
-        }
-        (*out)[i].field = mem_strdup(field);
-        (*out)[i].value = mem_strdup(value);
-        if (!(*out)[i].field || !(*out)[i].value)
-            goto nomem;
+        fail(r, key,
+             ranges
+                 ? "is no array of a field's name and a value, both strings, or a range: {\"from\": number, "
+                   "\"below\": number}"
+                 : "is no array of a field's name and a value, both strings");
+        return;
     }
     return;
 nomem:
@@ -290,7 +313,7 @@ static void decode_profile(struct reader *r, struct encoder_spec *n)
     const json_t *values = get_values(r, "values");
     leave(r);
     if (*r->code == ERR_OK)
-        decode_values(r, "values", values, &n->values, &n->n_values);
+        decode_values(r, "values", values, true, &n->values, &n->n_values);
     if (*r->code == ERR_OK)
         check_values_once(r, n);
 }
@@ -302,7 +325,7 @@ static void decode_item_side(struct reader *r, struct item_side_spec *s)
     const json_t *features = get_values(r, "features");
     leave(r);
     if (*r->code == ERR_OK)
-        decode_values(r, "features", features, &s->features, &s->n_features);
+        decode_values(r, "features", features, false, &s->features, &s->n_features);
 }
 
 static void decode_encoder(struct reader *r, struct encoder_spec *n)
@@ -466,7 +489,8 @@ static void encode_values(json_t *values, const struct profile_value *list, size
     for (size_t i = 0; i < n && !*failed; i++) {
         json_t *pair = json_array();
         if (json_array_append_new(pair, json_string(list[i].field)) != 0 ||
-            json_array_append_new(pair, json_string(list[i].value)) != 0)
+            json_array_append_new(pair, list[i].value ? json_string(list[i].value)
+                                                      : profile_range_encode(&list[i])) != 0)
             *failed = true;
         if (json_array_append_new(values, pair) != 0)
             *failed = true;

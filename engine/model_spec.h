@@ -71,9 +71,11 @@ struct encoder_spec {
     double rating_least, rating_most; /* a predicted rating is cut to this range */
 };
 
+/* What a row of a profile's table stands for: one value, or all numbers from `from` on and below `below`. */
 struct profile_value {
-    char *field; /* heap */
-    char *value; /* heap */
+    char *field;        /* heap */
+    char *value;        /* heap; NULL: a range of numbers */
+    double from, below; /* of a range; -INFINITY, INFINITY: open */
 };
 
 /* What a model knows of items that came after its training; see engine/item_side.h. */

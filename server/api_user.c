@@ -2,6 +2,7 @@
 #include "server/api.h"
 
 #include "server/problem.h"
+#include "server/profile_known.h"
 
 #include <math.h>
 #include <string.h>
@@ -38,13 +39,13 @@ static void add_interactions(struct api_thread *t, size_t slot, const struct sto
     buf_addc(out, ']');
 }
 
-static const char *source_of(const struct store_user *u)
+static const char *source_of(const struct model_spec *spec, const struct store_user *u)
 {
     if (u->embedding_given)
         return "embedding";
     if (u->n_interactions)
         return "interactions";
-    return u->profile.len ? "profile" : "prior";
+    return profile_known(spec, (struct store_text){u->profile.data, u->profile.len}) ? "profile" : "prior";
 }
 
 enum route_next api_user_get(struct api_thread *t, struct request *r, bool may_block)
@@ -69,7 +70,8 @@ enum route_next api_user_get(struct api_thread *t, struct request *r, bool may_b
     struct buf *out = request_answer(r, 200, request_json);
     buf_adds(out, "{\"user\":");
     buf_add_json_string(out, id.data, id.len);
-    buf_addf(out, ",\"revision\":%lld,\"source\":\"%s\",\"profile\":", (long long)u->revision, source_of(u));
+    buf_addf(out, ",\"revision\":%lld,\"source\":\"%s\",\"profile\":", (long long)u->revision,
+             source_of(spec, u));
     if (u->profile.len)
         buf_add(out, u->profile.data, u->profile.len);
     else

@@ -9,6 +9,7 @@
 #include "server/json_in.h"
 #include "server/json_lines.h"
 #include "server/problem.h"
+#include "server/profile_known.h"
 #include "server/update.h"
 
 #include <math.h>
@@ -187,12 +188,19 @@ static void refuse_update(struct api_thread *t, struct request *r, const char *l
     }
 }
 
-static void add_registered(struct buf *out, const struct registration *g)
+/* A given context is all that its user is known by: then the profile is only kept. */
+static void add_registered(struct api_thread *t, struct buf *out, const struct registration *g)
 {
+    const struct model_spec *spec = &t->api->serving->models[g->slot].model->spec;
     buf_adds(out, "{\"id\":");
     buf_add_json_string(out, g->id.data, g->id.len);
-    buf_addf(out, ",\"result\":\"%s\",\"revision\":%lld,\"source\":\"%s\"}",
+    buf_addf(out, ",\"result\":\"%s\",\"revision\":%lld,\"source\":\"%s\"",
              g->created ? "registered" : "replaced", (long long)g->revision, g->source);
+    if (g->profile.data && !g->embedding) {
+        buf_adds(out, ",\"unknown_profile\":");
+        profile_add_unknown(spec, g->profile, out);
+    }
+    buf_addc(out, '}');
 }
 
 /* ---- PUT one ---- */
@@ -216,7 +224,7 @@ enum route_next api_admin_user_put(struct api_thread *t, struct request *r, bool
             if (update_register(t, b.list, 1, &fault, &e))
                 refuse_update(t, r, NULL, &fault, &e);
             else
-                add_registered(request_answer(r, b.list[0].created ? 201 : 200, request_json), &b.list[0]);
+                add_registered(t, request_answer(r, b.list[0].created ? 201 : 200, request_json), &b.list[0]);
         }
     }
     batch_fini(&b);
@@ -318,7 +326,7 @@ enum route_next api_admin_users_post(struct api_thread *t, struct request *r, bo
             for (size_t i = 0; i < b.n; i++) {
                 if (i)
                     buf_addc(out, ',');
-                add_registered(out, &b.list[i]);
+                add_registered(t, out, &b.list[i]);
             }
             buf_adds(out, "]}");
         }

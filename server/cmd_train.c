@@ -21,7 +21,7 @@
 
 struct settings {
     const char *store, *out, *name, *version, *generator, *objective, *checkpoint;
-    int64_t seed, threads, epochs, dim;
+    int64_t seed, threads, epochs, dim, min_profile_users;
     double deadline_s;
     bool ignore_order, no_contexts, json;
 };
@@ -209,6 +209,17 @@ static void show_next(struct store_conn *c, const struct settings *s)
     buf_fini(&id);
 }
 
+/* So that nobody wonders why a field changes nothing, or fears that names are learned. */
+static void tell_unknown_fields(const struct settings *s, const struct dataset *data)
+{
+    if (!data->unknown_fields || *data->unknown_fields)
+        (void)fprintf(
+            stderr,
+            "profile fields that the model does not learn, having no value that %lld users share: %s\n",
+            (long long)s->min_profile_users,
+            data->unknown_fields ? data->unknown_fields : "too many to name");
+}
+
 static enum err_code train(const struct settings *s, const struct train_options *options, struct err *e)
 {
     struct store *store = NULL;
@@ -221,7 +232,9 @@ static enum err_code train(const struct settings *s, const struct train_options 
     if (!code)
         code = store_connect(store, &c, e);
     if (!code)
-        code = dataset_load(c, &data, e);
+        code = dataset_load(c, (size_t)s->min_profile_users, &data, e);
+    if (!code)
+        tell_unknown_fields(s, &data);
     if (!code)
         code = train_run(&data.data, options, s->out, show, &progress, &report, e);
     progress_end(&progress);
@@ -275,8 +288,12 @@ static int cmd_train(int argc, char **argv)
 {
     char version[32];
     default_version(version);
-    struct settings s = {
-        .name = "default", .version = version, .generator = "core", .objective = "ranking", .seed = 1};
+    struct settings s = {.name = "default",
+                         .version = version,
+                         .generator = "core",
+                         .objective = "ranking",
+                         .seed = 1,
+                         .min_profile_users = DATASET_LEAST_USERS};
     const struct option options[] = {
         {"store", OPTION_STRING, &s.store, "STORE", "where users, items and interactions are", 0, 0, true},
         {"out", OPTION_STRING, &s.out, "FILE", "the model file to write, whole or not at all", 0, 0, true},
@@ -300,6 +317,8 @@ static int cmd_train(int argc, char **argv)
          "written after each epoch, and resumed from when it is there", 0, 0, false},
         {"deadline-seconds", OPTION_REAL, &s.deadline_s, "S",
          "stop after this long and keep the best; 0: never", 0, 1e9, false},
+        {"min-profile-users", OPTION_INT, &s.min_profile_users, "N",
+         "a profile value of fewer users is not learned: it may say who somebody is", 1, 1e9, false},
         {"no-contexts", OPTION_FLAG, &s.no_contexts, NULL, "do not write the users' contexts into the store",
          0, 0, false},
         {"json", OPTION_FLAG, &s.json, NULL, "the result as JSON", 0, 0, false},

@@ -1,35 +1,23 @@
 /* Three streams in one snapshot: items give indices to keys, users give rows and profile values, interactions
- * arrive by user and in order of time. The vocabulary is made by sorting all (field, value) occurrences. */
+ * arrive by user and in order of time. */
 #include "server/dataset.h"
 
 #include "base/mem.h"
 #include "server/item_features.h"
 #include "server/profile.h"
+#include "server/vocabulary.h"
 
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+enum { UNKNOWN_FIELDS_BYTES = 16 * 1024 };
+
 /* A growable array of things of one size. */
 struct list {
     void *at;
     size_t n, capacity, size;
-};
-
-/* One profile value of one user, or one category of an item. */
-struct occurrence {
-    size_t field, value; /* offsets in the arena of texts */
-    uint32_t owner;      /* the user's or the item's index */
-    uint32_t row;        /* of the vocabulary, once known */
-};
-
-/* What the owners have: rows of a vocabulary, those of owner u at [start[u], start[u + 1]). */
-struct traits {
-    size_t *start;
-    uint32_t *values;
-    struct profile_value *vocabulary;
-    size_t n_vocabulary;
 };
 
 struct dataset_private {
@@ -42,7 +30,8 @@ struct dataset_private {
     struct buf texts;         /* terminated strings */
     size_t *user_start;
     const char **ids;
-    struct traits profiles, item_categories;
+    struct vocabulary profiles, item_categories;
+    struct buf unknown_fields;
     struct item_features item_features;
     size_t n_users;
     int64_t last_user; /* key of the user whose interactions come in */
@@ -170,90 +159,6 @@ static bool take_interaction(void *arg, int64_t user_key, const struct store_int
     return true;
 }
 
-/* ---- vocabulary ---- */
-
-static int compare_occurrences(const void *a, const void *b, void *arg)
-{
-    const struct dataset_private *p = arg;
-    const struct occurrence *x = a, *y = b;
-    int order = strcmp(p->texts.data + x->field, p->texts.data + y->field);
-    if (!order)
-        order = strcmp(p->texts.data + x->value, p->texts.data + y->value);
-    return order ? order : (x->owner > y->owner) - (x->owner < y->owner);
-}
-
-static bool same_text(const struct dataset_private *p, size_t a, size_t b)
-{
-    return strcmp(p->texts.data + a, p->texts.data + b) == 0;
-}
-
-/* Gives a row to each frequent value in the sorted list; UINT32_MAX to the others. Returns the number of
- * rows, and fills vocabulary when it is not NULL. */
-static size_t number_values(struct dataset_private *p, struct occurrence *list, size_t n,
-                            struct profile_value *vocabulary)
-{
-    size_t rows = 0;
-    for (size_t i = 0; i < n;) {
-        size_t field_end = i, n_frequent = 0, field_rows = rows;
-        for (size_t j = i; j < n && same_text(p, list[j].field, list[i].field);) {
-            size_t k = j, n_users = 0;
-            for (; k < n && same_text(p, list[k].field, list[i].field) &&
-                   same_text(p, list[k].value, list[j].value);
-                 k++)
-                n_users += k == j || list[k].owner != list[k - 1].owner; /* an array may repeat a value */
-            bool frequent = n_users >= DATASET_LEAST_USERS;
-            for (size_t m = j; m < k; m++)
-                list[m].row = frequent ? (uint32_t)(rows + n_frequent) : UINT32_MAX;
-            if (frequent && vocabulary && n_frequent < DATASET_MOST_VALUES)
-                vocabulary[rows + n_frequent] =
-                    (struct profile_value){p->texts.data + list[j].field, p->texts.data + list[j].value};
-            n_frequent += frequent;
-            j = field_end = k;
-        }
-        if (n_frequent > DATASET_MOST_VALUES) /* an identifier or free text, not a trait */
-            for (size_t m = i; m < field_end; m++)
-                list[m].row = UINT32_MAX;
-        else
-            rows = field_rows + n_frequent;
-        i = field_end;
-    }
-    return rows;
-}
-
-static int by_owner_then_row(const void *a, const void *b)
-{
-    const struct occurrence *x = a, *y = b;
-    if (x->owner != y->owner)
-        return x->owner < y->owner ? -1 : 1;
-    return (x->row > y->row) - (x->row < y->row);
-}
-
-static bool make_traits(struct dataset_private *p, struct list *occurrences, size_t n_owners,
-                        struct traits *t)
-{
-    struct occurrence *list = occurrences->at;
-    size_t n = occurrences->n, at = 0, owner = 0;
-    if (n)
-        qsort_r(list, n, sizeof *list, compare_occurrences, p);
-    t->vocabulary = mem_alloc_array(n + DATASET_MOST_VALUES, sizeof *t->vocabulary);
-    t->values = mem_alloc_array(n, sizeof *t->values);
-    t->start = mem_alloc_array(n_owners + 1, sizeof *t->start);
-    if (!t->vocabulary || !t->values || !t->start)
-        return false;
-    t->n_vocabulary = number_values(p, list, n, t->vocabulary);
-    if (n)
-        qsort(list, n, sizeof *list, by_owner_then_row);
-    for (size_t i = 0; i < n; i++) {
-        while (owner <= list[i].owner)
-            t->start[owner++] = at;
-        if (list[i].row != UINT32_MAX)
-            t->values[at++] = list[i].row;
-    }
-    while (owner <= n_owners)
-        t->start[owner++] = at;
-    return true;
-}
-
 /* ---- loading ---- */
 
 static enum err_code load(struct store_conn *c, struct dataset_private *p, struct err *e)
@@ -274,18 +179,28 @@ static enum err_code load(struct store_conn *c, struct dataset_private *p, struc
     return code;
 }
 
-static bool finish(struct dataset_private *p)
+static enum err_code finish(struct dataset_private *p, size_t least_users, struct err *e)
 {
-    if (p->failed || p->texts.failed || !make_traits(p, &p->occurrences, p->n_users, &p->profiles) ||
-        !make_traits(p, &p->categories, p->item_ids.n, &p->item_categories))
-        return false;
+    const struct vocabulary_options of_users = {least_users, true, &p->unknown_fields},
+                                    of_items = {DATASET_LEAST_ITEMS, false, NULL};
+    if (p->failed || p->texts.failed)
+        return err_set(e, ERR_NOMEM, "no memory for the training data");
+    enum err_code code = vocabulary_make(p->texts.data, p->occurrences.at, p->occurrences.n, p->n_users,
+                                         &of_users, &p->profiles, e);
+    if (!code)
+        code = vocabulary_make(p->texts.data, p->categories.at, p->categories.n, p->item_ids.n, &of_items,
+                               &p->item_categories, e);
+    if (code)
+        return code;
     p->ids = mem_alloc_array(p->item_ids.n, sizeof *p->ids);
-    for (size_t i = 0; p->ids && i < p->item_ids.n; i++)
+    if (!p->ids)
+        return err_set(e, ERR_NOMEM, "no memory for the training data");
+    for (size_t i = 0; i < p->item_ids.n; i++)
         p->ids[i] = p->texts.data + ((const size_t *)p->item_ids.at)[i];
-    return p->ids != NULL;
+    return ERR_OK;
 }
 
-enum err_code dataset_load(struct store_conn *c, struct dataset *out, struct err *e)
+enum err_code dataset_load(struct store_conn *c, size_t least_users, struct dataset *out, struct err *e)
 {
     struct dataset_private *p = mem_zalloc_array(1, sizeof *p);
     if (!p)
@@ -296,6 +211,7 @@ enum err_code dataset_load(struct store_conn *c, struct dataset *out, struct err
     p->interactions.size = sizeof(struct encoder_interaction);
     p->occurrences.size = p->categories.size = sizeof(struct occurrence);
     buf_init(&p->texts, SIZE_MAX / 4);
+    buf_init(&p->unknown_fields, UNKNOWN_FIELDS_BYTES);
     enum err_code code = item_features_init(&p->item_features, e);
     if (!code)
         code = store_snapshot_begin(c, e);
@@ -303,8 +219,8 @@ enum err_code dataset_load(struct store_conn *c, struct dataset *out, struct err
         code = load(c, p, e);
         store_snapshot_end(c);
     }
-    if (!code && !finish(p))
-        code = err_set(e, ERR_NOMEM, "no memory for the training data");
+    if (!code)
+        code = finish(p, least_users, e);
     if (!code)
         code = item_features_finish(&p->item_features, p->item_ids.n, e);
     if (code) {
@@ -317,16 +233,17 @@ enum err_code dataset_load(struct store_conn *c, struct dataset *out, struct err
                                     .interactions = p->interactions.at,
                                     .value_start = p->profiles.start,
                                     .values = p->profiles.values,
-                                    .vocabulary = p->profiles.vocabulary,
-                                    .n_vocabulary = p->profiles.n_vocabulary,
+                                    .vocabulary = p->profiles.values_of_rows,
+                                    .n_vocabulary = p->profiles.n_rows,
                                     .category_start = p->item_categories.start,
                                     .categories = p->item_categories.values,
-                                    .n_categories = p->item_categories.n_vocabulary,
+                                    .n_categories = p->item_categories.n_rows,
                                     .feature_start = p->item_features.start,
                                     .features = p->item_features.features,
                                     .feature_names = p->item_features.names,
                                     .n_features = p->item_features.n_names,
                                     .item_ids = p->ids};
+    out->unknown_fields = buf_text(&p->unknown_fields);
     return ERR_OK;
 }
 
@@ -337,18 +254,15 @@ void dataset_free(struct dataset *d)
         return;
     struct list *lists[] = {&p->item_ids,     &p->item_index,  &p->user_index,
                             &p->interactions, &p->occurrences, &p->categories};
-    struct traits *traits[] = {&p->profiles, &p->item_categories};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         mem_free(lists[i]->at);
     item_features_fini(&p->item_features);
     buf_fini(&p->texts);
     mem_free(p->user_start);
     mem_free(p->ids);
-    for (size_t i = 0; i < sizeof traits / sizeof *traits; i++) {
-        mem_free(traits[i]->start);
-        mem_free(traits[i]->values);
-        mem_free(traits[i]->vocabulary);
-    }
+    vocabulary_fini(&p->profiles);
+    vocabulary_fini(&p->item_categories);
+    buf_fini(&p->unknown_fields);
     mem_free(p);
     d->private = NULL;
 }

@@ -1,10 +1,7 @@
 /* dataset - the store's users, items, interactions and profiles as arrays for the trainer.
  * Layer: server; depends on store, engine, base.   Threads: confined to its thread.
  * Memory: about 32 bytes an interaction.
- * Items and users are in the order of their keys. A profile value enters the vocabulary when at least
- * DATASET_LEAST_USERS users have it; a field with more than DATASET_MOST_VALUES of such values is left out. Categories of
- * items alike.
- */
+ * Items and users are in the order of their keys. What of profiles and categories is learned: server/vocabulary.h. */
 #ifndef SERVER_DATASET_H
 #define SERVER_DATASET_H
 
@@ -12,15 +9,21 @@
 #include "engine/train/train.h"
 #include "store/store.h"
 
-enum { DATASET_LEAST_USERS = 5, DATASET_MOST_VALUES = 1000 };
+enum {
+    DATASET_LEAST_USERS = 5,
+    DATASET_LEAST_ITEMS = 5
+}; /* by default, who must have a profile value or category */
 
 struct dataset {
     struct train_data data; /* views of what follows */
+    const char *
+        unknown_fields; /* of profiles, of which nothing is learned: "name, email"; "": none. Borrowed; NULL: too many */
     struct dataset_private *private;
 };
 
-/* Reads everything in one snapshot. */
-enum err_code dataset_load(struct store_conn *c, struct dataset *out, struct err *e) ERR_MUST_CHECK;
+/* Reads everything in one snapshot. A profile value is learned when least_users users have it. */
+enum err_code dataset_load(struct store_conn *c, size_t least_users, struct dataset *out,
+                           struct err *e) ERR_MUST_CHECK;
 void dataset_free(struct dataset *d);
 
 #endif

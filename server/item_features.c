@@ -149,8 +149,8 @@ static size_t number(struct item_features_private *p, size_t least, struct profi
             p->list[k].row = kept && !repeated ? (uint32_t)rows : UINT32_MAX;
         }
         if (kept && names)
-            names[rows] = (struct profile_value){(char *)(uintptr_t)field_of(p->list[i].word),
-                                                 p->texts.data + p->list[i].text};
+            names[rows] = (struct profile_value){.field = (char *)(uintptr_t)field_of(p->list[i].word),
+                                                 .value = p->texts.data + p->list[i].text};
         rows += kept;
     }
     return rows;

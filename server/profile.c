@@ -1,33 +1,23 @@
 /* jansson parses; this file only decides what text a value has. */
 #include "server/profile.h"
 
+#include "base/value_text.h"
+
 #include <jansson.h>
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-/* The shortest decimal that reads back to the same double. */
-static void number_text(double x, char out[32])
-{
-    for (int digits = 1; digits <= 17; digits++) {
-        (void)snprintf(out, 32, "%.*g", digits, x);
-        if (strtod(out, NULL) == x)
-            return;
-    }
-}
-
 /* The text of a value; NULL: it has none. */
-static const char *text_of(const json_t *value, char room[32])
+static const char *text_of(const json_t *value, char room[VALUE_TEXT_ROOM])
 {
     switch (json_typeof(value)) {
     case JSON_STRING:
-        return json_string_value(value);
-    case JSON_INTEGER:
-        (void)snprintf(room, 32, "%lld", (long long)json_integer_value(value));
+        return value_text(json_string_value(value), room);
+    case JSON_INTEGER: /* all its digits, of which a double would lose some */
+        (void)snprintf(room, VALUE_TEXT_ROOM, "%lld", (long long)json_integer_value(value));
         return room;
     case JSON_REAL:
-        number_text(json_real_value(value), room);
+        value_text_of_number(json_real_value(value), room);
         return room;
     case JSON_TRUE:
         return "true";
@@ -38,21 +28,28 @@ static const char *text_of(const json_t *value, char room[32])
     }
 }
 
-static bool give(profile_fn *fn, void *arg, const char *field, const json_t *value)
+/* Whom to tell, and whether of values without a text too. */
+struct listener {
+    profile_fn *fn;
+    void *arg;
+    bool nested;
+};
+
+static bool give(const struct listener *l, const char *field, const json_t *value)
 {
-    char room[32];
+    char room[VALUE_TEXT_ROOM];
     const char *text = text_of(value, room);
-    return text ? fn(arg, field, text) : true;
+    return text || (l->nested && !json_is_null(value)) ? l->fn(l->arg, field, text) : true;
 }
 
 static bool is_text(const json_t *value, const char *wanted)
 {
-    char room[32];
+    char room[VALUE_TEXT_ROOM];
     const char *text = text_of(value, room);
     return text && strcmp(text, wanted) == 0;
 }
 
-enum err_code profile_each(const char *json, size_t len, profile_fn *fn, void *arg, struct err *e)
+static enum err_code each(const char *json, size_t len, const struct listener *l, struct err *e)
 {
     if (len == 0)
         return ERR_OK;
@@ -70,14 +67,24 @@ enum err_code profile_each(const char *json, size_t len, profile_fn *fn, void *a
         if (!go_on)
             break;
         if (!json_is_array(value)) {
-            go_on = give(fn, arg, field, value);
+            go_on = give(l, field, value);
             continue;
         }
         for (size_t i = 0; go_on && i < json_array_size(value); i++)
-            go_on = give(fn, arg, field, json_array_get(value, i));
+            go_on = give(l, field, json_array_get(value, i));
     }
     json_decref(root);
     return ERR_OK;
+}
+
+enum err_code profile_each(const char *json, size_t len, profile_fn *fn, void *arg, struct err *e)
+{
+    return each(json, len, &(struct listener){fn, arg, false}, e);
+}
+
+enum err_code profile_each_given(const char *json, size_t len, profile_fn *fn, void *arg, struct err *e)
+{
+    return each(json, len, &(struct listener){fn, arg, true}, e);
 }
 
 enum err_code profile_without(const char *json, size_t len, const char *field, const char *value,

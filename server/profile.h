@@ -1,7 +1,7 @@
 /* profile - a profile, as a JSON object, to (field, value) pairs of text.
  * Layer: server; depends on base and jansson.      Threads: any.
- * Strings stand as they are, numbers in their shortest form that reads back the same, booleans as true and
- * false; an array gives one pair an element; null and nested objects give none. */
+ * A value is the text that base/value_text.h gives it, so that a table's `True` and `20.0` are JSON's true and 20; an array gives
+ * one pair an element; null and nested objects give none. */
 #ifndef SERVER_PROFILE_H
 #define SERVER_PROFILE_H
 
@@ -17,6 +17,10 @@ typedef bool profile_fn(void *arg, const char *field, const char *value); /* fal
  * pairs. */
 enum err_code profile_each(const char *json, size_t len, profile_fn *fn, void *arg,
                            struct err *e) ERR_MUST_CHECK;
+
+/* The same, and fn is also told of nested objects and arrays, with NULL for their value. */
+enum err_code profile_each_given(const char *json, size_t len, profile_fn *fn, void *arg,
+                                 struct err *e) ERR_MUST_CHECK;
 
 /* Appends the profile without its pairs of this field and value to out. ERR_INVALID when json is no object, ERR_NOMEM,
  * ERR_LIMIT. */

@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "server/context.h"
+#include "server/profile_known.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -104,13 +105,13 @@ static bool hear(struct api_thread *t, struct update_fault *fault, struct err *e
 
 /* ---- registrations ---- */
 
-static const char *source_of(const struct registration *g)
+static const char *source_of(struct api_thread *t, const struct registration *g)
 {
     if (g->embedding)
         return "embedding";
     if (g->n_interactions)
         return "interactions";
-    return g->profile.data ? "profile" : "prior";
+    return profile_known(&t->api->serving->models[g->slot].model->spec, g->profile) ? "profile" : "prior";
 }
 
 static enum err_code put_embedding(struct api_thread *t, const struct registration *g, struct err *e)
@@ -136,7 +137,7 @@ static enum err_code register_one(struct api_thread *t, struct registration *g, 
     fault->interaction = SIZE_MAX;
     if (g->embedding)
         code = put_embedding(t, g, e);
-    g->source = source_of(g);
+    g->source = source_of(t, g);
     return code ? code : encode(t, g->id, e);
 }
 

@@ -42,9 +42,12 @@ enum err_code recipe_vocabulary(const struct train_data *data, size_t dim, struc
     n->n_values = data->n_vocabulary;
     n->d_profile = dim;
     for (size_t i = 0; i < data->n_vocabulary; i++) {
-        n->values[i].field = mem_strdup(data->vocabulary[i].field);
-        n->values[i].value = mem_strdup(data->vocabulary[i].value);
-        if (!n->values[i].field || !n->values[i].value)
+        const struct profile_value *from = &data->vocabulary[i];
+        n->values[i] = (struct profile_value){.from = from->from, .below = from->below};
+        n->values[i].field = mem_strdup(from->field);
+        if (from->value)
+            n->values[i].value = mem_strdup(from->value);
+        if (!n->values[i].field || (from->value && !n->values[i].value))
             return err_set(e, ERR_NOMEM, "no memory for the profile's vocabulary");
     }
     return ERR_OK;

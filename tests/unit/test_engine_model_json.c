@@ -2,6 +2,8 @@
  * another type or out of range is refused with its path. */
 #include "engine/model_json.h"
 
+#include "engine/encoder.h"
+
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,6 +124,36 @@ START_TEST(what_is_encoded_decodes_to_the_same)
 }
 END_TEST
 
+/* What lies in which row, for values in their one form. */
+static const struct {
+    const char *field, *value;
+    long row;
+} lookups[] = {
+    {"age", "-1e+300", 1}, {"age", "29.999", 1},  {"age", "30", 3},    {"age", "44", 3},
+    {"age", "45", 4}, /* a value before its range */
+    {"age", "46", 5},      {"age", "1e+300", 5},  {"age", "old", -1},  {"age", "045", -1},
+    {"sex", "30", -1},     {"gender", "true", 0}, {"gender", "20", 2}, /* of a model made before there was one form */
+};
+
+START_TEST(a_range_has_all_numbers_between_its_bounds)
+{
+    char text[sizeof complete + 400];
+    const char *at = strstr(complete, "[[\"gender\""), *end = strstr(at, "]]");
+    struct model_spec s;
+    (void)snprintf(text, sizeof text, "%.*s%s%s", (int)(at - complete), complete,
+                   "[[\"gender\", \"True\"], [\"age\", {\"below\": 30}], [\"gender\", \"20.0\"], [\"age\", "
+                   "{\"from\": 30, \"below\": 46}],"
+                   "[\"age\", \"45\"], [\"age\", {\"from\": 46}]]",
+                   end + 2);
+    must_decode(text, &s);
+    for (size_t i = 0; i < sizeof lookups / sizeof *lookups; i++)
+        ck_assert_msg(encoder_profile_value(&s, lookups[i].field, lookups[i].value) == lookups[i].row, "%s",
+                      lookups[i].value);
+    model_spec_fini(&s);
+    check_round_trip(text);
+}
+END_TEST
+
 START_TEST(numbers_keep_all_their_bits)
 {
     struct model_spec s, again;
@@ -221,6 +253,12 @@ static const struct {
      "encoder.profile.values[0]: is no array of a field's name and a value"},
     {"[\"gender\", \"F\"]", "[\"gender\", \"F\", \"M\"]", "encoder.profile.values[0]: is no array"},
     {"[\"gender\", \"F\"]", "[\"\", \"F\"]", "encoder.profile.values[0]: is no array"},
+    {"[\"age\", \"25-34\"]", "[\"age\", {\"from\": 5, \"below\": 5}]",
+     "encoder.profile.values[1]: is no array"},
+    {"[\"age\", \"25-34\"]", "[\"age\", {\"from\": \"5\"}]", "encoder.profile.values[1]: is no array"},
+    {"[\"age\", \"25-34\"]", "[\"age\", {\"from\": 5, \"to\": 6}]", "encoder.profile.values[1]: is no array"},
+    {"[\"age\", \"25-34\"]", "[\"age\", {\"below\": 5}], [\"age\", {\"from\": 4.5}]",
+     "encoder.profile.values: has ranges of one field that overlap"},
     {"[\"age\", \"25-34\"]", "[\"age\", 25]", "encoder.profile.values[1]: is no array"},
     {"[\"age\", \"25-34\"]", "{\"age\": \"25-34\"}", "encoder.profile.values[1]: is no array"},
     {"[\"age\", \"25-34\"]", "[\"gender\", \"F\"]",
@@ -330,6 +368,7 @@ int main(void)
     tcase_add_test(t, every_key_lands_in_its_place);
     tcase_add_test(t, an_absent_encoder_and_absent_blocks_are_legal);
     tcase_add_test(t, what_is_encoded_decodes_to_the_same);
+    tcase_add_test(t, a_range_has_all_numbers_between_its_bounds);
     tcase_add_test(t, numbers_keep_all_their_bits);
     tcase_add_test(t, text_that_is_not_utf8_is_not_encoded);
     tcase_add_loop_test(t, a_wrong_description_is_refused_with_the_path_of_the_key, 0,

@@ -3,6 +3,7 @@
 #include "server/dataset.h"
 
 #include "base/mem.h"
+#include "server/vocabulary.h"
 
 #include <check.h>
 #include <math.h>
@@ -79,7 +80,7 @@ static void load(void)
 {
     struct err e = {0};
     must(store_commit(conn, &e), &e);
-    must(dataset_load(conn, &data, &e), &e);
+    must(dataset_load(conn, DATASET_LEAST_USERS, &data, &e), &e);
 }
 
 /* The items of a user as "a b c", by id. */
@@ -95,7 +96,7 @@ static const char *items_of(size_t user)
     return out;
 }
 
-/* The known profile values of a user as "field=value ...". */
+/* The known profile values of a user as "field=value ...", ranges as "field=[from,below)". */
 static const char *values_of(size_t user)
 {
     static char out[256];
@@ -103,7 +104,12 @@ static const char *values_of(size_t user)
     for (size_t i = data.data.value_start[user]; i < data.data.value_start[user + 1]; i++) {
         const struct profile_value *v = &data.data.vocabulary[data.data.values[i]];
         size_t n = strlen(out);
-        (void)snprintf(out + n, sizeof out - n, "%s%s=%s", n ? " " : "", v->field, v->value);
+        (void)snprintf(out + n, sizeof out - n, "%s%s=", n ? " " : "", v->field);
+        n = strlen(out);
+        if (v->value)
+            (void)snprintf(out + n, sizeof out - n, "%s", v->value);
+        else
+            (void)snprintf(out + n, sizeof out - n, "[%g,%g)", v->from, v->below);
     }
     return out;
 }
@@ -267,7 +273,7 @@ static void add_many_values(int distinct)
 
 START_TEST(test_dataset_a_field_of_too_many_values_is_no_trait)
 {
-    add_many_values(DATASET_MOST_VALUES + 1);
+    add_many_values(VOCABULARY_MOST_VALUES + 1);
     load();
     ck_assert_uint_eq(data.data.n_vocabulary, 1);
     ck_assert_str_eq(values_of(0), "zone=z");
@@ -276,10 +282,101 @@ END_TEST
 
 START_TEST(test_dataset_a_field_of_the_most_values_stays)
 {
-    add_many_values(DATASET_MOST_VALUES);
+    add_many_values(VOCABULARY_MOST_VALUES);
     load();
-    ck_assert_uint_eq(data.data.n_vocabulary, DATASET_MOST_VALUES + 1);
+    ck_assert_uint_eq(data.data.n_vocabulary, VOCABULARY_MOST_VALUES + 1);
     ck_assert_str_eq(values_of(7), "code=c7 zone=z");
+}
+END_TEST
+
+START_TEST(test_dataset_the_forms_of_a_value_are_one)
+{
+    static const char *const forms[] = {"{\"p\":true,\"n\":20}", "{\"p\":\"True\",\"n\":20.0}",
+                                        "{\"p\":\"TRUE\",\"n\":\"20\"}", "{\"p\":\"true\",\"n\":\"20.0\"}",
+                                        "{\"p\":true,\"n\":\"2e1\"}"};
+    for (int i = 0; i < 5; i++) {
+        char id[16];
+        (void)snprintf(id, sizeof id, "u%d", i);
+        add_user(id, forms[i]);
+    }
+    load();
+    ck_assert_uint_eq(data.data.n_vocabulary, 2);
+    for (size_t i = 0; i < 5; i++)
+        ck_assert_str_eq(values_of(i), "n=20 p=true");
+}
+END_TEST
+
+/* n users with the age 18 + i % 60, and a text for every twentieth. */
+static void add_ages(int n)
+{
+    for (int i = 0; i < n; i++) {
+        char id[16], profile[64];
+        (void)snprintf(id, sizeof id, "u%d", i);
+        (void)snprintf(profile, sizeof profile, i % 20 ? "{\"age\":%d}" : "{\"age\":\"unknown\"}",
+                       18 + i % 60);
+        add_user(id, profile);
+    }
+}
+
+START_TEST(test_dataset_many_numbers_are_learned_as_ranges)
+{
+    add_ages(600);
+    load();
+    ck_assert_uint_eq(data.data.n_vocabulary, 17); /* 16 ranges and the text */
+    ck_assert_str_eq(values_of(0), "age=unknown");
+    ck_assert_str_eq(values_of(1), "age=[-inf,23)");
+    ck_assert_str_eq(values_of(59), "age=[75,inf)");
+    for (size_t i = 1; i < 16; i++)
+        ck_assert(data.data.vocabulary[i].from == data.data.vocabulary[i - 1].below);
+}
+END_TEST
+
+/* One number a user: those of a shop's customers, which follow each other, belong to somebody. */
+START_TEST(test_dataset_numbers_of_their_own_are_in_no_range)
+{
+    for (int i = 0; i < 300; i++) {
+        char id[16], profile[96];
+        (void)snprintf(id, sizeof id, "u%d", i);
+        (void)snprintf(profile, sizeof profile, "{\"customer\":%d,\"zip\":\"%05d\",\"ids\":[%d,%d]}",
+                       7100000 + i, 900 + i, i, i + 1);
+        add_user(id, profile);
+    }
+    load();
+    ck_assert_uint_eq(data.data.n_vocabulary, 0);
+    ck_assert_str_eq(data.unknown_fields, "customer, ids, zip");
+}
+END_TEST
+
+START_TEST(test_dataset_few_numbers_are_codes)
+{
+    for (int i = 0; i < 240; i++) {
+        char id[16], profile[64];
+        (void)snprintf(id, sizeof id, "u%d", i);
+        (void)snprintf(profile, sizeof profile, "{\"job\":%d}", i % 24);
+        add_user(id, profile);
+    }
+    load();
+    ck_assert_uint_eq(data.data.n_vocabulary, 24);
+    ck_assert_str_eq(values_of(23), "job=23");
+}
+END_TEST
+
+START_TEST(test_dataset_no_more_fields_than_a_model_may_have)
+{
+    char profile[2048] = "{";
+    for (int i = 0; i < 70; i++) {
+        size_t n = strlen(profile);
+        (void)snprintf(profile + n, sizeof profile - n, "%s\"f%02d\":1", i ? "," : "", i);
+    }
+    strcat(profile, "}");
+    for (int i = 0; i < DATASET_LEAST_USERS; i++) {
+        char id[16];
+        (void)snprintf(id, sizeof id, "u%d", i);
+        add_user(id, profile);
+    }
+    load();
+    ck_assert_uint_eq(data.data.n_vocabulary, 64);
+    ck_assert_str_eq(data.unknown_fields, "f64, f65, f66, f67, f68, f69");
 }
 END_TEST
 
@@ -299,7 +396,7 @@ START_TEST(test_dataset_without_memory_says_so_and_leaks_nothing)
         struct err failure = {0};
         ck_assert_int_lt(n, 10000);
         mem_fail_at(n, _i);
-        enum err_code code = dataset_load(conn, &data, &failure);
+        enum err_code code = dataset_load(conn, DATASET_LEAST_USERS, &data, &failure);
         mem_fail_at(0, 0);
         if (code == ERR_OK)
             break;
@@ -328,6 +425,11 @@ int main(void)
     tcase_add_test(t, test_dataset_same_value_of_two_fields_is_two_rows);
     tcase_add_test(t, test_dataset_a_field_of_too_many_values_is_no_trait);
     tcase_add_test(t, test_dataset_a_field_of_the_most_values_stays);
+    tcase_add_test(t, test_dataset_the_forms_of_a_value_are_one);
+    tcase_add_test(t, test_dataset_many_numbers_are_learned_as_ranges);
+    tcase_add_test(t, test_dataset_numbers_of_their_own_are_in_no_range);
+    tcase_add_test(t, test_dataset_few_numbers_are_codes);
+    tcase_add_test(t, test_dataset_no_more_fields_than_a_model_may_have);
     tcase_add_loop_test(t, test_dataset_without_memory_says_so_and_leaks_nothing, 0, 2);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

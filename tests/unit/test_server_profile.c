@@ -29,6 +29,9 @@ static const struct {
     {"{\"city\":\"Bonn\",\"age\":25}", "city=Bonn;age=25;"},
     {"{\"b\":1,\"a\":2}", "b=1;a=2;"}, /* in the order of the text */
     {"{\"x\":0.1,\"y\":1e21,\"z\":-3}", "x=0.1;y=1e+21;z=-3;"},
+    {"{\"x\":20,\"y\":20.0,\"z\":\"20.0\",\"u\":\"2e1\",\"v\":\"20.50\"}",
+     "x=20;y=20;z=20;u=20;v=20.5;"}, /* one value */
+    {"{\"x\":\"True\",\"y\":\"FALSE\",\"z\":\"true\"}", "x=true;y=false;z=true;"},
     {"{\"x\":9007199254740993}", "x=9007199254740993;"}, /* an integer keeps all its digits */
     {"{\"t\":true,\"f\":false,\"n\":null,\"o\":{\"a\":1}}", "t=true;f=false;"},
     {"{\"likes\":[\"a\",2,null,[\"deep\"],\"b\"]}", "likes=a;likes=2;likes=b;"},
@@ -47,6 +50,21 @@ START_TEST(test_profile_gives_the_pairs_of_the_text)
 END_TEST
 
 static const char *const refused[] = {"[1]", "\"text\"", "5", "null", "{", "{\"a\":1} x", "{\"a\":\"\xff\"}"};
+
+static bool take_given(void *arg, const char *field, const char *value)
+{
+    return take(arg, field, value ? value : "(none)");
+}
+
+START_TEST(test_profile_given_tells_of_nested_values_too)
+{
+    static const char json[] = "{\"a\":{\"x\":1},\"b\":null,\"c\":[1,[2]]}";
+    struct seen s = {0};
+    struct err e = {0};
+    ck_assert_int_eq(profile_each_given(json, strlen(json), take_given, &s, &e), ERR_OK);
+    ck_assert_str_eq(s.pairs, "a=(none);c=1;c=(none);");
+}
+END_TEST
 
 START_TEST(test_profile_refuses_what_is_no_object)
 {
@@ -101,6 +119,7 @@ static const struct {
     {"{\"a\":25,\"b\":0.5,\"c\":true}", "c", "true", "{\"a\":25,\"b\":0.5}"},
     {"{\"a\":[\"x\",\"y\",\"x\",null]}", "a", "x", "{\"a\":[\"y\",null]}"}, /* each time it stands there */
     {"{\"a\":[\"x\"]}", "a", "x", "{\"a\":[]}"},
+    {"{\"a\":\"True\",\"b\":\"20.0\"}", "a", "true", "{\"b\":\"20.0\"}"},
     {"{\"a\":null}", "a", "null", "{\"a\":null}"}, /* it gave no pair */
 };
 
@@ -135,6 +154,7 @@ int main(void)
     TCase *t = tcase_create("profile");
     tcase_add_loop_test(t, test_profile_gives_the_pairs_of_the_text, 0, sizeof cases / sizeof *cases);
     tcase_add_loop_test(t, test_profile_refuses_what_is_no_object, 0, sizeof refused / sizeof *refused);
+    tcase_add_test(t, test_profile_given_tells_of_nested_values_too);
     tcase_add_test(t, test_profile_reads_no_byte_past_its_length);
     tcase_add_loop_test(t, test_profile_stops_when_told, 0, 2);
     tcase_add_loop_test(t, test_profile_numbers_read_back_the_same, 0, 5);
