@@ -14,6 +14,7 @@
 #include "engine/blas.h"
 #include "engine/encoder.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -128,11 +129,11 @@ size_t fold_in_workspace_len(size_t d)
 
 /* ---- long histories ---- */
 
-static bool solve_directly(const struct fold_in_factors *factors, const real *gram, double ridge,
-                           const struct encoder_interaction *x, size_t n, real *workspace, real *f)
+/* The matrix a (d, d) without the ridge, and the right side f (d). */
+static void sum(const struct fold_in_factors *factors, const real *gram, const struct encoder_interaction *x,
+                size_t n, real *a, real *chunk, real *f)
 {
     size_t d = factors->d;
-    real *a = workspace, *chunk = workspace + d * d;
     memcpy(a, gram, d * d * sizeof *a);
     memset(f, 0, d * sizeof *f);
     for (size_t start = 0; start < n; start += CHUNK_ROWS) {
@@ -142,12 +143,37 @@ static bool solve_directly(const struct fold_in_factors *factors, const real *gr
         gather(factors, x + start, rows, chunk);
         blas_syrk(d, rows, 1, chunk, d, a, d);
     }
+}
+
+/* How far the sum of many numbers is from exact, as a share of the largest: what the ridge is raised by, at least, for the sum to be
+ * positive definite as it was rounded. */
+static double rounding(const real *a, size_t d)
+{
+    double trace = 0;
     for (size_t i = 0; i < d; i++)
-        a[i * d + i] += (real)ridge;
-    if (!blas_cholesky(d, a, d))
-        return false;
-    blas_cholesky_solve(d, a, d, 1, f, d);
-    return true;
+        trace += (double)a[i * d + i];
+    return trace * (sizeof(real) == sizeof(double) ? DBL_EPSILON : (double)FLT_EPSILON);
+}
+
+/* Weights of 1 beside one of a million leave a matrix whose small eigenvalues are lost in the rounding of the large ones. The ridge is
+ * then raised to what the rounding hides, which the directions that the data tell of do not feel. */
+static bool solve_directly(const struct fold_in_factors *factors, const real *gram, double ridge,
+                           const struct encoder_interaction *x, size_t n, real *workspace, real *f)
+{
+    enum { MOST_RAISES = 6 };
+    size_t d = factors->d;
+    real *a = workspace, *chunk = workspace + d * d;
+    for (int raise = 0; raise <= MOST_RAISES; raise++) {
+        sum(factors, gram, x, n, a, chunk, f);
+        double all = raise ? ridge + rounding(a, d) * pow(4, raise) : ridge;
+        for (size_t i = 0; i < d; i++)
+            a[i * d + i] += (real)all;
+        if (blas_cholesky(d, a, d)) {
+            blas_cholesky_solve(d, a, d, 1, f, d);
+            return true;
+        }
+    }
+    return false;
 }
 
 /* ---- short ones ---- */
@@ -202,7 +228,8 @@ bool fold_in_solve(const struct fold_in_factors *factors, const real *gram, cons
                    double ridge, const struct encoder_interaction *x, size_t n, real *workspace, real *f)
 {
     real *root = workspace, *rest = workspace + factors->d;
-    if (basis && n <= fold_in_most_short(factors->d) && diagonal(basis, ridge, root))
-        return solve_in_basis(factors, basis, root, x, n, rest, f);
+    if (basis && n <= fold_in_most_short(factors->d) && diagonal(basis, ridge, root) &&
+        solve_in_basis(factors, basis, root, x, n, rest, f))
+        return true;
     return solve_directly(factors, gram, ridge, x, n, workspace, f);
 }

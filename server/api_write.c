@@ -67,10 +67,9 @@ static bool read_interaction(struct request *r, const json_t *value, const struc
     *out = (struct update_interaction){.weight = 1, .rating = (double)NAN, .timestamp = now};
     return json_in_object(r, value, at, of_event ? event_keys : keys) &&
            (!of_event || json_in_id(r, value, "user", at, &out->user)) &&
-           json_in_id(r, value, "item", at, &out->item) &&
-           json_in_number(r, value, "weight", at, 0, &out->weight) &&
-           json_in_number(r, value, "rating", at, -(double)INFINITY, &out->rating) &&
-           json_in_count(r, value, "timestamp", at, &out->timestamp);
+           json_in_id(r, value, "item", at, &out->item) && json_in_weight(r, value, at, &out->weight) &&
+           json_in_rating(r, value, at, &out->rating) &&
+           json_in_timestamp(r, value, at, now, &out->timestamp, &out->timed);
 }
 
 static bool read_interactions(struct request *r, struct batch *b, const json_t *list,
@@ -337,10 +336,11 @@ enum route_next api_admin_users_post(struct api_thread *t, struct request *r, bo
 
 /* ---- events ---- */
 
-static void answer_events(struct request *r, size_t n, const struct update_touched *touched, size_t n_touched)
+static void answer_events(struct request *r, size_t n, size_t n_older, const struct update_touched *touched,
+                          size_t n_touched)
 {
     struct buf *out = request_answer(r, 200, request_json);
-    buf_addf(out, "{\"accepted\":%zu,\"users\":[", n);
+    buf_addf(out, "{\"accepted\":%zu,\"older\":%zu,\"users\":[", n, n_older);
     for (size_t i = 0; i < n_touched; i++) {
         buf_adds(out, i ? ",{\"id\":" : "{\"id\":");
         buf_add_json_string(out, touched[i].user.data, touched[i].user.len);
@@ -374,7 +374,7 @@ enum route_next api_events_post(struct api_thread *t, struct request *r, bool ma
     if (!root || !json_in_object(r, root, &at, keys) ||
         !json_in_array(r, root, "events", &at, LIMIT_EVENTS_PER_CALL, true, &list))
         goto out;
-    size_t n = json_array_size(list), n_touched;
+    size_t n = json_array_size(list), n_touched, n_older;
     events = mem_alloc_array(n, sizeof *events);
     touched = mem_alloc_array(n, sizeof *touched);
     struct update_fault fault;
@@ -383,10 +383,10 @@ enum route_next api_events_post(struct api_thread *t, struct request *r, bool ma
         problem_answer(r, PROBLEM_OVERLOADED, NULL, "no memory for %zu events", n);
     else if (!read_events(r, list, events))
         goto out;
-    else if (update_events(t, events, n, touched, &n_touched, &fault, &e))
+    else if (update_events(t, events, n, touched, &n_touched, &n_older, &fault, &e))
         refuse_update(t, r, "events", &fault, &e);
     else
-        answer_events(r, n, touched, n_touched);
+        answer_events(r, n, n_older, touched, n_touched);
 out:
     mem_free(events);
     mem_free(touched);

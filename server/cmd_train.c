@@ -220,6 +220,11 @@ static void tell_unknown_fields(const struct settings *s, const struct dataset *
             data->unknown_fields ? data->unknown_fields : "too many to name");
 }
 
+static void warn(const char *text)
+{
+    (void)fprintf(stderr, "hypernet train: warning: %s\n", text);
+}
+
 static enum err_code train(const struct settings *s, const struct train_options *options, struct err *e)
 {
     struct store *store = NULL;
@@ -235,6 +240,8 @@ static enum err_code train(const struct settings *s, const struct train_options 
         code = dataset_load(c, (size_t)s->min_profile_users, &data, e);
     if (!code)
         tell_unknown_fields(s, &data);
+    if (!code)
+        code = dataset_check_say(&data.check, c, warn, e);
     if (!code)
         code = train_run(&data.data, options, s->out, show, &progress, &report, e);
     progress_end(&progress);

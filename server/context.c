@@ -3,9 +3,9 @@
 #include "server/context.h"
 
 #include "base/mem.h"
-#include "engine/encoder.h"
 #include "engine/hypernet.h"
 #include "engine/neighbours.h"
+#include "server/field.h"
 #include "server/profile.h"
 
 #include <stdlib.h>
@@ -85,6 +85,14 @@ static enum err_code reserve_interactions(struct context_maker *k, size_t n, str
     return ERR_OK;
 }
 
+struct encoder_interaction context_interaction(uint32_t item, const struct store_interaction *x)
+{
+    return (struct encoder_interaction){.item = item,
+                                        .weight = field_usable_weight(x->weight),
+                                        .rating = field_usable_rating(x->rating),
+                                        .timestamp = x->timestamp};
+}
+
 static enum err_code take_interactions(struct context_maker *k, const struct item_table *items,
                                        const struct store_user *user, size_t *n, struct err *e)
 {
@@ -96,10 +104,7 @@ static enum err_code take_interactions(struct context_maker *k, const struct ite
         const struct store_interaction *x = &user->interactions[i];
         long index = item_table_index(items, x->item_key);
         if (index >= 0)
-            k->interactions[(*n)++] = (struct encoder_interaction){.item = (uint32_t)index,
-                                                                   .weight = (float)x->weight,
-                                                                   .rating = (float)x->rating,
-                                                                   .timestamp = x->timestamp};
+            k->interactions[(*n)++] = context_interaction((uint32_t)index, x);
     }
     return ERR_OK;
 }
@@ -144,6 +149,7 @@ enum err_code context_of_user(struct context_maker *k, const struct item_table *
         return err_set(e, ERR_CORRUPT, "the stored context has %zu bytes; model '%s' version '%s' needs %zu",
                        user->embedding.len, k->model->spec.name, k->model->spec.version, want);
     memcpy(k->c, user->embedding.data, want);
+    field_make_usable(k->c, k->model->spec.d_context); /* given before there was a limit */
     *c = k->c;
     return ERR_OK;
 }

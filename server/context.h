@@ -5,6 +5,7 @@
 #define SERVER_CONTEXT_H
 
 #include "base/err.h"
+#include "engine/encoder.h"
 #include "engine/model.h"
 #include "engine/weights_cache.h"
 #include "server/gather.h"
@@ -12,6 +13,10 @@
 #include "store/store.h"
 
 struct context_maker;
+
+/* A stored interaction with an item of this index as the encoder, the trainer and the baselines take it: a weight or rating from
+ * before there were limits is the nearest one within them, so that one such row stops neither answers nor a training. */
+struct encoder_interaction context_interaction(uint32_t item, const struct store_interaction *x);
 
 enum err_code context_maker_new(const struct model *m, struct context_maker **out,
                                 struct err *e) ERR_MUST_CHECK;

@@ -3,6 +3,7 @@
 #include "server/dataset.h"
 
 #include "base/mem.h"
+#include "server/context.h"
 #include "server/item_features.h"
 #include "server/profile.h"
 #include "server/vocabulary.h"
@@ -37,6 +38,7 @@ struct dataset_private {
     int64_t last_user; /* key of the user whose interactions come in */
     size_t next_row;   /* rows of user_start that are filled */
     bool failed;
+    struct dataset_check check;
 };
 
 static void *push(struct dataset_private *p, struct list *l)
@@ -152,10 +154,8 @@ static bool take_interaction(void *arg, int64_t user_key, const struct store_int
     struct encoder_interaction *out = push(p, &p->interactions);
     if (!out)
         return false;
-    *out = (struct encoder_interaction){.item = (uint32_t)item,
-                                        .weight = (float)x->weight,
-                                        .rating = (float)x->rating,
-                                        .timestamp = x->timestamp};
+    dataset_check_row(&p->check, user_key, x);
+    *out = context_interaction((uint32_t)item, x);
     return true;
 }
 
@@ -212,6 +212,7 @@ enum err_code dataset_load(struct store_conn *c, size_t least_users, struct data
     p->occurrences.size = p->categories.size = sizeof(struct occurrence);
     buf_init(&p->texts, SIZE_MAX / 4);
     buf_init(&p->unknown_fields, UNKNOWN_FIELDS_BYTES);
+    dataset_check_init(&p->check);
     enum err_code code = item_features_init(&p->item_features, e);
     if (!code)
         code = store_snapshot_begin(c, e);
@@ -227,6 +228,7 @@ enum err_code dataset_load(struct store_conn *c, size_t least_users, struct data
         dataset_free(out);
         return code;
     }
+    out->check = p->check;
     out->data = (struct train_data){.n_users = p->n_users,
                                     .n_items = p->item_ids.n,
                                     .user_start = p->user_start,

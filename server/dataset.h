@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "engine/train/train.h"
+#include "server/dataset_check.h"
 #include "store/store.h"
 
 enum {
@@ -16,8 +17,9 @@ enum {
 
 struct dataset {
     struct train_data data; /* views of what follows */
-    const char *
-        unknown_fields; /* of profiles, of which nothing is learned: "name, email"; "": none. Borrowed; NULL: too many */
+    /* of profiles, of which nothing is learned: "name, email"; "": none. Borrowed; NULL: too many */
+    const char *unknown_fields;
+    struct dataset_check check; /* values that were brought within limits */
     struct dataset_private *private;
 };
 

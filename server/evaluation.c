@@ -34,10 +34,7 @@ static enum err_code take_interactions(const struct evaluation *v, struct evalua
         const struct store_interaction *x = &t->user.interactions[i];
         long index = item_table_index(v->items[0], x->item_key);
         if (index >= 0)
-            t->interactions[t->n_interactions++] = (struct encoder_interaction){.item = (uint32_t)index,
-                                                                                .weight = (float)x->weight,
-                                                                                .rating = (float)x->rating,
-                                                                                .timestamp = x->timestamp};
+            t->interactions[t->n_interactions++] = context_interaction((uint32_t)index, x);
     }
     return code;
 }

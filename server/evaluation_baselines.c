@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "engine/blas.h"
 #include "engine/train/ease.h"
+#include "server/context.h"
 #include "server/ease_baseline.h"
 #include "server/evaluation_test.h"
 #include "server/ials_baseline.h"
@@ -52,10 +53,7 @@ static bool take(void *arg, int64_t user_key, const struct store_interaction *x)
     if (g->n_users == 0 || user_key != g->user_key)
         g->start[g->n_users++] = g->n;
     g->user_key = user_key;
-    g->interactions[g->n++] = (struct encoder_interaction){.item = (uint32_t)index,
-                                                           .weight = (float)x->weight,
-                                                           .rating = (float)x->rating,
-                                                           .timestamp = x->timestamp};
+    g->interactions[g->n++] = context_interaction((uint32_t)index, x);
     g->start[g->n_users] = g->n;
     return true;
 }

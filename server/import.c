@@ -187,7 +187,7 @@ static enum err_code end_bulk(struct import *im, struct err *e)
         store_bulk_abandon(bulk);
         return ERR_OK;
     }
-    return store_bulk_end(bulk, e);
+    return store_bulk_end(bulk, NULL, e);
 }
 
 static enum err_code take_files(struct import *im, struct err *e)

@@ -6,9 +6,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/item_side.h"
+#include "server/field.h"
 #include "server/item_features.h"
 
-#include <math.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -50,7 +50,7 @@ static void making_fini(struct making *k)
     mem_free(k->weights);
 }
 
-/* Contexts of another width or that are not finite cannot be of this model; they say nothing. */
+/* Contexts of another width cannot be of this model; they say nothing. */
 static bool take_taker(void *arg, const void *embedding, size_t n_bytes, double weight)
 {
     struct making *k = arg;
@@ -59,10 +59,8 @@ static bool take_taker(void *arg, const void *embedding, size_t n_bytes, double 
     if (n_bytes != k->model->spec.d_context * sizeof *f)
         return true;
     memcpy(f, embedding, d * sizeof *f);
-    for (size_t i = 0; i < d; i++)
-        if (!isfinite(f[i]))
-            return true;
-    k->weights[k->n++] = (real)weight;
+    field_make_usable(f, d);
+    k->weights[k->n++] = field_usable_weight(weight);
     return k->n < LIMIT_ITEM_TAKERS;
 }
 

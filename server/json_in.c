@@ -3,9 +3,10 @@
 
 #include "base/limits.h"
 #include "base/utf8.h"
+#include "server/field.h"
 #include "server/problem.h"
+#include "server/table_value.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -118,6 +119,13 @@ static bool refuse(struct request *r, const struct json_place *at, const char *w
     return false;
 }
 
+/* What a rule of server/field refused. */
+static bool refuse_value(struct request *r, const struct json_place *at, const struct err *e)
+{
+    problem_answer(r, PROBLEM_INVALID_VALUE, at->text, "%s", e->text);
+    return false;
+}
+
 bool json_in_object(struct request *r, const json_t *value, const struct json_place *at,
                     const char *const *keys)
 {
@@ -163,56 +171,89 @@ bool json_in_id(struct request *r, const json_t *object, const char *key, const 
 {
     const json_t *value = json_object_get(object, key);
     struct json_place place = json_place_key(at, key);
+    struct err e = {0};
     if (!json_is_string(value))
         return refuse(r, &place, "a string", value);
     *out = (struct store_text){json_string_value(value), json_string_length(value)};
-    if (out->len >= 1 && out->len <= LIMIT_ID_BYTES && !memchr(out->data, 0, out->len))
-        return true;
-    problem_answer(r, PROBLEM_INVALID_VALUE, place.text, "an id has 1 to %d bytes and no zero byte",
-                   LIMIT_ID_BYTES);
-    return false;
+    return !field_check_id(*out, key, &e) || refuse_value(r, &place, &e);
 }
 
-bool json_in_number(struct request *r, const json_t *object, const char *key, const struct json_place *at,
-                    double above, double *out)
+/* The number of a member; false where it is absent, which is no fault, or is none, which is one. */
+static bool number_of(struct request *r, const json_t *value, const struct json_place *place, double *out,
+                      bool *fault)
 {
-    const json_t *value = json_object_get(object, key);
-    struct json_place place = json_place_key(at, key);
-    if (!value)
-        return true;
-    if (!json_is_number(value))
-        return refuse(r, &place, "a number", value);
-    double x = json_number_value(value);
-    if (!isfinite((float)x) || !(x > above)) {
-        problem_answer(
-            r, PROBLEM_INVALID_VALUE, place.text,
-            isfinite(above) ? "must be above %g and finite as float32" : "must be finite as float32", above);
-        return false;
-    }
+    *fault = value && !json_is_number(value) && !refuse(r, place, "a number", value);
+    *out = value && !*fault ? json_number_value(value) : 0;
+    return value && !*fault;
+}
+
+bool json_in_weight(struct request *r, const json_t *object, const struct json_place *at, double *out)
+{
+    struct json_place place = json_place_key(at, "weight");
+    struct err e = {0};
+    double x;
+    bool fault;
+    if (!number_of(r, json_object_get(object, "weight"), &place, &x, &fault))
+        return !fault;
+    if (field_check_weight(x, &e))
+        return refuse_value(r, &place, &e);
     *out = x;
     return true;
 }
 
-bool json_in_count(struct request *r, const json_t *object, const char *key, const struct json_place *at,
-                   int64_t *out)
+bool json_in_rating(struct request *r, const json_t *object, const struct json_place *at, double *out)
 {
-    const json_t *value = json_object_get(object, key);
-    struct json_place place = json_place_key(at, key);
+    struct json_place place = json_place_key(at, "rating");
+    struct err e = {0};
+    double x;
+    bool fault;
+    if (!number_of(r, json_object_get(object, "rating"), &place, &x, &fault))
+        return !fault;
+    if (field_check_rating(&x, &e))
+        return refuse_value(r, &place, &e);
+    *out = x;
+    return true;
+}
+
+/* A text is a date. Digits in quotes would be one more way to write a number, and are mostly a mistake of the caller's. */
+static bool is_digits(struct store_text text)
+{
+    double number;
+    return table_value_number(text, &number);
+}
+
+bool json_in_timestamp(struct request *r, const json_t *object, const struct json_place *at, int64_t now,
+                       int64_t *out, bool *given)
+{
+    const json_t *value = json_object_get(object, "timestamp");
+    struct json_place place = json_place_key(at, "timestamp");
+    struct err e = {0};
+    enum field_time_form form;
+    if (given)
+        *given = value != NULL;
     if (!value)
         return true;
-    if (!json_is_integer(value) || json_integer_value(value) < 0)
-        return refuse(r, &place, "a whole number not below zero", value);
-    *out = json_integer_value(value);
-    return true;
+    if (json_is_string(value)) {
+        struct store_text text = {json_string_value(value), json_string_length(value)};
+        if (is_digits(text))
+            return refuse(r, &place, "a number, or a text in ISO 8601", value);
+        return !field_time_of_text(text, now, out, &form, &e) || refuse_value(r, &place, &e);
+    }
+    if (!json_is_number(value))
+        return refuse(r, &place, "a number, or a text in ISO 8601", value);
+    enum err_code code = json_is_integer(value)
+                             ? field_time_of_integer(json_integer_value(value), now, out, &form, &e)
+                             : field_time_of_number(json_real_value(value), now, out, &form, &e);
+    return !code || refuse_value(r, &place, &e);
 }
 
 bool json_in_float(struct request *r, const json_t *value, const struct json_place *at, float *out)
 {
+    struct err e = {0};
     if (!json_is_number(value))
         return refuse(r, at, "a number", value);
+    if (field_check_component(json_number_value(value), &e))
+        return refuse_value(r, at, &e);
     *out = (float)json_number_value(value);
-    if (isfinite(*out))
-        return true;
-    problem_answer(r, PROBLEM_INVALID_VALUE, at->text, "not finite as float32");
-    return false;
+    return true;
 }

@@ -37,15 +37,14 @@ bool json_in_array(struct request *r, const json_t *object, const char *key, con
 bool json_in_id(struct request *r, const json_t *object, const char *key, const struct json_place *at,
                 struct store_text *out);
 
-/* A finite number; absent: *out stays. above: it must be larger than this. */
-bool json_in_number(struct request *r, const json_t *object, const char *key, const struct json_place *at,
-                    double above, double *out);
+/* The members "weight", "rating" and "timestamp" of an interaction, by the rules of server/field; absent: *out stays. A timestamp is
+ * a number, or a text in ISO 8601; now is the clock's. *given (may be NULL) is set where there is one. */
+bool json_in_weight(struct request *r, const json_t *object, const struct json_place *at, double *out);
+bool json_in_rating(struct request *r, const json_t *object, const struct json_place *at, double *out);
+bool json_in_timestamp(struct request *r, const json_t *object, const struct json_place *at, int64_t now,
+                       int64_t *out, bool *given);
 
-/* A whole number not below zero; absent: *out stays. */
-bool json_in_count(struct request *r, const json_t *object, const char *key, const struct json_place *at,
-                   int64_t *out);
-
-/* One element of an array of numbers, finite as float32. */
+/* One element of an array of numbers: a component of an embedding or an input row (server/field). */
 bool json_in_float(struct request *r, const json_t *value, const struct json_place *at, float *out);
 
 #endif

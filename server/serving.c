@@ -77,7 +77,7 @@ static enum err_code ensure_items(const struct model *m, struct store_conn *c, s
     if (code)
         store_bulk_abandon(bulk);
     else
-        code = store_bulk_end(bulk, e);
+        code = store_bulk_end(bulk, NULL, e);
     if (code)
         store_rollback(c);
     return code ? code : store_commit(c, e);

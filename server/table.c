@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "server/field.h"
 #include "server/table_format.h"
 #include "server/table_json.h"
 #include "server/table_lines.h"
@@ -158,7 +159,7 @@ static enum err_code set_candidates(struct table *t, struct err *e)
         return err_set(e, ERR_INVALID, "a line of candidates is a user and items, with tabs between");
     for (size_t i = 0; i < t->fields.n; i++) {
         fields[i] = table_value_trim(fields[i]);
-        enum err_code code = table_row_check_id(fields[i], i ? "item" : "user", e);
+        enum err_code code = field_check_id(fields[i], i ? "item" : "user", e);
         if (code)
             return code;
     }

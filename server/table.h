@@ -8,7 +8,7 @@
  *   item        item item_id itemid movie_id movieid iid
  *   rating      rating score stars
  *   weight      weight count
- *   timestamp   timestamp ts time date datetime       seconds, or ISO 8601
+ *   timestamp   timestamp ts time date datetime       seconds, milli-, micro-, nanoseconds, or ISO 8601
  *   title       title name
  *   categories  categories genres tags                `a|b|c`; in NDJSON an array too
  *   embedding   embedding context vector              a JSON array, or numbers with spaces between
@@ -17,6 +17,7 @@
 #define SERVER_TABLE_H
 
 #include "base/err.h"
+#include "server/field.h"
 #include "store/store.h"
 
 #include <stdbool.h>
@@ -47,16 +48,18 @@ enum table_format {
 struct table_row {
     uint64_t line;
     struct store_text user, item;
-    double weight;     /* finite, > 0; 1 when none is given */
-    double rating;     /* finite; NAN when none is given */
-    int64_t timestamp; /* seconds; 0 when none is given */
+    double weight;                  /* as server/field.h has it; 1 when none is given */
+    double rating;                  /* the same; NAN when none is given */
+    int64_t timestamp;              /* seconds; 0 when none is given */
+    bool timed;                     /* one is given, */
+    enum field_time_form time_form; /* written so */
     struct store_text title;
     struct store_text categories; /* a JSON array of strings */
-    struct store_text
-        object; /* a JSON object: the profile of a user, the metadata of an item; a null in it, of NDJSON, says
-                                   * that there is no such member (RFC 7396) */
+    /* a JSON object: the profile of a user, the metadata of an item; a null in it, of NDJSON, says that there is
+     * no such member (RFC 7396) */
+    struct store_text object;
     bool no_title, no_categories, no_object; /* without a value: said to be none, not only left out */
-    const float *embedding;                  /* (n_embedding) finite */
+    const float *embedding;                  /* (n_embedding) within LIMIT_COMPONENT */
     size_t n_embedding;
     const struct store_text *items; /* (n_items) of a candidates line */
     size_t n_items;

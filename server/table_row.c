@@ -2,11 +2,12 @@
  * meet. JSON is written as the values come, so a row is one pass. */
 #include "server/table_row.h"
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "server/field.h"
 #include "server/table_value.h"
 
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -14,7 +15,7 @@ enum { CATEGORIES_BYTES = 64 * 1024, SHOWN_BYTES = 40 };
 
 void table_row_builder_init(struct table_row_builder *b, enum table_kind kind)
 {
-    *b = (struct table_row_builder){.kind = kind};
+    *b = (struct table_row_builder){.kind = kind, .now = clock_unix_s()};
     buf_init(&b->categories, CATEGORIES_BYTES);
     buf_init(&b->object, kind == TABLE_USERS ? LIMIT_PROFILE_BYTES : LIMIT_METADATA_BYTES);
     table_row_start(b);
@@ -47,26 +48,46 @@ static int shown(struct store_text text)
     return (int)n;
 }
 
-enum err_code table_row_check_id(struct store_text id, const char *what, struct err *e)
+static enum err_code read_number(struct store_text text, const char *name, double *out, struct err *e)
 {
-    if (!id.len)
-        return err_set(e, ERR_INVALID, "the id of the %s is empty", what);
-    if (id.len > LIMIT_ID_BYTES)
-        return err_set(e, ERR_INVALID, "the id of the %s '%.*s...' has %zu bytes; at most %d are allowed",
-                       what, shown(id), id.data, id.len, LIMIT_ID_BYTES);
-    return ERR_OK;
+    if (table_value_number(text, out))
+        return ERR_OK;
+    return err_set(e, ERR_INVALID, "the %s '%.*s' is not a finite number", name, shown(text), text.data);
 }
 
-static enum err_code set_number(struct store_text text, const char *name, bool positive, double *out,
+static enum err_code set_weight(struct table_row_builder *b, const char *name, struct store_text text,
                                 struct err *e)
 {
-    double value;
-    if (!table_value_number(text, &value))
-        return err_set(e, ERR_INVALID, "the %s '%.*s' is not a finite number", name, shown(text), text.data);
-    if (positive && !(value > 0))
-        return err_set(e, ERR_INVALID, "the %s '%.*s' is not above 0", name, shown(text), text.data);
-    *out = value;
-    return ERR_OK;
+    double x;
+    enum err_code code = read_number(text, name, &x, e);
+    if (!code)
+        code = field_check_weight(x, e);
+    if (!code)
+        b->row.weight = x;
+    return code;
+}
+
+static enum err_code set_rating(struct table_row_builder *b, const char *name, struct store_text text,
+                                struct err *e)
+{
+    double x;
+    enum err_code code = read_number(text, name, &x, e);
+    if (!code)
+        code = field_check_rating(&x, e);
+    if (!code)
+        b->row.rating = x;
+    return code;
+}
+
+static enum err_code set_time(struct table_row_builder *b, struct store_text text, struct err *e)
+{
+    enum field_time_form form;
+    enum err_code code = field_time_of_text(text, b->now, &b->row.timestamp, &form, e);
+    if (!code) {
+        b->row.timed = true;
+        b->row.time_form = form;
+    }
+    return code;
 }
 
 enum err_code table_row_add_category(struct table_row_builder *b, struct store_text text, struct err *e)
@@ -99,8 +120,9 @@ static enum err_code add_categories(struct table_row_builder *b, struct store_te
 enum err_code table_row_add_component(struct table_row_builder *b, double x, struct err *e)
 {
     struct table_row *row = &b->row;
-    if (!(fabs(x) <= (double)FLT_MAX))
-        return err_set(e, ERR_INVALID, "number %zu of the embedding is too large", row->n_embedding + 1);
+    enum err_code code = field_check_component(x, e);
+    if (code)
+        return err_prefix(e, "number %zu of the embedding", row->n_embedding + 1);
     if (row->n_embedding == LIMIT_DIM)
         return err_set(e, ERR_INVALID, "the embedding has more than %d numbers", LIMIT_DIM);
     if (row->n_embedding == b->embedding_capacity) {
@@ -201,15 +223,11 @@ enum err_code table_row_set(struct table_row_builder *b, enum table_role role, c
         b->row.item = text;
         return ERR_OK;
     case ROLE_RATING:
-        return set_number(text, name, false, &b->row.rating, e);
+        return set_rating(b, name, text, e);
     case ROLE_WEIGHT:
-        return set_number(text, name, true, &b->row.weight, e);
+        return set_weight(b, name, text, e);
     case ROLE_TIME:
-        if (!table_value_time(text, &b->row.timestamp))
-            return err_set(e, ERR_INVALID,
-                           "the %s '%.*s' is neither seconds since 1970 nor an ISO 8601 date or time", name,
-                           shown(text), text.data);
-        return ERR_OK;
+        return set_time(b, text, e);
     case ROLE_TITLE:
         return set_title(b, text, e);
     case ROLE_CATEGORIES:
@@ -246,9 +264,9 @@ enum err_code table_row_finish(struct table_row_builder *b, uint64_t line, struc
     struct table_row *row = &b->row;
     enum err_code code = ERR_OK;
     if (b->kind != TABLE_ITEMS)
-        code = table_row_check_id(row->user, "user", e);
+        code = field_check_id(row->user, "user", e);
     if (!code && (b->kind == TABLE_INTERACTIONS || b->kind == TABLE_ITEMS))
-        code = table_row_check_id(row->item, "item", e);
+        code = field_check_id(row->item, "item", e);
     if (!code && b->kind == TABLE_CONTEXTS && !row->n_embedding)
         code = err_set(e, ERR_INVALID, "the embedding is empty");
     if (!code)

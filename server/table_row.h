@@ -10,6 +10,7 @@
 
 struct table_row_builder {
     enum table_kind kind;
+    int64_t now; /* the clock's seconds, by which times are judged */
     struct table_row row;
     struct buf categories, object; /* JSON in the making; len 0: none yet */
     size_t n_categories;
@@ -33,9 +34,6 @@ enum err_code table_row_add_category(struct table_row_builder *b, struct store_t
                                      struct err *e) ERR_MUST_CHECK;
 enum err_code table_row_add_component(struct table_row_builder *b, double x, struct err *e) ERR_MUST_CHECK;
 void table_row_add_member(struct table_row_builder *b, const char *name);
-
-/* An id of a user or an item: 1 to LIMIT_ID_BYTES bytes. what is "user" or "item". */
-enum err_code table_row_check_id(struct store_text id, const char *what, struct err *e) ERR_MUST_CHECK;
 
 /* Checks that all is there that the kind needs, and fills *out with views that hold until the next start. */
 enum err_code table_row_finish(struct table_row_builder *b, uint64_t line, struct table_row *out,

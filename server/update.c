@@ -63,8 +63,8 @@ static enum err_code encode(struct api_thread *t, struct store_text id, struct e
 }
 
 static enum err_code put_interaction(struct api_thread *t, struct store_text user,
-                                     const struct update_interaction *x, struct update_fault *fault,
-                                     struct err *e)
+                                     const struct update_interaction *x, int64_t timestamp,
+                                     enum store_put *put, struct update_fault *fault, struct err *e)
 {
     int64_t key;
     enum err_code code = store_item_key_of(t->writer, x->item, &key, e);
@@ -76,7 +76,7 @@ static enum err_code put_interaction(struct api_thread *t, struct store_text use
         fault->unheard_item = true;
         return err_set(e, ERR_BUSY, "item '%.*s' was registered this moment", (int)x->item.len, x->item.data);
     }
-    code = store_put_interaction(t->writer, user, x->item, x->weight, x->rating, x->timestamp, NULL, e);
+    code = store_put_interaction(t->writer, user, x->item, x->weight, x->rating, timestamp, put, e);
     return code ? code : touch_item(t, x->item, key, e);
 }
 
@@ -130,7 +130,7 @@ static enum err_code register_one(struct api_thread *t, struct registration *g, 
         code = store_clear_user(t->writer, g->id, e);
     for (size_t i = 0; i < g->n_interactions && !code; i++) {
         fault->interaction = i;
-        code = put_interaction(t, g->id, &g->interactions[i], fault, e);
+        code = put_interaction(t, g->id, &g->interactions[i], g->interactions[i].timestamp, NULL, fault, e);
     }
     if (code)
         return code;
@@ -193,9 +193,36 @@ static bool same_user(const struct placed *a, const struct placed *b)
     return a->x->user.len == b->x->user.len && memcmp(a->x->user.data, b->x->user.data, a->x->user.len) == 0;
 }
 
+/* The time of events without one: now, and not before what the user has. Stores may hold times that are ahead, from milliseconds that
+ * were taken for seconds, and what happens now is the newest among them all the same. */
+static enum err_code time_of_now(struct api_thread *t, struct store_text user, int64_t now, int64_t *time,
+                                 struct err *e)
+{
+    int64_t newest;
+    enum err_code code = store_newest_time(t->writer, user, &newest, e);
+    if (!code)
+        *time = newest > now ? newest : now;
+    return code;
+}
+
+static enum err_code record_event(struct api_thread *t, struct store_text user,
+                                  const struct update_interaction *x, size_t *n_older,
+                                  struct update_fault *fault, struct err *e)
+{
+    int64_t time = x->timestamp;
+    enum store_put put;
+    enum err_code code = x->timed ? ERR_OK : time_of_now(t, user, x->timestamp, &time, e);
+    if (!code)
+        code = put_interaction(t, user, x, time, &put, fault, e);
+    if (!code)
+        *n_older += put == STORE_PUT_OLDER;
+    return code;
+}
+
 /* The events of one user: [from, to) of the sorted list. */
 static enum err_code record_user(struct api_thread *t, const struct placed *list, size_t from, size_t to,
-                                 struct update_touched *touched, struct update_fault *fault, struct err *e)
+                                 struct update_touched *touched, size_t *n_older, struct update_fault *fault,
+                                 struct err *e)
 {
     touched->user = list[from].x->user;
     fault->index = list[from].index;
@@ -204,31 +231,31 @@ static enum err_code record_user(struct api_thread *t, const struct placed *list
         fault->unknown_user = true;
     for (size_t i = from; i < to && !code; i++) {
         fault->index = list[i].index;
-        code = put_interaction(t, touched->user, list[i].x, fault, e);
+        code = record_event(t, touched->user, list[i].x, n_older, fault, e);
     }
     return code ? code : encode(t, touched->user, e);
 }
 
 static enum err_code record_all(struct api_thread *t, const struct placed *list, size_t n,
-                                struct update_touched *touched, size_t *n_touched, struct update_fault *fault,
-                                struct err *e)
+                                struct update_touched *touched, size_t *n_touched, size_t *n_older,
+                                struct update_fault *fault, struct err *e)
 {
     *fault = (struct update_fault){.interaction = SIZE_MAX, .hears_first = fault->hears_first};
-    *n_touched = 0;
+    *n_touched = *n_older = 0;
     enum err_code code = begin(t, e);
     if (code)
         return code;
     for (size_t from = 0, to; from < n && !code; from = to) {
         for (to = from + 1; to < n && same_user(&list[from], &list[to]);)
             to++;
-        code = record_user(t, list, from, to, &touched[(*n_touched)++], fault, e);
+        code = record_user(t, list, from, to, &touched[(*n_touched)++], n_older, fault, e);
     }
     return finish(t, code, e);
 }
 
 enum err_code update_events(struct api_thread *t, struct update_interaction *events, size_t n,
-                            struct update_touched *touched, size_t *n_touched, struct update_fault *fault,
-                            struct err *e)
+                            struct update_touched *touched, size_t *n_touched, size_t *n_older,
+                            struct update_fault *fault, struct err *e)
 {
     struct placed *list = mem_alloc_array(n, sizeof *list);
     *fault = (struct update_fault){.interaction = SIZE_MAX, .hears_first = true};
@@ -238,9 +265,9 @@ enum err_code update_events(struct api_thread *t, struct update_interaction *eve
         list[i] = (struct placed){&events[i], i};
     if (n > 1)
         qsort(list, n, sizeof *list, by_user);
-    enum err_code code = record_all(t, list, n, touched, n_touched, fault, e);
+    enum err_code code = record_all(t, list, n, touched, n_touched, n_older, fault, e);
     if (fault->unheard_item && hear(t, fault, e))
-        code = record_all(t, list, n, touched, n_touched, fault, e);
+        code = record_all(t, list, n, touched, n_touched, n_older, fault, e);
     mem_free(list);
     if (code)
         return code;

@@ -18,6 +18,7 @@ struct update_interaction {
     struct store_text item;
     double weight, rating; /* rating NAN: none */
     int64_t timestamp;
+    bool timed; /* the caller gave the timestamp; else it is the clock's, or the newest that the user has */
 };
 
 struct registration {
@@ -51,11 +52,11 @@ struct update_touched {
     int64_t revision;
 };
 
-/* Records events (sorted by the callee by user; their order within a user stays). touched: (n) room;
- * *n_touched users. */
+/* Records events (sorted by the callee by user; their order within a user stays). touched: (n) room; *n_touched users; *n_older
+ * events were left out, because the store has a newer interaction of the same user and item. */
 enum err_code update_events(struct api_thread *t, struct update_interaction *events, size_t n,
-                            struct update_touched *touched, size_t *n_touched, struct update_fault *fault,
-                            struct err *e) ERR_MUST_CHECK;
+                            struct update_touched *touched, size_t *n_touched, size_t *n_older,
+                            struct update_fault *fault, struct err *e) ERR_MUST_CHECK;
 
 /* ERR_NOTFOUND when there is no such user. */
 enum err_code update_delete(struct api_thread *t, struct store_text user, struct err *e) ERR_MUST_CHECK;

@@ -52,8 +52,10 @@ struct store_backend {
     enum err_code (*touch_user)(struct store_conn *c, struct store_text id, int64_t *revision, struct err *e);
     enum err_code (*delete_user)(struct store_conn *c, struct store_text id, struct err *e);
     enum err_code (*put_interaction)(struct store_conn *c, struct store_text user, struct store_text item,
-                                     double weight, double rating, int64_t timestamp, bool *inserted,
+                                     double weight, double rating, int64_t timestamp, enum store_put *put,
                                      struct err *e);
+    enum err_code (*newest_time)(struct store_conn *c, struct store_text user, int64_t *timestamp,
+                                 struct err *e);
     enum err_code (*put_item)(struct store_conn *c, const struct store_item *item, bool *created,
                               struct err *e);
     enum err_code (*delete_item)(struct store_conn *c, struct store_text id, struct err *e);
@@ -73,7 +75,7 @@ struct store_backend {
     enum err_code (*bulk_item)(struct store_bulk *b, const struct store_item *item, struct err *e);
     enum err_code (*bulk_interaction)(struct store_bulk *b, struct store_text user, struct store_text item,
                                       double weight, double rating, int64_t timestamp, struct err *e);
-    enum err_code (*bulk_end)(struct store_bulk *b, struct err *e);
+    enum err_code (*bulk_end)(struct store_bulk *b, int64_t *n_older, struct err *e);
     void (*bulk_abandon)(struct store_bulk *b);
     enum err_code (*last_change)(struct store_conn *c, int64_t *change, struct err *e);
     enum err_code (*poll)(struct store_conn *c, bool *changed, struct err *e);

@@ -255,6 +255,7 @@ const struct store_backend sqlite_backend = {
     .touch_user = sqlite_touch_user,
     .delete_user = sqlite_delete_user,
     .put_interaction = sqlite_put_interaction,
+    .newest_time = sqlite_newest_time,
     .put_item = sqlite_put_item,
     .delete_item = sqlite_delete_item,
     .touch_item = sqlite_touch_item,

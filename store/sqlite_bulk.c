@@ -30,6 +30,7 @@ struct sqlite_bulk {
     struct store_bulk base;
     struct sqlite_conn *conn;
     struct known_table users, items;
+    int64_t n_older; /* interactions that were left out */
 };
 
 static struct known **find(struct known_table *t, struct store_text id)
@@ -244,10 +245,13 @@ enum err_code sqlite_bulk_interaction(struct store_bulk *bulk, struct store_text
     sqlite3_bind_int64(s, 5, timestamp);
     sqlite3_bind_int64(s, 6, u->position++);
     sqlite3_bind_int(s, 7, i->followed);
-    return sqlite_run(b->conn, s, "write an interaction", e);
+    code = sqlite_run(b->conn, s, "write an interaction", e);
+    if (!code && sqlite3_changes(b->conn->db) == 0)
+        b->n_older++;
+    return code;
 }
 
-enum err_code sqlite_bulk_end(struct store_bulk *bulk, struct err *e)
+enum err_code sqlite_bulk_end(struct store_bulk *bulk, int64_t *n_older, struct err *e)
 {
     struct sqlite_bulk *b = (struct sqlite_bulk *)bulk;
     struct sqlite_conn *c = b->conn;
@@ -259,6 +263,8 @@ enum err_code sqlite_bulk_end(struct store_bulk *bulk, struct err *e)
         sqlite3_bind_int64(s, 1, change);
         code = sqlite_run(c, s, "give the load its revision", e);
     }
+    if (n_older)
+        *n_older = b->n_older;
     sqlite_bulk_abandon(bulk);
     return code;
 }

@@ -74,6 +74,7 @@ enum {
       "position = excluded.position, followed = excluded.followed WHERE excluded.timestamp >= timestamp")    \
     X(HAS_INTERACTION, "SELECT 1 FROM interactions WHERE user_key = ?1 AND item_key = ?2")                   \
     X(LAST_POSITION, "SELECT max(position) FROM interactions WHERE user_key = ?1")                           \
+    X(NEWEST_TIME, "SELECT max(timestamp) FROM interactions WHERE user_key = ?1")                            \
     X(INSERT_ITEM, "INSERT INTO items (id, title, categories, metadata, revision, followed) "                \
                    "VALUES (?1, ?2, ?3, ?4, ?5, ?6)")                                                        \
     X(UPDATE_ITEM,                                                                                           \
@@ -231,7 +232,8 @@ enum err_code sqlite_clear_user(struct store_conn *, struct store_text, struct e
 enum err_code sqlite_touch_user(struct store_conn *, struct store_text, int64_t *, struct err *);
 enum err_code sqlite_delete_user(struct store_conn *, struct store_text, struct err *);
 enum err_code sqlite_put_interaction(struct store_conn *, struct store_text, struct store_text, double,
-                                     double, int64_t, bool *, struct err *);
+                                     double, int64_t, enum store_put *, struct err *);
+enum err_code sqlite_newest_time(struct store_conn *, struct store_text, int64_t *, struct err *);
 enum err_code sqlite_put_item(struct store_conn *, const struct store_item *, bool *, struct err *);
 enum err_code sqlite_delete_item(struct store_conn *, struct store_text, struct err *);
 enum err_code sqlite_touch_item(struct store_conn *, struct store_text, struct err *);
@@ -248,7 +250,7 @@ enum err_code sqlite_bulk_user(struct store_bulk *, struct store_text, struct st
 enum err_code sqlite_bulk_item(struct store_bulk *, const struct store_item *, struct err *);
 enum err_code sqlite_bulk_interaction(struct store_bulk *, struct store_text, struct store_text, double,
                                       double, int64_t, struct err *);
-enum err_code sqlite_bulk_end(struct store_bulk *, struct err *);
+enum err_code sqlite_bulk_end(struct store_bulk *, int64_t *, struct err *);
 void sqlite_bulk_abandon(struct store_bulk *);
 enum err_code sqlite_last_change(struct store_conn *, int64_t *, struct err *);
 enum err_code sqlite_poll(struct store_conn *, bool *, struct err *);

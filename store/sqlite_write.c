@@ -223,7 +223,7 @@ static enum err_code has_interaction(struct sqlite_conn *c, int64_t user_key, in
 }
 
 enum err_code sqlite_put_interaction(struct store_conn *conn, struct store_text user, struct store_text item,
-                                     double weight, double rating, int64_t timestamp, bool *inserted,
+                                     double weight, double rating, int64_t timestamp, enum store_put *put,
                                      struct err *e)
 {
     struct sqlite_conn *c = conn_of(conn);
@@ -234,7 +234,7 @@ enum err_code sqlite_put_interaction(struct store_conn *conn, struct store_text 
         code = sqlite_user_key(c, user, &user_key, e);
     if (!code)
         code = item_key_or_new(c, item, &item_key, &followed, e);
-    if (!code && inserted)
+    if (!code && put)
         code = has_interaction(c, user_key, item_key, &has, e);
     if (!code)
         code = next_position(c, user_key, &position, e);
@@ -250,7 +250,26 @@ enum err_code sqlite_put_interaction(struct store_conn *conn, struct store_text 
     sqlite3_bind_int64(s, 6, position);
     sqlite3_bind_int(s, 7, followed);
     code = sqlite_run(c, s, "write an interaction", e);
-    if (!code && inserted)
-        *inserted = !has;
+    if (!code && put)
+        *put = !has ? STORE_PUT_NEW : sqlite3_changes(c->db) ? STORE_PUT_REPLACED : STORE_PUT_OLDER;
+    return code;
+}
+
+enum err_code sqlite_newest_time(struct store_conn *conn, struct store_text user, int64_t *timestamp,
+                                 struct err *e)
+{
+    struct sqlite_conn *c = conn_of(conn);
+    int64_t user_key;
+    enum err_code code = sqlite_user_key(c, user, &user_key, e);
+    if (code)
+        return code;
+    sqlite3_stmt *s = sqlite_statement(c, SQL_NEWEST_TIME);
+    sqlite3_bind_int64(s, 1, user_key);
+    int rc = sqlite3_step(s);
+    if (rc == SQLITE_ROW)
+        *timestamp = sqlite3_column_int64(s, 0); /* no rows: NULL, which reads as 0 */
+    else
+        code = sqlite_fail(c, rc, "read a user's interactions", e);
+    sqlite3_reset(s);
     return code;
 }

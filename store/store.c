@@ -255,11 +255,18 @@ enum err_code store_delete_user(struct store_conn *c, struct store_text id, stru
 }
 
 enum err_code store_put_interaction(struct store_conn *c, struct store_text user, struct store_text item,
-                                    double weight, double rating, int64_t timestamp, bool *inserted,
+                                    double weight, double rating, int64_t timestamp, enum store_put *put,
                                     struct err *e)
 {
     enum err_code code = check_interaction(user, item, weight, rating, e);
-    return code ? code : c->backend->put_interaction(c, user, item, weight, rating, timestamp, inserted, e);
+    return code ? code : c->backend->put_interaction(c, user, item, weight, rating, timestamp, put, e);
+}
+
+enum err_code store_newest_time(struct store_conn *c, struct store_text user, int64_t *timestamp,
+                                struct err *e)
+{
+    enum err_code code = check_id(user, "user", e);
+    return code ? code : c->backend->newest_time(c, user, timestamp, e);
 }
 
 enum err_code store_put_item(struct store_conn *c, const struct store_item *item, bool *created,
@@ -341,9 +348,9 @@ enum err_code store_bulk_interaction(struct store_bulk *b, struct store_text use
     return code ? code : b->backend->bulk_interaction(b, user, item, weight, rating, timestamp, e);
 }
 
-enum err_code store_bulk_end(struct store_bulk *b, struct err *e)
+enum err_code store_bulk_end(struct store_bulk *b, int64_t *n_older, struct err *e)
 {
-    return b->backend->bulk_end(b, e);
+    return b->backend->bulk_end(b, n_older, e);
 }
 
 void store_bulk_abandon(struct store_bulk *b)

@@ -217,12 +217,23 @@ enum err_code store_touch_user(struct store_conn *c, struct store_text id, int64
 /* Forgets the user: rows, interactions, contexts. ERR_NOTFOUND when there is none. Records a change. */
 enum err_code store_delete_user(struct store_conn *c, struct store_text id, struct err *e) ERR_MUST_CHECK;
 
+/* What became of an interaction that was put. */
+enum store_put {
+    STORE_PUT_NEW,      /* the user had none with the item */
+    STORE_PUT_REPLACED, /* it took the place of an older one */
+    STORE_PUT_OLDER     /* it is older than the one that is there, and was left out */
+};
+
 /* Adds or updates one interaction of an existing user; an item not yet known is created with its id alone.
- * *inserted (may be NULL) is false when the pair was there. Records no change: the caller touches the user
- * once. */
+ * *put (may be NULL) says what became of it. Records no change: the caller touches the user once. */
 enum err_code store_put_interaction(struct store_conn *c, struct store_text user, struct store_text item,
-                                    double weight, double rating, int64_t timestamp, bool *inserted,
+                                    double weight, double rating, int64_t timestamp, enum store_put *put,
                                     struct err *e) ERR_MUST_CHECK;
+
+/* The newest timestamp of a user's interactions, 0 when there are none; ERR_NOTFOUND when there is no such user. Cost: a look at
+ * each of them. */
+enum err_code store_newest_time(struct store_conn *c, struct store_text user, int64_t *timestamp,
+                                struct err *e) ERR_MUST_CHECK;
 
 /* Creates or replaces an item; a deleted one is created anew. Records a change, which is the item's revision. */
 enum err_code store_put_item(struct store_conn *c, const struct store_item *item, bool *created,
@@ -267,8 +278,9 @@ enum err_code store_bulk_interaction(struct store_bulk *b, struct store_text use
                                      double weight, double rating, int64_t timestamp,
                                      struct err *e) ERR_MUST_CHECK; /* creates what is missing */
 /* Records one change that tells every process to forget all it cached, gives every touched user its revision,
- * and frees b. Call before store_commit. */
-enum err_code store_bulk_end(struct store_bulk *b, struct err *e) ERR_MUST_CHECK;
+ * and frees b. Call before store_commit. *n_older (may be NULL): interactions that were left out, because one of the same user and item
+ * that is there is newer. */
+enum err_code store_bulk_end(struct store_bulk *b, int64_t *n_older, struct err *e) ERR_MUST_CHECK;
 void store_bulk_abandon(struct store_bulk *b); /* frees b; the caller rolls back */
 
 /* ---- changes made by others ---- */

@@ -101,7 +101,7 @@ static void import(struct store_conn *c, const struct table *t)
         const struct row *r = &t->rows[i];
         must(store_bulk_interaction(b, r->user, r->item, 1, r->rating, r->timestamp, &e), &e);
     }
-    must(store_bulk_end(b, &e), &e);
+    must(store_bulk_end(b, NULL, &e), &e);
     double rows = seconds_since(start);
     must(store_commit(c, &e), &e);
     printf("import_rows %zu rows\nimport %.3f s\nimport_commit %.3f s\n", t->n, seconds_since(start),

@@ -112,7 +112,7 @@ static enum err_code write_bulk(struct store_conn *c, struct err *e)
     if (!code)
         code = store_bulk_user(b, text("u5"), text("{\"a\":1}"), e);
     if (b && !code)
-        code = store_bulk_end(b, e);
+        code = store_bulk_end(b, NULL, e);
     else
         store_bulk_abandon(b);
     if (!code)
@@ -239,7 +239,7 @@ static void import_items(void)
         (void)snprintf(id, sizeof id, "imported%d", i);
         STORE_OK(store_bulk_interaction(b, text("dora"), text(id), 1, NAN, i, &e));
     }
-    STORE_OK(store_bulk_end(b, &e));
+    STORE_OK(store_bulk_end(b, NULL, &e));
     STORE_OK(store_commit(f.conn, &e));
 }
 

@@ -127,13 +127,13 @@ class Refusals(hn.Case):
             cases += [({"interactions": [dict(good, **{key: value})]}, f"/interactions/0/{key}")
                       for value in ("x", "1", [], {}, True, None)]
         cases += [({"interactions": [dict(good, weight=value)]}, "/interactions/0/weight")
-                  for value in (0, -1, -0.0, 1e39, -1e39, 1e-400, 1e300)]
-        cases += [({"interactions": [dict(good, rating=value)]}, "/interactions/0/rating") for value in (1e39, -1e39)]
+                  for value in (0, -1, -0.0, 1e39, -1e39, 1e-400, 1e300, 1e-320, 1e-7, 1000001)]
+        cases += [({"interactions": [dict(good, rating=value)]}, "/interactions/0/rating") for value in (1e39, -1e39, 1000001)]
         cases += [({"interactions": [dict(good, timestamp=value)]}, "/interactions/0/timestamp")
-                  for value in (-1, 1.5, 1e10)]
+                  for value in (-1, 9e10, 9e12, 9e15, 9e18, 2**63 - 1, "soon", "2200-01-01", "1969-12-31")]
         cases += [({"embedding": [0.5] * n}, "/embedding") for n in (0, 1, width - 1, width + 1, 10000)]
         cases += [({"embedding": e[:-1] + [value]}, f"/embedding/{width - 1}")
-                  for value in ("0.5", None, True, [], {}, 1e39, -1e39, 1e308)]
+                  for value in ("0.5", None, True, [], {}, 1e39, -1e39, 1e308, 1e38, -1e38, 1000001)]
         cases += [({"profile": {"a": "x" * 17000}}, "/profile")]
         cases += [({"id": "u1"}, "/id"), ({"Profile": {}}, "/Profile"), ({"": 1}, "/"), ({"a/b~c": 1}, "/a~1b~0c"),
                   ({"interactions": [dict(good, user="u1")]}, "/interactions/0/user"),

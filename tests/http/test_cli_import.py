@@ -190,7 +190,7 @@ class Failures(Case):
     BAD = "user,item,weight\nu,1,1\nu,2,0\nu,3,1\n,4,1\nu,5,x\nu,6\nu,7,1\n"
 
     def test_a_bad_line_leaves_no_new_store(self):
-        r = self.refused("bad.csv:3: the weight '0' is not above 0", "--interactions", self.write("bad.csv", self.BAD))
+        r = self.refused("bad.csv:3: the weight 0 is not above 0", "--interactions", self.write("bad.csv", self.BAD))
         text = r.stderr.decode()
         self.assertIn("bad.csv:5: the id of the user is empty", text)  # one run shows several
         self.assertIn("bad.csv:6: the weight 'x' is not a finite number", text)

@@ -102,7 +102,7 @@ class Explanations(hn.Case):
         self.server.register("z", {"interactions": self.history})
         before = self.server.recommend("z", explain=MOST, limit=100).json
         new = before["items"][0]["id"]  # near to his tastes, so that it raises others
-        self.server.event("z", new, timestamp=1800000000)
+        self.server.event("z", new, timestamp=1750000000)
         after = self.server.recommend("z", explain=MOST, limit=100).json
         self.assertGreater(after["context_revision"], before["context_revision"])
         told = [{r["item"] for item in answer["items"] for r in item["because"]} for answer in (before, after)]

@@ -275,7 +275,7 @@ class Others(unittest.TestCase):
         w = hn.world()
         server = hn.Server()
         table = w.file("new-items.tsv", "item\ttitle\tcategories\nimp1\tImported\tDrama\nimp2\tImported\t\n")
-        rows = w.file("new-rows.tsv", "user\titem\ttimestamp\n" + "".join(f"u{i}\timp1\t{1800000000 + i}\n" for i in range(50, 60)))
+        rows = w.file("new-rows.tsv", "user\titem\ttimestamp\n" + "".join(f"u{i}\timp1\t{1750000000 + i}\n" for i in range(50, 60)))
         hn.run("import", "--store", server.store, "--items", table)
         hn.eventually(lambda: {"imp1", "imp2"} <= set(server.recommend("u45", **ALL).items), "the imported items")
         before = score(server, "u45", "imp1")

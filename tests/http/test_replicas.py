@@ -107,7 +107,7 @@ class Replicas(unittest.TestCase):
             self.assertEqual(server.recommend("u40").status, 200)
         best = self.a.recommend("u40").items[0]
         table = w.file("more-interactions.tsv",
-                       f"user\titem\trating\ttimestamp\nu40\t{best}\t5\t1800000000\nnew40\t{best}\t5\t1800000000\n")
+                       f"user\titem\trating\ttimestamp\nu40\t{best}\t5\t1750000000\nnew40\t{best}\t5\t1750000000\n")
         hn.run("import", "--store", self.a.store, "--interactions", table)
         for server in (self.a, self.b):
             self.seen(lambda: best not in server.recommend("u40", **ALL).items, "the imported interaction")

@@ -164,6 +164,27 @@ START_TEST(test_fold_in_nearly_singular_is_solved_directly)
 }
 END_TEST
 
+/* Weights from one end of what is allowed to the other, in one history of any length. */
+START_TEST(test_fold_in_with_weights_at_their_limits_is_solved)
+{
+    struct world *w = mem_alloc(sizeof *w);
+    world_init(w, &settings[_i]);
+    for (size_t lights = 0; lights < 3; lights++) {
+        for (size_t k = 0; k < MOST_N; k++)
+            w->x[k].weight = k % 3 < lights ? 1e-6F : 1e6F;
+        for (size_t n = 1; n <= MOST_N; n++) {
+            real f[MOST_D];
+            ck_assert(fold_in_solve(&w->factors, w->gram, n % 2 ? w->basis : NULL, w->s->ridge, w->x, n,
+                                    w->workspace, f));
+            for (size_t j = 0; j < w->s->d; j++)
+                ck_assert(isfinite(f[j]));
+        }
+    }
+    world_fini(w);
+    mem_free(w);
+}
+END_TEST
+
 START_TEST(test_fold_in_too_wide_a_gram_has_no_basis)
 {
     struct fold_in_basis *basis;
@@ -198,6 +219,7 @@ int main(void)
     tcase_add_loop_test(t, test_fold_in_of_every_length_equals_the_equation_in_double, 0, WITH_BASIS);
     tcase_add_test(t, test_fold_in_of_a_long_history_is_the_same_with_and_without_a_basis);
     tcase_add_test(t, test_fold_in_nearly_singular_is_solved_directly);
+    tcase_add_loop_test(t, test_fold_in_with_weights_at_their_limits_is_solved, 0, N_SETTINGS);
     tcase_add_test(t, test_fold_in_too_wide_a_gram_has_no_basis);
     tcase_add_test(t, test_fold_in_without_memory_has_no_basis);
     suite_add_tcase(s, t);

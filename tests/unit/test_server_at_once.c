@@ -66,7 +66,7 @@ START_TEST(a_store_with_many_other_items_changes_nothing)
         struct store_item item = {.id = {id, (size_t)snprintf(id, sizeof id, "other%d", i)}};
         ck_assert_int_eq(store_bulk_item(bulk, &item, &e), ERR_OK);
     }
-    ck_assert_int_eq(store_bulk_end(bulk, &e), ERR_OK);
+    ck_assert_int_eq(store_bulk_end(bulk, NULL, &e), ERR_OK);
     ck_assert_int_eq(store_commit(c, &e), ERR_OK);
     ck_assert_msg(serving_follow_items(&w.serving, c, &e) == ERR_OK, "%s", e.text);
     ck_assert_int_gt(item_table_last_key(w.serving.models[1].items), 20000);

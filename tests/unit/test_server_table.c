@@ -213,7 +213,9 @@ START_TEST(test_contexts_are_arrays_or_numbers_with_spaces)
          "! 7: the embedding is empty\n"
          "! 8: number 1 of the embedding, 'nan', is not a finite number\n"
          "! 9: the embedding begins with '[' and does not end with ']'\n"
-         "! 10: number 1 of the embedding is too large\n");
+         "! 10: number 1 of the embedding: the number 1e+39 is not between -1e+06 and 1e+06, beyond which "
+         "float32 may "
+         "overflow on the way to a score\n");
     ROWS("c.ndjson", TABLE_CONTEXTS,
          "{\"user\":\"a\",\"embedding\":[1,0.5]}\n{\"user\":\"a\",\"embedding\":[1,\"x\"]}\n{\"user\":\"a\","
          "\"embedding\":[]}\n",
@@ -349,15 +351,21 @@ START_TEST(test_every_bad_line_is_named_and_reading_goes_on)
          "! 3: more than 5 columns\n"
          "! 4: the id of the user is empty\n"
          "! 5: the id of the item is empty\n"
-         "! 6: the weight '0' is not above 0\n"
-         "! 7: the weight '-1' is not above 0\n"
+         "! 6: the weight 0 is not above 0; a weight says how much an interaction counts: leave out what "
+         "does not count, "
+         "and give a dislike as a low rating\n"
+         "! 7: the weight -1 is not above 0; a weight says how much an interaction counts: leave out what "
+         "does not "
+         "count, and give a dislike as a low rating\n"
          "! 8: the weight 'inf' is not a finite number\n"
          "! 9: the weight '0x10' is not a finite number\n"
          "! 10: the weight '1e999' is not a finite number\n"
          "! 11: the rating 'NaN' is not a finite number\n"
-         "! 12: the ts 'yesterday' is neither seconds since 1970 nor an ISO 8601 date or time\n"
-         "! 13: the ts '-5' is neither seconds since 1970 nor an ISO 8601 date or time\n"
-         "! 14: the ts '2024-02-30' is neither seconds since 1970 nor an ISO 8601 date or time\n"
+         "! 12: the time 'yesterday' is neither a number of seconds since 1970 nor an ISO 8601 date or time "
+         "from 1970 on\n"
+         "! 13: the time -5 is before 1970; leave it empty where it is not known\n"
+         "! 14: the time '2024-02-30' is neither a number of seconds since 1970 nor an ISO 8601 date or time "
+         "from 1970 on\n"
          "! 15: the line is not UTF-8; convert the file (iconv -f LATIN1 -t UTF-8)\n"
          "! 16: the line has a zero byte\n"
          "17:good;i;w1;r-2;t3;-;-;-;\n");

@@ -180,7 +180,7 @@ START_TEST(whoever_is_not_there_or_has_a_long_history_is_left_too)
             STORE_OK(store_begin(f.conn, &e));
         }
         STORE_OK(store_put_item(f.conn, &(struct store_item){.id = text(item)}, &inserted, &e));
-        STORE_OK(store_put_interaction(f.conn, text("dan"), text(item), 1, 1, i, &inserted, &e));
+        STORE_OK(store_put_interaction(f.conn, text("dan"), text(item), 1, 1, i, NULL, &e));
     }
     STORE_OK(store_commit(f.conn, &e));
     STORE_FAILS(at_once("dan", &e), ERR_BUSY);

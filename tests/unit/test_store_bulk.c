@@ -203,7 +203,7 @@ START_TEST(test_bulk_loads_leave_what_single_writes_and_the_model_leave)
             do_singly(twin.conn, &op);
             do_model(&m, &op);
         }
-        STORE_OK(store_bulk_end(b, &e));
+        STORE_OK(store_bulk_end(b, NULL, &e));
         STORE_OK(store_commit(f.conn, &e));
         STORE_OK(store_commit(twin.conn, &e));
         assert_as_model(f.conn, &m);
@@ -231,7 +231,7 @@ START_TEST(test_single_writes_after_a_load_go_on_where_it_ended)
             do_bulk(b, &op);
             do_model(&m, &op);
         }
-        STORE_OK(store_bulk_end(b, &e));
+        STORE_OK(store_bulk_end(b, NULL, &e));
         for (int i = 0; i < N_OPS / 4; i++) { /* first in the transaction of the load, then in the next */
             struct op op = random_op(&r);
             if (i == N_OPS / 8) {
@@ -318,7 +318,7 @@ START_TEST(test_a_load_gives_all_it_touched_and_nothing_else_its_revision)
     STORE_OK(store_bulk_interaction(b, text("old"), text("old item"), 1, NAN, 1, &e));
     STORE_OK(store_bulk_interaction(b, text("new"), text("new item"), 1, NAN, 1, &e));
     STORE_OK(store_bulk_user(b, text("profile only"), text("{}"), &e));
-    STORE_OK(store_bulk_end(b, &e));
+    STORE_OK(store_bulk_end(b, NULL, &e));
     STORE_OK(store_commit(f.conn, &e));
     STORE_OK(store_last_change(f.conn, &change, &e));
     ck_assert_int_eq(revision_of("old"), change);
@@ -339,7 +339,7 @@ START_TEST(test_a_load_makes_contexts_stale)
     STORE_OK(store_put_context(f.conn, &store_fixture_key, text("ann"), revision, false, "abcd", 4, &e));
     STORE_OK(store_bulk_begin(f.conn, &b, &e));
     STORE_OK(store_bulk_interaction(b, text("ann"), text("i"), 1, NAN, 1, &e));
-    STORE_OK(store_bulk_end(b, &e));
+    STORE_OK(store_bulk_end(b, NULL, &e));
     STORE_OK(store_commit(f.conn, &e));
     STORE_OK(store_read_user(f.conn, text("ann"), &store_fixture_key, &u, &e));
     ck_assert_int_gt(u.revision, u.embedding_revision);
@@ -362,7 +362,7 @@ START_TEST(test_many_ids_are_told_apart)
         user[LIMIT_ID_BYTES] = '\0';
         STORE_OK(store_bulk_interaction(b, text(user), text(item), 1, NAN, i, &e));
     }
-    STORE_OK(store_bulk_end(b, &e));
+    STORE_OK(store_bulk_end(b, NULL, &e));
     STORE_OK(store_commit(f.conn, &e));
     STORE_OK(store_count(f.conn, &n, &e));
     ck_assert_int_eq(n.n_items, N);
@@ -382,7 +382,7 @@ START_TEST(test_a_refused_row_leaves_the_load_going)
     STORE_FAILS(store_bulk_interaction(b, text("b"), text("j"), 1, (double)INFINITY, 1, &e), ERR_INVALID);
     STORE_FAILS(store_bulk_interaction(b, text("\xFF"), text("j"), 1, NAN, 1, &e), ERR_INVALID);
     STORE_OK(store_bulk_interaction(b, text("a"), text("j"), 1, NAN, 1, &e));
-    STORE_OK(store_bulk_end(b, &e));
+    STORE_OK(store_bulk_end(b, NULL, &e));
     STORE_OK(store_commit(f.conn, &e));
     STORE_OK(store_count(f.conn, &n, &e));
     ck_assert_int_eq(n.n_users, 1);
@@ -396,7 +396,7 @@ START_TEST(test_an_empty_load_is_a_change_and_nothing_more)
     int64_t change;
     STORE_OK(store_begin(f.conn, &e));
     STORE_OK(store_bulk_begin(f.conn, &b, &e));
-    STORE_OK(store_bulk_end(b, &e));
+    STORE_OK(store_bulk_end(b, NULL, &e));
     STORE_OK(store_commit(f.conn, &e));
     STORE_OK(store_last_change(f.conn, &change, &e));
     ck_assert_int_eq(change, 1);

@@ -122,7 +122,7 @@ START_TEST(test_a_bulk_load_is_one_change_of_all)
     for (int i = 0; i < 50; i++)
         STORE_OK(
             store_bulk_interaction(bulk, text(i % 2 ? "a" : "b"), text(i % 3 ? "i" : "j"), 1, NAN, i, &e));
-    STORE_OK(store_bulk_end(bulk, &e));
+    STORE_OK(store_bulk_end(bulk, NULL, &e));
     STORE_OK(store_commit(f.conn, &e));
     ck_assert_str_eq(changes(since, 0).line, "all: ");
 }
@@ -361,7 +361,7 @@ static void bulk_in_process(int n_rows)
         (void)snprintf(item, sizeof item, "i%d", i % 100);
         child_must(store_bulk_interaction(bulk, text(user), text(item), 1, NAN, i, &e), &e);
     }
-    child_must(store_bulk_end(bulk, &e), &e);
+    child_must(store_bulk_end(bulk, NULL, &e), &e);
     if (write(pipe_ends[1], "x", 1) != 1)
         _exit(5);
     child_must(store_commit(c, &e), &e);

@@ -108,13 +108,13 @@ START_TEST(test_a_deleted_item_comes_back_with_an_import_of_items_only)
     STORE_OK(store_begin(f.conn, &e));
     STORE_OK(store_bulk_begin(f.conn, &bulk, &e));
     STORE_OK(store_bulk_interaction(bulk, text("ann"), text("a"), 1, (double)NAN, 0, &e));
-    STORE_OK(store_bulk_end(bulk, &e));
+    STORE_OK(store_bulk_end(bulk, NULL, &e));
     STORE_OK(store_commit(f.conn, &e));
     ck_assert(read_item("a").item.deleted);
     STORE_OK(store_begin(f.conn, &e));
     STORE_OK(store_bulk_begin(f.conn, &bulk, &e));
     STORE_OK(store_bulk_item(bulk, &item, &e));
-    STORE_OK(store_bulk_end(bulk, &e));
+    STORE_OK(store_bulk_end(bulk, NULL, &e));
     STORE_OK(store_commit(f.conn, &e));
     ck_assert(!read_item("a").item.deleted);
 }
@@ -214,7 +214,7 @@ static void import_taken_items(void)
     STORE_OK(store_bulk_item(bulk, &(struct store_item){.id = text("a")}, &e));
     STORE_OK(store_bulk_interaction(bulk, text("ann"), text("a"), 1, (double)NAN, 9, &e));
     STORE_OK(store_bulk_interaction(bulk, text("ann"), text("b"), 5, (double)NAN, 9, &e));
-    STORE_OK(store_bulk_end(bulk, &e));
+    STORE_OK(store_bulk_end(bulk, NULL, &e));
     STORE_OK(store_commit(f.conn, &e));
     store_fixture_user(f.conn, "bob", NULL);
     store_fixture_event(f.conn, "bob", "a", 2, 8);
@@ -264,7 +264,7 @@ START_TEST(test_who_takes_or_leaves_a_followed_item_is_found)
     STORE_OK(store_begin(f.conn, &e));
     STORE_OK(store_bulk_begin(f.conn, &bulk, &e));
     STORE_OK(store_bulk_interaction(bulk, text("bob"), text("a"), 6, (double)NAN, 30, &e));
-    STORE_OK(store_bulk_end(bulk, &e));
+    STORE_OK(store_bulk_end(bulk, NULL, &e));
     STORE_OK(store_delete_user(f.conn, text("ann"), &e));
     STORE_OK(store_commit(f.conn, &e));
     assert_takers(key, "B*6,C*3,");

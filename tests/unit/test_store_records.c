@@ -147,25 +147,24 @@ static double rating_of(const char *id)
     return f.user.interactions[0].rating;
 }
 
-static bool put_event(const char *item, double weight, double rating, int64_t timestamp)
+static enum store_put put_event(const char *item, double weight, double rating, int64_t timestamp)
 {
-    bool inserted = false;
+    enum store_put put = STORE_PUT_OLDER;
     STORE_OK(store_begin(f.conn, &e));
-    STORE_OK(
-        store_put_interaction(f.conn, text("ann"), text(item), weight, rating, timestamp, &inserted, &e));
+    STORE_OK(store_put_interaction(f.conn, text("ann"), text(item), weight, rating, timestamp, &put, &e));
     STORE_OK(store_commit(f.conn, &e));
-    return inserted;
+    return put;
 }
 
 START_TEST(test_of_two_events_on_one_item_the_newest_timestamp_wins)
 {
     store_fixture_user(f.conn, "ann", NULL);
-    ck_assert(put_event("i", 1, 3.5, 100));
-    ck_assert(!put_event("i", 2, 4.5, 99)); /* older: stays as it was */
+    ck_assert_int_eq(put_event("i", 1, 3.5, 100), STORE_PUT_NEW);
+    ck_assert_int_eq(put_event("i", 2, 4.5, 99), STORE_PUT_OLDER); /* it stays as it was */
     ck_assert_double_eq(rating_of("ann"), 3.5);
-    ck_assert(!put_event("i", 2, 1.5, 100)); /* as new: what arrived last */
+    ck_assert_int_eq(put_event("i", 2, 1.5, 100), STORE_PUT_REPLACED); /* as new: what arrived last */
     ck_assert_double_eq(rating_of("ann"), 1.5);
-    ck_assert(!put_event("i", 3, (double)NAN, 101));
+    ck_assert_int_eq(put_event("i", 3, (double)NAN, 101), STORE_PUT_REPLACED);
     ck_assert(isnan(rating_of("ann")));
     ck_assert_double_eq(f.user.interactions[0].weight, 3);
     ck_assert_int_eq(f.user.interactions[0].timestamp, 101);
