@@ -1,4 +1,4 @@
-# hypernet: one Makefile, no recursion over folders. `make help` lists the targets.
+# hypernet: one Makefile, no recursion over folders. `make help` lists what a user wants, `make help-all` every target.
 #
 #   make demo                      install what is missing, build, train on real or simulated data, serve
 #   make check                     the same set-up, then every test
@@ -94,8 +94,15 @@ DEPFILES := $(OBJS:.o=.d) $(UNIT_BINS:=.d) $(FAULT_BINS:=.d) $(GOLDEN_BINS:=.d) 
 .PHONY: all
 all: $(B)/hypernet ## build the binary, build/MODE/hypernet
 
+# What is missing is named, with the way to get it, before a compiler does not find it.
+.PHONY: have-build have-check
+have-build:
+	@deploy/have "$(CC)" "$(PKG_CONFIG)" $(LIBS) yaml-0.1
+have-check:
+	@deploy/have "$(CC)" "$(PKG_CONFIG)" check
+
 # A change of flags rebuilds everything of the mode.
-$(B)/flags.stamp: FORCE
+$(B)/flags.stamp: FORCE | have-build
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(CC) $(ALL_CFLAGS) | $(ALL_LDFLAGS)' | cmp -s - $@ || printf '%s\n' '$(CC) $(ALL_CFLAGS) | $(ALL_LDFLAGS)' > $@
 .PHONY: FORCE
@@ -127,6 +134,7 @@ $(B)/hypernet: $(B)/server/main.o $(B)/libhypernet.a
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LDLIBS) -lm
 
 # ---- tests ----
+$(UNIT_BINS) $(FAULT_BINS) $(GOLDEN_BINS) $(SUPPORT_OBJS) $(DOUBLE_BINS): | have-check
 $(UNIT_BINS) $(FAULT_BINS) $(GOLDEN_BINS): $(B)/libhypernet.a $(SUPPORT_OBJS)
 $(UNIT_BINS) $(FAULT_BINS) $(GOLDEN_BINS): $(B)/%: %.c $(B)/flags.stamp
 	@mkdir -p $(@D)
@@ -169,31 +177,31 @@ check: deps ## install what is missing, then every test: lint, unit, fault, http
 .PHONY: check-all
 check-all:
 	$(Q)tests/run lint unit fault http golden docs deploy
-check-unit: ## C tests, one program a source file
+check-unit: ##+ C tests, one program a source file
 	$(Q)tests/run unit
-check-fault: ## out of memory, disk full and damaged files
+check-fault: ##+ out of memory, disk full and damaged files
 	$(Q)tests/run fault
-check-http: ## the real server on a free port, real clients
+check-http: ##+ the real server on a free port, real clients
 	$(Q)tests/run http
-check-golden: ## the same numbers as numpy, from the same file
+check-golden: ##+ the same numbers as numpy, from the same file
 	$(Q)tests/run golden
-check-docs: ## every command of the README and the man pages
+check-docs: ##+ every command of the README and the man pages
 	$(Q)tests/run docs
-check-asan: ## unit, fault and http tests under AddressSanitizer and UBSan
+check-asan: ##+ unit, fault and http tests under AddressSanitizer and UBSan
 	$(Q)$(MAKE) --no-print-directory MODE=asan check-sanitized
-check-tsan: ## unit and http tests under ThreadSanitizer
+check-tsan: ##+ unit and http tests under ThreadSanitizer
 	$(Q)$(MAKE) --no-print-directory MODE=tsan check-sanitized
 .PHONY: check-sanitized test-programs
 check-sanitized:
 	$(Q)tests/run unit fault http golden
 test-programs: $(UNIT_BINS) $(DOUBLE_BINS) $(FAULT_BINS) $(GOLDEN_BINS)
-check-deploy: ## image, three replicas behind HAProxy, one killed and one stopped under load (needs root)
+check-deploy: ##+ image, three replicas behind HAProxy, one killed and one stopped under load (needs root)
 	$(Q)deploy/deps --deploy
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/deploy/run
-fuzz: ## fuzz each target for FUZZ_SECONDS (default 30)
+fuzz: ##+ fuzz each target for FUZZ_SECONDS (default 30)
 	$(Q)$(MAKE) --no-print-directory MODE=fuzz fuzz-run
-check-bare: ## make demo and make check on a bare Debian 12 (needs root)
+check-bare: ##+ make demo and make check on a bare Debian 12 (needs root)
 	$(Q)deploy/deps --deploy
 	$(Q)tests/deploy/bare
 .PHONY: fuzz fuzz-run check-deploy check-golden check-bare
@@ -202,7 +210,7 @@ fuzz-run: $(FUZZ_BINS)
 
 # ---- lint ----
 .PHONY: lint check-layers check-headers check-format
-lint: check-layers check-headers check-format ## layers, headers that compile alone, layout, banned calls
+lint: check-layers check-headers check-format ##+ layers, headers that compile alone, layout, banned calls
 check-layers: $(LIB_OBJS)
 	$(Q)tests/support/check_layers $(B)
 	$(Q)tests/support/test_check_layers
@@ -212,29 +220,29 @@ check-headers:
 check-format:
 	$(Q)tests/support/check_format
 .PHONY: format
-format: ## lay the C files out with clang-format
+format: ##+ lay the C files out with clang-format
 	$(Q)clang-format -i $(SRCS) $(HEADERS) $(UNIT_SRCS) $(FAULT_SRCS) $(DOUBLE_SRCS) $(SUPPORT_SRCS) $(FUZZ_SRCS) $(GOLDEN_SRCS) $(BENCH_SRCS)
 
 # ---- set-up, demo, install ----
-.PHONY: deps deps-demo demo bench bench-quick bench-quality install uninstall dist clean help
+.PHONY: deps deps-demo demo bench bench-quick bench-quality install uninstall dist clean help help-all
 deps: ## install the libraries and tools that are missing (apt, when it may)
 	$(Q)deploy/deps --tests
 deps-demo:
 	$(Q)deploy/deps
-demo: deps-demo ## build, train on real data (DATA=dir) or a simulated world, serve on http://127.0.0.1:8080
+demo: deps-demo ## build, train on real data (DATA=dir) or a simulated world, serve on http://127.0.0.1:8080 (PORT=), DEMO_FRESH=1 anew
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)HYPERNET=$(B)/hypernet deploy/demo
+	$(Q)HYPERNET=$(B)/hypernet exec deploy/demo
 bench: all $(BENCH_BINS) ## speed of serving beside the peers, one table (BENCH='--only warm')
 	$(Q)deploy/deps --bench || echo "bench: going on without what could not be installed"
 	$(Q)$(PYTHON) tests/bench/run $(BENCH)
-bench-quick: all $(BENCH_BINS) ## the same loads for a moment; fails on wrong answers only
+bench-quick: all $(BENCH_BINS) ##+ the same loads for a moment; fails on wrong answers only
 	$(Q)deploy/deps --bench || echo "bench: going on without what could not be installed"
 	$(Q)$(PYTHON) tests/bench/run --quick
 	$(Q)$(PYTHON) tests/bench/soak --requests 5000 --users 400 --seconds 1
 	$(Q)if $(PYTHON) -c 'import torch' 2>/dev/null; then \
 	    $(PYTHON) tests/bench/training --users 300 --items 200 --interactions 9000 --share 0.5; \
 	else echo "bench: PyTorch is absent, training is not compared"; fi
-bench-quality: all ## quality on real data sets (DATA=dir OUT=dir), SEEDS=1
+bench-quality: all ##+ quality on real data sets (DATA=dir OUT=dir), SEEDS=1
 	$(Q)HYPERNET=$(B)/hypernet tests/bench/quality --data "$(DATA)" --out "$(OUT)" --seeds $(or $(SEEDS),1)
 
 install: all ## install binary, man pages and systemd unit under DESTDIR, PREFIX and UNITDIR
@@ -244,11 +252,14 @@ install: all ## install binary, man pages and systemd unit under DESTDIR, PREFIX
 	for page in $(sort $(wildcard server/man/*.1)); do install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man1/$$(basename $$page); done
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(BINDIR)/hypernet $(DESTDIR)$(UNITDIR)/hypernet.service $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(wildcard server/man/*.1)))
-dist: ## a source archive of the commit
+dist: ##+ a source archive of the commit
 	git archive --prefix=hypernet-$(VERSION)/ -o build/hypernet-$(VERSION).tar.gz HEAD
 clean: ## remove build/
 	rm -rf build
+list = @grep -hE '^[a-z][a-z-]*:.*$(1) ' Makefile | sed -E 's/:.*\#\#\+? /|/' | while IFS='|' read -r t d; do printf '  %-16s %s\n' "$$t" "$$d"; done
 help: ## this list
-	@grep -hE '^[a-z][a-z-]*:.*##' Makefile | sed -E 's/:.*## /|/' | while IFS='|' read -r t d; do printf '  %-16s %s\n' "$$t" "$$d"; done
+	$(call list,\#\#)
+help-all: ## every target
+	$(call list,\#\#\+?)
 
 -include $(wildcard $(DEPFILES))

@@ -47,6 +47,18 @@ class Readme(unittest.TestCase):
         for expected in ('"result":"registered"', '"accepted":1', '"cold":true', "listening on", "iALS fold-in", '"predictions":['):
             self.assertIn(expected, output)
         self.assertEqual(output.count('"type":"urn:hypernet:problem'), 0, output[-3000:])
+        self.check_figures(output)
+
+    def check_figures(self, output):
+        """A newcomer sees a model that is ahead, of users who are known and of users who come new, and no table of zeros."""
+        tables = re.findall(r"^(?:.*known|the profile alone| ) +hr@10.*\n((?:.*\n)+?)\n", output, re.M)
+        self.assertGreaterEqual(len(tables), 3, output[-5000:])
+        for table in tables:
+            rows = re.findall(r"^(\S.*?)  +(\d\.\d{4})", table, re.M)
+            figures = {name: float(value) for name, value in rows}
+            model = next(value for name, value in figures.items() if name.startswith("movies "))
+            self.assertEqual(model, max(figures.values()), table)
+            self.assertGreater(min(figures.values()), 0, table)
 
     def test_the_script_is_the_tested_one(self):
         script = re.search(r"^```python\n(.*?)^```$", self.text, re.M | re.S).group(1)
