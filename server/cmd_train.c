@@ -1,5 +1,5 @@
 /* hypernet train: store in, model file out, contexts of all users back into the store. An interrupt ends
- * training at the best model so far, which is written. */
+ * training at the best model so far, which is written; before there is one, nothing is. */
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <math.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -26,18 +27,18 @@ struct settings {
     bool ignore_order, no_contexts, json;
 };
 
-static volatile sig_atomic_t interrupted;
+static atomic_bool interrupted; /* lock-free, so a signal handler may */
 
 static void interrupt(int number)
 {
     (void)number;
-    interrupted = 1;
+    atomic_store(&interrupted, true);
 }
 
 static bool show(void *arg, const struct train_progress *p)
 {
     progress_show(arg, p);
-    return !interrupted;
+    return true;
 }
 
 /* ---- contexts of all users ---- */
@@ -59,8 +60,9 @@ static bool take_id(void *arg, int64_t key, struct store_text id, struct store_t
     return !ids->texts.failed;
 }
 
+/* Until late_ns; who has no context by then gets it at first use. */
 static enum err_code write_all(struct store_conn *c, const struct model *m, const struct user_ids *ids,
-                               struct err *e)
+                               int64_t late_ns, struct err *e)
 {
     struct store_context_key key = {m->spec.name, m->spec.version, "user"};
     struct context_maker *maker = NULL;
@@ -70,7 +72,7 @@ static enum err_code write_all(struct store_conn *c, const struct model *m, cons
     if (!code)
         code = item_table_load(c, m, &items, e);
     const char *at = ids->texts.data;
-    for (size_t i = 0; i < ids->n && !code; i++, at += strlen(at) + 1) {
+    for (size_t i = 0; i < ids->n && !code && clock_monotonic_ns() < late_ns; i++, at += strlen(at) + 1) {
         struct store_text id = {at, strlen(at)};
         const float *embedding;
         code = store_read_user(c, id, NULL, &user, e);
@@ -87,7 +89,8 @@ static enum err_code write_all(struct store_conn *c, const struct model *m, cons
 
 /* In one transaction: contexts of an older training under the same name and version go, and those of all users come when
  * they are wanted; else they are made at first use. */
-static enum err_code write_contexts(struct store_conn *c, const char *path, bool wanted, struct err *e)
+static enum err_code write_contexts(struct store_conn *c, const char *path, bool wanted, int64_t late_ns,
+                                    struct err *e)
 {
     struct model *m;
     struct user_ids ids = {0};
@@ -104,7 +107,7 @@ static enum err_code write_contexts(struct store_conn *c, const char *path, bool
         if (!code)
             code = buf_check(&ids.texts, "the users' ids", e);
         if (!code && wanted)
-            code = write_all(c, m, &ids, e);
+            code = write_all(c, m, &ids, late_ns, e);
         if (code)
             store_rollback(c);
         else
@@ -116,6 +119,15 @@ static enum err_code write_contexts(struct store_conn *c, const char *path, bool
 }
 
 /* ---- results ---- */
+
+/* By how training ended (enum train_end). */
+static const char *const ends[] = {"complete", "interrupted", "deadline"};
+
+/* A number that was not measured is null. */
+static void add_figure(struct buf *b, const char *name, double x)
+{
+    buf_addf(b, isnan(x) ? ",\"%s\":null" : ",\"%s\":%.6f", name, x);
+}
 
 /* The opening of the result. */
 static void add_names(const struct settings *s, struct buf *b)
@@ -141,9 +153,12 @@ static void print_rating_report(const struct settings *s, const struct train_rep
     buf_init(&b, 1 << 20);
     add_names(s, &b);
     buf_addf(&b,
-             ",\"objective\":\"rating\",\"epochs\":%d,\"rmse\":%.6f,\"biases_rmse\":%.6f,\"dim\":%d,"
-             "\"history\":%g,\"parameters\":%zu,\"seconds\":%.2f}",
-             r->best_epoch, r->rmse, r->rmse_biases, r->dim, r->history, r->n_parameters, r->seconds);
+             ",\"objective\":\"rating\",\"ended\":\"%s\",\"epochs\":%d,\"dim\":%d,\"history\":%g,"
+             "\"parameters\":%zu,\"seconds\":%.2f",
+             ends[r->end], r->best_epoch, r->dim, r->history, r->n_parameters, r->seconds);
+    add_figure(&b, "rmse", r->rmse);
+    add_figure(&b, "biases_rmse", r->rmse_biases);
+    buf_addc(&b, '}');
     const char *text = buf_text(&b);
     (void)puts(text ? text : "{}");
     buf_fini(&b);
@@ -156,11 +171,12 @@ static void print_report(const struct settings *s, const struct train_report *r)
         buf_init(&b, 1 << 20);
         add_names(s, &b);
         buf_addf(&b,
-                 ",\"generator\":\"%s\",\"epochs\":%d,\"best_epoch\":%d,\"warm_start_ndcg@10\":%.6f,\"ndcg@"
-                 "10\":%.6f,"
-                 "\"dim\":%d,\"alpha\":%g,\"reg\":%g,\"parameters\":%zu,\"seconds\":%.2f",
-                 s->generator, r->epochs_run, r->best_epoch, r->warm_start_metric, r->best_metric, r->dim,
-                 r->alpha, r->reg, r->n_parameters, r->seconds);
+                 ",\"generator\":\"%s\",\"ended\":\"%s\",\"epochs\":%d,\"best_epoch\":%d,\"dim\":%d,"
+                 "\"alpha\":%g,\"reg\":%g,\"parameters\":%zu,\"seconds\":%.2f",
+                 s->generator, ends[r->end], r->epochs_run, r->best_epoch, r->dim, r->alpha, r->reg,
+                 r->n_parameters, r->seconds);
+        add_figure(&b, "warm_start_ndcg@10", r->warm_start_metric);
+        add_figure(&b, "ndcg@10", r->best_metric);
         if (!isnan(r->epoch_seconds))
             buf_addf(&b, ",\"epoch_seconds\":%.3f", r->epoch_seconds);
         if (!isnan(r->item_error))
@@ -225,7 +241,15 @@ static void warn(const char *text)
     (void)fprintf(stderr, "hypernet train: warning: %s\n", text);
 }
 
-static enum err_code train(const struct settings *s, const struct train_options *options, struct err *e)
+/* Of the deadline; INT64_MAX: none. */
+static int64_t late_ns(const struct train_options *o)
+{
+    return o->deadline_s > 0 ? o->started_ns + (int64_t)(o->deadline_s * 1e9) : INT64_MAX;
+}
+
+/* *written: a model; false after an interrupt before there was one. */
+static enum err_code train(const struct settings *s, const struct train_options *options, bool *written,
+                           struct err *e)
 {
     struct store *store = NULL;
     struct store_conn *c = NULL;
@@ -245,11 +269,12 @@ static enum err_code train(const struct settings *s, const struct train_options 
     if (!code)
         code = train_run(&data.data, options, s->out, show, &progress, &report, e);
     progress_end(&progress);
-    if (!code)
-        code = write_contexts(c, s->out, !s->no_contexts, e);
-    if (!code)
+    *written = !code && report.written;
+    if (*written)
+        code = write_contexts(c, s->out, !s->no_contexts, late_ns(options), e);
+    if (*written && !code)
         (options->objective == OBJECTIVE_RATING ? print_rating_report : print_report)(s, &report);
-    if (!code && !s->json)
+    if (*written && !code && !s->json)
         show_next(c, s);
     dataset_free(&data);
     store_disconnect(c);
@@ -323,7 +348,7 @@ static int cmd_train(int argc, char **argv)
         {"checkpoint", OPTION_STRING, &s.checkpoint, "FILE",
          "written after each epoch, and resumed from when it is there", 0, 0, false},
         {"deadline-seconds", OPTION_REAL, &s.deadline_s, "S",
-         "stop after this long and keep the best; 0: never", 0, 1e9, false},
+         "be done after this long, with the best there is; 0: no limit", 0, 1e9, false},
         {"min-profile-users", OPTION_INT, &s.min_profile_users, "N",
          "a profile value of fewer users is not learned: it may say who somebody is", 1, 1e9, false},
         {"no-contexts", OPTION_FLAG, &s.no_contexts, NULL, "do not write the users' contexts into the store",
@@ -364,14 +389,21 @@ static int cmd_train(int argc, char **argv)
     o.ignore_order = s.ignore_order;
     o.checkpoint = s.checkpoint;
     o.deadline_s = s.deadline_s;
+    o.started_ns = clock_monotonic_ns();
+    o.interrupt = &interrupted;
     struct sigaction act = {.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND};
     (void)sigaction(SIGINT, &act, NULL);
-    return train(&s, &o, &e) == ERR_OK ? EXIT_DONE : command_fail(&cmd_train_command, &e, false);
+    bool written;
+    if (train(&s, &o, &written, &e))
+        return command_fail(&cmd_train_command, &e, false);
+    return written ? EXIT_DONE : EXIT_INTERRUPTED;
 }
 
 const struct command cmd_train_command = {
     "train", "train a model from the store", NULL,
     "Chooses hyperparameters by validation on each user's last item, factorises (iALS), then trains encoder, "
     "hypernetwork and\n"
-    "target network jointly. An interrupt (Ctrl-C) stops at the best model so far and writes it.",
+    "target network jointly. An interrupt (Ctrl-C) stops at the best model so far and writes it; before the "
+    "first epoch has\n"
+    "ended it writes nothing, and the exit status is 130.",
     cmd_train};

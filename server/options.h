@@ -45,8 +45,8 @@ struct command {
     int (*run)(int argc, char **argv); /* argv[0] is the command's name; returns the exit status */
 };
 
-/* Exit statuses of every command. */
-enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_WRONG_USE = 2 };
+/* Exit statuses of every command. EXIT_INTERRUPTED, 128 + SIGINT as a shell has it: stopped before there was a result. */
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_WRONG_USE = 2, EXIT_INTERRUPTED = 130 };
 
 /* Parses argv into the targets, the environment first. *positional (may be NULL when the command has none) is
  * the one word that is no option. ERR_INVALID with a text that names the option and what it takes; `--help`

@@ -12,6 +12,8 @@
 
 enum { CHUNK_ROWS = 64 };
 
+typedef void loop_fn(struct parallel *p, size_t n, parallel_fn *fn, void *arg);
+
 /* One side's interactions in compressed rows. */
 struct side {
     size_t n_rows;
@@ -129,13 +131,14 @@ enum err_code ials_run(const struct ials_data *data, const struct ials_options *
     struct side users = {data->n_users, data->start, data->end, item, weight};
     struct side items = {data->n_items, t.start, t.start + 1, t.user, t.weight};
     init_factors(item_factors, data->n_items, d, options->seed);
-    for (int epoch = 0; epoch < options->n_epochs; epoch++) {
+    for (int epoch = 0; epoch < options->n_epochs && (epoch == 0 || !parallel_stopped(team)); epoch++) {
+        loop_fn *loop = epoch == 0 ? parallel_for : parallel_for_unless_stopped;
         struct sweep s = {options, &users, data->n_items, item_factors, gram, user_factors, workspaces};
         ials_gram(item_factors, data->n_items, d, options->alpha, gram);
-        parallel_for(team, users.n_rows, solve_row, &s);
+        loop(team, users.n_rows, solve_row, &s);
         s = (struct sweep){options, &items, data->n_users, user_factors, gram, item_factors, workspaces};
         ials_gram(user_factors, data->n_users, d, options->alpha, gram);
-        parallel_for(team, items.n_rows, solve_row, &s);
+        loop(team, items.n_rows, solve_row, &s);
         if (after_epoch && !after_epoch(arg, epoch))
             break;
     }

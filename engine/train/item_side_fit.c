@@ -224,9 +224,9 @@ static enum err_code search(struct fitting *f, struct item_side_fit *out, struct
     int at[2] = {FIRST_RIDGE, FIRST_RIDGE};
     enum err_code code = guess(f, ridge, &best, e);
     tried[at[0]][at[1]] = best;
-    for (bool moved = f->data->n_features > 0; moved && !code;) {
+    for (bool moved = f->data->n_features > 0; moved && !code && !parallel_stopped(f->team);) {
         moved = false;
-        for (int k = 0; k < 4 && !code; k++) {
+        for (int k = 0; k < 4 && !code && !parallel_stopped(f->team); k++) {
             int next[2] = {at[0], at[1]};
             double error;
             next[k / 2] += k % 2 ? 1 : -1;

@@ -52,6 +52,11 @@ static enum err_code try_ridge(struct choice *c, int i, struct err *e)
     item_weights_fini(&weights);
     if (code)
         return code;
+    if (parallel_stopped(c->team)) { /* half a try says nothing */
+        c->ndcg[i] = NAN;
+        c->stopped = true;
+        return ERR_OK;
+    }
     c->best = c->ndcg[i] > c->best ? c->ndcg[i] : c->best;
     c->n_tries++;
     double fraction = c->before + c->part * (double)c->n_tries / (MOST_TRIES + 1);
@@ -147,6 +152,7 @@ static enum err_code choose_way(struct choice *c, const struct model_spec *spec,
         out->alone = c->ndcg[best];
         if (!c->stopped)
             code = finish(c, spec, params, out, e);
+        c->stopped = c->stopped || parallel_stopped(c->team);
     }
     neighbours_fit_free(c->fit);
     c->fit = NULL;
@@ -171,10 +177,8 @@ enum err_code neighbours_choose(const struct split *s, const struct model_spec *
     if (s->n_validated == 0)
         return ERR_OK;
     enum err_code code = choose_way(&c, spec, params, out, e);
-    if (c.stopped) { /* a ridge that was not compared is no choice */
-        out->scale = 0;
-        out->metric = metric;
-    }
+    if (c.stopped) /* a ridge that was not compared is no choice */
+        *out = (struct neighbours_choice){.metric = metric, .local = out->local};
     c.before = c.part;
     if (!code && both && !c.stopped) {
         code = choose_way(&c, spec, params, &local, e);

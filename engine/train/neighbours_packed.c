@@ -80,7 +80,7 @@ enum err_code neighbours_packed_gather(struct neighbours_fit *f, struct err *e)
 {
     struct gathering g = {.f = f, .n_users = f->split->data->n_users};
     size_t threads = parallel_threads(f->team);
-    parallel_for(f->team, f->n_items, find_near, f);
+    parallel_for_unless_stopped(f->team, f->n_items, find_near, f);
     for (size_t i = 0; i < f->n_items; i++) {
         size_t n = count_taken(f, i);
         g.most_taken = n > g.most_taken ? n : g.most_taken;
@@ -92,7 +92,7 @@ enum err_code neighbours_packed_gather(struct neighbours_fit *f, struct err *e)
     g.taken = mem_alloc_array(g.most_taken, threads * sizeof *g.taken);
     bool there = g.heads && g.taken;
     if (there)
-        parallel_for(f->team, f->n_items, gather, &g);
+        parallel_for_unless_stopped(f->team, f->n_items, gather, &g);
     mem_free(g.heads);
     mem_free(g.taken);
     return there ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for the neighbours of %zu items", f->n_items);
@@ -120,5 +120,5 @@ static void solve_item(void *arg, size_t item, size_t thread)
 
 void neighbours_packed_solve(struct neighbours_fit *f)
 {
-    parallel_for(f->team, f->n_items, solve_item, f);
+    parallel_for_unless_stopped(f->team, f->n_items, solve_item, f);
 }

@@ -17,7 +17,7 @@ static void gather_row(void *arg, size_t item, size_t thread)
 
 void neighbours_whole_gather(struct neighbours_fit *f)
 {
-    parallel_for(f->team, f->n_items, gather_row, f);
+    parallel_for_unless_stopped(f->team, f->n_items, gather_row, f);
 }
 
 /* row (I) = item's column of the weights, -P_ji / P_ii (Steck 2019, eq. 8), from the lower triangle of P. */
@@ -61,7 +61,9 @@ void neighbours_whole_solve(struct neighbours_fit *f)
     for (size_t i = 0; i < n; i++)
         f->inverse[i * n + i] += f->ridge[i];
     memset(f->n_near, 0, n * sizeof *f->n_near);
+    if (parallel_stopped(f->team)) /* the inverse of a large matrix takes longer than anybody waits */
+        return;
     /* too near to singular for float32: no model has such weights */
     if (blas_cholesky(n, f->inverse, n) && blas_cholesky_inverse(n, f->inverse, n))
-        parallel_for(f->team, n, keep_largest, f);
+        parallel_for_unless_stopped(f->team, n, keep_largest, f);
 }

@@ -27,15 +27,34 @@ struct parallel {
     void *arg;
     size_t n;
     atomic_size_t next;
+    parallel_stop_fn *stop; /* written between loops */
+    void *stop_arg;
+    atomic_bool stopped;
+    bool whole; /* of the loop: nothing stops it */
     size_t n_threads;
     size_t n_started;
     struct member members[]; /* (n_threads - 1) */
 };
 
+bool parallel_stopped(struct parallel *p)
+{
+    if (p->stop && !atomic_load_explicit(&p->stopped, memory_order_relaxed) && p->stop(p->stop_arg))
+        atomic_store_explicit(&p->stopped, true, memory_order_relaxed);
+    return atomic_load_explicit(&p->stopped, memory_order_relaxed);
+}
+
+void parallel_stop_when(struct parallel *p, parallel_stop_fn *fn, void *arg)
+{
+    p->stop = fn;
+    p->stop_arg = arg;
+    atomic_store(&p->stopped, false);
+}
+
 static void work(struct parallel *p, size_t thread)
 {
     size_t i;
-    while ((i = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed)) < p->n)
+    while ((i = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed)) < p->n &&
+           (p->whole || !parallel_stopped(p)))
         p->fn(p->arg, i, thread);
 }
 
@@ -105,12 +124,13 @@ size_t parallel_threads(const struct parallel *p)
     return p->n_threads;
 }
 
-void parallel_for(struct parallel *p, size_t n, parallel_fn *fn, void *arg)
+static void run(struct parallel *p, size_t n, parallel_fn *fn, void *arg, bool whole)
 {
     pthread_mutex_lock(&p->lock);
     p->fn = fn;
     p->arg = arg;
     p->n = n;
+    p->whole = whole;
     atomic_store(&p->next, 0);
     p->n_busy = p->n_started;
     p->loop++;
@@ -121,4 +141,14 @@ void parallel_for(struct parallel *p, size_t n, parallel_fn *fn, void *arg)
     while (p->n_busy > 0)
         pthread_cond_wait(&p->idle, &p->lock);
     pthread_mutex_unlock(&p->lock);
+}
+
+void parallel_for(struct parallel *p, size_t n, parallel_fn *fn, void *arg)
+{
+    run(p, n, fn, arg, true);
+}
+
+void parallel_for_unless_stopped(struct parallel *p, size_t n, parallel_fn *fn, void *arg)
+{
+    run(p, n, fn, arg, false);
 }

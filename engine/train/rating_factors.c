@@ -304,7 +304,7 @@ static enum err_code step_side(struct rating_factors *f, struct rating_side *sid
         code = err_set(e, ERR_NOMEM, "no memory to factorise ratings");
         goto out;
     }
-    parallel_for(team, side->n, solve_row, &s);
+    parallel_for_unless_stopped(team, side->n, solve_row, &s);
     for (size_t i = 0; i < n_threads && !code; i++)
         if (s.failed[i])
             code = err_set(e, ERR_INVALID, "the ratings are too large to be factorised in single precision");
@@ -389,7 +389,7 @@ static enum err_code fit_noise(struct rating_factors *f, struct parallel *team, 
     m.workspaces = mem_alloc_array(parallel_threads(team) * m.workspace_len, sizeof *m.workspaces);
     if (!m.workspaces)
         return err_set(e, ERR_NOMEM, "no memory to factorise ratings");
-    parallel_for(team, f->users->n, measure_user, &m);
+    parallel_for_unless_stopped(team, f->users->n, measure_user, &m);
     mem_free(m.workspaces);
     for (size_t u = 0; u < f->users->n; u++)
         sum += f->errors[u];

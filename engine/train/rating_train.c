@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "engine/model.h"
 #include "engine/rng.h"
+#include "engine/train/budget.h"
 #include "engine/train/param_block.h"
 #include "engine/train/rating_factors.h"
 #include "engine/train/recipe.h"
@@ -39,6 +40,8 @@ enum {
     FIRST_HISTORY = 3
 };
 static const double worthwhile = 2e-4, hopeless = 2e-3; /* parts of the error */
+#define MODEL_MARGIN                                                                                         \
+    1.5 /* how far a step of the model, from all ratings, may be longer than one of the search */
 static const double profile_variance = 0.08, category_variance = 0.33;
 
 struct course {
@@ -46,8 +49,10 @@ struct course {
     struct train_options options;
     train_progress_fn *progress;
     void *arg;
-    int64_t start_ns;
-    bool stopped;
+    struct budget budget;
+    bool cut;      /* the deadline ended the search or the model's steps */
+    double step_s; /* of the best try, and how many the model is to have; of the first try while it lasts */
+    int model_steps;
     struct parallel *team;
     unsigned char *held;              /* (interactions) */
     double least, most;               /* ratings */
@@ -65,23 +70,26 @@ struct course {
 
 /* ---- talk ---- */
 
-static double elapsed(const struct course *c)
+/* Whether the search must end: an interrupt, or what is left is needed for the model's own steps. */
+static bool is_over(void *arg)
 {
-    return (double)(clock_monotonic_ns() - c->start_ns) / 1e9;
+    struct course *c = arg;
+    double model_s = c->step_s * c->model_steps * MODEL_MARGIN, left_s = budget_left(&c->budget);
+    if (budget_interrupted(&c->budget))
+        return true;
+    return left_s < model_s || budget_over(&c->budget);
 }
 
-/* False when training must stop. */
+/* False when the search must end. */
 static bool tell(struct course *c, struct train_progress p)
 {
     p.loss = p.left_s = NAN;
     p.metric_name = "rmse";
-    p.elapsed_s = elapsed(c);
+    p.elapsed_s = budget_elapsed(&c->budget);
     p.best_metric = isfinite(c->best_rmse) ? c->best_rmse : NAN;
     if (c->progress && !c->progress(c->arg, &p))
-        c->stopped = true;
-    if (c->options.deadline_s > 0 && p.elapsed_s > c->options.deadline_s)
-        c->stopped = true;
-    return !c->stopped;
+        c->budget.refused = true;
+    return !is_over(c);
 }
 
 /* ---- validation ---- */
@@ -136,7 +144,7 @@ static double held_out_rmse(const struct course *c, const struct rating_factors 
 struct attempt {
     double curve[MOST_STEPS];
     int n_steps, best_step;
-    double rmse;
+    double rmse, step_s;
 };
 
 /* Far behind the best try at the same step, and no longer at the start: it will not win. */
@@ -155,10 +163,17 @@ static enum err_code try_options(struct course *c, const struct rating_options *
     int most = c->options.n_epochs && c->options.n_epochs < MOST_STEPS ? c->options.n_epochs : MOST_STEPS;
     enum err_code code = rating_factors_new(c->data, c->held, o, &f, e);
     *t = (struct attempt){.rmse = INFINITY};
-    while (!code && t->n_steps < most && t->n_steps < t->best_step + PATIENCE && !is_behind(c, t) &&
-           !c->stopped) {
-        if ((code = rating_factors_step(f, c->team, e)))
+    double start_s = budget_elapsed(&c->budget);
+    while (!code && t->n_steps < most && t->n_steps < t->best_step + PATIENCE && !is_behind(c, t)) {
+        code = rating_factors_step(f, c->team, e);
+        if (parallel_stopped(c->team)) /* half a step is none, whatever it says */
+            code = ERR_OK;
+        if (code || parallel_stopped(c->team))
             break;
+        if (!isfinite(c->best_rmse)) {
+            c->step_s = (budget_elapsed(&c->budget) - start_s) / (t->n_steps + 1);
+            c->model_steps = t->n_steps + 1;
+        }
         double now = t->curve[t->n_steps++] = held_out_rmse(c, f);
         if (now < t->rmse * (1 - worthwhile)) {
             t->rmse = now;
@@ -169,6 +184,7 @@ static enum err_code try_options(struct course *c, const struct rating_options *
                                            .fraction = 1 - 1 / (1 + 0.2 * (c->n_tries + t->n_steps / 20.0)),
                                            .metric = now});
     }
+    t->step_s = (budget_elapsed(&c->budget) - start_s) / (t->n_steps ? t->n_steps : 1);
     rating_factors_free(f);
     return code;
 }
@@ -193,8 +209,8 @@ static enum err_code try_at(struct course *c, int d, int h, struct err *e)
 {
     size_t dim = c->options.dim ? (size_t)c->options.dim : dims[d];
     struct attempt t;
-    if (d < 0 || d >= N_DIMS || h < 0 || h >= N_HISTORIES || c->stopped || !isnan(c->rmse[d][h]) ||
-        !fits(c, dim))
+    if (d < 0 || d >= N_DIMS || h < 0 || h >= N_HISTORIES || parallel_stopped(c->team) ||
+        !isnan(c->rmse[d][h]) || !fits(c, dim))
         return ERR_OK;
     struct rating_options o = options_of(c, dim, histories[h]);
     enum err_code code = try_options(c, &o, &t, e);
@@ -205,6 +221,8 @@ static enum err_code try_at(struct course *c, int d, int h, struct err *e)
     if (t.rmse < c->best_rmse) {
         c->best = o;
         c->best_steps = t.best_step;
+        c->step_s = t.step_s;
+        c->model_steps = t.best_step;
         c->best_rmse = t.rmse;
         memcpy(c->curve, t.curve, sizeof c->curve);
         c->n_curve = t.n_steps;
@@ -217,7 +235,7 @@ static enum err_code walk(struct course *c, int d, int h, struct err *e)
 {
     static const int moves[][2] = {{0, -1}, {0, 1}, {-1, 0}, {1, 0}};
     enum err_code code = try_at(c, d, h, e);
-    for (bool moved = true; moved && !code && !c->stopped;) {
+    for (bool moved = true; moved && !code && !parallel_stopped(c->team);) {
         int to_d = d, to_h = h;
         moved = false;
         for (size_t i = 0; i < sizeof moves / sizeof *moves && !code; i++) {
@@ -249,10 +267,9 @@ static enum err_code search(struct course *c, double *biases, struct err *e)
     c->best = options_of(c, c->options.dim ? (size_t)c->options.dim : dims[d], histories[FIRST_HISTORY]);
     c->best_steps =
         c->options.n_epochs && c->options.n_epochs < DEFAULT_STEPS ? c->options.n_epochs : DEFAULT_STEPS;
-    c->best_rmse = INFINITY;
     struct rating_options alone = {.dim = 1, .seed = c->options.seed};
     enum err_code code = try_options(c, &alone, &of_biases, e);
-    *biases = of_biases.rmse;
+    *biases = isfinite(of_biases.rmse) ? of_biases.rmse : (double)NAN;
     return code ? code : walk(c, d, FIRST_HISTORY, e);
 }
 
@@ -287,7 +304,7 @@ static enum err_code make_model(struct course *c, const char *path, struct err *
 {
     struct rating_factors *f = NULL;
     enum err_code code = rating_factors_new(c->data, NULL, &c->best, &f, e);
-    for (int i = 1; i <= c->best_steps && !code; i++) {
+    for (int i = 1; i <= c->best_steps && !code && (i == 1 || !budget_late(&c->budget)); i++) {
         code = rating_factors_step(f, c->team, e);
         (void)tell(c, (struct train_progress){
                           .stage = "train", .fraction = (double)i / c->best_steps, .metric = NAN});
@@ -313,7 +330,7 @@ static void note_choice(struct course *c, double biases)
         "%zu users, %zu items, %zu interactions; %zu wide, history %g, %d steps chosen by validation: rmse "
         "%.4f (biases alone %.4f)",
         c->data->n_users, c->data->n_items, c->data->user_start[c->data->n_users], c->best.dim,
-        c->best.history, c->best_steps, c->best_rmse, biases);
+        c->best.history, c->best_steps, isfinite(c->best_rmse) ? c->best_rmse : (double)NAN, biases);
     (void)tell(c, (struct train_progress){.stage = "train", .metric = NAN, .note = note});
 }
 
@@ -334,29 +351,41 @@ enum err_code rating_train_run(const struct train_data *data, const struct train
                                const char *path, train_progress_fn *progress, void *arg,
                                struct train_report *report, struct err *e)
 {
-    struct course c = {.data = data, .options = *options, .progress = progress, .arg = arg};
+    struct course c = {
+        .data = data, .options = *options, .progress = progress, .arg = arg, .best_rmse = INFINITY};
     double biases = NAN;
-    c.start_ns = clock_monotonic_ns();
+    budget_init(&c.budget, options->started_ns ? options->started_ns : clock_monotonic_ns(),
+                options->deadline_s, options->interrupt);
     enum err_code code = check(data, options, e);
     if (!code)
         code = parallel_new(options->n_threads, &c.team, e);
     if (!code)
         code = hold_out(&c, e);
-    if (!code)
-        code = search(&c, &biases, e);
     if (!code) {
+        budget_enter(&c.budget, c.team, PHASE_COURSE);
+        parallel_stop_when(c.team, is_over, &c);
+        code = search(&c, &biases, e);
+        c.cut = !code && parallel_stopped(c.team);
+        parallel_stop_when(c.team, NULL, NULL);
+    }
+    bool keeps = !budget_interrupted(&c.budget) || isfinite(c.best_rmse);
+    if (!code && keeps) {
         note_choice(&c, biases);
         code = make_model(&c, path, e);
     }
     if (!code)
-        *report = (struct train_report){.epochs_run = c.best_steps,
+        *report = (struct train_report){.end = budget_interrupted(&c.budget) ? TRAIN_INTERRUPTED
+                                               : c.cut                       ? TRAIN_DEADLINE
+                                                                             : TRAIN_COMPLETE,
+                                        .written = keeps,
+                                        .epochs_run = c.best_steps,
                                         .best_epoch = c.best_steps,
                                         .dim = (int)c.best.dim,
-                                        .rmse = c.best_rmse,
+                                        .rmse = isfinite(c.best_rmse) ? c.best_rmse : (double)NAN,
                                         .rmse_biases = biases,
                                         .history = c.best.history,
                                         .n_parameters = c.block.n_values + c.block.n_frozen,
-                                        .seconds = elapsed(&c)};
+                                        .seconds = budget_elapsed(&c.budget)};
     param_block_fini(&c.block);
     if (c.has_spec)
         model_spec_fini(&c.spec);

@@ -42,7 +42,8 @@ static enum err_code try_start(const struct split *s, const struct train_options
         code = fit_measure(&fit, ndcg, e);
     fit_fini(&fit);
     t->n++;
-    if (!code && *ndcg > t->best)
+    t->stopped = t->stopped || parallel_stopped(team);
+    if (!code && !t->stopped && *ndcg > t->best)
         t->best = *ndcg;
     return code;
 }
@@ -60,7 +61,9 @@ enum err_code start_choose(const struct split *s, const struct train_options *op
         code = warm_start_factorise(s, &ials, team, fn, arg, &weaker, e);
         if (code)
             break;
-        code = try_start(s, options, team, &weaker, &t, &there, e);
+        t.stopped = parallel_stopped(team);
+        if (!t.stopped)
+            code = try_start(s, options, team, &weaker, &t, &there, e);
         if (code || t.stopped || !(there > here)) {
             warm_start_fini(&weaker);
             break;

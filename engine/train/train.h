@@ -9,6 +9,7 @@
 #include "engine/encoder.h"
 #include "engine/model_spec.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -47,9 +48,14 @@ struct train_options {
         generator;     /* of the target network's hidden layer; GENERATOR_SHARED: nothing is generated */
     bool ignore_order; /* contexts do not say what came last */
     const char
-        *checkpoint;   /* path to write after each epoch and to resume from when it is there; NULL: none */
-    double deadline_s; /* stop after this many seconds and keep the best; 0: none */
+        *checkpoint;    /* path to write after each epoch and to resume from when it is there; NULL: none */
+    double deadline_s;  /* all of it in this many seconds, with the best of what they allow; 0: no limit */
+    int64_t started_ns; /* clock_monotonic_ns from which the deadline counts; 0: the call of train_run */
+    const atomic_bool *interrupt; /* true, from a signal handler or another thread: stop soon; NULL: never */
 };
+
+/* Why training ended. */
+enum train_end { TRAIN_COMPLETE, TRAIN_INTERRUPTED, TRAIN_DEADLINE };
 
 void train_options_default(struct train_options *o);
 
@@ -66,12 +72,15 @@ struct train_progress {
     const char *note; /* what was chosen and why; NULL: nothing to say */
 };
 
-/* Returns false to stop: the best model so far is kept and written. */
+/* Returns false to stop, as options.interrupt does. */
 typedef bool train_progress_fn(void *arg, const struct train_progress *p);
 
 struct train_report {
+    enum train_end end;
+    bool written; /* false: interrupted before there was a model to keep */
     int epochs_run, best_epoch;
-    double warm_start_metric, best_metric; /* NDCG@10 as above: of the iALS warm start, of the result */
+    double warm_start_metric,
+        best_metric; /* NDCG@10 as above: of the iALS warm start, of the result; NAN: not measured */
     double alpha, reg;
     int dim;
     double rmse, rmse_biases; /* objective rating: of held-out ratings, by the result and by biases alone */
@@ -84,8 +93,9 @@ struct train_report {
     double epoch_seconds; /* mean of the epochs of this run, their validation aside; NAN: none was run */
 };
 
-/* Trains and writes the model file at path, whole or not at all. ERR_INVALID: no users, no items, too little
- * data. */
+/* Trains and writes the model file at path, whole or not at all. An interrupt before the first epoch has ended writes nothing
+ * (report->written); a later one writes the best so far. A deadline is kept by all phases together and always leaves a
+ * model, be it the first round of the factorisation. ERR_INVALID: no users, no items, too little data. */
 enum err_code train_run(const struct train_data *data, const struct train_options *options, const char *path,
                         train_progress_fn *progress, void *arg, struct train_report *report,
                         struct err *e) ERR_MUST_CHECK;

@@ -220,7 +220,7 @@ static enum err_code run(struct validation *v, struct parallel *team, parallel_f
     } else {
         if (v->shares)
             v->unit = unit_of(v);
-        parallel_for(team, n, fn, v);
+        parallel_for_unless_stopped(team, n, fn, v);
         means(v, ndcg);
     }
     mem_free(v->workspaces);

@@ -2,6 +2,7 @@
  * of each hyperparameter: about ten short runs instead of the whole grid. */
 #include "engine/train/warm_start.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "engine/train/validate.h"
 
@@ -31,16 +32,28 @@ struct search {
     double ndcg[N_ALPHAS][N_REGS]; /* NAN: not tried */
     double best;
     int n_tries;
+    int64_t round_ns; /* start of the round */
+    double round_s;   /* how long the last one took */
     bool stopped;
 };
 
-static size_t choose_dim(const struct split *s)
+size_t warm_start_dim(const struct split *s)
 {
     /* Wider factors pay where there is enough to fit them; a narrow catalogue bounds the rank anyway. */
     size_t dim = s->n_training >= 400000 ? 192 : s->n_training >= 150000 ? 128 : 64;
     while (dim > 16 && dim > s->data->n_items / 4)
         dim /= 2;
     return dim;
+}
+
+static bool time_round(void *arg, int round)
+{
+    struct search *s = arg;
+    int64_t now_ns = clock_monotonic_ns();
+    (void)round;
+    s->round_s = (double)(now_ns - s->round_ns) / 1e9;
+    s->round_ns = now_ns;
+    return true;
 }
 
 static enum err_code try_at(struct search *s, int a, int r, double *ndcg, struct err *e)
@@ -51,11 +64,17 @@ static enum err_code try_at(struct search *s, int a, int r, double *ndcg, struct
     }
     s->options.alpha = alphas[a];
     s->options.reg = regs[r];
-    enum err_code code = ials_run(&s->data, &s->options, s->team, NULL, NULL, s->items, s->users, e);
+    s->round_ns = clock_monotonic_ns();
+    enum err_code code = ials_run(&s->data, &s->options, s->team, time_round, s, s->items, s->users, e);
     if (!code)
         code = validate_factors(s->items, s->users, s->options.dim, s->split, s->team, ndcg, e);
     if (code)
         return code;
+    if (parallel_stopped(s->team)) { /* half a try says nothing */
+        s->stopped = true;
+        *ndcg = NAN;
+        return ERR_OK;
+    }
     s->ndcg[a][r] = *ndcg;
     s->best = *ndcg > s->best ? *ndcg : s->best;
     s->n_tries++;
@@ -75,7 +94,7 @@ static enum err_code weaken(struct search *s, int *a, int r, struct err *e)
         enum err_code code = try_at(s, *a - 1, r, &there, e);
         if (code)
             return code;
-        if (there < ABOUT_AS_GOOD * best)
+        if (!(there >= ABOUT_AS_GOOD * best))
             break;
         (*a)--;
     }
@@ -150,7 +169,7 @@ enum err_code warm_start_factorise(const struct split *split, const struct ials_
 {
     struct factorising f = {fn, arg, FULL_EPOCHS};
     struct ials_data data = data_of(split);
-    *out = (struct warm_start){.options = *options, .ndcg = NAN};
+    *out = (struct warm_start){.options = *options};
     out->options.n_epochs = FULL_EPOCHS;
     enum err_code code = factors_new(split, options->dim, &out->items, &out->users, e);
     if (!code)
@@ -160,9 +179,10 @@ enum err_code warm_start_factorise(const struct split *split, const struct ials_
     return code;
 }
 
-static enum err_code search(const struct split *split, uint64_t seed, struct parallel *team,
-                            warm_start_fn *fn, void *arg, struct ials_options *best, struct err *e)
+enum err_code warm_start_search(const struct split *split, size_t dim, uint64_t seed, struct parallel *team,
+                                warm_start_fn *fn, void *arg, struct warm_start_choice *out, struct err *e)
 {
+    struct ials_options *best = &out->options;
     struct search s = {.split = split, .team = team, .fn = fn, .arg = arg, .data = data_of(split)};
     s.options =
         (struct ials_options){.dim = SEARCH_DIM, .n_epochs = SEARCH_EPOCHS, .reg_exponent = 1, .seed = seed};
@@ -175,24 +195,11 @@ static enum err_code search(const struct split *split, uint64_t seed, struct par
     best->reg = regs[FIRST_REG];
     if (!code && split->n_validated)
         code = climb(&s, &best->alpha, &best->reg, e);
+    best->dim = dim ? dim : warm_start_dim(split);
+    out->round_s = s.round_s;
+    out->round_dim = SEARCH_DIM;
     mem_free(s.items);
     mem_free(s.users);
-    return code;
-}
-
-enum err_code warm_start_run(const struct split *split, size_t dim, uint64_t seed, struct parallel *team,
-                             warm_start_fn *fn, void *arg, struct warm_start *out, struct err *e)
-{
-    struct ials_options options;
-    memset(out, 0, sizeof *out);
-    enum err_code code = search(split, seed, team, fn, arg, &options, e);
-    options.dim = dim ? dim : choose_dim(split);
-    if (!code)
-        code = warm_start_factorise(split, &options, team, fn, arg, out, e);
-    if (!code)
-        code = validate_factors(out->items, out->users, out->options.dim, split, team, &out->ndcg, e);
-    if (code)
-        warm_start_fini(out);
     return code;
 }
 

@@ -16,17 +16,27 @@ struct warm_start {
     struct ials_options options; /* what was chosen */
     real *items;                 /* (n_items, dim) */
     real *users;                 /* (n_users, dim) */
-    double ndcg;                 /* validation, users' own factors */
+};
+
+struct warm_start_choice {
+    struct ials_options options;
+    double round_s;   /* how long a round of the factorisation took, */
+    size_t round_dim; /* this wide */
 };
 
 /* Told of each try; returns false to stop the search with what is known. */
 typedef bool warm_start_fn(void *arg, const char *stage, double fraction, double ndcg, double best);
 
-/* dim 0: chosen from the size of the data. On success the caller frees by warm_start_fini. */
-enum err_code warm_start_run(const struct split *split, size_t dim, uint64_t seed, struct parallel *team,
-                             warm_start_fn *fn, void *arg, struct warm_start *out,
-                             struct err *e) ERR_MUST_CHECK;
-/* The factorisation alone, with hyperparameters that are known (dim above 0); ndcg is NAN. */
+/* The hyperparameters that are best. dim 0: warm_start_dim. A team that is stopped ends the search as fn does. */
+enum err_code warm_start_search(const struct split *split, size_t dim, uint64_t seed, struct parallel *team,
+                                warm_start_fn *fn, void *arg, struct warm_start_choice *out,
+                                struct err *e) ERR_MUST_CHECK;
+
+/* Width of the factors for data of this size. */
+size_t warm_start_dim(const struct split *split);
+
+/* The factorisation, dim above 0; the caller frees it by warm_start_fini. However early fn or the team's stop ends it, its
+ * first round is done. */
 enum err_code warm_start_factorise(const struct split *split, const struct ials_options *options,
                                    struct parallel *team, warm_start_fn *fn, void *arg,
                                    struct warm_start *out, struct err *e) ERR_MUST_CHECK;

@@ -26,23 +26,44 @@ class Train(World):
         self.assertEqual(digest(files[0]), digest(files[1]))
         self.assertNotEqual(digest(files[0]), digest(files[2]))
 
-    def test_an_interrupt_keeps_the_best_so_far(self):
-        out = self.path("interrupted")
+    def interrupted_at(self, out, reached):
+        """Ctrl-C at the first line of progress that is so; the status, both outputs, and what came before the signal."""
         p = subprocess.Popen([HYPERNET, "train", "--store", self.store, "--out", out, "--epochs", "1000", "--dim", "8",
                               "--threads", "1", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                              env=environment())
+        before = []
         for line in p.stderr:
-            if line.startswith("factorise") or "epoch 1/" in line:
+            before.append(line)
+            if reached(line):
                 break
         p.send_signal(signal.SIGINT)
         rest_out, rest_err = p.communicate(timeout=600)
-        self.assertEqual(p.returncode, 0, rest_err)
-        self.assertLess(json.loads(rest_out)["epochs"], 1000)
+        return p.returncode, rest_out, rest_err, before
+
+    def test_an_interrupt_keeps_the_best_so_far(self):
+        out = self.path("interrupted")
+        status, text, err, _ = self.interrupted_at(out, lambda line: "100% of epoch 2/" in line)
+        self.assertEqual(status, 0, err)
+        self.assertIn("interrupted: the best model so far is kept", err)
+        report = json.loads(text)
+        self.assertEqual(report["ended"], "interrupted")
+        self.assertLess(report["epochs"], 1000)
         self.assertEqual(done_json("inspect", out)["hypernet"]["n_items"], self.items)
+
+    def test_an_interrupt_before_the_first_epoch_writes_nothing_and_ends_with_130(self):
+        out = self.path("nothing")
+        for _ in range(5):  # where the machine is slow to bring the signal, an epoch may be done before it
+            status, text, err, before = self.interrupted_at(out, lambda line: "training will" in line)
+            self.assertRegex(before[-1], "training will take about .* on 1 idle thread, up to .* of memory")
+            if "100% of epoch 1/" not in err:
+                break
+        self.assertEqual((status, text), (130, ""), err)
+        self.assertIn("nothing is written", err)
+        self.assertFalse(os.path.exists(out))
 
     def test_a_deadline_ends_training_with_a_model(self):
         report = self.train(self.store, self.path("late"), "--deadline-seconds", "0.001", "--no-contexts")
-        self.assertLess(report["epochs"], 2)
+        self.assertEqual((report["epochs"], report["ended"]), (0, "deadline"))
         self.assertTrue(os.path.exists(self.path("late")))
 
     def refused(self, status, text, *args):

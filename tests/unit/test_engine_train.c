@@ -123,9 +123,10 @@ static void assert_same_file(const char *a, const char *b)
 
 struct stop {
     const char *stage;
-    int epoch;    /* stops when this one has ended; 0: never */
-    bool at_once; /* at the first word of the stage */
-    int n_stages; /* of the stage, seen */
+    int epoch;      /* stops when this one has ended; 0: never */
+    bool at_once;   /* at the first word of the stage */
+    int n_stages;   /* of the stage, seen */
+    char note[256]; /* the last one */
 };
 
 static bool watch(void *arg, const struct train_progress *p)
@@ -133,6 +134,8 @@ static bool watch(void *arg, const struct train_progress *p)
     struct stop *s = arg;
     bool here = s->stage && strcmp(p->stage, s->stage) == 0;
     s->n_stages += here;
+    if (p->note)
+        (void)snprintf(s->note, sizeof s->note, "%s", p->note);
     if (here && s->at_once)
         return false;
     return !(here && s->epoch && p->epoch == s->epoch && p->fraction >= 1 && !(p->left_s >= 0));
@@ -295,6 +298,93 @@ START_TEST(a_stopped_choice_of_neighbours_leaves_the_model_without)
 }
 END_TEST
 
+/* The ratings of a world in which users differ. */
+static void rate(struct world *w)
+{
+    for (size_t u = 0; u < N_USERS; u++)
+        for (size_t i = w->start[u]; i < w->start[u + 1]; i++)
+            w->interactions[i].rating = (float)(1 + (u + w->interactions[i].item) % 5);
+}
+
+START_TEST(an_interrupt_before_the_first_epoch_writes_nothing)
+{
+    static const char *const stages[] = {"search", "factorise", "start", "train"};
+    struct world w;
+    make_world(&w, true);
+    struct train_options o = some_options();
+    struct train_report report;
+    char *path = path_of("nothing");
+    struct stop stop = {.stage = stages[_i], .at_once = true};
+    run(&w, &o, path, &stop, &report);
+    ck_assert_int_gt(stop.n_stages, 0);
+    ck_assert(!report.written);
+    ck_assert_int_eq(report.end, TRAIN_INTERRUPTED);
+    ck_assert_int_ne(access(path, F_OK), 0);
+    ck_assert_ptr_nonnull(strstr(stop.note, "nothing is written"));
+}
+END_TEST
+
+START_TEST(an_interrupt_of_the_search_for_ratings_writes_nothing)
+{
+    struct world w;
+    atomic_bool interrupt = true;
+    make_world(&w, true);
+    rate(&w);
+    struct train_options o = some_options();
+    o.objective = OBJECTIVE_RATING;
+    o.interrupt = &interrupt;
+    struct train_report report;
+    char *path = path_of("unrated");
+    run(&w, &o, path, NULL, &report);
+    ck_assert(!report.written);
+    ck_assert_int_eq(report.end, TRAIN_INTERRUPTED);
+    ck_assert_int_ne(access(path, F_OK), 0);
+}
+END_TEST
+
+START_TEST(a_later_interrupt_keeps_the_best_and_says_so)
+{
+    struct world w;
+    make_world(&w, true);
+    struct train_options o = some_options();
+    struct train_report report;
+    char *path = path_of("later");
+    struct stop stop = {.stage = "train", .epoch = 2};
+    run(&w, &o, path, &stop, &report);
+    ck_assert(report.written);
+    ck_assert_int_eq(report.end, TRAIN_INTERRUPTED);
+    ck_assert_int_eq(report.epochs_run, 2);
+    ck_assert_int_eq(access(path, F_OK), 0);
+    ck_assert_ptr_nonnull(strstr(stop.note, "interrupted: the best model so far is kept"));
+}
+END_TEST
+
+/* A deadline that is over before the call: what is done all the same is what a model cannot be without. */
+START_TEST(a_deadline_holds_for_every_phase_and_leaves_a_model)
+{
+    struct world w;
+    struct err e = {0};
+    struct model *m;
+    make_world(&w, _i > 0);
+    rate(&w);
+    struct train_options o = some_options();
+    o.objective = _i == 2 ? OBJECTIVE_RATING : OBJECTIVE_RANKING;
+    o.started_ns = 1;
+    o.deadline_s = 1e-9;
+    struct train_report report;
+    char *path = path_of("late");
+    struct stop watched = {.stage = "search"};
+    run(&w, &o, path, &watched, &report);
+    ck_assert(report.written);
+    ck_assert_int_eq(report.end, TRAIN_DEADLINE);
+    ck_assert_int_eq(watched.n_stages, 0); /* of which each try is told */
+    ck_assert_int_eq(report.best_epoch, _i == 2 ? report.epochs_run : 0);
+    ck_assert_msg(model_open(path, &m, &e) == ERR_OK, "%s", e.text);
+    ck_assert_uint_eq(m->spec.n_pairs, 0);
+    model_unref(m);
+}
+END_TEST
+
 START_TEST(a_checkpoint_of_other_data_is_refused)
 {
     struct world w;
@@ -359,6 +449,10 @@ int main(void)
     tcase_add_test(t, a_stop_in_the_second_course_leaves_the_model_of_the_first);
     tcase_add_test(t, a_stopped_run_that_is_resumed_has_the_same_neighbours);
     tcase_add_test(t, a_stopped_choice_of_neighbours_leaves_the_model_without);
+    tcase_add_loop_test(t, an_interrupt_before_the_first_epoch_writes_nothing, 0, 4);
+    tcase_add_test(t, an_interrupt_of_the_search_for_ratings_writes_nothing);
+    tcase_add_test(t, a_later_interrupt_keeps_the_best_and_says_so);
+    tcase_add_loop_test(t, a_deadline_holds_for_every_phase_and_leaves_a_model, 0, 3);
     tcase_add_test(t, a_checkpoint_of_other_data_is_refused);
     tcase_add_test(t, order_is_used_where_it_is_known_unless_it_is_to_be_ignored);
     tcase_add_test(t, too_little_data_is_refused);

@@ -1,0 +1,81 @@
+/* training - the state of a training of the ranking objective, and what its parts do with it; train.c puts them together.
+ * Layer: engine.       Threads: confined to the thread of the team.       Memory: training_fini frees it.
+ * The parts: training.c (what all need), training_start.c (the factorisation and what follows from it), training_courses.c
+ * (epochs), training_write.c (item-item weights, the model file). */
+#ifndef ENGINE_TRAIN_TRAINING_H
+#define ENGINE_TRAIN_TRAINING_H
+
+#include "engine/train/budget.h"
+#include "engine/train/checkpoint.h"
+#include "engine/train/fit.h"
+#include "engine/train/parallel.h"
+#include "engine/train/split.h"
+#include "engine/train/train.h"
+#include "engine/train/warm_start.h"
+
+struct training {
+    const struct train_data *data;
+    struct train_options options;
+    train_progress_fn *progress;
+    void *arg;
+    struct budget budget;
+    bool cut; /* the deadline ended a phase, or left one out */
+    struct parallel *team;
+    struct split split;
+    struct fit fit;
+    real *best; /* (fit.block.n_values) what is written in the end */
+    struct training_state state;
+    double epoch_start_s, epochs_s; /* all epochs of this run */
+    double measure_s;               /* of the last validation of the model */
+    double factorise_s, write_s;    /* of the first course */
+    int n_epochs_run;
+    bool epoch_cut; /* the last epoch is not whole */
+    bool written;
+    char note[256];
+    double item_error, item_error_of_mean;
+    double metric_alone; /* of the best without item-item weights */
+};
+
+void training_fini(struct training *t);
+
+/* ---- time and talk ---- */
+
+double training_elapsed(const struct training *t);
+void training_enter(struct training *t, enum budget_phase phase);
+bool training_is_over(struct training *t); /* whether the phase must end */
+
+/* Tells the caller; false when the phase must end. */
+bool training_tell(struct training *t, struct train_progress p);
+/* The same of a search (warm_start_fn). */
+bool training_tell_search(void *arg, const char *stage, double fraction, double ndcg, double best);
+void training_note(struct training *t); /* what t->note says */
+
+/* ---- the start ---- */
+
+/* The search, the factorisation, the model made of it and measured. An interrupt leaves t->best NULL. */
+enum err_code training_start(struct training *t, struct err *e) ERR_MUST_CHECK;
+/* The same from the checkpoint whose state t->state is. */
+enum err_code training_resume(struct training *t, struct err *e) ERR_MUST_CHECK;
+/* The same on all interactions, with what the first course found in place of a search. */
+enum err_code training_start_refit(struct training *t, struct err *e) ERR_MUST_CHECK;
+
+/* NDCG@10 of the average; NAN: there was no time for it. */
+enum err_code training_measure(struct training *t, double *metric, struct err *e) ERR_MUST_CHECK;
+void training_keep_average(struct training *t); /* as the best */
+
+/* ---- epochs ---- */
+
+enum err_code training_first_course(struct training *t, struct err *e) ERR_MUST_CHECK;
+enum err_code training_second_course(struct training *t, struct err *e) ERR_MUST_CHECK;
+/* Whether the second course pays, and whether it will be done before the deadline, by what the first has taken. */
+bool training_pays_refit(const struct split *s);
+bool training_has_time_for_refit(struct training *t);
+
+/* ---- what is written ---- */
+
+/* Whether item-item weights help the best model of the first course. */
+enum err_code training_choose_neighbours(struct training *t, struct err *e) ERR_MUST_CHECK;
+/* Writes the best, whole or not at all; no interrupt ends it, the deadline leaves out what it can. */
+enum err_code training_write(struct training *t, const char *path, struct err *e) ERR_MUST_CHECK;
+
+#endif
