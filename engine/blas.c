@@ -3,6 +3,8 @@
  * its upper one, and the rows of b are its columns, so nothing is copied. */
 #include "engine/blas.h"
 
+#include "engine/blas_memory.h"
+
 #include <cblas.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -64,9 +66,11 @@ void blas_gemm(enum blas_op op_a, enum blas_op op_b, size_t m, size_t n, size_t 
 {
     if (m == 0 || n == 0)
         return;
+    blas_memory_enter();
     BLAS(gemm)
     (CblasRowMajor, op(op_a), op(op_b), (int)m, (int)n, (int)k, alpha, a, (int)lda, b, (int)ldb, beta, c,
      (int)ldc);
+    blas_memory_leave();
 }
 
 void blas_gemv(enum blas_op op_a, size_t m, size_t n, real alpha, const real *a, size_t lda, const real *x,
@@ -74,12 +78,16 @@ void blas_gemv(enum blas_op op_a, size_t m, size_t n, real alpha, const real *a,
 {
     if (m == 0 || n == 0)
         return;
+    blas_memory_enter();
     BLAS(gemv)(CblasRowMajor, op(op_a), (int)m, (int)n, alpha, a, (int)lda, x, 1, beta, y, 1);
+    blas_memory_leave();
 }
 
 void blas_ger(size_t m, size_t n, real alpha, const real *x, const real *y, real *a, size_t lda)
 {
+    blas_memory_enter();
     BLAS(ger)(CblasRowMajor, (int)m, (int)n, alpha, x, 1, y, 1, a, (int)lda);
+    blas_memory_leave();
 }
 
 real blas_dot(size_t n, const real *x, const real *y)
@@ -101,20 +109,26 @@ void blas_syrk(size_t n, size_t k, real alpha, const real *x, size_t ldx, real *
 {
     if (n == 0 || k == 0)
         return;
+    blas_memory_enter();
     BLAS(syrk)(CblasRowMajor, CblasLower, CblasTrans, (int)n, (int)k, alpha, x, (int)ldx, 1, a, (int)lda);
+    blas_memory_leave();
 }
 
 bool blas_cholesky(size_t n, real *a, size_t lda)
 {
     int order = (int)n, stride = (int)lda, info = 0;
+    blas_memory_enter();
     LAPACK(potrf)("U", &order, a, &stride, &info);
+    blas_memory_leave();
     return info == 0;
 }
 
 bool blas_cholesky_inverse(size_t n, real *factor, size_t lda)
 {
     int order = (int)n, stride = (int)lda, info = 0;
+    blas_memory_enter();
     LAPACK(potri)("U", &order, factor, &stride, &info);
+    blas_memory_leave();
     return info == 0;
 }
 
@@ -133,28 +147,37 @@ bool blas_eigen(size_t n, double *a, double *values, double *work, int *integers
 {
     int order = (int)n, n_work = (int)blas_eigen_work_len(n), n_integers = (int)blas_eigen_integers_len(n),
         info = 0;
+    blas_memory_enter();
     dsyevd_("V", "U", &order, a, &order, values, work, &n_work, integers, &n_integers, &info);
+    blas_memory_leave();
     return info == 0;
 }
 
 void blas_lower_solve(enum blas_op op_l, size_t n, const real *factor, size_t lda, size_t m, real *b,
                       size_t ldb)
 {
+    if (m == 0)
+        return;
+    blas_memory_enter();
     if (m ==
         1) /* the product for many sides packs the whole factor first, which costs more than the solution */
         BLAS(trsv)(CblasRowMajor, CblasLower, op(op_l), CblasNonUnit, (int)n, factor, (int)lda, b, 1);
-    else if (m > 1)
+    else
         BLAS(trsm)
     (CblasRowMajor, CblasRight, CblasLower, op(op_l) == CblasTrans ? CblasNoTrans : CblasTrans, CblasNonUnit,
      (int)m, (int)n, 1, factor, (int)lda, b, (int)ldb);
+    blas_memory_leave();
 }
 
 void blas_lower_solve_columns(size_t n, const real *factor, size_t lda, size_t m, real *b, size_t ldb)
 {
-    if (n > 0 && m > 0)
-        BLAS(trsm)
+    if (n == 0 || m == 0)
+        return;
+    blas_memory_enter();
+    BLAS(trsm)
     (CblasRowMajor, CblasLeft, CblasLower, CblasNoTrans, CblasNonUnit, (int)n, (int)m, 1, factor, (int)lda, b,
      (int)ldb);
+    blas_memory_leave();
 }
 
 void blas_cholesky_solve(size_t n, const real *factor, size_t lda, size_t m, real *b, size_t ldb)

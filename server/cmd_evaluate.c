@@ -1,5 +1,6 @@
 /* hypernet evaluate: how good the rankings or predicted ratings of models are, beside baselines. */
 #include "base/limits.h"
+#include "engine/blas_memory.h"
 #include "server/commands.h"
 #include "server/evaluation.h"
 #include "server/evaluation_print.h"
@@ -181,7 +182,9 @@ static int cmd_evaluate(int argc, char **argv)
     if (options_parse(&cmd_evaluate_command, options, sizeof options / sizeof *options, argc, argv, NULL,
                       &help, &e))
         return command_fail(&cmd_evaluate_command, &e, true);
-    return help ? EXIT_DONE : run(&s);
+    if (help)
+        return EXIT_DONE;
+    return blas_reserve((size_t)s.threads, &e) ? command_fail(&cmd_evaluate_command, &e, false) : run(&s);
 }
 
 const struct command cmd_evaluate_command = {

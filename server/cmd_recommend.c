@@ -1,4 +1,5 @@
 /* hypernet recommend: the server's answer without a server. */
+#include "engine/blas_memory.h"
 #include "server/commands.h"
 #include "server/personal.h"
 
@@ -136,7 +137,8 @@ static int cmd_recommend(int argc, char **argv)
         (void)err_set(&e, ERR_INVALID, "with --explain, --limit is at most %d", LIMIT_EXPLAIN_ITEMS);
         return command_fail(&cmd_recommend_command, &e, true);
     }
-    return recommend(&s, &e) == ERR_OK ? EXIT_DONE : command_fail(&cmd_recommend_command, &e, false);
+    return !blas_reserve(1, &e) && !recommend(&s, &e) ? EXIT_DONE
+                                                      : command_fail(&cmd_recommend_command, &e, false);
 }
 
 const struct command cmd_recommend_command = {"recommend", "the best items for a user, as the server answers",

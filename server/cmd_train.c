@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "engine/blas_memory.h"
 #include "engine/model.h"
 #include "server/commands.h"
 #include "server/context.h"
@@ -378,7 +379,7 @@ static int cmd_train(int argc, char **argv)
         (void)err_set(&e, ERR_INVALID, "a model's name and version have at most %d bytes", LIMIT_NAME_BYTES);
         return command_fail(&cmd_train_command, &e, true);
     }
-    if (check_folder(s.out, &e))
+    if (check_folder(s.out, &e) || blas_reserve((size_t)s.threads, &e))
         return command_fail(&cmd_train_command, &e, false);
     o.name = s.name;
     o.version = s.version;

@@ -1,6 +1,6 @@
-/* The table of commands and nothing else. Before a command runs the process is set up: OpenBLAS with the
- * kernels that suit the CPU (the library reads the variable when it is loaded, so the program executes itself
- * once more) and one thread a product; a write to a closed socket or pipe is an error and not a signal. */
+/* The table of commands and nothing else. Before a command runs the process is set up: OpenBLAS without threads of its own
+ * and with the kernels that suit the CPU (it reads the variables when it is loaded, so the program executes itself
+ * once more); a write to a closed socket or pipe is an error and not a signal. */
 #include "base/err.h"
 #include "engine/blas.h"
 #include "server/commands.h"
@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static const struct command *const commands[] = {
@@ -85,6 +86,37 @@ static int check_output(int status)
     (void)fprintf(stderr, "hypernet: the result could not be written to standard output\n");
     return EXIT_FAILED;
 }
+
+/* Runs before the libraries are set up. OpenBLAS makes its threads then, which nobody needs (parallelism is the caller's), each
+ * with a buffer of 128 MB; where address space is limited it waits for that for ever. With the variable it makes none. The
+ * environment of libc is not there yet, so a longer one is made and the program executed with it; where that fails it goes on.
+ * Sanitizers do not bear code before themselves, and their address space cannot be limited. */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+static void leave_blas_without_threads(int argc, char **argv, char **envp)
+{
+    static char one_thread[] = "OPENBLAS_NUM_THREADS=1";
+    const size_t name_len = sizeof one_thread - 2;
+    size_t n = 0, kept = 0;
+    (void)argc;
+    for (; envp[n]; n++)
+        if (strcmp(envp[n], one_thread) == 0)
+            return;
+    char **longer =
+        mmap(NULL, (n + 2) * sizeof *longer, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (longer == MAP_FAILED)
+        return;
+    for (size_t i = 0; i < n; i++)
+        if (strncmp(envp[i], one_thread, name_len) != 0)
+            longer[kept++] = envp[i];
+    longer[kept] = one_thread;
+    (void)execve("/proc/self/exe", argv, longer);
+    (void)munmap(longer, (n + 2) * sizeof *longer);
+}
+
+__attribute__((section(".preinit_array"),
+               used)) static void (*const before_libraries)(int, char **,
+                                                            char **) = leave_blas_without_threads;
+#endif
 
 /* Executes the program again with the variable that OpenBLAS reads, unless the user set it. */
 static void choose_blas_kernels(char **argv)

@@ -2,12 +2,12 @@
  * for it would cost a tenth of that. */
 #include "engine/train/parallel.h"
 
+#include "base/machine.h"
 #include "base/mem.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <unistd.h>
 
 struct parallel;
 
@@ -82,8 +82,7 @@ static void *member_main(void *arg)
 
 enum err_code parallel_new(int n_threads, struct parallel **out, struct err *e)
 {
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    size_t n = n_threads > 0 ? (size_t)n_threads : processors > 0 ? (size_t)processors : 1;
+    size_t n = n_threads > 0 ? (size_t)n_threads : machine_processors();
     struct parallel *p = mem_alloc(sizeof *p + n * sizeof p->members[0]);
     if (!p)
         return err_set(e, ERR_NOMEM, "no memory for %zu threads", n);

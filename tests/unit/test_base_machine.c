@@ -1,0 +1,170 @@
+/* base/cgroup.c and base/machine.c: limits of control groups, read from made-up /proc and /sys; affinity; address space. */
+#include "base/cgroup.h"
+#include "base/machine.h"
+
+#include <check.h>
+#include <math.h>
+#include <sched.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char root[] = "/tmp/hypernet-cgroup-XXXXXX";
+
+static void make_root(void)
+{
+    strcpy(root + sizeof root - 7, "XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(root));
+}
+
+static void remove_root(void)
+{
+    char command[128];
+    (void)snprintf(command, sizeof command, "rm -r '%s'", root);
+    ck_assert_int_eq(system(command), 0);
+}
+
+/* A file of the made-up machine, with its folders. */
+static void put(const char *name, const char *text)
+{
+    char path[512];
+    int n = snprintf(path, sizeof path, "%s/%s", root, name);
+    for (char *slash = path + strlen(root) + 1; slash < path + n && (slash = strchr(slash, '/')); slash++) {
+        *slash = '\0';
+        (void)mkdir(path, 0700);
+        *slash = '/';
+    }
+    FILE *f = fopen(path, "w");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_int_ge(fputs(text, f), 0);
+    ck_assert_int_eq(fclose(f), 0);
+}
+
+START_TEST(nothing_to_read_limits_nothing)
+{
+    struct cgroup_limits limits = cgroup_read(root);
+    ck_assert(isinf(limits.processors));
+    ck_assert_uint_eq(limits.memory_bytes, UINT64_MAX);
+}
+END_TEST
+
+START_TEST(the_least_of_a_group_and_its_parents_counts)
+{
+    put("proc/self/cgroup", "0::/system.slice/hypernet.service\n");
+    put("proc/self/mountinfo", "25 30 0:23 / /sys rw,nosuid - sysfs sysfs rw\n"
+                               "31 25 0:27 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 "
+                               "rw,nsdelegate,memory_recursiveprot\n");
+    put("sys/fs/cgroup/system.slice/hypernet.service/cpu.max", "350000 100000\n");
+    put("sys/fs/cgroup/system.slice/cpu.max", "150000 100000\n");
+    put("sys/fs/cgroup/system.slice/hypernet.service/memory.max", "max\n");
+    put("sys/fs/cgroup/system.slice/hypernet.service/memory.high", "734003200\n");
+    put("sys/fs/cgroup/system.slice/memory.max", "1073741824\n");
+    struct cgroup_limits limits = cgroup_read(root);
+    ck_assert_double_eq(limits.processors, 1.5);
+    ck_assert_uint_eq(limits.memory_bytes, 734003200);
+}
+END_TEST
+
+START_TEST(a_container_sees_its_own_group_at_the_mount_point)
+{
+    put("proc/self/cgroup", "0::/\n");
+    put("proc/self/mountinfo", "31 25 0:27 / /sys/fs/cgroup ro - cgroup2 cgroup rw\n");
+    put("sys/fs/cgroup/cpu.max", "50000 100000\n");
+    put("sys/fs/cgroup/memory.max", "268435456\n");
+    struct cgroup_limits limits = cgroup_read(root);
+    ck_assert_double_eq(limits.processors, 0.5);
+    ck_assert_uint_eq(limits.memory_bytes, 268435456);
+}
+END_TEST
+
+START_TEST(hierarchies_of_version_1_are_read)
+{
+    put("proc/self/cgroup", "9:name=systemd:/\n4:memory:/docker/abc\n2:cpu,cpuacct:/docker/abc\n0::/\n");
+    /* the memory hierarchy is mounted with the container's group at its top, the other with the machine's */
+    put("proc/self/mountinfo", "32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n"
+                               "33 31 0:31 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n"
+                               "35 31 0:32 /docker/abc /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
+                               "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n");
+    put("sys/fs/cgroup/cpu,cpuacct/docker/abc/cpu.cfs_quota_us", "-1\n");
+    put("sys/fs/cgroup/cpu,cpuacct/docker/abc/cpu.cfs_period_us", "100000\n");
+    put("sys/fs/cgroup/cpu,cpuacct/docker/cpu.cfs_quota_us", "200000\n");
+    put("sys/fs/cgroup/cpu,cpuacct/docker/cpu.cfs_period_us", "100000\n");
+    put("sys/fs/cgroup/memory/memory.limit_in_bytes", "536870912\n");
+    struct cgroup_limits limits = cgroup_read(root);
+    ck_assert_double_eq(limits.processors, 2);
+    ck_assert_uint_eq(limits.memory_bytes, 536870912);
+}
+END_TEST
+
+START_TEST(no_limit_is_written_in_many_ways)
+{
+    put("proc/self/cgroup", "4:memory:/\n0::/..\n");
+    put("proc/self/mountinfo", "35 31 0:32 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
+                               "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n"
+                               "a broken line\n");
+    put("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
+    put("sys/fs/cgroup/unified/cpu.max", "max 100000\n");
+    put("sys/fs/cgroup/unified/memory.max", "max\n");
+    struct cgroup_limits limits = cgroup_read(root);
+    ck_assert(isinf(limits.processors));
+    ck_assert_uint_eq(limits.memory_bytes, UINT64_MAX);
+}
+END_TEST
+
+START_TEST(processors_are_those_of_the_affinity)
+{
+    cpu_set_t all, one;
+    int first = 0;
+    ck_assert_int_eq(sched_getaffinity(0, sizeof all, &all), 0);
+    ck_assert_uint_ge(machine_processors(), 1);
+    ck_assert_uint_le(machine_processors(), (size_t)CPU_COUNT(&all));
+    while (!CPU_ISSET(first, &all))
+        first++;
+    CPU_ZERO(&one);
+    CPU_SET(first, &one);
+    ck_assert_int_eq(sched_setaffinity(0, sizeof one, &one), 0);
+    ck_assert_uint_eq(machine_processors(), 1);
+    ck_assert_int_eq(sched_setaffinity(0, sizeof all, &all), 0);
+}
+END_TEST
+
+START_TEST(address_space_left_is_that_of_the_limit)
+{
+    const char *which;
+    size_t limit;
+    struct rlimit old, most;
+    ck_assert_int_eq(getrlimit(RLIMIT_AS, &old), 0);
+    most = old;
+    most.rlim_cur = (rlim_t)1 << 46; /* above what a sanitizer maps */
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &most), 0);
+    size_t left = machine_address_space_left(&which, &limit);
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &old), 0);
+    ck_assert_uint_lt(left, (size_t)1 << 46);
+    ck_assert(strcmp(which, "ulimit -v") != 0 || limit == (size_t)1 << 46);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("base/machine");
+    TCase *t = tcase_create("control groups"), *own = tcase_create("own limits");
+    tcase_add_checked_fixture(t, make_root, remove_root);
+    tcase_add_test(t, nothing_to_read_limits_nothing);
+    tcase_add_test(t, the_least_of_a_group_and_its_parents_counts);
+    tcase_add_test(t, a_container_sees_its_own_group_at_the_mount_point);
+    tcase_add_test(t, hierarchies_of_version_1_are_read);
+    tcase_add_test(t, no_limit_is_written_in_many_ways);
+    tcase_add_test(own, processors_are_those_of_the_affinity);
+    tcase_add_test(own, address_space_left_is_that_of_the_limit);
+    suite_add_tcase(s, t);
+    suite_add_tcase(s, own);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
