@@ -3,7 +3,7 @@
  * with their shapes; that every number is finite; that the ids are usable. What follows may then trust every
  * view.
  *
- * Tensors are used where the mapping has them. A file from elsewhere may put a tensor at an address that is
+ * Tensors are used where the file's bytes have them. A file from elsewhere may put a tensor at an address that is
  * not a multiple of its width, as the format allows; such a tensor is copied to the heap, once. */
 #include "engine/model.h"
 
@@ -208,16 +208,36 @@ static enum err_code load(struct model *m, struct err *e)
     return code;
 }
 
-enum err_code model_open(const char *path, struct model **out, struct err *e)
+static enum err_code open_file(const char *path, bool share, struct model **out, struct err *e)
 {
     struct err why = {0};
     struct safetensors *file;
-    enum err_code code = safetensors_open(path, &file, e);
+    enum err_code code = share ? safetensors_open_shared(path, &file, e) : safetensors_open(path, &file, e);
     if (code == ERR_OK)
         code = model_open_take(file, out, &why);
     if (why.code != ERR_OK)
         (void)err_set(e, code, "%s: %s", path, why.text);
     return code;
+}
+
+enum err_code model_open(const char *path, struct model **out, struct err *e)
+{
+    return open_file(path, false, out, e);
+}
+
+enum err_code model_open_shared(const char *path, struct model **out, struct err *e)
+{
+    return open_file(path, true, out, e);
+}
+
+bool model_is_shared(const struct model *m)
+{
+    return safetensors_is_shared(m->private->file);
+}
+
+enum err_code model_settle(struct model *m, bool *settled, struct err *e)
+{
+    return safetensors_settle(m->private->file, settled, e);
 }
 
 enum err_code model_open_take(struct safetensors *file, struct model **out, struct err *e)

@@ -1,34 +1,28 @@
 /* The header is the only untrusted structure, so all checks are made once, at open: afterwards every view
  * points into the file, views cover the data without a hole or an overlap, and a name occurs once. The steps:
- * map; read N; parse the JSON (jansson refuses bad UTF-8, duplicate keys and zero characters); turn each
+ * take the bytes; read N; parse the JSON (jansson refuses bad UTF-8, duplicate keys and zero characters); turn each
  * entry into a view; sort the views by their place and walk them against the end of the file.
  *
- * The mapping is shared and read-only, so several processes hold one copy. A file that is cut short while it
- * is mapped kills its readers (SIGBUS): replace files by rename, as safetensors_write does, and never write
- * into one in use.
+ * The bytes are a copy, or a mapping that stays as it is (file_bytes).
  *
  * Numbers are little-endian, as in the file. */
 #include "engine/safetensors.h"
 
 #include "base/mem.h"
+#include "engine/file_bytes.h"
 #include "engine/file_kind.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors are used as they are in the file");
 
 enum { PREFIX_BYTES = 8, MAX_HEADER_BYTES = 100 * 1000 * 1000 };
 
 struct safetensors {
-    void *mapping; /* NULL: the bytes are the caller's */
+    struct file_bytes file; /* NULL bytes: they are the caller's */
     const unsigned char *bytes;
     size_t n_bytes;
     const unsigned char *data; /* (n_data) behind the header */
@@ -275,17 +269,16 @@ static enum err_code read_tensors(struct safetensors *s, struct err *e)
 
 /* ---- life cycle ---- */
 
-/* Takes over the mapping, also on failure. */
-static enum err_code open_take(void *mapping, const void *bytes, size_t n_bytes, struct safetensors **out,
-                               struct err *e)
+/* Takes over the file, also on failure. */
+static enum err_code open_take(struct file_bytes *file, const void *bytes, size_t n_bytes,
+                               struct safetensors **out, struct err *e)
 {
     struct safetensors *s = mem_zalloc_array(1, sizeof *s);
     if (!s) {
-        if (mapping)
-            (void)munmap(mapping, n_bytes);
+        file_bytes_close(file);
         return err_set(e, ERR_NOMEM, "no memory to open a file of tensors");
     }
-    s->mapping = mapping;
+    s->file = *file;
     s->bytes = bytes;
     s->n_bytes = n_bytes;
     enum err_code code = read_header(s, e);
@@ -302,44 +295,38 @@ static enum err_code open_take(void *mapping, const void *bytes, size_t n_bytes,
 enum err_code safetensors_open_bytes(const void *bytes, size_t n_bytes, struct safetensors **out,
                                      struct err *e)
 {
-    return open_take(NULL, bytes, n_bytes, out, e);
+    struct file_bytes none = {.lease = -1};
+    return open_take(&none, bytes, n_bytes, out, e);
 }
 
-/* Maps a regular file. *mapping is NULL for an empty one. */
-static enum err_code map_file(const char *path, void **mapping, size_t *n_bytes, struct err *e)
+static enum err_code open_file(const char *path, bool share, struct safetensors **out, struct err *e)
 {
-    struct stat st;
-    /* O_NONBLOCK so that a pipe is refused below and not waited for. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return err_set(e, errno == ENOENT ? ERR_NOTFOUND : ERR_IO, "cannot open: %s", strerror(errno));
-    enum err_code code = ERR_OK;
-    *mapping = NULL;
-    if (fstat(fd, &st) != 0)
-        code = err_set(e, ERR_IO, "cannot read its size: %s", strerror(errno));
-    else if (S_ISDIR(st.st_mode))
-        code = err_set(e, ERR_IO, "it is a folder, not a regular file: give the model file itself");
-    else if (!S_ISREG(st.st_mode))
-        code = err_set(e, ERR_IO, "it is not a regular file");
-    else if ((*n_bytes = (size_t)st.st_size) > 0)
-        *mapping = mmap(NULL, *n_bytes, PROT_READ, MAP_SHARED, fd, 0);
-    if (*mapping == MAP_FAILED)
-        code = err_set(e, errno == ENOMEM ? ERR_NOMEM : ERR_IO, "cannot map: %s", strerror(errno));
-    (void)close(fd);
-    return code;
+    struct err why = {0};
+    struct file_bytes file;
+    enum err_code code = file_bytes_open(path, share, &file, &why);
+    if (code == ERR_OK)
+        code = open_take(&file, file.bytes, file.n_bytes, out, &why);
+    return code ? err_set(e, code, "%s: %s", path, why.text) : ERR_OK;
 }
 
 enum err_code safetensors_open(const char *path, struct safetensors **out, struct err *e)
 {
-    struct err why = {0};
-    void *mapping = NULL;
-    size_t n_bytes = 0;
-    enum err_code code = map_file(path, &mapping, &n_bytes, &why);
-    if (code == ERR_OK)
-        code = open_take(mapping, mapping, n_bytes, out, &why);
-    if (code != ERR_OK)
-        return err_set(e, code, "%s: %s", path, why.text);
-    return ERR_OK;
+    return open_file(path, false, out, e);
+}
+
+enum err_code safetensors_open_shared(const char *path, struct safetensors **out, struct err *e)
+{
+    return open_file(path, true, out, e);
+}
+
+bool safetensors_is_shared(const struct safetensors *s)
+{
+    return s->file.lease >= 0;
+}
+
+enum err_code safetensors_settle(struct safetensors *s, bool *settled, struct err *e)
+{
+    return file_bytes_settle(&s->file, settled, e);
 }
 
 void safetensors_close(struct safetensors *s)
@@ -349,8 +336,7 @@ void safetensors_close(struct safetensors *s)
     mem_free(s->tensors);
     mem_free(s->by_name);
     json_decref(s->header);
-    if (s->mapping)
-        (void)munmap(s->mapping, s->n_bytes);
+    file_bytes_close(&s->file);
     mem_free(s);
 }
 
