@@ -5,6 +5,8 @@
 #include "base/buf.h"
 #include "base/clock.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -13,6 +15,8 @@
 
 static atomic_int max_level = LOG_INFO;
 static atomic_int as_json;
+static atomic_int log_fd = STDERR_FILENO; /* stays the same number when the file is opened anew */
+static const char *file_path;             /* NULL: standard error */
 static const char *const level_names[] = {"error", "warning", "info", "debug"};
 
 void log_setup(enum log_level level, int json)
@@ -21,10 +25,43 @@ void log_setup(enum log_level level, int json)
     atomic_store(&as_json, json);
 }
 
+static enum err_code open_file(const char *path, int *fd, struct err *e)
+{
+    /* Without waiting, for the case that it is a pipe that nobody reads from. */
+    *fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
+    return *fd < 0 ? err_set(e, ERR_IO, "log file %s: %s", path, strerror(errno)) : ERR_OK;
+}
+
+enum err_code log_to_file(const char *path, struct err *e)
+{
+    int fd;
+    enum err_code code = open_file(path, &fd, e);
+    if (code)
+        return code;
+    file_path = path;
+    atomic_store(&log_fd, fd);
+    return ERR_OK;
+}
+
+enum err_code log_reopen(struct err *e)
+{
+    int fd;
+    if (!file_path)
+        return ERR_OK;
+    enum err_code code = open_file(file_path, &fd, e);
+    if (code)
+        return code;
+    if (dup3(fd, atomic_load(&log_fd), O_CLOEXEC) <
+        0) /* who writes meanwhile writes to the one or the other */
+        code = err_set(e, ERR_IO, "log file %s: %s", file_path, strerror(errno));
+    (void)close(fd);
+    return code;
+}
+
 static void write_all(const char *bytes, size_t n)
 {
     while (n > 0) {
-        ssize_t wrote = write(STDERR_FILENO, bytes, n);
+        ssize_t wrote = write(atomic_load_explicit(&log_fd, memory_order_relaxed), bytes, n);
         if (wrote <= 0)
             return; /* nobody listens; there is nowhere to report that */
         bytes += wrote;

@@ -1,8 +1,10 @@
-/* log - one line an event on standard error, or one JSON object a line when asked for.
+/* log - one line an event on standard error or in a file, or one JSON object a line when asked for.
  * Layer: base; used by server only (lower layers return errors instead).     Threads: any; lines never mix.
  * Memory: a line is built on the stack, cut at LOG_LINE_BYTES.               Cost: one write(2) a line. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
+
+#include "base/err.h"
 
 enum { LOG_LINE_BYTES = 4096 };
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
@@ -10,6 +12,13 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 /* Lines above this level are dropped; LOG_INFO at start. With json, each line is {"time","level","message"}.
  */
 void log_setup(enum log_level level, int json);
+
+/* From now on lines go to the end of a file, which is made when there is none. Call it before there are threads. ERR_IO. */
+enum err_code log_to_file(const char *path, struct err *e) ERR_MUST_CHECK;
+
+/* Opens that file anew by its name, for who has moved the old one away; no line is lost. When it cannot be opened lines go on
+ * into the old one. Without log_to_file nothing is done. ERR_IO. */
+enum err_code log_reopen(struct err *e) ERR_MUST_CHECK;
 
 /* Writes one line; a newline in the text is written as a space, so that input cannot forge a line. */
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));

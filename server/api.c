@@ -13,16 +13,6 @@
 
 /* ---- before the body ---- */
 
-/* Compares in a time that depends on the length of what the caller sent only. */
-static bool token_is(struct store_text given, const char *token)
-{
-    size_t n = strlen(token);
-    unsigned char differ = given.len != n || n == 0;
-    for (size_t i = 0; i < given.len; i++)
-        differ |= (unsigned char)(given.data[i] ^ token[n ? i % n : 0]);
-    return differ == 0;
-}
-
 static struct store_text bearer_of(const struct request *r)
 {
     static const char scheme[] = "Bearer ";
@@ -35,20 +25,32 @@ static struct store_text bearer_of(const struct request *r)
 static void check_token(struct api *api, struct request *r)
 {
     struct store_text given = bearer_of(r);
-    bool admin = api->admin_token[0] && given.data && token_is(given, api->admin_token);
+    bool admin = given.data && tokens_are(&api->tokens, TOKEN_ADMIN, given);
     if (r->route->access == ACCESS_ALL || admin)
         return;
-    if (r->route->access == ACCESS_ADMIN && !api->admin_token[0]) {
+    if (r->route->access == ACCESS_ADMIN && !tokens_any(&api->tokens, TOKEN_ADMIN)) {
         problem_answer(r, PROBLEM_ADMIN_OFF, NULL,
                        "start the server with --admin-token-file to allow admin calls");
         return;
     }
-    bool open = r->route->access == ACCESS_API && !api->api_token[0];
-    if (open || (r->route->access == ACCESS_API && given.data && token_is(given, api->api_token)))
+    bool open = r->route->access == ACCESS_API && !tokens_any(&api->tokens, TOKEN_API);
+    if (open || (r->route->access == ACCESS_API && given.data && tokens_are(&api->tokens, TOKEN_API, given)))
         return;
     METRICS_ADD(api->metrics, rejected_auth, 1);
     problem_answer(r, PROBLEM_UNAUTHORIZED, NULL,
                    given.data ? "the token is not valid here" : "send Authorization: Bearer TOKEN");
+}
+
+/* Probes are asked by whatever name a balancer has for the server, and say nothing of anybody. */
+static void check_host(struct api *api, struct request *r)
+{
+    if (hosts_allow(&api->hosts, r->host) || r->route->run == api_health_get ||
+        r->route->run == api_ready_get)
+        return;
+    METRICS_ADD(api->metrics, rejected_host, 1);
+    problem_answer(
+        r, PROBLEM_FOREIGN_HOST, NULL,
+        "this server is asked by the names of this machine; --allowed-host NAME allows another one");
 }
 
 static void check_type(struct request *r)
@@ -64,6 +66,8 @@ static void check_type(struct request *r)
 void api_begin(struct api *api, struct request *r)
 {
     route_find(r);
+    if (!r->status)
+        check_host(api, r);
     if (!r->status)
         check_token(api, r);
     if (!r->status)

@@ -4,11 +4,13 @@
 #ifndef SERVER_API_H
 #define SERVER_API_H
 
+#include "server/hosts.h"
 #include "server/metrics.h"
 #include "server/personal.h"
 #include "server/request.h"
 #include "server/route.h"
 #include "server/serving.h"
+#include "server/tokens.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -17,8 +19,8 @@
 struct api {
     struct serving *serving;
     struct metrics *metrics;
-    char admin_token[256]; /* empty: admin calls are off */
-    char api_token[256];   /* empty: calls need no token */
+    struct tokens tokens; /* no admin token: admin calls are off; no API token: the others need none */
+    struct hosts hosts;
     atomic_bool draining;
     atomic_bool ready;
     bool access_log;

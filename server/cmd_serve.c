@@ -1,15 +1,19 @@
 /* hypernet serve: the order of start and of stop.
  *
- *   start: tokens, store, models, watcher, HTTP threads and workers, the weights of the last run's users (--warm-file);
- * then readiness and "listening on URL"
+ *   start: signals, tokens, who may ask, store, models, watcher, HTTP threads and workers, the weights of the last run's users
+ * (--warm-file); then readiness and "listening on URL". Until requests are taken SIGTERM and SIGINT end the process at once
  *   stop (SIGTERM, SIGINT): readiness turns, answers say Connection: close, for --drain-seconds or until a
  * second signal; then no new connection is taken, what is under way ends (for --request-timeout at most, or
- * until another signal, which ends the process), threads are joined, the store is closed. */
+ * until another signal, which ends the process), threads are joined, the store is closed. A worker that is still busy a little
+ * after that time is not waited for: the process ends with status 1, and the store is as after any other sudden end, whole
+ *   SIGHUP: token files are read anew, the log file is opened anew */
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/machine.h"
 #include "base/mem.h"
 #include "engine/blas.h"
+#include "engine/blas_memory.h"
 #include "engine/hypernet.h"
 #include "engine/kernel.h"
 #include "server/announce.h"
@@ -17,109 +21,23 @@
 #include "server/commands.h"
 #include "server/http.h"
 #include "server/probe.h"
+#include "server/signals.h"
 #include "server/warm.h"
 #include "server/watcher.h"
 
-#include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 struct settings {
-    const char *store, *listen, *admin_token_file, *api_token_file, *warm_file;
-    struct option_list models;
+    const char *store, *listen, *admin_token_file, *api_token_file, *warm_file, *log_file;
+    struct option_list models, allowed_hosts;
     size_t cache_bytes, max_body_bytes;
     int64_t threads, workers, max_connections, max_queue, timeout_s, drain_s, warm_s, warm_save_s;
-    bool access_log, log_json, probe;
+    bool access_log, log_json, probe, allow_anonymous;
 };
-
-static size_t processors(void)
-{
-    long n = sysconf(_SC_NPROCESSORS_ONLN);
-    return n > 0 ? (size_t)n : 1;
-}
-
-/* ---- tokens ---- */
-
-enum { LEAST_TOKEN_BYTES = 16 };
-
-static enum err_code read_token(const char *path, char out[256], struct err *e)
-{
-    out[0] = '\0';
-    if (!path)
-        return ERR_OK;
-    FILE *f = fopen(path, "re");
-    if (!f)
-        return err_set(e, ERR_IO, "token file %s: %s", path, strerror(errno));
-    char text[512];
-    size_t n = fread(text, 1, sizeof text - 1, f), start = 0;
-    (void)fclose(f);
-    text[n] = '\0';
-    while (n > 0 && memchr(" \t\r\n", text[n - 1], 4))
-        n--;
-    while (start < n && memchr(" \t", text[start], 2))
-        start++;
-    n -= start;
-    bool printable = true;
-    for (size_t i = start; i < start + n; i++)
-        printable = printable && text[i] > ' ' && text[i] < 127;
-    if (n < LEAST_TOKEN_BYTES || n >= 256 || !printable)
-        return err_set(e, ERR_INVALID,
-                       "token file %s: a token is one line of %d to 255 characters, none of them a space",
-                       path, LEAST_TOKEN_BYTES);
-    memcpy(out, text + start, n);
-    out[n] = '\0';
-    return ERR_OK;
-}
-
-/* ---- signals ---- */
-
-static pthread_t waiting; /* the thread that waits for signals; written before the handler is set */
-
-/* Runs in threads that do not block the signal: OpenBLAS makes its threads before main does anything. Without
- * this the signal would kill the process whenever the main thread is not in its wait. */
-static void pass_on(int number)
-{
-    (void)pthread_kill(waiting, number);
-}
-
-/* Blocks the signals, here and in all threads made from here on, for wait_signal. */
-static void take_signals(sigset_t *set)
-{
-    struct sigaction action = {.sa_handler = pass_on, .sa_flags = SA_RESTART};
-    sigemptyset(set);
-    sigaddset(set, SIGTERM);
-    sigaddset(set, SIGINT);
-    waiting = pthread_self();
-    (void)pthread_sigmask(SIG_BLOCK, set, NULL);
-    action.sa_mask = *set;
-    (void)sigaction(SIGTERM, &action, NULL);
-    (void)sigaction(SIGINT, &action, NULL);
-}
-
-/* Waits for SIGTERM or SIGINT; most_s < 0: for ever. True when one came. */
-static bool wait_signal(const sigset_t *set, int64_t most_s)
-{
-    if (most_s < 0) {
-        int number;
-        while (sigwait(set, &number) != 0)
-            ;
-        return true;
-    }
-    struct timespec most = {.tv_sec = most_s};
-    return sigtimedwait(set, NULL, &most) > 0;
-}
-
-/* From here on a signal ends the process, as if nobody handled it. */
-static void leave_signals(const sigset_t *set)
-{
-    (void)signal(SIGTERM, SIG_DFL);
-    (void)signal(SIGINT, SIG_DFL);
-    (void)pthread_sigmask(SIG_UNBLOCK, set, NULL);
-}
 
 /* ---- running ---- */
 
@@ -144,12 +62,6 @@ static void allow_files(const struct http_config *config)
                  (unsigned long long)most.rlim_cur, n_connections);
 }
 
-static enum err_code check_tokens(const struct settings *s, struct api *api, struct err *e)
-{
-    enum err_code code = read_token(s->admin_token_file, api->admin_token, e);
-    return code ? code : read_token(s->api_token_file, api->api_token, e);
-}
-
 static void announce(const struct settings *s, const struct http_server *http, const struct serving *serving)
 {
     char url[320];
@@ -165,38 +77,38 @@ static void announce(const struct settings *s, const struct http_server *http, c
     (void)fflush(stdout);
 }
 
-static void drain(const struct settings *s, struct api *api, const sigset_t *set)
+static void drain(const struct settings *s, struct api *api, struct signals *signals)
 {
     atomic_store(&api->draining, true);
     log_line(LOG_INFO, "stopping: not ready any more, draining for %lld s", (long long)s->drain_s);
-    if (wait_signal(set, s->drain_s))
+    if (signals_wait(signals, s->drain_s))
         log_line(LOG_WARN, "a second signal: not waiting any longer");
-    leave_signals(set);
 }
 
-/* Whether a signal asks to stop, which a warm start does not delay; the wait takes it afterwards. */
-static bool signal_pending(void *arg)
+/* A warm start does not delay a stop, which comes after it. */
+static bool stop_asked(void *arg)
 {
-    const sigset_t *set = arg;
-    sigset_t pending;
-    return sigpending(&pending) == 0 && ((sigismember(set, SIGTERM) && sigismember(&pending, SIGTERM)) ||
-                                         (sigismember(set, SIGINT) && sigismember(&pending, SIGINT)));
+    return signals_stop_asked(arg);
 }
 
+/* Until a signal asks for the stop, and the stop itself, which takes --request-timeout and a little at most. */
 static void serve_until_signal(const struct settings *s, struct api *api, struct http_server *http,
-                               const sigset_t *set)
+                               struct signals *signals)
 {
+    enum { LITTLE_S = 2 }; /* for workers that end a job, and threads that end */
     struct warm *warm = NULL;
     struct err e = {0};
+    signals_serve(signals);
     if (s->warm_file) {
-        warm_load(api->serving, s->warm_file, s->warm_s, signal_pending, (void *)set);
+        warm_load(api->serving, s->warm_file, s->warm_s, stop_asked, signals);
         if (warm_start(api->serving, s->warm_file, s->warm_save_s, &warm, &e))
             log_line(LOG_WARN, "%s", e.text); /* the next start will be a cold one; this one serves */
     }
     atomic_store(&api->ready, true);
     announce(s, http, api->serving);
-    (void)wait_signal(set, -1);
-    drain(s, api, set);
+    (void)signals_wait(signals, -1);
+    drain(s, api, signals);
+    signals_end(signals, s->timeout_s + LITTLE_S);
     http_stop(http, (unsigned)s->timeout_s);
     warm_stop(warm);
     log_line(LOG_INFO, "stopped");
@@ -208,21 +120,21 @@ enum { GATHERING_WORKERS = 2 * HYPERNET_BATCH };
 
 static size_t count_workers(const struct settings *s, bool gathering)
 {
-    size_t least = gathering ? GATHERING_WORKERS : 0, n = 2 * processors();
+    size_t least = gathering ? GATHERING_WORKERS : 0, n = 2 * machine_processors();
     if (s->workers)
         return (size_t)s->workers;
     return n > least ? n : least;
 }
 
-static enum err_code run(const struct settings *s, struct api *api, const sigset_t *set, struct err *e)
+static enum err_code run(const struct settings *s, struct api *api, struct signals *signals, struct err *e)
 {
-    struct gather_config gather = {.n_running = processors(), .least_ns = GATHER_LEAST_NS};
+    struct gather_config gather = {.n_running = machine_processors(), .least_ns = GATHER_LEAST_NS};
     bool gathering;
     enum err_code code = serving_measure(api->serving, &gather, &gathering, e);
     if (code)
         return code;
     struct http_config config = {.listen = s->listen,
-                                 .n_threads = s->threads ? (size_t)s->threads : processors(),
+                                 .n_threads = s->threads ? (size_t)s->threads : machine_processors(),
                                  .n_workers = count_workers(s, gathering),
                                  .max_body_bytes = s->max_body_bytes,
                                  .max_connections = (size_t)s->max_connections,
@@ -236,8 +148,82 @@ static enum err_code run(const struct settings *s, struct api *api, const sigset
         return code;
     code = http_start(&config, api, &http, e);
     if (!code)
-        serve_until_signal(s, api, http, set);
+        serve_until_signal(s, api, http, signals);
     watcher_stop(watcher);
+    return code;
+}
+
+/* What is configured in files is read anew; nothing of it ends the process. */
+static void hang_up(void *arg)
+{
+    struct api *api = arg;
+    struct err e = {0};
+    if (log_reopen(&e))
+        log_line(LOG_ERROR, "%s; lines go on into the old one", e.text);
+    log_line(LOG_INFO, "SIGHUP: token files are read anew");
+    tokens_reread(&api->tokens);
+}
+
+/* Somebody wants to write to a model's file. */
+static void settle(void *arg)
+{
+    struct api *api = arg;
+    struct err e = {0};
+    if (serving_settle(api->serving, &e) == ERR_OK)
+        return;
+    log_line(LOG_ERROR, "%s; not ready any more: start it anew", e.text);
+    atomic_store(&api->draining, true);
+}
+
+static void too_late(void *arg)
+{
+    struct api *api = arg;
+    log_line(LOG_ERROR,
+             "the stop took longer than --request-timeout allows: it ends with %lld requests under way",
+             (long long)atomic_load(&api->metrics->in_flight));
+}
+
+/* Who may ask, before anything is opened: personal data is for who has a token, or for this machine, or it was said otherwise. */
+static enum err_code admit(const struct settings *s, struct api *api, struct err *e)
+{
+    bool loopback, open;
+    enum err_code code = tokens_read(&api->tokens, s->admin_token_file, s->api_token_file, e);
+    if (!code)
+        code = hosts_is_loopback(s->listen, &loopback, e);
+    if (code)
+        return code;
+    open = !tokens_any(&api->tokens, TOKEN_API);
+    if (open && !loopback && !s->allow_anonymous)
+        return err_set(e, ERR_INVALID,
+                       "--listen %s is reached from other machines, and without a token whoever reaches it "
+                       "reads what is known of "
+                       "every user and writes events: give --api-token-file FILE, listen on 127.0.0.1, or "
+                       "say --allow-anonymous",
+                       s->listen);
+    if (open && (loopback || s->allowed_hosts.n))
+        hosts_check(&api->hosts, s->listen, s->allowed_hosts.values, s->allowed_hosts.n);
+    return ERR_OK;
+}
+
+static enum err_code open_and_run(const struct settings *s, struct api *api, struct signals *signals,
+                                  struct err *e)
+{
+    struct store *store = NULL;
+    enum err_code code = admit(s, api, e);
+    if (!code)
+        code = blas_reserve(s->threads || s->workers ? (size_t)(s->threads + s->workers) : 0, e);
+    if (!code)
+        code = store_open(s->store, STORE_CREATE, &store, e);
+    if (!code)
+        code = serving_open_shared(api->serving, store, s->models.values, s->models.n, s->cache_bytes, e);
+    if (!code) {
+        code = run(s, api, signals, e);
+        signals_stop(signals); /* what is left to close may be ended by any signal */
+        serving_close(api->serving);
+    } else {
+        signals_stop(signals);
+    }
+    store_close(store);
     return code;
 }
 
@@ -246,22 +232,44 @@ static enum err_code serve(const struct settings *s, struct err *e)
     static struct metrics metrics;
     struct serving serving;
     struct api api = {.serving = &serving, .metrics = &metrics, .access_log = s->access_log};
-    struct store *store = NULL;
-    sigset_t set;
-    take_signals(&set);
+    struct signals_calls calls = {&api, hang_up, settle, too_late};
+    struct signals *signals = NULL;
     mem_share_heap();
     (void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of the store, not the end */
-    enum err_code code = check_tokens(s, &api, e);
+    enum err_code code = s->log_file ? log_to_file(s->log_file, e) : ERR_OK;
     if (!code)
-        code = store_open(s->store, STORE_CREATE, &store, e);
+        code = signals_start(&calls, &signals, e);
     if (!code)
-        code = serving_open(&serving, store, s->models.values, s->models.n, s->cache_bytes, e);
-    if (!code) {
-        code = run(s, &api, &set, e);
-        serving_close(&serving);
-    }
-    store_close(store);
+        code = open_and_run(s, &api, signals, e);
+    tokens_fini(&api.tokens);
     return code;
+}
+
+/* Whether an option was given, on the command line or in the environment. */
+static bool given(const char *flag, const char *variable, int argc, char **argv)
+{
+    const char *text = getenv(variable);
+    size_t n = strlen(flag);
+    bool is = text && *text;
+    for (int i = 1; i < argc; i++)
+        is = is || (strncmp(argv[i], flag, n) == 0 && (argv[i][n] == '\0' || argv[i][n] == '='));
+    return is;
+}
+
+/* The default is for a whole machine: of what control groups leave the process, the cache takes a quarter at most. */
+static void fit_cache(struct settings *s, bool was_given)
+{
+    size_t memory = machine_memory_bytes(), quarter = memory / 4;
+    if (quarter >= s->cache_bytes)
+        return;
+    if (was_given && s->cache_bytes >= memory)
+        log_line(LOG_WARN, "--cache-bytes allows %zu MB, and the control group %zu MB for the whole process",
+                 s->cache_bytes >> 20, memory >> 20);
+    if (was_given)
+        return;
+    s->cache_bytes = quarter;
+    log_line(LOG_INFO, "the control group allows %zu MB: the cache takes a quarter, %zu MB (--cache-bytes)",
+             memory >> 20, quarter >> 20);
 }
 
 static int cmd_serve(int argc, char **argv)
@@ -281,9 +289,11 @@ static int cmd_serve(int argc, char **argv)
         {"model", OPTION_LIST, &s.models, "FILE",
          "model file; the first one answers unless a request names another", 0, 0, false},
         {"listen", OPTION_STRING, &s.listen, "HOST:PORT", "address; port 0 takes a free one", 0, 0, false},
-        {"cache-bytes", OPTION_BYTES, &s.cache_bytes, "BYTES", "most memory for generated weights", 0, 1e15,
+        {"cache-bytes", OPTION_BYTES, &s.cache_bytes, "BYTES",
+         "most memory for generated weights; a quarter of the control group's at most unless it is given", 0,
+         1e15, false},
+        {"threads", OPTION_INT, &s.threads, "N", "HTTP threads; 0: one a processor that it may use", 0, 256,
          false},
-        {"threads", OPTION_INT, &s.threads, "N", "HTTP threads; 0: one a processor", 0, 256, false},
         {"workers", OPTION_INT, &s.workers, "N",
          "threads for writes and misses that wait; 0: two a processor, 64 where generation is in batches", 0,
          256, false},
@@ -305,9 +315,15 @@ static int cmd_serve(int argc, char **argv)
         {"admin-token-file", OPTION_STRING, &s.admin_token_file, "FILE",
          "token of admin calls; without it they are off", 0, 0, false},
         {"api-token-file", OPTION_STRING, &s.api_token_file, "FILE",
-         "token of all other calls; without it they are open", 0, 0, false},
+         "token of all other calls; without it they are open, to this machine alone", 0, 0, false},
+        {"allow-anonymous", OPTION_FLAG, &s.allow_anonymous, NULL,
+         "without --api-token-file, answer other machines too: whoever reaches --listen", 0, 0, false},
+        {"allowed-host", OPTION_LIST, &s.allowed_hosts, "NAME",
+         "a name by which it may be asked without a token, beside those of this machine", 0, 0, false},
         {"access-log", OPTION_FLAG, &s.access_log, NULL, "one JSON line a request on standard error", 0, 0,
          false},
+        {"log-file", OPTION_STRING, &s.log_file, "FILE",
+         "log lines go to its end, not to standard error; SIGHUP opens it anew", 0, 0, false},
         {"log-json", OPTION_FLAG, &s.log_json, NULL, "log lines as JSON", 0, 0, false},
         {"probe", OPTION_FLAG, &s.probe, NULL, "ask the server at --listen whether it is ready; exit 0 or 1",
          0, 0, false},
@@ -326,6 +342,7 @@ static int cmd_serve(int argc, char **argv)
         return command_fail(&cmd_serve_command, &e, true);
     }
     log_setup(LOG_INFO, s.log_json);
+    fit_cache(&s, given("--cache-bytes", "HYPERNET_CACHE_BYTES", argc, argv));
     return serve(&s, &e) == ERR_OK ? EXIT_DONE : command_fail(&cmd_serve_command, &e, false);
 }
 

@@ -319,6 +319,7 @@ static void look_at_headers(struct exchange *x, const char *method)
     r->method = method;
     r->content_type = header(x->connection, "Content-Type");
     r->authorization = header(x->connection, "Authorization");
+    r->host = header(x->connection, "Host");
     choose_id(x->server, r, header(x->connection, "X-Request-Id"));
     api_begin(x->server->api, r);
     struct store_text length = header(x->connection, "Content-Length");

@@ -24,6 +24,7 @@ enum { METRICS_MAX_ROUTES = 32, METRICS_BUCKETS = 14, METRICS_CLASSES = 5 };
     X(rejected_queue_full, "Requests refused because the queue of the workers was full")                     \
     X(rejected_waited_too_long, "Requests refused because no worker had time for them")                      \
     X(rejected_auth, "Requests refused for want of a valid token")                                           \
+    X(rejected_host, "Requests refused because they named another host")                                     \
     X(store_errors, "Reads and writes of the store that failed")                                             \
     X(changes_followed, "Changes of other processes that were followed")                                     \
     X(drained_requests, "Requests answered while draining")

@@ -35,9 +35,9 @@ struct request {
     const char *method; /* borrowed from the connection */
     bool bad_target;    /* a bad percent-encoding, or too many parameters */
     size_t n_segments;  /* more than REQUEST_MAX_SEGMENTS: the path is too deep to be kept */
-    struct store_text segments[REQUEST_MAX_SEGMENTS]; /* of the path, percent-decoded */
-    struct store_text content_type, authorization;    /* NULL data: none */
-    char id[REQUEST_ID_BYTES];                        /* the caller's X-Request-Id or our own */
+    struct store_text segments[REQUEST_MAX_SEGMENTS];    /* of the path, percent-decoded */
+    struct store_text content_type, authorization, host; /* NULL data: none */
+    char id[REQUEST_ID_BYTES];                           /* the caller's X-Request-Id or our own */
     bool body_too_large;
     const struct route *route; /* set by the router */
     struct problem_list

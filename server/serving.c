@@ -19,10 +19,10 @@ int serving_find(const struct serving *s, const char *name)
     return -1;
 }
 
-static enum err_code open_model(struct serving *s, const char *path, struct err *e)
+static enum err_code open_model(struct serving *s, const char *path, bool share, struct err *e)
 {
     struct model *m;
-    enum err_code code = model_open(path, &m, e);
+    enum err_code code = share ? model_open_shared(path, &m, e) : model_open(path, &m, e);
     if (code)
         return code;
     if (!model_spec_for_users(&m->spec))
@@ -36,6 +36,12 @@ static enum err_code open_model(struct serving *s, const char *path, struct err 
         model_unref(m);
         return code;
     }
+    if (share && !model_is_shared(m))
+        log_line(LOG_INFO,
+                 "model '%s': a copy of %s, %zu MB that no other process shares: it is not this user's, or "
+                 "it may be "
+                 "written to unseen",
+                 m->spec.name, path, m->file_bytes >> 20);
     struct served_model *slot = &s->models[s->n_models++];
     slot->model = m;
     atomic_init(&slot->generation, 0);
@@ -169,8 +175,8 @@ static enum err_code first_tables(struct serving *s, struct store_conn *c, struc
     return next_tables(s, c, &all, &unseen, e);
 }
 
-enum err_code serving_open(struct serving *s, struct store *store, const char *const *paths, size_t n_paths,
-                           size_t cache_bytes, struct err *e)
+static enum err_code open_all(struct serving *s, struct store *store, const char *const *paths,
+                              size_t n_paths, size_t cache_bytes, bool share, struct err *e)
 {
     memset(s, 0, sizeof *s);
     s->store = store;
@@ -179,7 +185,7 @@ enum err_code serving_open(struct serving *s, struct store *store, const char *c
     struct store_conn *c = NULL;
     enum err_code code = weights_cache_new(cache_bytes, &s->cache, e);
     for (size_t i = 0; i < n_paths && !code; i++)
-        code = open_model(s, paths[i], e);
+        code = open_model(s, paths[i], share, e);
     if (!code)
         code = store_connect(store, &c, e);
     for (size_t i = 0; i < s->n_models && !code; i++)
@@ -195,6 +201,38 @@ enum err_code serving_open(struct serving *s, struct store *store, const char *c
         code = store_write_often(s->writer, e);
     if (code)
         serving_close(s);
+    return code;
+}
+
+enum err_code serving_open(struct serving *s, struct store *store, const char *const *paths, size_t n_paths,
+                           size_t cache_bytes, struct err *e)
+{
+    return open_all(s, store, paths, n_paths, cache_bytes, false, e);
+}
+
+enum err_code serving_open_shared(struct serving *s, struct store *store, const char *const *paths,
+                                  size_t n_paths, size_t cache_bytes, struct err *e)
+{
+    return open_all(s, store, paths, n_paths, cache_bytes, true, e);
+}
+
+enum err_code serving_settle(struct serving *s, struct err *e)
+{
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; i < s->n_models; i++) {
+        struct model *m = s->models[i].model;
+        struct err why = {0};
+        bool settled;
+        if (model_settle(m, &settled, &why))
+            code =
+                err_set(e, why.code, "model '%s': somebody writes to its file: %s", m->spec.name, why.text);
+        else if (settled)
+            log_line(LOG_WARN,
+                     "model '%s': somebody writes to its file; the server goes on with a copy of what it "
+                     "opened, and the next "
+                     "start takes what is there then",
+                     m->spec.name);
+    }
     return code;
 }
 
@@ -216,9 +254,9 @@ void serving_close(struct serving *s)
 enum err_code serving_begin_write(struct serving *s, struct store_conn **writer, struct err *e)
 {
     struct timespec until;
-    (void)clock_gettime(CLOCK_REALTIME, &until); /* the clock of this lock */
+    (void)clock_gettime(CLOCK_MONOTONIC, &until); /* a wall clock that is set must not make the wait longer */
     until.tv_sec += WRITE_WAIT_S;
-    if (pthread_mutex_timedlock(&s->writing, &until))
+    if (pthread_mutex_clocklock(&s->writing, CLOCK_MONOTONIC, &until))
         return err_set(e, ERR_BUSY, "other writes took more than %d s, try again", WRITE_WAIT_S);
     enum err_code code = store_begin(s->writer, e);
     if (code)

@@ -45,6 +45,12 @@ struct serving {
  * store does not have get a row, so that interactions can name them. */
 enum err_code serving_open(struct serving *s, struct store *store, const char *const *paths, size_t n_paths,
                            size_t cache_bytes, struct err *e) ERR_MUST_CHECK;
+
+/* The same, with models that are shared with other processes (model_open_shared); at SIGIO serving_settle is to be called, which
+ * gives files that somebody wants to write to free. ERR_NOMEM: one of them could not be, and the model is about to change. */
+enum err_code serving_open_shared(struct serving *s, struct store *store, const char *const *paths,
+                                  size_t n_paths, size_t cache_bytes, struct err *e) ERR_MUST_CHECK;
+enum err_code serving_settle(struct serving *s, struct err *e) ERR_MUST_CHECK;
 void serving_close(struct serving *s);
 
 /* Measures the models: gathers the generations of those where it pays, and finds whose weights are made at once; before any thread

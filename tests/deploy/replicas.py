@@ -106,6 +106,7 @@ class Cluster:
         self.hypernet("train", "--store", str(self.dir / "store.db"), "--out", str(self.dir / "model.safetensors"),
                       "--epochs", "1", "--dim", "16", "--name", "m", "--model-version", "1")
         (self.dir / "token").write_text(TOKEN + "\n")
+        (self.dir / "token").chmod(0o600)
         rows = (world / "interactions.tsv").read_text().splitlines()[1:]
         self.users = sorted({row.split("\t")[0] for row in rows})
         self.items = sorted({row.split("\t")[1] for row in rows})

@@ -65,11 +65,25 @@ class Files(unittest.TestCase):
                              (True, ["ALL"], ["no-new-privileges:true"]), name)
             self.assertIn("mem_limit", service, name)
         for replica in self.replicas.values():
-            self.assertEqual(replica["environment"]["HYPERNET_ADMIN_TOKEN_FILE"], "/run/secrets/admin_token")
+            for kind in ("admin", "api"):
+                self.assertEqual(replica["environment"][f"HYPERNET_{kind.upper()}_TOKEN_FILE"], f"/run/secrets/{kind}_token")
+                self.assertIn(f"{kind}_token", replica["secrets"])
+                self.assertEqual(self.compose["secrets"][f"{kind}_token"]["file"], f"./{kind}.token")
         warm = [replica["environment"]["HYPERNET_WARM_FILE"] for replica in self.replicas.values()]
         self.assertEqual(len(set(warm)), len(self.replicas))  # a user is asked of one replica only
         self.assertTrue(all(path.startswith("/data/") for path in warm))
         self.assertNotRegex(read("deploy/Dockerfile"), r"(?i)token")
+
+    def test_what_the_image_does_by_itself_is_to_refuse_to_answer_everybody(self):
+        """Its command without a token: the start ends with what to do."""
+        env = dict(os.environ, **dict(re.findall(r"(HYPERNET_\w+)=(\S+)", read("deploy/Dockerfile"))))
+        env["HYPERNET_LISTEN"] = "0.0.0.0:0"
+        done = subprocess.run([HYPERNET, "serve"], env=env, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("--api-token-file", done.stderr)
+
+    def test_the_unit_reloads(self):
+        self.assertEqual(first(r"^ExecReload=(.*)$", read("deploy/hypernet.service")), "/bin/kill -HUP $MAINPID")
 
     def test_who_waits_outside_waits_longer(self):
         """What a request passes, and what a stop passes, from the outside in."""

@@ -452,7 +452,7 @@ class Tokens(hn.Case):
                 self.check(server, token, {"admin": 403, "api": None, "all": None})
 
     def test_api_token(self):
-        path = self.world.file("api-token", self.api_token + "\r\n")
+        path = self.world.secret("api-token", self.api_token + "\r\n")
         with hn.Server("--api-token-file", path) as server:
             self.check(server, None, {"admin": 401, "api": 401, "all": None})
             self.check(server, "wrong", {"admin": 401, "api": 401, "all": None})
@@ -460,7 +460,7 @@ class Tokens(hn.Case):
             self.check(server, hn.ADMIN_TOKEN, {"admin": None, "api": None, "all": None})
 
     def test_api_token_with_admin_off(self):
-        path = self.world.file("api-token", self.api_token)
+        path = self.world.secret("api-token", self.api_token)
         with hn.Server("--api-token-file", path, admin=False) as server:
             self.check(server, None, {"admin": 403, "api": 401, "all": None})
             self.check(server, self.api_token, {"admin": 403, "api": None, "all": None})

@@ -51,7 +51,7 @@ void api_world_init(struct api_world *w)
     w->api.metrics = &w->metrics;
     atomic_store(&w->api.ready, true);
     atomic_store(&w->serving.store_read_ns, clock_monotonic_ns());
-    memcpy(w->api.admin_token, API_WORLD_TOKEN, sizeof API_WORLD_TOKEN);
+    must(tokens_set(&w->api.tokens, TOKEN_ADMIN, API_WORLD_TOKEN, &e), &e);
     must(api_thread_new(&w->api, &w->http, &e), &e);
     must(api_thread_new(&w->api, &w->worker, &e), &e);
 }
@@ -63,6 +63,7 @@ void api_world_fini(struct api_world *w)
     api_thread_free(w->http);
     api_thread_free(w->worker);
     serving_close(&w->serving);
+    tokens_fini(&w->api.tokens);
     store_close(w->store);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         (void)snprintf(path, sizeof path, "%s/%s", w->folder, names[i]);

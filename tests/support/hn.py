@@ -132,6 +132,13 @@ class World:
         return path
 
 
+    def secret(self, name, data):
+        """A file of its owner's alone, as tokens are kept."""
+        path = self.file(name, data)
+        os.chmod(path, 0o600)
+        return path
+
+
 _world = None
 
 
@@ -212,10 +219,11 @@ class Server:
         self.store = store or w.copy_store()
         self.token = ADMIN_TOKEN if admin else None
         args = ["serve", "--store", self.store, "--listen", "127.0.0.1:0"]
+        args += ["--allowed-host", "x", "--allowed-host", "example.org"]  # what tests that write bytes say as Host
         for model in models or [w.model]:
             args += ["--model", model]
         if admin:
-            args += ["--admin-token-file", w.file("admin-token", ADMIN_TOKEN + "\n")]
+            args += ["--admin-token-file", w.secret("admin-token", ADMIN_TOKEN + "\n")]
         self.stderr = tempfile.TemporaryFile()
         self.process = subprocess.Popen([BINARY, *args, *map(str, options)], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=self.stderr, bufsize=0,

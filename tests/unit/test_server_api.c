@@ -350,7 +350,7 @@ START_TEST(test_api_tokens)
                                         API_WORLD_TOKEN,
                                         "Bearer an admin token of test"};
     ck_assert_int_eq(status_with(NULL, "/v1/users/ann"), 0);
-    memcpy(w.api.api_token, api_token, sizeof api_token);
+    ck_assert_int_eq(tokens_set(&w.api.tokens, TOKEN_API, api_token, NULL), ERR_OK);
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         ck_assert_int_eq(status_with(wrong[i], "/v1/users/ann"), 401);
         ck_assert_int_eq(status_with(wrong[i], "/v1/admin/users/ann"), 401);
@@ -360,7 +360,8 @@ START_TEST(test_api_tokens)
     ck_assert_int_eq(status_with("bearer " API_WORLD_TOKEN, "/v1/admin/users/ann"), 0);
     ck_assert_int_eq(status_with("Bearer a token for data calls", "/v1/users/ann"), 0);
     ck_assert_int_eq(status_with("Bearer a token for data calls", "/v1/admin/users/ann"), 401);
-    w.api.admin_token[0] = '\0';
+    tokens_fini(&w.api.tokens);
+    ck_assert_int_eq(tokens_set(&w.api.tokens, TOKEN_API, api_token, NULL), ERR_OK);
     ck_assert_int_eq(status_with("Bearer ", "/v1/admin/users/ann"), 403);
     ck_assert_int_eq(status_with("Bearer " API_WORLD_TOKEN, "/v1/admin/users/ann"), 403);
     ck_assert_int_eq(status_with("Bearer a token for data calls", "/v1/users/ann"), 0);

@@ -1,0 +1,221 @@
+"""How a server begins, is told to read its files anew, and ends: limits on memory, signals at any moment, work that does not end."""
+import contextlib
+import os
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import hn
+
+SANITIZED = os.environ.get("MODE") in ("asan", "tsan")  # these need terabytes of address space
+
+
+def start(*args, limit_mb=None, **more):
+    """A command that was started, its output and errors in pipes; without variables that make OpenBLAS need less."""
+    env = {k: v for k, v in os.environ.items() if k not in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")}
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_AS, (limit_mb << 20, limit_mb << 20))
+    return subprocess.Popen([hn.BINARY, *map(str, args)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            text=True, preexec_fn=limit if limit_mb else None, env=env, **more)
+
+
+@unittest.skipIf(SANITIZED, "a sanitizer's address space cannot be limited")
+class LimitedMemory(unittest.TestCase):
+    def end(self, process):
+        out, err = process.communicate(timeout=hn.PATIENCE)
+        return process.returncode, out, err
+
+    def test_a_server_serves_or_says_what_it_needs(self):
+        w, ends = hn.world(), set()
+        for mb in (90, 150, 200, 300, 400, 800):
+            process = start("serve", "--store", w.copy_store(), "--model", w.model, "--listen", "127.0.0.1:0", limit_mb=mb)
+            line = process.stdout.readline()
+            if line.startswith("listening on"):
+                process.send_signal(signal.SIGTERM)
+                self.assertEqual(self.end(process)[0], 0, mb)
+                ends.add("served")
+            else:
+                status, _, err = self.end(process)
+                self.assertEqual(status, 1, (mb, err))
+                self.assertRegex(err, rf"address space is limited to {mb} MB \(ulimit -v\).*allow \d+ MB or more")
+                ends.add("said what it needs")
+        self.assertEqual(ends, {"served", "said what it needs"})
+
+    def test_what_it_asks_for_is_enough(self):
+        w = hn.world()
+        _, _, err = self.end(start("recommend", "--store", w.copy_store(), "--model", w.model, "--user", "u1", limit_mb=100))
+        enough = int(err.split("allow ")[1].split()[0])
+        status, out, err = self.end(start("recommend", "--store", w.copy_store(), "--model", w.model, "--user", "u1",
+                                          limit_mb=enough))
+        self.assertEqual((status, err), (0, ""))
+        self.assertIn("rank", out)
+
+    def test_every_command_ends(self):
+        """Those that multiply matrices say what they need; the others do not need it."""
+        w = hn.world()
+        folder = w.path("limited")
+        for limited in (["train", "--out", w.path("limited.hn"), "--epochs", 1], ["recommend", "--model", w.model, "--user", "u1"],
+                        ["evaluate", "--model", w.model, "--test", w.path("tables", "interactions.tsv")]):
+            status, _, err = self.end(start(limited[0], "--store", w.copy_store(), *limited[1:], limit_mb=120))
+            self.assertEqual(status, 1, limited)
+            self.assertIn("address space is limited to 120 MB", err)
+        for free in (["--version"], ["help"], ["simulate", "--out", folder, "--users", 200, "--items", 200, "--interactions", 4000],
+                     ["import", "--store", w.path("limited.db"), "--interactions", f"{folder}/interactions.tsv"]):
+            status, _, err = self.end(start(*free, limit_mb=120))
+            self.assertEqual(status, 0, (free, err))
+
+    def test_products_wait_for_the_memory_there_is(self):
+        """Room for one product at a time, and more threads than that."""
+        w = hn.world()
+        models = []
+        for name, threads, mb in (("one.hn", 1, None), ("four.hn", 4, 330)):
+            models.append(w.path(name))
+            status, _, err = self.end(start("train", "--store", w.copy_store(), "--out", models[-1], "--epochs", 1, "--dim", 8,
+                                            "--threads", threads, "--model-version", "1", limit_mb=mb))
+            self.assertEqual(status, 0, err)
+        with open(models[0], "rb") as one, open(models[1], "rb") as four:
+            self.assertEqual(one.read(), four.read())
+
+
+def text_of(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
+
+
+def blocks(process, number):
+    """Whether the process waits for this signal in its own way."""
+    with open(f"/proc/{process.pid}/status", encoding="ascii") as f:
+        mask = next(int(line.split()[1], 16) for line in f if line.startswith("SigBlk"))
+    return mask >> (number - 1) & 1
+
+
+class Start(unittest.TestCase):
+    def test_a_signal_during_the_start_ends_it(self):
+        """The start is held by a token file that is a pipe into which somebody will write."""
+        w = hn.world()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            pipe = w.path(f"pipe-{number}")
+            os.mkfifo(pipe, 0o600)
+            end = os.open(pipe, os.O_RDWR)
+            process = start("serve", "--store", w.copy_store(), "--model", w.model, "--listen", "127.0.0.1:0",
+                            "--admin-token-file", pipe)
+            hn.eventually(lambda p=process: blocks(p, number), "the start")
+            process.send_signal(number)
+            _, err = process.communicate(timeout=hn.PATIENCE)
+            os.close(end)
+            self.assertEqual(process.returncode, -number)
+            self.assertIn("before it was ready", err)
+
+    def test_hanging_up_does_not_end_a_start(self):
+        w = hn.world()
+        pipe = w.path("pipe-hup")
+        os.mkfifo(pipe, 0o600)
+        end = os.open(pipe, os.O_RDWR)
+        process = start("serve", "--store", w.copy_store(), "--model", w.model, "--listen", "127.0.0.1:0",
+                        "--api-token-file", pipe)
+        hn.eventually(lambda: blocks(process, signal.SIGHUP), "the start")
+        process.send_signal(signal.SIGHUP)
+        os.write(end, b"a-token-through-a-pipe\n")
+        line = process.stdout.readline()
+        os.close(end)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=hn.PATIENCE)
+        self.assertTrue(line.startswith("listening on"), err)
+        self.assertEqual(process.returncode, 0, err)
+
+
+class Stop(unittest.TestCase):
+    def test_a_worker_that_does_not_end_holds_no_stop(self):
+        """A write waits for somebody else's lock, longer than the stop may take."""
+        server = hn.Server("--request-timeout", 1)
+        with contextlib.closing(sqlite3.connect(server.store, isolation_level=None)) as db:
+            db.execute("BEGIN IMMEDIATE")
+            with server.socket() as s:
+                s.sendall(b"PUT /v1/admin/users/late HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer "
+                          + server.token.encode() + b"\r\nContent-Length: 2\r\n\r\n{}")
+                hn.eventually(lambda: server.metric("requests_in_flight") == 2, "the write")
+                server.signal()
+                status = server.process.wait(timeout=hn.PATIENCE)
+            db.execute("ROLLBACK")
+        log = server.log()
+        self.assertEqual(status, 1, log)
+        self.assertIn("the stop took longer than --request-timeout allows: it ends with 1 requests under way", log)
+        server.check_log()
+        with hn.Server(store=server.store) as again:  # nothing is left of what was not acknowledged
+            self.assertEqual(again.user("late").status, 404)
+            self.assertEqual(again.register("late", {}).status, 201)
+
+
+class HangUp(unittest.TestCase):
+    def test_tokens_are_read_anew(self):
+        w = hn.world()
+        tokens = {kind: w.secret(f"{kind}-new", f"the-first-{kind}-token-0123") for kind in ("admin", "api")}
+        with hn.Server("--admin-token-file", tokens["admin"], "--api-token-file", tokens["api"]) as server:
+            def allowed(token, path):
+                return server.request("GET" if "admin" not in path else "DELETE", path, token=token).status != 401
+            paths = {"admin": "/v1/admin/users/nobody", "api": "/v1/users/u1"}
+            for kind, path in paths.items():
+                w.secret(f"{kind}-new", f"the-second-{kind}-token-0123")
+                self.assertTrue(allowed(f"the-first-{kind}-token-0123", path))
+            server.signal(signal.SIGHUP)
+            for kind, path in paths.items():
+                hn.eventually(lambda k=kind, p=path: allowed(f"the-second-{k}-token-0123", p), "the new token")
+                self.assertFalse(allowed(f"the-first-{kind}-token-0123", path))
+            for n, wrong in enumerate((b"short", b"", None, b"two words of a token")):
+                if wrong is None:
+                    os.unlink(tokens["api"])
+                else:
+                    w.secret("api-new", wrong)
+                server.signal(signal.SIGHUP)
+                hn.eventually(lambda k=n: server.log().count("the old API token stays") == k + 1, "the refusal")
+                self.assertTrue(allowed("the-second-api-token-0123", "/v1/users/u1"))
+
+    def test_the_log_is_opened_anew(self):
+        w = hn.world()
+        path = w.path("server.log")
+        with hn.Server("--access-log", "--log-file", path) as server:
+            server.recommend("u1")
+            os.rename(path, path + ".1")
+            server.recommend("u2")
+            server.signal(signal.SIGHUP)
+            hn.eventually(lambda: os.path.exists(path), "the new log")
+            server.recommend("u3")
+            hn.eventually(lambda: "/v1/users/u3/" in text_of(path), "the line")
+            self.assertEqual(server.log(), "")
+        with open(path + ".1", encoding="utf-8") as old, open(path, encoding="utf-8") as new:
+            before, after = old.read(), new.read()
+        self.assertIn("/v1/users/u1/", before)
+        self.assertIn("/v1/users/u2/", before)
+        self.assertNotIn("/v1/users/u3/", before)
+        self.assertIn("stopped", after)
+
+    def test_a_log_that_cannot_be_opened_anew_goes_on(self):
+        w = hn.world()
+        folder = w.path("logs")
+        os.mkdir(folder)
+        with hn.Server("--access-log", "--log-file", f"{folder}/a.log") as server:
+            os.rename(folder, folder + "-moved")
+            server.signal(signal.SIGHUP)
+            hn.eventually(lambda: "lines go on into the old one" in text_of(f"{folder}-moved/a.log"), "the line")
+
+    def test_a_log_file_that_cannot_be_made_is_refused(self):
+        w = hn.world()
+        done = hn.run("serve", "--store", w.copy_store(), "--model", w.model, "--listen", "127.0.0.1:0",
+                      "--log-file", w.path("no", "such", "folder"), check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("log file", done.err)
+
+    def test_requests_go_on_meanwhile(self):
+        with hn.Server() as server, server.client() as client:
+            for i in range(100):
+                server.signal(signal.SIGHUP)
+                self.assertEqual(client.request("GET", f"/v1/users/u{i + 1}/recommendations?limit=1").status, 200)
+
+
+if __name__ == "__main__":
+    unittest.main()
