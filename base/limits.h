@@ -38,10 +38,10 @@ enum {
     LIMIT_RECENT = 1024,            /* recent interactions an encoder looks at */
     LIMIT_EXPLAIN_REASONS = 10,     /* the largest `explain` */
     LIMIT_EXPLAIN_ITEMS = 100,      /* the largest `limit` of an answer with explanations */
-    LIMIT_EXTRA_ITEMS =
-        10000, /* items served beyond a model's own, deleted ones included, until the next training */
-    LIMIT_ITEM_TAKERS = 512,      /* newest takers that move an item beyond a model's own */
-    LIMIT_ITEMS_PER_CALL = 10000, /* in one POST /v1/admin/items */
+    LIMIT_EXTRA_ITEMS = 10000,      /* items ranked beyond a model's own until the next training */
+    LIMIT_EXTRA_ROWS = 4 * LIMIT_EXTRA_ITEMS, /* with those deleted since the start, whose rows stay */
+    LIMIT_ITEM_TAKERS = 512,                  /* newest takers that move an item beyond a model's own */
+    LIMIT_ITEMS_PER_CALL = 10000,             /* in one POST /v1/admin/items */
     LIMIT_EXPLAIN_INTERACTIONS =
         256,                       /* newest interactions that are tried, each at the cost of an encoding */
     LIMIT_EXPLAIN_STEPS = 1 << 19, /* interactions encoded for one explanation, all tries together */

@@ -178,12 +178,22 @@ static bool read_items_ndjson(struct request *r, struct batch *b, size_t slot)
 
 /* ---- answers ---- */
 
+/* The end of an answer about an item. */
+static void add_ranking(struct buf *out, const char *source, const char *unranked)
+{
+    buf_addf(out, ",\"source\":\"%s\",\"ranked\":%s", source, unranked ? "false" : "true");
+    if (unranked)
+        buf_addf(out, ",\"reason\":\"%s\"", unranked);
+    buf_addc(out, '}');
+}
+
 static void add_registered(struct buf *out, const struct item_registration *g)
 {
     buf_adds(out, "{\"id\":");
     buf_add_json_string(out, g->item.id.data, g->item.id.len);
-    buf_addf(out, ",\"result\":\"%s\",\"revision\":%lld,\"source\":\"%s\"}",
-             g->created ? "registered" : "replaced", (long long)g->item.revision, g->source);
+    buf_addf(out, ",\"result\":\"%s\",\"revision\":%lld", g->created ? "registered" : "replaced",
+             (long long)g->item.revision);
+    add_ranking(out, g->source, g->unranked);
 }
 
 static void refuse(struct api_thread *t, struct request *r, const char *list, size_t fault,
@@ -194,9 +204,7 @@ static void refuse(struct api_thread *t, struct request *r, const char *list, si
         at = json_place_key(&at, list);
         at = json_place_index(&at, fault);
     }
-    if (e->code == ERR_LIMIT)
-        problem_answer(r, PROBLEM_TOO_MANY_ITEMS, at.text, "%s; nothing of the request was kept", e->text);
-    else if (e->code == ERR_INVALID)
+    if (e->code == ERR_INVALID || e->code == ERR_LIMIT)
         problem_answer(r, PROBLEM_INVALID_VALUE, at.text, "%s; nothing of the request was kept", e->text);
     else
         api_fail(t, r, e);
@@ -329,6 +337,6 @@ enum route_next api_item_get(struct api_thread *t, struct request *r, bool may_b
     if (e.code)
         refuse_missing(t, r, &e);
     else
-        buf_addf(s.out, ",\"source\":\"%s\"}", update_item_source(t, slot, id));
+        add_ranking(s.out, update_item_source(t, slot, id), update_item_unranked(t, slot, id));
     return ROUTE_DONE;
 }

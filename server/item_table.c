@@ -33,7 +33,7 @@ enum err_code item_table_load(struct store_conn *c, const struct model *m, struc
                               struct err *e)
 {
     struct item_texts *texts;
-    enum err_code code = item_texts_load(c, m, false, &texts, e);
+    enum err_code code = item_texts_load(c, m, false, NULL, &texts, e);
     return code ? code : table_new(m, texts, out, e);
 }
 
@@ -118,7 +118,7 @@ enum err_code item_table_next(struct store_conn *c, const struct model *m, struc
         return code;
     if (stand)
         texts = item_texts_ref(old->texts);
-    else if ((code = item_texts_load(c, m, m->spec.item_side.present, &texts, e)))
+    else if ((code = item_texts_load(c, m, m->spec.item_side.present, old ? old->texts : NULL, &texts, e)))
         return code;
     if ((code = table_new(m, texts, &t, e)))
         return code;
@@ -191,6 +191,11 @@ const struct extra_items *item_table_extra(const struct item_table *t)
 size_t item_table_n_left_out(const struct item_table *t)
 {
     return item_texts_n_left_out(t->texts);
+}
+
+bool item_table_promoted(const struct item_table *t)
+{
+    return item_texts_promoted(t->texts);
 }
 
 const char *item_table_source(const struct item_table *t, size_t index)

@@ -54,6 +54,7 @@ const char *item_table_id(const struct item_table *t, size_t index, size_t *len)
 size_t item_table_count(const struct item_table *t);
 const struct extra_items *item_table_extra(const struct item_table *t); /* NULL: none */
 size_t item_table_n_left_out(const struct item_table *t); /* items for which there was no room */
+bool item_table_promoted(const struct item_table *t);     /* see item_texts_promoted */
 
 /* Where the model has an item's row from: "training", "interactions", "features", "prior". */
 const char *item_table_source(const struct item_table *t, size_t index);

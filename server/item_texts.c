@@ -25,6 +25,14 @@ struct extra {
     struct text_at id;
 };
 
+/* One that has no row yet: it gets one while there is room. */
+struct waiting {
+    int64_t key;
+    struct text_at id;
+    struct text_row texts;
+    bool promoted; /* the table before knew it, and had no row for it */
+};
+
 enum { UNKNOWN = -1, NOT_SERVED = -2 }; /* in index_of: a key that was not there; an item that has no index */
 
 /* A category of an item, while the table is made. */
@@ -41,17 +49,22 @@ struct category {
 struct item_texts {
     atomic_size_t refs;
     const struct model *model;
+    const struct item_texts *old; /* while it is loaded; NULL: none */
     bool with_extra;
     int32_t *index_of; /* (n_keys) index of a store's key, or UNKNOWN, NOT_SERVED */
     size_t n_keys;
     int64_t last_key;      /* the largest */
     struct text_row *rows; /* (n_rows) by index */
     size_t n_rows, row_capacity;
-    struct extra *extra; /* (n_rows - I) in the order of keys */
-    uint32_t *by_id;     /* (n_rows - I) numbers of extra items in the order of their ids */
-    size_t n_left_out;   /* past the limit */
-    uint64_t *visible;   /* (n_rows bits); NULL: all are */
-    uint64_t *hidden;    /* (n_rows bits) while it is loaded */
+    struct extra *extra;     /* (n_rows - I) */
+    uint32_t *by_id;         /* (n_rows - I) numbers of extra items in the order of their ids */
+    size_t n_left_out;       /* past the limit */
+    size_t n_ranked;         /* extra items with a row, without the deleted ones */
+    bool promoted;           /* an item has a row that had none */
+    struct waiting *waiting; /* (n_waiting) while it is loaded, in the order of keys */
+    size_t n_waiting, waiting_capacity;
+    uint64_t *visible; /* (n_rows bits); NULL: all are */
+    uint64_t *hidden;  /* (n_rows bits) while it is loaded */
     size_t n_hidden;
     struct buf arena;
     struct pair *pairs; /* (n_pairs) sorted by name, then index, once loaded */
@@ -68,6 +81,22 @@ static struct text_at keep(struct item_texts *t, struct store_text text)
     if (text.data)
         buf_add(&t->arena, text.data, text.len);
     return at;
+}
+
+static struct store_text text_of(const struct item_texts *t, struct text_at at)
+{
+    return at.there ? (struct store_text){t->arena.data + at.offset, at.len} : (struct store_text){NULL, 0};
+}
+
+static struct store_text extra_id(const struct item_texts *t, size_t k)
+{
+    return text_of(t, t->extra[k].id);
+}
+
+static void hide(struct item_texts *t, long row)
+{
+    t->hidden[row / 64] |= (uint64_t)1 << (row % 64);
+    t->n_hidden++;
 }
 
 static bool add_pair(struct item_texts *t, struct store_text name, uint32_t index)
@@ -143,55 +172,121 @@ static bool reserve_row(struct item_texts *t)
     return true;
 }
 
-/* The index of an item, new for one that the model does not have; NOT_SERVED where there is no room for those or no
- * use. *failed: no memory. */
-static long place(struct item_texts *t, const struct store_item *item, bool *failed)
+/* A new row, of an extra item. */
+static long new_row(struct item_texts *t, int64_t key, struct text_at id)
 {
-    long index = model_item_index(t->model, item->id.data, item->id.len);
-    if (index >= 0)
-        return index;
-    if (!t->with_extra)
-        return NOT_SERVED;
-    if (item_texts_n_extra(t) == LIMIT_EXTRA_ITEMS) {
-        t->n_left_out++;
-        return NOT_SERVED;
-    }
-    *failed = !reserve_row(t);
-    if (*failed)
-        return NOT_SERVED;
-    t->extra[item_texts_n_extra(t)] = (struct extra){item->key, keep(t, item->id)};
+    if (!reserve_row(t))
+        return UNKNOWN;
+    t->extra[item_texts_n_extra(t)] = (struct extra){key, id};
     return (long)t->n_rows++;
+}
+
+/* The rows of the table before, with their keys and ids: an item keeps its row. */
+static bool take_over(struct item_texts *t)
+{
+    size_t n = t->old ? item_texts_n_extra(t->old) : 0;
+    for (size_t k = 0; k < n; k++) {
+        struct store_text id = extra_id(t->old, k);
+        long row = new_row(t, t->old->extra[k].key, keep(t, id));
+        if (row < 0)
+            return false;
+        t->rows[row] = (struct text_row){0};
+        hide(t, row); /* until the store says that it is there */
+    }
+    return true;
+}
+
+/* Notes an extra item that has no row; false: no memory. */
+static bool wait_for_row(struct item_texts *t, const struct store_item *item)
+{
+    if (t->n_waiting == t->waiting_capacity) {
+        size_t grown = t->waiting_capacity ? t->waiting_capacity * 2 : 64;
+        struct waiting *waiting = mem_realloc_array(t->waiting, grown, sizeof *waiting);
+        if (!waiting)
+            return false;
+        t->waiting = waiting;
+        t->waiting_capacity = grown;
+    }
+    t->waiting[t->n_waiting++] = (struct waiting){.key = item->key,
+                                                  .id = keep(t, item->id),
+                                                  .texts = {keep(t, item->title), keep(t, item->categories)},
+                                                  .promoted = t->old && item_texts_knows(t->old, item->key)};
+    return true;
+}
+
+static void show(struct item_texts *t, long row)
+{
+    t->hidden[row / 64] &= ~((uint64_t)1 << (row % 64));
+    t->n_hidden--;
+}
+
+/* Sets what the store says of the item in a row; false: no memory. */
+static bool set_row(struct item_texts *t, const struct store_item *item, long row)
+{
+    t->index_of[item->key] = (int32_t)row;
+    t->rows[row] = (struct text_row){keep(t, item->title), keep(t, item->categories)};
+    bool extra = (size_t)row >= t->model->spec.n_items;
+    if (item->deleted && !extra)
+        hide(t, row);
+    else if (!item->deleted && extra)
+        show(t, row);
+    t->n_ranked += extra && !item->deleted;
+    return item->deleted || add_categories(t, item->categories, (uint32_t)row);
 }
 
 static bool load_item(void *arg, const struct store_item *item)
 {
     struct item_texts *t = arg;
-    bool failed = !reserve_key(t, item->key);
-    long index = failed ? NOT_SERVED : place(t, item, &failed);
-    if (!failed && index >= 0 && !item->deleted)
-        failed = !add_categories(t, item->categories, (uint32_t)index);
-    if (failed) {
+    bool ok = reserve_key(t, item->key);
+    if (ok) {
+        long row = model_item_index(t->model, item->id.data, item->id.len);
+        if (row < 0 && t->old)
+            row = item_texts_index(t->old, item->key);
+        t->last_key = item->key;
+        t->index_of[item->key] = NOT_SERVED;
+        if (row >= 0)
+            ok = set_row(t, item, row);
+        else if (t->with_extra && !item->deleted) /* a deleted one takes no room */
+            ok = wait_for_row(t, item);
+    }
+    if (!ok)
         (void)err_set(&t->failure, ERR_NOMEM, "no memory for the table of items");
-        return false;
+    return ok;
+}
+
+/* Rows for those who wait, the oldest first, while there is room. */
+static enum err_code give_rows(struct item_texts *t, struct err *e)
+{
+    bool ok = true;
+    for (size_t i = 0; i < t->n_waiting && ok; i++) {
+        const struct waiting *w = &t->waiting[i];
+        if (t->n_ranked >= LIMIT_EXTRA_ITEMS || item_texts_n_extra(t) == LIMIT_EXTRA_ROWS) {
+            t->n_left_out++;
+            continue;
+        }
+        long row = new_row(t, w->key, w->id);
+        ok = row >= 0;
+        if (!ok)
+            break;
+        t->rows[row] = w->texts;
+        t->index_of[w->key] = (int32_t)row;
+        t->promoted = t->promoted || w->promoted;
+        t->n_ranked++;
+        struct buf categories; /* the arena may move while names are added to it */
+        struct store_text names = text_of(t, w->texts.categories);
+        buf_init(&categories, SIZE_MAX / 4);
+        buf_add(&categories, names.data ? names.data : "", names.len);
+        ok = !categories.failed &&
+             add_categories(t, (struct store_text){names.data ? categories.data : NULL, names.len},
+                            (uint32_t)row);
+        buf_fini(&categories);
     }
-    t->index_of[item->key] = (int32_t)index;
-    t->last_key = item->key;
-    if (index < 0)
-        return true;
-    t->rows[index] = (struct text_row){keep(t, item->title), keep(t, item->categories)};
-    if (item->deleted) {
-        t->hidden[index / 64] |= (uint64_t)1 << (index % 64);
-        t->n_hidden++;
-    }
-    return true;
+    mem_free(t->waiting);
+    t->waiting = NULL;
+    return ok ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for the table of items");
 }
 
 /* ---- categories ---- */
-
-static struct store_text text_of(const struct item_texts *t, struct text_at at)
-{
-    return at.there ? (struct store_text){t->arena.data + at.offset, at.len} : (struct store_text){NULL, 0};
-}
 
 static int compare_texts(struct store_text a, struct store_text b)
 {
@@ -250,11 +345,6 @@ bool item_texts_category(const struct item_texts *t, struct store_text name, con
 }
 
 /* ---- ids ---- */
-
-static struct store_text extra_id(const struct item_texts *t, size_t k)
-{
-    return text_of(t, t->extra[k].id);
-}
 
 static int by_id(const void *a, const void *b, void *arg)
 {
@@ -315,8 +405,8 @@ static bool same_text(struct store_text a, struct store_text b)
 bool item_texts_same(const struct item_texts *t, const struct store_item *item)
 {
     long index = item_texts_index(t, item->key);
-    if (index < 0)
-        return item_texts_knows(t, item->key);
+    if (index < 0) /* one without a row may get one when it comes back, or there is room */
+        return item_texts_knows(t, item->key) && (item->deleted || !t->with_extra);
     const struct text_row *row = &t->rows[index];
     return same_text(text_of(t, row->title), item->title) &&
            same_text(text_of(t, row->categories), item->categories) &&
@@ -326,7 +416,7 @@ bool item_texts_same(const struct item_texts *t, const struct store_item *item)
 /* ---- life ---- */
 
 enum err_code item_texts_load(struct store_conn *c, const struct model *m, bool with_extra,
-                              struct item_texts **out, struct err *e)
+                              const struct item_texts *old, struct item_texts **out, struct err *e)
 {
     struct item_texts *t = mem_zalloc_array(1, sizeof *t);
     if (!t)
@@ -340,10 +430,16 @@ enum err_code item_texts_load(struct store_conn *c, const struct model *m, bool 
     t->hidden = mem_zalloc_array((m->spec.n_items + 63) / 64, sizeof *t->hidden);
     enum err_code code =
         t->rows && t->hidden ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for the table of items");
+    t->old = old;
+    if (!code && !take_over(t))
+        code = err_set(e, ERR_NOMEM, "no memory for the table of items");
     if (!code)
         code = store_each_item(c, 0, load_item, t, e);
     if (!code && t->failure.code)
         code = err_set(e, t->failure.code, "%s", t->failure.text);
+    if (!code)
+        code = give_rows(t, e);
+    t->old = NULL;
     if (!code)
         code = buf_check(&t->arena, "the table of items", e);
     if (!code)
@@ -375,6 +471,7 @@ void item_texts_unref(struct item_texts *t)
     mem_free(t->visible);
     mem_free(t->hidden);
     buf_fini(&t->arena);
+    mem_free(t->waiting);
     mem_free(t->pairs);
     mem_free(t->postings);
     mem_free(t->categories);
@@ -400,6 +497,11 @@ size_t item_texts_n_extra(const struct item_texts *t)
 size_t item_texts_n_left_out(const struct item_texts *t)
 {
     return t->n_left_out;
+}
+
+bool item_texts_promoted(const struct item_texts *t)
+{
+    return t->promoted;
 }
 
 int64_t item_texts_extra_key(const struct item_texts *t, size_t k)

@@ -1,8 +1,8 @@
 /* item_texts - the store's items as a model sees them: keys, ids and indices, titles, categories, what is deleted.
  * Layer: server; depends on store, engine, base.       Threads: immutable once loaded; references are atomic.
  * Memory: one arena, about the bytes of the titles and categories.
- * Items of the store that the model does not have follow the model's, in the order of their keys: rows of items are
- * never removed from the store, so an item's index is the same in every later snapshot. */
+ * Items of the store that the model does not have follow the model's. An item keeps its index in every later table of the process; one that
+ * was deleted before the first, or for which there is no room, has none until it comes back, or there is. */
 #ifndef SERVER_ITEM_TEXTS_H
 #define SERVER_ITEM_TEXTS_H
 
@@ -21,9 +21,11 @@ struct item_info {
     struct store_text categories; /* a JSON array of strings; NULL data: none */
 };
 
-/* Reads all items; one reference. with_extra: also those that the model does not have, at most LIMIT_EXTRA_ITEMS. */
+/* Reads all items; one reference. with_extra: also those that the model does not have, at most LIMIT_EXTRA_ITEMS that are not
+ * deleted, the oldest first. old: the table before, whose items keep their indices; NULL: none. */
 enum err_code item_texts_load(struct store_conn *c, const struct model *m, bool with_extra,
-                              struct item_texts **out, struct err *e) ERR_MUST_CHECK;
+                              const struct item_texts *old, struct item_texts **out,
+                              struct err *e) ERR_MUST_CHECK;
 struct item_texts *item_texts_ref(struct item_texts *t);
 void item_texts_unref(struct item_texts *t);
 
@@ -50,6 +52,9 @@ bool item_texts_visible(const struct item_texts *t, size_t index);
 /* The items beyond the model's; those for which there was no room. */
 size_t item_texts_n_extra(const struct item_texts *t);
 size_t item_texts_n_left_out(const struct item_texts *t);
+
+/* Whether an item has an index that the table before knew without one: who took it was answered as if he had not. */
+bool item_texts_promoted(const struct item_texts *t);
 int64_t item_texts_extra_key(const struct item_texts *t, size_t k);
 
 #endif

@@ -140,6 +140,13 @@ static void write_models(const struct serving *serving, struct buf *out)
         buf_add_json_string(out, spec->version, strlen(spec->version));
         buf_adds(out, "} 1\n");
     }
+    size_t n_unranked = 0;
+    for (size_t i = 0; i < serving->n_models; i++) {
+        size_t n = atomic_load_explicit(&serving->models[i].n_unranked, memory_order_relaxed);
+        n_unranked = n > n_unranked ? n : n_unranked;
+    }
+    single(out, "items_unranked", "gauge",
+           "New items that a model does not rank, for want of room; train it anew", (double)n_unranked);
 }
 
 void metrics_write(const struct metrics *m, const struct serving *serving, struct buf *out)

@@ -17,7 +17,6 @@
     X(PROBLEM_UNKNOWN_MODEL, "unknown-model", 404, "No model of this name is served")                        \
     X(PROBLEM_NO_ITEM, "item-not-found", 404, "There is no such item")                                       \
     X(PROBLEM_WRONG_METHOD, "wrong-method", 405, "The path does not take this method")                       \
-    X(PROBLEM_TOO_MANY_ITEMS, "too-many-items", 409, "No more items can be served before the next training") \
     X(PROBLEM_TOO_LARGE, "too-large", 413, "The request is larger than a limit allows")                      \
     X(PROBLEM_MEDIA_TYPE, "unsupported-media-type", 415, "The body's media type is not understood")          \
     X(PROBLEM_INVALID_VALUE, "invalid-value", 422, "A value in the body is not valid")                       \

@@ -108,6 +108,7 @@ static void publish(struct served_model *m, struct item_table *table_take)
     pthread_mutex_lock(&m->lock);
     struct item_table *old = m->items;
     m->items = table_take;
+    atomic_store_explicit(&m->n_unranked, item_table_n_left_out(table_take), memory_order_relaxed);
     atomic_fetch_add_explicit(&m->generation, 1, memory_order_release);
     pthread_mutex_unlock(&m->lock);
     item_table_unref(old);
@@ -128,11 +129,12 @@ static enum err_code next_tables(struct serving *s, struct store_conn *c, const 
             code = item_table_next(c, m->model, m->items, changes, &table, e);
         if (code)
             return code;
-        if (item_table_n_left_out(table) && !m->items)
-            log_line(
-                LOG_WARN,
-                "model '%s': items that came after its training: %zu, of which %d are served; train it anew",
-                m->model->spec.name, item_table_n_left_out(table) + LIMIT_EXTRA_ITEMS, LIMIT_EXTRA_ITEMS);
+        if (item_table_n_left_out(table) && (!m->items || !item_table_n_left_out(m->items)))
+            log_line(LOG_WARN,
+                     "model '%s': items that came after its training: %zu are not ranked, having no room "
+                     "beside %d others; train it anew",
+                     m->model->spec.name, item_table_n_left_out(table), LIMIT_EXTRA_ITEMS);
+        *unseen = *unseen || item_table_promoted(table);
         publish(m, table);
     }
     return code;

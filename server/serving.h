@@ -25,6 +25,7 @@ struct served_model {
     pthread_mutex_t lock;     /* guards items */
     struct item_table *items; /* the newest */
     atomic_uint generation;   /* rises with each new table */
+    atomic_size_t n_unranked; /* items of the newest that it has no room for */
 };
 
 struct serving {

@@ -17,15 +17,19 @@ struct item_registration {
     bool created;
     const char
         *source; /* of the item's row in the model of `slot`, see item_table_source; "none": it has none */
+    const char *unranked; /* why the model of `slot` does not rank it yet; NULL: it does */
     size_t slot;
 };
 
-/* ERR_LIMIT: a model would serve more than LIMIT_EXTRA_ITEMS new ones. *fault: which of the list was refused. */
+/* *fault: which of the list was refused. Of more than LIMIT_EXTRA_ITEMS new ones all are kept, and the rest ranked once there is room. */
 enum err_code update_items(struct api_thread *t, struct item_registration *list, size_t n, size_t *fault,
                            struct err *e) ERR_MUST_CHECK;
 
 /* ERR_NOTFOUND when there is no such item. */
 enum err_code update_delete_item(struct api_thread *t, struct store_text id, struct err *e) ERR_MUST_CHECK;
+
+/* Why the model in a slot does not rank an item of the store, static; NULL: it does. */
+const char *update_item_unranked(struct api_thread *t, size_t slot, struct store_text id);
 
 /* Where the model in a slot has an item's row from, or "none". */
 const char *update_item_source(struct api_thread *t, size_t slot, struct store_text id);

@@ -287,6 +287,54 @@ class Others(unittest.TestCase):
         self.assertEqual(told, server.recommend("u45", **ALL).json)
         server.stop()
 
+    def test_more_than_there_is_room_for_are_kept_and_wait(self):
+        """10,000 new items are ranked; the next is kept with its events, and ranked when another goes."""
+        w = hn.world()
+        with hn.Server() as server:
+            bodies = [{"items": [{"id": "m%d" % i} for i in range(9999)]}, {"items": [{"id": "m%d" % i} for i in range(9999, 10003)]}]
+            first, second = (server.admin("POST", "/v1/admin/items", body) for body in bodies)
+            self.assertEqual((first.status, second.status), (200, 200), second)
+            self.assertEqual({i["ranked"] for i in first.json["items"]}, {True})
+            self.assertEqual([i["ranked"] for i in second.json["items"]], [True, False, False, False])
+            put(server, "m10001", title="Waits")
+            for one in (second.json["items"][1], put(server, "late").json, get(server, "m10000").json):
+                self.assertEqual((one["ranked"], one["source"]), (False, "none"))
+                self.assertIn("train it anew", one["reason"])
+            self.assertEqual(server.metric("items_unranked"), 4)
+            self.assertEqual(server.event("u5", "m10001").status, 200)
+            self.assertEqual(server.event("u7", "m10000").status, 200)
+            self.assertEqual(server.register("new", {"interactions": [{"item": "m10001"}, {"item": w.items[0]}]}).status, 201)
+            server.recommend("u7")  # cached, without what has no row
+            for gone in ("m3", "m17"):
+                self.assertEqual(delete(server, gone).status, 204)
+            self.assertTrue(get(server, "m10000").json["ranked"])
+            self.assertEqual((get(server, "m10001").json["ranked"], get(server, "m10001").json["title"]), (True, "Waits"))
+            self.assertFalse(get(server, "m10002").json["ranked"])
+            self.assertEqual(server.metric("items_unranked"), 2)
+            self.assertIsNotNone(score(server, "u9", "m10000"))
+            self.assertIsNotNone(score(server, "u9", "m18"))
+            listed = server.request("GET", hn.path_of_user("u7") + "/recommendations", params={"limit": 1000}).json["items"]
+            self.assertNotIn("m10000", [i["id"] for i in listed])  # what the user has
+            self.assertEqual(put(server, "m3").json["ranked"], True)  # it has its row still
+            again = server.store
+        with hn.Server(store=again) as server:  # which counts anew
+            self.assertEqual(server.metric("items_unranked"), 3)
+            self.assertEqual(get(server, "late").status, 200)
+
+    def test_deleted_items_take_no_room(self):
+        server = hn.Server()
+        table = hn.world().file("many.tsv", "item\n" + "".join("d%d\n" % i for i in range(10050)))
+        hn.run("import", "--store", server.store, "--items", table)
+        hn.eventually(lambda: server.metric("items_unranked") == 50, "the imported items")
+        for i in range(60):
+            self.assertEqual(delete(server, "d%d" % i).status, 204)
+        self.assertEqual(server.metric("items_unranked"), 0)
+        self.assertTrue(put(server, "one-more").json["ranked"])
+        server.stop()
+        with hn.Server(store=server.store) as server:
+            self.assertEqual(server.metric("items_unranked"), 0)
+            self.assertEqual([put(server, "after%d" % i).json["ranked"] for i in range(10)], [True] * 9 + [False])
+
     def test_the_next_training_takes_them_in(self):
         w = hn.world()
         store = w.copy_store()
