@@ -288,11 +288,22 @@ enum err_code store_touch_item(struct store_conn *c, struct store_text id, struc
     return code ? code : c->backend->touch_item(c, id, e);
 }
 
+/* What a backend's own constraints would refuse as a defect. */
+static enum err_code check_context(const struct store_context_key *key, struct store_text id, size_t n_bytes,
+                                   struct err *e)
+{
+    if (strcmp(key->kind, "user") != 0 && strcmp(key->kind, "task") != 0)
+        return err_set(e, ERR_INVALID, "a context is of a user or a task, not of a '%s'", key->kind);
+    if (n_bytes == 0)
+        return err_set(e, ERR_INVALID, "a context has at least one byte");
+    return check_id(id, key->kind, e);
+}
+
 enum err_code store_put_context(struct store_conn *c, const struct store_context_key *key,
                                 struct store_text id, int64_t revision, bool given, const void *embedding,
                                 size_t n_bytes, struct err *e)
 {
-    enum err_code code = check_id(id, key->kind, e);
+    enum err_code code = check_context(key, id, n_bytes, e);
     struct store_context context = {
         .revision = revision, .given = given, .embedding = embedding, .n_bytes = n_bytes};
     return code ? code : c->backend->put_context(c, key, id, &context, e);
@@ -302,7 +313,7 @@ enum err_code store_put_encoded(struct store_conn *c, const struct store_context
                                 struct store_text id, const struct store_user *user, const void *embedding,
                                 size_t n_bytes, struct err *e)
 {
-    enum err_code code = check_id(id, key->kind, e);
+    enum err_code code = check_context(key, id, n_bytes, e);
     if (!code && user->brief)
         code = err_set(e, ERR_INTERNAL, "a context is made of a user whose interactions were not read");
     struct store_context context = {.revision = user->revision,
