@@ -124,11 +124,11 @@ static enum err_code put_row(struct import *im, const struct import_file *file, 
 
 /* ---- files ---- */
 
-/* Counts a bad line; whether the run goes on. */
-static bool go_on_after(struct import *im, const struct err *bad)
+/* Counts the lines of a bad row; whether the run goes on. */
+static bool go_on_after(struct import *im, const struct err *bad, uint64_t n_lines)
 {
     struct import_report *r = im->report;
-    r->n_bad++;
+    r->n_bad += (int64_t)n_lines;
     if (r->n_listed < IMPORT_LISTED)
         r->listed[r->n_listed++] = *bad;
     im->failed = im->failed || r->n_bad > im->options->skip_bad;
@@ -164,7 +164,7 @@ static enum err_code take_file(struct import *im, const struct import_file *file
         struct err row_error = {0};
         code = next_row(im, file, t, &got, &row_error);
         if (code == ERR_INVALID) {
-            more = go_on_after(im, &row_error);
+            more = go_on_after(im, &row_error, table_lost(t));
             code = ERR_OK;
         } else if (code) {
             more = false;
@@ -205,7 +205,9 @@ static enum err_code take_files(struct import *im, struct err *e)
     if (!code)
         code = end_bulk(im, e);
     if (!code && im->failed)
-        code = err_set(e, ERR_INVALID, "%s%" PRId64 " bad line%s, %" PRId64 " allowed: nothing was imported",
+        code = err_set(e, ERR_INVALID,
+                       "%s%" PRId64 " bad line%s, %" PRId64
+                       " allowed: nothing was imported; --skip-bad N leaves out up to N bad lines",
                        im->report->n_listed == IMPORT_LISTED ? "at least " : "", im->report->n_bad,
                        talk_s(im->report->n_bad), o->skip_bad);
     return code;

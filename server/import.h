@@ -31,7 +31,7 @@ struct import_options {
 
 struct import_report {
     int64_t n_rows[TABLE_CONTEXTS + 1]; /* taken, by enum table_kind */
-    int64_t n_bad;
+    int64_t n_bad;                      /* lines of the files that are lost */
     size_t n_listed;
     struct err listed[IMPORT_LISTED]; /* the first bad lines */
     struct store_counts total;        /* what the store holds now */

@@ -23,6 +23,9 @@ struct table {
     struct table_row_builder row;
     struct table_json json;
     struct buf latin1; /* the line as UTF-8 when it was Latin-1 */
+    struct buf record; /* a copy of a record of several lines, so that the lines stay as they were */
+    bool quoted;       /* a TSV whose header is quoted, and so are its fields, as in CSV */
+    uint64_t n_lost;   /* lines that the last bad row was */
 };
 
 void table_close(struct table *t)
@@ -35,7 +38,13 @@ void table_close(struct table *t)
     table_row_builder_fini(&t->row);
     table_json_fini(&t->json);
     buf_fini(&t->latin1);
+    buf_fini(&t->record);
     mem_free(t);
+}
+
+uint64_t table_lost(const struct table *t)
+{
+    return t->n_lost;
 }
 
 enum table_format table_format_of(const struct table *t)
@@ -65,12 +74,18 @@ static enum err_code check_text(struct table *t, struct table_line *line, struct
     return ERR_OK;
 }
 
+/* What separates the fields of a format whose fields may be quoted as in CSV; '\0' for the others. */
+static char quoted_separator(const struct table *t)
+{
+    return t->format == TABLE_CSV ? ',' : t->format == TABLE_TSV && t->quoted ? '\t' : '\0';
+}
+
 static enum err_code split(struct table *t, struct table_line *line, struct err *e)
 {
     size_t most = t->kind == TABLE_CANDIDATES ? LIMIT_PREDICTION_ROWS + 1
                   : t->columns.n              ? t->columns.n
                                               : TABLE_MAX_COLUMNS;
-    return table_split(t->format, line->data, line->len, most, &t->fields, e);
+    return table_split(t->format, quoted_separator(t), line->data, line->len, most, &t->fields, e);
 }
 
 /* Adds file and line to the reason. */
@@ -104,7 +119,7 @@ static enum err_code read_start(struct table *t, const char *path, enum table_fo
 {
     struct table_line line;
     bool got;
-    enum err_code code = table_lines_next(t->lines, false, &line, &got, e);
+    enum err_code code = table_lines_next(t->lines, '\0', &line, &got, e);
     if (code || !got)
         return code;
     t->format =
@@ -112,10 +127,11 @@ static enum err_code read_start(struct table *t, const char *path, enum table_fo
     if (t->kind == TABLE_CANDIDATES && t->format == TABLE_NDJSON)
         return err_set(e, ERR_INVALID, "%s: a table of candidates cannot be NDJSON",
                        table_lines_name(t->lines));
+    t->quoted = t->kind != TABLE_CANDIDATES && t->format == TABLE_TSV && line.data[0] == '"';
     table_lines_again(t->lines);
     if (without_columns(t))
         return ERR_OK;
-    code = table_lines_next(t->lines, t->format == TABLE_CSV, &line, &got, e);
+    code = table_lines_next(t->lines, quoted_separator(t), &line, &got, e);
     if (code || !got)
         return code;
     code = read_columns(t, &line, e);
@@ -138,6 +154,7 @@ enum err_code table_open(const char *path, enum table_kind kind, enum table_form
     t->format = format;
     table_row_builder_init(&t->row, kind);
     buf_init(&t->latin1, 2 * LIMIT_LINE_BYTES);
+    buf_init(&t->record, 2 * LIMIT_LINE_BYTES);
     enum err_code code = table_lines_open(path, &t->lines, e);
     if (!code)
         code = read_start(t, path, format, e);
@@ -169,18 +186,66 @@ static enum err_code set_candidates(struct table *t, struct err *e)
     return ERR_OK;
 }
 
-static enum err_code set_columns(struct table *t, struct err *e)
+/* What may be text over several lines. In any other column a line end says that a quote before it was not closed. */
+static bool may_span(enum table_role role)
+{
+    return role == ROLE_EXTRA || role == ROLE_TITLE || role == ROLE_CATEGORIES || role == ROLE_EMBEDDING;
+}
+
+/* Whether the fields are a row's: as many as are due, and line ends where they may be. */
+static enum err_code check_fields(const struct table *t, struct err *e)
 {
     size_t n = t->fields.n;
     if (n < t->columns.least)
         return err_set(e, ERR_INVALID, "%zu columns where %zu are due", n, t->columns.least);
     for (size_t i = 0; i < n; i++) {
+        struct store_text text = t->fields.list[i];
+        if (!may_span(t->columns.list[i].role) && memchr(text.data, '\n', text.len))
+            return err_set(e, ERR_INVALID,
+                           "the column '%s' has a line end; a quote before it may not be closed",
+                           t->columns.list[i].name);
+    }
+    return ERR_OK;
+}
+
+static enum err_code set_columns(struct table *t, struct err *e)
+{
+    for (size_t i = 0; i < t->fields.n; i++) {
         const struct table_column *c = &t->columns.list[i];
         enum err_code code = table_row_set(&t->row, c->role, c->name, t->fields.list[i], e);
         if (code)
             return code;
     }
     return ERR_OK;
+}
+
+/* Splits a line into t->fields. A record of several lines that turns out to be none is its first line alone: behind it everything
+ * is looked at anew, so that one quote that is not closed costs one line. */
+static enum err_code take_fields(struct table *t, struct table_line *line, struct err *e)
+{
+    if (line->open)
+        return err_set(e, ERR_INVALID, "a quoted field is not closed, within %d lines or before the end",
+                       LIMIT_RECORD_LINES);
+    struct table_line copy = *line;
+    if (line->n_lines > 1) {
+        buf_reset(&t->record);
+        buf_add(&t->record, line->data, line->len);
+        if (t->record.failed)
+            return buf_check(&t->record, "a record of several lines", e);
+        copy.data = t->record.data;
+    }
+    enum err_code code = split(t, &copy, e);
+    if (!code && t->kind != TABLE_CANDIDATES)
+        code = check_fields(t, e);
+    if (code != ERR_INVALID || line->n_lines == 1)
+        return code;
+    table_lines_resume(t->lines);
+    t->n_lost = 1;
+    err_clear(e);
+    return err_set(
+        e, ERR_INVALID,
+        "a quoted field is not closed; with the lines up to %llu, where a quote is, it makes no row",
+        (unsigned long long)(line->number + line->n_lines - 1));
 }
 
 static enum err_code set_row(struct table *t, struct table_line *line, struct err *e)
@@ -190,7 +255,7 @@ static enum err_code set_row(struct table *t, struct table_line *line, struct er
         return code;
     if (t->format == TABLE_NDJSON)
         return table_json_row(&t->json, line->data, line->len, &t->row, e);
-    code = split(t, line, e);
+    code = take_fields(t, line, e);
     if (code)
         return code;
     return t->kind == TABLE_CANDIDATES ? set_candidates(t, e) : set_columns(t, e);
@@ -200,11 +265,13 @@ enum err_code table_next(struct table *t, struct table_row *row, bool *got, stru
 {
     struct table_line line;
     bool more = false;
-    enum err_code code = table_lines_next(t->lines, t->format == TABLE_CSV, &line, &more, e);
+    enum err_code code = table_lines_next(t->lines, quoted_separator(t), &line, &more, e);
+    t->n_lost = 1;
     if (code || !more) {
         *got = false;
         return code;
     }
+    t->n_lost = line.n_lines;
     table_row_start(&t->row);
     code = set_row(t, &line, e);
     if (!code)

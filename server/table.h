@@ -74,9 +74,12 @@ enum err_code table_open(const char *path, enum table_kind kind, enum table_form
                          struct err *e) ERR_MUST_CHECK;
 void table_close(struct table *t); /* NULL is allowed */
 
-/* The next row; *got is false at the end. ERR_INVALID, `file:line: reason`, is a bad line: the next call goes
- * on behind it. Every other error is final. */
+/* The next row; *got is false at the end. ERR_INVALID, `file:line: reason`, is a bad line: the next call goes on behind it, which is
+ * the next line of the file also where a quote was not closed. Every other error is final. */
 enum err_code table_next(struct table *t, struct table_row *row, bool *got, struct err *e) ERR_MUST_CHECK;
+
+/* Lines of the file that the row of the last table_next was, and that are lost when it was bad. */
+uint64_t table_lost(const struct table *t);
 
 /* The format that was found or forced. */
 enum table_format table_format_of(const struct table *t);

@@ -107,23 +107,34 @@ enum table_format table_format_detect(const char *path, enum table_kind kind, st
 void table_fields_fini(struct table_fields *f)
 {
     mem_free(f->list);
+    mem_free(f->quoted);
     *f = (struct table_fields){0};
 }
 
-static enum err_code add_field(struct table_fields *f, const char *data, size_t len, size_t most,
+static enum err_code reserve(struct table_fields *f, struct err *e)
+{
+    size_t capacity = f->capacity ? f->capacity * 2 : 32;
+    struct store_text *list = mem_realloc_array(f->list, capacity, sizeof *list);
+    if (list)
+        f->list = list;
+    bool *quoted = list ? mem_realloc_array(f->quoted, capacity, sizeof *quoted) : NULL;
+    if (!quoted)
+        return err_set(e, ERR_NOMEM, "no memory for %zu columns", capacity);
+    f->quoted = quoted;
+    f->capacity = capacity;
+    return ERR_OK;
+}
+
+static enum err_code add_field(struct table_fields *f, struct store_text text, bool quoted, size_t most,
                                struct err *e)
 {
     if (f->n == most)
         return err_set(e, ERR_INVALID, "more than %zu columns", most);
-    if (f->n == f->capacity) {
-        size_t capacity = f->capacity ? f->capacity * 2 : 32;
-        struct store_text *list = mem_realloc_array(f->list, capacity, sizeof *list);
-        if (!list)
-            return err_set(e, ERR_NOMEM, "no memory for %zu columns", capacity);
-        f->list = list;
-        f->capacity = capacity;
-    }
-    f->list[f->n++] = (struct store_text){data, len};
+    enum err_code code = f->n == f->capacity ? reserve(f, e) : ERR_OK;
+    if (code)
+        return code;
+    f->quoted[f->n] = quoted;
+    f->list[f->n++] = text;
     return ERR_OK;
 }
 
@@ -136,7 +147,8 @@ static enum err_code split_at(const char *separator, const char *line, size_t le
         size_t left = (size_t)(end - p);
         const char *stop =
             n_separator == 1 ? memchr(p, separator[0], left) : memmem(p, left, separator, n_separator);
-        enum err_code code = add_field(out, p, (size_t)((stop ? stop : end) - p), most, e);
+        enum err_code code =
+            add_field(out, (struct store_text){p, (size_t)((stop ? stop : end) - p)}, false, most, e);
         if (code || !stop)
             return code;
         p = stop + n_separator;
@@ -163,21 +175,23 @@ static enum err_code unquote(char **p, const char *end, size_t *len, struct err 
     return ERR_OK;
 }
 
-static enum err_code split_csv(char *line, size_t n, size_t most, struct table_fields *out, struct err *e)
+static enum err_code split_quoted(char separator, char *line, size_t n, size_t most, struct table_fields *out,
+                                  struct err *e)
 {
     char *p = line, *end = line + n;
     for (;;) {
         char *data = p;
         size_t len = 0;
-        if (p < end && *p == '"') {
+        bool quoted = p < end && *p == '"';
+        if (quoted) {
             data = ++p;
             enum err_code code = unquote(&p, end, &len, e);
             if (code)
                 return code;
-            if (p < end && *p != ',')
+            if (p < end && *p != separator)
                 return err_set(e, ERR_INVALID, "text behind the closing quote of column %zu", out->n + 1);
         } else {
-            char *stop = memchr(p, ',', (size_t)(end - p));
+            char *stop = memchr(p, separator, (size_t)(end - p));
             len = (size_t)((stop ? stop : end) - p);
             if (memchr(p, '"', len))
                 return err_set(
@@ -186,26 +200,27 @@ static enum err_code split_csv(char *line, size_t n, size_t most, struct table_f
                     out->n + 1);
             p += len;
         }
-        enum err_code code = add_field(out, data, len, most, e);
+        enum err_code code = add_field(out, (struct store_text){data, len}, quoted, most, e);
         if (code || p == end)
             return code;
-        p++; /* the comma */
+        p++; /* the separator */
     }
 }
 
-enum err_code table_split(enum table_format format, char *line, size_t len, size_t most,
+enum err_code table_split(enum table_format format, char quoted, char *line, size_t len, size_t most,
                           struct table_fields *out, struct err *e)
 {
     out->n = 0;
+    if (quoted)
+        return split_quoted(quoted, line, len, most, out, e);
     switch (format) {
-    case TABLE_CSV:
-        return split_csv(line, len, most, out, e);
     case TABLE_DAT:
         return split_at("::", line, len, most, out, e);
     case TABLE_U_USER:
     case TABLE_U_ITEM:
         return split_at("|", line, len, most, out, e);
     case TABLE_AUTO:
+    case TABLE_CSV: /* never without quoting */
     case TABLE_TSV:
     case TABLE_NDJSON:
     case TABLE_U_DATA:

@@ -44,6 +44,7 @@ void table_columns_fini(struct table_columns *c);
 /* The fields of one line, views into it. */
 struct table_fields {
     struct store_text *list; /* (n) */
+    bool *quoted;            /* (n) whether quotes stood around it */
     size_t n, capacity;
 };
 
@@ -56,9 +57,10 @@ enum table_format table_format_detect(const char *path, enum table_kind kind, st
 /* "csv", "u.data", ... */
 const char *table_format_name(enum table_format format);
 
-/* Splits a line. CSV fields lose their quotes in place, so the line is written to. ERR_INVALID: broken
- * quoting, or more than `most` fields (TABLE_MAX_COLUMNS, or as many as the caller takes); ERR_NOMEM. */
-enum err_code table_split(enum table_format format, char *line, size_t len, size_t most,
+/* Splits a line. quoted: the separator of a format whose fields may be quoted as in CSV, or '\0'; such fields lose their quotes in
+ * place, so the line is written to. ERR_INVALID: broken quoting, or more than `most` fields (TABLE_MAX_COLUMNS, or as many as the caller
+ * takes); ERR_NOMEM. */
+enum err_code table_split(enum table_format format, char quoted, char *line, size_t len, size_t most,
                           struct table_fields *out, struct err *e) ERR_MUST_CHECK;
 
 /* Whether the format's files begin with a line of column names. */

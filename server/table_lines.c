@@ -16,13 +16,16 @@ enum { FIRST_CAPACITY = 256 * 1024, MOST_CAPACITY = 2 * LIMIT_LINE_BYTES };
 struct table_lines {
     gzFile file;
     char *name;
-    char *data;           /* (capacity) */
-    size_t capacity;      /* FIRST_CAPACITY, grown up to MOST_CAPACITY */
-    size_t start, end;    /* what was read and not yet given out */
-    size_t last_start;    /* where the last line began, for table_lines_again */
-    uint64_t number;      /* lines given out or left out so far */
-    uint64_t last_number; /* the same before the last line */
-    bool ended;           /* the file has no more bytes */
+    char *data;             /* (capacity) */
+    size_t capacity;        /* FIRST_CAPACITY, grown up to MOST_CAPACITY */
+    size_t start, end;      /* what was read and not yet given out */
+    size_t last_start;      /* where the last line began, for table_lines_again */
+    uint64_t number;        /* lines given out or left out so far */
+    uint64_t last_number;   /* the same before the last line */
+    bool ended;             /* the file has no more bytes */
+    uint64_t base;          /* place of data[0] in the file */
+    uint64_t inside;        /* place behind the last line end that was met inside of a quote, */
+    uint64_t inside_number; /* and the number of that line, from 0 */
 };
 
 static enum err_code open_file(struct table_lines *l, const char *path, struct err *e)
@@ -93,6 +96,7 @@ static enum err_code reading_failed(struct table_lines *l, int zlib_error, const
 static enum err_code fill(struct table_lines *l, struct err *e)
 {
     memmove(l->data, l->data + l->start, l->end - l->start);
+    l->base += l->start;
     l->end -= l->start;
     l->start = 0;
     if (l->end == l->capacity) {
@@ -114,38 +118,70 @@ static enum err_code fill(struct table_lines *l, struct err *e)
     return ERR_OK;
 }
 
-/* Where CSV quoting stands between two looks at a growing record. A quote opens only at the start of a field,
- * so that a stray one spoils its own line and not the rest of the file. */
+/* Where quoting stands between two looks at a growing record. A quote opens only at the start of a field, so
+ * that a stray one spoils its own line and not the rest of the file. */
 enum quotes { FIELD_START, PLAIN, INSIDE, CLOSED };
 
-static enum quotes next_quotes(enum quotes q, char c)
+/* The search for the end of a record. */
+struct search {
+    char separator; /* '\0': a line is a record */
+    size_t seen;    /* bytes from the start of the record */
+    enum quotes quotes;
+    uint64_t number; /* of the line that is looked at */
+    bool broken;     /* a quote is open over more lines than a record may have */
+};
+
+static enum quotes next_quotes(enum quotes q, char c, char separator)
 {
     if (q == INSIDE)
         return c == '"' ? CLOSED : INSIDE;
-    if (c == ',')
+    if (c == separator)
         return FIELD_START;
     return c == '"' && q != PLAIN ? INSIDE : PLAIN; /* behind CLOSED: the second half of a doubled quote */
 }
 
-/* The \n that ends a CSV record, or NULL; looks from *seen on. */
-static char *find_record_end(char *data, size_t n, size_t *seen, enum quotes *q)
+/* A line ends inside of a quote. Where a search before this one, for a record that was none, was inside of a quote at this very end,
+ * it was so until `inside`, and so is this one: no byte is looked at twice, however many lines open a quote and do not close it. */
+static void pass_line_end(struct table_lines *l, struct search *s)
 {
-    for (; *seen < n; ++*seen) {
-        if (data[*seen] == '\n' && *q != INSIDE)
-            return data + *seen;
-        *q = next_quotes(*q, data[*seen]);
+    uint64_t at = l->base + l->start + s->seen + 1;
+    s->number++;
+    s->seen++;
+    if (at < l->inside) {
+        s->seen += (size_t)(l->inside - at);
+        s->number = l->inside_number;
+    } else {
+        l->inside = at;
+        l->inside_number = s->number;
+    }
+    s->broken = s->number - l->number > LIMIT_RECORD_LINES;
+}
+
+/* The \n that ends a record, or NULL; goes on where it stopped. */
+static char *find_record_end(struct table_lines *l, struct search *s)
+{
+    char *data = l->data + l->start;
+    while (!s->broken && s->seen < l->end - l->start) {
+        char c = data[s->seen];
+        if (c == '\n' && s->quotes != INSIDE)
+            return data + s->seen;
+        if (c == '\n') {
+            pass_line_end(l, s);
+        } else {
+            s->quotes = next_quotes(s->quotes, c, s->separator);
+            s->seen++;
+        }
     }
     return NULL;
 }
 
-static char *find_end(struct table_lines *l, bool quoted, size_t *seen, enum quotes *q)
+static char *find_end(struct table_lines *l, struct search *s)
 {
-    char *data = l->data + l->start;
+    if (s->separator)
+        return find_record_end(l, s);
     size_t n = l->end - l->start;
-    if (quoted)
-        return find_record_end(data, n, seen, q);
-    char *end = memchr(data + *seen, '\n', n - *seen);
-    *seen = n;
+    char *end = memchr(l->data + l->start + s->seen, '\n', n - s->seen);
+    s->seen = n;
     return end;
 }
 
@@ -170,19 +206,32 @@ static enum err_code skip_line(struct table_lines *l, struct err *e)
                    (unsigned long long)l->number, LIMIT_LINE_BYTES);
 }
 
-/* The next line as it stands, blank or not; l->start is behind it. */
-static enum err_code next_raw(struct table_lines *l, bool quoted, struct table_line *line, bool *got,
+/* Gives out what lies up to stop, and whether a \n stands there; l->start is behind it. */
+static struct table_line give(struct table_lines *l, const char *stop, bool ended, uint64_t n_lines)
+{
+    char *data = l->data + l->start;
+    size_t len = (size_t)(stop - data);
+    struct table_line line = {.data = data, .len = len, .number = l->number + 1, .n_lines = n_lines};
+    l->last_start = l->start;
+    l->last_number = l->number;
+    l->start += len + ended;
+    l->number += n_lines;
+    return line;
+}
+
+/* The next line or record as it stands, blank or not; l->start is behind it. */
+static enum err_code next_raw(struct table_lines *l, char separator, struct table_line *line, bool *got,
                               struct err *e)
 {
-    size_t seen = 0;
-    enum quotes q = FIELD_START;
+    struct search s = {.separator = separator, .number = l->number};
     char *end = NULL;
     for (;;) {
-        end = find_end(l, quoted, &seen, &q);
+        end = find_end(l, &s);
         size_t n = end ? (size_t)(end - l->data) - l->start : l->end - l->start;
-        if (n > LIMIT_LINE_BYTES)
+        bool spans = s.number > l->number; /* several lines, by a quote */
+        if (n > LIMIT_LINE_BYTES && !spans)
             return skip_line(l, e);
-        if (end || l->ended)
+        if (end || l->ended || s.broken || n > LIMIT_LINE_BYTES)
             break;
         enum err_code code = fill(l, e);
         if (code)
@@ -191,22 +240,22 @@ static enum err_code next_raw(struct table_lines *l, bool quoted, struct table_l
     *got = end || l->start < l->end;
     if (!*got)
         return ERR_OK;
-    l->last_start = l->start;
-    l->last_number = l->number;
-    char *stop = end ? end : l->data + l->end;
-    *line = (struct table_line){l->data + l->start, (size_t)(stop - l->data) - l->start, l->number + 1};
-    l->start = (size_t)(stop - l->data) + (end ? 1 : 0);
-    l->number++;
-    for (const char *p = line->data; quoted && (p = memchr(p, '\n', (size_t)(stop - p))); p++)
-        l->number++;
+    bool open =
+        s.number > l->number && (s.broken || s.seen > LIMIT_LINE_BYTES || (!end && s.quotes == INSIDE));
+    if (open) {
+        end = memchr(l->data + l->start, '\n', l->end - l->start);
+        s.number = l->number;
+    }
+    *line = give(l, end ? end : l->data + l->end, end != NULL, s.number - l->number + 1);
+    line->open = open;
     return ERR_OK;
 }
 
-enum err_code table_lines_next(struct table_lines *l, bool quoted, struct table_line *line, bool *got,
+enum err_code table_lines_next(struct table_lines *l, char separator, struct table_line *line, bool *got,
                                struct err *e)
 {
     for (;;) {
-        enum err_code code = next_raw(l, quoted, line, got, e);
+        enum err_code code = next_raw(l, separator, line, got, e);
         if (code || !*got)
             return code;
         if (line->number == 1 && line->len >= 3 && memcmp(line->data, "\xef\xbb\xbf", 3) == 0) {
@@ -224,4 +273,19 @@ void table_lines_again(struct table_lines *l)
 {
     l->start = l->last_start;
     l->number = l->last_number;
+}
+
+void table_lines_resume(struct table_lines *l)
+{
+    const char *end = memchr(l->data + l->last_start, '\n', l->end - l->last_start);
+    l->start = end ? (size_t)(end - l->data) + 1 : l->end;
+    l->number = l->last_number + 1;
+}
+
+enum err_code table_lines_peek(struct table_lines *l, const char **data, size_t *n, struct err *e)
+{
+    enum err_code code = l->ended || l->end > 0 ? ERR_OK : fill(l, e);
+    *data = l->data;
+    *n = l->end;
+    return code;
 }

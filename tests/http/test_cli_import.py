@@ -195,7 +195,7 @@ class Failures(Case):
         self.assertIn("bad.csv:5: the id of the user is empty", text)  # one run shows several
         self.assertIn("bad.csv:6: the weight 'x' is not a finite number", text)
         self.assertIn("bad.csv:7: 2 columns where 3 are due", text)
-        self.assertIn("4 bad lines, 0 allowed: nothing was imported", text)
+        self.assertIn("4 bad lines, 0 allowed: nothing was imported; --skip-bad N leaves out up to N bad lines", text)
         self.assertEqual([n for n in os.listdir(self.dir) if n.startswith("s.db")], [])
 
     def test_a_bad_line_changes_nothing_in_a_store(self):

@@ -121,7 +121,8 @@ START_TEST(test_csv_is_read_as_rfc_4180_has_it)
          "! 2: a quote inside of column 2, which does not begin with one; write \"...\"\"...\"\n"
          "! 3: text behind the closing quote of column 2\n"
          "4:-;3;w1;rnan;t0;ok;-;-;\n"
-         "! 5: a quoted field is not closed\n");
+         "! 5: a quoted field is not closed, within 1000 lines or before the end\n"
+         "6:-;5;w1;rnan;t0;x;-;-;\n");
 }
 END_TEST
 
