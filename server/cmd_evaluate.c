@@ -13,7 +13,7 @@ struct settings {
     const char *store, *test, *candidates, *metrics, *known, *users, *counts, *per_user;
     struct option_list models, chosen;
     int64_t threads, seed;
-    bool baselines, groups, json;
+    bool baselines, groups, foreign_items, json;
 };
 
 /* The next word of a list with commas, into word; false at the end. Words that do not fit are cut, and so are no names. */
@@ -104,7 +104,7 @@ static enum err_code evaluate(const struct settings *s, const struct evaluation_
     static struct evaluation_result result; /* large, and there is one */
     struct model *models[LIMIT_MODELS] = {NULL};
     struct store *store = NULL;
-    enum err_code code = store_open(s->store, STORE_READ_WRITE, &store, e);
+    enum err_code code = store_open(s->store, STORE_READ_ONLY, &store, e);
     for (size_t i = 0; i < s->models.n && !code; i++)
         code = open_model(s->models.values[i], metric_of_ratings(&o->metrics[0]), &models[i], e);
     if (!code)
@@ -136,6 +136,7 @@ static int run(const struct settings *s)
                                    .per_user_path = s->per_user,
                                    .metrics = metrics,
                                    .groups = s->groups,
+                                   .foreign_items = s->foreign_items,
                                    .n_threads = (int)s->threads,
                                    .seed = (uint64_t)s->seed,
                                    .talk = talk};
@@ -175,6 +176,8 @@ static int cmd_evaluate(int argc, char **argv)
         {"threads", OPTION_INT, &s.threads, "N", "threads; 0: as many as processors", 0, 256, false},
         {"seed", OPTION_INT, &s.seed, "N", "of the bootstrap and of the baselines' validation", 0, 9e15,
          false},
+        {"allow-foreign-items", OPTION_FLAG, &s.foreign_items, NULL,
+         "also a model of whose items the store has less than half", 0, 0, false},
         {"json", OPTION_FLAG, &s.json, NULL, "the result as JSON", 0, 0, false},
     };
     bool help;

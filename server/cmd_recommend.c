@@ -11,7 +11,7 @@ struct settings {
     const char *store, *model, *user, *exclude_seen;
     struct option_list categories;
     int64_t limit, offset, explain;
-    bool cold_start, json;
+    bool cold_start, foreign_items, json;
 };
 
 /* A line a reason, under its item. */
@@ -89,9 +89,13 @@ static enum err_code recommend(const struct settings *s, struct err *e)
     struct store *store = NULL;
     struct store_conn *c = NULL;
     struct serving serving = {0};
-    enum err_code code = store_open(s->store, STORE_READ_WRITE, &store, e);
+    struct serving_options options = {.models = &s->model,
+                                      .n_models = 1,
+                                      .cache_bytes = (size_t)64 << 20,
+                                      .foreign_items = s->foreign_items};
+    enum err_code code = store_open(s->store, STORE_READ_ONLY, &store, e);
     if (!code)
-        code = serving_open(&serving, store, &s->model, 1, (size_t)64 << 20, e);
+        code = serving_open(&serving, store, &options, e);
     if (!code) {
         code = store_connect(store, &c, e);
         if (!code)
@@ -120,6 +124,8 @@ static int cmd_recommend(int argc, char **argv)
          LIMIT_EXPLAIN_REASONS, false},
         {"cold-start", OPTION_FLAG, &s.cold_start, NULL, "answer from the prior when the user is not known",
          0, 0, false},
+        {"allow-foreign-items", OPTION_FLAG, &s.foreign_items, NULL,
+         "also items of the model that the store does not have", 0, 0, false},
         {"json", OPTION_FLAG, &s.json, NULL, "the same JSON as over HTTP", 0, 0, false},
     };
     bool help;

@@ -36,7 +36,7 @@ struct settings {
     struct option_list models, allowed_hosts;
     size_t cache_bytes, max_body_bytes;
     int64_t threads, workers, max_connections, max_queue, timeout_s, drain_s, warm_s, warm_save_s;
-    bool access_log, log_json, probe, allow_anonymous;
+    bool create, foreign_items, access_log, log_json, probe, allow_anonymous;
 };
 
 /* ---- running ---- */
@@ -208,14 +208,19 @@ static enum err_code admit(const struct settings *s, struct api *api, struct err
 static enum err_code open_and_run(const struct settings *s, struct api *api, struct signals *signals,
                                   struct err *e)
 {
+    struct serving_options options = {.models = s->models.values,
+                                      .n_models = s->models.n,
+                                      .cache_bytes = s->cache_bytes,
+                                      .share = true,
+                                      .foreign_items = s->foreign_items};
     struct store *store = NULL;
     enum err_code code = admit(s, api, e);
     if (!code)
         code = blas_reserve(s->threads || s->workers ? (size_t)(s->threads + s->workers) : 0, e);
     if (!code)
-        code = store_open(s->store, STORE_CREATE, &store, e);
+        code = store_open(s->store, s->create ? STORE_CREATE : STORE_READ_WRITE, &store, e);
     if (!code)
-        code = serving_open_shared(api->serving, store, s->models.values, s->models.n, s->cache_bytes, e);
+        code = serving_open(api->serving, store, &options, e);
     if (!code) {
         code = run(s, api, signals, e);
         signals_stop(signals); /* what is left to close may be ended by any signal */
@@ -284,10 +289,12 @@ static int cmd_serve(int argc, char **argv)
                          .warm_s = 10,
                          .warm_save_s = 60};
     const struct option options[] = {
-        {"store", OPTION_STRING, &s.store, "STORE", "sqlite:PATH or a path; made when it does not exist", 0,
-         0, false},
+        {"store", OPTION_STRING, &s.store, "STORE", "sqlite:PATH or a path", 0, 0, false},
+        {"create", OPTION_FLAG, &s.create, NULL, "make an empty store where there is none", 0, 0, false},
         {"model", OPTION_LIST, &s.models, "FILE",
          "model file; the first one answers unless a request names another", 0, 0, false},
+        {"allow-foreign-items", OPTION_FLAG, &s.foreign_items, NULL,
+         "also serve items of a model that the store does not have", 0, 0, false},
         {"listen", OPTION_STRING, &s.listen, "HOST:PORT", "address; port 0 takes a free one", 0, 0, false},
         {"cache-bytes", OPTION_BYTES, &s.cache_bytes, "BYTES",
          "most memory for generated weights; a quarter of the control group's at most unless it is given", 0,

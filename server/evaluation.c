@@ -200,6 +200,8 @@ static enum err_code prepare_models(struct evaluation *v, struct store_conn *c, 
     enum err_code code = ERR_OK;
     for (size_t i = 0; i < v->n_models && !code; i++) {
         code = item_table_load(c, v->models[i], &v->items[i], e);
+        if (!code && !v->options->foreign_items)
+            code = item_table_check_known(v->items[i], e);
         if (!code && i > 0)
             code = find_places(v, i, e);
     }

@@ -38,6 +38,7 @@ struct evaluation_options {
     const struct metric *metrics; /* of rankings, or of ratings alone */
     size_t n_metrics;
     unsigned baselines; /* which, a set; 0: none */
+    bool foreign_items; /* also models of whose items the store has less than half */
     bool groups;        /* also by how much is known of the users, where there is one case */
     int n_threads;
     uint64_t seed;            /* of the bootstrap and of the baselines' validation */

@@ -33,7 +33,7 @@ enum err_code item_table_load(struct store_conn *c, const struct model *m, struc
                               struct err *e)
 {
     struct item_texts *texts;
-    enum err_code code = item_texts_load(c, m, false, NULL, &texts, e);
+    enum err_code code = item_texts_load(c, m, &(struct item_choice){0}, NULL, &texts, e);
     return code ? code : table_new(m, texts, out, e);
 }
 
@@ -107,9 +107,11 @@ static enum err_code make_rows(struct store_conn *c, struct item_table *t, const
     return code;
 }
 
-enum err_code item_table_next(struct store_conn *c, const struct model *m, struct item_table *old,
-                              const struct item_changes *changes, struct item_table **out, struct err *e)
+enum err_code item_table_next(struct store_conn *c, const struct model *m, bool foreign,
+                              struct item_table *old, const struct item_changes *changes,
+                              struct item_table **out, struct err *e)
 {
+    struct item_choice choice = {.extra = m->spec.item_side.present, .foreign = foreign};
     struct item_texts *texts;
     struct item_table *t = NULL;
     bool stand;
@@ -118,7 +120,7 @@ enum err_code item_table_next(struct store_conn *c, const struct model *m, struc
         return code;
     if (stand)
         texts = item_texts_ref(old->texts);
-    else if ((code = item_texts_load(c, m, m->spec.item_side.present, old ? old->texts : NULL, &texts, e)))
+    else if ((code = item_texts_load(c, m, &choice, old ? old->texts : NULL, &texts, e)))
         return code;
     if ((code = table_new(m, texts, &t, e)))
         return code;
@@ -196,6 +198,24 @@ size_t item_table_n_left_out(const struct item_table *t)
 bool item_table_promoted(const struct item_table *t)
 {
     return item_texts_promoted(t->texts);
+}
+
+size_t item_table_n_foreign(const struct item_table *t)
+{
+    return item_texts_n_foreign(t->texts);
+}
+
+enum err_code item_table_check_known(const struct item_table *t, struct err *e)
+{
+    const struct model_spec *spec = &t->model->spec;
+    size_t n_known = spec->n_items - item_table_n_foreign(t);
+    if (2 * n_known >= spec->n_items)
+        return ERR_OK;
+    return err_set(e, ERR_CONFLICT,
+                   "the store knows %zu of the %zu items of model '%s': is it a model of another catalogue? "
+                   "Give the store that "
+                   "it belongs to, import its items, or allow them with --allow-foreign-items",
+                   n_known, spec->n_items, spec->name);
 }
 
 const char *item_table_source(const struct item_table *t, size_t index)

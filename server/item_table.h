@@ -29,11 +29,11 @@ struct item_changes {
     struct buf ids; /* terminated, of the items that did */
 };
 
-/* Reads all items to serve, with those that came after training where the model has an item side. Of what `old` (NULL:
- * nothing) has, only what changed is made anew. */
-enum err_code item_table_next(struct store_conn *c, const struct model *m, struct item_table *old,
-                              const struct item_changes *changes, struct item_table **out,
-                              struct err *e) ERR_MUST_CHECK;
+/* Reads all items to serve, with those that came after training where the model has an item side. foreign: answers may have items
+ * of the model that the store does not have. Of what `old` (NULL: nothing) has, only what changed is made anew. */
+enum err_code item_table_next(struct store_conn *c, const struct model *m, bool foreign,
+                              struct item_table *old, const struct item_changes *changes,
+                              struct item_table **out, struct err *e) ERR_MUST_CHECK;
 struct item_table *item_table_ref(struct item_table *t);
 void item_table_unref(struct item_table *t);
 
@@ -47,7 +47,8 @@ int64_t item_table_last_key(const struct item_table *t);
 
 /* The index of an item that answers may have, or -1; and back, for all. */
 long item_table_find(const struct item_table *t, struct store_text id);
-bool item_table_has(const struct item_table *t, struct store_text id); /* also of a deleted one */
+bool item_table_has(const struct item_table *t,
+                    struct store_text id); /* also of one that answers may not have */
 const char *item_table_id(const struct item_table *t, size_t index, size_t *len);
 
 /* How many indices there are, and the items beyond the model's own. */
@@ -55,6 +56,10 @@ size_t item_table_count(const struct item_table *t);
 const struct extra_items *item_table_extra(const struct item_table *t); /* NULL: none */
 size_t item_table_n_left_out(const struct item_table *t); /* items for which there was no room */
 bool item_table_promoted(const struct item_table *t);     /* see item_texts_promoted */
+size_t item_table_n_foreign(const struct item_table *t);  /* items that only the model has */
+
+/* ERR_CONFLICT when the store has less than half of the model's items: one of the two belongs to something else. */
+enum err_code item_table_check_known(const struct item_table *t, struct err *e) ERR_MUST_CHECK;
 
 /* Where the model has an item's row from: "training", "interactions", "features", "prior". */
 const char *item_table_source(const struct item_table *t, size_t index);

@@ -50,7 +50,7 @@ struct item_texts {
     atomic_size_t refs;
     const struct model *model;
     const struct item_texts *old; /* while it is loaded; NULL: none */
-    bool with_extra;
+    bool with_extra, with_foreign;
     int32_t *index_of; /* (n_keys) index of a store's key, or UNKNOWN, NOT_SERVED */
     size_t n_keys;
     int64_t last_key;      /* the largest */
@@ -65,7 +65,9 @@ struct item_texts {
     size_t n_waiting, waiting_capacity;
     uint64_t *visible; /* (n_rows bits); NULL: all are */
     uint64_t *hidden;  /* (n_rows bits) while it is loaded */
+    uint64_t *known;   /* (n_items bits) while it is loaded: the model's items that the store has */
     size_t n_hidden;
+    size_t n_foreign; /* of the model's items, those that the store does not have */
     struct buf arena;
     struct pair *pairs; /* (n_pairs) sorted by name, then index, once loaded */
     size_t n_pairs, pair_capacity;
@@ -226,6 +228,8 @@ static bool set_row(struct item_texts *t, const struct store_item *item, long ro
     t->index_of[item->key] = (int32_t)row;
     t->rows[row] = (struct text_row){keep(t, item->title), keep(t, item->categories)};
     bool extra = (size_t)row >= t->model->spec.n_items;
+    if (!extra)
+        t->known[row / 64] |= (uint64_t)1 << (row % 64);
     if (item->deleted && !extra)
         hide(t, row);
     else if (!item->deleted && extra)
@@ -284,6 +288,20 @@ static enum err_code give_rows(struct item_texts *t, struct err *e)
     mem_free(t->waiting);
     t->waiting = NULL;
     return ok ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for the table of items");
+}
+
+/* Items that only the model has: they are not in answers, unless they are wanted. */
+static void hide_foreign(struct item_texts *t)
+{
+    for (size_t i = 0; i < t->model->spec.n_items; i++) {
+        if (t->known[i / 64] >> (i % 64) & 1)
+            continue;
+        t->n_foreign++;
+        if (!t->with_foreign)
+            hide(t, (long)i);
+    }
+    mem_free(t->known);
+    t->known = NULL;
 }
 
 /* ---- categories ---- */
@@ -415,7 +433,7 @@ bool item_texts_same(const struct item_texts *t, const struct store_item *item)
 
 /* ---- life ---- */
 
-enum err_code item_texts_load(struct store_conn *c, const struct model *m, bool with_extra,
+enum err_code item_texts_load(struct store_conn *c, const struct model *m, const struct item_choice *choice,
                               const struct item_texts *old, struct item_texts **out, struct err *e)
 {
     struct item_texts *t = mem_zalloc_array(1, sizeof *t);
@@ -424,12 +442,14 @@ enum err_code item_texts_load(struct store_conn *c, const struct model *m, bool 
     atomic_init(&t->refs, 1);
     t->model = m;
     buf_init(&t->arena, SIZE_MAX / 4);
-    t->with_extra = with_extra;
+    t->with_extra = choice->extra;
+    t->with_foreign = choice->foreign;
     t->n_rows = t->row_capacity = m->spec.n_items;
     t->rows = mem_zalloc_array(m->spec.n_items, sizeof *t->rows);
     t->hidden = mem_zalloc_array((m->spec.n_items + 63) / 64, sizeof *t->hidden);
+    t->known = mem_zalloc_array((m->spec.n_items + 63) / 64, sizeof *t->known);
     enum err_code code =
-        t->rows && t->hidden ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for the table of items");
+        t->rows && t->hidden && t->known ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for the table of items");
     t->old = old;
     if (!code && !take_over(t))
         code = err_set(e, ERR_NOMEM, "no memory for the table of items");
@@ -442,6 +462,8 @@ enum err_code item_texts_load(struct store_conn *c, const struct model *m, bool 
     t->old = NULL;
     if (!code)
         code = buf_check(&t->arena, "the table of items", e);
+    if (!code)
+        hide_foreign(t);
     if (!code)
         code = make_postings(t, e);
     if (!code)
@@ -470,6 +492,7 @@ void item_texts_unref(struct item_texts *t)
     mem_free(t->by_id);
     mem_free(t->visible);
     mem_free(t->hidden);
+    mem_free(t->known);
     buf_fini(&t->arena);
     mem_free(t->waiting);
     mem_free(t->pairs);
@@ -502,6 +525,11 @@ size_t item_texts_n_left_out(const struct item_texts *t)
 bool item_texts_promoted(const struct item_texts *t)
 {
     return t->promoted;
+}
+
+size_t item_texts_n_foreign(const struct item_texts *t)
+{
+    return t->n_foreign;
 }
 
 int64_t item_texts_extra_key(const struct item_texts *t, size_t k)

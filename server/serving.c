@@ -55,40 +55,6 @@ struct following {
     int64_t last;
 };
 
-/* Gives every item of the catalogue a row in the store. */
-static enum err_code ensure_items(const struct model *m, struct store_conn *c, struct err *e)
-{
-    struct store_bulk *bulk = NULL;
-    enum err_code code = ERR_OK;
-    for (size_t i = 0; i < m->spec.n_items && !code; i++) {
-        struct store_item item = {0};
-        int64_t key;
-        struct err absent = {0};
-        item.id.data = model_item_id(m, i, &item.id.len);
-        code = store_item_key_of(c, item.id, &key, &absent);
-        if (code && code != ERR_NOTFOUND)
-            (void)err_set(e, code, "%s", absent.text);
-        if (code != ERR_NOTFOUND)
-            continue;
-        code = ERR_OK;
-        if (!bulk && (code = store_begin(c, e)))
-            return code;
-        if (!bulk)
-            code = store_bulk_begin(c, &bulk, e);
-        if (!code)
-            code = store_bulk_item(bulk, &item, e);
-    }
-    if (!bulk)
-        return code;
-    if (code)
-        store_bulk_abandon(bulk);
-    else
-        code = store_bulk_end(bulk, NULL, e);
-    if (code)
-        store_rollback(c);
-    return code ? code : store_commit(c, e);
-}
-
 static bool gather(void *arg, int64_t change, enum store_change_kind kind, struct store_text id)
 {
     enum { MOST_BYTES = 1 << 20 }; /* of ids; past it, all is read */
@@ -126,7 +92,7 @@ static enum err_code next_tables(struct serving *s, struct store_conn *c, const 
         if (m->items && !*unseen)
             code = store_taken_above(c, item_table_last_key(m->items), unseen, e);
         if (!code)
-            code = item_table_next(c, m->model, m->items, changes, &table, e);
+            code = item_table_next(c, m->model, s->foreign_items, m->items, changes, &table, e);
         if (code)
             return code;
         if (item_table_n_left_out(table) && (!m->items || !item_table_n_left_out(m->items)))
@@ -138,6 +104,22 @@ static enum err_code next_tables(struct serving *s, struct store_conn *c, const 
         publish(m, table);
     }
     return code;
+}
+
+/* A model of another catalogue is refused, and a few items that only the model has are told of. */
+static enum err_code check_items(const struct serving *s, struct err *e)
+{
+    for (size_t i = 0; i < s->n_models && !s->foreign_items; i++) {
+        const struct item_table *items = s->models[i].items;
+        enum err_code code = item_table_check_known(items, e);
+        if (code)
+            return code;
+        if (item_table_n_foreign(items))
+            log_line(
+                LOG_WARN, "model '%s': the store does not have %zu of its %zu items; they are not served",
+                s->models[i].model->spec.name, item_table_n_foreign(items), s->models[i].model->spec.n_items);
+    }
+    return ERR_OK;
 }
 
 enum err_code serving_follow_items(struct serving *s, struct store_conn *c, struct err *e)
@@ -174,24 +156,24 @@ static enum err_code first_tables(struct serving *s, struct store_conn *c, struc
     struct item_changes all = {.all = true};
     bool unseen;
     s->items_at = s->opened_at;
-    return next_tables(s, c, &all, &unseen, e);
+    enum err_code code = next_tables(s, c, &all, &unseen, e);
+    return code ? code : check_items(s, e);
 }
 
-static enum err_code open_all(struct serving *s, struct store *store, const char *const *paths,
-                              size_t n_paths, size_t cache_bytes, bool share, struct err *e)
+enum err_code serving_open(struct serving *s, struct store *store, const struct serving_options *options,
+                           struct err *e)
 {
     memset(s, 0, sizeof *s);
     s->store = store;
+    s->foreign_items = options->foreign_items;
     pthread_mutex_init(&s->following, NULL);
     pthread_mutex_init(&s->writing, NULL);
     struct store_conn *c = NULL;
-    enum err_code code = weights_cache_new(cache_bytes, &s->cache, e);
-    for (size_t i = 0; i < n_paths && !code; i++)
-        code = open_model(s, paths[i], share, e);
+    enum err_code code = weights_cache_new(options->cache_bytes, &s->cache, e);
+    for (size_t i = 0; i < options->n_models && !code; i++)
+        code = open_model(s, options->models[i], options->share, e);
     if (!code)
         code = store_connect(store, &c, e);
-    for (size_t i = 0; i < s->n_models && !code; i++)
-        code = ensure_items(s->models[i].model, c, e);
     if (!code)
         code = store_last_change(c, &s->opened_at, e);
     if (!code)
@@ -204,18 +186,6 @@ static enum err_code open_all(struct serving *s, struct store *store, const char
     if (code)
         serving_close(s);
     return code;
-}
-
-enum err_code serving_open(struct serving *s, struct store *store, const char *const *paths, size_t n_paths,
-                           size_t cache_bytes, struct err *e)
-{
-    return open_all(s, store, paths, n_paths, cache_bytes, false, e);
-}
-
-enum err_code serving_open_shared(struct serving *s, struct store *store, const char *const *paths,
-                                  size_t n_paths, size_t cache_bytes, struct err *e)
-{
-    return open_all(s, store, paths, n_paths, cache_bytes, true, e);
 }
 
 enum err_code serving_settle(struct serving *s, struct err *e)

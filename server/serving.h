@@ -16,6 +16,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct served_model {
@@ -28,8 +29,18 @@ struct served_model {
     atomic_size_t n_unranked; /* items of the newest that it has no room for */
 };
 
+struct serving_options {
+    const char *const *models; /* (n_models) paths; the models' names are distinct */
+    size_t n_models;
+    size_t cache_bytes;
+    bool
+        share; /* models are shared with other processes (model_open_shared); serving_settle is to be called at SIGIO */
+    bool foreign_items; /* answers may have items of a model that the store does not have */
+};
+
 struct serving {
     struct store *store;
+    bool foreign_items;
     struct weights_cache *cache;
     int64_t opened_at; /* the store's last change before the items were read; the watcher goes on from it */
     pthread_mutex_t
@@ -42,15 +53,13 @@ struct serving {
     struct served_model models[LIMIT_MODELS];
 };
 
-/* Opens the models (distinct names) on an open store, which stays the caller's. Items of a model that the
- * store does not have get a row, so that interactions can name them. */
-enum err_code serving_open(struct serving *s, struct store *store, const char *const *paths, size_t n_paths,
-                           size_t cache_bytes, struct err *e) ERR_MUST_CHECK;
+/* Opens models on an open store, which stays the caller's and into which nothing is written; it may be opened for reading. Items
+ * of a model that the store does not have are not served; ERR_CONFLICT when they are more than half: see options. */
+enum err_code serving_open(struct serving *s, struct store *store, const struct serving_options *options,
+                           struct err *e) ERR_MUST_CHECK;
 
-/* The same, with models that are shared with other processes (model_open_shared); at SIGIO serving_settle is to be called, which
- * gives files that somebody wants to write to free. ERR_NOMEM: one of them could not be, and the model is about to change. */
-enum err_code serving_open_shared(struct serving *s, struct store *store, const char *const *paths,
-                                  size_t n_paths, size_t cache_bytes, struct err *e) ERR_MUST_CHECK;
+/* Gives shared model files that somebody wants to write to free. ERR_NOMEM: one of them could not be, and the model is about to
+ * change. */
 enum err_code serving_settle(struct serving *s, struct err *e) ERR_MUST_CHECK;
 void serving_close(struct serving *s);
 

@@ -2,6 +2,7 @@
 #include "server/update.h"
 
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "server/context.h"
 #include "server/profile_known.h"
@@ -62,17 +63,43 @@ static enum err_code encode(struct api_thread *t, struct store_text id, struct e
     return code;
 }
 
+/* Whether answers have the item, though the store need not. */
+static bool is_served(struct api_thread *t, struct store_text item)
+{
+    for (size_t slot = 0; slot < t->api->serving->n_models; slot++)
+        if (item_table_find(personal_items(t->personal, slot), item) >= 0)
+            return true;
+    return false;
+}
+
+/* The item's key. One that is served without a row in the store gets it when somebody takes it. */
+static enum err_code find_item(struct api_thread *t, struct store_text id, int64_t *key, bool *made,
+                               struct err *e)
+{
+    struct store_item item = {.id = id};
+    struct err absent = {0};
+    enum err_code code = store_item_key_of(t->writer, id, key, &absent);
+    *made = code == ERR_NOTFOUND && t->api->serving->foreign_items && is_served(t, id);
+    if (code && !*made)
+        return err_set(e, code, "%s", absent.text);
+    if (*made)
+        code = store_put_item(t->writer, &item, made, e);
+    return code || !*made ? code : store_item_key_of(t->writer, id, key, e);
+}
+
 static enum err_code put_interaction(struct api_thread *t, struct store_text user,
                                      const struct update_interaction *x, int64_t timestamp,
                                      enum store_put *put, struct update_fault *fault, struct err *e)
 {
     int64_t key;
-    enum err_code code = store_item_key_of(t->writer, x->item, &key, e);
+    bool made;
+    enum err_code code = find_item(t, x->item, &key, &made, e);
     if (code) {
         fault->unknown_item = code == ERR_NOTFOUND;
         return code;
     }
-    if (fault->hears_first && !item_table_knows(personal_items(t->personal, 0), key)) {
+    fault->made_item |= made;
+    if (fault->hears_first && !fault->made_item && !item_table_knows(personal_items(t->personal, 0), key)) {
         fault->unheard_item = true;
         return err_set(e, ERR_BUSY, "item '%.*s' was registered this moment", (int)x->item.len, x->item.data);
     }
@@ -101,6 +128,14 @@ static bool hear(struct api_thread *t, struct update_fault *fault, struct err *e
         return false;
     err_clear(e);
     return true;
+}
+
+/* Brings the tables up to items that got their row; should that fail, the watcher does it within a second. */
+static void follow_made(struct api_thread *t, const struct update_fault *fault)
+{
+    struct err e = {0};
+    if (fault->made_item && serving_follow_items(t->api->serving, t->conn, &e))
+        log_line(LOG_WARN, "the tables of items are behind: %s", e.text);
 }
 
 /* ---- registrations ---- */
@@ -164,6 +199,7 @@ enum err_code update_register(struct api_thread *t, struct registration *list, s
         code = register_all(t, list, n, fault, e);
     if (code)
         return code;
+    follow_made(t, fault);
     for (size_t i = 0; i < n; i++)
         serving_drop_user(t->api->serving, list[i].id, list[i].revision);
     METRICS_ADD(t->api->metrics, registrations, n);
@@ -271,6 +307,7 @@ enum err_code update_events(struct api_thread *t, struct update_interaction *eve
     mem_free(list);
     if (code)
         return code;
+    follow_made(t, fault);
     for (size_t i = 0; i < *n_touched; i++)
         serving_drop_user(t->api->serving, touched[i].user, touched[i].revision);
     METRICS_ADD(t->api->metrics, events, n);

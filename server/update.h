@@ -40,6 +40,7 @@ struct update_fault {
     size_t index, interaction;
     bool unknown_item, unknown_user;
     bool hears_first;  /* such an item is refused, so that the tables can be brought up first */
+    bool made_item;    /* a model's item got its row in the store, which the tables are yet to have */
     bool unheard_item; /* the store has an item that this process's tables are yet to have */
 };
 

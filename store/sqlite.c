@@ -45,8 +45,12 @@ enum err_code sqlite_code(int rc)
 }
 
 /* What to do about it, by code. */
-static const char *advice(enum err_code code)
+static const char *advice(const struct sqlite_store *s, enum err_code code)
 {
+    if (code == ERR_IO && s->read_only && s->reading == READING_AS_IT_IS && !s->uri)
+        return "; its log (-wal) is there, but cannot be read where nothing can be made beside it: open it "
+               "once where the folder "
+               "can be written";
     switch (code) {
     case ERR_FULL:
         return "; free space on the disk and try again";
@@ -67,7 +71,7 @@ enum err_code sqlite_fail(struct sqlite_conn *c, int rc, const char *what, struc
     if (code == ERR_IO && c->db && sqlite3_system_errno(c->db) == ENOSPC)
         code = ERR_FULL; /* the index of the write-ahead log reports a full disk as an I/O error */
     return err_set(e, code ? code : ERR_INTERNAL, "store %s: %s: %s%s", c->store->path, what,
-                   c->db ? sqlite3_errmsg(c->db) : sqlite3_errstr(rc), advice(code));
+                   c->db ? sqlite3_errmsg(c->db) : sqlite3_errstr(rc), advice(c->store, code));
 }
 
 /* ---- statements ---- */
@@ -131,25 +135,29 @@ enum err_code sqlite_run_text(struct sqlite_conn *c, const char *sql, const char
 
 enum err_code sqlite_open_db(struct sqlite_conn *c, int flags, struct err *e)
 {
-    int rc =
-        sqlite3_open_v2(c->store->path, &c->db, flags | SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    int rc = sqlite_open_handle(c, flags);
     if (rc != SQLITE_OK)
         return sqlite_fail(c, rc, "open", e);
     sqlite3_extended_result_codes(c->db, 1);
     sqlite3_busy_timeout(c->db, SQLITE_BUSY_MS);
     sqlite3_db_config(c->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     /* 4 MB: what is read is in the system's page cache once for all connections, and a server has many of them. */
-    return sqlite_run_text(
-        c,
-        "PRAGMA trusted_schema = OFF; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL;"
-        "PRAGMA cell_size_check = ON; PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY",
-        "set up", e);
+    enum err_code code =
+        sqlite_run_text(c,
+                        "PRAGMA trusted_schema = OFF; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL;"
+                        "PRAGMA secure_delete = ON; PRAGMA cell_size_check = ON; PRAGMA cache_size = -4096;"
+                        "PRAGMA temp_store = MEMORY",
+                        "set up", e);
+    if (!code && c->store->read_only)
+        code = sqlite_run_text(c, "PRAGMA query_only = ON", "set up for reading", e);
+    return code;
 }
 
 void sqlite_close_db(struct sqlite_conn *c)
 {
     for (size_t i = 0; i < SQL_COUNT_OF_STATEMENTS; i++)
         sqlite3_finalize(c->statements[i]);
+    sqlite3_finalize(c->takers_aside);
     sqlite3_close(c->db);
 }
 
@@ -206,6 +214,8 @@ static void close_store(struct store *s)
 {
     struct sqlite_store *store = (struct sqlite_store *)s;
     mem_free(store->path);
+    mem_free(store->file);
+    mem_free(store->uri);
     mem_free(store);
 }
 

@@ -84,7 +84,9 @@ enum err_code sqlite_each_taker(struct store_conn *conn, int64_t item_key,
     enum err_code code = ask(c, SQL_IS_FOLLOWED, item_key, &followed, e);
     if (code)
         return code;
-    sqlite3_stmt *s = sqlite_statement(c, followed ? SQL_EACH_TAKER : SQL_EACH_TAKER_UNFOLLOWED);
+    sqlite3_stmt *s = !followed && c->takers_aside
+                          ? c->takers_aside
+                          : sqlite_statement(c, followed ? SQL_EACH_TAKER : SQL_EACH_TAKER_UNFOLLOWED);
     sqlite3_bind_int64(s, 1, item_key);
     sqlite3_bind_text(s, 2, key->kind, -1, SQLITE_STATIC);
     sqlite3_bind_text(s, 3, key->model, -1, SQLITE_STATIC);
@@ -203,6 +205,37 @@ static enum err_code any_unfollowed(struct sqlite_conn *c, const int64_t *keys, 
     return code;
 }
 
+/* Who only reads has an index of its own, in memory, of the interactions with these items; else each of them would take a read of
+ * all interactions. */
+static enum err_code follow_aside(struct sqlite_conn *c, const int64_t *keys, size_t n, struct err *e)
+{
+    sqlite3_stmt *add = NULL;
+    enum err_code code =
+        sqlite_run_text(c,
+                        "PRAGMA query_only = OFF; DROP TABLE IF EXISTS temp.takers;"
+                        "CREATE TEMP TABLE IF NOT EXISTS aside (item_key INTEGER PRIMARY KEY);"
+                        "CREATE TEMP TABLE takers (item_key, timestamp, user_key, weight, "
+                        "PRIMARY KEY (item_key, timestamp DESC, user_key)) WITHOUT ROWID",
+                        "set new items aside", e);
+    if (!code && sqlite3_prepare_v2(c->db, "INSERT OR IGNORE INTO temp.aside VALUES (?1)", -1, &add, NULL) !=
+                     SQLITE_OK)
+        code = sqlite_fail(c, sqlite3_errcode(c->db), "set new items aside", e);
+    for (size_t i = 0; i < n && !code; i++) {
+        sqlite3_bind_int64(add, 1, keys[i]);
+        code = sqlite_run(c, add, "set new items aside", e);
+    }
+    sqlite3_finalize(add);
+    if (!code)
+        code = sqlite_run_text(c,
+                               "INSERT INTO temp.takers SELECT item_key, timestamp, user_key, weight "
+                               "FROM main.interactions WHERE item_key IN temp.aside; PRAGMA query_only = ON",
+                               "set new items aside", e);
+    if (!code && sqlite3_prepare_v3(c->db, SQLITE_EACH_TAKER_ASIDE, -1, SQLITE_PREPARE_PERSISTENT,
+                                    &c->takers_aside, NULL) != SQLITE_OK)
+        code = sqlite_fail(c, sqlite3_errcode(c->db), "set new items aside", e);
+    return code;
+}
+
 enum err_code sqlite_follow_items(struct store_conn *conn, const int64_t *keys, size_t n, struct err *e)
 {
     struct sqlite_conn *c = (struct sqlite_conn *)conn;
@@ -210,6 +243,11 @@ enum err_code sqlite_follow_items(struct store_conn *conn, const int64_t *keys, 
     enum err_code code = any_unfollowed(c, keys, n, &any, e);
     if (code || !any)
         return code;
+    if (c->store->read_only) {
+        sqlite3_finalize(c->takers_aside);
+        c->takers_aside = NULL;
+        return follow_aside(c, keys, n, e);
+    }
     code = sqlite_begin(conn, e);
     for (size_t i = 0; i < n && !code; i++) {
         sqlite3_stmt *s = sqlite_statement(c, SQL_FOLLOW_ITEM);

@@ -96,10 +96,24 @@ static enum err_code look(struct sqlite_conn *c, enum store_mode mode, int64_t *
                 : sqlite_run_text(c, "COMMIT", "open", e); /* after a failure the connection is closed */
 }
 
+/* Who only reads cannot migrate, and our statements do not fit an older schema. */
+static enum err_code check_current(const struct sqlite_conn *c, int64_t version, struct err *e)
+{
+    if (version == N_MIGRATIONS)
+        return ERR_OK;
+    return err_set(
+        e, ERR_CONFLICT,
+        "store %s: made by an older version of this program (schema %lld, here %d), and who only "
+        "reads does not change it; open it with a command that writes first: import, train or serve",
+        c->store->path, (long long)version, N_MIGRATIONS);
+}
+
 static enum err_code migrate(struct sqlite_conn *c, enum store_mode mode, struct err *e)
 {
     int64_t version;
     enum err_code code = look(c, mode, &version, e);
+    if (mode == STORE_READ_ONLY)
+        return code ? code : check_current(c, version, e);
     if (!code)
         code = use_wal(c, e);
     if (code || version == N_MIGRATIONS)
@@ -128,9 +142,12 @@ static enum err_code check_size(const char *path, enum store_mode mode, struct e
     if (stat(path, &st) != 0) {
         if (errno == ENOENT && mode == STORE_CREATE)
             return ERR_OK;
-        return err_set(e, errno == ENOENT ? ERR_NOTFOUND : ERR_IO,
-                       "store %s: %s; `hypernet import --store %s ...` makes one", path, strerror(errno),
-                       path);
+        if (errno != ENOENT)
+            return err_set(e, ERR_IO, "store %s: %s", path, strerror(errno));
+        return err_set(e, ERR_NOTFOUND,
+                       "store %s: %s; `hypernet import --store %s ...` makes one, `hypernet serve --create` "
+                       "an empty one",
+                       path, strerror(errno), path);
     }
     if (S_ISREG(st.st_mode) && st.st_size > 0 && st.st_size < SMALLEST_PAGE)
         return err_set(e, ERR_CORRUPT, "store %s: %lld bytes are no store; name another path", path,
@@ -159,8 +176,16 @@ enum err_code sqlite_open(const char *path, enum store_mode mode, struct store *
         return err_set(e, ERR_NOMEM, "no memory to open the store");
     }
     s->base.backend = &sqlite_backend;
+    s->read_only = mode == STORE_READ_ONLY;
     struct sqlite_conn c = {.store = s};
-    code = sqlite_open_db(&c, mode == STORE_CREATE ? SQLITE_OPEN_CREATE : 0, e);
+    if (mode == STORE_CREATE)
+        code = sqlite_make_file(path, e);
+    if (!code)
+        code = sqlite_find_file(s, e);
+    if (!code && s->read_only)
+        code = sqlite_choose_reading(s, e);
+    if (!code)
+        code = sqlite_open_db(&c, mode == STORE_CREATE ? SQLITE_OPEN_CREATE : 0, e);
     if (!code)
         code = migrate(&c, mode, e);
     if (!code)

@@ -95,6 +95,12 @@ enum {
     X(DATA_VERSION, "PRAGMA data_version")                                                                   \
     X(BACKUP, "VACUUM INTO ?1")
 
+/* The same as EACH_TAKER, of what sqlite_follow_items set aside; prepared when that is there. */
+#define SQLITE_EACH_TAKER_ASIDE                                                                              \
+    "SELECT c.embedding, i.weight FROM temp.takers i JOIN users u ON u.user_key = i.user_key "               \
+    "JOIN contexts c ON c.id = u.id AND c.kind = ?2 AND c.model = ?3 AND c.model_version = ?4 "              \
+    "WHERE i.item_key = ?1 ORDER BY i.timestamp DESC, i.user_key LIMIT ?5"
+
 enum sqlite_statement {
 #define X(name, sql) SQL_##name,
     SQLITE_STATEMENTS(X)
@@ -102,9 +108,20 @@ enum sqlite_statement {
         SQL_COUNT_OF_STATEMENTS
 };
 
+/* How a store that is opened for reading is read; see sqlite_file.c. */
+enum sqlite_reading {
+    READING_TIDIES,     /* what SQLite makes beside the file it takes away again */
+    READING_LEAVES_LOG, /* there is a log, which stays */
+    READING_AS_IT_IS    /* nothing can be made there */
+};
+
 struct sqlite_store {
     struct store base;
-    char *path;
+    char *path; /* as it was given */
+    char *file; /* without symbolic links: what lies beside the file has its name */
+    char *uri;  /* what SQLite opens instead of the path; NULL: the path */
+    bool read_only;
+    enum sqlite_reading reading; /* when read_only */
 };
 
 /* A row by its id: what a write transaction looked up last. One write names the same user again and again. */
@@ -129,6 +146,7 @@ struct sqlite_conn {
     size_t sort_capacity;
     struct buf taken;   /* scratch of sqlite_context.c */
     bool never_at_once; /* its file cannot be read so */
+    sqlite3_stmt *takers_aside; /* when only reading: who took the items that were to be followed; NULL: not asked yet */
 };
 
 /* Texts and codes of SQLite's last error on c, with the path; `what` says what was being done. */
@@ -139,6 +157,22 @@ enum err_code sqlite_code(int rc);
  * it does not know, or without our tables. */
 enum err_code sqlite_fail_opening(struct sqlite_conn *c, int rc, const char *what,
                                   struct err *e) ERR_MUST_CHECK;
+
+/* New: a path with a suffix, or NULL; freed by mem_free. */
+char *sqlite_beside(const char *path, const char *suffix);
+
+/* Makes an empty file that only its owner may read, whatever the umask; SQLite gives its log and index the same mode. One that is
+ * there stays as it is. */
+enum err_code sqlite_make_file(const char *path, struct err *e) ERR_MUST_CHECK;
+
+/* Fills s->file. */
+enum err_code sqlite_find_file(struct sqlite_store *s, struct err *e) ERR_MUST_CHECK;
+
+/* Finds how a store that is opened for reading can be read; before its first connection. */
+enum err_code sqlite_choose_reading(struct sqlite_store *s, struct err *e) ERR_MUST_CHECK;
+
+/* sqlite3_open_v2 as the store's mode wants it. */
+int sqlite_open_handle(struct sqlite_conn *c, int flags) ERR_MUST_CHECK;
 
 /* A database handle as all of ours are set up, with `flags` of sqlite3_open_v2 more; and its statements. A
  * failed one is closed too. */

@@ -15,6 +15,8 @@ static struct sqlite_conn *conn_of(struct store_conn *c)
 enum err_code sqlite_begin(struct store_conn *conn, struct err *e)
 {
     struct sqlite_conn *c = conn_of(conn);
+    if (c->store->read_only)
+        return err_set(e, ERR_INTERNAL, "a write to a store that is opened for reading");
     enum err_code code = sqlite_run(c, sqlite_statement(c, SQL_BEGIN_WRITE), "begin a write", e);
     if (code)
         return code;

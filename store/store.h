@@ -34,15 +34,16 @@ struct store_text {
 
 enum store_mode {
     STORE_READ_WRITE, /* the file must be a store */
-    STORE_CREATE      /* made when it does not exist or is empty */
+    STORE_CREATE,     /* made when it does not exist or is empty */
+    STORE_READ_ONLY   /* nothing is written, neither to it nor beside it; it may lie where nothing can be */
 };
 
 /* ---- life cycle ---- */
 
 /* Opens `sqlite:PATH` or a bare path, checks that it is a store of ours and runs missing migrations (forward
- * only). Errors: ERR_INVALID (an unknown scheme), ERR_NOTFOUND (no such file and not STORE_CREATE),
- * ERR_CORRUPT (not a store, damaged, or of a newer program), ERR_IO, ERR_FULL, ERR_NOMEM. The text names the
- * path and says what to do. */
+ * only). A file that is made is its owner's alone. Errors: ERR_INVALID (an unknown scheme), ERR_NOTFOUND (no such file and not
+ * STORE_CREATE), ERR_CORRUPT (not a store, damaged, or of a newer program), ERR_CONFLICT (STORE_READ_ONLY, and a migration is
+ * missing), ERR_IO, ERR_FULL, ERR_NOMEM. The text names the path and says what to do. */
 enum err_code store_open(const char *url, enum store_mode mode, struct store **out,
                          struct err *e) ERR_MUST_CHECK;
 
@@ -160,7 +161,8 @@ typedef bool store_taker_fn(void *arg, const void *embedding, size_t n_bytes, do
 enum err_code store_each_taker(struct store_conn *c, int64_t item_key, const struct store_context_key *key,
                                size_t most, store_taker_fn *fn, void *arg, struct err *e) ERR_MUST_CHECK;
 
-/* Follows the items with these keys: from now on who takes them is found by an index, and so is who did. A transaction of its own.
+/* Follows the items with these keys: from now on who takes them is found by an index, and so is who did. A transaction of its own; of a
+ * store that is only read an index in memory, of this connection.
  * Cost: where all are followed already, a look at each; else a write, for which all interactions are read. */
 enum err_code store_follow_items(struct store_conn *c, const int64_t *keys, size_t n,
                                  struct err *e) ERR_MUST_CHECK;

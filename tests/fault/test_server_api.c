@@ -174,12 +174,14 @@ START_TEST(a_store_and_models_without_memory_are_not_opened)
     char model[96];
     (void)snprintf(model, sizeof model, "%s/sample.hn", w.folder);
     const char *paths[] = {model};
+    struct serving_options options = {
+        .models = paths, .n_models = 1, .cache_bytes = 1 << 20, .foreign_items = true};
     bool done = false;
     for (long n = 1; n < 5000 && !done; n++) {
         struct serving s;
         struct err e = {0};
         mem_fail_at(n, 0);
-        enum err_code code = serving_open(&s, w.store, paths, 1, 1 << 20, &e);
+        enum err_code code = serving_open(&s, w.store, &options, &e);
         mem_fail_at(0, 0);
         ck_assert_msg(code == ERR_OK || code == ERR_NOMEM, "allocation %ld: %s", n, e.text);
         ck_assert_int_eq(code != ERR_OK, e.code != ERR_OK);

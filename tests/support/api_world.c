@@ -28,6 +28,28 @@ static void write_model(const char *path, enum sample_model_kind kind)
     sample_model_fini(&m);
 }
 
+/* The model's items as an import would bring them. */
+static void add_items(struct store *store, const char *path)
+{
+    struct model *m;
+    struct store_conn *c;
+    struct store_bulk *bulk;
+    struct err e = {0};
+    must(model_open(path, &m, &e), &e);
+    must(store_connect(store, &c, &e), &e);
+    must(store_begin(c, &e), &e);
+    must(store_bulk_begin(c, &bulk, &e), &e);
+    for (size_t i = 0; i < m->spec.n_items; i++) {
+        struct store_item item = {0};
+        item.id.data = model_item_id(m, i, &item.id.len);
+        must(store_bulk_item(bulk, &item, &e), &e);
+    }
+    must(store_bulk_end(bulk, &e), &e);
+    must(store_commit(c, &e), &e);
+    store_disconnect(c);
+    model_unref(m);
+}
+
 void api_world_init(struct api_world *w)
 {
     char ranking[96], linear[96];
@@ -43,7 +65,9 @@ void api_world_init(struct api_world *w)
     write_model(linear, SAMPLE_LINEAR);
     must(store_open(w->store_path, STORE_CREATE, &w->store, &e), &e);
     const char *paths[] = {ranking, linear};
-    must(serving_open(&w->serving, w->store, paths, 2, (size_t)1 << 20, &e), &e);
+    struct serving_options options = {.models = paths, .n_models = 2, .cache_bytes = (size_t)1 << 20};
+    add_items(w->store, ranking);
+    must(serving_open(&w->serving, w->store, &options, &e), &e);
     struct gather_config gather = {.n_running = 1, .least_ns = GATHER_LEAST_NS};
     bool gathering;
     must(serving_measure(&w->serving, &gather, &gathering, &e), &e);
