@@ -23,6 +23,7 @@
     X(ERR_CORRUPT, "corrupt", "a file's content contradicts its format")                                     \
     X(ERR_IO, "io", "the operating system refused to read or write")                                         \
     X(ERR_FULL, "full", "the disk is full")                                                                  \
+    X(ERR_LOST, "lost", "a file was removed, renamed or replaced while it was open")                         \
     X(ERR_INTERNAL, "internal", "a defect of this program")
 
 enum err_code {

@@ -212,7 +212,8 @@ bool api_bool_param(struct request *r, const char *name, bool *out)
 void api_fail(struct api_thread *t, struct request *r, const struct err *e)
 {
     METRICS_ADD(t->api->metrics, store_errors,
-                e->code == ERR_IO || e->code == ERR_CORRUPT || e->code == ERR_FULL || e->code == ERR_BUSY);
+                e->code == ERR_IO || e->code == ERR_CORRUPT || e->code == ERR_FULL || e->code == ERR_BUSY ||
+                    e->code == ERR_LOST);
     problem_answer_err(r, e);
 }
 

@@ -24,9 +24,12 @@ enum route_next api_ready_get(struct api_thread *t, struct request *r, bool may_
                  atomic_load(&t->api->draining) ? "draining" : "starting");
         return ROUTE_DONE;
     }
-    bool answers = watcher_store_answers(t->api->serving);
+    bool lost = atomic_load(&t->api->serving->store_lost),
+         answers = !lost && watcher_store_answers(t->api->serving);
     buf_addf(request_answer(r, answers ? 200 : 503, request_json), "{\"status\":\"%s\"}",
-             answers ? "ready" : "store failed");
+             answers ? "ready"
+             : lost  ? "store lost"
+                     : "store failed");
     return ROUTE_DONE;
 }
 

@@ -161,6 +161,8 @@ void metrics_write(const struct metrics *m, const struct serving *serving, struc
            (double)atomic_load(&m->in_flight));
     single(out, "connections", "gauge", "Open connections", (double)atomic_load(&m->connections));
     single(out, "queue_depth", "gauge", "Requests waiting for a worker", (double)atomic_load(&m->queued));
+    single(out, "store_lost", "gauge", "1: the store's file was removed or replaced, nothing is written",
+           atomic_load(&serving->store_lost));
     write_cache(serving, out);
     write_batches(serving, out);
     write_models(serving, out);

@@ -147,6 +147,8 @@ static enum problem problem_of(enum err_code code)
     case ERR_IO:
     case ERR_CORRUPT:
         return PROBLEM_STORE;
+    case ERR_LOST:
+        return PROBLEM_STORE_LOST;
     case ERR_OK:
     case ERR_INTERNAL:
         break;
@@ -164,6 +166,9 @@ static const char *told(enum problem p)
         return "the store's disk is full; nothing was changed, and reads go on";
     case PROBLEM_STORE:
         return "the store could not be read or written; nothing was changed, and the server's log says why";
+    case PROBLEM_STORE_LOST:
+        return "the store's file was removed or replaced while the server runs; nothing is written until it "
+               "is restarted";
     default:
         return "the server failed; its log says why";
     }

@@ -25,6 +25,7 @@
     X(PROBLEM_INTERNAL, "internal", 500, "The server failed")                                                \
     X(PROBLEM_STORE, "store-failed", 500, "The store could not be read or written")                          \
     X(PROBLEM_OVERLOADED, "overloaded", 503, "The server is busy; try again")                                \
+    X(PROBLEM_STORE_LOST, "store-lost", 503, "The store's file was removed or replaced")                     \
     X(PROBLEM_STORE_FULL, "store-full", 507, "The store's disk is full")
 
 enum problem {

@@ -47,6 +47,7 @@ struct serving {
         following; /* held while tables are made, so that none replaces a newer one; readers never take it */
     int64_t items_at;              /* guarded by following: the last change that the tables reflect */
     _Atomic int64_t store_read_ns; /* when the watcher last read the store (monotonic); 0: that failed */
+    atomic_bool store_lost;        /* its file is not at its path any more */
     pthread_mutex_t writing;       /* held through a transaction, so that the threads' writes queue here */
     struct store_conn *writer;     /* guarded by writing */
     size_t n_models;

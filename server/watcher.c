@@ -12,7 +12,8 @@
 #include <time.h>
 
 enum {
-    PING_PERIODS = 10, /* the store is read once in so many periods, whether it changed or not */
+    PING_PERIODS = 10,   /* the store is read once in so many periods, whether it changed or not */
+    SETTLE_PERIODS = 10, /* the log is emptied at most once in so many periods */
     ANSWERS_S = 15 /* a store that was read within this time answers; reading many items anew takes a while */
 };
 
@@ -20,10 +21,12 @@ struct watcher {
     struct serving *serving;
     struct metrics *metrics;
     struct store_conn *conn;
-    int64_t seen;  /* the last change followed */
-    bool behind;   /* there may be changes after it; stays until they were followed */
-    bool reload;   /* items changed; stays until they were read */
-    unsigned look; /* number of the period */
+    int64_t seen;     /* the last change followed */
+    bool behind;      /* there may be changes after it; stays until they were followed */
+    bool reload;      /* items changed; stays until they were read */
+    unsigned look;    /* number of the period */
+    bool let_go;      /* a lost store's log was brought into its file */
+    unsigned settled; /* number of the period in which the log was last emptied of what was deleted */
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool ending; /* guarded by lock */
@@ -60,9 +63,45 @@ static enum err_code catch_up(struct watcher *w, struct err *e)
     return code;
 }
 
+/* Whether the store's file is still where it was. One that came back is taken again; what was lost of its log did not. */
+static bool in_place(struct watcher *w)
+{
+    struct err e = {0};
+    bool lost = store_check_place(w->serving->store, &e) != ERR_OK,
+         was = atomic_exchange(&w->serving->store_lost, lost);
+    if (lost && !was)
+        log_line(
+            LOG_ERROR,
+            "%s. Writes are refused and this server is not ready; it still answers from what it has open. "
+            "Put the right file "
+            "there (hypernet restore does, and a renamed one can be renamed back) and restart this server",
+            e.text);
+    else if (was && !lost)
+        log_line(LOG_WARN, "the store's file is back in its place; writes are taken again");
+    if (lost && !w->let_go)
+        w->let_go = store_let_go(w->conn);
+    return !lost;
+}
+
+/* Empties the log of what was deleted of people, once a second at most: each time costs writes a few syncs. */
+static void settle(struct watcher *w)
+{
+    struct err e = {0};
+    if (w->look - w->settled < SETTLE_PERIODS)
+        return;
+    w->settled = w->look;
+    enum err_code code = store_settle(w->conn, &e);
+    if (code && code != ERR_BUSY)
+        log_line(LOG_ERROR, "%s", e.text);
+}
+
 static void look(struct watcher *w)
 {
     struct err e = {0};
+    if (!in_place(w)) {
+        atomic_store(&w->serving->store_read_ns, 0);
+        return;
+    }
     bool ping = w->look++ % PING_PERIODS == 0;
     enum err_code code = catch_up(w, &e);
     if (!code && ping)
@@ -75,6 +114,7 @@ static void look(struct watcher *w)
         atomic_store(&w->serving->store_read_ns, 0);
     else if (!code && ping)
         atomic_store(&w->serving->store_read_ns, clock_monotonic_ns());
+    settle(w);
 }
 
 bool watcher_store_answers(const struct serving *serving)
@@ -120,6 +160,8 @@ enum err_code watcher_start(struct serving *serving, struct metrics *metrics, st
     pthread_cond_init(&w->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
     enum err_code code = store_connect(serving->store, &w->conn, e);
+    if (!code)
+        code = store_guard(w->conn, e);
     if (!code)
         atomic_store(&serving->store_read_ns, clock_monotonic_ns());
     if (!code && pthread_create(&w->thread, NULL, watcher_main, w))

@@ -81,6 +81,10 @@ struct store_backend {
     enum err_code (*poll)(struct store_conn *c, bool *changed, struct err *e);
     enum err_code (*changes)(struct store_conn *c, int64_t since, store_change_fn *fn, void *arg,
                              struct err *e);
+    enum err_code (*guard)(struct store_conn *c, struct err *e);
+    enum err_code (*check_place)(struct store *s, struct err *e);
+    bool (*let_go)(struct store_conn *c);
+    enum err_code (*settle)(struct store_conn *c, struct err *e);
     enum err_code (*backup)(struct store_conn *c, const char *path, struct err *e);
 };
 

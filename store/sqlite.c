@@ -138,6 +138,7 @@ enum err_code sqlite_open_db(struct sqlite_conn *c, int flags, struct err *e)
     int rc = sqlite_open_handle(c, flags);
     if (rc != SQLITE_OK)
         return sqlite_fail(c, rc, "open", e);
+    sqlite_log_follow(c);
     sqlite3_extended_result_codes(c->db, 1);
     sqlite3_busy_timeout(c->db, SQLITE_BUSY_MS);
     sqlite3_db_config(c->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
@@ -158,7 +159,7 @@ void sqlite_close_db(struct sqlite_conn *c)
     for (size_t i = 0; i < SQL_COUNT_OF_STATEMENTS; i++)
         sqlite3_finalize(c->statements[i]);
     sqlite3_finalize(c->takers_aside);
-    sqlite3_close(c->db);
+    sqlite_log_close(c);
 }
 
 enum err_code sqlite_prepare_all(struct sqlite_conn *c, struct err *e)
@@ -205,15 +206,18 @@ static void disconnect_from(struct store_conn *conn)
  * let grow to 16 MB, so that several commits share that. */
 static enum err_code write_often(struct store_conn *conn, struct err *e)
 {
-    return sqlite_run_text((struct sqlite_conn *)conn,
-                           "PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 4096",
-                           "set up for writing", e);
+    enum { PAGES_OF_LOG = 4096 };
+    struct sqlite_conn *c = (struct sqlite_conn *)conn;
+    c->checkpoint_at = PAGES_OF_LOG;
+    return sqlite_run_text(c, "PRAGMA cache_size = -32768", "set up for writing", e);
 }
 
 static void close_store(struct store *s)
 {
     struct sqlite_store *store = (struct sqlite_store *)s;
     mem_free(store->path);
+    for (size_t i = 0; i < SQLITE_FILES; i++)
+        mem_free(store->names[i]);
     mem_free(store->file);
     mem_free(store->uri);
     mem_free(store);
@@ -284,5 +288,9 @@ const struct store_backend sqlite_backend = {
     .last_change = sqlite_last_change,
     .poll = sqlite_poll,
     .changes = sqlite_changes,
+    .guard = sqlite_guard,
+    .check_place = sqlite_store_check_place,
+    .let_go = sqlite_let_go,
+    .settle = sqlite_settle,
     .backup = sqlite_backup,
 };

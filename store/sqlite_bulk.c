@@ -120,6 +120,8 @@ static enum err_code write_user(struct sqlite_bulk *b, struct known *k, struct s
     sqlite_bind_text_view(s, 2, profile);
     sqlite3_bind_int64(s, 3, 0);
     enum err_code code = sqlite_run(b->conn, s, "write a user", e);
+    if (!code && k->key)
+        b->conn->erases = true; /* the profile that was there */
     if (!code && !k->key) {
         k->key = sqlite3_last_insert_rowid(b->conn->db);
         k->position = 0;

@@ -161,6 +161,7 @@ static void set_up_sqlite(void)
 {
     (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     sqlite_at_once_install();
+    sqlite_log_install();
 }
 
 enum err_code sqlite_open(const char *path, enum store_mode mode, struct store **out, struct err *e)

@@ -8,6 +8,8 @@
 #include "store/backend.h"
 
 #include <sqlite3.h>
+#include <stdatomic.h>
+#include <sys/types.h>
 
 enum {
     SQLITE_APPLICATION_ID = 0x68796e74, /* "hynt", in the file's header */
@@ -115,6 +117,13 @@ enum sqlite_reading {
     READING_AS_IT_IS    /* nothing can be made there */
 };
 
+enum { SQLITE_FILES = 3 };
+
+struct sqlite_file_id {
+    dev_t device;
+    ino_t inode;
+};
+
 struct sqlite_store {
     struct store base;
     char *path; /* as it was given */
@@ -122,6 +131,10 @@ struct sqlite_store {
     char *uri;  /* what SQLite opens instead of the path; NULL: the path */
     bool read_only;
     enum sqlite_reading reading; /* when read_only */
+    atomic_bool erased;          /* the log may hold something of a person that was deleted since */
+    atomic_bool guarded;         /* from here on the next two stay */
+    char *names[SQLITE_FILES];   /* the file, its log, the log's index */
+    struct sqlite_file_id opened[SQLITE_FILES];
 };
 
 /* A row by its id: what a write transaction looked up last. One write names the same user again and again. */
@@ -139,6 +152,8 @@ struct sqlite_conn {
     sqlite3_stmt *statements[SQL_COUNT_OF_STATEMENTS];
     int64_t data_version;           /* of the last poll; 0: none yet */
     bool writing;                   /* inside store_begin .. commit */
+    bool erases;                    /* this transaction deletes something of a person */
+    int checkpoint_at;              /* so many pages in the log, after a commit, go into the file */
     struct sqlite_known user, item; /* within a write */
     int64_t arrival_user; /* the user whose next order of arrival is known in this transaction; 0: none */
     int64_t next_arrival;
@@ -146,7 +161,8 @@ struct sqlite_conn {
     size_t sort_capacity;
     struct buf taken;   /* scratch of sqlite_context.c */
     bool never_at_once; /* its file cannot be read so */
-    sqlite3_stmt *takers_aside; /* when only reading: who took the items that were to be followed; NULL: not asked yet */
+    sqlite3_stmt *
+        takers_aside; /* when only reading: who took the items that were to be followed; NULL: not asked yet */
 };
 
 /* Texts and codes of SQLite's last error on c, with the path; `what` says what was being done. */
@@ -232,6 +248,17 @@ enum err_code sqlite_check_writing(struct sqlite_conn *c, struct err *e) ERR_MUS
 enum err_code sqlite_new_change(struct sqlite_conn *c, const char *kind, struct store_text id,
                                 int64_t *change, struct err *e) ERR_MUST_CHECK;
 
+/* The log, sqlite_log.c. Once in the process, before any connection; for each connection that is open; and its end. */
+void sqlite_log_install(void);
+void sqlite_log_follow(struct sqlite_conn *c);
+void sqlite_log_close(struct sqlite_conn *c);
+
+/* Brings the log into the file and cuts it to nothing; SQLITE_BUSY where a reader or writer stands in the way for so long. */
+int sqlite_empty_log(struct sqlite_conn *c, int wait_ms) ERR_MUST_CHECK;
+
+/* ERR_LOST when the files of a guarded store are not at its path any more. Cost: three calls of the system. */
+enum err_code sqlite_check_place(const struct sqlite_store *s, struct err *e);
+
 /* Reads at once, sqlite_at_once.c. Once in the process, before any connection. */
 void sqlite_at_once_install(void);
 
@@ -241,6 +268,10 @@ void sqlite_at_once_end(struct sqlite_conn *c);
 
 /* The parts of the backend, each in its file. */
 extern const struct store_backend sqlite_backend;
+enum err_code sqlite_guard(struct store_conn *, struct err *);
+enum err_code sqlite_store_check_place(struct store *, struct err *);
+bool sqlite_let_go(struct store_conn *);
+enum err_code sqlite_settle(struct store_conn *, struct err *);
 enum err_code sqlite_backup(struct store_conn *, const char *, struct err *);
 enum err_code sqlite_read_user(struct store_conn *, struct store_text, const struct store_context_key *,
                                struct store_user *, struct err *);

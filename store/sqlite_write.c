@@ -17,10 +17,14 @@ enum err_code sqlite_begin(struct store_conn *conn, struct err *e)
     struct sqlite_conn *c = conn_of(conn);
     if (c->store->read_only)
         return err_set(e, ERR_INTERNAL, "a write to a store that is opened for reading");
-    enum err_code code = sqlite_run(c, sqlite_statement(c, SQL_BEGIN_WRITE), "begin a write", e);
+    enum err_code code = sqlite_check_place(c->store, e);
+    if (code)
+        return code;
+    code = sqlite_run(c, sqlite_statement(c, SQL_BEGIN_WRITE), "begin a write", e);
     if (code)
         return code;
     c->writing = true;
+    c->erases = false;
     c->arrival_user = c->user.key = c->item.key = 0;
     return ERR_OK;
 }
@@ -37,26 +41,29 @@ enum err_code sqlite_check_writing(struct sqlite_conn *c, struct err *e)
 /* A commit whose sync failed is undone for every process, but its pages lie in the log, where a crash before the
  * next commit would find them whole. Emptying the log takes them away; when a reader or the disk forbids it, the
  * next commit writes over them. */
-static void empty_log(struct sqlite_conn *c)
+static void undo(struct sqlite_conn *c)
 {
-    sqlite3_busy_timeout(c->db, 0);
-    (void)sqlite3_wal_checkpoint_v2(c->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-    sqlite3_busy_timeout(c->db, SQLITE_BUSY_MS);
+    sqlite_rollback(&c->base);
+    if (sqlite_empty_log(c, 0) != SQLITE_OK)
+        atomic_store(&c->store->erased, true); /* as if it were something to be forgotten */
 }
 
 enum err_code sqlite_commit(struct store_conn *conn, struct err *e)
 {
     struct sqlite_conn *c = conn_of(conn);
     enum err_code code = sqlite_check_writing(c, e);
-    bool tried = code == ERR_OK;
-    if (tried)
-        code = sqlite_run(c, sqlite_statement(c, SQL_COMMIT), "commit", e);
-    if (code)
+    if (code) {
         sqlite_rollback(conn);
-    if (code && tried)
-        empty_log(c);
+        return code;
+    }
+    code = sqlite_run(c, sqlite_statement(c, SQL_COMMIT), "commit", e);
+    if (code)
+        undo(c);
+    else if (c->erases)
+        atomic_store(&c->store->erased, true);
     c->writing = false;
-    return code;
+    return code ? code
+                : sqlite_check_place(c->store, e); /* what nobody will find again is not acknowledged */
 }
 
 void sqlite_rollback(struct store_conn *conn)
@@ -108,6 +115,7 @@ enum err_code sqlite_put_user(struct store_conn *conn, struct store_text id, str
     if (!code) {
         if (!key)
             c->user.key = sqlite3_last_insert_rowid(c->db); /* the look-up left the id there */
+        c->erases |= key != 0;
         *revision = change;
         *created = key == 0;
     }
@@ -125,6 +133,7 @@ static enum err_code run_with_key(struct sqlite_conn *c, enum sqlite_statement w
 
 static enum err_code clear_contexts(struct sqlite_conn *c, struct store_text id, struct err *e)
 {
+    c->erases = true;
     sqlite3_stmt *s = sqlite_statement(c, SQL_CLEAR_CONTEXTS);
     sqlite_bind_text_view(s, 1, id);
     return sqlite_run(c, s, "drop a user's contexts", e);

@@ -388,6 +388,26 @@ enum err_code store_changes(struct store_conn *c, int64_t since, store_change_fn
     return c->backend->changes(c, since, fn, arg, e);
 }
 
+enum err_code store_guard(struct store_conn *c, struct err *e)
+{
+    return c->backend->guard(c, e);
+}
+
+enum err_code store_check_place(struct store *s, struct err *e)
+{
+    return s->backend->check_place(s, e);
+}
+
+bool store_let_go(struct store_conn *c)
+{
+    return c->backend->let_go(c);
+}
+
+enum err_code store_settle(struct store_conn *c, struct err *e)
+{
+    return c->backend->settle(c, e);
+}
+
 enum err_code store_backup(struct store_conn *c, const char *path, struct err *e)
 {
     return c->backend->backup(c, path, e);

@@ -303,7 +303,24 @@ typedef bool store_change_fn(void *arg, int64_t change, enum store_change_kind k
 enum err_code store_changes(struct store_conn *c, int64_t since, store_change_fn *fn, void *arg,
                             struct err *e) ERR_MUST_CHECK;
 
+/* ---- the place of the store ---- */
+
+/* Remembers which file lies at the store's path, once all connections of a server are made; from now on a write is refused, and a
+ * commit fails, with ERR_LOST when it was removed, renamed or replaced. ERR_LOST: it was, meanwhile. */
+enum err_code store_guard(struct store_conn *c, struct err *e) ERR_MUST_CHECK;
+
+/* ERR_LOST when a guarded store is not at its path any more; any thread. Cost: three calls of the system. */
+enum err_code store_check_place(struct store *s, struct err *e) ERR_MUST_CHECK;
+
+/* After ERR_LOST: brings what the log holds into the open file, whatever became of its name, and takes away what would spoil
+ * another file at the path. Closing changes nothing then. False: a reader stands in the way, try again. */
+bool store_let_go(struct store_conn *c);
+
 /* ---- upkeep ---- */
+
+/* Takes out of the log what was deleted of people since it was last done; nothing to do: ERR_OK. ERR_BUSY: readers or a writer
+ * stand in the way, try again. */
+enum err_code store_settle(struct store_conn *c, struct err *e) ERR_MUST_CHECK;
 
 /* Writes a consistent copy of the whole store to a new file while others read and write. */
 enum err_code store_backup(struct store_conn *c, const char *path, struct err *e) ERR_MUST_CHECK;

@@ -115,7 +115,7 @@ static const struct {
 } errors[] = {
     {ERR_NOMEM, 503}, {ERR_INVALID, 422}, {ERR_NOTFOUND, 404}, {ERR_CONFLICT, 422},
     {ERR_BUSY, 503},  {ERR_LIMIT, 413},   {ERR_DEADLINE, 503}, {ERR_CORRUPT, 500},
-    {ERR_IO, 500},    {ERR_FULL, 507},    {ERR_INTERNAL, 500},
+    {ERR_IO, 500},    {ERR_FULL, 507},    {ERR_INTERNAL, 500}, {ERR_LOST, 503},
 };
 
 START_TEST(test_problem_of_each_error_of_a_lower_layer)
