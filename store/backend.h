@@ -104,4 +104,9 @@ struct store_bulk {
 enum err_code sqlite_open(const char *path, enum store_mode mode, struct store **out,
                           struct err *e) ERR_MUST_CHECK;
 
+/* store_backup_file and store_restore_file of SQLite files. */
+enum err_code sqlite_backup_file(const char *store, const char *path, bool force,
+                                 struct err *e) ERR_MUST_CHECK;
+enum err_code sqlite_restore_file(const char *store, const char *from, struct err *e) ERR_MUST_CHECK;
+
 #endif

@@ -1,4 +1,10 @@
-/* Backups by VACUUM INTO: one read transaction, so that others read and write meanwhile, and a compact copy. */
+/* Backups by VACUUM INTO: one read transaction, so that others read and write meanwhile, and a compact copy in which nothing is
+ * left of what was deleted. A copy is made beside its place, checked, and renamed: who finds it finds it whole.
+ *
+ * A restore takes the locks that SQLite takes to have a file for itself, on the old file, for as long as it replaces it. Another
+ * process that has the store open holds one of them, also when the file is damaged past opening. The old log goes before the new
+ * file comes: a crash between leaves the old file without its newest writes, where the other order would leave the new file with
+ * a log that spoils it. */
 #include "store/sqlite_private.h"
 
 #include "base/mem.h"
@@ -6,8 +12,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+static enum err_code system_error(const char *what, const char *path, struct err *e)
+{
+    return err_set(e, errno == ENOSPC ? ERR_FULL : ERR_IO, "%s %s: %s", what, path, strerror(errno));
+}
 
 /* Makes what was written to the file, and its name, survive a loss of power. */
 static enum err_code sync_path(const char *path, int flags, struct err *e)
@@ -17,40 +30,244 @@ static enum err_code sync_path(const char *path, int flags, struct err *e)
     int error = errno;
     if (fd >= 0)
         (void)close(fd);
-    return done ? ERR_OK
-                : err_set(e, error == ENOSPC ? ERR_FULL : ERR_IO, "back up to %s: %s", path, strerror(error));
+    errno = error;
+    return done ? ERR_OK : system_error("write", path, e);
 }
 
-static enum err_code sync_backup(const char *path, struct err *e)
+static enum err_code sync_folder(const char *path, struct err *e)
 {
-    enum err_code code = sync_path(path, O_RDONLY, e);
-    char *folder = code ? NULL : mem_strdup(path);
-    if (code)
-        return code;
+    char *folder = mem_strdup(path);
     if (!folder)
-        return err_set(e, ERR_NOMEM, "no memory to back up to %s", path);
-    code = sync_path(dirname(folder), O_RDONLY | O_DIRECTORY, e);
+        return err_set(e, ERR_NOMEM, "no memory for a path");
+    enum err_code code = sync_path(dirname(folder), O_RDONLY | O_DIRECTORY, e);
     mem_free(folder);
     return code;
 }
 
-/* The empty file is made first and by us alone: of two backups to one name, one is refused, and what is
- * removed after a failure is ours. */
-enum err_code sqlite_backup(struct store_conn *conn, const char *path, struct err *e)
+/* ---- copies ---- */
+
+/* Whether every page and row of the file is sound. */
+static enum err_code check_whole(struct sqlite_conn *c, struct err *e)
 {
-    struct sqlite_conn *c = (struct sqlite_conn *)conn;
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    sqlite3_stmt *s = NULL;
+    int rc = sqlite3_prepare_v2(c->db, "PRAGMA integrity_check(1)", -1, &s, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(s);
+    const char *said = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(s, 0) : NULL;
+    enum err_code code = ERR_OK;
+    if (rc != SQLITE_ROW)
+        code = sqlite_fail_opening(c, rc, "check it", e);
+    else if (!said || strcmp(said, "ok") != 0)
+        code = err_set(e, ERR_CORRUPT, "store %s: damaged: %s", c->store->path,
+                       said ? said : "no memory to say how");
+    sqlite3_finalize(s);
+    return code;
+}
+
+/* Writes what the connection reads to a new file, which is its owner's alone, and syncs it. Whatever fails, no file is left. */
+static enum err_code copy_to(struct sqlite_conn *c, const char *path, struct err *e)
+{
+    struct store_text name = {path, strlen(path)};
+    sqlite3_stmt *s = NULL;
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
     if (fd < 0 && errno == EEXIST)
         return err_set(e, ERR_CONFLICT, "%s exists; a backup never overwrites", path);
     if (fd < 0)
-        return err_set(e, errno == ENOSPC ? ERR_FULL : ERR_IO, "back up to %s: %s", path, strerror(errno));
+        return system_error("back up to", path, e);
+    enum err_code code = fchmod(fd, S_IRUSR | S_IWUSR) == 0 ? ERR_OK : system_error("back up to", path, e);
     (void)close(fd);
-    sqlite3_stmt *s = sqlite_statement(c, SQL_BACKUP);
-    sqlite_bind_text_view(s, 1, (struct store_text){path, strlen(path)});
-    enum err_code code = sqlite_run(c, s, "back up", e);
+    int rc = code ? SQLITE_OK : sqlite3_prepare_v2(c->db, "VACUUM INTO ?1", -1, &s, NULL);
+    if (rc != SQLITE_OK)
+        code = sqlite_fail(c, rc, "back up", e);
+    if (!code) {
+        sqlite_bind_text_view(s, 1, name);
+        code = sqlite_run(c, s, "back up", e);
+    }
+    sqlite3_finalize(s);
     if (!code)
-        code = sync_backup(path, e);
+        code = sync_path(path, O_RDONLY, e);
     if (code)
         (void)unlink(path);
+    return code;
+}
+
+enum err_code sqlite_backup(struct store_conn *conn, const char *path, struct err *e)
+{
+    enum err_code code = copy_to((struct sqlite_conn *)conn, path, e);
+    if (!code && (code = sync_folder(path, e)))
+        (void)unlink(path);
+    return code;
+}
+
+/* A file that is read as it is, without our statements: its schema may be older. Closed by close_source. */
+struct source {
+    struct sqlite_store store;
+    struct sqlite_conn conn;
+};
+
+static void close_source(struct source *from)
+{
+    sqlite_close_db(&from->conn);
+    mem_free(from->store.file);
+    mem_free(from->store.uri);
+}
+
+static enum err_code open_source(const char *path, struct source *from, struct err *e)
+{
+    memset(from, 0, sizeof *from);
+    from->store.path = (char *)path;
+    from->store.read_only = true;
+    from->conn.store = &from->store;
+    int64_t version;
+    enum err_code code = sqlite_check_size(path, STORE_READ_ONLY, e);
+    if (!code)
+        code = sqlite_find_file(&from->store, e);
+    if (!code)
+        code = sqlite_choose_reading(&from->store, e);
+    if (!code)
+        code = sqlite_open_db(&from->conn, 0, e);
+    if (!code)
+        code = sqlite_check_identity(&from->conn, STORE_READ_ONLY, &version, e);
+    if (!code) /* it takes VACUUM INTO for a write */
+        code = sqlite_run_text(&from->conn, "PRAGMA query_only = OFF", "set up", e);
+    if (code)
+        close_source(from);
+    return code;
+}
+
+/* A whole and checked copy of a store's file beside `path`, under a name that is New. */
+static enum err_code checked_copy(const char *source, const char *path, char **out, struct err *e)
+{
+    struct source from;
+    char suffix[32];
+    (void)snprintf(suffix, sizeof suffix, ".new-%ld", (long)getpid());
+    char *name = sqlite_beside(path, suffix);
+    if (!name)
+        return err_set(e, ERR_NOMEM, "no memory for a path");
+    enum err_code code = open_source(source, &from, e);
+    if (!code) {
+        code = check_whole(&from.conn, e);
+        if (!code)
+            code = copy_to(&from.conn, name, e);
+        close_source(&from);
+    }
+    bool made = code == ERR_OK;
+    if (made && !(code = open_source(name, &from, e))) {
+        code = check_whole(&from.conn, e);
+        close_source(&from);
+    }
+    if (code && made)
+        (void)unlink(name);
+    if (code)
+        mem_free(name);
+    else
+        *out = name;
+    return code;
+}
+
+enum err_code sqlite_backup_file(const char *store, const char *path, bool force, struct err *e)
+{
+    char *name;
+    if (!force && access(path, F_OK) == 0)
+        return err_set(e, ERR_CONFLICT, "%s exists; --force overwrites it", path);
+    enum err_code code = checked_copy(store, path, &name, e);
+    if (code)
+        return code;
+    /* a link refuses what came meanwhile, a rename does not */
+    if (force ? rename(name, path) != 0 : link(name, path) != 0)
+        code = errno == EEXIST ? err_set(e, ERR_CONFLICT, "%s exists; --force overwrites it", path)
+                               : system_error("back up to", path, e);
+    if (code || !force)
+        (void)unlink(name);
+    mem_free(name);
+    return code ? code : sync_folder(path, e);
+}
+
+/* ---- restoring ---- */
+
+/* Takes the file for this process, by SQLite's locks: pending, reserved, shared (sqlite.org/lockingv3.html). fd: -1 when there is
+ * no file. Other openings wait until it is closed. */
+static enum err_code take_file(const char *path, int *fd, struct err *e)
+{
+    enum { PENDING_BYTE = 0x40000000, LOCK_BYTES = 512 };
+    struct flock all = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = PENDING_BYTE, .l_len = LOCK_BYTES};
+    *fd = open(path, O_RDWR | O_CLOEXEC);
+    if (*fd < 0)
+        return errno == ENOENT ? ERR_OK : system_error("restore to", path, e);
+    if (fcntl(*fd, F_SETLK, &all) == 0)
+        return ERR_OK;
+    int error = errno;
+    (void)close(*fd);
+    errno = error;
+    if (error != EAGAIN && error != EACCES)
+        return system_error("restore to", path, e);
+    return err_set(e, ERR_BUSY, "store %s: a server or another command has it open; stop it first", path);
+}
+
+/* The owner of what is replaced, or of the folder: root may restore for a service that has a user of its own. */
+static enum err_code keep_owner(const char *name, const char *path, int old, struct err *e)
+{
+    struct stat want, have;
+    char *folder = mem_strdup(path);
+    if (!folder)
+        return err_set(e, ERR_NOMEM, "no memory for a path");
+    bool known = (old >= 0 ? fstat(old, &want) : stat(dirname(folder), &want)) == 0 && stat(name, &have) == 0;
+    mem_free(folder);
+    if (known && (want.st_uid != have.st_uid || want.st_gid != have.st_gid) && geteuid() == 0 &&
+        chown(name, want.st_uid, want.st_gid) != 0)
+        return system_error("restore to", path, e);
+    return ERR_OK;
+}
+
+static enum err_code remove_beside(const char *path, const char *suffix, struct err *e)
+{
+    char *name = sqlite_beside(path, suffix);
+    if (!name)
+        return err_set(e, ERR_NOMEM, "no memory for a path");
+    enum err_code code = unlink(name) == 0 || errno == ENOENT ? ERR_OK : system_error("remove", name, e);
+    mem_free(name);
+    return code;
+}
+
+static enum err_code replace(const char *name, const char *path, struct err *e)
+{
+    int old;
+    enum err_code code = take_file(path, &old, e);
+    if (code)
+        return code;
+    code = keep_owner(name, path, old, e);
+    if (!code)
+        code = remove_beside(path, "-wal", e);
+    if (!code)
+        code = remove_beside(path, "-shm", e);
+    if (!code)
+        code = remove_beside(path, "-journal", e);
+    if (!code && rename(name, path) != 0)
+        code = system_error("restore to", path, e);
+    if (!code)
+        code = sync_folder(path, e);
+    if (old >= 0)
+        (void)close(old);
+    return code;
+}
+
+/* Who has the store open is found out before the copy is made, too: that may take minutes. */
+enum err_code sqlite_restore_file(const char *store, const char *from, struct err *e)
+{
+    struct sqlite_store place = {.path = (char *)store};
+    char *name = NULL;
+    int old = -1;
+    enum err_code code = sqlite_find_file(&place, e); /* a link to the store stays one */
+    if (!code)
+        code = take_file(place.file, &old, e);
+    if (!code && old >= 0)
+        (void)close(old);
+    if (!code)
+        code = checked_copy(from, place.file, &name, e);
+    if (!code && (code = replace(name, place.file, e)))
+        (void)unlink(name);
+    mem_free(name);
+    mem_free(place.file);
     return code;
 }

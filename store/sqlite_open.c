@@ -32,7 +32,7 @@ static enum err_code pragma_number(struct sqlite_conn *c, const char *sql, int64
 
 /* Whether the file is empty or ours, and its version; inside a transaction, so that the three numbers are of
  * one moment while another process makes the store. */
-static enum err_code check_identity(struct sqlite_conn *c, enum store_mode mode, int64_t *version,
+enum err_code sqlite_check_identity(struct sqlite_conn *c, enum store_mode mode, int64_t *version,
                                     struct err *e)
 {
     int64_t id = 0, n_tables = 0;
@@ -91,7 +91,7 @@ static enum err_code look(struct sqlite_conn *c, enum store_mode mode, int64_t *
     enum err_code code = sqlite_run_text(c, "BEGIN", "open", e);
     if (code)
         return code;
-    code = check_identity(c, mode, version, e);
+    code = sqlite_check_identity(c, mode, version, e);
     return code ? code
                 : sqlite_run_text(c, "COMMIT", "open", e); /* after a failure the connection is closed */
 }
@@ -121,7 +121,8 @@ static enum err_code migrate(struct sqlite_conn *c, enum store_mode mode, struct
     code = sqlite_run_text(c, "BEGIN IMMEDIATE", "migrate", e);
     if (code)
         return code;
-    code = check_identity(c, mode, &version, e); /* another process may have migrated while we waited */
+    code =
+        sqlite_check_identity(c, mode, &version, e); /* another process may have migrated while we waited */
     for (; !code && version < N_MIGRATIONS; version++)
         code = sqlite_run_text(c, migrations[version].sql, "migrate", e);
     char stamp[128];
@@ -135,7 +136,7 @@ static enum err_code migrate(struct sqlite_conn *c, enum store_mode mode, struct
 }
 
 /* SQLite takes a file shorter than its smallest page for an empty one and would write over it. */
-static enum err_code check_size(const char *path, enum store_mode mode, struct err *e)
+enum err_code sqlite_check_size(const char *path, enum store_mode mode, struct err *e)
 {
     enum { SMALLEST_PAGE = 512 };
     struct stat st;
@@ -168,7 +169,7 @@ enum err_code sqlite_open(const char *path, enum store_mode mode, struct store *
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     (void)pthread_once(&once, set_up_sqlite);
-    enum err_code code = check_size(path, mode, e);
+    enum err_code code = sqlite_check_size(path, mode, e);
     if (code)
         return code;
     struct sqlite_store *s = mem_zalloc_array(1, sizeof *s);

@@ -94,8 +94,7 @@ enum {
     X(LAST_CHANGE, "SELECT seq FROM sqlite_sequence WHERE name = 'changes'")                                 \
     X(FIRST_CHANGE, "SELECT min(change) FROM changes")                                                       \
     X(CHANGES_AFTER, "SELECT change, kind, id FROM changes WHERE change > ?1 ORDER BY change")               \
-    X(DATA_VERSION, "PRAGMA data_version")                                                                   \
-    X(BACKUP, "VACUUM INTO ?1")
+    X(DATA_VERSION, "PRAGMA data_version")
 
 /* The same as EACH_TAKER, of what sqlite_follow_items set aside; prepared when that is there. */
 #define SQLITE_EACH_TAKER_ASIDE                                                                              \
@@ -180,6 +179,13 @@ char *sqlite_beside(const char *path, const char *suffix);
 /* Makes an empty file that only its owner may read, whatever the umask; SQLite gives its log and index the same mode. One that is
  * there stays as it is. */
 enum err_code sqlite_make_file(const char *path, struct err *e) ERR_MUST_CHECK;
+
+/* Refuses what SQLite would take for an empty file, or that is not there and may not be made. */
+enum err_code sqlite_check_size(const char *path, enum store_mode mode, struct err *e) ERR_MUST_CHECK;
+
+/* Refuses what is neither empty nor a store of ours, and what a newer program made; its version. */
+enum err_code sqlite_check_identity(struct sqlite_conn *c, enum store_mode mode, int64_t *version,
+                                    struct err *e) ERR_MUST_CHECK;
 
 /* Fills s->file. */
 enum err_code sqlite_find_file(struct sqlite_store *s, struct err *e) ERR_MUST_CHECK;

@@ -10,16 +10,38 @@
 #include <math.h>
 #include <string.h>
 
-enum err_code store_open(const char *url, enum store_mode mode, struct store **out, struct err *e)
+/* The path of an SQLite file in a store's name. */
+static enum err_code path_of(const char *url, const char **path, struct err *e)
 {
-    const char *colon = strstr(url, "://");
     if (strncmp(url, "sqlite:", 7) == 0)
         url += 7;
-    else if (colon)
+    else if (strstr(url, "://"))
         return err_set(e, ERR_INVALID, "store '%s': this build knows sqlite:PATH or a bare path only", url);
     if (!*url)
         return err_set(e, ERR_INVALID, "the store's path is empty; give sqlite:PATH or a bare path");
-    return sqlite_open(url, mode, out, e);
+    *path = url;
+    return ERR_OK;
+}
+
+enum err_code store_open(const char *url, enum store_mode mode, struct store **out, struct err *e)
+{
+    const char *path = NULL;
+    enum err_code code = path_of(url, &path, e);
+    return code ? code : sqlite_open(path, mode, out, e);
+}
+
+enum err_code store_backup_file(const char *url, const char *path, bool force, struct err *e)
+{
+    const char *store = NULL;
+    enum err_code code = path_of(url, &store, e);
+    return code ? code : sqlite_backup_file(store, path, force, e);
+}
+
+enum err_code store_restore_file(const char *url, const char *from, struct err *e)
+{
+    const char *store = NULL;
+    enum err_code code = path_of(url, &store, e);
+    return code ? code : sqlite_restore_file(store, from, e);
 }
 
 void store_close(struct store *s)

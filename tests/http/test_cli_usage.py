@@ -10,7 +10,8 @@ from command import COMMANDS, environment, run, HYPERNET  # noqa: E402
 import subprocess  # noqa: E402
 
 REQUIRED = {"simulate": "--out", "import": "--store", "train": "--store", "evaluate": "--store",
-            "recommend": "--store", "serve": "--store", "inspect": "MODEL"}
+            "recommend": "--store", "serve": "--store", "inspect": "MODEL", "backup": "--store",
+            "restore": "--store"}
 
 
 class Help(unittest.TestCase):
