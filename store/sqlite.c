@@ -32,6 +32,8 @@ enum err_code sqlite_code(int rc)
         return ERR_FULL;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
+    case SQLITE_CONSTRAINT: /* values are checked before: where a constraint fails, the file contradicts itself */
+    case SQLITE_MISMATCH:
         return ERR_CORRUPT;
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
@@ -39,7 +41,7 @@ enum err_code sqlite_code(int rc)
     case SQLITE_READONLY:
     case SQLITE_PROTOCOL:
         return ERR_IO;
-    default: /* values are checked before, so a constraint that fails is a defect, or a damaged file */
+    default:
         return ERR_INTERNAL;
     }
 }

@@ -11,6 +11,7 @@
  *     write there, started meanwhile, would not be waited for: a command that reads for minutes should read a copy. */
 #include "store/sqlite_private.h"
 
+#include "base/buf.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -59,19 +60,17 @@ static enum err_code folder_writable(const char *path, bool *writable, struct er
 /* The path as a URI that says that the file does not change. */
 static enum err_code make_uri(struct sqlite_store *s, struct err *e)
 {
-    static const char before[] = "file:", after[] = "?immutable=1";
-    size_t n = strlen(s->file);
-    s->uri = mem_alloc(sizeof before + 3 * n + sizeof after);
-    if (!s->uri)
-        return err_set(e, ERR_NOMEM, "no memory for a path");
-    char *at = stpcpy(s->uri, before);
-    for (size_t i = 0; i < n; i++)
-        if (strchr("%?#", s->file[i]))
-            at += sprintf(at, "%%%02X", (unsigned char)s->file[i]);
+    struct buf uri;
+    buf_init(&uri, (size_t)4 * PATH_MAX);
+    buf_adds(&uri, "file:");
+    for (const char *at = s->file; *at; at++)
+        if (strchr("%?#", *at))
+            buf_addf(&uri, "%%%02X", (unsigned)(unsigned char)*at);
         else
-            *at++ = s->file[i];
-    (void)strcpy(at, after);
-    return ERR_OK;
+            buf_addc(&uri, *at);
+    buf_adds(&uri, "?immutable=1");
+    s->uri = buf_steal(&uri, NULL);
+    return s->uri ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for a path");
 }
 
 enum err_code sqlite_find_file(struct sqlite_store *s, struct err *e)
