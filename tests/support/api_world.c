@@ -44,7 +44,7 @@ static void add_items(struct store *store, const char *path)
         item.id.data = model_item_id(m, i, &item.id.len);
         must(store_bulk_item(bulk, &item, &e), &e);
     }
-    must(store_bulk_end(bulk, &e), &e);
+    must(store_bulk_end(bulk, NULL, &e), &e);
     must(store_commit(c, &e), &e);
     store_disconnect(c);
     model_unref(m);
