@@ -32,7 +32,7 @@ struct arguments {
     const char *store, *users, *items, *contexts, *model, *model_version, *format;
     struct option_list interactions;
     int64_t skip_bad;
-    bool json;
+    bool replace, json;
 };
 
 /* ---- progress ---- */
@@ -70,6 +70,12 @@ static void print_text(const char *store, const struct import_report *r, double 
         if (r->n_rows[i] || total[i])
             (void)printf("%-12s %10" PRId64 " rows imported, %10" PRId64 " in the store\n", what[i],
                          r->n_rows[i], total[i]);
+    if (r->n_items_deleted)
+        (void)printf("%-12s %10" PRId64 " deleted, which the file does not have\n", "items",
+                     r->n_items_deleted);
+    if (r->n_items_kept_deleted)
+        (void)printf("%-12s %10" PRId64 " of the file stay deleted; --replace brings them back\n", "items",
+                     r->n_items_kept_deleted);
     if (r->n_bad)
         (void)printf("%-12s %10" PRId64 " bad line%s left out\n", "", r->n_bad, talk_s(r->n_bad));
     (void)printf("%s: done in %.2f s\n", store, seconds);
@@ -87,6 +93,8 @@ static enum err_code print_json(const char *store, const struct import_report *r
              ",\"contexts\":%" PRId64 "},\"skipped\":%" PRId64,
              r->n_rows[TABLE_INTERACTIONS], r->n_rows[TABLE_USERS], r->n_rows[TABLE_ITEMS],
              r->n_rows[TABLE_CONTEXTS], r->n_bad);
+    buf_addf(&out, ",\"items_deleted\":%" PRId64 ",\"items_kept_deleted\":%" PRId64, r->n_items_deleted,
+             r->n_items_kept_deleted);
     buf_addf(&out,
              ",\"total\":{\"interactions\":%" PRId64 ",\"users\":%" PRId64 ",\"items\":%" PRId64
              ",\"contexts\":%" PRId64 "},\"seconds\":%.3f}",
@@ -146,8 +154,11 @@ static enum err_code check_model(const struct arguments *a, struct err *e)
 
 static enum err_code to_import(const struct arguments *a, struct import_options *o, struct err *e)
 {
-    *o = (struct import_options){
-        .store = a->store, .model = a->model, .model_version = a->model_version, .skip_bad = a->skip_bad};
+    *o = (struct import_options){.store = a->store,
+                                 .model = a->model,
+                                 .model_version = a->model_version,
+                                 .skip_bad = a->skip_bad,
+                                 .replace = a->replace};
     if (!table_format_parse(a->format, &o->format))
         return err_set(e, ERR_INVALID,
                        "--format '%s' is none of auto, csv, tsv, ndjson, dat, u.data, u.user, u.item",
@@ -157,6 +168,8 @@ static enum err_code to_import(const struct arguments *a, struct import_options 
     for (size_t i = 0; i < a->interactions.n; i++)
         add_file(o, a->interactions.values[i], TABLE_INTERACTIONS);
     add_file(o, a->contexts, TABLE_CONTEXTS);
+    if (a->replace && !a->items)
+        return err_set(e, ERR_INVALID, "--replace says that --items has all items; give --items");
     enum err_code code = check_files(o, e);
     return code ? code : check_model(a, e);
 }
@@ -200,6 +213,8 @@ static int cmd_import(int argc, char **argv)
          false},
         {"contexts", OPTION_STRING, &a.contexts, "FILE", "user embedding, ready-made for a model", 0, 0,
          false},
+        {"replace", OPTION_FLAG, &a.replace, NULL,
+         "the file of items has all there are: others are deleted, deleted ones come back", 0, 0, false},
         {"model", OPTION_STRING, &a.model, "NAME", "the model that the contexts are for", 0, 0, false},
         {"model-version", OPTION_STRING, &a.model_version, "VERSION", "and its version", 0, 0, false},
         {"format", OPTION_STRING, &a.format, "FORMAT",

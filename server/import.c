@@ -125,13 +125,15 @@ static enum err_code put_row(struct import *im, const struct import_file *file, 
 /* ---- files ---- */
 
 /* Counts the lines of a bad row; whether the run goes on. */
-static bool go_on_after(struct import *im, const struct err *bad, uint64_t n_lines)
+static bool go_on_after(struct import *im, const struct import_file *file, const struct err *bad,
+                        uint64_t n_lines)
 {
     struct import_report *r = im->report;
     r->n_bad += (int64_t)n_lines;
     if (r->n_listed < IMPORT_LISTED)
         r->listed[r->n_listed++] = *bad;
-    im->failed = im->failed || r->n_bad > im->options->skip_bad;
+    bool needed = im->options->replace && file->kind == TABLE_ITEMS; /* its item would be deleted */
+    im->failed = im->failed || needed || r->n_bad > im->options->skip_bad;
     return !im->failed || r->n_listed < IMPORT_LISTED;
 }
 
@@ -164,7 +166,7 @@ static enum err_code take_file(struct import *im, const struct import_file *file
         struct err row_error = {0};
         code = next_row(im, file, t, &got, &row_error);
         if (code == ERR_INVALID) {
-            more = go_on_after(im, &row_error, table_lost(t));
+            more = go_on_after(im, file, &row_error, table_lost(t));
             code = ERR_OK;
         } else if (code) {
             more = false;
@@ -187,13 +189,22 @@ static enum err_code end_bulk(struct import *im, struct err *e)
         store_bulk_abandon(bulk);
         return ERR_OK;
     }
-    return store_bulk_end(bulk, NULL, e);
+    im->report->n_items_kept_deleted = store_bulk_kept_deleted(bulk);
+    enum err_code code = ERR_OK;
+    if (im->options->replace)
+        code = store_bulk_delete_other_items(bulk, &im->report->n_items_deleted, e);
+    if (!code)
+        return store_bulk_end(bulk, NULL, e);
+    store_bulk_abandon(bulk);
+    return code;
 }
 
 static enum err_code take_files(struct import *im, struct err *e)
 {
     const struct import_options *o = im->options;
     enum err_code code = store_bulk_begin(im->conn, &im->bulk, e);
+    if (!code && o->replace)
+        store_bulk_replace_items(im->bulk);
     for (size_t i = 0; !code && i < o->n_files; i++) {
         if (im->failed && im->report->n_listed == IMPORT_LISTED)
             break;

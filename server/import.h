@@ -24,13 +24,16 @@ struct import_options {
     size_t n_files; /* taken in this order; contexts last */
     enum table_format format;
     const char *model, *model_version; /* whose contexts they are; needed for contexts only */
-    int64_t skip_bad;                  /* bad lines that are left out before the import fails */
+    bool replace;     /* the tables of items are all there are: others are deleted, deleted ones come back */
+    int64_t skip_bad; /* bad lines that are left out before the import fails */
     void (*progress)(void *arg, const char *path, int64_t n_rows); /* now and then; may be NULL */
     void *progress_arg;
 };
 
 struct import_report {
     int64_t n_rows[TABLE_CONTEXTS + 1]; /* taken, by enum table_kind */
+    int64_t n_items_deleted;            /* by `replace` */
+    int64_t n_items_kept_deleted;       /* rows of items that stay deleted */
     int64_t n_bad;                      /* lines of the files that are lost */
     size_t n_listed;
     struct err listed[IMPORT_LISTED]; /* the first bad lines */

@@ -75,6 +75,9 @@ struct store_backend {
     enum err_code (*bulk_item)(struct store_bulk *b, const struct store_item *item, struct err *e);
     enum err_code (*bulk_interaction)(struct store_bulk *b, struct store_text user, struct store_text item,
                                       double weight, double rating, int64_t timestamp, struct err *e);
+    void (*bulk_replace_items)(struct store_bulk *b);
+    int64_t (*bulk_kept_deleted)(const struct store_bulk *b);
+    enum err_code (*bulk_delete_other_items)(struct store_bulk *b, int64_t *n, struct err *e);
     enum err_code (*bulk_end)(struct store_bulk *b, int64_t *n_older, struct err *e);
     void (*bulk_abandon)(struct store_bulk *b);
     enum err_code (*last_change)(struct store_conn *c, int64_t *change, struct err *e);

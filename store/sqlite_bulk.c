@@ -18,6 +18,8 @@ struct known {
     uint32_t len;
     bool written;  /* its row is as the load wants it */
     bool followed; /* items */
+    bool deleted;  /* items: and is to stay so */
+    bool listed;   /* items: the load has a row of it */
     char id[];
 };
 
@@ -31,6 +33,8 @@ struct sqlite_bulk {
     struct sqlite_conn *conn;
     struct known_table users, items;
     int64_t n_older; /* interactions that were left out */
+    bool replaces;   /* the items that it lists are all there are */
+    int64_t n_kept_deleted;
 };
 
 static struct known **find(struct known_table *t, struct store_text id)
@@ -158,7 +162,8 @@ enum err_code sqlite_bulk_user(struct store_bulk *bulk, struct store_text id, st
 static enum err_code write_item(struct sqlite_bulk *b, struct known *k, const struct store_item *item,
                                 struct err *e)
 {
-    sqlite3_stmt *s = sqlite_statement(b->conn, k->key ? SQL_UPDATE_ITEM : SQL_INSERT_ITEM);
+    enum sqlite_statement update = b->replaces ? SQL_UPDATE_ITEM : SQL_UPDATE_ITEM_TEXTS;
+    sqlite3_stmt *s = sqlite_statement(b->conn, k->key ? update : SQL_INSERT_ITEM);
     if (k->key)
         sqlite3_bind_int64(s, 1, k->key);
     else
@@ -182,6 +187,7 @@ static enum err_code item_of(struct sqlite_bulk *b, struct store_text id, bool c
     if (code || (*out)->key)
         return code;
     code = sqlite_find_followed(b->conn, id, &(*out)->key, &(*out)->followed, e);
+    (*out)->deleted = b->conn->item.deleted;
     if (!code && (*out)->key == 0 && create)
         code = write_item(b, *out, &(struct store_item){.id = id}, e);
     return code;
@@ -194,7 +200,101 @@ enum err_code sqlite_bulk_item(struct store_bulk *bulk, const struct store_item 
     enum err_code code = sqlite_check_writing(b->conn, e);
     if (!code)
         code = item_of(b, item->id, false, &k, e);
-    return code ? code : write_item(b, k, item, e);
+    if (!code)
+        code = write_item(b, k, item, e);
+    if (code)
+        return code;
+    b->n_kept_deleted += k->deleted && !k->listed && !b->replaces;
+    k->listed = true;
+    return ERR_OK;
+}
+
+void sqlite_bulk_replace_items(struct store_bulk *bulk)
+{
+    ((struct sqlite_bulk *)bulk)->replaces = true;
+}
+
+int64_t sqlite_bulk_kept_deleted(const struct store_bulk *bulk)
+{
+    return ((const struct sqlite_bulk *)bulk)->n_kept_deleted;
+}
+
+/* Numbers that grow in memory. */
+struct keys {
+    int64_t *at; /* (n) */
+    size_t n, capacity;
+};
+
+static enum err_code add_key(struct keys *keys, int64_t key, struct err *e)
+{
+    if (keys->n == keys->capacity) {
+        size_t capacity = keys->capacity ? 2 * keys->capacity : 1024;
+        int64_t *grown = mem_realloc_array(keys->at, capacity, sizeof *grown);
+        if (!grown)
+            return err_set(e, ERR_NOMEM, "no memory for the keys of %zu items", keys->n);
+        keys->at = grown;
+        keys->capacity = capacity;
+    }
+    keys->at[keys->n++] = key;
+    return ERR_OK;
+}
+
+static int by_key(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* The items that the load has rows of, rising. */
+static enum err_code listed_keys(const struct known_table *items, struct keys *out, struct err *e)
+{
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; i < items->capacity && !code; i++)
+        if (items->slots[i] && items->slots[i]->listed)
+            code = add_key(out, items->slots[i]->key, e);
+    if (out->n > 1)
+        qsort(out->at, out->n, sizeof *out->at, by_key);
+    return code;
+}
+
+/* The items that are not deleted and not among `kept`. */
+static enum err_code other_keys(struct sqlite_conn *c, const struct keys *kept, struct keys *out,
+                                struct err *e)
+{
+    sqlite3_stmt *s = sqlite_statement(c, SQL_ITEMS_NOT_DELETED);
+    enum err_code code = ERR_OK;
+    int rc = SQLITE_DONE;
+    while (!code && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+        int64_t key = sqlite3_column_int64(s, 0);
+        if (!kept->n || !bsearch(&key, kept->at, kept->n, sizeof key, by_key))
+            code = add_key(out, key, e);
+    }
+    if (!code && rc != SQLITE_DONE)
+        code = sqlite_fail(c, rc, "read the items", e);
+    sqlite3_reset(s);
+    return code;
+}
+
+enum err_code sqlite_bulk_delete_other_items(struct store_bulk *bulk, int64_t *n_deleted, struct err *e)
+{
+    struct sqlite_bulk *b = (struct sqlite_bulk *)bulk;
+    struct keys kept = {0}, others = {0};
+    enum err_code code = sqlite_check_writing(b->conn, e);
+    if (!code)
+        code = listed_keys(&b->items, &kept, e);
+    if (!code)
+        code = other_keys(b->conn, &kept, &others, e);
+    for (size_t i = 0; i < others.n && !code; i++) {
+        sqlite3_stmt *s = sqlite_statement(b->conn, SQL_DELETE_ITEM);
+        sqlite3_bind_int64(s, 1, others.at[i]);
+        sqlite3_bind_int64(s, 2, 0); /* until the load's end */
+        code = sqlite_run(b->conn, s, "delete an item", e);
+    }
+    if (!code)
+        *n_deleted = (int64_t)others.n;
+    mem_free(kept.at);
+    mem_free(others.at);
+    return code;
 }
 
 /* Marks the user as changed and finds the next order of arrival, once a load. */

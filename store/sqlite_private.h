@@ -31,7 +31,7 @@ enum {
     X(INTERACTIONS_OF,                                                                                       \
       "SELECT item_key, weight, rating, timestamp, position FROM interactions WHERE user_key = ?1")          \
     X(USER_KEY_OF, "SELECT user_key FROM users WHERE id = ?1")                                               \
-    X(ITEM_KEY_OF, "SELECT item_key, followed FROM items WHERE id = ?1")                                     \
+    X(ITEM_KEY_OF, "SELECT item_key, followed, deleted FROM items WHERE id = ?1")                            \
     X(EACH_ITEM,                                                                                             \
       "SELECT item_key, id, title, categories, metadata, revision, deleted FROM items WHERE revision > ?1 "  \
       "ORDER BY item_key")                                                                                   \
@@ -82,6 +82,9 @@ enum {
     X(UPDATE_ITEM,                                                                                           \
       "UPDATE items SET title = ?2, categories = ?3, metadata = ?4, revision = ?5, deleted = 0 "             \
       "WHERE item_key = ?1")                                                                                 \
+    X(UPDATE_ITEM_TEXTS, "UPDATE items SET title = ?2, categories = ?3, metadata = ?4, revision = ?5 "       \
+                         "WHERE item_key = ?1")                                                              \
+    X(ITEMS_NOT_DELETED, "SELECT item_key FROM items WHERE deleted = 0")                                     \
     X(DELETE_ITEM, "UPDATE items SET deleted = 1, revision = ?2 WHERE item_key = ?1")                        \
     X(TOUCH_ITEM, "UPDATE items SET revision = ?2 WHERE item_key = ?1")                                      \
     X(DROP_CONTEXTS,                                                                                         \
@@ -140,6 +143,7 @@ struct sqlite_store {
 struct sqlite_known {
     int64_t key;   /* 0: nothing */
     bool followed; /* items */
+    bool deleted;  /* items */
     size_t len;
     char id[LIMIT_ID_BYTES];
 };
@@ -321,6 +325,9 @@ enum err_code sqlite_bulk_user(struct store_bulk *, struct store_text, struct st
 enum err_code sqlite_bulk_item(struct store_bulk *, const struct store_item *, struct err *);
 enum err_code sqlite_bulk_interaction(struct store_bulk *, struct store_text, struct store_text, double,
                                       double, int64_t, struct err *);
+void sqlite_bulk_replace_items(struct store_bulk *);
+int64_t sqlite_bulk_kept_deleted(const struct store_bulk *);
+enum err_code sqlite_bulk_delete_other_items(struct store_bulk *, int64_t *, struct err *);
 enum err_code sqlite_bulk_end(struct store_bulk *, int64_t *, struct err *);
 void sqlite_bulk_abandon(struct store_bulk *);
 enum err_code sqlite_last_change(struct store_conn *, int64_t *, struct err *);

@@ -201,6 +201,7 @@ static enum err_code find_key(struct sqlite_conn *c, enum sqlite_statement which
     int rc = sqlite3_step(s);
     k->key = rc == SQLITE_ROW ? sqlite3_column_int64(s, 0) : 0;
     k->followed = rc == SQLITE_ROW && sqlite3_column_int(s, 1) != 0; /* a column that is not there is 0 */
+    k->deleted = rc == SQLITE_ROW && sqlite3_column_int(s, 2) != 0;
     enum err_code code =
         rc == SQLITE_ROW || rc == SQLITE_DONE ? ERR_OK : sqlite_fail(c, rc, "look an id up", e);
     sqlite3_reset(s);

@@ -381,6 +381,21 @@ enum err_code store_bulk_interaction(struct store_bulk *b, struct store_text use
     return code ? code : b->backend->bulk_interaction(b, user, item, weight, rating, timestamp, e);
 }
 
+void store_bulk_replace_items(struct store_bulk *b)
+{
+    b->backend->bulk_replace_items(b);
+}
+
+int64_t store_bulk_kept_deleted(const struct store_bulk *b)
+{
+    return b->backend->bulk_kept_deleted(b);
+}
+
+enum err_code store_bulk_delete_other_items(struct store_bulk *b, int64_t *n, struct err *e)
+{
+    return b->backend->bulk_delete_other_items(b, n, e);
+}
+
 enum err_code store_bulk_end(struct store_bulk *b, int64_t *n_older, struct err *e)
 {
     return b->backend->bulk_end(b, n_older, e);

@@ -274,11 +274,22 @@ struct store_bulk;
 enum err_code store_bulk_begin(struct store_conn *c, struct store_bulk **out, struct err *e) ERR_MUST_CHECK;
 enum err_code store_bulk_user(struct store_bulk *b, struct store_text id, struct store_text profile,
                               struct err *e) ERR_MUST_CHECK;
+/* Key and revision are ignored. An item that was deleted stays so, but for a load that replaces the items. */
 enum err_code store_bulk_item(struct store_bulk *b, const struct store_item *item,
-                              struct err *e) ERR_MUST_CHECK; /* key, revision ignored */
+                              struct err *e) ERR_MUST_CHECK;
 enum err_code store_bulk_interaction(struct store_bulk *b, struct store_text user, struct store_text item,
                                      double weight, double rating, int64_t timestamp,
                                      struct err *e) ERR_MUST_CHECK; /* creates what is missing */
+
+/* Says, before the first row, that the items the load has rows of are all there are: deleted ones come back. */
+void store_bulk_replace_items(struct store_bulk *b);
+
+/* Takes all other items out of answers, as store_delete_item does; *n: how many. */
+enum err_code store_bulk_delete_other_items(struct store_bulk *b, int64_t *n, struct err *e) ERR_MUST_CHECK;
+
+/* Items that the load has rows of and that stayed deleted. */
+int64_t store_bulk_kept_deleted(const struct store_bulk *b);
+
 /* Records one change that tells every process to forget all it cached, gives every touched user its revision,
  * and frees b. Call before store_commit. *n_older (may be NULL): interactions that were left out, because one of the same user and item
  * that is there is newer. */

@@ -328,5 +328,45 @@ class Simulate(Case):
         self.assertIn(b"no/such/place", r.stderr)
 
 
+    # ---- items that were deleted ----
+
+    def served(self):
+        return {i for i, in self.query("SELECT id FROM items WHERE deleted = 0")}
+
+    def items(self, *ids, **more):
+        table = "item,title\n" + "".join("%s,T-%s\n" % (i, i) for i in ids)
+        return json.loads(self.loaded("--items", "-", "--format", "csv", "--json", *more.get("options", ()), stdin=table.encode()).stdout)
+
+    def test_replace_deletes_what_the_table_does_not_have(self):
+        self.items("a", "b", "c", "d")
+        self.loaded("--interactions", "-", "--format", "csv", stdin=b"user,item\nu,d\nu,only-taken\n")
+        report = self.items("b", "c", "e", options=["--replace"])
+        self.assertEqual((report["items_deleted"], report["items_kept_deleted"]), (3, 0))
+        self.assertEqual(self.served(), {"b", "c", "e"})
+        self.assertEqual(self.query("SELECT count(*) FROM interactions"), [(2,)])  # what was taken stays known
+        revisions = {r for r, in self.query("SELECT revision FROM items WHERE id IN ('a', 'd', 'e', 'only-taken')")}
+        self.assertEqual(revisions, {self.query("SELECT max(change) FROM changes")[0][0]})
+
+    def test_a_plain_import_does_not_bring_deleted_items_back_and_replace_does(self):
+        self.items("a", "b", "c")
+        self.items("a", options=["--replace"])
+        report = self.items("a", "b", "b", "d")
+        self.assertEqual((report["items_deleted"], report["items_kept_deleted"]), (0, 1))
+        self.assertEqual(self.served(), {"a", "d"})
+        self.loaded("--interactions", "-", "--format", "csv", stdin=b"user,item\nu,c\n")
+        self.assertEqual(self.served(), {"a", "d"})
+        self.items("b", options=["--replace"])
+        self.assertEqual(self.served(), {"b"})
+
+    def test_replace_with_a_line_that_cannot_be_read_deletes_nothing(self):
+        self.items("a", "b")
+        before = self.served()
+        for options in ((), ("--skip-bad", "5")):
+            r = self.load("--items", "-", "--format", "csv", "--replace", *options, stdin=b"item,title\na,x\n,y\n")
+            self.assertEqual(r.returncode, 1)
+            self.assertEqual(self.served(), before)
+        self.assertEqual(self.load("--users", "-", "--replace", stdin=b"user\nu\n").returncode, 2)
+
+
 if __name__ == "__main__":
     unittest.main()

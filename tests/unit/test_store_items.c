@@ -98,12 +98,13 @@ START_TEST(test_a_deleted_item_is_deleted_once_and_created_anew)
 }
 END_TEST
 
-START_TEST(test_a_deleted_item_comes_back_with_an_import_of_items_only)
+START_TEST(test_a_deleted_item_comes_back_with_an_import_that_replaces_only)
 {
     struct store_bulk *bulk;
     struct store_item item = {.id = text("a"), .title = text("Imported")};
     store_fixture_user(f.conn, "ann", NULL);
     store_fixture_item(f.conn, "a", "A");
+    store_fixture_item(f.conn, "b", "B");
     delete_item("a");
     STORE_OK(store_begin(f.conn, &e));
     STORE_OK(store_bulk_begin(f.conn, &bulk, &e));
@@ -111,12 +112,23 @@ START_TEST(test_a_deleted_item_comes_back_with_an_import_of_items_only)
     STORE_OK(store_bulk_end(bulk, NULL, &e));
     STORE_OK(store_commit(f.conn, &e));
     ck_assert(read_item("a").item.deleted);
-    STORE_OK(store_begin(f.conn, &e));
-    STORE_OK(store_bulk_begin(f.conn, &bulk, &e));
-    STORE_OK(store_bulk_item(bulk, &item, &e));
-    STORE_OK(store_bulk_end(bulk, NULL, &e));
-    STORE_OK(store_commit(f.conn, &e));
-    ck_assert(!read_item("a").item.deleted);
+    for (int replaces = 0; replaces < 2; replaces++) {
+        int64_t n_deleted = 0;
+        STORE_OK(store_begin(f.conn, &e));
+        STORE_OK(store_bulk_begin(f.conn, &bulk, &e));
+        if (replaces)
+            store_bulk_replace_items(bulk);
+        STORE_OK(store_bulk_item(bulk, &item, &e));
+        ck_assert_int_eq(store_bulk_kept_deleted(bulk), !replaces);
+        if (replaces)
+            STORE_OK(store_bulk_delete_other_items(bulk, &n_deleted, &e));
+        STORE_OK(store_bulk_end(bulk, NULL, &e));
+        STORE_OK(store_commit(f.conn, &e));
+        ck_assert_int_eq(read_item("a").item.deleted, !replaces);
+        ck_assert_str_eq(read_item("a").title, "Imported");
+        ck_assert_int_eq(n_deleted, replaces);
+        ck_assert_int_eq(read_item("b").item.deleted, replaces);
+    }
 }
 END_TEST
 
@@ -344,7 +356,7 @@ int main(void)
     tcase_add_checked_fixture(t, start, stop);
     tcase_add_test(t, test_a_deleted_item_keeps_its_row_and_key);
     tcase_add_test(t, test_a_deleted_item_is_deleted_once_and_created_anew);
-    tcase_add_test(t, test_a_deleted_item_comes_back_with_an_import_of_items_only);
+    tcase_add_test(t, test_a_deleted_item_comes_back_with_an_import_that_replaces_only);
     tcase_add_test(t, test_a_touched_item_has_a_new_revision_and_nothing_else);
     tcase_add_test(t, test_takers_are_the_newest_with_a_context_of_the_model);
     tcase_add_test(t, test_takers_above_a_key);
