@@ -13,6 +13,13 @@ int64_t clock_monotonic_ns(void)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+int64_t clock_coarse_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
 int64_t clock_unix_s(void)
 {
     int64_t fixed = atomic_load_explicit(&fixed_unix_s, memory_order_relaxed);

@@ -17,16 +17,20 @@ enum {
     LIMIT_OFFSET = 100000,            /* the largest `offset` */
     LIMIT_PREDICTION_ROWS = 10000,    /* items or input rows in one call */
     /* A connection's memory: request line and headers, with what is kept of each header and parameter. It is cleared for
-     * each request: a larger one costs time, with half of it two hundred parameters end a connection without an answer. */
+     * each request: a larger one costs time. */
     LIMIT_HEAD_BYTES = 32 * 1024,
-    LIMIT_BODY_BYTES = 8 * 1024 * 1024, /* default of --max-body-bytes */
+    /* Most of it that a request's head may take (wire.h); the rest is for the head of the answer. */
+    LIMIT_HEAD_COST = 27 * 1024,
+    LIMIT_BODY_BYTES = 8 * 1024 * 1024,    /* default of --max-body-bytes */
+    LIMIT_BODY_MEMORY = 256 * 1024 * 1024, /* default of --max-body-memory */
     LIMIT_RESPONSE_BYTES =
-        64 * 1024 * 1024,           /* one answer; a thousand items with long titles are under 8 MB */
-    LIMIT_CONNECTIONS = 10000,      /* default of --max-connections */
-    LIMIT_QUEUE = 1024,             /* default of --max-queue: jobs waiting for a worker */
-    LIMIT_WARM_USERS = 10000,       /* users whose weights a start generates before it is ready */
-    LIMIT_JSON_DEPTH = 32,          /* nesting of a request body */
-    LIMIT_LINE_BYTES = 1024 * 1024, /* one line of an imported file */
+        64 * 1024 * 1024,            /* one answer; a thousand items with long titles are under 8 MB */
+    LIMIT_CONNECTIONS = 10000,       /* default of --max-connections */
+    LIMIT_RESERVED_CONNECTIONS = 64, /* beyond --max-connections, for probes and the admin */
+    LIMIT_QUEUE = 1024,              /* default of --max-queue: jobs waiting for a worker */
+    LIMIT_WARM_USERS = 10000,        /* users whose weights a start generates before it is ready */
+    LIMIT_JSON_DEPTH = 32,           /* nesting of a request body */
+    LIMIT_LINE_BYTES = 1024 * 1024,  /* one line of an imported file */
     LIMIT_RECORD_LINES = 1000,  /* lines of a quoted field of CSV; beyond them its quote was never closed */
     LIMIT_CHANGE_LOG = 100000,  /* changes a slow replica can catch up by; past it, it clears its cache */
     LIMIT_MODELS = 16,          /* models served by one process */

@@ -34,8 +34,9 @@
 struct settings {
     const char *store, *listen, *admin_token_file, *api_token_file, *warm_file, *log_file;
     struct option_list models, allowed_hosts;
-    size_t cache_bytes, max_body_bytes;
-    int64_t threads, workers, max_connections, max_queue, timeout_s, drain_s, warm_s, warm_save_s;
+    size_t cache_bytes, max_body_bytes, max_body_memory;
+    int64_t threads, workers, max_connections, max_per_address, max_queue;
+    int64_t timeout_s, keep_alive_s, deadline_s, drain_s, warm_s, warm_save_s;
     bool create, foreign_items, access_log, log_json, probe, allow_anonymous;
 };
 
@@ -47,19 +48,20 @@ static void allow_files(const struct http_config *config)
     enum { FILES_A_THREAD = 4 }; /* two of epoll's, the store and its log */
     enum { FILES_A_WORKER = 2 }; /* the store and its log */
     enum { OTHER_FILES = 256 };  /* models, log */
-    size_t n_connections = config->max_connections;
+    size_t n_connections = config->max_connections + LIMIT_RESERVED_CONNECTIONS;
+    size_t n_workers = config->n_workers + config->n_write_workers + config->n_long_workers;
     struct rlimit most;
     if (getrlimit(RLIMIT_NOFILE, &most))
         return;
     rlim_t want =
-        n_connections + FILES_A_THREAD * config->n_threads + FILES_A_WORKER * config->n_workers + OTHER_FILES;
+        n_connections + FILES_A_THREAD * config->n_threads + FILES_A_WORKER * n_workers + OTHER_FILES;
     if (most.rlim_cur < want) {
         most.rlim_cur = want < most.rlim_max ? want : most.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &most);
     }
     if (most.rlim_cur < want)
         log_line(LOG_WARN, "this process may open %llu files, too few for --max-connections %zu",
-                 (unsigned long long)most.rlim_cur, n_connections);
+                 (unsigned long long)most.rlim_cur, config->max_connections);
 }
 
 static void announce(const struct settings *s, const struct http_server *http, const struct serving *serving)
@@ -118,12 +120,31 @@ static void serve_until_signal(const struct settings *s, struct api *api, struct
  * each of two processors, or collects behind it. */
 enum { GATHERING_WORKERS = 2 * HYPERNET_BATCH };
 
+/* One writes at a time, while others read what comes next. */
+enum { WRITE_WORKERS = 4 };
+
 static size_t count_workers(const struct settings *s, bool gathering)
 {
     size_t least = gathering ? GATHERING_WORKERS : 0, n = 2 * machine_processors();
     if (s->workers)
         return (size_t)s->workers;
     return n > least ? n : least;
+}
+
+/* Bodies, and what is made of them, of all connections. */
+static size_t body_memory(const struct settings *s)
+{
+    enum { LARGEST_BODIES = 4 };
+    size_t least = LARGEST_BODIES * s->max_body_bytes;
+    if (s->max_body_memory)
+        return s->max_body_memory;
+    return least > LIMIT_BODY_MEMORY ? least : LIMIT_BODY_MEMORY;
+}
+
+/* A load balancer is one address too; half leaves room for others. */
+static size_t per_address(const struct settings *s)
+{
+    return s->max_per_address ? (size_t)s->max_per_address : ((size_t)s->max_connections + 1) / 2;
 }
 
 static enum err_code run(const struct settings *s, struct api *api, struct signals *signals, struct err *e)
@@ -136,10 +157,16 @@ static enum err_code run(const struct settings *s, struct api *api, struct signa
     struct http_config config = {.listen = s->listen,
                                  .n_threads = s->threads ? (size_t)s->threads : machine_processors(),
                                  .n_workers = count_workers(s, gathering),
+                                 .n_write_workers = WRITE_WORKERS,
+                                 .n_long_workers = (machine_processors() + 1) / 2,
                                  .max_body_bytes = s->max_body_bytes,
+                                 .max_body_memory = body_memory(s),
                                  .max_connections = (size_t)s->max_connections,
+                                 .max_per_address = per_address(s),
                                  .max_queue = (size_t)s->max_queue,
-                                 .timeout_s = (unsigned)s->timeout_s};
+                                 .timeout_s = (unsigned)s->timeout_s,
+                                 .keep_alive_s = (unsigned)s->keep_alive_s,
+                                 .deadline_s = (unsigned)s->deadline_s};
     struct http_server *http;
     struct watcher *watcher;
     allow_files(&config);
@@ -285,6 +312,8 @@ static int cmd_serve(int argc, char **argv)
                          .max_connections = LIMIT_CONNECTIONS,
                          .max_queue = LIMIT_QUEUE,
                          .timeout_s = 30,
+                         .keep_alive_s = 75,
+                         .deadline_s = 60,
                          .drain_s = 0,
                          .warm_s = 10,
                          .warm_save_s = 60};
@@ -302,15 +331,26 @@ static int cmd_serve(int argc, char **argv)
         {"threads", OPTION_INT, &s.threads, "N", "HTTP threads; 0: one a processor that it may use", 0, 256,
          false},
         {"workers", OPTION_INT, &s.workers, "N",
-         "threads for writes and misses that wait; 0: two a processor, 64 where generation is in batches", 0,
-         256, false},
+         "threads for misses that wait; 0: two a processor, 64 where generation is in batches", 0, 256,
+         false},
         {"max-body-bytes", OPTION_BYTES, &s.max_body_bytes, "BYTES", "largest request body", 1024, 1e9,
          false},
+        {"max-body-memory", OPTION_BYTES, &s.max_body_memory, "BYTES",
+         "most memory of all bodies and what is made of them, past it 503; 0: 256 MiB, or four largest "
+         "bodies",
+         0, 1e12, false},
         {"max-connections", OPTION_INT, &s.max_connections, "N", "most open connections", 1, 1e6, false},
-        {"max-queue", OPTION_INT, &s.max_queue, "N", "most requests waiting for a worker; past it 503", 1,
+        {"max-connections-per-address", OPTION_INT, &s.max_per_address, "N",
+         "most of one client or load balancer; 0: half of them", 0, 1e6, false},
+        {"max-queue", OPTION_INT, &s.max_queue, "N",
+         "most requests waiting for a worker, of reads, writes and long computations each; past it 503", 1,
          1e6, false},
         {"request-timeout", OPTION_INT, &s.timeout_s, "SECONDS",
-         "a connection without progress is closed after", 1, 3600, false},
+         "a request or answer without progress is ended after", 1, 3600, false},
+        {"request-deadline", OPTION_INT, &s.deadline_s, "SECONDS",
+         "a request, head and body, must have come within", 1, 3600, false},
+        {"keep-alive-timeout", OPTION_INT, &s.keep_alive_s, "SECONDS",
+         "a connection that waits for its next request is closed after", 1, 86400, false},
         {"drain-seconds", OPTION_INT, &s.drain_s, "SECONDS",
          "how long to serve on after SIGTERM while not ready", 0, 3600, false},
         {"warm-file", OPTION_STRING, &s.warm_file, "FILE",

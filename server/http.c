@@ -1,168 +1,75 @@
-/* How a request lives here. libmicrohttpd calls `begin_request` with the raw target, then `handle` at the
- * headers, for each piece of the body, and at its end; `end_request` frees the state on every kind of end.
+/* How a request lives here. Bytes are looked at before libmicrohttpd has them (http_system.c, wire.h). It calls `begin_request` with the
+ * raw target, then `handle` at the headers, for each piece of the body, and at its end; `end_request` frees the state at the end, and
+ * where the library forgets to call it, the next request of the connection does, or its close.
  *
- * - Headers: route, token, media type and declared length are checked. A refusal waits for the end of the
+ * - Headers: framing, route, token, media type and declared length are checked. A refusal waits for the end of the
  *   body, which is thrown away, because a client that is still sending would hear of a broken pipe instead;
- *   unless the client asked before sending (Expect: 100-continue) or the body is far beyond the limit.
- * - End: what is cached, or made without waiting, is answered at once, in this thread; what may block gets a place in the queue, the
- *   connection is suspended, and only then is the job published; the worker resumes it and `handle` queues the
+ *   unless the client asked before sending (Expect: 100-continue), the body is far beyond the limit, or is not framed as it must be.
+ * - End: what is cached, or made without waiting, is answered at once, in this thread; what may block gets a place in the queue of its
+ *   kind, the connection is suspended, and only then is the job published; the worker resumes it and `handle` queues the
  *   answer. It is suspended in the call after the one that found out, which the library makes at once when there is no answer
  *   yet: only by then has it noted that it wants nothing from the client. Else it reads before it asks for the answer, and
  *   a client that has shut its sending side would be taken for gone (libmicrohttpd 0.9.75).
  *
- * While draining, answers carry Connection: close, so that clients and proxies leave before the stop. */
+ * Who is connected and for how long is in connections.c. While draining, answers carry Connection: close, so that clients and proxies
+ * leave before the stop. */
 #include "server/http.h"
 
 #include "base/clock.h"
 #include "base/limits.h"
-#include "base/log.h"
 #include "base/mem.h"
+#include "server/connections.h"
+#include "server/content_encoding.h"
+#include "server/http_exchange.h"
+#include "server/http_system.h"
 #include "server/problem.h"
-#include "server/worker.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
-#include <netdb.h>
-#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
-
-struct http_server {
-    struct MHD_Daemon *daemon;
-    struct workers *workers;
-    struct api *api;
-    struct http_config config;
-    pthread_key_t thread_key;    /* an HTTP thread's struct http_thread */
-    struct http_thread *threads; /* (config.n_threads) each its own thread's from its first request on */
-    atomic_size_t n_threads_taken;
-    char host[256];
-    int port;
-    int socket;
-    char id_prefix[REQUEST_ID_BYTES / 2]; /* of the requests' own ids: the start and the process */
-    atomic_ullong n_ids;
-};
 
 /* Of a refused body, up to this many times the limit is read and thrown away. */
 enum { MOST_THROWN_AWAY = 8 };
 
-/* What hangs on a connection while a request lasts. */
-struct exchange {
-    struct http_server *server;
-    struct request *request;
-    struct MHD_Connection *connection;
-    bool begun;     /* headers were looked at */
-    bool waits;     /* for the next call of `handle`, which gives it to a worker */
-    bool suspended; /* a worker has or had it */
-    bool not_read;  /* refused before its body, which is not even thrown away */
-    size_t n_thrown_away;
-    int64_t queued_ns; /* when it was given to the workers */
-    struct exchange *next_spare;
-};
-
-/* What an HTTP thread has. Ended exchanges serve again, so that an answer from the cache takes nothing from the heap that all
- * threads share; a few are enough, since such answers follow each other. */
-enum { MOST_SPARES = 8 };
-struct http_thread {
-    struct api_thread *api;
-    struct exchange *spares;
-    size_t n_spares;
-};
-
-/* ---- a thread ---- */
-
-static void free_exchange(struct exchange *x)
-{
-    request_free(x->request);
-    mem_free(x);
-}
-
-static void free_threads(struct http_server *s)
-{
-    for (size_t i = 0; s->threads && i < s->config.n_threads; i++) {
-        struct http_thread *t = &s->threads[i];
-        while (t->spares) {
-            struct exchange *x = t->spares;
-            t->spares = x->next_spare;
-            free_exchange(x);
-        }
-        api_thread_free(t->api);
-    }
-    mem_free(s->threads);
-}
-
-/* All that HTTP threads need, made before there are any: what is missing is missing at start, not at a request. */
-static enum err_code make_threads(struct http_server *s, struct err *e)
-{
-    s->threads = mem_zalloc_array(s->config.n_threads, sizeof *s->threads);
-    if (!s->threads)
-        return err_set(e, ERR_NOMEM, "no memory for %zu HTTP threads", s->config.n_threads);
-    enum err_code code = ERR_OK;
-    for (size_t i = 0; i < s->config.n_threads && !code; i++)
-        code = api_thread_new(s->api, &s->threads[i].api, e);
-    return code;
-}
-
-/* What the calling HTTP thread has; NULL when there is no memory to remember it, now or by then. */
-static struct http_thread *own_thread(struct http_server *s)
-{
-    struct http_thread *t = pthread_getspecific(s->thread_key);
-    if (t)
-        return t;
-    size_t i = atomic_fetch_add(&s->n_threads_taken, 1);
-    if (i >= s->config.n_threads || pthread_setspecific(s->thread_key, &s->threads[i]))
-        return NULL;
-    return &s->threads[i];
-}
-
 /* ---- the state of a request ---- */
 
-/* An exchange with a request for the target; NULL when there is no memory. */
-static struct exchange *take_exchange(struct http_server *s, const char *target)
+static void finish(struct http_server *s, struct exchange *x)
 {
-    struct http_thread *t = own_thread(s);
-    struct exchange *x = t ? t->spares : NULL;
-    if (x) {
-        if (!request_renew(x->request, target))
-            return NULL;
-        t->spares = x->next_spare;
-        t->n_spares--;
-        return x;
-    }
-    x = mem_zalloc_array(1, sizeof *x);
-    if (x && !(x->request = request_new(target, s->config.max_body_bytes))) {
-        mem_free(x);
-        return NULL;
-    }
-    return x;
+    x->of->exchange = NULL;
+    api_finish(s->api, x->request);
+    connection_answered(x->of);
+    exchange_put(s, x);
+    METRICS_ADD(s->api->metrics, in_flight, -1);
 }
 
-static void put_exchange(struct http_server *s, struct exchange *x)
+/* What connections.h has of a connection; NULL when there was no memory. */
+static struct connection *connection_behind(struct MHD_Connection *connection)
 {
-    struct http_thread *t = pthread_getspecific(s->thread_key);
-    if (!t || t->n_spares == MOST_SPARES) {
-        free_exchange(x);
-        return;
-    }
-    request_end(x->request);
-    x->next_spare = t->spares;
-    t->spares = x;
-    t->n_spares++;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info ? info->socket_context : NULL;
 }
 
 static void *begin_request(void *arg, const char *uri, struct MHD_Connection *connection)
 {
     struct http_server *s = arg;
-    struct exchange *x = take_exchange(s, uri);
-    if (!x)
+    struct connection *c = connection_behind(connection);
+    if (!c)
         return NULL; /* `handle` drops the connection */
-    *x = (struct exchange){.server = s, .request = x->request, .connection = connection};
+    if (c->exchange)
+        finish(s, c->exchange);
+    unsigned long long number = ++c->n_requests;
+    struct exchange *x = exchange_take(s, uri);
+    if (!x)
+        return NULL;
+    *x = (struct exchange){
+        .server = s, .request = x->request, .connection = connection, .of = c, .number = number};
+    x->request->memory = &s->body_memory;
+    c->exchange = x;
     METRICS_ADD(s->api->metrics, in_flight, 1);
     return x;
 }
@@ -170,25 +77,37 @@ static void *begin_request(void *arg, const char *uri, struct MHD_Connection *co
 static void end_request(void *arg, struct MHD_Connection *connection, void **state,
                         enum MHD_RequestTerminationCode why)
 {
-    struct http_server *s = arg;
-    struct exchange *x = *state;
-    (void)connection;
+    struct connection *c = connection_behind(connection);
     (void)why;
-    if (!x)
-        return;
-    api_finish(s->api, x->request);
-    put_exchange(s, x);
+    if (*state && c && c->exchange == *state)
+        finish(arg, *state);
     *state = NULL;
-    METRICS_ADD(s->api->metrics, in_flight, -1);
 }
 
-static void count_connection(void *arg, struct MHD_Connection *connection, void **state,
-                             enum MHD_ConnectionNotificationCode code)
+static enum MHD_Result admit(void *arg, const struct sockaddr *from, socklen_t size)
 {
     struct http_server *s = arg;
-    (void)connection;
-    (void)state;
-    METRICS_ADD(s->api->metrics, connections, code == MHD_CONNECTION_NOTIFY_STARTED ? 1 : -1);
+    (void)size;
+    return connections_admit(s->connections, from) ? MHD_YES : MHD_NO;
+}
+
+static void note_connection(void *arg, struct MHD_Connection *connection, void **state,
+                            enum MHD_ConnectionNotificationCode code)
+{
+    struct http_server *s = arg;
+    struct connection *c = *state;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *from =
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+        const union MHD_ConnectionInfo *fd =
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        *state = from && fd ? connection_open(s->connections, fd->connect_fd, from->client_addr) : NULL;
+        return;
+    }
+    if (c && c->exchange)
+        finish(s, c->exchange);
+    connection_close(c);
+    *state = NULL;
 }
 
 /* Paths and parameters are decoded by request.c from the raw target. */
@@ -228,18 +147,9 @@ static void choose_id(struct http_server *s, struct request *r, struct store_tex
 
 /* ---- answers ---- */
 
-static enum MHD_Result queue_answer(struct exchange *x)
+static void add_headers(struct exchange *x, struct MHD_Response *answer)
 {
     struct request *r = x->request;
-    const char *bytes = buf_text(&r->answer);
-    if (!bytes && r->status < 500) /* out of memory while the answer was written, or it passed its limit */
-        r->status = 500;
-    r->answer_bytes = bytes ? r->answer.len : 0;
-    /* Sent from where it was written: the request lasts until `end_request`. */
-    struct MHD_Response *answer = MHD_create_response_from_buffer(
-        r->answer_bytes, bytes ? r->answer.data : NULL, MHD_RESPMEM_PERSISTENT);
-    if (!answer)
-        return MHD_NO;
     char number[16];
     if (r->answer_type)
         MHD_add_response_header(answer, "Content-Type", r->answer_type);
@@ -250,14 +160,35 @@ static enum MHD_Result queue_answer(struct exchange *x)
         MHD_add_response_header(answer, "Allow", r->allow);
     if (r->challenge)
         MHD_add_response_header(answer, "WWW-Authenticate", "Bearer realm=\"hypernet\"");
+    if (r->names_encodings)
+        MHD_add_response_header(answer, "Accept-Encoding", content_encodings);
+    if (!r->route || r->route->access != ACCESS_ALL) /* of a person, or for one who may ask */
+        MHD_add_response_header(answer, "Cache-Control", "no-store");
     if (r->retry_after_s) {
         (void)snprintf(number, sizeof number, "%d", r->retry_after_s);
         MHD_add_response_header(answer, "Retry-After", number);
     }
-    if (atomic_load_explicit(&x->server->api->draining, memory_order_relaxed)) {
+    bool draining = atomic_load_explicit(&x->server->api->draining, memory_order_relaxed);
+    if (draining || r->closes)
         MHD_add_response_header(answer, "Connection", "close");
-        METRICS_ADD(x->server->api->metrics, drained_requests, 1);
-    }
+    METRICS_ADD(x->server->api->metrics, drained_requests, draining);
+}
+
+static enum MHD_Result queue_answer(struct exchange *x)
+{
+    struct request *r = x->request;
+    if (r->answer.len && r->answer.data[r->answer.len - 1] != '\n')
+        buf_addc(&r->answer, '\n');
+    const char *bytes = buf_text(&r->answer);
+    if (!bytes && r->status < 500) /* out of memory while the answer was written, or it passed its limit */
+        r->status = 500;
+    r->answer_bytes = bytes ? r->answer.len : 0;
+    /* Sent from where it was written: the request lasts until `end_request`. */
+    struct MHD_Response *answer = MHD_create_response_from_buffer(
+        r->answer_bytes, bytes ? r->answer.data : NULL, MHD_RESPMEM_PERSISTENT);
+    if (!answer)
+        return MHD_NO;
+    add_headers(x, answer);
     enum MHD_Result queued = MHD_queue_response(x->connection, (unsigned)r->status, answer);
     MHD_destroy_response(answer);
     return queued;
@@ -271,19 +202,28 @@ static enum err_code worker_start(void *arg, void **thread, struct err *e)
     return api_thread_new(s->api, (struct api_thread **)thread, e);
 }
 
+static void run_job(struct http_server *s, void *thread, struct exchange *x)
+{
+    int64_t waited_ns = clock_monotonic_ns() - x->queued_ns;
+    if (connection_abandoned(x->of, waited_ns)) {
+        METRICS_ADD(s->api->metrics, abandoned, 1);
+        x->abandoned = true;
+    } else if (waited_ns > (int64_t)s->config.timeout_s * 1000000000) {
+        /* A suspended connection has no timeout of its own; who asked has given up, and others wait. */
+        METRICS_ADD(s->api->metrics, rejected_waited_too_long, 1);
+        problem_answer(x->request, PROBLEM_OVERLOADED, NULL,
+                       "no worker had time within %u s (--request-timeout)", s->config.timeout_s);
+    } else if (!content_is_encoded(x->request) || content_decode(x->request)) {
+        (void)api_run(thread, x->request, true);
+    }
+}
+
 static void worker_run(void *arg, void *thread, void *job)
 {
     struct exchange *x = job;
     struct http_server *s = arg;
     METRICS_ADD(s->api->metrics, queued, -1);
-    if (clock_monotonic_ns() - x->queued_ns > (int64_t)s->config.timeout_s * 1000000000) {
-        /* A suspended connection has no timeout of its own; who asked has given up, and others wait. */
-        METRICS_ADD(s->api->metrics, rejected_waited_too_long, 1);
-        problem_answer(x->request, PROBLEM_OVERLOADED, NULL,
-                       "no worker had time within %u s (--request-timeout)", s->config.timeout_s);
-    } else {
-        (void)api_run(thread, x->request, true);
-    }
+    run_job(s, thread, x);
     MHD_resume_connection(x->connection);
 }
 
@@ -295,22 +235,61 @@ static void worker_stop(void *arg, void *thread)
 
 static void hand_over(struct exchange *x)
 {
+    static const char *const kinds[N_QUEUES] = {"reads", "writes", "explanations and large bodies"};
     struct http_server *s = x->server;
+    enum route_queue queue = route_queue(x->request);
     x->waits = false;
-    if (!worker_reserve(s->workers)) {
+    if (!worker_reserve(s->workers[queue])) {
         METRICS_ADD(s->api->metrics, rejected_queue_full, 1);
         problem_answer(x->request, PROBLEM_OVERLOADED, NULL,
-                       "%zu requests wait already (--max-queue); try again in a second", s->config.max_queue);
+                       "%zu %s wait already (--max-queue); try again in a second", s->config.max_queue,
+                       kinds[queue]);
         return;
     }
     x->suspended = true;
     x->queued_ns = clock_monotonic_ns();
     METRICS_ADD(s->api->metrics, queued, 1);
     MHD_suspend_connection(x->connection);
-    worker_submit(s->workers, x); /* from here on the exchange is the worker's until it resumes */
+    worker_submit(s->workers[queue], x); /* from here on the exchange is the worker's until it resumes */
 }
 
 /* ---- the handler ---- */
+
+/* Refuses a request that is not framed as it must be; the connection ends with it. */
+static bool refuse_faulty(struct exchange *x)
+{
+    static const enum problem problems[] = {[WIRE_MALFORMED] = PROBLEM_BAD_REQUEST,
+                                            [WIRE_TARGET_TOO_LONG] = PROBLEM_TARGET_TOO_LONG,
+                                            [WIRE_HEAD_TOO_LARGE] = PROBLEM_HEAD_TOO_LARGE,
+                                            [WIRE_VERSION] = PROBLEM_HTTP_VERSION};
+    const struct wire *w = &x->of->wire;
+    if (!w->fault || w->n_requests != x->number)
+        return false;
+    METRICS_ADD(x->server->api->metrics, rejected_malformed, 1);
+    problem_answer(x->request, problems[w->fault], NULL, "%s", w->what);
+    x->request->closes = x->not_read = true;
+    return true;
+}
+
+/* Connections beyond the limit are for probes and the admin. */
+static void refuse_reserved(struct exchange *x)
+{
+    struct request *r = x->request;
+    if (r->status || r->route->access != ACCESS_API)
+        return;
+    problem_answer(r, PROBLEM_OVERLOADED, NULL,
+                   "all connections are busy (--max-connections); try again in a second");
+    r->closes = true;
+}
+
+static void check_encoding(struct request *r)
+{
+    if (r->status || content_encoding_known(r))
+        return;
+    problem_answer(r, PROBLEM_MEDIA_TYPE, NULL,
+                   "a body may be plain, or have Content-Encoding gzip or deflate");
+    r->names_encodings = true;
+}
 
 static void look_at_headers(struct exchange *x, const char *method)
 {
@@ -318,10 +297,16 @@ static void look_at_headers(struct exchange *x, const char *method)
     x->begun = true;
     r->method = method;
     r->content_type = header(x->connection, "Content-Type");
+    r->content_encoding = header(x->connection, "Content-Encoding");
     r->authorization = header(x->connection, "Authorization");
     r->host = header(x->connection, "Host");
     choose_id(x->server, r, header(x->connection, "X-Request-Id"));
+    if (refuse_faulty(x))
+        return;
     api_begin(x->server->api, r);
+    if (x->of->reserved)
+        refuse_reserved(x);
+    check_encoding(r);
     struct store_text length = header(x->connection, "Content-Length");
     unsigned long long declared = length.data ? strtoull(length.data, NULL, 10) : 0;
     if (!r->status && declared > x->server->config.max_body_bytes)
@@ -350,6 +335,12 @@ static enum MHD_Result take_piece(struct exchange *x, const char *bytes, size_t 
     if (r->body.failed == ERR_LIMIT) {
         r->body_too_large = true;
         buf_fini(&r->body);
+    } else if (!request_charge(r, r->body.capacity)) {
+        METRICS_ADD(x->server->api->metrics, rejected_body_memory, 1);
+        problem_answer(
+            r, PROBLEM_OVERLOADED, NULL,
+            "bodies take all the memory there is for them (--max-body-memory); try again in a second");
+        buf_fini(&r->body);
     }
     return r->body.failed == ERR_NOMEM ? MHD_NO : MHD_YES;
 }
@@ -361,11 +352,13 @@ static void run_call(struct exchange *x)
         answer_too_large(x);
         return;
     }
-    struct http_thread *t = own_thread(x->server);
+    if (refuse_faulty(x))
+        return;
+    struct api_thread *t = http_thread_api(x->server);
     if (!t)
         problem_answer(r, PROBLEM_OVERLOADED, NULL, "no memory for this thread's workspace");
     else
-        x->waits = api_run(t->api, r, false) == ROUTE_NEEDS_WORKER;
+        x->waits = content_is_encoded(r) || api_run(t, r, false) == ROUTE_NEEDS_WORKER;
 }
 
 static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *url,
@@ -377,14 +370,14 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
     (void)url;
     (void)version;
     (void)connection;
-    if (!x)
+    if (!x || x->abandoned)
         return MHD_NO;
     if (!x->begun) {
         look_at_headers(x, method);
         if (x->not_read && *upload_size == 0) {
             if (x->request->body_too_large)
                 answer_too_large(x);
-            return queue_answer(x);
+            return connection_owes_answer(x->of) ? queue_answer(x) : MHD_NO;
         }
         return MHD_YES;
     }
@@ -393,6 +386,8 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
         *upload_size = 0;
         return take_piece(x, upload, n);
     }
+    if (!connection_owes_answer(x->of))
+        return MHD_NO;
     if (!x->request->status && !x->suspended) {
         if (x->waits)
             hand_over(x);
@@ -406,70 +401,61 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
 
 /* ---- start and stop ---- */
 
-bool http_split_listen(const char *listen, char host[256], char port[8])
-{
-    const char *colon = strrchr(listen, ':');
-    if (!colon || colon == listen || strlen(colon + 1) == 0 || strlen(colon + 1) > 5 ||
-        strspn(colon + 1, "0123456789") != strlen(colon + 1) || strtoul(colon + 1, NULL, 10) > 65535)
-        return false;
-    size_t n = (size_t)(colon - listen);
-    if (listen[0] == '[' && colon[-1] == ']') {
-        listen++;
-        n -= 2;
-    }
-    if (n == 0 || n > 255)
-        return false;
-    memcpy(host, listen, n);
-    host[n] = '\0';
-    memcpy(port, colon + 1, strlen(colon + 1) + 1);
-    return true;
-}
-
-static enum err_code open_socket(struct http_server *s, struct err *e)
-{
-    char port[8];
-    if (!http_split_listen(s->config.listen, s->host, port))
-        return err_set(e, ERR_INVALID, "--listen takes HOST:PORT, not '%s'", s->config.listen);
-    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM},
-                    *found = NULL;
-    int failed = getaddrinfo(s->host, port, &hints, &found), on = 1;
-    if (failed)
-        return err_set(e, ERR_INVALID, "cannot listen on '%s': %s", s->config.listen, gai_strerror(failed));
-    s->socket = socket(found->ai_family, found->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (s->socket >= 0)
-        (void)setsockopt(s->socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    enum err_code code = ERR_OK;
-    if (s->socket < 0 || bind(s->socket, found->ai_addr, found->ai_addrlen) || listen(s->socket, 1024))
-        code = err_set(e, ERR_IO, "cannot listen on '%s': %s", s->config.listen, strerror(errno));
-    freeaddrinfo(found);
-    struct sockaddr_storage bound;
-    socklen_t size = sizeof bound;
-    if (!code && getsockname(s->socket, (struct sockaddr *)&bound, &size) == 0)
-        s->port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)(void *)&bound)->sin6_port
-                                                    : ((struct sockaddr_in *)(void *)&bound)->sin_port);
-    return code;
-}
-
 static enum err_code start_daemon(struct http_server *s, struct err *e)
 {
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME;
+    /* The library deals its limit out to its threads and stops to listen at it: connections.c sees to it that it is never reached. */
+    unsigned never =
+        (unsigned)(2 * (s->config.max_connections + LIMIT_RESERVED_CONNECTIONS) * s->config.n_threads);
     s->daemon = MHD_start_daemon(
-        flags, 0, NULL, NULL, handle, s, MHD_OPTION_LISTEN_SOCKET, s->socket, MHD_OPTION_URI_LOG_CALLBACK,
-        begin_request, s, MHD_OPTION_NOTIFY_COMPLETED, end_request, s, MHD_OPTION_NOTIFY_CONNECTION,
-        count_connection, s, MHD_OPTION_UNESCAPE_CALLBACK, keep_escaped, s, MHD_OPTION_THREAD_POOL_SIZE,
-        (unsigned)s->config.n_threads, MHD_OPTION_CONNECTION_LIMIT, (unsigned)s->config.max_connections,
-        MHD_OPTION_CONNECTION_TIMEOUT, s->config.timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)LIMIT_HEAD_BYTES, MHD_OPTION_END);
+        flags, 0, admit, s, handle, s, MHD_OPTION_LISTEN_SOCKET, s->address.socket,
+        MHD_OPTION_URI_LOG_CALLBACK, begin_request, s, MHD_OPTION_NOTIFY_COMPLETED, end_request, s,
+        MHD_OPTION_NOTIFY_CONNECTION, note_connection, s, MHD_OPTION_UNESCAPE_CALLBACK, keep_escaped, s,
+        MHD_OPTION_THREAD_POOL_SIZE, (unsigned)s->config.n_threads, MHD_OPTION_CONNECTION_LIMIT, never,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)LIMIT_HEAD_BYTES, MHD_OPTION_END);
     return s->daemon ? ERR_OK
                      : err_set(e, ERR_IO, "the HTTP server did not start on '%s': %s", s->config.listen,
                                strerror(errno));
 }
 
+static enum err_code start_connections(struct http_server *s, struct err *e)
+{
+    const struct http_config *c = &s->config;
+    struct connections_config config = {.max_connections = c->max_connections,
+                                        .max_per_address = c->max_per_address,
+                                        .keep_alive_s = c->keep_alive_s,
+                                        .request_s = c->timeout_s,
+                                        .deadline_s = c->deadline_s};
+    if (!http_system_stands())
+        return err_set(e, ERR_INTERNAL, "the HTTP library does not read through this program");
+    return connections_new(&config, s->api->metrics, &s->connections, e);
+}
+
+static enum err_code start_workers(struct http_server *s, struct err *e)
+{
+    struct worker_calls calls = {s, worker_start, worker_run, worker_stop};
+    size_t n_threads[N_QUEUES] = {[QUEUE_READ] = s->config.n_workers,
+                                  [QUEUE_WRITE] = s->config.n_write_workers,
+                                  [QUEUE_LONG] = s->config.n_long_workers};
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; i < N_QUEUES && !code; i++)
+        code = workers_start(n_threads[i], s->config.max_queue, &calls, &s->workers[i], e);
+    return code;
+}
+
+static void stop_workers(struct http_server *s)
+{
+    for (size_t i = 0; i < N_QUEUES; i++)
+        workers_stop(s->workers[i]);
+}
+
 /* What is left when no thread runs any more. */
 static void free_server(struct http_server *s)
 {
-    workers_free(s->workers);
-    free_threads(s);
+    for (size_t i = 0; i < N_QUEUES; i++)
+        workers_free(s->workers[i]);
+    connections_free(s->connections);
+    http_threads_free(s);
     pthread_key_delete(s->thread_key);
     mem_free(s);
 }
@@ -482,25 +468,27 @@ enum err_code http_start(const struct http_config *config, struct api *api, stru
         return err_set(e, ERR_NOMEM, "no memory for the HTTP server");
     s->config = *config;
     s->api = api;
-    s->socket = -1;
+    s->address.socket = -1;
+    s->body_memory.most_bytes = config->max_body_memory;
     (void)snprintf(s->id_prefix, sizeof s->id_prefix, "%llx-%x-", (unsigned long long)clock_unix_ms(),
                    (unsigned)getpid());
-    struct worker_calls calls = {s, worker_start, worker_run, worker_stop};
     if (pthread_key_create(&s->thread_key, NULL)) {
         mem_free(s);
         return err_set(e, ERR_NOMEM, "no memory for the HTTP server's threads");
     }
-    enum err_code code = open_socket(s, e);
+    enum err_code code = http_listen(config->listen, &s->address, e);
     if (!code)
-        code = make_threads(s, e);
+        code = http_threads_new(s, e);
     if (!code)
-        code = workers_start(config->n_workers, config->max_queue, &calls, &s->workers, e);
+        code = start_connections(s, e);
+    if (!code)
+        code = start_workers(s, e);
     if (!code)
         code = start_daemon(s, e);
     if (code) {
-        workers_stop(s->workers);
-        if (s->socket >= 0)
-            (void)close(s->socket);
+        stop_workers(s);
+        if (s->address.socket >= 0)
+            (void)close(s->address.socket);
         free_server(s);
         return code;
     }
@@ -510,25 +498,9 @@ enum err_code http_start(const struct http_config *config, struct api *api, stru
 
 void http_url(const struct http_server *s, char *out, size_t size)
 {
-    bool ipv6 = strchr(s->host, ':') != NULL;
-    (void)snprintf(out, size, "http://%s%s%s:%d", ipv6 ? "[" : "", s->host, ipv6 ? "]" : "", s->port);
-}
-
-/* Stands before libc's for the whole process. MHD_quiesce_daemon of libmicrohttpd up to 1.0 takes the listening socket
- * out of each thread's set, and so does the thread itself when it sees the flag: now and then both do, and the
- * second aborts the process because there is nothing left to take out. That is no failure. */
-int epoll_ctl(int set, int op, int fd, struct epoll_event *event)
-{
-    long result = syscall(SYS_epoll_ctl, set, op, fd, event);
-    return result < 0 && op == EPOLL_CTL_DEL && errno == ENOENT ? 0 : (int)result;
-}
-
-/* Likewise, and gives one event less than there is room for. libmicrohttpd (0.9.75, and before) looks again when it got as many as
- * it asked for, 128, and for as long as before: when there are no others, those 128 connections wait for somebody else's event, or
- * for the timeout. */
-int epoll_wait(int set, struct epoll_event *events, int most, int timeout_ms)
-{
-    return epoll_pwait(set, events, most > 1 ? most - 1 : most, timeout_ms, NULL);
+    bool ipv6 = strchr(s->address.host, ':') != NULL;
+    (void)snprintf(out, size, "http://%s%s%s:%d", ipv6 ? "[" : "", s->address.host, ipv6 ? "]" : "",
+                   s->address.port);
 }
 
 void http_stop(struct http_server *s, unsigned most_s)
@@ -539,7 +511,7 @@ void http_stop(struct http_server *s, unsigned most_s)
         (void)usleep(2000);
     /* Jobs first: every suspended connection is resumed by its job, and the daemon must not stop before that.
      */
-    workers_stop(s->workers);
+    stop_workers(s);
     MHD_stop_daemon(s->daemon);
     if (listening != MHD_INVALID_SOCKET)
         (void)close(listening);

@@ -14,9 +14,15 @@ struct http_server;
 
 struct http_config {
     const char *listen; /* HOST:PORT, [IPV6]:PORT; port 0: any free one */
-    size_t n_threads, n_workers;
-    size_t max_body_bytes, max_connections, max_queue;
-    unsigned timeout_s; /* of a connection without progress */
+    size_t n_threads;
+    size_t n_workers, n_write_workers,
+        n_long_workers;                     /* of reads that wait, of writes, of long computations */
+    size_t max_body_bytes, max_body_memory; /* of one body, of all */
+    size_t max_connections, max_per_address;
+    size_t max_queue;      /* of each kind of work */
+    unsigned timeout_s;    /* of a connection without progress */
+    unsigned keep_alive_s; /* of one between requests */
+    unsigned deadline_s;   /* from a request's first byte to its last */
 };
 
 enum err_code http_start(const struct http_config *config, struct api *api, struct http_server **out,

@@ -23,6 +23,12 @@ enum { METRICS_MAX_ROUTES = 32, METRICS_BUCKETS = 14, METRICS_CLASSES = 5 };
     X(misses_at_once, "Cache misses made by the HTTP thread that was asked, which waited for nothing")       \
     X(rejected_queue_full, "Requests refused because the queue of the workers was full")                     \
     X(rejected_waited_too_long, "Requests refused because no worker had time for them")                      \
+    X(rejected_body_memory, "Requests refused because bodies took all of --max-body-memory")                 \
+    X(rejected_malformed, "Requests refused because they were not framed as HTTP/1.1 has it")                \
+    X(abandoned, "Requests dropped unanswered because their clients left while they waited for a worker")    \
+    X(requests_too_slow, "Requests ended because they, or who reads the answer, took too long")              \
+    X(connections_evicted, "Connections closed to make room for new ones")                                   \
+    X(connections_refused, "Connections refused because there was no room")                                  \
     X(rejected_auth, "Requests refused for want of a valid token")                                           \
     X(rejected_host, "Requests refused because they named another host")                                     \
     X(store_errors, "Reads and writes of the store that failed")                                             \

@@ -18,14 +18,17 @@
     X(PROBLEM_NO_ITEM, "item-not-found", 404, "There is no such item")                                       \
     X(PROBLEM_WRONG_METHOD, "wrong-method", 405, "The path does not take this method")                       \
     X(PROBLEM_TOO_LARGE, "too-large", 413, "The request is larger than a limit allows")                      \
+    X(PROBLEM_TARGET_TOO_LONG, "target-too-long", 414, "The path and query are longer than a limit allows")  \
     X(PROBLEM_MEDIA_TYPE, "unsupported-media-type", 415, "The body's media type is not understood")          \
     X(PROBLEM_INVALID_VALUE, "invalid-value", 422, "A value in the body is not valid")                       \
     X(PROBLEM_UNKNOWN_ITEM, "unknown-item", 422, "There is no such item")                                    \
     X(PROBLEM_ENCODER_MISSING, "encoder-missing", 422, "The model has no encoder; give an embedding")        \
+    X(PROBLEM_HEAD_TOO_LARGE, "head-too-large", 431, "The request's head is larger than a limit allows")     \
     X(PROBLEM_INTERNAL, "internal", 500, "The server failed")                                                \
     X(PROBLEM_STORE, "store-failed", 500, "The store could not be read or written")                          \
     X(PROBLEM_OVERLOADED, "overloaded", 503, "The server is busy; try again")                                \
     X(PROBLEM_STORE_LOST, "store-lost", 503, "The store's file was removed or replaced")                     \
+    X(PROBLEM_HTTP_VERSION, "http-version", 505, "This version of HTTP is not spoken here")                  \
     X(PROBLEM_STORE_FULL, "store-full", 507, "The store's disk is full")
 
 enum problem {

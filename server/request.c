@@ -93,8 +93,30 @@ static void end_buf(struct buf *b)
     buf_reset(b);
 }
 
+bool request_charge(struct request *r, size_t bytes)
+{
+    if (!r->memory || bytes <= REQUEST_KEPT_BYTES || bytes <= r->charged_bytes)
+        return true;
+    size_t more = bytes - r->charged_bytes;
+    size_t used = atomic_fetch_add_explicit(&r->memory->used_bytes, more, memory_order_relaxed);
+    if (used > r->memory->most_bytes || more > r->memory->most_bytes - used) {
+        atomic_fetch_sub_explicit(&r->memory->used_bytes, more, memory_order_relaxed);
+        return false;
+    }
+    r->charged_bytes = bytes;
+    return true;
+}
+
+static void give_back(struct request *r)
+{
+    if (r->charged_bytes)
+        atomic_fetch_sub_explicit(&r->memory->used_bytes, r->charged_bytes, memory_order_relaxed);
+    r->charged_bytes = 0;
+}
+
 void request_end(struct request *r)
 {
+    give_back(r);
     end_buf(&r->body);
     end_buf(&r->answer);
     if (r->target_capacity > REQUEST_KEPT_BYTES) {
@@ -130,7 +152,8 @@ bool request_renew(struct request *r, const char *raw_target)
     r->start_ns = clock_monotonic_ns();
     char *path = r->target + origin_len(r->target);
     char *path_end = path + strcspn(path, "?"), *query = *path_end ? path_end + 1 : path_end;
-    r->bad_target = !split_path(r, path, path_end) || !split_query(r, query);
+    r->bad_path = !split_path(r, path, path_end);
+    r->bad_query = !split_query(r, query);
     return true;
 }
 
@@ -152,6 +175,7 @@ void request_free(struct request *r)
 {
     if (!r)
         return;
+    give_back(r);
     mem_free(r->raw_target);
     buf_fini(&r->body);
     buf_fini(&r->answer);

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "store/store.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,6 +23,12 @@ struct request_param {
 struct route;
 struct problem_list;
 
+/* What the bodies of all requests, and what is made of them, take together. */
+struct body_memory {
+    atomic_size_t used_bytes;
+    size_t most_bytes;
+};
+
 /* An ended request keeps what is no larger than this of its memory, each of its parts. */
 enum { REQUEST_KEPT_BYTES = 16 << 10 };
 
@@ -31,13 +38,16 @@ struct request {
     size_t target_capacity; /* of the block */
     struct buf body;
     struct buf answer;
+    struct body_memory *memory; /* NULL: without a limit */
+    size_t charged_bytes;       /* of it, for this request */
     /* From here on a new request begins with zeros; the first n_params of params are set. */
     const char *method; /* borrowed from the connection */
-    bool bad_target;    /* a bad percent-encoding, or too many parameters */
+    bool bad_path;      /* a bad percent-encoding */
+    bool bad_query;     /* that, or too many parameters */
     size_t n_segments;  /* more than REQUEST_MAX_SEGMENTS: the path is too deep to be kept */
-    struct store_text segments[REQUEST_MAX_SEGMENTS];    /* of the path, percent-decoded */
-    struct store_text content_type, authorization, host; /* NULL data: none */
-    char id[REQUEST_ID_BYTES];                           /* the caller's X-Request-Id or our own */
+    struct store_text segments[REQUEST_MAX_SEGMENTS];                      /* of the path, percent-decoded */
+    struct store_text content_type, content_encoding, authorization, host; /* NULL data: none */
+    char id[REQUEST_ID_BYTES]; /* the caller's X-Request-Id or our own */
     bool body_too_large;
     const struct route *route; /* set by the router */
     struct problem_list
@@ -52,6 +62,8 @@ struct request {
     const char *cache;               /* "hit", "miss" or NULL: x-hypernet-cache */
     char allow[REQUEST_ALLOW_BYTES]; /* of 405 and OPTIONS; empty: none */
     bool challenge;                  /* WWW-Authenticate of 401 */
+    bool names_encodings;            /* Accept-Encoding of 415 */
+    bool closes;                     /* the connection ends with it */
     int retry_after_s;               /* of 503; 0: none */
 
     size_t n_params;
@@ -68,6 +80,10 @@ void request_end(struct request *r);
 bool request_renew(struct request *r, const char *raw_target);
 
 void request_free(struct request *r);
+
+/* Counts that many bytes, all in all, as taken for the request's body until it ends; the first REQUEST_KEPT_BYTES are free. False: too
+ * much is taken already, and it stays as it was. */
+bool request_charge(struct request *r, size_t bytes);
 
 /* The value of the first parameter of this name, or NULL data. */
 struct store_text request_param_of(const struct request *r, const char *name);

@@ -9,6 +9,8 @@
 #include <string.h>
 
 static const char *const no_params[] = {NULL};
+/* Probes and scrapers add what they like, a time against caches for one. */
+static const char *const any_params[] = {"*", NULL};
 static const char *const recommend_params[] = {"limit", "offset",     "exclude_seen", "category",
                                                "model", "cold_start", "explain",      NULL};
 static const char *const predict_params[] = {"model", "cold_start", "unknown", NULL};
@@ -26,9 +28,9 @@ const struct route routes[] = {
     {"PUT", "/v1/admin/items/{item}", ACCESS_ADMIN, BODY_JSON, model_params, api_admin_item_put},
     {"DELETE", "/v1/admin/items/{item}", ACCESS_ADMIN, BODY_NONE, no_params, api_admin_item_delete},
     {"POST", "/v1/admin/items", ACCESS_ADMIN, BODY_JSON_OR_NDJSON, model_params, api_admin_items_post},
-    {"GET", "/healthz", ACCESS_ALL, BODY_NONE, no_params, api_health_get},
-    {"GET", "/readyz", ACCESS_ALL, BODY_NONE, no_params, api_ready_get},
-    {"GET", "/metrics", ACCESS_ALL, BODY_NONE, no_params, api_metrics_get},
+    {"GET", "/healthz", ACCESS_ALL, BODY_NONE, any_params, api_health_get},
+    {"GET", "/readyz", ACCESS_ALL, BODY_NONE, any_params, api_ready_get},
+    {"GET", "/metrics", ACCESS_ALL, BODY_NONE, any_params, api_metrics_get},
     {"GET", "/openapi.json", ACCESS_ALL, BODY_NONE, no_params, api_openapi_get},
     {"GET", "/", ACCESS_ALL, BODY_NONE, no_params, api_index_get},
 };
@@ -70,8 +72,20 @@ static void list_methods(struct request *r)
         (void)snprintf(r->allow + n, sizeof r->allow - n, "OPTIONS");
 }
 
+static void refuse_target(struct request *r)
+{
+    problem_answer(r, PROBLEM_BAD_REQUEST, NULL,
+                   "the path or the query is not well formed (percent-encoding, length)");
+}
+
 static bool params_known(struct request *r)
 {
+    if (r->route->params == any_params)
+        return true;
+    if (r->bad_query) {
+        refuse_target(r);
+        return false;
+    }
     for (size_t i = 0; i < r->n_params; i++) {
         size_t k = 0;
         while (r->route->params[k] && !text_is(r->params[i].name, r->route->params[k]))
@@ -88,9 +102,8 @@ static bool params_known(struct request *r)
 void route_find(struct request *r)
 {
     bool path_known = false;
-    if (r->bad_target) {
-        problem_answer(r, PROBLEM_BAD_REQUEST, NULL,
-                       "the path or the query is not well formed (percent-encoding, length)");
+    if (r->bad_path) {
+        refuse_target(r);
         return;
     }
     for (size_t i = 0; i < n_routes; i++) {
@@ -112,6 +125,22 @@ void route_find(struct request *r)
         (void)request_answer(r, 204, NULL);
     else
         problem_answer(r, PROBLEM_WRONG_METHOD, NULL, "this path takes %s", r->allow);
+}
+
+/* GET reads; of POST, what is neither the admin's nor an event. */
+static bool reads(const struct route *route)
+{
+    return strcmp(route->method, "GET") == 0 ||
+           (strcmp(route->method, "POST") == 0 && route->access != ACCESS_ADMIN &&
+            strcmp(route->pattern, "/v1/events") != 0);
+}
+
+enum route_queue route_queue(const struct request *r)
+{
+    enum { LONG_BODY_BYTES = 32 * 1024 };
+    if (!reads(r->route))
+        return QUEUE_WRITE;
+    return request_param_of(r, "explain").data || r->body.len > LONG_BODY_BYTES ? QUEUE_LONG : QUEUE_READ;
 }
 
 size_t route_number(const struct route *route)

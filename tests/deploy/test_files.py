@@ -113,7 +113,8 @@ class Files(unittest.TestCase):
                 self.assertEqual(stated[f"timeout {name}"], seconds(value), name)
         self.assertEqual(stated["hard-stop-after"], seconds(first(r"hard-stop-after (\w+)", self.haproxy)))
         self.assertEqual(stated["stop_grace_period"], seconds(self.replicas["hypernet-1"]["stop_grace_period"]))
-        self.assertEqual(stated["--request-timeout"], float(first(r"--request-timeout .*\(default (\d+)\)", self.help)))
+        for option in ("--request-timeout", "--request-deadline", "--keep-alive-timeout"):
+            self.assertEqual(stated[option], float(first(option + r" .*\(default (\d+)\)", self.help)))
         self.assertEqual(stated["SQLITE_BUSY_MS"], int(first(r"SQLITE_BUSY_MS = (\d+)", read("store/sqlite_private.h"))) / 1000)
         self.assertEqual(stated["WATCHER_PERIOD_MS"], int(first(r"WATCHER_PERIOD_MS = (\d+)", read("server/watcher.h"))) / 1000)
         self.assertEqual(stated["--drain-seconds"], float(first(r"HYPERNET_DRAIN_SECONDS=(\d+)", read("deploy/Dockerfile"))))

@@ -294,7 +294,7 @@ class Clients(hn.Case):
         with self.server.socket() as s:
             s.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
             data = read_all(s)
-            self.assertTrue(data.endswith(b'{"status":"alive"}'), data)
+            self.assertTrue(data.endswith(b'{"status":"alive"}\n'), data)
 
     def test_expect_continue(self):
         body = b'{"events": []}'

@@ -253,9 +253,9 @@ class Trouble(unittest.TestCase):
         with hn.Server("--workers", 1, "--max-queue", 1) as server:
             with contextlib.closing(sqlite3.connect(server.store, isolation_level=None)) as db:
                 db.execute("BEGIN IMMEDIATE")
-                sockets = [server.socket() for _ in range(3)]
+                sockets = [server.socket() for _ in range(8)]
                 body = b"{}"
-                for s in sockets:  # one is worked on, one waits, one is refused
+                for s in sockets:  # some are worked on, one waits, the others are refused
                     s.sendall(b"PUT /v1/admin/users/late HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
                               b"Authorization: Bearer " + server.token.encode() + b"\r\nConnection: close\r\n"
                               b"Content-Length: %d\r\n\r\n" % len(body) + body)

@@ -175,7 +175,7 @@ class Many(hn.Case):
     def test_none(self):
         self.assertEqual(self.post([]).json, {"users": []})
         empty = self.server.admin("POST", "/v1/admin/users", b"", headers={"Content-Type": "application/x-ndjson"})
-        self.assertEqual((empty.status, empty.body), (200, b'{"users":[]}'))
+        self.assertEqual((empty.status, empty.body), (200, b'{"users":[]}\n'))
 
     def test_the_same_user_twice_ends_as_the_last(self):
         answer = self.post([dict(bought(self.world.items[0]), id="t1"), dict(bought(self.world.items[1]), id="t1")])

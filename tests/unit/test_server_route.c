@@ -45,7 +45,8 @@ static const struct {
     {"GET", "/v1/admin/users/42", NULL, 405, "PUT, DELETE, OPTIONS"},
     {"OPTIONS", "/v1/admin/users/42", NULL, 204, "PUT, DELETE, OPTIONS"},
     {"OPTIONS", "/nothing", NULL, 404, ""},
-    {"GET", "/healthz?x=1", "/healthz", 400, ""},
+    {"GET", "/healthz?x=1&%zz", "/healthz", 0, ""},
+    {"GET", "/v1/users/42?%zz", "/v1/users/{user}", 400, ""},
     {"GET", "/v1/users/42?model=m&limit=1", "/v1/users/{user}", 400, ""},
 };
 
