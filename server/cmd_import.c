@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "server/commands.h"
 #include "server/import.h"
+#include "server/import_print.h"
 #include "server/talk.h"
 
 #include <inttypes.h>
@@ -59,51 +60,6 @@ static void show_progress(void *arg, const char *path, int64_t n_rows)
 static double seconds_since(int64_t start_ns)
 {
     return (double)(clock_monotonic_ns() - start_ns) / 1e9;
-}
-
-static void print_text(const char *store, const struct import_report *r, double seconds)
-{
-    static const char *const what[] = {"interactions", "users", "items", "contexts"};
-    const int64_t total[] = {r->total.n_interactions, r->total.n_users, r->total.n_items,
-                             r->total.n_contexts};
-    for (size_t i = 0; i < sizeof what / sizeof what[0]; i++)
-        if (r->n_rows[i] || total[i])
-            (void)printf("%-12s %10" PRId64 " rows imported, %10" PRId64 " in the store\n", what[i],
-                         r->n_rows[i], total[i]);
-    if (r->n_items_deleted)
-        (void)printf("%-12s %10" PRId64 " deleted, which the file does not have\n", "items",
-                     r->n_items_deleted);
-    if (r->n_items_kept_deleted)
-        (void)printf("%-12s %10" PRId64 " of the file stay deleted; --replace brings them back\n", "items",
-                     r->n_items_kept_deleted);
-    if (r->n_bad)
-        (void)printf("%-12s %10" PRId64 " bad line%s left out\n", "", r->n_bad, talk_s(r->n_bad));
-    (void)printf("%s: done in %.2f s\n", store, seconds);
-}
-
-static enum err_code print_json(const char *store, const struct import_report *r, double seconds,
-                                struct err *e)
-{
-    struct buf out;
-    buf_init(&out, 1024 * 1024);
-    buf_adds(&out, "{\"store\":");
-    buf_add_json_string(&out, store, strlen(store));
-    buf_addf(&out,
-             ",\"imported\":{\"interactions\":%" PRId64 ",\"users\":%" PRId64 ",\"items\":%" PRId64
-             ",\"contexts\":%" PRId64 "},\"skipped\":%" PRId64,
-             r->n_rows[TABLE_INTERACTIONS], r->n_rows[TABLE_USERS], r->n_rows[TABLE_ITEMS],
-             r->n_rows[TABLE_CONTEXTS], r->n_bad);
-    buf_addf(&out, ",\"items_deleted\":%" PRId64 ",\"items_kept_deleted\":%" PRId64, r->n_items_deleted,
-             r->n_items_kept_deleted);
-    buf_addf(&out,
-             ",\"total\":{\"interactions\":%" PRId64 ",\"users\":%" PRId64 ",\"items\":%" PRId64
-             ",\"contexts\":%" PRId64 "},\"seconds\":%.3f}",
-             r->total.n_interactions, r->total.n_users, r->total.n_items, r->total.n_contexts, seconds);
-    enum err_code code = buf_check(&out, "the summary", e);
-    if (!code)
-        (void)puts(buf_text(&out));
-    buf_fini(&out);
-    return code;
 }
 
 static void show_next(const char *store, const struct import_report *r)
@@ -191,13 +147,14 @@ static int import_and_report(const struct arguments *a, struct import_options *o
         (void)fprintf(stderr, "%s\n", report.listed[i].text);
     double seconds = seconds_since(p.start_ns);
     if (!code && a->json)
-        code = print_json(a->store, &report, seconds, &e);
+        code = import_print_json(a->store, &report, o->format, seconds, &e);
     else if (!code)
-        print_text(a->store, &report, seconds);
+        import_print_text(a->store, &report, o->format, seconds);
     if (!code && !a->json)
         show_next(a->store, &report);
     if (!code && (fflush(stdout) || ferror(stdout)) && !talk_reader_gone())
         code = err_set(&e, ERR_IO, "the import is done, but the summary could not be written");
+    import_report_fini(&report);
     return code ? command_fail(&cmd_import_command, &e, false) : EXIT_DONE;
 }
 

@@ -39,6 +39,7 @@ static enum err_code put_user(struct import *im, const struct import_file *file,
     enum err_code code = partial_user(&im->partial, im->conn, row->user, &given, &profile, &known, e);
     if (code)
         return err_prefix(e, "%s:%" PRIu64, file->path, row->line);
+    im->report->n_known[TABLE_USERS] += known;
     return store_bulk_user(im->bulk, row->user, profile, e);
 }
 
@@ -56,6 +57,7 @@ static enum err_code put_item(struct import *im, const struct import_file *file,
     enum err_code code = partial_item(&im->partial, im->conn, &given, &item, &known, e);
     if (code)
         return err_prefix(e, "%s:%" PRIu64, file->path, row->line);
+    im->report->n_known[TABLE_ITEMS] += known;
     return store_bulk_item(im->bulk, &item, e);
 }
 
@@ -130,11 +132,43 @@ static bool go_on_after(struct import *im, const struct import_file *file, const
 {
     struct import_report *r = im->report;
     r->n_bad += (int64_t)n_lines;
+    r->files[r->n_files - 1].n_bad += (int64_t)n_lines;
     if (r->n_listed < IMPORT_LISTED)
         r->listed[r->n_listed++] = *bad;
     bool needed = im->options->replace && file->kind == TABLE_ITEMS; /* its item would be deleted */
     im->failed = im->failed || needed || r->n_bad > im->options->skip_bad;
     return !im->failed || r->n_listed < IMPORT_LISTED;
+}
+
+static void count_row(struct import_file_report *f, const struct table_row *row)
+{
+    f->n_rows++;
+    if (!row->timed)
+        return;
+    f->n_times[row->time_form]++;
+    if (row->timestamp > f->latest)
+        f->latest = row->timestamp;
+}
+
+/* Keeps what the table found out, beyond its end. A file without rows is no table: that is said, and not taken for an empty one. */
+static enum err_code end_file(struct import *im, const struct table *t, struct err *e)
+{
+    struct import_file_report *f = &im->report->files[im->report->n_files - 1];
+    table_about(t, &f->about);
+    const struct table_columns *columns = f->about.columns;
+    f->about.columns = &f->columns;
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; i < columns->n && !code; i++)
+        code =
+            table_columns_add(&f->columns, columns->list[i].role,
+                              (struct store_text){columns->list[i].name, strlen(columns->list[i].name)}, e);
+    if (code || f->n_rows || im->failed)
+        return code;
+    const char *name = strcmp(f->path, "-") == 0 ? "standard input" : f->path;
+    if (f->n_bad)
+        return err_set(e, ERR_INVALID, "%s has no good line; %" PRId64 " bad line%s", name, f->n_bad,
+                       talk_s(f->n_bad));
+    return err_set(e, ERR_INVALID, "%s is empty%s", name, f->columns.n ? " but for its header" : "");
 }
 
 /* The store refuses a value by ERR_INVALID too; then the line is as bad as one that could not be read. */
@@ -150,6 +184,7 @@ static enum err_code next_row(struct import *im, const struct import_file *file,
         *got = false;
         return code;
     }
+    count_row(&im->report->files[im->report->n_files - 1], &row);
     int64_t n = ++im->report->n_rows[file->kind];
     if (im->options->progress && n % PROGRESS_ROWS == 0)
         im->options->progress(im->options->progress_arg, file->path, n);
@@ -162,6 +197,8 @@ static enum err_code take_file(struct import *im, const struct import_file *file
     enum err_code code = table_open(file->path, file->kind, im->options->format, &t, e);
     if (code)
         return code;
+    im->report->files[im->report->n_files++] =
+        (struct import_file_report){.path = file->path, .kind = file->kind};
     for (bool got = true, more = true; more;) {
         struct err row_error = {0};
         code = next_row(im, file, t, &got, &row_error);
@@ -175,6 +212,8 @@ static enum err_code take_file(struct import *im, const struct import_file *file
             more = got;
         }
     }
+    if (!code)
+        code = end_file(im, t, e);
     table_close(t);
     return code;
 }
@@ -194,7 +233,7 @@ static enum err_code end_bulk(struct import *im, struct err *e)
     if (im->options->replace)
         code = store_bulk_delete_other_items(bulk, &im->report->n_items_deleted, e);
     if (!code)
-        return store_bulk_end(bulk, NULL, e);
+        return store_bulk_end(bulk, &im->report->n_older, e);
     store_bulk_abandon(bulk);
     return code;
 }
@@ -274,15 +313,28 @@ enum err_code import_run(const struct import_options *options, struct import_rep
     *report = (struct import_report){0};
     partial_init(&im.partial);
     const char *made = new_file(options->store);
+    struct store_counts before;
     enum err_code code = open_store(&im, e);
+    if (!code)
+        code = store_count(im.conn, &before, e);
     if (!code)
         code = take_files(&im, e);
     if (!code)
         code = store_commit(im.conn, e);
     if (!code)
         code = store_count(im.conn, &report->total, e);
+    if (!code)
+        report->n_known[TABLE_INTERACTIONS] =
+            report->n_rows[TABLE_INTERACTIONS] - (report->total.n_interactions - before.n_interactions);
     close_store(&im);
     if (code && made)
         remove_store(made);
     return code;
+}
+
+void import_report_fini(struct import_report *report)
+{
+    for (size_t i = 0; i < report->n_files; i++)
+        table_columns_fini(&report->files[i].columns);
+    report->n_files = 0;
 }

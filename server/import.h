@@ -5,7 +5,7 @@
 #define SERVER_IMPORT_H
 
 #include "base/err.h"
-#include "server/table.h"
+#include "server/table_format.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,11 +30,27 @@ struct import_options {
     void *progress_arg;
 };
 
+/* What a file was taken for, and what became of its rows. */
+struct import_file_report {
+    const char *path;
+    enum table_kind kind;
+    struct table_about about;            /* about.columns is &columns */
+    struct table_columns columns;        /* owned */
+    int64_t n_rows, n_bad;               /* rows taken, lines lost */
+    int64_t n_times[FIELD_N_TIME_FORMS]; /* rows by how their time was written */
+    int64_t latest;                      /* of the times */
+};
+
 struct import_report {
+    struct import_file_report files[IMPORT_MAX_FILES];
+    size_t n_files;
     int64_t n_rows[TABLE_CONTEXTS + 1]; /* taken, by enum table_kind */
-    int64_t n_items_deleted;            /* by `replace` */
-    int64_t n_items_kept_deleted;       /* rows of items that stay deleted */
-    int64_t n_bad;                      /* lines of the files that are lost */
+    /* Of these, rows of what was there; of interactions the same user and item, in the store or in a row before. */
+    int64_t n_known[TABLE_CONTEXTS + 1];
+    int64_t n_older;              /* interactions that changed nothing, because what was there is newer */
+    int64_t n_items_deleted;      /* by `replace` */
+    int64_t n_items_kept_deleted; /* rows of items that stay deleted */
+    int64_t n_bad;                /* lines of the files that are lost */
     size_t n_listed;
     struct err listed[IMPORT_LISTED]; /* the first bad lines */
     struct store_counts total;        /* what the store holds now */
@@ -44,5 +60,6 @@ struct import_report {
  * lines seen; then the files were read on for a few more of those, so that one run shows several. */
 enum err_code import_run(const struct import_options *options, struct import_report *report,
                          struct err *e) ERR_MUST_CHECK;
+void import_report_fini(struct import_report *report);
 
 #endif

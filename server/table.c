@@ -10,6 +10,7 @@
 #include "server/table_json.h"
 #include "server/table_lines.h"
 #include "server/table_row.h"
+#include "server/table_sniff.h"
 #include "server/table_value.h"
 
 #include <string.h>
@@ -22,10 +23,13 @@ struct table {
     struct table_fields fields;
     struct table_row_builder row;
     struct table_json json;
-    struct buf latin1; /* the line as UTF-8 when it was Latin-1 */
-    struct buf record; /* a copy of a record of several lines, so that the lines stay as they were */
-    bool quoted;       /* a TSV whose header is quoted, and so are its fields, as in CSV */
-    uint64_t n_lost;   /* lines that the last bad row was */
+    struct buf latin1;         /* the line as UTF-8 when it was Latin-1 */
+    struct buf record;         /* a copy of a record of several lines, so that the lines stay as they were */
+    struct table_columns seen; /* NDJSON: the names met so far */
+    bool by_name;              /* the format was told by the file's name */
+    uint64_t n_unquoted;       /* fields of TSV that had quotes taken off */
+    bool quoted;               /* a TSV whose header is quoted, and so are its fields, as in CSV */
+    uint64_t n_lost;           /* lines that the last bad row was */
 };
 
 void table_close(struct table *t)
@@ -34,12 +38,22 @@ void table_close(struct table *t)
         return;
     table_lines_close(t->lines);
     table_columns_fini(&t->columns);
+    table_columns_fini(&t->seen);
     table_fields_fini(&t->fields);
     table_row_builder_fini(&t->row);
     table_json_fini(&t->json);
     buf_fini(&t->latin1);
     buf_fini(&t->record);
     mem_free(t);
+}
+
+void table_about(const struct table *t, struct table_about *out)
+{
+    *out = (struct table_about){.format = t->format,
+                                .by_name = t->by_name,
+                                .quoted = t->quoted,
+                                .n_unquoted = t->n_unquoted,
+                                .columns = t->format == TABLE_NDJSON ? &t->seen : &t->columns};
 }
 
 uint64_t table_lost(const struct table *t)
@@ -114,16 +128,30 @@ static enum err_code read_columns(struct table *t, const struct table_line *firs
     return table_columns_fixed(t->kind, t->format, t->fields.n, &t->columns, e);
 }
 
+/* Files that are no text, or a text that no line of which would be understood, are named as what they are. */
+static enum err_code refuse_other_files(struct table *t, struct err *e)
+{
+    const char *bytes, *what = NULL;
+    size_t n;
+    enum err_code code = table_lines_peek(t->lines, &bytes, &n, e);
+    if (!code && n)
+        what = table_sniff(bytes, n);
+    return what ? err_set(e, ERR_INVALID, "%s is %s", table_lines_name(t->lines), what) : code;
+}
+
 /* Looks at the first line for the format, then reads it again as a header, or as the first row. */
 static enum err_code read_start(struct table *t, const char *path, enum table_format format, struct err *e)
 {
     struct table_line line;
     bool got;
-    enum err_code code = table_lines_next(t->lines, '\0', &line, &got, e);
+    enum err_code code = refuse_other_files(t, e);
+    if (!code)
+        code = table_lines_next(t->lines, '\0', &line, &got, e);
     if (code || !got)
         return code;
     t->format =
-        format ? format : table_format_detect(path, t->kind, (struct store_text){line.data, line.len});
+        format ? format
+               : table_format_detect(path, t->kind, (struct store_text){line.data, line.len}, &t->by_name);
     if (t->kind == TABLE_CANDIDATES && t->format == TABLE_NDJSON)
         return err_set(e, ERR_INVALID, "%s: a table of candidates cannot be NDJSON",
                        table_lines_name(t->lines));
@@ -177,6 +205,8 @@ static enum err_code set_candidates(struct table *t, struct err *e)
     for (size_t i = 0; i < t->fields.n; i++) {
         fields[i] = table_value_trim(fields[i]);
         enum err_code code = field_check_id(fields[i], i ? "item" : "user", e);
+        if (!code)
+            code = table_row_check_word(fields[i], false, i ? "item" : "user", e);
         if (code)
             return code;
     }
@@ -192,12 +222,29 @@ static bool may_span(enum table_role role)
     return role == ROLE_EXTRA || role == ROLE_TITLE || role == ROLE_CATEGORIES || role == ROLE_EMBEDDING;
 }
 
+#define QUOTED_TSV                                                                                           \
+    "; a field begins with a quote and does not end with one: fields with tabs or line ends in them are "    \
+    "read from CSV, or from a "                                                                              \
+    "TSV whose header is quoted too"
+
+/* Whether a field of a TSV looks as if it went on behind a tab or line end. */
+static bool has_open_quote(const struct table *t)
+{
+    for (size_t i = 0; t->format == TABLE_TSV && !t->quoted && i < t->fields.n; i++) {
+        struct store_text f = t->fields.list[i];
+        if (f.len && f.data[0] == '"' && (f.len == 1 || f.data[f.len - 1] != '"'))
+            return true;
+    }
+    return false;
+}
+
 /* Whether the fields are a row's: as many as are due, and line ends where they may be. */
 static enum err_code check_fields(const struct table *t, struct err *e)
 {
     size_t n = t->fields.n;
     if (n < t->columns.least)
-        return err_set(e, ERR_INVALID, "%zu columns where %zu are due", n, t->columns.least);
+        return err_set(e, ERR_INVALID, "%zu columns where %zu are due%s", n, t->columns.least,
+                       has_open_quote(t) ? QUOTED_TSV : "");
     for (size_t i = 0; i < n; i++) {
         struct store_text text = t->fields.list[i];
         if (!may_span(t->columns.list[i].role) && memchr(text.data, '\n', text.len))
@@ -208,11 +255,24 @@ static enum err_code check_fields(const struct table *t, struct err *e)
     return ERR_OK;
 }
 
+/* Fields that pandas quotes where there is need, in a TSV. */
+static void unquote_fields(struct table *t)
+{
+    for (size_t i = 0; i < t->fields.n; i++)
+        if (table_unquote_tsv(&t->fields.list[i])) {
+            t->fields.quoted[i] = true;
+            t->n_unquoted++;
+        }
+}
+
 static enum err_code set_columns(struct table *t, struct err *e)
 {
+    if (t->format == TABLE_TSV && !t->quoted)
+        unquote_fields(t);
     for (size_t i = 0; i < t->fields.n; i++) {
         const struct table_column *c = &t->columns.list[i];
-        enum err_code code = table_row_set(&t->row, c->role, c->name, t->fields.list[i], e);
+        enum err_code code =
+            table_row_set(&t->row, c->role, c->name, t->fields.list[i], t->fields.quoted[i], e);
         if (code)
             return code;
     }
@@ -235,6 +295,10 @@ static enum err_code take_fields(struct table *t, struct table_line *line, struc
         copy.data = t->record.data;
     }
     enum err_code code = split(t, &copy, e);
+    if (code == ERR_INVALID && has_open_quote(t)) {
+        err_clear(e);
+        return err_set(e, ERR_INVALID, "more than %zu columns" QUOTED_TSV, t->columns.n);
+    }
     if (!code && t->kind != TABLE_CANDIDATES)
         code = check_fields(t, e);
     if (code != ERR_INVALID || line->n_lines == 1)
@@ -248,13 +312,34 @@ static enum err_code take_fields(struct table *t, struct table_line *line, struc
         (unsigned long long)(line->number + line->n_lines - 1));
 }
 
+/* Remembers the names of a line of NDJSON that are new, for who asks what was in the file. */
+static enum err_code note_names(struct table *t, struct err *e)
+{
+    enum { MOST_NAMES = 64 };
+    const char *name;
+    json_t *value;
+    enum err_code code = ERR_OK;
+    json_object_foreach(t->json.line, name, value)
+    {
+        size_t i = 0;
+        while (i < t->seen.n && strcmp(t->seen.list[i].name, name) != 0)
+            i++;
+        if (i == t->seen.n && i < MOST_NAMES && !code)
+            code = table_columns_add(&t->seen, table_json_role(t->json.line, name, t->kind),
+                                     (struct store_text){name, strlen(name)}, e);
+    }
+    return code;
+}
+
 static enum err_code set_row(struct table *t, struct table_line *line, struct err *e)
 {
     enum err_code code = check_text(t, line, e);
     if (code)
         return code;
-    if (t->format == TABLE_NDJSON)
-        return table_json_row(&t->json, line->data, line->len, &t->row, e);
+    if (t->format == TABLE_NDJSON) {
+        code = table_json_row(&t->json, line->data, line->len, &t->row, e);
+        return code ? code : note_names(t, e);
+    }
     code = take_fields(t, line, e);
     if (code)
         return code;

@@ -4,13 +4,13 @@
  *
  * CSV (RFC 4180) and TSV with a header, NDJSON, MovieLens `::` files, u.data, u.user and u.item; gzip is seen
  * through; "-" is standard input. Columns are found by name:
- *   user        user user_id userid uid
- *   item        item item_id itemid movie_id movieid iid
+ *   user        user user_id userid uid customer customer_id customerid visitor_id visitorid
+ *   item        item item_id itemid movie_id movieid iid product product_id productid book_id track_id
  *   rating      rating score stars
  *   weight      weight count
  *   timestamp   timestamp ts time date datetime       seconds, milli-, micro-, nanoseconds, or ISO 8601
  *   title       title name
- *   categories  categories genres tags                `a|b|c`; in NDJSON an array too
+ *   categories  categories category genres genre tags `a|b|c`; in NDJSON an array too
  *   embedding   embedding context vector              a JSON array, or numbers with spaces between
  * A candidates file has no header: each line is a user and any number of items. */
 #ifndef SERVER_TABLE_H
@@ -69,7 +69,7 @@ struct table;
 
 /* Opens a file and reads its header. Errors name the file: ERR_NOTFOUND, ERR_IO, ERR_CORRUPT, ERR_NOMEM;
  * ERR_INVALID when the header lacks a column that the kind needs, or the format has no such kind. An empty
- * file is a table without rows. */
+ * file is a table without rows. A file of another kind (UTF-16, an archive, Parquet, a JSON array, ...) is ERR_INVALID too. */
 enum err_code table_open(const char *path, enum table_kind kind, enum table_format format, struct table **out,
                          struct err *e) ERR_MUST_CHECK;
 void table_close(struct table *t); /* NULL is allowed */
@@ -77,6 +77,18 @@ void table_close(struct table *t); /* NULL is allowed */
 /* The next row; *got is false at the end. ERR_INVALID, `file:line: reason`, is a bad line: the next call goes on behind it, which is
  * the next line of the file also where a quote was not closed. Every other error is final. */
 enum err_code table_next(struct table *t, struct table_row *row, bool *got, struct err *e) ERR_MUST_CHECK;
+
+struct table_columns;
+
+/* How a file is read, and what its columns are taken for (server/table_format.h). */
+struct table_about {
+    enum table_format format;
+    bool by_name;                        /* the format was told by the file's name, else by its first line */
+    bool quoted;                         /* a TSV with quotes as in CSV */
+    uint64_t n_unquoted;                 /* other fields of TSV that had quotes taken off */
+    const struct table_columns *columns; /* of NDJSON those met so far. Borrowed until table_close */
+};
+void table_about(const struct table *t, struct table_about *out);
 
 /* Lines of the file that the row of the last table_next was, and that are lost when it was bad. */
 uint64_t table_lost(const struct table *t);

@@ -3,14 +3,18 @@
 #include "server/table_format.h"
 
 #include "base/mem.h"
+#include "server/table_sniff.h"
 #include "server/table_value.h"
 
+#include <stdio.h>
 #include <string.h>
+
+enum { N_NAMES = 12 };
 
 struct synonyms {
     enum table_role role;
-    unsigned kinds;       /* bits of enum table_kind in which the role exists */
-    const char *names[8]; /* the canonical one first */
+    unsigned kinds;             /* bits of enum table_kind in which the role exists */
+    const char *names[N_NAMES]; /* the canonical one first */
 };
 
 enum {
@@ -21,27 +25,33 @@ enum {
 };
 
 static const struct synonyms all_synonyms[] = {
-    {ROLE_USER, IN_INTERACTIONS | IN_USERS | IN_CONTEXTS, {"user", "user_id", "userid", "uid"}},
-    {ROLE_ITEM, IN_INTERACTIONS | IN_ITEMS, {"item", "item_id", "itemid", "movie_id", "movieid", "iid"}},
+    {ROLE_USER,
+     IN_INTERACTIONS | IN_USERS | IN_CONTEXTS,
+     {"user", "user_id", "userid", "uid", "customer", "customer_id", "customerid", "visitor_id",
+      "visitorid"}},
+    {ROLE_ITEM,
+     IN_INTERACTIONS | IN_ITEMS,
+     {"item", "item_id", "itemid", "movie_id", "movieid", "iid", "product", "product_id", "productid",
+      "book_id", "track_id"}},
     {ROLE_RATING, IN_INTERACTIONS, {"rating", "score", "stars"}},
     {ROLE_WEIGHT, IN_INTERACTIONS, {"weight", "count"}},
     {ROLE_TIME, IN_INTERACTIONS, {"timestamp", "ts", "time", "date", "datetime"}},
     {ROLE_TITLE, IN_ITEMS, {"title", "name"}},
-    {ROLE_CATEGORIES, IN_ITEMS, {"categories", "genres", "tags"}},
+    {ROLE_CATEGORIES, IN_ITEMS, {"categories", "category", "genres", "genre", "tags"}},
     {ROLE_EMBEDDING, IN_CONTEXTS, {"embedding", "context", "vector"}},
 };
 enum { N_SYNONYMS = sizeof all_synonyms / sizeof all_synonyms[0] };
 
-enum table_role table_role_of(enum table_kind kind, struct store_text name, bool *canonical)
+enum table_role table_role_of(enum table_kind kind, struct store_text name, size_t *rank)
 {
     for (size_t i = 0; i < N_SYNONYMS; i++) {
         const struct synonyms *s = &all_synonyms[i];
         if (!(s->kinds & 1u << kind))
             continue;
-        for (size_t j = 0; j < 8 && s->names[j]; j++)
+        for (size_t j = 0; j < N_NAMES && s->names[j]; j++)
             if (table_value_is(name, s->names[j])) {
-                if (canonical)
-                    *canonical = j == 0;
+                if (rank)
+                    *rank = j;
                 return s->role;
             }
     }
@@ -83,6 +93,22 @@ static enum err_code start(struct table_columns *c, size_t n, struct err *e)
     return c->list ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for the names of the columns");
 }
 
+enum err_code table_columns_add(struct table_columns *c, enum table_role role, struct store_text name,
+                                struct err *e)
+{
+    struct table_column *list = mem_realloc_array(c->list, c->n + 1, sizeof *list);
+    if (!list)
+        return err_set(e, ERR_NOMEM, "no memory for the names of the columns");
+    c->list = list;
+    return add_column(c, role, name.data, name.len, e);
+}
+
+/* What an item is called and what it is like stands in many columns of a shop's table; nothing is lost, since the rest is metadata. */
+bool table_role_by_rank(enum table_role role)
+{
+    return role == ROLE_TITLE || role == ROLE_CATEGORIES;
+}
+
 /* ---- formats with a header ---- */
 
 /* Gives every role to one column at most; a column that loses its role is an extra one. */
@@ -94,15 +120,15 @@ static enum err_code settle_roles(enum table_kind kind, struct table_columns *c,
                 return err_set(e, ERR_INVALID, "two columns are called '%s'", c->list[i].name);
             if (c->list[i].role != c->list[j].role || c->list[i].role == ROLE_EXTRA)
                 continue;
-            bool first = false, second = false;
+            size_t first = 0, second = 0;
             const char *names[] = {c->list[j].name, c->list[i].name};
             (void)table_role_of(kind, (struct store_text){names[0], strlen(names[0])}, &first);
             (void)table_role_of(kind, (struct store_text){names[1], strlen(names[1])}, &second);
-            if (first == second)
+            if (first == second || (first && second && !table_role_by_rank(c->list[i].role)))
                 return err_set(e, ERR_INVALID,
                                "the columns '%s' and '%s' mean the same; rename the one that is not meant",
                                names[0], names[1]);
-            c->list[first ? i : j].role = ROLE_EXTRA;
+            c->list[first < second ? i : j].role = ROLE_EXTRA;
         }
     }
     return ERR_OK;
@@ -114,6 +140,32 @@ static bool has_role(const struct table_columns *c, enum table_role role)
         if (c->list[i].role == role)
             return true;
     return false;
+}
+
+/* "user, user_id or userid" of a role, to out (n). */
+static void list_names(enum table_role role, char *out, size_t n)
+{
+    out[0] = '\0';
+    for (size_t i = 0; i < N_SYNONYMS; i++)
+        for (size_t j = 1; all_synonyms[i].role == role && j < N_NAMES && all_synonyms[i].names[j]; j++)
+            (void)snprintf(out + strlen(out), n - strlen(out), "%s%s", j > 1 ? ", " : "",
+                           all_synonyms[i].names[j]);
+}
+
+static enum err_code refuse_header(const struct table_columns *c, enum table_role role, const char *name,
+                                   struct err *e)
+{
+    char others[256];
+    for (size_t i = 0; i < c->n; i++) {
+        const char *what = table_sniff_header(c->list[i].name, strlen(c->list[i].name));
+        if (what)
+            return err_set(e, ERR_INVALID, "the header has no column '%s'; %s", name, what);
+    }
+    list_names(role, others, sizeof others);
+    return err_set(
+        e, ERR_INVALID,
+        "the header has no column '%s' (or %s; it begins with '%.40s'); the first line must name the columns",
+        name, others, c->n ? c->list[0].name : "");
 }
 
 static enum err_code check_needed(enum table_kind kind, const struct table_columns *c, struct err *e)
@@ -129,11 +181,7 @@ static enum err_code check_needed(enum table_kind kind, const struct table_colum
     };
     for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++)
         if (needed[i].kind == kind && !has_role(c, needed[i].role))
-            return err_set(
-                e, ERR_INVALID,
-                "the header has no column '%s' (it begins with '%s'); the first line must name the "
-                "columns",
-                needed[i].name, c->n ? c->list[0].name : "");
+            return refuse_header(c, needed[i].role, needed[i].name, e);
     return ERR_OK;
 }
 

@@ -78,7 +78,8 @@ static bool ends_with(const char *name, size_t len, const char *suffix)
     return len >= n && strncasecmp(name + len - n, suffix, n) == 0;
 }
 
-enum table_format table_format_detect(const char *path, enum table_kind kind, struct store_text first_line)
+enum table_format table_format_detect(const char *path, enum table_kind kind, struct store_text first_line,
+                                      bool *by_name)
 {
     static const struct {
         const char *suffix;
@@ -94,9 +95,12 @@ enum table_format table_format_detect(const char *path, enum table_kind kind, st
     if (ends_with(name, len, ".gz"))
         len -= 3;
     enum table_format format = format_by_line(kind, first_line);
+    *by_name = false;
     for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++)
-        if (ends_with(name, len, suffixes[i].suffix))
+        if (ends_with(name, len, suffixes[i].suffix)) {
             format = suffixes[i].format;
+            *by_name = true;
+        }
     if (format == TABLE_TSV && kind == TABLE_INTERACTIONS && looks_like_u_data(first_line))
         format = TABLE_U_DATA;
     return format;
@@ -205,6 +209,30 @@ static enum err_code split_quoted(char separator, char *line, size_t n, size_t m
             return code;
         p++; /* the separator */
     }
+}
+
+bool table_unquote_tsv(struct store_text *field)
+{
+    size_t n = field->len, n_inside = 0;
+    const char *text = field->data;
+    if (n < 4 || text[0] != '"' || text[n - 1] != '"')
+        return false;
+    for (size_t i = 1; i + 1 < n; i++)
+        if (text[i] == '"') {
+            if (text[i + 1] != '"' || i + 2 == n)
+                return false;
+            n_inside++;
+            i++;
+        }
+    if (!n_inside) /* quoted without need: a title may well be so */
+        return false;
+    char *to = (char *)(uintptr_t)text, *start = to;
+    for (size_t i = 1; i + 1 < n; i++) {
+        *to++ = text[i];
+        i += text[i] == '"';
+    }
+    *field = (struct store_text){start, (size_t)(to - start)};
+    return true;
 }
 
 enum err_code table_split(enum table_format format, char quoted, char *line, size_t len, size_t most,

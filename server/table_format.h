@@ -50,10 +50,10 @@ struct table_fields {
 
 void table_fields_fini(struct table_fields *f);
 
-/* The format by the file's name (path, `.gz` aside), or else by its first line. */
-enum table_format table_format_detect(const char *path, enum table_kind kind, struct store_text first_line);
+/* The format by the file's name (path, `.gz` aside), or else by its first line; *by_name tells which it was. */
+enum table_format table_format_detect(const char *path, enum table_kind kind, struct store_text first_line,
+                                      bool *by_name);
 
-/* "csv", "u.data", ...; TABLE_AUTO is "auto". */
 /* "csv", "u.data", ... */
 const char *table_format_name(enum table_format format);
 
@@ -65,6 +65,10 @@ enum err_code table_split(enum table_format format, char quoted, char *line, siz
 
 /* Whether the format's files begin with a line of column names. */
 bool table_format_has_header(enum table_format format);
+
+/* Takes the quotes off a field of a TSV whose header has none, where it must have been quoted by a writer that quotes what needs it, as
+ * pandas does: quotes at both ends, and inside each quote twice. Writes into the field. */
+bool table_unquote_tsv(struct store_text *field);
 
 /* The canonical name of a role; "" for those without. */
 const char *table_role_name(enum table_role role);
@@ -79,8 +83,15 @@ enum err_code table_columns_by_header(enum table_kind kind, const struct table_f
 enum err_code table_columns_fixed(enum table_kind kind, enum table_format format, size_t n_fields,
                                   struct table_columns *out, struct err *e) ERR_MUST_CHECK;
 
-/* The role that a name has in a table of this kind. canonical (may be NULL) tells the name from its synonyms.
- */
-enum table_role table_role_of(enum table_kind kind, struct store_text name, bool *canonical);
+/* The role that a name has in a table of this kind. rank (may be NULL): 0 for the canonical name, rising for its synonyms. */
+enum table_role table_role_of(enum table_kind kind, struct store_text name, size_t *rank);
+
+/* Whether of several columns with this role the one with the lowest rank has it, and the others are extra ones; else two synonyms beside
+ * each other are refused. */
+bool table_role_by_rank(enum table_role role);
+
+/* Adds a column to a list; ERR_NOMEM. */
+enum err_code table_columns_add(struct table_columns *c, enum table_role role, struct store_text name,
+                                struct err *e) ERR_MUST_CHECK;
 
 #endif

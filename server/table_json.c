@@ -35,7 +35,7 @@ static enum err_code set_id(char *scratch, enum table_role role, const char *nam
     struct store_text text;
     if (json_is_real(value) || !scalar_text(value, scratch, TABLE_JSON_ID_BYTES, &text))
         return err_set(e, ERR_INVALID, "\"%s\" is neither a string nor a whole number", name);
-    return table_row_set(b, role, name, text, e);
+    return table_row_set(b, role, name, text, true, e); /* a text of JSON is quoted */
 }
 
 static enum err_code set_categories(const char *name, const json_t *value, struct table_row_builder *b,
@@ -133,16 +133,27 @@ static enum err_code set_value(struct table_json *j, enum table_role role, const
     bool only_text = role == ROLE_TITLE || role == ROLE_CATEGORIES || role == ROLE_EMBEDDING;
     if ((only_text && !json_is_string(value)) || !scalar_text(value, scratch, sizeof scratch, &text))
         return err_set(e, ERR_INVALID, "\"%s\" has a value of the wrong type", name);
-    return table_row_set(b, role, name, text, e);
+    return table_row_set(b, role, name, text, true, e);
 }
 
-/* A synonym beside the canonical name is an extra field, as in a header. */
-static enum table_role role_of(const json_t *line, const char *name, enum table_kind kind)
+/* Of a role's names the one with the lowest rank has it where that settles it, as in a header. */
+enum table_role table_json_role(const json_t *line, const char *name, enum table_kind kind)
 {
-    bool canonical = false;
-    enum table_role role = table_role_of(kind, (struct store_text){name, strlen(name)}, &canonical);
-    if (role != ROLE_EXTRA && !canonical && json_object_get(line, table_role_name(role)))
+    size_t rank = 0;
+    enum table_role role = table_role_of(kind, (struct store_text){name, strlen(name)}, &rank);
+    if (role == ROLE_EXTRA || rank == 0)
+        return role;
+    if (json_object_get(line, table_role_name(role)))
         return ROLE_EXTRA;
+    const char *other;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)line, other, value)
+    {
+        size_t others = 0;
+        if (table_role_by_rank(role) &&
+            table_role_of(kind, (struct store_text){other, strlen(other)}, &others) == role && others < rank)
+            return ROLE_EXTRA;
+    }
     return role;
 }
 
@@ -166,7 +177,7 @@ enum err_code table_json_row(struct table_json *j, const char *line, size_t len,
     json_t *value;
     json_object_foreach(j->line, name, value)
     {
-        enum table_role role = role_of(j->line, name, b->kind);
+        enum table_role role = table_json_role(j->line, name, b->kind);
         if (role != ROLE_EXTRA && seen & 1u << role)
             return err_set(e, ERR_INVALID, "two fields mean the %s; \"%s\" is one of them",
                            table_role_name(role), name);

@@ -17,6 +17,9 @@ struct table_json {
 
 void table_json_fini(struct table_json *j);
 
+/* The role that a member has beside the others of its line. */
+enum table_role table_json_role(const json_t *line, const char *name, enum table_kind kind);
+
 /* Sets the values of a line in a started row. Names are those of columns; the members of an object "profile"
  * (users) or "metadata" (items) stand beside the other fields. null is an absent value. ERR_INVALID with the
  * reason, ERR_NOMEM. */

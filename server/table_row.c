@@ -48,6 +48,16 @@ static int shown(struct store_text text)
     return (int)n;
 }
 
+enum err_code table_row_check_word(struct store_text id, bool quoted, const char *what, struct err *e)
+{
+    if (quoted || !field_is_null_word(id))
+        return ERR_OK;
+    return err_set(
+        e, ERR_INVALID,
+        "the id of the %s is %.*s, which programs write for none; if it is meant, quote it: \"%.*s\" in CSV",
+        what, (int)id.len, id.data, (int)id.len, id.data);
+}
+
 static enum err_code read_number(struct store_text text, const char *name, double *out, struct err *e)
 {
     if (table_value_number(text, out))
@@ -210,7 +220,7 @@ static enum err_code set_genre(struct table_row_builder *b, const char *name, st
 }
 
 enum err_code table_row_set(struct table_row_builder *b, enum table_role role, const char *name,
-                            struct store_text text, struct err *e)
+                            struct store_text text, bool quoted, struct err *e)
 {
     text = table_value_trim(text);
     if (!text.len)
@@ -218,10 +228,10 @@ enum err_code table_row_set(struct table_row_builder *b, enum table_role role, c
     switch (role) {
     case ROLE_USER:
         b->row.user = text;
-        return ERR_OK;
+        return table_row_check_word(text, quoted, "user", e);
     case ROLE_ITEM:
         b->row.item = text;
-        return ERR_OK;
+        return table_row_check_word(text, quoted, "item", e);
     case ROLE_RATING:
         return set_rating(b, name, text, e);
     case ROLE_WEIGHT:

@@ -24,9 +24,14 @@ void table_row_builder_fini(struct table_row_builder *b);
 /* Forgets the row before. */
 void table_row_start(struct table_row_builder *b);
 
-/* Sets the value of a column; views are kept. Empty text is an absent value. name is that of the column. */
+/* Sets the value of a column; views are kept. Empty text is an absent value. name is that of the column. quoted: quotes stood around
+ * it, so that an id that reads as a word for nothing (NULL, nan) is meant. */
 enum err_code table_row_set(struct table_row_builder *b, enum table_role role, const char *name,
-                            struct store_text text, struct err *e) ERR_MUST_CHECK;
+                            struct store_text text, bool quoted, struct err *e) ERR_MUST_CHECK;
+
+/* Refuses an id that is a word for nothing and was not quoted. what is "user" or "item". */
+enum err_code table_row_check_word(struct store_text id, bool quoted, const char *what,
+                                   struct err *e) ERR_MUST_CHECK;
 
 /* The parts of table_row_set that NDJSON needs by themselves: one category, one number of an embedding, and a
  * member of the profile or metadata whose value is the JSON text that the caller appends to b->object. */

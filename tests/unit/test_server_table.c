@@ -308,7 +308,9 @@ END_TEST
 START_TEST(test_headers_that_lack_or_repeat_a_column_are_refused)
 {
     ROWS("a.csv", TABLE_INTERACTIONS, "user,thing\nu,i\n",
-         "open invalid: a.csv:1: the header has no column 'item' (it begins with 'user'); the first line "
+         "open invalid: a.csv:1: the header has no column 'item' (or item_id, itemid, movie_id, movieid, "
+         "iid, product, "
+         "product_id, productid, book_id, track_id; it begins with 'user'); the first line "
          "must name the columns");
     ROWS("a.csv", TABLE_INTERACTIONS, "uid,user_id,item\n",
          "open invalid: a.csv:1: the columns 'uid' and 'user_id' mean the same; rename the one that is not "
