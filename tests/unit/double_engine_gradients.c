@@ -60,7 +60,10 @@ enum { N_SETTINGS = sizeof settings / sizeof *settings };
 static struct model_spec make_spec(const struct setting *x)
 {
     static char a[] = "a", b[] = "b", one[] = "1", two[] = "2";
-    static struct profile_value values[4] = {{a, one}, {a, two}, {b, one}, {b, two}};
+    static struct profile_value values[4] = {{.field = a, .value = one},
+                                             {.field = a, .value = two},
+                                             {.field = b, .value = one},
+                                             {.field = b, .value = two}};
     struct model_spec s = {.name = "t",
                            .version = "1",
                            .objective = OBJECTIVE_RANKING,

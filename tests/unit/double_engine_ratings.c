@@ -17,8 +17,10 @@
 enum { N_USERS = 40, N_ITEMS = 25, PER_USER = 9, N = N_USERS * PER_USER, N_VALUES = 4, D = 4 };
 
 static char field[] = "f", one[] = "1", two[] = "2", three[] = "3", four[] = "4";
-static struct profile_value vocabulary[N_VALUES] = {
-    {field, one}, {field, two}, {field, three}, {field, four}};
+static struct profile_value vocabulary[N_VALUES] = {{.field = field, .value = one},
+                                                    {.field = field, .value = two},
+                                                    {.field = field, .value = three},
+                                                    {.field = field, .value = four}};
 
 struct world {
     struct encoder_interaction x[N];

@@ -25,7 +25,8 @@ static struct model_spec make_spec(int number)
     enum bias_kind bias = (enum bias_kind)(number / 16 % 3);
     size_t core_rank = number / 48 ? KERNEL_LANES : 6; /* of the one U K is made, of the other not */
     static char field[] = "f", value[] = "v";
-    static struct profile_value values[3] = {{field, value}, {field, value}, {field, value}};
+    static struct profile_value values[3] = {
+        {.field = field, .value = value}, {.field = field, .value = value}, {.field = field, .value = value}};
     struct model_spec s = {.name = "t",
                            .version = "1",
                            .objective = OBJECTIVE_RANKING,

@@ -23,8 +23,11 @@ static struct encoder_interaction interactions[N_USERS * PER_USER];
 static uint32_t features[2 * N_ITEMS];
 static char category[] = "category", word[] = "word", a[] = "a", b[] = "b", c[] = "c", d[] = "d",
             noise[] = "noise";
-static struct profile_value names[] = {
-    {category, a}, {category, b}, {category, c}, {category, d}, {word, noise}};
+static struct profile_value names[] = {{.field = category, .value = a},
+                                       {.field = category, .value = b},
+                                       {.field = category, .value = c},
+                                       {.field = category, .value = d},
+                                       {.field = word, .value = noise}};
 
 /* Item i is of kind i % KINDS; its factor is its kind's direction and a little noise. Nobody took the last N_ALONE. */
 static void fill_items(struct rng *r)
