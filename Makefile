@@ -237,8 +237,9 @@ bench: all $(BENCH_BINS) ## speed of serving beside the peers, one table (BENCH=
 	$(Q)$(PYTHON) tests/bench/run $(BENCH)
 bench-quick: all $(BENCH_BINS) ##+ the same loads for a moment; fails on wrong answers only
 	$(Q)deploy/deps --bench || echo "bench: going on without what could not be installed"
-	$(Q)$(PYTHON) tests/bench/run --quick
-	$(Q)$(PYTHON) tests/bench/soak --requests 5000 --users 400 --seconds 1
+	$(Q)rm -rf $(B)/bench-quick
+	$(Q)$(PYTHON) tests/bench/run --quick --world $(B)/bench-quick
+	$(Q)$(PYTHON) tests/bench/soak --requests 5000 --quick --world $(B)/bench-quick --seconds 1
 	$(Q)if $(PYTHON) -c 'import torch' 2>/dev/null; then \
 	    $(PYTHON) tests/bench/training --users 300 --items 200 --interactions 9000 --share 0.5; \
 	else echo "bench: PyTorch is absent, training is not compared"; fi

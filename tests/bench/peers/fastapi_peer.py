@@ -55,7 +55,7 @@ def acquire(user):
     if row is None:
         raise fastapi.HTTPException(404, "no user '%s'" % user)
     revision, context, seen = row
-    made = revision, state["model"].generate(context), seen
+    made = revision, state["model"].generate(context, seen), seen
     state["cache"].put(user, made)
     return made, "miss"
 

@@ -4,6 +4,7 @@ import contextlib
 import os
 import sqlite3
 import sys
+import urllib.parse
 
 import numpy as np
 
@@ -18,11 +19,11 @@ class Wrong(Exception):
 
 
 def recommendations_path(user, limit=10):
-    return "/v1/users/%s/recommendations?limit=%d" % (user, limit)
+    return "/v1/users/%s/recommendations?limit=%d" % (urllib.parse.quote(user, safe=""), limit)
 
 
 def predictions_path(user):
-    return "/v1/users/%s/predictions" % user
+    return "/v1/users/%s/predictions" % urllib.parse.quote(user, safe="")
 
 
 def _same(name, user, want, got):
@@ -54,14 +55,16 @@ def check(world, servers, n_users, candidates):
 
 
 def check_reference(world, server, n_users):
-    """Against float64 from the file and the stored context."""
+    """Against float64 from the file, the stored context and the stored interactions."""
     model = reference.Model(world.model)
     ids = model.item_ids()
+    row_of = {item: row for row, item in enumerate(ids)}
     with contextlib.closing(sqlite3.connect(world.store)) as db:
         for user in world.users[:n_users]:
-            (blob,), = db.execute("SELECT embedding FROM contexts WHERE kind = 'user' AND id = ?", (user,))
+            (blob,), = db.execute("SELECT embedding FROM contexts WHERE kind = 'user' AND id = ? AND model = ? AND model_version = ?",
+                                  (user, model.description["name"], model.description["version"]))
             seen = {item for item, in db.execute(
                 "SELECT i.id FROM interactions x JOIN users u USING (user_key) JOIN items i USING (item_key) WHERE u.id = ?", (user,))}
-            scores = model.scores(np.frombuffer(blob, "<f4").astype("f8"))
+            scores = model.scores(np.frombuffer(blob, "<f4").astype("f8"), [row_of[item] for item in seen if item in row_of])
             best = [(ids[i], scores[i]) for i in np.argsort(-scores, kind="stable") if ids[i] not in seen][:10]
             _same("numpy", user, best, _list(server.call("GET", recommendations_path(user)), "items"))

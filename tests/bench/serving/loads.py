@@ -20,14 +20,15 @@ class Loads:
     def _write(self, name, requests):
         return write_requests(self.world.path(name + ".requests"), requests)
 
-    def recommendations(self, most_users=3000):
-        users = self.world.users[:most_users]
+    def recommendations(self):
+        users = list(self.world.users)
         self.random.shuffle(users)
         return self._write("recommendations", (("GET", recommendations_path(user), None) for user in users))
 
-    def predictions(self, most_users=500):
-        body = {"items": self.candidates}
-        return self._write("predictions", (("POST", predictions_path(user), body) for user in self.world.users[:most_users]))
+    def predictions(self):
+        users, body = list(self.world.users), {"items": self.candidates}
+        self.random.shuffle(users)
+        return self._write("predictions", (("POST", predictions_path(user), body) for user in users))
 
     def uniform(self, n_users, n_requests=100000):
         """Users of a crowd, all equally likely."""

@@ -1,5 +1,6 @@
-"""Model files of any size with the dimensions that the trainer chooses (engine/train/recipe.c), written directly: the
-values are random, the work of serving them is that of trained ones, and no bench waits for a training."""
+"""Model files of any size with the dimensions that the trainer chooses (engine/train/recipe.c), written directly with random values, for
+what is measured below HTTP; and a trained file without its item-item weights. What is served over HTTP is what `hypernet train` wrote."""
+import json
 import os
 import sys
 
@@ -7,6 +8,7 @@ import numpy as np
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "golden"))
 from export_model import write_model  # noqa: E402  pylint: disable=wrong-import-position
+from reference import read_safetensors  # noqa: E402  pylint: disable=wrong-import-position
 
 LEARNED, PROFILE, DECAYS, RECENT, TRUNK, HIDDEN, CORE = 64, 16, 4, 30, (128, 64), 16, 16
 
@@ -69,3 +71,13 @@ def write(path, item_ids, dim, values, generator="core", hidden=HIDDEN, seed=1, 
     arrays["encoder.fold_in.gram"] = d["encoder"]["fold_in"]["alpha"] * factor.T @ factor
     write_model(path, d, arrays, item_ids, [n for n in arrays if n.endswith(".head.weight") and n.startswith("target.")] if halves else ())
     return d
+
+
+def without_neighbours(source, target):
+    """The same trained model without its item-item weights; contexts of the one are those of the other."""
+    metadata, tensors = read_safetensors(source)
+    d = json.loads(metadata["hypernet"])
+    d["target"].pop("neighbours")
+    ids, offsets = tensors.pop("catalogue.id_bytes").tobytes(), tensors.pop("catalogue.id_offsets")
+    arrays = {name: array for name, array in tensors.items() if not name.startswith("neighbours.")}
+    write_model(target, d, arrays, [ids[a:b].decode() for a, b in zip(offsets[:-1], offsets[1:])])

@@ -3,12 +3,12 @@ whatever the machine does meanwhile meets all of them."""
 import contextlib
 import sys
 
-from . import answers, micro, wrk
+from . import answers, micro, models, wrk
 from .loads import REGISTRATION_BATCH, Loads
 from .servers import BareHttp, FastApi, Hypernet, Node
 
-MANY_USERS = 10 ** 7  # a cache for all of them
-WARM, CANDIDATES, COLD = "10 of 3,706, warm", "100 candidates, warm", "10 of 3,706, cold"
+MANY_USERS, MANY_BYTES = 10 ** 7, "1G"  # a cache for all of them
+PLAIN = "the same without item-item"
 
 
 def read_whole(path):
@@ -22,6 +22,10 @@ class Plan:
     def __init__(self, world, bare_binary, results, options):
         self.world, self.bare_binary, self.results, self.options = world, bare_binary, results, options
         self.loads = Loads(world)
+        self.warm_list, self.cold_list = ("10 of %s, %s" % (format(world.n_items, ","), kind) for kind in ("warm", "cold"))
+        self.candidates = "%d candidates, warm" % len(self.loads.candidates)
+        self.plain = self._without_neighbours()
+        self.cached_bytes = None  # of a user, as hypernet counts; known after the warm load
         self.peers = []
         for peer in (FastApi, Node):
             missing = peer.missing()
@@ -32,8 +36,19 @@ class Plan:
 
     # ---- servers ----
 
+    def _without_neighbours(self):
+        """The trained model without its item-item weights, or None when it has none."""
+        if not self.world.n_pairs:
+            return None
+        path = self.world.path("plain.safetensors")
+        models.without_neighbours(self.world.model, path)
+        return path
+
     def _hypernet(self, store, *options):
         return Hypernet(self.world.binary, store, self.world.model, self.world.folder, *options)
+
+    def _hypernet_plain(self, store, *options):
+        return Hypernet(self.world.binary, store, self.plain, self.world.folder, *options, name=PLAIN)
 
     def _bare(self, server, method, path, body=None):
         """A bare server whose body has the size of this server's answer."""
@@ -49,16 +64,20 @@ class Plan:
 
     # ---- one load ----
 
-    def _measure(self, load, servers, requests, per_request=1, warm_seconds=None):
+    def _measure(self, load, servers, requests, per_request=1, warm_seconds=None, before_mb=None):
+        """before_mb: resident memory of servers before their first request, by name; what it grew by is then told by user."""
         print("bench: " + load, file=sys.stderr, flush=True)
-        o, rounds = self.options, {server.name: [] for server in servers}
+        o, rounds, user_kb = self.options, {server.name: [] for server in servers}, {}
         for server in servers:
             wrk.run(server, requests, o.seconds if warm_seconds is None else warm_seconds, o.connections)
+        for server in servers:
+            if before_mb and server.name in before_mb:
+                user_kb[server.name] = (server.resident_mb() - before_mb[server.name]) * 1024 / len(self.world.users)
         for _ in range(o.rounds):
             for server in servers:
                 rounds[server.name].append(wrk.run(server, requests, o.seconds, o.connections))
         for server in servers:
-            self.results.add(load, server.name, rounds[server.name], server.peak_mb(), per_request)
+            self.results.add(load, server.name, rounds[server.name], server.peak_mb(), per_request, user_kb.get(server.name))
 
     def _checked(self, servers):
         answers.check(self.world, servers, self.options.checked_users, self.loads.candidates)
@@ -68,24 +87,32 @@ class Plan:
 
     def answers(self):
         """Nothing timed: all answers, from a cache and without one."""
-        for cache_bytes, cached_users in (("256M", MANY_USERS), (0, 0)):
+        for cache_bytes, cached_users in ((MANY_BYTES, MANY_USERS), (0, 0)):
             with self._all(self.world.store, cache_bytes, cached_users) as servers:
                 self._checked(servers)
                 print("bench: the same answers from " + ", ".join(s.name for s in servers) + " and numpy", file=sys.stderr)
 
     def warm(self):
-        user, body = self.world.users[0], {"items": self.loads.candidates}
-        with self._all(self.world.store, "256M", MANY_USERS) as servers:
+        user, body, o = self.world.users[0], {"items": self.loads.candidates}, self.options
+        with self._all(self.world.store, MANY_BYTES, MANY_USERS) as servers, contextlib.ExitStack() as stack:
+            before_mb = {server.name: server.resident_mb() for server in servers}
             self._checked(servers)
+            if self.plain:
+                servers.insert(1, stack.enter_context(self._hypernet_plain(self.world.store, "--cache-bytes", MANY_BYTES)))
+                before_mb[PLAIN] = servers[1].resident_mb()
             with self._bare(servers[0], "GET", answers.recommendations_path(user)) as bare:
-                self._measure(WARM, servers + [bare], self.loads.recommendations())
+                self._measure(self.warm_list, servers + [bare], self.loads.recommendations(), before_mb=before_mb,
+                              warm_seconds=(2 if o.quick else 3) * o.seconds)  # until every user is in every cache
+            self.cached_bytes = servers[0].metric("hypernet_cache_used_bytes") / servers[0].metric("hypernet_cache_entries")
             with self._bare(servers[0], "POST", answers.predictions_path(user), body) as bare:
-                self._measure(CANDIDATES, servers + [bare], self.loads.predictions())
+                self._measure(self.candidates, servers + [bare], self.loads.predictions())
 
     def cold(self):
-        with self._all(self.world.store, 0, 0) as servers:
+        with self._all(self.world.store, 0, 0) as servers, contextlib.ExitStack() as stack:
             self._checked(servers)
-            self._measure(COLD, servers, self.loads.recommendations())
+            if self.plain:
+                servers.insert(1, stack.enter_context(self._hypernet_plain(self.world.store, "--cache-bytes", "0")))
+            self._measure(self.cold_list, servers, self.loads.recommendations())
 
     def crowd(self):
         """A million users: Zipf's law with a cache for 1 % of them, and every request a miss, beside ten thousand users."""
@@ -120,20 +147,22 @@ class Plan:
         print("bench: micro", file=sys.stderr, flush=True)
         o, world = self.options, self.world
         self.results.micro = [*micro.engine((o.bench_engine, o.bench_gather), world.folder, o.quick), *micro.json_texts(o.bench_json)]
-        self.results.store = micro.store(o.bench_store, world.path("world", "interactions.tsv"), world.path("micro.db"))
+        self.results.store = micro.store(o.bench_store, world.interactions, world.path("micro.db"))
 
     # ---- what comes of it ----
 
     def ratios(self):
         r = self.results
-        for load in (WARM, COLD):
+        for load in (self.warm_list, self.cold_list):
             ours = (load, "hypernet")
             r.compare(load + ": rate, times fastapi's", (*ours, "rate"), (load, "fastapi", "rate"), ">= 10")
             r.compare(load + ": rate, times node's", (*ours, "rate"), (load, "node", "rate"), ">= 5")
             r.compare(load + ": p99, of fastapi's", (*ours, "p99_ms"), (load, "fastapi", "p99_ms"), "<= 0.1")
+            r.compare(load + ": rate, times that without item-item weights", (*ours, "rate"), (load, PLAIN, "rate"), "")
             r.state(load + ": peak MB", r.value(*ours, "peak_mb"), "<= 60")
-        r.compare(CANDIDATES + ": rate, of bare HTTP", (CANDIDATES, "hypernet", "rate"), (CANDIDATES, "bare", "rate"), ">= 0.5")
-        r.compare("cold p50, times warm p50", (COLD, "hypernet", "p50_ms"), (WARM, "hypernet", "p50_ms"), "<= 2")
+        r.state("bytes a cached user", self.cached_bytes, "")
+        r.compare(self.candidates + ": rate, of bare HTTP", (self.candidates, "hypernet", "rate"), (self.candidates, "bare", "rate"), ">= 0.5")
+        r.compare("cold p50, times warm p50", (self.cold_list, "hypernet", "p50_ms"), (self.warm_list, "hypernet", "p50_ms"), "<= 2")
         many = "cold, %d users" % self.options.crowd
         r.compare("cold p99, times that of 10,000 users", (many, "hypernet", "p99_ms"), ("cold, 10000 users", "hypernet", "p99_ms"),
                   "<= 1.5")

@@ -126,7 +126,8 @@ class Server:
 class Hypernet(Server):
     name = "hypernet"
 
-    def __init__(self, binary, store, model, folder, *options):
+    def __init__(self, binary, store, model, folder, *options, name=None):
+        self.name = name or self.name
         token = os.path.join(folder, "token")
         with open(token, "w", encoding="ascii") as f:
             f.write(TOKEN + "\n")

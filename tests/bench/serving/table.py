@@ -6,7 +6,9 @@ import statistics
 import source
 
 COLUMNS = (("rate", "requests/s", "%.0f"), ("p50_ms", "p50 ms", "%.2f"), ("p99_ms", "p99 ms", "%.2f"),
-           ("p999_ms", "p99.9 ms", "%.2f"), ("cpu_us", "CPU us", "%.1f"), ("peak_mb", "peak MB", "%.0f"))
+           ("p999_ms", "p99.9 ms", "%.2f"), ("cpu_us", "CPU us", "%.1f"), ("peak_mb", "peak MB", "%.0f"),
+           ("user_kb", "KB a cached user", "%.1f"))
+MEASURED = COLUMNS[:-2]  # of each round
 
 
 def machine():
@@ -19,10 +21,11 @@ class Results:
         self.rows, self.absent, self.ratios = [], {}, []
         self.micro, self.store = [], []
 
-    def add(self, load, server, rounds, peak_mb, per_request=1):
-        """rounds: figures of serving/wrk.py; the medians count. per_request: users in one request."""
-        row = {"load": load, "server": server, "rounds": rounds, "peak_mb": peak_mb, "users_per_request": per_request}
-        for key, _, _ in COLUMNS[:-1]:
+    def add(self, load, server, rounds, peak_mb, per_request=1, user_kb=None):
+        """rounds: figures of serving/wrk.py; the medians count. per_request: users in one request. user_kb: what resident memory
+        grew by until all users were cached, a user; None where that was not measured."""
+        row = {"load": load, "server": server, "rounds": rounds, "peak_mb": peak_mb, "users_per_request": per_request, "user_kb": user_kb}
+        for key, _, _ in MEASURED:
             row[key] = statistics.median(r[key] for r in rounds)
         self.rows.append(row)
 
@@ -44,12 +47,16 @@ class Results:
 
     def text(self):
         lines = ["machine  " + self.about["machine"], "commit   " + self.about["commit"],
-                 "settings " + ", ".join("%s %s" % pair for pair in self.about["settings"].items())]
+                 "settings " + ", ".join("%s %s" % pair for pair in self.about["settings"].items()),
+                 "world    " + self.about.get("world", "none")]
         lines += ["absent   %s: %s" % pair for pair in self.absent.items()]
+        if self.ratios:
+            lines += ["", "| ratios of this run and what else is asked of it | value | wanted |", "|---|---:|---:|"]
+            lines += ["| %s | %.3g | %s |" % (r["what"], r["value"], r["target"]) for r in self.ratios]
         lines += ["", "| load | server | " + " | ".join(title for _, title, _ in COLUMNS) + " |",
                   "|---|---|" + "---:|" * len(COLUMNS)]
         for row in self.rows:
-            cells = [form % row[key] for key, _, form in COLUMNS]
+            cells = ["" if row[key] is None else form % row[key] for key, _, form in COLUMNS]
             lines.append("| %s | %s | %s |" % (row["load"], row["server"], " | ".join(cells)))
         if self.micro:
             lines += ["", "| below HTTP, one core | what | size | us | cblas_sgemm, pass or single, us | rate of that |", "|---|---|---:|---:|---:|---:|"]
@@ -58,9 +65,6 @@ class Results:
                                                           "%.2f" % r["of_ceiling"] if "of_ceiling" in r else "")
                       for r in self.micro]
         lines += [""] * bool(self.store) + self.store
-        if self.ratios:
-            lines += ["", "| measured in this run | value | wanted |", "|---|---:|---:|"]
-            lines += ["| %s | %.3g | %s |" % (r["what"], r["value"], r["target"]) for r in self.ratios]
         return "\n".join(lines)
 
     def write_json(self, path):

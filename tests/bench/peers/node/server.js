@@ -54,7 +54,7 @@ async function serve() {
     if (found) return { ...found, cache: 'hit' };
     const row = store.user(user);
     if (!row) return null;
-    const made = { revision: row.revision, seen: row.seen, theta: await model.generate(row.context) };
+    const made = { revision: row.revision, seen: row.seen, theta: await model.generate(row.context, row.seen) };
     cache.put(user, made);
     return { ...made, cache: 'miss' };
   }
