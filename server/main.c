@@ -49,9 +49,9 @@ static const struct command *find(const char *name)
 static int unknown(const char *name)
 {
     struct suggestion s = suggest_for(name, strlen(name));
-    for (size_t i = 0; i < N_COMMANDS; i++)
+    for (size_t i = 0; i < N_COMMANDS && name[0] != '-'; i++)
         suggest_consider(&s, commands[i]->name);
-    suggest_consider(&s, "help");
+    suggest_consider(&s, name[0] == '-' ? "-h" : "help");
     suggest_consider(&s, "--help");
     suggest_consider(&s, "--version");
     (void)fprintf(stderr, "hypernet: no command '%s'", name);
