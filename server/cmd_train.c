@@ -25,7 +25,7 @@ struct settings {
     const char *store, *out, *name, *version, *generator, *objective, *checkpoint;
     int64_t seed, threads, epochs, dim, min_profile_users;
     double deadline_s;
-    bool ignore_order, no_contexts, json;
+    bool ignore_order, no_item_item, no_contexts, json;
 };
 
 static atomic_bool interrupted; /* lock-free, so a signal handler may */
@@ -165,6 +165,20 @@ static void print_rating_report(const struct settings *s, const struct train_rep
     buf_fini(&b);
 }
 
+/* What was chosen by validation, and by how much. */
+static void add_choices(const struct train_report *r, struct buf *b)
+{
+    buf_addf(b, ",\"generator_chosen\":%s", r->generator_chosen ? "true" : "false");
+    if (r->generator_chosen) {
+        add_figure(b, "choice_shared_ndcg@10", r->shared_metric);
+        add_figure(b, "choice_core_ndcg@10", r->generated_metric);
+        add_figure(b, "choice_standard_error", r->choice_error);
+    }
+    buf_addf(b, ",\"item_item\":%s", r->pairs_kept ? "true" : "false");
+    add_figure(b, "item_item_alone_ndcg@10", r->pairs_alone);
+    add_figure(b, "without_item_item_ndcg@10", r->metric_alone);
+}
+
 static void print_report(const struct settings *s, const struct train_report *r)
 {
     if (s->json) {
@@ -174,10 +188,11 @@ static void print_report(const struct settings *s, const struct train_report *r)
         buf_addf(&b,
                  ",\"generator\":\"%s\",\"ended\":\"%s\",\"epochs\":%d,\"best_epoch\":%d,\"dim\":%d,"
                  "\"alpha\":%g,\"reg\":%g,\"parameters\":%zu,\"seconds\":%.2f",
-                 s->generator, ends[r->end], r->epochs_run, r->best_epoch, r->dim, r->alpha, r->reg,
-                 r->n_parameters, r->seconds);
+                 generator_name(r->generator), ends[r->end], r->epochs_run, r->best_epoch, r->dim, r->alpha,
+                 r->reg, r->n_parameters, r->seconds);
         add_figure(&b, "warm_start_ndcg@10", r->warm_start_metric);
         add_figure(&b, "ndcg@10", r->best_metric);
+        add_choices(r, &b);
         if (!isnan(r->epoch_seconds))
             buf_addf(&b, ",\"epoch_seconds\":%.3f", r->epoch_seconds);
         if (!isnan(r->item_error))
@@ -323,7 +338,7 @@ static int cmd_train(int argc, char **argv)
     default_version(version);
     struct settings s = {.name = "default",
                          .version = version,
-                         .generator = "core",
+                         .generator = "auto",
                          .objective = "ranking",
                          .seed = 1,
                          .min_profile_users = DATASET_LEAST_USERS};
@@ -342,8 +357,12 @@ static int cmd_train(int argc, char **argv)
          "the most; 0: the default. Training stops when it gains no more", 0, 1000, false},
         {"dim", OPTION_INT, &s.dim, "N", "width of item embeddings; 0: chosen from the data", 0, 1024, false},
         {"generator", OPTION_STRING, &s.generator, "NAME",
-         "weights of the target's hidden layer: core, low_rank, full, or shared (nothing is generated)", 0, 0,
-         false},
+         "weights of the target's hidden layer: core, low_rank, full, shared (nothing is generated), or "
+         "auto: "
+         "shared or core, by validation",
+         0, 0, false},
+        {"no-item-item", OPTION_FLAG, &s.no_item_item, NULL,
+         "no item-item weights, also where they would help", 0, 0, false},
         {"ignore-order", OPTION_FLAG, &s.ignore_order, NULL,
          "contexts do not say what came last or when, even where times are known", 0, 0, false},
         {"checkpoint", OPTION_STRING, &s.checkpoint, "FILE",
@@ -370,8 +389,9 @@ static int cmd_train(int argc, char **argv)
         (void)err_set(&e, ERR_INVALID, "--objective is ranking or rating, not '%s'", s.objective);
         return command_fail(&cmd_train_command, &e, true);
     }
-    if (!generator_parse(s.generator, &o.generator)) {
-        (void)err_set(&e, ERR_INVALID, "--generator is core, low_rank, full or shared, not '%s'",
+    o.choose_generator = strcmp(s.generator, "auto") == 0;
+    if (!o.choose_generator && !generator_parse(s.generator, &o.generator)) {
+        (void)err_set(&e, ERR_INVALID, "--generator is auto, core, low_rank, full or shared, not '%s'",
                       s.generator);
         return command_fail(&cmd_train_command, &e, true);
     }
@@ -388,6 +408,7 @@ static int cmd_train(int argc, char **argv)
     o.n_epochs = (int)s.epochs;
     o.dim = (int)s.dim;
     o.ignore_order = s.ignore_order;
+    o.no_pairs = s.no_item_item;
     o.checkpoint = s.checkpoint;
     o.deadline_s = s.deadline_s;
     o.started_ns = clock_monotonic_ns();

@@ -6,7 +6,7 @@
 
 /* Parts of the deadline by which a phase ends. */
 static const double ends[N_PHASES] = {
-    [PHASE_SEARCH] = 0.25,     [PHASE_FACTORISE] = 0.45, [PHASE_COURSE] = 0.75,
+    [PHASE_SEARCH] = 0.25,     [PHASE_FACTORISE] = 0.45, [PHASE_CHOICE] = 0.6, [PHASE_COURSE] = 0.75,
     [PHASE_NEIGHBOURS] = 0.88, [PHASE_REFIT] = 0.93,     [PHASE_WRITE] = 0.97};
 
 void budget_init(struct budget *b, int64_t start_ns, double deadline_s, const atomic_bool *interrupt)

@@ -16,6 +16,7 @@
 enum budget_phase {
     PHASE_SEARCH,     /* hyperparameters of the factorisation */
     PHASE_FACTORISE,  /* the factorisation, and which one to start from */
+    PHASE_CHOICE,     /* what is generated */
     PHASE_COURSE,     /* epochs */
     PHASE_NEIGHBOURS, /* whether item-item weights help */
     PHASE_REFIT,      /* the second course */

@@ -12,11 +12,11 @@ static const char format[] =
     "fingerprint %" PRIu64
     " refit %d epoch %d first %d best_epoch %d cuts %d %d %d %d %d steps %ld warm %.17g "
     "best %.17g peak %.17g alpha %.17g reg %.17g exponent %.17g dim %zu ridge %.17g damping %.17g scale "
-    "%.17g local %d";
+    "%.17g local %d generator %d chosen %d shared %.17g generated %.17g error %.17g";
 static const char scan_format[] =
     "fingerprint %" SCNu64 " refit %d epoch %d first %d best_epoch %d cuts %d %d %d %d %d steps %ld warm %lg "
     "best %lg peak %lg alpha %lg reg %lg exponent %lg dim %zu ridge %lg damping %lg scale %lg local "
-    "%d";
+    "%d generator %d chosen %d shared %lg generated %lg error %lg";
 
 _Static_assert(TRAINING_MOST_CUTS == 4, "the formats above list them");
 
@@ -37,11 +37,12 @@ enum err_code checkpoint_write(const char *path, const struct training_state *s,
                                const struct param_block *block, const real *best, const real *average,
                                struct err *e)
 {
-    char text[768];
+    char text[1024];
     (void)snprintf(text, sizeof text, format, s->fingerprint, s->refit, s->epoch, s->n_first, s->best_epoch,
                    s->n_cuts, s->cuts[0], s->cuts[1], s->cuts[2], s->cuts[3], s->n_steps, s->warm_metric,
                    s->best_metric, s->peak_metric, s->alpha, s->reg, s->reg_exponent, s->dim, s->ridge,
-                   s->damping, s->scale, s->local);
+                   s->damping, s->scale, s->local, s->generator, s->choice.made, s->choice.shared,
+                   s->choice.generated, s->choice.error);
     real *data[N_PARTS];
     size_t n[N_PARTS];
     parts_of(block, (real *)best, (real *)average, data, n);
@@ -69,8 +70,10 @@ enum err_code checkpoint_read_state(const char *path, uint64_t fingerprint, stru
         sscanf(text, scan_format, &s->fingerprint, &s->refit, &s->epoch, &s->n_first, &s->best_epoch,
                &s->n_cuts, &s->cuts[0], &s->cuts[1], &s->cuts[2], &s->cuts[3], &s->n_steps, &s->warm_metric,
                &s->best_metric, &s->peak_metric, &s->alpha, &s->reg, &s->reg_exponent, &s->dim, &s->ridge,
-               &s->damping, &s->scale, &s->local) != 22 ||
-        s->n_cuts < 0 || s->n_cuts > TRAINING_MOST_CUTS)
+               &s->damping, &s->scale, &s->local, &s->generator, &s->choice.made, &s->choice.shared,
+               &s->choice.generated, &s->choice.error) != 27 ||
+        s->generator < GENERATOR_SHARED || s->generator > GENERATOR_CORE || s->n_cuts < 0 ||
+        s->n_cuts > TRAINING_MOST_CUTS)
         code =
             err_set(e, ERR_CORRUPT, "%s: not a checkpoint of this program; remove it or name another", path);
     else if (s->fingerprint != fingerprint)

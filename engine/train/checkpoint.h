@@ -13,13 +13,22 @@
 
 enum { TRAINING_MOST_CUTS = 4 };
 
+/* What spoke for the generator that was chosen: NDCG@10 with nothing generated and with core, and the standard error of their
+ * difference. */
+struct generator_choice {
+    int made; /* 0: there was none, the rest is 0 */
+    double shared, generated, error;
+};
+
 struct training_state {
     uint64_t fingerprint; /* of data and options */
-    int refit;            /* 1: the second course, on all interactions */
-    int epoch;            /* epochs done of this course */
-    int n_first;          /* epochs of the first course */
-    int best_epoch;       /* among them */
-    int n_cuts;           /* epochs that did not improve, after which the learning rates were lowered */
+    int generator;        /* of the hidden layer, enum generator */
+    struct generator_choice choice;
+    int refit;      /* 1: the second course, on all interactions */
+    int epoch;      /* epochs done of this course */
+    int n_first;    /* epochs of the first course */
+    int best_epoch; /* among them */
+    int n_cuts;     /* epochs that did not improve, after which the learning rates were lowered */
     int cuts[TRAINING_MOST_CUTS]; /* which */
     long n_steps;                 /* updates done */
     double warm_metric, best_metric;

@@ -29,6 +29,9 @@ enum { OTHER_COLUMNS = 64 + 64 + 64 + 1 };
 /* Values, gradients, two moments, the average, a spare, the best. */
 enum { COPIES = 7 };
 
+/* Epochs of what is compared and loses. */
+enum { RACE_EPOCHS = 4 };
+
 static double square(double x)
 {
     return x * x;
@@ -53,6 +56,8 @@ struct estimate estimate_training(const struct split *s, const struct train_opti
     double n_users = (double)s->data->n_users;
     double d = o->dim ? o->dim : (double)warm_start_dim(s);
     double epochs = o->n_epochs < USUAL_EPOCHS ? o->n_epochs : USUAL_EPOCHS + OTHER_EPOCHS;
+    double n_models = o->choose_generator ? 2 : 1;
+    epochs += o->choose_generator ? fmin(RACE_EPOCHS, ceil(o->n_epochs / 5.0)) : 0;
     double factorise = 2 * n * (SEARCH_ROUNDS * square(SEARCH_WIDTH) + FULL_ROUNDS * square(d)) +
                        FULL_ROUNDS * (n_users + n_items) * d * square(d) / 3;
     double validate = (double)s->n_validated * n_items * (SEARCH_ROUNDS * SEARCH_WIDTH + epochs * 4 * d);
@@ -60,8 +65,9 @@ struct estimate estimate_training(const struct split *s, const struct train_opti
                      epochs * (double)fit_n_examples(s) * (example_s + column_s * d) + neighbours_s(n_items);
     double trained = n_items * (d + OTHER_COLUMNS), dense = d * 1024;
     double bytes = 2 * n * sizeof(struct encoder_interaction) +
-                   (n_items + n_users) * (d * sizeof(real) + 64) + (trained + dense) * COPIES * sizeof(real) +
-                   neighbours_bytes(n_items) + (double)n_threads * 5 * n_items * sizeof(real);
+                   (n_items + n_users) * (d * sizeof(real) + 64) +
+                   (trained + dense) * COPIES * n_models * sizeof(real) + neighbours_bytes(n_items) +
+                   (double)n_threads * 5 * n_items * sizeof(real);
     return (struct estimate){seconds / (double)n_threads, bytes};
 }
 

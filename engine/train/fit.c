@@ -230,12 +230,12 @@ enum err_code fit_epoch(struct fit *f, int number, double rate, fit_progress_fn 
     return ERR_OK;
 }
 
-enum err_code fit_measure(struct fit *f, double *metric, struct err *e)
+enum err_code fit_measure(struct fit *f, double *gains, double *metric, struct err *e)
 {
     size_t n_bytes = f->block.n_values * sizeof *f->values;
     memcpy(f->values, f->block.values, n_bytes);
     memcpy(f->block.values, f->average, n_bytes);
-    enum err_code code = validate_model(&f->spec, &f->block.params, f->split, f->team, metric, e);
+    enum err_code code = validate_model(&f->spec, &f->block.params, f->split, f->team, gains, metric, e);
     memcpy(f->block.values, f->values, n_bytes);
     return code;
 }

@@ -53,8 +53,8 @@ typedef bool fit_progress_fn(void *arg, double fraction, double loss);
 enum err_code fit_epoch(struct fit *f, int number, double rate, fit_progress_fn *progress, void *arg,
                         double *loss, struct err *e) ERR_MUST_CHECK;
 
-/* NDCG@10 of the average on the split's held-out items. */
-enum err_code fit_measure(struct fit *f, double *metric, struct err *e) ERR_MUST_CHECK;
+/* NDCG@10 of the average on the split's held-out items, and of each validated user (gains, NULL: not wanted). */
+enum err_code fit_measure(struct fit *f, double *gains, double *metric, struct err *e) ERR_MUST_CHECK;
 
 /* Examples in an epoch of this split, about. */
 size_t fit_n_examples(const struct split *split);

@@ -39,7 +39,7 @@ static enum err_code try_start(const struct split *s, const struct train_options
     if (!code)
         code = fit_epoch(&fit, 1, 1, after_part, t, &loss, e);
     if (!code)
-        code = fit_measure(&fit, ndcg, e);
+        code = fit_measure(&fit, NULL, ndcg, e);
     fit_fini(&fit);
     t->n++;
     t->stopped = t->stopped || parallel_stopped(team);

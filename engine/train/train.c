@@ -17,7 +17,8 @@ enum { DEFAULT_EXAMPLES = 2600000, LEAST_EPOCHS = 4, MOST_EPOCHS = 40 };
 
 void train_options_default(struct train_options *o)
 {
-    *o = (struct train_options){.name = "default", .version = "1", .seed = 1, .generator = GENERATOR_CORE};
+    *o = (struct train_options){
+        .name = "default", .version = "1", .seed = 1, .choose_generator = true, .generator = GENERATOR_CORE};
 }
 
 /* FNV-1a over what the result depends on. */
@@ -25,9 +26,15 @@ static uint64_t fingerprint(const struct train_data *data, const struct train_op
 {
     uint64_t hash = 14695981039346656037u;
     size_t n = data->user_start[data->n_users];
-    uint64_t words[] = {data->n_users,          data->n_items,  n,
-                        data->n_vocabulary,     o->seed,        (uint64_t)o->dim,
-                        (uint64_t)o->generator, o->ignore_order};
+    uint64_t words[] = {data->n_users,
+                        data->n_items,
+                        n,
+                        data->n_vocabulary,
+                        o->seed,
+                        (uint64_t)o->dim,
+                        o->choose_generator ? UINT64_MAX : (uint64_t)o->generator,
+                        o->no_pairs,
+                        o->ignore_order};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         hash = (hash ^ words[i]) * 1099511628211u;
     for (size_t i = 0; i < n; i++) {
@@ -89,6 +96,14 @@ static void report_of(const struct training *t, struct train_report *report)
                               .best_epoch = t->state.best_epoch,
                               .warm_start_metric = t->state.warm_metric,
                               .best_metric = t->state.best_metric,
+                              .generator = t->options.generator,
+                              .generator_chosen = t->state.choice.made != 0,
+                              .shared_metric = t->state.choice.shared,
+                              .generated_metric = t->state.choice.generated,
+                              .choice_error = t->state.choice.error,
+                              .pairs_kept = t->state.scale > 0,
+                              .metric_alone = t->metric_alone,
+                              .pairs_alone = t->pairs_alone,
                               .alpha = t->state.alpha,
                               .reg = t->state.reg,
                               .dim = (int)t->state.dim,
@@ -158,7 +173,9 @@ enum err_code train_run(const struct train_data *data, const struct train_option
 {
     if (options->objective == OBJECTIVE_RATING)
         return rating_train_run(data, options, path, progress, arg, report, e);
-    struct training t = {.item_error = (double)NAN,
+    struct training t = {.metric_alone = (double)NAN,
+                         .pairs_alone = (double)NAN,
+                         .item_error = (double)NAN,
                          .item_error_of_mean = (double)NAN,
                          .data = data,
                          .options = *options,

@@ -41,11 +41,13 @@ struct train_options {
     const char *version;
     enum objective objective; /* OBJECTIVE_RANKING, or OBJECTIVE_RATING: predicted ratings (rating_train.h) */
     uint64_t seed;
-    int n_threads; /* 0: as many as processors */
-    int n_epochs;  /* the most; 0: the default. Early stopping may end before */
-    int dim;       /* width of item embeddings; 0: chosen from the data */
+    int n_threads;         /* 0: as many as processors */
+    int n_epochs;          /* the most; 0: the default. Early stopping may end before */
+    int dim;               /* width of item embeddings; 0: chosen from the data */
+    bool choose_generator; /* by validation, between nothing and core */
     enum generator
-        generator;     /* of the target network's hidden layer; GENERATOR_SHARED: nothing is generated */
+        generator; /* else, of the target network's hidden layer; GENERATOR_SHARED: nothing is generated */
+    bool no_pairs; /* no item-item weights, whether they help or not */
     bool ignore_order; /* contexts do not say what came last */
     const char
         *checkpoint;    /* path to write after each epoch and to resume from when it is there; NULL: none */
@@ -61,7 +63,7 @@ void train_options_default(struct train_options *o);
 
 /* Where training is. Numbers that do not apply are NAN. */
 struct train_progress {
-    const char *stage; /* "search", "factorise", "train" */
+    const char *stage; /* "search", "factorise", "start", "choose", "train", "neighbours", "refit" */
     int epoch, n_epochs;
     double fraction; /* of the stage, 0 to 1 */
     double loss;     /* mean over the epoch so far */
@@ -83,6 +85,13 @@ struct train_report {
         best_metric; /* NDCG@10 as above: of the iALS warm start, of the result; NAN: not measured */
     double alpha, reg;
     int dim;
+    enum generator generator; /* of the hidden layer */
+    bool
+        generator_chosen; /* by the figures that follow: NDCG@10 after some epochs, and the standard error of the difference */
+    double shared_metric, generated_metric, choice_error;
+    bool pairs_kept; /* the model has item-item weights */
+    double metric_alone,
+        pairs_alone;          /* NDCG@10 of the model without them, of them alone; NAN: not measured */
     double rmse, rmse_biases; /* objective rating: of held-out ratings, by the result and by biases alone */
     double history;           /* and the variance chosen for the weights of which items a user has */
     double item_error,

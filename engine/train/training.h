@@ -1,7 +1,7 @@
 /* training - the state of a training of the ranking objective, and what its parts do with it; train.c puts them together.
  * Layer: engine.       Threads: confined to the thread of the team.       Memory: training_fini frees it.
  * The parts: training.c (what all need), training_start.c (the factorisation and what follows from it), training_courses.c
- * (epochs), training_write.c (item-item weights, the model file). */
+ * (epochs), training_generator.c (what is generated), training_write.c (item-item weights, the model file). */
 #ifndef ENGINE_TRAIN_TRAINING_H
 #define ENGINE_TRAIN_TRAINING_H
 
@@ -34,6 +34,8 @@ struct training {
     char note[256];
     double item_error, item_error_of_mean;
     double metric_alone; /* of the best without item-item weights */
+    double pairs_alone;  /* of those alone */
+    int race_epochs;     /* of each candidate, while they are compared; else 0 */
 };
 
 void training_fini(struct training *t);
@@ -59,12 +61,27 @@ enum err_code training_resume(struct training *t, struct err *e) ERR_MUST_CHECK;
 /* The same on all interactions, with what the first course found in place of a search. */
 enum err_code training_start_refit(struct training *t, struct err *e) ERR_MUST_CHECK;
 
-/* NDCG@10 of the average; NAN: there was no time for it. */
-enum err_code training_measure(struct training *t, double *metric, struct err *e) ERR_MUST_CHECK;
+/* A model made of a factorisation, for the generator that the options say, and measured. */
+enum err_code training_start_from(struct training *t, const struct warm_start *warm,
+                                  struct err *e) ERR_MUST_CHECK;
+
+/* The same for the best generator of the hidden layer (t->options.generator from here on), after the epochs that showed it. */
+enum err_code training_choose_generator(struct training *t, const struct warm_start *warm,
+                                        struct err *e) ERR_MUST_CHECK;
+
+/* NDCG@10 of the average, and of each user where gains is not NULL; NAN: there was no time for it. */
+enum err_code training_measure(struct training *t, double *gains, double *metric,
+                               struct err *e) ERR_MUST_CHECK;
 void training_keep_average(struct training *t); /* as the best */
 
 /* ---- epochs ---- */
 
+/* Goes on to this epoch, or to the end of the course. gains (n_validated): those of the last COMPARED_EPOCHS before it are
+ * summed there, divided by how many they are; or NULL. */
+enum { COMPARED_EPOCHS = 2 };
+enum err_code training_epochs(struct training *t, int last, double *gains, struct err *e) ERR_MUST_CHECK;
+/* Writes the checkpoint, where one is wanted. */
+enum err_code training_checkpoint(struct training *t, struct err *e) ERR_MUST_CHECK;
 enum err_code training_first_course(struct training *t, struct err *e) ERR_MUST_CHECK;
 enum err_code training_second_course(struct training *t, struct err *e) ERR_MUST_CHECK;
 /* Whether the second course pays, and whether it will be done before the deadline, by what the first has taken. */

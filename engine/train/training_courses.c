@@ -1,5 +1,6 @@
 #include "engine/train/training.h"
 
+#include "base/mem.h"
 #include "engine/train/course.h"
 
 #include <math.h>
@@ -12,7 +13,7 @@
 
 static const char *stage_of(const struct training *t)
 {
-    return t->state.refit ? "refit" : "train";
+    return t->state.refit ? "refit" : t->race_epochs ? "choose" : "train";
 }
 
 /* To measure what the epoch has brought so far. */
@@ -50,6 +51,13 @@ static enum err_code run_epoch(struct training *t, double *loss, struct err *e)
     return code;
 }
 
+enum err_code training_checkpoint(struct training *t, struct err *e)
+{
+    return t->options.checkpoint
+               ? checkpoint_write(t->options.checkpoint, &t->state, &t->fit.block, t->best, t->fit.average, e)
+               : ERR_OK;
+}
+
 static enum err_code end_epoch(struct training *t, double loss, double metric, struct err *e)
 {
     t->state.epoch++;
@@ -62,22 +70,28 @@ static enum err_code end_epoch(struct training *t, double loss, double metric, s
                                                    .metric = metric,
                                                    .best_metric = t->state.best_metric,
                                                    .left_s = NAN});
-    return t->options.checkpoint
-               ? checkpoint_write(t->options.checkpoint, &t->state, &t->fit.block, t->best, t->fit.average, e)
-               : ERR_OK;
+    return t->race_epochs ? ERR_OK : training_checkpoint(t, e); /* who may lose is not resumed */
+}
+
+static void add_gains(const struct training *t, int last, const double *gains, double *sums)
+{
+    int n = last < COMPARED_EPOCHS ? last : COMPARED_EPOCHS;
+    for (size_t i = 0; sums && t->state.epoch + 1 > last - n && i < t->split.n_validated; i++)
+        sums[i] += gains[i] / n;
 }
 
 /* An epoch that an interrupt cut is not judged; one that the deadline cut is, but nobody resumes from it. */
-enum err_code training_first_course(struct training *t, struct err *e)
+static enum err_code epochs(struct training *t, int last, double *gains, double *sums, struct err *e)
 {
-    training_enter(t, PHASE_COURSE);
-    while (!course_ended(&t->state, t->options.n_epochs) && !training_is_over(t) && !leaves_no_time(t)) {
+    while (t->state.epoch < last && !course_ended(&t->state, t->options.n_epochs) && !training_is_over(t) &&
+           !leaves_no_time(t)) {
         double loss, metric = NAN;
         enum err_code code = run_epoch(t, &loss, e);
         if (!code && !budget_interrupted(&t->budget))
-            code = training_measure(t, &metric, e);
+            code = training_measure(t, gains, &metric, e);
         if (code || isnan(metric))
             return code;
+        add_gains(t, last, gains, sums);
         if (course_judge(&t->state, metric, t->options.n_epochs, t->split.timed > 0))
             training_keep_average(t);
         if (t->epoch_cut)
@@ -86,6 +100,22 @@ enum err_code training_first_course(struct training *t, struct err *e)
             return code;
     }
     return ERR_OK;
+}
+
+enum err_code training_epochs(struct training *t, int last, double *sums, struct err *e)
+{
+    double *gains = NULL;
+    if (sums && !(gains = mem_alloc_array(t->split.n_validated, sizeof *gains)))
+        return err_set(e, ERR_NOMEM, "no memory to compare models");
+    enum err_code code = epochs(t, last, gains, sums, e);
+    mem_free(gains);
+    return code;
+}
+
+enum err_code training_first_course(struct training *t, struct err *e)
+{
+    training_enter(t, PHASE_COURSE);
+    return training_epochs(t, t->options.n_epochs, NULL, e);
 }
 
 enum err_code training_second_course(struct training *t, struct err *e)

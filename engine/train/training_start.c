@@ -54,6 +54,15 @@ static size_t dim_in_time(const struct training *t, const struct warm_start_choi
     return dim;
 }
 
+/* What is generated is not chosen yet, and costs more. */
+static enum err_code choose_start(struct training *t, struct warm_start *warm, struct err *e)
+{
+    struct train_options options = t->options;
+    if (options.choose_generator)
+        options.generator = GENERATOR_SHARED;
+    return start_choose(&t->split, &options, t->team, training_tell_search, t, warm, e);
+}
+
 static enum err_code factorise(struct training *t, struct warm_start *warm, struct err *e)
 {
     struct warm_start_choice choice;
@@ -70,25 +79,26 @@ static enum err_code factorise(struct training *t, struct warm_start *warm, stru
     code = warm_start_factorise(&t->split, &choice.options, t->team, training_tell_search, t, warm, e);
     t->factorise_s = training_elapsed(t) - start_s;
     if (!code && tries_starts(t))
-        code = start_choose(&t->split, &t->options, t->team, training_tell_search, t, warm, e);
+        code = choose_start(t, warm, e);
     if (!code)
         (void)training_is_over(t);
     return code;
 }
 
 /* NDCG@10 of the average, NAN: there was no time for it. */
-enum err_code training_measure(struct training *t, double *metric, struct err *e)
+enum err_code training_measure(struct training *t, double *gains, double *metric, struct err *e)
 {
     double start_s = training_elapsed(t);
-    enum err_code code = fit_measure(&t->fit, metric, e);
+    enum err_code code = fit_measure(&t->fit, gains, metric, e);
     t->measure_s = training_elapsed(t) - start_s;
     if (!code && parallel_stopped(t->team))
         *metric = NAN;
     return code;
 }
 
-static enum err_code start_from(struct training *t, const struct warm_start *warm, struct err *e)
+enum err_code training_start_from(struct training *t, const struct warm_start *warm, struct err *e)
 {
+    t->state.generator = (int)t->options.generator;
     t->state.dim = warm->options.dim;
     t->state.alpha = warm->options.alpha;
     t->state.reg = warm->options.reg;
@@ -98,7 +108,7 @@ static enum err_code start_from(struct training *t, const struct warm_start *war
         code = fit_start(&t->fit, warm, e);
     training_enter(t, PHASE_COURSE);
     if (!code)
-        code = training_measure(t, &t->state.warm_metric, e);
+        code = training_measure(t, NULL, &t->state.warm_metric, e);
     if (code)
         return code;
     t->state.best_metric = t->state.warm_metric;
@@ -112,7 +122,9 @@ enum err_code training_start(struct training *t, struct err *e)
     struct warm_start warm = {0};
     enum err_code code = factorise(t, &warm, e);
     if (!code && !budget_interrupted(&t->budget))
-        code = start_from(t, &warm, e);
+        code = t->options.choose_generator && t->split.n_validated > 0 && !training_is_over(t)
+                   ? training_choose_generator(t, &warm, e)
+                   : training_start_from(t, &warm, e);
     warm_start_fini(&warm);
     return code;
 }
@@ -126,6 +138,7 @@ static enum err_code split_all(struct training *t, struct err *e)
 
 enum err_code training_resume(struct training *t, struct err *e)
 {
+    t->options.generator = (enum generator)t->state.generator;
     enum err_code code = t->state.refit ? split_all(t, e) : ERR_OK;
     if (!code)
         code = make_fit(t, e);

@@ -33,13 +33,14 @@ static void note_neighbours(struct training *t, const struct neighbours_choice *
     training_note(t);
 }
 
-/* Whether item-item weights help the best model of the first course. Where nothing is to be generated, they are not. */
+/* Whether item-item weights help the best model of the first course. */
 enum err_code training_choose_neighbours(struct training *t, struct err *e)
 {
     struct neighbours_choice choice = {.metric = t->state.best_metric};
     enum err_code code = ERR_OK;
     training_enter(t, PHASE_NEIGHBOURS);
-    if (t->options.generator == GENERATOR_SHARED || training_is_over(t))
+    t->metric_alone = t->state.best_metric;
+    if (t->options.no_pairs || training_is_over(t))
         return ERR_OK;
     swap_best(t);
     code = neighbours_choose(&t->split, &t->fit.spec, &t->fit.block.params, t->state.best_metric, t->team,
@@ -51,8 +52,9 @@ enum err_code training_choose_neighbours(struct training *t, struct err *e)
     t->state.damping = choice.damping;
     t->state.scale = choice.scale;
     t->state.local = choice.local;
-    t->metric_alone = t->state.best_metric;
     t->state.best_metric = choice.metric;
+    if (choice.ridge > 0)
+        t->pairs_alone = choice.alone;
     if (!training_is_over(t) && choice.ridge > 0) /* else nothing was found out */
         note_neighbours(t, &choice);
     return ERR_OK;
@@ -94,6 +96,7 @@ static enum err_code write_best(struct training *t, const char *path, struct err
     if (choice.scale > 0 && training_is_over(t)) { /* half of the weights are none */
         item_weights_fini(&weights);
         t->state.best_metric = t->metric_alone;
+        t->state.scale = 0;
     }
     swap_best(t);
     struct model_params params = t->fit.block.params;

@@ -30,7 +30,8 @@ struct validation {
     const double *shares;           /* (n_shares) */
     size_t n_shares;                /* rankings of a user; 1 without shares */
     double unit;
-    double *gains; /* (n_validated, n_shares) */
+    double *gains;     /* (n_validated, n_shares) */
+    double *out_gains; /* (n_validated, n_shares) the caller's copy, or NULL */
 };
 
 static bool is_held(const struct split *s, size_t u, size_t item)
@@ -222,10 +223,25 @@ static enum err_code run(struct validation *v, struct parallel *team, parallel_f
             v->unit = unit_of(v);
         parallel_for_unless_stopped(team, n, fn, v);
         means(v, ndcg);
+        if (v->out_gains)
+            memcpy(v->out_gains, v->gains, n * v->n_shares * sizeof *v->gains);
     }
     mem_free(v->workspaces);
     mem_free(v->gains);
     return code;
+}
+
+struct validate_gap validate_gap(const double *a, const double *b, size_t n)
+{
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < n; i++) {
+        sum += b[i] - a[i];
+        squares += (b[i] - a[i]) * (b[i] - a[i]);
+    }
+    if (n < 2)
+        return (struct validate_gap){n ? sum : 0, (double)INFINITY};
+    double mean = sum / (double)n, variance = fmax(squares / (double)n - mean * mean, 0);
+    return (struct validate_gap){mean, sqrt(variance / (double)(n - 1))};
 }
 
 /* A validation whose scores are a model's, with room for n arrays of scores a thread. */
@@ -244,9 +260,10 @@ static void of_model(struct validation *v, const struct model_spec *spec, const 
 }
 
 enum err_code validate_model(const struct model_spec *spec, const struct model_params *params,
-                             const struct split *s, struct parallel *team, double *ndcg, struct err *e)
+                             const struct split *s, struct parallel *team, double *gains, double *ndcg,
+                             struct err *e)
 {
-    struct validation v = {.split = s};
+    struct validation v = {.split = s, .out_gains = gains};
     struct catalogue *catalogue;
     enum err_code code = catalogue_new(spec, params, &catalogue, e);
     if (code)

@@ -16,10 +16,17 @@
  * candidates, in which another model can be the best than in the whole catalogue. */
 double validate_gain(const struct split *s, size_t u, real *scores);
 
-/* Of a model, through the very functions that serve it. */
+/* Of a model, through the very functions that serve it. gains (n_validated): each user's, or NULL. */
 enum err_code validate_model(const struct model_spec *spec, const struct model_params *params,
-                             const struct split *s, struct parallel *team, double *ndcg,
+                             const struct split *s, struct parallel *team, double *gains, double *ndcg,
                              struct err *e) ERR_MUST_CHECK;
+
+/* How much better the second is, mean over n users of b - a, and the standard error of that: the users are the same, so what
+ * makes one of them hard to rank for does not count. */
+struct validate_gap {
+    double mean, error;
+};
+struct validate_gap validate_gap(const double *a, const double *b, size_t n);
 
 /* Of a factorisation: score = user . item, factors (n_items, d) and (n_users, d). */
 enum err_code validate_factors(const real *items, const real *users, size_t d, const struct split *s,

@@ -18,6 +18,19 @@ def digest(path):
 
 
 class Train(World):
+    generator = "auto"
+
+    def test_what_was_chosen_is_told(self):
+        report = self.report
+        self.assertTrue(report["generator_chosen"])
+        gap = report["choice_core_ndcg@10"] - report["choice_shared_ndcg@10"]
+        self.assertEqual(report["generator"], "core" if gap > 2 * report["choice_standard_error"] else "shared")
+        self.assertEqual(report["item_item"], report["ndcg@10"] > report["without_item_item_ndcg@10"])
+        made = done_json("inspect", self.model)["hypernet"]["target"]
+        self.assertEqual((made["layers"][0]["generator"], "neighbours" in made), (report["generator"], report["item_item"]))
+        told = run("train", "--store", self.store, "--out", self.path("told"), "--epochs", 1, "--dim", 8, "--threads", 1)
+        self.assertIn("hidden layer: ", told.stderr)
+
     def test_same_seed_same_bytes_whatever_the_threads(self):
         files = []
         for i, more in enumerate((["--threads", 1], ["--threads", 2], ["--seed", 2])):
@@ -79,8 +92,8 @@ class Train(World):
 
     def test_nothing_to_train_on(self):
         with open(self.path("none.tsv"), "w") as f:
-            f.write("user\titem\n")
-        done("import", "--store", self.path("empty.db"), "--interactions", self.path("none.tsv"))
+            f.write("user\tcountry\nu1\tBE\n")
+        done("import", "--store", self.path("empty.db"), "--users", self.path("none.tsv"))
         self.refused(1, "", "--store", self.path("empty.db"), "--out", self.path("x"))
         self.assertFalse(os.path.exists(self.path("x")))
         self.refused(1, "No such file", "--store", self.path("absent.db"), "--out", self.path("x"))

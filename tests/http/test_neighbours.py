@@ -85,7 +85,7 @@ class Neighbours(unittest.TestCase):
     @classmethod
     def train(cls, out, *more):
         return hn.run("train", "--store", cls.store, "--out", out, "--dim", 8, "--epochs", 1, "--seed", 1,
-                      "--model-version", "1", *more)
+                      "--model-version", "1", *([] if "--generator" in more else ["--generator", "core"]), *more)
 
     def register(self, user, items, **more):
         answer = self.server.register(user, dict(more, interactions=[{"item": item} for item in items]))
@@ -116,10 +116,12 @@ class Neighbours(unittest.TestCase):
                          ([len(self.items) + 1], [n], [n]))
         self.assertRegex(hn.run("inspect", self.model).out, r"(?m)^neighbours  %d item-item weights, .* up to 160 items" % n)
 
-    def test_where_nothing_is_generated_there_are_none(self):
+    def test_where_nothing_else_is_generated_there_are_some_and_none_where_they_are_not_wanted(self):
         out = hn.world().path("sets-shared.hn")
-        self.assertNotIn("neighbours", self.train(out, "--generator", "shared", "--no-contexts").err)
-        self.assertNotIn("neighbours", json.loads(hn.run("inspect", out, "--json").out)["hypernet"]["target"])
+        for options, kept in ((["--generator", "shared"], True), (["--no-item-item"], False)):
+            report = json.loads(self.train(out, *options, "--no-contexts", "--json").out)
+            self.assertEqual(report["item_item"], kept)
+            self.assertEqual("neighbours" in json.loads(hn.run("inspect", out, "--json").out)["hypernet"]["target"], kept)
 
     def test_the_server_answers_as_the_command_line(self):
         for user in ("u0", "u7", "u199"):

@@ -38,6 +38,7 @@ class World(unittest.TestCase):
     """A simulated world in a store and a model trained on it, made once a class."""
     users, items, interactions = 120, 150, 3000
     epochs, dim = 2, 8
+    generator = "core"  # what serves weights is tested, not whether they are worth it
 
     @classmethod
     def setUpClass(cls):
@@ -61,8 +62,9 @@ class World(unittest.TestCase):
 
     @classmethod
     def train(cls, store, out, *args):
+        generator = [] if "--generator" in args else ["--generator", cls.generator]
         return done_json("train", "--store", store, "--out", out, "--epochs", cls.epochs, "--dim", cls.dim,
-                         "--threads", 1, *args)
+                         "--threads", 1, *generator, *args)
 
     @classmethod
     def rows(cls, name):

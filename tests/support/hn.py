@@ -103,9 +103,9 @@ class World:
         run("import", "--store", store, "--interactions", f"{tables}/interactions.tsv", "--users", f"{tables}/users.tsv",
             "--items", f"{tables}/items.tsv")
         run("train", "--store", store, "--out", f"{folder}/default.hn", "--epochs", 4, "--dim", 16, "--seed", 1,
-            "--model-version", "1")
+            "--model-version", "1", "--generator", "core")  # what serves weights is tested, not whether they are worth it
         run("train", "--store", store, "--out", f"{folder}/other.hn", "--epochs", 1, "--dim", 8, "--seed", 2,
-            "--model-version", "1", "--name", "other")
+            "--model-version", "1", "--generator", "core", "--name", "other")
 
     @staticmethod
     def _rows(path):

@@ -72,7 +72,7 @@ START_TEST(training_starts_at_the_factorisations_ranking_and_at_one_size)
     ck_assert_int_eq(validate_factors(warm.items, warm.users, DIM, &split, team, &before, &e), ERR_OK);
     ck_assert_int_eq(fit_init(&fit, &split, &options, &ials, team, &e), ERR_OK);
     ck_assert_int_eq(fit_start(&fit, &warm, &e), ERR_OK);
-    ck_assert_int_eq(fit_measure(&fit, &after, &e), ERR_OK);
+    ck_assert_int_eq(fit_measure(&fit, NULL, &after, &e), ERR_OK);
     ck_assert_double_eq_tol(rms(fit.block.params.catalogue_embedding, (size_t)N_ITEMS * DIM), 0.1, 1e-4);
     ck_assert_double_eq_tol(after, before,
                             0.03); /* the users' own factors are half a round older than a fold-in */

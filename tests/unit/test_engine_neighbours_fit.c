@@ -416,7 +416,7 @@ static void choose(const struct world *w, bool knows, struct parallel *team, str
     const double one = 1;
     make_model(w, knows, &spec, &block);
     out->n_told = 0;
-    ck_assert_int_eq(validate_model(&spec, &block.params, &w->split, team, &out->alone, NULL), ERR_OK);
+    ck_assert_int_eq(validate_model(&spec, &block.params, &w->split, team, NULL, &out->alone, NULL), ERR_OK);
     ck_assert_msg(neighbours_choose(&w->split, &spec, &block.params, out->alone, team, count_told, out,
                                     &out->choice, &e) == ERR_OK,
                   "%s", e.text);

@@ -12,11 +12,11 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { N_USERS = 150, N_ITEMS = 40, MOST = 14 };
+enum { N_USERS = 150, N_ITEMS = 40, MOST = 14, MOST_USERS = 500, MOST_INTERACTIONS = 12 * MOST_USERS };
 
 struct world {
-    struct encoder_interaction interactions[N_USERS * MOST];
-    size_t start[N_USERS + 1];
+    struct encoder_interaction interactions[MOST_INTERACTIONS];
+    size_t start[MOST_USERS + 1];
     char texts[N_ITEMS][8];
     const char *ids[N_ITEMS];
     struct train_data data;
@@ -123,10 +123,11 @@ static void assert_same_file(const char *a, const char *b)
 
 struct stop {
     const char *stage;
-    int epoch;      /* stops when this one has ended; 0: never */
-    bool at_once;   /* at the first word of the stage */
-    int n_stages;   /* of the stage, seen */
-    char note[256]; /* the last one */
+    int epoch;        /* stops when this one has ended; 0: never */
+    bool at_once;     /* at the first word of the stage */
+    int n_stages;     /* of the stage, seen */
+    char note[256];   /* the last one */
+    char choice[256]; /* the one that says what is generated */
 };
 
 static bool watch(void *arg, const struct train_progress *p)
@@ -136,6 +137,8 @@ static bool watch(void *arg, const struct train_progress *p)
     s->n_stages += here;
     if (p->note)
         (void)snprintf(s->note, sizeof s->note, "%s", p->note);
+    if (p->note && strstr(p->note, "hidden layer"))
+        (void)snprintf(s->choice, sizeof s->choice, "%s", p->note);
     if (here && s->at_once)
         return false;
     return !(here && s->epoch && p->epoch == s->epoch && p->fraction >= 1 && !(p->left_s >= 0));
@@ -189,18 +192,22 @@ START_TEST(a_stopped_run_that_is_resumed_ends_with_the_same_model)
     struct world w;
     make_world(&w, true);
     struct train_options o = some_options();
-    struct train_report report;
+    struct train_report report, all;
     char *whole = path_of("whole"), *parts = path_of("parts"), *checkpoint = path_of("checkpoint");
-    run(&w, &o, whole, NULL, &report);
-    ck_assert_int_ge(report.best_epoch, 2); /* else there is no second course to stop in */
+    run(&w, &o, whole, NULL, &all);
+    ck_assert_int_ge(all.best_epoch, 2); /* else there is no second course to stop in */
     o.checkpoint = checkpoint;
     for (int stage = 0; stage < 2; stage++) {
         (void)unlink(checkpoint);
-        struct stop stop = {.stage = stages[stage], .epoch = 1};
-        run(&w, &o, parts, &stop, NULL);
-        struct stop rest = {.stage = "search"};
-        run(&w, &o, parts, &rest, NULL);
-        ck_assert_int_eq(rest.n_stages, 0); /* it went on, it did not begin anew */
+        struct stop stop = {.stage = stages[stage], .epoch = stage == 0 ? 3 : 1};
+        run(&w, &o, parts, &stop, &report);
+        ck_assert_int_eq(report.end, TRAIN_INTERRUPTED);
+        struct stop rest = {.stage = "search"}, choice = {.stage = "choose"};
+        run(&w, &o, parts, stage == 0 ? &rest : &choice, &report);
+        ck_assert_int_eq(rest.n_stages + choice.n_stages, 0); /* it went on, it did not begin anew */
+        ck_assert(report.generator_chosen);
+        ck_assert_int_eq(report.generator, all.generator);
+        ck_assert_double_eq(report.generated_metric, all.generated_metric);
         assert_same_file(whole, parts);
     }
 }
@@ -253,9 +260,99 @@ START_TEST(neighbours_are_kept_where_they_help_whatever_the_threads)
     o.n_threads = 3;
     run(&w, &o, three, NULL, NULL);
     assert_same_file(one, three);
-    o.generator = GENERATOR_SHARED;
-    run(&w, &o, one, NULL, NULL);
-    ck_assert_uint_eq(n_pairs_of(one), 0);
+}
+END_TEST
+
+/* Whatever is generated. */
+START_TEST(item_item_weights_are_chosen_apart_from_what_is_generated)
+{
+    static const enum generator generators[] = {GENERATOR_SHARED, GENERATOR_CORE};
+    struct world w;
+    make_sets(&w);
+    struct train_options o = narrow_options();
+    char *path = path_of("apart");
+    struct train_report report;
+    o.choose_generator = false;
+    for (size_t i = 0; i < 2; i++) {
+        o.generator = generators[i];
+        o.no_pairs = false;
+        run(&w, &o, path, NULL, &report);
+        ck_assert_uint_gt(n_pairs_of(path), N_ITEMS * (SET_ITEMS - 1));
+        ck_assert(report.pairs_kept && !report.generator_chosen);
+        ck_assert_int_eq(report.generator, generators[i]);
+        ck_assert_double_gt(report.best_metric, report.metric_alone);
+        o.no_pairs = true;
+        run(&w, &o, path, NULL, &report);
+        ck_assert_uint_eq(n_pairs_of(path), 0);
+        ck_assert(!report.pairs_kept);
+    }
+}
+END_TEST
+
+/* Which of two items comes third depends on whether the two before it are alike in a way that no sum of theirs tells: what a
+ * user's items say apart says nothing. Each user has such rounds, of items of their own, in any order. */
+enum { N_ROUNDS = 4, ROUND_ITEMS = 6, ROUND = 3, N_WALKERS = MOST_USERS };
+
+static void make_rounds(struct world *w)
+{
+    uint64_t state = 11;
+    make_world(w, true);
+    w->data.n_users = N_WALKERS;
+    for (size_t u = 0, n = 0; u < N_WALKERS; u++) {
+        uint32_t order = next_random(&state) % N_ROUNDS;
+        w->start[u] = n;
+        for (uint32_t k = 0; k < N_ROUNDS; k++) {
+            uint32_t first = (order + k) % N_ROUNDS * ROUND_ITEMS, a = next_random(&state) % 2,
+                     b = next_random(&state) % 2, c = a ^ b;
+            uint32_t items[ROUND] = {first + a, first + 2 + b, first + 4 + c};
+            for (size_t i = 0; i < ROUND; i++, n++)
+                w->interactions[n] = (struct encoder_interaction){
+                    .item = items[i],
+                    .weight = 1,
+                    .timestamp = 1500000000 + (int64_t)(n - w->start[u]) * 2000000};
+        }
+        w->start[u + 1] = n;
+    }
+}
+
+/* Few of each user, few users, each item as likely as the one before it is popular: what more there is to learn is by heart. */
+static void make_chance(struct world *w)
+{
+    enum { EACH = 6 };
+    uint64_t state = 5;
+    make_world(w, true);
+    for (size_t u = 0, n = 0; u < N_USERS; u++) {
+        bool taken[N_ITEMS] = {false};
+        w->start[u] = n;
+        for (size_t i = 0; i < EACH; i++, n++) {
+            uint32_t item;
+            do {
+                uint32_t x = next_random(&state) % N_ITEMS;
+                item = x * x / N_ITEMS;
+            } while (taken[item]);
+            taken[item] = true;
+            w->interactions[n] = (struct encoder_interaction){
+                .item = item, .weight = 1, .timestamp = 1500000000 + (int64_t)(n - w->start[u]) * 2000000};
+        }
+        w->start[u + 1] = n;
+    }
+}
+
+START_TEST(what_is_generated_is_chosen_by_what_it_is_worth)
+{
+    bool planted = _i == 1;
+    struct world w;
+    (planted ? make_rounds : make_chance)(&w);
+    struct train_options o = some_options();
+    struct train_report report;
+    o.n_epochs = 40;
+    struct stop stop = {.stage = "train", .epoch = 5}; /* the first after the choice */
+    run(&w, &o, path_of("chosen"), &stop, &report);
+    ck_assert(report.generator_chosen);
+    ck_assert_ptr_nonnull(strstr(stop.choice, planted ? "generated (core);" : "nothing is generated;"));
+    ck_assert_double_gt(report.choice_error, 0);
+    ck_assert_int_eq(report.generated_metric > report.shared_metric + 2 * report.choice_error, planted);
+    ck_assert_int_eq(report.generator, planted ? GENERATOR_CORE : GENERATOR_SHARED);
 }
 END_TEST
 
@@ -267,6 +364,7 @@ START_TEST(a_stopped_run_that_is_resumed_has_the_same_neighbours)
     struct train_report report;
     make_sets(&w);
     struct train_options o = narrow_options();
+    o.choose_generator = false;
     char *whole = path_of("whole"), *parts = path_of("parts"), *checkpoint = path_of("checkpoint");
     run(&w, &o, whole, NULL, &report);
     ck_assert_int_ge(report.best_epoch, 2); /* else there is no second course to stop in */
@@ -308,7 +406,7 @@ static void rate(struct world *w)
 
 START_TEST(an_interrupt_before_the_first_epoch_writes_nothing)
 {
-    static const char *const stages[] = {"search", "factorise", "start", "train"};
+    static const char *const stages[] = {"search", "factorise", "start", "choose", "train"};
     struct world w;
     make_world(&w, true);
     struct train_options o = some_options();
@@ -444,12 +542,14 @@ int main(void)
     tcase_add_test(threads, neighbours_are_kept_where_they_help_whatever_the_threads);
     suite_add_tcase(s, threads);
     tcase_set_tags(t, "one_thread"); /* ../one_thread */
+    tcase_add_loop_test(t, what_is_generated_is_chosen_by_what_it_is_worth, 0, 2);
+    tcase_add_test(t, item_item_weights_are_chosen_apart_from_what_is_generated);
     tcase_add_test(t, another_seed_gives_another_model);
     tcase_add_test(t, a_stopped_run_that_is_resumed_ends_with_the_same_model);
     tcase_add_test(t, a_stop_in_the_second_course_leaves_the_model_of_the_first);
     tcase_add_test(t, a_stopped_run_that_is_resumed_has_the_same_neighbours);
     tcase_add_test(t, a_stopped_choice_of_neighbours_leaves_the_model_without);
-    tcase_add_loop_test(t, an_interrupt_before_the_first_epoch_writes_nothing, 0, 4);
+    tcase_add_loop_test(t, an_interrupt_before_the_first_epoch_writes_nothing, 0, 5);
     tcase_add_test(t, an_interrupt_of_the_search_for_ratings_writes_nothing);
     tcase_add_test(t, a_later_interrupt_keeps_the_best_and_says_so);
     tcase_add_loop_test(t, a_deadline_holds_for_every_phase_and_leaves_a_model, 0, 3);
