@@ -25,7 +25,7 @@ static struct store_text bearer_of(const struct request *r)
 static void check_token(struct api *api, struct request *r)
 {
     struct store_text given = bearer_of(r);
-    bool admin = given.data && tokens_are(&api->tokens, TOKEN_ADMIN, given);
+    bool admin = r->by_admin = given.data && tokens_are(&api->tokens, TOKEN_ADMIN, given);
     if (r->route->access == ACCESS_ALL || admin)
         return;
     if (r->route->access == ACCESS_ADMIN && !tokens_any(&api->tokens, TOKEN_ADMIN)) {
@@ -205,6 +205,17 @@ bool api_bool_param(struct request *r, const char *name, bool *out)
         return true;
     }
     problem_answer(r, PROBLEM_BAD_REQUEST, NULL, "%s takes true or false, not '%.*s'", name, (int)value.len,
+                   value.data);
+    return false;
+}
+
+bool api_on_error_param(struct request *r, bool *skip)
+{
+    struct store_text value = request_param_of(r, "on_error");
+    *skip = value.data && text_is(value, "skip");
+    if (!value.data || *skip || text_is(value, "fail"))
+        return true;
+    problem_answer(r, PROBLEM_BAD_REQUEST, NULL, "on_error takes fail or skip, not '%.*s'", (int)value.len,
                    value.data);
     return false;
 }

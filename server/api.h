@@ -24,6 +24,8 @@ struct api {
     atomic_bool draining;
     atomic_bool ready;
     bool access_log;
+    bool
+        events_create; /* who may send events may create users and items by them; else the admin token is needed */
 };
 
 /* What one thread has. An HTTP thread reads on conn at once or not at all (personal_try). */
@@ -59,6 +61,9 @@ bool api_item_id(struct request *r, size_t segment, struct store_text *id);
 /* A query parameter that must be true or false; absent: *out stays. */
 bool api_bool_param(struct request *r, const char *name, bool *out);
 
+/* ?on_error=skip: what is refused of a batch is left out; fail, or absent: then nothing is kept. */
+bool api_on_error_param(struct request *r, bool *skip);
+
 /* Answers with what an error of a lower layer means, and counts it when the store failed. */
 void api_fail(struct api_thread *t, struct request *r, const struct err *e);
 
@@ -74,7 +79,8 @@ bool api_reread(struct api_thread *t, struct request *r, size_t slot, struct sto
 
 /* The calls, by file. */
 route_fn api_recommend_get, api_predict_post, api_events_post, api_user_get, api_admin_user_put,
-    api_admin_user_delete, api_admin_users_post, api_item_get, api_admin_item_put, api_admin_item_delete,
-    api_admin_items_post, api_health_get, api_ready_get, api_metrics_get, api_openapi_get, api_index_get;
+    api_admin_user_patch, api_admin_user_delete, api_admin_users_post, api_item_get, api_admin_item_put,
+    api_admin_item_patch, api_admin_item_delete, api_admin_items_post, api_health_get, api_ready_get,
+    api_metrics_get, api_openapi_get, api_index_get;
 
 #endif

@@ -1,11 +1,12 @@
-/* GET /v1/items/{item}, PUT and DELETE /v1/admin/items/{item}, POST /v1/admin/items. */
+/* GET /v1/items/{item}, PUT, PATCH and DELETE /v1/admin/items/{item}, POST /v1/admin/items. Faults of a body's parts are gathered, as
+ * in api_write.c. */
 #include "server/api.h"
 
 #include "base/limits.h"
 #include "base/mem.h"
 #include "server/json_in.h"
 #include "server/json_lines.h"
-#include "server/problem.h"
+#include "server/problem_list.h"
 #include "server/update_items.h"
 
 #include <string.h>
@@ -18,10 +19,21 @@ struct batch {
     size_t n;
     char **blocks; /* (n_blocks) categories and metadata as text */
     size_t n_blocks;
+    struct problem_list faults;
 };
 
-static void batch_fini(struct batch *b)
+/* Begins to gather faults. */
+static void batch_init(struct request *r, struct batch *b, size_t most_faults)
 {
+    *b = (struct batch){0};
+    problem_list_init(&b->faults, most_faults);
+    r->faults = &b->faults;
+}
+
+static void batch_fini(struct request *r, struct batch *b)
+{
+    r->faults = NULL;
+    problem_list_fini(&b->faults);
     for (size_t i = 0; i < b->n_roots; i++)
         json_decref(b->roots[i]);
     for (size_t i = 0; i < b->n_blocks; i++)
@@ -84,6 +96,7 @@ static bool read_categories(struct request *r, struct batch *b, const json_t *li
                             const struct json_place *parent, struct store_text *out)
 {
     struct json_place at = json_place_key(parent, "categories");
+    bool ok = true;
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *name = json_array_get(list, i);
         struct json_place element = json_place_index(&at, i);
@@ -91,10 +104,10 @@ static bool read_categories(struct request *r, struct batch *b, const json_t *li
         if (!json_is_string(name) || n == 0 || n > LIMIT_ID_BYTES || memchr(json_string_value(name), 0, n)) {
             problem_answer(r, PROBLEM_INVALID_VALUE, element.text, "a category is a string of 1 to %d bytes",
                            LIMIT_ID_BYTES);
-            return false;
+            ok = false;
         }
     }
-    return dump(r, b, list, &at, (size_t)LIMIT_CATEGORIES * (LIMIT_ID_BYTES + 4) * 6, out);
+    return ok && dump(r, b, list, &at, (size_t)LIMIT_CATEGORIES * (LIMIT_ID_BYTES + 4) * 6, out);
 }
 
 static bool read_metadata(struct request *r, struct batch *b, const json_t *metadata,
@@ -107,32 +120,58 @@ static bool read_metadata(struct request *r, struct batch *b, const json_t *meta
     return false;
 }
 
-/* One item; its id is given (PUT) or a member (POST). */
+/* The value of a key, and whether it is null, which a patch may say to take away what there is. */
+static const json_t *member(const struct item_registration *g, const json_t *value, const char *key,
+                            bool *none)
+{
+    const json_t *m = json_object_get(value, key);
+    *none = g->patch && json_is_null(m);
+    return *none ? NULL : m;
+}
+
+/* One item; its id is given (PUT, PATCH) or a member (POST). */
 static bool read_item(struct request *r, struct batch *b, const json_t *value, const struct json_place *at,
                       bool with_id, struct item_registration *g)
 {
     static const char *const keys[] = {"title", "categories", "metadata", "id", NULL};
     static const char *const keys_without_id[] = {"title", "categories", "metadata", NULL};
-    const json_t *categories;
-    if (!json_in_object(r, value, at, with_id ? keys : keys_without_id) ||
-        (with_id && !json_in_id(r, value, "id", at, &g->item.id)) ||
-        !json_in_array(r, value, "categories", at, LIMIT_CATEGORIES, false, &categories))
+    const json_t *list;
+    bool ok = json_in_object(r, value, at, with_id ? keys : keys_without_id);
+    if (!json_is_object(value))
         return false;
-    const json_t *title = json_object_get(value, "title"), *metadata = json_object_get(value, "metadata");
-    return (!title || read_title(r, title, at, &g->item.title)) &&
-           (!categories || read_categories(r, b, categories, at, &g->item.categories)) &&
-           (!metadata || read_metadata(r, b, metadata, at, &g->item.metadata));
+    ok = (!with_id || json_in_id(r, value, "id", at, &g->item.id)) && ok;
+    const json_t *title = member(g, value, "title", &g->no_title);
+    const json_t *categories = member(g, value, "categories", &g->no_categories);
+    const json_t *metadata = member(g, value, "metadata", &g->no_metadata);
+    ok = (!title || read_title(r, title, at, &g->item.title)) && ok;
+    if (categories)
+        ok = json_in_array(r, value, "categories", at, LIMIT_CATEGORIES, true, &list) &&
+             read_categories(r, b, list, at, &g->item.categories) && ok;
+    return (!metadata || read_metadata(r, b, metadata, at, &g->item.metadata)) && ok;
+}
+
+/* Reads one item of many; a fault leaves it marked. False: answered. */
+static bool read_one(struct request *r, struct batch *b, const json_t *value, size_t slot)
+{
+    struct json_place root = json_place_root(), list = json_place_key(&root, "items"),
+                      at = json_place_index(&list, b->n);
+    struct item_registration *g = &b->list[b->n];
+    r->faults->part = b->n++;
+    g->slot = slot;
+    g->refused = !value || !read_item(r, b, value, &at, true, g);
+    return r->status == 0;
 }
 
 static bool read_items_json(struct request *r, struct batch *b, size_t slot)
 {
     static const char *const keys[] = {"items", NULL};
-    struct json_place root = json_place_root(), list = json_place_key(&root, "items");
+    struct json_place root = json_place_root();
     const json_t *items;
     if (!(b->roots = mem_zalloc_array(1, sizeof *b->roots))) {
         problem_answer(r, PROBLEM_OVERLOADED, NULL, "no memory for the body");
         return false;
     }
+    r->faults = NULL; /* what is wrong with the whole is an answer */
     if (!(b->roots[0] = json_in_parse(r, r->body.data, r->body.len, 0)))
         return false;
     b->n_roots = 1;
@@ -140,12 +179,10 @@ static bool read_items_json(struct request *r, struct batch *b, size_t slot)
         !json_in_array(r, b->roots[0], "items", &root, LIMIT_ITEMS_PER_CALL, true, &items) ||
         !batch_reserve(r, b, json_array_size(items), 1))
         return false;
-    for (; b->n < json_array_size(items); b->n++) {
-        struct json_place at = json_place_index(&list, b->n);
-        b->list[b->n].slot = slot;
-        if (!read_item(r, b, json_array_get(items, b->n), &at, true, &b->list[b->n]))
+    r->faults = &b->faults;
+    while (b->n < json_array_size(items))
+        if (!read_one(r, b, json_array_get(items, b->n), slot))
             return false;
-    }
     return true;
 }
 
@@ -154,8 +191,8 @@ static bool read_items_ndjson(struct request *r, struct batch *b, size_t slot)
 {
     const char *text = r->body.data, *end = text + r->body.len, *line;
     size_t n_items = json_lines_count(text, end), n;
-    struct json_place root = json_place_root(), list = json_place_key(&root, "items");
     if (n_items > LIMIT_ITEMS_PER_CALL) {
+        r->faults = NULL;
         problem_answer(r, PROBLEM_INVALID_VALUE, "", "%zu items; at most %d in one call", n_items,
                        LIMIT_ITEMS_PER_CALL);
         return false;
@@ -165,13 +202,10 @@ static bool read_items_ndjson(struct request *r, struct batch *b, size_t slot)
     for (int number = 0; json_lines_next(&text, end, &line, &n); number++) {
         if (json_lines_empty(line, n))
             continue;
-        if (!(b->roots[b->n_roots] = json_in_parse(r, line, n, number)))
+        r->faults->part = b->n;
+        json_t *value = b->roots[b->n_roots++] = json_in_parse(r, line, n, number);
+        if (!read_one(r, b, value, slot))
             return false;
-        struct json_place at = json_place_index(&list, b->n);
-        b->list[b->n].slot = slot;
-        if (!read_item(r, b, b->roots[b->n_roots++], &at, true, &b->list[b->n]))
-            return false;
-        b->n++;
     }
     return true;
 }
@@ -191,23 +225,27 @@ static void add_registered(struct buf *out, const struct item_registration *g)
 {
     buf_adds(out, "{\"id\":");
     buf_add_json_string(out, g->item.id.data, g->item.id.len);
-    buf_addf(out, ",\"result\":\"%s\",\"revision\":%lld", g->created ? "registered" : "replaced",
+    buf_addf(out, ",\"result\":\"%s\",\"revision\":%lld",
+             g->patch     ? "updated"
+             : g->created ? "registered"
+                          : "replaced",
              (long long)g->item.revision);
     add_ranking(out, g->source, g->unranked);
 }
 
-static void refuse(struct api_thread *t, struct request *r, const char *list, size_t fault,
-                   const struct err *e)
+/* An error against one item joins the faults; false: it is against the whole. */
+static bool blame(struct request *r, const char *list, size_t index, const struct err *e)
 {
     struct json_place at = json_place_root();
     if (list) {
         at = json_place_key(&at, list);
-        at = json_place_index(&at, fault);
+        at = json_place_index(&at, index);
     }
-    if (e->code == ERR_INVALID || e->code == ERR_LIMIT)
-        problem_answer(r, PROBLEM_INVALID_VALUE, at.text, "%s; nothing of the request was kept", e->text);
-    else
-        api_fail(t, r, e);
+    r->faults->part = index;
+    bool blamed = e->code == ERR_INVALID || e->code == ERR_LIMIT;
+    if (blamed)
+        problem_answer(r, PROBLEM_INVALID_VALUE, at.text, "%s", e->text);
+    return blamed;
 }
 
 static void refuse_missing(struct api_thread *t, struct request *r, const struct err *e)
@@ -218,59 +256,98 @@ static void refuse_missing(struct api_thread *t, struct request *r, const struct
         api_fail(t, r, e);
 }
 
+/* Writes what was read. With skip, what is refused is left out; else a fault refuses all. False: answered. */
+static bool write_items(struct api_thread *t, struct request *r, struct batch *b, const char *list, bool skip)
+{
+    bool blamed = b->faults.n > 0;
+    struct err e = {0};
+    while ((skip || !blamed)) {
+        size_t at;
+        err_clear(&e);
+        if (update_items(t, b->list, b->n, &at, &e) == ERR_OK)
+            return true;
+        if (!blame(r, list, at, &e)) {
+            refuse_missing(t, r, &e);
+            return false;
+        }
+        blamed = b->list[at].refused = true;
+    }
+    problem_answer_list(r, &b->faults, "nothing of the request was kept");
+    return false;
+}
+
 /* ---- the calls ---- */
+
+static enum route_next write_item(struct api_thread *t, struct request *r, bool patch)
+{
+    struct batch b;
+    struct item_registration g = {.patch = patch};
+    struct json_place at = json_place_root();
+    if (!api_item_id(r, 3, &g.item.id) || !api_model_slot(t, r, &g.slot))
+        return ROUTE_DONE;
+    json_t *root = json_in_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
+    if (!root)
+        return ROUTE_DONE;
+    batch_init(r, &b, PROBLEM_LIST_MOST);
+    if (batch_reserve(r, &b, 1, 1)) {
+        b.list[0] = g;
+        b.n = 1;
+        (void)read_item(r, &b, root, &at, false, &b.list[0]); /* what is wrong is gathered */
+        if (!r->status && write_items(t, r, &b, NULL, false))
+            add_registered(request_answer(r, b.list[0].created ? 201 : 200, request_json), &b.list[0]);
+    }
+    batch_fini(r, &b);
+    json_decref(root);
+    return ROUTE_DONE;
+}
 
 enum route_next api_admin_item_put(struct api_thread *t, struct request *r, bool may_block)
 {
-    if (!may_block)
-        return ROUTE_NEEDS_WORKER;
-    struct batch b = {0};
-    struct store_text id;
-    size_t slot, fault;
-    struct json_place at = json_place_root();
-    struct err e = {0};
-    if (!api_item_id(r, 3, &id) || !api_model_slot(t, r, &slot))
-        return ROUTE_DONE;
-    json_t *root = json_in_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
-    if (root && batch_reserve(r, &b, 1, 1)) {
-        b.list[0] = (struct item_registration){.item.id = id, .slot = slot};
-        if (read_item(r, &b, root, &at, false, &b.list[0])) {
-            if (update_items(t, b.list, 1, &fault, &e))
-                refuse(t, r, NULL, fault, &e);
-            else
-                add_registered(request_answer(r, b.list[0].created ? 201 : 200, request_json), &b.list[0]);
-        }
+    return may_block ? write_item(t, r, false) : ROUTE_NEEDS_WORKER;
+}
+
+enum route_next api_admin_item_patch(struct api_thread *t, struct request *r, bool may_block)
+{
+    return may_block ? write_item(t, r, true) : ROUTE_NEEDS_WORKER;
+}
+
+static void answer_items(struct request *r, struct batch *b, bool skip)
+{
+    struct buf *out = request_answer(r, 200, request_json);
+    bool any = false;
+    buf_adds(out, "{\"items\":[");
+    for (size_t i = 0; i < b->n; i++) {
+        if (b->list[i].refused)
+            continue;
+        if (any)
+            buf_addc(out, ',');
+        any = true;
+        add_registered(out, &b->list[i]);
     }
-    batch_fini(&b);
-    json_decref(root);
-    return ROUTE_DONE;
+    buf_addc(out, ']');
+    if (skip) {
+        problem_list_sort(&b->faults);
+        buf_adds(out, ",\"refused\":");
+        problem_list_write(&b->faults, true, out);
+    }
+    buf_addc(out, '}');
 }
 
 enum route_next api_admin_items_post(struct api_thread *t, struct request *r, bool may_block)
 {
     if (!may_block)
         return ROUTE_NEEDS_WORKER;
-    struct batch b = {0};
-    struct err e = {0};
-    size_t slot, fault;
-    if (!api_model_slot(t, r, &slot))
+    struct batch b;
+    size_t slot;
+    bool skip;
+    if (!api_model_slot(t, r, &slot) || !api_on_error_param(r, &skip))
         return ROUTE_DONE;
+    batch_init(r, &b, skip ? SIZE_MAX : PROBLEM_LIST_MOST);
     bool lines = request_type_is(r, "application/x-ndjson", NULL);
-    if (buf_text(&r->body) && (lines ? read_items_ndjson(r, &b, slot) : read_items_json(r, &b, slot))) {
-        if (update_items(t, b.list, b.n, &fault, &e)) {
-            refuse(t, r, "items", fault, &e);
-        } else {
-            struct buf *out = request_answer(r, 200, request_json);
-            buf_adds(out, "{\"items\":[");
-            for (size_t i = 0; i < b.n; i++) {
-                if (i)
-                    buf_addc(out, ',');
-                add_registered(out, &b.list[i]);
-            }
-            buf_adds(out, "]}");
-        }
-    }
-    batch_fini(&b);
+    if (buf_text(&r->body) && (lines ? read_items_ndjson(r, &b, slot) : read_items_json(r, &b, slot)) &&
+        write_items(t, r, &b, "items", skip))
+        answer_items(r, &b, skip);
+    batch_fini(r, &b);
     return ROUTE_DONE;
 }
 

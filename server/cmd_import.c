@@ -22,6 +22,7 @@ const struct command cmd_import_command = {
     "(seconds, or ISO 8601); users have user and any columns for the profile; items have item and "
     "optionally\n"
     "title and categories (a|b|c), and any columns for the metadata; contexts have user and embedding.\n"
+    "A weight says how much an interaction counts for its item, a rating what the user thought of it.\n"
     "What a row of users or items leaves out, or an empty cell, is kept; null in NDJSON takes a value away.\n"
     "\n"
     "All files are imported in one transaction: when a line is bad, and --skip-bad does not allow it, the "

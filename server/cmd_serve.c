@@ -37,7 +37,7 @@ struct settings {
     size_t cache_bytes, max_body_bytes, max_body_memory;
     int64_t threads, workers, max_connections, max_per_address, max_queue;
     int64_t timeout_s, keep_alive_s, deadline_s, drain_s, warm_s, warm_save_s;
-    bool create, foreign_items, access_log, log_json, probe, allow_anonymous;
+    bool create, foreign_items, access_log, log_json, probe, allow_anonymous, events_create;
 };
 
 /* ---- running ---- */
@@ -263,7 +263,10 @@ static enum err_code serve(const struct settings *s, struct err *e)
 {
     static struct metrics metrics;
     struct serving serving;
-    struct api api = {.serving = &serving, .metrics = &metrics, .access_log = s->access_log};
+    struct api api = {.serving = &serving,
+                      .metrics = &metrics,
+                      .access_log = s->access_log,
+                      .events_create = s->events_create};
     struct signals_calls calls = {&api, hang_up, settle, too_late};
     struct signals *signals = NULL;
     mem_share_heap();
@@ -367,6 +370,8 @@ static int cmd_serve(int argc, char **argv)
          "without --api-token-file, answer other machines too: whoever reaches --listen", 0, 0, false},
         {"allowed-host", OPTION_LIST, &s.allowed_hosts, "NAME",
          "a name by which it may be asked without a token, beside those of this machine", 0, 0, false},
+        {"events-create", OPTION_FLAG, &s.events_create, NULL,
+         "events may create users and items (create=true) without the admin token", 0, 0, false},
         {"access-log", OPTION_FLAG, &s.access_log, NULL, "one JSON line a request on standard error", 0, 0,
          false},
         {"log-file", OPTION_STRING, &s.log_file, "FILE",

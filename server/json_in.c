@@ -4,7 +4,7 @@
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "server/field.h"
-#include "server/problem.h"
+#include "server/problem_list.h"
 #include "server/table_value.h"
 
 #include <stdio.h>
@@ -82,7 +82,10 @@ json_t *json_in_parse(struct request *r, const char *text, size_t n, int line_of
     }
     json_error_t where;
     json_t *root = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &where);
-    if (!root && json_error_code(&where) == json_error_numeric_overflow)
+    if (!root && json_error_code(&where) == json_error_numeric_overflow && r->faults)
+        problem_list_add(r->faults, PROBLEM_INVALID_VALUE, NULL, "a number is too large",
+                         where.line + line_offset, where.column);
+    else if (!root && json_error_code(&where) == json_error_numeric_overflow)
         problem_answer(r, PROBLEM_INVALID_VALUE, NULL, "line %d, column %d: a number is too large",
                        where.line + line_offset, where.column);
     else if (!root)
@@ -133,6 +136,7 @@ bool json_in_object(struct request *r, const json_t *value, const struct json_pl
         return refuse(r, at, "an object", value);
     const char *key;
     json_t *member;
+    bool known = true;
     json_object_foreach((json_t *)value, key, member)
     {
         size_t i = 0;
@@ -141,10 +145,12 @@ bool json_in_object(struct request *r, const json_t *value, const struct json_pl
         if (!keys[i]) {
             struct json_place place = json_place_key(at, key);
             problem_answer(r, PROBLEM_INVALID_VALUE, place.text, "no member of this name is understood here");
-            return false;
+            if (!r->faults)
+                return false;
+            known = false;
         }
     }
-    return true;
+    return known;
 }
 
 bool json_in_array(struct request *r, const json_t *object, const char *key, const struct json_place *at,

@@ -12,6 +12,7 @@
     X(PROBLEM_UNAUTHORIZED, "unauthorized", 401, "A valid bearer token is needed")                           \
     X(PROBLEM_ADMIN_OFF, "admin-off", 403, "Admin calls are off: the server has no admin token")             \
     X(PROBLEM_FOREIGN_HOST, "foreign-host", 403, "The server is not asked by this name")                     \
+    X(PROBLEM_CREATE_OFF, "create-off", 403, "Creating by events needs the admin token")                     \
     X(PROBLEM_UNKNOWN_PATH, "unknown-path", 404, "There is nothing at this path")                            \
     X(PROBLEM_UNKNOWN_USER, "unknown-user", 404, "There is no such user")                                    \
     X(PROBLEM_UNKNOWN_MODEL, "unknown-model", 404, "No model of this name is served")                        \

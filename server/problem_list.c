@@ -111,6 +111,8 @@ static void write_one(const struct problem_list *l, const struct problem_fault *
 
 void problem_list_write(const struct problem_list *l, bool with_index, struct buf *out)
 {
+    if (l->failed)
+        out->failed = ERR_NOMEM; /* half a list would say that the rest is well */
     buf_addc(out, '[');
     for (size_t i = 0; i < l->n_listed; i++) {
         if (i)

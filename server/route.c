@@ -15,19 +15,25 @@ static const char *const recommend_params[] = {"limit", "offset",     "exclude_s
                                                "model", "cold_start", "explain",      NULL};
 static const char *const predict_params[] = {"model", "cold_start", "unknown", NULL};
 static const char *const model_params[] = {"model", NULL};
+static const char *const write_params[] = {"model", "on_error", "create", NULL};
+static const char *const event_params[] = {"on_error", "create", NULL};
+static const char *const write_one_params[] = {"model", "create", NULL};
+static const char *const items_params[] = {"model", "on_error", NULL};
 
 const struct route routes[] = {
     {"GET", "/v1/users/{user}/recommendations", ACCESS_API, BODY_NONE, recommend_params, api_recommend_get},
     {"POST", "/v1/users/{user}/predictions", ACCESS_API, BODY_JSON, predict_params, api_predict_post},
-    {"POST", "/v1/events", ACCESS_API, BODY_JSON, no_params, api_events_post},
+    {"POST", "/v1/events", ACCESS_API, BODY_JSON, event_params, api_events_post},
     {"GET", "/v1/users/{user}", ACCESS_API, BODY_NONE, model_params, api_user_get},
-    {"PUT", "/v1/admin/users/{user}", ACCESS_ADMIN, BODY_JSON, model_params, api_admin_user_put},
+    {"PUT", "/v1/admin/users/{user}", ACCESS_ADMIN, BODY_JSON, write_one_params, api_admin_user_put},
+    {"PATCH", "/v1/admin/users/{user}", ACCESS_ADMIN, BODY_JSON, write_one_params, api_admin_user_patch},
     {"DELETE", "/v1/admin/users/{user}", ACCESS_ADMIN, BODY_NONE, no_params, api_admin_user_delete},
-    {"POST", "/v1/admin/users", ACCESS_ADMIN, BODY_JSON_OR_NDJSON, model_params, api_admin_users_post},
+    {"POST", "/v1/admin/users", ACCESS_ADMIN, BODY_JSON_OR_NDJSON, write_params, api_admin_users_post},
     {"GET", "/v1/items/{item}", ACCESS_API, BODY_NONE, model_params, api_item_get},
     {"PUT", "/v1/admin/items/{item}", ACCESS_ADMIN, BODY_JSON, model_params, api_admin_item_put},
+    {"PATCH", "/v1/admin/items/{item}", ACCESS_ADMIN, BODY_JSON, model_params, api_admin_item_patch},
     {"DELETE", "/v1/admin/items/{item}", ACCESS_ADMIN, BODY_NONE, no_params, api_admin_item_delete},
-    {"POST", "/v1/admin/items", ACCESS_ADMIN, BODY_JSON_OR_NDJSON, model_params, api_admin_items_post},
+    {"POST", "/v1/admin/items", ACCESS_ADMIN, BODY_JSON_OR_NDJSON, items_params, api_admin_items_post},
     {"GET", "/healthz", ACCESS_ALL, BODY_NONE, any_params, api_health_get},
     {"GET", "/readyz", ACCESS_ALL, BODY_NONE, any_params, api_ready_get},
     {"GET", "/metrics", ACCESS_ALL, BODY_NONE, any_params, api_metrics_get},

@@ -2,9 +2,9 @@
 #include "server/update_items.h"
 
 #include "base/log.h"
+#include "server/partial.h"
 
-/* Brings the tables up to what was just committed. Should that fail, the watcher does it within a second. */
-static void follow(struct api_thread *t)
+void update_follow_items(struct api_thread *t)
 {
     struct err e = {0};
     if (serving_follow_items(t->api->serving, t->conn, &e))
@@ -35,13 +35,39 @@ static bool take_revision(void *arg, const struct store_item *item)
     return true;
 }
 
+/* The item as it will be is written; of a patch it is what was there and what is given. */
+static enum err_code put_one(struct store_conn *writer, struct item_registration *g, struct err *e)
+{
+    if (!g->patch)
+        return store_put_item(writer, &g->item, &g->created, e);
+    const struct partial_item given = {.id = g->item.id,
+                                       .title = g->item.title,
+                                       .categories = g->item.categories,
+                                       .no_title = g->no_title,
+                                       .no_categories = g->no_categories,
+                                       .metadata = {g->item.metadata, g->no_metadata}};
+    struct store_item item;
+    struct partial partial;
+    bool known = true;
+    partial_init(&partial);
+    enum err_code code = partial_item(&partial, writer, &given, &item, &known, e);
+    if (!code && !known)
+        code = err_set(e, ERR_NOTFOUND, "no item '%.*s'", (int)g->item.id.len, g->item.id.data);
+    if (!code)
+        code = store_put_item(writer, &item, &g->created, e);
+    partial_fini(&partial);
+    return code;
+}
+
 static enum err_code put_all(struct api_thread *t, struct item_registration *list, size_t n, size_t *fault,
                              struct err *e)
 {
     enum err_code code = ERR_OK;
     for (size_t i = 0; i < n && !code; i++) {
+        if (list[i].refused)
+            continue;
         *fault = i;
-        code = store_put_item(t->writer, &list[i].item, &list[i].created, e);
+        code = put_one(t->writer, &list[i], e);
         if (!code)
             code = store_read_item(t->writer, list[i].item.id, take_revision, &list[i], e);
     }
@@ -59,12 +85,16 @@ enum err_code update_items(struct api_thread *t, struct item_registration *list,
     t->writer = NULL;
     if (code)
         return code;
-    follow(t);
+    update_follow_items(t);
+    size_t n_registered = 0;
     for (size_t i = 0; i < n; i++) {
+        if (list[i].refused)
+            continue;
         list[i].source = update_item_source(t, list[i].slot, list[i].item.id);
         list[i].unranked = update_item_unranked(t, list[i].slot, list[i].item.id);
+        n_registered++;
     }
-    METRICS_ADD(t->api->metrics, item_registrations, n);
+    METRICS_ADD(t->api->metrics, item_registrations, n_registered);
     return ERR_OK;
 }
 
@@ -77,7 +107,7 @@ enum err_code update_delete_item(struct api_thread *t, struct store_text id, str
     code = serving_end_write(t->api->serving, store_delete_item(writer, id, e), e);
     if (code)
         return code;
-    follow(t);
+    update_follow_items(t);
     METRICS_ADD(t->api->metrics, item_deletions, 1);
     return ERR_OK;
 }

@@ -14,6 +14,10 @@
 
 struct item_registration {
     struct store_item item; /* id and texts; key and revision are results */
+    bool
+        patch; /* what is not given stays, metadata are a merge patch, and the item must be there; else all is replaced */
+    bool no_title, no_categories, no_metadata; /* of a patch: these go */
+    bool refused;                              /* not registered; set by the caller */
     bool created;
     const char
         *source; /* of the item's row in the model of `slot`, see item_table_source; "none": it has none */
@@ -21,12 +25,16 @@ struct item_registration {
     size_t slot;
 };
 
-/* *fault: which of the list was refused. Of more than LIMIT_EXTRA_ITEMS new ones all are kept, and the rest ranked once there is room. */
+/* ERR_NOTFOUND: a patch of an unknown item. *fault: which of the list was refused. Of more than LIMIT_EXTRA_ITEMS new ones all are
+ * kept, and the rest ranked once there is room. */
 enum err_code update_items(struct api_thread *t, struct item_registration *list, size_t n, size_t *fault,
                            struct err *e) ERR_MUST_CHECK;
 
 /* ERR_NOTFOUND when there is no such item. */
 enum err_code update_delete_item(struct api_thread *t, struct store_text id, struct err *e) ERR_MUST_CHECK;
+
+/* Brings the tables of this process up to what was just committed. Should that fail, the watcher does it within a second. */
+void update_follow_items(struct api_thread *t);
 
 /* Why the model in a slot does not rank an item of the store, static; NULL: it does. */
 const char *update_item_unranked(struct api_thread *t, size_t slot, struct store_text id);

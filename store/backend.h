@@ -48,7 +48,8 @@ struct store_backend {
     void (*rollback)(struct store_conn *c);
     enum err_code (*put_user)(struct store_conn *c, struct store_text id, struct store_text profile,
                               int64_t *revision, bool *created, struct err *e);
-    enum err_code (*clear_user)(struct store_conn *c, struct store_text id, struct err *e);
+    enum err_code (*clear_user)(struct store_conn *c, struct store_text id, enum store_clear what,
+                                struct err *e);
     enum err_code (*touch_user)(struct store_conn *c, struct store_text id, int64_t *revision, struct err *e);
     enum err_code (*delete_user)(struct store_conn *c, struct store_text id, struct err *e);
     enum err_code (*put_interaction)(struct store_conn *c, struct store_text user, struct store_text item,

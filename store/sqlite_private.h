@@ -303,7 +303,7 @@ enum err_code sqlite_commit(struct store_conn *, struct err *);
 void sqlite_rollback(struct store_conn *);
 enum err_code sqlite_put_user(struct store_conn *, struct store_text, struct store_text, int64_t *, bool *,
                               struct err *);
-enum err_code sqlite_clear_user(struct store_conn *, struct store_text, struct err *);
+enum err_code sqlite_clear_user(struct store_conn *, struct store_text, enum store_clear, struct err *);
 enum err_code sqlite_touch_user(struct store_conn *, struct store_text, int64_t *, struct err *);
 enum err_code sqlite_delete_user(struct store_conn *, struct store_text, struct err *);
 enum err_code sqlite_put_interaction(struct store_conn *, struct store_text, struct store_text, double,

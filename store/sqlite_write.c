@@ -139,16 +139,17 @@ static enum err_code clear_contexts(struct sqlite_conn *c, struct store_text id,
     return sqlite_run(c, s, "drop a user's contexts", e);
 }
 
-enum err_code sqlite_clear_user(struct store_conn *conn, struct store_text id, struct err *e)
+enum err_code sqlite_clear_user(struct store_conn *conn, struct store_text id, enum store_clear what,
+                                struct err *e)
 {
     struct sqlite_conn *c = conn_of(conn);
     int64_t key;
     enum err_code code = sqlite_check_writing(c, e);
     if (!code)
         code = sqlite_user_key(c, id, &key, e);
-    if (!code)
+    if (!code && what & STORE_CLEAR_INTERACTIONS)
         code = run_with_key(c, SQL_CLEAR_INTERACTIONS, key, "drop a user's interactions", e);
-    return code ? code : clear_contexts(c, id, e);
+    return code || !(what & STORE_CLEAR_CONTEXTS) ? code : clear_contexts(c, id, e);
 }
 
 enum err_code sqlite_touch_user(struct store_conn *conn, struct store_text id, int64_t *revision,

@@ -258,10 +258,11 @@ enum err_code store_put_user(struct store_conn *c, struct store_text id, struct 
     return code ? code : c->backend->put_user(c, id, profile, revision, created, e);
 }
 
-enum err_code store_clear_user(struct store_conn *c, struct store_text id, struct err *e)
+enum err_code store_clear_user(struct store_conn *c, struct store_text id, enum store_clear what,
+                               struct err *e)
 {
     enum err_code code = check_id(id, "user", e);
-    return code ? code : c->backend->clear_user(c, id, e);
+    return code ? code : c->backend->clear_user(c, id, what, e);
 }
 
 enum err_code store_touch_user(struct store_conn *c, struct store_text id, int64_t *revision, struct err *e)

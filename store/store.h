@@ -209,8 +209,10 @@ void store_rollback(struct store_conn *c); /* no transaction: does nothing */
 enum err_code store_put_user(struct store_conn *c, struct store_text id, struct store_text profile,
                              int64_t *revision, bool *created, struct err *e) ERR_MUST_CHECK;
 
-/* Drops the user's interactions and contexts, for a replacing registration. */
-enum err_code store_clear_user(struct store_conn *c, struct store_text id, struct err *e) ERR_MUST_CHECK;
+/* Drops the user's interactions, contexts or both, for a replacing registration. */
+enum store_clear { STORE_CLEAR_INTERACTIONS = 1, STORE_CLEAR_CONTEXTS = 2, STORE_CLEAR_ALL = 3 };
+enum err_code store_clear_user(struct store_conn *c, struct store_text id, enum store_clear what,
+                               struct err *e) ERR_MUST_CHECK;
 
 /* Gives the user a new revision because its interactions change; ERR_NOTFOUND when there is no such user. */
 enum err_code store_touch_user(struct store_conn *c, struct store_text id, int64_t *revision,

@@ -88,7 +88,7 @@ static enum err_code write_some(struct store_conn *c, struct err *e)
     if (!code)
         code = store_put_item(c, &item, &flag, e);
     if (!code)
-        code = store_clear_user(c, text("bob"), e);
+        code = store_clear_user(c, text("bob"), STORE_CLEAR_ALL, e);
     if (!code)
         code = store_delete_user(c, text("carl"), e);
     if (!code)

@@ -20,7 +20,7 @@ GETS = ["/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/v1/users/u1",
 ALLOWED = {"/": "GET, HEAD, OPTIONS", "/healthz": "GET, HEAD, OPTIONS", "/readyz": "GET, HEAD, OPTIONS",
            "/metrics": "GET, HEAD, OPTIONS", "/openapi.json": "GET, HEAD, OPTIONS",
            "/v1/users/u1": "GET, HEAD, OPTIONS", "/v1/users/u1/recommendations": "GET, HEAD, OPTIONS",
-           PREDICT: "POST, OPTIONS", EVENTS: "POST, OPTIONS", POST: "POST, OPTIONS", PUT: "PUT, DELETE, OPTIONS"}
+           PREDICT: "POST, OPTIONS", EVENTS: "POST, OPTIONS", POST: "POST, OPTIONS", PUT: "PUT, PATCH, DELETE, OPTIONS"}
 
 
 class Refusals(hn.Case):

@@ -39,7 +39,7 @@ class OneDoor(hn.Case):
     def sent(self, column, value, call):
         item = self.world.items[0]
         if call == "event":
-            self.server.register("door", {})
+            self.server.register("door", {"interactions": []})
             answer = self.server.request("POST", "/v1/events", {"events": [{"user": "door", "item": item, column: value}]})
         else:
             answer = self.server.register("door", {"interactions": [{"item": item, column: value}]})

@@ -37,7 +37,7 @@ static void assert_refused(struct store_text id)
     STORE_OK(store_begin(f.conn, &e));
     STORE_FAILS(store_put_user(f.conn, id, text(NULL), &number, &flag, &e), ERR_INVALID);
     STORE_FAILS(store_touch_user(f.conn, id, &number, &e), ERR_INVALID);
-    STORE_FAILS(store_clear_user(f.conn, id, &e), ERR_INVALID);
+    STORE_FAILS(store_clear_user(f.conn, id, STORE_CLEAR_ALL, &e), ERR_INVALID);
     STORE_FAILS(store_delete_user(f.conn, id, &e), ERR_INVALID);
     STORE_FAILS(store_put_item(f.conn, &item, &flag, &e), ERR_INVALID);
     STORE_FAILS(store_put_interaction(f.conn, id, text("i"), 1, NAN, 0, NULL, &e), ERR_INVALID);

@@ -96,8 +96,8 @@ START_TEST(test_clearing_a_user_drops_events_and_contexts_alone)
     store_fixture_context(f.conn, &store_fixture_key, "ann", 9, true, "abcd");
     store_fixture_context(f.conn, &store_fixture_key, "bob", 9, true, "abcd");
     STORE_OK(store_begin(f.conn, &e));
-    STORE_OK(store_clear_user(f.conn, text("ann"), &e));
-    STORE_FAILS(store_clear_user(f.conn, text("nobody"), &e), ERR_NOTFOUND);
+    STORE_OK(store_clear_user(f.conn, text("ann"), STORE_CLEAR_ALL, &e));
+    STORE_FAILS(store_clear_user(f.conn, text("nobody"), STORE_CLEAR_ALL, &e), ERR_NOTFOUND);
     STORE_OK(store_commit(f.conn, &e));
     store_fixture_read(&f, "ann");
     ck_assert_uint_eq(f.user.n_interactions, 0);

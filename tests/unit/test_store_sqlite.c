@@ -49,7 +49,7 @@ START_TEST(test_a_rollback_leaves_nothing)
     STORE_OK(store_put_user(f.conn, text("bob"), text("{}"), &revision, &created, &e));
     STORE_OK(store_put_user(f.conn, text("ann"), text("{\"x\":1}"), &revision, &created, &e));
     STORE_OK(store_put_interaction(f.conn, text("bob"), text("j"), 1, NAN, 1, NULL, &e));
-    STORE_OK(store_clear_user(f.conn, text("ann"), &e));
+    STORE_OK(store_clear_user(f.conn, text("ann"), STORE_CLEAR_ALL, &e));
     STORE_OK(store_put_context(f.conn, &store_fixture_key, text("ann"), 5, true, "abcd", 4, &e));
     STORE_OK(store_delete_user(f.conn, text("bob"), &e));
     store_rollback(f.conn);
@@ -74,7 +74,7 @@ START_TEST(test_writes_outside_of_a_transaction_are_refused)
     char *before = store_fixture_dump(f.conn), *after;
     STORE_FAILS(store_put_user(f.conn, text("u"), text(NULL), &revision, &flag, &e), ERR_INTERNAL);
     STORE_FAILS(store_touch_user(f.conn, text("ann"), &revision, &e), ERR_INTERNAL);
-    STORE_FAILS(store_clear_user(f.conn, text("ann"), &e), ERR_INTERNAL);
+    STORE_FAILS(store_clear_user(f.conn, text("ann"), STORE_CLEAR_ALL, &e), ERR_INTERNAL);
     STORE_FAILS(store_delete_user(f.conn, text("ann"), &e), ERR_INTERNAL);
     STORE_FAILS(store_put_interaction(f.conn, text("ann"), text("known"), 2, NAN, 2, NULL, &e), ERR_INTERNAL);
     STORE_FAILS(store_put_item(f.conn, &item, &flag, &e), ERR_INTERNAL);
