@@ -39,6 +39,28 @@ static enum err_code take_interactions(const struct evaluation *v, struct evalua
     return code;
 }
 
+static bool has_item(const struct item_table *items, const struct store_interaction *x, size_t n,
+                     uint32_t item)
+{
+    for (size_t i = 0; i < n; i++)
+        if (item_table_index(items, x[i].item_key) == (long)item)
+            return true;
+    return false;
+}
+
+/* Marks the held-out rows of a user that are known all the same: of them nothing was held out. */
+static void mark_already(struct evaluation *v, const struct evaluation_thread *t, size_t user)
+{
+    const struct evaluation_test_user *u = &v->test.users[user];
+    const struct store_interaction *x = t->user.interactions;
+    size_t n = t->user.n_interactions;
+    if (v->known)
+        x = evaluation_known_rows(v->known, user, &n);
+    for (size_t i = u->first; i < u->first + u->n; i++)
+        v->already[i] =
+            v->test.rows[i].item != UINT32_MAX && has_item(v->items[0], x, n, v->test.rows[i].item);
+}
+
 /* Of somebody nobody has told of, a ranking is all missed; a rating has the prior's answer. */
 static enum err_code evaluate_stranger(struct evaluation *v, struct evaluation_thread *t, size_t user,
                                        struct err *e)
@@ -100,6 +122,7 @@ static enum err_code evaluate(struct evaluation *v, struct evaluation_thread *t,
     if (code)
         return code;
     v->n_known[user] = (uint32_t)t->user.n_interactions;
+    mark_already(v, t, user);
     if (!v->ratings)
         evaluation_rank_prepare(v, t, user);
     for (size_t i = 0; i < v->n_models && !code; i++)
@@ -215,11 +238,13 @@ static enum err_code prepare_values(struct evaluation *v, size_t n_threads, stru
     v->values = mem_zalloc_array(n * n_users, sizeof *v->values);
     v->n_rows = mem_zalloc_array(n_users, sizeof *v->n_rows);
     v->without = mem_zalloc_array(n_users, 1);
+    v->already = mem_zalloc_array(v->test.n_rows, 1);
     v->n_known = mem_zalloc_array(n_users, sizeof *v->n_known);
     v->threads = mem_zalloc_array(n_threads, sizeof *v->threads);
     if (coverage)
         v->shown = mem_zalloc_array(n * v->models[0]->spec.n_items, sizeof *v->shown);
-    if (!v->values || !v->n_rows || !v->without || !v->n_known || !v->threads || (coverage && !v->shown))
+    if (!v->values || !v->n_rows || !v->without || !v->already || !v->n_known || !v->threads ||
+        (coverage && !v->shown))
         return err_set(e, ERR_NOMEM, "no memory to evaluate");
     return ERR_OK;
 }
@@ -275,6 +300,7 @@ static void fini(struct evaluation *v, size_t n_threads)
     mem_free(v->n_rows);
     mem_free(v->shown);
     mem_free(v->without);
+    mem_free(v->already);
     mem_free(v->n_known);
     pthread_mutex_destroy(&v->lock);
 }

@@ -67,6 +67,9 @@ struct evaluation_result {
     size_t
         n_unknown_items; /* test rows whose item the first model does not have: missed; ratings: the mean */
     struct evaluation_choices choices;
+    size_t
+        n_already; /* test rows that the store, or the known interactions, have: what was held out was not */
+    char already[EVALUATION_NAMED][2 * LIMIT_ID_BYTES + 32]; /* the first of them */
     size_t n_left_out; /* known interactions whose item the store does not have */
     size_t
         n_without; /* users without a context: not in the store, or none given to a model without encoder */

@@ -146,6 +146,13 @@ static void print_notes(const struct evaluation_options *o, const struct evaluat
         (void)printf("%zu held-out item%s not in the model, %s\n", r->n_unknown_items,
                      talk_s((int64_t)r->n_unknown_items),
                      ratings ? "predicted by the mean of all ratings" : "counted as missed");
+    for (size_t i = 0; i < r->n_already && i < EVALUATION_NAMED; i++)
+        (void)printf("%s%s", i ? ", " : "held out, but known: ", r->already[i]);
+    if (r->n_already)
+        (void)printf("%s (%zu of %zu held-out rows)\n%s what is known is no test; `hypernet split` makes "
+                     "files that are\n",
+                     r->n_already > EVALUATION_NAMED ? ", ..." : "", r->n_already, r->n_test_rows,
+                     o->known_path ? "--known has them too:" : "the store has them already:");
     if (r->n_left_out)
         (void)printf("%zu known interaction%s left out, of items that the store does not have\n",
                      r->n_left_out, talk_s((int64_t)r->n_left_out));
@@ -299,6 +306,11 @@ void evaluation_print_json(const struct evaluation_options *o, const struct eval
     for (size_t i = 0; i < r->n_without && i < EVALUATION_NAMED; i++) {
         buf_adds(&b, i ? "," : "");
         buf_add_json_string(&b, r->without[i], strlen(r->without[i]));
+    }
+    buf_addf(&b, "],\"already_known\":%zu,\"first_already_known\":[", r->n_already);
+    for (size_t i = 0; i < r->n_already && i < EVALUATION_NAMED; i++) {
+        buf_adds(&b, i ? "," : "");
+        buf_add_json_string(&b, r->already[i], strlen(r->already[i]));
     }
     buf_adds(&b, "]");
     add_choices(&r->choices, &b);

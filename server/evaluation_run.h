@@ -41,6 +41,7 @@ struct evaluation {
         *shown; /* (n_systems, n_metrics, n_items) the item was among the first k; NULL: no coverage */
     unsigned char *without; /* (n_users) 1: no context */
     uint32_t *n_known;      /* (n_users) interactions given */
+    unsigned char *already; /* (n_rows of the test) 1: the user is known to have the held-out item */
     struct evaluation_thread *threads;
     struct err failure;
     pthread_mutex_t lock; /* guards failure */

@@ -64,6 +64,23 @@ static void count_without(const struct evaluation *v, struct evaluation_result *
     }
 }
 
+static void count_already(const struct evaluation *v, struct evaluation_result *out)
+{
+    out->n_already = 0;
+    for (size_t u = 0; u < v->test.n_users; u++)
+        for (size_t i = v->test.users[u].first; i < v->test.users[u].first + v->test.users[u].n; i++) {
+            if (!v->already[i])
+                continue;
+            struct store_text user = evaluation_test_id(&v->test, u);
+            size_t len;
+            const char *item = model_item_id(v->models[0], v->test.rows[i].item, &len);
+            if (out->n_already < EVALUATION_NAMED)
+                (void)snprintf(out->already[out->n_already], sizeof out->already[0],
+                               "user '%.*s' item '%.*s'", (int)user.len, user.data, (int)len, item);
+            out->n_already++;
+        }
+}
+
 void evaluation_summarise(const struct evaluation *v, struct evaluation_result *out)
 {
     struct evaluation_case *c = &out->cases[out->n_cases++];
@@ -82,6 +99,7 @@ void evaluation_summarise(const struct evaluation *v, struct evaluation_result *
         out->n_unknown_items += v->test.rows[i].item == UINT32_MAX;
     out->n_left_out = v->known ? evaluation_known_left_out(v->known) : 0;
     count_without(v, out);
+    count_already(v, out);
 }
 
 enum err_code evaluation_summarise_groups(const struct evaluation *v, struct evaluation_result *out,
