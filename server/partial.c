@@ -75,11 +75,8 @@ static void keep(struct buf *out, bool *has, struct store_text text)
 static bool keep_item(void *arg, const struct store_item *item)
 {
     struct partial *p = arg;
-    const struct store_item none = {0};
     bool has_object;
     p->deleted = item->deleted;
-    if (item->deleted)
-        item = &none;
     keep(&p->title, &p->has_title, item->title);
     keep(&p->categories, &p->has_categories, item->categories);
     p->object.max_bytes = LIMIT_METADATA_BYTES; /* a profile before may have set its own */

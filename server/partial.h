@@ -39,7 +39,7 @@ enum err_code partial_user(struct partial *p, struct store_conn *c, struct store
                            const struct partial_object *given, struct store_text *profile, bool *known,
                            struct err *e) ERR_MUST_CHECK;
 
-/* The same for an item: id and texts of *out. A deleted item is not known, and begins anew. */
+/* The same for an item: id and texts of *out. A deleted item is not known; its row keeps what is left out all the same. */
 enum err_code partial_item(struct partial *p, struct store_conn *c, const struct partial_item *given,
                            struct store_item *out, bool *known, struct err *e) ERR_MUST_CHECK;
 

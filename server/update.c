@@ -84,10 +84,10 @@ static enum err_code encode(struct api_thread *t, struct store_text id, size_t s
 struct run {
     struct api_thread *t;
     const struct update_rules *rules;
-    bool
-        hears_first; /* an item that the store has and this process's tables are yet to have ends the attempt, so that the
-                        * tables can be brought up first */
-    bool unheard_item; /* and did */
+    /* An item that the store has and this process's tables are yet to have ends the attempt, so that the tables can be brought up
+     * first. */
+    bool hears_first;
+    bool unheard_item; /* and one did */
     struct update_made made;
 };
 

@@ -153,6 +153,12 @@ class Partial(Case):
                                                       '{"item":"2","categories":[],"metadata":null,"price":3}\n'))
         self.assertEqual(self.items(), {"1": (None, ["X"], None), "2": ("Two", None, {"price": 3})})
 
+    def test_a_deleted_item_keeps_its_texts_too(self):
+        self.loaded("--items", self.write("a.csv", "item,title,categories\n1,One,X\n2,Two,Y\n"))
+        self.loaded("--items", self.write("b.csv", "item,price\n2,5\n"), "--replace")
+        self.loaded("--items", self.write("c.csv", "item,price\n1,7\n2,6\n"))
+        self.assertEqual(self.items(), {"1": ("One", ["X"], {"price": "7"}), "2": ("Two", ["Y"], {"price": "6"})})
+
     def test_what_would_grow_too_large_is_a_bad_line(self):
         self.loaded("--users", self.write("a.csv", "user,a\nann,%s\n" % ("x" * 9000)))
         grown = self.write("b.csv", "user,b\nbob,1\nann,%s\n" % ("y" * 9000))

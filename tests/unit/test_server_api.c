@@ -280,6 +280,20 @@ START_TEST(test_api_a_history_has_a_limit_for_every_kind_of_user)
     /* an item that is there already takes no room */
     json_decref(call("POST", "/v1/events", "{\"events\":[{\"user\":\"ann\",\"item\":\"extra-5\"}]}", 200));
     assert_same_counts(before);
+    /* left out with on_error=skip, it leaves the others of the batch */
+    json_decref(call("PUT", "/v1/admin/users/bob", "{}", 201));
+    json_t *answer = call("POST", "/v1/events?on_error=skip",
+                          "{\"events\":[{\"user\":\"bob\",\"item\":\"1\"},{\"user\":\"ann\",\"item\":\"1\"},"
+                          "{\"user\":\"bob\",\"item\":\"2x\"},{\"user\":\"no\",\"item\":\"1\"}]}",
+                          200);
+    json_t *refused = json_object_get(answer, "refused");
+    ck_assert_int_eq(json_integer_value(json_object_get(answer, "accepted")), 2);
+    ck_assert_uint_eq(json_array_size(refused), 2);
+    ck_assert_str_eq(json_string_value(json_object_get(json_array_get(refused, 0), "pointer")), "/events/1");
+    ck_assert_str_eq(json_string_value(json_object_get(json_array_get(refused, 1), "pointer")),
+                     "/events/3/user");
+    json_decref(answer);
+    ck_assert_int_eq(api_world_counts(&w).n_interactions, before.n_interactions + 2);
 }
 END_TEST
 
