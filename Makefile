@@ -19,6 +19,7 @@ BINDIR ?= $(PREFIX)/bin
 MANDIR ?= $(PREFIX)/share/man
 SYSCONFDIR ?= /etc
 UNITDIR ?= /lib/systemd/system
+SYSUSERSDIR ?= /usr/lib/sysusers.d
 DESTDIR ?=
 
 Q := $(if $(V),,@)
@@ -246,13 +247,14 @@ bench-quick: all $(BENCH_BINS) ##+ the same loads for a moment; fails on wrong a
 bench-quality: all ##+ quality on real data sets (DATA=dir OUT=dir), SEEDS=1
 	$(Q)HYPERNET=$(B)/hypernet tests/bench/quality --data "$(DATA)" --out "$(OUT)" --seeds $(or $(SEEDS),1)
 
-install: all ## install binary, man pages and systemd unit under DESTDIR, PREFIX and UNITDIR
+install: all ## install binary, man pages, systemd unit and its user under DESTDIR, PREFIX, UNITDIR and SYSUSERSDIR
 	install -D -m 755 $(B)/hypernet $(DESTDIR)$(BINDIR)/hypernet
 	install -d $(DESTDIR)$(UNITDIR)
 	sed 's#/usr/local/bin/#$(BINDIR)/#' deploy/hypernet.service > $(DESTDIR)$(UNITDIR)/hypernet.service
+	install -D -m 644 deploy/hypernet.sysusers $(DESTDIR)$(SYSUSERSDIR)/hypernet.conf
 	for page in $(sort $(wildcard server/man/*.1)); do install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man1/$$(basename $$page); done
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(BINDIR)/hypernet $(DESTDIR)$(UNITDIR)/hypernet.service $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(wildcard server/man/*.1)))
+	rm -f $(DESTDIR)$(BINDIR)/hypernet $(DESTDIR)$(UNITDIR)/hypernet.service $(DESTDIR)$(SYSUSERSDIR)/hypernet.conf $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(wildcard server/man/*.1)))
 dist: ##+ a source archive of the commit
 	git archive --prefix=hypernet-$(VERSION)/ -o build/hypernet-$(VERSION).tar.gz HEAD
 clean: ## remove build/
