@@ -12,9 +12,8 @@
 #include <sys/mman.h>
 
 static const size_t buffer_bytes =
-    ((size_t)128 << 20) + ((size_t)1 << 16); /* what OpenBLAS maps for x86-64, or more */
-static const size_t rest_bytes = (size_t)64
-                                 << 20; /* for everything else: stacks of threads, the model, the store */
+    ((size_t)128 << 20) + ((size_t)1 << 16);       /* what OpenBLAS maps for x86-64, or more */
+static const size_t rest_bytes = (size_t)48 << 20; /* for everything else: the model, the store */
 
 enum { MOST_BUFFERS = 48 }; /* OpenBLAS remembers some 50 */
 
@@ -73,28 +72,40 @@ static void take_buffers(size_t n)
         blas_memory_free(buffers[i]);
 }
 
+/* The address space that the system gives a thread for its stack. */
+static size_t stack_bytes(void)
+{
+    pthread_attr_t attributes;
+    size_t n = (size_t)8 << 20;
+    if (pthread_attr_init(&attributes) == 0) {
+        (void)pthread_attr_getstacksize(&attributes, &n);
+        (void)pthread_attr_destroy(&attributes);
+    }
+    return n;
+}
+
 enum err_code blas_reserve(size_t n_threads, struct err *e)
 {
     const char *which;
-    size_t limit, left = machine_address_space_left(&which, &limit),
-                  spare = left > rest_bytes ? left - rest_bytes : 0;
+    size_t limit, left = machine_address_space_left(&which, &limit);
     if (left == SIZE_MAX)
         return ERR_OK;
     n_threads = n_threads ? n_threads : machine_processors();
+    size_t rest = rest_bytes + n_threads * stack_bytes(), needed = buffer_bytes + rest;
     bool can_keep = blas_memory_alloc && blas_memory_free;
-    size_t most = can_keep && n_threads < MOST_BUFFERS ? n_threads : can_keep ? MOST_BUFFERS : 1;
-    size_t n =
-        spare / buffer_bytes; /* of more than one, half of the room at most: caches and models grow too */
-    n = n > 1 ? (n / 2 > 0 ? n / 2 : 1) : n;
+    size_t most = !can_keep ? 1 : n_threads < MOST_BUFFERS ? n_threads : MOST_BUFFERS;
+    size_t n = left < needed ? 0 : (left - rest) / buffer_bytes;
+    n = n > 1 ? n / 2 : n; /* half of the room at most: caches and models grow too */
     n = count_mappable(n < most ? n : most);
     if (n == 0)
         return err_set(e, ERR_NOMEM,
                        "address space is limited to %zu MB (%s), of which %zu MB are left, and %zu MB are "
                        "needed: %zu for the "
-                       "products of matrices (OpenBLAS) and %zu for the rest; allow %zu MB or more",
-                       limit >> 20, which, left >> 20, (buffer_bytes + rest_bytes) >> 20, buffer_bytes >> 20,
-                       rest_bytes >> 20,
-                       (limit - left + buffer_bytes + rest_bytes + ((size_t)1 << 20)) >> 20);
+                       "products of matrices (OpenBLAS), %zu for the stacks of %zu thread%s and %zu for the "
+                       "rest; allow %zu MB or more",
+                       limit >> 20, which, left >> 20, needed >> 20, buffer_bytes >> 20,
+                       (rest - rest_bytes) >> 20, n_threads, n_threads == 1 ? "" : "s", rest_bytes >> 20,
+                       (limit - left + needed + ((size_t)1 << 20)) >> 20);
     if (can_keep)
         take_buffers(n);
     places.n_free = n;

@@ -147,6 +147,13 @@ static size_t per_address(const struct settings *s)
     return s->max_per_address ? (size_t)s->max_per_address : ((size_t)s->max_connections + 1) / 2;
 }
 
+/* About as many as there will be: HTTP threads, workers, and those that wait for signals, changes and the warm file. */
+static size_t count_threads(const struct settings *s)
+{
+    return (s->threads ? (size_t)s->threads : machine_processors()) + count_workers(s, false) +
+           WRITE_WORKERS + 3;
+}
+
 static enum err_code run(const struct settings *s, struct api *api, struct signals *signals, struct err *e)
 {
     struct gather_config gather = {.n_running = machine_processors(), .least_ns = GATHER_LEAST_NS};
@@ -243,7 +250,7 @@ static enum err_code open_and_run(const struct settings *s, struct api *api, str
     struct store *store = NULL;
     enum err_code code = admit(s, api, e);
     if (!code)
-        code = blas_reserve(s->threads || s->workers ? (size_t)(s->threads + s->workers) : 0, e);
+        code = blas_reserve(count_threads(s), e);
     if (!code)
         code = store_open(s->store, s->create ? STORE_CREATE : STORE_READ_WRITE, &store, e);
     if (!code)

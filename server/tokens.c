@@ -124,6 +124,15 @@ enum err_code tokens_set(struct tokens *t, enum token_kind kind, const char *tex
     return ERR_OK;
 }
 
+static void warn_of_one_for_all(struct tokens *t)
+{
+    struct token *admin = atomic_load(&t->newest[TOKEN_ADMIN]), *api = atomic_load(&t->newest[TOKEN_API]);
+    if (admin && api && strcmp(admin->text, api->text) == 0)
+        log_line(LOG_WARN,
+                 "token files %s and %s have the same token: who may ask may also replace and forget users",
+                 t->files[TOKEN_ADMIN], t->files[TOKEN_API]);
+}
+
 enum err_code tokens_read(struct tokens *t, const char *admin_file, const char *api_file, struct err *e)
 {
     char text[TOKEN_BYTES];
@@ -137,6 +146,8 @@ enum err_code tokens_read(struct tokens *t, const char *admin_file, const char *
         if (!code)
             code = tokens_set(t, (enum token_kind)kind, text, e);
     }
+    if (!code)
+        warn_of_one_for_all(t);
     return code;
 }
 
@@ -159,6 +170,7 @@ void tokens_reread(struct tokens *t)
         else
             log_line(LOG_INFO, "%s: the new one of %s counts from now on", kinds[kind], t->files[kind]);
     }
+    warn_of_one_for_all(t);
 }
 
 bool tokens_any(const struct tokens *t, enum token_kind kind)

@@ -71,7 +71,9 @@ enum err_code workers_start(size_t n_threads, size_t max_queue, const struct wor
     enum err_code code = ERR_OK;
     for (size_t i = 0; i < n_threads && !code; i++) {
         if (pthread_create(&w->threads[i], NULL, worker_main, w))
-            code = err_set(e, ERR_NOMEM, "the system refused worker thread %zu of %zu", i + 1, n_threads);
+            code = err_set(e, ERR_NOMEM,
+                           "the system refused worker thread %zu of %zu; fewer are asked for by --workers",
+                           i + 1, n_threads);
         else
             w->n_joinable++;
     }

@@ -130,5 +130,11 @@ class TokenFiles(unittest.TestCase):
                     self.assertIn(f"lets others {what} it", log)
 
 
+    def test_one_token_for_all_is_a_warning(self):
+        w = hn.world()
+        with hn.Server("--api-token-file", w.secret("the-same-token", hn.ADMIN_TOKEN)) as server:
+            self.assertIn("have the same token", server.log())
+
+
 if __name__ == "__main__":
     unittest.main()
