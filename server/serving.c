@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "engine/hypernet.h"
 
+#include <errno.h>
 #include <string.h>
 #include <time.h>
 
@@ -168,6 +169,11 @@ enum err_code serving_open(struct serving *s, struct store *store, const struct 
     s->foreign_items = options->foreign_items;
     pthread_mutex_init(&s->following, NULL);
     pthread_mutex_init(&s->writing, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&s->write_turn, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     struct store_conn *c = NULL;
     enum err_code code = weights_cache_new(options->cache_bytes, &s->cache, e);
     for (size_t i = 0; i < options->n_models && !code; i++)
@@ -219,20 +225,42 @@ void serving_close(struct serving *s)
         model_unref(s->models[i].model);
     }
     pthread_mutex_destroy(&s->following);
+    pthread_cond_destroy(&s->write_turn);
     pthread_mutex_destroy(&s->writing);
     memset(s, 0, sizeof *s);
 }
 
-enum err_code serving_begin_write(struct serving *s, struct store_conn **writer, struct err *e)
+/* Waits for the writer; false when the others took too long. */
+static bool take_writer(struct serving *s)
 {
     struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until); /* a wall clock that is set must not make the wait longer */
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += WRITE_WAIT_S;
-    if (pthread_mutex_clocklock(&s->writing, CLOCK_MONOTONIC, &until))
+    pthread_mutex_lock(&s->writing);
+    int failed = 0;
+    while (s->written && failed != ETIMEDOUT)
+        failed = pthread_cond_timedwait(&s->write_turn, &s->writing, &until);
+    bool taken = !s->written;
+    s->written = true;
+    pthread_mutex_unlock(&s->writing);
+    return taken;
+}
+
+static void leave_writer(struct serving *s)
+{
+    pthread_mutex_lock(&s->writing);
+    s->written = false;
+    pthread_mutex_unlock(&s->writing);
+    pthread_cond_signal(&s->write_turn);
+}
+
+enum err_code serving_begin_write(struct serving *s, struct store_conn **writer, struct err *e)
+{
+    if (!take_writer(s))
         return err_set(e, ERR_BUSY, "other writes took more than %d s, try again", WRITE_WAIT_S);
     enum err_code code = store_begin(s->writer, e);
     if (code)
-        pthread_mutex_unlock(&s->writing);
+        leave_writer(s);
     else
         *writer = s->writer;
     return code;
@@ -244,7 +272,7 @@ enum err_code serving_end_write(struct serving *s, enum err_code code, struct er
         store_rollback(s->writer);
     else
         code = store_commit(s->writer, e);
-    pthread_mutex_unlock(&s->writing);
+    leave_writer(s);
     return code;
 }
 

@@ -48,8 +48,11 @@ struct serving {
     int64_t items_at;              /* guarded by following: the last change that the tables reflect */
     _Atomic int64_t store_read_ns; /* when the watcher last read the store (monotonic); 0: that failed */
     atomic_bool store_lost;        /* its file is not at its path any more */
-    pthread_mutex_t writing;       /* held through a transaction, so that the threads' writes queue here */
-    struct store_conn *writer;     /* guarded by writing */
+    pthread_mutex_t writing;       /* guards written */
+    pthread_cond_t
+        write_turn; /* of the monotonic clock: a wall clock that is set must not make a wait longer */
+    bool written;   /* somebody has the writer, through a transaction: the threads' writes queue here */
+    struct store_conn *writer; /* who set written has it */
     size_t n_models;
     struct served_model models[LIMIT_MODELS];
 };
