@@ -23,7 +23,7 @@ struct arguments {
     struct option_list interactions;
     const char *out, *by, *format;
     double share;
-    int64_t seed;
+    int64_t seed, skip_bad;
     bool json;
 };
 
@@ -39,6 +39,8 @@ static void print_text(const struct arguments *a, const struct split_report *r)
     if (r->n_merged)
         (void)printf("%" PRId64 " row%s left out: the same user and item is in a newer one\n", r->n_merged,
                      talk_s(r->n_merged));
+    if (r->n_bad)
+        (void)printf("%" PRId64 " bad line%s left out\n", r->n_bad, talk_s(r->n_bad));
     if (!r->timed)
         (void)printf("no times: the order of the rows was taken for that of the interactions\n");
 }
@@ -53,8 +55,10 @@ static enum err_code print_json(const struct arguments *a, const struct split_re
              ",\"by\":\"%s\",\"rows\":%" PRId64 ",\"train\":%" PRId64 ",\"test\":%" PRId64
              ",\"known\":%" PRId64,
              a->by, r->n_rows, r->n_train, r->n_test, r->n_known);
-    buf_addf(&out, ",\"merged\":%" PRId64 ",\"users\":%" PRId64 ",\"users_tested\":%" PRId64 ",\"timed\":%s}",
-             r->n_merged, r->n_users, r->n_tested, r->timed ? "true" : "false");
+    buf_addf(&out,
+             ",\"skipped\":%" PRId64 ",\"merged\":%" PRId64 ",\"users\":%" PRId64 ",\"users_tested\":%" PRId64
+             ",\"timed\":%s}",
+             r->n_bad, r->n_merged, r->n_users, r->n_tested, r->timed ? "true" : "false");
     enum err_code code = buf_check(&out, "the summary", e);
     if (!code)
         (void)puts(buf_text(&out));
@@ -101,7 +105,8 @@ static enum err_code to_split(const struct arguments *a, struct split_options *o
                                 .out = a->out,
                                 .by = (enum split_by)by,
                                 .share = a->share,
-                                .seed = (uint64_t)a->seed};
+                                .seed = (uint64_t)a->seed,
+                                .skip_bad = a->skip_bad};
     if (!table_format_parse(a->format, &o->format))
         return err_set(e, ERR_INVALID, "--format '%s' is none of auto, csv, tsv, ndjson, dat, u.data",
                        a->format);
@@ -141,6 +146,7 @@ static int cmd_split(int argc, char **argv)
         {"seed", OPTION_INT, &a.seed, "N", "of what is drawn; the same seed gives the same files", 0, 9e15,
          false},
         {"format", OPTION_STRING, &a.format, "FORMAT", "as of import", 0, 0, false},
+        {"skip-bad", OPTION_INT, &a.skip_bad, "N", "bad lines to leave out before giving up", 0, 1e15, false},
         {"json", OPTION_FLAG, &a.json, NULL, "the summary as JSON", 0, 0, false},
     };
     struct err e = {0};

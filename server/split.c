@@ -102,11 +102,28 @@ static enum err_code write_row(struct split *s, struct split_files *files, size_
     return ERR_OK;
 }
 
+/* The next good row of a table; bad lines are counted. */
+static enum err_code next_row(struct split *s, struct table *t, struct table_row *row, bool *got,
+                              struct err *e)
+{
+    for (;;) {
+        struct err bad = {0};
+        enum err_code code = table_next(t, row, got, &bad);
+        if (code == ERR_OK)
+            return ERR_OK;
+        s->report->n_bad += code == ERR_INVALID ? (int64_t)table_lost(t) : 0;
+        if (code != ERR_INVALID || s->report->n_bad > s->options->skip_bad)
+            return err_set(e, code, "%s%s", bad.text,
+                           code == ERR_INVALID ? "; --skip-bad N leaves out up to N bad lines" : "");
+    }
+}
+
 /* All rows of all tables, to be kept (files NULL) or written. */
 static enum err_code each_row(struct split *s, struct split_files *files, struct err *e)
 {
     size_t number = 0;
     enum err_code code = ERR_OK;
+    s->report->n_bad = 0;
     for (size_t i = 0; i < s->options->n_paths && !code; i++) {
         struct table *t;
         struct table_row row;
@@ -114,7 +131,7 @@ static enum err_code each_row(struct split *s, struct split_files *files, struct
         code = table_open(s->options->paths[i], TABLE_INTERACTIONS, s->options->format, &t, e);
         if (code)
             return code;
-        while (!code && !(code = table_next(t, &row, &got, e)) && got)
+        while (!code && !(code = next_row(s, t, &row, &got, e)) && got)
             code = files ? write_row(s, files, number++, &row, e) : keep_row(s, &row, e);
         table_close(t);
     }

@@ -24,10 +24,12 @@ struct split_options {
     enum split_by by;
     double share; /* above 0, below 1; of SPLIT_NEWEST unused */
     uint64_t seed;
+    int64_t skip_bad; /* bad lines that are left out before it fails */
 };
 
 struct split_report {
     int64_t n_rows, n_train, n_test, n_known;
+    int64_t n_bad;    /* lines of the tables that are lost */
     int64_t n_merged; /* rows left out: the same user and item is in a newer one */
     int64_t n_users, n_tested;
     bool timed; /* the rows have times; else the order of the files counts */

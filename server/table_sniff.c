@@ -110,7 +110,10 @@ const char *table_sniff(const char *bytes, size_t n)
     }
     if (n >= 4 && memcmp(bytes, "PK\x03\x04", 4) == 0)
         return name_zip(bytes, n < 4096 ? n : 4096);
-    const char *what = name_utf16(bytes, n);
+    const char *what = name_utf16(bytes, n), *carriage = memchr(bytes, '\r', n);
+    if (!what && carriage && carriage + 1 < bytes + n && !memchr(bytes, '\n', n))
+        return "text whose lines end in CR alone, as on old Macs; convert it: tr '\\r' '\\n' < FILE | "
+               "hypernet import ... -";
     return what ? what : name_document(bytes, n);
 }
 

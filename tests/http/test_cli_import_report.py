@@ -140,6 +140,7 @@ class NoTable(Case):
             "an Arrow or Feather file": [b"ARROW1\0\0" + bytes(50)],
             "an SQLite database": [b"SQLite format 3\0" + bytes(50)],
             "a tar archive": [tarred.getvalue()],
+            "text whose lines end in CR alone": [TABLE.replace(b"\n", b"\r")],
             "a JSON array": [b'[{"user":"u","item":"i"}]', b'\n [\n {"user": "u"}\n]'],
             "a JSON document over several lines": [b'{\n "user": "u"\n}'],
             "an HTML page": [b"<!DOCTYPE html><html>", b"\n<html lang=en>"],

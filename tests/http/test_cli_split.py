@@ -107,11 +107,15 @@ class Split(unittest.TestCase):
                          [("nan", x["item"], x["weight"], 0.1) for x in lines])
         hn.run("import", "--store", f"{self.dir}/s.db", "--interactions", f"{self.out}/train.csv")
 
+    def test_bad_lines_are_left_out_as_by_import(self):
+        said = self.split("--interactions", self.file("v.csv", 'user,item\nu,a\nu,"b\nu,c\nu,\n'), "--skip-bad", 2)
+        self.assertEqual((self.pairs("train"), self.pairs("test"), said["skipped"]), ([("u", "a")], [("u", "c")], 2))
+
     def test_what_cannot_be_split_is_refused_and_leaves_no_file(self):
         bad = self.file("bad.csv", "user,item\nu,a\nu,\n")
         one = self.file("one.csv", "user,item\nu,a\nv,b\nu,a\n")
         for arguments, status, said in (
-                (["--interactions", bad], 1, "bad.csv:3: the id of the item is empty"),
+                (["--interactions", bad], 1, "bad.csv:3: the id of the item is empty; --skip-bad N"),
                 (["--interactions", one], 1, "nothing to hold out: 3 rows of 2 users"),
                 (["--interactions", self.dir + "/none.csv"], 1, "cannot open"),
                 (["--interactions", "-"], 2, "standard input can be read once"),
