@@ -3,6 +3,7 @@
 #include "engine/real.h"
 #include "engine/train/fit.h"
 #include "engine/train/neighbours_fit.h"
+#include "engine/train/training.h"
 #include "engine/train/warm_start.h"
 
 #include <math.h>
@@ -11,11 +12,11 @@
 /* What a thread does in a second: of small systems, and of large products. */
 static const double small_flops = 25e9, large_flops = 100e9;
 
-/* An example of joint training, and what each column of the items' embeddings adds (MovieLens 1M and movietweetings). */
-static const double example_s = 100e-6, column_s = 1.25e-6;
+/* An example of joint training, and what each column of the items' embeddings adds (MovieLens 1M and 100K). */
+static const double example_s = 68e-6, column_s = 0.44e-6;
 
-/* Epochs that a course usually has; those of the tries before it and of the second course beside them. */
-enum { USUAL_EPOCHS = 12, OTHER_EPOCHS = 8 };
+/* Epochs that a course usually has, and those of the tries before it and of the second course. */
+enum { USUAL_EPOCHS = 12, EPOCHS_OF_TRIES = 2, EPOCHS_OF_REFIT = 7, LEAST_FOR_TRIES = 8 };
 
 /* Rounds of factorisations: of the search, 32 wide, and of those of the full width. */
 enum { SEARCH_ROUNDS = 40, SEARCH_WIDTH = 32, FULL_ROUNDS = 36 };
@@ -50,14 +51,25 @@ static double neighbours_bytes(double n)
     return fmax(local, whole) + 2 * n * NEAREST * (sizeof(real) + sizeof(uint32_t));
 }
 
+/* Of all courses and of what is compared before them. */
+static double usual_epochs(const struct split *s, const struct train_options *o)
+{
+    int first = o->n_epochs < USUAL_EPOCHS ? o->n_epochs : USUAL_EPOCHS;
+    bool tries = o->n_epochs >= LEAST_FOR_TRIES && s->timed > 0;
+    double epochs = first + (tries ? EPOCHS_OF_TRIES : 0);
+    if (o->choose_generator)
+        epochs += fmin(RACE_EPOCHS, ceil(o->n_epochs / 5.0));
+    if (training_pays_refit(s))
+        epochs += first < EPOCHS_OF_REFIT ? first : EPOCHS_OF_REFIT;
+    return epochs;
+}
+
 struct estimate estimate_training(const struct split *s, const struct train_options *o, size_t n_threads)
 {
     double n = (double)(s->n_training + s->n_held), n_items = (double)s->data->n_items;
     double n_users = (double)s->data->n_users;
     double d = o->dim ? o->dim : (double)warm_start_dim(s);
-    double epochs = o->n_epochs < USUAL_EPOCHS ? o->n_epochs : USUAL_EPOCHS + OTHER_EPOCHS;
-    double n_models = o->choose_generator ? 2 : 1;
-    epochs += o->choose_generator ? fmin(RACE_EPOCHS, ceil(o->n_epochs / 5.0)) : 0;
+    double epochs = usual_epochs(s, o), n_models = o->choose_generator ? 2 : 1;
     double factorise = 2 * n * (SEARCH_ROUNDS * square(SEARCH_WIDTH) + FULL_ROUNDS * square(d)) +
                        FULL_ROUNDS * (n_users + n_items) * d * square(d) / 3;
     double validate = (double)s->n_validated * n_items * (SEARCH_ROUNDS * SEARCH_WIDTH + epochs * 4 * d);
