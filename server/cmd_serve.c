@@ -97,7 +97,7 @@ static bool stop_asked(void *arg)
 static void serve_until_signal(const struct settings *s, struct api *api, struct http_server *http,
                                struct signals *signals)
 {
-    enum { LITTLE_S = 2 }; /* for workers that end a job, and threads that end */
+    enum { LITTLE_S = 5 }; /* for workers that end a job, and threads that end */
     struct warm *warm = NULL;
     struct err e = {0};
     signals_serve(signals);

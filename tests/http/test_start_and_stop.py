@@ -88,6 +88,47 @@ def text_of(path):
         return f.read()
 
 
+def memory_limit_file():
+    """The file that limits this process's memory, by its control group; None where it is not found."""
+    with open("/proc/self/cgroup", encoding="ascii") as f:
+        groups = [line.rstrip("\n").split(":", 2) for line in f]
+    with open("/proc/self/mountinfo", encoding="ascii") as f:
+        mounts = [line.split(" - ") for line in f]
+    for left, right in mounts:
+        top, point = left.split()[3:5]
+        kind, options = right.split()[0], right.split()[-1].split(",")
+        for _, controllers, group in groups:
+            name = {"cgroup2": "memory.max", "cgroup": "memory.limit_in_bytes"}.get(kind)
+            if name and ("memory" in controllers.split(",") and "memory" in options if kind == "cgroup" else not controllers):
+                path = os.path.normpath(f"{point}/{os.path.relpath(group, top)}/{name}")
+                if os.path.exists(path):
+                    return path
+    return None
+
+
+class ControlGroup(unittest.TestCase):
+    """Another file is laid over the one of the limit, in a mount namespace of the server's own."""
+
+    def lines(self, *options):
+        w, real = hn.world(), memory_limit_file()
+        limit = w.file("limit", "536870912\n")
+        if not real or subprocess.run(["unshare", "-m", "mount", "--bind", limit, real], capture_output=True).returncode:
+            self.skipTest("no control group with memory, or mounts are not allowed here")
+        words = ["serve", "--store", w.copy_store(), "--model", w.model, "--listen", "127.0.0.1:0", *options]
+        process = subprocess.Popen(["unshare", "-m", "sh", "-c", 'mount --bind "$0" "$1" && shift && exec "$@"', limit, real, hn.BINARY,
+                                    *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.assertTrue(process.stdout.readline().startswith("listening on"))
+        process.terminate()
+        _, err = process.communicate(timeout=hn.PATIENCE)
+        self.assertEqual(process.returncode, 0, err)
+        return err
+
+    def test_the_cache_takes_a_quarter_unless_it_is_given(self):
+        self.assertIn("the control group allows 512 MB: the cache takes a quarter, 128 MB", self.lines())
+        self.assertNotIn("control group", self.lines("--cache-bytes", "256M"))
+        self.assertIn("--cache-bytes allows 1024 MB, and the control group 512 MB", self.lines("--cache-bytes=1G"))
+
+
 def has_open(process, path):
     """Whether the process has the file open: with a token file it is in the middle of its start."""
     folder = f"/proc/{process.pid}/fd"
