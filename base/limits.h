@@ -29,8 +29,11 @@ enum {
     LIMIT_RESERVED_CONNECTIONS = 64, /* beyond --max-connections, for probes and the admin */
     LIMIT_QUEUE = 1024,              /* default of --max-queue: jobs waiting for a worker */
     LIMIT_WARM_USERS = 10000,        /* users whose weights a start generates before it is ready */
-    LIMIT_JSON_DEPTH = 32,           /* nesting of a request body */
-    LIMIT_LINE_BYTES = 1024 * 1024,  /* one line of an imported file */
+    LIMIT_JSON_CONTAINERS =
+        1 << 18,                 /* objects and arrays of a body, 64 MB of them; some 200,000 interactions */
+    LIMIT_JSON_VALUES = 3 << 19, /* values of a body; a call may have 10,000 rows of 150 numbers */
+    LIMIT_JSON_DEPTH = 32,       /* nesting of a request body */
+    LIMIT_LINE_BYTES = 1024 * 1024, /* one line of an imported file */
     LIMIT_RECORD_LINES = 1000,  /* lines of a quoted field of CSV; beyond them its quote was never closed */
     LIMIT_CHANGE_LOG = 100000,  /* changes a slow replica can catch up by; past it, it clears its cache */
     LIMIT_MODELS = 16,          /* models served by one process */

@@ -1,9 +1,10 @@
-/* One write(2) a line: the kernel keeps lines of different threads and processes apart, without a lock of
+/* Without a queue, one write(2) a line: the kernel keeps lines of different threads and processes apart, without a lock of
  * ours. */
 #include "base/log.h"
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/log_queue.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +18,7 @@ static atomic_int max_level = LOG_INFO;
 static atomic_int as_json;
 static atomic_int log_fd = STDERR_FILENO; /* stays the same number when the file is opened anew */
 static const char *file_path;             /* NULL: standard error */
+static atomic_bool has_ended;             /* the queue */
 static const char *const level_names[] = {"error", "warning", "info", "debug"};
 
 void log_setup(enum log_level level, int json)
@@ -60,6 +62,8 @@ enum err_code log_reopen(struct err *e)
 
 static void write_all(const char *bytes, size_t n)
 {
+    if (log_queue_add(bytes, n) || (atomic_load(&has_ended) && !log_writable(atomic_load(&log_fd), 0)))
+        return;
     while (n > 0) {
         ssize_t wrote = write(atomic_load_explicit(&log_fd, memory_order_relaxed), bytes, n);
         if (wrote <= 0)
@@ -76,6 +80,25 @@ static void flatten(char *text)
             *text = ' ';
 }
 
+/* A whole line of a text without control characters; returns its length. */
+static size_t lay_out(enum log_level level, const char *text, char *out, size_t room)
+{
+    int n;
+    if (atomic_load_explicit(&as_json, memory_order_relaxed)) {
+        struct buf b;
+        buf_init(&b, room);
+        buf_add_json_string(&b, text, strlen(text));
+        const char *quoted = buf_text(&b);
+        n = snprintf(out, room, "{\"time\":%.3f,\"level\":\"%s\",\"message\":%s}\n",
+                     (double)clock_unix_ms() / 1e3, level_names[level], quoted ? quoted : "\"\"");
+        buf_fini(&b);
+    } else {
+        n = snprintf(out, room, "hypernet: %s%s%s\n", level <= LOG_WARN ? level_names[level] : "",
+                     level <= LOG_WARN ? ": " : "", text);
+    }
+    return n <= 0 ? 0 : (size_t)n < room ? (size_t)n : room - 1;
+}
+
 void log_line(enum log_level level, const char *format, ...)
 {
     if ((int)level > atomic_load_explicit(&max_level, memory_order_relaxed))
@@ -86,21 +109,34 @@ void log_line(enum log_level level, const char *format, ...)
     (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
     flatten(text);
-    int n;
-    if (atomic_load_explicit(&as_json, memory_order_relaxed)) {
-        struct buf b;
-        buf_init(&b, sizeof line);
-        buf_add_json_string(&b, text, strlen(text));
-        const char *quoted = buf_text(&b);
-        n = snprintf(line, sizeof line, "{\"time\":%.3f,\"level\":\"%s\",\"message\":%s}\n",
-                     (double)clock_unix_ms() / 1e3, level_names[level], quoted ? quoted : "\"\"");
-        buf_fini(&b);
-    } else {
-        n = snprintf(line, sizeof line, "hypernet: %s%s%s\n", level <= LOG_WARN ? level_names[level] : "",
-                     level <= LOG_WARN ? ": " : "", text);
+    size_t n = lay_out(level, text, line, sizeof line);
+    if (n > 0) {
+        line[n - 1] = '\n'; /* also of a line that was cut */
+        write_all(line, n);
     }
-    if (n > 0)
-        write_all(line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1);
+}
+
+static size_t tell_dropped(unsigned long long n, char *out, size_t room)
+{
+    char text[128];
+    (void)snprintf(text, sizeof text, "%llu lines of the log were dropped: who reads it was too slow", n);
+    return lay_out(LOG_WARN, text, out, room);
+}
+
+enum err_code log_start(struct err *e)
+{
+    return log_queue_start(&log_fd, tell_dropped, e);
+}
+
+void log_end(int most_ms)
+{
+    log_queue_stop(most_ms);
+    atomic_store(&has_ended, true);
+}
+
+unsigned long long log_dropped(void)
+{
+    return log_queue_dropped();
 }
 
 void log_raw(const char *text, unsigned long n)

@@ -121,7 +121,7 @@ static void serve_until_signal(const struct settings *s, struct api *api, struct
 enum { GATHERING_WORKERS = 2 * HYPERNET_BATCH };
 
 /* One writes at a time, while others read what comes next. */
-enum { WRITE_WORKERS = 4 };
+enum { WRITE_WORKERS = 3 };
 
 static size_t count_workers(const struct settings *s, bool gathering)
 {
@@ -147,11 +147,17 @@ static size_t per_address(const struct settings *s)
     return s->max_per_address ? (size_t)s->max_per_address : ((size_t)s->max_connections + 1) / 2;
 }
 
-/* About as many as there will be: HTTP threads, workers, and those that wait for signals, changes and the warm file. */
+/* For explanations and large bodies, which leave a processor to others where there are several. */
+static size_t count_long_workers(void)
+{
+    return (machine_processors() + 1) / 2;
+}
+
+/* About as many as there will be: HTTP threads, workers, and those for signals, changes, the warm file, connections and the log. */
 static size_t count_threads(const struct settings *s)
 {
     return (s->threads ? (size_t)s->threads : machine_processors()) + count_workers(s, false) +
-           WRITE_WORKERS + 3;
+           WRITE_WORKERS + count_long_workers() + 5;
 }
 
 static enum err_code run(const struct settings *s, struct api *api, struct signals *signals, struct err *e)
@@ -165,7 +171,7 @@ static enum err_code run(const struct settings *s, struct api *api, struct signa
                                  .n_threads = s->threads ? (size_t)s->threads : machine_processors(),
                                  .n_workers = count_workers(s, gathering),
                                  .n_write_workers = WRITE_WORKERS,
-                                 .n_long_workers = (machine_processors() + 1) / 2,
+                                 .n_long_workers = count_long_workers(),
                                  .max_body_bytes = s->max_body_bytes,
                                  .max_body_memory = body_memory(s),
                                  .max_connections = (size_t)s->max_connections,
@@ -282,7 +288,10 @@ static enum err_code serve(const struct settings *s, struct err *e)
     if (!code)
         code = signals_start(&calls, &signals, e);
     if (!code)
+        code = log_start(e);
+    if (!code)
         code = open_and_run(s, &api, signals, e);
+    log_end(LOG_END_MS);
     tokens_fini(&api.tokens);
     return code;
 }

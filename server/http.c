@@ -40,6 +40,7 @@ enum { MOST_THROWN_AWAY = 8 };
 static void finish(struct http_server *s, struct exchange *x)
 {
     x->of->exchange = NULL;
+    METRICS_ADD(s->api->metrics, rejected_body_memory, x->request->lacked_memory);
     api_finish(s->api, x->request);
     connection_answered(x->of);
     exchange_put(s, x);
@@ -336,7 +337,6 @@ static enum MHD_Result take_piece(struct exchange *x, const char *bytes, size_t 
         r->body_too_large = true;
         buf_fini(&r->body);
     } else if (!request_charge(r, r->body.capacity)) {
-        METRICS_ADD(x->server->api->metrics, rejected_body_memory, 1);
         problem_answer(
             r, PROBLEM_OVERLOADED, NULL,
             "bodies take all the memory there is for them (--max-body-memory); try again in a second");

@@ -4,7 +4,9 @@
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "server/field.h"
+#include "server/problem.h"
 #include "server/problem_list.h"
+#include "server/route.h"
 #include "server/table_value.h"
 
 #include <stdio.h>
@@ -42,44 +44,114 @@ struct json_place json_place_index(const struct json_place *at, size_t index)
     return json_place_key(at, number);
 }
 
-/* Where nesting passes the limit, as an offset; n when it does not. */
-static size_t too_deep(const char *text, size_t n)
+/* What a text would become: jansson takes up to a hundred times the bytes of it. */
+struct extent {
+    size_t n_containers; /* objects and arrays */
+    size_t
+        n_values; /* these, and all else that a comma, colon or bracket sets apart: never less than there are */
+    size_t n_listed;    /* elements of the longest array that is a member of the document */
+    size_t too_deep_at; /* where nesting passes the limit; the length when it does not */
+};
+
+/* What jansson 2.14 takes for a container with its place in what holds it, and for a value that is none. */
+enum { CONTAINER_BYTES = 256, VALUE_BYTES = 64 };
+
+static struct extent measure(const char *text, size_t n)
 {
+    struct extent x = {.n_values = 1, .too_deep_at = n};
     int depth = 0;
     bool quoted = false;
+    size_t listed = 0;
     for (size_t i = 0; i < n; i++) {
+        char c = text[i];
         if (quoted) {
-            if (text[i] == '\\')
+            if (c == '\\')
                 i++;
-            else if (text[i] == '"')
+            else if (c == '"')
                 quoted = false;
-            continue;
-        }
-        if (text[i] == '"')
+        } else if (c == '"') {
             quoted = true;
-        else if (text[i] == '{' || text[i] == '[')
-            depth++;
-        else if (text[i] == '}' || text[i] == ']')
+        } else if (c == ',' || c == ':') {
+            x.n_values++;
+            if (depth == 2 && c == ',' && ++listed >= x.n_listed)
+                x.n_listed = listed + 1;
+        } else if (c == '{' || c == '[') {
+            x.n_containers++;
+            x.n_values++;
+            if (++depth == 2)
+                listed = 0;
+            if (depth > LIMIT_JSON_DEPTH) {
+                x.too_deep_at = i;
+                return x;
+            }
+        } else if (c == '}' || c == ']') {
             depth--;
-        if (depth > LIMIT_JSON_DEPTH)
-            return i;
+        }
     }
-    return n;
+    return x;
+}
+
+static void refuse_depth(struct request *r, const char *text, size_t at, int line_offset)
+{
+    int line = 1, column = 1;
+    for (size_t i = 0; i < at; i++, column++)
+        if (text[i] == '\n') {
+            line++;
+            column = 0;
+        }
+    problem_answer_json(r, line + line_offset, column, "nested more deeply than this server reads");
+}
+
+/* The calls that take a list, and how long a one. */
+static const struct {
+    const char *pattern, *pointer;
+    size_t most;
+} lists[] = {{"/v1/events", "/events", LIMIT_EVENTS_PER_CALL},
+             {"/v1/admin/users", "/users", LIMIT_USERS_PER_CALL},
+             {"/v1/admin/items", "/items", LIMIT_ITEMS_PER_CALL}};
+
+static bool list_fits(struct request *r, size_t n_listed)
+{
+    for (size_t i = 0; r->route && i < sizeof lists / sizeof *lists; i++)
+        if (n_listed > lists[i].most && strcmp(r->route->pattern, lists[i].pattern) == 0) {
+            problem_answer(r, PROBLEM_INVALID_VALUE, lists[i].pointer, "%zu elements; at most %zu", n_listed,
+                           lists[i].most);
+            return false;
+        }
+    return true;
+}
+
+/* Refuses, before it is made, a document that would take more than calls have use for, or than there is. */
+static bool fits(struct request *r, const struct extent *x)
+{
+    if (!list_fits(r, x->n_listed))
+        return false;
+    if (x->n_containers > LIMIT_JSON_CONTAINERS || x->n_values > LIMIT_JSON_VALUES) {
+        problem_answer(
+            r, PROBLEM_TOO_LARGE, NULL,
+            "%zu objects and arrays, about %zu values; a body may have %d and %d: send it in parts",
+            x->n_containers, x->n_values, LIMIT_JSON_CONTAINERS, LIMIT_JSON_VALUES);
+        return false;
+    }
+    size_t bytes = x->n_containers * CONTAINER_BYTES + x->n_values * VALUE_BYTES;
+    if (!request_charge_more(r, bytes)) {
+        problem_answer(
+            r, PROBLEM_OVERLOADED, NULL,
+            "bodies take all the memory there is for them (--max-body-memory); try again in a second");
+        return false;
+    }
+    return true;
 }
 
 json_t *json_in_parse(struct request *r, const char *text, size_t n, int line_offset)
 {
-    size_t deep = too_deep(text, n);
-    if (deep < n) {
-        int line = 1, column = 1;
-        for (size_t i = 0; i < deep; i++, column++)
-            if (text[i] == '\n') {
-                line++;
-                column = 0;
-            }
-        problem_answer_json(r, line + line_offset, column, "nested more deeply than this server reads");
+    struct extent x = measure(text, n);
+    if (x.too_deep_at < n) {
+        refuse_depth(r, text, x.too_deep_at, line_offset);
         return NULL;
     }
+    if (!fits(r, &x))
+        return NULL;
     json_error_t where;
     json_t *root = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &where);
     if (!root && json_error_code(&where) == json_error_numeric_overflow && r->faults)

@@ -2,6 +2,7 @@
  * the high. */
 #include "server/metrics.h"
 
+#include "base/log.h"
 #include "engine/blas.h"
 #include "engine/kernel.h"
 #include "server/route.h"
@@ -157,6 +158,8 @@ void metrics_write(const struct metrics *m, const struct serving *serving, struc
            (double)atomic_load_explicit(&m->name, memory_order_relaxed));
     METRICS_COUNTERS(X)
 #undef X
+    single(out, "log_lines_dropped_total", "counter", "Lines of the log that its reader was too slow for",
+           (double)log_dropped());
     single(out, "requests_in_flight", "gauge", "Requests begun and not answered yet",
            (double)atomic_load(&m->in_flight));
     single(out, "connections", "gauge", "Open connections", (double)atomic_load(&m->connections));

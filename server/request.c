@@ -101,10 +101,17 @@ bool request_charge(struct request *r, size_t bytes)
     size_t used = atomic_fetch_add_explicit(&r->memory->used_bytes, more, memory_order_relaxed);
     if (used > r->memory->most_bytes || more > r->memory->most_bytes - used) {
         atomic_fetch_sub_explicit(&r->memory->used_bytes, more, memory_order_relaxed);
+        r->lacked_memory = true;
         return false;
     }
     r->charged_bytes = bytes;
     return true;
+}
+
+bool request_charge_more(struct request *r, size_t bytes)
+{
+    size_t free_bytes = r->charged_bytes ? r->charged_bytes : r->body.capacity;
+    return request_charge(r, free_bytes + bytes);
 }
 
 static void give_back(struct request *r)

@@ -49,6 +49,7 @@ struct request {
     struct store_text content_type, content_encoding, authorization, host; /* NULL data: none */
     char id[REQUEST_ID_BYTES]; /* the caller's X-Request-Id or our own */
     bool body_too_large;
+    bool lacked_memory;        /* of all bodies */
     const struct route *route; /* set by the router */
     struct problem_list
         *faults;   /* where faults of the body's values are gathered; NULL: the first one is the answer */
@@ -84,6 +85,9 @@ void request_free(struct request *r);
 /* Counts that many bytes, all in all, as taken for the request's body until it ends; the first REQUEST_KEPT_BYTES are free. False: too
  * much is taken already, and it stays as it was. */
 bool request_charge(struct request *r, size_t bytes);
+
+/* Counts so many bytes more: what is made of the body. */
+bool request_charge_more(struct request *r, size_t bytes);
 
 /* The value of the first parameter of this name, or NULL data. */
 struct store_text request_param_of(const struct request *r, const char *name);

@@ -47,6 +47,7 @@ static void pass_on(int number)
 static _Noreturn void end_by(int number)
 {
     sigset_t one;
+    log_end(LOG_END_MS);
     sigemptyset(&one);
     sigaddset(&one, number);
     (void)signal(number, SIG_DFL);
@@ -113,6 +114,7 @@ static void *signals_main(void *arg)
             return NULL;
         if (number == 0) {
             s->calls.too_late(s->calls.arg);
+            log_end(LOG_END_MS);
             _exit(EXIT_FAILURE);
         }
         if (number == SIGTERM || number == SIGINT)
