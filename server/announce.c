@@ -41,10 +41,9 @@ static void tell_access(const struct announcement *a)
     if (a->api_token_file)
         log_line(LOG_INFO, "all other calls need the token in %s", a->api_token_file);
     else
-        log_line(
-            LOG_INFO,
-            "all other calls are open to everybody who reaches %s: --api-token-file FILE asks for a token",
-            a->url);
+        log_line(LOG_INFO,
+                 "all other calls are open to %s without a token: --api-token-file FILE asks for one",
+                 a->anonymous ? "everybody who reaches this address" : "this machine alone");
 }
 
 void announce_start(const struct announcement *a, const struct serving *serving)

@@ -8,6 +8,7 @@
 struct announcement {
     const char *url, *store;
     const char *admin_token_file, *api_token_file, *warm_file; /* NULL: not given */
+    bool anonymous; /* other machines are answered without a token */
 };
 
 /* Logs the store and what is in it, each model and how it is asked for, who may call what, and what is off and how it is

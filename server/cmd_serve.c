@@ -73,7 +73,8 @@ static void announce(const struct settings *s, const struct http_server *http, c
                                           .store = s->store,
                                           .admin_token_file = s->admin_token_file,
                                           .api_token_file = s->api_token_file,
-                                          .warm_file = s->warm_file},
+                                          .warm_file = s->warm_file,
+                                          .anonymous = s->allow_anonymous},
                    serving);
     (void)printf("listening on %s\n", url);
     (void)fflush(stdout);

@@ -205,11 +205,13 @@ class Start(unittest.TestCase):
 
     def test_says_what_is_served_to_whom_and_what_is_off(self):
         w = hn.world()
-        log, server = self.told(admin=False)
+        log, _ = self.told(admin=False)
         self.assertRegex(log, r"store \S+: %d users, \d+ items\n" % len(w.users))
         self.assertRegex(log, r"model '\S+' version '\S+': \d+ items; answers unless another is asked for\n")
         self.assertIn("admin calls (/v1/admin/...) are off: --admin-token-file FILE turns them on", log)
-        self.assertIn("open to everybody who reaches %s: --api-token-file FILE" % server.url, log)
+        self.assertIn("open to this machine alone without a token: --api-token-file FILE", log)
+        anonymous, _ = self.told("--allow-anonymous")
+        self.assertIn("open to everybody who reaches this address without a token: --api-token-file FILE", anonymous)
         self.assertIn("--warm-file FILE makes it a warm start", log)
 
     def test_names_the_files_of_tokens_and_no_token(self):
