@@ -140,7 +140,7 @@ class Explanations(hn.Case):
         answer = self.server.recommend("x", explain=4, limit=3)
         args = ["recommend", "--store", self.server.store, "--model", self.world.model, "--user", "x", "--limit", 3,
                 "--explain", 4]
-        self.assertEqual(hn.run(*args, "--json").out.strip().encode(), answer.body)
+        self.assertEqual(hn.run(*args, "--json").out.encode(), answer.body)
         table = hn.run(*args).out
         for item in answer.json["items"]:
             for reason in item["because"]:

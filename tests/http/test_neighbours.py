@@ -126,7 +126,7 @@ class Neighbours(unittest.TestCase):
     def test_the_server_answers_as_the_command_line(self):
         for user in ("u0", "u7", "u199"):
             self.assertEqual(hn.run("recommend", "--store", self.store, "--model", self.model, "--user", user, "--json",
-                                    "--limit", 50).out.strip().encode(), self.server.recommend(user, limit=50).body)
+                                    "--limit", 50).out.encode(), self.server.recommend(user, limit=50).body)
 
     def assertAdds(self, user, history):
         plain, bias = self.scores(user, "?model=plain"), self.bias(history)

@@ -125,7 +125,7 @@ class Recommendations(hn.Case):
                 said = hn.run("recommend", "--store", self.server.store, "--model", self.world.model, "--user", user,
                               "--json", *args)
                 self.assertEqual(json.loads(said.out), answer.json)
-                self.assertEqual(said.out.strip().encode(), answer.body)
+                self.assertEqual(said.out.encode(), answer.body)
 
     def test_same_as_the_command_line_when_cold(self):
         said = hn.run("recommend", "--store", self.server.store, "--model", self.world.model, "--user", "nobody",
