@@ -487,6 +487,26 @@ void weights_cache_drop(struct weights_cache *c, const void *key, size_t key_len
     weights_cache_drop_older(c, key, key_len, INT64_MAX);
 }
 
+void weights_cache_drop_owner(struct weights_cache *c, int64_t owner, int64_t revision)
+{
+    for (size_t i = 0; i < c->n_shards; i++) {
+        struct shard *s = &c->shards[i];
+        struct entry *removed = NULL;
+        (void)pthread_mutex_lock(&s->lock);
+        for (struct entry *x = s->oldest, *newer; x; x = newer) {
+            newer = x->newer;
+            if (x->weights->owner != owner || x->weights->revision >= revision)
+                continue;
+            remove_entry(c, s, find(c, s, x->hash, x->key, x->key_len), &removed);
+            count(s, DROPPED, 1);
+        }
+        for (struct flight *f = s->flights; f; f = f->next)
+            close_flight(f, revision);
+        (void)pthread_mutex_unlock(&s->lock);
+        free_entries(removed);
+    }
+}
+
 void weights_cache_clear(struct weights_cache *c)
 {
     for (size_t i = 0; i < c->n_shards; i++) {

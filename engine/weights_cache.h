@@ -21,6 +21,7 @@ struct weights_cache;
  */
 struct weights {
     int64_t revision; /* of the context they were made from */
+    int64_t owner;    /* whom they were made for, a number of the maker's; 0: nobody */
     uint32_t flags;   /* the maker's */
     size_t n_theta;
     size_t n_seen;
@@ -58,6 +59,10 @@ struct weights *weights_cache_try(struct weights_cache *c, const void *key, size
 /* Forgets the weights of a key that were made from an older revision than this one; newer ones stay. A making under
  * way is kept only if it reads that revision or a newer one; INT64_MAX: never. */
 void weights_cache_drop_older(struct weights_cache *c, const void *key, size_t key_len, int64_t revision);
+
+/* The same for whoever has this number, when the key is not known any more. Makings under way, whoever they are for, are kept only
+ * if they read that revision or a newer one. Cost: a look at every entry. */
+void weights_cache_drop_owner(struct weights_cache *c, int64_t owner, int64_t revision);
 
 /* Forgets one key, or all. */
 void weights_cache_drop(struct weights_cache *c, const void *key, size_t key_len);

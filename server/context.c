@@ -264,6 +264,7 @@ enum err_code context_make_weights(struct context_maker *k, const struct item_ta
     if (n_seen)
         memcpy(seen, k->seen, n_seen * sizeof *seen);
     (*out)->revision = user->revision;
+    (*out)->owner = user->key;
     return ERR_OK;
 }
 

@@ -56,15 +56,16 @@ struct following {
     int64_t last;
 };
 
-static bool gather(void *arg, int64_t change, enum store_change_kind kind, struct store_text id)
+static bool gather(void *arg, const struct store_change *change)
 {
     enum { MOST_BYTES = 1 << 20 }; /* of ids; past it, all is read */
     struct following *f = arg;
-    f->last = change;
-    if (kind == STORE_CHANGE_ALL || (kind == STORE_CHANGE_ITEM && f->changes.ids.len > MOST_BYTES))
+    f->last = change->number;
+    if (change->kind == STORE_CHANGE_ALL ||
+        (change->kind == STORE_CHANGE_ITEM && f->changes.ids.len > MOST_BYTES))
         f->changes.all = true;
-    else if (kind == STORE_CHANGE_ITEM) {
-        buf_add(&f->changes.ids, id.data, id.len);
+    else if (change->kind == STORE_CHANGE_ITEM) {
+        buf_add(&f->changes.ids, change->id.data, change->id.len);
         buf_addc(&f->changes.ids, '\0');
     }
     return true;

@@ -33,16 +33,18 @@ struct watcher {
     pthread_t thread;
 };
 
-static bool follow(void *arg, int64_t change, enum store_change_kind kind, struct store_text id)
+static bool follow(void *arg, const struct store_change *change)
 {
     struct watcher *w = arg;
-    if (kind == STORE_CHANGE_USER)
-        serving_drop_user(w->serving, id, change);
+    if (change->kind == STORE_CHANGE_USER)
+        serving_drop_user(w->serving, change->id, change->number);
+    else if (change->kind == STORE_CHANGE_GONE)
+        weights_cache_drop_owner(w->serving->cache, change->row_key, change->number);
     else
         w->reload = true;
-    if (kind == STORE_CHANGE_ALL)
+    if (change->kind == STORE_CHANGE_ALL)
         weights_cache_clear(w->serving->cache);
-    w->seen = change;
+    w->seen = change->number;
     METRICS_ADD(w->metrics, changes_followed, 1);
     return true;
 }

@@ -358,7 +358,7 @@ enum err_code sqlite_bulk_end(struct store_bulk *bulk, int64_t *n_older, struct 
     struct sqlite_bulk *b = (struct sqlite_bulk *)bulk;
     struct sqlite_conn *c = b->conn;
     int64_t change;
-    enum err_code code = sqlite_new_change(c, "all", (struct store_text){NULL, 0}, &change, e);
+    enum err_code code = sqlite_new_change(c, "all", 0, &change, e);
     static const enum sqlite_statement touches[] = {SQL_TOUCH_ALL_USERS, SQL_TOUCH_ALL_ITEMS};
     for (size_t i = 0; i < 2 && !code; i++) {
         sqlite3_stmt *s = sqlite_statement(c, touches[i]);

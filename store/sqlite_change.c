@@ -36,11 +36,20 @@ enum err_code sqlite_poll(struct store_conn *conn, bool *changed, struct err *e)
     return ERR_OK;
 }
 
-static enum store_change_kind kind_of(const char *text)
+/* What a row of the log says. A user's row that is not there any more was deleted by a later change. */
+static struct store_change change_of(sqlite3_stmt *s, const char *kind, struct store_text id)
 {
-    return strcmp(text, "user") == 0   ? STORE_CHANGE_USER
-           : strcmp(text, "item") == 0 ? STORE_CHANGE_ITEM
-                                       : STORE_CHANGE_ALL;
+    struct store_change change = {.number = sqlite3_column_int64(s, 0),
+                                  .kind = STORE_CHANGE_ALL,
+                                  .id = id,
+                                  .row_key = sqlite3_column_int64(s, 2)};
+    if (strcmp(kind, "gone") == 0 || (strcmp(kind, "user") == 0 && !id.data))
+        change.kind = STORE_CHANGE_GONE;
+    else if (strcmp(kind, "user") == 0)
+        change.kind = STORE_CHANGE_USER;
+    else if (strcmp(kind, "item") == 0 && id.data)
+        change.kind = STORE_CHANGE_ITEM;
+    return change;
 }
 
 /* Whether changes after `since` were trimmed from the log. */
@@ -65,8 +74,13 @@ static enum err_code read_log(struct sqlite_conn *c, int64_t since, store_change
         struct store_text kind, id;
         code = sqlite_column_view(c, s, 1, true, &kind, e);
         if (!code)
-            code = sqlite_column_view(c, s, 2, true, &id, e);
-        wanted = !code && fn(arg, sqlite3_column_int64(s, 0), kind_of(kind.data), id);
+            code = sqlite_column_view(c, s, 3, false, &id, e);
+        if (code)
+            break;
+        struct store_change change = change_of(s, kind.data, id);
+        if (change.kind == STORE_CHANGE_GONE || change.kind == STORE_CHANGE_ALL)
+            atomic_store(&c->store->erased, true); /* whoever did it may not have emptied the log */
+        wanted = fn(arg, &change);
     }
     if (!code && wanted && rc != SQLITE_DONE)
         code = sqlite_fail(c, rc, "read the log of changes", e);
@@ -90,7 +104,7 @@ enum err_code sqlite_changes(struct store_conn *conn, int64_t since, store_chang
     if (!code)
         code = has_gap(c, since, last, &gap, e);
     if (!code && gap)
-        (void)fn(arg, last, STORE_CHANGE_ALL, (struct store_text){"", 0});
+        (void)fn(arg, &(struct store_change){.number = last, .kind = STORE_CHANGE_ALL});
     else if (!code)
         code = read_log(c, since, fn, arg, e);
     if (own_snapshot)

@@ -108,6 +108,7 @@ static bool unpack(sqlite3_stmt *s, int column, int64_t revision, struct store_u
 /* Fills out from the row of USER_AND_CONTEXT when that says all; false: the whole user has to be read. */
 static bool take_brief(sqlite3_stmt *s, struct store_user *out)
 {
+    out->key = sqlite3_column_int64(s, 6);
     out->revision = sqlite3_column_int64(s, 1);
     out->embedding_revision = sqlite3_column_int64(s, 2);
     out->embedding_given = sqlite3_column_int(s, 3) != 0;

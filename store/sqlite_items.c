@@ -139,7 +139,7 @@ enum err_code sqlite_put_item(struct store_conn *conn, const struct store_item *
     bool deleted;
     enum err_code code = state_of(c, item->id, &key, &deleted, e);
     if (!code)
-        code = sqlite_new_change(c, "item", item->id, &change, e);
+        code = sqlite_new_change(c, "item", key, &change, e);
     if (code)
         return code;
     sqlite3_stmt *s = sqlite_statement(c, key ? SQL_UPDATE_ITEM : SQL_INSERT_ITEM);
@@ -154,17 +154,19 @@ enum err_code sqlite_put_item(struct store_conn *conn, const struct store_item *
     if (!key)
         sqlite3_bind_int(s, 6, 1);
     code = sqlite_run(c, s, "write an item", e);
+    if (!code && !key)
+        code = sqlite_change_of(c, change, sqlite3_last_insert_rowid(c->db), e);
     if (!code)
         *created = key == 0 || deleted;
     return code;
 }
 
 /* Gives the item the next change as its revision by a statement of (key, change). */
-static enum err_code change_item(struct sqlite_conn *c, enum sqlite_statement which, struct store_text id,
-                                 int64_t key, struct err *e)
+static enum err_code change_item(struct sqlite_conn *c, enum sqlite_statement which, int64_t key,
+                                 struct err *e)
 {
     int64_t change;
-    enum err_code code = sqlite_new_change(c, "item", id, &change, e);
+    enum err_code code = sqlite_new_change(c, "item", key, &change, e);
     if (code)
         return code;
     sqlite3_stmt *s = sqlite_statement(c, which);
@@ -181,7 +183,7 @@ enum err_code sqlite_delete_item(struct store_conn *conn, struct store_text id, 
     enum err_code code = state_of(c, id, &key, &deleted, e);
     if (!code && (key == 0 || deleted))
         code = err_set(e, ERR_NOTFOUND, "no item '%.*s'", (int)id.len, id.data);
-    return code ? code : change_item(c, SQL_DELETE_ITEM, id, key, e);
+    return code ? code : change_item(c, SQL_DELETE_ITEM, key, e);
 }
 
 enum err_code sqlite_touch_item(struct store_conn *conn, struct store_text id, struct err *e)
@@ -189,7 +191,7 @@ enum err_code sqlite_touch_item(struct store_conn *conn, struct store_text id, s
     struct sqlite_conn *c = (struct sqlite_conn *)conn;
     int64_t key;
     enum err_code code = sqlite_item_key_of(conn, id, &key, e);
-    return code ? code : change_item(c, SQL_TOUCH_ITEM, id, key, e);
+    return code ? code : change_item(c, SQL_TOUCH_ITEM, key, e);
 }
 
 /* ---- following ---- */

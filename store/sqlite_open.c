@@ -14,7 +14,8 @@
 
 static const struct {
     const char *sql;
-} migrations[] = {{schema_sql_0001}, {schema_sql_0002}, {schema_sql_0003}, {schema_sql_0004}};
+} migrations[] = {
+    {schema_sql_0001}, {schema_sql_0002}, {schema_sql_0003}, {schema_sql_0004}, {schema_sql_0005}};
 enum { N_MIGRATIONS = sizeof migrations / sizeof *migrations };
 
 static enum err_code pragma_number(struct sqlite_conn *c, const char *sql, int64_t *value, struct err *e)
@@ -130,6 +131,7 @@ static enum err_code migrate(struct sqlite_conn *c, enum store_mode mode, struct
                    SQLITE_APPLICATION_ID, N_MIGRATIONS);
     if (!code)
         code = sqlite_run_text(c, stamp, "migrate", e);
+    atomic_store(&c->store->erased, true); /* the log may hold what a migration took away */
     if (code)
         (void)sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
     return code;

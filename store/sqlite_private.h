@@ -26,7 +26,8 @@ enum {
     X(CONTEXT_OF, "SELECT revision, given, embedding FROM contexts "                                         \
                   "WHERE id = ?1 AND kind = ?2 AND model = ?3 AND model_version = ?4")                       \
     X(USER_AND_CONTEXT,                                                                                      \
-      "SELECT u.profile, u.revision, c.revision, c.given, c.embedding, c.taken FROM users u, contexts c "    \
+      "SELECT u.profile, u.revision, c.revision, c.given, c.embedding, c.taken, u.user_key "                 \
+      "FROM users u, contexts c "                                                                            \
       "WHERE u.id = ?1 AND c.id = ?1 AND c.kind = ?2 AND c.model = ?3 AND c.model_version = ?4")             \
     X(INTERACTIONS_OF,                                                                                       \
       "SELECT item_key, weight, rating, timestamp, position FROM interactions WHERE user_key = ?1")          \
@@ -59,7 +60,8 @@ enum {
     X(COUNT, "SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM items), "                           \
              "(SELECT count(*) FROM interactions), (SELECT count(*) FROM contexts)")                         \
     X(PING, "SELECT 1 FROM sqlite_master LIMIT 1")                                                           \
-    X(NEW_CHANGE, "INSERT INTO changes (kind, id) VALUES (?1, ?2)")                                          \
+    X(NEW_CHANGE, "INSERT INTO changes (kind, row_key) VALUES (?1, ?2)")                                     \
+    X(CHANGE_OF, "UPDATE changes SET row_key = ?2 WHERE change = ?1")                                        \
     X(TRIM_CHANGES, "DELETE FROM changes WHERE change <= ?1")                                                \
     X(INSERT_USER, "INSERT INTO users (id, profile, revision) VALUES (?1, ?2, ?3)")                          \
     X(UPDATE_USER, "UPDATE users SET profile = ?2, revision = ?3 WHERE user_key = ?1")                       \
@@ -96,7 +98,10 @@ enum {
       "taken = excluded.taken WHERE excluded.revision >= revision")                                          \
     X(LAST_CHANGE, "SELECT seq FROM sqlite_sequence WHERE name = 'changes'")                                 \
     X(FIRST_CHANGE, "SELECT min(change) FROM changes")                                                       \
-    X(CHANGES_AFTER, "SELECT change, kind, id FROM changes WHERE change > ?1 ORDER BY change")               \
+    X(CHANGES_AFTER, "SELECT change, kind, row_key, "                                                        \
+                     "CASE kind WHEN 'user' THEN (SELECT id FROM users WHERE user_key = row_key) "           \
+                     "WHEN 'item' THEN (SELECT id FROM items WHERE item_key = row_key) END "                 \
+                     "FROM changes WHERE change > ?1 ORDER BY change")                                       \
     X(DATA_VERSION, "PRAGMA data_version")
 
 /* The same as EACH_TAKER, of what sqlite_follow_items set aside; prepared when that is there. */
@@ -254,9 +259,12 @@ enum err_code sqlite_read_user_within(struct sqlite_conn *c, struct store_text i
  * that came after that would be committed on its own. */
 enum err_code sqlite_check_writing(struct sqlite_conn *c, struct err *e) ERR_MUST_CHECK;
 
-/* Appends to the log of changes, and trims it now and then. */
-enum err_code sqlite_new_change(struct sqlite_conn *c, const char *kind, struct store_text id,
-                                int64_t *change, struct err *e) ERR_MUST_CHECK;
+/* Appends a change of the row with this key to the log, and trims it now and then. Of a row that is yet to be made the key is 0, and
+ * sqlite_change_of tells it when it is. */
+enum err_code sqlite_new_change(struct sqlite_conn *c, const char *kind, int64_t row_key, int64_t *change,
+                                struct err *e) ERR_MUST_CHECK;
+enum err_code sqlite_change_of(struct sqlite_conn *c, int64_t change, int64_t row_key,
+                               struct err *e) ERR_MUST_CHECK;
 
 /* The log, sqlite_log.c. Once in the process, before any connection; for each connection that is open; and its end. */
 void sqlite_log_install(void);

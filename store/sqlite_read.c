@@ -122,7 +122,7 @@ static enum err_code read_user_row(struct sqlite_conn *c, struct store_text id, 
     int rc = sqlite3_step(s);
     enum err_code code = ERR_OK;
     if (rc == SQLITE_ROW) {
-        *key = sqlite3_column_int64(s, 0);
+        *key = out->key = sqlite3_column_int64(s, 0);
         sqlite_copy_column(s, 1, LIMIT_PROFILE_BYTES, &out->profile);
         out->revision = sqlite3_column_int64(s, 2);
         code = buf_check(&out->profile, "a profile", e);

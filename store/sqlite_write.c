@@ -74,15 +74,15 @@ void sqlite_rollback(struct store_conn *conn)
     c->writing = false;
 }
 
-enum err_code sqlite_new_change(struct sqlite_conn *c, const char *kind, struct store_text id,
-                                int64_t *change, struct err *e)
+enum err_code sqlite_new_change(struct sqlite_conn *c, const char *kind, int64_t row_key, int64_t *change,
+                                struct err *e)
 {
     enum err_code code = sqlite_check_writing(c, e);
     if (code)
         return code;
     sqlite3_stmt *s = sqlite_statement(c, SQL_NEW_CHANGE);
     sqlite3_bind_text(s, 1, kind, -1, SQLITE_STATIC);
-    sqlite_bind_text_view(s, 2, id.data ? id : (struct store_text){"", 0});
+    sqlite3_bind_int64(s, 2, row_key);
     code = sqlite_run(c, s, "record a change", e);
     if (code)
         return code;
@@ -94,6 +94,14 @@ enum err_code sqlite_new_change(struct sqlite_conn *c, const char *kind, struct 
     return sqlite_run(c, s, "trim the log of changes", e);
 }
 
+enum err_code sqlite_change_of(struct sqlite_conn *c, int64_t change, int64_t row_key, struct err *e)
+{
+    sqlite3_stmt *s = sqlite_statement(c, SQL_CHANGE_OF);
+    sqlite3_bind_int64(s, 1, change);
+    sqlite3_bind_int64(s, 2, row_key);
+    return sqlite_run(c, s, "record a change", e);
+}
+
 enum err_code sqlite_put_user(struct store_conn *conn, struct store_text id, struct store_text profile,
                               int64_t *revision, bool *created, struct err *e)
 {
@@ -101,7 +109,7 @@ enum err_code sqlite_put_user(struct store_conn *conn, struct store_text id, str
     int64_t key, change;
     enum err_code code = sqlite_find_user(c, id, &key, e);
     if (!code)
-        code = sqlite_new_change(c, "user", id, &change, e);
+        code = sqlite_new_change(c, "user", key, &change, e);
     if (code)
         return code;
     sqlite3_stmt *s = sqlite_statement(c, key ? SQL_UPDATE_USER : SQL_INSERT_USER);
@@ -112,14 +120,16 @@ enum err_code sqlite_put_user(struct store_conn *conn, struct store_text id, str
     sqlite_bind_text_view(s, 2, profile);
     sqlite3_bind_int64(s, 3, change);
     code = sqlite_run(c, s, "write a user", e);
-    if (!code) {
-        if (!key)
-            c->user.key = sqlite3_last_insert_rowid(c->db); /* the look-up left the id there */
-        c->erases |= key != 0;
-        *revision = change;
-        *created = key == 0;
+    if (!code && !key) {
+        c->user.key = sqlite3_last_insert_rowid(c->db); /* the look-up left the id there */
+        code = sqlite_change_of(c, change, c->user.key, e);
     }
-    return code;
+    if (code)
+        return code;
+    c->erases |= key != 0;
+    *revision = change;
+    *created = key == 0;
+    return ERR_OK;
 }
 
 /* Runs a statement whose one parameter is a user's key. */
@@ -159,7 +169,7 @@ enum err_code sqlite_touch_user(struct store_conn *conn, struct store_text id, i
     int64_t key, change;
     enum err_code code = sqlite_user_key(c, id, &key, e);
     if (!code)
-        code = sqlite_new_change(c, "user", id, &change, e);
+        code = sqlite_new_change(c, "user", key, &change, e);
     if (code)
         return code;
     sqlite3_stmt *s = sqlite_statement(c, SQL_TOUCH_USER);
@@ -177,7 +187,7 @@ enum err_code sqlite_delete_user(struct store_conn *conn, struct store_text id, 
     int64_t key, change;
     enum err_code code = sqlite_user_key(c, id, &key, e);
     if (!code)
-        code = sqlite_new_change(c, "user", id, &change, e);
+        code = sqlite_new_change(c, "gone", key, &change, e);
     c->user.key = 0;
     if (!code)
         code = clear_contexts(c, id, e);

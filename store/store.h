@@ -70,6 +70,7 @@ struct store_interaction {
 /* What is known of one user; filled by store_read_user, its memory reused. Zero-initialise; store_user_fini
  * frees. */
 struct store_user {
+    int64_t key;          /* of the row */
     int64_t revision;     /* change number of the last change to the user */
     struct buf profile;   /* JSON object text; len 0 when none */
     struct buf embedding; /* the context's bytes for the asked model and version; len 0 when there is none */
@@ -300,7 +301,20 @@ void store_bulk_abandon(struct store_bulk *b); /* frees b; the caller rolls back
 
 /* ---- changes made by others ---- */
 
-enum store_change_kind { STORE_CHANGE_USER, STORE_CHANGE_ITEM, STORE_CHANGE_ALL };
+enum store_change_kind {
+    STORE_CHANGE_USER,
+    STORE_CHANGE_GONE, /* a user was deleted: the log names nobody, there is the key alone */
+    STORE_CHANGE_ITEM,
+    STORE_CHANGE_ALL
+};
+
+struct store_change {
+    int64_t number;
+    enum store_change_kind kind;
+    struct store_text id; /* of a user or item that is there; else NULL data */
+    int64_t
+        row_key; /* of the user (store_user.key) or item; a deleted user's may come back for another one, later */
+};
 
 /* The highest change number so far. */
 enum err_code store_last_change(struct store_conn *c, int64_t *change, struct err *e) ERR_MUST_CHECK;
@@ -309,7 +323,7 @@ enum err_code store_last_change(struct store_conn *c, int64_t *change, struct er
  */
 enum err_code store_poll(struct store_conn *c, bool *changed, struct err *e) ERR_MUST_CHECK;
 
-typedef bool store_change_fn(void *arg, int64_t change, enum store_change_kind kind, struct store_text id);
+typedef bool store_change_fn(void *arg, const struct store_change *change);
 
 /* The changes after `since`, oldest first. When some of them are no longer in the log, one STORE_CHANGE_ALL
  * with the highest number stands for all. */

@@ -78,11 +78,11 @@ static bool any_interaction(void *arg, int64_t key, const struct store_interacti
     return true;
 }
 
-static bool any_change(void *arg, int64_t change, enum store_change_kind kind, struct store_text id)
+static bool any_change(void *arg, const struct store_change *change)
 {
-    (void)change, (void)kind;
-    ck_assert_ptr_nonnull(id.data);
-    *(size_t *)arg += id.len;
+    ck_assert((change->kind == STORE_CHANGE_USER || change->kind == STORE_CHANGE_ITEM) ==
+              (change->id.data != NULL));
+    *(size_t *)arg += change->id.len;
     return true;
 }
 

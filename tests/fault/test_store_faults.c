@@ -149,9 +149,9 @@ static bool sum_interaction(void *arg, int64_t key, const struct store_interacti
     return true;
 }
 
-static bool sum_change(void *arg, int64_t change, enum store_change_kind kind, struct store_text id)
+static bool sum_change(void *arg, const struct store_change *change)
 {
-    ((struct sums *)arg)->changes += change + (int)kind + (int)id.len;
+    ((struct sums *)arg)->changes += change->number + (int)change->kind + (int)change->id.len;
     return true;
 }
 

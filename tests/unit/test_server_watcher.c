@@ -7,8 +7,10 @@
 
 #include <check.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 static struct api_world w;
@@ -120,6 +122,53 @@ START_TEST(test_watcher_a_change_of_a_user_drops_that_user_s_weights)
 }
 END_TEST
 
+static void forget(const char *user)
+{
+    struct err e = {0};
+    must(store_begin(other, &e), &e);
+    must(store_delete_user(other, text_of(user), &e), &e);
+    must(store_commit(other, &e), &e);
+}
+
+START_TEST(test_watcher_drops_the_weights_of_who_was_forgotten_elsewhere)
+{
+    add_users();
+    watch();
+    WAIT_FOR(followed() >= 2);
+    ask("/v1/users/ann/recommendations", NULL);
+    ask("/v1/users/bob/recommendations", NULL);
+    forget("ann"); /* the log of changes does not say who that was */
+    WAIT_FOR(followed() >= 3);
+    ck_assert_uint_eq(entries(), 1);
+    ck_assert_int_eq(api_world_json(&w, "GET", "/v1/users/ann/recommendations", NULL, NULL), 404);
+    ck_assert_ptr_nonnull(personal_cached(w.http->personal, 0, SERVING_USER, text_of("bob")));
+}
+END_TEST
+
+START_TEST(test_watcher_keeps_the_weights_of_who_got_the_key_of_a_forgotten_one)
+{
+    add_users();
+    forget("bob"); /* the last key comes back */
+    ck_assert_int_eq(api_world_json(&w, "PUT", "/v1/admin/users/eve", "{}", NULL), 201);
+    ask("/v1/users/eve/recommendations", NULL);
+    watch();
+    WAIT_FOR(followed() >= 4);
+    ck_assert_uint_eq(entries(), 1);
+}
+END_TEST
+
+START_TEST(test_watcher_empties_the_log_of_what_was_deleted)
+{
+    char path[128];
+    struct stat log;
+    (void)snprintf(path, sizeof path, "%s-wal", w.store_path);
+    add_users();
+    watch();
+    ck_assert_int_eq(api_world_json(&w, "DELETE", "/v1/admin/users/ann", NULL, NULL), 204);
+    WAIT_FOR(stat(path, &log) == 0 && log.st_size == 0);
+}
+END_TEST
+
 START_TEST(test_watcher_keeps_weights_that_reflect_the_change)
 {
     add_users(); /* two changes that the watcher has still to follow */
@@ -202,6 +251,9 @@ int main(void)
     tcase_add_test(t, test_watcher_a_change_of_a_user_drops_that_user_s_weights);
     tcase_add_test(t, test_watcher_keeps_weights_that_reflect_the_change);
     tcase_add_test(t, test_watcher_sees_what_was_written_before_it_looked);
+    tcase_add_test(t, test_watcher_drops_the_weights_of_who_was_forgotten_elsewhere);
+    tcase_add_test(t, test_watcher_keeps_the_weights_of_who_got_the_key_of_a_forgotten_one);
+    tcase_add_test(t, test_watcher_empties_the_log_of_what_was_deleted);
     tcase_add_test(t, test_watcher_shows_a_new_title);
     tcase_add_test(t, test_watcher_tries_again_what_it_could_not_follow);
     tcase_add_test(t, test_watcher_tells_that_the_store_answers);

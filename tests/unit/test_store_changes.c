@@ -51,15 +51,19 @@ struct seen_changes {
     char line[256]; /* "user:ann item:i all: " */
 };
 
-static bool see_change(void *arg, int64_t change, enum store_change_kind kind, struct store_text id)
+static bool see_change(void *arg, const struct store_change *change)
 {
-    static const char *const names[] = {"user", "item", "all"};
+    static const char *const names[] = {"user", "gone", "item", "all"};
     struct seen_changes *seen = arg;
-    ck_assert_int_gt(change, seen->since);
-    ck_assert_int_gt(change, seen->last);
-    seen->last = change;
+    ck_assert_int_gt(change->number, seen->since);
+    ck_assert_int_gt(change->number, seen->last);
+    seen->last = change->number;
     size_t at = strlen(seen->line);
-    (void)snprintf(seen->line + at, sizeof seen->line - at, "%s:%.*s ", names[kind], (int)id.len, id.data);
+    if (change->kind == STORE_CHANGE_GONE)
+        (void)snprintf(seen->line + at, sizeof seen->line - at, "gone:%d ", (int)change->row_key);
+    else
+        (void)snprintf(seen->line + at, sizeof seen->line - at, "%s:%.*s ", names[change->kind],
+                       (int)change->id.len, change->id.data ? change->id.data : "");
     return ++seen->n != seen->stop_at;
 }
 
@@ -98,11 +102,11 @@ START_TEST(test_the_log_tells_what_changed_in_order)
     store_fixture_item(f.conn, "i", "title");
     store_fixture_delete(f.conn, "ann");
     struct seen_changes seen = changes(since, 0);
-    ck_assert_str_eq(seen.line, "user:ann item:i user:ann item:i user:ann ");
+    ck_assert_str_eq(seen.line, "gone:1 item:i gone:1 item:i gone:1 ");
     ck_assert_int_eq(seen.last, last_change(f.conn));
     ck_assert_uint_eq(changes(seen.last, 0).n, 0);
     ck_assert_uint_eq(changes(since, 2).n, 2);
-    ck_assert_str_eq(changes(seen.last - 1, 0).line, "user:ann ");
+    ck_assert_str_eq(changes(seen.last - 1, 0).line, "gone:1 ");
 }
 END_TEST
 
