@@ -521,11 +521,29 @@ static bool read_three(const char *file, enum table_kind kind)
     return code == ERR_OK;
 }
 
+/* Records of several lines, and what only looks like one: each bad line costs itself. */
+START_TEST(test_a_quote_that_is_not_closed_costs_its_line)
+{
+    ROWS("a.csv", TABLE_ITEMS, "item,title\n1,\"a\n2,b\n3,\"c\nd\"\n4,\"e\" f\n5,\"g\n",
+         "! 2: a quoted field is not closed; with the lines up to 4, where a quote is, it makes no row\n"
+         "3:-;2;w1;rnan;t0;b;-;-;\n"
+         "4:-;3;w1;rnan;t0;c\nd;-;-;\n"
+         "! 6: text behind the closing quote of column 2\n"
+         "! 7: a quoted field is not closed, within 1000 lines or before the end\n");
+    ROWS("b.csv", TABLE_INTERACTIONS, "user,item\nu,\"a\nv,b\nw,\"\nx,c\n",
+         "! 2: a quoted field is not closed; with the lines up to 4, where a quote is, it makes no row\n"
+         "3:v;b;w1;rnan;t0;-;-;-;\n"
+         "! 4: a quoted field is not closed, within 1000 lines or before the end\n"
+         "5:x;c;w1;rnan;t0;-;-;-;\n");
+}
+END_TEST
+
 START_TEST(test_no_memory_is_an_error_at_every_allocation)
 {
     static const char *const texts[] = {
-        "item,title,genres,x\n1,a,b|c,d\n2,a,b,d\n3,a,b,d\n",
-        "1::L\xe9on::a|b\n2::b::c\n3::b::c\n",
+        "item,title,genres,x\n1,a,b|c,d\n2,a,b,d\n3,a,b,d\n", "1::L\xe9on::a|b\n2::b::c\n3::b::c\n",
+        "item,title\n1,\"a\nb\"\n2,\"c\nd\"\n3,e\n", /* records of several lines are copied */
+        "{\"item\":1,\"name\":\"a\",\"x\":1}\n{\"item\":2,\"y\":2}\n{\"item\":3,\"z\":3}\n", /* names are remembered */
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         const char *file = write_file("a.txt", texts[i], strlen(texts[i]));
@@ -559,6 +577,7 @@ int main(void)
     tcase_add_test(tc, test_too_many_categories_or_columns_are_refused);
     tcase_add_test(tc, test_times_are_seconds_or_iso_8601);
     tcase_add_test(tc, test_numbers_are_decimal_and_finite);
+    tcase_add_test(tc, test_a_quote_that_is_not_closed_costs_its_line);
     tcase_add_test(tc, test_no_memory_is_an_error_at_every_allocation);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
