@@ -18,7 +18,7 @@ enum { N_CANDIDATES = 2 };
 enum { RACE_PART = 5, MOST_RACE = 4 };
 
 /* Standard errors from which a difference is one. */
-#define SURE 2.0
+#define SURE 1.5
 
 /* A model in training, put aside while another one is. */
 struct runner {

@@ -54,15 +54,6 @@ static size_t dim_in_time(const struct training *t, const struct warm_start_choi
     return dim;
 }
 
-/* What is generated is not chosen yet, and costs more. */
-static enum err_code choose_start(struct training *t, struct warm_start *warm, struct err *e)
-{
-    struct train_options options = t->options;
-    if (options.choose_generator)
-        options.generator = GENERATOR_SHARED;
-    return start_choose(&t->split, &options, t->team, training_tell_search, t, warm, e);
-}
-
 static enum err_code factorise(struct training *t, struct warm_start *warm, struct err *e)
 {
     struct warm_start_choice choice;
@@ -79,7 +70,7 @@ static enum err_code factorise(struct training *t, struct warm_start *warm, stru
     code = warm_start_factorise(&t->split, &choice.options, t->team, training_tell_search, t, warm, e);
     t->factorise_s = training_elapsed(t) - start_s;
     if (!code && tries_starts(t))
-        code = choose_start(t, warm, e);
+        code = start_choose(&t->split, &t->options, t->team, training_tell_search, t, warm, e);
     if (!code)
         (void)training_is_over(t);
     return code;

@@ -24,7 +24,7 @@ class Train(World):
         report = self.report
         self.assertTrue(report["generator_chosen"])
         gap = report["choice_core_ndcg@10"] - report["choice_shared_ndcg@10"]
-        self.assertEqual(report["generator"], "core" if gap > 2 * report["choice_standard_error"] else "shared")
+        self.assertEqual(report["generator"], "core" if gap > 1.5 * report["choice_standard_error"] else "shared")
         self.assertEqual(report["item_item"], report["ndcg@10"] > report["without_item_item_ndcg@10"])
         made = done_json("inspect", self.model)["hypernet"]["target"]
         self.assertEqual((made["layers"][0]["generator"], "neighbours" in made), (report["generator"], report["item_item"]))
