@@ -186,6 +186,10 @@ class ReaderGone(World):
             self.ends("simulate", "--out", self.path("gone"), "--users", 3, "--items", 150, "--interactions", 30, *more)
             self.ends("import", "--store", store, "--interactions", self.path("interactions.tsv"), *more)
             self.ends("train", "--store", store, "--out", model, "--epochs", 1, "--dim", 8, "--threads", 1, *more)
+        copy, split = self.path("gone.backup"), self.path("gone.split")
+        self.ends("split", "--interactions", self.path("interactions.tsv"), "--out", split)
+        self.ends("backup", "--store", store, "--out", copy)
+        self.ends("restore", "--store", self.path("gone.restored"), "--from", copy)
         self.assertIn("model       default", done("inspect", model))
 
     def test_a_failure_is_still_told(self):
