@@ -132,8 +132,8 @@ void import_print_text(const char *store, const struct import_report *r, enum ta
         print_file(&r->files[i], format);
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         if (r->n_rows[i] || total[i])
-            (void)printf("%-12s %10" PRId64 " rows imported, %10" PRId64 " in the store\n", kinds[i],
-                         r->n_rows[i], total[i]);
+            (void)printf("%-12s %10" PRId64 " row%s imported, %*" PRId64 " in the store\n", kinds[i],
+                         r->n_rows[i], talk_s(r->n_rows[i]), r->n_rows[i] == 1 ? 11 : 10, total[i]);
         print_known(r, i);
     }
     if (r->n_items_deleted)

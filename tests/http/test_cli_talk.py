@@ -106,6 +106,9 @@ class Words(World):
         r = run("import", "--store", store, "--interactions", bad)
         self.assertIn("1 bad line, 0 allowed", r.stderr)
         self.assertRegex(run("import", "--store", store, "--interactions", bad, "--skip-bad", 1).stdout, r" 1 bad line left out")
+        with open(bad, "w", encoding="utf-8") as f:
+            f.write("user,item\na,1\n")
+        self.assertRegex(done("import", "--store", self.path("alone.db"), "--interactions", bad), r"interactions +1 row imported, +1 in the store")
         test = self.path("one.tsv")
         with open(test, "w", encoding="utf-8") as f:
             f.write("user\titem\nu1\tnobody-s\n")
