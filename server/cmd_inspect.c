@@ -1,10 +1,11 @@
-/* hypernet inspect: what is in a model file. */
+/* hypernet inspect: what is in a model file, or in a store. */
 #include "engine/hypernet.h"
 #include "engine/model.h"
 #include "engine/model_file.h"
 #include "engine/model_json.h"
 #include "engine/neighbours.h"
 #include "server/commands.h"
+#include "server/versions.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -97,6 +98,17 @@ static void print_text(const struct model *m)
     (void)printf("\n%zu tensors, %zu values, file of %zu bytes\n", n, n_values, m->file_bytes);
 }
 
+static int inspect_store(const char *path, bool json)
+{
+    struct buf out;
+    struct err e = {0};
+    buf_init(&out, (size_t)1 << 24);
+    if (versions_describe(path, json, &out, &e) == ERR_OK)
+        (void)fputs(buf_text(&out), stdout);
+    buf_fini(&out);
+    return e.code ? command_fail(&cmd_inspect_command, &e, false) : EXIT_DONE;
+}
+
 static int cmd_inspect(int argc, char **argv)
 {
     bool json = false, help;
@@ -108,6 +120,8 @@ static int cmd_inspect(int argc, char **argv)
         return command_fail(&cmd_inspect_command, &e, true);
     if (help)
         return EXIT_DONE;
+    if (versions_is_store(path))
+        return inspect_store(path, json);
     if (model_open(path, &m, &e))
         return command_fail(&cmd_inspect_command, &e, false);
     if (json) {

@@ -10,6 +10,7 @@
 #include "server/dataset.h"
 #include "server/progress.h"
 #include "server/talk.h"
+#include "server/versions.h"
 
 #include <errno.h>
 #include <math.h>
@@ -23,7 +24,7 @@
 
 struct settings {
     const char *store, *out, *name, *version, *generator, *objective, *checkpoint;
-    int64_t seed, threads, epochs, dim, min_profile_users;
+    int64_t keep_versions, seed, threads, epochs, dim, min_profile_users;
     double deadline_s;
     bool ignore_order, no_item_item, no_contexts, json;
 };
@@ -117,6 +118,19 @@ static enum err_code write_contexts(struct store_conn *c, const char *path, bool
     buf_fini(&ids.texts);
     model_unref(m);
     return code;
+}
+
+/* Contexts of versions that nobody will ask for. Should it fail, the model is written all the same. */
+static void trim(struct store_conn *c, const struct settings *s)
+{
+    int64_t n;
+    struct err e = {0};
+    if (versions_trim(c, s->name, s->version, s->keep_versions, &n, &e))
+        (void)fprintf(stderr, "hypernet train: contexts of old versions stay: %s\n", e.text);
+    else if (n)
+        (void)fprintf(stderr,
+                      "%lld contexts of versions before the last %lld were dropped (--keep-versions)\n",
+                      (long long)n, (long long)s->keep_versions);
 }
 
 /* ---- results ---- */
@@ -289,6 +303,8 @@ static enum err_code train(const struct settings *s, const struct train_options 
     if (*written)
         code = write_contexts(c, s->out, !s->no_contexts, late_ns(options), e);
     if (*written && !code)
+        trim(c, s);
+    if (*written && !code)
         (options->objective == OBJECTIVE_RATING ? print_rating_report : print_report)(s, &report);
     if (*written && !code && !s->json)
         show_next(c, s);
@@ -340,6 +356,7 @@ static int cmd_train(int argc, char **argv)
                          .version = version,
                          .generator = "auto",
                          .objective = "ranking",
+                         .keep_versions = 2,
                          .seed = 1,
                          .min_profile_users = DATASET_LEAST_USERS};
     const struct option options[] = {
@@ -373,6 +390,8 @@ static int cmd_train(int argc, char **argv)
          "a profile value of fewer users is not learned: it may say who somebody is", 1, 1e9, false},
         {"no-contexts", OPTION_FLAG, &s.no_contexts, NULL, "do not write the users' contexts into the store",
          0, 0, false},
+        {"keep-versions", OPTION_INT, &s.keep_versions, "N",
+         "contexts of the newest N versions of the model stay in the store; 0: of all", 0, 1e6, false},
         {"json", OPTION_FLAG, &s.json, NULL, "the result as JSON", 0, 0, false},
     };
     bool help;

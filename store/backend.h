@@ -70,6 +70,9 @@ struct store_backend {
     enum err_code (*put_context)(struct store_conn *c, const struct store_context_key *key,
                                  struct store_text id, const struct store_context *context, struct err *e);
     enum err_code (*drop_contexts)(struct store_conn *c, const struct store_context_key *key, struct err *e);
+    enum err_code (*each_version)(struct store_conn *c, store_version_fn *fn, void *arg, struct err *e);
+    enum err_code (*trim_version)(struct store_conn *c, const struct store_context_key *key, int64_t *n,
+                                  struct err *e);
     enum err_code (*bulk_begin)(struct store_conn *c, struct store_bulk **out, struct err *e);
     enum err_code (*bulk_user)(struct store_bulk *b, struct store_text id, struct store_text profile,
                                struct err *e);

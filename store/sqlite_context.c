@@ -78,7 +78,58 @@ enum err_code sqlite_drop_contexts(struct store_conn *conn, const struct store_c
     return sqlite_run(c, s, "drop a model's contexts", e);
 }
 
+/* A batch is short, and between two of them others may write. */
+enum err_code sqlite_trim_version(struct store_conn *conn, const struct store_context_key *key, int64_t *n,
+                                  struct err *e)
+{
+    enum { ROWS = 1000, PAUSE_MS = 10 };
+    struct sqlite_conn *c = (struct sqlite_conn *)conn;
+    enum err_code code = ERR_OK;
+    *n = 0;
+    for (int deleted = ROWS; !code && deleted == ROWS;) {
+        code = sqlite_begin(conn, e);
+        if (code)
+            break;
+        sqlite3_stmt *s = sqlite_statement(c, SQL_TRIM_VERSION);
+        sqlite3_bind_text(s, 1, key->model, -1, SQLITE_STATIC);
+        sqlite3_bind_text(s, 2, key->model_version, -1, SQLITE_STATIC);
+        sqlite3_bind_int(s, 3, ROWS);
+        code = sqlite_run(c, s, "drop contexts of an old version", e);
+        deleted = code ? 0 : sqlite3_changes(c->db);
+        if (code)
+            sqlite_rollback(conn);
+        else
+            code = sqlite_commit(conn, e);
+        *n += code ? 0 : deleted;
+        if (!code && deleted == ROWS)
+            (void)sqlite3_sleep(PAUSE_MS);
+    }
+    return code;
+}
+
 /* ---- reading ---- */
+
+enum err_code sqlite_each_version(struct store_conn *conn, store_version_fn *fn, void *arg, struct err *e)
+{
+    struct sqlite_conn *c = (struct sqlite_conn *)conn;
+    sqlite3_stmt *s = sqlite_statement(c, SQL_EACH_VERSION);
+    enum err_code code = ERR_OK;
+    bool wanted = true;
+    int rc = SQLITE_DONE;
+    while (!code && wanted && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+        struct store_version version = {.n_contexts = sqlite3_column_int64(s, 2),
+                                        .n_given = sqlite3_column_int64(s, 3),
+                                        .n_bytes = sqlite3_column_int64(s, 4)};
+        code = sqlite_column_view(c, s, 0, true, &version.model, e);
+        if (!code)
+            code = sqlite_column_view(c, s, 1, true, &version.version, e);
+        wanted = !code && fn(arg, &version);
+    }
+    if (!code && wanted && rc != SQLITE_DONE)
+        code = sqlite_fail(c, rc, "read the versions of contexts", e);
+    sqlite3_reset(s);
+    return code;
+}
 
 /* The list in a column as out->taken; false: none, or not of this revision. */
 static bool unpack(sqlite3_stmt *s, int column, int64_t revision, struct store_user *out)

@@ -17,6 +17,8 @@ static const struct {
 } migrations[] = {
     {schema_sql_0001}, {schema_sql_0002}, {schema_sql_0003}, {schema_sql_0004}, {schema_sql_0005}};
 enum { N_MIGRATIONS = sizeof migrations / sizeof *migrations };
+_Static_assert(sizeof migrations / sizeof *migrations == (size_t)STORE_SCHEMA,
+               "store.h says which version this is");
 
 static enum err_code pragma_number(struct sqlite_conn *c, const char *sql, int64_t *value, struct err *e)
 {

@@ -91,6 +91,11 @@ enum {
     X(TOUCH_ITEM, "UPDATE items SET revision = ?2 WHERE item_key = ?1")                                      \
     X(DROP_CONTEXTS,                                                                                         \
       "DELETE FROM contexts WHERE kind = ?1 AND model = ?2 AND model_version = ?3 AND given = 0")            \
+    X(EACH_VERSION, "SELECT model, model_version, count(*), sum(given), "                                    \
+                    "sum(length(embedding) + ifnull(length(taken), 0)), max(context_key) FROM contexts "     \
+                    "GROUP BY model, model_version ORDER BY model, max(context_key)")                        \
+    X(TRIM_VERSION, "DELETE FROM contexts WHERE context_key IN (SELECT context_key FROM contexts "           \
+                    "WHERE model = ?1 AND model_version = ?2 AND given = 0 LIMIT ?3)")                       \
     X(PUT_CONTEXT,                                                                                           \
       "INSERT INTO contexts (id, kind, model, model_version, revision, given, embedding, taken) "            \
       "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id, kind, model, model_version) DO UPDATE "      \
@@ -328,6 +333,9 @@ enum err_code sqlite_follow_items(struct store_conn *, const int64_t *, size_t, 
 enum err_code sqlite_put_context(struct store_conn *, const struct store_context_key *, struct store_text,
                                  const struct store_context *, struct err *);
 enum err_code sqlite_drop_contexts(struct store_conn *, const struct store_context_key *, struct err *);
+enum err_code sqlite_each_version(struct store_conn *, store_version_fn *, void *, struct err *);
+enum err_code sqlite_trim_version(struct store_conn *, const struct store_context_key *, int64_t *,
+                                  struct err *);
 enum err_code sqlite_bulk_begin(struct store_conn *, struct store_bulk **, struct err *);
 enum err_code sqlite_bulk_user(struct store_bulk *, struct store_text, struct store_text, struct err *);
 enum err_code sqlite_bulk_item(struct store_bulk *, const struct store_item *, struct err *);

@@ -353,6 +353,17 @@ enum err_code store_drop_contexts(struct store_conn *c, const struct store_conte
     return c->backend->drop_contexts(c, key, e);
 }
 
+enum err_code store_each_version(struct store_conn *c, store_version_fn *fn, void *arg, struct err *e)
+{
+    return c->backend->each_version(c, fn, arg, e);
+}
+
+enum err_code store_trim_version(struct store_conn *c, const struct store_context_key *key, int64_t *n,
+                                 struct err *e)
+{
+    return c->backend->trim_version(c, key, n, e);
+}
+
 /* ---- bulk ---- */
 
 enum err_code store_bulk_begin(struct store_conn *c, struct store_bulk **out, struct err *e)

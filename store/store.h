@@ -23,6 +23,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { STORE_SCHEMA = 5 }; /* the version of what is open: migrations run at open */
+
 struct store;
 struct store_conn;
 
@@ -268,6 +270,24 @@ enum err_code store_put_encoded(struct store_conn *c, const struct store_context
  * anew under its old name. */
 enum err_code store_drop_contexts(struct store_conn *c, const struct store_context_key *key,
                                   struct err *e) ERR_MUST_CHECK;
+
+/* What the store holds for a version of a model. */
+struct store_version {
+    struct store_text model, version;
+    int64_t n_contexts, n_given,
+        n_bytes; /* given: of these, supplied by callers; bytes: of embeddings and lists */
+};
+typedef bool store_version_fn(void *arg, const struct store_version *version);
+
+/* The versions that there are contexts of: by model, then the one that a context was last added to comes last. Cost: a read of all
+ * contexts. */
+enum err_code store_each_version(struct store_conn *c, store_version_fn *fn, void *arg,
+                                 struct err *e) ERR_MUST_CHECK;
+
+/* Drops the contexts that an encoder made for a version, in many short transactions between which others write; those given by
+ * callers stay, for nothing could make them again. *n: how many went. */
+enum err_code store_trim_version(struct store_conn *c, const struct store_context_key *key, int64_t *n,
+                                 struct err *e) ERR_MUST_CHECK;
 
 /* ---- bulk: for imports inside one transaction; ids are remembered, changes are recorded once ---- */
 
