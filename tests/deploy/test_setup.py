@@ -7,6 +7,7 @@ import pty
 import random
 import re
 import shutil
+import signal
 import socket
 import stat
 import subprocess
@@ -198,8 +199,11 @@ class Demo(Folder):
     def interrupted(self, at, data):
         """What is on the terminal of `make demo` when Ctrl-C is typed once `at` is there, and what it ends with."""
         ours, theirs = pty.openpty()
+        def at_a_terminal():
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # what runs in the background ignores it
         process = subprocess.Popen(["make", "demo"], cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
-                                   preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+                                   preexec_fn=at_a_terminal,
                                    env=dict(os.environ, DEMO_DIR=str(self.dir / "demo dir"), DEMO_OFFLINE="1", DATA=data, PORT=str(free_port())))
         os.close(theirs)
         shown, typed = b"", False
