@@ -56,6 +56,12 @@ class WarmStart(unittest.TestCase):
                 self.assertEqual(server.metric("cache_entries"), 0)
                 self.assertEqual(self.cache(server, self.hot[0]), "miss")
 
+    def test_a_pipe_in_its_place_holds_no_start(self):
+        os.mkfifo(self.file)
+        with self.serve() as server:
+            self.assertEqual(server.metric("cache_entries"), 0)
+            self.assertIn("not a regular file", server.log())
+
     def test_a_killed_server_is_followed_by_a_warm_start(self):
         server = self.serve("--warm-save-seconds", 1)
         self.assertEqual(self.cache(server, self.hot[3]), "miss")
