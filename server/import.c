@@ -13,13 +13,14 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PROGRESS_ROWS = 16384 };
+enum { PROGRESS_ROWS = 16384, STAGE_FROM = 400000 };
 
 struct import {
     const struct import_options *options;
     struct import_report *report;
     struct store *store;
     struct store_conn *conn;
+    struct store_load *load;  /* of the interactions */
     struct store_bulk *bulk;  /* NULL: not begun, or ended */
     unsigned char *embedding; /* (n_embedding * 4) little-endian */
     size_t n_embedding;       /* numbers in every embedding; 0 until the first */
@@ -120,7 +121,7 @@ static enum err_code put_row(struct import *im, const struct import_file *file, 
         return put_user(im, file, row, e);
     if (file->kind == TABLE_ITEMS)
         return put_item(im, file, row, e);
-    return store_bulk_interaction(im->bulk, row->user, row->item, row->weight, row->rating, row->timestamp,
+    return store_load_interaction(im->load, row->user, row->item, row->weight, row->rating, row->timestamp,
                                   e);
 }
 
@@ -238,22 +239,68 @@ static enum err_code end_bulk(struct import *im, struct err *e)
     return code;
 }
 
+static bool is_over(const struct import *im)
+{
+    return im->failed && im->report->n_listed == IMPORT_LISTED;
+}
+
+/* The files of one kind in their order. */
+static enum err_code take_kind(struct import *im, enum table_kind kind, struct err *e)
+{
+    const struct import_options *o = im->options;
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; !code && i < o->n_files && !is_over(im); i++)
+        if (o->files[i].kind == kind)
+            code = take_file(im, &o->files[i], e);
+    return code;
+}
+
+static enum err_code begin(struct import *im, struct err *e)
+{
+    enum err_code code = store_begin(im->conn, e);
+    if (!code)
+        code = store_bulk_begin(im->conn, &im->bulk, e);
+    if (!code && im->options->replace)
+        store_bulk_replace_items(im->bulk);
+    return code;
+}
+
+/* The rows of the bulk load. Staged interactions go first, having given keys to what they name; else items keep the order of their file. */
+static enum err_code take_bulk(struct import *im, struct err *e)
+{
+    int64_t n_older = 0;
+    bool staged = store_load_is_staged(im->load);
+    enum err_code code = ERR_OK;
+    if (staged)
+        code = store_load_apply(im->load, im->bulk, &n_older, e);
+    if (!code)
+        code = take_kind(im, TABLE_ITEMS, e);
+    if (!code)
+        code = take_kind(im, TABLE_USERS, e);
+    if (!code && !staged && !im->failed)
+        code = store_load_apply(im->load, im->bulk, &n_older, e);
+    if (!code)
+        code = end_bulk(im, e);
+    im->report->n_older += n_older;
+    return code;
+}
+
+/* Interactions, of which there may be many, are read and staged before the transaction, so that others can write meanwhile; contexts come last,
+ * for single rows and a bulk load do not mix. */
 static enum err_code take_files(struct import *im, struct err *e)
 {
     const struct import_options *o = im->options;
-    enum err_code code = store_bulk_begin(im->conn, &im->bulk, e);
-    if (!code && o->replace)
-        store_bulk_replace_items(im->bulk);
-    for (size_t i = 0; !code && i < o->n_files; i++) {
-        if (im->failed && im->report->n_listed == IMPORT_LISTED)
-            break;
-        if (o->files[i].kind == TABLE_CONTEXTS) /* single rows and a bulk load do not mix */
-            code = end_bulk(im, e);
-        if (!code)
-            code = take_file(im, &o->files[i], e);
-    }
+    enum err_code code = store_load_new(im->conn, o->stage_from ? o->stage_from : STAGE_FROM, &im->load, e);
     if (!code)
-        code = end_bulk(im, e);
+        code = take_kind(im, TABLE_INTERACTIONS, e);
+    if (!code && !im->failed)
+        code = store_load_stage(im->load, e);
+    if (!code)
+        code = begin(im, e);
+    if (!code)
+        code = take_bulk(im, e);
+    if (!code)
+        code = take_kind(im, TABLE_CONTEXTS, e);
     if (!code && im->failed)
         code = err_set(e, ERR_INVALID,
                        "%s%" PRId64 " bad line%s, %" PRId64
@@ -270,7 +317,7 @@ static enum err_code open_store(struct import *im, struct err *e)
     enum err_code code = store_open(im->options->store, STORE_CREATE, &im->store, e);
     if (!code)
         code = store_connect(im->store, &im->conn, e);
-    return code ? code : store_begin(im->conn, e);
+    return code;
 }
 
 static void close_store(struct import *im)
@@ -279,6 +326,7 @@ static void close_store(struct import *im)
         store_bulk_abandon(im->bulk);
     if (im->conn)
         store_rollback(im->conn); /* does nothing after a commit */
+    store_load_free(im->load);
     store_disconnect(im->conn);
     store_close(im->store);
     mem_free(im->embedding);
@@ -323,9 +371,10 @@ enum err_code import_run(const struct import_options *options, struct import_rep
         code = store_commit(im.conn, e);
     if (!code)
         code = store_count(im.conn, &report->total, e);
-    if (!code)
-        report->n_known[TABLE_INTERACTIONS] =
-            report->n_rows[TABLE_INTERACTIONS] - (report->total.n_interactions - before.n_interactions);
+    int64_t n_new =
+        code ? 0 : report->total.n_interactions - before.n_interactions; /* and what others wrote meanwhile */
+    if (!code && n_new < report->n_rows[TABLE_INTERACTIONS])
+        report->n_known[TABLE_INTERACTIONS] = report->n_rows[TABLE_INTERACTIONS] - n_new;
     close_store(&im);
     if (code && made)
         remove_store(made);

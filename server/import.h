@@ -24,6 +24,7 @@ struct import_options {
     size_t n_files; /* taken in this order; contexts last */
     enum table_format format;
     const char *model, *model_version; /* whose contexts they are; needed for contexts only */
+    size_t stage_from;                 /* interactions that are many (store_load_new); 0: as many as are */
     bool replace;     /* the tables of items are all there are: others are deleted, deleted ones come back */
     int64_t skip_bad; /* bad lines that are left out before the import fails */
     void (*progress)(void *arg, const char *path, int64_t n_rows); /* now and then; may be NULL */

@@ -84,6 +84,14 @@ struct store_backend {
     enum err_code (*bulk_delete_other_items)(struct store_bulk *b, int64_t *n, struct err *e);
     enum err_code (*bulk_end)(struct store_bulk *b, int64_t *n_older, struct err *e);
     void (*bulk_abandon)(struct store_bulk *b);
+    enum err_code (*load_new)(struct store_conn *c, size_t stage_from, struct store_load **out,
+                              struct err *e);
+    enum err_code (*load_interaction)(struct store_load *l, struct store_text user, struct store_text item,
+                                      double weight, double rating, int64_t timestamp, struct err *e);
+    enum err_code (*load_stage)(struct store_load *l, struct err *e);
+    bool (*load_is_staged)(const struct store_load *l);
+    enum err_code (*load_apply)(struct store_load *l, struct store_bulk *b, int64_t *n_older, struct err *e);
+    void (*load_free)(struct store_load *l);
     enum err_code (*last_change)(struct store_conn *c, int64_t *change, struct err *e);
     enum err_code (*poll)(struct store_conn *c, bool *changed, struct err *e);
     enum err_code (*changes)(struct store_conn *c, int64_t since, store_change_fn *fn, void *arg,
@@ -104,6 +112,10 @@ struct store_conn {
 };
 
 struct store_bulk {
+    const struct store_backend *backend;
+};
+
+struct store_load {
     const struct store_backend *backend;
 };
 

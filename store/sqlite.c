@@ -2,6 +2,7 @@
  * durable before it returns. */
 #include "store/sqlite_private.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -135,6 +136,25 @@ enum err_code sqlite_run_text(struct sqlite_conn *c, const char *sql, const char
     return rc == SQLITE_OK ? ERR_OK : sqlite_fail_opening(c, rc, what, e);
 }
 
+/* SQLite's own handler sleeps up to 100 ms between two tries, and would miss the pauses that a load makes for others. */
+static int wait_busy(void *arg, int n_tries)
+{
+    struct sqlite_conn *c = arg;
+    int64_t now = clock_monotonic_ns();
+    if (n_tries == 0)
+        c->busy_since_ns = now;
+    if (now - c->busy_since_ns >= (int64_t)c->busy_ms * 1000000)
+        return 0;
+    (void)sqlite3_sleep(n_tries < 4 ? 1 : SQLITE_RETRY_MS);
+    return 1;
+}
+
+void sqlite_wait(struct sqlite_conn *c, int wait_ms)
+{
+    c->busy_ms = wait_ms;
+    (void)sqlite3_busy_handler(c->db, wait_ms ? wait_busy : NULL, c);
+}
+
 enum err_code sqlite_open_db(struct sqlite_conn *c, int flags, struct err *e)
 {
     int rc = sqlite_open_handle(c, flags);
@@ -142,7 +162,7 @@ enum err_code sqlite_open_db(struct sqlite_conn *c, int flags, struct err *e)
         return sqlite_fail(c, rc, "open", e);
     sqlite_log_follow(c);
     sqlite3_extended_result_codes(c->db, 1);
-    sqlite3_busy_timeout(c->db, SQLITE_BUSY_MS);
+    sqlite_wait(c, SQLITE_BUSY_MS);
     sqlite3_db_config(c->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     /* 4 MB: what is read is in the system's page cache once for all connections, and a server has many of them. */
     enum err_code code =
@@ -292,6 +312,12 @@ const struct store_backend sqlite_backend = {
     .bulk_delete_other_items = sqlite_bulk_delete_other_items,
     .bulk_end = sqlite_bulk_end,
     .bulk_abandon = sqlite_bulk_abandon,
+    .load_new = sqlite_load_new,
+    .load_interaction = sqlite_load_interaction,
+    .load_stage = sqlite_load_stage,
+    .load_is_staged = sqlite_load_is_staged,
+    .load_apply = sqlite_load_apply,
+    .load_free = sqlite_load_free,
     .last_change = sqlite_last_change,
     .poll = sqlite_poll,
     .changes = sqlite_changes,

@@ -66,13 +66,13 @@ bool sqlite_at_once_begin(struct sqlite_conn *c)
         return false;
     at_once.under_way = true;
     at_once.unknown = false;
-    sqlite3_busy_timeout(c->db, 0);
+    sqlite_wait(c, 0);
     return true;
 }
 
 void sqlite_at_once_end(struct sqlite_conn *c)
 {
     at_once.under_way = false;
-    sqlite3_busy_timeout(c->db, SQLITE_BUSY_MS);
+    sqlite_wait(c, SQLITE_BUSY_MS);
     c->never_at_once = at_once.unknown;
 }

@@ -100,11 +100,11 @@ void sqlite_log_follow(struct sqlite_conn *c)
 
 int sqlite_empty_log(struct sqlite_conn *c, int wait_ms)
 {
-    sqlite3_busy_timeout(c->db, wait_ms);
+    sqlite_wait(c, wait_ms);
     begin_into_file(c);
     int rc = sqlite3_wal_checkpoint_v2(c->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     into_file = false;
-    sqlite3_busy_timeout(c->db, SQLITE_BUSY_MS);
+    sqlite_wait(c, SQLITE_BUSY_MS);
     return rc;
 }
 

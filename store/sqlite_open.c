@@ -1,7 +1,7 @@
 /* Opening: what lies at the path is looked at before anything is changed, so that a file of another program
  * stays as it is. WAL lets readers go on while one writes. Migrations run under the write lock, so that several
  * processes may open a new file at once: the first one migrates, the others find it done. */
-#include "store/sqlite_private.h"
+#include "store/sqlite_load.h"
 
 #include "base/mem.h"
 #include "schema/schema.h"
@@ -197,6 +197,8 @@ enum err_code sqlite_open(const char *path, enum store_mode mode, struct store *
     if (!code)
         code = sqlite_prepare_all(
             &c, e); /* so that a file without our tables is refused now, not at the first call */
+    if (!code && !s->read_only)
+        code = sqlite_load_clean_leftovers(&c, e);
     sqlite_close_db(&c);
     if (code) {
         sqlite_backend.close(&s->base);

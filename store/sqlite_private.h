@@ -13,6 +13,7 @@
 
 enum {
     SQLITE_APPLICATION_ID = 0x68796e74, /* "hynt", in the file's header */
+    SQLITE_RETRY_MS = 3,                /* and how long it sleeps between two tries */
     SQLITE_BUSY_MS = 10000,             /* how long a write waits for another process's write */
     SQLITE_TRIM_EVERY = 1000 /* the log of changes is trimmed when its number is a multiple of this */
 };
@@ -163,11 +164,14 @@ struct sqlite_conn {
     struct sqlite_store *store;
     sqlite3 *db;
     sqlite3_stmt *statements[SQL_COUNT_OF_STATEMENTS];
-    int64_t data_version;           /* of the last poll; 0: none yet */
-    bool writing;                   /* inside store_begin .. commit */
-    bool erases;                    /* this transaction deletes something of a person */
+    int64_t data_version; /* of the last poll; 0: none yet */
+    bool writing;         /* inside store_begin .. commit */
+    bool stuck;  /* a rollback had no memory, to be prepared anew after a table was made: it is tried again */
+    bool erases; /* this transaction deletes something of a person */
     int checkpoint_at;              /* so many pages in the log, after a commit, go into the file */
     struct sqlite_known user, item; /* within a write */
+    int busy_ms;                    /* how long it waits for another's lock */
+    int64_t busy_since_ns;
     int64_t arrival_user; /* the user whose next order of arrival is known in this transaction; 0: none */
     int64_t next_arrival;
     struct row_sort *sort; /* scratch of reads; see sqlite_read.c */
@@ -215,6 +219,9 @@ int sqlite_open_handle(struct sqlite_conn *c, int flags) ERR_MUST_CHECK;
 enum err_code sqlite_open_db(struct sqlite_conn *c, int flags, struct err *e) ERR_MUST_CHECK;
 enum err_code sqlite_prepare_all(struct sqlite_conn *c, struct err *e) ERR_MUST_CHECK;
 void sqlite_close_db(struct sqlite_conn *c);
+
+/* From here on c waits so long for another's lock; 0: not at all. */
+void sqlite_wait(struct sqlite_conn *c, int wait_ms);
 
 /* Runs SQL that gives no rows, while opening. */
 enum err_code sqlite_run_text(struct sqlite_conn *c, const char *sql, const char *what,
@@ -346,6 +353,13 @@ int64_t sqlite_bulk_kept_deleted(const struct store_bulk *);
 enum err_code sqlite_bulk_delete_other_items(struct store_bulk *, int64_t *, struct err *);
 enum err_code sqlite_bulk_end(struct store_bulk *, int64_t *, struct err *);
 void sqlite_bulk_abandon(struct store_bulk *);
+enum err_code sqlite_load_new(struct store_conn *, size_t, struct store_load **, struct err *);
+enum err_code sqlite_load_interaction(struct store_load *, struct store_text, struct store_text, double,
+                                      double, int64_t, struct err *);
+enum err_code sqlite_load_stage(struct store_load *, struct err *);
+bool sqlite_load_is_staged(const struct store_load *);
+enum err_code sqlite_load_apply(struct store_load *, struct store_bulk *, int64_t *, struct err *);
+void sqlite_load_free(struct store_load *);
 enum err_code sqlite_last_change(struct store_conn *, int64_t *, struct err *);
 enum err_code sqlite_poll(struct store_conn *, bool *, struct err *);
 enum err_code sqlite_changes(struct store_conn *, int64_t, store_change_fn *, void *, struct err *);

@@ -20,6 +20,8 @@ enum err_code sqlite_begin(struct store_conn *conn, struct err *e)
     enum err_code code = sqlite_check_place(c->store, e);
     if (code)
         return code;
+    if (c->stuck)
+        sqlite_rollback(conn);
     code = sqlite_run(c, sqlite_statement(c, SQL_BEGIN_WRITE), "begin a write", e);
     if (code)
         return code;
@@ -71,6 +73,9 @@ void sqlite_rollback(struct store_conn *conn)
     struct sqlite_conn *c = conn_of(conn);
     if (c->db && !sqlite3_get_autocommit(c->db))
         sqlite_end_quietly(c, SQL_ROLLBACK);
+    if (c->db && !sqlite3_get_autocommit(c->db))
+        (void)sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
+    c->stuck = c->db && !sqlite3_get_autocommit(c->db);
     c->writing = false;
 }
 

@@ -419,6 +419,41 @@ void store_bulk_abandon(struct store_bulk *b)
         b->backend->bulk_abandon(b);
 }
 
+/* ---- loads ---- */
+
+enum err_code store_load_new(struct store_conn *c, size_t stage_from, struct store_load **out, struct err *e)
+{
+    return c->backend->load_new(c, stage_from, out, e);
+}
+
+enum err_code store_load_interaction(struct store_load *l, struct store_text user, struct store_text item,
+                                     double weight, double rating, int64_t timestamp, struct err *e)
+{
+    enum err_code code = check_interaction(user, item, weight, rating, e);
+    return code ? code : l->backend->load_interaction(l, user, item, weight, rating, timestamp, e);
+}
+
+enum err_code store_load_stage(struct store_load *l, struct err *e)
+{
+    return l->backend->load_stage(l, e);
+}
+
+bool store_load_is_staged(const struct store_load *l)
+{
+    return l->backend->load_is_staged(l);
+}
+
+enum err_code store_load_apply(struct store_load *l, struct store_bulk *b, int64_t *n_older, struct err *e)
+{
+    return l->backend->load_apply(l, b, n_older, e);
+}
+
+void store_load_free(struct store_load *l)
+{
+    if (l)
+        l->backend->load_free(l);
+}
+
 /* ---- changes, upkeep ---- */
 
 enum err_code store_last_change(struct store_conn *c, int64_t *change, struct err *e)

@@ -319,6 +319,33 @@ int64_t store_bulk_kept_deleted(const struct store_bulk *b);
 enum err_code store_bulk_end(struct store_bulk *b, int64_t *n_older, struct err *e) ERR_MUST_CHECK;
 void store_bulk_abandon(struct store_bulk *b); /* frees b; the caller rolls back */
 
+/* ---- loads: many interactions, beside which others go on writing ---- */
+
+struct store_load;
+
+/* Starts to collect interactions beside the store, in a file without a name; outside of a transaction. stage_from: so many are staged, fewer
+ * written in one transaction. ERR_IO, ERR_FULL, ERR_NOMEM. */
+enum err_code store_load_new(struct store_conn *c, size_t stage_from, struct store_load **out,
+                             struct err *e) ERR_MUST_CHECK;
+enum err_code store_load_interaction(struct store_load *l, struct store_text user, struct store_text item,
+                                     double weight, double rating, int64_t timestamp,
+                                     struct err *e) ERR_MUST_CHECK;
+
+/* Ends the collecting and, where they are many, merges them with what the store has into a table that nobody reads yet, in short transactions
+ * with pauses for others who write. ERR_BUSY: another load does so. */
+enum err_code store_load_stage(struct store_load *l, struct err *e) ERR_MUST_CHECK;
+
+bool store_load_is_staged(const struct store_load *l);
+
+/* Makes them part of the caller's transaction and of its bulk load, which had no rows yet if they are many. As store_bulk_interaction for each
+ * of them, but that who was deleted since the staging stays deleted. *n_older: as store_bulk_end has it, of what was staged. */
+enum err_code store_load_apply(struct store_load *l, struct store_bulk *b, int64_t *n_older,
+                               struct err *e) ERR_MUST_CHECK;
+
+/* After the transaction, however it ended: drops what is left, in short transactions. After a failure the connection is to be closed: where
+ * memory lacked it may be unable to end its transaction before. NULL is allowed. */
+void store_load_free(struct store_load *l);
+
 /* ---- changes made by others ---- */
 
 enum store_change_kind {

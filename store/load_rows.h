@@ -1,0 +1,40 @@
+/* load_rows - the interactions of a load, in a file beside the store that nobody else sees, then in the order of their users.
+ * Layer: store; depends on base only.      Threads: confined to its thread.
+ * Memory: little; the file has no name, so that it is gone with the process however that ends. */
+#ifndef STORE_LOAD_ROWS_H
+#define STORE_LOAD_ROWS_H
+
+#include "base/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct load_row {
+    uint32_t user, item; /* numbers of id tables */
+    double weight, rating;
+    int64_t timestamp;
+};
+
+struct load_rows {
+    const char *path; /* of the store, borrowed */
+    FILE *file;
+    size_t n;
+    const struct load_row *at; /* (n) the file, once read; first as they came, then by user */
+};
+
+/* Makes the file. ERR_IO, ERR_FULL name the folder. */
+enum err_code load_rows_init(struct load_rows *r, const char *path, struct err *e) ERR_MUST_CHECK;
+void load_rows_fini(struct load_rows *r);
+
+enum err_code load_rows_add(struct load_rows *r, const struct load_row *row, struct err *e) ERR_MUST_CHECK;
+
+/* Ends the adding: r->at is what was added. */
+enum err_code load_rows_read(struct load_rows *r, struct err *e) ERR_MUST_CHECK;
+
+/* Puts the rows in the order of their users, those of a user as they came: user u has [start[u], start[u + 1]) of r->at afterwards.
+ * start: (n_users + 1). */
+enum err_code load_rows_by_user(struct load_rows *r, size_t n_users, size_t *start,
+                                struct err *e) ERR_MUST_CHECK;
+
+#endif

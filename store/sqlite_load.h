@@ -1,0 +1,76 @@
+/* sqlite_load - the parts of a load of many interactions, and what finds what a killed one left.
+ * Layer: store, private to sqlite*.c.      Threads: a connection is confined to its thread. */
+#ifndef STORE_SQLITE_LOAD_H
+#define STORE_SQLITE_LOAD_H
+
+#include "store/id_table.h"
+#include "store/load_rows.h"
+#include "store/sqlite_private.h"
+
+/* That no other load stages; gone with the process. */
+struct sqlite_load_lock {
+    int fd; /* -1: not held */
+    char *path;
+};
+
+extern const struct sqlite_load_lock sqlite_load_lock_none;
+
+enum { SQLITE_LOAD_FREE_ITEM_KEYS = 4096 }; /* for items that are registered while a load runs */
+
+/* A row of a user on its way into the table. */
+struct merged {
+    int64_t item, timestamp, position;
+    double weight, rating; /* rating NAN: none */
+    bool followed, loaded;
+};
+
+/* A load; the parts below work on it. */
+struct sqlite_load {
+    struct store_load base;
+    struct sqlite_conn *conn;
+    struct id_table users, items;
+    struct load_rows rows;
+    size_t stage_from;
+    struct sqlite_load_lock lock;
+    bool staged; /* the second table is there */
+    /* of a staged load: */
+    size_t *start;      /* (n_users + 1) of each user's rows */
+    int64_t *user_keys; /* (n_users) 0: deleted meanwhile */
+    int64_t *item_keys; /* (n_items) */
+    bool *followed;     /* (n_items) */
+    uint32_t *order;    /* (n_users) in the order of their keys */
+    int64_t first_new_user, n_new_users, first_new_item;
+    int64_t change, n_followed; /* when it was begun */
+    int64_t n_older;
+    sqlite3_stmt *select, *insert;
+    struct merged *merged; /* (merged_capacity) of the user at hand */
+    size_t n_merged, merged_capacity;
+};
+
+/* Prepares a statement of the load, for sqlite3_finalize. */
+enum err_code sqlite_load_prepare(struct sqlite_load *l, const char *sql, sqlite3_stmt **out,
+                                  struct err *e) ERR_MUST_CHECK;
+enum err_code sqlite_load_run(struct sqlite_load *l, const char *sql, struct err *e) ERR_MUST_CHECK;
+enum err_code sqlite_load_number(struct sqlite_load *l, const char *sql, int64_t *out,
+                                 struct err *e) ERR_MUST_CHECK;
+
+/* One user: the rows that l->select stands at (rc: of its last step) and those of the load are taken, then written under a key. */
+enum err_code sqlite_load_take(struct sqlite_load *l, int64_t user, int *rc, struct err *e) ERR_MUST_CHECK;
+enum err_code sqlite_load_add(struct sqlite_load *l, uint32_t user, struct err *e) ERR_MUST_CHECK;
+enum err_code sqlite_load_write(struct sqlite_load *l, int64_t user, struct err *e) ERR_MUST_CHECK;
+
+/* Ends l->select and l->insert. */
+void sqlite_load_close(struct sqlite_load *l);
+
+/* Waits so long for another load of the store at path, then ERR_BUSY. */
+enum err_code sqlite_load_acquire(const char *path, int wait_ms, struct sqlite_load_lock *lock,
+                                  struct err *e) ERR_MUST_CHECK;
+void sqlite_load_release(struct sqlite_load_lock *lock);
+
+/* Drops the tables that loads leave, in short transactions. The lock is held. */
+enum err_code sqlite_load_clean(struct sqlite_conn *c, struct err *e) ERR_MUST_CHECK;
+
+/* The same at an opening, if there are such tables and no load is at work. */
+enum err_code sqlite_load_clean_leftovers(struct sqlite_conn *c, struct err *e) ERR_MUST_CHECK;
+
+#endif
