@@ -12,6 +12,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -368,3 +369,22 @@ def check_acknowledged_survives_kill(test, cluster):
     test.assertEqual(status, 200, data)
     test.assertEqual(json.loads(data)["context_revision"], json.loads(answer)["revision"])
     wait_for("the proxy uses it again", lambda: cluster.up_servers() == 3)
+
+
+def check_badly_framed_requests_end(test, cluster):
+    """What the proxy and a replica might read in two ways: the proxy mends or refuses it, or the replica refuses what it passed on; and
+    no connection between them is out of step afterwards, so that everybody gets the answer to the own request."""
+    sys.path.insert(0, str(ROOT / "tests" / "http"))
+    from test_framing import FAULTY, NEXT, read_to_end
+    for name, data in FAULTY.items():
+        data = (data + NEXT).replace(b"Host: x", b"Host: localhost")
+        with test.subTest(name), socket.create_connection(("127.0.0.1", cluster.front), timeout=DEADLINE_S) as s:
+            s.sendall(data)
+            s.shutdown(socket.SHUT_WR)
+            answers = read_to_end(s)
+            statuses = [answer[:3] for answer in answers.split(b"HTTP/1.1 ")[1:]]
+            test.assertLessEqual(len(statuses), 2, answers)
+            test.assertLessEqual(set(statuses), {b"200", b"400", b"422", b"501"}, answers)
+            for user in range(1, 4):
+                status, _, document = call(cluster.front, "GET", f"/v1/users/u{user}/recommendations?limit=1")
+                test.assertEqual((status, json.loads(document)["user"]), (200, f"u{user}"))

@@ -26,6 +26,9 @@ class Replicas(unittest.TestCase):
     def test_calls_that_name_no_user_are_spread(self):
         replicas.check_calls_without_user_are_spread(self, self.cluster)
 
+    def test_badly_framed_requests_end(self):
+        replicas.check_badly_framed_requests_end(self, self.cluster)
+
     def test_a_replica_stopped_under_load_loses_no_request(self):
         replicas.check_stop_loses_nothing(self, self.cluster)
 
