@@ -236,7 +236,8 @@ static void worker_stop(void *arg, void *thread)
 
 static void hand_over(struct exchange *x)
 {
-    static const char *const kinds[N_QUEUES] = {"reads", "writes", "explanations and large bodies"};
+    static const char *const kinds[N_QUEUES] = {"reads", "writes", "large writes",
+                                                "explanations and large bodies"};
     struct http_server *s = x->server;
     enum route_queue queue = route_queue(x->request);
     x->waits = false;
@@ -436,6 +437,7 @@ static enum err_code start_workers(struct http_server *s, struct err *e)
     struct worker_calls calls = {s, worker_start, worker_run, worker_stop};
     size_t n_threads[N_QUEUES] = {[QUEUE_READ] = s->config.n_workers,
                                   [QUEUE_WRITE] = s->config.n_write_workers,
+                                  [QUEUE_BULK] = 1,
                                   [QUEUE_LONG] = s->config.n_long_workers};
     enum err_code code = ERR_OK;
     for (size_t i = 0; i < N_QUEUES && !code; i++)

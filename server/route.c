@@ -144,9 +144,10 @@ static bool reads(const struct route *route)
 enum route_queue route_queue(const struct request *r)
 {
     enum { LONG_BODY_BYTES = 32 * 1024 };
+    bool is_large = r->body.len > LONG_BODY_BYTES;
     if (!reads(r->route))
-        return QUEUE_WRITE;
-    return request_param_of(r, "explain").data || r->body.len > LONG_BODY_BYTES ? QUEUE_LONG : QUEUE_READ;
+        return is_large ? QUEUE_BULK : QUEUE_WRITE;
+    return is_large || request_param_of(r, "explain").data ? QUEUE_LONG : QUEUE_READ;
 }
 
 size_t route_number(const struct route *route)

@@ -13,8 +13,9 @@ enum body_kind { BODY_NONE, BODY_JSON, BODY_JSON_OR_NDJSON };
 enum route_next { ROUTE_DONE, ROUTE_NEEDS_WORKER };
 
 /* Who does what an HTTP thread may not. Each has a queue and threads of its own, so that what one kind waits for holds up no other:
- * writes wait for the store's lock, long computations for processors, reads for little. */
-enum route_queue { QUEUE_READ, QUEUE_WRITE, QUEUE_LONG, N_QUEUES };
+ * writes wait for the store's lock, long computations for processors, reads for little. Large writes are made one by one, so that a
+ * small one waits for one of them at most. */
+enum route_queue { QUEUE_READ, QUEUE_WRITE, QUEUE_BULK, QUEUE_LONG, N_QUEUES };
 
 struct api_thread;
 

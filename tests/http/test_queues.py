@@ -46,6 +46,27 @@ class Queues(unittest.TestCase):
             for s in writes:
                 s.close()
 
+    def test_small_writes_pass_large_ones(self):
+        """Large writes that wait for their turn hold no place of small ones: there is always a worker for these."""
+        events = json.dumps({"events": [{"user": "u1", "item": f"i{i % 200 + 1}"} for i in range(2000)]}).encode()
+        self.assertGreater(len(events), 32768)
+        with hn.Server("--max-queue", 3) as server, contextlib.closing(sqlite3.connect(server.store, isolation_level=None)) as db:
+            db.execute("BEGIN IMMEDIATE")
+            large = [server.socket() for _ in range(6)]
+            for s in large:  # one is worked on, three wait, the others are refused
+                s.sendall(POST % len(events) + events)
+            hn.eventually(lambda: server.metric("rejected_queue_full_total") == 2, "a full queue of large writes")
+            small = [server.socket() for _ in range(3)]
+            for s in small:
+                s.sendall(event("u2"))
+            hn.eventually(lambda: server.metric("requests_in_flight") == 4 + 3 + 1, "the small ones to be taken")
+            self.assertEqual(server.metric("rejected_queue_full_total"), 2)
+            db.execute("ROLLBACK")
+            for s in small:
+                self.assertEqual(s.recv(65536).split(b" ", 2)[1], b"200")
+            for s in large + small:
+                s.close()
+
     def test_each_queue_is_as_long_as_it_may_be(self):
         """A full queue of writes refuses writes alone."""
         with hn.Server("--max-queue", 2) as server, contextlib.closing(sqlite3.connect(server.store, isolation_level=None)) as db:
