@@ -180,7 +180,9 @@ enum err_code sqlite_backup_file(const char *store, const char *path, bool force
     if (code || !force)
         (void)unlink(name);
     mem_free(name);
-    return code ? code : sync_folder(path, e);
+    if (!code && (code = sync_folder(path, e)) && !force)
+        (void)unlink(path);
+    return code;
 }
 
 /* ---- restoring ---- */

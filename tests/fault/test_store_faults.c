@@ -291,11 +291,34 @@ static enum err_code follow(struct store_conn *c, struct err *e)
     return code ? code : store_follow_items(c, keys, N_IMPORTED, e);
 }
 
+/* A profile is replaced by the same one, so the content stays, and the log is emptied of the old one. */
+static enum err_code forget(struct store_conn *c, struct err *e)
+{
+    static char profile[7001];
+    int64_t revision;
+    bool created;
+    memset(profile, 'q', sizeof profile - 1);
+    enum err_code code = store_begin(c, e);
+    if (!code)
+        code = store_put_user(c, text("ann"), text(profile), &revision, &created, e);
+    if (code)
+        store_rollback(c);
+    else
+        code = store_commit(c, e);
+    return code ? code : store_settle(c, e);
+}
+
+static enum err_code trim(struct store_conn *c, struct err *e)
+{
+    int64_t n;
+    return store_trim_version(c, &store_fixture_key, &n, e);
+}
+
 static const struct work {
     const char *name;
     enum err_code (*run)(struct store_conn *c, struct err *e);
-} works[] = {{"read", read_all},   {"write", write_some}, {"bulk", write_bulk},
-             {"load", write_load}, {"backup", back_up},   {"follow", follow}};
+} works[] = {{"read", read_all},  {"write", write_some}, {"bulk", write_bulk}, {"load", write_load},
+             {"backup", back_up}, {"follow", follow},    {"forget", forget},   {"trim", trim}};
 enum { N_WORKS = sizeof works / sizeof *works };
 
 /* ---- the file before and after ---- */

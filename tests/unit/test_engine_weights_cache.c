@@ -596,6 +596,58 @@ static enum err_code make_late(void *arg, struct weights **out, struct err *e)
     return ERR_OK;
 }
 
+/* ---- whose key is not known any more ---- */
+
+static enum err_code make_owned(void *arg, struct weights **out, struct err *e)
+{
+    (void)e;
+    *out = stamped(10, 0, 7);
+    (*out)->owner = *(const int64_t *)arg;
+    return ERR_OK;
+}
+
+START_TEST(what_an_owner_has_goes_without_its_key_and_newer_ones_stay)
+{
+    struct weights_cache *c = cache_of(1 << 20);
+    for (int64_t i = 0; i < 100; i++) {
+        char key[8];
+        int64_t owner = i % 10;
+        bool hit;
+        (void)snprintf(key, sizeof key, "u%d", (int)i);
+        weights_unref(must_acquire(c, key, make_owned, &owner, &hit));
+    }
+    ck_assert_uint_eq(stats_of(c).n_entries, 100);
+    weights_cache_drop_owner(c, 3, 7); /* they are of revision 7 */
+    ck_assert_uint_eq(stats_of(c).n_entries, 100);
+    weights_cache_drop_owner(c, 3, 8);
+    ck_assert_uint_eq(stats_of(c).n_entries, 90);
+    ck_assert_ptr_null(weights_cache_get(c, "u13", 3));
+    struct weights *other = weights_cache_get(c, "u14", 3);
+    ck_assert_ptr_nonnull(other);
+    weights_unref(other);
+    weights_cache_free(c);
+}
+END_TEST
+
+static enum err_code make_forgotten(void *arg, struct weights **out, struct err *e)
+{
+    (void)e;
+    weights_cache_drop_owner(arg, 5, 8);
+    *out = stamped(10, 0, 7);
+    (*out)->owner = 5;
+    return ERR_OK;
+}
+
+START_TEST(weights_that_are_made_while_their_owner_goes_are_not_kept)
+{
+    struct weights_cache *c = cache_of(1 << 20);
+    bool hit;
+    weights_unref(must_acquire(c, "u", make_forgotten, c, &hit));
+    ck_assert_ptr_null(weights_cache_get(c, "u", 1));
+    weights_cache_free(c);
+}
+END_TEST
+
 /* ---- makers that rather fail than wait ---- */
 
 static enum err_code make_failure(void *arg, struct weights **out, struct err *e)
@@ -800,6 +852,8 @@ int main(void)
     tcase_add_loop_test(t, late_news_of_a_change_that_was_read_leaves_the_weights, 0, 7);
     tcase_add_test(t, a_try_is_given_what_is_cached_or_made_and_a_failure_leaves_no_trace);
     tcase_add_loop_test(t, a_try_waits_for_no_other_and_is_not_kept_past_a_drop, 0, 2);
+    tcase_add_test(t, what_an_owner_has_goes_without_its_key_and_newer_ones_stay);
+    tcase_add_test(t, weights_that_are_made_while_their_owner_goes_are_not_kept);
     tcase_add_test(t, who_joined_a_try_that_fails_makes_them_with_time);
     tcase_add_test(t, a_maker_that_returns_nothing_is_a_defect_not_a_crash);
     tcase_add_test(t, few_sizes_are_in_use_and_what_is_counted_is_what_they_take);
