@@ -155,7 +155,7 @@ $(BENCH_BINS): $(B)/%: %.c $(B)/libhypernet.a $(B)/flags.stamp
 DEPFILES += $(BENCH_BINS:=.d)
 
 # The numerics once more with double as the scalar, so that finite differences mean something.
-DOUBLE_OBJS := $(patsubst %.c,$(B)/double/%.o,$(sort $(wildcard base/*.c)) $(filter-out engine/safetensors.c engine/safetensors_write.c engine/model.c engine/model_write.c engine/model_json.c engine/train/train.c engine/train/training% engine/train/rating_train.c engine/train/checkpoint.c,$(sort $(wildcard engine/*.c engine/train/*.c))))
+DOUBLE_OBJS := $(patsubst %.c,$(B)/double/%.o,$(sort $(wildcard base/*.c)) $(filter-out engine/safetensors.c engine/safetensors_write.c engine/model.c engine/model_write.c engine/model_json.c engine/train/train.c engine/train/training% engine/train/estimate.c engine/train/rating_train.c engine/train/checkpoint.c,$(sort $(wildcard engine/*.c engine/train/*.c))))
 $(B)/double/%.o: %.c $(B)/flags.stamp
 	@mkdir -p $(@D)
 	$(call say,CC64,$<)
