@@ -167,7 +167,7 @@ class Quality(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual([line.split()[0] for line in done.stdout.splitlines()],
                          ["ml-1m", "ml-1m-ignore-order", "ml-1m-new-users", "ml-1m-no-times", "ml-100k", "ml-100k-no-times",
-                          "movietweetings", "movietweetings-no-times", "ml-100k-u1"])
+                          "movietweetings", "movietweetings-no-times", "ml-1m-sparse", "movietweetings-sparse", "ml-100k-u1"])
 
 
 class Source(unittest.TestCase):
