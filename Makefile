@@ -230,9 +230,11 @@ deps: ## install the libraries and tools that are missing (apt, when it may)
 	$(Q)deploy/deps --tests
 deps-demo:
 	$(Q)deploy/deps
+# At a terminal the demo is a job of its own: Ctrl-C reaches it alone, because make (4.3) that is interrupted just when its child ends
+# says "wait: No child processes".
 demo: deps-demo ## build, train on real data (DATA=dir) or a simulated world, serve on http://127.0.0.1:8080 (PORT=), DEMO_FRESH=1 anew
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)HYPERNET=$(B)/hypernet exec deploy/demo
+	$(Q)HYPERNET=$(B)/hypernet bash -c '[ ! -t 0 ] || set -m; deploy/demo; exit $$?'
 bench: all $(BENCH_BINS) ## speed of serving beside the peers, one table (BENCH='--only warm')
 	$(Q)deploy/deps --bench || echo "bench: going on without what could not be installed"
 	$(Q)$(PYTHON) tests/bench/run $(BENCH)

@@ -141,7 +141,9 @@ START_TEST(test_watcher_drops_the_weights_of_who_was_forgotten_elsewhere)
     WAIT_FOR(followed() >= 3);
     ck_assert_uint_eq(entries(), 1);
     ck_assert_int_eq(api_world_json(&w, "GET", "/v1/users/ann/recommendations", NULL, NULL), 404);
-    ck_assert_ptr_nonnull(personal_cached(w.http->personal, 0, SERVING_USER, text_of("bob")));
+    struct weights *kept = personal_cached(w.http->personal, 0, SERVING_USER, text_of("bob"));
+    ck_assert_ptr_nonnull(kept);
+    weights_unref(kept);
 }
 END_TEST
 
