@@ -38,7 +38,7 @@ enum err_code sqlite_load_new(struct store_conn *conn, size_t stage_from, struct
     l->conn = c;
     l->stage_from = stage_from;
     l->lock = sqlite_load_lock_none;
-    enum err_code code = load_rows_init(&l->rows, c->store->path, e);
+    enum err_code code = load_rows_init(&l->rows, c->store->file, e);
     if (code)
         mem_free(l);
     else
@@ -59,7 +59,7 @@ enum err_code sqlite_load_interaction(struct store_load *load, struct store_text
 
 /* ---- staging ---- */
 
-/* Keys of all ids; those of new ones are above all that are there. */
+/* Keys of all ids; those of new ones are above all that are there, and above those that others will give meanwhile. */
 static enum err_code find_keys(struct sqlite_load *l, struct err *e)
 {
     enum err_code code =
@@ -71,6 +71,7 @@ static enum err_code find_keys(struct sqlite_load *l, struct err *e)
         code = sqlite_load_number(l, "SELECT count(*) FROM items WHERE followed = 1", &l->n_followed, e);
     if (!code)
         code = sqlite_last_change(&l->conn->base, &l->change, e);
+    l->first_new_user += SQLITE_LOAD_FREE_USER_KEYS;
     l->first_new_item += SQLITE_LOAD_FREE_ITEM_KEYS;
     int64_t new_item = l->first_new_item;
     for (size_t i = 0; i < l->users.n && !code; i++) {
@@ -241,7 +242,7 @@ enum err_code sqlite_load_stage(struct store_load *load, struct err *e)
         code = is_worth_staging(l, &worth, e);
     if (code || !worth)
         return code;
-    code = sqlite_load_acquire(l->conn->store->path, SQLITE_BUSY_MS, &l->lock, e);
+    code = sqlite_load_acquire(l->conn->store->file, SQLITE_BUSY_MS, &l->lock, e);
     if (!code) /* keys are checked by ourselves: users of the second table are yet to come */
         code = sqlite_load_run(l, "PRAGMA foreign_keys = OFF; PRAGMA cache_size = -65536", e);
     if (!code)

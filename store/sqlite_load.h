@@ -15,7 +15,9 @@ struct sqlite_load_lock {
 
 extern const struct sqlite_load_lock sqlite_load_lock_none;
 
-enum { SQLITE_LOAD_FREE_ITEM_KEYS = 4096 }; /* for items that are registered while a load runs */
+/* Keys left free for users and items that are registered while a load runs. Serving has tables as long as the largest key of an item, training
+ * of a user, with four bytes a key. */
+enum { SQLITE_LOAD_FREE_USER_KEYS = 1 << 18, SQLITE_LOAD_FREE_ITEM_KEYS = 4096 };
 
 /* A row of a user on its way into the table. */
 struct merged {

@@ -100,25 +100,16 @@ static enum err_code insert_items(struct sqlite_load *l, struct err *e)
     return code;
 }
 
-/* Makes room for the load's new users: who registered meanwhile moves up. */
-static enum err_code move_users(struct sqlite_load *l, struct changed *changed, struct err *e)
+/* A new user of the load could not be made: somebody registered the id meanwhile, or, which is an error, was given the key. */
+static enum err_code check_registered(struct sqlite_load *l, uint32_t user, struct err *e)
 {
-    sqlite3_stmt *s = NULL;
-    int n;
-    if (!l->n_new_users)
-        return ERR_OK;
-    enum err_code code =
-        sqlite_load_prepare(l, "UPDATE users SET user_key = -(user_key + ?3) WHERE user_key >= ?1", &s, e);
-    if (!code)
-        code = change(l, s, l->first_new_user, no_text, l->n_new_users, &n, e);
-    sqlite3_finalize(s);
-    (void)changed;
-    return code ? code : sqlite_load_run(l, "UPDATE users SET user_key = -user_key WHERE user_key < 0", e);
-}
-
-static int64_t moved(const struct sqlite_load *l, int64_t key)
-{
-    return key < l->first_new_user ? key : key + l->n_new_users;
+    int64_t key = 0;
+    enum err_code code = sqlite_find_user(l->conn, id_table_text(&l->users, user), &key, e);
+    if (code || key)
+        return code;
+    return err_set(e, ERR_BUSY,
+                   "store %s: more than %d users were registered while the import ran; run it again",
+                   l->conn->store->path, SQLITE_LOAD_FREE_USER_KEYS);
 }
 
 /* Marks the users whom the load names as changed, makes the new ones, and drops the rows of who was deleted meanwhile or has another key by
@@ -140,7 +131,10 @@ static enum err_code touch_users(struct sqlite_load *l, struct err *e)
         code = change(l, new ? insert : touch, l->user_keys[i], id_table_text(&l->users, i), 0, &n, e);
         if (code || n)
             continue;
-        code = change(l, drop, l->user_keys[i], no_text, 0, &n, e);
+        if (new)
+            code = check_registered(l, i, e);
+        if (!code)
+            code = change(l, drop, l->user_keys[i], no_text, 0, &n, e);
         l->user_keys[i] = 0; /* if there is such a user, it is a changed one */
     }
     sqlite3_finalize(insert);
@@ -149,10 +143,11 @@ static enum err_code touch_users(struct sqlite_load *l, struct err *e)
     return code;
 }
 
-/* Does over what the second table has of the users who changed. */
+/* Does over what the second table has of the users who changed. What was older has been counted at the first time. */
 static enum err_code merge_changed(struct sqlite_load *l, const struct changed *changed, struct err *e)
 {
     sqlite3_stmt *drop = NULL, *touch = NULL;
+    int64_t n_older = l->n_older;
     int n;
     enum err_code code =
         sqlite_load_prepare(l, "DELETE FROM interactions_next WHERE user_key = ?1", &drop, e);
@@ -160,8 +155,7 @@ static enum err_code merge_changed(struct sqlite_load *l, const struct changed *
         code = sqlite_load_prepare(l, "UPDATE users SET revision = 0 WHERE user_key = ?1", &touch, e);
     for (size_t i = 0; i < changed->n && !code; i++) {
         const struct changed_user *u = &changed->at[i];
-        int64_t key = moved(l, u->key);
-        code = change(l, drop, key, no_text, 0, &n, e);
+        code = change(l, drop, u->key, no_text, 0, &n, e);
         sqlite3_reset(l->select);
         sqlite3_bind_int64(l->select, 1, u->key);
         int rc = code ? SQLITE_DONE : sqlite3_step(l->select);
@@ -173,10 +167,11 @@ static enum err_code merge_changed(struct sqlite_load *l, const struct changed *
         if (!code && u->number != ID_TABLE_NONE)
             code = sqlite_load_add(l, u->number, e);
         if (!code && u->number != ID_TABLE_NONE)
-            code = change(l, touch, key, no_text, 0, &n, e);
+            code = change(l, touch, u->key, no_text, 0, &n, e);
         if (!code)
-            code = sqlite_load_write(l, key, e);
+            code = sqlite_load_write(l, u->key, e);
     }
+    l->n_older = n_older;
     sqlite3_finalize(drop);
     sqlite3_finalize(touch);
     return code;
@@ -214,8 +209,6 @@ static enum err_code apply_staged(struct sqlite_load *l, struct err *e)
     enum err_code code = find_changed(l, &changed, e);
     if (!code)
         code = insert_items(l, e);
-    if (!code)
-        code = move_users(l, &changed, e);
     if (!code)
         code = touch_users(l, e);
     if (!code)

@@ -128,7 +128,7 @@ enum err_code sqlite_load_clean_leftovers(struct sqlite_conn *c, struct err *e)
     int64_t any;
     enum err_code code = one_number(
         c, "SELECT 1 FROM sqlite_master WHERE name IN ('interactions_next', 'interactions_old')", &any, e);
-    if (code || !any || sqlite_load_acquire(c->store->path, 0, &lock, NULL))
+    if (code || !any || sqlite_load_acquire(c->store->file, 0, &lock, NULL))
         return code;
     code = sqlite_load_clean(c, e);
     sqlite_load_release(&lock);

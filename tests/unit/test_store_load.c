@@ -411,6 +411,58 @@ START_TEST(test_writers_are_let_in_while_a_load_is_staged)
 }
 END_TEST
 
+/* Registers somebody with one interaction again and again, and forgets every second one. */
+static void *register_on(void *arg)
+{
+    (void)arg;
+    for (int i = 0; atomic_load(&staging); i++) {
+        char id[32];
+        (void)snprintf(id, sizeof id, "registered %d", i);
+        store_fixture_user(others, id, NULL);
+        store_fixture_event(others, id, "theirs", 1, 1);
+        if (i % 2)
+            store_fixture_delete(others, id);
+        (void)atomic_fetch_add(&n_written, 1);
+    }
+    return NULL;
+}
+
+START_TEST(test_who_registers_while_new_users_are_staged_shares_nothing_with_them)
+{
+    enum { N_OLD = 30000, N_NEW = 20000 };
+    struct row *rows = calloc(N_OLD + N_NEW, sizeof *rows);
+    for (size_t i = 0; i < N_OLD + N_NEW; i++) {
+        rows[i] = (struct row){.weight = 1, .rating = (double)NAN, .timestamp = 1};
+        (void)snprintf(rows[i].user, sizeof rows[i].user, "u%zu", i);
+        (void)snprintf(rows[i].item, sizeof rows[i].item, "i%zu", i % 10);
+    }
+    load(f.conn, rows, N_OLD);
+    pthread_t thread;
+    atomic_store(&n_written, 0);
+    atomic_store(&staging, true);
+    ck_assert_int_eq(pthread_create(&thread, NULL, register_on, NULL), 0);
+    while (atomic_load(&n_written) == 0)
+        ;
+    struct store_load *l = stage(f.conn, rows + N_OLD, N_NEW);
+    atomic_store(&staging, false);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    apply(f.conn, l);
+    STORE_OK(store_commit(f.conn, &e));
+    store_load_free(l);
+    for (size_t i = 0; i < N_OLD + N_NEW; i++) {
+        store_fixture_read(&f, rows[i].user);
+        ck_assert_uint_eq(f.user.n_interactions, 1);
+    }
+    for (int i = 0; i < atomic_load(&n_written); i += 2) {
+        char id[32];
+        (void)snprintf(id, sizeof id, "registered %d", i);
+        store_fixture_read(&f, id);
+        ck_assert_uint_eq(f.user.n_interactions, 1);
+    }
+    free(rows);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("store load");
@@ -426,6 +478,7 @@ int main(void)
     tcase_add_test(tc, test_a_load_that_is_given_up_leaves_nothing);
     tcase_add_test(tc, test_few_rows_are_not_staged_and_give_the_same);
     tcase_add_test(tc, test_writers_are_let_in_while_a_load_is_staged);
+    tcase_add_test(tc, test_who_registers_while_new_users_are_staged_shares_nothing_with_them);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
