@@ -25,6 +25,9 @@ enum err_code log_reopen(struct err *e) ERR_MUST_CHECK;
 /* From here on a thread writes. Once a process. */
 enum err_code log_start(struct err *e) ERR_MUST_CHECK;
 
+/* Waits until the lines so far are written, for most_ms at most. */
+void log_flush(int most_ms);
+
 /* Writes what waits, for most_ms at most. Later lines are written at once, or dropped where that would wait. */
 void log_end(int most_ms);
 

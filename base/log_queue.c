@@ -17,7 +17,7 @@
 enum { MOST_BYTES_AT_ONCE = PIPE_BUF, LONGEST_LINE_BYTES = 16 << 10 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t more, ended;
+static pthread_cond_t more, idle, ended;
 /* guarded by lock */
 static char *ring; /* (LOG_QUEUE_BYTES) */
 static size_t head, n_bytes;
@@ -87,6 +87,7 @@ static void *write_lines(void *unused)
     while (n_bytes || !stopping) {
         if (!n_bytes) {
             waiting = true;
+            pthread_cond_broadcast(&idle);
             pthread_cond_wait(&more, &lock);
             waiting = false;
             continue;
@@ -117,6 +118,7 @@ enum err_code log_queue_start(const _Atomic int *fd, log_queue_notice *of_droppe
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&more, NULL);
+    pthread_cond_init(&idle, &monotonic);
     pthread_cond_init(&ended, &monotonic);
     pthread_condattr_destroy(&monotonic);
     pthread_mutex_lock(&lock);
@@ -133,10 +135,25 @@ enum err_code log_queue_start(const _Atomic int *fd, log_queue_notice *of_droppe
     return err_set(e, ERR_NOMEM, "the system refused the thread of the log");
 }
 
+/* The moment so many milliseconds from now. */
+static struct timespec in_ms(int ms)
+{
+    int64_t at = clock_monotonic_ns() + (int64_t)ms * 1000000;
+    return (struct timespec){.tv_sec = at / 1000000000, .tv_nsec = at % 1000000000};
+}
+
+void log_queue_flush(int most_ms)
+{
+    struct timespec until = in_ms(most_ms);
+    pthread_mutex_lock(&lock);
+    while (running && (n_bytes || !waiting) && pthread_cond_timedwait(&idle, &lock, &until) == 0)
+        ;
+    pthread_mutex_unlock(&lock);
+}
+
 void log_queue_stop(int most_ms)
 {
-    int64_t at = clock_monotonic_ns() + (int64_t)most_ms * 1000000;
-    struct timespec until = {.tv_sec = at / 1000000000, .tv_nsec = at % 1000000000};
+    struct timespec until = in_ms(most_ms);
     pthread_mutex_lock(&lock);
     bool was_running = running, done;
     running = false;

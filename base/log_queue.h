@@ -18,6 +18,9 @@ typedef size_t log_queue_notice(unsigned long long n, char *out, size_t room);
 enum err_code log_queue_start(const _Atomic int *fd, log_queue_notice *of_dropped,
                               struct err *e) ERR_MUST_CHECK;
 
+/* Waits until what is queued is written, for most_ms at most. */
+void log_queue_flush(int most_ms);
+
 /* Writes what is queued, for most_ms at most, and ends the thread if it does not wait for a reader. */
 void log_queue_stop(int most_ms);
 

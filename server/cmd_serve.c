@@ -76,6 +76,7 @@ static void announce(const struct settings *s, const struct http_server *http, c
                                           .warm_file = s->warm_file,
                                           .anonymous = s->allow_anonymous},
                    serving);
+    log_flush(LOG_END_MS); /* who waits for the next line finds those of the start */
     (void)printf("listening on %s\n", url);
     (void)fflush(stdout);
 }

@@ -80,8 +80,7 @@ static bool in_place(struct watcher *w)
             e.text);
     else if (was && !lost)
         log_line(LOG_WARN, "the store's file is back in its place; writes are taken again");
-    if (lost && !w->let_go)
-        w->let_go = store_let_go(w->conn);
+    w->let_go = lost && (w->let_go || store_let_go(w->conn)); /* each time that it is lost anew */
     return !lost;
 }
 
