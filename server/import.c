@@ -159,10 +159,12 @@ static enum err_code end_file(struct import *im, const struct table *t, struct e
     const struct table_columns *columns = f->about.columns;
     f->about.columns = &f->columns;
     enum err_code code = ERR_OK;
-    for (size_t i = 0; i < columns->n && !code; i++)
-        code =
-            table_columns_add(&f->columns, columns->list[i].role,
-                              (struct store_text){columns->list[i].name, strlen(columns->list[i].name)}, e);
+    for (size_t i = 0; i < columns->n && !code; i++) {
+        const struct table_column *c = &columns->list[i];
+        code = table_columns_add(&f->columns, c->role, (struct store_text){c->name, strlen(c->name)}, e);
+        if (!code)
+            f->columns.list[i].n_dates = c->n_dates;
+    }
     if (code || f->n_rows || im->failed)
         return code;
     const char *name = strcmp(f->path, "-") == 0 ? "standard input" : f->path;

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 enum { SMALL_TIME = 100000000 }; /* 1973: below it numbers are some order */
 
@@ -94,12 +95,48 @@ static void print_columns(const struct import_file_report *f)
         (void)printf("\n");
 }
 
+static bool is_timed(const struct import_file_report *f)
+{
+    for (size_t i = 0; i < f->columns.n; i++)
+        if (f->columns.list[i].role == ROLE_TIME)
+            return true;
+    return false;
+}
+
+/* Whether an ignored column may say that a row is no wish for the item. */
+static bool tells_state(const char *name)
+{
+    static const char *const names[] = {"status",   "state",    "order_status", "cancelled",
+                                        "canceled", "returned", "refunded"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcasecmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+/* What an ignored column of interactions may have been meant for. */
+static void print_advice(const struct import_file_report *f)
+{
+    for (size_t i = 0; f->kind == TABLE_INTERACTIONS && i < f->columns.n; i++) {
+        const struct table_column *c = &f->columns.list[i];
+        if (!ignored(f, c))
+            continue;
+        if (c->n_dates && !is_timed(f))
+            (void)printf("  %s looks like times: rename it to timestamp, and the order counts\n", c->name);
+        if (tells_state(c->name))
+            (void)printf("  every row is learned as an interaction, whatever %s says: leave out cancelled or "
+                         "returned ones before the import\n",
+                         c->name);
+    }
+}
+
 static void print_file(const struct import_file_report *f, enum table_format asked)
 {
     (void)printf("%s: %s, read as %s%s (%s), %" PRId64 " row%s\n", f->path, kinds[f->kind],
                  table_format_name(f->about.format), f->about.quoted ? " with quotes" : "",
                  found_by(f, asked), f->n_rows, talk_s(f->n_rows));
     print_columns(f);
+    print_advice(f);
     if (f->about.n_unquoted)
         (void)printf("  quotes were taken off %" PRIu64
                      " field%s with quotes inside, as pandas writes them\n",

@@ -30,6 +30,7 @@ struct table {
     uint64_t n_unquoted;       /* fields of TSV that had quotes taken off */
     bool quoted;               /* a TSV whose header is quoted, and so are its fields, as in CSV */
     uint64_t n_lost;           /* lines that the last bad row was */
+    uint64_t n_looked_at;      /* rows so far, for look_for_date */
 };
 
 void table_close(struct table *t)
@@ -204,7 +205,7 @@ static enum err_code set_candidates(struct table *t, struct err *e)
         return err_set(e, ERR_INVALID, "a line of candidates is a user and items, with tabs between");
     for (size_t i = 0; i < t->fields.n; i++) {
         fields[i] = table_value_trim(fields[i]);
-        enum err_code code = field_check_id(fields[i], i ? "item" : "user", e);
+        enum err_code code = table_row_check_id(fields[i], i ? "item" : "user", e);
         if (!code)
             code = table_row_check_word(fields[i], false, i ? "item" : "user", e);
         if (code)
@@ -265,12 +266,39 @@ static void unquote_fields(struct table *t)
         }
 }
 
+/* Whether a cell says that there is no value, as programs write it. For an id that is a fault (table_row); a format without quotes and
+ * header cannot say that a title is meant so, and its files do not write it for none. */
+static bool is_none(const struct table *t, size_t i)
+{
+    enum table_role role = t->columns.list[i].role;
+    return table_format_has_header(t->format) && !t->fields.quoted[i] && role != ROLE_USER &&
+           role != ROLE_ITEM && role != ROLE_EMBEDDING &&
+           field_is_null_word(table_value_trim(t->fields.list[i]));
+}
+
+/* Looks whether an ignored column of interactions has times: who wrote the file may not know by which name they would be taken. */
+static void look_for_date(struct table *t, size_t i)
+{
+    enum { LOOKED_AT = 100 };
+    struct table_column *c = &t->columns.list[i];
+    double number;
+    int64_t seconds;
+    if (t->kind != TABLE_INTERACTIONS || c->role != ROLE_EXTRA || t->n_looked_at > LOOKED_AT)
+        return;
+    struct store_text text = table_value_trim(t->fields.list[i]);
+    c->n_dates += !table_value_number(text, &number) && table_value_time(text, &seconds);
+}
+
 static enum err_code set_columns(struct table *t, struct err *e)
 {
     if (t->format == TABLE_TSV && !t->quoted)
         unquote_fields(t);
+    t->n_looked_at++;
     for (size_t i = 0; i < t->fields.n; i++) {
         const struct table_column *c = &t->columns.list[i];
+        look_for_date(t, i);
+        if (is_none(t, i))
+            continue;
         enum err_code code =
             table_row_set(&t->row, c->role, c->name, t->fields.list[i], t->fields.quoted[i], e);
         if (code)

@@ -3,13 +3,14 @@
 #include "server/table_format.h"
 
 #include "base/mem.h"
+#include "server/table_row.h"
 #include "server/table_sniff.h"
 #include "server/table_value.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { N_NAMES = 12 };
+enum { N_NAMES = 20, N_PLAIN_TIMES = 5 };
 
 struct synonyms {
     enum table_role role;
@@ -35,7 +36,11 @@ static const struct synonyms all_synonyms[] = {
       "book_id", "track_id"}},
     {ROLE_RATING, IN_INTERACTIONS, {"rating", "score", "stars"}},
     {ROLE_WEIGHT, IN_INTERACTIONS, {"weight", "count"}},
-    {ROLE_TIME, IN_INTERACTIONS, {"timestamp", "ts", "time", "date", "datetime"}},
+    {ROLE_TIME,
+     IN_INTERACTIONS,
+     {"timestamp", "ts", "time", "date", "datetime", /* the plain ones: N_PLAIN_TIMES */
+      "unix_timestamp", "unixtime", "event_time", "event_timestamp", "occurred_at", "ordered_at",
+      "order_date", "order_time", "purchased_at", "purchase_date", "viewed_at", "rated_at", "created_at"}},
     {ROLE_TITLE, IN_ITEMS, {"title", "name"}},
     {ROLE_CATEGORIES, IN_ITEMS, {"categories", "category", "genres", "genre", "tags"}},
     {ROLE_EMBEDDING, IN_CONTEXTS, {"embedding", "context", "vector"}},
@@ -83,7 +88,7 @@ static enum err_code add_column(struct table_columns *c, enum table_role role, c
     if (len)
         memcpy(copy, name, len);
     copy[len] = '\0';
-    c->list[c->n++] = (struct table_column){role, copy};
+    c->list[c->n++] = (struct table_column){.role = role, .name = copy};
     return ERR_OK;
 }
 
@@ -103,10 +108,11 @@ enum err_code table_columns_add(struct table_columns *c, enum table_role role, s
     return add_column(c, role, name.data, name.len, e);
 }
 
-/* What an item is called and what it is like stands in many columns of a shop's table; nothing is lost, since the rest is metadata. */
-bool table_role_by_rank(enum table_role role)
+/* What an item is called and what it is like stands in many columns of a shop's table; nothing is lost, since the rest is metadata. Times
+ * of several events (ordered_at, created_at) are usual too, but a `date` beside a `time` is one time in two halves. */
+bool table_role_by_rank(enum table_role role, size_t rank)
 {
-    return role == ROLE_TITLE || role == ROLE_CATEGORIES;
+    return role == ROLE_TITLE || role == ROLE_CATEGORIES || (role == ROLE_TIME && rank >= N_PLAIN_TIMES);
 }
 
 /* ---- formats with a header ---- */
@@ -124,7 +130,8 @@ static enum err_code settle_roles(enum table_kind kind, struct table_columns *c,
             const char *names[] = {c->list[j].name, c->list[i].name};
             (void)table_role_of(kind, (struct store_text){names[0], strlen(names[0])}, &first);
             (void)table_role_of(kind, (struct store_text){names[1], strlen(names[1])}, &second);
-            if (first == second || (first && second && !table_role_by_rank(c->list[i].role)))
+            size_t last = first > second ? first : second;
+            if (first == second || (first && second && !table_role_by_rank(c->list[i].role, last)))
                 return err_set(e, ERR_INVALID,
                                "the columns '%s' and '%s' mean the same; rename the one that is not meant",
                                names[0], names[1]);
@@ -192,7 +199,9 @@ enum err_code table_columns_by_header(enum table_kind kind, const struct table_f
     enum err_code code = start(&c, header->n, e);
     for (size_t i = 0; !code && i < header->n; i++) {
         struct store_text name = table_value_trim(header->list[i]);
-        code = add_column(&c, table_role_of(kind, name, NULL), name.data, name.len, e);
+        code = table_row_check_plain(name, "name of a column", e);
+        if (!code)
+            code = add_column(&c, table_role_of(kind, name, NULL), name.data, name.len, e);
     }
     if (!code)
         code = settle_roles(kind, &c, e);

@@ -31,6 +31,8 @@ enum table_role {
 struct table_column {
     enum table_role role;
     char *name; /* as the header has it, trimmed */
+    unsigned
+        n_dates; /* of the first rows, those whose value is an ISO 8601 date, where the column is ignored */
 };
 
 struct table_columns {
@@ -87,8 +89,8 @@ enum err_code table_columns_fixed(enum table_kind kind, enum table_format format
 enum table_role table_role_of(enum table_kind kind, struct store_text name, size_t *rank);
 
 /* Whether of several columns with this role the one with the lowest rank has it, and the others are extra ones; else two synonyms beside
- * each other are refused. */
-bool table_role_by_rank(enum table_role role);
+ * each other are refused. rank is that of the last of them: a timestamp of another event (created_at) stands back for a plain one. */
+bool table_role_by_rank(enum table_role role, size_t rank);
 
 /* Adds a column to a list; ERR_NOMEM. */
 enum err_code table_columns_add(struct table_columns *c, enum table_role role, struct store_text name,

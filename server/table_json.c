@@ -76,6 +76,9 @@ static int append(const char *bytes, size_t n, void *arg)
 static enum err_code add_member(const char *name, const json_t *value, struct table_row_builder *b,
                                 struct err *e)
 {
+    enum err_code code = table_row_check_plain((struct store_text){name, strlen(name)}, "name of a field", e);
+    if (code)
+        return code;
     bool empty = json_is_string(value) && !json_string_length(value);
     if (empty || !*name || (b->kind != TABLE_USERS && b->kind != TABLE_ITEMS))
         return ERR_OK;
@@ -150,7 +153,7 @@ enum table_role table_json_role(const json_t *line, const char *name, enum table
     json_object_foreach((json_t *)(uintptr_t)line, other, value)
     {
         size_t others = 0;
-        if (table_role_by_rank(role) &&
+        if (table_role_by_rank(role, rank) &&
             table_role_of(kind, (struct store_text){other, strlen(other)}, &others) == role && others < rank)
             return ROLE_EXTRA;
     }

@@ -262,7 +262,7 @@ enum err_code table_lines_next(struct table_lines *l, char separator, struct tab
             line->data += 3;
             line->len -= 3;
         }
-        if (line->len && line->data[line->len - 1] == '\r')
+        while (line->len && line->data[line->len - 1] == '\r') /* \r\r\n: text mode twice, on Windows */
             line->len--;
         if (line->len)
             return ERR_OK;

@@ -9,6 +9,7 @@
 #include "server/table_value.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { CATEGORIES_BYTES = 64 * 1024, SHOWN_BYTES = 40 };
@@ -56,6 +57,26 @@ enum err_code table_row_check_word(struct store_text id, bool quoted, const char
         e, ERR_INVALID,
         "the id of the %s is %.*s, which programs write for none; if it is meant, quote it: \"%.*s\" in CSV",
         what, (int)id.len, id.data, (int)id.len, id.data);
+}
+
+enum err_code table_row_check_plain(struct store_text text, const char *what, struct err *e)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        if (c < ' ' || c == 0x7f)
+            return err_set(e, ERR_INVALID,
+                           "the %s has a control character (0x%02x, as byte %zu of %zu); take it out", what,
+                           c, i + 1, text.len);
+    }
+    return ERR_OK;
+}
+
+enum err_code table_row_check_id(struct store_text id, const char *what, struct err *e)
+{
+    char of[32];
+    (void)snprintf(of, sizeof of, "id of the %s", what);
+    enum err_code code = field_check_id(id, what, e);
+    return code ? code : table_row_check_plain(id, of, e);
 }
 
 static enum err_code read_number(struct store_text text, const char *name, double *out, struct err *e)
@@ -274,9 +295,9 @@ enum err_code table_row_finish(struct table_row_builder *b, uint64_t line, struc
     struct table_row *row = &b->row;
     enum err_code code = ERR_OK;
     if (b->kind != TABLE_ITEMS)
-        code = field_check_id(row->user, "user", e);
+        code = table_row_check_id(row->user, "user", e);
     if (!code && (b->kind == TABLE_INTERACTIONS || b->kind == TABLE_ITEMS))
-        code = field_check_id(row->item, "item", e);
+        code = table_row_check_id(row->item, "item", e);
     if (!code && b->kind == TABLE_CONTEXTS && !row->n_embedding)
         code = err_set(e, ERR_INVALID, "the embedding is empty");
     if (!code)

@@ -33,6 +33,13 @@ enum err_code table_row_set(struct table_row_builder *b, enum table_role role, c
 enum err_code table_row_check_word(struct store_text id, bool quoted, const char *what,
                                    struct err *e) ERR_MUST_CHECK;
 
+/* Refuses an id or a column's name that has a control character: nobody sees it, and another program's id would be another. what is
+ * "id of the user", for example. */
+enum err_code table_row_check_plain(struct store_text text, const char *what, struct err *e) ERR_MUST_CHECK;
+
+/* Checks an id by the rules for all ids, and that it is plain. what is "user" or "item". */
+enum err_code table_row_check_id(struct store_text id, const char *what, struct err *e) ERR_MUST_CHECK;
+
 /* The parts of table_row_set that NDJSON needs by themselves: one category, one number of an embedding, and a
  * member of the profile or metadata whose value is the JSON text that the caller appends to b->object. */
 enum err_code table_row_add_category(struct table_row_builder *b, struct store_text text,

@@ -81,6 +81,18 @@ class Report(Case):
         done = self.load("--interactions", self.file("v.csv", "user,item,time\nu,a,1\nu,b,2\nu,c,\n"))
         self.assertIn("time as timestamp (seconds since 1970: small numbers, taken as an order, none in 1 row)", done.out)
 
+    def test_ignored_columns_that_look_like_times_or_states_are_said(self):
+        text = "user,item,when_bought,Status,born\nu,a,2024-03-01 12:30,cancelled,x\nu,b,2024-03-02,paid,7\n"
+        done = self.load("--interactions", self.file("v.csv", text))
+        self.assertIn("  ignored: when_bought, Status, born\n  when_bought looks like times: rename it to timestamp, and the order counts\n"
+                      "  every row is learned as an interaction, whatever Status says: ", done.out)
+        self.assertNotIn("born looks", done.out)
+        for more in ("user,item,ts,when_bought\nu,a,5,2024-03-01\n", "user,item,when_bought\nu,a,20240301\n"):
+            self.assertNotIn("looks like", self.load("--interactions", self.file("w.csv", more)).out)
+        users = self.load("--users", self.file("u.csv", "user,status,born\nu,new,2024-03-01\n")).out
+        self.assertNotIn("looks like", users)
+        self.assertNotIn("every row", users)
+
     def test_users_and_items_that_were_there_are_counted(self):
         users = self.file("u.csv", "user,age\na,1\nb,2\na,3\n")
         self.assertEqual(json.loads(self.load("--users", users, "--json").out)["known"]["users"], 1)
@@ -191,9 +203,24 @@ class Nothing(Case):
         done = self.load("--interactions", self.file("t.ndjson", '{"user":null,"item":"i"}\n'), status=1)
         self.assertIn("the id of the user is empty", done.err)
 
-    def test_titles_and_profiles_may_be_such_words(self):
-        self.load("--items", self.file("i.csv", "item,title\n1,None\n2,NULL\n"))
+    def test_titles_and_profiles_may_be_such_words_where_they_are_quoted(self):
+        self.load("--items", self.file("i.csv", 'item,title\n1,"None"\n2,"NULL"\n'))
         self.assertEqual(self.query("SELECT title FROM items ORDER BY id"), [("None",), ("NULL",)])
+        self.load("--items", self.file("j.ndjson", '{"item":"1","title":"NA"}\n'))
+        self.assertEqual(self.query("SELECT title FROM items ORDER BY id"), [("NA",), ("NULL",)])
+
+    def test_unquoted_they_are_empty_cells_that_keep_what_is_there(self):
+        for name, between in (("a.csv", ","), ("a.tsv", "\t")):
+            with self.subTest(name=name):
+                self.load("--items", self.file("i.csv", "item,title,genre,year\n1,One,X,1999\n"))
+                text = "item,title,genre,year\n1,NULL,\\N,nan\n2,None,NaN,N/A\n"
+                self.load("--items", self.file(name, text.replace(",", between)))
+                self.assertEqual(self.query("SELECT id, title, categories, metadata FROM items ORDER BY id"),
+                                 [("1", "One", '["X"]', '{"year":"1999"}'), ("2", None, None, None)])
+        self.load("--users", self.file("u.csv", "user,age,city\nu,NULL,NA\nv,5,null\n"))
+        self.assertEqual(self.query("SELECT id, profile FROM users ORDER BY id"), [("u", None), ("v", '{"age":"5"}')])
+        self.load("--interactions", self.file("r.csv", "user,item,rating,weight,ts\nu,1,nan,NULL,NaT\n"))
+        self.assertEqual(self.query("SELECT weight, rating, timestamp FROM interactions"), [(1, None, 0)])
 
 
 if __name__ == "__main__":

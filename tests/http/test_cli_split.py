@@ -99,7 +99,7 @@ class Split(unittest.TestCase):
         self.assertEqual(self.pairs("train"), [("u", "a"), ("u", "b"), ("v", "c")])  # one alone stays
 
     def test_odd_ids_and_values_come_back_as_they_were(self):
-        ids = ["NULL", 'a"b', "c,d", "e\tf", "Köln"]
+        ids = ["NULL", 'a"b', "c,d", "e f'g;h", "Köln"]
         lines = [{"user": "nan", "item": i, "weight": w, "rating": 0.1} for i, w in zip(ids, (0.1, 1e-6, 1e6, 3, 1))]
         self.split("--interactions", self.file("v.ndjson", "".join(json.dumps(x) + "\n" for x in lines)))
         rows = self.table("train") + self.table("test")

@@ -305,6 +305,80 @@ END_TEST
 
 /* ---- what is refused ---- */
 
+START_TEST(test_lines_may_end_in_several_carriage_returns)
+{
+    ROWS("a.csv", TABLE_INTERACTIONS, "user,item,note\r\r\nu,1,a\r\r\nu,2,\"b\"\r\r\n\r\r\nu,3,\r\r\n",
+         "2:u;1;w1;rnan;t0;-;-;-;\n3:u;2;w1;rnan;t0;-;-;-;\n5:u;3;w1;rnan;t0;-;-;-;\n");
+    ROWS("a.csv", TABLE_INTERACTIONS, "user,item\r\r\nu,1\r\r\n\"v\",\"2\"\r\r\r\n",
+         "2:u;1;w1;rnan;t0;-;-;-;\n3:v;2;w1;rnan;t0;-;-;-;\n");
+    ROWS("a.tsv", TABLE_USERS, "user\tage\r\r\nu\t5\r\r\n", "2:u;-;w1;rnan;t0;-;-;{\"age\":\"5\"};\n");
+    ROWS("a.ndjson", TABLE_ITEMS, "{\"item\":\"i\"}\r\r\n", "1:-;i;w1;rnan;t0;-;-;-;\n");
+    ROWS("a.dat", TABLE_INTERACTIONS, "1::2\r\r\n", "1:1;2;w1;rnan;t0;-;-;-;\n");
+}
+END_TEST
+
+START_TEST(test_control_characters_in_ids_and_names_are_refused)
+{
+    ROWS("a.csv", TABLE_INTERACTIONS, "user,item\nu\r,1\nu,\"a\tb\"\n\x7f,1\nu,good\n",
+         "! 2: the id of the user has a control character (0x0d, as byte 2 of 2); take it out\n"
+         "! 3: the id of the item has a control character (0x09, as byte 2 of 3); take it out\n"
+         "! 4: the id of the user has a control character (0x7f, as byte 1 of 1); take it out\n"
+         "5:u;good;w1;rnan;t0;-;-;-;\n");
+    ROWS("a.ndjson", TABLE_USERS,
+         "{\"user\":\"a\\nb\"}\n{\"user\":\"u\",\"x\\r\":1}\n{\"user\":\"u\",\"profile\":{\"\\u001b\":1}}\n",
+         "! 1: the id of the user has a control character (0x0a, as byte 2 of 3); take it out\n"
+         "! 2: the name of a field has a control character (0x0d, as byte 2 of 2); take it out\n"
+         "! 3: the name of a field has a control character (0x1b, as byte 1 of 1); take it out\n");
+    ROWS("a.tsv", TABLE_CANDIDATES, "u\ta\x1f\n",
+         "! 1: the id of the item has a control character (0x1f, as byte 2 of 2); take it out\n");
+    ROWS("a.csv", TABLE_USERS, "user,a\x01ge\nu,1\n",
+         "open invalid: a.csv:1: the name of a column has a control character (0x01, as byte 2 of 4); take "
+         "it out");
+}
+END_TEST
+
+START_TEST(test_words_for_nothing_are_empty_cells_unless_quoted)
+{
+    ROWS("a.csv", TABLE_ITEMS,
+         "item,title,genre,year\n1,NULL,\\N,nan\n2,\"NULL\",\"None\",\"NA\"\n3,na,N/A, NaN \n",
+         "2:-;1;w1;rnan;t0;-;-;-;\n"
+         "3:-;2;w1;rnan;t0;NULL;[\"None\"];{\"year\":\"NA\"};\n"
+         "4:-;3;w1;rnan;t0;na;-;-;\n");
+    ROWS("a.tsv", TABLE_USERS, "user\tage\tcity\nu\tNone\tNantes\n",
+         "2:u;-;w1;rnan;t0;-;-;{\"city\":\"Nantes\"};\n");
+    ROWS("a.csv", TABLE_INTERACTIONS,
+         "user,item,weight,rating,ts\nu,1,NaN,null,NaT\nu,2,nan,4,\\N\nu,3,\"nan\",,\n",
+         "2:u;1;w1;rnan;t0;-;-;-;\n3:u;2;w1;r4;t0;-;-;-;\n! 4: the weight 'nan' is not a finite number\n");
+    ROWS("a.ndjson", TABLE_ITEMS, "{\"item\":1,\"title\":\"NULL\",\"year\":\"nan\"}\n",
+         "1:-;1;w1;rnan;t0;NULL;-;{\"year\":\"nan\"};\n");
+    ROWS("movies.dat", TABLE_ITEMS, "1::None::Drama\n", "1:-;1;w1;rnan;t0;None;[\"Drama\"];-;\n");
+}
+END_TEST
+
+START_TEST(test_times_of_shops_are_found_and_stand_back_for_plain_ones)
+{
+    static const char *const names[] = {
+        "ordered_at", "order_date",  "order_time", "created_at", "purchased_at",   "purchase_date",
+        "event_time", "occurred_at", "viewed_at",  "rated_at",   "unix_timestamp", "Ordered_At",
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char text[64];
+        int n = snprintf(text, sizeof text, "user,item,%s\nu,i,9\n", names[i]);
+        read_all("a.csv", TABLE_INTERACTIONS, TABLE_AUTO, text, (size_t)n, result, sizeof result);
+        ck_assert_str_eq(result, "2:u;i;w1;rnan;t9;-;-;-;\n");
+    }
+    ROWS("a.csv", TABLE_INTERACTIONS, "created_at,date,user,item\nx,9,u,i\n", "2:u;i;w1;rnan;t9;-;-;-;\n");
+    ROWS("a.csv", TABLE_INTERACTIONS, "created_at,ordered_at,user,item\nx,9,u,i\n",
+         "2:u;i;w1;rnan;t9;-;-;-;\n");
+    ROWS("a.ndjson", TABLE_INTERACTIONS,
+         "{\"created_at\":\"x\",\"ordered_at\":9,\"user\":\"u\",\"item\":\"i\"}\n",
+         "1:u;i;w1;rnan;t9;-;-;-;\n");
+    ROWS("a.csv", TABLE_INTERACTIONS, "date,time,user,item\n",
+         "open invalid: a.csv:1: the columns 'date' and 'time' mean the same; rename the one that is not "
+         "meant");
+}
+END_TEST
+
 START_TEST(test_headers_that_lack_or_repeat_a_column_are_refused)
 {
     ROWS("a.csv", TABLE_INTERACTIONS, "user,thing\nu,i\n",
@@ -343,7 +417,7 @@ START_TEST(test_every_bad_line_is_named_and_reading_goes_on)
          "u\ti\tinf\t\t\n"
          "u\ti\t0x10\t\t\n"
          "u\ti\t1e999\t\t\n"
-         "u\ti\t\tNaN\t\n"
+         "u\ti\t\tfour\t\n"
          "u\ti\t\t\tyesterday\n"
          "u\ti\t\t\t-5\n"
          "u\ti\t\t\t2024-02-30\n"
@@ -363,7 +437,7 @@ START_TEST(test_every_bad_line_is_named_and_reading_goes_on)
          "! 8: the weight 'inf' is not a finite number\n"
          "! 9: the weight '0x10' is not a finite number\n"
          "! 10: the weight '1e999' is not a finite number\n"
-         "! 11: the rating 'NaN' is not a finite number\n"
+         "! 11: the rating 'four' is not a finite number\n"
          "! 12: the time 'yesterday' is neither a number of seconds since 1970 nor an ISO 8601 date or time "
          "from 1970 on\n"
          "! 13: the time -5 is before 1970; leave it empty where it is not known\n"
@@ -571,6 +645,10 @@ int main(void)
     tcase_add_test(tc, test_candidates_are_a_user_and_items_a_line);
     tcase_add_test(tc, test_the_name_or_the_first_line_tells_the_format);
     tcase_add_test(tc, test_gzip_is_seen_through_and_damage_is_told);
+    tcase_add_test(tc, test_lines_may_end_in_several_carriage_returns);
+    tcase_add_test(tc, test_control_characters_in_ids_and_names_are_refused);
+    tcase_add_test(tc, test_words_for_nothing_are_empty_cells_unless_quoted);
+    tcase_add_test(tc, test_times_of_shops_are_found_and_stand_back_for_plain_ones);
     tcase_add_test(tc, test_headers_that_lack_or_repeat_a_column_are_refused);
     tcase_add_test(tc, test_every_bad_line_is_named_and_reading_goes_on);
     tcase_add_test(tc, test_what_is_too_long_is_refused_and_what_just_fits_is_not);
