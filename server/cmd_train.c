@@ -259,11 +259,11 @@ static void show_next(struct store_conn *c, const struct settings *s)
 static void tell_unknown_fields(const struct settings *s, const struct dataset *data)
 {
     if (!data->unknown_fields || *data->unknown_fields)
-        (void)fprintf(
-            stderr,
-            "profile fields that the model does not learn, having no value that %lld users share: %s\n",
-            (long long)s->min_profile_users,
-            data->unknown_fields ? data->unknown_fields : "too many to name");
+        (void)fprintf(stderr,
+                      "profile fields that the model does not learn, being personal by name or without a "
+                      "value that %lld users share: %s\n",
+                      (long long)s->min_profile_users,
+                      data->unknown_fields ? data->unknown_fields : "too many to name");
 }
 
 static void warn(const char *text)

@@ -181,8 +181,8 @@ static enum err_code load(struct store_conn *c, struct dataset_private *p, struc
 
 static enum err_code finish(struct dataset_private *p, size_t least_users, struct err *e)
 {
-    const struct vocabulary_options of_users = {least_users, true, &p->unknown_fields},
-                                    of_items = {DATASET_LEAST_ITEMS, false, NULL};
+    const struct vocabulary_options of_users = {least_users, true, true, &p->unknown_fields},
+                                    of_items = {DATASET_LEAST_ITEMS, false, false, NULL};
     if (p->failed || p->texts.failed)
         return err_set(e, ERR_NOMEM, "no memory for the training data");
     enum err_code code = vocabulary_make(p->texts.data, p->occurrences.at, p->occurrences.n, p->n_users,

@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/value_text.h"
+#include "server/private_field.h"
 #include "server/profile_ranges.h"
 
 #include <math.h>
@@ -161,7 +162,8 @@ static void learn_field(struct making *m, struct occurrence *list, size_t n)
     const char *name = m->texts + list[0].field;
     size_t had = m->v->n_rows;
     set_row(list, 0, n, UINT32_MAX);
-    if (m->n_fields < LIMIT_PROFILE_FIELDS) {
+    bool private = m->o->no_private && private_field_is(name);
+    if (!private && m->n_fields < LIMIT_PROFILE_FIELDS) {
         if (learn_ranges(m, list, n))
             learn_texts(m, list, n);
         else

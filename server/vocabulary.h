@@ -1,7 +1,8 @@
 /* vocabulary - which values of users (or categories of items) a model learns, and which owner has which.
  * Layer: server; depends on engine, base.      Threads: confined to its thread.
  * Memory: three arrays; the texts are the caller's, who keeps them.
- * A value is learned when enough owners have it, so that what is somebody's own (a name, an address) is in no model. A field of which
+ * A value is learned when enough owners have it, so that what is somebody's own is in no model; fields that are called a name or an
+ * address are left out, since such values are shared too. A field of which
  * many numbers are known is learned as ranges: each has enough owners too, and its bounds are round. A field with more than
  * VOCABULARY_MOST_VALUES values that are learned is left out, and so are fields beyond the 64 that a model may have. */
 #ifndef SERVER_VOCABULARY_H
@@ -35,6 +36,8 @@ struct vocabulary {
 struct vocabulary_options {
     size_t least; /* owners of a value that is learned */
     bool ranges;  /* numbers may be learned as ranges */
+    bool
+        no_private; /* nothing is learned of fields that private_field_is knows, however many share a value */
     struct buf *
         unknown; /* gets the names of the fields of which nothing is learned, ", " between; NULL: not asked */
 };

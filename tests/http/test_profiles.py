@@ -55,7 +55,7 @@ class Profiles(command.World):
         r = command.run("train", "--store", self.store, "--out", self.path("strict"), "--epochs", 1, "--dim", 8, "--no-contexts",
                         "--min-profile-users", 30)
         self.assertEqual(r.returncode, 0, r.stderr)
-        self.assertRegex(r.stderr, "having no value that 30 users share: customer, mail, name, phone, (shoe, )?zip\n")
+        self.assertRegex(r.stderr, "without a value that 30 users share: customer, mail, name, phone, (shoe, )?zip\n")
         values = command.done_json("inspect", self.path("strict"))["hypernet"]["encoder"]["profile"]["values"]
         self.assertEqual({f for f, _ in values}, {"age", "premium", "orders"})
 
@@ -67,6 +67,25 @@ class Profiles(command.World):
         ages = [v for f, v in values if f == "age"]
         self.assertEqual([a.get("from") for a in ages][1:], [a.get("below") for a in ages][:-1])
         self.assertEqual((set(ages[0]), set(ages[-1])), ({"below"}, {"from"}))
+
+    def test_fields_that_are_personal_by_name_are_in_no_model_file_however_many_share_a_value(self):
+        personal = ["name", "Last_Name", "customer_name", "e-mail", "billing.phone", "homeAddress", "IBAN", "phone2"]
+        store, model, views, users = (self.path("shared-" + n) for n in ("s.db", "m", "v.csv", "u.csv"))
+        with open(users, "w") as f, open(views, "w") as g:
+            f.write("user,%s,renamed,plan\n" % ",".join(personal))
+            g.write("user,item\n")
+            for n in range(900):
+                values = ["Quackenbush%d%s" % (n % 90, field[0]) for field in personal]
+                f.write("u%d,%s,kept%d,plan%d\n" % (n, ",".join(values), n % 2, n % 3))
+                g.writelines("u%d,i%d\n" % (n, (n * 7 + k * k) % 40) for k in range(4))
+        command.done("import", "--store", store, "--interactions", views, "--users", users)
+        r = command.run("train", "--store", store, "--out", model, "--epochs", 1, "--dim", 8, "--no-contexts")
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertIn("share: %s\n" % ", ".join(sorted(personal)), r.stderr)
+        with open(model, "rb") as f:
+            self.assertNotIn(b"quackenbush", f.read().lower())
+        values = command.done_json("inspect", model)["hypernet"]["encoder"]["profile"]["values"]
+        self.assertEqual({f for f, _ in values}, {"renamed", "plan"})
 
     def registered(self, profile, **more):
         answer = self.server.register("someone", dict(more, profile=profile))
