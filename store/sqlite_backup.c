@@ -1,7 +1,7 @@
 /* Backups by VACUUM INTO: one read transaction, so that others read and write meanwhile, and a compact copy in which nothing is
  * left of what was deleted. A copy is made beside its place, checked, and renamed: who finds it finds it whole.
  *
- * A restore takes the locks that SQLite takes to have a file for itself, on the old file, for as long as it replaces it. Another
+ * Who replaces a file takes the locks that SQLite takes to have it for itself, on the old file, for as long as that takes. Another
  * process that has the store open holds one of them, also when the file is damaged past opening. The old log goes before the new
  * file comes: a crash between leaves the old file without its newest writes, where the other order would leave the new file with
  * a log that spoils it. */
@@ -165,45 +165,25 @@ static enum err_code checked_copy(const char *source, const char *path, char **o
     return code;
 }
 
-enum err_code sqlite_backup_file(const char *store, const char *path, bool force, struct err *e)
-{
-    char *name;
-    if (!force && access(path, F_OK) == 0)
-        return err_set(e, ERR_CONFLICT, "%s exists; --force overwrites it", path);
-    enum err_code code = checked_copy(store, path, &name, e);
-    if (code)
-        return code;
-    /* a link refuses what came meanwhile, a rename does not */
-    if (force ? rename(name, path) != 0 : link(name, path) != 0)
-        code = errno == EEXIST ? err_set(e, ERR_CONFLICT, "%s exists; --force overwrites it", path)
-                               : system_error("back up to", path, e);
-    if (code || !force)
-        (void)unlink(name);
-    mem_free(name);
-    if (!code && (code = sync_folder(path, e)) && !force)
-        (void)unlink(path);
-    return code;
-}
-
-/* ---- restoring ---- */
+/* ---- replacing ---- */
 
 /* Takes the file for this process, by SQLite's locks: pending, reserved, shared (sqlite.org/lockingv3.html). fd: -1 when there is
- * no file. Other openings wait until it is closed. */
-static enum err_code take_file(const char *path, int *fd, struct err *e)
+ * no file. Other openings wait until it is closed. what: is being done, for a message. */
+static enum err_code take_file(const char *what, const char *path, int *fd, struct err *e)
 {
     enum { PENDING_BYTE = 0x40000000, LOCK_BYTES = 512 };
     struct flock all = {
         .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = PENDING_BYTE, .l_len = LOCK_BYTES};
     *fd = open(path, O_RDWR | O_CLOEXEC);
     if (*fd < 0)
-        return errno == ENOENT ? ERR_OK : system_error("restore to", path, e);
+        return errno == ENOENT ? ERR_OK : system_error(what, path, e);
     if (fcntl(*fd, F_SETLK, &all) == 0)
         return ERR_OK;
     int error = errno;
     (void)close(*fd);
     errno = error;
     if (error != EAGAIN && error != EACCES)
-        return system_error("restore to", path, e);
+        return system_error(what, path, e);
     return err_set(e, ERR_BUSY, "store %s: a server or another command has it open; stop it first", path);
 }
 
@@ -232,13 +212,14 @@ static enum err_code remove_beside(const char *path, const char *suffix, struct 
     return code;
 }
 
-static enum err_code replace(const char *name, const char *path, struct err *e)
+/* The new file at `name` takes the place of what is at path, whose log goes first. */
+static enum err_code replace(const char *what, bool owned, const char *name, const char *path, struct err *e)
 {
     int old;
-    enum err_code code = take_file(path, &old, e);
+    enum err_code code = take_file(what, path, &old, e);
     if (code)
         return code;
-    code = keep_owner(name, path, old, e);
+    code = owned ? keep_owner(name, path, old, e) : ERR_OK;
     if (!code)
         code = remove_beside(path, "-wal", e);
     if (!code)
@@ -246,7 +227,7 @@ static enum err_code replace(const char *name, const char *path, struct err *e)
     if (!code)
         code = remove_beside(path, "-journal", e);
     if (!code && rename(name, path) != 0)
-        code = system_error("restore to", path, e);
+        code = system_error(what, path, e);
     if (!code)
         code = sync_folder(path, e);
     if (old >= 0)
@@ -254,20 +235,115 @@ static enum err_code replace(const char *name, const char *path, struct err *e)
     return code;
 }
 
-/* Who has the store open is found out before the copy is made, too: that may take minutes. */
+/* Refuses what somebody has open, before minutes of copying. The file is let go again. */
+static enum err_code check_nobody_has(const char *what, const char *path, struct err *e)
+{
+    int old = -1;
+    enum err_code code = take_file(what, path, &old, e);
+    if (!code && old >= 0)
+        (void)close(old);
+    return code;
+}
+
+/* ---- backups ---- */
+
+/* A name that nobody has: a link refuses what came meanwhile, where a rename would replace it. */
+static enum err_code put_new(const char *name, const char *path, struct err *e)
+{
+    enum err_code code = ERR_OK;
+    if (link(name, path) != 0)
+        return errno == EEXIST ? err_set(e, ERR_CONFLICT, "%s exists; --force overwrites it", path)
+                               : system_error("back up to", path, e);
+    if ((code = sync_folder(path, e)))
+        (void)unlink(path);
+    return code;
+}
+
+/* The store's own files, by whatever name: over them a copy would lose what is in the log, or be spoiled by it. */
+static enum err_code check_other_file(const struct stat *found, const char *path, const char *store,
+                                      struct err *e)
+{
+    static const char *const beside[] = {"", "-wal", "-shm", "-journal"};
+    struct sqlite_store place = {.path = (char *)store};
+    struct stat own;
+    enum err_code code = sqlite_find_file(&place, e);
+    for (size_t i = 0; i < sizeof beside / sizeof *beside && !code; i++) {
+        char *name = sqlite_beside(place.file, beside[i]);
+        if (!name)
+            code = err_set(e, ERR_NOMEM, "no memory for a path");
+        else if (stat(name, &own) == 0 && own.st_dev == found->st_dev && own.st_ino == found->st_ino)
+            code = err_set(e, ERR_CONFLICT, "%s is the store%s itself; give the backup another name", path,
+                           i ? "'s log" : "");
+        mem_free(name);
+    }
+    mem_free(place.file);
+    return code;
+}
+
+/* A log whose database is gone would be applied to what comes in its place. */
+static enum err_code check_no_log(const char *path, struct err *e)
+{
+    char *name = sqlite_beside(path, "-wal");
+    if (!name)
+        return err_set(e, ERR_NOMEM, "no memory for a path");
+    enum err_code code = ERR_OK;
+    if (access(name, F_OK) == 0)
+        code = err_set(e, ERR_CONFLICT, "%s exists, a log of another database; --force removes it", name);
+    mem_free(name);
+    return code;
+}
+
+/* Whether the copy may come to path: *file is its place without links, New, which a forced one replaces. */
+static enum err_code find_place(const char *store, const char *path, bool force, char **file, struct err *e)
+{
+    struct sqlite_store place = {.path = (char *)path};
+    struct stat found;
+    enum err_code code = ERR_OK;
+    bool there = stat(path, &found) == 0;
+    *file = NULL;
+    if (there)
+        code = check_other_file(&found, path, store, e);
+    if (!code && there && !force)
+        code = err_set(e, ERR_CONFLICT, "%s exists; --force overwrites it", path);
+    if (!code && there && !S_ISREG(found.st_mode))
+        code = err_set(e, ERR_CONFLICT, "%s is no regular file; give the backup another name", path);
+    if (!code)
+        code = sqlite_find_file(&place, e);
+    if (!code && !force)
+        code = check_no_log(place.file, e);
+    if (!code && there)
+        code = check_nobody_has("back up to", place.file, e);
+    *file = place.file;
+    return code;
+}
+
+enum err_code sqlite_backup_file(const char *store, const char *path, bool force, struct err *e)
+{
+    char *name = NULL, *file = NULL;
+    enum err_code code = find_place(store, path, force, &file, e);
+    if (!code)
+        code = checked_copy(store, file, &name, e);
+    if (!code)
+        code = force ? replace("back up to", false, name, file, e) : put_new(name, file, e);
+    if (name && (code || !force)) /* a forced one has been renamed */
+        (void)unlink(name);
+    mem_free(name);
+    mem_free(file);
+    return code;
+}
+
+/* ---- restoring ---- */
+
 enum err_code sqlite_restore_file(const char *store, const char *from, struct err *e)
 {
     struct sqlite_store place = {.path = (char *)store};
     char *name = NULL;
-    int old = -1;
     enum err_code code = sqlite_find_file(&place, e); /* a link to the store stays one */
     if (!code)
-        code = take_file(place.file, &old, e);
-    if (!code && old >= 0)
-        (void)close(old);
+        code = check_nobody_has("restore to", place.file, e);
     if (!code)
         code = checked_copy(from, place.file, &name, e);
-    if (!code && (code = replace(name, place.file, e)))
+    if (!code && (code = replace("restore to", true, name, place.file, e)))
         (void)unlink(name);
     mem_free(name);
     mem_free(place.file);

@@ -397,7 +397,8 @@ bool store_let_go(struct store_conn *c);
 enum err_code store_settle(struct store_conn *c, struct err *e) ERR_MUST_CHECK;
 
 /* Writes a checked copy of a store to a file while others read and write; of a store of an older version too, and damages stop it.
- * The file is its owner's alone and appears whole or not at all. force: over one that is there; else ERR_CONFLICT. */
+ * The file is its owner's alone and appears whole or not at all. force: over one that is there, and a log beside it; else
+ * ERR_CONFLICT, as over the store itself. ERR_BUSY when a process has the file open as a store. */
 enum err_code store_backup_file(const char *url, const char *path, bool force, struct err *e) ERR_MUST_CHECK;
 
 /* Makes a checked copy of a backup the store, in place of what is there, at once and with its log. ERR_BUSY when a process has the

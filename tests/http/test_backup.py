@@ -92,6 +92,62 @@ class Backup(unittest.TestCase):
             self.assertEqual(ask(self.out, "PRAGMA integrity_check"), ["ok"])
             self.assertEqual(ask(self.out, "SELECT count(*) FROM users WHERE id = 'before'"), [1])
 
+    def test_a_backup_never_overwrites_its_own_store_by_any_name(self):
+        os.symlink(self.store, self.path("link.db"))
+        os.link(self.store, self.path("hard.db"))
+        server = hn.Server(store=self.store)
+        self.assertEqual(server.register("kept", {}).status, 201)
+        server.kill()  # its log stays
+        before = self.files()
+        for name in ("store.db", "link.db", "hard.db", "store.db-wal", "store.db-shm"):
+            self.out = self.path(name)
+            for options in ((), ("--force",)):
+                self.refused(self.backup(*options), name, "itself")
+        self.out = os.path.join(self.folder, "..", os.path.basename(self.folder), "store.db")
+        self.refused(self.backup("--force"), "itself")
+        self.assertEqual(self.files(), before)
+        os.remove(self.path("hard.db"))
+        self.sound(self.store, 301)
+
+    def test_a_backup_over_a_store_that_somebody_has_open_is_refused(self):
+        os.rename(hn.world().copy_store(), self.out)
+        os.symlink(self.out, self.path("link.db"))
+        with hn.Server(store=self.out) as server:
+            self.assertEqual(server.register("kept", {}).status, 201)
+            self.refused(self.backup("--force"), self.out, "has it open")
+            place, self.out = self.out, self.path("link.db")
+            self.refused(self.backup("--force"), "has it open")
+            self.assertEqual(server.register("later", {}).status, 201)
+        self.sound(place, 302)
+        self.assertEqual(self.backup("--force").returncode, 0)  # the link stays one
+        self.assertTrue(os.path.islink(self.out))
+        self.sound(place, 300)
+
+    def test_a_backup_is_not_spoiled_by_the_log_of_what_was_there(self):
+        os.rename(hn.world().copy_store(), self.out)
+        server = hn.Server(store=self.out)
+        for i in range(40):
+            self.assertEqual(server.register("other%d" % i, {"interactions": [{"item": hn.world().items[i]}]}).status, 201)
+        server.kill()  # its log stays
+        self.assertGreater(os.path.getsize(self.out + "-wal"), 0)
+        shutil.copy(self.out + "-wal", self.path("log"))
+        self.assertEqual(self.backup("--force").returncode, 0)
+        self.assertEqual(self.files(), ["backup.db", "log", "store.db"])
+        self.sound(self.out, 300)
+        os.remove(self.out)
+        shutil.move(self.path("log"), self.out + "-wal")
+        self.refused(self.backup(), "backup.db-wal", "--force")
+        self.assertEqual(self.files(), ["backup.db-wal", "store.db"])
+        self.assertEqual(self.backup("--force").returncode, 0)
+        self.sound(self.out, 300)
+
+    def test_a_backup_replaces_no_pipe_or_folder(self):
+        os.mkfifo(self.path("pipe"))
+        os.mkdir(self.path("folder"))
+        for name in ("pipe", "folder"):
+            self.out = self.path(name)
+            self.refused(self.backup("--force"), name, "no regular file")
+
     def test_a_store_that_is_none_or_damaged_is_not_backed_up(self):
         with open(self.store, "r+b") as f:
             f.seek(40 * 4096)
@@ -165,7 +221,7 @@ class Backup(unittest.TestCase):
 
     def test_a_store_damaged_past_opening_is_restored(self):
         self.assertEqual(self.backup().returncode, 0)
-        for content in (b"", b"x" * 100000, os.urandom(100000)):
+        for content in (b"", b"\0" * 100000, b"\xa5" * 100000, b"SQLite format 3\0" + b"\x10\0hynt" * 100):
             with open(self.store, "wb") as f:
                 f.write(content)
             self.assertEqual(self.restore().returncode, 0)
