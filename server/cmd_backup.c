@@ -1,5 +1,6 @@
 /* hypernet backup and hypernet restore: a whole store out, and back in. The work is store_backup_file and store_restore_file. */
 #include "server/commands.h"
+#include "server/output_file.h"
 #include "store/store.h"
 
 #include <errno.h>
@@ -63,9 +64,12 @@ static int cmd_restore(int argc, char **argv)
         return command_fail(&cmd_restore_command, &e, true);
     if (help)
         return EXIT_DONE;
-    enum err_code code = store_restore_file(store, from, &e);
+    const char *path = strncmp(store, "sqlite:", 7) == 0 ? store + 7 : store;
+    enum err_code code = output_file_check("--store", path, OUTPUT_OVER_STORE, NULL, 0, &e);
     if (!code)
-        code = report("the store is restored", strncmp(store, "sqlite:", 7) == 0 ? store + 7 : store, &e);
+        code = store_restore_file(store, from, &e);
+    if (!code)
+        code = report("the store is restored", path, &e);
     return code ? command_fail(&cmd_restore_command, &e, false) : EXIT_DONE;
 }
 

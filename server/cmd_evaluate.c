@@ -4,6 +4,7 @@
 #include "server/commands.h"
 #include "server/evaluation.h"
 #include "server/evaluation_print.h"
+#include "server/output_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,6 +119,20 @@ static enum err_code evaluate(const struct settings *s, const struct evaluation_
     return code;
 }
 
+static enum err_code check_per_user(const struct settings *s, struct err *e)
+{
+    struct output_input inputs[5 + OPTION_LIST_MAX] = {{"--store", s->store},
+                                                       {"--test", s->test},
+                                                       {"--candidates", s->candidates},
+                                                       {"--known", s->known},
+                                                       {"--users", s->users}};
+    for (size_t i = 0; i < s->models.n; i++)
+        inputs[5 + i] = (struct output_input){"--model", s->models.values[i]};
+    return s->per_user
+               ? output_file_check("--per-user", s->per_user, OUTPUT_OVER_TEXT, inputs, 5 + s->models.n, e)
+               : ERR_OK;
+}
+
 static void talk(const char *text)
 {
     (void)fprintf(stderr, "hypernet evaluate: %s\n", text);
@@ -143,6 +158,8 @@ static int run(const struct settings *s)
     if (parse_baselines(s, &o.baselines, &e) || parse_metrics(s->metrics, metrics, &o.n_metrics, &e) ||
         (s->counts && parse_counts(s->counts, counts, &o.n_counts, &e)) || check(s, &o, &e))
         return command_fail(&cmd_evaluate_command, &e, true);
+    if (check_per_user(s, &e))
+        return command_fail(&cmd_evaluate_command, &e, false);
     return evaluate(s, &o, &e) == ERR_OK ? EXIT_DONE : command_fail(&cmd_evaluate_command, &e, false);
 }
 

@@ -20,6 +20,7 @@
 #include "server/api.h"
 #include "server/commands.h"
 #include "server/http.h"
+#include "server/output_file.h"
 #include "server/probe.h"
 #include "server/signals.h"
 #include "server/warm.h"
@@ -274,6 +275,24 @@ static enum err_code open_and_run(const struct settings *s, struct api *api, str
     return code;
 }
 
+/* The log and the warm file take the place of nothing that is read, nor of each other. */
+static enum err_code check_outputs(const struct settings *s, struct err *e)
+{
+    struct output_input inputs[4 + OPTION_LIST_MAX] = {{"--warm-file", s->warm_file},
+                                                       {"--store", s->store},
+                                                       {"--admin-token-file", s->admin_token_file},
+                                                       {"--api-token-file", s->api_token_file}};
+    size_t n = 4 + s->models.n;
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; i < s->models.n; i++)
+        inputs[4 + i] = (struct output_input){"--model", s->models.values[i]};
+    if (s->log_file)
+        code = output_file_check("--log-file", s->log_file, OUTPUT_OVER_TEXT, inputs, n, e);
+    if (!code && s->warm_file)
+        code = output_file_check("--warm-file", s->warm_file, OUTPUT_OVER_TEXT, inputs + 1, n - 1, e);
+    return code;
+}
+
 static enum err_code serve(const struct settings *s, struct err *e)
 {
     static struct metrics metrics;
@@ -286,7 +305,9 @@ static enum err_code serve(const struct settings *s, struct err *e)
     struct signals *signals = NULL;
     mem_share_heap();
     (void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of the store, not the end */
-    enum err_code code = s->log_file ? log_to_file(s->log_file, e) : ERR_OK;
+    enum err_code code = check_outputs(s, e);
+    if (!code && s->log_file)
+        code = log_to_file(s->log_file, e);
     if (!code)
         code = signals_start(&calls, &signals, e);
     if (!code)

@@ -8,6 +8,7 @@
 #include "server/commands.h"
 #include "server/context.h"
 #include "server/dataset.h"
+#include "server/output_file.h"
 #include "server/progress.h"
 #include "server/talk.h"
 #include "server/versions.h"
@@ -348,6 +349,18 @@ static enum err_code check_folder(const char *path, struct err *e)
     return code;
 }
 
+/* Neither the model nor a checkpoint takes the place of what is read, or of a file that is no model. */
+static enum err_code check_outputs(const struct settings *s, struct err *e)
+{
+    const struct output_input inputs[] = {{"--store", s->store}, {"--checkpoint", s->checkpoint}};
+    enum err_code code = check_folder(s->out, e);
+    if (!code)
+        code = output_file_check("--out", s->out, OUTPUT_OVER_MODEL, inputs, 2, e);
+    if (!code && s->checkpoint)
+        code = output_file_check("--checkpoint", s->checkpoint, OUTPUT_OVER_MODEL, inputs, 1, e);
+    return code;
+}
+
 static int cmd_train(int argc, char **argv)
 {
     char version[32];
@@ -418,7 +431,7 @@ static int cmd_train(int argc, char **argv)
         (void)err_set(&e, ERR_INVALID, "a model's name and version have at most %d bytes", LIMIT_NAME_BYTES);
         return command_fail(&cmd_train_command, &e, true);
     }
-    if (check_folder(s.out, &e) || blas_reserve((size_t)s.threads, &e))
+    if (check_outputs(&s, &e) || blas_reserve((size_t)s.threads, &e))
         return command_fail(&cmd_train_command, &e, false);
     o.name = s.name;
     o.version = s.version;

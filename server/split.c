@@ -287,7 +287,10 @@ enum err_code split_run(const struct split_options *options, struct split_report
 {
     struct split s = {.options = options, .report = report};
     *report = (struct split_report){0};
-    enum err_code code = each_row(&s, NULL, e);
+    enum err_code code =
+        split_files_check(options->out, options->by == SPLIT_USERS, options->paths, options->n_paths, e);
+    if (!code)
+        code = each_row(&s, NULL, e);
     if (!code)
         code = place(&s, e);
     if (!code)

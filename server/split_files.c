@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "server/field.h"
+#include "server/output_file.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -15,6 +16,8 @@
 #include <unistd.h>
 
 enum { N_FILES = 3, PATH_CAP = 64 * 1024 };
+
+static const char *const names[N_FILES] = {"train.csv", "test.csv", "known.csv"}; /* by enum split_file */
 
 struct out {
     FILE *file;            /* NULL: not wanted, or done */
@@ -31,6 +34,38 @@ static enum err_code io_failed(const char *what, const char *path, struct err *e
     int reason = errno;
     return err_set(e, reason == ENOSPC || reason == EDQUOT ? ERR_FULL : ERR_IO, "cannot %s %s: %s", what,
                    path, strerror(reason));
+}
+
+/* One file's name in the folder against the tables. */
+static enum err_code check_one(const char *folder, const char *name, const char *suffix,
+                               const char *const *paths, size_t n_paths, struct err *e)
+{
+    struct buf path;
+    buf_init(&path, PATH_CAP);
+    buf_addf(&path, "%s/%s%s", folder, name, suffix);
+    const char *text = buf_text(&path);
+    enum err_code code = text ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for the name of %s", name);
+    for (size_t i = 0; i < n_paths && !code; i++)
+        if (output_file_same(text, paths[i]))
+            code = err_set(e, ERR_CONFLICT,
+                           "--out %s: %s there is the table of --interactions %s; name another folder",
+                           folder, strrchr(text, '/') + 1, paths[i]);
+    buf_fini(&path);
+    return code;
+}
+
+enum err_code split_files_check(const char *folder, bool known, const char *const *paths, size_t n_paths,
+                                struct err *e)
+{
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; i < N_FILES && !code; i++) {
+        if (i == SPLIT_KNOWN && !known)
+            continue;
+        code = check_one(folder, names[i], "", paths, n_paths, e);
+        if (!code)
+            code = check_one(folder, names[i], ".part", paths, n_paths, e);
+    }
+    return code;
 }
 
 static enum err_code open_one(struct out *o, const char *folder, const char *name, const bool has[3],
@@ -54,7 +89,6 @@ static enum err_code open_one(struct out *o, const char *folder, const char *nam
 enum err_code split_files_open(const char *folder, bool known, const bool has[3], struct split_files **out,
                                struct err *e)
 {
-    static const char *const names[N_FILES] = {"train.csv", "test.csv", "known.csv"};
     struct split_files *f = mem_zalloc_array(1, sizeof *f);
     if (!f)
         return err_set(e, ERR_NOMEM, "no memory to write files");
