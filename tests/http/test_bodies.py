@@ -69,7 +69,11 @@ class Budget(unittest.TestCase):
                 s.sendall(POST % (b"/v1/events", 1 << 20) + large[:-1])
             def refused():
                 answer = server.request("POST", "/v1/events", large)
-                return answer.status == 503 and answer
+                if answer.status == 503:
+                    return answer
+                slow.append(server.socket())  # ours was there before one of them, which was refused in its place
+                slow[-1].sendall(POST % (b"/v1/events", 1 << 20) + large[:-1])
+                return None
             answer = hn.eventually(refused, "the budget to be taken")
             self.assertEqual((answer.problem, answer.headers["Retry-After"]), ("overloaded", "1"))
             self.assertEqual(server.request("POST", "/v1/events", {"events": []}).status, 200)
