@@ -93,7 +93,7 @@ static void log_path(struct buf *line, const struct request *r)
 {
     enum { MOST_PATH_BYTES = 1024 };
     size_t n = strcspn(r->raw_target, "?");
-    buf_addc(line, '"');
+    buf_adds(line, ",\"path\":\"");
     for (size_t i = 0; i < n && i < MOST_PATH_BYTES; i++) {
         char c = r->raw_target[i];
         buf_addc(line, c > ' ' && c < 127 && c != '"' && c != '\\' ? c : '?');
@@ -101,14 +101,15 @@ static void log_path(struct buf *line, const struct request *r)
     buf_addc(line, '"');
 }
 
-static void log_access(const struct request *r, int64_t ns)
+static void log_access(const struct request *r, bool with_path, int64_t ns)
 {
     struct buf line;
     buf_init(&line, LOG_LINE_BYTES - 1);
     buf_addf(&line, "{\"time\":%.3f,\"request_id\":", (double)clock_unix_ms() / 1e3);
     buf_add_json_string(&line, r->id, strlen(r->id));
-    buf_addf(&line, ",\"method\":\"%s\",\"path\":", printed_method(r));
-    log_path(&line, r);
+    buf_addf(&line, ",\"method\":\"%s\"", printed_method(r));
+    if (with_path)
+        log_path(&line, r);
     buf_addf(&line, ",\"route\":\"%s\",\"status\":%d,\"bytes\":%zu,\"seconds\":%.6f,\"cache\":%s%s%s}",
              r->route ? r->route->pattern : "", r->status, r->answer_bytes, (double)ns / 1e9,
              r->cache ? "\"" : "", r->cache ? r->cache : "null", r->cache ? "\"" : "");
@@ -126,7 +127,7 @@ void api_finish(struct api *api, struct request *r)
                         route_number(r->route) < n_routes ? route_number(r->route) : METRICS_MAX_ROUTES - 1,
                         r->status, ns);
     if (api->access_log)
-        log_access(r, ns);
+        log_access(r, api->access_log_ids, ns);
 }
 
 /* ---- threads ---- */

@@ -23,7 +23,7 @@ struct api {
     struct hosts hosts;
     atomic_bool draining;
     atomic_bool ready;
-    bool access_log;
+    bool access_log, access_log_ids; /* without the latter no path is logged: it has ids */
     bool
         events_create; /* who may send events may create users and items by them; else the admin token is needed */
 };

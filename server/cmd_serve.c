@@ -38,7 +38,8 @@ struct settings {
     size_t cache_bytes, max_body_bytes, max_body_memory;
     int64_t threads, workers, max_connections, max_per_address, max_queue;
     int64_t timeout_s, keep_alive_s, deadline_s, drain_s, warm_s, warm_save_s;
-    bool create, foreign_items, access_log, log_json, probe, allow_anonymous, events_create;
+    bool create, foreign_items, access_log, access_log_routes, log_json, probe, allow_anonymous,
+        events_create;
 };
 
 /* ---- running ---- */
@@ -299,7 +300,8 @@ static enum err_code serve(const struct settings *s, struct err *e)
     struct serving serving;
     struct api api = {.serving = &serving,
                       .metrics = &metrics,
-                      .access_log = s->access_log,
+                      .access_log = s->access_log || s->access_log_routes,
+                      .access_log_ids = !s->access_log_routes,
                       .events_create = s->events_create};
     struct signals_calls calls = {&api, hang_up, settle, too_late};
     struct signals *signals = NULL;
@@ -400,7 +402,7 @@ static int cmd_serve(int argc, char **argv)
         {"warm-seconds", OPTION_INT, &s.warm_s, "SECONDS", "most time of a start for them before it is ready",
          0, 3600, false},
         {"warm-save-seconds", OPTION_INT, &s.warm_save_s, "SECONDS",
-         "how often the file is written, beside at stop", 1, 86400, false},
+         "how often the file is written, beside at stop and after a deletion", 1, 86400, false},
         {"admin-token-file", OPTION_STRING, &s.admin_token_file, "FILE",
          "token of admin calls; without it they are off", 0, 0, false},
         {"api-token-file", OPTION_STRING, &s.api_token_file, "FILE",
@@ -413,6 +415,8 @@ static int cmd_serve(int argc, char **argv)
          "events may create users and items (create=true) without the admin token", 0, 0, false},
         {"access-log", OPTION_FLAG, &s.access_log, NULL, "one JSON line a request on standard error", 0, 0,
          false},
+        {"access-log-routes", OPTION_FLAG, &s.access_log_routes, NULL,
+         "the same without paths, which have the ids of users and items", 0, 0, false},
         {"log-file", OPTION_STRING, &s.log_file, "FILE",
          "log lines go to its end, not to standard error; SIGHUP opens it anew", 0, 0, false},
         {"log-json", OPTION_FLAG, &s.log_json, NULL, "log lines as JSON", 0, 0, false},

@@ -48,7 +48,9 @@ struct serving {
     int64_t items_at;              /* guarded by following: the last change that the tables reflect */
     _Atomic int64_t store_read_ns; /* when the watcher last read the store (monotonic); 0: that failed */
     atomic_bool store_lost;        /* its file is not at its path any more */
-    pthread_mutex_t writing;       /* guards written */
+    atomic_uint
+        n_forgotten; /* rises after users who were deleted left the cache; who keeps a list of users makes it anew */
+    pthread_mutex_t writing; /* guards written */
     pthread_cond_t
         write_turn; /* of the monotonic clock: a wall clock that is set must not make a wait longer */
     bool written;   /* somebody has the writer, through a transaction: the threads' writes queue here */

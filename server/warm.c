@@ -5,7 +5,8 @@
  *     movies a%20b
  *     end 91a4c07be3d2f655         hash of all before it: a file cut short or changed is not believed
  *
- * It is written beside its place and renamed into it: a reader, or a kill, finds the old file or the new one. Users are
+ * It is written beside its place (PATH.new) and renamed into it: a reader, or a kill, finds the old file or the new one. What a
+ * kill left there names users too, so it has one name, and goes at the next start. Users are
  * loaded newest first, since the time may run out, and then touched in the opposite order, so that the cache lets go of
  * the oldest first, as before the stop. */
 #include "server/warm.h"
@@ -29,6 +30,7 @@
 #include <unistd.h>
 
 enum { MOST_FILE_BYTES = LIMIT_WARM_USERS * (LIMIT_ID_BYTES + LIMIT_NAME_BYTES + 1) * 3, SEED = 1 };
+enum { LOOK_S = 1 }; /* how soon who was forgotten is out of the file */
 static const char head[] = "hypernet-warm 1\n";
 
 /* ---- writing ---- */
@@ -75,7 +77,8 @@ static enum err_code replace_file(const char *path, const char *temporary, const
                                   struct err *e)
 {
     enum err_code code = ERR_OK;
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    (void)unlink(temporary);
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return io_error(e, temporary, "open");
     for (size_t at = 0; at < text->len && !code;) {
@@ -95,25 +98,36 @@ static enum err_code replace_file(const char *path, const char *temporary, const
     return code;
 }
 
+/* Where it is written before it has its place; freed by mem_free. */
+static char *name_of_new(const char *path, struct err *e)
+{
+    struct buf name;
+    buf_init(&name, 65536);
+    buf_addf(&name, "%s.new", path);
+    char *text = buf_steal(&name, NULL);
+    if (!text)
+        (void)err_set(e, ERR_NOMEM, "no memory for the path of a warm start");
+    return text;
+}
+
 enum err_code warm_save(struct serving *serving, const char *path, struct err *e)
 {
-    struct buf keys, text, temporary;
+    struct buf keys, text;
+    char *temporary = name_of_new(path, e);
+    if (!temporary)
+        return ERR_NOMEM;
     buf_init(&keys, MOST_FILE_BYTES);
     buf_init(&text, MOST_FILE_BYTES);
-    buf_init(&temporary, 65536);
-    buf_addf(&temporary, "%s.%ld.tmp", path, (long)getpid());
     enum err_code code = weights_cache_newest_keys(serving->cache, LIMIT_WARM_USERS, &keys, e);
     if (!code) {
         add_users(serving, &keys, &text);
         code = buf_check(&text, "the users of a warm start", e);
     }
     if (!code)
-        code = buf_check(&temporary, "the path of a warm start", e);
-    if (!code)
-        code = replace_file(path, buf_text(&temporary), &text, e);
+        code = replace_file(path, temporary, &text, e);
     buf_fini(&keys);
     buf_fini(&text);
-    buf_fini(&temporary);
+    mem_free(temporary);
     return code;
 }
 
@@ -291,6 +305,8 @@ void warm_load(struct serving *serving, const char *path, int64_t most_s, bool (
         log_line(LOG_INFO, "warm start: weights of %zu user%s in %.3f s; not in the store any more: %zu",
                  l.n_made, talk_s((int64_t)l.n_made), (double)(clock_monotonic_ns() - start_ns) / 1e9,
                  l.n_gone);
+    if (l.n_gone)
+        atomic_fetch_add(&serving->n_forgotten, 1);
 }
 
 /* ---- saving now and then ---- */
@@ -301,15 +317,29 @@ struct warm {
     int64_t period_s;
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    bool ending; /* guarded by lock */
+    bool ending;          /* guarded by lock */
+    unsigned n_forgotten; /* of serving, at the last save */
+    int64_t next_ns;      /* when it is saved again, though nobody was forgotten */
     pthread_t thread;
 };
 
+/* A list that cannot be written must not keep the names of those who were forgotten: then it goes. */
 static void save(struct warm *w)
 {
     struct err e = {0};
-    if (warm_save(w->serving, w->path, &e))
-        log_line(LOG_WARN, "the users of a warm start were not saved: %s", e.text);
+    unsigned n_forgotten = atomic_load(&w->serving->n_forgotten); /* before the cache is read */
+    w->next_ns = clock_monotonic_ns() + w->period_s * 1000000000;
+    if (warm_save(w->serving, w->path, &e)) {
+        bool goes = n_forgotten != w->n_forgotten && unlink(w->path) == 0;
+        log_line(LOG_WARN, "the users of a warm start were not saved: %s%s", e.text,
+                 goes ? "; the old list named users who were forgotten, and was removed" : "");
+    }
+    w->n_forgotten = n_forgotten;
+}
+
+static bool is_due(const struct warm *w)
+{
+    return clock_monotonic_ns() >= w->next_ns || atomic_load(&w->serving->n_forgotten) != w->n_forgotten;
 }
 
 static void *warm_main(void *arg)
@@ -319,8 +349,8 @@ static void *warm_main(void *arg)
     pthread_mutex_lock(&w->lock);
     while (!w->ending) {
         clock_gettime(CLOCK_MONOTONIC, &next);
-        next.tv_sec += (time_t)w->period_s;
-        if (pthread_cond_timedwait(&w->wake, &w->lock, &next) != ETIMEDOUT)
+        next.tv_sec += LOOK_S;
+        if (pthread_cond_timedwait(&w->wake, &w->lock, &next) != ETIMEDOUT || !is_due(w))
             continue;
         pthread_mutex_unlock(&w->lock);
         save(w);
@@ -334,11 +364,18 @@ enum err_code warm_start(struct serving *serving, const char *path, int64_t peri
                          struct err *e)
 {
     struct warm *w = mem_zalloc_array(1, sizeof *w);
-    if (!w)
+    char *left = name_of_new(path, e);
+    if (!w || !left) {
+        mem_free(w);
+        mem_free(left);
         return err_set(e, ERR_NOMEM, "no memory to save users for a warm start");
+    }
+    (void)unlink(left); /* by a process that was killed */
+    mem_free(left);
     w->serving = serving;
     w->path = path;
     w->period_s = period_s;
+    w->next_ns = clock_monotonic_ns() + period_s * 1000000000;
     pthread_condattr_t monotonic; /* as the watcher: a wall clock that is set back must not stop it */
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

@@ -2,9 +2,9 @@
  * their weights are generated again before the server says ready.
  * Layer: server; depends on engine, store, base.   Threads: warm_start makes one, which saves now and then.
  * Memory: the ids of LIMIT_WARM_USERS at most.     Cost: of a start, warm_load's time limit at most; of a save, one pass
- * over the newest entries of each shard under its lock and one small file.
+ * over the newest entries of each shard under its lock and one small file; of a look once a second, a load.
  * Only ids are kept. Weights come from the store as it is, so a user who changed is answered as he is now, and one who was
- * deleted is not there. A file that is missing, damaged or of other models is a line in the log and no error. */
+ * deleted is not there; his name is out of the file within a second or two. A file that is missing, damaged or of other models is a line in the log and no error. */
 #ifndef SERVER_WARM_H
 #define SERVER_WARM_H
 
@@ -23,7 +23,7 @@ enum err_code warm_save(struct serving *serving, const char *path, struct err *e
 
 struct warm;
 
-/* Saves every period_s seconds, so that a killed process is followed by a warm start too. */
+/* Saves every period_s seconds, so that a killed process is followed by a warm start too, and soon after anybody was forgotten. */
 enum err_code warm_start(struct serving *serving, const char *path, int64_t period_s, struct warm **out,
                          struct err *e) ERR_MUST_CHECK;
 

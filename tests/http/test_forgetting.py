@@ -53,6 +53,41 @@ class Forgetting(unittest.TestCase):
             self.assertEqual(server.recommend(PERSON).status, 404)
         self.assertEqual((self.holders(PERSON), self.holders(SECRET)), ([], []))
 
+    def listed(self):
+        """A store with the person, and a list of the last run's users that has him."""
+        with hn.Server("--warm-file", self.path("warm.users"), store=self.store) as server:
+            server.register(PERSON, BODY)
+            self.assertEqual(server.recommend(PERSON).status, 200)
+        self.assertIn("warm.users", self.holders(PERSON))
+
+    def rarely(self):
+        return hn.Server("--warm-file", self.path("warm.users"), "--warm-save-seconds", "86400", store=self.store)
+
+    def test_the_list_of_users_forgets_without_waiting_for_its_next_save(self):
+        self.listed()
+        server = self.rarely()
+        self.assertEqual(server.recommend("u1").status, 200)
+        self.assertEqual(server.forget(PERSON).status, 204)
+        self.gone(PERSON, SECRET)
+        server.kill()
+        self.assertEqual((self.holders(PERSON), self.holders("u1\n")), ([], ["warm.users"]))
+
+    def test_the_list_of_users_forgets_who_another_replica_deleted(self):
+        self.listed()
+        with self.rarely() as server, hn.Server(store=self.store) as other:
+            self.assertEqual(other.forget(PERSON).status, 204)
+            self.gone(PERSON, SECRET)
+            self.assertEqual(server.recommend(PERSON).status, 404)
+
+    def test_the_list_of_users_forgets_who_was_deleted_while_the_server_was_down(self):
+        self.listed()
+        with open(self.path("warm.users.new"), "w", encoding="ascii") as f:
+            f.write(PERSON)  # as a server leaves it that is killed while it saves
+        with hn.Server(store=self.store) as other:
+            self.assertEqual(other.forget(PERSON).status, 204)
+        with self.rarely():
+            self.gone(PERSON, SECRET)
+
     def test_no_file_has_a_profile_that_was_replaced(self):
         with hn.Server(store=self.store) as server:
             server.register(PERSON, BODY)

@@ -83,6 +83,22 @@ class Log(unittest.TestCase):
         self.assertEqual((third["path"], third["status"]), ("/v1/users/caf%C3%A9%2F%22x", 404))
         self.assertEqual((fourth["path"], fourth["status"]), ("/" + "x" * 1023, 404))
 
+    def test_access_log_without_ids(self):
+        with hn.Server("--access-log-routes") as server:
+            server.recommend("someone-asked-for")
+            server.request("GET", "/v1/user/someone-mistyped")
+            server.event("someone-else", "i1")
+            server.request("GET", "/healthz", headers={"X-Request-Id": "last"})
+
+            def lines():
+                found = [json.loads(line) for line in server.log().splitlines() if line.startswith("{")]
+                return found if len(found) == 4 else None
+            found = hn.eventually(lines, "four lines")
+            self.assertNotIn("someone", server.log())
+        self.assertEqual(sorted((line["route"], line["status"]) for line in found),
+                         [("", 404), ("/healthz", 200), ("/v1/events", 404), ("/v1/users/{user}/recommendations", 404)])
+        self.assertFalse(any("path" in line for line in found))
+
     def test_no_log_unless_asked(self):
         with hn.Server() as server:
             server.recommend("u1")
