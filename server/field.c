@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "server/table_value.h"
+#include "server/time_text.h"
 
 #include <float.h>
 #include <inttypes.h>
@@ -180,11 +181,13 @@ enum err_code field_time_of_text(struct store_text text, int64_t now, int64_t *s
         return field_time_of_integer(found, now, seconds, form, e);
     if (table_value_number(text, &number))
         return field_time_of_number(number, now, seconds, form, e);
-    if (!table_value_time(text, &found))
+    if (!time_text_seconds(text, &found)) {
+        const char *why = time_text_fault(text);
         return err_set(e, ERR_INVALID,
                        "the time '%.*s' is neither a number of seconds since 1970 nor an ISO 8601 date or "
-                       "time from 1970 on",
-                       shown(text), text.data);
+                       "time from 1970 on%s%s",
+                       shown(text), text.data, why ? "; " : "", why ? why : "");
+    }
     enum err_code code = check_ahead(found, now, FIELD_TIME_ISO, e);
     if (code)
         return code;

@@ -13,8 +13,7 @@
 /* A finite decimal number that fills the whole text. */
 bool table_value_number(struct store_text text, double *out);
 
-/* Seconds since 1970: a number that is not negative (a fraction is cut), or an ISO 8601 date with an optional
- * time (`2024-03-01`, `2024-03-01 12:30`, `2024-03-01T12:30:05.25+01:00`; without an offset it is UTC). */
+/* Seconds since 1970: a number that is not negative (a fraction is cut), or a time as text (server/time_text.h). */
 bool table_value_time(struct store_text text, int64_t *out);
 
 /* Replaces out by the Latin-1 text as UTF-8. */
