@@ -116,12 +116,27 @@ static bool without_columns(const struct table *t)
     return t->kind == TABLE_CANDIDATES || t->format == TABLE_NDJSON;
 }
 
+/* A header with quotes that does not fall into fields may have another separator behind them. */
+static void name_separator(const struct table *t, const struct table_line *line, struct err *e)
+{
+    char separator = quoted_separator(t);
+    const char *what = separator && !memchr(line->data, separator, line->len)
+                           ? table_sniff_header(line->data, line->len, 1)
+                           : NULL;
+    if (!what)
+        return;
+    err_clear(e);
+    (void)err_set(e, ERR_INVALID, "the header is one column; %s", what);
+}
+
 static enum err_code read_columns(struct table *t, const struct table_line *first, struct err *e)
 {
     struct table_line line = *first;
     enum err_code code = check_text(t, &line, e);
     if (!code)
         code = split(t, &line, e);
+    if (code == ERR_INVALID)
+        name_separator(t, &line, e);
     if (code)
         return code;
     if (table_format_has_header(t->format))

@@ -3,12 +3,12 @@
  * thread. Memory: one line and its fields, whatever the size of the file.
  *
  * CSV (RFC 4180) and TSV with a header, NDJSON, MovieLens `::` files, u.data, u.user and u.item; gzip is seen
- * through; "-" is standard input. Columns are found by name:
+ * through; "-" is standard input. Columns are found by name; case, and ` `, `-` or `.` for `_`, make no difference:
  *   user        user user_id userid uid customer customer_id customerid visitor_id visitorid
  *   item        item item_id itemid movie_id movieid iid product product_id productid book_id track_id
  *   rating      rating score stars
  *   weight      weight count
- *   timestamp   timestamp ts time date datetime       seconds, milli-, micro-, nanoseconds, or ISO 8601
+ *   timestamp   timestamp ts time date datetime       seconds, milli-, micro-, nanoseconds, or text (server/time_text.h)
  *   title       title name
  *   categories  categories category genres genre tags `a|b|c`; in NDJSON an array too
  *   embedding   embedding context vector              a JSON array, or numbers with spaces between

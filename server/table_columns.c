@@ -47,6 +47,19 @@ static const struct synonyms all_synonyms[] = {
 };
 enum { N_SYNONYMS = sizeof all_synonyms / sizeof all_synonyms[0] };
 
+/* Whether a header's name is a listed one: case, and what stands between words (`Customer ID`, `customer-id`), make no difference. */
+static bool is_name(struct store_text name, const char *listed)
+{
+    size_t i = 0;
+    for (; i < name.len && listed[i]; i++) {
+        char c = name.data[i];
+        c = c == ' ' || c == '-' || c == '.' ? '_' : c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+        if (c != listed[i])
+            return false;
+    }
+    return i == name.len && !listed[i];
+}
+
 enum table_role table_role_of(enum table_kind kind, struct store_text name, size_t *rank)
 {
     for (size_t i = 0; i < N_SYNONYMS; i++) {
@@ -54,7 +67,7 @@ enum table_role table_role_of(enum table_kind kind, struct store_text name, size
         if (!(s->kinds & 1u << kind))
             continue;
         for (size_t j = 0; j < N_NAMES && s->names[j]; j++)
-            if (table_value_is(name, s->names[j])) {
+            if (is_name(name, s->names[j])) {
                 if (rank)
                     *rank = j;
                 return s->role;
@@ -164,7 +177,7 @@ static enum err_code refuse_header(const struct table_columns *c, enum table_rol
 {
     char others[256];
     for (size_t i = 0; i < c->n; i++) {
-        const char *what = table_sniff_header(c->list[i].name, strlen(c->list[i].name));
+        const char *what = table_sniff_header(c->list[i].name, strlen(c->list[i].name), c->n);
         if (what)
             return err_set(e, ERR_INVALID, "the header has no column '%s'; %s", name, what);
     }
@@ -197,6 +210,9 @@ enum err_code table_columns_by_header(enum table_kind kind, const struct table_f
 {
     struct table_columns c;
     enum err_code code = start(&c, header->n, e);
+    if (!code && header->n == 1 && memchr(header->list[0].data, '\t', header->list[0].len))
+        code = err_set(e, ERR_INVALID, "the header is one column; %s",
+                       table_sniff_header(header->list[0].data, header->list[0].len, 1));
     for (size_t i = 0; !code && i < header->n; i++) {
         struct store_text name = table_value_trim(header->list[i]);
         code = table_row_check_plain(name, "name of a column", e);

@@ -117,14 +117,23 @@ const char *table_sniff(const char *bytes, size_t n)
     return what ? what : name_document(bytes, n);
 }
 
-const char *table_sniff_header(const char *line, size_t n)
+/* A name may have spaces in it, and a comma or tab too: they separate where they are in the one field that there is. */
+const char *table_sniff_header(const char *field, size_t n, size_t n_fields)
 {
-    if (memchr(line, ';', n))
+    if (memchr(field, ';', n))
         return "its fields are separated by ';': write it with commas (pandas: to_csv(sep=',')) or with tabs "
                "between";
-    if (memchr(line, '|', n))
+    if (memchr(field, '|', n))
         return "its fields are separated by '|': write it with commas or tabs between";
-    if (!memchr(line, ',', n) && !memchr(line, '\t', n) && memchr(line, ' ', n))
+    if (n_fields > 1)
+        return NULL;
+    if (memchr(field, '\t', n))
+        return "it has tabs where its name or --format says commas: call it .tsv, or write it with commas "
+               "between";
+    if (memchr(field, ',', n))
+        return "it has commas where its name or --format says tabs: call it .csv, or write it with tabs "
+               "between";
+    if (memchr(field, ' ', n))
         return "its fields are separated by spaces: write it with commas or tabs between";
     return NULL;
 }

@@ -9,7 +9,8 @@
  * a table of text. */
 const char *table_sniff(const char *bytes, size_t n);
 
-/* The same of the line that should be a header: "separated by ';', ...". NULL: nothing to say. */
-const char *table_sniff_header(const char *line, size_t n);
+/* The same of one of the n_fields fields that a header was split into, where a column is missing: "its fields are separated by ';', ...".
+ * NULL: nothing to say. */
+const char *table_sniff_header(const char *field, size_t n, size_t n_fields);
 
 #endif
