@@ -40,8 +40,10 @@ static void read_item(struct api_thread *t, struct request *r, size_t slot, cons
     else if (rows->unknown)
         rows->unknown[i] = text;
     else
-        problem_answer(r, PROBLEM_UNKNOWN_ITEM, at.text, "model '%s' has no item '%.200s'",
-                       t->api->serving->models[slot].model->spec.name, text.data);
+        problem_answer(
+            r, PROBLEM_UNKNOWN_ITEM, at.text,
+            "no answer of model '%s' has item '%.200s'; GET /v1/items/{item} says whether it is known",
+            t->api->serving->models[slot].model->spec.name, text.data);
 }
 
 static void read_row(struct request *r, const json_t *row, size_t i, size_t d, float *x)

@@ -291,8 +291,8 @@ static void answer_registered(struct api_thread *t, struct request *r, struct ba
 {
     struct buf *out = request_answer(r, b->list[0].created ? 201 : 200, request_json);
     add_registered(t, out, &b->list[0]);
-    warnings_count(&b->warnings, b->list[0].interactions, b->list[0].n_interactions);
-    warnings_add(&b->warnings, t->api->serving, out);
+    warnings_count(&b->warnings, t, b->list[0].interactions, b->list[0].n_interactions);
+    warnings_add(&b->warnings, t, out);
     buf_addc(out, '}');
 }
 
@@ -428,11 +428,11 @@ static void answer_users(struct api_thread *t, struct request *r, struct batch *
         any = true;
         add_registered(t, out, &b->list[i]);
         buf_addc(out, '}');
-        warnings_count(&b->warnings, b->list[i].interactions, b->list[i].n_interactions);
+        warnings_count(&b->warnings, t, b->list[i].interactions, b->list[i].n_interactions);
     }
     buf_addc(out, ']');
     add_refused(out, b, skip);
-    warnings_add(&b->warnings, t->api->serving, out);
+    warnings_add(&b->warnings, t, out);
     buf_addc(out, '}');
 }
 
@@ -499,8 +499,8 @@ static void answer_events(struct api_thread *t, struct request *r, struct batch 
         buf_addf(out, ",\"created\":{\"users\":%zu,\"items\":%zu}", events->made.n_users,
                  events->made.n_items);
     add_refused(out, b, rules->skip);
-    warnings_count(&b->warnings, events->events, events->n);
-    warnings_add(&b->warnings, t->api->serving, out);
+    warnings_count(&b->warnings, t, events->events, events->n);
+    warnings_add(&b->warnings, t, out);
     buf_addc(out, '}');
 }
 

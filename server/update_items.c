@@ -22,7 +22,12 @@ const char *update_item_unranked(struct api_thread *t, size_t slot, struct store
 {
     if (item_table_find(personal_items(t->personal, slot), id) >= 0)
         return NULL;
-    if (!t->api->serving->models[slot].model->spec.item_side.present)
+    return update_why_unranked(&t->api->serving->models[slot].model->spec);
+}
+
+const char *update_why_unranked(const struct model_spec *spec)
+{
+    if (!spec->item_side.present)
         return "the model ranks the items of its training only; train one anew";
     return "as many items as there is room for came after the training of the model; train it anew";
 }

@@ -39,6 +39,9 @@ void update_follow_items(struct api_thread *t);
 /* Why the model in a slot does not rank an item of the store, static; NULL: it does. */
 const char *update_item_unranked(struct api_thread *t, size_t slot, struct store_text id);
 
+/* The same of an item of which it is known that the model does not rank it. */
+const char *update_why_unranked(const struct model_spec *spec);
+
 /* Where the model in a slot has an item's row from, or "none". */
 const char *update_item_source(struct api_thread *t, size_t slot, struct store_text id);
 

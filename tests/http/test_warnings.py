@@ -53,5 +53,54 @@ class Ratings(unittest.TestCase):
             self.assertNotIn("warnings", server.event(self.world.users[0], self.world.items[0], rating=1).json)
 
 
+class Items(unittest.TestCase):
+    """Interactions with items that no answer has: they are kept, and it is said which."""
+
+    def told(self, answer, kind):
+        self.assertIn(answer.status, (200, 201), answer)
+        found = [w for w in answer.json.get("warnings", []) if w["type"] == "urn:hypernet:warning:" + kind]
+        return [(w.get("model"), w["count"], w["items"]) for w in found]
+
+    def ways(self, server, items):
+        """Each way to give interactions."""
+        given = {"interactions": [{"item": item} for item in items]}
+        yield server.request("POST", "/v1/events", {"events": [{"user": "u5", "item": item} for item in items]})
+        yield server.request("POST", "/v1/events?on_error=skip",
+                             {"events": [{"user": "u6", "item": item} for item in [*items, "no-such"]]})
+        yield server.admin("POST", "/v1/events?create=true", {"events": [{"user": "made", "item": item} for item in items]})
+        yield server.register("w4", given)
+        yield server.admin("PATCH", "/v1/admin/users/w4", given)
+        yield server.admin("POST", "/v1/admin/users", {"users": [dict(given, id="w5")]})
+
+    def test_what_is_done_with_a_deleted_item_is_kept_and_said(self):
+        w = hn.world()
+        with hn.Server(models=[w.model, w.other_model]) as server:
+            server.admin("PUT", "/v1/admin/items/later", {"title": "Later"})
+            for item in ("later", w.items[3]):
+                self.assertEqual(server.admin("DELETE", "/v1/admin/items/" + item).status, 204)
+            for answer in self.ways(server, [w.items[0], w.items[3], "later"]):
+                self.assertEqual(self.told(answer, "item-deleted"), [(None, 2, [w.items[3], "later"])])
+                self.assertEqual(self.told(answer, "item-not-ranked"), [])
+            self.assertIn("put again", answer.json["warnings"][0]["detail"])
+            self.assertNotIn("warnings", server.register("w4", {"profile": {}}).json)  # what was kept is no news
+            self.assertEqual(server.admin("PUT", "/v1/admin/items/later", {}).status, 201)
+            self.assertNotIn("warnings", server.event("u5", "later").json)
+
+    def test_what_is_done_with_an_item_that_is_not_ranked_yet_is_kept_and_said(self):
+        w = hn.world()
+        with hn.Server() as server:
+            items = ["m%d" % i for i in range(10103)]
+            for some in (items[:9000], items[9000:]):
+                self.assertEqual(server.admin("POST", "/v1/admin/items", {"items": [{"id": i} for i in some]}).status, 200)
+            for answer in self.ways(server, ["m9999", "m10000", w.items[0], "m10001", "m10000"]):
+                self.assertEqual(self.told(answer, "item-not-ranked"), [("default", 3, ["m10000", "m10001"])])
+            self.assertIn("train it anew", answer.json["warnings"][0]["detail"])
+            many = server.request("POST", "/v1/events", {"events": [{"user": "u7", "item": item} for item in items[10000:]]})
+            self.assertEqual(self.told(many, "item-not-ranked"), [("default", 103, items[10000:10100])])
+            refused = server.request("POST", "/v1/users/u7/predictions", {"items": ["m10000"]})
+            self.assertEqual((refused.status, refused.problem), (422, "unknown-item"))
+            self.assertIn("GET /v1/items/{item}", refused.body.decode())
+
+
 if __name__ == "__main__":
     unittest.main()
