@@ -250,20 +250,28 @@ static void take_version(struct wire *w, char c)
         w->state = LINE_CR;
 }
 
-static void take_target(struct wire *w, char c)
+/* Reads the target from *at on as far as it goes. */
+static void take_target(struct wire *w, const char *bytes, size_t n, size_t *at)
 {
-    if (is(c, IS_TARGET)) {
-        if ((c == '?' && !w->has_query) || (c == '&' && w->has_query)) {
+    size_t i = *at;
+    bool has_more = true; /* parameters, each of which may be one too many */
+    for (; i < n && is(bytes[i], IS_TARGET) && has_more; i++)
+        if ((bytes[i] == '?' && !w->has_query) || (bytes[i] == '&' && w->has_query)) {
             w->has_query = true;
             w->head_cost += COST_OF_ENTRY;
+            has_more = w->head_cost + (i + 1 - *at) <= LIMIT_HEAD_COST;
         }
-        w->position = 1;
-    } else if (c == ' ' && w->position) {
-        w->position = 0;
-        w->state = VERSION;
-    } else {
+    w->position |= i > *at;
+    w->head_cost += i - *at;
+    *at = i;
+    if (i == n || !has_more)
+        return;
+    if (bytes[i] != ' ' || !w->position) {
         malformed(w, "the request line is METHOD TARGET HTTP/1.1, with one space each");
+        return;
     }
+    w->position = 0;
+    w->state = VERSION;
 }
 
 static void take_method(struct wire *w, char c)
@@ -278,19 +286,40 @@ static void take_method(struct wire *w, char c)
     }
 }
 
-static void take_name(struct wire *w, char c)
+static void keep_name(struct wire *w, char c)
 {
-    if (is(c, IS_TOKEN)) {
-        if (w->n_name < WIRE_NAME_BYTES)
-            w->name[w->n_name] = (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
-        w->n_name++;
-    } else if (c == ':') {
-        if (w->n_name > WIRE_NAME_BYTES)
-            w->n_name = 0; /* none that matters */
-        w->state = VALUE;
-    } else {
-        malformed(w, "a field is NAME: VALUE, with no space before the colon");
+    if (w->n_name < WIRE_NAME_BYTES)
+        w->name[w->n_name] = (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+    w->n_name++;
+}
+
+/* Cookies mean nothing here, and the library would keep each one: a field whose name begins like theirs gets another. */
+static void hide_cookie(const struct wire *w, char *last)
+{
+    static const char name[] = "cookie";
+    if (w->n_name == sizeof name - 1 && memcmp(w->name, name, sizeof name - 1) == 0)
+        *last = '_';
+}
+
+/* Reads the name of a field from *at on as far as it goes. */
+static void take_name(struct wire *w, char *bytes, size_t n, size_t *at)
+{
+    size_t i = *at;
+    for (; i < n && is(bytes[i], IS_TOKEN); i++) {
+        keep_name(w, bytes[i]);
+        hide_cookie(w, &bytes[i]);
     }
+    w->head_cost += i - *at;
+    *at = i;
+    if (i == n)
+        return;
+    if (bytes[i] != ':') {
+        malformed(w, "a field is NAME: VALUE, with no space before the colon");
+        return;
+    }
+    if (w->n_name > WIRE_NAME_BYTES)
+        w->n_name = 0; /* none that matters */
+    w->state = VALUE;
 }
 
 /* Reads the value from *at on as far as it goes. */
@@ -378,7 +407,7 @@ static void take_field_start(struct wire *w, char c)
         w->state = HEAD_LF;
     } else if (is(c, IS_TOKEN)) {
         begin_field(w);
-        take_name(w, c);
+        keep_name(w, c);
     } else {
         malformed(w, c == ' ' || c == '\t' ? "a field is folded over two lines"
                                            : "a field begins with its name");
@@ -410,9 +439,6 @@ static void take(struct wire *w, char c)
     case METHOD:
         take_method(w, c);
         break;
-    case TARGET:
-        take_target(w, c);
-        break;
     case VERSION:
         take_version(w, c);
         break;
@@ -426,9 +452,6 @@ static void take(struct wire *w, char c)
         break;
     case FIELD:
         take_field_start(w, c);
-        break;
-    case NAME:
-        take_name(w, c);
         break;
     case VALUE_LF:
         if (expect(w, c, '\n'))
@@ -456,7 +479,9 @@ static void take(struct wire *w, char c)
         if (expect(w, c, '\n'))
             w->state = SIZE;
         break;
-    case VALUE: /* in wire_read, like bodies */
+    case TARGET: /* these and bodies are read by the span */
+    case NAME:
+    case VALUE:
     case BODY:
     case CHUNK:
     case FAULTY:
@@ -469,18 +494,38 @@ static void check_cost(struct wire *w)
 {
     if (w->head_cost <= LIMIT_HEAD_COST)
         return;
-    if (w->state == METHOD || w->state == TARGET)
+    if (w->state <= VERSION)
         fail(w, WIRE_TARGET_TOO_LONG, "the path and query are too long, or have too many parameters");
     else
         fail(w, WIRE_HEAD_TOO_LARGE, "the head is too large, or has too many fields");
 }
 
-/* Cookies mean nothing here, and the library would keep each one: a field whose name begins like theirs gets another. */
-static void hide_cookie(const struct wire *w, char *last)
+/* Reads from *at on what the state takes: a span of bytes of one kind, no further than the head may go, or one byte. */
+static void take_some(struct wire *w, char *bytes, size_t n, size_t *at)
 {
-    static const char name[] = "cookie";
-    if (w->state == NAME && w->n_name == sizeof name - 1 && memcmp(w->name, name, sizeof name - 1) == 0)
-        *last = '_';
+    size_t most = LIMIT_HEAD_COST - w->head_cost + 1; /* the cost was checked */
+    bool delimited = true; /* by a byte that is then taken too */
+    if (most > n - *at)
+        most = n - *at;
+    switch ((enum state)w->state) {
+    case TARGET:
+        take_target(w, bytes, *at + most, at);
+        delimited = w->state != TARGET;
+        break;
+    case NAME:
+        take_name(w, bytes, *at + most, at);
+        delimited = w->state != NAME;
+        break;
+    case VALUE:
+        take_value(w, bytes, *at + most, at);
+        delimited = w->state != VALUE;
+        break;
+    default:
+        take(w, bytes[*at]);
+        break;
+    }
+    w->head_cost += delimited && w->state < BODY;
+    *at += delimited && !w->fault;
 }
 
 size_t wire_read(struct wire *w, char *bytes, size_t n, size_t room)
@@ -491,15 +536,7 @@ size_t wire_read(struct wire *w, char *bytes, size_t n, size_t room)
             skip_body(w, n, &i);
             continue;
         }
-        if (w->state == VALUE) {
-            take_value(w, bytes, n, &i);
-            i += w->state == VALUE_LF;
-        } else {
-            w->head_cost += w->state < BODY;
-            take(w, bytes[i]);
-            hide_cookie(w, &bytes[i]);
-            i += !w->fault;
-        }
+        take_some(w, bytes, n, &i);
         if (!w->fault && w->state <= HEAD_LF)
             check_cost(w);
     }

@@ -3,10 +3,11 @@
 #include "server/wire.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROOM = 4096 };
+enum { ROOM = 48 * 1024 };
 
 /* Reads text in pieces of that size, as from a socket, into buffers of that room; what the reader got, as a string. */
 static struct wire read_in_pieces(const char *text, size_t n, size_t piece, char out[ROOM])
@@ -106,6 +107,37 @@ START_TEST(test_cookies_get_another_name)
 }
 END_TEST
 
+/* Heads that are too large, each in its way: a path, parameters, a field's name, its value, fields. n: how often the piece is in it. */
+static const struct {
+    const char *before, *piece;
+    int n;
+    enum wire_fault fault;
+} large[] = {
+    {"GET /", "x", 30000, WIRE_TARGET_TOO_LONG},
+    {"GET /?", "a&", 400, WIRE_TARGET_TOO_LONG},
+    {"GET / HTTP/1.1\r\n", "x", 30000, WIRE_HEAD_TOO_LARGE},
+    {"GET / HTTP/1.1\r\nx:", "x", 30000, WIRE_HEAD_TOO_LARGE},
+    {"GET / HTTP/1.1\r\n", "x:y\r\n", 400, WIRE_HEAD_TOO_LARGE},
+};
+
+START_TEST(test_a_large_head_is_refused_at_the_same_byte_whatever_the_cuts)
+{
+    static char text[ROOM], whole[ROOM], cut[ROOM];
+    static const size_t pieces[] = {1, 7, 1000, 27000};
+    size_t n = (size_t)snprintf(text, sizeof text, "%s", large[_i].before);
+    for (int k = 0; k < large[_i].n; k++)
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s", large[_i].piece);
+    struct wire w = read_in_pieces(text, n, ROOM, whole);
+    ck_assert_int_eq(w.fault, large[_i].fault);
+    for (size_t k = 0; k < sizeof pieces / sizeof *pieces; k++) {
+        struct wire v = read_in_pieces(text, n, pieces[k], cut);
+        ck_assert_int_eq(v.fault, w.fault);
+        ck_assert_uint_eq(v.head_cost, w.head_cost);
+        ck_assert_str_eq(cut, whole);
+    }
+}
+END_TEST
+
 /* Any bytes, in any cuts: the same is seen, nothing is written beyond the room, and nothing gets through behind a fault. */
 START_TEST(test_random_bytes)
 {
@@ -134,6 +166,8 @@ int main(void)
     tcase_add_loop_test(t, test_cuts_change_nothing, 0, sizeof cases / sizeof *cases);
     tcase_add_loop_test(t, test_a_fault_ends_the_request, 0, sizeof cases / sizeof *cases);
     tcase_add_test(t, test_cookies_get_another_name);
+    tcase_add_loop_test(t, test_a_large_head_is_refused_at_the_same_byte_whatever_the_cuts, 0,
+                        sizeof large / sizeof *large);
     tcase_add_test(t, test_random_bytes);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
