@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 static const struct command *const commands[] = {
@@ -130,6 +131,15 @@ static void choose_blas_kernels(char **argv)
     blas_use_one_thread();
 }
 
+/* Executed as /proc/self/exe the process would be called `exe` by ps, pgrep and the service manager. */
+static void name_process(const char *path)
+{
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    const char *name = slash ? slash + 1 : path;
+    if (name && *name)
+        (void)prctl(PR_SET_NAME, name);
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2) {
@@ -146,6 +156,7 @@ int main(int argc, char **argv)
     if (!c)
         return unknown(argv[1]);
     choose_blas_kernels(argv);
+    name_process(argv[0]);
     (void)signal(SIGPIPE, SIG_IGN);
     return check_output(c->run(argc - 1, argv + 1));
 }

@@ -35,6 +35,12 @@ class Addresses(unittest.TestCase):
             self.assertEqual(server.recommend("u1").status, 200)
             self.assertEqual(hn.run("serve", "--probe", "--listen", f"[::1]:{server.port}").returncode, 0)
 
+    def test_the_process_is_known_by_its_name(self):
+        """However often the program executed itself: pgrep and ps find it."""
+        with hn.Server() as server:
+            with open("/proc/%d/comm" % server.process.pid, encoding="utf-8") as f:
+                self.assertEqual(f.read(), "hypernet\n")
+
     def test_probe(self):
         with hn.Server() as server:
             address = f"127.0.0.1:{server.port}"
