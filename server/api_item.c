@@ -248,10 +248,10 @@ static bool blame(struct request *r, const char *list, size_t index, const struc
     return blamed;
 }
 
-static void refuse_missing(struct api_thread *t, struct request *r, const struct err *e)
+static void refuse_missing(struct api_thread *t, struct request *r, struct store_text id, const struct err *e)
 {
     if (e->code == ERR_NOTFOUND)
-        problem_answer(r, PROBLEM_NO_ITEM, NULL, "%s", e->text);
+        problem_answer(r, PROBLEM_NO_ITEM, NULL, "%s%s", e->text, update_missing_item(t, id));
     else
         api_fail(t, r, e);
 }
@@ -267,7 +267,7 @@ static bool write_items(struct api_thread *t, struct request *r, struct batch *b
         if (update_items(t, b->list, b->n, &at, &e) == ERR_OK)
             return true;
         if (!blame(r, list, at, &e)) {
-            refuse_missing(t, r, &e);
+            refuse_missing(t, r, b->list[at].item.id, &e);
             return false;
         }
         blamed = b->list[at].refused = true;
@@ -362,7 +362,7 @@ enum route_next api_admin_item_delete(struct api_thread *t, struct request *r, b
     if (update_delete_item(t, id, &e) == ERR_OK)
         (void)request_answer(r, 204, NULL);
     else
-        refuse_missing(t, r, &e);
+        refuse_missing(t, r, id, &e);
     return ROUTE_DONE;
 }
 
@@ -412,7 +412,7 @@ enum route_next api_item_get(struct api_thread *t, struct request *r, bool may_b
     if (store_read_item(t->conn, id, show, &s, &e) == ERR_OK && s.deleted)
         (void)err_set(&e, ERR_NOTFOUND, "item '%.*s' was deleted", (int)id.len, id.data);
     if (e.code)
-        refuse_missing(t, r, &e);
+        refuse_missing(t, r, id, &e);
     else
         add_ranking(s.out, update_item_source(t, slot, id), update_item_unranked(t, slot, id));
     return ROUTE_DONE;

@@ -17,6 +17,7 @@ struct item_rows {
     struct extra_items *items;
     struct item_row_source *sources; /* (n) */
     size_t n;
+    bool aside; /* some of those that were made are not followed */
 };
 
 /* What is needed to make a row. */
@@ -88,10 +89,10 @@ static bool is_stale(const struct item_rows *old, const uint64_t *stale, size_t 
     return !old || !stale || k >= old->n || (stale[k / 64] >> (k % 64) & 1);
 }
 
-/* Asks the store to find takers of the items to be made by an index. Should it be unable to, as while another process writes for
- * long, it finds them all the same, only slower. */
-static enum err_code follow(struct store_conn *c, const struct item_texts *texts, const struct item_rows *old,
-                            const uint64_t *stale, struct err *e)
+/* Asks the store to find takers of the items to be made by an index. Should it be unable to, it finds them all the same, only
+ * slower. *aside: some are not followed. */
+static enum err_code prepare(struct store_conn *c, const struct item_texts *texts,
+                             const struct item_rows *old, const uint64_t *stale, bool *aside, struct err *e)
 {
     size_t n = 0, n_extra = item_texts_n_extra(texts);
     int64_t *keys = mem_alloc_array(n_extra, sizeof *keys);
@@ -101,7 +102,7 @@ static enum err_code follow(struct store_conn *c, const struct item_texts *texts
     for (size_t k = 0; k < n_extra; k++)
         if (is_stale(old, stale, k))
             keys[n++] = item_texts_extra_key(texts, k);
-    if (store_follow_items(c, keys, n, &ignored))
+    if (store_takers_begin(c, keys, n, aside, &ignored))
         log_line(LOG_WARN, "finding who took new items will be slow: %s", ignored.text);
     mem_free(keys);
     return ERR_OK;
@@ -125,7 +126,7 @@ enum err_code item_rows_make(struct store_conn *c, const struct model *m, const 
     if (!code)
         code = making_init(&k, c, m, e);
     if (!code)
-        code = follow(c, texts, old, stale, e);
+        code = prepare(c, texts, old, stale, &r->aside, e);
     for (size_t i = 0; i < n && !code; i++) {
         if (is_stale(old, stale, i)) {
             code = make_row(&k, texts, i, &r->sources[i], e);
@@ -138,6 +139,7 @@ enum err_code item_rows_make(struct store_conn *c, const struct model *m, const 
     }
     if (!code)
         code = extra_items_finish(r->items, e);
+    store_takers_end(c);
     making_fini(&k);
     if (code)
         item_rows_unref(r);
@@ -169,4 +171,9 @@ const struct extra_items *item_rows_items(const struct item_rows *r)
 struct item_row_source item_rows_source(const struct item_rows *r, size_t k)
 {
     return r->sources[k];
+}
+
+bool item_rows_aside(const struct item_rows *r)
+{
+    return r && r->aside;
 }

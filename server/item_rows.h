@@ -9,6 +9,7 @@
 #include "server/item_texts.h"
 #include "store/store.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,5 +30,8 @@ struct item_row_source {
     uint32_t n_features, n_takers;
 };
 struct item_row_source item_rows_source(const struct item_rows *r, size_t k);
+
+/* Whether some of the rows that were not copied are of items that the store does not follow. */
+bool item_rows_aside(const struct item_rows *r);
 
 #endif

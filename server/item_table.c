@@ -226,6 +226,19 @@ const char *item_table_source(const struct item_table *t, size_t index)
     return source.n_takers ? "interactions" : source.n_features ? "features" : "prior";
 }
 
+bool item_table_aside(const struct item_table *t, const struct item_table *old)
+{
+    return item_rows_aside(t->rows) && (!old || old->rows != t->rows);
+}
+
+size_t item_table_extra_keys(const struct item_table *t, int64_t *keys)
+{
+    size_t n = item_texts_n_extra(t->texts);
+    for (size_t k = 0; keys && k < n; k++)
+        keys[k] = item_texts_extra_key(t->texts, k);
+    return n;
+}
+
 struct item_info item_table_info(const struct item_table *t, size_t index)
 {
     return item_texts_info(t->texts, index);

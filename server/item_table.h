@@ -58,6 +58,12 @@ size_t item_table_n_left_out(const struct item_table *t); /* items for which the
 bool item_table_promoted(const struct item_table *t);     /* see item_texts_promoted */
 size_t item_table_n_foreign(const struct item_table *t);  /* items that only the model has */
 
+/* Whether rows were made for this table, and not for the old one (NULL: none), of items that the store does not follow. */
+bool item_table_aside(const struct item_table *t, const struct item_table *old);
+
+/* The store's keys of the items beyond the model's own to keys (NULL: none), and how many they are. */
+size_t item_table_extra_keys(const struct item_table *t, int64_t *keys);
+
 /* ERR_CONFLICT when the store has less than half of the model's items: one of the two belongs to something else. */
 enum err_code item_table_check_known(const struct item_table *t, struct err *e) ERR_MUST_CHECK;
 

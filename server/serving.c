@@ -2,6 +2,7 @@
 #include "server/serving.h"
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "engine/hypernet.h"
 
 #include <errno.h>
@@ -103,6 +104,8 @@ static enum err_code next_tables(struct serving *s, struct store_conn *c, const 
                      "beside %d others; train it anew",
                      m->model->spec.name, item_table_n_left_out(table), LIMIT_EXTRA_ITEMS);
         *unseen = *unseen || item_table_promoted(table);
+        if (item_table_aside(table, m->items))
+            atomic_store(&s->unfollowed, true);
         publish(m, table);
     }
     return code;
@@ -141,6 +144,34 @@ enum err_code serving_follow_items(struct serving *s, struct store_conn *c, stru
     buf_fini(&f.changes.ids);
     if (!code && unseen) /* they were made without items that are known now */
         weights_cache_clear(s->cache);
+    return code;
+}
+
+static enum err_code follow_extra(struct store_conn *c, const struct item_table *items, struct err *e)
+{
+    size_t n = item_table_extra_keys(items, NULL);
+    int64_t *keys = mem_alloc_array(n, sizeof *keys);
+    if (!keys)
+        return err_set(e, ERR_NOMEM, "no memory for new items");
+    (void)item_table_extra_keys(items, keys);
+    enum err_code code = store_follow_items(c, keys, n, e);
+    mem_free(keys);
+    return code;
+}
+
+enum err_code serving_follow_takers(struct serving *s, struct store_conn *c, struct err *e)
+{
+    enum err_code code = ERR_OK;
+    if (!atomic_load(&s->written_to) || !atomic_exchange(&s->unfollowed, false))
+        return ERR_OK;
+    for (size_t i = 0; i < s->n_models && !code; i++) {
+        unsigned generation;
+        struct item_table *items = serving_items(&s->models[i], &generation);
+        code = follow_extra(c, items, e);
+        item_table_unref(items);
+    }
+    if (code == ERR_BUSY)
+        atomic_store(&s->unfollowed, true);
     return code;
 }
 
@@ -273,6 +304,8 @@ enum err_code serving_end_write(struct serving *s, enum err_code code, struct er
         store_rollback(s->writer);
     else
         code = store_commit(s->writer, e);
+    if (!code)
+        atomic_store_explicit(&s->written_to, true, memory_order_relaxed);
     leave_writer(s);
     return code;
 }

@@ -52,8 +52,10 @@ struct serving {
         n_forgotten; /* rises after users who were deleted left the cache; who keeps a list of users makes it anew */
     pthread_mutex_t writing; /* guards written */
     pthread_cond_t
-        write_turn; /* of the monotonic clock: a wall clock that is set must not make a wait longer */
-    bool written;   /* somebody has the writer, through a transaction: the threads' writes queue here */
+        write_turn;         /* of the monotonic clock: a wall clock that is set must not make a wait longer */
+    atomic_bool written_to; /* this process wrote into the store */
+    atomic_bool unfollowed; /* tables have items that the store does not follow */
+    bool written; /* somebody has the writer, through a transaction: the threads' writes queue here */
     struct store_conn *writer; /* who set written has it */
     size_t n_models;
     struct served_model models[LIMIT_MODELS];
@@ -80,6 +82,10 @@ int serving_find(const struct serving *s, const char *name);
 /* Brings the item tables of all models up to the store and publishes them. Cost: of an item that interactions moved,
  * one fold-in; of anything else, one read of all items. Weights that may lack an item somebody took are dropped. */
 enum err_code serving_follow_items(struct serving *s, struct store_conn *c, struct err *e) ERR_MUST_CHECK;
+
+/* Has the store follow the items of the tables (store_follow_items) where it does not, once this process wrote into it: who only
+ * reads writes nothing. ERR_BUSY: another one writes; it is to be called again. */
+enum err_code serving_follow_takers(struct serving *s, struct store_conn *c, struct err *e) ERR_MUST_CHECK;
 
 /* Begins a transaction on the one connection that writes: threads of the process wait for each other at a lock, not in
  * the store, which lets who waits sleep and try again, and what one write read is there for the next. Ended by

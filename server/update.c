@@ -130,7 +130,8 @@ static enum err_code check_item(struct run *run, struct store_text item, struct 
     if (code || *can)
         return code;
     fault.unknown_item = true;
-    (void)snprintf(text, sizeof text, "no item '%.*s'", (int)item.len, item.data);
+    (void)snprintf(text, sizeof text, "no item '%.*s'%s", (int)item.len, item.data,
+                   update_missing_item(run->t, item));
     run->rules->refuse(run->rules->arg, &fault, text);
     return ERR_OK;
 }

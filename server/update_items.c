@@ -32,6 +32,26 @@ const char *update_why_unranked(const struct model_spec *spec)
     return "as many items as there is room for came after the training of the model; train it anew";
 }
 
+static bool ignore_item(void *arg, const struct store_item *item)
+{
+    (void)arg;
+    (void)item;
+    return true;
+}
+
+const char *update_missing_item(struct api_thread *t, struct store_text id)
+{
+    struct err e = {0};
+    if (store_read_item(t->conn, id, ignore_item, NULL, &e) != ERR_NOTFOUND)
+        return "";
+    for (size_t slot = 0; slot < t->api->serving->n_models; slot++)
+        if (item_table_has(personal_items(t->personal, slot), id))
+            return " in the store, though a model was trained with it: PUT /v1/admin/items/{item} or an "
+                   "import of "
+                   "items makes it known";
+    return "";
+}
+
 static bool take_revision(void *arg, const struct store_item *item)
 {
     struct item_registration *g = arg;

@@ -42,6 +42,9 @@ const char *update_item_unranked(struct api_thread *t, size_t slot, struct store
 /* The same of an item of which it is known that the model does not rank it. */
 const char *update_why_unranked(const struct model_spec *spec);
 
+/* What to say behind "no item": of one that a served model has though the store has no row of it, what to do; else "". Static. */
+const char *update_missing_item(struct api_thread *t, struct store_text id);
+
 /* Where the model in a slot has an item's row from, or "none". */
 const char *update_item_source(struct api_thread *t, size_t slot, struct store_text id);
 

@@ -86,7 +86,8 @@ static bool in_place(struct watcher *w)
     return !lost;
 }
 
-/* Empties the log of what was deleted of people, once a second at most: each time costs writes a few syncs. */
+/* Empties the log of what was deleted of people, and has new items followed, once a second at most: each time costs writes a few
+ * syncs. */
 static void settle(struct watcher *w)
 {
     struct err e = {0};
@@ -96,6 +97,10 @@ static void settle(struct watcher *w)
     enum err_code code = store_settle(w->conn, &e);
     if (code && code != ERR_BUSY)
         log_line(LOG_ERROR, "%s", e.text);
+    err_clear(&e);
+    code = serving_follow_takers(w->serving, w->conn, &e);
+    if (code && code != ERR_BUSY)
+        log_line(LOG_WARN, "finding who took new items stays slow: %s", e.text);
 }
 
 static void look(struct watcher *w)

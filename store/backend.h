@@ -66,6 +66,9 @@ struct store_backend {
     enum err_code (*each_taker)(struct store_conn *c, int64_t item_key, const struct store_context_key *key,
                                 size_t most, store_taker_fn *fn, void *arg, struct err *e);
     enum err_code (*taken_above)(struct store_conn *c, int64_t item_key, bool *taken, struct err *e);
+    enum err_code (*takers_begin)(struct store_conn *c, const int64_t *keys, size_t n, bool *aside,
+                                  struct err *e);
+    void (*takers_end)(struct store_conn *c);
     enum err_code (*follow_items)(struct store_conn *c, const int64_t *keys, size_t n, struct err *e);
     enum err_code (*put_context)(struct store_conn *c, const struct store_context_key *key,
                                  struct store_text id, const struct store_context *context, struct err *e);

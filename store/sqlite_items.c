@@ -2,7 +2,8 @@
  * other processes' tables speak of the wrong one.
  *
  * Who took a followed item is found by an index, who took another one by reading all interactions. Items that come one by
- * one are followed from the start; those of an import are from when somebody asks for it. */
+ * one are followed from the start; those of an import are from when somebody who writes asks
+ * for it. Who reads sets the interactions with others aside, in memory, and needs no lock of writers. */
 #include "store/sqlite_private.h"
 
 /* A row of ITEM_OF and EACH_ITEM. */
@@ -196,33 +197,59 @@ enum err_code sqlite_touch_item(struct store_conn *conn, struct store_text id, s
 
 /* ---- following ---- */
 
+/* Whether an item is there that is not followed. */
+static enum err_code is_unfollowed(struct sqlite_conn *c, int64_t key, bool *is, struct err *e)
+{
+    sqlite3_stmt *s = sqlite_statement(c, SQL_IS_FOLLOWED);
+    sqlite3_bind_int64(s, 1, key);
+    int rc = sqlite3_step(s);
+    *is = rc == SQLITE_ROW && sqlite3_column_int(s, 0) == 0;
+    enum err_code code =
+        rc == SQLITE_ROW || rc == SQLITE_DONE ? ERR_OK : sqlite_fail(c, rc, "read who took an item", e);
+    sqlite3_reset(s);
+    return code;
+}
+
 static enum err_code any_unfollowed(struct sqlite_conn *c, const int64_t *keys, size_t n, bool *any,
                                     struct err *e)
 {
     enum err_code code = ERR_OK;
-    bool followed = true;
-    for (size_t i = 0; i < n && !code && followed; i++)
-        code = ask(c, SQL_IS_FOLLOWED, keys[i], &followed, e);
-    *any = !followed;
+    *any = false;
+    for (size_t i = 0; i < n && !code && !*any; i++)
+        code = is_unfollowed(c, keys[i], any, e);
     return code;
 }
 
-/* Who only reads has an index of its own, in memory, of the interactions with these items; else each of them would take a read of
- * all interactions. */
-static enum err_code follow_aside(struct sqlite_conn *c, const int64_t *keys, size_t n, struct err *e)
+void sqlite_takers_end(struct store_conn *conn)
+{
+    struct sqlite_conn *c = (struct sqlite_conn *)conn;
+    if (!c->takers_aside)
+        return;
+    sqlite3_finalize(c->takers_aside);
+    c->takers_aside = NULL;
+    (void)sqlite3_exec(c->db, "DROP TABLE IF EXISTS temp.takers; DROP TABLE IF EXISTS temp.aside", NULL, NULL,
+                       NULL);
+}
+
+/* An index in memory, of this connection, of the interactions with items that are not followed; else each of them would take a read
+ * of all interactions. */
+static enum err_code set_aside(struct sqlite_conn *c, const int64_t *keys, size_t n, struct err *e)
 {
     sqlite3_stmt *add = NULL;
-    enum err_code code =
-        sqlite_run_text(c,
-                        "PRAGMA query_only = OFF; DROP TABLE IF EXISTS temp.takers;"
-                        "CREATE TEMP TABLE IF NOT EXISTS aside (item_key INTEGER PRIMARY KEY);"
-                        "CREATE TEMP TABLE takers (item_key, timestamp, user_key, weight, "
-                        "PRIMARY KEY (item_key, timestamp DESC, user_key)) WITHOUT ROWID",
-                        "set new items aside", e);
+    bool is;
+    enum err_code code = sqlite_run_text(c,
+                                         "DROP TABLE IF EXISTS temp.takers; DROP TABLE IF EXISTS temp.aside;"
+                                         "CREATE TEMP TABLE aside (item_key INTEGER PRIMARY KEY);"
+                                         "CREATE TEMP TABLE takers (item_key, timestamp, user_key, weight, "
+                                         "PRIMARY KEY (item_key, timestamp DESC, user_key)) WITHOUT ROWID",
+                                         "set new items aside", e);
     if (!code && sqlite3_prepare_v2(c->db, "INSERT OR IGNORE INTO temp.aside VALUES (?1)", -1, &add, NULL) !=
                      SQLITE_OK)
         code = sqlite_fail(c, sqlite3_errcode(c->db), "set new items aside", e);
     for (size_t i = 0; i < n && !code; i++) {
+        code = is_unfollowed(c, keys[i], &is, e);
+        if (code || !is)
+            continue;
         sqlite3_bind_int64(add, 1, keys[i]);
         code = sqlite_run(c, add, "set new items aside", e);
     }
@@ -230,11 +257,37 @@ static enum err_code follow_aside(struct sqlite_conn *c, const int64_t *keys, si
     if (!code)
         code = sqlite_run_text(c,
                                "INSERT INTO temp.takers SELECT item_key, timestamp, user_key, weight "
-                               "FROM main.interactions WHERE item_key IN temp.aside; PRAGMA query_only = ON",
+                               "FROM main.interactions WHERE item_key IN temp.aside",
                                "set new items aside", e);
     if (!code && sqlite3_prepare_v3(c->db, SQLITE_EACH_TAKER_ASIDE, -1, SQLITE_PREPARE_PERSISTENT,
                                     &c->takers_aside, NULL) != SQLITE_OK)
         code = sqlite_fail(c, sqlite3_errcode(c->db), "set new items aside", e);
+    return code;
+}
+
+enum err_code sqlite_takers_begin(struct store_conn *conn, const int64_t *keys, size_t n, bool *aside,
+                                  struct err *e)
+{
+    struct sqlite_conn *c = (struct sqlite_conn *)conn;
+    sqlite_takers_end(conn);
+    enum err_code code = any_unfollowed(c, keys, n, aside, e);
+    if (code || !*aside)
+        return code;
+    if (c->store->read_only) /* tables of its own are none of the store's */
+        code = sqlite_run_text(c, "PRAGMA query_only = OFF", "set new items aside", e);
+    if (!code)
+        code = set_aside(c, keys, n, e);
+    if (c->store->read_only && sqlite3_exec(c->db, "PRAGMA query_only = ON", NULL, NULL, NULL) != SQLITE_OK &&
+        !code)
+        code = sqlite_fail(c, sqlite3_errcode(c->db), "set new items aside", e);
+    return code;
+}
+
+static enum err_code begin_at_once(struct sqlite_conn *c, struct err *e)
+{
+    sqlite_wait(c, 0);
+    enum err_code code = sqlite_begin(&c->base, e);
+    sqlite_wait(c, SQLITE_BUSY_MS);
     return code;
 }
 
@@ -245,12 +298,7 @@ enum err_code sqlite_follow_items(struct store_conn *conn, const int64_t *keys, 
     enum err_code code = any_unfollowed(c, keys, n, &any, e);
     if (code || !any)
         return code;
-    if (c->store->read_only) {
-        sqlite3_finalize(c->takers_aside);
-        c->takers_aside = NULL;
-        return follow_aside(c, keys, n, e);
-    }
-    code = sqlite_begin(conn, e);
+    code = begin_at_once(c, e);
     for (size_t i = 0; i < n && !code; i++) {
         sqlite3_stmt *s = sqlite_statement(c, SQL_FOLLOW_ITEM);
         sqlite3_bind_int64(s, 1, keys[i]);

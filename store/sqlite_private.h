@@ -110,7 +110,7 @@ enum {
                      "FROM changes WHERE change > ?1 ORDER BY change")                                       \
     X(DATA_VERSION, "PRAGMA data_version")
 
-/* The same as EACH_TAKER, of what sqlite_follow_items set aside; prepared when that is there. */
+/* The same as EACH_TAKER, of what sqlite_takers_begin set aside; prepared when that is there. */
 #define SQLITE_EACH_TAKER_ASIDE                                                                              \
     "SELECT c.embedding, i.weight FROM temp.takers i JOIN users u ON u.user_key = i.user_key "               \
     "JOIN contexts c ON c.id = u.id AND c.kind = ?2 AND c.model = ?3 AND c.model_version = ?4 "              \
@@ -179,7 +179,7 @@ struct sqlite_conn {
     struct buf taken;   /* scratch of sqlite_context.c */
     bool never_at_once; /* its file cannot be read so */
     sqlite3_stmt *
-        takers_aside; /* when only reading: who took the items that were to be followed; NULL: not asked yet */
+        takers_aside; /* who took items that are not followed, between sqlite_takers_begin and its end; else NULL */
 };
 
 /* Texts and codes of SQLite's last error on c, with the path; `what` says what was being done. */
@@ -336,6 +336,8 @@ enum err_code sqlite_read_item(struct store_conn *, struct store_text, store_ite
 enum err_code sqlite_each_taker(struct store_conn *, int64_t, const struct store_context_key *, size_t,
                                 store_taker_fn *, void *, struct err *);
 enum err_code sqlite_taken_above(struct store_conn *, int64_t, bool *, struct err *);
+enum err_code sqlite_takers_begin(struct store_conn *, const int64_t *, size_t, bool *, struct err *);
+void sqlite_takers_end(struct store_conn *);
 enum err_code sqlite_follow_items(struct store_conn *, const int64_t *, size_t, struct err *);
 enum err_code sqlite_put_context(struct store_conn *, const struct store_context_key *, struct store_text,
                                  const struct store_context *, struct err *);

@@ -187,6 +187,17 @@ enum err_code store_each_taker(struct store_conn *c, int64_t item_key, const str
     return c->backend->each_taker(c, item_key, key, most, fn, arg, e);
 }
 
+enum err_code store_takers_begin(struct store_conn *c, const int64_t *keys, size_t n, bool *aside,
+                                 struct err *e)
+{
+    return c->backend->takers_begin(c, keys, n, aside, e);
+}
+
+void store_takers_end(struct store_conn *c)
+{
+    c->backend->takers_end(c);
+}
+
 enum err_code store_follow_items(struct store_conn *c, const int64_t *keys, size_t n, struct err *e)
 {
     return c->backend->follow_items(c, keys, n, e);

@@ -159,13 +159,20 @@ enum err_code store_read_item(struct store_conn *c, struct store_text id, store_
 /* A taker of an item: his stored context for the asked model and version, and the weight of what he did. */
 typedef bool store_taker_fn(void *arg, const void *embedding, size_t n_bytes, double weight);
 
-/* The newest `most` takers of an item of those whose context is stored. Cost: one index range for a followed item, else all
- * interactions are read. */
+/* The newest `most` takers of an item of those whose context is stored. Cost: one index range for an item that is followed or between
+ * store_takers_begin and its end, else all interactions are read. */
 enum err_code store_each_taker(struct store_conn *c, int64_t item_key, const struct store_context_key *key,
                                size_t most, store_taker_fn *fn, void *arg, struct err *e) ERR_MUST_CHECK;
 
-/* Follows the items with these keys: from now on who takes them is found by an index, and so is who did. A transaction of its own; of a
- * store that is only read an index in memory, of this connection.
+/* Prepares for asking who took the items with these keys: for those that are not followed (*aside: there are some) all interactions
+ * are read once, into an index in memory that is this connection's and lasts until the end. Writes nothing, and waits for no writer.
+ * Not inside a transaction. When it fails answers are the same, only slower. */
+enum err_code store_takers_begin(struct store_conn *c, const int64_t *keys, size_t n, bool *aside,
+                                 struct err *e) ERR_MUST_CHECK;
+void store_takers_end(struct store_conn *c);
+
+/* Follows the items with these keys: from now on who takes them is found by an index, and so is who did. A transaction of its own;
+ * ERR_BUSY at once where another process writes, for it can be done later.
  * Cost: where all are followed already, a look at each; else a write, for which all interactions are read. */
 enum err_code store_follow_items(struct store_conn *c, const int64_t *keys, size_t n,
                                  struct err *e) ERR_MUST_CHECK;

@@ -291,6 +291,28 @@ static enum err_code follow(struct store_conn *c, struct err *e)
     return code ? code : store_follow_items(c, keys, N_IMPORTED, e);
 }
 
+static bool take(void *arg, const void *embedding, size_t n_bytes, double weight)
+{
+    (void)embedding;
+    (void)n_bytes;
+    *(double *)arg += weight;
+    return true;
+}
+
+static enum err_code ask_takers(struct store_conn *c, struct err *e)
+{
+    int64_t key;
+    bool aside;
+    double sum = 0;
+    enum err_code code = store_item_key_of(c, text("imported1"), &key, e);
+    if (!code)
+        code = store_takers_begin(c, &key, 1, &aside, e);
+    if (!code)
+        code = store_each_taker(c, key, &store_fixture_key, 10, take, &sum, e);
+    store_takers_end(c);
+    return code;
+}
+
 /* A profile is replaced by the same one, so the content stays, and the log is emptied of the old one. */
 static enum err_code forget(struct store_conn *c, struct err *e)
 {
@@ -317,8 +339,9 @@ static enum err_code trim(struct store_conn *c, struct err *e)
 static const struct work {
     const char *name;
     enum err_code (*run)(struct store_conn *c, struct err *e);
-} works[] = {{"read", read_all},  {"write", write_some}, {"bulk", write_bulk}, {"load", write_load},
-             {"backup", back_up}, {"follow", follow},    {"forget", forget},   {"trim", trim}};
+} works[] = {{"read", read_all},     {"write", write_some}, {"bulk", write_bulk},
+             {"load", write_load},   {"backup", back_up},   {"follow", follow},
+             {"takers", ask_takers}, {"forget", forget},    {"trim", trim}};
 enum { N_WORKS = sizeof works / sizeof *works };
 
 /* ---- the file before and after ---- */

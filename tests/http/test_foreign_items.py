@@ -96,8 +96,16 @@ class Foreign(unittest.TestCase):
             self.assertFalse(set(missing) & set(shown))
             asked = server.request("POST", "/v1/users/u1/predictions", {"items": [shown[0], missing[0]]})
             self.assertEqual((asked.status, asked.problem), (422, "unknown-item"))
-            self.assertEqual(server.event("u1", missing[0]).problem, "unknown-item")
-            self.assertEqual(server.request("GET", "/v1/items/" + missing[0]).status, 404)
+            path = "/v1/admin/items/" + missing[0]
+            for refused, kind in ((server.event("u1", missing[0]), "unknown-item"),
+                                  (server.register("new", {"interactions": [{"item": missing[0]}]}), "unknown-item"),
+                                  (server.request("GET", "/v1/items/" + missing[0]), "item-not-found"),
+                                  (server.admin("PATCH", path, {"title": "Back"}), "item-not-found"),
+                                  (server.admin("DELETE", path), "item-not-found")):
+                self.assertEqual(refused.problem, kind)
+                self.assertIn("a model was trained with it: PUT /v1/admin/items/{item} or an import", refused.body.decode())
+            for unknown in (server.event("u1", "none"), server.request("GET", "/v1/items/none")):
+                self.assertNotIn("trained", unknown.body.decode())
             put = server.admin("PUT", "/v1/admin/items/" + missing[0], {"title": "Back"})
             self.assertEqual((put.status, put.json["source"]), (201, "training"))
             shown = server.recommend("u1", limit=1000, exclude_seen="false").items

@@ -159,17 +159,52 @@ class ReadOnly(unittest.TestCase):
             self.assertEqual(server.register("later", {}).status, 201)
 
     def test_items_that_came_after_training_are_ranked_alike_by_who_may_not_write(self):
-        items = self.world.file("after.tsv", "item\ttitle\tcategories\nafter\tAfter\tDrama\n")
-        taken = self.world.file("after-taken.tsv", "user\titem\n" + "".join("%s\tafter\n" % u for u in self.world.users[:40]))
-        hn.run("import", "--store", self.store, "--items", items, "--interactions", taken)
+        self.import_after_training()
         ask = ["recommend", "--model", self.world.model, "--user", "u250", "--limit", "1000", "--json", "--store"]
         before = content(self.folder)
         read = run(*ask, self.store)
         self.assertEqual(content(self.folder), before)
-        with hn.Server(store=self.store) as server:  # follows the item, by an index in the store
+        with hn.Server(store=self.store) as server:
             served = server.recommend("u250", limit=1000)
         self.assertIn('"after"', read[1])
         self.assertEqual(read[1].strip(), served.body.decode().strip())
+
+    def import_after_training(self):
+        items = self.world.file("after.tsv", "item\ttitle\tcategories\nafter\tAfter\tDrama\n")
+        taken = self.world.file("after-taken.tsv", "user\titem\n" + "".join("%s\tafter\n" % u for u in self.world.users[:40]))
+        hn.run("import", "--store", self.store, "--items", items, "--interactions", taken)
+
+    def followed(self):
+        with contextlib.closing(sqlite3.connect(self.store, timeout=hn.PATIENCE)) as db:
+            return db.execute("SELECT followed FROM items WHERE id = 'after'").fetchone()[0] == 1
+
+    def test_a_server_that_only_answers_writes_nothing(self):
+        self.import_after_training()
+        before = content(self.folder)
+        with hn.Server(store=self.store) as server:
+            self.assertIn("after", server.recommend("u250", limit=1000).items)
+            self.assertEqual(server.request("GET", "/v1/items/after").json["source"], "interactions")
+            self.assertEqual(server.user("u1").status, 200)
+        self.assertEqual(content(self.folder), before)
+        with hn.Server(store=self.store) as server:
+            self.assertEqual(server.event("u250", self.world.items[0]).status, 200)
+            hn.eventually(self.followed, "new items are followed once something was written")
+
+    def test_new_items_are_answered_from_while_another_process_writes(self):
+        with contextlib.closing(sqlite3.connect(self.store, isolation_level=None)) as writer, hn.Server(store=self.store) as early:
+            self.assertEqual(early.register("written", {}).status, 201)
+            self.import_after_training()
+            writer.execute("BEGIN IMMEDIATE")
+            hn.eventually(lambda: "after" in early.recommend("u250", limit=1000).items, "the import is followed")
+            with hn.Server(store=self.store) as late:
+                want = early.recommend("u250", limit=1000).body
+                self.assertEqual(late.recommend("u250", limit=1000).body, want)
+                self.assertEqual(late.request("GET", "/v1/items/after").json["source"], "interactions")
+                self.assertNotIn("slow", late.log())
+            writer.execute("ROLLBACK")
+            hn.eventually(self.followed, "it is followed when the other one is done")
+            self.assertEqual(early.recommend("u250", limit=1000).body, want)
+            self.assertNotIn("slow", early.log())
 
     def test_an_older_schema_is_left_to_a_command_that_writes(self):
         with contextlib.closing(sqlite3.connect(self.store)) as db:

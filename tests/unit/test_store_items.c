@@ -261,6 +261,35 @@ START_TEST(test_takers_are_the_same_before_an_item_is_followed_and_after)
 }
 END_TEST
 
+/* Who reads needs no lock of writers and writes nothing; who follows does not wait for one. */
+START_TEST(test_takers_are_set_aside_while_another_process_writes)
+{
+    int64_t keys[2];
+    bool aside;
+    sqlite3 *writer;
+    import_taken_items();
+    STORE_OK(store_item_key_of(f.conn, text("a"), &keys[0], &e));
+    STORE_OK(store_item_key_of(f.conn, text("b"), &keys[1], &e));
+    ck_assert_int_eq(sqlite3_open(f.path, &writer), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(writer, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    STORE_OK(store_takers_begin(f.conn, keys, 2, &aside, &e));
+    ck_assert(aside);
+    assert_takers(keys[0], "A*1,B*2,");
+    assert_takers(keys[1], "A*5,");
+    store_takers_end(f.conn);
+    assert_takers(keys[1], "A*5,");
+    ck_assert_int_eq(store_follow_items(f.conn, keys, 2, NULL), ERR_BUSY);
+    ck_assert_int_eq(sqlite3_exec(writer, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(writer);
+    STORE_OK(store_takers_begin(f.conn, keys, 2, &aside, &e));
+    ck_assert(aside); /* still nothing was written */
+    STORE_OK(store_follow_items(f.conn, keys, 2, &e));
+    STORE_OK(store_takers_begin(f.conn, keys, 2, &aside, &e));
+    ck_assert(!aside);
+    assert_takers(keys[0], "A*1,B*2,");
+}
+END_TEST
+
 START_TEST(test_who_takes_or_leaves_a_followed_item_is_found)
 {
     struct store_bulk *bulk;
@@ -361,6 +390,7 @@ int main(void)
     tcase_add_test(t, test_takers_are_the_newest_with_a_context_of_the_model);
     tcase_add_test(t, test_takers_above_a_key);
     tcase_add_test(t, test_takers_are_the_same_before_an_item_is_followed_and_after);
+    tcase_add_test(t, test_takers_are_set_aside_while_another_process_writes);
     tcase_add_test(t, test_who_takes_or_leaves_a_followed_item_is_found);
     tcase_add_test(t, test_what_an_earlier_program_writes_is_found);
     tcase_add_test(t, test_following_nothing_or_what_is_not_there);
