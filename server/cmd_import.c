@@ -30,9 +30,11 @@ const struct command cmd_import_command = {
     "stays as it was. A store that does not exist is made.",
     cmd_import};
 
+_Static_assert(OPTION_LIST_MAX <= (int)IMPORT_MAX_IGNORED, "every --ignore-field has a place");
+
 struct arguments {
     const char *store, *users, *items, *contexts, *model, *model_version, *format;
-    struct option_list interactions;
+    struct option_list interactions, ignored;
     int64_t skip_bad;
     bool replace, json;
 };
@@ -125,6 +127,8 @@ static enum err_code to_import(const struct arguments *a, struct import_options 
     for (size_t i = 0; i < a->interactions.n; i++)
         add_file(o, a->interactions.values[i], TABLE_INTERACTIONS);
     add_file(o, a->contexts, TABLE_CONTEXTS);
+    for (size_t i = 0; i < a->ignored.n; i++)
+        o->ignored[o->n_ignored++] = a->ignored.values[i];
     if (a->replace && !a->items)
         return err_set(e, ERR_INVALID, "--replace says that --items has all items; give --items");
     enum err_code code = check_files(o, e);
@@ -171,6 +175,8 @@ static int cmd_import(int argc, char **argv)
          false},
         {"contexts", OPTION_STRING, &a.contexts, "FILE", "user embedding, ready-made for a model", 0, 0,
          false},
+        {"ignore-field", OPTION_LIST, &a.ignored, "NAME",
+         "leave out a column, a field of the profile or one of the metadata", 0, 0, false},
         {"replace", OPTION_FLAG, &a.replace, NULL,
          "the file of items has all there are: others are deleted, deleted ones come back", 0, 0, false},
         {"model", OPTION_STRING, &a.model, "NAME", "the model that the contexts are for", 0, 0, false},

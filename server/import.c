@@ -5,6 +5,9 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "server/id_form.h"
+#include "server/import_fields.h"
+#include "server/import_ids.h"
 #include "server/partial.h"
 #include "server/talk.h"
 #include "store/store.h"
@@ -26,6 +29,9 @@ struct import {
     size_t n_embedding;       /* numbers in every embedding; 0 until the first */
     bool failed;              /* too many bad lines: nothing is written any more */
     struct partial partial;
+    struct import_ids ids;
+    struct import_fields fields;
+    bool ignored_seen[IMPORT_MAX_IGNORED];
 };
 
 /* ---- rows ---- */
@@ -40,7 +46,7 @@ static enum err_code put_user(struct import *im, const struct import_file *file,
     enum err_code code = partial_user(&im->partial, im->conn, row->user, &given, &profile, &known, e);
     if (code)
         return err_prefix(e, "%s:%" PRIu64, file->path, row->line);
-    im->report->n_known[TABLE_USERS] += known;
+    import_fields_compare(&im->fields, file, &im->partial.object, row->object, im->report);
     return store_bulk_user(im->bulk, row->user, profile, e);
 }
 
@@ -58,7 +64,7 @@ static enum err_code put_item(struct import *im, const struct import_file *file,
     enum err_code code = partial_item(&im->partial, im->conn, &given, &item, &known, e);
     if (code)
         return err_prefix(e, "%s:%" PRIu64, file->path, row->line);
-    im->report->n_known[TABLE_ITEMS] += known;
+    import_fields_compare(&im->fields, file, &im->partial.object, row->object, im->report);
     return store_bulk_item(im->bulk, &item, e);
 }
 
@@ -117,6 +123,9 @@ static enum err_code put_row(struct import *im, const struct import_file *file, 
     }
     if (im->failed)
         return ERR_OK;
+    enum err_code code = import_ids_row(&im->ids, file->kind, row, e);
+    if (code)
+        return code;
     if (file->kind == TABLE_USERS)
         return put_user(im, file, row, e);
     if (file->kind == TABLE_ITEMS)
@@ -144,6 +153,8 @@ static bool go_on_after(struct import *im, const struct import_file *file, const
 static void count_row(struct import_file_report *f, const struct table_row *row)
 {
     f->n_rows++;
+    f->n_user_fractions += id_form_has_fraction(row->user);
+    f->n_item_fractions += id_form_has_fraction(row->item);
     if (!row->timed)
         return;
     f->n_times[row->time_form]++;
@@ -165,8 +176,10 @@ static enum err_code end_file(struct import *im, const struct table *t, struct e
         if (!code)
             f->columns.list[i].n_dates = c->n_dates;
     }
-    if (code || f->n_rows || im->failed)
+    if (code || f->n_rows || im->failed) {
+        import_fields_look(f, im->report);
         return code;
+    }
     const char *name = strcmp(f->path, "-") == 0 ? "standard input" : f->path;
     if (f->n_bad)
         return err_set(e, ERR_INVALID, "%s has no good line; %" PRId64 " bad line%s", name, f->n_bad,
@@ -200,6 +213,12 @@ static enum err_code take_file(struct import *im, const struct import_file *file
     enum err_code code = table_open(file->path, file->kind, im->options->format, &t, e);
     if (code)
         return code;
+    code = table_ignore(
+        t, &(const struct table_ignored){im->options->ignored, im->ignored_seen, im->options->n_ignored}, e);
+    if (code) {
+        table_close(t);
+        return code;
+    }
     im->report->files[im->report->n_files++] =
         (struct import_file_report){.path = file->path, .kind = file->kind};
     for (bool got = true, more = true; more;) {
@@ -231,7 +250,13 @@ static enum err_code end_bulk(struct import *im, struct err *e)
         store_bulk_abandon(bulk);
         return ERR_OK;
     }
-    im->report->n_items_kept_deleted = store_bulk_kept_deleted(bulk);
+    struct store_bulk_counts counts;
+    store_bulk_count(bulk, &counts);
+    im->report->n_items_kept_deleted = counts.n_kept_deleted;
+    im->report->n_known[TABLE_USERS] = counts.n_known_users;
+    im->report->n_known[TABLE_ITEMS] = counts.n_known_items;
+    im->report->n_repeated[TABLE_USERS] = counts.n_repeated_users;
+    im->report->n_repeated[TABLE_ITEMS] = counts.n_repeated_items;
     enum err_code code = ERR_OK;
     if (im->options->replace)
         code = store_bulk_delete_other_items(bulk, &im->report->n_items_deleted, e);
@@ -284,12 +309,24 @@ static enum err_code take_bulk(struct import *im, struct err *e)
     if (!code)
         code = end_bulk(im, e);
     im->report->n_older += n_older;
+    im->report->n_repeated[TABLE_INTERACTIONS] = store_load_repeated(im->load);
     return code;
+}
+
+/* A name to be left out that no table has is mistyped, and what it was to keep out is in: that must not be found later. */
+static enum err_code check_ignored(const struct import *im, struct err *e)
+{
+    for (size_t i = 0; i < im->options->n_ignored; i++)
+        if (!im->ignored_seen[i])
+            return err_set(e, ERR_INVALID,
+                           "--ignore-field %s: no table has such a column or field; nothing was imported",
+                           im->options->ignored[i]);
+    return ERR_OK;
 }
 
 /* Interactions, of which there may be many, are read and staged before the transaction, so that others can write meanwhile; contexts come last,
  * for single rows and a bulk load do not mix. */
-static enum err_code take_files(struct import *im, struct err *e)
+static enum err_code take_files(struct import *im, const struct store_counts *before, struct err *e)
 {
     const struct import_options *o = im->options;
     enum err_code code = store_load_new(im->conn, o->stage_from ? o->stage_from : STAGE_FROM, &im->load, e);
@@ -297,12 +334,16 @@ static enum err_code take_files(struct import *im, struct err *e)
         code = take_kind(im, TABLE_INTERACTIONS, e);
     if (!code && !im->failed)
         code = store_load_stage(im->load, e);
+    if (!code && !im->failed)
+        code = import_ids_store(&im->ids, im->conn, before, e);
     if (!code)
         code = begin(im, e);
     if (!code)
         code = take_bulk(im, e);
     if (!code)
         code = take_kind(im, TABLE_CONTEXTS, e);
+    if (!code && !im->failed)
+        code = check_ignored(im, e);
     if (!code && im->failed)
         code = err_set(e, ERR_INVALID,
                        "%s%" PRId64 " bad line%s, %" PRId64
@@ -333,6 +374,7 @@ static void close_store(struct import *im)
     store_close(im->store);
     mem_free(im->embedding);
     partial_fini(&im->partial);
+    import_ids_fini(&im->ids);
 }
 
 /* The file of the store when the store is a file that does not exist yet, or NULL. */
@@ -362,25 +404,34 @@ enum err_code import_run(const struct import_options *options, struct import_rep
     struct import im = {.options = options, .report = report};
     *report = (struct import_report){0};
     partial_init(&im.partial);
+    import_ids_init(&im.ids, options);
     const char *made = new_file(options->store);
     struct store_counts before;
     enum err_code code = open_store(&im, e);
     if (!code)
         code = store_count(im.conn, &before, e);
     if (!code)
-        code = take_files(&im, e);
+        code = take_files(&im, &before, e);
     if (!code)
         code = store_commit(im.conn, e);
     if (!code)
         code = store_count(im.conn, &report->total, e);
     int64_t n_new =
         code ? 0 : report->total.n_interactions - before.n_interactions; /* and what others wrote meanwhile */
-    if (!code && n_new < report->n_rows[TABLE_INTERACTIONS])
-        report->n_known[TABLE_INTERACTIONS] = report->n_rows[TABLE_INTERACTIONS] - n_new;
+    int64_t n_others = report->n_rows[TABLE_INTERACTIONS] - report->n_repeated[TABLE_INTERACTIONS];
+    if (!code && n_new < n_others)
+        report->n_known[TABLE_INTERACTIONS] = n_others - n_new;
+    import_ids_say(&im.ids, report);
     close_store(&im);
     if (code && made)
         remove_store(made);
     return code;
+}
+
+void import_report_add_note(struct import_report *report, const struct err *note)
+{
+    if (note->code && report->n_notes < IMPORT_NOTES)
+        report->notes[report->n_notes++] = *note;
 }
 
 void import_report_fini(struct import_report *report)

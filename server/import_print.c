@@ -10,7 +10,10 @@
 #include <string.h>
 #include <strings.h>
 
-enum { SMALL_TIME = 100000000 }; /* 1973: below it numbers are some order */
+enum {
+    SMALL_TIME = 100000000, /* 1973: below it numbers are some order */
+    NAMELESS_BYTES = 48
+};
 
 static const char *const kinds[] = {"interactions", "users", "items", "contexts"};
 
@@ -19,10 +22,20 @@ static const char *found_by(const struct import_file_report *f, enum table_forma
     return asked ? "by --format" : f->about.by_name ? "by its name" : "by its first line";
 }
 
-/* Whether a column is left out: of interactions and contexts what has no role. */
+/* Whether a column is left out: by --ignore-field, without a name, and of interactions and contexts what has no role. */
 static bool ignored(const struct import_file_report *f, const struct table_column *c)
 {
-    return c->role == ROLE_EXTRA && f->kind != TABLE_USERS && f->kind != TABLE_ITEMS;
+    bool no_place = f->kind != TABLE_USERS && f->kind != TABLE_ITEMS;
+    return c->role == ROLE_IGNORED || (c->role == ROLE_EXTRA && (no_place || !*c->name));
+}
+
+/* The name of a column, or its place where it has none: scratch is (NAMELESS_BYTES). */
+static const char *name_of(const struct import_file_report *f, size_t i, char *scratch)
+{
+    if (*f->columns.list[i].name)
+        return f->columns.list[i].name;
+    (void)snprintf(scratch, NAMELESS_BYTES, "column %zu, without a name", i + 1);
+    return scratch;
 }
 
 static const char *meaning(const struct import_file_report *f, const struct table_column *c)
@@ -88,7 +101,8 @@ static void print_columns(const struct import_file_report *f)
     between = "  ignored: ";
     for (size_t i = 0; i < f->columns.n; i++)
         if (ignored(f, &f->columns.list[i])) {
-            (void)printf("%s%s", between, f->columns.list[i].name);
+            char name[NAMELESS_BYTES];
+            (void)printf("%s%s", between, name_of(f, i, name));
             between = ", ";
         }
     if (*between == ',')
@@ -143,21 +157,25 @@ static void print_file(const struct import_file_report *f, enum table_format ask
                      f->about.n_unquoted, talk_s((int64_t)f->about.n_unquoted));
 }
 
+/* Which rows came together, and with what. */
 static void print_known(const struct import_report *r, size_t kind)
 {
-    int64_t n = r->n_known[kind];
-    if (!n)
-        return;
-    if (kind != TABLE_INTERACTIONS)
-        (void)printf("%-12s %10" PRId64 " of them %s there: what the rows say is updated\n", "", n,
-                     n == 1 ? "was" : "were");
-    else if (r->n_older < n)
-        (void)printf("%-12s %10" PRId64
-                     " took the place of a row of the same user and item that is not newer\n",
-                     "", n - r->n_older);
+    static const char *const ids[] = {"user and item", "user", "item", "user"};
+    int64_t n_repeated = r->n_repeated[kind], n_known = r->n_known[kind];
+    if (n_repeated)
+        (void)printf("%-12s %10" PRId64 " of them name%s a%s %s that a row before names: %s\n", "",
+                     n_repeated, n_repeated == 1 ? "s" : "", kind == TABLE_ITEMS ? "n" : "", ids[kind],
+                     kind == TABLE_INTERACTIONS ? "one interaction, the newest counts"
+                                                : "what the last says counts");
+    if (n_known)
+        (void)printf("%-12s %10" PRId64 " of them %s in the store before: %s\n", "", n_known,
+                     n_known == 1 ? "was" : "were",
+                     kind == TABLE_INTERACTIONS ? "of the same user and item the newest counts"
+                                                : "what the rows say is updated");
     if (kind == TABLE_INTERACTIONS && r->n_older)
-        (void)printf("%-12s %10" PRId64 " changed nothing: a row of the same user and item is newer\n", "",
-                     r->n_older);
+        (void)printf("%-12s %10" PRId64
+                     " of these changed nothing: a row of the same user and item is newer\n",
+                     "", r->n_older);
 }
 
 void import_print_text(const char *store, const struct import_report *r, enum table_format format,
@@ -181,6 +199,8 @@ void import_print_text(const char *store, const struct import_report *r, enum ta
                      r->n_items_kept_deleted);
     if (r->n_bad)
         (void)printf("%-12s %10" PRId64 " bad line%s left out\n", "", r->n_bad, talk_s(r->n_bad));
+    for (size_t i = 0; i < r->n_notes; i++)
+        (void)printf("note: %s\n", r->notes[i].text);
     (void)printf("%s: done in %.2f s\n", store, seconds);
 }
 
@@ -210,7 +230,8 @@ static void add_columns(struct buf *out, const struct import_file_report *f)
         if (!ignored(f, &f->columns.list[i]))
             continue;
         buf_adds(out, between);
-        add_text(out, f->columns.list[i].name);
+        char name[NAMELESS_BYTES];
+        add_text(out, name_of(f, i, name));
         between = ",";
     }
     buf_addc(out, ']');
@@ -262,12 +283,18 @@ enum err_code import_print_json(const char *store, const struct import_report *r
     add_text(&out, store);
     add_counts(&out, "imported", r->n_rows);
     add_counts(&out, "known", r->n_known);
+    add_counts(&out, "repeated", r->n_repeated);
     buf_addf(&out, ",\"older\":%" PRId64 ",\"skipped\":%" PRId64, r->n_older, r->n_bad);
     buf_addf(&out, ",\"items_deleted\":%" PRId64 ",\"items_kept_deleted\":%" PRId64 ",\"files\":[",
              r->n_items_deleted, r->n_items_kept_deleted);
     for (size_t i = 0; i < r->n_files; i++) {
         buf_adds(&out, i ? "," : "");
         add_file(&out, &r->files[i], format);
+    }
+    buf_adds(&out, "],\"notes\":[");
+    for (size_t i = 0; i < r->n_notes; i++) {
+        buf_adds(&out, i ? "," : "");
+        add_text(&out, r->notes[i].text);
     }
     buf_addc(&out, ']');
     add_counts(&out, "total", total);

@@ -14,6 +14,7 @@
 #include "server/table_value.h"
 
 #include <string.h>
+#include <strings.h>
 
 struct table {
     struct table_lines *lines;
@@ -55,6 +56,32 @@ void table_about(const struct table *t, struct table_about *out)
                                 .quoted = t->quoted,
                                 .n_unquoted = t->n_unquoted,
                                 .columns = t->format == TABLE_NDJSON ? &t->seen : &t->columns};
+}
+
+bool table_is_ignored(const struct table_ignored *ignored, const char *name)
+{
+    bool found = false;
+    for (size_t i = 0; ignored && i < ignored->n; i++)
+        if (strcasecmp(ignored->names[i], name) == 0)
+            found = ignored->seen[i] = true;
+    return found;
+}
+
+enum err_code table_ignore(struct table *t, const struct table_ignored *ignored, struct err *e)
+{
+    for (size_t i = 0; i < ignored->n; i++) {
+        struct store_text name = {ignored->names[i], strlen(ignored->names[i])};
+        enum table_role role = table_role_of(t->kind, name, NULL);
+        if (table_role_needed(t->kind, role))
+            return err_set(e, ERR_INVALID,
+                           "%s: the column '%s' says which %s a row is of; it cannot be ignored",
+                           table_lines_name(t->lines), name.data, table_role_name(role));
+    }
+    for (size_t i = 0; i < t->columns.n; i++)
+        if (table_is_ignored(ignored, t->columns.list[i].name))
+            t->columns.list[i].role = ROLE_IGNORED;
+    t->json.ignored = ignored;
+    return ERR_OK;
 }
 
 uint64_t table_lost(const struct table *t)
@@ -235,7 +262,8 @@ static enum err_code set_candidates(struct table *t, struct err *e)
 /* What may be text over several lines. In any other column a line end says that a quote before it was not closed. */
 static bool may_span(enum table_role role)
 {
-    return role == ROLE_EXTRA || role == ROLE_TITLE || role == ROLE_CATEGORIES || role == ROLE_EMBEDDING;
+    return role == ROLE_EXTRA || role == ROLE_IGNORED || role == ROLE_TITLE || role == ROLE_CATEGORIES ||
+           role == ROLE_EMBEDDING;
 }
 
 #define QUOTED_TSV                                                                                           \
@@ -312,7 +340,7 @@ static enum err_code set_columns(struct table *t, struct err *e)
     for (size_t i = 0; i < t->fields.n; i++) {
         const struct table_column *c = &t->columns.list[i];
         look_for_date(t, i);
-        if (is_none(t, i))
+        if (c->role == ROLE_IGNORED || is_none(t, i))
             continue;
         enum err_code code =
             table_row_set(&t->row, c->role, c->name, t->fields.list[i], t->fields.quoted[i], e);
@@ -368,7 +396,10 @@ static enum err_code note_names(struct table *t, struct err *e)
         while (i < t->seen.n && strcmp(t->seen.list[i].name, name) != 0)
             i++;
         if (i == t->seen.n && i < MOST_NAMES && !code)
-            code = table_columns_add(&t->seen, table_json_role(t->json.line, name, t->kind),
+            code = table_columns_add(&t->seen,
+                                     table_is_ignored(t->json.ignored, name)
+                                         ? ROLE_IGNORED
+                                         : table_json_role(t->json.line, name, t->kind),
                                      (struct store_text){name, strlen(name)}, e);
     }
     return code;

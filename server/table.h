@@ -78,6 +78,20 @@ void table_close(struct table *t); /* NULL is allowed */
  * the next line of the file also where a quote was not closed. Every other error is final. */
 enum err_code table_next(struct table *t, struct table_row *row, bool *got, struct err *e) ERR_MUST_CHECK;
 
+/* Names, letter case aside, of columns and fields that are left out. */
+struct table_ignored {
+    const char *const *names; /* (n) */
+    bool *seen;               /* (n) set where a table has it */
+    size_t n;
+};
+
+/* Leaves them out from here on; borrowed until table_close. ERR_INVALID: the kind cannot do without one of them. */
+enum err_code table_ignore(struct table *t, const struct table_ignored *ignored,
+                           struct err *e) ERR_MUST_CHECK;
+
+/* Whether a name is one of them (NULL: none are); marks it as seen. */
+bool table_is_ignored(const struct table_ignored *ignored, const char *name);
+
 struct table_columns;
 
 /* How a file is read, and what its columns are taken for (server/table_format.h). */

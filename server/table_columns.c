@@ -135,7 +135,7 @@ static enum err_code settle_roles(enum table_kind kind, struct table_columns *c,
 {
     for (size_t i = 0; i < c->n; i++) {
         for (size_t j = 0; j < i; j++) {
-            if (strcmp(c->list[i].name, c->list[j].name) == 0)
+            if (*c->list[i].name && strcmp(c->list[i].name, c->list[j].name) == 0)
                 return err_set(e, ERR_INVALID, "two columns are called '%s'", c->list[i].name);
             if (c->list[i].role != c->list[j].role || c->list[i].role == ROLE_EXTRA)
                 continue;
@@ -188,18 +188,28 @@ static enum err_code refuse_header(const struct table_columns *c, enum table_rol
         name, others, c->n ? c->list[0].name : "");
 }
 
+static const struct {
+    enum table_kind kind;
+    enum table_role role;
+    const char *name;
+} needed[] = {
+    {TABLE_INTERACTIONS, ROLE_USER, "user"}, {TABLE_INTERACTIONS, ROLE_ITEM, "item"},
+    {TABLE_USERS, ROLE_USER, "user"},        {TABLE_ITEMS, ROLE_ITEM, "item"},
+    {TABLE_CONTEXTS, ROLE_USER, "user"},     {TABLE_CONTEXTS, ROLE_EMBEDDING, "embedding"},
+};
+enum { N_NEEDED = sizeof needed / sizeof needed[0] };
+
+bool table_role_needed(enum table_kind kind, enum table_role role)
+{
+    for (size_t i = 0; i < N_NEEDED; i++)
+        if (needed[i].kind == kind && needed[i].role == role)
+            return true;
+    return false;
+}
+
 static enum err_code check_needed(enum table_kind kind, const struct table_columns *c, struct err *e)
 {
-    static const struct {
-        enum table_kind kind;
-        enum table_role role;
-        const char *name;
-    } needed[] = {
-        {TABLE_INTERACTIONS, ROLE_USER, "user"}, {TABLE_INTERACTIONS, ROLE_ITEM, "item"},
-        {TABLE_USERS, ROLE_USER, "user"},        {TABLE_ITEMS, ROLE_ITEM, "item"},
-        {TABLE_CONTEXTS, ROLE_USER, "user"},     {TABLE_CONTEXTS, ROLE_EMBEDDING, "embedding"},
-    };
-    for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++)
+    for (size_t i = 0; i < N_NEEDED; i++)
         if (needed[i].kind == kind && !has_role(c, needed[i].role))
             return refuse_header(c, needed[i].role, needed[i].name, e);
     return ERR_OK;

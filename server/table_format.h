@@ -24,7 +24,8 @@ enum table_role {
     ROLE_TITLE,
     ROLE_CATEGORIES,
     ROLE_EMBEDDING,
-    ROLE_GENRE, /* one of the flags of u.item */
+    ROLE_GENRE,   /* one of the flags of u.item */
+    ROLE_IGNORED, /* left out because it was asked for */
     N_ROLES
 };
 
@@ -84,6 +85,9 @@ enum err_code table_columns_by_header(enum table_kind kind, const struct table_f
  * has no such kind of table. */
 enum err_code table_columns_fixed(enum table_kind kind, enum table_format format, size_t n_fields,
                                   struct table_columns *out, struct err *e) ERR_MUST_CHECK;
+
+/* Whether a table of this kind cannot do without a column of the role. */
+bool table_role_needed(enum table_kind kind, enum table_role role);
 
 /* The role that a name has in a table of this kind. rank (may be NULL): 0 for the canonical name, rising for its synonyms. */
 enum table_role table_role_of(enum table_kind kind, struct store_text name, size_t *rank);

@@ -33,7 +33,12 @@ static enum err_code set_id(char *scratch, enum table_role role, const char *nam
                             struct table_row_builder *b, struct err *e)
 {
     struct store_text text;
-    if (json_is_real(value) || !scalar_text(value, scratch, TABLE_JSON_ID_BYTES, &text))
+    if (json_is_real(value))
+        return err_set(e, ERR_INVALID,
+                       "\"%s\" is a number with a fraction (%.17g); write ids as texts, or as whole numbers: "
+                       "pandas makes fractions where a column has gaps, astype('Int64') before to_json",
+                       name, json_real_value(value));
+    if (!scalar_text(value, scratch, TABLE_JSON_ID_BYTES, &text))
         return err_set(e, ERR_INVALID, "\"%s\" is neither a string nor a whole number", name);
     return table_row_set(b, role, name, text, true, e); /* a text of JSON is quoted */
 }
@@ -89,7 +94,7 @@ static enum err_code add_member(const char *name, const json_t *value, struct ta
 }
 
 /* Fields of the line itself, and those of the nested object that stands for the profile or metadata. */
-static enum err_code add_extra(const char *name, json_t *value, const json_t *line,
+static enum err_code add_extra(struct table_json *j, const char *name, json_t *value,
                                struct table_row_builder *b, struct err *e)
 {
     const char *nested = b->kind == TABLE_USERS ? "profile" : "metadata";
@@ -103,7 +108,9 @@ static enum err_code add_extra(const char *name, json_t *value, const json_t *li
     json_t *member;
     json_object_foreach(value, key, member)
     {
-        if (json_object_get(line, key) &&
+        if (table_is_ignored(j->ignored, key))
+            continue;
+        if (json_object_get(j->line, key) &&
             table_role_of(b->kind, (struct store_text){key, strlen(key)}, NULL) == ROLE_EXTRA)
             return err_set(e, ERR_INVALID, "\"%s\" stands both in \"%s\" and beside it", key, nested);
         enum err_code code = add_member(key, member, b, e);
@@ -117,7 +124,7 @@ static enum err_code set_value(struct table_json *j, enum table_role role, const
                                struct table_row_builder *b, struct err *e)
 {
     if (role == ROLE_EXTRA)
-        return add_extra(name, value, j->line, b, e);
+        return add_extra(j, name, value, b, e);
     bool none =
         json_is_null(value) || (role == ROLE_CATEGORIES && json_is_array(value) && !json_array_size(value));
     if (none) {
@@ -180,6 +187,8 @@ enum err_code table_json_row(struct table_json *j, const char *line, size_t len,
     json_t *value;
     json_object_foreach(j->line, name, value)
     {
+        if (table_is_ignored(j->ignored, name))
+            continue;
         enum table_role role = table_json_role(j->line, name, b->kind);
         if (role != ROLE_EXTRA && seen & 1u << role)
             return err_set(e, ERR_INVALID, "two fields mean the %s; \"%s\" is one of them",

@@ -12,6 +12,7 @@ enum { TABLE_JSON_ID_BYTES = 24 };
 
 struct table_json {
     json_t *line;
+    const struct table_ignored *ignored; /* members of a line, or of its profile or metadata; NULL: none */
     char user[TABLE_JSON_ID_BYTES], item[TABLE_JSON_ID_BYTES]; /* ids that were whole numbers */
 };
 

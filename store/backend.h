@@ -83,7 +83,7 @@ struct store_backend {
     enum err_code (*bulk_interaction)(struct store_bulk *b, struct store_text user, struct store_text item,
                                       double weight, double rating, int64_t timestamp, struct err *e);
     void (*bulk_replace_items)(struct store_bulk *b);
-    int64_t (*bulk_kept_deleted)(const struct store_bulk *b);
+    void (*bulk_count)(const struct store_bulk *b, struct store_bulk_counts *out);
     enum err_code (*bulk_delete_other_items)(struct store_bulk *b, int64_t *n, struct err *e);
     enum err_code (*bulk_end)(struct store_bulk *b, int64_t *n_older, struct err *e);
     void (*bulk_abandon)(struct store_bulk *b);
@@ -93,6 +93,7 @@ struct store_backend {
                                       double weight, double rating, int64_t timestamp, struct err *e);
     enum err_code (*load_stage)(struct store_load *l, struct err *e);
     bool (*load_is_staged)(const struct store_load *l);
+    int64_t (*load_repeated)(const struct store_load *l);
     enum err_code (*load_apply)(struct store_load *l, struct store_bulk *b, int64_t *n_older, struct err *e);
     void (*load_free)(struct store_load *l);
     enum err_code (*last_change)(struct store_conn *c, int64_t *change, struct err *e);

@@ -91,6 +91,29 @@ enum err_code load_rows_read(struct load_rows *r, struct err *e)
     return ERR_OK;
 }
 
+static int by_number(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+enum err_code load_rows_repeated(const struct load_rows *r, int64_t *out, struct err *e)
+{
+    *out = 0;
+    if (r->n < 2)
+        return ERR_OK;
+    uint64_t *pairs = mem_alloc_array(r->n, sizeof *pairs); /* (n) user and item in one number */
+    if (!pairs)
+        return err_set(e, ERR_NOMEM, "no memory to compare %zu interactions", r->n);
+    for (size_t i = 0; i < r->n; i++)
+        pairs[i] = (uint64_t)r->at[i].user << 32 | r->at[i].item;
+    qsort(pairs, r->n, sizeof *pairs, by_number);
+    for (size_t i = 1; i < r->n; i++)
+        *out += pairs[i] == pairs[i - 1];
+    mem_free(pairs);
+    return ERR_OK;
+}
+
 enum err_code load_rows_by_user(struct load_rows *r, size_t n_users, size_t *start, struct err *e)
 {
     struct err why = {0};

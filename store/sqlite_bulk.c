@@ -19,7 +19,8 @@ struct known {
     bool written;  /* its row is as the load wants it */
     bool followed; /* items */
     bool deleted;  /* items: and is to stay so */
-    bool listed;   /* items: the load has a row of it */
+    bool listed;   /* the load has a row of it */
+    bool stored;   /* and so had the store, before the load */
     char id[];
 };
 
@@ -34,7 +35,8 @@ struct sqlite_bulk {
     struct known_table users, items;
     int64_t n_older; /* interactions that were left out */
     bool replaces;   /* the items that it lists are all there are */
-    int64_t n_kept_deleted;
+    struct store_bulk_counts counts;
+    int64_t made_users[2], made_items[2]; /* [from, to): keys that the load gave before its first row */
 };
 
 static struct known **find(struct known_table *t, struct store_text id)
@@ -135,6 +137,11 @@ static enum err_code write_user(struct sqlite_bulk *b, struct known *k, struct s
     return code;
 }
 
+static bool is_stored(int64_t key, const int64_t made[2])
+{
+    return key != 0 && !(key >= made[0] && key < made[1]);
+}
+
 /* The user with its key, looked up once a load; touched says that its revision must rise. */
 static enum err_code user_of(struct sqlite_bulk *b, struct store_text id, bool create, struct known **out,
                              struct err *e)
@@ -143,6 +150,7 @@ static enum err_code user_of(struct sqlite_bulk *b, struct store_text id, bool c
     if (code || (*out)->key)
         return code;
     code = sqlite_find_user(b->conn, id, &(*out)->key, e);
+    (*out)->stored = !code && is_stored((*out)->key, b->made_users);
     if (!code && (*out)->key == 0 && create)
         code = write_user(b, *out, (struct store_text){NULL, 0}, e);
     return code;
@@ -156,7 +164,14 @@ enum err_code sqlite_bulk_user(struct store_bulk *bulk, struct store_text id, st
     enum err_code code = sqlite_check_writing(b->conn, e);
     if (!code)
         code = user_of(b, id, false, &k, e);
-    return code ? code : write_user(b, k, profile, e);
+    if (!code)
+        code = write_user(b, k, profile, e);
+    if (code)
+        return code;
+    b->counts.n_repeated_users += k->listed;
+    b->counts.n_known_users += !k->listed && k->stored;
+    k->listed = true;
+    return ERR_OK;
 }
 
 static enum err_code write_item(struct sqlite_bulk *b, struct known *k, const struct store_item *item,
@@ -188,6 +203,7 @@ static enum err_code item_of(struct sqlite_bulk *b, struct store_text id, bool c
         return code;
     code = sqlite_find_followed(b->conn, id, &(*out)->key, &(*out)->followed, e);
     (*out)->deleted = b->conn->item.deleted;
+    (*out)->stored = !code && is_stored((*out)->key, b->made_items);
     if (!code && (*out)->key == 0 && create)
         code = write_item(b, *out, &(struct store_item){.id = id}, e);
     return code;
@@ -204,7 +220,9 @@ enum err_code sqlite_bulk_item(struct store_bulk *bulk, const struct store_item 
         code = write_item(b, k, item, e);
     if (code)
         return code;
-    b->n_kept_deleted += k->deleted && !k->listed && !b->replaces;
+    b->counts.n_kept_deleted += k->deleted && !k->listed && !b->replaces;
+    b->counts.n_repeated_items += k->listed;
+    b->counts.n_known_items += !k->listed && k->stored && !k->deleted;
     k->listed = true;
     return ERR_OK;
 }
@@ -214,9 +232,16 @@ void sqlite_bulk_replace_items(struct store_bulk *bulk)
     ((struct sqlite_bulk *)bulk)->replaces = true;
 }
 
-int64_t sqlite_bulk_kept_deleted(const struct store_bulk *bulk)
+void sqlite_bulk_count(const struct store_bulk *bulk, struct store_bulk_counts *out)
 {
-    return ((const struct sqlite_bulk *)bulk)->n_kept_deleted;
+    *out = ((const struct sqlite_bulk *)bulk)->counts;
+}
+
+void sqlite_bulk_made(struct store_bulk *bulk, const int64_t users[2], const int64_t items[2])
+{
+    struct sqlite_bulk *b = (struct sqlite_bulk *)bulk;
+    memcpy(b->made_users, users, sizeof b->made_users);
+    memcpy(b->made_items, items, sizeof b->made_items);
 }
 
 /* Numbers that grow in memory. */

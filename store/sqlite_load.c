@@ -73,7 +73,6 @@ static enum err_code find_keys(struct sqlite_load *l, struct err *e)
         code = sqlite_last_change(&l->conn->base, &l->change, e);
     l->first_new_user += SQLITE_LOAD_FREE_USER_KEYS;
     l->first_new_item += SQLITE_LOAD_FREE_ITEM_KEYS;
-    int64_t new_item = l->first_new_item;
     for (size_t i = 0; i < l->users.n && !code; i++) {
         code = sqlite_find_user(l->conn, id_table_text(&l->users, (uint32_t)i), &l->user_keys[i], e);
         if (!code && l->user_keys[i] == 0)
@@ -83,7 +82,7 @@ static enum err_code find_keys(struct sqlite_load *l, struct err *e)
         code = sqlite_find_followed(l->conn, id_table_text(&l->items, (uint32_t)i), &l->item_keys[i],
                                     &l->followed[i], e);
         if (!code && l->item_keys[i] == 0)
-            l->item_keys[i] = new_item++;
+            l->item_keys[i] = l->first_new_item + l->n_new_items++;
     }
     return code;
 }
@@ -240,6 +239,8 @@ enum err_code sqlite_load_stage(struct store_load *load, struct err *e)
     enum err_code code = load_rows_read(&l->rows, e);
     if (!code)
         code = is_worth_staging(l, &worth, e);
+    if (!code && !worth)
+        code = load_rows_repeated(&l->rows, &l->n_repeated, e);
     if (code || !worth)
         return code;
     code = sqlite_load_acquire(l->conn->store->file, SQLITE_BUSY_MS, &l->lock, e);
@@ -252,6 +253,11 @@ enum err_code sqlite_load_stage(struct store_load *load, struct err *e)
     if (!code)
         code = begin_staging(l, e);
     return code ? code : merge_all(l, e);
+}
+
+int64_t sqlite_load_repeated(const struct store_load *load)
+{
+    return ((const struct sqlite_load *)load)->n_repeated;
 }
 
 bool sqlite_load_is_staged(const struct store_load *load)

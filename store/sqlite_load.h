@@ -41,9 +41,9 @@ struct sqlite_load {
     int64_t *item_keys; /* (n_items) */
     bool *followed;     /* (n_items) */
     uint32_t *order;    /* (n_users) in the order of their keys */
-    int64_t first_new_user, n_new_users, first_new_item;
+    int64_t first_new_user, n_new_users, first_new_item, n_new_items;
     int64_t change, n_followed; /* when it was begun */
-    int64_t n_older;
+    int64_t n_older, n_repeated;
     sqlite3_stmt *select, *insert;
     struct merged *merged; /* (merged_capacity) of the user at hand */
     size_t n_merged, merged_capacity;

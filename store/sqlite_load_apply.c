@@ -147,7 +147,7 @@ static enum err_code touch_users(struct sqlite_load *l, struct err *e)
 static enum err_code merge_changed(struct sqlite_load *l, const struct changed *changed, struct err *e)
 {
     sqlite3_stmt *drop = NULL, *touch = NULL;
-    int64_t n_older = l->n_older;
+    int64_t n_older = l->n_older, n_repeated = l->n_repeated;
     int n;
     enum err_code code =
         sqlite_load_prepare(l, "DELETE FROM interactions_next WHERE user_key = ?1", &drop, e);
@@ -172,6 +172,7 @@ static enum err_code merge_changed(struct sqlite_load *l, const struct changed *
             code = sqlite_load_write(l, u->key, e);
     }
     l->n_older = n_older;
+    l->n_repeated = n_repeated;
     sqlite3_finalize(drop);
     sqlite3_finalize(touch);
     return code;
@@ -227,6 +228,9 @@ enum err_code sqlite_load_apply(struct store_load *load, struct store_bulk *bulk
     enum err_code code = sqlite_check_writing(l->conn, e);
     if (!code && l->staged)
         code = apply_staged(l, e);
+    if (!code && l->staged)
+        sqlite_bulk_made(bulk, (const int64_t[]){l->first_new_user, l->first_new_user + l->n_new_users},
+                         (const int64_t[]){l->first_new_item, l->first_new_item + l->n_new_items});
     for (size_t i = 0; i < l->rows.n && !l->staged && !code; i++) {
         const struct load_row *x = &l->rows.at[i];
         code =

@@ -77,6 +77,10 @@ enum err_code sqlite_load_add(struct sqlite_load *l, uint32_t user, struct err *
     }
     if (!code && l->n_merged > 1)
         qsort(l->merged, l->n_merged, sizeof *l->merged, by_item);
+    for (size_t i = 1; i < l->n_merged && !code; i++) {
+        const struct merged *before = &l->merged[i - 1], *x = &l->merged[i];
+        l->n_repeated += x->item == before->item && x->loaded && before->loaded;
+    }
     return code;
 }
 

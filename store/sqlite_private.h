@@ -351,7 +351,10 @@ enum err_code sqlite_bulk_item(struct store_bulk *, const struct store_item *, s
 enum err_code sqlite_bulk_interaction(struct store_bulk *, struct store_text, struct store_text, double,
                                       double, int64_t, struct err *);
 void sqlite_bulk_replace_items(struct store_bulk *);
-int64_t sqlite_bulk_kept_deleted(const struct store_bulk *);
+void sqlite_bulk_count(const struct store_bulk *, struct store_bulk_counts *);
+
+/* Users and items with keys in these ranges, [from, to), are the load's own, made before its first row. */
+void sqlite_bulk_made(struct store_bulk *, const int64_t users[2], const int64_t items[2]);
 enum err_code sqlite_bulk_delete_other_items(struct store_bulk *, int64_t *, struct err *);
 enum err_code sqlite_bulk_end(struct store_bulk *, int64_t *, struct err *);
 void sqlite_bulk_abandon(struct store_bulk *);
@@ -360,6 +363,7 @@ enum err_code sqlite_load_interaction(struct store_load *, struct store_text, st
                                       double, int64_t, struct err *);
 enum err_code sqlite_load_stage(struct store_load *, struct err *);
 bool sqlite_load_is_staged(const struct store_load *);
+int64_t sqlite_load_repeated(const struct store_load *);
 enum err_code sqlite_load_apply(struct store_load *, struct store_bulk *, int64_t *, struct err *);
 void sqlite_load_free(struct store_load *);
 enum err_code sqlite_last_change(struct store_conn *, int64_t *, struct err *);

@@ -409,9 +409,9 @@ void store_bulk_replace_items(struct store_bulk *b)
     b->backend->bulk_replace_items(b);
 }
 
-int64_t store_bulk_kept_deleted(const struct store_bulk *b)
+void store_bulk_count(const struct store_bulk *b, struct store_bulk_counts *out)
 {
-    return b->backend->bulk_kept_deleted(b);
+    b->backend->bulk_count(b, out);
 }
 
 enum err_code store_bulk_delete_other_items(struct store_bulk *b, int64_t *n, struct err *e)
@@ -452,6 +452,11 @@ enum err_code store_load_stage(struct store_load *l, struct err *e)
 bool store_load_is_staged(const struct store_load *l)
 {
     return l->backend->load_is_staged(l);
+}
+
+int64_t store_load_repeated(const struct store_load *l)
+{
+    return l->backend->load_repeated(l);
 }
 
 enum err_code store_load_apply(struct store_load *l, struct store_bulk *b, int64_t *n_older, struct err *e)

@@ -317,8 +317,14 @@ void store_bulk_replace_items(struct store_bulk *b);
 /* Takes all other items out of answers, as store_delete_item does; *n: how many. */
 enum err_code store_bulk_delete_other_items(struct store_bulk *b, int64_t *n, struct err *e) ERR_MUST_CHECK;
 
-/* Items that the load has rows of and that stayed deleted. */
-int64_t store_bulk_kept_deleted(const struct store_bulk *b);
+/* What became of the rows of users and items: of each the first is known, where the store had it before the load, and further ones are
+ * repeated. */
+struct store_bulk_counts {
+    int64_t n_known_users, n_repeated_users;
+    int64_t n_known_items, n_repeated_items; /* a deleted item is not known */
+    int64_t n_kept_deleted;                  /* items that the load has rows of and that stayed deleted */
+};
+void store_bulk_count(const struct store_bulk *b, struct store_bulk_counts *out);
 
 /* Records one change that tells every process to forget all it cached, gives every touched user its revision,
  * and frees b. Call before store_commit. *n_older (may be NULL): interactions that were left out, because one of the same user and item
@@ -343,6 +349,9 @@ enum err_code store_load_interaction(struct store_load *l, struct store_text use
 enum err_code store_load_stage(struct store_load *l, struct err *e) ERR_MUST_CHECK;
 
 bool store_load_is_staged(const struct store_load *l);
+
+/* After store_load_apply: interactions of a user and an item that one collected before is of too. */
+int64_t store_load_repeated(const struct store_load *l);
 
 /* Makes them part of the caller's transaction and of its bulk load, which had no rows yet if they are many. As store_bulk_interaction for each
  * of them, but that who was deleted since the staging stays deleted. *n_older: as store_bulk_end has it, of what was staged. */

@@ -50,9 +50,9 @@ class Report(Case):
         done = self.load("--interactions", views)
         self.assertIn("v.csv: interactions, read as csv (by its name), 3 rows\n  user_id as user, stars as rating, movieId as item, "
                       "ts as timestamp (ISO 8601 in 1 row, milliseconds since 1970 in 2 rows)\n  ignored: session\n", done.out)
-        self.assertIn("1 changed nothing: a row of the same user and item is newer", done.out)
+        self.assertIn("1 of these changed nothing: a row of the same user and item is newer", done.out)
         again = json.loads(self.load("--interactions", views, "--json").out)
-        self.assertEqual((again["known"]["interactions"], again["older"]), (3, 1))
+        self.assertEqual((again["known"]["interactions"], again["repeated"]["interactions"], again["older"]), (2, 1, 1))
         said, = again["files"]
         self.assertEqual(said["columns"], {"user_id": "user", "stars": "rating", "movieId": "item", "ts": "timestamp"})
         self.assertEqual((said["ignored"], said["times"]), (["session"], {"iso8601": 1, "milliseconds": 2}))
@@ -95,8 +95,9 @@ class Report(Case):
 
     def test_users_and_items_that_were_there_are_counted(self):
         users = self.file("u.csv", "user,age\na,1\nb,2\na,3\n")
-        self.assertEqual(json.loads(self.load("--users", users, "--json").out)["known"]["users"], 1)
-        self.assertIn("3 of them were there", self.load("--users", users).out)
+        said = json.loads(self.load("--users", users, "--json").out)
+        self.assertEqual((said["known"]["users"], said["repeated"]["users"]), (0, 1))
+        self.assertIn("2 of them were in the store before: what the rows say is updated", self.load("--users", users).out)
 
     def test_quotes_of_pandas_in_a_tsv_are_taken_off_and_others_are_not(self):
         text = 'item\ttitle\n1\t"A ""B"" C"\n2\t"Heroes"\n3\t"Crocodile" Dundee\n4\tsay "no"\n'

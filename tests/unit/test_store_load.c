@@ -88,6 +88,58 @@ static void load(struct store_conn *c, const struct row *rows, size_t n)
     store_load_free(l);
 }
 
+/* Rows of a user and item that a row before names. */
+static int64_t count_repeated(const struct row *rows, size_t n)
+{
+    int64_t found = 0;
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(rows[i].user, rows[j].user) == 0 && strcmp(rows[i].item, rows[j].item) == 0) {
+                found++;
+                break;
+            }
+    return found;
+}
+
+START_TEST(test_rows_that_come_together_are_counted_apart_from_those_that_were_there)
+{
+    enum { N_ROWS = 200 };
+    struct row rows[N_ROWS];
+    struct rng r;
+    rng_init(&r, 84, 0);
+    for (size_t i = 0; i < N_ROWS; i++)
+        rows[i] = random_row(&r);
+    for (int again = 0; again < 2; again++) {
+        struct store_load *l;
+        struct store_bulk *b;
+        struct store_bulk_counts counts;
+        struct store_item item = {.id = text(rows[0].item)};
+        int64_t n_older;
+        STORE_OK(store_load_new(f.conn, _i ? 1 : 1000, &l, &e));
+        for (size_t i = 0; i < N_ROWS; i++)
+            STORE_OK(store_load_interaction(l, text(rows[i].user), text(rows[i].item), 1, 1, 0, &e));
+        STORE_OK(store_load_stage(l, &e));
+        ck_assert_int_eq(store_load_is_staged(l), _i);
+        STORE_OK(store_begin(f.conn, &e));
+        STORE_OK(store_bulk_begin(f.conn, &b, &e));
+        STORE_OK(store_load_apply(l, b, &n_older, &e));
+        ck_assert_int_eq(store_load_repeated(l), count_repeated(rows, N_ROWS));
+        for (int i = 0; i < 3; i++) {
+            STORE_OK(store_bulk_item(b, &item, &e));
+            STORE_OK(store_bulk_user(b, text(rows[0].user), text("{}"), &e));
+        }
+        store_bulk_count(b, &counts);
+        ck_assert_int_eq(counts.n_known_items, again);
+        ck_assert_int_eq(counts.n_known_users, again);
+        ck_assert_int_eq(counts.n_repeated_items, 2);
+        ck_assert_int_eq(counts.n_repeated_users, 2);
+        STORE_OK(store_bulk_end(b, NULL, &e));
+        STORE_OK(store_commit(f.conn, &e));
+        store_load_free(l);
+    }
+}
+END_TEST
+
 static void load_in_bulk(struct store_conn *c, const struct row *rows, size_t n)
 {
     struct store_bulk *b;
@@ -471,6 +523,7 @@ int main(void)
     tcase_add_checked_fixture(tc, start, stop);
     tcase_add_loop_test(tc, test_a_staged_load_leaves_what_a_bulk_load_leaves, 0, N_SEEDS);
     tcase_add_loop_test(tc, test_what_others_wrote_meanwhile_is_there_as_if_it_came_first, 0, N_SEEDS);
+    tcase_add_loop_test(tc, test_rows_that_come_together_are_counted_apart_from_those_that_were_there, 0, 2);
     tcase_add_test(tc, test_nothing_of_a_load_is_seen_before_its_end_and_all_of_it_after);
     tcase_add_test(tc, test_who_was_deleted_meanwhile_stays_deleted);
     tcase_add_loop_test(tc, test_a_killed_load_leaves_all_or_nothing_and_the_next_opening_cleans_up, 0,
