@@ -188,6 +188,7 @@ static void add_choices(const struct train_report *r, struct buf *b)
         add_figure(b, "choice_shared_ndcg@10", r->shared_metric);
         add_figure(b, "choice_core_ndcg@10", r->generated_metric);
         add_figure(b, "choice_standard_error", r->choice_error);
+        buf_addf(b, ",\"choice_sure\":%s", r->choice_sure ? "true" : "false");
     }
     buf_addf(b, ",\"item_item\":%s", r->pairs_kept ? "true" : "false");
     add_figure(b, "item_item_alone_ndcg@10", r->pairs_alone);

@@ -36,21 +36,23 @@ static void describe(const struct train_progress *t, char *out, size_t size)
     number(out, size, "left", t->left_s, 0, "s");
 }
 
-static void draw(const struct train_progress *t, const char *text)
+static void draw(const struct train_progress *t, const char *stage, const char *text)
 {
     char bar[BAR_WIDTH + 1];
     for (int i = 0; i < BAR_WIDTH; i++)
         bar[i] = (double)i < t->fraction * BAR_WIDTH ? '#' : '.';
     bar[BAR_WIDTH] = '\0';
-    (void)fprintf(stderr, "\r%-9s [%s]%s%.0d%s\033[K", t->stage, bar, t->epoch ? "  epoch " : "", t->epoch,
+    (void)fprintf(stderr, "\r%-9s [%s]%s%.0d%s\033[K", stage, bar, t->epoch ? "  epoch " : "", t->epoch,
                   text);
 }
 
 void progress_show(struct progress *p, const struct train_progress *t)
 {
-    char text[256];
+    char text[256], stage[sizeof p->stage];
     int64_t now = clock_monotonic_ns();
-    bool new_stage = strcmp(p->stage, t->stage) != 0, ended = t->fraction >= 1 && !isnan(t->metric);
+    (void)snprintf(stage, sizeof stage, "%s%s%s", t->stage, t->contender ? " " : "",
+                   t->contender ? t->contender : "");
+    bool new_stage = strcmp(p->stage, stage) != 0, ended = t->fraction >= 1 && !isnan(t->metric);
     bool due = now - p->shown_ns > (p->terminal ? 100000000 : 30000000000);
     if (t->note) {
         (void)fprintf(stderr, "%s%s\n", p->terminal ? "\r\033[K" : "", t->note);
@@ -59,19 +61,19 @@ void progress_show(struct progress *p, const struct train_progress *t)
     }
     if (!new_stage && !due && !(ended && t->epoch != p->epoch))
         return;
-    (void)snprintf(p->stage, sizeof p->stage, "%s", t->stage);
+    (void)snprintf(p->stage, sizeof p->stage, "%s", stage);
     p->shown_ns = now;
     describe(t, text, sizeof text);
     if (ended)
         p->epoch = t->epoch;
     if (!p->terminal) {
-        (void)fprintf(stderr, "%s %.0f%%", t->stage, 100 * t->fraction);
+        (void)fprintf(stderr, "%s %.0f%%", stage, 100 * t->fraction);
         if (t->epoch)
             (void)fprintf(stderr, " of epoch %d/%d", t->epoch, t->n_epochs);
         (void)fprintf(stderr, "%s\n", text);
         return;
     }
-    draw(t, text);
+    draw(t, stage, text);
     p->open = true;
     if (ended && t->epoch)
         progress_end(p);

@@ -12,7 +12,7 @@ struct progress {
     bool terminal;
     bool open; /* a bar stands on the terminal's line */
     int64_t shown_ns;
-    char stage[16];
+    char stage[32]; /* and the contender */
     int epoch;
 };
 

@@ -17,6 +17,7 @@ enum { TRAINING_MOST_CUTS = 4 };
  * difference. */
 struct generator_choice {
     int made; /* 0: there was none, the rest is 0 */
+    int sure; /* 0: both models had ended, or their time had, before the difference was one */
     double shared, generated, error;
 };
 
@@ -39,18 +40,27 @@ struct training_state {
     int local;                    /* and whether each item has a system of its own */
 };
 
-/* Writes state, the block, the best values so far and the running average (block->n_values each), whole or
- * not at all. */
-enum err_code checkpoint_write(const char *path, const struct training_state *state,
-                               const struct param_block *block, const real *best, const real *average,
+/* Models in training that a checkpoint has: one, or two of which it is not sure yet which is the better. */
+enum { CHECKPOINT_MOST_MODELS = 2 };
+
+/* One of them; all is borrowed. */
+struct checkpoint_model {
+    const struct training_state *state;
+    const struct param_block *block;
+    real *best, *average; /* (block->n_values) the best values so far, and the running average */
+};
+
+/* Writes n models, whole or not at all. */
+enum err_code checkpoint_write(const char *path, const struct checkpoint_model *models, size_t n,
                                struct err *e) ERR_MUST_CHECK;
 
-/* Reads the state alone. ERR_NOTFOUND: no such file. ERR_CONFLICT: of other data or options. */
-enum err_code checkpoint_read_state(const char *path, uint64_t fingerprint, struct training_state *state,
-                                    struct err *e) ERR_MUST_CHECK;
+/* Reads the states alone, *n of them. ERR_NOTFOUND: no such file. ERR_CONFLICT: of other data or options. */
+enum err_code checkpoint_read_states(const char *path, uint64_t fingerprint,
+                                     struct training_state states[CHECKPOINT_MOST_MODELS], size_t *n,
+                                     struct err *e) ERR_MUST_CHECK;
 
-/* Fills a block of the same spec, best and average. */
-enum err_code checkpoint_read_block(const char *path, struct param_block *block, real *best, real *average,
-                                    struct err *e) ERR_MUST_CHECK;
+/* Fills what the model has but its state; its block is of the same spec. */
+enum err_code checkpoint_read_model(const char *path, size_t model, struct param_block *block, real *best,
+                                    real *average, struct err *e) ERR_MUST_CHECK;
 
 #endif

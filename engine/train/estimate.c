@@ -27,6 +27,9 @@ enum { FITS = 10, NEAREST = 200 };
 /* Reals of an item's row beside its embedding and its factor: history, recent, disliked, bias. */
 enum { OTHER_COLUMNS = 64 + 64 + 64 + 1 };
 
+/* Reals of all that is of no item: at no width of embeddings, and what each column of theirs adds. */
+enum { DENSE = 70000, DENSE_PER_COLUMN = 800 };
+
 /* Values, gradients, two moments, the average, a spare, the best. */
 enum { COPIES = 7 };
 
@@ -75,7 +78,7 @@ struct estimate estimate_training(const struct split *s, const struct train_opti
     double validate = (double)s->n_validated * n_items * (SEARCH_ROUNDS * SEARCH_WIDTH + epochs * 4 * d);
     double seconds = (factorise + validate) / small_flops +
                      epochs * (double)fit_n_examples(s) * (example_s + column_s * d) + neighbours_s(n_items);
-    double trained = n_items * (d + OTHER_COLUMNS), dense = d * 1024;
+    double trained = n_items * (d + OTHER_COLUMNS), dense = DENSE + d * DENSE_PER_COLUMN;
     double bytes = 2 * n * sizeof(struct encoder_interaction) +
                    (n_items + n_users) * (d * sizeof(real) + 64) +
                    (trained + dense) * COPIES * n_models * sizeof(real) + neighbours_bytes(n_items) +

@@ -101,6 +101,7 @@ static void report_of(const struct training *t, struct train_report *report)
                               .shared_metric = t->state.choice.shared,
                               .generated_metric = t->state.choice.generated,
                               .choice_error = t->state.choice.error,
+                              .choice_sure = t->state.choice.sure != 0,
                               .pairs_kept = t->state.scale > 0,
                               .metric_alone = t->metric_alone,
                               .pairs_alone = t->pairs_alone,
@@ -117,18 +118,18 @@ static void report_of(const struct training *t, struct train_report *report)
 /* From a checkpoint where there is one. */
 static enum err_code start(struct training *t, struct err *e)
 {
-    uint64_t print = fingerprint(t->data, &t->options);
+    struct training_state states[CHECKPOINT_MOST_MODELS];
+    size_t n;
+    struct err why = {0};
+    t->fingerprint = fingerprint(t->data, &t->options);
     enum err_code code = t->options.checkpoint
-                             ? checkpoint_read_state(t->options.checkpoint, print, &t->state, NULL)
+                             ? checkpoint_read_states(t->options.checkpoint, t->fingerprint, states, &n, &why)
                              : ERR_NOTFOUND;
     if (code == ERR_NOTFOUND)
-        code = training_start(t, e);
-    else if (code == ERR_OK)
-        code = training_resume(t, e);
-    else
-        code = checkpoint_read_state(t->options.checkpoint, print, &t->state, e);
-    t->state.fingerprint = print;
-    return code;
+        return training_start(t, e);
+    if (code == ERR_OK)
+        return training_resume(t, states, n, e);
+    return err_set(e, code, "%s", why.text);
 }
 
 /* The first course's model is written before the second begins: whoever stops that one has it. */

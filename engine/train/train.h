@@ -44,7 +44,7 @@ struct train_options {
     int n_threads;         /* 0: as many as processors */
     int n_epochs;          /* the most; 0: the default. Early stopping may end before */
     int dim;               /* width of item embeddings; 0: chosen from the data */
-    bool choose_generator; /* by validation, between nothing and core */
+    bool choose_generator; /* between nothing and core: both, until one is surely better in validation */
     enum generator
         generator; /* else, of the target network's hidden layer; GENERATOR_SHARED: nothing is generated */
     bool no_pairs; /* no item-item weights, whether they help or not */
@@ -65,9 +65,10 @@ void train_options_default(struct train_options *o);
 struct train_progress {
     const char *stage; /* "search", "factorise", "start", "choose", "train", "neighbours", "refit" */
     int epoch, n_epochs;
-    double fraction; /* of the stage, 0 to 1 */
-    double loss;     /* mean over the epoch so far */
-    double metric;   /* NDCG@10 of each user's held-out last item over the whole catalogue */
+    const char *contender; /* while models are compared: what is generated in this one; else NULL */
+    double fraction;       /* of the stage, 0 to 1 */
+    double loss;           /* mean over the epoch so far */
+    double metric;         /* NDCG@10 of each user's held-out last item over the whole catalogue */
     double best_metric;
     const char *metric_name; /* NULL: ndcg@10 */
     double elapsed_s, left_s;
@@ -89,7 +90,8 @@ struct train_report {
     bool
         generator_chosen; /* by the figures that follow: NDCG@10 after some epochs, and the standard error of the difference */
     double shared_metric, generated_metric, choice_error;
-    bool pairs_kept; /* the model has item-item weights */
+    bool choice_sure; /* false: both had ended, or their time had, before the difference was one */
+    bool pairs_kept;  /* the model has item-item weights */
     double metric_alone,
         pairs_alone;          /* NDCG@10 of the model without them, of them alone; NAN: not measured */
     double rmse, rmse_biases; /* objective rating: of held-out ratings, by the result and by biases alone */

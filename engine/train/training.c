@@ -26,6 +26,7 @@ bool training_is_over(struct training *t)
 bool training_tell(struct training *t, struct train_progress p)
 {
     p.n_epochs = t->state.refit ? t->state.best_epoch : t->race_epochs ? t->race_epochs : t->options.n_epochs;
+    p.contender = t->racing ? generator_name(t->options.generator) : NULL;
     p.elapsed_s = training_elapsed(t);
     if (t->progress && !t->progress(t->arg, &p))
         t->budget.refused = true;

@@ -4,6 +4,7 @@
 #include "engine/train/course.h"
 
 #include <math.h>
+#include <string.h>
 
 /* A held-out share from which the second course pays. */
 #define LEAST_HELD_SHARE 0.02
@@ -13,7 +14,7 @@
 
 static const char *stage_of(const struct training *t)
 {
-    return t->state.refit ? "refit" : t->race_epochs ? "choose" : "train";
+    return t->state.refit ? "refit" : t->racing ? "choose" : "train";
 }
 
 /* To measure what the epoch has brought so far. */
@@ -53,9 +54,8 @@ static enum err_code run_epoch(struct training *t, double *loss, struct err *e)
 
 enum err_code training_checkpoint(struct training *t, struct err *e)
 {
-    return t->options.checkpoint
-               ? checkpoint_write(t->options.checkpoint, &t->state, &t->fit.block, t->best, t->fit.average, e)
-               : ERR_OK;
+    struct checkpoint_model model = {&t->state, &t->fit.block, t->best, t->fit.average};
+    return t->options.checkpoint ? checkpoint_write(t->options.checkpoint, &model, 1, e) : ERR_OK;
 }
 
 static enum err_code end_epoch(struct training *t, double loss, double metric, struct err *e)
@@ -70,7 +70,7 @@ static enum err_code end_epoch(struct training *t, double loss, double metric, s
                                                    .metric = metric,
                                                    .best_metric = t->state.best_metric,
                                                    .left_s = NAN});
-    return t->race_epochs ? ERR_OK : training_checkpoint(t, e); /* who may lose is not resumed */
+    return t->racing ? ERR_OK : training_checkpoint(t, e); /* who may lose is not resumed alone */
 }
 
 static void add_gains(const struct training *t, int last, const double *gains, double *sums)
@@ -81,7 +81,8 @@ static void add_gains(const struct training *t, int last, const double *gains, d
 }
 
 /* An epoch that an interrupt cut is not judged; one that the deadline cut is, but nobody resumes from it. */
-static enum err_code epochs(struct training *t, int last, double *gains, double *sums, struct err *e)
+static enum err_code epochs(struct training *t, int last, double *gains, const struct training_gains *wanted,
+                            struct err *e)
 {
     while (t->state.epoch < last && !course_ended(&t->state, t->options.n_epochs) && !training_is_over(t) &&
            !leaves_no_time(t)) {
@@ -91,9 +92,12 @@ static enum err_code epochs(struct training *t, int last, double *gains, double 
             code = training_measure(t, gains, &metric, e);
         if (code || isnan(metric))
             return code;
-        add_gains(t, last, gains, sums);
-        if (course_judge(&t->state, metric, t->options.n_epochs, t->split.timed > 0))
+        add_gains(t, last, gains, wanted->mean);
+        if (course_judge(&t->state, metric, t->options.n_epochs, t->split.timed > 0)) {
             training_keep_average(t);
+            if (wanted->best)
+                memcpy(wanted->best, gains, t->split.n_validated * sizeof *gains);
+        }
         if (t->epoch_cut)
             break;
         if ((code = end_epoch(t, loss, metric, e)))
@@ -102,12 +106,12 @@ static enum err_code epochs(struct training *t, int last, double *gains, double 
     return ERR_OK;
 }
 
-enum err_code training_epochs(struct training *t, int last, double *sums, struct err *e)
+enum err_code training_epochs(struct training *t, int last, struct training_gains wanted, struct err *e)
 {
     double *gains = NULL;
-    if (sums && !(gains = mem_alloc_array(t->split.n_validated, sizeof *gains)))
+    if ((wanted.mean || wanted.best) && !(gains = mem_alloc_array(t->split.n_validated, sizeof *gains)))
         return err_set(e, ERR_NOMEM, "no memory to compare models");
-    enum err_code code = epochs(t, last, gains, sums, e);
+    enum err_code code = epochs(t, last, gains, &wanted, e);
     mem_free(gains);
     return code;
 }
@@ -115,7 +119,7 @@ enum err_code training_epochs(struct training *t, int last, double *sums, struct
 enum err_code training_first_course(struct training *t, struct err *e)
 {
     training_enter(t, PHASE_COURSE);
-    return training_epochs(t, t->options.n_epochs, NULL, e);
+    return training_epochs(t, t->options.n_epochs, (struct training_gains){NULL, NULL}, e);
 }
 
 enum err_code training_second_course(struct training *t, struct err *e)

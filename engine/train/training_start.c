@@ -87,9 +87,18 @@ enum err_code training_measure(struct training *t, double *gains, double *metric
     return code;
 }
 
+enum err_code training_measure_best(struct training *t, double *gains, double *metric, struct err *e)
+{
+    real *average = t->fit.average;
+    t->fit.average = t->best;
+    enum err_code code = training_measure(t, gains, metric, e);
+    t->fit.average = average;
+    return code;
+}
+
 enum err_code training_start_from(struct training *t, const struct warm_start *warm, struct err *e)
 {
-    t->state.generator = (int)t->options.generator;
+    t->state = (struct training_state){.fingerprint = t->fingerprint, .generator = (int)t->options.generator};
     t->state.dim = warm->options.dim;
     t->state.alpha = warm->options.alpha;
     t->state.reg = warm->options.reg;
@@ -127,16 +136,25 @@ static enum err_code split_all(struct training *t, struct err *e)
     return split_init(&t->split, t->data, false, t->options.seed, e);
 }
 
-enum err_code training_resume(struct training *t, struct err *e)
+enum err_code training_resume_model(struct training *t, const struct training_state *state, size_t model,
+                                    struct err *e)
 {
-    t->options.generator = (enum generator)t->state.generator;
-    enum err_code code = t->state.refit ? split_all(t, e) : ERR_OK;
+    t->state = *state;
+    t->options.generator = (enum generator)state->generator;
+    enum err_code code = make_fit(t, e);
     if (!code)
-        code = make_fit(t, e);
-    if (!code)
-        code = checkpoint_read_block(t->options.checkpoint, &t->fit.block, t->best, t->fit.average, e);
-    t->fit.n_steps = t->state.n_steps;
+        code = checkpoint_read_model(t->options.checkpoint, model, &t->fit.block, t->best, t->fit.average, e);
+    t->fit.n_steps = state->n_steps;
     return code;
+}
+
+enum err_code training_resume(struct training *t, const struct training_state *states, size_t n,
+                              struct err *e)
+{
+    if (n > 1)
+        return training_resume_choice(t, states, e);
+    enum err_code code = states[0].refit ? split_all(t, e) : ERR_OK;
+    return code ? code : training_resume_model(t, &states[0], 0, e);
 }
 
 /* Everything of the first course but its hyperparameters, its best epoch and its rates goes. */

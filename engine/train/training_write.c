@@ -33,19 +33,28 @@ static void note_neighbours(struct training *t, const struct neighbours_choice *
     training_note(t);
 }
 
-/* Whether item-item weights help the best model of the first course. */
-enum err_code training_choose_neighbours(struct training *t, struct err *e)
+enum err_code training_find_neighbours(struct training *t, struct neighbours_choice *out, struct err *e)
 {
-    struct neighbours_choice choice = {.metric = t->state.best_metric};
-    enum err_code code = ERR_OK;
+    *out = (struct neighbours_choice){.metric = t->state.best_metric};
     training_enter(t, PHASE_NEIGHBOURS);
-    t->metric_alone = t->state.best_metric;
     if (t->options.no_pairs || training_is_over(t))
         return ERR_OK;
     swap_best(t);
-    code = neighbours_choose(&t->split, &t->fit.spec, &t->fit.block.params, t->state.best_metric, t->team,
-                             tell_neighbours, t, &choice, e);
+    enum err_code code = neighbours_choose(&t->split, &t->fit.spec, &t->fit.block.params,
+                                           t->state.best_metric, t->team, tell_neighbours, t, out, e);
     swap_best(t);
+    return code;
+}
+
+/* Whether item-item weights help the best model of the first course. */
+enum err_code training_choose_neighbours(struct training *t, struct err *e)
+{
+    struct neighbours_choice choice = t->pairs;
+    enum err_code code = ERR_OK;
+    training_enter(t, PHASE_NEIGHBOURS);
+    t->metric_alone = t->state.best_metric;
+    if (!t->pairs_found)
+        code = training_find_neighbours(t, &choice, e);
     if (code)
         return code;
     t->state.ridge = choice.ridge;

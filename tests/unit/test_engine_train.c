@@ -4,6 +4,8 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "engine/model.h"
+#include "engine/train/estimate.h"
+#include "engine/train/split.h"
 #include "engine/train/train.h"
 
 #include <check.h>
@@ -77,6 +79,55 @@ static void make_sets(struct world *w)
     }
 }
 
+/* Which of two items comes third depends on whether the two before it are alike in a way that no sum of theirs tells: what a
+ * user's items say apart says nothing. Each user has such rounds, of items of their own, in any order. */
+enum { N_ROUNDS = 4, ROUND_ITEMS = 6, ROUND = 3, N_WALKERS = MOST_USERS };
+
+static void make_rounds(struct world *w)
+{
+    uint64_t state = 11;
+    make_world(w, true);
+    w->data.n_users = N_WALKERS;
+    for (size_t u = 0, n = 0; u < N_WALKERS; u++) {
+        uint32_t order = next_random(&state) % N_ROUNDS;
+        w->start[u] = n;
+        for (uint32_t k = 0; k < N_ROUNDS; k++) {
+            uint32_t first = (order + k) % N_ROUNDS * ROUND_ITEMS, a = next_random(&state) % 2,
+                     b = next_random(&state) % 2, c = a ^ b;
+            uint32_t items[ROUND] = {first + a, first + 2 + b, first + 4 + c};
+            for (size_t i = 0; i < ROUND; i++, n++)
+                w->interactions[n] = (struct encoder_interaction){
+                    .item = items[i],
+                    .weight = 1,
+                    .timestamp = 1500000000 + (int64_t)(n - w->start[u]) * 2000000};
+        }
+        w->start[u + 1] = n;
+    }
+}
+
+/* Few of each user, few users, each item as likely as the one before it is popular: what more there is to learn is by heart. */
+static void make_chance(struct world *w)
+{
+    enum { EACH = 6 };
+    uint64_t state = 5;
+    make_world(w, true);
+    for (size_t u = 0, n = 0; u < N_USERS; u++) {
+        bool taken[N_ITEMS] = {false};
+        w->start[u] = n;
+        for (size_t i = 0; i < EACH; i++, n++) {
+            uint32_t item;
+            do {
+                uint32_t x = next_random(&state) % N_ITEMS;
+                item = x * x / N_ITEMS;
+            } while (taken[item]);
+            taken[item] = true;
+            w->interactions[n] = (struct encoder_interaction){
+                .item = item, .weight = 1, .timestamp = 1500000000 + (int64_t)(n - w->start[u]) * 2000000};
+        }
+        w->start[u + 1] = n;
+    }
+}
+
 static char *path_of(const char *name)
 {
     static char paths[4][128];
@@ -124,10 +175,14 @@ static void assert_same_file(const char *a, const char *b)
 struct stop {
     const char *stage;
     int epoch;        /* stops when this one has ended; 0: never */
+    bool within;      /* not when it has ended, but before */
     bool at_once;     /* at the first word of the stage */
     int n_stages;     /* of the stage, seen */
     char note[256];   /* the last one */
-    char choice[256]; /* the one that says what is generated */
+    char first[256];  /* the first that speaks of what is generated */
+    char choice[256]; /* the last one that does */
+    int n_choose;     /* words of models that are compared */
+    int raced[2];     /* the last epoch of each of them, by whether it is generated */
 };
 
 static bool watch(void *arg, const struct train_progress *p)
@@ -137,10 +192,20 @@ static bool watch(void *arg, const struct train_progress *p)
     s->n_stages += here;
     if (p->note)
         (void)snprintf(s->note, sizeof s->note, "%s", p->note);
-    if (p->note && strstr(p->note, "hidden layer"))
+    if (p->note && strstr(p->note, "hidden layer")) {
         (void)snprintf(s->choice, sizeof s->choice, "%s", p->note);
+        if (!s->first[0])
+            (void)snprintf(s->first, sizeof s->first, "%s", p->note);
+    }
+    if (strcmp(p->stage, "choose") == 0) {
+        s->n_choose++;
+        ck_assert_ptr_nonnull(p->contender);
+        s->raced[strcmp(p->contender, "core") == 0] = p->epoch;
+    }
     if (here && s->at_once)
         return false;
+    if (s->within)
+        return !(here && p->epoch == s->epoch);
     return !(here && s->epoch && p->epoch == s->epoch && p->fraction >= 1 && !(p->left_s >= 0));
 }
 
@@ -185,10 +250,10 @@ START_TEST(another_seed_gives_another_model)
 }
 END_TEST
 
-/* Stops in both courses, at each epoch that comes. */
+/* Stops while two models take turns, between the epoch of the one and that of the other, and in the second course. */
 START_TEST(a_stopped_run_that_is_resumed_ends_with_the_same_model)
 {
-    static const char *const stages[] = {"train", "refit"};
+    static const char *const stages[] = {"choose", "refit"};
     struct world w;
     make_world(&w, true);
     struct train_options o = some_options();
@@ -202,14 +267,39 @@ START_TEST(a_stopped_run_that_is_resumed_ends_with_the_same_model)
         struct stop stop = {.stage = stages[stage], .epoch = stage == 0 ? 3 : 1};
         run(&w, &o, parts, &stop, &report);
         ck_assert_int_eq(report.end, TRAIN_INTERRUPTED);
-        struct stop rest = {.stage = "search"}, choice = {.stage = "choose"};
-        run(&w, &o, parts, stage == 0 ? &rest : &choice, &report);
-        ck_assert_int_eq(rest.n_stages + choice.n_stages, 0); /* it went on, it did not begin anew */
+        struct stop rest = {.stage = "search"};
+        run(&w, &o, parts, &rest, &report);
+        ck_assert_int_eq(rest.n_stages, 0); /* it went on, it did not begin anew */
+        ck_assert_int_eq(rest.n_choose > 0, stage == 0);
         ck_assert(report.generator_chosen);
         ck_assert_int_eq(report.generator, all.generator);
         ck_assert_double_eq(report.generated_metric, all.generated_metric);
         assert_same_file(whole, parts);
     }
+}
+END_TEST
+
+/* Of one generator, and of the one that was surely better: what is compared no more is not in the checkpoint. */
+START_TEST(a_stopped_first_course_goes_on_where_it_was)
+{
+    bool chosen = _i == 1;
+    struct world w;
+    struct train_report report;
+    (chosen ? make_rounds : make_chance)(&w);
+    struct train_options o = some_options();
+    o.n_epochs = 40;
+    o.choose_generator = chosen;
+    char *path = path_of("parts"), *checkpoint = path_of("checkpoint");
+    (void)unlink(checkpoint);
+    o.checkpoint = checkpoint;
+    struct stop stop = {.stage = "train", .epoch = 1}, rest = {.stage = "train", .epoch = 6};
+    if (chosen)
+        stop = (struct stop){.stage = "train", .epoch = 5, .within = true}; /* the first after the choice */
+    run(&w, &o, path, &stop, &report);
+    run(&w, &o, path, &rest, &report);
+    ck_assert_int_eq(rest.n_choose, 0);
+    ck_assert_int_eq(report.generator_chosen, chosen);
+    ck_assert_int_eq(report.epochs_run, 6);
 }
 END_TEST
 
@@ -289,55 +379,6 @@ START_TEST(item_item_weights_are_chosen_apart_from_what_is_generated)
 }
 END_TEST
 
-/* Which of two items comes third depends on whether the two before it are alike in a way that no sum of theirs tells: what a
- * user's items say apart says nothing. Each user has such rounds, of items of their own, in any order. */
-enum { N_ROUNDS = 4, ROUND_ITEMS = 6, ROUND = 3, N_WALKERS = MOST_USERS };
-
-static void make_rounds(struct world *w)
-{
-    uint64_t state = 11;
-    make_world(w, true);
-    w->data.n_users = N_WALKERS;
-    for (size_t u = 0, n = 0; u < N_WALKERS; u++) {
-        uint32_t order = next_random(&state) % N_ROUNDS;
-        w->start[u] = n;
-        for (uint32_t k = 0; k < N_ROUNDS; k++) {
-            uint32_t first = (order + k) % N_ROUNDS * ROUND_ITEMS, a = next_random(&state) % 2,
-                     b = next_random(&state) % 2, c = a ^ b;
-            uint32_t items[ROUND] = {first + a, first + 2 + b, first + 4 + c};
-            for (size_t i = 0; i < ROUND; i++, n++)
-                w->interactions[n] = (struct encoder_interaction){
-                    .item = items[i],
-                    .weight = 1,
-                    .timestamp = 1500000000 + (int64_t)(n - w->start[u]) * 2000000};
-        }
-        w->start[u + 1] = n;
-    }
-}
-
-/* Few of each user, few users, each item as likely as the one before it is popular: what more there is to learn is by heart. */
-static void make_chance(struct world *w)
-{
-    enum { EACH = 6 };
-    uint64_t state = 5;
-    make_world(w, true);
-    for (size_t u = 0, n = 0; u < N_USERS; u++) {
-        bool taken[N_ITEMS] = {false};
-        w->start[u] = n;
-        for (size_t i = 0; i < EACH; i++, n++) {
-            uint32_t item;
-            do {
-                uint32_t x = next_random(&state) % N_ITEMS;
-                item = x * x / N_ITEMS;
-            } while (taken[item]);
-            taken[item] = true;
-            w->interactions[n] = (struct encoder_interaction){
-                .item = item, .weight = 1, .timestamp = 1500000000 + (int64_t)(n - w->start[u]) * 2000000};
-        }
-        w->start[u + 1] = n;
-    }
-}
-
 START_TEST(what_is_generated_is_chosen_by_what_it_is_worth)
 {
     bool planted = _i == 1;
@@ -348,11 +389,71 @@ START_TEST(what_is_generated_is_chosen_by_what_it_is_worth)
     o.n_epochs = 40;
     struct stop stop = {.stage = "train", .epoch = 5}; /* the first after the choice */
     run(&w, &o, path_of("chosen"), &stop, &report);
-    ck_assert(report.generator_chosen);
+    ck_assert(report.generator_chosen && report.choice_sure);
+    ck_assert_str_eq(stop.first, stop.choice);
     ck_assert_ptr_nonnull(strstr(stop.choice, planted ? "generated (core);" : "nothing is generated;"));
     ck_assert_double_gt(report.choice_error, 0);
     ck_assert_int_eq(report.generated_metric > report.shared_metric + 1.5 * report.choice_error, planted);
     ck_assert_int_eq(report.generator, planted ? GENERATOR_CORE : GENERATOR_SHARED);
+}
+END_TEST
+
+/* The first look does not tell in either world; in the one further epochs do, in the other none does. Nothing of the race is left
+ * in the winner: its file is that of a training that was for it alone. Fewer epochs than those from which on several starts are
+ * tried, as the start is chosen by what is generated. */
+START_TEST(models_that_do_not_surely_differ_go_on_until_they_do_or_end_and_the_better_is_kept)
+{
+    static const enum generator generators[] = {GENERATOR_SHARED, GENERATOR_CORE};
+    bool sure = _i == 1;
+    struct world w;
+    struct train_report alone[2], report;
+    if (sure)
+        make_world(&w, true);
+    else
+        make_chance(&w);
+    struct train_options o = some_options();
+    o.n_epochs = 7;
+    char *paths[] = {path_of("shared"), path_of("core")}, *both = path_of("both");
+    o.choose_generator = false;
+    for (size_t i = 0; i < 2; i++) {
+        o.generator = generators[i];
+        run(&w, &o, paths[i], NULL, &alone[i]);
+    }
+    o.choose_generator = true;
+    struct stop watched = {0};
+    run(&w, &o, both, &watched, &report);
+    ck_assert_ptr_nonnull(strstr(watched.first, "not sure yet, both go on"));
+    ck_assert_int_eq(strstr(watched.choice, "neither surely better") == NULL, sure);
+    ck_assert(report.generator_chosen && report.choice_sure == sure);
+    bool generated = report.generator == GENERATOR_CORE;
+    ck_assert_int_eq(generated, report.generated_metric > report.shared_metric);
+    ck_assert_int_eq(generated, alone[1].best_metric > alone[0].best_metric);
+    for (size_t i = 0; i < 2; i++)
+        ck_assert(sure ? watched.raced[i] < o.n_epochs : watched.raced[i] == alone[i].epochs_run);
+    if (!sure) {
+        ck_assert_double_eq(report.shared_metric, alone[0].best_metric);
+        ck_assert_double_eq(report.generated_metric, alone[1].best_metric);
+    }
+    assert_same_file(both, paths[generated]);
+}
+END_TEST
+
+/* Values, gradients, two moments, the average, a spare and the best of each. */
+START_TEST(the_memory_that_is_said_before_is_that_of_both_models)
+{
+    struct world w;
+    struct err e = {0};
+    struct split s;
+    struct train_report report;
+    make_world(&w, true);
+    struct train_options o = some_options();
+    ck_assert_int_eq(split_init(&s, &w.data, true, 1, &e), ERR_OK);
+    double both = estimate_training(&s, &o, 1).bytes;
+    o.choose_generator = false;
+    double one = estimate_training(&s, &o, 1).bytes;
+    run(&w, &o, path_of("sized"), NULL, &report);
+    ck_assert_double_ge(both - one, 7.0 * sizeof(float) * (double)report.n_parameters);
+    split_fini(&s);
 }
 END_TEST
 
@@ -440,6 +541,7 @@ START_TEST(an_interrupt_of_the_search_for_ratings_writes_nothing)
 }
 END_TEST
 
+/* Of one model, and of two that take turns. */
 START_TEST(a_later_interrupt_keeps_the_best_and_says_so)
 {
     struct world w;
@@ -447,11 +549,14 @@ START_TEST(a_later_interrupt_keeps_the_best_and_says_so)
     struct train_options o = some_options();
     struct train_report report;
     char *path = path_of("later");
-    struct stop stop = {.stage = "train", .epoch = 2};
+    o.choose_generator = _i == 1;
+    struct stop stop = {.stage = _i ? "choose" : "train", .epoch = 2};
     run(&w, &o, path, &stop, &report);
     ck_assert(report.written);
     ck_assert_int_eq(report.end, TRAIN_INTERRUPTED);
-    ck_assert_int_eq(report.epochs_run, 2);
+    ck_assert_int_eq(report.epochs_run, report.generator == GENERATOR_SHARED || _i == 0 ? 2 : 1);
+    ck_assert_double_ge(report.best_metric, report.generator_chosen ? report.shared_metric : 0);
+    ck_assert_double_ge(report.best_metric, report.generator_chosen ? report.generated_metric : 0);
     ck_assert_int_eq(access(path, F_OK), 0);
     ck_assert_ptr_nonnull(strstr(stop.note, "interrupted: the best model so far is kept"));
 }
@@ -543,15 +648,19 @@ int main(void)
     suite_add_tcase(s, threads);
     tcase_set_tags(t, "one_thread"); /* ../one_thread */
     tcase_add_loop_test(t, what_is_generated_is_chosen_by_what_it_is_worth, 0, 2);
+    tcase_add_loop_test(t, models_that_do_not_surely_differ_go_on_until_they_do_or_end_and_the_better_is_kept,
+                        0, 2);
+    tcase_add_test(t, the_memory_that_is_said_before_is_that_of_both_models);
     tcase_add_test(t, item_item_weights_are_chosen_apart_from_what_is_generated);
     tcase_add_test(t, another_seed_gives_another_model);
     tcase_add_test(t, a_stopped_run_that_is_resumed_ends_with_the_same_model);
+    tcase_add_loop_test(t, a_stopped_first_course_goes_on_where_it_was, 0, 2);
     tcase_add_test(t, a_stop_in_the_second_course_leaves_the_model_of_the_first);
     tcase_add_test(t, a_stopped_run_that_is_resumed_has_the_same_neighbours);
     tcase_add_test(t, a_stopped_choice_of_neighbours_leaves_the_model_without);
     tcase_add_loop_test(t, an_interrupt_before_the_first_epoch_writes_nothing, 0, 5);
     tcase_add_test(t, an_interrupt_of_the_search_for_ratings_writes_nothing);
-    tcase_add_test(t, a_later_interrupt_keeps_the_best_and_says_so);
+    tcase_add_loop_test(t, a_later_interrupt_keeps_the_best_and_says_so, 0, 2);
     tcase_add_loop_test(t, a_deadline_holds_for_every_phase_and_leaves_a_model, 0, 3);
     tcase_add_test(t, a_checkpoint_of_other_data_is_refused);
     tcase_add_test(t, order_is_used_where_it_is_known_unless_it_is_to_be_ignored);
