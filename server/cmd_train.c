@@ -81,6 +81,8 @@ static enum err_code write_all(struct store_conn *c, const struct model *m, cons
         code = store_read_user(c, id, NULL, &user, e);
         if (!code)
             code = context_encode(maker, items, &user, &embedding, e);
+        if (code)
+            (void)err_prefix(e, "the model is written, but no contexts: user '%.*s'", (int)id.len, id.data);
         if (!code)
             code = store_put_encoded(c, &key, id, &user, embedding, m->spec.d_context * sizeof *embedding, e);
     }

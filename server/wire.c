@@ -504,7 +504,7 @@ static void check_cost(struct wire *w)
 static void take_some(struct wire *w, char *bytes, size_t n, size_t *at)
 {
     size_t most = LIMIT_HEAD_COST - w->head_cost + 1; /* the cost was checked */
-    bool delimited = true; /* by a byte that is then taken too */
+    bool delimited = true;                            /* by a byte that is then taken too */
     if (most > n - *at)
         most = n - *at;
     switch ((enum state)w->state) {

@@ -67,6 +67,23 @@ static void encode_user(void *arg, size_t i, size_t thread)
                                           workspace, theta, &len, NULL);
 }
 
+/* One whose context or weights are not finite says nothing of items, and must not end a training. */
+static void leave_out(struct listeners *l)
+{
+    size_t n_users = 0, n = 0, c = l->spec->d_context;
+    for (size_t i = 0; i < l->n_users; i++) {
+        if (l->codes[i])
+            continue;
+        if (i < l->n)
+            memmove(l->theta + n++ * l->theta_len, l->theta + i * l->theta_len,
+                    l->theta_len * sizeof *l->theta);
+        memmove(l->contexts + n_users * c, l->contexts + i * c, c * sizeof *l->contexts);
+        l->users[n_users++] = l->users[i];
+    }
+    l->n_users = n_users;
+    l->n = n;
+}
+
 static enum err_code encode_users(struct listeners *l, uint64_t seed, struct err *e)
 {
     size_t all = l->data->n_users;
@@ -81,10 +98,12 @@ static enum err_code encode_users(struct listeners *l, uint64_t seed, struct err
         return err_set(e, ERR_NOMEM, "no memory for the contexts of %zu users", l->n_users);
     draw_users(l, seed);
     parallel_for(l->team, l->n_users, encode_user, l);
-    for (size_t i = 0; i < l->n_users; i++)
-        if (l->codes[i])
-            return err_set(e, ERR_INVALID, "a context of the trained model is not finite");
-    return ERR_OK;
+    leave_out(l);
+    return l->n ? ERR_OK
+                : err_set(e, ERR_INVALID,
+                          "the trained model has no finite context for any of %zu users: their weights or "
+                          "ratings are too large for it",
+                          l->data->n_users);
 }
 
 enum err_code listeners_init(struct listeners *l, const struct train_data *data,

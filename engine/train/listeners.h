@@ -29,7 +29,8 @@ struct listeners {
     enum err_code *codes; /* (n_users) */
 };
 
-/* Encodes the sample; all but l is borrowed. ERR_INVALID: a context of the model is not finite. */
+/* Encodes the sample, without users of whom the model has no finite context; all but l is borrowed. ERR_INVALID: it has none of
+ * any. */
 enum err_code listeners_init(struct listeners *l, const struct train_data *data,
                              const struct model_spec *spec, const struct model_params *params, uint64_t seed,
                              struct parallel *team, struct err *e) ERR_MUST_CHECK;

@@ -122,6 +122,28 @@ START_TEST(test_item_side_fit_explains_what_categories_explain)
 }
 END_TEST
 
+/* Weights that overflow the user's context; the store takes none so large. */
+START_TEST(test_item_side_fit_goes_on_without_users_who_have_no_finite_context)
+{
+    struct item_side_fit f;
+    for (size_t k = 0; k < PER_USER; k++)
+        interactions[k].weight = interactions[7 * PER_USER + k].weight = (real)3e38;
+    fit(&f, 2);
+    ck_assert_double_lt(f.error, 0.35 * f.error_of_mean);
+    for (size_t i = 0; i < DIM * DIM; i++)
+        ck_assert(isfinite(f.gram[i]));
+    item_side_fit_fini(&f);
+    for (size_t i = 0; i < N_USERS * PER_USER; i++)
+        interactions[i].weight = (real)3e38;
+    struct parallel *team;
+    struct err e = {0};
+    ck_assert_int_eq(parallel_new(1, &team, &e), ERR_OK);
+    ck_assert_int_eq(item_side_fit_run(&data, &spec, &block.params, 1, team, &f, &e), ERR_INVALID);
+    ck_assert_ptr_nonnull(strstr(e.text, "any of 120 users"));
+    parallel_free(team);
+}
+END_TEST
+
 START_TEST(test_item_side_fit_gives_new_items_their_share)
 {
     struct item_side_fit f;
@@ -228,6 +250,7 @@ int main(void)
     tcase_set_tags(t, "one_thread"); /* ../one_thread */
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_item_side_fit_explains_what_categories_explain);
+    tcase_add_test(t, test_item_side_fit_goes_on_without_users_who_have_no_finite_context);
     tcase_add_test(t, test_item_side_fit_gives_new_items_their_share);
     tcase_add_test(t, test_item_side_fit_embedding_follows_the_factor);
     tcase_add_test(t, test_item_side_fit_fills_what_nobody_took);
