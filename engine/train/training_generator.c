@@ -148,14 +148,26 @@ static const char *name_of(size_t candidate)
     return candidate ? "generated (core)" : "nothing is generated";
 }
 
-/* Whether the difference is at least so many standard errors; the better one, the first of equals, is the winner so far. */
+/* By the figures compared last, or so far; the first of equals. */
+static void take_better(struct race *race)
+{
+    race->winner = race->runners[1].metric > race->runners[0].metric;
+}
+
+/* Whether the difference is at least so many standard errors; the better one is the winner so far. */
 static bool compare(struct race *race, double errors)
 {
     struct runner *r = race->runners;
+    take_better(race);
     race->gap = validate_gap(r[0].gains, r[1].gains, race->t->split.n_validated);
-    race->winner = r[1].metric > r[0].metric;
     race->sure = fabs(race->gap.mean) > errors * race->gap.error;
     return race->sure;
+}
+
+static void take_best_figures(struct race *race)
+{
+    for (size_t i = 0; i < N_CANDIDATES; i++)
+        race->runners[i].metric = race->runners[i].state.best_metric;
 }
 
 /* Says how they stand: what, and then when. */
@@ -209,7 +221,7 @@ static enum err_code compare_with_neighbours(struct race *race, struct err *e)
     race->pairs_found = true;
     for (size_t i = 0; i < N_CANDIDATES; i++)
         r[i].metric = r[i].pairs.metric;
-    race->winner = r[1].metric > r[0].metric;
+    take_better(race);
     return ERR_OK;
 }
 
@@ -220,8 +232,7 @@ static enum err_code run_on(struct race *race, struct err *e)
     bool whole = true;
     enum err_code code = ERR_OK;
     training_enter(t, PHASE_CHOICE);
-    for (size_t i = 0; i < N_CANDIDATES; i++)
-        race->runners[i].metric = race->runners[i].state.best_metric;
+    take_best_figures(race);
     for (size_t i = 0; i < N_CANDIDATES && !code; i++)
         code = measure_best(t, &race->runners[i], &whole, e);
     while (!code && whole && !compare(race, SURE_LATER) && !all_have_ended(race)) {
@@ -234,7 +245,7 @@ static enum err_code run_on(struct race *race, struct err *e)
     if (whole && !race->sure)
         code = compare_with_neighbours(race, e);
     else if (!whole)
-        race->winner = race->runners[1].metric > race->runners[0].metric;
+        take_better(race);
     if (code)
         return code;
     char when[96];
@@ -283,7 +294,7 @@ static void finish(struct race *race, bool chosen)
     }
 }
 
-/* An interrupt or a deadline in the first epochs leaves the first, and is not resumed. */
+/* An interrupt or a deadline in the first epochs leaves the better so far, and is not resumed. */
 enum err_code training_choose_generator(struct training *t, const struct warm_start *warm, struct err *e)
 {
     struct race race = {.t = t};
@@ -295,8 +306,12 @@ enum err_code training_choose_generator(struct training *t, const struct warm_st
         code = run_first_epochs(t, candidates[i], warm, &race.runners[i], e);
         n_done += race.runners[i].done;
     }
-    if (!code && n_done == N_CANDIDATES)
+    if (!code && n_done == N_CANDIDATES) {
         code = settle(&race, e);
+    } else {
+        take_best_figures(&race);
+        take_better(&race);
+    }
     finish(&race, n_done == N_CANDIDATES);
     return code || n_done < N_CANDIDATES || budget_interrupted(&t->budget) ? code : training_checkpoint(t, e);
 }

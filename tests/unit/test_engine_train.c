@@ -174,21 +174,24 @@ static void assert_same_file(const char *a, const char *b)
 
 struct stop {
     const char *stage;
-    int epoch;        /* stops when this one has ended; 0: never */
-    bool within;      /* not when it has ended, but before */
-    bool at_once;     /* at the first word of the stage */
-    int n_stages;     /* of the stage, seen */
-    char note[256];   /* the last one */
-    char first[256];  /* the first that speaks of what is generated */
-    char choice[256]; /* the last one that does */
-    int n_choose;     /* words of models that are compared */
-    int raced[2];     /* the last epoch of each of them, by whether it is generated */
+    const char *contender; /* in an epoch of this one only; NULL: of any */
+    int epoch;             /* stops when this one has ended; 0: never */
+    bool within;           /* not when it has ended, but before */
+    bool at_once;          /* at the first word of the stage */
+    int n_stages;          /* of the stage, seen */
+    char note[256];        /* the last one */
+    char first[256];       /* the first that speaks of what is generated */
+    char choice[256];      /* the last one that does */
+    int n_choose;          /* words of models that are compared */
+    int raced[2];          /* the last epoch of each of them, by whether it is generated */
+    double best[2];        /* and its best figure */
 };
 
 static bool watch(void *arg, const struct train_progress *p)
 {
     struct stop *s = arg;
-    bool here = s->stage && strcmp(p->stage, s->stage) == 0;
+    bool here = s->stage && strcmp(p->stage, s->stage) == 0 &&
+                (!s->contender || (p->contender && strcmp(p->contender, s->contender) == 0));
     s->n_stages += here;
     if (p->note)
         (void)snprintf(s->note, sizeof s->note, "%s", p->note);
@@ -201,6 +204,7 @@ static bool watch(void *arg, const struct train_progress *p)
         s->n_choose++;
         ck_assert_ptr_nonnull(p->contender);
         s->raced[strcmp(p->contender, "core") == 0] = p->epoch;
+        s->best[strcmp(p->contender, "core") == 0] = p->best_metric;
     }
     if (here && s->at_once)
         return false;
@@ -523,6 +527,25 @@ START_TEST(an_interrupt_before_the_first_epoch_writes_nothing)
 }
 END_TEST
 
+/* The one that had fewer epochs is the better here. */
+START_TEST(an_interrupt_of_the_first_epochs_of_two_models_keeps_the_better_so_far)
+{
+    struct world w;
+    make_rounds(&w);
+    struct train_options o = some_options();
+    struct train_report report;
+    o.n_epochs = 40;
+    struct stop stop = {.stage = "choose", .contender = "core", .epoch = 2 + _i};
+    run(&w, &o, path_of("first"), &stop, &report);
+    ck_assert(report.written && !report.generator_chosen);
+    ck_assert_int_eq(stop.raced[0], 4);
+    ck_assert_int_eq(stop.raced[1], 2 + _i);
+    ck_assert_double_gt(stop.best[1], stop.best[0]);
+    ck_assert_int_eq(report.generator, GENERATOR_CORE);
+    ck_assert_double_eq(report.best_metric, stop.best[1]);
+}
+END_TEST
+
 START_TEST(an_interrupt_of_the_search_for_ratings_writes_nothing)
 {
     struct world w;
@@ -659,6 +682,7 @@ int main(void)
     tcase_add_test(t, a_stopped_run_that_is_resumed_has_the_same_neighbours);
     tcase_add_test(t, a_stopped_choice_of_neighbours_leaves_the_model_without);
     tcase_add_loop_test(t, an_interrupt_before_the_first_epoch_writes_nothing, 0, 5);
+    tcase_add_loop_test(t, an_interrupt_of_the_first_epochs_of_two_models_keeps_the_better_so_far, 0, 2);
     tcase_add_test(t, an_interrupt_of_the_search_for_ratings_writes_nothing);
     tcase_add_loop_test(t, a_later_interrupt_keeps_the_best_and_says_so, 0, 2);
     tcase_add_loop_test(t, a_deadline_holds_for_every_phase_and_leaves_a_model, 0, 3);
