@@ -210,6 +210,7 @@ static enum err_code connect_to(struct store *s, struct store_conn **out, struct
         mem_free(c);
         return code;
     }
+    sqlite_mark_log(c->store);
     *out = &c->base;
     return ERR_OK;
 }

@@ -123,6 +123,8 @@ static enum err_code open_source(const char *path, struct source *from, struct e
     if (!code)
         code = sqlite_find_file(&from->store, e);
     if (!code)
+        code = sqlite_check_log(&from->store, e);
+    if (!code)
         code = sqlite_choose_reading(&from->store, e);
     if (!code)
         code = sqlite_open_db(&from->conn, 0, e);

@@ -188,6 +188,8 @@ enum err_code sqlite_open(const char *path, enum store_mode mode, struct store *
         code = sqlite_make_file(path, e);
     if (!code)
         code = sqlite_find_file(s, e);
+    if (!code)
+        code = sqlite_check_log(s, e);
     if (!code && s->read_only)
         code = sqlite_choose_reading(s, e);
     if (!code)
@@ -197,6 +199,8 @@ enum err_code sqlite_open(const char *path, enum store_mode mode, struct store *
     if (!code)
         code = sqlite_prepare_all(
             &c, e); /* so that a file without our tables is refused now, not at the first call */
+    if (!code)
+        sqlite_mark_log(s);
     if (!code && !s->read_only)
         code = sqlite_load_clean_leftovers(&c, e);
     sqlite_close_db(&c);

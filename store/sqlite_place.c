@@ -8,7 +8,8 @@
  *   - brings what the log holds into the file that it has open, wherever that is called now, as long as nobody else can have
  *     begun to use log or index, and removes both if they are still its own, so that what is opened at the path from now on is
  *     clean,
- *   - and closes without touching anything. */
+ *   - and closes without touching anything.
+ * Who was killed before he could do so leaves a log that the next start refuses: sqlite_log_owner.c. */
 #include "store/sqlite_private.h"
 
 #include "base/mem.h"

@@ -286,6 +286,12 @@ void sqlite_log_close(struct sqlite_conn *c);
 /* Brings the log into the file and cuts it to nothing; SQLITE_BUSY where a reader or writer stands in the way for so long. */
 int sqlite_empty_log(struct sqlite_conn *c, int wait_ms) ERR_MUST_CHECK;
 
+/* Marks the log as that of the file, unless it is marked; once a connection to a store that may be written to has read. */
+void sqlite_mark_log(const struct sqlite_store *s);
+
+/* ERR_CONFLICT when the log beside the file is marked as that of another file; before anything is opened. s->file is needed. */
+enum err_code sqlite_check_log(const struct sqlite_store *s, struct err *e) ERR_MUST_CHECK;
+
 /* ERR_LOST when the files of a guarded store are not at its path any more. Cost: three calls of the system. */
 enum err_code sqlite_check_place(const struct sqlite_store *s, struct err *e);
 

@@ -2,6 +2,8 @@
 acknowledges nothing that would be lost; and what is found at the path afterwards is a sound store."""
 import contextlib
 import os
+import shutil
+import signal
 import sqlite3
 import sys
 import unittest
@@ -86,6 +88,72 @@ class Place(unittest.TestCase):
         hn.eventually(lambda: not os.path.exists(self.store + "-wal"), "the old log is gone")
         server.kill()
         self.sound(self.store, 100)
+
+    def killed_before_it_notices(self, replaced_by=None):
+        """A server with writes that are in its log alone dies without a chance to do anything about what happens to its file."""
+        server = hn.Server(store=self.store)
+        self.fill(server)
+        server.signal(signal.SIGSTOP)
+        if replaced_by:
+            os.replace(replaced_by, self.store)
+        server.kill()
+        self.assertGreater(os.path.getsize(self.store + "-wal"), 1000)
+        try:
+            os.getxattr(self.store + "-wal", "user.hypernet.log-of")
+        except OSError:
+            self.skipTest("the file system has no extended attributes")
+
+    def test_the_log_of_a_killed_server_is_not_applied_to_another_file(self):
+        other = self.other_store()
+        kept = shutil.copyfile(other, os.path.join(hn.temporary_folder(), "kept.db"))
+        self.killed_before_it_notices(replaced_by=other)
+        out = os.path.join(self.folder, "out.db")
+        for args in (["serve", "--store", self.store, "--model", hn.world().model, "--listen", "127.0.0.1:0"],
+                     ["recommend", "--store", self.store, "--model", hn.world().model, "--user", "u1"],
+                     ["import", "--store", self.store, "--users", hn.world().file("some.tsv", "user\tage\nsome\t3\n")],
+                     ["backup", "--store", self.store, "--out", out]):
+            done = hn.run(*args, check=False)
+            self.assertEqual(done.returncode, 1, args)
+            for part in ("is of another file", "hypernet restore --store", "move the log away"):
+                self.assertIn(part, done.err, args)
+            with open(self.store, "rb") as mine, open(kept, "rb") as its:
+                self.assertEqual(mine.read(), its.read(), args)
+        os.rename(self.store + "-wal", self.store + ".log-of-another")
+        with hn.Server(store=self.store) as server:
+            self.fill(server, 2)
+        self.sound(self.store, 102)
+
+    def test_the_log_of_a_killed_server_is_not_applied_to_a_file_that_was_made_in_place_of_a_removed_one(self):
+        other = self.other_store()
+        self.killed_before_it_notices()
+        os.remove(self.store)
+        shutil.copyfile(other, self.store)  # which may get the inode of the removed one
+        done = hn.run("serve", "--store", self.store, "--model", hn.world().model, "--listen", "127.0.0.1:0", check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("is of another file", done.err)
+
+    def test_a_restore_takes_the_place_of_a_file_with_another_one_s_log(self):
+        other = self.other_store()
+        self.killed_before_it_notices(replaced_by=self.other_store())
+        hn.run("restore", "--store", self.store, "--from", other)
+        server = hn.Server(store=self.store)
+        self.fill(server, 3)
+        server.kill()
+        with hn.Server(store=self.store) as server:  # its own log
+            self.assertEqual(server.user("new2").status, 200)
+        self.sound(self.store, 103)
+
+    def test_the_log_of_a_killed_server_is_applied_to_its_file_also_elsewhere_and_in_a_copy(self):
+        self.killed_before_it_notices()
+        copy = os.path.join(hn.temporary_folder(), "copy.db")
+        moved = os.path.join(hn.temporary_folder(), "moved.db")
+        for suffix in ("", "-wal"):
+            shutil.copy2(self.store + suffix, copy + suffix)  # with its attributes
+            os.rename(self.store + suffix, moved + suffix)
+        for store in (copy, moved):
+            with hn.Server(store=store) as server:
+                self.assertEqual(server.user("new49").status, 200)
+            self.sound(store, 350)
 
     def test_a_renamed_store_keeps_all_that_was_acknowledged(self):
         away = os.path.join(self.folder, "away.db")
