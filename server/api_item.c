@@ -164,8 +164,6 @@ static bool read_one(struct request *r, struct batch *b, const json_t *value, si
 
 static bool read_items_json(struct request *r, struct batch *b, size_t slot)
 {
-    static const char *const keys[] = {"items", NULL};
-    struct json_place root = json_place_root();
     const json_t *items;
     if (!(b->roots = mem_zalloc_array(1, sizeof *b->roots))) {
         problem_answer(r, PROBLEM_OVERLOADED, NULL, "no memory for the body");
@@ -175,8 +173,7 @@ static bool read_items_json(struct request *r, struct batch *b, size_t slot)
     if (!(b->roots[0] = json_in_parse(r, r->body.data, r->body.len, 0)))
         return false;
     b->n_roots = 1;
-    if (!json_in_object(r, b->roots[0], &root, keys) ||
-        !json_in_array(r, b->roots[0], "items", &root, LIMIT_ITEMS_PER_CALL, true, &items) ||
+    if (!json_in_parts(r, b->roots[0], "items", "id", LIMIT_ITEMS_PER_CALL, &items) ||
         !batch_reserve(r, b, json_array_size(items), 1))
         return false;
     r->faults = &b->faults;

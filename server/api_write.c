@@ -367,8 +367,6 @@ static bool read_user(struct api_thread *t, struct request *r, struct batch *b, 
 
 static bool read_users_json(struct api_thread *t, struct request *r, struct batch *b, size_t slot)
 {
-    static const char *const keys[] = {"users", NULL};
-    struct json_place root = json_place_root();
     const json_t *users;
     if (!(b->roots = mem_zalloc_array(1, sizeof *b->roots))) {
         problem_answer(r, PROBLEM_OVERLOADED, NULL, "no memory for the body");
@@ -378,8 +376,7 @@ static bool read_users_json(struct api_thread *t, struct request *r, struct batc
     if (!(b->roots[0] = json_in_parse(r, r->body.data ? r->body.data : "", r->body.len, 0)))
         return false;
     b->n_roots = 1;
-    if (!json_in_object(r, b->roots[0], &root, keys) ||
-        !json_in_array(r, b->roots[0], "users", &root, LIMIT_USERS_PER_CALL, true, &users) ||
+    if (!json_in_parts(r, b->roots[0], "users", "id", LIMIT_USERS_PER_CALL, &users) ||
         !batch_reserve(r, b, json_array_size(users)))
         return false;
     r->faults = &b->faults;
@@ -527,10 +524,8 @@ static void run_events(struct api_thread *t, struct request *r, struct batch *b,
 
 enum route_next api_events_post(struct api_thread *t, struct request *r, bool may_block)
 {
-    static const char *const keys[] = {"events", NULL};
     if (!may_block)
         return ROUTE_NEEDS_WORKER;
-    struct json_place at = json_place_root();
     struct batch b;
     struct refusing refusing = {r, "events"};
     struct update_rules rules;
@@ -538,8 +533,7 @@ enum route_next api_events_post(struct api_thread *t, struct request *r, bool ma
     if (!read_rules(t, r, &refusing, &rules))
         return ROUTE_DONE;
     json_t *root = json_in_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
-    if (root && json_in_object(r, root, &at, keys) &&
-        json_in_array(r, root, "events", &at, LIMIT_EVENTS_PER_CALL, true, &list)) {
+    if (root && json_in_parts(r, root, "events", "item", LIMIT_EVENTS_PER_CALL, &list)) {
         batch_init(r, &b, rules.skip ? SIZE_MAX : PROBLEM_LIST_MOST);
         run_events(t, r, &b, list, &rules);
         batch_fini(r, &b);

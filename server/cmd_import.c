@@ -65,12 +65,25 @@ static double seconds_since(int64_t start_ns)
     return (double)(clock_monotonic_ns() - start_ns) / 1e9;
 }
 
+/* Whether all of it are texts of items that were there, such as prices: there is nothing to learn. */
+static bool changes_no_more_than_texts(const struct import_report *r)
+{
+    int64_t n_items = r->n_rows[TABLE_ITEMS];
+    return n_items && n_items == r->n_known[TABLE_ITEMS] + r->n_repeated[TABLE_ITEMS] &&
+           !r->n_rows[TABLE_INTERACTIONS] && !r->n_rows[TABLE_USERS] && !r->n_rows[TABLE_CONTEXTS];
+}
+
+/* A store that has contexts is one that a model was trained from. */
 static void show_next(const char *store, const struct import_report *r)
 {
+    const char *const train[] = {"train", "--store", store, "--out", "model.safetensors", NULL};
     (void)fflush(stdout); /* the result first, where both are one terminal */
-    if (r->total.n_interactions)
-        talk_command("next: ",
-                     (const char *const[]){"train", "--store", store, "--out", "model.safetensors", NULL});
+    if (r->total.n_interactions && r->total.n_contexts && changes_no_more_than_texts(r))
+        (void)fputs("nothing is left to do: servers that run follow by themselves\n", stderr);
+    else if (r->total.n_interactions && r->total.n_contexts)
+        talk_command("servers that run follow by themselves; when a model is to learn from it too: ", train);
+    else if (r->total.n_interactions)
+        talk_command("next: ", train);
     else
         talk_command("next, as nothing can be learned without interactions: ",
                      (const char *const[]){"import", "--store", store, "--interactions", "FILE", NULL});

@@ -42,6 +42,14 @@ static void print_table(const char *json, size_t n)
                      json_number_value(json_object_get(item, "score")), title ? title : "");
         print_reasons(json_object_get(item, "because"));
     }
+    const json_t *warnings = json_object_get(root, "warnings");
+    for (size_t i = 0; i < json_array_size(warnings); i++) {
+        const json_t *warning = json_array_get(warnings, i);
+        const char *like = json_string_value(json_object_get(warning, "did_you_mean"));
+        (void)fprintf(stderr, "hypernet recommend: no item has the category '%s'%s%s%s\n",
+                      json_string_value(json_object_get(warning, "category")), like ? "; did you mean '" : "",
+                      like ? like : "", like ? "'?" : "");
+    }
     json_decref(root);
 }
 

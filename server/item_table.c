@@ -250,6 +250,11 @@ bool item_table_category(const struct item_table *t, struct store_text name, con
     return item_texts_category(t->texts, name, indices, n);
 }
 
+bool item_table_category_like(const struct item_table *t, struct store_text name, struct store_text *out)
+{
+    return item_texts_category_like(t->texts, name, out);
+}
+
 const uint64_t *item_table_visible(const struct item_table *t)
 {
     return item_texts_visible_bits(t->texts);

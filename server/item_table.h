@@ -77,6 +77,8 @@ struct item_info item_table_info(const struct item_table *t, size_t index);
 bool item_table_category(const struct item_table *t, struct store_text name, const uint32_t **indices,
                          size_t *n);
 
+bool item_table_category_like(const struct item_table *t, struct store_text name, struct store_text *out);
+
 /* Bits of the items that answers may have; NULL: all. */
 const uint64_t *item_table_visible(const struct item_table *t);
 

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct text_at {
     size_t offset; /* in the arena */
@@ -358,6 +359,18 @@ bool item_texts_category(const struct item_texts *t, struct store_text name, con
             low = middle + 1;
         else
             high = middle;
+    }
+    return false;
+}
+
+bool item_texts_category_like(const struct item_texts *t, struct store_text name, struct store_text *out)
+{
+    for (size_t i = 0; i < t->n_categories; i++) {
+        struct store_text found = text_of(t, t->categories[i].name);
+        if (found.len == name.len && strncasecmp(found.data, name.data, name.len) == 0) {
+            *out = found;
+            return true;
+        }
     }
     return false;
 }

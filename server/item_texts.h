@@ -51,6 +51,8 @@ bool item_texts_same(const struct item_texts *t, const struct store_item *item);
 struct item_info item_texts_info(const struct item_texts *t, size_t index);
 bool item_texts_category(const struct item_texts *t, struct store_text name, const uint32_t **indices,
                          size_t *n);
+/* The category that is this one but for the case of its letters; false: there is none. Cost: a look at all. */
+bool item_texts_category_like(const struct item_texts *t, struct store_text name, struct store_text *out);
 
 /* Items that answers may have: those that are neither deleted nor foreign. Bits by index, NULL when all are. */
 const uint64_t *item_texts_visible_bits(const struct item_texts *t);

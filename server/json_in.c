@@ -7,6 +7,7 @@
 #include "server/problem.h"
 #include "server/problem_list.h"
 #include "server/route.h"
+#include "server/suggest.h"
 #include "server/table_value.h"
 
 #include <stdio.h>
@@ -201,6 +202,35 @@ static bool refuse_value(struct request *r, const struct json_place *at, const s
     return false;
 }
 
+/* A name that is not understood, with the one that may have been meant. */
+static void refuse_name(struct request *r, const struct json_place *at, const char *name,
+                        const char *const *keys)
+{
+    struct suggestion s = suggest_for(name, strlen(name));
+    for (size_t i = 0; keys[i]; i++)
+        suggest_consider(&s, keys[i]);
+    if (s.best)
+        problem_answer(r, PROBLEM_INVALID_VALUE, at->text,
+                       "no member of this name is understood here; did you mean \"%s\"?", s.best);
+    else
+        problem_answer(r, PROBLEM_INVALID_VALUE, at->text, "no member of this name is understood here");
+}
+
+bool json_in_parts(struct request *r, const json_t *value, const char *name, const char *mark, size_t most,
+                   const json_t **out)
+{
+    const char *const keys[] = {name, NULL};
+    struct json_place root = json_place_root();
+    bool is_part = !json_object_get(value, name) && json_object_get(value, mark);
+    if (json_is_array(value) || is_part) {
+        problem_answer(r, PROBLEM_INVALID_VALUE, root.text,
+                       "expected an object with the member \"%s\", got %s; send {\"%s\":[%s]}", name,
+                       is_part ? "one of its elements" : "an array", name, is_part ? "{...}" : "...");
+        return false;
+    }
+    return json_in_object(r, value, &root, keys) && json_in_array(r, value, name, &root, most, true, out);
+}
+
 bool json_in_object(struct request *r, const json_t *value, const struct json_place *at,
                     const char *const *keys)
 {
@@ -216,7 +246,7 @@ bool json_in_object(struct request *r, const json_t *value, const struct json_pl
             i++;
         if (!keys[i]) {
             struct json_place place = json_place_key(at, key);
-            problem_answer(r, PROBLEM_INVALID_VALUE, place.text, "no member of this name is understood here");
+            refuse_name(r, &place, key, keys);
             if (!r->faults)
                 return false;
             known = false;

@@ -24,7 +24,12 @@ struct json_place json_place_index(const struct json_place *at, size_t index);
  * caller owns the result. */
 json_t *json_in_parse(struct request *r, const char *text, size_t n, int line_offset);
 
-/* The value must be an object with these keys only (NULL-terminated list). */
+/* A body of parts: the value must be an object with the member `name` alone, an array of at most `most` elements. A bare array, or one element
+ * without the object around it (told by its member `mark`), is told how it is sent. */
+bool json_in_parts(struct request *r, const json_t *value, const char *name, const char *mark, size_t most,
+                   const json_t **out);
+
+/* The value must be an object with these keys only (NULL-terminated list). Another one is refused, with the key it is nearest to. */
 bool json_in_object(struct request *r, const json_t *value, const struct json_place *at,
                     const char *const *keys);
 

@@ -323,8 +323,38 @@ static enum err_code add_items(struct buf *out, const struct item_table *items, 
             buf_addc(out, ',');
         add_item(out, &shown[i % SHOWN_AT_ONCE], best, i);
     }
-    buf_adds(out, "]}");
-    return buf_check(out, "the answer", e);
+    buf_addc(out, ']');
+    return ERR_OK;
+}
+
+/* Names the categories that no item has, since a list of them alone is empty. Spelling counts, so the likely one is said. */
+static void warn_of_categories(struct buf *out, const struct item_table *items,
+                               const struct recommend_query *q)
+{
+    bool any = false;
+    for (size_t i = 0; i < q->n_categories; i++) {
+        const uint32_t *indices;
+        size_t n;
+        struct store_text like = {NULL, 0};
+        if (item_table_category(items, q->categories[i], &indices, &n))
+            continue;
+        buf_adds(out, any ? "," : ",\"warnings\":[");
+        any = true;
+        buf_adds(
+            out,
+            "{\"type\":\"urn:hypernet:warning:unknown-category\",\"detail\":\"no item has this category");
+        if (item_table_category_like(items, q->categories[i], &like))
+            buf_adds(out, "; letter case counts");
+        buf_adds(out, "\",\"category\":");
+        buf_add_json_string(out, q->categories[i].data, q->categories[i].len);
+        if (like.data) {
+            buf_adds(out, ",\"did_you_mean\":");
+            buf_add_json_string(out, like.data, like.len);
+        }
+        buf_addc(out, '}');
+    }
+    if (any)
+        buf_addc(out, ']');
 }
 
 /* The reasons of the best items; of the prior, which is made of nothing, there are none. */
@@ -381,7 +411,9 @@ enum err_code personal_recommend(struct personal *p, size_t slot, const struct w
     add_head(out, &m->spec, q->user, w, q->cold, best.n * 128);
     code = add_items(out, items, &best, e);
     explain_free(explanation);
-    return code;
+    warn_of_categories(out, items, q);
+    buf_addc(out, '}');
+    return code ? code : buf_check(out, "the answer", e);
 }
 
 /* All that is said of a listed item, whose id is plain text. One addition to the buffer: six would wait for each other. */

@@ -92,6 +92,28 @@ class Next(World):
         r = run("import", "--store", os.path.join(self.odd, "items.db"), "--items", items)
         self.assertIn("without interactions", r.stderr)
 
+    def test_after_a_feed_of_prices_nothing_is_left_to_do(self):
+        store, model = os.path.join(self.odd, "fed.db"), os.path.join(self.odd, "fed.safetensors")
+
+        def load(kind, text):
+            path = os.path.join(self.odd, "feed.csv")
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(text)
+            r = run("import", "--store", store, kind, path)
+            self.assertEqual(r.returncode, 0, r.stderr)
+            return r.stderr
+
+        run("import", "--store", store, "--interactions", self.path("interactions.tsv"))
+        item = hn.world().items[0]
+        self.assertEqual(len(self.commands(load("--items", "item,price\n%s,5\n" % item))), 1)  # nothing is trained yet
+        run("train", "--store", store, "--out", model, "--epochs", 1, "--dim", 8, "--threads", 1)
+        fed = load("--items", "item,price\n%s,6\n%s,7\n" % (item, item))
+        self.assertEqual((self.commands(fed), "train" in fed), ([], False))
+        self.assertIn("nothing is left to do: servers that run follow by themselves", fed)
+        for kind, text in (("--items", "item,price\nbrand-new,5\n"), ("--users", "user,age\nu1,5\n"),
+                           ("--interactions", "user,item\nu1,%s\n" % item)):
+            self.assertIn("servers that run follow by themselves; when a model is to learn from it too: ", load(kind, text))
+
     def test_json_comes_without_talk(self):
         r = run("import", "--store", os.path.join(self.odd, "j.db"), "--interactions", self.path("interactions.tsv"), "--json")
         self.assertEqual((r.returncode, r.stderr), (0, ""))

@@ -102,5 +102,25 @@ class Items(unittest.TestCase):
             self.assertIn("GET /v1/items/{item}", refused.body.decode())
 
 
+class Categories(unittest.TestCase):
+    """A list that is empty because of a name says so."""
+
+    def test_a_category_that_no_item_has_is_named_with_the_one_that_was_meant(self):
+        with hn.Server() as server:
+            category = next(c for i in server.recommend("u1", limit=50).json["items"] for c in i.get("categories", []))
+            kind = "urn:hypernet:warning:unknown-category"
+            answer = server.request("GET", f"/v1/users/u1/recommendations?category={category.lower()}&category=No%22pe&category={category}").json
+            self.assertEqual([(w["type"], w["category"], w.get("did_you_mean")) for w in answer["warnings"]],
+                             [(kind, category.lower(), category), (kind, 'No"pe', None)])
+            self.assertTrue(answer["items"])
+            empty = server.request("GET", "/v1/users/u1/recommendations?category=nope").json
+            self.assertEqual((empty["items"], [w["category"] for w in empty["warnings"]]), ([], ["nope"]))
+            self.assertNotIn("warnings", server.request("GET", f"/v1/users/u1/recommendations?category={category}").json)
+            self.assertNotIn("warnings", server.recommend("u1").json)
+        w = hn.world()
+        done = hn.run("recommend", "--store", w.copy_store(), "--model", w.model, "--user", "u1", "--category", category.upper())
+        self.assertIn(f"no item has the category '{category.upper()}'; did you mean '{category}'?", done.err)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -101,6 +101,49 @@ static int64_t count_repeated(const struct row *rows, size_t n)
     return found;
 }
 
+/* Another process opens the store by one of its names, which looks for what dead loads left, and closes it. */
+static void open_elsewhere(const char *path)
+{
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        struct store *s;
+        struct store_conn *c;
+        bool opened = store_open(path, 0, &s, NULL) == ERR_OK && store_connect(s, &c, NULL) == ERR_OK;
+        _exit(opened ? 0 : 1);
+    }
+    int status = 0;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+/* Whoever comes by another name of the store meets the same lock: else the load's table would be taken for a dead one's. */
+START_TEST(test_a_load_is_at_work_by_every_name_of_its_store)
+{
+    char folder[] = "/tmp/test_store_load.XXXXXX", link[64];
+    struct row rows[3] = {{"a", "x", 1, 1, 1}, {"a", "y", 1, 1, 1}, {"b", "x", 1, 1, 1}};
+    struct store *linked;
+    struct store_conn *c;
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    (void)snprintf(link, sizeof link, "%s/link.db", folder);
+    ck_assert_int_eq(symlink(f.path, link), 0);
+    STORE_OK(store_open(link, 0, &linked, &e));
+    STORE_OK(store_connect(linked, &c, &e));
+    struct store_load *l = stage(_i ? c : f.conn, rows, 3);
+    open_elsewhere(_i ? f.path : link);
+    apply(_i ? c : f.conn, l);
+    STORE_OK(store_commit(_i ? c : f.conn, &e));
+    store_load_free(l);
+    store_disconnect(c);
+    store_close(linked);
+    struct store_counts counts;
+    STORE_OK(store_count(f.conn, &counts, &e));
+    ck_assert_int_eq(counts.n_interactions, 3);
+    ck_assert_int_eq(unlink(link), 0);
+    ck_assert_int_eq(rmdir(folder), 0); /* nothing else was made beside the link */
+}
+END_TEST
+
 START_TEST(test_rows_that_come_together_are_counted_apart_from_those_that_were_there)
 {
     enum { N_ROWS = 200 };
@@ -523,6 +566,7 @@ int main(void)
     tcase_add_checked_fixture(tc, start, stop);
     tcase_add_loop_test(tc, test_a_staged_load_leaves_what_a_bulk_load_leaves, 0, N_SEEDS);
     tcase_add_loop_test(tc, test_what_others_wrote_meanwhile_is_there_as_if_it_came_first, 0, N_SEEDS);
+    tcase_add_loop_test(tc, test_a_load_is_at_work_by_every_name_of_its_store, 0, 2);
     tcase_add_loop_test(tc, test_rows_that_come_together_are_counted_apart_from_those_that_were_there, 0, 2);
     tcase_add_test(tc, test_nothing_of_a_load_is_seen_before_its_end_and_all_of_it_after);
     tcase_add_test(tc, test_who_was_deleted_meanwhile_stays_deleted);
