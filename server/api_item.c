@@ -3,58 +3,20 @@
 #include "server/api.h"
 
 #include "base/limits.h"
-#include "base/mem.h"
+#include "server/batch.h"
 #include "server/json_in.h"
-#include "server/json_lines.h"
 #include "server/problem_list.h"
 #include "server/update_items.h"
 
 #include <string.h>
 
-/* What a body was read into; the texts live in its JSON values and in blocks. */
-struct batch {
-    json_t **roots; /* (n_roots) parsed documents */
-    size_t n_roots;
+/* Items of a body. */
+struct item_batch {
+    struct request *r;
+    struct batch b;
     struct item_registration *list; /* (n) */
-    size_t n;
-    char **blocks; /* (n_blocks) categories and metadata as text */
-    size_t n_blocks;
-    struct problem_list faults;
+    size_t n, slot;
 };
-
-/* Begins to gather faults. */
-static void batch_init(struct request *r, struct batch *b, size_t most_faults)
-{
-    *b = (struct batch){0};
-    problem_list_init(&b->faults, most_faults);
-    r->faults = &b->faults;
-}
-
-static void batch_fini(struct request *r, struct batch *b)
-{
-    r->faults = NULL;
-    problem_list_fini(&b->faults);
-    for (size_t i = 0; i < b->n_roots; i++)
-        json_decref(b->roots[i]);
-    for (size_t i = 0; i < b->n_blocks; i++)
-        mem_free(b->blocks[i]);
-    mem_free(b->roots);
-    mem_free(b->blocks);
-    mem_free(b->list);
-}
-
-/* Room for n items of n_roots documents. */
-static bool batch_reserve(struct request *r, struct batch *b, size_t n, size_t n_roots)
-{
-    b->list = mem_zalloc_array(n, sizeof *b->list);
-    b->blocks = mem_zalloc_array(2 * n, sizeof *b->blocks);
-    if (!b->roots)
-        b->roots = mem_zalloc_array(n_roots, sizeof(json_t *));
-    if (b->list && b->blocks && b->roots)
-        return true;
-    problem_answer(r, PROBLEM_OVERLOADED, NULL, "no memory for %zu items", n);
-    return false;
-}
 
 /* ---- bodies ---- */
 
@@ -67,12 +29,9 @@ static bool dump(struct request *r, struct batch *b, const json_t *value, const 
         problem_answer(r, PROBLEM_INVALID_VALUE, at->text, "it may have %zu bytes, not %zu", most, n);
         return false;
     }
-    char *text = mem_alloc(n + 1);
-    if (!text) {
-        problem_answer(r, PROBLEM_OVERLOADED, NULL, "no memory for the body");
+    char *text = batch_alloc(r, b, n + 1, 1);
+    if (!text)
         return false;
-    }
-    b->blocks[b->n_blocks++] = text;
     (void)json_dumpb(value, text, n, JSON_COMPACT);
     *out = (struct store_text){text, n};
     return true;
@@ -150,61 +109,21 @@ static bool read_item(struct request *r, struct batch *b, const json_t *value, c
     return (!metadata || read_metadata(r, b, metadata, at, &g->item.metadata)) && ok;
 }
 
-/* Reads one item of many; a fault leaves it marked. False: answered. */
-static bool read_one(struct request *r, struct batch *b, const json_t *value, size_t slot)
+static bool reserve_items(void *arg, size_t n)
 {
-    struct json_place root = json_place_root(), list = json_place_key(&root, "items"),
-                      at = json_place_index(&list, b->n);
-    struct item_registration *g = &b->list[b->n];
-    r->faults->part = b->n++;
-    g->slot = slot;
-    g->refused = !value || !read_item(r, b, value, &at, true, g);
-    return r->status == 0;
+    struct item_batch *items = arg;
+    items->n = n;
+    items->list = batch_alloc(items->r, &items->b, n, sizeof *items->list);
+    return items->list != NULL;
 }
 
-static bool read_items_json(struct request *r, struct batch *b, size_t slot)
+/* Reads one item of many; a fault leaves it marked. */
+static void read_one(void *arg, size_t i, const json_t *value, const struct json_place *at)
 {
-    const json_t *items;
-    if (!(b->roots = mem_zalloc_array(1, sizeof *b->roots))) {
-        problem_answer(r, PROBLEM_OVERLOADED, NULL, "no memory for the body");
-        return false;
-    }
-    r->faults = NULL; /* what is wrong with the whole is an answer */
-    if (!(b->roots[0] = json_in_parse(r, r->body.data, r->body.len, 0)))
-        return false;
-    b->n_roots = 1;
-    if (!json_in_parts(r, b->roots[0], "items", "id", LIMIT_ITEMS_PER_CALL, &items) ||
-        !batch_reserve(r, b, json_array_size(items), 1))
-        return false;
-    r->faults = &b->faults;
-    while (b->n < json_array_size(items))
-        if (!read_one(r, b, json_array_get(items, b->n), slot))
-            return false;
-    return true;
-}
-
-/* Each line that is not empty is one item; a pointer then begins with the number of the item. */
-static bool read_items_ndjson(struct request *r, struct batch *b, size_t slot)
-{
-    const char *text = r->body.data, *end = text + r->body.len, *line;
-    size_t n_items = json_lines_count(text, end), n;
-    if (n_items > LIMIT_ITEMS_PER_CALL) {
-        r->faults = NULL;
-        problem_answer(r, PROBLEM_INVALID_VALUE, "", "%zu items; at most %d in one call", n_items,
-                       LIMIT_ITEMS_PER_CALL);
-        return false;
-    }
-    if (!batch_reserve(r, b, n_items, n_items))
-        return false;
-    for (int number = 0; json_lines_next(&text, end, &line, &n); number++) {
-        if (json_lines_empty(line, n))
-            continue;
-        r->faults->part = b->n;
-        json_t *value = b->roots[b->n_roots++] = json_in_parse(r, line, n, number);
-        if (!read_one(r, b, value, slot))
-            return false;
-    }
-    return true;
+    struct item_batch *items = arg;
+    struct item_registration *g = &items->list[i];
+    g->slot = items->slot;
+    g->refused = !value || !read_item(items->r, &items->b, value, at, true, g);
 }
 
 /* ---- answers ---- */
@@ -254,22 +173,23 @@ static void refuse_missing(struct api_thread *t, struct request *r, struct store
 }
 
 /* Writes what was read. With skip, what is refused is left out; else a fault refuses all. False: answered. */
-static bool write_items(struct api_thread *t, struct request *r, struct batch *b, const char *list, bool skip)
+static bool write_items(struct api_thread *t, struct item_batch *items, const char *list, bool skip)
 {
-    bool blamed = b->faults.n > 0;
+    struct request *r = items->r;
+    bool blamed = items->b.faults.n > 0;
     struct err e = {0};
     while ((skip || !blamed)) {
         size_t at;
         err_clear(&e);
-        if (update_items(t, b->list, b->n, &at, &e) == ERR_OK)
+        if (update_items(t, items->list, items->n, &at, &e) == ERR_OK)
             return true;
         if (!blame(r, list, at, &e)) {
-            refuse_missing(t, r, b->list[at].item.id, &e);
+            refuse_missing(t, r, items->list[at].item.id, &e);
             return false;
         }
-        blamed = b->list[at].refused = true;
+        blamed = items->list[at].refused = true;
     }
-    problem_answer_list(r, &b->faults, "nothing of the request was kept");
+    problem_answer_list(r, &items->b.faults, "nothing of the request was kept");
     return false;
 }
 
@@ -277,23 +197,19 @@ static bool write_items(struct api_thread *t, struct request *r, struct batch *b
 
 static enum route_next write_item(struct api_thread *t, struct request *r, bool patch)
 {
-    struct batch b;
     struct item_registration g = {.patch = patch};
+    struct item_batch items = {.r = r, .list = &g, .n = 1};
     struct json_place at = json_place_root();
     if (!api_item_id(r, 3, &g.item.id) || !api_model_slot(t, r, &g.slot))
         return ROUTE_DONE;
     json_t *root = json_in_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
     if (!root)
         return ROUTE_DONE;
-    batch_init(r, &b, PROBLEM_LIST_MOST);
-    if (batch_reserve(r, &b, 1, 1)) {
-        b.list[0] = g;
-        b.n = 1;
-        (void)read_item(r, &b, root, &at, false, &b.list[0]); /* what is wrong is gathered */
-        if (!r->status && write_items(t, r, &b, NULL, false))
-            add_registered(request_answer(r, b.list[0].created ? 201 : 200, request_json), &b.list[0]);
-    }
-    batch_fini(r, &b);
+    batch_init(r, &items.b, PROBLEM_LIST_MOST);
+    (void)read_item(r, &items.b, root, &at, false, &g); /* what is wrong is gathered */
+    if (!r->status && write_items(t, &items, NULL, false))
+        add_registered(request_answer(r, g.created ? 201 : 200, request_json), &g);
+    batch_fini(r, &items.b);
     json_decref(root);
     return ROUTE_DONE;
 }
@@ -308,24 +224,24 @@ enum route_next api_admin_item_patch(struct api_thread *t, struct request *r, bo
     return may_block ? write_item(t, r, true) : ROUTE_NEEDS_WORKER;
 }
 
-static void answer_items(struct request *r, struct batch *b, bool skip)
+static void answer_items(struct item_batch *items, bool skip)
 {
-    struct buf *out = request_answer(r, 200, request_json);
+    struct buf *out = request_answer(items->r, 200, request_json);
     bool any = false;
     buf_adds(out, "{\"items\":[");
-    for (size_t i = 0; i < b->n; i++) {
-        if (b->list[i].refused)
+    for (size_t i = 0; i < items->n; i++) {
+        if (items->list[i].refused)
             continue;
         if (any)
             buf_addc(out, ',');
         any = true;
-        add_registered(out, &b->list[i]);
+        add_registered(out, &items->list[i]);
     }
     buf_addc(out, ']');
     if (skip) {
-        problem_list_sort(&b->faults);
+        problem_list_sort(&items->b.faults);
         buf_adds(out, ",\"refused\":");
-        problem_list_write(&b->faults, true, out);
+        problem_list_write(&items->b.faults, true, out);
     }
     buf_addc(out, '}');
 }
@@ -334,17 +250,21 @@ enum route_next api_admin_items_post(struct api_thread *t, struct request *r, bo
 {
     if (!may_block)
         return ROUTE_NEEDS_WORKER;
-    struct batch b;
-    size_t slot;
+    struct item_batch items = {.r = r};
     bool skip;
-    if (!api_model_slot(t, r, &slot) || !api_on_error_param(r, &skip))
+    if (!api_model_slot(t, r, &items.slot) || !api_on_error_param(r, &skip))
         return ROUTE_DONE;
-    batch_init(r, &b, skip ? SIZE_MAX : PROBLEM_LIST_MOST);
-    bool lines = request_type_is(r, "application/x-ndjson", NULL);
-    if (buf_text(&r->body) && (lines ? read_items_ndjson(r, &b, slot) : read_items_json(r, &b, slot)) &&
-        write_items(t, r, &b, "items", skip))
-        answer_items(r, &b, skip);
-    batch_fini(r, &b);
+    batch_init(r, &items.b, skip ? SIZE_MAX : PROBLEM_LIST_MOST);
+    struct batch_parts parts = {.name = "items",
+                                .mark = "id",
+                                .most = LIMIT_ITEMS_PER_CALL,
+                                .lines = request_type_is(r, "application/x-ndjson", NULL),
+                                .arg = &items,
+                                .reserve = reserve_items,
+                                .read = read_one};
+    if (batch_read(r, &items.b, &parts) && write_items(t, &items, "items", skip))
+        answer_items(&items, skip);
+    batch_fini(r, &items.b);
     return ROUTE_DONE;
 }
 

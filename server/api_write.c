@@ -5,10 +5,9 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
-#include "base/mem.h"
 #include "base/utf8.h"
+#include "server/batch.h"
 #include "server/json_in.h"
-#include "server/json_lines.h"
 #include "server/problem_list.h"
 #include "server/profile_known.h"
 #include "server/update.h"
@@ -19,59 +18,15 @@
 
 /* ---- bodies ---- */
 
-/* What a body was read into; the texts live in its JSON values. */
-struct batch {
-    json_t **roots; /* (n_roots) parsed documents */
-    size_t n_roots;
+/* Users of a body. */
+struct user_batch {
+    struct api_thread *t;
+    struct request *r;
+    struct batch b;
     struct registration *list; /* (n) */
-    size_t n;
-    void **blocks; /* (n_blocks) memory of the lists */
-    size_t n_blocks;
-    struct problem_list faults;
+    size_t slot;
     struct warnings warnings;
 };
-
-/* Begins to gather faults. */
-static void batch_init(struct request *r, struct batch *b, size_t most_faults)
-{
-    *b = (struct batch){0};
-    problem_list_init(&b->faults, most_faults);
-    r->faults = &b->faults;
-}
-
-static void batch_fini(struct request *r, struct batch *b)
-{
-    r->faults = NULL;
-    problem_list_fini(&b->faults);
-    for (size_t i = 0; i < b->n_roots; i++)
-        json_decref(b->roots[i]);
-    for (size_t i = 0; i < b->n_blocks; i++)
-        mem_free(b->blocks[i]);
-    mem_free(b->roots);
-    mem_free(b->blocks);
-    mem_free(b->list);
-}
-
-/* Room for n users: lists, and three blocks each (profile text, interactions, embedding). */
-static bool batch_reserve(struct request *r, struct batch *b, size_t n)
-{
-    b->list = mem_zalloc_array(n, sizeof *b->list);
-    b->blocks = mem_zalloc_array(3 * n, sizeof *b->blocks);
-    if (b->list && b->blocks)
-        return true;
-    problem_answer(r, PROBLEM_OVERLOADED, NULL, "no memory for %zu users", n);
-    return false;
-}
-
-static void *batch_alloc(struct request *r, struct batch *b, size_t count, size_t size)
-{
-    void *block = mem_zalloc_array(count, size);
-    if (!block)
-        problem_answer(r, PROBLEM_OVERLOADED, NULL, "no memory for the body");
-    else
-        b->blocks[b->n_blocks++] = block;
-    return block;
-}
 
 static bool read_interaction(struct request *r, const json_t *value, const struct json_place *at,
                              bool of_event, int64_t now, struct update_interaction *out)
@@ -287,12 +242,13 @@ static void add_registered(struct api_thread *t, struct buf *out, const struct r
     }
 }
 
-static void answer_registered(struct api_thread *t, struct request *r, struct batch *b)
+static void answer_registered(struct api_thread *t, struct request *r, const struct registration *g)
 {
-    struct buf *out = request_answer(r, b->list[0].created ? 201 : 200, request_json);
-    add_registered(t, out, &b->list[0]);
-    warnings_count(&b->warnings, t, b->list[0].interactions, b->list[0].n_interactions);
-    warnings_add(&b->warnings, t, out);
+    struct warnings warnings = {0};
+    struct buf *out = request_answer(r, g->created ? 201 : 200, request_json);
+    add_registered(t, out, g);
+    warnings_count(&warnings, t, g->interactions, g->n_interactions);
+    warnings_add(&warnings, t, out);
     buf_addc(out, '}');
 }
 
@@ -310,14 +266,11 @@ static enum route_next write_user(struct api_thread *t, struct request *r, bool 
     if (!root)
         return ROUTE_DONE;
     batch_init(r, &b, PROBLEM_LIST_MOST);
-    if (batch_reserve(r, &b, 1)) {
-        b.list[0] = g;
-        b.list[0].refused = !read_registration(t, r, &b, root, &at, false, &b.list[0]);
-        if (!r->status && update_register(t, b.list, 1, &rules, &e))
-            refuse_update(t, r, &b, &e);
-        else if (!r->status)
-            answer_registered(t, r, &b);
-    }
+    g.refused = !read_registration(t, r, &b, root, &at, false, &g);
+    if (!r->status && update_register(t, &g, 1, &rules, &e))
+        refuse_update(t, r, &b, &e);
+    else if (!r->status)
+        answer_registered(t, r, &g);
     batch_fini(r, &b);
     json_decref(root);
     return ROUTE_DONE;
@@ -352,84 +305,40 @@ enum route_next api_admin_user_delete(struct api_thread *t, struct request *r, b
 
 /* ---- POST many ---- */
 
-/* Reads one user of many; a fault leaves it marked. False: answered. */
-static bool read_user(struct api_thread *t, struct request *r, struct batch *b, const json_t *value,
-                      size_t slot)
+static bool reserve_users(void *arg, size_t n)
 {
-    struct json_place root = json_place_root(), list = json_place_key(&root, "users"),
-                      at = json_place_index(&list, b->n);
-    struct registration *g = &b->list[b->n];
-    r->faults->part = b->n++;
-    g->slot = slot;
-    g->refused = !value || !read_registration(t, r, b, value, &at, true, g);
-    return r->status == 0;
+    struct user_batch *u = arg;
+    u->list = batch_alloc(u->r, &u->b, n, sizeof *u->list);
+    return u->list != NULL;
 }
 
-static bool read_users_json(struct api_thread *t, struct request *r, struct batch *b, size_t slot)
+/* Reads one user of many; a fault leaves it marked. */
+static void read_user(void *arg, size_t i, const json_t *value, const struct json_place *at)
 {
-    const json_t *users;
-    if (!(b->roots = mem_zalloc_array(1, sizeof *b->roots))) {
-        problem_answer(r, PROBLEM_OVERLOADED, NULL, "no memory for the body");
-        return false;
-    }
-    r->faults = NULL; /* what is wrong with the whole is an answer */
-    if (!(b->roots[0] = json_in_parse(r, r->body.data ? r->body.data : "", r->body.len, 0)))
-        return false;
-    b->n_roots = 1;
-    if (!json_in_parts(r, b->roots[0], "users", "id", LIMIT_USERS_PER_CALL, &users) ||
-        !batch_reserve(r, b, json_array_size(users)))
-        return false;
-    r->faults = &b->faults;
-    while (b->n < json_array_size(users))
-        if (!read_user(t, r, b, json_array_get(users, b->n), slot))
-            return false;
-    return true;
+    struct user_batch *u = arg;
+    struct registration *g = &u->list[i];
+    g->slot = u->slot;
+    g->refused = !value || !read_registration(u->t, u->r, &u->b, value, at, true, g);
 }
 
-/* Each line that is not empty is one user; a pointer then begins with the number of the user. */
-static bool read_users_ndjson(struct api_thread *t, struct request *r, struct batch *b, size_t slot)
+static void answer_users(struct user_batch *u, bool skip)
 {
-    const char *text = r->body.data ? r->body.data : "", *end = text + r->body.len, *line;
-    size_t n_users = json_lines_count(text, end), n;
-    if (n_users > LIMIT_USERS_PER_CALL) {
-        r->faults = NULL;
-        problem_answer(r, PROBLEM_INVALID_VALUE, "", "%zu users; at most %d in one call", n_users,
-                       LIMIT_USERS_PER_CALL);
-        return false;
-    }
-    if (!(b->roots = mem_zalloc_array(n_users, sizeof *b->roots)) || !batch_reserve(r, b, n_users)) {
-        problem_answer(r, PROBLEM_OVERLOADED, NULL, "no memory for the body");
-        return false;
-    }
-    for (int number = 0; json_lines_next(&text, end, &line, &n); number++) {
-        if (json_lines_empty(line, n))
-            continue;
-        r->faults->part = b->n;
-        json_t *value = b->roots[b->n_roots++] = json_in_parse(r, line, n, number);
-        if (!read_user(t, r, b, value, slot))
-            return false;
-    }
-    return true;
-}
-
-static void answer_users(struct api_thread *t, struct request *r, struct batch *b, bool skip)
-{
-    struct buf *out = request_answer(r, 200, request_json);
+    struct buf *out = request_answer(u->r, 200, request_json);
     bool any = false;
     buf_adds(out, "{\"users\":[");
-    for (size_t i = 0; i < b->n; i++) {
-        if (b->list[i].refused)
+    for (size_t i = 0; i < u->b.n; i++) {
+        if (u->list[i].refused)
             continue;
         if (any)
             buf_addc(out, ',');
         any = true;
-        add_registered(t, out, &b->list[i]);
+        add_registered(u->t, out, &u->list[i]);
         buf_addc(out, '}');
-        warnings_count(&b->warnings, t, b->list[i].interactions, b->list[i].n_interactions);
+        warnings_count(&u->warnings, u->t, u->list[i].interactions, u->list[i].n_interactions);
     }
     buf_addc(out, ']');
-    add_refused(out, b, skip);
-    warnings_add(&b->warnings, t, out);
+    add_refused(out, &u->b, skip);
+    warnings_add(&u->warnings, u->t, out);
     buf_addc(out, '}');
 }
 
@@ -437,22 +346,27 @@ enum route_next api_admin_users_post(struct api_thread *t, struct request *r, bo
 {
     if (!may_block)
         return ROUTE_NEEDS_WORKER;
-    struct batch b;
+    struct user_batch u = {.t = t, .r = r};
     struct refusing refusing = {r, "users"};
     struct update_rules rules;
     struct err e = {0};
-    size_t slot;
-    if (!api_model_slot(t, r, &slot) || !read_rules(t, r, &refusing, &rules))
+    if (!api_model_slot(t, r, &u.slot) || !read_rules(t, r, &refusing, &rules))
         return ROUTE_DONE;
-    batch_init(r, &b, rules.skip ? SIZE_MAX : PROBLEM_LIST_MOST);
-    bool lines = request_type_is(r, "application/x-ndjson", NULL);
-    if (buf_text(&r->body) && (lines ? read_users_ndjson(t, r, &b, slot) : read_users_json(t, r, &b, slot))) {
-        if (update_register(t, b.list, b.n, &rules, &e))
-            refuse_update(t, r, &b, &e);
+    batch_init(r, &u.b, rules.skip ? SIZE_MAX : PROBLEM_LIST_MOST);
+    struct batch_parts parts = {.name = "users",
+                                .mark = "id",
+                                .most = LIMIT_USERS_PER_CALL,
+                                .lines = request_type_is(r, "application/x-ndjson", NULL),
+                                .arg = &u,
+                                .reserve = reserve_users,
+                                .read = read_user};
+    if (batch_read(r, &u.b, &parts)) {
+        if (update_register(t, u.list, u.b.n, &rules, &e))
+            refuse_update(t, r, &u.b, &e);
         else
-            answer_users(t, r, &b, rules.skip);
+            answer_users(&u, rules.skip);
     }
-    batch_fini(r, &b);
+    batch_fini(r, &u.b);
     return ROUTE_DONE;
 }
 
@@ -460,30 +374,37 @@ enum route_next api_admin_users_post(struct api_thread *t, struct request *r, bo
 
 /* The events of a body and what became of them. */
 struct event_batch {
-    struct update_interaction *events; /* (n) */
-    struct update_touched *touched;    /* (n_touched) of n */
-    size_t n, n_touched;
+    struct request *r;
+    struct batch b;
+    struct update_interaction *events; /* (b.n) */
+    struct update_touched *touched;    /* (n_touched) of b.n */
+    size_t n_touched;
+    int64_t now;
     struct update_made made;
 };
 
-static void read_events(struct request *r, const json_t *list, struct event_batch *events)
+static bool reserve_events(void *arg, size_t n)
 {
-    struct json_place root = json_place_root(), place = json_place_key(&root, "events");
-    int64_t now = clock_unix_s();
-    for (size_t i = 0; i < events->n; i++) {
-        struct json_place at = json_place_index(&place, i);
-        r->faults->part = i;
-        events->events[i].refused =
-            !read_interaction(r, json_array_get(list, i), &at, true, now, &events->events[i]);
-    }
+    struct event_batch *events = arg;
+    events->events = batch_alloc(events->r, &events->b, n, sizeof *events->events);
+    if (events->events)
+        events->touched = batch_alloc(events->r, &events->b, n, sizeof *events->touched);
+    return events->touched != NULL;
 }
 
-static void answer_events(struct api_thread *t, struct request *r, struct batch *b,
-                          const struct event_batch *events, const struct update_rules *rules)
+static void read_event(void *arg, size_t i, const json_t *value, const struct json_place *at)
 {
-    struct buf *out = request_answer(r, 200, request_json);
+    struct event_batch *events = arg;
+    struct update_interaction *x = &events->events[i];
+    x->refused = !read_interaction(events->r, value, at, true, events->now, x);
+}
+
+static void answer_events(struct api_thread *t, struct event_batch *events, const struct update_rules *rules)
+{
+    struct buf *out = request_answer(events->r, 200, request_json);
+    struct warnings warnings = {0};
     size_t accepted = 0;
-    for (size_t i = 0; i < events->n; i++)
+    for (size_t i = 0; i < events->b.n; i++)
         accepted += !events->events[i].refused;
     buf_addf(out, "{\"accepted\":%zu,\"older\":%zu,\"users\":[", accepted, events->made.n_older);
     for (size_t i = 0; i < events->n_touched; i++) {
@@ -495,49 +416,36 @@ static void answer_events(struct api_thread *t, struct request *r, struct batch 
     if (rules->create)
         buf_addf(out, ",\"created\":{\"users\":%zu,\"items\":%zu}", events->made.n_users,
                  events->made.n_items);
-    add_refused(out, b, rules->skip);
-    warnings_count(&b->warnings, t, events->events, events->n);
-    warnings_add(&b->warnings, t, out);
+    add_refused(out, &events->b, rules->skip);
+    warnings_count(&warnings, t, events->events, events->b.n);
+    warnings_add(&warnings, t, out);
     buf_addc(out, '}');
-}
-
-static void run_events(struct api_thread *t, struct request *r, struct batch *b, const json_t *list,
-                       const struct update_rules *rules)
-{
-    struct err e = {0};
-    struct event_batch events = {.n = json_array_size(list)};
-    events.events = mem_zalloc_array(events.n, sizeof *events.events);
-    events.touched = mem_zalloc_array(events.n, sizeof *events.touched);
-    if (!events.events || !events.touched) {
-        problem_answer(r, PROBLEM_OVERLOADED, NULL, "no memory for %zu events", events.n);
-    } else {
-        read_events(r, list, &events);
-        if (update_events(t, events.events, events.n, rules, events.touched, &events.n_touched, &events.made,
-                          &e))
-            refuse_update(t, r, b, &e);
-        else
-            answer_events(t, r, b, &events, rules);
-    }
-    mem_free(events.events);
-    mem_free(events.touched);
 }
 
 enum route_next api_events_post(struct api_thread *t, struct request *r, bool may_block)
 {
     if (!may_block)
         return ROUTE_NEEDS_WORKER;
-    struct batch b;
+    struct event_batch events = {.r = r, .now = clock_unix_s()};
     struct refusing refusing = {r, "events"};
     struct update_rules rules;
-    const json_t *list;
+    struct err e = {0};
     if (!read_rules(t, r, &refusing, &rules))
         return ROUTE_DONE;
-    json_t *root = json_in_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
-    if (root && json_in_parts(r, root, "events", "item", LIMIT_EVENTS_PER_CALL, &list)) {
-        batch_init(r, &b, rules.skip ? SIZE_MAX : PROBLEM_LIST_MOST);
-        run_events(t, r, &b, list, &rules);
-        batch_fini(r, &b);
+    batch_init(r, &events.b, rules.skip ? SIZE_MAX : PROBLEM_LIST_MOST);
+    struct batch_parts parts = {.name = "events",
+                                .mark = "item",
+                                .most = LIMIT_EVENTS_PER_CALL,
+                                .arg = &events,
+                                .reserve = reserve_events,
+                                .read = read_event};
+    if (batch_read(r, &events.b, &parts)) {
+        if (update_events(t, events.events, events.b.n, &rules, events.touched, &events.n_touched,
+                          &events.made, &e))
+            refuse_update(t, r, &events.b, &e);
+        else
+            answer_events(t, &events, &rules);
     }
-    json_decref(root);
+    batch_fini(r, &events.b);
     return ROUTE_DONE;
 }
