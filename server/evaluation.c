@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "engine/catalogue.h"
 #include "engine/train/parallel.h"
+#include "server/evaluation_ids.h"
 #include "server/evaluation_run.h"
 
 #include <errno.h>
@@ -349,6 +350,22 @@ static enum err_code run_with_file(struct evaluation *v, struct parallel *team, 
     return code;
 }
 
+/* Where items or users were not found, whether their ids nearly were. */
+static enum err_code note_ids(struct evaluation *v, struct evaluation_result *out, struct err *e)
+{
+    const char *path = v->options->test_path;
+    struct store_conn *c;
+    enum err_code code = evaluation_ids_items(&v->test, path, &out->notes[0], e);
+    if (code || !out->n_without || v->options->known_path) /* new users are in no store */
+        return code;
+    code = store_connect(v->store, &c, e);
+    if (code)
+        return code;
+    code = evaluation_ids_users(c, &v->test, path, &out->notes[1], e);
+    store_disconnect(c);
+    return code;
+}
+
 enum err_code evaluation_run(struct store *store, struct model *const *models, size_t n_models,
                              const struct evaluation_options *options, struct evaluation_result *out,
                              struct err *e)
@@ -367,6 +384,8 @@ enum err_code evaluation_run(struct store *store, struct model *const *models, s
     code = prepare(&v, team, e);
     if (!code)
         code = run_with_file(&v, team, out, e);
+    if (!code)
+        code = note_ids(&v, out, e);
     fini(&v, parallel_threads(team));
     parallel_free(team);
     return code;

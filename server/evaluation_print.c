@@ -146,6 +146,9 @@ static void print_notes(const struct evaluation_options *o, const struct evaluat
         (void)printf("%zu held-out item%s not in the model, %s\n", r->n_unknown_items,
                      talk_s((int64_t)r->n_unknown_items),
                      ratings ? "predicted by the mean of all ratings" : "counted as missed");
+    for (size_t i = 0; i < 2; i++)
+        if (r->notes[i].code)
+            (void)printf("note: %s\n", r->notes[i].text);
     for (size_t i = 0; i < r->n_already && i < EVALUATION_NAMED; i++)
         (void)printf("%s%s", i ? ", " : "held out, but known: ", r->already[i]);
     if (r->n_already)
@@ -312,6 +315,12 @@ void evaluation_print_json(const struct evaluation_options *o, const struct eval
         buf_adds(&b, i ? "," : "");
         buf_add_json_string(&b, r->already[i], strlen(r->already[i]));
     }
+    buf_adds(&b, "],\"notes\":[");
+    for (size_t i = 0; i < 2; i++)
+        if (r->notes[i].code) {
+            buf_adds(&b, i && r->notes[0].code ? "," : "");
+            buf_add_json_string(&b, r->notes[i].text, strlen(r->notes[i].text));
+        }
     buf_adds(&b, "]");
     add_choices(&r->choices, &b);
     if (o->n_counts) {

@@ -43,6 +43,9 @@ static enum err_code add_row(struct evaluation_test *t, const struct table_row *
 {
     enum err_code code =
         evaluation_reserve((void **)&t->rows, &t->row_capacity, t->n_rows + 1, sizeof *t->rows, e);
+    bool more;
+    if (!code)
+        code = id_meeting_hold(&t->items, row->item, &more, e);
     if (code)
         return code;
     t->rows[t->n_rows++] =
@@ -181,6 +184,7 @@ enum err_code evaluation_test_read(const struct model *m, const char *test_path,
 {
     *out = (struct evaluation_test){.model = m};
     buf_init(&out->texts, SIZE_MAX / 4);
+    id_meeting_init(&out->items);
     enum err_code code = read_file(out, test_path, TABLE_INTERACTIONS, e);
     if (!code)
         code = group_users(out, e);
@@ -196,6 +200,7 @@ enum err_code evaluation_test_read(const struct model *m, const char *test_path,
 void evaluation_test_fini(struct evaluation_test *t)
 {
     buf_fini(&t->texts);
+    id_meeting_fini(&t->items);
     mem_free(t->rows);
     mem_free(t->candidates);
     mem_free(t->users);

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "engine/model.h"
+#include "server/id_meeting.h"
 #include "store/store.h"
 
 #include <stdbool.h>
@@ -29,6 +30,7 @@ struct evaluation_test_row {
 struct evaluation_test {
     const struct model *model; /* borrowed */
     struct buf texts;
+    struct id_meeting items;          /* holds the ids of the items */
     struct evaluation_test_row *rows; /* (n_rows) by user, then by item, each pair once */
     size_t n_rows, row_capacity;
     uint32_t *candidates; /* (n_candidates) */

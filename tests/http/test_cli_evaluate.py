@@ -254,6 +254,17 @@ class Evaluate(World):
         self.assertEqual(result["unknown_items"], 1)
         self.compare(result["systems"][0], figures([0], 2))
 
+    def test_ids_of_the_test_that_are_nearly_those_of_the_model_and_the_store_are_said(self):
+        row = self.tested[0]
+        cases = ((row["user"], row["item"].upper(), ["ids of items that differ by letter case alone", "in the model"]),
+                 (row["user"].upper(), row["item"], ["ids of users that differ by letter case alone", "in the store"]),
+                 (row["user"], row["item"], []))
+        for user, item, said in cases:
+            notes = self.evaluate(test=self.write("nearly.tsv", "user\titem\n%s\t%s\n" % (user, item)))["notes"]
+            self.assertEqual(len(notes), 1 if said else 0, notes)
+            for text in said:
+                self.assertIn(text, notes[0])
+
     def test_a_user_without_candidates_is_an_error_that_names_the_user(self):
         some = self.write("some.tsv", "%s\ti1\ti2\n" % self.tested[0]["user"])
         r = run("evaluate", "--store", self.store, "--model", self.model, "--test", self.test, "--candidates", some)
