@@ -249,13 +249,37 @@ static enum err_code check_nobody_has(const char *what, const char *path, struct
 
 /* ---- backups ---- */
 
-/* A name that nobody has: a link refuses what came meanwhile, where a rename would replace it. */
+/* Whether a file system says that it cannot do it at all. */
+static bool is_not_for_us(int error)
+{
+    return error == EINVAL || error == ENOSYS || error == EPERM || error == EOPNOTSUPP || error == ENOTSUP ||
+           error == EMLINK || error == EXDEV;
+}
+
+/* Gives the file a name that nobody has, at once, in one of two ways, of which some file systems have one (FAT, exFAT and many of FUSE no
+ * links, older NFS and kernels no rename that replaces nothing); -1 with errno. */
+static int rename_to_new(const char *name, const char *path)
+{
+    if (renameat2(AT_FDCWD, name, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
+        return 0;
+    return is_not_for_us(errno) ? link(name, path) : -1;
+}
+
+/* A name that nobody has: what came meanwhile is refused, where a plain rename would replace it. */
 static enum err_code put_new(const char *name, const char *path, struct err *e)
 {
     enum err_code code = ERR_OK;
-    if (link(name, path) != 0)
-        return errno == EEXIST ? err_set(e, ERR_CONFLICT, "%s exists; --force overwrites it", path)
-                               : system_error("back up to", path, e);
+    if (rename_to_new(name, path) != 0) {
+        if (errno == EEXIST)
+            return err_set(e, ERR_CONFLICT, "%s exists; --force overwrites it", path);
+        if (is_not_for_us(errno))
+            return err_set(
+                e, ERR_IO,
+                "back up to %s: its file system cannot name a file without replacing another (%s); give "
+                "--force, or a place on another file system",
+                path, strerror(errno));
+        return system_error("back up to", path, e);
+    }
     if ((code = sync_folder(path, e)))
         (void)unlink(path);
     return code;
