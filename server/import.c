@@ -1,6 +1,6 @@
-/* One transaction for all files: a learner of last night's dump must never see half of it. Rows go in as they
- * are read; a bad line too many turns the rest of the run into a search for the next few bad lines, and the
- * transaction is rolled back. */
+/* One transaction for all files: a learner of last night's dump must never see half of it. Others cannot write while it lasts, so all files are
+ * read and checked before it, and their rows wait in files that nobody sees. A bad line too many turns the rest of the run into a search for the
+ * next few bad lines, and nothing is begun. */
 #include "server/import.h"
 
 #include "base/buf.h"
@@ -9,10 +9,14 @@
 #include "server/import_fields.h"
 #include "server/import_ids.h"
 #include "server/partial.h"
+#include "server/row_file.h"
 #include "server/talk.h"
 #include "store/store.h"
 
 #include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -23,11 +27,12 @@ struct import {
     struct import_report *report;
     struct store *store;
     struct store_conn *conn;
-    struct store_load *load;  /* of the interactions */
-    struct store_bulk *bulk;  /* NULL: not begun, or ended */
-    unsigned char *embedding; /* (n_embedding * 4) little-endian */
-    size_t n_embedding;       /* numbers in every embedding; 0 until the first */
-    bool failed;              /* too many bad lines: nothing is written any more */
+    struct store_load *load;                  /* of the interactions */
+    struct store_bulk *bulk;                  /* NULL: not begun, or ended */
+    struct row_file rows[TABLE_CONTEXTS + 1]; /* of users, items, contexts; by enum table_kind */
+    unsigned char *embedding;                 /* (n_embedding * 4) little-endian */
+    size_t n_embedding;                       /* numbers in every embedding; 0 until the first */
+    bool failed;                              /* too many bad lines: nothing is written any more */
     struct partial partial;
     struct import_ids ids;
     struct import_fields fields;
@@ -112,37 +117,41 @@ static enum err_code put_context(struct import *im, const struct table_row *row,
                              e);
 }
 
+/* Stores a row that was kept. */
 static enum err_code put_row(struct import *im, const struct import_file *file, const struct table_row *row,
                              struct err *e)
 {
-    if (file->kind == TABLE_CONTEXTS) {
-        enum err_code code = check_width(im, file, row, e);
-        if (code || im->failed)
-            return code;
+    if (file->kind == TABLE_CONTEXTS)
         return put_context(im, row, e);
-    }
-    if (im->failed)
-        return ERR_OK;
-    enum err_code code = import_ids_row(&im->ids, file->kind, row, e);
+    return file->kind == TABLE_USERS ? put_user(im, file, row, e) : put_item(im, file, row, e);
+}
+
+/* Keeps a row until all are read. */
+static enum err_code keep_row(struct import *im, const struct import_file *file, const struct table_row *row,
+                              uint64_t n_lines, struct err *e)
+{
+    enum err_code code = file->kind == TABLE_CONTEXTS ? check_width(im, file, row, e) : ERR_OK;
+    if (code || im->failed)
+        return code;
+    code = import_ids_row(&im->ids, file->kind, row, e);
     if (code)
         return code;
-    if (file->kind == TABLE_USERS)
-        return put_user(im, file, row, e);
-    if (file->kind == TABLE_ITEMS)
-        return put_item(im, file, row, e);
-    return store_load_interaction(im->load, row->user, row->item, row->weight, row->rating, row->timestamp,
-                                  e);
+    if (file->kind == TABLE_INTERACTIONS)
+        return store_load_interaction(im->load, row->user, row->item, row->weight, row->rating,
+                                      row->timestamp, e);
+    const struct row_place place = {im->report->n_files - 1, n_lines};
+    return row_file_add(&im->rows[file->kind], row, place, e);
 }
 
 /* ---- files ---- */
 
 /* Counts the lines of a bad row; whether the run goes on. */
-static bool go_on_after(struct import *im, const struct import_file *file, const struct err *bad,
+static bool go_on_after(struct import *im, struct import_file_report *file, const struct err *bad,
                         uint64_t n_lines)
 {
     struct import_report *r = im->report;
     r->n_bad += (int64_t)n_lines;
-    r->files[r->n_files - 1].n_bad += (int64_t)n_lines;
+    file->n_bad += (int64_t)n_lines;
     if (r->n_listed < IMPORT_LISTED)
         r->listed[r->n_listed++] = *bad;
     bool needed = im->options->replace && file->kind == TABLE_ITEMS; /* its item would be deleted */
@@ -162,7 +171,19 @@ static void count_row(struct import_file_report *f, const struct table_row *row)
         f->latest = row->timestamp;
 }
 
-/* Keeps what the table found out, beyond its end. A file without rows is no table: that is said, and not taken for an empty one. */
+/* A file without rows is no table: that is said, and not taken for an empty one. */
+static enum err_code check_any(const struct import_file_report *f, struct err *e)
+{
+    if (f->n_rows)
+        return ERR_OK;
+    const char *name = strcmp(f->path, "-") == 0 ? "standard input" : f->path;
+    if (f->n_bad)
+        return err_set(e, ERR_INVALID, "%s has no good line; %" PRId64 " bad line%s", name, f->n_bad,
+                       talk_s(f->n_bad));
+    return err_set(e, ERR_INVALID, "%s is empty%s", name, f->columns.n ? " but for its header" : "");
+}
+
+/* Keeps what the table found out, beyond its end. */
 static enum err_code end_file(struct import *im, const struct table *t, struct err *e)
 {
     struct import_file_report *f = &im->report->files[im->report->n_files - 1];
@@ -180,11 +201,7 @@ static enum err_code end_file(struct import *im, const struct table *t, struct e
         import_fields_look(f, im->report);
         return code;
     }
-    const char *name = strcmp(f->path, "-") == 0 ? "standard input" : f->path;
-    if (f->n_bad)
-        return err_set(e, ERR_INVALID, "%s has no good line; %" PRId64 " bad line%s", name, f->n_bad,
-                       talk_s(f->n_bad));
-    return err_set(e, ERR_INVALID, "%s is empty%s", name, f->columns.n ? " but for its header" : "");
+    return check_any(f, e);
 }
 
 /* The store refuses a value by ERR_INVALID too; then the line is as bad as one that could not be read. */
@@ -195,7 +212,7 @@ static enum err_code next_row(struct import *im, const struct import_file *file,
     enum err_code code = table_next(t, &row, got, e);
     if (code || !*got)
         return code;
-    code = put_row(im, file, &row, e);
+    code = keep_row(im, file, &row, table_lost(t), e);
     if (code) {
         *got = false;
         return code;
@@ -225,7 +242,7 @@ static enum err_code take_file(struct import *im, const struct import_file *file
         struct err row_error = {0};
         code = next_row(im, file, t, &got, &row_error);
         if (code == ERR_INVALID) {
-            more = go_on_after(im, file, &row_error, table_lost(t));
+            more = go_on_after(im, &im->report->files[im->report->n_files - 1], &row_error, table_lost(t));
             code = ERR_OK;
         } else if (code) {
             more = false;
@@ -282,6 +299,39 @@ static enum err_code take_kind(struct import *im, enum table_kind kind, struct e
     return code;
 }
 
+/* What the store says against a row that was kept: as if it had been read just now. */
+static void take_back(struct import *im, const struct row_place *place, const struct err *bad)
+{
+    struct import_file_report *f = &im->report->files[place->file];
+    f->n_rows--;
+    im->report->n_rows[f->kind]--;
+    (void)go_on_after(im, f, bad, place->n_lines);
+}
+
+/* Stores the rows of one kind that were kept. */
+static enum err_code put_kind(struct import *im, enum table_kind kind, struct err *e)
+{
+    struct row_file *rows = &im->rows[kind];
+    enum err_code code = row_file_rewind(rows, e);
+    for (bool got = true; got && !code && !im->failed;) {
+        struct table_row row;
+        struct row_place place;
+        struct err refused = {0};
+        code = row_file_next(rows, &row, &place, &got, e);
+        if (code || !got)
+            break;
+        const struct import_file file = {im->report->files[place.file].path, kind};
+        code = put_row(im, &file, &row, &refused);
+        if (code == ERR_INVALID) {
+            take_back(im, &place, &refused);
+            code = im->failed ? ERR_OK : check_any(&im->report->files[place.file], e);
+        } else if (code) {
+            (void)err_set(e, code, "%s", refused.text);
+        }
+    }
+    return code;
+}
+
 static enum err_code begin(struct import *im, struct err *e)
 {
     enum err_code code = store_begin(im->conn, e);
@@ -301,9 +351,9 @@ static enum err_code take_bulk(struct import *im, struct err *e)
     if (staged)
         code = store_load_apply(im->load, im->bulk, &n_older, e);
     if (!code)
-        code = take_kind(im, TABLE_ITEMS, e);
+        code = put_kind(im, TABLE_ITEMS, e);
     if (!code)
-        code = take_kind(im, TABLE_USERS, e);
+        code = put_kind(im, TABLE_USERS, e);
     if (!code && !staged && !im->failed)
         code = store_load_apply(im->load, im->bulk, &n_older, e);
     if (!code)
@@ -324,32 +374,40 @@ static enum err_code check_ignored(const struct import *im, struct err *e)
     return ERR_OK;
 }
 
-/* Interactions, of which there may be many, are read and staged before the transaction, so that others can write meanwhile; contexts come last,
- * for single rows and a bulk load do not mix. */
-static enum err_code take_files(struct import *im, const struct store_counts *before, struct err *e)
+/* Reads all files. Rows of interactions, of which there may be many, are put in order beside the store. */
+static enum err_code read_files(struct import *im, const struct store_counts *before, struct err *e)
 {
+    static const enum table_kind others[] = {TABLE_ITEMS, TABLE_USERS, TABLE_CONTEXTS};
     const struct import_options *o = im->options;
     enum err_code code = store_load_new(im->conn, o->stage_from ? o->stage_from : STAGE_FROM, &im->load, e);
     if (!code)
         code = take_kind(im, TABLE_INTERACTIONS, e);
     if (!code && !im->failed)
-        code = store_load_stage(im->load, e);
-    if (!code && !im->failed)
         code = import_ids_store(&im->ids, im->conn, before, e);
-    if (!code)
+    for (size_t i = 0; i < sizeof others / sizeof *others && !code; i++)
+        code = take_kind(im, others[i], e);
+    return code || im->failed ? code : check_ignored(im, e);
+}
+
+/* Contexts come last, for single rows and a bulk load do not mix. */
+static enum err_code take_files(struct import *im, const struct store_counts *before, struct err *e)
+{
+    enum err_code code = read_files(im, before, e);
+    bool sound = !code && !im->failed;
+    if (sound)
+        code = store_load_stage(im->load, e);
+    if (sound && !code)
         code = begin(im, e);
-    if (!code)
+    if (sound && !code)
         code = take_bulk(im, e);
-    if (!code)
-        code = take_kind(im, TABLE_CONTEXTS, e);
-    if (!code && !im->failed)
-        code = check_ignored(im, e);
+    if (sound && !code && !im->failed)
+        code = put_kind(im, TABLE_CONTEXTS, e);
     if (!code && im->failed)
         code = err_set(e, ERR_INVALID,
                        "%s%" PRId64 " bad line%s, %" PRId64
                        " allowed: nothing was imported; --skip-bad N leaves out up to N bad lines",
                        im->report->n_listed == IMPORT_LISTED ? "at least " : "", im->report->n_bad,
-                       talk_s(im->report->n_bad), o->skip_bad);
+                       talk_s(im->report->n_bad), im->options->skip_bad);
     return code;
 }
 
@@ -373,14 +431,28 @@ static void close_store(struct import *im)
     store_disconnect(im->conn);
     store_close(im->store);
     mem_free(im->embedding);
+    for (size_t i = 0; i <= TABLE_CONTEXTS; i++)
+        row_file_fini(&im->rows[i]);
     partial_fini(&im->partial);
     import_ids_fini(&im->ids);
+}
+
+static const char *path_of(const char *store)
+{
+    return strncmp(store, "sqlite:", 7) == 0 ? store + 7 : store;
+}
+
+/* Where the file is, past links: beside it there is room to write. */
+static void find_place(const char *store, char place[PATH_MAX])
+{
+    if (!realpath(path_of(store), place))
+        (void)snprintf(place, PATH_MAX, "%s", path_of(store));
 }
 
 /* The file of the store when the store is a file that does not exist yet, or NULL. */
 static const char *new_file(const char *store)
 {
-    const char *path = strncmp(store, "sqlite:", 7) == 0 ? store + 7 : store;
+    const char *path = path_of(store);
     return !strstr(path, "://") && access(path, F_OK) != 0 ? path : NULL;
 }
 
@@ -407,7 +479,11 @@ enum err_code import_run(const struct import_options *options, struct import_rep
     import_ids_init(&im.ids, options);
     const char *made = new_file(options->store);
     struct store_counts before;
+    char place[PATH_MAX];
     enum err_code code = open_store(&im, e);
+    find_place(options->store, place);
+    for (size_t i = 0; i <= TABLE_CONTEXTS; i++)
+        row_file_init(&im.rows[i], place);
     if (!code)
         code = store_count(im.conn, &before, e);
     if (!code)

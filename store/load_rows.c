@@ -2,6 +2,7 @@
 #include "store/load_rows.h"
 
 #include "base/mem.h"
+#include "base/scratch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +15,8 @@
 
 static enum err_code fail(const char *path, int number, const char *what, struct err *e)
 {
+    if (number == ENOMEM)
+        return err_set(e, ERR_NOMEM, "no memory for a file beside %s", path);
     bool full = number == ENOSPC || number == EDQUOT || number == EFBIG;
     return err_set(e, full ? ERR_FULL : ERR_IO, "store %s: %s a file beside it: %s%s", path, what,
                    strerror(number), full ? "; free space on the disk and try again" : "");
@@ -22,22 +25,9 @@ static enum err_code fail(const char *path, int number, const char *what, struct
 /* A file without a name in the store's folder, or -1. */
 static int nameless(const char *path, struct err *e)
 {
-    size_t n = strlen(path);
-    char *name = mem_alloc(n + sizeof "-importXXXXXX");
-    if (!name) {
-        (void)err_set(e, ERR_NOMEM, "no memory for a path");
-        return -1;
-    }
-    memcpy(name, path, n);
-    memcpy(name + n, "-importXXXXXX", sizeof "-importXXXXXX");
-    int fd = mkstemp(name);
-    if (fd >= 0) {
-        (void)unlink(name);
-        (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
-    } else {
+    int fd = scratch_beside(path);
+    if (fd < 0)
         (void)fail(path, errno, "cannot make", e);
-    }
-    mem_free(name);
     return fd;
 }
 

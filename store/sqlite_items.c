@@ -195,10 +195,9 @@ enum err_code sqlite_touch_item(struct store_conn *conn, struct store_text id, s
     return code ? code : change_item(c, SQL_TOUCH_ITEM, key, e);
 }
 
-/* ---- following ---- */
+/* ---- those who are not followed ---- */
 
-/* Whether an item is there that is not followed. */
-static enum err_code is_unfollowed(struct sqlite_conn *c, int64_t key, bool *is, struct err *e)
+enum err_code sqlite_is_unfollowed(struct sqlite_conn *c, int64_t key, bool *is, struct err *e)
 {
     sqlite3_stmt *s = sqlite_statement(c, SQL_IS_FOLLOWED);
     sqlite3_bind_int64(s, 1, key);
@@ -216,7 +215,7 @@ static enum err_code any_unfollowed(struct sqlite_conn *c, const int64_t *keys, 
     enum err_code code = ERR_OK;
     *any = false;
     for (size_t i = 0; i < n && !code && !*any; i++)
-        code = is_unfollowed(c, keys[i], any, e);
+        code = sqlite_is_unfollowed(c, keys[i], any, e);
     return code;
 }
 
@@ -247,7 +246,7 @@ static enum err_code set_aside(struct sqlite_conn *c, const int64_t *keys, size_
                      SQLITE_OK)
         code = sqlite_fail(c, sqlite3_errcode(c->db), "set new items aside", e);
     for (size_t i = 0; i < n && !code; i++) {
-        code = is_unfollowed(c, keys[i], &is, e);
+        code = sqlite_is_unfollowed(c, keys[i], &is, e);
         if (code || !is)
             continue;
         sqlite3_bind_int64(add, 1, keys[i]);
@@ -280,34 +279,5 @@ enum err_code sqlite_takers_begin(struct store_conn *conn, const int64_t *keys, 
     if (c->store->read_only && sqlite3_exec(c->db, "PRAGMA query_only = ON", NULL, NULL, NULL) != SQLITE_OK &&
         !code)
         code = sqlite_fail(c, sqlite3_errcode(c->db), "set new items aside", e);
-    return code;
-}
-
-static enum err_code begin_at_once(struct sqlite_conn *c, struct err *e)
-{
-    sqlite_wait(c, 0);
-    enum err_code code = sqlite_begin(&c->base, e);
-    sqlite_wait(c, SQLITE_BUSY_MS);
-    return code;
-}
-
-enum err_code sqlite_follow_items(struct store_conn *conn, const int64_t *keys, size_t n, struct err *e)
-{
-    struct sqlite_conn *c = (struct sqlite_conn *)conn;
-    bool any;
-    enum err_code code = any_unfollowed(c, keys, n, &any, e);
-    if (code || !any)
-        return code;
-    code = begin_at_once(c, e);
-    for (size_t i = 0; i < n && !code; i++) {
-        sqlite3_stmt *s = sqlite_statement(c, SQL_FOLLOW_ITEM);
-        sqlite3_bind_int64(s, 1, keys[i]);
-        code = sqlite_run(c, s, "follow an item", e);
-    }
-    if (!code)
-        code = sqlite_run(c, sqlite_statement(c, SQL_FOLLOW_INTERACTIONS), "follow an item", e);
-    if (!code)
-        return sqlite_commit(conn, e);
-    sqlite_rollback(conn);
     return code;
 }

@@ -68,7 +68,7 @@ static enum err_code find_keys(struct sqlite_load *l, struct err *e)
         code =
             sqlite_load_number(l, "SELECT coalesce(max(item_key), 0) + 1 FROM items", &l->first_new_item, e);
     if (!code)
-        code = sqlite_load_number(l, "SELECT count(*) FROM items WHERE followed = 1", &l->n_followed, e);
+        code = sqlite_load_note_followed(l, e);
     if (!code)
         code = sqlite_last_change(&l->conn->base, &l->change, e);
     l->first_new_user += SQLITE_LOAD_FREE_USER_KEYS;
@@ -85,6 +85,22 @@ static enum err_code find_keys(struct sqlite_load *l, struct err *e)
             l->item_keys[i] = l->first_new_item + l->n_new_items++;
     }
     return code;
+}
+
+/* Made now, and filled as rows come: at the end all of them would be read for it. Indices cannot be renamed, so two names take turns. */
+static enum err_code make_index(struct sqlite_load *l, struct err *e)
+{
+    int64_t n_first;
+    enum err_code code = sqlite_load_number(
+        l, "SELECT count(*) FROM sqlite_master WHERE name = 'interactions_by_item'", &n_first, e);
+    if (code)
+        return code;
+    return sqlite_load_run(l,
+                           n_first ? "CREATE INDEX interactions_by_item_too "
+                                     "ON interactions_next (item_key, timestamp) WHERE followed = 1"
+                                   : "CREATE INDEX interactions_by_item "
+                                     "ON interactions_next (item_key, timestamp) WHERE followed = 1",
+                           e);
 }
 
 /* A table like that of the interactions, under another name. */
@@ -105,7 +121,7 @@ static enum err_code make_table(struct sqlite_load *l, struct err *e)
         return sqlite_fail(l->conn, rc == SQLITE_DONE ? SQLITE_CORRUPT : rc, "load", e);
     code = sql ? sqlite_load_run(l, sql, e) : err_set(e, ERR_NOMEM, "no memory for a load");
     mem_free(sql);
-    return code;
+    return code ? code : make_index(l, e);
 }
 
 static int by_user_key(const void *a, const void *b, void *arg)
@@ -122,7 +138,8 @@ static enum err_code allocate(struct sqlite_load *l, struct err *e)
     l->item_keys = mem_zalloc_array(l->items.n, sizeof *l->item_keys);
     l->followed = mem_zalloc_array(l->items.n, sizeof *l->followed);
     l->order = mem_alloc_array(l->users.n, sizeof *l->order);
-    if (!l->start || !l->user_keys || !l->item_keys || !l->followed || !l->order)
+    l->moved_from = mem_zalloc_array(l->items.n, sizeof *l->moved_from);
+    if (!l->start || !l->user_keys || !l->item_keys || !l->followed || !l->order || !l->moved_from)
         return err_set(e, ERR_NOMEM, "no memory for a load of %zu users", l->users.n);
     for (size_t i = 0; i < l->users.n; i++)
         l->order[i] = (uint32_t)i;
@@ -252,7 +269,9 @@ enum err_code sqlite_load_stage(struct store_load *load, struct err *e)
         code = allocate(l, e);
     if (!code)
         code = begin_staging(l, e);
-    return code ? code : merge_all(l, e);
+    if (!code)
+        code = merge_all(l, e);
+    return code ? code : sqlite_load_catch_up(l, e);
 }
 
 int64_t sqlite_load_repeated(const struct store_load *load)
@@ -282,6 +301,8 @@ void sqlite_load_free(struct store_load *load)
     mem_free(l->user_keys);
     mem_free(l->item_keys);
     mem_free(l->followed);
+    mem_free(l->moved_from);
+    mem_free(l->followed_keys.at);
     mem_free(l->order);
     mem_free(l->merged);
     mem_free(l);

@@ -26,6 +26,17 @@ struct merged {
     bool followed, loaded;
 };
 
+/* A user or an item, and its number in the load, or ID_TABLE_NONE. */
+struct sqlite_load_key {
+    int64_t key;
+    uint32_t number;
+};
+
+struct sqlite_load_keys {
+    struct sqlite_load_key *at; /* (n) */
+    size_t n, capacity;
+};
+
 /* A load; the parts below work on it. */
 struct sqlite_load {
     struct store_load base;
@@ -36,13 +47,16 @@ struct sqlite_load {
     struct sqlite_load_lock lock;
     bool staged; /* the second table is there */
     /* of a staged load: */
-    size_t *start;      /* (n_users + 1) of each user's rows */
-    int64_t *user_keys; /* (n_users) 0: deleted meanwhile */
-    int64_t *item_keys; /* (n_items) */
-    bool *followed;     /* (n_items) */
-    uint32_t *order;    /* (n_users) in the order of their keys */
+    size_t *start;       /* (n_users + 1) of each user's rows */
+    int64_t *user_keys;  /* (n_users) */
+    int64_t *item_keys;  /* (n_items) */
+    bool *followed;      /* (n_items) */
+    int64_t *moved_from; /* (n_items) the key that rows of the second table have yet, or 0 */
+    size_t n_moved;
+    uint32_t *order; /* (n_users) in the order of their keys */
     int64_t first_new_user, n_new_users, first_new_item, n_new_items;
-    int64_t change, n_followed; /* when it was begun */
+    int64_t change;                        /* what others wrote up to it is in the second table, */
+    struct sqlite_load_keys followed_keys; /* and that these items are followed; rising */
     int64_t n_older, n_repeated;
     sqlite3_stmt *select, *insert;
     struct merged *merged; /* (merged_capacity) of the user at hand */
@@ -60,6 +74,34 @@ enum err_code sqlite_load_number(struct sqlite_load *l, const char *sql, int64_t
 enum err_code sqlite_load_take(struct sqlite_load *l, int64_t user, int *rc, struct err *e) ERR_MUST_CHECK;
 enum err_code sqlite_load_add(struct sqlite_load *l, uint32_t user, struct err *e) ERR_MUST_CHECK;
 enum err_code sqlite_load_write(struct sqlite_load *l, int64_t user, struct err *e) ERR_MUST_CHECK;
+
+/* What others changed since l->change. */
+struct sqlite_load_behind {
+    struct sqlite_load_keys users;         /* changed, or deleted, which come first */
+    struct sqlite_load_keys followed;      /* items that were not */
+    int64_t change;                        /* what was found is up to here */
+    size_t at_followed, at_moved, at_user; /* what is done */
+    sqlite3_stmt *drop, *touch;
+};
+
+/* Notes which items are followed when the load begins. */
+enum err_code sqlite_load_note_followed(struct sqlite_load *l, struct err *e) ERR_MUST_CHECK;
+
+/* Does over what others changed, in short transactions, until little is left. */
+enum err_code sqlite_load_catch_up(struct sqlite_load *l, struct err *e) ERR_MUST_CHECK;
+
+/* The rest, in the load's last transaction: what is left is found, an item of the load may be given the key that it has by now, and all of it
+ * is done over. The caller frees b. */
+enum err_code sqlite_load_find_behind(struct sqlite_load *l, struct sqlite_load_behind *b,
+                                      struct err *e) ERR_MUST_CHECK;
+void sqlite_load_move(struct sqlite_load *l, size_t item, int64_t key, bool followed);
+enum err_code sqlite_load_do_over(struct sqlite_load *l, struct sqlite_load_behind *b,
+                                  struct err *e) ERR_MUST_CHECK;
+
+/* A user whom the load names does not have this key any more: what is written under it are the rows of whoever has it now. */
+enum err_code sqlite_load_leave_key(struct sqlite_load *l, struct sqlite_load_behind *b, int64_t key,
+                                    struct err *e) ERR_MUST_CHECK;
+void sqlite_load_behind_fini(struct sqlite_load_behind *b);
 
 /* Ends l->select and l->insert. */
 void sqlite_load_close(struct sqlite_load *l);

@@ -52,8 +52,13 @@ enum {
     X(ANY_UNFOLLOWED_ABOVE, "SELECT 1 FROM items WHERE item_key > ?1 AND followed = 0 LIMIT 1")              \
     X(IS_FOLLOWED, "SELECT followed FROM items WHERE item_key = ?1")                                         \
     X(FOLLOW_ITEM, "UPDATE items SET followed = 1 WHERE item_key = ?1")                                      \
-    X(FOLLOW_INTERACTIONS, "UPDATE interactions SET followed = 1 WHERE followed = 0 "                        \
-                           "AND item_key IN (SELECT item_key FROM items WHERE followed = 1)")                \
+    X(FOLLOW_INTERACTION, "UPDATE interactions SET followed = 1 WHERE user_key = ?1 AND item_key = ?2")      \
+    X(UNMARKED_FROM, "SELECT user_key, item_key FROM interactions WHERE user_key >= ?1 AND followed = 0 "    \
+                     "ORDER BY user_key, item_key")                                                          \
+    X(UNMARKED_CHANGED, "SELECT i.user_key, i.item_key FROM users u "                                        \
+                        "CROSS JOIN interactions i ON i.user_key = u.user_key "                              \
+                        "WHERE u.revision > ?1 AND i.followed = 0")                                          \
+    X(SCHEMA_VERSION, "PRAGMA schema_version")                                                               \
     X(EACH_USER, "SELECT user_key, id, profile, revision FROM users ORDER BY user_key")                      \
     X(EACH_INTERACTION, "SELECT user_key, item_key, weight, rating, timestamp, position FROM interactions "  \
                         "ORDER BY user_key")                                                                 \
@@ -256,6 +261,10 @@ enum err_code sqlite_find_item(struct sqlite_conn *c, struct store_text id, int6
 
 /* The same with whether its interactions go to the index of takers, see schema/0003. */
 enum err_code sqlite_find_followed(struct sqlite_conn *c, struct store_text id, int64_t *key, bool *followed,
+                                   struct err *e) ERR_MUST_CHECK;
+
+/* Whether an item is there that is not followed. */
+enum err_code sqlite_is_unfollowed(struct sqlite_conn *c, int64_t key, bool *is,
                                    struct err *e) ERR_MUST_CHECK;
 
 /* The key of a user; ERR_NOTFOUND names the id. */

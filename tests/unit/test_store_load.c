@@ -8,6 +8,7 @@
 #include <check.h>
 #include <math.h>
 #include <pthread.h>
+#include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -211,12 +212,14 @@ static void write_one(struct store_conn *c, struct rng *r)
     struct row row = random_row(r);
     int64_t revision;
     bool created;
-    uint64_t kind = rng_below(r, 6);
+    uint64_t kind = rng_below(r, 7);
     if (kind == 0)
         (void)snprintf(row.user, sizeof row.user, "v%d", (int)rng_below(r, 5));
     if (kind == 1)
         (void)snprintf(row.item, sizeof row.item, "j%d", (int)rng_below(r, 5));
     STORE_OK(store_begin(c, &e));
+    if (kind == 0 && exists(c, row.user)) /* somebody whom no load names */
+        STORE_OK(store_delete_user(c, text(row.user), &e));
     if (!exists(c, row.user) || kind == 2)
         STORE_OK(store_put_user(c, text(row.user), text("{\"a\":1}"), &revision, &created, &e));
     if (kind == 2)
@@ -243,6 +246,28 @@ static bool find_item(void *arg, const struct store_item *item)
     if (item->id.len == 2 && memcmp(item->id.data, "i1", 2) == 0)
         *(int64_t *)arg = item->key;
     return true;
+}
+
+/* A number that a statement gives, on a connection of its own. */
+static int64_t number_of(const char *sql)
+{
+    sqlite3 *db;
+    sqlite3_stmt *s;
+    ck_assert_int_eq(sqlite3_open(f.path, &db), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_prepare_v2(db, sql, -1, &s, NULL), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_step(s), SQLITE_ROW);
+    int64_t n = sqlite3_column_int64(s, 0);
+    sqlite3_finalize(s);
+    sqlite3_close(db);
+    return n;
+}
+
+static void assert_followed_are_indexed(void)
+{
+    ck_assert_int_eq(number_of("SELECT count(*) FROM interactions JOIN items USING (item_key) "
+                               "WHERE items.followed = 1 AND interactions.followed = 0"),
+                     0);
+    ck_assert_int_eq(number_of("SELECT count(*) FROM pragma_foreign_key_check"), 0);
 }
 
 /* ---- tests ---- */
@@ -294,11 +319,82 @@ START_TEST(test_what_others_wrote_meanwhile_is_there_as_if_it_came_first)
         store_load_free(l);
         load_in_bulk(twin.conn, rows, 60);
         assert_same(f.conn, twin.conn);
+        assert_followed_are_indexed();
         assert_same(others, twin.conn); /* whose statements are of before the tables changed places */
         write_one(others, &r);
         write_one(twin.conn, &same);
         assert_same(f.conn, twin.conn);
     }
+}
+END_TEST
+
+/* Others write in each pause of a staging: SQLite's sleep is theirs. */
+static struct rng pause_rng, same_pause_rng;
+static bool in_pause;
+static int n_pauses;
+
+static int write_in_pause(sqlite3_vfs *vfs, int us)
+{
+    int64_t key = 0;
+    (void)vfs;
+    if (in_pause)
+        return us;
+    in_pause = true;
+    n_pauses++;
+    for (int i = 0; i < 4; i++) {
+        write_one(others, &pause_rng);
+        write_one(twin.conn, &same_pause_rng);
+    }
+    STORE_OK(store_each_item(others, 0, find_item, &key, &e));
+    if (key && n_pauses % 2)
+        STORE_OK(store_follow_items(others, &key, 1, &e));
+    in_pause = false;
+    return us;
+}
+
+START_TEST(test_what_others_write_in_the_pauses_is_there_as_if_it_came_first)
+{
+    struct row rows[60];
+    struct rng r;
+    sqlite3_vfs *files = sqlite3_vfs_find(NULL);
+    int (*usual)(sqlite3_vfs *, int) = files->xSleep;
+    rng_init(&r, 84, (uint64_t)_i);
+    rng_init(&pause_rng, 85, (uint64_t)_i);
+    rng_init(&same_pause_rng, 85, (uint64_t)_i);
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < 60; i++)
+            rows[i] = random_row(&r);
+        n_pauses = 0;
+        files->xSleep = write_in_pause;
+        struct store_load *l = stage(f.conn, rows, 60);
+        files->xSleep = usual;
+        ck_assert_int_gt(n_pauses, 0);
+        for (int i = 0; i < 10; i++) {
+            write_one(others, &pause_rng);
+            write_one(twin.conn, &same_pause_rng);
+        }
+        apply(f.conn, l);
+        STORE_OK(store_commit(f.conn, &e));
+        store_load_free(l);
+        load_in_bulk(twin.conn, rows, 60);
+        assert_same(f.conn, twin.conn);
+        assert_followed_are_indexed();
+    }
+}
+END_TEST
+
+START_TEST(test_who_was_deleted_meanwhile_leaves_no_rows_though_the_load_does_not_name_him)
+{
+    struct row rows[1] = {{"ann", "a", 1, NAN, 1}};
+    store_fixture_user(f.conn, "zed", "{}");
+    store_fixture_event(f.conn, "zed", "z", 1, 0);
+    store_fixture_user(f.conn, "ann", "{}");
+    struct store_load *l = stage(f.conn, rows, 1);
+    store_fixture_delete(others, "zed");
+    apply(f.conn, l);
+    STORE_OK(store_commit(f.conn, &e));
+    store_load_free(l);
+    store_fixture_assert_counts(f.conn, 1, 2, 1, 0);
 }
 END_TEST
 
@@ -568,6 +664,9 @@ int main(void)
     tcase_add_loop_test(tc, test_what_others_wrote_meanwhile_is_there_as_if_it_came_first, 0, N_SEEDS);
     tcase_add_loop_test(tc, test_a_load_is_at_work_by_every_name_of_its_store, 0, 2);
     tcase_add_loop_test(tc, test_rows_that_come_together_are_counted_apart_from_those_that_were_there, 0, 2);
+    tcase_add_loop_test(tc, test_what_others_write_in_the_pauses_is_there_as_if_it_came_first, 0,
+                        N_SEEDS / 2);
+    tcase_add_test(tc, test_who_was_deleted_meanwhile_leaves_no_rows_though_the_load_does_not_name_him);
     tcase_add_test(tc, test_nothing_of_a_load_is_seen_before_its_end_and_all_of_it_after);
     tcase_add_test(tc, test_who_was_deleted_meanwhile_stays_deleted);
     tcase_add_loop_test(tc, test_a_killed_load_leaves_all_or_nothing_and_the_next_opening_cleans_up, 0,
