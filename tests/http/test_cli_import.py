@@ -59,6 +59,28 @@ class Case(unittest.TestCase):
 
 
 class Import(Case):
+    def test_others_write_while_a_table_is_read(self):
+        """The table comes slowly: whoever writes meanwhile does not wait, and all of it is there at the end."""
+        events = self.write("events.csv", "user,item\nu1,i1\n")
+        self.loaded("--interactions", events)
+        for kind, head, row, n in (("users", "user,country\n", "u1,DE\n", "SELECT count(*) FROM users WHERE profile IS NOT NULL"),
+                                   ("items", "item,title\n", "i1,A\n", "SELECT count(*) FROM items WHERE title IS NOT NULL"),
+                                   ("contexts", "user,embedding\n", "u1,1 2\n", "SELECT count(*) FROM contexts")):
+            pipe = self.path(kind)
+            os.mkfifo(pipe)
+            more = ["--model", "m", "--model-version", "1"] if kind == "contexts" else []
+            p = subprocess.Popen([HYPERNET, "import", "--store", self.store, "--interactions", events, f"--{kind}", pipe, *more],
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            with open(pipe, "w", encoding="utf-8") as f:  # once it is being read
+                db = sqlite3.connect(self.store, timeout=0, isolation_level=None)
+                db.execute("BEGIN IMMEDIATE")
+                db.execute("ROLLBACK")
+                db.close()
+                f.write(head + row)
+            err = p.communicate(timeout=600)[1]
+            self.assertEqual(p.returncode, 0, err.decode())
+            self.assertEqual(self.query(n), [(1,)])
+
     def test_all_tables_arrive_as_they_are(self):
         users = self.write("users.csv", 'user,age,city\nann,25,"Köln, Süd"\nbob,,\n')
         items = self.write("items.tsv.gz", "item\ttitle\tgenres\tyear\n1\tA \"B\"\tX|Y\t1999\n2\t\t\t\n")

@@ -381,6 +381,96 @@ START_TEST(test_a_store_of_version_1_is_brought_up)
 }
 END_TEST
 
+/* ---- following beside others ---- */
+
+enum { N_TAKERS = 14000 };
+
+static struct store_conn *others;
+static bool in_pause;
+static int n_pauses, load_in; /* in which pause somebody stages a load, which ends in the next */
+static struct store_load *load;
+
+/* Users take `i`, by somebody's staged load, which puts another table in the place of the interactions. */
+static struct store_load *stage(struct store_conn *c, int n)
+{
+    struct store_load *l;
+    char id[32];
+    STORE_OK(store_load_new(c, 1, &l, &e));
+    for (int i = 0; i < n; i++) {
+        (void)snprintf(id, sizeof id, "u%d", i);
+        STORE_OK(store_load_interaction(l, text(id), text("i"), 1, (double)NAN, 0, &e));
+    }
+    STORE_OK(store_load_stage(l, &e));
+    return l;
+}
+
+static void apply(struct store_conn *c, struct store_load *l)
+{
+    struct store_bulk *b;
+    int64_t n_older;
+    STORE_OK(store_begin(c, &e));
+    STORE_OK(store_bulk_begin(c, &b, &e));
+    STORE_OK(store_load_apply(l, b, &n_older, &e));
+    STORE_OK(store_bulk_end(b, NULL, &e));
+    STORE_OK(store_commit(c, &e));
+    store_load_free(l);
+}
+
+static int write_in_pause(sqlite3_vfs *vfs, int us)
+{
+    char id[32];
+    (void)vfs;
+    if (in_pause)
+        return us;
+    in_pause = true;
+    (void)snprintf(id, sizeof id, "late %d", n_pauses++);
+    store_fixture_user(others, id, NULL);
+    store_fixture_event(others, id, "i", 1, 5);
+    store_fixture_event(others, "u0", "i", 1, n_pauses);
+    if (n_pauses == load_in)
+        load = stage(others, 2000);
+    if (n_pauses == load_in + 1 && load) {
+        apply(others, load);
+        load = NULL;
+    }
+    in_pause = false;
+    return us;
+}
+
+static int64_t number_of(const char *sql)
+{
+    sqlite3 *db;
+    sqlite3_stmt *s;
+    ck_assert_int_eq(sqlite3_open(f.path, &db), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_prepare_v2(db, sql, -1, &s, NULL), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_step(s), SQLITE_ROW);
+    int64_t n = sqlite3_column_int64(s, 0);
+    sqlite3_finalize(s);
+    sqlite3_close(db);
+    return n;
+}
+
+START_TEST(test_others_write_while_takers_are_looked_for_and_all_are_found)
+{
+    sqlite3_vfs *files = sqlite3_vfs_find(NULL);
+    int (*usual)(sqlite3_vfs *, int) = files->xSleep;
+    apply(f.conn, stage(f.conn, N_TAKERS));
+    STORE_OK(store_connect(f.store, &others, &e));
+    int64_t key = read_item("i").item.key;
+    ck_assert_int_eq(number_of("SELECT count(*) FROM items WHERE followed = 1"), 0);
+    n_pauses = 0;
+    load_in = _i;
+    files->xSleep = write_in_pause;
+    STORE_OK(store_follow_items(f.conn, &key, 1, &e));
+    files->xSleep = usual;
+    store_disconnect(others);
+    ck_assert_int_gt(n_pauses, 1);
+    ck_assert_int_eq(number_of("SELECT count(*) FROM items WHERE followed = 1"), 1);
+    ck_assert_int_eq(number_of("SELECT count(*) FROM interactions WHERE followed = 1"), N_TAKERS + n_pauses);
+    ck_assert_int_eq(number_of("SELECT count(*) FROM interactions"), N_TAKERS + n_pauses);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("store/items");
@@ -396,6 +486,7 @@ int main(void)
     tcase_add_test(t, test_takers_are_set_aside_while_another_process_writes);
     tcase_add_test(t, test_who_takes_or_leaves_a_followed_item_is_found);
     tcase_add_test(t, test_what_an_earlier_program_writes_is_found);
+    tcase_add_loop_test(t, test_others_write_while_takers_are_looked_for_and_all_are_found, 0, 3);
     tcase_add_test(t, test_following_nothing_or_what_is_not_there);
     tcase_add_test(t, test_a_store_of_version_1_is_brought_up);
     suite_add_tcase(s, t);
