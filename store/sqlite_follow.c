@@ -13,7 +13,7 @@
 #include <string.h>
 
 enum {
-    MOST_FOUND = 4096, /* interactions a transaction: some 20 ms */
+    MOST_FOUND = 8192, /* interactions a transaction: some 50 ms */
     PAUSE_MS = 8,      /* between two: longer than who waits for the lock sleeps */
     LOCK_MS = 200, /* a transaction waits so long for others; what is marked stays, and is not found again */
     TRIES = 3      /* beside loads; then all in one transaction */

@@ -19,8 +19,9 @@
 #include <string.h>
 
 enum {
-    BATCH_MS = 40,  /* how long a transaction of a load lasts */
-    PAUSE_MS = 8,   /* between two: longer than who waits for the lock sleeps */
+    BATCH_MS = 40, /* how long a transaction of a load lasts */
+    PAUSE_MS = 8,  /* between two: longer than who waits for the lock sleeps */
+    FEW_INDEXED = 200000,
     FEW_BESIDE = 8, /* so many times more rows in the store, and not many more than... */
     FEW_TIMES = 3   /* ...so many times the least that is staged: written at once, for all would be copied */
 };
@@ -87,22 +88,6 @@ static enum err_code find_keys(struct sqlite_load *l, struct err *e)
     return code;
 }
 
-/* Made now, and filled as rows come: at the end all of them would be read for it. Indices cannot be renamed, so two names take turns. */
-static enum err_code make_index(struct sqlite_load *l, struct err *e)
-{
-    int64_t n_first;
-    enum err_code code = sqlite_load_number(
-        l, "SELECT count(*) FROM sqlite_master WHERE name = 'interactions_by_item'", &n_first, e);
-    if (code)
-        return code;
-    return sqlite_load_run(l,
-                           n_first ? "CREATE INDEX interactions_by_item_too "
-                                     "ON interactions_next (item_key, timestamp) WHERE followed = 1"
-                                   : "CREATE INDEX interactions_by_item "
-                                     "ON interactions_next (item_key, timestamp) WHERE followed = 1",
-                           e);
-}
-
 /* A table like that of the interactions, under another name. */
 static enum err_code make_table(struct sqlite_load *l, struct err *e)
 {
@@ -121,7 +106,35 @@ static enum err_code make_table(struct sqlite_load *l, struct err *e)
         return sqlite_fail(l->conn, rc == SQLITE_DONE ? SQLITE_CORRUPT : rc, "load", e);
     code = sql ? sqlite_load_run(l, sql, e) : err_set(e, ERR_NOMEM, "no memory for a load");
     mem_free(sql);
-    return code ? code : make_index(l, e);
+    return code;
+}
+
+/* The rows of followed items that the index will have, as far as it matters. */
+static enum err_code count_indexed(struct sqlite_load *l, int64_t *n, struct err *e)
+{
+    enum err_code code = sqlite_load_number(
+        l, "SELECT count(*) FROM (SELECT 1 FROM interactions WHERE followed = 1 LIMIT 200001)", n, e);
+    for (size_t i = 0; i < l->rows.n && !code; i++)
+        *n += l->followed[l->rows.at[i].item];
+    return code;
+}
+
+/* The index of the second table is made now, and filled as rows come, where few of them are in it: at the end all rows would be read for it.
+ * Many would be written all over it, a page each. */
+static enum err_code make_index(struct sqlite_load *l, struct err *e)
+{
+    int64_t n = 0;
+    enum err_code code = count_indexed(l, &n, e);
+    if (code || n > FEW_INDEXED)
+        return code;
+    code = sqlite_begin(&l->conn->base, e);
+    if (code)
+        return code;
+    code = sqlite_load_make_index(l, e);
+    if (!code)
+        return sqlite_commit(&l->conn->base, e);
+    sqlite_rollback(&l->conn->base);
+    return code;
 }
 
 static int by_user_key(const void *a, const void *b, void *arg)
@@ -269,6 +282,8 @@ enum err_code sqlite_load_stage(struct store_load *load, struct err *e)
         code = allocate(l, e);
     if (!code)
         code = begin_staging(l, e);
+    if (!code)
+        code = make_index(l, e);
     if (!code)
         code = merge_all(l, e);
     return code ? code : sqlite_load_catch_up(l, e);

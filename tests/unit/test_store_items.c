@@ -383,7 +383,7 @@ END_TEST
 
 /* ---- following beside others ---- */
 
-enum { N_TAKERS = 14000 };
+enum { N_TAKERS = 28000 };
 
 static struct store_conn *others;
 static bool in_pause;
@@ -428,7 +428,7 @@ static int write_in_pause(sqlite3_vfs *vfs, int us)
     store_fixture_event(others, id, "i", 1, 5);
     store_fixture_event(others, "u0", "i", 1, n_pauses);
     if (n_pauses == load_in)
-        load = stage(others, 2000);
+        load = stage(others, 4000);
     if (n_pauses == load_in + 1 && load) {
         apply(others, load);
         load = NULL;
