@@ -59,6 +59,8 @@ void progress_show(struct progress *p, const struct train_progress *t)
         p->open = false; /* the note took its line */
         return;
     }
+    if (new_stage) /* which may have an epoch of the same number */
+        p->epoch = -1;
     if (!new_stage && !due && !(ended && t->epoch != p->epoch))
         return;
     (void)snprintf(p->stage, sizeof p->stage, "%s", stage);
