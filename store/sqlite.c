@@ -62,7 +62,7 @@ static const char *advice(const struct sqlite_store *s, enum err_code code)
     case ERR_CORRUPT:
         return "; restore it from a backup";
     case ERR_IO:
-        return "; check the file's permissions and the disk";
+        return "; check the permissions of the file and of its folder, and the disk";
     default:
         return "";
     }
@@ -160,6 +160,11 @@ enum err_code sqlite_open_db(struct sqlite_conn *c, int flags, struct err *e)
     int rc = sqlite_open_handle(c, flags);
     if (rc != SQLITE_OK)
         return sqlite_fail(c, rc, "open", e);
+    if (!c->store->read_only && sqlite3_db_readonly(c->db, "main") == 1)
+        return err_set(
+            e, ERR_IO,
+            "store %s: the file cannot be written by this user; allow it, for each write would fail",
+            c->store->path);
     sqlite_log_follow(c);
     sqlite3_extended_result_codes(c->db, 1);
     sqlite_wait(c, SQLITE_BUSY_MS);

@@ -218,6 +218,19 @@ class ReadOnly(unittest.TestCase):
         self.assertIn("import, train or serve", err)
         self.assertEqual(content(self.folder), before)
 
+    def test_a_server_does_not_start_on_what_it_could_not_write(self):
+        """Else every registration and event would fail, one by one, under a server that says it is ready."""
+        for name, file, folder in (("the file", 0o444, 0o777), ("the folder", 0o666, 0o555), ("both", 0o444, 0o555)):
+            with self.subTest(name):
+                os.chmod(self.store, file)
+                os.chmod(self.folder, folder)
+                before = content(self.folder)
+                status, out, err = as_nobody(run, "serve", "--store", self.store, "--model", self.world.model, "--listen", "127.0.0.1:0")
+                self.assertEqual((status, out), (1, ""), err)
+                self.assertRegex(err, "cannot be written|permissions of the file and of its folder")
+                os.chmod(self.folder, 0o755)
+                self.assertEqual(content(self.folder), before)
+
     def test_a_store_that_is_not_there_is_not_made(self):
         for name, args in self.readings.items():
             status, _, err = run(name.split()[0], "--store", self.store + ".none", *args)
