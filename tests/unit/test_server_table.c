@@ -66,7 +66,8 @@ START_TEST(test_ndjson_has_the_same_names_and_nested_values)
          "{\"user\":\"u\",\"item\":1,\"user\":\"u\"}\n{\"item\":1}\n{\"user\":\"a\\u0000b\",\"item\":1}\n",
          "! 1: no valid JSON at column 19: unexpected token near end of file\n"
          "! 2: the line is no JSON object\n"
-         "! 3: \"user\" is neither a string nor a whole number\n"
+         "! 3: \"user\" is a number with a fraction (1.5); write ids as texts, or as whole numbers: pandas "
+         "makes fractions where a column has gaps, astype('Int64') before to_json\n"
          "4:u;1;w1;rnan;t0;-;-;-;\n"
          "! 5: two fields mean the user; \"userid\" is one of them\n"
          "! 6: \"rating\" has a value of the wrong type\n"
