@@ -88,6 +88,22 @@ static enum err_code find_keys(struct sqlite_load *l, struct err *e)
     return code;
 }
 
+/* Made now, for at the end all rows would be read for it. Indices cannot be renamed, so two names take turns. */
+static enum err_code make_index(struct sqlite_load *l, struct err *e)
+{
+    int64_t n_first;
+    enum err_code code = sqlite_load_number(
+        l, "SELECT count(*) FROM sqlite_master WHERE name = 'interactions_by_item'", &n_first, e);
+    if (code)
+        return code;
+    return sqlite_load_run(l,
+                           n_first ? "CREATE INDEX interactions_by_item_too "
+                                     "ON interactions_next (item_key, timestamp) WHERE followed = 1"
+                                   : "CREATE INDEX interactions_by_item "
+                                     "ON interactions_next (item_key, timestamp) WHERE followed = 1",
+                           e);
+}
+
 /* A table like that of the interactions, under another name. */
 static enum err_code make_table(struct sqlite_load *l, struct err *e)
 {
@@ -119,21 +135,13 @@ static enum err_code count_indexed(struct sqlite_load *l, int64_t *n, struct err
     return code;
 }
 
-/* The index of the second table is made now, and filled as rows come, where few of them are in it: at the end all rows would be read for it.
- * Many would be written all over it, a page each. */
-static enum err_code make_index(struct sqlite_load *l, struct err *e)
+/* The index of the second table is filled as rows come, where few of them are in it. Many would be written all over it, a page each, or
+ * keep others from writing while it is made at the end: then no item is followed afterwards, until somebody asks for that anew. */
+static enum err_code choose_followed(struct sqlite_load *l, struct err *e)
 {
     int64_t n = 0;
     enum err_code code = count_indexed(l, &n, e);
-    if (code || n > FEW_INDEXED)
-        return code;
-    code = sqlite_begin(&l->conn->base, e);
-    if (code)
-        return code;
-    code = sqlite_load_make_index(l, e);
-    if (!code)
-        return sqlite_commit(&l->conn->base, e);
-    sqlite_rollback(&l->conn->base);
+    l->unfollows = n > FEW_INDEXED;
     return code;
 }
 
@@ -166,6 +174,8 @@ static enum err_code begin_staging(struct sqlite_load *l, struct err *e)
     if (code)
         return code;
     code = make_table(l, e);
+    if (!code)
+        code = make_index(l, e);
     if (!code)
         code = find_keys(l, e);
     if (code) {
@@ -283,7 +293,7 @@ enum err_code sqlite_load_stage(struct store_load *load, struct err *e)
     if (!code)
         code = begin_staging(l, e);
     if (!code)
-        code = make_index(l, e);
+        code = choose_followed(l, e);
     if (!code)
         code = merge_all(l, e);
     return code ? code : sqlite_load_catch_up(l, e);

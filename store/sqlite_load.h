@@ -45,8 +45,8 @@ struct sqlite_load {
     struct load_rows rows;
     size_t stage_from;
     struct sqlite_load_lock lock;
-    bool staged;  /* the second table is there, */
-    bool indexed; /* and its index */
+    bool staged;    /* the second table is there */
+    bool unfollows; /* no row of it is in the index, and no item followed when it is over */
     /* of a staged load: */
     size_t *start;       /* (n_users + 1) of each user's rows */
     int64_t *user_keys;  /* (n_users) */
@@ -103,9 +103,6 @@ enum err_code sqlite_load_do_over(struct sqlite_load *l, struct sqlite_load_behi
 enum err_code sqlite_load_leave_key(struct sqlite_load *l, struct sqlite_load_behind *b, int64_t key,
                                     struct err *e) ERR_MUST_CHECK;
 void sqlite_load_behind_fini(struct sqlite_load_behind *b);
-
-/* Makes the index of the second table, of followed items' rows. */
-enum err_code sqlite_load_make_index(struct sqlite_load *l, struct err *e) ERR_MUST_CHECK;
 
 /* Ends l->select and l->insert. */
 void sqlite_load_close(struct sqlite_load *l);

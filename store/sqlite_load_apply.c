@@ -84,28 +84,11 @@ static enum err_code touch_users(struct sqlite_load *l, struct sqlite_load_behin
     return code;
 }
 
-/* Indices cannot be renamed, so two names take turns. */
-enum err_code sqlite_load_make_index(struct sqlite_load *l, struct err *e)
-{
-    int64_t n_first;
-    enum err_code code = sqlite_load_number(
-        l, "SELECT count(*) FROM sqlite_master WHERE name = 'interactions_by_item'", &n_first, e);
-    if (code)
-        return code;
-    code = sqlite_load_run(l,
-                           n_first ? "CREATE INDEX interactions_by_item_too "
-                                     "ON interactions_next (item_key, timestamp) WHERE followed = 1"
-                                   : "CREATE INDEX interactions_by_item "
-                                     "ON interactions_next (item_key, timestamp) WHERE followed = 1",
-                           e);
-    l->indexed = code == ERR_OK;
-    return code;
-}
-
 /* The second table in the place of the first. */
 static enum err_code swap(struct sqlite_load *l, struct err *e)
 {
-    enum err_code code = l->indexed ? ERR_OK : sqlite_load_make_index(l, e);
+    enum err_code code =
+        l->unfollows ? sqlite_load_run(l, "UPDATE items SET followed = 0 WHERE followed = 1", e) : ERR_OK;
     if (code)
         return code;
     return sqlite_load_run(l,

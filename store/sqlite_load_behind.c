@@ -112,7 +112,7 @@ enum err_code sqlite_load_find_behind(struct sqlite_load *l, struct sqlite_load_
         code = read_keys(l, "SELECT user_key, id FROM users WHERE revision > ?1", l->change, &l->users,
                          &b->users, e);
     if (!code)
-        code = find_followed(l, &followed, &b->followed, e);
+        code = find_followed(l, &followed, l->unfollows ? NULL : &b->followed, e);
     for (size_t i = 0; i < b->followed.n && !code; i++)
         if (b->followed.at[i].number != ID_TABLE_NONE)
             sqlite_load_move(l, b->followed.at[i].number, b->followed.at[i].key, true);
@@ -178,7 +178,7 @@ static enum err_code move_user(struct sqlite_load *l, sqlite3_stmt *s, uint32_t 
         sqlite3_bind_int64(s, 1, l->user_keys[user]);
         sqlite3_bind_int64(s, 2, l->moved_from[item]);
         sqlite3_bind_int64(s, 3, l->item_keys[item]);
-        sqlite3_bind_int(s, 4, l->followed[item]);
+        sqlite3_bind_int(s, 4, l->followed[item] && !l->unfollows);
         code = sqlite_run(l->conn, s, "load", e);
         t->n++;
     }

@@ -96,7 +96,7 @@ static enum err_code insert_row(struct sqlite_load *l, int64_t user, const struc
         sqlite3_bind_double(s, 4, x->rating);
     sqlite3_bind_int64(s, 5, x->timestamp);
     sqlite3_bind_int64(s, 6, x->position);
-    sqlite3_bind_int(s, 7, x->followed);
+    sqlite3_bind_int(s, 7, x->followed && !l->unfollows);
     return sqlite_run(l->conn, s, "load an interaction", e);
 }
 
