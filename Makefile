@@ -68,17 +68,20 @@ ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -I. -pthread -fno-math-errno $(FLAGS_$(MODE)
 ALL_LDFLAGS = -pthread $(filter -fsanitize% --coverage,$(FLAGS_$(MODE))) \
               $(HARDEN_LD) $(LDFLAGS)
 
-# ---- sources: a new file in a folder is built without an edit here ----
-SRCS := $(sort $(wildcard base/*.c engine/*.c engine/train/*.c store/*.c server/*.c))
-LIB_SRCS := $(filter-out server/main.c,$(SRCS))
+# ---- sources: a new file in a folder is built without an edit here; a new folder is added here, and its arrows to tests/support/rooms ----
+ENGINE_FOLDERS := $(addprefix engine/,format kernels network rank cache train $(addprefix train/,data gradient linear item_item cold_items ranking rating))
+SERVER_FOLDERS := $(addprefix server/,cli http api serving items fields tables data evaluate simulate)
+FOLDERS := base engine $(ENGINE_FOLDERS) store store/sqlite $(SERVER_FOLDERS)
+SRCS := $(sort $(wildcard $(FOLDERS:=/*.c)))
+LIB_SRCS := $(filter-out server/cli/main.c,$(SRCS))
 OBJS := $(SRCS:%.c=$(B)/%.o)
 LIB_OBJS := $(LIB_SRCS:%.c=$(B)/%.o) $(B)/schema/embed.o
-HEADERS := $(sort $(wildcard base/*.h engine/*.h engine/train/*.h store/*.h server/*.h schema/*.h))
-UNIT_SRCS := $(sort $(wildcard tests/unit/test_*.c))
+HEADERS := $(sort $(wildcard $(FOLDERS:=/*.h) schema/*.h))
+UNIT_SRCS := $(sort $(wildcard $(patsubst %,tests/unit/%/test_*.c,$(FOLDERS) support)))
 UNIT_BINS := $(UNIT_SRCS:%.c=$(B)/%)
 FAULT_SRCS := $(sort $(wildcard tests/fault/test_*.c))
 FAULT_BINS := $(FAULT_SRCS:%.c=$(B)/%)
-DOUBLE_SRCS := $(sort $(wildcard tests/unit/double_*.c))
+DOUBLE_SRCS := $(sort $(wildcard $(patsubst %,tests/unit/%/double_*.c,$(FOLDERS))))
 DOUBLE_BINS := $(DOUBLE_SRCS:%.c=$(B)/%)
 FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BINS := $(FUZZ_SRCS:%.c=$(B)/%)
@@ -115,14 +118,14 @@ $(B)/%.o: %.c $(B)/flags.stamp
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # The contracts of schema/ are built into the binary. The document of the API is written as YAML and served as JSON.
-$(B)/schema/yaml2json: schema/yaml2json.c $(B)/flags.stamp
+$(B)/schema/yaml2json: schema/tools/yaml2json.c $(B)/flags.stamp
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -fno-sanitize=all -o $@ $< -lyaml
 $(B)/schema/openapi.json: schema/openapi.yaml $(B)/schema/yaml2json
 	$(call say,GEN,$@)
 	$(Q)$(B)/schema/yaml2json < $< > $@
-$(B)/schema/embed.o: schema/embed.S $(sort $(wildcard schema/*.sql)) $(B)/schema/openapi.json
+$(B)/schema/embed.o: schema/embed.S $(sort $(wildcard schema/sqlite/*.sql)) $(B)/schema/openapi.json
 	$(call say,AS,$<)
 	$(Q)$(CC) $(HARDEN) -I. -I$(B) -c -o $@ $<
 
@@ -130,7 +133,7 @@ $(B)/libhypernet.a: $(LIB_OBJS)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-$(B)/hypernet: $(B)/server/main.o $(B)/libhypernet.a
+$(B)/hypernet: $(B)/server/cli/main.o $(B)/libhypernet.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LDLIBS) -lm
 
@@ -155,7 +158,7 @@ $(BENCH_BINS): $(B)/%: %.c $(B)/libhypernet.a $(B)/flags.stamp
 DEPFILES += $(BENCH_BINS:=.d)
 
 # The numerics once more with double as the scalar, so that finite differences mean something.
-DOUBLE_OBJS := $(patsubst %.c,$(B)/double/%.o,$(sort $(wildcard base/*.c)) $(filter-out engine/safetensors.c engine/safetensors_write.c engine/model.c engine/model_write.c engine/model_json.c engine/train/train.c engine/train/training% engine/train/estimate.c engine/train/rating_train.c engine/train/checkpoint.c,$(sort $(wildcard engine/*.c engine/train/*.c))))
+DOUBLE_OBJS := $(patsubst %.c,$(B)/double/%.o,$(sort $(wildcard base/*.c)) $(filter-out engine/format/safetensors.c engine/format/safetensors_write.c engine/model.c engine/format/model_write.c engine/format/model_json.c engine/train/train.c engine/train/ranking/ranking% engine/train/ranking/estimate.c engine/train/rating/rating.c engine/train/ranking/checkpoint.c engine/cache/batcher.c,$(sort $(wildcard engine/*.c $(ENGINE_FOLDERS:=/*.c)))))
 $(B)/double/%.o: %.c $(B)/flags.stamp
 	@mkdir -p $(@D)
 	$(call say,CC64,$<)
@@ -254,9 +257,9 @@ install: all ## install binary, man pages, systemd unit and its user under DESTD
 	install -d $(DESTDIR)$(UNITDIR)
 	sed 's#/usr/local/bin/#$(BINDIR)/#' deploy/hypernet.service > $(DESTDIR)$(UNITDIR)/hypernet.service
 	install -D -m 644 deploy/hypernet.sysusers $(DESTDIR)$(SYSUSERSDIR)/hypernet.conf
-	for page in $(sort $(wildcard server/man/*.1)); do install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man1/$$(basename $$page); done
+	for page in $(sort $(wildcard server/cli/man/*.1)); do install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man1/$$(basename $$page); done
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(BINDIR)/hypernet $(DESTDIR)$(UNITDIR)/hypernet.service $(DESTDIR)$(SYSUSERSDIR)/hypernet.conf $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(wildcard server/man/*.1)))
+	rm -f $(DESTDIR)$(BINDIR)/hypernet $(DESTDIR)$(UNITDIR)/hypernet.service $(DESTDIR)$(SYSUSERSDIR)/hypernet.conf $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(wildcard server/cli/man/*.1)))
 dist: ##+ a source archive of the commit
 	git archive --prefix=hypernet-$(VERSION)/ -o build/hypernet-$(VERSION).tar.gz HEAD
 clean: ## remove build/

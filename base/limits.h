@@ -56,7 +56,7 @@ enum {
     LIMIT_EXPLAIN_PAIRS = 64       /* entries of a profile that are tried */
 };
 
-/* Values of the fields that are stored (server/field.h). A value on either limit is served and trained in float32: with weights w,
+/* Values of the fields that are stored (server/fields/field.h). A value on either limit is served and trained in float32: with weights w,
  * item factors v and n of at most LIMIT_USER_INTERACTIONS interactions, the fold-in sums n w |v|^2 <= 1e11 |v|^2, finite while |v|
  * is below 1e13; a layer normalisation of at most LIMIT_DIM numbers x sums their squares, 2^20 * 1e12 = 1e18; and a score,
  * sum over LIMIT_DIM^2 of weight * x * item <= 1e12 * 1e6 * |weight| |item|, is finite while |weight| |item| is below 1e20. Float32

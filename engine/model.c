@@ -8,13 +8,13 @@
 #include "engine/model.h"
 
 #include "base/mem.h"
-#include "engine/catalogue.h"
-#include "engine/fold_in.h"
-#include "engine/hypernet_panels.h"
-#include "engine/model_file.h"
-#include "engine/model_ids.h"
-#include "engine/model_json.h"
-#include "engine/safetensors.h"
+#include "engine/format/model_file.h"
+#include "engine/format/model_ids.h"
+#include "engine/format/model_json.h"
+#include "engine/format/safetensors.h"
+#include "engine/network/fold_in.h"
+#include "engine/network/hypernet_panels.h"
+#include "engine/rank/catalogue.h"
 
 #include <stdatomic.h>
 #include <stdio.h>

@@ -2,13 +2,13 @@
  * Layer: engine; depends on base.          Threads: immutable after open; references are atomic, any thread.
  * Memory: tensors are where the file's bytes are, in a copy or mapped and shared between processes; the heap holds the id index, the
  * shared part of the catalogue (I times at most a few dozen floats), the basis of the fold-in and the matrices of a small
- * hypernetwork once more (engine/hypernet_panels.h). Cost: open reads each tensor once
+ * hypernetwork once more (engine/network/hypernet_panels.h). Cost: open reads each tensor once
  * (finiteness), those of a small hypernetwork twice, does one matrix product over the catalogue and decomposes the gram of the fold-in. */
 #ifndef ENGINE_MODEL_H
 #define ENGINE_MODEL_H
 
 #include "base/err.h"
-#include "engine/model_spec.h"
+#include "engine/format/model_spec.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,7 +20,7 @@ struct fold_in_basis;
 struct model {
     struct model_spec spec;              /* read-only */
     struct model_params params;          /* views into the file */
-    const struct catalogue *catalogue;   /* NULL without items; see engine/catalogue.h */
+    const struct catalogue *catalogue;   /* NULL without items; see engine/rank/catalogue.h */
     const struct fold_in_basis *fold_in; /* of params.fold_in_gram, for the encoder's input; may be NULL */
     size_t file_bytes;
     /* the rest is private to model.c */

@@ -11,11 +11,11 @@
 	.byte 0
 	.endm
 
-	contract schema_sql_0001, "schema/0001_initial.sql"
-	contract schema_sql_0002, "schema/0002_items.sql"
-	contract schema_sql_0003, "schema/0003_followed.sql"
-	contract schema_sql_0004, "schema/0004_taken.sql"
-	contract schema_sql_0005, "schema/0005_nameless.sql"
+	contract schema_sql_0001, "schema/sqlite/0001_initial.sql"
+	contract schema_sql_0002, "schema/sqlite/0002_items.sql"
+	contract schema_sql_0003, "schema/sqlite/0003_followed.sql"
+	contract schema_sql_0004, "schema/sqlite/0004_taken.sql"
+	contract schema_sql_0005, "schema/sqlite/0005_nameless.sql"
 	contract schema_openapi_json, "schema/openapi.json"
 
 /* There is no code here that a branch could enter; without the note of it the linker takes it from the whole program. */

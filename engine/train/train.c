@@ -4,9 +4,9 @@
 #include "engine/train/train.h"
 
 #include "base/clock.h"
-#include "engine/train/estimate.h"
-#include "engine/train/rating_train.h"
-#include "engine/train/training.h"
+#include "engine/train/ranking/estimate.h"
+#include "engine/train/ranking/ranking.h"
+#include "engine/train/rating/rating.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -6,8 +6,8 @@
 #define ENGINE_TRAIN_TRAIN_H
 
 #include "base/err.h"
-#include "engine/encoder.h"
-#include "engine/model_spec.h"
+#include "engine/format/model_spec.h"
+#include "engine/network/encoder.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>

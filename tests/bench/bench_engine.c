@@ -2,14 +2,14 @@
  * measurement. Beside generation and scoring stands cblas_sgemm on the same shapes, timed in turn with it:
  * the ceiling for arithmetic; beside a pass over the catalogue, a plain read of as many bytes. */
 #include "base/mem.h"
-#include "engine/blas.h"
-#include "engine/catalogue.h"
-#include "engine/encoder.h"
-#include "engine/fold_in.h"
-#include "engine/hypernet.h"
-#include "engine/kernel.h"
+#include "base/rng.h"
+#include "engine/kernels/blas.h"
+#include "engine/kernels/kernel.h"
 #include "engine/model.h"
-#include "engine/rng.h"
+#include "engine/network/encoder.h"
+#include "engine/network/fold_in.h"
+#include "engine/network/hypernet.h"
+#include "engine/rank/catalogue.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,12 +1,12 @@
 /* What gathering gives when users miss at once: bench_gather MODEL. CROWD threads ask for weights of different contexts
- * through server/gather.h, one round after the other, each round from a common start to the last answer; in batches and
+ * through engine/cache/batcher.h, one round after the other, each round from a common start to the last answer; in batches and
  * each by itself, in turn. Wall time, because waking those who wait is part of it. Prints one line of JSON. */
 #include "base/clock.h"
 #include "base/mem.h"
-#include "engine/blas.h"
-#include "engine/hypernet.h"
-#include "engine/rng.h"
-#include "server/gather.h"
+#include "base/rng.h"
+#include "engine/cache/batcher.h"
+#include "engine/kernels/blas.h"
+#include "engine/network/hypernet.h"
 
 #include <pthread.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
  * Usage: bench_store FILE [STORE], FILE with lines of user, item, rating, timestamp between tabs (or ::).
  * Prints one line a measurement: name, value, unit. Not a test: figures depend on the machine. */
 #include "base/clock.h"
-#include "engine/rng.h"
+#include "base/rng.h"
 #include "store/store.h"
 
 #include <stdio.h>

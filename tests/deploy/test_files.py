@@ -89,7 +89,7 @@ class Files(unittest.TestCase):
         """What a request passes, and what a stop passes, from the outside in."""
         timeout = {name: seconds(value) for name, value in re.findall(r"^ +timeout ([\w-]+) (\w+)", self.haproxy, re.M)}
         request = float(first(r"--request-timeout .*\(default (\d+)\)", self.help))
-        busy = int(first(r"SQLITE_BUSY_MS = (\d+)", read("store/sqlite_private.h"))) / 1000
+        busy = int(first(r"SQLITE_BUSY_MS = (\d+)", read("store/sqlite/private.h"))) / 1000
         drain = float(first(r"HYPERNET_DRAIN_SECONDS=(\d+)", read("deploy/Dockerfile")))
         interval = seconds(first(r" inter (\w+)", self.haproxy)) * int(first(r" fall (\d+)", self.haproxy))
         chain = [timeout["client"], timeout["server"], request, busy, timeout["queue"], timeout["connect"]]
@@ -115,8 +115,8 @@ class Files(unittest.TestCase):
         self.assertEqual(stated["stop_grace_period"], seconds(self.replicas["hypernet-1"]["stop_grace_period"]))
         for option in ("--request-timeout", "--request-deadline", "--keep-alive-timeout"):
             self.assertEqual(stated[option], float(first(option + r" .*\(default (\d+)\)", self.help)))
-        self.assertEqual(stated["SQLITE_BUSY_MS"], int(first(r"SQLITE_BUSY_MS = (\d+)", read("store/sqlite_private.h"))) / 1000)
-        self.assertEqual(stated["WATCHER_PERIOD_MS"], int(first(r"WATCHER_PERIOD_MS = (\d+)", read("server/watcher.h"))) / 1000)
+        self.assertEqual(stated["SQLITE_BUSY_MS"], int(first(r"SQLITE_BUSY_MS = (\d+)", read("store/sqlite/private.h"))) / 1000)
+        self.assertEqual(stated["WATCHER_PERIOD_MS"], int(first(r"WATCHER_PERIOD_MS = (\d+)", read("server/serving/change_follower.h"))) / 1000)
         self.assertEqual(stated["--drain-seconds"], float(first(r"HYPERNET_DRAIN_SECONDS=(\d+)", read("deploy/Dockerfile"))))
 
 

@@ -10,7 +10,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from command import COMMANDS, ROOT, done  # noqa: E402
 
-FOLDER = os.path.join(ROOT, "server", "man")
+FOLDER = os.path.join(ROOT, "server", "cli", "man")
 
 
 def page(name):

@@ -2,9 +2,9 @@
  * behind, the old file as it was, and the next try works. write, fsync and rename of this program are
  * replaced by ones that fail when told to; leaks are the sanitizer's to find. */
 #include "base/mem.h"
+#include "engine/format/model_json.h"
+#include "engine/format/safetensors.h"
 #include "engine/model.h"
-#include "engine/model_json.h"
-#include "engine/safetensors.h"
 #include "tests/support/sample_model.h"
 
 #include <check.h>

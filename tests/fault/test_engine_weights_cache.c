@@ -1,7 +1,7 @@
-/* engine/weights_cache.c without memory: a request is answered whenever its weights could be made; what could
+/* engine/cache/weights_cache.c without memory: a request is answered whenever its weights could be made; what could
  * not be kept is not, and the next request finds a cache that works. */
 #include "base/mem.h"
-#include "engine/weights_cache.h"
+#include "engine/cache/weights_cache.h"
 
 #include <check.h>
 

@@ -2,8 +2,8 @@
  * refusal that says so, what was refused changed no row, and the same call works right after. Leaks are the sanitizer's to
  * find. */
 #include "base/mem.h"
-#include "server/http.h"
-#include "server/watcher.h"
+#include "server/http/http.h"
+#include "server/serving/change_follower.h"
 #include "tests/support/api_world.h"
 
 #include <check.h>

@@ -1,6 +1,6 @@
 /* server/evaluation*.c without memory, and with a model that has no encoder; risks: half-built threads and
  * tables, users who have no context, values of users on a disk that is full. */
-#include "server/evaluation.h"
+#include "server/evaluate/evaluation.h"
 
 #include "base/mem.h"
 #include "tests/support/sample_model.h"

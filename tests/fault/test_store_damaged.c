@@ -2,7 +2,7 @@
  * another program, of a newer one. Each must give an error or a read that ends; never a crash, never a hang,
  * and never a change to what is not ours. */
 #include "base/mem.h"
-#include "engine/rng.h"
+#include "base/rng.h"
 #include "tests/support/store_fixture.h"
 
 #include <check.h>

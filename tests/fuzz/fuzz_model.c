@@ -3,14 +3,14 @@
  * description with made-up numbers answers, when it is small.
  * - anything else as a model file: refused with a reason, or every id leads back to its index and the model
  * answers. */
-#include "engine/catalogue.h"
-#include "engine/encoder.h"
-#include "engine/hypernet.h"
-#include "engine/model_file.h"
-#include "engine/model_json.h"
-#include "engine/neighbours.h"
-#include "engine/safetensors.h"
-#include "engine/target.h"
+#include "engine/format/model_file.h"
+#include "engine/format/model_json.h"
+#include "engine/format/safetensors.h"
+#include "engine/network/encoder.h"
+#include "engine/network/hypernet.h"
+#include "engine/network/item_item.h"
+#include "engine/network/target.h"
+#include "engine/rank/catalogue.h"
 
 #include <math.h>
 #include <stdlib.h>

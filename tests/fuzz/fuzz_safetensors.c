@@ -1,6 +1,6 @@
 /* Any bytes as a safetensors file: they are refused, or every view lies inside them, in order, and is found
  * by name. */
-#include "engine/safetensors.h"
+#include "engine/format/safetensors.h"
 
 #include <stdlib.h>
 

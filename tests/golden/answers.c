@@ -12,13 +12,13 @@
  *                                                      scores, some and top have from then on
  *     predict c... N x...                              N rows of outputs
  *     ids                                              the items' ids */
-#include "engine/catalogue.h"
-#include "engine/encoder.h"
-#include "engine/hypernet.h"
-#include "engine/item_side.h"
 #include "engine/model.h"
-#include "engine/neighbours.h"
-#include "engine/target.h"
+#include "engine/network/cold_items.h"
+#include "engine/network/encoder.h"
+#include "engine/network/hypernet.h"
+#include "engine/network/item_item.h"
+#include "engine/network/target.h"
+#include "engine/rank/catalogue.h"
 
 #include <math.h>
 #include <stdio.h>

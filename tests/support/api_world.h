@@ -4,7 +4,7 @@
 #ifndef TESTS_SUPPORT_API_WORLD_H
 #define TESTS_SUPPORT_API_WORLD_H
 
-#include "server/api.h"
+#include "server/api/api.h"
 
 #define API_WORLD_TOKEN "an admin token of tests"
 

@@ -3,7 +3,7 @@
 #ifndef TESTS_SUPPORT_TABLE_ROWS_H
 #define TESTS_SUPPORT_TABLE_ROWS_H
 
-#include "server/table.h"
+#include "server/tables/table.h"
 
 #include <check.h>
 #include <stddef.h>

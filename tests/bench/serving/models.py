@@ -1,4 +1,4 @@
-"""Model files of any size with the dimensions that the trainer chooses (engine/train/recipe.c), written directly with random values, for
+"""Model files of any size with the dimensions that the trainer chooses (engine/train/ranking/model_init.c), written directly with random values, for
 what is measured below HTTP; and a trained file without its item-item weights. What is served over HTTP is what `hypernet train` wrote."""
 import json
 import os

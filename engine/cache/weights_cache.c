@@ -1,0 +1,559 @@
+/* A shard is a chained hash table, a doubly linked list in order of use and a list of flights, under one
+ * mutex:
+ *
+ *     buckets [ | | | ] -> entry -> entry          newest <-> ... <-> oldest          flights -> flight
+ *
+ * - A hit holds one lock for a look-up, a reference and a move to the front; nothing is copied or allocated.
+ * - The buckets are made once, sized by the limit: growing later would need memory (and a place in the limit)
+ * at the worst moment. A shard gets one bucket for BUCKET_BYTES of its part; real weights are about that or
+ * larger.
+ * - Room is made before an entry is linked in, so the count of bytes is never above the limit, not even in
+ * between. What a request still holds after its entry was evicted is not the cache's and lives until its last
+ * reference.
+ * - A flight is one making under way, in the shard's list until it is over. Who misses its key joins it, unless a
+ * drop closed it: then the next to miss starts another, and the closed one's weights are kept only when they turn out
+ * to be of the revision the drop asked for. Its waiters hold references and sleep on its condition, so the maker never
+ * waits for them. The key is borrowed from the maker's caller: a flight is out of the list before that call returns.
+ * - A thread that others wait for makes weights too, where it need not wait itself (weights_cache_try). When that fails its
+ * flight is given up, and who joined it asks anew.
+ * - No memory is never the reason for no answer: without a flight the weights are made alone, without an
+ * entry they are handed out and not kept.
+ *
+ * The number of shards grows with the limit, so that each has room for many entries and hot keys rarely meet.
+ */
+#include "engine/cache/weights_cache_parts.h"
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/mem.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    HEAP_BYTES = 16,               /* what the allocator keeps beside a block */
+    ALIGNED_HEAP_BYTES = 64,       /* the same for a block aligned to 64 bytes */
+    BUCKET_BYTES = 2048,           /* of a shard's part, for each bucket */
+    MIN_BUCKETS = 16,              /* of a shard */
+    SHARD_BYTES = 8 * 1024 * 1024, /* a shard's part at least, when there are several */
+    MAX_SHARDS = 64,
+};
+
+/* What is asked for, and who makes it when it is not there. */
+struct asked {
+    const void *key;
+    size_t key_len;
+    uint64_t hash;
+    weights_make_fn *make;
+    void *arg;
+    bool at_once; /* rather give up than wait or fail */
+};
+
+/* ---- the table ---- */
+
+static void count(struct shard *s, enum counter which, uint64_t n)
+{
+    atomic_fetch_add_explicit(&s->counters[which], n, memory_order_relaxed);
+}
+
+static size_t floor_power_of_two(size_t n)
+{
+    size_t power = 1;
+    while (power <= n / 2)
+        power *= 2;
+    return power;
+}
+
+static struct shard *shard_of(struct weights_cache *c, uint64_t hash)
+{
+    return &c->shards[(hash >> 56) & (c->n_shards - 1)];
+}
+
+static struct entry **bucket_of(const struct weights_cache *c, struct shard *s, uint64_t hash)
+{
+    return &s->buckets[hash & (c->n_buckets - 1)];
+}
+
+/* The link that points to the entry of a key, or to NULL. */
+static struct entry **find(const struct weights_cache *c, struct shard *s, uint64_t hash, const void *key,
+                           size_t key_len)
+{
+    struct entry **link = bucket_of(c, s, hash);
+    while (*link &&
+           ((*link)->hash != hash || (*link)->key_len != key_len || memcmp((*link)->key, key, key_len) != 0))
+        link = &(*link)->next;
+    return link;
+}
+
+static void unlink_use(struct shard *s, struct entry *x)
+{
+    *(x->newer ? &x->newer->older : &s->newest) = x->older;
+    *(x->older ? &x->older->newer : &s->oldest) = x->newer;
+}
+
+static void link_newest(struct shard *s, struct entry *x)
+{
+    x->newer = NULL;
+    x->older = s->newest;
+    *(s->newest ? &s->newest->newer : &s->oldest) = x;
+    s->newest = x;
+}
+
+static void make_newest(struct shard *s, struct entry *x)
+{
+    if (s->newest == x)
+        return;
+    unlink_use(s, x);
+    link_newest(s, x);
+}
+
+/* Takes the entry at *link out and puts it on a list that is freed without the lock. */
+static void remove_entry(struct weights_cache *c, struct shard *s, struct entry **link,
+                         struct entry **removed)
+{
+    struct entry *x = *link;
+    *link = x->next;
+    unlink_use(s, x);
+    s->used_bytes -= x->n_bytes;
+    atomic_fetch_sub_explicit(&c->used_bytes, x->n_bytes, memory_order_relaxed);
+    count(s, ENTRIES, (uint64_t)-1);
+    x->next = *removed;
+    *removed = x;
+}
+
+static void free_entries(struct entry *list)
+{
+    while (list) {
+        struct entry *next = list->next;
+        weights_unref(list->weights);
+        mem_free(list);
+        list = next;
+    }
+}
+
+/* Links x in after making room for it; the caller has checked that it fits into a shard's part. */
+static void insert(struct weights_cache *c, struct shard *s, struct entry *x, struct entry **removed)
+{
+    while (s->used_bytes > c->part_bytes - x->n_bytes) {
+        struct entry *old = s->oldest;
+        remove_entry(c, s, find(c, s, old->hash, old->key, old->key_len), removed);
+        count(s, EVICTED, 1);
+    }
+    struct entry **bucket = bucket_of(c, s, x->hash);
+    x->next = *bucket;
+    *bucket = x;
+    link_newest(s, x);
+    s->used_bytes += x->n_bytes;
+    count(s, ENTRIES, 1);
+    size_t used = atomic_fetch_add_explicit(&c->used_bytes, x->n_bytes, memory_order_relaxed) + x->n_bytes;
+    size_t peak = atomic_load_explicit(&c->peak_bytes, memory_order_relaxed);
+    while (used > peak && !atomic_compare_exchange_weak_explicit(&c->peak_bytes, &peak, used,
+                                                                 memory_order_relaxed, memory_order_relaxed))
+        ;
+}
+
+/* A reference to the cached weights of a key, or NULL. */
+static struct weights *look_up(struct weights_cache *c, struct shard *s, uint64_t hash, const void *key,
+                               size_t key_len)
+{
+    struct entry *x = c->n_buckets ? *find(c, s, hash, key, key_len) : NULL;
+    if (!x)
+        return NULL;
+    make_newest(s, x);
+    count(s, HITS, 1);
+    return weights_ref(x->weights);
+}
+
+/* New: an entry that holds a reference to w, not linked in; NULL when it would not fit or there is no memory.
+ */
+static struct entry *entry_new(const struct weights_cache *c, uint64_t hash, const void *key, size_t key_len,
+                               struct weights *w)
+{
+    size_t n_bytes;
+    if (__builtin_add_overflow(sizeof(struct entry) + HEAP_BYTES, key_len, &n_bytes) ||
+        __builtin_add_overflow(n_bytes, weights_bytes(w), &n_bytes) || n_bytes > c->part_bytes)
+        return NULL;
+    struct entry *x = mem_alloc(sizeof *x + key_len);
+    if (!x)
+        return NULL;
+    *x = (struct entry){.weights = weights_ref(w), .hash = hash, .n_bytes = n_bytes, .key_len = key_len};
+    memcpy(x->key, key, key_len);
+    return x;
+}
+
+/* ---- flights; all under the shard's lock ---- */
+
+static bool is_of(const struct flight *f, uint64_t hash, const void *key, size_t key_len)
+{
+    return f->hash == hash && f->key_len == key_len && memcmp(f->key, key, key_len) == 0;
+}
+
+/* The flight that one who misses the key may join, or NULL. */
+static struct flight *find_flight(struct shard *s, const struct asked *a)
+{
+    for (struct flight *f = s->flights; f; f = f->next)
+        if (!f->closed && is_of(f, a->hash, a->key, a->key_len))
+            return f;
+    return NULL;
+}
+
+static void close_flight(struct flight *f, int64_t least)
+{
+    if (!f->closed || f->least < least)
+        f->least = least;
+    f->closed = true;
+}
+
+static void unlist(struct shard *s, struct flight *f)
+{
+    struct flight **link = &s->flights;
+    while (*link != f)
+        link = &(*link)->next;
+    *link = f->next;
+}
+
+/* New: a listed flight with one reference; NULL when there is no memory. */
+static struct flight *start_flight(struct shard *s, const struct asked *a)
+{
+    struct flight *f = mem_alloc(sizeof *f);
+    if (!f)
+        return NULL;
+    *f = (struct flight){
+        .key = a->key, .key_len = a->key_len, .hash = a->hash, .at_once = a->at_once, .n_refs = 1};
+    if (pthread_cond_init(&f->finished, NULL) != 0) {
+        mem_free(f);
+        return NULL;
+    }
+    f->next = s->flights;
+    s->flights = f;
+    return f;
+}
+
+/* Gives up one reference; returns true to the last one, who then calls free_flight without the lock. */
+static bool leave_flight(struct flight *f)
+{
+    return --f->n_refs == 0;
+}
+
+static void free_flight(struct flight *f)
+{
+    weights_unref(f->result);
+    (void)pthread_cond_destroy(&f->finished);
+    mem_free(f);
+}
+
+/* Sleeps until the flight is over and takes its result; called with the lock, which it releases. False: it was given up. */
+static bool wait_for(struct shard *s, struct flight *f, struct weights **out, enum err_code *code,
+                     struct err *e)
+{
+    count(s, WAITED, 1);
+    f->n_refs++;
+    while (!f->done)
+        (void)pthread_cond_wait(&f->finished, &s->lock);
+    bool last = leave_flight(f), given_up = f->at_once && f->code != ERR_OK;
+    *code = f->code;
+    if (f->code == ERR_OK)
+        *out = weights_ref(f->result);
+    else if (!given_up)
+        (void)err_set(e, f->code, "%s", f->err.text);
+    (void)pthread_mutex_unlock(&s->lock);
+    if (last)
+        free_flight(f);
+    return !given_up;
+}
+
+/* Runs the maker, without a lock, and counts it; unless its failure is for others to meet again. */
+static enum err_code run_maker(struct shard *s, const struct asked *a, struct weights **out, struct err *e)
+{
+    int64_t start = clock_monotonic_ns();
+    *out = NULL;
+    enum err_code code = a->make(a->arg, out, e);
+    if (code == ERR_OK && !*out)
+        code = err_set(e, ERR_INTERNAL, "the maker of weights returned none");
+    if (code != ERR_OK) {
+        weights_unref(*out);
+        *out = NULL;
+    }
+    if (code != ERR_OK && a->at_once)
+        return code;
+    count(s, MAKE_NS, (uint64_t)(clock_monotonic_ns() - start));
+    count(s, code == ERR_OK ? MADE : FAILED, 1);
+    if (a->at_once)
+        count(s, MISSES, 1);
+    return code;
+}
+
+/* Links the weights of a flight in, unless a drop forbids it or newer ones of the key are there. */
+static bool keep(struct weights_cache *c, struct shard *s, const struct flight *f, struct entry *x,
+                 struct entry **removed)
+{
+    if (f->closed && (f->least == INT64_MAX || x->weights->revision < f->least))
+        return false;
+    struct entry **there = find(c, s, x->hash, x->key, x->key_len);
+    if (*there && (*there)->weights->revision >= x->weights->revision)
+        return false;
+    if (*there)
+        remove_entry(c, s, there, removed);
+    insert(c, s, x, removed);
+    return true;
+}
+
+/* Ends a flight: keeps its weights unless a drop in the meantime forbids it, and wakes who waits. */
+static void finish_flight(struct weights_cache *c, struct shard *s, struct flight *f, enum err_code code,
+                          struct weights *w, const struct err *err)
+{
+    struct entry *removed = NULL;
+    struct entry *x = w ? entry_new(c, f->hash, f->key, f->key_len, w) : NULL;
+    (void)pthread_mutex_lock(&s->lock);
+    if (x && keep(c, s, f, x, &removed))
+        x = NULL;
+    else if (w)
+        count(s, NOT_KEPT, 1);
+    unlist(s, f);
+    f->done = true;
+    f->code = code;
+    f->err = *err;
+    f->result = w ? weights_ref(w) : NULL;
+    bool last = leave_flight(f);
+    if (!last)
+        (void)pthread_cond_broadcast(&f->finished);
+    (void)pthread_mutex_unlock(&s->lock);
+    if (last)
+        free_flight(f);
+    if (x) {
+        x->next = removed;
+        removed = x;
+    }
+    free_entries(removed);
+}
+
+/* ---- life cycle ---- */
+
+enum err_code weights_cache_new(size_t limit_bytes, struct weights_cache **out, struct err *e)
+{
+    struct weights_cache *c = mem_zalloc_array(1, sizeof *c);
+    if (!c)
+        goto nomem;
+    c->limit_bytes = limit_bytes;
+    c->n_shards = floor_power_of_two(limit_bytes / SHARD_BYTES);
+    if (c->n_shards > MAX_SHARDS)
+        c->n_shards = MAX_SHARDS;
+    size_t part = limit_bytes / c->n_shards, n_buckets = floor_power_of_two(part / BUCKET_BYTES);
+    if (n_buckets < MIN_BUCKETS)
+        n_buckets = MIN_BUCKETS;
+    size_t fixed = sizeof(struct shard) + ALIGNED_HEAP_BYTES + n_buckets * sizeof(struct entry *) +
+                   HEAP_BYTES + sizeof *c + HEAP_BYTES;
+    if (part > fixed) {
+        c->n_buckets = n_buckets;
+        c->part_bytes = part - fixed;
+        atomic_init(&c->used_bytes, fixed * c->n_shards);
+        atomic_init(&c->peak_bytes, fixed * c->n_shards);
+    }
+    c->shards = mem_alloc_aligned(c->n_shards, sizeof *c->shards);
+    if (!c->shards)
+        goto nomem;
+    memset(c->shards, 0, c->n_shards * sizeof *c->shards);
+    c->seed = hash_seed();
+    for (size_t i = 0; i < c->n_shards; i++)
+        (void)pthread_mutex_init(&c->shards[i].lock, NULL); /* default attributes: cannot fail on Linux */
+    for (size_t i = 0; i < c->n_shards && c->n_buckets; i++) {
+        c->shards[i].buckets = mem_zalloc_array(c->n_buckets, sizeof *c->shards[i].buckets);
+        if (!c->shards[i].buckets)
+            goto nomem;
+    }
+    *out = c;
+    return ERR_OK;
+nomem:
+    weights_cache_free(c);
+    return err_set(e, ERR_NOMEM, "no memory for a weight cache of %zu bytes", limit_bytes);
+}
+
+void weights_cache_free(struct weights_cache *c)
+{
+    if (!c)
+        return;
+    for (size_t i = 0; c->shards && i < c->n_shards; i++) {
+        struct shard *s = &c->shards[i];
+        assert(!s->flights);
+        while (s->newest) {
+            struct entry *x = s->newest;
+            s->newest = x->older;
+            x->next = NULL;
+            free_entries(x);
+        }
+        mem_free(s->buckets);
+        (void)pthread_mutex_destroy(&s->lock);
+    }
+    mem_free(c->shards);
+    mem_free(c);
+}
+
+/* ---- use ---- */
+
+struct weights *weights_cache_get(struct weights_cache *c, const void *key, size_t key_len)
+{
+    uint64_t hash = hash_bytes(c->seed, key, key_len);
+    struct shard *s = shard_of(c, hash);
+    (void)pthread_mutex_lock(&s->lock);
+    struct weights *w = look_up(c, s, hash, key, key_len);
+    (void)pthread_mutex_unlock(&s->lock);
+    return w;
+}
+
+/* Cached weights, the lock released; or NULL with the lock: *f is the flight to join, or NULL. */
+static struct weights *look_for(struct weights_cache *c, struct shard *s, const struct asked *a,
+                                struct flight **f)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    struct weights *w = look_up(c, s, a->hash, a->key, a->key_len);
+    if (w)
+        (void)pthread_mutex_unlock(&s->lock);
+    else
+        *f = find_flight(s, a);
+    return w;
+}
+
+/* Makes the weights that nobody else is making; called with the lock, which it releases. */
+static enum err_code make_alone(struct weights_cache *c, struct shard *s, const struct asked *a,
+                                struct weights **out, struct err *e)
+{
+    struct flight *f = start_flight(s, a);
+    (void)pthread_mutex_unlock(&s->lock);
+    struct err failure = {0};
+    enum err_code code = run_maker(s, a, out, &failure);
+    if (f)
+        finish_flight(c, s, f, code, *out, &failure);
+    else if (*out)
+        count(s, NOT_KEPT, 1); /* without a flight a drop in the meantime would have gone unseen */
+    return code == ERR_OK ? code : err_set(e, code, "%s", failure.text);
+}
+
+enum err_code weights_cache_acquire(struct weights_cache *c, const void *key, size_t key_len,
+                                    weights_make_fn *make, void *arg, struct weights **out, bool *hit,
+                                    struct err *e)
+{
+    struct asked a = {key, key_len, hash_bytes(c->seed, key, key_len), make, arg, false};
+    struct shard *s = shard_of(c, a.hash);
+    struct flight *f;
+    enum err_code code;
+    do {
+        *out = look_for(c, s, &a, &f);
+        *hit = *out != NULL;
+        if (*hit)
+            return ERR_OK;
+        count(s, MISSES, 1);
+        if (!f)
+            return make_alone(c, s, &a, out, e);
+    } while (!wait_for(s, f, out, &code, e));
+    return code;
+}
+
+struct weights *weights_cache_try(struct weights_cache *c, const void *key, size_t key_len,
+                                  weights_make_fn *make, void *arg, bool *hit)
+{
+    struct asked a = {key, key_len, hash_bytes(c->seed, key, key_len), make, arg, true};
+    struct shard *s = shard_of(c, a.hash);
+    struct flight *f;
+    struct weights *w = look_for(c, s, &a, &f);
+    *hit = w != NULL;
+    if (!w && f)
+        (void)pthread_mutex_unlock(&s->lock);
+    else if (!w && make_alone(c, s, &a, &w, NULL))
+        w = NULL; /* whoever makes them with time meets the failure again */
+    return w;
+}
+
+void weights_cache_drop_older(struct weights_cache *c, const void *key, size_t key_len, int64_t revision)
+{
+    uint64_t hash = hash_bytes(c->seed, key, key_len);
+    struct shard *s = shard_of(c, hash);
+    struct entry *removed = NULL;
+    (void)pthread_mutex_lock(&s->lock);
+    struct entry **link = c->n_buckets ? find(c, s, hash, key, key_len) : NULL;
+    if (link && *link && (*link)->weights->revision < revision) {
+        remove_entry(c, s, link, &removed);
+        count(s, DROPPED, 1);
+    }
+    for (struct flight *f = s->flights; f; f = f->next)
+        if (is_of(f, hash, key, key_len))
+            close_flight(f, revision);
+    (void)pthread_mutex_unlock(&s->lock);
+    free_entries(removed);
+}
+
+void weights_cache_drop(struct weights_cache *c, const void *key, size_t key_len)
+{
+    weights_cache_drop_older(c, key, key_len, INT64_MAX);
+}
+
+void weights_cache_drop_owner(struct weights_cache *c, int64_t owner, int64_t revision)
+{
+    for (size_t i = 0; i < c->n_shards; i++) {
+        struct shard *s = &c->shards[i];
+        struct entry *removed = NULL;
+        (void)pthread_mutex_lock(&s->lock);
+        for (struct entry *x = s->oldest, *newer; x; x = newer) {
+            newer = x->newer;
+            if (x->weights->owner != owner || x->weights->revision >= revision)
+                continue;
+            remove_entry(c, s, find(c, s, x->hash, x->key, x->key_len), &removed);
+            count(s, DROPPED, 1);
+        }
+        for (struct flight *f = s->flights; f; f = f->next)
+            close_flight(f, revision);
+        (void)pthread_mutex_unlock(&s->lock);
+        free_entries(removed);
+    }
+}
+
+void weights_cache_clear(struct weights_cache *c)
+{
+    for (size_t i = 0; i < c->n_shards; i++) {
+        struct shard *s = &c->shards[i];
+        struct entry *removed = NULL;
+        (void)pthread_mutex_lock(&s->lock);
+        while (s->oldest) {
+            remove_entry(c, s, find(c, s, s->oldest->hash, s->oldest->key, s->oldest->key_len), &removed);
+            count(s, DROPPED, 1);
+        }
+        for (struct flight *f = s->flights; f; f = f->next)
+            close_flight(f, INT64_MAX);
+        (void)pthread_mutex_unlock(&s->lock);
+        free_entries(removed);
+    }
+}
+
+void weights_cache_touch(struct weights_cache *c, const void *key, size_t key_len)
+{
+    uint64_t hash = hash_bytes(c->seed, key, key_len);
+    struct shard *s = shard_of(c, hash);
+    (void)pthread_mutex_lock(&s->lock);
+    struct entry *x = c->n_buckets ? *find(c, s, hash, key, key_len) : NULL;
+    if (x)
+        make_newest(s, x);
+    (void)pthread_mutex_unlock(&s->lock);
+}
+
+void weights_cache_read_stats(const struct weights_cache *c, struct weights_cache_stats *out)
+{
+    uint64_t sums[N_COUNTERS] = {0};
+    for (size_t i = 0; i < c->n_shards; i++)
+        for (size_t j = 0; j < N_COUNTERS; j++)
+            sums[j] += atomic_load_explicit(&c->shards[i].counters[j], memory_order_relaxed);
+    *out = (struct weights_cache_stats){
+        .hits = sums[HITS],
+        .misses = sums[MISSES],
+        .made = sums[MADE],
+        .waited = sums[WAITED],
+        .failed = sums[FAILED],
+        .evicted = sums[EVICTED],
+        .dropped = sums[DROPPED],
+        .not_kept = sums[NOT_KEPT],
+        .n_entries = (size_t)sums[ENTRIES],
+        .used_bytes = atomic_load_explicit(&c->used_bytes, memory_order_relaxed),
+        .limit_bytes = c->limit_bytes,
+        .peak_bytes = atomic_load_explicit(&c->peak_bytes, memory_order_relaxed),
+        .make_ns = sums[MAKE_NS],
+    };
+}

@@ -1,0 +1,390 @@
+/* One table of tensors serves reader, writer and trainer: a tensor that is added here exists everywhere, with
+ * the same name and shape. */
+#include "engine/format/model_spec.h"
+
+#include "base/mem.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- names ---- */
+
+static const char *const generator_names[] = {"shared", "full", "low_rank", "core"};
+static const char *const bias_names[] = {"none", "shared", "full"};
+static const char *const activation_names[] = {"identity", "relu", "tanh"};
+static const char *const objective_names[] = {"ranking", "regression", "classification", "rating"};
+static const char *const norm_names[] = {"none", "layer", "block"};
+
+static bool parse_name(const char *text, const char *const *names, size_t n, int *out)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(text, names[i]) == 0) {
+            *out = (int)i;
+            return true;
+        }
+    return false;
+}
+
+#define NAMED(type, prefix, names)                                                                           \
+    const char *prefix##_name(enum type v)                                                                   \
+    {                                                                                                        \
+        return names[v];                                                                                     \
+    }                                                                                                        \
+    bool prefix##_parse(const char *text, enum type *out)                                                    \
+    {                                                                                                        \
+        int v;                                                                                               \
+        if (!parse_name(text, names, sizeof names / sizeof *names, &v))                                      \
+            return false;                                                                                    \
+        *out = (enum type)v;                                                                                 \
+        return true;                                                                                         \
+    }
+NAMED(generator, generator, generator_names)
+NAMED(bias_kind, bias_kind, bias_names)
+NAMED(activation, activation, activation_names)
+NAMED(objective, objective, objective_names)
+NAMED(norm_kind, norm_kind, norm_names)
+
+/* ---- dimensions ---- */
+
+bool model_spec_for_users(const struct model_spec *spec)
+{
+    return spec->objective == OBJECTIVE_RANKING || spec->objective == OBJECTIVE_RATING;
+}
+
+size_t model_spec_packed(size_t d)
+{
+    return d * (d + 1) / 2;
+}
+
+size_t model_spec_item_row(const struct model_spec *spec)
+{
+    const struct encoder_spec *n = &spec->encoder;
+    return n->d_fold_in + spec->d_item + 1 + n->d_history + n->d_recent;
+}
+
+size_t model_spec_d_trunk(const struct model_spec *spec)
+{
+    return spec->n_trunk ? spec->trunk[spec->n_trunk - 1].d_out : spec->d_context;
+}
+
+size_t layer_spec_n_generated(const struct layer_spec *layer)
+{
+    switch (layer->generator) {
+    case GENERATOR_SHARED:
+        return 0;
+    case GENERATOR_FULL:
+        return layer->d_out * layer->d_in;
+    case GENERATOR_LOW_RANK:
+        return layer->rank * (layer->d_out + layer->d_in);
+    case GENERATOR_CORE:
+        return layer->rank * layer->rank;
+    }
+    return 0;
+}
+
+static enum err_code check_width(const char *what, size_t value, struct err *e)
+{
+    if (value < 1 || value > LIMIT_DIM)
+        return err_set(e, ERR_INVALID, "%s is %zu; it must be 1 to %d", what, value, LIMIT_DIM);
+    return ERR_OK;
+}
+
+static enum err_code check_ratings(const struct encoder_spec *n, struct err *e)
+{
+    if (n->d_ratings > LIMIT_RATINGS_DIM)
+        return err_set(e, ERR_INVALID, "ratings is %zu wide; at most %d", n->d_ratings, LIMIT_RATINGS_DIM);
+    if ((n->d_history && n->d_history != n->d_ratings) || (n->d_profile && n->d_profile != n->d_ratings))
+        return err_set(e, ERR_INVALID,
+                       "history and profile must be as wide as ratings (%zu), whose mean they are",
+                       n->d_ratings);
+    if (!(isfinite(n->rating_least) && isfinite(n->rating_most) && n->rating_least < n->rating_most))
+        return err_set(e, ERR_INVALID, "ratings needs a finite least below a finite most");
+    return ERR_OK;
+}
+
+static enum err_code check_encoder(const struct model_spec *spec, struct err *e)
+{
+    const struct encoder_spec *n = &spec->encoder;
+    if (!n->present)
+        return ERR_OK;
+    size_t widths[] = {n->d_fold_in, n->d_history, n->d_recent, n->n_decays,  n->n_recent,
+                       n->d_profile, n->n_values,  n->d_when,   n->n_moments, n->d_disliked};
+    for (size_t i = 0; i < sizeof widths / sizeof *widths; i++)
+        if (widths[i] > LIMIT_DIM)
+            return err_set(e, ERR_INVALID, "a dimension of the encoder is %zu; at most %d", widths[i],
+                           LIMIT_DIM);
+    if ((n->d_fold_in || n->d_history || n->d_recent || n->d_disliked || n->d_ratings) && spec->n_items == 0)
+        return err_set(e, ERR_INVALID, "the encoder reads interactions, but the model has no items");
+    if (n->n_recent > LIMIT_RECENT)
+        return err_set(e, ERR_INVALID, "n_recent is %zu; at most %d", n->n_recent, LIMIT_RECENT);
+    if ((n->d_recent > 0) != (n->n_decays > 0) || (n->d_recent > 0) != (n->n_recent > 0))
+        return err_set(e, ERR_INVALID, "d_recent, n_decays and n_recent must be all zero or all above zero");
+    if ((n->d_profile > 0) != (n->n_values > 0))
+        return err_set(e, ERR_INVALID,
+                       "d_profile and the profile's values must be both there or both absent");
+    if ((n->d_when > 0) != (n->n_moments > 0) || n->n_moments == 1)
+        return err_set(e, ERR_INVALID, "d_when must be 0 with no moments, or above 0 with at least two");
+    if (n->d_when && !(isfinite(n->when_start) && isfinite(n->when_step) && n->when_step > 0))
+        return err_set(e, ERR_INVALID, "when needs a finite start and a finite step above 0");
+    if (n->d_ratings && check_ratings(n, e))
+        return ERR_INVALID;
+    if (n->d_fold_in && !(isfinite(n->alpha) && n->alpha >= 0 && isfinite(n->reg) && n->reg > 0 &&
+                          isfinite(n->reg_exponent) && n->reg_exponent >= 0))
+        return err_set(e, ERR_INVALID, "fold_in needs alpha >= 0, reg > 0 and reg_exponent >= 0, all finite");
+    size_t d = n->d_fold_in + n->d_history + n->d_recent * n->n_decays + n->d_profile + n->d_when +
+               n->d_disliked + n->d_ratings;
+    if (d != spec->d_context)
+        return err_set(e, ERR_INVALID, "the encoder's blocks are %zu wide together, but d_context is %zu", d,
+                       spec->d_context);
+    return ERR_OK;
+}
+
+/* A feature's row is found by bisection, so they rise; which also says that each stands once. */
+static enum err_code check_item_features(const struct item_side_spec *s, struct err *e)
+{
+    if (s->n_features > LIMIT_DIM)
+        return err_set(e, ERR_INVALID, "items.features has %zu rows; at most %d", s->n_features, LIMIT_DIM);
+    for (size_t i = 0; i < s->n_features; i++) {
+        const struct profile_value *f = &s->features[i];
+        if (strcmp(f->field, "category") != 0 && strcmp(f->field, "word") != 0)
+            return err_set(e, ERR_INVALID, "items.features[%zu] is neither a category nor a word", i);
+        int order = i ? strcmp(f[-1].field, f->field) : -1;
+        if (order == 0)
+            order = strcmp(f[-1].value, f->value);
+        if (order >= 0)
+            return err_set(e, ERR_INVALID, "items.features[%zu] does not come after the one before it", i);
+    }
+    return ERR_OK;
+}
+
+static enum err_code check_item_side(const struct model_spec *spec, struct err *e)
+{
+    const struct item_side_spec *s = &spec->item_side;
+    if (!s->present)
+        return ERR_OK;
+    if (!spec->encoder.present || spec->encoder.d_fold_in == 0 || spec->encoder.d_ratings)
+        return err_set(e, ERR_INVALID, "items needs an encoder with the block fold_in and without ratings");
+    if (s->n_users < 1 || s->n_users > UINT32_MAX)
+        return err_set(e, ERR_INVALID, "items.n_users is %zu; it must be 1 to %u", s->n_users, UINT32_MAX);
+    return check_item_features(s, e);
+}
+
+static enum err_code check_layers(const struct model_spec *spec, struct err *e)
+{
+    size_t d = spec->d_item;
+    for (size_t i = 0; i < spec->n_layers; i++) {
+        const struct layer_spec *l = &spec->layers[i];
+        char what[64];
+        (void)snprintf(what, sizeof what, "d_out of target layer %zu", i);
+        if (check_width(what, l->d_out, e))
+            return ERR_INVALID;
+        if (l->d_in != d)
+            return err_set(e, ERR_INVALID, "target layer %zu takes %zu values, but gets %zu", i, l->d_in, d);
+        bool ranked = l->generator == GENERATOR_LOW_RANK || l->generator == GENERATOR_CORE;
+        if (ranked && (l->rank < 1 || l->rank > LIMIT_DIM))
+            return err_set(e, ERR_INVALID, "target layer %zu: %s needs a rank of 1 to %d, not %zu", i,
+                           generator_name(l->generator), LIMIT_DIM, l->rank);
+        if (layer_spec_n_generated(l) > (size_t)1 << 31)
+            return err_set(e, ERR_INVALID, "target layer %zu generates %zu weights; too many", i,
+                           layer_spec_n_generated(l));
+        d = l->d_out;
+    }
+    if (spec->n_layers && d != spec->d_output)
+        return err_set(e, ERR_INVALID, "the last target layer gives %zu values, but d_output is %zu", d,
+                       spec->d_output);
+    return ERR_OK;
+}
+
+enum err_code model_spec_check(const struct model_spec *spec, struct err *e)
+{
+    if (!spec->name[0] || !spec->version[0])
+        return err_set(e, ERR_INVALID, "name and version must not be empty");
+    if (check_width("d_item", spec->d_item, e) || check_width("d_context", spec->d_context, e) ||
+        check_width("d_output", spec->d_output, e))
+        return ERR_INVALID;
+    if (spec->n_items > UINT32_MAX)
+        return err_set(e, ERR_INVALID, "n_items is %zu; too many", spec->n_items);
+    if (spec->n_trunk > LIMIT_LAYERS || spec->n_layers > LIMIT_LAYERS)
+        return err_set(e, ERR_INVALID, "at most %d layers in the trunk and in the target network",
+                       LIMIT_LAYERS);
+    for (size_t i = 0; i < spec->n_trunk; i++)
+        if (check_width("d_out of a trunk layer", spec->trunk[i].d_out, e))
+            return ERR_INVALID;
+    if (!spec->has_linear && spec->n_layers == 0)
+        return err_set(e, ERR_INVALID, "the target network has neither a linear part nor a layer");
+    if (spec->linear_head && !spec->has_linear)
+        return err_set(e, ERR_INVALID, "a generated linear part without a linear part");
+    if (spec->has_linear && spec->d_output != 1)
+        return err_set(e, ERR_INVALID, "with a linear part d_output must be 1, not %zu", spec->d_output);
+    if (model_spec_for_users(spec) && (spec->n_items == 0 || spec->d_output != 1))
+        return err_set(e, ERR_INVALID, "%s needs items and d_output 1", objective_name(spec->objective));
+    if (spec->objective == OBJECTIVE_RATING && spec->encoder.d_ratings == 0)
+        return err_set(e, ERR_INVALID, "objective rating needs the encoder's block ratings");
+    if (spec->n_pairs && (!model_spec_for_users(spec) || spec->n_pairs > LIMIT_PAIRS))
+        return err_set(e, ERR_INVALID, "%zu neighbours: they need a catalogue and are at most %d",
+                       spec->n_pairs, LIMIT_PAIRS);
+    enum err_code code = check_layers(spec, e);
+    if (!code)
+        code = check_encoder(spec, e);
+    return code ? code : check_item_side(spec, e);
+}
+
+/* ---- the table ---- */
+
+struct table {
+    struct tensor_spec *out;
+    size_t n;
+};
+
+static void add(struct table *t, const char *name, size_t n_rows, size_t n_cols, bool vector,
+                enum tensor_group group, size_t slot_offset)
+{
+    struct tensor_spec *s = &t->out[t->n++];
+    *s = (struct tensor_spec){
+        .n_rows = n_rows, .n_cols = n_cols, .vector = vector, .group = group, .slot_offset = slot_offset};
+    (void)snprintf(s->name, sizeof s->name, "%s", name);
+}
+
+#define MATRIX(name, rows, cols, group, field)                                                               \
+    add(t, name, rows, cols, false, group, offsetof(struct model_params, field))
+#define VECTOR(name, rows, group, field)                                                                     \
+    add(t, name, rows, 1, true, group, offsetof(struct model_params, field))
+
+static void add_encoder(struct table *t, const struct model_spec *spec)
+{
+    const struct encoder_spec *n = &spec->encoder;
+    if (!n->present)
+        return;
+    if (n->d_fold_in) {
+        MATRIX("encoder.fold_in.factor", spec->n_items, n->d_fold_in, GROUP_FROZEN, fold_in_factor);
+        MATRIX("encoder.fold_in.gram", n->d_fold_in, n->d_fold_in, GROUP_FROZEN, fold_in_gram);
+        VECTOR("encoder.fold_in.prior", n->d_fold_in, GROUP_FROZEN, prior);
+    }
+    if (n->d_history)
+        MATRIX("encoder.history", spec->n_items, n->d_history, GROUP_ENCODER, history);
+    if (n->d_recent) {
+        MATRIX("encoder.recent", spec->n_items, n->d_recent, GROUP_ENCODER, recent);
+        VECTOR("encoder.decay", n->n_decays, GROUP_ENCODER, decay);
+    }
+    if (n->d_profile)
+        MATRIX("encoder.profile", n->n_values, n->d_profile, GROUP_ENCODER, profile);
+    if (n->d_when)
+        MATRIX("encoder.when", n->n_moments, n->d_when, GROUP_ENCODER, when);
+    if (n->d_disliked)
+        MATRIX("encoder.disliked", spec->n_items, n->d_disliked, GROUP_ENCODER, disliked);
+    if (n->d_ratings) {
+        VECTOR("encoder.ratings.offset", spec->n_items, GROUP_FROZEN, rating_offset);
+        MATRIX("encoder.ratings.factor", spec->n_items, n->d_ratings, GROUP_FROZEN, rating_factor);
+        MATRIX("encoder.ratings.covariance", spec->n_items, model_spec_packed(n->d_ratings), GROUP_FROZEN,
+               rating_covariance);
+        VECTOR("encoder.ratings.precision", n->d_ratings, GROUP_FROZEN, rating_precision);
+    }
+}
+
+static void add_item_side(struct table *t, const struct model_spec *spec)
+{
+    size_t d = spec->encoder.d_fold_in, len = model_spec_item_row(spec);
+    if (!spec->item_side.present)
+        return;
+    VECTOR("item.mean", len, GROUP_FROZEN, item_mean);
+    if (spec->item_side.n_features)
+        MATRIX("item.weight", spec->item_side.n_features, len, GROUP_FROZEN, item_weight);
+    MATRIX("item.follow", d, len - d, GROUP_FROZEN, item_follow);
+    MATRIX("item.gram", d, d, GROUP_FROZEN, item_gram);
+}
+
+static void add_trunk(struct table *t, const struct model_spec *spec)
+{
+    char name[TENSOR_NAME_BYTES];
+    if (spec->norm != NORM_NONE) {
+        VECTOR("trunk.norm.weight", spec->d_context, GROUP_TRUNK, norm_weight);
+        VECTOR("trunk.norm.bias", spec->d_context, GROUP_TRUNK, norm_bias);
+    }
+    size_t d = spec->d_context;
+    for (size_t i = 0; i < spec->n_trunk; i++) {
+        (void)snprintf(name, sizeof name, "trunk.%zu.weight", i);
+        MATRIX(name, spec->trunk[i].d_out, d, GROUP_TRUNK, trunk[i].weight);
+        (void)snprintf(name, sizeof name, "trunk.%zu.bias", i);
+        VECTOR(name, spec->trunk[i].d_out, GROUP_TRUNK, trunk[i].bias);
+        d = spec->trunk[i].d_out;
+    }
+}
+
+static void add_layer(struct table *t, const struct model_spec *spec, size_t i)
+{
+    const struct layer_spec *l = &spec->layers[i];
+    size_t d_trunk = model_spec_d_trunk(spec), n = layer_spec_n_generated(l);
+    char name[TENSOR_NAME_BYTES];
+#define NAME(suffix) ((void)snprintf(name, sizeof name, "target.%zu." suffix, i), name)
+    if (l->generator == GENERATOR_CORE) {
+        MATRIX(NAME("u"), l->d_out, l->rank, GROUP_SHARED, layers[i].u);
+        MATRIX(NAME("v"), l->rank, l->d_in, GROUP_SHARED, layers[i].v);
+        MATRIX(NAME("core"), l->rank, l->rank, GROUP_SHARED, layers[i].core);
+    } else {
+        MATRIX(NAME("weight"), l->d_out, l->d_in, GROUP_SHARED, layers[i].weight);
+    }
+    if (n) {
+        MATRIX(NAME("head.weight"), n, d_trunk, GROUP_HEAD, layers[i].head);
+        t->out[t->n - 1].half_offset = offsetof(struct model_params, layers[i].head_half);
+    }
+    if (l->generator == GENERATOR_LOW_RANK)
+        VECTOR(NAME("head.bias"), n, GROUP_HEAD, layers[i].head_bias);
+    if (l->bias != BIAS_NONE)
+        VECTOR(NAME("bias"), l->d_out, GROUP_SHARED, layers[i].bias);
+    if (l->bias == BIAS_FULL)
+        MATRIX(NAME("bias_head.weight"), l->d_out, d_trunk, GROUP_HEAD, layers[i].bias_head);
+#undef NAME
+}
+
+size_t model_spec_tensors(const struct model_spec *spec, struct tensor_spec out[MODEL_MAX_TENSORS])
+{
+    struct table table = {.out = out}, *t = &table;
+    if (spec->n_items) {
+        MATRIX("catalogue.embedding", spec->n_items, spec->d_item, GROUP_ITEM, catalogue_embedding);
+        VECTOR("catalogue.bias", spec->n_items, GROUP_ITEM, catalogue_bias);
+    }
+    add_encoder(t, spec);
+    add_item_side(t, spec);
+    add_trunk(t, spec);
+    if (spec->has_linear)
+        MATRIX("linear.context.weight", spec->d_item, spec->d_context, GROUP_LINEAR, linear_context);
+    if (spec->linear_head)
+        MATRIX("linear.head.weight", spec->d_item, model_spec_d_trunk(spec), GROUP_HEAD, linear_head);
+    for (size_t i = 0; i < spec->n_layers; i++)
+        add_layer(t, spec, i);
+    return t->n;
+}
+
+real **model_params_slot(struct model_params *params, const struct tensor_spec *tensor)
+{
+    return (real **)(void *)((char *)params + tensor->slot_offset);
+}
+
+const uint16_t *model_params_half(const struct model_params *params, const struct tensor_spec *tensor)
+{
+    const char *slot = (const char *)params + tensor->half_offset;
+    return tensor->half_offset ? *(const uint16_t *const *)(const void *)slot : NULL;
+}
+
+const uint16_t **model_params_half_slot(struct model_params *params, const struct tensor_spec *tensor)
+{
+    return (const uint16_t **)(void *)((char *)params + tensor->half_offset);
+}
+
+static void free_values(struct profile_value **values, size_t *n)
+{
+    for (size_t i = 0; *values && i < *n; i++) {
+        mem_free((*values)[i].field);
+        mem_free((*values)[i].value);
+    }
+    mem_free(*values);
+    *values = NULL;
+    *n = 0;
+}
+
+void model_spec_fini(struct model_spec *spec)
+{
+    free_values(&spec->encoder.values, &spec->encoder.n_values);
+    free_values(&spec->item_side.features, &spec->item_side.n_features);
+}

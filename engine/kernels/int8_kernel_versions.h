@@ -1,0 +1,12 @@
+/* kernel_screen_versions - the compiled versions of engine/kernels/int8_kernel.h, for kernel_screen*.c only.
+ * Layer: engine.       Threads: any.       Memory: static. */
+#ifndef ENGINE_KERNELS_INT8_KERNEL_VERSIONS_H
+#define ENGINE_KERNELS_INT8_KERNEL_VERSIONS_H
+
+#include "engine/kernels/int8_kernel.h"
+
+/* NULL where this CPU lacks the instructions. */
+const struct screen_kernel *screen_kernel_vnni(void);
+const struct screen_kernel *screen_kernel_avx2(void);
+
+#endif

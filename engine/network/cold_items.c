@@ -1,0 +1,97 @@
+/* The equation is solved for the step from the prior, not for the factor itself: without takers the step is zero to
+ * the last bit, and an item that nobody took is exactly its prior. */
+#include "engine/network/cold_items.h"
+
+#include "engine/kernels/blas.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { CHUNK_ROWS = 64 };
+
+void item_row_of(const struct model_spec *spec, struct item_row *out)
+{
+    out->embedding = spec->encoder.d_fold_in;
+    out->bias = out->embedding + spec->d_item;
+    out->history = out->bias + 1;
+    out->recent = out->history + spec->encoder.d_history;
+    out->len = model_spec_item_row(spec);
+}
+
+long item_side_feature(const struct model_spec *spec, const char *field, const char *value)
+{
+    size_t low = 0, high = spec->item_side.n_features;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const struct profile_value *f = &spec->item_side.features[middle];
+        int order = strcmp(f->field, field);
+        if (order == 0)
+            order = strcmp(f->value, value);
+        if (order == 0)
+            return (long)middle;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return -1;
+}
+
+void item_side_prior(const struct model_spec *spec, const struct model_params *params,
+                     const uint32_t *features, size_t n, real *row)
+{
+    size_t len = model_spec_item_row(spec);
+    memcpy(row, params->item_mean, len * sizeof *row);
+    for (size_t i = 0; i < n; i++)
+        blas_axpy(len, 1, params->item_weight + features[i] * len, row);
+}
+
+/* a (d, d), step (d), a chunk of takers. */
+size_t item_side_workspace_len(const struct model_spec *spec)
+{
+    size_t d = spec->encoder.d_fold_in;
+    return d * d + d + CHUNK_ROWS * d;
+}
+
+/* a += sum w f f^T (lower triangle), b += sum w (1 - f . v0) f */
+static void add_takers(size_t d, const real *f, const real *weights, size_t n, const real *v0, real *chunk,
+                       real *a, real *b)
+{
+    for (size_t at = 0; at < n; at += CHUNK_ROWS) {
+        size_t rows = n - at < CHUNK_ROWS ? n - at : CHUNK_ROWS;
+        for (size_t i = 0; i < rows; i++) {
+            const real *x = f + (at + i) * d;
+            real w = weights[at + i], root = (real)sqrt((double)w);
+            blas_axpy(d, w * (1 - blas_dot(d, x, v0)), x, b);
+            for (size_t j = 0; j < d; j++)
+                chunk[i * d + j] = root * x[j];
+        }
+        blas_syrk(d, rows, 1, chunk, d, a, d);
+    }
+}
+
+bool item_side_fold(const struct model_spec *spec, const struct model_params *params, const real *f,
+                    const real *weights, size_t n, real *workspace, real *row)
+{
+    const struct encoder_spec *encoder = &spec->encoder;
+    size_t d = encoder->d_fold_in, rest = model_spec_item_row(spec) - d;
+    real *a = workspace, *step = a + d * d, *chunk = step + d;
+    if (n == 0)
+        return true;
+    memcpy(a, params->item_gram, d * d * sizeof *a);
+    memset(step, 0, d * sizeof *step);
+    add_takers(d, f, weights, n, row, chunk, a, step);
+    double scale = (double)n + encoder->alpha * (double)spec->item_side.n_users;
+    real ridge = (real)(encoder->reg * pow(scale, encoder->reg_exponent));
+    for (size_t i = 0; i < d; i++)
+        a[i * d + i] += ridge;
+    if (!blas_cholesky(d, a, d))
+        return false;
+    blas_cholesky_solve(d, a, d, 1, step, d);
+    for (size_t i = 0; i < d; i++)
+        if (!isfinite(step[i]))
+            return false;
+    blas_axpy(d, 1, step, row);
+    blas_gemv(BLAS_TRANSPOSED, d, rest, 1, params->item_follow, rest, step, 1, row + d);
+    return true;
+}

@@ -1,0 +1,53 @@
+/* catalogue - scores of a context's target network over the items, and the best of them.
+ * Layer: engine; depends on base.          Threads: a catalogue is immutable; workspace and outputs are the
+ * caller's. Memory: what all contexts share is computed once in catalogue_new (I times the width of the first
+ * layer whose weights are generated, or its rank); a request needs catalogue_workspace_len reals, however
+ * many items. Cost: catalogue_top_k is one pass over the catalogue in blocks, scoring and selection together.
+ * Order: higher score first; ties by smaller index, so results are reproducible. */
+#ifndef ENGINE_RANK_CATALOGUE_H
+#define ENGINE_RANK_CATALOGUE_H
+
+#include "base/err.h"
+#include "engine/format/model_spec.h"
+#include "engine/rank/topk.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct catalogue;
+
+/* New: the shared part of a model with items. spec and params are borrowed for the catalogue's life. */
+enum err_code catalogue_new(const struct model_spec *spec, const struct model_params *params,
+                            struct catalogue **out, struct err *e) ERR_MUST_CHECK;
+
+/* The same for items that follow others: catalogue_top_k and its filter count them from `first`, all else from 0. */
+enum err_code catalogue_new_from(const struct model_spec *spec, const struct model_params *params,
+                                 size_t first, struct catalogue **out, struct err *e) ERR_MUST_CHECK;
+void catalogue_free(struct catalogue *c);
+
+size_t catalogue_workspace_len(const struct catalogue *c);
+
+/* What to leave out. */
+struct catalogue_filter {
+    const uint32_t *excluded; /* (n_excluded) rising indices; NULL: none */
+    size_t n_excluded;
+    const uint64_t *allowed; /* (first + I bits) a set bit admits the item; NULL: all */
+};
+
+/* Pushes every admitted item into top. */
+void catalogue_top_k(const struct catalogue *c, const real *theta, const struct catalogue_filter *filter,
+                     real *workspace, struct topk *top);
+
+/* Item `index` (below I) is among the next that catalogue_score is called with: what it reads of the item is asked for, into
+ * the second cache, and nothing waits for it. */
+void catalogue_fetch(const struct catalogue *c, size_t index);
+
+/* scores (n) of the items at these indices (each below I), in that order; equal to what catalogue_top_k sees
+ * to the last bit. */
+void catalogue_score(const struct catalogue *c, const real *theta, const uint32_t *indices, size_t n,
+                     real *workspace, real *scores);
+
+/* scores (I) of all items. */
+void catalogue_score_all(const struct catalogue *c, const real *theta, real *workspace, real *scores);
+
+#endif

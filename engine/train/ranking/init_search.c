@@ -1,0 +1,76 @@
+/* How well a factorisation ranks says little of how well training goes from it: one that is best by a hair may have spent
+ * its factors on the most popular items, and no epoch wins that back. An epoch tells. */
+#include "engine/train/ranking/init_search.h"
+
+#include "engine/train/ranking/trainer.h"
+
+#include <math.h>
+
+enum { MOST_TRIES = 4 };
+#define WEAKER 0.3 /* half a decade, the step of the search */
+
+struct trial {
+    warm_start_fn *fn;
+    void *arg;
+    double best;
+    int n;
+    bool stopped;
+};
+
+static bool after_part(void *arg, double fraction, double loss)
+{
+    struct trial *t = arg;
+    (void)loss;
+    if (t->fn && !t->fn(t->arg, "start", ((double)t->n + fraction) / MOST_TRIES, NAN, t->best))
+        t->stopped = true;
+    return !t->stopped;
+}
+
+/* NDCG@10 after one epoch from this factorisation. */
+static enum err_code try_start(const struct split *s, const struct train_options *options,
+                               struct parallel *team, const struct warm_start *warm, struct trial *t,
+                               double *ndcg, struct err *e)
+{
+    struct fit fit;
+    double loss;
+    enum err_code code = fit_init(&fit, s, options, &warm->options, team, e);
+    if (!code)
+        code = fit_start(&fit, warm, e);
+    if (!code)
+        code = fit_epoch(&fit, 1, 1, after_part, t, &loss, e);
+    if (!code)
+        code = fit_measure(&fit, NULL, ndcg, e);
+    fit_fini(&fit);
+    t->n++;
+    t->stopped = t->stopped || parallel_stopped(team);
+    if (!code && !t->stopped && *ndcg > t->best)
+        t->best = *ndcg;
+    return code;
+}
+
+enum err_code start_choose(const struct split *s, const struct train_options *options, struct parallel *team,
+                           warm_start_fn *fn, void *arg, struct warm_start *warm, struct err *e)
+{
+    struct trial t = {.fn = fn, .arg = arg};
+    double here, there;
+    enum err_code code = try_start(s, options, team, warm, &t, &here, e);
+    while (!code && !t.stopped && t.n < MOST_TRIES) {
+        struct warm_start weaker;
+        struct ials_options ials = warm->options;
+        ials.alpha *= WEAKER;
+        code = warm_start_factorise(s, &ials, team, fn, arg, &weaker, e);
+        if (code)
+            break;
+        t.stopped = parallel_stopped(team);
+        if (!t.stopped)
+            code = try_start(s, options, team, &weaker, &t, &there, e);
+        if (code || t.stopped || !(there > here)) {
+            warm_start_fini(&weaker);
+            break;
+        }
+        warm_start_fini(warm);
+        *warm = weaker;
+        here = there;
+    }
+    return code;
+}

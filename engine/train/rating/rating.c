@@ -1,0 +1,395 @@
+/* A tenth of the ratings, drawn by seed, is held out. Width and the weight of which items a user has are found by
+ * walking from the middle of a grid to the best neighbour; each try stops when the held-out error no longer falls, or
+ * is far behind the best try's at the same step; the number of steps it took is part of what is chosen. The model is then made from all ratings.
+ *
+ * The model: context = (history | profile | ratings), p = their sum, rating = offset + p . e: the hypernetwork is the
+ * identity, and what it generates are a user's level and tastes. */
+#include "engine/train/rating/rating.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "engine/model.h"
+#include "engine/train/data/budget.h"
+#include "engine/train/gradient/param_block.h"
+#include "engine/train/ranking/model_init.h"
+#include "engine/train/rating/variational_mf.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    LEAST_RATINGS = 10,
+    HELD_OUT_ONE_IN = 10,
+    MOST_STEPS = 40,
+    PATIENCE = 4,
+    LEAST_RACE = 8,
+    DEFAULT_STEPS = 15
+};
+
+/* Of covariances, which is what limits the width for many users and items. */
+static const size_t most_covariance_reals = (size_t)512 << 20;
+
+static const size_t dims[] = {8, 16, 24, 32, 48};
+static const double histories[] = {0, 0.1, 0.3, 0.75, 2};
+enum {
+    N_DIMS = sizeof dims / sizeof *dims,
+    N_HISTORIES = sizeof histories / sizeof *histories,
+    FIRST_DIM = 2,
+    FIRST_HISTORY = 3
+};
+static const double worthwhile = 2e-4, hopeless = 2e-3; /* parts of the error */
+#define MODEL_MARGIN                                                                                         \
+    1.5 /* how far a step of the model, from all ratings, may be longer than one of the search */
+static const double profile_variance = 0.08, category_variance = 0.33;
+
+struct course {
+    const struct train_data *data;
+    struct train_options options;
+    train_progress_fn *progress;
+    void *arg;
+    struct budget budget;
+    bool cut;      /* the deadline ended the search or the model's steps */
+    double step_s; /* of the best try, and how many the model is to have; of the first try while it lasts */
+    int model_steps;
+    struct parallel *team;
+    unsigned char *held;              /* (interactions) */
+    double least, most;               /* ratings */
+    double rmse[N_DIMS][N_HISTORIES]; /* NAN: not tried */
+    int n_tries;
+    double curve[MOST_STEPS]; /* held-out error of the best try after each step */
+    int n_curve;
+    struct rating_options best;
+    int best_steps;
+    double best_rmse;
+    struct model_spec spec;
+    bool has_spec;
+    struct param_block block;
+};
+
+/* ---- talk ---- */
+
+/* Whether the search must end: an interrupt, or what is left is needed for the model's own steps. */
+static bool is_over(void *arg)
+{
+    struct course *c = arg;
+    double model_s = c->step_s * c->model_steps * MODEL_MARGIN, left_s = budget_left(&c->budget);
+    if (budget_interrupted(&c->budget))
+        return true;
+    return left_s < model_s || budget_over(&c->budget);
+}
+
+/* False when the search must end. */
+static bool tell(struct course *c, struct train_progress p)
+{
+    p.loss = p.left_s = NAN;
+    p.metric_name = "rmse";
+    p.elapsed_s = budget_elapsed(&c->budget);
+    p.best_metric = isfinite(c->best_rmse) ? c->best_rmse : NAN;
+    if (c->progress && !c->progress(c->arg, &p))
+        c->budget.refused = true;
+    return !is_over(c);
+}
+
+/* ---- validation ---- */
+
+static enum err_code hold_out(struct course *c, struct err *e)
+{
+    size_t n = c->data->user_start[c->data->n_users], n_ratings = 0;
+    struct rng r;
+    c->held = mem_zalloc_array(n, 1);
+    if (!c->held)
+        return err_set(e, ERR_NOMEM, "no memory for %zu interactions", n);
+    rng_init(&r, c->options.seed, 2);
+    c->least = INFINITY;
+    c->most = -INFINITY;
+    for (size_t i = 0; i < n; i++) {
+        double rating = (double)c->data->interactions[i].rating;
+        if (isnan(rating))
+            continue;
+        n_ratings++;
+        c->held[i] = rng_below(&r, HELD_OUT_ONE_IN) == 0;
+        c->least = fmin(c->least, rating);
+        c->most = fmax(c->most, rating);
+    }
+    if (n_ratings < LEAST_RATINGS || !(c->least < c->most))
+        return err_set(
+            e, ERR_INVALID,
+            "objective rating needs at least %d ratings that are not all equal; the store has %zu of "
+            "%zu interactions",
+            LEAST_RATINGS, n_ratings, n);
+    return ERR_OK;
+}
+
+/* NAN when nothing is held out. */
+static double held_out_rmse(const struct course *c, const struct rating_factors *f)
+{
+    const struct train_data *data = c->data;
+    double sum = 0;
+    size_t n = 0;
+    for (size_t u = 0; u < data->n_users; u++)
+        for (size_t i = data->user_start[u]; i < data->user_start[u + 1]; i++) {
+            if (!c->held[i])
+                continue;
+            double p = rating_factors_predict(f, u, data->interactions[i].item);
+            p = fmin(fmax(p, c->least), c->most) - (double)data->interactions[i].rating;
+            sum += p * p;
+            n++;
+        }
+    return n ? sqrt(sum / (double)n) : NAN;
+}
+
+/* One try: held-out error by step. */
+struct attempt {
+    double curve[MOST_STEPS];
+    int n_steps, best_step;
+    double rmse, step_s;
+};
+
+/* Far behind the best try at the same step, and no longer at the start: it will not win. */
+static bool is_behind(const struct course *c, const struct attempt *t)
+{
+    int i = t->n_steps - 1;
+    return i >= LEAST_RACE && i < c->n_curve && t->curve[i] > c->curve[i] * (1 + hopeless);
+}
+
+/* The least held-out error of these options and the step it was at; gains of less than a `worthwhile` part do not
+ * count. */
+static enum err_code try_options(struct course *c, const struct rating_options *o, struct attempt *t,
+                                 struct err *e)
+{
+    struct rating_factors *f = NULL;
+    int most = c->options.n_epochs && c->options.n_epochs < MOST_STEPS ? c->options.n_epochs : MOST_STEPS;
+    enum err_code code = rating_factors_new(c->data, c->held, o, &f, e);
+    *t = (struct attempt){.rmse = INFINITY};
+    double start_s = budget_elapsed(&c->budget);
+    while (!code && t->n_steps < most && t->n_steps < t->best_step + PATIENCE && !is_behind(c, t)) {
+        code = rating_factors_step(f, c->team, e);
+        if (parallel_stopped(c->team)) /* half a step is none, whatever it says */
+            code = ERR_OK;
+        if (code || parallel_stopped(c->team))
+            break;
+        if (!isfinite(c->best_rmse)) {
+            c->step_s = (budget_elapsed(&c->budget) - start_s) / (t->n_steps + 1);
+            c->model_steps = t->n_steps + 1;
+        }
+        double now = t->curve[t->n_steps++] = held_out_rmse(c, f);
+        if (now < t->rmse * (1 - worthwhile)) {
+            t->rmse = now;
+            t->best_step = t->n_steps;
+        }
+        (void)tell(c,
+                   (struct train_progress){.stage = "search",
+                                           .fraction = 1 - 1 / (1 + 0.2 * (c->n_tries + t->n_steps / 20.0)),
+                                           .metric = now});
+    }
+    t->step_s = (budget_elapsed(&c->budget) - start_s) / (t->n_steps ? t->n_steps : 1);
+    rating_factors_free(f);
+    return code;
+}
+
+/* ---- search ---- */
+
+static struct rating_options options_of(const struct course *c, size_t dim, double history)
+{
+    return (struct rating_options){.dim = dim,
+                                   .history = history,
+                                   .profile = profile_variance,
+                                   .category = category_variance,
+                                   .seed = c->options.seed};
+}
+
+static bool fits(const struct course *c, size_t dim)
+{
+    return (c->data->n_users + c->data->n_items) * model_spec_packed(dim) <= most_covariance_reals;
+}
+
+static enum err_code try_at(struct course *c, int d, int h, struct err *e)
+{
+    size_t dim = c->options.dim ? (size_t)c->options.dim : dims[d];
+    struct attempt t;
+    if (d < 0 || d >= N_DIMS || h < 0 || h >= N_HISTORIES || parallel_stopped(c->team) ||
+        !isnan(c->rmse[d][h]) || !fits(c, dim))
+        return ERR_OK;
+    struct rating_options o = options_of(c, dim, histories[h]);
+    enum err_code code = try_options(c, &o, &t, e);
+    if (code)
+        return code;
+    c->n_tries++;
+    c->rmse[d][h] = t.rmse;
+    if (t.rmse < c->best_rmse) {
+        c->best = o;
+        c->best_steps = t.best_step;
+        c->step_s = t.step_s;
+        c->model_steps = t.best_step;
+        c->best_rmse = t.rmse;
+        memcpy(c->curve, t.curve, sizeof c->curve);
+        c->n_curve = t.n_steps;
+    }
+    return ERR_OK;
+}
+
+/* From (d, h) to the best neighbour until none is better. */
+static enum err_code walk(struct course *c, int d, int h, struct err *e)
+{
+    static const int moves[][2] = {{0, -1}, {0, 1}, {-1, 0}, {1, 0}};
+    enum err_code code = try_at(c, d, h, e);
+    for (bool moved = true; moved && !code && !parallel_stopped(c->team);) {
+        int to_d = d, to_h = h;
+        moved = false;
+        for (size_t i = 0; i < sizeof moves / sizeof *moves && !code; i++) {
+            int nd = d + moves[i][0], nh = h + moves[i][1];
+            if (nd < 0 || nd >= N_DIMS || nh < 0 || nh >= N_HISTORIES || (c->options.dim && nd != d))
+                continue;
+            code = try_at(c, nd, nh, e);
+            if (c->rmse[nd][nh] < c->rmse[to_d][to_h]) {
+                to_d = nd;
+                to_h = nh;
+                moved = true;
+            }
+        }
+        d = to_d;
+        h = to_h;
+    }
+    return code;
+}
+
+static enum err_code search(struct course *c, double *biases, struct err *e)
+{
+    int d = FIRST_DIM;
+    struct attempt of_biases;
+    for (int i = 0; i < N_DIMS; i++)
+        for (int j = 0; j < N_HISTORIES; j++)
+            c->rmse[i][j] = NAN;
+    while (d > 0 && !fits(c, dims[d]))
+        d--;
+    c->best = options_of(c, c->options.dim ? (size_t)c->options.dim : dims[d], histories[FIRST_HISTORY]);
+    c->best_steps =
+        c->options.n_epochs && c->options.n_epochs < DEFAULT_STEPS ? c->options.n_epochs : DEFAULT_STEPS;
+    struct rating_options alone = {.dim = 1, .seed = c->options.seed};
+    enum err_code code = try_options(c, &alone, &of_biases, e);
+    *biases = isfinite(of_biases.rmse) ? of_biases.rmse : (double)NAN;
+    return code ? code : walk(c, d, FIRST_HISTORY, e);
+}
+
+/* ---- the model ---- */
+
+static enum err_code make_spec(struct course *c, struct err *e)
+{
+    struct model_spec *spec = &c->spec;
+    struct encoder_spec *n = &spec->encoder;
+    size_t d = c->best.dim;
+    (void)snprintf(spec->name, sizeof spec->name, "%s", c->options.name);
+    (void)snprintf(spec->version, sizeof spec->version, "%s", c->options.version);
+    *n = (struct encoder_spec){.present = true,
+                               .d_history = c->best.history > 0 ? d : 0,
+                               .d_ratings = d,
+                               .rating_least = c->least,
+                               .rating_most = c->most};
+    enum err_code code = recipe_vocabulary(c->data, d, n, e);
+    spec->objective = OBJECTIVE_RATING;
+    spec->n_items = c->data->n_items;
+    spec->d_item = d;
+    spec->d_context = n->d_history + n->d_profile + n->d_ratings;
+    spec->d_output = 1;
+    spec->has_linear = true;
+    if (!code)
+        code = model_spec_check(spec, e);
+    c->has_spec = true;
+    return code;
+}
+
+static enum err_code make_model(struct course *c, const char *path, struct err *e)
+{
+    struct rating_factors *f = NULL;
+    enum err_code code = rating_factors_new(c->data, NULL, &c->best, &f, e);
+    for (int i = 1; i <= c->best_steps && !code && (i == 1 || !budget_late(&c->budget)); i++) {
+        code = rating_factors_step(f, c->team, e);
+        (void)tell(c, (struct train_progress){
+                          .stage = "train", .fraction = (double)i / c->best_steps, .metric = NAN});
+    }
+    if (!code)
+        code = make_spec(c, e);
+    if (!code)
+        code = param_block_init(&c->block, &c->spec, e);
+    if (!code) {
+        struct model_ids ids = {c->data->item_ids};
+        rating_factors_values(f, &c->spec, &c->block.params);
+        code = model_write(path, &c->spec, &c->block.params, &ids, e);
+    }
+    rating_factors_free(f);
+    return code;
+}
+
+static void note_choice(struct course *c, double biases)
+{
+    char note[256];
+    (void)snprintf(
+        note, sizeof note,
+        "%zu users, %zu items, %zu interactions; %zu wide, history %g, %d steps chosen by validation: rmse "
+        "%.4f (biases alone %.4f)",
+        c->data->n_users, c->data->n_items, c->data->user_start[c->data->n_users], c->best.dim,
+        c->best.history, c->best_steps, isfinite(c->best_rmse) ? c->best_rmse : (double)NAN, biases);
+    (void)tell(c, (struct train_progress){.stage = "train", .metric = NAN, .note = note});
+}
+
+static enum err_code check(const struct train_data *data, const struct train_options *o, struct err *e)
+{
+    if (data->n_users < 2 || data->n_items < 2)
+        return err_set(e, ERR_INVALID,
+                       "training needs at least two users and two items; the store has %zu and %zu",
+                       data->n_users, data->n_items);
+    if (o->dim < 0 || o->dim > LIMIT_RATINGS_DIM || o->n_epochs < 0)
+        return err_set(e, ERR_INVALID, "dim must be 0 to %d and epochs not below 0", LIMIT_RATINGS_DIM);
+    if (o->checkpoint)
+        return err_set(e, ERR_INVALID, "objective rating takes no checkpoints; leave the option away");
+    return ERR_OK;
+}
+
+enum err_code rating_train_run(const struct train_data *data, const struct train_options *options,
+                               const char *path, train_progress_fn *progress, void *arg,
+                               struct train_report *report, struct err *e)
+{
+    struct course c = {
+        .data = data, .options = *options, .progress = progress, .arg = arg, .best_rmse = INFINITY};
+    double biases = NAN;
+    budget_init(&c.budget, options->started_ns ? options->started_ns : clock_monotonic_ns(),
+                options->deadline_s, options->interrupt);
+    enum err_code code = check(data, options, e);
+    if (!code)
+        code = parallel_new(options->n_threads, &c.team, e);
+    if (!code)
+        code = hold_out(&c, e);
+    if (!code) {
+        budget_enter(&c.budget, c.team, PHASE_COURSE);
+        parallel_stop_when(c.team, is_over, &c);
+        code = search(&c, &biases, e);
+        c.cut = !code && parallel_stopped(c.team);
+        parallel_stop_when(c.team, NULL, NULL);
+    }
+    bool keeps = !budget_interrupted(&c.budget) || isfinite(c.best_rmse);
+    if (!code && keeps) {
+        note_choice(&c, biases);
+        code = make_model(&c, path, e);
+    }
+    if (!code)
+        *report = (struct train_report){.end = budget_interrupted(&c.budget) ? TRAIN_INTERRUPTED
+                                               : c.cut                       ? TRAIN_DEADLINE
+                                                                             : TRAIN_COMPLETE,
+                                        .written = keeps,
+                                        .epochs_run = c.best_steps,
+                                        .best_epoch = c.best_steps,
+                                        .dim = (int)c.best.dim,
+                                        .rmse = isfinite(c.best_rmse) ? c.best_rmse : (double)NAN,
+                                        .rmse_biases = biases,
+                                        .history = c.best.history,
+                                        .n_parameters = c.block.n_values + c.block.n_frozen,
+                                        .seconds = budget_elapsed(&c.budget)};
+    param_block_fini(&c.block);
+    if (c.has_spec)
+        model_spec_fini(&c.spec);
+    parallel_free(c.team);
+    mem_free(c.held);
+    return code;
+}

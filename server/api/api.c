@@ -1,0 +1,288 @@
+/* What every call has in common: token, media type, model, weights, the log line. */
+#include "server/api/api.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "server/http/problem.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+/* ---- before the body ---- */
+
+static struct store_text bearer_of(const struct request *r)
+{
+    static const char scheme[] = "Bearer ";
+    size_t n = sizeof scheme - 1;
+    if (r->authorization.len <= n || strncasecmp(r->authorization.data, scheme, n) != 0)
+        return (struct store_text){NULL, 0};
+    return (struct store_text){r->authorization.data + n, r->authorization.len - n};
+}
+
+static void check_token(struct api *api, struct request *r)
+{
+    struct store_text given = bearer_of(r);
+    bool admin = r->by_admin = given.data && tokens_are(&api->tokens, TOKEN_ADMIN, given);
+    if (r->route->access == ACCESS_ALL || admin)
+        return;
+    if (r->route->access == ACCESS_ADMIN && !tokens_any(&api->tokens, TOKEN_ADMIN)) {
+        problem_answer(r, PROBLEM_ADMIN_OFF, NULL,
+                       "start the server with --admin-token-file to allow admin calls");
+        return;
+    }
+    bool open = r->route->access == ACCESS_API && !tokens_any(&api->tokens, TOKEN_API);
+    if (open || (r->route->access == ACCESS_API && given.data && tokens_are(&api->tokens, TOKEN_API, given)))
+        return;
+    METRICS_ADD(api->metrics, rejected_auth, 1);
+    problem_answer(r, PROBLEM_UNAUTHORIZED, NULL,
+                   given.data ? "the token is not valid here" : "send Authorization: Bearer TOKEN");
+}
+
+/* Probes are asked by whatever name a balancer has for the server, and say nothing of anybody. */
+static void check_host(struct api *api, struct request *r)
+{
+    if (hosts_allow(&api->hosts, r->host) || r->route->run == api_health_get ||
+        r->route->run == api_ready_get)
+        return;
+    METRICS_ADD(api->metrics, rejected_host, 1);
+    problem_answer(
+        r, PROBLEM_FOREIGN_HOST, NULL,
+        "this server is asked by the names of this machine; --allowed-host NAME allows another one");
+}
+
+static void check_type(struct request *r)
+{
+    if (r->route->body == BODY_NONE || request_type_is(r, "application/json", "+json"))
+        return;
+    if (r->route->body == BODY_JSON_OR_NDJSON && request_type_is(r, "application/x-ndjson", NULL))
+        return;
+    problem_answer(r, PROBLEM_MEDIA_TYPE, NULL, "send Content-Type: application/json%s",
+                   r->route->body == BODY_JSON_OR_NDJSON ? " or application/x-ndjson" : "");
+}
+
+void api_begin(struct api *api, struct request *r)
+{
+    route_find(r);
+    if (!r->status)
+        check_host(api, r);
+    if (!r->status)
+        check_token(api, r);
+    if (!r->status)
+        check_type(r);
+}
+
+enum route_next api_run(struct api_thread *t, struct request *r, bool may_block)
+{
+    return r->route->run(t, r, may_block);
+}
+
+/* ---- after the answer ---- */
+
+/* Methods are of letters; anything else a caller may have sent is not repeated. */
+static const char *printed_method(const struct request *r)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    return r->method && r->method[strspn(r->method, letters)] == '\0' ? r->method : "";
+}
+
+/* The path as it was sent, still percent-encoded, without its query; long ones are cut. */
+static void log_path(struct buf *line, const struct request *r)
+{
+    enum { MOST_PATH_BYTES = 1024 };
+    size_t n = strcspn(r->raw_target, "?");
+    buf_adds(line, ",\"path\":\"");
+    for (size_t i = 0; i < n && i < MOST_PATH_BYTES; i++) {
+        char c = r->raw_target[i];
+        buf_addc(line, c > ' ' && c < 127 && c != '"' && c != '\\' ? c : '?');
+    }
+    buf_addc(line, '"');
+}
+
+static void log_access(const struct request *r, bool with_path, int64_t ns)
+{
+    struct buf line;
+    buf_init(&line, LOG_LINE_BYTES - 1);
+    buf_addf(&line, "{\"time\":%.3f,\"request_id\":", (double)clock_unix_ms() / 1e3);
+    buf_add_json_string(&line, r->id, strlen(r->id));
+    buf_addf(&line, ",\"method\":\"%s\"", printed_method(r));
+    if (with_path)
+        log_path(&line, r);
+    buf_addf(&line, ",\"route\":\"%s\",\"status\":%d,\"bytes\":%zu,\"seconds\":%.6f,\"cache\":%s%s%s}",
+             r->route ? r->route->pattern : "", r->status, r->answer_bytes, (double)ns / 1e9,
+             r->cache ? "\"" : "", r->cache ? r->cache : "null", r->cache ? "\"" : "");
+    const char *text = buf_text(&line);
+    if (text)
+        log_raw(text, line.len);
+    buf_fini(&line);
+}
+
+void api_finish(struct api *api, struct request *r)
+{
+    int64_t ns = clock_monotonic_ns() - r->start_ns;
+    if (r->status)
+        metrics_request(api->metrics,
+                        route_number(r->route) < n_routes ? route_number(r->route) : METRICS_MAX_ROUTES - 1,
+                        r->status, ns);
+    if (api->access_log)
+        log_access(r, api->access_log_ids, ns);
+}
+
+/* ---- threads ---- */
+
+enum err_code api_thread_new(struct api *api, struct api_thread **out, struct err *e)
+{
+    struct api_thread *t = mem_zalloc_array(1, sizeof *t);
+    if (!t)
+        return err_set(e, ERR_NOMEM, "no memory for a thread's workspace");
+    t->api = api;
+    enum err_code code = store_connect(api->serving->store, &t->conn, e);
+    if (!code)
+        code = personal_new(api->serving, t->conn, &t->personal, e);
+    if (code) {
+        api_thread_free(t);
+        return code;
+    }
+    *out = t;
+    return ERR_OK;
+}
+
+void api_thread_free(struct api_thread *t)
+{
+    if (!t)
+        return;
+    personal_free(t->personal);
+    store_disconnect(t->conn);
+    mem_free(t);
+}
+
+/* ---- parts of calls ---- */
+
+bool api_model_slot(struct api_thread *t, struct request *r, size_t *slot)
+{
+    struct store_text name = request_param_of(r, "model");
+    char text[LIMIT_NAME_BYTES + 1] = "";
+    if (name.data && name.len < sizeof text && !memchr(name.data, 0, name.len))
+        memcpy(text, name.data, name.len); /* else it stays empty, which no model is named */
+    int found = serving_find(t->api->serving, name.data ? text : NULL);
+    if (found < 0) {
+        problem_answer(r, PROBLEM_UNKNOWN_MODEL, NULL, "no model '%.*s' is served", (int)name.len, name.data);
+        return false;
+    }
+    *slot = (size_t)found;
+    return true;
+}
+
+static bool path_id(struct request *r, size_t segment, const char *whose, struct store_text *id)
+{
+    *id = r->segments[segment];
+    if (id->len >= 1 && id->len <= LIMIT_ID_BYTES && utf8_valid(id->data, id->len) &&
+        !memchr(id->data, 0, id->len))
+        return true;
+    problem_answer(r, PROBLEM_BAD_REQUEST, NULL,
+                   "%s id in the path has 1 to %d bytes of percent-encoded UTF-8", whose, LIMIT_ID_BYTES);
+    return false;
+}
+
+bool api_user_id(struct request *r, size_t segment, struct store_text *id)
+{
+    return path_id(r, segment, "a user's", id);
+}
+
+bool api_item_id(struct request *r, size_t segment, struct store_text *id)
+{
+    return path_id(r, segment, "an item's", id);
+}
+
+bool api_bool_param(struct request *r, const char *name, bool *out)
+{
+    struct store_text value = request_param_of(r, name);
+    if (!value.data)
+        return true;
+    if (text_is(value, "true") || text_is(value, "false")) {
+        *out = value.len == 4;
+        return true;
+    }
+    problem_answer(r, PROBLEM_BAD_REQUEST, NULL, "%s takes true or false, not '%.*s'", name, (int)value.len,
+                   value.data);
+    return false;
+}
+
+bool api_on_error_param(struct request *r, bool *skip)
+{
+    struct store_text value = request_param_of(r, "on_error");
+    *skip = value.data && text_is(value, "skip");
+    if (!value.data || *skip || text_is(value, "fail"))
+        return true;
+    problem_answer(r, PROBLEM_BAD_REQUEST, NULL, "on_error takes fail or skip, not '%.*s'", (int)value.len,
+                   value.data);
+    return false;
+}
+
+void api_fail(struct api_thread *t, struct request *r, const struct err *e)
+{
+    METRICS_ADD(t->api->metrics, store_errors,
+                e->code == ERR_IO || e->code == ERR_CORRUPT || e->code == ERR_FULL || e->code == ERR_BUSY ||
+                    e->code == ERR_LOST);
+    problem_answer_err(r, e);
+}
+
+static void refuse_weights(struct api_thread *t, struct request *r, struct store_text user,
+                           const struct err *e)
+{
+    if (e->code == ERR_NOTFOUND) {
+        problem_answer(
+            r, PROBLEM_UNKNOWN_USER, NULL,
+            "no user '%.*s'; register one with PUT /v1/admin/users/{user}, or ask with cold_start=true",
+            (int)user.len, user.data);
+        return;
+    }
+    if (e->code == ERR_CONFLICT) { /* from context_of_user */
+        problem_answer(r, PROBLEM_ENCODER_MISSING, NULL, "%s", e->text);
+        return;
+    }
+    api_fail(t, r, e);
+}
+
+enum route_next api_weights(struct api_thread *t, struct request *r, size_t slot, struct store_text user,
+                            bool may_block, struct weights **w, bool *cold)
+{
+    bool hit = true, cold_start = false;
+    struct err e = {0};
+    *cold = false;
+    *w = NULL;
+    if (!api_bool_param(r, "cold_start", &cold_start))
+        return ROUTE_DONE;
+    if (!may_block && !(*w = personal_try(t->personal, slot, user, &hit)))
+        return ROUTE_NEEDS_WORKER;
+    if (!may_block && !hit)
+        METRICS_ADD(t->api->metrics, misses_at_once, 1);
+    enum err_code code = *w ? ERR_OK : personal_acquire(t->personal, slot, SERVING_USER, user, w, &hit, &e);
+    if (code == ERR_NOTFOUND && cold_start) {
+        err_clear(&e);
+        *cold = true;
+        code = personal_acquire(t->personal, slot, SERVING_PRIOR, (struct store_text){NULL, 0}, w, &hit, &e);
+    }
+    r->cache = hit ? "hit" : "miss";
+    if (code) {
+        *w = NULL;
+        r->cache = NULL;
+        refuse_weights(t, r, user, &e);
+    }
+    return ROUTE_DONE;
+}
+
+bool api_reread(struct api_thread *t, struct request *r, size_t slot, struct store_text user,
+                struct weights **w)
+{
+    struct err e = {0};
+    if (personal_reread(t->personal, slot, user, w, &e) == ERR_OK)
+        return true;
+    weights_unref(*w);
+    *w = NULL;
+    r->cache = NULL;
+    refuse_weights(t, r, user, &e);
+    return false;
+}

@@ -1,0 +1,86 @@
+/* api - the calls: each file api_*.c holds one resource; all are pure in that they see a struct request and
+ * no socket. Layer: server.       Threads: a struct api_thread is confined to its thread; struct api is
+ * shared. */
+#ifndef SERVER_API_API_H
+#define SERVER_API_API_H
+
+#include "server/api/prometheus.h"
+#include "server/http/hosts.h"
+#include "server/http/request.h"
+#include "server/http/route.h"
+#include "server/http/tokens.h"
+#include "server/serving/recommender.h"
+#include "server/serving/served_models.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+/* What all threads share. */
+struct api {
+    struct serving *serving;
+    struct metrics *metrics;
+    struct tokens tokens; /* no admin token: admin calls are off; no API token: the others need none */
+    struct hosts hosts;
+    atomic_bool draining;
+    atomic_bool ready;
+    bool access_log, access_log_ids; /* without the latter no path is logged: it has ids */
+    bool
+        events_create; /* who may send events may create users and items by them; else the admin token is needed */
+};
+
+/* What one thread has. An HTTP thread reads on conn at once or not at all (personal_try). */
+struct api_thread {
+    struct api *api;
+    struct store_conn *conn;
+    struct store_conn *writer; /* within a write of update*.c: serving's, else NULL */
+    struct personal *personal;
+};
+
+/* Called once a request's headers are read: finds the route and checks token and media type; a refusal is
+ * answered. */
+void api_begin(struct api *api, struct request *r);
+
+/* Runs the call. */
+enum route_next api_run(struct api_thread *t, struct request *r, bool may_block);
+
+/* Counts the finished request and logs it when asked for. */
+void api_finish(struct api *api, struct request *r);
+
+enum err_code api_thread_new(struct api *api, struct api_thread **out, struct err *e) ERR_MUST_CHECK;
+void api_thread_free(struct api_thread *t);
+
+/* The model a request names by ?model=, or the first; answers 404 and returns false when there is none. */
+bool api_model_slot(struct api_thread *t, struct request *r, size_t *slot);
+
+/* The {user} segment; answers 400 and returns false when it is no id. */
+bool api_user_id(struct request *r, size_t segment, struct store_text *id);
+
+/* The {item} segment likewise. */
+bool api_item_id(struct request *r, size_t segment, struct store_text *id);
+
+/* A query parameter that must be true or false; absent: *out stays. */
+bool api_bool_param(struct request *r, const char *name, bool *out);
+
+/* ?on_error=skip: what is refused of a batch is left out; fail, or absent: then nothing is kept. */
+bool api_on_error_param(struct request *r, bool *skip);
+
+/* Answers with what an error of a lower layer means, and counts it when the store failed. */
+void api_fail(struct api_thread *t, struct request *r, const struct err *e);
+
+/* The user's weights for a call: cached, or made; where the thread may not block, made only without waiting. The prior for
+ * ?cold_start=true of an unknown user. ROUTE_DONE with *w NULL: answered with a refusal. */
+enum route_next api_weights(struct api_thread *t, struct request *r, size_t slot, struct store_text user,
+                            bool may_block, struct weights **w, bool *cold);
+
+/* Replaces *w by weights of the user as the store has him now, for what must be of one state (personal_reread). False:
+ * answered with a refusal, and *w is let go. */
+bool api_reread(struct api_thread *t, struct request *r, size_t slot, struct store_text user,
+                struct weights **w);
+
+/* The calls, by file. */
+route_fn api_recommend_get, api_predict_post, api_events_post, api_user_get, api_admin_user_put,
+    api_admin_user_patch, api_admin_user_delete, api_admin_users_post, api_item_get, api_admin_item_put,
+    api_admin_item_patch, api_admin_item_delete, api_admin_items_post, api_health_get, api_ready_get,
+    api_metrics_get, api_openapi_get, api_index_get;
+
+#endif

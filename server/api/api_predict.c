@@ -1,0 +1,306 @@
+/* POST /v1/users/{user}/predictions: scores of given items, or of the caller's own input rows. */
+#include "server/api/api.h"
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "engine/rank/catalogue.h"
+#include "server/api/json_body.h"
+#include "server/http/problem_list.h"
+
+#include <math.h>
+
+/* Beyond this many rows, or bytes to parse, the call goes to a worker, so that others on the connection's thread do
+ * not wait. */
+enum { MOST_ROWS_AT_ONCE = 512, MOST_BYTES_AT_ONCE = 32 * 1024 };
+
+/* What a body lists: items or input rows. */
+struct rows {
+    const json_t *items, *inputs;
+    size_t n;
+    void *values; /* indices (n_known) or inputs (n, D) */
+    struct store_text *
+        unknown; /* (n) ids of items that the model does not have, where they are answered with null; else NULL */
+    size_t n_known;
+};
+
+/* One item of the list: a known one's index goes to the indices. */
+static void read_item(struct api_thread *t, struct request *r, size_t slot, const json_t *id, size_t i,
+                      struct rows *rows)
+{
+    struct json_place root = json_place_root(), list = json_place_key(&root, "items"),
+                      at = json_place_index(&list, i);
+    if (!json_is_string(id)) {
+        problem_answer(r, PROBLEM_INVALID_VALUE, at.text, "an item's id is a string");
+        return;
+    }
+    struct store_text text = {json_string_value(id), json_string_length(id)};
+    long index = item_table_find(personal_items(t->personal, slot), text);
+    if (index >= 0)
+        ((uint32_t *)rows->values)[rows->n_known++] = (uint32_t)index;
+    else if (rows->unknown)
+        rows->unknown[i] = text;
+    else
+        problem_answer(
+            r, PROBLEM_UNKNOWN_ITEM, at.text,
+            "no answer of model '%s' has item '%.200s'; GET /v1/items/{item} says whether it is known",
+            t->api->serving->models[slot].model->spec.name, text.data);
+}
+
+static void read_row(struct request *r, const json_t *row, size_t i, size_t d, float *x)
+{
+    struct json_place root = json_place_root(), list = json_place_key(&root, "inputs"),
+                      at = json_place_index(&list, i);
+    if (!json_is_array(row) || json_array_size(row) != d) {
+        problem_answer(r, PROBLEM_INVALID_VALUE, at.text, "an input row is an array of %zu numbers", d);
+        return;
+    }
+    for (size_t j = 0; j < d; j++) {
+        struct json_place cell = json_place_index(&at, j);
+        (void)json_in_float(r, json_array_get(row, j), &cell, &x[j]);
+    }
+}
+
+/* Reads the lists' elements; faults of them are gathered. */
+static void read_elements(struct api_thread *t, struct request *r, size_t slot, struct rows *rows)
+{
+    size_t d = t->api->serving->models[slot].model->spec.d_item;
+    for (size_t i = 0; i < rows->n; i++) {
+        r->faults->part = i;
+        if (rows->items)
+            read_item(t, r, slot, json_array_get(rows->items, i), i, rows);
+        else
+            read_row(r, json_array_get(rows->inputs, i), i, d, (float *)rows->values + i * d);
+    }
+}
+
+static bool reserve_rows(struct request *r, struct rows *rows, size_t d, bool null_for_unknown)
+{
+    rows->n = json_array_size(rows->items ? rows->items : rows->inputs);
+    rows->values = mem_alloc_array(rows->n, rows->items ? sizeof(uint32_t) : d * sizeof(float));
+    if (rows->items && null_for_unknown)
+        rows->unknown = mem_zalloc_array(rows->n, sizeof *rows->unknown);
+    if (rows->values && (rows->unknown || !rows->items || !null_for_unknown))
+        return true;
+    problem_answer(r, PROBLEM_OVERLOADED, NULL, "no memory for %zu rows", rows->n);
+    return false;
+}
+
+/* False: refused, in the answer or in r->faults. */
+static bool read_body(struct api_thread *t, struct request *r, size_t slot, const json_t *root,
+                      bool null_for_unknown, struct rows *rows)
+{
+    static const char *const keys[] = {"items", "inputs", NULL};
+    struct json_place at = json_place_root();
+    if (!json_in_object(r, root, &at, keys) ||
+        !json_in_array(r, root, "items", &at, LIMIT_PREDICTION_ROWS, false, &rows->items) ||
+        !json_in_array(r, root, "inputs", &at, LIMIT_PREDICTION_ROWS, false, &rows->inputs))
+        return false;
+    if (!rows->items == !rows->inputs) {
+        problem_answer(r, PROBLEM_INVALID_VALUE, "", "give either items or inputs");
+        return false;
+    }
+    if (!reserve_rows(r, rows, t->api->serving->models[slot].model->spec.d_item, null_for_unknown))
+        return false;
+    read_elements(t, r, slot, rows);
+    return r->faults->n == 0;
+}
+
+/* ---- the usual body, read without a document ---- */
+
+struct scanner {
+    const char *at, *end;
+};
+
+/* What such a body lists: the items, and their ids as they stand there. */
+struct scanned {
+    size_t n;
+    uint32_t indices[MOST_ROWS_AT_ONCE];
+    struct store_text texts[MOST_ROWS_AT_ONCE];
+};
+
+static void skip_space(struct scanner *s)
+{
+    while (s->at < s->end && (*s->at == ' ' || *s->at == '\t' || *s->at == '\n' || *s->at == '\r'))
+        s->at++;
+}
+
+/* The next thing is this character: takes it. */
+static bool take(struct scanner *s, char c)
+{
+    skip_space(s);
+    if (s->at == s->end || *s->at != c)
+        return false;
+    s->at++;
+    return true;
+}
+
+/* A string that stands for itself: no escapes, and nothing that needs one. What else is wrong with it shows when no item has
+ * that id. */
+static bool take_string(struct scanner *s, struct store_text *out)
+{
+    if (!take(s, '"'))
+        return false;
+    const char *from = s->at;
+    while (s->at < s->end && *s->at != '"' && *s->at != '\\' && (unsigned char)*s->at >= 0x20)
+        s->at++;
+    *out = (struct store_text){from, (size_t)(s->at - from)};
+    return s->at < s->end && *s->at++ == '"';
+}
+
+/* Reads {"items": [known ids]} and nothing else; false: any other body, also a wrong one, whose reading says why. A
+ * document of a hundred strings takes longer to build and free than their scores to compute. */
+static bool scan_items(const struct model *m, const struct item_table *table, const struct request *r,
+                       struct scanned *out)
+{
+    struct scanner s = {r->body.data, r->body.data + r->body.len};
+    struct store_text text;
+    if (!r->body.data || !take(&s, '{') || !take_string(&s, &text) || !text_is(text, "items") ||
+        !take(&s, ':') || !take(&s, '['))
+        return false;
+    bool more = true;
+    for (out->n = 0; more && out->n < MOST_ROWS_AT_ONCE; more = take(&s, ',')) {
+        long index = take_string(&s, &text) ? item_table_find(table, text) : -1;
+        if (index < 0)
+            return false;
+        out->texts[out->n] = text;
+        out->indices[out->n++] = (uint32_t)index;
+        if ((size_t)index < m->spec.n_items)
+            catalogue_fetch(m->catalogue, (size_t)index);
+    }
+    bool ended = !more && take(&s, ']') && take(&s, '}');
+    skip_space(&s);
+    return ended && s.at == s.end;
+}
+
+/* ---- the call ---- */
+
+/* Whose scores are asked for, of which model. */
+struct asked {
+    size_t slot;
+    struct store_text user;
+    bool may_block, null_for_unknown;
+};
+
+static enum route_next answer_scanned(struct api_thread *t, struct request *r, const struct asked *asked,
+                                      const struct scanned *scanned)
+{
+    struct weights *w = NULL;
+    struct err e = {0};
+    bool cold;
+    const struct predict_items items = {.indices = scanned->indices,
+                                        .texts = scanned->texts,
+                                        .n = scanned->n,
+                                        .n_known = scanned->n,
+                                        .count_unknown = asked->null_for_unknown};
+    enum route_next next = api_weights(t, r, asked->slot, asked->user, asked->may_block, &w, &cold);
+    if (next != ROUTE_NEEDS_WORKER && w &&
+        personal_predict_items(t->personal, asked->slot, w, asked->user, cold, &items,
+                               request_answer(r, 200, request_json), &e))
+        problem_answer_err(r, &e);
+    weights_unref(w);
+    return next;
+}
+
+/* Whose numbers are too large for the network is told so by row. */
+static bool rows_finite(struct request *r, const float *scores, size_t n, size_t d_output)
+{
+    struct json_place root = json_place_root(), list = json_place_key(&root, "inputs");
+    for (size_t i = 0; i < n; i++) {
+        size_t k = 0;
+        while (k < d_output && isfinite(scores[i * d_output + k]))
+            k++;
+        if (k == d_output)
+            continue;
+        struct json_place at = json_place_index(&list, i);
+        r->faults->part = i;
+        problem_answer(r, PROBLEM_INVALID_VALUE, at.text,
+                       "its numbers are too large for the model: a result would not be finite");
+    }
+    return r->faults->n == 0;
+}
+
+static enum err_code answer_rows(struct api_thread *t, struct request *r, const struct asked *asked,
+                                 const struct rows *rows, const struct weights *w, bool cold, struct err *e)
+{
+    const float *scores;
+    enum err_code code = personal_score_rows(t->personal, asked->slot, w, rows->values, rows->n, &scores, e);
+    if (code || !rows_finite(r, scores, rows->n, t->api->serving->models[asked->slot].model->spec.d_output))
+        return code;
+    return personal_predict_rows(t->personal, asked->slot, w, asked->user, cold, scores, rows->n,
+                                 request_answer(r, 200, request_json), e);
+}
+
+/* The answer from a body that was read without a fault. */
+static enum route_next answer_read(struct api_thread *t, struct request *r, const struct asked *asked,
+                                   const struct rows *rows)
+{
+    struct weights *w = NULL;
+    struct err e = {0};
+    bool cold;
+    if (rows->n > MOST_ROWS_AT_ONCE && !asked->may_block)
+        return ROUTE_NEEDS_WORKER;
+    enum route_next next = api_weights(t, r, asked->slot, asked->user, asked->may_block, &w, &cold);
+    if (next == ROUTE_NEEDS_WORKER || !w)
+        return next;
+    const struct predict_items items = {.indices = rows->values,
+                                        .unknown = rows->unknown,
+                                        .n = rows->n,
+                                        .n_known = rows->n_known,
+                                        .count_unknown = asked->null_for_unknown};
+    enum err_code code = rows->items
+                             ? personal_predict_items(t->personal, asked->slot, w, asked->user, cold, &items,
+                                                      request_answer(r, 200, request_json), &e)
+                             : answer_rows(t, r, asked, rows, w, cold, &e);
+    if (code)
+        problem_answer_err(r, &e);
+    weights_unref(w);
+    return next;
+}
+
+static enum route_next answer_document(struct api_thread *t, struct request *r, const struct asked *asked)
+{
+    struct rows rows = {0};
+    enum route_next next = ROUTE_DONE;
+    struct problem_list faults;
+    json_t *root = json_in_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
+    if (!root)
+        return ROUTE_DONE;
+    problem_list_init(&faults, PROBLEM_LIST_MOST);
+    r->faults = &faults;
+    if (read_body(t, r, asked->slot, root, asked->null_for_unknown, &rows))
+        next = answer_read(t, r, asked, &rows);
+    r->faults = NULL;
+    if (faults.n)
+        problem_answer_list(r, &faults, NULL);
+    problem_list_fini(&faults);
+    mem_free(rows.values);
+    mem_free(rows.unknown);
+    json_decref(root);
+    return next;
+}
+
+static bool unknown_param(struct request *r, bool *null_for_unknown)
+{
+    struct store_text value = request_param_of(r, "unknown");
+    *null_for_unknown = value.data && text_is(value, "null");
+    if (!value.data || *null_for_unknown || text_is(value, "error"))
+        return true;
+    problem_answer(r, PROBLEM_BAD_REQUEST, NULL, "unknown takes null or error, not '%.*s'", (int)value.len,
+                   value.data);
+    return false;
+}
+
+enum route_next api_predict_post(struct api_thread *t, struct request *r, bool may_block)
+{
+    struct asked asked = {.may_block = may_block};
+    struct scanned items;
+    if (!may_block && r->body.len > MOST_BYTES_AT_ONCE)
+        return ROUTE_NEEDS_WORKER;
+    if (!api_user_id(r, 2, &asked.user) || !api_model_slot(t, r, &asked.slot) ||
+        !unknown_param(r, &asked.null_for_unknown))
+        return ROUTE_DONE;
+    const struct model *m = t->api->serving->models[asked.slot].model;
+    return scan_items(m, personal_items(t->personal, asked.slot), r, &items)
+               ? answer_scanned(t, r, &asked, &items)
+               : answer_document(t, r, &asked);
+}

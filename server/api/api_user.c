@@ -1,0 +1,82 @@
+/* GET /v1/users/{user}: what is known of a user. */
+#include "server/api/api.h"
+
+#include "server/fields/profile_known.h"
+#include "server/http/problem.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Interactions shown, newest first; the count tells how many there are. */
+enum { MOST_SHOWN = 100 };
+
+static void add_interaction(struct buf *out, const struct item_table *items, size_t index,
+                            const struct store_interaction *x)
+{
+    size_t len;
+    const char *id = item_table_id(items, index, &len);
+    buf_adds(out, "{\"item\":");
+    buf_add_json_string(out, id, len);
+    buf_addf(out, ",\"weight\":%.9g", x->weight);
+    if (!isnan(x->rating))
+        buf_addf(out, ",\"rating\":%.9g", x->rating);
+    buf_addf(out, ",\"timestamp\":%lld}", (long long)x->timestamp);
+}
+
+static void add_interactions(struct api_thread *t, size_t slot, const struct store_user *u, struct buf *out)
+{
+    const struct item_table *items = personal_items(t->personal, slot);
+    size_t shown = 0;
+    buf_addf(out, ",\"n_interactions\":%zu,\"interactions\":[", u->n_interactions);
+    for (size_t i = u->n_interactions; i-- > 0 && shown < MOST_SHOWN;) {
+        long index = item_table_index(items, u->interactions[i].item_key);
+        if (index < 0)
+            continue; /* an item that this model does not have */
+        if (shown++)
+            buf_addc(out, ',');
+        add_interaction(out, items, (size_t)index, &u->interactions[i]);
+    }
+    buf_addc(out, ']');
+}
+
+static const char *source_of(const struct model_spec *spec, const struct store_user *u)
+{
+    if (u->embedding_given)
+        return "embedding";
+    if (u->n_interactions)
+        return "interactions";
+    return profile_known(spec, (struct store_text){u->profile.data, u->profile.len}) ? "profile" : "prior";
+}
+
+enum route_next api_user_get(struct api_thread *t, struct request *r, bool may_block)
+{
+    struct store_text id;
+    size_t slot;
+    struct err e = {0};
+    if (!may_block)
+        return ROUTE_NEEDS_WORKER;
+    if (!api_user_id(r, 2, &id) || !api_model_slot(t, r, &slot))
+        return ROUTE_DONE;
+    const struct model_spec *spec = &t->api->serving->models[slot].model->spec;
+    struct store_context_key key = {spec->name, spec->version, "user"};
+    struct store_user *u = personal_user_record(t->personal);
+    if (store_read_user(t->conn, id, &key, u, &e)) {
+        if (e.code == ERR_NOTFOUND)
+            problem_answer(r, PROBLEM_UNKNOWN_USER, NULL, "%s", e.text);
+        else
+            api_fail(t, r, &e);
+        return ROUTE_DONE;
+    }
+    struct buf *out = request_answer(r, 200, request_json);
+    buf_adds(out, "{\"user\":");
+    buf_add_json_string(out, id.data, id.len);
+    buf_addf(out, ",\"revision\":%lld,\"source\":\"%s\",\"profile\":", (long long)u->revision,
+             source_of(spec, u));
+    if (u->profile.len)
+        buf_add(out, u->profile.data, u->profile.len);
+    else
+        buf_adds(out, "null");
+    add_interactions(t, slot, u, out);
+    buf_addc(out, '}');
+    return ROUTE_DONE;
+}

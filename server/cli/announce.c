@@ -1,0 +1,58 @@
+/* One line a fact, each with what to do about it. */
+#include "server/cli/announce.h"
+
+#include "base/log.h"
+#include "base/talk.h"
+
+#include <inttypes.h>
+
+static void tell_store(const struct announcement *a, const struct serving *serving)
+{
+    struct store_conn *c = NULL;
+    struct store_counts n;
+    struct err e = {0};
+    enum err_code code = store_connect(serving->store, &c, &e);
+    if (!code)
+        code = store_count_served(c, &n, &e);
+    if (code)
+        log_line(LOG_WARN, "store %s: %s", a->store, e.text);
+    else
+        log_line(LOG_INFO, "store %s: %" PRId64 " user%s, %" PRId64 " item%s", a->store, n.n_users,
+                 talk_s(n.n_users), n.n_items, talk_s(n.n_items));
+    store_disconnect(c);
+}
+
+static void tell_models(const struct serving *serving)
+{
+    for (size_t i = 0; i < serving->n_models; i++) {
+        const struct model_spec *spec = &serving->models[i].model->spec;
+        log_line(LOG_INFO, "model '%s' version '%s': %zu item%s%s%s", spec->name, spec->version,
+                 spec->n_items, talk_s((int64_t)spec->n_items),
+                 i ? "; asked for by ?model=" : "; answers unless another is asked for", i ? spec->name : "");
+    }
+}
+
+static void tell_access(const struct announcement *a)
+{
+    if (a->admin_token_file)
+        log_line(LOG_INFO, "admin calls (/v1/admin/...) need the token in %s", a->admin_token_file);
+    else
+        log_line(LOG_INFO, "admin calls (/v1/admin/...) are off: --admin-token-file FILE turns them on");
+    if (a->api_token_file)
+        log_line(LOG_INFO, "all other calls need the token in %s", a->api_token_file);
+    else
+        log_line(LOG_INFO,
+                 "all other calls are open to %s without a token: --api-token-file FILE asks for one",
+                 a->anonymous ? "everybody who reaches this address" : "this machine alone");
+}
+
+void announce_start(const struct announcement *a, const struct serving *serving)
+{
+    tell_store(a, serving);
+    tell_models(serving);
+    tell_access(a);
+    if (!a->warm_file)
+        log_line(LOG_INFO,
+                 "the next start knows no user of this one: --warm-file FILE makes it a warm start");
+    log_line(LOG_INFO, "the calls are described at %s/openapi.json", a->url);
+}

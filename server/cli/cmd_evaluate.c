@@ -1,0 +1,216 @@
+/* hypernet evaluate: how good the rankings or predicted ratings of models are, beside baselines. */
+#include "base/limits.h"
+#include "engine/kernels/blas_memory.h"
+#include "server/cli/commands.h"
+#include "server/data/output_file.h"
+#include "server/evaluate/evaluation.h"
+#include "server/evaluate/evaluation_print.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct settings {
+    const char *store, *test, *candidates, *metrics, *known, *users, *counts, *per_user;
+    struct option_list models, chosen;
+    int64_t threads, seed;
+    bool baselines, groups, foreign_items, json;
+};
+
+/* The next word of a list with commas, into word; false at the end. Words that do not fit are cut, and so are no names. */
+static bool next_word(const char **text, char *word, size_t size)
+{
+    *text += strspn(*text, ",");
+    size_t len = strcspn(*text, ",");
+    (void)snprintf(word, size, "%.*s", (int)(len < size ? len : size - 1), *text);
+    *text += len;
+    return len > 0;
+}
+
+static enum err_code parse_metrics(const char *text, struct metric *out, size_t *n, struct err *e)
+{
+    char word[64];
+    for (*n = 0; next_word(&text, word, sizeof word); (*n)++) {
+        if (*n == EVALUATION_MAX_METRICS)
+            return err_set(e, ERR_INVALID, "--metrics takes at most %d", EVALUATION_MAX_METRICS);
+        if (!metric_parse(word, &out[*n]))
+            return err_set(e, ERR_INVALID,
+                           "'%s' is no metric; hr@K ndcg@K recall@K recall_capped@K mrr[@K] map[@K] "
+                           "coverage@K, or rmse mae",
+                           word);
+        if (metric_of_ratings(&out[*n]) != metric_of_ratings(&out[0]))
+            return err_set(e, ERR_INVALID, "--metrics: rmse and mae are not measured beside rankings");
+    }
+    return *n ? ERR_OK : err_set(e, ERR_INVALID, "--metrics is empty");
+}
+
+static enum err_code parse_baselines(const struct settings *s, unsigned *out, struct err *e)
+{
+    *out = s->baselines ? EVALUATION_ALL_BASELINES : 0;
+    for (size_t i = 0; i < s->chosen.n; i++) {
+        unsigned bit = evaluation_baselines_bit(s->chosen.values[i]);
+        if (!bit)
+            return err_set(e, ERR_INVALID,
+                           "--baseline: '%s' is none of popularity fold-in ials ease mean bias",
+                           s->chosen.values[i]);
+        *out |= bit;
+    }
+    return ERR_OK;
+}
+
+static enum err_code parse_counts(const char *text, size_t *out, size_t *n, struct err *e)
+{
+    char word[32], *end;
+    for (*n = 0; next_word(&text, word, sizeof word); (*n)++) {
+        if (*n == EVALUATION_MAX_COUNTS)
+            return err_set(e, ERR_INVALID, "--known-counts takes at most %d", EVALUATION_MAX_COUNTS);
+        unsigned long count = strcmp(word, "profile") == 0 ? 0 : strtoul(word, &end, 10);
+        bool number = word[0] >= '0' && word[0] <= '9' && !*end;
+        if (strcmp(word, "profile") != 0 && (!number || count > 1000000))
+            return err_set(e, ERR_INVALID, "--known-counts: '%s' is neither a count nor profile", word);
+        out[*n] = count;
+    }
+    return ERR_OK;
+}
+
+/* What does not go together. */
+static enum err_code check(const struct settings *s, const struct evaluation_options *o, struct err *e)
+{
+    if (!s->known && (s->users || s->counts))
+        return err_set(e, ERR_INVALID, "--users and --known-counts go with --known");
+    if (s->counts && o->n_counts == 0)
+        return err_set(e, ERR_INVALID, "--known-counts is empty");
+    if (s->counts && s->groups)
+        return err_set(e, ERR_INVALID, "--known-counts and --groups: the counts are the groups");
+    if (s->candidates && metric_of_ratings(&o->metrics[0]))
+        return err_set(e, ERR_INVALID, "--candidates are for rankings, not for rmse and mae");
+    return ERR_OK;
+}
+
+static enum err_code open_model(const char *path, bool ratings, struct model **out, struct err *e)
+{
+    enum err_code code = model_open(path, out, e);
+    if (code)
+        return code;
+    const struct model_spec *spec = &(*out)->spec;
+    if (!model_spec_for_users(spec))
+        return err_set(e, ERR_INVALID, "%s: only models for users can be evaluated here", path);
+    if (ratings && spec->objective != OBJECTIVE_RATING)
+        return err_set(e, ERR_INVALID, "%s: a ranking model predicts no ratings", path);
+    return ERR_OK;
+}
+
+static enum err_code evaluate(const struct settings *s, const struct evaluation_options *o, struct err *e)
+{
+    static struct evaluation_result result; /* large, and there is one */
+    struct model *models[LIMIT_MODELS] = {NULL};
+    struct store *store = NULL;
+    enum err_code code = store_open(s->store, STORE_READ_ONLY, &store, e);
+    for (size_t i = 0; i < s->models.n && !code; i++)
+        code = open_model(s->models.values[i], metric_of_ratings(&o->metrics[0]), &models[i], e);
+    if (!code)
+        code = evaluation_run(store, models, s->models.n, o, &result, e);
+    if (!code)
+        (s->json ? evaluation_print_json : evaluation_print_table)(o, &result);
+    evaluation_fini(&result);
+    for (size_t i = 0; i < s->models.n; i++)
+        model_unref(models[i]);
+    store_close(store);
+    return code;
+}
+
+static enum err_code check_per_user(const struct settings *s, struct err *e)
+{
+    struct output_input inputs[5 + OPTION_LIST_MAX] = {{"--store", s->store},
+                                                       {"--test", s->test},
+                                                       {"--candidates", s->candidates},
+                                                       {"--known", s->known},
+                                                       {"--users", s->users}};
+    for (size_t i = 0; i < s->models.n; i++)
+        inputs[5 + i] = (struct output_input){"--model", s->models.values[i]};
+    return s->per_user
+               ? output_file_check("--per-user", s->per_user, OUTPUT_OVER_TEXT, inputs, 5 + s->models.n, e)
+               : ERR_OK;
+}
+
+static void talk(const char *text)
+{
+    (void)fprintf(stderr, "hypernet evaluate: %s\n", text);
+}
+
+static int run(const struct settings *s)
+{
+    struct metric metrics[EVALUATION_MAX_METRICS];
+    size_t counts[EVALUATION_MAX_COUNTS];
+    struct err e = {0};
+    struct evaluation_options o = {.test_path = s->test,
+                                   .candidates_path = s->candidates,
+                                   .known_path = s->known,
+                                   .users_path = s->users,
+                                   .counts = counts,
+                                   .per_user_path = s->per_user,
+                                   .metrics = metrics,
+                                   .groups = s->groups,
+                                   .foreign_items = s->foreign_items,
+                                   .n_threads = (int)s->threads,
+                                   .seed = (uint64_t)s->seed,
+                                   .talk = talk};
+    if (parse_baselines(s, &o.baselines, &e) || parse_metrics(s->metrics, metrics, &o.n_metrics, &e) ||
+        (s->counts && parse_counts(s->counts, counts, &o.n_counts, &e)) || check(s, &o, &e))
+        return command_fail(&cmd_evaluate_command, &e, true);
+    if (check_per_user(s, &e))
+        return command_fail(&cmd_evaluate_command, &e, false);
+    return evaluate(s, &o, &e) == ERR_OK ? EXIT_DONE : command_fail(&cmd_evaluate_command, &e, false);
+}
+
+static int cmd_evaluate(int argc, char **argv)
+{
+    struct settings s = {.metrics = "hr@10,ndcg@10", .seed = 1};
+    const struct option options[] = {
+        {"store", OPTION_STRING, &s.store, "STORE", "what is known of the users", 0, 0, true},
+        {"model", OPTION_LIST, &s.models, "FILE", "model file; the others are compared with the first", 0, 0,
+         true},
+        {"test", OPTION_STRING, &s.test, "FILE", "held-out rows: user item, for rmse and mae rating", 0, 0,
+         true},
+        {"candidates", OPTION_STRING, &s.candidates, "FILE",
+         "a user and items a line; without it all items are ranked", 0, 0, false},
+        {"metrics", OPTION_STRING, &s.metrics, "LIST",
+         "hr@K ndcg@K recall@K recall_capped@K mrr[@K] map[@K] coverage@K, or rmse mae", 0, 0, false},
+        {"baselines", OPTION_FLAG, &s.baselines, NULL,
+         "popularity, iALS fold-in, iALS and EASE beside the models; of ratings mean and biases", 0, 0,
+         false},
+        {"baseline", OPTION_LIST, &s.chosen, "NAME",
+         "this one alone: popularity fold-in ials ease, of ratings mean bias", 0, 0, false},
+        {"known", OPTION_STRING, &s.known, "FILE",
+         "interactions of the test users, who are new: not in the store", 0, 0, false},
+        {"users", OPTION_STRING, &s.users, "FILE", "profiles of the new users", 0, 0, false},
+        {"known-counts", OPTION_STRING, &s.counts, "LIST",
+         "measure with so many of each new user's interactions given: profile,1,3,5", 0, 0, false},
+        {"groups", OPTION_FLAG, &s.groups, NULL,
+         "also by how many interactions are known of a user: 0, 1-2, 3-4, 5-9, 10-19, 20+", 0, 0, false},
+        {"per-user", OPTION_STRING, &s.per_user, "FILE", "write every user's values there, a JSON line each",
+         0, 0, false},
+        {"threads", OPTION_INT, &s.threads, "N", "threads; 0: as many as processors", 0, 256, false},
+        {"seed", OPTION_INT, &s.seed, "N", "of the bootstrap and of the baselines' validation", 0, 9e15,
+         false},
+        {"allow-foreign-items", OPTION_FLAG, &s.foreign_items, NULL,
+         "also a model of whose items the store has less than half", 0, 0, false},
+        {"json", OPTION_FLAG, &s.json, NULL, "the result as JSON", 0, 0, false},
+    };
+    bool help;
+    struct err e = {0};
+    if (options_parse(&cmd_evaluate_command, options, sizeof options / sizeof *options, argc, argv, NULL,
+                      &help, &e))
+        return command_fail(&cmd_evaluate_command, &e, true);
+    if (help)
+        return EXIT_DONE;
+    return blas_reserve((size_t)s.threads, &e) ? command_fail(&cmd_evaluate_command, &e, false) : run(&s);
+}
+
+const struct command cmd_evaluate_command = {
+    "evaluate", "measure models on held-out items", NULL,
+    "Each user of the test file is ranked from what the store knows of the user, or with --known from what "
+    "that file says.\n"
+    "Without --candidates all items but the user's own are ranked; recall@K divides by the number of "
+    "held-out items, recall_capped@K\nby the smaller of that and K.",
+    cmd_evaluate};

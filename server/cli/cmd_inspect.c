@@ -1,0 +1,140 @@
+/* hypernet inspect: what is in a model file, or in a store. */
+#include "engine/format/model_file.h"
+#include "engine/format/model_json.h"
+#include "engine/model.h"
+#include "engine/network/hypernet.h"
+#include "engine/network/item_item.h"
+#include "server/cli/commands.h"
+#include "server/cli/versions.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { MOST_TENSORS = MODEL_MAX_TENSORS + 3 };
+
+/* The tensors of numbers: those of the table, and the item-item weights'. */
+static size_t list_tensors(const struct model_spec *s, struct tensor_spec out[MOST_TENSORS])
+{
+    static const char *const names[] = {MODEL_FILE_PAIR_START, MODEL_FILE_PAIR_ITEM, MODEL_FILE_PAIR_WEIGHT};
+    size_t n = model_spec_tensors(s, out);
+    for (size_t i = 0; i < 3 && s->n_pairs; i++) {
+        out[n] = (struct tensor_spec){.n_rows = i ? s->n_pairs : s->n_items + 1, .n_cols = 1, .vector = true};
+        (void)snprintf(out[n++].name, sizeof out->name, "%s", names[i]);
+    }
+    return n;
+}
+
+static enum err_code print_json(const struct model *m, struct buf *out, struct err *e)
+{
+    struct tensor_spec tensors[MOST_TENSORS];
+    struct theta_layout layout;
+    size_t n = list_tensors(&m->spec, tensors);
+    theta_layout_of(&m->spec, &layout);
+    buf_adds(out, "{\"hypernet\":");
+    enum err_code code = model_json_encode(&m->spec, out, e);
+    buf_addf(out, ",\"generated_weights\":%zu,\"file_bytes\":%zu,\"tensors\":[", layout.len, m->file_bytes);
+    for (size_t i = 0; i < n; i++) {
+        buf_addf(out, "%s{\"name\":\"%s\",\"shape\":[%zu", i ? "," : "", tensors[i].name, tensors[i].n_rows);
+        if (!tensors[i].vector)
+            buf_addf(out, ",%zu", tensors[i].n_cols);
+        buf_adds(out, model_params_half(&m->params, &tensors[i]) ? "],\"bfloat16\":true}" : "]}");
+    }
+    buf_adds(out, "]}");
+    return code ? code : buf_check(out, "the description", e);
+}
+
+static void print_encoder(const struct encoder_spec *n)
+{
+    if (!n->present) {
+        (void)printf("encoder     none: contexts are given\n");
+        return;
+    }
+    (void)printf("encoder     fold-in %zu (alpha %g, reg %g), history %zu, recent %zu x %zu decays of the "
+                 "last %zu, profile %zu "
+                 "(%zu values), when %zu (%zu moments), disliked %zu\n",
+                 n->d_fold_in, n->alpha, n->reg, n->d_history, n->d_recent, n->n_decays, n->n_recent,
+                 n->d_profile, n->n_values, n->d_when, n->n_moments, n->d_disliked);
+}
+
+static void print_neighbours(const struct model_spec *s)
+{
+    if (s->n_pairs)
+        (void)printf("neighbours  %zu item-item weights, a bias of up to %zu items from each history\n",
+                     s->n_pairs, s->n_items < NEIGHBOURS_MOST ? s->n_items : (size_t)NEIGHBOURS_MOST);
+}
+
+static void print_text(const struct model *m)
+{
+    const struct model_spec *s = &m->spec;
+    struct tensor_spec tensors[MOST_TENSORS];
+    struct theta_layout layout;
+    size_t n = list_tensors(s, tensors), n_values = 0;
+    theta_layout_of(s, &layout);
+    (void)printf(
+        "model       %s\nversion     %s\nobjective   %s\nitems       %zu, %zu wide\ncontext     %zu wide\n",
+        s->name, s->version, objective_name(s->objective), s->n_items, s->d_item, s->d_context);
+    print_encoder(&s->encoder);
+    (void)printf("trunk       normalisation %s", norm_kind_name(s->norm));
+    for (size_t i = 0; i < s->n_trunk; i++)
+        (void)printf(", %zu %s", s->trunk[i].d_out, activation_name(s->trunk[i].activation));
+    (void)printf("\nlinear part %s\n", !s->has_linear   ? "none"
+                                       : s->linear_head ? "from the context, with a generated part"
+                                                        : "from the context");
+    for (size_t i = 0; i < s->n_layers; i++) {
+        const struct layer_spec *l = &s->layers[i];
+        (void)printf("target %-4zu %zu -> %zu %s, weights %s", i, l->d_in, l->d_out,
+                     activation_name(l->activation), generator_name(l->generator));
+        if (l->rank)
+            (void)printf(" %zu", l->rank);
+        (void)printf(" (%zu generated), bias %s\n", layer_spec_n_generated(l), bias_kind_name(l->bias));
+    }
+    print_neighbours(s);
+    (void)printf("generated   %zu weights a context, %zu bytes\n\n", layout.len, layout.len * sizeof(real));
+    for (size_t i = 0; i < n; i++) {
+        (void)printf("  %-28s %8zu x %zu%s\n", tensors[i].name, tensors[i].n_rows, tensors[i].n_cols,
+                     model_params_half(&m->params, &tensors[i]) ? "  bfloat16" : "");
+        n_values += tensors[i].n_rows * tensors[i].n_cols;
+    }
+    (void)printf("\n%zu tensors, %zu values, file of %zu bytes\n", n, n_values, m->file_bytes);
+}
+
+static int inspect_store(const char *path, bool json)
+{
+    struct buf out;
+    struct err e = {0};
+    buf_init(&out, (size_t)1 << 24);
+    if (versions_describe(path, json, &out, &e) == ERR_OK)
+        (void)fputs(buf_text(&out), stdout);
+    buf_fini(&out);
+    return e.code ? command_fail(&cmd_inspect_command, &e, false) : EXIT_DONE;
+}
+
+static int cmd_inspect(int argc, char **argv)
+{
+    bool json = false, help;
+    const char *path = NULL;
+    const struct option options[] = {{"json", OPTION_FLAG, &json, NULL, "as JSON", 0, 0, false}};
+    struct err e = {0};
+    struct model *m;
+    if (options_parse(&cmd_inspect_command, options, 1, argc, argv, &path, &help, &e))
+        return command_fail(&cmd_inspect_command, &e, true);
+    if (help)
+        return EXIT_DONE;
+    if (versions_is_store(path))
+        return inspect_store(path, json);
+    if (model_open(path, &m, &e))
+        return command_fail(&cmd_inspect_command, &e, false);
+    if (json) {
+        struct buf out;
+        buf_init(&out, (size_t)1 << 28);
+        if (print_json(m, &out, &e) == ERR_OK)
+            (void)puts(buf_text(&out));
+        buf_fini(&out);
+    } else {
+        print_text(m);
+    }
+    model_unref(m);
+    return e.code ? command_fail(&cmd_inspect_command, &e, false) : EXIT_DONE;
+}
+
+const struct command cmd_inspect_command = {"inspect", "what is in a model file", "MODEL", NULL, cmd_inspect};

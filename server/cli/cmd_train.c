@@ -1,0 +1,466 @@
+/* hypernet train: store in, model file out, contexts of all users back into the store. An interrupt ends
+ * training at the best model so far, which is written; before there is one, nothing is. */
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/talk.h"
+#include "engine/kernels/blas_memory.h"
+#include "engine/model.h"
+#include "server/cli/commands.h"
+#include "server/cli/progress.h"
+#include "server/cli/versions.h"
+#include "server/data/output_file.h"
+#include "server/data/train_dataset.h"
+#include "server/serving/user_weights.h"
+
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+struct settings {
+    const char *store, *out, *name, *version, *generator, *objective, *checkpoint;
+    int64_t keep_versions, seed, threads, epochs, dim, min_profile_users;
+    double deadline_s;
+    bool ignore_order, no_item_item, no_contexts, json;
+};
+
+static atomic_bool interrupted; /* lock-free, so a signal handler may */
+
+static void interrupt(int number)
+{
+    (void)number;
+    atomic_store(&interrupted, true);
+}
+
+static bool show(void *arg, const struct train_progress *p)
+{
+    progress_show(arg, p);
+    return true;
+}
+
+/* ---- contexts of all users ---- */
+
+struct user_ids {
+    struct buf texts; /* terminated ids, one after the other */
+    size_t n;
+};
+
+static bool take_id(void *arg, int64_t key, struct store_text id, struct store_text profile, int64_t revision)
+{
+    struct user_ids *ids = arg;
+    (void)key;
+    (void)profile;
+    (void)revision;
+    buf_add(&ids->texts, id.data, id.len);
+    buf_addc(&ids->texts, '\0');
+    ids->n++;
+    return !ids->texts.failed;
+}
+
+/* Until late_ns; who has no context by then gets it at first use. */
+static enum err_code write_all(struct store_conn *c, const struct model *m, const struct user_ids *ids,
+                               int64_t late_ns, struct err *e)
+{
+    struct store_context_key key = {m->spec.name, m->spec.version, "user"};
+    struct context_maker *maker = NULL;
+    struct item_table *items = NULL;
+    struct store_user user = {0};
+    enum err_code code = context_maker_new(m, &maker, e);
+    if (!code)
+        code = item_table_load(c, m, &items, e);
+    const char *at = ids->texts.data;
+    for (size_t i = 0; i < ids->n && !code && clock_monotonic_ns() < late_ns; i++, at += strlen(at) + 1) {
+        struct store_text id = {at, strlen(at)};
+        const float *embedding;
+        code = store_read_user(c, id, NULL, &user, e);
+        if (!code)
+            code = context_encode(maker, items, &user, &embedding, e);
+        if (code)
+            (void)err_prefix(e, "the model is written, but no contexts: user '%.*s'", (int)id.len, id.data);
+        if (!code)
+            code = store_put_encoded(c, &key, id, &user, embedding, m->spec.d_context * sizeof *embedding, e);
+    }
+    store_user_fini(&user);
+    item_table_unref(items);
+    context_maker_free(maker);
+    return code;
+}
+
+/* In one transaction: contexts of an older training under the same name and version go, and those of all users come when
+ * they are wanted; else they are made at first use. */
+static enum err_code write_contexts(struct store_conn *c, const char *path, bool wanted, int64_t late_ns,
+                                    struct err *e)
+{
+    struct model *m;
+    struct user_ids ids = {0};
+    buf_init(&ids.texts, SIZE_MAX / 4);
+    enum err_code code = model_open(path, &m, e);
+    if (code)
+        return code;
+    struct store_context_key key = {m->spec.name, m->spec.version, "user"};
+    code = store_begin(c, e);
+    if (!code) {
+        code = store_drop_contexts(c, &key, e);
+        if (!code && wanted)
+            code = store_each_user(c, take_id, &ids, e);
+        if (!code)
+            code = buf_check(&ids.texts, "the users' ids", e);
+        if (!code && wanted)
+            code = write_all(c, m, &ids, late_ns, e);
+        if (code)
+            store_rollback(c);
+        else
+            code = store_commit(c, e);
+    }
+    buf_fini(&ids.texts);
+    model_unref(m);
+    return code;
+}
+
+/* Contexts of versions that nobody will ask for. Should it fail, the model is written all the same. */
+static void trim(struct store_conn *c, const struct settings *s)
+{
+    int64_t n;
+    struct err e = {0};
+    if (versions_trim(c, s->name, s->version, s->keep_versions, &n, &e))
+        (void)fprintf(stderr, "hypernet train: contexts of old versions stay: %s\n", e.text);
+    else if (n)
+        (void)fprintf(stderr,
+                      "%lld contexts of versions before the last %lld were dropped (--keep-versions)\n",
+                      (long long)n, (long long)s->keep_versions);
+}
+
+/* ---- results ---- */
+
+/* By how training ended (enum train_end). */
+static const char *const ends[] = {"complete", "interrupted", "deadline"};
+
+/* A number that was not measured is null. */
+static void add_figure(struct buf *b, const char *name, double x)
+{
+    buf_addf(b, isnan(x) ? ",\"%s\":null" : ",\"%s\":%.6f", name, x);
+}
+
+/* The opening of the result. */
+static void add_names(const struct settings *s, struct buf *b)
+{
+    buf_adds(b, "{\"model\":");
+    buf_add_json_string(b, s->name, strlen(s->name));
+    buf_adds(b, ",\"model_version\":");
+    buf_add_json_string(b, s->version, strlen(s->version));
+    buf_adds(b, ",\"file\":");
+    buf_add_json_string(b, s->out, strlen(s->out));
+}
+
+static void print_rating_report(const struct settings *s, const struct train_report *r)
+{
+    if (!s->json) {
+        (void)printf("model '%s' version '%s' written to %s\n"
+                     "validation rmse %.4f (biases alone %.4f), %d steps, %zu parameters, %.1f s\n",
+                     s->name, s->version, s->out, r->rmse, r->rmse_biases, r->best_epoch, r->n_parameters,
+                     r->seconds);
+        return;
+    }
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    add_names(s, &b);
+    buf_addf(&b,
+             ",\"objective\":\"rating\",\"ended\":\"%s\",\"epochs\":%d,\"dim\":%d,\"history\":%g,"
+             "\"parameters\":%zu,\"seconds\":%.2f",
+             ends[r->end], r->best_epoch, r->dim, r->history, r->n_parameters, r->seconds);
+    add_figure(&b, "rmse", r->rmse);
+    add_figure(&b, "biases_rmse", r->rmse_biases);
+    buf_addc(&b, '}');
+    const char *text = buf_text(&b);
+    (void)puts(text ? text : "{}");
+    buf_fini(&b);
+}
+
+/* What was chosen by validation, and by how much. */
+static void add_choices(const struct train_report *r, struct buf *b)
+{
+    buf_addf(b, ",\"generator_chosen\":%s", r->generator_chosen ? "true" : "false");
+    if (r->generator_chosen) {
+        add_figure(b, "choice_shared_ndcg@10", r->shared_metric);
+        add_figure(b, "choice_core_ndcg@10", r->generated_metric);
+        add_figure(b, "choice_standard_error", r->choice_error);
+        buf_addf(b, ",\"choice_sure\":%s", r->choice_sure ? "true" : "false");
+    }
+    buf_addf(b, ",\"item_item\":%s", r->pairs_kept ? "true" : "false");
+    add_figure(b, "item_item_alone_ndcg@10", r->pairs_alone);
+    add_figure(b, "without_item_item_ndcg@10", r->metric_alone);
+}
+
+static void print_report(const struct settings *s, const struct train_report *r)
+{
+    if (s->json) {
+        struct buf b;
+        buf_init(&b, 1 << 20);
+        add_names(s, &b);
+        buf_addf(&b,
+                 ",\"generator\":\"%s\",\"ended\":\"%s\",\"epochs\":%d,\"best_epoch\":%d,\"dim\":%d,"
+                 "\"alpha\":%g,\"reg\":%g,\"parameters\":%zu,\"seconds\":%.2f",
+                 generator_name(r->generator), ends[r->end], r->epochs_run, r->best_epoch, r->dim, r->alpha,
+                 r->reg, r->n_parameters, r->seconds);
+        add_figure(&b, "warm_start_ndcg@10", r->warm_start_metric);
+        add_figure(&b, "ndcg@10", r->best_metric);
+        add_choices(r, &b);
+        if (!isnan(r->epoch_seconds))
+            buf_addf(&b, ",\"epoch_seconds\":%.3f", r->epoch_seconds);
+        if (!isnan(r->item_error))
+            buf_addf(&b, ",\"new_items_error\":%.6f,\"new_items_error_alike\":%.6f", r->item_error,
+                     r->item_error_of_mean);
+        buf_addc(&b, '}');
+        const char *text = buf_text(&b);
+        (void)puts(text ? text : "{}");
+        buf_fini(&b);
+        return;
+    }
+    (void)printf("model '%s' version '%s' written to %s\n"
+                 "validation ndcg@10 %.4f (iALS warm start %.4f), epoch %d of %d, %zu parameters, %.1f s\n",
+                 s->name, s->version, s->out, r->best_metric, r->warm_start_metric, r->best_epoch,
+                 r->epochs_run, r->n_parameters, r->seconds);
+    if (!isnan(r->item_error))
+        (void)printf(
+            "new items: categories and titles explain %.0f%% of how the scores of held-out items differ\n",
+            100 * (1 - r->item_error / r->item_error_of_mean));
+}
+
+/* ---- the next commands ---- */
+
+static bool take_first_id(void *arg, int64_t key, struct store_text id, struct store_text profile,
+                          int64_t revision)
+{
+    (void)key;
+    (void)profile;
+    (void)revision;
+    buf_add(arg, id.data, id.len);
+    return false; /* one is enough */
+}
+
+/* For somebody in the store, as they would be typed. */
+static void show_next(struct store_conn *c, const struct settings *s)
+{
+    struct buf id;
+    buf_init(&id, LIMIT_ID_BYTES + 1);
+    enum err_code code = store_each_user(c, take_first_id, &id, NULL);
+    const char *user = code ? NULL : buf_text(&id);
+    (void)fflush(stdout); /* the result first, where both are one terminal */
+    if (user && *user)
+        talk_command("next: ", (const char *const[]){"recommend", "--store", s->store, "--model", s->out,
+                                                     "--user", user, NULL});
+    talk_command("next: ", (const char *const[]){"serve", "--store", s->store, "--model", s->out, NULL});
+    buf_fini(&id);
+}
+
+/* So that nobody wonders why a field changes nothing, or fears that names are learned. */
+static void tell_unknown_fields(const struct settings *s, const struct dataset *data)
+{
+    if (!data->unknown_fields || *data->unknown_fields)
+        (void)fprintf(stderr,
+                      "profile fields that the model does not learn, being personal by name or without a "
+                      "value that %lld users share: %s\n",
+                      (long long)s->min_profile_users,
+                      data->unknown_fields ? data->unknown_fields : "too many to name");
+}
+
+static void warn(const char *text)
+{
+    (void)fprintf(stderr, "hypernet train: warning: %s\n", text);
+}
+
+/* Of the deadline; INT64_MAX: none. */
+static int64_t late_ns(const struct train_options *o)
+{
+    return o->deadline_s > 0 ? o->started_ns + (int64_t)(o->deadline_s * 1e9) : INT64_MAX;
+}
+
+/* *written: a model; false after an interrupt before there was one. */
+static enum err_code train(const struct settings *s, const struct train_options *options, bool *written,
+                           struct err *e)
+{
+    struct store *store = NULL;
+    struct store_conn *c = NULL;
+    struct dataset data = {0};
+    struct train_report report;
+    struct progress progress;
+    progress_init(&progress);
+    enum err_code code = store_open(s->store, STORE_READ_WRITE, &store, e);
+    if (!code)
+        code = store_connect(store, &c, e);
+    if (!code)
+        code = dataset_load(c, (size_t)s->min_profile_users, &data, e);
+    if (!code)
+        tell_unknown_fields(s, &data);
+    if (!code)
+        code = dataset_check_say(&data.check, c, warn, e);
+    if (!code)
+        code = train_run(&data.data, options, s->out, show, &progress, &report, e);
+    progress_end(&progress);
+    *written = !code && report.written;
+    if (*written)
+        code = write_contexts(c, s->out, !s->no_contexts, late_ns(options), e);
+    if (*written && !code)
+        trim(c, s);
+    if (*written && !code)
+        (options->objective == OBJECTIVE_RATING ? print_rating_report : print_report)(s, &report);
+    if (*written && !code && !s->json)
+        show_next(c, s);
+    dataset_free(&data);
+    store_disconnect(c);
+    store_close(store);
+    return code;
+}
+
+/* UTC to the millisecond: small models train in less than a second, and contexts of two versions must not
+ * mix. */
+static void default_version(char out[32])
+{
+    int64_t now_ms = clock_unix_ms();
+    time_t now = (time_t)(now_ms / 1000);
+    struct tm parts;
+    size_t n = gmtime_r(&now, &parts) ? strftime(out, 32, "%Y%m%dT%H%M%S", &parts) : 0;
+    if (n)
+        (void)snprintf(out + n, 32 - n, ".%03dZ", (int)(now_ms % 1000));
+    else
+        (void)snprintf(out, 32, "%lld", (long long)now_ms);
+}
+
+/* Finds out before hours of training, not after, that the model cannot be written. The writer makes a new
+ * file in the same folder and renames it. */
+static enum err_code check_folder(const char *path, struct err *e)
+{
+    struct stat found;
+    const char *slash = strrchr(path, '/');
+    char *folder = mem_strdup(path);
+    if (!folder)
+        return err_set(e, ERR_NOMEM, "no memory for a path");
+    if (slash)
+        folder[slash == path ? 1 : slash - path] = '\0';
+    enum err_code code = ERR_OK;
+    if (stat(path, &found) == 0 && S_ISDIR(found.st_mode))
+        code = err_set(e, ERR_INVALID, "--out %s is a folder; it takes a file", path);
+    else if (access(slash ? folder : ".", W_OK | X_OK) != 0)
+        code = err_set(e, ERR_IO, "--out %s: cannot write there: %s", path, strerror(errno));
+    mem_free(folder);
+    return code;
+}
+
+/* Neither the model nor a checkpoint takes the place of what is read, or of a file that is no model. */
+static enum err_code check_outputs(const struct settings *s, struct err *e)
+{
+    const struct output_input inputs[] = {{"--store", s->store}, {"--checkpoint", s->checkpoint}};
+    enum err_code code = check_folder(s->out, e);
+    if (!code)
+        code = output_file_check("--out", s->out, OUTPUT_OVER_MODEL, inputs, 2, e);
+    if (!code && s->checkpoint)
+        code = output_file_check("--checkpoint", s->checkpoint, OUTPUT_OVER_MODEL, inputs, 1, e);
+    return code;
+}
+
+static int cmd_train(int argc, char **argv)
+{
+    char version[32];
+    default_version(version);
+    struct settings s = {.name = "default",
+                         .version = version,
+                         .generator = "auto",
+                         .objective = "ranking",
+                         .keep_versions = 2,
+                         .seed = 1,
+                         .min_profile_users = DATASET_LEAST_USERS};
+    const struct option options[] = {
+        {"store", OPTION_STRING, &s.store, "STORE", "where users, items and interactions are", 0, 0, true},
+        {"out", OPTION_STRING, &s.out, "FILE", "the model file to write, whole or not at all", 0, 0, true},
+        {"name", OPTION_STRING, &s.name, "NAME", "name of the model", 0, 0, false},
+        {"model-version", OPTION_STRING, &s.version, "VERSION", "version of the model; by default the time",
+         0, 0, false},
+        {"objective", OPTION_STRING, &s.objective, "NAME",
+         "ranking: what users take next; rating: what they would rate an item", 0, 0, false},
+        {"seed", OPTION_INT, &s.seed, "N", "the same seed gives the same model", 0, 9e15, false},
+        {"threads", OPTION_INT, &s.threads, "N", "threads; 0: as many as processors. The result is the same",
+         0, 256, false},
+        {"epochs", OPTION_INT, &s.epochs, "N",
+         "the most; 0: the default. Training stops when it gains no more", 0, 1000, false},
+        {"dim", OPTION_INT, &s.dim, "N", "width of item embeddings; 0: chosen from the data", 0, 1024, false},
+        {"generator", OPTION_STRING, &s.generator, "NAME",
+         "weights of the target's hidden layer: core, low_rank, full, shared (nothing is generated), or "
+         "auto: "
+         "shared or core, by validation",
+         0, 0, false},
+        {"no-item-item", OPTION_FLAG, &s.no_item_item, NULL,
+         "no item-item weights, also where they would help", 0, 0, false},
+        {"ignore-order", OPTION_FLAG, &s.ignore_order, NULL,
+         "contexts do not say what came last or when, even where times are known", 0, 0, false},
+        {"checkpoint", OPTION_STRING, &s.checkpoint, "FILE",
+         "written after each epoch, and resumed from when it is there", 0, 0, false},
+        {"deadline-seconds", OPTION_REAL, &s.deadline_s, "S",
+         "be done after this long, with the best there is; 0: no limit", 0, 1e9, false},
+        {"min-profile-users", OPTION_INT, &s.min_profile_users, "N",
+         "a profile value of fewer users is not learned: it may say who somebody is", 1, 1e9, false},
+        {"no-contexts", OPTION_FLAG, &s.no_contexts, NULL, "do not write the users' contexts into the store",
+         0, 0, false},
+        {"keep-versions", OPTION_INT, &s.keep_versions, "N",
+         "contexts of the newest N versions of the model stay in the store; 0: of all", 0, 1e6, false},
+        {"json", OPTION_FLAG, &s.json, NULL, "the result as JSON", 0, 0, false},
+    };
+    bool help;
+    struct err e = {0};
+    struct train_options o;
+    train_options_default(&o);
+    if (options_parse(&cmd_train_command, options, sizeof options / sizeof *options, argc, argv, NULL, &help,
+                      &e))
+        return command_fail(&cmd_train_command, &e, true);
+    if (help)
+        return EXIT_DONE;
+    if (!objective_parse(s.objective, &o.objective) ||
+        (o.objective != OBJECTIVE_RANKING && o.objective != OBJECTIVE_RATING)) {
+        (void)err_set(&e, ERR_INVALID, "--objective is ranking or rating, not '%s'", s.objective);
+        return command_fail(&cmd_train_command, &e, true);
+    }
+    o.choose_generator = strcmp(s.generator, "auto") == 0;
+    if (!o.choose_generator && !generator_parse(s.generator, &o.generator)) {
+        (void)err_set(&e, ERR_INVALID, "--generator is auto, core, low_rank, full or shared, not '%s'",
+                      s.generator);
+        return command_fail(&cmd_train_command, &e, true);
+    }
+    if (strlen(s.name) > LIMIT_NAME_BYTES || strlen(s.version) > LIMIT_NAME_BYTES) {
+        (void)err_set(&e, ERR_INVALID, "a model's name and version have at most %d bytes", LIMIT_NAME_BYTES);
+        return command_fail(&cmd_train_command, &e, true);
+    }
+    if (check_outputs(&s, &e) || blas_reserve((size_t)s.threads, &e))
+        return command_fail(&cmd_train_command, &e, false);
+    o.name = s.name;
+    o.version = s.version;
+    o.seed = (uint64_t)s.seed;
+    o.n_threads = (int)s.threads;
+    o.n_epochs = (int)s.epochs;
+    o.dim = (int)s.dim;
+    o.ignore_order = s.ignore_order;
+    o.no_pairs = s.no_item_item;
+    o.checkpoint = s.checkpoint;
+    o.deadline_s = s.deadline_s;
+    o.started_ns = clock_monotonic_ns();
+    o.interrupt = &interrupted;
+    struct sigaction act = {.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND};
+    (void)sigaction(SIGINT, &act, NULL);
+    bool written;
+    if (train(&s, &o, &written, &e))
+        return command_fail(&cmd_train_command, &e, false);
+    return written ? EXIT_DONE : EXIT_INTERRUPTED;
+}
+
+const struct command cmd_train_command = {
+    "train", "train a model from the store", NULL,
+    "Chooses hyperparameters by validation on each user's last item, factorises (iALS), then trains encoder, "
+    "hypernetwork and\n"
+    "target network jointly. An interrupt (Ctrl-C) stops at the best model so far and writes it; before the "
+    "first epoch has\n"
+    "ended it writes nothing, and the exit status is 130.",
+    cmd_train};

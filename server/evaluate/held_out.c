@@ -1,0 +1,208 @@
+/* Rows are sorted by user once they are all there, so a file may be in any order. */
+#include "server/evaluate/held_out.h"
+
+#include "base/mem.h"
+#include "server/tables/table.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum err_code evaluation_reserve(void **array, size_t *capacity, size_t n, size_t size, struct err *e)
+{
+    if (n <= *capacity)
+        return ERR_OK;
+    size_t grown = *capacity ? *capacity * 2 : 1024;
+    while (grown < n)
+        grown *= 2;
+    void *at = mem_realloc_array(*array, grown, size);
+    if (!at)
+        return err_set(e, ERR_NOMEM, "no memory for the rows of an evaluation");
+    *array = at;
+    *capacity = grown;
+    return ERR_OK;
+}
+
+static const char *text_at(const struct evaluation_test *t, size_t at)
+{
+    return t->texts.data + at;
+}
+
+struct store_text evaluation_test_id(const struct evaluation_test *t, size_t user)
+{
+    return (struct store_text){text_at(t, t->users[user].id), t->users[user].id_len};
+}
+
+static uint32_t index_of(const struct evaluation_test *t, struct store_text item)
+{
+    long index = model_item_index(t->model, item.data, item.len);
+    return index < 0 ? UINT32_MAX : (uint32_t)index;
+}
+
+static enum err_code add_row(struct evaluation_test *t, const struct table_row *row, struct err *e)
+{
+    enum err_code code =
+        evaluation_reserve((void **)&t->rows, &t->row_capacity, t->n_rows + 1, sizeof *t->rows, e);
+    bool more;
+    if (!code)
+        code = id_meeting_hold(&t->items, row->item, &more, e);
+    if (code)
+        return code;
+    t->rows[t->n_rows++] =
+        (struct evaluation_test_row){t->texts.len, row->user.len, index_of(t, row->item), (float)row->rating};
+    buf_add(&t->texts, row->user.data, row->user.len);
+    return buf_check(&t->texts, "the test rows", e);
+}
+
+static int compare_ids(const char *a, size_t n_a, const char *b, size_t n_b)
+{
+    int order = memcmp(a, b, n_a < n_b ? n_a : n_b);
+    return order ? order : (n_a > n_b) - (n_a < n_b);
+}
+
+static bool same_user(const struct evaluation_test *t, const struct evaluation_test_row *a, size_t id,
+                      size_t id_len)
+{
+    return compare_ids(text_at(t, a->id), a->id_len, text_at(t, id), id_len) == 0;
+}
+
+/* By user, then item, then place in the file. */
+static int by_id(const void *a, const void *b, void *arg)
+{
+    const struct evaluation_test_row *x = a, *y = b;
+    int order = compare_ids(text_at(arg, x->id), x->id_len, text_at(arg, y->id), y->id_len);
+    if (!order)
+        order = (x->item > y->item) - (x->item < y->item);
+    return order ? order : (x->id > y->id) - (x->id < y->id);
+}
+
+/* An item named twice is one held-out item. Items the model does not have cannot be told apart: each counts.
+ */
+static void drop_repeated(struct evaluation_test *t)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < t->n_rows; i++) {
+        const struct evaluation_test_row *r = &t->rows[i], *last = kept ? &t->rows[kept - 1] : NULL;
+        if (!last || r->item == UINT32_MAX || r->item != last->item || !same_user(t, last, r->id, r->id_len))
+            t->rows[kept++] = *r;
+    }
+    t->n_rows = kept;
+}
+
+/* Sorts the rows and makes one test user of each run. */
+static enum err_code group_users(struct evaluation_test *t, struct err *e)
+{
+    t->users = mem_zalloc_array(t->n_rows, sizeof *t->users);
+    if (!t->users)
+        return err_set(e, ERR_NOMEM, "no memory for the test users");
+    if (t->n_rows)
+        qsort_r(t->rows, t->n_rows, sizeof *t->rows, by_id, t);
+    drop_repeated(t);
+    for (size_t i = 0; i < t->n_rows; i++) {
+        struct evaluation_test_user *last = t->n_users ? &t->users[t->n_users - 1] : NULL;
+        const struct evaluation_test_row *r = &t->rows[i];
+        if (!last || !same_user(t, r, last->id, last->id_len)) {
+            last = &t->users[t->n_users++];
+            *last = (struct evaluation_test_user){.id = r->id, .id_len = r->id_len, .first = i};
+        }
+        last->n++;
+    }
+    return ERR_OK;
+}
+
+size_t evaluation_test_find(const struct evaluation_test *t, struct store_text id)
+{
+    size_t low = 0, high = t->n_users;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = compare_ids(text_at(t, t->users[middle].id), t->users[middle].id_len, id.data, id.len);
+        if (order == 0)
+            return middle;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return SIZE_MAX;
+}
+
+static enum err_code add_candidates(struct evaluation_test *t, const struct table_row *row, struct err *e)
+{
+    size_t user = evaluation_test_find(t, row->user);
+    if (user == SIZE_MAX)
+        return ERR_OK; /* candidates of somebody who is not tested */
+    enum err_code code = evaluation_reserve((void **)&t->candidates, &t->candidate_capacity,
+                                            t->n_candidates + row->n_items, sizeof *t->candidates, e);
+    if (code)
+        return code;
+    struct evaluation_test_user *u = &t->users[user];
+    u->first_candidate = t->n_candidates;
+    for (size_t i = 0; i < row->n_items; i++) {
+        uint32_t index = index_of(t, row->items[i]);
+        if (index != UINT32_MAX) /* an item the model never heard of is no rival */
+            t->candidates[t->n_candidates++] = index;
+    }
+    u->n_candidates = t->n_candidates - u->first_candidate;
+    return ERR_OK;
+}
+
+static enum err_code read_file(struct evaluation_test *t, const char *path, enum table_kind kind,
+                               struct err *e)
+{
+    struct table *table;
+    struct table_row row;
+    bool got = true;
+    enum err_code code = table_open(path, kind, TABLE_AUTO, &table, e);
+    if (code)
+        return code;
+    while (!code && !(code = table_next(table, &row, &got, e)) && got)
+        code = kind == TABLE_CANDIDATES ? add_candidates(t, &row, e) : add_row(t, &row, e);
+    table_close(table);
+    return code;
+}
+
+static enum err_code check_candidates(const struct evaluation_test *t, const char *path, struct err *e)
+{
+    for (size_t i = 0; i < t->n_users; i++)
+        if (t->users[i].n_candidates == 0)
+            return err_set(e, ERR_INVALID, "%s has no line for user '%.*s' of the test file", path,
+                           (int)t->users[i].id_len, text_at(t, t->users[i].id));
+    return ERR_OK;
+}
+
+static enum err_code check_ratings(const struct evaluation_test *t, const char *path, struct err *e)
+{
+    for (size_t i = 0; i < t->n_rows; i++)
+        if (isnan(t->rows[i].rating))
+            return err_set(e, ERR_INVALID, "%s has a row of user '%.*s' without a rating", path,
+                           (int)t->rows[i].id_len, text_at(t, t->rows[i].id));
+    return ERR_OK;
+}
+
+enum err_code evaluation_test_read(const struct model *m, const char *test_path, const char *candidates_path,
+                                   bool ratings, struct evaluation_test *out, struct err *e)
+{
+    *out = (struct evaluation_test){.model = m};
+    buf_init(&out->texts, SIZE_MAX / 4);
+    id_meeting_init(&out->items);
+    enum err_code code = read_file(out, test_path, TABLE_INTERACTIONS, e);
+    if (!code)
+        code = group_users(out, e);
+    if (!code && out->n_users == 0)
+        code = err_set(e, ERR_INVALID, "%s has no rows", test_path);
+    if (!code && ratings)
+        code = check_ratings(out, test_path, e);
+    if (!code && candidates_path)
+        code = read_file(out, candidates_path, TABLE_CANDIDATES, e);
+    return code || !candidates_path ? code : check_candidates(out, candidates_path, e);
+}
+
+void evaluation_test_fini(struct evaluation_test *t)
+{
+    buf_fini(&t->texts);
+    id_meeting_fini(&t->items);
+    mem_free(t->rows);
+    mem_free(t->candidates);
+    mem_free(t->users);
+    *t = (struct evaluation_test){0};
+}

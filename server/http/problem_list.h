@@ -1,0 +1,57 @@
+/* problem_list - what is wrong with the parts of one request, gathered so that an answer names all of it and not the first fault
+ * alone.
+ * Layer: server; depends on base.      Threads: confined to its thread.
+ * Memory: the listed faults, a few hundred bytes each; problem_list_fini frees. What is past the limit is counted only. */
+#ifndef SERVER_HTTP_PROBLEM_LIST_H
+#define SERVER_HTTP_PROBLEM_LIST_H
+
+#include "base/buf.h"
+#include "server/http/problem.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* One fault; its texts stand in the list's buffer, as JSON strings. */
+struct problem_fault {
+    enum problem problem;
+    size_t part, order; /* which element of the request; and the how manieth fault */
+    size_t pointer_at, pointer_len, detail_at, detail_len;
+    int line, column; /* of JSON that does not parse; 0: it does */
+};
+
+struct problem_list {
+    struct problem_fault *faults; /* (n_listed) of capacity */
+    size_t n_listed, capacity;
+    size_t n;    /* all of them */
+    size_t most; /* that are listed */
+    size_t part; /* of the faults to come; the caller sets it */
+    struct buf texts;
+    bool failed; /* for want of memory */
+};
+
+enum { PROBLEM_LIST_MOST = 100 }; /* faults that a refusal lists */
+
+void problem_list_init(struct problem_list *l, size_t most);
+void problem_list_fini(struct problem_list *l);
+
+/* Where a list is, and back to there: for work that is begun anew. */
+struct problem_list_mark {
+    size_t n, n_listed, n_text_bytes;
+};
+struct problem_list_mark problem_list_mark(const struct problem_list *l);
+void problem_list_back(struct problem_list *l, struct problem_list_mark mark);
+
+/* Adds a fault. problem_answer and problem_answer_json do so by themselves while r->faults is the list. */
+void problem_list_add(struct problem_list *l, enum problem p, const char *pointer, const char *detail,
+                      int line, int column);
+
+/* Whether another one would be listed; where not, its text need not be made. */
+bool problem_list_has_room(const struct problem_list *l);
+
+/* Puts them in the order of the request's parts. */
+void problem_list_sort(struct problem_list *l);
+
+/* Appends the faults as a JSON array; with_index: each has the number of its part. */
+void problem_list_write(const struct problem_list *l, bool with_index, struct buf *out);
+
+#endif

@@ -1,0 +1,571 @@
+/* Three passes over the store's items would be simpler; one suffices: texts go into an arena as they come,
+ * and the categories' posting lists are made from (category, item) pairs by sorting. */
+#include "server/items/item_index.h"
+
+#include "base/mem.h"
+
+#include <jansson.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+struct text_at {
+    size_t offset; /* in the arena */
+    size_t len;
+    bool there;
+};
+
+struct text_row {
+    struct text_at title, categories;
+};
+
+/* An item of the store that the model does not have. */
+struct extra {
+    int64_t key;
+    struct text_at id;
+};
+
+/* One that has no row yet: it gets one while there is room. */
+struct waiting {
+    int64_t key;
+    struct text_at id;
+    struct text_row texts;
+    bool promoted; /* the table before knew it, and had no row for it */
+};
+
+enum { UNKNOWN = -1, NOT_SERVED = -2 }; /* in index_of: a key that was not there; an item that has no index */
+
+/* A category of an item, while the table is made. */
+struct pair {
+    struct text_at name;
+    uint32_t index;
+};
+
+struct category {
+    struct text_at name;
+    size_t start, n; /* in postings */
+};
+
+struct item_texts {
+    atomic_size_t refs;
+    const struct model *model;
+    const struct item_texts *old; /* while it is loaded; NULL: none */
+    bool with_extra, with_foreign;
+    int32_t *index_of; /* (n_keys) index of a store's key, or UNKNOWN, NOT_SERVED */
+    size_t n_keys;
+    int64_t last_key;      /* the largest */
+    struct text_row *rows; /* (n_rows) by index */
+    size_t n_rows, row_capacity;
+    struct extra *extra;     /* (n_rows - I) */
+    uint32_t *by_id;         /* (n_rows - I) numbers of extra items in the order of their ids */
+    size_t n_left_out;       /* past the limit */
+    size_t n_ranked;         /* extra items with a row, without the deleted ones */
+    bool promoted;           /* an item has a row that had none */
+    struct waiting *waiting; /* (n_waiting) while it is loaded, in the order of keys */
+    size_t n_waiting, waiting_capacity;
+    uint64_t *visible; /* (n_rows bits); NULL: all are */
+    uint64_t *hidden;  /* (n_rows bits) while it is loaded */
+    uint64_t *known;   /* (n_items bits) while it is loaded: the model's items that the store has */
+    size_t n_hidden;
+    size_t n_foreign; /* of the model's items, those that the store does not have */
+    struct buf arena;
+    struct pair *pairs; /* (n_pairs) sorted by name, then index, once loaded */
+    size_t n_pairs, pair_capacity;
+    uint32_t *postings;          /* (n_pairs) */
+    struct category *categories; /* (n_categories) sorted by name */
+    size_t n_categories;
+    struct err failure; /* of the loading callback */
+};
+
+static struct text_at keep(struct item_texts *t, struct store_text text)
+{
+    struct text_at at = {.offset = t->arena.len, .len = text.len, .there = text.data != NULL};
+    if (text.data)
+        buf_add(&t->arena, text.data, text.len);
+    return at;
+}
+
+static struct store_text text_of(const struct item_texts *t, struct text_at at)
+{
+    return at.there ? (struct store_text){t->arena.data + at.offset, at.len} : (struct store_text){NULL, 0};
+}
+
+static struct store_text extra_id(const struct item_texts *t, size_t k)
+{
+    return text_of(t, t->extra[k].id);
+}
+
+static void hide(struct item_texts *t, long row)
+{
+    t->hidden[row / 64] |= (uint64_t)1 << (row % 64);
+    t->n_hidden++;
+}
+
+static bool add_pair(struct item_texts *t, struct store_text name, uint32_t index)
+{
+    if (t->n_pairs == t->pair_capacity) {
+        size_t grown = t->pair_capacity ? t->pair_capacity * 2 : 1024;
+        struct pair *pairs = mem_realloc_array(t->pairs, grown, sizeof *pairs);
+        if (!pairs)
+            return false;
+        t->pairs = pairs;
+        t->pair_capacity = grown;
+    }
+    t->pairs[t->n_pairs++] = (struct pair){keep(t, name), index};
+    return true;
+}
+
+/* The category names of a JSON array of strings; anything else in it has none. */
+static bool add_categories(struct item_texts *t, struct store_text json, uint32_t index)
+{
+    if (!json.data)
+        return true;
+    json_t *array = json_loadb(json.data, json.len, 0, NULL);
+    bool ok = true;
+    for (size_t i = 0; ok && i < json_array_size(array); i++) {
+        const json_t *name = json_array_get(array, i);
+        if (json_is_string(name))
+            ok = add_pair(t, (struct store_text){json_string_value(name), json_string_length(name)}, index);
+    }
+    json_decref(array);
+    return ok;
+}
+
+static bool reserve_key(struct item_texts *t, int64_t key)
+{
+    if (key < 0)
+        return true;
+    if ((size_t)key < t->n_keys)
+        return true;
+    size_t grown = t->n_keys ? t->n_keys * 2 : 1024;
+    while (grown <= (size_t)key)
+        grown *= 2;
+    int32_t *index_of = mem_realloc_array(t->index_of, grown, sizeof *index_of);
+    if (!index_of)
+        return false;
+    for (size_t i = t->n_keys; i < grown; i++)
+        index_of[i] = UNKNOWN;
+    t->index_of = index_of;
+    t->n_keys = grown;
+    return true;
+}
+
+/* Room for one more row, of the next extra item. */
+static bool reserve_row(struct item_texts *t)
+{
+    if (t->n_rows < t->row_capacity)
+        return true;
+    size_t grown = t->row_capacity + t->row_capacity / 8 + 64, n_items = t->model->spec.n_items;
+    struct text_row *rows = mem_realloc_array(t->rows, grown, sizeof *rows);
+    if (!rows)
+        return false;
+    t->rows = rows;
+    struct extra *extra = mem_realloc_array(t->extra, grown - n_items, sizeof *extra);
+    if (!extra)
+        return false;
+    t->extra = extra;
+    size_t words = (grown + 63) / 64, had = (t->row_capacity + 63) / 64;
+    uint64_t *hidden = mem_realloc_array(t->hidden, words, sizeof *hidden);
+    if (!hidden)
+        return false;
+    memset(hidden + had, 0, (words - had) * sizeof *hidden);
+    t->hidden = hidden;
+    t->row_capacity = grown;
+    return true;
+}
+
+/* A new row, of an extra item. */
+static long new_row(struct item_texts *t, int64_t key, struct text_at id)
+{
+    if (!reserve_row(t))
+        return UNKNOWN;
+    t->extra[item_texts_n_extra(t)] = (struct extra){key, id};
+    return (long)t->n_rows++;
+}
+
+/* The rows of the table before, with their keys and ids: an item keeps its row. */
+static bool take_over(struct item_texts *t)
+{
+    size_t n = t->old ? item_texts_n_extra(t->old) : 0;
+    for (size_t k = 0; k < n; k++) {
+        struct store_text id = extra_id(t->old, k);
+        long row = new_row(t, t->old->extra[k].key, keep(t, id));
+        if (row < 0)
+            return false;
+        t->rows[row] = (struct text_row){0};
+        hide(t, row); /* until the store says that it is there */
+    }
+    return true;
+}
+
+/* Notes an extra item that has no row; false: no memory. */
+static bool wait_for_row(struct item_texts *t, const struct store_item *item)
+{
+    if (t->n_waiting == t->waiting_capacity) {
+        size_t grown = t->waiting_capacity ? t->waiting_capacity * 2 : 64;
+        struct waiting *waiting = mem_realloc_array(t->waiting, grown, sizeof *waiting);
+        if (!waiting)
+            return false;
+        t->waiting = waiting;
+        t->waiting_capacity = grown;
+    }
+    t->waiting[t->n_waiting++] = (struct waiting){.key = item->key,
+                                                  .id = keep(t, item->id),
+                                                  .texts = {keep(t, item->title), keep(t, item->categories)},
+                                                  .promoted = t->old && item_texts_knows(t->old, item->key)};
+    return true;
+}
+
+static void show(struct item_texts *t, long row)
+{
+    t->hidden[row / 64] &= ~((uint64_t)1 << (row % 64));
+    t->n_hidden--;
+}
+
+/* Sets what the store says of the item in a row; false: no memory. */
+static bool set_row(struct item_texts *t, const struct store_item *item, long row)
+{
+    t->index_of[item->key] = (int32_t)row;
+    t->rows[row] = (struct text_row){keep(t, item->title), keep(t, item->categories)};
+    bool extra = (size_t)row >= t->model->spec.n_items;
+    if (!extra)
+        t->known[row / 64] |= (uint64_t)1 << (row % 64);
+    if (item->deleted && !extra)
+        hide(t, row);
+    else if (!item->deleted && extra)
+        show(t, row);
+    t->n_ranked += extra && !item->deleted;
+    return item->deleted || add_categories(t, item->categories, (uint32_t)row);
+}
+
+static bool load_item(void *arg, const struct store_item *item)
+{
+    struct item_texts *t = arg;
+    bool ok = reserve_key(t, item->key);
+    if (ok) {
+        long row = model_item_index(t->model, item->id.data, item->id.len);
+        if (row < 0 && t->old)
+            row = item_texts_index(t->old, item->key);
+        t->last_key = item->key;
+        t->index_of[item->key] = NOT_SERVED;
+        if (row >= 0)
+            ok = set_row(t, item, row);
+        else if (t->with_extra && !item->deleted) /* a deleted one takes no room */
+            ok = wait_for_row(t, item);
+    }
+    if (!ok)
+        (void)err_set(&t->failure, ERR_NOMEM, "no memory for the table of items");
+    return ok;
+}
+
+/* Rows for those who wait, the oldest first, while there is room. */
+static enum err_code give_rows(struct item_texts *t, struct err *e)
+{
+    bool ok = true;
+    for (size_t i = 0; i < t->n_waiting && ok; i++) {
+        const struct waiting *w = &t->waiting[i];
+        if (t->n_ranked >= LIMIT_EXTRA_ITEMS || item_texts_n_extra(t) == LIMIT_EXTRA_ROWS) {
+            t->n_left_out++;
+            continue;
+        }
+        long row = new_row(t, w->key, w->id);
+        ok = row >= 0;
+        if (!ok)
+            break;
+        t->rows[row] = w->texts;
+        t->index_of[w->key] = (int32_t)row;
+        t->promoted = t->promoted || w->promoted;
+        t->n_ranked++;
+        struct buf categories; /* the arena may move while names are added to it */
+        struct store_text names = text_of(t, w->texts.categories);
+        buf_init(&categories, SIZE_MAX / 4);
+        buf_add(&categories, names.data ? names.data : "", names.len);
+        ok = !categories.failed &&
+             add_categories(t, (struct store_text){names.data ? categories.data : NULL, names.len},
+                            (uint32_t)row);
+        buf_fini(&categories);
+    }
+    mem_free(t->waiting);
+    t->waiting = NULL;
+    return ok ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for the table of items");
+}
+
+/* Items that only the model has: they are not in answers, unless they are wanted. */
+static void hide_foreign(struct item_texts *t)
+{
+    for (size_t i = 0; i < t->model->spec.n_items; i++) {
+        if (t->known[i / 64] >> (i % 64) & 1)
+            continue;
+        t->n_foreign++;
+        if (!t->with_foreign)
+            hide(t, (long)i);
+    }
+    mem_free(t->known);
+    t->known = NULL;
+}
+
+/* ---- categories ---- */
+
+static int compare_texts(struct store_text a, struct store_text b)
+{
+    size_t n = a.len < b.len ? a.len : b.len;
+    int order = n ? memcmp(a.data, b.data, n) : 0;
+    return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+static int by_name_and_index(const void *a, const void *b, void *arg)
+{
+    const struct pair *p = a, *q = b;
+    int order = compare_texts(text_of(arg, p->name), text_of(arg, q->name));
+    return order ? order : (p->index > q->index) - (p->index < q->index);
+}
+
+static enum err_code make_postings(struct item_texts *t, struct err *e)
+{
+    t->postings = mem_alloc_array(t->n_pairs, sizeof *t->postings);
+    t->categories = mem_alloc_array(t->n_pairs, sizeof *t->categories);
+    if (!t->postings || !t->categories)
+        return err_set(e, ERR_NOMEM, "no memory for the table of categories");
+    if (t->n_pairs)
+        qsort_r(t->pairs, t->n_pairs, sizeof *t->pairs, by_name_and_index, t);
+    for (size_t i = 0; i < t->n_pairs; i++) {
+        struct category *last = t->n_categories ? &t->categories[t->n_categories - 1] : NULL;
+        if (!last || compare_texts(text_of(t, last->name), text_of(t, t->pairs[i].name)) != 0) {
+            last = &t->categories[t->n_categories++];
+            *last = (struct category){.name = t->pairs[i].name, .start = i};
+        }
+        t->postings[i] = t->pairs[i].index;
+        last->n++;
+    }
+    mem_free(t->pairs);
+    t->pairs = NULL;
+    return ERR_OK;
+}
+
+bool item_texts_category(const struct item_texts *t, struct store_text name, const uint32_t **indices,
+                         size_t *n)
+{
+    size_t low = 0, high = t->n_categories;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = compare_texts(text_of(t, t->categories[middle].name), name);
+        if (order == 0) {
+            *indices = t->postings + t->categories[middle].start;
+            *n = t->categories[middle].n;
+            return true;
+        }
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
+}
+
+bool item_texts_category_like(const struct item_texts *t, struct store_text name, struct store_text *out)
+{
+    for (size_t i = 0; i < t->n_categories; i++) {
+        struct store_text found = text_of(t, t->categories[i].name);
+        if (found.len == name.len && strncasecmp(found.data, name.data, name.len) == 0) {
+            *out = found;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- ids ---- */
+
+static int by_id(const void *a, const void *b, void *arg)
+{
+    return compare_texts(extra_id(arg, *(const uint32_t *)a), extra_id(arg, *(const uint32_t *)b));
+}
+
+/* The order of the extra ids, and which items answers may have. */
+static enum err_code make_order(struct item_texts *t, struct err *e)
+{
+    size_t n = item_texts_n_extra(t), words = (t->n_rows + 63) / 64;
+    t->by_id = mem_alloc_array(n, sizeof *t->by_id);
+    if (!t->by_id)
+        return err_set(e, ERR_NOMEM, "no memory for the table of items");
+    for (size_t k = 0; k < n; k++)
+        t->by_id[k] = (uint32_t)k;
+    if (n > 1)
+        qsort_r(t->by_id, n, sizeof *t->by_id, by_id, t);
+    if (t->n_hidden == 0)
+        return ERR_OK;
+    for (size_t i = 0; i < words; i++)
+        t->hidden[i] = ~t->hidden[i];
+    t->visible = t->hidden;
+    t->hidden = NULL;
+    return ERR_OK;
+}
+
+long item_texts_find(const struct item_texts *t, struct store_text id)
+{
+    long index = model_item_index(t->model, id.data, id.len);
+    size_t low = 0, high = item_texts_n_extra(t);
+    while (index < 0 && low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = compare_texts(extra_id(t, t->by_id[middle]), id);
+        if (order == 0)
+            return (long)(t->model->spec.n_items + t->by_id[middle]);
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return index;
+}
+
+const char *item_texts_id(const struct item_texts *t, size_t index, size_t *len)
+{
+    if (index < t->model->spec.n_items)
+        return model_item_id(t->model, index, len);
+    struct store_text id = extra_id(t, index - t->model->spec.n_items);
+    *len = id.len;
+    return id.data;
+}
+
+static bool same_text(struct store_text a, struct store_text b)
+{
+    return !a.data == !b.data && compare_texts(a, b) == 0;
+}
+
+bool item_texts_same(const struct item_texts *t, const struct store_item *item)
+{
+    long index = item_texts_index(t, item->key);
+    if (index < 0) /* one without a row may get one when it comes back, or there is room */
+        return item_texts_knows(t, item->key) && (item->deleted || !t->with_extra);
+    const struct text_row *row = &t->rows[index];
+    return same_text(text_of(t, row->title), item->title) &&
+           same_text(text_of(t, row->categories), item->categories) &&
+           item_texts_visible(t, (size_t)index) == !item->deleted;
+}
+
+/* ---- life ---- */
+
+enum err_code item_texts_load(struct store_conn *c, const struct model *m, const struct item_choice *choice,
+                              const struct item_texts *old, struct item_texts **out, struct err *e)
+{
+    struct item_texts *t = mem_zalloc_array(1, sizeof *t);
+    if (!t)
+        return err_set(e, ERR_NOMEM, "no memory for the table of items");
+    atomic_init(&t->refs, 1);
+    t->model = m;
+    buf_init(&t->arena, SIZE_MAX / 4);
+    t->with_extra = choice->extra;
+    t->with_foreign = choice->foreign;
+    t->n_rows = t->row_capacity = m->spec.n_items;
+    t->rows = mem_zalloc_array(m->spec.n_items, sizeof *t->rows);
+    t->hidden = mem_zalloc_array((m->spec.n_items + 63) / 64, sizeof *t->hidden);
+    t->known = mem_zalloc_array((m->spec.n_items + 63) / 64, sizeof *t->known);
+    enum err_code code =
+        t->rows && t->hidden && t->known ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for the table of items");
+    t->old = old;
+    if (!code && !take_over(t))
+        code = err_set(e, ERR_NOMEM, "no memory for the table of items");
+    if (!code)
+        code = store_each_item(c, 0, load_item, t, e);
+    if (!code && t->failure.code)
+        code = err_set(e, t->failure.code, "%s", t->failure.text);
+    if (!code)
+        code = give_rows(t, e);
+    t->old = NULL;
+    if (!code)
+        code = buf_check(&t->arena, "the table of items", e);
+    if (!code)
+        hide_foreign(t);
+    if (!code)
+        code = make_postings(t, e);
+    if (!code)
+        code = make_order(t, e);
+    if (code) {
+        item_texts_unref(t);
+        return code;
+    }
+    *out = t;
+    return ERR_OK;
+}
+
+struct item_texts *item_texts_ref(struct item_texts *t)
+{
+    atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
+    return t;
+}
+
+void item_texts_unref(struct item_texts *t)
+{
+    if (!t || atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    mem_free(t->index_of);
+    mem_free(t->rows);
+    mem_free(t->extra);
+    mem_free(t->by_id);
+    mem_free(t->visible);
+    mem_free(t->hidden);
+    mem_free(t->known);
+    buf_fini(&t->arena);
+    mem_free(t->waiting);
+    mem_free(t->pairs);
+    mem_free(t->postings);
+    mem_free(t->categories);
+    mem_free(t);
+}
+
+long item_texts_index(const struct item_texts *t, int64_t item_key)
+{
+    long index = item_key >= 0 && (size_t)item_key < t->n_keys ? t->index_of[item_key] : UNKNOWN;
+    return index >= 0 ? index : -1;
+}
+
+bool item_texts_knows(const struct item_texts *t, int64_t item_key)
+{
+    return item_key >= 0 && (size_t)item_key < t->n_keys && t->index_of[item_key] != UNKNOWN;
+}
+
+size_t item_texts_n_extra(const struct item_texts *t)
+{
+    return t->n_rows - t->model->spec.n_items;
+}
+
+size_t item_texts_n_left_out(const struct item_texts *t)
+{
+    return t->n_left_out;
+}
+
+bool item_texts_promoted(const struct item_texts *t)
+{
+    return t->promoted;
+}
+
+size_t item_texts_n_foreign(const struct item_texts *t)
+{
+    return t->n_foreign;
+}
+
+int64_t item_texts_extra_key(const struct item_texts *t, size_t k)
+{
+    return t->extra[k].key;
+}
+
+int64_t item_texts_last_key(const struct item_texts *t)
+{
+    return t->last_key;
+}
+
+const uint64_t *item_texts_visible_bits(const struct item_texts *t)
+{
+    return t->visible;
+}
+
+bool item_texts_visible(const struct item_texts *t, size_t index)
+{
+    return !t->visible || (t->visible[index / 64] >> (index % 64) & 1);
+}
+
+struct item_info item_texts_info(const struct item_texts *t, size_t index)
+{
+    return (struct item_info){text_of(t, t->rows[index].title), text_of(t, t->rows[index].categories)};
+}

@@ -1,0 +1,261 @@
+/* An event moves one row, and leaves every text as it is; so a table is two parts that the next one may share. */
+#include "server/items/item_snapshot.h"
+
+#include "base/limits.h"
+#include "base/mem.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+struct item_table {
+    atomic_size_t refs;
+    const struct model *model;
+    struct item_texts *texts;
+    struct item_rows *rows; /* NULL: no items beyond the model's own */
+};
+
+static enum err_code table_new(const struct model *m, struct item_texts *texts_take, struct item_table **out,
+                               struct err *e)
+{
+    struct item_table *t = mem_zalloc_array(1, sizeof *t);
+    if (!t) {
+        item_texts_unref(texts_take);
+        return err_set(e, ERR_NOMEM, "no memory for the table of items");
+    }
+    atomic_init(&t->refs, 1);
+    t->model = m;
+    t->texts = texts_take;
+    *out = t;
+    return ERR_OK;
+}
+
+enum err_code item_table_load(struct store_conn *c, const struct model *m, struct item_table **out,
+                              struct err *e)
+{
+    struct item_texts *texts;
+    enum err_code code = item_texts_load(c, m, &(struct item_choice){0}, NULL, &texts, e);
+    return code ? code : table_new(m, texts, out, e);
+}
+
+/* ---- the next table ---- */
+
+struct comparing {
+    const struct item_texts *texts;
+    bool same;
+};
+
+static bool compare_item(void *arg, const struct store_item *item)
+{
+    struct comparing *k = arg;
+    k->same = item_texts_same(k->texts, item);
+    return true;
+}
+
+/* Whether the old texts say of every changed item what the store says. */
+static enum err_code texts_stand(struct store_conn *c, const struct item_table *old,
+                                 const struct item_changes *changes, bool *stand, struct err *e)
+{
+    const char *at = changes->ids.data, *end = at ? at + changes->ids.len : at;
+    enum err_code code = ERR_OK;
+    *stand = old && !changes->all;
+    for (; *stand && !code && at < end; at += strlen(at) + 1) {
+        struct comparing k = {old->texts, false};
+        code = store_read_item(c, (struct store_text){at, strlen(at)}, compare_item, &k, e);
+        *stand = k.same;
+    }
+    return code;
+}
+
+/* Bits of the extra items that changed, by number; *any tells whether there is one. */
+static enum err_code mark_stale(const struct item_table *t, const struct item_changes *changes,
+                                uint64_t **out, bool *any, struct err *e)
+{
+    const char *at = changes->ids.data, *end = at ? at + changes->ids.len : at;
+    size_t n_items = t->model->spec.n_items;
+    uint64_t *stale = mem_zalloc_array((item_texts_n_extra(t->texts) + 63) / 64, sizeof *stale);
+    if (!stale)
+        return err_set(e, ERR_NOMEM, "no memory for the table of items");
+    *any = false;
+    for (; at < end; at += strlen(at) + 1) {
+        long index = item_texts_find(t->texts, (struct store_text){at, strlen(at)});
+        if (index < (long)n_items)
+            continue;
+        size_t k = (size_t)index - n_items;
+        stale[k / 64] |= (uint64_t)1 << (k % 64);
+        *any = true;
+    }
+    *out = stale;
+    return ERR_OK;
+}
+
+static enum err_code make_rows(struct store_conn *c, struct item_table *t, const struct item_table *old,
+                               const struct item_changes *changes, struct err *e)
+{
+    size_t n = item_texts_n_extra(t->texts);
+    if (n == 0)
+        return ERR_OK;
+    if (!old || !old->rows || changes->all)
+        return item_rows_make(c, t->model, t->texts, NULL, NULL, &t->rows, e);
+    uint64_t *stale = NULL;
+    bool any = false;
+    enum err_code code = mark_stale(t, changes, &stale, &any, e);
+    if (!code && !any && n == item_texts_n_extra(old->texts))
+        t->rows = item_rows_ref(old->rows);
+    else if (!code)
+        code = item_rows_make(c, t->model, t->texts, old->rows, stale, &t->rows, e);
+    mem_free(stale);
+    return code;
+}
+
+enum err_code item_table_next(struct store_conn *c, const struct model *m, bool foreign,
+                              struct item_table *old, const struct item_changes *changes,
+                              struct item_table **out, struct err *e)
+{
+    struct item_choice choice = {.extra = m->spec.item_side.present, .foreign = foreign};
+    struct item_texts *texts;
+    struct item_table *t = NULL;
+    bool stand;
+    enum err_code code = texts_stand(c, old, changes, &stand, e);
+    if (code)
+        return code;
+    if (stand)
+        texts = item_texts_ref(old->texts);
+    else if ((code = item_texts_load(c, m, &choice, old ? old->texts : NULL, &texts, e)))
+        return code;
+    if ((code = table_new(m, texts, &t, e)))
+        return code;
+    code = make_rows(c, t, old, changes, e);
+    if (code)
+        item_table_unref(t);
+    else
+        *out = t;
+    return code;
+}
+
+struct item_table *item_table_ref(struct item_table *t)
+{
+    atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
+    return t;
+}
+
+void item_table_unref(struct item_table *t)
+{
+    if (!t || atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    item_texts_unref(t->texts);
+    item_rows_unref(t->rows);
+    mem_free(t);
+}
+
+/* ---- use ---- */
+
+long item_table_index(const struct item_table *t, int64_t item_key)
+{
+    return item_texts_index(t->texts, item_key);
+}
+
+bool item_table_knows(const struct item_table *t, int64_t item_key)
+{
+    return item_texts_knows(t->texts, item_key);
+}
+
+int64_t item_table_last_key(const struct item_table *t)
+{
+    return item_texts_last_key(t->texts);
+}
+
+long item_table_find(const struct item_table *t, struct store_text id)
+{
+    long index = item_texts_find(t->texts, id);
+    return index >= 0 && item_texts_visible(t->texts, (size_t)index) ? index : -1;
+}
+
+bool item_table_has(const struct item_table *t, struct store_text id)
+{
+    return item_texts_find(t->texts, id) >= 0;
+}
+
+const char *item_table_id(const struct item_table *t, size_t index, size_t *len)
+{
+    return item_texts_id(t->texts, index, len);
+}
+
+size_t item_table_count(const struct item_table *t)
+{
+    return t->model->spec.n_items + item_texts_n_extra(t->texts);
+}
+
+const struct extra_items *item_table_extra(const struct item_table *t)
+{
+    return item_rows_items(t->rows);
+}
+
+size_t item_table_n_left_out(const struct item_table *t)
+{
+    return item_texts_n_left_out(t->texts);
+}
+
+bool item_table_promoted(const struct item_table *t)
+{
+    return item_texts_promoted(t->texts);
+}
+
+size_t item_table_n_foreign(const struct item_table *t)
+{
+    return item_texts_n_foreign(t->texts);
+}
+
+enum err_code item_table_check_known(const struct item_table *t, struct err *e)
+{
+    const struct model_spec *spec = &t->model->spec;
+    size_t n_known = spec->n_items - item_table_n_foreign(t);
+    if (2 * n_known >= spec->n_items)
+        return ERR_OK;
+    return err_set(e, ERR_CONFLICT,
+                   "the store knows %zu of the %zu items of model '%s': is it a model of another catalogue? "
+                   "Give the store that "
+                   "it belongs to, import its items, or allow them with --allow-foreign-items",
+                   n_known, spec->n_items, spec->name);
+}
+
+const char *item_table_source(const struct item_table *t, size_t index)
+{
+    if (index < t->model->spec.n_items)
+        return "training";
+    struct item_row_source source = item_rows_source(t->rows, index - t->model->spec.n_items);
+    return source.n_takers ? "interactions" : source.n_features ? "features" : "prior";
+}
+
+bool item_table_aside(const struct item_table *t, const struct item_table *old)
+{
+    return item_rows_aside(t->rows) && (!old || old->rows != t->rows);
+}
+
+size_t item_table_extra_keys(const struct item_table *t, int64_t *keys)
+{
+    size_t n = item_texts_n_extra(t->texts);
+    for (size_t k = 0; keys && k < n; k++)
+        keys[k] = item_texts_extra_key(t->texts, k);
+    return n;
+}
+
+struct item_info item_table_info(const struct item_table *t, size_t index)
+{
+    return item_texts_info(t->texts, index);
+}
+
+bool item_table_category(const struct item_table *t, struct store_text name, const uint32_t **indices,
+                         size_t *n)
+{
+    return item_texts_category(t->texts, name, indices, n);
+}
+
+bool item_table_category_like(const struct item_table *t, struct store_text name, struct store_text *out)
+{
+    return item_texts_category_like(t->texts, name, out);
+}
+
+const uint64_t *item_table_visible(const struct item_table *t)
+{
+    return item_texts_visible_bits(t->texts);
+}

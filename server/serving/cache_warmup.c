@@ -1,0 +1,408 @@
+/* The file is text, newest user first; names and ids are percent-encoded, so that a line is two words whatever they hold:
+ *
+ *     hypernet-warm 1
+ *     movies u7
+ *     movies a%20b
+ *     end 91a4c07be3d2f655         hash of all before it: a file cut short or changed is not believed
+ *
+ * It is written beside its place (PATH.new) and renamed into it: a reader, or a kill, finds the old file or the new one. What a
+ * kill left there names users too, so it has one name, and goes at the next start. Users are
+ * loaded newest first, since the time may run out, and then touched in the opposite order, so that the cache lets go of
+ * the oldest first, as before the stop. */
+#include "server/serving/cache_warmup.h"
+#include "base/talk.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "server/serving/recommender.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MOST_FILE_BYTES = LIMIT_WARM_USERS * (LIMIT_ID_BYTES + LIMIT_NAME_BYTES + 1) * 3, SEED = 1 };
+enum { LOOK_S = 1 }; /* how soon who was forgotten is out of the file */
+static const char head[] = "hypernet-warm 1\n";
+
+/* ---- writing ---- */
+
+static void add_word(struct buf *out, const char *bytes, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)bytes[i];
+        if (c > ' ' && c < 127 && c != '%')
+            buf_addc(out, (char)c);
+        else
+            buf_addf(out, "%%%02x", c);
+    }
+}
+
+/* The text of the file, from the keys of the cache: uint16 length, then as serving_key wrote it. */
+static void add_users(const struct serving *s, const struct buf *keys, struct buf *out)
+{
+    buf_adds(out, head);
+    for (size_t at = 0; at + sizeof(uint16_t) <= keys->len;) {
+        uint16_t len;
+        memcpy(&len, keys->data + at, sizeof len);
+        const char *key = keys->data + at + sizeof len;
+        at += sizeof len + len;
+        if (len < 3 || key[1] != SERVING_USER || (unsigned char)key[0] >= s->n_models)
+            continue;
+        const char *name = s->models[(unsigned char)key[0]].model->spec.name;
+        add_word(out, name, strlen(name));
+        buf_addc(out, ' ');
+        add_word(out, key + 2, len - 2u);
+        buf_addc(out, '\n');
+    }
+    if (!out->failed)
+        buf_addf(out, "end %016llx\n", (unsigned long long)hash_bytes(SEED, out->data, out->len));
+}
+
+static enum err_code io_error(struct err *e, const char *path, const char *what)
+{
+    return err_set(e, errno == ENOSPC ? ERR_FULL : ERR_IO, "%s: cannot %s: %s", path, what, strerror(errno));
+}
+
+/* Ids of users are nobody else's business: the file is its owner's. */
+static enum err_code replace_file(const char *path, const char *temporary, const struct buf *text,
+                                  struct err *e)
+{
+    enum err_code code = ERR_OK;
+    (void)unlink(temporary);
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return io_error(e, temporary, "open");
+    for (size_t at = 0; at < text->len && !code;) {
+        ssize_t n = write(fd, text->data + at, text->len - at);
+        if (n >= 0)
+            at += (size_t)n;
+        else if (errno != EINTR)
+            code = io_error(e, temporary, "write");
+    }
+    if (!code && fsync(fd))
+        code = io_error(e, temporary, "sync");
+    if (!code && rename(temporary, path))
+        code = io_error(e, path, "replace");
+    if (code)
+        (void)unlink(temporary);
+    (void)close(fd);
+    return code;
+}
+
+/* Where it is written before it has its place; freed by mem_free. */
+static char *name_of_new(const char *path, struct err *e)
+{
+    struct buf name;
+    buf_init(&name, 65536);
+    buf_addf(&name, "%s.new", path);
+    char *text = buf_steal(&name, NULL);
+    if (!text)
+        (void)err_set(e, ERR_NOMEM, "no memory for the path of a warm start");
+    return text;
+}
+
+enum err_code warm_save(struct serving *serving, const char *path, struct err *e)
+{
+    struct buf keys, text;
+    char *temporary = name_of_new(path, e);
+    if (!temporary)
+        return ERR_NOMEM;
+    buf_init(&keys, MOST_FILE_BYTES);
+    buf_init(&text, MOST_FILE_BYTES);
+    enum err_code code = weights_cache_newest_keys(serving->cache, LIMIT_WARM_USERS, &keys, e);
+    if (!code) {
+        add_users(serving, &keys, &text);
+        code = buf_check(&text, "the users of a warm start", e);
+    }
+    if (!code)
+        code = replace_file(path, temporary, &text, e);
+    buf_fini(&keys);
+    buf_fini(&text);
+    mem_free(temporary);
+    return code;
+}
+
+/* ---- reading ---- */
+
+/* Without waiting: a pipe that nobody writes to must not hold a start. NULL with the reason in e. */
+static FILE *open_regular(const char *path, struct err *e)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    FILE *f = NULL;
+    if (fd < 0)
+        (void)err_set(e, errno == ENOENT ? ERR_NOTFOUND : ERR_IO, "%s: %s", path, strerror(errno));
+    else if (fstat(fd, &st) || !S_ISREG(st.st_mode))
+        (void)err_set(e, ERR_IO, "%s: it is not a regular file", path);
+    else if (!(f = fdopen(fd, "r")))
+        (void)err_set(e, ERR_NOMEM, "%s: no memory to read it", path);
+    if (fd >= 0 && !f)
+        (void)close(fd);
+    return f;
+}
+
+static enum err_code read_file(const char *path, struct buf *text, struct err *e)
+{
+    char piece[16384];
+    size_t n;
+    struct err why = {0};
+    FILE *f = open_regular(path, &why);
+    if (!f)
+        return err_set(e, why.code, "%s", why.text);
+    while ((n = fread(piece, 1, sizeof piece, f)) > 0 && !text->failed)
+        buf_add(text, piece, n);
+    bool failed = ferror(f) != 0;
+    (void)fclose(f);
+    return failed ? err_set(e, ERR_IO, "%s: cannot be read", path) : buf_check(text, path, e);
+}
+
+/* Cuts the text to its lines of users, *at being the first; ERR_CORRUPT when head, end or hash are not right. */
+static enum err_code check_text(const char *path, struct buf *text, size_t *at, struct err *e)
+{
+    enum { END_BYTES = sizeof "end 0123456789abcdef\n" - 1 };
+    char end[END_BYTES + 1];
+    *at = sizeof head - 1;
+    if (text->len < *at + END_BYTES || memcmp(text->data, head, *at) != 0)
+        return err_set(e, ERR_CORRUPT, "%s: not a list of users for a warm start", path);
+    size_t n = text->len - END_BYTES;
+    (void)snprintf(end, sizeof end, "end %016llx\n", (unsigned long long)hash_bytes(SEED, text->data, n));
+    if (memcmp(text->data + n, end, END_BYTES) != 0)
+        return err_set(e, ERR_CORRUPT, "%s: damaged or cut short", path);
+    text->len = n;
+    return ERR_OK;
+}
+
+static int hex(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Decodes up to the character `end` into out (size); returns where it stood, or NULL. */
+static const char *take_word(const char *p, const char *last, char end, char *out, size_t size, size_t *len)
+{
+    for (*len = 0; p < last && *p != end; p++) {
+        char c = *p;
+        if (c == '%') {
+            if (last - p < 3 || hex(p[1]) < 0 || hex(p[2]) < 0)
+                return NULL;
+            c = (char)(hex(p[1]) * 16 + hex(p[2]));
+            p += 2;
+        }
+        if (*len == size)
+            return NULL;
+        out[(*len)++] = c;
+    }
+    return p < last && *len ? p : NULL;
+}
+
+/* The key of the next line, of a model that is served; *p moves behind the line. 0: no such model, or no such line. */
+static size_t take_line(const struct serving *s, const char **p, const char *last,
+                        char key[SERVING_KEY_BYTES])
+{
+    char name[LIMIT_NAME_BYTES + 1], id[LIMIT_ID_BYTES];
+    size_t name_len, id_len;
+    const char *line = *p, *end = memchr(line, '\n', (size_t)(last - line));
+    *p = end ? end + 1 : last;
+    const char *space = take_word(line, *p, ' ', name, LIMIT_NAME_BYTES, &name_len);
+    if (!space || !take_word(space + 1, *p, '\n', id, sizeof id, &id_len))
+        return 0;
+    name[name_len] = '\0';
+    int slot = serving_find(s, name);
+    return slot < 0 ? 0 : serving_key((size_t)slot, SERVING_USER, (struct store_text){id, id_len}, key);
+}
+
+static uint64_t evictions(const struct serving *s)
+{
+    struct weights_cache_stats stats;
+    weights_cache_read_stats(s->cache, &stats);
+    return stats.evicted + stats.not_kept;
+}
+
+struct loading {
+    struct serving *serving;
+    struct personal *personal;
+    int64_t end_ns;
+    bool (*stop)(void *arg);
+    void *arg;
+    size_t n_made, n_gone;
+};
+
+/* Generates the weights of a key; false when no more are wanted. */
+static bool load_one(struct loading *l, const char *key, size_t len)
+{
+    struct weights *w = NULL;
+    struct err e = {0};
+    bool hit;
+    uint64_t before = evictions(l->serving);
+    if (clock_monotonic_ns() >= l->end_ns || l->stop(l->arg))
+        return false;
+    enum err_code code = personal_acquire(l->personal, (size_t)key[0], SERVING_USER,
+                                          (struct store_text){key + 2, len - 2}, &w, &hit, &e);
+    l->n_made += code == ERR_OK;
+    l->n_gone += code == ERR_NOTFOUND;
+    if (!code)
+        weights_unref(w);
+    return code != ERR_NOMEM && code != ERR_IO && evictions(l->serving) == before;
+}
+
+/* Loads line by line, then touches what was loaded from the last line back to the first. */
+static void load_lines(struct loading *l, const char *first, const char *last)
+{
+    char key[SERVING_KEY_BYTES];
+    const char *p = first;
+    size_t len;
+    while (p < last && l->n_made < LIMIT_WARM_USERS)
+        if ((len = take_line(l->serving, &p, last, key)) && !load_one(l, key, len))
+            break;
+    while (p > first) {
+        const char *line = p - 1;
+        while (line > first && line[-1] != '\n')
+            line--;
+        p = line;
+        if ((len = take_line(l->serving, &line, last, key)))
+            weights_cache_touch(l->serving->cache, key, len);
+    }
+}
+
+static enum err_code load(struct loading *l, const char *path, struct err *e)
+{
+    struct store_conn *conn = NULL;
+    struct buf text;
+    size_t at = 0;
+    buf_init(&text, MOST_FILE_BYTES);
+    enum err_code code = read_file(path, &text, e);
+    if (!code)
+        code = check_text(path, &text, &at, e);
+    if (!code)
+        code = store_connect(l->serving->store, &conn, e);
+    if (!code)
+        code = personal_new(l->serving, conn, &l->personal, e);
+    if (!code)
+        load_lines(l, text.data + at, text.data + text.len);
+    personal_free(l->personal);
+    store_disconnect(conn);
+    buf_fini(&text);
+    return code;
+}
+
+void warm_load(struct serving *serving, const char *path, int64_t most_s, bool (*stop)(void *arg), void *arg)
+{
+    int64_t start_ns = clock_monotonic_ns();
+    struct loading l = {serving, NULL, start_ns + most_s * 1000000000, stop, arg, 0, 0};
+    struct err e = {0};
+    if (load(&l, path, &e))
+        log_line(e.code == ERR_NOTFOUND ? LOG_INFO : LOG_WARN, "no warm start: %s", e.text);
+    else
+        log_line(LOG_INFO, "warm start: weights of %zu user%s in %.3f s; not in the store any more: %zu",
+                 l.n_made, talk_s((int64_t)l.n_made), (double)(clock_monotonic_ns() - start_ns) / 1e9,
+                 l.n_gone);
+    if (l.n_gone)
+        atomic_fetch_add(&serving->n_forgotten, 1);
+}
+
+/* ---- saving now and then ---- */
+
+struct warm {
+    struct serving *serving;
+    const char *path;
+    int64_t period_s;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool ending;          /* guarded by lock */
+    unsigned n_forgotten; /* of serving, at the last save */
+    int64_t next_ns;      /* when it is saved again, though nobody was forgotten */
+    pthread_t thread;
+};
+
+/* A list that cannot be written must not keep the names of those who were forgotten: then it goes. */
+static void save(struct warm *w)
+{
+    struct err e = {0};
+    unsigned n_forgotten = atomic_load(&w->serving->n_forgotten); /* before the cache is read */
+    w->next_ns = clock_monotonic_ns() + w->period_s * 1000000000;
+    if (warm_save(w->serving, w->path, &e)) {
+        bool goes = n_forgotten != w->n_forgotten && unlink(w->path) == 0;
+        log_line(LOG_WARN, "the users of a warm start were not saved: %s%s", e.text,
+                 goes ? "; the old list named users who were forgotten, and was removed" : "");
+    }
+    w->n_forgotten = n_forgotten;
+}
+
+static bool is_due(const struct warm *w)
+{
+    return clock_monotonic_ns() >= w->next_ns || atomic_load(&w->serving->n_forgotten) != w->n_forgotten;
+}
+
+static void *warm_main(void *arg)
+{
+    struct warm *w = arg;
+    struct timespec next;
+    pthread_mutex_lock(&w->lock);
+    while (!w->ending) {
+        clock_gettime(CLOCK_MONOTONIC, &next);
+        next.tv_sec += LOOK_S;
+        if (pthread_cond_timedwait(&w->wake, &w->lock, &next) != ETIMEDOUT || !is_due(w))
+            continue;
+        pthread_mutex_unlock(&w->lock);
+        save(w);
+        pthread_mutex_lock(&w->lock);
+    }
+    pthread_mutex_unlock(&w->lock);
+    return NULL;
+}
+
+enum err_code warm_start(struct serving *serving, const char *path, int64_t period_s, struct warm **out,
+                         struct err *e)
+{
+    struct warm *w = mem_zalloc_array(1, sizeof *w);
+    char *left = name_of_new(path, e);
+    if (!w || !left) {
+        mem_free(w);
+        mem_free(left);
+        return err_set(e, ERR_NOMEM, "no memory to save users for a warm start");
+    }
+    (void)unlink(left); /* by a process that was killed */
+    mem_free(left);
+    w->serving = serving;
+    w->path = path;
+    w->period_s = period_s;
+    w->next_ns = clock_monotonic_ns() + period_s * 1000000000;
+    pthread_condattr_t monotonic; /* as the watcher: a wall clock that is set back must not stop it */
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    if (pthread_create(&w->thread, NULL, warm_main, w)) {
+        pthread_cond_destroy(&w->wake);
+        pthread_mutex_destroy(&w->lock);
+        mem_free(w);
+        return err_set(e, ERR_NOMEM, "the system refused the thread that saves users for a warm start");
+    }
+    *out = w;
+    return ERR_OK;
+}
+
+void warm_stop(struct warm *w)
+{
+    if (!w)
+        return;
+    pthread_mutex_lock(&w->lock);
+    w->ending = true;
+    pthread_cond_signal(&w->wake);
+    pthread_mutex_unlock(&w->lock);
+    pthread_join(w->thread, NULL);
+    save(w);
+    pthread_cond_destroy(&w->wake);
+    pthread_mutex_destroy(&w->lock);
+    mem_free(w);
+}

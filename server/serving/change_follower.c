@@ -1,0 +1,201 @@
+/* Polling SQLite's data_version costs a system call or two; a notification between processes would need a
+ * channel that survives their restarts. This process's own writes are seen too; weights made since carry a
+ * revision at least as high as the change's number and stay. */
+#include "server/serving/change_follower.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <time.h>
+
+enum {
+    PING_PERIODS = 10,   /* the store is read once in so many periods, whether it changed or not */
+    SETTLE_PERIODS = 10, /* the log is emptied at most once in so many periods */
+    ANSWERS_S = 15 /* a store that was read within this time answers; reading many items anew takes a while */
+};
+
+struct watcher {
+    struct serving *serving;
+    struct metrics *metrics;
+    struct store_conn *conn;
+    int64_t seen;     /* the last change followed */
+    bool behind;      /* there may be changes after it; stays until they were followed */
+    bool reload;      /* items changed; stays until they were read */
+    unsigned look;    /* number of the period */
+    bool let_go;      /* a lost store's log was brought into its file */
+    unsigned settled; /* number of the period in which the log was last emptied of what was deleted */
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool ending; /* guarded by lock */
+    pthread_t thread;
+};
+
+static bool follow(void *arg, const struct store_change *change)
+{
+    struct watcher *w = arg;
+    if (change->kind == STORE_CHANGE_USER)
+        serving_drop_user(w->serving, change->id, change->number);
+    else if (change->kind == STORE_CHANGE_GONE)
+        weights_cache_drop_owner(w->serving->cache, change->row_key, change->number);
+    else
+        w->reload = true;
+    if (change->kind == STORE_CHANGE_ALL)
+        weights_cache_clear(w->serving->cache);
+    if (change->kind == STORE_CHANGE_GONE || change->kind == STORE_CHANGE_ALL)
+        atomic_fetch_add(&w->serving->n_forgotten, 1); /* after they left the cache */
+    w->seen = change->number;
+    METRICS_ADD(w->metrics, changes_followed, 1);
+    return true;
+}
+
+static enum err_code catch_up(struct watcher *w, struct err *e)
+{
+    bool changed = false;
+    enum err_code code = store_poll(w->conn, &changed, e);
+    w->behind |= changed; /* before anything can fail: the store tells of a change once */
+    if (!code && w->behind) {
+        code = store_changes(w->conn, w->seen, follow, w, e);
+        w->behind = code != ERR_OK;
+    }
+    if (!code && w->reload) {
+        code = serving_follow_items(w->serving, w->conn, e);
+        w->reload = code != ERR_OK;
+    }
+    return code;
+}
+
+/* Whether the store's file is still where it was. One that came back is taken again; what was lost of its log did not. */
+static bool in_place(struct watcher *w)
+{
+    struct err e = {0};
+    bool lost = store_check_place(w->serving->store, &e) != ERR_OK,
+         was = atomic_exchange(&w->serving->store_lost, lost);
+    if (lost && !was)
+        log_line(
+            LOG_ERROR,
+            "%s. Writes are refused and this server is not ready; it still answers from what it has open. "
+            "Put the right file "
+            "there (hypernet restore does, and a renamed one can be renamed back) and restart this server",
+            e.text);
+    else if (was && !lost)
+        log_line(LOG_WARN, "the store's file is back in its place; writes are taken again");
+    w->let_go = lost && (w->let_go || store_let_go(w->conn)); /* each time that it is lost anew */
+    return !lost;
+}
+
+/* Empties the log of what was deleted of people, and has new items followed, once a second at most: each time costs writes a few
+ * syncs. */
+static void settle(struct watcher *w)
+{
+    struct err e = {0};
+    if (w->look - w->settled < SETTLE_PERIODS)
+        return;
+    w->settled = w->look;
+    enum err_code code = store_settle(w->conn, &e);
+    if (code && code != ERR_BUSY)
+        log_line(LOG_ERROR, "%s", e.text);
+    err_clear(&e);
+    code = serving_follow_takers(w->serving, w->conn, &e);
+    if (code && code != ERR_BUSY)
+        log_line(LOG_WARN, "finding who took new items stays slow: %s", e.text);
+}
+
+static void look(struct watcher *w)
+{
+    struct err e = {0};
+    if (!in_place(w)) {
+        atomic_store(&w->serving->store_read_ns, 0);
+        return;
+    }
+    bool ping = w->look++ % PING_PERIODS == 0;
+    enum err_code code = catch_up(w, &e);
+    if (!code && ping)
+        code = store_ping(w->conn, &e);
+    if (code) {
+        METRICS_ADD(w->metrics, store_errors, 1);
+        log_line(LOG_ERROR, "following changes: %s", e.text);
+    }
+    if (code && code != ERR_BUSY) /* a store that others write to is there */
+        atomic_store(&w->serving->store_read_ns, 0);
+    else if (!code && ping)
+        atomic_store(&w->serving->store_read_ns, clock_monotonic_ns());
+    settle(w);
+}
+
+bool watcher_store_answers(const struct serving *serving)
+{
+    int64_t read_ns = atomic_load(&serving->store_read_ns);
+    return read_ns != 0 && clock_monotonic_ns() - read_ns < (int64_t)ANSWERS_S * 1000000000;
+}
+
+static void *watcher_main(void *arg)
+{
+    struct watcher *w = arg;
+    struct timespec next;
+    pthread_mutex_lock(&w->lock);
+    while (!w->ending) {
+        clock_gettime(CLOCK_MONOTONIC, &next);
+        next.tv_nsec += (long)WATCHER_PERIOD_MS * 1000000;
+        next.tv_sec += next.tv_nsec / 1000000000;
+        next.tv_nsec %= 1000000000;
+        if (pthread_cond_timedwait(&w->wake, &w->lock, &next) != ETIMEDOUT)
+            continue;
+        pthread_mutex_unlock(&w->lock);
+        look(w);
+        pthread_mutex_lock(&w->lock);
+    }
+    pthread_mutex_unlock(&w->lock);
+    return NULL;
+}
+
+enum err_code watcher_start(struct serving *serving, struct metrics *metrics, struct watcher **out,
+                            struct err *e)
+{
+    struct watcher *w = mem_zalloc_array(1, sizeof *w);
+    if (!w)
+        return err_set(e, ERR_NOMEM, "no memory for the watcher");
+    w->serving = serving;
+    w->metrics = metrics;
+    w->seen = serving->opened_at;
+    w->behind = true; /* what was written between the opening and this connection is not announced to it */
+    pthread_condattr_t monotonic; /* the wall clock may be set back, and the watcher must not wait for it */
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    enum err_code code = store_connect(serving->store, &w->conn, e);
+    if (!code)
+        code = store_guard(w->conn, e);
+    if (!code)
+        atomic_store(&serving->store_read_ns, clock_monotonic_ns());
+    if (!code && pthread_create(&w->thread, NULL, watcher_main, w))
+        code = err_set(e, ERR_NOMEM, "the system refused the watcher's thread");
+    if (code) {
+        store_disconnect(w->conn);
+        pthread_cond_destroy(&w->wake);
+        pthread_mutex_destroy(&w->lock);
+        mem_free(w);
+        return code;
+    }
+    *out = w;
+    return ERR_OK;
+}
+
+void watcher_stop(struct watcher *w)
+{
+    if (!w)
+        return;
+    pthread_mutex_lock(&w->lock);
+    w->ending = true;
+    pthread_cond_signal(&w->wake);
+    pthread_mutex_unlock(&w->lock);
+    pthread_join(w->thread, NULL);
+    store_disconnect(w->conn);
+    pthread_cond_destroy(&w->wake);
+    pthread_mutex_destroy(&w->lock);
+    mem_free(w);
+}

@@ -1,0 +1,33 @@
+/* at_once - whose weights a thread may make between other answers: users with so few items that encoding and generating take half a
+ * millisecond at most, by what they cost here. Layer: server; depends on store, engine, base.       Threads: any.
+ * Memory: a context maker while it measures. */
+#ifndef SERVER_SERVING_INLINE_BUDGET_H
+#define SERVER_SERVING_INLINE_BUDGET_H
+
+#include "base/err.h"
+#include "engine/cache/batcher.h"
+#include "engine/model.h"
+#include "server/items/item_snapshot.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    AT_ONCE_NS = 500 * 1000,
+    AT_ONCE_PROFILE_BYTES = 4096, /* a longer profile takes 0.1 ms and more to read, which is not measured */
+};
+
+struct at_once {
+    bool any;          /* false: nobody's */
+    size_t n_items;    /* of the model's own that it was measured with */
+    size_t most_read;  /* interactions of a user whose context is encoded from them */
+    size_t most_taken; /* items of a user whose context is stored, with a list of them */
+};
+
+/* Measures makings of made-up users in processor time: some milliseconds, with ratings in many dimensions a few hundred. Nobody's
+ * where a generation is long or waits for others (gather_at_once). */
+enum err_code at_once_measure(const struct model *m, const struct item_table *items, const struct gather *g,
+                              int64_t most_ns, struct at_once *out, struct err *e) ERR_MUST_CHECK;
+
+#endif

@@ -1,0 +1,138 @@
+/* Tables follow by the same way for this process's writes as for others', so there is one way only. */
+#include "server/serving/item_updates.h"
+
+#include "base/log.h"
+#include "server/fields/partial.h"
+
+void update_follow_items(struct api_thread *t)
+{
+    struct err e = {0};
+    if (serving_follow_items(t->api->serving, t->conn, &e))
+        log_line(LOG_WARN, "the tables of items are behind: %s", e.text);
+}
+
+const char *update_item_source(struct api_thread *t, size_t slot, struct store_text id)
+{
+    const struct item_table *items = personal_items(t->personal, slot);
+    long index = item_table_find(items, id);
+    return index < 0 ? "none" : item_table_source(items, (size_t)index);
+}
+
+const char *update_item_unranked(struct api_thread *t, size_t slot, struct store_text id)
+{
+    if (item_table_find(personal_items(t->personal, slot), id) >= 0)
+        return NULL;
+    return update_why_unranked(&t->api->serving->models[slot].model->spec);
+}
+
+const char *update_why_unranked(const struct model_spec *spec)
+{
+    if (!spec->item_side.present)
+        return "the model ranks the items of its training only; train one anew";
+    return "as many items as there is room for came after the training of the model; train it anew";
+}
+
+static bool ignore_item(void *arg, const struct store_item *item)
+{
+    (void)arg;
+    (void)item;
+    return true;
+}
+
+const char *update_missing_item(struct api_thread *t, struct store_text id)
+{
+    struct err e = {0};
+    if (store_read_item(t->conn, id, ignore_item, NULL, &e) != ERR_NOTFOUND)
+        return "";
+    for (size_t slot = 0; slot < t->api->serving->n_models; slot++)
+        if (item_table_has(personal_items(t->personal, slot), id))
+            return " in the store, though a model was trained with it: PUT /v1/admin/items/{item} or an "
+                   "import of "
+                   "items makes it known";
+    return "";
+}
+
+static bool take_revision(void *arg, const struct store_item *item)
+{
+    struct item_registration *g = arg;
+    g->item.key = item->key;
+    g->item.revision = item->revision;
+    return true;
+}
+
+/* The item as it will be is written; of a patch it is what was there and what is given. */
+static enum err_code put_one(struct store_conn *writer, struct item_registration *g, struct err *e)
+{
+    if (!g->patch)
+        return store_put_item(writer, &g->item, &g->created, e);
+    const struct partial_item given = {.id = g->item.id,
+                                       .title = g->item.title,
+                                       .categories = g->item.categories,
+                                       .no_title = g->no_title,
+                                       .no_categories = g->no_categories,
+                                       .metadata = {g->item.metadata, g->no_metadata}};
+    struct store_item item;
+    struct partial partial;
+    bool known = true;
+    partial_init(&partial);
+    enum err_code code = partial_item(&partial, writer, &given, &item, &known, e);
+    if (!code && !known)
+        code = err_set(e, ERR_NOTFOUND, "no item '%.*s'", (int)g->item.id.len, g->item.id.data);
+    if (!code)
+        code = store_put_item(writer, &item, &g->created, e);
+    partial_fini(&partial);
+    return code;
+}
+
+static enum err_code put_all(struct api_thread *t, struct item_registration *list, size_t n, size_t *fault,
+                             struct err *e)
+{
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; i < n && !code; i++) {
+        if (list[i].refused)
+            continue;
+        *fault = i;
+        code = put_one(t->writer, &list[i], e);
+        if (!code)
+            code = store_read_item(t->writer, list[i].item.id, take_revision, &list[i], e);
+    }
+    return code;
+}
+
+enum err_code update_items(struct api_thread *t, struct item_registration *list, size_t n, size_t *fault,
+                           struct err *e)
+{
+    *fault = 0;
+    enum err_code code = serving_begin_write(t->api->serving, &t->writer, e);
+    if (code)
+        return code;
+    code = serving_end_write(t->api->serving, put_all(t, list, n, fault, e), e);
+    t->writer = NULL;
+    if (code)
+        return code;
+    update_follow_items(t);
+    size_t n_registered = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (list[i].refused)
+            continue;
+        list[i].source = update_item_source(t, list[i].slot, list[i].item.id);
+        list[i].unranked = update_item_unranked(t, list[i].slot, list[i].item.id);
+        n_registered++;
+    }
+    METRICS_ADD(t->api->metrics, item_registrations, n_registered);
+    return ERR_OK;
+}
+
+enum err_code update_delete_item(struct api_thread *t, struct store_text id, struct err *e)
+{
+    struct store_conn *writer;
+    enum err_code code = serving_begin_write(t->api->serving, &writer, e);
+    if (code)
+        return code;
+    code = serving_end_write(t->api->serving, store_delete_item(writer, id, e), e);
+    if (code)
+        return code;
+    update_follow_items(t);
+    METRICS_ADD(t->api->metrics, item_deletions, 1);
+    return ERR_OK;
+}

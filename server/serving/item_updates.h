@@ -1,0 +1,51 @@
+/* update_items - what changes the catalogue: registrations and deletions of items; each call is one transaction.
+ * Layer: server; depends on store, engine, base.       Threads: uses the worker's connection.
+ * After the commit and before the answer the item tables of this process follow, so that its next answer has the item
+ * or lacks it; other processes follow by the log of changes. What is refused leaves no trace. */
+#ifndef SERVER_SERVING_ITEM_UPDATES_H
+#define SERVER_SERVING_ITEM_UPDATES_H
+
+#include "base/err.h"
+#include "server/api/api.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct item_registration {
+    struct store_item item; /* id and texts; key and revision are results */
+    bool
+        patch; /* what is not given stays, metadata are a merge patch, and the item must be there; else all is replaced */
+    bool no_title, no_categories, no_metadata; /* of a patch: these go */
+    bool refused;                              /* not registered; set by the caller */
+    bool created;
+    const char
+        *source; /* of the item's row in the model of `slot`, see item_table_source; "none": it has none */
+    const char *unranked; /* why the model of `slot` does not rank it yet; NULL: it does */
+    size_t slot;
+};
+
+/* ERR_NOTFOUND: a patch of an unknown item. *fault: which of the list was refused. Of more than LIMIT_EXTRA_ITEMS new ones all are
+ * kept, and the rest ranked once there is room. */
+enum err_code update_items(struct api_thread *t, struct item_registration *list, size_t n, size_t *fault,
+                           struct err *e) ERR_MUST_CHECK;
+
+/* ERR_NOTFOUND when there is no such item. */
+enum err_code update_delete_item(struct api_thread *t, struct store_text id, struct err *e) ERR_MUST_CHECK;
+
+/* Brings the tables of this process up to what was just committed. Should that fail, the watcher does it within a second. */
+void update_follow_items(struct api_thread *t);
+
+/* Why the model in a slot does not rank an item of the store, static; NULL: it does. */
+const char *update_item_unranked(struct api_thread *t, size_t slot, struct store_text id);
+
+/* The same of an item of which it is known that the model does not rank it. */
+const char *update_why_unranked(const struct model_spec *spec);
+
+/* What to say behind "no item": of one that a served model has though the store has no row of it, what to do; else "". Static. */
+const char *update_missing_item(struct api_thread *t, struct store_text id);
+
+/* Where the model in a slot has an item's row from, or "none". */
+const char *update_item_source(struct api_thread *t, size_t slot, struct store_text id);
+
+#endif

@@ -1,0 +1,514 @@
+/* Everything a cached answer needs is in the thread's own workspaces: no lock is shared on a hit but the
+ * cache's shard, and nothing grows with the number of requests. */
+#include "server/serving/recommender.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "engine/added_items.h"
+#include "engine/network/target.h"
+#include "engine/rank/catalogue.h"
+#include "engine/rank/topk.h"
+#include "server/serving/explain.h"
+#include "server/serving/user_weights.h"
+
+#include <math.h>
+#include <string.h>
+
+struct per_model {
+    struct item_table *items; /* the thread's reference */
+    unsigned generation;
+    real *workspace; /* of catalogue and target */
+    struct context_maker *maker;
+};
+
+struct personal {
+    struct serving *serving;
+    struct store_conn *conn;
+    struct store_user user;
+    struct per_model models[LIMIT_MODELS];
+    struct topk_entry *entries; /* (n_entries) */
+    size_t n_entries;
+    uint64_t *allowed; /* (n_allowed) words */
+    size_t n_allowed;
+    real *scores; /* (n_scores) */
+    size_t n_scores;
+};
+
+enum err_code personal_new(struct serving *serving, struct store_conn *conn, struct personal **out,
+                           struct err *e)
+{
+    struct personal *p = mem_zalloc_array(1, sizeof *p);
+    if (!p)
+        return err_set(e, ERR_NOMEM, "no memory for a thread's workspace");
+    p->serving = serving;
+    p->conn = conn;
+    for (size_t i = 0; i < serving->n_models; i++) {
+        const struct model *m = serving->models[i].model;
+        size_t a = catalogue_workspace_len(m->catalogue), b = target_workspace_len(&m->spec);
+        p->models[i].workspace = mem_alloc_aligned(a > b ? a : b, sizeof(real));
+        if (!p->models[i].workspace) {
+            personal_free(p);
+            return err_set(e, ERR_NOMEM, "no memory for a thread's workspace");
+        }
+        p->models[i].items = serving_items(&serving->models[i], &p->models[i].generation);
+    }
+    *out = p;
+    return ERR_OK;
+}
+
+void personal_free(struct personal *p)
+{
+    if (!p)
+        return;
+    for (size_t i = 0; i < LIMIT_MODELS; i++) {
+        item_table_unref(p->models[i].items);
+        mem_free(p->models[i].workspace);
+        context_maker_free(p->models[i].maker);
+    }
+    store_user_fini(&p->user);
+    mem_free(p->entries);
+    mem_free(p->allowed);
+    mem_free(p->scores);
+    mem_free(p);
+}
+
+const struct item_table *personal_items(struct personal *p, size_t slot)
+{
+    struct served_model *shared = &p->serving->models[slot];
+    struct per_model *own = &p->models[slot];
+    if (atomic_load_explicit(&shared->generation, memory_order_acquire) != own->generation) {
+        item_table_unref(own->items);
+        own->items = serving_items(shared, &own->generation);
+    }
+    return own->items;
+}
+
+enum err_code personal_maker(struct personal *p, size_t slot, struct context_maker **out, struct err *e)
+{
+    struct per_model *own = &p->models[slot];
+    enum err_code code = ERR_OK;
+    if (!own->maker) {
+        code = context_maker_new(p->serving->models[slot].model, &own->maker, e);
+        if (!code)
+            context_maker_gather(own->maker, p->serving->models[slot].gather);
+    }
+    *out = own->maker;
+    return code;
+}
+
+struct store_user *personal_user_record(struct personal *p)
+{
+    return &p->user;
+}
+
+/* ---- weights ---- */
+
+struct weights *personal_cached(struct personal *p, size_t slot, enum serving_kind kind,
+                                struct store_text user)
+{
+    char key[SERVING_KEY_BYTES];
+    return weights_cache_get(p->serving->cache, key, serving_key(slot, kind, user, key));
+}
+
+/* How the store is read. */
+enum reading {
+    READ_CONTEXT,
+    READ_WHOLE,  /* the record gets the interactions too */
+    READ_AT_ONCE /* without waiting, or not */
+};
+
+struct making {
+    enum reading reading;
+    struct personal *p;
+    size_t slot;
+    enum serving_kind kind;
+    struct store_text user;
+};
+
+/* ERR_BUSY where it would wait, or making weights of it take long. */
+static enum err_code read_at_once(const struct making *m, const struct store_context_key *key, struct err *e)
+{
+    struct personal *p = m->p;
+    const struct at_once *most = &p->serving->models[m->slot].at_once;
+    enum err_code code = store_read_context_at_once(p->conn, m->user, key, most->most_read, &p->user, e);
+    if (!code &&
+        (p->user.brief ? p->user.n_taken > most->most_taken : p->user.profile.len > AT_ONCE_PROFILE_BYTES))
+        code = err_set(e, ERR_BUSY, "a user with so many items, or such a profile, takes long");
+    return code;
+}
+
+static enum err_code make(void *arg, struct weights **out, struct err *e)
+{
+    const struct making *m = arg;
+    struct personal *p = m->p;
+    struct context_maker *maker;
+    enum err_code code = personal_maker(p, m->slot, &maker, e);
+    if (code)
+        return code;
+    if (m->kind == SERVING_PRIOR)
+        return context_make_prior(maker, out, e);
+    const struct model_spec *spec = &p->serving->models[m->slot].model->spec;
+    struct store_context_key key = {spec->name, spec->version, "user"};
+    const struct item_table *items = personal_items(p, m->slot);
+    if (m->reading == READ_WHOLE)
+        code = store_read_user(p->conn, m->user, &key, &p->user, e);
+    else if (m->reading == READ_CONTEXT)
+        code = store_read_context(p->conn, m->user, &key, &p->user, e);
+    else
+        code = read_at_once(m, &key, e);
+    return code ? code : context_make_weights(maker, items, &p->user, out, e);
+}
+
+enum err_code personal_acquire(struct personal *p, size_t slot, enum serving_kind kind,
+                               struct store_text user, struct weights **out, bool *hit, struct err *e)
+{
+    char key[SERVING_KEY_BYTES];
+    struct making m = {.p = p, .slot = slot, .kind = kind, .user = user};
+    return weights_cache_acquire(p->serving->cache, key, serving_key(slot, kind, user, key), make, &m, out,
+                                 hit, e);
+}
+
+struct weights *personal_try(struct personal *p, size_t slot, struct store_text user, bool *hit)
+{
+    *hit = true;
+    if (!p->serving->models[slot].at_once.any || !store_at_once(p->conn))
+        return personal_cached(p, slot, SERVING_USER, user);
+    char key[SERVING_KEY_BYTES];
+    struct making m = {.reading = READ_AT_ONCE, .p = p, .slot = slot, .kind = SERVING_USER, .user = user};
+    return weights_cache_try(p->serving->cache, key, serving_key(slot, SERVING_USER, user, key), make, &m,
+                             hit);
+}
+
+enum err_code personal_reread(struct personal *p, size_t slot, struct store_text user, struct weights **w,
+                              struct err *e)
+{
+    struct making m = {.reading = READ_WHOLE, .p = p, .slot = slot, .kind = SERVING_USER, .user = user};
+    struct weights *made;
+    enum err_code code = make(&m, &made, e);
+    if (code)
+        return code;
+    weights_unref(*w);
+    *w = made;
+    return ERR_OK;
+}
+
+/* ---- answers ---- */
+
+/* n_bytes: about what the list takes; room for it at once saves growing by doubling. */
+static void add_head(struct buf *out, const struct model_spec *spec, struct store_text user,
+                     const struct weights *w, bool cold, size_t n_bytes)
+{
+    (void)buf_reserve(out, n_bytes + 512);
+    buf_adds(out, "{\"user\":");
+    buf_add_json_string(out, user.data, user.len);
+    buf_adds(out, ",\"model\":");
+    buf_add_json_string(out, spec->name, strlen(spec->name));
+    buf_adds(out, ",\"model_version\":");
+    buf_add_json_string(out, spec->version, strlen(spec->version));
+    buf_adds(out, ",\"context_revision\":");
+    if (cold)
+        buf_adds(out, "null,\"cold\":true");
+    else
+        buf_add_int(out, w->revision);
+}
+
+/* Scores come from numbers that callers gave, so it is theirs to mend. */
+static enum err_code refuse_score(struct err *e)
+{
+    return err_set(e, ERR_INVALID,
+                   "a score is not finite: the user's context embedding is too large for the model");
+}
+
+/* Makes *array hold n things; it only grows to the largest request seen, which has a limit. */
+static enum err_code reserve(void **array, size_t *have, size_t n, size_t size, struct err *e)
+{
+    if (n <= *have)
+        return ERR_OK;
+    void *grown = mem_alloc_aligned(n, size);
+    if (!grown)
+        return err_set(e, ERR_NOMEM, "no memory for %zu entries", n);
+    mem_free(*array);
+    *array = grown;
+    *have = n;
+    return ERR_OK;
+}
+
+/* The union of the query's categories as bits. */
+static enum err_code allow_categories(struct personal *p, const struct item_table *items,
+                                      const struct recommend_query *q, struct err *e)
+{
+    size_t n_words = (item_table_count(items) + 63) / 64;
+    enum err_code code = reserve((void **)&p->allowed, &p->n_allowed, n_words, sizeof *p->allowed, e);
+    if (code)
+        return code;
+    memset(p->allowed, 0, n_words * sizeof *p->allowed);
+    for (size_t i = 0; i < q->n_categories; i++) {
+        const uint32_t *indices;
+        size_t n;
+        if (!item_table_category(items, q->categories[i], &indices, &n))
+            continue;
+        for (size_t k = 0; k < n; k++)
+            p->allowed[indices[k] / 64] |= (uint64_t)1 << (indices[k] % 64);
+    }
+    return ERR_OK;
+}
+
+/* The best items of an answer, with the reasons of each when they were asked for. */
+struct best {
+    const struct topk_entry *entries; /* (n) */
+    size_t n;
+    const struct explanation *explanation; /* NULL: not asked for */
+};
+
+/* What is said of an item. */
+struct shown {
+    struct store_text id;
+    struct item_info info;
+};
+
+enum { SHOWN_AT_ONCE = 16 };
+
+/* Looks n items up. Their texts lie anywhere in memory: asked for all at once, they come while the first is written. */
+static void look_up(const struct item_table *items, const struct topk_entry *entries, size_t n,
+                    struct shown *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        out[i].id.data = item_table_id(items, entries[i].index, &out[i].id.len);
+        out[i].info = item_table_info(items, entries[i].index);
+        __builtin_prefetch(out[i].id.data);
+        __builtin_prefetch(out[i].info.title.data);
+        __builtin_prefetch(out[i].info.categories.data);
+    }
+}
+
+/* The beginning of what is said of an item. */
+static void add_scored(struct buf *out, struct store_text id, float score)
+{
+    buf_adds(out, "{\"id\":");
+    buf_add_json_string(out, id.data, id.len);
+    buf_adds(out, ",\"score\":");
+    buf_add_float(out, score);
+}
+
+static void add_item(struct buf *out, const struct shown *shown, const struct best *best, size_t i)
+{
+    add_scored(out, shown->id, best->entries[i].score);
+    if (shown->info.title.data) {
+        buf_adds(out, ",\"title\":");
+        buf_add_json_string(out, shown->info.title.data, shown->info.title.len);
+    }
+    if (shown->info.categories.data) {
+        buf_adds(out, ",\"categories\":");
+        buf_add(out, shown->info.categories.data, shown->info.categories.len);
+    }
+    if (best->explanation) {
+        buf_adds(out, ",\"because\":");
+        explain_add(best->explanation, i, out);
+    }
+    buf_addc(out, '}');
+}
+
+static enum err_code add_items(struct buf *out, const struct item_table *items, const struct best *best,
+                               struct err *e)
+{
+    struct shown shown[SHOWN_AT_ONCE];
+    buf_adds(out, ",\"items\":[");
+    for (size_t i = 0; i < best->n; i++) {
+        size_t left = best->n - i;
+        if (i % SHOWN_AT_ONCE == 0)
+            look_up(items, best->entries + i, left < SHOWN_AT_ONCE ? left : SHOWN_AT_ONCE, shown);
+        if (!isfinite(best->entries[i].score))
+            return refuse_score(e);
+        if (i)
+            buf_addc(out, ',');
+        add_item(out, &shown[i % SHOWN_AT_ONCE], best, i);
+    }
+    buf_addc(out, ']');
+    return ERR_OK;
+}
+
+/* Names the categories that no item has, since a list of them alone is empty. Spelling counts, so the likely one is said. */
+static void warn_of_categories(struct buf *out, const struct item_table *items,
+                               const struct recommend_query *q)
+{
+    bool any = false;
+    for (size_t i = 0; i < q->n_categories; i++) {
+        const uint32_t *indices;
+        size_t n;
+        struct store_text like = {NULL, 0};
+        if (item_table_category(items, q->categories[i], &indices, &n))
+            continue;
+        buf_adds(out, any ? "," : ",\"warnings\":[");
+        any = true;
+        buf_adds(
+            out,
+            "{\"type\":\"urn:hypernet:warning:unknown-category\",\"detail\":\"no item has this category");
+        if (item_table_category_like(items, q->categories[i], &like))
+            buf_adds(out, "; letter case counts");
+        buf_adds(out, "\",\"category\":");
+        buf_add_json_string(out, q->categories[i].data, q->categories[i].len);
+        if (like.data) {
+            buf_adds(out, ",\"did_you_mean\":");
+            buf_add_json_string(out, like.data, like.len);
+        }
+        buf_addc(out, '}');
+    }
+    if (any)
+        buf_addc(out, ']');
+}
+
+/* The reasons of the best items; of the prior, which is made of nothing, there are none. */
+static enum err_code explain(struct personal *p, size_t slot, const struct recommend_query *q,
+                             const struct item_table *items, const struct best *best,
+                             struct explanation **out, struct err *e)
+{
+    static const struct store_user nobody;
+    struct explain_query query = {.model = p->serving->models[slot].model,
+                                  .items = items,
+                                  .user = q->cold ? &nobody : &p->user,
+                                  .n = best->n,
+                                  .most = q->explain,
+                                  .workspace = p->models[slot].workspace};
+    uint32_t indices[LIMIT_EXPLAIN_ITEMS];
+    float scores[LIMIT_EXPLAIN_ITEMS];
+    enum err_code code = personal_maker(p, slot, &query.maker, e);
+    if (code)
+        return code;
+    for (size_t i = 0; i < best->n; i++) {
+        indices[i] = best->entries[i].index;
+        scores[i] = best->entries[i].score;
+    }
+    query.indices = indices;
+    query.scores = scores;
+    return explain_new(&query, out, e);
+}
+
+enum err_code personal_recommend(struct personal *p, size_t slot, const struct weights *w,
+                                 const struct recommend_query *q, struct buf *out, struct err *e)
+{
+    const struct model *m = p->serving->models[slot].model;
+    const struct item_table *items = personal_items(p, slot);
+    struct explanation *explanation = NULL;
+    size_t k = q->offset + q->limit;
+    if (k > item_table_count(items))
+        k = item_table_count(items);
+    enum err_code code = reserve((void **)&p->entries, &p->n_entries, k, sizeof *p->entries, e);
+    if (!code && q->n_categories)
+        code = allow_categories(p, items, q, e);
+    if (code)
+        return code;
+    struct catalogue_filter filter = {.excluded = q->include_seen ? NULL : w->seen,
+                                      .n_excluded = q->include_seen ? 0 : w->n_seen,
+                                      .allowed = q->n_categories ? p->allowed : item_table_visible(items)};
+    struct topk top;
+    topk_init(&top, p->entries, k);
+    extra_items_top_k(m, item_table_extra(items), w->theta, &filter, p->models[slot].workspace, &top);
+    size_t n = topk_finish(&top);
+    struct best best = {p->entries + q->offset, n > q->offset ? n - q->offset : 0, NULL};
+    if (q->explain && (code = explain(p, slot, q, items, &best, &explanation, e)))
+        return code;
+    best.explanation = explanation;
+    add_head(out, &m->spec, q->user, w, q->cold, best.n * 128);
+    code = add_items(out, items, &best, e);
+    explain_free(explanation);
+    warn_of_categories(out, items, q);
+    buf_addc(out, '}');
+    return code ? code : buf_check(out, "the answer", e);
+}
+
+/* All that is said of a listed item, whose id is plain text. One addition to the buffer: six would wait for each other. */
+static void add_scored_text(struct buf *out, struct store_text id, float score)
+{
+    static const char before[] = "{\"id\":\"", between[] = "\",\"score\":";
+    char *to = buf_reserve(out, sizeof before + id.len + sizeof between + BUF_FLOAT_BYTES);
+    if (!to)
+        return;
+    char *at = mempcpy(to, before, sizeof before - 1);
+    at = mempcpy(at, id.data, id.len);
+    at = mempcpy(at, between, sizeof between - 1);
+    at += buf_float_text(score, at);
+    *at++ = '}';
+    out->len += (size_t)(at - to);
+}
+
+/* One item that the model has: the `known`th of them, the i-th of all. */
+static void add_known(struct buf *out, const struct item_table *items, const struct predict_items *asked,
+                      size_t i, size_t known, float score)
+{
+    if (asked->texts) {
+        add_scored_text(out, asked->texts[i], score);
+        return;
+    }
+    size_t len;
+    const char *id = item_table_id(items, asked->indices[known], &len);
+    add_scored(out, (struct store_text){id, len}, score);
+    buf_addc(out, '}');
+}
+
+static void add_unknown(struct buf *out, struct store_text id)
+{
+    buf_adds(out, "{\"id\":");
+    buf_add_json_string(out, id.data, id.len);
+    buf_adds(out, ",\"score\":null}");
+}
+
+enum err_code personal_predict_items(struct personal *p, size_t slot, const struct weights *w,
+                                     struct store_text user, bool cold, const struct predict_items *asked,
+                                     struct buf *out, struct err *e)
+{
+    const struct model *m = p->serving->models[slot].model;
+    enum err_code code = reserve((void **)&p->scores, &p->n_scores, asked->n_known, sizeof *p->scores, e);
+    if (code)
+        return code;
+    const struct item_table *items = personal_items(p, slot);
+    extra_items_score(m, item_table_extra(items), w->theta, asked->indices, asked->n_known,
+                      p->models[slot].workspace, p->scores);
+    add_head(out, &m->spec, user, w, cold, asked->n * 48);
+    buf_adds(out, ",\"predictions\":[");
+    for (size_t i = 0, known = 0; i < asked->n; i++) {
+        if (i)
+            buf_addc(out, ',');
+        if (asked->unknown && asked->unknown[i].data) {
+            add_unknown(out, asked->unknown[i]);
+            continue;
+        }
+        if (!isfinite(p->scores[known]))
+            return refuse_score(e);
+        float score = (float)model_prediction(m, (double)p->scores[known]);
+        add_known(out, items, asked, i, known++, score);
+    }
+    buf_addc(out, ']');
+    if (asked->count_unknown)
+        buf_addf(out, ",\"unknown\":%zu", asked->n - asked->n_known);
+    buf_addc(out, '}');
+    return buf_check(out, "the answer", e);
+}
+
+enum err_code personal_score_rows(struct personal *p, size_t slot, const struct weights *w, const float *x,
+                                  size_t n, const float **scores, struct err *e)
+{
+    const struct model *m = p->serving->models[slot].model;
+    enum err_code code =
+        reserve((void **)&p->scores, &p->n_scores, n * m->spec.d_output, sizeof *p->scores, e);
+    if (code)
+        return code;
+    target_forward(&m->spec, &m->params, w->theta, x, n, p->models[slot].workspace, p->scores);
+    *scores = p->scores;
+    return ERR_OK;
+}
+
+enum err_code personal_predict_rows(struct personal *p, size_t slot, const struct weights *w,
+                                    struct store_text user, bool cold, const float *scores, size_t n,
+                                    struct buf *out, struct err *e)
+{
+    const struct model_spec *spec = &p->serving->models[slot].model->spec;
+    add_head(out, spec, user, w, cold, n * 48);
+    buf_adds(out, ",\"predictions\":[");
+    for (size_t i = 0; i < n * spec->d_output; i++) {
+        if (i)
+            buf_addc(out, ',');
+        buf_add_float(out, scores[i]);
+    }
+    buf_adds(out, "]}");
+    return buf_check(out, "the answer", e);
+}

@@ -1,0 +1,82 @@
+/* update - what changes users: registrations, events, deletions; each call is one transaction of the store.
+ * Layer: server; depends on store, engine, base.       Threads: uses the worker's connection and workspaces.
+ * In the same transaction the new context of each touched user is made for every model and stored, so that
+ * the first answer after the acknowledgement is the new one, also after a crash. Cached weights are dropped
+ * after the commit and before the answer. What is refused leaves no trace. */
+#ifndef SERVER_SERVING_USER_UPDATES_H
+#define SERVER_SERVING_USER_UPDATES_H
+
+#include "base/err.h"
+#include "server/api/api.h"
+#include "server/fields/partial.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct update_interaction {
+    struct store_text user; /* of events */
+    struct store_text item;
+    double weight, rating; /* rating NAN: none */
+    int64_t timestamp;
+    bool timed;   /* the caller gave the timestamp; else it is the clock's, or the newest that the user has */
+    bool refused; /* of events: not recorded, by who read it or by update_events */
+};
+
+struct registration {
+    struct store_text id;
+    bool
+        patch; /* what is not given stays, and the user must be there; else profile and contexts are replaced */
+    struct partial_object profile; /* without patch: the whole profile; NULL data: none */
+    bool replaces_interactions;    /* by these; else those that were stay */
+    const struct update_interaction *interactions;
+    size_t n_interactions;
+    const float *embedding; /* (C of the model in slot) or NULL */
+    bool no_embedding;      /* of a patch: contexts that were given go */
+    size_t slot;            /* the model that the embedding is for */
+    bool refused;           /* not registered, by who read it or by update_register */
+    /* results */
+    int64_t revision;
+    bool created;
+    const char *source; /* "embedding", "interactions", "profile" or "prior" */
+};
+
+/* Where a refusal comes from: which registration or event, and of a registration which interaction (SIZE_MAX:
+ * none). */
+struct update_fault {
+    size_t index, interaction;
+    bool unknown_item, unknown_user; /* neither: the text says what is wrong */
+};
+
+/* What becomes of parts that cannot be. */
+struct update_rules {
+    bool skip;   /* the rest is kept; else nothing is */
+    bool create; /* unknown items, and unknown users of events, are made */
+    void (*refuse)(void *arg, const struct update_fault *fault, const char *text); /* told of each */
+    void *arg;
+};
+
+/* What was made on the way; and the events that were left out, because the store has a newer interaction of the same user and item. */
+struct update_made {
+    size_t n_users, n_items, n_older;
+};
+
+/* ERR_NOTFOUND: a patch of an unknown user. ERR_INVALID: parts were refused, and nothing is kept; not with rules->skip. */
+enum err_code update_register(struct api_thread *t, struct registration *list, size_t n,
+                              const struct update_rules *rules, struct err *e) ERR_MUST_CHECK;
+
+/* A user whom events touched. */
+struct update_touched {
+    struct store_text user;
+    int64_t revision;
+};
+
+/* Records events, by user; their order within a user stays. touched: (n) room; *n_touched users. ERR_INVALID as above. */
+enum err_code update_events(struct api_thread *t, struct update_interaction *events, size_t n,
+                            const struct update_rules *rules, struct update_touched *touched,
+                            size_t *n_touched, struct update_made *made, struct err *e) ERR_MUST_CHECK;
+
+/* ERR_NOTFOUND when there is no such user. */
+enum err_code update_delete(struct api_thread *t, struct store_text user, struct err *e) ERR_MUST_CHECK;
+
+#endif

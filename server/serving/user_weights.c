@@ -1,0 +1,302 @@
+/* The one place where the store's rows become the encoder's input; training, evaluation, the command line and
+ * the server all pass here, so that a user is the same context to each of them. */
+#include "server/serving/user_weights.h"
+
+#include "base/mem.h"
+#include "engine/network/hypernet.h"
+#include "engine/network/item_item.h"
+#include "server/fields/field.h"
+#include "server/fields/profile.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_VALUES = 1024 };
+
+struct context_maker {
+    const struct model *model;
+    struct gather *gather; /* NULL: this thread generates by itself */
+    real *workspace;       /* for the encoder, the hypernetwork and the neighbours */
+    real *theta;           /* (neighbours_theta_most) */
+    real *c;               /* (C) */
+    struct encoder_interaction *interactions;
+    size_t capacity;
+    uint32_t *seen; /* (seen_capacity) indices of a user's items, rising */
+    size_t seen_capacity;
+    uint32_t values[MOST_VALUES];
+    size_t n_values;
+};
+
+enum err_code context_maker_new(const struct model *m, struct context_maker **out, struct err *e)
+{
+    struct context_maker *k = mem_zalloc_array(1, sizeof *k);
+    if (!k)
+        return err_set(e, ERR_NOMEM, "no memory to make contexts");
+    k->model = m;
+    size_t lens[] = {encoder_workspace_len(&m->spec, 0), hypernet_workspace_len(&m->spec),
+                     neighbours_workspace_len(&m->spec)};
+    size_t len = lens[0] > lens[1] ? lens[0] : lens[1];
+    k->workspace = mem_alloc_aligned(len > lens[2] ? len : lens[2], sizeof *k->workspace);
+    k->theta = mem_alloc_aligned(neighbours_theta_most(&m->spec), sizeof *k->theta);
+    k->c = mem_alloc_aligned(m->spec.d_context, sizeof *k->c);
+    if (!k->workspace || !k->theta || !k->c) {
+        context_maker_free(k);
+        return err_set(e, ERR_NOMEM, "no memory to make contexts");
+    }
+    *out = k;
+    return ERR_OK;
+}
+
+void context_maker_free(struct context_maker *k)
+{
+    if (!k)
+        return;
+    mem_free(k->workspace);
+    mem_free(k->theta);
+    mem_free(k->c);
+    mem_free(k->interactions);
+    mem_free(k->seen);
+    mem_free(k);
+}
+
+void context_maker_gather(struct context_maker *k, struct gather *g)
+{
+    k->gather = g;
+}
+
+static bool take_value(void *arg, const char *field, const char *value)
+{
+    struct context_maker *k = arg;
+    long row = encoder_profile_value(&k->model->spec, field, value);
+    if (row >= 0 && k->n_values < MOST_VALUES)
+        k->values[k->n_values++] = (uint32_t)row;
+    return true;
+}
+
+static enum err_code reserve_interactions(struct context_maker *k, size_t n, struct err *e)
+{
+    if (n <= k->capacity)
+        return ERR_OK;
+    struct encoder_interaction *grown = mem_realloc_array(k->interactions, n, sizeof *grown);
+    if (!grown)
+        return err_set(e, ERR_NOMEM, "no memory for %zu interactions", n);
+    k->interactions = grown;
+    k->capacity = n;
+    return ERR_OK;
+}
+
+struct encoder_interaction context_interaction(uint32_t item, const struct store_interaction *x)
+{
+    return (struct encoder_interaction){.item = item,
+                                        .weight = field_usable_weight(x->weight),
+                                        .rating = field_usable_rating(x->rating),
+                                        .timestamp = x->timestamp};
+}
+
+static enum err_code take_interactions(struct context_maker *k, const struct item_table *items,
+                                       const struct store_user *user, size_t *n, struct err *e)
+{
+    enum err_code code = reserve_interactions(k, user->n_interactions, e);
+    if (code)
+        return code;
+    *n = 0;
+    for (size_t i = 0; i < user->n_interactions; i++) {
+        const struct store_interaction *x = &user->interactions[i];
+        long index = item_table_index(items, x->item_key);
+        if (index >= 0)
+            k->interactions[(*n)++] = context_interaction((uint32_t)index, x);
+    }
+    return ERR_OK;
+}
+
+enum err_code context_encode(struct context_maker *k, const struct item_table *items,
+                             const struct store_user *user, const float **c, struct err *e)
+{
+    const struct extra_items *extra = item_table_extra(items);
+    struct encoder_input input = {.values = k->values,
+                                  .extra = extra_items_params(extra),
+                                  .n_extra = extra_items_count(extra),
+                                  .basis = k->model->fold_in};
+    enum err_code code = take_interactions(k, items, user, &input.n_interactions, e);
+    k->n_values = 0;
+    if (!code && k->model->spec.encoder.n_values)
+        code = profile_each(user->profile.data, user->profile.len, take_value, k, e);
+    if (code)
+        return code;
+    input.interactions = k->interactions;
+    input.n_values = k->n_values;
+    code = encoder_encode(&k->model->spec, &k->model->params, &input, k->workspace, k->c, e);
+    if (!code)
+        *c = k->c;
+    return code;
+}
+
+enum err_code context_of_user(struct context_maker *k, const struct item_table *items,
+                              const struct store_user *user, const float **c, struct err *e)
+{
+    size_t want = k->model->spec.d_context * sizeof(float);
+    bool stored =
+        user->embedding.len > 0 && (user->embedding_given || user->embedding_revision == user->revision);
+    if (!stored && !k->model->spec.encoder.present)
+        return err_set(
+            e, ERR_CONFLICT,
+            "the user has no embedding for model '%s' version '%s', which makes no contexts itself; "
+            "register the user with one",
+            k->model->spec.name, k->model->spec.version);
+    if (!stored)
+        return context_encode(k, items, user, c, e);
+    if (user->embedding.len != want)
+        return err_set(e, ERR_CORRUPT, "the stored context has %zu bytes; model '%s' version '%s' needs %zu",
+                       user->embedding.len, k->model->spec.name, k->model->spec.version, want);
+    memcpy(k->c, user->embedding.data, want);
+    field_make_usable(k->c, k->model->spec.d_context); /* given before there was a limit */
+    *c = k->c;
+    return ERR_OK;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* The indices of the user's items to k->seen, rising. Keys rise, and a model that was trained from this store has its items in
+ * their order: then there is nothing to sort. */
+static enum err_code take_seen(struct context_maker *k, const struct item_table *items,
+                               const struct store_user *user, size_t *n, struct err *e)
+{
+    size_t n_keys = user->brief ? user->n_taken : user->n_interactions;
+    bool rising = true;
+    if (n_keys > k->seen_capacity) {
+        uint32_t *grown = mem_realloc_array(k->seen, n_keys, sizeof *grown);
+        if (!grown)
+            return err_set(e, ERR_NOMEM, "no memory for the %zu items of a user", n_keys);
+        k->seen = grown;
+        k->seen_capacity = n_keys;
+    }
+    *n = 0;
+    for (size_t i = 0; i < n_keys; i++) {
+        long index =
+            item_table_index(items, user->brief ? (int64_t)user->taken[i] : user->interactions[i].item_key);
+        if (index < 0)
+            continue;
+        rising = rising && (*n == 0 || k->seen[*n - 1] < (uint32_t)index);
+        k->seen[(*n)++] = (uint32_t)index;
+    }
+    if (!rising)
+        qsort(k->seen, *n, sizeof *k->seen, by_value);
+    return ERR_OK;
+}
+
+/* The neighbours of the first n of k->seen: what follows the layers' weights in theta. They are summed in the order of the
+ * items, so that a user has the same weights whichever way the items were read. */
+static enum err_code add_neighbours(struct context_maker *k, size_t n, real *theta, size_t *len,
+                                    struct err *e)
+{
+    enum err_code code = reserve_interactions(k, n, e);
+    for (size_t i = 0; i < n && !code; i++)
+        k->interactions[i] = (struct encoder_interaction){.item = k->seen[i], .weight = 1};
+    return code ? code
+                : neighbours_generate(&k->model->spec, &k->model->params, k->interactions, n, k->workspace,
+                                      theta, len, e);
+}
+
+static enum err_code generate_theta(struct context_maker *k, const float *c, real *theta, struct err *e)
+{
+    if (k->gather)
+        return gather_generate(k->gather, c, k->workspace, theta, e);
+    return hypernet_generate(&k->model->spec, &k->model->params, c, k->workspace, theta, e);
+}
+
+/* Of a model without item-item weights the length of theta is known: it is written where it stays. */
+static enum err_code generate_in_place(struct context_maker *k, const float *c, size_t n_seen,
+                                       struct weights **out, uint32_t **seen, struct err *e)
+{
+    struct theta_layout layout;
+    real *theta;
+    theta_layout_of(&k->model->spec, &layout);
+    struct weights *w = weights_new(layout.len, n_seen, &theta, seen);
+    if (!w)
+        return err_set(e, ERR_NOMEM, "no memory for generated weights");
+    enum err_code code = generate_theta(k, c, theta, e);
+    if (code)
+        weights_unref(w);
+    else
+        *out = w;
+    return code;
+}
+
+/* Weights of the context c and, where they have neighbours, the first n_history of the maker's items. */
+static enum err_code generate(struct context_maker *k, const float *c, size_t n_history, size_t n_seen,
+                              struct weights **out, uint32_t **seen, struct err *e)
+{
+    const struct model_spec *spec = &k->model->spec;
+    size_t len;
+    real *theta;
+    if (!spec->n_pairs)
+        return generate_in_place(k, c, n_seen, out, seen, e);
+    enum err_code code = generate_theta(k, c, k->theta, e);
+    if (!code)
+        code = add_neighbours(k, n_history, k->theta, &len, e);
+    if (code)
+        return code;
+    struct weights *w = weights_new(len, n_seen, &theta, seen);
+    if (!w)
+        return err_set(e, ERR_NOMEM, "no memory for generated weights");
+    memcpy(theta, k->theta, len * sizeof *theta);
+    *out = w;
+    return ERR_OK;
+}
+
+enum err_code context_make_weights(struct context_maker *k, const struct item_table *items,
+                                   const struct store_user *user, struct weights **out, struct err *e)
+{
+    const float *c;
+    size_t n_seen;
+    uint32_t *seen;
+    enum err_code code = context_of_user(k, items, user, &c, e);
+    if (!code)
+        code = take_seen(k, items, user, &n_seen, e);
+    if (!code) /* a given context is all that its user is to be known by */
+        code = generate(k, c, user->embedding_given ? 0 : n_seen, n_seen, out, &seen, e);
+    if (code)
+        return code;
+    if (n_seen)
+        memcpy(seen, k->seen, n_seen * sizeof *seen);
+    (*out)->revision = user->revision;
+    (*out)->owner = user->key;
+    return ERR_OK;
+}
+
+size_t context_theta_len(const struct context_maker *k)
+{
+    return neighbours_theta_most(&k->model->spec);
+}
+
+enum err_code context_theta(struct context_maker *k, const struct item_table *items,
+                            const struct store_user *user, real *theta, struct err *e)
+{
+    const float *c;
+    size_t n_seen, len;
+    enum err_code code = context_encode(k, items, user, &c, e);
+    if (!code)
+        code = hypernet_generate(&k->model->spec, &k->model->params, c, k->workspace, theta, e);
+    if (!code && k->model->spec.n_pairs) {
+        code = take_seen(k, items, user, &n_seen, e);
+        if (!code)
+            code = add_neighbours(k, n_seen, theta, &len, e);
+    }
+    return code;
+}
+
+enum err_code context_make_prior(struct context_maker *k, struct weights **out, struct err *e)
+{
+    struct encoder_input nothing = {0};
+    uint32_t *seen;
+    enum err_code code = ERR_OK;
+    if (k->model->spec.encoder.present)
+        code = encoder_encode(&k->model->spec, &k->model->params, &nothing, k->workspace, k->c, e);
+    else
+        memset(k->c, 0, k->model->spec.d_context * sizeof *k->c); /* what a context is centred on */
+    return code ? code : generate(k, k->c, 0, 0, out, &seen, e);
+}

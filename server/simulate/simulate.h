@@ -1,0 +1,26 @@
+/* simulate - a made-up world as files that the other commands read.
+ * Layer: server; depends on base and server/simulate_world.      Threads: confined to its thread.
+ *
+ * interactions.tsv  user item rating timestamp, ordered by time
+ * users.tsv         user age region work
+ * items.tsv         item title categories
+ * test.tsv          user item rating timestamp: the newest of every user, not in interactions.tsv
+ * candidates.tsv    no header: a user and 99 items that this user never met
+ * truth.ndjson      the planted tastes: {"user","favourites","shares_first","shares_last"} */
+#ifndef SERVER_SIMULATE_SIMULATE_H
+#define SERVER_SIMULATE_SIMULATE_H
+
+#include "base/err.h"
+#include "server/simulate/world.h"
+
+/* Makes the world and writes its files into dir, which is made when it does not exist; files of these names
+ * are replaced, each only when it is whole. The same options give the same bytes on every machine.
+ * ERR_INVALID (the options), ERR_IO, ERR_FULL, ERR_NOMEM; the text names the file. */
+enum err_code simulate_run(const struct world_options *options, const char *dir,
+                           struct err *e) ERR_MUST_CHECK;
+
+/* The names used in the files. */
+const char *simulate_category(size_t category);
+const char *simulate_value(size_t field, size_t value);
+
+#endif

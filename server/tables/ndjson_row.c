@@ -1,0 +1,202 @@
+/* Scalars become text and go the way of every other format. Only what text cannot say is handled here: arrays
+ * of categories and numbers, and profile values that are JSON already and stay as they are. */
+#include "server/tables/ndjson_row.h"
+
+#include "server/fields/field_value.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void table_json_fini(struct table_json *j)
+{
+    json_decref(j->line);
+    j->line = NULL;
+}
+
+/* The text of a string or number; a view into the value, or into scratch. */
+static bool scalar_text(const json_t *value, char *scratch, size_t n, struct store_text *out)
+{
+    if (json_is_string(value)) {
+        *out = (struct store_text){json_string_value(value), json_string_length(value)};
+        return true;
+    }
+    int written = -1;
+    if (json_is_integer(value))
+        written = snprintf(scratch, n, "%lld", (long long)json_integer_value(value));
+    else if (json_is_real(value))
+        written = snprintf(scratch, n, "%.17g", json_real_value(value));
+    *out = (struct store_text){scratch, written > 0 ? (size_t)written : 0};
+    return written > 0 && (size_t)written < n;
+}
+
+static enum err_code set_id(char *scratch, enum table_role role, const char *name, const json_t *value,
+                            struct table_row_builder *b, struct err *e)
+{
+    struct store_text text;
+    if (json_is_real(value))
+        return err_set(e, ERR_INVALID,
+                       "\"%s\" is a number with a fraction (%.17g); write ids as texts, or as whole numbers: "
+                       "pandas makes fractions where a column has gaps, astype('Int64') before to_json",
+                       name, json_real_value(value));
+    if (!scalar_text(value, scratch, TABLE_JSON_ID_BYTES, &text))
+        return err_set(e, ERR_INVALID, "\"%s\" is neither a string nor a whole number", name);
+    return table_row_set(b, role, name, text, true, e); /* a text of JSON is quoted */
+}
+
+static enum err_code set_categories(const char *name, const json_t *value, struct table_row_builder *b,
+                                    struct err *e)
+{
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        const json_t *one = json_array_get(value, i);
+        if (!json_is_string(one))
+            return err_set(e, ERR_INVALID, "\"%s\" is not an array of strings", name);
+        struct store_text text = {json_string_value(one), json_string_length(one)};
+        enum err_code code = table_row_add_category(b, text, e);
+        if (code)
+            return code;
+    }
+    return ERR_OK;
+}
+
+static enum err_code set_embedding(const char *name, const json_t *value, struct table_row_builder *b,
+                                   struct err *e)
+{
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        const json_t *one = json_array_get(value, i);
+        if (!json_is_number(one))
+            return err_set(e, ERR_INVALID, "\"%s\" is not an array of numbers", name);
+        enum err_code code = table_row_add_component(b, json_number_value(one), e);
+        if (code)
+            return code;
+    }
+    return ERR_OK;
+}
+
+static int append(const char *bytes, size_t n, void *arg)
+{
+    buf_add(arg, bytes, n);
+    return 0; /* a failed append sticks to the buffer */
+}
+
+static enum err_code add_member(const char *name, const json_t *value, struct table_row_builder *b,
+                                struct err *e)
+{
+    enum err_code code = table_row_check_plain((struct store_text){name, strlen(name)}, "name of a field", e);
+    if (code)
+        return code;
+    bool empty = json_is_string(value) && !json_string_length(value);
+    if (empty || !*name || (b->kind != TABLE_USERS && b->kind != TABLE_ITEMS))
+        return ERR_OK;
+    table_row_add_member(b, name);
+    if (json_dump_callback(value, append, &b->object, JSON_COMPACT | JSON_ENCODE_ANY))
+        return err_set(e, ERR_NOMEM, "no memory to write \"%s\" as JSON", name);
+    return ERR_OK;
+}
+
+/* Fields of the line itself, and those of the nested object that stands for the profile or metadata. */
+static enum err_code add_extra(struct table_json *j, const char *name, json_t *value,
+                               struct table_row_builder *b, struct err *e)
+{
+    const char *nested = b->kind == TABLE_USERS ? "profile" : "metadata";
+    if (strcmp(name, nested) == 0 && json_is_null(value)) {
+        b->row.no_object = true;
+        return ERR_OK;
+    }
+    if (strcmp(name, nested) != 0 || !json_is_object(value))
+        return add_member(name, value, b, e);
+    const char *key;
+    json_t *member;
+    json_object_foreach(value, key, member)
+    {
+        if (table_is_ignored(j->ignored, key))
+            continue;
+        if (json_object_get(j->line, key) &&
+            table_role_of(b->kind, (struct store_text){key, strlen(key)}, NULL) == ROLE_EXTRA)
+            return err_set(e, ERR_INVALID, "\"%s\" stands both in \"%s\" and beside it", key, nested);
+        enum err_code code = add_member(key, member, b, e);
+        if (code)
+            return code;
+    }
+    return ERR_OK;
+}
+
+static enum err_code set_value(struct table_json *j, enum table_role role, const char *name, json_t *value,
+                               struct table_row_builder *b, struct err *e)
+{
+    if (role == ROLE_EXTRA)
+        return add_extra(j, name, value, b, e);
+    bool none =
+        json_is_null(value) || (role == ROLE_CATEGORIES && json_is_array(value) && !json_array_size(value));
+    if (none) {
+        b->row.no_title = b->row.no_title || role == ROLE_TITLE;
+        b->row.no_categories = b->row.no_categories || role == ROLE_CATEGORIES;
+        return ERR_OK;
+    }
+    if (role == ROLE_USER || role == ROLE_ITEM)
+        return set_id(role == ROLE_USER ? j->user : j->item, role, name, value, b, e);
+    if (role == ROLE_CATEGORIES && json_is_array(value))
+        return set_categories(name, value, b, e);
+    if (role == ROLE_EMBEDDING && json_is_array(value))
+        return set_embedding(name, value, b, e);
+    char scratch[64];
+    struct store_text text;
+    bool only_text = role == ROLE_TITLE || role == ROLE_CATEGORIES || role == ROLE_EMBEDDING;
+    if ((only_text && !json_is_string(value)) || !scalar_text(value, scratch, sizeof scratch, &text))
+        return err_set(e, ERR_INVALID, "\"%s\" has a value of the wrong type", name);
+    return table_row_set(b, role, name, text, true, e);
+}
+
+/* Of a role's names the one with the lowest rank has it where that settles it, as in a header. */
+enum table_role table_json_role(const json_t *line, const char *name, enum table_kind kind)
+{
+    size_t rank = 0;
+    enum table_role role = table_role_of(kind, (struct store_text){name, strlen(name)}, &rank);
+    if (role == ROLE_EXTRA || rank == 0)
+        return role;
+    if (json_object_get(line, table_role_name(role)))
+        return ROLE_EXTRA;
+    const char *other;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)line, other, value)
+    {
+        size_t others = 0;
+        if (table_role_by_rank(role, rank) &&
+            table_role_of(kind, (struct store_text){other, strlen(other)}, &others) == role && others < rank)
+            return ROLE_EXTRA;
+    }
+    return role;
+}
+
+enum err_code table_json_row(struct table_json *j, const char *line, size_t len, struct table_row_builder *b,
+                             struct err *e)
+{
+    table_json_fini(j);
+    json_error_t error;
+    j->line = json_loadb(line, len, JSON_REJECT_DUPLICATES, &error);
+    if (!j->line && json_error_code(&error) == json_error_out_of_memory)
+        return err_set(e, ERR_NOMEM, "no memory to read the JSON");
+    if (!j->line)
+        return err_set(e, ERR_INVALID, "no valid JSON at column %d: %s", error.column,
+                       json_error_code(&error) == json_error_null_character
+                           ? "a text has a zero character (\\u0000)"
+                           : error.text);
+    if (!json_is_object(j->line))
+        return err_set(e, ERR_INVALID, "the line is no JSON object");
+    unsigned seen = 0; /* bits of enum table_role */
+    const char *name;
+    json_t *value;
+    json_object_foreach(j->line, name, value)
+    {
+        if (table_is_ignored(j->ignored, name))
+            continue;
+        enum table_role role = table_json_role(j->line, name, b->kind);
+        if (role != ROLE_EXTRA && seen & 1u << role)
+            return err_set(e, ERR_INVALID, "two fields mean the %s; \"%s\" is one of them",
+                           table_role_name(role), name);
+        seen |= 1u << role;
+        enum err_code code = set_value(j, role, name, value, b, e);
+        if (code)
+            return code;
+    }
+    return ERR_OK;
+}

@@ -1,0 +1,314 @@
+/* What a value must be is the same for every format, so it is checked here, where text formats and NDJSON
+ * meet. JSON is written as the values come, so a row is one pass. */
+#include "server/tables/row_builder.h"
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "server/fields/field.h"
+#include "server/fields/field_value.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { CATEGORIES_BYTES = 64 * 1024, SHOWN_BYTES = 40 };
+
+void table_row_builder_init(struct table_row_builder *b, enum table_kind kind)
+{
+    *b = (struct table_row_builder){.kind = kind, .now = clock_unix_s()};
+    buf_init(&b->categories, CATEGORIES_BYTES);
+    buf_init(&b->object, kind == TABLE_USERS ? LIMIT_PROFILE_BYTES : LIMIT_METADATA_BYTES);
+    table_row_start(b);
+}
+
+void table_row_builder_fini(struct table_row_builder *b)
+{
+    buf_fini(&b->categories);
+    buf_fini(&b->object);
+    mem_free(b->embedding);
+    b->embedding = NULL;
+    b->embedding_capacity = 0;
+}
+
+void table_row_start(struct table_row_builder *b)
+{
+    b->row = (struct table_row){.weight = 1, .rating = NAN};
+    b->n_categories = 0;
+    buf_reset(&b->categories);
+    buf_reset(&b->object);
+}
+
+/* How much of a wrong value a message shows. */
+static int shown(struct store_text text)
+{
+    size_t n = text.len;
+    if (n > SHOWN_BYTES)
+        for (n = SHOWN_BYTES; n && ((unsigned char)text.data[n] & 0xC0) == 0x80;) /* whole characters */
+            n--;
+    return (int)n;
+}
+
+enum err_code table_row_check_word(struct store_text id, bool quoted, const char *what, struct err *e)
+{
+    if (quoted || !field_is_null_word(id))
+        return ERR_OK;
+    return err_set(
+        e, ERR_INVALID,
+        "the id of the %s is %.*s, which programs write for none; if it is meant, quote it: \"%.*s\" in CSV",
+        what, (int)id.len, id.data, (int)id.len, id.data);
+}
+
+enum err_code table_row_check_plain(struct store_text text, const char *what, struct err *e)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        if (c < ' ' || c == 0x7f)
+            return err_set(e, ERR_INVALID,
+                           "the %s has a control character (0x%02x, as byte %zu of %zu); take it out", what,
+                           c, i + 1, text.len);
+    }
+    return ERR_OK;
+}
+
+enum err_code table_row_check_id(struct store_text id, const char *what, struct err *e)
+{
+    char of[32];
+    (void)snprintf(of, sizeof of, "id of the %s", what);
+    enum err_code code = field_check_id(id, what, e);
+    return code ? code : table_row_check_plain(id, of, e);
+}
+
+static enum err_code read_number(struct store_text text, const char *name, double *out, struct err *e)
+{
+    if (table_value_number(text, out))
+        return ERR_OK;
+    return err_set(e, ERR_INVALID, "the %s '%.*s' is not a finite number", name, shown(text), text.data);
+}
+
+static enum err_code set_weight(struct table_row_builder *b, const char *name, struct store_text text,
+                                struct err *e)
+{
+    double x;
+    enum err_code code = read_number(text, name, &x, e);
+    if (!code)
+        code = field_check_weight(x, e);
+    if (!code)
+        b->row.weight = x;
+    return code;
+}
+
+static enum err_code set_rating(struct table_row_builder *b, const char *name, struct store_text text,
+                                struct err *e)
+{
+    double x;
+    enum err_code code = read_number(text, name, &x, e);
+    if (!code)
+        code = field_check_rating(&x, e);
+    if (!code)
+        b->row.rating = x;
+    return code;
+}
+
+static enum err_code set_time(struct table_row_builder *b, struct store_text text, struct err *e)
+{
+    enum field_time_form form;
+    enum err_code code = field_time_of_text(text, b->now, &b->row.timestamp, &form, e);
+    if (!code) {
+        b->row.timed = true;
+        b->row.time_form = form;
+    }
+    return code;
+}
+
+enum err_code table_row_add_category(struct table_row_builder *b, struct store_text text, struct err *e)
+{
+    text = table_value_trim(text);
+    bool none = table_value_is(text, "(no genres listed)"); /* MovieLens says it so */
+    b->row.no_categories = b->row.no_categories || none;
+    if (!text.len || none)
+        return ERR_OK;
+    if (b->n_categories == LIMIT_CATEGORIES)
+        return err_set(e, ERR_INVALID, "more than %d categories", LIMIT_CATEGORIES);
+    buf_addc(&b->categories, b->n_categories++ ? ',' : '[');
+    buf_add_json_string(&b->categories, text.data, text.len);
+    return ERR_OK;
+}
+
+static enum err_code add_categories(struct table_row_builder *b, struct store_text text, struct err *e)
+{
+    const char *p = text.data, *end = p + text.len;
+    for (;;) {
+        const char *stop = memchr(p, '|', (size_t)(end - p));
+        enum err_code code =
+            table_row_add_category(b, (struct store_text){p, (size_t)((stop ? stop : end) - p)}, e);
+        if (code || !stop)
+            return code;
+        p = stop + 1;
+    }
+}
+
+enum err_code table_row_add_component(struct table_row_builder *b, double x, struct err *e)
+{
+    struct table_row *row = &b->row;
+    enum err_code code = field_check_component(x, e);
+    if (code)
+        return err_prefix(e, "number %zu of the embedding", row->n_embedding + 1);
+    if (row->n_embedding == LIMIT_DIM)
+        return err_set(e, ERR_INVALID, "the embedding has more than %d numbers", LIMIT_DIM);
+    if (row->n_embedding == b->embedding_capacity) {
+        size_t capacity = b->embedding_capacity ? b->embedding_capacity * 2 : 64;
+        float *bigger = mem_realloc_array(b->embedding, capacity, sizeof *bigger);
+        if (!bigger)
+            return err_set(e, ERR_NOMEM, "no memory for an embedding of %zu numbers", capacity);
+        b->embedding = bigger;
+        b->embedding_capacity = capacity;
+    }
+    b->embedding[row->n_embedding++] = (float)x;
+    return ERR_OK;
+}
+
+static const char *skip_spaces(const char *p, const char *end)
+{
+    while (p < end && *p == ' ')
+        p++;
+    return p;
+}
+
+/* `[1, 2.5]` or `1 2.5` */
+static enum err_code add_embedding(struct table_row_builder *b, struct store_text text, struct err *e)
+{
+    const char *p = text.data, *end = p + text.len;
+    bool array = *p == '[';
+    if (array && (text.len < 2 || *--end != ']'))
+        return err_set(e, ERR_INVALID, "the embedding begins with '[' and does not end with ']'");
+    p = skip_spaces(p + array, end);
+    while (p < end) {
+        const char *from = p;
+        while (p < end && *p != ' ' && *p != ',')
+            p++;
+        struct store_text number = {from, (size_t)(p - from)};
+        double x;
+        if (!table_value_number(number, &x))
+            return err_set(e, ERR_INVALID, "number %zu of the embedding, '%.*s', is not a finite number",
+                           b->row.n_embedding + 1, shown(number), number.data);
+        enum err_code code = table_row_add_component(b, x, e);
+        if (code)
+            return code;
+        p = skip_spaces(p, end);
+        if (array && p < end && (*p != ',' || skip_spaces(p + 1, end) == end))
+            return err_set(e, ERR_INVALID, "the embedding is no JSON array: a comma is missing or left over");
+        p = array && p < end ? skip_spaces(p + 1, end) : p;
+    }
+    return ERR_OK;
+}
+
+void table_row_add_member(struct table_row_builder *b, const char *name)
+{
+    buf_addc(&b->object, b->object.len ? ',' : '{');
+    buf_add_json_string(&b->object, name, strlen(name));
+    buf_addc(&b->object, ':');
+}
+
+static enum err_code set_title(struct table_row_builder *b, struct store_text text, struct err *e)
+{
+    if (text.len > LIMIT_TITLE_BYTES)
+        return err_set(e, ERR_INVALID, "the title has %zu bytes; at most %d are allowed", text.len,
+                       LIMIT_TITLE_BYTES);
+    b->row.title = text;
+    return ERR_OK;
+}
+
+static void set_extra(struct table_row_builder *b, const char *name, struct store_text text)
+{
+    if ((b->kind == TABLE_USERS || b->kind == TABLE_ITEMS) && *name) {
+        table_row_add_member(b, name);
+        buf_add_json_string(&b->object, text.data, text.len);
+    }
+}
+
+static enum err_code set_genre(struct table_row_builder *b, const char *name, struct store_text flag,
+                               struct err *e)
+{
+    if (table_value_is(flag, "0")) {
+        b->row.no_categories = true; /* unless another flag says one */
+        return ERR_OK;
+    }
+    if (!table_value_is(flag, "1"))
+        return err_set(e, ERR_INVALID, "the genre flag %s is '%.*s' and not 0 or 1", name, shown(flag),
+                       flag.data);
+    return table_row_add_category(b, (struct store_text){name, strlen(name)}, e);
+}
+
+enum err_code table_row_set(struct table_row_builder *b, enum table_role role, const char *name,
+                            struct store_text text, bool quoted, struct err *e)
+{
+    text = table_value_trim(text);
+    if (!text.len)
+        return ERR_OK;
+    switch (role) {
+    case ROLE_USER:
+        b->row.user = text;
+        return table_row_check_word(text, quoted, "user", e);
+    case ROLE_ITEM:
+        b->row.item = text;
+        return table_row_check_word(text, quoted, "item", e);
+    case ROLE_RATING:
+        return set_rating(b, name, text, e);
+    case ROLE_WEIGHT:
+        return set_weight(b, name, text, e);
+    case ROLE_TIME:
+        return set_time(b, text, e);
+    case ROLE_TITLE:
+        return set_title(b, text, e);
+    case ROLE_CATEGORIES:
+        return add_categories(b, text, e);
+    case ROLE_EMBEDDING:
+        return add_embedding(b, text, e);
+    case ROLE_GENRE:
+        return set_genre(b, name, text, e);
+    case ROLE_EXTRA:
+    case ROLE_IGNORED:
+    case N_ROLES:
+        break;
+    }
+    set_extra(b, name, text);
+    return ERR_OK;
+}
+
+static enum err_code close_json(struct buf *json, char end, const char *what, struct store_text *out,
+                                struct err *e)
+{
+    if (!json->len && !json->failed)
+        return ERR_OK;
+    buf_addc(json, end);
+    if (json->failed == ERR_LIMIT)
+        return err_set(e, ERR_INVALID, "the %s is larger than %zu bytes", what, json->max_bytes);
+    if (json->failed)
+        return buf_check(json, what, e);
+    *out = (struct store_text){json->data, json->len};
+    return ERR_OK;
+}
+
+enum err_code table_row_finish(struct table_row_builder *b, uint64_t line, struct table_row *out,
+                               struct err *e)
+{
+    struct table_row *row = &b->row;
+    enum err_code code = ERR_OK;
+    if (b->kind != TABLE_ITEMS)
+        code = table_row_check_id(row->user, "user", e);
+    if (!code && (b->kind == TABLE_INTERACTIONS || b->kind == TABLE_ITEMS))
+        code = table_row_check_id(row->item, "item", e);
+    if (!code && b->kind == TABLE_CONTEXTS && !row->n_embedding)
+        code = err_set(e, ERR_INVALID, "the embedding is empty");
+    if (!code)
+        code = close_json(&b->categories, ']', "list of categories", &row->categories, e);
+    if (!code)
+        code = close_json(&b->object, '}', b->kind == TABLE_USERS ? "profile" : "metadata", &row->object, e);
+    if (code)
+        return code;
+    row->line = line;
+    row->embedding = row->n_embedding ? b->embedding : NULL;
+    *out = *row;
+    return ERR_OK;
+}

@@ -1,0 +1,116 @@
+/* table - rows of users, items, interactions, contexts and candidates out of text files.
+ * Layer: server; depends on base, zlib, jansson and store's struct store_text.   Threads: confined to its
+ * thread. Memory: one line and its fields, whatever the size of the file.
+ *
+ * CSV (RFC 4180) and TSV with a header, NDJSON, MovieLens `::` files, u.data, u.user and u.item; gzip is seen
+ * through; "-" is standard input. Columns are found by name; case, and ` `, `-` or `.` for `_`, make no difference:
+ *   user        user user_id userid uid customer customer_id customerid visitor_id visitorid
+ *   item        item item_id itemid movie_id movieid iid product product_id productid book_id track_id
+ *   rating      rating score stars
+ *   weight      weight count
+ *   timestamp   timestamp ts time date datetime       seconds, milli-, micro-, nanoseconds, or text (server/fields/time_text.h)
+ *   title       title name
+ *   categories  categories category genres genre tags `a|b|c`; in NDJSON an array too
+ *   embedding   embedding context vector              a JSON array, or numbers with spaces between
+ * A candidates file has no header: each line is a user and any number of items. */
+#ifndef SERVER_TABLES_TABLE_H
+#define SERVER_TABLES_TABLE_H
+
+#include "base/err.h"
+#include "server/fields/field.h"
+#include "store/store.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum table_kind {
+    TABLE_INTERACTIONS, /* user item [rating] [weight] [timestamp] */
+    TABLE_USERS,        /* user + profile */
+    TABLE_ITEMS,        /* item [title] [categories] + metadata */
+    TABLE_CONTEXTS,     /* user embedding */
+    TABLE_CANDIDATES    /* user, then items */
+};
+
+enum table_format {
+    TABLE_AUTO,
+    TABLE_CSV,
+    TABLE_TSV,
+    TABLE_NDJSON,
+    TABLE_DAT,    /* MovieLens ratings.dat, users.dat, movies.dat: `::` between fields */
+    TABLE_U_DATA, /* user, item, rating, timestamp; tabs, no header */
+    TABLE_U_USER, /* user|age|gender|occupation|zip */
+    TABLE_U_ITEM  /* item|title|release date|video release date|URL|19 genre flags; Latin-1 */
+};
+
+/* One row; everything is borrowed until the next call of table_next. Texts are UTF-8 without zero bytes, and
+ * within the limits of base/limits.h; NULL data: absent. */
+struct table_row {
+    uint64_t line;
+    struct store_text user, item;
+    double weight;                  /* as server/fields/field.h has it; 1 when none is given */
+    double rating;                  /* the same; NAN when none is given */
+    int64_t timestamp;              /* seconds; 0 when none is given */
+    bool timed;                     /* one is given, */
+    enum field_time_form time_form; /* written so */
+    struct store_text title;
+    struct store_text categories; /* a JSON array of strings */
+    /* a JSON object: the profile of a user, the metadata of an item; a null in it, of NDJSON, says that there is
+     * no such member (RFC 7396) */
+    struct store_text object;
+    bool no_title, no_categories, no_object; /* without a value: said to be none, not only left out */
+    const float *embedding;                  /* (n_embedding) within LIMIT_COMPONENT */
+    size_t n_embedding;
+    const struct store_text *items; /* (n_items) of a candidates line */
+    size_t n_items;
+};
+
+struct table;
+
+/* Opens a file and reads its header. Errors name the file: ERR_NOTFOUND, ERR_IO, ERR_CORRUPT, ERR_NOMEM;
+ * ERR_INVALID when the header lacks a column that the kind needs, or the format has no such kind. An empty
+ * file is a table without rows. A file of another kind (UTF-16, an archive, Parquet, a JSON array, ...) is ERR_INVALID too. */
+enum err_code table_open(const char *path, enum table_kind kind, enum table_format format, struct table **out,
+                         struct err *e) ERR_MUST_CHECK;
+void table_close(struct table *t); /* NULL is allowed */
+
+/* The next row; *got is false at the end. ERR_INVALID, `file:line: reason`, is a bad line: the next call goes on behind it, which is
+ * the next line of the file also where a quote was not closed. Every other error is final. */
+enum err_code table_next(struct table *t, struct table_row *row, bool *got, struct err *e) ERR_MUST_CHECK;
+
+/* Names, letter case aside, of columns and fields that are left out. */
+struct table_ignored {
+    const char *const *names; /* (n) */
+    bool *seen;               /* (n) set where a table has it */
+    size_t n;
+};
+
+/* Leaves them out from here on; borrowed until table_close. ERR_INVALID: the kind cannot do without one of them. */
+enum err_code table_ignore(struct table *t, const struct table_ignored *ignored,
+                           struct err *e) ERR_MUST_CHECK;
+
+/* Whether a name is one of them (NULL: none are); marks it as seen. */
+bool table_is_ignored(const struct table_ignored *ignored, const char *name);
+
+struct table_columns;
+
+/* How a file is read, and what its columns are taken for (server/tables/format.h). */
+struct table_about {
+    enum table_format format;
+    bool by_name;                        /* the format was told by the file's name, else by its first line */
+    bool quoted;                         /* a TSV with quotes as in CSV */
+    uint64_t n_unquoted;                 /* other fields of TSV that had quotes taken off */
+    const struct table_columns *columns; /* of NDJSON those met so far. Borrowed until table_close */
+};
+void table_about(const struct table *t, struct table_about *out);
+
+/* Lines of the file that the row of the last table_next was, and that are lost when it was bad. */
+uint64_t table_lost(const struct table *t);
+
+/* The format that was found or forced. */
+enum table_format table_format_of(const struct table *t);
+
+/* "auto", "csv", ... as --format has them; false when there is no such format. */
+bool table_format_parse(const char *name, enum table_format *out);
+
+#endif

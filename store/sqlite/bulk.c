@@ -1,0 +1,397 @@
+/* Bulk loads. A million interactions name a few thousand users and items again and again: their keys are
+ * remembered in two hash tables, so that a row costs one insert and no look-up. Memory: the ids that the load
+ * names, about 60 bytes and the id each. New rows get revision 0 until the end, when all of them get the
+ * load's one change number. */
+#include "store/sqlite/private.h"
+
+#include "base/hash.h"
+#include "base/mem.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One remembered id. */
+struct known {
+    int64_t key;
+    int64_t position; /* users: the next order of arrival; -1: to be read first */
+    uint32_t len;
+    bool written;  /* its row is as the load wants it */
+    bool followed; /* items */
+    bool deleted;  /* items: and is to stay so */
+    bool listed;   /* the load has a row of it */
+    bool stored;   /* and so had the store, before the load */
+    char id[];
+};
+
+struct known_table {
+    struct known **slots; /* (capacity) a power of two; NULL: empty */
+    size_t capacity, n;
+};
+
+struct sqlite_bulk {
+    struct store_bulk base;
+    struct sqlite_conn *conn;
+    struct known_table users, items;
+    int64_t n_older; /* interactions that were left out */
+    bool replaces;   /* the items that it lists are all there are */
+    struct store_bulk_counts counts;
+    int64_t made_users[2], made_items[2]; /* [from, to): keys that the load gave before its first row */
+};
+
+static struct known **find(struct known_table *t, struct store_text id)
+{
+    size_t mask = t->capacity - 1, at = (size_t)hash_bytes(hash_seed(), id.data, id.len) & mask;
+    while (t->slots[at] && !(t->slots[at]->len == id.len && memcmp(t->slots[at]->id, id.data, id.len) == 0))
+        at = (at + 1) & mask;
+    return &t->slots[at];
+}
+
+static enum err_code grow(struct known_table *t, struct err *e)
+{
+    struct known_table bigger = {.capacity = t->capacity ? t->capacity * 2 : 1024, .n = t->n};
+    bigger.slots = mem_zalloc_array(bigger.capacity, sizeof *bigger.slots);
+    if (!bigger.slots)
+        return err_set(e, ERR_NOMEM, "no memory to remember %zu ids", t->n);
+    for (size_t i = 0; i < t->capacity; i++)
+        if (t->slots[i])
+            *find(&bigger, (struct store_text){t->slots[i]->id, t->slots[i]->len}) = t->slots[i];
+    mem_free(t->slots);
+    *t = bigger;
+    return ERR_OK;
+}
+
+static void table_fini(struct known_table *t)
+{
+    for (size_t i = 0; i < t->capacity; i++)
+        mem_free(t->slots[i]);
+    mem_free(t->slots);
+}
+
+/* The remembered id, or a new entry with key 0. */
+static enum err_code remember(struct known_table *t, struct store_text id, struct known **out, struct err *e)
+{
+    enum err_code code = 2 * (t->n + 1) > t->capacity ? grow(t, e) : ERR_OK;
+    if (code)
+        return code;
+    struct known **slot = find(t, id);
+    if (!*slot) {
+        struct known *k = mem_alloc(sizeof *k + id.len);
+        if (!k)
+            return err_set(e, ERR_NOMEM, "no memory to remember %zu ids", t->n);
+        *k = (struct known){.position = -1, .len = (uint32_t)id.len};
+        memcpy(k->id, id.data, id.len);
+        *slot = k;
+        t->n++;
+    }
+    *out = *slot;
+    return ERR_OK;
+}
+
+enum err_code sqlite_bulk_begin(struct store_conn *conn, struct store_bulk **out, struct err *e)
+{
+    struct sqlite_conn *c = (struct sqlite_conn *)conn;
+    enum err_code code = sqlite_check_writing(c, e);
+    if (!code) /* inserts meet pages all over the table; without room each would be written out and read back */
+        code = sqlite_run_text(c, "PRAGMA cache_size = -65536", "set up a bulk load", e);
+    if (code)
+        return code;
+    struct sqlite_bulk *b = mem_zalloc_array(1, sizeof *b);
+    if (!b)
+        return err_set(e, ERR_NOMEM, "no memory for a bulk load");
+    b->base.backend = conn->backend;
+    b->conn = c;
+    *out = &b->base;
+    return ERR_OK;
+}
+
+void sqlite_bulk_abandon(struct store_bulk *bulk)
+{
+    struct sqlite_bulk *b = (struct sqlite_bulk *)bulk;
+    table_fini(&b->users);
+    table_fini(&b->items);
+    mem_free(b);
+}
+
+/* Inserts or updates the row of a user; the revision is given at the end. */
+static enum err_code write_user(struct sqlite_bulk *b, struct known *k, struct store_text profile,
+                                struct err *e)
+{
+    struct store_text id = {k->id, k->len};
+    sqlite3_stmt *s = sqlite_statement(b->conn, k->key ? SQL_UPDATE_USER : SQL_INSERT_USER);
+    if (k->key)
+        sqlite3_bind_int64(s, 1, k->key);
+    else
+        sqlite_bind_text_view(s, 1, id);
+    sqlite_bind_text_view(s, 2, profile);
+    sqlite3_bind_int64(s, 3, 0);
+    enum err_code code = sqlite_run(b->conn, s, "write a user", e);
+    if (!code && k->key)
+        b->conn->erases = true; /* the profile that was there */
+    if (!code && !k->key) {
+        k->key = sqlite3_last_insert_rowid(b->conn->db);
+        k->position = 0;
+    }
+    if (!code)
+        k->written = true;
+    return code;
+}
+
+static bool is_stored(int64_t key, const int64_t made[2])
+{
+    return key != 0 && !(key >= made[0] && key < made[1]);
+}
+
+/* The user with its key, looked up once a load; touched says that its revision must rise. */
+static enum err_code user_of(struct sqlite_bulk *b, struct store_text id, bool create, struct known **out,
+                             struct err *e)
+{
+    enum err_code code = remember(&b->users, id, out, e);
+    if (code || (*out)->key)
+        return code;
+    code = sqlite_find_user(b->conn, id, &(*out)->key, e);
+    (*out)->stored = !code && is_stored((*out)->key, b->made_users);
+    if (!code && (*out)->key == 0 && create)
+        code = write_user(b, *out, (struct store_text){NULL, 0}, e);
+    return code;
+}
+
+enum err_code sqlite_bulk_user(struct store_bulk *bulk, struct store_text id, struct store_text profile,
+                               struct err *e)
+{
+    struct sqlite_bulk *b = (struct sqlite_bulk *)bulk;
+    struct known *k;
+    enum err_code code = sqlite_check_writing(b->conn, e);
+    if (!code)
+        code = user_of(b, id, false, &k, e);
+    if (!code)
+        code = write_user(b, k, profile, e);
+    if (code)
+        return code;
+    b->counts.n_repeated_users += k->listed;
+    b->counts.n_known_users += !k->listed && k->stored;
+    k->listed = true;
+    return ERR_OK;
+}
+
+static enum err_code write_item(struct sqlite_bulk *b, struct known *k, const struct store_item *item,
+                                struct err *e)
+{
+    enum sqlite_statement update = b->replaces ? SQL_UPDATE_ITEM : SQL_UPDATE_ITEM_TEXTS;
+    sqlite3_stmt *s = sqlite_statement(b->conn, k->key ? update : SQL_INSERT_ITEM);
+    if (k->key)
+        sqlite3_bind_int64(s, 1, k->key);
+    else
+        sqlite_bind_text_view(s, 1, item->id);
+    sqlite_bind_text_view(s, 2, item->title);
+    sqlite_bind_text_view(s, 3, item->categories);
+    sqlite_bind_text_view(s, 4, item->metadata);
+    sqlite3_bind_int64(s, 5, 0);
+    if (!k->key)
+        sqlite3_bind_int(s, 6, 0);
+    enum err_code code = sqlite_run(b->conn, s, "write an item", e);
+    if (!code && !k->key)
+        k->key = sqlite3_last_insert_rowid(b->conn->db);
+    return code;
+}
+
+static enum err_code item_of(struct sqlite_bulk *b, struct store_text id, bool create, struct known **out,
+                             struct err *e)
+{
+    enum err_code code = remember(&b->items, id, out, e);
+    if (code || (*out)->key)
+        return code;
+    code = sqlite_find_followed(b->conn, id, &(*out)->key, &(*out)->followed, e);
+    (*out)->deleted = b->conn->item.deleted;
+    (*out)->stored = !code && is_stored((*out)->key, b->made_items);
+    if (!code && (*out)->key == 0 && create)
+        code = write_item(b, *out, &(struct store_item){.id = id}, e);
+    return code;
+}
+
+enum err_code sqlite_bulk_item(struct store_bulk *bulk, const struct store_item *item, struct err *e)
+{
+    struct sqlite_bulk *b = (struct sqlite_bulk *)bulk;
+    struct known *k;
+    enum err_code code = sqlite_check_writing(b->conn, e);
+    if (!code)
+        code = item_of(b, item->id, false, &k, e);
+    if (!code)
+        code = write_item(b, k, item, e);
+    if (code)
+        return code;
+    b->counts.n_kept_deleted += k->deleted && !k->listed && !b->replaces;
+    b->counts.n_repeated_items += k->listed;
+    b->counts.n_known_items += !k->listed && k->stored && !k->deleted;
+    k->listed = true;
+    return ERR_OK;
+}
+
+void sqlite_bulk_replace_items(struct store_bulk *bulk)
+{
+    ((struct sqlite_bulk *)bulk)->replaces = true;
+}
+
+void sqlite_bulk_count(const struct store_bulk *bulk, struct store_bulk_counts *out)
+{
+    *out = ((const struct sqlite_bulk *)bulk)->counts;
+}
+
+void sqlite_bulk_made(struct store_bulk *bulk, const int64_t users[2], const int64_t items[2])
+{
+    struct sqlite_bulk *b = (struct sqlite_bulk *)bulk;
+    memcpy(b->made_users, users, sizeof b->made_users);
+    memcpy(b->made_items, items, sizeof b->made_items);
+}
+
+/* Numbers that grow in memory. */
+struct keys {
+    int64_t *at; /* (n) */
+    size_t n, capacity;
+};
+
+static enum err_code add_key(struct keys *keys, int64_t key, struct err *e)
+{
+    if (keys->n == keys->capacity) {
+        size_t capacity = keys->capacity ? 2 * keys->capacity : 1024;
+        int64_t *grown = mem_realloc_array(keys->at, capacity, sizeof *grown);
+        if (!grown)
+            return err_set(e, ERR_NOMEM, "no memory for the keys of %zu items", keys->n);
+        keys->at = grown;
+        keys->capacity = capacity;
+    }
+    keys->at[keys->n++] = key;
+    return ERR_OK;
+}
+
+static int by_key(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* The items that the load has rows of, rising. */
+static enum err_code listed_keys(const struct known_table *items, struct keys *out, struct err *e)
+{
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; i < items->capacity && !code; i++)
+        if (items->slots[i] && items->slots[i]->listed)
+            code = add_key(out, items->slots[i]->key, e);
+    if (out->n > 1)
+        qsort(out->at, out->n, sizeof *out->at, by_key);
+    return code;
+}
+
+/* The items that are not deleted and not among `kept`. */
+static enum err_code other_keys(struct sqlite_conn *c, const struct keys *kept, struct keys *out,
+                                struct err *e)
+{
+    sqlite3_stmt *s = sqlite_statement(c, SQL_ITEMS_NOT_DELETED);
+    enum err_code code = ERR_OK;
+    int rc = SQLITE_DONE;
+    while (!code && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+        int64_t key = sqlite3_column_int64(s, 0);
+        if (!kept->n || !bsearch(&key, kept->at, kept->n, sizeof key, by_key))
+            code = add_key(out, key, e);
+    }
+    if (!code && rc != SQLITE_DONE)
+        code = sqlite_fail(c, rc, "read the items", e);
+    sqlite3_reset(s);
+    return code;
+}
+
+enum err_code sqlite_bulk_delete_other_items(struct store_bulk *bulk, int64_t *n_deleted, struct err *e)
+{
+    struct sqlite_bulk *b = (struct sqlite_bulk *)bulk;
+    struct keys kept = {0}, others = {0};
+    enum err_code code = sqlite_check_writing(b->conn, e);
+    if (!code)
+        code = listed_keys(&b->items, &kept, e);
+    if (!code)
+        code = other_keys(b->conn, &kept, &others, e);
+    for (size_t i = 0; i < others.n && !code; i++) {
+        sqlite3_stmt *s = sqlite_statement(b->conn, SQL_DELETE_ITEM);
+        sqlite3_bind_int64(s, 1, others.at[i]);
+        sqlite3_bind_int64(s, 2, 0); /* until the load's end */
+        code = sqlite_run(b->conn, s, "delete an item", e);
+    }
+    if (!code)
+        *n_deleted = (int64_t)others.n;
+    mem_free(kept.at);
+    mem_free(others.at);
+    return code;
+}
+
+/* Marks the user as changed and finds the next order of arrival, once a load. */
+static enum err_code prepare_user(struct sqlite_bulk *b, struct known *k, struct err *e)
+{
+    enum err_code code = ERR_OK;
+    if (!k->written) {
+        sqlite3_stmt *s = sqlite_statement(b->conn, SQL_TOUCH_USER);
+        sqlite3_bind_int64(s, 1, k->key);
+        sqlite3_bind_int64(s, 2, 0);
+        code = sqlite_run(b->conn, s, "write a user", e);
+        k->written = code == ERR_OK;
+    }
+    if (code || k->position >= 0)
+        return code;
+    sqlite3_stmt *s = sqlite_statement(b->conn, SQL_LAST_POSITION);
+    sqlite3_bind_int64(s, 1, k->key);
+    int rc = sqlite3_step(s);
+    if (rc == SQLITE_ROW)
+        k->position = sqlite3_column_int64(s, 0) + 1;
+    else
+        code = sqlite_fail(b->conn, rc, "read a user's interactions", e);
+    sqlite3_reset(s);
+    return code;
+}
+
+enum err_code sqlite_bulk_interaction(struct store_bulk *bulk, struct store_text user, struct store_text item,
+                                      double weight, double rating, int64_t timestamp, struct err *e)
+{
+    struct sqlite_bulk *b = (struct sqlite_bulk *)bulk;
+    struct known *u, *i;
+    enum err_code code = sqlite_check_writing(b->conn, e);
+    if (!code)
+        code = user_of(b, user, true, &u, e);
+    if (!code)
+        code = item_of(b, item, true, &i, e);
+    if (!code && (!u->written || u->position < 0))
+        code = prepare_user(b, u, e);
+    if (code)
+        return code;
+    b->conn->arrival_user = 0; /* the load numbers arrivals itself */
+    sqlite3_stmt *s = b->conn->statements[SQL_PUT_INTERACTION];
+    sqlite3_bind_int64(s, 1, u->key);
+    sqlite3_bind_int64(s, 2, i->key);
+    sqlite3_bind_double(s, 3, weight);
+    if (isnan(rating))
+        sqlite3_bind_null(s, 4);
+    else
+        sqlite3_bind_double(s, 4, rating);
+    sqlite3_bind_int64(s, 5, timestamp);
+    sqlite3_bind_int64(s, 6, u->position++);
+    sqlite3_bind_int(s, 7, i->followed);
+    code = sqlite_run(b->conn, s, "write an interaction", e);
+    if (!code && sqlite3_changes(b->conn->db) == 0)
+        b->n_older++;
+    return code;
+}
+
+enum err_code sqlite_bulk_end(struct store_bulk *bulk, int64_t *n_older, struct err *e)
+{
+    struct sqlite_bulk *b = (struct sqlite_bulk *)bulk;
+    struct sqlite_conn *c = b->conn;
+    int64_t change;
+    enum err_code code = sqlite_new_change(c, "all", 0, &change, e);
+    static const enum sqlite_statement touches[] = {SQL_TOUCH_ALL_USERS, SQL_TOUCH_ALL_ITEMS};
+    for (size_t i = 0; i < 2 && !code; i++) {
+        sqlite3_stmt *s = sqlite_statement(c, touches[i]);
+        sqlite3_bind_int64(s, 1, change);
+        code = sqlite_run(c, s, "give the load its revision", e);
+    }
+    if (n_older)
+        *n_older = b->n_older;
+    sqlite_bulk_abandon(bulk);
+    return code;
+}

@@ -1,0 +1,215 @@
+/* Contexts of users and tasks. One that an encoder made also says which items its user had (schema/sqlite/0004_taken.sql): the
+ * revision these are of and their keys, so that a list which a program of before left behind is told apart. */
+#include "store/sqlite/private.h"
+
+#include "base/limits.h"
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What a list begins with. */
+typedef int64_t taken_revision;
+
+/* A longer history has no list: every event would write all of it anew, and its items are read one by one. */
+enum { MOST_TAKEN = 4096 };
+#define MOST_TAKEN_BYTES (sizeof(taken_revision) + MOST_TAKEN * sizeof(uint32_t))
+
+static int by_key(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Fills c->taken; false: there will be no list. */
+static bool pack(struct sqlite_conn *c, const struct store_context *context)
+{
+    size_t n = context->n_interactions;
+    c->taken.max_bytes = MOST_TAKEN_BYTES;
+    buf_reset(&c->taken);
+    if (!context->lists || n > MOST_TAKEN)
+        return false;
+    taken_revision revision = context->revision;
+    buf_add(&c->taken, &revision, sizeof revision);
+    for (size_t i = 0; i < n; i++) {
+        int64_t key = context->interactions[i].item_key;
+        uint32_t packed = (uint32_t)key;
+        if (key != (int64_t)packed)
+            return false;
+        buf_add(&c->taken, &packed, sizeof packed);
+    }
+    if (c->taken.failed)
+        return false;
+    qsort(c->taken.data + sizeof revision, n, sizeof(uint32_t), by_key);
+    return true;
+}
+
+enum err_code sqlite_put_context(struct store_conn *conn, const struct store_context_key *key,
+                                 struct store_text id, const struct store_context *context, struct err *e)
+{
+    struct sqlite_conn *c = (struct sqlite_conn *)conn;
+    int64_t user_key;
+    enum err_code code = sqlite_check_writing(c, e);
+    if (!code && strcmp(key->kind, "user") == 0)
+        code = sqlite_user_key(c, id, &user_key, e);
+    if (code)
+        return code;
+    sqlite3_stmt *s = sqlite_statement(c, SQL_PUT_CONTEXT);
+    sqlite_bind_text_view(s, 1, id);
+    sqlite3_bind_text(s, 2, key->kind, -1, SQLITE_STATIC);
+    sqlite3_bind_text(s, 3, key->model, -1, SQLITE_STATIC);
+    sqlite3_bind_text(s, 4, key->model_version, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(s, 5, context->revision);
+    sqlite3_bind_int(s, 6, context->given);
+    sqlite3_bind_blob64(s, 7, context->embedding, context->n_bytes, SQLITE_STATIC);
+    if (pack(c, context))
+        sqlite3_bind_blob64(s, 8, c->taken.data, c->taken.len, SQLITE_STATIC);
+    return sqlite_run(c, s, "write a context", e);
+}
+
+enum err_code sqlite_drop_contexts(struct store_conn *conn, const struct store_context_key *key,
+                                   struct err *e)
+{
+    struct sqlite_conn *c = (struct sqlite_conn *)conn;
+    sqlite3_stmt *s = sqlite_statement(c, SQL_DROP_CONTEXTS);
+    sqlite3_bind_text(s, 1, key->kind, -1, SQLITE_STATIC);
+    sqlite3_bind_text(s, 2, key->model, -1, SQLITE_STATIC);
+    sqlite3_bind_text(s, 3, key->model_version, -1, SQLITE_STATIC);
+    return sqlite_run(c, s, "drop a model's contexts", e);
+}
+
+/* A batch is short, and between two of them others may write. */
+enum err_code sqlite_trim_version(struct store_conn *conn, const struct store_context_key *key, int64_t *n,
+                                  struct err *e)
+{
+    enum { ROWS = 1000, PAUSE_MS = 10 };
+    struct sqlite_conn *c = (struct sqlite_conn *)conn;
+    enum err_code code = ERR_OK;
+    *n = 0;
+    for (int deleted = ROWS; !code && deleted == ROWS;) {
+        code = sqlite_begin(conn, e);
+        if (code)
+            break;
+        sqlite3_stmt *s = sqlite_statement(c, SQL_TRIM_VERSION);
+        sqlite3_bind_text(s, 1, key->model, -1, SQLITE_STATIC);
+        sqlite3_bind_text(s, 2, key->model_version, -1, SQLITE_STATIC);
+        sqlite3_bind_int(s, 3, ROWS);
+        code = sqlite_run(c, s, "drop contexts of an old version", e);
+        deleted = code ? 0 : sqlite3_changes(c->db);
+        if (code)
+            sqlite_rollback(conn);
+        else
+            code = sqlite_commit(conn, e);
+        *n += code ? 0 : deleted;
+        if (!code && deleted == ROWS)
+            (void)sqlite3_sleep(PAUSE_MS);
+    }
+    return code;
+}
+
+/* ---- reading ---- */
+
+enum err_code sqlite_each_version(struct store_conn *conn, store_version_fn *fn, void *arg, struct err *e)
+{
+    struct sqlite_conn *c = (struct sqlite_conn *)conn;
+    sqlite3_stmt *s = sqlite_statement(c, SQL_EACH_VERSION);
+    enum err_code code = ERR_OK;
+    bool wanted = true;
+    int rc = SQLITE_DONE;
+    while (!code && wanted && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+        struct store_version version = {.n_contexts = sqlite3_column_int64(s, 2),
+                                        .n_given = sqlite3_column_int64(s, 3),
+                                        .n_bytes = sqlite3_column_int64(s, 4)};
+        code = sqlite_column_view(c, s, 0, true, &version.model, e);
+        if (!code)
+            code = sqlite_column_view(c, s, 1, true, &version.version, e);
+        wanted = !code && fn(arg, &version);
+    }
+    if (!code && wanted && rc != SQLITE_DONE)
+        code = sqlite_fail(c, rc, "read the versions of contexts", e);
+    sqlite3_reset(s);
+    return code;
+}
+
+/* The list in a column as out->taken; false: none, or not of this revision. */
+static bool unpack(sqlite3_stmt *s, int column, int64_t revision, struct store_user *out)
+{
+    const char *bytes = sqlite3_column_blob(s, column);
+    size_t n_bytes = (size_t)sqlite3_column_bytes(s, column), n = n_bytes / sizeof(uint32_t);
+    taken_revision of = 0;
+    if (!bytes || n_bytes < sizeof of || n_bytes > MOST_TAKEN_BYTES || n_bytes % sizeof(uint32_t) != 0)
+        return false;
+    memcpy(&of, bytes, sizeof of);
+    if (of != revision)
+        return false;
+    n -= sizeof of / sizeof(uint32_t);
+    if (n > out->taken_capacity) {
+        uint32_t *grown = mem_realloc_array(out->taken, n, sizeof *grown);
+        if (!grown)
+            return false;
+        out->taken = grown;
+        out->taken_capacity = n;
+    }
+    if (n)
+        memcpy(out->taken, bytes + sizeof of, n * sizeof *out->taken);
+    out->n_taken = n;
+    return true;
+}
+
+/* Fills out from the row of USER_AND_CONTEXT when that says all; false: the whole user has to be read. */
+static bool take_brief(sqlite3_stmt *s, struct store_user *out)
+{
+    out->key = sqlite3_column_int64(s, 6);
+    out->revision = sqlite3_column_int64(s, 1);
+    out->embedding_revision = sqlite3_column_int64(s, 2);
+    out->embedding_given = sqlite3_column_int(s, 3) != 0;
+    if (out->embedding_given || out->embedding_revision != out->revision || !unpack(s, 5, out->revision, out))
+        return false;
+    sqlite_copy_column(s, 0, LIMIT_PROFILE_BYTES, &out->profile);
+    sqlite_copy_column(s, 4, (size_t)LIMIT_DIM * sizeof(float), &out->embedding);
+    out->n_interactions = 0;
+    out->brief = out->embedding.len > 0 && !out->profile.failed && !out->embedding.failed;
+    return out->brief;
+}
+
+/* One statement; *brief: it said all, and out is filled. */
+static enum err_code read_brief(struct sqlite_conn *c, struct store_text id,
+                                const struct store_context_key *key, struct store_user *out, bool *brief,
+                                struct err *e)
+{
+    sqlite3_stmt *s = sqlite_statement(c, SQL_USER_AND_CONTEXT);
+    sqlite_bind_text_view(s, 1, id);
+    sqlite3_bind_text(s, 2, key->kind, -1, SQLITE_STATIC);
+    sqlite3_bind_text(s, 3, key->model, -1, SQLITE_STATIC);
+    sqlite3_bind_text(s, 4, key->model_version, -1, SQLITE_STATIC);
+    int rc = sqlite3_step(s);
+    *brief = rc == SQLITE_ROW && take_brief(s, out);
+    enum err_code code =
+        rc == SQLITE_ROW || rc == SQLITE_DONE ? ERR_OK : sqlite_fail(c, rc, "read a context", e);
+    sqlite3_reset(s);
+    return code;
+}
+
+enum err_code sqlite_read_context(struct store_conn *conn, struct store_text id,
+                                  const struct store_context_key *key, struct store_user *out, struct err *e)
+{
+    bool brief;
+    enum err_code code = read_brief((struct sqlite_conn *)conn, id, key, out, &brief, e);
+    return code || brief ? code : sqlite_read_user(conn, id, key, out, e);
+}
+
+enum err_code sqlite_read_context_at_once(struct store_conn *conn, struct store_text id,
+                                          const struct store_context_key *key, size_t most,
+                                          struct store_user *out, struct err *e)
+{
+    struct sqlite_conn *c = (struct sqlite_conn *)conn;
+    bool brief = false;
+    enum err_code code = ERR_BUSY;
+    if (sqlite_at_once_begin(c)) { /* who reads it with time says what is wrong */
+        code = read_brief(c, id, key, out, &brief, NULL);
+        if (!code && !brief)
+            code = sqlite_read_user_within(c, id, key, most, out, NULL);
+        sqlite_at_once_end(c);
+    }
+    return code ? err_set(e, ERR_BUSY, "store %s: not at once", c->store->path) : ERR_OK;
+}

@@ -1,0 +1,146 @@
+/* engine/train/ranking/init_search.c: which factorisation training starts from. Risks: one that an epoch does not bear out, a
+ * stop that is not heeded, memory of the tries. */
+#include "engine/train/ranking/init_search.h"
+#include "engine/train/ranking/trainer.h"
+
+#include <check.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { N_USERS = 120, N_ITEMS = 40, EACH = 9, DIM = 8, MOST_TRIES = 4 };
+
+static struct encoder_interaction interactions[N_USERS * EACH];
+static size_t start[N_USERS + 1];
+static char texts[N_ITEMS][8];
+static const char *ids[N_ITEMS];
+static struct train_data data;
+static struct train_options options;
+static struct parallel *team;
+static struct split split;
+
+/* Users walk around a circle of items, a step a day. */
+static void setup(void)
+{
+    struct err e = {0};
+    for (size_t u = 0; u < N_USERS; u++) {
+        start[u] = u * EACH;
+        for (size_t i = 0; i < EACH; i++)
+            interactions[u * EACH + i] =
+                (struct encoder_interaction){.item = (uint32_t)((u * 7 + i * (1 + u % 3)) % N_ITEMS),
+                                             .weight = 1,
+                                             .rating = NAN,
+                                             .timestamp = (int64_t)(1000000000 + 86400 * i)};
+    }
+    start[N_USERS] = N_USERS * EACH;
+    for (size_t i = 0; i < N_ITEMS; i++) {
+        (void)snprintf(texts[i], sizeof texts[i], "i%zu", i);
+        ids[i] = texts[i];
+    }
+    data = (struct train_data){.n_users = N_USERS,
+                               .n_items = N_ITEMS,
+                               .user_start = start,
+                               .interactions = interactions,
+                               .item_ids = ids};
+    train_options_default(&options);
+    ck_assert_int_eq(parallel_new(2, &team, &e), ERR_OK);
+    ck_assert_int_eq(split_init(&split, &data, true, 1, &e), ERR_OK);
+}
+
+static void teardown(void)
+{
+    split_fini(&split);
+    parallel_free(team);
+}
+
+static struct warm_start factorised(double alpha)
+{
+    struct err e = {0};
+    struct warm_start warm;
+    struct ials_options ials = {.dim = DIM, .alpha = alpha, .reg = 0.003, .reg_exponent = 1, .seed = 1};
+    ck_assert_int_eq(warm_start_factorise(&split, &ials, team, NULL, NULL, &warm, &e), ERR_OK);
+    return warm;
+}
+
+static bool go_on(void *arg, double fraction, double loss)
+{
+    (void)arg;
+    (void)fraction;
+    (void)loss;
+    return true;
+}
+
+static double after_an_epoch(double alpha)
+{
+    struct err e = {0};
+    struct fit fit;
+    double loss, ndcg;
+    struct warm_start warm = factorised(alpha);
+    ck_assert_int_eq(fit_init(&fit, &split, &options, &warm.options, team, &e), ERR_OK);
+    ck_assert_int_eq(fit_start(&fit, &warm, &e), ERR_OK);
+    ck_assert_int_eq(fit_epoch(&fit, 1, 1, go_on, NULL, &loss, &e), ERR_OK);
+    ck_assert_int_eq(fit_measure(&fit, NULL, &ndcg, &e), ERR_OK);
+    fit_fini(&fit);
+    warm_start_fini(&warm);
+    return ndcg;
+}
+
+START_TEST(the_alpha_is_weakened_while_an_epoch_gets_better_by_it)
+{
+    static const double from[] = {3, 1, 0.03};
+    struct err e = {0};
+    struct warm_start warm = factorised(from[_i]);
+    double expected = from[_i], best = after_an_epoch(expected);
+    for (int tries = 1; tries < MOST_TRIES; tries++) {
+        double next = after_an_epoch(expected * 0.3);
+        if (!(next > best))
+            break;
+        best = next;
+        expected *= 0.3;
+    }
+    ck_assert_int_eq(start_choose(&split, &options, team, NULL, NULL, &warm, &e), ERR_OK);
+    ck_assert(warm.options.alpha == expected);
+    struct warm_start again = factorised(expected);
+    ck_assert_mem_eq(warm.items, again.items, N_ITEMS * DIM * sizeof *warm.items);
+    warm_start_fini(&again);
+    warm_start_fini(&warm);
+}
+END_TEST
+
+static bool stop(void *arg, const char *stage, double fraction, double ndcg, double best)
+{
+    int *calls = arg;
+    (void)stage;
+    (void)fraction;
+    (void)ndcg;
+    (void)best;
+    return --*calls > 0;
+}
+
+START_TEST(a_stop_leaves_the_start_as_it_came)
+{
+    struct err e = {0};
+    int calls = 1;
+    struct warm_start warm = factorised(1);
+    real *items = warm.items;
+    ck_assert_int_eq(start_choose(&split, &options, team, stop, &calls, &warm, &e), ERR_OK);
+    ck_assert(warm.items == items && warm.options.alpha == 1);
+    ck_assert_int_eq(calls, 0);
+    warm_start_fini(&warm);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("start choice");
+    TCase *t = tcase_create("start");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_loop_test(t, the_alpha_is_weakened_while_an_epoch_gets_better_by_it, 0, 3);
+    tcase_add_test(t, a_stop_leaves_the_start_as_it_came);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

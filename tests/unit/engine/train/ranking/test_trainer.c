@@ -1,0 +1,103 @@
+/* engine/train/ranking/trainer.c: where joint training starts. Risks: scores that do not rank as the factorisation does, embeddings
+ * whose size, and with it what a learning rate means, depends on the data. */
+#include "base/mem.h"
+#include "engine/train/data/validate.h"
+#include "engine/train/ranking/trainer.h"
+
+#include <check.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { N_USERS = 120, N_ITEMS = 40, EACH = 9, DIM = 8 };
+
+static struct encoder_interaction interactions[N_USERS * EACH];
+static size_t start[N_USERS + 1];
+static char texts[N_ITEMS][8];
+static const char *ids[N_ITEMS];
+static struct train_data data;
+static struct parallel *team;
+static struct split split;
+
+/* Users take items near their own place of a circle, without times. */
+static void setup(void)
+{
+    struct err e = {0};
+    for (size_t u = 0; u < N_USERS; u++) {
+        start[u] = u * EACH;
+        for (size_t i = 0; i < EACH; i++)
+            interactions[u * EACH + i] = (struct encoder_interaction){
+                .item = (uint32_t)((u * 7 + i * (1 + u % 3)) % N_ITEMS), .weight = 1};
+    }
+    start[N_USERS] = N_USERS * EACH;
+    for (size_t i = 0; i < N_ITEMS; i++) {
+        (void)snprintf(texts[i], sizeof texts[i], "i%zu", i);
+        ids[i] = texts[i];
+    }
+    data = (struct train_data){.n_users = N_USERS,
+                               .n_items = N_ITEMS,
+                               .user_start = start,
+                               .interactions = interactions,
+                               .item_ids = ids};
+    ck_assert_int_eq(parallel_new(1, &team, &e), ERR_OK);
+    ck_assert_int_eq(split_init(&split, &data, true, 1, &e), ERR_OK);
+}
+
+static void teardown(void)
+{
+    split_fini(&split);
+    parallel_free(team);
+}
+
+static double rms(const real *x, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += (double)x[i] * (double)x[i];
+    return sqrt(sum / (double)n);
+}
+
+/* Factors of a weak and of a strong alpha differ in size by far. */
+START_TEST(training_starts_at_the_factorisations_ranking_and_at_one_size)
+{
+    const double alphas[] = {0.01, 1};
+    struct ials_options ials = {.dim = DIM, .alpha = alphas[_i], .reg = 0.003, .reg_exponent = 1, .seed = 1};
+    struct train_options options;
+    struct warm_start warm;
+    struct fit fit;
+    struct err e = {0};
+    double before, after;
+    train_options_default(&options);
+    ck_assert_int_eq(warm_start_factorise(&split, &ials, team, NULL, NULL, &warm, &e), ERR_OK);
+    ck_assert_int_eq(validate_factors(warm.items, warm.users, DIM, &split, team, &before, &e), ERR_OK);
+    ck_assert_int_eq(fit_init(&fit, &split, &options, &ials, team, &e), ERR_OK);
+    ck_assert_int_eq(fit_start(&fit, &warm, &e), ERR_OK);
+    ck_assert_int_eq(fit_measure(&fit, NULL, &after, &e), ERR_OK);
+    ck_assert_double_eq_tol(rms(fit.block.params.catalogue_embedding, (size_t)N_ITEMS * DIM), 0.1, 1e-4);
+    ck_assert_double_eq_tol(after, before,
+                            0.03); /* the users' own factors are half a round older than a fold-in */
+    ck_assert_double_gt(before, 0.5);
+    const real *linear = fit.block.params.linear_context; /* (d_item, d_context) */
+    double scale = (double)linear[0], power;
+    for (size_t i = 0; i < DIM; i++)
+        for (size_t j = 0; j < fit.spec.d_context; j++)
+            ck_assert_double_eq_tol((double)linear[i * fit.spec.d_context + j], i == j ? scale : 0, 1e-12);
+    ck_assert_double_eq_tol(modf(log2(scale * 4), &power), 0, 1e-9); /* a quarter of a power of two */
+    fit_fini(&fit);
+    warm_start_fini(&warm);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("fit");
+    TCase *t = tcase_create("start");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_loop_test(t, training_starts_at_the_factorisations_ranking_and_at_one_size, 0, 2);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

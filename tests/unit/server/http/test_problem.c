@@ -1,0 +1,216 @@
+/* server/http/problem.c: every refusal is a document that clients can rely on; risks: a type that two refusals share, text of the
+ * caller that breaks the JSON, a lower layer's error with the wrong status. */
+#include "base/log.h"
+#include "base/utf8.h"
+#include "server/http/problem_list.h"
+
+#include <check.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct request *new_request(void)
+{
+    struct request *r = request_new("/", 100);
+    ck_assert_ptr_nonnull(r);
+    memcpy(r->id, "id-1", 5);
+    return r;
+}
+
+static json_t *document_of(struct request *r)
+{
+    ck_assert_str_eq(r->answer_type, "application/problem+json");
+    ck_assert(utf8_valid(r->answer.data, r->answer.len));
+    json_error_t where;
+    json_t *document = json_loadb(r->answer.data, r->answer.len, JSON_REJECT_DUPLICATES, &where);
+    ck_assert_msg(document != NULL, "%s: %s", where.text, buf_text(&r->answer));
+    ck_assert_int_eq(json_integer_value(json_object_get(document, "status")), r->status);
+    ck_assert_str_eq(json_string_value(json_object_get(document, "request_id")), "id-1");
+    return document;
+}
+
+static const struct {
+    enum problem problem;
+    const char *type;
+    int status;
+} problems[] = {
+#define X(code, type, status, title) {code, "urn:hypernet:problem:" type, status},
+    PROBLEMS(X)
+#undef X
+};
+enum { N_PROBLEMS = sizeof problems / sizeof *problems };
+
+START_TEST(test_problem_is_a_document_of_its_own_type)
+{
+    struct request *r = new_request();
+    problem_answer(r, problems[_i].problem, "/a/0", "what: %d", 5);
+    json_t *document = document_of(r);
+    ck_assert_int_eq(r->status, problems[_i].status);
+    ck_assert_str_eq(json_string_value(json_object_get(document, "type")), problems[_i].type);
+    ck_assert_str_eq(json_string_value(json_object_get(document, "detail")), "what: 5");
+    ck_assert_str_eq(json_string_value(json_object_get(document, "pointer")), "/a/0");
+    ck_assert(json_string_length(json_object_get(document, "title")) > 0);
+    ck_assert_int_eq(r->challenge, r->status == 401);
+    ck_assert_int_eq(r->retry_after_s > 0, r->status == 503);
+    for (int k = 0; k < _i; k++)
+        ck_assert_str_ne(problems[k].type, problems[_i].type);
+    json_decref(document);
+    request_free(r);
+}
+END_TEST
+
+static const char *const details[][2] = {
+    {"plain \"quoted\" \\ \n\t\x01", "plain \"quoted\" \\ \n\t\x01"},
+    {"\xC3\xA9", "\xC3\xA9"},
+    {"a\xFFz", "a?z"},
+    {"\xC3", "?"},
+    {"\xC3\xC3\xA9", "?\xC3\xA9"},
+    {"\xED\xA0\x80", "???"},
+    {"\xF0\x9F\x98\x80", "\xF0\x9F\x98\x80"},
+    {"", ""},
+};
+
+START_TEST(test_problem_repeats_only_utf8)
+{
+    struct request *r = new_request();
+    problem_answer(r, PROBLEM_BAD_REQUEST, NULL, "%s", details[_i][0]);
+    json_t *document = document_of(r);
+    ck_assert_str_eq(json_string_value(json_object_get(document, "detail")), details[_i][1]);
+    ck_assert_ptr_null(json_object_get(document, "pointer"));
+    json_decref(document);
+    request_free(r);
+}
+END_TEST
+
+START_TEST(test_problem_cuts_a_long_detail_at_a_character)
+{
+    struct request *r = new_request();
+    char text[2 * ERR_TEXT_BYTES + 2] = "x";
+    for (size_t i = 1; i + 2 < sizeof text; i += 2)
+        memcpy(text + i, "\xC3\xA9", 3);
+    problem_answer(r, PROBLEM_BAD_REQUEST, NULL, "%s", text);
+    json_t *document = document_of(r);
+    ck_assert_uint_lt(json_string_length(json_object_get(document, "detail")), ERR_TEXT_BYTES);
+    json_decref(document);
+    request_free(r);
+}
+END_TEST
+
+START_TEST(test_problem_of_json_has_line_and_column)
+{
+    struct request *r = new_request();
+    problem_answer_json(r, 3, 14, "unexpected \xFF");
+    json_t *document = document_of(r);
+    ck_assert_int_eq(r->status, 400);
+    ck_assert_int_eq(json_integer_value(json_object_get(document, "line")), 3);
+    ck_assert_int_eq(json_integer_value(json_object_get(document, "column")), 14);
+    json_decref(document);
+    request_free(r);
+}
+END_TEST
+
+static const struct {
+    enum err_code code;
+    int status;
+} errors[] = {
+    {ERR_NOMEM, 503}, {ERR_INVALID, 422}, {ERR_NOTFOUND, 404}, {ERR_CONFLICT, 422},
+    {ERR_BUSY, 503},  {ERR_LIMIT, 413},   {ERR_DEADLINE, 503}, {ERR_CORRUPT, 500},
+    {ERR_IO, 500},    {ERR_FULL, 507},    {ERR_INTERNAL, 500}, {ERR_LOST, 503},
+};
+
+START_TEST(test_problem_of_each_error_of_a_lower_layer)
+{
+    struct request *r = new_request();
+    struct err e = {0};
+    (void)err_set(&e, errors[_i].code, "the reason");
+    log_setup(LOG_ERROR, 0);
+    problem_answer_err(r, &e);
+    ck_assert_int_eq(r->status, errors[_i].status);
+    json_t *document = document_of(r);
+    const char *detail = json_string_value(json_object_get(document, "detail"));
+    if (errors[_i].status >= 500) /* a reason of the server's own may name its files: it is for the log */
+        ck_assert_ptr_null(strstr(detail, "the reason"));
+    else
+        ck_assert_str_eq(detail, "the reason");
+    json_decref(document);
+    request_free(r);
+}
+END_TEST
+
+START_TEST(test_problem_gathers_faults_in_the_order_of_the_request)
+{
+    struct request *r = new_request();
+    struct problem_list l;
+    problem_list_init(&l, 2);
+    r->faults = &l;
+    l.part = 7;
+    problem_answer(r, PROBLEM_UNKNOWN_ITEM, "/events/7/item", "no \"item\" %d", 7);
+    struct problem_list_mark mark = problem_list_mark(&l);
+    problem_answer(r, PROBLEM_INVALID_VALUE, "/gone", "begun anew");
+    problem_list_back(&l, mark);
+    l.part = 3;
+    problem_answer_json(r, 4, 9, "unexpected");
+    l.part = 1;
+    problem_answer(r, PROBLEM_INVALID_VALUE, "/events/1", "past what is listed");
+    ck_assert_int_eq(r->status, 0); /* nothing is answered yet */
+    problem_answer_list(r, &l, "nothing was kept");
+    json_t *document = document_of(r), *list = json_object_get(document, "errors");
+    ck_assert_int_eq(r->status, 400);
+    ck_assert_str_eq(json_string_value(json_object_get(document, "detail")),
+                     "unexpected; the first of 3 faults; nothing was kept");
+    ck_assert_int_eq(json_integer_value(json_object_get(document, "line")), 4);
+    ck_assert_int_eq(json_integer_value(json_object_get(document, "n_errors")), 3);
+    ck_assert_uint_eq(json_array_size(list), 2);
+    ck_assert_str_eq(json_string_value(json_object_get(json_array_get(list, 1), "pointer")),
+                     "/events/7/item");
+    ck_assert_str_eq(json_string_value(json_object_get(json_array_get(list, 1), "detail")), "no \"item\" 7");
+    json_decref(document);
+    problem_list_fini(&l);
+    request_free(r);
+}
+END_TEST
+
+START_TEST(test_problem_without_a_place_is_answered_while_faults_are_gathered)
+{
+    struct request *r = new_request();
+    struct problem_list l;
+    problem_list_init(&l, 2);
+    r->faults = &l;
+    problem_answer(r, PROBLEM_OVERLOADED, NULL, "no memory");
+    ck_assert_int_eq(r->status, 503);
+    ck_assert_uint_eq(l.n, 0);
+    problem_list_fini(&l);
+    request_free(r);
+}
+END_TEST
+
+START_TEST(test_problem_replaces_half_an_answer)
+{
+    struct request *r = new_request();
+    buf_adds(request_answer(r, 200, request_json), "{\"items\":[");
+    problem_answer(r, PROBLEM_INTERNAL, NULL, "in the middle");
+    json_decref(document_of(r));
+    ck_assert_int_eq(r->status, 500);
+    request_free(r);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("server/problem");
+    TCase *t = tcase_create("problem");
+    tcase_add_loop_test(t, test_problem_is_a_document_of_its_own_type, 0, N_PROBLEMS);
+    tcase_add_loop_test(t, test_problem_repeats_only_utf8, 0, sizeof details / sizeof *details);
+    tcase_add_test(t, test_problem_cuts_a_long_detail_at_a_character);
+    tcase_add_test(t, test_problem_of_json_has_line_and_column);
+    tcase_add_loop_test(t, test_problem_of_each_error_of_a_lower_layer, 0, sizeof errors / sizeof *errors);
+    tcase_add_test(t, test_problem_gathers_faults_in_the_order_of_the_request);
+    tcase_add_test(t, test_problem_without_a_place_is_answered_while_faults_are_gathered);
+    tcase_add_test(t, test_problem_replaces_half_an_answer);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

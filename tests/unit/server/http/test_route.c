@@ -1,0 +1,106 @@
+/* server/http/route.c: which call a request makes; risks: a pattern that matches an empty or an encoded segment, an Allow that
+ * differs from what is answered, a parameter that is ignored in silence. */
+#include "server/http/route.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct request *find(const char *method, const char *target)
+{
+    struct request *r = request_new(target, 100);
+    ck_assert_ptr_nonnull(r);
+    r->method = method;
+    route_find(r);
+    return r;
+}
+
+static const struct {
+    const char *method, *target, *pattern; /* pattern NULL: refused with status */
+    int status;
+    const char *allow;
+} cases[] = {
+    {"GET", "/", "/", 0, ""},
+    {"HEAD", "/", "/", 0, ""},
+    {"GET", "/v1/users/42/recommendations", "/v1/users/{user}/recommendations", 0, ""},
+    {"GET", "/v1/users/42/recommendations/", "/v1/users/{user}/recommendations", 0, ""},
+    {"GET", "/v1/users/recommendations", "/v1/users/{user}", 0, ""},
+    {"GET", "/v1/users/a%2Frecommendations", "/v1/users/{user}", 0, ""},
+    {"GET", "/v1/users/42/recommend%61tions", "/v1/users/{user}/recommendations", 0, ""},
+    {"GET", "/v1/users/42?model=m", "/v1/users/{user}", 0, ""},
+    {"POST", "/v1/admin/users", "/v1/admin/users", 0, ""},
+    {"PUT", "/v1/admin/users/42", "/v1/admin/users/{user}", 0, ""},
+    {"DELETE", "/v1/admin/users/42", "/v1/admin/users/{user}", 0, ""},
+    {"GET", "/v1/users//recommendations", NULL, 404, ""},
+    {"GET", "/v1/users", NULL, 404, ""},
+    {"GET", "/v1/users/42/recommendations/x", NULL, 404, ""},
+    {"GET", "/V1/users/42", NULL, 404, ""},
+    {"GET", "/a/b/c/d/e/f/g/h/i/j/k/l", NULL, 404, ""},
+    {"GET", "/healthzz", NULL, 404, ""},
+    {"GET", "/health", NULL, 404, ""},
+    {"GET", "/%zz", NULL, 400, ""},
+    {"get", "/healthz", NULL, 405, "GET, HEAD, OPTIONS"},
+    {"POST", "/healthz", NULL, 405, "GET, HEAD, OPTIONS"},
+    {"HEAD", "/v1/events", NULL, 405, "POST, OPTIONS"},
+    {"GET", "/v1/admin/users/42", NULL, 405, "PUT, PATCH, DELETE, OPTIONS"},
+    {"OPTIONS", "/v1/admin/users/42", NULL, 204, "PUT, PATCH, DELETE, OPTIONS"},
+    {"OPTIONS", "/nothing", NULL, 404, ""},
+    {"GET", "/healthz?x=1&%zz", "/healthz", 0, ""},
+    {"GET", "/v1/users/42?%zz", "/v1/users/{user}", 400, ""},
+    {"GET", "/v1/users/42?model=m&limit=1", "/v1/users/{user}", 400, ""},
+};
+
+START_TEST(test_route_finds_the_call_or_says_why_not)
+{
+    struct request *r = find(cases[_i].method, cases[_i].target);
+    ck_assert_int_eq(r->status, cases[_i].status);
+    if (cases[_i].pattern)
+        ck_assert_str_eq(r->route->pattern, cases[_i].pattern);
+    else
+        ck_assert_ptr_null(r->route);
+    ck_assert_str_eq(r->allow, cases[_i].allow);
+    request_free(r);
+}
+END_TEST
+
+START_TEST(test_route_names_the_parameter_it_does_not_know)
+{
+    struct request *r = find("GET", "/v1/users/42/recommendations?limit=1&colour=red");
+    ck_assert_int_eq(r->status, 400);
+    ck_assert_ptr_nonnull(strstr(buf_text(&r->answer), "'colour'"));
+    request_free(r);
+}
+END_TEST
+
+/* Whoever may write or read of users has a token asked of them; what is open is listed here. */
+START_TEST(test_route_only_the_system_calls_are_open)
+{
+    static const char *const open[] = {"/healthz", "/readyz", "/metrics", "/openapi.json", "/"};
+    for (size_t i = 0; i < n_routes; i++) {
+        bool is_open = false;
+        for (size_t k = 0; k < sizeof open / sizeof *open; k++)
+            is_open = is_open || strcmp(routes[i].pattern, open[k]) == 0;
+        enum access want = is_open                                             ? ACCESS_ALL
+                           : strncmp(routes[i].pattern, "/v1/admin/", 10) == 0 ? ACCESS_ADMIN
+                                                                               : ACCESS_API;
+        ck_assert_int_eq(routes[i].access, want);
+        ck_assert_uint_eq(route_number(&routes[i]), i);
+    }
+    ck_assert_uint_eq(route_number(NULL), n_routes);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("server/route");
+    TCase *t = tcase_create("route");
+    tcase_add_loop_test(t, test_route_finds_the_call_or_says_why_not, 0, sizeof cases / sizeof *cases);
+    tcase_add_test(t, test_route_names_the_parameter_it_does_not_know);
+    tcase_add_test(t, test_route_only_the_system_calls_are_open);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
