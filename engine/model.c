@@ -12,6 +12,7 @@
 #include "engine/format/model_ids.h"
 #include "engine/format/model_json.h"
 #include "engine/format/safetensors.h"
+#include "engine/model_take.h"
 #include "engine/network/fold_in.h"
 #include "engine/network/hypernet_panels.h"
 #include "engine/rank/catalogue.h"

@@ -50,13 +50,4 @@ long model_item_index(const struct model *m, const char *id, size_t len);
 /* A score as a prediction: with the objective rating cut to the range of ratings, else as it is. */
 double model_prediction(const struct model *m, double score);
 
-/* What the writer needs besides spec and params. */
-struct model_ids {
-    const char *const *ids; /* (n_items) terminated strings */
-};
-
-/* Writes a model file, whole or not at all. Refuses non-finite tensors (ERR_INVALID). */
-enum err_code model_write(const char *path, const struct model_spec *spec, const struct model_params *params,
-                          const struct model_ids *ids, struct err *e) ERR_MUST_CHECK;
-
 #endif

@@ -1,12 +1,10 @@
 /* model_file - what reading and writing a model file share; documented for users in schema/model.md.
- * Layer: engine, private to model*.c, its tests and its fuzzer.      Threads: any.        Memory: none. */
+ * Layer: engine, private to model*.c of engine and engine/format, its tests and its fuzzer.      Threads: any.        Memory: none. */
 #ifndef ENGINE_FORMAT_MODEL_FILE_H
 #define ENGINE_FORMAT_MODEL_FILE_H
 
 #include "base/err.h"
-#include "engine/model.h"
-
-struct safetensors;
+#include "engine/format/model_spec.h"
 
 #define MODEL_FILE_KEY         "hypernet" /* of __metadata__: the description of the model */
 #define MODEL_FILE_ID_BYTES    "catalogue.id_bytes"
@@ -15,9 +13,6 @@ struct safetensors;
 #define MODEL_FILE_PAIR_START  "neighbours.start"
 #define MODEL_FILE_PAIR_ITEM   "neighbours.item"
 #define MODEL_FILE_PAIR_WEIGHT "neighbours.weight"
-
-/* Opens a model from a checked file, which it takes over, also on failure. Texts of errors have no path. */
-enum err_code model_open_take(struct safetensors *file, struct model **out, struct err *e) ERR_MUST_CHECK;
 
 /* ERR_INVALID names the first value that is not finite by its row and column. */
 enum err_code model_file_check_finite(const struct tensor_spec *t, const real *values,

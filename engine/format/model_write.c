@@ -1,6 +1,6 @@
 /* The writer goes through the same table of tensors and the same checks as the reader, so that what it writes
  * opens, and what opens is written again to the last bit. */
-#include "engine/model.h"
+#include "engine/format/model_write.h"
 
 #include "base/buf.h"
 #include "base/mem.h"

@@ -3,6 +3,7 @@
  * replaced by ones that fail when told to; leaks are the sanitizer's to find. */
 #include "base/mem.h"
 #include "engine/format/model_json.h"
+#include "engine/format/model_write.h"
 #include "engine/format/safetensors.h"
 #include "engine/model.h"
 #include "tests/support/sample_model.h"

@@ -6,6 +6,7 @@
 #include "engine/format/model_file.h"
 #include "engine/format/model_json.h"
 #include "engine/format/safetensors.h"
+#include "engine/model_take.h"
 #include "engine/network/encoder.h"
 #include "engine/network/hypernet.h"
 #include "engine/network/item_item.h"

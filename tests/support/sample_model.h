@@ -3,6 +3,7 @@
 #ifndef TESTS_SUPPORT_SAMPLE_MODEL_H
 #define TESTS_SUPPORT_SAMPLE_MODEL_H
 
+#include "engine/format/model_write.h"
 #include "engine/model.h"
 
 enum sample_model_kind {

@@ -14,7 +14,7 @@
 #include "base/err.h"
 #include "base/parallel.h"
 #include "engine/format/model_spec.h"
-#include "engine/train/train.h"
+#include "engine/train/data/training.h"
 
 #include <stdbool.h>
 #include <stddef.h>

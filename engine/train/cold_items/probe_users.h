@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "base/parallel.h"
 #include "engine/format/model_spec.h"
-#include "engine/train/train.h"
+#include "engine/train/data/training.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -4,7 +4,7 @@
 #define ENGINE_TRAIN_DATA_SPLIT_H
 
 #include "base/err.h"
-#include "engine/train/train.h"
+#include "engine/train/data/training.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "base/parallel.h"
 #include "engine/kernels/real.h"
-#include "engine/train/train.h"
+#include "engine/train/data/training.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -9,8 +9,8 @@
 #include "base/err.h"
 #include "base/parallel.h"
 #include "engine/kernels/real.h"
+#include "engine/train/data/training.h"
 #include "engine/train/linear/ials.h"
-#include "engine/train/train.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -6,7 +6,7 @@
 #define ENGINE_TRAIN_RANKING_ESTIMATE_H
 
 #include "engine/train/data/split.h"
-#include "engine/train/train.h"
+#include "engine/train/data/training.h"
 
 #include <stddef.h>
 

@@ -8,9 +8,9 @@
 #include "base/err.h"
 #include "engine/format/model_spec.h"
 #include "engine/train/data/split.h"
+#include "engine/train/data/training.h"
 #include "engine/train/gradient/param_block.h"
 #include "engine/train/linear/ials_search.h"
-#include "engine/train/train.h"
 
 /* Fills spec for the data, the options and the hyperparameters that the warm start chose. */
 enum err_code recipe_spec(const struct split *split, const struct train_options *options,

@@ -8,11 +8,11 @@
 #include "base/parallel.h"
 #include "engine/train/data/budget.h"
 #include "engine/train/data/split.h"
+#include "engine/train/data/training.h"
 #include "engine/train/item_item/search.h"
 #include "engine/train/linear/ials_search.h"
 #include "engine/train/ranking/checkpoint.h"
 #include "engine/train/ranking/trainer.h"
-#include "engine/train/train.h"
 
 struct training {
     const struct train_data *data;

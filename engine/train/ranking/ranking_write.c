@@ -1,6 +1,6 @@
 #include "engine/train/ranking/ranking.h"
 
-#include "engine/model.h"
+#include "engine/format/model_write.h"
 #include "engine/train/cold_items/fit.h"
 #include "engine/train/item_item/search.h"
 

@@ -12,9 +12,9 @@
 #include "base/parallel.h"
 #include "engine/format/model_spec.h"
 #include "engine/train/data/split.h"
+#include "engine/train/data/training.h"
 #include "engine/train/gradient/param_block.h"
 #include "engine/train/linear/ials_search.h"
-#include "engine/train/train.h"
 
 #include <stdbool.h>
 #include <stddef.h>

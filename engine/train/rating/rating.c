@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/rng.h"
-#include "engine/model.h"
+#include "engine/format/model_write.h"
 #include "engine/train/data/budget.h"
 #include "engine/train/gradient/param_block.h"
 #include "engine/train/ranking/model_init.h"

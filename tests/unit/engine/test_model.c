@@ -1,6 +1,7 @@
 /* engine/model.c, model_ids.c, model_write.c: a written model opens with the same numbers and ids and is
  * written again byte for byte; every way in which a file is not the model it describes is refused with the
  * tensor's name. */
+#include "engine/format/model_write.h"
 #include "engine/model.h"
 
 #include "engine/format/safetensors.h"

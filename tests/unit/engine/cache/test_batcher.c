@@ -1,6 +1,7 @@
 /* engine/cache/batcher.c: concurrent generations as batches. Risks: a context that waits for ever or is generated twice, weights
  * that reach the wrong thread, an error that reaches others. Run under ThreadSanitizer too. */
 #include "engine/cache/batcher.h"
+#include "engine/format/model_write.h"
 
 #include "base/mem.h"
 #include "base/rng.h"
