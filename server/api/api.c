@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "server/api/routes.h"
 #include "server/http/problem.h"
 
 #include <stdio.h>
@@ -36,7 +37,7 @@ static void check_token(struct api *api, struct request *r)
     bool open = r->route->access == ACCESS_API && !tokens_any(&api->tokens, TOKEN_API);
     if (open || (r->route->access == ACCESS_API && given.data && tokens_are(&api->tokens, TOKEN_API, given)))
         return;
-    METRICS_ADD(api->metrics, rejected_auth, 1);
+    COUNTER_ADD(api->metrics, rejected_auth, 1);
     problem_answer(r, PROBLEM_UNAUTHORIZED, NULL,
                    given.data ? "the token is not valid here" : "send Authorization: Bearer TOKEN");
 }
@@ -47,7 +48,7 @@ static void check_host(struct api *api, struct request *r)
     if (hosts_allow(&api->hosts, r->host) || r->route->run == api_health_get ||
         r->route->run == api_ready_get)
         return;
-    METRICS_ADD(api->metrics, rejected_host, 1);
+    COUNTER_ADD(api->metrics, rejected_host, 1);
     problem_answer(
         r, PROBLEM_FOREIGN_HOST, NULL,
         "this server is asked by the names of this machine; --allowed-host NAME allows another one");
@@ -65,7 +66,7 @@ static void check_type(struct request *r)
 
 void api_begin(struct api *api, struct request *r)
 {
-    route_find(r);
+    route_find(&routes, r);
     if (!r->status)
         check_host(api, r);
     if (!r->status)
@@ -123,8 +124,7 @@ void api_finish(struct api *api, struct request *r)
 {
     int64_t ns = clock_monotonic_ns() - r->start_ns;
     if (r->status)
-        metrics_request(api->metrics,
-                        route_number(r->route) < n_routes ? route_number(r->route) : METRICS_MAX_ROUTES - 1,
+        metrics_request(api->metrics, r->route ? route_number(&routes, r->route) : METRICS_MAX_ROUTES - 1,
                         r->status, ns);
     if (api->access_log)
         log_access(r, api->access_log_ids, ns);
@@ -138,9 +138,7 @@ enum err_code api_thread_new(struct api *api, struct api_thread **out, struct er
     if (!t)
         return err_set(e, ERR_NOMEM, "no memory for a thread's workspace");
     t->api = api;
-    enum err_code code = store_connect(api->serving->store, &t->conn, e);
-    if (!code)
-        code = personal_new(api->serving, t->conn, &t->personal, e);
+    enum err_code code = session_init(&t->session, api->serving, &api->metrics->serving, e);
     if (code) {
         api_thread_free(t);
         return code;
@@ -153,9 +151,35 @@ void api_thread_free(struct api_thread *t)
 {
     if (!t)
         return;
-    personal_free(t->personal);
-    store_disconnect(t->conn);
+    session_fini(&t->session);
     mem_free(t);
+}
+
+static enum err_code thread_new(void *of, struct api_thread **out, struct err *e)
+{
+    return api_thread_new(of, out, e);
+}
+
+static void begin(void *of, struct request *r)
+{
+    api_begin(of, r);
+}
+
+static void finish(void *of, struct request *r)
+{
+    api_finish(of, r);
+}
+
+struct http_handler api_handler(struct api *api)
+{
+    return (struct http_handler){.of = api,
+                                 .counters = &api->metrics->http,
+                                 .draining = &api->draining,
+                                 .thread_new = thread_new,
+                                 .thread_free = api_thread_free,
+                                 .begin = begin,
+                                 .run = api_run,
+                                 .finish = finish};
 }
 
 /* ---- parts of calls ---- */
@@ -223,7 +247,7 @@ bool api_on_error_param(struct request *r, bool *skip)
 
 void api_fail(struct api_thread *t, struct request *r, const struct err *e)
 {
-    METRICS_ADD(t->api->metrics, store_errors,
+    COUNTER_ADD(t->session.counters, store_errors,
                 e->code == ERR_IO || e->code == ERR_CORRUPT || e->code == ERR_FULL || e->code == ERR_BUSY ||
                     e->code == ERR_LOST);
     problem_answer_err(r, e);
@@ -255,15 +279,17 @@ enum route_next api_weights(struct api_thread *t, struct request *r, size_t slot
     *w = NULL;
     if (!api_bool_param(r, "cold_start", &cold_start))
         return ROUTE_DONE;
-    if (!may_block && !(*w = personal_try(t->personal, slot, user, &hit)))
+    if (!may_block && !(*w = personal_try(t->session.personal, slot, user, &hit)))
         return ROUTE_NEEDS_WORKER;
     if (!may_block && !hit)
-        METRICS_ADD(t->api->metrics, misses_at_once, 1);
-    enum err_code code = *w ? ERR_OK : personal_acquire(t->personal, slot, SERVING_USER, user, w, &hit, &e);
+        COUNTER_ADD(t->session.counters, misses_at_once, 1);
+    enum err_code code =
+        *w ? ERR_OK : personal_acquire(t->session.personal, slot, SERVING_USER, user, w, &hit, &e);
     if (code == ERR_NOTFOUND && cold_start) {
         err_clear(&e);
         *cold = true;
-        code = personal_acquire(t->personal, slot, SERVING_PRIOR, (struct store_text){NULL, 0}, w, &hit, &e);
+        code = personal_acquire(t->session.personal, slot, SERVING_PRIOR, (struct store_text){NULL, 0}, w,
+                                &hit, &e);
     }
     r->cache = hit ? "hit" : "miss";
     if (code) {
@@ -278,7 +304,7 @@ bool api_reread(struct api_thread *t, struct request *r, size_t slot, struct sto
                 struct weights **w)
 {
     struct err e = {0};
-    if (personal_reread(t->personal, slot, user, w, &e) == ERR_OK)
+    if (personal_reread(t->session.personal, slot, user, w, &e) == ERR_OK)
         return true;
     weights_unref(*w);
     *w = NULL;

@@ -5,12 +5,12 @@
 #define SERVER_API_API_H
 
 #include "server/api/prometheus.h"
+#include "server/http/handler.h"
 #include "server/http/hosts.h"
 #include "server/http/request.h"
 #include "server/http/route.h"
 #include "server/http/tokens.h"
-#include "server/serving/recommender.h"
-#include "server/serving/served_models.h"
+#include "server/serving/session.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -28,13 +28,14 @@ struct api {
         events_create; /* who may send events may create users and items by them; else the admin token is needed */
 };
 
-/* What one thread has. An HTTP thread reads on conn at once or not at all (personal_try). */
+/* What one thread has. An HTTP thread reads on the session's connection at once or not at all (personal_try). */
 struct api_thread {
     struct api *api;
-    struct store_conn *conn;
-    struct store_conn *writer; /* within a write of update*.c: serving's, else NULL */
-    struct personal *personal;
+    struct session session;
 };
+
+/* What the door needs of this API, which is borrowed (http/handler.h). */
+struct http_handler api_handler(struct api *api);
 
 /* Called once a request's headers are read: finds the route and checks token and media type; a refusal is
  * answered. */

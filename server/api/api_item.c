@@ -167,7 +167,7 @@ static bool blame(struct request *r, const char *list, size_t index, const struc
 static void refuse_missing(struct api_thread *t, struct request *r, struct store_text id, const struct err *e)
 {
     if (e->code == ERR_NOTFOUND)
-        problem_answer(r, PROBLEM_NO_ITEM, NULL, "%s%s", e->text, update_missing_item(t, id));
+        problem_answer(r, PROBLEM_NO_ITEM, NULL, "%s%s", e->text, update_missing_item(&t->session, id));
     else
         api_fail(t, r, e);
 }
@@ -181,7 +181,7 @@ static bool write_items(struct api_thread *t, struct item_batch *items, const ch
     while ((skip || !blamed)) {
         size_t at;
         err_clear(&e);
-        if (update_items(t, items->list, items->n, &at, &e) == ERR_OK)
+        if (update_items(&t->session, items->list, items->n, &at, &e) == ERR_OK)
             return true;
         if (!blame(r, list, at, &e)) {
             refuse_missing(t, r, items->list[at].item.id, &e);
@@ -276,7 +276,7 @@ enum route_next api_admin_item_delete(struct api_thread *t, struct request *r, b
     struct err e = {0};
     if (!api_item_id(r, 3, &id))
         return ROUTE_DONE;
-    if (update_delete_item(t, id, &e) == ERR_OK)
+    if (update_delete_item(&t->session, id, &e) == ERR_OK)
         (void)request_answer(r, 204, NULL);
     else
         refuse_missing(t, r, id, &e);
@@ -326,11 +326,12 @@ enum route_next api_item_get(struct api_thread *t, struct request *r, bool may_b
     struct showing s = {.r = r};
     if (!api_item_id(r, 2, &id) || !api_model_slot(t, r, &slot))
         return ROUTE_DONE;
-    if (store_read_item(t->conn, id, show, &s, &e) == ERR_OK && s.deleted)
+    if (store_read_item(t->session.conn, id, show, &s, &e) == ERR_OK && s.deleted)
         (void)err_set(&e, ERR_NOTFOUND, "item '%.*s' was deleted", (int)id.len, id.data);
     if (e.code)
         refuse_missing(t, r, id, &e);
     else
-        add_ranking(s.out, update_item_source(t, slot, id), update_item_unranked(t, slot, id));
+        add_ranking(s.out, update_item_source(&t->session, slot, id),
+                    update_item_unranked(&t->session, slot, id));
     return ROUTE_DONE;
 }

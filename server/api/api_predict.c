@@ -34,7 +34,7 @@ static void read_item(struct api_thread *t, struct request *r, size_t slot, cons
         return;
     }
     struct store_text text = {json_string_value(id), json_string_length(id)};
-    long index = item_table_find(personal_items(t->personal, slot), text);
+    long index = item_table_find(personal_items(t->session.personal, slot), text);
     if (index >= 0)
         ((uint32_t *)rows->values)[rows->n_known++] = (uint32_t)index;
     else if (rows->unknown)
@@ -194,7 +194,7 @@ static enum route_next answer_scanned(struct api_thread *t, struct request *r, c
                                         .count_unknown = asked->null_for_unknown};
     enum route_next next = api_weights(t, r, asked->slot, asked->user, asked->may_block, &w, &cold);
     if (next != ROUTE_NEEDS_WORKER && w &&
-        personal_predict_items(t->personal, asked->slot, w, asked->user, cold, &items,
+        personal_predict_items(t->session.personal, asked->slot, w, asked->user, cold, &items,
                                request_answer(r, 200, request_json), &e))
         problem_answer_err(r, &e);
     weights_unref(w);
@@ -223,10 +223,11 @@ static enum err_code answer_rows(struct api_thread *t, struct request *r, const 
                                  const struct rows *rows, const struct weights *w, bool cold, struct err *e)
 {
     const float *scores;
-    enum err_code code = personal_score_rows(t->personal, asked->slot, w, rows->values, rows->n, &scores, e);
+    enum err_code code =
+        personal_score_rows(t->session.personal, asked->slot, w, rows->values, rows->n, &scores, e);
     if (code || !rows_finite(r, scores, rows->n, t->api->serving->models[asked->slot].model->spec.d_output))
         return code;
-    return personal_predict_rows(t->personal, asked->slot, w, asked->user, cold, scores, rows->n,
+    return personal_predict_rows(t->session.personal, asked->slot, w, asked->user, cold, scores, rows->n,
                                  request_answer(r, 200, request_json), e);
 }
 
@@ -248,8 +249,8 @@ static enum route_next answer_read(struct api_thread *t, struct request *r, cons
                                         .n_known = rows->n_known,
                                         .count_unknown = asked->null_for_unknown};
     enum err_code code = rows->items
-                             ? personal_predict_items(t->personal, asked->slot, w, asked->user, cold, &items,
-                                                      request_answer(r, 200, request_json), &e)
+                             ? personal_predict_items(t->session.personal, asked->slot, w, asked->user, cold,
+                                                      &items, request_answer(r, 200, request_json), &e)
                              : answer_rows(t, r, asked, rows, w, cold, &e);
     if (code)
         problem_answer_err(r, &e);
@@ -300,7 +301,7 @@ enum route_next api_predict_post(struct api_thread *t, struct request *r, bool m
         !unknown_param(r, &asked.null_for_unknown))
         return ROUTE_DONE;
     const struct model *m = t->api->serving->models[asked.slot].model;
-    return scan_items(m, personal_items(t->personal, asked.slot), r, &items)
+    return scan_items(m, personal_items(t->session.personal, asked.slot), r, &items)
                ? answer_scanned(t, r, &asked, &items)
                : answer_document(t, r, &asked);
 }

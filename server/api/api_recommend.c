@@ -75,7 +75,7 @@ enum route_next api_recommend_get(struct api_thread *t, struct request *r, bool 
         return ROUTE_DONE;
     struct err e = {0};
     struct buf *out = request_answer(r, 200, request_json);
-    if (personal_recommend(t->personal, slot, w, &q, out, &e))
+    if (personal_recommend(t->session.personal, slot, w, &q, out, &e))
         problem_answer_err(r, &e);
     weights_unref(w);
     return ROUTE_DONE;

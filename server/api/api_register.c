@@ -267,7 +267,7 @@ static enum route_next write_user(struct api_thread *t, struct request *r, bool 
         return ROUTE_DONE;
     batch_init(r, &b, PROBLEM_LIST_MOST);
     g.refused = !read_registration(t, r, &b, root, &at, false, &g);
-    if (!r->status && update_register(t, &g, 1, &rules, &e))
+    if (!r->status && update_register(&t->session, &g, 1, &rules, &e))
         refuse_update(t, r, &b, &e);
     else if (!r->status)
         answer_registered(t, r, &g);
@@ -294,7 +294,7 @@ enum route_next api_admin_user_delete(struct api_thread *t, struct request *r, b
     struct err e = {0};
     if (!api_user_id(r, 3, &id))
         return ROUTE_DONE;
-    if (update_delete(t, id, &e) == ERR_OK)
+    if (update_delete(&t->session, id, &e) == ERR_OK)
         (void)request_answer(r, 204, NULL);
     else if (e.code == ERR_NOTFOUND)
         problem_answer(r, PROBLEM_UNKNOWN_USER, NULL, "%s", e.text);
@@ -361,7 +361,7 @@ enum route_next api_admin_users_post(struct api_thread *t, struct request *r, bo
                                 .reserve = reserve_users,
                                 .read = read_user};
     if (batch_read(r, &u.b, &parts)) {
-        if (update_register(t, u.list, u.b.n, &rules, &e))
+        if (update_register(&t->session, u.list, u.b.n, &rules, &e))
             refuse_update(t, r, &u.b, &e);
         else
             answer_users(&u, rules.skip);
@@ -440,7 +440,7 @@ enum route_next api_events_post(struct api_thread *t, struct request *r, bool ma
                                 .reserve = reserve_events,
                                 .read = read_event};
     if (batch_read(r, &events.b, &parts)) {
-        if (update_events(t, events.events, events.b.n, &rules, events.touched, &events.n_touched,
+        if (update_events(&t->session, events.events, events.b.n, &rules, events.touched, &events.n_touched,
                           &events.made, &e))
             refuse_update(t, r, &events.b, &e);
         else

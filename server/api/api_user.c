@@ -25,7 +25,7 @@ static void add_interaction(struct buf *out, const struct item_table *items, siz
 
 static void add_interactions(struct api_thread *t, size_t slot, const struct store_user *u, struct buf *out)
 {
-    const struct item_table *items = personal_items(t->personal, slot);
+    const struct item_table *items = personal_items(t->session.personal, slot);
     size_t shown = 0;
     buf_addf(out, ",\"n_interactions\":%zu,\"interactions\":[", u->n_interactions);
     for (size_t i = u->n_interactions; i-- > 0 && shown < MOST_SHOWN;) {
@@ -59,8 +59,8 @@ enum route_next api_user_get(struct api_thread *t, struct request *r, bool may_b
         return ROUTE_DONE;
     const struct model_spec *spec = &t->api->serving->models[slot].model->spec;
     struct store_context_key key = {spec->name, spec->version, "user"};
-    struct store_user *u = personal_user_record(t->personal);
-    if (store_read_user(t->conn, id, &key, u, &e)) {
+    struct store_user *u = personal_user_record(t->session.personal);
+    if (store_read_user(t->session.conn, id, &key, u, &e)) {
         if (e.code == ERR_NOTFOUND)
             problem_answer(r, PROBLEM_UNKNOWN_USER, NULL, "%s", e.text);
         else

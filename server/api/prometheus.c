@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "engine/kernels/blas.h"
 #include "engine/kernels/kernel.h"
-#include "server/http/route.h"
+#include "server/api/routes.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -20,12 +20,12 @@ void metrics_request(struct metrics *m, size_t route, int status, int64_t ns)
         route = METRICS_MAX_ROUTES - 1;
     int class = status / 100 - 1;
     if (class >= 0 && class < METRICS_CLASSES)
-        METRICS_ADD(m, requests[route][class], 1);
+        COUNTER_ADD(m, requests[route][class], 1);
     size_t bucket = 0;
     while (bucket < METRICS_BUCKETS && (double)ns > bounds_s[bucket] * 1e9)
         bucket++;
-    METRICS_ADD(m, buckets[route][bucket], 1);
-    METRICS_ADD(m, latency_ns[route], (uint_fast64_t)ns);
+    COUNTER_ADD(m, buckets[route][bucket], 1);
+    COUNTER_ADD(m, latency_ns[route], (uint_fast64_t)ns);
 }
 
 static void head(struct buf *out, const char *name, const char *type, const char *help)
@@ -41,12 +41,12 @@ static void single(struct buf *out, const char *name, const char *type, const ch
 
 static const char *pattern_of(size_t route)
 {
-    return route < n_routes ? routes[route].pattern : "none";
+    return route < routes.n ? routes.routes[route].pattern : "none";
 }
 
 static const char *method_of(size_t route)
 {
-    return route < n_routes ? routes[route].method : "any";
+    return route < routes.n ? routes.routes[route].method : "any";
 }
 
 static void write_requests(const struct metrics *m, struct buf *out)
@@ -155,15 +155,26 @@ void metrics_write(const struct metrics *m, const struct serving *serving, struc
     write_requests(m, out);
 #define X(name, help)                                                                                        \
     single(out, #name "_total", "counter", help,                                                             \
+           (double)atomic_load_explicit(&m->serving.name, memory_order_relaxed));
+    SERVING_COUNTERS(X)
+#undef X
+#define X(name, help)                                                                                        \
+    single(out, #name "_total", "counter", help,                                                             \
+           (double)atomic_load_explicit(&m->http.name, memory_order_relaxed));
+    HTTP_COUNTERS(X)
+#undef X
+#define X(name, help)                                                                                        \
+    single(out, #name "_total", "counter", help,                                                             \
            (double)atomic_load_explicit(&m->name, memory_order_relaxed));
-    METRICS_COUNTERS(X)
+    API_COUNTERS(X)
 #undef X
     single(out, "log_lines_dropped_total", "counter", "Lines of the log that its reader was too slow for",
            (double)log_dropped());
     single(out, "requests_in_flight", "gauge", "Requests begun and not answered yet",
-           (double)atomic_load(&m->in_flight));
-    single(out, "connections", "gauge", "Open connections", (double)atomic_load(&m->connections));
-    single(out, "queue_depth", "gauge", "Requests waiting for a worker", (double)atomic_load(&m->queued));
+           (double)atomic_load(&m->http.in_flight));
+    single(out, "connections", "gauge", "Open connections", (double)atomic_load(&m->http.connections));
+    single(out, "queue_depth", "gauge", "Requests waiting for a worker",
+           (double)atomic_load(&m->http.queued));
     single(out, "store_lost", "gauge", "1: the store's file was removed or replaced, nothing is written",
            atomic_load(&serving->store_lost));
     write_cache(serving, out);

@@ -25,7 +25,7 @@ static const char *const types[] = {
 static bool all_rank(struct api_thread *t, struct store_text id)
 {
     for (size_t slot = 0; slot < t->api->serving->n_models; slot++)
-        if (item_table_find(personal_items(t->personal, slot), id) < 0)
+        if (item_table_find(personal_items(t->session.personal, slot), id) < 0)
             return false;
     return true;
 }
@@ -41,10 +41,10 @@ static struct warned_item look_up(struct api_thread *t, struct store_text id)
 {
     struct warned_item item = {.id = id};
     struct err e = {0};
-    if (store_read_item(t->conn, id, note_deleted, &item.deleted, &e) || item.deleted)
+    if (store_read_item(t->session.conn, id, note_deleted, &item.deleted, &e) || item.deleted)
         return item;
     for (size_t slot = 0; slot < t->api->serving->n_models; slot++)
-        item.unranked[slot] = item_table_find(personal_items(t->personal, slot), id) < 0;
+        item.unranked[slot] = item_table_find(personal_items(t->session.personal, slot), id) < 0;
     return item;
 }
 

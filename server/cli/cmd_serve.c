@@ -187,10 +187,11 @@ static enum err_code run(const struct settings *s, struct api *api, struct signa
     struct http_server *http;
     struct watcher *watcher;
     allow_files(&config);
-    code = watcher_start(api->serving, api->metrics, &watcher, e);
+    code = watcher_start(api->serving, &api->metrics->serving, &watcher, e);
     if (code)
         return code;
-    code = http_start(&config, api, &http, e);
+    const struct http_handler handler = api_handler(api);
+    code = http_start(&config, &handler, &http, e);
     if (!code)
         serve_until_signal(s, api, http, signals);
     watcher_stop(watcher);
@@ -224,7 +225,7 @@ static void too_late(void *arg)
     struct api *api = arg;
     log_line(LOG_ERROR,
              "the stop took longer than --request-timeout allows: it ends with %lld requests under way",
-             (long long)atomic_load(&api->metrics->in_flight));
+             (long long)atomic_load(&api->metrics->http.in_flight));
 }
 
 /* Who may ask, before anything is opened: personal data is for who has a token, or for this machine, or it was said otherwise. */

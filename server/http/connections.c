@@ -34,7 +34,7 @@ struct origin {
 
 struct connections {
     struct connections_config config;
-    struct metrics *metrics;
+    struct http_counters *counters;
     pthread_mutex_t lock;
     pthread_cond_t stop;
     /* guarded by lock */
@@ -116,7 +116,7 @@ static size_t shut_silent(struct connections *all, const unsigned char *address,
     }
     for (size_t i = 0; i < n_found; i++)
         n_shut += shut(all, oldest[i], CONNECTION_IDLE) || shut(all, oldest[i], CONNECTION_RECEIVING);
-    METRICS_ADD(all->metrics, connections_evicted, n_shut);
+    COUNTER_ADD(all->counters, connections_evicted, n_shut);
     return n_shut;
 }
 
@@ -133,7 +133,7 @@ bool connections_admit(struct connections *all, const struct sockaddr *from)
     if (welcome && all->n_live >= all->config.max_connections + LIMIT_RESERVED_CONNECTIONS)
         welcome = shut_silent(all, NULL, 1) > 0;
     pthread_mutex_unlock(&all->lock);
-    METRICS_ADD(all->metrics, connections_refused, !welcome);
+    COUNTER_ADD(all->counters, connections_refused, !welcome);
     return welcome;
 }
 
@@ -201,7 +201,7 @@ struct connection *connection_open(struct connections *all, int fd, const struct
         mem_free(c);
         return NULL;
     }
-    METRICS_ADD(all->metrics, connections, 1);
+    COUNTER_ADD(all->counters, connections, 1);
     return c;
 }
 
@@ -224,7 +224,7 @@ void connection_close(struct connection *c)
     all->list[c->place] = all->list[--all->n];
     all->list[c->place]->place = c->place;
     pthread_mutex_unlock(&all->lock);
-    METRICS_ADD(all->metrics, connections, -1);
+    COUNTER_ADD(all->counters, connections, -1);
     mem_free(c);
 }
 
@@ -313,7 +313,7 @@ static void check(struct connections *all, struct connection *c, int64_t now)
     else if (phase == CONNECTION_ANSWERING && passed(now, begun, most->request_s))
         over = stalls(all, c, begun, now);
     if (over && shut(all, c, phase) && phase != CONNECTION_IDLE)
-        METRICS_ADD(all->metrics, requests_too_slow, 1);
+        COUNTER_ADD(all->counters, requests_too_slow, 1);
 }
 
 void connections_sweep(struct connections *all, int64_t now_ns)
@@ -374,7 +374,7 @@ static void free_table(void)
     by_fd = NULL;
 }
 
-enum err_code connections_new(const struct connections_config *config, struct metrics *m,
+enum err_code connections_new(const struct connections_config *config, struct http_counters *m,
                               struct connections **out, struct err *e)
 {
     struct connections *all = mem_zalloc_array(1, sizeof *all);
@@ -386,7 +386,7 @@ enum err_code connections_new(const struct connections_config *config, struct me
         return code;
     }
     all->config = *config;
-    all->metrics = m;
+    all->counters = m;
     if (getrandom(&all->seed, sizeof all->seed, GRND_NONBLOCK) != sizeof all->seed)
         all->seed = (uint64_t)clock_monotonic_ns();
     pthread_condattr_t monotonic;

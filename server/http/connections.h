@@ -12,7 +12,7 @@
 #define SERVER_HTTP_CONNECTIONS_H
 
 #include "base/err.h"
-#include "server/api/prometheus.h"
+#include "server/http/counters.h"
 #include "server/http/wire.h"
 
 #include <stdatomic.h>
@@ -57,7 +57,7 @@ struct connection {
 };
 
 /* Counts into m. Starts the thread. */
-enum err_code connections_new(const struct connections_config *config, struct metrics *m,
+enum err_code connections_new(const struct connections_config *config, struct http_counters *m,
                               struct connections **out, struct err *e) ERR_MUST_CHECK;
 
 /* Ends the thread; NULL is allowed. No connection may be left. */

@@ -29,7 +29,7 @@ void http_threads_free(struct http_server *s)
             t->spares = x->next_spare;
             free_exchange(x);
         }
-        api_thread_free(t->api);
+        s->handler.thread_free(t->api);
     }
     mem_free(s->threads);
 }
@@ -41,7 +41,7 @@ enum err_code http_threads_new(struct http_server *s, struct err *e)
         return err_set(e, ERR_NOMEM, "no memory for %zu HTTP threads", s->config.n_threads);
     enum err_code code = ERR_OK;
     for (size_t i = 0; i < s->config.n_threads && !code; i++)
-        code = api_thread_new(s->api, &s->threads[i].api, e);
+        code = s->handler.thread_new(s->handler.of, &s->threads[i].api, e);
     return code;
 }
 

@@ -18,7 +18,7 @@ struct http_server {
     struct workers *workers[N_QUEUES];
     struct connections *connections;
     struct body_memory body_memory;
-    struct api *api;
+    struct http_handler handler;
     struct http_config config;
     pthread_key_t thread_key;    /* an HTTP thread's struct http_thread */
     struct http_thread *threads; /* (config.n_threads) each its own thread's from its first request on */

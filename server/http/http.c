@@ -40,11 +40,11 @@ enum { MOST_THROWN_AWAY = 8 };
 static void finish(struct http_server *s, struct exchange *x)
 {
     x->of->exchange = NULL;
-    METRICS_ADD(s->api->metrics, rejected_body_memory, x->request->lacked_memory);
-    api_finish(s->api, x->request);
+    COUNTER_ADD(s->handler.counters, rejected_body_memory, x->request->lacked_memory);
+    s->handler.finish(s->handler.of, x->request);
     connection_answered(x->of);
     exchange_put(s, x);
-    METRICS_ADD(s->api->metrics, in_flight, -1);
+    COUNTER_ADD(s->handler.counters, in_flight, -1);
 }
 
 /* What connections.h has of a connection; NULL when there was no memory. */
@@ -71,7 +71,7 @@ static void *begin_request(void *arg, const char *uri, struct MHD_Connection *co
         .server = s, .request = x->request, .connection = connection, .of = c, .number = number};
     x->request->memory = &s->body_memory;
     c->exchange = x;
-    METRICS_ADD(s->api->metrics, in_flight, 1);
+    COUNTER_ADD(s->handler.counters, in_flight, 1);
     return x;
 }
 
@@ -169,10 +169,10 @@ static void add_headers(struct exchange *x, struct MHD_Response *answer)
         (void)snprintf(number, sizeof number, "%d", r->retry_after_s);
         MHD_add_response_header(answer, "Retry-After", number);
     }
-    bool draining = atomic_load_explicit(&x->server->api->draining, memory_order_relaxed);
+    bool draining = atomic_load_explicit(x->server->handler.draining, memory_order_relaxed);
     if (draining || r->closes)
         MHD_add_response_header(answer, "Connection", "close");
-    METRICS_ADD(x->server->api->metrics, drained_requests, draining);
+    COUNTER_ADD(x->server->handler.counters, drained_requests, draining);
 }
 
 static enum MHD_Result queue_answer(struct exchange *x)
@@ -200,22 +200,22 @@ static enum MHD_Result queue_answer(struct exchange *x)
 static enum err_code worker_start(void *arg, void **thread, struct err *e)
 {
     struct http_server *s = arg;
-    return api_thread_new(s->api, (struct api_thread **)thread, e);
+    return s->handler.thread_new(s->handler.of, (struct api_thread **)thread, e);
 }
 
 static void run_job(struct http_server *s, void *thread, struct exchange *x)
 {
     int64_t waited_ns = clock_monotonic_ns() - x->queued_ns;
     if (connection_abandoned(x->of, waited_ns)) {
-        METRICS_ADD(s->api->metrics, abandoned, 1);
+        COUNTER_ADD(s->handler.counters, abandoned, 1);
         x->abandoned = true;
     } else if (waited_ns > (int64_t)s->config.timeout_s * 1000000000) {
         /* A suspended connection has no timeout of its own; who asked has given up, and others wait. */
-        METRICS_ADD(s->api->metrics, rejected_waited_too_long, 1);
+        COUNTER_ADD(s->handler.counters, rejected_waited_too_long, 1);
         problem_answer(x->request, PROBLEM_OVERLOADED, NULL,
                        "no worker had time within %u s (--request-timeout)", s->config.timeout_s);
     } else if (!content_is_encoded(x->request) || content_decode(x->request)) {
-        (void)api_run(thread, x->request, true);
+        (void)s->handler.run(thread, x->request, true);
     }
 }
 
@@ -223,15 +223,15 @@ static void worker_run(void *arg, void *thread, void *job)
 {
     struct exchange *x = job;
     struct http_server *s = arg;
-    METRICS_ADD(s->api->metrics, queued, -1);
+    COUNTER_ADD(s->handler.counters, queued, -1);
     run_job(s, thread, x);
     MHD_resume_connection(x->connection);
 }
 
 static void worker_stop(void *arg, void *thread)
 {
-    (void)arg;
-    api_thread_free(thread);
+    struct http_server *s = arg;
+    s->handler.thread_free(thread);
 }
 
 static void hand_over(struct exchange *x)
@@ -242,7 +242,7 @@ static void hand_over(struct exchange *x)
     enum route_queue queue = route_queue(x->request);
     x->waits = false;
     if (!worker_reserve(s->workers[queue])) {
-        METRICS_ADD(s->api->metrics, rejected_queue_full, 1);
+        COUNTER_ADD(s->handler.counters, rejected_queue_full, 1);
         problem_answer(x->request, PROBLEM_OVERLOADED, NULL,
                        "%zu %s wait already (--max-queue); try again in a second", s->config.max_queue,
                        kinds[queue]);
@@ -250,7 +250,7 @@ static void hand_over(struct exchange *x)
     }
     x->suspended = true;
     x->queued_ns = clock_monotonic_ns();
-    METRICS_ADD(s->api->metrics, queued, 1);
+    COUNTER_ADD(s->handler.counters, queued, 1);
     MHD_suspend_connection(x->connection);
     worker_submit(s->workers[queue], x); /* from here on the exchange is the worker's until it resumes */
 }
@@ -267,7 +267,7 @@ static bool refuse_faulty(struct exchange *x)
     const struct wire *w = &x->of->wire;
     if (!w->fault || w->n_requests != x->number)
         return false;
-    METRICS_ADD(x->server->api->metrics, rejected_malformed, 1);
+    COUNTER_ADD(x->server->handler.counters, rejected_malformed, 1);
     problem_answer(x->request, problems[w->fault], NULL, "%s", w->what);
     x->request->closes = x->not_read = true;
     return true;
@@ -305,7 +305,7 @@ static void look_at_headers(struct exchange *x, const char *method)
     choose_id(x->server, r, header(x->connection, "X-Request-Id"));
     if (refuse_faulty(x))
         return;
-    api_begin(x->server->api, r);
+    x->server->handler.begin(x->server->handler.of, r);
     if (x->of->reserved)
         refuse_reserved(x);
     check_encoding(r);
@@ -359,7 +359,7 @@ static void run_call(struct exchange *x)
     if (!t)
         problem_answer(r, PROBLEM_OVERLOADED, NULL, "no memory for this thread's workspace");
     else
-        x->waits = content_is_encoded(r) || api_run(t, r, false) == ROUTE_NEEDS_WORKER;
+        x->waits = content_is_encoded(r) || x->server->handler.run(t, r, false) == ROUTE_NEEDS_WORKER;
 }
 
 static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *url,
@@ -429,7 +429,7 @@ static enum err_code start_connections(struct http_server *s, struct err *e)
                                         .deadline_s = c->deadline_s};
     if (!http_system_stands())
         return err_set(e, ERR_INTERNAL, "the HTTP library does not read through this program");
-    return connections_new(&config, s->api->metrics, &s->connections, e);
+    return connections_new(&config, s->handler.counters, &s->connections, e);
 }
 
 static enum err_code start_workers(struct http_server *s, struct err *e)
@@ -462,14 +462,14 @@ static void free_server(struct http_server *s)
     mem_free(s);
 }
 
-enum err_code http_start(const struct http_config *config, struct api *api, struct http_server **out,
-                         struct err *e)
+enum err_code http_start(const struct http_config *config, const struct http_handler *handler,
+                         struct http_server **out, struct err *e)
 {
     struct http_server *s = mem_zalloc_array(1, sizeof *s);
     if (!s)
         return err_set(e, ERR_NOMEM, "no memory for the HTTP server");
     s->config = *config;
-    s->api = api;
+    s->handler = *handler;
     s->address.socket = -1;
     s->body_memory.most_bytes = config->max_body_memory;
     (void)snprintf(s->id_prefix, sizeof s->id_prefix, "%llx-%x-", (unsigned long long)clock_unix_ms(),
@@ -509,7 +509,7 @@ void http_stop(struct http_server *s, unsigned most_s)
 {
     MHD_socket listening = MHD_quiesce_daemon(s->daemon);
     int64_t end_ns = clock_monotonic_ns() + (int64_t)most_s * 1000000000;
-    while (atomic_load(&s->api->metrics->in_flight) > 0 && clock_monotonic_ns() < end_ns)
+    while (atomic_load(&s->handler.counters->in_flight) > 0 && clock_monotonic_ns() < end_ns)
         (void)usleep(2000);
     /* Jobs first: every suspended connection is resumed by its job, and the daemon must not stop before that.
      */

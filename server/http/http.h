@@ -1,12 +1,12 @@
-/* http - the door to libmicrohttpd: connections, bodies, suspension, stop. The API behind it sees struct
- * request only. Layer: server; the one file that includes microhttpd.h is http.c. Threads: http_start makes
+/* http - the door to libmicrohttpd: connections, bodies, suspension, stop. Who answers behind it is a handler
+ * (handler.h), which sees struct request only. Layer: server; the one file that includes microhttpd.h is http.c. Threads: http_start makes
  * the HTTP threads (one epoll loop each) and the workers; the rest is called by the thread that started it.
  * Memory: bounded by connections, body limit and queue. */
 #ifndef SERVER_HTTP_HTTP_H
 #define SERVER_HTTP_HTTP_H
 
 #include "base/err.h"
-#include "server/api/api.h"
+#include "server/http/handler.h"
 
 #include <stddef.h>
 
@@ -25,8 +25,9 @@ struct http_config {
     unsigned deadline_s;   /* from a request's first byte to its last */
 };
 
-enum err_code http_start(const struct http_config *config, struct api *api, struct http_server **out,
-                         struct err *e) ERR_MUST_CHECK;
+/* Both are copied. */
+enum err_code http_start(const struct http_config *config, const struct http_handler *handler,
+                         struct http_server **out, struct err *e) ERR_MUST_CHECK;
 
 /* "http://127.0.0.1:8080" with the real port. */
 void http_url(const struct http_server *s, char *out, size_t size);

@@ -2,45 +2,10 @@
  */
 #include "server/http/route.h"
 
-#include "server/api/api.h"
 #include "server/http/problem.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static const char *const no_params[] = {NULL};
-/* Probes and scrapers add what they like, a time against caches for one. */
-static const char *const any_params[] = {"*", NULL};
-static const char *const recommend_params[] = {"limit", "offset",     "exclude_seen", "category",
-                                               "model", "cold_start", "explain",      NULL};
-static const char *const predict_params[] = {"model", "cold_start", "unknown", NULL};
-static const char *const model_params[] = {"model", NULL};
-static const char *const write_params[] = {"model", "on_error", "create", NULL};
-static const char *const event_params[] = {"on_error", "create", NULL};
-static const char *const write_one_params[] = {"model", "create", NULL};
-static const char *const items_params[] = {"model", "on_error", NULL};
-
-const struct route routes[] = {
-    {"GET", "/v1/users/{user}/recommendations", ACCESS_API, BODY_NONE, recommend_params, api_recommend_get},
-    {"POST", "/v1/users/{user}/predictions", ACCESS_API, BODY_JSON, predict_params, api_predict_post},
-    {"POST", "/v1/events", ACCESS_API, BODY_JSON, event_params, api_events_post},
-    {"GET", "/v1/users/{user}", ACCESS_API, BODY_NONE, model_params, api_user_get},
-    {"PUT", "/v1/admin/users/{user}", ACCESS_ADMIN, BODY_JSON, write_one_params, api_admin_user_put},
-    {"PATCH", "/v1/admin/users/{user}", ACCESS_ADMIN, BODY_JSON, write_one_params, api_admin_user_patch},
-    {"DELETE", "/v1/admin/users/{user}", ACCESS_ADMIN, BODY_NONE, no_params, api_admin_user_delete},
-    {"POST", "/v1/admin/users", ACCESS_ADMIN, BODY_JSON_OR_NDJSON, write_params, api_admin_users_post},
-    {"GET", "/v1/items/{item}", ACCESS_API, BODY_NONE, model_params, api_item_get},
-    {"PUT", "/v1/admin/items/{item}", ACCESS_ADMIN, BODY_JSON, model_params, api_admin_item_put},
-    {"PATCH", "/v1/admin/items/{item}", ACCESS_ADMIN, BODY_JSON, model_params, api_admin_item_patch},
-    {"DELETE", "/v1/admin/items/{item}", ACCESS_ADMIN, BODY_NONE, no_params, api_admin_item_delete},
-    {"POST", "/v1/admin/items", ACCESS_ADMIN, BODY_JSON_OR_NDJSON, items_params, api_admin_items_post},
-    {"GET", "/healthz", ACCESS_ALL, BODY_NONE, any_params, api_health_get},
-    {"GET", "/readyz", ACCESS_ALL, BODY_NONE, any_params, api_ready_get},
-    {"GET", "/metrics", ACCESS_ALL, BODY_NONE, any_params, api_metrics_get},
-    {"GET", "/openapi.json", ACCESS_ALL, BODY_NONE, no_params, api_openapi_get},
-    {"GET", "/", ACCESS_ALL, BODY_NONE, no_params, api_index_get},
-};
-const size_t n_routes = sizeof routes / sizeof *routes;
 
 /* Whether the segments of a request fit a pattern. */
 static bool fits(const char *pattern, const struct request *r)
@@ -67,13 +32,13 @@ static bool is_head_of(const struct request *r, const struct route *route)
 }
 
 /* Writes the methods of the path of r, for Allow. */
-static void list_methods(struct request *r)
+static void list_methods(const struct route_table *table, struct request *r)
 {
     size_t n = 0;
-    for (size_t i = 0; i < n_routes; i++)
-        if (fits(routes[i].pattern, r) && n < sizeof r->allow)
-            n += (size_t)snprintf(r->allow + n, sizeof r->allow - n, "%s, %s", routes[i].method,
-                                  strcmp(routes[i].method, "GET") == 0 ? "HEAD, " : "");
+    for (size_t i = 0; i < table->n; i++)
+        if (fits(table->routes[i].pattern, r) && n < sizeof r->allow)
+            n += (size_t)snprintf(r->allow + n, sizeof r->allow - n, "%s, %s", table->routes[i].method,
+                                  strcmp(table->routes[i].method, "GET") == 0 ? "HEAD, " : "");
     if (n < sizeof r->allow)
         (void)snprintf(r->allow + n, sizeof r->allow - n, "OPTIONS");
 }
@@ -86,7 +51,7 @@ static void refuse_target(struct request *r)
 
 static bool params_known(struct request *r)
 {
-    if (r->route->params == any_params)
+    if (r->route->params[0] && strcmp(r->route->params[0], "*") == 0)
         return true;
     if (r->bad_query) {
         refuse_target(r);
@@ -105,19 +70,19 @@ static bool params_known(struct request *r)
     return true;
 }
 
-void route_find(struct request *r)
+void route_find(const struct route_table *table, struct request *r)
 {
     bool path_known = false;
     if (r->bad_path) {
         refuse_target(r);
         return;
     }
-    for (size_t i = 0; i < n_routes; i++) {
-        if (!fits(routes[i].pattern, r))
+    for (size_t i = 0; i < table->n; i++) {
+        if (!fits(table->routes[i].pattern, r))
             continue;
         path_known = true;
-        if (strcmp(r->method, routes[i].method) == 0 || is_head_of(r, &routes[i])) {
-            r->route = &routes[i];
+        if (strcmp(r->method, table->routes[i].method) == 0 || is_head_of(r, &table->routes[i])) {
+            r->route = &table->routes[i];
             (void)params_known(r);
             return;
         }
@@ -126,31 +91,28 @@ void route_find(struct request *r)
         problem_answer(r, PROBLEM_UNKNOWN_PATH, NULL, "the calls are listed at /openapi.json");
         return;
     }
-    list_methods(r);
+    list_methods(table, r);
     if (strcmp(r->method, "OPTIONS") == 0)
         (void)request_answer(r, 204, NULL);
     else
         problem_answer(r, PROBLEM_WRONG_METHOD, NULL, "this path takes %s", r->allow);
 }
 
-/* GET reads; of POST, what is neither the admin's nor an event. */
-static bool reads(const struct route *route)
+static bool has_long_param(const struct request *r)
 {
-    return strcmp(route->method, "GET") == 0 ||
-           (strcmp(route->method, "POST") == 0 && route->access != ACCESS_ADMIN &&
-            strcmp(route->pattern, "/v1/events") != 0);
+    return r->route->long_param && request_param_of(r, r->route->long_param).data;
 }
 
 enum route_queue route_queue(const struct request *r)
 {
     enum { LONG_BODY_BYTES = 32 * 1024 };
     bool is_large = r->body.len > LONG_BODY_BYTES;
-    if (!reads(r->route))
+    if (r->route->writes)
         return is_large ? QUEUE_BULK : QUEUE_WRITE;
-    return is_large || request_param_of(r, "explain").data ? QUEUE_LONG : QUEUE_READ;
+    return is_large || has_long_param(r) ? QUEUE_LONG : QUEUE_READ;
 }
 
-size_t route_number(const struct route *route)
+size_t route_number(const struct route_table *table, const struct route *route)
 {
-    return route ? (size_t)(route - routes) : n_routes;
+    return route ? (size_t)(route - table->routes) : table->n;
 }

@@ -1,5 +1,5 @@
-/* route - which call a request makes: one table of paths and methods, with who may make it and what body it
- * takes. Layer: server; depends on base.      Threads: the table is immutable. */
+/* route - which call a request makes, by a table of paths and methods, with who may make it, what body it
+ * takes and what it may wait for. The table is whoever answers'. Layer: server; depends on base.      Threads: the table is immutable. */
 #ifndef SERVER_HTTP_ROUTE_H
 #define SERVER_HTTP_ROUTE_H
 
@@ -31,18 +31,22 @@ struct route {
     enum body_kind body;
     const char *const *params; /* names of the query parameters it takes, NULL-terminated; "*": any */
     route_fn *run;
+    bool writes;            /* it waits for the store's lock */
+    const char *long_param; /* a query parameter with which it is a long computation; NULL: none */
 };
 
-extern const struct route routes[];
-extern const size_t n_routes;
+struct route_table {
+    const struct route *routes; /* (n) */
+    size_t n;
+};
 
 /* Finds the route of r: sets r->route, or answers 400, 404, 405, or OPTIONS. HEAD is served as GET. */
-void route_find(struct request *r);
+void route_find(const struct route_table *table, struct request *r);
 
 /* The queue of a request whose route was found. */
 enum route_queue route_queue(const struct request *r);
 
-/* The number of a route in the table, for metrics; n_routes for NULL. */
-size_t route_number(const struct route *route);
+/* The number of a route in the table, for metrics; the number of all for NULL. */
+size_t route_number(const struct route_table *table, const struct route *route);
 
 #endif

@@ -19,7 +19,7 @@ enum {
 
 struct watcher {
     struct serving *serving;
-    struct metrics *metrics;
+    struct serving_counters *counters;
     struct store_conn *conn;
     int64_t seen;     /* the last change followed */
     bool behind;      /* there may be changes after it; stays until they were followed */
@@ -47,7 +47,7 @@ static bool follow(void *arg, const struct store_change *change)
     if (change->kind == STORE_CHANGE_GONE || change->kind == STORE_CHANGE_ALL)
         atomic_fetch_add(&w->serving->n_forgotten, 1); /* after they left the cache */
     w->seen = change->number;
-    METRICS_ADD(w->metrics, changes_followed, 1);
+    COUNTER_ADD(w->counters, changes_followed, 1);
     return true;
 }
 
@@ -115,7 +115,7 @@ static void look(struct watcher *w)
     if (!code && ping)
         code = store_ping(w->conn, &e);
     if (code) {
-        METRICS_ADD(w->metrics, store_errors, 1);
+        COUNTER_ADD(w->counters, store_errors, 1);
         log_line(LOG_ERROR, "following changes: %s", e.text);
     }
     if (code && code != ERR_BUSY) /* a store that others write to is there */
@@ -151,14 +151,14 @@ static void *watcher_main(void *arg)
     return NULL;
 }
 
-enum err_code watcher_start(struct serving *serving, struct metrics *metrics, struct watcher **out,
+enum err_code watcher_start(struct serving *serving, struct serving_counters *counters, struct watcher **out,
                             struct err *e)
 {
     struct watcher *w = mem_zalloc_array(1, sizeof *w);
     if (!w)
         return err_set(e, ERR_NOMEM, "no memory for the watcher");
     w->serving = serving;
-    w->metrics = metrics;
+    w->counters = counters;
     w->seen = serving->opened_at;
     w->behind = true; /* what was written between the opening and this connection is not announced to it */
     pthread_condattr_t monotonic; /* the wall clock may be set back, and the watcher must not wait for it */

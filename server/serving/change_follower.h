@@ -6,7 +6,7 @@
 #define SERVER_SERVING_CHANGE_FOLLOWER_H
 
 #include "base/err.h"
-#include "server/api/prometheus.h"
+#include "server/serving/counters.h"
 #include "server/serving/served_models.h"
 
 #include <stdbool.h>
@@ -15,7 +15,7 @@ enum { WATCHER_PERIOD_MS = 100 };
 
 struct watcher;
 
-enum err_code watcher_start(struct serving *serving, struct metrics *metrics, struct watcher **out,
+enum err_code watcher_start(struct serving *serving, struct serving_counters *counters, struct watcher **out,
                             struct err *e) ERR_MUST_CHECK;
 void watcher_stop(struct watcher *w); /* NULL is allowed */
 

@@ -4,25 +4,25 @@
 #include "base/log.h"
 #include "server/fields/partial.h"
 
-void update_follow_items(struct api_thread *t)
+void update_follow_items(struct session *t)
 {
     struct err e = {0};
-    if (serving_follow_items(t->api->serving, t->conn, &e))
+    if (serving_follow_items(t->serving, t->conn, &e))
         log_line(LOG_WARN, "the tables of items are behind: %s", e.text);
 }
 
-const char *update_item_source(struct api_thread *t, size_t slot, struct store_text id)
+const char *update_item_source(struct session *t, size_t slot, struct store_text id)
 {
     const struct item_table *items = personal_items(t->personal, slot);
     long index = item_table_find(items, id);
     return index < 0 ? "none" : item_table_source(items, (size_t)index);
 }
 
-const char *update_item_unranked(struct api_thread *t, size_t slot, struct store_text id)
+const char *update_item_unranked(struct session *t, size_t slot, struct store_text id)
 {
     if (item_table_find(personal_items(t->personal, slot), id) >= 0)
         return NULL;
-    return update_why_unranked(&t->api->serving->models[slot].model->spec);
+    return update_why_unranked(&t->serving->models[slot].model->spec);
 }
 
 const char *update_why_unranked(const struct model_spec *spec)
@@ -39,12 +39,12 @@ static bool ignore_item(void *arg, const struct store_item *item)
     return true;
 }
 
-const char *update_missing_item(struct api_thread *t, struct store_text id)
+const char *update_missing_item(struct session *t, struct store_text id)
 {
     struct err e = {0};
     if (store_read_item(t->conn, id, ignore_item, NULL, &e) != ERR_NOTFOUND)
         return "";
-    for (size_t slot = 0; slot < t->api->serving->n_models; slot++)
+    for (size_t slot = 0; slot < t->serving->n_models; slot++)
         if (item_table_has(personal_items(t->personal, slot), id))
             return " in the store, though a model was trained with it: PUT /v1/admin/items/{item} or an "
                    "import of "
@@ -84,7 +84,7 @@ static enum err_code put_one(struct store_conn *writer, struct item_registration
     return code;
 }
 
-static enum err_code put_all(struct api_thread *t, struct item_registration *list, size_t n, size_t *fault,
+static enum err_code put_all(struct session *t, struct item_registration *list, size_t n, size_t *fault,
                              struct err *e)
 {
     enum err_code code = ERR_OK;
@@ -99,14 +99,14 @@ static enum err_code put_all(struct api_thread *t, struct item_registration *lis
     return code;
 }
 
-enum err_code update_items(struct api_thread *t, struct item_registration *list, size_t n, size_t *fault,
+enum err_code update_items(struct session *t, struct item_registration *list, size_t n, size_t *fault,
                            struct err *e)
 {
     *fault = 0;
-    enum err_code code = serving_begin_write(t->api->serving, &t->writer, e);
+    enum err_code code = serving_begin_write(t->serving, &t->writer, e);
     if (code)
         return code;
-    code = serving_end_write(t->api->serving, put_all(t, list, n, fault, e), e);
+    code = serving_end_write(t->serving, put_all(t, list, n, fault, e), e);
     t->writer = NULL;
     if (code)
         return code;
@@ -119,20 +119,20 @@ enum err_code update_items(struct api_thread *t, struct item_registration *list,
         list[i].unranked = update_item_unranked(t, list[i].slot, list[i].item.id);
         n_registered++;
     }
-    METRICS_ADD(t->api->metrics, item_registrations, n_registered);
+    COUNTER_ADD(t->counters, item_registrations, n_registered);
     return ERR_OK;
 }
 
-enum err_code update_delete_item(struct api_thread *t, struct store_text id, struct err *e)
+enum err_code update_delete_item(struct session *t, struct store_text id, struct err *e)
 {
     struct store_conn *writer;
-    enum err_code code = serving_begin_write(t->api->serving, &writer, e);
+    enum err_code code = serving_begin_write(t->serving, &writer, e);
     if (code)
         return code;
-    code = serving_end_write(t->api->serving, store_delete_item(writer, id, e), e);
+    code = serving_end_write(t->serving, store_delete_item(writer, id, e), e);
     if (code)
         return code;
     update_follow_items(t);
-    METRICS_ADD(t->api->metrics, item_deletions, 1);
+    COUNTER_ADD(t->counters, item_deletions, 1);
     return ERR_OK;
 }

@@ -6,7 +6,7 @@
 #define SERVER_SERVING_ITEM_UPDATES_H
 
 #include "base/err.h"
-#include "server/api/api.h"
+#include "server/serving/session.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,25 +27,25 @@ struct item_registration {
 
 /* ERR_NOTFOUND: a patch of an unknown item. *fault: which of the list was refused. Of more than LIMIT_EXTRA_ITEMS new ones all are
  * kept, and the rest ranked once there is room. */
-enum err_code update_items(struct api_thread *t, struct item_registration *list, size_t n, size_t *fault,
+enum err_code update_items(struct session *t, struct item_registration *list, size_t n, size_t *fault,
                            struct err *e) ERR_MUST_CHECK;
 
 /* ERR_NOTFOUND when there is no such item. */
-enum err_code update_delete_item(struct api_thread *t, struct store_text id, struct err *e) ERR_MUST_CHECK;
+enum err_code update_delete_item(struct session *t, struct store_text id, struct err *e) ERR_MUST_CHECK;
 
 /* Brings the tables of this process up to what was just committed. Should that fail, the watcher does it within a second. */
-void update_follow_items(struct api_thread *t);
+void update_follow_items(struct session *t);
 
 /* Why the model in a slot does not rank an item of the store, static; NULL: it does. */
-const char *update_item_unranked(struct api_thread *t, size_t slot, struct store_text id);
+const char *update_item_unranked(struct session *t, size_t slot, struct store_text id);
 
 /* The same of an item of which it is known that the model does not rank it. */
 const char *update_why_unranked(const struct model_spec *spec);
 
 /* What to say behind "no item": of one that a served model has though the store has no row of it, what to do; else "". Static. */
-const char *update_missing_item(struct api_thread *t, struct store_text id);
+const char *update_missing_item(struct session *t, struct store_text id);
 
 /* Where the model in a slot has an item's row from, or "none". */
-const char *update_item_source(struct api_thread *t, size_t slot, struct store_text id);
+const char *update_item_source(struct session *t, size_t slot, struct store_text id);
 
 #endif

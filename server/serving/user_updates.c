@@ -13,7 +13,7 @@
 
 /* Whether the user took an item that this process is yet to hear of. A context made now would lack it; so none is
  * stored, and it is made at first use. */
-static bool has_unknown_item(struct api_thread *t, size_t slot, const struct store_user *user)
+static bool has_unknown_item(struct session *t, size_t slot, const struct store_user *user)
 {
     const struct item_table *items = personal_items(t->personal, slot);
     for (size_t i = 0; i < user->n_interactions; i++)
@@ -23,9 +23,9 @@ static bool has_unknown_item(struct api_thread *t, size_t slot, const struct sto
 }
 
 /* Records that an item beyond a model's own was taken, which moves it. */
-static enum err_code touch_item(struct api_thread *t, struct store_text id, int64_t key, struct err *e)
+static enum err_code touch_item(struct session *t, struct store_text id, int64_t key, struct err *e)
 {
-    const struct serving *s = t->api->serving;
+    const struct serving *s = t->serving;
     for (size_t slot = 0; slot < s->n_models; slot++) {
         const struct item_table *items = personal_items(t->personal, slot);
         if (item_table_index(items, key) >= (long)s->models[slot].model->spec.n_items ||
@@ -48,10 +48,10 @@ static const char *source_of(const struct model_spec *spec, const struct store_u
 
 /* Reads the user back and stores its context for the model in a slot; a given embedding stays what it is. *source as above, unless
  * NULL. */
-static enum err_code encode_for(struct api_thread *t, size_t slot, struct store_text id, const char **source,
+static enum err_code encode_for(struct session *t, size_t slot, struct store_text id, const char **source,
                                 struct err *e)
 {
-    const struct model_spec *spec = &t->api->serving->models[slot].model->spec;
+    const struct model_spec *spec = &t->serving->models[slot].model->spec;
     struct store_context_key key = {spec->name, spec->version, "user"};
     struct store_user *user = personal_user_record(t->personal);
     struct context_maker *maker;
@@ -71,18 +71,18 @@ static enum err_code encode_for(struct api_thread *t, size_t slot, struct store_
 }
 
 /* For all models; *source (may be NULL) is that of the model in a slot. */
-static enum err_code encode(struct api_thread *t, struct store_text id, size_t slot, const char **source,
+static enum err_code encode(struct session *t, struct store_text id, size_t slot, const char **source,
                             struct err *e)
 {
     enum err_code code = ERR_OK;
-    for (size_t i = 0; i < t->api->serving->n_models && !code; i++)
+    for (size_t i = 0; i < t->serving->n_models && !code; i++)
         code = encode_for(t, i, id, i == slot ? source : NULL, e);
     return code;
 }
 
 /* One attempt at an update, which is one transaction. */
 struct run {
-    struct api_thread *t;
+    struct session *t;
     const struct update_rules *rules;
     /* An item that the store has and this process's tables are yet to have ends the attempt, so that the tables can be brought up
      * first. */
@@ -92,9 +92,9 @@ struct run {
 };
 
 /* Whether answers have the item, though the store need not. */
-static bool is_served(struct api_thread *t, struct store_text item)
+static bool is_served(struct session *t, struct store_text item)
 {
-    for (size_t slot = 0; slot < t->api->serving->n_models; slot++)
+    for (size_t slot = 0; slot < t->serving->n_models; slot++)
         if (item_table_find(personal_items(t->personal, slot), item) >= 0)
             return true;
     return false;
@@ -109,7 +109,7 @@ static enum err_code item_can_be(struct run *run, struct store_text item, bool *
     enum err_code code = store_item_key_of(run->t->writer, item, &key, &why);
     *can = code == ERR_OK;
     if (code == ERR_NOTFOUND) {
-        *can = run->rules->create || (run->t->api->serving->foreign_items && is_served(run->t, item));
+        *can = run->rules->create || (run->t->serving->foreign_items && is_served(run->t, item));
         return ERR_OK;
     }
     if (code)
@@ -158,23 +158,23 @@ static enum err_code put_interaction(struct run *run, struct store_text user,
     return code ? code : touch_item(run->t, x->item, key, e);
 }
 
-static enum err_code begin(struct api_thread *t, struct err *e)
+static enum err_code begin(struct session *t, struct err *e)
 {
-    return serving_begin_write(t->api->serving, &t->writer, e);
+    return serving_begin_write(t->serving, &t->writer, e);
 }
 
 /* Ends the transaction one way or the other. */
-static enum err_code finish(struct api_thread *t, enum err_code code, struct err *e)
+static enum err_code finish(struct session *t, enum err_code code, struct err *e)
 {
     t->writer = NULL;
-    return serving_end_write(t->api->serving, code, e);
+    return serving_end_write(t->serving, code, e);
 }
 
 /* Brings the tables up to the store after an attempt that ended for an item they did not have; true: worth another one. */
 static bool hear(struct run *run, struct err *e)
 {
     struct err why = {0};
-    if (!run->unheard_item || serving_follow_items(run->t->api->serving, run->t->conn, &why))
+    if (!run->unheard_item || serving_follow_items(run->t->serving, run->t->conn, &why))
         return false;
     err_clear(e);
     run->hears_first = run->unheard_item = false;
@@ -194,16 +194,16 @@ static enum err_code refused_parts(struct err *e)
 
 /* ---- registrations ---- */
 
-static enum err_code put_embedding(struct api_thread *t, const struct registration *g, struct err *e)
+static enum err_code put_embedding(struct session *t, const struct registration *g, struct err *e)
 {
-    const struct model_spec *spec = &t->api->serving->models[g->slot].model->spec;
+    const struct model_spec *spec = &t->serving->models[g->slot].model->spec;
     struct store_context_key key = {spec->name, spec->version, "user"};
     return store_put_context(t->writer, &key, g->id, g->revision, true, g->embedding,
                              spec->d_context * sizeof *g->embedding, e);
 }
 
 /* The row of the user, with the profile as it will be. */
-static enum err_code put_row(struct api_thread *t, struct registration *g, struct err *e)
+static enum err_code put_row(struct session *t, struct registration *g, struct err *e)
 {
     struct partial partial;
     struct store_text profile = g->profile.patch;
@@ -220,7 +220,7 @@ static enum err_code put_row(struct api_thread *t, struct registration *g, struc
 }
 
 /* What the registration replaces goes. */
-static enum err_code clear(struct api_thread *t, const struct registration *g, struct err *e)
+static enum err_code clear(struct session *t, const struct registration *g, struct err *e)
 {
     bool contexts = !g->patch || g->no_embedding;
     unsigned what =
@@ -300,7 +300,7 @@ static bool leaves_out(struct run *run, struct registration *list, size_t n, siz
     return true;
 }
 
-enum err_code update_register(struct api_thread *t, struct registration *list, size_t n,
+enum err_code update_register(struct session *t, struct registration *list, size_t n,
                               const struct update_rules *rules, struct err *e)
 {
     struct run run = {.t = t, .rules = rules, .hears_first = true};
@@ -319,9 +319,9 @@ enum err_code update_register(struct api_thread *t, struct registration *list, s
         if (list[i].refused)
             continue;
         n_registered++;
-        serving_drop_user(t->api->serving, list[i].id, list[i].revision);
+        serving_drop_user(t->serving, list[i].id, list[i].revision);
     }
-    METRICS_ADD(t->api->metrics, registrations, n_registered);
+    COUNTER_ADD(t->counters, registrations, n_registered);
     return ERR_OK;
 }
 
@@ -398,7 +398,7 @@ static enum err_code check_events(struct run *run, struct placed *list, size_t n
 
 /* The time of events without one: now, and not before what the user has. Stores may hold times that are ahead, from milliseconds that
  * were taken for seconds, and what happens now is the newest among them all the same. */
-static enum err_code time_of_now(struct api_thread *t, struct store_text user, int64_t now, int64_t *time,
+static enum err_code time_of_now(struct session *t, struct store_text user, int64_t now, int64_t *time,
                                  struct err *e)
 {
     int64_t newest;
@@ -491,16 +491,16 @@ static bool leaves_out_events(struct run *run, const struct placed *list, struct
 }
 
 /* After the commit: who changed is made anew. */
-static void follow_events(struct api_thread *t, const struct update_made *made,
+static void follow_events(struct session *t, const struct update_made *made,
                           const struct update_touched *touched, size_t n_touched)
 {
     if (made->n_items)
         update_follow_items(t);
     for (size_t i = 0; i < n_touched; i++)
-        serving_drop_user(t->api->serving, touched[i].user, touched[i].revision);
+        serving_drop_user(t->serving, touched[i].user, touched[i].revision);
 }
 
-enum err_code update_events(struct api_thread *t, struct update_interaction *events, size_t n,
+enum err_code update_events(struct session *t, struct update_interaction *events, size_t n,
                             const struct update_rules *rules, struct update_touched *touched,
                             size_t *n_touched, struct update_made *made, struct err *e)
 {
@@ -522,13 +522,13 @@ enum err_code update_events(struct api_thread *t, struct update_interaction *eve
     size_t n_recorded = 0;
     for (size_t i = 0; i < n; i++)
         n_recorded += !events[i].refused;
-    METRICS_ADD(t->api->metrics, events, n_recorded);
+    COUNTER_ADD(t->counters, events, n_recorded);
     return ERR_OK;
 }
 
 /* ---- deletion ---- */
 
-enum err_code update_delete(struct api_thread *t, struct store_text user, struct err *e)
+enum err_code update_delete(struct session *t, struct store_text user, struct err *e)
 {
     enum err_code code = begin(t, e);
     if (code)
@@ -536,7 +536,7 @@ enum err_code update_delete(struct api_thread *t, struct store_text user, struct
     code = finish(t, store_delete_user(t->writer, user, e), e);
     if (code)
         return code;
-    serving_drop_user(t->api->serving, user, INT64_MAX);
-    METRICS_ADD(t->api->metrics, deletions, 1);
+    serving_drop_user(t->serving, user, INT64_MAX);
+    COUNTER_ADD(t->counters, deletions, 1);
     return ERR_OK;
 }

@@ -7,8 +7,8 @@
 #define SERVER_SERVING_USER_UPDATES_H
 
 #include "base/err.h"
-#include "server/api/api.h"
 #include "server/fields/partial.h"
+#include "server/serving/session.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -62,7 +62,7 @@ struct update_made {
 };
 
 /* ERR_NOTFOUND: a patch of an unknown user. ERR_INVALID: parts were refused, and nothing is kept; not with rules->skip. */
-enum err_code update_register(struct api_thread *t, struct registration *list, size_t n,
+enum err_code update_register(struct session *t, struct registration *list, size_t n,
                               const struct update_rules *rules, struct err *e) ERR_MUST_CHECK;
 
 /* A user whom events touched. */
@@ -72,11 +72,11 @@ struct update_touched {
 };
 
 /* Records events, by user; their order within a user stays. touched: (n) room; *n_touched users. ERR_INVALID as above. */
-enum err_code update_events(struct api_thread *t, struct update_interaction *events, size_t n,
+enum err_code update_events(struct session *t, struct update_interaction *events, size_t n,
                             const struct update_rules *rules, struct update_touched *touched,
                             size_t *n_touched, struct update_made *made, struct err *e) ERR_MUST_CHECK;
 
 /* ERR_NOTFOUND when there is no such user. */
-enum err_code update_delete(struct api_thread *t, struct store_text user, struct err *e) ERR_MUST_CHECK;
+enum err_code update_delete(struct session *t, struct store_text user, struct err *e) ERR_MUST_CHECK;
 
 #endif

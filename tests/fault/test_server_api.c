@@ -77,7 +77,7 @@ static void state_of(char *out, size_t size)
     struct store_counts n = api_world_counts(&w);
     struct err e = {0};
     int64_t change;
-    ck_assert_int_eq(store_last_change(w.worker->conn, &change, &e), ERR_OK);
+    ck_assert_int_eq(store_last_change(w.worker->session.conn, &change, &e), ERR_OK);
     (void)snprintf(out, size, "%lld users %lld interactions %lld contexts, change %lld", (long long)n.n_users,
                    (long long)n.n_interactions, (long long)n.n_contexts, (long long)change);
 }
@@ -168,13 +168,14 @@ START_TEST(a_server_without_memory_does_not_start)
                                  .timeout_s = 5};
     bool done = false;
     for (long n = 1; n < 1000 && !done; n++) {
+        const struct http_handler handler = api_handler(&w.api);
         struct http_server *s = NULL;
         struct watcher *watcher = NULL;
         struct err e = {0};
         mem_fail_at(n, 0);
-        enum err_code code = watcher_start(&w.serving, &w.metrics, &watcher, &e);
+        enum err_code code = watcher_start(&w.serving, &w.metrics.serving, &watcher, &e);
         if (!code)
-            code = http_start(&config, &w.api, &s, &e);
+            code = http_start(&config, &handler, &s, &e);
         mem_fail_at(0, 0);
         ck_assert_msg(code == ERR_OK || code == ERR_NOMEM, "allocation %ld: %s", n, e.text);
         ck_assert_int_eq(code != ERR_OK, e.code != ERR_OK);

@@ -21,7 +21,7 @@ static int64_t last_change(void)
 {
     struct err e = {0};
     int64_t change;
-    if (store_last_change(w.worker->conn, &change, &e))
+    if (store_last_change(w.worker->session.conn, &change, &e))
         abort();
     return change;
 }

@@ -140,6 +140,6 @@ struct store_counts api_world_counts(struct api_world *w)
 {
     struct store_counts counts;
     struct err e = {0};
-    must(store_count(w->worker->conn, &counts, &e), &e);
+    must(store_count(w->worker->session.conn, &counts, &e), &e);
     return counts;
 }

@@ -75,12 +75,12 @@ END_TEST
 static bool needs_worker(const char *method, const char *target, const char *body)
 {
     size_t before = w.n_handed_over;
-    uint_fast64_t at_once = atomic_load(&w.metrics.misses_at_once);
+    uint_fast64_t at_once = atomic_load(&w.metrics.serving.misses_at_once);
     char *first, *second;
     weights_cache_clear(w.serving.cache);
     ck_assert_int_eq(api_world_json(&w, method, target, body, &first), 200);
     bool needed = w.n_handed_over > before;
-    ck_assert_uint_eq(atomic_load(&w.metrics.misses_at_once), at_once + !needed);
+    ck_assert_uint_eq(atomic_load(&w.metrics.serving.misses_at_once), at_once + !needed);
     ck_assert_int_eq(api_world_json(&w, method, target, body, &second), 200);
     ck_assert_str_eq(first, second);
     mem_free(first);
@@ -263,7 +263,7 @@ START_TEST(test_api_a_history_has_a_limit_for_every_kind_of_user)
     static const char *const bodies[] = {"{}", "{\"embedding\":[1,2,3]}"};
     static const char *const targets[] = {"/v1/admin/users/ann", "/v1/admin/users/ann?model=linear"};
     json_decref(call("PUT", targets[_i], bodies[_i], 201));
-    struct store_conn *c = w.worker->conn;
+    struct store_conn *c = w.worker->session.conn;
     struct err e = {0};
     struct store_text ann = {"ann", 3};
     ck_assert_int_eq(store_begin(c, &e), ERR_OK);
@@ -311,9 +311,9 @@ START_TEST(test_api_an_item_of_the_store_alone_is_served_where_a_model_has_an_it
     struct err e = {0};
     bool created;
     struct store_item item = {.id = {"not in the models", 17}};
-    ck_assert_int_eq(store_begin(w.worker->conn, &e), ERR_OK);
-    ck_assert_int_eq(store_put_item(w.worker->conn, &item, &created, &e), ERR_OK);
-    ck_assert_int_eq(store_commit(w.worker->conn, &e), ERR_OK);
+    ck_assert_int_eq(store_begin(w.worker->session.conn, &e), ERR_OK);
+    ck_assert_int_eq(store_put_item(w.worker->session.conn, &item, &created, &e), ERR_OK);
+    ck_assert_int_eq(store_commit(w.worker->session.conn, &e), ERR_OK);
     json_decref(
         call("PUT", "/v1/admin/users/ann", "{\"interactions\":[{\"item\":\"not in the models\"}]}", 201));
     json_t *user = call("GET", "/v1/users/ann", NULL, 200);

@@ -135,7 +135,8 @@ static void serve(void)
                                     "{\"profile\":{\"gender\":\"F\"},\"interactions\":[{\"item\":\"1\"}]}",
                                     NULL),
                      201);
-    ck_assert_msg(http_start(&config, &world.api, &server, &e) == ERR_OK, "%s", e.text);
+    const struct http_handler handler = api_handler(&world.api);
+    ck_assert_msg(http_start(&config, &handler, &server, &e) == ERR_OK, "%s", e.text);
     connect_to_server();
 }
 

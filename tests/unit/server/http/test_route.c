@@ -2,6 +2,8 @@
  * differs from what is answered, a parameter that is ignored in silence. */
 #include "server/http/route.h"
 
+#include "server/api/routes.h"
+
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +13,7 @@ static struct request *find(const char *method, const char *target)
     struct request *r = request_new(target, 100);
     ck_assert_ptr_nonnull(r);
     r->method = method;
-    route_find(r);
+    route_find(&routes, r);
     return r;
 }
 
@@ -76,17 +78,17 @@ END_TEST
 START_TEST(test_route_only_the_system_calls_are_open)
 {
     static const char *const open[] = {"/healthz", "/readyz", "/metrics", "/openapi.json", "/"};
-    for (size_t i = 0; i < n_routes; i++) {
+    for (size_t i = 0; i < routes.n; i++) {
         bool is_open = false;
         for (size_t k = 0; k < sizeof open / sizeof *open; k++)
-            is_open = is_open || strcmp(routes[i].pattern, open[k]) == 0;
-        enum access want = is_open                                             ? ACCESS_ALL
-                           : strncmp(routes[i].pattern, "/v1/admin/", 10) == 0 ? ACCESS_ADMIN
-                                                                               : ACCESS_API;
-        ck_assert_int_eq(routes[i].access, want);
-        ck_assert_uint_eq(route_number(&routes[i]), i);
+            is_open = is_open || strcmp(routes.routes[i].pattern, open[k]) == 0;
+        enum access want = is_open                                                    ? ACCESS_ALL
+                           : strncmp(routes.routes[i].pattern, "/v1/admin/", 10) == 0 ? ACCESS_ADMIN
+                                                                                      : ACCESS_API;
+        ck_assert_int_eq(routes.routes[i].access, want);
+        ck_assert_uint_eq(route_number(&routes, &routes.routes[i]), i);
     }
-    ck_assert_uint_eq(route_number(NULL), n_routes);
+    ck_assert_uint_eq(route_number(&routes, NULL), routes.n);
 }
 END_TEST
 

@@ -46,12 +46,12 @@ static void teardown(void)
 static void watch(void)
 {
     struct err e = {0};
-    must(watcher_start(&w.serving, &w.metrics, &watcher, &e), &e);
+    must(watcher_start(&w.serving, &w.metrics.serving, &watcher, &e), &e);
 }
 
 static unsigned long followed(void)
 {
-    return atomic_load(&w.metrics.changes_followed);
+    return atomic_load(&w.metrics.serving.changes_followed);
 }
 
 /* Waits for a condition; the limit of all tests (support/patience.c) ends it. */
@@ -118,7 +118,7 @@ START_TEST(test_watcher_a_change_of_a_user_drops_that_user_s_weights)
     (void)touch("ann");
     WAIT_FOR(followed() >= 3);
     ck_assert_uint_eq(entries(), 1);
-    ck_assert_ptr_null(personal_cached(w.http->personal, 0, SERVING_USER, text_of("ann")));
+    ck_assert_ptr_null(personal_cached(w.http->session.personal, 0, SERVING_USER, text_of("ann")));
 }
 END_TEST
 
@@ -141,7 +141,7 @@ START_TEST(test_watcher_drops_the_weights_of_who_was_forgotten_elsewhere)
     WAIT_FOR(followed() >= 3);
     ck_assert_uint_eq(entries(), 1);
     ck_assert_int_eq(api_world_json(&w, "GET", "/v1/users/ann/recommendations", NULL, NULL), 404);
-    struct weights *kept = personal_cached(w.http->personal, 0, SERVING_USER, text_of("bob"));
+    struct weights *kept = personal_cached(w.http->session.personal, 0, SERVING_USER, text_of("bob"));
     ck_assert_ptr_nonnull(kept);
     weights_unref(kept);
 }
@@ -222,7 +222,7 @@ START_TEST(test_watcher_tries_again_what_it_could_not_follow)
     must(store_put_item(other, &item, &created, &e), &e);
     mem_fail_at(1, 1); /* the table of items cannot be made, time and again */
     must(store_commit(other, &e), &e);
-    WAIT_FOR(atomic_load(&w.metrics.store_errors) >= 2);
+    WAIT_FOR(atomic_load(&w.metrics.serving.store_errors) >= 2);
     ck_assert_uint_eq(atomic_load(&w.serving.models[0].generation), before);
     ck_assert(!watcher_store_answers(&w.serving));
     mem_fail_at(0, 0); /* nobody writes any more */

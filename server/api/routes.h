@@ -1,0 +1,10 @@
+/* routes - the calls of this server: one table.
+ * Layer: server/api; depends on server/http.      Threads: immutable.      Memory: static. */
+#ifndef SERVER_API_ROUTES_H
+#define SERVER_API_ROUTES_H
+
+#include "server/http/route.h"
+
+extern const struct route_table routes;
+
+#endif

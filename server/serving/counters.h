@@ -1,0 +1,27 @@
+/* counters - what the serving core counts, however it was asked.
+ * Layer: server/serving; depends on base.      Threads: any; relaxed atomics.      Memory: fixed. */
+#ifndef SERVER_SERVING_COUNTERS_H
+#define SERVER_SERVING_COUNTERS_H
+
+#include "base/counter.h"
+
+#include <stdint.h>
+
+/* name, help */
+#define SERVING_COUNTERS(X)                                                                                  \
+    X(registrations, "Users registered or replaced")                                                         \
+    X(deletions, "Users deleted")                                                                            \
+    X(item_registrations, "Items registered or replaced")                                                    \
+    X(item_deletions, "Items deleted")                                                                       \
+    X(events, "Events recorded")                                                                             \
+    X(misses_at_once, "Cache misses made by the HTTP thread that was asked, which waited for nothing")       \
+    X(store_errors, "Reads and writes of the store that failed")                                             \
+    X(changes_followed, "Changes of other processes that were followed")
+
+struct serving_counters {
+#define X(name, help) atomic_uint_fast64_t name;
+    SERVING_COUNTERS(X)
+#undef X
+};
+
+#endif

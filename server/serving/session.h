@@ -1,0 +1,25 @@
+/* session - what one thread has to serve with: a connection to the store, workspaces, and the writer while it writes. Whatever asks
+ * (an HTTP thread, a worker, a command, a test) makes one and keeps it.
+ * Layer: server/serving; depends on store, engine, base.      Threads: confined to its thread; what it points to is shared.
+ * Memory: the workspaces of a recommender (recommender.h). */
+#ifndef SERVER_SERVING_SESSION_H
+#define SERVER_SERVING_SESSION_H
+
+#include "server/serving/counters.h"
+#include "server/serving/recommender.h"
+#include "server/serving/served_models.h"
+
+struct session {
+    struct serving *serving;
+    struct serving_counters *counters;
+    struct store_conn *conn;
+    struct store_conn *writer; /* within a write of *_updates.c: serving's, else NULL */
+    struct personal *personal;
+};
+
+/* On failure *s is to be given to session_fini all the same. */
+enum err_code session_init(struct session *s, struct serving *serving, struct serving_counters *counters,
+                           struct err *e) ERR_MUST_CHECK;
+void session_fini(struct session *s); /* all zeros are allowed */
+
+#endif
