@@ -22,17 +22,16 @@ struct store_backend {
     enum err_code (*connect)(struct store *s, struct store_conn **out, struct err *e);
     void (*disconnect)(struct store_conn *c);
     enum err_code (*write_often)(struct store_conn *c, struct err *e);
-    enum err_code (*read_user)(struct store_conn *c, struct store_text id,
-                               const struct store_context_key *key, struct store_user *out, struct err *e);
-    enum err_code (*read_context)(struct store_conn *c, struct store_text id,
-                                  const struct store_context_key *key, struct store_user *out, struct err *e);
-    enum err_code (*read_context_at_once)(struct store_conn *c, struct store_text id,
+    enum err_code (*read_user)(struct store_conn *c, struct text id, const struct store_context_key *key,
+                               struct store_user *out, struct err *e);
+    enum err_code (*read_context)(struct store_conn *c, struct text id, const struct store_context_key *key,
+                                  struct store_user *out, struct err *e);
+    enum err_code (*read_context_at_once)(struct store_conn *c, struct text id,
                                           const struct store_context_key *key, size_t most,
                                           struct store_user *out, struct err *e);
     bool (*at_once)(const struct store_conn *c);
-    enum err_code (*read_profile)(struct store_conn *c, struct store_text id, struct buf *profile,
-                                  struct err *e);
-    enum err_code (*item_key_of)(struct store_conn *c, struct store_text id, int64_t *key, struct err *e);
+    enum err_code (*read_profile)(struct store_conn *c, struct text id, struct buf *profile, struct err *e);
+    enum err_code (*item_key_of)(struct store_conn *c, struct text id, int64_t *key, struct err *e);
     enum err_code (*each_item)(struct store_conn *c, int64_t since, store_item_fn *fn, void *arg,
                                struct err *e);
     enum err_code (*each_user)(struct store_conn *c, store_user_fn *fn, void *arg, struct err *e);
@@ -46,22 +45,19 @@ struct store_backend {
     enum err_code (*begin)(struct store_conn *c, struct err *e);
     enum err_code (*commit)(struct store_conn *c, struct err *e);
     void (*rollback)(struct store_conn *c);
-    enum err_code (*put_user)(struct store_conn *c, struct store_text id, struct store_text profile,
-                              int64_t *revision, bool *created, struct err *e);
-    enum err_code (*clear_user)(struct store_conn *c, struct store_text id, enum store_clear what,
-                                struct err *e);
-    enum err_code (*touch_user)(struct store_conn *c, struct store_text id, int64_t *revision, struct err *e);
-    enum err_code (*delete_user)(struct store_conn *c, struct store_text id, struct err *e);
-    enum err_code (*put_interaction)(struct store_conn *c, struct store_text user, struct store_text item,
-                                     double weight, double rating, int64_t timestamp, enum store_put *put,
-                                     struct err *e);
-    enum err_code (*newest_time)(struct store_conn *c, struct store_text user, int64_t *timestamp,
-                                 struct err *e);
+    enum err_code (*put_user)(struct store_conn *c, struct text id, struct text profile, int64_t *revision,
+                              bool *created, struct err *e);
+    enum err_code (*clear_user)(struct store_conn *c, struct text id, enum store_clear what, struct err *e);
+    enum err_code (*touch_user)(struct store_conn *c, struct text id, int64_t *revision, struct err *e);
+    enum err_code (*delete_user)(struct store_conn *c, struct text id, struct err *e);
+    enum err_code (*put_interaction)(struct store_conn *c, struct text user, struct text item, double weight,
+                                     double rating, int64_t timestamp, enum store_put *put, struct err *e);
+    enum err_code (*newest_time)(struct store_conn *c, struct text user, int64_t *timestamp, struct err *e);
     enum err_code (*put_item)(struct store_conn *c, const struct store_item *item, bool *created,
                               struct err *e);
-    enum err_code (*delete_item)(struct store_conn *c, struct store_text id, struct err *e);
-    enum err_code (*touch_item)(struct store_conn *c, struct store_text id, struct err *e);
-    enum err_code (*read_item)(struct store_conn *c, struct store_text id, store_item_fn *fn, void *arg,
+    enum err_code (*delete_item)(struct store_conn *c, struct text id, struct err *e);
+    enum err_code (*touch_item)(struct store_conn *c, struct text id, struct err *e);
+    enum err_code (*read_item)(struct store_conn *c, struct text id, store_item_fn *fn, void *arg,
                                struct err *e);
     enum err_code (*each_taker)(struct store_conn *c, int64_t item_key, const struct store_context_key *key,
                                 size_t most, store_taker_fn *fn, void *arg, struct err *e);
@@ -70,18 +66,17 @@ struct store_backend {
                                   struct err *e);
     void (*takers_end)(struct store_conn *c);
     enum err_code (*follow_items)(struct store_conn *c, const int64_t *keys, size_t n, struct err *e);
-    enum err_code (*put_context)(struct store_conn *c, const struct store_context_key *key,
-                                 struct store_text id, const struct store_context *context, struct err *e);
+    enum err_code (*put_context)(struct store_conn *c, const struct store_context_key *key, struct text id,
+                                 const struct store_context *context, struct err *e);
     enum err_code (*drop_contexts)(struct store_conn *c, const struct store_context_key *key, struct err *e);
     enum err_code (*each_version)(struct store_conn *c, store_version_fn *fn, void *arg, struct err *e);
     enum err_code (*trim_version)(struct store_conn *c, const struct store_context_key *key, int64_t *n,
                                   struct err *e);
     enum err_code (*bulk_begin)(struct store_conn *c, struct store_bulk **out, struct err *e);
-    enum err_code (*bulk_user)(struct store_bulk *b, struct store_text id, struct store_text profile,
-                               struct err *e);
+    enum err_code (*bulk_user)(struct store_bulk *b, struct text id, struct text profile, struct err *e);
     enum err_code (*bulk_item)(struct store_bulk *b, const struct store_item *item, struct err *e);
-    enum err_code (*bulk_interaction)(struct store_bulk *b, struct store_text user, struct store_text item,
-                                      double weight, double rating, int64_t timestamp, struct err *e);
+    enum err_code (*bulk_interaction)(struct store_bulk *b, struct text user, struct text item, double weight,
+                                      double rating, int64_t timestamp, struct err *e);
     void (*bulk_replace_items)(struct store_bulk *b);
     void (*bulk_count)(const struct store_bulk *b, struct store_bulk_counts *out);
     enum err_code (*bulk_delete_other_items)(struct store_bulk *b, int64_t *n, struct err *e);
@@ -89,8 +84,8 @@ struct store_backend {
     void (*bulk_abandon)(struct store_bulk *b);
     enum err_code (*load_new)(struct store_conn *c, size_t stage_from, struct store_load **out,
                               struct err *e);
-    enum err_code (*load_interaction)(struct store_load *l, struct store_text user, struct store_text item,
-                                      double weight, double rating, int64_t timestamp, struct err *e);
+    enum err_code (*load_interaction)(struct store_load *l, struct text user, struct text item, double weight,
+                                      double rating, int64_t timestamp, struct err *e);
     enum err_code (*load_stage)(struct store_load *l, struct err *e);
     bool (*load_is_staged)(const struct store_load *l);
     int64_t (*load_repeated)(const struct store_load *l);

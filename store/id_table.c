@@ -6,17 +6,17 @@
 
 #include <string.h>
 
-struct store_text id_table_text(const struct id_table *t, uint32_t number)
+struct text id_table_text(const struct id_table *t, uint32_t number)
 {
     size_t from = number ? t->end[number - 1] : 0;
-    return (struct store_text){t->texts + from, t->end[number] - from};
+    return (struct text){t->texts + from, t->end[number] - from};
 }
 
-static uint32_t *slot_of(const struct id_table *t, struct store_text id)
+static uint32_t *slot_of(const struct id_table *t, struct text id)
 {
     size_t mask = t->n_slots - 1, at = (size_t)hash_bytes(hash_seed(), id.data, id.len) & mask;
     for (; t->slots[at] != ID_TABLE_NONE; at = (at + 1) & mask) {
-        struct store_text there = id_table_text(t, t->slots[at]);
+        struct text there = id_table_text(t, t->slots[at]);
         if (there.len == id.len && memcmp(there.data, id.data, id.len) == 0)
             break;
     }
@@ -65,7 +65,7 @@ static enum err_code reserve(struct id_table *t, size_t len, struct err *e)
     return ERR_OK;
 }
 
-enum err_code id_table_add(struct id_table *t, struct store_text id, uint32_t *number, struct err *e)
+enum err_code id_table_add(struct id_table *t, struct text id, uint32_t *number, struct err *e)
 {
     enum err_code code = 2 * (t->n + 1) > t->n_slots ? grow_slots(t, e) : ERR_OK;
     if (code)
@@ -85,7 +85,7 @@ enum err_code id_table_add(struct id_table *t, struct store_text id, uint32_t *n
     return ERR_OK;
 }
 
-uint32_t id_table_find(const struct id_table *t, struct store_text id)
+uint32_t id_table_find(const struct id_table *t, struct text id)
 {
     return t->n_slots ? *slot_of(t, id) : ID_TABLE_NONE;
 }

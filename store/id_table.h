@@ -20,14 +20,14 @@ struct id_table {
 };
 
 /* The number of an id, new when it was not named before. Zero-initialise the table. */
-enum err_code id_table_add(struct id_table *t, struct store_text id, uint32_t *number,
+enum err_code id_table_add(struct id_table *t, struct text id, uint32_t *number,
                            struct err *e) ERR_MUST_CHECK;
 
 /* The number of an id, or ID_TABLE_NONE. */
-uint32_t id_table_find(const struct id_table *t, struct store_text id);
+uint32_t id_table_find(const struct id_table *t, struct text id);
 
 /* The id of a number, borrowed until the next one is added. */
-struct store_text id_table_text(const struct id_table *t, uint32_t number);
+struct text id_table_text(const struct id_table *t, uint32_t number);
 
 void id_table_fini(struct id_table *t);
 

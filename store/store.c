@@ -77,12 +77,12 @@ void store_user_fini(struct store_user *u)
 
 /* ---- checks ---- */
 
-static bool is_text(struct store_text text)
+static bool is_text(struct text text)
 {
     return utf8_valid(text.data, text.len) && !memchr(text.data, 0, text.len);
 }
 
-static enum err_code check_id(struct store_text id, const char *what, struct err *e)
+static enum err_code check_id(struct text id, const char *what, struct err *e)
 {
     if (!id.data || id.len < 1 || id.len > LIMIT_ID_BYTES)
         return err_set(e, ERR_INVALID, "a %s id has 1 to %d bytes, not %zu", what, LIMIT_ID_BYTES,
@@ -92,7 +92,7 @@ static enum err_code check_id(struct store_text id, const char *what, struct err
     return ERR_OK;
 }
 
-static enum err_code check_text(struct store_text text, size_t limit, const char *what, struct err *e)
+static enum err_code check_text(struct text text, size_t limit, const char *what, struct err *e)
 {
     if (text.data && text.len > limit)
         return err_set(e, ERR_LIMIT, "%s has %zu bytes; at most %zu", what, text.len, limit);
@@ -113,8 +113,8 @@ static enum err_code check_item(const struct store_item *item, struct err *e)
     return code;
 }
 
-static enum err_code check_interaction(struct store_text user, struct store_text item, double weight,
-                                       double rating, struct err *e)
+static enum err_code check_interaction(struct text user, struct text item, double weight, double rating,
+                                       struct err *e)
 {
     enum err_code code = check_id(user, "user", e);
     if (!code)
@@ -128,21 +128,21 @@ static enum err_code check_interaction(struct store_text user, struct store_text
 
 /* ---- reading ---- */
 
-enum err_code store_read_user(struct store_conn *c, struct store_text id, const struct store_context_key *key,
+enum err_code store_read_user(struct store_conn *c, struct text id, const struct store_context_key *key,
                               struct store_user *out, struct err *e)
 {
     enum err_code code = check_id(id, "user", e);
     return code ? code : c->backend->read_user(c, id, key, out, e);
 }
 
-enum err_code store_read_context(struct store_conn *c, struct store_text id,
-                                 const struct store_context_key *key, struct store_user *out, struct err *e)
+enum err_code store_read_context(struct store_conn *c, struct text id, const struct store_context_key *key,
+                                 struct store_user *out, struct err *e)
 {
     enum err_code code = check_id(id, "user", e);
     return code ? code : c->backend->read_context(c, id, key, out, e);
 }
 
-enum err_code store_read_context_at_once(struct store_conn *c, struct store_text id,
+enum err_code store_read_context_at_once(struct store_conn *c, struct text id,
                                          const struct store_context_key *key, size_t most,
                                          struct store_user *out, struct err *e)
 {
@@ -155,14 +155,13 @@ bool store_at_once(const struct store_conn *c)
     return c->backend->at_once(c);
 }
 
-enum err_code store_read_profile(struct store_conn *c, struct store_text id, struct buf *profile,
-                                 struct err *e)
+enum err_code store_read_profile(struct store_conn *c, struct text id, struct buf *profile, struct err *e)
 {
     enum err_code code = check_id(id, "user", e);
     return code ? code : c->backend->read_profile(c, id, profile, e);
 }
 
-enum err_code store_item_key_of(struct store_conn *c, struct store_text id, int64_t *key, struct err *e)
+enum err_code store_item_key_of(struct store_conn *c, struct text id, int64_t *key, struct err *e)
 {
     enum err_code code = check_id(id, "item", e);
     return code ? code : c->backend->item_key_of(c, id, key, e);
@@ -174,7 +173,7 @@ enum err_code store_each_item(struct store_conn *c, int64_t since, store_item_fn
     return c->backend->each_item(c, since, fn, arg, e);
 }
 
-enum err_code store_read_item(struct store_conn *c, struct store_text id, store_item_fn *fn, void *arg,
+enum err_code store_read_item(struct store_conn *c, struct text id, store_item_fn *fn, void *arg,
                               struct err *e)
 {
     enum err_code code = check_id(id, "item", e);
@@ -260,8 +259,8 @@ void store_rollback(struct store_conn *c)
     c->backend->rollback(c);
 }
 
-enum err_code store_put_user(struct store_conn *c, struct store_text id, struct store_text profile,
-                             int64_t *revision, bool *created, struct err *e)
+enum err_code store_put_user(struct store_conn *c, struct text id, struct text profile, int64_t *revision,
+                             bool *created, struct err *e)
 {
     enum err_code code = check_id(id, "user", e);
     if (!code)
@@ -269,35 +268,32 @@ enum err_code store_put_user(struct store_conn *c, struct store_text id, struct 
     return code ? code : c->backend->put_user(c, id, profile, revision, created, e);
 }
 
-enum err_code store_clear_user(struct store_conn *c, struct store_text id, enum store_clear what,
-                               struct err *e)
+enum err_code store_clear_user(struct store_conn *c, struct text id, enum store_clear what, struct err *e)
 {
     enum err_code code = check_id(id, "user", e);
     return code ? code : c->backend->clear_user(c, id, what, e);
 }
 
-enum err_code store_touch_user(struct store_conn *c, struct store_text id, int64_t *revision, struct err *e)
+enum err_code store_touch_user(struct store_conn *c, struct text id, int64_t *revision, struct err *e)
 {
     enum err_code code = check_id(id, "user", e);
     return code ? code : c->backend->touch_user(c, id, revision, e);
 }
 
-enum err_code store_delete_user(struct store_conn *c, struct store_text id, struct err *e)
+enum err_code store_delete_user(struct store_conn *c, struct text id, struct err *e)
 {
     enum err_code code = check_id(id, "user", e);
     return code ? code : c->backend->delete_user(c, id, e);
 }
 
-enum err_code store_put_interaction(struct store_conn *c, struct store_text user, struct store_text item,
-                                    double weight, double rating, int64_t timestamp, enum store_put *put,
-                                    struct err *e)
+enum err_code store_put_interaction(struct store_conn *c, struct text user, struct text item, double weight,
+                                    double rating, int64_t timestamp, enum store_put *put, struct err *e)
 {
     enum err_code code = check_interaction(user, item, weight, rating, e);
     return code ? code : c->backend->put_interaction(c, user, item, weight, rating, timestamp, put, e);
 }
 
-enum err_code store_newest_time(struct store_conn *c, struct store_text user, int64_t *timestamp,
-                                struct err *e)
+enum err_code store_newest_time(struct store_conn *c, struct text user, int64_t *timestamp, struct err *e)
 {
     enum err_code code = check_id(user, "user", e);
     return code ? code : c->backend->newest_time(c, user, timestamp, e);
@@ -310,20 +306,20 @@ enum err_code store_put_item(struct store_conn *c, const struct store_item *item
     return code ? code : c->backend->put_item(c, item, created, e);
 }
 
-enum err_code store_delete_item(struct store_conn *c, struct store_text id, struct err *e)
+enum err_code store_delete_item(struct store_conn *c, struct text id, struct err *e)
 {
     enum err_code code = check_id(id, "item", e);
     return code ? code : c->backend->delete_item(c, id, e);
 }
 
-enum err_code store_touch_item(struct store_conn *c, struct store_text id, struct err *e)
+enum err_code store_touch_item(struct store_conn *c, struct text id, struct err *e)
 {
     enum err_code code = check_id(id, "item", e);
     return code ? code : c->backend->touch_item(c, id, e);
 }
 
 /* What a backend's own constraints would refuse as a defect. */
-static enum err_code check_context(const struct store_context_key *key, struct store_text id, size_t n_bytes,
+static enum err_code check_context(const struct store_context_key *key, struct text id, size_t n_bytes,
                                    struct err *e)
 {
     if (strcmp(key->kind, "user") != 0 && strcmp(key->kind, "task") != 0)
@@ -333,9 +329,9 @@ static enum err_code check_context(const struct store_context_key *key, struct s
     return check_id(id, key->kind, e);
 }
 
-enum err_code store_put_context(struct store_conn *c, const struct store_context_key *key,
-                                struct store_text id, int64_t revision, bool given, const void *embedding,
-                                size_t n_bytes, struct err *e)
+enum err_code store_put_context(struct store_conn *c, const struct store_context_key *key, struct text id,
+                                int64_t revision, bool given, const void *embedding, size_t n_bytes,
+                                struct err *e)
 {
     enum err_code code = check_context(key, id, n_bytes, e);
     struct store_context context = {
@@ -343,9 +339,9 @@ enum err_code store_put_context(struct store_conn *c, const struct store_context
     return code ? code : c->backend->put_context(c, key, id, &context, e);
 }
 
-enum err_code store_put_encoded(struct store_conn *c, const struct store_context_key *key,
-                                struct store_text id, const struct store_user *user, const void *embedding,
-                                size_t n_bytes, struct err *e)
+enum err_code store_put_encoded(struct store_conn *c, const struct store_context_key *key, struct text id,
+                                const struct store_user *user, const void *embedding, size_t n_bytes,
+                                struct err *e)
 {
     enum err_code code = check_context(key, id, n_bytes, e);
     if (!code && user->brief)
@@ -382,8 +378,7 @@ enum err_code store_bulk_begin(struct store_conn *c, struct store_bulk **out, st
     return c->backend->bulk_begin(c, out, e);
 }
 
-enum err_code store_bulk_user(struct store_bulk *b, struct store_text id, struct store_text profile,
-                              struct err *e)
+enum err_code store_bulk_user(struct store_bulk *b, struct text id, struct text profile, struct err *e)
 {
     enum err_code code = check_id(id, "user", e);
     if (!code)
@@ -397,8 +392,8 @@ enum err_code store_bulk_item(struct store_bulk *b, const struct store_item *ite
     return code ? code : b->backend->bulk_item(b, item, e);
 }
 
-enum err_code store_bulk_interaction(struct store_bulk *b, struct store_text user, struct store_text item,
-                                     double weight, double rating, int64_t timestamp, struct err *e)
+enum err_code store_bulk_interaction(struct store_bulk *b, struct text user, struct text item, double weight,
+                                     double rating, int64_t timestamp, struct err *e)
 {
     enum err_code code = check_interaction(user, item, weight, rating, e);
     return code ? code : b->backend->bulk_interaction(b, user, item, weight, rating, timestamp, e);
@@ -437,8 +432,8 @@ enum err_code store_load_new(struct store_conn *c, size_t stage_from, struct sto
     return c->backend->load_new(c, stage_from, out, e);
 }
 
-enum err_code store_load_interaction(struct store_load *l, struct store_text user, struct store_text item,
-                                     double weight, double rating, int64_t timestamp, struct err *e)
+enum err_code store_load_interaction(struct store_load *l, struct text user, struct text item, double weight,
+                                     double rating, int64_t timestamp, struct err *e)
 {
     enum err_code code = check_interaction(user, item, weight, rating, e);
     return code ? code : l->backend->load_interaction(l, user, item, weight, rating, timestamp, e);

@@ -18,6 +18,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/text.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,12 +28,6 @@ enum { STORE_SCHEMA = 5 }; /* the version of what is open: migrations run at ope
 
 struct store;
 struct store_conn;
-
-/* Bytes with a length, borrowed: never terminated for sure, never owned. NULL data means absent. */
-struct store_text {
-    const char *data;
-    size_t len;
-};
 
 enum store_mode {
     STORE_READ_WRITE, /* the file must be a store */
@@ -102,20 +97,19 @@ struct store_context_key {
 /* Reads one user in one snapshot: revision, profile, interactions, and the context for `key` (NULL: no
  * context). ERR_NOTFOUND when there is no such user. Cost: three prepared statements in one read transaction.
  */
-enum err_code store_read_user(struct store_conn *c, struct store_text id, const struct store_context_key *key,
+enum err_code store_read_user(struct store_conn *c, struct text id, const struct store_context_key *key,
                               struct store_user *out, struct err *e) ERR_MUST_CHECK;
 
 /* The same for who answers from a stored context: where there is one, made by an encoder from the user as it is now, the items
  * that the user has come as `taken` and the interactions are not read (out->brief); else as store_read_user. Cost: one statement
  * and no row an interaction. */
-enum err_code store_read_context(struct store_conn *c, struct store_text id,
-                                 const struct store_context_key *key, struct store_user *out,
-                                 struct err *e) ERR_MUST_CHECK;
+enum err_code store_read_context(struct store_conn *c, struct text id, const struct store_context_key *key,
+                                 struct store_user *out, struct err *e) ERR_MUST_CHECK;
 
 /* The same without waiting, for threads that others wait for: ERR_BUSY where it would have to wait for the disk or a lock, where it
  * would read more than `most` interactions, and where it fails: store_read_context does it, or says why not. It is told what the
  * system has in memory by Linux' RWF_NOWAIT. */
-enum err_code store_read_context_at_once(struct store_conn *c, struct store_text id,
+enum err_code store_read_context_at_once(struct store_conn *c, struct text id,
                                          const struct store_context_key *key, size_t most,
                                          struct store_user *out, struct err *e) ERR_MUST_CHECK;
 
@@ -124,19 +118,19 @@ bool store_at_once(const struct store_conn *c);
 
 /* Puts the user's profile into *profile, emptied before: a JSON object, len 0 when there is none. ERR_NOTFOUND when there is no
  * such user. */
-enum err_code store_read_profile(struct store_conn *c, struct store_text id, struct buf *profile,
+enum err_code store_read_profile(struct store_conn *c, struct text id, struct buf *profile,
                                  struct err *e) ERR_MUST_CHECK;
 
 /* The item's key; ERR_NOTFOUND when there is none. */
-enum err_code store_item_key_of(struct store_conn *c, struct store_text id, int64_t *key,
+enum err_code store_item_key_of(struct store_conn *c, struct text id, int64_t *key,
                                 struct err *e) ERR_MUST_CHECK;
 
 struct store_item {
     int64_t key;
-    struct store_text id;
-    struct store_text title;      /* NULL data when none */
-    struct store_text categories; /* a JSON array of strings; NULL data when none */
-    struct store_text metadata;   /* a JSON object; NULL data when none */
+    struct text id;
+    struct text title;      /* NULL data when none */
+    struct text categories; /* a JSON array of strings; NULL data when none */
+    struct text metadata;   /* a JSON object; NULL data when none */
     int64_t revision;
     bool deleted; /* of reads: taken out of answers by store_delete_item */
 };
@@ -144,7 +138,7 @@ struct store_item {
 /* Callbacks return false to stop early (the call then returns ERR_OK). Texts are borrowed for the callback,
  * which must not use the connection. */
 typedef bool store_item_fn(void *arg, const struct store_item *item);
-typedef bool store_user_fn(void *arg, int64_t user_key, struct store_text id, struct store_text profile,
+typedef bool store_user_fn(void *arg, int64_t user_key, struct text id, struct text profile,
                            int64_t revision);
 typedef bool store_interaction_fn(void *arg, int64_t user_key, const struct store_interaction *i);
 
@@ -153,7 +147,7 @@ enum err_code store_each_item(struct store_conn *c, int64_t since, store_item_fn
                               struct err *e) ERR_MUST_CHECK;
 
 /* Tells fn of one item, also of a deleted one; ERR_NOTFOUND when there is none. */
-enum err_code store_read_item(struct store_conn *c, struct store_text id, store_item_fn *fn, void *arg,
+enum err_code store_read_item(struct store_conn *c, struct text id, store_item_fn *fn, void *arg,
                               struct err *e) ERR_MUST_CHECK;
 
 /* A taker of an item: his stored context for the asked model and version, and the weight of what he did. */
@@ -216,20 +210,20 @@ void store_rollback(struct store_conn *c); /* no transaction: does nothing */
 
 /* Creates the user, or replaces its profile (NULL data: no profile). *revision is the new one, *created tells
  * which. Interactions and contexts stay; store_clear_user drops them. Records a change. */
-enum err_code store_put_user(struct store_conn *c, struct store_text id, struct store_text profile,
-                             int64_t *revision, bool *created, struct err *e) ERR_MUST_CHECK;
+enum err_code store_put_user(struct store_conn *c, struct text id, struct text profile, int64_t *revision,
+                             bool *created, struct err *e) ERR_MUST_CHECK;
 
 /* Drops the user's interactions, contexts or both, for a replacing registration. */
 enum store_clear { STORE_CLEAR_INTERACTIONS = 1, STORE_CLEAR_CONTEXTS = 2, STORE_CLEAR_ALL = 3 };
-enum err_code store_clear_user(struct store_conn *c, struct store_text id, enum store_clear what,
+enum err_code store_clear_user(struct store_conn *c, struct text id, enum store_clear what,
                                struct err *e) ERR_MUST_CHECK;
 
 /* Gives the user a new revision because its interactions change; ERR_NOTFOUND when there is no such user. */
-enum err_code store_touch_user(struct store_conn *c, struct store_text id, int64_t *revision,
+enum err_code store_touch_user(struct store_conn *c, struct text id, int64_t *revision,
                                struct err *e) ERR_MUST_CHECK;
 
 /* Forgets the user: rows, interactions, contexts. ERR_NOTFOUND when there is none. Records a change. */
-enum err_code store_delete_user(struct store_conn *c, struct store_text id, struct err *e) ERR_MUST_CHECK;
+enum err_code store_delete_user(struct store_conn *c, struct text id, struct err *e) ERR_MUST_CHECK;
 
 /* What became of an interaction that was put. */
 enum store_put {
@@ -240,13 +234,13 @@ enum store_put {
 
 /* Adds or updates one interaction of an existing user; an item not yet known is created with its id alone.
  * *put (may be NULL) says what became of it. Records no change: the caller touches the user once. */
-enum err_code store_put_interaction(struct store_conn *c, struct store_text user, struct store_text item,
-                                    double weight, double rating, int64_t timestamp, enum store_put *put,
+enum err_code store_put_interaction(struct store_conn *c, struct text user, struct text item, double weight,
+                                    double rating, int64_t timestamp, enum store_put *put,
                                     struct err *e) ERR_MUST_CHECK;
 
 /* The newest timestamp of a user's interactions, 0 when there are none; ERR_NOTFOUND when there is no such user. Cost: a look at
  * each of them. */
-enum err_code store_newest_time(struct store_conn *c, struct store_text user, int64_t *timestamp,
+enum err_code store_newest_time(struct store_conn *c, struct text user, int64_t *timestamp,
                                 struct err *e) ERR_MUST_CHECK;
 
 /* Creates or replaces an item; a deleted one is created anew. Records a change, which is the item's revision. */
@@ -255,23 +249,23 @@ enum err_code store_put_item(struct store_conn *c, const struct store_item *item
 
 /* Takes an item out of answers: its row, key and interactions stay, and putting it again brings it back.
  * ERR_NOTFOUND when there is none or it is deleted. Records a change. */
-enum err_code store_delete_item(struct store_conn *c, struct store_text id, struct err *e) ERR_MUST_CHECK;
+enum err_code store_delete_item(struct store_conn *c, struct text id, struct err *e) ERR_MUST_CHECK;
 
 /* Records a change of the item because somebody took it; ERR_NOTFOUND when there is none. */
-enum err_code store_touch_item(struct store_conn *c, struct store_text id, struct err *e) ERR_MUST_CHECK;
+enum err_code store_touch_item(struct store_conn *c, struct text id, struct err *e) ERR_MUST_CHECK;
 
 /* Puts the context of a user or task, made from the user's `revision`; one made from a later revision stays.
  * given: supplied by the caller, not encoded. ERR_NOTFOUND when there is no such user: who was forgotten
  * meanwhile gets no row. */
-enum err_code store_put_context(struct store_conn *c, const struct store_context_key *key,
-                                struct store_text id, int64_t revision, bool given, const void *embedding,
-                                size_t n_bytes, struct err *e) ERR_MUST_CHECK;
+enum err_code store_put_context(struct store_conn *c, const struct store_context_key *key, struct text id,
+                                int64_t revision, bool given, const void *embedding, size_t n_bytes,
+                                struct err *e) ERR_MUST_CHECK;
 
 /* Puts the context that an encoder made of a user as read (revision and interactions of `user`), as above, and with it which
  * items the user has. */
-enum err_code store_put_encoded(struct store_conn *c, const struct store_context_key *key,
-                                struct store_text id, const struct store_user *user, const void *embedding,
-                                size_t n_bytes, struct err *e) ERR_MUST_CHECK;
+enum err_code store_put_encoded(struct store_conn *c, const struct store_context_key *key, struct text id,
+                                const struct store_user *user, const void *embedding, size_t n_bytes,
+                                struct err *e) ERR_MUST_CHECK;
 
 /* Drops the contexts that an encoder made for a model and version (those given by callers stay), for a version that is trained
  * anew under its old name. */
@@ -280,7 +274,7 @@ enum err_code store_drop_contexts(struct store_conn *c, const struct store_conte
 
 /* What the store holds for a version of a model. */
 struct store_version {
-    struct store_text model, version;
+    struct text model, version;
     int64_t n_contexts, n_given,
         n_bytes; /* given: of these, supplied by callers; bytes: of embeddings and lists */
 };
@@ -302,13 +296,13 @@ struct store_bulk;
 
 /* Starts a bulk load inside the transaction of c. */
 enum err_code store_bulk_begin(struct store_conn *c, struct store_bulk **out, struct err *e) ERR_MUST_CHECK;
-enum err_code store_bulk_user(struct store_bulk *b, struct store_text id, struct store_text profile,
+enum err_code store_bulk_user(struct store_bulk *b, struct text id, struct text profile,
                               struct err *e) ERR_MUST_CHECK;
 /* Key and revision are ignored. An item that was deleted stays so, but for a load that replaces the items. */
 enum err_code store_bulk_item(struct store_bulk *b, const struct store_item *item,
                               struct err *e) ERR_MUST_CHECK;
-enum err_code store_bulk_interaction(struct store_bulk *b, struct store_text user, struct store_text item,
-                                     double weight, double rating, int64_t timestamp,
+enum err_code store_bulk_interaction(struct store_bulk *b, struct text user, struct text item, double weight,
+                                     double rating, int64_t timestamp,
                                      struct err *e) ERR_MUST_CHECK; /* creates what is missing */
 
 /* Says, before the first row, that the items the load has rows of are all there are: deleted ones come back. */
@@ -340,9 +334,8 @@ struct store_load;
  * written in one transaction. ERR_IO, ERR_FULL, ERR_NOMEM. */
 enum err_code store_load_new(struct store_conn *c, size_t stage_from, struct store_load **out,
                              struct err *e) ERR_MUST_CHECK;
-enum err_code store_load_interaction(struct store_load *l, struct store_text user, struct store_text item,
-                                     double weight, double rating, int64_t timestamp,
-                                     struct err *e) ERR_MUST_CHECK;
+enum err_code store_load_interaction(struct store_load *l, struct text user, struct text item, double weight,
+                                     double rating, int64_t timestamp, struct err *e) ERR_MUST_CHECK;
 
 /* Ends the collecting and, where they are many, merges them with what the store has into a table that nobody reads yet, in short transactions
  * with pauses for others who write. ERR_BUSY: another load does so. */
@@ -374,7 +367,7 @@ enum store_change_kind {
 struct store_change {
     int64_t number;
     enum store_change_kind kind;
-    struct store_text id; /* of a user or item that is there; else NULL data */
+    struct text id; /* of a user or item that is there; else NULL data */
     int64_t
         row_key; /* of the user (store_user.key) or item; a deleted user's may come back for another one, later */
 };

@@ -14,18 +14,18 @@
 
 /* ---- before the body ---- */
 
-static struct store_text bearer_of(const struct request *r)
+static struct text bearer_of(const struct request *r)
 {
     static const char scheme[] = "Bearer ";
     size_t n = sizeof scheme - 1;
     if (r->authorization.len <= n || strncasecmp(r->authorization.data, scheme, n) != 0)
-        return (struct store_text){NULL, 0};
-    return (struct store_text){r->authorization.data + n, r->authorization.len - n};
+        return (struct text){NULL, 0};
+    return (struct text){r->authorization.data + n, r->authorization.len - n};
 }
 
 static void check_token(struct api *api, struct request *r)
 {
-    struct store_text given = bearer_of(r);
+    struct text given = bearer_of(r);
     bool admin = r->by_admin = given.data && tokens_are(&api->tokens, TOKEN_ADMIN, given);
     if (r->route->access == ACCESS_ALL || admin)
         return;
@@ -186,7 +186,7 @@ struct http_handler api_handler(struct api *api)
 
 bool api_model_slot(struct api_thread *t, struct request *r, size_t *slot)
 {
-    struct store_text name = request_param_of(r, "model");
+    struct text name = request_param_of(r, "model");
     char text[LIMIT_NAME_BYTES + 1] = "";
     if (name.data && name.len < sizeof text && !memchr(name.data, 0, name.len))
         memcpy(text, name.data, name.len); /* else it stays empty, which no model is named */
@@ -199,7 +199,7 @@ bool api_model_slot(struct api_thread *t, struct request *r, size_t *slot)
     return true;
 }
 
-static bool path_id(struct request *r, size_t segment, const char *whose, struct store_text *id)
+static bool path_id(struct request *r, size_t segment, const char *whose, struct text *id)
 {
     *id = r->segments[segment];
     if (id->len >= 1 && id->len <= LIMIT_ID_BYTES && utf8_valid(id->data, id->len) &&
@@ -210,19 +210,19 @@ static bool path_id(struct request *r, size_t segment, const char *whose, struct
     return false;
 }
 
-bool api_user_id(struct request *r, size_t segment, struct store_text *id)
+bool api_user_id(struct request *r, size_t segment, struct text *id)
 {
     return path_id(r, segment, "a user's", id);
 }
 
-bool api_item_id(struct request *r, size_t segment, struct store_text *id)
+bool api_item_id(struct request *r, size_t segment, struct text *id)
 {
     return path_id(r, segment, "an item's", id);
 }
 
 bool api_bool_param(struct request *r, const char *name, bool *out)
 {
-    struct store_text value = request_param_of(r, name);
+    struct text value = request_param_of(r, name);
     if (!value.data)
         return true;
     if (text_is(value, "true") || text_is(value, "false")) {
@@ -236,7 +236,7 @@ bool api_bool_param(struct request *r, const char *name, bool *out)
 
 bool api_on_error_param(struct request *r, bool *skip)
 {
-    struct store_text value = request_param_of(r, "on_error");
+    struct text value = request_param_of(r, "on_error");
     *skip = value.data && text_is(value, "skip");
     if (!value.data || *skip || text_is(value, "fail"))
         return true;
@@ -253,8 +253,7 @@ void api_fail(struct api_thread *t, struct request *r, const struct err *e)
     problem_answer_err(r, e);
 }
 
-static void refuse_weights(struct api_thread *t, struct request *r, struct store_text user,
-                           const struct err *e)
+static void refuse_weights(struct api_thread *t, struct request *r, struct text user, const struct err *e)
 {
     if (e->code == ERR_NOTFOUND) {
         problem_answer(
@@ -270,7 +269,7 @@ static void refuse_weights(struct api_thread *t, struct request *r, struct store
     api_fail(t, r, e);
 }
 
-enum route_next api_weights(struct api_thread *t, struct request *r, size_t slot, struct store_text user,
+enum route_next api_weights(struct api_thread *t, struct request *r, size_t slot, struct text user,
                             bool may_block, struct weights **w, bool *cold)
 {
     bool hit = true, cold_start = false;
@@ -288,8 +287,8 @@ enum route_next api_weights(struct api_thread *t, struct request *r, size_t slot
     if (code == ERR_NOTFOUND && cold_start) {
         err_clear(&e);
         *cold = true;
-        code = personal_acquire(t->session.personal, slot, SERVING_PRIOR, (struct store_text){NULL, 0}, w,
-                                &hit, &e);
+        code =
+            personal_acquire(t->session.personal, slot, SERVING_PRIOR, (struct text){NULL, 0}, w, &hit, &e);
     }
     r->cache = hit ? "hit" : "miss";
     if (code) {
@@ -300,8 +299,7 @@ enum route_next api_weights(struct api_thread *t, struct request *r, size_t slot
     return ROUTE_DONE;
 }
 
-bool api_reread(struct api_thread *t, struct request *r, size_t slot, struct store_text user,
-                struct weights **w)
+bool api_reread(struct api_thread *t, struct request *r, size_t slot, struct text user, struct weights **w)
 {
     struct err e = {0};
     if (personal_reread(t->session.personal, slot, user, w, &e) == ERR_OK)

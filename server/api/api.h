@@ -54,10 +54,10 @@ void api_thread_free(struct api_thread *t);
 bool api_model_slot(struct api_thread *t, struct request *r, size_t *slot);
 
 /* The {user} segment; answers 400 and returns false when it is no id. */
-bool api_user_id(struct request *r, size_t segment, struct store_text *id);
+bool api_user_id(struct request *r, size_t segment, struct text *id);
 
 /* The {item} segment likewise. */
-bool api_item_id(struct request *r, size_t segment, struct store_text *id);
+bool api_item_id(struct request *r, size_t segment, struct text *id);
 
 /* A query parameter that must be true or false; absent: *out stays. */
 bool api_bool_param(struct request *r, const char *name, bool *out);
@@ -70,13 +70,12 @@ void api_fail(struct api_thread *t, struct request *r, const struct err *e);
 
 /* The user's weights for a call: cached, or made; where the thread may not block, made only without waiting. The prior for
  * ?cold_start=true of an unknown user. ROUTE_DONE with *w NULL: answered with a refusal. */
-enum route_next api_weights(struct api_thread *t, struct request *r, size_t slot, struct store_text user,
+enum route_next api_weights(struct api_thread *t, struct request *r, size_t slot, struct text user,
                             bool may_block, struct weights **w, bool *cold);
 
 /* Replaces *w by weights of the user as the store has him now, for what must be of one state (personal_reread). False:
  * answered with a refusal, and *w is let go. */
-bool api_reread(struct api_thread *t, struct request *r, size_t slot, struct store_text user,
-                struct weights **w);
+bool api_reread(struct api_thread *t, struct request *r, size_t slot, struct text user, struct weights **w);
 
 /* The calls, by file. */
 route_fn api_recommend_get, api_predict_post, api_events_post, api_user_get, api_admin_user_put,

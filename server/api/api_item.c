@@ -22,7 +22,7 @@ struct item_batch {
 
 /* A value as JSON text of at most so many bytes. */
 static bool dump(struct request *r, struct batch *b, const json_t *value, const struct json_place *at,
-                 size_t most, struct store_text *out)
+                 size_t most, struct text *out)
 {
     size_t n = json_dumpb(value, NULL, 0, JSON_COMPACT);
     if (n > most) {
@@ -33,12 +33,12 @@ static bool dump(struct request *r, struct batch *b, const json_t *value, const 
     if (!text)
         return false;
     (void)json_dumpb(value, text, n, JSON_COMPACT);
-    *out = (struct store_text){text, n};
+    *out = (struct text){text, n};
     return true;
 }
 
 static bool read_title(struct request *r, const json_t *title, const struct json_place *parent,
-                       struct store_text *out)
+                       struct text *out)
 {
     struct json_place at = json_place_key(parent, "title");
     size_t n = json_string_length(title);
@@ -47,12 +47,12 @@ static bool read_title(struct request *r, const json_t *title, const struct json
                        LIMIT_TITLE_BYTES);
         return false;
     }
-    *out = (struct store_text){json_string_value(title), n};
+    *out = (struct text){json_string_value(title), n};
     return true;
 }
 
 static bool read_categories(struct request *r, struct batch *b, const json_t *list,
-                            const struct json_place *parent, struct store_text *out)
+                            const struct json_place *parent, struct text *out)
 {
     struct json_place at = json_place_key(parent, "categories");
     bool ok = true;
@@ -70,7 +70,7 @@ static bool read_categories(struct request *r, struct batch *b, const json_t *li
 }
 
 static bool read_metadata(struct request *r, struct batch *b, const json_t *metadata,
-                          const struct json_place *parent, struct store_text *out)
+                          const struct json_place *parent, struct text *out)
 {
     struct json_place at = json_place_key(parent, "metadata");
     if (json_is_object(metadata))
@@ -164,7 +164,7 @@ static bool blame(struct request *r, const char *list, size_t index, const struc
     return blamed;
 }
 
-static void refuse_missing(struct api_thread *t, struct request *r, struct store_text id, const struct err *e)
+static void refuse_missing(struct api_thread *t, struct request *r, struct text id, const struct err *e)
 {
     if (e->code == ERR_NOTFOUND)
         problem_answer(r, PROBLEM_NO_ITEM, NULL, "%s%s", e->text, update_missing_item(&t->session, id));
@@ -272,7 +272,7 @@ enum route_next api_admin_item_delete(struct api_thread *t, struct request *r, b
 {
     if (!may_block)
         return ROUTE_NEEDS_WORKER;
-    struct store_text id;
+    struct text id;
     struct err e = {0};
     if (!api_item_id(r, 3, &id))
         return ROUTE_DONE;
@@ -289,7 +289,7 @@ struct showing {
     bool deleted;
 };
 
-static void add_json(struct buf *out, const char *key, struct store_text json)
+static void add_json(struct buf *out, const char *key, struct text json)
 {
     if (!json.data)
         return;
@@ -320,7 +320,7 @@ enum route_next api_item_get(struct api_thread *t, struct request *r, bool may_b
 {
     if (!may_block)
         return ROUTE_NEEDS_WORKER;
-    struct store_text id;
+    struct text id;
     size_t slot;
     struct err e = {0};
     struct showing s = {.r = r};

@@ -18,7 +18,7 @@ struct rows {
     const json_t *items, *inputs;
     size_t n;
     void *values; /* indices (n_known) or inputs (n, D) */
-    struct store_text *
+    struct text *
         unknown; /* (n) ids of items that the model does not have, where they are answered with null; else NULL */
     size_t n_known;
 };
@@ -33,7 +33,7 @@ static void read_item(struct api_thread *t, struct request *r, size_t slot, cons
         problem_answer(r, PROBLEM_INVALID_VALUE, at.text, "an item's id is a string");
         return;
     }
-    struct store_text text = {json_string_value(id), json_string_length(id)};
+    struct text text = {json_string_value(id), json_string_length(id)};
     long index = item_table_find(personal_items(t->session.personal, slot), text);
     if (index >= 0)
         ((uint32_t *)rows->values)[rows->n_known++] = (uint32_t)index;
@@ -115,7 +115,7 @@ struct scanner {
 struct scanned {
     size_t n;
     uint32_t indices[MOST_ROWS_AT_ONCE];
-    struct store_text texts[MOST_ROWS_AT_ONCE];
+    struct text texts[MOST_ROWS_AT_ONCE];
 };
 
 static void skip_space(struct scanner *s)
@@ -136,14 +136,14 @@ static bool take(struct scanner *s, char c)
 
 /* A string that stands for itself: no escapes, and nothing that needs one. What else is wrong with it shows when no item has
  * that id. */
-static bool take_string(struct scanner *s, struct store_text *out)
+static bool take_string(struct scanner *s, struct text *out)
 {
     if (!take(s, '"'))
         return false;
     const char *from = s->at;
     while (s->at < s->end && *s->at != '"' && *s->at != '\\' && (unsigned char)*s->at >= 0x20)
         s->at++;
-    *out = (struct store_text){from, (size_t)(s->at - from)};
+    *out = (struct text){from, (size_t)(s->at - from)};
     return s->at < s->end && *s->at++ == '"';
 }
 
@@ -153,7 +153,7 @@ static bool scan_items(const struct model *m, const struct item_table *table, co
                        struct scanned *out)
 {
     struct scanner s = {r->body.data, r->body.data + r->body.len};
-    struct store_text text;
+    struct text text;
     if (!r->body.data || !take(&s, '{') || !take_string(&s, &text) || !text_is(text, "items") ||
         !take(&s, ':') || !take(&s, '['))
         return false;
@@ -177,7 +177,7 @@ static bool scan_items(const struct model *m, const struct item_table *table, co
 /* Whose scores are asked for, of which model. */
 struct asked {
     size_t slot;
-    struct store_text user;
+    struct text user;
     bool may_block, null_for_unknown;
 };
 
@@ -282,7 +282,7 @@ static enum route_next answer_document(struct api_thread *t, struct request *r, 
 
 static bool unknown_param(struct request *r, bool *null_for_unknown)
 {
-    struct store_text value = request_param_of(r, "unknown");
+    struct text value = request_param_of(r, "unknown");
     *null_for_unknown = value.data && text_is(value, "null");
     if (!value.data || *null_for_unknown || text_is(value, "error"))
         return true;

@@ -10,7 +10,7 @@
 /* A whole number in [least, most] given as a query parameter; absent: *out stays. */
 static bool count_param(struct request *r, const char *name, size_t least, size_t most, size_t *out)
 {
-    struct store_text value = request_param_of(r, name);
+    struct text value = request_param_of(r, name);
     size_t n = 0;
     if (!value.data)
         return true;

@@ -101,7 +101,7 @@ static bool read_profile(struct request *r, struct batch *b, const json_t *profi
     if (!text)
         return false;
     (void)json_dumpb(profile, text, n, JSON_COMPACT);
-    g->profile.patch = (struct store_text){text, n};
+    g->profile.patch = (struct text){text, n};
     return true;
 }
 
@@ -290,7 +290,7 @@ enum route_next api_admin_user_delete(struct api_thread *t, struct request *r, b
 {
     if (!may_block)
         return ROUTE_NEEDS_WORKER;
-    struct store_text id;
+    struct text id;
     struct err e = {0};
     if (!api_user_id(r, 3, &id))
         return ROUTE_DONE;

@@ -45,12 +45,12 @@ static const char *source_of(const struct model_spec *spec, const struct store_u
         return "embedding";
     if (u->n_interactions)
         return "interactions";
-    return profile_known(spec, (struct store_text){u->profile.data, u->profile.len}) ? "profile" : "prior";
+    return profile_known(spec, (struct text){u->profile.data, u->profile.len}) ? "profile" : "prior";
 }
 
 enum route_next api_user_get(struct api_thread *t, struct request *r, bool may_block)
 {
-    struct store_text id;
+    struct text id;
     size_t slot;
     struct err e = {0};
     if (!may_block)

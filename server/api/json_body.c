@@ -275,14 +275,14 @@ bool json_in_array(struct request *r, const json_t *object, const char *key, con
 }
 
 bool json_in_id(struct request *r, const json_t *object, const char *key, const struct json_place *at,
-                struct store_text *out)
+                struct text *out)
 {
     const json_t *value = json_object_get(object, key);
     struct json_place place = json_place_key(at, key);
     struct err e = {0};
     if (!json_is_string(value))
         return refuse(r, &place, "a string", value);
-    *out = (struct store_text){json_string_value(value), json_string_length(value)};
+    *out = (struct text){json_string_value(value), json_string_length(value)};
     return !field_check_id(*out, key, &e) || refuse_value(r, &place, &e);
 }
 
@@ -324,7 +324,7 @@ bool json_in_rating(struct request *r, const json_t *object, const struct json_p
 }
 
 /* A text is a date. Digits in quotes would be one more way to write a number, and are mostly a mistake of the caller's. */
-static bool is_digits(struct store_text text)
+static bool is_digits(struct text text)
 {
     double number;
     return table_value_number(text, &number);
@@ -342,7 +342,7 @@ bool json_in_timestamp(struct request *r, const json_t *object, const struct jso
     if (!value)
         return true;
     if (json_is_string(value)) {
-        struct store_text text = {json_string_value(value), json_string_length(value)};
+        struct text text = {json_string_value(value), json_string_length(value)};
         if (is_digits(text))
             return refuse(r, &place, "a number, or a text in ISO 8601", value);
         return !field_time_of_text(text, now, out, &form, &e) || refuse_value(r, &place, &e);

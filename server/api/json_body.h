@@ -40,7 +40,7 @@ bool json_in_array(struct request *r, const json_t *object, const char *key, con
 
 /* A string that is an id: 1 to 256 bytes without a zero byte. required: absent is refused. */
 bool json_in_id(struct request *r, const json_t *object, const char *key, const struct json_place *at,
-                struct store_text *out);
+                struct text *out);
 
 /* The members "weight", "rating" and "timestamp" of an interaction, by the rules of server/field; absent: *out stays. A timestamp is
  * a number, or a text in ISO 8601; now is the clock's. *given (may be NULL) is set where there is one. */

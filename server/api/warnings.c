@@ -22,7 +22,7 @@ static const char *const types[] = {
 
 /* ---- counting ---- */
 
-static bool all_rank(struct api_thread *t, struct store_text id)
+static bool all_rank(struct api_thread *t, struct text id)
 {
     for (size_t slot = 0; slot < t->api->serving->n_models; slot++)
         if (item_table_find(personal_items(t->session.personal, slot), id) < 0)
@@ -37,7 +37,7 @@ static bool note_deleted(void *arg, const struct store_item *item)
 }
 
 /* Why answers do not have the item. What cannot be read now is not warned of: the request was done. */
-static struct warned_item look_up(struct api_thread *t, struct store_text id)
+static struct warned_item look_up(struct api_thread *t, struct text id)
 {
     struct warned_item item = {.id = id};
     struct err e = {0};
@@ -48,7 +48,7 @@ static struct warned_item look_up(struct api_thread *t, struct store_text id)
     return item;
 }
 
-static void count_item(struct warnings *w, struct api_thread *t, struct store_text id)
+static void count_item(struct warnings *w, struct api_thread *t, struct text id)
 {
     size_t k = 0;
     while (k < w->n_items &&

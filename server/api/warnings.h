@@ -23,7 +23,7 @@ enum { WARNINGS_MOST_ITEMS = 100 }; /* that are named */
 
 /* An item that some answers do not have. */
 struct warned_item {
-    struct store_text id;
+    struct text id;
     bool deleted;
     bool unranked[LIMIT_MODELS]; /* by slot */
 };

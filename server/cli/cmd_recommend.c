@@ -65,7 +65,7 @@ static enum err_code answer(const struct settings *s, struct serving *serving, s
                                 .include_seen = strcmp(s->exclude_seen, "false") == 0};
     for (size_t i = 0; i < s->categories.n; i++)
         q.categories[q.n_categories++] =
-            (struct store_text){s->categories.values[i], strlen(s->categories.values[i])};
+            (struct text){s->categories.values[i], strlen(s->categories.values[i])};
     struct buf out;
     bool hit;
     buf_init(&out, LIMIT_RESPONSE_BYTES);
@@ -76,7 +76,7 @@ static enum err_code answer(const struct settings *s, struct serving *serving, s
     if (code == ERR_NOTFOUND && s->cold_start) {
         err_clear(e);
         q.cold = true;
-        code = personal_acquire(p, 0, SERVING_PRIOR, (struct store_text){NULL, 0}, &w, &hit, e);
+        code = personal_acquire(p, 0, SERVING_PRIOR, (struct text){NULL, 0}, &w, &hit, e);
     }
     if (!code && q.explain && !q.cold)
         code = personal_reread(p, 0, q.user, &w, e);

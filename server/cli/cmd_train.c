@@ -51,7 +51,7 @@ struct user_ids {
     size_t n;
 };
 
-static bool take_id(void *arg, int64_t key, struct store_text id, struct store_text profile, int64_t revision)
+static bool take_id(void *arg, int64_t key, struct text id, struct text profile, int64_t revision)
 {
     struct user_ids *ids = arg;
     (void)key;
@@ -76,7 +76,7 @@ static enum err_code write_all(struct store_conn *c, const struct model *m, cons
         code = item_table_load(c, m, &items, e);
     const char *at = ids->texts.data;
     for (size_t i = 0; i < ids->n && !code && clock_monotonic_ns() < late_ns; i++, at += strlen(at) + 1) {
-        struct store_text id = {at, strlen(at)};
+        struct text id = {at, strlen(at)};
         const float *embedding;
         code = store_read_user(c, id, NULL, &user, e);
         if (!code)
@@ -234,8 +234,7 @@ static void print_report(const struct settings *s, const struct train_report *r)
 
 /* ---- the next commands ---- */
 
-static bool take_first_id(void *arg, int64_t key, struct store_text id, struct store_text profile,
-                          int64_t revision)
+static bool take_first_id(void *arg, int64_t key, struct text id, struct text profile, int64_t revision)
 {
     (void)key;
     (void)profile;

@@ -13,7 +13,7 @@ struct names {
     size_t n;
 };
 
-static bool is(struct store_text text, const char *s)
+static bool is(struct text text, const char *s)
 {
     return text.len == strlen(s) && memcmp(text.data, s, text.len) == 0;
 }

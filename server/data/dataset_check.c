@@ -36,7 +36,7 @@ struct sought {
     char id[LIMIT_ID_BYTES + 1];
 };
 
-static bool keep_id(struct sought *s, int64_t key, struct store_text id)
+static bool keep_id(struct sought *s, int64_t key, struct text id)
 {
     if (key != s->key)
         return true;
@@ -44,8 +44,7 @@ static bool keep_id(struct sought *s, int64_t key, struct store_text id)
     return false;
 }
 
-static bool is_user(void *arg, int64_t user_key, struct store_text id, struct store_text profile,
-                    int64_t revision)
+static bool is_user(void *arg, int64_t user_key, struct text id, struct text profile, int64_t revision)
 {
     (void)profile;
     (void)revision;

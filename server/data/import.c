@@ -46,7 +46,7 @@ static enum err_code put_user(struct import *im, const struct import_file *file,
                               struct err *e)
 {
     const struct partial_object given = {row->object, row->no_object};
-    struct store_text profile;
+    struct text profile;
     bool known;
     enum err_code code = partial_user(&im->partial, im->conn, row->user, &given, &profile, &known, e);
     if (code)
@@ -107,7 +107,7 @@ static enum err_code put_context(struct import *im, const struct table_row *row,
     bool created;
     enum err_code code = store_touch_user(im->conn, row->user, &revision, NULL);
     if (code == ERR_NOTFOUND)
-        code = store_put_user(im->conn, row->user, (struct store_text){NULL, 0}, &revision, &created, e);
+        code = store_put_user(im->conn, row->user, (struct text){NULL, 0}, &revision, &created, e);
     else if (code)
         code = store_touch_user(im->conn, row->user, &revision, e); /* once more, for the text */
     if (code)
@@ -193,7 +193,7 @@ static enum err_code end_file(struct import *im, const struct table *t, struct e
     enum err_code code = ERR_OK;
     for (size_t i = 0; i < columns->n && !code; i++) {
         const struct table_column *c = &columns->list[i];
-        code = table_columns_add(&f->columns, c->role, (struct store_text){c->name, strlen(c->name)}, e);
+        code = table_columns_add(&f->columns, c->role, (struct text){c->name, strlen(c->name)}, e);
         if (!code)
             f->columns.list[i].n_dates = c->n_dates;
     }

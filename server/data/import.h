@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "server/tables/format.h"
+#include "store/store.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -21,7 +21,7 @@ static void note_case(const char *path, const char *name, const char *other, con
 }
 
 void import_fields_compare(struct import_fields *f, const struct import_file *file, const struct buf *stored,
-                           struct store_text given, struct import_report *report)
+                           struct text given, struct import_report *report)
 {
     if (!stored->len || !given.len || f->said[file->kind] || f->n_compared[file->kind] >= MOST_COMPARED)
         return;

@@ -15,7 +15,7 @@ struct import_fields {
 /* Notes a field of a row whose name differs by letter case alone from one that the store has of the same user or item (stored: a JSON
  * object, or empty). Both are kept, as everywhere. */
 void import_fields_compare(struct import_fields *f, const struct import_file *file, const struct buf *stored,
-                           struct store_text given, struct import_report *report);
+                           struct text given, struct import_report *report);
 
 /* Notes columns of a file that differ by letter case alone, and ids that are all like 1.0. */
 void import_fields_look(const struct import_file_report *file, struct import_report *report);

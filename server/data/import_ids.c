@@ -30,7 +30,7 @@ static const char *file_of(const struct import_options *o, enum table_kind kind)
     return n > 1 ? "the interactions" : path;
 }
 
-static enum err_code hold(struct import_id_side *side, struct store_text id, struct err *e)
+static enum err_code hold(struct import_id_side *side, struct text id, struct err *e)
 {
     bool more;
     return id_meeting_hold(&side->meeting, id, &more, e);
@@ -60,7 +60,7 @@ struct reading {
 };
 
 /* Either side's turn; whether to read on. */
-static bool take(struct reading *r, struct store_text id)
+static bool take(struct reading *r, struct text id)
 {
     bool more = true;
     r->code = r->side->by_store ? id_meeting_hold(&r->side->meeting, id, &more, r->e)
@@ -68,8 +68,7 @@ static bool take(struct reading *r, struct store_text id)
     return !r->code && more;
 }
 
-static bool take_user(void *arg, int64_t key, struct store_text id, struct store_text profile,
-                      int64_t revision)
+static bool take_user(void *arg, int64_t key, struct text id, struct text profile, int64_t revision)
 {
     (void)key;
     (void)profile;

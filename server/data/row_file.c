@@ -50,10 +50,9 @@ static enum err_code open_file(struct row_file *f, struct err *e)
 }
 
 /* The texts of a row, in the order in which they lie in the file. */
-static void texts_of(struct table_row *row, struct store_text *texts[N_TEXTS])
+static void texts_of(struct table_row *row, struct text *texts[N_TEXTS])
 {
-    struct store_text *const all[N_TEXTS] = {&row->user, &row->item, &row->title, &row->categories,
-                                             &row->object};
+    struct text *const all[N_TEXTS] = {&row->user, &row->item, &row->title, &row->categories, &row->object};
     memcpy(texts, all, sizeof all);
 }
 
@@ -61,7 +60,7 @@ enum err_code row_file_add(struct row_file *f, const struct table_row *row, stru
                            struct err *e)
 {
     struct head head = {*row, place};
-    struct store_text *texts[N_TEXTS];
+    struct text *texts[N_TEXTS];
     enum err_code code = f->file ? ERR_OK : open_file(f, e);
     if (code)
         return code;
@@ -85,7 +84,7 @@ enum err_code row_file_next(struct row_file *f, struct table_row *row, struct ro
                             struct err *e)
 {
     struct head head;
-    struct store_text *texts[N_TEXTS];
+    struct text *texts[N_TEXTS];
     *got = f->file && fread(&head, sizeof head, 1, f->file) == 1;
     if (!*got)
         return f->file && ferror(f->file) ? fail(f, "cannot read", e) : ERR_OK;

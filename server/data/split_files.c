@@ -108,7 +108,7 @@ enum err_code split_files_open(const char *folder, bool known, const bool has[3]
     return code;
 }
 
-static void write_id(FILE *f, struct store_text id)
+static void write_id(FILE *f, struct text id)
 {
     bool plain = !field_is_null_word(id);
     for (size_t i = 0; i < id.len && plain; i++)

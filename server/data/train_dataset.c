@@ -93,7 +93,7 @@ static bool add_occurrence(struct dataset_private *p, struct list *l, const char
 }
 
 /* A text that is no JSON array of strings cannot have been stored; were it so, it would be no categories. */
-static bool take_categories(struct dataset_private *p, struct store_text json, size_t item)
+static bool take_categories(struct dataset_private *p, struct text json, size_t item)
 {
     json_t *array = json.len ? json_loadb(json.data, json.len, 0, NULL) : NULL;
     bool done = true;
@@ -124,8 +124,7 @@ static bool take_value(void *arg, const char *field, const char *value)
     return add_occurrence(p, &p->occurrences, field, value, p->n_users);
 }
 
-static bool take_user(void *arg, int64_t key, struct store_text id, struct store_text profile,
-                      int64_t revision)
+static bool take_user(void *arg, int64_t key, struct text id, struct text profile, int64_t revision)
 {
     struct dataset_private *p = arg;
     (void)id;

@@ -137,7 +137,7 @@ static void evaluate_user(void *arg, size_t user, size_t thread)
     struct err e = {0};
     if (evaluate(v, &v->threads[thread], user, &e) == ERR_OK)
         return;
-    struct store_text id = evaluation_test_id(&v->test, user);
+    struct text id = evaluation_test_id(&v->test, user);
     pthread_mutex_lock(&v->lock);
     (void)err_set(&v->failure, e.code, "user '%.*s': %s", (int)id.len, id.data, e.text);
     pthread_mutex_unlock(&v->lock);

@@ -16,7 +16,7 @@ enum err_code evaluation_ids_items(struct evaluation_test *t, const char *test_p
     for (size_t i = 0; i < t->model->spec.n_items && !all_known && !code; i++) {
         size_t len;
         const char *id = model_item_id(t->model, i, &len);
-        code = id_meeting_meet(&t->items, (struct store_text){id, len}, e);
+        code = id_meeting_meet(&t->items, (struct text){id, len}, e);
     }
     if (!code && !all_known)
         id_meeting_say(&t->items, "items", name_of(test_path), "the model", note);
@@ -29,8 +29,7 @@ struct reading {
     struct err *e;
 };
 
-static bool meet_user(void *arg, int64_t key, struct store_text id, struct store_text profile,
-                      int64_t revision)
+static bool meet_user(void *arg, int64_t key, struct text id, struct text profile, int64_t revision)
 {
     struct reading *r = arg;
     (void)key;

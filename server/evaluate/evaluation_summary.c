@@ -54,7 +54,7 @@ static void count_without(const struct evaluation *v, struct evaluation_result *
 {
     out->n_without = 0;
     for (size_t u = 0; u < v->test.n_users; u++) {
-        struct store_text id = evaluation_test_id(&v->test, u);
+        struct text id = evaluation_test_id(&v->test, u);
         if (!v->without[u])
             continue;
         if (out->n_without < EVALUATION_NAMED)
@@ -71,7 +71,7 @@ static void count_already(const struct evaluation *v, struct evaluation_result *
         for (size_t i = v->test.users[u].first; i < v->test.users[u].first + v->test.users[u].n; i++) {
             if (!v->already[i])
                 continue;
-            struct store_text user = evaluation_test_id(&v->test, u);
+            struct text user = evaluation_test_id(&v->test, u);
             size_t len;
             const char *item = model_item_id(v->models[0], v->test.rows[i].item, &len);
             if (out->n_already < EVALUATION_NAMED)
@@ -129,7 +129,7 @@ void evaluation_fini(struct evaluation_result *result)
 /* {"count":5,"user":"u1","known":5,"rows":1,"values":[[0.3,1],...]}: systems in their order, each its metrics. */
 static void add_user(const struct evaluation *v, size_t user, struct buf *b)
 {
-    struct store_text id = evaluation_test_id(&v->test, user);
+    struct text id = evaluation_test_id(&v->test, user);
     if (v->count == SIZE_MAX)
         buf_adds(b, "{\"count\":null,\"user\":");
     else

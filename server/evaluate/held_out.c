@@ -28,12 +28,12 @@ static const char *text_at(const struct evaluation_test *t, size_t at)
     return t->texts.data + at;
 }
 
-struct store_text evaluation_test_id(const struct evaluation_test *t, size_t user)
+struct text evaluation_test_id(const struct evaluation_test *t, size_t user)
 {
-    return (struct store_text){text_at(t, t->users[user].id), t->users[user].id_len};
+    return (struct text){text_at(t, t->users[user].id), t->users[user].id_len};
 }
 
-static uint32_t index_of(const struct evaluation_test *t, struct store_text item)
+static uint32_t index_of(const struct evaluation_test *t, struct text item)
 {
     long index = model_item_index(t->model, item.data, item.len);
     return index < 0 ? UINT32_MAX : (uint32_t)index;
@@ -110,7 +110,7 @@ static enum err_code group_users(struct evaluation_test *t, struct err *e)
     return ERR_OK;
 }
 
-size_t evaluation_test_find(const struct evaluation_test *t, struct store_text id)
+size_t evaluation_test_find(const struct evaluation_test *t, struct text id)
 {
     size_t low = 0, high = t->n_users;
     while (low < high) {

@@ -126,7 +126,7 @@ static enum err_code check_new(const struct evaluation_known *k, struct store_co
     struct store_user user = {0};
     enum err_code code = ERR_OK;
     for (size_t u = 0; u < k->test->n_users && !code; u++) {
-        struct store_text id = evaluation_test_id(k->test, u);
+        struct text id = evaluation_test_id(k->test, u);
         struct err there = {0};
         code = store_read_user(c, id, NULL, &user, &there);
         if (code == ERR_NOTFOUND)

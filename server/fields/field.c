@@ -18,7 +18,7 @@
 enum { SHOWN_BYTES = 40 };
 
 /* How much of a wrong value a message shows: whole characters. */
-static int shown(struct store_text text)
+static int shown(struct text text)
 {
     size_t n = text.len;
     if (n > SHOWN_BYTES)
@@ -27,7 +27,7 @@ static int shown(struct store_text text)
     return (int)n;
 }
 
-enum err_code field_check_id(struct store_text id, const char *what, struct err *e)
+enum err_code field_check_id(struct text id, const char *what, struct err *e)
 {
     if (!id.len)
         return err_set(e, ERR_INVALID, "the id of the %s is empty", what);
@@ -41,7 +41,7 @@ enum err_code field_check_id(struct store_text id, const char *what, struct err 
     return ERR_OK;
 }
 
-bool field_is_null_word(struct store_text text)
+bool field_is_null_word(struct text text)
 {
     static const char *const words[] = {"null", "\\N",  "nan", "none",     "<na>",
                                         "n/a",  "#n/a", "nat", "undefined"};
@@ -157,7 +157,7 @@ enum err_code field_time_of_number(double number, int64_t now, int64_t *seconds,
 }
 
 /* Digits that fit 64 bits, exactly: a double has not enough of them for nanoseconds. */
-static bool is_integer(struct store_text text, int64_t *out)
+static bool is_integer(struct text text, int64_t *out)
 {
     enum { MOST_DIGITS = 18 };
     if (!text.len || text.len > MOST_DIGITS + 1)
@@ -172,8 +172,8 @@ static bool is_integer(struct store_text text, int64_t *out)
     return n <= INT64_MAX;
 }
 
-enum err_code field_time_of_text(struct store_text text, int64_t now, int64_t *seconds,
-                                 enum field_time_form *form, struct err *e)
+enum err_code field_time_of_text(struct text text, int64_t now, int64_t *seconds, enum field_time_form *form,
+                                 struct err *e)
 {
     double number;
     int64_t found;

@@ -1,12 +1,12 @@
 /* field - the one rule for each value that is stored, whichever way it comes in: tables and requests both ask here.
- * Layer: server; depends on base and store's struct store_text.      Threads: any.      Memory: none.
+ * Layer: server; depends on base.      Threads: any.      Memory: none.
  * The ranges are in base/limits.h, with what they were derived from. What is refused is ERR_INVALID: a whole reason that names the
  * value and says what to do, to which the caller adds the place. */
 #ifndef SERVER_FIELDS_FIELD_H
 #define SERVER_FIELDS_FIELD_H
 
 #include "base/err.h"
-#include "store/store.h"
+#include "base/text.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,11 +15,11 @@
 /* ---- at the door ---- */
 
 /* An id: 1 to LIMIT_ID_BYTES bytes of UTF-8 without a zero byte. what is "user" or "item". */
-enum err_code field_check_id(struct store_text id, const char *what, struct err *e) ERR_MUST_CHECK;
+enum err_code field_check_id(struct text id, const char *what, struct err *e) ERR_MUST_CHECK;
 
 /* Whether text is what programs write where there is no value: NULL, \N, nan, None, NA, <NA>, NaT, undefined. An id that is one of them
  * is a missing one, unless it was quoted. */
-bool field_is_null_word(struct store_text text);
+bool field_is_null_word(struct text text);
 
 /* The weight of an interaction: LIMIT_WEIGHT_LEAST to LIMIT_WEIGHT_MOST. */
 enum err_code field_check_weight(double weight, struct err *e) ERR_MUST_CHECK;
@@ -52,8 +52,8 @@ enum err_code field_time_of_number(double number, int64_t now, int64_t *seconds,
                                    struct err *e) ERR_MUST_CHECK;
 
 /* The same of a text: a number or an ISO 8601 date or time. */
-enum err_code field_time_of_text(struct store_text text, int64_t now, int64_t *seconds,
-                                 enum field_time_form *form, struct err *e) ERR_MUST_CHECK;
+enum err_code field_time_of_text(struct text text, int64_t now, int64_t *seconds, enum field_time_form *form,
+                                 struct err *e) ERR_MUST_CHECK;
 
 /* ---- for what stores hold from before these rules ---- */
 

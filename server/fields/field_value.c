@@ -25,7 +25,7 @@ static size_t digits(const char *p, const char *end)
 }
 
 /* Whether text is [+-]digits[.digits][e[+-]digits] with a digit in front of the exponent. */
-static bool is_number(struct store_text text)
+static bool is_number(struct text text)
 {
     const char *p = text.data, *end = p + text.len;
     if (p < end && (*p == '+' || *p == '-'))
@@ -48,7 +48,7 @@ static bool is_number(struct store_text text)
 }
 
 /* A whole number below 10^15, so that no rounding is possible. */
-static bool small_integer(struct store_text text, double *out)
+static bool small_integer(struct text text, double *out)
 {
     if (!text.len || text.len > 15 || digits(text.data, text.data + text.len) != text.len)
         return false;
@@ -59,7 +59,7 @@ static bool small_integer(struct store_text text, double *out)
     return true;
 }
 
-bool table_value_number(struct store_text text, double *out)
+bool table_value_number(struct text text, double *out)
 {
     if (small_integer(text, out))
         return true;
@@ -75,7 +75,7 @@ bool table_value_number(struct store_text text, double *out)
     return true;
 }
 
-bool table_value_time(struct store_text text, int64_t *out)
+bool table_value_time(struct text text, int64_t *out)
 {
     double number;
     if (table_value_number(text, &number)) {
@@ -87,7 +87,7 @@ bool table_value_time(struct store_text text, int64_t *out)
     return time_text_seconds(text, out);
 }
 
-void table_value_from_latin1(struct store_text text, struct buf *out)
+void table_value_from_latin1(struct text text, struct buf *out)
 {
     buf_reset(out);
     for (size_t i = 0; i < text.len; i++) {
@@ -101,7 +101,7 @@ void table_value_from_latin1(struct store_text text, struct buf *out)
     }
 }
 
-struct store_text table_value_trim(struct store_text text)
+struct text table_value_trim(struct text text)
 {
     while (text.len && text.data[0] == ' ') {
         text.data++;
@@ -112,7 +112,7 @@ struct store_text table_value_trim(struct store_text text)
     return text;
 }
 
-bool table_value_is(struct store_text text, const char *word)
+bool table_value_is(struct text text, const char *word)
 {
     return text.len == strlen(word) && strncasecmp(text.data, word, text.len) == 0;
 }

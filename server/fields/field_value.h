@@ -1,28 +1,28 @@
 /* table_value - the texts of table fields as numbers, times and UTF-8.
- * Layer: server; depends on base and store's struct store_text.      Threads: any.
+ * Layer: server; depends on base.      Threads: any.
  * Memory: none, but for table_value_from_latin1.    The locale never matters: the point is the point. */
 #ifndef SERVER_FIELDS_FIELD_VALUE_H
 #define SERVER_FIELDS_FIELD_VALUE_H
 
 #include "base/buf.h"
-#include "store/store.h"
+#include "base/text.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 /* A finite decimal number that fills the whole text. */
-bool table_value_number(struct store_text text, double *out);
+bool table_value_number(struct text text, double *out);
 
 /* Seconds since 1970: a number that is not negative (a fraction is cut), or a time as text (server/fields/time_text.h). */
-bool table_value_time(struct store_text text, int64_t *out);
+bool table_value_time(struct text text, int64_t *out);
 
 /* Replaces out by the Latin-1 text as UTF-8. */
-void table_value_from_latin1(struct store_text text, struct buf *out);
+void table_value_from_latin1(struct text text, struct buf *out);
 
 /* Text without spaces at both ends. */
-struct store_text table_value_trim(struct store_text text);
+struct text table_value_trim(struct text text);
 
 /* Whether text equals the word, letter case aside. */
-bool table_value_is(struct store_text text, const char *word);
+bool table_value_is(struct text text, const char *word);
 
 #endif

@@ -25,7 +25,7 @@ static size_t space_at(const char *p, size_t left)
 }
 
 /* The length without a fraction of zeros behind digits alone. */
-static size_t without_fraction(struct store_text id)
+static size_t without_fraction(struct text id)
 {
     size_t n = 0, zeros;
     while (n < id.len && is_digit(id.data[n]))
@@ -37,12 +37,12 @@ static size_t without_fraction(struct store_text id)
     return zeros == id.len ? n : id.len;
 }
 
-bool id_form_has_fraction(struct store_text id)
+bool id_form_has_fraction(struct text id)
 {
     return without_fraction(id) < id.len;
 }
 
-static void add_without_spaces(struct store_text id, struct buf *out)
+static void add_without_spaces(struct text id, struct buf *out)
 {
     for (size_t i = 0; i < id.len;) {
         size_t space = space_at(id.data + i, id.len - i);
@@ -64,7 +64,7 @@ static void take_zeros(struct buf *b)
     b->len = to;
 }
 
-void id_form(struct store_text id, unsigned lose, struct buf *out)
+void id_form(struct text id, unsigned lose, struct buf *out)
 {
     buf_reset(out);
     if (lose & ID_FORM_SPACES)
@@ -74,7 +74,7 @@ void id_form(struct store_text id, unsigned lose, struct buf *out)
     if (out->failed || !out->len)
         return;
     if (lose & ID_FORM_FRACTION)
-        out->len = without_fraction((struct store_text){out->data, out->len});
+        out->len = without_fraction((struct text){out->data, out->len});
     if (lose & ID_FORM_ZEROS)
         take_zeros(out);
     for (size_t i = 0; (lose & ID_FORM_CASE) && i < out->len; i++)
@@ -82,7 +82,7 @@ void id_form(struct store_text id, unsigned lose, struct buf *out)
             out->data[i] = (char)(out->data[i] | 0x20);
 }
 
-struct id_form_difference id_form_compare(struct store_text a, struct store_text b)
+struct id_form_difference id_form_compare(struct text a, struct text b)
 {
     static const struct id_form_difference by_bit[] = {
         {"spaces (some may be unseen)", "take them out"},

@@ -61,20 +61,19 @@ static enum err_code reserve(struct id_meeting *m, struct err *e)
     return ERR_OK;
 }
 
-static enum err_code form_of(struct id_meeting *m, struct store_text id, struct store_text *out,
-                             struct err *e)
+static enum err_code form_of(struct id_meeting *m, struct text id, struct text *out, struct err *e)
 {
     id_form(id, ID_FORM_ALL, &m->form);
-    *out = m->form.len ? (struct store_text){m->form.data, m->form.len} : id; /* of spaces alone */
+    *out = m->form.len ? (struct text){m->form.data, m->form.len} : id; /* of spaces alone */
     return buf_check(&m->form, "an id", e);
 }
 
-enum err_code id_meeting_hold(struct id_meeting *m, struct store_text id, bool *more, struct err *e)
+enum err_code id_meeting_hold(struct id_meeting *m, struct text id, bool *more, struct err *e)
 {
     *more = m->ids.n < ID_MEETING_MOST;
     if (!*more || id_table_find(&m->ids, id) != ID_TABLE_NONE)
         return ERR_OK;
-    struct store_text form;
+    struct text form;
     uint32_t number;
     size_t n_forms = m->forms.n;
     enum err_code code = reserve(m, e);
@@ -91,14 +90,14 @@ enum err_code id_meeting_hold(struct id_meeting *m, struct store_text id, bool *
     return id_table_add(&m->ids, id, &number, e);
 }
 
-static void keep(struct buf *b, struct store_text id)
+static void keep(struct buf *b, struct text id)
 {
     if (!b->len)
         buf_add(b, id.data, id.len);
 }
 
 /* The first held id of a form. */
-static struct store_text first_of(const struct id_meeting *m, uint32_t form)
+static struct text first_of(const struct id_meeting *m, uint32_t form)
 {
     uint32_t i = 0;
     while (m->form_of[i] != form)
@@ -106,9 +105,9 @@ static struct store_text first_of(const struct id_meeting *m, uint32_t form)
     return id_table_text(&m->ids, i);
 }
 
-enum err_code id_meeting_meet(struct id_meeting *m, struct store_text id, struct err *e)
+enum err_code id_meeting_meet(struct id_meeting *m, struct text id, struct err *e)
 {
-    struct store_text form;
+    struct text form;
     m->n_seen++;
     uint32_t held = id_table_find(&m->ids, id);
     enum err_code code = form_of(m, id, &form, e);
@@ -133,9 +132,9 @@ enum err_code id_meeting_meet(struct id_meeting *m, struct store_text id, struct
 
 /* What a comparison comes to. */
 struct outcome {
-    size_t n_met, n_apart;         /* held ids; those or others that differ from one in form */
-    struct store_text here, there; /* two that are apart */
-    struct store_text missed;      /* a held one that is not met */
+    size_t n_met, n_apart;   /* held ids; those or others that differ from one in form */
+    struct text here, there; /* two that are apart */
+    struct text missed;      /* a held one that is not met */
 };
 
 static struct outcome count(const struct id_meeting *m)
@@ -154,8 +153,8 @@ static struct outcome count(const struct id_meeting *m)
         }
     }
     if (!o.n_apart && m->n_apart) {
-        o.here = (struct store_text){m->apart[0].data, m->apart[0].len};
-        o.there = (struct store_text){m->apart[1].data, m->apart[1].len};
+        o.here = (struct text){m->apart[0].data, m->apart[0].len};
+        o.there = (struct text){m->apart[1].data, m->apart[1].len};
     }
     if (m->n_apart > o.n_apart)
         o.n_apart = m->n_apart;
@@ -163,7 +162,7 @@ static struct outcome count(const struct id_meeting *m)
 }
 
 /* How much of an id is shown: whole characters. */
-static int shown(struct store_text id)
+static int shown(struct text id)
 {
     enum { SHOWN_BYTES = 40 };
     size_t n = id.len;
@@ -193,7 +192,7 @@ void id_meeting_say(const struct id_meeting *m, const char *what, const char *he
     }
     if (!hardly || least < ID_MEETING_FEW || !m->stranger.len)
         return;
-    struct store_text there = {m->stranger.data, m->stranger.len};
+    struct text there = {m->stranger.data, m->stranger.len};
     char n_met[32] = "none";
     if (o.n_met)
         (void)snprintf(n_met, sizeof n_met, "only %zu", o.n_met);

@@ -32,11 +32,10 @@ void id_meeting_init(struct id_meeting *m);
 void id_meeting_fini(struct id_meeting *m);
 
 /* Adds an id to the side that is held; false through *more when no more are held. ERR_NOMEM. */
-enum err_code id_meeting_hold(struct id_meeting *m, struct store_text id, bool *more,
-                              struct err *e) ERR_MUST_CHECK;
+enum err_code id_meeting_hold(struct id_meeting *m, struct text id, bool *more, struct err *e) ERR_MUST_CHECK;
 
 /* Counts an id of the other side; after the last that is held. ERR_NOMEM. */
-enum err_code id_meeting_meet(struct id_meeting *m, struct store_text id, struct err *e) ERR_MUST_CHECK;
+enum err_code id_meeting_meet(struct id_meeting *m, struct text id, struct err *e) ERR_MUST_CHECK;
 
 /* Puts into *out what is to be said; leaves it empty when the sides meet. what: "users"; held, other: where the ids are, as a
  * path. */

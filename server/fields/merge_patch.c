@@ -5,7 +5,7 @@
 #include <jansson.h>
 #include <string.h>
 
-bool merge_patch_is_plain(struct store_text patch)
+bool merge_patch_is_plain(struct text patch)
 {
     for (size_t i = 0; i + 4 <= patch.len; i++)
         if (patch.data[i] == 'n' && memcmp(patch.data + i, "null", 4) == 0)
@@ -46,7 +46,7 @@ static bool merge_into(json_t *target, const json_t *patch)
 }
 
 /* The object of a text; NULL and a filled e when it is none. */
-static json_t *object_of(struct store_text text, const char *what, enum err_code none, struct err *e)
+static json_t *object_of(struct text text, const char *what, enum err_code none, struct err *e)
 {
     json_error_t where;
     json_t *root = text.len ? json_loadb(text.data, text.len, 0, &where) : json_object();
@@ -77,7 +77,7 @@ static enum err_code write_object(const json_t *object, const char *what, struct
     return ERR_OK;
 }
 
-enum err_code merge_patch(struct store_text old, struct store_text patch, const char *what, struct buf *out,
+enum err_code merge_patch(struct text old, struct text patch, const char *what, struct buf *out,
                           struct err *e)
 {
     buf_reset(out);

@@ -27,10 +27,10 @@ void partial_fini(struct partial *p)
 }
 
 static enum err_code join(struct partial *p, const struct partial_object *given, const char *what,
-                          struct buf *joined, struct store_text *out, struct err *e)
+                          struct buf *joined, struct text *out, struct err *e)
 {
-    struct store_text old = {p->object.len ? p->object.data : NULL, given->none ? 0 : p->object.len};
-    struct store_text none = {NULL, 0};
+    struct text old = {p->object.len ? p->object.data : NULL, given->none ? 0 : p->object.len};
+    struct text none = {NULL, 0};
     if (!given->patch.len) {
         *out = old.len ? old : none;
         return ERR_OK;
@@ -40,7 +40,7 @@ static enum err_code join(struct partial *p, const struct partial_object *given,
         return ERR_OK;
     enum err_code code = merge_patch(old, given->patch, what, joined, e);
     if (!code)
-        *out = joined->len ? (struct store_text){joined->data, joined->len} : none;
+        *out = joined->len ? (struct text){joined->data, joined->len} : none;
     return code;
 }
 
@@ -53,8 +53,8 @@ static enum err_code take_known(enum err_code code, const struct err *found, boo
     return ERR_OK;
 }
 
-enum err_code partial_user(struct partial *p, struct store_conn *c, struct store_text id,
-                           const struct partial_object *given, struct store_text *profile, bool *known,
+enum err_code partial_user(struct partial *p, struct store_conn *c, struct text id,
+                           const struct partial_object *given, struct text *profile, bool *known,
                            struct err *e)
 {
     struct err found = {0};
@@ -64,7 +64,7 @@ enum err_code partial_user(struct partial *p, struct store_conn *c, struct store
     return code ? code : join(p, given, "profile", &p->profile_joined, profile, e);
 }
 
-static void keep(struct buf *out, bool *has, struct store_text text)
+static void keep(struct buf *out, bool *has, struct text text)
 {
     *has = text.data != NULL;
     buf_reset(out);
@@ -84,11 +84,11 @@ static bool keep_item(void *arg, const struct store_item *item)
     return true;
 }
 
-static struct store_text join_text(struct store_text given, bool none, const struct buf *had, bool has)
+static struct text join_text(struct text given, bool none, const struct buf *had, bool has)
 {
     if (given.data || none || !has)
         return given;
-    return (struct store_text){had->len ? had->data : "", had->len};
+    return (struct text){had->len ? had->data : "", had->len};
 }
 
 enum err_code partial_item(struct partial *p, struct store_conn *c, const struct partial_item *given,

@@ -21,13 +21,13 @@ void partial_fini(struct partial *p);
 
 /* What is said of an object: a merge patch (NULL data: nothing), and whether all there was goes first. */
 struct partial_object {
-    struct store_text patch;
+    struct text patch;
     bool none;
 };
 
 /* What is said of an item: texts that are absent say nothing, unless they are said to be none. */
 struct partial_item {
-    struct store_text id, title, categories;
+    struct text id, title, categories;
     bool no_title, no_categories;
     struct partial_object metadata;
 };
@@ -35,8 +35,8 @@ struct partial_item {
 /* Reads the user and puts into *profile what the profile will be (NULL data: none), borrowed until the next use of p. *known:
  * whether there is such a user; to a new one the update says all. Errors: those of the store, and ERR_INVALID when the profile
  * would be too large. */
-enum err_code partial_user(struct partial *p, struct store_conn *c, struct store_text id,
-                           const struct partial_object *given, struct store_text *profile, bool *known,
+enum err_code partial_user(struct partial *p, struct store_conn *c, struct text id,
+                           const struct partial_object *given, struct text *profile, bool *known,
                            struct err *e) ERR_MUST_CHECK;
 
 /* The same for an item: id and texts of *out. A deleted item is not known; its row keeps what is left out all the same. */

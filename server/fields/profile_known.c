@@ -31,14 +31,14 @@ static bool ask(void *arg, const char *field, const char *value)
     return true;
 }
 
-bool profile_known(const struct model_spec *spec, struct store_text profile)
+bool profile_known(const struct model_spec *spec, struct text profile)
 {
     struct asking a = {.spec = spec};
     return profile.len && !profile_each(profile.data, profile.len, ask, &a, NULL) && a.n_known;
 }
 
 /* What was stored is an object; should there be no memory to read it, nothing is said of it. */
-void profile_add_unknown(const struct model_spec *spec, struct store_text profile, struct buf *out)
+void profile_add_unknown(const struct model_spec *spec, struct text profile, struct buf *out)
 {
     struct asking a = {.spec = spec, .out = out};
     buf_addc(out, '[');

@@ -222,7 +222,7 @@ static bool read_time(struct rest *r, int64_t *seconds)
     return take_clock(r, basic, seconds) && take_zone(r, seconds) && r->p == r->end;
 }
 
-bool time_text_seconds(struct store_text text, int64_t *out)
+bool time_text_seconds(struct text text, int64_t *out)
 {
     text = table_value_trim(text);
     if (!text.len)
@@ -247,7 +247,7 @@ static bool is_day_or_month_first(struct rest r)
     return take_day_of_month(&r, &number) && take_char(&r, sign) && n_digits(&r) >= 2;
 }
 
-const char *time_text_fault(struct store_text text)
+const char *time_text_fault(struct text text)
 {
     text = table_value_trim(text);
     if (!text.len)

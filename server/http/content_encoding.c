@@ -121,6 +121,6 @@ bool content_decode(struct request *r)
     }
     buf_fini(&r->body);
     r->body = out;
-    r->content_encoding = (struct store_text){NULL, 0};
+    r->content_encoding = (struct text){NULL, 0};
     return true;
 }

@@ -45,7 +45,7 @@ void hosts_check(struct hosts *h, const char *listen, const char *const *others,
 }
 
 /* Takes port, brackets and a dot at the end from what stands in Host; false when it is too long or no name. */
-static bool bare_name(struct store_text host, char name[256])
+static bool bare_name(struct text host, char name[256])
 {
     size_t n = host.len;
     const char *at = host.data, *bracket = n && *at == '[' ? memchr(at, ']', n) : NULL;
@@ -84,7 +84,7 @@ static bool is_this_machine(const char *name)
     return inet_pton(AF_INET6, name, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
 }
 
-bool hosts_allow(const struct hosts *h, struct store_text host)
+bool hosts_allow(const struct hosts *h, struct text host)
 {
     char name[256];
     if (!h->checked || !host.data)

@@ -6,7 +6,7 @@
 #define SERVER_HTTP_HOSTS_H
 
 #include "base/err.h"
-#include "store/store.h"
+#include "base/text.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,6 +26,6 @@ enum err_code hosts_is_loopback(const char *listen, bool *loopback, struct err *
 void hosts_check(struct hosts *h, const char *listen, const char *const *others, size_t n_others);
 
 /* Whether a request with this Host is taken; one without (NULL data) is. */
-bool hosts_allow(const struct hosts *h, struct store_text host);
+bool hosts_allow(const struct hosts *h, struct text host);
 
 #endif

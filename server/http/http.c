@@ -119,14 +119,14 @@ static size_t keep_escaped(void *arg, struct MHD_Connection *connection, char *t
     return strlen(text);
 }
 
-static struct store_text header(struct MHD_Connection *connection, const char *name)
+static struct text header(struct MHD_Connection *connection, const char *name)
 {
     const char *value = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
-    return (struct store_text){value, value ? strlen(value) : 0};
+    return (struct text){value, value ? strlen(value) : 0};
 }
 
 /* The caller's id when it is harmless to print, else one of our own. */
-static void choose_id(struct http_server *s, struct request *r, struct store_text given)
+static void choose_id(struct http_server *s, struct request *r, struct text given)
 {
     bool harmless = given.data && given.len > 0 && given.len < REQUEST_ID_BYTES;
     for (size_t i = 0; harmless && i < given.len; i++)
@@ -309,7 +309,7 @@ static void look_at_headers(struct exchange *x, const char *method)
     if (x->of->reserved)
         refuse_reserved(x);
     check_encoding(r);
-    struct store_text length = header(x->connection, "Content-Length");
+    struct text length = header(x->connection, "Content-Length");
     unsigned long long declared = length.data ? strtoull(length.data, NULL, 10) : 0;
     if (!r->status && declared > x->server->config.max_body_bytes)
         r->body_too_large = true;

@@ -23,7 +23,7 @@ static int hex_of(char c)
 }
 
 /* Decodes [from, to) in place. */
-static bool decode(char *from, char *to, bool plus_is_space, struct store_text *out)
+static bool decode(char *from, char *to, bool plus_is_space, struct text *out)
 {
     char *at = from;
     for (char *p = from; p < to; p++) {
@@ -37,7 +37,7 @@ static bool decode(char *from, char *to, bool plus_is_space, struct store_text *
             *at++ = *p == '+' && plus_is_space ? ' ' : *p;
         }
     }
-    *out = (struct store_text){from, (size_t)(at - from)};
+    *out = (struct text){from, (size_t)(at - from)};
     return true;
 }
 
@@ -202,17 +202,12 @@ bool request_type_is(const struct request *r, const char *type, const char *suff
     return suffix && n > n_suffix && strncasecmp(given + n - n_suffix, suffix, n_suffix) == 0;
 }
 
-bool text_is(struct store_text text, const char *word)
-{
-    return text.data && text.len == strlen(word) && memcmp(text.data, word, text.len) == 0;
-}
-
-struct store_text request_param_of(const struct request *r, const char *name)
+struct text request_param_of(const struct request *r, const char *name)
 {
     for (size_t i = 0; i < r->n_params; i++)
         if (text_is(r->params[i].name, name))
             return r->params[i].value;
-    return (struct store_text){NULL, 0};
+    return (struct text){NULL, 0};
 }
 
 struct buf *request_answer(struct request *r, int status, const char *content_type)

@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "store/store.h"
+#include "base/text.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -17,7 +17,7 @@
 enum { REQUEST_MAX_SEGMENTS = 8, REQUEST_MAX_PARAMS = 32, REQUEST_ID_BYTES = 64, REQUEST_ALLOW_BYTES = 48 };
 
 struct request_param {
-    struct store_text name, value; /* percent-decoded */
+    struct text name, value; /* percent-decoded */
 };
 
 struct route;
@@ -45,8 +45,8 @@ struct request {
     bool bad_path;      /* a bad percent-encoding */
     bool bad_query;     /* that, or too many parameters */
     size_t n_segments;  /* more than REQUEST_MAX_SEGMENTS: the path is too deep to be kept */
-    struct store_text segments[REQUEST_MAX_SEGMENTS];                      /* of the path, percent-decoded */
-    struct store_text content_type, content_encoding, authorization, host; /* NULL data: none */
+    struct text segments[REQUEST_MAX_SEGMENTS];                      /* of the path, percent-decoded */
+    struct text content_type, content_encoding, authorization, host; /* NULL data: none */
     char id[REQUEST_ID_BYTES]; /* the caller's X-Request-Id or our own */
     bool body_too_large;
     bool lacked_memory;        /* of all bodies */
@@ -90,15 +90,13 @@ bool request_charge(struct request *r, size_t bytes);
 bool request_charge_more(struct request *r, size_t bytes);
 
 /* The value of the first parameter of this name, or NULL data. */
-struct store_text request_param_of(const struct request *r, const char *name);
+struct text request_param_of(const struct request *r, const char *name);
 
 /* Starts an answer: sets status and content type, empties the buffer; returns it. */
 struct buf *request_answer(struct request *r, int status, const char *content_type);
 
 /* Whether the media type, without its parameters, is this one, or ends with suffix ("+json"; NULL: none). */
 bool request_type_is(const struct request *r, const char *type, const char *suffix);
-
-bool text_is(struct store_text text, const char *word);
 
 extern const char request_json[]; /* "application/json" */
 

@@ -18,7 +18,7 @@ static bool fits(const char *pattern, const struct request *r)
             break; /* "/" */
         if (i >= r->n_segments)
             return false;
-        struct store_text s = r->segments[i];
+        struct text s = r->segments[i];
         if (*p == '{' ? s.len == 0 : s.len != n || memcmp(s.data, p, n) != 0)
             return false;
         p += n;

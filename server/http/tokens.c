@@ -178,7 +178,7 @@ bool tokens_any(const struct tokens *t, enum token_kind kind)
     return atomic_load_explicit(&t->newest[kind], memory_order_acquire) != NULL;
 }
 
-bool tokens_are(const struct tokens *t, enum token_kind kind, struct store_text given)
+bool tokens_are(const struct tokens *t, enum token_kind kind, struct text given)
 {
     const struct token *token = atomic_load_explicit(&t->newest[kind], memory_order_acquire);
     size_t n = token ? strlen(token->text) : 0;

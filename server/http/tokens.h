@@ -6,7 +6,7 @@
 #define SERVER_HTTP_TOKENS_H
 
 #include "base/err.h"
-#include "store/store.h"
+#include "base/text.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -37,7 +37,7 @@ enum err_code tokens_set(struct tokens *t, enum token_kind kind, const char *tex
 bool tokens_any(const struct tokens *t, enum token_kind kind);
 
 /* Whether the given text is the token, in a time that depends on its length only; false when there is none. */
-bool tokens_are(const struct tokens *t, enum token_kind kind, struct store_text given);
+bool tokens_are(const struct tokens *t, enum token_kind kind, struct text given);
 
 void tokens_fini(struct tokens *t);
 

@@ -78,7 +78,7 @@ struct item_texts {
     struct err failure; /* of the loading callback */
 };
 
-static struct text_at keep(struct item_texts *t, struct store_text text)
+static struct text_at keep(struct item_texts *t, struct text text)
 {
     struct text_at at = {.offset = t->arena.len, .len = text.len, .there = text.data != NULL};
     if (text.data)
@@ -86,12 +86,12 @@ static struct text_at keep(struct item_texts *t, struct store_text text)
     return at;
 }
 
-static struct store_text text_of(const struct item_texts *t, struct text_at at)
+static struct text text_of(const struct item_texts *t, struct text_at at)
 {
-    return at.there ? (struct store_text){t->arena.data + at.offset, at.len} : (struct store_text){NULL, 0};
+    return at.there ? (struct text){t->arena.data + at.offset, at.len} : (struct text){NULL, 0};
 }
 
-static struct store_text extra_id(const struct item_texts *t, size_t k)
+static struct text extra_id(const struct item_texts *t, size_t k)
 {
     return text_of(t, t->extra[k].id);
 }
@@ -102,7 +102,7 @@ static void hide(struct item_texts *t, long row)
     t->n_hidden++;
 }
 
-static bool add_pair(struct item_texts *t, struct store_text name, uint32_t index)
+static bool add_pair(struct item_texts *t, struct text name, uint32_t index)
 {
     if (t->n_pairs == t->pair_capacity) {
         size_t grown = t->pair_capacity ? t->pair_capacity * 2 : 1024;
@@ -117,7 +117,7 @@ static bool add_pair(struct item_texts *t, struct store_text name, uint32_t inde
 }
 
 /* The category names of a JSON array of strings; anything else in it has none. */
-static bool add_categories(struct item_texts *t, struct store_text json, uint32_t index)
+static bool add_categories(struct item_texts *t, struct text json, uint32_t index)
 {
     if (!json.data)
         return true;
@@ -126,7 +126,7 @@ static bool add_categories(struct item_texts *t, struct store_text json, uint32_
     for (size_t i = 0; ok && i < json_array_size(array); i++) {
         const json_t *name = json_array_get(array, i);
         if (json_is_string(name))
-            ok = add_pair(t, (struct store_text){json_string_value(name), json_string_length(name)}, index);
+            ok = add_pair(t, (struct text){json_string_value(name), json_string_length(name)}, index);
     }
     json_decref(array);
     return ok;
@@ -189,7 +189,7 @@ static bool take_over(struct item_texts *t)
 {
     size_t n = t->old ? item_texts_n_extra(t->old) : 0;
     for (size_t k = 0; k < n; k++) {
-        struct store_text id = extra_id(t->old, k);
+        struct text id = extra_id(t->old, k);
         long row = new_row(t, t->old->extra[k].key, keep(t, id));
         if (row < 0)
             return false;
@@ -278,12 +278,11 @@ static enum err_code give_rows(struct item_texts *t, struct err *e)
         t->promoted = t->promoted || w->promoted;
         t->n_ranked++;
         struct buf categories; /* the arena may move while names are added to it */
-        struct store_text names = text_of(t, w->texts.categories);
+        struct text names = text_of(t, w->texts.categories);
         buf_init(&categories, SIZE_MAX / 4);
         buf_add(&categories, names.data ? names.data : "", names.len);
         ok = !categories.failed &&
-             add_categories(t, (struct store_text){names.data ? categories.data : NULL, names.len},
-                            (uint32_t)row);
+             add_categories(t, (struct text){names.data ? categories.data : NULL, names.len}, (uint32_t)row);
         buf_fini(&categories);
     }
     mem_free(t->waiting);
@@ -307,7 +306,7 @@ static void hide_foreign(struct item_texts *t)
 
 /* ---- categories ---- */
 
-static int compare_texts(struct store_text a, struct store_text b)
+static int compare_texts(struct text a, struct text b)
 {
     size_t n = a.len < b.len ? a.len : b.len;
     int order = n ? memcmp(a.data, b.data, n) : 0;
@@ -343,8 +342,7 @@ static enum err_code make_postings(struct item_texts *t, struct err *e)
     return ERR_OK;
 }
 
-bool item_texts_category(const struct item_texts *t, struct store_text name, const uint32_t **indices,
-                         size_t *n)
+bool item_texts_category(const struct item_texts *t, struct text name, const uint32_t **indices, size_t *n)
 {
     size_t low = 0, high = t->n_categories;
     while (low < high) {
@@ -363,10 +361,10 @@ bool item_texts_category(const struct item_texts *t, struct store_text name, con
     return false;
 }
 
-bool item_texts_category_like(const struct item_texts *t, struct store_text name, struct store_text *out)
+bool item_texts_category_like(const struct item_texts *t, struct text name, struct text *out)
 {
     for (size_t i = 0; i < t->n_categories; i++) {
-        struct store_text found = text_of(t, t->categories[i].name);
+        struct text found = text_of(t, t->categories[i].name);
         if (found.len == name.len && strncasecmp(found.data, name.data, name.len) == 0) {
             *out = found;
             return true;
@@ -402,7 +400,7 @@ static enum err_code make_order(struct item_texts *t, struct err *e)
     return ERR_OK;
 }
 
-long item_texts_find(const struct item_texts *t, struct store_text id)
+long item_texts_find(const struct item_texts *t, struct text id)
 {
     long index = model_item_index(t->model, id.data, id.len);
     size_t low = 0, high = item_texts_n_extra(t);
@@ -423,12 +421,12 @@ const char *item_texts_id(const struct item_texts *t, size_t index, size_t *len)
 {
     if (index < t->model->spec.n_items)
         return model_item_id(t->model, index, len);
-    struct store_text id = extra_id(t, index - t->model->spec.n_items);
+    struct text id = extra_id(t, index - t->model->spec.n_items);
     *len = id.len;
     return id.data;
 }
 
-static bool same_text(struct store_text a, struct store_text b)
+static bool same_text(struct text a, struct text b)
 {
     return !a.data == !b.data && compare_texts(a, b) == 0;
 }

@@ -17,8 +17,8 @@
 struct item_texts;
 
 struct item_info {
-    struct store_text title;      /* NULL data: none */
-    struct store_text categories; /* a JSON array of strings; NULL data: none */
+    struct text title;      /* NULL data: none */
+    struct text categories; /* a JSON array of strings; NULL data: none */
 };
 
 /* Which items there are beside those that both the store and the model have. */
@@ -42,17 +42,16 @@ bool item_texts_knows(const struct item_texts *t, int64_t item_key);
 int64_t item_texts_last_key(const struct item_texts *t);
 
 /* The index of an id, also of a deleted item, or -1; and back. */
-long item_texts_find(const struct item_texts *t, struct store_text id);
+long item_texts_find(const struct item_texts *t, struct text id);
 const char *item_texts_id(const struct item_texts *t, size_t index, size_t *len);
 
 /* Whether the table says of the item what its record says, or would not say anything of it. */
 bool item_texts_same(const struct item_texts *t, const struct store_item *item);
 
 struct item_info item_texts_info(const struct item_texts *t, size_t index);
-bool item_texts_category(const struct item_texts *t, struct store_text name, const uint32_t **indices,
-                         size_t *n);
+bool item_texts_category(const struct item_texts *t, struct text name, const uint32_t **indices, size_t *n);
 /* The category that is this one but for the case of its letters; false: there is none. Cost: a look at all. */
-bool item_texts_category_like(const struct item_texts *t, struct store_text name, struct store_text *out);
+bool item_texts_category_like(const struct item_texts *t, struct text name, struct text *out);
 
 /* Items that answers may have: those that are neither deleted nor foreign. Bits by index, NULL when all are. */
 const uint64_t *item_texts_visible_bits(const struct item_texts *t);

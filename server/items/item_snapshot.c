@@ -60,7 +60,7 @@ static enum err_code texts_stand(struct store_conn *c, const struct item_table *
     *stand = old && !changes->all;
     for (; *stand && !code && at < end; at += strlen(at) + 1) {
         struct comparing k = {old->texts, false};
-        code = store_read_item(c, (struct store_text){at, strlen(at)}, compare_item, &k, e);
+        code = store_read_item(c, (struct text){at, strlen(at)}, compare_item, &k, e);
         *stand = k.same;
     }
     return code;
@@ -77,7 +77,7 @@ static enum err_code mark_stale(const struct item_table *t, const struct item_ch
         return err_set(e, ERR_NOMEM, "no memory for the table of items");
     *any = false;
     for (; at < end; at += strlen(at) + 1) {
-        long index = item_texts_find(t->texts, (struct store_text){at, strlen(at)});
+        long index = item_texts_find(t->texts, (struct text){at, strlen(at)});
         if (index < (long)n_items)
             continue;
         size_t k = (size_t)index - n_items;
@@ -164,13 +164,13 @@ int64_t item_table_last_key(const struct item_table *t)
     return item_texts_last_key(t->texts);
 }
 
-long item_table_find(const struct item_table *t, struct store_text id)
+long item_table_find(const struct item_table *t, struct text id)
 {
     long index = item_texts_find(t->texts, id);
     return index >= 0 && item_texts_visible(t->texts, (size_t)index) ? index : -1;
 }
 
-bool item_table_has(const struct item_table *t, struct store_text id)
+bool item_table_has(const struct item_table *t, struct text id)
 {
     return item_texts_find(t->texts, id) >= 0;
 }
@@ -244,13 +244,12 @@ struct item_info item_table_info(const struct item_table *t, size_t index)
     return item_texts_info(t->texts, index);
 }
 
-bool item_table_category(const struct item_table *t, struct store_text name, const uint32_t **indices,
-                         size_t *n)
+bool item_table_category(const struct item_table *t, struct text name, const uint32_t **indices, size_t *n)
 {
     return item_texts_category(t->texts, name, indices, n);
 }
 
-bool item_table_category_like(const struct item_table *t, struct store_text name, struct store_text *out)
+bool item_table_category_like(const struct item_table *t, struct text name, struct text *out)
 {
     return item_texts_category_like(t->texts, name, out);
 }

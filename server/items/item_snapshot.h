@@ -46,9 +46,8 @@ bool item_table_knows(const struct item_table *t, int64_t item_key);
 int64_t item_table_last_key(const struct item_table *t);
 
 /* The index of an item that answers may have, or -1; and back, for all. */
-long item_table_find(const struct item_table *t, struct store_text id);
-bool item_table_has(const struct item_table *t,
-                    struct store_text id); /* also of one that answers may not have */
+long item_table_find(const struct item_table *t, struct text id);
+bool item_table_has(const struct item_table *t, struct text id); /* also of one that answers may not have */
 const char *item_table_id(const struct item_table *t, size_t index, size_t *len);
 
 /* How many indices there are, and the items beyond the model's own. */
@@ -74,10 +73,9 @@ const char *item_table_source(const struct item_table *t, size_t index);
 struct item_info item_table_info(const struct item_table *t, size_t index);
 
 /* The rising indices of the items in a category, without deleted ones, borrowed; false when no item has it. */
-bool item_table_category(const struct item_table *t, struct store_text name, const uint32_t **indices,
-                         size_t *n);
+bool item_table_category(const struct item_table *t, struct text name, const uint32_t **indices, size_t *n);
 
-bool item_table_category_like(const struct item_table *t, struct store_text name, struct store_text *out);
+bool item_table_category_like(const struct item_table *t, struct text name, struct text *out);
 
 /* Bits of the items that answers may have; NULL: all. */
 const uint64_t *item_table_visible(const struct item_table *t);

@@ -217,7 +217,7 @@ static size_t take_line(const struct serving *s, const char **p, const char *las
         return 0;
     name[name_len] = '\0';
     int slot = serving_find(s, name);
-    return slot < 0 ? 0 : serving_key((size_t)slot, SERVING_USER, (struct store_text){id, id_len}, key);
+    return slot < 0 ? 0 : serving_key((size_t)slot, SERVING_USER, (struct text){id, id_len}, key);
 }
 
 static uint64_t evictions(const struct serving *s)
@@ -246,7 +246,7 @@ static bool load_one(struct loading *l, const char *key, size_t len)
     if (clock_monotonic_ns() >= l->end_ns || l->stop(l->arg))
         return false;
     enum err_code code = personal_acquire(l->personal, (size_t)key[0], SERVING_USER,
-                                          (struct store_text){key + 2, len - 2}, &w, &hit, &e);
+                                          (struct text){key + 2, len - 2}, &w, &hit, &e);
     l->n_made += code == ERR_OK;
     l->n_gone += code == ERR_NOTFOUND;
     if (!code)

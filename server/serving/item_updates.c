@@ -11,14 +11,14 @@ void update_follow_items(struct session *t)
         log_line(LOG_WARN, "the tables of items are behind: %s", e.text);
 }
 
-const char *update_item_source(struct session *t, size_t slot, struct store_text id)
+const char *update_item_source(struct session *t, size_t slot, struct text id)
 {
     const struct item_table *items = personal_items(t->personal, slot);
     long index = item_table_find(items, id);
     return index < 0 ? "none" : item_table_source(items, (size_t)index);
 }
 
-const char *update_item_unranked(struct session *t, size_t slot, struct store_text id)
+const char *update_item_unranked(struct session *t, size_t slot, struct text id)
 {
     if (item_table_find(personal_items(t->personal, slot), id) >= 0)
         return NULL;
@@ -39,7 +39,7 @@ static bool ignore_item(void *arg, const struct store_item *item)
     return true;
 }
 
-const char *update_missing_item(struct session *t, struct store_text id)
+const char *update_missing_item(struct session *t, struct text id)
 {
     struct err e = {0};
     if (store_read_item(t->conn, id, ignore_item, NULL, &e) != ERR_NOTFOUND)
@@ -123,7 +123,7 @@ enum err_code update_items(struct session *t, struct item_registration *list, si
     return ERR_OK;
 }
 
-enum err_code update_delete_item(struct session *t, struct store_text id, struct err *e)
+enum err_code update_delete_item(struct session *t, struct text id, struct err *e)
 {
     struct store_conn *writer;
     enum err_code code = serving_begin_write(t->serving, &writer, e);

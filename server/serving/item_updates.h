@@ -31,21 +31,21 @@ enum err_code update_items(struct session *t, struct item_registration *list, si
                            struct err *e) ERR_MUST_CHECK;
 
 /* ERR_NOTFOUND when there is no such item. */
-enum err_code update_delete_item(struct session *t, struct store_text id, struct err *e) ERR_MUST_CHECK;
+enum err_code update_delete_item(struct session *t, struct text id, struct err *e) ERR_MUST_CHECK;
 
 /* Brings the tables of this process up to what was just committed. Should that fail, the watcher does it within a second. */
 void update_follow_items(struct session *t);
 
 /* Why the model in a slot does not rank an item of the store, static; NULL: it does. */
-const char *update_item_unranked(struct session *t, size_t slot, struct store_text id);
+const char *update_item_unranked(struct session *t, size_t slot, struct text id);
 
 /* The same of an item of which it is known that the model does not rank it. */
 const char *update_why_unranked(const struct model_spec *spec);
 
 /* What to say behind "no item": of one that a served model has though the store has no row of it, what to do; else "". Static. */
-const char *update_missing_item(struct session *t, struct store_text id);
+const char *update_missing_item(struct session *t, struct text id);
 
 /* Where the model in a slot has an item's row from, or "none". */
-const char *update_item_source(struct session *t, size_t slot, struct store_text id);
+const char *update_item_source(struct session *t, size_t slot, struct text id);
 
 #endif

@@ -103,8 +103,7 @@ struct store_user *personal_user_record(struct personal *p)
 
 /* ---- weights ---- */
 
-struct weights *personal_cached(struct personal *p, size_t slot, enum serving_kind kind,
-                                struct store_text user)
+struct weights *personal_cached(struct personal *p, size_t slot, enum serving_kind kind, struct text user)
 {
     char key[SERVING_KEY_BYTES];
     return weights_cache_get(p->serving->cache, key, serving_key(slot, kind, user, key));
@@ -122,7 +121,7 @@ struct making {
     struct personal *p;
     size_t slot;
     enum serving_kind kind;
-    struct store_text user;
+    struct text user;
 };
 
 /* ERR_BUSY where it would wait, or making weights of it take long. */
@@ -159,8 +158,8 @@ static enum err_code make(void *arg, struct weights **out, struct err *e)
     return code ? code : context_make_weights(maker, items, &p->user, out, e);
 }
 
-enum err_code personal_acquire(struct personal *p, size_t slot, enum serving_kind kind,
-                               struct store_text user, struct weights **out, bool *hit, struct err *e)
+enum err_code personal_acquire(struct personal *p, size_t slot, enum serving_kind kind, struct text user,
+                               struct weights **out, bool *hit, struct err *e)
 {
     char key[SERVING_KEY_BYTES];
     struct making m = {.p = p, .slot = slot, .kind = kind, .user = user};
@@ -168,7 +167,7 @@ enum err_code personal_acquire(struct personal *p, size_t slot, enum serving_kin
                                  hit, e);
 }
 
-struct weights *personal_try(struct personal *p, size_t slot, struct store_text user, bool *hit)
+struct weights *personal_try(struct personal *p, size_t slot, struct text user, bool *hit)
 {
     *hit = true;
     if (!p->serving->models[slot].at_once.any || !store_at_once(p->conn))
@@ -179,7 +178,7 @@ struct weights *personal_try(struct personal *p, size_t slot, struct store_text 
                              hit);
 }
 
-enum err_code personal_reread(struct personal *p, size_t slot, struct store_text user, struct weights **w,
+enum err_code personal_reread(struct personal *p, size_t slot, struct text user, struct weights **w,
                               struct err *e)
 {
     struct making m = {.reading = READ_WHOLE, .p = p, .slot = slot, .kind = SERVING_USER, .user = user};
@@ -195,7 +194,7 @@ enum err_code personal_reread(struct personal *p, size_t slot, struct store_text
 /* ---- answers ---- */
 
 /* n_bytes: about what the list takes; room for it at once saves growing by doubling. */
-static void add_head(struct buf *out, const struct model_spec *spec, struct store_text user,
+static void add_head(struct buf *out, const struct model_spec *spec, struct text user,
                      const struct weights *w, bool cold, size_t n_bytes)
 {
     (void)buf_reserve(out, n_bytes + 512);
@@ -262,7 +261,7 @@ struct best {
 
 /* What is said of an item. */
 struct shown {
-    struct store_text id;
+    struct text id;
     struct item_info info;
 };
 
@@ -282,7 +281,7 @@ static void look_up(const struct item_table *items, const struct topk_entry *ent
 }
 
 /* The beginning of what is said of an item. */
-static void add_scored(struct buf *out, struct store_text id, float score)
+static void add_scored(struct buf *out, struct text id, float score)
 {
     buf_adds(out, "{\"id\":");
     buf_add_json_string(out, id.data, id.len);
@@ -335,7 +334,7 @@ static void warn_of_categories(struct buf *out, const struct item_table *items,
     for (size_t i = 0; i < q->n_categories; i++) {
         const uint32_t *indices;
         size_t n;
-        struct store_text like = {NULL, 0};
+        struct text like = {NULL, 0};
         if (item_table_category(items, q->categories[i], &indices, &n))
             continue;
         buf_adds(out, any ? "," : ",\"warnings\":[");
@@ -417,7 +416,7 @@ enum err_code personal_recommend(struct personal *p, size_t slot, const struct w
 }
 
 /* All that is said of a listed item, whose id is plain text. One addition to the buffer: six would wait for each other. */
-static void add_scored_text(struct buf *out, struct store_text id, float score)
+static void add_scored_text(struct buf *out, struct text id, float score)
 {
     static const char before[] = "{\"id\":\"", between[] = "\",\"score\":";
     char *to = buf_reserve(out, sizeof before + id.len + sizeof between + BUF_FLOAT_BYTES);
@@ -441,11 +440,11 @@ static void add_known(struct buf *out, const struct item_table *items, const str
     }
     size_t len;
     const char *id = item_table_id(items, asked->indices[known], &len);
-    add_scored(out, (struct store_text){id, len}, score);
+    add_scored(out, (struct text){id, len}, score);
     buf_addc(out, '}');
 }
 
-static void add_unknown(struct buf *out, struct store_text id)
+static void add_unknown(struct buf *out, struct text id)
 {
     buf_adds(out, "{\"id\":");
     buf_add_json_string(out, id.data, id.len);
@@ -453,7 +452,7 @@ static void add_unknown(struct buf *out, struct store_text id)
 }
 
 enum err_code personal_predict_items(struct personal *p, size_t slot, const struct weights *w,
-                                     struct store_text user, bool cold, const struct predict_items *asked,
+                                     struct text user, bool cold, const struct predict_items *asked,
                                      struct buf *out, struct err *e)
 {
     const struct model *m = p->serving->models[slot].model;
@@ -498,7 +497,7 @@ enum err_code personal_score_rows(struct personal *p, size_t slot, const struct 
 }
 
 enum err_code personal_predict_rows(struct personal *p, size_t slot, const struct weights *w,
-                                    struct store_text user, bool cold, const float *scores, size_t n,
+                                    struct text user, bool cold, const float *scores, size_t n,
                                     struct buf *out, struct err *e)
 {
     const struct model_spec *spec = &p->serving->models[slot].model->spec;

@@ -24,22 +24,20 @@ void personal_free(struct personal *p);
 /* ---- weights ---- */
 
 /* A reference to the user's cached weights, or NULL; reads no store and waits for nobody. */
-struct weights *personal_cached(struct personal *p, size_t slot, enum serving_kind kind,
-                                struct store_text user);
+struct weights *personal_cached(struct personal *p, size_t slot, enum serving_kind kind, struct text user);
 
 /* A reference to the user's weights: cached, or made where that needs no wait and takes little; else NULL. For threads that others
  * wait for: it reads only what the system has in memory (store_read_context_at_once) and makes only what was measured to be short
  * (at_once). */
-struct weights *personal_try(struct personal *p, size_t slot, struct store_text user, bool *hit);
+struct weights *personal_try(struct personal *p, size_t slot, struct text user, bool *hit);
 
 /* A reference to the user's weights, made when they are not cached. ERR_NOTFOUND: no such user. */
-enum err_code personal_acquire(struct personal *p, size_t slot, enum serving_kind kind,
-                               struct store_text user, struct weights **out, bool *hit,
-                               struct err *e) ERR_MUST_CHECK;
+enum err_code personal_acquire(struct personal *p, size_t slot, enum serving_kind kind, struct text user,
+                               struct weights **out, bool *hit, struct err *e) ERR_MUST_CHECK;
 
 /* Reads the user's record and replaces *w by weights made from it, so that what is explained is one state of the user; on
  * failure *w stays. */
-enum err_code personal_reread(struct personal *p, size_t slot, struct store_text user, struct weights **w,
+enum err_code personal_reread(struct personal *p, size_t slot, struct text user, struct weights **w,
                               struct err *e) ERR_MUST_CHECK;
 
 /* ---- answers ---- */
@@ -47,11 +45,11 @@ enum err_code personal_reread(struct personal *p, size_t slot, struct store_text
 enum { PERSONAL_MAX_CATEGORIES = 16 };
 
 struct recommend_query {
-    struct store_text user;
+    struct text user;
     size_t limit, offset;
     bool include_seen;
     size_t n_categories; /* items in any of them; 0: all items */
-    struct store_text categories[PERSONAL_MAX_CATEGORIES];
+    struct text categories[PERSONAL_MAX_CATEGORIES];
     bool cold; /* the weights are those of the prior */
     size_t
         explain; /* reasons an item; 0: none. Then the weights are those of personal_user_record, see personal_reread */
@@ -65,9 +63,9 @@ enum err_code personal_recommend(struct personal *p, size_t slot, const struct w
 /* The items whose scores are asked for. */
 struct predict_items {
     const uint32_t *indices; /* (n_known) of those that the model has, in their order */
-    const struct store_text
+    const struct text
         *texts; /* (n) ids as a JSON string shows them, or NULL: they are looked up; n_known is n then */
-    const struct store_text
+    const struct text
         *unknown; /* (n) ids of those that it does not have, NULL data for the others; NULL: it has all */
     size_t n, n_known;
     bool count_unknown; /* the answer says how many it does not have */
@@ -75,7 +73,7 @@ struct predict_items {
 
 /* Scores of catalogue items in their order, null for an unknown one: {"user", ..., "predictions": [{"id", "score"}]}. */
 enum err_code personal_predict_items(struct personal *p, size_t slot, const struct weights *w,
-                                     struct store_text user, bool cold, const struct predict_items *asked,
+                                     struct text user, bool cold, const struct predict_items *asked,
                                      struct buf *out, struct err *e) ERR_MUST_CHECK;
 
 /* The target network on the caller's rows x (n, D): *scores (n, d_output), borrowed until the next call. They may be anything but
@@ -85,7 +83,7 @@ enum err_code personal_score_rows(struct personal *p, size_t slot, const struct 
 
 /* Such scores as the answer, all finite: {"user", ..., "predictions": [numbers]}. */
 enum err_code personal_predict_rows(struct personal *p, size_t slot, const struct weights *w,
-                                    struct store_text user, bool cold, const float *scores, size_t n,
+                                    struct text user, bool cold, const float *scores, size_t n,
                                     struct buf *out, struct err *e) ERR_MUST_CHECK;
 
 /* ---- for callers that need the parts ---- */

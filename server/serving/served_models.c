@@ -340,7 +340,7 @@ enum err_code serving_measure(struct serving *s, const struct gather_config *con
     return ERR_OK;
 }
 
-size_t serving_key(size_t slot, enum serving_kind kind, struct store_text id, char key[SERVING_KEY_BYTES])
+size_t serving_key(size_t slot, enum serving_kind kind, struct text id, char key[SERVING_KEY_BYTES])
 {
     key[0] = (char)slot;
     key[1] = (char)kind;
@@ -349,7 +349,7 @@ size_t serving_key(size_t slot, enum serving_kind kind, struct store_text id, ch
     return id.len + 2;
 }
 
-void serving_drop_user(struct serving *s, struct store_text id, int64_t change)
+void serving_drop_user(struct serving *s, struct text id, int64_t change)
 {
     char key[SERVING_KEY_BYTES];
     for (size_t i = 0; i < s->n_models; i++)

@@ -99,11 +99,11 @@ struct item_table *serving_items(struct served_model *m, unsigned *generation);
 
 /* Forgets a user's cached weights of all models that were made before a change (INT64_MAX: all of them). A user's
  * revision is the number of its last change, so weights of that revision or a later one reflect it. */
-void serving_drop_user(struct serving *s, struct store_text id, int64_t change);
+void serving_drop_user(struct serving *s, struct text id, int64_t change);
 
 /* The key of a context in the weight cache: one byte the model's slot, one the kind, then the id. */
 enum { SERVING_KEY_BYTES = LIMIT_ID_BYTES + 2 };
 enum serving_kind { SERVING_USER = 'u', SERVING_PRIOR = 'p' };
-size_t serving_key(size_t slot, enum serving_kind kind, struct store_text id, char key[SERVING_KEY_BYTES]);
+size_t serving_key(size_t slot, enum serving_kind kind, struct text id, char key[SERVING_KEY_BYTES]);
 
 #endif

@@ -23,7 +23,7 @@ static bool has_unknown_item(struct session *t, size_t slot, const struct store_
 }
 
 /* Records that an item beyond a model's own was taken, which moves it. */
-static enum err_code touch_item(struct session *t, struct store_text id, int64_t key, struct err *e)
+static enum err_code touch_item(struct session *t, struct text id, int64_t key, struct err *e)
 {
     const struct serving *s = t->serving;
     for (size_t slot = 0; slot < s->n_models; slot++) {
@@ -42,13 +42,12 @@ static const char *source_of(const struct model_spec *spec, const struct store_u
         return "embedding";
     if (user->n_interactions)
         return "interactions";
-    return profile_known(spec, (struct store_text){user->profile.data, user->profile.len}) ? "profile"
-                                                                                           : "prior";
+    return profile_known(spec, (struct text){user->profile.data, user->profile.len}) ? "profile" : "prior";
 }
 
 /* Reads the user back and stores its context for the model in a slot; a given embedding stays what it is. *source as above, unless
  * NULL. */
-static enum err_code encode_for(struct session *t, size_t slot, struct store_text id, const char **source,
+static enum err_code encode_for(struct session *t, size_t slot, struct text id, const char **source,
                                 struct err *e)
 {
     const struct model_spec *spec = &t->serving->models[slot].model->spec;
@@ -71,7 +70,7 @@ static enum err_code encode_for(struct session *t, size_t slot, struct store_tex
 }
 
 /* For all models; *source (may be NULL) is that of the model in a slot. */
-static enum err_code encode(struct session *t, struct store_text id, size_t slot, const char **source,
+static enum err_code encode(struct session *t, struct text id, size_t slot, const char **source,
                             struct err *e)
 {
     enum err_code code = ERR_OK;
@@ -92,7 +91,7 @@ struct run {
 };
 
 /* Whether answers have the item, though the store need not. */
-static bool is_served(struct session *t, struct store_text item)
+static bool is_served(struct session *t, struct text item)
 {
     for (size_t slot = 0; slot < t->serving->n_models; slot++)
         if (item_table_find(personal_items(t->personal, slot), item) >= 0)
@@ -102,7 +101,7 @@ static bool is_served(struct session *t, struct store_text item)
 
 /* Whether an item can be taken: the store has it, or it is to be made. One that is served without a row in the store gets it when
  * somebody takes it. */
-static enum err_code item_can_be(struct run *run, struct store_text item, bool *can, struct err *e)
+static enum err_code item_can_be(struct run *run, struct text item, bool *can, struct err *e)
 {
     int64_t key;
     struct err why = {0};
@@ -122,7 +121,7 @@ static enum err_code item_can_be(struct run *run, struct store_text item, bool *
 }
 
 /* Refuses the interaction at this place when its item cannot be. */
-static enum err_code check_item(struct run *run, struct store_text item, struct update_fault fault, bool *can,
+static enum err_code check_item(struct run *run, struct text item, struct update_fault fault, bool *can,
                                 struct err *e)
 {
     char text[ERR_TEXT_BYTES];
@@ -136,9 +135,8 @@ static enum err_code check_item(struct run *run, struct store_text item, struct 
     return ERR_OK;
 }
 
-static enum err_code put_interaction(struct run *run, struct store_text user,
-                                     const struct update_interaction *x, int64_t timestamp,
-                                     enum store_put *put, struct err *e)
+static enum err_code put_interaction(struct run *run, struct text user, const struct update_interaction *x,
+                                     int64_t timestamp, enum store_put *put, struct err *e)
 {
     struct store_conn *writer = run->t->writer;
     struct err none = {0};
@@ -206,7 +204,7 @@ static enum err_code put_embedding(struct session *t, const struct registration 
 static enum err_code put_row(struct session *t, struct registration *g, struct err *e)
 {
     struct partial partial;
-    struct store_text profile = g->profile.patch;
+    struct text profile = g->profile.patch;
     bool known = true;
     partial_init(&partial);
     enum err_code code =
@@ -359,7 +357,7 @@ static size_t place(struct update_interaction *events, size_t n, struct placed *
 }
 
 /* Whether the user is there, or is to be made. */
-static enum err_code user_can_be(struct run *run, struct store_text user, struct buf *profile, bool *can,
+static enum err_code user_can_be(struct run *run, struct text user, struct buf *profile, bool *can,
                                  struct err *e)
 {
     struct err why = {0};
@@ -377,7 +375,7 @@ static enum err_code check_events(struct run *run, struct placed *list, size_t n
     buf_init(&profile, LIMIT_PROFILE_BYTES);
     for (size_t i = 0; i < n && !code; i++) {
         struct update_fault fault = {.index = list[i].index, .interaction = SIZE_MAX};
-        struct store_text user = list[i].x->user;
+        struct text user = list[i].x->user;
         bool can = true;
         if (i == 0 || !same_user(&list[i - 1], &list[i]))
             code = user_can_be(run, user, &profile, &user_can, e);
@@ -398,7 +396,7 @@ static enum err_code check_events(struct run *run, struct placed *list, size_t n
 
 /* The time of events without one: now, and not before what the user has. Stores may hold times that are ahead, from milliseconds that
  * were taken for seconds, and what happens now is the newest among them all the same. */
-static enum err_code time_of_now(struct session *t, struct store_text user, int64_t now, int64_t *time,
+static enum err_code time_of_now(struct session *t, struct text user, int64_t now, int64_t *time,
                                  struct err *e)
 {
     int64_t newest;
@@ -408,7 +406,7 @@ static enum err_code time_of_now(struct session *t, struct store_text user, int6
     return code;
 }
 
-static enum err_code record_event(struct run *run, struct store_text user, const struct update_interaction *x,
+static enum err_code record_event(struct run *run, struct text user, const struct update_interaction *x,
                                   struct err *e)
 {
     int64_t time = x->timestamp;
@@ -430,7 +428,7 @@ static enum err_code record_user(struct run *run, const struct placed *list, siz
     touched->user = list[from].x->user;
     enum err_code code = store_touch_user(run->t->writer, touched->user, &touched->revision, &none);
     if (code == ERR_NOTFOUND && run->rules->create) {
-        code = store_put_user(run->t->writer, touched->user, (struct store_text){NULL, 0}, &touched->revision,
+        code = store_put_user(run->t->writer, touched->user, (struct text){NULL, 0}, &touched->revision,
                               &created, e);
         run->made.n_users += code == ERR_OK;
     } else if (code) {
@@ -528,7 +526,7 @@ enum err_code update_events(struct session *t, struct update_interaction *events
 
 /* ---- deletion ---- */
 
-enum err_code update_delete(struct session *t, struct store_text user, struct err *e)
+enum err_code update_delete(struct session *t, struct text user, struct err *e)
 {
     enum err_code code = begin(t, e);
     if (code)

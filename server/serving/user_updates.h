@@ -15,8 +15,8 @@
 #include <stdint.h>
 
 struct update_interaction {
-    struct store_text user; /* of events */
-    struct store_text item;
+    struct text user; /* of events */
+    struct text item;
     double weight, rating; /* rating NAN: none */
     int64_t timestamp;
     bool timed;   /* the caller gave the timestamp; else it is the clock's, or the newest that the user has */
@@ -24,7 +24,7 @@ struct update_interaction {
 };
 
 struct registration {
-    struct store_text id;
+    struct text id;
     bool
         patch; /* what is not given stays, and the user must be there; else profile and contexts are replaced */
     struct partial_object profile; /* without patch: the whole profile; NULL data: none */
@@ -67,7 +67,7 @@ enum err_code update_register(struct session *t, struct registration *list, size
 
 /* A user whom events touched. */
 struct update_touched {
-    struct store_text user;
+    struct text user;
     int64_t revision;
 };
 
@@ -77,6 +77,6 @@ enum err_code update_events(struct session *t, struct update_interaction *events
                             size_t *n_touched, struct update_made *made, struct err *e) ERR_MUST_CHECK;
 
 /* ERR_NOTFOUND when there is no such user. */
-enum err_code update_delete(struct session *t, struct store_text user, struct err *e) ERR_MUST_CHECK;
+enum err_code update_delete(struct session *t, struct text user, struct err *e) ERR_MUST_CHECK;
 
 #endif

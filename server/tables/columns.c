@@ -48,7 +48,7 @@ static const struct synonyms all_synonyms[] = {
 enum { N_SYNONYMS = sizeof all_synonyms / sizeof all_synonyms[0] };
 
 /* Whether a header's name is a listed one: case, and what stands between words (`Customer ID`, `customer-id`), make no difference. */
-static bool is_name(struct store_text name, const char *listed)
+static bool is_name(struct text name, const char *listed)
 {
     size_t i = 0;
     for (; i < name.len && listed[i]; i++) {
@@ -60,7 +60,7 @@ static bool is_name(struct store_text name, const char *listed)
     return i == name.len && !listed[i];
 }
 
-enum table_role table_role_of(enum table_kind kind, struct store_text name, size_t *rank)
+enum table_role table_role_of(enum table_kind kind, struct text name, size_t *rank)
 {
     for (size_t i = 0; i < N_SYNONYMS; i++) {
         const struct synonyms *s = &all_synonyms[i];
@@ -111,7 +111,7 @@ static enum err_code start(struct table_columns *c, size_t n, struct err *e)
     return c->list ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for the names of the columns");
 }
 
-enum err_code table_columns_add(struct table_columns *c, enum table_role role, struct store_text name,
+enum err_code table_columns_add(struct table_columns *c, enum table_role role, struct text name,
                                 struct err *e)
 {
     struct table_column *list = mem_realloc_array(c->list, c->n + 1, sizeof *list);
@@ -141,8 +141,8 @@ static enum err_code settle_roles(enum table_kind kind, struct table_columns *c,
                 continue;
             size_t first = 0, second = 0;
             const char *names[] = {c->list[j].name, c->list[i].name};
-            (void)table_role_of(kind, (struct store_text){names[0], strlen(names[0])}, &first);
-            (void)table_role_of(kind, (struct store_text){names[1], strlen(names[1])}, &second);
+            (void)table_role_of(kind, (struct text){names[0], strlen(names[0])}, &first);
+            (void)table_role_of(kind, (struct text){names[1], strlen(names[1])}, &second);
             size_t last = first > second ? first : second;
             if (first == second || (first && second && !table_role_by_rank(c->list[i].role, last)))
                 return err_set(e, ERR_INVALID,
@@ -224,7 +224,7 @@ enum err_code table_columns_by_header(enum table_kind kind, const struct table_f
         code = err_set(e, ERR_INVALID, "the header is one column; %s",
                        table_sniff_header(header->list[0].data, header->list[0].len, 1));
     for (size_t i = 0; !code && i < header->n; i++) {
-        struct store_text name = table_value_trim(header->list[i]);
+        struct text name = table_value_trim(header->list[i]);
         code = table_row_check_plain(name, "name of a column", e);
         if (!code)
             code = add_column(&c, table_role_of(kind, name, NULL), name.data, name.len, e);

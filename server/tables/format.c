@@ -34,13 +34,13 @@ bool table_format_has_header(enum table_format format)
     return format == TABLE_CSV || format == TABLE_TSV;
 }
 
-static bool has(struct store_text line, const char *what)
+static bool has(struct text line, const char *what)
 {
     return line.len && memmem(line.data, line.len, what, strlen(what)) != NULL;
 }
 
 /* Two to four whole numbers between tabs: ratings without a header. */
-static bool looks_like_u_data(struct store_text line)
+static bool looks_like_u_data(struct text line)
 {
     size_t n_fields = 1, n_digits = 0;
     for (size_t i = 0; i < line.len; i++) {
@@ -59,7 +59,7 @@ static bool looks_like_u_data(struct store_text line)
     return n_digits && n_fields >= 2 && n_fields <= 4;
 }
 
-static enum table_format format_by_line(enum table_kind kind, struct store_text line)
+static enum table_format format_by_line(enum table_kind kind, struct text line)
 {
     if (line.len && line.data[0] == '{')
         return TABLE_NDJSON;
@@ -78,7 +78,7 @@ static bool ends_with(const char *name, size_t len, const char *suffix)
     return len >= n && strncasecmp(name + len - n, suffix, n) == 0;
 }
 
-enum table_format table_format_detect(const char *path, enum table_kind kind, struct store_text first_line,
+enum table_format table_format_detect(const char *path, enum table_kind kind, struct text first_line,
                                       bool *by_name)
 {
     static const struct {
@@ -118,7 +118,7 @@ void table_fields_fini(struct table_fields *f)
 static enum err_code reserve(struct table_fields *f, struct err *e)
 {
     size_t capacity = f->capacity ? f->capacity * 2 : 32;
-    struct store_text *list = mem_realloc_array(f->list, capacity, sizeof *list);
+    struct text *list = mem_realloc_array(f->list, capacity, sizeof *list);
     if (list)
         f->list = list;
     bool *quoted = list ? mem_realloc_array(f->quoted, capacity, sizeof *quoted) : NULL;
@@ -129,7 +129,7 @@ static enum err_code reserve(struct table_fields *f, struct err *e)
     return ERR_OK;
 }
 
-static enum err_code add_field(struct table_fields *f, struct store_text text, bool quoted, size_t most,
+static enum err_code add_field(struct table_fields *f, struct text text, bool quoted, size_t most,
                                struct err *e)
 {
     if (f->n == most)
@@ -152,7 +152,7 @@ static enum err_code split_at(const char *separator, const char *line, size_t le
         const char *stop =
             n_separator == 1 ? memchr(p, separator[0], left) : memmem(p, left, separator, n_separator);
         enum err_code code =
-            add_field(out, (struct store_text){p, (size_t)((stop ? stop : end) - p)}, false, most, e);
+            add_field(out, (struct text){p, (size_t)((stop ? stop : end) - p)}, false, most, e);
         if (code || !stop)
             return code;
         p = stop + n_separator;
@@ -204,14 +204,14 @@ static enum err_code split_quoted(char separator, char *line, size_t n, size_t m
                     out->n + 1);
             p += len;
         }
-        enum err_code code = add_field(out, (struct store_text){data, len}, quoted, most, e);
+        enum err_code code = add_field(out, (struct text){data, len}, quoted, most, e);
         if (code || p == end)
             return code;
         p++; /* the separator */
     }
 }
 
-bool table_unquote_tsv(struct store_text *field)
+bool table_unquote_tsv(struct text *field)
 {
     size_t n = field->len, n_inside = 0;
     const char *text = field->data;
@@ -231,7 +231,7 @@ bool table_unquote_tsv(struct store_text *field)
         *to++ = text[i];
         i += text[i] == '"';
     }
-    *field = (struct store_text){start, (size_t)(to - start)};
+    *field = (struct text){start, (size_t)(to - start)};
     return true;
 }
 

@@ -46,15 +46,15 @@ void table_columns_fini(struct table_columns *c);
 
 /* The fields of one line, views into it. */
 struct table_fields {
-    struct store_text *list; /* (n) */
-    bool *quoted;            /* (n) whether quotes stood around it */
+    struct text *list; /* (n) */
+    bool *quoted;      /* (n) whether quotes stood around it */
     size_t n, capacity;
 };
 
 void table_fields_fini(struct table_fields *f);
 
 /* The format by the file's name (path, `.gz` aside), or else by its first line; *by_name tells which it was. */
-enum table_format table_format_detect(const char *path, enum table_kind kind, struct store_text first_line,
+enum table_format table_format_detect(const char *path, enum table_kind kind, struct text first_line,
                                       bool *by_name);
 
 /* "csv", "u.data", ... */
@@ -71,7 +71,7 @@ bool table_format_has_header(enum table_format format);
 
 /* Takes the quotes off a field of a TSV whose header has none, where it must have been quoted by a writer that quotes what needs it, as
  * pandas does: quotes at both ends, and inside each quote twice. Writes into the field. */
-bool table_unquote_tsv(struct store_text *field);
+bool table_unquote_tsv(struct text *field);
 
 /* The canonical name of a role; "" for those without. */
 const char *table_role_name(enum table_role role);
@@ -90,14 +90,14 @@ enum err_code table_columns_fixed(enum table_kind kind, enum table_format format
 bool table_role_needed(enum table_kind kind, enum table_role role);
 
 /* The role that a name has in a table of this kind. rank (may be NULL): 0 for the canonical name, rising for its synonyms. */
-enum table_role table_role_of(enum table_kind kind, struct store_text name, size_t *rank);
+enum table_role table_role_of(enum table_kind kind, struct text name, size_t *rank);
 
 /* Whether of several columns with this role the one with the lowest rank has it, and the others are extra ones; else two synonyms beside
  * each other are refused. rank is that of the last of them: a timestamp of another event (created_at) stands back for a plain one. */
 bool table_role_by_rank(enum table_role role, size_t rank);
 
 /* Adds a column to a list; ERR_NOMEM. */
-enum err_code table_columns_add(struct table_columns *c, enum table_role role, struct store_text name,
+enum err_code table_columns_add(struct table_columns *c, enum table_role role, struct text name,
                                 struct err *e) ERR_MUST_CHECK;
 
 #endif

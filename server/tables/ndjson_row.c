@@ -14,10 +14,10 @@ void table_json_fini(struct table_json *j)
 }
 
 /* The text of a string or number; a view into the value, or into scratch. */
-static bool scalar_text(const json_t *value, char *scratch, size_t n, struct store_text *out)
+static bool scalar_text(const json_t *value, char *scratch, size_t n, struct text *out)
 {
     if (json_is_string(value)) {
-        *out = (struct store_text){json_string_value(value), json_string_length(value)};
+        *out = (struct text){json_string_value(value), json_string_length(value)};
         return true;
     }
     int written = -1;
@@ -25,14 +25,14 @@ static bool scalar_text(const json_t *value, char *scratch, size_t n, struct sto
         written = snprintf(scratch, n, "%lld", (long long)json_integer_value(value));
     else if (json_is_real(value))
         written = snprintf(scratch, n, "%.17g", json_real_value(value));
-    *out = (struct store_text){scratch, written > 0 ? (size_t)written : 0};
+    *out = (struct text){scratch, written > 0 ? (size_t)written : 0};
     return written > 0 && (size_t)written < n;
 }
 
 static enum err_code set_id(char *scratch, enum table_role role, const char *name, const json_t *value,
                             struct table_row_builder *b, struct err *e)
 {
-    struct store_text text;
+    struct text text;
     if (json_is_real(value))
         return err_set(e, ERR_INVALID,
                        "\"%s\" is a number with a fraction (%.17g); write ids as texts, or as whole numbers: "
@@ -50,7 +50,7 @@ static enum err_code set_categories(const char *name, const json_t *value, struc
         const json_t *one = json_array_get(value, i);
         if (!json_is_string(one))
             return err_set(e, ERR_INVALID, "\"%s\" is not an array of strings", name);
-        struct store_text text = {json_string_value(one), json_string_length(one)};
+        struct text text = {json_string_value(one), json_string_length(one)};
         enum err_code code = table_row_add_category(b, text, e);
         if (code)
             return code;
@@ -81,7 +81,7 @@ static int append(const char *bytes, size_t n, void *arg)
 static enum err_code add_member(const char *name, const json_t *value, struct table_row_builder *b,
                                 struct err *e)
 {
-    enum err_code code = table_row_check_plain((struct store_text){name, strlen(name)}, "name of a field", e);
+    enum err_code code = table_row_check_plain((struct text){name, strlen(name)}, "name of a field", e);
     if (code)
         return code;
     bool empty = json_is_string(value) && !json_string_length(value);
@@ -111,7 +111,7 @@ static enum err_code add_extra(struct table_json *j, const char *name, json_t *v
         if (table_is_ignored(j->ignored, key))
             continue;
         if (json_object_get(j->line, key) &&
-            table_role_of(b->kind, (struct store_text){key, strlen(key)}, NULL) == ROLE_EXTRA)
+            table_role_of(b->kind, (struct text){key, strlen(key)}, NULL) == ROLE_EXTRA)
             return err_set(e, ERR_INVALID, "\"%s\" stands both in \"%s\" and beside it", key, nested);
         enum err_code code = add_member(key, member, b, e);
         if (code)
@@ -139,7 +139,7 @@ static enum err_code set_value(struct table_json *j, enum table_role role, const
     if (role == ROLE_EMBEDDING && json_is_array(value))
         return set_embedding(name, value, b, e);
     char scratch[64];
-    struct store_text text;
+    struct text text;
     bool only_text = role == ROLE_TITLE || role == ROLE_CATEGORIES || role == ROLE_EMBEDDING;
     if ((only_text && !json_is_string(value)) || !scalar_text(value, scratch, sizeof scratch, &text))
         return err_set(e, ERR_INVALID, "\"%s\" has a value of the wrong type", name);
@@ -150,7 +150,7 @@ static enum err_code set_value(struct table_json *j, enum table_role role, const
 enum table_role table_json_role(const json_t *line, const char *name, enum table_kind kind)
 {
     size_t rank = 0;
-    enum table_role role = table_role_of(kind, (struct store_text){name, strlen(name)}, &rank);
+    enum table_role role = table_role_of(kind, (struct text){name, strlen(name)}, &rank);
     if (role == ROLE_EXTRA || rank == 0)
         return role;
     if (json_object_get(line, table_role_name(role)))
@@ -161,7 +161,7 @@ enum table_role table_json_role(const json_t *line, const char *name, enum table
     {
         size_t others = 0;
         if (table_role_by_rank(role, rank) &&
-            table_role_of(kind, (struct store_text){other, strlen(other)}, &others) == role && others < rank)
+            table_role_of(kind, (struct text){other, strlen(other)}, &others) == role && others < rank)
             return ROLE_EXTRA;
     }
     return role;

@@ -40,7 +40,7 @@ void table_row_start(struct table_row_builder *b)
 }
 
 /* How much of a wrong value a message shows. */
-static int shown(struct store_text text)
+static int shown(struct text text)
 {
     size_t n = text.len;
     if (n > SHOWN_BYTES)
@@ -49,7 +49,7 @@ static int shown(struct store_text text)
     return (int)n;
 }
 
-enum err_code table_row_check_word(struct store_text id, bool quoted, const char *what, struct err *e)
+enum err_code table_row_check_word(struct text id, bool quoted, const char *what, struct err *e)
 {
     if (quoted || !field_is_null_word(id))
         return ERR_OK;
@@ -59,7 +59,7 @@ enum err_code table_row_check_word(struct store_text id, bool quoted, const char
         what, (int)id.len, id.data, (int)id.len, id.data);
 }
 
-enum err_code table_row_check_plain(struct store_text text, const char *what, struct err *e)
+enum err_code table_row_check_plain(struct text text, const char *what, struct err *e)
 {
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.data[i];
@@ -71,7 +71,7 @@ enum err_code table_row_check_plain(struct store_text text, const char *what, st
     return ERR_OK;
 }
 
-enum err_code table_row_check_id(struct store_text id, const char *what, struct err *e)
+enum err_code table_row_check_id(struct text id, const char *what, struct err *e)
 {
     char of[32];
     (void)snprintf(of, sizeof of, "id of the %s", what);
@@ -79,14 +79,14 @@ enum err_code table_row_check_id(struct store_text id, const char *what, struct 
     return code ? code : table_row_check_plain(id, of, e);
 }
 
-static enum err_code read_number(struct store_text text, const char *name, double *out, struct err *e)
+static enum err_code read_number(struct text text, const char *name, double *out, struct err *e)
 {
     if (table_value_number(text, out))
         return ERR_OK;
     return err_set(e, ERR_INVALID, "the %s '%.*s' is not a finite number", name, shown(text), text.data);
 }
 
-static enum err_code set_weight(struct table_row_builder *b, const char *name, struct store_text text,
+static enum err_code set_weight(struct table_row_builder *b, const char *name, struct text text,
                                 struct err *e)
 {
     double x;
@@ -98,7 +98,7 @@ static enum err_code set_weight(struct table_row_builder *b, const char *name, s
     return code;
 }
 
-static enum err_code set_rating(struct table_row_builder *b, const char *name, struct store_text text,
+static enum err_code set_rating(struct table_row_builder *b, const char *name, struct text text,
                                 struct err *e)
 {
     double x;
@@ -110,7 +110,7 @@ static enum err_code set_rating(struct table_row_builder *b, const char *name, s
     return code;
 }
 
-static enum err_code set_time(struct table_row_builder *b, struct store_text text, struct err *e)
+static enum err_code set_time(struct table_row_builder *b, struct text text, struct err *e)
 {
     enum field_time_form form;
     enum err_code code = field_time_of_text(text, b->now, &b->row.timestamp, &form, e);
@@ -121,7 +121,7 @@ static enum err_code set_time(struct table_row_builder *b, struct store_text tex
     return code;
 }
 
-enum err_code table_row_add_category(struct table_row_builder *b, struct store_text text, struct err *e)
+enum err_code table_row_add_category(struct table_row_builder *b, struct text text, struct err *e)
 {
     text = table_value_trim(text);
     bool none = table_value_is(text, "(no genres listed)"); /* MovieLens says it so */
@@ -135,13 +135,13 @@ enum err_code table_row_add_category(struct table_row_builder *b, struct store_t
     return ERR_OK;
 }
 
-static enum err_code add_categories(struct table_row_builder *b, struct store_text text, struct err *e)
+static enum err_code add_categories(struct table_row_builder *b, struct text text, struct err *e)
 {
     const char *p = text.data, *end = p + text.len;
     for (;;) {
         const char *stop = memchr(p, '|', (size_t)(end - p));
         enum err_code code =
-            table_row_add_category(b, (struct store_text){p, (size_t)((stop ? stop : end) - p)}, e);
+            table_row_add_category(b, (struct text){p, (size_t)((stop ? stop : end) - p)}, e);
         if (code || !stop)
             return code;
         p = stop + 1;
@@ -176,7 +176,7 @@ static const char *skip_spaces(const char *p, const char *end)
 }
 
 /* `[1, 2.5]` or `1 2.5` */
-static enum err_code add_embedding(struct table_row_builder *b, struct store_text text, struct err *e)
+static enum err_code add_embedding(struct table_row_builder *b, struct text text, struct err *e)
 {
     const char *p = text.data, *end = p + text.len;
     bool array = *p == '[';
@@ -187,7 +187,7 @@ static enum err_code add_embedding(struct table_row_builder *b, struct store_tex
         const char *from = p;
         while (p < end && *p != ' ' && *p != ',')
             p++;
-        struct store_text number = {from, (size_t)(p - from)};
+        struct text number = {from, (size_t)(p - from)};
         double x;
         if (!table_value_number(number, &x))
             return err_set(e, ERR_INVALID, "number %zu of the embedding, '%.*s', is not a finite number",
@@ -210,7 +210,7 @@ void table_row_add_member(struct table_row_builder *b, const char *name)
     buf_addc(&b->object, ':');
 }
 
-static enum err_code set_title(struct table_row_builder *b, struct store_text text, struct err *e)
+static enum err_code set_title(struct table_row_builder *b, struct text text, struct err *e)
 {
     if (text.len > LIMIT_TITLE_BYTES)
         return err_set(e, ERR_INVALID, "the title has %zu bytes; at most %d are allowed", text.len,
@@ -219,7 +219,7 @@ static enum err_code set_title(struct table_row_builder *b, struct store_text te
     return ERR_OK;
 }
 
-static void set_extra(struct table_row_builder *b, const char *name, struct store_text text)
+static void set_extra(struct table_row_builder *b, const char *name, struct text text)
 {
     if ((b->kind == TABLE_USERS || b->kind == TABLE_ITEMS) && *name) {
         table_row_add_member(b, name);
@@ -227,8 +227,7 @@ static void set_extra(struct table_row_builder *b, const char *name, struct stor
     }
 }
 
-static enum err_code set_genre(struct table_row_builder *b, const char *name, struct store_text flag,
-                               struct err *e)
+static enum err_code set_genre(struct table_row_builder *b, const char *name, struct text flag, struct err *e)
 {
     if (table_value_is(flag, "0")) {
         b->row.no_categories = true; /* unless another flag says one */
@@ -237,11 +236,11 @@ static enum err_code set_genre(struct table_row_builder *b, const char *name, st
     if (!table_value_is(flag, "1"))
         return err_set(e, ERR_INVALID, "the genre flag %s is '%.*s' and not 0 or 1", name, shown(flag),
                        flag.data);
-    return table_row_add_category(b, (struct store_text){name, strlen(name)}, e);
+    return table_row_add_category(b, (struct text){name, strlen(name)}, e);
 }
 
 enum err_code table_row_set(struct table_row_builder *b, enum table_role role, const char *name,
-                            struct store_text text, bool quoted, struct err *e)
+                            struct text text, bool quoted, struct err *e)
 {
     text = table_value_trim(text);
     if (!text.len)
@@ -276,8 +275,7 @@ enum err_code table_row_set(struct table_row_builder *b, enum table_role role, c
     return ERR_OK;
 }
 
-static enum err_code close_json(struct buf *json, char end, const char *what, struct store_text *out,
-                                struct err *e)
+static enum err_code close_json(struct buf *json, char end, const char *what, struct text *out, struct err *e)
 {
     if (!json->len && !json->failed)
         return ERR_OK;
@@ -286,7 +284,7 @@ static enum err_code close_json(struct buf *json, char end, const char *what, st
         return err_set(e, ERR_INVALID, "the %s is larger than %zu bytes", what, json->max_bytes);
     if (json->failed)
         return buf_check(json, what, e);
-    *out = (struct store_text){json->data, json->len};
+    *out = (struct text){json->data, json->len};
     return ERR_OK;
 }
 

@@ -27,22 +27,22 @@ void table_row_start(struct table_row_builder *b);
 /* Sets the value of a column; views are kept. Empty text is an absent value. name is that of the column. quoted: quotes stood around
  * it, so that an id that reads as a word for nothing (NULL, nan) is meant. */
 enum err_code table_row_set(struct table_row_builder *b, enum table_role role, const char *name,
-                            struct store_text text, bool quoted, struct err *e) ERR_MUST_CHECK;
+                            struct text text, bool quoted, struct err *e) ERR_MUST_CHECK;
 
 /* Refuses an id that is a word for nothing and was not quoted. what is "user" or "item". */
-enum err_code table_row_check_word(struct store_text id, bool quoted, const char *what,
+enum err_code table_row_check_word(struct text id, bool quoted, const char *what,
                                    struct err *e) ERR_MUST_CHECK;
 
 /* Refuses an id or a column's name that has a control character: nobody sees it, and another program's id would be another. what is
  * "id of the user", for example. */
-enum err_code table_row_check_plain(struct store_text text, const char *what, struct err *e) ERR_MUST_CHECK;
+enum err_code table_row_check_plain(struct text text, const char *what, struct err *e) ERR_MUST_CHECK;
 
 /* Checks an id by the rules for all ids, and that it is plain. what is "user" or "item". */
-enum err_code table_row_check_id(struct store_text id, const char *what, struct err *e) ERR_MUST_CHECK;
+enum err_code table_row_check_id(struct text id, const char *what, struct err *e) ERR_MUST_CHECK;
 
 /* The parts of table_row_set that NDJSON needs by themselves: one category, one number of an embedding, and a
  * member of the profile or metadata whose value is the JSON text that the caller appends to b->object. */
-enum err_code table_row_add_category(struct table_row_builder *b, struct store_text text,
+enum err_code table_row_add_category(struct table_row_builder *b, struct text text,
                                      struct err *e) ERR_MUST_CHECK;
 enum err_code table_row_add_component(struct table_row_builder *b, double x, struct err *e) ERR_MUST_CHECK;
 void table_row_add_member(struct table_row_builder *b, const char *name);

@@ -70,7 +70,7 @@ bool table_is_ignored(const struct table_ignored *ignored, const char *name)
 enum err_code table_ignore(struct table *t, const struct table_ignored *ignored, struct err *e)
 {
     for (size_t i = 0; i < ignored->n; i++) {
-        struct store_text name = {ignored->names[i], strlen(ignored->names[i])};
+        struct text name = {ignored->names[i], strlen(ignored->names[i])};
         enum table_role role = table_role_of(t->kind, name, NULL);
         if (table_role_needed(t->kind, role))
             return err_set(e, ERR_INVALID,
@@ -108,7 +108,7 @@ static enum err_code check_text(struct table *t, struct table_line *line, struct
         return ERR_OK;
     if (!may_be_latin1(t->format))
         return err_set(e, ERR_INVALID, "the line is not UTF-8; convert the file (iconv -f LATIN1 -t UTF-8)");
-    table_value_from_latin1((struct store_text){line->data, line->len}, &t->latin1);
+    table_value_from_latin1((struct text){line->data, line->len}, &t->latin1);
     if (t->latin1.failed)
         return buf_check(&t->latin1, "the line as UTF-8", e);
     line->data = t->latin1.data;
@@ -193,8 +193,7 @@ static enum err_code read_start(struct table *t, const char *path, enum table_fo
     if (code || !got)
         return code;
     t->format =
-        format ? format
-               : table_format_detect(path, t->kind, (struct store_text){line.data, line.len}, &t->by_name);
+        format ? format : table_format_detect(path, t->kind, (struct text){line.data, line.len}, &t->by_name);
     if (t->kind == TABLE_CANDIDATES && t->format == TABLE_NDJSON)
         return err_set(e, ERR_INVALID, "%s: a table of candidates cannot be NDJSON",
                        table_lines_name(t->lines));
@@ -242,7 +241,7 @@ enum err_code table_open(const char *path, enum table_kind kind, enum table_form
 static enum err_code set_candidates(struct table *t, struct err *e)
 {
     struct table_row *row = &t->row.row;
-    struct store_text *fields = t->fields.list;
+    struct text *fields = t->fields.list;
     if (t->fields.n < 2)
         return err_set(e, ERR_INVALID, "a line of candidates is a user and items, with tabs between");
     for (size_t i = 0; i < t->fields.n; i++) {
@@ -275,7 +274,7 @@ static bool may_span(enum table_role role)
 static bool has_open_quote(const struct table *t)
 {
     for (size_t i = 0; t->format == TABLE_TSV && !t->quoted && i < t->fields.n; i++) {
-        struct store_text f = t->fields.list[i];
+        struct text f = t->fields.list[i];
         if (f.len && f.data[0] == '"' && (f.len == 1 || f.data[f.len - 1] != '"'))
             return true;
     }
@@ -290,7 +289,7 @@ static enum err_code check_fields(const struct table *t, struct err *e)
         return err_set(e, ERR_INVALID, "%zu columns where %zu are due%s", n, t->columns.least,
                        has_open_quote(t) ? QUOTED_TSV : "");
     for (size_t i = 0; i < n; i++) {
-        struct store_text text = t->fields.list[i];
+        struct text text = t->fields.list[i];
         if (!may_span(t->columns.list[i].role) && memchr(text.data, '\n', text.len))
             return err_set(e, ERR_INVALID,
                            "the column '%s' has a line end; a quote before it may not be closed",
@@ -328,7 +327,7 @@ static void look_for_date(struct table *t, size_t i)
     int64_t seconds;
     if (t->kind != TABLE_INTERACTIONS || c->role != ROLE_EXTRA || t->n_looked_at > LOOKED_AT)
         return;
-    struct store_text text = table_value_trim(t->fields.list[i]);
+    struct text text = table_value_trim(t->fields.list[i]);
     c->n_dates += !table_value_number(text, &number) && table_value_time(text, &seconds);
 }
 
@@ -400,7 +399,7 @@ static enum err_code note_names(struct table *t, struct err *e)
                                      table_is_ignored(t->json.ignored, name)
                                          ? ROLE_IGNORED
                                          : table_json_role(t->json.line, name, t->kind),
-                                     (struct store_text){name, strlen(name)}, e);
+                                     (struct text){name, strlen(name)}, e);
     }
     return code;
 }

@@ -1,5 +1,5 @@
 /* table - rows of users, items, interactions, contexts and candidates out of text files.
- * Layer: server; depends on base, zlib, jansson and store's struct store_text.   Threads: confined to its
+ * Layer: server; depends on base, zlib, jansson and base.   Threads: confined to its
  * thread. Memory: one line and its fields, whatever the size of the file.
  *
  * CSV (RFC 4180) and TSV with a header, NDJSON, MovieLens `::` files, u.data, u.user and u.item; gzip is seen
@@ -17,8 +17,8 @@
 #define SERVER_TABLES_TABLE_H
 
 #include "base/err.h"
+#include "base/text.h"
 #include "server/fields/field.h"
-#include "store/store.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -47,21 +47,21 @@ enum table_format {
  * within the limits of base/limits.h; NULL data: absent. */
 struct table_row {
     uint64_t line;
-    struct store_text user, item;
+    struct text user, item;
     double weight;                  /* as server/fields/field.h has it; 1 when none is given */
     double rating;                  /* the same; NAN when none is given */
     int64_t timestamp;              /* seconds; 0 when none is given */
     bool timed;                     /* one is given, */
     enum field_time_form time_form; /* written so */
-    struct store_text title;
-    struct store_text categories; /* a JSON array of strings */
+    struct text title;
+    struct text categories; /* a JSON array of strings */
     /* a JSON object: the profile of a user, the metadata of an item; a null in it, of NDJSON, says that there is
      * no such member (RFC 7396) */
-    struct store_text object;
+    struct text object;
     bool no_title, no_categories, no_object; /* without a value: said to be none, not only left out */
     const float *embedding;                  /* (n_embedding) within LIMIT_COMPONENT */
     size_t n_embedding;
-    const struct store_text *items; /* (n_items) of a candidates line */
+    const struct text *items; /* (n_items) of a candidates line */
     size_t n_items;
 };
 

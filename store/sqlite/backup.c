@@ -67,7 +67,7 @@ static enum err_code check_whole(struct sqlite_conn *c, struct err *e)
 /* Writes what the connection reads to a new file, which is its owner's alone, and syncs it. Whatever fails, no file is left. */
 static enum err_code copy_to(struct sqlite_conn *c, const char *path, struct err *e)
 {
-    struct store_text name = {path, strlen(path)};
+    struct text name = {path, strlen(path)};
     sqlite3_stmt *s = NULL;
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
     if (fd < 0 && errno == EEXIST)

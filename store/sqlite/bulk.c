@@ -39,7 +39,7 @@ struct sqlite_bulk {
     int64_t made_users[2], made_items[2]; /* [from, to): keys that the load gave before its first row */
 };
 
-static struct known **find(struct known_table *t, struct store_text id)
+static struct known **find(struct known_table *t, struct text id)
 {
     size_t mask = t->capacity - 1, at = (size_t)hash_bytes(hash_seed(), id.data, id.len) & mask;
     while (t->slots[at] && !(t->slots[at]->len == id.len && memcmp(t->slots[at]->id, id.data, id.len) == 0))
@@ -55,7 +55,7 @@ static enum err_code grow(struct known_table *t, struct err *e)
         return err_set(e, ERR_NOMEM, "no memory to remember %zu ids", t->n);
     for (size_t i = 0; i < t->capacity; i++)
         if (t->slots[i])
-            *find(&bigger, (struct store_text){t->slots[i]->id, t->slots[i]->len}) = t->slots[i];
+            *find(&bigger, (struct text){t->slots[i]->id, t->slots[i]->len}) = t->slots[i];
     mem_free(t->slots);
     *t = bigger;
     return ERR_OK;
@@ -69,7 +69,7 @@ static void table_fini(struct known_table *t)
 }
 
 /* The remembered id, or a new entry with key 0. */
-static enum err_code remember(struct known_table *t, struct store_text id, struct known **out, struct err *e)
+static enum err_code remember(struct known_table *t, struct text id, struct known **out, struct err *e)
 {
     enum err_code code = 2 * (t->n + 1) > t->capacity ? grow(t, e) : ERR_OK;
     if (code)
@@ -114,10 +114,9 @@ void sqlite_bulk_abandon(struct store_bulk *bulk)
 }
 
 /* Inserts or updates the row of a user; the revision is given at the end. */
-static enum err_code write_user(struct sqlite_bulk *b, struct known *k, struct store_text profile,
-                                struct err *e)
+static enum err_code write_user(struct sqlite_bulk *b, struct known *k, struct text profile, struct err *e)
 {
-    struct store_text id = {k->id, k->len};
+    struct text id = {k->id, k->len};
     sqlite3_stmt *s = sqlite_statement(b->conn, k->key ? SQL_UPDATE_USER : SQL_INSERT_USER);
     if (k->key)
         sqlite3_bind_int64(s, 1, k->key);
@@ -143,7 +142,7 @@ static bool is_stored(int64_t key, const int64_t made[2])
 }
 
 /* The user with its key, looked up once a load; touched says that its revision must rise. */
-static enum err_code user_of(struct sqlite_bulk *b, struct store_text id, bool create, struct known **out,
+static enum err_code user_of(struct sqlite_bulk *b, struct text id, bool create, struct known **out,
                              struct err *e)
 {
     enum err_code code = remember(&b->users, id, out, e);
@@ -152,12 +151,11 @@ static enum err_code user_of(struct sqlite_bulk *b, struct store_text id, bool c
     code = sqlite_find_user(b->conn, id, &(*out)->key, e);
     (*out)->stored = !code && is_stored((*out)->key, b->made_users);
     if (!code && (*out)->key == 0 && create)
-        code = write_user(b, *out, (struct store_text){NULL, 0}, e);
+        code = write_user(b, *out, (struct text){NULL, 0}, e);
     return code;
 }
 
-enum err_code sqlite_bulk_user(struct store_bulk *bulk, struct store_text id, struct store_text profile,
-                               struct err *e)
+enum err_code sqlite_bulk_user(struct store_bulk *bulk, struct text id, struct text profile, struct err *e)
 {
     struct sqlite_bulk *b = (struct sqlite_bulk *)bulk;
     struct known *k;
@@ -195,7 +193,7 @@ static enum err_code write_item(struct sqlite_bulk *b, struct known *k, const st
     return code;
 }
 
-static enum err_code item_of(struct sqlite_bulk *b, struct store_text id, bool create, struct known **out,
+static enum err_code item_of(struct sqlite_bulk *b, struct text id, bool create, struct known **out,
                              struct err *e)
 {
     enum err_code code = remember(&b->items, id, out, e);
@@ -346,7 +344,7 @@ static enum err_code prepare_user(struct sqlite_bulk *b, struct known *k, struct
     return code;
 }
 
-enum err_code sqlite_bulk_interaction(struct store_bulk *bulk, struct store_text user, struct store_text item,
+enum err_code sqlite_bulk_interaction(struct store_bulk *bulk, struct text user, struct text item,
                                       double weight, double rating, int64_t timestamp, struct err *e)
 {
     struct sqlite_bulk *b = (struct sqlite_bulk *)bulk;

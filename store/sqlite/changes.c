@@ -37,7 +37,7 @@ enum err_code sqlite_poll(struct store_conn *conn, bool *changed, struct err *e)
 }
 
 /* What a row of the log says. A user's row that is not there any more was deleted by a later change. */
-static struct store_change change_of(sqlite3_stmt *s, const char *kind, struct store_text id)
+static struct store_change change_of(sqlite3_stmt *s, const char *kind, struct text id)
 {
     struct store_change change = {.number = sqlite3_column_int64(s, 0),
                                   .kind = STORE_CHANGE_ALL,
@@ -71,7 +71,7 @@ static enum err_code read_log(struct sqlite_conn *c, int64_t since, store_change
     bool wanted = true;
     int rc = SQLITE_DONE;
     while (!code && wanted && (rc = sqlite3_step(s)) == SQLITE_ROW) {
-        struct store_text kind, id;
+        struct text kind, id;
         code = sqlite_column_view(c, s, 1, true, &kind, e);
         if (!code)
             code = sqlite_column_view(c, s, 3, false, &id, e);

@@ -87,7 +87,7 @@ sqlite3_stmt *sqlite_statement(struct sqlite_conn *c, enum sqlite_statement whic
     return s;
 }
 
-void sqlite_bind_text_view(sqlite3_stmt *s, int column, struct store_text text)
+void sqlite_bind_text_view(sqlite3_stmt *s, int column, struct text text)
 {
     if (text.data)
         sqlite3_bind_text64(s, column, text.data, text.len, SQLITE_STATIC, SQLITE_UTF8);
@@ -96,7 +96,7 @@ void sqlite_bind_text_view(sqlite3_stmt *s, int column, struct store_text text)
 }
 
 enum err_code sqlite_column_view(struct sqlite_conn *c, sqlite3_stmt *s, int column, bool required,
-                                 struct store_text *out, struct err *e)
+                                 struct text *out, struct err *e)
 {
     bool null = sqlite3_column_type(s, column) == SQLITE_NULL;
     const char *data = null ? NULL : (const char *)sqlite3_column_text(s, column);
@@ -104,7 +104,7 @@ enum err_code sqlite_column_view(struct sqlite_conn *c, sqlite3_stmt *s, int col
         return sqlite_fail(c, SQLITE_NOMEM, "read a text", e);
     if (null && required)
         return sqlite_fail(c, SQLITE_CORRUPT, "a row without an id", e);
-    *out = (struct store_text){data, data ? (size_t)sqlite3_column_bytes(s, column) : 0};
+    *out = (struct text){data, data ? (size_t)sqlite3_column_bytes(s, column) : 0};
     return ERR_OK;
 }
 

@@ -44,8 +44,8 @@ static bool pack(struct sqlite_conn *c, const struct store_context *context)
     return true;
 }
 
-enum err_code sqlite_put_context(struct store_conn *conn, const struct store_context_key *key,
-                                 struct store_text id, const struct store_context *context, struct err *e)
+enum err_code sqlite_put_context(struct store_conn *conn, const struct store_context_key *key, struct text id,
+                                 const struct store_context *context, struct err *e)
 {
     struct sqlite_conn *c = (struct sqlite_conn *)conn;
     int64_t user_key;
@@ -173,9 +173,8 @@ static bool take_brief(sqlite3_stmt *s, struct store_user *out)
 }
 
 /* One statement; *brief: it said all, and out is filled. */
-static enum err_code read_brief(struct sqlite_conn *c, struct store_text id,
-                                const struct store_context_key *key, struct store_user *out, bool *brief,
-                                struct err *e)
+static enum err_code read_brief(struct sqlite_conn *c, struct text id, const struct store_context_key *key,
+                                struct store_user *out, bool *brief, struct err *e)
 {
     sqlite3_stmt *s = sqlite_statement(c, SQL_USER_AND_CONTEXT);
     sqlite_bind_text_view(s, 1, id);
@@ -190,7 +189,7 @@ static enum err_code read_brief(struct sqlite_conn *c, struct store_text id,
     return code;
 }
 
-enum err_code sqlite_read_context(struct store_conn *conn, struct store_text id,
+enum err_code sqlite_read_context(struct store_conn *conn, struct text id,
                                   const struct store_context_key *key, struct store_user *out, struct err *e)
 {
     bool brief;
@@ -198,7 +197,7 @@ enum err_code sqlite_read_context(struct store_conn *conn, struct store_text id,
     return code || brief ? code : sqlite_read_user(conn, id, key, out, e);
 }
 
-enum err_code sqlite_read_context_at_once(struct store_conn *conn, struct store_text id,
+enum err_code sqlite_read_context_at_once(struct store_conn *conn, struct text id,
                                           const struct store_context_key *key, size_t most,
                                           struct store_user *out, struct err *e)
 {

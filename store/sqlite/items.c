@@ -12,7 +12,7 @@ static enum err_code row_of(struct sqlite_conn *c, sqlite3_stmt *s, struct store
     *item = (struct store_item){.key = sqlite3_column_int64(s, 0),
                                 .revision = sqlite3_column_int64(s, 5),
                                 .deleted = sqlite3_column_int(s, 6) != 0};
-    struct store_text *texts[] = {&item->id, &item->title, &item->categories, &item->metadata};
+    struct text *texts[] = {&item->id, &item->title, &item->categories, &item->metadata};
     enum err_code code = ERR_OK;
     for (int i = 0; i < 4 && !code; i++)
         code = sqlite_column_view(c, s, 1 + i, i == 0, texts[i], e);
@@ -41,7 +41,7 @@ enum err_code sqlite_each_item(struct store_conn *conn, int64_t since, store_ite
     return code;
 }
 
-enum err_code sqlite_read_item(struct store_conn *conn, struct store_text id, store_item_fn *fn, void *arg,
+enum err_code sqlite_read_item(struct store_conn *conn, struct text id, store_item_fn *fn, void *arg,
                                struct err *e)
 {
     struct sqlite_conn *c = (struct sqlite_conn *)conn;
@@ -118,7 +118,7 @@ enum err_code sqlite_taken_above(struct store_conn *conn, int64_t item_key, bool
 /* ---- writes ---- */
 
 /* The key of an item, 0 when there is none, and whether it is deleted. */
-static enum err_code state_of(struct sqlite_conn *c, struct store_text id, int64_t *key, bool *deleted,
+static enum err_code state_of(struct sqlite_conn *c, struct text id, int64_t *key, bool *deleted,
                               struct err *e)
 {
     sqlite3_stmt *s = sqlite_statement(c, SQL_ITEM_OF);
@@ -176,7 +176,7 @@ static enum err_code change_item(struct sqlite_conn *c, enum sqlite_statement wh
     return sqlite_run(c, s, "write an item", e);
 }
 
-enum err_code sqlite_delete_item(struct store_conn *conn, struct store_text id, struct err *e)
+enum err_code sqlite_delete_item(struct store_conn *conn, struct text id, struct err *e)
 {
     struct sqlite_conn *c = (struct sqlite_conn *)conn;
     int64_t key;
@@ -187,7 +187,7 @@ enum err_code sqlite_delete_item(struct store_conn *conn, struct store_text id, 
     return code ? code : change_item(c, SQL_DELETE_ITEM, key, e);
 }
 
-enum err_code sqlite_touch_item(struct store_conn *conn, struct store_text id, struct err *e)
+enum err_code sqlite_touch_item(struct store_conn *conn, struct text id, struct err *e)
 {
     struct sqlite_conn *c = (struct sqlite_conn *)conn;
     int64_t key;

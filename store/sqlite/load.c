@@ -47,7 +47,7 @@ enum err_code sqlite_load_new(struct store_conn *conn, size_t stage_from, struct
     return code;
 }
 
-enum err_code sqlite_load_interaction(struct store_load *load, struct store_text user, struct store_text item,
+enum err_code sqlite_load_interaction(struct store_load *load, struct text user, struct text item,
                                       double weight, double rating, int64_t timestamp, struct err *e)
 {
     struct sqlite_load *l = (struct sqlite_load *)load;

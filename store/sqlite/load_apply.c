@@ -3,7 +3,7 @@
 #include "store/sqlite/load.h"
 
 /* Runs a statement for a row with this key and id; *n: the rows it changed. */
-static enum err_code change(struct sqlite_load *l, sqlite3_stmt *s, int64_t key, struct store_text id, int *n,
+static enum err_code change(struct sqlite_load *l, sqlite3_stmt *s, int64_t key, struct text id, int *n,
                             struct err *e)
 {
     sqlite3_reset(s);

@@ -43,7 +43,7 @@ static enum err_code read_keys(struct sqlite_load *l, const char *sql, int64_t a
     sqlite3_bind_int64(s, 1, a);
     int rc = SQLITE_DONE;
     while (!code && (rc = sqlite3_step(s)) == SQLITE_ROW) {
-        struct store_text id;
+        struct text id;
         uint32_t number = ID_TABLE_NONE;
         if (ids && !(code = sqlite_column_view(l->conn, s, 1, true, &id, e)))
             number = id_table_find(ids, id);

@@ -236,12 +236,12 @@ enum err_code sqlite_run_text(struct sqlite_conn *c, const char *sql, const char
 sqlite3_stmt *sqlite_statement(struct sqlite_conn *c, enum sqlite_statement which);
 
 /* Binds text; NULL data binds NULL. The text must live until the statement is reset. */
-void sqlite_bind_text_view(sqlite3_stmt *s, int column, struct store_text text);
+void sqlite_bind_text_view(sqlite3_stmt *s, int column, struct text text);
 
 /* The text of a column, borrowed until the next step. NULL data when it is NULL, which `required` columns are
  * in a damaged file only: ERR_CORRUPT. */
 enum err_code sqlite_column_view(struct sqlite_conn *c, sqlite3_stmt *s, int column, bool required,
-                                 struct store_text *out, struct err *e) ERR_MUST_CHECK;
+                                 struct text *out, struct err *e) ERR_MUST_CHECK;
 
 /* Copies the bytes of a column, none where they are more than the limit: out->failed. */
 void sqlite_copy_column(sqlite3_stmt *s, int column, size_t limit, struct buf *out);
@@ -254,13 +254,13 @@ enum err_code sqlite_run(struct sqlite_conn *c, sqlite3_stmt *s, const char *wha
 void sqlite_end_quietly(struct sqlite_conn *c, enum sqlite_statement which);
 
 /* The key of a user or an item; 0, which is no key, when there is none. */
-enum err_code sqlite_find_user(struct sqlite_conn *c, struct store_text id, int64_t *key,
+enum err_code sqlite_find_user(struct sqlite_conn *c, struct text id, int64_t *key,
                                struct err *e) ERR_MUST_CHECK;
-enum err_code sqlite_find_item(struct sqlite_conn *c, struct store_text id, int64_t *key,
+enum err_code sqlite_find_item(struct sqlite_conn *c, struct text id, int64_t *key,
                                struct err *e) ERR_MUST_CHECK;
 
 /* The same with whether its interactions go to the index of takers, see schema/0003. */
-enum err_code sqlite_find_followed(struct sqlite_conn *c, struct store_text id, int64_t *key, bool *followed,
+enum err_code sqlite_find_followed(struct sqlite_conn *c, struct text id, int64_t *key, bool *followed,
                                    struct err *e) ERR_MUST_CHECK;
 
 /* Whether an item is there that is not followed. */
@@ -268,11 +268,11 @@ enum err_code sqlite_is_unfollowed(struct sqlite_conn *c, int64_t key, bool *is,
                                    struct err *e) ERR_MUST_CHECK;
 
 /* The key of a user; ERR_NOTFOUND names the id. */
-enum err_code sqlite_user_key(struct sqlite_conn *c, struct store_text id, int64_t *key,
+enum err_code sqlite_user_key(struct sqlite_conn *c, struct text id, int64_t *key,
                               struct err *e) ERR_MUST_CHECK;
 
 /* store_read_user; ERR_LIMIT when the user has more than `most` interactions. */
-enum err_code sqlite_read_user_within(struct sqlite_conn *c, struct store_text id,
+enum err_code sqlite_read_user_within(struct sqlite_conn *c, struct text id,
                                       const struct store_context_key *key, size_t most,
                                       struct store_user *out, struct err *e) ERR_MUST_CHECK;
 
@@ -318,16 +318,15 @@ enum err_code sqlite_store_check_place(struct store *, struct err *);
 bool sqlite_let_go(struct store_conn *);
 enum err_code sqlite_settle(struct store_conn *, struct err *);
 enum err_code sqlite_backup(struct store_conn *, const char *, struct err *);
-enum err_code sqlite_read_user(struct store_conn *, struct store_text, const struct store_context_key *,
+enum err_code sqlite_read_user(struct store_conn *, struct text, const struct store_context_key *,
                                struct store_user *, struct err *);
-enum err_code sqlite_read_context(struct store_conn *, struct store_text, const struct store_context_key *,
+enum err_code sqlite_read_context(struct store_conn *, struct text, const struct store_context_key *,
                                   struct store_user *, struct err *);
-enum err_code sqlite_read_context_at_once(struct store_conn *, struct store_text,
-                                          const struct store_context_key *, size_t, struct store_user *,
-                                          struct err *);
+enum err_code sqlite_read_context_at_once(struct store_conn *, struct text, const struct store_context_key *,
+                                          size_t, struct store_user *, struct err *);
 bool sqlite_at_once(const struct store_conn *);
-enum err_code sqlite_read_profile(struct store_conn *, struct store_text, struct buf *, struct err *);
-enum err_code sqlite_item_key_of(struct store_conn *, struct store_text, int64_t *, struct err *);
+enum err_code sqlite_read_profile(struct store_conn *, struct text, struct buf *, struct err *);
+enum err_code sqlite_item_key_of(struct store_conn *, struct text, int64_t *, struct err *);
 enum err_code sqlite_each_item(struct store_conn *, int64_t, store_item_fn *, void *, struct err *);
 enum err_code sqlite_each_user(struct store_conn *, store_user_fn *, void *, struct err *);
 enum err_code sqlite_each_interaction(struct store_conn *, store_interaction_fn *, void *, struct err *);
@@ -336,35 +335,34 @@ enum err_code sqlite_count_served(struct store_conn *, struct store_counts *, st
 enum err_code sqlite_begin(struct store_conn *, struct err *);
 enum err_code sqlite_commit(struct store_conn *, struct err *);
 void sqlite_rollback(struct store_conn *);
-enum err_code sqlite_put_user(struct store_conn *, struct store_text, struct store_text, int64_t *, bool *,
-                              struct err *);
-enum err_code sqlite_clear_user(struct store_conn *, struct store_text, enum store_clear, struct err *);
-enum err_code sqlite_touch_user(struct store_conn *, struct store_text, int64_t *, struct err *);
-enum err_code sqlite_delete_user(struct store_conn *, struct store_text, struct err *);
-enum err_code sqlite_put_interaction(struct store_conn *, struct store_text, struct store_text, double,
-                                     double, int64_t, enum store_put *, struct err *);
-enum err_code sqlite_newest_time(struct store_conn *, struct store_text, int64_t *, struct err *);
+enum err_code sqlite_put_user(struct store_conn *, struct text, struct text, int64_t *, bool *, struct err *);
+enum err_code sqlite_clear_user(struct store_conn *, struct text, enum store_clear, struct err *);
+enum err_code sqlite_touch_user(struct store_conn *, struct text, int64_t *, struct err *);
+enum err_code sqlite_delete_user(struct store_conn *, struct text, struct err *);
+enum err_code sqlite_put_interaction(struct store_conn *, struct text, struct text, double, double, int64_t,
+                                     enum store_put *, struct err *);
+enum err_code sqlite_newest_time(struct store_conn *, struct text, int64_t *, struct err *);
 enum err_code sqlite_put_item(struct store_conn *, const struct store_item *, bool *, struct err *);
-enum err_code sqlite_delete_item(struct store_conn *, struct store_text, struct err *);
-enum err_code sqlite_touch_item(struct store_conn *, struct store_text, struct err *);
-enum err_code sqlite_read_item(struct store_conn *, struct store_text, store_item_fn *, void *, struct err *);
+enum err_code sqlite_delete_item(struct store_conn *, struct text, struct err *);
+enum err_code sqlite_touch_item(struct store_conn *, struct text, struct err *);
+enum err_code sqlite_read_item(struct store_conn *, struct text, store_item_fn *, void *, struct err *);
 enum err_code sqlite_each_taker(struct store_conn *, int64_t, const struct store_context_key *, size_t,
                                 store_taker_fn *, void *, struct err *);
 enum err_code sqlite_taken_above(struct store_conn *, int64_t, bool *, struct err *);
 enum err_code sqlite_takers_begin(struct store_conn *, const int64_t *, size_t, bool *, struct err *);
 void sqlite_takers_end(struct store_conn *);
 enum err_code sqlite_follow_items(struct store_conn *, const int64_t *, size_t, struct err *);
-enum err_code sqlite_put_context(struct store_conn *, const struct store_context_key *, struct store_text,
+enum err_code sqlite_put_context(struct store_conn *, const struct store_context_key *, struct text,
                                  const struct store_context *, struct err *);
 enum err_code sqlite_drop_contexts(struct store_conn *, const struct store_context_key *, struct err *);
 enum err_code sqlite_each_version(struct store_conn *, store_version_fn *, void *, struct err *);
 enum err_code sqlite_trim_version(struct store_conn *, const struct store_context_key *, int64_t *,
                                   struct err *);
 enum err_code sqlite_bulk_begin(struct store_conn *, struct store_bulk **, struct err *);
-enum err_code sqlite_bulk_user(struct store_bulk *, struct store_text, struct store_text, struct err *);
+enum err_code sqlite_bulk_user(struct store_bulk *, struct text, struct text, struct err *);
 enum err_code sqlite_bulk_item(struct store_bulk *, const struct store_item *, struct err *);
-enum err_code sqlite_bulk_interaction(struct store_bulk *, struct store_text, struct store_text, double,
-                                      double, int64_t, struct err *);
+enum err_code sqlite_bulk_interaction(struct store_bulk *, struct text, struct text, double, double, int64_t,
+                                      struct err *);
 void sqlite_bulk_replace_items(struct store_bulk *);
 void sqlite_bulk_count(const struct store_bulk *, struct store_bulk_counts *);
 
@@ -374,8 +372,8 @@ enum err_code sqlite_bulk_delete_other_items(struct store_bulk *, int64_t *, str
 enum err_code sqlite_bulk_end(struct store_bulk *, int64_t *, struct err *);
 void sqlite_bulk_abandon(struct store_bulk *);
 enum err_code sqlite_load_new(struct store_conn *, size_t, struct store_load **, struct err *);
-enum err_code sqlite_load_interaction(struct store_load *, struct store_text, struct store_text, double,
-                                      double, int64_t, struct err *);
+enum err_code sqlite_load_interaction(struct store_load *, struct text, struct text, double, double, int64_t,
+                                      struct err *);
 enum err_code sqlite_load_stage(struct store_load *, struct err *);
 bool sqlite_load_is_staged(const struct store_load *);
 int64_t sqlite_load_repeated(const struct store_load *);

@@ -57,8 +57,8 @@ void sqlite_copy_column(sqlite3_stmt *s, int column, size_t limit, struct buf *o
         buf_add(out, bytes, (size_t)n);
 }
 
-static enum err_code read_context(struct sqlite_conn *c, struct store_text id,
-                                  const struct store_context_key *key, struct store_user *out, struct err *e)
+static enum err_code read_context(struct sqlite_conn *c, struct text id, const struct store_context_key *key,
+                                  struct store_user *out, struct err *e)
 {
     sqlite3_stmt *s = sqlite_statement(c, SQL_CONTEXT_OF);
     sqlite_bind_text_view(s, 1, id);
@@ -114,7 +114,7 @@ static enum err_code read_interactions(struct sqlite_conn *c, int64_t user_key, 
     return ERR_OK;
 }
 
-static enum err_code read_user_row(struct sqlite_conn *c, struct store_text id, struct store_user *out,
+static enum err_code read_user_row(struct sqlite_conn *c, struct text id, struct store_user *out,
                                    int64_t *key, struct err *e)
 {
     sqlite3_stmt *s = sqlite_statement(c, SQL_USER_OF);
@@ -134,8 +134,7 @@ static enum err_code read_user_row(struct sqlite_conn *c, struct store_text id, 
     return code;
 }
 
-enum err_code sqlite_read_profile(struct store_conn *conn, struct store_text id, struct buf *profile,
-                                  struct err *e)
+enum err_code sqlite_read_profile(struct store_conn *conn, struct text id, struct buf *profile, struct err *e)
 {
     struct sqlite_conn *c = (struct sqlite_conn *)conn;
     sqlite3_stmt *s = sqlite_statement(c, SQL_USER_OF);
@@ -153,13 +152,13 @@ enum err_code sqlite_read_profile(struct store_conn *conn, struct store_text id,
     return code;
 }
 
-enum err_code sqlite_read_user(struct store_conn *conn, struct store_text id,
-                               const struct store_context_key *key, struct store_user *out, struct err *e)
+enum err_code sqlite_read_user(struct store_conn *conn, struct text id, const struct store_context_key *key,
+                               struct store_user *out, struct err *e)
 {
     return sqlite_read_user_within((struct sqlite_conn *)conn, id, key, SIZE_MAX, out, e);
 }
 
-enum err_code sqlite_read_user_within(struct sqlite_conn *c, struct store_text id,
+enum err_code sqlite_read_user_within(struct sqlite_conn *c, struct text id,
                                       const struct store_context_key *key, size_t most,
                                       struct store_user *out, struct err *e)
 {
@@ -185,13 +184,13 @@ enum err_code sqlite_read_user_within(struct sqlite_conn *c, struct store_text i
     return code;
 }
 
-static bool is_known(const struct sqlite_conn *c, const struct sqlite_known *k, struct store_text id)
+static bool is_known(const struct sqlite_conn *c, const struct sqlite_known *k, struct text id)
 {
     return c->writing && k->key && k->len == id.len && memcmp(k->id, id.data, id.len) == 0;
 }
 
 /* Looks an id up, and remembers within a write what was found: key 0 is nothing. */
-static enum err_code find_key(struct sqlite_conn *c, enum sqlite_statement which, struct store_text id,
+static enum err_code find_key(struct sqlite_conn *c, enum sqlite_statement which, struct text id,
                               struct sqlite_known *k, struct err *e)
 {
     if (is_known(c, k, id))
@@ -212,20 +211,20 @@ static enum err_code find_key(struct sqlite_conn *c, enum sqlite_statement which
     return code;
 }
 
-enum err_code sqlite_find_user(struct sqlite_conn *c, struct store_text id, int64_t *key, struct err *e)
+enum err_code sqlite_find_user(struct sqlite_conn *c, struct text id, int64_t *key, struct err *e)
 {
     enum err_code code = find_key(c, SQL_USER_KEY_OF, id, &c->user, e);
     *key = c->user.key;
     return code;
 }
 
-enum err_code sqlite_find_item(struct sqlite_conn *c, struct store_text id, int64_t *key, struct err *e)
+enum err_code sqlite_find_item(struct sqlite_conn *c, struct text id, int64_t *key, struct err *e)
 {
     bool followed;
     return sqlite_find_followed(c, id, key, &followed, e);
 }
 
-enum err_code sqlite_find_followed(struct sqlite_conn *c, struct store_text id, int64_t *key, bool *followed,
+enum err_code sqlite_find_followed(struct sqlite_conn *c, struct text id, int64_t *key, bool *followed,
                                    struct err *e)
 {
     enum err_code code = find_key(c, SQL_ITEM_KEY_OF, id, &c->item, e);
@@ -234,7 +233,7 @@ enum err_code sqlite_find_followed(struct sqlite_conn *c, struct store_text id, 
     return code;
 }
 
-enum err_code sqlite_user_key(struct sqlite_conn *c, struct store_text id, int64_t *key, struct err *e)
+enum err_code sqlite_user_key(struct sqlite_conn *c, struct text id, int64_t *key, struct err *e)
 {
     enum err_code code = sqlite_find_user(c, id, key, e);
     if (!code && *key == 0)
@@ -242,7 +241,7 @@ enum err_code sqlite_user_key(struct sqlite_conn *c, struct store_text id, int64
     return code;
 }
 
-enum err_code sqlite_item_key_of(struct store_conn *conn, struct store_text id, int64_t *key, struct err *e)
+enum err_code sqlite_item_key_of(struct store_conn *conn, struct text id, int64_t *key, struct err *e)
 {
     int64_t found;
     enum err_code code = sqlite_find_item((struct sqlite_conn *)conn, id, &found, e);
@@ -261,7 +260,7 @@ enum err_code sqlite_each_user(struct store_conn *conn, store_user_fn *fn, void 
     bool wanted = true;
     int rc = SQLITE_DONE;
     while (!code && wanted && (rc = sqlite3_step(s)) == SQLITE_ROW) {
-        struct store_text id, profile;
+        struct text id, profile;
         code = sqlite_column_view(c, s, 1, true, &id, e);
         if (!code)
             code = sqlite_column_view(c, s, 2, false, &profile, e);

@@ -107,8 +107,8 @@ enum err_code sqlite_change_of(struct sqlite_conn *c, int64_t change, int64_t ro
     return sqlite_run(c, s, "record a change", e);
 }
 
-enum err_code sqlite_put_user(struct store_conn *conn, struct store_text id, struct store_text profile,
-                              int64_t *revision, bool *created, struct err *e)
+enum err_code sqlite_put_user(struct store_conn *conn, struct text id, struct text profile, int64_t *revision,
+                              bool *created, struct err *e)
 {
     struct sqlite_conn *c = conn_of(conn);
     int64_t key, change;
@@ -146,7 +146,7 @@ static enum err_code run_with_key(struct sqlite_conn *c, enum sqlite_statement w
     return sqlite_run(c, s, what, e);
 }
 
-static enum err_code clear_contexts(struct sqlite_conn *c, struct store_text id, struct err *e)
+static enum err_code clear_contexts(struct sqlite_conn *c, struct text id, struct err *e)
 {
     c->erases = true;
     sqlite3_stmt *s = sqlite_statement(c, SQL_CLEAR_CONTEXTS);
@@ -154,8 +154,7 @@ static enum err_code clear_contexts(struct sqlite_conn *c, struct store_text id,
     return sqlite_run(c, s, "drop a user's contexts", e);
 }
 
-enum err_code sqlite_clear_user(struct store_conn *conn, struct store_text id, enum store_clear what,
-                                struct err *e)
+enum err_code sqlite_clear_user(struct store_conn *conn, struct text id, enum store_clear what, struct err *e)
 {
     struct sqlite_conn *c = conn_of(conn);
     int64_t key;
@@ -167,8 +166,7 @@ enum err_code sqlite_clear_user(struct store_conn *conn, struct store_text id, e
     return code || !(what & STORE_CLEAR_CONTEXTS) ? code : clear_contexts(c, id, e);
 }
 
-enum err_code sqlite_touch_user(struct store_conn *conn, struct store_text id, int64_t *revision,
-                                struct err *e)
+enum err_code sqlite_touch_user(struct store_conn *conn, struct text id, int64_t *revision, struct err *e)
 {
     struct sqlite_conn *c = conn_of(conn);
     int64_t key, change;
@@ -186,7 +184,7 @@ enum err_code sqlite_touch_user(struct store_conn *conn, struct store_text id, i
     return code;
 }
 
-enum err_code sqlite_delete_user(struct store_conn *conn, struct store_text id, struct err *e)
+enum err_code sqlite_delete_user(struct store_conn *conn, struct text id, struct err *e)
 {
     struct sqlite_conn *c = conn_of(conn);
     int64_t key, change;
@@ -202,8 +200,8 @@ enum err_code sqlite_delete_user(struct store_conn *conn, struct store_text id, 
 }
 
 /* The key of an item, made with its id alone when it is not known. */
-static enum err_code item_key_or_new(struct sqlite_conn *c, struct store_text id, int64_t *key,
-                                     bool *followed, struct err *e)
+static enum err_code item_key_or_new(struct sqlite_conn *c, struct text id, int64_t *key, bool *followed,
+                                     struct err *e)
 {
     enum err_code code = sqlite_find_followed(c, id, key, followed, e);
     if (code || *key)
@@ -249,7 +247,7 @@ static enum err_code has_interaction(struct sqlite_conn *c, int64_t user_key, in
     return code;
 }
 
-enum err_code sqlite_put_interaction(struct store_conn *conn, struct store_text user, struct store_text item,
+enum err_code sqlite_put_interaction(struct store_conn *conn, struct text user, struct text item,
                                      double weight, double rating, int64_t timestamp, enum store_put *put,
                                      struct err *e)
 {
@@ -282,8 +280,7 @@ enum err_code sqlite_put_interaction(struct store_conn *conn, struct store_text 
     return code;
 }
 
-enum err_code sqlite_newest_time(struct store_conn *conn, struct store_text user, int64_t *timestamp,
-                                 struct err *e)
+enum err_code sqlite_newest_time(struct store_conn *conn, struct text user, int64_t *timestamp, struct err *e)
 {
     struct sqlite_conn *c = conn_of(conn);
     int64_t user_key;

@@ -28,7 +28,7 @@ static double seconds_since(int64_t start)
 /* ---- the table, read before the clock starts ---- */
 
 struct row {
-    struct store_text user, item;
+    struct text user, item;
     double rating;
     int64_t timestamp;
 };
@@ -59,10 +59,10 @@ static void read_text(const char *path, struct table *t)
     t->text[t->n_bytes] = '\0';
 }
 
-static struct store_text field(char **at)
+static struct text field(char **at)
 {
     size_t n = strcspn(*at, "\t:\n");
-    struct store_text f = {*at, n};
+    struct text f = {*at, n};
     *at += n;
     *at += strspn(*at, "\t:");
     return f;
@@ -147,7 +147,7 @@ static void read_users(struct store_conn *c, const struct table *t)
     struct rng r;
     rng_init(&r, 1, 0);
     for (size_t i = 0; i < N_READS; i++) {
-        struct store_text id = t->rows[rng_below(&r, (unsigned)t->n)].user;
+        struct text id = t->rows[rng_below(&r, (unsigned)t->n)].user;
         int64_t start = clock_monotonic_ns();
         must(store_read_user(c, id, &key, &u, &e), &e);
         us[i] = seconds_since(start) * 1e6;

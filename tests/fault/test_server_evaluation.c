@@ -27,9 +27,9 @@ static void must(enum err_code code, const struct err *e)
     ck_assert_msg(code == ERR_OK, "%s", e->text);
 }
 
-static struct store_text text_of(const char *s)
+static struct text text_of(const char *s)
 {
-    return (struct store_text){s, strlen(s)};
+    return (struct text){s, strlen(s)};
 }
 
 /* The id of an item; the numbers go round, since the linear sample has few. */

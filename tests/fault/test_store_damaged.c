@@ -20,7 +20,7 @@ static struct store_fixture f;
 static unsigned char *sound; /* a sound store's file */
 static size_t sound_bytes;
 
-static struct store_text text(const char *s)
+static struct text text(const char *s)
 {
     return store_fixture_text(s);
 }
@@ -55,8 +55,7 @@ static void stop(void)
 
 /* ---- using whatever is there ---- */
 
-static bool any_user(void *arg, int64_t key, struct store_text id, struct store_text profile,
-                     int64_t revision)
+static bool any_user(void *arg, int64_t key, struct text id, struct text profile, int64_t revision)
 {
     (void)key, (void)revision;
     *(size_t *)arg += 1 + (id.len ? (unsigned char)id.data[id.len - 1] : 0) +

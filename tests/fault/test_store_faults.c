@@ -49,7 +49,7 @@ static void *pristine; /* the file before the work */
 static size_t pristine_bytes;
 static char *before, *after; /* its content, and the content once the work is done */
 
-static struct store_text text(const char *s)
+static struct text text(const char *s)
 {
     return store_fixture_text(s);
 }
@@ -161,8 +161,7 @@ struct sums {
     size_t bytes;
 };
 
-static bool sum_user(void *arg, int64_t key, struct store_text id, struct store_text profile,
-                     int64_t revision)
+static bool sum_user(void *arg, int64_t key, struct text id, struct text profile, int64_t revision)
 {
     struct sums *s = arg;
     s->users += key + revision;

@@ -14,7 +14,7 @@
 
 int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t n);
 
-static void check_text(struct store_text t, size_t least, size_t most)
+static void check_text(struct text t, size_t least, size_t most)
 {
     if (t.data &&
         (t.len < least || t.len > most || memchr(t.data, '\0', t.len) || !utf8_valid(t.data, t.len)))
@@ -22,14 +22,14 @@ static void check_text(struct store_text t, size_t least, size_t most)
 }
 
 /* An id that the kind needs. */
-static void check_id(struct store_text id)
+static void check_id(struct text id)
 {
     if (!id.data)
         abort();
     check_text(id, 1, LIMIT_ID_BYTES);
 }
 
-static void check_json(struct store_text t, char first, char last, size_t most)
+static void check_json(struct text t, char first, char last, size_t most)
 {
     check_text(t, 2, most);
     if (t.data && (t.data[0] != first || t.data[t.len - 1] != last))

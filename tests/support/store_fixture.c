@@ -62,9 +62,9 @@ void store_fixture_stop(struct store_fixture *f)
 
 /* ---- single writes ---- */
 
-struct store_text store_fixture_text(const char *s)
+struct text store_fixture_text(const char *s)
 {
-    return (struct store_text){s, s ? strlen(s) : 0};
+    return (struct text){s, s ? strlen(s) : 0};
 }
 
 int64_t store_fixture_user(struct store_conn *c, const char *user, const char *profile)
@@ -145,7 +145,7 @@ struct dump_rows {
     size_t n;
 };
 
-static struct dump_row *add_row(struct dump_rows *all, int64_t key, struct store_text id)
+static struct dump_row *add_row(struct dump_rows *all, int64_t key, struct text id)
 {
     all->rows = realloc(all->rows, (all->n + 1) * sizeof *all->rows);
     ck_assert_ptr_nonnull(all->rows);
@@ -153,15 +153,14 @@ static struct dump_row *add_row(struct dump_rows *all, int64_t key, struct store
     return &all->rows[all->n++];
 }
 
-static bool collect_user(void *arg, int64_t key, struct store_text id, struct store_text profile,
-                         int64_t revision)
+static bool collect_user(void *arg, int64_t key, struct text id, struct text profile, int64_t revision)
 {
     (void)profile, (void)revision;
     add_row(arg, key, id);
     return true;
 }
 
-static void add_optional(struct buf *b, struct store_text text)
+static void add_optional(struct buf *b, struct text text)
 {
     buf_addc(b, ' ');
     if (text.data)

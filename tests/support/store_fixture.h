@@ -48,7 +48,7 @@ void store_fixture_close(struct store_fixture *f);
 void store_fixture_stop(struct store_fixture *f);
 
 /* A C string as a text; NULL is absent. */
-struct store_text store_fixture_text(const char *s);
+struct text store_fixture_text(const char *s);
 
 /* Single writes, each in its own transaction; they return the revision where there is one. */
 int64_t store_fixture_user(struct store_conn *c, const char *user, const char *profile);

@@ -28,7 +28,7 @@ void table_rows_remove(void)
     path[0] = '\0';
 }
 
-static void add_text(char *to, struct store_text t)
+static void add_text(char *to, struct text t)
 {
     (void)sprintf(to + strlen(to), "%.*s;", t.data ? (int)t.len : 1, t.data ? t.data : "-");
 }

@@ -20,13 +20,13 @@ static void stop(void)
     store_fixture_stop(&f);
 }
 
-static struct store_text text(const char *s)
+static struct text text(const char *s)
 {
     return store_fixture_text(s);
 }
 
 /* Every way to name a user or item with this id, which the store must refuse. */
-static void assert_refused(struct store_text id)
+static void assert_refused(struct text id)
 {
     int64_t number;
     bool flag;
@@ -56,11 +56,11 @@ START_TEST(test_ids_have_1_to_256_bytes)
 {
     char id[258];
     memset(id, 'x', sizeof id);
-    assert_refused((struct store_text){id, 0});
-    assert_refused((struct store_text){NULL, 5});
-    assert_refused((struct store_text){id, 257});
+    assert_refused((struct text){id, 0});
+    assert_refused((struct text){NULL, 5});
+    assert_refused((struct text){id, 257});
     for (size_t n = 1; n <= 256; n += 255) {
-        struct store_text at_limit = {id, n};
+        struct text at_limit = {id, n};
         struct store_item item = {.id = at_limit};
         int64_t revision;
         bool created;
@@ -95,7 +95,7 @@ START_TEST(test_ids_are_utf8_without_a_zero_byte)
                {"\xFF", 1},
                {"\xC3\x28", 2}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        assert_refused((struct store_text){bad[i].bytes, bad[i].n});
+        assert_refused((struct text){bad[i].bytes, bad[i].n});
     const char *const good[] = {
         "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80", "\xF4\x8F\xBF\xBF", "' OR 1=1 --", "\x01\x7F", " "};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
@@ -130,14 +130,14 @@ START_TEST(test_texts_past_their_limits_are_refused)
     bool created;
     struct store_item item = {.id = text("i"), .title = {long_text, LIMIT_TITLE_BYTES + 1}};
     STORE_OK(store_begin(f.conn, &e));
-    STORE_FAILS(store_put_user(f.conn, text("u"), (struct store_text){long_text, LIMIT_PROFILE_BYTES + 1},
+    STORE_FAILS(store_put_user(f.conn, text("u"), (struct text){long_text, LIMIT_PROFILE_BYTES + 1},
                                &revision, &created, &e),
                 ERR_LIMIT);
-    STORE_OK(store_put_user(f.conn, text("u"), (struct store_text){long_text, LIMIT_PROFILE_BYTES}, &revision,
+    STORE_OK(store_put_user(f.conn, text("u"), (struct text){long_text, LIMIT_PROFILE_BYTES}, &revision,
                             &created, &e));
     STORE_FAILS(store_put_item(f.conn, &item, &created, &e), ERR_LIMIT);
     item.title.len--;
-    item.metadata = (struct store_text){long_text, LIMIT_METADATA_BYTES + 1};
+    item.metadata = (struct text){long_text, LIMIT_METADATA_BYTES + 1};
     STORE_FAILS(store_put_item(f.conn, &item, &created, &e), ERR_LIMIT);
     item.metadata.len--;
     STORE_OK(store_put_item(f.conn, &item, &created, &e));

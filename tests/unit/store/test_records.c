@@ -20,7 +20,7 @@ static void stop(void)
     store_fixture_stop(&f);
 }
 
-static struct store_text text(const char *s)
+static struct text text(const char *s)
 {
     return store_fixture_text(s);
 }
@@ -238,7 +238,7 @@ struct seen_items {
     char title[64], categories[64], metadata[64];
 };
 
-static void copy_text(char *to, struct store_text from)
+static void copy_text(char *to, struct text from)
 {
     (void)snprintf(to, 64, "%s%.*s", from.data ? "" : "none", (int)from.len, from.data ? from.data : "");
 }
@@ -325,8 +325,7 @@ struct seen_rows {
     int64_t users[8];
 };
 
-static bool see_user(void *arg, int64_t key, struct store_text id, struct store_text profile,
-                     int64_t revision)
+static bool see_user(void *arg, int64_t key, struct text id, struct text profile, int64_t revision)
 {
     struct seen_rows *seen = arg;
     ck_assert_int_gt(key, seen->last_user);

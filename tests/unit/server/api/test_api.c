@@ -265,11 +265,11 @@ START_TEST(test_api_a_history_has_a_limit_for_every_kind_of_user)
     json_decref(call("PUT", targets[_i], bodies[_i], 201));
     struct store_conn *c = w.worker->session.conn;
     struct err e = {0};
-    struct store_text ann = {"ann", 3};
+    struct text ann = {"ann", 3};
     ck_assert_int_eq(store_begin(c, &e), ERR_OK);
     for (int i = 0; i < LIMIT_USER_INTERACTIONS; i++) {
         char id[32];
-        struct store_text item = {id, (size_t)snprintf(id, sizeof id, "extra-%d", i)};
+        struct text item = {id, (size_t)snprintf(id, sizeof id, "extra-%d", i)};
         ck_assert_int_eq(store_put_interaction(c, ann, item, 1, 1, 0, NULL, &e), ERR_OK);
     }
     ck_assert_int_eq(store_commit(c, &e), ERR_OK);
@@ -341,7 +341,7 @@ static int status_with(const char *authorization, const char *target)
     r->method = "GET";
     if (strncmp(target, "/v1/admin", 9) == 0)
         r->method = "DELETE";
-    r->authorization = (struct store_text){authorization, authorization ? strlen(authorization) : 0};
+    r->authorization = (struct text){authorization, authorization ? strlen(authorization) : 0};
     api_begin(&w.api, r);
     int status = r->status;
     if (status == 401)

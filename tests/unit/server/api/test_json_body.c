@@ -166,7 +166,7 @@ END_TEST
 START_TEST(test_json_in_ids_are_short_strings)
 {
     struct json_place at = json_place_root();
-    struct store_text id;
+    struct text id;
     char text[LIMIT_ID_BYTES + 16];
     ck_assert(json_in_id(r, body("{\"a\":\"\xC3\xA9\"}"), "a", &at, &id));
     ck_assert_uint_eq(id.len, 2);

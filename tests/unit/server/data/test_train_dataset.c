@@ -17,9 +17,9 @@ static struct store *store;
 static struct store_conn *conn;
 static struct dataset data;
 
-static struct store_text text_of(const char *s)
+static struct text text_of(const char *s)
 {
-    return (struct store_text){s, s ? strlen(s) : 0};
+    return (struct text){s, s ? strlen(s) : 0};
 }
 
 static void must(enum err_code code, const struct err *e)

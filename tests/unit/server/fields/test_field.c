@@ -10,9 +10,9 @@
 
 enum { NOW = 1790000000 }; /* 2026-09-21 */
 
-static struct store_text text_of(const char *s)
+static struct text text_of(const char *s)
 {
-    return (struct store_text){s, strlen(s)};
+    return (struct text){s, strlen(s)};
 }
 
 START_TEST(test_field_weights_are_positive_and_within_limits)
@@ -131,8 +131,8 @@ START_TEST(test_field_ids_are_short_utf_8)
 {
     static char longest[LIMIT_ID_BYTES + 1];
     memset(longest, 'x', sizeof longest);
-    ck_assert_int_eq(field_check_id((struct store_text){longest, LIMIT_ID_BYTES}, "user", NULL), ERR_OK);
-    const struct store_text bad[] = {
+    ck_assert_int_eq(field_check_id((struct text){longest, LIMIT_ID_BYTES}, "user", NULL), ERR_OK);
+    const struct text bad[] = {
         {longest, LIMIT_ID_BYTES + 1}, {"", 0}, {NULL, 0}, {"a\0b", 3}, {"\xff", 1}, {"\xed\xa0\x80", 3}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         ck_assert_int_eq(field_check_id(bad[i], "user", NULL), ERR_INVALID);

@@ -5,9 +5,9 @@
 #include <math.h>
 #include <string.h>
 
-static struct store_text text_of(const char *s)
+static struct text text_of(const char *s)
 {
-    return (struct store_text){s, strlen(s)};
+    return (struct text){s, strlen(s)};
 }
 
 START_TEST(test_times_are_seconds_or_iso_8601)

@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static struct store_text text_of(const char *s)
+static struct text text_of(const char *s)
 {
-    return (struct store_text){s, strlen(s)};
+    return (struct text){s, strlen(s)};
 }
 
 static const struct {

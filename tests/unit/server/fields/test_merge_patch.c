@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct store_text text(const char *t)
+static struct text text(const char *t)
 {
-    return (struct store_text){*t ? t : NULL, strlen(t)};
+    return (struct text){*t ? t : NULL, strlen(t)};
 }
 
 static const struct {

@@ -8,9 +8,9 @@
 
 enum { TEN = 1767175200, NOW = 1767300000 }; /* 2025-12-31 10:00:00 UTC */
 
-static struct store_text text_of(const char *s)
+static struct text text_of(const char *s)
 {
-    return (struct store_text){s, strlen(s)};
+    return (struct text){s, strlen(s)};
 }
 
 static const char *const tens[] = {
@@ -96,7 +96,7 @@ START_TEST(test_times_that_are_no_day_or_two_days_are_refused_and_named)
     int64_t seconds = 7;
     enum field_time_form form;
     struct err e = {0};
-    struct store_text text = text_of(refused[_i].text);
+    struct text text = text_of(refused[_i].text);
     ck_assert_msg(!time_text_seconds(text, &seconds) && seconds == 7, "%s", refused[_i].text);
     const char *why = time_text_fault(text);
     ck_assert_msg(*refused[_i].why ? why && strstr(why, refused[_i].why) : !why, "%s: %s", refused[_i].text,
@@ -116,8 +116,8 @@ START_TEST(test_times_cut_anywhere_are_read_to_their_end_only)
         int64_t seconds;
         ck_assert_ptr_nonnull(cut);
         memcpy(cut, tens[_i], n);
-        (void)time_text_seconds((struct store_text){cut, n}, &seconds);
-        (void)time_text_fault((struct store_text){cut, n});
+        (void)time_text_seconds((struct text){cut, n}, &seconds);
+        (void)time_text_fault((struct text){cut, n});
         free(cut);
     }
 }

@@ -31,7 +31,7 @@ END_TEST
 
 static bool allows(const struct hosts *h, const char *host)
 {
-    return hosts_allow(h, (struct store_text){host, host ? strlen(host) : 0});
+    return hosts_allow(h, (struct text){host, host ? strlen(host) : 0});
 }
 
 START_TEST(names_of_this_machine_and_those_given_are_taken)
@@ -72,8 +72,8 @@ START_TEST(names_of_this_machine_and_those_given_are_taken)
         ck_assert_msg(!allows(&h, bad[i]), "%s", bad[i]);
     char longest[400];
     memset(longest, 'a', sizeof longest);
-    ck_assert(!hosts_allow(&h, (struct store_text){longest, sizeof longest}));
-    ck_assert(!hosts_allow(&h, (struct store_text){"localhost\0.evil", 15}));
+    ck_assert(!hosts_allow(&h, (struct text){longest, sizeof longest}));
+    ck_assert(!hosts_allow(&h, (struct text){"localhost\0.evil", 15}));
 }
 END_TEST
 

@@ -211,7 +211,7 @@ static const struct {
 START_TEST(test_request_compares_media_types_without_parameters)
 {
     struct request *r = request_new("/", 100);
-    r->content_type = (struct store_text){types[_i].type, types[_i].type ? strlen(types[_i].type) : 0};
+    r->content_type = (struct text){types[_i].type, types[_i].type ? strlen(types[_i].type) : 0};
     ck_assert_int_eq(request_type_is(r, "application/json", NULL), types[_i].json);
     ck_assert_int_eq(request_type_is(r, "application/json", "+json"), types[_i].json_or_suffix);
     request_free(r);

@@ -17,9 +17,9 @@ static struct api_world w;
 static struct watcher *watcher;
 static struct store_conn *other; /* as another process would write */
 
-static struct store_text text_of(const char *s)
+static struct text text_of(const char *s)
 {
-    return (struct store_text){s, strlen(s)};
+    return (struct text){s, strlen(s)};
 }
 
 static void must(enum err_code code, const struct err *e)

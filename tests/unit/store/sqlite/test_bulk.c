@@ -28,7 +28,7 @@ static void stop(void)
     store_fixture_stop(&twin);
 }
 
-static struct store_text text(const char *s)
+static struct text text(const char *s)
 {
     return store_fixture_text(s);
 }
@@ -59,7 +59,7 @@ static struct op random_op(struct rng *r)
     return op;
 }
 
-static struct store_text note_of(const struct op *op)
+static struct text note_of(const struct op *op)
 {
     return text(op->note[0] ? op->note : NULL);
 }

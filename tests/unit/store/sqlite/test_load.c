@@ -36,7 +36,7 @@ static void stop(void)
     store_fixture_stop(&twin);
 }
 
-static struct store_text text(const char *s)
+static struct text text(const char *s)
 {
     return store_fixture_text(s);
 }

@@ -25,7 +25,7 @@ static int count_sleep(sqlite3_vfs *vfs, int us)
     return us;
 }
 
-static struct store_text text(const char *s)
+static struct text text(const char *s)
 {
     return store_fixture_text(s);
 }
@@ -171,8 +171,7 @@ START_TEST(whoever_is_not_there_or_has_a_long_history_is_left_too)
         int64_t revision;
         (void)snprintf(item, sizeof item, "i%d", i);
         if (i == 0)
-            STORE_OK(
-                store_put_user(f.conn, text("dan"), (struct store_text){NULL, 0}, &revision, &inserted, &e));
+            STORE_OK(store_put_user(f.conn, text("dan"), (struct text){NULL, 0}, &revision, &inserted, &e));
         if (i == MOST) {
             STORE_OK(store_commit(f.conn, &e));
             STORE_OK(at_once("dan", &e));
