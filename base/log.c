@@ -128,14 +128,14 @@ enum err_code log_start(struct err *e)
     return log_queue_start(&log_fd, tell_dropped, e);
 }
 
-void log_flush(int most_ms)
+void log_flush(int max_ms)
 {
-    log_queue_flush(most_ms);
+    log_queue_flush(max_ms);
 }
 
-void log_end(int most_ms)
+void log_end(int max_ms)
 {
-    log_queue_stop(most_ms);
+    log_queue_stop(max_ms);
     atomic_store(&has_ended, true);
 }
 

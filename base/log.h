@@ -26,10 +26,10 @@ enum err_code log_reopen(struct err *e) ERR_MUST_CHECK;
 enum err_code log_start(struct err *e) ERR_MUST_CHECK;
 
 /* Waits until the lines so far are written, for most_ms at most. */
-void log_flush(int most_ms);
+void log_flush(int max_ms);
 
 /* Writes what waits, for most_ms at most. Later lines are written at once, or dropped where that would wait. */
-void log_end(int most_ms);
+void log_end(int max_ms);
 
 /* Lines that were dropped. */
 unsigned long long log_dropped(void);

@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST_BYTES_AT_ONCE = PIPE_BUF, LONGEST_LINE_BYTES = 16 << 10 };
+enum { MAX_BYTES_AT_ONCE = PIPE_BUF, LONGEST_LINE_BYTES = 16 << 10 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t more, idle, ended;
@@ -27,10 +27,10 @@ static const _Atomic int *target;
 static log_queue_notice *notice;
 static pthread_t writer;
 
-bool log_writable(int fd, int most_ms)
+bool log_writable(int fd, int max_ms)
 {
     struct pollfd p = {.fd = fd, .events = POLLOUT};
-    return poll(&p, 1, most_ms) > 0;
+    return poll(&p, 1, max_ms) > 0;
 }
 
 /* Copies bytes from the ring without taking them. */
@@ -48,7 +48,7 @@ static size_t take_lines(char out[LONGEST_LINE_BYTES])
 {
     size_t n = n_bytes < LONGEST_LINE_BYTES ? n_bytes : LONGEST_LINE_BYTES, end = 0;
     copy(0, out, n);
-    for (size_t i = 0; i < n && (i < MOST_BYTES_AT_ONCE || end == 0); i++)
+    for (size_t i = 0; i < n && (i < MAX_BYTES_AT_ONCE || end == 0); i++)
         if (out[i] == '\n')
             end = i + 1;
     head = (head + end) % LOG_QUEUE_BYTES;
@@ -142,18 +142,18 @@ static struct timespec in_ms(int ms)
     return (struct timespec){.tv_sec = at / 1000000000, .tv_nsec = at % 1000000000};
 }
 
-void log_queue_flush(int most_ms)
+void log_queue_flush(int max_ms)
 {
-    struct timespec until = in_ms(most_ms);
+    struct timespec until = in_ms(max_ms);
     pthread_mutex_lock(&lock);
     while (running && (n_bytes || !waiting) && pthread_cond_timedwait(&idle, &lock, &until) == 0)
         ;
     pthread_mutex_unlock(&lock);
 }
 
-void log_queue_stop(int most_ms)
+void log_queue_stop(int max_ms)
 {
-    struct timespec until = in_ms(most_ms);
+    struct timespec until = in_ms(max_ms);
     pthread_mutex_lock(&lock);
     bool was_running = running, done;
     running = false;

@@ -19,10 +19,10 @@ enum err_code log_queue_start(const _Atomic int *fd, log_queue_notice *of_droppe
                               struct err *e) ERR_MUST_CHECK;
 
 /* Waits until what is queued is written, for most_ms at most. */
-void log_queue_flush(int most_ms);
+void log_queue_flush(int max_ms);
 
 /* Writes what is queued, for most_ms at most, and ends the thread if it does not wait for a reader. */
-void log_queue_stop(int most_ms);
+void log_queue_stop(int max_ms);
 
 /* Takes a whole line with its newline; false: there is no thread, write it yourself. */
 bool log_queue_add(const char *line, size_t n);
@@ -31,6 +31,6 @@ bool log_queue_add(const char *line, size_t n);
 unsigned long long log_queue_dropped(void);
 
 /* Whether a write of a line would not wait. */
-bool log_writable(int fd, int most_ms);
+bool log_writable(int fd, int max_ms);
 
 #endif

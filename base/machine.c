@@ -15,9 +15,9 @@
 static size_t allowed_processors(void)
 {
     enum {
-        MOST_WORDS = 16
+        MAX_WORDS = 16
     }; /* cpu_set_t's, 1024 processors each; the system refuses a mask smaller than its own */
-    cpu_set_t set[MOST_WORDS];
+    cpu_set_t set[MAX_WORDS];
     return sched_getaffinity(0, sizeof set, set) ? 0 : (size_t)CPU_COUNT_S(sizeof set, set);
 }
 

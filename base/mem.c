@@ -72,10 +72,10 @@ void mem_free(void *p)
 void mem_share_heap(void)
 {
 #ifdef M_ARENA_MAX
-    enum { MOST_IDLE_BYTES = 2 << 20, OWN_MAPPING_BYTES = 1 << 20 };
+    enum { MAX_IDLE_BYTES = 2 << 20, OWN_MAPPING_BYTES = 1 << 20 };
     (void)mallopt(M_ARENA_MAX, 1);
     /* By itself the end of the heap goes back to the system when 128 KB of it are free, to be asked for by the next call. */
-    (void)mallopt(M_TRIM_THRESHOLD, MOST_IDLE_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, MAX_IDLE_BYTES);
     (void)mallopt(M_MMAP_THRESHOLD, OWN_MAPPING_BYTES);
 #endif
 }

@@ -4,12 +4,12 @@
 #include <ctype.h>
 #include <string.h>
 
-enum { MOST_LETTERS = 63, MOST_CHANGES = 3, LEAST_BEGINNING = 2 };
+enum { MAX_LETTERS = 63, MAX_CHANGES = 3, LEAST_BEGINNING = 2 };
 
 struct suggestion suggest_for(const char *word, size_t len)
 {
     size_t most = (len + 2) / 3;
-    return (struct suggestion){word, len, NULL, (most < MOST_CHANGES ? most : MOST_CHANGES) + 1};
+    return (struct suggestion){word, len, NULL, (most < MAX_CHANGES ? most : MAX_CHANGES) + 1};
 }
 
 static char folded(char c)
@@ -19,7 +19,7 @@ static char folded(char c)
 
 static size_t changes(const char *word, size_t len, const char *name, size_t n)
 {
-    size_t row[MOST_LETTERS + 1]; /* (n + 1) changes from the letters of word so far to the first j of name */
+    size_t row[MAX_LETTERS + 1]; /* (n + 1) changes from the letters of word so far to the first j of name */
     for (size_t j = 0; j <= n; j++)
         row[j] = j;
     for (size_t i = 0; i < len; i++) {
@@ -45,7 +45,7 @@ static int begins_with(const char *name, const char *word, size_t len)
 void suggest_consider(struct suggestion *s, const char *name)
 {
     size_t n = strlen(name);
-    if (s->len == 0 || s->len > MOST_LETTERS || n > MOST_LETTERS)
+    if (s->len == 0 || s->len > MAX_LETTERS || n > MAX_LETTERS)
         return;
     size_t distance = begins_with(name, s->word, s->len) ? 1 : changes(s->word, s->len, name, n);
     if (distance < s->distance) {

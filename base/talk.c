@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MOST_COMMAND_BYTES = 1 << 20 };
+enum { MAX_COMMAND_BYTES = 1 << 20 };
 
 const char *talk_s(int64_t n)
 {
@@ -43,7 +43,7 @@ void talk_add_quoted(struct buf *b, const char *word)
 void talk_command(const char *label, const char *const words[])
 {
     struct buf b;
-    buf_init(&b, MOST_COMMAND_BYTES);
+    buf_init(&b, MAX_COMMAND_BYTES);
     talk_add_quoted(&b, program_invocation_name);
     for (size_t i = 0; words[i]; i++) {
         buf_addc(&b, ' ');

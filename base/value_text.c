@@ -9,8 +9,8 @@
 #include <strings.h>
 
 enum {
-    MOST_DIGITS = 15,
-    MOST_BYTES = 64
+    MAX_DIGITS = 15,
+    MAX_BYTES = 64
 }; /* a double keeps any 15 digits; no program writes a number of 64 bytes */
 
 static bool is_space(char c)
@@ -53,7 +53,7 @@ static bool is_number(const char *p, size_t n)
         n--;
     }
     size_t whole = digits(p, n), part = 0, at = whole;
-    if (whole > MOST_DIGITS || (whole > 1 && *p == '0'))
+    if (whole > MAX_DIGITS || (whole > 1 && *p == '0'))
         return false;
     if (at < n && p[at] == '.') {
         part = digits(p + at + 1, n - at - 1);
@@ -74,7 +74,7 @@ static bool is_number(const char *p, size_t n)
 
 bool value_text_number(const char *text, double *x)
 {
-    char copy[MOST_BYTES];
+    char copy[MAX_BYTES];
     size_t n;
     text = trimmed(text, &n);
     if (n >= sizeof copy || !is_number(text, n))

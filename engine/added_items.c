@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-struct extra_items {
+struct added_items {
     const struct model *model;
     size_t n;
     struct model_spec spec;     /* the model's, of n items */
@@ -16,14 +16,14 @@ struct extra_items {
     struct catalogue *catalogue;
 };
 
-enum err_code extra_items_new(const struct model *m, size_t n, struct extra_items **out, struct err *e)
+enum err_code added_items_new(const struct model *m, size_t n, struct added_items **out, struct err *e)
 {
-    struct extra_items *x = mem_zalloc_array(1, sizeof *x);
+    struct added_items *x = mem_zalloc_array(1, sizeof *x);
     size_t len = model_spec_item_row(&m->spec);
     if (x)
         x->block = mem_zalloc_array(n, len * sizeof *x->block);
     if (!x || !x->block) {
-        extra_items_free(x);
+        added_items_free(x);
         return err_set(e, ERR_NOMEM, "no memory for %zu new items", n);
     }
     const struct encoder_spec *encoder = &m->spec.encoder;
@@ -42,7 +42,7 @@ enum err_code extra_items_new(const struct model *m, size_t n, struct extra_item
     return ERR_OK;
 }
 
-void extra_items_free(struct extra_items *x)
+void added_items_free(struct added_items *x)
 {
     if (!x)
         return;
@@ -60,7 +60,7 @@ struct part {
 
 enum { N_PARTS = 5 };
 
-static void parts_of(const struct extra_items *x, size_t k, struct part out[N_PARTS])
+static void parts_of(const struct added_items *x, size_t k, struct part out[N_PARTS])
 {
     const struct encoder_spec *n = &x->spec.encoder;
     struct item_row at;
@@ -72,7 +72,7 @@ static void parts_of(const struct extra_items *x, size_t k, struct part out[N_PA
     out[4] = (struct part){at.recent, x->params.recent + k * n->d_recent, n->d_recent};
 }
 
-void extra_items_set(struct extra_items *x, size_t k, const real *row)
+void added_items_set(struct added_items *x, size_t k, const real *row)
 {
     struct part parts[N_PARTS];
     parts_of(x, k, parts);
@@ -80,7 +80,7 @@ void extra_items_set(struct extra_items *x, size_t k, const real *row)
         memcpy(parts[i].table, row + parts[i].at, parts[i].len * sizeof *row);
 }
 
-void extra_items_get(const struct extra_items *x, size_t k, real *row)
+void added_items_get(const struct added_items *x, size_t k, real *row)
 {
     struct part parts[N_PARTS];
     parts_of(x, k, parts);
@@ -88,22 +88,22 @@ void extra_items_get(const struct extra_items *x, size_t k, real *row)
         memcpy(row + parts[i].at, parts[i].table, parts[i].len * sizeof *row);
 }
 
-enum err_code extra_items_finish(struct extra_items *x, struct err *e)
+enum err_code added_items_finish(struct added_items *x, struct err *e)
 {
     return x->n ? catalogue_new_from(&x->spec, &x->params, x->model->spec.n_items, &x->catalogue, e) : ERR_OK;
 }
 
-size_t extra_items_count(const struct extra_items *x)
+size_t added_items_count(const struct added_items *x)
 {
     return x ? x->n : 0;
 }
 
-const struct model_params *extra_items_params(const struct extra_items *x)
+const struct model_params *added_items_params(const struct added_items *x)
 {
     return x && x->n ? &x->params : NULL;
 }
 
-void extra_items_top_k(const struct model *m, const struct extra_items *x, const real *theta,
+void added_items_top_k(const struct model *m, const struct added_items *x, const real *theta,
                        const struct catalogue_filter *filter, real *workspace, struct topk *top)
 {
     catalogue_top_k(m->catalogue, theta, filter, workspace, top);
@@ -112,7 +112,7 @@ void extra_items_top_k(const struct model *m, const struct extra_items *x, const
 }
 
 /* Runs of indices of one part go to it together; the extra ones are counted from I first. */
-void extra_items_score(const struct model *m, const struct extra_items *x, const real *theta,
+void added_items_score(const struct model *m, const struct added_items *x, const real *theta,
                        const uint32_t *indices, size_t n, real *workspace, real *scores)
 {
     enum { MOST = 64 };

@@ -142,9 +142,9 @@ enum err_code store_read_context(struct store_conn *c, struct text id, const str
     return code ? code : c->backend->read_context(c, id, key, out, e);
 }
 
-enum err_code store_read_context_at_once(struct store_conn *c, struct text id,
-                                         const struct store_context_key *key, size_t most,
-                                         struct store_user *out, struct err *e)
+enum err_code store_read_context_nonblocking(struct store_conn *c, struct text id,
+                                             const struct store_context_key *key, size_t most,
+                                             struct store_user *out, struct err *e)
 {
     enum err_code code = check_id(id, "user", e);
     return code ? code : c->backend->read_context_at_once(c, id, key, most, out, e);

@@ -109,9 +109,9 @@ enum err_code store_read_context(struct store_conn *c, struct text id, const str
 /* The same without waiting, for threads that others wait for: ERR_BUSY where it would have to wait for the disk or a lock, where it
  * would read more than `most` interactions, and where it fails: store_read_context does it, or says why not. It is told what the
  * system has in memory by Linux' RWF_NOWAIT. */
-enum err_code store_read_context_at_once(struct store_conn *c, struct text id,
-                                         const struct store_context_key *key, size_t most,
-                                         struct store_user *out, struct err *e) ERR_MUST_CHECK;
+enum err_code store_read_context_nonblocking(struct store_conn *c, struct text id,
+                                             const struct store_context_key *key, size_t most,
+                                             struct store_user *out, struct err *e) ERR_MUST_CHECK;
 
 /* Whether it is worth to ask; false once it is known that the store's file system cannot say what is in memory (NFS, tmpfs). */
 bool store_at_once(const struct store_conn *c);

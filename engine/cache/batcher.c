@@ -39,10 +39,10 @@ struct asking {
     pthread_cond_t changed; /* place or done */
 };
 
-struct gather {
+struct batcher {
     struct model *model;
     bool gathers;
-    struct gather_cost cost;
+    struct batcher_cost cost;
     int64_t collect_ns;
     pthread_mutex_t lock;     /* guards all below */
     struct asking *collector; /* has a place and waits for others to come along; NULL: nobody */
@@ -50,7 +50,7 @@ struct gather {
     struct asking *first, **end; /* the queue; *end is where the next one goes */
     size_t n_waiting;            /* in the queue */
     size_t n_running; /* places in use, those of batches whose first thread is still waking up included */
-    struct gather_stats stats;
+    struct batcher_stats stats;
     size_t n_places;
     struct place places[]; /* (n_places) */
 };
@@ -74,7 +74,7 @@ static int64_t batch_ns(const struct model *m, struct hypernet_job *job, size_t 
     return least;
 }
 
-static enum err_code measure(struct gather *g, struct err *e)
+static enum err_code measure(struct batcher *g, struct err *e)
 {
     const struct model_spec *spec = &g->model->spec;
     struct theta_layout layout;
@@ -94,18 +94,18 @@ static enum err_code measure(struct gather *g, struct err *e)
 }
 
 /* A batch pays when its contexts cost at most half of what they cost alone. */
-static bool pays(const struct gather_cost *cost, int64_t least_ns)
+static bool pays(const struct batcher_cost *cost, int64_t min_ns)
 {
-    return least_ns == 0 ||
-           (cost->single_ns >= least_ns && cost->batch_ns <= cost->single_ns * (HYPERNET_BATCH / 2));
+    return min_ns == 0 ||
+           (cost->single_ns >= min_ns && cost->batch_ns <= cost->single_ns * (HYPERNET_BATCH / 2));
 }
 
 /* ---- life cycle ---- */
 
-enum err_code gather_new(struct model *m, const struct gather_config *config, struct gather **out,
-                         struct err *e)
+enum err_code batcher_new(struct model *m, const struct batcher_config *config, struct batcher **out,
+                          struct err *e)
 {
-    struct gather *g = mem_zalloc_array(1, sizeof *g + config->n_running * sizeof g->places[0]);
+    struct batcher *g = mem_zalloc_array(1, sizeof *g + config->n_running * sizeof g->places[0]);
     if (!g)
         return err_set(e, ERR_NOMEM, "no memory to gather generations");
     pthread_mutex_init(&g->lock, NULL);
@@ -123,10 +123,10 @@ enum err_code gather_new(struct model *m, const struct gather_config *config, st
     if (!code)
         code = measure(g, e);
     if (code) {
-        gather_free(g);
+        batcher_free(g);
         return code;
     }
-    g->gathers = pays(&g->cost, config->least_ns);
+    g->gathers = pays(&g->cost, config->min_ns);
     g->collect_ns = config->collect_ns;
     if (g->collect_ns == 0 && g->cost.single_ns >= COLLECT_LEAST_NS)
         g->collect_ns = g->cost.single_ns / 32;
@@ -134,7 +134,7 @@ enum err_code gather_new(struct model *m, const struct gather_config *config, st
     return ERR_OK;
 }
 
-void gather_free(struct gather *g)
+void batcher_free(struct batcher *g)
 {
     if (!g)
         return;
@@ -149,7 +149,7 @@ void gather_free(struct gather *g)
 /* ---- batches; all under the lock ---- */
 
 /* Takes the longest waiting off the queue, which has one, `most` at most, as a list. */
-static struct asking *take_waiting(struct gather *g, size_t most)
+static struct asking *take_waiting(struct batcher *g, size_t most)
 {
     struct asking *batch = g->first, *last = batch;
     size_t n = 1;
@@ -163,7 +163,7 @@ static struct asking *take_waiting(struct gather *g, size_t most)
     return batch;
 }
 
-static struct place *take_place(struct gather *g)
+static struct place *take_place(struct batcher *g)
 {
     struct place *p = g->free;
     g->free = p->next_free;
@@ -171,7 +171,7 @@ static struct place *take_place(struct gather *g)
     return p;
 }
 
-static void free_place(struct gather *g, struct place *p)
+static void free_place(struct batcher *g, struct place *p)
 {
     p->next_free = g->free;
     g->free = p;
@@ -179,7 +179,7 @@ static void free_place(struct gather *g, struct place *p)
 }
 
 /* Starts the next batch when there is a place and reason for it. */
-static void next_batch(struct gather *g)
+static void next_batch(struct batcher *g)
 {
     if (!g->first || !g->free || (g->n_running > 0 && g->n_waiting < HYPERNET_BATCH))
         return;
@@ -189,7 +189,7 @@ static void next_batch(struct gather *g)
 }
 
 /* Runs the batch that starts with this thread's own context, without the lock; then tells the others. */
-static void run_batch(struct gather *g, struct asking *own)
+static void run_batch(struct batcher *g, struct asking *own)
 {
     struct hypernet_job *jobs[HYPERNET_BATCH];
     size_t n = 0;
@@ -210,7 +210,7 @@ static void run_batch(struct gather *g, struct asking *own)
 }
 
 /* Sleeps in the queue until this context is generated, or until its thread is to run a batch. */
-static void wait_turn(struct gather *g, struct asking *own)
+static void wait_turn(struct batcher *g, struct asking *own)
 {
     *g->end = own;
     g->end = &own->next;
@@ -228,7 +228,7 @@ static void wait_turn(struct gather *g, struct asking *own)
 
 /* Waits a moment for others and takes them along: those who come at once with the first would else wait for its end. Whoever
  * makes it a full batch gives it the others, see wait_turn. */
-static void collect(struct gather *g, struct asking *own)
+static void collect(struct batcher *g, struct asking *own)
 {
     struct timespec end;
     int64_t end_ns = clock_monotonic_ns() + g->collect_ns;
@@ -244,7 +244,7 @@ static void collect(struct gather *g, struct asking *own)
         g->collector = NULL;
 }
 
-enum err_code gather_generate(struct gather *g, const real *c, real *workspace, real *theta, struct err *e)
+enum err_code batcher_generate(struct batcher *g, const real *c, real *workspace, real *theta, struct err *e)
 {
     if (!g->gathers)
         return hypernet_generate(&g->model->spec, &g->model->params, c, workspace, theta, e);
@@ -267,26 +267,26 @@ enum err_code gather_generate(struct gather *g, const real *c, real *workspace, 
 
 /* ---- query ---- */
 
-bool gather_at_once(const struct gather *g)
+bool batcher_max_batch(const struct batcher *g)
 {
-    return g && !g->gathers && g->cost.single_ns < GATHER_LEAST_NS;
+    return g && !g->gathers && g->cost.single_ns < BATCHER_MIN_NS;
 }
 
-bool gather_gathers(const struct gather *g)
+bool batcher_pays(const struct batcher *g)
 {
     return g->gathers;
 }
 
-struct gather_cost gather_cost(const struct gather *g)
+struct batcher_cost batcher_cost(const struct batcher *g)
 {
     return g->cost;
 }
 
-struct gather_stats gather_read_stats(const struct gather *g)
+struct batcher_stats batcher_read_stats(const struct batcher *g)
 {
-    struct gather *open = (struct gather *)g; /* the lock is not part of the value */
+    struct batcher *open = (struct batcher *)g; /* the lock is not part of the value */
     (void)pthread_mutex_lock(&open->lock);
-    struct gather_stats stats = open->stats;
+    struct batcher_stats stats = open->stats;
     (void)pthread_mutex_unlock(&open->lock);
     return stats;
 }

@@ -1,4 +1,4 @@
-/* gather - generations of one model that are asked for at the same time become batches, where that pays.
+/* batcher - generations of one model that are asked for at the same time become batches, where that pays.
  * Layer: server; depends on engine, base.  Threads: any.
  * Memory: a workspace for each batch that may run, made at start; asking allocates nothing.
  *
@@ -18,50 +18,49 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct gather;
+struct batcher;
 
 /* A generation that takes less is made at once by every thread: it is a small part of a miss then. server/README.md has the
  * measurement. */
-enum { GATHER_LEAST_NS = 100 * 1000 };
+enum { BATCHER_MIN_NS = 100 * 1000 };
 
-struct gather_config {
+struct batcher_config {
     size_t n_running; /* batches at one time, at least 1 */
-    int64_t
-        least_ns; /* gather where one generation takes this and a batch pays; 0: always; INT64_MAX: never */
+    int64_t min_ns; /* gather where one generation takes this and a batch pays; 0: always; INT64_MAX: never */
     int64_t collect_ns; /* how long the first waits for others; 0: a 32nd of a generation of a millisecond or
                            more; below 0: not at all */
 };
 
 /* What was measured when it was made, in processor time. */
-struct gather_cost {
+struct batcher_cost {
     size_t bytes;      /* of the model that a generation reads */
     int64_t single_ns; /* a generation */
     int64_t batch_ns;  /* a batch of HYPERNET_BATCH */
 };
 
-struct gather_stats {
+struct batcher_stats {
     uint64_t batches;  /* of one context or more */
     uint64_t contexts; /* in them */
 };
 
 /* Measures the model (some milliseconds; with heads of 100 MB a few tenths of a second) and decides. The model gets a
  * reference. */
-enum err_code gather_new(struct model *m, const struct gather_config *config, struct gather **out,
-                         struct err *e) ERR_MUST_CHECK;
+enum err_code batcher_new(struct model *m, const struct batcher_config *config, struct batcher **out,
+                          struct err *e) ERR_MUST_CHECK;
 /* Nobody may be generating. NULL is allowed. */
-void gather_free(struct gather *g);
+void batcher_free(struct batcher *g);
 
 /* theta of c as hypernet_generate makes it; workspace (hypernet_workspace_len) is for the case that nothing is
  * gathered. */
-enum err_code gather_generate(struct gather *g, const real *c, real *workspace, real *theta,
-                              struct err *e) ERR_MUST_CHECK;
+enum err_code batcher_generate(struct batcher *g, const real *c, real *workspace, real *theta,
+                               struct err *e) ERR_MUST_CHECK;
 
-/* Whether a generation is so short (GATHER_LEAST_NS), and waits for nobody, that a thread may make it between other answers.
+/* Whether a generation is so short (BATCHER_MIN_NS), and waits for nobody, that a thread may make it between other answers.
  * NULL: not measured, so no. */
-bool gather_at_once(const struct gather *g);
+bool batcher_max_batch(const struct batcher *g);
 
-bool gather_gathers(const struct gather *g);
-struct gather_cost gather_cost(const struct gather *g);
-struct gather_stats gather_read_stats(const struct gather *g);
+bool batcher_pays(const struct batcher *g);
+struct batcher_cost batcher_cost(const struct batcher *g);
+struct batcher_stats batcher_read_stats(const struct batcher *g);
 
 #endif

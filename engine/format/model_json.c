@@ -318,7 +318,7 @@ static void decode_profile(struct reader *r, struct encoder_spec *n)
         check_values_once(r, n);
 }
 
-static void decode_item_side(struct reader *r, struct item_side_spec *s)
+static void decode_item_side(struct reader *r, struct cold_items_spec *s)
 {
     s->present = true;
     s->n_users = get_size(r, "n_users");
@@ -391,7 +391,7 @@ static void decode_model(struct reader *r, struct model_spec *spec)
     if (get_block(r, "encoder", &inner))
         decode_encoder(&inner, &spec->encoder);
     if (get_block(r, "items", &inner))
-        decode_item_side(&inner, &spec->item_side);
+        decode_item_side(&inner, &spec->cold_items);
     leave(r);
 }
 
@@ -505,7 +505,7 @@ static void encode_profile(json_t *profile, const struct encoder_spec *n, bool *
     encode_values(values, n->values, n->n_values, failed);
 }
 
-static void encode_item_side(json_t *items, const struct item_side_spec *s, bool *failed)
+static void encode_item_side(json_t *items, const struct cold_items_spec *s, bool *failed)
 {
     json_t *features = json_array();
     put_size(items, "n_users", s->n_users, failed);
@@ -564,8 +564,8 @@ static void encode_model(json_t *root, const struct model_spec *spec, bool *fail
     encode_target(put_object(root, "target", failed), spec, failed);
     if (spec->encoder.present)
         encode_encoder(put_object(root, "encoder", failed), &spec->encoder, failed);
-    if (spec->item_side.present)
-        encode_item_side(put_object(root, "items", failed), &spec->item_side, failed);
+    if (spec->cold_items.present)
+        encode_item_side(put_object(root, "items", failed), &spec->cold_items, failed);
 }
 
 static int add_bytes(const char *bytes, size_t n, void *out)

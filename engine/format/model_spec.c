@@ -141,7 +141,7 @@ static enum err_code check_encoder(const struct model_spec *spec, struct err *e)
 }
 
 /* A feature's row is found by bisection, so they rise; which also says that each stands once. */
-static enum err_code check_item_features(const struct item_side_spec *s, struct err *e)
+static enum err_code check_item_features(const struct cold_items_spec *s, struct err *e)
 {
     if (s->n_features > LIMIT_DIM)
         return err_set(e, ERR_INVALID, "items.features has %zu rows; at most %d", s->n_features, LIMIT_DIM);
@@ -160,7 +160,7 @@ static enum err_code check_item_features(const struct item_side_spec *s, struct 
 
 static enum err_code check_item_side(const struct model_spec *spec, struct err *e)
 {
-    const struct item_side_spec *s = &spec->item_side;
+    const struct cold_items_spec *s = &spec->cold_items;
     if (!s->present)
         return ERR_OK;
     if (!spec->encoder.present || spec->encoder.d_fold_in == 0 || spec->encoder.d_ratings)
@@ -285,11 +285,11 @@ static void add_encoder(struct table *t, const struct model_spec *spec)
 static void add_item_side(struct table *t, const struct model_spec *spec)
 {
     size_t d = spec->encoder.d_fold_in, len = model_spec_item_row(spec);
-    if (!spec->item_side.present)
+    if (!spec->cold_items.present)
         return;
     VECTOR("item.mean", len, GROUP_FROZEN, item_mean);
-    if (spec->item_side.n_features)
-        MATRIX("item.weight", spec->item_side.n_features, len, GROUP_FROZEN, item_weight);
+    if (spec->cold_items.n_features)
+        MATRIX("item.weight", spec->cold_items.n_features, len, GROUP_FROZEN, item_weight);
     MATRIX("item.follow", d, len - d, GROUP_FROZEN, item_follow);
     MATRIX("item.gram", d, d, GROUP_FROZEN, item_gram);
 }
@@ -386,5 +386,5 @@ static void free_values(struct profile_value **values, size_t *n)
 void model_spec_fini(struct model_spec *spec)
 {
     free_values(&spec->encoder.values, &spec->encoder.n_values);
-    free_values(&spec->item_side.features, &spec->item_side.n_features);
+    free_values(&spec->cold_items.features, &spec->cold_items.n_features);
 }

@@ -79,7 +79,7 @@ struct profile_value {
 };
 
 /* What a model knows of items that came after its training; see engine/network/cold_items.h. */
-struct item_side_spec {
+struct cold_items_spec {
     bool present;
     size_t n_users;                 /* in training: the fold-in of an item weighs them as unobserved */
     size_t n_features;              /* rows of item.weight; 0: all new items begin alike */
@@ -103,7 +103,7 @@ struct model_spec {
     struct layer_spec layers[LIMIT_LAYERS];
     size_t n_pairs; /* item-item weights, of which the items' generated bias is made; 0: none */
     struct encoder_spec encoder;
-    struct item_side_spec item_side;
+    struct cold_items_spec cold_items;
 };
 
 /* A sparse matrix of item-item weights: what an item in a history adds to the scores of others. */

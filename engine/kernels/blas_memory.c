@@ -15,7 +15,7 @@ static const size_t buffer_bytes =
     ((size_t)128 << 20) + ((size_t)1 << 16);       /* what OpenBLAS maps for x86-64, or more */
 static const size_t rest_bytes = (size_t)48 << 20; /* for everything else: the model, the store */
 
-enum { MOST_BUFFERS = 48 }; /* OpenBLAS remembers some 50 */
+enum { MAX_BUFFERS = 48 }; /* OpenBLAS remembers some 50 */
 
 /* OpenBLAS's own; a library in its place may not have them. */
 extern void *blas_memory_alloc(int position) __attribute__((weak));
@@ -52,7 +52,7 @@ void blas_memory_leave(void)
 /* How many buffers, n at most, the system maps at once; none is kept. */
 static size_t count_mappable(size_t n)
 {
-    void *buffers[MOST_BUFFERS]; /* (n_mapped) */
+    void *buffers[MAX_BUFFERS]; /* (n_mapped) */
     size_t n_mapped = 0;
     while (n_mapped < n && (buffers[n_mapped] = mmap(NULL, buffer_bytes, PROT_READ | PROT_WRITE,
                                                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) != MAP_FAILED)
@@ -65,7 +65,7 @@ static size_t count_mappable(size_t n)
 /* OpenBLAS keeps what it has once had. */
 static void take_buffers(size_t n)
 {
-    void *buffers[MOST_BUFFERS]; /* (n) */
+    void *buffers[MAX_BUFFERS]; /* (n) */
     for (size_t i = 0; i < n; i++)
         buffers[i] = blas_memory_alloc(0);
     for (size_t i = 0; i < n; i++)
@@ -93,7 +93,7 @@ enum err_code blas_reserve(size_t n_threads, struct err *e)
     n_threads = n_threads ? n_threads : machine_processors();
     size_t rest = rest_bytes + n_threads * stack_bytes(), needed = buffer_bytes + rest;
     bool can_keep = blas_memory_alloc && blas_memory_free;
-    size_t most = !can_keep ? 1 : n_threads < MOST_BUFFERS ? n_threads : MOST_BUFFERS;
+    size_t most = !can_keep ? 1 : n_threads < MAX_BUFFERS ? n_threads : MAX_BUFFERS;
     size_t n = left < needed ? 0 : (left - rest) / buffer_bytes;
     n = n > 1 ? n / 2 : n; /* half of the room at most: caches and models grow too */
     n = count_mappable(n < most ? n : most);

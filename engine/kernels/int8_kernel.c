@@ -3,10 +3,10 @@
 
 #include "engine/kernels/int8_kernel_versions.h"
 
-size_t screen_kernel_all(const struct screen_kernel *out[2])
+size_t int8_kernel_all(const struct int8_kernel *out[2])
 {
     size_t n = 0;
-    const struct screen_kernel *vnni = screen_kernel_vnni(), *avx2 = screen_kernel_avx2();
+    const struct int8_kernel *vnni = int8_kernel_vnni(), *avx2 = int8_kernel_avx2();
     if (vnni)
         out[n++] = vnni;
     if (avx2)
@@ -14,8 +14,8 @@ size_t screen_kernel_all(const struct screen_kernel *out[2])
     return n;
 }
 
-const struct screen_kernel *screen_kernel_best(void)
+const struct int8_kernel *int8_kernel_best(void)
 {
-    const struct screen_kernel *all[2];
-    return screen_kernel_all(all) ? all[0] : NULL;
+    const struct int8_kernel *all[2];
+    return int8_kernel_all(all) ? all[0] : NULL;
 }

@@ -1,5 +1,5 @@
-/* kernel_screen - the loops of a first pass over the catalogue in 8 bits, where the CPU has instructions for it.
- * Layer: engine, for screen.c only.        Threads: any.       Memory: the caller's.
+/* int8_kernel - the loops of a first pass over the catalogue in 8 bits, where the CPU has instructions for it.
+ * Layer: engine, for int8_bounds.c only.        Threads: any.       Memory: the caller's.
  *
  * Bytes lie as the instruction wants them: x[group of 4 values][KERNEL_LANES][4] for a lane block. Values of items
  * are unsigned, 128 above what they mean; what that adds to a sum is taken off at its start. */
@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 /* What all contexts share; every array is lane block by lane block. */
-struct screen_items {
+struct int8_bounds_items {
     size_t n_blocks, groups,
         v_groups;   /* groups of 4 values of an embedding and of its shared part (0: none) */
     uint8_t *x, *v; /* (n_blocks, groups, LANES, 4) */
@@ -26,7 +26,7 @@ struct screen_items {
 /* One context. A score is  base + x_scale (x . p) p_scale + out_step sum over o of out[o] max(0, (v . w[o] + w_start[o]) >>
  * shift), wrong by at most  slack + by_x_lost x_lost + by_x_norm x_norm + the same of v. Of a hidden unit 15 bits are kept: two
  * of them are multiplied and added by one instruction. */
-struct screen_context {
+struct int8_bounds_context {
     const int32_t *p; /* (groups) four signed bytes each */
     int32_t p_start;
     float p_scale;
@@ -38,7 +38,7 @@ struct screen_context {
     float slack, by_x_lost, by_x_norm, by_v_lost, by_v_norm;
 };
 
-struct screen_kernel {
+struct int8_kernel {
     const char *name; /* "vnni", "avx2" */
 
     /* A vector of a context, x (n), to groups of four signed bytes: what one step means, the length of what rounding lost, and
@@ -49,8 +49,8 @@ struct screen_kernel {
     /* y (n) = sum over i of x[i] a[i], for a (n, n). */
     void (*product)(const float *x, const float *a, size_t n, float *y);
     /* The least and the most that the scores of blocks [first, first + n) can be; (n, LANES) each. */
-    void (*bounds)(const struct screen_items *items, const struct screen_context *c, size_t first, size_t n,
-                   float *least, float *most);
+    void (*bounds)(const struct int8_bounds_items *items, const struct int8_bounds_context *c, size_t first,
+                   size_t n, float *least, float *most);
     /* The largest value of each lane over n blocks. */
     void (*lanes_most)(const float *x, size_t n, float most[KERNEL_LANES]);
     /* The first block of [from, n) with a value of at least `threshold`, and which lanes have one; n: none. */
@@ -58,9 +58,9 @@ struct screen_kernel {
 };
 
 /* The quickest on this CPU; static storage, NULL when it has no such instructions. */
-const struct screen_kernel *screen_kernel_best(void);
+const struct int8_kernel *int8_kernel_best(void);
 
 /* All that run on it, the quickest first; returns how many. */
-size_t screen_kernel_all(const struct screen_kernel *out[2]);
+size_t int8_kernel_all(const struct int8_kernel *out[2]);
 
 #endif

@@ -12,7 +12,7 @@
 
 enum {
     HALF = 8, /* lanes of a register; a block is two */
-    MOST_BYTE = 64,
+    MAX_BYTE = 64,
     BYTES = 32, /* of a register: four values of each of its lanes */
 };
 
@@ -29,14 +29,14 @@ static float length(const float *x, size_t n)
 
 static int32_t pack(const float *x, size_t n, size_t groups, int32_t *packed, float *scale, float *lost)
 {
-    const float least_scaled = 1e-20F; /* so that dividing by a scale stays far from infinity */
+    const float min_scaled = 1e-20F; /* so that dividing by a scale stays far from infinity */
     int8_t *bytes = (int8_t *)packed;
     float most = 0, missed = 0;
     int32_t sum = 0;
     for (size_t j = 0; j < n; j++)
         most = fabsf(x[j]) > most ? fabsf(x[j]) : most;
-    *scale = most > least_scaled ? most / MOST_BYTE
-                                 : 0; /* nothing of what is smaller is kept; its length is lost */
+    *scale =
+        most > min_scaled ? most / MAX_BYTE : 0; /* nothing of what is smaller is kept; its length is lost */
     float inverse = *scale > 0 ? 1 / *scale : 0;
     for (size_t j = 0; j < groups * 4; j++) {
         float value = j < n ? x[j] : 0, whole = rintf(value * inverse); /* within 64 */
@@ -75,8 +75,8 @@ static inline __m256i load(const uint8_t *x)
 }
 
 /* The products of a block's embeddings with p, its halves side by side: each group of p is loaded once for both. */
-static inline void linear(const struct screen_items *items, const struct screen_context *c, size_t block,
-                          __m256 score[2])
+static inline void linear(const struct int8_bounds_items *items, const struct int8_bounds_context *c,
+                          size_t block, __m256 score[2])
 {
     const uint8_t *x = items->x + block * items->groups * 2 * BYTES;
     __m256i sum[2] = {_mm256_set1_epi32(c->p_start), _mm256_set1_epi32(c->p_start)};
@@ -111,12 +111,12 @@ static inline __m256i add_pair(__m256i sum, __m256i first, __m256i second, unsig
     return _mm256_add_epi32(sum, _mm256_madd_epi16(kept, _mm256_set1_epi32(out)));
 }
 
-enum { MOST_HELD = 4 }; /* groups of v that stay in registers */
+enum { MAX_HELD = 4 }; /* groups of v that stay in registers */
 
-/* Adds the hidden layer of half a block, for at most MOST_HELD groups. */
-static inline __m256i hidden(const struct screen_context *c, size_t v_groups, const uint8_t *v)
+/* Adds the hidden layer of half a block, for at most MAX_HELD groups. */
+static inline __m256i hidden(const struct int8_bounds_context *c, size_t v_groups, const uint8_t *v)
 {
-    __m256i held[MOST_HELD], sum = _mm256_setzero_si256();
+    __m256i held[MAX_HELD], sum = _mm256_setzero_si256();
     for (size_t g = 0; g < v_groups; g++)
         held[g] = load(v + 2 * g * BYTES);
     for (size_t o = 0; o < c->n_pairs; o++) {
@@ -128,7 +128,7 @@ static inline __m256i hidden(const struct screen_context *c, size_t v_groups, co
 }
 
 /* The same for any number of groups. */
-static inline __m256i hidden_any(const struct screen_context *c, size_t v_groups, const uint8_t *v)
+static inline __m256i hidden_any(const struct int8_bounds_context *c, size_t v_groups, const uint8_t *v)
 {
     __m256i sum = _mm256_setzero_si256();
     for (size_t o = 0; o < c->n_pairs; o++) {
@@ -145,14 +145,15 @@ static inline __m256i hidden_any(const struct screen_context *c, size_t v_groups
 }
 
 /* The usual number of groups as a constant, so that the compiler keeps v in registers. */
-static inline __m256 add_hidden(const struct screen_items *items, const struct screen_context *c,
+static inline __m256 add_hidden(const struct int8_bounds_items *items, const struct int8_bounds_context *c,
                                 const uint8_t *v, __m256 score)
 {
-    __m256i sum = items->v_groups == MOST_HELD ? hidden(c, MOST_HELD, v) : hidden_any(c, items->v_groups, v);
+    __m256i sum = items->v_groups == MAX_HELD ? hidden(c, MAX_HELD, v) : hidden_any(c, items->v_groups, v);
     return _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum), _mm256_set1_ps(c->out_step), score);
 }
 
-static inline __m256 margin(const struct screen_items *items, const struct screen_context *c, size_t at)
+static inline __m256 margin(const struct int8_bounds_items *items, const struct int8_bounds_context *c,
+                            size_t at)
 {
     __m256 m = _mm256_set1_ps(c->slack);
     m = _mm256_fmadd_ps(_mm256_loadu_ps(items->x_lost + at), _mm256_set1_ps(c->by_x_lost), m);
@@ -164,8 +165,8 @@ static inline __m256 margin(const struct screen_items *items, const struct scree
     return m;
 }
 
-static void bounds(const struct screen_items *items, const struct screen_context *c, size_t first, size_t n,
-                   float *least, float *most)
+static void bounds(const struct int8_bounds_items *items, const struct int8_bounds_context *c, size_t first,
+                   size_t n, float *least, float *most)
 {
     for (size_t i = 0; i < n; i++) {
         __m256 score[2];
@@ -208,14 +209,14 @@ static size_t next(const float *x, size_t from, size_t n, float threshold, uint1
     return n;
 }
 
-const struct screen_kernel *screen_kernel_avx2(void)
+const struct int8_kernel *int8_kernel_avx2(void)
 {
-    static const struct screen_kernel avx2 = {"avx2", pack, length, product, bounds, lanes_most, next};
+    static const struct int8_kernel avx2 = {"avx2", pack, length, product, bounds, lanes_most, next};
     __builtin_cpu_init();
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &avx2 : NULL;
 }
 #else
-const struct screen_kernel *screen_kernel_avx2(void)
+const struct int8_kernel *int8_kernel_avx2(void)
 {
     return NULL;
 }

@@ -1,4 +1,4 @@
-/* kernel_screen_versions - the compiled versions of engine/kernels/int8_kernel.h, for kernel_screen*.c only.
+/* int8_kernel_versions - the compiled versions of engine/kernels/int8_kernel.h, for int8_kernel*.c only.
  * Layer: engine.       Threads: any.       Memory: static. */
 #ifndef ENGINE_KERNELS_INT8_KERNEL_VERSIONS_H
 #define ENGINE_KERNELS_INT8_KERNEL_VERSIONS_H
@@ -6,7 +6,7 @@
 #include "engine/kernels/int8_kernel.h"
 
 /* NULL where this CPU lacks the instructions. */
-const struct screen_kernel *screen_kernel_vnni(void);
-const struct screen_kernel *screen_kernel_avx2(void);
+const struct int8_kernel *int8_kernel_vnni(void);
+const struct int8_kernel *int8_kernel_avx2(void);
 
 #endif

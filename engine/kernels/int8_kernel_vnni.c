@@ -37,13 +37,12 @@ static float length(const float *x, size_t n)
 
 static float scale_of(const float *x, size_t n)
 {
-    const float least_scaled = 1e-20F; /* so that dividing by a scale stays far from infinity */
+    const float min_scaled = 1e-20F; /* so that dividing by a scale stays far from infinity */
     __m512 most = _mm512_setzero_ps();
     for (size_t j = 0; j < n; j += KERNEL_LANES)
         most = _mm512_max_ps(most, _mm512_abs_ps(load_some(x, j, n)));
     float value = _mm512_reduce_max_ps(most);
-    return value > least_scaled ? value / 127
-                                : 0; /* nothing of what is smaller is kept; its length is lost */
+    return value > min_scaled ? value / 127 : 0; /* nothing of what is smaller is kept; its length is lost */
 }
 
 static int32_t pack(const float *x, size_t n, size_t groups, int32_t *packed, float *scale, float *lost)
@@ -115,7 +114,7 @@ struct halves {
     __m128i down, up; /* shifts of the first and the second unit's sums */
 };
 
-static inline struct halves halves_of(const struct screen_context *c)
+static inline struct halves halves_of(const struct int8_bounds_context *c)
 {
     return (struct halves){_mm_cvtsi32_si128((int)c->shift), _mm_cvtsi32_si128(16 - (int)c->shift)};
 }
@@ -135,14 +134,14 @@ struct ahead {
     size_t n_lines; /* of 64 bytes, a pair of units */
 };
 
-enum { MOST_HELD = 4 }; /* groups of v of a block that stay in registers */
+enum { MAX_HELD = 4 }; /* groups of v of a block that stay in registers */
 
-/* Adds the hidden layer of two blocks, v and v + v_groups * 64, for at most MOST_HELD groups. */
-static inline void hidden(const struct screen_context *c, size_t v_groups, const uint8_t *v,
+/* Adds the hidden layer of two blocks, v and v + v_groups * 64, for at most MAX_HELD groups. */
+static inline void hidden(const struct int8_bounds_context *c, size_t v_groups, const uint8_t *v,
                           const struct ahead *next, __m512i sum[PAIR])
 {
     const struct halves h = halves_of(c);
-    __m512i held[PAIR][MOST_HELD];
+    __m512i held[PAIR][MAX_HELD];
     for (size_t b = 0; b < PAIR; b++)
         for (size_t g = 0; g < v_groups; g++)
             held[b][g] = _mm512_loadu_si512(v + (b * v_groups + g) * 64);
@@ -160,7 +159,7 @@ static inline void hidden(const struct screen_context *c, size_t v_groups, const
 }
 
 /* The same for any number of groups. */
-static inline void hidden_any(const struct screen_context *c, size_t v_groups, const uint8_t *v,
+static inline void hidden_any(const struct int8_bounds_context *c, size_t v_groups, const uint8_t *v,
                               __m512i sum[PAIR])
 {
     const struct halves h = halves_of(c);
@@ -178,23 +177,23 @@ static inline void hidden_any(const struct screen_context *c, size_t v_groups, c
 }
 
 /* The usual number of groups as a constant, so that the compiler keeps v in registers. */
-static inline void add_hidden(const struct screen_items *items, const struct screen_context *c, size_t block,
-                              __m512 score[PAIR])
+static inline void add_hidden(const struct int8_bounds_items *items, const struct int8_bounds_context *c,
+                              size_t block, __m512 score[PAIR])
 {
     const uint8_t *v = items->v + block * items->v_groups * 64;
     __m512i sum[PAIR] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
     struct ahead next = {.x = items->x + (block + PAIR) * items->groups * 64,
                          .n_lines = block + PAIR < items->n_blocks ? PAIR * items->groups / c->n_pairs : 0};
-    if (items->v_groups == MOST_HELD)
-        hidden(c, MOST_HELD, v, &next, sum);
+    if (items->v_groups == MAX_HELD)
+        hidden(c, MAX_HELD, v, &next, sum);
     else
         hidden_any(c, items->v_groups, v, sum);
     for (size_t b = 0; b < PAIR; b++)
         score[b] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum[b]), _mm512_set1_ps(c->out_step), score[b]);
 }
 
-static inline void linear(const struct screen_items *items, const struct screen_context *c, size_t block,
-                          __m512 score[PAIR])
+static inline void linear(const struct int8_bounds_items *items, const struct int8_bounds_context *c,
+                          size_t block, __m512 score[PAIR])
 {
     __m512i sums[PAIR];
     dots(items->x + block * items->groups * 64, c->p, items->groups, c->p_start, sums);
@@ -206,7 +205,8 @@ static inline void linear(const struct screen_items *items, const struct screen_
     }
 }
 
-static inline __m512 margin(const struct screen_items *items, const struct screen_context *c, size_t block)
+static inline __m512 margin(const struct int8_bounds_items *items, const struct int8_bounds_context *c,
+                            size_t block)
 {
     size_t at = block * KERNEL_LANES;
     __m512 m = _mm512_set1_ps(c->slack);
@@ -219,9 +219,9 @@ static inline __m512 margin(const struct screen_items *items, const struct scree
     return m;
 }
 
-/* screen.c lays out an even number of blocks, so a pair is never half outside. */
-static void bounds(const struct screen_items *items, const struct screen_context *c, size_t first, size_t n,
-                   float *least, float *most)
+/* int8_bounds.c lays out an even number of blocks, so a pair is never half outside. */
+static void bounds(const struct int8_bounds_items *items, const struct int8_bounds_context *c, size_t first,
+                   size_t n, float *least, float *most)
 {
     for (size_t i = 0; i < n; i += PAIR) {
         __m512 score[PAIR];
@@ -255,9 +255,9 @@ static size_t next(const float *x, size_t from, size_t n, float threshold, uint1
     return n;
 }
 
-const struct screen_kernel *screen_kernel_vnni(void)
+const struct int8_kernel *int8_kernel_vnni(void)
 {
-    static const struct screen_kernel vnni = {"vnni", pack, length, product, bounds, lanes_most, next};
+    static const struct int8_kernel vnni = {"vnni", pack, length, product, bounds, lanes_most, next};
     __builtin_cpu_init();
     bool able = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                 __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
@@ -265,7 +265,7 @@ const struct screen_kernel *screen_kernel_vnni(void)
     return able ? &vnni : NULL;
 }
 #else
-const struct screen_kernel *screen_kernel_vnni(void)
+const struct int8_kernel *int8_kernel_vnni(void)
 {
     return NULL;
 }

@@ -67,7 +67,7 @@ struct kernels {
      * is not any more after a value that is not finite. far: the rows are not read soon, and are written past the caches where
      * they are aligned to 32 bytes. */
     void (*lanes_to_rows)(const real *x, size_t n, size_t d, real *const *rows, size_t at, bool far,
-                          real *spoilt);
+                          real *non_finite);
 
     /* y (n) += v . hidden */
     void (*hidden_forward)(const struct kernel_hidden *p, real *y);

@@ -367,14 +367,14 @@ static bool are_aligned(real *const *rows, size_t n, size_t at)
 }
 
 static void lanes_to_rows(const real *x, size_t n, size_t d, real *const *rows, size_t at, bool far,
-                          real *spoilt)
+                          real *non_finite)
 {
     size_t whole = n == KERNEL_LANES ? d - d % KERNEL_GROUP : 0;
     for (size_t p = 0; p < KERNEL_LANES; p += KERNEL_PART) {
-        part zero = *(const part *)(spoilt + p);
+        part zero = *(const part *)(non_finite + p);
         for (size_t j = 0; j < d; j++)
             zero += 0 * *(const part *)(x + j * KERNEL_LANES + p);
-        *(part *)(spoilt + p) = zero;
+        *(part *)(non_finite + p) = zero;
     }
     if (far && whole && are_aligned(rows, n, at)) {
         turn_lanes(x, whole, rows, at, true);

@@ -18,12 +18,12 @@ void item_row_of(const struct model_spec *spec, struct item_row *out)
     out->len = model_spec_item_row(spec);
 }
 
-long item_side_feature(const struct model_spec *spec, const char *field, const char *value)
+long cold_items_feature(const struct model_spec *spec, const char *field, const char *value)
 {
-    size_t low = 0, high = spec->item_side.n_features;
+    size_t low = 0, high = spec->cold_items.n_features;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        const struct profile_value *f = &spec->item_side.features[middle];
+        const struct profile_value *f = &spec->cold_items.features[middle];
         int order = strcmp(f->field, field);
         if (order == 0)
             order = strcmp(f->value, value);
@@ -37,8 +37,8 @@ long item_side_feature(const struct model_spec *spec, const char *field, const c
     return -1;
 }
 
-void item_side_prior(const struct model_spec *spec, const struct model_params *params,
-                     const uint32_t *features, size_t n, real *row)
+void cold_items_prior(const struct model_spec *spec, const struct model_params *params,
+                      const uint32_t *features, size_t n, real *row)
 {
     size_t len = model_spec_item_row(spec);
     memcpy(row, params->item_mean, len * sizeof *row);
@@ -47,7 +47,7 @@ void item_side_prior(const struct model_spec *spec, const struct model_params *p
 }
 
 /* a (d, d), step (d), a chunk of takers. */
-size_t item_side_workspace_len(const struct model_spec *spec)
+size_t cold_items_workspace_len(const struct model_spec *spec)
 {
     size_t d = spec->encoder.d_fold_in;
     return d * d + d + CHUNK_ROWS * d;
@@ -70,8 +70,8 @@ static void add_takers(size_t d, const real *f, const real *weights, size_t n, c
     }
 }
 
-bool item_side_fold(const struct model_spec *spec, const struct model_params *params, const real *f,
-                    const real *weights, size_t n, real *workspace, real *row)
+bool cold_items_fold(const struct model_spec *spec, const struct model_params *params, const real *f,
+                     const real *weights, size_t n, real *workspace, real *row)
 {
     const struct encoder_spec *encoder = &spec->encoder;
     size_t d = encoder->d_fold_in, rest = model_spec_item_row(spec) - d;
@@ -81,7 +81,7 @@ bool item_side_fold(const struct model_spec *spec, const struct model_params *pa
     memcpy(a, params->item_gram, d * d * sizeof *a);
     memset(step, 0, d * sizeof *step);
     add_takers(d, f, weights, n, row, chunk, a, step);
-    double scale = (double)n + encoder->alpha * (double)spec->item_side.n_users;
+    double scale = (double)n + encoder->alpha * (double)spec->cold_items.n_users;
     real ridge = (real)(encoder->reg * pow(scale, encoder->reg_exponent));
     for (size_t i = 0; i < d; i++)
         a[i * d + i] += ridge;

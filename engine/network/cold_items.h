@@ -1,4 +1,4 @@
-/* item_side - rows for items that came after training: from what they are, then from who takes them.
+/* cold_items - rows for items that came after training: from what they are, then from who takes them.
  * Layer: engine; depends on base.          Threads: any; workspace and outputs are the caller's.
  * Memory: none.        Cost: a prior O(features R); a fold-in O(n d^2 + d^3 / 3) for n takers, d = d_fold_in.
  *
@@ -32,18 +32,18 @@ struct item_row {
 void item_row_of(const struct model_spec *spec, struct item_row *out);
 
 /* The number of a feature ("category" or "word" and a text), or -1. Cost: O(log n_features). */
-long item_side_feature(const struct model_spec *spec, const char *field, const char *value);
+long cold_items_feature(const struct model_spec *spec, const char *field, const char *value);
 
 /* row (R) of an item with these features (each below n_features and once). */
-void item_side_prior(const struct model_spec *spec, const struct model_params *params,
-                     const uint32_t *features, size_t n, real *row);
+void cold_items_prior(const struct model_spec *spec, const struct model_params *params,
+                      const uint32_t *features, size_t n, real *row);
 
-/* Reals that item_side_fold needs as workspace. */
-size_t item_side_workspace_len(const struct model_spec *spec);
+/* Reals that cold_items_fold needs as workspace. */
+size_t cold_items_workspace_len(const struct model_spec *spec);
 
 /* Moves a row (R) from its prior by n takers: f (n, d_fold_in), weights (n) above 0. False when the equation has no
  * solution (weights too large); the row then stays. */
-bool item_side_fold(const struct model_spec *spec, const struct model_params *params, const real *f,
-                    const real *weights, size_t n, real *workspace, real *row);
+bool cold_items_fold(const struct model_spec *spec, const struct model_params *params, const real *f,
+                     const real *weights, size_t n, real *workspace, real *row);
 
 #endif

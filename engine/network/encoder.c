@@ -18,12 +18,12 @@ size_t encoder_workspace_len(const struct model_spec *spec, size_t n_interaction
 }
 
 /* A table of items: the model's own rows, and those of the items that came after them. */
-struct item_rows {
+struct added_item_rows {
     const real *own, *extra;
     size_t n_own, d;
 };
 
-static const real *row_of(const struct item_rows *t, uint32_t item)
+static const real *row_of(const struct added_item_rows *t, uint32_t item)
 {
     return item < t->n_own ? t->own + (size_t)item * t->d : t->extra + (item - t->n_own) * t->d;
 }
@@ -58,7 +58,8 @@ static void encode_history(const struct model_spec *spec, const struct model_par
                            const struct encoder_input *input, real *h)
 {
     size_t d = spec->encoder.d_history;
-    struct item_rows rows = {params->history, input->extra ? input->extra->history : NULL, spec->n_items, d};
+    struct added_item_rows rows = {params->history, input->extra ? input->extra->history : NULL,
+                                   spec->n_items, d};
     memset(h, 0, d * sizeof *h);
     for (size_t i = 0; i < input->n_interactions; i++)
         blas_axpy(d, 1, row_of(&rows, input->interactions[i].item), h);
@@ -70,8 +71,8 @@ static void encode_recent(const struct model_spec *spec, const struct model_para
                           const struct encoder_input *input, real *r)
 {
     const struct encoder_spec *n = &spec->encoder;
-    struct item_rows rows = {params->recent, input->extra ? input->extra->recent : NULL, spec->n_items,
-                             n->d_recent};
+    struct added_item_rows rows = {params->recent, input->extra ? input->extra->recent : NULL, spec->n_items,
+                                   n->d_recent};
     memset(r, 0, n->n_decays * n->d_recent * sizeof *r);
     for (size_t j = 0; j < n->n_decays; j++) {
         real decay = 1 / (1 + (real)exp(-(double)params->decay[j])), power = 1;

@@ -108,8 +108,8 @@ static const real *factor_of(const struct fold_in_factors *t, uint32_t item)
 }
 
 /* The rows of U (n, d) for interactions x (n). */
-static void gather(const struct fold_in_factors *factors, const struct encoder_interaction *x, size_t n,
-                   real *u)
+static void batcher(const struct fold_in_factors *factors, const struct encoder_interaction *x, size_t n,
+                    real *u)
 {
     size_t d = factors->d;
     for (size_t i = 0; i < n; i++) {
@@ -140,7 +140,7 @@ static void sum(const struct fold_in_factors *factors, const real *gram, const s
         size_t rows = n - start < CHUNK_ROWS ? n - start : CHUNK_ROWS;
         for (size_t i = 0; i < rows; i++)
             blas_axpy(d, (real)x[start + i].weight, factor_of(factors, x[start + i].item), f);
-        gather(factors, x + start, rows, chunk);
+        batcher(factors, x + start, rows, chunk);
         blas_syrk(d, rows, 1, chunk, d, a, d);
     }
 }
@@ -160,10 +160,10 @@ static double rounding(const real *a, size_t d)
 static bool solve_directly(const struct fold_in_factors *factors, const real *gram, double ridge,
                            const struct encoder_interaction *x, size_t n, real *workspace, real *f)
 {
-    enum { MOST_RAISES = 6 };
+    enum { MAX_RAISES = 6 };
     size_t d = factors->d;
     real *a = workspace, *chunk = workspace + d * d;
-    for (int raise = 0; raise <= MOST_RAISES; raise++) {
+    for (int raise = 0; raise <= MAX_RAISES; raise++) {
         sum(factors, gram, x, n, a, chunk, f);
         double all = raise ? ridge + rounding(a, d) * pow(4, raise) : ridge;
         for (size_t i = 0; i < d; i++)
@@ -210,7 +210,7 @@ static bool solve_in_basis(const struct fold_in_factors *factors, const struct f
 {
     size_t d = factors->d;
     real *u = workspace, *s = u + n * d, *k = s + n * d, *y = k + n * n, *g = y + n;
-    gather(factors, x, n, u);
+    batcher(factors, x, n, u);
     blas_gemm(BLAS_AS_IS, BLAS_TRANSPOSED, n, d, d, 1, u, d, b->vectors, d, 0, s, d);
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < d; j++)

@@ -31,7 +31,7 @@ struct block {
     real *c;  /* (C, LANES) */
     real *x, *y;
     const real *z;             /* (Z, LANES), in x or y */
-    real *spoilt;              /* (LANES) 0 where all that was generated is finite */
+    real *non_finite;          /* (LANES) 0 where all that was generated is finite */
     real *theta[KERNEL_LANES]; /* of each lane */
 };
 
@@ -117,7 +117,7 @@ static void generate_tile(const struct model_spec *spec, const struct hypernet_p
     }
     for (size_t b = 0; b < n_blocks; b++)
         kernel_best()->lanes_to_rows(tiles + b * TILE_ROWS * KERNEL_LANES, blocks[b].n, end - at,
-                                     blocks[b].theta, p->at + at, far, blocks[b].spoilt);
+                                     blocks[b].theta, p->at + at, far, blocks[b].non_finite);
 }
 
 static void generate_parts(const struct model_spec *spec, const struct model_params *params,
@@ -143,14 +143,14 @@ static real *block_init(const struct model_spec *spec, struct block *b, struct h
     b->c = memory;
     b->x = b->c + spec->d_context * KERNEL_LANES;
     b->y = b->x + wide;
-    b->spoilt = b->y + wide;
-    memset(b->spoilt, 0, KERNEL_LANES * sizeof *b->spoilt);
+    b->non_finite = b->y + wide;
+    memset(b->non_finite, 0, KERNEL_LANES * sizeof *b->non_finite);
     for (size_t i = 0; i < n; i++) {
         contexts[i] = jobs[i]->c;
         b->theta[i] = jobs[i]->theta;
     }
     kernel_best()->rows_to_lanes(contexts, n, spec->d_context, b->c);
-    return b->spoilt + KERNEL_LANES;
+    return b->non_finite + KERNEL_LANES;
 }
 
 /* At most HYPERNET_BATCH jobs. */
@@ -173,7 +173,7 @@ static void generate_blocks(const struct model_spec *spec, const struct model_pa
             jobs[i]->theta[layout.len] = 0; /* no history, no neighbours */
         if (!hypernet_all_finite(jobs[i]->c, spec->d_context))
             (void)hypernet_refuse_context(&jobs[i]->err);
-        else if (blocks[i / KERNEL_LANES].spoilt[i % KERNEL_LANES] != 0) /* or NaN */
+        else if (blocks[i / KERNEL_LANES].non_finite[i % KERNEL_LANES] != 0) /* or NaN */
             (void)hypernet_refuse_theta(&jobs[i]->err);
     }
 }

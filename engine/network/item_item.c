@@ -7,7 +7,7 @@
 
 static size_t most(const struct model_spec *spec)
 {
-    return spec->n_items < NEIGHBOURS_MOST ? spec->n_items : NEIGHBOURS_MOST;
+    return spec->n_items < ITEM_ITEM_MOST ? spec->n_items : ITEM_ITEM_MOST;
 }
 
 /* Reals that hold n indices. */
@@ -16,20 +16,20 @@ static size_t index_reals(size_t n)
     return (n * sizeof(neighbour_index) + sizeof(real) - 1) / sizeof(real);
 }
 
-size_t neighbours_theta_most(const struct model_spec *spec)
+size_t item_item_theta_most(const struct model_spec *spec)
 {
     struct theta_layout layout;
     theta_layout_of(spec, &layout);
     return layout.len + (spec->n_pairs ? 1 + index_reals(most(spec)) + most(spec) : 0);
 }
 
-size_t neighbours_workspace_len(const struct model_spec *spec)
+size_t item_item_workspace_len(const struct model_spec *spec)
 {
     return spec->n_pairs ? 2 * spec->n_items : 0;
 }
 
-void neighbours_bias(const struct item_pairs *pairs, size_t n_items,
-                     const struct encoder_interaction *history, size_t n_history, real *beta)
+void item_item_bias(const struct item_pairs *pairs, size_t n_items, const struct encoder_interaction *history,
+                    size_t n_history, real *beta)
 {
     memset(beta, 0, n_items * sizeof *beta);
     for (size_t k = 0; k < n_history; k++) {
@@ -112,9 +112,9 @@ static void write_entries(const real *beta, size_t n_items, size_t keep, real le
     *(neighbour_index *)head = (neighbour_index)at;
 }
 
-enum err_code neighbours_generate(const struct model_spec *spec, const struct model_params *params,
-                                  const struct encoder_interaction *history, size_t n_history,
-                                  real *workspace, real *theta, size_t *len, struct err *e)
+enum err_code item_item_generate(const struct model_spec *spec, const struct model_params *params,
+                                 const struct encoder_interaction *history, size_t n_history, real *workspace,
+                                 real *theta, size_t *len, struct err *e)
 {
     struct theta_layout layout;
     theta_layout_of(spec, &layout);
@@ -123,7 +123,7 @@ enum err_code neighbours_generate(const struct model_spec *spec, const struct mo
         return ERR_OK;
     real *beta = workspace, least = 0;
     size_t n, ties = 0, keep = most(spec);
-    neighbours_bias(&params->pairs, spec->n_items, history, n_history, beta);
+    item_item_bias(&params->pairs, spec->n_items, history, n_history, beta);
     if (!count_entries(beta, spec->n_items, &n))
         return err_set(e, ERR_INVALID,
                        "the bias of an item is not finite; the model's item-item weights are too large");
@@ -135,17 +135,17 @@ enum err_code neighbours_generate(const struct model_spec *spec, const struct mo
     return ERR_OK;
 }
 
-struct neighbours neighbours_of(const struct model_spec *spec, const struct theta_layout *layout,
-                                const real *theta)
+struct item_item item_item_of(const struct model_spec *spec, const struct theta_layout *layout,
+                              const real *theta)
 {
     if (!spec->n_pairs || !theta)
-        return (struct neighbours){0};
+        return (struct item_item){0};
     const real *head = theta + layout->len;
     size_t n = *(const neighbour_index *)head;
-    return (struct neighbours){n, (const neighbour_index *)(head + 1), head + 1 + index_reals(n)};
+    return (struct item_item){n, (const neighbour_index *)(head + 1), head + 1 + index_reals(n)};
 }
 
-real neighbours_value(const struct neighbours *b, uint32_t item)
+real item_item_value(const struct item_item *b, uint32_t item)
 {
     size_t low = 0, high = b->n;
     while (low < high) {

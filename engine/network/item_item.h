@@ -1,4 +1,4 @@
-/* neighbours - the generated bias of the items: what each item of a history says of the items near it.
+/* item_item - the generated bias of the items: what each item of a history says of the items near it.
  * Layer: engine; depends on base.          Threads: any; workspace and outputs are the caller's.
  * Memory: none of its own.  Cost: one addition a pair of the history's rows, and one pass over the catalogue.
  *
@@ -22,39 +22,39 @@
 #include <stdint.h>
 
 /* Entries of beta that are kept, the largest by size. */
-enum { NEIGHBOURS_MOST = 4096 };
+enum { ITEM_ITEM_MOST = 4096 };
 
 /* An item's index where theta has a real. */
 typedef uint32_t __attribute__((may_alias)) neighbour_index;
 
-struct neighbours {
+struct item_item {
     size_t n;
     const neighbour_index *items; /* (n) rising */
     const real *values;           /* (n) */
 };
 
 /* The most reals that a context's theta takes: theta_layout.len and what is behind it. */
-size_t neighbours_theta_most(const struct model_spec *spec);
+size_t item_item_theta_most(const struct model_spec *spec);
 
-/* Reals that neighbours_generate needs as workspace. */
-size_t neighbours_workspace_len(const struct model_spec *spec);
+/* Reals that item_item_generate needs as workspace. */
+size_t item_item_workspace_len(const struct model_spec *spec);
 
-/* Writes what is behind the layers' weights in theta (neighbours_theta_most), and the length of theta to *len. Of a model
+/* Writes what is behind the layers' weights in theta (item_item_theta_most), and the length of theta to *len. Of a model
  * without pairs: theta_layout.len. Items past spec->n_items say nothing of others. ERR_INVALID when an entry of beta is
  * not finite: weights are, but their sums may not be. */
-enum err_code neighbours_generate(const struct model_spec *spec, const struct model_params *params,
-                                  const struct encoder_interaction *history, size_t n_history,
-                                  real *workspace, real *theta, size_t *len, struct err *e) ERR_MUST_CHECK;
+enum err_code item_item_generate(const struct model_spec *spec, const struct model_params *params,
+                                 const struct encoder_interaction *history, size_t n_history, real *workspace,
+                                 real *theta, size_t *len, struct err *e) ERR_MUST_CHECK;
 
 /* beta (I) itself, all of it. */
-void neighbours_bias(const struct item_pairs *pairs, size_t n_items,
-                     const struct encoder_interaction *history, size_t n_history, real *beta);
+void item_item_bias(const struct item_pairs *pairs, size_t n_items, const struct encoder_interaction *history,
+                    size_t n_history, real *beta);
 
 /* What is behind the weights of the layers; n is 0 for a model without pairs. Views into theta. */
-struct neighbours neighbours_of(const struct model_spec *spec, const struct theta_layout *layout,
-                                const real *theta);
+struct item_item item_item_of(const struct model_spec *spec, const struct theta_layout *layout,
+                              const real *theta);
 
 /* The value of an item, 0 when it is not kept. Cost: O(log n). */
-real neighbours_value(const struct neighbours *b, uint32_t item);
+real item_item_value(const struct item_item *b, uint32_t item);
 
 #endif

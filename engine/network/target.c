@@ -12,8 +12,8 @@
  * alone, so that a row's bits do not depend on how many are asked for. */
 static bool has_product(const struct layer_spec *l)
 {
-    enum { MOST_OUTPUTS = 64 };
-    return l->generator == GENERATOR_CORE && l->rank == KERNEL_LANES && l->d_out <= MOST_OUTPUTS;
+    enum { MAX_OUTPUTS = 64 };
+    return l->generator == GENERATOR_CORE && l->rank == KERNEL_LANES && l->d_out <= MAX_OUTPUTS;
 }
 
 size_t target_pass_workspace_len(const struct model_spec *spec)

@@ -7,7 +7,7 @@ static bool of_word(unsigned char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c > 127;
 }
 
-void item_words_each(const char *title, size_t n, item_word_fn *fn, void *arg)
+void title_words_each(const char *title, size_t n, item_word_fn *fn, void *arg)
 {
     char word[ITEM_WORD_BYTES + 1];
     for (size_t i = 0; i < n;) {

@@ -1,4 +1,4 @@
-/* item_words - the words of a title, as training and serving both see them.
+/* title_words - the words of a title, as training and serving both see them.
  * Layer: engine; depends on base only.     Threads: any.       Memory: none.
  *
  * A word is a longest run of ASCII letters, digits and bytes above 127, the letters made small; runs of more than
@@ -13,6 +13,6 @@ enum { ITEM_WORD_BYTES = 64 };
 
 /* Told of each word in turn (terminated, borrowed for the call); returns false to stop. */
 typedef bool item_word_fn(void *arg, const char *word);
-void item_words_each(const char *title, size_t n, item_word_fn *fn, void *arg);
+void title_words_each(const char *title, size_t n, item_word_fn *fn, void *arg);
 
 #endif

@@ -6,7 +6,7 @@
  * itself, which stays in the mapped file; for a `full` first layer nothing is kept. When L is the number of
  * layers, the one output is kept.
  *
- * The best of a whole catalogue are found in two passes where screen.h knows the model: bounds for all in 8 bits, then
+ * The best of a whole catalogue are found in two passes where int8_bounds.h knows the model: bounds for all in 8 bits, then
  * exactly the few that may be among the best, block by gathered block. */
 #include "engine/rank/catalogue.h"
 
@@ -25,19 +25,19 @@ struct catalogue {
     size_t first_index; /* of the items, as catalogue_top_k counts them */
     size_t first;       /* L */
     size_t n_blocks;
-    bool keeps_input;      /* the input of L is kept */
-    bool needs_input;      /* layer L reads its input although its shared part is kept */
-    size_t input_len;      /* reals of an item's kept input */
-    size_t shared_len;     /* reals of an item's kept shared part */
-    real *kept;            /* (I, input_len + shared_len) */
-    struct screen *screen; /* NULL: every item is scored exactly */
+    bool keeps_input;           /* the input of L is kept */
+    bool needs_input;           /* layer L reads its input although its shared part is kept */
+    size_t input_len;           /* reals of an item's kept input */
+    size_t shared_len;          /* reals of an item's kept shared part */
+    real *kept;                 /* (I, input_len + shared_len) */
+    struct int8_bounds *screen; /* NULL: every item is scored exactly */
 };
 
 #define REAL_MOST ((real)FLT_MAX) /* bounds are far from it, and -infinity is beyond */
 
 enum {
-    CHUNK = SCREEN_CHUNK_BLOCKS * KERNEL_LANES, /* items between two thresholds */
-    MOST_SCREENED_K = 128,                      /* for more of the best, one exact pass is as good */
+    CHUNK = INT8_CHUNK_BLOCKS * KERNEL_LANES, /* items between two thresholds */
+    MAX_SCREENED_K = 128,                     /* for more of the best, one exact pass is as good */
     LEAST_SCREENED_ITEMS = 512
 };
 
@@ -125,7 +125,7 @@ enum err_code catalogue_new_from(const struct model_spec *spec, const struct mod
     mem_free(buffers);
     enum err_code code = ERR_OK;
     if (first == 0 && spec->n_items >= LEAST_SCREENED_ITEMS) /* the screen counts items from 0 */
-        code = screen_new(spec, params, c->kept, screen_kernel_best(), &c->screen, e);
+        code = int8_bounds_new(spec, params, c->kept, int8_kernel_best(), &c->screen, e);
     if (code) {
         catalogue_free(c);
         return code;
@@ -141,7 +141,7 @@ no_memory:
 void catalogue_free(struct catalogue *c)
 {
     if (c) {
-        screen_free(c->screen);
+        int8_bounds_free(c->screen);
         mem_free(c->kept);
         mem_free(c);
     }
@@ -157,7 +157,7 @@ static size_t exact_workspace_len(const struct catalogue *c)
 /* Then, with a screen, the bounds of a chunk and the context's bytes. */
 size_t catalogue_workspace_len(const struct catalogue *c)
 {
-    return exact_workspace_len(c) + (c->screen ? 2 * CHUNK + screen_workspace_len(c->screen) : 0);
+    return exact_workspace_len(c) + (c->screen ? 2 * CHUNK + int8_bounds_workspace_len(c->screen) : 0);
 }
 
 /* Where rows of len reals that begin at base stand: rows `first`.. without indices, else those they name. Those past the
@@ -242,7 +242,7 @@ static void score_block(const struct catalogue *c, const struct target_pass *pas
 }
 
 /* Adds what the context's history says of items [first, first + n); *at walks along the rising entries. */
-static void add_neighbours(const struct neighbours *b, size_t *at, size_t first, size_t n, real *scores)
+static void add_neighbours(const struct item_item *b, size_t *at, size_t first, size_t n, real *scores)
 {
     for (; *at < b->n && b->items[*at] < first + n; (*at)++)
         scores[b->items[*at] - first] += b->values[*at];
@@ -254,7 +254,7 @@ static void exact_top_k(const struct catalogue *c, const real *theta, const stru
     struct target_pass pass;
     target_pass_init(&pass, c->spec, c->params, theta, workspace);
     real *scores = workspace + target_pass_workspace_len(c->spec), *rest = scores + KERNEL_LANES;
-    struct neighbours near = neighbours_of(c->spec, &pass.layout, theta);
+    struct item_item near = item_item_of(c->spec, &pass.layout, theta);
     size_t next = 0, at = 0; /* excluded indices and neighbours rise, so cursors walk along */
     for (size_t block = 0; block < c->n_blocks; block++) {
         score_block(c, &pass, block, rest, scores);
@@ -295,7 +295,7 @@ void catalogue_fetch(const struct catalogue *c, size_t index)
 struct listed {
     const struct catalogue *c;
     struct target_pass pass;
-    struct neighbours near;
+    struct item_item near;
     real *workspace;
 };
 
@@ -303,7 +303,7 @@ static struct listed listed_of(const struct catalogue *c, const real *theta, rea
 {
     struct listed l = {.c = c, .workspace = workspace + target_pass_workspace_len(c->spec)};
     target_pass_init(&l.pass, c->spec, c->params, theta, workspace);
-    l.near = neighbours_of(c->spec, &l.pass.layout, theta);
+    l.near = item_item_of(c->spec, &l.pass.layout, theta);
     return l;
 }
 
@@ -314,7 +314,7 @@ static void score_lanes(const struct listed *l, const uint32_t *indices, size_t 
         fetch_item(l->c, indices[r], true);
     score_rows(l->c, &l->pass, indices, 0, m, l->workspace, scores);
     for (size_t r = 0; r < m && l->near.n; r++) {
-        real value = neighbours_value(&l->near, indices[r]);
+        real value = item_item_value(&l->near, indices[r]);
         if (value != 0) /* to -0 even 0 would be a change */
             scores[r] += value;
     }
@@ -355,7 +355,7 @@ static void each_above(const struct catalogue *c, const struct catalogue_filter 
                        size_t n, const real *values, real threshold, screen_fn *call, void *arg)
 {
     uint16_t lanes;
-    for (size_t b = 0; (b = screen_next(c->screen, values, b, n, threshold, &lanes)) < n; b++)
+    for (size_t b = 0; (b = int8_bounds_next(c->screen, values, b, n, threshold, &lanes)) < n; b++)
         for (; lanes; lanes &= (uint16_t)(lanes - 1)) {
             size_t lane = (size_t)__builtin_ctz(lanes), index = (first + b) * KERNEL_LANES + lane;
             if (index < c->spec->n_items && allowed(filter, index))
@@ -364,7 +364,7 @@ static void each_above(const struct catalogue *c, const struct catalogue_filter 
 }
 
 /* Adds what the context's history says to both bounds of a chunk, and what that addition may round. */
-static void widen_neighbours(const struct neighbours *b, size_t *at, size_t first, size_t n, real *least,
+static void widen_neighbours(const struct item_item *b, size_t *at, size_t first, size_t n, real *least,
                              real *most)
 {
     const real rounding = (real)2.4e-7;
@@ -382,7 +382,7 @@ static real first_floor(const struct catalogue *c, const struct catalogue_filter
     real lanes[KERNEL_LANES];
     if (k > KERNEL_LANES || (filter && filter->allowed))
         return -REAL_MOST;
-    screen_lanes_most(c->screen, least, n, lanes);
+    int8_bounds_lanes_most(c->screen, least, n, lanes);
     for (size_t i = 0; i < k; i++) /* the best k to the front */
         for (size_t j = i + 1; j < KERNEL_LANES; j++)
             if (lanes[j] > lanes[i]) {
@@ -454,18 +454,18 @@ static void score_likely(struct pending *p, const struct topk *likely, real *mos
 static bool screened_top_k(const struct catalogue *c, const real *theta,
                            const struct catalogue_filter *filter, real *workspace, struct topk *top)
 {
-    struct screen_context context;
-    struct topk_entry entries[MOST_SCREENED_K];
+    struct int8_bounds_context context;
+    struct topk_entry entries[MAX_SCREENED_K];
     struct lower_bounds bounds = {.floor = -REAL_MOST};
     real *least = workspace + exact_workspace_len(c), *most = least + CHUNK;
     struct pending pending = {.listed = listed_of(c, theta, workspace), .top = top};
-    const struct neighbours *near = &pending.listed.near;
-    if (!screen_prepare(c->screen, &pending.listed.pass, most + CHUNK, &context))
+    const struct item_item *near = &pending.listed.near;
+    if (!int8_bounds_prepare(c->screen, &pending.listed.pass, most + CHUNK, &context))
         return false;
     size_t at = 0, next = 0;
     topk_init(&bounds.best, entries, top->k);
     for (size_t first = 0, n; first < c->n_blocks; first += n) {
-        n = screen_bounds(c->screen, &context, first, least, most);
+        n = int8_bounds_compute(c->screen, &context, first, least, most);
         widen_neighbours(near, &at, first * KERNEL_LANES, n * KERNEL_LANES, least, most);
         exclude(filter, &next, first * KERNEL_LANES, n * KERNEL_LANES, least, most);
         if (first == 0)
@@ -486,7 +486,7 @@ static bool screened_top_k(const struct catalogue *c, const real *theta,
 void catalogue_top_k(const struct catalogue *c, const real *theta, const struct catalogue_filter *filter,
                      real *workspace, struct topk *top)
 {
-    if (c->screen && top->n == 0 && top->k > 0 && top->k <= MOST_SCREENED_K &&
+    if (c->screen && top->n == 0 && top->k > 0 && top->k <= MAX_SCREENED_K &&
         screened_top_k(c, theta, filter, workspace, top))
         return;
     exact_top_k(c, theta, filter, workspace, top);
@@ -496,7 +496,7 @@ void catalogue_score_all(const struct catalogue *c, const real *theta, real *wor
 {
     struct target_pass pass;
     target_pass_init(&pass, c->spec, c->params, theta, workspace);
-    struct neighbours near = neighbours_of(c->spec, &pass.layout, theta);
+    struct item_item near = item_item_of(c->spec, &pass.layout, theta);
     real *own = workspace + target_pass_workspace_len(c->spec), *rest = own + KERNEL_LANES;
     size_t at = 0;
     for (size_t block = 0; block < c->n_blocks; block++) {

@@ -14,19 +14,19 @@
 #include <string.h>
 
 enum {
-    MOST_TERMS = 1 << 16, /* of a sum of bytes' products, which stays within 31 bits */
-    MOST_HIDDEN = 4096,   /* units; a sum of them stays within 31 bits, see finish_hidden */
-    MOST_BIAS = 1 << 20,  /* of a unit, in its steps: more would take the bits of all other units */
+    MAX_TERMS = 1 << 16,  /* of a sum of bytes' products, which stays within 31 bits */
+    MAX_HIDDEN = 4096,    /* units; a sum of them stays within 31 bits, see finish_hidden */
+    MAX_BIAS = 1 << 20,   /* of a unit, in its steps: more would take the bits of all other units */
     PLAIN_BIAS = 1 << 14, /* what it is where the rest of the unit is left out */
 };
 
-struct screen {
+struct int8_bounds {
     const struct model_spec *spec;
     const struct model_params *params;
-    const struct screen_kernel *kernel;
-    struct screen_items items;
-    float most_x, most_v, most_base; /* the largest norms and base */
-    float *u_length;                 /* (d_hidden) of the rows of U; NULL without layers */
+    const struct int8_kernel *kernel;
+    struct int8_bounds_items items;
+    float max_x, max_v, max_base; /* the largest norms and base */
+    float *u_length;              /* (d_hidden) of the rows of U; NULL without layers */
 };
 
 static size_t even(size_t n)
@@ -35,8 +35,9 @@ static size_t even(size_t n)
 }
 
 #ifdef ENGINE_DOUBLE /* theta is double there; the gradients' tests need no first pass */
-enum err_code screen_new(const struct model_spec *spec, const struct model_params *params, const real *shared,
-                         const struct screen_kernel *kernel, struct screen **out, struct err *e)
+enum err_code int8_bounds_new(const struct model_spec *spec, const struct model_params *params,
+                              const real *shared, const struct int8_kernel *kernel, struct int8_bounds **out,
+                              struct err *e)
 {
     (void)spec;
     (void)params;
@@ -46,8 +47,8 @@ enum err_code screen_new(const struct model_spec *spec, const struct model_param
     *out = NULL;
     return ERR_OK;
 }
-bool screen_prepare(const struct screen *s, const struct target_pass *pass, real *workspace,
-                    struct screen_context *c)
+bool int8_bounds_prepare(const struct int8_bounds *s, const struct target_pass *pass, real *workspace,
+                         struct int8_bounds_context *c)
 {
     (void)s;
     (void)pass;
@@ -55,22 +56,22 @@ bool screen_prepare(const struct screen *s, const struct target_pass *pass, real
     (void)c;
     return false;
 }
-size_t screen_bounds(const struct screen *s, const struct screen_context *c, size_t first, real *least,
-                     real *most)
+size_t int8_bounds_compute(const struct int8_bounds *s, const struct int8_bounds_context *c, size_t first,
+                           real *least, real *most)
 {
     (void)c;
     (void)least;
     (void)most;
     return s->items.n_blocks - first;
 }
-void screen_lanes_most(const struct screen *s, const real *x, size_t n, real most[KERNEL_LANES])
+void int8_bounds_lanes_most(const struct int8_bounds *s, const real *x, size_t n, real most[KERNEL_LANES])
 {
     (void)s;
     (void)n;
     memcpy(most, x, KERNEL_LANES * sizeof *most);
 }
-size_t screen_next(const struct screen *s, const real *x, size_t from, size_t n, real threshold,
-                   uint16_t *lanes)
+size_t int8_bounds_next(const struct int8_bounds *s, const real *x, size_t from, size_t n, real threshold,
+                        uint16_t *lanes)
 {
     (void)s;
     (void)x;
@@ -84,17 +85,17 @@ size_t screen_next(const struct screen *s, const real *x, size_t from, size_t n,
 static bool knows(const struct model_spec *spec)
 {
     const struct layer_spec *l = spec->layers;
-    return spec->has_linear && spec->n_items > 0 && spec->d_item <= MOST_TERMS &&
+    return spec->has_linear && spec->n_items > 0 && spec->d_item <= MAX_TERMS &&
            (spec->n_layers == 0 ||
-            (spec->n_layers == 2 && l[0].rank <= MOST_TERMS && l[0].d_out <= MOST_HIDDEN &&
+            (spec->n_layers == 2 && l[0].rank <= MAX_TERMS && l[0].d_out <= MAX_HIDDEN &&
              l[0].generator == GENERATOR_CORE && l[0].activation == ACTIVATION_RELU &&
              l[1].activation == ACTIVATION_IDENTITY && l[1].d_out == 1 && l[1].bias == BIAS_NONE &&
              (l[1].generator == GENERATOR_FULL || l[1].generator == GENERATOR_SHARED)));
 }
 
-static enum err_code reserve(struct screen *s, struct err *e)
+static enum err_code reserve(struct int8_bounds *s, struct err *e)
 {
-    struct screen_items *t = &s->items;
+    struct int8_bounds_items *t = &s->items;
     size_t lanes = t->n_blocks * KERNEL_LANES;
     t->x = mem_alloc_aligned(lanes, t->groups * 4);
     t->v = t->v_groups ? mem_alloc_aligned(lanes, t->v_groups * 4) : NULL;
@@ -149,7 +150,7 @@ static void put_row(const struct row *row, size_t groups, size_t r, uint8_t *to,
 }
 
 /* Item i's shared part; no values for what is past the last item. */
-static struct row shared_row(const struct screen *s, const real *shared, size_t i)
+static struct row shared_row(const struct int8_bounds *s, const real *shared, size_t i)
 {
     size_t rank = s->spec->layers[0].rank;
     if (i >= s->spec->n_items)
@@ -157,9 +158,9 @@ static struct row shared_row(const struct screen *s, const real *shared, size_t 
     return (struct row){shared + i * rank, rank, s->items.v_step};
 }
 
-static void fill(struct screen *s, const real *shared, int8_t *scratch)
+static void fill(struct int8_bounds *s, const real *shared, int8_t *scratch)
 {
-    struct screen_items *t = &s->items;
+    struct int8_bounds_items *t = &s->items;
     size_t d = s->spec->d_item;
     float most = 0;
     for (size_t i = 0; i < (t->v_groups ? s->spec->n_items : 0); i++) {
@@ -175,22 +176,23 @@ static void fill(struct screen *s, const real *shared, int8_t *scratch)
         if (t->v_groups) {
             struct row v = shared_row(s, shared, i);
             put_row(&v, t->v_groups, i, t->v, t->v_norm, t->v_lost, scratch);
-            s->most_v = fmaxf(s->most_v, t->v_norm[i] + t->v_lost[i]);
+            s->max_v = fmaxf(s->max_v, t->v_norm[i] + t->v_lost[i]);
         }
         t->base[i] = there ? s->params->catalogue_bias[i] : -INFINITY;
-        s->most_x = fmaxf(s->most_x, t->x_norm[i] + t->x_lost[i]);
-        s->most_base = there ? fmaxf(s->most_base, fabsf(t->base[i])) : s->most_base;
+        s->max_x = fmaxf(s->max_x, t->x_norm[i] + t->x_lost[i]);
+        s->max_base = there ? fmaxf(s->max_base, fabsf(t->base[i])) : s->max_base;
     }
 }
 
-enum err_code screen_new(const struct model_spec *spec, const struct model_params *params, const real *shared,
-                         const struct screen_kernel *kernel, struct screen **out, struct err *e)
+enum err_code int8_bounds_new(const struct model_spec *spec, const struct model_params *params,
+                              const real *shared, const struct int8_kernel *kernel, struct int8_bounds **out,
+                              struct err *e)
 {
     *out = NULL;
     if (!knows(spec) || !kernel)
         return ERR_OK;
     size_t rank = spec->n_layers ? spec->layers[0].rank : 0;
-    struct screen *s = mem_zalloc_array(1, sizeof *s);
+    struct int8_bounds *s = mem_zalloc_array(1, sizeof *s);
     int8_t *scratch = mem_alloc_array(spec->d_item > rank ? spec->d_item : rank, 1);
     enum err_code code = s && scratch ? ERR_OK : err_set(e, ERR_NOMEM, "no memory to screen a catalogue");
     if (!code) {
@@ -209,7 +211,7 @@ enum err_code screen_new(const struct model_spec *spec, const struct model_param
             s->u_length[o] = s->kernel->length(params->layers[0].u + o * rank, rank);
         *out = s;
     } else {
-        screen_free(s);
+        int8_bounds_free(s);
     }
     mem_free(scratch);
     return code;
@@ -231,7 +233,7 @@ struct places {
     float *row;
 };
 
-static struct places places_in(const struct screen *s, real *workspace)
+static struct places places_in(const struct int8_bounds *s, real *workspace)
 {
     size_t units = s->spec->n_layers ? even(s->spec->layers[0].d_out) : 0;
     struct places at = {.p = (int32_t *)(void *)workspace};
@@ -246,14 +248,14 @@ static struct places places_in(const struct screen *s, real *workspace)
 }
 
 /* Unit o in its steps; adds its rounding to c. W_o is in at.row. False: its numbers are too large. */
-static bool prepare_unit(const struct screen *s, size_t o, float bias, float out, struct places at,
-                         struct screen_context *c)
+static bool prepare_unit(const struct int8_bounds *s, size_t o, float bias, float out, struct places at,
+                         struct int8_bounds_context *c)
 {
     size_t rank = s->spec->layers[0].rank, groups = s->items.v_groups;
     float scale, lost, length = s->kernel->length(at.row, rank);
     at.w_start[o] = s->kernel->pack(at.row, rank, groups, at.w + o * groups, &scale, &lost);
     double step = (double)scale * (double)s->items.v_step, size = fabs((double)bias), gain = (double)out;
-    if (!(size <= MOST_BIAS * step)) { /* beside such a bias the rest is little, or there is no rest */
+    if (!(size <= MAX_BIAS * step)) { /* beside such a bias the rest is little, or there is no rest */
         memset(at.w + o * groups, 0, groups * sizeof *at.w);
         at.w_start[o] = 0;
         lost = length;
@@ -276,12 +278,12 @@ static bool prepare_unit(const struct screen *s, size_t o, float bias, float out
 
 /* The shift that brings every unit into 15 bits, and what a unit then adds to the score as 16-bit numbers. The sum of
  * d_hidden products of 15 bits with at most 65535 / d_hidden stays within 31. False: no shift does. */
-static bool finish_hidden(const struct screen *s, struct places at, struct screen_context *c)
+static bool finish_hidden(const struct int8_bounds *s, struct places at, struct int8_bounds_context *c)
 {
     size_t n = s->spec->layers[0].d_out;
     float largest = 0, gain = 0, most = (float)(65535 / n < 32767 ? 65535 / n : 32767);
     for (size_t o = 0; o < n; o++) {
-        largest = fmaxf(largest, at.length[o] * s->most_v + at.bias[o]);
+        largest = fmaxf(largest, at.length[o] * s->max_v + at.bias[o]);
         gain = fmaxf(gain, fabsf(at.gain[o]));
     }
     while (c->shift < 16 && largest * 1.001F + 2 > 32767.0F * (float)(1 << c->shift))
@@ -300,8 +302,8 @@ static bool finish_hidden(const struct screen *s, struct places at, struct scree
 }
 
 /* The hidden layer; adds its rounding to c and the largest value that any sum of it can have to *most. False: too large. */
-static bool prepare_hidden(const struct screen *s, const struct target_pass *pass, struct places at,
-                           struct screen_context *c, double *most)
+static bool prepare_hidden(const struct int8_bounds *s, const struct target_pass *pass, struct places at,
+                           struct int8_bounds_context *c, double *most)
 {
     const struct layer_spec *l = s->spec->layers;
     size_t rank = l[0].rank, n = l[0].d_out;
@@ -320,7 +322,7 @@ static bool prepare_hidden(const struct screen *s, const struct target_pass *pas
             s->kernel->product(pass->params->layers[0].u + o * rank, core, rank, at.row);
         ok = prepare_unit(s, o, b, out[o], at, c) && ok;
         double terms = (double)s->u_length[o] * core_length; /* how large the sums are that make W_o */
-        *most += fabs((double)out[o]) * (terms * (double)s->most_v + fabs((double)b));
+        *most += fabs((double)out[o]) * (terms * (double)s->max_v + fabs((double)b));
     }
     c->n_pairs = even(n) / 2;
     c->w = at.w;
@@ -329,15 +331,15 @@ static bool prepare_hidden(const struct screen *s, const struct target_pass *pas
     return finish_hidden(s, at, c) && ok;
 }
 
-bool screen_prepare(const struct screen *s, const struct target_pass *pass, real *workspace,
-                    struct screen_context *c)
+bool int8_bounds_prepare(const struct int8_bounds *s, const struct target_pass *pass, real *workspace,
+                         struct int8_bounds_context *c)
 {
     const float *p = pass->theta + pass->layout.linear;
     struct places at = places_in(s, workspace);
-    *c = (struct screen_context){.p = at.p};
+    *c = (struct int8_bounds_context){.p = at.p};
     c->p_start = s->kernel->pack(p, s->spec->d_item, s->items.groups, at.p, &c->p_scale, &c->by_x_norm);
     c->by_x_lost = s->kernel->length(p, s->spec->d_item);
-    double most = (double)c->by_x_lost * (double)s->most_x + (double)s->most_base;
+    double most = (double)c->by_x_lost * (double)s->max_x + (double)s->max_base;
     size_t n_terms = s->spec->d_item + 64;
     bool ok = true;
     if (s->spec->n_layers) {
@@ -349,32 +351,32 @@ bool screen_prepare(const struct screen *s, const struct target_pass *pass, real
     return ok && most < 1e30 && isfinite(sum);
 }
 
-size_t screen_bounds(const struct screen *s, const struct screen_context *c, size_t first, real *least,
-                     real *most)
+size_t int8_bounds_compute(const struct int8_bounds *s, const struct int8_bounds_context *c, size_t first,
+                           real *least, real *most)
 {
     size_t n = s->items.n_blocks - first;
-    n = n < SCREEN_CHUNK_BLOCKS ? n : SCREEN_CHUNK_BLOCKS;
+    n = n < INT8_CHUNK_BLOCKS ? n : INT8_CHUNK_BLOCKS;
     s->kernel->bounds(&s->items, c, first, n, least, most);
     return n;
 }
 
-void screen_lanes_most(const struct screen *s, const real *x, size_t n, real most[KERNEL_LANES])
+void int8_bounds_lanes_most(const struct int8_bounds *s, const real *x, size_t n, real most[KERNEL_LANES])
 {
     s->kernel->lanes_most(x, n, most);
 }
 
-size_t screen_next(const struct screen *s, const real *x, size_t from, size_t n, real threshold,
-                   uint16_t *lanes)
+size_t int8_bounds_next(const struct int8_bounds *s, const real *x, size_t from, size_t n, real threshold,
+                        uint16_t *lanes)
 {
     return s->kernel->next(x, from, n, threshold, lanes);
 }
 #endif
 
-void screen_free(struct screen *s)
+void int8_bounds_free(struct int8_bounds *s)
 {
     if (!s)
         return;
-    struct screen_items *t = &s->items;
+    struct int8_bounds_items *t = &s->items;
     void *const arrays[] = {t->x,    t->v,      t->x_scale, t->x_norm,  t->x_lost,
                             t->base, t->v_norm, t->v_lost,  s->u_length};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
@@ -382,7 +384,7 @@ void screen_free(struct screen *s)
     mem_free(s);
 }
 
-size_t screen_workspace_len(const struct screen *s)
+size_t int8_bounds_workspace_len(const struct int8_bounds *s)
 {
     const struct layer_spec *l = s->spec->layers;
     size_t d_hidden = s->spec->n_layers ? l[0].d_out : 0, rank = s->spec->n_layers ? l[0].rank : 0;

@@ -1,4 +1,4 @@
-/* metrics - quality of a ranking from the positions of the items that should be in it, and of predicted ratings.
+/* quality - quality of a ranking from the positions of the items that should be in it, and of predicted ratings.
  * Layer: engine; depends on libc only.     Threads: any.       Memory: none.
  *
  * positions (n_found), rising, from 0: places of the relevant items in the ranking; n_relevant counts those

@@ -13,7 +13,7 @@
 
 /* By default training sees about this many examples: some minutes on two cores. Small data gets more epochs.
  */
-enum { DEFAULT_EXAMPLES = 2600000, LEAST_EPOCHS = 4, MOST_EPOCHS = 40 };
+enum { DEFAULT_EXAMPLES = 2600000, LEAST_EPOCHS = 4, MAX_EPOCHS = 40 };
 
 void train_options_default(struct train_options *o)
 {
@@ -46,8 +46,8 @@ static uint64_t fingerprint(const struct train_data *data, const struct train_op
 
 static int default_epochs(const struct split *s)
 {
-    size_t epochs = DEFAULT_EXAMPLES / (fit_n_examples(s) + 1);
-    return (int)(epochs < LEAST_EPOCHS ? LEAST_EPOCHS : epochs > MOST_EPOCHS ? MOST_EPOCHS : epochs);
+    size_t epochs = DEFAULT_EXAMPLES / (trainer_n_examples(s) + 1);
+    return (int)(epochs < LEAST_EPOCHS ? LEAST_EPOCHS : epochs > MAX_EPOCHS ? MAX_EPOCHS : epochs);
 }
 
 static enum err_code check(const struct train_data *data, const struct train_options *o, struct err *e)

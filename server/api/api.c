@@ -92,10 +92,10 @@ static const char *printed_method(const struct request *r)
 /* The path as it was sent, still percent-encoded, without its query; long ones are cut. */
 static void log_path(struct buf *line, const struct request *r)
 {
-    enum { MOST_PATH_BYTES = 1024 };
+    enum { MAX_PATH_BYTES = 1024 };
     size_t n = strcspn(r->raw_target, "?");
     buf_adds(line, ",\"path\":\"");
-    for (size_t i = 0; i < n && i < MOST_PATH_BYTES; i++) {
+    for (size_t i = 0; i < n && i < MAX_PATH_BYTES; i++) {
         char c = r->raw_target[i];
         buf_addc(line, c > ' ' && c < 127 && c != '"' && c != '\\' ? c : '?');
     }
@@ -278,17 +278,17 @@ enum route_next api_weights(struct api_thread *t, struct request *r, size_t slot
     *w = NULL;
     if (!api_bool_param(r, "cold_start", &cold_start))
         return ROUTE_DONE;
-    if (!may_block && !(*w = personal_try(t->session.personal, slot, user, &hit)))
+    if (!may_block && !(*w = recommender_try(t->session.recommender, slot, user, &hit)))
         return ROUTE_NEEDS_WORKER;
     if (!may_block && !hit)
         COUNTER_ADD(t->session.counters, misses_at_once, 1);
     enum err_code code =
-        *w ? ERR_OK : personal_acquire(t->session.personal, slot, SERVING_USER, user, w, &hit, &e);
+        *w ? ERR_OK : recommender_acquire(t->session.recommender, slot, SERVING_USER, user, w, &hit, &e);
     if (code == ERR_NOTFOUND && cold_start) {
         err_clear(&e);
         *cold = true;
-        code =
-            personal_acquire(t->session.personal, slot, SERVING_PRIOR, (struct text){NULL, 0}, w, &hit, &e);
+        code = recommender_acquire(t->session.recommender, slot, SERVING_PRIOR, (struct text){NULL, 0}, w,
+                                   &hit, &e);
     }
     r->cache = hit ? "hit" : "miss";
     if (code) {
@@ -302,7 +302,7 @@ enum route_next api_weights(struct api_thread *t, struct request *r, size_t slot
 bool api_reread(struct api_thread *t, struct request *r, size_t slot, struct text user, struct weights **w)
 {
     struct err e = {0};
-    if (personal_reread(t->session.personal, slot, user, w, &e) == ERR_OK)
+    if (recommender_reread(t->session.recommender, slot, user, w, &e) == ERR_OK)
         return true;
     weights_unref(*w);
     *w = NULL;

@@ -28,7 +28,7 @@ struct api {
         events_create; /* who may send events may create users and items by them; else the admin token is needed */
 };
 
-/* What one thread has. An HTTP thread reads on the session's connection at once or not at all (personal_try). */
+/* What one thread has. An HTTP thread reads on the session's connection at once or not at all (recommender_try). */
 struct api_thread {
     struct api *api;
     struct session session;
@@ -73,7 +73,7 @@ void api_fail(struct api_thread *t, struct request *r, const struct err *e);
 enum route_next api_weights(struct api_thread *t, struct request *r, size_t slot, struct text user,
                             bool may_block, struct weights **w, bool *cold);
 
-/* Replaces *w by weights of the user as the store has him now, for what must be of one state (personal_reread). False:
+/* Replaces *w by weights of the user as the store has him now, for what must be of one state (recommender_reread). False:
  * answered with a refusal, and *w is let go. */
 bool api_reread(struct api_thread *t, struct request *r, size_t slot, struct text user, struct weights **w);
 

@@ -1,5 +1,5 @@
 /* GET /v1/items/{item}, PUT, PATCH and DELETE /v1/admin/items/{item}, POST /v1/admin/items. Faults of a body's parts are gathered, as
- * in api_write.c. */
+ * in api_register.c. */
 #include "server/api/api.h"
 
 #include "base/limits.h"
@@ -95,16 +95,16 @@ static bool read_item(struct request *r, struct batch *b, const json_t *value, c
     static const char *const keys[] = {"title", "categories", "metadata", "id", NULL};
     static const char *const keys_without_id[] = {"title", "categories", "metadata", NULL};
     const json_t *list;
-    bool ok = json_in_object(r, value, at, with_id ? keys : keys_without_id);
+    bool ok = json_body_object(r, value, at, with_id ? keys : keys_without_id);
     if (!json_is_object(value))
         return false;
-    ok = (!with_id || json_in_id(r, value, "id", at, &g->item.id)) && ok;
+    ok = (!with_id || json_body_id(r, value, "id", at, &g->item.id)) && ok;
     const json_t *title = member(g, value, "title", &g->no_title);
     const json_t *categories = member(g, value, "categories", &g->no_categories);
     const json_t *metadata = member(g, value, "metadata", &g->no_metadata);
     ok = (!title || read_title(r, title, at, &g->item.title)) && ok;
     if (categories)
-        ok = json_in_array(r, value, "categories", at, LIMIT_CATEGORIES, true, &list) &&
+        ok = json_body_array(r, value, "categories", at, LIMIT_CATEGORIES, true, &list) &&
              read_categories(r, b, list, at, &g->item.categories) && ok;
     return (!metadata || read_metadata(r, b, metadata, at, &g->item.metadata)) && ok;
 }
@@ -202,7 +202,7 @@ static enum route_next write_item(struct api_thread *t, struct request *r, bool 
     struct json_place at = json_place_root();
     if (!api_item_id(r, 3, &g.item.id) || !api_model_slot(t, r, &g.slot))
         return ROUTE_DONE;
-    json_t *root = json_in_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
+    json_t *root = json_body_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
     if (!root)
         return ROUTE_DONE;
     batch_init(r, &items.b, PROBLEM_LIST_MOST);

@@ -11,7 +11,7 @@
 
 /* Beyond this many rows, or bytes to parse, the call goes to a worker, so that others on the connection's thread do
  * not wait. */
-enum { MOST_ROWS_AT_ONCE = 512, MOST_BYTES_AT_ONCE = 32 * 1024 };
+enum { MAX_ROWS_AT_ONCE = 512, MAX_BYTES_AT_ONCE = 32 * 1024 };
 
 /* What a body lists: items or input rows. */
 struct rows {
@@ -34,7 +34,7 @@ static void read_item(struct api_thread *t, struct request *r, size_t slot, cons
         return;
     }
     struct text text = {json_string_value(id), json_string_length(id)};
-    long index = item_table_find(personal_items(t->session.personal, slot), text);
+    long index = item_snapshot_find(recommender_items(t->session.recommender, slot), text);
     if (index >= 0)
         ((uint32_t *)rows->values)[rows->n_known++] = (uint32_t)index;
     else if (rows->unknown)
@@ -56,7 +56,7 @@ static void read_row(struct request *r, const json_t *row, size_t i, size_t d, f
     }
     for (size_t j = 0; j < d; j++) {
         struct json_place cell = json_place_index(&at, j);
-        (void)json_in_float(r, json_array_get(row, j), &cell, &x[j]);
+        (void)json_body_float(r, json_array_get(row, j), &cell, &x[j]);
     }
 }
 
@@ -91,9 +91,9 @@ static bool read_body(struct api_thread *t, struct request *r, size_t slot, cons
 {
     static const char *const keys[] = {"items", "inputs", NULL};
     struct json_place at = json_place_root();
-    if (!json_in_object(r, root, &at, keys) ||
-        !json_in_array(r, root, "items", &at, LIMIT_PREDICTION_ROWS, false, &rows->items) ||
-        !json_in_array(r, root, "inputs", &at, LIMIT_PREDICTION_ROWS, false, &rows->inputs))
+    if (!json_body_object(r, root, &at, keys) ||
+        !json_body_array(r, root, "items", &at, LIMIT_PREDICTION_ROWS, false, &rows->items) ||
+        !json_body_array(r, root, "inputs", &at, LIMIT_PREDICTION_ROWS, false, &rows->inputs))
         return false;
     if (!rows->items == !rows->inputs) {
         problem_answer(r, PROBLEM_INVALID_VALUE, "", "give either items or inputs");
@@ -114,8 +114,8 @@ struct scanner {
 /* What such a body lists: the items, and their ids as they stand there. */
 struct scanned {
     size_t n;
-    uint32_t indices[MOST_ROWS_AT_ONCE];
-    struct text texts[MOST_ROWS_AT_ONCE];
+    uint32_t indices[MAX_ROWS_AT_ONCE];
+    struct text texts[MAX_ROWS_AT_ONCE];
 };
 
 static void skip_space(struct scanner *s)
@@ -149,7 +149,7 @@ static bool take_string(struct scanner *s, struct text *out)
 
 /* Reads {"items": [known ids]} and nothing else; false: any other body, also a wrong one, whose reading says why. A
  * document of a hundred strings takes longer to build and free than their scores to compute. */
-static bool scan_items(const struct model *m, const struct item_table *table, const struct request *r,
+static bool scan_items(const struct model *m, const struct item_snapshot *table, const struct request *r,
                        struct scanned *out)
 {
     struct scanner s = {r->body.data, r->body.data + r->body.len};
@@ -158,8 +158,8 @@ static bool scan_items(const struct model *m, const struct item_table *table, co
         !take(&s, ':') || !take(&s, '['))
         return false;
     bool more = true;
-    for (out->n = 0; more && out->n < MOST_ROWS_AT_ONCE; more = take(&s, ',')) {
-        long index = take_string(&s, &text) ? item_table_find(table, text) : -1;
+    for (out->n = 0; more && out->n < MAX_ROWS_AT_ONCE; more = take(&s, ',')) {
+        long index = take_string(&s, &text) ? item_snapshot_find(table, text) : -1;
         if (index < 0)
             return false;
         out->texts[out->n] = text;
@@ -194,8 +194,8 @@ static enum route_next answer_scanned(struct api_thread *t, struct request *r, c
                                         .count_unknown = asked->null_for_unknown};
     enum route_next next = api_weights(t, r, asked->slot, asked->user, asked->may_block, &w, &cold);
     if (next != ROUTE_NEEDS_WORKER && w &&
-        personal_predict_items(t->session.personal, asked->slot, w, asked->user, cold, &items,
-                               request_answer(r, 200, request_json), &e))
+        recommender_predict_items(t->session.recommender, asked->slot, w, asked->user, cold, &items,
+                                  request_answer(r, 200, request_json), &e))
         problem_answer_err(r, &e);
     weights_unref(w);
     return next;
@@ -224,11 +224,11 @@ static enum err_code answer_rows(struct api_thread *t, struct request *r, const 
 {
     const float *scores;
     enum err_code code =
-        personal_score_rows(t->session.personal, asked->slot, w, rows->values, rows->n, &scores, e);
+        recommender_score_rows(t->session.recommender, asked->slot, w, rows->values, rows->n, &scores, e);
     if (code || !rows_finite(r, scores, rows->n, t->api->serving->models[asked->slot].model->spec.d_output))
         return code;
-    return personal_predict_rows(t->session.personal, asked->slot, w, asked->user, cold, scores, rows->n,
-                                 request_answer(r, 200, request_json), e);
+    return recommender_predict_rows(t->session.recommender, asked->slot, w, asked->user, cold, scores,
+                                    rows->n, request_answer(r, 200, request_json), e);
 }
 
 /* The answer from a body that was read without a fault. */
@@ -238,7 +238,7 @@ static enum route_next answer_read(struct api_thread *t, struct request *r, cons
     struct weights *w = NULL;
     struct err e = {0};
     bool cold;
-    if (rows->n > MOST_ROWS_AT_ONCE && !asked->may_block)
+    if (rows->n > MAX_ROWS_AT_ONCE && !asked->may_block)
         return ROUTE_NEEDS_WORKER;
     enum route_next next = api_weights(t, r, asked->slot, asked->user, asked->may_block, &w, &cold);
     if (next == ROUTE_NEEDS_WORKER || !w)
@@ -248,10 +248,10 @@ static enum route_next answer_read(struct api_thread *t, struct request *r, cons
                                         .n = rows->n,
                                         .n_known = rows->n_known,
                                         .count_unknown = asked->null_for_unknown};
-    enum err_code code = rows->items
-                             ? personal_predict_items(t->session.personal, asked->slot, w, asked->user, cold,
-                                                      &items, request_answer(r, 200, request_json), &e)
-                             : answer_rows(t, r, asked, rows, w, cold, &e);
+    enum err_code code =
+        rows->items ? recommender_predict_items(t->session.recommender, asked->slot, w, asked->user, cold,
+                                                &items, request_answer(r, 200, request_json), &e)
+                    : answer_rows(t, r, asked, rows, w, cold, &e);
     if (code)
         problem_answer_err(r, &e);
     weights_unref(w);
@@ -263,7 +263,7 @@ static enum route_next answer_document(struct api_thread *t, struct request *r, 
     struct rows rows = {0};
     enum route_next next = ROUTE_DONE;
     struct problem_list faults;
-    json_t *root = json_in_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
+    json_t *root = json_body_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
     if (!root)
         return ROUTE_DONE;
     problem_list_init(&faults, PROBLEM_LIST_MOST);
@@ -295,13 +295,13 @@ enum route_next api_predict_post(struct api_thread *t, struct request *r, bool m
 {
     struct asked asked = {.may_block = may_block};
     struct scanned items;
-    if (!may_block && r->body.len > MOST_BYTES_AT_ONCE)
+    if (!may_block && r->body.len > MAX_BYTES_AT_ONCE)
         return ROUTE_NEEDS_WORKER;
     if (!api_user_id(r, 2, &asked.user) || !api_model_slot(t, r, &asked.slot) ||
         !unknown_param(r, &asked.null_for_unknown))
         return ROUTE_DONE;
     const struct model *m = t->api->serving->models[asked.slot].model;
-    return scan_items(m, personal_items(t->session.personal, asked.slot), r, &items)
+    return scan_items(m, recommender_items(t->session.recommender, asked.slot), r, &items)
                ? answer_scanned(t, r, &asked, &items)
                : answer_document(t, r, &asked);
 }

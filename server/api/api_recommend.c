@@ -33,9 +33,9 @@ static bool category_params(struct request *r, struct recommend_query *q)
     for (size_t i = 0; i < r->n_params; i++) {
         if (!text_is(r->params[i].name, "category"))
             continue;
-        if (q->n_categories == PERSONAL_MAX_CATEGORIES) {
+        if (q->n_categories == RECOMMENDER_MAX_CATEGORIES) {
             problem_answer(r, PROBLEM_BAD_REQUEST, NULL, "category may be given %d times",
-                           PERSONAL_MAX_CATEGORIES);
+                           RECOMMENDER_MAX_CATEGORIES);
             return false;
         }
         q->categories[q->n_categories++] = r->params[i].value;
@@ -75,7 +75,7 @@ enum route_next api_recommend_get(struct api_thread *t, struct request *r, bool 
         return ROUTE_DONE;
     struct err e = {0};
     struct buf *out = request_answer(r, 200, request_json);
-    if (personal_recommend(t->session.personal, slot, w, &q, out, &e))
+    if (recommender_recommend(t->session.recommender, slot, w, &q, out, &e))
         problem_answer_err(r, &e);
     weights_unref(w);
     return ROUTE_DONE;

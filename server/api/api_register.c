@@ -34,14 +34,14 @@ static bool read_interaction(struct request *r, const json_t *value, const struc
     static const char *const event_keys[] = {"item", "weight", "rating", "timestamp", "user", NULL};
     static const char *const keys[] = {"item", "weight", "rating", "timestamp", NULL};
     *out = (struct update_interaction){.weight = 1, .rating = (double)NAN, .timestamp = now};
-    bool ok = json_in_object(r, value, at, of_event ? event_keys : keys);
+    bool ok = json_body_object(r, value, at, of_event ? event_keys : keys);
     if (!json_is_object(value))
         return false;
-    ok = (!of_event || json_in_id(r, value, "user", at, &out->user)) && ok;
-    ok = json_in_id(r, value, "item", at, &out->item) && ok;
-    ok = json_in_weight(r, value, at, &out->weight) && ok;
-    ok = json_in_rating(r, value, at, &out->rating) && ok;
-    return json_in_timestamp(r, value, at, now, &out->timestamp, &out->timed) && ok;
+    ok = (!of_event || json_body_id(r, value, "user", at, &out->user)) && ok;
+    ok = json_body_id(r, value, "item", at, &out->item) && ok;
+    ok = json_body_weight(r, value, at, &out->weight) && ok;
+    ok = json_body_rating(r, value, at, &out->rating) && ok;
+    return json_body_timestamp(r, value, at, now, &out->timestamp, &out->timed) && ok;
 }
 
 static bool read_interactions(struct request *r, struct batch *b, const json_t *list,
@@ -77,7 +77,7 @@ static bool read_embedding(struct api_thread *t, struct request *r, struct batch
     bool ok = out != NULL;
     for (size_t i = 0; out && i < n; i++) {
         struct json_place element = json_place_index(&place, i);
-        ok = json_in_float(r, json_array_get(list, i), &element, &out[i]) && ok;
+        ok = json_body_float(r, json_array_get(list, i), &element, &out[i]) && ok;
     }
     g->embedding = out;
     return ok;
@@ -124,10 +124,10 @@ static bool read_parts(struct api_thread *t, struct request *r, struct batch *b,
         ok = read_profile(r, b, profile, at, g);
     g->replaces_interactions = member(g, value, "interactions", &none) || none;
     if (g->replaces_interactions && !none)
-        ok = json_in_array(r, value, "interactions", at, LIMIT_USER_INTERACTIONS, true, &list) &&
+        ok = json_body_array(r, value, "interactions", at, LIMIT_USER_INTERACTIONS, true, &list) &&
              read_interactions(r, b, list, at, g) && ok;
     if (member(g, value, "embedding", &g->no_embedding))
-        ok = json_in_array(r, value, "embedding", at, LIMIT_DIM, true, &list) &&
+        ok = json_body_array(r, value, "embedding", at, LIMIT_DIM, true, &list) &&
              read_embedding(t, r, b, list, at, g) && ok;
     return ok;
 }
@@ -138,10 +138,10 @@ static bool read_registration(struct api_thread *t, struct request *r, struct ba
 {
     static const char *const keys[] = {"profile", "interactions", "embedding", "id", NULL};
     static const char *const keys_without_id[] = {"profile", "interactions", "embedding", NULL};
-    bool ok = json_in_object(r, value, at, with_id ? keys : keys_without_id);
+    bool ok = json_body_object(r, value, at, with_id ? keys : keys_without_id);
     if (!json_is_object(value))
         return false;
-    ok = (!with_id || json_in_id(r, value, "id", at, &g->id)) && ok;
+    ok = (!with_id || json_body_id(r, value, "id", at, &g->id)) && ok;
     ok = read_parts(t, r, b, value, at, g) && ok;
     const struct model_spec *spec = &t->api->serving->models[g->slot].model->spec;
     if (ok && !g->patch && !g->embedding && !spec->encoder.present) {
@@ -262,7 +262,7 @@ static enum route_next write_user(struct api_thread *t, struct request *r, bool 
     struct err e = {0};
     if (!api_user_id(r, 3, &g.id) || !api_model_slot(t, r, &g.slot) || !read_rules(t, r, &refusing, &rules))
         return ROUTE_DONE;
-    json_t *root = json_in_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
+    json_t *root = json_body_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
     if (!root)
         return ROUTE_DONE;
     batch_init(r, &b, PROBLEM_LIST_MOST);

@@ -25,7 +25,7 @@ enum route_next api_ready_get(struct api_thread *t, struct request *r, bool may_
         return ROUTE_DONE;
     }
     bool lost = atomic_load(&t->api->serving->store_lost),
-         answers = !lost && watcher_store_answers(t->api->serving);
+         answers = !lost && change_follower_store_answers(t->api->serving);
     buf_addf(request_answer(r, answers ? 200 : 503, request_json), "{\"status\":\"%s\"}",
              answers ? "ready"
              : lost  ? "store lost"

@@ -8,13 +8,13 @@
 #include <string.h>
 
 /* Interactions shown, newest first; the count tells how many there are. */
-enum { MOST_SHOWN = 100 };
+enum { MAX_SHOWN = 100 };
 
-static void add_interaction(struct buf *out, const struct item_table *items, size_t index,
+static void add_interaction(struct buf *out, const struct item_snapshot *items, size_t index,
                             const struct store_interaction *x)
 {
     size_t len;
-    const char *id = item_table_id(items, index, &len);
+    const char *id = item_snapshot_id(items, index, &len);
     buf_adds(out, "{\"item\":");
     buf_add_json_string(out, id, len);
     buf_addf(out, ",\"weight\":%.9g", x->weight);
@@ -25,11 +25,11 @@ static void add_interaction(struct buf *out, const struct item_table *items, siz
 
 static void add_interactions(struct api_thread *t, size_t slot, const struct store_user *u, struct buf *out)
 {
-    const struct item_table *items = personal_items(t->session.personal, slot);
+    const struct item_snapshot *items = recommender_items(t->session.recommender, slot);
     size_t shown = 0;
     buf_addf(out, ",\"n_interactions\":%zu,\"interactions\":[", u->n_interactions);
-    for (size_t i = u->n_interactions; i-- > 0 && shown < MOST_SHOWN;) {
-        long index = item_table_index(items, u->interactions[i].item_key);
+    for (size_t i = u->n_interactions; i-- > 0 && shown < MAX_SHOWN;) {
+        long index = item_snapshot_index(items, u->interactions[i].item_key);
         if (index < 0)
             continue; /* an item that this model does not have */
         if (shown++)
@@ -59,7 +59,7 @@ enum route_next api_user_get(struct api_thread *t, struct request *r, bool may_b
         return ROUTE_DONE;
     const struct model_spec *spec = &t->api->serving->models[slot].model->spec;
     struct store_context_key key = {spec->name, spec->version, "user"};
-    struct store_user *u = personal_user_record(t->session.personal);
+    struct store_user *u = recommender_user_record(t->session.recommender);
     if (store_read_user(t->session.conn, id, &key, u, &e)) {
         if (e.code == ERR_NOTFOUND)
             problem_answer(r, PROBLEM_UNKNOWN_USER, NULL, "%s", e.text);

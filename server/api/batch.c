@@ -5,10 +5,10 @@
 #include "server/api/ndjson.h"
 #include "server/http/problem.h"
 
-void batch_init(struct request *r, struct batch *b, size_t most_faults)
+void batch_init(struct request *r, struct batch *b, size_t max_faults)
 {
     *b = (struct batch){0};
-    problem_list_init(&b->faults, most_faults);
+    problem_list_init(&b->faults, max_faults);
     r->faults = &b->faults;
 }
 
@@ -72,10 +72,10 @@ static bool read_json(struct request *r, struct batch *b, const struct batch_par
 {
     const json_t *list;
     r->faults = NULL; /* what is wrong with the whole is an answer */
-    json_t *root = json_in_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
+    json_t *root = json_body_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
     if (!root)
         return false;
-    if (!json_in_parts(r, root, parts->name, parts->mark, parts->most, &list) ||
+    if (!json_body_parts(r, root, parts->name, parts->mark, parts->most, &list) ||
         !reserve(r, b, parts, 1, json_array_size(list))) {
         json_decref(root);
         return false;
@@ -92,7 +92,7 @@ static bool read_json(struct request *r, struct batch *b, const struct batch_par
 static bool read_lines(struct request *r, struct batch *b, const struct batch_parts *parts)
 {
     const char *text = r->body.data ? r->body.data : "", *end = text + r->body.len, *line;
-    size_t n_parts = json_lines_count(text, end), n;
+    size_t n_parts = ndjson_count(text, end), n;
     if (n_parts > parts->most) {
         r->faults = NULL;
         problem_answer(r, PROBLEM_INVALID_VALUE, "", "%zu %s; at most %zu in one call", n_parts, parts->name,
@@ -101,11 +101,11 @@ static bool read_lines(struct request *r, struct batch *b, const struct batch_pa
     }
     if (!reserve(r, b, parts, n_parts, n_parts))
         return false;
-    for (int number = 0; json_lines_next(&text, end, &line, &n); number++) {
-        if (json_lines_empty(line, n))
+    for (int number = 0; ndjson_next(&text, end, &line, &n); number++) {
+        if (ndjson_empty(line, n))
             continue;
         r->faults->part = b->n;
-        json_t *value = b->roots[b->n_roots++] = json_in_parse(r, line, n, number);
+        json_t *value = b->roots[b->n_roots++] = json_body_parse(r, line, n, number);
         if (!read_part(r, b, parts, value))
             return false;
     }

@@ -23,7 +23,7 @@ struct batch {
 
 /* What a body is made of: {"NAME": [part, ...]}, or a part a line. */
 struct batch_parts {
-    const char *name, *mark; /* the member that has the parts; one that a part has (json_in_parts) */
+    const char *name, *mark; /* the member that has the parts; one that a part has (json_body_parts) */
     size_t most;
     bool lines; /* NDJSON */
     void *arg;
@@ -34,7 +34,7 @@ struct batch_parts {
 };
 
 /* Begins to gather faults, of which so many are listed; what is wrong with a value of the body from here on is no answer yet. */
-void batch_init(struct request *r, struct batch *b, size_t most_faults);
+void batch_init(struct request *r, struct batch *b, size_t max_faults);
 void batch_fini(struct request *r, struct batch *b);
 
 /* Zeroed memory until batch_fini; NULL: answered. */

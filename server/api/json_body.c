@@ -144,7 +144,7 @@ static bool fits(struct request *r, const struct extent *x)
     return true;
 }
 
-json_t *json_in_parse(struct request *r, const char *text, size_t n, int line_offset)
+json_t *json_body_parse(struct request *r, const char *text, size_t n, int line_offset)
 {
     struct extent x = measure(text, n);
     if (x.too_deep_at < n) {
@@ -216,8 +216,8 @@ static void refuse_name(struct request *r, const struct json_place *at, const ch
         problem_answer(r, PROBLEM_INVALID_VALUE, at->text, "no member of this name is understood here");
 }
 
-bool json_in_parts(struct request *r, const json_t *value, const char *name, const char *mark, size_t most,
-                   const json_t **out)
+bool json_body_parts(struct request *r, const json_t *value, const char *name, const char *mark, size_t most,
+                     const json_t **out)
 {
     const char *const keys[] = {name, NULL};
     struct json_place root = json_place_root();
@@ -228,11 +228,11 @@ bool json_in_parts(struct request *r, const json_t *value, const char *name, con
                        is_part ? "one of its elements" : "an array", name, is_part ? "{...}" : "...");
         return false;
     }
-    return json_in_object(r, value, &root, keys) && json_in_array(r, value, name, &root, most, true, out);
+    return json_body_object(r, value, &root, keys) && json_body_array(r, value, name, &root, most, true, out);
 }
 
-bool json_in_object(struct request *r, const json_t *value, const struct json_place *at,
-                    const char *const *keys)
+bool json_body_object(struct request *r, const json_t *value, const struct json_place *at,
+                      const char *const *keys)
 {
     if (!json_is_object(value))
         return refuse(r, at, "an object", value);
@@ -255,8 +255,8 @@ bool json_in_object(struct request *r, const json_t *value, const struct json_pl
     return known;
 }
 
-bool json_in_array(struct request *r, const json_t *object, const char *key, const struct json_place *at,
-                   size_t most, bool required, const json_t **out)
+bool json_body_array(struct request *r, const json_t *object, const char *key, const struct json_place *at,
+                     size_t most, bool required, const json_t **out)
 {
     const json_t *value = json_object_get(object, key);
     struct json_place place = json_place_key(at, key);
@@ -274,8 +274,8 @@ bool json_in_array(struct request *r, const json_t *object, const char *key, con
     return true;
 }
 
-bool json_in_id(struct request *r, const json_t *object, const char *key, const struct json_place *at,
-                struct text *out)
+bool json_body_id(struct request *r, const json_t *object, const char *key, const struct json_place *at,
+                  struct text *out)
 {
     const json_t *value = json_object_get(object, key);
     struct json_place place = json_place_key(at, key);
@@ -295,7 +295,7 @@ static bool number_of(struct request *r, const json_t *value, const struct json_
     return value && !*fault;
 }
 
-bool json_in_weight(struct request *r, const json_t *object, const struct json_place *at, double *out)
+bool json_body_weight(struct request *r, const json_t *object, const struct json_place *at, double *out)
 {
     struct json_place place = json_place_key(at, "weight");
     struct err e = {0};
@@ -309,7 +309,7 @@ bool json_in_weight(struct request *r, const json_t *object, const struct json_p
     return true;
 }
 
-bool json_in_rating(struct request *r, const json_t *object, const struct json_place *at, double *out)
+bool json_body_rating(struct request *r, const json_t *object, const struct json_place *at, double *out)
 {
     struct json_place place = json_place_key(at, "rating");
     struct err e = {0};
@@ -327,11 +327,11 @@ bool json_in_rating(struct request *r, const json_t *object, const struct json_p
 static bool is_digits(struct text text)
 {
     double number;
-    return table_value_number(text, &number);
+    return field_value_number(text, &number);
 }
 
-bool json_in_timestamp(struct request *r, const json_t *object, const struct json_place *at, int64_t now,
-                       int64_t *out, bool *given)
+bool json_body_timestamp(struct request *r, const json_t *object, const struct json_place *at, int64_t now,
+                         int64_t *out, bool *given)
 {
     const json_t *value = json_object_get(object, "timestamp");
     struct json_place place = json_place_key(at, "timestamp");
@@ -355,7 +355,7 @@ bool json_in_timestamp(struct request *r, const json_t *object, const struct jso
     return !code || refuse_value(r, &place, &e);
 }
 
-bool json_in_float(struct request *r, const json_t *value, const struct json_place *at, float *out)
+bool json_body_float(struct request *r, const json_t *value, const struct json_place *at, float *out)
 {
     struct err e = {0};
     if (!json_is_number(value))

@@ -1,4 +1,4 @@
-/* json_in - request bodies: parsing with line and column, and typed access with JSON pointers for what is
+/* json_body - request bodies: parsing with line and column, and typed access with JSON pointers for what is
  * wrong. Layer: server; depends on base and jansson.      Threads: any. Each getter answers the request with
  * a 422 that points at the value and returns false when the value is not as it must be. */
 #ifndef SERVER_API_JSON_BODY_H
@@ -22,34 +22,34 @@ struct json_place json_place_index(const struct json_place *at, size_t index);
 /* Parses n bytes at text; answers 400 with line and column (line_offset lines come before). NULL when it
  * failed. Duplicate keys and nesting beyond the limit are refused; a number too large to be read is a 422. The
  * caller owns the result. */
-json_t *json_in_parse(struct request *r, const char *text, size_t n, int line_offset);
+json_t *json_body_parse(struct request *r, const char *text, size_t n, int line_offset);
 
 /* A body of parts: the value must be an object with the member `name` alone, an array of at most `most` elements. A bare array, or one element
  * without the object around it (told by its member `mark`), is told how it is sent. */
-bool json_in_parts(struct request *r, const json_t *value, const char *name, const char *mark, size_t most,
-                   const json_t **out);
+bool json_body_parts(struct request *r, const json_t *value, const char *name, const char *mark, size_t most,
+                     const json_t **out);
 
 /* The value must be an object with these keys only (NULL-terminated list). Another one is refused, with the key it is nearest to. */
-bool json_in_object(struct request *r, const json_t *value, const struct json_place *at,
-                    const char *const *keys);
+bool json_body_object(struct request *r, const json_t *value, const struct json_place *at,
+                      const char *const *keys);
 
 /* The value of a key that must be an array of at most `most`; *out NULL when it is absent and not required.
  */
-bool json_in_array(struct request *r, const json_t *object, const char *key, const struct json_place *at,
-                   size_t most, bool required, const json_t **out);
+bool json_body_array(struct request *r, const json_t *object, const char *key, const struct json_place *at,
+                     size_t most, bool required, const json_t **out);
 
 /* A string that is an id: 1 to 256 bytes without a zero byte. required: absent is refused. */
-bool json_in_id(struct request *r, const json_t *object, const char *key, const struct json_place *at,
-                struct text *out);
+bool json_body_id(struct request *r, const json_t *object, const char *key, const struct json_place *at,
+                  struct text *out);
 
 /* The members "weight", "rating" and "timestamp" of an interaction, by the rules of server/field; absent: *out stays. A timestamp is
  * a number, or a text in ISO 8601; now is the clock's. *given (may be NULL) is set where there is one. */
-bool json_in_weight(struct request *r, const json_t *object, const struct json_place *at, double *out);
-bool json_in_rating(struct request *r, const json_t *object, const struct json_place *at, double *out);
-bool json_in_timestamp(struct request *r, const json_t *object, const struct json_place *at, int64_t now,
-                       int64_t *out, bool *given);
+bool json_body_weight(struct request *r, const json_t *object, const struct json_place *at, double *out);
+bool json_body_rating(struct request *r, const json_t *object, const struct json_place *at, double *out);
+bool json_body_timestamp(struct request *r, const json_t *object, const struct json_place *at, int64_t now,
+                         int64_t *out, bool *given);
 
 /* One element of an array of numbers: a component of an embedding or an input row (server/field). */
-bool json_in_float(struct request *r, const json_t *value, const struct json_place *at, float *out);
+bool json_body_float(struct request *r, const json_t *value, const struct json_place *at, float *out);
 
 #endif

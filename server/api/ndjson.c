@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-bool json_lines_next(const char **text, const char *end, const char **line, size_t *n)
+bool ndjson_next(const char **text, const char *end, const char **line, size_t *n)
 {
     if (*text >= end)
         return false;
@@ -14,7 +14,7 @@ bool json_lines_next(const char **text, const char *end, const char **line, size
     return true;
 }
 
-bool json_lines_empty(const char *line, size_t n)
+bool ndjson_empty(const char *line, size_t n)
 {
     size_t i = 0;
     while (i < n && (line[i] == ' ' || line[i] == '\t' || line[i] == '\r'))
@@ -22,11 +22,11 @@ bool json_lines_empty(const char *line, size_t n)
     return i == n;
 }
 
-size_t json_lines_count(const char *text, const char *end)
+size_t ndjson_count(const char *text, const char *end)
 {
     const char *line;
     size_t n, count = 0;
-    while (json_lines_next(&text, end, &line, &n))
-        count += !json_lines_empty(line, n);
+    while (ndjson_next(&text, end, &line, &n))
+        count += !ndjson_empty(line, n);
     return count;
 }

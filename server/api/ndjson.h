@@ -1,4 +1,4 @@
-/* json_lines - the lines of an NDJSON body.
+/* ndjson - the lines of an NDJSON body.
  * Layer: server.       Threads: any.       Memory: none. */
 #ifndef SERVER_API_NDJSON_H
 #define SERVER_API_NDJSON_H
@@ -7,12 +7,12 @@
 #include <stddef.h>
 
 /* The next line of [*text, end), without its newline; false when there is none left. */
-bool json_lines_next(const char **text, const char *end, const char **line, size_t *n);
+bool ndjson_next(const char **text, const char *end, const char **line, size_t *n);
 
 /* Whether a line has nothing but white space. */
-bool json_lines_empty(const char *line, size_t n);
+bool ndjson_empty(const char *line, size_t n);
 
 /* Lines that are not empty. */
-size_t json_lines_count(const char *text, const char *end);
+size_t ndjson_count(const char *text, const char *end);
 
 #endif

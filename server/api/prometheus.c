@@ -103,10 +103,10 @@ static void write_cache(const struct serving *serving, struct buf *out)
 
 static void write_batches(const struct serving *serving, struct buf *out)
 {
-    struct gather_stats sum = {0};
+    struct batcher_stats sum = {0};
     for (size_t i = 0; i < serving->n_models; i++)
-        if (serving->models[i].gather) {
-            struct gather_stats s = gather_read_stats(serving->models[i].gather);
+        if (serving->models[i].batcher) {
+            struct batcher_stats s = batcher_read_stats(serving->models[i].batcher);
             sum.batches += s.batches;
             sum.contexts += s.contexts;
         }

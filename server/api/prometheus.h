@@ -1,4 +1,4 @@
-/* metrics - counters of the process in Prometheus' text format.
+/* prometheus - counters of the process in Prometheus' text format.
  * Layer: server; depends on base.      Threads: any; relaxed atomics, no lock.
  * Memory: fixed. No label has unbounded values: routes are templates, never the user. */
 #ifndef SERVER_API_PROMETHEUS_H

@@ -25,7 +25,7 @@ static const char *const types[] = {
 static bool all_rank(struct api_thread *t, struct text id)
 {
     for (size_t slot = 0; slot < t->api->serving->n_models; slot++)
-        if (item_table_find(personal_items(t->session.personal, slot), id) < 0)
+        if (item_snapshot_find(recommender_items(t->session.recommender, slot), id) < 0)
             return false;
     return true;
 }
@@ -44,7 +44,7 @@ static struct warned_item look_up(struct api_thread *t, struct text id)
     if (store_read_item(t->session.conn, id, note_deleted, &item.deleted, &e) || item.deleted)
         return item;
     for (size_t slot = 0; slot < t->api->serving->n_models; slot++)
-        item.unranked[slot] = item_table_find(personal_items(t->session.personal, slot), id) < 0;
+        item.unranked[slot] = item_snapshot_find(recommender_items(t->session.recommender, slot), id) < 0;
     return item;
 }
 

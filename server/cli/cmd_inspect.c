@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_TENSORS = MODEL_MAX_TENSORS + 3 };
+enum { MAX_TENSORS = MODEL_MAX_TENSORS + 3 };
 
 /* The tensors of numbers: those of the table, and the item-item weights'. */
-static size_t list_tensors(const struct model_spec *s, struct tensor_spec out[MOST_TENSORS])
+static size_t list_tensors(const struct model_spec *s, struct tensor_spec out[MAX_TENSORS])
 {
     static const char *const names[] = {MODEL_FILE_PAIR_START, MODEL_FILE_PAIR_ITEM, MODEL_FILE_PAIR_WEIGHT};
     size_t n = model_spec_tensors(s, out);
@@ -26,7 +26,7 @@ static size_t list_tensors(const struct model_spec *s, struct tensor_spec out[MO
 
 static enum err_code print_json(const struct model *m, struct buf *out, struct err *e)
 {
-    struct tensor_spec tensors[MOST_TENSORS];
+    struct tensor_spec tensors[MAX_TENSORS];
     struct theta_layout layout;
     size_t n = list_tensors(&m->spec, tensors);
     theta_layout_of(&m->spec, &layout);
@@ -60,13 +60,13 @@ static void print_neighbours(const struct model_spec *s)
 {
     if (s->n_pairs)
         (void)printf("neighbours  %zu item-item weights, a bias of up to %zu items from each history\n",
-                     s->n_pairs, s->n_items < NEIGHBOURS_MOST ? s->n_items : (size_t)NEIGHBOURS_MOST);
+                     s->n_pairs, s->n_items < ITEM_ITEM_MOST ? s->n_items : (size_t)ITEM_ITEM_MOST);
 }
 
 static void print_text(const struct model *m)
 {
     const struct model_spec *s = &m->spec;
-    struct tensor_spec tensors[MOST_TENSORS];
+    struct tensor_spec tensors[MAX_TENSORS];
     struct theta_layout layout;
     size_t n = list_tensors(s, tensors), n_values = 0;
     theta_layout_of(s, &layout);

@@ -56,7 +56,7 @@ static void print_table(const char *json, size_t n)
 static enum err_code answer(const struct settings *s, struct serving *serving, struct store_conn *c,
                             struct err *e)
 {
-    struct personal *p;
+    struct recommender *p;
     struct weights *w = NULL;
     struct recommend_query q = {.user = {s->user, strlen(s->user)},
                                 .limit = (size_t)s->limit,
@@ -69,26 +69,26 @@ static enum err_code answer(const struct settings *s, struct serving *serving, s
     struct buf out;
     bool hit;
     buf_init(&out, LIMIT_RESPONSE_BYTES);
-    enum err_code code = personal_new(serving, c, &p, e);
+    enum err_code code = recommender_new(serving, c, &p, e);
     if (code)
         return code;
-    code = personal_acquire(p, 0, SERVING_USER, q.user, &w, &hit, e);
+    code = recommender_acquire(p, 0, SERVING_USER, q.user, &w, &hit, e);
     if (code == ERR_NOTFOUND && s->cold_start) {
         err_clear(e);
         q.cold = true;
-        code = personal_acquire(p, 0, SERVING_PRIOR, (struct text){NULL, 0}, &w, &hit, e);
+        code = recommender_acquire(p, 0, SERVING_PRIOR, (struct text){NULL, 0}, &w, &hit, e);
     }
     if (!code && q.explain && !q.cold)
-        code = personal_reread(p, 0, q.user, &w, e);
+        code = recommender_reread(p, 0, q.user, &w, e);
     if (!code)
-        code = personal_recommend(p, 0, w, &q, &out, e);
+        code = recommender_recommend(p, 0, w, &q, &out, e);
     if (!code && s->json)
         (void)puts(buf_text(&out));
     else if (!code)
         print_table(out.data, out.len);
     weights_unref(w);
     buf_fini(&out);
-    personal_free(p);
+    recommender_free(p);
     return code;
 }
 

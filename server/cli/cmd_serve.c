@@ -127,9 +127,9 @@ enum { GATHERING_WORKERS = 2 * HYPERNET_BATCH };
 /* One writes at a time, while others read what comes next. */
 enum { WRITE_WORKERS = 3 };
 
-static size_t count_workers(const struct settings *s, bool gathering)
+static size_t count_workers(const struct settings *s, bool batching)
 {
-    size_t least = gathering ? GATHERING_WORKERS : 0, n = 2 * machine_processors();
+    size_t least = batching ? GATHERING_WORKERS : 0, n = 2 * machine_processors();
     if (s->workers)
         return (size_t)s->workers;
     return n > least ? n : least;
@@ -166,14 +166,14 @@ static size_t count_threads(const struct settings *s)
 
 static enum err_code run(const struct settings *s, struct api *api, struct signals *signals, struct err *e)
 {
-    struct gather_config gather = {.n_running = machine_processors(), .least_ns = GATHER_LEAST_NS};
-    bool gathering;
-    enum err_code code = serving_measure(api->serving, &gather, &gathering, e);
+    struct batcher_config batcher = {.n_running = machine_processors(), .min_ns = BATCHER_MIN_NS};
+    bool batching;
+    enum err_code code = serving_measure(api->serving, &batcher, &batching, e);
     if (code)
         return code;
     struct http_config config = {.listen = s->listen,
                                  .n_threads = s->threads ? (size_t)s->threads : machine_processors(),
-                                 .n_workers = count_workers(s, gathering),
+                                 .n_workers = count_workers(s, batching),
                                  .n_write_workers = WRITE_WORKERS,
                                  .n_long_workers = count_long_workers(),
                                  .max_body_bytes = s->max_body_bytes,
@@ -185,16 +185,16 @@ static enum err_code run(const struct settings *s, struct api *api, struct signa
                                  .keep_alive_s = (unsigned)s->keep_alive_s,
                                  .deadline_s = (unsigned)s->deadline_s};
     struct http_server *http;
-    struct watcher *watcher;
+    struct change_follower *follower;
     allow_files(&config);
-    code = watcher_start(api->serving, &api->metrics->serving, &watcher, e);
+    code = change_follower_start(api->serving, &api->metrics->serving, &follower, e);
     if (code)
         return code;
     const struct http_handler handler = api_handler(api);
     code = http_start(&config, &handler, &http, e);
     if (!code)
         serve_until_signal(s, api, http, signals);
-    watcher_stop(watcher);
+    change_follower_stop(follower);
     return code;
 }
 

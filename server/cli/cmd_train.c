@@ -68,12 +68,12 @@ static enum err_code write_all(struct store_conn *c, const struct model *m, cons
                                int64_t late_ns, struct err *e)
 {
     struct store_context_key key = {m->spec.name, m->spec.version, "user"};
-    struct context_maker *maker = NULL;
-    struct item_table *items = NULL;
+    struct user_encoder *maker = NULL;
+    struct item_snapshot *items = NULL;
     struct store_user user = {0};
-    enum err_code code = context_maker_new(m, &maker, e);
+    enum err_code code = user_encoder_new(m, &maker, e);
     if (!code)
-        code = item_table_load(c, m, &items, e);
+        code = item_snapshot_load(c, m, &items, e);
     const char *at = ids->texts.data;
     for (size_t i = 0; i < ids->n && !code && clock_monotonic_ns() < late_ns; i++, at += strlen(at) + 1) {
         struct text id = {at, strlen(at)};
@@ -87,8 +87,8 @@ static enum err_code write_all(struct store_conn *c, const struct model *m, cons
             code = store_put_encoded(c, &key, id, &user, embedding, m->spec.d_context * sizeof *embedding, e);
     }
     store_user_fini(&user);
-    item_table_unref(items);
-    context_maker_free(maker);
+    item_snapshot_unref(items);
+    user_encoder_free(maker);
     return code;
 }
 

@@ -224,16 +224,16 @@ static enum err_code check_required(const struct option *options, size_t n_optio
     return ERR_OK;
 }
 
-enum { MOST_OPTIONS = 48 };
+enum { MAX_OPTIONS = 48 };
 
 enum err_code options_parse(const struct command *command, const struct option *options, size_t n_options,
                             int argc, char **argv, const char **positional, bool *help, struct err *e)
 {
-    bool from_env[MOST_OPTIONS] = {false};
+    bool from_env[MAX_OPTIONS] = {false};
     struct arguments a = {argc, 1, argv};
     *help = false;
-    if (n_options > MOST_OPTIONS)
-        return err_set(e, ERR_INTERNAL, "more than %d options", MOST_OPTIONS);
+    if (n_options > MAX_OPTIONS)
+        return err_set(e, ERR_INTERNAL, "more than %d options", MAX_OPTIONS);
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             print_help(command, options, n_options);

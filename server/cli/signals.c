@@ -170,16 +170,16 @@ void signals_serve(struct signals *s)
         (void)pthread_kill(s->thread, SIGIO);
 }
 
-bool signals_wait(struct signals *s, int64_t most_s)
+bool signals_wait(struct signals *s, int64_t max_s)
 {
     struct timespec until;
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += most_s;
+    until.tv_sec += max_s;
     pthread_mutex_lock(&s->lock);
     int failed = 0;
     while (s->n_stops == 0 && failed != ETIMEDOUT)
-        failed = most_s < 0 ? pthread_cond_wait(&s->asked, &s->lock)
-                            : pthread_cond_timedwait(&s->asked, &s->lock, &until);
+        failed = max_s < 0 ? pthread_cond_wait(&s->asked, &s->lock)
+                           : pthread_cond_timedwait(&s->asked, &s->lock, &until);
     bool came = s->n_stops > 0;
     if (came)
         s->n_stops--;
@@ -195,11 +195,11 @@ bool signals_stop_asked(struct signals *s)
     return asked;
 }
 
-void signals_end(struct signals *s, int64_t most_s)
+void signals_end(struct signals *s, int64_t max_s)
 {
     pthread_mutex_lock(&s->lock);
     s->phase = ENDING;
-    s->end_ns = clock_monotonic_ns() + most_s * 1000000000;
+    s->end_ns = clock_monotonic_ns() + max_s * 1000000000;
     pthread_mutex_unlock(&s->lock);
     (void)pthread_kill(s->thread, WAKE);
 }

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { MOST_COMPARED = 100 };
+enum { MAX_COMPARED = 100 };
 
 static void note_case(const char *path, const char *name, const char *other, const char *whose,
                       struct import_report *report)
@@ -23,7 +23,7 @@ static void note_case(const char *path, const char *name, const char *other, con
 void import_fields_compare(struct import_fields *f, const struct import_file *file, const struct buf *stored,
                            struct text given, struct import_report *report)
 {
-    if (!stored->len || !given.len || f->said[file->kind] || f->n_compared[file->kind] >= MOST_COMPARED)
+    if (!stored->len || !given.len || f->said[file->kind] || f->n_compared[file->kind] >= MAX_COMPARED)
         return;
     f->n_compared[file->kind]++;
     json_t *old = json_loadb(stored->data, stored->len, 0, NULL);

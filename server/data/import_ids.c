@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { MOST_STORED = 1000000 }; /* read through in well under a second */
+enum { MAX_STORED = 1000000 }; /* read through in well under a second */
 
 void import_ids_init(struct import_ids *ids, const struct import_options *options)
 {
@@ -86,7 +86,7 @@ static enum err_code settle(struct import_ids *ids, struct import_id_side *side,
                             struct store_conn *c, int64_t n_stored, struct err *e)
 {
     const char *interactions = file_of(ids->options, TABLE_INTERACTIONS), *own = file_of(ids->options, kind);
-    bool stored = n_stored > 0 && n_stored <= MOST_STORED;
+    bool stored = n_stored > 0 && n_stored <= MAX_STORED;
     side->by_store = !interactions && stored;
     side->held = interactions ? interactions : stored ? "the store" : NULL;
     side->other = !side->held ? NULL : own ? own : interactions && stored ? "the store" : NULL;

@@ -69,24 +69,23 @@ static enum err_code read_head(const char *path, struct head *h)
 /* The format's beginning: the length of a header, little-endian, and a header that is a JSON object. */
 static bool is_model(const struct head *h)
 {
-    enum { LENGTH_BYTES = 8, MOST_HEADER_BYTES = 100 * 1000 * 1000 };
+    enum { LENGTH_BYTES = 8, MAX_HEADER_BYTES = 100 * 1000 * 1000 };
     uint64_t length = 0;
     if (h->n <= LENGTH_BYTES || h->bytes[LENGTH_BYTES] != '{')
         return false;
     for (size_t i = LENGTH_BYTES; i-- > 0;)
         length = length << 8 | h->bytes[i];
-    return length >= 2 && length <= MOST_HEADER_BYTES;
+    return length >= 2 && length <= MAX_HEADER_BYTES;
 }
 
 /* A database whose header has our mark, or of one page: the mark of one that was just made may be in its log yet. */
 static bool is_store(const struct head *h)
 {
-    enum { PAGE_BYTES_AT = 16, MARK_AT = 68, MOST_PAGE_BYTES = 65536 };
+    enum { PAGE_BYTES_AT = 16, MARK_AT = 68, MAX_PAGE_BYTES = 65536 };
     if (h->n < MARK_AT + 4)
         return false;
     off_t page = h->bytes[PAGE_BYTES_AT] << 8 | h->bytes[PAGE_BYTES_AT + 1];
-    return memcmp(h->bytes + MARK_AT, "hynt", 4) == 0 ||
-           h->file_bytes <= (page == 1 ? MOST_PAGE_BYTES : page);
+    return memcmp(h->bytes + MARK_AT, "hynt", 4) == 0 || h->file_bytes <= (page == 1 ? MAX_PAGE_BYTES : page);
 }
 
 static bool begins(const char *text, const char *with)

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { N_TEXTS = 5, MOST_ROW_BYTES = 256 << 20 };
+enum { N_TEXTS = 5, MAX_ROW_BYTES = 256 << 20 };
 
 struct head {
     struct table_row row; /* whose pointers say whether there is a text, and mean nothing else */
@@ -26,7 +26,7 @@ static enum err_code fail(const struct row_file *f, const char *what, struct err
 void row_file_init(struct row_file *f, const char *store)
 {
     *f = (struct row_file){.store = store};
-    buf_init(&f->row, MOST_ROW_BYTES);
+    buf_init(&f->row, MAX_ROW_BYTES);
 }
 
 void row_file_fini(struct row_file *f)

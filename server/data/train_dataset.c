@@ -178,9 +178,9 @@ static enum err_code load(struct store_conn *c, struct dataset_private *p, struc
     return code;
 }
 
-static enum err_code finish(struct dataset_private *p, size_t least_users, struct err *e)
+static enum err_code finish(struct dataset_private *p, size_t min_users, struct err *e)
 {
-    const struct vocabulary_options of_users = {least_users, true, true, &p->unknown_fields},
+    const struct vocabulary_options of_users = {min_users, true, true, &p->unknown_fields},
                                     of_items = {DATASET_LEAST_ITEMS, false, false, NULL};
     if (p->failed || p->texts.failed)
         return err_set(e, ERR_NOMEM, "no memory for the training data");
@@ -199,7 +199,7 @@ static enum err_code finish(struct dataset_private *p, size_t least_users, struc
     return ERR_OK;
 }
 
-enum err_code dataset_load(struct store_conn *c, size_t least_users, struct dataset *out, struct err *e)
+enum err_code dataset_load(struct store_conn *c, size_t min_users, struct dataset *out, struct err *e)
 {
     struct dataset_private *p = mem_zalloc_array(1, sizeof *p);
     if (!p)
@@ -220,7 +220,7 @@ enum err_code dataset_load(struct store_conn *c, size_t least_users, struct data
         store_snapshot_end(c);
     }
     if (!code)
-        code = finish(p, least_users, e);
+        code = finish(p, min_users, e);
     if (!code)
         code = item_features_finish(&p->item_features, p->item_ids.n, e);
     if (code) {

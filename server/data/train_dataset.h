@@ -1,4 +1,4 @@
-/* dataset - the store's users, items, interactions and profiles as arrays for the trainer.
+/* train_dataset - the store's users, items, interactions and profiles as arrays for the trainer.
  * Layer: server; depends on store, engine, base.   Threads: confined to its thread.
  * Memory: about 32 bytes an interaction.
  * Items and users are in the order of their keys. What of profiles and categories is learned: server/data/vocabulary.h. */
@@ -24,7 +24,7 @@ struct dataset {
 };
 
 /* Reads everything in one snapshot. A profile value is learned when least_users users have it. */
-enum err_code dataset_load(struct store_conn *c, size_t least_users, struct dataset *out,
+enum err_code dataset_load(struct store_conn *c, size_t min_users, struct dataset *out,
                            struct err *e) ERR_MUST_CHECK;
 void dataset_free(struct dataset *d);
 

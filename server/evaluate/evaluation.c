@@ -33,18 +33,18 @@ static enum err_code take_interactions(const struct evaluation *v, struct evalua
     t->n_interactions = 0;
     for (size_t i = 0; i < t->user.n_interactions && !code; i++) {
         const struct store_interaction *x = &t->user.interactions[i];
-        long index = item_table_index(v->items[0], x->item_key);
+        long index = item_snapshot_index(v->items[0], x->item_key);
         if (index >= 0)
             t->interactions[t->n_interactions++] = context_interaction((uint32_t)index, x);
     }
     return code;
 }
 
-static bool has_item(const struct item_table *items, const struct store_interaction *x, size_t n,
+static bool has_item(const struct item_snapshot *items, const struct store_interaction *x, size_t n,
                      uint32_t item)
 {
     for (size_t i = 0; i < n; i++)
-        if (item_table_index(items, x[i].item_key) == (long)item)
+        if (item_snapshot_index(items, x[i].item_key) == (long)item)
             return true;
     return false;
 }
@@ -161,7 +161,7 @@ static enum err_code thread_init(const struct evaluation *v, struct evaluation_t
     for (size_t i = 0; i < v->n_models && !code; i++) {
         size_t need = catalogue_workspace_len(v->models[i]->catalogue);
         len = need > len ? need : len;
-        code = context_maker_new(v->models[i], &t->makers[i], e);
+        code = user_encoder_new(v->models[i], &t->makers[i], e);
     }
     if (code)
         return code;
@@ -184,7 +184,7 @@ static void thread_fini(struct evaluation_thread *t)
     store_disconnect(t->conn);
     store_user_fini(&t->user);
     for (size_t i = 0; i < EVALUATION_MAX_SYSTEMS; i++)
-        context_maker_free(t->makers[i]);
+        user_encoder_free(t->makers[i]);
     mem_free(t->interactions);
     mem_free(t->workspace);
     mem_free(t->all);
@@ -223,9 +223,9 @@ static enum err_code prepare_models(struct evaluation *v, struct store_conn *c, 
 {
     enum err_code code = ERR_OK;
     for (size_t i = 0; i < v->n_models && !code; i++) {
-        code = item_table_load(c, v->models[i], &v->items[i], e);
+        code = item_snapshot_load(c, v->models[i], &v->items[i], e);
         if (!code && !v->options->foreign_items)
-            code = item_table_check_known(v->items[i], e);
+            code = item_snapshot_check_known(v->items[i], e);
         if (!code && i > 0)
             code = find_places(v, i, e);
     }
@@ -290,7 +290,7 @@ static void fini(struct evaluation *v, size_t n_threads)
     for (size_t i = 0; v->threads && i < n_threads; i++)
         thread_fini(&v->threads[i]);
     for (size_t i = 0; i < v->n_models; i++) {
-        item_table_unref(v->items[i]);
+        item_snapshot_unref(v->items[i]);
         mem_free(v->places[i]);
     }
     evaluation_baselines_free(v->baselines);

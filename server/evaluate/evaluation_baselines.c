@@ -29,8 +29,8 @@ struct evaluation_baselines {
 };
 
 /* The interactions of the store, as the trainer has them. */
-struct gathering {
-    const struct item_table *items;
+struct batching {
+    const struct item_snapshot *items;
     struct encoder_interaction *interactions; /* (n) */
     size_t n, capacity;
     size_t *start; /* (n_users + 1) */
@@ -41,8 +41,8 @@ struct gathering {
 
 static bool take(void *arg, int64_t user_key, const struct store_interaction *x)
 {
-    struct gathering *g = arg;
-    long index = item_table_index(g->items, x->item_key);
+    struct batching *g = arg;
+    long index = item_snapshot_index(g->items, x->item_key);
     if (index < 0)
         return true;
     if (evaluation_reserve((void **)&g->interactions, &g->capacity, g->n + 1, sizeof *g->interactions,
@@ -58,7 +58,7 @@ static bool take(void *arg, int64_t user_key, const struct store_interaction *x)
     return true;
 }
 
-static enum err_code gather(struct gathering *g, struct store_conn *c, struct err *e)
+static enum err_code batcher(struct batching *g, struct store_conn *c, struct err *e)
 {
     enum err_code code = evaluation_reserve((void **)&g->start, &g->start_capacity, 1, sizeof *g->start, e);
     if (code)
@@ -68,8 +68,7 @@ static enum err_code gather(struct gathering *g, struct store_conn *c, struct er
     return code || !g->failure.code ? code : err_set(e, g->failure.code, "%s", g->failure.text);
 }
 
-static enum err_code count_popularity(struct evaluation_baselines *b, const struct gathering *g,
-                                      struct err *e)
+static enum err_code count_popularity(struct evaluation_baselines *b, const struct batching *g, struct err *e)
 {
     b->popularity = mem_zalloc_array(b->model->spec.n_items, sizeof *b->popularity);
     if (!b->popularity)
@@ -88,7 +87,7 @@ static bool list(struct evaluation_baselines *b, enum evaluation_baseline which)
     return wanted;
 }
 
-static enum err_code fit_rankings(struct evaluation_baselines *b, const struct gathering *g,
+static enum err_code fit_rankings(struct evaluation_baselines *b, const struct batching *g,
                                   const struct evaluation_baselines_options *o, struct parallel *team,
                                   struct err *e)
 {
@@ -114,7 +113,7 @@ static enum err_code fit_rankings(struct evaluation_baselines *b, const struct g
 }
 
 /* The mean of all, and of each item how far its ratings are from it. */
-static enum err_code fit_ratings(struct evaluation_baselines *b, const struct gathering *g, struct err *e)
+static enum err_code fit_ratings(struct evaluation_baselines *b, const struct batching *g, struct err *e)
 {
     size_t n_items = b->model->spec.n_items, n = 0;
     double *sums = mem_zalloc_array(n_items, sizeof *sums),
@@ -145,17 +144,17 @@ static enum err_code fit_ratings(struct evaluation_baselines *b, const struct ga
 }
 
 enum err_code evaluation_baselines_new(struct store_conn *c, const struct model *m,
-                                       const struct item_table *items,
+                                       const struct item_snapshot *items,
                                        const struct evaluation_baselines_options *o, struct parallel *team,
                                        struct evaluation_baselines **out, struct err *e)
 {
     struct evaluation_baselines *b = mem_zalloc_array(1, sizeof *b);
-    struct gathering g = {.items = items};
+    struct batching g = {.items = items};
     if (!b)
         return err_set(e, ERR_NOMEM, "no memory for the baselines");
     b->model = m;
     b->wanted = o->wanted;
-    enum err_code code = gather(&g, c, e);
+    enum err_code code = batcher(&g, c, e);
     if (!code)
         code = o->ratings ? fit_ratings(b, &g, e) : fit_rankings(b, &g, o, team, e);
     mem_free(g.interactions);

@@ -52,7 +52,7 @@ struct evaluation_baselines_options {
 /* Those wanted that there can be: the fold-in needs the model's factors, EASE a matrix of all items. The model is borrowed,
  * items are its. */
 enum err_code evaluation_baselines_new(struct store_conn *c, const struct model *m,
-                                       const struct item_table *items,
+                                       const struct item_snapshot *items,
                                        const struct evaluation_baselines_options *o, struct parallel *team,
                                        struct evaluation_baselines **out, struct err *e) ERR_MUST_CHECK;
 void evaluation_baselines_free(struct evaluation_baselines *b); /* NULL: nothing */

@@ -26,8 +26,8 @@ struct evaluation {
     struct model *const *models;
     size_t n_models, n_systems; /* the models, then the baselines */
     const struct evaluation_options *options;
-    bool ratings;                                     /* the metrics are of ratings */
-    struct item_table *items[EVALUATION_MAX_SYSTEMS]; /* by model */
+    bool ratings;                                        /* the metrics are of ratings */
+    struct item_snapshot *items[EVALUATION_MAX_SYSTEMS]; /* by model */
     uint32_t *places
         [EVALUATION_MAX_SYSTEMS]; /* (n_items of the first model) each item's index in this model, UINT32_MAX: it
                                                  has it not; NULL: the same */
@@ -53,7 +53,7 @@ struct evaluation_thread {
     struct store_user user;
     struct encoder_interaction *interactions; /* (n_interactions) of the user, items of the first model */
     size_t n_interactions, capacity;
-    struct context_maker *makers[EVALUATION_MAX_SYSTEMS];
+    struct user_encoder *makers[EVALUATION_MAX_SYSTEMS];
     real *workspace;
     real *all;        /* (n_items) a baseline's scores */
     real *scores;     /* (n_relevant + n_others) */

@@ -1,4 +1,4 @@
-/* evaluation_test - the test of an evaluation in memory: held-out rows by user, and candidates.
+/* held_out - the test of an evaluation in memory: held-out rows by user, and candidates.
  * Layer: server; depends on engine, base.  Threads: immutable once read.
  * Memory: the ids of the users, 24 bytes a row, 4 a candidate.
  * Items are indices in one model, UINT32_MAX: it has no such item. */

@@ -1,4 +1,4 @@
-/* evaluation_known - what is given of test users who are not in the store: interactions and profiles from files.
+/* new_users - what is given of test users who are not in the store: interactions and profiles from files.
  * Layer: server; depends on store, base.   Threads: immutable once read.
  * Memory: 40 bytes an interaction, the text of the profiles.
  * A user is made from it as a registration over HTTP makes one, but nothing is stored. */

@@ -46,7 +46,7 @@ bool field_is_null_word(struct text text)
     static const char *const words[] = {"null", "\\N",  "nan", "none",     "<na>",
                                         "n/a",  "#n/a", "nat", "undefined"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (table_value_is(text, words[i]))
+        if (field_value_is(text, words[i]))
             return true;
     return text.len == 2 && memcmp(text.data, "NA", 2) == 0; /* in capitals only: "na" is a word */
 }
@@ -159,8 +159,8 @@ enum err_code field_time_of_number(double number, int64_t now, int64_t *seconds,
 /* Digits that fit 64 bits, exactly: a double has not enough of them for nanoseconds. */
 static bool is_integer(struct text text, int64_t *out)
 {
-    enum { MOST_DIGITS = 18 };
-    if (!text.len || text.len > MOST_DIGITS + 1)
+    enum { MAX_DIGITS = 18 };
+    if (!text.len || text.len > MAX_DIGITS + 1)
         return false;
     uint64_t n = 0;
     for (size_t i = 0; i < text.len; i++) {
@@ -179,7 +179,7 @@ enum err_code field_time_of_text(struct text text, int64_t now, int64_t *seconds
     int64_t found;
     if (is_integer(text, &found))
         return field_time_of_integer(found, now, seconds, form, e);
-    if (table_value_number(text, &number))
+    if (field_value_number(text, &number))
         return field_time_of_number(number, now, seconds, form, e);
     if (!time_text_seconds(text, &found)) {
         const char *why = time_text_fault(text);

@@ -59,7 +59,7 @@ static bool small_integer(struct text text, double *out)
     return true;
 }
 
-bool table_value_number(struct text text, double *out)
+bool field_value_number(struct text text, double *out)
 {
     if (small_integer(text, out))
         return true;
@@ -75,10 +75,10 @@ bool table_value_number(struct text text, double *out)
     return true;
 }
 
-bool table_value_time(struct text text, int64_t *out)
+bool field_value_time(struct text text, int64_t *out)
 {
     double number;
-    if (table_value_number(text, &number)) {
+    if (field_value_number(text, &number)) {
         if (number < 0 || number > 9e15) /* whole numbers are exact up to there */
             return false;
         *out = (int64_t)number;
@@ -87,7 +87,7 @@ bool table_value_time(struct text text, int64_t *out)
     return time_text_seconds(text, out);
 }
 
-void table_value_from_latin1(struct text text, struct buf *out)
+void field_value_from_latin1(struct text text, struct buf *out)
 {
     buf_reset(out);
     for (size_t i = 0; i < text.len; i++) {
@@ -101,7 +101,7 @@ void table_value_from_latin1(struct text text, struct buf *out)
     }
 }
 
-struct text table_value_trim(struct text text)
+struct text field_value_trim(struct text text)
 {
     while (text.len && text.data[0] == ' ') {
         text.data++;
@@ -112,7 +112,7 @@ struct text table_value_trim(struct text text)
     return text;
 }
 
-bool table_value_is(struct text text, const char *word)
+bool field_value_is(struct text text, const char *word)
 {
     return text.len == strlen(word) && strncasecmp(text.data, word, text.len) == 0;
 }

@@ -1,6 +1,6 @@
-/* table_value - the texts of table fields as numbers, times and UTF-8.
+/* field_value - the texts of table fields as numbers, times and UTF-8.
  * Layer: server; depends on base.      Threads: any.
- * Memory: none, but for table_value_from_latin1.    The locale never matters: the point is the point. */
+ * Memory: none, but for field_value_from_latin1.    The locale never matters: the point is the point. */
 #ifndef SERVER_FIELDS_FIELD_VALUE_H
 #define SERVER_FIELDS_FIELD_VALUE_H
 
@@ -11,18 +11,18 @@
 #include <stdint.h>
 
 /* A finite decimal number that fills the whole text. */
-bool table_value_number(struct text text, double *out);
+bool field_value_number(struct text text, double *out);
 
 /* Seconds since 1970: a number that is not negative (a fraction is cut), or a time as text (server/fields/time_text.h). */
-bool table_value_time(struct text text, int64_t *out);
+bool field_value_time(struct text text, int64_t *out);
 
 /* Replaces out by the Latin-1 text as UTF-8. */
-void table_value_from_latin1(struct text text, struct buf *out);
+void field_value_from_latin1(struct text text, struct buf *out);
 
 /* Text without spaces at both ends. */
-struct text table_value_trim(struct text text);
+struct text field_value_trim(struct text text);
 
 /* Whether text equals the word, letter case aside. */
-bool table_value_is(struct text text, const char *word);
+bool field_value_is(struct text text, const char *word);
 
 #endif

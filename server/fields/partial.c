@@ -5,13 +5,13 @@
 #include "base/limits.h"
 #include "server/fields/merge_patch.h"
 
-enum { MOST_CATEGORIES_BYTES = 1 << 20 }; /* of one item, as JSON; above what any door takes */
+enum { MAX_CATEGORIES_BYTES = 1 << 20 }; /* of one item, as JSON; above what any door takes */
 
 void partial_init(struct partial *p)
 {
     *p = (struct partial){0};
     buf_init(&p->title, LIMIT_TITLE_BYTES);
-    buf_init(&p->categories, MOST_CATEGORIES_BYTES);
+    buf_init(&p->categories, MAX_CATEGORIES_BYTES);
     buf_init(&p->object, LIMIT_METADATA_BYTES);
     buf_init(&p->profile_joined, LIMIT_PROFILE_BYTES);
     buf_init(&p->metadata_joined, LIMIT_METADATA_BYTES);

@@ -7,13 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MOST_DIGITS = 4 };
+enum { MAX_DIGITS = 4 };
 
 /* The decimal with fewest digits above a and not above b. */
 static bool part(double a, double b, double *bound)
 {
     double largest = fmax(fabs(a), fabs(b));
-    for (int n_digits = 1; n_digits <= MOST_DIGITS; n_digits++) {
+    for (int n_digits = 1; n_digits <= MAX_DIGITS; n_digits++) {
         double step = pow(10, floor(log10(largest)) - n_digits + 1);
         char text[32];
         (void)snprintf(text, sizeof text, "%.*g", n_digits + 1, (floor(a / step) + 1) * step);

@@ -224,7 +224,7 @@ static bool read_time(struct rest *r, int64_t *seconds)
 
 bool time_text_seconds(struct text text, int64_t *out)
 {
-    text = table_value_trim(text);
+    text = field_value_trim(text);
     if (!text.len)
         return false;
     struct rest r = {text.data, text.data + text.len};
@@ -249,7 +249,7 @@ static bool is_day_or_month_first(struct rest r)
 
 const char *time_text_fault(struct text text)
 {
-    text = table_value_trim(text);
+    text = field_value_trim(text);
     if (!text.len)
         return NULL;
     struct rest r = {text.data, text.data + text.len};

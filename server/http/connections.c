@@ -22,8 +22,8 @@
 #include <sys/resource.h>
 #include <time.h>
 
-enum { MOST_SHUT_AT_ONCE = 16 }; /* connections, each time there is no place */
-enum { BUCKETS = 4096 };         /* of origins */
+enum { MAX_SHUT_AT_ONCE = 16 }; /* connections, each time there is no place */
+enum { BUCKETS = 4096 };        /* of origins */
 
 /* An address, and what came from it. */
 struct origin {
@@ -95,10 +95,10 @@ static bool shut(struct connections *all, struct connection *c, int phase)
 /* Ends up to n of those longest without an answer, of one address or (NULL) of all; returns how many. The lock is held. */
 static size_t shut_silent(struct connections *all, const unsigned char *address, size_t n)
 {
-    struct connection *oldest[MOST_SHUT_AT_ONCE]; /* (n_found) the most silent first */
+    struct connection *oldest[MAX_SHUT_AT_ONCE]; /* (n_found) the most silent first */
     size_t n_found = 0, n_shut = 0;
-    if (n > MOST_SHUT_AT_ONCE)
-        n = MOST_SHUT_AT_ONCE;
+    if (n > MAX_SHUT_AT_ONCE)
+        n = MAX_SHUT_AT_ONCE;
     for (size_t i = 0; i < all->n; i++) {
         struct connection *c = all->list[i];
         if (atomic_load_explicit(&c->phase, memory_order_relaxed) >= CONNECTION_ANSWERING ||
@@ -168,7 +168,7 @@ static void make_room(struct connections *all, struct connection *newest)
     size_t most = all->config.max_connections;
     if (all->n_live <= most)
         return;
-    size_t some = most / 64 < MOST_SHUT_AT_ONCE ? most / 64 : MOST_SHUT_AT_ONCE;
+    size_t some = most / 64 < MAX_SHUT_AT_ONCE ? most / 64 : MAX_SHUT_AT_ONCE;
     (void)shut_silent(all, NULL, all->n_live - most + some);
     newest->reserved = all->n_live > most;
 }
@@ -280,9 +280,9 @@ bool connection_abandoned(const struct connection *c, int64_t waited_ns)
 
 /* ---- time limits ---- */
 
-static bool passed(int64_t now, int64_t since, unsigned most_s)
+static bool passed(int64_t now, int64_t since, unsigned max_s)
 {
-    return now - since > (int64_t)most_s * 1000000000;
+    return now - since > (int64_t)max_s * 1000000000;
 }
 
 /* Whether a client takes nothing of its answer any more. */
@@ -356,10 +356,10 @@ static void *sweep_until_stopped(void *arg)
 static enum err_code make_table(struct err *e)
 {
     struct rlimit most;
-    enum { FILES_IF_UNKNOWN = 65536, MOST_FILES = 1 << 21 };
+    enum { FILES_IF_UNKNOWN = 65536, MAX_FILES = 1 << 21 };
     size_t n = getrlimit(RLIMIT_NOFILE, &most) ? FILES_IF_UNKNOWN : (size_t)most.rlim_cur;
-    if (n > MOST_FILES)
-        n = MOST_FILES;
+    if (n > MAX_FILES)
+        n = MAX_FILES;
     by_fd = mem_zalloc_array(n, sizeof *by_fd);
     if (!by_fd)
         return err_set(e, ERR_NOMEM, "no memory for a table of %zu connections", n);

@@ -5,7 +5,7 @@
 
 /* What an HTTP thread has. Ended exchanges serve again, so that an answer from the cache takes nothing from the heap that all
  * threads share; a few are enough, since such answers follow each other. */
-enum { MOST_SPARES = 8 };
+enum { MAX_SPARES = 8 };
 struct http_thread {
     struct api_thread *api;
     struct exchange *spares;
@@ -86,7 +86,7 @@ struct exchange *exchange_take(struct http_server *s, const char *target)
 void exchange_put(struct http_server *s, struct exchange *x)
 {
     struct http_thread *t = pthread_getspecific(s->thread_key);
-    if (!t || t->n_spares == MOST_SPARES) {
+    if (!t || t->n_spares == MAX_SPARES) {
         free_exchange(x);
         return;
     }

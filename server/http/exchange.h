@@ -1,4 +1,4 @@
-/* http_exchange - what hangs on a connection while a request lasts, and what an HTTP thread keeps of it for the next.
+/* exchange - what hangs on a connection while a request lasts, and what an HTTP thread keeps of it for the next.
  * Layer: server, private to http*.c; libmicrohttpd's types by name only.      Threads: an exchange belongs to its HTTP thread, and to a
  * worker while it is suspended; the spares to their thread.
  * Memory: of ended exchanges a few are kept, so that an answer from the cache takes nothing from the heap that all threads share. */

@@ -1,4 +1,4 @@
-/* How a request lives here. Bytes are looked at before libmicrohttpd has them (http_system.c, wire.h). It calls `begin_request` with the
+/* How a request lives here. Bytes are looked at before libmicrohttpd has them (mhd_system.c, wire.h). It calls `begin_request` with the
  * raw target, then `handle` at the headers, for each piece of the body, and at its end; `end_request` frees the state at the end, and
  * where the library forgets to call it, the next request of the connection does, or its close.
  *
@@ -33,7 +33,7 @@
 #include <unistd.h>
 
 /* Of a refused body, up to this many times the limit is read and thrown away. */
-enum { MOST_THROWN_AWAY = 8 };
+enum { MAX_THROWN_AWAY = 8 };
 
 /* ---- the state of a request ---- */
 
@@ -314,7 +314,7 @@ static void look_at_headers(struct exchange *x, const char *method)
     if (!r->status && declared > x->server->config.max_body_bytes)
         r->body_too_large = true;
     x->not_read =
-        (r->status || r->body_too_large) && (declared / MOST_THROWN_AWAY > x->server->config.max_body_bytes ||
+        (r->status || r->body_too_large) && (declared / MAX_THROWN_AWAY > x->server->config.max_body_bytes ||
                                              header(x->connection, "Expect").data);
 }
 
@@ -331,7 +331,7 @@ static enum MHD_Result take_piece(struct exchange *x, const char *bytes, size_t 
     struct request *r = x->request;
     if (r->status || r->body_too_large) {
         x->n_thrown_away += n;
-        return x->n_thrown_away / MOST_THROWN_AWAY > x->server->config.max_body_bytes ? MHD_NO : MHD_YES;
+        return x->n_thrown_away / MAX_THROWN_AWAY > x->server->config.max_body_bytes ? MHD_NO : MHD_YES;
     }
     buf_add(&r->body, bytes, n);
     if (r->body.failed == ERR_LIMIT) {
@@ -471,7 +471,7 @@ enum err_code http_start(const struct http_config *config, const struct http_han
     s->config = *config;
     s->handler = *handler;
     s->address.socket = -1;
-    s->body_memory.most_bytes = config->max_body_memory;
+    s->body_memory.max_bytes = config->max_body_memory;
     (void)snprintf(s->id_prefix, sizeof s->id_prefix, "%llx-%x-", (unsigned long long)clock_unix_ms(),
                    (unsigned)getpid());
     if (pthread_key_create(&s->thread_key, NULL)) {
@@ -505,10 +505,10 @@ void http_url(const struct http_server *s, char *out, size_t size)
                    s->address.port);
 }
 
-void http_stop(struct http_server *s, unsigned most_s)
+void http_stop(struct http_server *s, unsigned max_s)
 {
     MHD_socket listening = MHD_quiesce_daemon(s->daemon);
-    int64_t end_ns = clock_monotonic_ns() + (int64_t)most_s * 1000000000;
+    int64_t end_ns = clock_monotonic_ns() + (int64_t)max_s * 1000000000;
     while (atomic_load(&s->handler.counters->in_flight) > 0 && clock_monotonic_ns() < end_ns)
         (void)usleep(2000);
     /* Jobs first: every suspended connection is resumed by its job, and the daemon must not stop before that.

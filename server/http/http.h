@@ -33,7 +33,7 @@ enum err_code http_start(const struct http_config *config, const struct http_han
 void http_url(const struct http_server *s, char *out, size_t size);
 
 /* Stops accepting, waits up to most_s seconds for requests under way, then ends all threads. */
-void http_stop(struct http_server *s, unsigned most_s);
+void http_stop(struct http_server *s, unsigned max_s);
 
 /* Splits HOST:PORT; false when it is not of that form. */
 bool http_split_listen(const char *listen, char host[256], char port[8]);

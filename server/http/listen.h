@@ -1,4 +1,4 @@
-/* http_listen - the socket that an HTTP server listens on.
+/* listen - the socket that an HTTP server listens on.
  * Layer: server, private to http*.c; depends on base.      Threads: any. */
 #ifndef SERVER_HTTP_LISTEN_H
 #define SERVER_HTTP_LISTEN_H

@@ -30,9 +30,9 @@ int epoll_wait(int set, struct epoll_event *events, int most, int timeout_ms)
 /* Throws away what has come and nobody will read: a socket that is closed over it would take the answer back. */
 static void drain(int fd)
 {
-    enum { MOST_READS = 64 };
+    enum { MAX_READS = 64 };
     char waste[4096];
-    for (int i = 0; i < MOST_READS; i++)
+    for (int i = 0; i < MAX_READS; i++)
         if (recvfrom(fd, waste, sizeof waste, MSG_DONTWAIT, NULL, NULL) <= 0)
             return;
 }

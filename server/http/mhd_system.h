@@ -1,4 +1,4 @@
-/* http_system - calls of the system as libmicrohttpd makes them: recv, epoll_wait, epoll_ctl, in place of libc's.
+/* mhd_system - calls of the system as libmicrohttpd makes them: recv, epoll_wait, epoll_ctl, in place of libc's.
  * Layer: server, private to http*.c; depends on connections.      Threads: any. */
 #ifndef SERVER_HTTP_MHD_SYSTEM_H
 #define SERVER_HTTP_MHD_SYSTEM_H

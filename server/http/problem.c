@@ -59,15 +59,15 @@ static struct buf *begin(struct request *r, enum problem p)
 void problem_answer(struct request *r, enum problem p, const char *pointer, const char *format, ...)
 {
     char detail[ERR_TEXT_BYTES] = "";
-    bool gather = r->faults && pointer;
-    if (!gather || problem_list_has_room(r->faults)) {
+    bool batcher = r->faults && pointer;
+    if (!batcher || problem_list_has_room(r->faults)) {
         va_list args;
         va_start(args, format);
         (void)vsnprintf(detail, sizeof detail, format, args);
         va_end(args);
         mend(detail);
     }
-    if (gather) {
+    if (batcher) {
         problem_list_add(r->faults, p, pointer, detail, 0, 0);
         return;
     }

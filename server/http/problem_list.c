@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_TEXT_BYTES = 64 << 20 };
+enum { MAX_TEXT_BYTES = 64 << 20 };
 
 void problem_list_init(struct problem_list *l, size_t most)
 {
     *l = (struct problem_list){.most = most};
-    buf_init(&l->texts, MOST_TEXT_BYTES);
+    buf_init(&l->texts, MAX_TEXT_BYTES);
 }
 
 void problem_list_fini(struct problem_list *l)

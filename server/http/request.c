@@ -99,7 +99,7 @@ bool request_charge(struct request *r, size_t bytes)
         return true;
     size_t more = bytes - r->charged_bytes;
     size_t used = atomic_fetch_add_explicit(&r->memory->used_bytes, more, memory_order_relaxed);
-    if (used > r->memory->most_bytes || more > r->memory->most_bytes - used) {
+    if (used > r->memory->max_bytes || more > r->memory->max_bytes - used) {
         atomic_fetch_sub_explicit(&r->memory->used_bytes, more, memory_order_relaxed);
         r->lacked_memory = true;
         return false;

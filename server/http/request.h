@@ -26,7 +26,7 @@ struct problem_list;
 /* What the bodies of all requests, and what is made of them, take together. */
 struct body_memory {
     atomic_size_t used_bytes;
-    size_t most_bytes;
+    size_t max_bytes;
 };
 
 /* An ended request keeps what is no larger than this of its memory, each of its parts. */

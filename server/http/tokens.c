@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LEAST_TOKEN_BYTES = 16, TOKEN_BYTES = 256, MOST_FILE_BYTES = 512, PIPE_WAIT_S = 5 };
+enum { LEAST_TOKEN_BYTES = 16, TOKEN_BYTES = 256, MAX_FILE_BYTES = 512, PIPE_WAIT_S = 5 };
 
 struct token {
     struct token *older;
@@ -36,12 +36,12 @@ static void warn_of_others(const char *path, const struct stat *st)
                                : "write");
 }
 
-/* Reads to the end of the file, of a pipe to the end of the first line, and no more than MOST_FILE_BYTES; *n: how many bytes. */
-static enum err_code read_bytes(int fd, bool pipe, char bytes[MOST_FILE_BYTES], size_t *n, struct err *e)
+/* Reads to the end of the file, of a pipe to the end of the first line, and no more than MAX_FILE_BYTES; *n: how many bytes. */
+static enum err_code read_bytes(int fd, bool pipe, char bytes[MAX_FILE_BYTES], size_t *n, struct err *e)
 {
     int64_t end_ns = clock_monotonic_ns() + (int64_t)PIPE_WAIT_S * 1000000000;
-    for (*n = 0; *n < MOST_FILE_BYTES;) {
-        ssize_t got = read(fd, bytes + *n, MOST_FILE_BYTES - *n);
+    for (*n = 0; *n < MAX_FILE_BYTES;) {
+        ssize_t got = read(fd, bytes + *n, MAX_FILE_BYTES - *n);
         if (got == 0)
             return ERR_OK;
         if (got > 0) {
@@ -84,7 +84,7 @@ static enum err_code parse(const char *bytes, size_t n, char out[TOKEN_BYTES], s
 static enum err_code read_open(int fd, const char *path, char out[TOKEN_BYTES], struct err *e)
 {
     struct stat st;
-    char bytes[MOST_FILE_BYTES];
+    char bytes[MAX_FILE_BYTES];
     size_t n;
     if (fstat(fd, &st))
         return err_set(e, ERR_IO, "%s", strerror(errno));

@@ -33,7 +33,7 @@ enum state {
     FAULTY
 };
 
-enum { MOST_METHOD_BYTES = 24, MOST_SIZE_DIGITS = 15, MOST_LENGTH_DIGITS = 19, MOST_EXTENSION_BYTES = 256 };
+enum { MAX_METHOD_BYTES = 24, MAX_SIZE_DIGITS = 15, MAX_LENGTH_DIGITS = 19, MAX_EXTENSION_BYTES = 256 };
 
 /* What the library takes from its memory of a connection for each field and parameter, beside the bytes. */
 enum { COST_OF_ENTRY = 80 };
@@ -178,7 +178,7 @@ static bool name_is(const struct wire *w, const char *name)
 static void take_length(struct wire *w)
 {
     unsigned n = w->n_value; /* with spaces behind it, which the library takes for part of it */
-    bool sound = n > 0 && n <= MOST_LENGTH_DIGITS && ++w->n_lengths == 1;
+    bool sound = n > 0 && n <= MAX_LENGTH_DIGITS && ++w->n_lengths == 1;
     w->length = 0;
     for (unsigned i = 0; sound && i < n; i++) {
         sound = is(w->value[i], IS_DIGIT);
@@ -276,7 +276,7 @@ static void take_target(struct wire *w, const char *bytes, size_t n, size_t *at)
 
 static void take_method(struct wire *w, char c)
 {
-    if (is(c, IS_TOKEN) && w->position < MOST_METHOD_BYTES) {
+    if (is(c, IS_TOKEN) && w->position < MAX_METHOD_BYTES) {
         w->position++;
     } else if (c == ' ') {
         w->position = 0;
@@ -351,7 +351,7 @@ static unsigned hex(char c)
 
 static void take_size(struct wire *w, char c)
 {
-    if (is(c, IS_HEX) && w->position < MOST_SIZE_DIGITS) {
+    if (is(c, IS_HEX) && w->position < MAX_SIZE_DIGITS) {
         w->left = (w->position ? w->left : 0) * 16 + hex(c);
         w->position++;
     } else if (w->position && c == '\r') {
@@ -368,7 +368,7 @@ static void take_extension(struct wire *w, char c)
 {
     if (c == '\r')
         w->state = SIZE_LF;
-    else if (!is(c, IS_VALUE) || ++w->position > MOST_EXTENSION_BYTES)
+    else if (!is(c, IS_VALUE) || ++w->position > MAX_EXTENSION_BYTES)
         malformed(w, "a chunk's extension is not well formed, or long");
 }
 

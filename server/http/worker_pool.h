@@ -1,4 +1,4 @@
-/* worker - threads that do what may block, fed by a bounded queue.
+/* worker_pool - threads that do what may block, fed by a bounded queue.
  * Layer: server; depends on base.      Threads: worker_reserve and worker_submit from any; run in the
  * workers' threads. Memory: the queue's fixed ring. A place is reserved before the connection is suspended,
  * so that a full queue is answered and never waited for. */

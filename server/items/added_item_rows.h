@@ -1,4 +1,4 @@
-/* item_rows - rows of the items beyond a model's own: from their features, then from who took them.
+/* added_item_rows - rows of the items beyond a model's own: from their features, then from who took them.
  * Layer: server; depends on store, engine, base.       Threads: immutable once made; references are atomic.
  * Cost: an item with takers is one read of their contexts and one fold-in; others are sums of a few rows. */
 #ifndef SERVER_ITEMS_ADDED_ITEM_ROWS_H
@@ -13,25 +13,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct item_rows;
+struct added_item_rows;
 
 /* New: rows for the extra items of texts, at most LIMIT_ITEM_TAKERS takers each. Those of old (NULL: none) whose bit in
  * `stale` (by number; NULL: all are stale) is not set are copied. */
-enum err_code item_rows_make(struct store_conn *c, const struct model *m, const struct item_texts *texts,
-                             const struct item_rows *old, const uint64_t *stale, struct item_rows **out,
-                             struct err *e) ERR_MUST_CHECK;
-struct item_rows *item_rows_ref(struct item_rows *r);
-void item_rows_unref(struct item_rows *r);
+enum err_code added_item_rows_make(struct store_conn *c, const struct model *m,
+                                   const struct item_index *texts, const struct added_item_rows *old,
+                                   const uint64_t *stale, struct added_item_rows **out,
+                                   struct err *e) ERR_MUST_CHECK;
+struct added_item_rows *added_item_rows_ref(struct added_item_rows *r);
+void added_item_rows_unref(struct added_item_rows *r);
 
-const struct extra_items *item_rows_items(const struct item_rows *r);
+const struct added_items *added_item_rows_items(const struct added_item_rows *r);
 
 /* What the row of extra item k was made of. */
 struct item_row_source {
     uint32_t n_features, n_takers;
 };
-struct item_row_source item_rows_source(const struct item_rows *r, size_t k);
+struct item_row_source added_item_rows_source(const struct added_item_rows *r, size_t k);
 
 /* Whether some of the rows that were not copied are of items that the store does not follow. */
-bool item_rows_aside(const struct item_rows *r);
+bool added_item_rows_aside(const struct added_item_rows *r);
 
 #endif

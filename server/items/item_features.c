@@ -38,7 +38,7 @@ static bool each_feature(const struct store_item *item, feature_fn *fn, void *ar
     }
     json_decref(array);
     if (!t.stopped && item->title.data)
-        item_words_each(item->title.data, item->title.len, tell_word, &t);
+        title_words_each(item->title.data, item->title.len, tell_word, &t);
     return !t.stopped;
 }
 
@@ -194,7 +194,7 @@ struct looking {
 static bool look_up(void *arg, bool word, const char *text)
 {
     struct looking *l = arg;
-    long row = item_side_feature(l->spec, field_of(word), text);
+    long row = cold_items_feature(l->spec, field_of(word), text);
     for (size_t i = 0; row >= 0 && i < l->n; i++)
         if (l->out[i] == (uint32_t)row)
             return true;
@@ -213,7 +213,7 @@ size_t item_features_of(const struct model_spec *spec, const struct store_item *
                         uint32_t out[ITEM_FEATURES_OF_ITEM])
 {
     struct looking l = {spec, out, 0};
-    if (spec->item_side.n_features)
+    if (spec->cold_items.n_features)
         (void)each_feature(record, look_up, &l);
     if (l.n > 1)
         qsort(out, l.n, sizeof *out, by_number);

@@ -47,10 +47,10 @@ struct category {
     size_t start, n; /* in postings */
 };
 
-struct item_texts {
+struct item_index {
     atomic_size_t refs;
     const struct model *model;
-    const struct item_texts *old; /* while it is loaded; NULL: none */
+    const struct item_index *old; /* while it is loaded; NULL: none */
     bool with_extra, with_foreign;
     int32_t *index_of; /* (n_keys) index of a store's key, or UNKNOWN, NOT_SERVED */
     size_t n_keys;
@@ -78,7 +78,7 @@ struct item_texts {
     struct err failure; /* of the loading callback */
 };
 
-static struct text_at keep(struct item_texts *t, struct text text)
+static struct text_at keep(struct item_index *t, struct text text)
 {
     struct text_at at = {.offset = t->arena.len, .len = text.len, .there = text.data != NULL};
     if (text.data)
@@ -86,23 +86,23 @@ static struct text_at keep(struct item_texts *t, struct text text)
     return at;
 }
 
-static struct text text_of(const struct item_texts *t, struct text_at at)
+static struct text text_of(const struct item_index *t, struct text_at at)
 {
     return at.there ? (struct text){t->arena.data + at.offset, at.len} : (struct text){NULL, 0};
 }
 
-static struct text extra_id(const struct item_texts *t, size_t k)
+static struct text extra_id(const struct item_index *t, size_t k)
 {
     return text_of(t, t->extra[k].id);
 }
 
-static void hide(struct item_texts *t, long row)
+static void hide(struct item_index *t, long row)
 {
     t->hidden[row / 64] |= (uint64_t)1 << (row % 64);
     t->n_hidden++;
 }
 
-static bool add_pair(struct item_texts *t, struct text name, uint32_t index)
+static bool add_pair(struct item_index *t, struct text name, uint32_t index)
 {
     if (t->n_pairs == t->pair_capacity) {
         size_t grown = t->pair_capacity ? t->pair_capacity * 2 : 1024;
@@ -117,7 +117,7 @@ static bool add_pair(struct item_texts *t, struct text name, uint32_t index)
 }
 
 /* The category names of a JSON array of strings; anything else in it has none. */
-static bool add_categories(struct item_texts *t, struct text json, uint32_t index)
+static bool add_categories(struct item_index *t, struct text json, uint32_t index)
 {
     if (!json.data)
         return true;
@@ -132,7 +132,7 @@ static bool add_categories(struct item_texts *t, struct text json, uint32_t inde
     return ok;
 }
 
-static bool reserve_key(struct item_texts *t, int64_t key)
+static bool reserve_key(struct item_index *t, int64_t key)
 {
     if (key < 0)
         return true;
@@ -152,7 +152,7 @@ static bool reserve_key(struct item_texts *t, int64_t key)
 }
 
 /* Room for one more row, of the next extra item. */
-static bool reserve_row(struct item_texts *t)
+static bool reserve_row(struct item_index *t)
 {
     if (t->n_rows < t->row_capacity)
         return true;
@@ -176,18 +176,18 @@ static bool reserve_row(struct item_texts *t)
 }
 
 /* A new row, of an extra item. */
-static long new_row(struct item_texts *t, int64_t key, struct text_at id)
+static long new_row(struct item_index *t, int64_t key, struct text_at id)
 {
     if (!reserve_row(t))
         return UNKNOWN;
-    t->extra[item_texts_n_extra(t)] = (struct extra){key, id};
+    t->extra[item_index_n_extra(t)] = (struct extra){key, id};
     return (long)t->n_rows++;
 }
 
 /* The rows of the table before, with their keys and ids: an item keeps its row. */
-static bool take_over(struct item_texts *t)
+static bool take_over(struct item_index *t)
 {
-    size_t n = t->old ? item_texts_n_extra(t->old) : 0;
+    size_t n = t->old ? item_index_n_extra(t->old) : 0;
     for (size_t k = 0; k < n; k++) {
         struct text id = extra_id(t->old, k);
         long row = new_row(t, t->old->extra[k].key, keep(t, id));
@@ -200,7 +200,7 @@ static bool take_over(struct item_texts *t)
 }
 
 /* Notes an extra item that has no row; false: no memory. */
-static bool wait_for_row(struct item_texts *t, const struct store_item *item)
+static bool wait_for_row(struct item_index *t, const struct store_item *item)
 {
     if (t->n_waiting == t->waiting_capacity) {
         size_t grown = t->waiting_capacity ? t->waiting_capacity * 2 : 64;
@@ -213,18 +213,18 @@ static bool wait_for_row(struct item_texts *t, const struct store_item *item)
     t->waiting[t->n_waiting++] = (struct waiting){.key = item->key,
                                                   .id = keep(t, item->id),
                                                   .texts = {keep(t, item->title), keep(t, item->categories)},
-                                                  .promoted = t->old && item_texts_knows(t->old, item->key)};
+                                                  .promoted = t->old && item_index_knows(t->old, item->key)};
     return true;
 }
 
-static void show(struct item_texts *t, long row)
+static void show(struct item_index *t, long row)
 {
     t->hidden[row / 64] &= ~((uint64_t)1 << (row % 64));
     t->n_hidden--;
 }
 
 /* Sets what the store says of the item in a row; false: no memory. */
-static bool set_row(struct item_texts *t, const struct store_item *item, long row)
+static bool set_row(struct item_index *t, const struct store_item *item, long row)
 {
     t->index_of[item->key] = (int32_t)row;
     t->rows[row] = (struct text_row){keep(t, item->title), keep(t, item->categories)};
@@ -241,12 +241,12 @@ static bool set_row(struct item_texts *t, const struct store_item *item, long ro
 
 static bool load_item(void *arg, const struct store_item *item)
 {
-    struct item_texts *t = arg;
+    struct item_index *t = arg;
     bool ok = reserve_key(t, item->key);
     if (ok) {
         long row = model_item_index(t->model, item->id.data, item->id.len);
         if (row < 0 && t->old)
-            row = item_texts_index(t->old, item->key);
+            row = item_index_index(t->old, item->key);
         t->last_key = item->key;
         t->index_of[item->key] = NOT_SERVED;
         if (row >= 0)
@@ -260,12 +260,12 @@ static bool load_item(void *arg, const struct store_item *item)
 }
 
 /* Rows for those who wait, the oldest first, while there is room. */
-static enum err_code give_rows(struct item_texts *t, struct err *e)
+static enum err_code give_rows(struct item_index *t, struct err *e)
 {
     bool ok = true;
     for (size_t i = 0; i < t->n_waiting && ok; i++) {
         const struct waiting *w = &t->waiting[i];
-        if (t->n_ranked >= LIMIT_EXTRA_ITEMS || item_texts_n_extra(t) == LIMIT_EXTRA_ROWS) {
+        if (t->n_ranked >= LIMIT_EXTRA_ITEMS || item_index_n_extra(t) == LIMIT_EXTRA_ROWS) {
             t->n_left_out++;
             continue;
         }
@@ -291,7 +291,7 @@ static enum err_code give_rows(struct item_texts *t, struct err *e)
 }
 
 /* Items that only the model has: they are not in answers, unless they are wanted. */
-static void hide_foreign(struct item_texts *t)
+static void hide_foreign(struct item_index *t)
 {
     for (size_t i = 0; i < t->model->spec.n_items; i++) {
         if (t->known[i / 64] >> (i % 64) & 1)
@@ -320,7 +320,7 @@ static int by_name_and_index(const void *a, const void *b, void *arg)
     return order ? order : (p->index > q->index) - (p->index < q->index);
 }
 
-static enum err_code make_postings(struct item_texts *t, struct err *e)
+static enum err_code make_postings(struct item_index *t, struct err *e)
 {
     t->postings = mem_alloc_array(t->n_pairs, sizeof *t->postings);
     t->categories = mem_alloc_array(t->n_pairs, sizeof *t->categories);
@@ -342,7 +342,7 @@ static enum err_code make_postings(struct item_texts *t, struct err *e)
     return ERR_OK;
 }
 
-bool item_texts_category(const struct item_texts *t, struct text name, const uint32_t **indices, size_t *n)
+bool item_index_category(const struct item_index *t, struct text name, const uint32_t **indices, size_t *n)
 {
     size_t low = 0, high = t->n_categories;
     while (low < high) {
@@ -361,7 +361,7 @@ bool item_texts_category(const struct item_texts *t, struct text name, const uin
     return false;
 }
 
-bool item_texts_category_like(const struct item_texts *t, struct text name, struct text *out)
+bool item_index_category_like(const struct item_index *t, struct text name, struct text *out)
 {
     for (size_t i = 0; i < t->n_categories; i++) {
         struct text found = text_of(t, t->categories[i].name);
@@ -381,9 +381,9 @@ static int by_id(const void *a, const void *b, void *arg)
 }
 
 /* The order of the extra ids, and which items answers may have. */
-static enum err_code make_order(struct item_texts *t, struct err *e)
+static enum err_code make_order(struct item_index *t, struct err *e)
 {
-    size_t n = item_texts_n_extra(t), words = (t->n_rows + 63) / 64;
+    size_t n = item_index_n_extra(t), words = (t->n_rows + 63) / 64;
     t->by_id = mem_alloc_array(n, sizeof *t->by_id);
     if (!t->by_id)
         return err_set(e, ERR_NOMEM, "no memory for the table of items");
@@ -400,10 +400,10 @@ static enum err_code make_order(struct item_texts *t, struct err *e)
     return ERR_OK;
 }
 
-long item_texts_find(const struct item_texts *t, struct text id)
+long item_index_find(const struct item_index *t, struct text id)
 {
     long index = model_item_index(t->model, id.data, id.len);
-    size_t low = 0, high = item_texts_n_extra(t);
+    size_t low = 0, high = item_index_n_extra(t);
     while (index < 0 && low < high) {
         size_t middle = low + (high - low) / 2;
         int order = compare_texts(extra_id(t, t->by_id[middle]), id);
@@ -417,7 +417,7 @@ long item_texts_find(const struct item_texts *t, struct text id)
     return index;
 }
 
-const char *item_texts_id(const struct item_texts *t, size_t index, size_t *len)
+const char *item_index_id(const struct item_index *t, size_t index, size_t *len)
 {
     if (index < t->model->spec.n_items)
         return model_item_id(t->model, index, len);
@@ -431,23 +431,23 @@ static bool same_text(struct text a, struct text b)
     return !a.data == !b.data && compare_texts(a, b) == 0;
 }
 
-bool item_texts_same(const struct item_texts *t, const struct store_item *item)
+bool item_index_same(const struct item_index *t, const struct store_item *item)
 {
-    long index = item_texts_index(t, item->key);
+    long index = item_index_index(t, item->key);
     if (index < 0) /* one without a row may get one when it comes back, or there is room */
-        return item_texts_knows(t, item->key) && (item->deleted || !t->with_extra);
+        return item_index_knows(t, item->key) && (item->deleted || !t->with_extra);
     const struct text_row *row = &t->rows[index];
     return same_text(text_of(t, row->title), item->title) &&
            same_text(text_of(t, row->categories), item->categories) &&
-           item_texts_visible(t, (size_t)index) == !item->deleted;
+           item_index_visible(t, (size_t)index) == !item->deleted;
 }
 
 /* ---- life ---- */
 
-enum err_code item_texts_load(struct store_conn *c, const struct model *m, const struct item_choice *choice,
-                              const struct item_texts *old, struct item_texts **out, struct err *e)
+enum err_code item_index_load(struct store_conn *c, const struct model *m, const struct item_choice *choice,
+                              const struct item_index *old, struct item_index **out, struct err *e)
 {
-    struct item_texts *t = mem_zalloc_array(1, sizeof *t);
+    struct item_index *t = mem_zalloc_array(1, sizeof *t);
     if (!t)
         return err_set(e, ERR_NOMEM, "no memory for the table of items");
     atomic_init(&t->refs, 1);
@@ -480,20 +480,20 @@ enum err_code item_texts_load(struct store_conn *c, const struct model *m, const
     if (!code)
         code = make_order(t, e);
     if (code) {
-        item_texts_unref(t);
+        item_index_unref(t);
         return code;
     }
     *out = t;
     return ERR_OK;
 }
 
-struct item_texts *item_texts_ref(struct item_texts *t)
+struct item_index *item_index_ref(struct item_index *t)
 {
     atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
     return t;
 }
 
-void item_texts_unref(struct item_texts *t)
+void item_index_unref(struct item_index *t)
 {
     if (!t || atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) != 1)
         return;
@@ -512,58 +512,58 @@ void item_texts_unref(struct item_texts *t)
     mem_free(t);
 }
 
-long item_texts_index(const struct item_texts *t, int64_t item_key)
+long item_index_index(const struct item_index *t, int64_t item_key)
 {
     long index = item_key >= 0 && (size_t)item_key < t->n_keys ? t->index_of[item_key] : UNKNOWN;
     return index >= 0 ? index : -1;
 }
 
-bool item_texts_knows(const struct item_texts *t, int64_t item_key)
+bool item_index_knows(const struct item_index *t, int64_t item_key)
 {
     return item_key >= 0 && (size_t)item_key < t->n_keys && t->index_of[item_key] != UNKNOWN;
 }
 
-size_t item_texts_n_extra(const struct item_texts *t)
+size_t item_index_n_extra(const struct item_index *t)
 {
     return t->n_rows - t->model->spec.n_items;
 }
 
-size_t item_texts_n_left_out(const struct item_texts *t)
+size_t item_index_n_left_out(const struct item_index *t)
 {
     return t->n_left_out;
 }
 
-bool item_texts_promoted(const struct item_texts *t)
+bool item_index_promoted(const struct item_index *t)
 {
     return t->promoted;
 }
 
-size_t item_texts_n_foreign(const struct item_texts *t)
+size_t item_index_n_foreign(const struct item_index *t)
 {
     return t->n_foreign;
 }
 
-int64_t item_texts_extra_key(const struct item_texts *t, size_t k)
+int64_t item_index_extra_key(const struct item_index *t, size_t k)
 {
     return t->extra[k].key;
 }
 
-int64_t item_texts_last_key(const struct item_texts *t)
+int64_t item_index_last_key(const struct item_index *t)
 {
     return t->last_key;
 }
 
-const uint64_t *item_texts_visible_bits(const struct item_texts *t)
+const uint64_t *item_index_visible_bits(const struct item_index *t)
 {
     return t->visible;
 }
 
-bool item_texts_visible(const struct item_texts *t, size_t index)
+bool item_index_visible(const struct item_index *t, size_t index)
 {
     return !t->visible || (t->visible[index / 64] >> (index % 64) & 1);
 }
 
-struct item_info item_texts_info(const struct item_texts *t, size_t index)
+struct item_info item_index_info(const struct item_index *t, size_t index)
 {
     return (struct item_info){text_of(t, t->rows[index].title), text_of(t, t->rows[index].categories)};
 }

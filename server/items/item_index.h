@@ -1,4 +1,4 @@
-/* item_texts - the store's items as a model sees them: keys, ids and indices, titles, categories, what answers may have.
+/* item_index - the store's items as a model sees them: keys, ids and indices, titles, categories, what answers may have.
  * Layer: server; depends on store, engine, base.       Threads: immutable once loaded; references are atomic.
  * Memory: one arena, about the bytes of the titles and categories.
  * Items of the store that the model does not have follow the model's. An item keeps its index in every later table of the process; one that
@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct item_texts;
+struct item_index;
 
 struct item_info {
     struct text title;      /* NULL data: none */
@@ -30,40 +30,40 @@ struct item_choice {
 
 /* Reads all items; one reference. Extra ones that are not deleted have indices, the oldest first. old: the table before, whose
  * items keep their indices; NULL: none. */
-enum err_code item_texts_load(struct store_conn *c, const struct model *m, const struct item_choice *choice,
-                              const struct item_texts *old, struct item_texts **out,
+enum err_code item_index_load(struct store_conn *c, const struct model *m, const struct item_choice *choice,
+                              const struct item_index *old, struct item_index **out,
                               struct err *e) ERR_MUST_CHECK;
-struct item_texts *item_texts_ref(struct item_texts *t);
-void item_texts_unref(struct item_texts *t);
+struct item_index *item_index_ref(struct item_index *t);
+void item_index_unref(struct item_index *t);
 
 /* The index of a store's key, or -1; whether the key was there when the table was loaded, with an index or not. */
-long item_texts_index(const struct item_texts *t, int64_t item_key);
-bool item_texts_knows(const struct item_texts *t, int64_t item_key);
-int64_t item_texts_last_key(const struct item_texts *t);
+long item_index_index(const struct item_index *t, int64_t item_key);
+bool item_index_knows(const struct item_index *t, int64_t item_key);
+int64_t item_index_last_key(const struct item_index *t);
 
 /* The index of an id, also of a deleted item, or -1; and back. */
-long item_texts_find(const struct item_texts *t, struct text id);
-const char *item_texts_id(const struct item_texts *t, size_t index, size_t *len);
+long item_index_find(const struct item_index *t, struct text id);
+const char *item_index_id(const struct item_index *t, size_t index, size_t *len);
 
 /* Whether the table says of the item what its record says, or would not say anything of it. */
-bool item_texts_same(const struct item_texts *t, const struct store_item *item);
+bool item_index_same(const struct item_index *t, const struct store_item *item);
 
-struct item_info item_texts_info(const struct item_texts *t, size_t index);
-bool item_texts_category(const struct item_texts *t, struct text name, const uint32_t **indices, size_t *n);
+struct item_info item_index_info(const struct item_index *t, size_t index);
+bool item_index_category(const struct item_index *t, struct text name, const uint32_t **indices, size_t *n);
 /* The category that is this one but for the case of its letters; false: there is none. Cost: a look at all. */
-bool item_texts_category_like(const struct item_texts *t, struct text name, struct text *out);
+bool item_index_category_like(const struct item_index *t, struct text name, struct text *out);
 
 /* Items that answers may have: those that are neither deleted nor foreign. Bits by index, NULL when all are. */
-const uint64_t *item_texts_visible_bits(const struct item_texts *t);
-bool item_texts_visible(const struct item_texts *t, size_t index);
+const uint64_t *item_index_visible_bits(const struct item_index *t);
+bool item_index_visible(const struct item_index *t, size_t index);
 
 /* The items beyond the model's; those for which there was no room. */
-size_t item_texts_n_extra(const struct item_texts *t);
-size_t item_texts_n_left_out(const struct item_texts *t);
-size_t item_texts_n_foreign(const struct item_texts *t); /* items that only the model has */
+size_t item_index_n_extra(const struct item_index *t);
+size_t item_index_n_left_out(const struct item_index *t);
+size_t item_index_n_foreign(const struct item_index *t); /* items that only the model has */
 
 /* Whether an item has an index that the table before knew without one: who took it was answered as if he had not. */
-bool item_texts_promoted(const struct item_texts *t);
-int64_t item_texts_extra_key(const struct item_texts *t, size_t k);
+bool item_index_promoted(const struct item_index *t);
+int64_t item_index_extra_key(const struct item_index *t, size_t k);
 
 #endif

@@ -7,19 +7,19 @@
 #include <stdatomic.h>
 #include <string.h>
 
-struct item_table {
+struct item_snapshot {
     atomic_size_t refs;
     const struct model *model;
-    struct item_texts *texts;
-    struct item_rows *rows; /* NULL: no items beyond the model's own */
+    struct item_index *texts;
+    struct added_item_rows *rows; /* NULL: no items beyond the model's own */
 };
 
-static enum err_code table_new(const struct model *m, struct item_texts *texts_take, struct item_table **out,
-                               struct err *e)
+static enum err_code table_new(const struct model *m, struct item_index *texts_take,
+                               struct item_snapshot **out, struct err *e)
 {
-    struct item_table *t = mem_zalloc_array(1, sizeof *t);
+    struct item_snapshot *t = mem_zalloc_array(1, sizeof *t);
     if (!t) {
-        item_texts_unref(texts_take);
+        item_index_unref(texts_take);
         return err_set(e, ERR_NOMEM, "no memory for the table of items");
     }
     atomic_init(&t->refs, 1);
@@ -29,30 +29,30 @@ static enum err_code table_new(const struct model *m, struct item_texts *texts_t
     return ERR_OK;
 }
 
-enum err_code item_table_load(struct store_conn *c, const struct model *m, struct item_table **out,
-                              struct err *e)
+enum err_code item_snapshot_load(struct store_conn *c, const struct model *m, struct item_snapshot **out,
+                                 struct err *e)
 {
-    struct item_texts *texts;
-    enum err_code code = item_texts_load(c, m, &(struct item_choice){0}, NULL, &texts, e);
+    struct item_index *texts;
+    enum err_code code = item_index_load(c, m, &(struct item_choice){0}, NULL, &texts, e);
     return code ? code : table_new(m, texts, out, e);
 }
 
 /* ---- the next table ---- */
 
 struct comparing {
-    const struct item_texts *texts;
+    const struct item_index *texts;
     bool same;
 };
 
 static bool compare_item(void *arg, const struct store_item *item)
 {
     struct comparing *k = arg;
-    k->same = item_texts_same(k->texts, item);
+    k->same = item_index_same(k->texts, item);
     return true;
 }
 
 /* Whether the old texts say of every changed item what the store says. */
-static enum err_code texts_stand(struct store_conn *c, const struct item_table *old,
+static enum err_code texts_stand(struct store_conn *c, const struct item_snapshot *old,
                                  const struct item_changes *changes, bool *stand, struct err *e)
 {
     const char *at = changes->ids.data, *end = at ? at + changes->ids.len : at;
@@ -67,17 +67,17 @@ static enum err_code texts_stand(struct store_conn *c, const struct item_table *
 }
 
 /* Bits of the extra items that changed, by number; *any tells whether there is one. */
-static enum err_code mark_stale(const struct item_table *t, const struct item_changes *changes,
+static enum err_code mark_stale(const struct item_snapshot *t, const struct item_changes *changes,
                                 uint64_t **out, bool *any, struct err *e)
 {
     const char *at = changes->ids.data, *end = at ? at + changes->ids.len : at;
     size_t n_items = t->model->spec.n_items;
-    uint64_t *stale = mem_zalloc_array((item_texts_n_extra(t->texts) + 63) / 64, sizeof *stale);
+    uint64_t *stale = mem_zalloc_array((item_index_n_extra(t->texts) + 63) / 64, sizeof *stale);
     if (!stale)
         return err_set(e, ERR_NOMEM, "no memory for the table of items");
     *any = false;
     for (; at < end; at += strlen(at) + 1) {
-        long index = item_texts_find(t->texts, (struct text){at, strlen(at)});
+        long index = item_index_find(t->texts, (struct text){at, strlen(at)});
         if (index < (long)n_items)
             continue;
         size_t k = (size_t)index - n_items;
@@ -88,127 +88,127 @@ static enum err_code mark_stale(const struct item_table *t, const struct item_ch
     return ERR_OK;
 }
 
-static enum err_code make_rows(struct store_conn *c, struct item_table *t, const struct item_table *old,
+static enum err_code make_rows(struct store_conn *c, struct item_snapshot *t, const struct item_snapshot *old,
                                const struct item_changes *changes, struct err *e)
 {
-    size_t n = item_texts_n_extra(t->texts);
+    size_t n = item_index_n_extra(t->texts);
     if (n == 0)
         return ERR_OK;
     if (!old || !old->rows || changes->all)
-        return item_rows_make(c, t->model, t->texts, NULL, NULL, &t->rows, e);
+        return added_item_rows_make(c, t->model, t->texts, NULL, NULL, &t->rows, e);
     uint64_t *stale = NULL;
     bool any = false;
     enum err_code code = mark_stale(t, changes, &stale, &any, e);
-    if (!code && !any && n == item_texts_n_extra(old->texts))
-        t->rows = item_rows_ref(old->rows);
+    if (!code && !any && n == item_index_n_extra(old->texts))
+        t->rows = added_item_rows_ref(old->rows);
     else if (!code)
-        code = item_rows_make(c, t->model, t->texts, old->rows, stale, &t->rows, e);
+        code = added_item_rows_make(c, t->model, t->texts, old->rows, stale, &t->rows, e);
     mem_free(stale);
     return code;
 }
 
-enum err_code item_table_next(struct store_conn *c, const struct model *m, bool foreign,
-                              struct item_table *old, const struct item_changes *changes,
-                              struct item_table **out, struct err *e)
+enum err_code item_snapshot_next(struct store_conn *c, const struct model *m, bool foreign,
+                                 struct item_snapshot *old, const struct item_changes *changes,
+                                 struct item_snapshot **out, struct err *e)
 {
-    struct item_choice choice = {.extra = m->spec.item_side.present, .foreign = foreign};
-    struct item_texts *texts;
-    struct item_table *t = NULL;
+    struct item_choice choice = {.extra = m->spec.cold_items.present, .foreign = foreign};
+    struct item_index *texts;
+    struct item_snapshot *t = NULL;
     bool stand;
     enum err_code code = texts_stand(c, old, changes, &stand, e);
     if (code)
         return code;
     if (stand)
-        texts = item_texts_ref(old->texts);
-    else if ((code = item_texts_load(c, m, &choice, old ? old->texts : NULL, &texts, e)))
+        texts = item_index_ref(old->texts);
+    else if ((code = item_index_load(c, m, &choice, old ? old->texts : NULL, &texts, e)))
         return code;
     if ((code = table_new(m, texts, &t, e)))
         return code;
     code = make_rows(c, t, old, changes, e);
     if (code)
-        item_table_unref(t);
+        item_snapshot_unref(t);
     else
         *out = t;
     return code;
 }
 
-struct item_table *item_table_ref(struct item_table *t)
+struct item_snapshot *item_snapshot_ref(struct item_snapshot *t)
 {
     atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
     return t;
 }
 
-void item_table_unref(struct item_table *t)
+void item_snapshot_unref(struct item_snapshot *t)
 {
     if (!t || atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) != 1)
         return;
-    item_texts_unref(t->texts);
-    item_rows_unref(t->rows);
+    item_index_unref(t->texts);
+    added_item_rows_unref(t->rows);
     mem_free(t);
 }
 
 /* ---- use ---- */
 
-long item_table_index(const struct item_table *t, int64_t item_key)
+long item_snapshot_index(const struct item_snapshot *t, int64_t item_key)
 {
-    return item_texts_index(t->texts, item_key);
+    return item_index_index(t->texts, item_key);
 }
 
-bool item_table_knows(const struct item_table *t, int64_t item_key)
+bool item_snapshot_knows(const struct item_snapshot *t, int64_t item_key)
 {
-    return item_texts_knows(t->texts, item_key);
+    return item_index_knows(t->texts, item_key);
 }
 
-int64_t item_table_last_key(const struct item_table *t)
+int64_t item_snapshot_last_key(const struct item_snapshot *t)
 {
-    return item_texts_last_key(t->texts);
+    return item_index_last_key(t->texts);
 }
 
-long item_table_find(const struct item_table *t, struct text id)
+long item_snapshot_find(const struct item_snapshot *t, struct text id)
 {
-    long index = item_texts_find(t->texts, id);
-    return index >= 0 && item_texts_visible(t->texts, (size_t)index) ? index : -1;
+    long index = item_index_find(t->texts, id);
+    return index >= 0 && item_index_visible(t->texts, (size_t)index) ? index : -1;
 }
 
-bool item_table_has(const struct item_table *t, struct text id)
+bool item_snapshot_has(const struct item_snapshot *t, struct text id)
 {
-    return item_texts_find(t->texts, id) >= 0;
+    return item_index_find(t->texts, id) >= 0;
 }
 
-const char *item_table_id(const struct item_table *t, size_t index, size_t *len)
+const char *item_snapshot_id(const struct item_snapshot *t, size_t index, size_t *len)
 {
-    return item_texts_id(t->texts, index, len);
+    return item_index_id(t->texts, index, len);
 }
 
-size_t item_table_count(const struct item_table *t)
+size_t item_snapshot_count(const struct item_snapshot *t)
 {
-    return t->model->spec.n_items + item_texts_n_extra(t->texts);
+    return t->model->spec.n_items + item_index_n_extra(t->texts);
 }
 
-const struct extra_items *item_table_extra(const struct item_table *t)
+const struct added_items *item_snapshot_extra(const struct item_snapshot *t)
 {
-    return item_rows_items(t->rows);
+    return added_item_rows_items(t->rows);
 }
 
-size_t item_table_n_left_out(const struct item_table *t)
+size_t item_snapshot_n_left_out(const struct item_snapshot *t)
 {
-    return item_texts_n_left_out(t->texts);
+    return item_index_n_left_out(t->texts);
 }
 
-bool item_table_promoted(const struct item_table *t)
+bool item_snapshot_promoted(const struct item_snapshot *t)
 {
-    return item_texts_promoted(t->texts);
+    return item_index_promoted(t->texts);
 }
 
-size_t item_table_n_foreign(const struct item_table *t)
+size_t item_snapshot_n_foreign(const struct item_snapshot *t)
 {
-    return item_texts_n_foreign(t->texts);
+    return item_index_n_foreign(t->texts);
 }
 
-enum err_code item_table_check_known(const struct item_table *t, struct err *e)
+enum err_code item_snapshot_check_known(const struct item_snapshot *t, struct err *e)
 {
     const struct model_spec *spec = &t->model->spec;
-    size_t n_known = spec->n_items - item_table_n_foreign(t);
+    size_t n_known = spec->n_items - item_snapshot_n_foreign(t);
     if (2 * n_known >= spec->n_items)
         return ERR_OK;
     return err_set(e, ERR_CONFLICT,
@@ -218,43 +218,44 @@ enum err_code item_table_check_known(const struct item_table *t, struct err *e)
                    n_known, spec->n_items, spec->name);
 }
 
-const char *item_table_source(const struct item_table *t, size_t index)
+const char *item_snapshot_source(const struct item_snapshot *t, size_t index)
 {
     if (index < t->model->spec.n_items)
         return "training";
-    struct item_row_source source = item_rows_source(t->rows, index - t->model->spec.n_items);
+    struct item_row_source source = added_item_rows_source(t->rows, index - t->model->spec.n_items);
     return source.n_takers ? "interactions" : source.n_features ? "features" : "prior";
 }
 
-bool item_table_aside(const struct item_table *t, const struct item_table *old)
+bool item_snapshot_aside(const struct item_snapshot *t, const struct item_snapshot *old)
 {
-    return item_rows_aside(t->rows) && (!old || old->rows != t->rows);
+    return added_item_rows_aside(t->rows) && (!old || old->rows != t->rows);
 }
 
-size_t item_table_extra_keys(const struct item_table *t, int64_t *keys)
+size_t item_snapshot_extra_keys(const struct item_snapshot *t, int64_t *keys)
 {
-    size_t n = item_texts_n_extra(t->texts);
+    size_t n = item_index_n_extra(t->texts);
     for (size_t k = 0; keys && k < n; k++)
-        keys[k] = item_texts_extra_key(t->texts, k);
+        keys[k] = item_index_extra_key(t->texts, k);
     return n;
 }
 
-struct item_info item_table_info(const struct item_table *t, size_t index)
+struct item_info item_snapshot_info(const struct item_snapshot *t, size_t index)
 {
-    return item_texts_info(t->texts, index);
+    return item_index_info(t->texts, index);
 }
 
-bool item_table_category(const struct item_table *t, struct text name, const uint32_t **indices, size_t *n)
+bool item_snapshot_category(const struct item_snapshot *t, struct text name, const uint32_t **indices,
+                            size_t *n)
 {
-    return item_texts_category(t->texts, name, indices, n);
+    return item_index_category(t->texts, name, indices, n);
 }
 
-bool item_table_category_like(const struct item_table *t, struct text name, struct text *out)
+bool item_snapshot_category_like(const struct item_snapshot *t, struct text name, struct text *out)
 {
-    return item_texts_category_like(t->texts, name, out);
+    return item_index_category_like(t->texts, name, out);
 }
 
-const uint64_t *item_table_visible(const struct item_table *t)
+const uint64_t *item_snapshot_visible(const struct item_snapshot *t)
 {
-    return item_texts_visible_bits(t->texts);
+    return item_index_visible_bits(t->texts);
 }

@@ -1,6 +1,6 @@
-/* item_table - the items of an answer: what the store says of them and, for those beyond the model's own, their rows;
+/* item_snapshot - the items of an answer: what the store says of them and, for those beyond the model's own, their rows;
  * so that an answer reads no item. Layer: server; depends on store, engine, base. Threads: any; readers hold a
- * reference to an immutable snapshot, a refresh publishes the next one. Memory: item_texts and item_rows, shared by
+ * reference to an immutable snapshot, a refresh publishes the next one. Memory: item_index and added_item_rows, shared by
  * snapshots in which they are the same. */
 #ifndef SERVER_ITEMS_ITEM_SNAPSHOT_H
 #define SERVER_ITEMS_ITEM_SNAPSHOT_H
@@ -16,12 +16,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct item_table; /* an immutable snapshot for one model */
+struct item_snapshot; /* an immutable snapshot for one model */
 
 /* Reads the model's own items, for training and evaluation; the table has one reference. m is borrowed for the table's
  * life. */
-enum err_code item_table_load(struct store_conn *c, const struct model *m, struct item_table **out,
-                              struct err *e) ERR_MUST_CHECK;
+enum err_code item_snapshot_load(struct store_conn *c, const struct model *m, struct item_snapshot **out,
+                                 struct err *e) ERR_MUST_CHECK;
 
 /* What changed since a table was made. */
 struct item_changes {
@@ -31,53 +31,55 @@ struct item_changes {
 
 /* Reads all items to serve, with those that came after training where the model has an item side. foreign: answers may have items
  * of the model that the store does not have. Of what `old` (NULL: nothing) has, only what changed is made anew. */
-enum err_code item_table_next(struct store_conn *c, const struct model *m, bool foreign,
-                              struct item_table *old, const struct item_changes *changes,
-                              struct item_table **out, struct err *e) ERR_MUST_CHECK;
-struct item_table *item_table_ref(struct item_table *t);
-void item_table_unref(struct item_table *t);
+enum err_code item_snapshot_next(struct store_conn *c, const struct model *m, bool foreign,
+                                 struct item_snapshot *old, const struct item_changes *changes,
+                                 struct item_snapshot **out, struct err *e) ERR_MUST_CHECK;
+struct item_snapshot *item_snapshot_ref(struct item_snapshot *t);
+void item_snapshot_unref(struct item_snapshot *t);
 
 /* The index of a store's item key, or -1 when the item has none. The model's own items are below its n_items, and an
  * item's index is the same in all tables of a model and a store. */
-long item_table_index(const struct item_table *t, int64_t item_key);
+long item_snapshot_index(const struct item_snapshot *t, int64_t item_key);
 
 /* Whether the store had the key when the table was made. */
-bool item_table_knows(const struct item_table *t, int64_t item_key);
-int64_t item_table_last_key(const struct item_table *t);
+bool item_snapshot_knows(const struct item_snapshot *t, int64_t item_key);
+int64_t item_snapshot_last_key(const struct item_snapshot *t);
 
 /* The index of an item that answers may have, or -1; and back, for all. */
-long item_table_find(const struct item_table *t, struct text id);
-bool item_table_has(const struct item_table *t, struct text id); /* also of one that answers may not have */
-const char *item_table_id(const struct item_table *t, size_t index, size_t *len);
+long item_snapshot_find(const struct item_snapshot *t, struct text id);
+bool item_snapshot_has(const struct item_snapshot *t,
+                       struct text id); /* also of one that answers may not have */
+const char *item_snapshot_id(const struct item_snapshot *t, size_t index, size_t *len);
 
 /* How many indices there are, and the items beyond the model's own. */
-size_t item_table_count(const struct item_table *t);
-const struct extra_items *item_table_extra(const struct item_table *t); /* NULL: none */
-size_t item_table_n_left_out(const struct item_table *t); /* items for which there was no room */
-bool item_table_promoted(const struct item_table *t);     /* see item_texts_promoted */
-size_t item_table_n_foreign(const struct item_table *t);  /* items that only the model has */
+size_t item_snapshot_count(const struct item_snapshot *t);
+const struct added_items *item_snapshot_extra(const struct item_snapshot *t); /* NULL: none */
+size_t item_snapshot_n_left_out(const struct item_snapshot *t); /* items for which there was no room */
+bool item_snapshot_promoted(const struct item_snapshot *t);     /* see item_index_promoted */
+size_t item_snapshot_n_foreign(const struct item_snapshot *t);  /* items that only the model has */
 
 /* Whether rows were made for this table, and not for the old one (NULL: none), of items that the store does not follow. */
-bool item_table_aside(const struct item_table *t, const struct item_table *old);
+bool item_snapshot_aside(const struct item_snapshot *t, const struct item_snapshot *old);
 
 /* The store's keys of the items beyond the model's own to keys (NULL: none), and how many they are. */
-size_t item_table_extra_keys(const struct item_table *t, int64_t *keys);
+size_t item_snapshot_extra_keys(const struct item_snapshot *t, int64_t *keys);
 
 /* ERR_CONFLICT when the store has less than half of the model's items: one of the two belongs to something else. */
-enum err_code item_table_check_known(const struct item_table *t, struct err *e) ERR_MUST_CHECK;
+enum err_code item_snapshot_check_known(const struct item_snapshot *t, struct err *e) ERR_MUST_CHECK;
 
 /* Where the model has an item's row from: "training", "interactions", "features", "prior". */
-const char *item_table_source(const struct item_table *t, size_t index);
+const char *item_snapshot_source(const struct item_snapshot *t, size_t index);
 
 /* What is known of the item at an index; texts are borrowed from the table. */
-struct item_info item_table_info(const struct item_table *t, size_t index);
+struct item_info item_snapshot_info(const struct item_snapshot *t, size_t index);
 
 /* The rising indices of the items in a category, without deleted ones, borrowed; false when no item has it. */
-bool item_table_category(const struct item_table *t, struct text name, const uint32_t **indices, size_t *n);
+bool item_snapshot_category(const struct item_snapshot *t, struct text name, const uint32_t **indices,
+                            size_t *n);
 
-bool item_table_category_like(const struct item_table *t, struct text name, struct text *out);
+bool item_snapshot_category_like(const struct item_snapshot *t, struct text name, struct text *out);
 
 /* Bits of the items that answers may have; NULL: all. */
-const uint64_t *item_table_visible(const struct item_table *t);
+const uint64_t *item_snapshot_visible(const struct item_snapshot *t);
 
 #endif

@@ -29,7 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST_FILE_BYTES = LIMIT_WARM_USERS * (LIMIT_ID_BYTES + LIMIT_NAME_BYTES + 1) * 3, SEED = 1 };
+enum { MAX_FILE_BYTES = LIMIT_WARM_USERS * (LIMIT_ID_BYTES + LIMIT_NAME_BYTES + 1) * 3, SEED = 1 };
 enum { LOOK_S = 1 }; /* how soon who was forgotten is out of the file */
 static const char head[] = "hypernet-warm 1\n";
 
@@ -116,8 +116,8 @@ enum err_code warm_save(struct serving *serving, const char *path, struct err *e
     char *temporary = name_of_new(path, e);
     if (!temporary)
         return ERR_NOMEM;
-    buf_init(&keys, MOST_FILE_BYTES);
-    buf_init(&text, MOST_FILE_BYTES);
+    buf_init(&keys, MAX_FILE_BYTES);
+    buf_init(&text, MAX_FILE_BYTES);
     enum err_code code = weights_cache_newest_keys(serving->cache, LIMIT_WARM_USERS, &keys, e);
     if (!code) {
         add_users(serving, &keys, &text);
@@ -229,7 +229,7 @@ static uint64_t evictions(const struct serving *s)
 
 struct loading {
     struct serving *serving;
-    struct personal *personal;
+    struct recommender *recommender;
     int64_t end_ns;
     bool (*stop)(void *arg);
     void *arg;
@@ -245,8 +245,8 @@ static bool load_one(struct loading *l, const char *key, size_t len)
     uint64_t before = evictions(l->serving);
     if (clock_monotonic_ns() >= l->end_ns || l->stop(l->arg))
         return false;
-    enum err_code code = personal_acquire(l->personal, (size_t)key[0], SERVING_USER,
-                                          (struct text){key + 2, len - 2}, &w, &hit, &e);
+    enum err_code code = recommender_acquire(l->recommender, (size_t)key[0], SERVING_USER,
+                                             (struct text){key + 2, len - 2}, &w, &hit, &e);
     l->n_made += code == ERR_OK;
     l->n_gone += code == ERR_NOTFOUND;
     if (!code)
@@ -278,26 +278,26 @@ static enum err_code load(struct loading *l, const char *path, struct err *e)
     struct store_conn *conn = NULL;
     struct buf text;
     size_t at = 0;
-    buf_init(&text, MOST_FILE_BYTES);
+    buf_init(&text, MAX_FILE_BYTES);
     enum err_code code = read_file(path, &text, e);
     if (!code)
         code = check_text(path, &text, &at, e);
     if (!code)
         code = store_connect(l->serving->store, &conn, e);
     if (!code)
-        code = personal_new(l->serving, conn, &l->personal, e);
+        code = recommender_new(l->serving, conn, &l->recommender, e);
     if (!code)
         load_lines(l, text.data + at, text.data + text.len);
-    personal_free(l->personal);
+    recommender_free(l->recommender);
     store_disconnect(conn);
     buf_fini(&text);
     return code;
 }
 
-void warm_load(struct serving *serving, const char *path, int64_t most_s, bool (*stop)(void *arg), void *arg)
+void warm_load(struct serving *serving, const char *path, int64_t max_s, bool (*stop)(void *arg), void *arg)
 {
     int64_t start_ns = clock_monotonic_ns();
-    struct loading l = {serving, NULL, start_ns + most_s * 1000000000, stop, arg, 0, 0};
+    struct loading l = {serving, NULL, start_ns + max_s * 1000000000, stop, arg, 0, 0};
     struct err e = {0};
     if (load(&l, path, &e))
         log_line(e.code == ERR_NOTFOUND ? LOG_INFO : LOG_WARN, "no warm start: %s", e.text);

@@ -1,4 +1,4 @@
-/* warm - a start with the weights that the last run used: the newest users of the cache are kept in a small file, and
+/* cache_warmup - a start with the weights that the last run used: the newest users of the cache are kept in a small file, and
  * their weights are generated again before the server says ready.
  * Layer: server; depends on engine, store, base.   Threads: warm_start makes one, which saves now and then.
  * Memory: the ids of LIMIT_WARM_USERS at most.     Cost: of a start, warm_load's time limit at most; of a save, one pass
@@ -16,7 +16,7 @@
 
 /* Generates weights of the users in the file until all are cached, the cache is full, most_s seconds have passed or
  * stop(arg) says so. */
-void warm_load(struct serving *serving, const char *path, int64_t most_s, bool (*stop)(void *arg), void *arg);
+void warm_load(struct serving *serving, const char *path, int64_t max_s, bool (*stop)(void *arg), void *arg);
 
 /* Replaces the file as a whole by the newest users of the cache. */
 enum err_code warm_save(struct serving *serving, const char *path, struct err *e) ERR_MUST_CHECK;

@@ -17,7 +17,7 @@ enum {
     ANSWERS_S = 15 /* a store that was read within this time answers; reading many items anew takes a while */
 };
 
-struct watcher {
+struct change_follower {
     struct serving *serving;
     struct serving_counters *counters;
     struct store_conn *conn;
@@ -35,7 +35,7 @@ struct watcher {
 
 static bool follow(void *arg, const struct store_change *change)
 {
-    struct watcher *w = arg;
+    struct change_follower *w = arg;
     if (change->kind == STORE_CHANGE_USER)
         serving_drop_user(w->serving, change->id, change->number);
     else if (change->kind == STORE_CHANGE_GONE)
@@ -51,7 +51,7 @@ static bool follow(void *arg, const struct store_change *change)
     return true;
 }
 
-static enum err_code catch_up(struct watcher *w, struct err *e)
+static enum err_code catch_up(struct change_follower *w, struct err *e)
 {
     bool changed = false;
     enum err_code code = store_poll(w->conn, &changed, e);
@@ -68,7 +68,7 @@ static enum err_code catch_up(struct watcher *w, struct err *e)
 }
 
 /* Whether the store's file is still where it was. One that came back is taken again; what was lost of its log did not. */
-static bool in_place(struct watcher *w)
+static bool in_place(struct change_follower *w)
 {
     struct err e = {0};
     bool lost = store_check_place(w->serving->store, &e) != ERR_OK,
@@ -88,7 +88,7 @@ static bool in_place(struct watcher *w)
 
 /* Empties the log of what was deleted of people, and has new items followed, once a second at most: each time costs writes a few
  * syncs. */
-static void settle(struct watcher *w)
+static void settle(struct change_follower *w)
 {
     struct err e = {0};
     if (w->look - w->settled < SETTLE_PERIODS)
@@ -103,7 +103,7 @@ static void settle(struct watcher *w)
         log_line(LOG_WARN, "finding who took new items stays slow: %s", e.text);
 }
 
-static void look(struct watcher *w)
+static void look(struct change_follower *w)
 {
     struct err e = {0};
     if (!in_place(w)) {
@@ -125,20 +125,20 @@ static void look(struct watcher *w)
     settle(w);
 }
 
-bool watcher_store_answers(const struct serving *serving)
+bool change_follower_store_answers(const struct serving *serving)
 {
     int64_t read_ns = atomic_load(&serving->store_read_ns);
     return read_ns != 0 && clock_monotonic_ns() - read_ns < (int64_t)ANSWERS_S * 1000000000;
 }
 
-static void *watcher_main(void *arg)
+static void *change_follower_main(void *arg)
 {
-    struct watcher *w = arg;
+    struct change_follower *w = arg;
     struct timespec next;
     pthread_mutex_lock(&w->lock);
     while (!w->ending) {
         clock_gettime(CLOCK_MONOTONIC, &next);
-        next.tv_nsec += (long)WATCHER_PERIOD_MS * 1000000;
+        next.tv_nsec += (long)CHANGE_FOLLOWER_PERIOD_MS * 1000000;
         next.tv_sec += next.tv_nsec / 1000000000;
         next.tv_nsec %= 1000000000;
         if (pthread_cond_timedwait(&w->wake, &w->lock, &next) != ETIMEDOUT)
@@ -151,10 +151,10 @@ static void *watcher_main(void *arg)
     return NULL;
 }
 
-enum err_code watcher_start(struct serving *serving, struct serving_counters *counters, struct watcher **out,
-                            struct err *e)
+enum err_code change_follower_start(struct serving *serving, struct serving_counters *counters,
+                                    struct change_follower **out, struct err *e)
 {
-    struct watcher *w = mem_zalloc_array(1, sizeof *w);
+    struct change_follower *w = mem_zalloc_array(1, sizeof *w);
     if (!w)
         return err_set(e, ERR_NOMEM, "no memory for the watcher");
     w->serving = serving;
@@ -172,7 +172,7 @@ enum err_code watcher_start(struct serving *serving, struct serving_counters *co
         code = store_guard(w->conn, e);
     if (!code)
         atomic_store(&serving->store_read_ns, clock_monotonic_ns());
-    if (!code && pthread_create(&w->thread, NULL, watcher_main, w))
+    if (!code && pthread_create(&w->thread, NULL, change_follower_main, w))
         code = err_set(e, ERR_NOMEM, "the system refused the watcher's thread");
     if (code) {
         store_disconnect(w->conn);
@@ -185,7 +185,7 @@ enum err_code watcher_start(struct serving *serving, struct serving_counters *co
     return ERR_OK;
 }
 
-void watcher_stop(struct watcher *w)
+void change_follower_stop(struct change_follower *w)
 {
     if (!w)
         return;

@@ -1,6 +1,6 @@
-/* watcher - follows what other processes write to the store: cached weights of changed users are dropped,
+/* change_follower - follows what other processes write to the store: cached weights of changed users are dropped,
  * item tables are read anew. Layer: server.       Threads: one of its own, with its own connection to the
- * store. A change of another process is followed within WATCHER_PERIOD_MS plus the time of a read; a cached
+ * store. A change of another process is followed within CHANGE_FOLLOWER_PERIOD_MS plus the time of a read; a cached
  * user costs no read. What could not be followed is tried again in the next period. */
 #ifndef SERVER_SERVING_CHANGE_FOLLOWER_H
 #define SERVER_SERVING_CHANGE_FOLLOWER_H
@@ -11,16 +11,16 @@
 
 #include <stdbool.h>
 
-enum { WATCHER_PERIOD_MS = 100 };
+enum { CHANGE_FOLLOWER_PERIOD_MS = 100 };
 
-struct watcher;
+struct change_follower;
 
-enum err_code watcher_start(struct serving *serving, struct serving_counters *counters, struct watcher **out,
-                            struct err *e) ERR_MUST_CHECK;
-void watcher_stop(struct watcher *w); /* NULL is allowed */
+enum err_code change_follower_start(struct serving *serving, struct serving_counters *counters,
+                                    struct change_follower **out, struct err *e) ERR_MUST_CHECK;
+void change_follower_stop(struct change_follower *w); /* NULL is allowed */
 
 /* Whether the store was read lately, by the watcher; asking costs nothing, so that readiness can be asked for while all
  * workers are busy. */
-bool watcher_store_answers(const struct serving *serving);
+bool change_follower_store_answers(const struct serving *serving);
 
 #endif

@@ -22,9 +22,9 @@ struct explanation;
 /* What is explained. maker, indices, scores and workspace are borrowed for explain_new, the rest for the life of the
  * explanation. */
 struct explain_query {
-    struct context_maker *maker;
+    struct user_encoder *maker;
     const struct model *model;
-    const struct item_table *items;
+    const struct item_snapshot *items;
     const struct store_user *user;
     const uint32_t *indices; /* (n) catalogue indices of the items */
     const float *scores;     /* (n) the items' scores for the user as he is */

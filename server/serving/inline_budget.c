@@ -8,7 +8,7 @@
 #include "server/serving/user_weights.h"
 #include "store/store.h"
 
-enum { MOST_READ = 1024, MOST_TAKEN = 4096, RUNS = 3 };
+enum { MAX_READ = 1024, MAX_TAKEN = 4096, RUNS = 3 };
 
 /* Whom it is measured with: a user, and the keys of the model's own items, which cost most. */
 struct made_up {
@@ -17,11 +17,11 @@ struct made_up {
     size_t n_keys;
 };
 
-static void find_keys(struct made_up *u, const struct item_table *items, size_t n_items)
+static void find_keys(struct made_up *u, const struct item_snapshot *items, size_t n_items)
 {
-    int64_t last = item_table_last_key(items);
+    int64_t last = item_snapshot_last_key(items);
     for (int64_t key = 1; key <= last && u->n_keys < n_items; key++) {
-        long index = item_table_index(items, key);
+        long index = item_snapshot_index(items, key);
         if (index >= 0 && (size_t)index < n_items)
             u->keys[u->n_keys++] = (uint32_t)key;
     }
@@ -42,8 +42,8 @@ static void give_items(struct made_up *u, size_t n)
 }
 
 /* The least of some makings; one is enough when it took far too long. */
-static enum err_code making_ns(struct context_maker *k, const struct item_table *items,
-                               const struct store_user *user, int64_t most_ns, int64_t *out, struct err *e)
+static enum err_code making_ns(struct user_encoder *k, const struct item_snapshot *items,
+                               const struct store_user *user, int64_t max_ns, int64_t *out, struct err *e)
 {
     enum err_code code = ERR_OK;
     int64_t least = INT64_MAX;
@@ -55,32 +55,32 @@ static enum err_code making_ns(struct context_maker *k, const struct item_table 
         int64_t took = clock_thread_ns() - start;
         weights_unref(w);
         least = took < least ? took : least;
-        enough = least <= most_ns || least / 4 >= most_ns;
+        enough = least <= max_ns || least / 4 >= max_ns;
     }
     *out = least;
     return code;
 }
 
 /* With how many items a making takes most_ns or less, of `most` and its halves; 0 when one item is too many. */
-static enum err_code most_items(struct context_maker *k, const struct item_table *items, struct made_up *u,
-                                size_t most, int64_t most_ns, size_t *out, struct err *e)
+static enum err_code max_items(struct user_encoder *k, const struct item_snapshot *items, struct made_up *u,
+                               size_t most, int64_t max_ns, size_t *out, struct err *e)
 {
     int64_t ns = 0;
     give_items(u, 1);
-    enum err_code code = making_ns(k, items, &u->user, most_ns, &ns, e);
-    for (*out = ns > most_ns ? 0 : most; !code && *out > 1; *out /= 2) {
+    enum err_code code = making_ns(k, items, &u->user, max_ns, &ns, e);
+    for (*out = ns > max_ns ? 0 : most; !code && *out > 1; *out /= 2) {
         give_items(u, *out);
-        code = making_ns(k, items, &u->user, most_ns, &ns, e);
-        if (ns <= most_ns)
+        code = making_ns(k, items, &u->user, max_ns, &ns, e);
+        if (ns <= max_ns)
             break;
     }
     return code;
 }
 
 /* Both kinds of users; a context of zeros is as long to use as any. */
-static enum err_code measure_both(struct context_maker *k, const struct model *m,
-                                  const struct item_table *items, struct made_up *u, int64_t most_ns,
-                                  struct at_once *out, struct err *e)
+static enum err_code measure_both(struct user_encoder *k, const struct model *m,
+                                  const struct item_snapshot *items, struct made_up *u, int64_t max_ns,
+                                  struct inline_budget *out, struct err *e)
 {
     size_t n_bytes = m->spec.d_context * sizeof(float);
     struct buf *embedding = &u->user.embedding;
@@ -89,42 +89,43 @@ static enum err_code measure_both(struct context_maker *k, const struct model *m
         buf_addc(embedding, '\0');
     enum err_code code = buf_check(embedding, "a context", e);
     if (!code)
-        code = most_items(k, items, u, MOST_READ, most_ns, &out->most_read, e);
+        code = max_items(k, items, u, MAX_READ, max_ns, &out->max_read, e);
     while (embedding->len < n_bytes && !embedding->failed)
         buf_addc(embedding, '\0');
     if (!code)
         code = buf_check(embedding, "a context", e);
     u->user.brief = true;
-    return code ? code : most_items(k, items, u, MOST_TAKEN, most_ns, &out->most_taken, e);
+    return code ? code : max_items(k, items, u, MAX_TAKEN, max_ns, &out->max_taken, e);
 }
 
-enum err_code at_once_measure(const struct model *m, const struct item_table *items, const struct gather *g,
-                              int64_t most_ns, struct at_once *out, struct err *e)
+enum err_code inline_budget_measure(const struct model *m, const struct item_snapshot *items,
+                                    const struct batcher *g, int64_t max_ns, struct inline_budget *out,
+                                    struct err *e)
 {
-    *out = (struct at_once){.any = gather_at_once(g)};
+    *out = (struct inline_budget){.any = batcher_max_batch(g)};
     if (!out->any)
         return ERR_OK;
-    struct context_maker *k = NULL;
+    struct user_encoder *k = NULL;
     struct made_up u = {0};
     buf_init(&u.user.embedding, m->spec.d_context * sizeof(float));
     buf_init(&u.user.profile, 0);
-    u.user.interactions = mem_alloc_array(MOST_TAKEN, sizeof *u.user.interactions);
-    u.user.taken = mem_alloc_array(MOST_TAKEN, sizeof *u.user.taken);
+    u.user.interactions = mem_alloc_array(MAX_TAKEN, sizeof *u.user.interactions);
+    u.user.taken = mem_alloc_array(MAX_TAKEN, sizeof *u.user.taken);
     u.keys = mem_alloc_array(m->spec.n_items, sizeof *u.keys);
-    enum err_code code = context_maker_new(m, &k, e);
+    enum err_code code = user_encoder_new(m, &k, e);
     if (!code && !(u.user.interactions && u.user.taken && u.keys))
         code = err_set(e, ERR_NOMEM, "no memory to measure what weights cost");
     if (!code)
         find_keys(&u, items, m->spec.n_items);
     out->n_items = u.n_keys;
     if (!code && u.n_keys)
-        code = measure_both(k, m, items, &u, most_ns, out, e);
-    context_maker_free(k);
+        code = measure_both(k, m, items, &u, max_ns, out, e);
+    user_encoder_free(k);
     store_user_fini(&u.user);
     mem_free(u.keys);
     if (code == ERR_OK || code == ERR_NOMEM)
         return code;
-    *out = (struct at_once){0}; /* who is made up is none of its users */
+    *out = (struct inline_budget){0}; /* who is made up is none of its users */
     err_clear(e);
     return ERR_OK;
 }

@@ -1,4 +1,4 @@
-/* at_once - whose weights a thread may make between other answers: users with so few items that encoding and generating take half a
+/* inline_budget - whose weights a thread may make between other answers: users with so few items that encoding and generating take half a
  * millisecond at most, by what they cost here. Layer: server; depends on store, engine, base.       Threads: any.
  * Memory: a context maker while it measures. */
 #ifndef SERVER_SERVING_INLINE_BUDGET_H
@@ -14,20 +14,22 @@
 #include <stdint.h>
 
 enum {
-    AT_ONCE_NS = 500 * 1000,
-    AT_ONCE_PROFILE_BYTES = 4096, /* a longer profile takes 0.1 ms and more to read, which is not measured */
+    INLINE_MAX_NS = 500 * 1000,
+    INLINE_MAX_PROFILE_BYTES =
+        4096, /* a longer profile takes 0.1 ms and more to read, which is not measured */
 };
 
-struct at_once {
-    bool any;          /* false: nobody's */
-    size_t n_items;    /* of the model's own that it was measured with */
-    size_t most_read;  /* interactions of a user whose context is encoded from them */
-    size_t most_taken; /* items of a user whose context is stored, with a list of them */
+struct inline_budget {
+    bool any;         /* false: nobody's */
+    size_t n_items;   /* of the model's own that it was measured with */
+    size_t max_read;  /* interactions of a user whose context is encoded from them */
+    size_t max_taken; /* items of a user whose context is stored, with a list of them */
 };
 
 /* Measures makings of made-up users in processor time: some milliseconds, with ratings in many dimensions a few hundred. Nobody's
- * where a generation is long or waits for others (gather_at_once). */
-enum err_code at_once_measure(const struct model *m, const struct item_table *items, const struct gather *g,
-                              int64_t most_ns, struct at_once *out, struct err *e) ERR_MUST_CHECK;
+ * where a generation is long or waits for others (batcher_max_batch). */
+enum err_code inline_budget_measure(const struct model *m, const struct item_snapshot *items,
+                                    const struct batcher *g, int64_t max_ns, struct inline_budget *out,
+                                    struct err *e) ERR_MUST_CHECK;
 
 #endif

@@ -13,21 +13,21 @@ void update_follow_items(struct session *t)
 
 const char *update_item_source(struct session *t, size_t slot, struct text id)
 {
-    const struct item_table *items = personal_items(t->personal, slot);
-    long index = item_table_find(items, id);
-    return index < 0 ? "none" : item_table_source(items, (size_t)index);
+    const struct item_snapshot *items = recommender_items(t->recommender, slot);
+    long index = item_snapshot_find(items, id);
+    return index < 0 ? "none" : item_snapshot_source(items, (size_t)index);
 }
 
 const char *update_item_unranked(struct session *t, size_t slot, struct text id)
 {
-    if (item_table_find(personal_items(t->personal, slot), id) >= 0)
+    if (item_snapshot_find(recommender_items(t->recommender, slot), id) >= 0)
         return NULL;
     return update_why_unranked(&t->serving->models[slot].model->spec);
 }
 
 const char *update_why_unranked(const struct model_spec *spec)
 {
-    if (!spec->item_side.present)
+    if (!spec->cold_items.present)
         return "the model ranks the items of its training only; train one anew";
     return "as many items as there is room for came after the training of the model; train it anew";
 }
@@ -45,7 +45,7 @@ const char *update_missing_item(struct session *t, struct text id)
     if (store_read_item(t->conn, id, ignore_item, NULL, &e) != ERR_NOTFOUND)
         return "";
     for (size_t slot = 0; slot < t->serving->n_models; slot++)
-        if (item_table_has(personal_items(t->personal, slot), id))
+        if (item_snapshot_has(recommender_items(t->recommender, slot), id))
             return " in the store, though a model was trained with it: PUT /v1/admin/items/{item} or an "
                    "import of "
                    "items makes it known";

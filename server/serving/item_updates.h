@@ -1,4 +1,4 @@
-/* update_items - what changes the catalogue: registrations and deletions of items; each call is one transaction.
+/* item_updates - what changes the catalogue: registrations and deletions of items; each call is one transaction.
  * Layer: server; depends on store, engine, base.       Threads: uses the worker's connection.
  * After the commit and before the answer the item tables of this process follow, so that its next answer has the item
  * or lacks it; other processes follow by the log of changes. What is refused leaves no trace. */
@@ -20,7 +20,7 @@ struct item_registration {
     bool refused;                              /* not registered; set by the caller */
     bool created;
     const char
-        *source; /* of the item's row in the model of `slot`, see item_table_source; "none": it has none */
+        *source; /* of the item's row in the model of `slot`, see item_snapshot_source; "none": it has none */
     const char *unranked; /* why the model of `slot` does not rank it yet; NULL: it does */
     size_t slot;
 };

@@ -15,13 +15,13 @@
 #include <string.h>
 
 struct per_model {
-    struct item_table *items; /* the thread's reference */
+    struct item_snapshot *items; /* the thread's reference */
     unsigned generation;
     real *workspace; /* of catalogue and target */
-    struct context_maker *maker;
+    struct user_encoder *maker;
 };
 
-struct personal {
+struct recommender {
     struct serving *serving;
     struct store_conn *conn;
     struct store_user user;
@@ -34,10 +34,10 @@ struct personal {
     size_t n_scores;
 };
 
-enum err_code personal_new(struct serving *serving, struct store_conn *conn, struct personal **out,
-                           struct err *e)
+enum err_code recommender_new(struct serving *serving, struct store_conn *conn, struct recommender **out,
+                              struct err *e)
 {
-    struct personal *p = mem_zalloc_array(1, sizeof *p);
+    struct recommender *p = mem_zalloc_array(1, sizeof *p);
     if (!p)
         return err_set(e, ERR_NOMEM, "no memory for a thread's workspace");
     p->serving = serving;
@@ -47,7 +47,7 @@ enum err_code personal_new(struct serving *serving, struct store_conn *conn, str
         size_t a = catalogue_workspace_len(m->catalogue), b = target_workspace_len(&m->spec);
         p->models[i].workspace = mem_alloc_aligned(a > b ? a : b, sizeof(real));
         if (!p->models[i].workspace) {
-            personal_free(p);
+            recommender_free(p);
             return err_set(e, ERR_NOMEM, "no memory for a thread's workspace");
         }
         p->models[i].items = serving_items(&serving->models[i], &p->models[i].generation);
@@ -56,14 +56,14 @@ enum err_code personal_new(struct serving *serving, struct store_conn *conn, str
     return ERR_OK;
 }
 
-void personal_free(struct personal *p)
+void recommender_free(struct recommender *p)
 {
     if (!p)
         return;
     for (size_t i = 0; i < LIMIT_MODELS; i++) {
-        item_table_unref(p->models[i].items);
+        item_snapshot_unref(p->models[i].items);
         mem_free(p->models[i].workspace);
-        context_maker_free(p->models[i].maker);
+        user_encoder_free(p->models[i].maker);
     }
     store_user_fini(&p->user);
     mem_free(p->entries);
@@ -72,38 +72,40 @@ void personal_free(struct personal *p)
     mem_free(p);
 }
 
-const struct item_table *personal_items(struct personal *p, size_t slot)
+const struct item_snapshot *recommender_items(struct recommender *p, size_t slot)
 {
     struct served_model *shared = &p->serving->models[slot];
     struct per_model *own = &p->models[slot];
     if (atomic_load_explicit(&shared->generation, memory_order_acquire) != own->generation) {
-        item_table_unref(own->items);
+        item_snapshot_unref(own->items);
         own->items = serving_items(shared, &own->generation);
     }
     return own->items;
 }
 
-enum err_code personal_maker(struct personal *p, size_t slot, struct context_maker **out, struct err *e)
+enum err_code recommender_encoder(struct recommender *p, size_t slot, struct user_encoder **out,
+                                  struct err *e)
 {
     struct per_model *own = &p->models[slot];
     enum err_code code = ERR_OK;
     if (!own->maker) {
-        code = context_maker_new(p->serving->models[slot].model, &own->maker, e);
+        code = user_encoder_new(p->serving->models[slot].model, &own->maker, e);
         if (!code)
-            context_maker_gather(own->maker, p->serving->models[slot].gather);
+            user_encoder_gather(own->maker, p->serving->models[slot].batcher);
     }
     *out = own->maker;
     return code;
 }
 
-struct store_user *personal_user_record(struct personal *p)
+struct store_user *recommender_user_record(struct recommender *p)
 {
     return &p->user;
 }
 
 /* ---- weights ---- */
 
-struct weights *personal_cached(struct personal *p, size_t slot, enum serving_kind kind, struct text user)
+struct weights *recommender_cached(struct recommender *p, size_t slot, enum serving_kind kind,
+                                   struct text user)
 {
     char key[SERVING_KEY_BYTES];
     return weights_cache_get(p->serving->cache, key, serving_key(slot, kind, user, key));
@@ -118,7 +120,7 @@ enum reading {
 
 struct making {
     enum reading reading;
-    struct personal *p;
+    struct recommender *p;
     size_t slot;
     enum serving_kind kind;
     struct text user;
@@ -127,11 +129,11 @@ struct making {
 /* ERR_BUSY where it would wait, or making weights of it take long. */
 static enum err_code read_at_once(const struct making *m, const struct store_context_key *key, struct err *e)
 {
-    struct personal *p = m->p;
-    const struct at_once *most = &p->serving->models[m->slot].at_once;
-    enum err_code code = store_read_context_at_once(p->conn, m->user, key, most->most_read, &p->user, e);
+    struct recommender *p = m->p;
+    const struct inline_budget *most = &p->serving->models[m->slot].at_once;
+    enum err_code code = store_read_context_nonblocking(p->conn, m->user, key, most->max_read, &p->user, e);
     if (!code &&
-        (p->user.brief ? p->user.n_taken > most->most_taken : p->user.profile.len > AT_ONCE_PROFILE_BYTES))
+        (p->user.brief ? p->user.n_taken > most->max_taken : p->user.profile.len > INLINE_MAX_PROFILE_BYTES))
         code = err_set(e, ERR_BUSY, "a user with so many items, or such a profile, takes long");
     return code;
 }
@@ -139,16 +141,16 @@ static enum err_code read_at_once(const struct making *m, const struct store_con
 static enum err_code make(void *arg, struct weights **out, struct err *e)
 {
     const struct making *m = arg;
-    struct personal *p = m->p;
-    struct context_maker *maker;
-    enum err_code code = personal_maker(p, m->slot, &maker, e);
+    struct recommender *p = m->p;
+    struct user_encoder *maker;
+    enum err_code code = recommender_encoder(p, m->slot, &maker, e);
     if (code)
         return code;
     if (m->kind == SERVING_PRIOR)
         return context_make_prior(maker, out, e);
     const struct model_spec *spec = &p->serving->models[m->slot].model->spec;
     struct store_context_key key = {spec->name, spec->version, "user"};
-    const struct item_table *items = personal_items(p, m->slot);
+    const struct item_snapshot *items = recommender_items(p, m->slot);
     if (m->reading == READ_WHOLE)
         code = store_read_user(p->conn, m->user, &key, &p->user, e);
     else if (m->reading == READ_CONTEXT)
@@ -158,8 +160,8 @@ static enum err_code make(void *arg, struct weights **out, struct err *e)
     return code ? code : context_make_weights(maker, items, &p->user, out, e);
 }
 
-enum err_code personal_acquire(struct personal *p, size_t slot, enum serving_kind kind, struct text user,
-                               struct weights **out, bool *hit, struct err *e)
+enum err_code recommender_acquire(struct recommender *p, size_t slot, enum serving_kind kind,
+                                  struct text user, struct weights **out, bool *hit, struct err *e)
 {
     char key[SERVING_KEY_BYTES];
     struct making m = {.p = p, .slot = slot, .kind = kind, .user = user};
@@ -167,19 +169,19 @@ enum err_code personal_acquire(struct personal *p, size_t slot, enum serving_kin
                                  hit, e);
 }
 
-struct weights *personal_try(struct personal *p, size_t slot, struct text user, bool *hit)
+struct weights *recommender_try(struct recommender *p, size_t slot, struct text user, bool *hit)
 {
     *hit = true;
     if (!p->serving->models[slot].at_once.any || !store_at_once(p->conn))
-        return personal_cached(p, slot, SERVING_USER, user);
+        return recommender_cached(p, slot, SERVING_USER, user);
     char key[SERVING_KEY_BYTES];
     struct making m = {.reading = READ_AT_ONCE, .p = p, .slot = slot, .kind = SERVING_USER, .user = user};
     return weights_cache_try(p->serving->cache, key, serving_key(slot, SERVING_USER, user, key), make, &m,
                              hit);
 }
 
-enum err_code personal_reread(struct personal *p, size_t slot, struct text user, struct weights **w,
-                              struct err *e)
+enum err_code recommender_reread(struct recommender *p, size_t slot, struct text user, struct weights **w,
+                                 struct err *e)
 {
     struct making m = {.reading = READ_WHOLE, .p = p, .slot = slot, .kind = SERVING_USER, .user = user};
     struct weights *made;
@@ -233,10 +235,10 @@ static enum err_code reserve(void **array, size_t *have, size_t n, size_t size, 
 }
 
 /* The union of the query's categories as bits. */
-static enum err_code allow_categories(struct personal *p, const struct item_table *items,
+static enum err_code allow_categories(struct recommender *p, const struct item_snapshot *items,
                                       const struct recommend_query *q, struct err *e)
 {
-    size_t n_words = (item_table_count(items) + 63) / 64;
+    size_t n_words = (item_snapshot_count(items) + 63) / 64;
     enum err_code code = reserve((void **)&p->allowed, &p->n_allowed, n_words, sizeof *p->allowed, e);
     if (code)
         return code;
@@ -244,7 +246,7 @@ static enum err_code allow_categories(struct personal *p, const struct item_tabl
     for (size_t i = 0; i < q->n_categories; i++) {
         const uint32_t *indices;
         size_t n;
-        if (!item_table_category(items, q->categories[i], &indices, &n))
+        if (!item_snapshot_category(items, q->categories[i], &indices, &n))
             continue;
         for (size_t k = 0; k < n; k++)
             p->allowed[indices[k] / 64] |= (uint64_t)1 << (indices[k] % 64);
@@ -268,12 +270,12 @@ struct shown {
 enum { SHOWN_AT_ONCE = 16 };
 
 /* Looks n items up. Their texts lie anywhere in memory: asked for all at once, they come while the first is written. */
-static void look_up(const struct item_table *items, const struct topk_entry *entries, size_t n,
+static void look_up(const struct item_snapshot *items, const struct topk_entry *entries, size_t n,
                     struct shown *out)
 {
     for (size_t i = 0; i < n; i++) {
-        out[i].id.data = item_table_id(items, entries[i].index, &out[i].id.len);
-        out[i].info = item_table_info(items, entries[i].index);
+        out[i].id.data = item_snapshot_id(items, entries[i].index, &out[i].id.len);
+        out[i].info = item_snapshot_info(items, entries[i].index);
         __builtin_prefetch(out[i].id.data);
         __builtin_prefetch(out[i].info.title.data);
         __builtin_prefetch(out[i].info.categories.data);
@@ -307,7 +309,7 @@ static void add_item(struct buf *out, const struct shown *shown, const struct be
     buf_addc(out, '}');
 }
 
-static enum err_code add_items(struct buf *out, const struct item_table *items, const struct best *best,
+static enum err_code add_items(struct buf *out, const struct item_snapshot *items, const struct best *best,
                                struct err *e)
 {
     struct shown shown[SHOWN_AT_ONCE];
@@ -327,7 +329,7 @@ static enum err_code add_items(struct buf *out, const struct item_table *items, 
 }
 
 /* Names the categories that no item has, since a list of them alone is empty. Spelling counts, so the likely one is said. */
-static void warn_of_categories(struct buf *out, const struct item_table *items,
+static void warn_of_categories(struct buf *out, const struct item_snapshot *items,
                                const struct recommend_query *q)
 {
     bool any = false;
@@ -335,14 +337,14 @@ static void warn_of_categories(struct buf *out, const struct item_table *items,
         const uint32_t *indices;
         size_t n;
         struct text like = {NULL, 0};
-        if (item_table_category(items, q->categories[i], &indices, &n))
+        if (item_snapshot_category(items, q->categories[i], &indices, &n))
             continue;
         buf_adds(out, any ? "," : ",\"warnings\":[");
         any = true;
         buf_adds(
             out,
             "{\"type\":\"urn:hypernet:warning:unknown-category\",\"detail\":\"no item has this category");
-        if (item_table_category_like(items, q->categories[i], &like))
+        if (item_snapshot_category_like(items, q->categories[i], &like))
             buf_adds(out, "; letter case counts");
         buf_adds(out, "\",\"category\":");
         buf_add_json_string(out, q->categories[i].data, q->categories[i].len);
@@ -357,8 +359,8 @@ static void warn_of_categories(struct buf *out, const struct item_table *items,
 }
 
 /* The reasons of the best items; of the prior, which is made of nothing, there are none. */
-static enum err_code explain(struct personal *p, size_t slot, const struct recommend_query *q,
-                             const struct item_table *items, const struct best *best,
+static enum err_code explain(struct recommender *p, size_t slot, const struct recommend_query *q,
+                             const struct item_snapshot *items, const struct best *best,
                              struct explanation **out, struct err *e)
 {
     static const struct store_user nobody;
@@ -370,7 +372,7 @@ static enum err_code explain(struct personal *p, size_t slot, const struct recom
                                   .workspace = p->models[slot].workspace};
     uint32_t indices[LIMIT_EXPLAIN_ITEMS];
     float scores[LIMIT_EXPLAIN_ITEMS];
-    enum err_code code = personal_maker(p, slot, &query.maker, e);
+    enum err_code code = recommender_encoder(p, slot, &query.maker, e);
     if (code)
         return code;
     for (size_t i = 0; i < best->n; i++) {
@@ -382,15 +384,15 @@ static enum err_code explain(struct personal *p, size_t slot, const struct recom
     return explain_new(&query, out, e);
 }
 
-enum err_code personal_recommend(struct personal *p, size_t slot, const struct weights *w,
-                                 const struct recommend_query *q, struct buf *out, struct err *e)
+enum err_code recommender_recommend(struct recommender *p, size_t slot, const struct weights *w,
+                                    const struct recommend_query *q, struct buf *out, struct err *e)
 {
     const struct model *m = p->serving->models[slot].model;
-    const struct item_table *items = personal_items(p, slot);
+    const struct item_snapshot *items = recommender_items(p, slot);
     struct explanation *explanation = NULL;
     size_t k = q->offset + q->limit;
-    if (k > item_table_count(items))
-        k = item_table_count(items);
+    if (k > item_snapshot_count(items))
+        k = item_snapshot_count(items);
     enum err_code code = reserve((void **)&p->entries, &p->n_entries, k, sizeof *p->entries, e);
     if (!code && q->n_categories)
         code = allow_categories(p, items, q, e);
@@ -398,10 +400,10 @@ enum err_code personal_recommend(struct personal *p, size_t slot, const struct w
         return code;
     struct catalogue_filter filter = {.excluded = q->include_seen ? NULL : w->seen,
                                       .n_excluded = q->include_seen ? 0 : w->n_seen,
-                                      .allowed = q->n_categories ? p->allowed : item_table_visible(items)};
+                                      .allowed = q->n_categories ? p->allowed : item_snapshot_visible(items)};
     struct topk top;
     topk_init(&top, p->entries, k);
-    extra_items_top_k(m, item_table_extra(items), w->theta, &filter, p->models[slot].workspace, &top);
+    added_items_top_k(m, item_snapshot_extra(items), w->theta, &filter, p->models[slot].workspace, &top);
     size_t n = topk_finish(&top);
     struct best best = {p->entries + q->offset, n > q->offset ? n - q->offset : 0, NULL};
     if (q->explain && (code = explain(p, slot, q, items, &best, &explanation, e)))
@@ -431,7 +433,7 @@ static void add_scored_text(struct buf *out, struct text id, float score)
 }
 
 /* One item that the model has: the `known`th of them, the i-th of all. */
-static void add_known(struct buf *out, const struct item_table *items, const struct predict_items *asked,
+static void add_known(struct buf *out, const struct item_snapshot *items, const struct predict_items *asked,
                       size_t i, size_t known, float score)
 {
     if (asked->texts) {
@@ -439,7 +441,7 @@ static void add_known(struct buf *out, const struct item_table *items, const str
         return;
     }
     size_t len;
-    const char *id = item_table_id(items, asked->indices[known], &len);
+    const char *id = item_snapshot_id(items, asked->indices[known], &len);
     add_scored(out, (struct text){id, len}, score);
     buf_addc(out, '}');
 }
@@ -451,16 +453,16 @@ static void add_unknown(struct buf *out, struct text id)
     buf_adds(out, ",\"score\":null}");
 }
 
-enum err_code personal_predict_items(struct personal *p, size_t slot, const struct weights *w,
-                                     struct text user, bool cold, const struct predict_items *asked,
-                                     struct buf *out, struct err *e)
+enum err_code recommender_predict_items(struct recommender *p, size_t slot, const struct weights *w,
+                                        struct text user, bool cold, const struct predict_items *asked,
+                                        struct buf *out, struct err *e)
 {
     const struct model *m = p->serving->models[slot].model;
     enum err_code code = reserve((void **)&p->scores, &p->n_scores, asked->n_known, sizeof *p->scores, e);
     if (code)
         return code;
-    const struct item_table *items = personal_items(p, slot);
-    extra_items_score(m, item_table_extra(items), w->theta, asked->indices, asked->n_known,
+    const struct item_snapshot *items = recommender_items(p, slot);
+    added_items_score(m, item_snapshot_extra(items), w->theta, asked->indices, asked->n_known,
                       p->models[slot].workspace, p->scores);
     add_head(out, &m->spec, user, w, cold, asked->n * 48);
     buf_adds(out, ",\"predictions\":[");
@@ -483,8 +485,8 @@ enum err_code personal_predict_items(struct personal *p, size_t slot, const stru
     return buf_check(out, "the answer", e);
 }
 
-enum err_code personal_score_rows(struct personal *p, size_t slot, const struct weights *w, const float *x,
-                                  size_t n, const float **scores, struct err *e)
+enum err_code recommender_score_rows(struct recommender *p, size_t slot, const struct weights *w,
+                                     const float *x, size_t n, const float **scores, struct err *e)
 {
     const struct model *m = p->serving->models[slot].model;
     enum err_code code =
@@ -496,9 +498,9 @@ enum err_code personal_score_rows(struct personal *p, size_t slot, const struct 
     return ERR_OK;
 }
 
-enum err_code personal_predict_rows(struct personal *p, size_t slot, const struct weights *w,
-                                    struct text user, bool cold, const float *scores, size_t n,
-                                    struct buf *out, struct err *e)
+enum err_code recommender_predict_rows(struct recommender *p, size_t slot, const struct weights *w,
+                                       struct text user, bool cold, const float *scores, size_t n,
+                                       struct buf *out, struct err *e)
 {
     const struct model_spec *spec = &p->serving->models[slot].model->spec;
     add_head(out, spec, user, w, cold, n * 48);

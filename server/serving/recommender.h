@@ -1,5 +1,5 @@
-/* personal - the answers themselves: recommendations and predictions of one user as JSON; for HTTP and the
- * command line. Layer: server; depends on store, engine, base. Threads: a struct personal is confined to its
+/* recommender - the answers themselves: recommendations and predictions of one user as JSON; for HTTP and the
+ * command line. Layer: server; depends on store, engine, base. Threads: a struct recommender is confined to its
  * thread; it holds the workspaces that make a cached answer free of allocation, beside the answer's own
  * bytes. Cost: a cached user: one look-up, one pass over the catalogue. Another: one read of the store and
  * one generation. */
@@ -14,51 +14,53 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct personal;
+struct recommender;
 
 /* conn: the thread's connection, borrowed. */
-enum err_code personal_new(struct serving *serving, struct store_conn *conn, struct personal **out,
-                           struct err *e) ERR_MUST_CHECK;
-void personal_free(struct personal *p);
+enum err_code recommender_new(struct serving *serving, struct store_conn *conn, struct recommender **out,
+                              struct err *e) ERR_MUST_CHECK;
+void recommender_free(struct recommender *p);
 
 /* ---- weights ---- */
 
 /* A reference to the user's cached weights, or NULL; reads no store and waits for nobody. */
-struct weights *personal_cached(struct personal *p, size_t slot, enum serving_kind kind, struct text user);
+struct weights *recommender_cached(struct recommender *p, size_t slot, enum serving_kind kind,
+                                   struct text user);
 
 /* A reference to the user's weights: cached, or made where that needs no wait and takes little; else NULL. For threads that others
- * wait for: it reads only what the system has in memory (store_read_context_at_once) and makes only what was measured to be short
+ * wait for: it reads only what the system has in memory (store_read_context_nonblocking) and makes only what was measured to be short
  * (at_once). */
-struct weights *personal_try(struct personal *p, size_t slot, struct text user, bool *hit);
+struct weights *recommender_try(struct recommender *p, size_t slot, struct text user, bool *hit);
 
 /* A reference to the user's weights, made when they are not cached. ERR_NOTFOUND: no such user. */
-enum err_code personal_acquire(struct personal *p, size_t slot, enum serving_kind kind, struct text user,
-                               struct weights **out, bool *hit, struct err *e) ERR_MUST_CHECK;
+enum err_code recommender_acquire(struct recommender *p, size_t slot, enum serving_kind kind,
+                                  struct text user, struct weights **out, bool *hit,
+                                  struct err *e) ERR_MUST_CHECK;
 
 /* Reads the user's record and replaces *w by weights made from it, so that what is explained is one state of the user; on
  * failure *w stays. */
-enum err_code personal_reread(struct personal *p, size_t slot, struct text user, struct weights **w,
-                              struct err *e) ERR_MUST_CHECK;
+enum err_code recommender_reread(struct recommender *p, size_t slot, struct text user, struct weights **w,
+                                 struct err *e) ERR_MUST_CHECK;
 
 /* ---- answers ---- */
 
-enum { PERSONAL_MAX_CATEGORIES = 16 };
+enum { RECOMMENDER_MAX_CATEGORIES = 16 };
 
 struct recommend_query {
     struct text user;
     size_t limit, offset;
     bool include_seen;
     size_t n_categories; /* items in any of them; 0: all items */
-    struct text categories[PERSONAL_MAX_CATEGORIES];
+    struct text categories[RECOMMENDER_MAX_CATEGORIES];
     bool cold; /* the weights are those of the prior */
     size_t
-        explain; /* reasons an item; 0: none. Then the weights are those of personal_user_record, see personal_reread */
+        explain; /* reasons an item; 0: none. Then the weights are those of recommender_user_record, see recommender_reread */
 };
 
 /* Appends the answer to out. */
-enum err_code personal_recommend(struct personal *p, size_t slot, const struct weights *w,
-                                 const struct recommend_query *q, struct buf *out,
-                                 struct err *e) ERR_MUST_CHECK;
+enum err_code recommender_recommend(struct recommender *p, size_t slot, const struct weights *w,
+                                    const struct recommend_query *q, struct buf *out,
+                                    struct err *e) ERR_MUST_CHECK;
 
 /* The items whose scores are asked for. */
 struct predict_items {
@@ -72,27 +74,28 @@ struct predict_items {
 };
 
 /* Scores of catalogue items in their order, null for an unknown one: {"user", ..., "predictions": [{"id", "score"}]}. */
-enum err_code personal_predict_items(struct personal *p, size_t slot, const struct weights *w,
-                                     struct text user, bool cold, const struct predict_items *asked,
-                                     struct buf *out, struct err *e) ERR_MUST_CHECK;
+enum err_code recommender_predict_items(struct recommender *p, size_t slot, const struct weights *w,
+                                        struct text user, bool cold, const struct predict_items *asked,
+                                        struct buf *out, struct err *e) ERR_MUST_CHECK;
 
 /* The target network on the caller's rows x (n, D): *scores (n, d_output), borrowed until the next call. They may be anything but
  * finite where the rows are too large. */
-enum err_code personal_score_rows(struct personal *p, size_t slot, const struct weights *w, const float *x,
-                                  size_t n, const float **scores, struct err *e) ERR_MUST_CHECK;
+enum err_code recommender_score_rows(struct recommender *p, size_t slot, const struct weights *w,
+                                     const float *x, size_t n, const float **scores,
+                                     struct err *e) ERR_MUST_CHECK;
 
 /* Such scores as the answer, all finite: {"user", ..., "predictions": [numbers]}. */
-enum err_code personal_predict_rows(struct personal *p, size_t slot, const struct weights *w,
-                                    struct text user, bool cold, const float *scores, size_t n,
-                                    struct buf *out, struct err *e) ERR_MUST_CHECK;
+enum err_code recommender_predict_rows(struct recommender *p, size_t slot, const struct weights *w,
+                                       struct text user, bool cold, const float *scores, size_t n,
+                                       struct buf *out, struct err *e) ERR_MUST_CHECK;
 
 /* ---- for callers that need the parts ---- */
 
 /* The thread's own item table of a model: the newest at the time of the call, valid until the next call. */
-const struct item_table *personal_items(struct personal *p, size_t slot);
-struct context_maker;
-enum err_code personal_maker(struct personal *p, size_t slot, struct context_maker **out,
-                             struct err *e) ERR_MUST_CHECK;
-struct store_user *personal_user_record(struct personal *p); /* the thread's reusable record */
+const struct item_snapshot *recommender_items(struct recommender *p, size_t slot);
+struct user_encoder;
+enum err_code recommender_encoder(struct recommender *p, size_t slot, struct user_encoder **out,
+                                  struct err *e) ERR_MUST_CHECK;
+struct store_user *recommender_user_record(struct recommender *p); /* the thread's reusable record */
 
 #endif

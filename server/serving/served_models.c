@@ -57,13 +57,13 @@ struct following {
     int64_t last;
 };
 
-static bool gather(void *arg, const struct store_change *change)
+static bool batcher(void *arg, const struct store_change *change)
 {
-    enum { MOST_BYTES = 1 << 20 }; /* of ids; past it, all is read */
+    enum { MAX_BYTES = 1 << 20 }; /* of ids; past it, all is read */
     struct following *f = arg;
     f->last = change->number;
     if (change->kind == STORE_CHANGE_ALL ||
-        (change->kind == STORE_CHANGE_ITEM && f->changes.ids.len > MOST_BYTES))
+        (change->kind == STORE_CHANGE_ITEM && f->changes.ids.len > MAX_BYTES))
         f->changes.all = true;
     else if (change->kind == STORE_CHANGE_ITEM) {
         buf_add(&f->changes.ids, change->id.data, change->id.len);
@@ -72,15 +72,15 @@ static bool gather(void *arg, const struct store_change *change)
     return true;
 }
 
-static void publish(struct served_model *m, struct item_table *table_take)
+static void publish(struct served_model *m, struct item_snapshot *table_take)
 {
     pthread_mutex_lock(&m->lock);
-    struct item_table *old = m->items;
+    struct item_snapshot *old = m->items;
     m->items = table_take;
-    atomic_store_explicit(&m->n_unranked, item_table_n_left_out(table_take), memory_order_relaxed);
+    atomic_store_explicit(&m->n_unranked, item_snapshot_n_left_out(table_take), memory_order_relaxed);
     atomic_fetch_add_explicit(&m->generation, 1, memory_order_release);
     pthread_mutex_unlock(&m->lock);
-    item_table_unref(old);
+    item_snapshot_unref(old);
 }
 
 /* Makes and publishes the next tables. *unseen: somebody took an item that an old table did not know. */
@@ -91,20 +91,20 @@ static enum err_code next_tables(struct serving *s, struct store_conn *c, const 
     *unseen = changes->all;
     for (size_t i = 0; i < s->n_models && !code; i++) {
         struct served_model *m = &s->models[i];
-        struct item_table *table;
+        struct item_snapshot *table;
         if (m->items && !*unseen)
-            code = store_taken_above(c, item_table_last_key(m->items), unseen, e);
+            code = store_taken_above(c, item_snapshot_last_key(m->items), unseen, e);
         if (!code)
-            code = item_table_next(c, m->model, s->foreign_items, m->items, changes, &table, e);
+            code = item_snapshot_next(c, m->model, s->foreign_items, m->items, changes, &table, e);
         if (code)
             return code;
-        if (item_table_n_left_out(table) && (!m->items || !item_table_n_left_out(m->items)))
+        if (item_snapshot_n_left_out(table) && (!m->items || !item_snapshot_n_left_out(m->items)))
             log_line(LOG_WARN,
                      "model '%s': items that came after its training: %zu are not ranked, having no room "
                      "beside %d others; train it anew",
-                     m->model->spec.name, item_table_n_left_out(table), LIMIT_EXTRA_ITEMS);
-        *unseen = *unseen || item_table_promoted(table);
-        if (item_table_aside(table, m->items))
+                     m->model->spec.name, item_snapshot_n_left_out(table), LIMIT_EXTRA_ITEMS);
+        *unseen = *unseen || item_snapshot_promoted(table);
+        if (item_snapshot_aside(table, m->items))
             atomic_store(&s->unfollowed, true);
         publish(m, table);
     }
@@ -115,14 +115,15 @@ static enum err_code next_tables(struct serving *s, struct store_conn *c, const 
 static enum err_code check_items(const struct serving *s, struct err *e)
 {
     for (size_t i = 0; i < s->n_models && !s->foreign_items; i++) {
-        const struct item_table *items = s->models[i].items;
-        enum err_code code = item_table_check_known(items, e);
+        const struct item_snapshot *items = s->models[i].items;
+        enum err_code code = item_snapshot_check_known(items, e);
         if (code)
             return code;
-        if (item_table_n_foreign(items))
-            log_line(
-                LOG_WARN, "model '%s': the store does not have %zu of its %zu items; they are not served",
-                s->models[i].model->spec.name, item_table_n_foreign(items), s->models[i].model->spec.n_items);
+        if (item_snapshot_n_foreign(items))
+            log_line(LOG_WARN,
+                     "model '%s': the store does not have %zu of its %zu items; they are not served",
+                     s->models[i].model->spec.name, item_snapshot_n_foreign(items),
+                     s->models[i].model->spec.n_items);
     }
     return ERR_OK;
 }
@@ -133,7 +134,7 @@ enum err_code serving_follow_items(struct serving *s, struct store_conn *c, stru
     pthread_mutex_lock(&s->following);
     struct following f = {.last = s->items_at};
     buf_init(&f.changes.ids, SIZE_MAX / 4);
-    enum err_code code = store_changes(c, s->items_at, gather, &f, e);
+    enum err_code code = store_changes(c, s->items_at, batcher, &f, e);
     if (!code)
         code = buf_check(&f.changes.ids, "the items that changed", e);
     if (!code && (f.changes.all || f.changes.ids.len))
@@ -147,13 +148,13 @@ enum err_code serving_follow_items(struct serving *s, struct store_conn *c, stru
     return code;
 }
 
-static enum err_code follow_extra(struct store_conn *c, const struct item_table *items, struct err *e)
+static enum err_code follow_extra(struct store_conn *c, const struct item_snapshot *items, struct err *e)
 {
-    size_t n = item_table_extra_keys(items, NULL);
+    size_t n = item_snapshot_extra_keys(items, NULL);
     int64_t *keys = mem_alloc_array(n, sizeof *keys);
     if (!keys)
         return err_set(e, ERR_NOMEM, "no memory for new items");
-    (void)item_table_extra_keys(items, keys);
+    (void)item_snapshot_extra_keys(items, keys);
     enum err_code code = store_follow_items(c, keys, n, e);
     mem_free(keys);
     return code;
@@ -166,19 +167,19 @@ enum err_code serving_follow_takers(struct serving *s, struct store_conn *c, str
         return ERR_OK;
     for (size_t i = 0; i < s->n_models && !code; i++) {
         unsigned generation;
-        struct item_table *items = serving_items(&s->models[i], &generation);
+        struct item_snapshot *items = serving_items(&s->models[i], &generation);
         code = follow_extra(c, items, e);
-        item_table_unref(items);
+        item_snapshot_unref(items);
     }
     if (code == ERR_BUSY)
         atomic_store(&s->unfollowed, true);
     return code;
 }
 
-struct item_table *serving_items(struct served_model *m, unsigned *generation)
+struct item_snapshot *serving_items(struct served_model *m, unsigned *generation)
 {
     pthread_mutex_lock(&m->lock);
-    struct item_table *table = item_table_ref(m->items);
+    struct item_snapshot *table = item_snapshot_ref(m->items);
     *generation = atomic_load_explicit(&m->generation, memory_order_relaxed);
     pthread_mutex_unlock(&m->lock);
     return table;
@@ -251,8 +252,8 @@ void serving_close(struct serving *s)
     store_disconnect(s->writer);
     weights_cache_free(s->cache);
     for (size_t i = 0; i < s->n_models; i++) {
-        gather_free(s->models[i].gather);
-        item_table_unref(s->models[i].items);
+        batcher_free(s->models[i].batcher);
+        item_snapshot_unref(s->models[i].items);
         pthread_mutex_destroy(&s->models[i].lock);
         model_unref(s->models[i].model);
     }
@@ -312,30 +313,31 @@ enum err_code serving_end_write(struct serving *s, enum err_code code, struct er
 
 static void log_costs(const struct served_model *m)
 {
-    struct gather_cost cost = gather_cost(m->gather);
+    struct batcher_cost cost = batcher_cost(m->batcher);
     log_line(LOG_INFO,
              "model '%s': a generation reads %.1f MB and takes %.3f ms, %d together take %.3f ms: %s",
              m->model->spec.name, (double)cost.bytes / 1e6, (double)cost.single_ns / 1e6, HYPERNET_BATCH,
-             (double)cost.batch_ns / 1e6, gather_gathers(m->gather) ? "in batches" : "one by one");
+             (double)cost.batch_ns / 1e6, batcher_pays(m->batcher) ? "in batches" : "one by one");
     if (m->at_once.any)
         log_line(
             LOG_INFO,
             "model '%s': weights of users with up to %zu interactions, or %zu listed items, are made at once",
-            m->model->spec.name, m->at_once.most_read, m->at_once.most_taken);
+            m->model->spec.name, m->at_once.max_read, m->at_once.max_taken);
 }
 
-enum err_code serving_measure(struct serving *s, const struct gather_config *config, bool *any, struct err *e)
+enum err_code serving_measure(struct serving *s, const struct batcher_config *config, bool *any,
+                              struct err *e)
 {
     *any = false;
     for (size_t i = 0; i < s->n_models; i++) {
         struct served_model *m = &s->models[i];
-        enum err_code code = gather_new(m->model, config, &m->gather, e);
+        enum err_code code = batcher_new(m->model, config, &m->batcher, e);
         if (!code)
-            code = at_once_measure(m->model, m->items, m->gather, AT_ONCE_NS, &m->at_once, e);
+            code = inline_budget_measure(m->model, m->items, m->batcher, INLINE_MAX_NS, &m->at_once, e);
         if (code)
             return code;
         log_costs(m);
-        *any = *any || gather_gathers(m->gather);
+        *any = *any || batcher_pays(m->batcher);
     }
     return ERR_OK;
 }

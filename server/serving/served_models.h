@@ -1,4 +1,4 @@
-/* serving - what all threads of a process share to answer: the models, their item tables, the weight cache,
+/* served_models - what all threads of a process share to answer: the models, their item tables, the weight cache,
  * the store. Layer: server; depends on store, engine, base. Threads: any. Models and cache are immutable
  * references; an item table is replaced as a whole, and a thread notices by a generation number that it reads
  * without a lock. Memory: the models' mapped files, one item table a model, the cache up to its limit. */
@@ -21,12 +21,12 @@
 
 struct served_model {
     struct model *model;
-    struct gather *gather;    /* NULL: each thread generates by itself */
-    struct at_once at_once;   /* nobody's weights until it was measured */
-    pthread_mutex_t lock;     /* guards items */
-    struct item_table *items; /* the newest */
-    atomic_uint generation;   /* rises with each new table */
-    atomic_size_t n_unranked; /* items of the newest that it has no room for */
+    struct batcher *batcher;      /* NULL: each thread generates by itself */
+    struct inline_budget at_once; /* nobody's weights until it was measured */
+    pthread_mutex_t lock;         /* guards items */
+    struct item_snapshot *items;  /* the newest */
+    atomic_uint generation;       /* rises with each new table */
+    atomic_size_t n_unranked;     /* items of the newest that it has no room for */
 };
 
 struct serving_options {
@@ -73,7 +73,7 @@ void serving_close(struct serving *s);
 
 /* Measures the models: gathers the generations of those where it pays, and finds whose weights are made at once; before any thread
  * asks. *any: one or more are gathered. */
-enum err_code serving_measure(struct serving *s, const struct gather_config *config, bool *any,
+enum err_code serving_measure(struct serving *s, const struct batcher_config *config, bool *any,
                               struct err *e) ERR_MUST_CHECK;
 
 /* The slot of a model by name, the first one for NULL, or -1. */
@@ -95,7 +95,7 @@ enum err_code serving_begin_write(struct serving *s, struct store_conn **writer,
 enum err_code serving_end_write(struct serving *s, enum err_code code, struct err *e) ERR_MUST_CHECK;
 
 /* A reference to the newest item table of a model, and its generation. */
-struct item_table *serving_items(struct served_model *m, unsigned *generation);
+struct item_snapshot *serving_items(struct served_model *m, unsigned *generation);
 
 /* Forgets a user's cached weights of all models that were made before a change (INT64_MAX: all of them). A user's
  * revision is the number of its last change, so weights of that revision or a later one reflect it. */

@@ -5,11 +5,11 @@ enum err_code session_init(struct session *s, struct serving *serving, struct se
 {
     *s = (struct session){.serving = serving, .counters = counters};
     enum err_code code = store_connect(serving->store, &s->conn, e);
-    return code ? code : personal_new(serving, s->conn, &s->personal, e);
+    return code ? code : recommender_new(serving, s->conn, &s->recommender, e);
 }
 
 void session_fini(struct session *s)
 {
-    personal_free(s->personal);
+    recommender_free(s->recommender);
     store_disconnect(s->conn);
 }

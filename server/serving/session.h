@@ -14,7 +14,7 @@ struct session {
     struct serving_counters *counters;
     struct store_conn *conn;
     struct store_conn *writer; /* within a write of *_updates.c: serving's, else NULL */
-    struct personal *personal;
+    struct recommender *recommender;
 };
 
 /* On failure *s is to be given to session_fini all the same. */

@@ -15,9 +15,9 @@
  * stored, and it is made at first use. */
 static bool has_unknown_item(struct session *t, size_t slot, const struct store_user *user)
 {
-    const struct item_table *items = personal_items(t->personal, slot);
+    const struct item_snapshot *items = recommender_items(t->recommender, slot);
     for (size_t i = 0; i < user->n_interactions; i++)
-        if (!item_table_knows(items, user->interactions[i].item_key))
+        if (!item_snapshot_knows(items, user->interactions[i].item_key))
             return true;
     return false;
 }
@@ -27,9 +27,9 @@ static enum err_code touch_item(struct session *t, struct text id, int64_t key, 
 {
     const struct serving *s = t->serving;
     for (size_t slot = 0; slot < s->n_models; slot++) {
-        const struct item_table *items = personal_items(t->personal, slot);
-        if (item_table_index(items, key) >= (long)s->models[slot].model->spec.n_items ||
-            !item_table_knows(items, key))
+        const struct item_snapshot *items = recommender_items(t->recommender, slot);
+        if (item_snapshot_index(items, key) >= (long)s->models[slot].model->spec.n_items ||
+            !item_snapshot_knows(items, key))
             return store_touch_item(t->writer, id, e);
     }
     return ERR_OK;
@@ -52,8 +52,8 @@ static enum err_code encode_for(struct session *t, size_t slot, struct text id, 
 {
     const struct model_spec *spec = &t->serving->models[slot].model->spec;
     struct store_context_key key = {spec->name, spec->version, "user"};
-    struct store_user *user = personal_user_record(t->personal);
-    struct context_maker *maker;
+    struct store_user *user = recommender_user_record(t->recommender);
+    struct user_encoder *maker;
     const float *c;
     enum err_code code = store_read_user(t->writer, id, &key, user, e);
     if (!code && user->n_interactions > LIMIT_USER_INTERACTIONS)
@@ -63,9 +63,9 @@ static enum err_code encode_for(struct session *t, size_t slot, struct text id, 
         *source = source_of(spec, user);
     if (code || user->embedding_given || !spec->encoder.present || has_unknown_item(t, slot, user))
         return code;
-    code = personal_maker(t->personal, slot, &maker, e);
+    code = recommender_encoder(t->recommender, slot, &maker, e);
     if (!code)
-        code = context_encode(maker, personal_items(t->personal, slot), user, &c, e);
+        code = context_encode(maker, recommender_items(t->recommender, slot), user, &c, e);
     return code ? code : store_put_encoded(t->writer, &key, id, user, c, spec->d_context * sizeof *c, e);
 }
 
@@ -94,7 +94,7 @@ struct run {
 static bool is_served(struct session *t, struct text item)
 {
     for (size_t slot = 0; slot < t->serving->n_models; slot++)
-        if (item_table_find(personal_items(t->personal, slot), item) >= 0)
+        if (item_snapshot_find(recommender_items(t->recommender, slot), item) >= 0)
             return true;
     return false;
 }
@@ -113,7 +113,7 @@ static enum err_code item_can_be(struct run *run, struct text item, bool *can, s
     }
     if (code)
         return err_set(e, code, "%s", why.text);
-    if (run->hears_first && !item_table_knows(personal_items(run->t->personal, 0), key)) {
+    if (run->hears_first && !item_snapshot_knows(recommender_items(run->t->recommender, 0), key)) {
         run->unheard_item = true;
         return err_set(e, ERR_BUSY, "item '%.*s' was registered this moment", (int)item.len, item.data);
     }

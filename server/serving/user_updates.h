@@ -1,4 +1,4 @@
-/* update - what changes users: registrations, events, deletions; each call is one transaction of the store.
+/* user_updates - what changes users: registrations, events, deletions; each call is one transaction of the store.
  * Layer: server; depends on store, engine, base.       Threads: uses the worker's connection and workspaces.
  * In the same transaction the new context of each touched user is made for every model and stored, so that
  * the first answer after the acknowledgement is the new one, also after a crash. Cached weights are dropped

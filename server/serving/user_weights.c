@@ -11,43 +11,43 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_VALUES = 1024 };
+enum { MAX_VALUES = 1024 };
 
-struct context_maker {
+struct user_encoder {
     const struct model *model;
-    struct gather *gather; /* NULL: this thread generates by itself */
-    real *workspace;       /* for the encoder, the hypernetwork and the neighbours */
-    real *theta;           /* (neighbours_theta_most) */
-    real *c;               /* (C) */
+    struct batcher *batcher; /* NULL: this thread generates by itself */
+    real *workspace;         /* for the encoder, the hypernetwork and the neighbours */
+    real *theta;             /* (item_item_theta_most) */
+    real *c;                 /* (C) */
     struct encoder_interaction *interactions;
     size_t capacity;
     uint32_t *seen; /* (seen_capacity) indices of a user's items, rising */
     size_t seen_capacity;
-    uint32_t values[MOST_VALUES];
+    uint32_t values[MAX_VALUES];
     size_t n_values;
 };
 
-enum err_code context_maker_new(const struct model *m, struct context_maker **out, struct err *e)
+enum err_code user_encoder_new(const struct model *m, struct user_encoder **out, struct err *e)
 {
-    struct context_maker *k = mem_zalloc_array(1, sizeof *k);
+    struct user_encoder *k = mem_zalloc_array(1, sizeof *k);
     if (!k)
         return err_set(e, ERR_NOMEM, "no memory to make contexts");
     k->model = m;
     size_t lens[] = {encoder_workspace_len(&m->spec, 0), hypernet_workspace_len(&m->spec),
-                     neighbours_workspace_len(&m->spec)};
+                     item_item_workspace_len(&m->spec)};
     size_t len = lens[0] > lens[1] ? lens[0] : lens[1];
     k->workspace = mem_alloc_aligned(len > lens[2] ? len : lens[2], sizeof *k->workspace);
-    k->theta = mem_alloc_aligned(neighbours_theta_most(&m->spec), sizeof *k->theta);
+    k->theta = mem_alloc_aligned(item_item_theta_most(&m->spec), sizeof *k->theta);
     k->c = mem_alloc_aligned(m->spec.d_context, sizeof *k->c);
     if (!k->workspace || !k->theta || !k->c) {
-        context_maker_free(k);
+        user_encoder_free(k);
         return err_set(e, ERR_NOMEM, "no memory to make contexts");
     }
     *out = k;
     return ERR_OK;
 }
 
-void context_maker_free(struct context_maker *k)
+void user_encoder_free(struct user_encoder *k)
 {
     if (!k)
         return;
@@ -59,21 +59,21 @@ void context_maker_free(struct context_maker *k)
     mem_free(k);
 }
 
-void context_maker_gather(struct context_maker *k, struct gather *g)
+void user_encoder_gather(struct user_encoder *k, struct batcher *g)
 {
-    k->gather = g;
+    k->batcher = g;
 }
 
 static bool take_value(void *arg, const char *field, const char *value)
 {
-    struct context_maker *k = arg;
+    struct user_encoder *k = arg;
     long row = encoder_profile_value(&k->model->spec, field, value);
-    if (row >= 0 && k->n_values < MOST_VALUES)
+    if (row >= 0 && k->n_values < MAX_VALUES)
         k->values[k->n_values++] = (uint32_t)row;
     return true;
 }
 
-static enum err_code reserve_interactions(struct context_maker *k, size_t n, struct err *e)
+static enum err_code reserve_interactions(struct user_encoder *k, size_t n, struct err *e)
 {
     if (n <= k->capacity)
         return ERR_OK;
@@ -93,7 +93,7 @@ struct encoder_interaction context_interaction(uint32_t item, const struct store
                                         .timestamp = x->timestamp};
 }
 
-static enum err_code take_interactions(struct context_maker *k, const struct item_table *items,
+static enum err_code take_interactions(struct user_encoder *k, const struct item_snapshot *items,
                                        const struct store_user *user, size_t *n, struct err *e)
 {
     enum err_code code = reserve_interactions(k, user->n_interactions, e);
@@ -102,20 +102,20 @@ static enum err_code take_interactions(struct context_maker *k, const struct ite
     *n = 0;
     for (size_t i = 0; i < user->n_interactions; i++) {
         const struct store_interaction *x = &user->interactions[i];
-        long index = item_table_index(items, x->item_key);
+        long index = item_snapshot_index(items, x->item_key);
         if (index >= 0)
             k->interactions[(*n)++] = context_interaction((uint32_t)index, x);
     }
     return ERR_OK;
 }
 
-enum err_code context_encode(struct context_maker *k, const struct item_table *items,
+enum err_code context_encode(struct user_encoder *k, const struct item_snapshot *items,
                              const struct store_user *user, const float **c, struct err *e)
 {
-    const struct extra_items *extra = item_table_extra(items);
+    const struct added_items *extra = item_snapshot_extra(items);
     struct encoder_input input = {.values = k->values,
-                                  .extra = extra_items_params(extra),
-                                  .n_extra = extra_items_count(extra),
+                                  .extra = added_items_params(extra),
+                                  .n_extra = added_items_count(extra),
                                   .basis = k->model->fold_in};
     enum err_code code = take_interactions(k, items, user, &input.n_interactions, e);
     k->n_values = 0;
@@ -131,7 +131,7 @@ enum err_code context_encode(struct context_maker *k, const struct item_table *i
     return code;
 }
 
-enum err_code context_of_user(struct context_maker *k, const struct item_table *items,
+enum err_code context_of_user(struct user_encoder *k, const struct item_snapshot *items,
                               const struct store_user *user, const float **c, struct err *e)
 {
     size_t want = k->model->spec.d_context * sizeof(float);
@@ -162,7 +162,7 @@ static int by_value(const void *a, const void *b)
 
 /* The indices of the user's items to k->seen, rising. Keys rise, and a model that was trained from this store has its items in
  * their order: then there is nothing to sort. */
-static enum err_code take_seen(struct context_maker *k, const struct item_table *items,
+static enum err_code take_seen(struct user_encoder *k, const struct item_snapshot *items,
                                const struct store_user *user, size_t *n, struct err *e)
 {
     size_t n_keys = user->brief ? user->n_taken : user->n_interactions;
@@ -176,8 +176,8 @@ static enum err_code take_seen(struct context_maker *k, const struct item_table 
     }
     *n = 0;
     for (size_t i = 0; i < n_keys; i++) {
-        long index =
-            item_table_index(items, user->brief ? (int64_t)user->taken[i] : user->interactions[i].item_key);
+        long index = item_snapshot_index(items, user->brief ? (int64_t)user->taken[i]
+                                                            : user->interactions[i].item_key);
         if (index < 0)
             continue;
         rising = rising && (*n == 0 || k->seen[*n - 1] < (uint32_t)index);
@@ -190,26 +190,25 @@ static enum err_code take_seen(struct context_maker *k, const struct item_table 
 
 /* The neighbours of the first n of k->seen: what follows the layers' weights in theta. They are summed in the order of the
  * items, so that a user has the same weights whichever way the items were read. */
-static enum err_code add_neighbours(struct context_maker *k, size_t n, real *theta, size_t *len,
-                                    struct err *e)
+static enum err_code add_neighbours(struct user_encoder *k, size_t n, real *theta, size_t *len, struct err *e)
 {
     enum err_code code = reserve_interactions(k, n, e);
     for (size_t i = 0; i < n && !code; i++)
         k->interactions[i] = (struct encoder_interaction){.item = k->seen[i], .weight = 1};
     return code ? code
-                : neighbours_generate(&k->model->spec, &k->model->params, k->interactions, n, k->workspace,
-                                      theta, len, e);
+                : item_item_generate(&k->model->spec, &k->model->params, k->interactions, n, k->workspace,
+                                     theta, len, e);
 }
 
-static enum err_code generate_theta(struct context_maker *k, const float *c, real *theta, struct err *e)
+static enum err_code generate_theta(struct user_encoder *k, const float *c, real *theta, struct err *e)
 {
-    if (k->gather)
-        return gather_generate(k->gather, c, k->workspace, theta, e);
+    if (k->batcher)
+        return batcher_generate(k->batcher, c, k->workspace, theta, e);
     return hypernet_generate(&k->model->spec, &k->model->params, c, k->workspace, theta, e);
 }
 
 /* Of a model without item-item weights the length of theta is known: it is written where it stays. */
-static enum err_code generate_in_place(struct context_maker *k, const float *c, size_t n_seen,
+static enum err_code generate_in_place(struct user_encoder *k, const float *c, size_t n_seen,
                                        struct weights **out, uint32_t **seen, struct err *e)
 {
     struct theta_layout layout;
@@ -227,7 +226,7 @@ static enum err_code generate_in_place(struct context_maker *k, const float *c, 
 }
 
 /* Weights of the context c and, where they have neighbours, the first n_history of the maker's items. */
-static enum err_code generate(struct context_maker *k, const float *c, size_t n_history, size_t n_seen,
+static enum err_code generate(struct user_encoder *k, const float *c, size_t n_history, size_t n_seen,
                               struct weights **out, uint32_t **seen, struct err *e)
 {
     const struct model_spec *spec = &k->model->spec;
@@ -248,7 +247,7 @@ static enum err_code generate(struct context_maker *k, const float *c, size_t n_
     return ERR_OK;
 }
 
-enum err_code context_make_weights(struct context_maker *k, const struct item_table *items,
+enum err_code context_make_weights(struct user_encoder *k, const struct item_snapshot *items,
                                    const struct store_user *user, struct weights **out, struct err *e)
 {
     const float *c;
@@ -268,12 +267,12 @@ enum err_code context_make_weights(struct context_maker *k, const struct item_ta
     return ERR_OK;
 }
 
-size_t context_theta_len(const struct context_maker *k)
+size_t context_theta_len(const struct user_encoder *k)
 {
-    return neighbours_theta_most(&k->model->spec);
+    return item_item_theta_most(&k->model->spec);
 }
 
-enum err_code context_theta(struct context_maker *k, const struct item_table *items,
+enum err_code context_theta(struct user_encoder *k, const struct item_snapshot *items,
                             const struct store_user *user, real *theta, struct err *e)
 {
     const float *c;
@@ -289,7 +288,7 @@ enum err_code context_theta(struct context_maker *k, const struct item_table *it
     return code;
 }
 
-enum err_code context_make_prior(struct context_maker *k, struct weights **out, struct err *e)
+enum err_code context_make_prior(struct user_encoder *k, struct weights **out, struct err *e)
 {
     struct encoder_input nothing = {0};
     uint32_t *seen;

@@ -1,5 +1,5 @@
-/* context - the bridge between store and engine: a stored user to a context embedding and to generated
- * weights. Layer: server; depends on store, engine, base.   Threads: a struct context_maker is confined to
+/* user_weights - the bridge between store and engine: a stored user to a context embedding and to generated
+ * weights. Layer: server; depends on store, engine, base.   Threads: a struct user_encoder is confined to
  * its thread. Memory: workspaces grow to the longest history seen and are kept. */
 #ifndef SERVER_SERVING_USER_WEIGHTS_H
 #define SERVER_SERVING_USER_WEIGHTS_H
@@ -12,42 +12,42 @@
 #include "server/items/item_snapshot.h"
 #include "store/store.h"
 
-struct context_maker;
+struct user_encoder;
 
 /* A stored interaction with an item of this index as the encoder, the trainer and the baselines take it: a weight or rating from
  * before there were limits is the nearest one within them, so that one such row stops neither answers nor a training. */
 struct encoder_interaction context_interaction(uint32_t item, const struct store_interaction *x);
 
-enum err_code context_maker_new(const struct model *m, struct context_maker **out,
-                                struct err *e) ERR_MUST_CHECK;
-void context_maker_free(struct context_maker *k);
+enum err_code user_encoder_new(const struct model *m, struct user_encoder **out,
+                               struct err *e) ERR_MUST_CHECK;
+void user_encoder_free(struct user_encoder *k);
 
 /* From now on weights are generated through g, which outlives k; NULL: by this thread alone, as at first. */
-void context_maker_gather(struct context_maker *k, struct gather *g);
+void user_encoder_gather(struct user_encoder *k, struct batcher *g);
 
 /* Encodes what the store knows of a user, whose interactions were read, to c (C floats, the maker's own, borrowed until the next call).
  * Items the model does not have are left out. */
-enum err_code context_encode(struct context_maker *k, const struct item_table *items,
+enum err_code context_encode(struct user_encoder *k, const struct item_snapshot *items,
                              const struct store_user *user, const float **c, struct err *e) ERR_MUST_CHECK;
 
 /* The context that answers for a user now: the given embedding; else the stored one when it is as new as the
  * user; else encoded. ERR_CORRUPT when the stored bytes have the wrong length; ERR_CONFLICT when there is none and the
  * model has no encoder. */
-enum err_code context_of_user(struct context_maker *k, const struct item_table *items,
+enum err_code context_of_user(struct user_encoder *k, const struct item_snapshot *items,
                               const struct store_user *user, const float **c, struct err *e) ERR_MUST_CHECK;
 
 /* New weights for the user, also of store_read_context: context, theta, and the rising indices of the user's items as
  * `seen`. */
-enum err_code context_make_weights(struct context_maker *k, const struct item_table *items,
+enum err_code context_make_weights(struct user_encoder *k, const struct item_snapshot *items,
                                    const struct store_user *user, struct weights **out,
                                    struct err *e) ERR_MUST_CHECK;
 
 /* theta (context_theta_len) of a user whose context is encoded anew from this record, whatever is stored. */
-size_t context_theta_len(const struct context_maker *k);
-enum err_code context_theta(struct context_maker *k, const struct item_table *items,
+size_t context_theta_len(const struct user_encoder *k);
+enum err_code context_theta(struct user_encoder *k, const struct item_snapshot *items,
                             const struct store_user *user, real *theta, struct err *e) ERR_MUST_CHECK;
 
 /* New weights of the prior: the context of somebody of whom nothing is known. */
-enum err_code context_make_prior(struct context_maker *k, struct weights **out, struct err *e) ERR_MUST_CHECK;
+enum err_code context_make_prior(struct user_encoder *k, struct weights **out, struct err *e) ERR_MUST_CHECK;
 
 #endif

@@ -188,7 +188,7 @@ void world_favourites(const struct world_user *u, uint8_t order[static WORLD_CAT
     }
 }
 
-static size_t most_for_a_user(const struct world_options *o)
+static size_t max_for_a_user(const struct world_options *o)
 {
     size_t most = o->n_items - WORLD_CANDIDATES - 1;
     return most < o->n_items / 2 ? most : o->n_items / 2;
@@ -199,7 +199,7 @@ static size_t most_for_a_user(const struct world_options *o)
 static void share_out(struct maker *m)
 {
     struct world *w = m->w;
-    size_t most = most_for_a_user(m->options);
+    size_t most = max_for_a_user(m->options);
     size_t rest = m->options->n_interactions - WORLD_LEAST_USER * w->n_users, left = rest;
     double sum = 0;
     for (size_t u = 0; u < w->n_users; u++)
@@ -333,7 +333,7 @@ static enum err_code check_options(const struct world_options *o, struct err *e)
     if (o->n_items < WORLD_LEAST_ITEMS)
         return err_set(e, ERR_INVALID, "%zu items are too few: a world needs %d", o->n_items,
                        WORLD_LEAST_ITEMS);
-    size_t least = WORLD_LEAST_USER * o->n_users, most = most_for_a_user(o) * o->n_users;
+    size_t least = WORLD_LEAST_USER * o->n_users, most = max_for_a_user(o) * o->n_users;
     if (o->n_interactions < least || o->n_interactions > most)
         return err_set(e, ERR_INVALID, "%zu users and %zu items go with %zu to %zu interactions, not %zu",
                        o->n_users, o->n_items, least, most, o->n_interactions);

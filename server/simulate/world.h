@@ -1,4 +1,4 @@
-/* simulate_world - a made-up world of users with tastes, items with categories, and who took what when.
+/* world - a made-up world of users with tastes, items with categories, and who took what when.
  * Layer: server; depends on base and engine/rng.     Threads: confined to its thread.
  * Memory: everything, about 24 bytes an interaction.
  *

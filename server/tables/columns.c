@@ -224,7 +224,7 @@ enum err_code table_columns_by_header(enum table_kind kind, const struct table_f
         code = err_set(e, ERR_INVALID, "the header is one column; %s",
                        table_sniff_header(header->list[0].data, header->list[0].len, 1));
     for (size_t i = 0; !code && i < header->n; i++) {
-        struct text name = table_value_trim(header->list[i]);
+        struct text name = field_value_trim(header->list[i]);
         code = table_row_check_plain(name, "name of a column", e);
         if (!code)
             code = add_column(&c, table_role_of(kind, name, NULL), name.data, name.len, e);

@@ -1,4 +1,4 @@
-/* table_format - which format a table file has, how its lines fall into fields and what its columns mean.
+/* format - which format a table file has, how its lines fall into fields and what its columns mean.
  * Layer: server; depends on base.          Threads: any.
  * Memory: struct table_fields and struct table_columns own growing arrays; their _fini frees. */
 #ifndef SERVER_TABLES_FORMAT_H

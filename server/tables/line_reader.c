@@ -11,13 +11,13 @@
 #include <unistd.h>
 #include <zlib.h>
 
-enum { FIRST_CAPACITY = 256 * 1024, MOST_CAPACITY = 2 * LIMIT_LINE_BYTES };
+enum { FIRST_CAPACITY = 256 * 1024, MAX_CAPACITY = 2 * LIMIT_LINE_BYTES };
 
 struct table_lines {
     gzFile file;
     char *name;
     char *data;             /* (capacity) */
-    size_t capacity;        /* FIRST_CAPACITY, grown up to MOST_CAPACITY */
+    size_t capacity;        /* FIRST_CAPACITY, grown up to MAX_CAPACITY */
     size_t start, end;      /* what was read and not yet given out */
     size_t last_start;      /* where the last line began, for table_lines_again */
     uint64_t number;        /* lines given out or left out so far */

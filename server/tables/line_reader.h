@@ -1,4 +1,4 @@
-/* table_lines - the lines of a text file, plain or gzip, or of standard input, one at a time.
+/* line_reader - the lines of a text file, plain or gzip, or of standard input, one at a time.
  * Layer: server; depends on base and zlib.      Threads: confined to its thread.
  * Memory: one block that holds the longest line seen, never above twice LIMIT_LINE_BYTES, whatever the size
  * of the file.                                  Cost: each byte is looked at once by memchr. */

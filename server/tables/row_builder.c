@@ -81,7 +81,7 @@ enum err_code table_row_check_id(struct text id, const char *what, struct err *e
 
 static enum err_code read_number(struct text text, const char *name, double *out, struct err *e)
 {
-    if (table_value_number(text, out))
+    if (field_value_number(text, out))
         return ERR_OK;
     return err_set(e, ERR_INVALID, "the %s '%.*s' is not a finite number", name, shown(text), text.data);
 }
@@ -123,8 +123,8 @@ static enum err_code set_time(struct table_row_builder *b, struct text text, str
 
 enum err_code table_row_add_category(struct table_row_builder *b, struct text text, struct err *e)
 {
-    text = table_value_trim(text);
-    bool none = table_value_is(text, "(no genres listed)"); /* MovieLens says it so */
+    text = field_value_trim(text);
+    bool none = field_value_is(text, "(no genres listed)"); /* MovieLens says it so */
     b->row.no_categories = b->row.no_categories || none;
     if (!text.len || none)
         return ERR_OK;
@@ -189,7 +189,7 @@ static enum err_code add_embedding(struct table_row_builder *b, struct text text
             p++;
         struct text number = {from, (size_t)(p - from)};
         double x;
-        if (!table_value_number(number, &x))
+        if (!field_value_number(number, &x))
             return err_set(e, ERR_INVALID, "number %zu of the embedding, '%.*s', is not a finite number",
                            b->row.n_embedding + 1, shown(number), number.data);
         enum err_code code = table_row_add_component(b, x, e);
@@ -229,11 +229,11 @@ static void set_extra(struct table_row_builder *b, const char *name, struct text
 
 static enum err_code set_genre(struct table_row_builder *b, const char *name, struct text flag, struct err *e)
 {
-    if (table_value_is(flag, "0")) {
+    if (field_value_is(flag, "0")) {
         b->row.no_categories = true; /* unless another flag says one */
         return ERR_OK;
     }
-    if (!table_value_is(flag, "1"))
+    if (!field_value_is(flag, "1"))
         return err_set(e, ERR_INVALID, "the genre flag %s is '%.*s' and not 0 or 1", name, shown(flag),
                        flag.data);
     return table_row_add_category(b, (struct text){name, strlen(name)}, e);
@@ -242,7 +242,7 @@ static enum err_code set_genre(struct table_row_builder *b, const char *name, st
 enum err_code table_row_set(struct table_row_builder *b, enum table_role role, const char *name,
                             struct text text, bool quoted, struct err *e)
 {
-    text = table_value_trim(text);
+    text = field_value_trim(text);
     if (!text.len)
         return ERR_OK;
     switch (role) {

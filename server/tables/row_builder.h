@@ -1,4 +1,4 @@
-/* table_row - a row in the making: values are set one by one, checked, and finished into a struct table_row.
+/* row_builder - a row in the making: values are set one by one, checked, and finished into a struct table_row.
  * Layer: server; depends on base and server/table.   Threads: confined to its thread.
  * Memory: buffers that are used again for every row; table_row_builder_fini frees.
  * Every error is ERR_INVALID with the reason alone, or ERR_NOMEM; the caller adds file and line. */

@@ -1,4 +1,4 @@
-/* table_sniff - names by its first bytes a file that is no table of UTF-8 text.
+/* sniff - names by its first bytes a file that is no table of UTF-8 text.
  * Layer: server; depends on libc only.      Threads: any.      Memory: none; texts are static. */
 #ifndef SERVER_TABLES_SNIFF_H
 #define SERVER_TABLES_SNIFF_H

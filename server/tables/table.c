@@ -108,7 +108,7 @@ static enum err_code check_text(struct table *t, struct table_line *line, struct
         return ERR_OK;
     if (!may_be_latin1(t->format))
         return err_set(e, ERR_INVALID, "the line is not UTF-8; convert the file (iconv -f LATIN1 -t UTF-8)");
-    table_value_from_latin1((struct text){line->data, line->len}, &t->latin1);
+    field_value_from_latin1((struct text){line->data, line->len}, &t->latin1);
     if (t->latin1.failed)
         return buf_check(&t->latin1, "the line as UTF-8", e);
     line->data = t->latin1.data;
@@ -245,7 +245,7 @@ static enum err_code set_candidates(struct table *t, struct err *e)
     if (t->fields.n < 2)
         return err_set(e, ERR_INVALID, "a line of candidates is a user and items, with tabs between");
     for (size_t i = 0; i < t->fields.n; i++) {
-        fields[i] = table_value_trim(fields[i]);
+        fields[i] = field_value_trim(fields[i]);
         enum err_code code = table_row_check_id(fields[i], i ? "item" : "user", e);
         if (!code)
             code = table_row_check_word(fields[i], false, i ? "item" : "user", e);
@@ -315,7 +315,7 @@ static bool is_none(const struct table *t, size_t i)
     enum table_role role = t->columns.list[i].role;
     return table_format_has_header(t->format) && !t->fields.quoted[i] && role != ROLE_USER &&
            role != ROLE_ITEM && role != ROLE_EMBEDDING &&
-           field_is_null_word(table_value_trim(t->fields.list[i]));
+           field_is_null_word(field_value_trim(t->fields.list[i]));
 }
 
 /* Looks whether an ignored column of interactions has times: who wrote the file may not know by which name they would be taken. */
@@ -327,8 +327,8 @@ static void look_for_date(struct table *t, size_t i)
     int64_t seconds;
     if (t->kind != TABLE_INTERACTIONS || c->role != ROLE_EXTRA || t->n_looked_at > LOOKED_AT)
         return;
-    struct text text = table_value_trim(t->fields.list[i]);
-    c->n_dates += !table_value_number(text, &number) && table_value_time(text, &seconds);
+    struct text text = field_value_trim(t->fields.list[i]);
+    c->n_dates += !field_value_number(text, &number) && field_value_time(text, &seconds);
 }
 
 static enum err_code set_columns(struct table *t, struct err *e)
@@ -385,7 +385,7 @@ static enum err_code take_fields(struct table *t, struct table_line *line, struc
 /* Remembers the names of a line of NDJSON that are new, for who asks what was in the file. */
 static enum err_code note_names(struct table *t, struct err *e)
 {
-    enum { MOST_NAMES = 64 };
+    enum { MAX_NAMES = 64 };
     const char *name;
     json_t *value;
     enum err_code code = ERR_OK;
@@ -394,7 +394,7 @@ static enum err_code note_names(struct table *t, struct err *e)
         size_t i = 0;
         while (i < t->seen.n && strcmp(t->seen.list[i].name, name) != 0)
             i++;
-        if (i == t->seen.n && i < MOST_NAMES && !code)
+        if (i == t->seen.n && i < MAX_NAMES && !code)
             code = table_columns_add(&t->seen,
                                      table_is_ignored(t->json.ignored, name)
                                          ? ROLE_IGNORED

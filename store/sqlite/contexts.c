@@ -12,8 +12,8 @@
 typedef int64_t taken_revision;
 
 /* A longer history has no list: every event would write all of it anew, and its items are read one by one. */
-enum { MOST_TAKEN = 4096 };
-#define MOST_TAKEN_BYTES (sizeof(taken_revision) + MOST_TAKEN * sizeof(uint32_t))
+enum { MAX_TAKEN = 4096 };
+#define MAX_TAKEN_BYTES (sizeof(taken_revision) + MAX_TAKEN * sizeof(uint32_t))
 
 static int by_key(const void *a, const void *b)
 {
@@ -25,9 +25,9 @@ static int by_key(const void *a, const void *b)
 static bool pack(struct sqlite_conn *c, const struct store_context *context)
 {
     size_t n = context->n_interactions;
-    c->taken.max_bytes = MOST_TAKEN_BYTES;
+    c->taken.max_bytes = MAX_TAKEN_BYTES;
     buf_reset(&c->taken);
-    if (!context->lists || n > MOST_TAKEN)
+    if (!context->lists || n > MAX_TAKEN)
         return false;
     taken_revision revision = context->revision;
     buf_add(&c->taken, &revision, sizeof revision);
@@ -137,7 +137,7 @@ static bool unpack(sqlite3_stmt *s, int column, int64_t revision, struct store_u
     const char *bytes = sqlite3_column_blob(s, column);
     size_t n_bytes = (size_t)sqlite3_column_bytes(s, column), n = n_bytes / sizeof(uint32_t);
     taken_revision of = 0;
-    if (!bytes || n_bytes < sizeof of || n_bytes > MOST_TAKEN_BYTES || n_bytes % sizeof(uint32_t) != 0)
+    if (!bytes || n_bytes < sizeof of || n_bytes > MAX_TAKEN_BYTES || n_bytes % sizeof(uint32_t) != 0)
         return false;
     memcpy(&of, bytes, sizeof of);
     if (of != revision)
@@ -197,9 +197,9 @@ enum err_code sqlite_read_context(struct store_conn *conn, struct text id,
     return code || brief ? code : sqlite_read_user(conn, id, key, out, e);
 }
 
-enum err_code sqlite_read_context_at_once(struct store_conn *conn, struct text id,
-                                          const struct store_context_key *key, size_t most,
-                                          struct store_user *out, struct err *e)
+enum err_code sqlite_read_context_nonblocking(struct store_conn *conn, struct text id,
+                                              const struct store_context_key *key, size_t most,
+                                              struct store_user *out, struct err *e)
 {
     struct sqlite_conn *c = (struct sqlite_conn *)conn;
     bool brief = false;

@@ -13,8 +13,8 @@
 #include <string.h>
 
 enum {
-    MOST_FOUND = 8192, /* interactions a transaction: some 50 ms */
-    PAUSE_MS = 8,      /* between two: longer than who waits for the lock sleeps */
+    MAX_FOUND = 8192, /* interactions a transaction: some 50 ms */
+    PAUSE_MS = 8,     /* between two: longer than who waits for the lock sleeps */
     LOCK_MS = 200, /* a transaction waits so long for others; what is marked stays, and is not found again */
     TRIES = 3      /* beside loads; then all in one transaction */
 };
@@ -27,7 +27,7 @@ struct following {
     struct sqlite_conn *c;
     int64_t *keys; /* (n_keys) rising */
     size_t n_keys;
-    struct found *found; /* (MOST_FOUND) to be marked */
+    struct found *found; /* (MAX_FOUND) to be marked */
     size_t n_found;
     int64_t from;           /* users below it are done */
     bool read;              /* all of them */
@@ -47,7 +47,7 @@ static enum err_code find(struct following *f, enum sqlite_statement which, int6
     sqlite3_bind_int64(s, 1, from);
     int rc;
     f->n_found = 0;
-    while ((rc = sqlite3_step(s)) == SQLITE_ROW && f->n_found < MOST_FOUND) {
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW && f->n_found < MAX_FOUND) {
         int64_t item = sqlite3_column_int64(s, 1);
         f->from = sqlite3_column_int64(s, 0);
         if (bsearch(&item, f->keys, f->n_keys, sizeof item, by_key))
@@ -197,7 +197,7 @@ enum err_code sqlite_follow_items(struct store_conn *conn, const int64_t *keys, 
     if (n == 0)
         return ERR_OK;
     f.keys = mem_alloc_array(n, sizeof *f.keys);
-    f.found = mem_alloc_array(MOST_FOUND, sizeof *f.found);
+    f.found = mem_alloc_array(MAX_FOUND, sizeof *f.found);
     enum err_code code = f.keys && f.found ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for %zu new items", n);
     if (!code)
         code = unfollowed(&f, keys, n, e);

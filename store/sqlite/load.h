@@ -1,5 +1,5 @@
-/* sqlite_load - the parts of a load of many interactions, and what finds what a killed one left.
- * Layer: store, private to sqlite*.c.      Threads: a connection is confined to its thread. */
+/* load - the parts of a load of many interactions, and what finds what a killed one left.
+ * Layer: store, private to connection*.c.      Threads: a connection is confined to its thread. */
 #ifndef STORE_SQLITE_LOAD_H
 #define STORE_SQLITE_LOAD_H
 

@@ -13,7 +13,7 @@
 enum {
     ROUNDS = 8,        /* at most: others may change more than a round can do over */
     FEW_CHANGED = 200, /* users that the last transaction may do over: some milliseconds */
-    BATCH_MS = 40,     /* how long a transaction lasts, and the pause after it, as in sqlite_load.c */
+    BATCH_MS = 40,     /* how long a transaction lasts, and the pause after it, as in load.c */
     PAUSE_MS = 8
 };
 

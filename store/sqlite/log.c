@@ -21,7 +21,7 @@ enum {
 
 /* Below this no page number has anything but zero in its first byte, where a page of a tree has its kind and any other page the
  * number of the next one. */
-static const int64_t most_file_bytes = (int64_t)PAGE_BYTES << 24;
+static const int64_t max_file_bytes = (int64_t)PAGE_BYTES << 24;
 
 typedef ssize_t pwrite64_fn(int fd, const void *from, size_t n, off64_t at);
 
@@ -77,7 +77,7 @@ void sqlite_log_install(void)
 static void begin_into_file(const struct sqlite_conn *c)
 {
     struct stat found;
-    into_file = usual_write && stat(c->store->file, &found) == 0 && found.st_size < most_file_bytes;
+    into_file = usual_write && stat(c->store->file, &found) == 0 && found.st_size < max_file_bytes;
 }
 
 /* What SQLite does by itself after a commit, done by us. */
@@ -125,7 +125,7 @@ void sqlite_log_close(struct sqlite_conn *c)
     if (!c->db)
         return;
     if (sqlite_check_place(c->store, NULL))
-        (void)sqlite3_db_config(c->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL); /* see sqlite_place.c */
+        (void)sqlite3_db_config(c->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL); /* see place.c */
     else if (atomic_exchange(&c->store->erased, false) && sqlite_empty_log(c, CLOSING_BUSY_MS) != SQLITE_OK)
         atomic_store(&c->store->erased, true);
     begin_into_file(c);

@@ -9,7 +9,7 @@
  *     begun to use log or index, and removes both if they are still its own, so that what is opened at the path from now on is
  *     clean,
  *   - and closes without touching anything.
- * Who was killed before he could do so leaves a log that the next start refuses: sqlite_log_owner.c. */
+ * Who was killed before he could do so leaves a log that the next start refuses: log_owner.c. */
 #include "store/sqlite/private.h"
 
 #include "base/mem.h"

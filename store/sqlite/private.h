@@ -1,5 +1,5 @@
-/* sqlite_private - what the files of the SQLite backend share; the one place that includes sqlite3.h.
- * Layer: store, private to sqlite*.c.      Threads: a connection is confined to its thread.
+/* private - what the files of the SQLite backend share; the one place that includes sqlite3.h.
+ * Layer: store, private to connection*.c.      Threads: a connection is confined to its thread.
  * Every SQL text stands in the table below; each is prepared once a connection. */
 #ifndef STORE_SQLITE_PRIVATE_H
 #define STORE_SQLITE_PRIVATE_H
@@ -128,7 +128,7 @@ enum sqlite_statement {
         SQL_COUNT_OF_STATEMENTS
 };
 
-/* How a store that is opened for reading is read; see sqlite_file.c. */
+/* How a store that is opened for reading is read; see file.c. */
 enum sqlite_reading {
     READING_TIDIES,     /* what SQLite makes beside the file it takes away again */
     READING_LEAVES_LOG, /* there is a log, which stays */
@@ -179,9 +179,9 @@ struct sqlite_conn {
     int64_t busy_since_ns;
     int64_t arrival_user; /* the user whose next order of arrival is known in this transaction; 0: none */
     int64_t next_arrival;
-    struct row_sort *sort; /* scratch of reads; see sqlite_read.c */
+    struct row_sort *sort; /* scratch of reads; see read.c */
     size_t sort_capacity;
-    struct buf taken;   /* scratch of sqlite_context.c */
+    struct buf taken;   /* scratch of contexts.c */
     bool never_at_once; /* its file cannot be read so */
     sqlite3_stmt *
         takers_aside; /* who took items that are not followed, between sqlite_takers_begin and its end; else NULL */
@@ -287,7 +287,7 @@ enum err_code sqlite_new_change(struct sqlite_conn *c, const char *kind, int64_t
 enum err_code sqlite_change_of(struct sqlite_conn *c, int64_t change, int64_t row_key,
                                struct err *e) ERR_MUST_CHECK;
 
-/* The log, sqlite_log.c. Once in the process, before any connection; for each connection that is open; and its end. */
+/* The log, log.c. Once in the process, before any connection; for each connection that is open; and its end. */
 void sqlite_log_install(void);
 void sqlite_log_follow(struct sqlite_conn *c);
 void sqlite_log_close(struct sqlite_conn *c);
@@ -304,7 +304,7 @@ enum err_code sqlite_check_log(const struct sqlite_store *s, struct err *e) ERR_
 /* ERR_LOST when the files of a guarded store are not at its path any more. Cost: three calls of the system. */
 enum err_code sqlite_check_place(const struct sqlite_store *s, struct err *e);
 
-/* Reads at once, sqlite_at_once.c. Once in the process, before any connection. */
+/* Reads at once, nonblocking.c. Once in the process, before any connection. */
 void sqlite_at_once_install(void);
 
 /* From here on the thread's reads on c fail where they would wait; false: they cannot be made so. Ended in the same thread. */
@@ -322,8 +322,9 @@ enum err_code sqlite_read_user(struct store_conn *, struct text, const struct st
                                struct store_user *, struct err *);
 enum err_code sqlite_read_context(struct store_conn *, struct text, const struct store_context_key *,
                                   struct store_user *, struct err *);
-enum err_code sqlite_read_context_at_once(struct store_conn *, struct text, const struct store_context_key *,
-                                          size_t, struct store_user *, struct err *);
+enum err_code sqlite_read_context_nonblocking(struct store_conn *, struct text,
+                                              const struct store_context_key *, size_t, struct store_user *,
+                                              struct err *);
 bool sqlite_at_once(const struct store_conn *);
 enum err_code sqlite_read_profile(struct store_conn *, struct text, struct buf *, struct err *);
 enum err_code sqlite_item_key_of(struct store_conn *, struct text, int64_t *, struct err *);

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ROUNDS = 9, ROUND_NS = 20 * 1000 * 1000, CROWD = 64, TOP = 10, MOST_HISTORY = 256 };
+enum { ROUNDS = 9, ROUND_NS = 20 * 1000 * 1000, CROWD = 64, TOP = 10, MAX_HISTORY = 256 };
 
 struct bench {
     struct model *model;
@@ -29,7 +29,7 @@ struct bench {
     real *workspace;                                 /* for whatever is called */
     real *a, *b, *c;                                 /* operands and result of the products beside it */
     size_t n_a;                                      /* reals of a */
-    struct encoder_interaction history[MOST_HISTORY];
+    struct encoder_interaction history[MAX_HISTORY];
     size_t n_history;
 };
 
@@ -244,7 +244,7 @@ static void set_up(struct bench *b)
     b->workspace =
         reals(most(fold_in_workspace_len(spec->encoder.d_fold_in),
                    most(catalogue_workspace_len(b->model->catalogue), hypernet_batch_workspace_len(spec))));
-    for (size_t i = 0; i < MOST_HISTORY; i++)
+    for (size_t i = 0; i < MAX_HISTORY; i++)
         b->history[i] =
             (struct encoder_interaction){.item = (uint32_t)((i * 611953 + 7) % spec->n_items), .weight = 1};
     b->n_a = operand_len(spec);
@@ -279,7 +279,7 @@ int main(int argc, char **argv)
     report(&b, "read as many bytes as all products", b.n_a * sizeof(real), read_memory, NULL);
     report(&b, "top 10 of the catalogue", n, top_ten, score);
     report(&b, "top 10 of ready scores", n, select_ten, NULL);
-    static const size_t histories[] = {1, 10, 30, 60, MOST_HISTORY};
+    static const size_t histories[] = {1, 10, 30, 60, MAX_HISTORY};
     for (size_t i = 0; b.model->spec.encoder.d_fold_in && i < 5; i++) {
         b.n_history = histories[i];
         report(&b, "fold-in", b.n_history, fold_in_short, fold_in_directly);

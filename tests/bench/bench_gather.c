@@ -15,13 +15,13 @@
 #include <unistd.h>
 
 enum { WALL, CPU, N_TIMES };
-enum { CROWD = 64, ROUNDS = 11, MOST_REPEATS = 200, ENOUGH_NS = 100 * 1000 * 1000 };
+enum { CROWD = 64, ROUNDS = 11, MAX_REPEATS = 200, ENOUGH_NS = 100 * 1000 * 1000 };
 
 static struct model *model;
-static struct gather *gathers[2]; /* in batches; each by itself */
+static struct batcher *gathers[2]; /* in batches; each by itself */
 static pthread_barrier_t start, end;
-static struct gather *asked; /* NULL: the threads end; written before the barrier */
-static size_t n_repeats;     /* generations of a thread in a round */
+static struct batcher *asked; /* NULL: the threads end; written before the barrier */
+static size_t n_repeats;      /* generations of a thread in a round */
 
 static void *reals(size_t n)
 {
@@ -46,7 +46,7 @@ static void *ask(void *number)
         if (!asked)
             break;
         for (size_t i = 0; i < n_repeats; i++)
-            if (gather_generate(asked, c, workspace, theta, NULL))
+            if (batcher_generate(asked, c, workspace, theta, NULL))
                 exit(1);
         pthread_barrier_wait(&end);
     }
@@ -64,7 +64,7 @@ static double processor_ns(void)
 }
 
 /* Wall time, and processor time of all threads, of a generation by each. */
-static void time_round(struct gather *g, double ns[N_TIMES])
+static void time_round(struct batcher *g, double ns[N_TIMES])
 {
     asked = g;
     double wall = (double)clock_monotonic_ns(),
@@ -92,8 +92,8 @@ static double median(double rounds[ROUNDS][N_TIMES], size_t which)
 
 static void report(double together[ROUNDS][N_TIMES], double alone[ROUNDS][N_TIMES])
 {
-    struct gather_cost cost = gather_cost(gathers[0]);
-    struct gather_stats stats = gather_read_stats(gathers[0]);
+    struct batcher_cost cost = batcher_cost(gathers[0]);
+    struct batcher_stats stats = batcher_read_stats(gathers[0]);
     (void)printf("{\"what\":\"%d at once beside each by "
                  "itself\",\"size\":%d,\"read_bytes\":%zu,\"us\":%.3f,\"ceiling_us\":%.3f,"
                  "\"of_ceiling\":%.3f,\"of_processor_time\":%.3f,\"batch\":%.1f,\"single_us\":%.1f}\n",
@@ -112,7 +112,7 @@ static void run(void)
     n_repeats = 1;
     time_round(gathers[1], alone[0]);
     n_repeats =
-        alone[0][WALL] * MOST_REPEATS < ENOUGH_NS ? MOST_REPEATS : (size_t)(ENOUGH_NS / alone[0][WALL]) + 1;
+        alone[0][WALL] * MAX_REPEATS < ENOUGH_NS ? MAX_REPEATS : (size_t)(ENOUGH_NS / alone[0][WALL]) + 1;
     for (size_t i = 0; i < ROUNDS; i++) {
         time_round(gathers[0], together[i]);
         time_round(gathers[1], alone[i]);
@@ -132,18 +132,18 @@ int main(int argc, char **argv)
         (void)execv("/proc/self/exe", argv);
     blas_use_one_thread();
     long n = sysconf(_SC_NPROCESSORS_ONLN);
-    struct gather_config always = {.n_running = n > 0 ? (size_t)n : 1, .least_ns = 0},
-                         never = {.n_running = 1, .least_ns = INT64_MAX};
-    if (argc != 2 || model_open(argv[1], &model, &e) || gather_new(model, &always, &gathers[0], &e) ||
-        gather_new(model, &never, &gathers[1], &e)) {
+    struct batcher_config always = {.n_running = n > 0 ? (size_t)n : 1, .min_ns = 0},
+                          never = {.n_running = 1, .min_ns = INT64_MAX};
+    if (argc != 2 || model_open(argv[1], &model, &e) || batcher_new(model, &always, &gathers[0], &e) ||
+        batcher_new(model, &never, &gathers[1], &e)) {
         (void)fprintf(stderr, "usage: bench_gather MODEL\n%s\n", e.text);
         return 2;
     }
     pthread_barrier_init(&start, NULL, CROWD + 1);
     pthread_barrier_init(&end, NULL, CROWD + 1);
     run();
-    gather_free(gathers[0]);
-    gather_free(gathers[1]);
+    batcher_free(gathers[0]);
+    batcher_free(gathers[1]);
     model_unref(model);
     return 0;
 }

@@ -116,7 +116,7 @@ class Files(unittest.TestCase):
         for option in ("--request-timeout", "--request-deadline", "--keep-alive-timeout"):
             self.assertEqual(stated[option], float(first(option + r" .*\(default (\d+)\)", self.help)))
         self.assertEqual(stated["SQLITE_BUSY_MS"], int(first(r"SQLITE_BUSY_MS = (\d+)", read("store/sqlite/private.h"))) / 1000)
-        self.assertEqual(stated["WATCHER_PERIOD_MS"], int(first(r"WATCHER_PERIOD_MS = (\d+)", read("server/serving/change_follower.h"))) / 1000)
+        self.assertEqual(stated["CHANGE_FOLLOWER_PERIOD_MS"], int(first(r"CHANGE_FOLLOWER_PERIOD_MS = (\d+)", read("server/serving/change_follower.h"))) / 1000)
         self.assertEqual(stated["--drain-seconds"], float(first(r"HYPERNET_DRAIN_SECONDS=(\d+)", read("deploy/Dockerfile"))))
 
 

@@ -170,10 +170,10 @@ START_TEST(a_server_without_memory_does_not_start)
     for (long n = 1; n < 1000 && !done; n++) {
         const struct http_handler handler = api_handler(&w.api);
         struct http_server *s = NULL;
-        struct watcher *watcher = NULL;
+        struct change_follower *follower = NULL;
         struct err e = {0};
         mem_fail_at(n, 0);
-        enum err_code code = watcher_start(&w.serving, &w.metrics.serving, &watcher, &e);
+        enum err_code code = change_follower_start(&w.serving, &w.metrics.serving, &follower, &e);
         if (!code)
             code = http_start(&config, &handler, &s, &e);
         mem_fail_at(0, 0);
@@ -182,7 +182,7 @@ START_TEST(a_server_without_memory_does_not_start)
         done = code == ERR_OK;
         if (s)
             http_stop(s, 1);
-        watcher_stop(watcher);
+        change_follower_stop(follower);
     }
     ck_assert(done);
 }

@@ -49,10 +49,10 @@ static void answer(const struct model_spec *spec, const struct model_params *par
                    const struct catalogue *catalogue)
 {
     size_t n_work = hypernet_workspace_len(spec) + target_workspace_len(spec) +
-                    encoder_workspace_len(spec, 1) + neighbours_workspace_len(spec) +
+                    encoder_workspace_len(spec, 1) + item_item_workspace_len(spec) +
                     (catalogue ? catalogue_workspace_len(catalogue) : 0);
     real *c = must_have(calloc(spec->d_context + 1, sizeof *c)),
-         *theta = must_have(calloc(neighbours_theta_most(spec) + 1, sizeof *theta));
+         *theta = must_have(calloc(item_item_theta_most(spec) + 1, sizeof *theta));
     real *work = must_have(calloc(n_work, sizeof *work)), *x = must_have(calloc(spec->d_item, sizeof *x));
     real *y = must_have(calloc(spec->n_items + spec->d_output, sizeof *y));
     struct encoder_interaction history[8] = {{0}};
@@ -63,7 +63,7 @@ static void answer(const struct model_spec *spec, const struct model_params *par
     struct encoder_input input = {.interactions = &one, .n_interactions = spec->n_items ? 1 : 0};
     if (!spec->encoder.present || encoder_encode(spec, params, &input, work, c, NULL) == ERR_OK)
         if (hypernet_generate(spec, params, c, work, theta, NULL) == ERR_OK &&
-            neighbours_generate(spec, params, history, n_history, work, theta, &len, NULL) == ERR_OK) {
+            item_item_generate(spec, params, history, n_history, work, theta, &len, NULL) == ERR_OK) {
             target_forward(spec, params, theta, x, 1, work, y);
             if (catalogue)
                 catalogue_score_all(catalogue, theta, work, y);

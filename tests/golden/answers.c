@@ -104,15 +104,15 @@ static void add_neighbours(const struct model *m, real *theta)
 {
     struct err e = {0};
     size_t len;
-    real *work = must_have(calloc(neighbours_workspace_len(&m->spec) + 1, sizeof *work));
-    must(neighbours_generate(&m->spec, &m->params, history, n_history, work, theta, &len, &e), &e);
+    real *work = must_have(calloc(item_item_workspace_len(&m->spec) + 1, sizeof *work));
+    must(item_item_generate(&m->spec, &m->params, history, n_history, work, theta, &len, &e), &e);
     free(work);
 }
 
 static void answer_history(const struct model *m)
 {
     struct theta_layout layout;
-    real *theta = must_have(calloc(neighbours_theta_most(&m->spec), sizeof *theta));
+    real *theta = must_have(calloc(item_item_theta_most(&m->spec), sizeof *theta));
     free(history);
     n_history = (size_t)next_number();
     history = must_have(calloc(n_history + 1, sizeof *history));
@@ -120,7 +120,7 @@ static void answer_history(const struct model *m)
         history[i].item = (uint32_t)next_number();
     add_neighbours(m, theta);
     theta_layout_of(&m->spec, &layout);
-    struct neighbours near = neighbours_of(&m->spec, &layout, theta);
+    struct item_item near = item_item_of(&m->spec, &layout, theta);
     for (size_t i = 0; i < near.n; i++)
         printf("%s%u %.9g", i ? " " : "", near.items[i], (double)near.values[i]);
     putchar('\n');
@@ -132,7 +132,7 @@ static real *next_theta(const struct model *m)
 {
     struct err e = {0};
     real *c = next_reals(m->spec.d_context);
-    real *theta = must_have(calloc(neighbours_theta_most(&m->spec) + 1, sizeof *theta));
+    real *theta = must_have(calloc(item_item_theta_most(&m->spec) + 1, sizeof *theta));
     real *work = must_have(calloc(hypernet_workspace_len(&m->spec) + 1, sizeof *work));
     must(hypernet_generate(&m->spec, &m->params, c, work, theta, &e), &e);
     add_neighbours(m, theta);
@@ -202,10 +202,10 @@ static void answer_item(const struct model *m)
     size_t n_takers = (size_t)next_number();
     real *f = next_reals(n_takers * d), *weights = next_reals(n_takers);
     real *row = must_have(calloc(len, sizeof *row));
-    real *work = must_have(calloc(item_side_workspace_len(&m->spec), sizeof *work));
-    item_side_prior(&m->spec, &m->params, features, n, row);
+    real *work = must_have(calloc(cold_items_workspace_len(&m->spec), sizeof *work));
+    cold_items_prior(&m->spec, &m->params, features, n, row);
     print_reals(row, len);
-    if (!item_side_fold(&m->spec, &m->params, f, weights, n_takers, work, row))
+    if (!cold_items_fold(&m->spec, &m->params, f, weights, n_takers, work, row))
         fputs("answers: no solution\n", stderr);
     print_reals(row, len);
     free(features);

@@ -68,9 +68,9 @@ void api_world_init(struct api_world *w)
     struct serving_options options = {.models = paths, .n_models = 2, .cache_bytes = (size_t)1 << 20};
     add_items(w->store, ranking);
     must(serving_open(&w->serving, w->store, &options, &e), &e);
-    struct gather_config gather = {.n_running = 1, .least_ns = GATHER_LEAST_NS};
-    bool gathering;
-    must(serving_measure(&w->serving, &gather, &gathering, &e), &e);
+    struct batcher_config batcher = {.n_running = 1, .min_ns = BATCHER_MIN_NS};
+    bool batching;
+    must(serving_measure(&w->serving, &batcher, &batching, &e), &e);
     w->api.serving = &w->serving;
     w->api.metrics = &w->metrics;
     atomic_store(&w->api.ready, true);

@@ -65,11 +65,11 @@ static void fill_ranking(struct model_spec *s)
     static const char *const features[][2] = {
         {"category", "Z\xC3\xBCrich"}, {"category", "a"}, {"word", "1999"}, {"word", "toy"}};
     enum { N_FEATURES = sizeof features / sizeof *features };
-    s->item_side = (struct item_side_spec){.present = true, .n_users = 9, .n_features = N_FEATURES};
-    s->item_side.features = must_have(calloc(N_FEATURES, sizeof *s->item_side.features));
+    s->cold_items = (struct cold_items_spec){.present = true, .n_users = 9, .n_features = N_FEATURES};
+    s->cold_items.features = must_have(calloc(N_FEATURES, sizeof *s->cold_items.features));
     for (size_t i = 0; i < N_FEATURES; i++) {
-        s->item_side.features[i].field = must_have(strdup(features[i][0]));
-        s->item_side.features[i].value = must_have(strdup(features[i][1]));
+        s->cold_items.features[i].field = must_have(strdup(features[i][0]));
+        s->cold_items.features[i].value = must_have(strdup(features[i][1]));
     }
 }
 
@@ -126,7 +126,7 @@ static void fill_params(struct sample_model *m, unsigned seed)
         for (size_t j = 0; j < d; j++)
             m->params.fold_in_gram[i * d + j] =
                 i == j ? 10 : m->params.fold_in_gram[j < i ? i * d + j : j * d + i];
-    if (m->spec.item_side.present)
+    if (m->spec.cold_items.present)
         memcpy(m->params.item_gram, m->params.fold_in_gram, d * d * sizeof(real));
 }
 

@@ -35,11 +35,11 @@ struct fitting {
     real *scaled;     /* (n, R) targets of the regression */
     real *fitted;     /* (n, R) what features explain of them */
     real *weight;     /* (n_features, R) of the last regression */
-    struct listeners listeners;
+    struct probe_users probe_users;
     real *scores, *guesses; /* (listeners, n_held) by trained and by predicted rows */
 };
 
-bool item_side_fits(const struct model_spec *spec)
+bool cold_items_fits(const struct model_spec *spec)
 {
     return spec->encoder.present && spec->encoder.d_fold_in && !spec->encoder.d_ratings &&
            spec->objective == OBJECTIVE_RANKING;
@@ -211,14 +211,14 @@ static enum err_code guess(struct fitting *f, const double ridge[2], double *err
         return code;
     for (size_t k = 0; k < f->n_held; k++)
         predict(f, f->items[k], f->fitted + k * f->at.len);
-    code = listeners_score(&f->listeners, f->fitted, f->n_held, f->guesses, e);
+    code = probe_users_score(&f->probe_users, f->fitted, f->n_held, f->guesses, e);
     if (!code)
-        *error = listeners_error(&f->listeners, f->scores, f->guesses, f->evidence, f->n_held);
+        *error = probe_users_error(&f->probe_users, f->scores, f->guesses, f->evidence, f->n_held);
     return code;
 }
 
 /* From the middle, one strength after the other, until neither way is better. */
-static enum err_code search(struct fitting *f, struct item_side_fit *out, struct err *e)
+static enum err_code search(struct fitting *f, struct cold_items_fit *out, struct err *e)
 {
     double best = 0, ridge[2] = {ridges[FIRST_RIDGE], ridges[FIRST_RIDGE]}, tried[N_RIDGES][N_RIDGES] = {{0}};
     int at[2] = {FIRST_RIDGE, FIRST_RIDGE};
@@ -282,7 +282,7 @@ static enum err_code make_follow(struct fitting *f, real *follow, struct err *e)
     return code;
 }
 
-static enum err_code keep(struct fitting *f, struct item_side_fit *out, struct err *e)
+static enum err_code keep(struct fitting *f, struct cold_items_fit *out, struct err *e)
 {
     size_t d = f->spec->encoder.d_fold_in, len = f->at.len;
     out->mean = mem_alloc_array(len, sizeof *out->mean);
@@ -294,13 +294,14 @@ static enum err_code keep(struct fitting *f, struct item_side_fit *out, struct e
     memcpy(out->mean, f->mean, len * sizeof *out->mean);
     memcpy(out->weight, f->weight, f->data->n_features * len * sizeof *out->weight);
     out->mean[f->at.bias] += (real)out->shift;
-    listeners_gram(&f->listeners, out->gram);
+    probe_users_gram(&f->probe_users, out->gram);
     enum err_code code = make_follow(f, out->follow, e);
     out->spec = *f->spec;
-    out->spec.item_side = (struct item_side_spec){.present = true,
-                                                  .n_users = f->data->n_users,
-                                                  .n_features = f->data->n_features,
-                                                  .features = (struct profile_value *)f->data->feature_names};
+    out->spec.cold_items =
+        (struct cold_items_spec){.present = true,
+                                 .n_users = f->data->n_users,
+                                 .n_features = f->data->n_features,
+                                 .features = (struct profile_value *)f->data->feature_names};
     out->params = *f->params;
     out->params.item_mean = out->mean;
     out->params.item_weight = f->data->n_features ? out->weight : NULL;
@@ -313,18 +314,18 @@ static enum err_code keep(struct fitting *f, struct item_side_fit *out, struct e
 
 /* Strengths, what they are worth, and the shift. Where too few items are there to hold any out, the strengths are the
  * middle ones and the bias stays. */
-static enum err_code choose(struct fitting *f, struct item_side_fit *out, struct err *e)
+static enum err_code choose(struct fitting *f, struct cold_items_fit *out, struct err *e)
 {
     out->category_ridge = out->word_ridge = ridges[FIRST_RIDGE];
     out->error = out->error_of_mean = (double)NAN;
     if (f->n_held < LEAST_HELD_OUT)
         return ERR_OK;
-    size_t n = f->listeners.n * f->n_held;
+    size_t n = f->probe_users.n * f->n_held;
     f->scores = mem_alloc_array(n, sizeof *f->scores);
     f->guesses = mem_alloc_array(n, sizeof *f->guesses);
     if (!f->scores || !f->guesses)
         return err_set(e, ERR_NOMEM, "no memory to score held-out items");
-    enum err_code code = listeners_score(&f->listeners, f->rows, f->n_held, f->scores, e);
+    enum err_code code = probe_users_score(&f->probe_users, f->rows, f->n_held, f->scores, e);
     double nothing[2] = {1e12, 1e12};
     if (!code)
         code = guess(f, nothing, &out->error_of_mean, e);
@@ -333,7 +334,7 @@ static enum err_code choose(struct fitting *f, struct item_side_fit *out, struct
     double ridge[2] = {out->category_ridge, out->word_ridge}, again;
     if (!code)
         code = guess(f, ridge, &again, e);
-    return code ? code : listeners_shift(&f->listeners, f->items, f->n_held, f->guesses, &out->shift, e);
+    return code ? code : probe_users_shift(&f->probe_users, f->items, f->n_held, f->guesses, &out->shift, e);
 }
 
 static void fini(struct fitting *f)
@@ -342,12 +343,12 @@ static void fini(struct fitting *f)
                       f->fitted, f->weight,   f->scores, f->guesses};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         mem_free(blocks[i]);
-    listeners_fini(&f->listeners);
+    probe_users_fini(&f->probe_users);
 }
 
-enum err_code item_side_fit_run(const struct train_data *data, const struct model_spec *spec,
-                                const struct model_params *params, uint64_t seed, struct parallel *team,
-                                struct item_side_fit *out, struct err *e)
+enum err_code cold_items_fit_run(const struct train_data *data, const struct model_spec *spec,
+                                 const struct model_params *params, uint64_t seed, struct parallel *team,
+                                 struct cold_items_fit *out, struct err *e)
 {
     struct fitting f = {.data = data, .spec = spec, .params = params, .team = team};
     memset(out, 0, sizeof *out);
@@ -356,7 +357,7 @@ enum err_code item_side_fit_run(const struct train_data *data, const struct mode
     if (!code)
         code = reserve(&f, e);
     if (!code)
-        code = listeners_init(&f.listeners, data, spec, params, seed, team, e);
+        code = probe_users_init(&f.probe_users, data, spec, params, seed, team, e);
     if (!code)
         code = choose(&f, out, e);
     double ridge[2] = {out->category_ridge, out->word_ridge};
@@ -366,11 +367,11 @@ enum err_code item_side_fit_run(const struct train_data *data, const struct mode
         code = keep(&f, out, e);
     fini(&f);
     if (code)
-        item_side_fit_fini(out);
+        cold_items_fit_fini(out);
     return code;
 }
 
-void item_side_fit_fini(struct item_side_fit *f)
+void cold_items_fit_fini(struct cold_items_fit *f)
 {
     mem_free(f->mean);
     mem_free(f->weight);
@@ -379,7 +380,7 @@ void item_side_fit_fini(struct item_side_fit *f)
     memset(f, 0, sizeof *f);
 }
 
-enum err_code item_side_fill(const struct item_side_fit *f, const struct train_data *data, struct err *e)
+enum err_code cold_items_fill(const struct cold_items_fit *f, const struct train_data *data, struct err *e)
 {
     uint32_t *counts = NULL;
     bool filled = false;
@@ -394,7 +395,7 @@ enum err_code item_side_fill(const struct item_side_fit *f, const struct train_d
             continue;
         size_t start = data->n_features ? data->feature_start[i] : 0;
         size_t n = data->n_features ? data->feature_start[i + 1] - start : 0;
-        item_side_prior(&f->spec, &f->params, n ? data->features + start : NULL, n, row);
+        cold_items_prior(&f->spec, &f->params, n ? data->features + start : NULL, n, row);
         scatter_row(&f->spec, &f->params, i, row);
         filled = true;
     }

@@ -1,4 +1,4 @@
-/* item_side_fit - what a trained model can say of items it has not seen: a regression of its items' rows on what the
+/* fit - what a trained model can say of items it has not seen: a regression of its items' rows on what the
  * items are.
  * Layer: engine.       Threads: uses the given team; the result does not depend on its size.
  * Memory: a few copies of the rows of the items fitted, at most ITEM_SIDE_FIT_ITEMS of them.
@@ -22,7 +22,7 @@
 
 enum { ITEM_SIDE_FIT_ITEMS = 20000 };
 
-struct item_side_fit {
+struct cold_items_fit {
     struct model_spec spec;     /* the given one, and its item side; names of features are the data's */
     struct model_params params; /* the given ones, and the item side's */
     real *mean, *weight, *follow, *gram;
@@ -32,15 +32,15 @@ struct item_side_fit {
     double shift;      /* of the bias */
 };
 
-/* The model must have an item side's blocks (fold_in, no ratings): item_side_fits tells. ERR_NOMEM. */
-bool item_side_fits(const struct model_spec *spec);
-enum err_code item_side_fit_run(const struct train_data *data, const struct model_spec *spec,
-                                const struct model_params *params, uint64_t seed, struct parallel *team,
-                                struct item_side_fit *out, struct err *e) ERR_MUST_CHECK;
-void item_side_fit_fini(struct item_side_fit *f); /* of a zeroed struct as well */
+/* The model must have an item side's blocks (fold_in, no ratings): cold_items_fits tells. ERR_NOMEM. */
+bool cold_items_fits(const struct model_spec *spec);
+enum err_code cold_items_fit_run(const struct train_data *data, const struct model_spec *spec,
+                                 const struct model_params *params, uint64_t seed, struct parallel *team,
+                                 struct cold_items_fit *out, struct err *e) ERR_MUST_CHECK;
+void cold_items_fit_fini(struct cold_items_fit *f); /* of a zeroed struct as well */
 
 /* Gives the items that nobody took the rows of new ones, in place, and brings fold_in_gram up to date. */
-enum err_code item_side_fill(const struct item_side_fit *f, const struct train_data *data,
-                             struct err *e) ERR_MUST_CHECK;
+enum err_code cold_items_fill(const struct cold_items_fit *f, const struct train_data *data,
+                              struct err *e) ERR_MUST_CHECK;
 
 #endif

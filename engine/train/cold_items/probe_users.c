@@ -13,19 +13,19 @@
 #include <math.h>
 #include <string.h>
 
-#define MOST_SHIFT 20.0
+#define MAX_SHIFT 20.0
 enum { ROUNDS_SHIFT = 60 };
 
 /* ---- life ---- */
 
-static enum err_code make_workspaces(struct listeners *l, struct err *e)
+static enum err_code make_workspaces(struct probe_users *l, struct err *e)
 {
     struct catalogue *catalogue;
     enum err_code code = catalogue_new(l->spec, l->params, &catalogue, e);
     if (code)
         return code;
     size_t lens[] = {encoder_workspace_len(l->spec, 0), hypernet_workspace_len(l->spec),
-                     catalogue_workspace_len(catalogue), neighbours_workspace_len(l->spec)};
+                     catalogue_workspace_len(catalogue), item_item_workspace_len(l->spec)};
     catalogue_free(catalogue);
     for (size_t i = 0; i < sizeof lens / sizeof *lens; i++)
         l->stride = lens[i] > l->stride ? lens[i] : l->stride;
@@ -35,7 +35,7 @@ static enum err_code make_workspaces(struct listeners *l, struct err *e)
 }
 
 /* The first n of users become a random sample of them. */
-static void draw_users(struct listeners *l, uint64_t seed)
+static void draw_users(struct probe_users *l, uint64_t seed)
 {
     struct rng r;
     rng_init(&r, seed, 22);
@@ -46,7 +46,7 @@ static void draw_users(struct listeners *l, uint64_t seed)
 
 static void encode_user(void *arg, size_t i, size_t thread)
 {
-    struct listeners *l = arg;
+    struct probe_users *l = arg;
     const struct train_data *data = l->data;
     size_t u = l->users[i];
     real *c = l->contexts + i * l->spec->d_context, *workspace = l->workspaces + thread * l->stride;
@@ -63,12 +63,12 @@ static void encode_user(void *arg, size_t i, size_t thread)
     size_t len;
     l->codes[i] = hypernet_generate(l->spec, l->params, c, workspace, theta, NULL);
     if (!l->codes[i])
-        l->codes[i] = neighbours_generate(l->spec, l->params, input.interactions, input.n_interactions,
-                                          workspace, theta, &len, NULL);
+        l->codes[i] = item_item_generate(l->spec, l->params, input.interactions, input.n_interactions,
+                                         workspace, theta, &len, NULL);
 }
 
 /* One whose context or weights are not finite says nothing of items, and must not end a training. */
-static void leave_out(struct listeners *l)
+static void leave_out(struct probe_users *l)
 {
     size_t n_users = 0, n = 0, c = l->spec->d_context;
     for (size_t i = 0; i < l->n_users; i++) {
@@ -84,10 +84,10 @@ static void leave_out(struct listeners *l)
     l->n = n;
 }
 
-static enum err_code encode_users(struct listeners *l, uint64_t seed, struct err *e)
+static enum err_code encode_users(struct probe_users *l, uint64_t seed, struct err *e)
 {
     size_t all = l->data->n_users;
-    l->theta_len = neighbours_theta_most(l->spec);
+    l->theta_len = item_item_theta_most(l->spec);
     l->n_users = all < LISTENERS_SAMPLE ? all : LISTENERS_SAMPLE;
     l->n = all < LISTENERS_MOST ? all : LISTENERS_MOST;
     l->users = mem_alloc_array(all, sizeof *l->users);
@@ -106,20 +106,20 @@ static enum err_code encode_users(struct listeners *l, uint64_t seed, struct err
                           l->data->n_users);
 }
 
-enum err_code listeners_init(struct listeners *l, const struct train_data *data,
-                             const struct model_spec *spec, const struct model_params *params, uint64_t seed,
-                             struct parallel *team, struct err *e)
+enum err_code probe_users_init(struct probe_users *l, const struct train_data *data,
+                               const struct model_spec *spec, const struct model_params *params,
+                               uint64_t seed, struct parallel *team, struct err *e)
 {
-    *l = (struct listeners){.data = data, .spec = spec, .params = params, .team = team};
+    *l = (struct probe_users){.data = data, .spec = spec, .params = params, .team = team};
     enum err_code code = make_workspaces(l, e);
     if (!code)
         code = encode_users(l, seed, e);
     if (code)
-        listeners_fini(l);
+        probe_users_fini(l);
     return code;
 }
 
-void listeners_fini(struct listeners *l)
+void probe_users_fini(struct probe_users *l)
 {
     mem_free(l->users);
     mem_free(l->contexts);
@@ -129,7 +129,7 @@ void listeners_fini(struct listeners *l)
     memset(l, 0, sizeof *l);
 }
 
-void listeners_gram(const struct listeners *l, real *gram)
+void probe_users_gram(const struct probe_users *l, real *gram)
 {
     size_t d = l->spec->encoder.d_fold_in, c = l->spec->d_context;
     double all = (double)l->data->n_users / (double)l->n_users;
@@ -140,7 +140,7 @@ void listeners_gram(const struct listeners *l, real *gram)
 /* ---- scores ---- */
 
 struct listening {
-    const struct listeners *l;
+    const struct probe_users *l;
     const struct catalogue *catalogue;
     real *scores; /* (l->n, n) */
     size_t n;
@@ -153,7 +153,8 @@ static void listen(void *arg, size_t i, size_t thread)
                         k->l->workspaces + thread * k->l->stride, k->scores + i * k->n);
 }
 
-enum err_code listeners_score(struct listeners *l, const real *rows, size_t n, real *scores, struct err *e)
+enum err_code probe_users_score(struct probe_users *l, const real *rows, size_t n, real *scores,
+                                struct err *e)
 {
     struct model_spec spec = *l->spec;
     struct model_params params = *l->params;
@@ -184,8 +185,8 @@ enum err_code listeners_score(struct listeners *l, const real *rows, size_t n, r
     return code;
 }
 
-double listeners_error(const struct listeners *l, const real *scores, const real *guesses,
-                       const double *weights, size_t n)
+double probe_users_error(const struct probe_users *l, const real *scores, const real *guesses,
+                         const double *weights, size_t n)
 {
     double sum = 0, total = 0;
     for (size_t k = 0; k < n; k++)
@@ -214,7 +215,7 @@ static void add_log(double *sum, double x)
 }
 
 struct shares {
-    const struct listeners *l;
+    const struct probe_users *l;
     const struct catalogue *catalogue;
     const uint32_t *items; /* (n) */
     size_t n;
@@ -227,7 +228,7 @@ struct shares {
 static void sum_shares(void *arg, size_t i, size_t thread)
 {
     const struct shares *k = arg;
-    const struct listeners *l = k->l;
+    const struct probe_users *l = k->l;
     const struct train_data *data = l->data;
     size_t u = l->users[i];
     real *scores = k->scores + thread * data->n_items;
@@ -271,7 +272,7 @@ static double guessed_share(const struct shares *k, double shift)
 /* The share rises with the shift, so halving finds it. */
 static double find_shift(const struct shares *k)
 {
-    double want = 0, low = -MOST_SHIFT, high = MOST_SHIFT;
+    double want = 0, low = -MAX_SHIFT, high = MAX_SHIFT;
     for (size_t u = 0; u < k->l->n; u++)
         want += share_of(k->theirs[u], k->others[u]);
     for (int i = 0; i < ROUNDS_SHIFT; i++) {
@@ -284,8 +285,8 @@ static double find_shift(const struct shares *k)
     return (low + high) / 2;
 }
 
-enum err_code listeners_shift(struct listeners *l, const uint32_t *items, size_t n, real *guesses,
-                              double *shift, struct err *e)
+enum err_code probe_users_shift(struct probe_users *l, const uint32_t *items, size_t n, real *guesses,
+                                double *shift, struct err *e)
 {
     struct catalogue *catalogue;
     enum err_code code = catalogue_new(l->spec, l->params, &catalogue, e);

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { LEAST_TO_HOLD = 3, HELD_PART = 5, MOST_VALIDATED = 8192 };
+enum { LEAST_TO_HOLD = 3, HELD_PART = 5, MAX_VALIDATED = 8192 };
 
 /* Moves m drawn interactions of x (n) to its end; the others keep their order. */
 static void draw_to_end(struct encoder_interaction *x, size_t n, size_t m, struct rng *r)
@@ -75,9 +75,9 @@ enum err_code split_init(struct split *s, const struct train_data *data, bool ho
         note_times(s, u);
     }
     s->timed = n ? (double)n_timed / (double)n : 0;
-    if (s->n_validated > MOST_VALIDATED) {
+    if (s->n_validated > MAX_VALIDATED) {
         rng_shuffle(&r, s->validated, s->n_validated);
-        s->n_validated = MOST_VALIDATED;
+        s->n_validated = MAX_VALIDATED;
     }
     return ERR_OK;
 }

@@ -14,7 +14,7 @@
 struct train_options {
     const char *name; /* of the model */
     const char *version;
-    enum objective objective; /* OBJECTIVE_RANKING, or OBJECTIVE_RATING: predicted ratings (rating_train.h) */
+    enum objective objective; /* OBJECTIVE_RANKING, or OBJECTIVE_RATING: predicted ratings (rating.h) */
     uint64_t seed;
     int n_threads;         /* 0: as many as processors */
     int n_epochs;          /* the most; 0: the default. Early stopping may end before */
@@ -71,8 +71,7 @@ struct train_report {
         pairs_alone;          /* NDCG@10 of the model without them, of them alone; NAN: not measured */
     double rmse, rmse_biases; /* objective rating: of held-out ratings, by the result and by biases alone */
     double history;           /* and the variance chosen for the weights of which items a user has */
-    double item_error,
-        item_error_of_mean; /* of the scores of held-out items by what they are, see item_side_fit.h; of
+    double item_error, item_error_of_mean; /* of the scores of held-out items by what they are, see fit.h; of
                                               rows alike for all; NAN: not measured */
     size_t n_parameters;
     double seconds;

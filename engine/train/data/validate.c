@@ -14,7 +14,7 @@
 #include <string.h>
 
 enum { CUT = 10, UNIT_USERS = 64 };
-enum { RIVALS_SEED = 99, MOST_DRAWS = 20 }; /* draws a rival, where most items are the user's own */
+enum { RIVALS_SEED = 99, MAX_DRAWS = 20 }; /* draws a rival, where most items are the user's own */
 
 struct validation {
     const struct split *split;
@@ -46,7 +46,7 @@ static bool is_held(const struct split *s, size_t u, size_t item)
 static size_t rivals_above(const struct split *s, size_t u, const real *scores, real score, struct rng *r)
 {
     size_t above = 0, n = 0;
-    for (size_t tries = 0; n < s->n_rivals && tries < MOST_DRAWS * s->n_rivals; tries++) {
+    for (size_t tries = 0; n < s->n_rivals && tries < MAX_DRAWS * s->n_rivals; tries++) {
         size_t item = rng_below(r, s->data->n_items);
         if (scores[item] == -(real)INFINITY || is_held(s, u, item))
             continue;
@@ -126,8 +126,8 @@ static void score_model(void *arg, size_t i, size_t thread)
 
 static void user_bias(const struct validation *v, size_t u, real *beta)
 {
-    neighbours_bias(v->pairs, v->split->data->n_items, v->split->interactions + v->split->start[u],
-                    v->split->end[u] - v->split->start[u], beta);
+    item_item_bias(v->pairs, v->split->data->n_items, v->split->interactions + v->split->start[u],
+                   v->split->end[u] - v->split->start[u], beta);
 }
 
 static void score_pairs(void *arg, size_t i, size_t thread)
@@ -253,7 +253,7 @@ static void of_model(struct validation *v, const struct model_spec *spec, const 
     v->spec = spec;
     v->params = params;
     v->catalogue = catalogue;
-    v->theta_len = neighbours_theta_most(spec);
+    v->theta_len = item_item_theta_most(spec);
     for (size_t i = 0; i < 3; i++)
         v->workspace_len = lens[i] > v->workspace_len ? lens[i] : v->workspace_len;
     v->stride = v->workspace_len + spec->d_context + v->theta_len + n * spec->n_items;

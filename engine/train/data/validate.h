@@ -37,7 +37,7 @@ enum err_code validate_pairs(const struct item_pairs *pairs, const struct split 
                              double *ndcg, struct err *e) ERR_MUST_CHECK;
 
 /* ndcg (n): of the model's score + shares[k] * unit * the score above, for each share (n); *unit is the ratio of the two
- * scores' standard deviations over some users. All of beta counts here; an answer has its NEIGHBOURS_MOST largest. */
+ * scores' standard deviations over some users. All of beta counts here; an answer has its ITEM_ITEM_MOST largest. */
 enum err_code validate_blend(const struct model_spec *spec, const struct model_params *params,
                              const struct item_pairs *pairs, const double *shares, size_t n,
                              const struct split *s, struct parallel *team, double *unit, double *ndcg,

@@ -1,4 +1,4 @@
-/* encoder_train - backward of the encoder's learned blocks.
+/* encoder_backward - backward of the encoder's learned blocks.
  * Layer: engine.       Threads: each part may run in its own thread on its own destinations.
  * The fold-in block has no parameters that are trained: its factors are those of the warm start. */
 #ifndef ENGINE_TRAIN_GRADIENT_ENCODER_BACKWARD_H

@@ -1,4 +1,4 @@
-/* target_train - the target network of one context on many rows of inputs, forward and backward.
+/* target_backward - the target network of one context on many rows of inputs, forward and backward.
  * Layer: engine.       Threads: a tape is confined to its thread.
  * Memory: a tape holds the activations of one context at a time, and what is common to the contexts of a
  * batch.
@@ -34,11 +34,11 @@ struct target_tape {
     struct target_layer_tape layers[LIMIT_LAYERS];
     real *d[3]; /* (n_max, widest) gradients on their way back */
     real *ones; /* (n_max) */
-    const struct kernels
-        *fused; /* NULL, or the network is of the form that one kernel computes whole: see target_train.c */
-    real *w;    /* (h, k) of the context, when fused; h units, k = rank */
-    real *wt;   /* (k, h) */
-    real *dwt;  /* (k, h) */
+    const struct kernels *
+        fused; /* NULL, or the network is of the form that one kernel computes whole: see target_backward.c */
+    real *w;   /* (h, k) of the context, when fused; h units, k = rank */
+    real *wt;  /* (k, h) */
+    real *dwt; /* (k, h) */
     real *block;
 };
 

@@ -1,6 +1,6 @@
 /* One row of the Gram matrix is what a user's items and their users say of an item; rows are independent, so threads share
- * nothing. A catalogue of some thousand items is solved whole (neighbours_whole.c), a larger one item by item
- * (neighbours_packed.c). */
+ * nothing. A catalogue of some thousand items is solved whole (global.c), a larger one item by item
+ * (local.c). */
 #include "engine/train/item_item/parts.h"
 
 #include "base/mem.h"
@@ -9,25 +9,25 @@
 #include <math.h>
 #include <string.h>
 
-enum { MOST_WHOLE = 200, MOST_PACKED = 200, LEAST_PACKED = 8 };
+enum { MAX_WHOLE = 200, MAX_PACKED = 200, LEAST_PACKED = 8 };
 #define PACKED_BYTES ((size_t)3 << 30)
 
 /* The part of the mean that every item has more, where it is raised to a power: for those that nobody took. */
 #define LEAST_PART 0.05
 
-real *neighbours_row(const struct neighbours_fit *f, size_t thread)
+real *item_item_row(const struct item_item_fit *f, size_t thread)
 {
     return f->workspace + thread * f->stride;
 }
 
-struct topk_entry *neighbours_entries(const struct neighbours_fit *f, size_t thread)
+struct topk_entry *item_item_entries(const struct item_item_fit *f, size_t thread)
 {
-    return (struct topk_entry *)(void *)(neighbours_row(f, thread) + (f->n_items + 1) / 2 * 2);
+    return (struct topk_entry *)(void *)(item_item_row(f, thread) + (f->n_items + 1) / 2 * 2);
 }
 
 /* ---- the interactions, turned round ---- */
 
-static enum err_code turn(struct neighbours_fit *f, struct err *e)
+static enum err_code turn(struct item_item_fit *f, struct err *e)
 {
     const struct split *s = f->split;
     size_t n_users = s->data->n_users, n = s->n_training;
@@ -60,7 +60,7 @@ static enum err_code turn(struct neighbours_fit *f, struct err *e)
 
 /* ---- for both ways ---- */
 
-void neighbours_gram_row(const struct neighbours_fit *f, size_t item, real *row)
+void item_item_gram_row(const struct item_item_fit *f, size_t item, real *row)
 {
     const struct split *s = f->split;
     memset(row, 0, f->n_items * sizeof *row);
@@ -72,7 +72,7 @@ void neighbours_gram_row(const struct neighbours_fit *f, size_t item, real *row)
     }
 }
 
-void neighbours_set_near(struct neighbours_fit *f, size_t item, const struct topk_entry *entries, size_t n)
+void item_item_set_near(struct item_item_fit *f, size_t item, const struct topk_entry *entries, size_t n)
 {
     uint32_t *near = f->near + item * f->k;
     for (size_t a = 0; a < n; a++) { /* by insertion into rising order */
@@ -84,7 +84,7 @@ void neighbours_set_near(struct neighbours_fit *f, size_t item, const struct top
     f->n_near[item] = (uint32_t)n;
 }
 
-bool neighbours_all_finite(const real *x, size_t n)
+bool item_item_all_finite(const real *x, size_t n)
 {
     real zero = 0; /* NaN and infinity times zero are NaN */
     for (size_t i = 0; i < n; i++)
@@ -96,13 +96,13 @@ bool neighbours_all_finite(const real *x, size_t n)
 
 static size_t choose_k(size_t n_items, bool whole)
 {
-    size_t k = whole ? MOST_WHOLE : MOST_PACKED;
+    size_t k = whole ? MAX_WHOLE : MAX_PACKED;
     while (!whole && k > LEAST_PACKED && n_items * k * k / 2 * sizeof(real) > PACKED_BYTES)
         k--;
     return k < n_items ? k : n_items - 1;
 }
 
-static enum err_code reserve(struct neighbours_fit *f, struct err *e)
+static enum err_code reserve(struct item_item_fit *f, struct err *e)
 {
     size_t k = f->k, n = f->n_items, threads = parallel_threads(f->team);
     size_t row = n + 1 + k * (sizeof(struct topk_entry) / sizeof(real)), system = f->whole ? 0 : k * k;
@@ -121,24 +121,24 @@ static enum err_code reserve(struct neighbours_fit *f, struct err *e)
     return there ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for the neighbours of %zu items", n);
 }
 
-enum err_code neighbours_fit_new(const struct split *s, size_t most_whole, struct parallel *team,
-                                 struct neighbours_fit **out, struct err *e)
+enum err_code item_item_fit_new(const struct split *s, size_t max_whole, struct parallel *team,
+                                struct item_item_fit **out, struct err *e)
 {
-    struct neighbours_fit *f = mem_zalloc_array(1, sizeof *f);
+    struct item_item_fit *f = mem_zalloc_array(1, sizeof *f);
     if (!f)
         return err_set(e, ERR_NOMEM, "no memory for neighbours");
-    *f = (struct neighbours_fit){.split = s, .team = team, .n_items = s->data->n_items};
-    f->whole = f->n_items <= most_whole;
+    *f = (struct item_item_fit){.split = s, .team = team, .n_items = s->data->n_items};
+    f->whole = f->n_items <= max_whole;
     f->k = choose_k(f->n_items, f->whole);
     enum err_code code = reserve(f, e);
     if (!code)
         code = turn(f, e);
     if (!code && f->whole)
-        neighbours_whole_gather(f);
+        item_item_whole_gather(f);
     else if (!code)
-        code = neighbours_packed_gather(f, e);
+        code = item_item_packed_gather(f, e);
     if (code) {
-        neighbours_fit_free(f);
+        item_item_fit_free(f);
         return code;
     }
     f->split = NULL;
@@ -146,7 +146,7 @@ enum err_code neighbours_fit_new(const struct split *s, size_t most_whole, struc
     return ERR_OK;
 }
 
-void neighbours_fit_free(struct neighbours_fit *f)
+void item_item_fit_free(struct item_item_fit *f)
 {
     if (!f)
         return;
@@ -168,7 +168,7 @@ void neighbours_fit_free(struct neighbours_fit *f)
 /* ---- weights ---- */
 
 /* From each item's neighbours to what each item says of others. */
-static enum err_code turn_weights(const struct neighbours_fit *f, struct item_weights *out, struct err *e)
+static enum err_code turn_weights(const struct item_item_fit *f, struct item_weights *out, struct err *e)
 {
     size_t n = 0, k = f->k;
     for (size_t i = 0; i < f->n_items; i++)
@@ -195,21 +195,21 @@ static enum err_code turn_weights(const struct neighbours_fit *f, struct item_we
     return ERR_OK;
 }
 
-enum err_code neighbours_fit_solve(struct neighbours_fit *f, double ridge, struct item_weights *out,
-                                   struct err *e)
+enum err_code item_item_fit_solve(struct item_item_fit *f, double ridge, struct item_weights *out,
+                                  struct err *e)
 {
     double m = (double)f->mean_diagonal;
     memset(out, 0, sizeof *out);
     for (size_t i = 0; i < f->n_items; i++)
         f->ridge[i] = (real)(ridge * sqrt(m * ((double)f->diagonal[i] + LEAST_PART * m)));
     if (f->whole)
-        neighbours_whole_solve(f);
+        item_item_whole_solve(f);
     else
-        neighbours_packed_solve(f);
+        item_item_packed_solve(f);
     return turn_weights(f, out, e);
 }
 
-void neighbours_fit_damp(const struct neighbours_fit *f, double damping, struct item_weights *w)
+void item_item_fit_damp(const struct item_item_fit *f, double damping, struct item_weights *w)
 {
     double m = (double)f->mean_diagonal;
     for (size_t k = 0; k < w->n_pairs; k++) {

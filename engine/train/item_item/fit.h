@@ -1,4 +1,4 @@
-/* neighbours_fit - the item-item weights of a model: for each item, a ridge regression on the items nearest to it.
+/* fit - the item-item weights of a model: for each item, a ridge regression on the items nearest to it.
  * Layer: engine.       Threads: uses the given team; the result does not depend on its size.
  * Memory: with K neighbours an item, 8 I K bytes, and either the Gram matrix and its inverse (8 I^2) or a packed matrix for
  * each item (2 I K^2, for which K falls from 200 where that would be over 3 GB: at 91,000 items to 133), as the caller wants
@@ -25,8 +25,8 @@
 #include <stdint.h>
 
 enum {
-    NEIGHBOURS_WHOLE_ITEMS = 12000,
-    NEIGHBOURS_LOCAL_ITEMS =
+    ITEM_ITEM_WHOLE_ITEMS = 12000,
+    ITEM_ITEM_LOCAL_ITEMS =
         400 /* up to so many, the nearest items are half of all or more, and a system for each is much the same */
 };
 
@@ -38,20 +38,20 @@ struct item_weights {
     real *weight;   /* (n_pairs) */
 };
 
-struct neighbours_fit;
+struct item_item_fit;
 
 /* New: neighbours and Gram matrices of the split's training interactions, which are not needed after.
- * most_whole: items up to which the whole matrix is inverted, NEIGHBOURS_WHOLE_ITEMS. ERR_NOMEM, ERR_LIMIT. */
-enum err_code neighbours_fit_new(const struct split *s, size_t most_whole, struct parallel *team,
-                                 struct neighbours_fit **out, struct err *e) ERR_MUST_CHECK;
-void neighbours_fit_free(struct neighbours_fit *f);
+ * most_whole: items up to which the whole matrix is inverted, ITEM_ITEM_WHOLE_ITEMS. ERR_NOMEM, ERR_LIMIT. */
+enum err_code item_item_fit_new(const struct split *s, size_t max_whole, struct parallel *team,
+                                struct item_item_fit **out, struct err *e) ERR_MUST_CHECK;
+void item_item_fit_free(struct item_item_fit *f);
 
 /* The weights for this ridge (above 0), to be freed by item_weights_fini. ERR_NOMEM. */
-enum err_code neighbours_fit_solve(struct neighbours_fit *f, double ridge, struct item_weights *out,
-                                   struct err *e) ERR_MUST_CHECK;
+enum err_code item_item_fit_solve(struct item_item_fit *f, double ridge, struct item_weights *out,
+                                  struct err *e) ERR_MUST_CHECK;
 
 /* Divides what speaks for item i by (d_i / m + 1 / 20)^damping: popular items come first as they are. */
-void neighbours_fit_damp(const struct neighbours_fit *f, double damping, struct item_weights *w);
+void item_item_fit_damp(const struct item_item_fit *f, double damping, struct item_weights *w);
 
 void item_weights_scale(struct item_weights *w, double factor);
 struct item_pairs item_weights_view(const struct item_weights *w);

@@ -11,17 +11,17 @@
 static void gather_row(void *arg, size_t item, size_t thread)
 {
     (void)thread;
-    struct neighbours_fit *f = arg;
-    neighbours_gram_row(f, item, f->gram + item * f->n_items);
+    struct item_item_fit *f = arg;
+    item_item_gram_row(f, item, f->gram + item * f->n_items);
 }
 
-void neighbours_whole_gather(struct neighbours_fit *f)
+void item_item_whole_gather(struct item_item_fit *f)
 {
     parallel_for_unless_stopped(f->team, f->n_items, gather_row, f);
 }
 
 /* row (I) = item's column of the weights, -P_ji / P_ii (Steck 2019, eq. 8), from the lower triangle of P. */
-static void column_of(const struct neighbours_fit *f, size_t item, real *row)
+static void column_of(const struct item_item_fit *f, size_t item, real *row)
 {
     size_t n = f->n_items;
     real factor = -1 / f->inverse[item * n + item];
@@ -35,13 +35,13 @@ static void column_of(const struct neighbours_fit *f, size_t item, real *row)
 /* A weight counts for as much as it moves: of two alike, the item that more users have is heard more often. */
 static void keep_largest(void *arg, size_t item, size_t thread)
 {
-    struct neighbours_fit *f = arg;
-    real *row = neighbours_row(f, thread), *solution = f->solution + item * f->k;
-    struct topk_entry *entries = neighbours_entries(f, thread);
+    struct item_item_fit *f = arg;
+    real *row = item_item_row(f, thread), *solution = f->solution + item * f->k;
+    struct topk_entry *entries = item_item_entries(f, thread);
     struct topk top;
     f->n_near[item] = 0;
     column_of(f, item, row);
-    if (!(f->diagonal[item] > 0) || !neighbours_all_finite(row, f->n_items))
+    if (!(f->diagonal[item] > 0) || !item_item_all_finite(row, f->n_items))
         return;
     topk_init(&top, entries, f->k);
     for (size_t j = 0; j < f->n_items; j++) {
@@ -49,12 +49,12 @@ static void keep_largest(void *arg, size_t item, size_t thread)
         if (moved > 0)
             topk_push(&top, moved, (uint32_t)j);
     }
-    neighbours_set_near(f, item, entries, topk_finish(&top));
+    item_item_set_near(f, item, entries, topk_finish(&top));
     for (size_t a = 0; a < f->n_near[item]; a++)
         solution[a] = row[f->near[item * f->k + a]];
 }
 
-void neighbours_whole_solve(struct neighbours_fit *f)
+void item_item_whole_solve(struct item_item_fit *f)
 {
     size_t n = f->n_items;
     memcpy(f->inverse, f->gram, n * n * sizeof *f->inverse);

@@ -11,16 +11,16 @@
 
 static void find_near(void *arg, size_t item, size_t thread)
 {
-    struct neighbours_fit *f = arg;
-    real *row = neighbours_row(f, thread);
-    struct topk_entry *entries = neighbours_entries(f, thread);
+    struct item_item_fit *f = arg;
+    real *row = item_item_row(f, thread);
+    struct topk_entry *entries = item_item_entries(f, thread);
     struct topk top;
-    neighbours_gram_row(f, item, row);
+    item_item_gram_row(f, item, row);
     topk_init(&top, entries, f->k);
     for (size_t j = 0; j < f->n_items; j++)
         if (row[j] > 0 && j != item)
             topk_push(&top, row[j] / (real)sqrt((double)f->diagonal[j]), (uint32_t)j);
-    neighbours_set_near(f, item, entries, topk_finish(&top));
+    item_item_set_near(f, item, entries, topk_finish(&top));
     for (size_t a = 0; a < f->n_near[item]; a++)
         f->products[item * f->k + a] = row[f->near[item * f->k + a]];
 }
@@ -30,21 +30,21 @@ struct taken {
     uint32_t place, next;
 };
 
-struct gathering {
-    struct neighbours_fit *f;
-    size_t n_users, most_taken; /* entries that an item needs at most */
-    uint32_t *heads;            /* (threads, n_users) */
-    struct taken *taken;        /* (threads, most_taken) */
+struct batching {
+    struct item_item_fit *f;
+    size_t n_users, max_taken; /* entries that an item needs at most */
+    uint32_t *heads;           /* (threads, n_users) */
+    struct taken *taken;       /* (threads, most_taken) */
 };
 
 /* The packed Gram matrix of an item's neighbours: what two of them share is found from the users of either, in the list of
  * those of the item's neighbours that each has, and not in all that a user took. The thread's heads (n_users) are zero. */
-static void gather(void *arg, size_t item, size_t thread)
+static void batcher(void *arg, size_t item, size_t thread)
 {
-    struct gathering *g = arg;
-    struct neighbours_fit *f = g->f;
+    struct batching *g = arg;
+    struct item_item_fit *f = g->f;
     uint32_t *head = g->heads + thread * g->n_users;
-    struct taken *entries = g->taken + thread * g->most_taken;
+    struct taken *entries = g->taken + thread * g->max_taken;
     const uint32_t *near = f->near + item * f->k;
     uint32_t n_entries = 0;
     real *row = f->gram + item * (f->k * (f->k + 1) / 2);
@@ -66,7 +66,7 @@ static void gather(void *arg, size_t item, size_t thread)
             head[f->user[p]] = 0;
 }
 
-static size_t count_taken(const struct neighbours_fit *f, size_t item)
+static size_t count_taken(const struct item_item_fit *f, size_t item)
 {
     size_t n = 1;
     for (size_t a = 0; a < f->n_near[item]; a++) {
@@ -76,23 +76,23 @@ static size_t count_taken(const struct neighbours_fit *f, size_t item)
     return n;
 }
 
-enum err_code neighbours_packed_gather(struct neighbours_fit *f, struct err *e)
+enum err_code item_item_packed_gather(struct item_item_fit *f, struct err *e)
 {
-    struct gathering g = {.f = f, .n_users = f->split->data->n_users};
+    struct batching g = {.f = f, .n_users = f->split->data->n_users};
     size_t threads = parallel_threads(f->team);
     parallel_for_unless_stopped(f->team, f->n_items, find_near, f);
     for (size_t i = 0; i < f->n_items; i++) {
         size_t n = count_taken(f, i);
-        g.most_taken = n > g.most_taken ? n : g.most_taken;
+        g.max_taken = n > g.max_taken ? n : g.max_taken;
     }
-    if (g.most_taken > UINT32_MAX)
-        return err_set(e, ERR_LIMIT, "the neighbours of one item have %zu takers, more than %u", g.most_taken,
+    if (g.max_taken > UINT32_MAX)
+        return err_set(e, ERR_LIMIT, "the neighbours of one item have %zu takers, more than %u", g.max_taken,
                        UINT32_MAX);
     g.heads = mem_zalloc_array(g.n_users, threads * sizeof *g.heads);
-    g.taken = mem_alloc_array(g.most_taken, threads * sizeof *g.taken);
+    g.taken = mem_alloc_array(g.max_taken, threads * sizeof *g.taken);
     bool there = g.heads && g.taken;
     if (there)
-        parallel_for_unless_stopped(f->team, f->n_items, gather, &g);
+        parallel_for_unless_stopped(f->team, f->n_items, batcher, &g);
     mem_free(g.heads);
     mem_free(g.taken);
     return there ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for the neighbours of %zu items", f->n_items);
@@ -100,7 +100,7 @@ enum err_code neighbours_packed_gather(struct neighbours_fit *f, struct err *e)
 
 static void solve_item(void *arg, size_t item, size_t thread)
 {
-    struct neighbours_fit *f = arg;
+    struct item_item_fit *f = arg;
     size_t n = f->n_near[item], k = f->k;
     const uint32_t *near = f->near + item * k;
     const real *packed = f->gram + item * (k * (k + 1) / 2);
@@ -114,11 +114,11 @@ static void solve_item(void *arg, size_t item, size_t thread)
     if (solved)
         blas_cholesky_solve(n, a, n, 1, s, n);
     if (!solved ||
-        !neighbours_all_finite(s, n)) /* too near to singular for float32: no model has such weights */
+        !item_item_all_finite(s, n)) /* too near to singular for float32: no model has such weights */
         memset(s, 0, n * sizeof *s);
 }
 
-void neighbours_packed_solve(struct neighbours_fit *f)
+void item_item_packed_solve(struct item_item_fit *f)
 {
     parallel_for_unless_stopped(f->team, f->n_items, solve_item, f);
 }

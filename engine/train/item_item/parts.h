@@ -1,5 +1,5 @@
-/* neighbours_parts - what the two ways to fit item-item weights share: private to neighbours_*.c.
- * Layer: engine.       Threads: as neighbours_fit.h.     Memory: as neighbours_fit.h. */
+/* parts - what the two ways to fit item-item weights share: private to neighbours_*.c.
+ * Layer: engine.       Threads: as fit.h.     Memory: as fit.h. */
 #ifndef ENGINE_TRAIN_ITEM_ITEM_PARTS_H
 #define ENGINE_TRAIN_ITEM_ITEM_PARTS_H
 
@@ -9,7 +9,7 @@
 
 struct topk_entry;
 
-struct neighbours_fit {
+struct item_item_fit {
     const struct split *split; /* until new returns */
     struct parallel *team;
     size_t n_items, k;          /* I, K */
@@ -31,23 +31,23 @@ struct neighbours_fit {
 };
 
 /* A thread's row of I reals, zero unless its user left something there, and behind it K entries to choose from. */
-real *neighbours_row(const struct neighbours_fit *f, size_t thread);
-struct topk_entry *neighbours_entries(const struct neighbours_fit *f, size_t thread);
+real *item_item_row(const struct item_item_fit *f, size_t thread);
+struct topk_entry *item_item_entries(const struct item_item_fit *f, size_t thread);
 
 /* row (I) = the Gram matrix's. */
-void neighbours_gram_row(const struct neighbours_fit *f, size_t item, real *row);
+void item_item_gram_row(const struct item_item_fit *f, size_t item, real *row);
 
 /* The items of entries (n) become the neighbours of item. */
-void neighbours_set_near(struct neighbours_fit *f, size_t item, const struct topk_entry *entries, size_t n);
+void item_item_set_near(struct item_item_fit *f, size_t item, const struct topk_entry *entries, size_t n);
 
-bool neighbours_all_finite(const real *x, size_t n);
+bool item_item_all_finite(const real *x, size_t n);
 
 /* Fills gram; then near, n_near and solution for the ridges there are. */
-void neighbours_whole_gather(struct neighbours_fit *f);
-void neighbours_whole_solve(struct neighbours_fit *f);
+void item_item_whole_gather(struct item_item_fit *f);
+void item_item_whole_solve(struct item_item_fit *f);
 
 /* Fills near, n_near, products and gram; then solution. ERR_NOMEM, ERR_LIMIT. */
-enum err_code neighbours_packed_gather(struct neighbours_fit *f, struct err *e) ERR_MUST_CHECK;
-void neighbours_packed_solve(struct neighbours_fit *f);
+enum err_code item_item_packed_gather(struct item_item_fit *f, struct err *e) ERR_MUST_CHECK;
+void item_item_packed_solve(struct item_item_fit *f);
 
 #endif

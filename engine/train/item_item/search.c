@@ -5,7 +5,7 @@
 #include <math.h>
 
 static const double ridges[] = {0.01, 0.03, 0.1, 0.3, 1, 1.8, 3, 5.5, 10, 18, 30, 55, 100, 180};
-enum { N_RIDGES = sizeof ridges / sizeof *ridges, FIRST_RIDGE = 7, MOST_TRIES = 8 };
+enum { N_RIDGES = sizeof ridges / sizeof *ridges, FIRST_RIDGE = 7, MAX_TRIES = 8 };
 
 /* Tried at the best ridge; the climb is with the first. */
 static const double dampings[] = {0.15, 0, 0.3, 0.5};
@@ -21,8 +21,8 @@ enum { N_SHARES = sizeof shares / sizeof *shares };
 struct choice {
     const struct split *split;
     struct parallel *team;
-    struct neighbours_fit *fit;
-    neighbours_choice_fn *fn;
+    struct item_item_fit *fit;
+    item_item_choice_fn *fn;
     void *arg;
     double ndcg[N_RIDGES]; /* NAN: not tried */
     double best;
@@ -35,7 +35,7 @@ struct choice {
 static enum err_code try_weights(struct choice *c, struct item_weights *weights, double damping, double *ndcg,
                                  struct err *e)
 {
-    neighbours_fit_damp(c->fit, damping, weights);
+    item_item_fit_damp(c->fit, damping, weights);
     struct item_pairs pairs = item_weights_view(weights);
     return validate_pairs(&pairs, c->split, c->team, ndcg, e);
 }
@@ -45,7 +45,7 @@ static enum err_code try_ridge(struct choice *c, int i, struct err *e)
     struct item_weights weights;
     if (!isnan(c->ndcg[i]))
         return ERR_OK;
-    enum err_code code = neighbours_fit_solve(c->fit, ridges[i], &weights, e);
+    enum err_code code = item_item_fit_solve(c->fit, ridges[i], &weights, e);
     if (code)
         return code;
     code = try_weights(c, &weights, dampings[0], &c->ndcg[i], e);
@@ -59,7 +59,7 @@ static enum err_code try_ridge(struct choice *c, int i, struct err *e)
     }
     c->best = c->ndcg[i] > c->best ? c->ndcg[i] : c->best;
     c->n_tries++;
-    double fraction = c->before + c->part * (double)c->n_tries / (MOST_TRIES + 1);
+    double fraction = c->before + c->part * (double)c->n_tries / (MAX_TRIES + 1);
     if (c->fn && !c->fn(c->arg, fraction, c->ndcg[i], c->best))
         c->stopped = true;
     return ERR_OK;
@@ -71,7 +71,7 @@ static enum err_code climb(struct choice *c, int *best, struct err *e)
     *best = FIRST_RIDGE;
     enum err_code code = try_ridge(c, *best, e);
     for (int step = -1; step <= 1 && !code; step += 2)
-        while (!code && !c->stopped && c->n_tries < MOST_TRIES && *best + step >= 0 &&
+        while (!code && !c->stopped && c->n_tries < MAX_TRIES && *best + step >= 0 &&
                *best + step < N_RIDGES) {
             code = try_ridge(c, *best + step, e);
             if (code || !(c->ndcg[*best + step] > c->ndcg[*best]))
@@ -83,7 +83,7 @@ static enum err_code climb(struct choice *c, int *best, struct err *e)
 
 /* weights: solved for the best ridge and damped by the first of the dampings; left at the best of them. */
 static enum err_code choose_damping(struct choice *c, struct item_weights *weights,
-                                    struct neighbours_choice *out, struct err *e)
+                                    struct item_item_choice *out, struct err *e)
 {
     double here = dampings[0], there;
     enum err_code code = ERR_OK;
@@ -96,13 +96,13 @@ static enum err_code choose_damping(struct choice *c, struct item_weights *weigh
             out->damping = here;
         }
     }
-    neighbours_fit_damp(c->fit, out->damping - here, weights);
+    item_item_fit_damp(c->fit, out->damping - here, weights);
     return code;
 }
 
 static enum err_code choose_scale(struct choice *c, const struct model_spec *spec,
                                   const struct model_params *params, const struct item_weights *weights,
-                                  struct neighbours_choice *out, struct err *e)
+                                  struct item_item_choice *out, struct err *e)
 {
     double unit, ndcg[N_SHARES], metric = out->metric;
     struct item_pairs pairs = item_weights_view(weights);
@@ -118,13 +118,13 @@ static enum err_code choose_scale(struct choice *c, const struct model_spec *spe
 
 /* What the best ridge gives: the damping, then the scale. */
 static enum err_code finish(struct choice *c, const struct model_spec *spec,
-                            const struct model_params *params, struct neighbours_choice *out, struct err *e)
+                            const struct model_params *params, struct item_item_choice *out, struct err *e)
 {
     struct item_weights weights;
-    enum err_code code = neighbours_fit_solve(c->fit, out->ridge, &weights, e);
+    enum err_code code = item_item_fit_solve(c->fit, out->ridge, &weights, e);
     if (code)
         return code;
-    neighbours_fit_damp(c->fit, dampings[0], &weights);
+    item_item_fit_damp(c->fit, dampings[0], &weights);
     code = choose_damping(c, &weights, out, e);
     if (!code)
         code = choose_scale(c, spec, params, &weights, out, e);
@@ -132,21 +132,21 @@ static enum err_code finish(struct choice *c, const struct model_spec *spec,
     return code;
 }
 
-static size_t most_whole(bool local)
+static size_t max_whole(bool local)
 {
-    return local ? 0 : NEIGHBOURS_WHOLE_ITEMS;
+    return local ? 0 : ITEM_ITEM_WHOLE_ITEMS;
 }
 
 /* One way of fitting. */
 static enum err_code choose_way(struct choice *c, const struct model_spec *spec,
-                                const struct model_params *params, struct neighbours_choice *out,
+                                const struct model_params *params, struct item_item_choice *out,
                                 struct err *e)
 {
     int best;
     for (int i = 0; i < N_RIDGES; i++)
         c->ndcg[i] = NAN;
     c->n_tries = 0;
-    enum err_code code = neighbours_fit_new(c->split, most_whole(out->local), c->team, &c->fit, e);
+    enum err_code code = item_item_fit_new(c->split, max_whole(out->local), c->team, &c->fit, e);
     if (!code && !(code = climb(c, &best, e))) {
         out->ridge = ridges[best];
         out->alone = c->ndcg[best];
@@ -154,31 +154,31 @@ static enum err_code choose_way(struct choice *c, const struct model_spec *spec,
             code = finish(c, spec, params, out, e);
         c->stopped = c->stopped || parallel_stopped(c->team);
     }
-    neighbours_fit_free(c->fit);
+    item_item_fit_free(c->fit);
     c->fit = NULL;
     return code;
 }
 
-static bool is_better(const struct neighbours_choice *a, const struct neighbours_choice *b)
+static bool is_better(const struct item_item_choice *a, const struct item_item_choice *b)
 {
     return a->metric != b->metric ? a->metric > b->metric : a->alone > b->alone;
 }
 
-enum err_code neighbours_choose(const struct split *s, const struct model_spec *spec,
-                                const struct model_params *params, double metric, struct parallel *team,
-                                neighbours_choice_fn *fn, void *arg, struct neighbours_choice *out,
-                                struct err *e)
+enum err_code item_item_choose(const struct split *s, const struct model_spec *spec,
+                               const struct model_params *params, double metric, struct parallel *team,
+                               item_item_choice_fn *fn, void *arg, struct item_item_choice *out,
+                               struct err *e)
 {
     size_t n = s->data->n_items;
-    bool both = n > NEIGHBOURS_LOCAL_ITEMS && n <= NEIGHBOURS_WHOLE_ITEMS;
+    bool both = n > ITEM_ITEM_LOCAL_ITEMS && n <= ITEM_ITEM_WHOLE_ITEMS;
     struct choice c = {.split = s, .team = team, .fn = fn, .arg = arg, .part = both ? 0.5 : 1};
-    struct neighbours_choice local = {.metric = metric, .local = true};
-    *out = (struct neighbours_choice){.metric = metric, .local = n > NEIGHBOURS_WHOLE_ITEMS};
+    struct item_item_choice local = {.metric = metric, .local = true};
+    *out = (struct item_item_choice){.metric = metric, .local = n > ITEM_ITEM_WHOLE_ITEMS};
     if (s->n_validated == 0)
         return ERR_OK;
     enum err_code code = choose_way(&c, spec, params, out, e);
     if (c.stopped) /* a ridge that was not compared is no choice */
-        *out = (struct neighbours_choice){.metric = metric, .local = out->local};
+        *out = (struct item_item_choice){.metric = metric, .local = out->local};
     c.before = c.part;
     if (!code && both && !c.stopped) {
         code = choose_way(&c, spec, params, &local, e);
@@ -188,18 +188,18 @@ enum err_code neighbours_choose(const struct split *s, const struct model_spec *
     return code;
 }
 
-enum err_code neighbours_make(const struct split *s, const struct neighbours_choice *choice,
-                              struct parallel *team, struct item_weights *out, struct err *e)
+enum err_code item_item_make(const struct split *s, const struct item_item_choice *choice,
+                             struct parallel *team, struct item_weights *out, struct err *e)
 {
-    struct neighbours_fit *fit;
-    enum err_code code = neighbours_fit_new(s, most_whole(choice->local), team, &fit, e);
+    struct item_item_fit *fit;
+    enum err_code code = item_item_fit_new(s, max_whole(choice->local), team, &fit, e);
     if (code)
         return code;
-    code = neighbours_fit_solve(fit, choice->ridge, out, e);
+    code = item_item_fit_solve(fit, choice->ridge, out, e);
     if (!code) {
-        neighbours_fit_damp(fit, choice->damping, out);
+        item_item_fit_damp(fit, choice->damping, out);
         item_weights_scale(out, choice->scale);
     }
-    neighbours_fit_free(fit);
+    item_item_fit_free(fit);
     return code;
 }

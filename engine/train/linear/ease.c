@@ -12,7 +12,7 @@ static const double lambdas[] = {10, 30, 100, 300, 1000, 3000, 10000};
 enum { N_LAMBDAS = sizeof lambdas / sizeof *lambdas, FIRST_LAMBDA = 3 };
 
 /* Lower triangle of X^T X + lambda 1. */
-static void gather(const struct ials_data *data, double lambda, real *g)
+static void batcher(const struct ials_data *data, double lambda, real *g)
 {
     size_t n = data->n_items;
     memset(g, 0, n * n * sizeof *g);
@@ -43,7 +43,7 @@ enum err_code ease_fit(const struct ials_data *data, double lambda, real *b, str
 {
     if (data->n_items > EASE_MOST_ITEMS)
         return err_set(e, ERR_INVALID, "EASE of %zu items; at most %d", data->n_items, EASE_MOST_ITEMS);
-    gather(data, lambda, b);
+    batcher(data, lambda, b);
     if (!blas_cholesky(data->n_items, b, data->n_items) ||
         !blas_cholesky_inverse(data->n_items, b, data->n_items))
         return err_set(e, ERR_INVALID, "EASE's equation has no solution with lambda %g", lambda);

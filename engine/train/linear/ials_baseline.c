@@ -25,7 +25,7 @@ enum {
     SEARCH_EPOCHS = 5,
     FULL_EPOCHS = 12,
     CHUNK_ROWS = 64, /* factors gathered for one product */
-    MOST_ROUNDS = 4
+    MAX_ROUNDS = 4
 };
 
 struct search {
@@ -103,7 +103,7 @@ static enum err_code choose(struct search *s, struct err *e)
         return ERR_OK;
     }
     code = measure(s, &s->options, &s->best, e);
-    for (int round = 0; round < MOST_ROUNDS && moved && !code; round++) {
+    for (int round = 0; round < MAX_ROUNDS && moved && !code; round++) {
         moved = false;
         code = walk(s, 'a', alphas, N_ALPHAS, &a, &moved, e);
         if (!code)

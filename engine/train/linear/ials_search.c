@@ -19,7 +19,7 @@ enum {
     FIRST_REG = 2
 };
 #define ABOUT_AS_GOOD 0.97
-enum { SEARCH_DIM = 32, SEARCH_EPOCHS = 4, FULL_EPOCHS = 12, MOST_TRIES = 24 };
+enum { SEARCH_DIM = 32, SEARCH_EPOCHS = 4, FULL_EPOCHS = 12, MAX_TRIES = 24 };
 
 struct search {
     const struct split *split;
@@ -78,7 +78,7 @@ static enum err_code try_at(struct search *s, int a, int r, double *ndcg, struct
     s->ndcg[a][r] = *ndcg;
     s->best = *ndcg > s->best ? *ndcg : s->best;
     s->n_tries++;
-    if (s->fn && !s->fn(s->arg, "search", (double)s->n_tries / MOST_TRIES, *ndcg, s->best))
+    if (s->fn && !s->fn(s->arg, "search", (double)s->n_tries / MAX_TRIES, *ndcg, s->best))
         s->stopped = true;
     return ERR_OK;
 }
@@ -109,7 +109,7 @@ static enum err_code climb(struct search *s, double *alpha, double *reg, struct 
     double here;
     enum err_code code = try_at(s, a, r, &here, e);
     bool moved = true;
-    while (!code && moved && !s->stopped && s->n_tries < MOST_TRIES) {
+    while (!code && moved && !s->stopped && s->n_tries < MAX_TRIES) {
         moved = false;
         int best_a = a, best_r = r;
         for (int k = 0; k < 4 && !code && !s->stopped; k++) {

@@ -1,4 +1,4 @@
-/* warm_start - the factorisation that training starts from, and the choice of its hyperparameters by
+/* ials_search - the factorisation that training starts from, and the choice of its hyperparameters by
  * validation. Layer: engine.       Threads: uses the given team; the result does not depend on its size.
  * Memory: the factors of users and items.
  * Which alpha and reg are best differs widely from data set to data set: a small grid at low dimension finds

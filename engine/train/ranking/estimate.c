@@ -41,16 +41,16 @@ static double square(double x)
     return x * x;
 }
 
-static double neighbours_s(double n)
+static double item_item_s(double n)
 {
     double local = FITS * n * pow(NEAREST, 3) / 3 / small_flops, whole = FITS * pow(n, 3) / large_flops;
-    return n <= NEIGHBOURS_LOCAL_ITEMS ? whole : n <= NEIGHBOURS_WHOLE_ITEMS ? local + whole : local;
+    return n <= ITEM_ITEM_LOCAL_ITEMS ? whole : n <= ITEM_ITEM_WHOLE_ITEMS ? local + whole : local;
 }
 
-static double neighbours_bytes(double n)
+static double item_item_bytes(double n)
 {
     double local = fmin(n * square(fmin(NEAREST, n)) / 2 * sizeof(real), 3.0 * (1 << 30));
-    double whole = n <= NEIGHBOURS_WHOLE_ITEMS ? 2 * square(n) * sizeof(real) : 0;
+    double whole = n <= ITEM_ITEM_WHOLE_ITEMS ? 2 * square(n) * sizeof(real) : 0;
     return fmax(local, whole) + 2 * n * NEAREST * (sizeof(real) + sizeof(uint32_t));
 }
 
@@ -77,11 +77,12 @@ struct estimate estimate_training(const struct split *s, const struct train_opti
                        FULL_ROUNDS * (n_users + n_items) * d * square(d) / 3;
     double validate = (double)s->n_validated * n_items * (SEARCH_ROUNDS * SEARCH_WIDTH + epochs * 4 * d);
     double seconds = (factorise + validate) / small_flops +
-                     epochs * (double)fit_n_examples(s) * (example_s + column_s * d) + neighbours_s(n_items);
+                     epochs * (double)trainer_n_examples(s) * (example_s + column_s * d) +
+                     item_item_s(n_items);
     double trained = n_items * (d + OTHER_COLUMNS), dense = DENSE + d * DENSE_PER_COLUMN;
     double bytes = 2 * n * sizeof(struct encoder_interaction) +
                    (n_items + n_users) * (d * sizeof(real) + 64) +
-                   (trained + dense) * COPIES * n_models * sizeof(real) + neighbours_bytes(n_items) +
+                   (trained + dense) * COPIES * n_models * sizeof(real) + item_item_bytes(n_items) +
                    (double)n_threads * 5 * n_items * sizeof(real);
     return (struct estimate){seconds / (double)n_threads, bytes};
 }

@@ -11,13 +11,13 @@
 static const size_t few[] = {0, 1, 2, 3, 5, 10, 20};
 enum { N_FEW = sizeof few / sizeof *few };
 
-enum { MOST_HISTORY = 4096 }; /* interactions that the learned blocks of an example see: the newest */
+enum { MAX_HISTORY = 4096 }; /* interactions that the learned blocks of an example see: the newest */
 
-struct samples {
+struct examples {
     const struct model_spec *spec;
     const struct model_params *params;
     const struct split *split;
-    struct samples_options options;
+    struct examples_options options;
     struct parallel *team;
     size_t per_user;      /* slots a user has */
     struct sample *slots; /* (SAMPLES_CHUNK_USERS, per_user) */
@@ -28,20 +28,20 @@ struct samples {
     struct encoder_interaction
         *histories[SAMPLES_CHUNK_USERS]; /* of each user's examples, one after the other */
     size_t history_capacity[SAMPLES_CHUNK_USERS];
-    struct fold_ins **fold_ins;     /* (threads) */
-    struct fold_in_moment *moments; /* (threads, per_user) */
+    struct fold_in_batch **fold_in_batch; /* (threads) */
+    struct fold_in_moment *moments;       /* (threads, per_user) */
     const uint32_t *users;
     int epoch;
 };
 
 /* One user's work in progress. */
 struct maker {
-    struct samples *s;
+    struct examples *s;
     size_t slot, user;
     const struct encoder_interaction *x; /* the user's training interactions */
     size_t n, n_untimed;
     struct encoder_interaction *history; /* where the next example's goes */
-    struct fold_ins *fold_ins;
+    struct fold_in_batch *fold_in_batch;
     struct fold_in_moment *moments; /* those to be solved */
     size_t n_moments;
     struct rng rng;
@@ -75,7 +75,7 @@ static size_t remembered(struct maker *m, size_t n)
 static void take_history(struct maker *m, const struct encoder_interaction *x, size_t n, bool drops,
                          struct sample *out)
 {
-    size_t first = n > MOST_HISTORY ? n - MOST_HISTORY : 0, kept = 0;
+    size_t first = n > MAX_HISTORY ? n - MAX_HISTORY : 0, kept = 0;
     for (size_t i = first; i < n; i++)
         if (!drops || rng_uniform(&m->rng) >= m->s->options.drop)
             m->history[kept++] = x[i];
@@ -88,7 +88,7 @@ static void take_history(struct maker *m, const struct encoder_interaction *x, s
 static void make_timed(struct maker *m)
 {
     size_t first = m->n_untimed ? m->n_untimed : 1, n_places = m->n > first ? m->n - first : 0;
-    size_t want = m->s->options.most_timed;
+    size_t want = m->s->options.max_timed;
     for (size_t i = first; i < m->n && want > 0; i++) {
         /* selection sampling: each place is taken with want / places left (Knuth, algorithm S) */
         bool taken = rng_below(&m->rng, n_places) < want;
@@ -102,11 +102,11 @@ static void make_timed(struct maker *m)
         take_history(m, m->x + (i - n), n, n == i, out);
         out->targets[out->n_targets++] = m->x[i].item;
         if (n < i)
-            fold_ins_of(m->fold_ins, m->x + (i - n), n, f);
+            fold_in_batch_of(m->fold_in_batch, m->x + (i - n), n, f);
         else
             m->moments[m->n_moments++] = (struct fold_in_moment){n, f};
     }
-    fold_ins_prefixes(m->fold_ins, m->x, m->moments, m->n_moments);
+    fold_in_batch_prefixes(m->fold_in_batch, m->x, m->moments, m->n_moments);
 }
 
 /* One example of the untimed interactions: order[from, to) are the targets, the rest is the history. */
@@ -128,13 +128,13 @@ static void make_group(struct maker *m, const uint32_t *order, size_t from, size
     }
     size_t keep = remembered(m, n);
     if (keep < n)
-        fold_ins_of(m->fold_ins, rest, keep, f);
+        fold_in_batch_of(m->fold_in_batch, rest, keep, f);
     else
-        fold_ins_without(m->fold_ins, targets, f);
+        fold_in_batch_without(m->fold_in_batch, targets, f);
     take_history(m, rest, keep, keep == n, out);
 }
 
-size_t samples_group_size(size_t n)
+size_t examples_group_size(size_t n)
 {
     return n < 20 ? 1 : n / 10 < SAMPLE_MAX_TARGETS ? n / 10 : SAMPLE_MAX_TARGETS;
 }
@@ -142,26 +142,26 @@ size_t samples_group_size(size_t n)
 static void make_untimed(struct maker *m)
 {
     size_t n = m->n_untimed;
-    uint32_t order[MOST_HISTORY];
-    if (n < 2 || n > MOST_HISTORY)
+    uint32_t order[MAX_HISTORY];
+    if (n < 2 || n > MAX_HISTORY)
         return;
     for (size_t i = 0; i < n; i++)
         order[i] = (uint32_t)i;
     rng_shuffle(&m->rng, order, n);
-    size_t size = samples_group_size(n);
-    size_t n_groups = n / size < m->s->options.most_groups ? n / size : m->s->options.most_groups;
-    fold_ins_know(m->fold_ins, m->x, n, size);
+    size_t size = examples_group_size(n);
+    size_t n_groups = n / size < m->s->options.max_groups ? n / size : m->s->options.max_groups;
+    fold_in_batch_know(m->fold_in_batch, m->x, n, size);
     for (size_t g = 0; g < n_groups; g++)
         make_group(m, order, g * size, (g + 1) * size);
 }
 
 static void make_user(void *arg, size_t slot, size_t thread)
 {
-    struct samples *s = arg;
+    struct examples *s = arg;
     struct maker m = {.s = s,
                       .slot = slot,
                       .user = s->users[slot],
-                      .fold_ins = s->fold_ins[thread],
+                      .fold_in_batch = s->fold_in_batch[thread],
                       .moments = s->moments + thread * s->per_user};
     m.x = s->split->interactions + s->split->start[m.user];
     m.n = s->split->end[m.user] - s->split->start[m.user];
@@ -180,17 +180,17 @@ static size_t least(size_t a, size_t b)
 }
 
 /* Interactions in the histories of all examples of user u, at most. */
-static size_t room_for(const struct samples *s, size_t u)
+static size_t room_for(const struct examples *s, size_t u)
 {
     size_t n = s->split->end[u] - s->split->start[u], n_untimed = 0;
     const struct encoder_interaction *x = s->split->interactions + s->split->start[u];
     while (n_untimed < n && x[n_untimed].timestamp == 0)
         n_untimed++;
-    return least(n - n_untimed, s->options.most_timed) * least(n, MOST_HISTORY) +
-           s->options.most_groups * least(n_untimed, MOST_HISTORY);
+    return least(n - n_untimed, s->options.max_timed) * least(n, MAX_HISTORY) +
+           s->options.max_groups * least(n_untimed, MAX_HISTORY);
 }
 
-static enum err_code reserve_histories(struct samples *s, size_t n_users, struct err *e)
+static enum err_code reserve_histories(struct examples *s, size_t n_users, struct err *e)
 {
     for (size_t slot = 0; slot < n_users; slot++) {
         size_t need = room_for(s, s->users[slot]);
@@ -205,11 +205,11 @@ static enum err_code reserve_histories(struct samples *s, size_t n_users, struct
     return ERR_OK;
 }
 
-enum err_code samples_new(const struct model_spec *spec, const struct model_params *params,
-                          const struct split *split, const struct samples_options *options,
-                          struct parallel *team, struct samples **out, struct err *e)
+enum err_code examples_new(const struct model_spec *spec, const struct model_params *params,
+                           const struct split *split, const struct examples_options *options,
+                           struct parallel *team, struct examples **out, struct err *e)
 {
-    struct samples *s = mem_zalloc_array(1, sizeof *s);
+    struct examples *s = mem_zalloc_array(1, sizeof *s);
     if (!s)
         return err_set(e, ERR_NOMEM, "no memory for examples");
     size_t d = spec->encoder.d_fold_in;
@@ -218,28 +218,28 @@ enum err_code samples_new(const struct model_spec *spec, const struct model_para
     s->split = split;
     s->options = *options;
     s->team = team;
-    s->per_user = options->most_timed + options->most_groups;
+    s->per_user = options->max_timed + options->max_groups;
     size_t n = SAMPLES_CHUNK_USERS * s->per_user;
     s->slots = mem_alloc_array(n, sizeof *s->slots);
     s->list = mem_alloc_array(n, sizeof *s->list);
     s->order = mem_alloc_array(n, sizeof *s->order);
     s->fold_in = mem_alloc_aligned(n * (d ? d : 1), sizeof *s->fold_in);
     s->moments = mem_alloc_array(parallel_threads(team) * (s->per_user + 1), sizeof *s->moments);
-    s->fold_ins = mem_zalloc_array(parallel_threads(team), sizeof *s->fold_ins);
+    s->fold_in_batch = mem_zalloc_array(parallel_threads(team), sizeof *s->fold_in_batch);
     enum err_code code = ERR_OK;
-    if (!s->slots || !s->list || !s->order || !s->fold_in || !s->moments || !s->fold_ins)
+    if (!s->slots || !s->list || !s->order || !s->fold_in || !s->moments || !s->fold_in_batch)
         code = err_set(e, ERR_NOMEM, "no memory for %zu examples", n);
     for (size_t i = 0; i < parallel_threads(team) && !code; i++)
-        code = fold_ins_new(spec, params, few, N_FEW, &s->fold_ins[i], e);
+        code = fold_in_batch_new(spec, params, few, N_FEW, &s->fold_in_batch[i], e);
     if (code) {
-        samples_free(s);
+        examples_free(s);
         return code;
     }
     *out = s;
     return ERR_OK;
 }
 
-void samples_free(struct samples *s)
+void examples_free(struct examples *s)
 {
     if (!s)
         return;
@@ -249,15 +249,15 @@ void samples_free(struct samples *s)
     mem_free(s->list);
     mem_free(s->order);
     mem_free(s->fold_in);
-    for (size_t i = 0; s->fold_ins && i < parallel_threads(s->team); i++)
-        fold_ins_free(s->fold_ins[i]);
-    mem_free(s->fold_ins);
+    for (size_t i = 0; s->fold_in_batch && i < parallel_threads(s->team); i++)
+        fold_in_batch_free(s->fold_in_batch[i]);
+    mem_free(s->fold_in_batch);
     mem_free(s->moments);
     mem_free(s);
 }
 
-enum err_code samples_fill(struct samples *s, const uint32_t *users, size_t n_users, int epoch,
-                           const struct sample **list, size_t *n, struct err *e)
+enum err_code examples_fill(struct examples *s, const uint32_t *users, size_t n_users, int epoch,
+                            const struct sample **list, size_t *n, struct err *e)
 {
     s->users = users;
     s->epoch = epoch;

@@ -1,4 +1,4 @@
-/* samples - training examples of ranking: what was known of a user at some moment, and what the user took
+/* examples - training examples of ranking: what was known of a user at some moment, and what the user took
  * next. Layer: engine.       Threads: uses the given team; the result does not depend on its size. Memory:
  * one chunk of users at a time.
  *
@@ -24,7 +24,7 @@ enum { SAMPLE_MAX_TARGETS = 8 };
 
 /* Targets in an example of n interactions whose order is not known: a tenth, so that what is left is about as
  * much as is known of the user when it counts. */
-size_t samples_group_size(size_t n);
+size_t examples_group_size(size_t n);
 
 struct sample {
     uint32_t user;
@@ -34,9 +34,9 @@ struct sample {
     const real *fold_in;                  /* (d_fold_in) borrowed from the chunk */
 };
 
-struct samples_options {
-    size_t most_timed;     /* examples a user and epoch, with a known time */
-    size_t most_groups;    /* and without */
+struct examples_options {
+    size_t max_timed;      /* examples a user and epoch, with a known time */
+    size_t max_groups;     /* and without */
     double forget;         /* share of the examples that forget most of the history */
     double forget_profile; /* share that forget the profile */
     double
@@ -44,19 +44,19 @@ struct samples_options {
     uint64_t seed;
 };
 
-struct samples; /* a chunk */
+struct examples; /* a chunk */
 
-enum err_code samples_new(const struct model_spec *spec, const struct model_params *params,
-                          const struct split *split, const struct samples_options *options,
-                          struct parallel *team, struct samples **out, struct err *e) ERR_MUST_CHECK;
-void samples_free(struct samples *s);
+enum err_code examples_new(const struct model_spec *spec, const struct model_params *params,
+                           const struct split *split, const struct examples_options *options,
+                           struct parallel *team, struct examples **out, struct err *e) ERR_MUST_CHECK;
+void examples_free(struct examples *s);
 
 /* Users in a chunk. */
 enum { SAMPLES_CHUNK_USERS = 128 };
 
 /* Makes the examples of these users (n_users <= SAMPLES_CHUNK_USERS) for an epoch, shuffled; *list (*n) is
  * borrowed until the next fill. */
-enum err_code samples_fill(struct samples *s, const uint32_t *users, size_t n_users, int epoch,
-                           const struct sample **list, size_t *n, struct err *e) ERR_MUST_CHECK;
+enum err_code examples_fill(struct examples *s, const uint32_t *users, size_t n_users, int epoch,
+                            const struct sample **list, size_t *n, struct err *e) ERR_MUST_CHECK;
 
 #endif

@@ -24,7 +24,7 @@ enum { CHUNK = FOLD_INS_MOST };
 #define RIDGE_SPREAD 0.25 /* of a block, relative */
 #define RIDGE_ERROR  1e-5 /* relative, at most */
 
-struct fold_ins {
+struct fold_in_batch {
     const struct model_spec *spec;
     const struct model_params *params;
     size_t d;
@@ -49,14 +49,14 @@ struct fold_ins {
     real *block;
 };
 
-enum err_code fold_ins_new(const struct model_spec *spec, const struct model_params *params,
-                           const size_t *few, size_t n_few, struct fold_ins **out, struct err *e)
+enum err_code fold_in_batch_new(const struct model_spec *spec, const struct model_params *params,
+                                const size_t *few, size_t n_few, struct fold_in_batch **out, struct err *e)
 {
-    struct fold_ins *s = mem_zalloc_array(1, sizeof *s);
+    struct fold_in_batch *s = mem_zalloc_array(1, sizeof *s);
     size_t d = spec->encoder.d_fold_in;
     size_t n = (2 + n_few) * d * d + 4 * CHUNK * d + 2 * CHUNK * CHUNK + CHUNK + 2 * d;
     if (!s || !(s->block = mem_alloc_aligned(n, sizeof *s->block))) {
-        fold_ins_free(s);
+        fold_in_batch_free(s);
         return err_set(e, ERR_NOMEM, "no memory for fold-ins");
     }
     s->few = few;
@@ -83,7 +83,7 @@ enum err_code fold_ins_new(const struct model_spec *spec, const struct model_par
     return ERR_OK;
 }
 
-void fold_ins_free(struct fold_ins *s)
+void fold_in_batch_free(struct fold_in_batch *s)
 {
     if (s)
         mem_free(s->block);
@@ -92,18 +92,18 @@ void fold_ins_free(struct fold_ins *s)
 
 /* ---- the common factorisation ---- */
 
-static void start(struct fold_ins *s)
+static void start(struct fold_in_batch *s)
 {
     memcpy(s->a, s->params->fold_in_gram, s->d * s->d * sizeof *s->a);
     memset(s->b, 0, s->d * sizeof *s->b);
 }
 
-static const real *factor_of(const struct fold_ins *s, const struct encoder_interaction *x)
+static const real *factor_of(const struct fold_in_batch *s, const struct encoder_interaction *x)
 {
     return s->params->fold_in_factor + (size_t)x->item * s->d;
 }
 
-static void add(struct fold_ins *s, const struct encoder_interaction *x, size_t n)
+static void add(struct fold_in_batch *s, const struct encoder_interaction *x, size_t n)
 {
     size_t d = s->d;
     for (size_t at = 0; at < n; at += CHUNK) {
@@ -120,7 +120,7 @@ static void add(struct fold_ins *s, const struct encoder_interaction *x, size_t 
 }
 
 /* L and w of what was added, with this ridge. */
-static void factorise(struct fold_ins *s, double ridge)
+static void factorise(struct fold_in_batch *s, double ridge)
 {
     size_t d = s->d;
     memcpy(s->factor, s->a, d * d * sizeof *s->a);
@@ -133,7 +133,7 @@ static void factorise(struct fold_ins *s, double ridge)
 }
 
 /* R of S = diag(1 / weight) + sign W W^T for the rows of W (n, d). */
-static bool factorise_small(struct fold_ins *s, size_t n, const real *weights, real sign)
+static bool factorise_small(struct fold_in_batch *s, size_t n, const real *weights, real sign)
 {
     blas_gemm(BLAS_AS_IS, BLAS_TRANSPOSED, n, n, s->d, sign, s->rows, s->d, s->rows, s->d, 0, s->small, n);
     for (size_t i = 0; i < n; i++)
@@ -141,7 +141,7 @@ static bool factorise_small(struct fold_ins *s, size_t n, const real *weights, r
     return blas_cholesky(n, s->small, n);
 }
 
-static void take_prior(const struct fold_ins *s, real *f)
+static void take_prior(const struct fold_in_batch *s, real *f)
 {
     memcpy(f, s->params->prior, s->d * sizeof *f);
 }
@@ -149,7 +149,7 @@ static void take_prior(const struct fold_ins *s, real *f)
 /* ---- all moments of a block ---- */
 
 /* W, then S, Q and z for the n interactions after those that were added. */
-static bool block_rows(struct fold_ins *s, const struct encoder_interaction *x, size_t n)
+static bool block_rows(struct fold_in_batch *s, const struct encoder_interaction *x, size_t n)
 {
     size_t d = s->d;
     real weights[CHUNK];
@@ -170,7 +170,7 @@ static bool block_rows(struct fold_ins *s, const struct encoder_interaction *x, 
 }
 
 /* One round of bringing the rest of the ridge in: x' = x'(t) - delta (I - Q_t^T Q_t) L^-1 L^-T x'. */
-static void correct(struct fold_ins *s, const struct fold_in_moment *m, size_t n_moments, size_t start_n,
+static void correct(struct fold_in_batch *s, const struct fold_in_moment *m, size_t n_moments, size_t start_n,
                     size_t n)
 {
     size_t d = s->d;
@@ -189,7 +189,7 @@ static void correct(struct fold_ins *s, const struct fold_in_moment *m, size_t n
 }
 
 /* The moments m, all of which have at least start_n (the number added) and at most start_n + n interactions. */
-static void solve_block(struct fold_ins *s, const struct encoder_interaction *x,
+static void solve_block(struct fold_in_batch *s, const struct encoder_interaction *x,
                         const struct fold_in_moment *m, size_t n_moments, size_t start_n, size_t n)
 {
     size_t d = s->d, at = 0;
@@ -217,7 +217,7 @@ static void solve_block(struct fold_ins *s, const struct encoder_interaction *x,
 }
 
 /* How many of the moments from the first share its factorisation. */
-static size_t block_moments(const struct fold_ins *s, const struct fold_in_moment *m, size_t n_moments)
+static size_t block_moments(const struct fold_in_batch *s, const struct fold_in_moment *m, size_t n_moments)
 {
     double low = encoder_fold_in_ridge(s->spec, m[0].n), most = low * (1 + RIDGE_SPREAD),
            least = low / (1 + RIDGE_SPREAD);
@@ -231,8 +231,8 @@ static size_t block_moments(const struct fold_ins *s, const struct fold_in_momen
     return n;
 }
 
-void fold_ins_prefixes(struct fold_ins *s, const struct encoder_interaction *x,
-                       const struct fold_in_moment *moments, size_t n_moments)
+void fold_in_batch_prefixes(struct fold_in_batch *s, const struct encoder_interaction *x,
+                            const struct fold_in_moment *moments, size_t n_moments)
 {
     size_t added = 0;
     start(s);
@@ -253,7 +253,7 @@ void fold_ins_prefixes(struct fold_ins *s, const struct encoder_interaction *x,
 
 /* ---- some left out ---- */
 
-void fold_ins_know(struct fold_ins *s, const struct encoder_interaction *x, size_t n, size_t size)
+void fold_in_batch_know(struct fold_in_batch *s, const struct encoder_interaction *x, size_t n, size_t size)
 {
     start(s);
     add(s, x, n);
@@ -262,7 +262,8 @@ void fold_ins_know(struct fold_ins *s, const struct encoder_interaction *x, size
     s->n_left_out = size;
 }
 
-void fold_ins_without(struct fold_ins *s, const struct encoder_interaction *const *left_out, real *f)
+void fold_in_batch_without(struct fold_in_batch *s, const struct encoder_interaction *const *left_out,
+                           real *f)
 {
     size_t d = s->d, n = s->n_left_out;
     real weights[FOLD_INS_MOST_LEFT_OUT];
@@ -292,7 +293,7 @@ void fold_ins_without(struct fold_ins *s, const struct encoder_interaction *cons
 /* ---- a few alone ---- */
 
 /* M for the k-th of the few; NULL when there is none. */
-static const real *inverse_of(struct fold_ins *s, size_t k)
+static const real *inverse_of(struct fold_in_batch *s, size_t k)
 {
     size_t d = s->d;
     real *m = s->inverses + k * d * d;
@@ -308,7 +309,7 @@ static const real *inverse_of(struct fold_ins *s, size_t k)
     return s->ready[k] == READY ? m : NULL;
 }
 
-void fold_ins_of(struct fold_ins *s, const struct encoder_interaction *x, size_t n, real *f)
+void fold_in_batch_of(struct fold_in_batch *s, const struct encoder_interaction *x, size_t n, real *f)
 {
     size_t d = s->d, k = 0;
     while (k < s->n_few && s->few[k] != n)

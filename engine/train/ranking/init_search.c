@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-enum { MOST_TRIES = 4 };
+enum { MAX_TRIES = 4 };
 #define WEAKER 0.3 /* half a decade, the step of the search */
 
 struct trial {
@@ -21,7 +21,7 @@ static bool after_part(void *arg, double fraction, double loss)
 {
     struct trial *t = arg;
     (void)loss;
-    if (t->fn && !t->fn(t->arg, "start", ((double)t->n + fraction) / MOST_TRIES, NAN, t->best))
+    if (t->fn && !t->fn(t->arg, "start", ((double)t->n + fraction) / MAX_TRIES, NAN, t->best))
         t->stopped = true;
     return !t->stopped;
 }
@@ -31,16 +31,16 @@ static enum err_code try_start(const struct split *s, const struct train_options
                                struct parallel *team, const struct warm_start *warm, struct trial *t,
                                double *ndcg, struct err *e)
 {
-    struct fit fit;
+    struct trainer fit;
     double loss;
-    enum err_code code = fit_init(&fit, s, options, &warm->options, team, e);
+    enum err_code code = trainer_init(&fit, s, options, &warm->options, team, e);
     if (!code)
-        code = fit_start(&fit, warm, e);
+        code = trainer_start(&fit, warm, e);
     if (!code)
-        code = fit_epoch(&fit, 1, 1, after_part, t, &loss, e);
+        code = trainer_epoch(&fit, 1, 1, after_part, t, &loss, e);
     if (!code)
-        code = fit_measure(&fit, NULL, ndcg, e);
-    fit_fini(&fit);
+        code = trainer_measure(&fit, NULL, ndcg, e);
+    trainer_fini(&fit);
     t->n++;
     t->stopped = t->stopped || parallel_stopped(team);
     if (!code && !t->stopped && *ndcg > t->best)
@@ -54,7 +54,7 @@ enum err_code start_choose(const struct split *s, const struct train_options *op
     struct trial t = {.fn = fn, .arg = arg};
     double here, there;
     enum err_code code = try_start(s, options, team, warm, &t, &here, e);
-    while (!code && !t.stopped && t.n < MOST_TRIES) {
+    while (!code && !t.stopped && t.n < MAX_TRIES) {
         struct warm_start weaker;
         struct ials_options ials = warm->options;
         ials.alpha *= WEAKER;

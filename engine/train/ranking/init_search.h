@@ -1,4 +1,4 @@
-/* start_choice - the factorisation that joint training does best from, by an epoch from each of several.
+/* init_search - the factorisation that joint training does best from, by an epoch from each of several.
  * Layer: engine.       Threads: uses the given team; the result does not depend on its size.
  * Memory: one more model in training, while it runs.     Cost: a factorisation and an epoch a try, two to four tries. */
 #ifndef ENGINE_TRAIN_RANKING_INIT_SEARCH_H

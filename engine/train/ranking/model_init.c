@@ -31,8 +31,8 @@ enum {
  * items' embeddings start at this root mean square, so that a learning rate means the same everywhere. */
 #define ITEM_RMS 0.1
 
-enum err_code recipe_vocabulary(const struct train_data *data, size_t dim, struct encoder_spec *n,
-                                struct err *e)
+enum err_code model_init_vocabulary(const struct train_data *data, size_t dim, struct encoder_spec *n,
+                                    struct err *e)
 {
     if (data->n_vocabulary == 0 || !data->value_start)
         return ERR_OK;
@@ -99,8 +99,8 @@ static void choose_target(struct model_spec *spec, enum generator g)
                             .activation = ACTIVATION_IDENTITY};
 }
 
-enum err_code recipe_spec(const struct split *split, const struct train_options *options,
-                          const struct ials_options *ials, struct model_spec *spec, struct err *e)
+enum err_code model_init_spec(const struct split *split, const struct train_options *options,
+                              const struct ials_options *ials, struct model_spec *spec, struct err *e)
 {
     memset(spec, 0, sizeof *spec);
     (void)snprintf(spec->name, sizeof spec->name, "%s", options->name);
@@ -121,7 +121,7 @@ enum err_code recipe_spec(const struct split *split, const struct train_options 
         choose_when(split, n);
     if (has_ratings(split))
         n->d_disliked = D_DISLIKED;
-    enum err_code code = recipe_vocabulary(split->data, D_PROFILE, n, e);
+    enum err_code code = model_init_vocabulary(split->data, D_PROFILE, n, e);
     spec->objective = OBJECTIVE_RANKING;
     spec->n_items = split->data->n_items;
     spec->d_item = ials->dim;
@@ -198,8 +198,8 @@ static void layer_values(const struct model_spec *spec, size_t i, double input_r
         fill_normal(p->layers[i].bias_head, l->d_out * z, small, r);
 }
 
-void recipe_values(const struct model_spec *spec, const struct warm_start *warm, size_t n_users,
-                   uint64_t seed, struct param_block *block)
+void model_init_values(const struct model_spec *spec, const struct warm_start *warm, size_t n_users,
+                       uint64_t seed, struct param_block *block)
 {
     struct rng r;
     rng_init(&r, seed, 3);
@@ -217,10 +217,10 @@ void recipe_values(const struct model_spec *spec, const struct warm_start *warm,
     }
     for (size_t i = 0; i < spec->n_layers; i++)
         layer_values(spec, i, i == 0 && rms > 0 ? ITEM_RMS : 1, &r, p);
-    recipe_scale_linear(spec, block, 1);
+    model_init_scale_linear(spec, block, 1);
 }
 
-void recipe_scale_linear(const struct model_spec *spec, struct param_block *block, double factor)
+void model_init_scale_linear(const struct model_spec *spec, struct param_block *block, double factor)
 {
     for (size_t i = 0; i < spec->d_item; i++)
         block->params.linear_context[i * spec->d_context + i] = (real)factor;

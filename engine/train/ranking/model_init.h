@@ -1,4 +1,4 @@
-/* recipe - the model that is trained for given data: its dimensions and its first values.
+/* model_init - the model that is trained for given data: its dimensions and its first values.
  * Layer: engine.       Threads: any.       Memory: the copied vocabulary (model_spec_fini frees it).
  * The first scores are those of the factorisation: the linear part passes the fold-in through, and the last
  * layer of the target network starts at zero. */
@@ -13,20 +13,20 @@
 #include "engine/train/linear/ials_search.h"
 
 /* Fills spec for the data, the options and the hyperparameters that the warm start chose. */
-enum err_code recipe_spec(const struct split *split, const struct train_options *options,
-                          const struct ials_options *ials, struct model_spec *spec,
-                          struct err *e) ERR_MUST_CHECK;
+enum err_code model_init_spec(const struct split *split, const struct train_options *options,
+                              const struct ials_options *ials, struct model_spec *spec,
+                              struct err *e) ERR_MUST_CHECK;
 
 /* First values of a block of this spec. */
-void recipe_values(const struct model_spec *spec, const struct warm_start *warm, size_t n_users,
-                   uint64_t seed, struct param_block *block);
+void model_init_values(const struct model_spec *spec, const struct warm_start *warm, size_t n_users,
+                       uint64_t seed, struct param_block *block);
 
 /* Scales what passes the fold-in through: scores grow by factor / (the last factor), their order stays. */
-void recipe_scale_linear(const struct model_spec *spec, struct param_block *block, double factor);
+void model_init_scale_linear(const struct model_spec *spec, struct param_block *block, double factor);
 
 /* Copies the data's profile vocabulary into the encoder, as a block of this width; none when there is none. Whoever calls
  * frees it with model_spec_fini, also on failure. */
-enum err_code recipe_vocabulary(const struct train_data *data, size_t dim, struct encoder_spec *n,
-                                struct err *e) ERR_MUST_CHECK;
+enum err_code model_init_vocabulary(const struct train_data *data, size_t dim, struct encoder_spec *n,
+                                    struct err *e) ERR_MUST_CHECK;
 
 #endif

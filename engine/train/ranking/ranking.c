@@ -56,7 +56,7 @@ void training_note(struct training *t)
 
 void training_fini(struct training *t)
 {
-    fit_fini(&t->fit);
+    trainer_fini(&t->fit);
     split_fini(&t->split);
     parallel_free(t->team);
     mem_free(t->best);

@@ -1,7 +1,7 @@
-/* training - the state of a training of the ranking objective, and what its parts do with it; train.c puts them together.
+/* ranking - the state of a training of the ranking objective, and what its parts do with it; train.c puts them together.
  * Layer: engine.       Threads: confined to the thread of the team.       Memory: training_fini frees it.
- * The parts: training.c (what all need), training_start.c (the factorisation and what follows from it), training_courses.c
- * (epochs), training_generator.c (what is generated), training_write.c (item-item weights, the model file). */
+ * The parts: ranking.c (what all need), ranking_start.c (the factorisation and what follows from it), ranking_courses.c
+ * (epochs), ranking_generator.c (what is generated), ranking_write.c (item-item weights, the model file). */
 #ifndef ENGINE_TRAIN_RANKING_RANKING_H
 #define ENGINE_TRAIN_RANKING_RANKING_H
 
@@ -23,7 +23,7 @@ struct training {
     bool cut; /* the deadline ended a phase, or left one out */
     struct parallel *team;
     struct split split;
-    struct fit fit;
+    struct trainer fit;
     real *best; /* (fit.block.n_values) what is written in the end */
     struct training_state state;
     uint64_t fingerprint;           /* of data and options */
@@ -35,11 +35,11 @@ struct training {
     bool written;
     char note[256];
     double item_error, item_error_of_mean;
-    double metric_alone;            /* of the best without item-item weights */
-    double pairs_alone;             /* of those alone */
-    bool racing;                    /* t->fit is one of the models of which the best is to be found */
-    int race_epochs;                /* of each of them, before they are first compared; else 0 */
-    struct neighbours_choice pairs; /* for t->fit, where pairs_found */
+    double metric_alone;           /* of the best without item-item weights */
+    double pairs_alone;            /* of those alone */
+    bool racing;                   /* t->fit is one of the models of which the best is to be found */
+    int race_epochs;               /* of each of them, before they are first compared; else 0 */
+    struct item_item_choice pairs; /* for t->fit, where pairs_found */
     bool pairs_found;
 };
 
@@ -112,7 +112,7 @@ bool training_has_time_for_refit(struct training *t);
 /* ---- what is written ---- */
 
 /* Which item-item weights help t->best, if any; without time left, none. Nothing is said or kept of it. */
-enum err_code training_find_neighbours(struct training *t, struct neighbours_choice *out,
+enum err_code training_find_neighbours(struct training *t, struct item_item_choice *out,
                                        struct err *e) ERR_MUST_CHECK;
 /* Whether item-item weights help the best model of the first course: found, or t->pairs. */
 enum err_code training_choose_neighbours(struct training *t, struct err *e) ERR_MUST_CHECK;

@@ -46,7 +46,8 @@ static enum err_code run_epoch(struct training *t, double *loss, struct err *e)
 {
     int epoch = t->state.epoch + 1;
     t->epoch_start_s = training_elapsed(t);
-    enum err_code code = fit_epoch(&t->fit, epoch, course_rate(&t->state, epoch), tell_epoch, t, loss, e);
+    enum err_code code =
+        trainer_epoch(&t->fit, epoch, schedule_rate(&t->state, epoch), tell_epoch, t, loss, e);
     t->epochs_s += training_elapsed(t) - t->epoch_start_s;
     t->n_epochs_run++;
     return code;
@@ -84,7 +85,7 @@ static void add_gains(const struct training *t, int last, const double *gains, d
 static enum err_code epochs(struct training *t, int last, double *gains, const struct training_gains *wanted,
                             struct err *e)
 {
-    while (t->state.epoch < last && !course_ended(&t->state, t->options.n_epochs) && !training_is_over(t) &&
+    while (t->state.epoch < last && !schedule_ended(&t->state, t->options.n_epochs) && !training_is_over(t) &&
            !leaves_no_time(t)) {
         double loss, metric = NAN;
         enum err_code code = run_epoch(t, &loss, e);
@@ -93,7 +94,7 @@ static enum err_code epochs(struct training *t, int last, double *gains, const s
         if (code || isnan(metric))
             return code;
         add_gains(t, last, gains, wanted->mean);
-        if (course_judge(&t->state, metric, t->options.n_epochs, t->split.timed > 0)) {
+        if (schedule_judge(&t->state, metric, t->options.n_epochs, t->split.timed > 0)) {
             training_keep_average(t);
             if (wanted->best)
                 memcpy(wanted->best, gains, t->split.n_validated * sizeof *gains);

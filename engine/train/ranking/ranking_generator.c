@@ -19,7 +19,7 @@ enum { N_CANDIDATES = 2 };
 _Static_assert((int)N_CANDIDATES == (int)CHECKPOINT_MOST_MODELS, "a checkpoint has all");
 
 /* Epochs of each before they are compared: a part of those there may be, and a few at most. */
-enum { RACE_PART = 5, MOST_RACE = 4 };
+enum { RACE_PART = 5, MAX_RACE = 4 };
 
 /* Standard errors from which a difference is one: of a single look, and of the looks after each further epoch, one of which
  * chance takes past the first sooner or later. */
@@ -28,14 +28,14 @@ enum { RACE_PART = 5, MOST_RACE = 4 };
 
 /* A model in training, put aside while another one is. */
 struct runner {
-    struct fit fit;
+    struct trainer fit;
     real *best;
     struct training_state state;
     double *
         gains; /* (n_validated) their mean over its last epochs when it is first compared, then of its best */
     double metric; /* of these */
     bool done;     /* it had all the epochs before the first comparison */
-    struct neighbours_choice pairs;
+    struct item_item_choice pairs;
 };
 
 struct race {
@@ -50,7 +50,7 @@ struct race {
 static int race_epochs(int n_epochs)
 {
     int n = n_epochs / RACE_PART;
-    return n < 1 ? 1 : n > MOST_RACE ? MOST_RACE : n;
+    return n < 1 ? 1 : n > MAX_RACE ? MAX_RACE : n;
 }
 
 /* ---- one of them ---- */
@@ -106,7 +106,7 @@ static enum err_code run_first_epochs(struct training *t, enum generator g, cons
 
 static bool has_ended(const struct training *t, const struct runner *r)
 {
-    return course_ended(&r->state, t->options.n_epochs);
+    return schedule_ended(&r->state, t->options.n_epochs);
 }
 
 /* False in *whole: an interrupt or the time ended it before. */
@@ -288,7 +288,7 @@ static void finish(struct race *race, bool chosen)
     t->race_epochs = 0;
     t->racing = false;
     for (size_t i = 0; i < N_CANDIDATES; i++) {
-        fit_fini(&r[i].fit);
+        trainer_fini(&r[i].fit);
         mem_free(r[i].best);
         mem_free(r[i].gains);
     }

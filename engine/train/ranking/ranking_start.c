@@ -24,7 +24,7 @@ static struct ials_options chosen(const struct training *t)
 static enum err_code make_fit(struct training *t, struct err *e)
 {
     struct ials_options ials = chosen(t);
-    enum err_code code = fit_init(&t->fit, &t->split, &t->options, &ials, t->team, e);
+    enum err_code code = trainer_init(&t->fit, &t->split, &t->options, &ials, t->team, e);
     if (!code && !(t->best = mem_alloc_array(t->fit.block.n_values, sizeof *t->best)))
         code = err_set(e, ERR_NOMEM, "no memory for %zu parameters", t->fit.block.n_values);
     return code;
@@ -80,7 +80,7 @@ static enum err_code factorise(struct training *t, struct warm_start *warm, stru
 enum err_code training_measure(struct training *t, double *gains, double *metric, struct err *e)
 {
     double start_s = training_elapsed(t);
-    enum err_code code = fit_measure(&t->fit, gains, metric, e);
+    enum err_code code = trainer_measure(&t->fit, gains, metric, e);
     t->measure_s = training_elapsed(t) - start_s;
     if (!code && parallel_stopped(t->team))
         *metric = NAN;
@@ -105,7 +105,7 @@ enum err_code training_start_from(struct training *t, const struct warm_start *w
     t->state.reg_exponent = warm->options.reg_exponent;
     enum err_code code = make_fit(t, e);
     if (!code)
-        code = fit_start(&t->fit, warm, e);
+        code = trainer_start(&t->fit, warm, e);
     training_enter(t, PHASE_COURSE);
     if (!code)
         code = training_measure(t, NULL, &t->state.warm_metric, e);
@@ -161,7 +161,7 @@ enum err_code training_resume(struct training *t, const struct training_state *s
 enum err_code training_start_refit(struct training *t, struct err *e)
 {
     struct warm_start warm;
-    fit_fini(&t->fit);
+    trainer_fini(&t->fit);
     mem_free(t->best);
     t->best = NULL;
     t->state.refit = 1;
@@ -174,7 +174,7 @@ enum err_code training_start_refit(struct training *t, struct err *e)
         return code;
     code = make_fit(t, e);
     if (!code)
-        code = fit_start(&t->fit, &warm, e);
+        code = trainer_start(&t->fit, &warm, e);
     warm_start_fini(&warm);
     return code;
 }

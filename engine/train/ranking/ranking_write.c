@@ -21,7 +21,7 @@ static void swap_best(struct training *t)
     memcpy(t->best, t->fit.values, n_bytes);
 }
 
-static void note_neighbours(struct training *t, const struct neighbours_choice *n)
+static void note_neighbours(struct training *t, const struct item_item_choice *n)
 {
     (void)snprintf(
         t->note, sizeof t->note,
@@ -33,15 +33,15 @@ static void note_neighbours(struct training *t, const struct neighbours_choice *
     training_note(t);
 }
 
-enum err_code training_find_neighbours(struct training *t, struct neighbours_choice *out, struct err *e)
+enum err_code training_find_neighbours(struct training *t, struct item_item_choice *out, struct err *e)
 {
-    *out = (struct neighbours_choice){.metric = t->state.best_metric};
+    *out = (struct item_item_choice){.metric = t->state.best_metric};
     training_enter(t, PHASE_NEIGHBOURS);
     if (t->options.no_pairs || training_is_over(t))
         return ERR_OK;
     swap_best(t);
-    enum err_code code = neighbours_choose(&t->split, &t->fit.spec, &t->fit.block.params,
-                                           t->state.best_metric, t->team, tell_neighbours, t, out, e);
+    enum err_code code = item_item_choose(&t->split, &t->fit.spec, &t->fit.block.params, t->state.best_metric,
+                                          t->team, tell_neighbours, t, out, e);
     swap_best(t);
     return code;
 }
@@ -49,7 +49,7 @@ enum err_code training_find_neighbours(struct training *t, struct neighbours_cho
 /* Whether item-item weights help the best model of the first course. */
 enum err_code training_choose_neighbours(struct training *t, struct err *e)
 {
-    struct neighbours_choice choice = t->pairs;
+    struct item_item_choice choice = t->pairs;
     enum err_code code = ERR_OK;
     training_enter(t, PHASE_NEIGHBOURS);
     t->metric_alone = t->state.best_metric;
@@ -74,18 +74,18 @@ static enum err_code write_values(struct training *t, const struct model_spec *s
                                   const struct model_params *params, const char *path, struct err *e)
 {
     struct model_ids ids = {t->data->item_ids};
-    struct item_side_fit side;
-    if (!item_side_fits(spec))
+    struct cold_items_fit side;
+    if (!cold_items_fits(spec))
         return model_write(path, spec, params, &ids, e);
-    enum err_code code = item_side_fit_run(t->data, spec, params, t->options.seed, t->team, &side, e);
+    enum err_code code = cold_items_fit_run(t->data, spec, params, t->options.seed, t->team, &side, e);
     if (code)
         return code;
     t->item_error = side.error;
     t->item_error_of_mean = side.error_of_mean;
-    code = item_side_fill(&side, t->data, e);
+    code = cold_items_fill(&side, t->data, e);
     if (!code)
         code = model_write(path, &side.spec, &side.params, &ids, e);
-    item_side_fit_fini(&side);
+    cold_items_fit_fini(&side);
     return code;
 }
 
@@ -93,13 +93,13 @@ static enum err_code write_best(struct training *t, const char *path, struct err
 {
     struct model_spec spec = t->fit.spec; /* the vocabulary is the fit's */
     struct item_weights weights = {0};
-    struct neighbours_choice choice = {.ridge = t->state.ridge,
-                                       .damping = t->state.damping,
-                                       .local = t->state.local != 0,
-                                       .scale = t->state.scale};
+    struct item_item_choice choice = {.ridge = t->state.ridge,
+                                      .damping = t->state.damping,
+                                      .local = t->state.local != 0,
+                                      .scale = t->state.scale};
     enum err_code code = ERR_OK;
     if (choice.scale > 0)
-        code = neighbours_make(&t->split, &choice, t->team, &weights, e);
+        code = item_item_make(&t->split, &choice, t->team, &weights, e);
     if (code)
         return code;
     if (choice.scale > 0 && training_is_over(t)) { /* half of the weights are none */

@@ -18,7 +18,7 @@ static bool is_hopeless(const struct training_state *s, double metric, int epoch
            metric + 2 * gain * epochs_left < s->warm_metric;
 }
 
-bool course_judge(struct training_state *s, double metric, int n_epochs, bool timed)
+bool schedule_judge(struct training_state *s, double metric, int n_epochs, bool timed)
 {
     int epoch = s->epoch + 1;
     bool best = metric > s->best_metric;
@@ -36,7 +36,7 @@ bool course_judge(struct training_state *s, double metric, int n_epochs, bool ti
     return best;
 }
 
-double course_rate(const struct training_state *s, int epoch)
+double schedule_rate(const struct training_state *s, int epoch)
 {
     double rate = 1;
     for (int i = 0; i < s->n_cuts; i++)
@@ -44,7 +44,7 @@ double course_rate(const struct training_state *s, int epoch)
     return rate;
 }
 
-bool course_ended(const struct training_state *s, int n_epochs)
+bool schedule_ended(const struct training_state *s, int n_epochs)
 {
     return s->epoch >= n_epochs || s->n_cuts >= TRAINING_MOST_CUTS;
 }

@@ -105,7 +105,7 @@ static void shard_fini(struct shard *h)
 }
 
 /* Runs that collect_runs may make. */
-static size_t most_runs(const struct param_block *b)
+static size_t max_runs(const struct param_block *b)
 {
     size_t n = 0;
     for (size_t i = 0; i < b->n_tensors; i++) {
@@ -137,7 +137,7 @@ enum err_code train_step_new(const struct model_spec *spec, struct param_block *
     s->column_of = mem_alloc_array(spec->n_items, sizeof *s->column_of);
     s->target_columns = mem_alloc_array(options->batch * SAMPLE_MAX_TARGETS, sizeof *s->target_columns);
     s->touched = mem_zalloc_array(spec->n_items, 1);
-    s->runs = mem_alloc_array(most_runs(block), sizeof *s->runs);
+    s->runs = mem_alloc_array(max_runs(block), sizeof *s->runs);
     enum err_code code = ERR_OK;
     if (!s->columns || !s->column_of || !s->target_columns || !s->touched || !s->runs)
         code = err_set(e, ERR_NOMEM, "no memory for training");

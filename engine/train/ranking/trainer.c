@@ -16,8 +16,8 @@ enum { NEGATIVES = 1024, SCALE_TRIES = 8, WARM_UP_STEPS = 200 };
 #define START_SHARE 0.25
 
 /* Examples in a batch: small data gets smaller ones, so that an epoch still has steps. */
-enum { MOST_BATCH = 256, LEAST_BATCH = 32, LEAST_STEPS = 64 };
-enum { MOST_TIMED = 32, MOST_GROUPS = 16 }; /* examples of a user in an epoch */
+enum { MAX_BATCH = 256, LEAST_BATCH = 32, LEAST_STEPS = 64 };
+enum { MAX_TIMED = 32, MAX_GROUPS = 16 }; /* examples of a user in an epoch */
 
 /* The learning rate of Adam. */
 #define RATE        1e-3
@@ -27,15 +27,15 @@ enum { MOST_TIMED = 32, MOST_GROUPS = 16 }; /* examples of a user in an epoch */
 #define AVERAGE_KEEP 0.995
 enum { AVERAGE_EVERY = 8, AVERAGE_CHUNK = 65536 };
 
-size_t fit_n_examples(const struct split *s)
+size_t trainer_n_examples(const struct split *s)
 {
     size_t n = 0;
     for (size_t u = 0; u < s->data->n_users; u++) {
         size_t timed = 0, all = s->end[u] - s->start[u];
         for (size_t i = s->start[u]; i < s->end[u]; i++)
             timed += s->interactions[i].timestamp != 0;
-        size_t groups = (all - timed) / samples_group_size(all - timed);
-        n += (timed < MOST_TIMED ? timed : MOST_TIMED) + (groups < MOST_GROUPS ? groups : MOST_GROUPS);
+        size_t groups = (all - timed) / examples_group_size(all - timed);
+        n += (timed < MAX_TIMED ? timed : MAX_TIMED) + (groups < MAX_GROUPS ? groups : MAX_GROUPS);
     }
     return n;
 }
@@ -44,8 +44,8 @@ size_t fit_n_examples(const struct split *s)
 
 static size_t choose_batch(const struct split *s)
 {
-    size_t n = fit_n_examples(s) / LEAST_STEPS;
-    return n < LEAST_BATCH ? LEAST_BATCH : n > MOST_BATCH ? MOST_BATCH : n;
+    size_t n = trainer_n_examples(s) / LEAST_STEPS;
+    return n < LEAST_BATCH ? LEAST_BATCH : n > MAX_BATCH ? MAX_BATCH : n;
 }
 
 /* Heads learn at the full rate from so many examples and more, and from fewer at their share of it, a tenth at least.
@@ -56,26 +56,26 @@ static size_t choose_batch(const struct split *s)
 
 static double head_share(const struct split *s)
 {
-    double share = (double)fit_n_examples(s) / HEAD_EXAMPLES;
+    double share = (double)trainer_n_examples(s) / HEAD_EXAMPLES;
     return share > 1 ? 1 : share < LEAST_SHARE ? LEAST_SHARE : share;
 }
 
 /* The decay that draws what is not needed towards zero by EPOCH_DECAY an epoch at RATE, however many steps that
  * has: data that is seen often in small portions is what is learned by heart. */
-static double decay_of(const struct fit *f)
+static double decay_of(const struct trainer *f)
 {
-    double n_steps = (double)fit_n_examples(f->split) / (double)f->batch;
+    double n_steps = (double)trainer_n_examples(f->split) / (double)f->batch;
     return EPOCH_DECAY / (RATE * (n_steps > 1 ? n_steps : 1));
 }
 
-static enum err_code make_step(struct fit *f, struct err *e)
+static enum err_code make_step(struct trainer *f, struct err *e)
 {
-    struct samples_options samples = {.most_timed = MOST_TIMED,
-                                      .most_groups = MOST_GROUPS,
-                                      .forget = 0.1,
-                                      .forget_profile = 0.1,
-                                      .drop = 0.3,
-                                      .seed = f->options->seed};
+    struct examples_options samples = {.max_timed = MAX_TIMED,
+                                       .max_groups = MAX_GROUPS,
+                                       .forget = 0.1,
+                                       .forget_profile = 0.1,
+                                       .drop = 0.3,
+                                       .seed = f->options->seed};
     struct step_options step = {
         .batch = f->batch,
         .n_negatives = NEGATIVES,
@@ -87,7 +87,8 @@ static enum err_code make_step(struct fit *f, struct err *e)
     step.rates[GROUP_HEAD] = RATE * head_share(f->split);
     step.rates[GROUP_LINEAR] = RATE;
     step.rates[GROUP_SHARED] = RATE;
-    enum err_code code = samples_new(&f->spec, &f->block.params, f->split, &samples, f->team, &f->samples, e);
+    enum err_code code =
+        examples_new(&f->spec, &f->block.params, f->split, &samples, f->team, &f->samples, e);
     if (!code)
         code = train_step_new(&f->spec, &f->block, f->split, &step, f->team, &f->step, e);
     if (!code && !(f->order = mem_alloc_array(f->split->data->n_users, sizeof *f->order)))
@@ -95,11 +96,11 @@ static enum err_code make_step(struct fit *f, struct err *e)
     return code;
 }
 
-enum err_code fit_init(struct fit *f, const struct split *split, const struct train_options *options,
-                       const struct ials_options *ials, struct parallel *team, struct err *e)
+enum err_code trainer_init(struct trainer *f, const struct split *split, const struct train_options *options,
+                           const struct ials_options *ials, struct parallel *team, struct err *e)
 {
-    *f = (struct fit){.split = split, .options = options, .team = team, .batch = choose_batch(split)};
-    enum err_code code = recipe_spec(split, options, ials, &f->spec, e);
+    *f = (struct trainer){.split = split, .options = options, .team = team, .batch = choose_batch(split)};
+    enum err_code code = model_init_spec(split, options, ials, &f->spec, e);
     if (code)
         return code;
     if ((code = param_block_init(&f->block, &f->spec, e)))
@@ -111,10 +112,10 @@ enum err_code fit_init(struct fit *f, const struct split *split, const struct tr
     return make_step(f, e);
 }
 
-void fit_fini(struct fit *f)
+void trainer_fini(struct trainer *f)
 {
     train_step_free(f->step);
-    samples_free(f->samples);
+    examples_free(f->samples);
     param_block_fini(&f->block);
     model_spec_fini(&f->spec);
     mem_free(f->average);
@@ -128,7 +129,7 @@ void fit_fini(struct fit *f)
 /* Factors of iALS give scores near 0 and 1; as logits they are nearly flat. Finds the power of two with the
  * least loss and starts at a quarter of it: the ranking is the factorisation's, but it is not yet so sure of
  * itself that what the other parts could learn is drowned. */
-static enum err_code choose_scale(struct fit *f, struct err *e)
+static enum err_code choose_scale(struct trainer *f, struct err *e)
 {
     const struct sample *list;
     size_t n;
@@ -139,14 +140,14 @@ static enum err_code choose_scale(struct fit *f, struct err *e)
     rng_shuffle(&r, f->order, f->split->data->n_users);
     size_t n_users =
         f->split->data->n_users < SAMPLES_CHUNK_USERS ? f->split->data->n_users : SAMPLES_CHUNK_USERS;
-    enum err_code code = samples_fill(f->samples, f->order, n_users, 0, &list, &n, e);
+    enum err_code code = examples_fill(f->samples, f->order, n_users, 0, &list, &n, e);
     if (code)
         return code;
     n = n < f->batch ? n : f->batch;
     double best = 1, least = INFINITY;
     train_step_draw(f->step, list, n, &r);
     for (int i = 0; i < SCALE_TRIES; i++) {
-        recipe_scale_linear(&f->spec, &f->block, (double)(1 << i));
+        model_init_scale_linear(&f->spec, &f->block, (double)(1 << i));
         double loss = train_step_gradients(f->step, list, n);
         (void)train_step_update(f->step, 1, 0); /* a rate of zero only clears the gradients */
         if (loss < least) {
@@ -154,13 +155,13 @@ static enum err_code choose_scale(struct fit *f, struct err *e)
             best = (double)(1 << i);
         }
     }
-    recipe_scale_linear(&f->spec, &f->block, best * START_SHARE);
+    model_init_scale_linear(&f->spec, &f->block, best * START_SHARE);
     return ERR_OK;
 }
 
-enum err_code fit_start(struct fit *f, const struct warm_start *warm, struct err *e)
+enum err_code trainer_start(struct trainer *f, const struct warm_start *warm, struct err *e)
 {
-    recipe_values(&f->spec, warm, f->split->data->n_users, f->options->seed, &f->block);
+    model_init_values(&f->spec, warm, f->split->data->n_users, f->options->seed, &f->block);
     enum err_code code = choose_scale(f, e);
     memcpy(f->average, f->block.values, f->block.n_values * sizeof *f->average);
     return code;
@@ -179,14 +180,14 @@ struct epoch {
 static void add_to_average(void *arg, size_t chunk, size_t thread)
 {
     (void)thread;
-    struct fit *f = arg;
+    struct trainer *f = arg;
     size_t first = chunk * AVERAGE_CHUNK, last = first + AVERAGE_CHUNK;
     real share = (real)(1 - pow(AVERAGE_KEEP, AVERAGE_EVERY));
     for (size_t i = first; i < last && i < f->block.n_values; i++)
         f->average[i] += share * (f->block.values[i] - f->average[i]);
 }
 
-static void train_batch(struct fit *f, struct epoch *p, const struct sample *list, size_t n)
+static void train_batch(struct trainer *f, struct epoch *p, const struct sample *list, size_t n)
 {
     double warm_up = (double)(f->n_steps + 1) / WARM_UP_STEPS;
     train_step_draw(f->step, list, n, &p->rng);
@@ -197,19 +198,19 @@ static void train_batch(struct fit *f, struct epoch *p, const struct sample *lis
         parallel_for(f->team, (f->block.n_values + AVERAGE_CHUNK - 1) / AVERAGE_CHUNK, add_to_average, f);
 }
 
-static enum err_code train_chunk(struct fit *f, struct epoch *p, const uint32_t *users, size_t n_users,
+static enum err_code train_chunk(struct trainer *f, struct epoch *p, const uint32_t *users, size_t n_users,
                                  struct err *e)
 {
     const struct sample *list;
     size_t n;
-    enum err_code code = samples_fill(f->samples, users, n_users, p->number, &list, &n, e);
+    enum err_code code = examples_fill(f->samples, users, n_users, p->number, &list, &n, e);
     for (size_t at = 0; at < n && !code; at += f->batch)
         train_batch(f, p, list + at, n - at < f->batch ? n - at : f->batch);
     return code;
 }
 
-enum err_code fit_epoch(struct fit *f, int number, double rate, fit_progress_fn *progress, void *arg,
-                        double *loss, struct err *e)
+enum err_code trainer_epoch(struct trainer *f, int number, double rate, trainer_progress_fn *progress,
+                            void *arg, double *loss, struct err *e)
 {
     struct epoch p = {.number = number, .rate = rate};
     size_t n_users = f->split->data->n_users;
@@ -230,7 +231,7 @@ enum err_code fit_epoch(struct fit *f, int number, double rate, fit_progress_fn 
     return ERR_OK;
 }
 
-enum err_code fit_measure(struct fit *f, double *gains, double *metric, struct err *e)
+enum err_code trainer_measure(struct trainer *f, double *gains, double *metric, struct err *e)
 {
     size_t n_bytes = f->block.n_values * sizeof *f->values;
     memcpy(f->values, f->block.values, n_bytes);

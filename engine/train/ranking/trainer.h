@@ -1,4 +1,4 @@
-/* fit - one model on one split: from its first values through epochs of steps.
+/* trainer - one model on one split: from its first values through epochs of steps.
  * Layer: engine.       Threads: uses the given team; the result does not depend on its size.
  * Memory: about six times the parameters (values, gradients, two moments, the average, a spare) and one chunk
  * of examples.
@@ -20,10 +20,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct samples;
+struct examples;
 struct train_step;
 
-struct fit {
+struct trainer {
     const struct split *split;           /* borrowed */
     const struct train_options *options; /* borrowed */
     struct parallel *team;               /* borrowed */
@@ -31,7 +31,7 @@ struct fit {
     struct param_block block;
     real *average; /* (block.n_values) running, of the values */
     real *values;  /* (block.n_values) the values while the average stands in their place */
-    struct samples *samples;
+    struct examples *samples;
     struct train_step *step;
     uint32_t *order; /* (n_users) */
     size_t batch;    /* examples a step */
@@ -39,24 +39,25 @@ struct fit {
 };
 
 /* Makes room for a model of the given warm start's hyperparameters; no value is set. */
-enum err_code fit_init(struct fit *f, const struct split *split, const struct train_options *options,
-                       const struct ials_options *ials, struct parallel *team, struct err *e) ERR_MUST_CHECK;
-void fit_fini(struct fit *f); /* of a zeroed struct as well */
+enum err_code trainer_init(struct trainer *f, const struct split *split, const struct train_options *options,
+                           const struct ials_options *ials, struct parallel *team,
+                           struct err *e) ERR_MUST_CHECK;
+void trainer_fini(struct trainer *f); /* of a zeroed struct as well */
 
 /* Sets the first values: scores rank as the factorisation does, at a quarter of the scale with the least loss. */
-enum err_code fit_start(struct fit *f, const struct warm_start *warm, struct err *e) ERR_MUST_CHECK;
+enum err_code trainer_start(struct trainer *f, const struct warm_start *warm, struct err *e) ERR_MUST_CHECK;
 
 /* How far an epoch is (0 to 1) and its mean loss; returns false to end it here. */
-typedef bool fit_progress_fn(void *arg, double fraction, double loss);
+typedef bool trainer_progress_fn(void *arg, double fraction, double loss);
 
 /* One epoch, the number of which counts from 1; rate scales all learning rates. */
-enum err_code fit_epoch(struct fit *f, int number, double rate, fit_progress_fn *progress, void *arg,
-                        double *loss, struct err *e) ERR_MUST_CHECK;
+enum err_code trainer_epoch(struct trainer *f, int number, double rate, trainer_progress_fn *progress,
+                            void *arg, double *loss, struct err *e) ERR_MUST_CHECK;
 
 /* NDCG@10 of the average on the split's held-out items, and of each validated user (gains, NULL: not wanted). */
-enum err_code fit_measure(struct fit *f, double *gains, double *metric, struct err *e) ERR_MUST_CHECK;
+enum err_code trainer_measure(struct trainer *f, double *gains, double *metric, struct err *e) ERR_MUST_CHECK;
 
 /* Examples in an epoch of this split, about. */
-size_t fit_n_examples(const struct split *split);
+size_t trainer_n_examples(const struct split *split);
 
 #endif

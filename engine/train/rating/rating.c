@@ -22,14 +22,14 @@
 enum {
     LEAST_RATINGS = 10,
     HELD_OUT_ONE_IN = 10,
-    MOST_STEPS = 40,
+    MAX_STEPS = 40,
     PATIENCE = 4,
     LEAST_RACE = 8,
     DEFAULT_STEPS = 15
 };
 
 /* Of covariances, which is what limits the width for many users and items. */
-static const size_t most_covariance_reals = (size_t)512 << 20;
+static const size_t max_covariance_reals = (size_t)512 << 20;
 
 static const size_t dims[] = {8, 16, 24, 32, 48};
 static const double histories[] = {0, 0.1, 0.3, 0.75, 2};
@@ -44,7 +44,7 @@ static const double worthwhile = 2e-4, hopeless = 2e-3; /* parts of the error */
     1.5 /* how far a step of the model, from all ratings, may be longer than one of the search */
 static const double profile_variance = 0.08, category_variance = 0.33;
 
-struct course {
+struct schedule {
     const struct train_data *data;
     struct train_options options;
     train_progress_fn *progress;
@@ -58,7 +58,7 @@ struct course {
     double least, most;               /* ratings */
     double rmse[N_DIMS][N_HISTORIES]; /* NAN: not tried */
     int n_tries;
-    double curve[MOST_STEPS]; /* held-out error of the best try after each step */
+    double curve[MAX_STEPS]; /* held-out error of the best try after each step */
     int n_curve;
     struct rating_options best;
     int best_steps;
@@ -73,7 +73,7 @@ struct course {
 /* Whether the search must end: an interrupt, or what is left is needed for the model's own steps. */
 static bool is_over(void *arg)
 {
-    struct course *c = arg;
+    struct schedule *c = arg;
     double model_s = c->step_s * c->model_steps * MODEL_MARGIN, left_s = budget_left(&c->budget);
     if (budget_interrupted(&c->budget))
         return true;
@@ -81,7 +81,7 @@ static bool is_over(void *arg)
 }
 
 /* False when the search must end. */
-static bool tell(struct course *c, struct train_progress p)
+static bool tell(struct schedule *c, struct train_progress p)
 {
     p.loss = p.left_s = NAN;
     p.metric_name = "rmse";
@@ -94,7 +94,7 @@ static bool tell(struct course *c, struct train_progress p)
 
 /* ---- validation ---- */
 
-static enum err_code hold_out(struct course *c, struct err *e)
+static enum err_code hold_out(struct schedule *c, struct err *e)
 {
     size_t n = c->data->user_start[c->data->n_users], n_ratings = 0;
     struct rng r;
@@ -123,7 +123,7 @@ static enum err_code hold_out(struct course *c, struct err *e)
 }
 
 /* NAN when nothing is held out. */
-static double held_out_rmse(const struct course *c, const struct rating_factors *f)
+static double held_out_rmse(const struct schedule *c, const struct variational_mf *f)
 {
     const struct train_data *data = c->data;
     double sum = 0;
@@ -132,7 +132,7 @@ static double held_out_rmse(const struct course *c, const struct rating_factors 
         for (size_t i = data->user_start[u]; i < data->user_start[u + 1]; i++) {
             if (!c->held[i])
                 continue;
-            double p = rating_factors_predict(f, u, data->interactions[i].item);
+            double p = variational_mf_predict(f, u, data->interactions[i].item);
             p = fmin(fmax(p, c->least), c->most) - (double)data->interactions[i].rating;
             sum += p * p;
             n++;
@@ -142,13 +142,13 @@ static double held_out_rmse(const struct course *c, const struct rating_factors 
 
 /* One try: held-out error by step. */
 struct attempt {
-    double curve[MOST_STEPS];
+    double curve[MAX_STEPS];
     int n_steps, best_step;
     double rmse, step_s;
 };
 
 /* Far behind the best try at the same step, and no longer at the start: it will not win. */
-static bool is_behind(const struct course *c, const struct attempt *t)
+static bool is_behind(const struct schedule *c, const struct attempt *t)
 {
     int i = t->n_steps - 1;
     return i >= LEAST_RACE && i < c->n_curve && t->curve[i] > c->curve[i] * (1 + hopeless);
@@ -156,16 +156,16 @@ static bool is_behind(const struct course *c, const struct attempt *t)
 
 /* The least held-out error of these options and the step it was at; gains of less than a `worthwhile` part do not
  * count. */
-static enum err_code try_options(struct course *c, const struct rating_options *o, struct attempt *t,
+static enum err_code try_options(struct schedule *c, const struct rating_options *o, struct attempt *t,
                                  struct err *e)
 {
-    struct rating_factors *f = NULL;
-    int most = c->options.n_epochs && c->options.n_epochs < MOST_STEPS ? c->options.n_epochs : MOST_STEPS;
-    enum err_code code = rating_factors_new(c->data, c->held, o, &f, e);
+    struct variational_mf *f = NULL;
+    int most = c->options.n_epochs && c->options.n_epochs < MAX_STEPS ? c->options.n_epochs : MAX_STEPS;
+    enum err_code code = variational_mf_new(c->data, c->held, o, &f, e);
     *t = (struct attempt){.rmse = INFINITY};
     double start_s = budget_elapsed(&c->budget);
     while (!code && t->n_steps < most && t->n_steps < t->best_step + PATIENCE && !is_behind(c, t)) {
-        code = rating_factors_step(f, c->team, e);
+        code = variational_mf_step(f, c->team, e);
         if (parallel_stopped(c->team)) /* half a step is none, whatever it says */
             code = ERR_OK;
         if (code || parallel_stopped(c->team))
@@ -185,13 +185,13 @@ static enum err_code try_options(struct course *c, const struct rating_options *
                                            .metric = now});
     }
     t->step_s = (budget_elapsed(&c->budget) - start_s) / (t->n_steps ? t->n_steps : 1);
-    rating_factors_free(f);
+    variational_mf_free(f);
     return code;
 }
 
 /* ---- search ---- */
 
-static struct rating_options options_of(const struct course *c, size_t dim, double history)
+static struct rating_options options_of(const struct schedule *c, size_t dim, double history)
 {
     return (struct rating_options){.dim = dim,
                                    .history = history,
@@ -200,12 +200,12 @@ static struct rating_options options_of(const struct course *c, size_t dim, doub
                                    .seed = c->options.seed};
 }
 
-static bool fits(const struct course *c, size_t dim)
+static bool fits(const struct schedule *c, size_t dim)
 {
-    return (c->data->n_users + c->data->n_items) * model_spec_packed(dim) <= most_covariance_reals;
+    return (c->data->n_users + c->data->n_items) * model_spec_packed(dim) <= max_covariance_reals;
 }
 
-static enum err_code try_at(struct course *c, int d, int h, struct err *e)
+static enum err_code try_at(struct schedule *c, int d, int h, struct err *e)
 {
     size_t dim = c->options.dim ? (size_t)c->options.dim : dims[d];
     struct attempt t;
@@ -231,7 +231,7 @@ static enum err_code try_at(struct course *c, int d, int h, struct err *e)
 }
 
 /* From (d, h) to the best neighbour until none is better. */
-static enum err_code walk(struct course *c, int d, int h, struct err *e)
+static enum err_code walk(struct schedule *c, int d, int h, struct err *e)
 {
     static const int moves[][2] = {{0, -1}, {0, 1}, {-1, 0}, {1, 0}};
     enum err_code code = try_at(c, d, h, e);
@@ -255,7 +255,7 @@ static enum err_code walk(struct course *c, int d, int h, struct err *e)
     return code;
 }
 
-static enum err_code search(struct course *c, double *biases, struct err *e)
+static enum err_code search(struct schedule *c, double *biases, struct err *e)
 {
     int d = FIRST_DIM;
     struct attempt of_biases;
@@ -275,7 +275,7 @@ static enum err_code search(struct course *c, double *biases, struct err *e)
 
 /* ---- the model ---- */
 
-static enum err_code make_spec(struct course *c, struct err *e)
+static enum err_code make_spec(struct schedule *c, struct err *e)
 {
     struct model_spec *spec = &c->spec;
     struct encoder_spec *n = &spec->encoder;
@@ -287,7 +287,7 @@ static enum err_code make_spec(struct course *c, struct err *e)
                                .d_ratings = d,
                                .rating_least = c->least,
                                .rating_most = c->most};
-    enum err_code code = recipe_vocabulary(c->data, d, n, e);
+    enum err_code code = model_init_vocabulary(c->data, d, n, e);
     spec->objective = OBJECTIVE_RATING;
     spec->n_items = c->data->n_items;
     spec->d_item = d;
@@ -300,12 +300,12 @@ static enum err_code make_spec(struct course *c, struct err *e)
     return code;
 }
 
-static enum err_code make_model(struct course *c, const char *path, struct err *e)
+static enum err_code make_model(struct schedule *c, const char *path, struct err *e)
 {
-    struct rating_factors *f = NULL;
-    enum err_code code = rating_factors_new(c->data, NULL, &c->best, &f, e);
+    struct variational_mf *f = NULL;
+    enum err_code code = variational_mf_new(c->data, NULL, &c->best, &f, e);
     for (int i = 1; i <= c->best_steps && !code && (i == 1 || !budget_late(&c->budget)); i++) {
-        code = rating_factors_step(f, c->team, e);
+        code = variational_mf_step(f, c->team, e);
         (void)tell(c, (struct train_progress){
                           .stage = "train", .fraction = (double)i / c->best_steps, .metric = NAN});
     }
@@ -315,14 +315,14 @@ static enum err_code make_model(struct course *c, const char *path, struct err *
         code = param_block_init(&c->block, &c->spec, e);
     if (!code) {
         struct model_ids ids = {c->data->item_ids};
-        rating_factors_values(f, &c->spec, &c->block.params);
+        variational_mf_values(f, &c->spec, &c->block.params);
         code = model_write(path, &c->spec, &c->block.params, &ids, e);
     }
-    rating_factors_free(f);
+    variational_mf_free(f);
     return code;
 }
 
-static void note_choice(struct course *c, double biases)
+static void note_choice(struct schedule *c, double biases)
 {
     char note[256];
     (void)snprintf(
@@ -351,7 +351,7 @@ enum err_code rating_train_run(const struct train_data *data, const struct train
                                const char *path, train_progress_fn *progress, void *arg,
                                struct train_report *report, struct err *e)
 {
-    struct course c = {
+    struct schedule c = {
         .data = data, .options = *options, .progress = progress, .arg = arg, .best_rmse = INFINITY};
     double biases = NAN;
     budget_init(&c.budget, options->started_ns ? options->started_ns : clock_monotonic_ns(),

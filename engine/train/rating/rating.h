@@ -1,5 +1,5 @@
-/* rating_train - the course of training for the objective rating: predicted ratings instead of a ranking.
- * Layer: engine.       Threads, memory and result: as engine/train/data/training.h.
+/* rating - the course of training for the objective rating: predicted ratings instead of a ranking.
+ * Layer: engine.       Threads, memory and result: as engine/train/data/ranking.h.
  * Called by train_run. Checkpoints are not taken: training takes seconds to minutes. */
 #ifndef ENGINE_TRAIN_RATING_RATING_H
 #define ENGINE_TRAIN_RATING_RATING_H

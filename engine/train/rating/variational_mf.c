@@ -187,13 +187,13 @@ static bool measure(const struct train_data *data, const unsigned char *held, do
     return n > 1 && *deviation > 0 && isfinite(*deviation);
 }
 
-enum err_code rating_factors_new(const struct train_data *data, const unsigned char *held,
-                                 const struct rating_options *o, struct rating_factors **out, struct err *e)
+enum err_code variational_mf_new(const struct train_data *data, const unsigned char *held,
+                                 const struct rating_options *o, struct variational_mf **out, struct err *e)
 {
     double centre, deviation;
     if (!measure(data, held, &centre, &deviation))
         return err_set(e, ERR_INVALID, "ratings are needed that differ from each other");
-    struct rating_factors *f = mem_zalloc_array(1, sizeof *f);
+    struct variational_mf *f = mem_zalloc_array(1, sizeof *f);
     size_t n = data->user_start[data->n_users];
     enum err_code code = ERR_OK;
     if (!f)
@@ -219,11 +219,11 @@ enum err_code rating_factors_new(const struct train_data *data, const unsigned c
     *out = f;
     return ERR_OK;
 fail:
-    rating_factors_free(f);
+    variational_mf_free(f);
     return code;
 }
 
-void rating_factors_free(struct rating_factors *f)
+void variational_mf_free(struct variational_mf *f)
 {
     if (!f)
         return;
@@ -289,7 +289,7 @@ static void fit_precisions(struct rating_side *s, double noise)
         s->precision[k] = (real)((double)s->n * noise / s->total[k]);
 }
 
-static enum err_code step_side(struct rating_factors *f, struct rating_side *side,
+static enum err_code step_side(struct variational_mf *f, struct rating_side *side,
                                const struct rating_side *other, struct parallel *team, struct err *e)
 {
     size_t d = f->d, n_threads = parallel_threads(team), len = encoder_ratings_workspace_len(d) + d * d;
@@ -355,7 +355,7 @@ static double predict(const struct rating_side *users, const struct rating_side 
 }
 
 struct measuring {
-    struct rating_factors *f;
+    struct variational_mf *f;
     real *workspaces; /* (threads, workspace_len) */
     size_t workspace_len;
 };
@@ -381,7 +381,7 @@ static void measure_user(void *arg, size_t u, size_t thread)
 }
 
 /* Prior precisions are kept in units of the noise's, which changes here. */
-static enum err_code fit_noise(struct rating_factors *f, struct parallel *team, struct err *e)
+static enum err_code fit_noise(struct variational_mf *f, struct parallel *team, struct err *e)
 {
     double sum = 0, before = f->precision;
     size_t n = 0;
@@ -401,7 +401,7 @@ static enum err_code fit_noise(struct rating_factors *f, struct parallel *team, 
     return ERR_OK;
 }
 
-enum err_code rating_factors_step(struct rating_factors *f, struct parallel *team, struct err *e)
+enum err_code variational_mf_step(struct variational_mf *f, struct parallel *team, struct err *e)
 {
     enum err_code code = step_side(f, f->users, f->items, team, e);
     if (!code)
@@ -411,7 +411,7 @@ enum err_code rating_factors_step(struct rating_factors *f, struct parallel *tea
 
 /* ---- results ---- */
 
-double rating_factors_predict(const struct rating_factors *f, size_t user, size_t item)
+double variational_mf_predict(const struct variational_mf *f, size_t user, size_t item)
 {
     return f->centre + predict(f->users, f->items, user, item);
 }
@@ -431,7 +431,7 @@ static void fill_linear(const struct model_spec *spec, real *linear)
             linear[k * c + at + k] = 1;
 }
 
-void rating_factors_values(const struct rating_factors *f, const struct model_spec *spec,
+void variational_mf_values(const struct variational_mf *f, const struct model_spec *spec,
                            struct model_params *out)
 {
     const struct rating_side *items = f->items, *users = f->users;

@@ -1,4 +1,4 @@
-/* rating_factors - matrix factorisation of ratings that knows how sure it is of each factor.
+/* variational_mf - matrix factorisation of ratings that knows how sure it is of each factor.
  * Layer: engine.       Threads: uses the given team; the result does not depend on its size.
  * Memory: for each user and item d (d + 9) / 2 reals; the interactions and features twice.
  * Cost: an iteration O(n_ratings d^2 + (users + items) d^3).
@@ -33,7 +33,7 @@ struct rating_options {
 /* One side: users, or items. */
 struct rating_side;
 
-struct rating_factors {
+struct variational_mf {
     size_t d;
     double centre;    /* mean rating */
     double precision; /* of the noise */
@@ -43,19 +43,19 @@ struct rating_factors {
 
 /* held (user_start[n_users]): interactions that training must not see; NULL: none. Interactions without a rating
  * count as which items a user has. */
-enum err_code rating_factors_new(const struct train_data *data, const unsigned char *held,
-                                 const struct rating_options *options, struct rating_factors **out,
+enum err_code variational_mf_new(const struct train_data *data, const unsigned char *held,
+                                 const struct rating_options *options, struct variational_mf **out,
                                  struct err *e) ERR_MUST_CHECK;
-void rating_factors_free(struct rating_factors *f);
+void variational_mf_free(struct variational_mf *f);
 
 /* One iteration. ERR_INVALID when an equation has no solution: ratings too large for single precision. */
-enum err_code rating_factors_step(struct rating_factors *f, struct parallel *team,
+enum err_code variational_mf_step(struct variational_mf *f, struct parallel *team,
                                   struct err *e) ERR_MUST_CHECK;
 
-double rating_factors_predict(const struct rating_factors *f, size_t user, size_t item);
+double variational_mf_predict(const struct variational_mf *f, size_t user, size_t item);
 
 /* The model's tensors; spec has a ratings block of width d, and history and profile where the options have them. */
-void rating_factors_values(const struct rating_factors *f, const struct model_spec *spec,
+void variational_mf_values(const struct variational_mf *f, const struct model_spec *spec,
                            struct model_params *out);
 
 #endif

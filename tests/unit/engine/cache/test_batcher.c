@@ -19,7 +19,7 @@
 enum { N_THREADS = 48, N_EACH = 40 };
 
 static struct model *model;
-static struct gather *gather;
+static struct batcher *batcher;
 static pthread_barrier_t start;
 
 static void setup(void)
@@ -41,17 +41,17 @@ static void setup(void)
 static void teardown(void)
 {
     mem_fail_at(0, 0);
-    gather_free(gather);
-    gather = NULL;
+    batcher_free(batcher);
+    batcher = NULL;
     model_unref(model);
     pthread_barrier_destroy(&start);
 }
 
-static void gather_with(size_t n_running, int64_t least_ns)
+static void gather_with(size_t n_running, int64_t min_ns)
 {
-    struct gather_config config = {.n_running = n_running, .least_ns = least_ns};
+    struct batcher_config config = {.n_running = n_running, .min_ns = min_ns};
     struct err e = {0};
-    ck_assert_msg(!gather_new(model, &config, &gather, &e), "%s", e.text);
+    ck_assert_msg(!batcher_new(model, &config, &batcher, &e), "%s", e.text);
 }
 
 /* Each thread asks for contexts of its own, some of them bad, and compares with a generation alone. Returns how many
@@ -73,7 +73,7 @@ static void *ask(void *number)
             c[j] = (float)rng_normal(&r);
         if (i % 7 == 3)
             c[i % spec->d_context] = NAN;
-        enum err_code code = gather_generate(gather, c, work, theta, &e);
+        enum err_code code = batcher_generate(batcher, c, work, theta, &e);
         wrong += code != hypernet_generate(spec, &model->params, c, work, alone, &e_alone);
         wrong +=
             code ? strcmp(e.text, e_alone.text) != 0 : memcmp(theta, alone, layout.len * sizeof *theta) != 0;
@@ -97,9 +97,9 @@ static void all_ask(void)
 START_TEST(test_each_thread_gets_what_its_context_generates_alone)
 {
     gather_with((size_t)_i, 0);
-    ck_assert(gather_gathers(gather));
+    ck_assert(batcher_pays(batcher));
     all_ask();
-    struct gather_stats stats = gather_read_stats(gather);
+    struct batcher_stats stats = batcher_read_stats(batcher);
     ck_assert_uint_eq(stats.contexts, N_THREADS * N_EACH);
     ck_assert_uint_ge(stats.batches, 1);
     ck_assert_uint_le(stats.batches, stats.contexts);
@@ -109,9 +109,9 @@ END_TEST
 START_TEST(test_where_it_does_not_pay_each_thread_generates_by_itself)
 {
     gather_with(2, INT64_MAX);
-    ck_assert(!gather_gathers(gather));
+    ck_assert(!batcher_pays(batcher));
     all_ask();
-    ck_assert_uint_eq(gather_read_stats(gather).batches, 0);
+    ck_assert_uint_eq(batcher_read_stats(batcher).batches, 0);
 }
 END_TEST
 
@@ -119,7 +119,7 @@ static void *ask_once(void *unused)
 {
     float c[64] = {0}, theta[1024];
     (void)unused;
-    ck_assert_int_eq(gather_generate(gather, c, NULL, theta, NULL), ERR_OK);
+    ck_assert_int_eq(batcher_generate(batcher, c, NULL, theta, NULL), ERR_OK);
     return NULL;
 }
 
@@ -128,8 +128,8 @@ START_TEST(test_one_alone_does_not_wait)
     gather_with(1, 0);
     float c[64] = {0}, theta[1024];
     for (int i = 0; i < 3; i++)
-        ck_assert_int_eq(gather_generate(gather, c, NULL, theta, NULL), ERR_OK);
-    struct gather_stats stats = gather_read_stats(gather);
+        ck_assert_int_eq(batcher_generate(batcher, c, NULL, theta, NULL), ERR_OK);
+    struct batcher_stats stats = batcher_read_stats(batcher);
     ck_assert_uint_eq(stats.batches, 3);
     ck_assert_uint_eq(stats.contexts, 3);
 }
@@ -138,15 +138,15 @@ END_TEST
 /* The first waits as long as it takes until a batch is full. */
 START_TEST(test_who_come_at_once_are_one_batch)
 {
-    struct gather_config config = {.n_running = (size_t)_i, .collect_ns = (int64_t)1000 * 1000000000};
+    struct batcher_config config = {.n_running = (size_t)_i, .collect_ns = (int64_t)1000 * 1000000000};
     struct err e = {0};
     pthread_t threads[HYPERNET_BATCH];
-    ck_assert_msg(!gather_new(model, &config, &gather, &e), "%s", e.text);
+    ck_assert_msg(!batcher_new(model, &config, &batcher, &e), "%s", e.text);
     for (size_t i = 0; i < HYPERNET_BATCH; i++)
         ck_assert_int_eq(pthread_create(&threads[i], NULL, ask_once, NULL), 0);
     for (size_t i = 0; i < HYPERNET_BATCH; i++)
         pthread_join(threads[i], NULL);
-    struct gather_stats stats = gather_read_stats(gather);
+    struct batcher_stats stats = batcher_read_stats(batcher);
     ck_assert_uint_eq(stats.batches, 1);
     ck_assert_uint_eq(stats.contexts, HYPERNET_BATCH);
 }
@@ -154,11 +154,11 @@ END_TEST
 
 START_TEST(test_nobody_comes_and_the_first_goes_alone)
 {
-    struct gather_config config = {.n_running = 2, .collect_ns = 1000};
-    ck_assert_int_eq(gather_new(model, &config, &gather, NULL), ERR_OK);
+    struct batcher_config config = {.n_running = 2, .collect_ns = 1000};
+    ck_assert_int_eq(batcher_new(model, &config, &batcher, NULL), ERR_OK);
     (void)ask_once(NULL);
     all_ask();
-    struct gather_stats stats = gather_read_stats(gather);
+    struct batcher_stats stats = batcher_read_stats(batcher);
     ck_assert_uint_eq(stats.contexts, 1 + N_THREADS * N_EACH);
 }
 END_TEST
@@ -166,7 +166,7 @@ END_TEST
 START_TEST(test_the_cost_is_that_of_the_model)
 {
     gather_with(1, 0);
-    struct gather_cost cost = gather_cost(gather);
+    struct batcher_cost cost = batcher_cost(batcher);
     ck_assert_uint_eq(cost.bytes, hypernet_bytes_read(&model->spec, &model->params));
     ck_assert_int_gt(cost.single_ns, 0);
     ck_assert_int_gt(cost.batch_ns, 0);
@@ -175,18 +175,18 @@ END_TEST
 
 START_TEST(test_without_memory_there_is_an_error_and_nothing_left)
 {
-    struct gather_config config = {.n_running = 2};
+    struct batcher_config config = {.n_running = 2};
     for (long n = 1;; n++) {
         struct err e = {0};
         mem_fail_at(n, 0);
-        enum err_code code = gather_new(model, &config, &gather, &e);
+        enum err_code code = batcher_new(model, &config, &batcher, &e);
         mem_fail_at(0, 0);
         if (code == ERR_OK) {
             ck_assert_int_gt(n, 3);
             break;
         }
         ck_assert_int_eq(code, ERR_NOMEM);
-        ck_assert_ptr_null(gather);
+        ck_assert_ptr_null(batcher);
     }
 }
 END_TEST

@@ -393,19 +393,19 @@ START_TEST(the_limit_holds_and_keys_never_mix_under_random_load)
 {
     struct load *l = calloc(1, sizeof *l);
     struct load_thread threads[N_THREADS];
-    pthread_t ids[N_THREADS], watcher;
+    pthread_t ids[N_THREADS], follower;
     ck_assert_ptr_nonnull(l);
     l->c =
         cache_of(_i ? 17 << 20 : 96 * 1024); /* two shards with room for all; one with room for a quarter */
     atomic_store(&l->running, N_THREADS);
-    ck_assert_int_eq(pthread_create(&watcher, NULL, watch_limit, l), 0);
+    ck_assert_int_eq(pthread_create(&follower, NULL, watch_limit, l), 0);
     for (unsigned i = 0; i < N_THREADS; i++) {
         threads[i] = (struct load_thread){.load = l, .seed = i + 1};
         ck_assert_int_eq(pthread_create(&ids[i], NULL, run_load, &threads[i]), 0);
     }
     for (size_t i = 0; i < N_THREADS; i++)
         pthread_join(ids[i], NULL);
-    pthread_join(watcher, NULL);
+    pthread_join(follower, NULL);
     struct weights_cache_stats s = stats_of(l->c);
     ck_assert_int_eq(atomic_load(&l->wrong), 0);
     ck_assert_int_eq(atomic_load(&l->over), 0);

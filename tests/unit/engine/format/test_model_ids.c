@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_LEN = 20, MOST_IDS = 3000 };
+enum { MAX_LEN = 20, MAX_IDS = 3000 };
 
-static char bytes[MOST_IDS * MOST_LEN];
-static int64_t offsets[MOST_IDS + 1];
+static char bytes[MAX_IDS * MAX_LEN];
+static int64_t offsets[MAX_IDS + 1];
 static size_t n_ids;
 
 static void add(const char *id, size_t len)
@@ -42,8 +42,8 @@ static void all_are_found(void)
 /* Tables so small that many of them stand one after the other. */
 START_TEST(test_ids_that_differ_in_one_byte_are_told_apart)
 {
-    char id[MOST_LEN];
-    for (size_t len = 1; len <= MOST_LEN; len++)
+    char id[MAX_LEN];
+    for (size_t len = 1; len <= MAX_LEN; len++)
         for (size_t at = 0; at < len; at++) {
             n_ids = 0;
             memset(id, 'a', sizeof id);
@@ -56,11 +56,11 @@ END_TEST
 
 START_TEST(test_ids_that_differ_in_length_are_told_apart)
 {
-    char id[MOST_LEN];
+    char id[MAX_LEN];
     for (char letter = '!'; letter < '~'; letter++) {
         n_ids = 0;
         memset(id, letter, sizeof id);
-        for (size_t len = 1; len <= MOST_LEN; len++)
+        for (size_t len = 1; len <= MAX_LEN; len++)
             add(id, len);
         all_are_found();
     }
@@ -70,10 +70,10 @@ END_TEST
 /* Of each length one; then decimal numbers. */
 static void add_many(void)
 {
-    char id[MOST_LEN];
+    char id[MAX_LEN];
     n_ids = 0;
     memset(id, 'a', sizeof id);
-    for (size_t len = 1; len <= MOST_LEN; len++)
+    for (size_t len = 1; len <= MAX_LEN; len++)
         add(id, len);
     for (int i = 0; i < 2000; i++)
         add(id, (size_t)snprintf(id, sizeof id, "%d", i));
@@ -82,10 +82,10 @@ static void add_many(void)
 START_TEST(test_what_differs_in_one_byte_or_in_length_is_not_found)
 {
     struct model_ids_index x;
-    char other[MOST_LEN + 1];
+    char other[MAX_LEN + 1];
     add_many();
     init(&x);
-    for (size_t len = 1; len <= MOST_LEN; len++)
+    for (size_t len = 1; len <= MAX_LEN; len++)
         for (size_t at = 0; at < len; at++) {
             memset(other, 'a', sizeof other);
             other[at] = 'x';
@@ -94,7 +94,7 @@ START_TEST(test_what_differs_in_one_byte_or_in_length_is_not_found)
             ck_assert_int_eq(model_ids_find(&x, other, len), -1);
         }
     memset(other, 'a', sizeof other);
-    ck_assert_int_eq(model_ids_find(&x, other, MOST_LEN + 1), -1);
+    ck_assert_int_eq(model_ids_find(&x, other, MAX_LEN + 1), -1);
     ck_assert_int_eq(model_ids_find(&x, "", 0), -1);
     model_ids_fini(&x);
 }
@@ -104,7 +104,7 @@ START_TEST(test_an_id_twice_is_refused_with_both_places)
 {
     struct model_ids_index x;
     struct err e = {0};
-    static const size_t places[] = {0, 10, 11, MOST_LEN + 1999};
+    static const size_t places[] = {0, 10, 11, MAX_LEN + 1999};
     const char *id;
     size_t len;
     add_many();

@@ -1,4 +1,4 @@
-/* engine/network/cold_items.c, item_words.c and extra_items.c: risks: a row that is not the equation's, an item that nobody took
+/* engine/network/cold_items.c, title_words.c and added_items.c: risks: a row that is not the equation's, an item that nobody took
  * and yet moved, words that training and serving see differently, an extra item scored or encoded other than a trained
  * one with the same row. */
 #include "engine/added_items.h"
@@ -53,7 +53,7 @@ START_TEST(test_item_words_are_runs_of_letters_and_digits)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char got[512] = "";
-        item_words_each(cases[i][0], strlen(cases[i][0]), add_word, got);
+        title_words_each(cases[i][0], strlen(cases[i][0]), add_word, got);
         ck_assert_str_eq(got, cases[i][1]);
     }
 }
@@ -61,13 +61,13 @@ END_TEST
 
 START_TEST(test_item_side_finds_features)
 {
-    for (size_t i = 0; i < m.spec.item_side.n_features; i++)
-        ck_assert_int_eq(item_side_feature(&m.spec, m.spec.item_side.features[i].field,
-                                           m.spec.item_side.features[i].value),
+    for (size_t i = 0; i < m.spec.cold_items.n_features; i++)
+        ck_assert_int_eq(cold_items_feature(&m.spec, m.spec.cold_items.features[i].field,
+                                            m.spec.cold_items.features[i].value),
                          (long)i);
-    ck_assert_int_eq(item_side_feature(&m.spec, "word", "a"), -1);
-    ck_assert_int_eq(item_side_feature(&m.spec, "category", "toy"), -1);
-    ck_assert_int_eq(item_side_feature(&m.spec, "", ""), -1);
+    ck_assert_int_eq(cold_items_feature(&m.spec, "word", "a"), -1);
+    ck_assert_int_eq(cold_items_feature(&m.spec, "category", "toy"), -1);
+    ck_assert_int_eq(cold_items_feature(&m.spec, "", ""), -1);
 }
 END_TEST
 
@@ -77,7 +77,7 @@ START_TEST(test_item_side_prior_adds_the_rows_of_features)
 {
     static const uint32_t features[] = {1, 3};
     real row[256];
-    item_side_prior(&m.spec, &m.params, features, 2, row);
+    cold_items_prior(&m.spec, &m.params, features, 2, row);
     for (size_t j = 0; j < at.len; j++)
         ck_assert_double_eq_tol((double)row[j],
                                 (double)m.params.item_mean[j] + (double)m.params.item_weight[at.len + j] +
@@ -118,13 +118,13 @@ static void solve(double a[D][D], double b[D])
     }
 }
 
-/* The equation of item_side.h, written down. */
+/* The equation of cold_items.h, written down. */
 static void fold_naively(const real *f, const real *w, size_t n, const real *prior, double *row)
 {
     double a[D][D], step[D];
     double ridge =
-        m.spec.encoder.reg *
-        pow((double)n + m.spec.encoder.alpha * (double)m.spec.item_side.n_users, m.spec.encoder.reg_exponent);
+        m.spec.encoder.reg * pow((double)n + m.spec.encoder.alpha * (double)m.spec.cold_items.n_users,
+                                 m.spec.encoder.reg_exponent);
     for (size_t i = 0; i < D; i++) {
         step[i] = 0;
         for (size_t j = 0; j < D; j++)
@@ -152,7 +152,7 @@ START_TEST(test_item_side_fold_solves_its_equation)
 {
     static const size_t counts[] = {1, 2, 63, 64, 65, 150};
     real f[MOST * D], w[MOST], prior[256], row[256],
-        *work = malloc(item_side_workspace_len(&m.spec) * sizeof *work);
+        *work = malloc(cold_items_workspace_len(&m.spec) * sizeof *work);
     unsigned seed = 5;
     for (size_t i = 0; i < MOST * D; i++)
         f[i] = (real)(rand_r(&seed) % 1000) / 500 - 1;
@@ -160,10 +160,10 @@ START_TEST(test_item_side_fold_solves_its_equation)
         w[i] = (real)(1 + rand_r(&seed) % 4) / 2;
     for (size_t k = 0; k < sizeof counts / sizeof *counts; k++) {
         double want[256];
-        item_side_prior(&m.spec, &m.params, NULL, 0, prior);
+        cold_items_prior(&m.spec, &m.params, NULL, 0, prior);
         memcpy(row, prior, sizeof row);
         fold_naively(f, w, counts[k], prior, want);
-        ck_assert(item_side_fold(&m.spec, &m.params, f, w, counts[k], work, row));
+        ck_assert(cold_items_fold(&m.spec, &m.params, f, w, counts[k], work, row));
         for (size_t j = 0; j < at.len; j++)
             ck_assert_double_eq_tol((double)row[j], want[j], 1e-4);
     }
@@ -174,9 +174,9 @@ END_TEST
 START_TEST(test_item_side_without_takers_is_the_prior_to_the_bit)
 {
     real prior[256], row[256], work[1024];
-    item_side_prior(&m.spec, &m.params, NULL, 0, prior);
+    cold_items_prior(&m.spec, &m.params, NULL, 0, prior);
     memcpy(row, prior, sizeof row);
-    ck_assert(item_side_fold(&m.spec, &m.params, NULL, NULL, 0, work, row));
+    ck_assert(cold_items_fold(&m.spec, &m.params, NULL, NULL, 0, work, row));
     ck_assert_mem_eq(row, prior, at.len * sizeof *row);
 }
 END_TEST
@@ -184,9 +184,9 @@ END_TEST
 START_TEST(test_item_side_weights_too_large_leave_the_prior)
 {
     real prior[256], row[256], f[D] = {1, 1, 1, 1, 1}, w[1] = {INFINITY}, work[1024];
-    item_side_prior(&m.spec, &m.params, NULL, 0, prior);
+    cold_items_prior(&m.spec, &m.params, NULL, 0, prior);
     memcpy(row, prior, sizeof row);
-    ck_assert(!item_side_fold(&m.spec, &m.params, f, w, 1, work, row));
+    ck_assert(!cold_items_fold(&m.spec, &m.params, f, w, 1, work, row));
     ck_assert_mem_eq(row, prior, at.len * sizeof *row);
 }
 END_TEST
@@ -194,7 +194,7 @@ END_TEST
 /* ---- extra items ---- */
 
 static struct model model; /* of the sample, without a file */
-static struct extra_items *extra;
+static struct added_items *extra;
 static struct catalogue *catalogue;
 static real *theta, *work;
 
@@ -215,7 +215,7 @@ static void setup_extra(void)
     setup();
     ck_assert_int_eq(catalogue_new(&m.spec, &m.params, &catalogue, &e), ERR_OK);
     model = (struct model){.spec = m.spec, .params = m.params, .catalogue = catalogue};
-    ck_assert_int_eq(extra_items_new(&model, N_EXTRA, &extra, &e), ERR_OK);
+    ck_assert_int_eq(added_items_new(&model, N_EXTRA, &extra, &e), ERR_OK);
     const struct encoder_spec *n = &m.spec.encoder;
     for (size_t k = 0; k < N_EXTRA; k++) {
         size_t i = twin_of(k);
@@ -225,12 +225,12 @@ static void setup_extra(void)
         row[at.bias] = m.params.catalogue_bias[i];
         memcpy(row + at.history, m.params.history + i * n->d_history, n->d_history * sizeof *row);
         memcpy(row + at.recent, m.params.recent + i * n->d_recent, n->d_recent * sizeof *row);
-        extra_items_set(extra, k, row);
+        added_items_set(extra, k, row);
         real back[256];
-        extra_items_get(extra, k, back);
+        added_items_get(extra, k, back);
         ck_assert_mem_eq(back, row, at.len * sizeof *row);
     }
-    ck_assert_int_eq(extra_items_finish(extra, &e), ERR_OK);
+    ck_assert_int_eq(added_items_finish(extra, &e), ERR_OK);
     theta_layout_of(&m.spec, &layout);
     theta = malloc(layout.len * sizeof *theta);
     size_t len = catalogue_workspace_len(catalogue) + hypernet_workspace_len(&m.spec) +
@@ -243,7 +243,7 @@ static void setup_extra(void)
 
 static void teardown_extra(void)
 {
-    extra_items_free(extra);
+    added_items_free(extra);
     catalogue_free(catalogue);
     free(theta);
     free(work);
@@ -259,7 +259,7 @@ START_TEST(test_extra_items_score_as_trained_ones_to_the_bit)
         indices[3 * k] = (uint32_t)(n_items + k);
         indices[3 * k + 1] = indices[3 * k + 2] = (uint32_t)twin_of(k);
     }
-    extra_items_score(&model, extra, theta, indices, 3 * N_EXTRA, work, scores);
+    added_items_score(&model, extra, theta, indices, 3 * N_EXTRA, work, scores);
     for (size_t k = 0; k < N_EXTRA; k++) {
         ck_assert_mem_eq(&scores[3 * k], &scores[3 * k + 1], sizeof *scores);
         ck_assert_mem_eq(&scores[3 * k], &scores[3 * k + 2], sizeof *scores);
@@ -275,7 +275,7 @@ START_TEST(test_extra_items_rank_behind_trained_ones_of_the_same_score)
     struct catalogue_filter filter = {.excluded = excluded, .n_excluded = 2};
     size_t n_items = m.spec.n_items, n_extra = 0;
     topk_init(&top, entries, 1000);
-    extra_items_top_k(&model, extra, theta, &filter, work, &top);
+    added_items_top_k(&model, extra, theta, &filter, work, &top);
     size_t n = topk_finish(&top);
     ck_assert_uint_eq(n, n_items + N_EXTRA - 2);
     for (size_t i = 0; i < n; i++) {
@@ -309,9 +309,9 @@ START_TEST(test_extra_items_are_found_where_no_trained_one_is_admitted)
     }
     struct catalogue_filter filter = {.allowed = allowed};
     topk_init(&top, entries, K);
-    extra_items_top_k(&model, extra, theta, &filter, work, &top);
+    added_items_top_k(&model, extra, theta, &filter, work, &top);
     ck_assert_uint_eq(topk_finish(&top), K);
-    extra_items_score(&model, extra, theta, indices, N_EXTRA, work, scores);
+    added_items_score(&model, extra, theta, indices, N_EXTRA, work, scores);
     for (size_t k = 0; k < N_EXTRA; k++)
         best = scores[k] > best ? scores[k] : best;
     ck_assert_mem_eq(&entries[0].score, &best, sizeof best);
@@ -327,15 +327,15 @@ START_TEST(test_extra_items_none_is_the_catalogue_alone)
     struct topk_entry a[20], b[20];
     struct topk top;
     topk_init(&top, a, 20);
-    extra_items_top_k(&model, NULL, theta, NULL, work, &top);
+    added_items_top_k(&model, NULL, theta, NULL, work, &top);
     ck_assert_uint_eq(topk_finish(&top), 20);
     topk_init(&top, b, 20);
     catalogue_top_k(catalogue, theta, NULL, work, &top);
     ck_assert_uint_eq(topk_finish(&top), 20);
     for (size_t i = 0; i < 20; i++)
         ck_assert(a[i].index == b[i].index && a[i].score == b[i].score);
-    ck_assert_uint_eq(extra_items_count(NULL), 0);
-    ck_assert_ptr_null(extra_items_params(NULL));
+    ck_assert_uint_eq(added_items_count(NULL), 0);
+    ck_assert_ptr_null(added_items_params(NULL));
 }
 END_TEST
 
@@ -353,8 +353,8 @@ START_TEST(test_extra_items_make_the_context_of_trained_ones)
     ck_assert_int_eq(encoder_encode(&m.spec, &m.params, &input, work, new, &e),
                      ERR_INVALID); /* none are given */
     err_clear(&e);
-    input.extra = extra_items_params(extra);
-    input.n_extra = extra_items_count(extra);
+    input.extra = added_items_params(extra);
+    input.n_extra = added_items_count(extra);
     ck_assert_int_eq(encoder_encode(&m.spec, &m.params, &input, work, new, &e), ERR_OK);
     ck_assert_mem_eq(new, trained, m.spec.d_context * sizeof *new);
     other[0].item = (uint32_t)(m.spec.n_items + N_EXTRA);

@@ -10,20 +10,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_OWN = 250, N_EXTRA = 20, N_ITEMS = N_OWN + N_EXTRA, MOST_D = 96, MOST_N = 120 };
+enum { N_OWN = 250, N_EXTRA = 20, N_ITEMS = N_OWN + N_EXTRA, MAX_D = 96, MAX_N = 120 };
 
 static const struct setting {
     size_t d, n_in_gram; /* fewer items than dimensions: a singular gram */
     double alpha, ridge, weight;
-} settings[] = {{1, N_OWN, 0.3, 0.5, 1},    {8, N_OWN, 0.3, 2, 1},        {MOST_D, N_OWN, 0.3, 0.6, 1},
-                {MOST_D, 40, 0.3, 0.6, 1},  {MOST_D, N_OWN, 3, 0.05, 40}, {MOST_D, N_OWN, 0.001, 20, 0.01},
-                {MOST_D, N_OWN, 0, 0.1, 1}, {MOST_D, 40, 0.3, 1e-12, 1}};
+} settings[] = {{1, N_OWN, 0.3, 0.5, 1},   {8, N_OWN, 0.3, 2, 1},       {MAX_D, N_OWN, 0.3, 0.6, 1},
+                {MAX_D, 40, 0.3, 0.6, 1},  {MAX_D, N_OWN, 3, 0.05, 40}, {MAX_D, N_OWN, 0.001, 20, 0.01},
+                {MAX_D, N_OWN, 0, 0.1, 1}, {MAX_D, 40, 0.3, 1e-12, 1}};
 enum { N_SETTINGS = sizeof settings / sizeof *settings, WITH_BASIS = N_SETTINGS - 1 };
 
 struct world {
     const struct setting *s;
-    real own[N_OWN * MOST_D], extra[N_EXTRA * MOST_D], gram[MOST_D * MOST_D];
-    struct encoder_interaction x[MOST_N];
+    real own[N_OWN * MAX_D], extra[N_EXTRA * MAX_D], gram[MAX_D * MAX_D];
+    struct encoder_interaction x[MAX_N];
     struct fold_in_factors factors;
     struct fold_in_basis *basis;
     real *workspace;
@@ -53,7 +53,7 @@ static void world_init(struct world *w, const struct setting *s)
         w->own[i] = (real)(0.3 * rng_normal(&r));
     for (size_t i = 0; i < N_EXTRA * s->d; i++)
         w->extra[i] = (real)(0.3 * rng_normal(&r));
-    for (size_t i = 0; i < MOST_N; i++)
+    for (size_t i = 0; i < MAX_N; i++)
         w->x[i] = (struct encoder_interaction){.item = (uint32_t)((i * 97 + 3) % N_ITEMS),
                                                .weight = (float)(s->weight * (0.5 + rng_uniform(&r)))};
     make_gram(w);
@@ -72,7 +72,7 @@ static void world_fini(struct world *w)
 /* The naive twin: Gauss in double. */
 static void solve_in_double(const struct world *w, size_t n, double *f)
 {
-    static double a[MOST_D][MOST_D];
+    static double a[MAX_D][MAX_D];
     size_t d = w->s->d;
     for (size_t i = 0; i < d; i++) {
         f[i] = 0;
@@ -105,8 +105,8 @@ static void solve_in_double(const struct world *w, size_t n, double *f)
 /* Rounding in float, of entries up to the largest, times the condition of these equations. */
 static void assert_solution(struct world *w, size_t n, const struct fold_in_basis *basis)
 {
-    real f[MOST_D], again[MOST_D];
-    double expected[MOST_D], most = 0;
+    real f[MAX_D], again[MAX_D];
+    double expected[MAX_D], most = 0;
     ck_assert(fold_in_solve(&w->factors, w->gram, basis, w->s->ridge, w->x, n, w->workspace, f));
     ck_assert(fold_in_solve(&w->factors, w->gram, basis, w->s->ridge, w->x, n, w->workspace, again));
     ck_assert_mem_eq(f, again, w->s->d * sizeof *f);
@@ -124,9 +124,9 @@ START_TEST(test_fold_in_of_every_length_equals_the_equation_in_double)
     struct world *w = mem_alloc(sizeof *w);
     world_init(w, &settings[_i]);
     size_t most = fold_in_most_short(w->s->d);
-    const size_t counts[] = {1, 2, 3, 7, most, most + 1, MOST_N};
+    const size_t counts[] = {1, 2, 3, 7, most, most + 1, MAX_N};
     for (size_t k = 0; k < sizeof counts / sizeof *counts; k++)
-        if (counts[k] && counts[k] <= MOST_N) {
+        if (counts[k] && counts[k] <= MAX_N) {
             assert_solution(w, counts[k], NULL);
             assert_solution(w, counts[k], w->basis);
         }
@@ -140,7 +140,7 @@ START_TEST(test_fold_in_of_a_long_history_is_the_same_with_and_without_a_basis)
     struct world *w = mem_alloc(sizeof *w);
     world_init(w, &settings[2]);
     size_t n = fold_in_most_short(w->s->d) + 1;
-    real f[MOST_D], other[MOST_D];
+    real f[MAX_D], other[MAX_D];
     ck_assert(fold_in_solve(&w->factors, w->gram, w->basis, w->s->ridge, w->x, n, w->workspace, f));
     ck_assert(fold_in_solve(&w->factors, w->gram, NULL, w->s->ridge, w->x, n, w->workspace, other));
     ck_assert_mem_eq(f, other, w->s->d * sizeof *f);
@@ -154,7 +154,7 @@ START_TEST(test_fold_in_nearly_singular_is_solved_directly)
 {
     struct world *w = mem_alloc(sizeof *w);
     world_init(w, &settings[N_SETTINGS - 1]);
-    real f[MOST_D] = {0}, other[MOST_D] = {0};
+    real f[MAX_D] = {0}, other[MAX_D] = {0};
     bool solved = fold_in_solve(&w->factors, w->gram, w->basis, w->s->ridge, w->x, 3, w->workspace, f);
     ck_assert_int_eq(solved,
                      fold_in_solve(&w->factors, w->gram, NULL, w->s->ridge, w->x, 3, w->workspace, other));
@@ -170,10 +170,10 @@ START_TEST(test_fold_in_with_weights_at_their_limits_is_solved)
     struct world *w = mem_alloc(sizeof *w);
     world_init(w, &settings[_i]);
     for (size_t lights = 0; lights < 3; lights++) {
-        for (size_t k = 0; k < MOST_N; k++)
+        for (size_t k = 0; k < MAX_N; k++)
             w->x[k].weight = k % 3 < lights ? 1e-6F : 1e6F;
-        for (size_t n = 1; n <= MOST_N; n++) {
-            real f[MOST_D];
+        for (size_t n = 1; n <= MAX_N; n++) {
+            real f[MAX_D];
             ck_assert(fold_in_solve(&w->factors, w->gram, n % 2 ? w->basis : NULL, w->s->ridge, w->x, n,
                                     w->workspace, f));
             for (size_t j = 0; j < w->s->d; j++)

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST = 2 * HYPERNET_BATCH + 5, N_CASES = 12, GUARD = 3, MOST_OUT = 193, MOST_IN = 64 };
+enum { MOST = 2 * HYPERNET_BATCH + 5, N_CASES = 12, GUARD = 3, MAX_OUT = 193, MAX_IN = 64 };
 
 static float *normal(struct rng *r, size_t n)
 {
@@ -45,7 +45,7 @@ static void check_vectors(const struct kernels *k, const float *w, const float *
                           size_t d_in, const float *x)
 {
     enum { LANE = 5 };
-    float *lanes = mem_alloc_array(d_in * KERNEL_LANES, sizeof *lanes), y[2][MOST_OUT + 1];
+    float *lanes = mem_alloc_array(d_in * KERNEL_LANES, sizeof *lanes), y[2][MAX_OUT + 1];
     float *expected = mem_alloc_array(d_out * KERNEL_LANES, sizeof *expected);
     float *in_panels = panels_of(w, d_out, d_in);
     ck_assert(lanes && expected);
@@ -69,11 +69,11 @@ static void check_vectors(const struct kernels *k, const float *w, const float *
 
 START_TEST(test_a_vector_gets_the_bits_of_a_lane)
 {
-    static const size_t outs[] = {1, 7, 8, 31, 40, 64, 73, 112, MOST_OUT}, ins[] = {1, 5, 8, 17, MOST_IN};
+    static const size_t outs[] = {1, 7, 8, 31, 40, 64, 73, 112, MAX_OUT}, ins[] = {1, 5, 8, 17, MAX_IN};
     const struct kernels *all[3];
     struct rng r;
     rng_init(&r, 3, 1);
-    float *w = normal(&r, MOST_OUT * MOST_IN), *bias = normal(&r, MOST_OUT), *x = normal(&r, MOST_IN);
+    float *w = normal(&r, MAX_OUT * MAX_IN), *bias = normal(&r, MAX_OUT), *x = normal(&r, MAX_IN);
     for (size_t v = kernel_all(all); v-- > 0;)
         for (size_t a = 0; a < sizeof outs / sizeof *outs; a++)
             for (size_t b = 0; b < sizeof ins / sizeof *ins; b++)
@@ -125,10 +125,10 @@ START_TEST(test_rows_go_into_lanes_and_back)
             for (size_t j = 0; j < D; j++)
                 for (size_t i = 0; i < KERNEL_LANES; i++)
                     ck_assert(lanes[j * KERNEL_LANES + i] == (i < n ? x[i * D + j] : 0));
-            float spoilt[KERNEL_LANES] __attribute__((aligned(64))) = {0};
-            all[v]->lanes_to_rows(lanes, n, D, to, AT, n % 2, spoilt);
+            float non_finite[KERNEL_LANES] __attribute__((aligned(64))) = {0};
+            all[v]->lanes_to_rows(lanes, n, D, to, AT, n % 2, non_finite);
             for (size_t i = 0; i < KERNEL_LANES; i++)
-                ck_assert(spoilt[i] == 0);
+                ck_assert(non_finite[i] == 0);
             for (size_t i = 0; i < n; i++) {
                 ck_assert_int_eq(memcmp(back[i] + AT, x + i * D, D * sizeof *x), 0);
                 ck_assert(back[i][AT - 1] == GUARD && back[i][AT + D] == GUARD);
@@ -147,23 +147,23 @@ START_TEST(test_rows_written_past_the_caches_read_the_same)
     struct rng r;
     rng_init(&r, 4, 2);
     float *lanes = normal(&r, D * KERNEL_LANES), *memory = normal(&r, KERNEL_LANES * ROOM);
-    float *to[KERNEL_LANES], spoilt[KERNEL_LANES] __attribute__((aligned(64)));
+    float *to[KERNEL_LANES], non_finite[KERNEL_LANES] __attribute__((aligned(64)));
     static const float bad[] = {NAN, INFINITY, -INFINITY, 1e38F};
     for (size_t v = kernel_all(all); v-- > 0;)
         for (size_t at = 0; at < 33; at++) {
             size_t odd = at % KERNEL_LANES;
             lanes[at * KERNEL_LANES + odd] = bad[at % 4];
-            memset(spoilt, 0, sizeof spoilt);
+            memset(non_finite, 0, sizeof non_finite);
             for (size_t i = 0; i < KERNEL_LANES; i++) {
                 to[i] = memory + i * ROOM;
                 to[i][at + D] = GUARD;
             }
-            all[v]->lanes_to_rows(lanes, KERNEL_LANES, D, to, at, true, spoilt);
+            all[v]->lanes_to_rows(lanes, KERNEL_LANES, D, to, at, true, non_finite);
             for (size_t i = 0; i < KERNEL_LANES; i++) {
                 for (size_t j = 0; j < D; j++)
                     ck_assert(memcmp(&to[i][at + j], &lanes[j * KERNEL_LANES + i], sizeof(float)) == 0);
                 ck_assert(to[i][at + D] == GUARD);
-                ck_assert_int_eq(spoilt[i] == 0, i != odd || at % 4 == 3);
+                ck_assert_int_eq(non_finite[i] == 0, i != odd || at % 4 == 3);
             }
             lanes[at * KERNEL_LANES + odd] = 1;
         }
@@ -342,16 +342,16 @@ static bool has_panels(const struct model_spec *s, const struct model_params *pa
 /* Also where it is rounded rows that make it large, or a head in bfloat16 that takes twice as much as float32. */
 START_TEST(test_a_large_hypernetwork_has_no_panels)
 {
-    enum { MOST_REALS = HYPERNET_PANELS_BYTES / sizeof(real), N = 256 };
-    static real w[MOST_REALS];
-    static uint16_t half[MOST_REALS];
+    enum { MAX_REALS = HYPERNET_PANELS_BYTES / sizeof(real), N = 256 };
+    static real w[MAX_REALS];
+    static uint16_t half[MAX_REALS];
     static const struct {
         size_t d_out, d_context;
         bool small;
-    } trunks[] = {{KERNEL_LANES, MOST_REALS / KERNEL_LANES, true},
-                  {KERNEL_LANES + 1, MOST_REALS / (KERNEL_LANES + 1), false},
-                  {1, MOST_REALS / KERNEL_LANES, true},
-                  {1, MOST_REALS / KERNEL_LANES + 1, false}};
+    } trunks[] = {{KERNEL_LANES, MAX_REALS / KERNEL_LANES, true},
+                  {KERNEL_LANES + 1, MAX_REALS / (KERNEL_LANES + 1), false},
+                  {1, MAX_REALS / KERNEL_LANES, true},
+                  {1, MAX_REALS / KERNEL_LANES + 1, false}};
     for (size_t i = 0; i < sizeof trunks / sizeof *trunks; i++) {
         struct model_spec s = {
             .d_context = trunks[i].d_context, .n_trunk = 1, .trunk = {{trunks[i].d_out, ACTIVATION_RELU}}};
@@ -359,7 +359,7 @@ START_TEST(test_a_large_hypernetwork_has_no_panels)
         ck_assert_int_eq(has_panels(&s, &params), trunks[i].small);
     }
     for (size_t more = 0; more < 2; more++) {
-        struct model_spec s = {.d_context = MOST_REALS / N + more,
+        struct model_spec s = {.d_context = MAX_REALS / N + more,
                                .n_layers = 1,
                                .layers = {{.d_in = N, .d_out = 1, .generator = GENERATOR_FULL}}};
         struct model_params params = {.layers = {{.head_half = half}}};

@@ -56,7 +56,7 @@ static struct encoder_interaction *history_of(size_t n, size_t n_items)
 /* theta of a made-up context, without a history; the last real is a canary that must stay. */
 static real *theta_of(const struct model_spec *spec, const struct model_params *params)
 {
-    size_t len = neighbours_theta_most(spec);
+    size_t len = item_item_theta_most(spec);
     real *theta = must_have(calloc(len + 1, sizeof *theta)),
          *c = must_have(calloc(spec->d_context, sizeof *c));
     real *work = must_have(calloc(hypernet_workspace_len(spec), sizeof *work));
@@ -70,21 +70,21 @@ static real *theta_of(const struct model_spec *spec, const struct model_params *
 }
 
 /* Adds the history to theta; what is behind the weights of the layers. */
-static struct neighbours generate(const struct model_spec *spec, const struct model_params *params,
-                                  const struct encoder_interaction *history, size_t n, real *theta)
+static struct item_item generate(const struct model_spec *spec, const struct model_params *params,
+                                 const struct encoder_interaction *history, size_t n, real *theta)
 {
     struct theta_layout layout;
     struct err e = {0};
-    size_t len, most = neighbours_theta_most(spec), n_work = neighbours_workspace_len(spec);
+    size_t len, most = item_item_theta_most(spec), n_work = item_item_workspace_len(spec);
     real *work = must_have(malloc((n_work + 1) * sizeof *work));
     memset(work, 0xA5, n_work * sizeof *work);
     work[n_work] = 54321;
-    ck_assert_msg(neighbours_generate(spec, params, history, n, work, theta, &len, &e) == ERR_OK, "%s",
+    ck_assert_msg(item_item_generate(spec, params, history, n, work, theta, &len, &e) == ERR_OK, "%s",
                   e.text);
     ck_assert_uint_le(len, most);
     ck_assert(work[n_work] == 54321);
     theta_layout_of(spec, &layout);
-    struct neighbours near = neighbours_of(spec, &layout, theta);
+    struct item_item near = item_item_of(spec, &layout, theta);
     ck_assert_ptr_eq(near.values + near.n, theta + len);
     free(work);
     return near;
@@ -115,13 +115,13 @@ START_TEST(the_bias_is_the_sum_of_the_rows_of_the_history)
     struct encoder_interaction *history = history_of(n, m);
     real *want = dense_sum(&sample.spec, &sample.params.pairs, history, n),
          *got = must_have(malloc(m * sizeof *got));
-    neighbours_bias(&sample.params.pairs, m, history, n, got);
+    item_item_bias(&sample.params.pairs, m, history, n, got);
     ck_assert_mem_eq(got, want, m * sizeof *got);
     real *theta = theta_of(&sample.spec, &sample.params);
-    struct neighbours near = generate(&sample.spec, &sample.params, history, n, theta);
+    struct item_item near = generate(&sample.spec, &sample.params, history, n, theta);
     size_t at = 0;
     for (size_t i = 0; i < m; i++) {
-        ck_assert(neighbours_value(&near, (uint32_t)i) == want[i]);
+        ck_assert(item_item_value(&near, (uint32_t)i) == want[i]);
         if (want[i] == 0)
             continue;
         ck_assert_uint_lt(at, near.n);
@@ -129,7 +129,7 @@ START_TEST(the_bias_is_the_sum_of_the_rows_of_the_history)
         ck_assert(near.values[at++] == want[i]);
     }
     ck_assert_uint_eq(at, near.n);
-    ck_assert(theta[neighbours_theta_most(&sample.spec)] == 12345);
+    ck_assert(theta[item_item_theta_most(&sample.spec)] == 12345);
     free(history);
     free(want);
     free(got);
@@ -142,11 +142,11 @@ START_TEST(without_a_history_or_a_context_of_one_there_are_no_entries)
     struct theta_layout layout;
     theta_layout_of(&sample.spec, &layout);
     real *theta = theta_of(&sample.spec, &sample.params);
-    ck_assert_uint_eq(neighbours_of(&sample.spec, &layout, theta).n, 0); /* hypernet_generate's word */
+    ck_assert_uint_eq(item_item_of(&sample.spec, &layout, theta).n, 0); /* hypernet_generate's word */
     ck_assert_uint_eq(generate(&sample.spec, &sample.params, NULL, 0, theta).n, 0);
     struct encoder_interaction lonely = {.item = 6}; /* has no pairs */
     ck_assert_uint_eq(generate(&sample.spec, &sample.params, &lonely, 1, theta).n, 0);
-    ck_assert_uint_eq(neighbours_of(&sample.spec, &layout, NULL).n, 0);
+    ck_assert_uint_eq(item_item_of(&sample.spec, &layout, NULL).n, 0);
     free(theta);
 }
 END_TEST
@@ -158,11 +158,10 @@ START_TEST(a_model_without_pairs_has_the_theta_of_its_layers)
     size_t len;
     sample_model_init(&plain, SAMPLE_RANKING, 3);
     theta_layout_of(&plain.spec, &layout);
-    ck_assert_uint_eq(neighbours_theta_most(&plain.spec), layout.len);
-    ck_assert_uint_eq(neighbours_workspace_len(&plain.spec), 0);
+    ck_assert_uint_eq(item_item_theta_most(&plain.spec), layout.len);
+    ck_assert_uint_eq(item_item_workspace_len(&plain.spec), 0);
     struct encoder_interaction one = {.item = 1};
-    ck_assert_int_eq(neighbours_generate(&plain.spec, &plain.params, &one, 1, NULL, NULL, &len, NULL),
-                     ERR_OK);
+    ck_assert_int_eq(item_item_generate(&plain.spec, &plain.params, &one, 1, NULL, NULL, &len, NULL), ERR_OK);
     ck_assert_uint_eq(len, layout.len);
     sample_model_fini(&plain);
 }
@@ -255,17 +254,17 @@ START_TEST(of_too_many_entries_the_largest_are_kept_and_of_equal_ones_the_first)
     wide_init(&w, MANY, MANY);
     for (size_t k = 0; k < MANY; k++)
         w.weight[k] = weight_at(_i, k, &state);
-    real *theta = must_have(calloc(neighbours_theta_most(&w.spec) + 1, sizeof *theta));
-    theta[neighbours_theta_most(&w.spec)] = 12345;
+    real *theta = must_have(calloc(item_item_theta_most(&w.spec) + 1, sizeof *theta));
+    theta[item_item_theta_most(&w.spec)] = 12345;
     struct encoder_interaction one = {.item = 0};
-    struct neighbours near = generate(&w.spec, &w.params, &one, 1, theta);
-    uint32_t *want = sorted_choice(w.weight, MANY, NEIGHBOURS_MOST);
-    ck_assert_uint_eq(near.n, NEIGHBOURS_MOST);
+    struct item_item near = generate(&w.spec, &w.params, &one, 1, theta);
+    uint32_t *want = sorted_choice(w.weight, MANY, ITEM_ITEM_MOST);
+    ck_assert_uint_eq(near.n, ITEM_ITEM_MOST);
     for (size_t i = 0; i < near.n; i++) {
         ck_assert_uint_eq(near.items[i], want[i]);
         ck_assert(near.values[i] == w.weight[want[i]]);
     }
-    ck_assert(theta[neighbours_theta_most(&w.spec)] == 12345);
+    ck_assert(theta[item_item_theta_most(&w.spec)] == 12345);
     free(want);
     free(theta);
     wide_fini(&w);
@@ -274,16 +273,16 @@ END_TEST
 
 START_TEST(as_many_entries_as_are_kept_are_all_kept)
 {
-    for (size_t n = NEIGHBOURS_MOST - 1; n <= NEIGHBOURS_MOST + 1; n++) {
+    for (size_t n = ITEM_ITEM_MOST - 1; n <= ITEM_ITEM_MOST + 1; n++) {
         struct wide w;
         wide_init(&w, MANY, n);
         for (size_t k = 0; k < n; k++)
             w.weight[k] = (real)(k + 1);
-        real *theta = must_have(calloc(neighbours_theta_most(&w.spec), sizeof *theta));
+        real *theta = must_have(calloc(item_item_theta_most(&w.spec), sizeof *theta));
         struct encoder_interaction one = {.item = 0};
-        struct neighbours near = generate(&w.spec, &w.params, &one, 1, theta);
-        ck_assert_uint_eq(near.n, n < NEIGHBOURS_MOST ? n : NEIGHBOURS_MOST);
-        ck_assert_uint_eq(near.items[0], n > NEIGHBOURS_MOST);
+        struct item_item near = generate(&w.spec, &w.params, &one, 1, theta);
+        ck_assert_uint_eq(near.n, n < ITEM_ITEM_MOST ? n : ITEM_ITEM_MOST);
+        ck_assert_uint_eq(near.items[0], n > ITEM_ITEM_MOST);
         free(theta);
         wide_fini(&w);
     }
@@ -297,13 +296,13 @@ START_TEST(sums_that_are_not_finite_are_refused)
     wide_init(&w, MANY, MANY);
     for (size_t k = 0; k < MANY; k++)
         w.weight[k] = tops[_i % 2][k % 2];
-    real *work = must_have(calloc(neighbours_workspace_len(&w.spec), sizeof *work));
-    real *theta = must_have(calloc(neighbours_theta_most(&w.spec), sizeof *theta));
+    real *work = must_have(calloc(item_item_workspace_len(&w.spec), sizeof *work));
+    real *theta = must_have(calloc(item_item_theta_most(&w.spec), sizeof *theta));
     struct encoder_interaction twice[2] = {{.item = 0}, {.item = 0}};
     struct err e = {0};
     size_t len;
-    ck_assert_int_eq(neighbours_generate(&w.spec, &w.params, twice, 1, work, theta, &len, NULL), ERR_OK);
-    ck_assert_int_eq(neighbours_generate(&w.spec, &w.params, twice, 2, work, theta, &len, &e), ERR_INVALID);
+    ck_assert_int_eq(item_item_generate(&w.spec, &w.params, twice, 1, work, theta, &len, NULL), ERR_OK);
+    ck_assert_int_eq(item_item_generate(&w.spec, &w.params, twice, 2, work, theta, &len, &e), ERR_INVALID);
     ck_assert_ptr_nonnull(strstr(e.text, "item-item weights are too large"));
     free(work);
     free(theta);
@@ -345,7 +344,7 @@ START_TEST(all_ways_to_a_score_add_the_same_bias_to_that_of_the_layers)
         indices[i] = (uint32_t)((i * 7 + 3) % m); /* 7 and 300 have no common divisor */
     catalogue_score_all(c, theta, work, plain);
     ck_assert_uint_gt(generate(&sample.spec, &sample.params, history, 3, theta).n, 20);
-    neighbours_bias(&sample.params.pairs, m, history, 3, beta);
+    item_item_bias(&sample.params.pairs, m, history, 3, beta);
     catalogue_score_all(c, theta, work, all);
     catalogue_score(c, theta, indices, m, work, some);
     best_scores(c, m, theta, work, best);

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_CASES = 11, MOST_K = 200 };
+enum { N_CASES = 11, MAX_K = 200 };
 
 static const struct shape {
     size_t n_items, d_item, rank, d_hidden; /* rank 0: no layers */
@@ -127,7 +127,7 @@ static bool is_in(const struct catalogue_filter *f, uint32_t index)
 
 static void same_as_scoring_all(struct made *m, const struct catalogue_filter *filter, size_t k)
 {
-    struct topk_entry got[MOST_K], expected[MOST_K];
+    struct topk_entry got[MAX_K], expected[MAX_K];
     struct topk top, naive;
     topk_init(&top, got, k);
     topk_init(&naive, expected, k);
@@ -194,13 +194,13 @@ START_TEST(test_the_best_of_what_little_is_not_excluded)
 END_TEST
 
 /* All lanes, so that the padding's are seen too. */
-static void within(struct made *m, const struct screen *screen, const struct screen_context *c)
+static void within(struct made *m, const struct int8_bounds *screen, const struct int8_bounds_context *c)
 {
-    enum { LEN = SCREEN_CHUNK_BLOCKS * KERNEL_LANES };
+    enum { LEN = INT8_CHUNK_BLOCKS * KERNEL_LANES };
     static float least[LEN], most[LEN];
     size_t n_blocks = (m->spec.n_items + KERNEL_LANES - 1) / KERNEL_LANES;
     for (size_t first = 0, n; first < n_blocks; first += n) {
-        n = screen_bounds(screen, c, first, least, most);
+        n = int8_bounds_compute(screen, c, first, least, most);
         for (size_t i = 0; i < n * KERNEL_LANES; i++) {
             size_t item = first * KERNEL_LANES + i;
             ck_assert(!isnan(least[i]) && !isnan(most[i]));
@@ -226,36 +226,37 @@ static real *shared_part(struct made *m)
 }
 
 /* With a screen of every kernel that runs here. */
-static void each_screen(struct made *m, void (*call)(struct made *m, struct screen *screen, real *workspace))
+static void each_screen(struct made *m,
+                        void (*call)(struct made *m, struct int8_bounds *screen, real *workspace))
 {
-    const struct screen_kernel *all[2];
+    const struct int8_kernel *all[2];
     struct err e = {0};
     real *shared = shared_part(m);
-    for (size_t i = 0, n = screen_kernel_all(all); i < n; i++) {
-        struct screen *screen;
-        ck_assert_int_eq(screen_new(&m->spec, &m->params, shared, all[i], &screen, &e), ERR_OK);
+    for (size_t i = 0, n = int8_kernel_all(all); i < n; i++) {
+        struct int8_bounds *screen;
+        ck_assert_int_eq(int8_bounds_new(&m->spec, &m->params, shared, all[i], &screen, &e), ERR_OK);
         ck_assert_ptr_nonnull(screen);
-        real *workspace = mem_alloc_aligned(screen_workspace_len(screen), sizeof(real));
+        real *workspace = mem_alloc_aligned(int8_bounds_workspace_len(screen), sizeof(real));
         call(m, screen, workspace);
         mem_free(workspace);
-        screen_free(screen);
+        int8_bounds_free(screen);
     }
     free(shared);
 }
 
 static const struct shape *shape_in_use;
 
-static void bounds_of_users(struct made *m, struct screen *screen, real *workspace)
+static void bounds_of_users(struct made *m, struct int8_bounds *screen, real *workspace)
 {
     for (size_t user = 0; user < 20; user++) {
         struct target_pass pass;
-        struct screen_context c;
+        struct int8_bounds_context c;
         m->spec.n_pairs = shape_in_use->near;
         fill_theta(m, shape_in_use);
         m->spec.n_pairs = 0; /* catalogue.c adds these */
         catalogue_score_all(m->catalogue, m->theta, m->workspace, m->scores);
         target_pass_init(&pass, &m->spec, &m->params, m->theta, m->workspace);
-        if (screen_prepare(screen, &pass, workspace, &c))
+        if (int8_bounds_prepare(screen, &pass, workspace, &c))
             within(m, screen, &c);
         else
             ck_assert(shape_in_use->size > 1e3F);
@@ -273,21 +274,21 @@ START_TEST(test_a_score_is_never_outside_its_bounds)
 END_TEST
 
 /* The mean width of the bounds of the first blocks. */
-static double width_of(struct made *m, const struct screen *screen, real *workspace)
+static double width_of(struct made *m, const struct int8_bounds *screen, real *workspace)
 {
-    static real least[SCREEN_CHUNK_BLOCKS * KERNEL_LANES], most[SCREEN_CHUNK_BLOCKS * KERNEL_LANES];
+    static real least[INT8_CHUNK_BLOCKS * KERNEL_LANES], most[INT8_CHUNK_BLOCKS * KERNEL_LANES];
     struct target_pass pass;
-    struct screen_context c;
+    struct int8_bounds_context c;
     target_pass_init(&pass, &m->spec, &m->params, m->theta, m->workspace);
-    ck_assert(screen_prepare(screen, &pass, workspace, &c));
-    (void)screen_bounds(screen, &c, 0, least, most);
+    ck_assert(int8_bounds_prepare(screen, &pass, workspace, &c));
+    (void)int8_bounds_compute(screen, &c, 0, least, most);
     double sum = 0;
-    for (size_t i = 0; i < m->spec.n_items && i < SCREEN_CHUNK_BLOCKS * KERNEL_LANES; i++)
+    for (size_t i = 0; i < m->spec.n_items && i < INT8_CHUNK_BLOCKS * KERNEL_LANES; i++)
         sum += (double)(most[i] - least[i]);
     return sum;
 }
 
-static void widths_with_odd_units(struct made *m, struct screen *screen, real *workspace)
+static void widths_with_odd_units(struct made *m, struct int8_bounds *screen, real *workspace)
 {
     real *bias = m->theta + m->layout.layers[0].bias;
     fill_theta(m, &shapes[1]);
@@ -313,21 +314,21 @@ START_TEST(test_an_odd_unit_does_not_widen_the_bounds_of_the_others)
 }
 END_TEST
 
-static void bounds_of_this(struct made *m, struct screen *screen, real *workspace)
+static void bounds_of_this(struct made *m, struct int8_bounds *screen, real *workspace)
 {
     struct target_pass pass;
-    struct screen_context c;
+    struct int8_bounds_context c;
     catalogue_score_all(m->catalogue, m->theta, m->workspace, m->scores);
     target_pass_init(&pass, &m->spec, &m->params, m->theta, m->workspace);
-    ck_assert(screen_prepare(screen, &pass, workspace, &c));
+    ck_assert(int8_bounds_prepare(screen, &pass, workspace, &c));
     within(m, screen, &c);
 }
 
 /* Bytes at their limits: pairs of products are the largest that there are, and so are their sums. */
-static void bounds_of_extremes(struct made *m, struct screen *screen, real *workspace)
+static void bounds_of_extremes(struct made *m, struct int8_bounds *screen, real *workspace)
 {
     bounds_of_this(m, screen, workspace);
-    double width = width_of(m, screen, workspace) / (SCREEN_CHUNK_BLOCKS * KERNEL_LANES), size = 0;
+    double width = width_of(m, screen, workspace) / (INT8_CHUNK_BLOCKS * KERNEL_LANES), size = 0;
     for (size_t i = 0; i < m->spec.n_items; i++)
         size = fmax(size, fabs((double)m->scores[i]));
     ck_assert_double_lt(width, 0.01 * size);
@@ -381,13 +382,13 @@ END_TEST
 START_TEST(test_blocks_that_reach_a_threshold_are_found)
 {
     enum { N = 37 };
-    const struct screen_kernel *all[2];
+    const struct int8_kernel *all[2];
     static float x[N * KERNEL_LANES];
     struct rng r;
     rng_init(&r, 5, 6);
     for (size_t i = 0; i < N * KERNEL_LANES; i++)
         x[i] = i % 29 == 28 ? -INFINITY : (float)rng_normal(&r);
-    for (size_t k = 0, n_kernels = screen_kernel_all(all); k < n_kernels; k++) {
+    for (size_t k = 0, n_kernels = int8_kernel_all(all); k < n_kernels; k++) {
         float most[KERNEL_LANES];
         all[k]->lanes_most(x, N, most);
         for (size_t lane = 0; lane < KERNEL_LANES; lane++) {

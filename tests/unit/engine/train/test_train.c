@@ -14,11 +14,11 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { N_USERS = 150, N_ITEMS = 40, MOST = 14, MOST_USERS = 500, MOST_INTERACTIONS = 12 * MOST_USERS };
+enum { N_USERS = 150, N_ITEMS = 40, MOST = 14, MAX_USERS = 500, MAX_INTERACTIONS = 12 * MAX_USERS };
 
 struct world {
-    struct encoder_interaction interactions[MOST_INTERACTIONS];
-    size_t start[MOST_USERS + 1];
+    struct encoder_interaction interactions[MAX_INTERACTIONS];
+    size_t start[MAX_USERS + 1];
     char texts[N_ITEMS][8];
     const char *ids[N_ITEMS];
     struct train_data data;
@@ -81,7 +81,7 @@ static void make_sets(struct world *w)
 
 /* Which of two items comes third depends on whether the two before it are alike in a way that no sum of theirs tells: what a
  * user's items say apart says nothing. Each user has such rounds, of items of their own, in any order. */
-enum { N_ROUNDS = 4, ROUND_ITEMS = 6, ROUND = 3, N_WALKERS = MOST_USERS };
+enum { N_ROUNDS = 4, ROUND_ITEMS = 6, ROUND = 3, N_WALKERS = MAX_USERS };
 
 static void make_rounds(struct world *w)
 {
@@ -341,7 +341,7 @@ static struct train_options narrow_options(void)
     return o;
 }
 
-START_TEST(neighbours_are_kept_where_they_help_whatever_the_threads)
+START_TEST(item_item_are_kept_where_they_help_whatever_the_threads)
 {
     struct world w;
     struct train_report report;
@@ -667,7 +667,7 @@ int main(void)
     Suite *s = suite_create("engine/train");
     TCase *threads = tcase_create("threads"), *t = tcase_create("train");
     tcase_add_loop_test(threads, the_model_does_not_depend_on_the_number_of_threads, 0, 2);
-    tcase_add_test(threads, neighbours_are_kept_where_they_help_whatever_the_threads);
+    tcase_add_test(threads, item_item_are_kept_where_they_help_whatever_the_threads);
     suite_add_tcase(s, threads);
     tcase_set_tags(t, "one_thread"); /* ../one_thread */
     tcase_add_loop_test(t, what_is_generated_is_chosen_by_what_it_is_worth, 0, 2);

@@ -1,4 +1,4 @@
-/* server/api*.c, update.c, personal.c without sockets; risks: an HTTP thread that reads the store, a limit that one kind of
+/* server/api*.c, user_updates.c, recommender.c without sockets; risks: an HTTP thread that reads the store, a limit that one kind of
  * user escapes, a model without an encoder, an answer whose numbers do not read back. */
 #include "base/limits.h"
 #include "base/mem.h"
@@ -109,21 +109,21 @@ START_TEST(test_api_a_miss_needs_a_worker_only_where_it_would_wait)
     page_cache_fail(EAGAIN, 0); /* now it holds what it needs */
     ck_assert(!any_needs_worker());
     page_cache_fail(0, 0);
-    char long_profile[AT_ONCE_PROFILE_BYTES + 100];
+    char long_profile[INLINE_MAX_PROFILE_BYTES + 100];
     (void)snprintf(long_profile, sizeof long_profile, "{\"embedding\":[1,2,3],\"profile\":{\"x\":\"%0*d\"}}",
-                   AT_ONCE_PROFILE_BYTES, 0);
+                   INLINE_MAX_PROFILE_BYTES, 0);
     json_decref(call("PUT", "/v1/admin/users/eva?model=linear", long_profile, 201));
     ck_assert(needs_worker("GET", "/v1/users/eva/recommendations?model=linear", NULL));
-    struct at_once *first = &w.serving.models[0].at_once, *second = &w.serving.models[1].at_once;
-    ck_assert(first->any && first->most_taken > 1 && second->any && second->most_read > 1);
-    first->most_taken = 1; /* which she has */
-    second->most_read = 0; /* and none */
+    struct inline_budget *first = &w.serving.models[0].at_once, *second = &w.serving.models[1].at_once;
+    ck_assert(first->any && first->max_taken > 1 && second->any && second->max_read > 1);
+    first->max_taken = 1; /* which she has */
+    second->max_read = 0; /* and none */
     ck_assert(!any_needs_worker());
-    first->most_taken = 0;
+    first->max_taken = 0;
     json_decref(call("POST", "/v1/events", "{\"events\":[{\"user\":\"eve\",\"item\":\"1\"}]}", 200));
     ck_assert(any_needs_worker());
     first->any = second->any = false;
-    first->most_taken = second->most_read = 9;
+    first->max_taken = second->max_read = 9;
     ck_assert(any_needs_worker());
 }
 END_TEST

@@ -27,7 +27,7 @@ static void teardown(void)
 static json_t *body(const char *text)
 {
     json_decref(root);
-    root = json_in_parse(r, text, strlen(text), 0);
+    root = json_body_parse(r, text, strlen(text), 0);
     ck_assert_msg(root != NULL, "%s", buf_text(&r->answer));
     return root;
 }
@@ -67,7 +67,7 @@ START_TEST(test_json_in_says_where_a_text_breaks)
     size_t n = broken[_i].n ? broken[_i].n : strlen(broken[_i].text);
     char *exact = malloc(n ? n : 1); /* so that a sanitizer sees a read past it */
     memcpy(exact, broken[_i].text, n);
-    ck_assert_ptr_null(json_in_parse(r, exact, n, broken[_i].line_offset));
+    ck_assert_ptr_null(json_body_parse(r, exact, n, broken[_i].line_offset));
     free(exact);
     ck_assert_int_eq(r->status, broken[_i].status);
     json_t *document = json_loadb(r->answer.data, r->answer.len, 0, NULL);
@@ -86,7 +86,7 @@ START_TEST(test_json_in_nests_up_to_its_limit)
     (void)body(text);
     memset(text, '[', LIMIT_JSON_DEPTH + 1);
     memset(text + LIMIT_JSON_DEPTH + 1, ']', LIMIT_JSON_DEPTH + 1);
-    ck_assert_ptr_null(json_in_parse(r, text, 2 * LIMIT_JSON_DEPTH + 2, 0));
+    ck_assert_ptr_null(json_body_parse(r, text, 2 * LIMIT_JSON_DEPTH + 2, 0));
     assert_refused(400, NULL);
     (void)body("\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[ \\\" [[[[[[[[[[[[[[[[[[[[[[[\"");
 }
@@ -94,7 +94,7 @@ END_TEST
 
 START_TEST(test_json_in_a_number_beyond_a_double_is_an_invalid_value)
 {
-    ck_assert_ptr_null(json_in_parse(r, "[1e999]", 7, 0));
+    ck_assert_ptr_null(json_body_parse(r, "[1e999]", 7, 0));
     assert_refused(422, NULL);
 }
 END_TEST
@@ -134,13 +134,13 @@ static const char *const keys[] = {"a", "b", NULL};
 START_TEST(test_json_in_objects_have_known_members_only)
 {
     struct json_place at = json_place_root();
-    ck_assert(json_in_object(r, body("{}"), &at, keys));
-    ck_assert(json_in_object(r, body("{\"b\":1,\"a\":2}"), &at, keys));
-    ck_assert(!json_in_object(r, body("{\"a\":1,\"c/d\":2}"), &at, keys));
+    ck_assert(json_body_object(r, body("{}"), &at, keys));
+    ck_assert(json_body_object(r, body("{\"b\":1,\"a\":2}"), &at, keys));
+    ck_assert(!json_body_object(r, body("{\"a\":1,\"c/d\":2}"), &at, keys));
     assert_refused(422, "/c~1d");
     static const char *const others[] = {"[]", "null", "5", "\"a\"", "true"};
     for (size_t i = 0; i < 5; i++) {
-        ck_assert(!json_in_object(r, body(others[i]), &at, keys));
+        ck_assert(!json_body_object(r, body(others[i]), &at, keys));
         assert_refused(422, "");
     }
 }
@@ -150,15 +150,15 @@ START_TEST(test_json_in_arrays_have_a_limit)
 {
     struct json_place at = json_place_root();
     const json_t *out;
-    ck_assert(json_in_array(r, body("{\"a\":[1,2]}"), "a", &at, 2, true, &out));
+    ck_assert(json_body_array(r, body("{\"a\":[1,2]}"), "a", &at, 2, true, &out));
     ck_assert_uint_eq(json_array_size(out), 2);
-    ck_assert(json_in_array(r, root, "b", &at, 2, false, &out));
+    ck_assert(json_body_array(r, root, "b", &at, 2, false, &out));
     ck_assert_ptr_null(out);
-    ck_assert(!json_in_array(r, root, "b", &at, 2, true, &out));
+    ck_assert(!json_body_array(r, root, "b", &at, 2, true, &out));
     assert_refused(422, "/b");
-    ck_assert(!json_in_array(r, root, "a", &at, 1, true, &out));
+    ck_assert(!json_body_array(r, root, "a", &at, 1, true, &out));
     assert_refused(422, "/a");
-    ck_assert(!json_in_array(r, body("{\"a\":null}"), "a", &at, 1, false, &out));
+    ck_assert(!json_body_array(r, body("{\"a\":null}"), "a", &at, 1, false, &out));
     assert_refused(422, "/a");
 }
 END_TEST
@@ -168,11 +168,11 @@ START_TEST(test_json_in_ids_are_short_strings)
     struct json_place at = json_place_root();
     struct text id;
     char text[LIMIT_ID_BYTES + 16];
-    ck_assert(json_in_id(r, body("{\"a\":\"\xC3\xA9\"}"), "a", &at, &id));
+    ck_assert(json_body_id(r, body("{\"a\":\"\xC3\xA9\"}"), "a", &at, &id));
     ck_assert_uint_eq(id.len, 2);
     static const char *const wrong[] = {"{}", "{\"a\":5}", "{\"a\":\"\"}", "{\"a\":null}", "{\"a\":[\"x\"]}"};
     for (size_t i = 0; i < 5; i++) {
-        ck_assert(!json_in_id(r, body(wrong[i]), "a", &at, &id));
+        ck_assert(!json_body_id(r, body(wrong[i]), "a", &at, &id));
         assert_refused(422, "/a");
     }
     for (int longer = 0; longer < 2; longer++) {
@@ -180,7 +180,7 @@ START_TEST(test_json_in_ids_are_short_strings)
         memcpy(text, "{\"a\":\"", 6);
         memset(text + 6, 'x', n);
         memcpy(text + 6 + n, "\"}", 3);
-        ck_assert_int_eq(json_in_id(r, body(text), "a", &at, &id), !longer);
+        ck_assert_int_eq(json_body_id(r, body(text), "a", &at, &id), !longer);
     }
     assert_refused(422, "/a");
 }
@@ -225,10 +225,10 @@ static bool read_member(const json_t *object, const char *key, double *x)
     struct json_place at = json_place_root();
     int64_t time = (int64_t)*x;
     if (strcmp(key, "weight") == 0)
-        return json_in_weight(r, object, &at, x);
+        return json_body_weight(r, object, &at, x);
     if (strcmp(key, "rating") == 0)
-        return json_in_rating(r, object, &at, x);
-    bool given, read = json_in_timestamp(r, object, &at, 1790000000, &time, &given);
+        return json_body_rating(r, object, &at, x);
+    bool given, read = json_body_timestamp(r, object, &at, 1790000000, &time, &given);
     *x = (double)time;
     return read && given;
 }
@@ -251,8 +251,8 @@ START_TEST(test_json_in_absent_numbers_keep_their_default)
     double x = 5;
     int64_t n = 6;
     bool given = true;
-    ck_assert(json_in_weight(r, body("{}"), &at, &x) && json_in_rating(r, root, &at, &x) && x == 5);
-    ck_assert(json_in_timestamp(r, root, &at, 0, &n, &given) && n == 6 && !given);
+    ck_assert(json_body_weight(r, body("{}"), &at, &x) && json_body_rating(r, root, &at, &x) && x == 5);
+    ck_assert(json_body_timestamp(r, root, &at, 0, &n, &given) && n == 6 && !given);
 }
 END_TEST
 
@@ -260,13 +260,13 @@ START_TEST(test_json_in_floats_round_as_floats)
 {
     struct json_place at = json_place_root();
     float x = 0;
-    ck_assert(json_in_float(r, body("0.1"), &at, &x) && x == 0.1f);
-    ck_assert(json_in_float(r, body("1e-60"), &at, &x) && x == 0);
-    ck_assert(!json_in_float(r, body("1000001"), &at, &x));
+    ck_assert(json_body_float(r, body("0.1"), &at, &x) && x == 0.1f);
+    ck_assert(json_body_float(r, body("1e-60"), &at, &x) && x == 0);
+    ck_assert(!json_body_float(r, body("1000001"), &at, &x));
     assert_refused(422, "");
-    ck_assert(!json_in_float(r, body("\"1\""), &at, &x));
+    ck_assert(!json_body_float(r, body("\"1\""), &at, &x));
     assert_refused(422, "");
-    ck_assert(!json_in_float(r, NULL, &at, &x));
+    ck_assert(!json_body_float(r, NULL, &at, &x));
     assert_refused(422, "");
 }
 END_TEST

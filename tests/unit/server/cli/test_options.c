@@ -26,7 +26,7 @@ static const struct option options[] = {
     {"real-number", OPTION_REAL, &real_number, "X", "a number", 0, 1, false},
     {"cache-bytes", OPTION_BYTES, &bytes, "BYTES", "bytes", 1024, 1e15, false},
 };
-enum { N_OPTIONS = sizeof options / sizeof *options, MOST_WORDS = 40 };
+enum { N_OPTIONS = sizeof options / sizeof *options, MAX_WORDS = 40 };
 
 static const char *const variables[] = {"HYPERNET_FLAG",  "HYPERNET_TEXT",        "HYPERNET_MANY",
                                         "HYPERNET_WHOLE", "HYPERNET_REAL_NUMBER", "HYPERNET_CACHE_BYTES"};
@@ -48,14 +48,14 @@ static enum err_code parse_with(const struct command *c, const struct option *ta
                                 const char *line, const char **word, struct err *e)
 {
     static char copy[1024];
-    static char *argv[MOST_WORDS];
+    static char *argv[MAX_WORDS];
     int argc = 0;
     bool help;
     argv[argc++] = (char *)c->name;
     (void)snprintf(copy, sizeof copy, "%s", line);
     for (char *rest, *w = strtok_r(copy, " ", &rest); w; w = strtok_r(NULL, " ", &rest))
         argv[argc++] = w;
-    ck_assert_int_lt(argc, MOST_WORDS);
+    ck_assert_int_lt(argc, MAX_WORDS);
     argv[argc] = NULL;
     err_clear(e);
     enum err_code code = options_parse(c, table, n, argc, argv, word, &help, e);

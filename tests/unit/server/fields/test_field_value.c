@@ -49,7 +49,7 @@ START_TEST(test_times_are_seconds_or_iso_8601)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         int64_t seconds = -1;
-        bool ok = table_value_time(text_of(cases[i].text), &seconds);
+        bool ok = field_value_time(text_of(cases[i].text), &seconds);
         ck_assert_msg(ok == (cases[i].seconds >= 0) && seconds == cases[i].seconds, "%s: %lld", cases[i].text,
                       (long long)seconds);
     }
@@ -64,12 +64,12 @@ START_TEST(test_numbers_are_decimal_and_finite)
                                       "nan", "1,5", "1 ", "1e999", "--1", "1e+", "1.2.3"};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         double x = NAN;
-        ck_assert_msg(table_value_number(text_of(good[i]), &x), "%s", good[i]);
+        ck_assert_msg(field_value_number(text_of(good[i]), &x), "%s", good[i]);
         ck_assert_double_eq(x, values[i]);
     }
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         double x;
-        ck_assert_msg(!table_value_number(text_of(bad[i]), &x), "%s", bad[i]);
+        ck_assert_msg(!field_value_number(text_of(bad[i]), &x), "%s", bad[i]);
     }
 }
 END_TEST

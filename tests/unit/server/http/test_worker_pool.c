@@ -8,12 +8,12 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum { MOST_JOBS = 4000 };
+enum { MAX_JOBS = 4000 };
 
-static atomic_int started, stopped, ran[MOST_JOBS];
+static atomic_int started, stopped, ran[MAX_JOBS];
 static int fail_start_at; /* 0: none */
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
-static size_t order[MOST_JOBS];
+static size_t order[MAX_JOBS];
 static atomic_size_t n_done;
 
 static enum err_code start(void *arg, void **thread, struct err *e)
@@ -31,7 +31,7 @@ static void run(void *arg, void *thread, void *job)
     pthread_mutex_lock(&gate); /* tests hold it to keep a worker busy */
     pthread_mutex_unlock(&gate);
     size_t number = (size_t)((atomic_int *)job - ran);
-    order[atomic_fetch_add(&n_done, 1) % MOST_JOBS] = number;
+    order[atomic_fetch_add(&n_done, 1) % MAX_JOBS] = number;
     atomic_fetch_add((atomic_int *)job, 1);
 }
 
@@ -50,7 +50,7 @@ static void setup(void)
     atomic_store(&stopped, 0);
     atomic_store(&n_done, 0);
     fail_start_at = 0;
-    for (size_t i = 0; i < MOST_JOBS; i++)
+    for (size_t i = 0; i < MAX_JOBS; i++)
         atomic_store(&ran[i], 0);
 }
 
@@ -100,7 +100,7 @@ static void *produce(void *arg)
 {
     struct workers *w = ((void **)arg)[0];
     atomic_int *first = ((void **)arg)[1];
-    for (size_t i = 0; i < MOST_JOBS / 4; i++) {
+    for (size_t i = 0; i < MAX_JOBS / 4; i++) {
         while (!worker_reserve(w))
             (void)sched_yield();
         worker_submit(w, first + i);
@@ -116,14 +116,14 @@ START_TEST(test_worker_each_job_runs_once)
     ck_assert_int_eq(workers_start(4, 7, &calls, &w, NULL), ERR_OK);
     for (size_t i = 0; i < 4; i++) {
         args[i][0] = w;
-        args[i][1] = &ran[i * MOST_JOBS / 4];
+        args[i][1] = &ran[i * MAX_JOBS / 4];
         ck_assert_int_eq(pthread_create(&producers[i], NULL, produce, args[i]), 0);
     }
     for (size_t i = 0; i < 4; i++)
         pthread_join(producers[i], NULL);
     workers_stop(w);
     workers_free(w);
-    for (size_t i = 0; i < MOST_JOBS; i++)
+    for (size_t i = 0; i < MAX_JOBS; i++)
         ck_assert_int_eq(atomic_load(&ran[i]), 1);
     ck_assert_int_eq(atomic_load(&started), 4);
     ck_assert_int_eq(atomic_load(&stopped), 4);
@@ -173,7 +173,7 @@ START_TEST(test_worker_a_job_whose_place_was_taken_before_the_stop_runs)
     ck_assert_int_eq(pthread_create(&stopper, NULL, stop_all, w), 0);
     while (worker_reserve(w)) { /* until it stops, however late the stopper gets a processor */
         n++;
-        worker_submit(w, &ran[1 + n % (MOST_JOBS - 1)]);
+        worker_submit(w, &ran[1 + n % (MAX_JOBS - 1)]);
         while (atomic_load(&n_done) < n)
             (void)sched_yield();
     }

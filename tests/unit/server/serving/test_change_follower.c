@@ -14,7 +14,7 @@
 #include <time.h>
 
 static struct api_world w;
-static struct watcher *watcher;
+static struct change_follower *follower;
 static struct store_conn *other; /* as another process would write */
 
 static struct text text_of(const char *s)
@@ -32,13 +32,13 @@ static void setup(void)
     struct err e = {0};
     api_world_init(&w);
     must(store_connect(w.store, &other, &e), &e);
-    watcher = NULL;
+    follower = NULL;
 }
 
 static void teardown(void)
 {
     mem_fail_at(0, 0);
-    watcher_stop(watcher);
+    change_follower_stop(follower);
     store_disconnect(other);
     api_world_fini(&w);
 }
@@ -46,7 +46,7 @@ static void teardown(void)
 static void watch(void)
 {
     struct err e = {0};
-    must(watcher_start(&w.serving, &w.metrics.serving, &watcher, &e), &e);
+    must(change_follower_start(&w.serving, &w.metrics.serving, &follower, &e), &e);
 }
 
 static unsigned long followed(void)
@@ -118,7 +118,7 @@ START_TEST(test_watcher_a_change_of_a_user_drops_that_user_s_weights)
     (void)touch("ann");
     WAIT_FOR(followed() >= 3);
     ck_assert_uint_eq(entries(), 1);
-    ck_assert_ptr_null(personal_cached(w.http->session.personal, 0, SERVING_USER, text_of("ann")));
+    ck_assert_ptr_null(recommender_cached(w.http->session.recommender, 0, SERVING_USER, text_of("ann")));
 }
 END_TEST
 
@@ -141,7 +141,7 @@ START_TEST(test_watcher_drops_the_weights_of_who_was_forgotten_elsewhere)
     WAIT_FOR(followed() >= 3);
     ck_assert_uint_eq(entries(), 1);
     ck_assert_int_eq(api_world_json(&w, "GET", "/v1/users/ann/recommendations", NULL, NULL), 404);
-    struct weights *kept = personal_cached(w.http->session.personal, 0, SERVING_USER, text_of("bob"));
+    struct weights *kept = recommender_cached(w.http->session.recommender, 0, SERVING_USER, text_of("bob"));
     ck_assert_ptr_nonnull(kept);
     weights_unref(kept);
 }
@@ -224,21 +224,21 @@ START_TEST(test_watcher_tries_again_what_it_could_not_follow)
     must(store_commit(other, &e), &e);
     WAIT_FOR(atomic_load(&w.metrics.serving.store_errors) >= 2);
     ck_assert_uint_eq(atomic_load(&w.serving.models[0].generation), before);
-    ck_assert(!watcher_store_answers(&w.serving));
+    ck_assert(!change_follower_store_answers(&w.serving));
     mem_fail_at(0, 0); /* nobody writes any more */
     WAIT_FOR(atomic_load(&w.serving.models[1].generation) > before);
     ask("/v1/users/ann/recommendations?limit=1000", "In the end");
-    WAIT_FOR(watcher_store_answers(&w.serving));
+    WAIT_FOR(change_follower_store_answers(&w.serving));
 }
 END_TEST
 
 START_TEST(test_watcher_tells_that_the_store_answers)
 {
     atomic_store(&w.serving.store_read_ns, 0);
-    ck_assert(!watcher_store_answers(&w.serving));
+    ck_assert(!change_follower_store_answers(&w.serving));
     ck_assert_int_eq(api_world_json(&w, "GET", "/readyz", NULL, NULL), 503);
     watch();
-    ck_assert(watcher_store_answers(&w.serving));
+    ck_assert(change_follower_store_answers(&w.serving));
     size_t handed_over = w.n_handed_over;
     ask("/readyz", "ready");
     ck_assert_uint_eq(w.n_handed_over, handed_over); /* readiness waits for no worker */

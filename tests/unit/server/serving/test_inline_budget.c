@@ -22,20 +22,21 @@ static void teardown(void)
     api_world_fini(&w);
 }
 
-static struct at_once measured(size_t slot, int64_t most_ns)
+static struct inline_budget measured(size_t slot, int64_t max_ns)
 {
     struct served_model *m = &w.serving.models[slot];
-    struct at_once out;
+    struct inline_budget out;
     struct err e = {0};
-    ck_assert_msg(at_once_measure(m->model, m->items, m->gather, most_ns, &out, &e) == ERR_OK, "%s", e.text);
+    ck_assert_msg(inline_budget_measure(m->model, m->items, m->batcher, max_ns, &out, &e) == ERR_OK, "%s",
+                  e.text);
     return out;
 }
 
 START_TEST(with_all_the_time_it_is_everybody_and_with_none_who_has_nothing)
 {
-    struct at_once all = measured((size_t)_i, INT64_MAX), none = measured((size_t)_i, 0);
-    ck_assert(all.any && all.most_read == 1024 && all.most_taken == 4096);
-    ck_assert(none.any && none.most_read == 0 && none.most_taken == 0);
+    struct inline_budget all = measured((size_t)_i, INT64_MAX), none = measured((size_t)_i, 0);
+    ck_assert(all.any && all.max_read == 1024 && all.max_taken == 4096);
+    ck_assert(none.any && none.max_read == 0 && none.max_taken == 0);
 }
 END_TEST
 
@@ -43,10 +44,10 @@ START_TEST(with_enough_time_it_is_everybody)
 {
     size_t read = 0, taken = 0;
     for (int64_t ns = 1; ns < (int64_t)1 << 56; ns *= 64) {
-        struct at_once now = measured(0, ns);
-        ck_assert(now.most_read <= 1024 && now.most_taken <= 4096);
-        read = now.most_read;
-        taken = now.most_taken;
+        struct inline_budget now = measured(0, ns);
+        ck_assert(now.max_read <= 1024 && now.max_taken <= 4096);
+        read = now.max_read;
+        taken = now.max_taken;
     }
     ck_assert(read == 1024 && taken == 4096);
 }
@@ -69,28 +70,29 @@ START_TEST(a_store_with_many_other_items_changes_nothing)
     ck_assert_int_eq(store_bulk_end(bulk, NULL, &e), ERR_OK);
     ck_assert_int_eq(store_commit(c, &e), ERR_OK);
     ck_assert_msg(serving_follow_items(&w.serving, c, &e) == ERR_OK, "%s", e.text);
-    ck_assert_int_gt(item_table_last_key(w.serving.models[1].items), 20000);
-    struct at_once now = measured(1, INT64_MAX);
+    ck_assert_int_gt(item_snapshot_last_key(w.serving.models[1].items), 20000);
+    struct inline_budget now = measured(1, INT64_MAX);
     ck_assert_uint_eq(now.n_items, w.serving.models[1].model->spec.n_items);
-    ck_assert(now.any && now.most_read == 1024 && now.most_taken == 4096);
+    ck_assert(now.any && now.max_read == 1024 && now.max_taken == 4096);
     store_disconnect(c);
 }
 END_TEST
 
 START_TEST(where_generations_are_gathered_or_not_measured_it_is_nobody)
 {
-    struct gather_config config = {.n_running = 1};
+    struct batcher_config config = {.n_running = 1};
     struct served_model *m = &w.serving.models[0];
-    struct gather *g;
-    struct at_once out = {.any = true};
-    ck_assert_int_eq(gather_new(m->model, &config, &g, NULL), ERR_OK);
-    ck_assert(gather_gathers(g) && !gather_at_once(g) && !gather_at_once(NULL) && gather_at_once(m->gather));
-    ck_assert_int_eq(at_once_measure(m->model, m->items, g, INT64_MAX, &out, NULL), ERR_OK);
+    struct batcher *g;
+    struct inline_budget out = {.any = true};
+    ck_assert_int_eq(batcher_new(m->model, &config, &g, NULL), ERR_OK);
+    ck_assert(batcher_pays(g) && !batcher_max_batch(g) && !batcher_max_batch(NULL) &&
+              batcher_max_batch(m->batcher));
+    ck_assert_int_eq(inline_budget_measure(m->model, m->items, g, INT64_MAX, &out, NULL), ERR_OK);
     ck_assert(!out.any);
     out.any = true;
-    ck_assert_int_eq(at_once_measure(m->model, m->items, NULL, INT64_MAX, &out, NULL), ERR_OK);
+    ck_assert_int_eq(inline_budget_measure(m->model, m->items, NULL, INT64_MAX, &out, NULL), ERR_OK);
     ck_assert(!out.any);
-    gather_free(g);
+    batcher_free(g);
 }
 END_TEST
 
@@ -100,10 +102,10 @@ START_TEST(without_memory_it_says_so)
     enum err_code code = ERR_NOMEM;
     long n = 1;
     for (; code != ERR_OK; n++) {
-        struct at_once out;
+        struct inline_budget out;
         struct err e = {0};
         mem_fail_at(n, 0);
-        code = at_once_measure(m->model, m->items, m->gather, INT64_MAX, &out, &e);
+        code = inline_budget_measure(m->model, m->items, m->batcher, INT64_MAX, &out, &e);
         mem_fail_at(0, 0);
         ck_assert(code == ERR_OK || (code == ERR_NOMEM && e.code == ERR_NOMEM));
     }

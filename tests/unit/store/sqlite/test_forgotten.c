@@ -57,13 +57,13 @@ static void put(int i, size_t n_filling, const char *word)
 }
 
 #ifdef __SANITIZE_THREAD__
-enum { MOST_USERS = 600 }; /* ThreadSanitizer takes a minute a thousand */
+enum { MAX_USERS = 600 }; /* ThreadSanitizer takes a minute a thousand */
 #else
-enum { MOST_USERS = 6000 };
+enum { MAX_USERS = 6000 };
 #endif
 
 /* Marks whose ids follow the word in a file. */
-static void mark(const char *path, const char *word, bool marks[MOST_USERS])
+static void mark(const char *path, const char *word, bool marks[MAX_USERS])
 {
     size_t n;
     char *bytes = store_fixture_read_file(path, &n), wanted[64];
@@ -73,7 +73,7 @@ static void mark(const char *path, const char *word, bool marks[MOST_USERS])
         char digits[17] = {0};
         memcpy(digits, at, (size_t)(bytes + n - at) < 16 ? (size_t)(bytes + n - at) : 16);
         uint64_t i = strtoull(digits, NULL, 16) * 0xF1DE83E19937733Du - 1; /* undoes the product of id_of */
-        if (i < MOST_USERS)
+        if (i < MAX_USERS)
             marks[i] = true;
     }
     free(bytes);
@@ -82,10 +82,10 @@ static void mark(const char *path, const char *word, bool marks[MOST_USERS])
 /* How many of the users from, from + step, ... are, with the word before them, in a file of the folder. */
 static int found(const char *word, int from, int to, int step)
 {
-    static bool marks[MOST_USERS];
+    static bool marks[MAX_USERS];
     DIR *dir = opendir(f.dir);
     int n = 0;
-    ck_assert_int_le(to, MOST_USERS);
+    ck_assert_int_le(to, MAX_USERS);
     memset(marks, 0, sizeof marks);
     ck_assert_ptr_nonnull(dir);
     for (const struct dirent *entry; (entry = readdir(dir));) {
@@ -111,7 +111,7 @@ static off_t log_bytes(void)
 
 START_TEST(test_nothing_of_deleted_users_is_left_in_any_file)
 {
-    enum { USERS = MOST_USERS, AT_ONCE = 50 };
+    enum { USERS = MAX_USERS, AT_ONCE = 50 };
     for (int i = 0; i < USERS; i += AT_ONCE) {
         STORE_OK(store_begin(f.conn, &e));
         for (int k = i; k < i + AT_ONCE; k++)
@@ -138,7 +138,7 @@ END_TEST
 
 START_TEST(test_nothing_of_a_replaced_profile_is_left)
 {
-    enum { USERS = MOST_USERS < 1500 ? MOST_USERS : 1500 };
+    enum { USERS = MAX_USERS < 1500 ? MAX_USERS : 1500 };
     STORE_OK(store_begin(f.conn, &e));
     for (int i = 0; i < USERS; i++)
         put(i, 100, "first");

@@ -58,7 +58,7 @@ static void stop(void)
 
 static enum err_code at_once(const char *user, struct err *e)
 {
-    return store_read_context_at_once(f.conn, text(user), &store_fixture_key, MOST, &f.user, e);
+    return store_read_context_nonblocking(f.conn, text(user), &store_fixture_key, MOST, &f.user, e);
 }
 
 static void expect_ann(void)
@@ -154,7 +154,7 @@ START_TEST(a_file_system_without_such_reads_is_not_asked_again)
     STORE_OK(store_read_context(f.conn, text("ann"), &store_fixture_key, &f.user, &e));
     expect_ann();
     STORE_OK(store_connect(f.store, &other, &e)); /* of another connection in this thread */
-    STORE_OK(store_read_context_at_once(other, text("ann"), &store_fixture_key, MOST, &f.user, &e));
+    STORE_OK(store_read_context_nonblocking(other, text("ann"), &store_fixture_key, MOST, &f.user, &e));
     ck_assert(store_at_once(other) && !store_at_once(f.conn));
     store_disconnect(other);
 }

@@ -1,4 +1,4 @@
-/* engine/train/cold_items/fit.c and listeners.c: what is learned of new items, in a world where categories explain the
+/* engine/train/cold_items/trainer.c and probe_users.c: what is learned of new items, in a world where categories explain the
  * rows; risks: held-out items that were not held out, a bias that floods or hides new items, results that depend on the
  * number of threads, items that nobody took left at zero. */
 #include "base/mem.h"
@@ -96,49 +96,49 @@ static void teardown(void)
     param_block_fini(&block);
 }
 
-static void fit(struct item_side_fit *f, int n_threads)
+static void fit(struct cold_items_fit *f, int n_threads)
 {
     struct parallel *team;
     struct err e = {0};
     ck_assert_int_eq(parallel_new(n_threads, &team, &e), ERR_OK);
-    ck_assert_msg(item_side_fit_run(&data, &spec, &block.params, 1, team, f, &e) == ERR_OK, "%s", e.text);
+    ck_assert_msg(cold_items_fit_run(&data, &spec, &block.params, 1, team, f, &e) == ERR_OK, "%s", e.text);
     parallel_free(team);
 }
 
 START_TEST(test_item_side_fit_explains_what_categories_explain)
 {
-    struct item_side_fit f;
+    struct cold_items_fit f;
     struct err e = {0};
     fit(&f, 1);
     ck_assert_double_lt(f.error, 0.35 * f.error_of_mean); /* the biases are noise and stay unexplained */
     ck_assert_int_eq(model_spec_check(&f.spec, &e), ERR_OK);
     for (uint32_t kind = 0; kind < KINDS; kind++) {
         real row[2 * DIM + 1];
-        item_side_prior(&f.spec, &f.params, &kind, 1, row);
+        cold_items_prior(&f.spec, &f.params, &kind, 1, row);
         for (size_t j = 0; j < DIM; j++)
             ck_assert_double_eq_tol((double)row[DIM + j], j == kind ? 2 : 0, 0.25);
     }
-    item_side_fit_fini(&f);
+    cold_items_fit_fini(&f);
 }
 END_TEST
 
 /* Weights that overflow the user's context; the store takes none so large. */
 START_TEST(test_item_side_fit_goes_on_without_users_who_have_no_finite_context)
 {
-    struct item_side_fit f;
+    struct cold_items_fit f;
     for (size_t k = 0; k < PER_USER; k++)
         interactions[k].weight = interactions[7 * PER_USER + k].weight = (real)3e38;
     fit(&f, 2);
     ck_assert_double_lt(f.error, 0.35 * f.error_of_mean);
     for (size_t i = 0; i < DIM * DIM; i++)
         ck_assert(isfinite(f.gram[i]));
-    item_side_fit_fini(&f);
+    cold_items_fit_fini(&f);
     for (size_t i = 0; i < N_USERS * PER_USER; i++)
         interactions[i].weight = (real)3e38;
     struct parallel *team;
     struct err e = {0};
     ck_assert_int_eq(parallel_new(1, &team, &e), ERR_OK);
-    ck_assert_int_eq(item_side_fit_run(&data, &spec, &block.params, 1, team, &f, &e), ERR_INVALID);
+    ck_assert_int_eq(cold_items_fit_run(&data, &spec, &block.params, 1, team, &f, &e), ERR_INVALID);
     ck_assert_ptr_nonnull(strstr(e.text, "any of 120 users"));
     parallel_free(team);
 }
@@ -146,22 +146,22 @@ END_TEST
 
 START_TEST(test_item_side_fit_gives_new_items_their_share)
 {
-    struct item_side_fit f;
+    struct cold_items_fit f;
     fit(&f, 1);
     real low[2 * DIM + 1];
     double mean = 0;
     for (size_t i = 0; i < N_ITEMS; i++)
         mean += (double)block.params.catalogue_bias[i] / N_ITEMS;
-    item_side_prior(&f.spec, &f.params, NULL, 0, low);
+    cold_items_prior(&f.spec, &f.params, NULL, 0, low);
     /* exp of biases with variance 1/4 has the mean exp(mean + 1/8) */
     ck_assert_double_eq_tol((double)low[2 * DIM], mean + 0.125, 0.35);
-    item_side_fit_fini(&f);
+    cold_items_fit_fini(&f);
 }
 END_TEST
 
 START_TEST(test_item_side_fit_does_not_depend_on_threads)
 {
-    struct item_side_fit one, three;
+    struct cold_items_fit one, three;
     size_t len = model_spec_item_row(&spec);
     fit(&one, 1);
     fit(&three, 3);
@@ -169,52 +169,52 @@ START_TEST(test_item_side_fit_does_not_depend_on_threads)
     ck_assert_mem_eq(one.weight, three.weight, (KINDS + 1) * len * sizeof(real));
     ck_assert_mem_eq(one.follow, three.follow, DIM * (len - DIM) * sizeof(real));
     ck_assert_mem_eq(one.gram, three.gram, DIM * DIM * sizeof(real));
-    item_side_fit_fini(&one);
-    item_side_fit_fini(&three);
+    cold_items_fit_fini(&one);
+    cold_items_fit_fini(&three);
 }
 END_TEST
 
 /* The embedding is twice the factor; the ridge, which is as large as what a factor's values vary by, halves that. */
 START_TEST(test_item_side_fit_embedding_follows_the_factor)
 {
-    struct item_side_fit f;
+    struct cold_items_fit f;
     fit(&f, 1);
     for (size_t i = 0; i < DIM; i++)
         for (size_t j = 0; j < DIM; j++)
             ck_assert_double_eq_tol((double)f.follow[i * (DIM + 1) + j], i == j ? 1 : 0, 0.2);
-    item_side_fit_fini(&f);
+    cold_items_fit_fini(&f);
 }
 END_TEST
 
 START_TEST(test_item_side_fit_fills_what_nobody_took)
 {
-    struct item_side_fit f;
+    struct cold_items_fit f;
     struct err e = {0};
     real row[2 * DIM + 1], taken[DIM];
     fit(&f, 1);
     memcpy(taken, block.params.catalogue_embedding, sizeof taken);
-    ck_assert_int_eq(item_side_fill(&f, &data, &e), ERR_OK);
+    ck_assert_int_eq(cold_items_fill(&f, &data, &e), ERR_OK);
     ck_assert_mem_eq(taken, block.params.catalogue_embedding, sizeof taken);
     for (size_t i = N_ITEMS - N_ALONE; i < N_ITEMS; i++) {
-        item_side_prior(&f.spec, &f.params, features + feature_start[i],
-                        feature_start[i + 1] - feature_start[i], row);
+        cold_items_prior(&f.spec, &f.params, features + feature_start[i],
+                         feature_start[i + 1] - feature_start[i], row);
         ck_assert_mem_eq(block.params.fold_in_factor + i * DIM, row, DIM * sizeof(real));
         ck_assert_mem_eq(block.params.catalogue_embedding + i * DIM, row + DIM, DIM * sizeof(real));
         ck_assert_mem_eq(block.params.catalogue_bias + i, row + 2 * DIM, sizeof(real));
     }
-    item_side_fit_fini(&f);
+    cold_items_fit_fini(&f);
 }
 END_TEST
 
 START_TEST(test_item_side_fit_without_features)
 {
-    struct item_side_fit f;
+    struct cold_items_fit f;
     data.n_features = 0;
     data.feature_start = NULL;
     fit(&f, 1);
     ck_assert_ptr_null(f.params.item_weight);
     ck_assert_double_eq(f.error, f.error_of_mean);
-    item_side_fit_fini(&f);
+    cold_items_fit_fini(&f);
 }
 END_TEST
 
@@ -225,14 +225,14 @@ START_TEST(test_item_side_fit_without_memory)
     bool done = false;
     ck_assert_int_eq(parallel_new(1, &team, &e), ERR_OK);
     for (long n = 1; n < 5000 && !done; n++) {
-        struct item_side_fit f;
+        struct cold_items_fit f;
         mem_fail_at(n, 0);
-        enum err_code code = item_side_fit_run(&data, &spec, &block.params, 1, team, &f, &e);
+        enum err_code code = cold_items_fit_run(&data, &spec, &block.params, 1, team, &f, &e);
         mem_fail_at(0, 0);
         ck_assert(code == ERR_OK || code == ERR_NOMEM);
         done = code == ERR_OK;
         if (done)
-            item_side_fit_fini(&f);
+            cold_items_fit_fini(&f);
         err_clear(&e);
     }
     ck_assert(done);

@@ -24,21 +24,21 @@ START_TEST(entries_are_read_as_they_were_written)
     struct model_params params = {.pairs = {start, item, weight}};
     struct encoder_interaction history[N_PAIRS] = {{.item = 0}, {.item = 1}, {.item = 2},
                                                    {.item = 3}, {.item = 4}, {.item = 5}};
-    size_t len, n = (size_t)_i, most = neighbours_theta_most(&spec);
+    size_t len, n = (size_t)_i, most = item_item_theta_most(&spec);
     real beta[N_ITEMS], work[2 * N_ITEMS], *theta = calloc(most + 1, sizeof *theta);
     struct theta_layout layout;
     ck_assert_ptr_nonnull(theta);
-    ck_assert_uint_eq(neighbours_workspace_len(&spec), 2 * N_ITEMS);
+    ck_assert_uint_eq(item_item_workspace_len(&spec), 2 * N_ITEMS);
     theta[most] = 12345;
-    ck_assert_int_eq(neighbours_generate(&spec, &params, history, n, work, theta, &len, NULL), ERR_OK);
+    ck_assert_int_eq(item_item_generate(&spec, &params, history, n, work, theta, &len, NULL), ERR_OK);
     ck_assert_uint_le(len, most);
     ck_assert(theta[most] == 12345);
     theta_layout_of(&spec, &layout);
-    struct neighbours near = neighbours_of(&spec, &layout, theta);
-    neighbours_bias(&params.pairs, N_ITEMS, history, n, beta);
+    struct item_item near = item_item_of(&spec, &layout, theta);
+    item_item_bias(&params.pairs, N_ITEMS, history, n, beta);
     size_t at = 0;
     for (uint32_t i = 0; i < N_ITEMS; i++) {
-        ck_assert(neighbours_value(&near, i) == beta[i]);
+        ck_assert(item_item_value(&near, i) == beta[i]);
         at += beta[i] != 0;
     }
     ck_assert_uint_eq(near.n, at);

@@ -1,4 +1,4 @@
-/* engine/train/item_item/fit.c and neighbours_choice.c: the weights solve the ridge regressions of neighbours_fit.h, worked
+/* engine/train/item_item/trainer.c and search.c: the weights solve the ridge regressions of fit.h, worked
  * out naively in double, and where not all are kept those are that move most; any number of threads gives the same bits; they
  * are kept where they help. Risks: a matrix transposed on the way to what an item says of others, neighbours that are not the nearest,
  * places of one item's that another one's gathering meets, a block that a failing allocation leaves behind.
@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_USERS = 120, MOST_ITEMS = 260, MOST = 30, MOST_NEAR = 200, LONER = 7, NOBODY = 8, N_GROUPS = 5 };
+enum { N_USERS = 120, MAX_ITEMS = 260, MOST = 30, MAX_NEAR = 200, LONER = 7, NOBODY = 8, N_GROUPS = 5 };
 
 struct world {
     struct encoder_interaction interactions[N_USERS * MOST + 1];
@@ -90,15 +90,15 @@ static struct parallel *team_of(int n)
     return team;
 }
 
-static struct item_weights fit(const struct split *s, size_t most_whole, double ridge, int n_threads)
+static struct item_weights fit(const struct split *s, size_t max_whole, double ridge, int n_threads)
 {
     struct parallel *team = team_of(n_threads);
-    struct neighbours_fit *f;
+    struct item_item_fit *f;
     struct item_weights out;
     struct err e = {0};
-    ck_assert_msg(neighbours_fit_new(s, most_whole, team, &f, &e) == ERR_OK, "%s", e.text);
-    ck_assert_msg(neighbours_fit_solve(f, ridge, &out, &e) == ERR_OK, "%s", e.text);
-    neighbours_fit_free(f);
+    ck_assert_msg(item_item_fit_new(s, max_whole, team, &f, &e) == ERR_OK, "%s", e.text);
+    ck_assert_msg(item_item_fit_solve(f, ridge, &out, &e) == ERR_OK, "%s", e.text);
+    item_item_fit_free(f);
     parallel_free(team);
     return out;
 }
@@ -180,10 +180,10 @@ static bool check_nearest(const double *g, const bool *there, size_t n, size_t i
 }
 
 static const struct shape {
-    size_t n_items, most_whole, most; /* neighbours of an item, where not all are */
+    size_t n_items, max_whole, most; /* neighbours of an item, where not all are */
     double ridge;
-} shapes[] = {{40, 1000, 0, 1},    {40, 0, 39, 1},           {40, 1000, 0, 0.03}, {40, 0, 39, 10},
-              {100, 1000, 0, 0.3}, {260, 0, MOST_NEAR, 0.3}, {2, 2, 0, 1}};
+} shapes[] = {{40, 1000, 0, 1},    {40, 0, 39, 1},          {40, 1000, 0, 0.03}, {40, 0, 39, 10},
+              {100, 1000, 0, 0.3}, {260, 0, MAX_NEAR, 0.3}, {2, 2, 0, 1}};
 enum { N_SHAPES = sizeof shapes / sizeof *shapes };
 
 START_TEST(the_weights_solve_the_normal_equations_of_the_nearest_items)
@@ -194,17 +194,17 @@ START_TEST(the_weights_solve_the_normal_equations_of_the_nearest_items)
     double *g = must_have(calloc(n * n, sizeof *g)), *s = must_have(calloc(n * n, sizeof *s));
     bool *there = must_have(calloc(n * n, sizeof *there));
     double mean = naive_gram(&w->split, g);
-    struct item_weights got = fit(&w->split, x->most_whole, x->ridge, 2);
+    struct item_weights got = fit(&w->split, x->max_whole, x->ridge, 2);
     ck_assert_int_eq(got.start[0], 0);
     ck_assert_int_eq(got.start[n], (int64_t)got.n_pairs);
     unpack(&got, n, s, there);
     size_t n_full = 0;
     for (size_t i = 0; i < n; i++) {
         check_item(g, s, there, n, i, mean, x->ridge);
-        if (x->most_whole == 0)
+        if (x->max_whole == 0)
             n_full += check_nearest(g, there, n, i, x->most);
     }
-    ck_assert(n <= MOST_NEAR || n_full > 10); /* not all items are near */
+    ck_assert(n <= MAX_NEAR || n_full > 10); /* not all items are near */
     item_weights_fini(&got);
     free(g);
     free(s);
@@ -285,19 +285,19 @@ START_TEST(damping_takes_from_what_many_have)
 {
     struct world *w = make_world(40, takes_by_chance, true);
     struct parallel *team = team_of(1);
-    struct neighbours_fit *f;
+    struct item_item_fit *f;
     struct item_weights plain = fit(&w->split, 40, 1, 1), damped;
     double *g = must_have(calloc(40 * 40, sizeof *g)), mean = naive_gram(&w->split, g);
-    ck_assert_int_eq(neighbours_fit_new(&w->split, 40, team, &f, NULL), ERR_OK);
-    ck_assert_int_eq(neighbours_fit_solve(f, 1, &damped, NULL), ERR_OK);
-    neighbours_fit_damp(f, 0.3, &damped);
+    ck_assert_int_eq(item_item_fit_new(&w->split, 40, team, &f, NULL), ERR_OK);
+    ck_assert_int_eq(item_item_fit_solve(f, 1, &damped, NULL), ERR_OK);
+    item_item_fit_damp(f, 0.3, &damped);
     ck_assert_uint_gt(plain.n_pairs, 100);
     for (size_t k = 0; k < plain.n_pairs; k++) {
         size_t i = plain.item[k];
         double want = (double)plain.weight[k] * pow(g[i * 40 + i] / mean + 0.05, -0.3);
         ck_assert_double_eq_tol((double)damped.weight[k], want, 1e-5 * fabs(want));
     }
-    neighbours_fit_free(f);
+    item_item_fit_free(f);
     item_weights_fini(&plain);
     item_weights_fini(&damped);
     free(g);
@@ -308,10 +308,10 @@ END_TEST
 
 START_TEST(the_weights_do_not_depend_on_the_number_of_threads)
 {
-    struct world *w = make_world(MOST_ITEMS, takes_by_chance, true);
-    for (size_t most_whole = 0; most_whole <= MOST_ITEMS; most_whole += MOST_ITEMS) {
-        struct item_weights one = fit(&w->split, most_whole, 1, 1), four = fit(&w->split, most_whole, 1, 4);
-        assert_same(&one, &four, MOST_ITEMS);
+    struct world *w = make_world(MAX_ITEMS, takes_by_chance, true);
+    for (size_t max_whole = 0; max_whole <= MAX_ITEMS; max_whole += MAX_ITEMS) {
+        struct item_weights one = fit(&w->split, max_whole, 1, 1), four = fit(&w->split, max_whole, 1, 4);
+        assert_same(&one, &four, MAX_ITEMS);
         item_weights_fini(&one);
         item_weights_fini(&four);
     }
@@ -336,12 +336,12 @@ START_TEST(one_fit_solves_for_one_ridge_after_another)
 {
     struct world *w = make_world(40, takes_by_chance, true);
     struct parallel *team = team_of(1);
-    struct neighbours_fit *f;
+    struct item_item_fit *f;
     struct item_weights first, between, again, fresh = fit(&w->split, _i ? 0 : 40, 0.1, 1);
-    ck_assert_int_eq(neighbours_fit_new(&w->split, _i ? 0 : 40, team, &f, NULL), ERR_OK);
-    ck_assert_int_eq(neighbours_fit_solve(f, 0.1, &first, NULL), ERR_OK);
-    ck_assert_int_eq(neighbours_fit_solve(f, 30, &between, NULL), ERR_OK);
-    ck_assert_int_eq(neighbours_fit_solve(f, 0.1, &again, NULL), ERR_OK);
+    ck_assert_int_eq(item_item_fit_new(&w->split, _i ? 0 : 40, team, &f, NULL), ERR_OK);
+    ck_assert_int_eq(item_item_fit_solve(f, 0.1, &first, NULL), ERR_OK);
+    ck_assert_int_eq(item_item_fit_solve(f, 30, &between, NULL), ERR_OK);
+    ck_assert_int_eq(item_item_fit_solve(f, 0.1, &again, NULL), ERR_OK);
     assert_same(&first, &again, 40);
     assert_same(&first, &fresh, 40);
     ck_assert_int_ne(memcmp(first.weight, between.weight, first.n_pairs * sizeof(real)), 0);
@@ -349,7 +349,7 @@ START_TEST(one_fit_solves_for_one_ridge_after_another)
     item_weights_fini(&between);
     item_weights_fini(&again);
     item_weights_fini(&fresh);
-    neighbours_fit_free(f);
+    item_item_fit_free(f);
     parallel_free(team);
     free_world(w);
 }
@@ -393,7 +393,7 @@ static void make_model(const struct world *w, bool knows, struct model_spec *spe
 }
 
 struct chosen {
-    struct neighbours_choice choice;
+    struct item_item_choice choice;
     double alone;   /* the model's figure without */
     double blended; /* with the chosen weights, measured anew */
     int n_told;
@@ -417,10 +417,10 @@ static void choose(const struct world *w, bool knows, struct parallel *team, str
     make_model(w, knows, &spec, &block);
     out->n_told = 0;
     ck_assert_int_eq(validate_model(&spec, &block.params, &w->split, team, NULL, &out->alone, NULL), ERR_OK);
-    ck_assert_msg(neighbours_choose(&w->split, &spec, &block.params, out->alone, team, count_told, out,
-                                    &out->choice, &e) == ERR_OK,
+    ck_assert_msg(item_item_choose(&w->split, &spec, &block.params, out->alone, team, count_told, out,
+                                   &out->choice, &e) == ERR_OK,
                   "%s", e.text);
-    ck_assert_int_eq(neighbours_make(&w->split, &out->choice, team, &weights, NULL), ERR_OK);
+    ck_assert_int_eq(item_item_make(&w->split, &out->choice, team, &weights, NULL), ERR_OK);
     struct item_pairs pairs = item_weights_view(&weights);
     if (out->choice.scale >
         0) { /* the weights have their scale: as far apart as the model's scores, 1 / unit */
@@ -473,13 +473,13 @@ START_TEST(weights_are_kept_where_the_model_does_not_know_as_much_itself)
 }
 END_TEST
 
-static double figure_of(const struct world *w, const struct neighbours_choice *choice, struct parallel *team)
+static double figure_of(const struct world *w, const struct item_item_choice *choice, struct parallel *team)
 {
-    struct neighbours_choice unscaled = *choice;
+    struct item_item_choice unscaled = *choice;
     struct item_weights weights;
     double ndcg;
     unscaled.scale = 1;
-    ck_assert_int_eq(neighbours_make(&w->split, &unscaled, team, &weights, NULL), ERR_OK);
+    ck_assert_int_eq(item_item_make(&w->split, &unscaled, team, &weights, NULL), ERR_OK);
     struct item_pairs pairs = item_weights_view(&weights);
     ck_assert_int_eq(validate_pairs(&pairs, &w->split, team, &ndcg, NULL), ERR_OK);
     item_weights_fini(&weights);
@@ -489,13 +489,13 @@ static double figure_of(const struct world *w, const struct neighbours_choice *c
 /* Of more items than count as near, both ways are tried, and what is made is of the way, ridge and damping that were measured. */
 START_TEST(one_matrix_or_a_system_for_each_whichever_ranks_better)
 {
-    struct world *w = make_world(NEIGHBOURS_LOCAL_ITEMS + 12, _i ? takes_by_chance : takes_of_group, true);
+    struct world *w = make_world(ITEM_ITEM_LOCAL_ITEMS + 12, _i ? takes_by_chance : takes_of_group, true);
     struct parallel *team = team_of(2);
     struct chosen got;
     choose(w, false, team, &got);
     ck_assert_int_gt(got.n_told, 4);
     ck_assert_double_eq_tol(got.choice.alone, figure_of(w, &got.choice, team), 1e-12);
-    struct neighbours_choice other = got.choice;
+    struct item_item_choice other = got.choice;
     other.local = !other.local;
     ck_assert_double_ne(figure_of(w, &other, team), got.choice.alone);
     parallel_free(team);
@@ -517,11 +517,11 @@ START_TEST(a_stopped_choice_and_one_without_held_out_items_keep_nothing)
     struct parallel *team = team_of(1);
     struct model_spec spec;
     struct param_block block;
-    struct neighbours_choice choice;
+    struct item_item_choice choice;
     int n_told = 0;
     make_model(w, false, &spec, &block);
     ck_assert_int_eq(
-        neighbours_choose(&w->split, &spec, &block.params, 0.25, team, stop, &n_told, &choice, NULL), ERR_OK);
+        item_item_choose(&w->split, &spec, &block.params, 0.25, team, stop, &n_told, &choice, NULL), ERR_OK);
     ck_assert_int_eq(n_told, _i == 0 ? 2 : 0);
     ck_assert_double_eq(choice.scale, 0);
     ck_assert_double_eq(choice.metric, 0.25);
@@ -535,17 +535,17 @@ START_TEST(what_is_made_is_the_fit_damped_and_times_the_scale)
 {
     struct world *w = make_world(40, takes_by_chance, true);
     struct parallel *team = team_of(2);
-    struct neighbours_choice choice = {.ridge = 3, .damping = 0.5, .scale = 1.75};
-    struct neighbours_fit *f;
+    struct item_item_choice choice = {.ridge = 3, .damping = 0.5, .scale = 1.75};
+    struct item_item_fit *f;
     struct item_weights made, want;
-    ck_assert_int_eq(neighbours_fit_new(&w->split, NEIGHBOURS_WHOLE_ITEMS, team, &f, NULL), ERR_OK);
-    ck_assert_int_eq(neighbours_fit_solve(f, 3, &want, NULL), ERR_OK);
-    neighbours_fit_damp(f, 0.5, &want);
-    ck_assert_int_eq(neighbours_make(&w->split, &choice, team, &made, NULL), ERR_OK);
+    ck_assert_int_eq(item_item_fit_new(&w->split, ITEM_ITEM_WHOLE_ITEMS, team, &f, NULL), ERR_OK);
+    ck_assert_int_eq(item_item_fit_solve(f, 3, &want, NULL), ERR_OK);
+    item_item_fit_damp(f, 0.5, &want);
+    ck_assert_int_eq(item_item_make(&w->split, &choice, team, &made, NULL), ERR_OK);
     for (size_t k = 0; k < want.n_pairs; k++)
         want.weight[k] *= (real)1.75;
     assert_same(&made, &want, 40);
-    neighbours_fit_free(f);
+    item_item_fit_free(f);
     item_weights_fini(&made);
     item_weights_fini(&want);
     parallel_free(team);
@@ -561,15 +561,15 @@ START_TEST(a_fit_without_memory_fails_and_leaves_nothing)
     struct world *w = make_world(40, takes_by_chance, true);
     struct parallel *team = team_of(2);
     for (long n = 1;; n++) {
-        struct neighbours_fit *f = NULL;
+        struct item_item_fit *f = NULL;
         struct item_weights out = {0};
         struct err e = {0};
         mem_fail_at(n, _i % 2);
-        enum err_code code = neighbours_fit_new(&w->split, _i / 2 ? 0 : 40, team, &f, &e);
+        enum err_code code = item_item_fit_new(&w->split, _i / 2 ? 0 : 40, team, &f, &e);
         if (!code)
-            code = neighbours_fit_solve(f, 1, &out, &e);
+            code = item_item_fit_solve(f, 1, &out, &e);
         mem_fail_at(0, 0);
-        neighbours_fit_free(f);
+        item_item_fit_free(f);
         if (!code) {
             ck_assert_int_gt(n, 13);
             ck_assert_uint_gt(out.n_pairs, 0);
@@ -593,14 +593,14 @@ START_TEST(a_choice_without_memory_fails_and_leaves_nothing)
     struct param_block block;
     make_model(w, false, &spec, &block);
     for (long n = 1;; n++) {
-        struct neighbours_choice choice;
+        struct item_item_choice choice;
         struct item_weights out = {0};
         struct err e = {0};
         mem_fail_at(n, _i);
         enum err_code code =
-            neighbours_choose(&w->split, &spec, &block.params, 0.1, team, NULL, NULL, &choice, &e);
+            item_item_choose(&w->split, &spec, &block.params, 0.1, team, NULL, NULL, &choice, &e);
         if (!code)
-            code = neighbours_make(&w->split, &choice, team, &out, &e);
+            code = item_item_make(&w->split, &choice, team, &out, &e);
         mem_fail_at(0, 0);
         item_weights_fini(&out);
         if (!code) {

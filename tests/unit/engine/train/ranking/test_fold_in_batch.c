@@ -25,7 +25,7 @@ struct world {
     real factors[N_ITEMS * D], gram[D * D], prior[D];
     struct encoder_interaction x[N_HISTORY];
     real *workspace;
-    struct fold_ins *fold_ins;
+    struct fold_in_batch *fold_in_batch;
 };
 
 static void world_init(struct world *w, const struct setting *s)
@@ -48,13 +48,14 @@ static void world_init(struct world *w, const struct setting *s)
         w->x[i] = (struct encoder_interaction){.item = (uint32_t)((i * 7) % N_ITEMS),
                                                .weight = (float)(0.5 + rng_uniform(&r))};
     w->workspace = malloc(encoder_workspace_len(&w->spec, 0) * sizeof *w->workspace);
-    ck_assert_int_eq(fold_ins_new(&w->spec, &w->params, few, sizeof few / sizeof *few, &w->fold_ins, &e),
-                     ERR_OK);
+    ck_assert_int_eq(
+        fold_in_batch_new(&w->spec, &w->params, few, sizeof few / sizeof *few, &w->fold_in_batch, &e),
+        ERR_OK);
 }
 
 static void world_fini(struct world *w)
 {
-    fold_ins_free(w->fold_ins);
+    fold_in_batch_free(w->fold_in_batch);
     free(w->workspace);
 }
 
@@ -83,7 +84,7 @@ START_TEST(prefixes_equal_the_encoder)
     for (size_t k = 0; k < N; k++)
         moments[k] = (struct fold_in_moment){counts[k], f[k]};
     for (int user = 0; user < 2; user++) { /* the second is not told what the first had */
-        fold_ins_prefixes(w.fold_ins, w.x, moments, N);
+        fold_in_batch_prefixes(w.fold_in_batch, w.x, moments, N);
         for (size_t k = 0; k < N; k++)
             assert_fold_in_of(&w, w.x, counts[k], f[k]);
     }
@@ -99,7 +100,7 @@ START_TEST(every_moment_of_a_long_history_equals_the_encoder)
     struct fold_in_moment moments[N_HISTORY];
     for (size_t k = 0; k < N_HISTORY; k++)
         moments[k] = (struct fold_in_moment){k + 1, f[k]};
-    fold_ins_prefixes(w.fold_ins, w.x, moments, N_HISTORY);
+    fold_in_batch_prefixes(w.fold_in_batch, w.x, moments, N_HISTORY);
     for (size_t k = 0; k < N_HISTORY; k++)
         assert_fold_in_of(&w, w.x, k + 1, f[k]);
     world_fini(&w);
@@ -121,10 +122,10 @@ START_TEST(leaving_out_equals_the_encoder)
                 left_out[i] = &w.x[i];
             else
                 rest[kept++] = w.x[i];
-        fold_ins_know(w.fold_ins, w.x, n, size);
-        fold_ins_of(w.fold_ins, w.x, 3, other); /* what is known stays */
+        fold_in_batch_know(w.fold_in_batch, w.x, n, size);
+        fold_in_batch_of(w.fold_in_batch, w.x, 3, other); /* what is known stays */
         for (int again = 0; again < 2; again++) {
-            fold_ins_without(w.fold_ins, left_out, f);
+            fold_in_batch_without(w.fold_in_batch, left_out, f);
             assert_fold_in_of(&w, rest, kept, f);
         }
     }
@@ -139,7 +140,7 @@ START_TEST(a_few_alone_equal_the_encoder)
     for (size_t k = 0; k < sizeof few / sizeof *few; k++)
         for (size_t first = 0; first < 3; first++) {
             real f[D];
-            fold_ins_of(w.fold_ins, w.x + first * 20, few[k], f);
+            fold_in_batch_of(w.fold_in_batch, w.x + first * 20, few[k], f);
             assert_fold_in_of(&w, w.x + first * 20, few[k], f);
         }
     world_fini(&w);
@@ -154,8 +155,8 @@ START_TEST(an_equation_without_a_solution_gives_the_prior)
     for (size_t i = 0; i < D; i++)
         w.gram[i * D + i] = -1e6F;
     struct fold_in_moment moments[] = {{5, f}, {9, g}};
-    fold_ins_prefixes(w.fold_ins, w.x, moments, 2);
-    fold_ins_of(w.fold_ins, w.x, 3, h);
+    fold_in_batch_prefixes(w.fold_in_batch, w.x, moments, 2);
+    fold_in_batch_of(w.fold_in_batch, w.x, 3, h);
     ck_assert_mem_eq(f, w.prior, sizeof f);
     ck_assert_mem_eq(g, w.prior, sizeof g);
     ck_assert_mem_eq(h, w.prior, sizeof h);

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { N_USERS = 120, N_ITEMS = 40, EACH = 9, DIM = 8, MOST_TRIES = 4 };
+enum { N_USERS = 120, N_ITEMS = 40, EACH = 9, DIM = 8, MAX_TRIES = 4 };
 
 static struct encoder_interaction interactions[N_USERS * EACH];
 static size_t start[N_USERS + 1];
@@ -73,14 +73,14 @@ static bool go_on(void *arg, double fraction, double loss)
 static double after_an_epoch(double alpha)
 {
     struct err e = {0};
-    struct fit fit;
+    struct trainer fit;
     double loss, ndcg;
     struct warm_start warm = factorised(alpha);
-    ck_assert_int_eq(fit_init(&fit, &split, &options, &warm.options, team, &e), ERR_OK);
-    ck_assert_int_eq(fit_start(&fit, &warm, &e), ERR_OK);
-    ck_assert_int_eq(fit_epoch(&fit, 1, 1, go_on, NULL, &loss, &e), ERR_OK);
-    ck_assert_int_eq(fit_measure(&fit, NULL, &ndcg, &e), ERR_OK);
-    fit_fini(&fit);
+    ck_assert_int_eq(trainer_init(&fit, &split, &options, &warm.options, team, &e), ERR_OK);
+    ck_assert_int_eq(trainer_start(&fit, &warm, &e), ERR_OK);
+    ck_assert_int_eq(trainer_epoch(&fit, 1, 1, go_on, NULL, &loss, &e), ERR_OK);
+    ck_assert_int_eq(trainer_measure(&fit, NULL, &ndcg, &e), ERR_OK);
+    trainer_fini(&fit);
     warm_start_fini(&warm);
     return ndcg;
 }
@@ -91,7 +91,7 @@ START_TEST(the_alpha_is_weakened_while_an_epoch_gets_better_by_it)
     struct err e = {0};
     struct warm_start warm = factorised(from[_i]);
     double expected = from[_i], best = after_an_epoch(expected);
-    for (int tries = 1; tries < MOST_TRIES; tries++) {
+    for (int tries = 1; tries < MAX_TRIES; tries++) {
         double next = after_an_epoch(expected * 0.3);
         if (!(next > best))
             break;

@@ -9,8 +9,8 @@ enum { N_EPOCHS = 10 };
 /* Judges one epoch after the other, of so many steps each; returns how many there were when the course ended. */
 static int run(struct training_state *s, const double *metrics, int n, long steps, bool timed)
 {
-    while (s->epoch < n && !course_ended(s, N_EPOCHS)) {
-        (void)course_judge(s, metrics[s->epoch], N_EPOCHS, timed);
+    while (s->epoch < n && !schedule_ended(s, N_EPOCHS)) {
+        (void)schedule_judge(s, metrics[s->epoch], N_EPOCHS, timed);
         s->epoch++;
         s->n_steps += steps;
     }
@@ -32,10 +32,10 @@ START_TEST(the_best_epoch_is_kept_and_the_fourth_that_is_no_better_is_the_last)
     ck_assert_int_eq(run(&s, metrics, 8, 5000, _i), 7);
     ck_assert_int_eq(s.best_epoch, 5);
     ck_assert_double_eq(s.best_metric, 0.4);
-    ck_assert_double_eq_tol(course_rate(&s, 3), 1, 1e-12);
-    ck_assert_double_eq_tol(course_rate(&s, 4), 0.4, 1e-12);
-    ck_assert_double_eq_tol(course_rate(&s, 5), 0.16, 1e-12);
-    ck_assert_double_eq_tol(course_rate(&s, 8), 0.0256, 1e-12);
+    ck_assert_double_eq_tol(schedule_rate(&s, 3), 1, 1e-12);
+    ck_assert_double_eq_tol(schedule_rate(&s, 4), 0.4, 1e-12);
+    ck_assert_double_eq_tol(schedule_rate(&s, 5), 0.16, 1e-12);
+    ck_assert_double_eq_tol(schedule_rate(&s, 8), 0.0256, 1e-12);
 }
 END_TEST
 

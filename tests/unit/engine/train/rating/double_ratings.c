@@ -78,13 +78,13 @@ static void world_init(struct world *w, int n_threads)
 static const struct rating_options all = {
     .dim = D, .history = 0.5, .profile = 0.3, .category = 0.4, .seed = 7};
 
-static struct rating_factors *factorise(struct world *w, const struct rating_options *o, int n_steps)
+static struct variational_mf *factorise(struct world *w, const struct rating_options *o, int n_steps)
 {
     struct err e = {0};
-    struct rating_factors *f;
-    ck_assert_msg(rating_factors_new(&w->data, NULL, o, &f, &e) == ERR_OK, "%s", e.text);
+    struct variational_mf *f;
+    ck_assert_msg(variational_mf_new(&w->data, NULL, o, &f, &e) == ERR_OK, "%s", e.text);
     for (int i = 0; i < n_steps; i++)
-        ck_assert_msg(rating_factors_step(f, w->team, &e) == ERR_OK, "%s", e.text);
+        ck_assert_msg(variational_mf_step(f, w->team, &e) == ERR_OK, "%s", e.text);
     return f;
 }
 
@@ -176,9 +176,9 @@ START_TEST(test_ratings_the_context_is_the_minimum_of_the_expected_error)
     const struct rating_options *o = &variants[_i];
     world_init(&w, 1);
     struct model_spec s = spec_of(o);
-    struct rating_factors *f = factorise(&w, o, 6);
+    struct variational_mf *f = factorise(&w, o, 6);
     ck_assert_msg(param_block_init(&block, &s, &e) == ERR_OK, "%s", e.text);
-    rating_factors_values(f, &s, &block.params);
+    variational_mf_values(f, &s, &block.params);
     for (size_t u = 0; u < N_USERS; u++) {
         double mean[D], x[D];
         encode(&w, &s, &block.params, u, mean, x);
@@ -194,7 +194,7 @@ START_TEST(test_ratings_the_context_is_the_minimum_of_the_expected_error)
         }
     }
     param_block_fini(&block);
-    rating_factors_free(f);
+    variational_mf_free(f);
     parallel_free(w.team);
 }
 END_TEST
@@ -207,9 +207,9 @@ START_TEST(test_ratings_encoder_and_training_agree)
     struct param_block block;
     world_init(&w, 1);
     struct model_spec s = spec_of(&all);
-    struct rating_factors *f = factorise(&w, &all, 3000);
+    struct variational_mf *f = factorise(&w, &all, 3000);
     ck_assert_msg(param_block_init(&block, &s, &e) == ERR_OK, "%s", e.text);
-    rating_factors_values(f, &s, &block.params);
+    variational_mf_values(f, &s, &block.params);
     for (size_t u = 0; u < N_USERS; u++) {
         double mean[D], x[D];
         encode(&w, &s, &block.params, u, mean, x);
@@ -217,11 +217,11 @@ START_TEST(test_ratings_encoder_and_training_agree)
             double p = block.params.catalogue_bias[i];
             for (size_t k = 0; k < D; k++)
                 p += block.params.catalogue_embedding[i * D + k] * x[k];
-            ck_assert_double_lt(fabs(p - rating_factors_predict(f, u, i)), 1e-3);
+            ck_assert_double_lt(fabs(p - variational_mf_predict(f, u, i)), 1e-3);
         }
     }
     param_block_fini(&block);
-    rating_factors_free(f);
+    variational_mf_free(f);
     parallel_free(w.team);
 }
 END_TEST
@@ -230,22 +230,22 @@ START_TEST(test_ratings_what_was_planted_comes_back)
 {
     static struct world w;
     world_init(&w, 1);
-    struct rating_factors *f = factorise(&w, &all, 60), *alone;
+    struct variational_mf *f = factorise(&w, &all, 60), *alone;
     struct rating_options biases = {.dim = 1, .seed = 7};
     alone = factorise(&w, &biases, 60);
     double errors = 0, of_biases = 0;
     for (size_t u = 0; u < N_USERS; u++)
         for (size_t n = w.user_start[u]; n < w.user_start[u + 1]; n++)
             if (!isnan(w.x[n].rating)) {
-                errors += pow((double)w.x[n].rating - rating_factors_predict(f, u, w.x[n].item), 2);
-                of_biases += pow((double)w.x[n].rating - rating_factors_predict(alone, u, w.x[n].item), 2);
+                errors += pow((double)w.x[n].rating - variational_mf_predict(f, u, w.x[n].item), 2);
+                of_biases += pow((double)w.x[n].rating - variational_mf_predict(alone, u, w.x[n].item), 2);
             }
     ck_assert_double_lt(errors, 0.3 * of_biases);
     /* the noise that was put in has variance 0.09; what is not certain counts as noise too */
     ck_assert_double_gt(1 / f->precision, 0.03);
     ck_assert_double_lt(1 / f->precision, 0.3);
-    rating_factors_free(f);
-    rating_factors_free(alone);
+    variational_mf_free(f);
+    variational_mf_free(alone);
     parallel_free(w.team);
 }
 END_TEST
@@ -254,22 +254,22 @@ START_TEST(test_ratings_held_out_ones_are_not_seen)
 {
     static struct world w;
     struct err e = {0};
-    struct rating_factors *f, *g;
+    struct variational_mf *f, *g;
     unsigned char held[N] = {0};
     world_init(&w, 1);
     for (size_t i = 0; i < N; i += 7)
         held[i] = 1;
-    ck_assert(rating_factors_new(&w.data, held, &all, &f, &e) == ERR_OK);
+    ck_assert(variational_mf_new(&w.data, held, &all, &f, &e) == ERR_OK);
     for (size_t i = 0; i < N; i += 7)
         w.x[i].rating = 50; /* were it seen, all would move */
-    ck_assert(rating_factors_new(&w.data, held, &all, &g, &e) == ERR_OK);
+    ck_assert(variational_mf_new(&w.data, held, &all, &g, &e) == ERR_OK);
     for (int i = 0; i < 5; i++)
-        ck_assert(rating_factors_step(f, w.team, &e) == ERR_OK &&
-                  rating_factors_step(g, w.team, &e) == ERR_OK);
+        ck_assert(variational_mf_step(f, w.team, &e) == ERR_OK &&
+                  variational_mf_step(g, w.team, &e) == ERR_OK);
     for (size_t u = 0; u < N_USERS; u++)
-        ck_assert(rating_factors_predict(f, u, u % N_ITEMS) == rating_factors_predict(g, u, u % N_ITEMS));
-    rating_factors_free(f);
-    rating_factors_free(g);
+        ck_assert(variational_mf_predict(f, u, u % N_ITEMS) == variational_mf_predict(g, u, u % N_ITEMS));
+    variational_mf_free(f);
+    variational_mf_free(g);
     parallel_free(w.team);
 }
 END_TEST
@@ -279,12 +279,12 @@ START_TEST(test_ratings_threads_do_not_change_the_result)
     static struct world w, v;
     world_init(&w, 1);
     world_init(&v, 3);
-    struct rating_factors *f = factorise(&w, &all, 5), *g = factorise(&v, &all, 5);
+    struct variational_mf *f = factorise(&w, &all, 5), *g = factorise(&v, &all, 5);
     for (size_t u = 0; u < N_USERS; u++)
         for (size_t i = 0; i < N_ITEMS; i++)
-            ck_assert(rating_factors_predict(f, u, i) == rating_factors_predict(g, u, i));
-    rating_factors_free(f);
-    rating_factors_free(g);
+            ck_assert(variational_mf_predict(f, u, i) == variational_mf_predict(g, u, i));
+    variational_mf_free(f);
+    variational_mf_free(g);
     parallel_free(w.team);
     parallel_free(v.team);
 }
@@ -296,10 +296,10 @@ START_TEST(test_ratings_all_equal_or_none_are_refused)
     world_init(&w, 1);
     for (int none = 0; none < 2; none++) {
         struct err e = {0};
-        struct rating_factors *f = NULL;
+        struct variational_mf *f = NULL;
         for (size_t i = 0; i < N; i++)
             w.x[i].rating = none ? NAN : 4;
-        ck_assert(rating_factors_new(&w.data, NULL, &all, &f, &e) == ERR_INVALID);
+        ck_assert(variational_mf_new(&w.data, NULL, &all, &f, &e) == ERR_INVALID);
         ck_assert_ptr_nonnull(strstr(e.text, "differ"));
     }
     parallel_free(w.team);
@@ -313,15 +313,15 @@ START_TEST(test_ratings_no_memory_is_an_error_at_every_place)
     bool done = false;
     for (long n = 1; n < 200 && !done; n++) {
         struct err e = {0};
-        struct rating_factors *f = NULL;
+        struct variational_mf *f = NULL;
         mem_fail_at(n, false);
-        enum err_code code = rating_factors_new(&w.data, NULL, &all, &f, &e);
+        enum err_code code = variational_mf_new(&w.data, NULL, &all, &f, &e);
         if (!code)
-            code = rating_factors_step(f, w.team, &e);
+            code = variational_mf_step(f, w.team, &e);
         mem_fail_at(0, false);
         ck_assert_msg(code == ERR_OK || code == ERR_NOMEM, "%ld: %s", n, e.text);
         done = code == ERR_OK;
-        rating_factors_free(f);
+        variational_mf_free(f);
     }
     ck_assert(done);
     parallel_free(w.team);
