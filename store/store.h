@@ -166,8 +166,9 @@ enum err_code store_takers_begin(struct store_conn *c, const int64_t *keys, size
 void store_takers_end(struct store_conn *c);
 
 /* Follows the items with these keys: from now on who takes them is found by an index, and so is who did. In short transactions,
- * between which others write; ERR_BUSY soon where another process writes, for it can be done later, and goes on where it was.
- * Cost: where all are followed already, a look at each; else all interactions are read, beside others who write. */
+ * between which others write. ERR_BUSY: there is more to do than half a second's work, or another process writes; the next call on
+ * this connection goes on where this one was. Cost: where all are followed already, a look at each; else all interactions are read,
+ * beside others who write. */
 enum err_code store_follow_items(struct store_conn *c, const int64_t *keys, size_t n,
                                  struct err *e) ERR_MUST_CHECK;
 

@@ -207,6 +207,7 @@ static enum err_code connect_to(struct store *s, struct store_conn **out, struct
         return err_set(e, ERR_NOMEM, "no memory for a connection to the store");
     c->base.backend = s->backend;
     c->store = (struct sqlite_store *)s;
+    c->follow_ms = SQLITE_FOLLOW_MS;
     enum err_code code = sqlite_open_db(c, 0, e);
     if (!code)
         code = sqlite_prepare_all(c, e);
@@ -227,6 +228,7 @@ static void disconnect_from(struct store_conn *conn)
     sqlite_close_db(c);
     mem_free(c->sort);
     buf_fini(&c->taken);
+    sqlite_following_free(c->following);
     mem_free(c);
 }
 

@@ -3,7 +3,10 @@
  * To find these all interactions are read, and there may be many: so it is done beside others who write. What is found is marked in short
  * transactions, the items themselves in the last one, together with what users who changed meanwhile have of them. A mark of an item that is
  * not followed yet harms nothing. Should a load put another table in the place of the interactions meanwhile, marks may be lost, and it is
- * all done again. */
+ * all done again.
+ *
+ * A call works for SQLITE_FOLLOW_MS only, since its thread has other things to do, such as to end. How far it came stays with the
+ * connection, and the next call for the same items goes on there. */
 #include "store/sqlite/private.h"
 
 #include "base/clock.h"
@@ -14,7 +17,8 @@
 
 enum {
     MAX_FOUND = 8192, /* interactions a transaction: some 50 ms */
-    PAUSE_MS = 8,     /* between two: longer than who waits for the lock sleeps */
+    LOOK_ROWS = 8192, /* read between two looks at the clock: some milliseconds */
+    PAUSE_MS = 8,     /* between two transactions: longer than who waits for the lock sleeps */
     LOCK_MS = 200, /* a transaction waits so long for others; what is marked stays, and is not found again */
     TRIES = 3      /* beside loads; then all in one transaction */
 };
@@ -23,13 +27,14 @@ struct found {
     int64_t user, item;
 };
 
-struct following {
+struct sqlite_following {
     struct sqlite_conn *c;
-    int64_t *keys; /* (n_keys) rising */
+    int64_t until_ns; /* of this call */
+    int64_t *keys;    /* (n_keys) rising */
     size_t n_keys;
     struct found *found; /* (MAX_FOUND) to be marked */
     size_t n_found;
-    int64_t from;           /* users below it are done */
+    int64_t from, next;     /* users below `from` are done, below `next` when what was found is marked */
     bool read;              /* all of them */
     int64_t change, schema; /* when it was begun */
 };
@@ -40,18 +45,33 @@ static int by_key(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Interactions of the items that are not marked, of a statement of (user_key, item_key); f->read: that was all. */
-static enum err_code find(struct following *f, enum sqlite_statement which, int64_t from, struct err *e)
+static bool is_late(const struct sqlite_following *f)
+{
+    return clock_monotonic_ns() >= f->until_ns;
+}
+
+/* Interactions of the items that are not marked, of a statement of (user_key, item_key); f->read: that was all. A statement in the
+ * order of users stops before the next user once the call's time is up (`timed`). */
+static enum err_code find(struct sqlite_following *f, enum sqlite_statement which, int64_t from, bool timed,
+                          struct err *e)
 {
     sqlite3_stmt *s = sqlite_statement(f->c, which);
     sqlite3_bind_int64(s, 1, from);
     int rc;
+    size_t n_rows = 0;
+    bool late = false;
     f->n_found = 0;
+    f->next = from;
     while ((rc = sqlite3_step(s)) == SQLITE_ROW && f->n_found < MAX_FOUND) {
-        int64_t item = sqlite3_column_int64(s, 1);
-        f->from = sqlite3_column_int64(s, 0);
+        int64_t user = sqlite3_column_int64(s, 0), item = sqlite3_column_int64(s, 1);
+        late = late || (timed && ++n_rows % LOOK_ROWS == 0 && is_late(f));
+        if (late && user != f->next) {
+            f->next = user;
+            break;
+        }
+        f->next = user;
         if (bsearch(&item, f->keys, f->n_keys, sizeof item, by_key))
-            f->found[f->n_found++] = (struct found){f->from, item};
+            f->found[f->n_found++] = (struct found){user, item};
     }
     f->read = rc == SQLITE_DONE;
     enum err_code code =
@@ -61,7 +81,7 @@ static enum err_code find(struct following *f, enum sqlite_statement which, int6
 }
 
 /* Marks what was found. */
-static enum err_code mark(struct following *f, struct err *e)
+static enum err_code mark(struct sqlite_following *f, struct err *e)
 {
     enum err_code code = ERR_OK;
     for (size_t i = 0; i < f->n_found && !code; i++) {
@@ -74,41 +94,55 @@ static enum err_code mark(struct following *f, struct err *e)
     return code;
 }
 
-/* All but the last that were found, in short transactions. */
-static enum err_code mark_beside(struct following *f, struct err *e)
+/* What was found, in a transaction of its own, and a pause for others. */
+static enum err_code mark_found(struct sqlite_following *f, struct err *e)
 {
-    f->from = INT64_MIN;
-    enum err_code code = find(f, SQL_UNMARKED_FROM, f->from, e);
+    if (f->n_found == 0)
+        return ERR_OK;
+    enum err_code code = sqlite_begin(&f->c->base, e);
+    if (code)
+        return code;
+    code = mark(f, e);
+    if (code)
+        sqlite_rollback(&f->c->base);
+    else
+        code = sqlite_commit(&f->c->base, e);
+    (void)sqlite3_sleep(PAUSE_MS);
+    return code;
+}
+
+/* All but the last that were found, in short transactions. ERR_BUSY: the time is up. */
+static enum err_code mark_beside(struct sqlite_following *f, struct err *e)
+{
+    enum err_code code = find(f, SQL_UNMARKED_FROM, f->from, true, e);
     while (!code && !f->read) {
-        code = sqlite_begin(&f->c->base, e);
-        if (code)
-            break;
-        code = mark(f, e);
-        if (code)
-            sqlite_rollback(&f->c->base);
-        else
-            code = sqlite_commit(&f->c->base, e);
-        (void)sqlite3_sleep(PAUSE_MS);
+        code = mark_found(f, e);
         if (!code)
-            code = find(f, SQL_UNMARKED_FROM, f->from, e);
+            f->from = f->next;
+        if (!code && is_late(f))
+            code = err_set(e, ERR_BUSY, "there are more interactions of new items to be marked");
+        if (!code)
+            code = find(f, SQL_UNMARKED_FROM, f->from, true, e);
     }
     return code;
 }
 
 /* What is yet to be marked of users from a statement. */
-static enum err_code mark_all(struct following *f, enum sqlite_statement which, int64_t from, struct err *e)
+static enum err_code mark_all(struct sqlite_following *f, enum sqlite_statement which, int64_t from,
+                              struct err *e)
 {
     enum err_code code = ERR_OK;
     f->read = false;
     while (!code && !f->read) {
-        code = find(f, which, from, e);
+        code = find(f, which, from, false, e);
         if (!code)
             code = mark(f, e);
     }
     return code;
 }
 
-static enum err_code number(struct following *f, enum sqlite_statement which, int64_t *out, struct err *e)
+static enum err_code number(struct sqlite_following *f, enum sqlite_statement which, int64_t *out,
+                            struct err *e)
 {
     sqlite3_stmt *s = sqlite_statement(f->c, which);
     int rc = sqlite3_step(s);
@@ -118,14 +152,22 @@ static enum err_code number(struct following *f, enum sqlite_statement which, in
     return rc == SQLITE_ROW ? ERR_OK : sqlite_fail(f->c, rc, "follow an item", e);
 }
 
-static enum err_code start(struct following *f, struct err *e)
+/* Begins, or goes on where a call before came to, unless the interactions are in another table by now. */
+static enum err_code start(struct sqlite_following *f, struct err *e)
 {
-    enum err_code code = sqlite_last_change(&f->c->base, &f->change, e);
-    return code ? code : number(f, SQL_SCHEMA_VERSION, &f->schema, e);
+    int64_t schema = -1;
+    enum err_code code = number(f, SQL_SCHEMA_VERSION, &schema, e);
+    if (code || schema == f->schema)
+        return code;
+    f->from = INT64_MIN;
+    code = sqlite_last_change(&f->c->base, &f->change, e);
+    if (!code)
+        f->schema = schema;
+    return code;
 }
 
 /* In the last transaction. *again: marks may have been lost. */
-static enum err_code finish(struct following *f, bool last, bool *again, struct err *e)
+static enum err_code finish(struct sqlite_following *f, bool last, bool *again, struct err *e)
 {
     int64_t schema = 0;
     enum err_code code = number(f, SQL_SCHEMA_VERSION, &schema, e);
@@ -149,7 +191,7 @@ static enum err_code finish(struct following *f, bool last, bool *again, struct 
     return code;
 }
 
-static enum err_code follow(struct following *f, bool last, bool *again, struct err *e)
+static enum err_code follow(struct sqlite_following *f, bool last, bool *again, struct err *e)
 {
     *again = false;
     enum err_code code = start(f, e);
@@ -167,7 +209,7 @@ static enum err_code follow(struct following *f, bool last, bool *again, struct 
 }
 
 /* The keys that are not followed yet, rising. */
-static enum err_code unfollowed(struct following *f, const int64_t *keys, size_t n, struct err *e)
+static enum err_code unfollowed(struct sqlite_following *f, const int64_t *keys, size_t n, struct err *e)
 {
     enum err_code code = ERR_OK;
     for (size_t i = 0; i < n && !code; i++) {
@@ -191,24 +233,68 @@ static enum err_code check_lock(struct sqlite_conn *c, struct err *e)
     return code;
 }
 
+static enum err_code new_following(struct sqlite_conn *c, size_t n, struct sqlite_following **out,
+                                   struct err *e)
+{
+    struct sqlite_following *f = mem_zalloc_array(1, sizeof *f);
+    if (f) {
+        f->c = c;
+        f->schema = -1; /* of no table: nothing was begun */
+        f->keys = mem_alloc_array(n, sizeof *f->keys);
+        f->found = mem_alloc_array(MAX_FOUND, sizeof *f->found);
+    }
+    if (!f || !f->keys || !f->found) {
+        sqlite_following_free(f);
+        return err_set(e, ERR_NOMEM, "no memory for %zu new items", n);
+    }
+    *out = f;
+    return ERR_OK;
+}
+
+void sqlite_following_free(struct sqlite_following *f)
+{
+    if (!f)
+        return;
+    mem_free(f->keys);
+    mem_free(f->found);
+    mem_free(f);
+}
+
+/* What a call before left, if it was of the same items. */
+static struct sqlite_following *take_left(struct sqlite_following *f)
+{
+    struct sqlite_following *left = f->c->following;
+    f->c->following = NULL;
+    if (!left)
+        return f;
+    bool same = left->n_keys == f->n_keys && memcmp(left->keys, f->keys, f->n_keys * sizeof *f->keys) == 0;
+    sqlite_following_free(same ? f : left);
+    return same ? left : f;
+}
+
 enum err_code sqlite_follow_items(struct store_conn *conn, const int64_t *keys, size_t n, struct err *e)
 {
-    struct following f = {.c = (struct sqlite_conn *)conn};
+    struct sqlite_conn *c = (struct sqlite_conn *)conn;
+    struct sqlite_following *f = NULL;
     if (n == 0)
         return ERR_OK;
-    f.keys = mem_alloc_array(n, sizeof *f.keys);
-    f.found = mem_alloc_array(MAX_FOUND, sizeof *f.found);
-    enum err_code code = f.keys && f.found ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for %zu new items", n);
-    if (!code)
-        code = unfollowed(&f, keys, n, e);
-    bool again = f.n_keys > 0;
+    enum err_code code = new_following(c, n, &f, e);
+    if (code)
+        return code;
+    code = unfollowed(f, keys, n, e);
+    bool again = f->n_keys > 0;
     if (again && !code)
-        code = check_lock(f.c, e);
-    sqlite_wait(f.c, LOCK_MS);
+        code = check_lock(c, e);
+    if (again && !code)
+        f = take_left(f);
+    f->until_ns = clock_monotonic_ns() + (int64_t)c->follow_ms * 1000000;
+    sqlite_wait(c, LOCK_MS);
     for (int i = 1; again && !code; i++)
-        code = follow(&f, i == TRIES, &again, e);
-    sqlite_wait(f.c, SQLITE_BUSY_MS);
-    mem_free(f.keys);
-    mem_free(f.found);
+        code = follow(f, i == TRIES, &again, e);
+    sqlite_wait(c, SQLITE_BUSY_MS);
+    if (code == ERR_BUSY && !c->following)
+        c->following = f;
+    else
+        sqlite_following_free(f);
     return code;
 }

@@ -15,6 +15,7 @@ enum {
     SQLITE_APPLICATION_ID = 0x68796e74, /* "hynt", in the file's header */
     SQLITE_RETRY_MS = 3,                /* and how long it sleeps between two tries */
     SQLITE_BUSY_MS = 10000,             /* how long a write waits for another process's write */
+    SQLITE_FOLLOW_MS = 500,  /* how long a call that follows items works before it is to be called again */
     SQLITE_TRIM_EVERY = 1000 /* the log of changes is trimmed when its number is a multiple of this */
 };
 
@@ -181,7 +182,10 @@ struct sqlite_conn {
     int64_t next_arrival;
     struct row_sort *sort; /* scratch of reads; see read.c */
     size_t sort_capacity;
-    struct buf taken;   /* scratch of contexts.c */
+    struct buf taken; /* scratch of contexts.c */
+    int follow_ms;    /* SQLITE_FOLLOW_MS, but in tests */
+    struct sqlite_following
+        *following;     /* how far a call of sqlite_follow_items came; NULL: none is to go on */
     bool never_at_once; /* its file cannot be read so */
     sqlite3_stmt *
         takers_aside; /* who took items that are not followed, between sqlite_takers_begin and its end; else NULL */
@@ -252,6 +256,8 @@ enum err_code sqlite_run(struct sqlite_conn *c, sqlite3_stmt *s, const char *wha
 
 /* Ends a transaction where nothing can be done about a failure: a read, or a write that is given up. */
 void sqlite_end_quietly(struct sqlite_conn *c, enum sqlite_statement which);
+
+void sqlite_following_free(struct sqlite_following *f); /* NULL is allowed */
 
 /* The key of a user or an item; 0, which is no key, when there is none. */
 enum err_code sqlite_find_user(struct sqlite_conn *c, struct text id, int64_t *key,

@@ -1,12 +1,14 @@
 /* store/sqlite/items.c and schema/0002 and 0003: items that are deleted and come back, who took an item, and stores of before.
  * Risks: a key that another item gets, a taker without a context of this model, a store of version 1 that cannot be
  * opened or loses a row. */
+#include "store/sqlite/private.h"
+
 #include "schema/schema.h"
 #include "tests/support/store_fixture.h"
 
 #include <check.h>
+#include <limits.h>
 #include <math.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -458,6 +460,7 @@ START_TEST(test_others_write_while_takers_are_looked_for_and_all_are_found)
     STORE_OK(store_connect(f.store, &others, &e));
     int64_t key = read_item("i").item.key;
     ck_assert_int_eq(number_of("SELECT count(*) FROM items WHERE followed = 1"), 0);
+    ((struct sqlite_conn *)f.conn)->follow_ms = INT_MAX; /* however slow the machine is */
     n_pauses = 0;
     load_in = _i;
     files->xSleep = write_in_pause;
@@ -468,6 +471,65 @@ START_TEST(test_others_write_while_takers_are_looked_for_and_all_are_found)
     ck_assert_int_eq(number_of("SELECT count(*) FROM items WHERE followed = 1"), 1);
     ck_assert_int_eq(number_of("SELECT count(*) FROM interactions WHERE followed = 1"), N_TAKERS + n_pauses);
     ck_assert_int_eq(number_of("SELECT count(*) FROM interactions"), N_TAKERS + n_pauses);
+}
+END_TEST
+
+/* A call's time is up with the first rows that it reads. */
+static void hurry(void)
+{
+    ((struct sqlite_conn *)f.conn)->follow_ms = 0;
+}
+
+enum { MAX_CALLS = 20 };
+
+START_TEST(test_following_ends_soon_and_the_next_call_goes_on_with_what_was_marked)
+{
+    int64_t marked = 0, before;
+    int n_calls = 0;
+    enum err_code code = ERR_BUSY;
+    apply(f.conn, stage(f.conn, N_TAKERS));
+    STORE_OK(store_connect(f.store, &others, &e));
+    int64_t key = read_item("i").item.key;
+    hurry();
+    for (; code == ERR_BUSY && n_calls < MAX_CALLS; n_calls++) {
+        before = number_of("SELECT count(*) FROM interactions WHERE followed = 1");
+        code = store_follow_items(f.conn, &key, 1, NULL);
+        marked = number_of("SELECT count(*) FROM interactions WHERE followed = 1");
+        ck_assert_int_gt(marked, before);
+        ck_assert_int_lt(marked - before, N_TAKERS / 2);
+        ck_assert_int_eq(number_of("SELECT count(*) FROM items WHERE followed = 1"), code == ERR_OK);
+        if (code == ERR_OK)
+            break;
+        in_pause = false; /* somebody of the users that are done, new ones, and in one of the calls a load */
+        n_pauses = n_calls;
+        load_in = _i;
+        (void)write_in_pause(NULL, 0);
+    }
+    ck_assert_int_eq(code, ERR_OK);
+    ck_assert_int_gt(n_calls, 1);
+    store_disconnect(others);
+    ck_assert_int_eq(marked, N_TAKERS + n_calls);
+    ck_assert_int_eq(number_of("SELECT count(*) FROM interactions"), N_TAKERS + n_calls);
+}
+END_TEST
+
+START_TEST(test_following_goes_on_where_it_was_though_nothing_was_found)
+{
+    int n_calls = 0;
+    enum err_code code = ERR_BUSY;
+    store_fixture_item(f.conn, "rare", "Rare");
+    apply(f.conn, stage(f.conn, N_TAKERS));
+    int64_t key = read_item("rare").item.key;
+    sqlite3 *db;
+    ck_assert_int_eq(sqlite3_open(f.path, &db), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(db, "UPDATE items SET followed = 0", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    hurry();
+    for (; code == ERR_BUSY && n_calls < MAX_CALLS; n_calls++)
+        code = store_follow_items(f.conn, &key, 1, NULL);
+    ck_assert_int_eq(code, ERR_OK);
+    ck_assert_int_gt(n_calls, 2);
+    ck_assert_int_eq(number_of("SELECT count(*) FROM items WHERE followed = 1"), 1);
 }
 END_TEST
 
@@ -487,6 +549,8 @@ int main(void)
     tcase_add_test(t, test_who_takes_or_leaves_a_followed_item_is_found);
     tcase_add_test(t, test_what_an_earlier_program_writes_is_found);
     tcase_add_loop_test(t, test_others_write_while_takers_are_looked_for_and_all_are_found, 0, 3);
+    tcase_add_loop_test(t, test_following_ends_soon_and_the_next_call_goes_on_with_what_was_marked, 0, 3);
+    tcase_add_test(t, test_following_goes_on_where_it_was_though_nothing_was_found);
     tcase_add_test(t, test_following_nothing_or_what_is_not_there);
     tcase_add_test(t, test_a_store_of_version_1_is_brought_up);
     suite_add_tcase(s, t);
