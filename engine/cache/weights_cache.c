@@ -10,14 +10,12 @@
  * - Room is made before an entry is linked in, so the count of bytes is never above the limit, not even in
  * between. What a request still holds after its entry was evicted is not the cache's and lives until its last
  * reference.
- * - A flight is one making under way, in the shard's list until it is over. Who misses its key joins it, unless a
- * drop closed it: then the next to miss starts another, and the closed one's weights are kept only when they turn out
- * to be of the revision the drop asked for. Its waiters hold references and sleep on its condition, so the maker never
- * waits for them. The key is borrowed from the maker's caller: a flight is out of the list before that call returns.
- * - A thread that others wait for makes weights too, where it need not wait itself (weights_cache_try). When that fails its
- * flight is given up, and who joined it asks anew.
- * - No memory is never the reason for no answer: without a flight the weights are made alone, without an
- * entry they are handed out and not kept.
+ * - A flight is one miss whose weights are being generated, in the shard's list until that is over. Who misses its key
+ * joins it, unless a drop closed it: then the next to miss starts another, and the closed one's weights are kept only
+ * when they turn out to be of the revision the drop asked for. Leases are its references: who generates never waits for
+ * who joined. The key is borrowed from the lease of who generates, which ends when the flight leaves the list.
+ * - No memory is never the reason for no answer: without a flight a miss is one that nobody can join, without an
+ * entry the weights are handed out and not kept.
  *
  * The number of shards grows with the limit, so that each has room for many entries and hot keys rarely meet.
  */
@@ -38,16 +36,6 @@ enum {
     MIN_BUCKETS = 16,              /* of a shard */
     SHARD_BYTES = 8 * 1024 * 1024, /* a shard's part at least, when there are several */
     MAX_SHARDS = 64,
-};
-
-/* What is asked for, and who makes it when it is not there. */
-struct asked {
-    const void *key;
-    size_t key_len;
-    uint64_t hash;
-    weights_make_fn *make;
-    void *arg;
-    bool at_once; /* rather give up than wait or fail */
 };
 
 /* ---- the table ---- */
@@ -182,7 +170,7 @@ static struct entry *entry_new(const struct weights_cache *c, uint64_t hash, con
     return x;
 }
 
-/* ---- flights; all under the shard's lock ---- */
+/* ---- flights; under the shard's lock unless it is said otherwise ---- */
 
 static bool is_of(const struct flight *f, uint64_t hash, const void *key, size_t key_len)
 {
@@ -190,10 +178,10 @@ static bool is_of(const struct flight *f, uint64_t hash, const void *key, size_t
 }
 
 /* The flight that one who misses the key may join, or NULL. */
-static struct flight *find_flight(struct shard *s, const struct asked *a)
+static struct flight *find_flight(struct shard *s, const struct weights_lease *l)
 {
     for (struct flight *f = s->flights; f; f = f->next)
-        if (!f->closed && is_of(f, a->hash, a->key, a->key_len))
+        if (!f->closed && is_of(f, l->hash, l->key, l->key_len))
             return f;
     return NULL;
 }
@@ -214,13 +202,12 @@ static void unlist(struct shard *s, struct flight *f)
 }
 
 /* New: a listed flight with one reference; NULL when there is no memory. */
-static struct flight *start_flight(struct shard *s, const struct asked *a)
+static struct flight *start_flight(struct shard *s, const struct weights_lease *l)
 {
     struct flight *f = mem_alloc(sizeof *f);
     if (!f)
         return NULL;
-    *f = (struct flight){
-        .key = a->key, .key_len = a->key_len, .hash = a->hash, .at_once = a->at_once, .n_refs = 1};
+    *f = (struct flight){.key = l->key, .key_len = l->key_len, .hash = l->hash, .n_refs = 1};
     if (pthread_cond_init(&f->finished, NULL) != 0) {
         mem_free(f);
         return NULL;
@@ -236,52 +223,12 @@ static bool leave_flight(struct flight *f)
     return --f->n_refs == 0;
 }
 
+/* Without the lock. */
 static void free_flight(struct flight *f)
 {
     weights_unref(f->result);
     (void)pthread_cond_destroy(&f->finished);
     mem_free(f);
-}
-
-/* Sleeps until the flight is over and takes its result; called with the lock, which it releases. False: it was given up. */
-static bool wait_for(struct shard *s, struct flight *f, struct weights **out, enum err_code *code,
-                     struct err *e)
-{
-    count(s, WAITED, 1);
-    f->n_refs++;
-    while (!f->done)
-        (void)pthread_cond_wait(&f->finished, &s->lock);
-    bool last = leave_flight(f), given_up = f->at_once && f->code != ERR_OK;
-    *code = f->code;
-    if (f->code == ERR_OK)
-        *out = weights_ref(f->result);
-    else if (!given_up)
-        (void)err_set(e, f->code, "%s", f->err.text);
-    (void)pthread_mutex_unlock(&s->lock);
-    if (last)
-        free_flight(f);
-    return !given_up;
-}
-
-/* Runs the maker, without a lock, and counts it; unless its failure is for others to meet again. */
-static enum err_code run_maker(struct shard *s, const struct asked *a, struct weights **out, struct err *e)
-{
-    int64_t start = clock_monotonic_ns();
-    *out = NULL;
-    enum err_code code = a->make(a->arg, out, e);
-    if (code == ERR_OK && !*out)
-        code = err_set(e, ERR_INTERNAL, "the maker of weights returned none");
-    if (code != ERR_OK) {
-        weights_unref(*out);
-        *out = NULL;
-    }
-    if (code != ERR_OK && a->at_once)
-        return code;
-    count(s, MAKE_NS, (uint64_t)(clock_monotonic_ns() - start));
-    count(s, code == ERR_OK ? MADE : FAILED, 1);
-    if (a->at_once)
-        count(s, MISSES, 1);
-    return code;
 }
 
 /* Links the weights of a flight in, unless a drop forbids it or newer ones of the key are there. */
@@ -299,33 +246,17 @@ static bool keep(struct weights_cache *c, struct shard *s, const struct flight *
     return true;
 }
 
-/* Ends a flight: keeps its weights unless a drop in the meantime forbids it, and wakes who waits. */
-static void finish_flight(struct weights_cache *c, struct shard *s, struct flight *f, enum err_code code,
-                          struct weights *w, const struct err *err)
+/* Takes a flight that is over off the list and wakes who joined; called with the lock, which it releases. */
+static void land(struct shard *s, struct flight *f, enum flight_state state)
 {
-    struct entry *removed = NULL;
-    struct entry *x = w ? entry_new(c, f->hash, f->key, f->key_len, w) : NULL;
-    (void)pthread_mutex_lock(&s->lock);
-    if (x && keep(c, s, f, x, &removed))
-        x = NULL;
-    else if (w)
-        count(s, NOT_KEPT, 1);
     unlist(s, f);
-    f->done = true;
-    f->code = code;
-    f->err = *err;
-    f->result = w ? weights_ref(w) : NULL;
+    f->state = state;
     bool last = leave_flight(f);
     if (!last)
         (void)pthread_cond_broadcast(&f->finished);
     (void)pthread_mutex_unlock(&s->lock);
     if (last)
         free_flight(f);
-    if (x) {
-        x->next = removed;
-        removed = x;
-    }
-    free_entries(removed);
 }
 
 /* ---- life cycle ---- */
@@ -401,68 +332,126 @@ struct weights *weights_cache_get(struct weights_cache *c, const void *key, size
     return w;
 }
 
-/* Cached weights, the lock released; or NULL with the lock: *f is the flight to join, or NULL. */
-static struct weights *look_for(struct weights_cache *c, struct shard *s, const struct asked *a,
-                                struct flight **f)
+/* ---- leases ---- */
+
+/* With the lock: makes a lease of what is there now. */
+static void look(struct weights_lease *l)
 {
-    (void)pthread_mutex_lock(&s->lock);
-    struct weights *w = look_up(c, s, a->hash, a->key, a->key_len);
-    if (w)
-        (void)pthread_mutex_unlock(&s->lock);
-    else
-        *f = find_flight(s, a);
-    return w;
+    l->weights = look_up(l->cache, l->shard, l->hash, l->key, l->key_len);
+    if (l->weights) {
+        l->found = WEIGHTS_HIT;
+        return;
+    }
+    l->flight = find_flight(l->shard, l);
+    l->found = l->flight ? WEIGHTS_PENDING : WEIGHTS_MISS;
+    if (l->flight) {
+        l->flight->n_refs++;
+        return;
+    }
+    l->flight = start_flight(l->shard, l);
+    l->start_ns = clock_monotonic_ns();
 }
 
-/* Makes the weights that nobody else is making; called with the lock, which it releases. */
-static enum err_code make_alone(struct weights_cache *c, struct shard *s, const struct asked *a,
-                                struct weights **out, struct err *e)
+void weights_cache_lease(struct weights_cache *c, const void *key, size_t key_len, struct weights_lease *out)
 {
-    struct flight *f = start_flight(s, a);
-    (void)pthread_mutex_unlock(&s->lock);
-    struct err failure = {0};
-    enum err_code code = run_maker(s, a, out, &failure);
-    if (f)
-        finish_flight(c, s, f, code, *out, &failure);
-    else if (*out)
+    uint64_t hash = hash_bytes(c->seed, key, key_len);
+    *out = (struct weights_lease){
+        .cache = c, .shard = shard_of(c, hash), .key = key, .key_len = key_len, .hash = hash};
+    (void)pthread_mutex_lock(&out->shard->lock);
+    look(out);
+    (void)pthread_mutex_unlock(&out->shard->lock);
+}
+
+/* With the lock: whether the flight that this pending lease joined is over with something for it, weights or an error. */
+static bool join(struct weights_lease *l, struct err *why)
+{
+    struct flight *f = l->flight;
+    count(l->shard, MISSES, 1);
+    count(l->shard, WAITED, 1);
+    while (f->state == FLIGHT_OPEN)
+        (void)pthread_cond_wait(&f->finished, &l->shard->lock);
+    l->flight = NULL;
+    l->weights = f->state == FLIGHT_PUBLISHED ? weights_ref(f->result) : NULL;
+    l->found = WEIGHTS_HIT;
+    if (f->state == FLIGHT_FAILED)
+        *why = f->err;
+    bool abandoned = f->state == FLIGHT_ABANDONED;
+    if (leave_flight(f))
+        free_flight(f); /* under the lock, as the loop goes on: no more than a free */
+    return !abandoned;
+}
+
+enum err_code weights_lease_wait(struct weights_lease *l, struct err *e)
+{
+    struct err why = {0};
+    assert(l->found == WEIGHTS_PENDING);
+    (void)pthread_mutex_lock(&l->shard->lock);
+    while (l->found == WEIGHTS_PENDING && !join(l, &why))
+        look(l);
+    (void)pthread_mutex_unlock(&l->shard->lock);
+    return why.code ? err_set(e, why.code, "%s", why.text) : ERR_OK;
+}
+
+static void count_miss(const struct weights_lease *l, enum counter how)
+{
+    count(l->shard, MISSES, 1);
+    count(l->shard, MAKE_NS, (uint64_t)(clock_monotonic_ns() - l->start_ns));
+    count(l->shard, how, 1);
+}
+
+void weights_lease_publish(struct weights_lease *l, struct weights *w)
+{
+    struct shard *s = l->shard;
+    struct flight *f = l->flight;
+    assert(l->found == WEIGHTS_MISS && w);
+    count_miss(l, MADE);
+    if (!f) {
         count(s, NOT_KEPT, 1); /* without a flight a drop in the meantime would have gone unseen */
-    return code == ERR_OK ? code : err_set(e, code, "%s", failure.text);
+        return;
+    }
+    struct entry *removed = NULL, *x = entry_new(l->cache, l->hash, l->key, l->key_len, w);
+    (void)pthread_mutex_lock(&s->lock);
+    if (x && keep(l->cache, s, f, x, &removed))
+        x = NULL;
+    else
+        count(s, NOT_KEPT, 1);
+    f->result = weights_ref(w);
+    land(s, f, FLIGHT_PUBLISHED);
+    if (x) {
+        x->next = removed;
+        removed = x;
+    }
+    free_entries(removed);
 }
 
-enum err_code weights_cache_acquire(struct weights_cache *c, const void *key, size_t key_len,
-                                    weights_make_fn *make, void *arg, struct weights **out, bool *hit,
-                                    struct err *e)
+void weights_lease_fail(struct weights_lease *l, const struct err *why)
 {
-    struct asked a = {key, key_len, hash_bytes(c->seed, key, key_len), make, arg, false};
-    struct shard *s = shard_of(c, a.hash);
-    struct flight *f;
-    enum err_code code;
-    do {
-        *out = look_for(c, s, &a, &f);
-        *hit = *out != NULL;
-        if (*hit)
-            return ERR_OK;
-        count(s, MISSES, 1);
-        if (!f)
-            return make_alone(c, s, &a, out, e);
-    } while (!wait_for(s, f, out, &code, e));
-    return code;
+    assert(l->found == WEIGHTS_MISS && why->code);
+    count_miss(l, FAILED);
+    if (!l->flight)
+        return;
+    (void)pthread_mutex_lock(&l->shard->lock);
+    l->flight->err = *why;
+    land(l->shard, l->flight, FLIGHT_FAILED);
 }
 
-struct weights *weights_cache_try(struct weights_cache *c, const void *key, size_t key_len,
-                                  weights_make_fn *make, void *arg, bool *hit)
+void weights_lease_abandon(struct weights_lease *l)
 {
-    struct asked a = {key, key_len, hash_bytes(c->seed, key, key_len), make, arg, true};
-    struct shard *s = shard_of(c, a.hash);
-    struct flight *f;
-    struct weights *w = look_for(c, s, &a, &f);
-    *hit = w != NULL;
-    if (!w && f)
-        (void)pthread_mutex_unlock(&s->lock);
-    else if (!w && make_alone(c, s, &a, &w, NULL))
-        w = NULL; /* whoever makes them with time meets the failure again */
-    return w;
+    assert(l->found != WEIGHTS_HIT);
+    if (!l->flight)
+        return;
+    (void)pthread_mutex_lock(&l->shard->lock);
+    if (l->found == WEIGHTS_MISS) {
+        land(l->shard, l->flight, FLIGHT_ABANDONED);
+        return;
+    }
+    bool last = leave_flight(l->flight);
+    (void)pthread_mutex_unlock(&l->shard->lock);
+    if (last)
+        free_flight(l->flight);
 }
+
+/* ---- drops ---- */
 
 void weights_cache_drop_older(struct weights_cache *c, const void *key, size_t key_len, int64_t revision)
 {
@@ -480,11 +469,6 @@ void weights_cache_drop_older(struct weights_cache *c, const void *key, size_t k
             close_flight(f, revision);
     (void)pthread_mutex_unlock(&s->lock);
     free_entries(removed);
-}
-
-void weights_cache_drop(struct weights_cache *c, const void *key, size_t key_len)
-{
-    weights_cache_drop_older(c, key, key_len, INT64_MAX);
 }
 
 void weights_cache_drop_owner(struct weights_cache *c, int64_t owner, int64_t revision)

@@ -18,20 +18,21 @@ struct entry {
     char key[]; /* (key_len) */
 };
 
+enum flight_state { FLIGHT_OPEN, FLIGHT_PUBLISHED, FLIGHT_FAILED, FLIGHT_ABANDONED };
+
 struct flight {
     struct flight *next; /* in the shard's list, while listed */
     const void *key;     /* (key_len) borrowed; only read while listed */
     size_t key_len;
     uint64_t hash;
-    size_t n_refs; /* the maker and its waiters; guarded by the shard's lock, as all fields */
-    bool at_once;  /* of weights_cache_try: when it fails, who joined starts over */
-    bool closed;   /* by a drop: nobody joins it any more */
-    bool done;
+    size_t
+        n_refs;  /* leases on it: who generates and who joined; guarded by the shard's lock, as all fields */
+    bool closed; /* by a drop: nobody joins it any more */
     int64_t least; /* revision of a result that may be kept; of no meaning unless closed */
+    enum flight_state state;
     pthread_cond_t finished;
-    struct weights *result; /* with a reference of its own, NULL when the maker failed */
-    enum err_code code;
-    struct err err;
+    struct weights *result; /* with a reference of its own; NULL unless published */
+    struct err err;         /* of one that failed */
 };
 
 enum counter { HITS, MISSES, MADE, WAITED, FAILED, EVICTED, DROPPED, NOT_KEPT, MAKE_NS, ENTRIES, N_COUNTERS };

@@ -115,77 +115,105 @@ struct weights *recommender_cached(struct recommender *p, size_t slot, enum serv
 enum reading {
     READ_CONTEXT,
     READ_WHOLE,  /* the record gets the interactions too */
-    READ_AT_ONCE /* without waiting, or not */
+    READ_INLINE, /* without waiting, or not */
 };
 
-struct making {
-    enum reading reading;
-    struct recommender *p;
-    size_t slot;
-    enum serving_kind kind;
-    struct text user;
-};
-
-/* ERR_BUSY where it would wait, or making weights of it take long. */
-static enum err_code read_at_once(const struct making *m, const struct store_context_key *key, struct err *e)
+/* ERR_BUSY where the read would wait, or weights of what it read take long. */
+static enum err_code read_inline(struct recommender *p, size_t slot, struct text user,
+                                 const struct store_context_key *key, struct err *e)
 {
-    struct recommender *p = m->p;
-    const struct inline_budget *most = &p->serving->models[m->slot].at_once;
-    enum err_code code = store_read_context_nonblocking(p->conn, m->user, key, most->max_read, &p->user, e);
+    const struct inline_budget *most = &p->serving->models[slot].at_once;
+    enum err_code code = store_read_context_nonblocking(p->conn, user, key, most->max_read, &p->user, e);
     if (!code &&
         (p->user.brief ? p->user.n_taken > most->max_taken : p->user.profile.len > INLINE_MAX_PROFILE_BYTES))
         code = err_set(e, ERR_BUSY, "a user with so many items, or such a profile, takes long");
     return code;
 }
 
-static enum err_code make(void *arg, struct weights **out, struct err *e)
+/* The user's row to the thread's record. */
+static enum err_code read_user(struct recommender *p, size_t slot, struct text user, enum reading reading,
+                               struct err *e)
 {
-    const struct making *m = arg;
-    struct recommender *p = m->p;
-    struct user_encoder *maker;
-    enum err_code code = recommender_encoder(p, m->slot, &maker, e);
-    if (code)
-        return code;
-    if (m->kind == SERVING_PRIOR)
-        return context_make_prior(maker, out, e);
-    const struct model_spec *spec = &p->serving->models[m->slot].model->spec;
+    const struct model_spec *spec = &p->serving->models[slot].model->spec;
     struct store_context_key key = {spec->name, spec->version, "user"};
-    const struct item_snapshot *items = recommender_items(p, m->slot);
-    if (m->reading == READ_WHOLE)
-        code = store_read_user(p->conn, m->user, &key, &p->user, e);
-    else if (m->reading == READ_CONTEXT)
-        code = store_read_context(p->conn, m->user, &key, &p->user, e);
-    else
-        code = read_at_once(m, &key, e);
-    return code ? code : context_make_weights(maker, items, &p->user, out, e);
+    if (reading == READ_WHOLE)
+        return store_read_user(p->conn, user, &key, &p->user, e);
+    if (reading == READ_CONTEXT)
+        return store_read_context(p->conn, user, &key, &p->user, e);
+    return read_inline(p, slot, user, &key, e);
+}
+
+/* What a miss is: a read of the store, a context, and the weights that it generates. */
+static enum err_code generate_user(struct recommender *p, size_t slot, struct text user, enum reading reading,
+                                   struct weights **out, struct err *e)
+{
+    struct user_encoder *encoder;
+    const float *c;                                                 /* (C) */
+    const struct item_snapshot *items = recommender_items(p, slot); /* no newer than what is read next */
+    enum err_code code = recommender_encoder(p, slot, &encoder, e);
+    if (!code)
+        code = read_user(p, slot, user, reading, e);
+    if (!code)
+        code = context_of_user(encoder, items, &p->user, &c, e);
+    if (!code)
+        code = context_generate(encoder, items, &p->user, c, out, e);
+    return code;
+}
+
+static enum err_code generate_prior(struct recommender *p, size_t slot, struct weights **out, struct err *e)
+{
+    struct user_encoder *encoder;
+    enum err_code code = recommender_encoder(p, slot, &encoder, e);
+    return code ? code : context_make_prior(encoder, out, e);
 }
 
 enum err_code recommender_acquire(struct recommender *p, size_t slot, enum serving_kind kind,
                                   struct text user, struct weights **out, bool *hit, struct err *e)
 {
     char key[SERVING_KEY_BYTES];
-    struct making m = {.p = p, .slot = slot, .kind = kind, .user = user};
-    return weights_cache_acquire(p->serving->cache, key, serving_key(slot, kind, user, key), make, &m, out,
-                                 hit, e);
+    struct weights_lease lease;
+    struct err why = {0};
+    enum err_code code = ERR_OK;
+    weights_cache_lease(p->serving->cache, key, serving_key(slot, kind, user, key), &lease);
+    *hit = lease.found == WEIGHTS_HIT;
+    if (lease.found == WEIGHTS_PENDING)
+        code = weights_lease_wait(&lease, e);
+    if (code)
+        return code;
+    *out = lease.weights;
+    if (lease.found == WEIGHTS_HIT)
+        return ERR_OK;
+    code = kind == SERVING_PRIOR ? generate_prior(p, slot, out, &why)
+                                 : generate_user(p, slot, user, READ_CONTEXT, out, &why);
+    if (code)
+        weights_lease_fail(&lease, &why);
+    else
+        weights_lease_publish(&lease, *out);
+    return code ? err_set(e, code, "%s", why.text) : ERR_OK;
 }
 
 struct weights *recommender_try(struct recommender *p, size_t slot, struct text user, bool *hit)
 {
+    char key[SERVING_KEY_BYTES];
+    struct weights_lease lease;
     *hit = true;
     if (!p->serving->models[slot].at_once.any || !store_at_once(p->conn))
         return recommender_cached(p, slot, SERVING_USER, user);
-    char key[SERVING_KEY_BYTES];
-    struct making m = {.reading = READ_AT_ONCE, .p = p, .slot = slot, .kind = SERVING_USER, .user = user};
-    return weights_cache_try(p->serving->cache, key, serving_key(slot, SERVING_USER, user, key), make, &m,
-                             hit);
+    weights_cache_lease(p->serving->cache, key, serving_key(slot, SERVING_USER, user, key), &lease);
+    *hit = lease.found == WEIGHTS_HIT;
+    if (lease.found == WEIGHTS_MISS &&
+        generate_user(p, slot, user, READ_INLINE, &lease.weights, NULL) == ERR_OK)
+        weights_lease_publish(&lease, lease.weights);
+    else if (lease.found != WEIGHTS_HIT)
+        weights_lease_abandon(&lease); /* whoever has time to wait meets a failure again */
+    return lease.weights;
 }
 
 enum err_code recommender_reread(struct recommender *p, size_t slot, struct text user, struct weights **w,
                                  struct err *e)
 {
-    struct making m = {.reading = READ_WHOLE, .p = p, .slot = slot, .kind = SERVING_USER, .user = user};
     struct weights *made;
-    enum err_code code = make(&m, &made, e);
+    enum err_code code = generate_user(p, slot, user, READ_WHOLE, &made, e);
     if (code)
         return code;
     weights_unref(*w);

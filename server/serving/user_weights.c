@@ -247,15 +247,13 @@ static enum err_code generate(struct user_encoder *k, const float *c, size_t n_h
     return ERR_OK;
 }
 
-enum err_code context_make_weights(struct user_encoder *k, const struct item_snapshot *items,
-                                   const struct store_user *user, struct weights **out, struct err *e)
+enum err_code context_generate(struct user_encoder *k, const struct item_snapshot *items,
+                               const struct store_user *user, const float *c, struct weights **out,
+                               struct err *e)
 {
-    const float *c;
     size_t n_seen;
     uint32_t *seen;
-    enum err_code code = context_of_user(k, items, user, &c, e);
-    if (!code)
-        code = take_seen(k, items, user, &n_seen, e);
+    enum err_code code = take_seen(k, items, user, &n_seen, e);
     if (!code) /* a given context is all that its user is to be known by */
         code = generate(k, c, user->embedding_given ? 0 : n_seen, n_seen, out, &seen, e);
     if (code)
@@ -265,6 +263,14 @@ enum err_code context_make_weights(struct user_encoder *k, const struct item_sna
     (*out)->revision = user->revision;
     (*out)->owner = user->key;
     return ERR_OK;
+}
+
+enum err_code context_make_weights(struct user_encoder *k, const struct item_snapshot *items,
+                                   const struct store_user *user, struct weights **out, struct err *e)
+{
+    const float *c;
+    enum err_code code = context_of_user(k, items, user, &c, e);
+    return code ? code : context_generate(k, items, user, c, out, e);
 }
 
 size_t context_theta_len(const struct user_encoder *k)

@@ -36,8 +36,13 @@ enum err_code context_encode(struct user_encoder *k, const struct item_snapshot 
 enum err_code context_of_user(struct user_encoder *k, const struct item_snapshot *items,
                               const struct store_user *user, const float **c, struct err *e) ERR_MUST_CHECK;
 
-/* New weights for the user, also of store_read_context: context, theta, and the rising indices of the user's items as
- * `seen`. */
+/* New weights for the user, also of store_read_context, from the context c (C floats) that context_of_user gave: theta,
+ * and the rising indices of the user's items as `seen`. */
+enum err_code context_generate(struct user_encoder *k, const struct item_snapshot *items,
+                               const struct store_user *user, const float *c, struct weights **out,
+                               struct err *e) ERR_MUST_CHECK;
+
+/* Both: the context of a user and the weights from it. */
 enum err_code context_make_weights(struct user_encoder *k, const struct item_snapshot *items,
                                    const struct store_user *user, struct weights **out,
                                    struct err *e) ERR_MUST_CHECK;

@@ -2,6 +2,7 @@
  * not be kept is not, and the next request finds a cache that works. */
 #include "base/mem.h"
 #include "engine/cache/weights_cache.h"
+#include "tests/support/cached_weights.h"
 
 #include <check.h>
 
@@ -53,7 +54,7 @@ START_TEST(a_request_is_answered_whenever_its_weights_exist)
         bool hit = true;
         int calls = 0;
         mem_fail_at(n, 0);
-        enum err_code code = weights_cache_acquire(c, "u", 1, make_ten, &calls, &w, &hit, &e);
+        enum err_code code = cached_weights_acquire(c, "u", 1, make_ten, &calls, &w, &hit, &e);
         mem_fail_at(0, 0);
         weights_cache_read_stats(c, &s);
         ck_assert_int_eq(calls, 1);
@@ -83,7 +84,7 @@ START_TEST(a_try_without_memory_for_its_weights_is_left_to_others)
         bool hit = true;
         int calls = 0;
         mem_fail_at(n, 0);
-        struct weights *w = weights_cache_try(c, "u", 1, make_ten, &calls, &hit);
+        struct weights *w = cached_weights_try(c, "u", 1, make_ten, &calls, &hit);
         mem_fail_at(0, 0);
         ck_assert_int_eq(w != NULL, n != 2);
         ck_assert(calls == 1 && !hit);
@@ -103,12 +104,12 @@ START_TEST(a_hit_needs_no_memory)
     bool hit;
     int calls = 0;
     ck_assert_int_eq(weights_cache_new(1 << 20, &c, NULL), ERR_OK);
-    ck_assert_int_eq(weights_cache_acquire(c, "u", 1, make_ten, &calls, &w, &hit, NULL), ERR_OK);
+    ck_assert_int_eq(cached_weights_acquire(c, "u", 1, make_ten, &calls, &w, &hit, NULL), ERR_OK);
     weights_unref(w);
     mem_fail_at(1, 1);
-    enum err_code code = weights_cache_acquire(c, "u", 1, make_ten, &calls, &w, &hit, NULL);
+    enum err_code code = cached_weights_acquire(c, "u", 1, make_ten, &calls, &w, &hit, NULL);
     struct weights *again = weights_cache_get(c, "u", 1);
-    weights_cache_drop(c, "u", 1);
+    weights_cache_drop_older(c, "u", 1, INT64_MAX);
     weights_cache_clear(c);
     mem_fail_at(0, 0);
     ck_assert_int_eq(code, ERR_OK);

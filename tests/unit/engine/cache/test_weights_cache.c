@@ -1,7 +1,8 @@
 /* engine/cache/weights_cache.c and weights.c: the least recently used leaves first, the limit holds at every
- * moment, one making a key however many ask, nothing read before a drop is kept. Risks: races, references,
+ * moment, one generates a key however many ask, nothing read before a drop is kept. Risks: races, references,
  * accounting. Long because the threads, the naive model and the cases of a flight share one set of makers. */
 #include "engine/cache/weights_cache.h"
+#include "tests/support/cached_weights.h"
 
 #include <check.h>
 #include <malloc.h>
@@ -69,12 +70,13 @@ static struct weights_cache_stats stats_of(const struct weights_cache *c)
     return s;
 }
 
-static struct weights *must_acquire(struct weights_cache *c, const char *key, weights_make_fn *make,
+static struct weights *must_acquire(struct weights_cache *c, const char *key, make_weights_fn *make,
                                     void *arg, bool *hit)
 {
     struct weights *w = NULL;
     struct err e = {0};
-    ck_assert_msg(weights_cache_acquire(c, key, strlen(key), make, arg, &w, hit, &e) == ERR_OK, "%s", e.text);
+    ck_assert_msg(cached_weights_acquire(c, key, strlen(key), make, arg, &w, hit, &e) == ERR_OK, "%s",
+                  e.text);
     ck_assert_ptr_nonnull(w);
     return w;
 }
@@ -118,7 +120,7 @@ START_TEST(keys_with_a_zero_byte_or_a_common_start_are_different)
         struct order o = {.n_theta = 1, .stamp = i};
         struct weights *w = NULL;
         bool hit;
-        ck_assert_int_eq(weights_cache_acquire(c, keys[i], lens[i], make_order, &o, &w, &hit, NULL), ERR_OK);
+        ck_assert_int_eq(cached_weights_acquire(c, keys[i], lens[i], make_order, &o, &w, &hit, NULL), ERR_OK);
         ck_assert(!hit);
         weights_unref(w);
     }
@@ -148,7 +150,7 @@ START_TEST(a_reference_outlives_eviction_drop_and_the_cache)
     ck_assert_uint_gt(stats_of(c).evicted, 0);
     o.stamp = 2;
     struct weights *again = must_acquire(c, "held", make_order, &o, &hit);
-    weights_cache_drop(c, "held", 4);
+    weights_cache_drop_older(c, "held", 4, INT64_MAX);
     weights_cache_free(c);
     ck_assert(is_stamped(held, 1));
     ck_assert(is_stamped(again, 2));
@@ -174,7 +176,7 @@ START_TEST(what_is_larger_than_a_part_is_handed_out_and_not_kept)
         ck_assert_uint_eq(s.not_kept, 2);
         ck_assert_uint_eq(s.n_entries, 0);
         ck_assert_uint_le(s.peak_bytes, limits[i]);
-        weights_cache_drop(c, "big", 3);
+        weights_cache_drop_older(c, "big", 3, INT64_MAX);
         weights_cache_clear(c);
         ck_assert_ptr_null(weights_cache_get(c, "big", 3));
         weights_cache_free(c);
@@ -285,7 +287,7 @@ START_TEST(random_operations_agree_with_a_naive_model)
             }
             weights_unref(w);
         } else if (what < 99 || op % 10) {
-            weights_cache_drop(c, text, len);
+            weights_cache_drop_older(c, text, len, INT64_MAX);
             if (at < m.n) {
                 naive_remove(&m, at);
                 dropped++;
@@ -346,7 +348,7 @@ static void ask_once(struct load_thread *t)
     int what = rand_r(&t->seed) % 100;
     if (what < 5) { /* a write: first the new context, then the drop */
         atomic_fetch_add(&l->versions[t->user], 1);
-        weights_cache_drop(l->c, key, len);
+        weights_cache_drop_older(l->c, key, len, INT64_MAX);
         return;
     }
     if (what == 5 && rand_r(&t->seed) % 20 == 0) {
@@ -360,7 +362,7 @@ static void ask_once(struct load_thread *t)
     if (what < 30)
         w = weights_cache_get(l->c, key, len);
     else
-        code = weights_cache_acquire(l->c, key, len, make_user, t, &w, &hit, &e);
+        code = cached_weights_acquire(l->c, key, len, make_user, t, &w, &hit, &e);
     if (code != ERR_OK && (code != ERR_IO || strtoul(e.text + 5, NULL, 10) != t->user))
         atomic_fetch_add(&l->wrong, 1);
     if (w && ((uint32_t)w->revision % N_USERS != t->user || !is_stamped(w, (uint32_t)w->revision)))
@@ -448,7 +450,7 @@ static enum err_code make_for_crowd(void *arg, struct weights **out, struct err 
     int nth = atomic_fetch_add(&crowd->makers, 1);
     wait_until_waiting(crowd->c, crowd->n_waiters);
     if (crowd->drop)
-        weights_cache_drop(crowd->c, "cold", 4);
+        weights_cache_drop_older(crowd->c, "cold", 4, INT64_MAX);
     if (crowd->clear)
         weights_cache_clear(crowd->c);
     if (crowd->fail)
@@ -463,7 +465,7 @@ static void *ask_in_crowd(void *arg)
     struct weights *w = NULL;
     struct err e = {0};
     bool hit = true;
-    enum err_code code = weights_cache_acquire(crowd->c, "cold", 4, make_for_crowd, crowd, &w, &hit, &e);
+    enum err_code code = cached_weights_acquire(crowd->c, "cold", 4, make_for_crowd, crowd, &w, &hit, &e);
     if (hit)
         atomic_fetch_add(&crowd->hits, 1);
     if (code == ERR_OK && is_stamped(w, 77))
@@ -548,7 +550,7 @@ static enum err_code make_overtaken(void *arg, struct weights **out, struct err 
     uint32_t stamp = (uint32_t)++o->depth;
     if (stamp == 1) {
         bool hit = true;
-        weights_cache_drop(o->c, "k", 1);
+        weights_cache_drop_older(o->c, "k", 1, INT64_MAX);
         struct weights *newer = must_acquire(o->c, "k", make_overtaken, o, &hit);
         ck_assert(!hit);
         ck_assert(is_stamped(newer, 2));
@@ -661,12 +663,12 @@ START_TEST(a_try_is_given_what_is_cached_or_made_and_a_failure_leaves_no_trace)
     struct weights_cache *c = cache_of(1 << 20);
     struct order o = {.n_theta = 100, .stamp = 9};
     bool hit = true;
-    ck_assert_ptr_null(weights_cache_try(c, "u", 1, make_failure, NULL, &hit));
+    ck_assert_ptr_null(cached_weights_try(c, "u", 1, make_failure, NULL, &hit));
     struct weights_cache_stats s = stats_of(c);
     ck_assert_uint_eq(s.misses + s.made + s.failed + s.n_entries, 0);
-    struct weights *made = weights_cache_try(c, "u", 1, make_order, &o, &hit);
+    struct weights *made = cached_weights_try(c, "u", 1, make_order, &o, &hit);
     ck_assert(made && !hit && is_stamped(made, 9));
-    struct weights *again = weights_cache_try(c, "u", 1, make_failure, NULL, &hit);
+    struct weights *again = cached_weights_try(c, "u", 1, make_failure, NULL, &hit);
     ck_assert(hit);
     ck_assert_ptr_eq(made, again);
     s = stats_of(c);
@@ -684,9 +686,9 @@ static enum err_code make_tried(void *arg, struct weights **out, struct err *e)
     bool hit = true;
     (void)e;
     ck_assert_ptr_null(
-        weights_cache_try(arg, "k", 1, make_order, &other, &hit)); /* it does not wait for us */
+        cached_weights_try(arg, "k", 1, make_order, &other, &hit)); /* it does not wait for us */
     ck_assert(!hit);
-    weights_cache_drop(arg, "k", 1);
+    weights_cache_drop_older(arg, "k", 1, INT64_MAX);
     *out = stamped(10, 0, 4);
     return ERR_OK;
 }
@@ -696,7 +698,7 @@ START_TEST(a_try_waits_for_no_other_and_is_not_kept_past_a_drop)
     struct weights_cache *c = cache_of(1 << 20);
     bool hit = true;
     struct weights *w =
-        _i ? weights_cache_try(c, "k", 1, make_tried, c, &hit) : must_acquire(c, "k", make_tried, c, &hit);
+        _i ? cached_weights_try(c, "k", 1, make_tried, c, &hit) : must_acquire(c, "k", make_tried, c, &hit);
     ck_assert(w && !hit && is_stamped(w, 4));
     weights_unref(w);
     ck_assert_ptr_null(weights_cache_get(c, "k", 1));
@@ -744,7 +746,7 @@ START_TEST(who_joined_a_try_that_fails_makes_them_with_time)
 {
     struct joined j = {.c = cache_of(1 << 20)};
     bool hit;
-    ck_assert_ptr_null(weights_cache_try(j.c, "k", 1, make_joined, &j, &hit));
+    ck_assert_ptr_null(cached_weights_try(j.c, "k", 1, make_joined, &j, &hit));
     for (size_t i = 0; i < N_JOINED; i++)
         pthread_join(j.ids[i], NULL);
     ck_assert_int_eq(atomic_load(&j.makers), 1);
@@ -778,23 +780,93 @@ START_TEST(late_news_of_a_change_that_was_read_leaves_the_weights)
 }
 END_TEST
 
-static enum err_code make_nothing(void *arg, struct weights **out, struct err *e)
+/* ---- leases, one by one ---- */
+
+/* A miss and who joined it, in one thread. */
+struct two_leases {
+    struct weights_cache *c;
+    struct weights_lease first, second;
+};
+
+static void lease_twice(struct two_leases *two)
 {
-    (void)arg;
-    (void)out;
-    (void)e;
-    return ERR_OK;
+    two->c = cache_of(1 << 20);
+    weights_cache_lease(two->c, "k", 1, &two->first);
+    weights_cache_lease(two->c, "k", 1, &two->second);
+    ck_assert(two->first.found == WEIGHTS_MISS && two->second.found == WEIGHTS_PENDING);
+    ck_assert(!two->first.weights && !two->second.weights);
 }
 
-START_TEST(a_maker_that_returns_nothing_is_a_defect_not_a_crash)
+START_TEST(who_joined_is_given_what_was_published_before_it_waited)
 {
-    struct weights_cache *c = cache_of(1 << 20);
-    struct weights *w = NULL;
+    struct two_leases two;
+    lease_twice(&two);
+    struct weights *w = stamped(10, 2, 6);
+    if (_i) /* it asked before the drop */
+        weights_cache_drop_older(two.c, "k", 1, INT64_MAX);
+    weights_lease_publish(&two.first, w);
+    ck_assert_int_eq(weights_lease_wait(&two.second, NULL), ERR_OK);
+    ck_assert_int_eq(two.second.found, WEIGHTS_HIT);
+    ck_assert_ptr_eq(two.second.weights, w);
+    ck_assert_uint_eq(stats_of(two.c).n_entries, _i == 0);
+    weights_unref(two.second.weights);
+    weights_unref(w);
+    weights_cache_free(two.c);
+}
+END_TEST
+
+START_TEST(who_joined_is_told_the_failure_that_came_before_it_waited)
+{
+    struct two_leases two;
     struct err e = {0};
-    bool hit;
-    ck_assert_int_eq(weights_cache_acquire(c, "k", 1, make_nothing, NULL, &w, &hit, &e), ERR_INTERNAL);
-    ck_assert_ptr_null(w);
-    weights_cache_free(c);
+    const struct err why = {ERR_IO, "the disk"};
+    lease_twice(&two);
+    weights_lease_fail(&two.first, &why);
+    ck_assert_int_eq(weights_lease_wait(&two.second, &e), ERR_IO);
+    ck_assert_str_eq(e.text, "the disk");
+    ck_assert_uint_eq(stats_of(two.c).failed, 1);
+    weights_cache_free(two.c);
+}
+END_TEST
+
+START_TEST(an_abandoned_miss_becomes_that_of_one_who_joined)
+{
+    struct two_leases two;
+    struct weights_lease third;
+    lease_twice(&two);
+    weights_cache_lease(two.c, "k", 1, &third);
+    weights_lease_abandon(&two.first);
+    ck_assert_int_eq(weights_lease_wait(&two.second, NULL), ERR_OK);
+    ck_assert(two.second.found == WEIGHTS_MISS && third.found == WEIGHTS_PENDING);
+    struct weights *w = stamped(10, 2, 6);
+    weights_lease_publish(&two.second, w);
+    ck_assert_int_eq(weights_lease_wait(&third, NULL), ERR_OK);
+    ck_assert(third.found == WEIGHTS_HIT && third.weights == w);
+    ck_assert_uint_eq(stats_of(two.c).made, 1);
+    weights_unref(third.weights);
+    weights_unref(w);
+    weights_cache_free(two.c);
+}
+END_TEST
+
+/* In every order of ends. */
+START_TEST(leases_that_are_left_leave_no_trace)
+{
+    struct two_leases two;
+    lease_twice(&two);
+    weights_lease_abandon(_i ? &two.first : &two.second);
+    weights_lease_abandon(_i ? &two.second : &two.first);
+    struct weights_cache_stats s = stats_of(two.c);
+    ck_assert_uint_eq(s.hits + s.misses + s.made + s.waited + s.failed + s.n_entries, 0);
+    weights_cache_lease(two.c, "k", 1, &two.first);
+    ck_assert_int_eq(two.first.found, WEIGHTS_MISS);
+    weights_lease_abandon(&two.first);
+    weights_cache_free(two.c);
+}
+END_TEST
+
+START_TEST(nothing_can_be_freed)
+{
     weights_cache_free(NULL);
     weights_unref(NULL);
 }
@@ -855,7 +927,11 @@ int main(void)
     tcase_add_test(t, what_an_owner_has_goes_without_its_key_and_newer_ones_stay);
     tcase_add_test(t, weights_that_are_made_while_their_owner_goes_are_not_kept);
     tcase_add_test(t, who_joined_a_try_that_fails_makes_them_with_time);
-    tcase_add_test(t, a_maker_that_returns_nothing_is_a_defect_not_a_crash);
+    tcase_add_loop_test(t, who_joined_is_given_what_was_published_before_it_waited, 0, 2);
+    tcase_add_test(t, who_joined_is_told_the_failure_that_came_before_it_waited);
+    tcase_add_test(t, an_abandoned_miss_becomes_that_of_one_who_joined);
+    tcase_add_loop_test(t, leases_that_are_left_leave_no_trace, 0, 2);
+    tcase_add_test(t, nothing_can_be_freed);
     tcase_add_test(t, few_sizes_are_in_use_and_what_is_counted_is_what_they_take);
     tcase_add_test(t, sizes_that_overflow_are_no_memory);
     suite_add_tcase(suite, t);
