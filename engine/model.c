@@ -302,8 +302,6 @@ long model_item_index(const struct model *m, const char *id, size_t len)
 
 double model_prediction(const struct model *m, double score)
 {
-    const struct encoder_spec *n = &m->spec.encoder;
-    if (m->spec.objective != OBJECTIVE_RATING)
-        return score;
-    return score < n->rating_least ? n->rating_least : score > n->rating_most ? n->rating_most : score;
+    const struct objective *o = m->spec.objective;
+    return o->prediction ? o->prediction(&m->spec, score) : score;
 }

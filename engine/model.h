@@ -47,7 +47,7 @@ const char *model_item_id(const struct model *m, size_t index, size_t *len);
 /* The index of an item id, or -1. Cost: one hash look-up. */
 long model_item_index(const struct model *m, const char *id, size_t len);
 
-/* A score as a prediction: with the objective rating cut to the range of ratings, else as it is. */
+/* A score as a prediction, as the model's objective says it. */
 double model_prediction(const struct model *m, double score);
 
 #endif

@@ -371,6 +371,16 @@ static void decode_encoder(struct reader *r, struct encoder_spec *n)
     leave(r);
 }
 
+static const struct objective *get_objective(struct reader *r)
+{
+    char names[OBJECTIVE_LIST_BYTES], problem[OBJECTIVE_LIST_BYTES + 16];
+    const struct objective *found = objective_find(get_string(r, "objective"));
+    (void)snprintf(problem, sizeof problem, "is none of %s", objective_list(NULL, ", ", names));
+    if (!found)
+        fail(r, "objective", problem);
+    return found;
+}
+
 static void decode_model(struct reader *r, struct model_spec *spec)
 {
     struct reader inner;
@@ -378,8 +388,7 @@ static void decode_model(struct reader *r, struct model_spec *spec)
         fail(r, "format", "is not 1, the only one this version reads");
     get_name(r, "name", spec->name);
     get_name(r, "version", spec->version);
-    GET_ENUM(r, "objective", objective_parse, &spec->objective,
-             "ranking, regression, classification, rating");
+    spec->objective = get_objective(r);
     spec->n_items = get_size(r, "n_items");
     spec->d_item = get_size(r, "d_item");
     spec->d_context = get_size(r, "d_context");
@@ -555,7 +564,7 @@ static void encode_model(json_t *root, const struct model_spec *spec, bool *fail
     put_size(root, "format", FORMAT, failed);
     put(root, "name", json_string(spec->name), failed);
     put(root, "version", json_string(spec->version), failed);
-    put(root, "objective", json_string(objective_name(spec->objective)), failed);
+    put(root, "objective", json_string(spec->objective->name), failed);
     put_size(root, "n_items", spec->n_items, failed);
     put_size(root, "d_item", spec->d_item, failed);
     put_size(root, "d_context", spec->d_context, failed);

@@ -13,7 +13,6 @@
 static const char *const generator_names[] = {"shared", "full", "low_rank", "core"};
 static const char *const bias_names[] = {"none", "shared", "full"};
 static const char *const activation_names[] = {"identity", "relu", "tanh"};
-static const char *const objective_names[] = {"ranking", "regression", "classification", "rating"};
 static const char *const norm_names[] = {"none", "layer", "block"};
 
 static bool parse_name(const char *text, const char *const *names, size_t n, int *out)
@@ -42,14 +41,13 @@ static bool parse_name(const char *text, const char *const *names, size_t n, int
 NAMED(generator, generator, generator_names)
 NAMED(bias_kind, bias_kind, bias_names)
 NAMED(activation, activation, activation_names)
-NAMED(objective, objective, objective_names)
 NAMED(norm_kind, norm_kind, norm_names)
 
 /* ---- dimensions ---- */
 
 bool model_spec_for_users(const struct model_spec *spec)
 {
-    return spec->objective == OBJECTIVE_RANKING || spec->objective == OBJECTIVE_RATING;
+    return spec->objective->for_users;
 }
 
 size_t model_spec_packed(size_t d)
@@ -200,6 +198,8 @@ enum err_code model_spec_check(const struct model_spec *spec, struct err *e)
 {
     if (!spec->name[0] || !spec->version[0])
         return err_set(e, ERR_INVALID, "name and version must not be empty");
+    if (!spec->objective)
+        return err_set(e, ERR_INVALID, "the model has no objective");
     if (check_width("d_item", spec->d_item, e) || check_width("d_context", spec->d_context, e) ||
         check_width("d_output", spec->d_output, e))
         return ERR_INVALID;
@@ -218,9 +218,9 @@ enum err_code model_spec_check(const struct model_spec *spec, struct err *e)
     if (spec->has_linear && spec->d_output != 1)
         return err_set(e, ERR_INVALID, "with a linear part d_output must be 1, not %zu", spec->d_output);
     if (model_spec_for_users(spec) && (spec->n_items == 0 || spec->d_output != 1))
-        return err_set(e, ERR_INVALID, "%s needs items and d_output 1", objective_name(spec->objective));
-    if (spec->objective == OBJECTIVE_RATING && spec->encoder.d_ratings == 0)
-        return err_set(e, ERR_INVALID, "objective rating needs the encoder's block ratings");
+        return err_set(e, ERR_INVALID, "%s needs items and d_output 1", spec->objective->name);
+    if (spec->objective->check && spec->objective->check(spec, e))
+        return ERR_INVALID;
     if (spec->n_pairs && (!model_spec_for_users(spec) || spec->n_pairs > LIMIT_PAIRS))
         return err_set(e, ERR_INVALID, "%zu neighbours: they need a catalogue and are at most %d",
                        spec->n_pairs, LIMIT_PAIRS);

@@ -15,13 +15,13 @@
 
 #include "base/err.h"
 #include "base/limits.h"
+#include "engine/format/objective.h"
 #include "engine/kernels/real.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum objective { OBJECTIVE_RANKING, OBJECTIVE_REGRESSION, OBJECTIVE_CLASSIFICATION, OBJECTIVE_RATING };
 enum generator { GENERATOR_SHARED, GENERATOR_FULL, GENERATOR_LOW_RANK, GENERATOR_CORE };
 enum bias_kind { BIAS_NONE, BIAS_SHARED, BIAS_FULL };
 enum activation { ACTIVATION_IDENTITY, ACTIVATION_RELU, ACTIVATION_TANH };
@@ -89,9 +89,9 @@ struct cold_items_spec {
 struct model_spec {
     char name[LIMIT_NAME_BYTES + 1];
     char version[LIMIT_NAME_BYTES + 1];
-    enum objective objective;
-    size_t n_items; /* 0: a model of tasks, without a catalogue */
-    size_t d_item;  /* D: width of x */
+    const struct objective *objective; /* of objectives[] */
+    size_t n_items;                    /* 0: a model of tasks, without a catalogue */
+    size_t d_item;                     /* D: width of x */
     size_t d_context;
     size_t d_output;
     enum norm_kind norm;
@@ -222,12 +222,10 @@ void model_spec_fini(struct model_spec *spec);
 const char *generator_name(enum generator g);
 const char *bias_kind_name(enum bias_kind b);
 const char *activation_name(enum activation a);
-const char *objective_name(enum objective o);
 const char *norm_kind_name(enum norm_kind n);
 bool generator_parse(const char *text, enum generator *out);
 bool bias_kind_parse(const char *text, enum bias_kind *out);
 bool activation_parse(const char *text, enum activation *out);
-bool objective_parse(const char *text, enum objective *out);
 bool norm_kind_parse(const char *text, enum norm_kind *out);
 
 #endif

@@ -95,8 +95,8 @@ static enum err_code open_model(const char *path, bool ratings, struct model **o
     const struct model_spec *spec = &(*out)->spec;
     if (!model_spec_for_users(spec))
         return err_set(e, ERR_INVALID, "%s: only models for users can be evaluated here", path);
-    if (ratings && spec->objective != OBJECTIVE_RATING)
-        return err_set(e, ERR_INVALID, "%s: a ranking model predicts no ratings", path);
+    if (ratings && !spec->objective->rates)
+        return err_set(e, ERR_INVALID, "%s: a %s model predicts no ratings", path, spec->objective->name);
     return ERR_OK;
 }
 

@@ -72,7 +72,7 @@ static void print_text(const struct model *m)
     theta_layout_of(s, &layout);
     (void)printf(
         "model       %s\nversion     %s\nobjective   %s\nitems       %zu, %zu wide\ncontext     %zu wide\n",
-        s->name, s->version, objective_name(s->objective), s->n_items, s->d_item, s->d_context);
+        s->name, s->version, s->objective->name, s->n_items, s->d_item, s->d_context);
     print_encoder(&s->encoder);
     (void)printf("trunk       normalisation %s", norm_kind_name(s->norm));
     for (size_t i = 0; i < s->n_trunk; i++)

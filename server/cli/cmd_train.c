@@ -6,6 +6,7 @@
 #include "base/talk.h"
 #include "engine/kernels/blas_memory.h"
 #include "engine/model.h"
+#include "engine/train/train.h"
 #include "server/cli/commands.h"
 #include "server/cli/progress.h"
 #include "server/cli/versions.h"
@@ -138,98 +139,56 @@ static void trim(struct store_conn *c, const struct settings *s)
 
 /* ---- results ---- */
 
-/* By how training ended (enum train_end). */
-static const char *const ends[] = {"complete", "interrupted", "deadline"};
-
 /* A number that was not measured is null. */
-static void add_figure(struct buf *b, const char *name, double x)
+static void add_figure(struct buf *b, const struct train_figure *f)
 {
-    buf_addf(b, isnan(x) ? ",\"%s\":null" : ",\"%s\":%.6f", name, x);
-}
-
-/* The opening of the result. */
-static void add_names(const struct settings *s, struct buf *b)
-{
-    buf_adds(b, "{\"model\":");
-    buf_add_json_string(b, s->name, strlen(s->name));
-    buf_adds(b, ",\"model_version\":");
-    buf_add_json_string(b, s->version, strlen(s->version));
-    buf_adds(b, ",\"file\":");
-    buf_add_json_string(b, s->out, strlen(s->out));
-}
-
-static void print_rating_report(const struct settings *s, const struct train_report *r)
-{
-    if (!s->json) {
-        (void)printf("model '%s' version '%s' written to %s\n"
-                     "validation rmse %.4f (biases alone %.4f), %d steps, %zu parameters, %.1f s\n",
-                     s->name, s->version, s->out, r->rmse, r->rmse_biases, r->best_epoch, r->n_parameters,
-                     r->seconds);
-        return;
+    buf_addf(b, ",\"%s\":", f->name);
+    switch (f->kind) {
+    case FIGURE_TEXT:
+        buf_addf(b, "\"%s\"", f->text);
+        break;
+    case FIGURE_FLAG:
+        buf_adds(b, f->value != 0 ? "true" : "false");
+        break;
+    case FIGURE_COUNT:
+        buf_addf(b, "%.0f", f->value);
+        break;
+    case FIGURE_SETTING:
+        buf_addf(b, "%g", f->value);
+        break;
+    case FIGURE_MEASURE:
+        if (isnan(f->value))
+            buf_adds(b, "null");
+        else
+            buf_addf(b, "%.*f", f->digits, f->value);
+        break;
     }
+}
+
+static void print_json(const struct settings *s, const struct train_report *r)
+{
     struct buf b;
     buf_init(&b, 1 << 20);
-    add_names(s, &b);
-    buf_addf(&b,
-             ",\"objective\":\"rating\",\"ended\":\"%s\",\"epochs\":%d,\"dim\":%d,\"history\":%g,"
-             "\"parameters\":%zu,\"seconds\":%.2f",
-             ends[r->end], r->best_epoch, r->dim, r->history, r->n_parameters, r->seconds);
-    add_figure(&b, "rmse", r->rmse);
-    add_figure(&b, "biases_rmse", r->rmse_biases);
+    buf_adds(&b, "{\"model\":");
+    buf_add_json_string(&b, s->name, strlen(s->name));
+    buf_adds(&b, ",\"model_version\":");
+    buf_add_json_string(&b, s->version, strlen(s->version));
+    buf_adds(&b, ",\"file\":");
+    buf_add_json_string(&b, s->out, strlen(s->out));
+    for (size_t i = 0; i < r->n_figures; i++)
+        add_figure(&b, &r->figures[i]);
     buf_addc(&b, '}');
     const char *text = buf_text(&b);
     (void)puts(text ? text : "{}");
     buf_fini(&b);
 }
 
-/* What was chosen by validation, and by how much. */
-static void add_choices(const struct train_report *r, struct buf *b)
-{
-    buf_addf(b, ",\"generator_chosen\":%s", r->generator_chosen ? "true" : "false");
-    if (r->generator_chosen) {
-        add_figure(b, "choice_shared_ndcg@10", r->shared_metric);
-        add_figure(b, "choice_core_ndcg@10", r->generated_metric);
-        add_figure(b, "choice_standard_error", r->choice_error);
-        buf_addf(b, ",\"choice_sure\":%s", r->choice_sure ? "true" : "false");
-    }
-    buf_addf(b, ",\"item_item\":%s", r->pairs_kept ? "true" : "false");
-    add_figure(b, "item_item_alone_ndcg@10", r->pairs_alone);
-    add_figure(b, "without_item_item_ndcg@10", r->metric_alone);
-}
-
 static void print_report(const struct settings *s, const struct train_report *r)
 {
-    if (s->json) {
-        struct buf b;
-        buf_init(&b, 1 << 20);
-        add_names(s, &b);
-        buf_addf(&b,
-                 ",\"generator\":\"%s\",\"ended\":\"%s\",\"epochs\":%d,\"best_epoch\":%d,\"dim\":%d,"
-                 "\"alpha\":%g,\"reg\":%g,\"parameters\":%zu,\"seconds\":%.2f",
-                 generator_name(r->generator), ends[r->end], r->epochs_run, r->best_epoch, r->dim, r->alpha,
-                 r->reg, r->n_parameters, r->seconds);
-        add_figure(&b, "warm_start_ndcg@10", r->warm_start_metric);
-        add_figure(&b, "ndcg@10", r->best_metric);
-        add_choices(r, &b);
-        if (!isnan(r->epoch_seconds))
-            buf_addf(&b, ",\"epoch_seconds\":%.3f", r->epoch_seconds);
-        if (!isnan(r->item_error))
-            buf_addf(&b, ",\"new_items_error\":%.6f,\"new_items_error_alike\":%.6f", r->item_error,
-                     r->item_error_of_mean);
-        buf_addc(&b, '}');
-        const char *text = buf_text(&b);
-        (void)puts(text ? text : "{}");
-        buf_fini(&b);
-        return;
-    }
-    (void)printf("model '%s' version '%s' written to %s\n"
-                 "validation ndcg@10 %.4f (iALS warm start %.4f), epoch %d of %d, %zu parameters, %.1f s\n",
-                 s->name, s->version, s->out, r->best_metric, r->warm_start_metric, r->best_epoch,
-                 r->epochs_run, r->n_parameters, r->seconds);
-    if (!isnan(r->item_error))
-        (void)printf(
-            "new items: categories and titles explain %.0f%% of how the scores of held-out items differ\n",
-            100 * (1 - r->item_error / r->item_error_of_mean));
+    if (s->json)
+        print_json(s, r);
+    else
+        (void)printf("model '%s' version '%s' written to %s\n%s", s->name, s->version, s->out, r->summary);
 }
 
 /* ---- the next commands ---- */
@@ -308,7 +267,7 @@ static enum err_code train(const struct settings *s, const struct train_options 
     if (*written && !code)
         trim(c, s);
     if (*written && !code)
-        (options->objective == OBJECTIVE_RATING ? print_rating_report : print_report)(s, &report);
+        print_report(s, &report);
     if (*written && !code && !s->json)
         show_next(c, s);
     dataset_free(&data);
@@ -363,6 +322,25 @@ static enum err_code check_outputs(const struct settings *s, struct err *e)
     return code;
 }
 
+/* What can be trained and what each is for, as the help says it. */
+static void list_objectives(char *out, size_t size)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < n_train_objectives && n < size; i++)
+        n += (size_t)snprintf(out + n, size - n, "%s%s: %s", i ? "; " : "",
+                              train_objectives[i]->objective->name, train_objectives[i]->about);
+}
+
+static enum err_code find_objective(const char *name, const struct objective **out, struct err *e)
+{
+    char names[OBJECTIVE_LIST_BYTES];
+    *out = objective_find(name);
+    if (*out && train_is_trained(*out))
+        return ERR_OK;
+    return err_set(e, ERR_INVALID, "--objective is %s, not '%s'",
+                   objective_list(train_is_trained, " or ", names), name);
+}
+
 static int cmd_train(int argc, char **argv)
 {
     char version[32];
@@ -374,14 +352,15 @@ static int cmd_train(int argc, char **argv)
                          .keep_versions = 2,
                          .seed = 1,
                          .min_profile_users = DATASET_LEAST_USERS};
+    char about[512];
+    list_objectives(about, sizeof about);
     const struct option options[] = {
         {"store", OPTION_STRING, &s.store, "STORE", "where users, items and interactions are", 0, 0, true},
         {"out", OPTION_STRING, &s.out, "FILE", "the model file to write, whole or not at all", 0, 0, true},
         {"name", OPTION_STRING, &s.name, "NAME", "name of the model", 0, 0, false},
         {"model-version", OPTION_STRING, &s.version, "VERSION", "version of the model; by default the time",
          0, 0, false},
-        {"objective", OPTION_STRING, &s.objective, "NAME",
-         "ranking: what users take next; rating: what they would rate an item", 0, 0, false},
+        {"objective", OPTION_STRING, &s.objective, "NAME", about, 0, 0, false},
         {"seed", OPTION_INT, &s.seed, "N", "the same seed gives the same model", 0, 9e15, false},
         {"threads", OPTION_INT, &s.threads, "N", "threads; 0: as many as processors. The result is the same",
          0, 256, false},
@@ -418,11 +397,8 @@ static int cmd_train(int argc, char **argv)
         return command_fail(&cmd_train_command, &e, true);
     if (help)
         return EXIT_DONE;
-    if (!objective_parse(s.objective, &o.objective) ||
-        (o.objective != OBJECTIVE_RANKING && o.objective != OBJECTIVE_RATING)) {
-        (void)err_set(&e, ERR_INVALID, "--objective is ranking or rating, not '%s'", s.objective);
+    if (find_objective(s.objective, &o.objective, &e))
         return command_fail(&cmd_train_command, &e, true);
-    }
     o.choose_generator = strcmp(s.generator, "auto") == 0;
     if (!o.choose_generator && !generator_parse(s.generator, &o.generator)) {
         (void)err_set(&e, ERR_INVALID, "--generator is auto, core, low_rank, full or shared, not '%s'",

@@ -24,13 +24,13 @@ int serving_find(const struct serving *s, const char *name)
 static enum err_code open_model(struct serving *s, const char *path, bool share, struct err *e)
 {
     struct model *m;
+    char names[OBJECTIVE_LIST_BYTES];
     enum err_code code = share ? model_open_shared(path, &m, e) : model_open(path, &m, e);
     if (code)
         return code;
     if (!model_spec_for_users(&m->spec))
-        code = err_set(e, ERR_INVALID,
-                       "%s: its objective is %s; only ranking and rating models answer for users", path,
-                       objective_name(m->spec.objective));
+        code = err_set(e, ERR_INVALID, "%s: its objective is %s; only %s models answer for users", path,
+                       m->spec.objective->name, objective_list(objective_is_for_users, " and ", names));
     else if (s->n_models && serving_find(s, m->spec.name) >= 0)
         code = err_set(e, ERR_CONFLICT, "%s: a model named '%s' is served already; names must differ", path,
                        m->spec.name);

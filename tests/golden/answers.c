@@ -183,7 +183,7 @@ static void answer_predict(const struct model *m)
     real *x = next_reals(n * m->spec.d_item), *y = must_have(calloc(n * m->spec.d_output + 1, sizeof *y));
     real *work = must_have(calloc(target_workspace_len(&m->spec) + 1, sizeof *work));
     target_forward(&m->spec, &m->params, theta, x, n, work, y);
-    if (m->spec.objective == OBJECTIVE_CLASSIFICATION)
+    if (m->spec.objective == &objective_classification)
         target_softmax(y, n, m->spec.d_output);
     print_reals(y, n * m->spec.d_output);
     free(theta);

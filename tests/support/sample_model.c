@@ -25,7 +25,7 @@ static void fill_ranking(struct model_spec *s)
     *s = (struct model_spec){
         .name = "sample",
         .version = "7",
-        .objective = OBJECTIVE_RANKING,
+        .objective = &objective_ranking,
         .n_items = N_ITEMS,
         .d_item = 6,
         .d_context = 5 + 4 + 2 * 3 + 3 + 2 + 2,
@@ -77,7 +77,7 @@ static void fill_linear(struct model_spec *s)
 {
     *s = (struct model_spec){.name = "linear",
                              .version = "1",
-                             .objective = OBJECTIVE_RANKING,
+                             .objective = &objective_ranking,
                              .n_items = 3,
                              .d_item = 2,
                              .d_context = 3,
@@ -90,7 +90,7 @@ static void fill_tasks(struct model_spec *s)
     *s = (struct model_spec){
         .name = "tasks",
         .version = "1",
-        .objective = OBJECTIVE_CLASSIFICATION,
+        .objective = &objective_classification,
         .d_item = 4,
         .d_context = 5,
         .d_output = 3,

@@ -42,7 +42,7 @@ struct fitting {
 bool cold_items_fits(const struct model_spec *spec)
 {
     return spec->encoder.present && spec->encoder.d_fold_in && !spec->encoder.d_ratings &&
-           spec->objective == OBJECTIVE_RANKING;
+           spec->objective->new_items;
 }
 
 /* ---- the items ---- */

@@ -1,4 +1,4 @@
-/* training - what is asked of a training, whatever its objective; where it is, and what came of it.
+/* training - what is asked of a training, whatever its objective; and where it is.
  * Layer: engine/train/data; depends on engine/format.      Threads: plain values.      Memory: texts are borrowed. */
 #ifndef ENGINE_TRAIN_DATA_TRAINING_H
 #define ENGINE_TRAIN_DATA_TRAINING_H
@@ -14,7 +14,7 @@
 struct train_options {
     const char *name; /* of the model */
     const char *version;
-    enum objective objective; /* OBJECTIVE_RANKING, or OBJECTIVE_RATING: predicted ratings (rating.h) */
+    const struct objective *objective; /* one that train_objectives[] has; by default ranking */
     uint64_t seed;
     int n_threads;         /* 0: as many as processors */
     int n_epochs;          /* the most; 0: the default. Early stopping may end before */
@@ -30,9 +30,6 @@ struct train_options {
     int64_t started_ns; /* clock_monotonic_ns from which the deadline counts; 0: the call of train_run */
     const atomic_bool *interrupt; /* true, from a signal handler or another thread: stop soon; NULL: never */
 };
-
-/* Why training ended. */
-enum train_end { TRAIN_COMPLETE, TRAIN_INTERRUPTED, TRAIN_DEADLINE };
 
 void train_options_default(struct train_options *o);
 
@@ -52,30 +49,5 @@ struct train_progress {
 
 /* Returns false to stop, as options.interrupt does. */
 typedef bool train_progress_fn(void *arg, const struct train_progress *p);
-
-struct train_report {
-    enum train_end end;
-    bool written; /* false: interrupted before there was a model to keep */
-    int epochs_run, best_epoch;
-    double warm_start_metric,
-        best_metric; /* NDCG@10 as above: of the iALS warm start, of the result; NAN: not measured */
-    double alpha, reg;
-    int dim;
-    enum generator generator; /* of the hidden layer */
-    bool
-        generator_chosen; /* by the figures that follow: NDCG@10 after some epochs, and the standard error of the difference */
-    double shared_metric, generated_metric, choice_error;
-    bool choice_sure; /* false: both had ended, or their time had, before the difference was one */
-    bool pairs_kept;  /* the model has item-item weights */
-    double metric_alone,
-        pairs_alone;          /* NDCG@10 of the model without them, of them alone; NAN: not measured */
-    double rmse, rmse_biases; /* objective rating: of held-out ratings, by the result and by biases alone */
-    double history;           /* and the variance chosen for the weights of which items a user has */
-    double item_error, item_error_of_mean; /* of the scores of held-out items by what they are, see fit.h; of
-                                              rows alike for all; NAN: not measured */
-    size_t n_parameters;
-    double seconds;
-    double epoch_seconds; /* mean of the epochs of this run, their validation aside; NAN: none was run */
-};
 
 #endif

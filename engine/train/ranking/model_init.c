@@ -2,9 +2,9 @@
  * training all users have nearly one network, and differences grow where they help. */
 #include "engine/train/ranking/model_init.h"
 
-#include "base/mem.h"
 #include "base/rng.h"
 #include "engine/kernels/blas.h"
+#include "engine/train/data/train_vocabulary.h"
 #include "engine/train/linear/ials.h"
 
 #include <math.h>
@@ -30,28 +30,6 @@ enum {
 /* Factors of a strong alpha are tiny, those of a weak one are not; Adam's steps are the same for both. All
  * items' embeddings start at this root mean square, so that a learning rate means the same everywhere. */
 #define ITEM_RMS 0.1
-
-enum err_code model_init_vocabulary(const struct train_data *data, size_t dim, struct encoder_spec *n,
-                                    struct err *e)
-{
-    if (data->n_vocabulary == 0 || !data->value_start)
-        return ERR_OK;
-    n->values = mem_zalloc_array(data->n_vocabulary, sizeof *n->values);
-    if (!n->values)
-        return err_set(e, ERR_NOMEM, "no memory for the profile's vocabulary");
-    n->n_values = data->n_vocabulary;
-    n->d_profile = dim;
-    for (size_t i = 0; i < data->n_vocabulary; i++) {
-        const struct profile_value *from = &data->vocabulary[i];
-        n->values[i] = (struct profile_value){.from = from->from, .below = from->below};
-        n->values[i].field = mem_strdup(from->field);
-        if (from->value)
-            n->values[i].value = mem_strdup(from->value);
-        if (!n->values[i].field || (from->value && !n->values[i].value))
-            return err_set(e, ERR_NOMEM, "no memory for the profile's vocabulary");
-    }
-    return ERR_OK;
-}
 
 /* What is wanted changes with the season and what is new; the context knows when it was made. Small numbers
  * are an order and not a time, and say nothing about other users. */
@@ -121,8 +99,8 @@ enum err_code model_init_spec(const struct split *split, const struct train_opti
         choose_when(split, n);
     if (has_ratings(split))
         n->d_disliked = D_DISLIKED;
-    enum err_code code = model_init_vocabulary(split->data, D_PROFILE, n, e);
-    spec->objective = OBJECTIVE_RANKING;
+    enum err_code code = train_vocabulary_copy(split->data, D_PROFILE, n, e);
+    spec->objective = &objective_ranking;
     spec->n_items = split->data->n_items;
     spec->d_item = ials->dim;
     spec->d_context =

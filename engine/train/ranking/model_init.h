@@ -24,9 +24,4 @@ void model_init_values(const struct model_spec *spec, const struct warm_start *w
 /* Scales what passes the fold-in through: scores grow by factor / (the last factor), their order stays. */
 void model_init_scale_linear(const struct model_spec *spec, struct param_block *block, double factor);
 
-/* Copies the data's profile vocabulary into the encoder, as a block of this width; none when there is none. Whoever calls
- * frees it with model_spec_fini, also on failure. */
-enum err_code model_init_vocabulary(const struct train_data *data, size_t dim, struct encoder_spec *n,
-                                    struct err *e) ERR_MUST_CHECK;
-
 #endif

@@ -6,30 +6,30 @@
 
 double training_elapsed(const struct training *t)
 {
-    return budget_elapsed(&t->budget);
+    return budget_elapsed(&t->run->budget);
 }
 
 void training_enter(struct training *t, enum budget_phase phase)
 {
-    budget_enter(&t->budget, t->team, phase);
+    budget_enter(&t->run->budget, t->run->team, phase);
 }
 
 /* Whether the phase must end. */
 bool training_is_over(struct training *t)
 {
-    bool over = budget_over(&t->budget);
-    t->cut = t->cut || (over && !budget_interrupted(&t->budget));
+    bool over = budget_over(&t->run->budget);
+    t->run->cut = t->run->cut || (over && !budget_interrupted(&t->run->budget));
     return over;
 }
 
 /* Tells the caller; false when the phase must end. */
 bool training_tell(struct training *t, struct train_progress p)
 {
-    p.n_epochs = t->state.refit ? t->state.best_epoch : t->race_epochs ? t->race_epochs : t->options.n_epochs;
-    p.contender = t->racing ? generator_name(t->options.generator) : NULL;
-    p.elapsed_s = training_elapsed(t);
-    if (t->progress && !t->progress(t->arg, &p))
-        t->budget.refused = true;
+    p.n_epochs = t->state.refit   ? t->state.best_epoch
+                 : t->race_epochs ? t->race_epochs
+                                  : t->run->options.n_epochs;
+    p.contender = t->racing ? generator_name(t->run->options.generator) : NULL;
+    run_tell(t->run, p);
     return !training_is_over(t);
 }
 
@@ -58,6 +58,5 @@ void training_fini(struct training *t)
 {
     trainer_fini(&t->fit);
     split_fini(&t->split);
-    parallel_free(t->team);
     mem_free(t->best);
 }

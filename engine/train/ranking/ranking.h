@@ -1,27 +1,19 @@
-/* ranking - the state of a training of the ranking objective, and what its parts do with it; train.c puts them together.
- * Layer: engine.       Threads: confined to the thread of the team.       Memory: training_fini frees it.
+/* ranking - the state of a training of the ranking objective, and what its parts do with it; ranking_objective.c puts them together.
+ * Layer: engine.       Threads: confined to the thread of the team.       Memory: training_fini frees all but the run.
  * The parts: ranking.c (what all need), ranking_start.c (the factorisation and what follows from it), ranking_courses.c
  * (epochs), ranking_generator.c (what is generated), ranking_write.c (item-item weights, the model file). */
 #ifndef ENGINE_TRAIN_RANKING_RANKING_H
 #define ENGINE_TRAIN_RANKING_RANKING_H
 
-#include "base/parallel.h"
-#include "engine/train/data/budget.h"
+#include "engine/train/data/run.h"
 #include "engine/train/data/split.h"
-#include "engine/train/data/training.h"
 #include "engine/train/item_item/search.h"
 #include "engine/train/linear/ials_search.h"
 #include "engine/train/ranking/checkpoint.h"
 #include "engine/train/ranking/trainer.h"
 
 struct training {
-    const struct train_data *data;
-    struct train_options options;
-    train_progress_fn *progress;
-    void *arg;
-    struct budget budget;
-    bool cut; /* the deadline ended a phase, or left one out */
-    struct parallel *team;
+    struct run *run;
     struct split split;
     struct trainer fit;
     real *best; /* (fit.block.n_values) what is written in the end */
@@ -32,7 +24,6 @@ struct training {
     double factorise_s, write_s;    /* of the first course */
     int n_epochs_run;
     bool epoch_cut; /* the last epoch is not whole */
-    bool written;
     char note[256];
     double item_error, item_error_of_mean;
     double metric_alone;           /* of the best without item-item weights */

@@ -20,8 +20,8 @@ static const char *stage_of(const struct training *t)
 /* To measure what the epoch has brought so far. */
 static bool leaves_no_time(struct training *t)
 {
-    bool so = !t->state.refit && budget_left_of_phase(&t->budget) < MEASURE_MARGIN * t->measure_s;
-    t->cut = t->cut || so;
+    bool so = !t->state.refit && budget_left_of_phase(&t->run->budget) < MEASURE_MARGIN * t->measure_s;
+    t->run->cut = t->run->cut || so;
     return so;
 }
 
@@ -56,7 +56,7 @@ static enum err_code run_epoch(struct training *t, double *loss, struct err *e)
 enum err_code training_checkpoint(struct training *t, struct err *e)
 {
     struct checkpoint_model model = {&t->state, &t->fit.block, t->best, t->fit.average};
-    return t->options.checkpoint ? checkpoint_write(t->options.checkpoint, &model, 1, e) : ERR_OK;
+    return t->run->options.checkpoint ? checkpoint_write(t->run->options.checkpoint, &model, 1, e) : ERR_OK;
 }
 
 static enum err_code end_epoch(struct training *t, double loss, double metric, struct err *e)
@@ -85,16 +85,16 @@ static void add_gains(const struct training *t, int last, const double *gains, d
 static enum err_code epochs(struct training *t, int last, double *gains, const struct training_gains *wanted,
                             struct err *e)
 {
-    while (t->state.epoch < last && !schedule_ended(&t->state, t->options.n_epochs) && !training_is_over(t) &&
-           !leaves_no_time(t)) {
+    while (t->state.epoch < last && !schedule_ended(&t->state, t->run->options.n_epochs) &&
+           !training_is_over(t) && !leaves_no_time(t)) {
         double loss, metric = NAN;
         enum err_code code = run_epoch(t, &loss, e);
-        if (!code && !budget_interrupted(&t->budget))
+        if (!code && !budget_interrupted(&t->run->budget))
             code = training_measure(t, gains, &metric, e);
         if (code || isnan(metric))
             return code;
         add_gains(t, last, gains, wanted->mean);
-        if (schedule_judge(&t->state, metric, t->options.n_epochs, t->split.timed > 0)) {
+        if (schedule_judge(&t->state, metric, t->run->options.n_epochs, t->split.timed > 0)) {
             training_keep_average(t);
             if (wanted->best)
                 memcpy(wanted->best, gains, t->split.n_validated * sizeof *gains);
@@ -120,7 +120,7 @@ enum err_code training_epochs(struct training *t, int last, struct training_gain
 enum err_code training_first_course(struct training *t, struct err *e)
 {
     training_enter(t, PHASE_COURSE);
-    return training_epochs(t, t->options.n_epochs, (struct training_gains){NULL, NULL}, e);
+    return training_epochs(t, t->run->options.n_epochs, (struct training_gains){NULL, NULL}, e);
 }
 
 enum err_code training_second_course(struct training *t, struct err *e)
@@ -148,7 +148,8 @@ bool training_pays_refit(const struct split *s)
 bool training_has_time_for_refit(struct training *t)
 {
     double epoch_s = t->n_epochs_run ? t->epochs_s / t->n_epochs_run : 0;
-    bool so = t->factorise_s + t->state.best_epoch * epoch_s + t->write_s < budget_left_of_phase(&t->budget);
-    t->cut = t->cut || !so;
+    bool so =
+        t->factorise_s + t->state.best_epoch * epoch_s + t->write_s < budget_left_of_phase(&t->run->budget);
+    t->run->cut = t->run->cut || !so;
     return so;
 }

@@ -69,7 +69,7 @@ static void take_back(struct training *t, struct runner *r)
     t->fit = r->fit;
     t->best = r->best;
     t->state = r->state;
-    t->options.generator = (enum generator)t->state.generator;
+    t->run->options.generator = (enum generator)t->state.generator;
     memset(&r->fit, 0, sizeof r->fit);
     r->best = NULL;
 }
@@ -93,7 +93,7 @@ static enum err_code run_first_epochs(struct training *t, enum generator g, cons
     enum err_code code = make_gains(t, r, e);
     if (code)
         return code;
-    t->options.generator = g;
+    t->run->options.generator = g;
     code = training_start_from(t, warm, e);
     training_enter(t, PHASE_CHOICE);
     if (!code)
@@ -106,7 +106,7 @@ static enum err_code run_first_epochs(struct training *t, enum generator g, cons
 
 static bool has_ended(const struct training *t, const struct runner *r)
 {
-    return schedule_ended(&r->state, t->options.n_epochs);
+    return schedule_ended(&r->state, t->run->options.n_epochs);
 }
 
 /* False in *whole: an interrupt or the time ended it before. */
@@ -195,8 +195,8 @@ static enum err_code checkpoint_all(struct race *race, struct err *e)
 {
     struct checkpoint_model models[N_CANDIDATES];
     checkpoint_models(race, models);
-    return race->t->options.checkpoint
-               ? checkpoint_write(race->t->options.checkpoint, models, N_CANDIDATES, e)
+    return race->t->run->options.checkpoint
+               ? checkpoint_write(race->t->run->options.checkpoint, models, N_CANDIDATES, e)
                : ERR_OK;
 }
 
@@ -301,7 +301,7 @@ enum err_code training_choose_generator(struct training *t, const struct warm_st
     enum err_code code = ERR_OK;
     size_t n_done = 0;
     t->racing = true;
-    t->race_epochs = race_epochs(t->options.n_epochs);
+    t->race_epochs = race_epochs(t->run->options.n_epochs);
     for (size_t i = 0; i < N_CANDIDATES && !code && n_done == i; i++) {
         code = run_first_epochs(t, candidates[i], warm, &race.runners[i], e);
         n_done += race.runners[i].done;
@@ -313,7 +313,8 @@ enum err_code training_choose_generator(struct training *t, const struct warm_st
         take_better(&race);
     }
     finish(&race, n_done == N_CANDIDATES);
-    return code || n_done < N_CANDIDATES || budget_interrupted(&t->budget) ? code : training_checkpoint(t, e);
+    return code || n_done < N_CANDIDATES || budget_interrupted(&t->run->budget) ? code
+                                                                                : training_checkpoint(t, e);
 }
 
 enum err_code training_resume_choice(struct training *t, const struct training_state *states, struct err *e)
@@ -330,5 +331,5 @@ enum err_code training_resume_choice(struct training *t, const struct training_s
     if (!code)
         code = run_on(&race, e);
     finish(&race, !code);
-    return code || budget_interrupted(&t->budget) ? code : training_checkpoint(t, e);
+    return code || budget_interrupted(&t->run->budget) ? code : training_checkpoint(t, e);
 }

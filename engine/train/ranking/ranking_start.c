@@ -18,13 +18,13 @@ static struct ials_options chosen(const struct training *t)
                                  .alpha = t->state.alpha,
                                  .reg = t->state.reg,
                                  .reg_exponent = t->state.reg_exponent,
-                                 .seed = t->options.seed};
+                                 .seed = t->run->options.seed};
 }
 
 static enum err_code make_fit(struct training *t, struct err *e)
 {
     struct ials_options ials = chosen(t);
-    enum err_code code = trainer_init(&t->fit, &t->split, &t->options, &ials, t->team, e);
+    enum err_code code = trainer_init(&t->fit, &t->split, &t->run->options, &ials, t->run->team, e);
     if (!code && !(t->best = mem_alloc_array(t->fit.block.n_values, sizeof *t->best)))
         code = err_set(e, ERR_NOMEM, "no memory for %zu parameters", t->fit.block.n_values);
     return code;
@@ -38,7 +38,7 @@ void training_keep_average(struct training *t)
 /* Where times are known much follows the start, and a few epochs more than planned cost little of many. */
 static bool tries_starts(struct training *t)
 {
-    return t->split.timed > 0 && t->split.n_validated > 0 && t->options.n_epochs >= EPOCHS_FOR_TRIES &&
+    return t->split.timed > 0 && t->split.n_validated > 0 && t->run->options.n_epochs >= EPOCHS_FOR_TRIES &&
            !training_is_over(t);
 }
 
@@ -49,7 +49,7 @@ static size_t dim_in_time(const struct training *t, const struct warm_start_choi
     size_t dim = c->options.dim;
     double unit_s = c->round_s / (double)(c->round_dim * c->round_dim);
     while (dim / 2 >= LEAST_DIM &&
-           ROUNDS_IN_TIME * unit_s * (double)(dim * dim) > budget_left_of_phase(&t->budget))
+           ROUNDS_IN_TIME * unit_s * (double)(dim * dim) > budget_left_of_phase(&t->run->budget))
         dim /= 2;
     return dim;
 }
@@ -58,19 +58,19 @@ static enum err_code factorise(struct training *t, struct warm_start *warm, stru
 {
     struct warm_start_choice choice;
     training_enter(t, PHASE_SEARCH);
-    enum err_code code = warm_start_search(&t->split, (size_t)t->options.dim, t->options.seed, t->team,
-                                           training_tell_search, t, &choice, e);
-    if (code || budget_interrupted(&t->budget))
+    enum err_code code = warm_start_search(&t->split, (size_t)t->run->options.dim, t->run->options.seed,
+                                           t->run->team, training_tell_search, t, &choice, e);
+    if (code || budget_interrupted(&t->run->budget))
         return code;
     (void)training_is_over(t);
     training_enter(t, PHASE_FACTORISE);
     double start_s = training_elapsed(t);
-    if (t->options.dim == 0)
+    if (t->run->options.dim == 0)
         choice.options.dim = dim_in_time(t, &choice);
-    code = warm_start_factorise(&t->split, &choice.options, t->team, training_tell_search, t, warm, e);
+    code = warm_start_factorise(&t->split, &choice.options, t->run->team, training_tell_search, t, warm, e);
     t->factorise_s = training_elapsed(t) - start_s;
     if (!code && tries_starts(t))
-        code = start_choose(&t->split, &t->options, t->team, training_tell_search, t, warm, e);
+        code = start_choose(&t->split, &t->run->options, t->run->team, training_tell_search, t, warm, e);
     if (!code)
         (void)training_is_over(t);
     return code;
@@ -82,7 +82,7 @@ enum err_code training_measure(struct training *t, double *gains, double *metric
     double start_s = training_elapsed(t);
     enum err_code code = trainer_measure(&t->fit, gains, metric, e);
     t->measure_s = training_elapsed(t) - start_s;
-    if (!code && parallel_stopped(t->team))
+    if (!code && parallel_stopped(t->run->team))
         *metric = NAN;
     return code;
 }
@@ -98,7 +98,8 @@ enum err_code training_measure_best(struct training *t, double *gains, double *m
 
 enum err_code training_start_from(struct training *t, const struct warm_start *warm, struct err *e)
 {
-    t->state = (struct training_state){.fingerprint = t->fingerprint, .generator = (int)t->options.generator};
+    t->state =
+        (struct training_state){.fingerprint = t->fingerprint, .generator = (int)t->run->options.generator};
     t->state.dim = warm->options.dim;
     t->state.alpha = warm->options.alpha;
     t->state.reg = warm->options.reg;
@@ -121,8 +122,8 @@ enum err_code training_start(struct training *t, struct err *e)
 {
     struct warm_start warm = {0};
     enum err_code code = factorise(t, &warm, e);
-    if (!code && !budget_interrupted(&t->budget))
-        code = t->options.choose_generator && t->split.n_validated > 0 && !training_is_over(t)
+    if (!code && !budget_interrupted(&t->run->budget))
+        code = t->run->options.choose_generator && t->split.n_validated > 0 && !training_is_over(t)
                    ? training_choose_generator(t, &warm, e)
                    : training_start_from(t, &warm, e);
     warm_start_fini(&warm);
@@ -133,17 +134,18 @@ enum err_code training_start(struct training *t, struct err *e)
 static enum err_code split_all(struct training *t, struct err *e)
 {
     split_fini(&t->split);
-    return split_init(&t->split, t->data, false, t->options.seed, e);
+    return split_init(&t->split, t->run->data, false, t->run->options.seed, e);
 }
 
 enum err_code training_resume_model(struct training *t, const struct training_state *state, size_t model,
                                     struct err *e)
 {
     t->state = *state;
-    t->options.generator = (enum generator)state->generator;
+    t->run->options.generator = (enum generator)state->generator;
     enum err_code code = make_fit(t, e);
     if (!code)
-        code = checkpoint_read_model(t->options.checkpoint, model, &t->fit.block, t->best, t->fit.average, e);
+        code = checkpoint_read_model(t->run->options.checkpoint, model, &t->fit.block, t->best,
+                                     t->fit.average, e);
     t->fit.n_steps = state->n_steps;
     return code;
 }
@@ -169,7 +171,7 @@ enum err_code training_start_refit(struct training *t, struct err *e)
     enum err_code code = split_all(t, e);
     struct ials_options ials = chosen(t);
     if (!code)
-        code = warm_start_factorise(&t->split, &ials, t->team, training_tell_search, t, &warm, e);
+        code = warm_start_factorise(&t->split, &ials, t->run->team, training_tell_search, t, &warm, e);
     if (code)
         return code;
     code = make_fit(t, e);

@@ -37,11 +37,11 @@ enum err_code training_find_neighbours(struct training *t, struct item_item_choi
 {
     *out = (struct item_item_choice){.metric = t->state.best_metric};
     training_enter(t, PHASE_NEIGHBOURS);
-    if (t->options.no_pairs || training_is_over(t))
+    if (t->run->options.no_pairs || training_is_over(t))
         return ERR_OK;
     swap_best(t);
     enum err_code code = item_item_choose(&t->split, &t->fit.spec, &t->fit.block.params, t->state.best_metric,
-                                          t->team, tell_neighbours, t, out, e);
+                                          t->run->team, tell_neighbours, t, out, e);
     swap_best(t);
     return code;
 }
@@ -73,16 +73,17 @@ enum err_code training_choose_neighbours(struct training *t, struct err *e)
 static enum err_code write_values(struct training *t, const struct model_spec *spec,
                                   const struct model_params *params, const char *path, struct err *e)
 {
-    struct model_ids ids = {t->data->item_ids};
+    struct model_ids ids = {t->run->data->item_ids};
     struct cold_items_fit side;
     if (!cold_items_fits(spec))
         return model_write(path, spec, params, &ids, e);
-    enum err_code code = cold_items_fit_run(t->data, spec, params, t->options.seed, t->team, &side, e);
+    enum err_code code =
+        cold_items_fit_run(t->run->data, spec, params, t->run->options.seed, t->run->team, &side, e);
     if (code)
         return code;
     t->item_error = side.error;
     t->item_error_of_mean = side.error_of_mean;
-    code = cold_items_fill(&side, t->data, e);
+    code = cold_items_fill(&side, t->run->data, e);
     if (!code)
         code = model_write(path, &side.spec, &side.params, &ids, e);
     cold_items_fit_fini(&side);
@@ -99,7 +100,7 @@ static enum err_code write_best(struct training *t, const char *path, struct err
                                       .scale = t->state.scale};
     enum err_code code = ERR_OK;
     if (choice.scale > 0)
-        code = item_item_make(&t->split, &choice, t->team, &weights, e);
+        code = item_item_make(&t->split, &choice, t->run->team, &weights, e);
     if (code)
         return code;
     if (choice.scale > 0 && training_is_over(t)) { /* half of the weights are none */
@@ -124,6 +125,6 @@ enum err_code training_write(struct training *t, const char *path, struct err *e
     training_enter(t, PHASE_WRITE);
     enum err_code code = write_best(t, path, e);
     t->write_s = training_elapsed(t) - start_s;
-    t->written = t->written || !code;
+    t->run->written = t->run->written || !code;
     return code;
 }

@@ -6,13 +6,11 @@
  * identity, and what it generates are a user's level and tastes. */
 #include "engine/train/rating/rating.h"
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "engine/format/model_write.h"
-#include "engine/train/data/budget.h"
+#include "engine/train/data/train_vocabulary.h"
 #include "engine/train/gradient/param_block.h"
-#include "engine/train/ranking/model_init.h"
 #include "engine/train/rating/variational_mf.h"
 
 #include <math.h>
@@ -44,16 +42,10 @@ static const double worthwhile = 2e-4, hopeless = 2e-3; /* parts of the error */
     1.5 /* how far a step of the model, from all ratings, may be longer than one of the search */
 static const double profile_variance = 0.08, category_variance = 0.33;
 
-struct schedule {
-    const struct train_data *data;
-    struct train_options options;
-    train_progress_fn *progress;
-    void *arg;
-    struct budget budget;
-    bool cut;      /* the deadline ended the search or the model's steps */
+struct rating {
+    struct run *run;
     double step_s; /* of the best try, and how many the model is to have; of the first try while it lasts */
     int model_steps;
-    struct parallel *team;
     unsigned char *held;              /* (interactions) */
     double least, most;               /* ratings */
     double rmse[N_DIMS][N_HISTORIES]; /* NAN: not tried */
@@ -63,6 +55,7 @@ struct schedule {
     struct rating_options best;
     int best_steps;
     double best_rmse;
+    double biases_rmse; /* of what each user and item is alone; NAN: not measured */
     struct model_spec spec;
     bool has_spec;
     struct param_block block;
@@ -73,39 +66,37 @@ struct schedule {
 /* Whether the search must end: an interrupt, or what is left is needed for the model's own steps. */
 static bool is_over(void *arg)
 {
-    struct schedule *c = arg;
-    double model_s = c->step_s * c->model_steps * MODEL_MARGIN, left_s = budget_left(&c->budget);
-    if (budget_interrupted(&c->budget))
+    struct rating *c = arg;
+    double model_s = c->step_s * c->model_steps * MODEL_MARGIN, left_s = budget_left(&c->run->budget);
+    if (budget_interrupted(&c->run->budget))
         return true;
-    return left_s < model_s || budget_over(&c->budget);
+    return left_s < model_s || budget_over(&c->run->budget);
 }
 
 /* False when the search must end. */
-static bool tell(struct schedule *c, struct train_progress p)
+static bool tell(struct rating *c, struct train_progress p)
 {
     p.loss = p.left_s = NAN;
     p.metric_name = "rmse";
-    p.elapsed_s = budget_elapsed(&c->budget);
     p.best_metric = isfinite(c->best_rmse) ? c->best_rmse : NAN;
-    if (c->progress && !c->progress(c->arg, &p))
-        c->budget.refused = true;
+    run_tell(c->run, p);
     return !is_over(c);
 }
 
 /* ---- validation ---- */
 
-static enum err_code hold_out(struct schedule *c, struct err *e)
+static enum err_code hold_out(struct rating *c, struct err *e)
 {
-    size_t n = c->data->user_start[c->data->n_users], n_ratings = 0;
+    size_t n = c->run->data->user_start[c->run->data->n_users], n_ratings = 0;
     struct rng r;
     c->held = mem_zalloc_array(n, 1);
     if (!c->held)
         return err_set(e, ERR_NOMEM, "no memory for %zu interactions", n);
-    rng_init(&r, c->options.seed, 2);
+    rng_init(&r, c->run->options.seed, 2);
     c->least = INFINITY;
     c->most = -INFINITY;
     for (size_t i = 0; i < n; i++) {
-        double rating = (double)c->data->interactions[i].rating;
+        double rating = (double)c->run->data->interactions[i].rating;
         if (isnan(rating))
             continue;
         n_ratings++;
@@ -123,9 +114,9 @@ static enum err_code hold_out(struct schedule *c, struct err *e)
 }
 
 /* NAN when nothing is held out. */
-static double held_out_rmse(const struct schedule *c, const struct variational_mf *f)
+static double held_out_rmse(const struct rating *c, const struct variational_mf *f)
 {
-    const struct train_data *data = c->data;
+    const struct train_data *data = c->run->data;
     double sum = 0;
     size_t n = 0;
     for (size_t u = 0; u < data->n_users; u++)
@@ -148,7 +139,7 @@ struct attempt {
 };
 
 /* Far behind the best try at the same step, and no longer at the start: it will not win. */
-static bool is_behind(const struct schedule *c, const struct attempt *t)
+static bool is_behind(const struct rating *c, const struct attempt *t)
 {
     int i = t->n_steps - 1;
     return i >= LEAST_RACE && i < c->n_curve && t->curve[i] > c->curve[i] * (1 + hopeless);
@@ -156,22 +147,23 @@ static bool is_behind(const struct schedule *c, const struct attempt *t)
 
 /* The least held-out error of these options and the step it was at; gains of less than a `worthwhile` part do not
  * count. */
-static enum err_code try_options(struct schedule *c, const struct rating_options *o, struct attempt *t,
+static enum err_code try_options(struct rating *c, const struct rating_options *o, struct attempt *t,
                                  struct err *e)
 {
     struct variational_mf *f = NULL;
-    int most = c->options.n_epochs && c->options.n_epochs < MAX_STEPS ? c->options.n_epochs : MAX_STEPS;
-    enum err_code code = variational_mf_new(c->data, c->held, o, &f, e);
+    int most = c->run->options.n_epochs && c->run->options.n_epochs < MAX_STEPS ? c->run->options.n_epochs
+                                                                                : MAX_STEPS;
+    enum err_code code = variational_mf_new(c->run->data, c->held, o, &f, e);
     *t = (struct attempt){.rmse = INFINITY};
-    double start_s = budget_elapsed(&c->budget);
+    double start_s = budget_elapsed(&c->run->budget);
     while (!code && t->n_steps < most && t->n_steps < t->best_step + PATIENCE && !is_behind(c, t)) {
-        code = variational_mf_step(f, c->team, e);
-        if (parallel_stopped(c->team)) /* half a step is none, whatever it says */
+        code = variational_mf_step(f, c->run->team, e);
+        if (parallel_stopped(c->run->team)) /* half a step is none, whatever it says */
             code = ERR_OK;
-        if (code || parallel_stopped(c->team))
+        if (code || parallel_stopped(c->run->team))
             break;
         if (!isfinite(c->best_rmse)) {
-            c->step_s = (budget_elapsed(&c->budget) - start_s) / (t->n_steps + 1);
+            c->step_s = (budget_elapsed(&c->run->budget) - start_s) / (t->n_steps + 1);
             c->model_steps = t->n_steps + 1;
         }
         double now = t->curve[t->n_steps++] = held_out_rmse(c, f);
@@ -184,32 +176,32 @@ static enum err_code try_options(struct schedule *c, const struct rating_options
                                            .fraction = 1 - 1 / (1 + 0.2 * (c->n_tries + t->n_steps / 20.0)),
                                            .metric = now});
     }
-    t->step_s = (budget_elapsed(&c->budget) - start_s) / (t->n_steps ? t->n_steps : 1);
+    t->step_s = (budget_elapsed(&c->run->budget) - start_s) / (t->n_steps ? t->n_steps : 1);
     variational_mf_free(f);
     return code;
 }
 
 /* ---- search ---- */
 
-static struct rating_options options_of(const struct schedule *c, size_t dim, double history)
+static struct rating_options options_of(const struct rating *c, size_t dim, double history)
 {
     return (struct rating_options){.dim = dim,
                                    .history = history,
                                    .profile = profile_variance,
                                    .category = category_variance,
-                                   .seed = c->options.seed};
+                                   .seed = c->run->options.seed};
 }
 
-static bool fits(const struct schedule *c, size_t dim)
+static bool fits(const struct rating *c, size_t dim)
 {
-    return (c->data->n_users + c->data->n_items) * model_spec_packed(dim) <= max_covariance_reals;
+    return (c->run->data->n_users + c->run->data->n_items) * model_spec_packed(dim) <= max_covariance_reals;
 }
 
-static enum err_code try_at(struct schedule *c, int d, int h, struct err *e)
+static enum err_code try_at(struct rating *c, int d, int h, struct err *e)
 {
-    size_t dim = c->options.dim ? (size_t)c->options.dim : dims[d];
+    size_t dim = c->run->options.dim ? (size_t)c->run->options.dim : dims[d];
     struct attempt t;
-    if (d < 0 || d >= N_DIMS || h < 0 || h >= N_HISTORIES || parallel_stopped(c->team) ||
+    if (d < 0 || d >= N_DIMS || h < 0 || h >= N_HISTORIES || parallel_stopped(c->run->team) ||
         !isnan(c->rmse[d][h]) || !fits(c, dim))
         return ERR_OK;
     struct rating_options o = options_of(c, dim, histories[h]);
@@ -231,16 +223,16 @@ static enum err_code try_at(struct schedule *c, int d, int h, struct err *e)
 }
 
 /* From (d, h) to the best neighbour until none is better. */
-static enum err_code walk(struct schedule *c, int d, int h, struct err *e)
+static enum err_code walk(struct rating *c, int d, int h, struct err *e)
 {
     static const int moves[][2] = {{0, -1}, {0, 1}, {-1, 0}, {1, 0}};
     enum err_code code = try_at(c, d, h, e);
-    for (bool moved = true; moved && !code && !parallel_stopped(c->team);) {
+    for (bool moved = true; moved && !code && !parallel_stopped(c->run->team);) {
         int to_d = d, to_h = h;
         moved = false;
         for (size_t i = 0; i < sizeof moves / sizeof *moves && !code; i++) {
             int nd = d + moves[i][0], nh = h + moves[i][1];
-            if (nd < 0 || nd >= N_DIMS || nh < 0 || nh >= N_HISTORIES || (c->options.dim && nd != d))
+            if (nd < 0 || nd >= N_DIMS || nh < 0 || nh >= N_HISTORIES || (c->run->options.dim && nd != d))
                 continue;
             code = try_at(c, nd, nh, e);
             if (c->rmse[nd][nh] < c->rmse[to_d][to_h]) {
@@ -255,7 +247,7 @@ static enum err_code walk(struct schedule *c, int d, int h, struct err *e)
     return code;
 }
 
-static enum err_code search(struct schedule *c, double *biases, struct err *e)
+static enum err_code search(struct rating *c, struct err *e)
 {
     int d = FIRST_DIM;
     struct attempt of_biases;
@@ -264,32 +256,34 @@ static enum err_code search(struct schedule *c, double *biases, struct err *e)
             c->rmse[i][j] = NAN;
     while (d > 0 && !fits(c, dims[d]))
         d--;
-    c->best = options_of(c, c->options.dim ? (size_t)c->options.dim : dims[d], histories[FIRST_HISTORY]);
-    c->best_steps =
-        c->options.n_epochs && c->options.n_epochs < DEFAULT_STEPS ? c->options.n_epochs : DEFAULT_STEPS;
-    struct rating_options alone = {.dim = 1, .seed = c->options.seed};
+    c->best =
+        options_of(c, c->run->options.dim ? (size_t)c->run->options.dim : dims[d], histories[FIRST_HISTORY]);
+    c->best_steps = c->run->options.n_epochs && c->run->options.n_epochs < DEFAULT_STEPS
+                        ? c->run->options.n_epochs
+                        : DEFAULT_STEPS;
+    struct rating_options alone = {.dim = 1, .seed = c->run->options.seed};
     enum err_code code = try_options(c, &alone, &of_biases, e);
-    *biases = isfinite(of_biases.rmse) ? of_biases.rmse : (double)NAN;
+    c->biases_rmse = isfinite(of_biases.rmse) ? of_biases.rmse : (double)NAN;
     return code ? code : walk(c, d, FIRST_HISTORY, e);
 }
 
 /* ---- the model ---- */
 
-static enum err_code make_spec(struct schedule *c, struct err *e)
+static enum err_code make_spec(struct rating *c, struct err *e)
 {
     struct model_spec *spec = &c->spec;
     struct encoder_spec *n = &spec->encoder;
     size_t d = c->best.dim;
-    (void)snprintf(spec->name, sizeof spec->name, "%s", c->options.name);
-    (void)snprintf(spec->version, sizeof spec->version, "%s", c->options.version);
+    (void)snprintf(spec->name, sizeof spec->name, "%s", c->run->options.name);
+    (void)snprintf(spec->version, sizeof spec->version, "%s", c->run->options.version);
     *n = (struct encoder_spec){.present = true,
                                .d_history = c->best.history > 0 ? d : 0,
                                .d_ratings = d,
                                .rating_least = c->least,
                                .rating_most = c->most};
-    enum err_code code = model_init_vocabulary(c->data, d, n, e);
-    spec->objective = OBJECTIVE_RATING;
-    spec->n_items = c->data->n_items;
+    enum err_code code = train_vocabulary_copy(c->run->data, d, n, e);
+    spec->objective = &objective_rating;
+    spec->n_items = c->run->data->n_items;
     spec->d_item = d;
     spec->d_context = n->d_history + n->d_profile + n->d_ratings;
     spec->d_output = 1;
@@ -300,12 +294,12 @@ static enum err_code make_spec(struct schedule *c, struct err *e)
     return code;
 }
 
-static enum err_code make_model(struct schedule *c, const char *path, struct err *e)
+static enum err_code make_model(struct rating *c, struct err *e)
 {
     struct variational_mf *f = NULL;
-    enum err_code code = variational_mf_new(c->data, NULL, &c->best, &f, e);
-    for (int i = 1; i <= c->best_steps && !code && (i == 1 || !budget_late(&c->budget)); i++) {
-        code = variational_mf_step(f, c->team, e);
+    enum err_code code = variational_mf_new(c->run->data, NULL, &c->best, &f, e);
+    for (int i = 1; i <= c->best_steps && !code && (i == 1 || !budget_late(&c->run->budget)); i++) {
+        code = variational_mf_step(f, c->run->team, e);
         (void)tell(c, (struct train_progress){
                           .stage = "train", .fraction = (double)i / c->best_steps, .metric = NAN});
     }
@@ -314,32 +308,30 @@ static enum err_code make_model(struct schedule *c, const char *path, struct err
     if (!code)
         code = param_block_init(&c->block, &c->spec, e);
     if (!code) {
-        struct model_ids ids = {c->data->item_ids};
+        struct model_ids ids = {c->run->data->item_ids};
         variational_mf_values(f, &c->spec, &c->block.params);
-        code = model_write(path, &c->spec, &c->block.params, &ids, e);
+        code = model_write(c->run->path, &c->spec, &c->block.params, &ids, e);
     }
     variational_mf_free(f);
     return code;
 }
 
-static void note_choice(struct schedule *c, double biases)
+static void note_choice(struct rating *c)
 {
     char note[256];
     (void)snprintf(
         note, sizeof note,
         "%zu users, %zu items, %zu interactions; %zu wide, history %g, %d steps chosen by validation: rmse "
         "%.4f (biases alone %.4f)",
-        c->data->n_users, c->data->n_items, c->data->user_start[c->data->n_users], c->best.dim,
-        c->best.history, c->best_steps, isfinite(c->best_rmse) ? c->best_rmse : (double)NAN, biases);
+        c->run->data->n_users, c->run->data->n_items, c->run->data->user_start[c->run->data->n_users],
+        c->best.dim, c->best.history, c->best_steps, isfinite(c->best_rmse) ? c->best_rmse : (double)NAN,
+        c->biases_rmse);
     (void)tell(c, (struct train_progress){.stage = "train", .metric = NAN, .note = note});
 }
 
 static enum err_code check(const struct train_data *data, const struct train_options *o, struct err *e)
 {
-    if (data->n_users < 2 || data->n_items < 2)
-        return err_set(e, ERR_INVALID,
-                       "training needs at least two users and two items; the store has %zu and %zu",
-                       data->n_users, data->n_items);
+    (void)data;
     if (o->dim < 0 || o->dim > LIMIT_RATINGS_DIM || o->n_epochs < 0)
         return err_set(e, ERR_INVALID, "dim must be 0 to %d and epochs not below 0", LIMIT_RATINGS_DIM);
     if (o->checkpoint)
@@ -347,49 +339,75 @@ static enum err_code check(const struct train_data *data, const struct train_opt
     return ERR_OK;
 }
 
-enum err_code rating_train_run(const struct train_data *data, const struct train_options *options,
-                               const char *path, train_progress_fn *progress, void *arg,
-                               struct train_report *report, struct err *e)
+/* ---- the table of functions ---- */
+
+static enum err_code build(struct run *run, void **state, struct err *e)
 {
-    struct schedule c = {
-        .data = data, .options = *options, .progress = progress, .arg = arg, .best_rmse = INFINITY};
-    double biases = NAN;
-    budget_init(&c.budget, options->started_ns ? options->started_ns : clock_monotonic_ns(),
-                options->deadline_s, options->interrupt);
-    enum err_code code = check(data, options, e);
-    if (!code)
-        code = parallel_new(options->n_threads, &c.team, e);
-    if (!code)
-        code = hold_out(&c, e);
-    if (!code) {
-        budget_enter(&c.budget, c.team, PHASE_COURSE);
-        parallel_stop_when(c.team, is_over, &c);
-        code = search(&c, &biases, e);
-        c.cut = !code && parallel_stopped(c.team);
-        parallel_stop_when(c.team, NULL, NULL);
-    }
-    bool keeps = !budget_interrupted(&c.budget) || isfinite(c.best_rmse);
-    if (!code && keeps) {
-        note_choice(&c, biases);
-        code = make_model(&c, path, e);
-    }
-    if (!code)
-        *report = (struct train_report){.end = budget_interrupted(&c.budget) ? TRAIN_INTERRUPTED
-                                               : c.cut                       ? TRAIN_DEADLINE
-                                                                             : TRAIN_COMPLETE,
-                                        .written = keeps,
-                                        .epochs_run = c.best_steps,
-                                        .best_epoch = c.best_steps,
-                                        .dim = (int)c.best.dim,
-                                        .rmse = isfinite(c.best_rmse) ? c.best_rmse : (double)NAN,
-                                        .rmse_biases = biases,
-                                        .history = c.best.history,
-                                        .n_parameters = c.block.n_values + c.block.n_frozen,
-                                        .seconds = budget_elapsed(&c.budget)};
-    param_block_fini(&c.block);
-    if (c.has_spec)
-        model_spec_fini(&c.spec);
-    parallel_free(c.team);
-    mem_free(c.held);
+    struct rating *c = mem_zalloc_array(1, sizeof *c);
+    if (!c)
+        return err_set(e, ERR_NOMEM, "no memory for a training");
+    *state = c;
+    *c = (struct rating){.run = run, .best_rmse = INFINITY, .biases_rmse = NAN};
+    return hold_out(c, e);
+}
+
+static enum err_code choose(void *state, struct err *e)
+{
+    struct rating *c = state;
+    budget_enter(&c->run->budget, c->run->team, PHASE_COURSE);
+    parallel_stop_when(c->run->team, is_over, c);
+    enum err_code code = search(c, e);
+    c->run->cut = !code && parallel_stopped(c->run->team);
+    parallel_stop_when(c->run->team, NULL, NULL);
     return code;
 }
+
+static enum err_code train(void *state, struct err *e)
+{
+    struct rating *c = state;
+    if (budget_interrupted(&c->run->budget) && !isfinite(c->best_rmse))
+        return ERR_OK;
+    note_choice(c);
+    enum err_code code = make_model(c, e);
+    c->run->written = !code;
+    return code;
+}
+
+static void report(const void *state, struct train_report *r)
+{
+    const struct rating *c = state;
+    double rmse = isfinite(c->best_rmse) ? c->best_rmse : (double)NAN;
+    r->epochs_run = r->best_epoch = c->best_steps;
+    r->n_parameters = c->block.n_values + c->block.n_frozen;
+    report_text(r, "objective", objective_rating.name);
+    report_text(r, "ended", train_end_name(r->end));
+    report_count(r, "epochs", (size_t)r->best_epoch);
+    report_count(r, "dim", c->best.dim);
+    report_setting(r, "history", c->best.history);
+    report_count(r, "parameters", r->n_parameters);
+    report_measure(r, "seconds", 2, r->seconds);
+    report_measure(r, "rmse", 6, rmse);
+    report_measure(r, "biases_rmse", 6, c->biases_rmse);
+    (void)snprintf(r->summary, sizeof r->summary,
+                   "validation rmse %.4f (biases alone %.4f), %d steps, %zu parameters, %.1f s\n", rmse,
+                   c->biases_rmse, r->best_epoch, r->n_parameters, r->seconds);
+}
+
+static void free_rating(void *state)
+{
+    struct rating *c = state;
+    param_block_fini(&c->block);
+    if (c->has_spec)
+        model_spec_fini(&c->spec);
+    mem_free(c->held);
+    mem_free(c);
+}
+
+const struct train_objective train_rating = {.objective = &objective_rating,
+                                             .about = "what they would rate an item",
+                                             .check = check,
+                                             .build = build,
+                                             .choose = choose,
+                                             .train = train,
+                                             .report = report,
+                                             .fini = free_rating};

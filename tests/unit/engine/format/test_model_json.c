@@ -46,7 +46,7 @@ START_TEST(every_key_lands_in_its_place)
     must_decode(complete, &s);
     ck_assert_str_eq(s.name, "movies");
     ck_assert_str_eq(s.version, "3");
-    ck_assert_int_eq(s.objective, OBJECTIVE_RANKING);
+    ck_assert_ptr_eq(s.objective, &objective_ranking);
     ck_assert_uint_eq(s.n_items, 7);
     ck_assert_uint_eq(s.d_item, 4);
     ck_assert_uint_eq(s.d_context, 17);
@@ -281,7 +281,7 @@ START_TEST(a_model_of_ratings_comes_back_as_it_was)
     struct buf b;
     buf_init(&b, 1 << 16);
     ck_assert_msg(model_json_decode(rating, &s, &e) == ERR_OK, "%s", e.text);
-    ck_assert_int_eq(s.objective, OBJECTIVE_RATING);
+    ck_assert_ptr_eq(s.objective, &objective_rating);
     ck_assert_uint_eq(s.encoder.d_ratings, 3);
     ck_assert(s.encoder.rating_least == 0.5 && s.encoder.rating_most == 5);
     ck_assert(model_json_encode(&s, &b, &e) == ERR_OK);

@@ -29,7 +29,7 @@ static struct model_spec make_spec(int number)
         {.field = field, .value = value}, {.field = field, .value = value}, {.field = field, .value = value}};
     struct model_spec s = {.name = "t",
                            .version = "1",
-                           .objective = OBJECTIVE_RANKING,
+                           .objective = &objective_ranking,
                            .n_items = N_ITEMS,
                            .d_item = D,
                            .d_output = 1,

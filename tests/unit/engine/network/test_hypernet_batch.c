@@ -179,7 +179,7 @@ static struct model_spec make_spec(int number)
 {
     struct model_spec s = {.name = "t",
                            .version = "1",
-                           .objective = OBJECTIVE_RANKING,
+                           .objective = &objective_ranking,
                            .n_items = 9,
                            .d_item = 24,
                            .d_output = 1,

@@ -181,7 +181,7 @@ struct wide {
 static void wide_init(struct wide *w, size_t n_items, size_t n)
 {
     memset(w, 0, sizeof *w);
-    w->spec = (struct model_spec){.objective = OBJECTIVE_RANKING,
+    w->spec = (struct model_spec){.objective = &objective_ranking,
                                   .n_items = n_items,
                                   .d_item = 1,
                                   .d_context = 1,

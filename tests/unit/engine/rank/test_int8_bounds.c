@@ -46,7 +46,7 @@ static void describe(struct made *m, const struct shape *s)
 {
     m->spec = (struct model_spec){.name = "screened",
                                   .version = "1",
-                                  .objective = OBJECTIVE_RANKING,
+                                  .objective = &objective_ranking,
                                   .n_items = s->n_items,
                                   .d_item = s->d_item,
                                   .d_context = 3,

@@ -224,6 +224,21 @@ static void run(const struct world *w, const struct train_options *o, const char
     ck_assert_msg(code == ERR_OK, "%s", e.text);
 }
 
+/* Of a report, by its name in the JSON. */
+static double figure(const struct train_report *r, const char *name)
+{
+    const struct train_figure *f = report_find(r, name);
+    ck_assert_msg(f != NULL, "%s", name);
+    return f->value;
+}
+
+static enum generator generator_of(const struct train_report *r)
+{
+    enum generator g = GENERATOR_SHARED;
+    ck_assert(generator_parse(report_find(r, "generator")->text, &g));
+    return g;
+}
+
 START_TEST(the_model_does_not_depend_on_the_number_of_threads)
 {
     struct world w;
@@ -275,9 +290,9 @@ START_TEST(a_stopped_run_that_is_resumed_ends_with_the_same_model)
         run(&w, &o, parts, &rest, &report);
         ck_assert_int_eq(rest.n_stages, 0); /* it went on, it did not begin anew */
         ck_assert_int_eq(rest.n_choose > 0, stage == 0);
-        ck_assert(report.generator_chosen);
-        ck_assert_int_eq(report.generator, all.generator);
-        ck_assert_double_eq(report.generated_metric, all.generated_metric);
+        ck_assert(figure(&report, "generator_chosen"));
+        ck_assert_int_eq(generator_of(&report), generator_of(&all));
+        ck_assert_double_eq(figure(&report, "choice_core_ndcg@10"), figure(&all, "choice_core_ndcg@10"));
         assert_same_file(whole, parts);
     }
 }
@@ -302,7 +317,7 @@ START_TEST(a_stopped_first_course_goes_on_where_it_was)
     run(&w, &o, path, &stop, &report);
     run(&w, &o, path, &rest, &report);
     ck_assert_int_eq(rest.n_choose, 0);
-    ck_assert_int_eq(report.generator_chosen, chosen);
+    ck_assert_int_eq(figure(&report, "generator_chosen"), chosen);
     ck_assert_int_eq(report.epochs_run, 6);
 }
 END_TEST
@@ -349,7 +364,7 @@ START_TEST(item_item_are_kept_where_they_help_whatever_the_threads)
     struct train_options o = narrow_options();
     char *one = path_of("one"), *three = path_of("three");
     run(&w, &o, one, NULL, &report);
-    ck_assert_double_gt(report.best_metric, 1.2 * report.warm_start_metric);
+    ck_assert_double_gt(figure(&report, "ndcg@10"), 1.2 * figure(&report, "warm_start_ndcg@10"));
     ck_assert_uint_gt(n_pairs_of(one), N_ITEMS * (SET_ITEMS - 1));
     o.n_threads = 3;
     run(&w, &o, three, NULL, NULL);
@@ -372,13 +387,13 @@ START_TEST(item_item_weights_are_chosen_apart_from_what_is_generated)
         o.no_pairs = false;
         run(&w, &o, path, NULL, &report);
         ck_assert_uint_gt(n_pairs_of(path), N_ITEMS * (SET_ITEMS - 1));
-        ck_assert(report.pairs_kept && !report.generator_chosen);
-        ck_assert_int_eq(report.generator, generators[i]);
-        ck_assert_double_gt(report.best_metric, report.metric_alone);
+        ck_assert(figure(&report, "item_item") && !figure(&report, "generator_chosen"));
+        ck_assert_int_eq(generator_of(&report), generators[i]);
+        ck_assert_double_gt(figure(&report, "ndcg@10"), figure(&report, "without_item_item_ndcg@10"));
         o.no_pairs = true;
         run(&w, &o, path, NULL, &report);
         ck_assert_uint_eq(n_pairs_of(path), 0);
-        ck_assert(!report.pairs_kept);
+        ck_assert(!figure(&report, "item_item"));
     }
 }
 END_TEST
@@ -393,12 +408,15 @@ START_TEST(what_is_generated_is_chosen_by_what_it_is_worth)
     o.n_epochs = 40;
     struct stop stop = {.stage = "train", .epoch = 5}; /* the first after the choice */
     run(&w, &o, path_of("chosen"), &stop, &report);
-    ck_assert(report.generator_chosen && report.choice_sure);
+    ck_assert(figure(&report, "generator_chosen") && figure(&report, "choice_sure"));
     ck_assert_str_eq(stop.first, stop.choice);
     ck_assert_ptr_nonnull(strstr(stop.choice, planted ? "generated (core);" : "nothing is generated;"));
-    ck_assert_double_gt(report.choice_error, 0);
-    ck_assert_int_eq(report.generated_metric > report.shared_metric + 1.5 * report.choice_error, planted);
-    ck_assert_int_eq(report.generator, planted ? GENERATOR_CORE : GENERATOR_SHARED);
+    ck_assert_double_gt(figure(&report, "choice_standard_error"), 0);
+    ck_assert_int_eq(figure(&report, "choice_core_ndcg@10") >
+                         figure(&report, "choice_shared_ndcg@10") +
+                             1.5 * figure(&report, "choice_standard_error"),
+                     planted);
+    ck_assert_int_eq(generator_of(&report), planted ? GENERATOR_CORE : GENERATOR_SHARED);
 }
 END_TEST
 
@@ -428,15 +446,16 @@ START_TEST(models_that_do_not_surely_differ_go_on_until_they_do_or_end_and_the_b
     run(&w, &o, both, &watched, &report);
     ck_assert_ptr_nonnull(strstr(watched.first, "not sure yet, both go on"));
     ck_assert_int_eq(strstr(watched.choice, "neither surely better") == NULL, sure);
-    ck_assert(report.generator_chosen && report.choice_sure == sure);
-    bool generated = report.generator == GENERATOR_CORE;
-    ck_assert_int_eq(generated, report.generated_metric > report.shared_metric);
-    ck_assert_int_eq(generated, alone[1].best_metric > alone[0].best_metric);
+    ck_assert(figure(&report, "generator_chosen") && figure(&report, "choice_sure") == sure);
+    bool generated = generator_of(&report) == GENERATOR_CORE;
+    ck_assert_int_eq(generated,
+                     figure(&report, "choice_core_ndcg@10") > figure(&report, "choice_shared_ndcg@10"));
+    ck_assert_int_eq(generated, figure(&alone[1], "ndcg@10") > figure(&alone[0], "ndcg@10"));
     for (size_t i = 0; i < 2; i++)
         ck_assert(sure ? watched.raced[i] < o.n_epochs : watched.raced[i] == alone[i].epochs_run);
     if (!sure) {
-        ck_assert_double_eq(report.shared_metric, alone[0].best_metric);
-        ck_assert_double_eq(report.generated_metric, alone[1].best_metric);
+        ck_assert_double_eq(figure(&report, "choice_shared_ndcg@10"), figure(&alone[0], "ndcg@10"));
+        ck_assert_double_eq(figure(&report, "choice_core_ndcg@10"), figure(&alone[1], "ndcg@10"));
     }
     assert_same_file(both, paths[generated]);
 }
@@ -537,12 +556,12 @@ START_TEST(an_interrupt_of_the_first_epochs_of_two_models_keeps_the_better_so_fa
     o.n_epochs = 40;
     struct stop stop = {.stage = "choose", .contender = "core", .epoch = 2 + _i};
     run(&w, &o, path_of("first"), &stop, &report);
-    ck_assert(report.written && !report.generator_chosen);
+    ck_assert(report.written && !figure(&report, "generator_chosen"));
     ck_assert_int_eq(stop.raced[0], 4);
     ck_assert_int_eq(stop.raced[1], 2 + _i);
     ck_assert_double_gt(stop.best[1], stop.best[0]);
-    ck_assert_int_eq(report.generator, GENERATOR_CORE);
-    ck_assert_double_eq(report.best_metric, stop.best[1]);
+    ck_assert_int_eq(generator_of(&report), GENERATOR_CORE);
+    ck_assert_double_eq(figure(&report, "ndcg@10"), stop.best[1]);
 }
 END_TEST
 
@@ -553,7 +572,7 @@ START_TEST(an_interrupt_of_the_search_for_ratings_writes_nothing)
     make_world(&w, true);
     rate(&w);
     struct train_options o = some_options();
-    o.objective = OBJECTIVE_RATING;
+    o.objective = &objective_rating;
     o.interrupt = &interrupt;
     struct train_report report;
     char *path = path_of("unrated");
@@ -577,9 +596,11 @@ START_TEST(a_later_interrupt_keeps_the_best_and_says_so)
     run(&w, &o, path, &stop, &report);
     ck_assert(report.written);
     ck_assert_int_eq(report.end, TRAIN_INTERRUPTED);
-    ck_assert_int_eq(report.epochs_run, report.generator == GENERATOR_SHARED || _i == 0 ? 2 : 1);
-    ck_assert_double_ge(report.best_metric, report.generator_chosen ? report.shared_metric : 0);
-    ck_assert_double_ge(report.best_metric, report.generator_chosen ? report.generated_metric : 0);
+    ck_assert_int_eq(report.epochs_run, generator_of(&report) == GENERATOR_SHARED || _i == 0 ? 2 : 1);
+    ck_assert_double_ge(figure(&report, "ndcg@10"),
+                        figure(&report, "generator_chosen") ? figure(&report, "choice_shared_ndcg@10") : 0);
+    ck_assert_double_ge(figure(&report, "ndcg@10"),
+                        figure(&report, "generator_chosen") ? figure(&report, "choice_core_ndcg@10") : 0);
     ck_assert_int_eq(access(path, F_OK), 0);
     ck_assert_ptr_nonnull(strstr(stop.note, "interrupted: the best model so far is kept"));
 }
@@ -594,7 +615,7 @@ START_TEST(a_deadline_holds_for_every_phase_and_leaves_a_model)
     make_world(&w, _i > 0);
     rate(&w);
     struct train_options o = some_options();
-    o.objective = _i == 2 ? OBJECTIVE_RATING : OBJECTIVE_RANKING;
+    o.objective = _i == 2 ? &objective_rating : &objective_ranking;
     o.started_ns = 1;
     o.deadline_s = 1e-9;
     struct train_report report;

@@ -67,6 +67,7 @@ static void setup(void)
     struct rng r;
     rng_init(&r, 1, 1);
     spec = (struct model_spec){
+        .objective = &objective_ranking,
         .name = "t",
         .version = "1",
         .n_items = N_ITEMS,

@@ -66,7 +66,7 @@ static struct model_spec make_spec(const struct setting *x)
                                              {.field = b, .value = two}};
     struct model_spec s = {.name = "t",
                            .version = "1",
-                           .objective = OBJECTIVE_RANKING,
+                           .objective = &objective_ranking,
                            .n_items = N_ITEMS,
                            .d_item = D,
                            .d_output = 1,

@@ -12,7 +12,7 @@ START_TEST(entries_are_read_as_they_were_written)
     static const uint32_t item[N_PAIRS] = {8, 1, 0, 5, 8, 3};
     static const double weight[N_PAIRS] = {0.1, -2, 3, 1e-300, 0.2, 7};
     int64_t start[N_ITEMS + 1] = {0};
-    struct model_spec spec = {.objective = OBJECTIVE_RANKING,
+    struct model_spec spec = {.objective = &objective_ranking,
                               .n_items = N_ITEMS,
                               .d_item = 3,
                               .d_context = 1,

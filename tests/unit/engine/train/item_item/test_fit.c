@@ -370,7 +370,7 @@ static void make_model(const struct world *w, bool knows, struct model_spec *spe
 {
     *spec = (struct model_spec){.name = "popular",
                                 .version = "1",
-                                .objective = OBJECTIVE_RANKING,
+                                .objective = &objective_ranking,
                                 .n_items = w->data.n_items,
                                 .d_item = N_GROUPS,
                                 .d_context = N_GROUPS,

@@ -92,7 +92,7 @@ static struct model_spec spec_of(const struct rating_options *o)
 {
     struct model_spec s = {.name = "t",
                            .version = "1",
-                           .objective = OBJECTIVE_RATING,
+                           .objective = &objective_rating,
                            .n_items = N_ITEMS,
                            .d_item = o->dim,
                            .d_output = 1,
