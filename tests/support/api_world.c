@@ -50,23 +50,21 @@ static void add_items(struct store *store, const char *path)
     model_unref(m);
 }
 
-void api_world_init(struct api_world *w)
+static void make_folder(struct api_world *w)
 {
-    char ranking[96], linear[96];
-    struct err e = {0};
     memset(w, 0, sizeof *w);
     (void)snprintf(w->folder, sizeof w->folder, "/tmp/hypernet-api-XXXXXX");
     if (!mkdtemp(w->folder))
         abort();
     (void)snprintf(w->store_path, sizeof w->store_path, "%s/store.db", w->folder);
-    (void)snprintf(ranking, sizeof ranking, "%s/sample.hn", w->folder);
-    (void)snprintf(linear, sizeof linear, "%s/linear.hn", w->folder);
-    write_model(ranking, SAMPLE_RANKING);
-    write_model(linear, SAMPLE_LINEAR);
+}
+
+static void serve(struct api_world *w, const char *const *models, size_t n)
+{
+    struct err e = {0};
     must(store_open(w->store_path, STORE_CREATE, &w->store, &e), &e);
-    const char *paths[] = {ranking, linear};
-    struct serving_options options = {.models = paths, .n_models = 2, .cache_bytes = (size_t)1 << 20};
-    add_items(w->store, ranking);
+    struct serving_options options = {.models = models, .n_models = n, .cache_bytes = (size_t)1 << 20};
+    add_items(w->store, models[0]);
     must(serving_open(&w->serving, w->store, &options, &e), &e);
     struct batcher_config batcher = {.n_running = 1, .min_ns = BATCHER_MIN_NS};
     bool batching;
@@ -78,6 +76,23 @@ void api_world_init(struct api_world *w)
     must(tokens_set(&w->api.tokens, TOKEN_ADMIN, API_WORLD_TOKEN, &e), &e);
     must(api_thread_new(&w->api, &w->http, &e), &e);
     must(api_thread_new(&w->api, &w->worker, &e), &e);
+}
+
+void api_world_init(struct api_world *w)
+{
+    char ranking[96], linear[96];
+    make_folder(w);
+    (void)snprintf(ranking, sizeof ranking, "%s/sample.hn", w->folder);
+    (void)snprintf(linear, sizeof linear, "%s/linear.hn", w->folder);
+    write_model(ranking, SAMPLE_RANKING);
+    write_model(linear, SAMPLE_LINEAR);
+    serve(w, (const char *const[]){ranking, linear}, 2);
+}
+
+void api_world_init_model(struct api_world *w, const char *path)
+{
+    make_folder(w);
+    serve(w, &path, 1);
 }
 
 void api_world_fini(struct api_world *w)

@@ -20,6 +20,8 @@ struct api_world {
 
 /* Ends the program when it cannot be made: make it before failures are asked for. */
 void api_world_init(struct api_world *w);
+/* The same with the model file at path instead of those two; the store gets its items. */
+void api_world_init_model(struct api_world *w, const char *path);
 void api_world_fini(struct api_world *w);
 
 /* Answers one request as the server does: headers, then the thread of the connection, then the worker if it must be.
