@@ -189,7 +189,7 @@ check-http: ##+ the real server on a free port, real clients
 	$(Q)tests/run http
 check-golden: ##+ the same numbers as numpy, from the same file
 	$(Q)tests/run golden
-check-docs: ##+ every command of the README and the man pages
+check-docs: ##+ every command of the README and of docs/, what pages name, and the man pages
 	$(Q)tests/run docs
 check-asan: ##+ unit, fault and http tests under AddressSanitizer and UBSan
 	$(Q)$(MAKE) --no-print-directory MODE=asan check-sanitized

@@ -33,6 +33,17 @@ class Commands(unittest.TestCase):
         with_blocks = [str(p.relative_to(ROOT)) for p in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")] if blocks_of(p)]
         self.assertEqual(sorted(with_blocks), sorted(PAGES))
 
+    def test_no_command_hides_in_another_kind_of_block(self):
+        for page in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]:
+            fences = re.findall(r"^```(.*)\n((?:.*\n)*?)```$", page.read_text(), re.M)
+            for kind, text in fences:
+                self.assertIn(kind, ("sh", "sh notest", "console", ""), page)
+                if kind != "sh":
+                    self.assertNotRegex(text, r"(?m)^(hypernet|curl|\./|python3) ", page)
+            untested = [kind for kind, _ in fences if kind == "sh notest"]
+            self.assertEqual(len(untested), 1 if page.name == "README.md" else 0, page)
+            self.assertNotRegex(page.read_text(), r"(?m)^    (hypernet|make|curl|python3|docker) ", page)
+
     def test_every_command_runs(self):
         script = "set -eu\n" + "\n".join("\n".join(blocks_of(page)) for page in PAGES) + "\nkill %1\nwait %1\n"
         for address in sorted(set(re.findall(r"127\.0\.0\.1:\d+", script))):  # may be taken here; all else is as written
