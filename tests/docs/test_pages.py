@@ -123,14 +123,12 @@ class Pages(unittest.TestCase):
         self.assertEqual(lost, [])
         self.assertGreater(n, 100)
 
-    def test_rooms_are_all_on_the_readmes_map(self):
-        rooms = {line.split(":")[0].split("/")[0] for line in (ROOT / "tests/support/rooms").read_text().splitlines()
-                 if line and not line.startswith("#")}
-        for room in rooms:
-            self.assertTrue((ROOT / room / "README.md").exists(), room)
-            self.assertIn(f"({room}/README.md)", pages()["README.md"])
+    def test_every_room_has_a_page(self):
+        rooms = [line.split(":")[0] for line in (ROOT / "tests/support/rooms").read_text().splitlines() if line and not line.startswith("#")]
+        self.assertGreater(len(rooms), 20)
+        self.assertEqual([room for room in rooms if room != "schema/tools" and f"{room}/README.md" not in pages()], [])
 
-    def test_pages_of_docs_are_reached_from_the_readme(self):
+    def test_pages_are_reached_from_the_readme(self):
         reached, left = set(), ["README.md"]
         while left:
             page = left.pop()
@@ -139,7 +137,7 @@ class Pages(unittest.TestCase):
             reached.add(page)
             for target in re.findall(r"\]\(([^):#]+)", pages()[page]):
                 left.append(os.path.normpath(os.path.join(os.path.dirname(page), target)))
-        self.assertEqual([page for page in pages() if page.startswith("docs/") and page not in reached], [])
+        self.assertEqual([page for page in pages() if page not in reached], [])
 
     def test_make_targets_they_name_are_there(self):
         makefile = (ROOT / "Makefile").read_text()
