@@ -145,6 +145,19 @@ class Pages(unittest.TestCase):
             for target in set(re.findall(r"`?\bmake ([a-z]+(?:-[a-z]+)*)\b(?=[ `#]*(?:`|#|$|\)| [A-Z]+=))", (ROOT / page).read_text(), re.M)):
                 self.assertRegex(makefile, rf"(?m)^{target}:", page)
 
+    def test_what_the_process_redefines_is_in_the_table_of_base(self):
+        doings = re.compile(r"xSetSystemCall\(|mallopt\(|\(\"/proc/self/exe|__libc_\w+\(|syscall\(SYS_|attribute__\(\(weak|prctl\(|setrlimit\(|sqlite3_config\(|"
+                            r"preinit_array|^(?:ssize_t|int|void \*)(?:calloc|malloc|free|realloc|recv|send|read|write|poll|epoll_\w+)\(", re.M)
+        rows = pages()["base/README.md"].split("## What this process redefines")[1]
+        n, lost = 0, []
+        for name in files():
+            if name.endswith(".c") and not name.startswith("tests/") and doings.search((ROOT / name).read_text()):
+                n += 1
+                if f"`{name}`" not in rows:
+                    lost.append(name)
+        self.assertEqual(lost, [])
+        self.assertGreater(n, 5)
+
     def test_headings_of_the_readme_that_messages_name_are_there(self):
         n = 0
         for name in files():
