@@ -52,6 +52,7 @@ struct store_backend {
     enum err_code (*delete_user)(struct store_conn *c, struct text id, struct err *e);
     enum err_code (*put_interaction)(struct store_conn *c, struct text user, struct text item, double weight,
                                      double rating, int64_t timestamp, enum store_put *put, struct err *e);
+    enum err_code (*count_interactions)(struct store_conn *c, struct text user, size_t *n, struct err *e);
     enum err_code (*newest_time)(struct store_conn *c, struct text user, int64_t *timestamp, struct err *e);
     enum err_code (*put_item)(struct store_conn *c, const struct store_item *item, bool *created,
                               struct err *e);

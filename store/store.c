@@ -293,6 +293,12 @@ enum err_code store_put_interaction(struct store_conn *c, struct text user, stru
     return code ? code : c->backend->put_interaction(c, user, item, weight, rating, timestamp, put, e);
 }
 
+enum err_code store_count_interactions(struct store_conn *c, struct text user, size_t *n, struct err *e)
+{
+    enum err_code code = check_id(user, "user", e);
+    return code ? code : c->backend->count_interactions(c, user, n, e);
+}
+
 enum err_code store_newest_time(struct store_conn *c, struct text user, int64_t *timestamp, struct err *e)
 {
     enum err_code code = check_id(user, "user", e);

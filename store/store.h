@@ -239,6 +239,10 @@ enum err_code store_put_interaction(struct store_conn *c, struct text user, stru
                                     double rating, int64_t timestamp, enum store_put *put,
                                     struct err *e) ERR_MUST_CHECK;
 
+/* How many interactions a user has; ERR_NOTFOUND when there is no such user. Cost: as the next one. */
+enum err_code store_count_interactions(struct store_conn *c, struct text user, size_t *n,
+                                       struct err *e) ERR_MUST_CHECK;
+
 /* The newest timestamp of a user's interactions, 0 when there are none; ERR_NOTFOUND when there is no such user. Cost: a look at
  * each of them. */
 enum err_code store_newest_time(struct store_conn *c, struct text user, int64_t *timestamp,
@@ -263,7 +267,7 @@ enum err_code store_put_context(struct store_conn *c, const struct store_context
                                 struct err *e) ERR_MUST_CHECK;
 
 /* Puts the context that an encoder made of a user as read (revision and interactions of `user`), as above, and with it which
- * items the user has. */
+ * items the user has. Of a user who changed since nothing is put, and it is ERR_OK. */
 enum err_code store_put_encoded(struct store_conn *c, const struct store_context_key *key, struct text id,
                                 const struct store_user *user, const void *embedding, size_t n_bytes,
                                 struct err *e) ERR_MUST_CHECK;

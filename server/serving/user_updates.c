@@ -1,83 +1,15 @@
-/* The transaction is begun here and ended here: a failure at any point rolls all of it back. */
+/* The transaction is begun here and ended here: a failure at any point rolls all of it back. What follows a commit refuses nothing. */
 #include "server/serving/user_updates.h"
 
 #include "base/limits.h"
 #include "base/mem.h"
-#include "server/fields/profile_known.h"
 #include "server/serving/item_updates.h"
-#include "server/serving/user_weights.h"
+#include "server/serving/user_contexts.h"
+#include "server/serving/user_record.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Whether the user took an item that this process is yet to hear of. A context made now would lack it; so none is
- * stored, and it is made at first use. */
-static bool has_unknown_item(struct session *t, size_t slot, const struct store_user *user)
-{
-    const struct item_snapshot *items = recommender_items(t->recommender, slot);
-    for (size_t i = 0; i < user->n_interactions; i++)
-        if (!item_snapshot_knows(items, user->interactions[i].item_key))
-            return true;
-    return false;
-}
-
-/* Records that an item beyond a model's own was taken, which moves it. */
-static enum err_code touch_item(struct session *t, struct text id, int64_t key, struct err *e)
-{
-    const struct serving *s = t->serving;
-    for (size_t slot = 0; slot < s->n_models; slot++) {
-        const struct item_snapshot *items = recommender_items(t->recommender, slot);
-        if (item_snapshot_index(items, key) >= (long)s->models[slot].model->spec.n_items ||
-            !item_snapshot_knows(items, key))
-            return store_touch_item(t->writer, id, e);
-    }
-    return ERR_OK;
-}
-
-/* What a context is made of. */
-static const char *source_of(const struct model_spec *spec, const struct store_user *user)
-{
-    if (user->embedding_given)
-        return "embedding";
-    if (user->n_interactions)
-        return "interactions";
-    return profile_known(spec, (struct text){user->profile.data, user->profile.len}) ? "profile" : "prior";
-}
-
-/* Reads the user back and stores its context for the model in a slot; a given embedding stays what it is. *source as above, unless
- * NULL. */
-static enum err_code encode_for(struct session *t, size_t slot, struct text id, const char **source,
-                                struct err *e)
-{
-    const struct model_spec *spec = &t->serving->models[slot].model->spec;
-    struct store_context_key key = {spec->name, spec->version, "user"};
-    struct store_user *user = recommender_user_record(t->recommender);
-    struct user_encoder *maker;
-    const float *c;
-    enum err_code code = store_read_user(t->writer, id, &key, user, e);
-    if (!code && user->n_interactions > LIMIT_USER_INTERACTIONS)
-        return err_set(e, ERR_LIMIT, "user '%.*s' would have %zu interactions; at most %d are kept",
-                       (int)id.len, id.data, user->n_interactions, LIMIT_USER_INTERACTIONS);
-    if (!code && source)
-        *source = source_of(spec, user);
-    if (code || user->embedding_given || !spec->encoder.present || has_unknown_item(t, slot, user))
-        return code;
-    code = recommender_encoder(t->recommender, slot, &maker, e);
-    if (!code)
-        code = context_encode(maker, recommender_items(t->recommender, slot), user, &c, e);
-    return code ? code : store_put_encoded(t->writer, &key, id, user, c, spec->d_context * sizeof *c, e);
-}
-
-/* For all models; *source (may be NULL) is that of the model in a slot. */
-static enum err_code encode(struct session *t, struct text id, size_t slot, const char **source,
-                            struct err *e)
-{
-    enum err_code code = ERR_OK;
-    for (size_t i = 0; i < t->serving->n_models && !code; i++)
-        code = encode_for(t, i, id, i == slot ? source : NULL, e);
-    return code;
-}
 
 /* One attempt at an update, which is one transaction. */
 struct run {
@@ -87,6 +19,7 @@ struct run {
      * first. */
     bool hears_first;
     bool unheard_item; /* and one did */
+    bool many;         /* users: their contexts are made after the transaction */
     struct update_made made;
 };
 
@@ -135,25 +68,25 @@ static enum err_code check_item(struct run *run, struct text item, struct update
     return ERR_OK;
 }
 
+/* *key: the item's. */
 static enum err_code put_interaction(struct run *run, struct text user, const struct update_interaction *x,
-                                     int64_t timestamp, enum store_put *put, struct err *e)
+                                     int64_t timestamp, int64_t *key, enum store_put *put, struct err *e)
 {
     struct store_conn *writer = run->t->writer;
     struct err none = {0};
-    int64_t key;
     bool created;
-    enum err_code code = store_item_key_of(writer, x->item, &key, &none);
+    enum err_code code = store_item_key_of(writer, x->item, key, &none);
     if (code == ERR_NOTFOUND) {
         code = store_put_item(writer, &(const struct store_item){.id = x->item}, &created, e);
         if (!code)
-            code = store_item_key_of(writer, x->item, &key, e);
+            code = store_item_key_of(writer, x->item, key, e);
         run->made.n_items += code == ERR_OK;
     } else if (code) {
         return err_set(e, code, "%s", none.text);
     }
     if (!code)
         code = store_put_interaction(writer, user, x->item, x->weight, x->rating, timestamp, put, e);
-    return code ? code : touch_item(run->t, x->item, key, e);
+    return code ? code : user_contexts_touch_item(run->t, x->item, *key, e);
 }
 
 static enum err_code begin(struct session *t, struct err *e)
@@ -226,16 +159,54 @@ static enum err_code clear(struct session *t, const struct registration *g, stru
     return g->created || !what ? ERR_OK : store_clear_user(t->writer, g->id, (enum store_clear)what, e);
 }
 
+/* Puts the interactions; of a user who has no others they become its record. */
+static enum err_code put_interactions(struct run *run, const struct registration *g,
+                                      struct store_user *record, struct err *e)
+{
+    enum err_code code = user_record_begin(
+        record, g->revision, g->patch ? (struct text){NULL, 0} : g->profile.patch, g->n_interactions, e);
+    for (size_t i = 0; i < g->n_interactions && !code; i++) {
+        const struct update_interaction *x = &g->interactions[i];
+        struct store_interaction added = {
+            .weight = x->weight, .rating = x->rating, .timestamp = x->timestamp};
+        code = put_interaction(run, g->id, x, x->timestamp, &added.item_key, NULL, e);
+        if (!code)
+            user_record_add(record, &added);
+    }
+    return code ? code : user_record_end(record, e);
+}
+
+/* The contexts of who is registered: of a patch all may be there already; else the record is what was put, or what was kept. */
+static enum err_code put_contexts(struct run *run, struct registration *g, struct store_user *record,
+                                  struct err *e)
+{
+    struct session *t = run->t;
+    enum err_code code = ERR_OK;
+    if (g->patch)
+        return user_contexts_put(t, g->id, g->slot, &g->source, e);
+    if (!g->created && !g->replaces_interactions)
+        code = store_read_user(t->writer, g->id, NULL, record, e);
+    if (!code)
+        code = user_contexts_check_size(g->id, record->n_interactions, e);
+    if (code)
+        return code;
+    record->embedding_given = g->embedding != NULL;
+    g->source = user_contexts_source(t, g->slot, record);
+    return run->many ? ERR_OK
+                     : user_contexts_put_record(t, g->id, record, g->embedding ? g->slot : SIZE_MAX, e);
+}
+
 static enum err_code register_one(struct run *run, struct registration *g, struct err *e)
 {
+    struct store_user *record = recommender_user_record(run->t->recommender);
     enum err_code code = put_row(run->t, g, e);
     if (!code)
         code = clear(run->t, g, e);
-    for (size_t i = 0; i < g->n_interactions && !code; i++)
-        code = put_interaction(run, g->id, &g->interactions[i], g->interactions[i].timestamp, NULL, e);
+    if (!code)
+        code = put_interactions(run, g, record, e);
     if (!code && g->embedding)
         code = put_embedding(run->t, g, e);
-    return code ? code : encode(run->t, g->id, g->slot, &g->source, e);
+    return code ? code : put_contexts(run, g, record, e);
 }
 
 /* Refuses the interactions whose items cannot be, and marks whose they are. What an attempt before refused was told then. */
@@ -298,10 +269,30 @@ static bool leaves_out(struct run *run, struct registration *list, size_t n, siz
     return true;
 }
 
+/* Makes the contexts that were not made within the transaction. Without memory for their names they are left to who asks. */
+static void follow_registrations(struct session *t, const struct registration *list, size_t n)
+{
+    size_t n_users = 0, n_items = 0, n_all = 0;
+    for (size_t i = 0; i < n; i++)
+        n_all += list[i].n_interactions;
+    struct text *users = mem_alloc_array(n, sizeof *users),
+                *items = mem_alloc_array(n_all + 1, sizeof *items);
+    for (size_t i = 0; i < n && users && items; i++) {
+        if (list[i].refused)
+            continue;
+        users[n_users++] = list[i].id;
+        for (size_t k = 0; k < list[i].n_interactions; k++)
+            items[n_items++] = list[i].interactions[k].item;
+    }
+    user_contexts_follow(t, users, n_users, items, n_items);
+    mem_free(users);
+    mem_free(items);
+}
+
 enum err_code update_register(struct session *t, struct registration *list, size_t n,
                               const struct update_rules *rules, struct err *e)
 {
-    struct run run = {.t = t, .rules = rules, .hears_first = true};
+    struct run run = {.t = t, .rules = rules, .hears_first = true, .many = n > USER_CONTEXTS_MAX_WITHIN};
     size_t at;
     enum err_code code = register_all(&run, list, n, &at, e);
     if (code && hear(&run, e))
@@ -319,6 +310,8 @@ enum err_code update_register(struct session *t, struct registration *list, size
         n_registered++;
         serving_drop_user(t->serving, list[i].id, list[i].revision);
     }
+    if (run.many)
+        follow_registrations(t, list, n);
     COUNTER_ADD(t->counters, registrations, n_registered);
     return ERR_OK;
 }
@@ -409,14 +402,21 @@ static enum err_code time_of_now(struct session *t, struct text user, int64_t no
 static enum err_code record_event(struct run *run, struct text user, const struct update_interaction *x,
                                   struct err *e)
 {
-    int64_t time = x->timestamp;
+    int64_t time = x->timestamp, key;
     enum store_put put;
     enum err_code code = x->timed ? ERR_OK : time_of_now(run->t, user, x->timestamp, &time, e);
     if (!code)
-        code = put_interaction(run, user, x, time, &put, e);
+        code = put_interaction(run, user, x, time, &key, &put, e);
     if (!code && put == STORE_PUT_OLDER)
         run->made.n_older++;
     return code;
+}
+
+static enum err_code check_size(struct session *t, struct text user, struct err *e)
+{
+    size_t n;
+    enum err_code code = store_count_interactions(t->writer, user, &n, e);
+    return code ? code : user_contexts_check_size(user, n, e);
 }
 
 /* The events of one user: [from, to) of the sorted list. */
@@ -436,7 +436,18 @@ static enum err_code record_user(struct run *run, const struct placed *list, siz
     }
     for (size_t i = from; i < to && !code; i++)
         code = record_event(run, touched->user, list[i].x, e);
-    return code ? code : encode(run->t, touched->user, 0, NULL, e);
+    if (code)
+        return code;
+    return run->many ? check_size(run->t, touched->user, e)
+                     : user_contexts_put(run->t, touched->user, 0, NULL, e);
+}
+
+static size_t count_users(const struct placed *list, size_t n)
+{
+    size_t n_users = n > 0;
+    for (size_t i = 1; i < n; i++)
+        n_users += !same_user(&list[i - 1], &list[i]);
+    return n_users;
 }
 
 /* What is at work: the events of one user of the list. */
@@ -462,6 +473,7 @@ static enum err_code record_all(struct run *run, struct update_interaction *even
         code = refused_parts(e);
     if (n_placed > 1)
         qsort(list, n_placed, sizeof *list, by_user);
+    run->many = count_users(list, n_placed) > USER_CONTEXTS_MAX_WITHIN;
     for (size_t from = 0, to; from < n_placed && !code; from = to) {
         for (to = from + 1; to < n_placed && same_user(&list[from], &list[to]);)
             to++;
@@ -488,14 +500,33 @@ static bool leaves_out_events(struct run *run, const struct placed *list, struct
     return true;
 }
 
+/* Makes the contexts that were not made within the transaction; as follow_registrations. */
+static void make_later(struct session *t, const struct update_interaction *events, size_t n,
+                       const struct update_touched *touched, size_t n_touched)
+{
+    size_t n_users = 0, n_items = 0;
+    struct text *users = mem_alloc_array(n_touched, sizeof *users),
+                *items = mem_alloc_array(n, sizeof *items);
+    for (; n_users < n_touched && users && items; n_users++)
+        users[n_users] = touched[n_users].user;
+    for (size_t i = 0; i < n && users && items; i++)
+        if (!events[i].refused)
+            items[n_items++] = events[i].item;
+    user_contexts_follow(t, users, n_users, items, n_items);
+    mem_free(users);
+    mem_free(items);
+}
+
 /* After the commit: who changed is made anew. */
-static void follow_events(struct session *t, const struct update_made *made,
+static void follow_events(const struct run *run, const struct update_interaction *events, size_t n,
                           const struct update_touched *touched, size_t n_touched)
 {
-    if (made->n_items)
-        update_follow_items(t);
+    if (run->made.n_items)
+        update_follow_items(run->t);
     for (size_t i = 0; i < n_touched; i++)
-        serving_drop_user(t->serving, touched[i].user, touched[i].revision);
+        serving_drop_user(run->t->serving, touched[i].user, touched[i].revision);
+    if (run->many)
+        make_later(run->t, events, n, touched, n_touched);
 }
 
 enum err_code update_events(struct session *t, struct update_interaction *events, size_t n,
@@ -515,7 +546,7 @@ enum err_code update_events(struct session *t, struct update_interaction *events
     mem_free(list);
     if (code)
         return code;
-    follow_events(t, &run.made, touched, *n_touched);
+    follow_events(&run, events, n, touched, *n_touched);
     *made = run.made;
     size_t n_recorded = 0;
     for (size_t i = 0; i < n; i++)

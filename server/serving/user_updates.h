@@ -1,8 +1,11 @@
 /* user_updates - what changes users: registrations, events, deletions; each call is one transaction of the store.
- * Layer: server; depends on store, engine, base.       Threads: uses the worker's connection and workspaces.
- * In the same transaction the new context of each touched user is made for every model and stored, so that
- * the first answer after the acknowledgement is the new one, also after a crash. Cached weights are dropped
- * after the commit and before the answer. What is refused leaves no trace. */
+ * Layer: server/serving; depends on store, engine, base.       Threads: uses the worker's connection and workspaces.
+ * Memory: of a batch, a list of its parts; of the rest the session's workspaces.
+ *
+ * The first answer after the acknowledgement is the new one, also after a crash: whoever changed has a new revision in the same
+ * transaction, and no context of an older one answers. The new contexts are stored in that transaction, or, of more users than
+ * USER_CONTEXTS_MAX_WITHIN, after it and before the answer (user_contexts.h). Cached weights are dropped after the commit. What is
+ * refused leaves no trace. */
 #ifndef SERVER_SERVING_USER_UPDATES_H
 #define SERVER_SERVING_USER_UPDATES_H
 

@@ -299,6 +299,7 @@ const struct store_backend sqlite_backend = {
     .touch_user = sqlite_touch_user,
     .delete_user = sqlite_delete_user,
     .put_interaction = sqlite_put_interaction,
+    .count_interactions = sqlite_count_interactions,
     .newest_time = sqlite_newest_time,
     .put_item = sqlite_put_item,
     .delete_item = sqlite_delete_item,

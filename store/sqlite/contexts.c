@@ -44,15 +44,32 @@ static bool pack(struct sqlite_conn *c, const struct store_context *context)
     return true;
 }
 
+/* Whether a context that an encoder made is of a revision that has passed. */
+static enum err_code is_stale(struct sqlite_conn *c, int64_t user_key, int64_t revision, bool *stale,
+                              struct err *e)
+{
+    sqlite3_stmt *s = sqlite_statement(c, SQL_REVISION_OF);
+    sqlite3_bind_int64(s, 1, user_key);
+    int rc = sqlite3_step(s);
+    *stale = rc == SQLITE_ROW && sqlite3_column_int64(s, 0) != revision;
+    enum err_code code =
+        rc == SQLITE_ROW || rc == SQLITE_DONE ? ERR_OK : sqlite_fail(c, rc, "read a user", e);
+    sqlite3_reset(s);
+    return code;
+}
+
 enum err_code sqlite_put_context(struct store_conn *conn, const struct store_context_key *key, struct text id,
                                  const struct store_context *context, struct err *e)
 {
     struct sqlite_conn *c = (struct sqlite_conn *)conn;
-    int64_t user_key;
+    int64_t user_key = 0;
+    bool stale = false;
     enum err_code code = sqlite_check_writing(c, e);
     if (!code && strcmp(key->kind, "user") == 0)
         code = sqlite_user_key(c, id, &user_key, e);
-    if (code)
+    if (!code && user_key && context->lists)
+        code = is_stale(c, user_key, context->revision, &stale, e);
+    if (code || stale)
         return code;
     sqlite3_stmt *s = sqlite_statement(c, SQL_PUT_CONTEXT);
     sqlite_bind_text_view(s, 1, id);

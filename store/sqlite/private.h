@@ -33,6 +33,7 @@ enum {
       "WHERE u.id = ?1 AND c.id = ?1 AND c.kind = ?2 AND c.model = ?3 AND c.model_version = ?4")             \
     X(INTERACTIONS_OF,                                                                                       \
       "SELECT item_key, weight, rating, timestamp, position FROM interactions WHERE user_key = ?1")          \
+    X(REVISION_OF, "SELECT revision FROM users WHERE user_key = ?1")                                         \
     X(USER_KEY_OF, "SELECT user_key FROM users WHERE id = ?1")                                               \
     X(ITEM_KEY_OF, "SELECT item_key, followed, deleted FROM items WHERE id = ?1")                            \
     X(EACH_ITEM,                                                                                             \
@@ -85,6 +86,7 @@ enum {
       "position = excluded.position, followed = excluded.followed WHERE excluded.timestamp >= timestamp")    \
     X(HAS_INTERACTION, "SELECT 1 FROM interactions WHERE user_key = ?1 AND item_key = ?2")                   \
     X(LAST_POSITION, "SELECT max(position) FROM interactions WHERE user_key = ?1")                           \
+    X(COUNT_INTERACTIONS, "SELECT count(*) FROM interactions WHERE user_key = ?1")                           \
     X(NEWEST_TIME, "SELECT max(timestamp) FROM interactions WHERE user_key = ?1")                            \
     X(INSERT_ITEM, "INSERT INTO items (id, title, categories, metadata, revision, followed) "                \
                    "VALUES (?1, ?2, ?3, ?4, ?5, ?6)")                                                        \
@@ -348,6 +350,7 @@ enum err_code sqlite_touch_user(struct store_conn *, struct text, int64_t *, str
 enum err_code sqlite_delete_user(struct store_conn *, struct text, struct err *);
 enum err_code sqlite_put_interaction(struct store_conn *, struct text, struct text, double, double, int64_t,
                                      enum store_put *, struct err *);
+enum err_code sqlite_count_interactions(struct store_conn *, struct text, size_t *, struct err *);
 enum err_code sqlite_newest_time(struct store_conn *, struct text, int64_t *, struct err *);
 enum err_code sqlite_put_item(struct store_conn *, const struct store_item *, bool *, struct err *);
 enum err_code sqlite_delete_item(struct store_conn *, struct text, struct err *);

@@ -280,20 +280,35 @@ enum err_code sqlite_put_interaction(struct store_conn *conn, struct text user, 
     return code;
 }
 
-enum err_code sqlite_newest_time(struct store_conn *conn, struct text user, int64_t *timestamp, struct err *e)
+/* A number about a user's interactions, 0 when there are none. */
+static enum err_code number_of(struct sqlite_conn *c, enum sqlite_statement which, struct text user,
+                               int64_t *n, struct err *e)
 {
-    struct sqlite_conn *c = conn_of(conn);
     int64_t user_key;
     enum err_code code = sqlite_user_key(c, user, &user_key, e);
     if (code)
         return code;
-    sqlite3_stmt *s = sqlite_statement(c, SQL_NEWEST_TIME);
+    sqlite3_stmt *s = sqlite_statement(c, which);
     sqlite3_bind_int64(s, 1, user_key);
     int rc = sqlite3_step(s);
     if (rc == SQLITE_ROW)
-        *timestamp = sqlite3_column_int64(s, 0); /* no rows: NULL, which reads as 0 */
+        *n = sqlite3_column_int64(s, 0); /* of no rows: NULL, which reads as 0 */
     else
         code = sqlite_fail(c, rc, "read a user's interactions", e);
     sqlite3_reset(s);
     return code;
+}
+
+enum err_code sqlite_count_interactions(struct store_conn *conn, struct text user, size_t *n, struct err *e)
+{
+    int64_t count = 0;
+    enum err_code code = number_of(conn_of(conn), SQL_COUNT_INTERACTIONS, user, &count, e);
+    if (!code)
+        *n = (size_t)count;
+    return code;
+}
+
+enum err_code sqlite_newest_time(struct store_conn *conn, struct text user, int64_t *timestamp, struct err *e)
+{
+    return number_of(conn_of(conn), SQL_NEWEST_TIME, user, timestamp, e);
 }

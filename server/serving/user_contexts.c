@@ -1,0 +1,279 @@
+/* After a write the users are taken in pieces: read and encoded beside others who write, then stored in one short write. A user who
+ * changed again meanwhile is left to whoever changed it: the store takes no context of a revision that has passed. */
+#include "server/serving/user_contexts.h"
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "server/fields/profile_known.h"
+#include "server/serving/user_weights.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    PIECE = 32, /* users whose contexts are stored in one write: a few milliseconds */
+    ITEMS = 256 /* items that one write moves */
+};
+
+static const struct model_spec *spec_of(const struct session *t, size_t slot)
+{
+    return &t->serving->models[slot].model->spec;
+}
+
+static struct store_context_key key_of(const struct session *t, size_t slot)
+{
+    return (struct store_context_key){spec_of(t, slot)->name, spec_of(t, slot)->version, "user"};
+}
+
+/* Whether the user took an item that this process is yet to hear of. A context made now would lack it; so none is
+ * stored, and it is made at first use. */
+static bool has_unknown_item(struct session *t, size_t slot, const struct store_user *user)
+{
+    const struct item_snapshot *items = recommender_items(t->recommender, slot);
+    for (size_t i = 0; i < user->n_interactions; i++)
+        if (!item_snapshot_knows(items, user->interactions[i].item_key))
+            return true;
+    return false;
+}
+
+static bool is_beyond_a_model(struct session *t, int64_t key)
+{
+    for (size_t slot = 0; slot < t->serving->n_models; slot++) {
+        const struct item_snapshot *items = recommender_items(t->recommender, slot);
+        if (item_snapshot_index(items, key) >= (long)spec_of(t, slot)->n_items ||
+            !item_snapshot_knows(items, key))
+            return true;
+    }
+    return false;
+}
+
+enum err_code user_contexts_touch_item(struct session *t, struct text id, int64_t key, struct err *e)
+{
+    return is_beyond_a_model(t, key) ? store_touch_item(t->writer, id, e) : ERR_OK;
+}
+
+const char *user_contexts_source(const struct session *t, size_t slot, const struct store_user *record)
+{
+    struct text profile = {record->profile.data, record->profile.len};
+    if (record->embedding_given)
+        return "embedding";
+    if (record->n_interactions)
+        return "interactions";
+    return profile_known(spec_of(t, slot), profile) ? "profile" : "prior";
+}
+
+enum err_code user_contexts_check_size(struct text id, size_t n_interactions, struct err *e)
+{
+    return n_interactions <= LIMIT_USER_INTERACTIONS
+               ? ERR_OK
+               : err_set(e, ERR_LIMIT, "user '%.*s' would have %zu interactions; at most %d are kept",
+                         (int)id.len, id.data, n_interactions, LIMIT_USER_INTERACTIONS);
+}
+
+/* The context of a record for the model in a slot, borrowed; NULL: none is to be stored. */
+static enum err_code encode(struct session *t, size_t slot, const struct store_user *user, const float **c,
+                            struct err *e)
+{
+    struct user_encoder *encoder;
+    *c = NULL;
+    if (user->embedding_given || !spec_of(t, slot)->encoder.present || has_unknown_item(t, slot, user))
+        return ERR_OK;
+    enum err_code code = recommender_encoder(t->recommender, slot, &encoder, e);
+    return code ? code : context_encode(encoder, recommender_items(t->recommender, slot), user, c, e);
+}
+
+static enum err_code store(struct session *t, size_t slot, struct text id, const struct store_user *user,
+                           const float *c, struct err *e)
+{
+    struct store_context_key key = key_of(t, slot);
+    return store_put_encoded(t->writer, &key, id, user, c, spec_of(t, slot)->d_context * sizeof *c, e);
+}
+
+static enum err_code put_one(struct session *t, size_t slot, struct text id, const struct store_user *user,
+                             struct err *e)
+{
+    const float *c;
+    enum err_code code = encode(t, slot, user, &c, e);
+    return code || !c ? code : store(t, slot, id, user, c, e);
+}
+
+enum err_code user_contexts_put(struct session *t, struct text id, size_t slot, const char **source,
+                                struct err *e)
+{
+    struct store_user *user = recommender_user_record(t->recommender);
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; i < t->serving->n_models && !code; i++) {
+        struct store_context_key key = key_of(t, i);
+        code = store_read_user(t->writer, id, &key, user, e);
+        if (!code)
+            code = user_contexts_check_size(id, user->n_interactions, e);
+        if (!code && source && i == slot)
+            *source = user_contexts_source(t, i, user);
+        if (!code)
+            code = put_one(t, i, id, user, e);
+    }
+    return code;
+}
+
+enum err_code user_contexts_put_record(struct session *t, struct text id, struct store_user *record,
+                                       size_t given_slot, struct err *e)
+{
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; i < t->serving->n_models && !code; i++) {
+        record->embedding_given = i == given_slot;
+        code = put_one(t, i, id, record, e);
+    }
+    return code;
+}
+
+/* ---- after a write ---- */
+
+/* Users of whom the context for one model is made. */
+struct piece {
+    size_t n;
+    struct encoded {
+        struct text id;
+        struct store_user user;
+        bool is_made;
+    } at[PIECE];     /* (n) */
+    float *contexts; /* (PIECE, d_context of any model) */
+};
+
+static struct piece *new_piece(const struct session *t)
+{
+    size_t d_context = 0;
+    for (size_t i = 0; i < t->serving->n_models; i++)
+        if (spec_of(t, i)->d_context > d_context)
+            d_context = spec_of(t, i)->d_context;
+    struct piece *p = mem_zalloc_array(1, sizeof *p);
+    if (p)
+        p->contexts = mem_alloc_array(PIECE * d_context, sizeof *p->contexts);
+    if (p && p->contexts)
+        return p;
+    mem_free(p);
+    return NULL;
+}
+
+static void free_piece(struct piece *p)
+{
+    for (size_t i = 0; p && i < PIECE; i++)
+        store_user_fini(&p->at[i].user);
+    if (p)
+        mem_free(p->contexts);
+    mem_free(p);
+}
+
+static enum err_code encode_piece(struct session *t, size_t slot, struct piece *p, struct err *e)
+{
+    struct store_context_key key = key_of(t, slot);
+    size_t d_context = spec_of(t, slot)->d_context;
+    for (size_t i = 0; i < p->n; i++) {
+        struct encoded *x = &p->at[i];
+        struct err why = {0};
+        const float *c = NULL;
+        enum err_code code = store_read_user(t->conn, x->id, &key, &x->user, &why);
+        if (!code && x->user.embedding_revision != x->user.revision)
+            code = encode(t, slot, &x->user, &c, &why);
+        if (code && code != ERR_NOTFOUND) /* who was deleted meanwhile has none */
+            return err_set(e, code, "%s", why.text);
+        x->is_made = c != NULL;
+        if (c)
+            memcpy(p->contexts + i * d_context, c, d_context * sizeof *c);
+    }
+    return ERR_OK;
+}
+
+static enum err_code store_piece(struct session *t, size_t slot, const struct piece *p, struct err *e)
+{
+    size_t d_context = spec_of(t, slot)->d_context, n_made = 0;
+    for (size_t i = 0; i < p->n; i++)
+        n_made += p->at[i].is_made;
+    if (n_made == 0)
+        return ERR_OK;
+    enum err_code code = serving_begin_write(t->serving, &t->writer, e);
+    if (code)
+        return code;
+    for (size_t i = 0; i < p->n && !code; i++) {
+        const struct encoded *x = &p->at[i];
+        struct err why = {0};
+        if (x->is_made)
+            code = store(t, slot, x->id, &x->user, p->contexts + i * d_context, &why);
+        code = code == ERR_NOTFOUND ? ERR_OK : code ? err_set(e, code, "%s", why.text) : ERR_OK;
+    }
+    t->writer = NULL;
+    return serving_end_write(t->serving, code, e);
+}
+
+static enum err_code make_all(struct session *t, const struct text *users, size_t n, struct err *e)
+{
+    enum err_code code = ERR_OK;
+    struct piece *p = new_piece(t);
+    if (!p)
+        return err_set(e, ERR_NOMEM, "no memory for the contexts of %zu users", n);
+    for (size_t from = 0; from < n && !code; from += p->n) {
+        p->n = n - from < PIECE ? n - from : PIECE;
+        for (size_t i = 0; i < p->n; i++)
+            p->at[i].id = users[from + i];
+        for (size_t slot = 0; slot < t->serving->n_models && !code; slot++) {
+            if (!spec_of(t, slot)->encoder.present)
+                continue;
+            code = encode_piece(t, slot, p, e);
+            if (!code)
+                code = store_piece(t, slot, p, e);
+        }
+    }
+    free_piece(p);
+    return code;
+}
+
+static int by_text(const void *a, const void *b)
+{
+    const struct text *x = a, *y = b;
+    int order = memcmp(x->data, y->data, x->len < y->len ? x->len : y->len);
+    return order ? order : (x->len > y->len) - (x->len < y->len);
+}
+
+/* Leaves the items beyond a model's own, each once; returns how many. */
+static size_t choose_moving(struct session *t, struct text *items, size_t n)
+{
+    size_t n_chosen = 0;
+    int64_t key;
+    if (n > 1)
+        qsort(items, n, sizeof *items, by_text);
+    for (size_t i = 0; i < n; i++)
+        if ((i == 0 || by_text(&items[i - 1], &items[i]) != 0) &&
+            !store_item_key_of(t->conn, items[i], &key, NULL) && is_beyond_a_model(t, key))
+            items[n_chosen++] = items[i];
+    return n_chosen;
+}
+
+static enum err_code move_items(struct session *t, const struct text *items, size_t n, struct err *e)
+{
+    enum err_code code = ERR_OK;
+    for (size_t from = 0; from < n && !code; from += ITEMS) {
+        code = serving_begin_write(t->serving, &t->writer, e);
+        if (code)
+            return code;
+        for (size_t i = from; i < n && i < from + ITEMS && !code; i++)
+            code = store_touch_item(t->writer, items[i], e);
+        t->writer = NULL;
+        code = serving_end_write(t->serving, code, e);
+    }
+    return code;
+}
+
+void user_contexts_follow(struct session *t, const struct text *users, size_t n, struct text *items,
+                          size_t n_items)
+{
+    struct err e = {0};
+    enum err_code code = make_all(t, users, n, &e);
+    if (!code)
+        code = move_items(t, items, choose_moving(t, items, n_items), &e);
+    if (code)
+        log_line(
+            LOG_WARN,
+            "a batch of %zu users is stored, but not all of their contexts, which are made when somebody "
+            "asks for them: %s",
+            n, e.text);
+}
