@@ -22,7 +22,7 @@ struct generator_choice {
 };
 
 struct training_state {
-    uint64_t fingerprint; /* of data and options */
+    uint64_t fingerprint; /* of data (train_fingerprint.h) and options */
     int generator;        /* of the hidden layer, enum generator */
     struct generator_choice choice;
     int refit;      /* 1: the second course, on all interactions */

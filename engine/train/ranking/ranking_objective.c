@@ -4,6 +4,7 @@
 #include "engine/train/ranking/ranking_objective.h"
 
 #include "base/mem.h"
+#include "engine/train/data/train_fingerprint.h"
 #include "engine/train/ranking/estimate.h"
 #include "engine/train/ranking/ranking.h"
 
@@ -14,27 +15,13 @@
  */
 enum { DEFAULT_EXAMPLES = 2600000, LEAST_EPOCHS = 4, MAX_EPOCHS = 40 };
 
-/* FNV-1a over what the result depends on. */
+/* Of what the result depends on. */
 static uint64_t fingerprint(const struct train_data *data, const struct train_options *o)
 {
-    uint64_t hash = 14695981039346656037u;
-    size_t n = data->user_start[data->n_users];
-    uint64_t words[] = {data->n_users,
-                        data->n_items,
-                        n,
-                        data->n_vocabulary,
-                        o->seed,
-                        (uint64_t)o->dim,
-                        o->choose_generator ? UINT64_MAX : (uint64_t)o->generator,
-                        o->no_pairs,
-                        o->ignore_order};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        hash = (hash ^ words[i]) * 1099511628211u;
-    for (size_t i = 0; i < n; i++) {
-        hash = (hash ^ data->interactions[i].item) * 1099511628211u;
-        hash = (hash ^ (uint64_t)data->interactions[i].timestamp) * 1099511628211u;
-    }
-    return hash;
+    const uint64_t words[] = {o->seed, (uint64_t)o->dim,
+                              o->choose_generator ? UINT64_MAX : (uint64_t)o->generator, o->no_pairs,
+                              o->ignore_order};
+    return train_fingerprint_add(train_fingerprint(data), words, sizeof words / sizeof *words);
 }
 
 static int default_epochs(const struct split *s)
@@ -138,7 +125,7 @@ static enum err_code choose(void *state, struct err *e)
     struct training_state states[CHECKPOINT_MOST_MODELS];
     size_t n;
     struct err why = {0};
-    t->fingerprint = fingerprint(t->run->data, &t->run->options);
+    t->fingerprint = t->run->options.checkpoint ? fingerprint(t->run->data, &t->run->options) : 0;
     enum err_code code = t->run->options.checkpoint ? checkpoint_read_states(t->run->options.checkpoint,
                                                                              t->fingerprint, states, &n, &why)
                                                     : ERR_NOTFOUND;

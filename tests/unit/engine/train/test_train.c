@@ -9,6 +9,7 @@
 #include "engine/train/train.h"
 
 #include <check.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -632,20 +633,134 @@ START_TEST(a_deadline_holds_for_every_phase_and_leaves_a_model)
 }
 END_TEST
 
-START_TEST(a_checkpoint_of_other_data_is_refused)
-{
+/* A world with everything that a training set may have. */
+struct full_world {
     struct world w;
+    size_t value_start[N_USERS + 1], category_start[N_ITEMS + 1], feature_start[N_ITEMS + 1];
+    uint32_t values[N_USERS], categories[N_ITEMS], features[N_ITEMS];
+    struct profile_value vocabulary[2], feature_names[2];
+};
+
+static char age[] = "age", size[] = "size", category[] = "category", a[] = "a", b[] = "b", c[] = "c";
+
+static void make_full_world(struct full_world *f)
+{
+    make_world(&f->w, true);
+    for (size_t u = 0; u <= N_USERS; u++)
+        f->value_start[u] = u;
+    for (uint32_t u = 0; u < N_USERS; u++)
+        f->values[u] = u % 2;
+    for (size_t i = 0; i <= N_ITEMS; i++)
+        f->category_start[i] = f->feature_start[i] = i;
+    for (uint32_t i = 0; i < N_ITEMS; i++)
+        f->categories[i] = f->features[i] = i % 2;
+    f->vocabulary[0] = (struct profile_value){.field = age, .from = -INFINITY, .below = 30};
+    f->vocabulary[1] = (struct profile_value){.field = age, .from = 30, .below = INFINITY};
+    f->feature_names[0] = (struct profile_value){.field = category, .value = a};
+    f->feature_names[1] = (struct profile_value){.field = category, .value = b};
+    struct train_data *d = &f->w.data;
+    d->value_start = f->value_start;
+    d->values = f->values;
+    d->vocabulary = f->vocabulary;
+    d->category_start = f->category_start;
+    d->categories = f->categories;
+    d->feature_start = f->feature_start;
+    d->features = f->features;
+    d->feature_names = f->feature_names;
+    d->n_vocabulary = d->n_categories = d->n_features = 2;
+}
+
+static void change(struct full_world *f, int which)
+{
+    switch (which) {
+    case 0:
+        f->w.interactions[3].item = f->w.interactions[3].item ^ 1;
+        break;
+    case 1:
+        f->w.interactions[3].timestamp++;
+        break;
+    case 2:
+        f->w.interactions[3].weight = 2;
+        break;
+    case 3:
+        f->w.interactions[3].rating = -1;
+        break;
+    case 4:
+        f->w.start[1]++;
+        break; /* the second user's first is the first user's last */
+    case 5:
+        f->values[7] ^= 1;
+        break;
+    case 6:
+        f->value_start[7]++;
+        break;
+    case 7:
+        f->vocabulary[0].below = f->vocabulary[1].from = 40;
+        break;
+    case 8:
+        f->vocabulary[0].field = f->vocabulary[1].field = size;
+        break;
+    case 9:
+        f->categories[7] ^= 1;
+        break;
+    case 10:
+        f->category_start[7]++;
+        break;
+    case 11:
+        f->w.data.n_categories++;
+        break;
+    case 12:
+        f->features[7] ^= 1;
+        break;
+    case 13:
+        f->feature_start[7]++;
+        break;
+    case 14:
+        f->feature_names[1].value = c;
+        break;
+    case 15:
+        f->w.ids[5] = "another";
+        break;
+    case 16:
+        f->w.data.value_start = NULL;
+        break;
+    case 17:
+        f->w.data.category_start = NULL;
+        break;
+    case 18:
+        f->w.data.feature_start = NULL;
+        break;
+    }
+}
+enum { N_CHANGES = 19 };
+
+static enum err_code resume(const struct full_world *f, const struct train_options *o, const char *path)
+{
     struct err e = {0};
     struct train_report report;
-    make_world(&w, true);
+    enum err_code code = train_run(&f->w.data, o, path, NULL, NULL, &report, &e);
+    if (code)
+        ck_assert_msg(strstr(e.text, "other data or options") != NULL, "%s", e.text);
+    return code;
+}
+
+START_TEST(a_checkpoint_of_data_that_differ_in_one_field_is_refused)
+{
+    struct full_world *f = mem_zalloc_array(1, sizeof *f);
     struct train_options o = some_options();
     char *path = path_of("model"), *checkpoint = path_of("checkpoint");
     (void)unlink(checkpoint);
     o.checkpoint = checkpoint;
-    run(&w, &o, path, NULL, NULL);
-    w.interactions[3].timestamp++;
-    ck_assert_int_eq(train_run(&w.data, &o, path, NULL, NULL, &report, &e), ERR_CONFLICT);
-    ck_assert_ptr_nonnull(strstr(e.text, "other data or options"));
+    make_full_world(f);
+    run(&f->w, &o, path, NULL, NULL);
+    for (int i = 0; i < N_CHANGES; i++) {
+        make_full_world(f);
+        change(f, i);
+        ck_assert_msg(resume(f, &o, path) == ERR_CONFLICT, "change %d is accepted", i);
+    }
+    make_full_world(f);
+    ck_assert_int_eq(resume(f, &o, path), ERR_OK);
+    mem_free(f);
 }
 END_TEST
 
@@ -707,7 +822,7 @@ int main(void)
     tcase_add_test(t, an_interrupt_of_the_search_for_ratings_writes_nothing);
     tcase_add_loop_test(t, a_later_interrupt_keeps_the_best_and_says_so, 0, 2);
     tcase_add_loop_test(t, a_deadline_holds_for_every_phase_and_leaves_a_model, 0, 3);
-    tcase_add_test(t, a_checkpoint_of_other_data_is_refused);
+    tcase_add_test(t, a_checkpoint_of_data_that_differ_in_one_field_is_refused);
     tcase_add_test(t, order_is_used_where_it_is_known_unless_it_is_to_be_ignored);
     tcase_add_test(t, too_little_data_is_refused);
     suite_add_tcase(s, t);
