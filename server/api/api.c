@@ -124,7 +124,7 @@ void api_finish(struct api *api, struct request *r)
 {
     int64_t ns = clock_monotonic_ns() - r->start_ns;
     if (r->status)
-        metrics_request(api->metrics, r->route ? route_number(&routes, r->route) : METRICS_MAX_ROUTES - 1,
+        metrics_request(api->metrics, r->route ? route_number(&routes, r->route) : METRICS_NO_ROUTE,
                         r->status, ns);
     if (api->access_log)
         log_access(r, api->access_log_ids, ns);

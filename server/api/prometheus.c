@@ -7,6 +7,7 @@
 #include "engine/kernels/kernel.h"
 #include "server/api/routes.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,8 +17,7 @@ static const double bounds_s[METRICS_BUCKETS] = {0.00005, 0.0001, 0.00025, 0.000
 
 void metrics_request(struct metrics *m, size_t route, int status, int64_t ns)
 {
-    if (route >= METRICS_MAX_ROUTES)
-        route = METRICS_MAX_ROUTES - 1;
+    assert(route < routes.n || route == METRICS_NO_ROUTE);
     int class = status / 100 - 1;
     if (class >= 0 && class < METRICS_CLASSES)
         COUNTER_ADD(m, requests[route][class], 1);

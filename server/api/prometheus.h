@@ -14,9 +14,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { METRICS_MAX_ROUTES = 32, METRICS_BUCKETS = 14, METRICS_CLASSES = 5 };
+enum {
+    METRICS_MAX_ROUTES = 32,
+    METRICS_NO_ROUTE = METRICS_MAX_ROUTES - 1,
+    METRICS_BUCKETS = 14,
+    METRICS_CLASSES = 5
+};
 
-/* name, help */
 /* name, help; beside those of the door and of the serving core */
 #define API_COUNTERS(X)                                                                                      \
     X(rejected_auth, "Requests refused for want of a valid token")                                           \
@@ -33,7 +37,7 @@ struct metrics {
     struct serving_counters serving;
 };
 
-/* Counts a request of a route (METRICS_MAX_ROUTES - 1 stands for none). */
+/* Counts a request of the route with this number in the table of routes; METRICS_NO_ROUTE: of none. */
 void metrics_request(struct metrics *m, size_t route, int status, int64_t ns);
 
 /* Appends all metrics. */

@@ -44,7 +44,7 @@ static const struct route rows[] = {
     {"GET", "/openapi.json", ACCESS_ALL, BODY_NONE, no_params, api_openapi_get, false, NULL},
     {"GET", "/", ACCESS_ALL, BODY_NONE, no_params, api_index_get, false, NULL},
 };
-_Static_assert(sizeof rows / sizeof *rows < METRICS_MAX_ROUTES,
-               "each route has counters, and the last are of none");
+_Static_assert(sizeof rows / sizeof *rows <= METRICS_NO_ROUTE,
+               "each route has counters of its own, and what is of no route has the last");
 
 const struct route_table routes = {rows, sizeof rows / sizeof *rows};

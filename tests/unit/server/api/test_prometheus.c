@@ -70,13 +70,30 @@ START_TEST(test_metrics_count_by_class_of_status)
     metrics_request(&w.metrics, 1, 404, 1);
     metrics_request(&w.metrics, 1, 422, 1);
     metrics_request(&w.metrics, 1, 507, 1);
-    metrics_request(&w.metrics, 9999, 404, 1); /* no route */
+    metrics_request(&w.metrics, METRICS_NO_ROUTE, 404, 1);
     print();
     ck_assert(value("hypernet_requests_total{method=\"POST\",route=\"/v1/users/{user}/"
                     "predictions\",status=\"4xx\"}") == 2);
     ck_assert(value("hypernet_requests_total{method=\"POST\",route=\"/v1/users/{user}/"
                     "predictions\",status=\"5xx\"}") == 1);
     ck_assert(value("hypernet_requests_total{method=\"any\",route=\"none\",status=\"4xx\"}") == 1);
+}
+END_TEST
+
+START_TEST(test_metrics_count_each_route_apart)
+{
+    for (size_t r = 0; r < routes.n; r++)
+        for (size_t i = 0; i <= r; i++)
+            metrics_request(&w.metrics, r, 200, 1);
+    print();
+    for (size_t r = 0; r < routes.n; r++) {
+        char name[256];
+        (void)snprintf(name, sizeof name,
+                       "hypernet_requests_total{method=\"%s\",route=\"%s\",status=\"2xx\"}",
+                       routes.routes[r].method, routes.routes[r].pattern);
+        ck_assert_msg(value(name) == (double)(r + 1), "%s", name);
+    }
+    ck_assert(value("hypernet_requests_total{method=\"any\",route=\"none\",status=\"2xx\"}") == -1);
 }
 END_TEST
 
@@ -138,6 +155,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_metrics_latency_buckets_are_cumulative);
     tcase_add_test(t, test_metrics_count_by_class_of_status);
+    tcase_add_test(t, test_metrics_count_each_route_apart);
     tcase_add_test(t, test_metrics_are_prometheus_text);
     tcase_add_test(t, test_metrics_never_name_a_user);
     suite_add_tcase(s, t);
