@@ -61,20 +61,30 @@ static enum err_code making_ns(struct user_encoder *k, const struct item_snapsho
     return code;
 }
 
-/* With how many items a making takes most_ns or less, of `most` and its halves; 0 when one item is too many. */
-static enum err_code max_items(struct user_encoder *k, const struct item_snapshot *items, struct made_up *u,
-                               size_t most, int64_t max_ns, size_t *out, struct err *e)
+enum err_code inline_budget_most(inline_budget_cost_fn *cost, void *arg, size_t most, int64_t max_ns,
+                                 size_t *out, struct err *e)
 {
     int64_t ns = 0;
-    give_items(u, 1);
-    enum err_code code = making_ns(k, items, &u->user, max_ns, &ns, e);
+    enum err_code code = cost(arg, 1, max_ns, &ns, e);
     for (*out = ns > max_ns ? 0 : most; !code && *out > 1; *out /= 2) {
-        give_items(u, *out);
-        code = making_ns(k, items, &u->user, max_ns, &ns, e);
+        code = cost(arg, *out, max_ns, &ns, e);
         if (ns <= max_ns)
             break;
     }
     return code;
+}
+
+struct measurement {
+    struct user_encoder *encoder;
+    const struct item_snapshot *items;
+    struct made_up *user;
+};
+
+static enum err_code cost_of(void *arg, size_t n_items, int64_t max_ns, int64_t *ns, struct err *e)
+{
+    struct measurement *m = arg;
+    give_items(m->user, n_items);
+    return making_ns(m->encoder, m->items, &m->user->user, max_ns, ns, e);
 }
 
 /* Both kinds of users; a context of zeros is as long to use as any. */
@@ -84,18 +94,19 @@ static enum err_code measure_both(struct user_encoder *k, const struct model *m,
 {
     size_t n_bytes = m->spec.d_context * sizeof(float);
     struct buf *embedding = &u->user.embedding;
+    struct measurement measurement = {k, items, u};
     u->user.embedding_given = !m->spec.encoder.present; /* else it is encoded */
     while (u->user.embedding_given && embedding->len < n_bytes && !embedding->failed)
         buf_addc(embedding, '\0');
     enum err_code code = buf_check(embedding, "a context", e);
     if (!code)
-        code = max_items(k, items, u, MAX_READ, max_ns, &out->max_read, e);
+        code = inline_budget_most(cost_of, &measurement, MAX_READ, max_ns, &out->max_read, e);
     while (embedding->len < n_bytes && !embedding->failed)
         buf_addc(embedding, '\0');
     if (!code)
         code = buf_check(embedding, "a context", e);
     u->user.brief = true;
-    return code ? code : max_items(k, items, u, MAX_TAKEN, max_ns, &out->max_taken, e);
+    return code ? code : inline_budget_most(cost_of, &measurement, MAX_TAKEN, max_ns, &out->max_taken, e);
 }
 
 enum err_code inline_budget_measure(const struct model *m, const struct item_snapshot *items,

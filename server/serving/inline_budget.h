@@ -26,6 +26,13 @@ struct inline_budget {
     size_t max_taken; /* items of a user whose context is stored, with a list of them */
 };
 
+/* What a user with n items costs, in nanoseconds; past max_ns it need not be exact. */
+typedef enum err_code inline_budget_cost_fn(void *arg, size_t n, int64_t max_ns, int64_t *ns, struct err *e);
+
+/* With how many items a user costs max_ns or less: the largest of `most` and its halves, or 0 when one item is too many. */
+enum err_code inline_budget_most(inline_budget_cost_fn *cost, void *arg, size_t most, int64_t max_ns,
+                                 size_t *out, struct err *e) ERR_MUST_CHECK;
+
 /* Measures makings of made-up users in processor time: some milliseconds, with ratings in many dimensions a few hundred. Nobody's
  * where a generation is long or waits for others (batcher_max_batch). */
 enum err_code inline_budget_measure(const struct model *m, const struct item_snapshot *items,

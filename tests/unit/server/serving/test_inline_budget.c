@@ -40,16 +40,47 @@ START_TEST(with_all_the_time_it_is_everybody_and_with_none_who_has_nothing)
 }
 END_TEST
 
-START_TEST(with_enough_time_it_is_everybody)
+static enum err_code a_hundred_each(void *arg, size_t n, int64_t max_ns, int64_t *ns, struct err *e)
 {
-    size_t read = 0, taken = 0;
-    for (int64_t ns = 1; ns < (int64_t)1 << 56; ns *= 64) {
-        struct inline_budget now = measured(0, ns);
-        ck_assert(now.max_read <= 1024 && now.max_taken <= 4096);
-        read = now.max_read;
-        taken = now.max_taken;
+    size_t *n_calls = arg;
+    (void)max_ns;
+    (void)e;
+    ++*n_calls;
+    *ns = (int64_t)n * 100;
+    return ERR_OK;
+}
+
+START_TEST(with_more_time_it_is_more_items_and_in_the_end_everybody)
+{
+    static const struct {
+        int64_t ns;
+        size_t items;
+    } cases[] = {{0, 0},        {99, 0},        {100, 1},       {199, 1},        {200, 2},
+                 {399, 2},      {25600, 256},   {25699, 256},   {51199, 256},    {51200, 512},
+                 {102399, 512}, {102400, 1024}, {409600, 1024}, {1 << 30, 1024}, {INT64_MAX, 1024}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        size_t items = 7, n_calls = 0;
+        struct err e = {0};
+        ck_assert_int_eq(inline_budget_most(a_hundred_each, &n_calls, 1024, cases[i].ns, &items, &e), ERR_OK);
+        ck_assert_msg(items == cases[i].items, "%lld ns: %zu", (long long)cases[i].ns, items);
+        ck_assert_uint_le(n_calls, 12); /* it is measured at a start */
     }
-    ck_assert(read == 1024 && taken == 4096);
+}
+END_TEST
+
+static enum err_code no_memory(void *arg, size_t n, int64_t max_ns, int64_t *ns, struct err *e)
+{
+    (void)n;
+    (void)max_ns;
+    *ns = 0;
+    return err_set(e, ERR_NOMEM, "%s", (const char *)arg);
+}
+
+START_TEST(a_cost_that_cannot_be_measured_is_an_error)
+{
+    struct err e = {0};
+    size_t items;
+    ck_assert_int_eq(inline_budget_most(no_memory, (void *)"none", 1024, 1 << 20, &items, &e), ERR_NOMEM);
 }
 END_TEST
 
@@ -119,7 +150,8 @@ int main(void)
     TCase *t = tcase_create("at once");
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_loop_test(t, with_all_the_time_it_is_everybody_and_with_none_who_has_nothing, 0, 2);
-    tcase_add_test(t, with_enough_time_it_is_everybody);
+    tcase_add_test(t, with_more_time_it_is_more_items_and_in_the_end_everybody);
+    tcase_add_test(t, a_cost_that_cannot_be_measured_is_an_error);
     tcase_add_test(t, a_store_with_many_other_items_changes_nothing);
     tcase_add_test(t, where_generations_are_gathered_or_not_measured_it_is_nobody);
     tcase_add_test(t, without_memory_it_says_so);
