@@ -74,7 +74,7 @@ class Deps(Folder):
         self.assertEqual(done.returncode, 1)
         self.assertIn("apt speaks", done.stderr)
 
-    def test_sets_of_packages(self):
+    def test_each_purpose_installs_its_packages_alone(self):
         self.assertEqual(self.deps(missing=["check", "haproxy", "buildah"])[1], [])
         self.assertEqual(self.deps("--unit", missing=["check", "haproxy", "buildah"])[1][1:],
                          ["apt-get install -y --no-install-recommends check"])
@@ -152,7 +152,7 @@ class Demo(Folder):
         self.assertIn("using the store and model of the last run", again)
         self.assertIn('"result":"replaced"', again)
 
-    def test_items_without_categories(self):
+    def test_the_demo_takes_items_without_categories(self):
         self.assertIn("all 8 commands answered", self.demo(DATA=self.tables(categories=False)))
 
     def test_a_folder_without_tables_is_refused_with_the_names_looked_for(self):

@@ -170,7 +170,7 @@ class Golden(unittest.TestCase):
     def contexts(self, description, n=3):
         return [self.rng.normal(0, 1, description["d_context"]) for _ in range(n)]
 
-    def test_every_generator_bias_and_activation(self):
+    def test_every_generator_bias_and_activation_gives_the_reference_answers(self):
         generators = [("shared", None), ("full", None), ("low_rank", 3), ("core", 5)]
         choices = itertools.product(generators, ["none", "shared", "full"], ["identity", "relu", "tanh"])
         for (generator, rank), bias, activation in choices:
@@ -178,7 +178,7 @@ class Golden(unittest.TestCase):
                           layer(9, 1, "full", "full", "identity")])
             self.check_scores(self.write(d), self.contexts(d), (generator, bias, activation))
 
-    def test_generators_in_any_layer(self):
+    def test_generators_in_any_layer_give_the_reference_answers(self):
         generators = [("shared", None), ("full", None), ("low_rank", 2), ("core", 3)]
         for (g0, r0), (g1, r1) in itertools.product(generators, generators):
             d = describe([layer(12, 7, g0, "shared", "relu", r0), layer(7, 6, g1, "full", "tanh", r1),
@@ -193,7 +193,7 @@ class Golden(unittest.TestCase):
                          linear_head=head)
             self.check_scores(self.write(d), self.contexts(d), (norm, trunk, linear, head))
 
-    def test_matrix_factorisation_alone(self):
+    def test_matrix_factorisation_alone_gives_the_reference_answers(self):
         d = describe([], trunk=(), norm="none", linear_head=False)
         self.check_scores(self.write(d), self.contexts(d), "linear part alone")
 
@@ -202,7 +202,7 @@ class Golden(unittest.TestCase):
             d = describe([layer(12, 5, "low_rank", "shared", "relu", 2), layer(5, 1, "full", "none", "identity")], n_items=n)
             self.check_scores(self.write(d), self.contexts(d), n)
 
-    def test_widths_of_a_real_model(self):
+    def test_a_model_as_wide_as_a_real_one_gives_the_reference_answers(self):
         d = describe([layer(64, 32, "core", "full", "relu", 16), layer(32, 1, "full", "full", "identity")], d_item=64,
                      d_context=160, trunk=((128, "relu"), (96, "relu")), norm="layer", n_items=500)
         self.check_scores(self.write(d), self.contexts(d), "wide")
@@ -337,7 +337,7 @@ class Golden(unittest.TestCase):
         self.assertLess(self.check_histories(model, ([7], [1])), 4096)
         self.assertEqual(self.check_histories(model, (long,)), 4096)
 
-    def test_predictions_of_tasks(self):
+    def test_predictions_of_tasks_are_those_of_the_reference(self):
         for objective, outputs in (("classification", 5), ("regression", 2), ("regression", 1)):
             d = describe([layer(12, 8, "low_rank", "full", "relu", 3), layer(8, outputs, "full", "full", "identity")],
                          objective=objective, n_items=0, linear=False, linear_head=False, d_output=outputs)
@@ -354,7 +354,7 @@ class Golden(unittest.TestCase):
         self.assertEqual(listed.split(), model.item_ids())
         self.assertEqual(listed.split()[:2], ["item-0", "item-1"])
 
-    def test_heads_in_bfloat16(self):
+    def test_heads_in_bfloat16_give_the_reference_answers(self):
         heads = ["target.0.head.weight", "target.1.head.weight"]
         for widths, trunk in ((12, 9), ((8, "tanh"),)), ((64, 128), ((300, "relu"),)):  # the second is too large for panels
             d = describe([layer(widths[0], widths[1], "full", "full", "relu"), layer(widths[1], 1, "full", "full", "identity")],

@@ -53,7 +53,7 @@ class Names(hn.Case):
                 self.assertNotIn(b"u1", answer.body)
         self.assertGreater(self.server.metric("rejected_host_total"), 0)
 
-    def test_it_changes_nothing(self):
+    def test_what_a_foreign_name_asks_changes_nothing(self):
         before = self.server.rows()
         answer = self.server.request("POST", "/v1/events", {"events": [{"user": "u1", "item": "i1"}]}, headers={"Host": "evil.example"})
         self.assertProblem(answer, 403, "foreign-host")

@@ -44,7 +44,7 @@ class Refusals(hn.Case):
 
     # ---- what is not JSON ----
 
-    def test_malformed_json(self):
+    def test_malformed_json_is_refused_with_its_place(self):
         cases = [  # body, line, column
             (b"", 1, 1),
             (b" \n\n ", 3, 1),
@@ -84,12 +84,12 @@ class Refusals(hn.Case):
                         self.assertEqual(problem["column"], column, problem)
         self.assertNothingChanged()
 
-    def test_duplicate_keys(self):
+    def test_a_key_given_twice_is_refused(self):
         for body in ('{"profile": {}, "profile": {}}', '{"profile": {"a": 1, "a": 2}}'):
             self.assertProblem(self.send("PUT", PUT, body), 400, "malformed-json")
         self.assertProblem(self.send("POST", EVENTS, '{"events": [], "events": []}'), 400, "malformed-json")
 
-    def test_deep_nesting(self):
+    def test_nesting_past_32_is_refused_where_it_passes(self):
         for opening in ("[", '{"a":'):
             for depth in (33, 100, 3000, 60000 // len(opening)):
                 with self.subTest(opening=opening, depth=depth):
@@ -111,7 +111,7 @@ class Refusals(hn.Case):
                 self.assertEqual(problem.get("pointer"), pointer, problem)
                 self.assertNothingChanged()
 
-    def test_wrong_types_of_a_registration(self):
+    def test_a_registration_of_wrong_types_is_refused_at_its_pointer(self):
         width = self.world.description["hypernet"]["d_context"]
         e = [0.5] * width
         cases = [(value, "") for value in ([], '"x"', 1, 1.5, True, None, [{}])]
@@ -142,7 +142,7 @@ class Refusals(hn.Case):
         long_key = self.send("PUT", PUT, json.dumps(cases[-1][0]))
         self.assertProblem(long_key, 422, "invalid-value")
 
-    def test_wrong_types_of_many(self):
+    def test_many_registrations_of_wrong_types_are_refused_at_their_pointer(self):
         cases = [([], ""), ({}, "/users"), ({"users": {}}, "/users"), ({"users": None}, "/users"),
                  ({"users": [], "x": 1}, "/x"), ({"users": [[]]}, "/users/0"),
                  ({"users": [{"id": "a"}, {"id": None}]}, "/users/1/id"), ({"users": [{}]}, "/users/0/id"),
@@ -151,7 +151,7 @@ class Refusals(hn.Case):
         self.refuse_values("POST", POST, [("[]", "/users/0"), ('{"id": "a"}\n{"id": 1}', "/users/1/id"),
                                           ('{"users": []}', "/users/0/users")], headers=NDJSON)
 
-    def test_wrong_types_of_events(self):
+    def test_events_of_wrong_types_are_refused_at_their_pointer(self):
         good = {"user": "u1", "item": "i1"}
         cases = [([], ""), (None, ""), ({}, "/events"), ({"events": {}}, "/events"), ({"events": [1]}, "/events/0"),
                  ({"events": [], "more": 1}, "/more")]
@@ -171,7 +171,7 @@ class Refusals(hn.Case):
         self.assertProblem(self.send("POST", EVENTS, compact),
                            *((422, "invalid-value") if len(compact) <= MOST_BODY else (413, "too-large")))
 
-    def test_wrong_types_of_predictions(self):
+    def test_predictions_of_wrong_types_are_refused_at_their_pointer(self):
         width = self.world.description["hypernet"]["d_item"]
         row = [0.5] * width
         cases = [([], ""), ({}, ""), ({"items": [], "inputs": []}, ""), ({"items": {}}, "/items"),
@@ -184,7 +184,7 @@ class Refusals(hn.Case):
                  ({"items": ["i1"] * 10001}, "/items"), ({"inputs": [[]] * 10001}, "/inputs")]
         self.refuse_values("POST", PREDICT, cases)
 
-    def test_unknown_items_and_users(self):
+    def test_unknown_items_are_refused_wherever_they_are_named(self):
         for item in ("no such item", "I1", "i1 ", "i\u00e9", "x" * 256):
             for method, path, body, pointer in (
                     ("PUT", PUT, {"interactions": [{"item": "i1"}, {"item": item}]}, "/interactions/1/item"),
@@ -204,7 +204,7 @@ class Refusals(hn.Case):
                            self.server.request("POST", hn.path_of_user(user) + "/predictions", {"items": ["i1"]})):
                 self.assertProblem(answer, 404, "unknown-user")
 
-    def test_numbers_beyond_a_double(self):
+    def test_numbers_beyond_their_type_are_refused(self):
         width = self.world.description["hypernet"]["d_context"]
         for number in ("1e999", "-1e999", "1" + "0" * 400 + ".0"):
             for method, path, body in (
@@ -218,7 +218,7 @@ class Refusals(hn.Case):
             body = '{"interactions": [{"item": "i1", "timestamp": %s}]}' % number
             self.assertProblem(self.send("PUT", PUT, body), 422, "invalid-value")
 
-    def test_too_large_for_the_model(self):
+    def test_inputs_too_large_for_the_model_give_no_nan(self):
         """Each number is finite, and what the model makes of them is not: refused, and no NaN is answered."""
         width = self.world.description["hypernet"]["d_item"]
         for rows in ([[3e38] * width], [[3e38, -3e38] * (width // 2)]):
@@ -230,7 +230,7 @@ class Refusals(hn.Case):
 
     # ---- paths, methods, parameters ----
 
-    def test_unknown_paths(self):
+    def test_unknown_paths_are_404_by_every_method(self):
         for path in ("/v1", "/v2/users/u1", "/v1/users", "/v1/users/u1/x", "/v1/users/u1/recommendations/x", "/x",
                      "/v1/admin", "/v1/admin/users/u1/x", "/healthz/x", "/V1/users/u1", "/v1/users//recommendations",
                      "//", "/v1//users/u1", "/a/b/c/d", "/index.html", "/v1/user/u1", "/etc/passwd", "/.env",
@@ -242,7 +242,7 @@ class Refusals(hn.Case):
         for path in ("/" + "a/" * 5000, "/" + "/".join("ab") * 30):
             self.assertIn(self.server.request("GET", path).status, (400, 404, 414))
 
-    def test_wrong_methods(self):
+    def test_wrong_methods_are_405_and_say_which_are_right(self):
         for path, allow in ALLOWED.items():
             for method in ("GET", "POST", "PUT", "DELETE", "PATCH", "TRACE", "BREW", "get", "Post"):
                 if method in allow.split(", "):
@@ -252,12 +252,12 @@ class Refusals(hn.Case):
                     self.assertProblem(answer, 405, "wrong-method")
                     self.assertEqual(answer.headers["Allow"], allow)
 
-    def test_options(self):
+    def test_options_says_the_methods_of_a_path(self):
         for path, allow in ALLOWED.items():
             answer = self.server.request("OPTIONS", path)
             self.assertEqual((answer.status, answer.headers["Allow"], answer.body), (204, allow, b""), path)
 
-    def test_head(self):
+    def test_head_is_get_without_its_body(self):
         for path in GETS + ["/v1/users/nobody", "/v1/users/nobody/recommendations", "/nowhere"]:
             got, head = self.server.request("GET", path), self.server.request("HEAD", path)
             self.assertEqual((head.status, head.body), (got.status, b""), path)
@@ -270,7 +270,7 @@ class Refusals(hn.Case):
             answer = self.server.admin("HEAD", path)
             self.assertEqual((answer.status, answer.headers["Allow"]), (405, ALLOWED[path]))
 
-    def test_unknown_parameters(self):
+    def test_unknown_parameters_are_refused_but_of_probes(self):
         """They are refused, but by what probes ask: they add what they like."""
         probes = ("/healthz", "/readyz", "/metrics")
         for path in probes:
@@ -284,7 +284,7 @@ class Refusals(hn.Case):
                     self.assertProblem(answer, 400, "bad-request")
         self.assertProblem(self.server.request("GET", "/v1/users/u1?limit=5"), 400, "bad-request")
 
-    def test_bad_parameters(self):
+    def test_parameters_of_wrong_values_are_refused(self):
         path = "/v1/users/u1/recommendations?"
         bad = {"limit": ["0", "1001", "-1", "abc", "", "1e2", "+5", "%205", "5%20", "5.0", "99999999999999999999", "0x5",
                          "%FF", "5%00"],
@@ -306,7 +306,7 @@ class Refusals(hn.Case):
 
     # ---- bodies and their types ----
 
-    def test_media_types(self):
+    def test_other_media_types_than_json_are_refused(self):
         for method, path in (("PUT", PUT), ("POST", EVENTS), ("POST", POST), ("POST", PREDICT)):
             for kind in (None, "", "text/plain", "application/jsonx", "application/xml", "json", "application",
                          "application/x-ndjsonx", "multipart/form-data; boundary=x",
@@ -320,7 +320,7 @@ class Refusals(hn.Case):
             answer = self.send("POST", EVENTS, '{"events": []}', headers={"Content-Type": kind})
             self.assertEqual(answer.status, 200, kind)
 
-    def test_too_large_by_length(self):
+    def test_a_length_past_the_limit_is_refused_before_the_body(self):
         for method, path in (("PUT", PUT), ("POST", EVENTS), ("POST", POST), ("POST", PREDICT)):
             for length, more in ((MOST_BODY + 1, "Expect: 100-continue\r\n"), (10**9, ""), (2**63 - 1, "")):
                 with self.subTest(path=path, length=length), self.server.socket() as s:
@@ -334,7 +334,7 @@ class Refusals(hn.Case):
             for n in (1, MOST_BODY, 7 * MOST_BODY):
                 self.assertProblem(client.request("POST", EVENTS, body + b" " * n), 413, "too-large")
 
-    def test_too_large_in_chunks(self):
+    def test_chunks_past_the_limit_are_refused(self):
         def pieces(n):
             yield b'{"events": []'
             for _ in range(n // 1024):
@@ -358,7 +358,7 @@ class Refusals(hn.Case):
                 self.assertProblem(client.request("POST", "/nowhere", body), 404, "unknown-path")
                 self.assertProblem(client.request("POST", "/healthz", body), 405, "wrong-method")
 
-    def test_long_headers(self):
+    def test_headers_past_32_kib_are_refused(self):
         """What is too long is never answered; whether the refusal arrives is up to what of the request is still on its way."""
         for n, expected in ((24 * 1024, {200}), (32 * 1024, {431, 0}), (1024 * 1024, {431, 0})):
             with self.subTest(bytes=n), self.server.socket() as s:
@@ -368,7 +368,7 @@ class Refusals(hn.Case):
                     status = read_answer(s)[0]
                 self.assertIn(status, expected)
 
-    def test_request_id(self):
+    def test_a_sound_request_id_is_repeated_and_another_replaced(self):
         for given in ("abc-123", "x" * 32):
             self.assertEqual(self.server.request("GET", "/healthz", headers={"X-Request-Id": given})
                              .headers["X-Request-Id"], given)
@@ -432,7 +432,7 @@ class Tokens(hn.Case):
         if want["admin"] is not None:
             self.assertEqual(server.rows(), before)
 
-    def test_admin_token(self):
+    def test_admin_calls_take_the_admin_token_alone(self):
         right = {"admin": None, "api": None, "all": None}
         wrong = {"admin": 401, "api": None, "all": None}
         t = self.server.token
@@ -451,12 +451,12 @@ class Tokens(hn.Case):
         self.assertEqual(self.server.metric("rejected_auth_total"), before + 2)
         self.assertEqual(self.server.user("u1").status, 200)
 
-    def test_admin_off(self):
+    def test_without_an_admin_token_admin_calls_are_forbidden(self):
         with hn.Server(admin=False) as server:
             for token in (None, "", "x", hn.ADMIN_TOKEN):
                 self.check(server, token, {"admin": 403, "api": None, "all": None})
 
-    def test_api_token(self):
+    def test_data_calls_take_the_api_token_or_the_admin_token(self):
         path = self.world.secret("api-token", self.api_token + "\r\n")
         with hn.Server("--api-token-file", path) as server:
             self.check(server, None, {"admin": 401, "api": 401, "all": None})
@@ -464,13 +464,13 @@ class Tokens(hn.Case):
             self.check(server, self.api_token, {"admin": 401, "api": None, "all": None})
             self.check(server, hn.ADMIN_TOKEN, {"admin": None, "api": None, "all": None})
 
-    def test_api_token_with_admin_off(self):
+    def test_an_api_token_opens_no_admin_call(self):
         path = self.world.secret("api-token", self.api_token)
         with hn.Server("--api-token-file", path, admin=False) as server:
             self.check(server, None, {"admin": 403, "api": 401, "all": None})
             self.check(server, self.api_token, {"admin": 403, "api": None, "all": None})
 
-    def test_token_comes_before_the_body(self):
+    def test_a_wrong_token_is_refused_before_the_body_is_read(self):
         answer = self.server.request("PUT", PUT, b"nonsense")
         self.assertProblem(answer, 401, "unauthorized")
         self.assertProblem(self.server.request("PUT", PUT, b"x", headers={"Content-Type": "x/y"}), 401,
@@ -505,7 +505,7 @@ class Garbage(unittest.TestCase):
                 b"Transfer-Encoding: chunked\r\n\r\n" +
                 r.choice([b"zz\r\n", b"5\r\nabc", b"FFFFFFFFFFFFFFFFFF\r\n", b"-1\r\n", b"5\r\nabcdefgh\r\n0\r\n\r\n"]))
 
-    def test_garbage(self):
+    def test_garbage_changes_nothing_and_stops_nothing(self):
         r = random.Random(20240229)
         with hn.Server("--access-log", "--log-json", "--request-timeout", 2) as server:
             before = server.rows()
@@ -571,7 +571,7 @@ class Start(unittest.TestCase):
         text += b" " * (-len(text) % 64)
         return struct.pack("<Q", len(text)) + text + data
 
-    def test_truncated_models(self):
+    def test_truncated_models_are_refused(self):
         with open(hn.world().model, "rb") as f:
             data = f.read()
         r = random.Random(7)
@@ -580,7 +580,7 @@ class Start(unittest.TestCase):
                 self.bad_model("truncated.hn", data[:n])
         self.bad_model("longer.hn", data + b"\0")
 
-    def test_corrupt_models(self):
+    def test_corrupt_models_are_refused_or_answer(self):
         header, data = self.parts()
         r = random.Random(8)
         for name, bad in {
@@ -593,7 +593,7 @@ class Start(unittest.TestCase):
             with self.subTest(name=name):
                 self.bad_model(name + ".hn", bad)
 
-    def test_hostile_tensors(self):
+    def test_models_with_hostile_tensors_are_refused(self):
         header, data = self.parts()
         name = "catalogue.embedding"
         begin, end = header[name]["data_offsets"]
@@ -616,7 +616,7 @@ class Start(unittest.TestCase):
         self.bad_model("twice.hn", self.joined(
             (text[:-1] + f', "{name}": ' + json.dumps(header[name]) + "}").encode(), data))
 
-    def test_hostile_description(self):
+    def test_models_with_a_hostile_description_are_refused(self):
         header, data = self.parts()
         spec = json.loads(header["__metadata__"]["hypernet"])
         body = spec.get("hypernet", spec)
@@ -638,14 +638,14 @@ class Start(unittest.TestCase):
         del header["__metadata__"]
         self.bad_model("description.hn", self.joined(header, data))
 
-    def test_not_finite_weights(self):
+    def test_models_with_weights_that_are_not_finite_are_refused(self):
         header, data = self.parts()
         for name in ("catalogue.embedding", "catalogue.bias", "encoder.fold_in.gram"):
             for bits in (b"\0\0\xc0\x7f", b"\0\0\x80\x7f", b"\0\0\x80\xff"):
                 at = header[name]["data_offsets"][0] + 8
                 self.bad_model("nan.hn", self.joined(header, data[:at] + bits + data[at + 4:]))
 
-    def test_no_model_files(self):
+    def test_what_is_no_model_file_is_refused(self):
         w = hn.world()
         fifo = w.path("fifo.hn")
         if not os.path.exists(fifo):
@@ -654,11 +654,11 @@ class Start(unittest.TestCase):
             with self.subTest(path=path):
                 self.refused("--store", w.copy_store(), "--model", path, words=[path])
 
-    def test_names_must_differ(self):
+    def test_two_models_of_one_name_are_refused(self):
         w = hn.world()
         self.refused("--store", w.copy_store(), "--model", w.model, "--model", w.model, words=["default"])
 
-    def test_bad_stores(self):
+    def test_what_is_no_store_is_refused_and_left_as_it_is(self):
         w = hn.world()
         with open(w.copy_store(), "rb") as f:
             good = f.read()
@@ -678,7 +678,7 @@ class Start(unittest.TestCase):
                 self.refused("--store", path, "--model", w.model)
         self.refused("--store", "postgres://nowhere/x", "--model", w.model)
 
-    def test_strange_stores(self):
+    def test_stores_of_another_schema_are_refused(self):
         w = hn.world()
 
         def store(name, *statements, empty=True):
@@ -698,7 +698,7 @@ class Start(unittest.TestCase):
             with self.subTest(what=what):
                 self.refused("--store", path, "--model", w.model)
 
-    def test_token_files(self):
+    def test_token_files_that_hold_no_token_are_refused(self):
         w = hn.world()
         for option in ("--admin-token-file", "--api-token-file"):
             for name, data in {"short": "0123456789abcde\n", "empty": "", "newline": "\n0123456789abcdef01\n",
@@ -710,14 +710,14 @@ class Start(unittest.TestCase):
                          words=["no-token"])
             self.refused("--store", w.copy_store(), "--model", w.model, option, w.folder)
 
-    def test_busy_port(self):
+    def test_a_busy_port_is_refused_and_named(self):
         w = hn.world()
         with hn.Server() as server:
             self.refused("--store", w.copy_store(), "--model", w.model, "--listen", f"127.0.0.1:{server.port}",
                          words=[str(server.port)])
             self.assertEqual(server.request("GET", "/readyz").status, 200)
 
-    def test_bad_addresses(self):
+    def test_addresses_that_are_none_are_refused(self):
         w = hn.world()
         for address in ("127.0.0.1", ":8080", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536", "192.0.2.1:0"):
             with self.subTest(address=address):

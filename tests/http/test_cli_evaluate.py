@@ -72,7 +72,7 @@ class Evaluate(World):
             words += ["--model", model]
         return done_json(*words, *args)
 
-    def test_groups(self):
+    def test_groups_have_the_figures_of_their_users_alone(self):
         """Figures by what is known of a user are those of an evaluation of these users alone."""
         rows = self.rows("test.tsv")
         ends = [(0, 0), (1, 2), (3, 4), (5, 9), (10, 19), (20, None)]

@@ -99,14 +99,14 @@ class Import(Case):
                            "JOIN users u USING (user_key) JOIN items i USING (item_key) ORDER BY 1, 2")
         self.assertEqual(found, [("ann", "1", 1, 4, 86400), ("ann", "3", 1, 5, 7), ("new", "2", 1, 1, 0)])
 
-    def test_ndjson_and_standard_input(self):
+    def test_ndjson_is_read_from_standard_input(self):
         lines = b'{"user":"u","item":1,"weight":2.5,"ts":5}\n{"user":7,"item":"x"}\n'
         self.loaded("--interactions", "-", stdin=lines)
         self.assertEqual(self.query("SELECT count(*) FROM interactions"), [(2,)])
         self.loaded("--users", "-", stdin=gzip.compress(b'{"user":"u","profile":{"age":25,"tags":["a"]}}\n'))
         self.assertEqual(self.query("SELECT profile FROM users WHERE id = 'u'"), [('{"age":25,"tags":["a"]}',)])
 
-    def test_several_files_and_the_environment(self):
+    def test_several_files_are_one_table_and_the_environment_names_the_store(self):
         a = self.write("a.csv", "user,item\nu,1\n")
         b = self.write("b.tsv", "user\titem\nu\t2\n")
         r = self.run_it("import", env={"HYPERNET_STORE": "sqlite:" + self.store, "HYPERNET_INTERACTIONS": a + " " + b})
@@ -286,19 +286,19 @@ class RealData(Case):
     def totals(self, *args):
         return json.loads(self.loaded(*args, "--json").stdout)["total"]
 
-    def test_ml_1m(self):
+    def test_the_files_of_movielens_1m_are_imported_as_they_are(self):
         total = self.totals("--interactions", self.need("ml-1m/train.tsv.gz"), "--users",
                             self.need("ml-1m/users.tsv.gz"), "--items", self.need("ml-1m/items.tsv.gz"))
         self.assertEqual(total, {"interactions": 994169, "users": 6040, "items": 3706, "contexts": 0})
 
-    def test_ml_100k(self):
+    def test_the_files_of_movielens_100k_are_imported_as_they_are(self):
         total = self.totals("--interactions", self.need("ml-100k/u.data"), "--users", self.need("ml-100k/u.user"),
                             "--items", self.need("ml-100k/u.item"))
         self.assertEqual(total, {"interactions": 100000, "users": 943, "items": 1682, "contexts": 0})
         self.assertEqual(self.query("SELECT title, categories FROM items WHERE id = '1'"),
                          [("Toy Story (1995)", '["Animation","Children\'s","Comedy"]')])
 
-    def test_movietweetings(self):
+    def test_the_files_of_movietweetings_are_imported_as_they_are(self):
         total = self.totals("--interactions", self.need("movietweetings-100k/ratings.dat"), "--users",
                             self.need("movietweetings-100k/users.dat"), "--items",
                             self.need("movietweetings-100k/movies.dat"))

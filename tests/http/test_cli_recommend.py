@@ -40,7 +40,7 @@ class Recommend(World):
         pages = [self.ask("--user", "u1", "--limit", "10", "--offset", str(n))["items"] for n in (0, 10, 20)]
         self.assertEqual(whole, pages[0] + pages[1] + pages[2])
 
-    def test_seen_items_on_demand(self):
+    def test_seen_items_are_shown_on_demand(self):
         everything = self.ask("--user", "u1", "--limit", "1000", "--exclude-seen", "false")["items"]
         self.assertEqual(len(everything), self.items)
         unseen = self.ask("--user", "u1", "--limit", "1000")["items"]

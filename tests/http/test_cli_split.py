@@ -57,7 +57,7 @@ class Split(unittest.TestCase):
             for row in self.table(name):
                 self.assertEqual(int(row["timestamp"]), newest[row["user"], row["item"]])
 
-    def test_the_newest_of_each_user(self):
+    def test_the_newest_of_each_user_are_held_out(self):
         said = self.split("--interactions", self.views())
         self.check_apart(said, ["train", "test"])
         last = {}
@@ -80,7 +80,7 @@ class Split(unittest.TestCase):
         self.split("--interactions", views, "--by", "random", "--share", 0.25, "--seed", 2)
         self.assertNotEqual(self.pairs("test"), first)
 
-    def test_users_held_out_whole(self):
+    def test_users_are_held_out_whole(self):
         said = self.split("--interactions", self.views(), "--by", "users", "--share", 0.3)
         self.check_apart(said, ["train", "test", "known"])
         tested = {u for u, _ in self.pairs("test")}

@@ -42,7 +42,7 @@ class Mistyped(unittest.TestCase):
         for word in ("--nonsense", "--x", "-v", "--" + "x" * 4000, "--=3"):
             self.assertNotIn("did you mean", run("serve", word).stderr, word[:20])
 
-    def test_an_option_before_the_command(self):
+    def test_an_option_before_the_command_is_refused_with_the_order(self):
         self.assertIn("the command comes first", run("--store", "s.db", "serve").stderr)
         self.assertIn("did you mean '--version'?", run("--verison").stderr)
         self.assertIn("did you mean 'help'?", run("hepl").stderr)

@@ -94,7 +94,7 @@ class Train(World):
             r = self.refused(1, text, "--store", self.store, "--out", out)
             self.assertNotIn("search", r.stderr)
 
-    def test_nothing_to_train_on(self):
+    def test_a_store_with_too_little_is_refused(self):
         with open(self.path("none.tsv"), "w") as f:
             f.write("user\tcountry\nu1\tBE\n")
         done("import", "--store", self.path("empty.db"), "--users", self.path("none.tsv"))
@@ -102,7 +102,7 @@ class Train(World):
         self.assertFalse(os.path.exists(self.path("x")))
         self.refused(1, "No such file", "--store", self.path("absent.db"), "--out", self.path("x"))
 
-    def test_wrong_use(self):
+    def test_wrong_use_says_what_to_do(self):
         both = ["--store", self.store, "--out", self.path("x")]
         self.refused(2, "core, low_rank, full or shared, not 'huge'", *both, "--generator", "huge")
         self.refused(2, "at most 128 bytes", *both, "--name", "n" * 129)

@@ -40,7 +40,7 @@ class Help(unittest.TestCase):
             self.assertEqual(text, plain(name, "--help"))
             self.assertEqual(text, plain(name, "-h"))
 
-    def test_version(self):
+    def test_version_is_one_line(self):
         r = run("--version")
         self.assertEqual(r.returncode, 0)
         self.assertRegex(r.stdout, r"^hypernet \d+\.\d+\.\d+\n$")
@@ -73,7 +73,7 @@ class WrongUse(unittest.TestCase):
             self.refused("no option -v", name, "-v")
             self.refused("one word too many", name, "one", "two")
 
-    def test_values_out_of_range(self):
+    def test_values_out_of_range_are_wrong_use(self):
         self.refused("--limit must be 1 to 1000", "recommend", "--limit", "0")
         self.refused("--limit must be 1 to 1000", "recommend", "--limit=1001")
         self.refused("--seed takes a whole number", "train", "--seed", "x")

@@ -66,7 +66,7 @@ class SingleFlight(hn.Case):
         self.assertEqual({(a.status, a.body) for a in answers}, {(200, answers[0].body)})
         self.assertEqual(self.server.metric("weights_made_total"), made + 1)
 
-    def test_an_unknown_user_at_once(self):
+    def test_an_unknown_user_asked_for_at_once_is_404_for_all(self):
         answers = self.cold_at_once("nobody")
         self.assertEqual({a.status for a in answers}, {404})
         self.assertEqual(self.server.recommend("u4").status, 200)
@@ -110,7 +110,7 @@ class SmallCache(unittest.TestCase):
                 self.assertGreater(server.metric("cache_evictions_total") + server.metric("cache_drops_total"), 0)
                 self.assertGreater(server.metric("weights_made_total"), made)
 
-    def test_no_cache_at_all(self):
+    def test_without_a_cache_answers_are_the_same(self):
         with hn.Server("--cache-bytes", 0) as server, hn.Server() as other:
             for user in hn.world().users[:10]:
                 self.assertEqual(server.recommend(user).body, other.recommend(user).body)
@@ -148,7 +148,7 @@ class OwnAnswers(hn.Case):
 class Fresh(hn.Case):
     """After a write is acknowledged, no answer is older than it, whoever asks and whatever is being made."""
 
-    def test_readers_and_writers(self):
+    def test_readers_never_see_what_is_older_than_a_write(self):
         users = [f"f{i}" for i in range(4)]
         revision = {user: self.server.register(user, {}).json["revision"] for user in users}
         lock, writing = threading.Lock(), threading.Event()
@@ -198,7 +198,7 @@ class Fresh(hn.Case):
             for user in users:
                 self.assertEqual(self.server.recommend(user).body, other.recommend(user).body)
 
-    def test_deleted_under_readers(self):
+    def test_a_user_deleted_under_readers_is_404_after(self):
         """Registered and deleted over and over: an answer is 404 or the user's, and 404 after the last deletion."""
         done = threading.Event()
 
@@ -226,7 +226,7 @@ class Fresh(hn.Case):
 class FullQueue(unittest.TestCase):
     """Past --max-queue the answer is 503 with Retry-After at once, and the server goes on."""
 
-    def test_overload(self):
+    def test_past_the_queue_is_503_at_once_with_retry_after(self):
         with hn.Server("--max-queue", 1, "--workers", 1) as server:
             users = hn.world().users[:100]
             clients = [server.client() for _ in users]

@@ -9,6 +9,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
@@ -96,7 +97,7 @@ class Drain(unittest.TestCase):
             self.assertEqual(len(counts), self.threads)
             server.wait_stopped()
 
-    def test_not_ready_while_draining(self):
+    def test_a_draining_server_is_not_ready_and_still_answers(self):
         server = hn.Server("--drain-seconds", 3600)
         self.assertEqual(server.request("GET", "/readyz").json, {"status": "ready"})
         server.signal()
@@ -113,12 +114,18 @@ class Drain(unittest.TestCase):
         server.wait_stopped()
         self.assertEqual(server_rows(server.store), 1)
 
-    def test_drains_for_a_second(self):
+    def test_a_drain_lasts_its_seconds_and_answers_meanwhile(self):
         server = hn.Server("--drain-seconds", 1)
+        start, answers = time.monotonic(), []
         server.signal()
+        with contextlib.suppress(OSError, http.client.HTTPException):  # until it has stopped
+            while True:
+                answers.append(server.recommend("u1").status)
         server.wait_stopped()
+        self.assertGreaterEqual(time.monotonic() - start, 1)
+        self.assertEqual(set(answers), {200})
 
-    def test_interrupt(self):
+    def test_an_interrupt_ends_it_cleanly(self):
         server = hn.Server()
         self.assertEqual(server.recommend("u1").status, 200)
         server.signal(signal.SIGINT)
@@ -187,7 +194,7 @@ class Clients(hn.Case):
         hn.eventually(lambda: self.server.metric("requests_in_flight") == 1, "an end to all requests")
         hn.eventually(lambda: self.server.metric("queue_depth") == 0, "an empty queue")
 
-    def test_one_byte_at_a_time(self):
+    def test_a_request_that_comes_byte_by_byte_is_answered(self):
         body = b'{"events": [{"user": "u1", "item": "i1"}]}'
         request = (b"POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
                    % len(body)) + body
@@ -198,7 +205,7 @@ class Clients(hn.Case):
                     self.assertEqual(self.server.request("GET", "/healthz").status, 200)
             self.assertEqual(read_answers(s, 1)[0][0], 200)
 
-    def test_slow_reader(self):
+    def test_a_slow_reader_gets_the_whole_answer(self):
         """An answer of some 100 KB to a client that takes it in small pieces."""
         width = len(self.world.items)
         with socket.socket() as s:
@@ -216,7 +223,7 @@ class Clients(hn.Case):
         document = json.loads(data.split(b"\r\n\r\n", 1)[1])
         self.assertEqual(len(document["predictions"]), 20 * width)
 
-    def test_half_closed(self):
+    def test_who_will_send_no_more_is_answered(self):
         """Clients that say they send no more, and wait for their answers: at once, and many at once from workers."""
         for user in (b"u50", b"u50"):
             self.assertEqual(self.half_closed(GET % user), [(200, user.decode())])
@@ -231,7 +238,7 @@ class Clients(hn.Case):
             s.shutdown(socket.SHUT_WR)
             return [(status, json.loads(body)["user"]) for status, body in read_answers(s, 1)]
 
-    def test_pipelined(self):
+    def test_pipelined_requests_are_answered_in_order(self):
         users = [b"u%d" % (i % 40 + 60) for i in range(100)]  # some from the cache, some not
         with self.server.socket() as s:
             s.sendall(b"".join(GET % user for user in users))
@@ -239,7 +246,7 @@ class Clients(hn.Case):
         self.assertEqual([(status, json.loads(body)["user"]) for status, body in answers],
                          [(200, user.decode()) for user in users])
 
-    def test_pipelined_writes_and_refusals(self):
+    def test_pipelined_writes_and_refusals_are_answered_in_order(self):
         event = b'{"events": [{"user": "u2", "item": "i%d"}]}'
         requests, want = [], []
         for i in range(1, 21):
@@ -257,7 +264,7 @@ class Clients(hn.Case):
         for revision, (_, body) in zip(events, answers[2::4]):
             self.assertEqual(json.loads(body)["context_revision"], revision)
 
-    def test_clients_that_vanish(self):
+    def test_clients_that_vanish_cost_the_others_nothing(self):
         """Reset while their requests wait for the one worker: the others get their answers."""
         gone = [self.server.socket() for _ in range(60)]
         kept = [self.server.socket() for _ in range(10)]
@@ -273,7 +280,7 @@ class Clients(hn.Case):
             self.assertEqual((status, json.loads(body)["user"]), (200, f"u{i + 200}"))
             s.close()
 
-    def test_clients_that_vanish_with_half_a_body(self):
+    def test_clients_that_vanish_with_half_a_body_write_nothing(self):
         before = self.server.rows()
         for i in range(40):
             with self.server.socket() as s:
@@ -284,19 +291,19 @@ class Clients(hn.Case):
         self.assertEqual(self.server.request("GET", "/healthz").status, 200)
         self.assertEqual(self.server.rows(), before)
 
-    def test_keep_alive(self):
+    def test_a_connection_serves_many_requests(self):
         with self.server.client() as client:
             for i in range(200):
                 self.assertEqual(client.request("GET", "/healthz").status, 200)
                 self.assertIsNotNone(client.connection.sock)  # one connection for all
 
-    def test_http_1_0(self):
+    def test_http_1_0_is_answered_and_closed(self):
         with self.server.socket() as s:
             s.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
             data = read_all(s)
             self.assertTrue(data.endswith(b'{"status":"alive"}\n'), data)
 
-    def test_expect_continue(self):
+    def test_who_expects_a_continue_gets_it(self):
         body = b'{"events": []}'
         with self.server.socket() as s:
             s.sendall(b"POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -333,22 +340,26 @@ class SlowClients(unittest.TestCase):
                 read_all(stuck)  # ends; what it says is the library's
             hn.eventually(lambda: server.metric("connections") == 1, "both to be closed")
 
-    def test_too_many_connections(self):
-        """Past --max-connections a client waits or is turned away, and room is made again."""
-        with hn.Server("--max-connections", 8, "--request-timeout", 2) as server:
-            sockets = []
-            for _ in range(40):
-                sockets.append(server.socket())
-            for s in sockets:
-                s.close()
+    def test_past_the_most_connections_silent_ones_go_and_the_next_is_answered(self):
+        most, n = 8, 40
+        with hn.Server("--max-connections", most, "--max-connections-per-address", most, "--request-timeout",
+                       3600) as server, contextlib.ExitStack() as sockets:
+            silent = [sockets.enter_context(server.socket()) for _ in range(n)]
+            hn.eventually(lambda: sum(map(ended, silent)) >= n - most, "the silent ones to go")
+            self.assertEqual(server.request("GET", "/healthz").status, 200)
+            self.assertGreaterEqual(server.metric("connections_evicted_total"), n - most)
+            self.assertLessEqual(server.metric("connections"), most + 1)
 
-            def answers():
-                try:
-                    return server.request("GET", "/healthz").status == 200
-                except (OSError, http.client.HTTPException):
-                    return False
 
-            hn.eventually(answers, "room for a client")
+def ended(s):
+    """Whether the server has ended a connection that it said nothing on."""
+    s.setblocking(False)
+    try:
+        return s.recv(1) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionResetError:
+        return True
 
 
 if __name__ == "__main__":

@@ -119,7 +119,7 @@ class Explanations(hn.Case):
             self.assertEqual(answer.status, 200, answer)
             self.assertEqual([item["because"] for item in answer.json["items"]], [[]] * 10)
 
-    def test_a_long_history(self):
+    def test_a_long_history_is_explained(self):
         history = [{"item": item, "timestamp": 1700000000 + i} for i, item in enumerate(self.world.items[:190])]
         self.server.register("long", {"interactions": history})
         answer = self.server.recommend("long", explain=MOST)
@@ -127,7 +127,7 @@ class Explanations(hn.Case):
         for item in answer.json["items"]:
             self.assertEqual(len(item["because"]), MOST)
 
-    def test_refusals(self):
+    def test_what_cannot_be_explained_is_refused(self):
         for bad in ("0", "11", "-1", "x", "", "1.5", "1e0", " 1", "99999999999"):
             document = self.assertProblem(self.server.recommend("x", explain=bad), 400, "bad-request")
             self.assertIn("explain", document["detail"])
@@ -136,7 +136,7 @@ class Explanations(hn.Case):
         self.assertProblem(self.server.recommend("nobody", explain=1), 404, "unknown-user")
         self.assertEqual(self.server.recommend("x", explain=1, limit=100).status, 200)
 
-    def test_same_as_the_command_line(self):
+    def test_the_command_line_gives_the_same_reasons(self):
         answer = self.server.recommend("x", explain=4, limit=3)
         args = ["recommend", "--store", self.server.store, "--model", self.world.model, "--user", "x", "--limit", 3,
                 "--explain", 4]

@@ -124,7 +124,7 @@ class Framing(hn.Case):
                     self.assertEqual(answers.split(b" ", 2)[1], b"400", answers)
                 self.assertLessEqual(answers.count(b"HTTP/1.1 "), 1, answers)
 
-    def test_a_fault_behind_a_sound_request(self):
+    def test_a_fault_behind_a_sound_request_is_refused_after_its_answer(self):
         """The first is answered, the second refused."""
         for name, data in FAULTY.items():
             with self.subTest(name):
@@ -132,7 +132,7 @@ class Framing(hn.Case):
                 self.assertEqual(answers.count(b"HTTP/1.1 200"), 1, answers)
                 self.assertEqual(answers.count(b"HTTP/1.1 400"), 1, answers)
 
-    def test_heads_beyond_the_limits(self):
+    def test_heads_beyond_the_limits_are_refused(self):
         for name, (data, status) in OTHERS.items():
             with self.subTest(name):
                 answers = self.ask(data)
@@ -152,7 +152,7 @@ class Framing(hn.Case):
         hn.eventually(lambda: self.server.metric("requests_in_flight") == 1, "all requests to have ended")
         hn.eventually(lambda: self.server.metric("connections") == 1, "all connections to have ended")
 
-    def test_sound_requests(self):
+    def test_sound_requests_are_answered_in_any_pieces(self):
         for name, data in SOUND.items():
             for piece in (None, 1, 3):
                 with self.subTest(name, piece=piece), self.server.socket() as s:
@@ -172,7 +172,7 @@ class Framing(hn.Case):
 
 
 class Answers(hn.Case):
-    def test_they_end_with_a_newline(self):
+    def test_answers_end_with_a_newline(self):
         for method, path, body in (("GET", "/healthz", None), ("GET", "/metrics", None), ("GET", "/", None), ("GET", "/openapi.json", None),
                                    ("GET", "/v1/users/u1", None), ("GET", "/v1/users/u1/recommendations", None), ("GET", "/no", None),
                                    ("GET", "/v1/items/i1", None), ("POST", "/v1/users/u1/predictions", {"items": ["i1"]}),
@@ -193,7 +193,7 @@ class Encodings(hn.Case):
     def send(self, body, coding, path="/v1/events"):
         return self.server.admin("POST", path, body, headers={"Content-Encoding": coding} if coding else {})
 
-    def test_compressed_bodies(self):
+    def test_compressed_bodies_are_read(self):
         plain = json.dumps({"events": [{"user": "u1", "item": "i1"}]}).encode()
         bare = zlib.compressobj(wbits=-15)
         raw = bare.compress(plain) + bare.flush()
@@ -206,7 +206,7 @@ class Encodings(hn.Case):
         answer = self.send(items, "gzip", "/v1/users/u1/predictions")
         self.assertEqual(len(answer.json["predictions"]), 2)
 
-    def test_what_is_no_such_coding(self):
+    def test_a_body_that_is_not_of_its_coding_is_refused(self):
         plain = json.dumps({"events": []}).encode()
         whole = gzip.compress(plain)
         for coding, body in (("gzip", plain), ("gzip", whole[:-1]), ("gzip", whole[:5]), ("gzip", b""), ("gzip", whole + b"x"),
@@ -214,7 +214,7 @@ class Encodings(hn.Case):
             answer = self.send(body, coding)
             self.assertEqual((answer.status, answer.problem), (400, "bad-request"), (coding, body, answer))
 
-    def test_other_codings(self):
+    def test_other_codings_are_refused_with_those_that_are_read(self):
         for coding in ("br", "zstd", "compress", "gzip, gzip", "gzip, br", "x"):
             answer = self.send(b"{}", coding)
             self.assertEqual((answer.status, answer.problem), (415, "unsupported-media-type"), coding)

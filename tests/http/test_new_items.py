@@ -41,7 +41,7 @@ class NewItems(hn.Case):
         taken = [c for item in self.world.interactions[user] for c in self.world.categories[item]]
         return max(sorted(set(taken)), key=taken.count)
 
-    def test_recommended_before_anybody_took_it(self):
+    def test_a_new_item_is_recommended_before_anybody_took_it(self):
         answer = put(self.server, "n1", title="A New Film", categories=["Comedy"])
         self.assertEqual(answer.status, 201, answer)
         self.assertEqual({k: answer.json[k] for k in ("id", "result", "source")},
@@ -57,7 +57,7 @@ class NewItems(hn.Case):
                                [i for i in self.server.recommend("u7", **ALL).json["items"] if i["id"] == "n1"][0]["score"],
                                places=5)
 
-    def test_ids_that_need_escapes(self):
+    def test_ids_that_need_escapes_are_answered_escaped(self):
         """They are answered escaped, and refused where a body holds them raw."""
         for item in ('quo"te', "back\\slash", "new\nline", "t\tb", "\x01", "\x7f", "\u00e9\u4e2d", " "):
             self.assertEqual(put(self.server, quote(item, safe=""), categories=["Comedy"]).status, 201, item)
@@ -72,7 +72,7 @@ class NewItems(hn.Case):
             self.assertIn(item, found)
             delete(self.server, quote(item, safe=""))
 
-    def test_whom_a_new_item_suits(self):
+    def test_a_new_item_stands_higher_for_those_whom_it_suits(self):
         """A new item of a category stands higher for those whose favourite it is than for the others."""
         categories = sorted({c for cs in self.world.categories.values() for c in cs})
         for c in categories:
@@ -90,7 +90,7 @@ class NewItems(hn.Case):
         for item in new:
             delete(self.server, item)
 
-    def test_replaced(self):
+    def test_a_replaced_item_is_what_was_said_last(self):
         first = put(self.server, "r1", title="One", categories=["Comedy"], metadata={"year": 1999}).json
         before = score(self.server, "u9", "r1")
         again = put(self.server, "r1", title="Two", categories=["Drama"])
@@ -102,7 +102,7 @@ class NewItems(hn.Case):
         self.assertNotIn("metadata", known)
         self.assertNotEqual(score(self.server, "u9", "r1"), before)
 
-    def test_of_which_nothing_is_known(self):
+    def test_items_of_which_nothing_is_known_begin_alike(self):
         self.assertEqual(put(self.server, "p1").json["source"], "prior")
         self.assertEqual(put(self.server, "p2", categories=["Never Seen"], title="Qzx").json["source"], "prior")
         self.assertEqual(score(self.server, "u3", "p1"), score(self.server, "u3", "p2"))
@@ -115,7 +115,7 @@ class NewItems(hn.Case):
         self.assertEqual(score(self.server, "u5", item), before)
         self.assertIn(item, self.server.recommend("u5", exclude_seen="false", category="Renamed").items)
 
-    def test_events_move_it(self):
+    def test_events_move_a_new_item(self):
         put(self.server, "m1", categories=["Comedy"])
         other, before = self.world.users[150:180], {}
         for user in other[20:]:
@@ -127,7 +127,7 @@ class NewItems(hn.Case):
         hn.eventually(lambda: sum(score(self.server, u, "m1") for u in before) > sum(before.values()),
                       "an item that many took to rise")
 
-    def test_a_new_user_of_a_new_item(self):
+    def test_a_new_item_counts_for_a_new_user(self):
         put(self.server, "c1", categories=["Horror"])
         self.server.register("cu1", {})
         nothing = self.server.recommend("cu1", **ALL).json["items"]
@@ -140,7 +140,7 @@ class NewItems(hn.Case):
         because = self.server.recommend("cu1", explain=3, limit=100).json["items"]
         self.assertIn("c1", {r["item"] for i in because for r in i["because"]})
 
-    def test_deleted_and_brought_back(self):
+    def test_a_deleted_item_is_gone_until_it_is_brought_back(self):
         put(self.server, "d1", categories=["Comedy"])
         self.server.event("u11", "d1")
         trained = self.server.recommend("u11").items[0]
@@ -158,7 +158,7 @@ class NewItems(hn.Case):
         for item in ("d1", trained):
             self.assertIn(item, self.server.recommend("u12", exclude_seen="false", **ALL).items)
 
-    def test_many_at_once(self):
+    def test_many_items_are_put_in_one_call(self):
         body = {"items": [{"id": f"b{i}", "title": f"Film {i}", "categories": ["Drama"]} for i in range(50)]}
         answer = self.server.admin("POST", "/v1/admin/items", body)
         self.assertEqual([i["result"] for i in answer.json["items"]], ["registered"] * 50)
@@ -219,7 +219,7 @@ class NewItems(hn.Case):
 class Others(unittest.TestCase):
     """Other processes and other lives."""
 
-    def test_another_process_follows(self):
+    def test_another_process_follows_items(self):
         a = hn.Server()
         b = hn.Server(store=a.store)
         trained = b.recommend("u20").items[0]
@@ -239,7 +239,7 @@ class Others(unittest.TestCase):
         a.stop()
         b.stop()
 
-    def test_an_event_where_the_item_is_not_known_yet(self):
+    def test_an_event_is_taken_where_the_item_is_not_known_yet(self):
         a = hn.Server()
         b = hn.Server(store=a.store)
         for i in range(20):  # the event comes at once, most times before b has heard of the item
@@ -250,7 +250,7 @@ class Others(unittest.TestCase):
         a.stop()
         b.stop()
 
-    def test_kill_and_restart(self):
+    def test_new_items_outlive_a_kill(self):
         server = hn.Server()
         gone = server.recommend("u40").items[0]
         put(server, "k1", title="Kept", categories=["Drama"])
@@ -271,7 +271,7 @@ class Others(unittest.TestCase):
             self.assertEqual(again.request("GET", path_of("k2", False)).status, 200)
             self.assertEqual(get(again, gone).status, 404)
 
-    def test_imported_after_training(self):
+    def test_items_imported_after_training_are_recommended(self):
         w = hn.world()
         server = hn.Server()
         table = w.file("new-items.tsv", "item\ttitle\tcategories\nimp1\tImported\tDrama\nimp2\tImported\t\n")

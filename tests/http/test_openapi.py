@@ -19,7 +19,7 @@ METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 class Validator(unittest.TestCase):
     """The validator itself tells good from bad."""
 
-    def test_it(self):
+    def test_the_validator_tells_good_from_bad(self):
         document = {"components": {"schemas": {"id": {"type": "string", "minLength": 1}}}}
         s = {"type": "object", "required": ["id"], "additionalProperties": False,
              "properties": {"id": {"$ref": "#/components/schemas/id"}, "n": {"type": ["integer", "null"], "minimum": 0},
@@ -75,7 +75,7 @@ class Contract(hn.Case):
         media = schema.resolve(self.document, self.operation(method, path.partition("?")[0])["requestBody"])["content"]
         return schema.errors(self.document, media["application/json"]["schema"], body)
 
-    def test_the_calls(self):
+    def test_the_contract_has_the_calls_of_the_server(self):
         self.assertTrue(self.document["openapi"].startswith("3.1"))
         described = {(method, path) for path, item in self.document["paths"].items()
                      for method in schema.resolve(self.document, item) if method in METHODS}
@@ -84,7 +84,7 @@ class Contract(hn.Case):
         self.assertNotIn(None, names)
         self.assertEqual(len(set(names)), len(names))
 
-    def test_parameters(self):
+    def test_parameters_of_the_contract_are_taken(self):
         """Each query parameter of the contract is taken by the server, and path parameters are those of the path."""
         for method, path in CALLS:
             item = schema.resolve(self.document, self.document["paths"][path])
@@ -97,7 +97,7 @@ class Contract(hn.Case):
                                            {} if method in ("put", "post", "patch") else None, params={name: "\x01"})
                 self.assertNotIn("no query parameter", answer.body.decode(), (path, name))
 
-    def test_answers(self):
+    def test_answers_fit_the_contract(self):
         width = self.world.description["hypernet"]["d_context"]
         inputs = self.world.description["hypernet"]["d_item"]
         item, user = self.world.items[0], "/v1/users/{user}"
@@ -148,7 +148,7 @@ class Contract(hn.Case):
             self.assertEqual(answer.status, status)
             self.check(answer, "DELETE", admin)
 
-    def test_answers_of_items(self):
+    def test_answers_of_items_fit_the_contract(self):
         admin, full = "/v1/admin/items/{item}", {"title": "T", "categories": ["Drama"], "metadata": {"a": [1, None]}}
         for method, path, body, status in [
                 ("PUT", admin, full, 201), ("PUT", admin, {}, 200), ("PUT", admin, full, 200), ("PUT", admin, {"title": 5}, 422),
@@ -166,7 +166,7 @@ class Contract(hn.Case):
                 self.assertEqual(answer.status, status, answer)
                 self.check(answer, method, path.partition("?")[0])
 
-    def test_refusals(self):
+    def test_refusals_fit_the_contract(self):
         admin = "/v1/admin/users/{user}"
         for method, path, body, rest, status in [
                 ("PUT", admin, b"{", {}, 400), ("PUT", admin, {"x": 1}, {}, 422),
@@ -188,13 +188,13 @@ class Contract(hn.Case):
                 self.assertEqual(answer.status, status, answer)
                 self.check(answer, method, path.partition("?")[0])
 
-    def test_admin_off(self):
+    def test_the_refusal_without_an_admin_token_fits_the_contract(self):
         with hn.Server(admin=False) as server:
             answer = server.request("PUT", "/v1/admin/users/u1", {})
             self.assertEqual(answer.status, 403)
             self.check(answer, "PUT", "/v1/admin/users/{user}")
 
-    def test_schemas_refuse(self):
+    def test_schemas_refuse_what_is_wrong(self):
         """A contract that lets everything through would pass the tests above."""
         for body, method, path in (
                 ({"events": 5}, "post", "/v1/events"), ({"events": [{"user": "u1"}]}, "post", "/v1/events"),

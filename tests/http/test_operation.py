@@ -23,7 +23,7 @@ def read_all(s):
 
 
 class Addresses(unittest.TestCase):
-    def test_ipv6(self):
+    def test_an_address_of_ipv6_is_served(self):
         try:
             with socket.socket(socket.AF_INET6) as s:
                 s.bind(("::1", 0))
@@ -41,7 +41,7 @@ class Addresses(unittest.TestCase):
             with open("/proc/%d/comm" % server.process.pid, encoding="utf-8") as f:
                 self.assertEqual(f.read(), "hypernet\n")
 
-    def test_probe(self):
+    def test_a_probe_says_whether_the_server_is_there(self):
         with hn.Server() as server:
             address = f"127.0.0.1:{server.port}"
             self.assertEqual(hn.run("serve", "--probe", "--listen", address).returncode, 0)
@@ -49,7 +49,7 @@ class Addresses(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn(address, done.err)
 
-    def test_probe_of_something_silent(self):
+    def test_a_probe_of_something_silent_ends_and_fails(self):
         """A port where somebody listens and never answers: unhealthy, and no wait without an end."""
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
@@ -57,7 +57,7 @@ class Addresses(unittest.TestCase):
             done = hn.run("serve", "--probe", "--listen", "127.0.0.1:%d" % s.getsockname()[1], check=False)
             self.assertEqual(done.returncode, 1)
 
-    def test_absolute_target(self):
+    def test_an_absolute_target_is_answered(self):
         with hn.Server() as server, server.socket() as s:
             s.sendall(b"GET http://example.org/v1/users/u1/recommendations?limit=1 HTTP/1.1\r\nHost: example.org\r\n"
                       b"Connection: close\r\n\r\n")
@@ -65,7 +65,7 @@ class Addresses(unittest.TestCase):
 
 
 class Log(unittest.TestCase):
-    def test_access_log(self):
+    def test_the_access_log_has_a_line_for_each_request(self):
         with hn.Server("--access-log") as server:
             server.recommend("u1", headers={"X-Request-Id": "first"})
             answer = server.recommend("u1", headers={"X-Request-Id": "second"})
@@ -89,7 +89,7 @@ class Log(unittest.TestCase):
         self.assertEqual((third["path"], third["status"]), ("/v1/users/caf%C3%A9%2F%22x", 404))
         self.assertEqual((fourth["path"], fourth["status"]), ("/" + "x" * 1023, 404))
 
-    def test_access_log_without_ids(self):
+    def test_the_access_log_of_routes_names_nobody(self):
         with hn.Server("--access-log-routes") as server:
             server.recommend("someone-asked-for")
             server.request("GET", "/v1/user/someone-mistyped")
@@ -105,7 +105,7 @@ class Log(unittest.TestCase):
                          [("", 404), ("/healthz", 200), ("/v1/events", 404), ("/v1/users/{user}/recommendations", 404)])
         self.assertFalse(any("path" in line for line in found))
 
-    def test_no_log_unless_asked(self):
+    def test_nothing_is_logged_of_requests_unless_asked(self):
         with hn.Server() as server:
             server.recommend("u1")
             server.request("GET", "/nothing")
@@ -113,7 +113,7 @@ class Log(unittest.TestCase):
 
 
 class Signals(unittest.TestCase):
-    def test_a_signal_while_the_last_requests_end(self):
+    def test_another_signal_ends_the_wait_for_the_last_requests(self):
         """The first signal begins the stop, which waits for a request that does not come to its end; another one ends
         the process."""
         server = hn.Server("--request-timeout", 3600)
@@ -135,7 +135,7 @@ class Signals(unittest.TestCase):
             self.assertEqual(server.process.wait(timeout=hn.PATIENCE), -signal.SIGTERM)
             server.check_log()
 
-    def test_broken_pipe_of_the_output(self):
+    def test_a_broken_pipe_of_the_output_stops_nothing(self):
         """Nobody reads standard output or standard error any more: the server goes on."""
         w = hn.world()
         read_end, write_end = os.pipe()
@@ -158,7 +158,7 @@ class Signals(unittest.TestCase):
 
 
 class Tokens(unittest.TestCase):
-    def test_blanks_around_a_token(self):
+    def test_blanks_around_a_token_are_not_of_it(self):
         w = hn.world()
         for i, data in enumerate((hn.ADMIN_TOKEN, hn.ADMIN_TOKEN + " \t\r\n\n", "  " + hn.ADMIN_TOKEN + "\n")):
             path = w.file(f"blanks-{i}", data)
@@ -185,7 +185,7 @@ class Bodies(hn.Case):
                           b"Expect: 100-continue\r\n\r\n")
                 self.assertTrue(s.recv(65536).startswith(b"HTTP/1.1 %d " % status))
 
-    def test_a_body_without_an_end(self):
+    def test_a_body_without_an_end_ends_the_connection(self):
         """Chunks for ever, to a call that is refused anyway: the connection is closed, not read for ever."""
         for path in (b"/v1/events", b"/nothing"):
             with self.server.socket() as s:
@@ -196,7 +196,7 @@ class Bodies(hn.Case):
                         s.sendall(b"4000\r\n" + b" " * 0x4000 + b"\r\n")
         self.assertEqual(self.server.request("GET", "/readyz").status, 200)
 
-    def test_media_types_of_json(self):
+    def test_every_media_type_of_json_is_read(self):
         for kind in ("application/json; charset=utf-8", "APPLICATION/JSON", "application/vnd.events+json"):
             answer = self.server.request("POST", "/v1/events", b'{"events": []}', headers={"Content-Type": kind})
             self.assertEqual(answer.status, 200, kind)
@@ -230,7 +230,7 @@ def misses_at_once(server):
 
 
 class Trouble(unittest.TestCase):
-    def test_disk_full(self):
+    def test_a_full_disk_refuses_writes_and_answers_reads(self):
         """The store cannot grow: writes are refused and change nothing, reads go on; when there is room, all is well."""
         with hn.Server() as server:
             self.assertEqual(server.register("before", {"interactions": [{"item": "i1"}]}).status, 201)
@@ -253,7 +253,7 @@ class Trouble(unittest.TestCase):
             self.assertEqual(server.event("before", "i2").status, 200)
             self.assertEqual(server.forget("before").status, 204)
 
-    def test_another_writer(self):
+    def test_a_write_says_that_another_writer_is_at_work(self):
         """Somebody else holds the write lock: a write waits for it and then says that it was busy; reads go on."""
         with hn.Server() as server:
             with contextlib.closing(sqlite3.connect(server.store, isolation_level=None)) as db:
@@ -270,7 +270,7 @@ class Trouble(unittest.TestCase):
                 db.execute("ROLLBACK")
             self.assertEqual(server.register("late", {}).status, 201)
 
-    def test_while_all_workers_are_busy(self):
+    def test_readiness_and_quick_answers_wait_for_no_worker(self):
         """The queue is full, and neither readiness nor an answer that can be made at once waits in it."""
         with hn.Server("--workers", 1, "--max-queue", 1) as server:
             with contextlib.closing(sqlite3.connect(server.store, isolation_level=None)) as db:

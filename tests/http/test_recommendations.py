@@ -28,13 +28,13 @@ class Recommendations(hn.Case):
             self.assertEqual(item["categories"], self.world.categories[item["id"]])
             self.assertTrue(item["title"])
 
-    def test_every_item_once_in_order(self):
+    def test_every_item_comes_once_in_order(self):
         answer = self.server.recommend("u2", limit=EVERYTHING, exclude_seen="false")
         self.assertEqual(sorted(answer.items), sorted(self.world.items))
         scores = [item["score"] for item in answer.json["items"]]
         self.assertEqual(scores, sorted(scores, reverse=True))
 
-    def test_limit(self):
+    def test_a_limit_cuts_the_same_list(self):
         everything = self.server.recommend("u3", limit=EVERYTHING).items
         for limit in (1, 7, 50, 100):
             self.assertEqual(self.server.recommend("u3", limit=limit).items, everything[:limit])
@@ -58,7 +58,7 @@ class Recommendations(hn.Case):
         self.assertEqual(self.server.recommend("u4", offset=len(everything)).items, [])
         self.assertEqual(self.server.recommend("u4", offset=100000).items, [])
 
-    def test_categories(self):
+    def test_a_category_leaves_the_others_out(self):
         everything = self.server.recommend("u5", limit=EVERYTHING).json["items"]
 
         def only(*wanted):
@@ -79,12 +79,12 @@ class Recommendations(hn.Case):
         paged = self.server.recommend("u5", limit=3, offset=2, category="Comedy")
         self.assertEqual(paged.items, one.items[2:5])
 
-    def test_unknown_user(self):
+    def test_an_unknown_user_is_404(self):
         answer = self.server.recommend("nobody")
         self.assertProblem(answer, 404, "unknown-user")
         self.assertProblem(self.server.recommend("nobody", cold_start="false"), 404, "unknown-user")
 
-    def test_cold_start(self):
+    def test_a_cold_start_answers_from_the_prior(self):
         cold = self.server.recommend("nobody", cold_start="true")
         self.assertEqual(cold.status, 200, cold)
         self.assertIs(cold.json["cold"], True)
@@ -98,7 +98,7 @@ class Recommendations(hn.Case):
         self.assertEqual(known.json, self.server.recommend("u1").json)
         self.assertEqual(self.server.user("nobody").status, 404)  # asking registers nobody
 
-    def test_cache_header(self):
+    def test_the_cache_header_says_hit_or_miss(self):
         made = self.server.metric("weights_made_total")
         first = self.server.recommend("u100")
         self.assertEqual(first.headers["x-hypernet-cache"], "miss")
@@ -109,13 +109,13 @@ class Recommendations(hn.Case):
         self.assertEqual(self.server.metric("weights_made_total"), made + 1)
         self.assertIsNone(self.server.recommend("nobody").headers["x-hypernet-cache"])
 
-    def test_same_bits_for_the_same_revision_on_another_server(self):
+    def test_another_server_gives_the_same_bits_for_the_same_revision(self):
         users = self.world.users[:30]
         here = [self.server.recommend(user, limit=50).body for user in users]
         with hn.Server(models=[self.world.model], admin=False) as other:
             self.assertEqual([other.recommend(user, limit=50).body for user in reversed(users)], here[::-1])
 
-    def test_same_as_the_command_line(self):
+    def test_the_command_line_gives_the_same_answer(self):
         cases = [({}, []), ({"limit": 25, "offset": 5}, ["--limit", 25, "--offset", 5]),
                  ({"exclude_seen": "false"}, ["--exclude-seen", "false"]),
                  ({"category": ["Drama", "Music"]}, ["--category", "Drama", "--category", "Music"])]
@@ -127,12 +127,12 @@ class Recommendations(hn.Case):
                 self.assertEqual(json.loads(said.out), answer.json)
                 self.assertEqual(said.out.encode(), answer.body)
 
-    def test_same_as_the_command_line_when_cold(self):
+    def test_the_command_line_gives_the_same_cold_answer(self):
         said = hn.run("recommend", "--store", self.server.store, "--model", self.world.model, "--user", "nobody",
                       "--json", "--cold-start")
         self.assertEqual(json.loads(said.out), self.server.recommend("nobody", cold_start="true").json)
 
-    def test_two_models_side_by_side(self):
+    def test_two_models_answer_side_by_side(self):
         first = self.server.recommend("u11")
         named = self.server.recommend("u11", model="default")
         other = self.server.recommend("u11", model="other")
@@ -146,11 +146,11 @@ class Recommendations(hn.Case):
         index = self.server.request("GET", "/").json
         self.assertEqual([m["name"] for m in index["models"]], ["default", "other"])
 
-    def test_unknown_model(self):
+    def test_an_unknown_model_is_404(self):
         for name in ("nothing", "", "defaul", "default2", "x" * 128, "x" * 129, "x" * 1000, "default\0x", "\0"):
             self.assertProblem(self.server.recommend("u1", model=name), 404, "unknown-model")
 
-    def test_predictions_of_items(self):
+    def test_predictions_of_items_are_their_scores(self):
         everything = {item["id"]: item["score"]
                       for item in self.server.recommend("u12", limit=EVERYTHING, exclude_seen="false").json["items"]}
         wanted = self.world.items[::3] + self.world.items[:2]
@@ -165,7 +165,7 @@ class Recommendations(hn.Case):
         none = self.server.request("POST", "/v1/users/u12/predictions", {"items": []})
         self.assertEqual((none.status, none.json["predictions"]), (200, []))
 
-    def test_predictions_of_items_in_any_spelling(self):
+    def test_predictions_of_items_are_the_same_in_any_spelling(self):
         """The usual body is read in another way than all others; the answers are the same."""
         one, two = self.world.items[:2]
         usual = self.server.request("POST", "/v1/users/u12/predictions", b'{"items":["%s","%s"]}' % (one.encode(), two.encode()))
@@ -179,7 +179,7 @@ class Recommendations(hn.Case):
                      '{"items":["%s\n"]}' % one, '{"items":["%s' % one, '{"items":["%s",]}' % one):
             self.assertProblem(self.server.request("POST", "/v1/users/u12/predictions", body.encode()), 400, "malformed-json")
 
-    def test_predictions_of_rows(self):
+    def test_predictions_of_rows_do_not_depend_on_the_others(self):
         width = self.world.description["hypernet"]["d_item"]
         rows = [[0.0] * width, [0.25] * width]
         answer = self.server.request("POST", "/v1/users/u12/predictions", {"inputs": rows})
@@ -188,7 +188,7 @@ class Recommendations(hn.Case):
         again = self.server.request("POST", "/v1/users/u12/predictions", {"inputs": rows[1:]})
         self.assertEqual(again.json["predictions"], answer.json["predictions"][1:])
 
-    def test_predictions_for_the_unknown(self):
+    def test_predictions_for_the_unknown_come_with_a_cold_start_alone(self):
         body = {"items": self.world.items[:3]}
         self.assertProblem(self.server.request("POST", "/v1/users/nobody/predictions", body), 404, "unknown-user")
         cold = self.server.request("POST", "/v1/users/nobody/predictions", body, params={"cold_start": "true"})
@@ -202,7 +202,7 @@ class Ids(hn.Case):
            "\U0001f600", "..", ".", "a\\b", '"', "'", "a\nb", "\t", "\x01", "\x7f", "x" * 256, "\u4e2d" * 85 + "x",
            "recommendations"]
 
-    def test_all(self):
+    def test_any_text_is_an_id(self):
         w, some = self.world, self.world.items[:4]
         for i, user in enumerate(self.ids):
             with self.subTest(user=user):
@@ -221,7 +221,7 @@ class Ids(hn.Case):
             self.assertEqual(self.server.forget(user).status, 204, user)
             self.assertEqual(self.server.user(user).status, 404, user)
 
-    def test_not_ids(self):
+    def test_what_is_no_id_is_refused(self):
         for path in ("/v1/users/%FF", "/v1/users/%C3", "/v1/users/%ED%A0%80", "/v1/users/a%00b", "/v1/users/%00",
                      "/v1/users/" + "x" * 257, "/v1/users/%", "/v1/users/%2", "/v1/users/%zz", "/v1/users/a%",
                      "/v1/users/%C0%AF"):

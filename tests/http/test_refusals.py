@@ -38,7 +38,7 @@ class Failures(unittest.TestCase):
             hn.eventually(lambda: f"request {a.headers['X-Request-Id']}: " in server.log(), "the reason in the log")
         self.assertIn(server.store, server.log())
 
-    def test_a_lost_table(self):
+    def test_a_lost_table_is_explained_to_the_log_alone(self):
         with hn.Server() as server:
             with contextlib.closing(sqlite3.connect(server.store)) as db:
                 db.execute("DROP TABLE contexts")
@@ -46,7 +46,7 @@ class Failures(unittest.TestCase):
             answers = list(self.calls(server, hn.world().users[0]))
             self.assertSilent(server, answers, {(500, "internal"), (500, "store-failed")})
 
-    def test_a_constraint_that_nobody_checked(self):
+    def test_a_constraint_that_nobody_checked_is_explained_to_the_log_alone(self):
         with hn.Server() as server:
             with contextlib.closing(sqlite3.connect(server.store)) as db:
                 db.execute("CREATE TRIGGER t BEFORE INSERT ON interactions BEGIN SELECT RAISE(ABORT, 'secret'); END")
@@ -54,7 +54,7 @@ class Failures(unittest.TestCase):
             answers = [server.event(hn.world().users[0], hn.world().items[0])]
             self.assertSilent(server, answers, {(500, "internal"), (500, "store-failed")})
 
-    def test_a_damaged_file(self):
+    def test_a_damaged_file_is_explained_to_the_log_alone(self):
         with hn.Server() as server:
             with open(server.store, "r+b") as f:
                 size = os.path.getsize(server.store)
@@ -63,7 +63,7 @@ class Failures(unittest.TestCase):
             answers = [a for user in hn.world().users[:40] for a in (server.recommend(user), server.user(user))]
             self.assertSilent(server, answers, {(500, "internal"), (500, "store-failed")})
 
-    def test_a_full_disk(self):
+    def test_a_full_disk_is_explained_to_the_log_alone(self):
         with hn.Server() as server:
             resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
             answers = list(self.calls(server, hn.world().users[0]))

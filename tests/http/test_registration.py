@@ -17,7 +17,7 @@ def bought(*items, start=1700000000):
 class Registration(hn.Case):
     use_other_model = True
 
-    def test_registered_then_replaced(self):
+    def test_a_user_registered_again_is_replaced(self):
         w = self.world
         first = self.server.register("r1", bought(*w.items[:5]))
         self.assertEqual(first.status, 201, first)
@@ -51,7 +51,7 @@ class Registration(hn.Case):
         cold = self.server.recommend("nobody", cold_start="true")
         self.assertEqual(self.server.recommend("r2").json["items"], cold.json["items"])
 
-    def test_sources(self):
+    def test_the_source_is_the_best_that_is_known(self):
         width = self.world.description["hypernet"]["d_context"]
         item, profile = self.world.items[0], {"age": "25-34", "region": "north"}
         cases = {
@@ -82,7 +82,7 @@ class Registration(hn.Case):
         self.assertEqual(self.server.register("r5", {"profile": profile}).status, 201)
         self.assertEqual(self.server.user("r5").json["profile"], profile)
 
-    def test_embedding(self):
+    def test_a_given_embedding_decides_the_answer(self):
         spec = self.world.description["hypernet"]
         one = [((i * 7919) % 101 - 50) / 50 for i in range(spec["d_context"])]
         self.assertEqual(self.server.register("r6", {"embedding": one}).status, 201)
@@ -110,14 +110,14 @@ class Registration(hn.Case):
         for model in ("default", "other"):
             self.assertEqual(self.server.recommend("r8", model=model).status, 200)
 
-    def test_same_content_same_scores(self):
+    def test_the_same_content_has_the_same_scores(self):
         body = dict(bought(*self.world.items[20:26]), profile={"age": "25-34"})
         for user in ("r9", "r10"):
             self.server.register(user, body)
         self.assertEqual(self.server.recommend("r9", **ALL).json["items"],
                          self.server.recommend("r10", **ALL).json["items"])
 
-    def test_delete_forgets(self):
+    def test_a_deleted_user_is_forgotten(self):
         item = self.world.items[0]
         made = self.server.register("r11", dict(bought(item), profile={"age": "25-34"})).json
         self.assertEqual(self.server.recommend("r11").status, 200)  # now cached
@@ -137,7 +137,7 @@ class Registration(hn.Case):
         self.assertGreater(again["revision"], made["revision"])
         self.assertEqual(self.server.user("r11").json["n_interactions"], 0)
 
-    def test_delete_of_an_imported_user(self):
+    def test_an_imported_user_can_be_deleted(self):
         self.assertEqual(self.server.forget("u299").status, 204)
         self.assertProblem(self.server.recommend("u299"), 404, "unknown-user")
 
@@ -150,7 +150,7 @@ class Many(hn.Case):
         return self.server.admin("POST", "/v1/admin/users", body, headers={"Content-Type": "application/x-ndjson"},
                                  **rest)
 
-    def test_json_and_lines(self):
+    def test_json_and_lines_register_alike(self):
         for lines in (False, True):
             with self.subTest(lines=lines):
                 prefix = "lines" if lines else "json"
@@ -166,13 +166,13 @@ class Many(hn.Case):
                     self.assertEqual(known["revision"], answer.json["users"][i]["revision"])
                     self.assertEqual(known["interactions"][0]["item"], self.world.items[i % 200])
 
-    def test_line_endings_and_empty_lines(self):
+    def test_line_endings_and_empty_lines_are_no_users(self):
         body = b'\r\n{"id": "e1"}\r\n\n  \t\n{"id": "e2", "profile": {}}\n\n'
         answer = self.server.admin("POST", "/v1/admin/users", body,
                                    headers={"Content-Type": "application/x-ndjson; charset=utf-8"})
         self.assertEqual([u["id"] for u in answer.json["users"]], ["e1", "e2"], answer)
 
-    def test_none(self):
+    def test_no_users_are_registered_by_an_empty_body(self):
         self.assertEqual(self.post([]).json, {"users": []})
         empty = self.server.admin("POST", "/v1/admin/users", b"", headers={"Content-Type": "application/x-ndjson"})
         self.assertEqual((empty.status, empty.body), (200, b'{"users":[]}\n'))
@@ -182,7 +182,7 @@ class Many(hn.Case):
         self.assertEqual([u["result"] for u in answer.json["users"]], ["registered", "replaced"])
         self.assertEqual(self.server.user("t1").json["interactions"][0]["item"], self.world.items[1])
 
-    def test_all_or_nothing(self):
+    def test_users_with_a_fault_among_them_are_not_registered(self):
         good = [dict(bought(self.world.items[i]), id=f"n{i}") for i in range(20)]
         faults = [
             ({"id": "bad", "interactions": [{"item": self.world.items[0]}, {"item": "no such item"}]}, 422,
@@ -212,7 +212,7 @@ class Many(hn.Case):
         self.assertEqual((problem["line"], problem["column"]), (4, 13))
         self.assertEqual(self.server.user("m1").status, 404)
 
-    def test_too_many(self):
+    def test_more_users_than_a_call_may_have_are_refused(self):
         users = [{"id": f"q{i}"} for i in range(10001)]
         before = self.server.rows()
         for lines in (False, True):
@@ -240,7 +240,7 @@ class Events(hn.Case):
         self.assertEqual(known["revision"], touched["revision"])
         self.assertEqual(known["interactions"][0]["item"], item)
 
-    def test_as_if_registered_with_it(self):
+    def test_an_event_leaves_what_a_registration_with_it_leaves(self):
         items = self.world.items[30:36]
         stamps = [{"item": item, "timestamp": 1700000000 + i} for i, item in enumerate(items)]
         self.server.register("v1", {"interactions": stamps})
@@ -250,7 +250,7 @@ class Events(hn.Case):
         self.assertEqual(self.server.recommend("v1", **ALL).json["items"],
                          self.server.recommend("v2", **ALL).json["items"])
 
-    def test_many_users_in_one_call(self):
+    def test_events_of_many_users_count_for_each(self):
         users = self.world.users[50:60]
         events = [{"user": user, "item": self.world.items[i]} for i in range(5) for user in users]
         answer = self.server.request("POST", "/v1/events", {"events": events})
@@ -261,7 +261,7 @@ class Events(hn.Case):
             self.assertEqual(got.json["context_revision"], touched["revision"])
             self.assertFalse(set(self.world.items[:5]) & set(got.items))
 
-    def test_all_or_nothing(self):
+    def test_events_with_a_fault_among_them_are_not_taken(self):
         good = [{"user": "u70", "item": self.world.items[i]} for i in range(9)]
         before, known = self.server.rows(), self.server.user("u70").json
         for bad, kind, status, pointer in (
@@ -276,18 +276,18 @@ class Events(hn.Case):
         self.assertEqual(self.server.rows(), before)
         self.assertEqual(self.server.user("u70").json, known)
 
-    def test_none(self):
+    def test_no_events_are_accepted_as_such(self):
         answer = self.server.request("POST", "/v1/events", {"events": []})
         self.assertEqual((answer.status, answer.json), (200, {"accepted": 0, "older": 0, "users": []}))
 
-    def test_the_same_item_again(self):
+    def test_an_event_of_the_same_item_replaces_the_one_before(self):
         self.server.register("v3", {})
         for i in range(5):
             self.assertEqual(self.server.event("v3", self.world.items[0], timestamp=1700000000 + i,
                                                rating=i + 1).status, 200)
         self.assertEqual(self.server.user("v3").json["n_interactions"], 1)
 
-    def test_counted(self):
+    def test_events_are_counted(self):
         events = self.server.metric("events_total")
         self.server.request("POST", "/v1/events",
                             {"events": [{"user": "u71", "item": i} for i in self.world.items[:7]]})
@@ -297,7 +297,7 @@ class Events(hn.Case):
 class Kill(unittest.TestCase):
     """What was acknowledged outlives kill -9, to the bit."""
 
-    def test_kill_and_restart(self):
+    def test_what_was_acknowledged_outlives_a_kill(self):
         w = hn.world()
         width = w.description["hypernet"]["d_context"]
         server = hn.Server()

@@ -36,7 +36,7 @@ class Replicas(unittest.TestCase):
     def pairs(self):
         return (("a", self.a, self.b), ("b", self.b, self.a))
 
-    def test_registration_replacement_deletion(self):
+    def test_a_registration_a_replacement_and_a_deletion_are_seen_by_the_other(self):
         for name, here, there in self.pairs():
             user = "p" + name
             self.assertEqual(there.recommend(user).status, 404)
@@ -51,7 +51,7 @@ class Replicas(unittest.TestCase):
             here.forget(user)
             self.seen(lambda: there.recommend(user).status == 404, "the deletion")
 
-    def test_events(self):
+    def test_an_event_is_seen_by_the_other(self):
         for i in range(5):
             for name, here, there in self.pairs():
                 user = f"u{20 + i}"
@@ -75,7 +75,7 @@ class Replicas(unittest.TestCase):
         self.seen(lambda: self.b.recommend("u201").json["context_revision"] == made, "the event")
         self.assertEqual(self.b.recommend("u200").headers["x-hypernet-cache"], "hit")
 
-    def test_many_at_once(self):
+    def test_many_changes_at_once_are_seen_by_the_other(self):
         users = [f"m{i}" for i in range(500)]
         body = {"users": [{"id": user} for user in users]}
         self.a.admin("POST", "/v1/admin/users", body)
@@ -86,7 +86,7 @@ class Replicas(unittest.TestCase):
         for user in users[:20]:
             self.seen(lambda: self.b.recommend(user).json["context_revision"] == revision[user], "the replacement")
 
-    def test_import_of_items_while_serving(self):
+    def test_items_imported_while_serving_are_seen_by_both(self):
         w = self.world
         item = w.items[5]
         for server in (self.a, self.b):
@@ -101,7 +101,7 @@ class Replicas(unittest.TestCase):
             self.assertEqual((found["title"], found["categories"]), ("A New Title", ["Imported", "Drama"]))
             self.assertEqual(found["score"], before[item]["score"])
 
-    def test_import_of_interactions_while_serving(self):
+    def test_interactions_imported_while_serving_are_seen_by_both(self):
         w = self.world
         for server in (self.a, self.b):
             self.assertEqual(server.recommend("u40").status, 200)

@@ -84,7 +84,7 @@ static const struct {
     {"ndcg@1", 0},
 };
 
-START_TEST(test_metrics_values_by_hand)
+START_TEST(test_metrics_values_are_those_by_hand)
 {
     struct metric m;
     ck_assert(metric_parse(by_hand[_i].name, &m));
@@ -94,7 +94,7 @@ START_TEST(test_metrics_values_by_hand)
 }
 END_TEST
 
-START_TEST(test_metrics_ndcg_by_hand)
+START_TEST(test_metrics_ndcg_is_that_by_hand)
 {
     const struct metric two = {METRIC_NDCG, 2}, five = {METRIC_NDCG, 5};
     ck_assert_double_eq_tol(metric_value(&two, two_of_three, 2, 3), DCG(1) / (DCG(0) + DCG(1)), 1e-12);
@@ -103,7 +103,7 @@ START_TEST(test_metrics_ndcg_by_hand)
 }
 END_TEST
 
-START_TEST(test_metrics_one_held_out_item)
+START_TEST(test_metrics_of_one_held_out_item_are_those_of_its_place)
 {
     /* leave-one-out: NDCG is the discount of the place, recall and hit rate are the same */
     for (size_t place = 0; place < 12; place++) {
@@ -131,7 +131,7 @@ START_TEST(test_metrics_best_is_one_and_nothing_is_zero)
 }
 END_TEST
 
-START_TEST(test_metrics_errors_of_ratings)
+START_TEST(test_metrics_square_errors_for_rmse_and_not_for_mae)
 {
     const struct metric rmse = {METRIC_RMSE, SIZE_MAX}, mae = {METRIC_MAE, SIZE_MAX}, hr = {METRIC_HR, 10};
     ck_assert(metric_of_ratings(&rmse) && metric_of_ratings(&mae) && !metric_of_ratings(&hr));
@@ -225,11 +225,11 @@ int main(void)
     TCase *t = tcase_create("metrics");
     tcase_add_loop_test(t, test_metrics_names_read_and_write_the_same, 0, sizeof good / sizeof *good);
     tcase_add_loop_test(t, test_metrics_refuses_other_names, 0, sizeof bad / sizeof *bad);
-    tcase_add_loop_test(t, test_metrics_values_by_hand, 0, sizeof by_hand / sizeof *by_hand);
-    tcase_add_test(t, test_metrics_ndcg_by_hand);
-    tcase_add_test(t, test_metrics_one_held_out_item);
+    tcase_add_loop_test(t, test_metrics_values_are_those_by_hand, 0, sizeof by_hand / sizeof *by_hand);
+    tcase_add_test(t, test_metrics_ndcg_is_that_by_hand);
+    tcase_add_test(t, test_metrics_of_one_held_out_item_are_those_of_its_place);
     tcase_add_loop_test(t, test_metrics_best_is_one_and_nothing_is_zero, 0, sizeof good / sizeof *good);
-    tcase_add_test(t, test_metrics_errors_of_ratings);
+    tcase_add_test(t, test_metrics_square_errors_for_rmse_and_not_for_mae);
     tcase_add_test(t, test_metrics_ties_count_against_the_item);
     tcase_add_test(t, test_metrics_all_scores_equal_is_last);
     tcase_add_test(t, test_metrics_nan_is_worst);

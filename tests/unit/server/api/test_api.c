@@ -350,7 +350,7 @@ static int status_with(const char *authorization, const char *target)
     return status;
 }
 
-START_TEST(test_api_tokens)
+START_TEST(test_api_calls_take_their_tokens_alone)
 {
     static const char api_token[] = "a token for data calls";
     static const char *const wrong[] = {NULL,
@@ -397,7 +397,7 @@ int main(void)
     tcase_add_test(t, test_api_events_leave_a_given_embedding_and_count_as_seen);
     tcase_add_loop_test(t, test_api_a_history_has_a_limit_for_every_kind_of_user, 0, 2);
     tcase_add_test(t, test_api_an_item_of_the_store_alone_is_served_where_a_model_has_an_item_side);
-    tcase_add_test(t, test_api_tokens);
+    tcase_add_test(t, test_api_calls_take_their_tokens_alone);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -124,7 +124,7 @@ static const struct {
 } sizes[] = {{"1024", 1024},    {"1K", 1024},        {"64k", 65536},        {"256M", 268435456},
              {"1.5M", 1572864}, {"2G", 2147483648u}, {"1T", 1099511627776u}};
 
-START_TEST(test_options_bytes_with_units)
+START_TEST(test_options_read_bytes_with_units)
 {
     char line[64];
     (void)snprintf(line, sizeof line, "--cache-bytes %s", sizes[_i].word);
@@ -387,7 +387,7 @@ int main(void)
     tcase_add_test(t, test_options_nothing_given_keeps_the_defaults);
     tcase_add_test(t, test_options_equals_and_space_are_the_same);
     tcase_add_test(t, test_options_last_of_a_repeated_option_wins);
-    tcase_add_loop_test(t, test_options_bytes_with_units, 0, sizeof sizes / sizeof *sizes);
+    tcase_add_loop_test(t, test_options_read_bytes_with_units, 0, sizeof sizes / sizeof *sizes);
     tcase_add_loop_test(t, test_options_refuses_with_the_reason, 0, sizeof wrong / sizeof *wrong);
     tcase_add_test(t, test_options_list_has_a_limit);
     tcase_add_test(t, test_options_required_is_asked_for);

@@ -115,7 +115,7 @@ START_TEST(test_field_a_refused_time_names_the_unit_and_the_clock)
 }
 END_TEST
 
-START_TEST(test_field_words_for_nothing)
+START_TEST(test_field_tells_words_for_nothing_from_ids)
 {
     const char *const words[] = {"NULL", "null", "\\N", "nan", "NaN",      "None",
                                  "<NA>", "NA",   "N/A", "NaT", "undefined"};
@@ -162,7 +162,7 @@ int main(void)
     tcase_add_test(t, test_field_components_are_within_limits);
     tcase_add_loop_test(t, test_field_times_tell_their_unit_by_their_size, 0, sizeof times / sizeof *times);
     tcase_add_test(t, test_field_a_refused_time_names_the_unit_and_the_clock);
-    tcase_add_test(t, test_field_words_for_nothing);
+    tcase_add_test(t, test_field_tells_words_for_nothing_from_ids);
     tcase_add_test(t, test_field_ids_are_short_utf_8);
     tcase_add_test(t, test_field_old_values_come_within_limits);
     suite_add_tcase(s, t);

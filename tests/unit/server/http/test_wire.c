@@ -139,7 +139,7 @@ START_TEST(test_a_large_head_is_refused_at_the_same_byte_whatever_the_cuts)
 END_TEST
 
 /* Any bytes, in any cuts: the same is seen, nothing is written beyond the room, and nothing gets through behind a fault. */
-START_TEST(test_random_bytes)
+START_TEST(test_random_bytes_are_read_alike_in_any_pieces)
 {
     static const char alphabet[] = "GET /?&= HTTP/1.10:\r\n\r\n\r\nhost:Content-Length:chunked;\t\001\200";
     srand(1);
@@ -168,7 +168,7 @@ int main(void)
     tcase_add_test(t, test_cookies_get_another_name);
     tcase_add_loop_test(t, test_a_large_head_is_refused_at_the_same_byte_whatever_the_cuts, 0,
                         sizeof large / sizeof *large);
-    tcase_add_test(t, test_random_bytes);
+    tcase_add_test(t, test_random_bytes_are_read_alike_in_any_pieces);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -205,7 +205,7 @@ START_TEST(test_takers_are_the_newest_with_a_context_of_the_model)
 }
 END_TEST
 
-START_TEST(test_takers_above_a_key)
+START_TEST(test_takers_above_a_key_leave_the_others_out)
 {
     int64_t item;
     bool taken;
@@ -340,7 +340,7 @@ START_TEST(test_what_an_earlier_program_writes_is_found)
 }
 END_TEST
 
-START_TEST(test_following_nothing_or_what_is_not_there)
+START_TEST(test_following_nothing_or_what_is_not_there_changes_nothing)
 {
     int64_t key = 4711, before, after;
     store_fixture_item(f.conn, "a", "A");
@@ -543,7 +543,7 @@ int main(void)
     tcase_add_test(t, test_a_deleted_item_comes_back_with_an_import_that_replaces_only);
     tcase_add_test(t, test_a_touched_item_has_a_new_revision_and_nothing_else);
     tcase_add_test(t, test_takers_are_the_newest_with_a_context_of_the_model);
-    tcase_add_test(t, test_takers_above_a_key);
+    tcase_add_test(t, test_takers_above_a_key_leave_the_others_out);
     tcase_add_test(t, test_takers_are_the_same_before_an_item_is_followed_and_after);
     tcase_add_test(t, test_takers_are_set_aside_while_another_process_writes);
     tcase_add_test(t, test_who_takes_or_leaves_a_followed_item_is_found);
@@ -551,7 +551,7 @@ int main(void)
     tcase_add_loop_test(t, test_others_write_while_takers_are_looked_for_and_all_are_found, 0, 3);
     tcase_add_loop_test(t, test_following_ends_soon_and_the_next_call_goes_on_with_what_was_marked, 0, 3);
     tcase_add_test(t, test_following_goes_on_where_it_was_though_nothing_was_found);
-    tcase_add_test(t, test_following_nothing_or_what_is_not_there);
+    tcase_add_test(t, test_following_nothing_or_what_is_not_there_changes_nothing);
     tcase_add_test(t, test_a_store_of_version_1_is_brought_up);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

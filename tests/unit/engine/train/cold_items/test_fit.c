@@ -207,7 +207,7 @@ START_TEST(test_item_side_fit_fills_what_nobody_took)
 }
 END_TEST
 
-START_TEST(test_item_side_fit_without_features)
+START_TEST(test_item_side_fit_without_features_gives_a_prior_alone)
 {
     struct cold_items_fit f;
     data.n_features = 0;
@@ -219,7 +219,7 @@ START_TEST(test_item_side_fit_without_features)
 }
 END_TEST
 
-START_TEST(test_item_side_fit_without_memory)
+START_TEST(test_item_side_fit_without_memory_says_so)
 {
     struct parallel *team;
     struct err e = {0};
@@ -255,8 +255,8 @@ int main(void)
     tcase_add_test(t, test_item_side_fit_gives_new_items_their_share);
     tcase_add_test(t, test_item_side_fit_embedding_follows_the_factor);
     tcase_add_test(t, test_item_side_fit_fills_what_nobody_took);
-    tcase_add_test(t, test_item_side_fit_without_features);
-    tcase_add_test(t, test_item_side_fit_without_memory);
+    tcase_add_test(t, test_item_side_fit_without_features_gives_a_prior_alone);
+    tcase_add_test(t, test_item_side_fit_without_memory_says_so);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
