@@ -213,11 +213,14 @@ fuzz-run: $(FUZZ_BINS)
 	$(Q)tests/fuzz/run $(FUZZ_BINS)
 
 # ---- lint ----
-.PHONY: lint check-layers check-headers check-format
-lint: check-layers check-headers check-format ##+ layers, headers that compile alone, layout, banned calls
+.PHONY: lint check-layers check-unused check-headers check-format
+lint: check-layers check-unused check-headers check-format ##+ layers, functions that nobody calls, headers that compile alone, layout, banned calls
 check-layers: $(LIB_OBJS)
 	$(Q)tests/support/check_layers $(B)
 	$(Q)tests/support/test_check_layers
+check-unused: $(OBJS)
+	$(Q)tests/support/check_unused $(B)
+	$(Q)tests/support/test_check_unused
 check-headers:
 	$(Q)for h in $(HEADERS); do $(CC) $(ALL_CFLAGS) -fsyntax-only -x c $$h || exit 1; done
 	@echo "headers: $(words $(HEADERS)) compile alone"

@@ -1,4 +1,4 @@
-/* clock - time behind one door, so that tests can stand still or jump.
+/* clock - time: what durations, dates and costs are read from.
  * Layer: base; depends on libc only.       Threads: any.
  * Memory: none.                            Cost: one vDSO call. */
 #ifndef BASE_CLOCK_H
@@ -17,9 +17,6 @@ int64_t clock_unix_s(void);
 
 /* Milliseconds since 1970-01-01 UTC, for log lines. */
 int64_t clock_unix_ms(void);
-
-/* For tests: fixes clock_unix_s to this value; 0 gives the real time back. */
-void clock_fix_unix_s(int64_t unix_s);
 
 /* Processor time of the calling thread, in nanoseconds: what a computation costs, whatever else the machine does. */
 int64_t clock_thread_ns(void);

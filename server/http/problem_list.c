@@ -20,18 +20,6 @@ void problem_list_fini(struct problem_list *l)
     buf_fini(&l->texts);
 }
 
-struct problem_list_mark problem_list_mark(const struct problem_list *l)
-{
-    return (struct problem_list_mark){l->n, l->n_listed, l->texts.len};
-}
-
-void problem_list_back(struct problem_list *l, struct problem_list_mark mark)
-{
-    l->n = mark.n;
-    l->n_listed = mark.n_listed;
-    l->texts.len = mark.n_text_bytes;
-}
-
 bool problem_list_has_room(const struct problem_list *l)
 {
     return l->n_listed < l->most;

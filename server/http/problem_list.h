@@ -34,13 +34,6 @@ enum { PROBLEM_LIST_MOST = 100 }; /* faults that a refusal lists */
 void problem_list_init(struct problem_list *l, size_t most);
 void problem_list_fini(struct problem_list *l);
 
-/* Where a list is, and back to there: for work that is begun anew. */
-struct problem_list_mark {
-    size_t n, n_listed, n_text_bytes;
-};
-struct problem_list_mark problem_list_mark(const struct problem_list *l);
-void problem_list_back(struct problem_list *l, struct problem_list_mark mark);
-
 /* Adds a fault. problem_answer and problem_answer_json do so by themselves while r->faults is the list. */
 void problem_list_add(struct problem_list *l, enum problem p, const char *pointer, const char *detail,
                       int line, int column);

@@ -110,15 +110,6 @@ void worker_submit(struct workers *w, void *job)
     pthread_cond_signal(&w->more); /* after the lock, which whoever wakes takes first */
 }
 
-size_t worker_queued(const struct workers *w)
-{
-    struct workers *open = (struct workers *)w; /* the lock is not part of the value */
-    pthread_mutex_lock(&open->lock);
-    size_t n = open->n;
-    pthread_mutex_unlock(&open->lock);
-    return n;
-}
-
 void workers_stop(struct workers *w)
 {
     if (!w)

@@ -27,7 +27,6 @@ enum err_code workers_start(size_t n_threads, size_t max_queue, const struct wor
 /* Takes a place in the queue; false when it is full. Each success is followed by one worker_submit. */
 bool worker_reserve(struct workers *w);
 void worker_submit(struct workers *w, void *job);
-size_t worker_queued(const struct workers *w);
 
 /* Finishes what is queued and what has a place, then ends the threads; worker_reserve then says no. NULL is allowed. */
 void workers_stop(struct workers *w);

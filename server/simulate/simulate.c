@@ -39,16 +39,6 @@ static const char *const nouns[N_NOUNS] = {
     "Neighbour", "Valley",  "Archive", "Sparrow", "Engine", "Market",  "Tide",      "Stranger",
 };
 
-const char *simulate_category(size_t category)
-{
-    return categories[category];
-}
-
-const char *simulate_value(size_t field, size_t value)
-{
-    return values[field][value];
-}
-
 /* ---- one file ---- */
 
 struct out {

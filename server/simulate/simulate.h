@@ -19,8 +19,4 @@
 enum err_code simulate_run(const struct world_options *options, const char *dir,
                            struct err *e) ERR_MUST_CHECK;
 
-/* The names used in the files. */
-const char *simulate_category(size_t category);
-const char *simulate_value(size_t field, size_t value);
-
 #endif

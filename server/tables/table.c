@@ -89,11 +89,6 @@ uint64_t table_lost(const struct table *t)
     return t->n_lost;
 }
 
-enum table_format table_format_of(const struct table *t)
-{
-    return t->format;
-}
-
 /* The MovieLens files of old are Latin-1; every other format is UTF-8. */
 static bool may_be_latin1(enum table_format format)
 {

@@ -107,9 +107,6 @@ void table_about(const struct table *t, struct table_about *out);
 /* Lines of the file that the row of the last table_next was, and that are lost when it was bad. */
 uint64_t table_lost(const struct table *t);
 
-/* The format that was found or forced. */
-enum table_format table_format_of(const struct table *t);
-
 /* "auto", "csv", ... as --format has them; false when there is no such format. */
 bool table_format_parse(const char *name, enum table_format *out);
 

@@ -57,8 +57,3 @@ void budget_enter(struct budget *b, struct parallel *team, enum budget_phase pha
     b->until_s = b->deadline_s > 0 ? ends[phase] * b->deadline_s : (double)INFINITY;
     parallel_stop_when(team, is_over, b);
 }
-
-void budget_leave(struct parallel *team)
-{
-    parallel_stop_when(team, NULL, NULL);
-}

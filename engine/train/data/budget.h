@@ -1,5 +1,5 @@
 /* budget - how long each phase of training may last, so that all of them together keep a deadline.
- * Layer: engine.       Threads: budget_enter and budget_leave by the thread of the team; while a phase lasts, the team's threads
+ * Layer: engine.       Threads: budget_enter by the thread of the team; while a phase lasts, the team's threads
  * read it. Memory: the caller's.
  *
  * Each phase has a share of the deadline by which it ends: what it had until then is what the next ones work with. A phase that
@@ -38,8 +38,6 @@ double budget_elapsed(const struct budget *b);
 
 /* Begins a phase. Its loops on the team are ended early when its time is over or an interrupt comes (parallel_stopped). */
 void budget_enter(struct budget *b, struct parallel *team, enum budget_phase phase);
-/* From here on loops run to their end. */
-void budget_leave(struct parallel *team);
 
 bool budget_interrupted(const struct budget *b);
 bool budget_over(const struct budget *b);   /* the phase must end: its time is over, or an interrupt came */

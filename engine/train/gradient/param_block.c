@@ -79,11 +79,3 @@ void param_block_dense_views(const struct param_block *b, real *block, struct mo
         if (!b->frozen[i] && !b->table[i])
             *model_params_slot(out, &b->tensors[i]) = block + (b->offset[i] - b->n_tables);
 }
-
-size_t param_block_find(const struct param_block *b, size_t slot_offset)
-{
-    size_t i = 0;
-    while (i < b->n_tensors && b->tensors[i].slot_offset != slot_offset)
-        i++;
-    return i;
-}

@@ -33,8 +33,4 @@ void param_block_fini(struct param_block *b);
  * NULL. */
 void param_block_dense_views(const struct param_block *b, real *block, struct model_params *out);
 
-/* The number of a tensor by the offset of its slot in struct model_params, or n_tensors when the model has
- * none. */
-size_t param_block_find(const struct param_block *b, size_t slot_offset);
-
 #endif

@@ -165,7 +165,9 @@ START_TEST(test_the_name_or_the_first_line_tells_the_format)
         const char *file = table_rows_write(cases[i].name, cases[i].text, strlen(cases[i].text));
         ck_assert_msg(table_open(file, cases[i].kind, TABLE_AUTO, &t, &e) == ERR_OK, "%s: %s", cases[i].text,
                       e.text);
-        ck_assert_msg(table_format_of(t) == cases[i].format, "%s", cases[i].text);
+        struct table_about about;
+        table_about(t, &about);
+        ck_assert_msg(about.format == cases[i].format, "%s", cases[i].text);
         table_close(t);
         table_rows_remove();
     }
