@@ -29,11 +29,12 @@ static void read_item(struct api_thread *t, struct request *r, size_t slot, cons
 {
     struct json_place root = json_place_root(), list = json_place_key(&root, "items"),
                       at = json_place_index(&list, i);
+    struct text text;
     if (!json_is_string(id)) {
-        problem_answer(r, PROBLEM_INVALID_VALUE, at.text, "an item's id is a string");
+        (void)json_body_id_value(r, id, "item", &at, &text);
         return;
     }
-    struct text text = {json_string_value(id), json_string_length(id)};
+    text = (struct text){json_string_value(id), json_string_length(id)};
     long index = item_snapshot_find(recommender_items(t->session.recommender, slot), text);
     if (index >= 0)
         ((uint32_t *)rows->values)[rows->n_known++] = (uint32_t)index;

@@ -10,6 +10,7 @@
 #include "server/http/problem_list.h"
 #include "server/http/route.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -274,16 +275,46 @@ bool json_body_array(struct request *r, const json_t *object, const char *key, c
     return true;
 }
 
+/* An id that is a number, as databases have them; an import writes them as these strings. */
+static void refuse_number_as_id(struct request *r, const struct json_place *at, const json_t *value)
+{
+    const double exact = 9007199254740992; /* 2^53: whole numbers up to here are doubles */
+    double x = json_number_value(value);
+    if (json_is_integer(value))
+        problem_answer(r, PROBLEM_INVALID_VALUE, at->text,
+                       "expected a string, got a number; ids are strings: write \"%lld\", with the quotes",
+                       (long long)json_integer_value(value));
+    else if (fabs(x) <= exact && nearbyint(x) == x)
+        problem_answer(
+            r, PROBLEM_INVALID_VALUE, at->text,
+            "expected a string, got a number with a fraction; ids are strings: write \"%.0f\", with "
+            "the quotes, if that is the id",
+            x);
+    else
+        problem_answer(
+            r, PROBLEM_INVALID_VALUE, at->text,
+            "expected a string, got a number with a fraction; ids are strings: write the id in quotes");
+}
+
+bool json_body_id_value(struct request *r, const json_t *value, const char *name, const struct json_place *at,
+                        struct text *out)
+{
+    struct err e = {0};
+    if (json_is_number(value)) {
+        refuse_number_as_id(r, at, value);
+        return false;
+    }
+    if (!json_is_string(value))
+        return refuse(r, at, "a string", value);
+    *out = (struct text){json_string_value(value), json_string_length(value)};
+    return !field_check_id(*out, name, &e) || refuse_value(r, at, &e);
+}
+
 bool json_body_id(struct request *r, const json_t *object, const char *key, const struct json_place *at,
                   struct text *out)
 {
-    const json_t *value = json_object_get(object, key);
     struct json_place place = json_place_key(at, key);
-    struct err e = {0};
-    if (!json_is_string(value))
-        return refuse(r, &place, "a string", value);
-    *out = (struct text){json_string_value(value), json_string_length(value)};
-    return !field_check_id(*out, key, &e) || refuse_value(r, &place, &e);
+    return json_body_id_value(r, json_object_get(object, key), key, &place, out);
 }
 
 /* The number of a member; false where it is absent, which is no fault, or is none, which is one. */

@@ -38,7 +38,10 @@ bool json_body_object(struct request *r, const json_t *value, const struct json_
 bool json_body_array(struct request *r, const json_t *object, const char *key, const struct json_place *at,
                      size_t most, bool required, const json_t **out);
 
-/* A string that is an id: 1 to 256 bytes without a zero byte. required: absent is refused. */
+/* A string that is an id, 1 to 256 bytes without a zero byte; absent is refused, and of a number it is said how it is written. The
+ * value at a place, which messages call `name`, or the member of an object. */
+bool json_body_id_value(struct request *r, const json_t *value, const char *name, const struct json_place *at,
+                        struct text *out);
 bool json_body_id(struct request *r, const json_t *object, const char *key, const struct json_place *at,
                   struct text *out);
 

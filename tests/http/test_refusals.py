@@ -93,6 +93,22 @@ class Inputs(hn.Case):
         self.assertEqual([e["pointer"] for e in document["errors"]], ["/inputs/1", "/inputs/2/0", "/inputs/3"])
 
 
+class NumbersAsIds(hn.Case):
+    def test_a_number_as_an_id_is_refused_with_how_it_is_written(self):
+        user = hn.path_of_user(self.world.users[0])
+        calls = [("POST", "/v1/events", {"events": [{"user": 42, "item": "i1"}]}, "/events/0/user"),
+                 ("POST", "/v1/events", {"events": [{"user": "u1", "item": 42}]}, "/events/0/item"),
+                 ("POST", "/v1/admin/users", {"users": [{"id": 42}]}, "/users/0/id"),
+                 ("PUT", "/v1/admin/users/new", {"interactions": [{"item": 42}]}, "/interactions/0/item"),
+                 ("POST", "/v1/admin/items", {"items": [{"id": 42}]}, "/items/0/id"),
+                 ("POST", user + "/predictions", {"items": ["i1", 42]}, "/items/1")]
+        for method, path, body, pointer in calls:
+            with self.subTest(path=path, body=body):
+                document = self.assertProblem(self.server.admin(method, path, body), 422, "invalid-value")
+                self.assertEqual(document["pointer"], pointer)
+                self.assertIn('ids are strings: write "42", with the quotes', document["detail"])
+
+
 class Candidates(hn.Case):
     def predict(self, items, **params):
         return self.server.request("POST", hn.path_of_user(self.world.users[0]) + "/predictions", {"items": items},

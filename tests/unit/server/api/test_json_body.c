@@ -186,6 +186,22 @@ START_TEST(test_json_in_ids_are_short_strings)
 }
 END_TEST
 
+START_TEST(test_json_in_of_a_number_as_an_id_it_is_said_how_it_is_written)
+{
+    static const char *const cases[][2] = {
+        {"{\"a\":42}", "write \\\"42\\\", with the quotes"},
+        {"{\"a\":-9007199254740993}", "write \\\"-9007199254740993\\\", with the quotes"},
+        {"{\"a\":42.0}", "write \\\"42\\\", with the quotes, if that is the id"},
+        {"{\"a\":0.5}", "write the id in quotes"},
+        {"{\"a\":1e300}", "write the id in quotes"}};
+    struct json_place at = json_place_root();
+    struct text id;
+    ck_assert(!json_body_id(r, body(cases[_i][0]), "a", &at, &id));
+    ck_assert_msg(strstr(buf_text(&r->answer), cases[_i][1]) != NULL, "%s", buf_text(&r->answer));
+    assert_refused(422, "/a");
+}
+END_TEST
+
 /* A member, whether it passes, and its value. */
 static const struct {
     const char *text, *key;
@@ -284,6 +300,7 @@ int main(void)
     tcase_add_test(t, test_json_in_objects_have_known_members_only);
     tcase_add_test(t, test_json_in_arrays_have_a_limit);
     tcase_add_test(t, test_json_in_ids_are_short_strings);
+    tcase_add_loop_test(t, test_json_in_of_a_number_as_an_id_it_is_said_how_it_is_written, 0, 5);
     tcase_add_loop_test(t, test_json_in_members_of_an_interaction_pass_by_the_rules_of_fields, 0,
                         sizeof members / sizeof *members);
     tcase_add_test(t, test_json_in_absent_numbers_keep_their_default);
