@@ -29,7 +29,7 @@ struct evaluation_baselines {
 };
 
 /* The interactions of the store, as the trainer has them. */
-struct batching {
+struct gathering {
     const struct item_snapshot *items;
     struct encoder_interaction *interactions; /* (n) */
     size_t n, capacity;
@@ -41,7 +41,7 @@ struct batching {
 
 static bool take(void *arg, int64_t user_key, const struct store_interaction *x)
 {
-    struct batching *g = arg;
+    struct gathering *g = arg;
     long index = item_snapshot_index(g->items, x->item_key);
     if (index < 0)
         return true;
@@ -58,7 +58,7 @@ static bool take(void *arg, int64_t user_key, const struct store_interaction *x)
     return true;
 }
 
-static enum err_code batcher(struct batching *g, struct store_conn *c, struct err *e)
+static enum err_code gather(struct gathering *g, struct store_conn *c, struct err *e)
 {
     enum err_code code = evaluation_reserve((void **)&g->start, &g->start_capacity, 1, sizeof *g->start, e);
     if (code)
@@ -68,7 +68,8 @@ static enum err_code batcher(struct batching *g, struct store_conn *c, struct er
     return code || !g->failure.code ? code : err_set(e, g->failure.code, "%s", g->failure.text);
 }
 
-static enum err_code count_popularity(struct evaluation_baselines *b, const struct batching *g, struct err *e)
+static enum err_code count_popularity(struct evaluation_baselines *b, const struct gathering *g,
+                                      struct err *e)
 {
     b->popularity = mem_zalloc_array(b->model->spec.n_items, sizeof *b->popularity);
     if (!b->popularity)
@@ -87,7 +88,7 @@ static bool list(struct evaluation_baselines *b, enum evaluation_baseline which)
     return wanted;
 }
 
-static enum err_code fit_rankings(struct evaluation_baselines *b, const struct batching *g,
+static enum err_code fit_rankings(struct evaluation_baselines *b, const struct gathering *g,
                                   const struct evaluation_baselines_options *o, struct parallel *team,
                                   struct err *e)
 {
@@ -113,7 +114,7 @@ static enum err_code fit_rankings(struct evaluation_baselines *b, const struct b
 }
 
 /* The mean of all, and of each item how far its ratings are from it. */
-static enum err_code fit_ratings(struct evaluation_baselines *b, const struct batching *g, struct err *e)
+static enum err_code fit_ratings(struct evaluation_baselines *b, const struct gathering *g, struct err *e)
 {
     size_t n_items = b->model->spec.n_items, n = 0;
     double *sums = mem_zalloc_array(n_items, sizeof *sums),
@@ -149,12 +150,12 @@ enum err_code evaluation_baselines_new(struct store_conn *c, const struct model 
                                        struct evaluation_baselines **out, struct err *e)
 {
     struct evaluation_baselines *b = mem_zalloc_array(1, sizeof *b);
-    struct batching g = {.items = items};
+    struct gathering g = {.items = items};
     if (!b)
         return err_set(e, ERR_NOMEM, "no memory for the baselines");
     b->model = m;
     b->wanted = o->wanted;
-    enum err_code code = batcher(&g, c, e);
+    enum err_code code = gather(&g, c, e);
     if (!code)
         code = o->ratings ? fit_ratings(b, &g, e) : fit_rankings(b, &g, o, team, e);
     mem_free(g.interactions);

@@ -16,8 +16,8 @@ static bool in_group(const struct evaluation_group *g, uint32_t known)
 }
 
 /* The values (n_users) of the group's users, one after the other. */
-static void batcher(const struct evaluation_group *g, const double *values, const uint32_t *known,
-                    size_t n_users, double *out)
+static void gather(const struct evaluation_group *g, const double *values, const uint32_t *known,
+                   size_t n_users, double *out)
 {
     for (size_t u = 0; u < n_users; u++)
         if (in_group(g, known[u]))
@@ -49,9 +49,9 @@ static void figure_of(const struct evaluation_group_input *in, const struct eval
     *f = (struct evaluation_group_figure){NAN, NAN, NAN, NAN};
     if (g->n_users == 0 || metric->kind == METRIC_COVERAGE)
         return;
-    batcher(g, in->rows, in->known, in->n_users, room->rows);
-    batcher(g, in->values + i * in->n_users, in->known, in->n_users, room->mine);
-    batcher(g, in->values + i % in->n_metrics * in->n_users, in->known, in->n_users, room->first);
+    gather(g, in->rows, in->known, in->n_users, room->rows);
+    gather(g, in->values + i * in->n_users, in->known, in->n_users, room->mine);
+    gather(g, in->values + i % in->n_metrics * in->n_users, in->known, in->n_users, room->first);
     bootstrap_run(&b, room->mine, NULL, &f->mean, &low, &high);
     bootstrap_run(&b, room->mine, room->first, &f->difference, &f->low, &f->high);
 }

@@ -57,7 +57,7 @@ struct following {
     int64_t last;
 };
 
-static bool batcher(void *arg, const struct store_change *change)
+static bool gather(void *arg, const struct store_change *change)
 {
     enum { MAX_BYTES = 1 << 20 }; /* of ids; past it, all is read */
     struct following *f = arg;
@@ -134,7 +134,7 @@ enum err_code serving_follow_items(struct serving *s, struct store_conn *c, stru
     pthread_mutex_lock(&s->following);
     struct following f = {.last = s->items_at};
     buf_init(&f.changes.ids, SIZE_MAX / 4);
-    enum err_code code = store_changes(c, s->items_at, batcher, &f, e);
+    enum err_code code = store_changes(c, s->items_at, gather, &f, e);
     if (!code)
         code = buf_check(&f.changes.ids, "the items that changed", e);
     if (!code && (f.changes.all || f.changes.ids.len))

@@ -39,7 +39,7 @@ struct batching {
 
 /* The packed Gram matrix of an item's neighbours: what two of them share is found from the users of either, in the list of
  * those of the item's neighbours that each has, and not in all that a user took. The thread's heads (n_users) are zero. */
-static void batcher(void *arg, size_t item, size_t thread)
+static void gather(void *arg, size_t item, size_t thread)
 {
     struct batching *g = arg;
     struct item_item_fit *f = g->f;
@@ -92,7 +92,7 @@ enum err_code item_item_packed_gather(struct item_item_fit *f, struct err *e)
     g.taken = mem_alloc_array(g.max_taken, threads * sizeof *g.taken);
     bool there = g.heads && g.taken;
     if (there)
-        parallel_for_unless_stopped(f->team, f->n_items, batcher, &g);
+        parallel_for_unless_stopped(f->team, f->n_items, gather, &g);
     mem_free(g.heads);
     mem_free(g.taken);
     return there ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for the neighbours of %zu items", f->n_items);
