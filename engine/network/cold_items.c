@@ -3,11 +3,10 @@
 #include "engine/network/cold_items.h"
 
 #include "engine/kernels/blas.h"
+#include "engine/kernels/normal_sum.h"
 
 #include <math.h>
 #include <string.h>
-
-enum { CHUNK_ROWS = 64 };
 
 void item_row_of(const struct model_spec *spec, struct item_row *out)
 {
@@ -46,28 +45,11 @@ void cold_items_prior(const struct model_spec *spec, const struct model_params *
         blas_axpy(len, 1, params->item_weight + features[i] * len, row);
 }
 
-/* a (d, d), step (d), a chunk of takers. */
+/* The sum over its users, and the step (d). */
 size_t cold_items_workspace_len(const struct model_spec *spec)
 {
     size_t d = spec->encoder.d_fold_in;
-    return d * d + d + CHUNK_ROWS * d;
-}
-
-/* a += sum w f f^T (lower triangle), b += sum w (1 - f . v0) f */
-static void add_takers(size_t d, const real *f, const real *weights, size_t n, const real *v0, real *chunk,
-                       real *a, real *b)
-{
-    for (size_t at = 0; at < n; at += CHUNK_ROWS) {
-        size_t rows = n - at < CHUNK_ROWS ? n - at : CHUNK_ROWS;
-        for (size_t i = 0; i < rows; i++) {
-            const real *x = f + (at + i) * d;
-            real w = weights[at + i], root = (real)sqrt((double)w);
-            blas_axpy(d, w * (1 - blas_dot(d, x, v0)), x, b);
-            for (size_t j = 0; j < d; j++)
-                chunk[i * d + j] = root * x[j];
-        }
-        blas_syrk(d, rows, 1, chunk, d, a, d);
-    }
+    return normal_workspace_len(d) + d;
 }
 
 bool cold_items_fold(const struct model_spec *spec, const struct model_params *params, const real *f,
@@ -75,19 +57,18 @@ bool cold_items_fold(const struct model_spec *spec, const struct model_params *p
 {
     const struct encoder_spec *encoder = &spec->encoder;
     size_t d = encoder->d_fold_in, rest = model_spec_item_row(spec) - d;
-    real *a = workspace, *step = a + d * d, *chunk = step + d;
+    real *step = workspace + normal_workspace_len(d);
     if (n == 0)
         return true;
-    memcpy(a, params->item_gram, d * d * sizeof *a);
-    memset(step, 0, d * sizeof *step);
-    add_takers(d, f, weights, n, row, chunk, a, step);
+    struct normal_sum sum;
+    normal_start(&sum, d, params->item_gram, workspace, step);
+    for (size_t i = 0; i < n; i++) {
+        const real *x = f + i * d;
+        normal_add(&sum, x, weights[i], weights[i] * (1 - blas_dot(d, x, row)));
+    }
     double scale = (double)n + encoder->alpha * (double)spec->cold_items.n_users;
-    real ridge = (real)(encoder->reg * pow(scale, encoder->reg_exponent));
-    for (size_t i = 0; i < d; i++)
-        a[i * d + i] += ridge;
-    if (!blas_cholesky(d, a, d))
+    if (!normal_solve(&sum, (real)(encoder->reg * pow(scale, encoder->reg_exponent))))
         return false;
-    blas_cholesky_solve(d, a, d, 1, step, d);
     for (size_t i = 0; i < d; i++)
         if (!isfinite(step[i]))
             return false;

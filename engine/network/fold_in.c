@@ -12,13 +12,12 @@
 
 #include "base/mem.h"
 #include "engine/kernels/blas.h"
+#include "engine/kernels/normal_sum.h"
 #include "engine/network/encoder.h"
 
 #include <float.h>
 #include <math.h>
 #include <string.h>
-
-enum { CHUNK_ROWS = 64 };
 
 struct fold_in_basis {
     size_t d;
@@ -108,8 +107,8 @@ static const real *factor_of(const struct fold_in_factors *t, uint32_t item)
 }
 
 /* The rows of U (n, d) for interactions x (n). */
-static void batcher(const struct fold_in_factors *factors, const struct encoder_interaction *x, size_t n,
-                    real *u)
+static void gather_rows(const struct fold_in_factors *factors, const struct encoder_interaction *x, size_t n,
+                        real *u)
 {
     size_t d = factors->d;
     for (size_t i = 0; i < n; i++) {
@@ -122,27 +121,21 @@ static void batcher(const struct fold_in_factors *factors, const struct encoder_
 
 size_t fold_in_workspace_len(size_t d)
 {
-    size_t n = fold_in_most_short(d), direct = d * d + CHUNK_ROWS * d,
+    size_t n = fold_in_most_short(d), direct = normal_workspace_len(d),
            in_basis = 2 * n * d + n * n + n + 2 * d;
     return direct > in_basis ? direct : in_basis;
 }
 
 /* ---- long histories ---- */
 
-/* The matrix a (d, d) without the ridge, and the right side f (d). */
-static void sum(const struct fold_in_factors *factors, const real *gram, const struct encoder_interaction *x,
-                size_t n, real *a, real *chunk, real *f)
+/* The sum without the ridge; f is its right side. */
+static void add_all(struct normal_sum *sum, const struct fold_in_factors *factors, const real *gram,
+                    const struct encoder_interaction *x, size_t n, real *workspace, real *f)
 {
-    size_t d = factors->d;
-    memcpy(a, gram, d * d * sizeof *a);
-    memset(f, 0, d * sizeof *f);
-    for (size_t start = 0; start < n; start += CHUNK_ROWS) {
-        size_t rows = n - start < CHUNK_ROWS ? n - start : CHUNK_ROWS;
-        for (size_t i = 0; i < rows; i++)
-            blas_axpy(d, (real)x[start + i].weight, factor_of(factors, x[start + i].item), f);
-        batcher(factors, x + start, rows, chunk);
-        blas_syrk(d, rows, 1, chunk, d, a, d);
-    }
+    normal_start(sum, factors->d, gram, workspace, f);
+    for (size_t i = 0; i < n; i++)
+        normal_add(sum, factor_of(factors, x[i].item), (real)x[i].weight, (real)x[i].weight);
+    normal_end(sum);
 }
 
 /* How far the sum of many numbers is from exact, as a share of the largest: what the ridge is raised by, at least, for the sum to be
@@ -161,17 +154,12 @@ static bool solve_directly(const struct fold_in_factors *factors, const real *gr
                            const struct encoder_interaction *x, size_t n, real *workspace, real *f)
 {
     enum { MAX_RAISES = 6 };
-    size_t d = factors->d;
-    real *a = workspace, *chunk = workspace + d * d;
+    struct normal_sum sum;
     for (int raise = 0; raise <= MAX_RAISES; raise++) {
-        sum(factors, gram, x, n, a, chunk, f);
-        double all = raise ? ridge + rounding(a, d) * pow(4, raise) : ridge;
-        for (size_t i = 0; i < d; i++)
-            a[i * d + i] += (real)all;
-        if (blas_cholesky(d, a, d)) {
-            blas_cholesky_solve(d, a, d, 1, f, d);
+        add_all(&sum, factors, gram, x, n, workspace, f);
+        double all = raise ? ridge + rounding(sum.a, sum.d) * pow(4, raise) : ridge;
+        if (normal_solve(&sum, (real)all))
             return true;
-        }
     }
     return false;
 }
@@ -210,7 +198,7 @@ static bool solve_in_basis(const struct fold_in_factors *factors, const struct f
 {
     size_t d = factors->d;
     real *u = workspace, *s = u + n * d, *k = s + n * d, *y = k + n * n, *g = y + n;
-    batcher(factors, x, n, u);
+    gather_rows(factors, x, n, u);
     blas_gemm(BLAS_AS_IS, BLAS_TRANSPOSED, n, d, d, 1, u, d, b->vectors, d, 0, s, d);
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < d; j++)

@@ -6,11 +6,10 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "engine/kernels/blas.h"
+#include "engine/kernels/normal_sum.h"
 
 #include <math.h>
 #include <string.h>
-
-enum { CHUNK_ROWS = 64 };
 
 typedef void loop_fn(struct parallel *p, size_t n, parallel_fn *fn, void *arg);
 
@@ -29,7 +28,7 @@ struct sweep {
     const real *other; /* (n_other, d) */
     const real *gram;  /* (d, d) */
     real *factors;     /* (n_rows, d) */
-    real *workspaces;  /* (threads, d * d + CHUNK_ROWS * d) */
+    real *workspaces;  /* (threads, normal_workspace_len) */
 };
 
 void ials_gram(const real *v, size_t n_rows, size_t d, double alpha, real *gram)
@@ -42,30 +41,18 @@ static void solve_row(void *arg, size_t row, size_t thread)
     const struct sweep *s = arg;
     const struct side *side = s->side;
     size_t d = s->options->dim, n = side->end[row] - side->start[row];
-    real *a = s->workspaces + thread * (d * d + CHUNK_ROWS * d), *chunk = a + d * d,
-         *x = s->factors + row * d;
+    real *x = s->factors + row * d;
+    struct normal_sum sum;
     memset(x, 0, d * sizeof *x);
     if (n == 0)
         return;
-    memcpy(a, s->gram, d * d * sizeof *a);
-    for (size_t at = side->start[row]; at < side->end[row]; at += CHUNK_ROWS) {
-        size_t rows = side->end[row] - at < CHUNK_ROWS ? side->end[row] - at : CHUNK_ROWS;
-        for (size_t i = 0; i < rows; i++) {
-            const real *v = s->other + (size_t)side->other[at + i] * d;
-            real w = (real)side->weight[at + i], root = (real)sqrt((double)w);
-            for (size_t j = 0; j < d; j++)
-                chunk[i * d + j] = root * v[j];
-            blas_axpy(d, w, v, x);
-        }
-        blas_syrk(d, rows, 1, chunk, d, a, d);
+    normal_start(&sum, d, s->gram, s->workspaces + thread * normal_workspace_len(d), x);
+    for (size_t i = side->start[row]; i < side->end[row]; i++) {
+        real w = (real)side->weight[i];
+        normal_add(&sum, s->other + (size_t)side->other[i] * d, w, w);
     }
     double scale = (double)n + s->options->alpha * (double)s->n_other;
-    real ridge = (real)(s->options->reg * pow(scale, s->options->reg_exponent));
-    for (size_t i = 0; i < d; i++)
-        a[i * d + i] += ridge;
-    if (blas_cholesky(d, a, d))
-        blas_cholesky_solve(d, a, d, 1, x, d);
-    else
+    if (!normal_solve(&sum, (real)(s->options->reg * pow(scale, s->options->reg_exponent))))
         memset(x, 0, d * sizeof *x); /* only overflowed weights get here; the row then scores nothing */
 }
 
@@ -117,7 +104,7 @@ enum err_code ials_run(const struct ials_data *data, const struct ials_options *
     float *weight = mem_alloc_array(n, sizeof *weight);
     real *gram = mem_alloc_aligned(d * d, sizeof *gram);
     real *workspaces =
-        mem_alloc_aligned(parallel_threads(team) * (d * d + CHUNK_ROWS * d), sizeof *workspaces);
+        mem_alloc_aligned(parallel_threads(team) * normal_workspace_len(d), sizeof *workspaces);
     enum err_code code = ERR_OK;
     if (!t.start || !t.user || !t.weight || !item || !weight || !gram || !workspaces) {
         code = err_set(e, ERR_NOMEM, "no memory to factorise %zu interactions", n);
