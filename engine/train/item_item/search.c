@@ -1,5 +1,6 @@
 #include "engine/train/item_item/search.h"
 
+#include "engine/train/data/climb.h"
 #include "engine/train/data/validate.h"
 
 #include <math.h>
@@ -40,10 +41,13 @@ static enum err_code try_weights(struct choice *c, struct item_weights *weights,
     return validate_pairs(&pairs, c->split, c->team, ndcg, e);
 }
 
-static enum err_code try_ridge(struct choice *c, int i, struct err *e)
+static enum err_code try_ridge(void *arg, int i, int y, double *ndcg, struct err *e)
 {
+    struct choice *c = arg;
     struct item_weights weights;
-    if (!isnan(c->ndcg[i]))
+    (void)y;
+    *ndcg = NAN;
+    if (c->stopped || c->n_tries >= MAX_TRIES)
         return ERR_OK;
     enum err_code code = item_item_fit_solve(c->fit, ridges[i], &weights, e);
     if (code)
@@ -59,26 +63,21 @@ static enum err_code try_ridge(struct choice *c, int i, struct err *e)
     }
     c->best = c->ndcg[i] > c->best ? c->ndcg[i] : c->best;
     c->n_tries++;
+    *ndcg = c->ndcg[i];
     double fraction = c->before + c->part * (double)c->n_tries / (MAX_TRIES + 1);
     if (c->fn && !c->fn(c->arg, fraction, c->ndcg[i], c->best))
         c->stopped = true;
     return ERR_OK;
 }
 
-/* Up or down from the middle for as long as it gets better. */
+/* Down or up from the middle for as long as it gets better. */
 static enum err_code climb(struct choice *c, int *best, struct err *e)
 {
+    const struct climb line = {.n_x = N_RIDGES, .n_y = 1, .try_at = try_ridge, .arg = c};
+    double ndcg;
     *best = FIRST_RIDGE;
-    enum err_code code = try_ridge(c, *best, e);
-    for (int step = -1; step <= 1 && !code; step += 2)
-        while (!code && !c->stopped && c->n_tries < MAX_TRIES && *best + step >= 0 &&
-               *best + step < N_RIDGES) {
-            code = try_ridge(c, *best + step, e);
-            if (code || !(c->ndcg[*best + step] > c->ndcg[*best]))
-                break;
-            *best += step;
-        }
-    return code;
+    enum err_code code = try_ridge(c, *best, 0, &ndcg, e);
+    return code ? code : climb_line(&line, -1, best, &ndcg, e);
 }
 
 /* weights: solved for the best ridge and damped by the first of the dampings; left at the best of them. */

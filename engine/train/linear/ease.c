@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "engine/kernels/blas.h"
+#include "engine/train/data/climb.h"
 #include "engine/train/data/validate.h"
 
 #include <string.h>
@@ -12,7 +13,7 @@ static const double lambdas[] = {10, 30, 100, 300, 1000, 3000, 10000};
 enum { N_LAMBDAS = sizeof lambdas / sizeof *lambdas, FIRST_LAMBDA = 3 };
 
 /* Lower triangle of X^T X + lambda 1. */
-static void batcher(const struct ials_data *data, double lambda, real *g)
+static void gather(const struct ials_data *data, double lambda, real *g)
 {
     size_t n = data->n_items;
     memset(g, 0, n * n * sizeof *g);
@@ -43,7 +44,7 @@ enum err_code ease_fit(const struct ials_data *data, double lambda, real *b, str
 {
     if (data->n_items > EASE_MOST_ITEMS)
         return err_set(e, ERR_INVALID, "EASE of %zu items; at most %d", data->n_items, EASE_MOST_ITEMS);
-    batcher(data, lambda, b);
+    gather(data, lambda, b);
     if (!blas_cholesky(data->n_items, b, data->n_items) ||
         !blas_cholesky_inverse(data->n_items, b, data->n_items))
         return err_set(e, ERR_INVALID, "EASE's equation has no solution with lambda %g", lambda);
@@ -61,7 +62,8 @@ void ease_scores(const real *b, size_t n_items, const struct encoder_interaction
 
 struct trial {
     const struct split *split;
-    const real *b;
+    struct parallel *team;
+    real *b;       /* (n_items, n_items) */
     real *scores;  /* (threads, n_items) */
     double *gains; /* (n_validated) */
 };
@@ -76,15 +78,16 @@ static void score_user(void *arg, size_t i, size_t thread)
     t->gains[i] = validate_gain(s, u, scores);
 }
 
-static enum err_code measure(struct trial *t, struct parallel *team, double lambda, real *b, double *ndcg,
-                             struct err *e)
+static enum err_code try_lambda(void *arg, int at, int y, double *ndcg, struct err *e)
 {
+    struct trial *t = arg;
     const struct split *s = t->split;
+    (void)y;
     struct ials_data data = {s->data->n_users, s->data->n_items, s->start, s->end, s->interactions};
-    enum err_code code = ease_fit(&data, lambda, b, e);
+    enum err_code code = ease_fit(&data, lambdas[at], t->b, e);
     if (code)
         return code;
-    parallel_for(team, s->n_validated, score_user, t);
+    parallel_for(t->team, s->n_validated, score_user, t);
     *ndcg = 0;
     for (size_t i = 0; i < s->n_validated; i++)
         *ndcg += t->gains[i];
@@ -96,22 +99,18 @@ enum err_code ease_choose(const struct split *split, struct parallel *team, real
 {
     size_t n_items = split->data->n_items;
     struct trial t = {.split = split,
+                      .team = team,
                       .b = b,
                       .scores = mem_alloc_array(parallel_threads(team) * n_items, sizeof *t.scores),
                       .gains = mem_alloc_array(split->n_validated, sizeof *t.gains)};
-    double best, there;
+    const struct climb line = {.n_x = N_LAMBDAS, .n_y = 1, .try_at = try_lambda, .arg = &t};
+    double best;
     int at = FIRST_LAMBDA;
     enum err_code code = t.scores && t.gains ? ERR_OK : err_set(e, ERR_NOMEM, "no memory to choose lambda");
     if (!code)
-        code = measure(&t, team, lambdas[at], b, &best, e);
-    for (int step = -1; step <= 1 && !code; step += 2) /* down while it helps, else up */
-        for (int next = at + step; next >= 0 && next < N_LAMBDAS && !code; next += step) {
-            code = measure(&t, team, lambdas[next], b, &there, e);
-            if (code || there <= best)
-                break;
-            best = there;
-            at = next;
-        }
+        code = try_lambda(&t, at, 0, &best, e);
+    if (!code)
+        code = climb_line(&line, -1, &at, &best, e);
     *lambda = lambdas[at];
     mem_free(t.scores);
     mem_free(t.gains);

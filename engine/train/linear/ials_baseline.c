@@ -5,6 +5,8 @@
 
 #include "base/mem.h"
 #include "engine/kernels/blas.h"
+#include "engine/kernels/normal_sum.h"
+#include "engine/train/data/climb.h"
 #include "engine/train/data/split.h"
 #include "engine/train/data/validate.h"
 
@@ -24,7 +26,6 @@ enum {
     FIRST_DIM = 3,
     SEARCH_EPOCHS = 5,
     FULL_EPOCHS = 12,
-    CHUNK_ROWS = 64, /* factors gathered for one product */
     MAX_ROUNDS = 4
 };
 
@@ -58,24 +59,31 @@ static struct ials_options with(const struct ials_options *o, char which, double
     return changed;
 }
 
+/* The values of one hyperparameter. */
+struct axis {
+    const struct search *search;
+    char which;
+    const double *values;
+};
+
+static enum err_code try_value(void *arg, int at, int y, double *ndcg, struct err *e)
+{
+    const struct axis *a = arg;
+    struct ials_options there = with(&a->search->options, a->which, a->values[at]);
+    (void)y;
+    return measure(a->search, &there, ndcg, e);
+}
+
 /* From values[*at] up, and where that does not help down, as long as it helps. */
 static enum err_code walk(struct search *s, char which, const double *values, int n, int *at, bool *moved,
                           struct err *e)
 {
-    enum err_code code = ERR_OK;
+    struct axis axis = {s, which, values};
+    const struct climb line = {.n_x = n, .n_y = 1, .try_at = try_value, .arg = &axis};
     int from = *at;
-    for (int step = 1; step >= -1 && !code && *at == from; step -= 2)
-        for (int next = *at + step; next >= 0 && next < n && !code; next += step) {
-            struct ials_options there = with(&s->options, which, values[next]);
-            double ndcg;
-            code = measure(s, &there, &ndcg, e);
-            if (code || ndcg <= s->best)
-                break;
-            s->best = ndcg;
-            s->options = there;
-            *at = next;
-            *moved = true;
-        }
+    enum err_code code = climb_line(&line, 1, at, &s->best, e);
+    s->options = with(&s->options, which, values[*at]);
+    *moved = *moved || *at != from;
     return code;
 }
 
@@ -189,34 +197,22 @@ void ials_baseline_free(struct ials_baseline *b)
 size_t ials_baseline_workspace_len(const struct ials_baseline *b)
 {
     size_t d = b->options.dim;
-    return d * d + d + CHUNK_ROWS * d;
+    return normal_workspace_len(d) + d;
 }
 
 void ials_baseline_scores(const struct ials_baseline *b, const struct encoder_interaction *interactions,
                           size_t n, real *workspace, real *scores)
 {
     size_t d = b->options.dim;
-    real *a = workspace, *x = a + d * d, *chunk = x + d; /* (d, d), (d), (CHUNK_ROWS, d) */
+    real *x = workspace + normal_workspace_len(d); /* (d) */
     double scale = (double)n + b->options.alpha * (double)b->n_items;
-    real ridge = (real)(b->options.reg * pow(scale, b->options.reg_exponent));
-    memcpy(a, b->gram, d * d * sizeof *a);
-    memset(x, 0, d * sizeof *x);
-    for (size_t at = 0; at < n; at += CHUNK_ROWS) {
-        size_t rows = n - at < CHUNK_ROWS ? n - at : CHUNK_ROWS;
-        for (size_t i = 0; i < rows; i++) {
-            const real *v = b->items + (size_t)interactions[at + i].item * d;
-            real w = interactions[at + i].weight, root = (real)sqrt((double)w);
-            for (size_t j = 0; j < d; j++)
-                chunk[i * d + j] = root * v[j];
-            blas_axpy(d, w, v, x);
-        }
-        blas_syrk(d, rows, 1, chunk, d, a, d);
+    struct normal_sum sum;
+    normal_start(&sum, d, b->gram, workspace, x);
+    for (size_t i = 0; i < n; i++) {
+        real w = interactions[i].weight;
+        normal_add(&sum, b->items + (size_t)interactions[i].item * d, w, w);
     }
-    for (size_t i = 0; i < d; i++)
-        a[i * d + i] += ridge;
-    if (n && blas_cholesky(d, a, d))
-        blas_cholesky_solve(d, a, d, 1, x, d);
-    else
+    if (n == 0 || !normal_solve(&sum, (real)(b->options.reg * pow(scale, b->options.reg_exponent))))
         memset(x, 0, d * sizeof *x);
     blas_gemv(BLAS_AS_IS, b->n_items, d, 1, b->items, d, x, 0, scores);
 }

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "engine/train/data/climb.h"
 #include "engine/train/data/validate.h"
 
 #include <math.h>
@@ -56,8 +57,13 @@ static bool time_round(void *arg, int round)
     return true;
 }
 
-static enum err_code try_at(struct search *s, int a, int r, double *ndcg, struct err *e)
+static enum err_code try_at(void *arg, int a, int r, double *ndcg, struct err *e)
 {
+    struct search *s = arg;
+    if (s->stopped) {
+        *ndcg = NAN;
+        return ERR_OK;
+    }
     if (!isnan(s->ndcg[a][r])) {
         *ndcg = s->ndcg[a][r];
         return ERR_OK;
@@ -101,33 +107,19 @@ static enum err_code weaken(struct search *s, int *a, int r, struct err *e)
     return ERR_OK;
 }
 
-/* Climbs from (FIRST_ALPHA, FIRST_REG) to a point no neighbour of which is better. */
+static bool ends(void *arg)
+{
+    const struct search *s = arg;
+    return s->stopped || s->n_tries >= MAX_TRIES;
+}
+
+/* From (FIRST_ALPHA, FIRST_REG) to a point no neighbour of which is better. */
 static enum err_code climb(struct search *s, double *alpha, double *reg, struct err *e)
 {
-    static const int steps[][2] = {{1, 0}, {-1, 0}, {0, 1}, {0, -1}};
+    static const struct climb_step steps[] = {{1, 0}, {-1, 0}, {0, 1}, {0, -1}};
+    const struct climb grid = {N_ALPHAS, N_REGS, steps, sizeof steps / sizeof *steps, try_at, ends, s};
     int a = FIRST_ALPHA, r = FIRST_REG;
-    double here;
-    enum err_code code = try_at(s, a, r, &here, e);
-    bool moved = true;
-    while (!code && moved && !s->stopped && s->n_tries < MAX_TRIES) {
-        moved = false;
-        int best_a = a, best_r = r;
-        for (int k = 0; k < 4 && !code && !s->stopped; k++) {
-            int next_a = a + steps[k][0], next_r = r + steps[k][1];
-            double there;
-            if (next_a < 0 || next_a >= N_ALPHAS || next_r < 0 || next_r >= N_REGS)
-                continue;
-            code = try_at(s, next_a, next_r, &there, e);
-            if (!code && there > here) {
-                here = there;
-                best_a = next_a;
-                best_r = next_r;
-                moved = true;
-            }
-        }
-        a = best_a;
-        r = best_r;
-    }
+    enum err_code code = climb_grid(&grid, &a, &r, e);
     if (!code && s->split->timed > 0)
         code = weaken(s, &a, r, e);
     *alpha = alphas[a];

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "engine/format/model_write.h"
+#include "engine/train/data/climb.h"
 #include "engine/train/data/train_vocabulary.h"
 #include "engine/train/gradient/param_block.h"
 #include "engine/train/rating/variational_mf.h"
@@ -197,12 +198,14 @@ static bool fits(const struct rating *c, size_t dim)
     return (c->run->data->n_users + c->run->data->n_items) * model_spec_packed(dim) <= max_covariance_reals;
 }
 
-static enum err_code try_at(struct rating *c, int d, int h, struct err *e)
+/* The value is the error with its sign turned. */
+static enum err_code try_at(void *arg, int d, int h, double *value, struct err *e)
 {
+    struct rating *c = arg;
     size_t dim = c->run->options.dim ? (size_t)c->run->options.dim : dims[d];
     struct attempt t;
-    if (d < 0 || d >= N_DIMS || h < 0 || h >= N_HISTORIES || parallel_stopped(c->run->team) ||
-        !isnan(c->rmse[d][h]) || !fits(c, dim))
+    *value = -c->rmse[d][h];
+    if (parallel_stopped(c->run->team) || !isnan(c->rmse[d][h]) || !fits(c, dim))
         return ERR_OK;
     struct rating_options o = options_of(c, dim, histories[h]);
     enum err_code code = try_options(c, &o, &t, e);
@@ -210,6 +213,7 @@ static enum err_code try_at(struct rating *c, int d, int h, struct err *e)
         return code;
     c->n_tries++;
     c->rmse[d][h] = t.rmse;
+    *value = -t.rmse;
     if (t.rmse < c->best_rmse) {
         c->best = o;
         c->best_steps = t.best_step;
@@ -222,29 +226,18 @@ static enum err_code try_at(struct rating *c, int d, int h, struct err *e)
     return ERR_OK;
 }
 
-/* From (d, h) to the best neighbour until none is better. */
+static bool ends(void *arg)
+{
+    const struct rating *c = arg;
+    return parallel_stopped(c->run->team);
+}
+
+/* From (d, h) to the best neighbour until none is better; along h alone where the width is given. */
 static enum err_code walk(struct rating *c, int d, int h, struct err *e)
 {
-    static const int moves[][2] = {{0, -1}, {0, 1}, {-1, 0}, {1, 0}};
-    enum err_code code = try_at(c, d, h, e);
-    for (bool moved = true; moved && !code && !parallel_stopped(c->run->team);) {
-        int to_d = d, to_h = h;
-        moved = false;
-        for (size_t i = 0; i < sizeof moves / sizeof *moves && !code; i++) {
-            int nd = d + moves[i][0], nh = h + moves[i][1];
-            if (nd < 0 || nd >= N_DIMS || nh < 0 || nh >= N_HISTORIES || (c->run->options.dim && nd != d))
-                continue;
-            code = try_at(c, nd, nh, e);
-            if (c->rmse[nd][nh] < c->rmse[to_d][to_h]) {
-                to_d = nd;
-                to_h = nh;
-                moved = true;
-            }
-        }
-        d = to_d;
-        h = to_h;
-    }
-    return code;
+    static const struct climb_step steps[] = {{0, -1}, {0, 1}, {-1, 0}, {1, 0}};
+    const struct climb grid = {N_DIMS, N_HISTORIES, steps, c->run->options.dim ? 2 : 4, try_at, ends, c};
+    return climb_grid(&grid, &d, &h, e);
 }
 
 static enum err_code search(struct rating *c, struct err *e)
