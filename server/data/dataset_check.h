@@ -1,6 +1,6 @@
 /* dataset_check - what a store holds from before its values had limits: counted while a training reads, and said before it begins.
  * Layer: server; depends on store, base.      Threads: confined to its thread.      Memory: none.
- * Such values are no failure: they are taken at the nearest limit (server/context, context_interaction). */
+ * Such values are no failure: they are taken at the nearest limit (encoder_rows). */
 #ifndef SERVER_DATA_DATASET_CHECK_H
 #define SERVER_DATA_DATASET_CHECK_H
 

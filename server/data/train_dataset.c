@@ -5,8 +5,8 @@
 #include "base/mem.h"
 #include "server/data/vocabulary.h"
 #include "server/fields/profile.h"
+#include "server/items/encoder_rows.h"
 #include "server/items/item_features.h"
-#include "server/serving/user_weights.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -154,7 +154,7 @@ static bool take_interaction(void *arg, int64_t user_key, const struct store_int
     if (!out)
         return false;
     dataset_check_row(&p->check, user_key, x);
-    *out = context_interaction((uint32_t)item, x);
+    *out = encoder_row((uint32_t)item, x);
     return true;
 }
 

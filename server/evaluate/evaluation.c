@@ -7,6 +7,7 @@
 #include "engine/rank/catalogue.h"
 #include "server/evaluate/evaluation_ids.h"
 #include "server/evaluate/evaluation_run.h"
+#include "server/items/encoder_rows.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -30,13 +31,9 @@ static enum err_code take_interactions(const struct evaluation *v, struct evalua
 {
     enum err_code code = evaluation_reserve((void **)&t->interactions, &t->capacity, t->user.n_interactions,
                                             sizeof *t->interactions, e);
-    t->n_interactions = 0;
-    for (size_t i = 0; i < t->user.n_interactions && !code; i++) {
-        const struct store_interaction *x = &t->user.interactions[i];
-        long index = item_snapshot_index(v->items[0], x->item_key);
-        if (index >= 0)
-            t->interactions[t->n_interactions++] = context_interaction((uint32_t)index, x);
-    }
+    if (!code)
+        t->n_interactions =
+            encoder_rows(v->items[0], t->user.interactions, t->user.n_interactions, t->interactions);
     return code;
 }
 

@@ -7,7 +7,7 @@
 #include "engine/train/linear/ease_baseline.h"
 #include "engine/train/linear/ials_baseline.h"
 #include "server/evaluate/held_out.h"
-#include "server/serving/user_weights.h"
+#include "server/items/encoder_rows.h"
 
 #include <math.h>
 #include <string.h>
@@ -42,8 +42,8 @@ struct gathering {
 static bool take(void *arg, int64_t user_key, const struct store_interaction *x)
 {
     struct gathering *g = arg;
-    long index = item_snapshot_index(g->items, x->item_key);
-    if (index < 0)
+    struct encoder_interaction row;
+    if (!encoder_row_of(g->items, x, &row))
         return true;
     if (evaluation_reserve((void **)&g->interactions, &g->capacity, g->n + 1, sizeof *g->interactions,
                            &g->failure) ||
@@ -53,7 +53,7 @@ static bool take(void *arg, int64_t user_key, const struct store_interaction *x)
     if (g->n_users == 0 || user_key != g->user_key)
         g->start[g->n_users++] = g->n;
     g->user_key = user_key;
-    g->interactions[g->n++] = context_interaction((uint32_t)index, x);
+    g->interactions[g->n++] = row;
     g->start[g->n_users] = g->n;
     return true;
 }

@@ -1,5 +1,5 @@
-/* The one place where the store's rows become the encoder's input; training, evaluation, the command line and
- * the server all pass here, so that a user is the same context to each of them. */
+/* Training, evaluation, the command line and the server all encode a user here, so that a user is the same context to each of
+ * them; how a stored row is read is encoder_rows.h. */
 #include "server/serving/user_weights.h"
 
 #include "base/mem.h"
@@ -7,6 +7,7 @@
 #include "engine/network/item_item.h"
 #include "server/fields/field.h"
 #include "server/fields/profile.h"
+#include "server/items/encoder_rows.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -85,30 +86,6 @@ static enum err_code reserve_interactions(struct user_encoder *k, size_t n, stru
     return ERR_OK;
 }
 
-struct encoder_interaction context_interaction(uint32_t item, const struct store_interaction *x)
-{
-    return (struct encoder_interaction){.item = item,
-                                        .weight = field_usable_weight(x->weight),
-                                        .rating = field_usable_rating(x->rating),
-                                        .timestamp = x->timestamp};
-}
-
-static enum err_code take_interactions(struct user_encoder *k, const struct item_snapshot *items,
-                                       const struct store_user *user, size_t *n, struct err *e)
-{
-    enum err_code code = reserve_interactions(k, user->n_interactions, e);
-    if (code)
-        return code;
-    *n = 0;
-    for (size_t i = 0; i < user->n_interactions; i++) {
-        const struct store_interaction *x = &user->interactions[i];
-        long index = item_snapshot_index(items, x->item_key);
-        if (index >= 0)
-            k->interactions[(*n)++] = context_interaction((uint32_t)index, x);
-    }
-    return ERR_OK;
-}
-
 enum err_code context_encode(struct user_encoder *k, const struct item_snapshot *items,
                              const struct store_user *user, const float **c, struct err *e)
 {
@@ -117,12 +94,13 @@ enum err_code context_encode(struct user_encoder *k, const struct item_snapshot 
                                   .extra = added_items_params(extra),
                                   .n_extra = added_items_count(extra),
                                   .basis = k->model->fold_in};
-    enum err_code code = take_interactions(k, items, user, &input.n_interactions, e);
+    enum err_code code = reserve_interactions(k, user->n_interactions, e);
     k->n_values = 0;
     if (!code && k->model->spec.encoder.n_values)
         code = profile_each(user->profile.data, user->profile.len, take_value, k, e);
     if (code)
         return code;
+    input.n_interactions = encoder_rows(items, user->interactions, user->n_interactions, k->interactions);
     input.interactions = k->interactions;
     input.n_values = k->n_values;
     code = encoder_encode(&k->model->spec, &k->model->params, &input, k->workspace, k->c, e);

@@ -14,10 +14,6 @@
 
 struct user_encoder;
 
-/* A stored interaction with an item of this index as the encoder, the trainer and the baselines take it: a weight or rating from
- * before there were limits is the nearest one within them, so that one such row stops neither answers nor a training. */
-struct encoder_interaction context_interaction(uint32_t item, const struct store_interaction *x);
-
 enum err_code user_encoder_new(const struct model *m, struct user_encoder **out,
                                struct err *e) ERR_MUST_CHECK;
 void user_encoder_free(struct user_encoder *k);
