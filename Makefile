@@ -226,6 +226,8 @@ check-headers:
 	@echo "headers: $(words $(HEADERS)) compile alone"
 check-format:
 	$(Q)tests/support/check_format
+	$(Q)tests/support/check_heads
+	$(Q)tests/support/test_check_heads
 .PHONY: format
 format: ##+ lay the C files out with clang-format
 	$(Q)clang-format -i $(SRCS) $(HEADERS) $(UNIT_SRCS) $(FAULT_SRCS) $(DOUBLE_SRCS) $(SUPPORT_SRCS) $(FUZZ_SRCS) $(GOLDEN_SRCS) $(BENCH_SRCS)

@@ -117,9 +117,9 @@ static void add_escaped(struct buf *b, unsigned char c)
     }
 }
 
-/* Of eight characters, those that a JSON string does not show as they are are marked by their high bits: taking the limit
- * off borrows from a control character, and quote and backslash become 0, which one is taken off. A character beside a
- * marked one may be marked falsely, but none when none is there. */
+/* Of eight characters, those that a JSON string does not show as they are are marked by their high bits:
+ * taking the limit off borrows from a control character, and quote and backslash become 0, which one is taken
+ * off. A character beside a marked one may be marked falsely, but none when none is there. */
 static uint64_t special(uint64_t word)
 {
     const uint64_t ones = 0x0101010101010101u;
@@ -127,7 +127,8 @@ static uint64_t special(uint64_t word)
     return ((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash);
 }
 
-/* Fewer than eight characters in a word; some of them may be there twice, and where none is stands one that needs nothing. */
+/* Fewer than eight characters in a word; some of them may be there twice, and where none is stands one that
+ * needs nothing. */
 static uint64_t short_word(const char *text, size_t n)
 {
     const uint64_t plain = '0' * 0x0101010101010101u;
@@ -175,15 +176,16 @@ void buf_add_json_string(struct buf *b, const char *text, size_t n)
     buf_addc(b, '"');
 }
 
-/* The 9 digits of a in [1e-4, 999999999) as a whole number, and the power of ten of the first one. False where the tenth
- * digit decides too narrowly for two rounded products. */
+/* The 9 digits of a in [1e-4, 999999999) as a whole number, and the power of ten of the first one. False
+ * where the tenth digit decides too narrowly for two rounded products. */
 static bool nine_digits(double a, uint32_t *digits, int *power)
 {
     enum { BITS = 52, BIAS = 1023 };
     static const double tens[] = {1e-1, 1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12};
     uint64_t bits;
     memcpy(&bits, &a, sizeof bits);
-    /* 2^b <= a < 2^(b + 1), so that e is the power or one more; 1233 / 4096 is log10(2), close enough for b in [-14, 29]. */
+    /* 2^b <= a < 2^(b + 1), so that e is the power or one more; 1233 / 4096 is log10(2), close enough for b
+     * in [-14, 29]. */
     int b = (int)(bits >> BITS) - BIAS, e = (b * 1233 >> 12) + 1;
     double scaled = a * tens[9 - e];
     bool more = scaled < 1e8;
@@ -196,8 +198,8 @@ static bool nine_digits(double a, uint32_t *digits, int *power)
     return true;
 }
 
-/* Eight digits, the first in the lowest byte: halved into numbers side by side of four, then two, then one digit, each
- * division a multiplication that is exact in its range. */
+/* Eight digits, the first in the lowest byte: halved into numbers side by side of four, then two, then one
+ * digit, each division a multiplication that is exact in its range. */
 static uint64_t eight_digits(uint32_t x)
 {
     uint64_t v = x / 10000 | (uint64_t)(x % 10000) << 32;
@@ -219,8 +221,8 @@ static size_t large_text(char first, uint64_t rest, int n, int before, char *at)
     return (size_t)(n + (n > before));
 }
 
-/* The same text as %.9g, which printf takes ten times as long for. Without a branch for numbers below ten, of which nobody
- * knows which comes next. */
+/* The same text as %.9g, which printf takes ten times as long for. Without a branch for numbers below ten, of
+ * which nobody knows which comes next. */
 size_t buf_float_text(float x, char out[BUF_FLOAT_BYTES])
 {
     uint32_t digits;

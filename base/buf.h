@@ -1,7 +1,8 @@
 /* buf - growable bytes with a mandatory cap.
- * Layer: base; depends on libc only.       Threads: confined to its thread.
- * Memory: one block, doubled as needed, never past max_bytes; buf_fini frees it.
- * A failed append leaves a sticky error: later appends do nothing, so a writer checks once, at the end. */
+ * A failed append leaves a sticky error: later appends do nothing, so a writer checks once, at the end.
+ * Layer: base
+ * Threads: confined to its thread.
+ * Memory: one block, doubled as needed, never past max_bytes; buf_fini frees it. */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
 
@@ -33,8 +34,8 @@ void buf_reset(struct buf *b);
  * bytes there and then adds what it wrote to b->len. */
 char *buf_reserve(struct buf *b, size_t n);
 
-/* Appends n bytes, a string, a character, a printf-style text. The first three are here, so that the length of a literal
- * is a constant and its copy a store or two. */
+/* Appends n bytes, a string, a character, a printf-style text. The first three are here, so that the length
+ * of a literal is a constant and its copy a store or two. */
 static inline void buf_add(struct buf *b, const void *bytes, size_t n)
 {
     bool roomy = !b->failed && n < b->capacity - b->len; /* the capacity never passes the cap */

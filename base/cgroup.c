@@ -1,6 +1,6 @@
-/* /proc/self/cgroup says in which group the process is, by hierarchy; /proc/self/mountinfo where hierarchies are mounted, and
- * which of their groups is at the top there: in a container that is often the process's own. From its folder up to the mount
- * point each group is asked for its limits. */
+/* /proc/self/cgroup says in which group the process is, by hierarchy; /proc/self/mountinfo where hierarchies
+ * are mounted, and which of their groups is at the top there: in a container that is often the process's own.
+ * From its folder up to the mount point each group is asked for its limits. */
 #include "base/cgroup.h"
 
 #include <math.h>
@@ -28,7 +28,8 @@ static bool names(const char *list, const char *name)
     return false;
 }
 
-/* A line of mountinfo: ... TOP POINT options ... - TYPE source SUPEROPTIONS. False: it is of no control groups. */
+/* A line of mountinfo: ... TOP POINT options ... - TYPE source SUPEROPTIONS. False: it is of no control
+ * groups. */
 static bool read_mount(const char *line, struct mounted *m)
 {
     char type[64];

@@ -1,7 +1,9 @@
 /* cgroup - what the process's control groups let it have: processors by quota, and memory.
- * Layer: base; depends on libc only.       Threads: any.
- * Memory: on the stack.                    Cost: a dozen small files of /proc and /sys; read once, at start.
- * Version 1 and 2, also side by side. A group's parents bind it too, so the least counts. */
+ * Cost: a dozen small files of /proc and /sys; read once, at start. Version 1 and 2, also side by side. A
+ * group's parents bind it too, so the least counts.
+ * Layer: base
+ * Threads: any.
+ * Memory: on the stack. */
 #ifndef BASE_CGROUP_H
 #define BASE_CGROUP_H
 

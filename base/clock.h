@@ -1,6 +1,8 @@
 /* clock - time: what durations, dates and costs are read from.
- * Layer: base; depends on libc only.       Threads: any.
- * Memory: none.                            Cost: one vDSO call. */
+ * Cost: one vDSO call.
+ * Layer: base
+ * Threads: any.
+ * Memory: none. */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
@@ -18,7 +20,8 @@ int64_t clock_unix_s(void);
 /* Milliseconds since 1970-01-01 UTC, for log lines. */
 int64_t clock_unix_ms(void);
 
-/* Processor time of the calling thread, in nanoseconds: what a computation costs, whatever else the machine does. */
+/* Processor time of the calling thread, in nanoseconds: what a computation costs, whatever else the machine
+ * does. */
 int64_t clock_thread_ns(void);
 
 #endif

@@ -1,5 +1,7 @@
 /* counter - counts that many threads add to and one reads now and then.
- * Layer: base.      Threads: any; relaxed atomics, no lock.      Memory: none. */
+ * Layer: base
+ * Threads: any; relaxed atomics, no lock.
+ * Memory: none. */
 #ifndef BASE_COUNTER_H
 #define BASE_COUNTER_H
 

@@ -1,10 +1,11 @@
 /* err - error codes and the caller-owned error text that every layer returns.
- * Layer: base; depends on libc only.       Threads: a struct err is confined to its thread.
- * Memory: fixed text inside the struct; nothing here allocates, so out of memory can be reported too.
  *
  * Convention: a fallible function returns enum err_code (0 is done), takes `struct err *e` last (may be
  * NULL), and writes its outputs only when it is done. The first error wins: err_set on a filled struct
- * changes nothing. */
+ * changes nothing.
+ * Layer: base
+ * Threads: a struct err is confined to its thread.
+ * Memory: fixed text inside the struct; nothing here allocates, so out of memory can be reported too. */
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
 

@@ -1,9 +1,11 @@
-/* Multiply and fold: each word is xored in and multiplied into 128 bits whose halves are xored, so that every input
- * bit reaches high and low bits alike; tables here use the low bits as bucket and the high ones as shard.
+/* Multiply and fold: each word is xored in and multiplied into 128 bits whose halves are xored, so that every
+ * input bit reaches high and low bits alike; tables here use the low bits as bucket and the high ones as
+ * shard.
  *
- * Both what words are xored with and what they are multiplied by come from the seed. With a multiplier that is known,
- * pairs of words can be found that meet under many seeds. SipHash-1-3 would be a proven choice: of the 7 bytes that
- * most ids have it takes 6.0 ns, this 2.5, and an answer about a hundred items looks up a hundred. */
+ * Both what words are xored with and what they are multiplied by come from the seed. With a multiplier that
+ * is known, pairs of words can be found that meet under many seeds. SipHash-1-3 would be a proven choice: of
+ * the 7 bytes that most ids have it takes 6.0 ns, this 2.5, and an answer about a hundred items looks up a
+ * hundred. */
 #include "base/hash.h"
 
 #include "base/clock.h"
@@ -28,7 +30,8 @@ static uint64_t multiplier_of(uint64_t seed)
     return ((seed << 32 | seed >> 32) ^ k2) | 1;
 }
 
-/* Before the system has any randomness, the 16 bytes that it gave the process at its start and the time must do. */
+/* Before the system has any randomness, the 16 bytes that it gave the process at its start and the time must
+ * do. */
 static uint64_t make_seed(void)
 {
     uint64_t seed = 0, given[2] = {0};

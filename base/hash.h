@@ -1,8 +1,10 @@
 /* hash - a seeded 64-bit hash of bytes, for tables that live in memory.
- * Layer: base; depends on libc only.     Threads: any.
- * Memory: none.                            Cost: one multiplication for 8 bytes.
- * Not a promise: values differ between versions and byte orders and must not be stored. Keys from outside go into
- * tables under hash_seed(): who does not know it cannot choose keys that meet in one place. */
+ * Cost: one multiplication for 8 bytes. Not a promise: values differ between versions and byte orders and
+ * must not be stored. Keys from outside go into tables under hash_seed(): who does not know it cannot choose
+ * keys that meet in one place.
+ * Layer: base
+ * Threads: any.
+ * Memory: none. */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
 
@@ -10,8 +12,9 @@
 #include <stdint.h>
 #include <string.h>
 
-/* The n < 8 bytes at p as a number; of the same n no others have the same. Of three or fewer the first 24 bits are set, else
- * all. Loads that overlap are quicker than a copy of a length that is known at run time only. */
+/* The n < 8 bytes at p as a number; of the same n no others have the same. Of three or fewer the first 24
+ * bits are set, else all. Loads that overlap are quicker than a copy of a length that is known at run time
+ * only. */
 static inline uint64_t hash_short(const void *bytes, size_t n)
 {
     const unsigned char *p = bytes;

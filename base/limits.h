@@ -1,5 +1,8 @@
 /* limits - every bound of the program in one place, each with its reason.
- * Layer: base. What a user may change is an option whose default stands here. */
+ * What a user may change is an option whose default stands here.
+ * Layer: base
+ * Threads: immutable.
+ * Memory: none. */
 #ifndef BASE_LIMITS_H
 #define BASE_LIMITS_H
 
@@ -16,8 +19,8 @@ enum {
     LIMIT_RECOMMENDATIONS = 1000,     /* the largest `limit` */
     LIMIT_OFFSET = 100000,            /* the largest `offset` */
     LIMIT_PREDICTION_ROWS = 10000,    /* items or input rows in one call */
-    /* A connection's memory: request line and headers, with what is kept of each header and parameter. It is cleared for
-     * each request: a larger one costs time. */
+    /* A connection's memory: request line and headers, with what is kept of each header and parameter. It is
+     * cleared for each request: a larger one costs time. */
     LIMIT_HEAD_BYTES = 32 * 1024,
     /* Most of it that a request's head may take (wire.h); the rest is for the head of the answer. */
     LIMIT_HEAD_COST = 27 * 1024,
@@ -56,11 +59,12 @@ enum {
     LIMIT_EXPLAIN_PAIRS = 64       /* entries of a profile that are tried */
 };
 
-/* Values of the fields that are stored (server/fields/field.h). A value on either limit is served and trained in float32: with weights w,
- * item factors v and n of at most LIMIT_USER_INTERACTIONS interactions, the fold-in sums n w |v|^2 <= 1e11 |v|^2, finite while |v|
- * is below 1e13; a layer normalisation of at most LIMIT_DIM numbers x sums their squares, 2^20 * 1e12 = 1e18; and a score,
- * sum over LIMIT_DIM^2 of weight * x * item <= 1e12 * 1e6 * |weight| |item|, is finite while |weight| |item| is below 1e20. Float32
- * ends at 3.4e38. */
+/* Values of the fields that are stored (server/fields/field.h). A value on either limit is served and trained
+ * in float32: with weights w, item factors v and n of at most LIMIT_USER_INTERACTIONS interactions, the
+ * fold-in sums n w |v|^2 <= 1e11 |v|^2, finite while |v| is below 1e13; a layer normalisation of at most
+ * LIMIT_DIM numbers x sums their squares, 2^20 * 1e12 = 1e18; and a score, sum over LIMIT_DIM^2 of weight * x
+ * * item <= 1e12 * 1e6 * |weight| |item|, is finite while |weight| |item| is below 1e20. Float32 ends at
+ * 3.4e38. */
 #define LIMIT_WEIGHT_LEAST 1e-6 /* of an interaction; far below any count or share that tells two apart */
 #define LIMIT_WEIGHT_MOST  1e6  /* and above any count */
 #define LIMIT_RATING       1e6  /* a rating, plus or minus */

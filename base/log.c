@@ -1,5 +1,5 @@
-/* Without a queue, one write(2) a line: the kernel keeps lines of different threads and processes apart, without a lock of
- * ours. */
+/* Without a queue, one write(2) a line: the kernel keeps lines of different threads and processes apart,
+ * without a lock of ours. */
 #include "base/log.h"
 
 #include "base/buf.h"

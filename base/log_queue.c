@@ -1,5 +1,5 @@
-/* A ring of bytes. The thread takes whole lines, as many as a pipe takes at once (PIPE_BUF), and asks before it writes, so that it
- * waits in poll and not in write, and lines of several processes do not mix. */
+/* A ring of bytes. The thread takes whole lines, as many as a pipe takes at once (PIPE_BUF), and asks before
+ * it writes, so that it waits in poll and not in write, and lines of several processes do not mix. */
 #include "base/log_queue.h"
 
 #include "base/clock.h"

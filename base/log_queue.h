@@ -1,6 +1,9 @@
-/* log_queue - lines on their way to where the log goes, written by a thread of its own, so that a reader who stalls holds up nobody.
- * Layer: base, private to log.c.      Threads: any.
- * Memory: LOG_QUEUE_BYTES, taken at start; what does not fit is dropped and counted.      Cost: a lock and a copy a line. */
+/* log_queue - lines on their way to where the log goes, written by a thread of its own, so that a reader who
+ * stalls holds up nobody.
+ * Cost: a lock and a copy a line.
+ * Layer: base
+ * Threads: any.
+ * Memory: LOG_QUEUE_BYTES, taken at start; what does not fit is dropped and counted. */
 #ifndef BASE_LOG_QUEUE_H
 #define BASE_LOG_QUEUE_H
 

@@ -74,7 +74,8 @@ void mem_share_heap(void)
 #ifdef M_ARENA_MAX
     enum { MAX_IDLE_BYTES = 2 << 20, OWN_MAPPING_BYTES = 1 << 20 };
     (void)mallopt(M_ARENA_MAX, 1);
-    /* By itself the end of the heap goes back to the system when 128 KB of it are free, to be asked for by the next call. */
+    /* By itself the end of the heap goes back to the system when 128 KB of it are free, to be asked for by
+     * the next call. */
     (void)mallopt(M_TRIM_THRESHOLD, MAX_IDLE_BYTES);
     (void)mallopt(M_MMAP_THRESHOLD, OWN_MAPPING_BYTES);
 #endif
@@ -92,8 +93,9 @@ long mem_count(void)
     return atomic_load(&asked);
 }
 
-/* Stands before libc's for the whole process, libraries included: libmicrohttpd asks for zeroed memory four times an answer, and up to
- * 2.40 glibc's calloc passes by what a thread keeps for itself and locks the heap. Sanitizers have a calloc of their own. */
+/* Stands before libc's for the whole process, libraries included: libmicrohttpd asks for zeroed memory four
+ * times an answer, and up to 2.40 glibc's calloc passes by what a thread keeps for itself and locks the heap.
+ * Sanitizers have a calloc of their own. */
 #ifdef __has_feature /* clang's way to say so */
 #define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
 #elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)

@@ -1,8 +1,10 @@
 /* mem - the one gate to the heap, where tests make the n-th allocation fail.
- * Layer: base; depends on libc only.       Threads: any.
- * Memory: plain malloc and friends.        Cost: one relaxed atomic load more than malloc.
  *
- * Every size product goes through the _array forms, which fail (NULL) when count * size overflows. */
+ * Every size product goes through the _array forms, which fail (NULL) when count * size overflows.
+ * Cost: one relaxed atomic load more than malloc.
+ * Layer: base
+ * Threads: any.
+ * Memory: plain malloc and friends. */
 #ifndef BASE_MEM_H
 #define BASE_MEM_H
 
@@ -30,10 +32,11 @@ char *mem_strdup(const char *text) __attribute__((malloc, warn_unused_result));
 /* Frees what any function above returned; NULL is allowed. */
 void mem_free(void *p);
 
-/* From now on all threads take from one heap; called before a process starts its threads. glibc gives each thread a heap of its
- * own, to which a block returns whoever frees it: what is made by one thread and dropped by another then takes as much memory
- * in each heap as that thread once held of it. Of blocks up to a kilobyte each thread keeps a few for itself, which take no lock,
- * either way. The heap keeps 2 MB that are free at its end; blocks of 1 MB and more go back to the system at once. */
+/* From now on all threads take from one heap; called before a process starts its threads. glibc gives each
+ * thread a heap of its own, to which a block returns whoever frees it: what is made by one thread and dropped
+ * by another then takes as much memory in each heap as that thread once held of it. Of blocks up to a
+ * kilobyte each thread keeps a few for itself, which take no lock, either way. The heap keeps 2 MB that are
+ * free at its end; blocks of 1 MB and more go back to the system at once. */
 void mem_share_heap(void);
 
 /* For tests: from now on the n-th allocation (1 is the next) fails; with persistent, all later ones too. 0

@@ -1,9 +1,10 @@
 /* parallel - a team of threads that runs one loop at a time.
- * Layer: engine.       Threads: the team belongs to the thread that made it; fn runs in all of them at once.
- * Memory: one small block.
  * Iterations are handed out dynamically; a loop whose iterations write to their own places only gives the
- * same result whatever the number of threads. What takes long may be stopped (parallel_stop_when): those loops leave
- * iterations undone, and whoever runs one asks parallel_stopped after it and drops what it made. */
+ * same result whatever the number of threads. What takes long may be stopped (parallel_stop_when): those
+ * loops leave iterations undone, and whoever runs one asks parallel_stopped after it and drops what it made.
+ * Layer: base
+ * Threads: the team belongs to the thread that made it; fn runs in all of them at once.
+ * Memory: one small block. */
 #ifndef BASE_PARALLEL_H
 #define BASE_PARALLEL_H
 
@@ -28,8 +29,8 @@ void parallel_for(struct parallel *p, size_t n, parallel_fn *fn, void *arg);
 /* Asked by any thread of the team before each iteration, at the same time; true: stop. */
 typedef bool parallel_stop_fn(void *arg);
 
-/* From now on loops that may be stopped end early once fn has said so, until this is called again. fn NULL: nothing stops
- * them. */
+/* From now on loops that may be stopped end early once fn has said so, until this is called again. fn NULL:
+ * nothing stops them. */
 void parallel_stop_when(struct parallel *p, parallel_stop_fn *fn, void *arg);
 
 /* Whether fn has said so since then, or says so now. */

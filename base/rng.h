@@ -1,6 +1,8 @@
-/* rng - reproducible random numbers: xoshiro256** (Blackman and Vigna 2018), seeded by splitmix64.
- * Layer: engine; depends on libc only.     Threads: a struct rng is confined to its thread.
- * The same seed gives the same numbers on every machine. */
+/* rng - reproducible random numbers: xoshiro256** (Blackman and Vigna 2018), seeded by splitmix64. The same
+ * seed gives the same numbers on every machine.
+ * Layer: base
+ * Threads: a struct rng is confined to its thread.
+ * Memory: the caller's struct. */
 #ifndef BASE_RNG_H
 #define BASE_RNG_H
 

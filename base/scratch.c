@@ -1,5 +1,6 @@
-/* Beside a file that is written anyway: there is room where that has room, and often not in /tmp, which may be memory. A name is made and taken
- * away again, because not every file system has files without one from the start. */
+/* Beside a file that is written anyway: there is room where that has room, and often not in /tmp, which may
+ * be memory. A name is made and taken away again, because not every file system has files without one from
+ * the start. */
 #include "base/scratch.h"
 
 #include "base/mem.h"

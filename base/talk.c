@@ -1,5 +1,5 @@
-/* A command that is shown is one that can be pasted: paths have spaces and apostrophes, and the program may not be in PATH, so it
- * is called as it was this time. */
+/* A command that is shown is one that can be pasted: paths have spaces and apostrophes, and the program may
+ * not be in PATH, so it is called as it was this time. */
 #include "base/talk.h"
 
 #include <errno.h>

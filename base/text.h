@@ -1,5 +1,7 @@
 /* text - bytes with a length, borrowed: how ids, fields and bodies are passed on without a copy.
- * Layer: base.      Threads: plain values.      Memory: none; whoever has the bytes keeps them. */
+ * Layer: base
+ * Threads: plain values.
+ * Memory: none; whoever has the bytes keeps them. */
 #ifndef BASE_TEXT_H
 #define BASE_TEXT_H
 

@@ -1,6 +1,8 @@
 /* utf8 - whether bytes are UTF-8.
- * Layer: base; depends on libc only.       Threads: any.
- * Memory: none.                            Cost: one pass. */
+ * Cost: one pass.
+ * Layer: base
+ * Threads: any.
+ * Memory: none. */
 #ifndef BASE_UTF8_H
 #define BASE_UTF8_H
 

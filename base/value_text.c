@@ -1,4 +1,5 @@
-/* Numbers are recognised by their shape before strtod sees them: it would also take `inf`, `0x10` and ` 5 ants`. */
+/* Numbers are recognised by their shape before strtod sees them: it would also take `inf`, `0x10` and ` 5
+ * ants`. */
 #include "base/value_text.h"
 
 #include <errno.h>
@@ -97,7 +98,8 @@ bool value_text_is_code(const char *text)
     return n > 1 && *text == '0' && digits(text, n) == n;
 }
 
-/* The shortest decimal that reads back to the same double; whole numbers have no exponent while they keep all digits. */
+/* The shortest decimal that reads back to the same double; whole numbers have no exponent while they keep all
+ * digits. */
 void value_text_of_number(double x, char room[VALUE_TEXT_ROOM])
 {
     if (x == floor(x) && fabs(x) < 1e15) {

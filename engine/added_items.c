@@ -1,5 +1,5 @@
-/* The extra items are a catalogue of their own behind the model's: the model's stays mapped and shared, and what a
- * model without new items does is what it always did. */
+/* The extra items are a catalogue of their own behind the model's: the model's stays mapped and shared, and
+ * what a model without new items does is what it always did. */
 #include "engine/added_items.h"
 
 #include "base/mem.h"

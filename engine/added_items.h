@@ -1,8 +1,11 @@
-/* added_items - items beyond a model's own: their rows in the tables of items, and their part of the catalogue.
- * Layer: engine; depends on base.      Threads: immutable after added_items_finish.
- * Memory: R reals an item, and what a catalogue of them keeps.     Cost: finish is one pass over the items.
- * Item k of them is index I + k wherever items are numbered. Scores come from the kernels of the catalogue, so an
- * extra item with a trained item's row has its score to the last bit. */
+/* added_items - items beyond a model's own: their rows in the tables of items, and their part of the
+ * catalogue.
+ * Cost: finish is one pass over the items. Item k of them is index I + k wherever items are numbered. Scores
+ * come from the kernels of the catalogue, so an extra item with a trained item's row has its score to the
+ * last bit.
+ * Layer: engine
+ * Threads: immutable after added_items_finish.
+ * Memory: R reals an item, and what a catalogue of them keeps. */
 #ifndef ENGINE_ADDED_ITEMS_H
 #define ENGINE_ADDED_ITEMS_H
 

@@ -3,8 +3,8 @@
  * with their shapes; that every number is finite; that the ids are usable. What follows may then trust every
  * view.
  *
- * Tensors are used where the file's bytes have them. A file from elsewhere may put a tensor at an address that is
- * not a multiple of its width, as the format allows; such a tensor is copied to the heap, once. */
+ * Tensors are used where the file's bytes have them. A file from elsewhere may put a tensor at an address
+ * that is not a multiple of its width, as the format allows; such a tensor is copied to the heap, once. */
 #include "engine/model.h"
 
 #include "base/mem.h"
@@ -64,7 +64,8 @@ static enum err_code find_tensor(const struct safetensors *file, const char *nam
     return check_shape(*out, dtype, dims, n_dims, e);
 }
 
-/* The data of a tensor of values this wide, from the mapping or, when it is not aligned there, from a copy. */
+/* The data of a tensor of values this wide, from the mapping or, when it is not aligned there, from a
+ * copy. */
 static const void *aligned_data(struct model_private *p, const struct tensor_view *view, size_t width)
 {
     if ((uintptr_t)view->data % width == 0)

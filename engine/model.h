@@ -1,9 +1,11 @@
 /* model - a model file, opened: checked, with what all contexts share computed once.
- * Layer: engine; depends on base.          Threads: immutable after open; references are atomic, any thread.
- * Memory: tensors are where the file's bytes are, in a copy or mapped and shared between processes; the heap holds the id index, the
- * shared part of the catalogue (I times at most a few dozen floats), the basis of the fold-in and the matrices of a small
- * hypernetwork once more (engine/network/hypernet_panels.h). Cost: open reads each tensor once
- * (finiteness), those of a small hypernetwork twice, does one matrix product over the catalogue and decomposes the gram of the fold-in. */
+ * Cost: open reads each tensor once (finiteness), those of a small hypernetwork twice, does one matrix
+ * product over the catalogue and decomposes the gram of the fold-in.
+ * Layer: engine
+ * Threads: immutable after open; references are atomic, any thread.
+ * Memory: tensors are where the file's bytes are, in a copy or mapped and shared between processes; the heap
+ *   holds the id index, the shared part of the catalogue (I times at most a few dozen floats), the basis of
+ *   the fold-in and the matrices of a small hypernetwork once more (engine/network/hypernet_panels.h). */
 #ifndef ENGINE_MODEL_H
 #define ENGINE_MODEL_H
 
@@ -31,12 +33,13 @@ struct model {
  * has one reference. */
 enum err_code model_open(const char *path, struct model **out, struct err *e) ERR_MUST_CHECK;
 
-/* The same, but the file is mapped and shared with other processes where that is safe; for a process that takes SIGIO and then
- * calls model_settle for each of its models (file_bytes_open says when, and why). */
+/* The same, but the file is mapped and shared with other processes where that is safe; for a process that
+ * takes SIGIO and then calls model_settle for each of its models (file_bytes_open says when, and why). */
 enum err_code model_open_shared(const char *path, struct model **out, struct err *e) ERR_MUST_CHECK;
 bool model_is_shared(const struct model *m);
 
-/* When somebody waits to write to a shared model's file, the model goes on with a copy; *settled: it does so from now. ERR_NOMEM. */
+/* When somebody waits to write to a shared model's file, the model goes on with a copy; *settled: it does so
+ * from now. ERR_NOMEM. */
 enum err_code model_settle(struct model *m, bool *settled, struct err *e) ERR_MUST_CHECK;
 struct model *model_ref(struct model *m);
 void model_unref(struct model *m); /* NULL is allowed; the last one unmaps */

@@ -1,5 +1,7 @@
 /* model_take - the second half of model_open, for who has the file's bytes already: its fuzzer.
- * Layer: engine, private to model.c and tests.      Threads: any.      Memory: as model_open. */
+ * Layer: engine
+ * Threads: any.
+ * Memory: as model_open. */
 #ifndef ENGINE_MODEL_TAKE_H
 #define ENGINE_MODEL_TAKE_H
 

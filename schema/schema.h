@@ -1,5 +1,8 @@
 /* schema - the contracts that are built into the binary.
- * Layer: schema; no code.      Threads: immutable.      Each text ends with a zero byte at its _end. */
+ * Each text ends with a zero byte at its _end.
+ * Layer: schema
+ * Threads: immutable.
+ * Memory: the binary's own, read-only. */
 #ifndef SCHEMA_SCHEMA_H
 #define SCHEMA_SCHEMA_H
 

@@ -1,6 +1,8 @@
-/* backend - what a database must implement to be a store; store.c sends each call of store.h to one.
- * Layer: store, private to this folder.
- * Every backend's connection begins with a struct store_conn. */
+/* backend - what a database must implement to be a store; store.c sends each call of store.h to one. Every
+ * backend's connection begins with a struct store_conn. For the files of the store alone.
+ * Layer: store
+ * Threads: a connection is confined to its thread.
+ * Memory: a backend's connection is its own block. */
 #ifndef STORE_BACKEND_H
 #define STORE_BACKEND_H
 

@@ -1,5 +1,6 @@
 /* id_table - ids as dense numbers in the order in which they were first named.
- * Layer: store; depends on base only.      Threads: confined to its thread.
+ * Layer: store
+ * Threads: confined to its thread.
  * Memory: the ids, and 16 bytes each. */
 #ifndef STORE_ID_TABLE_H
 #define STORE_ID_TABLE_H

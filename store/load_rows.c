@@ -1,4 +1,5 @@
-/* A counting sort from one file to another: the system keeps both in memory while it has some, and writes them out when not. */
+/* A counting sort from one file to another: the system keeps both in memory while it has some, and writes
+ * them out when not. */
 #include "store/load_rows.h"
 
 #include "base/mem.h"

@@ -1,7 +1,4 @@
 /* store - users, items, interactions and contexts, durable, behind one interface.
- * Layer: store; depends on base only.      Threads: a struct store is immutable after open and may be shared;
- * a struct store_conn is confined to its thread (one for each thread). Memory: reads fill caller-owned
- * records that keep their memory between calls, so a steady load allocates nothing.
  *
  * The store knows nothing of numerics: an embedding is bytes with a length. No SQL and no type of a database
  * leaves this folder; a second backend implements the functions below.
@@ -12,7 +9,12 @@
  * store_changes.
  *
  * Durability: store_commit returns ERR_OK only after the transaction is on disk (WAL, synchronous=FULL).
- * Whatever else it returns, nothing of the transaction is kept. */
+ * Whatever else it returns, nothing of the transaction is kept.
+ * Layer: store
+ * Threads: a struct store is immutable after open and may be shared; a struct store_conn is confined to its
+ *   thread (one for each thread).
+ * Memory: reads fill caller-owned records that keep their memory between calls, so a steady load allocates
+ *   nothing. */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
@@ -38,9 +40,10 @@ enum store_mode {
 /* ---- life cycle ---- */
 
 /* Opens `sqlite:PATH` or a bare path, checks that it is a store of ours and runs missing migrations (forward
- * only). A file that is made is its owner's alone. Errors: ERR_INVALID (an unknown scheme), ERR_NOTFOUND (no such file and not
- * STORE_CREATE), ERR_CORRUPT (not a store, damaged, or of a newer program), ERR_CONFLICT (STORE_READ_ONLY, and a migration is
- * missing), ERR_IO, ERR_FULL, ERR_NOMEM. The text names the path and says what to do. */
+ * only). A file that is made is its owner's alone. Errors: ERR_INVALID (an unknown scheme), ERR_NOTFOUND (no
+ * such file and not STORE_CREATE), ERR_CORRUPT (not a store, damaged, or of a newer program), ERR_CONFLICT
+ * (STORE_READ_ONLY, and a migration is missing), ERR_IO, ERR_FULL, ERR_NOMEM. The text names the path and
+ * says what to do. */
 enum err_code store_open(const char *url, enum store_mode mode, struct store **out,
                          struct err *e) ERR_MUST_CHECK;
 
@@ -100,24 +103,25 @@ struct store_context_key {
 enum err_code store_read_user(struct store_conn *c, struct text id, const struct store_context_key *key,
                               struct store_user *out, struct err *e) ERR_MUST_CHECK;
 
-/* The same for who answers from a stored context: where there is one, made by an encoder from the user as it is now, the items
- * that the user has come as `taken` and the interactions are not read (out->brief); else as store_read_user. Cost: one statement
- * and no row an interaction. */
+/* The same for who answers from a stored context: where there is one, made by an encoder from the user as it
+ * is now, the items that the user has come as `taken` and the interactions are not read (out->brief); else as
+ * store_read_user. Cost: one statement and no row an interaction. */
 enum err_code store_read_context(struct store_conn *c, struct text id, const struct store_context_key *key,
                                  struct store_user *out, struct err *e) ERR_MUST_CHECK;
 
-/* The same without waiting, for threads that others wait for: ERR_BUSY where it would have to wait for the disk or a lock, where it
- * would read more than `most` interactions, and where it fails: store_read_context does it, or says why not. It is told what the
- * system has in memory by Linux' RWF_NOWAIT. */
+/* The same without waiting, for threads that others wait for: ERR_BUSY where it would have to wait for the
+ * disk or a lock, where it would read more than `most` interactions, and where it fails: store_read_context
+ * does it, or says why not. It is told what the system has in memory by Linux' RWF_NOWAIT. */
 enum err_code store_read_context_nonblocking(struct store_conn *c, struct text id,
                                              const struct store_context_key *key, size_t most,
                                              struct store_user *out, struct err *e) ERR_MUST_CHECK;
 
-/* Whether it is worth to ask; false once it is known that the store's file system cannot say what is in memory (NFS, tmpfs). */
+/* Whether it is worth to ask; false once it is known that the store's file system cannot say what is in
+ * memory (NFS, tmpfs). */
 bool store_at_once(const struct store_conn *c);
 
-/* Puts the user's profile into *profile, emptied before: a JSON object, len 0 when there is none. ERR_NOTFOUND when there is no
- * such user. */
+/* Puts the user's profile into *profile, emptied before: a JSON object, len 0 when there is none.
+ * ERR_NOTFOUND when there is no such user. */
 enum err_code store_read_profile(struct store_conn *c, struct text id, struct buf *profile,
                                  struct err *e) ERR_MUST_CHECK;
 
@@ -153,22 +157,23 @@ enum err_code store_read_item(struct store_conn *c, struct text id, store_item_f
 /* A taker of an item: his stored context for the asked model and version, and the weight of what he did. */
 typedef bool store_taker_fn(void *arg, const void *embedding, size_t n_bytes, double weight);
 
-/* The newest `most` takers of an item of those whose context is stored. Cost: one index range for an item that is followed or between
- * store_takers_begin and its end, else all interactions are read. */
+/* The newest `most` takers of an item of those whose context is stored. Cost: one index range for an item
+ * that is followed or between store_takers_begin and its end, else all interactions are read. */
 enum err_code store_each_taker(struct store_conn *c, int64_t item_key, const struct store_context_key *key,
                                size_t most, store_taker_fn *fn, void *arg, struct err *e) ERR_MUST_CHECK;
 
-/* Prepares for asking who took the items with these keys: for those that are not followed (*aside: there are some) all interactions
- * are read once, into an index in memory that is this connection's and lasts until the end. Writes nothing, and waits for no writer.
- * Not inside a transaction. When it fails answers are the same, only slower. */
+/* Prepares for asking who took the items with these keys: for those that are not followed (*aside: there are
+ * some) all interactions are read once, into an index in memory that is this connection's and lasts until the
+ * end. Writes nothing, and waits for no writer. Not inside a transaction. When it fails answers are the same,
+ * only slower. */
 enum err_code store_takers_begin(struct store_conn *c, const int64_t *keys, size_t n, bool *aside,
                                  struct err *e) ERR_MUST_CHECK;
 void store_takers_end(struct store_conn *c);
 
-/* Follows the items with these keys: from now on who takes them is found by an index, and so is who did. In short transactions,
- * between which others write. ERR_BUSY: there is more to do than half a second's work, or another process writes; the next call on
- * this connection goes on where this one was. Cost: where all are followed already, a look at each; else all interactions are read,
- * beside others who write. */
+/* Follows the items with these keys: from now on who takes them is found by an index, and so is who did. In
+ * short transactions, between which others write. ERR_BUSY: there is more to do than half a second's work, or
+ * another process writes; the next call on this connection goes on where this one was. Cost: where all are
+ * followed already, a look at each; else all interactions are read, beside others who write. */
 enum err_code store_follow_items(struct store_conn *c, const int64_t *keys, size_t n,
                                  struct err *e) ERR_MUST_CHECK;
 
@@ -189,7 +194,8 @@ struct store_counts {
 };
 enum err_code store_count(struct store_conn *c, struct store_counts *out, struct err *e) ERR_MUST_CHECK;
 
-/* The users, and the items that are not deleted, without a look at interactions and contexts (zero), which may be many. */
+/* The users, and the items that are not deleted, without a look at interactions and contexts (zero), which
+ * may be many. */
 enum err_code store_count_served(struct store_conn *c, struct store_counts *out,
                                  struct err *e) ERR_MUST_CHECK;
 
@@ -243,12 +249,13 @@ enum err_code store_put_interaction(struct store_conn *c, struct text user, stru
 enum err_code store_count_interactions(struct store_conn *c, struct text user, size_t *n,
                                        struct err *e) ERR_MUST_CHECK;
 
-/* The newest timestamp of a user's interactions, 0 when there are none; ERR_NOTFOUND when there is no such user. Cost: a look at
- * each of them. */
+/* The newest timestamp of a user's interactions, 0 when there are none; ERR_NOTFOUND when there is no such
+ * user. Cost: a look at each of them. */
 enum err_code store_newest_time(struct store_conn *c, struct text user, int64_t *timestamp,
                                 struct err *e) ERR_MUST_CHECK;
 
-/* Creates or replaces an item; a deleted one is created anew. Records a change, which is the item's revision. */
+/* Creates or replaces an item; a deleted one is created anew. Records a change, which is the item's
+ * revision. */
 enum err_code store_put_item(struct store_conn *c, const struct store_item *item, bool *created,
                              struct err *e) ERR_MUST_CHECK;
 
@@ -266,14 +273,14 @@ enum err_code store_put_context(struct store_conn *c, const struct store_context
                                 int64_t revision, bool given, const void *embedding, size_t n_bytes,
                                 struct err *e) ERR_MUST_CHECK;
 
-/* Puts the context that an encoder made of a user as read (revision and interactions of `user`), as above, and with it which
- * items the user has. Of a user who changed since nothing is put, and it is ERR_OK. */
+/* Puts the context that an encoder made of a user as read (revision and interactions of `user`), as above,
+ * and with it which items the user has. Of a user who changed since nothing is put, and it is ERR_OK. */
 enum err_code store_put_encoded(struct store_conn *c, const struct store_context_key *key, struct text id,
                                 const struct store_user *user, const void *embedding, size_t n_bytes,
                                 struct err *e) ERR_MUST_CHECK;
 
-/* Drops the contexts that an encoder made for a model and version (those given by callers stay), for a version that is trained
- * anew under its old name. */
+/* Drops the contexts that an encoder made for a model and version (those given by callers stay), for a
+ * version that is trained anew under its old name. */
 enum err_code store_drop_contexts(struct store_conn *c, const struct store_context_key *key,
                                   struct err *e) ERR_MUST_CHECK;
 
@@ -285,13 +292,13 @@ struct store_version {
 };
 typedef bool store_version_fn(void *arg, const struct store_version *version);
 
-/* The versions that there are contexts of: by model, then the one that a context was last added to comes last. Cost: a read of all
- * contexts. */
+/* The versions that there are contexts of: by model, then the one that a context was last added to comes
+ * last. Cost: a read of all contexts. */
 enum err_code store_each_version(struct store_conn *c, store_version_fn *fn, void *arg,
                                  struct err *e) ERR_MUST_CHECK;
 
-/* Drops the contexts that an encoder made for a version, in many short transactions between which others write; those given by
- * callers stay, for nothing could make them again. *n: how many went. */
+/* Drops the contexts that an encoder made for a version, in many short transactions between which others
+ * write; those given by callers stay, for nothing could make them again. *n: how many went. */
 enum err_code store_trim_version(struct store_conn *c, const struct store_context_key *key, int64_t *n,
                                  struct err *e) ERR_MUST_CHECK;
 
@@ -310,14 +317,15 @@ enum err_code store_bulk_interaction(struct store_bulk *b, struct text user, str
                                      double rating, int64_t timestamp,
                                      struct err *e) ERR_MUST_CHECK; /* creates what is missing */
 
-/* Says, before the first row, that the items the load has rows of are all there are: deleted ones come back. */
+/* Says, before the first row, that the items the load has rows of are all there are: deleted ones come
+ * back. */
 void store_bulk_replace_items(struct store_bulk *b);
 
 /* Takes all other items out of answers, as store_delete_item does; *n: how many. */
 enum err_code store_bulk_delete_other_items(struct store_bulk *b, int64_t *n, struct err *e) ERR_MUST_CHECK;
 
-/* What became of the rows of users and items: of each the first is known, where the store had it before the load, and further ones are
- * repeated. */
+/* What became of the rows of users and items: of each the first is known, where the store had it before the
+ * load, and further ones are repeated. */
 struct store_bulk_counts {
     int64_t n_known_users, n_repeated_users;
     int64_t n_known_items, n_repeated_items; /* a deleted item is not known */
@@ -326,8 +334,8 @@ struct store_bulk_counts {
 void store_bulk_count(const struct store_bulk *b, struct store_bulk_counts *out);
 
 /* Records one change that tells every process to forget all it cached, gives every touched user its revision,
- * and frees b. Call before store_commit. *n_older (may be NULL): interactions that were left out, because one of the same user and item
- * that is there is newer. */
+ * and frees b. Call before store_commit. *n_older (may be NULL): interactions that were left out, because one
+ * of the same user and item that is there is newer. */
 enum err_code store_bulk_end(struct store_bulk *b, int64_t *n_older, struct err *e) ERR_MUST_CHECK;
 void store_bulk_abandon(struct store_bulk *b); /* frees b; the caller rolls back */
 
@@ -335,15 +343,15 @@ void store_bulk_abandon(struct store_bulk *b); /* frees b; the caller rolls back
 
 struct store_load;
 
-/* Starts to collect interactions beside the store, in a file without a name; outside of a transaction. stage_from: so many are staged, fewer
- * written in one transaction. ERR_IO, ERR_FULL, ERR_NOMEM. */
+/* Starts to collect interactions beside the store, in a file without a name; outside of a transaction.
+ * stage_from: so many are staged, fewer written in one transaction. ERR_IO, ERR_FULL, ERR_NOMEM. */
 enum err_code store_load_new(struct store_conn *c, size_t stage_from, struct store_load **out,
                              struct err *e) ERR_MUST_CHECK;
 enum err_code store_load_interaction(struct store_load *l, struct text user, struct text item, double weight,
                                      double rating, int64_t timestamp, struct err *e) ERR_MUST_CHECK;
 
-/* Ends the collecting and, where they are many, merges them with what the store has into a table that nobody reads yet, in short transactions
- * with pauses for others who write. ERR_BUSY: another load does so. */
+/* Ends the collecting and, where they are many, merges them with what the store has into a table that nobody
+ * reads yet, in short transactions with pauses for others who write. ERR_BUSY: another load does so. */
 enum err_code store_load_stage(struct store_load *l, struct err *e) ERR_MUST_CHECK;
 
 bool store_load_is_staged(const struct store_load *l);
@@ -351,13 +359,15 @@ bool store_load_is_staged(const struct store_load *l);
 /* After store_load_apply: interactions of a user and an item that one collected before is of too. */
 int64_t store_load_repeated(const struct store_load *l);
 
-/* Makes them part of the caller's transaction and of its bulk load, which had no rows yet if they are many. As store_bulk_interaction for each
- * of them, but that who was deleted since the staging stays deleted. *n_older: as store_bulk_end has it, of what was staged. */
+/* Makes them part of the caller's transaction and of its bulk load, which had no rows yet if they are many.
+ * As store_bulk_interaction for each of them, but that who was deleted since the staging stays deleted.
+ * *n_older: as store_bulk_end has it, of what was staged. */
 enum err_code store_load_apply(struct store_load *l, struct store_bulk *b, int64_t *n_older,
                                struct err *e) ERR_MUST_CHECK;
 
-/* After the transaction, however it ended: drops what is left, in short transactions. After a failure the connection is to be closed: where
- * memory lacked it may be unable to end its transaction before. NULL is allowed. */
+/* After the transaction, however it ended: drops what is left, in short transactions. After a failure the
+ * connection is to be closed: where memory lacked it may be unable to end its transaction before. NULL is
+ * allowed. */
 void store_load_free(struct store_load *l);
 
 /* ---- changes made by others ---- */
@@ -372,9 +382,9 @@ enum store_change_kind {
 struct store_change {
     int64_t number;
     enum store_change_kind kind;
-    struct text id; /* of a user or item that is there; else NULL data */
-    int64_t
-        row_key; /* of the user (store_user.key) or item; a deleted user's may come back for another one, later */
+    struct text id;  /* of a user or item that is there; else NULL data */
+    int64_t row_key; /* of the user (store_user.key) or item; a deleted user's may come back for another one,
+                        later */
 };
 
 /* The highest change number so far. */
@@ -393,30 +403,33 @@ enum err_code store_changes(struct store_conn *c, int64_t since, store_change_fn
 
 /* ---- the place of the store ---- */
 
-/* Remembers which file lies at the store's path, once all connections of a server are made; from now on a write is refused, and a
- * commit fails, with ERR_LOST when it was removed, renamed or replaced. ERR_LOST: it was, meanwhile. */
+/* Remembers which file lies at the store's path, once all connections of a server are made; from now on a
+ * write is refused, and a commit fails, with ERR_LOST when it was removed, renamed or replaced. ERR_LOST: it
+ * was, meanwhile. */
 enum err_code store_guard(struct store_conn *c, struct err *e) ERR_MUST_CHECK;
 
 /* ERR_LOST when a guarded store is not at its path any more; any thread. Cost: three calls of the system. */
 enum err_code store_check_place(struct store *s, struct err *e) ERR_MUST_CHECK;
 
-/* After ERR_LOST: brings what the log holds into the open file, whatever became of its name, and takes away what would spoil
- * another file at the path. Closing changes nothing then. False: a reader stands in the way, try again. */
+/* After ERR_LOST: brings what the log holds into the open file, whatever became of its name, and takes away
+ * what would spoil another file at the path. Closing changes nothing then. False: a reader stands in the way,
+ * try again. */
 bool store_let_go(struct store_conn *c);
 
 /* ---- upkeep ---- */
 
-/* Takes out of the log what was deleted of people since it was last done; nothing to do: ERR_OK. ERR_BUSY: readers or a writer
- * stand in the way, try again. */
+/* Takes out of the log what was deleted of people since it was last done; nothing to do: ERR_OK. ERR_BUSY:
+ * readers or a writer stand in the way, try again. */
 enum err_code store_settle(struct store_conn *c, struct err *e) ERR_MUST_CHECK;
 
-/* Writes a checked copy of a store to a file while others read and write; of a store of an older version too, and damages stop it.
- * The file is its owner's alone and appears whole or not at all. force: over one that is there, and a log beside it; else
- * ERR_CONFLICT, as over the store itself. ERR_BUSY when a process has the file open as a store. */
+/* Writes a checked copy of a store to a file while others read and write; of a store of an older version too,
+ * and damages stop it. The file is its owner's alone and appears whole or not at all. force: over one that is
+ * there, and a log beside it; else ERR_CONFLICT, as over the store itself. ERR_BUSY when a process has the
+ * file open as a store. */
 enum err_code store_backup_file(const char *url, const char *path, bool force, struct err *e) ERR_MUST_CHECK;
 
-/* Makes a checked copy of a backup the store, in place of what is there, at once and with its log. ERR_BUSY when a process has the
- * store open. */
+/* Makes a checked copy of a backup the store, in place of what is there, at once and with its log. ERR_BUSY
+ * when a process has the store open. */
 enum err_code store_restore_file(const char *url, const char *from, struct err *e) ERR_MUST_CHECK;
 
 /* Writes a consistent copy of the whole store to a new file while others read and write. */

@@ -1,14 +1,15 @@
-/* A queue under one mutex, and places in which a batch may run. The first place is for whoever comes when nothing runs;
- * another is opened when so many wait that they fill a block of lanes, which costs the same however many are in it.
- * Invariant: where there is a queue a batch runs, and its end looks at the queue again. The first thread of a batch runs
- * it; no thread of its own is needed, and a stop needs nothing: the threads that ask are joined by their owners once
- * their requests are answered.
+/* A queue under one mutex, and places in which a batch may run. The first place is for whoever comes when
+ * nothing runs; another is opened when so many wait that they fill a block of lanes, which costs the same
+ * however many are in it. Invariant: where there is a queue a batch runs, and its end looks at the queue
+ * again. The first thread of a batch runs it; no thread of its own is needed, and a stop needs nothing: the
+ * threads that ask are joined by their owners once their requests are answered.
  *
- *     asks --> nothing runs?  yes: collects, runs         batch ends, or somebody queued up
- *                             no: queue, sleeps                --> next_batch: wakes the first of those who wait longest
+ *     asks --> nothing runs?  yes: collects, runs
+ *                             no: queue, sleeps
+ *     batch ends, or somebody queued up --> next_batch: wakes the first of those who wait longest
  *
- * The lock is a leaf: nothing is called under it. A maker of the weight cache may sleep here, as it holds no lock, and
- * no batch waits for a flight of the cache. */
+ * The lock is a leaf: nothing is called under it. A maker of the weight cache may sleep here, as it holds no
+ * lock, and no batch waits for a flight of the cache. */
 #include "engine/cache/batcher.h"
 
 #include "base/clock.h"
@@ -57,7 +58,8 @@ struct batcher {
 
 /* ---- what it costs ---- */
 
-/* Processor time, the least of some runs: what else the machine does should not decide. n times the same context. */
+/* Processor time, the least of some runs: what else the machine does should not decide. n times the same
+ * context. */
 static int64_t batch_ns(const struct model *m, struct hypernet_job *job, size_t n, real *workspace)
 {
     enum { RUNS = 5, ENOUGH_NS = 50 * 1000 * 1000 };
@@ -226,8 +228,8 @@ static void wait_turn(struct batcher *g, struct asking *own)
         (void)pthread_cond_wait(&own->changed, &g->lock);
 }
 
-/* Waits a moment for others and takes them along: those who come at once with the first would else wait for its end. Whoever
- * makes it a full batch gives it the others, see wait_turn. */
+/* Waits a moment for others and takes them along: those who come at once with the first would else wait for
+ * its end. Whoever makes it a full batch gives it the others, see wait_turn. */
 static void collect(struct batcher *g, struct asking *own)
 {
     struct timespec end;

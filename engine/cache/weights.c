@@ -5,9 +5,10 @@
  *
  * theta starts a cache line, which is what the kernels like; seen follows at 4 bytes, where theta ends.
  *
- * A cache that is full makes and frees blocks for as long as the process runs, of a size for each number of seen items.
- * Sizes of a ladder let a block take the place of another, so that the heap does not creep. Blocks are not asked for
- * aligned, because glibc up to 2.37 puts an aligned block into a hole of its own size only when more is free around it. */
+ * A cache that is full makes and frees blocks for as long as the process runs, of a size for each number of
+ * seen items. Sizes of a ladder let a block take the place of another, so that the heap does not creep.
+ * Blocks are not asked for aligned, because glibc up to 2.37 puts an aligned block into a hole of its own
+ * size only when more is free around it. */
 #include "engine/cache/weights_cache.h"
 
 #include "base/mem.h"

@@ -10,15 +10,16 @@
  * - Room is made before an entry is linked in, so the count of bytes is never above the limit, not even in
  * between. What a request still holds after its entry was evicted is not the cache's and lives until its last
  * reference.
- * - A flight is one miss whose weights are being generated, in the shard's list until that is over. Who misses its key
- * joins it, unless a drop closed it: then the next to miss starts another, and the closed one's weights are kept only
- * when they turn out to be of the revision the drop asked for. Leases are its references: who generates never waits for
- * who joined. The key is borrowed from the lease of who generates, which ends when the flight leaves the list.
- * - No memory is never the reason for no answer: without a flight a miss is one that nobody can join, without an
- * entry the weights are handed out and not kept.
+ * - A flight is one miss whose weights are being generated, in the shard's list until that is over. Who
+ *   misses its key joins it, unless a drop closed it: then the next to miss starts another, and the closed
+ *   one's weights are kept only when they turn out to be of the revision the drop asked for. Leases are its
+ *   references: who generates never waits for who joined. The key is borrowed from the lease of who
+ *   generates, which ends when the flight leaves the list.
+ * - No memory is never the reason for no answer: without a flight a miss is one that nobody can join, without
+ *   an entry the weights are handed out and not kept.
  *
- * The number of shards grows with the limit, so that each has room for many entries and hot keys rarely meet.
- */
+ * The number of shards grows with the limit, so that each has room for many entries and hot keys rarely
+ * meet. */
 #include "engine/cache/weights_cache_parts.h"
 
 #include "base/clock.h"
@@ -362,7 +363,8 @@ void weights_cache_lease(struct weights_cache *c, const void *key, size_t key_le
     (void)pthread_mutex_unlock(&out->shard->lock);
 }
 
-/* With the lock: whether the flight that this pending lease joined is over with something for it, weights or an error. */
+/* With the lock: whether the flight that this pending lease joined is over with something for it, weights or
+ * an error. */
 static bool join(struct weights_lease *l, struct err *why)
 {
     struct flight *f = l->flight;

@@ -18,8 +18,8 @@ static int by_rank(const void *a, const void *b)
     return x->rank != y->rank ? (x->rank > y->rank) - (x->rank < y->rank) : (x->at > y->at) - (x->at < y->at);
 }
 
-/* Adds the newest keys of a shard. Room for them was made before: nothing is allocated under the lock, and what came
- * since and does not fit is left out. */
+/* Adds the newest keys of a shard. Room for them was made before: nothing is allocated under the lock, and
+ * what came since and does not fit is left out. */
 static size_t list_shard(struct shard *s, size_t most, size_t n_bytes, struct listed *list, struct buf *keys)
 {
     size_t n = 0, end = keys->len + n_bytes;

@@ -1,5 +1,7 @@
 /* weights_cache_parts - what the weight cache is made of; for weights_cache*.c only.
- * Layer: engine.     Threads: a shard's fields are read and written under its lock, counters aside. */
+ * Layer: engine/cache
+ * Threads: a shard's fields are read and written under its lock, counters aside.
+ * Memory: entries and flights are blocks of their own; a shard owns what is in its lists. */
 #ifndef ENGINE_CACHE_WEIGHTS_CACHE_PARTS_H
 #define ENGINE_CACHE_WEIGHTS_CACHE_PARTS_H
 

@@ -1,12 +1,13 @@
-/* A mapping shows what becomes of its file: who writes into a model that is served would change its numbers and its offsets under
- * the feet of every check that was made, and who cuts it short would kill the readers (SIGBUS). So a file is mapped only under
- * a read lease: the kernel lets whoever opens it for writing or cuts it wait until the lease is given back, and that is done
- * when the bytes have been copied. The copy is moved over the mapping in one step, so that readers, who hold pointers into it,
- * see the same bytes before, during and after. A file that is replaced by another (rename) stays as it is without that.
+/* A mapping shows what becomes of its file: who writes into a model that is served would change its numbers
+ * and its offsets under the feet of every check that was made, and who cuts it short would kill the readers
+ * (SIGBUS). So a file is mapped only under a read lease: the kernel lets whoever opens it for writing or cuts
+ * it wait until the lease is given back, and that is done when the bytes have been copied. The copy is moved
+ * over the mapping in one step, so that readers, who hold pointers into it, see the same bytes before, during
+ * and after. A file that is replaced by another (rename) stays as it is without that.
  *
- * A lease needs a file of the process's own user that nobody has open for writing, on a file system that all writers reach
- * through this kernel. Where that is not so the file is copied when it is opened; it takes its size of memory, which other
- * processes do not share. */
+ * A lease needs a file of the process's own user that nobody has open for writing, on a file system that all
+ * writers reach through this kernel. Where that is not so the file is copied when it is opened; it takes its
+ * size of memory, which other processes do not share. */
 #include "engine/format/file_bytes.h"
 
 #include <errno.h>

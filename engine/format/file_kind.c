@@ -1,5 +1,6 @@
-/* What people give instead of a model file: what a download left in its place, models of other programs, and their own
- * tables. Binary formats are known by their first bytes; the more particular ones stand before the more general. */
+/* What people give instead of a model file: what a download left in its place, models of other programs, and
+ * their own tables. Binary formats are known by their first bytes; the more particular ones stand before the
+ * more general. */
 #include "engine/format/file_kind.h"
 
 #include "base/utf8.h"
@@ -83,7 +84,8 @@ static const char *pickle_kind(const char *p, size_t n)
     return "a Python pickle, as PyTorch (torch.save), joblib and scikit-learn write them" CONVERT;
 }
 
-/* Protocol buffers have no first bytes of their own, but their first fields: a version, then a text or a message. */
+/* Protocol buffers have no first bytes of their own, but their first fields: a version, then a text or a
+ * message. */
 static const char *protobuf_kind(const char *p, size_t n)
 {
     if (n < 16 || p[0] != 8 || p[1] < 1 || p[1] > 31)
@@ -93,7 +95,8 @@ static const char *protobuf_kind(const char *p, size_t n)
     return strchr("\x12\x1a\x22\x2a\x32\x3a\x42", p[2]) && p[2] ? "an ONNX model" CONVERT : NULL;
 }
 
-/* Without control characters, in UTF-8 (whose last character may be cut) or, where a quarter at most is not ASCII, in any other. */
+/* Without control characters, in UTF-8 (whose last character may be cut) or, where a quarter at most is not
+ * ASCII, in any other. */
 static bool is_text(const char *p, size_t n)
 {
     size_t n_high = 0;

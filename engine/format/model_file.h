@@ -1,5 +1,7 @@
 /* model_file - what reading and writing a model file share; documented for users in schema/model.md.
- * Layer: engine, private to model*.c of engine and engine/format, its tests and its fuzzer.      Threads: any.        Memory: none. */
+ * Layer: engine/format
+ * Threads: any.
+ * Memory: none. */
 #ifndef ENGINE_FORMAT_MODEL_FILE_H
 #define ENGINE_FORMAT_MODEL_FILE_H
 

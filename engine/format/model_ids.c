@@ -1,6 +1,6 @@
-/* Open addressing with linear probing. Most ids are short and are compared in their slots: the file, where all ids are,
- * would be two more cache lines for each of a request's hundred. Opening allocates nothing per id. The writer runs the
- * same checks on what it is about to write. */
+/* Open addressing with linear probing. Most ids are short and are compared in their slots: the file, where
+ * all ids are, would be two more cache lines for each of a request's hundred. Opening allocates nothing per
+ * id. The writer runs the same checks on what it is about to write. */
 #include "engine/format/model_ids.h"
 
 #include "base/hash.h"
@@ -78,7 +78,8 @@ static bool holds(const struct model_ids_index *x, const struct model_ids_slot *
     return other_len == len && memcmp(other, id, len) == 0;
 }
 
-/* The slot of an id: the one that holds it, or the free one where it belongs. *key gets what that one should have. */
+/* The slot of an id: the one that holds it, or the free one where it belongs. *key gets what that one should
+ * have. */
 static struct model_ids_slot *slot_of(const struct model_ids_index *x, const char *id, size_t len,
                                       struct model_ids_slot *key)
 {

@@ -1,8 +1,10 @@
 /* model_ids - the item ids of a model file: from index to id and back.
- * Layer: engine, private to model*.c; depends on base.     Threads: immutable after init.
- * Memory: ids stay where they are (the mapped file); the heap holds one table of 16 bytes a slot, at most half
- * full. Cost: index to id O(1); id to index one hash look-up, for an id of at most MODEL_IDS_INLINE bytes one cache line.
- * Format: see catalogue.id_bytes and catalogue.id_offsets in schema/model.md. */
+ * Cost: index to id O(1); id to index one hash look-up, for an id of at most MODEL_IDS_INLINE bytes one cache
+ * line. Format: see catalogue.id_bytes and catalogue.id_offsets in schema/model.md.
+ * Layer: engine/format
+ * Threads: immutable after init.
+ * Memory: ids stay where they are (the mapped file); the heap holds one table of 16 bytes a slot, at most
+ *   half full. */
 #ifndef ENGINE_FORMAT_MODEL_IDS_H
 #define ENGINE_FORMAT_MODEL_IDS_H
 

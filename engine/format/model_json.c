@@ -251,7 +251,7 @@ static void check_values_once(struct reader *r, const struct encoder_spec *n)
 
 _Static_assert(LIMIT_PROFILE_FIELDS == 64, "the text above names it");
 
-/* [field, value], or where there may be ranges [field, range]; false: neither, or no memory for it (*nomem). */
+/* [field, value] or, where there may be ranges, [field, range]. False: neither, or no memory (*nomem). */
 static bool decode_value(const json_t *pair, bool ranges, struct profile_value *out, bool *nomem)
 {
     const json_t *what = json_array_get(pair, 1);

@@ -1,6 +1,8 @@
 /* model_json - the description of a model as JSON, the value of the `hypernet` key of the file's metadata.
- * Layer: engine; the one place, with safetensors, that knows jansson.    Threads: any.
- * The format is documented in schema/model.md. */
+ * The format is documented in schema/model.md.
+ * Layer: engine/format
+ * Threads: any.
+ * Memory: a JSON tree while it reads or writes. */
 #ifndef ENGINE_FORMAT_MODEL_JSON_H
 #define ENGINE_FORMAT_MODEL_JSON_H
 

@@ -1,15 +1,18 @@
 /* model_spec - what a model is made of: dimensions, layers, generators, encoder; and the one table of its
- * tensors. Layer: engine; depends on base only.     Threads: immutable once filled. Memory: plain structs;
- * the vocabularies of profiles and items are the only heap part (model_spec_fini).
+ * tensors.
  *
  * Letters used in shapes all over the engine:
  *   I items of the catalogue   D d_item: width of an item embedding, the target network's input
  *   C d_context: width of a context embedding       Z width of the trunk's output z
  *   B contexts in a batch      N rows of x          O d_output of the target network
  *
- * The ranking target:   score(i) = bias_i + p . e_i + MLP(e_i; theta),     p = linear_context c + linear_head
- * z The task target:      y = MLP(x; theta) so that ranking starts from matrix factorisation and adds to it.
- * Matrices are row-major, (out, in). */
+ * What is computed of an item with embedding e_i, of a context c with z of it:
+ *   ranking:  score(i) = bias_i + p . e_i + MLP(e_i; theta),   p = linear_context c + linear_head z
+ *   a task:   y = MLP(x; theta)
+ * Ranking so starts from matrix factorisation and adds to it. Matrices are row-major, (out, in).
+ * Layer: engine/format
+ * Threads: immutable once filled.
+ * Memory: plain structs; the vocabularies of profiles and items are the only heap part (model_spec_fini). */
 #ifndef ENGINE_FORMAT_MODEL_SPEC_H
 #define ENGINE_FORMAT_MODEL_SPEC_H
 
@@ -131,9 +134,9 @@ struct model_params {
     real *disliked;            /* (I, d_disliked) */
     real *rating_offset;       /* (I): what an average user gives the item */
     real *rating_factor;       /* (I, d_ratings) */
-    real *
-        rating_covariance; /* (I, d (d + 1) / 2), d = d_ratings: of (offset, factor without its first), packed */
-    real *rating_precision; /* (d_ratings): of f before any rating, noise variances being 1 */
+    real *rating_covariance;   /* (I, d (d + 1) / 2), d = d_ratings: of (offset, factor without its first),
+                                  packed */
+    real *rating_precision;    /* (d_ratings): of f before any rating, noise variances being 1 */
     real *item_mean;      /* (R): row of an item of which nothing is known, see engine/network/cold_items.h */
     real *item_weight;    /* (n_features, R): what each feature adds to it */
     real *item_follow;    /* (d_fold_in, R - d_fold_in): how the rest of a row moves with its factor */
@@ -157,8 +160,9 @@ struct model_params {
         real *v;                   /* V (k, d_in): core */
         real *core;                /* K0 (k, k): core */
     } layers[LIMIT_LAYERS];
-    /* The hypernetwork's matrices once more (engine/network/hypernet_panels.h), or NULL. Whoever copies params and changes trunk, linear
-     * part or heads of the copy sets it to NULL there: one context would be generated from what was. */
+    /* The hypernetwork's matrices once more (engine/network/hypernet_panels.h), or NULL. Whoever copies
+     * params and changes trunk, linear part or heads of the copy sets it to NULL there: one context would be
+     * generated from what was. */
     const struct hypernet_panels *panels;
     struct item_pairs pairs; /* not in the table of tensors: the files of engine/model*.c know its types */
 };
@@ -198,7 +202,8 @@ size_t model_spec_tensors(const struct model_spec *spec, struct tensor_spec out[
 /* The pointer in params that a row of the table describes. */
 real **model_params_slot(struct model_params *params, const struct tensor_spec *tensor);
 
-/* The values that it has in bfloat16, or NULL; and where the pointer to them is, of a tensor that may have them so. */
+/* The values that it has in bfloat16, or NULL; and where the pointer to them is, of a tensor that may have
+ * them so. */
 const uint16_t *model_params_half(const struct model_params *params, const struct tensor_spec *tensor);
 const uint16_t **model_params_half_slot(struct model_params *params, const struct tensor_spec *tensor);
 

@@ -1,5 +1,7 @@
 /* model_write - writes a model file; schema/model.md says what is in it.
- * Layer: engine/format; depends on base.      Threads: any.      Memory: the description and the ids once, while it writes. */
+ * Layer: engine/format
+ * Threads: any.
+ * Memory: the description and the ids once, while it writes. */
 #ifndef ENGINE_FORMAT_MODEL_WRITE_H
 #define ENGINE_FORMAT_MODEL_WRITE_H
 

@@ -1,5 +1,6 @@
 /* profile_range - a range of numbers in the description of a model: {"from": x, "below": y}.
- * Layer: engine; depends on jansson.       Threads: any.
+ * Layer: engine/format
+ * Threads: any.
  * Memory: a new JSON object from profile_range_encode. */
 #ifndef ENGINE_FORMAT_PROFILE_RANGE_H
 #define ENGINE_FORMAT_PROFILE_RANGE_H
@@ -9,7 +10,8 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-/* Reads the bounds of a range, of which either may be absent; false: it is none, or from is not below the other. */
+/* Reads the bounds of a range, of which either may be absent; false: it is none, or from is not below the
+ * other. */
 bool profile_range_decode(const json_t *range, struct profile_value *out);
 
 /* New; NULL: no memory. */

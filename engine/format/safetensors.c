@@ -1,7 +1,7 @@
 /* The header is the only untrusted structure, so all checks are made once, at open: afterwards every view
  * points into the file, views cover the data without a hole or an overlap, and a name occurs once. The steps:
- * take the bytes; read N; parse the JSON (jansson refuses bad UTF-8, duplicate keys and zero characters); turn each
- * entry into a view; sort the views by their place and walk them against the end of the file.
+ * take the bytes; read N; parse the JSON (jansson refuses bad UTF-8, duplicate keys and zero characters);
+ * turn each entry into a view; sort the views by their place and walk them against the end of the file.
  *
  * The bytes are a copy, or a mapping that stays as it is (file_bytes).
  *
@@ -58,7 +58,8 @@ const char *dtype_name(enum dtype d)
 
 /* ---- the header ---- */
 
-/* Whether a header can be there: its size first, then a JSON object of that size. What else the file may be is named. */
+/* Whether a header can be there: its size first, then a JSON object of that size. What else the file may be
+ * is named. */
 static enum err_code check_beginning(const struct safetensors *s, uint64_t *n_header, struct err *e)
 {
     uint64_t n = 0;

@@ -1,7 +1,8 @@
-/* safetensors - reads and writes files in the safetensors format, refusing every malformed one.
- * Layer: engine; depends on base, and on jansson for the header.     Threads: immutable after open.
- * Memory: the file's bytes, a copy or mapped and shared (file_bytes); the table of tensors is on the heap.
- * Format: u64 little-endian N, N bytes of JSON, then the data. Refused: all that schema/model.md lists. */
+/* safetensors - reads and writes files in the safetensors format, refusing every malformed one. Format: u64
+ * little-endian N, N bytes of JSON, then the data. Refused: all that schema/model.md lists.
+ * Layer: engine/format
+ * Threads: immutable after open.
+ * Memory: the file's bytes, a copy or mapped and shared (file_bytes); the table of tensors is on the heap. */
 #ifndef ENGINE_FORMAT_SAFETENSORS_H
 #define ENGINE_FORMAT_SAFETENSORS_H
 
@@ -44,13 +45,14 @@ struct tensor_view {
 /* Copies and checks a file. ERR_NOTFOUND, ERR_IO, ERR_CORRUPT with the reason, ERR_NOMEM. */
 enum err_code safetensors_open(const char *path, struct safetensors **out, struct err *e) ERR_MUST_CHECK;
 
-/* The same, but mapped and shared where that is safe, for a process that takes SIGIO and then calls safetensors_settle
- * (file_bytes_open says when, and why). */
+/* The same, but mapped and shared where that is safe, for a process that takes SIGIO and then calls
+ * safetensors_settle (file_bytes_open says when, and why). */
 enum err_code safetensors_open_shared(const char *path, struct safetensors **out,
                                       struct err *e) ERR_MUST_CHECK;
 bool safetensors_is_shared(const struct safetensors *s);
 
-/* When somebody waits to write to a shared file its bytes become a copy, where they are; *settled: they did now. ERR_NOMEM. */
+/* When somebody waits to write to a shared file its bytes become a copy, where they are; *settled: they did
+ * now. ERR_NOMEM. */
 enum err_code safetensors_settle(struct safetensors *s, bool *settled, struct err *e) ERR_MUST_CHECK;
 
 /* The same on bytes of the caller, borrowed until close (fuzzing, tests). */

@@ -1,7 +1,8 @@
-/* blas - the one door to OpenBLAS: the few products the engine needs, row-major, on its scalar.
- * Layer: engine; the only files that include cblas.h are engine/kernels/blas.c's.      Threads: any; each product
- * runs in the calling thread (blas_use_one_thread), parallelism is the caller's. Memory: none of ours. Sizes:
- * every dimension fits an int (LIMIT_DIM is far below). */
+/* blas - the one door to OpenBLAS: the few products the engine needs, row-major, on its scalar. Sizes: every
+ * dimension fits an int (LIMIT_DIM is far below).
+ * Layer: engine/kernels
+ * Threads: any; each product runs in the calling thread (blas_use_one_thread), parallelism is the caller's.
+ * Memory: none of ours. */
 #ifndef ENGINE_KERNELS_BLAS_H
 #define ENGINE_KERNELS_BLAS_H
 
@@ -49,8 +50,9 @@ bool blas_cholesky(size_t n, real *a, size_t lda);
 /* From that factor to the lower triangle of the inverse of a, in place; false when a is singular. */
 bool blas_cholesky_inverse(size_t n, real *factor, size_t lda);
 
-/* Eigenvalues of the symmetric a (n, n), of which the lower triangle is given, in rising order; the rows of a become the
- * eigenvectors. In double whatever the scalar. work and integers have the lengths that follow. False where LAPACK gives up. */
+/* Eigenvalues of the symmetric a (n, n), of which the lower triangle is given, in rising order; the rows of a
+ * become the eigenvectors. In double whatever the scalar. work and integers have the lengths that follow.
+ * False where LAPACK gives up. */
 bool blas_eigen(size_t n, double *a, double *values, double *work, int *integers);
 size_t blas_eigen_work_len(size_t n);
 size_t blas_eigen_integers_len(size_t n);

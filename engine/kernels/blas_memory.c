@@ -1,7 +1,8 @@
-/* A product takes a buffer of 128 MB of address space, of which it touches little, and keeps it for the next one; each thread that
- * makes one meanwhile takes another. When none can be mapped OpenBLAS (0.3.21, and later) tries again, for ever. So under a
- * limit the buffers are mapped at start, by OpenBLAS itself, and no more products than buffers run at once: this is the one
- * state of the engine that is the process's and no object's, because the library is. */
+/* A product takes a buffer of 128 MB of address space, of which it touches little, and keeps it for the next
+ * one; each thread that makes one meanwhile takes another. When none can be mapped OpenBLAS (0.3.21, and
+ * later) tries again, for ever. So under a limit the buffers are mapped at start, by OpenBLAS itself, and no
+ * more products than buffers run at once: this is the one state of the engine that is the process's and no
+ * object's, because the library is. */
 #include "engine/kernels/blas_memory.h"
 
 #include "base/machine.h"

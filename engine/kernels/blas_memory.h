@@ -1,5 +1,6 @@
 /* blas_memory - the memory that OpenBLAS takes for products, made sure of before it is needed.
- * Layer: engine; for blas.c and who starts a command.      Threads: blas_reserve before there are others; the rest any.
+ * Layer: engine/kernels
+ * Threads: blas_reserve before there are others; the rest any.
  * Memory: OpenBLAS's own, see blas_reserve. */
 #ifndef ENGINE_KERNELS_BLAS_MEMORY_H
 #define ENGINE_KERNELS_BLAS_MEMORY_H
@@ -8,9 +9,10 @@
 
 #include <stddef.h>
 
-/* Call before the first product, with the number of threads that will make some (0: one a processor). Where address space is limited, OpenBLAS gets
- * now what it would ask for later, for as many products at once as there is room for, and more of them wait. ERR_NOMEM, with the
- * figures and what to do, when there is no room for one. Without a limit it does nothing. */
+/* Call before the first product, with the number of threads that will make some (0: one a processor). Where
+ * address space is limited, OpenBLAS gets now what it would ask for later, for as many products at once as
+ * there is room for, and more of them wait. ERR_NOMEM, with the figures and what to do, when there is no room
+ * for one. Without a limit it does nothing. */
 enum err_code blas_reserve(size_t n_threads, struct err *e) ERR_MUST_CHECK;
 
 /* Around each product: waits for one of the places, where they are limited. */

@@ -1,8 +1,11 @@
-/* int8_kernel - the loops of a first pass over the catalogue in 8 bits, where the CPU has instructions for it.
- * Layer: engine, for int8_bounds.c only.        Threads: any.       Memory: the caller's.
+/* int8_kernel - the loops of a first pass over the catalogue in 8 bits, where the CPU has instructions for
+ * it.
  *
- * Bytes lie as the instruction wants them: x[group of 4 values][KERNEL_LANES][4] for a lane block. Values of items
- * are unsigned, 128 above what they mean; what that adds to a sum is taken off at its start. */
+ * Bytes lie as the instruction wants them: x[group of 4 values][KERNEL_LANES][4] for a lane block. Values of
+ * items are unsigned, 128 above what they mean; what that adds to a sum is taken off at its start.
+ * Layer: engine/kernels
+ * Threads: any.
+ * Memory: the caller's. */
 #ifndef ENGINE_KERNELS_INT8_KERNEL_H
 #define ENGINE_KERNELS_INT8_KERNEL_H
 
@@ -23,9 +26,10 @@ struct int8_bounds_items {
     float *base;            /* the part of the score that no context changes */
 };
 
-/* One context. A score is  base + x_scale (x . p) p_scale + out_step sum over o of out[o] max(0, (v . w[o] + w_start[o]) >>
- * shift), wrong by at most  slack + by_x_lost x_lost + by_x_norm x_norm + the same of v. Of a hidden unit 15 bits are kept: two
- * of them are multiplied and added by one instruction. */
+/* One context. A score is
+ *   base + x_scale (x . p) p_scale + out_step sum over o of out[o] max(0, (v . w[o] + w_start[o]) >> shift),
+ * wrong by at most  slack + by_x_lost x_lost + by_x_norm x_norm + the same of v. Of a hidden unit 15 bits are
+ * kept: two of them are multiplied and added by one instruction. */
 struct int8_bounds_context {
     const int32_t *p; /* (groups) four signed bytes each */
     int32_t p_start;
@@ -41,8 +45,8 @@ struct int8_bounds_context {
 struct int8_kernel {
     const char *name; /* "vnni", "avx2" */
 
-    /* A vector of a context, x (n), to groups of four signed bytes: what one step means, the length of what rounding lost, and
-     * as result 128 times the bytes' sum, negated. */
+    /* A vector of a context, x (n), to groups of four signed bytes: what one step means, the length of what
+     * rounding lost, and as result 128 times the bytes' sum, negated. */
     int32_t (*pack)(const float *x, size_t n, size_t groups, int32_t *packed, float *scale, float *lost);
     /* The length of x (n), or a little more. */
     float (*length)(const float *x, size_t n);
@@ -53,7 +57,8 @@ struct int8_kernel {
                    size_t n, float *least, float *most);
     /* The largest value of each lane over n blocks. */
     void (*lanes_most)(const float *x, size_t n, float most[KERNEL_LANES]);
-    /* The first block of [from, n) with a value of at least `threshold`, and which lanes have one; n: none. */
+    /* The first block of [from, n) with a value of at least `threshold`, and which lanes have one; n:
+     * none. */
     size_t (*next)(const float *x, size_t from, size_t n, float threshold, uint16_t *lanes);
 };
 

@@ -1,6 +1,7 @@
-/* The loops of engine/kernels/int8_kernel.h for AVX2: 32 products of bytes an instruction, which adds pairs of them in 16 bits. So
- * that no pair overflows, a context's bytes stay within 64: 2 x 255 x 64 is below 32768. Without x86, or with a compiler that has no
- * target pragma, or in the double build, there is no such pass. */
+/* The loops of engine/kernels/int8_kernel.h for AVX2: 32 products of bytes an instruction, which adds pairs
+ * of them in 16 bits. So that no pair overflows, a context's bytes stay within 64: 2 x 255 x 64 is below
+ * 32768. Without x86, or with a compiler that has no target pragma, or in the double build, there is no such
+ * pass. */
 #include "engine/kernels/int8_kernel_versions.h"
 
 #if defined(__x86_64__) && !defined(__clang__) && !defined(ENGINE_DOUBLE)
@@ -74,7 +75,8 @@ static inline __m256i load(const uint8_t *x)
     return _mm256_loadu_si256((const __m256i *)(const void *)x);
 }
 
-/* The products of a block's embeddings with p, its halves side by side: each group of p is loaded once for both. */
+/* The products of a block's embeddings with p, its halves side by side: each group of p is loaded once for
+ * both. */
 static inline void linear(const struct int8_bounds_items *items, const struct int8_bounds_context *c,
                           size_t block, __m256 score[2])
 {

@@ -1,5 +1,7 @@
 /* int8_kernel_versions - the compiled versions of engine/kernels/int8_kernel.h, for int8_kernel*.c only.
- * Layer: engine.       Threads: any.       Memory: static. */
+ * Layer: engine/kernels
+ * Threads: any.
+ * Memory: static. */
 #ifndef ENGINE_KERNELS_INT8_KERNEL_VERSIONS_H
 #define ENGINE_KERNELS_INT8_KERNEL_VERSIONS_H
 

@@ -1,5 +1,5 @@
-/* The loops of engine/kernels/int8_kernel.h for AVX-512 VNNI: 64 products of bytes an instruction. Without x86, or with
- * a compiler that has no target pragma, or in the double build, there is no such pass. */
+/* The loops of engine/kernels/int8_kernel.h for AVX-512 VNNI: 64 products of bytes an instruction. Without
+ * x86, or with a compiler that has no target pragma, or in the double build, there is no such pass. */
 #include "engine/kernels/int8_kernel_versions.h"
 
 #if defined(__x86_64__) && !defined(__clang__) && !defined(ENGINE_DOUBLE)
@@ -127,8 +127,9 @@ static inline __m512i add_pair(__m512i sum, __m512i first, __m512i second, struc
     return _mm512_dpwssd_epi32(sum, _mm512_max_epi16(both, _mm512_setzero_si512()), out);
 }
 
-/* What the next two blocks' products will read, in equal parts for each pair of hidden units. Those products wait for the
- * second cache and the hidden layer for its multiplications: fetched ahead, the one hides the other. */
+/* What the next two blocks' products will read, in equal parts for each pair of hidden units. Those products
+ * wait for the second cache and the hidden layer for its multiplications: fetched ahead, the one hides the
+ * other. */
 struct ahead {
     const uint8_t *x;
     size_t n_lines; /* of 64 bytes, a pair of units */

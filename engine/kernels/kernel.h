@@ -1,8 +1,11 @@
-/* kernel - the inner loops of serving and training, in versions for AVX-512, AVX2 and any CPU, chosen once at run time.
- * Layer: engine.       Threads: any.       Memory: none.
+/* kernel - the inner loops of serving and training, in versions for AVX-512, AVX2 and any CPU, chosen once at
+ * run time.
  *
  * A lane block holds KERNEL_LANES rows side by side, x[d][KERNEL_LANES]: each lane is one row (an item), so a
- * row's result does not depend on which other rows are in the block, to the last bit. */
+ * row's result does not depend on which other rows are in the block, to the last bit.
+ * Layer: engine/kernels
+ * Threads: any.
+ * Memory: none. */
 #ifndef ENGINE_KERNELS_KERNEL_H
 #define ENGINE_KERNELS_KERNEL_H
 
@@ -18,8 +21,8 @@ enum { KERNEL_PANEL = 4 * KERNEL_LANES }; /* rows of a matrix that `panels` read
 
 enum { KERNEL_MOST_HIDDEN = 128 };
 
-/* A hidden layer with ReLU and one output on n rows: hidden = max(0, W f + b), y = v . hidden. k and h are multiples
- * of KERNEL_LANES, h is at most KERNEL_MOST_HIDDEN. */
+/* A hidden layer with ReLU and one output on n rows: hidden = max(0, W f + b), y = v . hidden. k and h are
+ * multiples of KERNEL_LANES, h is at most KERNEL_MOST_HIDDEN. */
 struct kernel_hidden {
     size_t n, k, h;
     const real *f;  /* (n, k) */
@@ -49,12 +52,13 @@ struct kernels {
     void (*layer)(const real *w, const real *bias, const real *start, size_t d_out, size_t d_in,
                   const real *x, real *out);
 
-    /* y[o] = (start ? start[o] : 0) + sum over i of w[o][i] x[i] for w (d_out, d_in): the bits of a lane of `layer` with
-     * the bias start. y may be start. */
+    /* y[o] = (start ? start[o] : 0) + sum over i of w[o][i] x[i] for w (d_out, d_in): the bits of a lane of
+     * `layer` with the bias start. y may be start. */
     void (*vector)(const real *w, const real *start, size_t d_out, size_t d_in, const real *x, real *y);
 
-    /* The same to the last bit, without a shuffle: w is cut into panels of KERNEL_PANEL rows, each (d_in, rows of it) with
-     * the columns one after the other. The last has the rows that are left up to a multiple of LANES, zeros beyond them. */
+    /* The same to the last bit, without a shuffle: w is cut into panels of KERNEL_PANEL rows, each (d_in,
+     * rows of it) with the columns one after the other. The last has the rows that are left up to a multiple
+     * of LANES, zeros beyond them. */
     void (*panels)(const real *w, const real *start, size_t d_out, size_t d_in, const real *x, real *y);
 
     /* y (n) = x (n) in bfloat16: the upper half of a float32. */
@@ -63,9 +67,9 @@ struct kernels {
     /* x[j][lane] = rows[lane][j] for n <= LANES rows of d; the lanes beyond n become 0. */
     void (*rows_to_lanes)(const real *const *rows, size_t n, size_t d, real *x);
 
-    /* rows[lane][at + j] = x[j][lane] for the first n lanes and j < d. spoilt (LANES) gets 0 x[j][lane] added: what was 0 there
-     * is not any more after a value that is not finite. far: the rows are not read soon, and are written past the caches where
-     * they are aligned to 32 bytes. */
+    /* rows[lane][at + j] = x[j][lane] for the first n lanes and j < d. spoilt (LANES) gets 0 x[j][lane]
+     * added: what was 0 there is not any more after a value that is not finite. far: the rows are not read
+     * soon, and are written past the caches where they are aligned to 32 bytes. */
     void (*lanes_to_rows)(const real *x, size_t n, size_t d, real *const *rows, size_t at, bool far,
                           real *non_finite);
 

@@ -1,9 +1,13 @@
-/* The loops of engine/kernels/kernel.h, included once by each kernel_*.c under that file's target options. Not a
- * header for anybody else: it defines static functions. KERNEL_ROWS rows of w share each load of x, so that a
- * block of inputs is read once for several outputs.
+/* The loops of engine/kernels/kernel.h, included once by each kernel_*.c under that file's target options.
+ * Not a header for anybody else: it defines static functions. KERNEL_ROWS rows of w share each load of x, so
+ * that a block of inputs is read once for several outputs.
  *
- * A block of lanes is KERNEL_PARTS registers, and every sum stands in one: of a vector that is wider than a register the
- * compiler makes memory, and its loops become ten times as slow. Each lane is summed in the same order whatever the width. */
+ * A block of lanes is KERNEL_PARTS registers, and every sum stands in one: of a vector that is wider than a
+ * register the compiler makes memory, and its loops become ten times as slow. Each lane is summed in the same
+ * order whatever the width.
+ * Layer: engine/kernels
+ * Threads: any.
+ * Memory: none. */
 #ifndef ENGINE_KERNELS_KERNEL_BODY_H
 #define ENGINE_KERNELS_KERNEL_BODY_H
 
@@ -28,7 +32,8 @@ enum { KERNEL_ROWS = 8 };
 
 enum { KERNEL_GROUP = KERNEL_REGISTER_BYTES == 16 ? 4 : 8 }; /* rows that become columns together */
 
-/* Into each caller, where counts are known: loops over registers are worth nothing unless they are unrolled. */
+/* Into each caller, where counts are known: loops over registers are worth nothing unless they are
+ * unrolled. */
 #define KERNEL_INLINE static inline __attribute__((always_inline))
 
 typedef real group
@@ -142,7 +147,8 @@ KERNEL_INLINE void load_columns(const real *const rows[KERNEL_GROUP], group out[
     }
 }
 #else
-/* Halves of rows are put together as they are loaded, which costs no shuffle; then pairs and fours change places. */
+/* Halves of rows are put together as they are loaded, which costs no shuffle; then pairs and fours change
+ * places. */
 KERNEL_INLINE void load_columns(const real *const rows[KERNEL_GROUP], group out[KERNEL_GROUP])
 {
 #pragma GCC unroll 2
@@ -173,7 +179,8 @@ enum {
     FAR_REALS = 1 << 18, /* a larger matrix is not in the caches near the core, and fetching ahead pays */
 };
 
-/* The next rows are fetched from memory in the order they lie there, which the rows side by side hide from the CPU. */
+/* The next rows are fetched from memory in the order they lie there, which the rows side by side hide from
+ * the CPU. */
 static inline void fetch(const real *w)
 {
     enum { LINE = 64 };
@@ -218,8 +225,8 @@ KERNEL_INLINE void vector_groups(const real *w, const real *start, size_t d_in, 
         *(group *)(y + g * KERNEL_GROUP) = a[g];
 }
 
-/* Less than a group of rows. On vectors too: of a loop over one row the compiler makes products and then sums, which round
- * otherwise than products added in one step. */
+/* Less than a group of rows. On vectors too: of a loop over one row the compiler makes products and then
+ * sums, which round otherwise than products added in one step. */
 static void vector_rest(const real *w, const real *start, size_t n, size_t d_in, const real *x, real *y)
 {
     group a = {0}, c = {0};
@@ -301,7 +308,8 @@ static void widen(const uint16_t *x, size_t n, real *y)
 
 enum { KERNEL_GROUPS = KERNEL_LANES / KERNEL_GROUP };
 
-/* 16 lanes from groups of them. Where a register holds them it is stored whole: halves would keep the next to read it waiting. */
+/* 16 lanes from groups of them. Where a register holds them it is stored whole: halves would keep the next to
+ * read it waiting. */
 KERNEL_INLINE void store_lanes(const group columns[KERNEL_GROUPS][KERNEL_GROUP], size_t j, real *x)
 {
 #if KERNEL_REGISTER_BYTES == 64 && !defined(ENGINE_DOUBLE)

@@ -1,5 +1,8 @@
-/* The training loops of engine/kernels/kernel.h; part of kernel_body.h and for it alone. Units lie along the lanes, rows are
- * walked: tiles of a few rows by a few registers of units stay in registers. */
+/* The training loops of engine/kernels/kernel.h; part of kernel_body.h and for it alone. Units lie along the
+ * lanes, rows are walked: tiles of a few rows by a few registers of units stay in registers.
+ * Layer: engine/kernels
+ * Threads: any.
+ * Memory: none. */
 #ifndef ENGINE_KERNELS_KERNEL_TRAIN_BODY_H
 #define ENGINE_KERNELS_KERNEL_TRAIN_BODY_H
 
@@ -18,8 +21,8 @@ typedef __typeof__((part){0} > (part){0}) part_mask;
 /* x where the comparison held, else 0. A macro: passing a wide vector to a function is an ABI of its own. */
 #define KEPT_PART(held, x) ((part)((part_mask)(x) & (held)))
 
-/* One part of hidden of `rows` rows from row i and of `vectors` vectors of units from unit o; what they give to y is added to
- * sums. */
+/* One part of hidden of `rows` rows from row i and of `vectors` vectors of units from unit o; what they give
+ * to y is added to sums. */
 KERNEL_INLINE void hidden_tile(const struct kernel_hidden *p, size_t i, size_t o, int rows, int vectors,
                                part sums[][KERNEL_PARTS], int q)
 {

@@ -1,4 +1,7 @@
-/* The compiled versions of engine/kernels/kernel_body.h; for kernel*.c only. */
+/* The compiled versions of engine/kernels/kernel_body.h; for kernel*.c only.
+ * Layer: engine/kernels
+ * Threads: any.
+ * Memory: none. */
 #ifndef ENGINE_KERNELS_KERNEL_VERSIONS_H
 #define ENGINE_KERNELS_KERNEL_VERSIONS_H
 

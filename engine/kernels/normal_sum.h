@@ -1,8 +1,10 @@
-/* normal_sum - the equation of a weighted least squares, (A + ridge Id) x = b, summed row by row and solved: a row of iALS, the
- * fold-in of a user and of an item.
- * Layer: engine/kernels.     Threads: confined.     Memory: the caller's: a, b and chunk stay the caller's.
- * Rows are gathered and added NORMAL_CHUNK_ROWS at a time by one symmetric product, so that a sum of however many rows has a
- * fixed workspace. The order of the rows decides the last bits, nothing else. */
+/* normal_sum - the equation of a weighted least squares, (A + ridge Id) x = b, summed row by row and solved:
+ * a row of iALS, the fold-in of a user and of an item.
+ * Rows are gathered and added NORMAL_CHUNK_ROWS at a time by one symmetric product, so that a sum of however
+ * many rows has a fixed workspace. The order of the rows decides the last bits, nothing else.
+ * Layer: engine/kernels
+ * Threads: confined.
+ * Memory: the caller's: a, b and chunk stay the caller's. */
 #ifndef ENGINE_KERNELS_NORMAL_SUM_H
 #define ENGINE_KERNELS_NORMAL_SUM_H
 
@@ -33,7 +35,8 @@ void normal_add(struct normal_sum *s, const real *v, real w, real by);
 /* a is whole: no row is waiting. */
 void normal_end(struct normal_sum *s);
 
-/* Solves it: b becomes x. False where a + ridge Id is not positive definite in floating point; b is then of no use. */
+/* Solves it: b becomes x. False where a + ridge Id is not positive definite in floating point; b is then of
+ * no use. */
 bool normal_solve(struct normal_sum *s, real ridge);
 
 #endif

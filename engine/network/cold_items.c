@@ -1,5 +1,5 @@
-/* The equation is solved for the step from the prior, not for the factor itself: without takers the step is zero to
- * the last bit, and an item that nobody took is exactly its prior. */
+/* The equation is solved for the step from the prior, not for the factor itself: without takers the step is
+ * zero to the last bit, and an item that nobody took is exactly its prior. */
 #include "engine/network/cold_items.h"
 
 #include "engine/kernels/blas.h"

@@ -216,7 +216,8 @@ enum err_code encoder_encode(const struct model_spec *spec, const struct model_p
     return ERR_OK;
 }
 
-/* How well a row fits a value: 0 not at all, a range 1, another way to write the value 2, the value itself 3. */
+/* How well a row fits a value: 0 not at all, a range 1, another way to write the value 2, the value itself
+ * 3. */
 static int fit_of(const struct profile_value *row, const char *value, bool is_number, double number)
 {
     char room[VALUE_TEXT_ROOM];

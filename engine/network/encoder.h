@@ -1,21 +1,23 @@
 /* encoder - profile and interactions of a user to a context embedding.
- * Layer: engine; depends on base.          Threads: any; the model is immutable, the workspace the caller's.
- * Memory: none; encoder_workspace_len tells how many reals the caller lends.
- * Cost: fold_in as in engine/network/fold_in.h, O(n d^2 + d^3 / 3) at most for n interactions and d = d_fold_in; the rest
- * O(n d). Never on the read path.
  *
  * c = [f | h | r_1 .. r_J | q | w | l | g]:
  *   f    ridge regression on the items' factors V, the equation of iALS (Hu, Koren, Volinsky 2008, eq. 4; the
  *        regularisation scaled as in Rendle et al. 2022, "Revisiting the Performance of iALS"):
- *        (alpha V^T V + sum_n w v v^T + reg (n + alpha I)^nu Id) f = sum_n w v; without interactions f = prior
+ *        (alpha V^T V + sum_n w v v^T + reg (n + alpha I)^nu Id) f = sum_n w v; without interactions f =
+ *        prior
  *   h    sum over the history of learned vectors / sqrt(n)
  *   r_j  sum over t = 0 (newest), 1, ... of sigmoid(decay_j)^t times a learned vector; only interactions with
  *        a time
  *   q    sum of the learned vectors of the profile values the model knows
  *   w    where the newest interaction lies between the learned vectors of moments
- *   l    sum of learned vectors over the interactions rated below the mean of those that have a rating / sqrt(n)
+ *   l    sum of learned vectors over the interactions rated below the mean of those that have a rating /
+ *        sqrt(n)
  *   g    what the ratings say of the user beyond h + q, see engine/network/encoder_ratings.h
- */
+ * Cost: fold_in as in engine/network/fold_in.h, O(n d^2 + d^3 / 3) at most for n interactions and d =
+ * d_fold_in; the rest O(n d). Never on the read path.
+ * Layer: engine/network
+ * Threads: any; the model is immutable, the workspace the caller's.
+ * Memory: none; encoder_workspace_len tells how many reals the caller lends. */
 #ifndef ENGINE_NETWORK_ENCODER_H
 #define ENGINE_NETWORK_ENCODER_H
 
@@ -53,7 +55,8 @@ enum err_code encoder_encode(const struct model_spec *spec, const struct model_p
                              const struct encoder_input *input, real *workspace, real *c,
                              struct err *e) ERR_MUST_CHECK;
 
-/* Writes the learned blocks of c, all but fold_in and ratings, which stay as they are; the input is not checked. */
+/* Writes the learned blocks of c, all but fold_in and ratings, which stay as they are; the input is not
+ * checked. */
 void encoder_encode_learned(const struct model_spec *spec, const struct model_params *params,
                             const struct encoder_input *input, real *c);
 
@@ -68,8 +71,8 @@ double encoder_fold_in_ridge(const struct model_spec *spec, size_t n_interaction
 /* The mean of the ratings that the input has; an item rated below it is disliked. NAN: none is rated. */
 real encoder_mean_rating(const struct encoder_input *input);
 
-/* The row of a profile value, in the form of base/value_text.h, or -1 when the model does not know it: the row of the value itself,
- * else of the range that a number falls into. Cost: a scan of the vocabulary. */
+/* The row of a profile value, in the form of base/value_text.h, or -1 when the model does not know it: the
+ * row of the value itself, else of the range that a number falls into. Cost: a scan of the vocabulary. */
 long encoder_profile_value(const struct model_spec *spec, const char *field, const char *value);
 
 #endif

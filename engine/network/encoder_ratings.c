@@ -1,5 +1,5 @@
-/* The data's part of the matrix is gathered first and alone, because it is needed twice: in the equation and in
- * what the mean already explains. Factors are gathered in chunks, a symmetric product each; the packed
+/* The data's part of the matrix is gathered first and alone, because it is needed twice: in the equation and
+ * in what the mean already explains. Factors are gathered in chunks, a symmetric product each; the packed
  * covariances are summed as they lie and unfolded once. */
 #include "engine/network/encoder_ratings.h"
 

@@ -1,14 +1,17 @@
 /* encoder_ratings - what a user's ratings say of him: the encoder's block `ratings`.
- * Layer: engine; depends on base.          Threads: any; the workspace is the caller's.
- * Memory: none; encoder_ratings_workspace_len reals are lent.       Cost: O(n d^2 + d^3 / 3).
  *
  * A rating is offset_i + v_i . x + noise, x the user's vector, the noise's variance 1. Before any rating x is
- * normal with mean m (history + profile) and the given precisions; offset_i and v_i (whose first value is 1: it
- * takes the user's own level) are known up to a normal error of covariance S_i. The most likely x = m + g solves
+ * normal with mean m (history + profile) and the given precisions; offset_i and v_i (whose first value is 1:
+ * it takes the user's own level) are known up to a normal error of covariance S_i. The most likely x = m + g
+ * solves
  *   (precision + sum (v v^T + S')) g = sum ((r - offset) v - s) - sum (v v^T + S') m
- * over the items with a rating; S' is S without its row and column of the offset, s that column (its own place
- * being 0). An item of few raters has a large S, and so says less: mean-field variational Bayes (Lim and Teh
- * 2007), with side information as a linear mean (Simm et al. 2017, "Macau"). */
+ * over the items with a rating; S' is S without its row and column of the offset, s that column (its own
+ * place being 0). An item of few raters has a large S, and so says less: mean-field variational Bayes (Lim
+ * and Teh 2007), with side information as a linear mean (Simm et al. 2017, "Macau").
+ * Cost: O(n d^2 + d^3 / 3).
+ * Layer: engine/network
+ * Threads: any; the workspace is the caller's.
+ * Memory: none; encoder_ratings_workspace_len reals are lent. */
 #ifndef ENGINE_NETWORK_ENCODER_RATINGS_H
 #define ENGINE_NETWORK_ENCODER_RATINGS_H
 
@@ -28,13 +31,14 @@ struct encoder_ratings {
 
 size_t encoder_ratings_workspace_len(size_t d);
 
-/* What the ratings add to the equation: a (d, d) = sum (v v^T + S'), both triangles; b (d) = sum ((r - offset) v - s); packed
- * (d (d + 1) / 2) = sum S as it lies in covariance. The workspace is of the same length. Returns how many had a rating. */
+/* What the ratings add to the equation: a (d, d) = sum (v v^T + S'), both triangles; b (d) = sum ((r -
+ * offset) v - s); packed (d (d + 1) / 2) = sum S as it lies in covariance. The workspace is of the same
+ * length. Returns how many had a rating. */
 size_t encoder_ratings_gather(const struct encoder_ratings *r, const struct encoder_interaction *interactions,
                               size_t n, real *workspace, real *a, real *b, real *packed);
 
-/* Writes g (d). mean1, mean2 (d) add up to m; NULL: zero. Interactions without a rating are passed over. False when
- * the numbers are too large for a solution. */
+/* Writes g (d). mean1, mean2 (d) add up to m; NULL: zero. Interactions without a rating are passed over.
+ * False when the numbers are too large for a solution. */
 bool encoder_ratings_solve(const struct encoder_ratings *r, const struct encoder_interaction *interactions,
                            size_t n, const real *mean1, const real *mean2, real *workspace, real *g);
 

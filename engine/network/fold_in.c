@@ -1,13 +1,14 @@
 /* Two ways to the same solution.
  *
- * Long histories: the matrix is summed and factored. Interactions are gathered in chunks and each chunk is added by one symmetric
- * rank-k product, so the workspace is fixed however long a history is.
+ * Long histories: the matrix is summed and factored. Interactions are gathered in chunks and each chunk is
+ * added by one symmetric rank-k product, so the workspace is fixed however long a history is.
  *
- * Short ones: with M = G + ridge Id, f = M^-1 U^T y for the y of the n x n equation (Id + U M^-1 U^T) y = r (the push-through form
- * of Woodbury's identity). The eigenvectors E (rows) of G are made once a model; in them M is the diagonal D for every ridge, so
- * with S = U E^T D^-1/2 it is (Id + S S^T) y = r and f = E^T D^-1/2 S^T y. The small matrix has no eigenvalue below 1, whatever
- * the weights. Items are turned into the basis when they are needed: the turned table would be as large as the factors, which
- * stay in the mapped file. */
+ * Short ones: with M = G + ridge Id, f = M^-1 U^T y for the y of the n x n equation (Id + U M^-1 U^T) y = r
+ * (the push-through form of Woodbury's identity). The eigenvectors E (rows) of G are made once a model; in
+ * them M is the diagonal D for every ridge, so with S = U E^T D^-1/2 it is (Id + S S^T) y = r and f = E^T
+ * D^-1/2 S^T y. The small matrix has no eigenvalue below 1, whatever the weights. Items are turned into the
+ * basis when they are needed: the turned table would be as large as the factors, which stay in the mapped
+ * file. */
 #include "engine/network/fold_in.h"
 
 #include "base/mem.h"
@@ -92,8 +93,8 @@ enum err_code fold_in_basis_new(const real *gram, size_t d, struct fold_in_basis
     return room ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for the basis of the fold-in");
 }
 
-/* At d = 192 this many take 0.9 of the time of the direct way with OpenBLAS's kernels for Haswell and 0.5 with those for AVX-512
- * (tests/bench, "fold-in"); 10 take 0.33 and 0.18. */
+/* At d = 192 this many take 0.9 of the time of the direct way with OpenBLAS's kernels for Haswell and 0.5
+ * with those for AVX-512 (tests/bench, "fold-in"); 10 take 0.33 and 0.18. */
 size_t fold_in_most_short(size_t d)
 {
     return d / 3;
@@ -138,8 +139,8 @@ static void add_all(struct normal_sum *sum, const struct fold_in_factors *factor
     normal_end(sum);
 }
 
-/* How far the sum of many numbers is from exact, as a share of the largest: what the ridge is raised by, at least, for the sum to be
- * positive definite as it was rounded. */
+/* How far the sum of many numbers is from exact, as a share of the largest: what the ridge is raised by, at
+ * least, for the sum to be positive definite as it was rounded. */
 static double rounding(const real *a, size_t d)
 {
     double trace = 0;
@@ -148,8 +149,9 @@ static double rounding(const real *a, size_t d)
     return trace * (sizeof(real) == sizeof(double) ? DBL_EPSILON : (double)FLT_EPSILON);
 }
 
-/* Weights of 1 beside one of a million leave a matrix whose small eigenvalues are lost in the rounding of the large ones. The ridge is
- * then raised to what the rounding hides, which the directions that the data tell of do not feel. */
+/* Weights of 1 beside one of a million leave a matrix whose small eigenvalues are lost in the rounding of the
+ * large ones. The ridge is then raised to what the rounding hides, which the directions that the data tell of
+ * do not feel. */
 static bool solve_directly(const struct fold_in_factors *factors, const real *gram, double ridge,
                            const struct encoder_interaction *x, size_t n, real *workspace, real *f)
 {
@@ -166,7 +168,8 @@ static bool solve_directly(const struct fold_in_factors *factors, const real *gr
 
 /* ---- short ones ---- */
 
-/* The diagonal D^-1/2. False where G + ridge Id is too close to singular for float; solving directly tells what that means. */
+/* The diagonal D^-1/2. False where G + ridge Id is too close to singular for float; solving directly tells
+ * what that means. */
 static bool diagonal(const struct fold_in_basis *b, double ridge, real *root)
 {
     double least = b->values[0] + ridge, most = b->values[b->d - 1] + ridge;

@@ -1,10 +1,12 @@
-/* fold_in - solves the fold-in equation of one history, (G + ridge Id + U^T U) f = U^T r, where G is the model's gram, a row of U
- * is sqrt(w) v of an interaction with weight w and item factor v, and r holds the sqrt(w).
- * Layer: engine; depends on base.      Threads: a basis is immutable after new.
- * Memory: a basis is one d x d block; solving allocates nothing.
- * Cost: fold_in_solve O(n d^2 + d^3 / 3); with a basis and a short history O(n d^2 + n^2 d), a few times less. Which way is taken
- * depends on n and the basis alone, so that the same history gives the same bits. The two ways agree to the rounding
- * of float times the condition of the equation. */
+/* fold_in - solves the fold-in equation of one history, (G + ridge Id + U^T U) f = U^T r, where G is the
+ * model's gram, a row of U is sqrt(w) v of an interaction with weight w and item factor v, and r holds the
+ * sqrt(w).
+ * Cost: fold_in_solve O(n d^2 + d^3 / 3); with a basis and a short history O(n d^2 + n^2 d), a few times
+ * less. Which way is taken depends on n and the basis alone, so that the same history gives the same bits.
+ * The two ways agree to the rounding of float times the condition of the equation.
+ * Layer: engine/network
+ * Threads: a basis is immutable after new.
+ * Memory: a basis is one d x d block; solving allocates nothing. */
 #ifndef ENGINE_NETWORK_FOLD_IN_H
 #define ENGINE_NETWORK_FOLD_IN_H
 
@@ -21,7 +23,8 @@ struct fold_in_basis;
 
 enum { FOLD_IN_BASIS_MOST = 512 }; /* widest gram that has a basis: making one takes O(d^3) */
 
-/* New from the lower triangle of gram (d, d); *out is NULL, and no error, for one that is too wide or that LAPACK gives up. */
+/* New from the lower triangle of gram (d, d); *out is NULL, and no error, for one that is too wide or that
+ * LAPACK gives up. */
 enum err_code fold_in_basis_new(const real *gram, size_t d, struct fold_in_basis **out,
                                 struct err *e) ERR_MUST_CHECK;
 void fold_in_basis_free(struct fold_in_basis *b); /* NULL is allowed */

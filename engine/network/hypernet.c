@@ -1,5 +1,5 @@
-/* One matrix-vector product a head. The heads stay where the file put them, and each is read once; where they are small, what
- * is read are their panels (hypernet_panels.h). */
+/* One matrix-vector product a head. The heads stay where the file put them, and each is read once; where they
+ * are small, what is read are their panels (hypernet_panels.h). */
 #include "engine/network/hypernet.h"
 
 #include "engine/kernels/kernel.h"

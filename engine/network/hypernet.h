@@ -1,8 +1,6 @@
-/* hypernet - the hypernetwork: a context embedding to the weights of the target network, theta = H(c).
- * Layer: engine; depends on base.          Threads: any; workspace and outputs are the caller's.
- * Memory: none of its own.                 Cost: one matrix-vector product a head; reads every head once. A batch reads
- * every head once for HYPERNET_BATCH contexts.
- * A context's theta does not depend on the batch it is made in, to the last bit: every sum runs in the same order.
+/* hypernet - the hypernetwork: a context embedding to the weights of the target network, theta = H(c). A
+ * context's theta does not depend on the batch it is made in, to the last bit: every sum runs in the same
+ * order.
  *
  * theta is one run of reals, in this order; offsets come from theta_layout:
  *   linear p (D)            = linear_context c + linear_head z                    when has_linear
@@ -10,8 +8,13 @@
  *                                    low_rank A (d_out, r) then B (r, d_in), W = W0 + A B
  *                                    core K0 + unvec(G z) (k, k)
  *                           bias: full b0 + bias_head z (d_out); else none
- * A model with neighbours has their entries behind it, see engine/network/item_item.h; hypernet_generate writes that
- * there are none. */
+ * A model with neighbours has their entries behind it, see engine/network/item_item.h; hypernet_generate
+ * writes that there are none.
+ * Cost: one matrix-vector product a head; reads every head once. A batch reads every head once for
+ * HYPERNET_BATCH contexts.
+ * Layer: engine/network
+ * Threads: any; workspace and outputs are the caller's.
+ * Memory: none of its own. */
 #ifndef ENGINE_NETWORK_HYPERNET_H
 #define ENGINE_NETWORK_HYPERNET_H
 
@@ -34,8 +37,8 @@ void theta_layout_of(const struct model_spec *spec, struct theta_layout *out);
 /* Reals that hypernet_generate needs as workspace. */
 size_t hypernet_workspace_len(const struct model_spec *spec);
 
-/* Writes theta (theta_layout.len, and one more of a model with neighbours) for the context c (C). ERR_INVALID when c or
- * a generated weight is not finite. */
+/* Writes theta (theta_layout.len, and one more of a model with neighbours) for the context c (C). ERR_INVALID
+ * when c or a generated weight is not finite. */
 enum err_code hypernet_generate(const struct model_spec *spec, const struct model_params *params,
                                 const real *c, real *workspace, real *theta, struct err *e) ERR_MUST_CHECK;
 

@@ -1,11 +1,13 @@
-/* Contexts lie side by side, a lane each, as items do in the target network: the trunk and the heads are the products
- * of engine/kernels/kernel.h on lane blocks, and a tile of outputs goes from lanes to the rows of each theta while it is in
- * the nearest cache:
+/* Contexts lie side by side, a lane each, as items do in the target network: the trunk and the heads are the
+ * products of engine/kernels/kernel.h on lane blocks, and a tile of outputs goes from lanes to the rows of
+ * each theta while it is in the nearest cache:
  *
- *     rows of a head (TILE_ROWS, Z)  x  z of a block (Z, lanes)  =  tile (TILE_ROWS, lanes)  -->  theta of each lane
+ *     rows of a head (TILE_ROWS, Z)  x  z of a block (Z, lanes)  =  tile (TILE_ROWS, lanes)
+ *     tile (TILE_ROWS, lanes)  -->  theta of each lane
  *
- * A tile's rows are read from memory for the first block and found in the cache by the next. cblas_sgemm would do, but
- * the bits of its results depend on how many contexts come together; what a context generates must not. */
+ * A tile's rows are read from memory for the first block and found in the cache by the next. cblas_sgemm
+ * would do, but the bits of its results depend on how many contexts come together; what a context generates
+ * must not. */
 #include "engine/network/hypernet.h"
 
 #include "engine/kernels/kernel.h"
@@ -103,7 +105,8 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Rows at .. end of one part, TILE_ROWS at most; tiles (n_blocks, TILE_ROWS, LANES) and STEP_ROWS of heads behind. */
+/* Rows at .. end of one part, TILE_ROWS at most; tiles (n_blocks, TILE_ROWS, LANES) and STEP_ROWS of heads
+ * behind. */
 static void generate_tile(const struct model_spec *spec, const struct hypernet_part *p, size_t at, size_t end,
                           const struct block *blocks, size_t n_blocks, bool far, real *tiles)
 {

@@ -1,4 +1,5 @@
-/* One block of memory: the struct, then the matrices one after the other, each at a multiple of a lane block. */
+/* One block of memory: the struct, then the matrices one after the other, each at a multiple of a lane
+ * block. */
 #include "engine/network/hypernet_panels.h"
 
 #include "base/mem.h"

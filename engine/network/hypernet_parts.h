@@ -1,6 +1,8 @@
 /* hypernet_parts - what theta is made of, one row a run of it; for engine/hypernet*.c only.
- * Layer: engine.       Threads: any.       Memory: none.
- * One context and a batch walk the same table, so that neither can forget what the other does. */
+ * One context and a batch walk the same table, so that neither can forget what the other does.
+ * Layer: engine/network
+ * Threads: any.
+ * Memory: none. */
 #ifndef ENGINE_NETWORK_HYPERNET_PARTS_H
 #define ENGINE_NETWORK_HYPERNET_PARTS_H
 

@@ -1,5 +1,5 @@
-/* What an item says depends neither on its time nor on its weight in the history. Sums run in the history's order, entries
- * in the items' order, so that beta depends on nothing else. */
+/* What an item says depends neither on its time nor on its weight in the history. Sums run in the history's
+ * order, entries in the items' order, so that beta depends on nothing else. */
 #include "engine/network/item_item.h"
 
 #include <math.h>

@@ -1,15 +1,18 @@
 /* item_item - the generated bias of the items: what each item of a history says of the items near it.
- * Layer: engine; depends on base.          Threads: any; workspace and outputs are the caller's.
- * Memory: none of its own.  Cost: one addition a pair of the history's rows, and one pass over the catalogue.
  *
- * A model may have a sparse matrix S (I, I) of item-item weights (struct item_pairs). A context then also generates
- * beta (I), beta_i = sum over the history's items j of S_ji, which is added to the items' biases. It is kept as its
- * largest entries behind the generated weights of the layers, so that theta is still all that a context generates:
+ * A model may have a sparse matrix S (I, I) of item-item weights (struct item_pairs). A context then also
+ * generates beta (I), beta_i = sum over the history's items j of S_ji, which is added to the items' biases.
+ * It is kept as its largest entries behind the generated weights of the layers, so that theta is still all
+ * that a context generates:
  *
  *     theta = [ theta_layout.len reals | n | n item indices, rising | n values ]
  *
- * Source of the idea: the sparse linear item models, Ning and Karypis 2011 (SLIM), Steck 2019 ("Embarrassingly Shallow
- * Autoencoders for Sparse Data"); here they are one part of a target network. */
+ * Source of the idea: the sparse linear item models, Ning and Karypis 2011 (SLIM), Steck 2019
+ * ("Embarrassingly Shallow Autoencoders for Sparse Data"); here they are one part of a target network.
+ * Cost: one addition a pair of the history's rows, and one pass over the catalogue.
+ * Layer: engine/network
+ * Threads: any; workspace and outputs are the caller's.
+ * Memory: none of its own. */
 #ifndef ENGINE_NETWORK_ITEM_ITEM_H
 #define ENGINE_NETWORK_ITEM_ITEM_H
 
@@ -39,9 +42,9 @@ size_t item_item_theta_most(const struct model_spec *spec);
 /* Reals that item_item_generate needs as workspace. */
 size_t item_item_workspace_len(const struct model_spec *spec);
 
-/* Writes what is behind the layers' weights in theta (item_item_theta_most), and the length of theta to *len. Of a model
- * without pairs: theta_layout.len. Items past spec->n_items say nothing of others. ERR_INVALID when an entry of beta is
- * not finite: weights are, but their sums may not be. */
+/* Writes what is behind the layers' weights in theta (item_item_theta_most), and the length of theta to *len.
+ * Of a model without pairs: theta_layout.len. Items past spec->n_items say nothing of others. ERR_INVALID
+ * when an entry of beta is not finite: weights are, but their sums may not be. */
 enum err_code item_item_generate(const struct model_spec *spec, const struct model_params *params,
                                  const struct encoder_interaction *history, size_t n_history, real *workspace,
                                  real *theta, size_t *len, struct err *e) ERR_MUST_CHECK;

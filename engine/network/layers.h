@@ -1,5 +1,7 @@
 /* layers - the small layers between the products, each with its backward: normalisation and activation.
- * Layer: engine; depends on base only.     Threads: any.       Memory: none. */
+ * Layer: engine/network
+ * Threads: any.
+ * Memory: none. */
 #ifndef ENGINE_NETWORK_LAYERS_H
 #define ENGINE_NETWORK_LAYERS_H
 
@@ -21,7 +23,8 @@ size_t norm_blocks(const struct model_spec *spec, size_t widths[NORM_MAX_BLOCKS]
 void norm_forward(const struct model_spec *spec, const real *weight, const real *bias, const real *x, real *y,
                   real *saved);
 
-/* The same on a lane block of contexts, x and y (C, KERNEL_LANES): each lane gets the bits it would get alone. */
+/* The same on a lane block of contexts, x and y (C, KERNEL_LANES): each lane gets the bits it would get
+ * alone. */
 void norm_lanes(const struct model_spec *spec, const real *weight, const real *bias, const real *x, real *y);
 
 /* dx (C) is set, dweight and dbias (C) are added to, from dy (C). */

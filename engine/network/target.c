@@ -8,8 +8,8 @@
 #include <math.h>
 #include <string.h>
 
-/* A core layer whose U K takes no longer to make than K to apply to a few blocks: K is then a lane block itself. It depends on the layer
- * alone, so that a row's bits do not depend on how many are asked for. */
+/* A core layer whose U K takes no longer to make than K to apply to a few blocks: K is then a lane block
+ * itself. It depends on the layer alone, so that a row's bits do not depend on how many are asked for. */
 static bool has_product(const struct layer_spec *l)
 {
     enum { MAX_OUTPUTS = 64 };

@@ -1,5 +1,6 @@
 /* target - the target network F(x; theta) on rows of inputs.
- * Layer: engine; depends on base.          Threads: any; workspace and outputs are the caller's.
+ * Layer: engine/network
+ * Threads: any; workspace and outputs are the caller's.
  * Memory: none of its own; rows go through in blocks, so the workspace does not grow with their number. */
 #ifndef ENGINE_NETWORK_TARGET_H
 #define ENGINE_NETWORK_TARGET_H

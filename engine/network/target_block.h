@@ -1,6 +1,8 @@
 /* target_block - the target network on one lane block (KERNEL_LANES rows side by side); shared by target and
- * catalogue. Layer: engine, private to target*.c and catalogue.c.      Threads: any.     Memory: the
- * caller's. */
+ * catalogue.
+ * Layer: engine/network
+ * Threads: any.
+ * Memory: the caller's. */
 #ifndef ENGINE_NETWORK_TARGET_BLOCK_H
 #define ENGINE_NETWORK_TARGET_BLOCK_H
 
@@ -20,7 +22,8 @@ struct target_pass {
     const real *product[LIMIT_LAYERS]; /* (d_out, rank) U K of a small core layer, made once; else NULL */
 };
 
-/* workspace (target_pass_workspace_len) is the pass's for its life; NULL with theta NULL, when only shared layers are run. */
+/* workspace (target_pass_workspace_len) is the pass's for its life; NULL with theta NULL, when only shared
+ * layers are run. */
 void target_pass_init(struct target_pass *pass, const struct model_spec *spec,
                       const struct model_params *params, const real *theta, real *workspace);
 size_t target_pass_workspace_len(const struct model_spec *spec);

@@ -1,5 +1,5 @@
-/* Bytes, not characters: whether a letter beyond ASCII is large or small would need tables that change from year to
- * year, and a model file outlives them. */
+/* Bytes, not characters: whether a letter beyond ASCII is large or small would need tables that change from
+ * year to year, and a model file outlives them. */
 #include "engine/network/title_words.h"
 
 static bool of_word(unsigned char c)

@@ -1,8 +1,10 @@
 /* title_words - the words of a title, as training and serving both see them.
- * Layer: engine; depends on base only.     Threads: any.       Memory: none.
  *
- * A word is a longest run of ASCII letters, digits and bytes above 127, the letters made small; runs of more than
- * ITEM_WORD_BYTES are no words. So "Toy Story 2 (1999)" has toy, story, 2 and 1999. */
+ * A word is a longest run of ASCII letters, digits and bytes above 127, the letters made small; runs of more
+ * than ITEM_WORD_BYTES are no words. So "Toy Story 2 (1999)" has toy, story, 2 and 1999.
+ * Layer: engine/network
+ * Threads: any.
+ * Memory: none. */
 #ifndef ENGINE_NETWORK_TITLE_WORDS_H
 #define ENGINE_NETWORK_TITLE_WORDS_H
 

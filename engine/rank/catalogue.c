@@ -2,12 +2,12 @@
  * weights are generated (or the number of layers when none is): the layers before L are shared, so their
  * output on every item is shared too; of layer L itself, V x (core) or W0 x (low_rank) is shared. Both are
  * kept item by item, because that is how they are read once bounds or a request say which items count:
- * kept[item][len], len = input of L when L > 0, then its shared part. For L = 0 the input is the item embedding
- * itself, which stays in the mapped file; for a `full` first layer nothing is kept. When L is the number of
- * layers, the one output is kept.
+ * kept[item][len], len = input of L when L > 0, then its shared part. For L = 0 the input is the item
+ * embedding itself, which stays in the mapped file; for a `full` first layer nothing is kept. When L is the
+ * number of layers, the one output is kept.
  *
- * The best of a whole catalogue are found in two passes where int8_bounds.h knows the model: bounds for all in 8 bits, then
- * exactly the few that may be among the best, block by gathered block. */
+ * The best of a whole catalogue are found in two passes where int8_bounds.h knows the model: bounds for all
+ * in 8 bits, then exactly the few that may be among the best, block by gathered block. */
 #include "engine/rank/catalogue.h"
 
 #include "base/mem.h"
@@ -160,8 +160,8 @@ size_t catalogue_workspace_len(const struct catalogue *c)
     return exact_workspace_len(c) + (c->screen ? 2 * CHUNK + int8_bounds_workspace_len(c->screen) : 0);
 }
 
-/* Where rows of len reals that begin at base stand: rows `first`.. without indices, else those they name. Those past the
- * n-th repeat the first, which is quicker than leaving lanes empty. */
+/* Where rows of len reals that begin at base stand: rows `first`.. without indices, else those they name.
+ * Those past the n-th repeat the first, which is quicker than leaving lanes empty. */
 static void find_rows(const real *base, size_t len, const uint32_t *indices, size_t first, size_t n,
                       const real *rows[KERNEL_LANES])
 {
@@ -178,8 +178,8 @@ static void to_lanes(const struct target_pass *pass, const real *base, size_t le
     pass->kernels->rows_to_lanes(rows, KERNEL_LANES, len, x);
 }
 
-/* Adds the MLP part to scores (n) of a block of items, named as in to_lanes. workspace: a block of kept parts, three
- * buffers. */
+/* Adds the MLP part to scores (n) of a block of items, named as in to_lanes. workspace: a block of kept
+ * parts, three buffers. */
 static void add_layers(const struct catalogue *c, const struct target_pass *pass, const uint32_t *indices,
                        size_t first, size_t n, real *workspace, real *scores)
 {
@@ -198,8 +198,8 @@ static void add_layers(const struct catalogue *c, const struct target_pass *pass
         scores[r] += out[r];
 }
 
-/* scores (n) of such a block of items: bias and linear part, then the MLP part. workspace: a block of kept parts, three
- * buffers. */
+/* scores (n) of such a block of items: bias and linear part, then the MLP part. workspace: a block of kept
+ * parts, three buffers. */
 static void score_rows(const struct catalogue *c, const struct target_pass *pass, const uint32_t *indices,
                        size_t first, size_t n, real *workspace, real *scores)
 {
@@ -347,8 +347,8 @@ static void exclude(const struct catalogue_filter *filter, size_t *at, size_t fi
         least[filter->excluded[*at] - first] = most[filter->excluded[*at] - first] = -(real)INFINITY;
 }
 
-/* Calls on each allowed item of a chunk whose value reaches the threshold, which the call may raise. Of what cannot be
- * in an answer, excluded or past the end, the value is -infinity, and no threshold is. */
+/* Calls on each allowed item of a chunk whose value reaches the threshold, which the call may raise. Of what
+ * cannot be in an answer, excluded or past the end, the value is -infinity, and no threshold is. */
 typedef real screen_fn(void *arg, uint32_t index, real value);
 
 static void each_above(const struct catalogue *c, const struct catalogue_filter *filter, size_t first,
@@ -375,7 +375,8 @@ static void widen_neighbours(const struct item_item *b, size_t *at, size_t first
     }
 }
 
-/* What at least k items of a chunk reach, found without looking at each: the k-th of the lanes' largest values. */
+/* What at least k items of a chunk reach, found without looking at each: the k-th of the lanes' largest
+ * values. */
 static real first_floor(const struct catalogue *c, const struct catalogue_filter *filter, const real *least,
                         size_t n, size_t k)
 {
@@ -438,8 +439,8 @@ static real take_item(void *arg, uint32_t index, real value)
     return p->least;
 }
 
-/* Scores the items with the best lower bounds first: the k-th score is then close to what it will be at the end, and fewer
- * others can still reach it. They are all of the first chunk; most: its upper bounds. */
+/* Scores the items with the best lower bounds first: the k-th score is then close to what it will be at the
+ * end, and fewer others can still reach it. They are all of the first chunk; most: its upper bounds. */
 static void score_likely(struct pending *p, const struct topk *likely, real *most)
 {
     for (size_t i = 0; i < likely->n; i++) {

@@ -1,9 +1,11 @@
 /* catalogue - scores of a context's target network over the items, and the best of them.
- * Layer: engine; depends on base.          Threads: a catalogue is immutable; workspace and outputs are the
- * caller's. Memory: what all contexts share is computed once in catalogue_new (I times the width of the first
- * layer whose weights are generated, or its rank); a request needs catalogue_workspace_len reals, however
- * many items. Cost: catalogue_top_k is one pass over the catalogue in blocks, scoring and selection together.
- * Order: higher score first; ties by smaller index, so results are reproducible. */
+ * Cost: catalogue_top_k is one pass over the catalogue in blocks, scoring and selection together.
+ * Order: higher score first; ties by smaller index, so results are reproducible.
+ * Layer: engine/rank
+ * Threads: a catalogue is immutable; workspace and outputs are the caller's.
+ * Memory: what all contexts share is computed once in catalogue_new (I times the width of the first layer
+ *   whose weights are generated, or its rank); a request needs catalogue_workspace_len reals, however many
+ *   items. */
 #ifndef ENGINE_RANK_CATALOGUE_H
 #define ENGINE_RANK_CATALOGUE_H
 
@@ -20,7 +22,8 @@ struct catalogue;
 enum err_code catalogue_new(const struct model_spec *spec, const struct model_params *params,
                             struct catalogue **out, struct err *e) ERR_MUST_CHECK;
 
-/* The same for items that follow others: catalogue_top_k and its filter count them from `first`, all else from 0. */
+/* The same for items that follow others: catalogue_top_k and its filter count them from `first`, all else
+ * from 0. */
 enum err_code catalogue_new_from(const struct model_spec *spec, const struct model_params *params,
                                  size_t first, struct catalogue **out, struct err *e) ERR_MUST_CHECK;
 void catalogue_free(struct catalogue *c);
@@ -38,8 +41,8 @@ struct catalogue_filter {
 void catalogue_top_k(const struct catalogue *c, const real *theta, const struct catalogue_filter *filter,
                      real *workspace, struct topk *top);
 
-/* Item `index` (below I) is among the next that catalogue_score is called with: what it reads of the item is asked for, into
- * the second cache, and nothing waits for it. */
+/* Item `index` (below I) is among the next that catalogue_score is called with: what it reads of the item is
+ * asked for, into the second cache, and nothing waits for it. */
 void catalogue_fetch(const struct catalogue *c, size_t index);
 
 /* scores (n) of the items at these indices (each below I), in that order; equal to what catalogue_top_k sees

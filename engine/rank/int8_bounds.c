@@ -1,11 +1,12 @@
-/* Rounding x to x' = scale * bytes loses x - x', whose length is kept (x_lost). For a context's p, rounded to p',
+/* Rounding x to x' = scale * bytes loses x - x', whose length is kept (x_lost). For a context's p, rounded to
+ * p',
  *     |x . p - x' . p'| <= |x - x'| |p| + |x'| |p - p'|                            (Cauchy and Schwarz)
- * and likewise for each row W_o of the core layer W = U K on the shared part v. ReLU never widens a difference, so the
- * hidden layer adds |out_o| times that of each o. A hidden unit is counted in steps of its own, unit_o = v_step * (scale of
- * W_o), its bias rounded to them, and of the sum the lowest bits are rounded away (half of 2^shift steps); what
- * it adds to the score, out_o unit_o 2^shift a count, is a whole number of out_steps (half an out_step a count). The slack
- * covers all that and what floating point does to either pass: sums of n terms are off by at most n half units in the last
- * place of the sum of the terms' sizes. */
+ * and likewise for each row W_o of the core layer W = U K on the shared part v. ReLU never widens a
+ * difference, so the hidden layer adds |out_o| times that of each o. A hidden unit is counted in steps of its
+ * own, unit_o = v_step * (scale of W_o), its bias rounded to them, and of the sum the lowest bits are rounded
+ * away (half of 2^shift steps); what it adds to the score, out_o unit_o 2^shift a count, is a whole number of
+ * out_steps (half an out_step a count). The slack covers all that and what floating point does to either
+ * pass: sums of n terms are off by at most n half units in the last place of the sum of the terms' sizes. */
 #include "engine/rank/int8_bounds.h"
 
 #include "base/mem.h"
@@ -276,8 +277,9 @@ static bool prepare_unit(const struct int8_bounds *s, size_t o, float bias, floa
     return isfinite(at.gain[o]) && isfinite(at.length[o]) && step > 0;
 }
 
-/* The shift that brings every unit into 15 bits, and what a unit then adds to the score as 16-bit numbers. The sum of
- * d_hidden products of 15 bits with at most 65535 / d_hidden stays within 31. False: no shift does. */
+/* The shift that brings every unit into 15 bits, and what a unit then adds to the score as 16-bit numbers.
+ * The sum of d_hidden products of 15 bits with at most 65535 / d_hidden stays within 31. False: no shift
+ * does. */
 static bool finish_hidden(const struct int8_bounds *s, struct places at, struct int8_bounds_context *c)
 {
     size_t n = s->spec->layers[0].d_out;
@@ -301,7 +303,8 @@ static bool finish_hidden(const struct int8_bounds *s, struct places at, struct 
     return c->shift < 16 && isfinite(step);
 }
 
-/* The hidden layer; adds its rounding to c and the largest value that any sum of it can have to *most. False: too large. */
+/* The hidden layer; adds its rounding to c and the largest value that any sum of it can have to *most. False:
+ * too large. */
 static bool prepare_hidden(const struct int8_bounds *s, const struct target_pass *pass, struct places at,
                            struct int8_bounds_context *c, double *most)
 {

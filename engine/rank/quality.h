@@ -1,5 +1,5 @@
-/* quality - quality of a ranking from the positions of the items that should be in it, and of predicted ratings.
- * Layer: engine; depends on libc only.     Threads: any.       Memory: none.
+/* quality - quality of a ranking from the positions of the items that should be in it, and of predicted
+ * ratings.
  *
  * positions (n_found), rising, from 0: places of the relevant items in the ranking; n_relevant counts those
  * that are not in it at all too.
@@ -14,7 +14,10 @@
  *
  * Not of one ranking:
  *   coverage@k       share of the catalogue's items that are among the first k of some user
- *   rmse, mae        root of the mean squared error, and mean absolute error, of predicted ratings */
+ *   rmse, mae        root of the mean squared error, and mean absolute error, of predicted ratings
+ * Layer: engine/rank
+ * Threads: any.
+ * Memory: none. */
 #ifndef ENGINE_RANK_QUALITY_H
 #define ENGINE_RANK_QUALITY_H
 

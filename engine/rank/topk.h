@@ -1,8 +1,9 @@
 /* topk - keeps the k best (score, index) pairs seen so far.
- * Layer: engine; depends on base only.     Threads: confined to its thread.
- * Memory: the caller's array of k entries; nothing is allocated.
  * Cost: push O(1) for what does not enter, else O(log k); finish O(k log k).
- * Order: higher score first; ties by smaller index, so results are reproducible. NaN never enters. */
+ * Order: higher score first; ties by smaller index, so results are reproducible. NaN never enters.
+ * Layer: engine/rank
+ * Threads: confined to its thread.
+ * Memory: the caller's array of k entries; nothing is allocated. */
 #ifndef ENGINE_RANK_TOPK_H
 #define ENGINE_RANK_TOPK_H
 

@@ -1,4 +1,5 @@
-/* Only the list is here, so that a program with other objectives is linked with another one: see engine/format/objective.h. */
+/* Only the list is here, so that a program with other objectives is linked with another one: see
+ * engine/format/objective.h. */
 #include "engine/train/ranking/ranking_objective.h"
 #include "engine/train/rating/rating.h"
 #include "engine/train/train.h"

@@ -1,6 +1,8 @@
 /* api - the calls: each file api_*.c holds one resource; all are pure in that they see a struct request and
- * no socket. Layer: server.       Threads: a struct api_thread is confined to its thread; struct api is
- * shared. */
+ * no socket.
+ * Layer: server/api
+ * Threads: a struct api_thread is confined to its thread; struct api is shared.
+ * Memory: a struct api_thread holds the workspaces of its calls; answers are the request's. */
 #ifndef SERVER_API_API_H
 #define SERVER_API_API_H
 
@@ -24,11 +26,12 @@ struct api {
     atomic_bool draining;
     atomic_bool ready;
     bool access_log, access_log_ids; /* without the latter no path is logged: it has ids */
-    bool
-        events_create; /* who may send events may create users and items by them; else the admin token is needed */
+    bool events_create; /* who may send events may create users and items by them; else the admin token is
+                           needed */
 };
 
-/* What one thread has. An HTTP thread reads on the session's connection at once or not at all (recommender_try). */
+/* What one thread has. An HTTP thread reads on the session's connection at once or not at all
+ * (recommender_try). */
 struct api_thread {
     struct api *api;
     struct session session;
@@ -68,13 +71,13 @@ bool api_on_error_param(struct request *r, bool *skip);
 /* Answers with what an error of a lower layer means, and counts it when the store failed. */
 void api_fail(struct api_thread *t, struct request *r, const struct err *e);
 
-/* The user's weights for a call: cached, or made; where the thread may not block, made only without waiting. The prior for
- * ?cold_start=true of an unknown user. ROUTE_DONE with *w NULL: answered with a refusal. */
+/* The user's weights for a call: cached, or made; where the thread may not block, made only without waiting.
+ * The prior for ?cold_start=true of an unknown user. ROUTE_DONE with *w NULL: answered with a refusal. */
 enum route_next api_weights(struct api_thread *t, struct request *r, size_t slot, struct text user,
                             bool may_block, struct weights **w, bool *cold);
 
-/* Replaces *w by weights of the user as the store has him now, for what must be of one state (recommender_reread). False:
- * answered with a refusal, and *w is let go. */
+/* Replaces *w by weights of the user as the store has him now, for what must be of one state
+ * (recommender_reread). False: answered with a refusal, and *w is let go. */
 bool api_reread(struct api_thread *t, struct request *r, size_t slot, struct text user, struct weights **w);
 
 /* The calls, by file. */

@@ -1,5 +1,5 @@
-/* GET /v1/items/{item}, PUT, PATCH and DELETE /v1/admin/items/{item}, POST /v1/admin/items. Faults of a body's parts are gathered, as
- * in api_register.c. */
+/* GET /v1/items/{item}, PUT, PATCH and DELETE /v1/admin/items/{item}, POST /v1/admin/items. Faults of a
+ * body's parts are gathered, as in api_register.c. */
 #include "server/api/api.h"
 
 #include "base/limits.h"

@@ -9,17 +9,17 @@
 
 #include <math.h>
 
-/* Beyond this many rows, or bytes to parse, the call goes to a worker, so that others on the connection's thread do
- * not wait. */
+/* Beyond this many rows, or bytes to parse, the call goes to a worker, so that others on the connection's
+ * thread do not wait. */
 enum { MAX_ROWS_AT_ONCE = 512, MAX_BYTES_AT_ONCE = 32 * 1024 };
 
 /* What a body lists: items or input rows. */
 struct rows {
     const json_t *items, *inputs;
     size_t n;
-    void *values; /* indices (n_known) or inputs (n, D) */
-    struct text *
-        unknown; /* (n) ids of items that the model does not have, where they are answered with null; else NULL */
+    void *values;         /* indices (n_known) or inputs (n, D) */
+    struct text *unknown; /* (n) ids of items that the model does not have, where they are answered with null;
+                             else NULL */
     size_t n_known;
 };
 
@@ -135,8 +135,8 @@ static bool take(struct scanner *s, char c)
     return true;
 }
 
-/* A string that stands for itself: no escapes, and nothing that needs one. What else is wrong with it shows when no item has
- * that id. */
+/* A string that stands for itself: no escapes, and nothing that needs one. What else is wrong with it shows
+ * when no item has that id. */
 static bool take_string(struct scanner *s, struct text *out)
 {
     if (!take(s, '"'))
@@ -148,8 +148,8 @@ static bool take_string(struct scanner *s, struct text *out)
     return s->at < s->end && *s->at++ == '"';
 }
 
-/* Reads {"items": [known ids]} and nothing else; false: any other body, also a wrong one, whose reading says why. A
- * document of a hundred strings takes longer to build and free than their scores to compute. */
+/* Reads {"items": [known ids]} and nothing else; false: any other body, also a wrong one, whose reading says
+ * why. A document of a hundred strings takes longer to build and free than their scores to compute. */
 static bool scan_items(const struct model *m, const struct item_snapshot *table, const struct request *r,
                        struct scanned *out)
 {

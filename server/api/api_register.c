@@ -1,6 +1,6 @@
-/* PUT, PATCH and DELETE /v1/admin/users/{user}, POST /v1/admin/users, POST /v1/events: bodies to updates, and what
- * comes of them. All of them write, so all of them run on a worker. Faults of a body's parts are gathered: a refusal names all of
- * them, and with on_error=skip they are what is left out. */
+/* PUT, PATCH and DELETE /v1/admin/users/{user}, POST /v1/admin/users, POST /v1/events: bodies to updates, and
+ * what comes of them. All of them write, so all of them run on a worker. Faults of a body's parts are
+ * gathered: a refusal names all of them, and with on_error=skip they are what is left out. */
 #include "server/api/api.h"
 
 #include "base/clock.h"
@@ -225,7 +225,8 @@ static void add_refused(struct buf *out, struct batch *b, bool skip)
 
 /* ---- one user ---- */
 
-/* A given context is all that its user is known by: then the profile is only kept. The object is left open. */
+/* A given context is all that its user is known by: then the profile is only kept. The object is left
+ * open. */
 static void add_registered(struct api_thread *t, struct buf *out, const struct registration *g)
 {
     const struct model_spec *spec = &t->api->serving->models[g->slot].model->spec;

@@ -14,8 +14,9 @@ enum route_next api_health_get(struct api_thread *t, struct request *r, bool may
     return ROUTE_DONE;
 }
 
-/* Ready means: models are loaded, the store answers, and nobody asked us to stop. It is answered without a worker: a
- * queue that is full for a moment must not take a replica, and then the next, out of the balance. */
+/* Ready means: models are loaded, the store answers, and nobody asked us to stop. It is answered without a
+ * worker: a queue that is full for a moment must not take a replica, and then the next, out of the
+ * balance. */
 enum route_next api_ready_get(struct api_thread *t, struct request *r, bool may_block)
 {
     (void)may_block;

@@ -1,4 +1,5 @@
-/* A fault of a part is gathered and reading goes on, so that a refusal names all of them; a fault of the whole is an answer. */
+/* A fault of a part is gathered and reading goes on, so that a refusal names all of them; a fault of the
+ * whole is an answer. */
 #include "server/api/batch.h"
 
 #include "base/mem.h"

@@ -1,5 +1,6 @@
 /* batch - the parts of a request's body, read one by one while their faults are gathered.
- * Layer: server; depends on base, jansson and server/json_in.      Threads: confined to its thread.
+ * Layer: server/api
+ * Threads: confined to its thread.
  * Memory: the parsed body and what the parts were read into, until batch_fini. */
 #ifndef SERVER_API_BATCH_H
 #define SERVER_API_BATCH_H
@@ -33,7 +34,8 @@ struct batch_parts {
     void (*read)(void *arg, size_t i, const json_t *value, const struct json_place *at);
 };
 
-/* Begins to gather faults, of which so many are listed; what is wrong with a value of the body from here on is no answer yet. */
+/* Begins to gather faults, of which so many are listed; what is wrong with a value of the body from here on
+ * is no answer yet. */
 void batch_init(struct request *r, struct batch *b, size_t max_faults);
 void batch_fini(struct request *r, struct batch *b);
 

@@ -49,9 +49,9 @@ struct json_place json_place_index(const struct json_place *at, size_t index)
 /* What a text would become: jansson takes up to a hundred times the bytes of it. */
 struct extent {
     size_t n_containers; /* objects and arrays */
-    size_t
-        n_values; /* these, and all else that a comma, colon or bracket sets apart: never less than there are */
-    size_t n_listed;    /* elements of the longest array that is a member of the document */
+    size_t n_values; /* these, and all else that a comma, colon or bracket sets apart: never less than there
+                        are */
+    size_t n_listed; /* elements of the longest array that is a member of the document */
     size_t too_deep_at; /* where nesting passes the limit; the length when it does not */
 };
 
@@ -354,7 +354,8 @@ bool json_body_rating(struct request *r, const json_t *object, const struct json
     return true;
 }
 
-/* A text is a date. Digits in quotes would be one more way to write a number, and are mostly a mistake of the caller's. */
+/* A text is a date. Digits in quotes would be one more way to write a number, and are mostly a mistake of the
+ * caller's. */
 static bool is_digits(struct text text)
 {
     double number;

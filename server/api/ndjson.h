@@ -1,5 +1,7 @@
 /* ndjson - the lines of an NDJSON body.
- * Layer: server.       Threads: any.       Memory: none. */
+ * Layer: server/api
+ * Threads: any.
+ * Memory: none. */
 #ifndef SERVER_API_NDJSON_H
 #define SERVER_API_NDJSON_H
 

@@ -1,6 +1,8 @@
 /* prometheus - counters of the process in Prometheus' text format.
- * Layer: server; depends on base.      Threads: any; relaxed atomics, no lock.
- * Memory: fixed. No label has unbounded values: routes are templates, never the user. */
+ * No label has unbounded values: routes are templates, never the user.
+ * Layer: server/api
+ * Threads: any; relaxed atomics, no lock.
+ * Memory: fixed. */
 #ifndef SERVER_API_PROMETHEUS_H
 #define SERVER_API_PROMETHEUS_H
 

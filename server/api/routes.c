@@ -1,4 +1,5 @@
-/* The table reads like the documentation. To add a call: a row here, a function in a file api_*.c, a path in schema/openapi.yaml. */
+/* The table reads like the documentation. To add a call: a row here, a function in a file api_*.c, a path in
+ * schema/openapi.yaml. */
 #include "server/api/routes.h"
 
 #include "server/api/api.h"

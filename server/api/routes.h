@@ -1,5 +1,7 @@
 /* routes - the calls of this server: one table.
- * Layer: server/api; depends on server/http.      Threads: immutable.      Memory: static. */
+ * Layer: server/api
+ * Threads: immutable.
+ * Memory: static. */
 #ifndef SERVER_API_ROUTES_H
 #define SERVER_API_ROUTES_H
 

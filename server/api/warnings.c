@@ -1,5 +1,6 @@
-/* A model says by the blocks of its encoder what it makes use of; what it does not is stored all the same, for the next training. So is
- * what users did with an item that is deleted, or that came when there was no room for it in answers. */
+/* A model says by the blocks of its encoder what it makes use of; what it does not is stored all the same,
+ * for the next training. So is what users did with an item that is deleted, or that came when there was no
+ * room for it in answers. */
 #include "server/api/warnings.h"
 
 #include "server/serving/item_updates.h"

@@ -1,6 +1,10 @@
-/* warnings - what a caller should know of a request that was done: values that no model makes use of, items that no answer has.
- * Layer: server; depends on base, engine and store.      Threads: a thread's own.      Memory: none; ids are borrowed.
- * Cost: a look at the table of items for each interaction, and a read of the store for each whose item is not in answers. */
+/* warnings - what a caller should know of a request that was done: values that no model makes use of, items
+ * that no answer has.
+ * Cost: a look at the table of items for each interaction, and a read of the store for each whose item is not
+ * in answers.
+ * Layer: server/api
+ * Threads: a thread's own.
+ * Memory: none; ids are borrowed. */
 #ifndef SERVER_API_WARNINGS_H
 #define SERVER_API_WARNINGS_H
 
@@ -40,7 +44,8 @@ struct warnings {
 void warnings_count(struct warnings *w, struct api_thread *t, const struct update_interaction *interactions,
                     size_t n);
 
-/* Appends `,"warnings":[{"type", "detail", "model", "count", "items"}]`, or nothing when there is nothing to say. */
+/* Appends `,"warnings":[{"type", "detail", "model", "count", "items"}]`, or nothing when there is nothing to
+ * say. */
 void warnings_add(const struct warnings *w, struct api_thread *t, struct buf *out);
 
 #endif

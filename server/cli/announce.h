@@ -1,5 +1,7 @@
 /* announce - what a server says of itself when it is ready, for the person who started it.
- * Layer: server; depends on store, base.      Threads: confined to the main thread. */
+ * Layer: server/cli
+ * Threads: confined to the main thread.
+ * Memory: none. */
 #ifndef SERVER_CLI_ANNOUNCE_H
 #define SERVER_CLI_ANNOUNCE_H
 
@@ -11,8 +13,8 @@ struct announcement {
     bool anonymous; /* other machines are answered without a token */
 };
 
-/* Logs the store and what is in it, each model and how it is asked for, who may call what, and what is off and how it is
- * turned on. A store that cannot be counted now is a warning: the server serves. */
+/* Logs the store and what is in it, each model and how it is asked for, who may call what, and what is off
+ * and how it is turned on. A store that cannot be counted now is a warning: the server serves. */
 void announce_start(const struct announcement *a, const struct serving *serving);
 
 #endif

@@ -1,4 +1,5 @@
-/* hypernet backup and hypernet restore: a whole store out, and back in. The work is store_backup_file and store_restore_file. */
+/* hypernet backup and hypernet restore: a whole store out, and back in. The work is store_backup_file and
+ * store_restore_file. */
 #include "server/cli/commands.h"
 #include "server/data/output_file.h"
 #include "store/store.h"

@@ -17,7 +17,8 @@ struct settings {
     bool baselines, groups, foreign_items, json;
 };
 
-/* The next word of a list with commas, into word; false at the end. Words that do not fit are cut, and so are no names. */
+/* The next word of a list with commas, into word; false at the end. Words that do not fit are cut, and so are
+ * no names. */
 static bool next_word(const char **text, char *word, size_t size)
 {
     *text += strspn(*text, ",");

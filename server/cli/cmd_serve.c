@@ -1,11 +1,13 @@
 /* hypernet serve: the order of start and of stop.
  *
- *   start: signals, tokens, who may ask, store, models, watcher, HTTP threads and workers, the weights of the last run's users
- * (--warm-file); then readiness and "listening on URL". Until requests are taken SIGTERM and SIGINT end the process at once
+ *   start: signals, tokens, who may ask, store, models, watcher, HTTP threads and workers, the weights of the
+ *   last run's users (--warm-file); then readiness and "listening on URL". Until requests are taken SIGTERM
+ *   and SIGINT end the process at once
  *   stop (SIGTERM, SIGINT): readiness turns, answers say Connection: close, for --drain-seconds or until a
  * second signal; then no new connection is taken, what is under way ends (for --request-timeout at most, or
- * until another signal, which ends the process), threads are joined, the store is closed. A worker that is still busy a little
- * after that time is not waited for: the process ends with status 1, and the store is as after any other sudden end, whole
+ * until another signal, which ends the process), threads are joined, the store is closed. A worker that is
+ * still busy a little after that time is not waited for: the process ends with status 1, and the store is as
+ * after any other sudden end, whole
  *   SIGHUP: token files are read anew, the log file is opened anew */
 #include "base/clock.h"
 #include "base/limits.h"
@@ -97,7 +99,8 @@ static bool stop_asked(void *arg)
     return signals_stop_asked(arg);
 }
 
-/* Until a signal asks for the stop, and the stop itself, which takes --request-timeout and a little at most. */
+/* Until a signal asks for the stop, and the stop itself, which takes --request-timeout and a little at
+ * most. */
 static void serve_until_signal(const struct settings *s, struct api *api, struct http_server *http,
                                struct signals *signals)
 {
@@ -120,8 +123,8 @@ static void serve_until_signal(const struct settings *s, struct api *api, struct
     log_line(LOG_INFO, "stopped");
 }
 
-/* A miss that waits for a batch holds a worker. With fewer workers than this, batches would not fill: one is under way on
- * each of two processors, or collects behind it. */
+/* A miss that waits for a batch holds a worker. With fewer workers than this, batches would not fill: one is
+ * under way on each of two processors, or collects behind it. */
 enum { GATHERING_WORKERS = 2 * HYPERNET_BATCH };
 
 /* One writes at a time, while others read what comes next. */
@@ -157,7 +160,8 @@ static size_t count_long_workers(void)
     return (machine_processors() + 1) / 2;
 }
 
-/* About as many as there will be: HTTP threads, workers, and those for signals, changes, the warm file, connections and the log. */
+/* About as many as there will be: HTTP threads, workers, and those for signals, changes, the warm file,
+ * connections and the log. */
 static size_t count_threads(const struct settings *s)
 {
     return (s->threads ? (size_t)s->threads : machine_processors()) + count_workers(s, false) +
@@ -228,7 +232,8 @@ static void too_late(void *arg)
              (long long)atomic_load(&api->metrics->http.in_flight));
 }
 
-/* Who may ask, before anything is opened: personal data is for who has a token, or for this machine, or it was said otherwise. */
+/* Who may ask, before anything is opened: personal data is for who has a token, or for this machine, or it
+ * was said otherwise. */
 static enum err_code admit(const struct settings *s, struct api *api, struct err *e)
 {
     bool loopback, open;
@@ -333,7 +338,8 @@ static bool given(const char *flag, const char *variable, int argc, char **argv)
     return is;
 }
 
-/* The default is for a whole machine: of what control groups leave the process, the cache takes a quarter at most. */
+/* The default is for a whole machine: of what control groups leave the process, the cache takes a quarter at
+ * most. */
 static void fit_cache(struct settings *s, bool was_given)
 {
     size_t memory = machine_memory_bytes(), quarter = memory / 4;

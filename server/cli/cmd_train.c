@@ -93,8 +93,8 @@ static enum err_code write_all(struct store_conn *c, const struct model *m, cons
     return code;
 }
 
-/* In one transaction: contexts of an older training under the same name and version go, and those of all users come when
- * they are wanted; else they are made at first use. */
+/* In one transaction: contexts of an older training under the same name and version go, and those of all
+ * users come when they are wanted; else they are made at first use. */
 static enum err_code write_contexts(struct store_conn *c, const char *path, bool wanted, int64_t late_ns,
                                     struct err *e)
 {

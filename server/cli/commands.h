@@ -1,5 +1,7 @@
 /* commands - the subcommands of the binary; main.c's table lists them, each cmd_*.c holds one.
- * Layer: server. */
+ * Layer: server/cli
+ * Threads: confined to the main thread.
+ * Memory: each command frees what it took. */
 #ifndef SERVER_CLI_COMMANDS_H
 #define SERVER_CLI_COMMANDS_H
 

@@ -1,6 +1,6 @@
-/* The table of commands and nothing else. Before a command runs the process is set up: OpenBLAS without threads of its own
- * and with the kernels that suit the CPU (it reads the variables when it is loaded, so the program executes itself
- * once more); a write to a closed socket or pipe is an error and not a signal. */
+/* The table of commands and nothing else. Before a command runs the process is set up: OpenBLAS without
+ * threads of its own and with the kernels that suit the CPU (it reads the variables when it is loaded, so the
+ * program executes itself once more); a write to a closed socket or pipe is an error and not a signal. */
 #include "base/err.h"
 #include "base/suggest.h"
 #include "base/talk.h"
@@ -75,8 +75,8 @@ static int help(const char *name)
     return c ? c->run(2, argv) : unknown(name);
 }
 
-/* A result that could not be written is a failure, whatever the command found: a script must not go on. Where the reader has
- * gone there is nobody to tell: the program ends as others do, by SIGPIPE, its work done. */
+/* A result that could not be written is a failure, whatever the command found: a script must not go on. Where
+ * the reader has gone there is nobody to tell: the program ends as others do, by SIGPIPE, its work done. */
 static int check_output(int status)
 {
     if ((fflush(stdout) == 0 && !ferror(stdout)) || status != EXIT_DONE)
@@ -89,10 +89,11 @@ static int check_output(int status)
     return EXIT_FAILED;
 }
 
-/* Runs before the libraries are set up. OpenBLAS makes its threads then, which nobody needs (parallelism is the caller's), each
- * with a buffer of 128 MB; where address space is limited it waits for that for ever. With the variable it makes none. The
- * environment of libc is not there yet, so a longer one is made and the program executed with it; where that fails it goes on.
- * Sanitizers do not bear code before themselves, and their address space cannot be limited. */
+/* Runs before the libraries are set up. OpenBLAS makes its threads then, which nobody needs (parallelism is
+ * the caller's), each with a buffer of 128 MB; where address space is limited it waits for that for ever.
+ * With the variable it makes none. The environment of libc is not there yet, so a longer one is made and the
+ * program executed with it; where that fails it goes on. Sanitizers do not bear code before themselves, and
+ * their address space cannot be limited. */
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 static void leave_blas_without_threads(int argc, char **argv, char **envp)
 {

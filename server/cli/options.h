@@ -1,7 +1,9 @@
 /* options - one table-driven parser for every command's options and their environment variables.
- * Layer: server; depends on base.          Threads: used at start only.
  * `--cache-bytes 256M` may be given as HYPERNET_CACHE_BYTES=256M; the flag wins. `--name=value` and `--name
- * value` are the same; `--` ends the options. The help text of a command is made from its table. */
+ * value` are the same; `--` ends the options. The help text of a command is made from its table.
+ * Layer: server/cli
+ * Threads: used at start only.
+ * Memory: texts are those of the command line and the environment. */
 #ifndef SERVER_CLI_OPTIONS_H
 #define SERVER_CLI_OPTIONS_H
 
@@ -45,7 +47,8 @@ struct command {
     int (*run)(int argc, char **argv); /* argv[0] is the command's name; returns the exit status */
 };
 
-/* Exit statuses of every command. EXIT_INTERRUPTED, 128 + SIGINT as a shell has it: stopped before there was a result. */
+/* Exit statuses of every command. EXIT_INTERRUPTED, 128 + SIGINT as a shell has it: stopped before there was
+ * a result. */
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_WRONG_USE = 2, EXIT_INTERRUPTED = 130 };
 
 /* Parses argv into the targets, the environment first. *positional (may be NULL when the command has none) is

@@ -1,5 +1,8 @@
 /* probe - asks a running server whether it is ready; the health check of containers that have no other
- * client. Layer: server.       Threads: any. */
+ * client.
+ * Layer: server/cli
+ * Threads: any.
+ * Memory: none. */
 #ifndef SERVER_CLI_PROBE_H
 #define SERVER_CLI_PROBE_H
 

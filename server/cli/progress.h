@@ -1,5 +1,7 @@
 /* progress - shows long work on standard error: a bar on a terminal, a line now and then elsewhere.
- * Layer: server; depends on engine (struct train_progress), base.     Threads: confined to its thread. */
+ * Layer: server/cli
+ * Threads: confined to its thread.
+ * Memory: the caller's struct. */
 #ifndef SERVER_CLI_PROGRESS_H
 #define SERVER_CLI_PROGRESS_H
 

@@ -1,6 +1,7 @@
-/* The signals are blocked in every thread, and one takes them by sigwaitinfo: no handler runs in the middle of anything, and a
- * main thread that is stuck in the start or in a join cannot keep the process from ending. As the first process of a container
- * a process is not ended by a signal's default action, so it exits with the status that a shell would say. */
+/* The signals are blocked in every thread, and one takes them by sigwaitinfo: no handler runs in the middle
+ * of anything, and a main thread that is stuck in the start or in a join cannot keep the process from ending.
+ * As the first process of a container a process is not ended by a signal's default action, so it exits with
+ * the status that a shell would say. */
 #include "server/cli/signals.h"
 
 #include "base/clock.h"

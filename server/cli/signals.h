@@ -1,9 +1,10 @@
-/* signals - what SIGTERM, SIGINT, SIGHUP and SIGIO do to a server; one thread waits for them all.
- * Layer: server; depends on base.      Threads: makes one; start and stop belong to one thread, the rest are any's.
- * Memory: fixed.
- * From signals_start on SIGTERM and SIGINT end the process at once, by that signal; from signals_serve on they ask for a stop,
- * which whoever waits hears of; from signals_end on they end it at once again, and so does the time. SIGHUP and SIGIO never end
- * it. */
+/* signals - what SIGTERM, SIGINT, SIGHUP and SIGIO do to a server; one thread waits for them all. From
+ * signals_start on SIGTERM and SIGINT end the process at once, by that signal; from signals_serve on they ask
+ * for a stop, which whoever waits hears of; from signals_end on they end it at once again, and so does the
+ * time. SIGHUP and SIGIO never end it.
+ * Layer: server/cli
+ * Threads: makes one; start and stop belong to one thread, the rest are any's.
+ * Memory: fixed. */
 #ifndef SERVER_CLI_SIGNALS_H
 #define SERVER_CLI_SIGNALS_H
 
@@ -38,7 +39,8 @@ bool signals_stop_asked(struct signals *s);
 /* The end has begun, and takes most_s seconds at most. */
 void signals_end(struct signals *s, int64_t max_s);
 
-/* Ends the thread. From now on the system does what the signals mean to it; SIGHUP and SIGIO are ignored. NULL is allowed. */
+/* Ends the thread. From now on the system does what the signals mean to it; SIGHUP and SIGIO are ignored.
+ * NULL is allowed. */
 void signals_stop(struct signals *s);
 
 #endif

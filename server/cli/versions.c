@@ -1,4 +1,5 @@
-/* The newest version is the one that a context was last added to; the one just trained counts as newest even when it has none yet. */
+/* The newest version is the one that a context was last added to; the one just trained counts as newest even
+ * when it has none yet. */
 #include "server/cli/versions.h"
 
 #include <inttypes.h>

@@ -1,4 +1,5 @@
-/* Ids are looked up at the end, for the first row of a kind only: to have them at hand would take a text for each user. */
+/* Ids are looked up at the end, for the first row of a kind only: to have them at hand would take a text for
+ * each user. */
 #include "server/data/dataset_check.h"
 
 #include "base/clock.h"

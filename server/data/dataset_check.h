@@ -1,6 +1,8 @@
-/* dataset_check - what a store holds from before its values had limits: counted while a training reads, and said before it begins.
- * Layer: server; depends on store, base.      Threads: confined to its thread.      Memory: none.
- * Such values are no failure: they are taken at the nearest limit (encoder_rows). */
+/* dataset_check - what a store holds from before its values had limits: counted while a training reads, and
+ * said before it begins. Such values are no failure: they are taken at the nearest limit (encoder_rows).
+ * Layer: server/data
+ * Threads: confined to its thread.
+ * Memory: none. */
 #ifndef SERVER_DATA_DATASET_CHECK_H
 #define SERVER_DATA_DATASET_CHECK_H
 
@@ -24,7 +26,8 @@ struct dataset_check {
 void dataset_check_init(struct dataset_check *k);
 void dataset_check_row(struct dataset_check *k, int64_t user_key, const struct store_interaction *x);
 
-/* Tells talk, once a kind that occurred, how many rows there are and which is the first, by the ids of its user and item. */
+/* Tells talk, once a kind that occurred, how many rows there are and which is the first, by the ids of its
+ * user and item. */
 enum err_code dataset_check_say(const struct dataset_check *k, struct store_conn *c,
                                 void (*talk)(const char *text), struct err *e) ERR_MUST_CHECK;
 

@@ -1,6 +1,7 @@
-/* One transaction for all files: a learner of last night's dump must never see half of it. Others cannot write while it lasts, so all files are
- * read and checked before it, and their rows wait in files that nobody sees. A bad line too many turns the rest of the run into a search for the
- * next few bad lines, and nothing is begun. */
+/* One transaction for all files: a learner of last night's dump must never see half of it. Others cannot
+ * write while it lasts, so all files are read and checked before it, and their rows wait in files that nobody
+ * sees. A bad line too many turns the rest of the run into a search for the next few bad lines, and nothing
+ * is begun. */
 #include "server/data/import.h"
 
 #include "base/buf.h"
@@ -342,7 +343,8 @@ static enum err_code begin(struct import *im, struct err *e)
     return code;
 }
 
-/* The rows of the bulk load. Staged interactions go first, having given keys to what they name; else items keep the order of their file. */
+/* The rows of the bulk load. Staged interactions go first, having given keys to what they name; else items
+ * keep the order of their file. */
 static enum err_code take_bulk(struct import *im, struct err *e)
 {
     int64_t n_older = 0;
@@ -363,7 +365,8 @@ static enum err_code take_bulk(struct import *im, struct err *e)
     return code;
 }
 
-/* A name to be left out that no table has is mistyped, and what it was to keep out is in: that must not be found later. */
+/* A name to be left out that no table has is mistyped, and what it was to keep out is in: that must not be
+ * found later. */
 static enum err_code check_ignored(const struct import *im, struct err *e)
 {
     for (size_t i = 0; i < im->options->n_ignored; i++)

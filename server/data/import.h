@@ -1,5 +1,6 @@
 /* import - table files into the store, whole or not at all.
- * Layer: server; depends on base, store and server/table.      Threads: confined to its thread.
+ * Layer: server/data
+ * Threads: confined to its thread.
  * Memory: one line, and the ids that the files name (store_bulk). */
 #ifndef SERVER_DATA_IMPORT_H
 #define SERVER_DATA_IMPORT_H
@@ -50,7 +51,8 @@ struct import_report {
     struct import_file_report files[IMPORT_MAX_FILES];
     size_t n_files;
     int64_t n_rows[TABLE_CONTEXTS + 1]; /* taken, by enum table_kind */
-    /* Of these, rows that name a user, an item, or both as an interaction does, which a row before names too; */
+    /* Of these, rows that name a user, an item, or both as an interaction does, which a row before names
+     * too; */
     int64_t n_repeated[TABLE_CONTEXTS + 1];
     int64_t n_known[TABLE_CONTEXTS + 1]; /* and of the others those whose user, item or both the store had */
     int64_t n_older;              /* interactions that changed nothing, because what was there is newer */

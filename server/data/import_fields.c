@@ -1,5 +1,6 @@
-/* Price and price are two fields, in a profile as in JSON; a table that says one and a store that has the other are two programs that do
- * not know of each other. They are not made one: which spelling was meant is not for an import to guess. It is said. */
+/* Price and price are two fields, in a profile as in JSON; a table that says one and a store that has the
+ * other are two programs that do not know of each other. They are not made one: which spelling was meant is
+ * not for an import to guess. It is said. */
 #include "server/data/import_fields.h"
 
 #include <jansson.h>

@@ -1,5 +1,7 @@
 /* import_fields - what the names of fields and the ids of a file say that may be meant otherwise.
- * Layer: server; depends on base, jansson and server/import.      Threads: confined to its thread.      Memory: none beyond a call. */
+ * Layer: server/data
+ * Threads: confined to its thread.
+ * Memory: none beyond a call. */
 #ifndef SERVER_DATA_IMPORT_FIELDS_H
 #define SERVER_DATA_IMPORT_FIELDS_H
 
@@ -12,8 +14,8 @@ struct import_fields {
     bool said[TABLE_CONTEXTS + 1];
 };
 
-/* Notes a field of a row whose name differs by letter case alone from one that the store has of the same user or item (stored: a JSON
- * object, or empty). Both are kept, as everywhere. */
+/* Notes a field of a row whose name differs by letter case alone from one that the store has of the same user
+ * or item (stored: a JSON object, or empty). Both are kept, as everywhere. */
 void import_fields_compare(struct import_fields *f, const struct import_file *file, const struct buf *stored,
                            struct text given, struct import_report *report);
 

@@ -1,5 +1,6 @@
-/* An id that is written in two ways is two users or items, and nothing fails: what was learned of one is never served to the other. So the
- * ids of the interactions are held, and those of the tables of users and items are looked up among them as they come. */
+/* An id that is written in two ways is two users or items, and nothing fails: what was learned of one is
+ * never served to the other. So the ids of the interactions are held, and those of the tables of users and
+ * items are looked up among them as they come. */
 #include "server/data/import_ids.h"
 
 #include <string.h>

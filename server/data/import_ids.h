@@ -1,5 +1,6 @@
 /* import_ids - whether the ids of an import's tables are those of each other, or of the store.
- * Layer: server; depends on base, store and server/id_meeting.      Threads: confined to its thread.
+ * Layer: server/data
+ * Threads: confined to its thread.
  * Memory: that of server/id_meeting. */
 #ifndef SERVER_DATA_IMPORT_IDS_H
 #define SERVER_DATA_IMPORT_IDS_H
@@ -7,8 +8,8 @@
 #include "server/data/import.h"
 #include "server/fields/id_meeting.h"
 
-/* Users or items: who is in the interactions beside who is in a table of their own. Where one of the two is not imported the store's
- * stand for it, unless it has very many. */
+/* Users or items: who is in the interactions beside who is in a table of their own. Where one of the two is
+ * not imported the store's stand for it, unless it has very many. */
 struct import_id_side {
     struct id_meeting meeting;
     const char *held, *other; /* where the ids are; NULL: not compared */

@@ -1,5 +1,5 @@
-/* Every surprise is said here: which columns were taken and as what, which were left out, how times were read, and which rows came
- * together. */
+/* Every surprise is said here: which columns were taken and as what, which were left out, how times were
+ * read, and which rows came together. */
 #include "server/data/import_print.h"
 
 #include "base/buf.h"
@@ -22,7 +22,8 @@ static const char *found_by(const struct import_file_report *f, enum table_forma
     return asked ? "by --format" : f->about.by_name ? "by its name" : "by its first line";
 }
 
-/* Whether a column is left out: by --ignore-field, without a name, and of interactions and contexts what has no role. */
+/* Whether a column is left out: by --ignore-field, without a name, and of interactions and contexts what has
+ * no role. */
 static bool ignored(const struct import_file_report *f, const struct table_column *c)
 {
     bool no_place = f->kind != TABLE_USERS && f->kind != TABLE_ITEMS;

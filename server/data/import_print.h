@@ -1,5 +1,8 @@
-/* import_print - what an import took each file for and what became of its rows, as text or JSON on standard output.
- * Layer: server; depends on base, server/import.      Threads: confined to the main thread.   Memory: the JSON text. */
+/* import_print - what an import took each file for and what became of its rows, as text or JSON on standard
+ * output.
+ * Layer: server/data
+ * Threads: confined to the main thread.
+ * Memory: the JSON text. */
 #ifndef SERVER_DATA_IMPORT_PRINT_H
 #define SERVER_DATA_IMPORT_PRINT_H
 

@@ -1,4 +1,5 @@
-/* What a file is, is told from its first bytes. Whoever means to replace something that is refused can move it away. */
+/* What a file is, is told from its first bytes. Whoever means to replace something that is refused can move
+ * it away. */
 #include "server/data/output_file.h"
 
 #include "engine/format/file_kind.h"
@@ -78,7 +79,8 @@ static bool is_model(const struct head *h)
     return length >= 2 && length <= MAX_HEADER_BYTES;
 }
 
-/* A database whose header has our mark, or of one page: the mark of one that was just made may be in its log yet. */
+/* A database whose header has our mark, or of one page: the mark of one that was just made may be in its log
+ * yet. */
 static bool is_store(const struct head *h)
 {
     enum { PAGE_BYTES_AT = 16, MARK_AT = 68, MAX_PAGE_BYTES = 65536 };

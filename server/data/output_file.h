@@ -1,6 +1,9 @@
-/* output_file - whether a command may write where it was told to: never over its own inputs, nor over what nobody can have meant.
- * Layer: server; depends on base, engine/file_kind.      Threads: any, before the process has a store open.      Memory: none.
- * A look opens and closes the file, and a process that closes a file loses its locks on it: hence before. */
+/* output_file - whether a command may write where it was told to: never over its own inputs, nor over what
+ * nobody can have meant. A look opens and closes the file, and a process that closes a file loses its locks
+ * on it: hence before.
+ * Layer: server/data
+ * Threads: any, before the process has a store open.
+ * Memory: none. */
 #ifndef SERVER_DATA_OUTPUT_FILE_H
 #define SERVER_DATA_OUTPUT_FILE_H
 
@@ -16,13 +19,15 @@ enum output_over {
     OUTPUT_OVER_TEXT   /* anything but databases and models; pipes and devices too */
 };
 
-/* A file that the command reads, and the option that names it. path: NULL when it is not given; a store's may begin with sqlite: */
+/* A file that the command reads, and the option that names it. path: NULL when it is not given; a store's may
+ * begin with sqlite: */
 struct output_input {
     const char *option, *path;
 };
 
-/* ERR_CONFLICT with a text that names option, file and what it is, when the file at path is one of the n inputs, or lies beside one as
- * a database's log does, or is there and is not what may be replaced. ERR_IO when that cannot be found out. */
+/* ERR_CONFLICT with a text that names option, file and what it is, when the file at path is one of the n
+ * inputs, or lies beside one as a database's log does, or is there and is not what may be replaced. ERR_IO
+ * when that cannot be found out. */
 enum err_code output_file_check(const char *option, const char *path, enum output_over over,
                                 const struct output_input *inputs, size_t n, struct err *e) ERR_MUST_CHECK;
 

@@ -1,5 +1,7 @@
-/* row_file - rows of tables, read and checked, in a file that nobody else sees, until it is time to store them.
- * Layer: server; depends on base and server/table.   Threads: confined to its thread.
+/* row_file - rows of tables, read and checked, in a file that nobody else sees, until it is time to store
+ * them.
+ * Layer: server/data
+ * Threads: confined to its thread.
  * Memory: the row at hand; the file has no name, so that it is gone with the process. */
 #ifndef SERVER_DATA_ROW_FILE_H
 #define SERVER_DATA_ROW_FILE_H

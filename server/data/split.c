@@ -1,6 +1,6 @@
-/* Twice over the tables: the first time a few numbers of each row are kept, by which it is decided where it goes, the second time the
- * rows are written. Users and items are told apart by 64 bits of their ids' hash: of ten million rows two meet with a chance of one in
- * a hundred thousand, and then share a fate. */
+/* Twice over the tables: the first time a few numbers of each row are kept, by which it is decided where it
+ * goes, the second time the rows are written. Users and items are told apart by 64 bits of their ids' hash:
+ * of ten million rows two meet with a chance of one in a hundred thousand, and then share a fate. */
 #include "server/data/split.h"
 
 #include "base/buf.h"

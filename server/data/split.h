@@ -1,7 +1,8 @@
 /* split - train and test files from a table of interactions, so that nothing of what is tested is learned.
- * Layer: server; depends on base, server/table.      Threads: confined to its thread.
- * Memory: 40 bytes a row of the tables; they are read twice, and their texts are not kept.
- * Rows that name the same user and item are one interaction, the newest of them, as in an import. */
+ * Rows that name the same user and item are one interaction, the newest of them, as in an import.
+ * Layer: server/data
+ * Threads: confined to its thread.
+ * Memory: 40 bytes a row of the tables; they are read twice, and their texts are not kept. */
 #ifndef SERVER_DATA_SPLIT_H
 #define SERVER_DATA_SPLIT_H
 
@@ -13,7 +14,8 @@
 enum split_by {
     SPLIT_NEWEST, /* the newest interaction of each user */
     SPLIT_RANDOM, /* a share of each user's interactions */
-    SPLIT_USERS /* a share of the users whole: what is oldest of theirs is known, the newest fifth is held out */
+    SPLIT_USERS /* a share of the users whole: what is oldest of theirs is known, the newest fifth is held out
+                 */
 };
 
 struct split_options {
@@ -35,8 +37,8 @@ struct split_report {
     bool timed; /* the rows have times; else the order of the files counts */
 };
 
-/* Writes the files, each whole or not at all. A user with one interaction stays in train.csv. Errors: those of server/table; ERR_IO,
- * ERR_FULL, ERR_NOMEM; ERR_INVALID when there is nothing to hold out. */
+/* Writes the files, each whole or not at all. A user with one interaction stays in train.csv. Errors: those
+ * of server/table; ERR_IO, ERR_FULL, ERR_NOMEM; ERR_INVALID when there is nothing to hold out. */
 enum err_code split_run(const struct split_options *options, struct split_report *report,
                         struct err *e) ERR_MUST_CHECK;
 

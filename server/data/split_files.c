@@ -1,4 +1,5 @@
-/* CSV and not TSV, because an id may have a tab; ids that read as words for nothing are quoted, so that an import takes them back. */
+/* CSV and not TSV, because an id may have a tab; ids that read as words for nothing are quoted, so that an
+ * import takes them back. */
 #include "server/data/split_files.h"
 
 #include "base/buf.h"

@@ -1,5 +1,7 @@
 /* split_files - the CSV files of a split: written beside their places and renamed into them together.
- * Layer: server; depends on base, server/table.      Threads: confined to its thread.      Memory: stdio's buffers. */
+ * Layer: server/data
+ * Threads: confined to its thread.
+ * Memory: stdio's buffers. */
 #ifndef SERVER_DATA_SPLIT_FILES_H
 #define SERVER_DATA_SPLIT_FILES_H
 
@@ -12,12 +14,13 @@ enum split_file { SPLIT_TRAIN, SPLIT_TEST, SPLIT_KNOWN, SPLIT_NOWHERE };
 
 struct split_files;
 
-/* ERR_CONFLICT when a file that would be written, or one beside its place, is one of the n_paths tables that are read. */
+/* ERR_CONFLICT when a file that would be written, or one beside its place, is one of the n_paths tables that
+ * are read. */
 enum err_code split_files_check(const char *folder, bool known, const char *const *paths, size_t n_paths,
                                 struct err *e) ERR_MUST_CHECK;
 
-/* Begins train.csv, test.csv and, with known, known.csv in a folder, which is made when it does not exist. has: columns beyond user and
- * item: rating, weight, timestamp. */
+/* Begins train.csv, test.csv and, with known, known.csv in a folder, which is made when it does not exist.
+ * has: columns beyond user and item: rating, weight, timestamp. */
 enum err_code split_files_open(const char *folder, bool known, const bool has[3], struct split_files **out,
                                struct err *e) ERR_MUST_CHECK;
 

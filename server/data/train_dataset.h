@@ -1,7 +1,8 @@
-/* train_dataset - the store's users, items, interactions and profiles as arrays for the trainer.
- * Layer: server; depends on store, engine, base.   Threads: confined to its thread.
- * Memory: about 32 bytes an interaction.
- * Items and users are in the order of their keys. What of profiles and categories is learned: server/data/vocabulary.h. */
+/* train_dataset - the store's users, items, interactions and profiles as arrays for the trainer. Items and
+ * users are in the order of their keys. What of profiles and categories is learned: server/data/vocabulary.h.
+ * Layer: server/data
+ * Threads: confined to its thread.
+ * Memory: about 32 bytes an interaction. */
 #ifndef SERVER_DATA_TRAIN_DATASET_H
 #define SERVER_DATA_TRAIN_DATASET_H
 

@@ -1,4 +1,5 @@
-/* All occurrences are sorted by field and value, so that the owners of a value and the values of a field are runs. */
+/* All occurrences are sorted by field and value, so that the owners of a value and the values of a field are
+ * runs. */
 #include "server/data/vocabulary.h"
 
 #include "base/limits.h"
@@ -34,7 +35,8 @@ static bool same_text(const struct making *m, size_t a, size_t b)
     return strcmp(m->texts + a, m->texts + b) == 0;
 }
 
-/* The run of one value that begins at i: its end, and how many owners it has, who may name it more than once. */
+/* The run of one value that begins at i: its end, and how many owners it has, who may name it more than
+ * once. */
 static size_t end_of_value(const struct making *m, const struct occurrence *list, size_t i, size_t end,
                            size_t *n_owners)
 {
@@ -88,7 +90,8 @@ static int by_owner(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Whether somebody has more than one value: lists have codes, not amounts. The order is that of owners then. */
+/* Whether somebody has more than one value: lists have codes, not amounts. The order is that of owners
+ * then. */
 static bool any_list(struct occurrence *list, size_t n)
 {
     bool any = false;
@@ -98,8 +101,8 @@ static bool any_list(struct occurrence *list, size_t n)
     return any;
 }
 
-/* Collects the numbers of a field; whether they are amounts: more than codes would be, few texts among them, nothing of
- * which a number would lose the first digit, one for each owner. */
+/* Collects the numbers of a field; whether they are amounts: more than codes would be, few texts among them,
+ * nothing of which a number would lose the first digit, one for each owner. */
 static bool collect_numbers(struct making *m, struct occurrence *list, size_t end, size_t *n)
 {
     size_t n_distinct = 0;

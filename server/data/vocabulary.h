@@ -1,10 +1,12 @@
-/* vocabulary - which values of users (or categories of items) a model learns, and which owner has which.
- * Layer: server; depends on engine, base.      Threads: confined to its thread.
- * Memory: three arrays; the texts are the caller's, who keeps them.
- * A value is learned when enough owners have it, so that what is somebody's own is in no model; fields that are called a name or an
- * address are left out, since such values are shared too. A field of which
- * many numbers are known is learned as ranges: each has enough owners too, and its bounds are round. A field with more than
- * VOCABULARY_MOST_VALUES values that are learned is left out, and so are fields beyond the 64 that a model may have. */
+/* vocabulary - which values of users (or categories of items) a model learns, and which owner has which. A
+ * value is learned when enough owners have it, so that what is somebody's own is in no model; fields that are
+ * called a name or an address are left out, since such values are shared too. A field of which
+ * many numbers are known is learned as ranges: each has enough owners too, and its bounds are round. A field
+ * with more than VOCABULARY_MOST_VALUES values that are learned is left out, and so are fields beyond the 64
+ * that a model may have.
+ * Layer: server/data
+ * Threads: confined to its thread.
+ * Memory: three arrays; the texts are the caller's, who keeps them. */
 #ifndef SERVER_DATA_VOCABULARY_H
 #define SERVER_DATA_VOCABULARY_H
 

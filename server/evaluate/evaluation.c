@@ -1,5 +1,5 @@
-/* Everything is measured through the functions that serve: context_make_weights and catalogue_score. New users pass the same
- * way, from a record that was filled from files instead of the store. */
+/* Everything is measured through the functions that serve: context_make_weights and catalogue_score. New
+ * users pass the same way, from a record that was filled from files instead of the store. */
 #include "server/evaluate/evaluation.h"
 
 #include "base/mem.h"

@@ -1,10 +1,11 @@
 /* evaluation - measures models and baselines on held-out items or ratings of users.
- * Layer: server; depends on store, engine, base.
+ * What is known of a user are the interactions in the store or, of users who are new to it, those of a file.
+ * The ranking is over the candidates, or over all items but the known ones. Ties count against a system.
+ * Baselines are fitted to the interactions of the store. Users without a context score zero (ratings: are
+ * answered by the prior) and are counted and named. Nothing is stored.
+ * Layer: server/evaluate
  * Threads: evaluation_run makes its own; each has its connection to the store and its workspaces.
- * Memory: the test rows and candidates, one value a (system, metric, user).
- * What is known of a user are the interactions in the store or, of users who are new to it, those of a file. The ranking is over the
- * candidates, or over all items but the known ones. Ties count against a system. Baselines are fitted to the interactions of the
- * store. Users without a context score zero (ratings: are answered by the prior) and are counted and named. Nothing is stored. */
+ * Memory: the test rows and candidates, one value a (system, metric, user). */
 #ifndef SERVER_EVALUATE_EVALUATION_H
 #define SERVER_EVALUATE_EVALUATION_H
 

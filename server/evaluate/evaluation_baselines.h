@@ -1,5 +1,6 @@
 /* evaluation_baselines - what models are compared with, fitted to the interactions of a store.
- * Layer: server; depends on store, engine, base.   Threads: made by one; scores from any.
+ * Layer: server/evaluate
+ * Threads: made by one; scores from any.
  * Memory: 24 bytes an interaction while it is made, then the baselines' own. */
 #ifndef SERVER_EVALUATE_EVALUATION_BASELINES_H
 #define SERVER_EVALUATE_EVALUATION_BASELINES_H
@@ -49,8 +50,8 @@ struct evaluation_baselines_options {
     evaluation_talk_fn *talk; /* may be NULL */
 };
 
-/* Those wanted that there can be: the fold-in needs the model's factors, EASE a matrix of all items. The model is borrowed,
- * items are its. */
+/* Those wanted that there can be: the fold-in needs the model's factors, EASE a matrix of all items. The
+ * model is borrowed, items are its. */
 enum err_code evaluation_baselines_new(struct store_conn *c, const struct model *m,
                                        const struct item_snapshot *items,
                                        const struct evaluation_baselines_options *o, struct parallel *team,
@@ -67,8 +68,8 @@ struct evaluation_choices evaluation_baselines_choices(const struct evaluation_b
 /* The mean of all ratings of the store; NAN: there are none. */
 double evaluation_baselines_mean(const struct evaluation_baselines *b);
 
-/* scores (n_items) of a user with these interactions (n) and this context, which only the fold-in looks at. Where n is 0, iALS and
- * EASE, which would score all items alike, answer by popularity. */
+/* scores (n_items) of a user with these interactions (n) and this context, which only the fold-in looks at.
+ * Where n is 0, iALS and EASE, which would score all items alike, answer by popularity. */
 void evaluation_baselines_scores(const struct evaluation_baselines *b, enum evaluation_baseline which,
                                  const real *context, const struct encoder_interaction *interactions,
                                  size_t n, real *workspace, real *scores);

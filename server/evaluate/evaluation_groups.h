@@ -1,7 +1,8 @@
 /* evaluation_groups - the figures of an evaluation by how much was known of the users.
- * Layer: server; depends on engine, base.
- * Threads: any.       Memory: two values a user while it runs.
- * One mean hides whom a system serves: those with few interactions are many and count for little. */
+ * One mean hides whom a system serves: those with few interactions are many and count for little.
+ * Layer: server/evaluate
+ * Threads: any.
+ * Memory: two values a user while it runs. */
 #ifndef SERVER_EVALUATE_EVALUATION_GROUPS_H
 #define SERVER_EVALUATE_EVALUATION_GROUPS_H
 
@@ -18,8 +19,8 @@ struct evaluation_group {
     size_t least, most, n_users;
 };
 
-/* One system and metric in one group: the mean, and the difference to the first system with its 95 % interval. NAN
- * where the group has no users, or the metric is coverage. */
+/* One system and metric in one group: the mean, and the difference to the first system with its 95 %
+ * interval. NAN where the group has no users, or the metric is coverage. */
 struct evaluation_group_figure {
     double mean, difference, low, high;
 };
@@ -34,7 +35,8 @@ struct evaluation_group_input {
     uint64_t seed; /* of the bootstrap */
 };
 
-/* Sets groups (EVALUATION_GROUPS) and figures (EVALUATION_GROUPS, n_systems, n_metrics); coverage has none. ERR_NOMEM. */
+/* Sets groups (EVALUATION_GROUPS) and figures (EVALUATION_GROUPS, n_systems, n_metrics); coverage has none.
+ * ERR_NOMEM. */
 enum err_code evaluation_groups(const struct evaluation_group_input *in, struct evaluation_group *groups,
                                 struct evaluation_group_figure *figures, struct err *e) ERR_MUST_CHECK;
 

@@ -24,7 +24,8 @@ static void print_figure(double mean, double low, double high, bool difference)
     (void)printf(difference ? " %-26s" : "  %-25s", isnan(mean) ? "-" : text);
 }
 
-/* Whose figure is subtracted, and which sign is good for the row above: errors of ratings are better when they are less. */
+/* Whose figure is subtracted, and which sign is good for the row above: errors of ratings are better when
+ * they are less. */
 static const char *less_the_first(const struct evaluation_options *o)
 {
     return metric_of_ratings(&o->metrics[0]) ? "  less the first row; - is better"

@@ -1,6 +1,8 @@
-/* evaluation_print - the result of an evaluation as a table that people read, and as JSON.
- * Layer: server.       Threads: any.       Memory: JSON up to 16 MB.
- * Figures that do not exist (NAN) are a dash in the table and null in JSON. */
+/* evaluation_print - the result of an evaluation as a table that people read, and as JSON. Figures that do
+ * not exist (NAN) are a dash in the table and null in JSON.
+ * Layer: server/evaluate
+ * Threads: any.
+ * Memory: JSON up to 16 MB. */
 #ifndef SERVER_EVALUATE_EVALUATION_PRINT_H
 #define SERVER_EVALUATE_EVALUATION_PRINT_H
 

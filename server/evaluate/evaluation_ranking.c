@@ -6,8 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Marks what the user has, of the store or of the file: whatever is given in this case, all of it is no rival, so that the task
- * is the same in every case. */
+/* Marks what the user has, of the store or of the file: whatever is given in this case, all of it is no
+ * rival, so that the task is the same in every case. */
 static void mark_known(const struct evaluation *v, struct evaluation_thread *t, size_t user)
 {
     size_t n = t->user.n_interactions;

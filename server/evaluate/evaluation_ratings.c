@@ -1,5 +1,5 @@
-/* Predicted ratings of one user. A held-out item that a model does not have is predicted by the mean of the store's ratings, which
- * is what is left to say of it. */
+/* Predicted ratings of one user. A held-out item that a model does not have is predicted by the mean of the
+ * store's ratings, which is what is left to say of it. */
 #include "server/evaluate/evaluation_run.h"
 
 #include <math.h>

@@ -1,6 +1,8 @@
-/* evaluation_run - what the files of an evaluation share while it runs.
- * Layer: server; private to evaluation*.c.     Threads: struct evaluation is read by all, values are written by the thread that
- * has the user; struct evaluation_thread is confined to its thread. */
+/* evaluation_run - what the files of an evaluation share while it runs. For evaluation*.c alone.
+ * Layer: server/evaluate
+ * Threads: struct evaluation is read by all, values are written by the thread that has the user; struct
+ *   evaluation_thread is confined to its thread.
+ * Memory: one struct evaluation, and one struct evaluation_thread a thread. */
 #ifndef SERVER_EVALUATE_EVALUATION_RUN_H
 #define SERVER_EVALUATE_EVALUATION_RUN_H
 
@@ -28,9 +30,8 @@ struct evaluation {
     const struct evaluation_options *options;
     bool ratings;                                        /* the metrics are of ratings */
     struct item_snapshot *items[EVALUATION_MAX_SYSTEMS]; /* by model */
-    uint32_t *places
-        [EVALUATION_MAX_SYSTEMS]; /* (n_items of the first model) each item's index in this model, UINT32_MAX: it
-                                                 has it not; NULL: the same */
+    uint32_t *places[EVALUATION_MAX_SYSTEMS]; /* (n_items of the first model) each item's index in this model,
+                                                 UINT32_MAX: it has it not; NULL: the same */
     struct evaluation_test test;
     struct evaluation_known *known; /* NULL: the store knows */
     struct evaluation_baselines *baselines;
@@ -76,7 +77,8 @@ void evaluation_rate_model(struct evaluation *v, struct evaluation_thread *t, si
                            const struct weights *w);
 void evaluation_rate_baseline(struct evaluation *v, struct evaluation_thread *t, size_t i, size_t user);
 
-/* Scores of n items of the first model by model number; NAN where it has them not. moved (n) is overwritten. */
+/* Scores of n items of the first model by model number; NAN where it has them not. moved (n) is
+ * overwritten. */
 void evaluation_scores(const struct evaluation *v, struct evaluation_thread *t, size_t number,
                        const struct weights *w, const uint32_t *items, size_t n, real *scores);
 

@@ -1,5 +1,5 @@
-/* A user's value is a sum over the user's rows, so that one bootstrap over users serves a mean over users and an error over
- * ratings. */
+/* A user's value is a sum over the user's rows, so that one bootstrap over users serves a mean over users and
+ * an error over ratings. */
 #include "server/evaluate/evaluation_run.h"
 
 #include "base/buf.h"
@@ -126,7 +126,8 @@ void evaluation_fini(struct evaluation_result *result)
     result->group_figures = NULL;
 }
 
-/* {"count":5,"user":"u1","known":5,"rows":1,"values":[[0.3,1],...]}: systems in their order, each its metrics. */
+/* {"count":5,"user":"u1","known":5,"rows":1,"values":[[0.3,1],...]}: systems in their order, each its
+ * metrics. */
 static void add_user(const struct evaluation *v, size_t user, struct buf *b)
 {
     struct text id = evaluation_test_id(&v->test, user);

@@ -1,7 +1,8 @@
 /* held_out - the test of an evaluation in memory: held-out rows by user, and candidates.
- * Layer: server; depends on engine, base.  Threads: immutable once read.
- * Memory: the ids of the users, 24 bytes a row, 4 a candidate.
- * Items are indices in one model, UINT32_MAX: it has no such item. */
+ * Items are indices in one model, UINT32_MAX: it has no such item.
+ * Layer: server/evaluate
+ * Threads: immutable once read.
+ * Memory: the ids of the users, 24 bytes a row, 4 a candidate. */
 #ifndef SERVER_EVALUATE_HELD_OUT_H
 #define SERVER_EVALUATE_HELD_OUT_H
 
@@ -39,8 +40,9 @@ struct evaluation_test {
     size_t n_users;
 };
 
-/* Reads `user item [rating]` rows and, unless the path is NULL, a line of candidates for each user. ERR_INVALID: a bad
- * line, no rows, a user without candidates; with ratings, a row without one. On failure too evaluation_test_fini frees. */
+/* Reads `user item [rating]` rows and, unless the path is NULL, a line of candidates for each user.
+ * ERR_INVALID: a bad line, no rows, a user without candidates; with ratings, a row without one. On failure
+ * too evaluation_test_fini frees. */
 enum err_code evaluation_test_read(const struct model *m, const char *test_path, const char *candidates_path,
                                    bool ratings, struct evaluation_test *out, struct err *e) ERR_MUST_CHECK;
 void evaluation_test_fini(struct evaluation_test *t); /* of a zeroed one as well */

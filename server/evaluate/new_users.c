@@ -1,5 +1,5 @@
-/* Which of a user's interactions are given is the order of the file, and who writes the file decides; times decide only in
- * which order the encoder sees the given ones, as in the store. */
+/* Which of a user's interactions are given is the order of the file, and who writes the file decides; times
+ * decide only in which order the encoder sees the given ones, as in the store. */
 #include "server/evaluate/new_users.h"
 
 #include "base/buf.h"

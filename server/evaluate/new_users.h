@@ -1,7 +1,8 @@
-/* new_users - what is given of test users who are not in the store: interactions and profiles from files.
- * Layer: server; depends on store, base.   Threads: immutable once read.
- * Memory: 40 bytes an interaction, the text of the profiles.
- * A user is made from it as a registration over HTTP makes one, but nothing is stored. */
+/* new_users - what is given of test users who are not in the store: interactions and profiles from files. A
+ * user is made from it as a registration over HTTP makes one, but nothing is stored.
+ * Layer: server/evaluate
+ * Threads: immutable once read.
+ * Memory: 40 bytes an interaction, the text of the profiles. */
 #ifndef SERVER_EVALUATE_NEW_USERS_H
 #define SERVER_EVALUATE_NEW_USERS_H
 
@@ -14,9 +15,9 @@
 
 struct evaluation_known;
 
-/* Reads the interactions of the test's users, and their profiles unless that path is NULL; rows of others are passed
- * over. Of an item that a user has twice the first row counts; items the store does not have are left out and counted. The test
- * is borrowed. ERR_INVALID: a bad line, or a user who is in the store. */
+/* Reads the interactions of the test's users, and their profiles unless that path is NULL; rows of others are
+ * passed over. Of an item that a user has twice the first row counts; items the store does not have are left
+ * out and counted. The test is borrowed. ERR_INVALID: a bad line, or a user who is in the store. */
 enum err_code evaluation_known_read(struct store_conn *c, const struct evaluation_test *test,
                                     const char *known_path, const char *users_path,
                                     struct evaluation_known **out, struct err *e) ERR_MUST_CHECK;

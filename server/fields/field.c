@@ -1,4 +1,5 @@
-/* Refusals end in what to do, because whoever reads them has a file of a million rows and not this program's mind. */
+/* Refusals end in what to do, because whoever reads them has a file of a million rows and not this program's
+ * mind. */
 #include "server/fields/field.h"
 
 #include "base/clock.h"

@@ -1,6 +1,8 @@
 /* field_value - the texts of table fields as numbers, times and UTF-8.
- * Layer: server; depends on base.      Threads: any.
- * Memory: none, but for field_value_from_latin1.    The locale never matters: the point is the point. */
+ * The locale never matters: the point is the point.
+ * Layer: server/fields
+ * Threads: any.
+ * Memory: none, but for field_value_from_latin1. */
 #ifndef SERVER_FIELDS_FIELD_VALUE_H
 #define SERVER_FIELDS_FIELD_VALUE_H
 
@@ -13,7 +15,8 @@
 /* A finite decimal number that fills the whole text. */
 bool field_value_number(struct text text, double *out);
 
-/* Seconds since 1970: a number that is not negative (a fraction is cut), or a time as text (server/fields/time_text.h). */
+/* Seconds since 1970: a number that is not negative (a fraction is cut), or a time as text
+ * (server/fields/time_text.h). */
 bool field_value_time(struct text text, int64_t *out);
 
 /* Replaces out by the Latin-1 text as UTF-8. */

@@ -1,6 +1,7 @@
-/* Two programs that read the same ids do not always write the same ones: a data frame with a gap makes 1.0 of 1, a spreadsheet 1 of 001, a
- * person SKU-1 of sku-1, a web page adds a space that does not break. Ids are compared byte by byte all the same, since who is who must not
- * be guessed; forms serve to say what happened. */
+/* Two programs that read the same ids do not always write the same ones: a data frame with a gap makes 1.0 of
+ * 1, a spreadsheet 1 of 001, a person SKU-1 of sku-1, a web page adds a space that does not break. Ids are
+ * compared byte by byte all the same, since who is who must not be guessed; forms serve to say what
+ * happened. */
 #include "server/fields/id_form.h"
 
 #include "base/limits.h"
@@ -12,7 +13,8 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* The length of a space at p, or 0: those that are seen, the no-break space, the zero-width ones and the byte order mark. */
+/* The length of a space at p, or 0: those that are seen, the no-break space, the zero-width ones and the byte
+ * order mark. */
 static size_t space_at(const char *p, size_t left)
 {
     static const char *const spaces[] = {" ", "\xc2\xa0", "\xe2\x80\x8b", "\xe2\x80\xaf", "\xef\xbb\xbf"};

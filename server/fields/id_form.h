@@ -1,5 +1,7 @@
 /* id_form - what stays of an id when it loses what programs add to ids or take from them.
- * Layer: server; depends on base.      Threads: any.      Memory: the caller's buffer. */
+ * Layer: server/fields
+ * Threads: any.
+ * Memory: the caller's buffer. */
 #ifndef SERVER_FIELDS_ID_FORM_H
 #define SERVER_FIELDS_ID_FORM_H
 
@@ -15,8 +17,8 @@ void id_form(struct text id, unsigned lose, struct buf *out);
 /* Whether it is a whole number with a fraction of zeros: 1.0 */
 bool id_form_has_fraction(struct text id);
 
-/* How two ids differ that have one form, as "letter case", and what to do; "the way they are written" where it is more than one thing.
- * Static texts. */
+/* How two ids differ that have one form, as "letter case", and what to do; "the way they are written" where
+ * it is more than one thing. Static texts. */
 struct id_form_difference {
     const char *what, *remedy;
 };

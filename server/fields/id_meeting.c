@@ -1,5 +1,6 @@
-/* One side is held in two tables: the ids, and their forms (id_form). An id of the other side is met when it is held; else its form may be.
- * Counting what is apart on both sides finds tables of which one has an id twice, too. */
+/* One side is held in two tables: the ids, and their forms (id_form). An id of the other side is met when it
+ * is held; else its form may be. Counting what is apart on both sides finds tables of which one has an id
+ * twice, too. */
 #include "server/fields/id_meeting.h"
 
 #include "base/limits.h"

@@ -1,6 +1,8 @@
 /* id_meeting - whether the ids of one side are those of another, and if not, what keeps them apart.
- * Layer: server; depends on base, store/id_table and server/id_form.      Threads: confined to its thread.
- * Memory: the ids of the held side and their forms, at most ID_MEETING_MOST; those of the other side that have such a form. */
+ * Layer: server/fields
+ * Threads: confined to its thread.
+ * Memory: the ids of the held side and their forms, at most ID_MEETING_MOST; those of the other side that
+ *   have such a form. */
 #ifndef SERVER_FIELDS_ID_MEETING_H
 #define SERVER_FIELDS_ID_MEETING_H
 
@@ -37,8 +39,8 @@ enum err_code id_meeting_hold(struct id_meeting *m, struct text id, bool *more, 
 /* Counts an id of the other side; after the last that is held. ERR_NOMEM. */
 enum err_code id_meeting_meet(struct id_meeting *m, struct text id, struct err *e) ERR_MUST_CHECK;
 
-/* Puts into *out what is to be said; leaves it empty when the sides meet. what: "users"; held, other: where the ids are, as a
- * path. */
+/* Puts into *out what is to be said; leaves it empty when the sides meet. what: "users"; held, other: where
+ * the ids are, as a path. */
 void id_meeting_say(const struct id_meeting *m, const char *what, const char *held, const char *other,
                     struct err *out);
 

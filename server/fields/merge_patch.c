@@ -1,5 +1,5 @@
-/* RFC 7396, section 2, over jansson's values. Both texts have passed a parser with a limit on nesting, or come from this
- * program's own files, so the recursion is as deep as jansson lets a document be. */
+/* RFC 7396, section 2, over jansson's values. Both texts have passed a parser with a limit on nesting, or
+ * come from this program's own files, so the recursion is as deep as jansson lets a document be. */
 #include "server/fields/merge_patch.h"
 
 #include <jansson.h>

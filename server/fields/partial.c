@@ -1,5 +1,5 @@
-/* Imports and PATCH alike come through here, so a table of prices and a call that sets a price do the same. A row that says all
- * there is, which is every row of a first import, costs a look-up and no parsing. */
+/* Imports and PATCH alike come through here, so a table of prices and a call that sets a price do the same. A
+ * row that says all there is, which is every row of a first import, costs a look-up and no parsing. */
 #include "server/fields/partial.h"
 
 #include "base/limits.h"

@@ -1,5 +1,6 @@
 /* partial - updates that say only part of a user or an item: what they leave out is kept.
- * Layer: server; depends on base, store and server/merge_patch.      Threads: confined to its thread.
+ * Layer: server/fields
+ * Threads: confined to its thread.
  * Memory: what the store has of one user or item; partial_fini frees. */
 #ifndef SERVER_FIELDS_PARTIAL_H
 #define SERVER_FIELDS_PARTIAL_H
@@ -32,14 +33,15 @@ struct partial_item {
     struct partial_object metadata;
 };
 
-/* Reads the user and puts into *profile what the profile will be (NULL data: none), borrowed until the next use of p. *known:
- * whether there is such a user; to a new one the update says all. Errors: those of the store, and ERR_INVALID when the profile
- * would be too large. */
+/* Reads the user and puts into *profile what the profile will be (NULL data: none), borrowed until the next
+ * use of p. *known: whether there is such a user; to a new one the update says all. Errors: those of the
+ * store, and ERR_INVALID when the profile would be too large. */
 enum err_code partial_user(struct partial *p, struct store_conn *c, struct text id,
                            const struct partial_object *given, struct text *profile, bool *known,
                            struct err *e) ERR_MUST_CHECK;
 
-/* The same for an item: id and texts of *out. A deleted item is not known; its row keeps what is left out all the same. */
+/* The same for an item: id and texts of *out. A deleted item is not known; its row keeps what is left out all
+ * the same. */
 enum err_code partial_item(struct partial *p, struct store_conn *c, const struct partial_item *given,
                            struct store_item *out, bool *known, struct err *e) ERR_MUST_CHECK;
 

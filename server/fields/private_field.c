@@ -9,7 +9,8 @@ static const char *const words[] = {
     "phonenumber", "telephone", "mobilenumber", "mobile",   "address", "addressline", "street", "iban",
 };
 
-/* A digit separates too: `phone2`. isalpha and its like are asked in the C locale, which no part of the program leaves. */
+/* A digit separates too: `phone2`. isalpha and its like are asked in the C locale, which no part of the
+ * program leaves. */
 static bool in_word(char c)
 {
     return (unsigned char)c >= 0x80 || isalpha((unsigned char)c);

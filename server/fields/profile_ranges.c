@@ -1,5 +1,5 @@
-/* Quantiles, moved to where the numbers can be parted by a round one. Four digits tell years and ages apart, and do not tell one customer's
- * number from the next one's. */
+/* Quantiles, moved to where the numbers can be parted by a round one. Four digits tell years and ages apart,
+ * and do not tell one customer's number from the next one's. */
 #include "server/fields/profile_ranges.h"
 
 #include <math.h>

@@ -1,5 +1,6 @@
-/* Databases, data frames and browsers all write nearly ISO 8601, each with a habit of its own behind the clock. What they write is taken;
- * what two readers would read as two days (01/02/2025) is refused, since a guess would shift a whole history without a word. */
+/* Databases, data frames and browsers all write nearly ISO 8601, each with a habit of its own behind the
+ * clock. What they write is taken; what two readers would read as two days (01/02/2025) is refused, since a
+ * guess would shift a whole history without a word. */
 #include "server/fields/time_text.h"
 
 #include "server/fields/field_value.h"
@@ -89,7 +90,8 @@ static bool to_seconds(int64_t year, int64_t month, int64_t day, int64_t *second
     return true;
 }
 
-/* `2025-12-31` or `2025/12/31`; without signs between only where a clock follows, since digits alone are a number. */
+/* `2025-12-31` or `2025/12/31`; without signs between only where a clock follows, since digits alone are a
+ * number. */
 static bool take_year_first(struct rest *r, bool *basic, int64_t *seconds)
 {
     int64_t year, month, day;
@@ -175,7 +177,8 @@ static bool take_offset(struct rest *r, int64_t *shift)
     return true;
 }
 
-/* The zone's name behind its offset says nothing new: ` (Central European Time)`, `[Europe/Paris]`, ` UTC` behind +0000. */
+/* The zone's name behind its offset says nothing new: ` (Central European Time)`, `[Europe/Paris]`, ` UTC`
+ * behind +0000. */
 static void take_remark(struct rest *r, bool is_utc)
 {
     struct rest at = *r;

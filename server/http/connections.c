@@ -1,10 +1,12 @@
-/* The table by file number is read by a connection's own thread without a lock: a socket's entry is set before its first byte is read
- * and cleared before it is closed, by the thread that reads it. Whoever else shuts a socket holds the lock, under which entries are
- * cleared, so that a number is never another connection's by then.
+/* The table by file number is read by a connection's own thread without a lock: a socket's entry is set
+ * before its first byte is read and cleared before it is closed, by the thread that reads it. Whoever else
+ * shuts a socket holds the lock, under which entries are cleared, so that a number is never another
+ * connection's by then.
  *
- * What is due to whom is decided by one word: `phase` goes from RECEIVING to ANSWERING or to ENDED by compare and exchange, so a client
- * gets the answer or "408", never a mixture. The longest silent is found by looking at all of them, a few at a time: it is done when
- * there is no place only, and costs some 20 us a connection that comes, of ten thousand. */
+ * What is due to whom is decided by one word: `phase` goes from RECEIVING to ANSWERING or to ENDED by compare
+ * and exchange, so a client gets the answer or "408", never a mixture. The longest silent is found by looking
+ * at all of them, a few at a time: it is done when there is no place only, and costs some 20 us a connection
+ * that comes, of ten thousand. */
 #include "server/http/connections.h"
 
 #include "base/clock.h"
@@ -77,7 +79,8 @@ static struct origin **find_origin(struct connections *all,
 
 /* ---- ending a connection ---- */
 
-/* Ends a connection that waits for its client; false: it is owed an answer, or was ended before. The lock is held. */
+/* Ends a connection that waits for its client; false: it is owed an answer, or was ended before. The lock is
+ * held. */
 static bool shut(struct connections *all, struct connection *c, int phase)
 {
     static const char late[] =
@@ -92,7 +95,8 @@ static bool shut(struct connections *all, struct connection *c, int phase)
     return true;
 }
 
-/* Ends up to n of those longest without an answer, of one address or (NULL) of all; returns how many. The lock is held. */
+/* Ends up to n of those longest without an answer, of one address or (NULL) of all; returns how many. The
+ * lock is held. */
 static size_t shut_silent(struct connections *all, const unsigned char *address, size_t n)
 {
     struct connection *oldest[MAX_SHUT_AT_ONCE]; /* (n_found) the most silent first */

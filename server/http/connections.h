@@ -1,12 +1,15 @@
 /* connections - who is connected, since when and how long silent; who may come, and who must leave for that.
  *
- * At most max_connections are kept, and of one address (an IPv6 one by its first 64 bits) at most max_per_address. Whoever comes when
- * there is no place takes that of the connection whose last answer, or whose beginning when it never had one, is longest ago, and
- * that waits for its client: what a server owes an answer is left alone. When all are owed one, LIMIT_RESERVED_CONNECTIONS more are
- * taken, for probes and the admin alone. A thread of its own ends those that pass a time limit:
- *   keep_alive_s  between requests        request_s  before the first one; without a byte of a request, or one taken of an answer
+ * At most max_connections are kept, and of one address (an IPv6 one by its first 64 bits) at most
+ * max_per_address. Whoever comes when there is no place takes that of the connection whose last answer, or
+ * whose beginning when it never had one, is longest ago, and that waits for its client: what a server owes an
+ * answer is left alone. When all are owed one, LIMIT_RESERVED_CONNECTIONS more are taken, for probes and the
+ * admin alone. A thread of its own ends those that pass a time limit:
+ *   keep_alive_s  between requests
+ *   request_s     before the first one; without a byte of a request, or one taken of an answer
  *   deadline_s    from a request's first byte to its last
- * Layer: server; depends on base.      Threads: any; a struct connection belongs to the thread that serves it, but for what is atomic.
+ * Layer: server/http
+ * Threads: any; a struct connection belongs to the thread that serves it, but for what is atomic.
  * Memory: a block a connection, and a table of pointers as long as the process may have files. */
 #ifndef SERVER_HTTP_CONNECTIONS_H
 #define SERVER_HTTP_CONNECTIONS_H
@@ -66,7 +69,8 @@ void connections_free(struct connections *all);
 /* Whether one more may come from an address; another may be shut for it. */
 bool connections_admit(struct connections *all, const struct sockaddr *from);
 
-/* One has come: new, owned by the caller until connection_close. NULL when there is no memory, or fd is beyond the table. */
+/* One has come: new, owned by the caller until connection_close. NULL when there is no memory, or fd is
+ * beyond the table. */
 struct connection *connection_open(struct connections *all, int fd, const struct sockaddr *from);
 
 /* Before its socket is closed. NULL is allowed. */
@@ -84,8 +88,9 @@ bool connection_owes_answer(struct connection *c);
 /* The answer was sent, or there will be none. */
 void connection_answered(struct connection *c);
 
-/* Whether nobody waits any more for an answer that was so long in the queue: the connection was reset, or has been shut on the
- * client's side for longer than one that only says that it will send no more would take to be served. */
+/* Whether nobody waits any more for an answer that was so long in the queue: the connection was reset, or has
+ * been shut on the client's side for longer than one that only says that it will send no more would take to
+ * be served. */
 bool connection_abandoned(const struct connection *c, int64_t waited_ns);
 
 /* One round of the thread, for tests: ends what is over its limits at `now`. */

@@ -1,5 +1,5 @@
-/* The whole compressed body is there: an upload that compresses well may become a thousand times as long, so what it becomes is counted
- * piece by piece, and a worker does it. */
+/* The whole compressed body is there: an upload that compresses well may become a thousand times as long, so
+ * what it becomes is counted piece by piece, and a worker does it. */
 #include "server/http/content_encoding.h"
 
 #include "server/http/problem.h"
@@ -29,7 +29,8 @@ bool content_encoding_known(const struct request *r)
            coding_is(r, "deflate");
 }
 
-/* The window that zlib is to expect. "deflate" is zlib's format; without its header it is what some clients send for it. */
+/* The window that zlib is to expect. "deflate" is zlib's format; without its header it is what some clients
+ * send for it. */
 static int window_bits(const struct request *r)
 {
     enum { GZIP = MAX_WBITS + 16, ZLIB = MAX_WBITS, BARE = -MAX_WBITS };
@@ -57,7 +58,8 @@ static bool refuse_memory(struct request *r)
     return false;
 }
 
-/* Where the next piece goes; when out is full a byte aside, which shows whether there is more. NULL: answered. */
+/* Where the next piece goes; when out is full a byte aside, which shows whether there is more. NULL:
+ * answered. */
 static char *room_for_piece(struct request *r, struct buf *out, char *aside, size_t *room)
 {
     size_t left = out->max_bytes - out->len;

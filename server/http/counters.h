@@ -1,5 +1,7 @@
 /* counters - what the door counts, whoever answers behind it.
- * Layer: server/http; depends on base.      Threads: any; relaxed atomics.      Memory: fixed. */
+ * Layer: server/http
+ * Threads: any; relaxed atomics.
+ * Memory: fixed. */
 #ifndef SERVER_HTTP_COUNTERS_H
 #define SERVER_HTTP_COUNTERS_H
 

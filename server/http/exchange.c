@@ -3,8 +3,8 @@
 
 #include "base/mem.h"
 
-/* What an HTTP thread has. Ended exchanges serve again, so that an answer from the cache takes nothing from the heap that all
- * threads share; a few are enough, since such answers follow each other. */
+/* What an HTTP thread has. Ended exchanges serve again, so that an answer from the cache takes nothing from
+ * the heap that all threads share; a few are enough, since such answers follow each other. */
 enum { MAX_SPARES = 8 };
 struct http_thread {
     struct api_thread *api;

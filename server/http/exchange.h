@@ -1,7 +1,10 @@
-/* exchange - what hangs on a connection while a request lasts, and what an HTTP thread keeps of it for the next.
- * Layer: server, private to http*.c; libmicrohttpd's types by name only.      Threads: an exchange belongs to its HTTP thread, and to a
- * worker while it is suspended; the spares to their thread.
- * Memory: of ended exchanges a few are kept, so that an answer from the cache takes nothing from the heap that all threads share. */
+/* exchange - what hangs on a connection while a request lasts, and what an HTTP thread keeps of it for the
+ * next.
+ * Layer: server/http
+ * Threads: an exchange belongs to its HTTP thread, and to a worker while it is suspended; the spares to their
+ *   thread.
+ * Memory: of ended exchanges a few are kept, so that an answer from the cache takes nothing from the heap
+ *   that all threads share. */
 #ifndef SERVER_HTTP_EXCHANGE_H
 #define SERVER_HTTP_EXCHANGE_H
 
@@ -47,11 +50,13 @@ struct exchange {
 
 struct http_thread;
 
-/* All that HTTP threads need, made before there are any: what is missing is missing at start, not at a request. */
+/* All that HTTP threads need, made before there are any: what is missing is missing at start, not at a
+ * request. */
 enum err_code http_threads_new(struct http_server *s, struct err *e) ERR_MUST_CHECK;
 void http_threads_free(struct http_server *s);
 
-/* The calls' workspace of the calling HTTP thread, borrowed; NULL when there is no memory to remember it, now or by then. */
+/* The calls' workspace of the calling HTTP thread, borrowed; NULL when there is no memory to remember it, now
+ * or by then. */
 struct api_thread *http_thread_api(struct http_server *s);
 
 /* An exchange with a request for the target, new; NULL when there is no memory. */

@@ -1,5 +1,7 @@
 /* handler - who answers behind the door, as a table of functions: the door knows no word of what is answered.
- * Layer: server/http; depends on base.      Threads: said of each function.      Memory: what thread_new makes is freed by thread_free. */
+ * Layer: server/http
+ * Threads: said of each function.
+ * Memory: what thread_new makes is freed by thread_free. */
 #ifndef SERVER_HTTP_HANDLER_H
 #define SERVER_HTTP_HANDLER_H
 

@@ -1,5 +1,5 @@
-/* Names of this machine are those that no page from elsewhere can have: localhost and what ends with .localhost (RFC 6761), and
- * addresses of the loopback network written as such. */
+/* Names of this machine are those that no page from elsewhere can have: localhost and what ends with
+ * .localhost (RFC 6761), and addresses of the loopback network written as such. */
 #include "server/http/hosts.h"
 
 #include "server/http/http.h"
@@ -44,7 +44,8 @@ void hosts_check(struct hosts *h, const char *listen, const char *const *others,
     h->n_others = n_others;
 }
 
-/* Takes port, brackets and a dot at the end from what stands in Host; false when it is too long or no name. */
+/* Takes port, brackets and a dot at the end from what stands in Host; false when it is too long or no
+ * name. */
 static bool bare_name(struct text host, char name[256])
 {
     size_t n = host.len;

@@ -1,7 +1,10 @@
-/* hosts - who reaches the address that is listened on, and by which names the server is asked.
- * Layer: server; depends on base.      Threads: immutable after hosts_init.       Memory: names are borrowed.
- * A browser gives any web page's script to the address that the page's name has at the moment (DNS rebinding). On an address of
- * this machine alone, where no token is asked for, the name in Host tells such requests from the user's own. */
+/* hosts - who reaches the address that is listened on, and by which names the server is asked. A browser
+ * gives any web page's script to the address that the page's name has at the moment (DNS rebinding). On an
+ * address of this machine alone, where no token is asked for, the name in Host tells such requests from the
+ * user's own.
+ * Layer: server/http
+ * Threads: immutable after hosts_init.
+ * Memory: names are borrowed. */
 #ifndef SERVER_HTTP_HOSTS_H
 #define SERVER_HTTP_HOSTS_H
 
@@ -19,7 +22,8 @@ struct hosts {
     size_t n_others;
 };
 
-/* listen: HOST:PORT. Whether only this machine reaches it. ERR_INVALID: it is not of that form, or no address. */
+/* listen: HOST:PORT. Whether only this machine reaches it. ERR_INVALID: it is not of that form, or no
+ * address. */
 enum err_code hosts_is_loopback(const char *listen, bool *loopback, struct err *e) ERR_MUST_CHECK;
 
 /* From now on names are looked at: this machine's, the one that is listened on, and the others. */

@@ -1,18 +1,21 @@
-/* How a request lives here. Bytes are looked at before libmicrohttpd has them (mhd_system.c, wire.h). It calls `begin_request` with the
- * raw target, then `handle` at the headers, for each piece of the body, and at its end; `end_request` frees the state at the end, and
- * where the library forgets to call it, the next request of the connection does, or its close.
+/* How a request lives here. Bytes are looked at before libmicrohttpd has them (mhd_system.c, wire.h). It
+ * calls `begin_request` with the raw target, then `handle` at the headers, for each piece of the body, and at
+ * its end; `end_request` frees the state at the end, and where the library forgets to call it, the next
+ * request of the connection does, or its close.
  *
- * - Headers: framing, route, token, media type and declared length are checked. A refusal waits for the end of the
- *   body, which is thrown away, because a client that is still sending would hear of a broken pipe instead;
- *   unless the client asked before sending (Expect: 100-continue), the body is far beyond the limit, or is not framed as it must be.
- * - End: what is cached, or made without waiting, is answered at once, in this thread; what may block gets a place in the queue of its
- *   kind, the connection is suspended, and only then is the job published; the worker resumes it and `handle` queues the
- *   answer. It is suspended in the call after the one that found out, which the library makes at once when there is no answer
- *   yet: only by then has it noted that it wants nothing from the client. Else it reads before it asks for the answer, and
- *   a client that has shut its sending side would be taken for gone (libmicrohttpd 0.9.75).
+ * - Headers: framing, route, token, media type and declared length are checked. A refusal waits for the end
+ *   of the body, which is thrown away, because a client that is still sending would hear of a broken pipe
+ *   instead; unless the client asked before sending (Expect: 100-continue), the body is far beyond the limit,
+ *   or is not framed as it must be.
+ * - End: what is cached, or made without waiting, is answered at once, in this thread; what may block gets a
+ *   place in the queue of its kind, the connection is suspended, and only then is the job published; the
+ *   worker resumes it and `handle` queues the answer. It is suspended in the call after the one that found
+ *   out, which the library makes at once when there is no answer yet: only by then has it noted that it wants
+ *   nothing from the client. Else it reads before it asks for the answer, and a client that has shut its
+ *   sending side would be taken for gone (libmicrohttpd 0.9.75).
  *
- * Who is connected and for how long is in connections.c. While draining, answers carry Connection: close, so that clients and proxies
- * leave before the stop. */
+ * Who is connected and for how long is in connections.c. While draining, answers carry Connection: close, so
+ * that clients and proxies leave before the stop. */
 #include "server/http/http.h"
 
 #include "base/clock.h"
@@ -395,7 +398,8 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
         else
             run_call(x);
         if (x->suspended || x->waits)
-            return MHD_YES; /* called again, at once or when a worker has resumed the connection: x may be in its hands */
+            return MHD_YES; /* called again, at once or when a worker has resumed the connection: x may be in
+                               its hands */
     }
     return queue_answer(x);
 }
@@ -405,7 +409,8 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
 static enum err_code start_daemon(struct http_server *s, struct err *e)
 {
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME;
-    /* The library deals its limit out to its threads and stops to listen at it: connections.c sees to it that it is never reached. */
+    /* The library deals its limit out to its threads and stops to listen at it: connections.c sees to it that
+     * it is never reached. */
     unsigned never =
         (unsigned)(2 * (s->config.max_connections + LIMIT_RESERVED_CONNECTIONS) * s->config.n_threads);
     s->daemon = MHD_start_daemon(

@@ -1,6 +1,8 @@
 /* http - the door to libmicrohttpd: connections, bodies, suspension, stop. Who answers behind it is a handler
- * (handler.h), which sees struct request only. Layer: server; the one file that includes microhttpd.h is http.c. Threads: http_start makes
- * the HTTP threads (one epoll loop each) and the workers; the rest is called by the thread that started it.
+ * (handler.h), which sees struct request only.
+ * Layer: server/http
+ * Threads: http_start makes the HTTP threads (one epoll loop each) and the workers; the rest is called by the
+ *   thread that started it.
  * Memory: bounded by connections, body limit and queue. */
 #ifndef SERVER_HTTP_HTTP_H
 #define SERVER_HTTP_HTTP_H

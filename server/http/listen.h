@@ -1,5 +1,7 @@
-/* listen - the socket that an HTTP server listens on.
- * Layer: server, private to http*.c; depends on base.      Threads: any. */
+/* listen - the socket that an HTTP server listens on. For http*.c alone.
+ * Layer: server/http
+ * Threads: any.
+ * Memory: none. */
 #ifndef SERVER_HTTP_LISTEN_H
 #define SERVER_HTTP_LISTEN_H
 
@@ -11,7 +13,8 @@ struct http_address {
     int socket; /* -1: none */
 };
 
-/* Listens on HOST:PORT; *out with the port that it got. The socket is the caller's to close, also after an error when it is not -1. */
+/* Listens on HOST:PORT; *out with the port that it got. The socket is the caller's to close, also after an
+ * error when it is not -1. */
 enum err_code http_listen(const char *listen_on, struct http_address *out, struct err *e) ERR_MUST_CHECK;
 
 #endif

@@ -156,7 +156,8 @@ static enum problem problem_of(enum err_code code)
     return PROBLEM_INTERNAL;
 }
 
-/* What a caller is told where the reason is the server's own affair: it may name files, tables and other users. */
+/* What a caller is told where the reason is the server's own affair: it may name files, tables and other
+ * users. */
 static const char *told(enum problem p)
 {
     switch (p) {

@@ -1,5 +1,7 @@
 /* problem - refusals as RFC 9457 problem documents with a stable type; the one table of statuses.
- * Layer: server; depends on base.      Threads: any. */
+ * Layer: server/http
+ * Threads: any.
+ * Memory: the answer is the request's. */
 #ifndef SERVER_HTTP_PROBLEM_H
 #define SERVER_HTTP_PROBLEM_H
 
@@ -51,12 +53,14 @@ void problem_answer(struct request *r, enum problem p, const char *pointer, cons
 /* The same for JSON that does not parse. */
 void problem_answer_json(struct request *r, int line, int column, const char *what);
 
-/* Answers with all that was gathered, at least one: type, status, detail and pointer are those of the first, `errors` has them in
- * the order of the request, `n_errors` says how many there are. ending: what to add to the detail, or NULL. */
+/* Answers with all that was gathered, at least one: type, status, detail and pointer are those of the first,
+ * `errors` has them in the order of the request, `n_errors` says how many there are. ending: what to add to
+ * the detail, or NULL. */
 void problem_answer_list(struct request *r, struct problem_list *l, const char *ending);
 
-/* Answers with what an error of a lower layer means to a caller. Where the server is at fault (5xx) that is a text of its own, and
- * the reason goes to the log with the request's id: it may name files and what is in them. */
+/* Answers with what an error of a lower layer means to a caller. Where the server is at fault (5xx) that is a
+ * text of its own, and the reason goes to the log with the request's id: it may name files and what is in
+ * them. */
 void problem_answer_err(struct request *r, const struct err *e);
 
 #endif

@@ -1,7 +1,9 @@
-/* problem_list - what is wrong with the parts of one request, gathered so that an answer names all of it and not the first fault
- * alone.
- * Layer: server; depends on base.      Threads: confined to its thread.
- * Memory: the listed faults, a few hundred bytes each; problem_list_fini frees. What is past the limit is counted only. */
+/* problem_list - what is wrong with the parts of one request, gathered so that an answer names all of it and
+ * not the first fault alone.
+ * What is past the limit is counted only.
+ * Layer: server/http
+ * Threads: confined to its thread.
+ * Memory: the listed faults, a few hundred bytes each; problem_list_fini frees. */
 #ifndef SERVER_HTTP_PROBLEM_LIST_H
 #define SERVER_HTTP_PROBLEM_LIST_H
 

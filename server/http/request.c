@@ -77,8 +77,8 @@ static bool split_query(struct request *r, char *query)
     return true;
 }
 
-/* The length of "http://host:port" in front of the path: the absolute form, which a server must take (RFC 9112,
- * 3.2.2). */
+/* The length of "http://host:port" in front of the path: the absolute form, which a server must take (RFC
+ * 9112, 3.2.2). */
 static size_t origin_len(const char *target)
 {
     static const char scheme[] = "http://";

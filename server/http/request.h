@@ -1,7 +1,8 @@
 /* request - one HTTP request and its answer, as the API sees them: no socket, no library type.
- * Layer: server; depends on base.      Threads: owned by one thread at a time (HTTP thread, then a worker,
- * then back). Memory: one block for the request, one for its target's copies, the body up to its limit, the
- * answer up to LIMIT_RESPONSE_BYTES. */
+ * Layer: server/http
+ * Threads: owned by one thread at a time (HTTP thread, then a worker, then back).
+ * Memory: one block for the request, one for its target's copies, the body up to its limit, the answer up to
+ *   LIMIT_RESPONSE_BYTES. */
 #ifndef SERVER_HTTP_REQUEST_H
 #define SERVER_HTTP_REQUEST_H
 
@@ -77,13 +78,14 @@ struct request *request_new(const char *raw_target, size_t max_body_bytes);
 /* Ends a request that shall be renewed: frees its large parts. */
 void request_end(struct request *r);
 
-/* Makes an ended request one for another target, in the same memory; false, and it stays the ended one, when there is none. */
+/* Makes an ended request one for another target, in the same memory; false, and it stays the ended one, when
+ * there is none. */
 bool request_renew(struct request *r, const char *raw_target);
 
 void request_free(struct request *r);
 
-/* Counts that many bytes, all in all, as taken for the request's body until it ends; the first REQUEST_KEPT_BYTES are free. False: too
- * much is taken already, and it stays as it was. */
+/* Counts that many bytes, all in all, as taken for the request's body until it ends; the first
+ * REQUEST_KEPT_BYTES are free. False: too much is taken already, and it stays as it was. */
 bool request_charge(struct request *r, size_t bytes);
 
 /* Counts so many bytes more: what is made of the body. */

@@ -1,5 +1,8 @@
 /* route - which call a request makes, by a table of paths and methods, with who may make it, what body it
- * takes and what it may wait for. The table is whoever answers'. Layer: server; depends on base.      Threads: the table is immutable. */
+ * takes and what it may wait for. The table is whoever answers'.
+ * Layer: server/http
+ * Threads: the table is immutable.
+ * Memory: none. */
 #ifndef SERVER_HTTP_ROUTE_H
 #define SERVER_HTTP_ROUTE_H
 
@@ -12,15 +15,15 @@ enum body_kind { BODY_NONE, BODY_JSON, BODY_JSON_OR_NDJSON };
 
 enum route_next { ROUTE_DONE, ROUTE_NEEDS_WORKER };
 
-/* Who does what an HTTP thread may not. Each has a queue and threads of its own, so that what one kind waits for holds up no other:
- * writes wait for the store's lock, long computations for processors, reads for little. Large writes are made one by one, so that a
- * small one waits for one of them at most. */
+/* Who does what an HTTP thread may not. Each has a queue and threads of its own, so that what one kind waits
+ * for holds up no other: writes wait for the store's lock, long computations for processors, reads for
+ * little. Large writes are made one by one, so that a small one waits for one of them at most. */
 enum route_queue { QUEUE_READ, QUEUE_WRITE, QUEUE_BULK, QUEUE_LONG, N_QUEUES };
 
 struct api_thread;
 
-/* Answers r. Without may_block (the thread serves many connections) a call that would wait for the store or somebody else, or take
- * long, returns ROUTE_NEEDS_WORKER and has answered nothing. */
+/* Answers r. Without may_block (the thread serves many connections) a call that would wait for the store or
+ * somebody else, or take long, returns ROUTE_NEEDS_WORKER and has answered nothing. */
 typedef enum route_next route_fn(struct api_thread *t, struct request *r, bool may_block);
 
 struct route {

@@ -1,5 +1,5 @@
-/* A file is opened without waiting, so that a pipe that nobody writes to is an error and not a start that hangs. A pipe somebody
- * does write to is read to its end: the shell's <(command) is one. */
+/* A file is opened without waiting, so that a pipe that nobody writes to is an error and not a start that
+ * hangs. A pipe somebody does write to is read to its end: the shell's <(command) is one. */
 #include "server/http/tokens.h"
 
 #include "base/clock.h"
@@ -36,7 +36,8 @@ static void warn_of_others(const char *path, const struct stat *st)
                                : "write");
 }
 
-/* Reads to the end of the file, of a pipe to the end of the first line, and no more than MAX_FILE_BYTES; *n: how many bytes. */
+/* Reads to the end of the file, of a pipe to the end of the first line, and no more than MAX_FILE_BYTES; *n:
+ * how many bytes. */
 static enum err_code read_bytes(int fd, bool pipe, char bytes[MAX_FILE_BYTES], size_t *n, struct err *e)
 {
     int64_t end_ns = clock_monotonic_ns() + (int64_t)PIPE_WAIT_S * 1000000000;

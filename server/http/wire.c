@@ -1,9 +1,11 @@
 /* One state machine over bytes, so that it does not matter where reads of the socket cut them.
  *
  *   START -> METHOD -> TARGET -> VERSION -> LINE_LF -> [FIELD -> NAME -> VALUE -> VALUE_LF]* -> HEAD_LF
- *     -> START, or BODY -> START, or [SIZE -> (EXTENSION) -> SIZE_LF -> CHUNK -> CHUNK_CR -> CHUNK_LF]* -> trailer FIELDs -> START
+ *     -> START, or BODY -> START, or
+ *     -> [SIZE -> (EXTENSION) -> SIZE_LF -> CHUNK -> CHUNK_CR -> CHUNK_LF]* -> trailer FIELDs -> START
  *
- * After a fault the reader gets what completes the request in the state it has, and who answers looks at the fault first. */
+ * After a fault the reader gets what completes the request in the state it has, and who answers looks at the
+ * fault first. */
 #include "server/http/wire.h"
 
 #include "base/limits.h"
@@ -78,7 +80,8 @@ bool wire_between_requests(const struct wire *w)
 
 /* ---- faults ---- */
 
-/* Ends a head. libmicrohttpd (0.9.75) answers a bad Content-Length twice; beside chunks it does not look at it. */
+/* Ends a head. libmicrohttpd (0.9.75) answers a bad Content-Length twice; beside chunks it does not look at
+ * it. */
 #define END_OF_HEAD "Transfer-Encoding: chunked\r\n\r\n"
 
 /* What completes a request for the reader, who has had everything before the faulty byte. */
@@ -293,7 +296,8 @@ static void keep_name(struct wire *w, char c)
     w->n_name++;
 }
 
-/* Cookies mean nothing here, and the library would keep each one: a field whose name begins like theirs gets another. */
+/* Cookies mean nothing here, and the library would keep each one: a field whose name begins like theirs gets
+ * another. */
 static void hide_cookie(const struct wire *w, char *last)
 {
     static const char name[] = "cookie";
@@ -500,7 +504,8 @@ static void check_cost(struct wire *w)
         fail(w, WIRE_HEAD_TOO_LARGE, "the head is too large, or has too many fields");
 }
 
-/* Reads from *at on what the state takes: a span of bytes of one kind, no further than the head may go, or one byte. */
+/* Reads from *at on what the state takes: a span of bytes of one kind, no further than the head may go, or
+ * one byte. */
 static void take_some(struct wire *w, char *bytes, size_t n, size_t *at)
 {
     size_t most = LIMIT_HEAD_COST - w->head_cost + 1; /* the cost was checked */

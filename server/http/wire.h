@@ -1,9 +1,12 @@
-/* wire - the framing of the requests of one connection, byte by byte as RFC 9112 has it. What is not exactly so is a fault that ends the
- * connection, because a proxy in front may have read it another way (request smuggling): a line that ends without CR LF, a control
- * character, a space before a colon, a folded field, Content-Length twice or beside Transfer-Encoding, a missing or second Host, a
- * chunk size that is not plain hexadecimal. So are heads larger than the library behind keeps without losing the request.
- * Layer: server; depends on base.      Threads: confined to its connection's thread.      Memory: none beyond the struct.
- * Cost: a table look-up a byte of a head, nothing a byte of a body. */
+/* wire - the framing of the requests of one connection, byte by byte as RFC 9112 has it. What is not exactly
+ * so is a fault that ends the connection, because a proxy in front may have read it another way (request
+ * smuggling): a line that ends without CR LF, a control character, a space before a colon, a folded field,
+ * Content-Length twice or beside Transfer-Encoding, a missing or second Host, a chunk size that is not plain
+ * hexadecimal. So are heads larger than the library behind keeps without losing the request.
+ * Cost: a table look-up a byte of a head, nothing a byte of a body.
+ * Layer: server/http
+ * Threads: confined to its connection's thread.
+ * Memory: none beyond the struct. */
 #ifndef SERVER_HTTP_WIRE_H
 #define SERVER_HTTP_WIRE_H
 
@@ -40,12 +43,14 @@ struct wire {
 
 void wire_init(struct wire *w);
 
-/* Looks at n bytes that came, of a buffer with that much room or more, and returns how many of the buffer the reader may have. Sound
- * bytes stay as they are, but for a letter of the name Cookie, since cookies would cost the reader memory. From a fault on they are replaced by
- * what ends the request, so that the reader asks for an answer to it; what did not fit is had by wire_take_ending. */
+/* Looks at n bytes that came, of a buffer with that much room or more, and returns how many of the buffer the
+ * reader may have. Sound bytes stay as they are, but for a letter of the name Cookie, since cookies would
+ * cost the reader memory. From a fault on they are replaced by what ends the request, so that the reader asks
+ * for an answer to it; what did not fit is had by wire_take_ending. */
 size_t wire_read(struct wire *w, char *bytes, size_t n, size_t room);
 
-/* Copies up to room bytes of the ending of a faulty request; 0: there is no more, and nothing else will come. */
+/* Copies up to room bytes of the ending of a faulty request; 0: there is no more, and nothing else will
+ * come. */
 size_t wire_take_ending(struct wire *w, char *out, size_t room);
 
 /* Whether the last request is whole and nothing of another has come. */

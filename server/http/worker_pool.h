@@ -1,7 +1,9 @@
 /* worker_pool - threads that do what may block, fed by a bounded queue.
- * Layer: server; depends on base.      Threads: worker_reserve and worker_submit from any; run in the
- * workers' threads. Memory: the queue's fixed ring. A place is reserved before the connection is suspended,
- * so that a full queue is answered and never waited for. */
+ * A place is reserved before the connection is suspended, so that a full queue is answered and never waited
+ * for.
+ * Layer: server/http
+ * Threads: worker_reserve and worker_submit from any; run in the workers' threads.
+ * Memory: the queue's fixed ring. */
 #ifndef SERVER_HTTP_WORKER_POOL_H
 #define SERVER_HTTP_WORKER_POOL_H
 
@@ -28,7 +30,8 @@ enum err_code workers_start(size_t n_threads, size_t max_queue, const struct wor
 bool worker_reserve(struct workers *w);
 void worker_submit(struct workers *w, void *job);
 
-/* Finishes what is queued and what has a place, then ends the threads; worker_reserve then says no. NULL is allowed. */
+/* Finishes what is queued and what has a place, then ends the threads; worker_reserve then says no. NULL is
+ * allowed. */
 void workers_stop(struct workers *w);
 
 /* Frees stopped workers, once nobody can ask them for a place. NULL is allowed. */

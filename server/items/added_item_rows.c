@@ -1,5 +1,5 @@
-/* A taker's part in the equation is the beginning of his stored context, so that an item moves by reading and not by
- * encoding anybody: contexts are stored in the transaction that records an event. */
+/* A taker's part in the equation is the beginning of his stored context, so that an item moves by reading and
+ * not by encoding anybody: contexts are stored in the transaction that records an event. */
 #include "server/items/added_item_rows.h"
 
 #include "base/limits.h"
@@ -89,8 +89,8 @@ static bool is_stale(const struct added_item_rows *old, const uint64_t *stale, s
     return !old || !stale || k >= old->n || (stale[k / 64] >> (k % 64) & 1);
 }
 
-/* Asks the store to find takers of the items to be made by an index. Should it be unable to, it finds them all the same, only
- * slower. *aside: some are not followed. */
+/* Asks the store to find takers of the items to be made by an index. Should it be unable to, it finds them
+ * all the same, only slower. *aside: some are not followed. */
 static enum err_code prepare(struct store_conn *c, const struct item_index *texts,
                              const struct added_item_rows *old, const uint64_t *stale, bool *aside,
                              struct err *e)

@@ -1,6 +1,8 @@
 /* added_item_rows - rows of the items beyond a model's own: from their features, then from who took them.
- * Layer: server; depends on store, engine, base.       Threads: immutable once made; references are atomic.
- * Cost: an item with takers is one read of their contexts and one fold-in; others are sums of a few rows. */
+ * Cost: an item with takers is one read of their contexts and one fold-in; others are sums of a few rows.
+ * Layer: server/items
+ * Threads: immutable once made; references are atomic.
+ * Memory: one block of rows, freed with its last reference. */
 #ifndef SERVER_ITEMS_ADDED_ITEM_ROWS_H
 #define SERVER_ITEMS_ADDED_ITEM_ROWS_H
 
@@ -15,8 +17,8 @@
 
 struct added_item_rows;
 
-/* New: rows for the extra items of texts, at most LIMIT_ITEM_TAKERS takers each. Those of old (NULL: none) whose bit in
- * `stale` (by number; NULL: all are stale) is not set are copied. */
+/* New: rows for the extra items of texts, at most LIMIT_ITEM_TAKERS takers each. Those of old (NULL: none)
+ * whose bit in `stale` (by number; NULL: all are stale) is not set are copied. */
 enum err_code added_item_rows_make(struct store_conn *c, const struct model *m,
                                    const struct item_index *texts, const struct added_item_rows *old,
                                    const uint64_t *stale, struct added_item_rows **out,

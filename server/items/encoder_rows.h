@@ -1,9 +1,10 @@
 /* encoder_rows - the store's interactions as the encoder, the trainer and the baselines take them.
- * Layer: server/items; depends on store, engine/network, server/fields.       Threads: any; a snapshot is immutable.
- * Memory: the caller's.
  *
- * A weight or rating from before there were limits is the nearest one within them, so that one such row stops neither answers nor a
- * training. */
+ * A weight or rating from before there were limits is the nearest one within them, so that one such row stops
+ * neither answers nor a training.
+ * Layer: server/items
+ * Threads: any; a snapshot is immutable.
+ * Memory: the caller's. */
 #ifndef SERVER_ITEMS_ENCODER_ROWS_H
 #define SERVER_ITEMS_ENCODER_ROWS_H
 
@@ -22,7 +23,8 @@ struct encoder_interaction encoder_row(uint32_t item, const struct store_interac
 bool encoder_row_of(const struct item_snapshot *items, const struct store_interaction *x,
                     struct encoder_interaction *out);
 
-/* Those of n interactions whose items a snapshot has, to out (room for n), in their order; returns how many. */
+/* Those of n interactions whose items a snapshot has, to out (room for n), in their order; returns how
+ * many. */
 size_t encoder_rows(const struct item_snapshot *items, const struct store_interaction *x, size_t n,
                     struct encoder_interaction *out);
 

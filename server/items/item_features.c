@@ -1,4 +1,5 @@
-/* Occurrences are collected as they come, sorted by text, and numbered; sorting again by item gives the rows. */
+/* Occurrences are collected as they come, sorted by text, and numbered; sorting again by item gives the
+ * rows. */
 #include "server/items/item_features.h"
 
 #include "base/buf.h"
@@ -135,7 +136,8 @@ static bool same(const struct item_features_private *p, const struct occurrence 
     return x->word == y->word && strcmp(p->texts.data + x->text, p->texts.data + y->text) == 0;
 }
 
-/* Numbers the features that at least so many items have; repeated ones of an item get no row. Returns how many. */
+/* Numbers the features that at least so many items have; repeated ones of an item get no row. Returns how
+ * many. */
 static size_t number(struct item_features_private *p, size_t least, struct profile_value *names)
 {
     size_t rows = 0;

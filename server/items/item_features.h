@@ -1,8 +1,9 @@
-/* item_features - what a model can know of an item before anybody took it: its categories and the words of its title.
- * Layer: server; depends on store, engine, base.       Threads: confined to its thread.
- * Memory: about 40 bytes an occurrence while features are collected.
- * A feature enters the vocabulary when ITEM_FEATURES_LEAST items have it; where that would make more than
- * ITEM_FEATURES_MOST, the least rises until it does not. */
+/* item_features - what a model can know of an item before anybody took it: its categories and the words of
+ * its title. A feature enters the vocabulary when ITEM_FEATURES_LEAST items have it; where that would make
+ * more than ITEM_FEATURES_MOST, the least rises until it does not.
+ * Layer: server/items
+ * Threads: confined to its thread.
+ * Memory: about 40 bytes an occurrence while features are collected. */
 #ifndef SERVER_ITEMS_ITEM_FEATURES_H
 #define SERVER_ITEMS_ITEM_FEATURES_H
 

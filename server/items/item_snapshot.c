@@ -1,4 +1,5 @@
-/* An event moves one row, and leaves every text as it is; so a table is two parts that the next one may share. */
+/* An event moves one row, and leaves every text as it is; so a table is two parts that the next one may
+ * share. */
 #include "server/items/item_snapshot.h"
 
 #include "base/limits.h"

@@ -1,7 +1,8 @@
-/* item_snapshot - the items of an answer: what the store says of them and, for those beyond the model's own, their rows;
- * so that an answer reads no item. Layer: server; depends on store, engine, base. Threads: any; readers hold a
- * reference to an immutable snapshot, a refresh publishes the next one. Memory: item_index and added_item_rows, shared by
- * snapshots in which they are the same. */
+/* item_snapshot - the items of an answer: what the store says of them and, for those beyond the model's own,
+ * their rows; so that an answer reads no item.
+ * Layer: server/items
+ * Threads: any; readers hold a reference to an immutable snapshot, a refresh publishes the next one.
+ * Memory: item_index and added_item_rows, shared by snapshots in which they are the same. */
 #ifndef SERVER_ITEMS_ITEM_SNAPSHOT_H
 #define SERVER_ITEMS_ITEM_SNAPSHOT_H
 
@@ -18,8 +19,8 @@
 
 struct item_snapshot; /* an immutable snapshot for one model */
 
-/* Reads the model's own items, for training and evaluation; the table has one reference. m is borrowed for the table's
- * life. */
+/* Reads the model's own items, for training and evaluation; the table has one reference. m is borrowed for
+ * the table's life. */
 enum err_code item_snapshot_load(struct store_conn *c, const struct model *m, struct item_snapshot **out,
                                  struct err *e) ERR_MUST_CHECK;
 
@@ -29,16 +30,17 @@ struct item_changes {
     struct buf ids; /* terminated, of the items that did */
 };
 
-/* Reads all items to serve, with those that came after training where the model has an item side. foreign: answers may have items
- * of the model that the store does not have. Of what `old` (NULL: nothing) has, only what changed is made anew. */
+/* Reads all items to serve, with those that came after training where the model has an item side. foreign:
+ * answers may have items of the model that the store does not have. Of what `old` (NULL: nothing) has, only
+ * what changed is made anew. */
 enum err_code item_snapshot_next(struct store_conn *c, const struct model *m, bool foreign,
                                  struct item_snapshot *old, const struct item_changes *changes,
                                  struct item_snapshot **out, struct err *e) ERR_MUST_CHECK;
 struct item_snapshot *item_snapshot_ref(struct item_snapshot *t);
 void item_snapshot_unref(struct item_snapshot *t);
 
-/* The index of a store's item key, or -1 when the item has none. The model's own items are below its n_items, and an
- * item's index is the same in all tables of a model and a store. */
+/* The index of a store's item key, or -1 when the item has none. The model's own items are below its n_items,
+ * and an item's index is the same in all tables of a model and a store. */
 long item_snapshot_index(const struct item_snapshot *t, int64_t item_key);
 
 /* Whether the store had the key when the table was made. */
@@ -58,13 +60,15 @@ size_t item_snapshot_n_left_out(const struct item_snapshot *t); /* items for whi
 bool item_snapshot_promoted(const struct item_snapshot *t);     /* see item_index_promoted */
 size_t item_snapshot_n_foreign(const struct item_snapshot *t);  /* items that only the model has */
 
-/* Whether rows were made for this table, and not for the old one (NULL: none), of items that the store does not follow. */
+/* Whether rows were made for this table, and not for the old one (NULL: none), of items that the store does
+ * not follow. */
 bool item_snapshot_aside(const struct item_snapshot *t, const struct item_snapshot *old);
 
 /* The store's keys of the items beyond the model's own to keys (NULL: none), and how many they are. */
 size_t item_snapshot_extra_keys(const struct item_snapshot *t, int64_t *keys);
 
-/* ERR_CONFLICT when the store has less than half of the model's items: one of the two belongs to something else. */
+/* ERR_CONFLICT when the store has less than half of the model's items: one of the two belongs to something
+ * else. */
 enum err_code item_snapshot_check_known(const struct item_snapshot *t, struct err *e) ERR_MUST_CHECK;
 
 /* Where the model has an item's row from: "training", "interactions", "features", "prior". */
@@ -73,7 +77,8 @@ const char *item_snapshot_source(const struct item_snapshot *t, size_t index);
 /* What is known of the item at an index; texts are borrowed from the table. */
 struct item_info item_snapshot_info(const struct item_snapshot *t, size_t index);
 
-/* The rising indices of the items in a category, without deleted ones, borrowed; false when no item has it. */
+/* The rising indices of the items in a category, without deleted ones, borrowed; false when no item has
+ * it. */
 bool item_snapshot_category(const struct item_snapshot *t, struct text name, const uint32_t **indices,
                             size_t *n);
 

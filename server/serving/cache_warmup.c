@@ -1,14 +1,15 @@
-/* The file is text, newest user first; names and ids are percent-encoded, so that a line is two words whatever they hold:
+/* The file is text, newest user first; names and ids are percent-encoded, so that a line is two words
+ * whatever they hold:
  *
  *     hypernet-warm 1
  *     movies u7
  *     movies a%20b
  *     end 91a4c07be3d2f655         hash of all before it: a file cut short or changed is not believed
  *
- * It is written beside its place (PATH.new) and renamed into it: a reader, or a kill, finds the old file or the new one. What a
- * kill left there names users too, so it has one name, and goes at the next start. Users are
- * loaded newest first, since the time may run out, and then touched in the opposite order, so that the cache lets go of
- * the oldest first, as before the stop. */
+ * It is written beside its place (PATH.new) and renamed into it: a reader, or a kill, finds the old file or
+ * the new one. What a kill left there names users too, so it has one name, and goes at the next start. Users
+ * are loaded newest first, since the time may run out, and then touched in the opposite order, so that the
+ * cache lets go of the oldest first, as before the stop. */
 #include "server/serving/cache_warmup.h"
 #include "base/talk.h"
 
@@ -165,7 +166,8 @@ static enum err_code read_file(const char *path, struct buf *text, struct err *e
     return failed ? err_set(e, ERR_IO, "%s: cannot be read", path) : buf_check(text, path, e);
 }
 
-/* Cuts the text to its lines of users, *at being the first; ERR_CORRUPT when head, end or hash are not right. */
+/* Cuts the text to its lines of users, *at being the first; ERR_CORRUPT when head, end or hash are not
+ * right. */
 static enum err_code check_text(const char *path, struct buf *text, size_t *at, struct err *e)
 {
     enum { END_BYTES = sizeof "end 0123456789abcdef\n" - 1 };
@@ -204,7 +206,8 @@ static const char *take_word(const char *p, const char *last, char end, char *ou
     return p < last && *len ? p : NULL;
 }
 
-/* The key of the next line, of a model that is served; *p moves behind the line. 0: no such model, or no such line. */
+/* The key of the next line, of a model that is served; *p moves behind the line. 0: no such model, or no such
+ * line. */
 static size_t take_line(const struct serving *s, const char **p, const char *last,
                         char key[SERVING_KEY_BYTES])
 {

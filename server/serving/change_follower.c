@@ -67,7 +67,8 @@ static enum err_code catch_up(struct change_follower *w, struct err *e)
     return code;
 }
 
-/* Whether the store's file is still where it was. One that came back is taken again; what was lost of its log did not. */
+/* Whether the store's file is still where it was. One that came back is taken again; what was lost of its log
+ * did not. */
 static bool in_place(struct change_follower *w)
 {
     struct err e = {0};
@@ -86,8 +87,8 @@ static bool in_place(struct change_follower *w)
     return !lost;
 }
 
-/* Empties the log of what was deleted of people, and has new items followed, once a second at most: each time costs writes a few
- * syncs. */
+/* Empties the log of what was deleted of people, and has new items followed, once a second at most: each time
+ * costs writes a few syncs. */
 static void settle(struct change_follower *w)
 {
     struct err e = {0};

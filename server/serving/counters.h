@@ -1,5 +1,7 @@
 /* counters - what the serving core counts, however it was asked.
- * Layer: server/serving; depends on base.      Threads: any; relaxed atomics.      Memory: fixed. */
+ * Layer: server/serving
+ * Threads: any; relaxed atomics.
+ * Memory: fixed. */
 #ifndef SERVER_SERVING_COUNTERS_H
 #define SERVER_SERVING_COUNTERS_H
 

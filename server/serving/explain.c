@@ -1,6 +1,6 @@
-/* The user without an entry passes through the same encoder as any other user, so an explanation is what the server
- * would have answered, however contexts are made. An approximation from gradients would cost less and be wrong where it
- * matters: one interaction of few moves the context far. */
+/* The user without an entry passes through the same encoder as any other user, so an explanation is what the
+ * server would have answered, however contexts are made. An approximation from gradients would cost less and
+ * be wrong where it matters: one interaction of few moves the context far. */
 #include "server/serving/explain.h"
 
 #include "base/limits.h"

@@ -1,10 +1,12 @@
 /* explain - which of a user's interactions and profile entries raised given items most.
- * Layer: server; depends on store, engine, base.       Threads: any; a struct explanation belongs to its caller.
- * Memory: one block of reasons, one theta, one copy of the user's interactions; freed by explain_free.
- * Cost: one encoding and one generation for each entry that is tried, and the scores of the items with it.
  *
- * An entry's effect on an item is the item's score minus its score for the same user without the entry, whose context is
- * encoded anew. It is what would happen, not an attribution: effects of several entries do not add up. */
+ * An entry's effect on an item is the item's score minus its score for the same user without the entry, whose
+ * context is encoded anew. It is what would happen, not an attribution: effects of several entries do not add
+ * up.
+ * Cost: one encoding and one generation for each entry that is tried, and the scores of the items with it.
+ * Layer: server/serving
+ * Threads: any; a struct explanation belongs to its caller.
+ * Memory: one block of reasons, one theta, one copy of the user's interactions; freed by explain_free. */
 #ifndef SERVER_SERVING_EXPLAIN_H
 #define SERVER_SERVING_EXPLAIN_H
 
@@ -19,8 +21,8 @@
 
 struct explanation;
 
-/* What is explained. maker, indices, scores and workspace are borrowed for explain_new, the rest for the life of the
- * explanation. */
+/* What is explained. maker, indices, scores and workspace are borrowed for explain_new, the rest for the life
+ * of the explanation. */
 struct explain_query {
     struct user_encoder *maker;
     const struct model *model;
@@ -33,8 +35,8 @@ struct explain_query {
     real *workspace; /* of the catalogue */
 };
 
-/* New: the reasons of each item, the largest effect first; the LIMIT_EXPLAIN_INTERACTIONS newest interactions are tried.
- * A user whose embedding was given has none. */
+/* New: the reasons of each item, the largest effect first; the LIMIT_EXPLAIN_INTERACTIONS newest interactions
+ * are tried. A user whose embedding was given has none. */
 enum err_code explain_new(const struct explain_query *q, struct explanation **out,
                           struct err *e) ERR_MUST_CHECK;
 void explain_free(struct explanation *x);

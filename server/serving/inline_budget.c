@@ -1,6 +1,7 @@
-/* What a making costs beside the generation grows with the user's items, and how depends on the model: what is solved for a context
- * from ratings has a part that every user pays, neighbours walk the lists of each item. So both kinds of users are tried with as many
- * items as are read at once, then with half of them, and so on. The store's part is not in it: some 0.3 us a row. */
+/* What a making costs beside the generation grows with the user's items, and how depends on the model: what
+ * is solved for a context from ratings has a part that every user pays, neighbours walk the lists of each
+ * item. So both kinds of users are tried with as many items as are read at once, then with half of them, and
+ * so on. The store's part is not in it: some 0.3 us a row. */
 #include "server/serving/inline_budget.h"
 
 #include "base/clock.h"

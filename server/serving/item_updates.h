@@ -1,7 +1,10 @@
-/* item_updates - what changes the catalogue: registrations and deletions of items; each call is one transaction.
- * Layer: server; depends on store, engine, base.       Threads: uses the worker's connection.
- * After the commit and before the answer the item tables of this process follow, so that its next answer has the item
- * or lacks it; other processes follow by the log of changes. What is refused leaves no trace. */
+/* item_updates - what changes the catalogue: registrations and deletions of items; each call is one
+ * transaction. After the commit and before the answer the item tables of this process follow, so that its
+ * next answer has the item or lacks it; other processes follow by the log of changes. What is refused leaves
+ * no trace.
+ * Layer: server/serving
+ * Threads: uses the worker's connection.
+ * Memory: the request's. */
 #ifndef SERVER_SERVING_ITEM_UPDATES_H
 #define SERVER_SERVING_ITEM_UPDATES_H
 
@@ -14,8 +17,8 @@
 
 struct item_registration {
     struct store_item item; /* id and texts; key and revision are results */
-    bool
-        patch; /* what is not given stays, metadata are a merge patch, and the item must be there; else all is replaced */
+    bool patch; /* what is not given stays, metadata are a merge patch, and the item must be there; else all
+                   is replaced */
     bool no_title, no_categories, no_metadata; /* of a patch: these go */
     bool refused;                              /* not registered; set by the caller */
     bool created;
@@ -25,15 +28,16 @@ struct item_registration {
     size_t slot;
 };
 
-/* ERR_NOTFOUND: a patch of an unknown item. *fault: which of the list was refused. Of more than LIMIT_EXTRA_ITEMS new ones all are
- * kept, and the rest ranked once there is room. */
+/* ERR_NOTFOUND: a patch of an unknown item. *fault: which of the list was refused. Of more than
+ * LIMIT_EXTRA_ITEMS new ones all are kept, and the rest ranked once there is room. */
 enum err_code update_items(struct session *t, struct item_registration *list, size_t n, size_t *fault,
                            struct err *e) ERR_MUST_CHECK;
 
 /* ERR_NOTFOUND when there is no such item. */
 enum err_code update_delete_item(struct session *t, struct text id, struct err *e) ERR_MUST_CHECK;
 
-/* Brings the tables of this process up to what was just committed. Should that fail, the watcher does it within a second. */
+/* Brings the tables of this process up to what was just committed. Should that fail, the watcher does it
+ * within a second. */
 void update_follow_items(struct session *t);
 
 /* Why the model in a slot does not rank an item of the store, static; NULL: it does. */
@@ -42,7 +46,8 @@ const char *update_item_unranked(struct session *t, size_t slot, struct text id)
 /* The same of an item of which it is known that the model does not rank it. */
 const char *update_why_unranked(const struct model_spec *spec);
 
-/* What to say behind "no item": of one that a served model has though the store has no row of it, what to do; else "". Static. */
+/* What to say behind "no item": of one that a served model has though the store has no row of it, what to do;
+ * else "". Static. */
 const char *update_missing_item(struct session *t, struct text id);
 
 /* Where the model in a slot has an item's row from, or "none". */

@@ -297,7 +297,8 @@ struct shown {
 
 enum { SHOWN_AT_ONCE = 16 };
 
-/* Looks n items up. Their texts lie anywhere in memory: asked for all at once, they come while the first is written. */
+/* Looks n items up. Their texts lie anywhere in memory: asked for all at once, they come while the first is
+ * written. */
 static void look_up(const struct item_snapshot *items, const struct topk_entry *entries, size_t n,
                     struct shown *out)
 {
@@ -356,7 +357,8 @@ static enum err_code add_items(struct buf *out, const struct item_snapshot *item
     return ERR_OK;
 }
 
-/* Names the categories that no item has, since a list of them alone is empty. Spelling counts, so the likely one is said. */
+/* Names the categories that no item has, since a list of them alone is empty. Spelling counts, so the likely
+ * one is said. */
 static void warn_of_categories(struct buf *out, const struct item_snapshot *items,
                                const struct recommend_query *q)
 {
@@ -445,7 +447,8 @@ enum err_code recommender_recommend(struct recommender *p, size_t slot, const st
     return code ? code : buf_check(out, "the answer", e);
 }
 
-/* All that is said of a listed item, whose id is plain text. One addition to the buffer: six would wait for each other. */
+/* All that is said of a listed item, whose id is plain text. One addition to the buffer: six would wait for
+ * each other. */
 static void add_scored_text(struct buf *out, struct text id, float score)
 {
     static const char before[] = "{\"id\":\"", between[] = "\",\"score\":";

@@ -1,8 +1,11 @@
 /* recommender - the answers themselves: recommendations and predictions of one user as JSON; for HTTP and the
- * command line. Layer: server; depends on store, engine, base. Threads: a struct recommender is confined to its
- * thread; it holds the workspaces that make a cached answer free of allocation, beside the answer's own
- * bytes. Cost: a cached user: one look-up, one pass over the catalogue. Another: one read of the store and
- * one generation. */
+ * command line.
+ * Cost: a cached user: one look-up, one pass over the catalogue. Another: one read of the store and one
+ * generation.
+ * Layer: server/serving
+ * Threads: a struct recommender is confined to its thread; it holds the workspaces that make a cached answer
+ *   free of allocation, beside the answer's own bytes.
+ * Memory: workspaces for its life; an answer's own bytes are the caller's buffer. */
 #ifndef SERVER_SERVING_RECOMMENDER_H
 #define SERVER_SERVING_RECOMMENDER_H
 
@@ -27,9 +30,9 @@ void recommender_free(struct recommender *p);
 struct weights *recommender_cached(struct recommender *p, size_t slot, enum serving_kind kind,
                                    struct text user);
 
-/* A reference to the user's weights: cached, or made where that needs no wait and takes little; else NULL. For threads that others
- * wait for: it reads only what the system has in memory (store_read_context_nonblocking) and makes only what was measured to be short
- * (at_once). */
+/* A reference to the user's weights: cached, or made where that needs no wait and takes little; else NULL.
+ * For threads that others wait for: it reads only what the system has in memory
+ * (store_read_context_nonblocking) and makes only what was measured to be short (at_once). */
 struct weights *recommender_try(struct recommender *p, size_t slot, struct text user, bool *hit);
 
 /* A reference to the user's weights, made when they are not cached. ERR_NOTFOUND: no such user. */
@@ -37,8 +40,8 @@ enum err_code recommender_acquire(struct recommender *p, size_t slot, enum servi
                                   struct text user, struct weights **out, bool *hit,
                                   struct err *e) ERR_MUST_CHECK;
 
-/* Reads the user's record and replaces *w by weights made from it, so that what is explained is one state of the user; on
- * failure *w stays. */
+/* Reads the user's record and replaces *w by weights made from it, so that what is explained is one state of
+ * the user; on failure *w stays. */
 enum err_code recommender_reread(struct recommender *p, size_t slot, struct text user, struct weights **w,
                                  struct err *e) ERR_MUST_CHECK;
 
@@ -52,9 +55,9 @@ struct recommend_query {
     bool include_seen;
     size_t n_categories; /* items in any of them; 0: all items */
     struct text categories[RECOMMENDER_MAX_CATEGORIES];
-    bool cold; /* the weights are those of the prior */
-    size_t
-        explain; /* reasons an item; 0: none. Then the weights are those of recommender_user_record, see recommender_reread */
+    bool cold;      /* the weights are those of the prior */
+    size_t explain; /* reasons an item; 0: none. Then the weights are those of recommender_user_record, see
+                       recommender_reread */
 };
 
 /* Appends the answer to out. */
@@ -73,13 +76,14 @@ struct predict_items {
     bool count_unknown; /* the answer says how many it does not have */
 };
 
-/* Scores of catalogue items in their order, null for an unknown one: {"user", ..., "predictions": [{"id", "score"}]}. */
+/* Scores of catalogue items in their order, null for an unknown one: {"user", ..., "predictions": [{"id",
+ * "score"}]}. */
 enum err_code recommender_predict_items(struct recommender *p, size_t slot, const struct weights *w,
                                         struct text user, bool cold, const struct predict_items *asked,
                                         struct buf *out, struct err *e) ERR_MUST_CHECK;
 
-/* The target network on the caller's rows x (n, D): *scores (n, d_output), borrowed until the next call. They may be anything but
- * finite where the rows are too large. */
+/* The target network on the caller's rows x (n, D): *scores (n, d_output), borrowed until the next call. They
+ * may be anything but finite where the rows are too large. */
 enum err_code recommender_score_rows(struct recommender *p, size_t slot, const struct weights *w,
                                      const float *x, size_t n, const float **scores,
                                      struct err *e) ERR_MUST_CHECK;

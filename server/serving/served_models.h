@@ -1,7 +1,10 @@
-/* served_models - what all threads of a process share to answer: the models, their item tables, the weight cache,
- * the store. Layer: server; depends on store, engine, base. Threads: any. Models and cache are immutable
- * references; an item table is replaced as a whole, and a thread notices by a generation number that it reads
- * without a lock. Memory: the models' mapped files, one item table a model, the cache up to its limit. */
+/* served_models - what all threads of a process share to answer: the models, their item tables, the weight
+ * cache, the store.
+ * Models and cache are immutable references; an item table is replaced as a whole, and a thread notices by a
+ * generation number that it reads without a lock.
+ * Layer: server/serving
+ * Threads: any.
+ * Memory: the models' mapped files, one item table a model, the cache up to its limit. */
 #ifndef SERVER_SERVING_SERVED_MODELS_H
 #define SERVER_SERVING_SERVED_MODELS_H
 
@@ -33,8 +36,8 @@ struct serving_options {
     const char *const *models; /* (n_models) paths; the models' names are distinct */
     size_t n_models;
     size_t cache_bytes;
-    bool
-        share; /* models are shared with other processes (model_open_shared); serving_settle is to be called at SIGIO */
+    bool share; /* models are shared with other processes (model_open_shared); serving_settle is to be called
+                   at SIGIO */
     bool foreign_items; /* answers may have items of a model that the store does not have */
 };
 
@@ -48,8 +51,8 @@ struct serving {
     int64_t items_at;              /* guarded by following: the last change that the tables reflect */
     _Atomic int64_t store_read_ns; /* when the watcher last read the store (monotonic); 0: that failed */
     atomic_bool store_lost;        /* its file is not at its path any more */
-    atomic_uint
-        n_forgotten; /* rises after users who were deleted left the cache; who keeps a list of users makes it anew */
+    atomic_uint n_forgotten; /* rises after users who were deleted left the cache; who keeps a list of users
+                                makes it anew */
     pthread_mutex_t writing; /* guards written */
     pthread_cond_t
         write_turn;         /* of the monotonic clock: a wall clock that is set must not make a wait longer */
@@ -61,35 +64,38 @@ struct serving {
     struct served_model models[LIMIT_MODELS];
 };
 
-/* Opens models on an open store, which stays the caller's and into which nothing is written; it may be opened for reading. Items
- * of a model that the store does not have are not served; ERR_CONFLICT when they are more than half: see options. */
+/* Opens models on an open store, which stays the caller's and into which nothing is written; it may be opened
+ * for reading. Items of a model that the store does not have are not served; ERR_CONFLICT when they are more
+ * than half: see options. */
 enum err_code serving_open(struct serving *s, struct store *store, const struct serving_options *options,
                            struct err *e) ERR_MUST_CHECK;
 
-/* Gives shared model files that somebody wants to write to free. ERR_NOMEM: one of them could not be, and the model is about to
- * change. */
+/* Gives shared model files that somebody wants to write to free. ERR_NOMEM: one of them could not be, and the
+ * model is about to change. */
 enum err_code serving_settle(struct serving *s, struct err *e) ERR_MUST_CHECK;
 void serving_close(struct serving *s);
 
-/* Measures the models: gathers the generations of those where it pays, and finds whose weights are made at once; before any thread
- * asks. *any: one or more are gathered. */
+/* Measures the models: gathers the generations of those where it pays, and finds whose weights are made at
+ * once; before any thread asks. *any: one or more are gathered. */
 enum err_code serving_measure(struct serving *s, const struct batcher_config *config, bool *any,
                               struct err *e) ERR_MUST_CHECK;
 
 /* The slot of a model by name, the first one for NULL, or -1. */
 int serving_find(const struct serving *s, const char *name);
 
-/* Brings the item tables of all models up to the store and publishes them. Cost: of an item that interactions moved,
- * one fold-in; of anything else, one read of all items. Weights that may lack an item somebody took are dropped. */
+/* Brings the item tables of all models up to the store and publishes them. Cost: of an item that interactions
+ * moved, one fold-in; of anything else, one read of all items. Weights that may lack an item somebody took
+ * are dropped. */
 enum err_code serving_follow_items(struct serving *s, struct store_conn *c, struct err *e) ERR_MUST_CHECK;
 
-/* Has the store follow the items of the tables (store_follow_items) where it does not, once this process wrote into it: who only
- * reads writes nothing. ERR_BUSY: another one writes; it is to be called again. */
+/* Has the store follow the items of the tables (store_follow_items) where it does not, once this process
+ * wrote into it: who only reads writes nothing. ERR_BUSY: another one writes; it is to be called again. */
 enum err_code serving_follow_takers(struct serving *s, struct store_conn *c, struct err *e) ERR_MUST_CHECK;
 
-/* Begins a transaction on the one connection that writes: threads of the process wait for each other at a lock, not in
- * the store, which lets who waits sleep and try again, and what one write read is there for the next. Ended by
- * serving_end_write in the same thread, which commits unless `code` is an error, and returns the error there was. */
+/* Begins a transaction on the one connection that writes: threads of the process wait for each other at a
+ * lock, not in the store, which lets who waits sleep and try again, and what one write read is there for the
+ * next. Ended by serving_end_write in the same thread, which commits unless `code` is an error, and returns
+ * the error there was. */
 enum err_code serving_begin_write(struct serving *s, struct store_conn **writer,
                                   struct err *e) ERR_MUST_CHECK;
 enum err_code serving_end_write(struct serving *s, enum err_code code, struct err *e) ERR_MUST_CHECK;
@@ -97,8 +103,8 @@ enum err_code serving_end_write(struct serving *s, enum err_code code, struct er
 /* A reference to the newest item table of a model, and its generation. */
 struct item_snapshot *serving_items(struct served_model *m, unsigned *generation);
 
-/* Forgets a user's cached weights of all models that were made before a change (INT64_MAX: all of them). A user's
- * revision is the number of its last change, so weights of that revision or a later one reflect it. */
+/* Forgets a user's cached weights of all models that were made before a change (INT64_MAX: all of them). A
+ * user's revision is the number of its last change, so weights of that revision or a later one reflect it. */
 void serving_drop_user(struct serving *s, struct text id, int64_t change);
 
 /* The key of a context in the weight cache: one byte the model's slot, one the kind, then the id. */

@@ -1,6 +1,7 @@
-/* session - what one thread has to serve with: a connection to the store, workspaces, and the writer while it writes. Whatever asks
- * (an HTTP thread, a worker, a command, a test) makes one and keeps it.
- * Layer: server/serving; depends on store, engine, base.      Threads: confined to its thread; what it points to is shared.
+/* session - what one thread has to serve with: a connection to the store, workspaces, and the writer while it
+ * writes. Whatever asks (an HTTP thread, a worker, a command, a test) makes one and keeps it.
+ * Layer: server/serving
+ * Threads: confined to its thread; what it points to is shared.
  * Memory: the workspaces of a recommender (recommender.h). */
 #ifndef SERVER_SERVING_SESSION_H
 #define SERVER_SERVING_SESSION_H

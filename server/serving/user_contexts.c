@@ -1,5 +1,6 @@
-/* After a write the users are taken in pieces: read and encoded beside others who write, then stored in one short write. A user who
- * changed again meanwhile is left to whoever changed it: the store takes no context of a revision that has passed. */
+/* After a write the users are taken in pieces: read and encoded beside others who write, then stored in one
+ * short write. A user who changed again meanwhile is left to whoever changed it: the store takes no context
+ * of a revision that has passed. */
 #include "server/serving/user_contexts.h"
 
 #include "base/limits.h"
@@ -26,8 +27,8 @@ static struct store_context_key key_of(const struct session *t, size_t slot)
     return (struct store_context_key){spec_of(t, slot)->name, spec_of(t, slot)->version, "user"};
 }
 
-/* Whether the user took an item that this process is yet to hear of. A context made now would lack it; so none is
- * stored, and it is made at first use. */
+/* Whether the user took an item that this process is yet to hear of. A context made now would lack it; so
+ * none is stored, and it is made at first use. */
 static bool has_unknown_item(struct session *t, size_t slot, const struct store_user *user)
 {
     const struct item_snapshot *items = recommender_items(t->recommender, slot);

@@ -1,10 +1,12 @@
 /* user_contexts - the contexts of users whom an update changed: made for every model, and stored.
- * Layer: server/serving; depends on store, engine, base.       Threads: uses the session's connections and workspaces.
- * Memory: within a write the session's workspaces; after a write some users at a time, given back at the end.
  *
- * Of few users they are made and stored within the write. Of many that would hold up all who write, so they come after it, in short
- * writes of their own. Nothing depends on them: a context of an older revision than its user's answers for nobody, and whoever asks for
- * one that is missing, after a crash too, has it made. */
+ * Of few users they are made and stored within the write. Of many that would hold up all who write, so they
+ * come after it, in short writes of their own. Nothing depends on them: a context of an older revision than
+ * its user's answers for nobody, and whoever asks for one that is missing, after a crash too, has it made.
+ * Layer: server/serving
+ * Threads: uses the session's connections and workspaces.
+ * Memory: within a write the session's workspaces; after a write some users at a time, given back at the
+ *   end. */
 #ifndef SERVER_SERVING_USER_CONTEXTS_H
 #define SERVER_SERVING_USER_CONTEXTS_H
 
@@ -17,24 +19,27 @@
 
 enum { USER_CONTEXTS_MAX_WITHIN = 32 }; /* users of a write whose contexts are made within it */
 
-/* Within a write: the contexts of a user as the store has it now; an embedding that was given stays. *source (may be NULL): what the
- * context for the model in a slot is made of, static. ERR_LIMIT: the user has too many interactions. */
+/* Within a write: the contexts of a user as the store has it now; an embedding that was given stays. *source
+ * (may be NULL): what the context for the model in a slot is made of, static. ERR_LIMIT: the user has too
+ * many interactions. */
 enum err_code user_contexts_put(struct session *t, struct text id, size_t slot, const char **source,
                                 struct err *e) ERR_MUST_CHECK;
 
-/* Within a write: the same of a user whose record the caller has, and who has no context but an embedding for the model in
- * given_slot (SIZE_MAX: none). Reads nothing. */
+/* Within a write: the same of a user whose record the caller has, and who has no context but an embedding for
+ * the model in given_slot (SIZE_MAX: none). Reads nothing. */
 enum err_code user_contexts_put_record(struct session *t, struct text id, struct store_user *record,
                                        size_t given_slot, struct err *e) ERR_MUST_CHECK;
 
-/* What the context of a record is made of for the model in a slot: "embedding", "interactions", "profile" or "prior". */
+/* What the context of a record is made of for the model in a slot: "embedding", "interactions", "profile" or
+ * "prior". */
 const char *user_contexts_source(const struct session *t, size_t slot, const struct store_user *record);
 
 /* ERR_LIMIT when a user would have so many interactions that it cannot be; all writes refuse that by this. */
 enum err_code user_contexts_check_size(struct text id, size_t n_interactions, struct err *e) ERR_MUST_CHECK;
 
-/* After a write, for users (n) whose contexts were not made within it, and the items (n_items) that they took in it: those beyond a
- * model's own move once more, as their takers' contexts changed. What fails is left to whoever asks for it, and logged once. */
+/* After a write, for users (n) whose contexts were not made within it, and the items (n_items) that they took
+ * in it: those beyond a model's own move once more, as their takers' contexts changed. What fails is left to
+ * whoever asks for it, and logged once. */
 void user_contexts_follow(struct session *t, const struct text *users, size_t n, struct text *items,
                           size_t n_items);
 

@@ -1,4 +1,5 @@
-/* The rules are those of store_put_interaction and store_read_user; a test holds the two against each other. */
+/* The rules are those of store_put_interaction and store_read_user; a test holds the two against each
+ * other. */
 #include "server/serving/user_record.h"
 
 #include "base/limits.h"

@@ -1,6 +1,7 @@
-/* user_record - the record of a user whose rows are being written, as the store would read it back; so a registration is encoded from
- * what it has in memory.
- * Layer: server/serving; depends on store, base.       Threads: confined, as the record is.
+/* user_record - the record of a user whose rows are being written, as the store would read it back; so a
+ * registration is encoded from what it has in memory.
+ * Layer: server/serving
+ * Threads: confined, as the record is.
  * Memory: the record's own, which it keeps for the next user. */
 #ifndef SERVER_SERVING_USER_RECORD_H
 #define SERVER_SERVING_USER_RECORD_H
@@ -16,7 +17,8 @@ enum err_code user_record_begin(struct store_user *u, int64_t revision, struct t
 /* Adds an interaction, in the order of arrival; one of n at most. */
 void user_record_add(struct store_user *u, const struct store_interaction *x);
 
-/* Leaves one interaction an item, the newest (of equal times what arrived last), in the order of time and arrival. */
+/* Leaves one interaction an item, the newest (of equal times what arrived last), in the order of time and
+ * arrival. */
 enum err_code user_record_end(struct store_user *u, struct err *e) ERR_MUST_CHECK;
 
 #endif

@@ -1,4 +1,5 @@
-/* The transaction is begun here and ended here: a failure at any point rolls all of it back. What follows a commit refuses nothing. */
+/* The transaction is begun here and ended here: a failure at any point rolls all of it back. What follows a
+ * commit refuses nothing. */
 #include "server/serving/user_updates.h"
 
 #include "base/limits.h"
@@ -15,8 +16,8 @@
 struct run {
     struct session *t;
     const struct update_rules *rules;
-    /* An item that the store has and this process's tables are yet to have ends the attempt, so that the tables can be brought up
-     * first. */
+    /* An item that the store has and this process's tables are yet to have ends the attempt, so that the
+     * tables can be brought up first. */
     bool hears_first;
     bool unheard_item; /* and one did */
     bool many;         /* users: their contexts are made after the transaction */
@@ -32,8 +33,8 @@ static bool is_served(struct session *t, struct text item)
     return false;
 }
 
-/* Whether an item can be taken: the store has it, or it is to be made. One that is served without a row in the store gets it when
- * somebody takes it. */
+/* Whether an item can be taken: the store has it, or it is to be made. One that is served without a row in
+ * the store gets it when somebody takes it. */
 static enum err_code item_can_be(struct run *run, struct text item, bool *can, struct err *e)
 {
     int64_t key;
@@ -101,7 +102,8 @@ static enum err_code finish(struct session *t, enum err_code code, struct err *e
     return serving_end_write(t->serving, code, e);
 }
 
-/* Brings the tables up to the store after an attempt that ended for an item they did not have; true: worth another one. */
+/* Brings the tables up to the store after an attempt that ended for an item they did not have; true: worth
+ * another one. */
 static bool hear(struct run *run, struct err *e)
 {
     struct err why = {0};
@@ -176,7 +178,8 @@ static enum err_code put_interactions(struct run *run, const struct registration
     return code ? code : user_record_end(record, e);
 }
 
-/* The contexts of who is registered: of a patch all may be there already; else the record is what was put, or what was kept. */
+/* The contexts of who is registered: of a patch all may be there already; else the record is what was put, or
+ * what was kept. */
 static enum err_code put_contexts(struct run *run, struct registration *g, struct store_user *record,
                                   struct err *e)
 {
@@ -209,7 +212,8 @@ static enum err_code register_one(struct run *run, struct registration *g, struc
     return code ? code : put_contexts(run, g, record, e);
 }
 
-/* Refuses the interactions whose items cannot be, and marks whose they are. What an attempt before refused was told then. */
+/* Refuses the interactions whose items cannot be, and marks whose they are. What an attempt before refused
+ * was told then. */
 static enum err_code check_registrations(struct run *run, struct registration *list, size_t n, struct err *e)
 {
     enum err_code code = ERR_OK;
@@ -269,7 +273,8 @@ static bool leaves_out(struct run *run, struct registration *list, size_t n, siz
     return true;
 }
 
-/* Makes the contexts that were not made within the transaction. Without memory for their names they are left to who asks. */
+/* Makes the contexts that were not made within the transaction. Without memory for their names they are left
+ * to who asks. */
 static void follow_registrations(struct session *t, const struct registration *list, size_t n)
 {
     size_t n_users = 0, n_items = 0, n_all = 0;
@@ -387,8 +392,9 @@ static enum err_code check_events(struct run *run, struct placed *list, size_t n
     return code;
 }
 
-/* The time of events without one: now, and not before what the user has. Stores may hold times that are ahead, from milliseconds that
- * were taken for seconds, and what happens now is the newest among them all the same. */
+/* The time of events without one: now, and not before what the user has. Stores may hold times that are
+ * ahead, from milliseconds that were taken for seconds, and what happens now is the newest among them all the
+ * same. */
 static enum err_code time_of_now(struct session *t, struct text user, int64_t now, int64_t *time,
                                  struct err *e)
 {

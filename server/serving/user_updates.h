@@ -1,11 +1,13 @@
-/* user_updates - what changes users: registrations, events, deletions; each call is one transaction of the store.
- * Layer: server/serving; depends on store, engine, base.       Threads: uses the worker's connection and workspaces.
- * Memory: of a batch, a list of its parts; of the rest the session's workspaces.
+/* user_updates - what changes users: registrations, events, deletions; each call is one transaction of the
+ * store.
  *
- * The first answer after the acknowledgement is the new one, also after a crash: whoever changed has a new revision in the same
- * transaction, and no context of an older one answers. The new contexts are stored in that transaction, or, of more users than
- * USER_CONTEXTS_MAX_WITHIN, after it and before the answer (user_contexts.h). Cached weights are dropped after the commit. What is
- * refused leaves no trace. */
+ * The first answer after the acknowledgement is the new one, also after a crash: whoever changed has a new
+ * revision in the same transaction, and no context of an older one answers. The new contexts are stored in
+ * that transaction, or, of more users than USER_CONTEXTS_MAX_WITHIN, after it and before the answer
+ * (user_contexts.h). Cached weights are dropped after the commit. What is refused leaves no trace.
+ * Layer: server/serving
+ * Threads: uses the worker's connection and workspaces.
+ * Memory: of a batch, a list of its parts; of the rest the session's workspaces. */
 #ifndef SERVER_SERVING_USER_UPDATES_H
 #define SERVER_SERVING_USER_UPDATES_H
 
@@ -28,8 +30,8 @@ struct update_interaction {
 
 struct registration {
     struct text id;
-    bool
-        patch; /* what is not given stays, and the user must be there; else profile and contexts are replaced */
+    bool patch; /* what is not given stays, and the user must be there; else profile and contexts are replaced
+                 */
     struct partial_object profile; /* without patch: the whole profile; NULL data: none */
     bool replaces_interactions;    /* by these; else those that were stay */
     const struct update_interaction *interactions;
@@ -59,12 +61,14 @@ struct update_rules {
     void *arg;
 };
 
-/* What was made on the way; and the events that were left out, because the store has a newer interaction of the same user and item. */
+/* What was made on the way; and the events that were left out, because the store has a newer interaction of
+ * the same user and item. */
 struct update_made {
     size_t n_users, n_items, n_older;
 };
 
-/* ERR_NOTFOUND: a patch of an unknown user. ERR_INVALID: parts were refused, and nothing is kept; not with rules->skip. */
+/* ERR_NOTFOUND: a patch of an unknown user. ERR_INVALID: parts were refused, and nothing is kept; not with
+ * rules->skip. */
 enum err_code update_register(struct session *t, struct registration *list, size_t n,
                               const struct update_rules *rules, struct err *e) ERR_MUST_CHECK;
 
@@ -74,7 +78,8 @@ struct update_touched {
     int64_t revision;
 };
 
-/* Records events, by user; their order within a user stays. touched: (n) room; *n_touched users. ERR_INVALID as above. */
+/* Records events, by user; their order within a user stays. touched: (n) room; *n_touched users. ERR_INVALID
+ * as above. */
 enum err_code update_events(struct session *t, struct update_interaction *events, size_t n,
                             const struct update_rules *rules, struct update_touched *touched,
                             size_t *n_touched, struct update_made *made, struct err *e) ERR_MUST_CHECK;

@@ -1,5 +1,5 @@
-/* Training, evaluation, the command line and the server all encode a user here, so that a user is the same context to each of
- * them; how a stored row is read is encoder_rows.h. */
+/* Training, evaluation, the command line and the server all encode a user here, so that a user is the same
+ * context to each of them; how a stored row is read is encoder_rows.h. */
 #include "server/serving/user_weights.h"
 
 #include "base/mem.h"
@@ -138,8 +138,8 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The indices of the user's items to k->seen, rising. Keys rise, and a model that was trained from this store has its items in
- * their order: then there is nothing to sort. */
+/* The indices of the user's items to k->seen, rising. Keys rise, and a model that was trained from this store
+ * has its items in their order: then there is nothing to sort. */
 static enum err_code take_seen(struct user_encoder *k, const struct item_snapshot *items,
                                const struct store_user *user, size_t *n, struct err *e)
 {
@@ -166,8 +166,8 @@ static enum err_code take_seen(struct user_encoder *k, const struct item_snapsho
     return ERR_OK;
 }
 
-/* The neighbours of the first n of k->seen: what follows the layers' weights in theta. They are summed in the order of the
- * items, so that a user has the same weights whichever way the items were read. */
+/* The neighbours of the first n of k->seen: what follows the layers' weights in theta. They are summed in the
+ * order of the items, so that a user has the same weights whichever way the items were read. */
 static enum err_code add_neighbours(struct user_encoder *k, size_t n, real *theta, size_t *len, struct err *e)
 {
     enum err_code code = reserve_interactions(k, n, e);

@@ -1,6 +1,8 @@
 /* user_weights - the bridge between store and engine: a stored user to a context embedding and to generated
- * weights. Layer: server; depends on store, engine, base.   Threads: a struct user_encoder is confined to
- * its thread. Memory: workspaces grow to the longest history seen and are kept. */
+ * weights.
+ * Layer: server/serving
+ * Threads: a struct user_encoder is confined to its thread.
+ * Memory: workspaces grow to the longest history seen and are kept. */
 #ifndef SERVER_SERVING_USER_WEIGHTS_H
 #define SERVER_SERVING_USER_WEIGHTS_H
 
@@ -21,19 +23,19 @@ void user_encoder_free(struct user_encoder *k);
 /* From now on weights are generated through g, which outlives k; NULL: by this thread alone, as at first. */
 void user_encoder_gather(struct user_encoder *k, struct batcher *g);
 
-/* Encodes what the store knows of a user, whose interactions were read, to c (C floats, the maker's own, borrowed until the next call).
- * Items the model does not have are left out. */
+/* Encodes what the store knows of a user, whose interactions were read, to c (C floats, the maker's own,
+ * borrowed until the next call). Items the model does not have are left out. */
 enum err_code context_encode(struct user_encoder *k, const struct item_snapshot *items,
                              const struct store_user *user, const float **c, struct err *e) ERR_MUST_CHECK;
 
 /* The context that answers for a user now: the given embedding; else the stored one when it is as new as the
- * user; else encoded. ERR_CORRUPT when the stored bytes have the wrong length; ERR_CONFLICT when there is none and the
- * model has no encoder. */
+ * user; else encoded. ERR_CORRUPT when the stored bytes have the wrong length; ERR_CONFLICT when there is
+ * none and the model has no encoder. */
 enum err_code context_of_user(struct user_encoder *k, const struct item_snapshot *items,
                               const struct store_user *user, const float **c, struct err *e) ERR_MUST_CHECK;
 
-/* New weights for the user, also of store_read_context, from the context c (C floats) that context_of_user gave: theta,
- * and the rising indices of the user's items as `seen`. */
+/* New weights for the user, also of store_read_context, from the context c (C floats) that context_of_user
+ * gave: theta, and the rising indices of the user's items as `seen`. */
 enum err_code context_generate(struct user_encoder *k, const struct item_snapshot *items,
                                const struct store_user *user, const float *c, struct weights **out,
                                struct err *e) ERR_MUST_CHECK;

@@ -1,12 +1,14 @@
 /* simulate - a made-up world as files that the other commands read.
- * Layer: server; depends on base and server/simulate_world.      Threads: confined to its thread.
  *
  * interactions.tsv  user item rating timestamp, ordered by time
  * users.tsv         user age region work
  * items.tsv         item title categories
  * test.tsv          user item rating timestamp: the newest of every user, not in interactions.tsv
  * candidates.tsv    no header: a user and 99 items that this user never met
- * truth.ndjson      the planted tastes: {"user","favourites","shares_first","shares_last"} */
+ * truth.ndjson      the planted tastes: {"user","favourites","shares_first","shares_last"}
+ * Layer: server/simulate
+ * Threads: confined to its thread.
+ * Memory: the whole world while it is written. */
 #ifndef SERVER_SIMULATE_SIMULATE_H
 #define SERVER_SIMULATE_SIMULATE_H
 

@@ -1,12 +1,13 @@
 /* world - a made-up world of users with tastes, items with categories, and who took what when.
- * Layer: server; depends on base and engine/rng.     Threads: confined to its thread.
- * Memory: everything, about 24 bytes an interaction.
  *
  * A user's taste for each category comes in part from the profile (which a model can learn for new users) and
  * in part from the user alone; it drifts from a first to a last taste over the user's time, and one
  * interaction in three stays with the category of the one before, so that order matters. Items have one to
  * three categories, a skewed popularity, and a hidden tone that users share or not. Only additions, products,
- * divisions and square roots of doubles are used, so that every machine makes the same world. */
+ * divisions and square roots of doubles are used, so that every machine makes the same world.
+ * Layer: server/simulate
+ * Threads: confined to its thread.
+ * Memory: everything, about 24 bytes an interaction. */
 #ifndef SERVER_SIMULATE_WORLD_H
 #define SERVER_SIMULATE_WORLD_H
 

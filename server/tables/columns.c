@@ -47,7 +47,8 @@ static const struct synonyms all_synonyms[] = {
 };
 enum { N_SYNONYMS = sizeof all_synonyms / sizeof all_synonyms[0] };
 
-/* Whether a header's name is a listed one: case, and what stands between words (`Customer ID`, `customer-id`), make no difference. */
+/* Whether a header's name is a listed one: case, and what stands between words (`Customer ID`,
+ * `customer-id`), make no difference. */
 static bool is_name(struct text name, const char *listed)
 {
     size_t i = 0;
@@ -121,8 +122,9 @@ enum err_code table_columns_add(struct table_columns *c, enum table_role role, s
     return add_column(c, role, name.data, name.len, e);
 }
 
-/* What an item is called and what it is like stands in many columns of a shop's table; nothing is lost, since the rest is metadata. Times
- * of several events (ordered_at, created_at) are usual too, but a `date` beside a `time` is one time in two halves. */
+/* What an item is called and what it is like stands in many columns of a shop's table; nothing is lost, since
+ * the rest is metadata. Times of several events (ordered_at, created_at) are usual too, but a `date` beside a
+ * `time` is one time in two halves. */
 bool table_role_by_rank(enum table_role role, size_t rank)
 {
     return role == ROLE_TITLE || role == ROLE_CATEGORIES || (role == ROLE_TIME && rank >= N_PLAIN_TIMES);

@@ -1,5 +1,6 @@
 /* format - which format a table file has, how its lines fall into fields and what its columns mean.
- * Layer: server; depends on base.          Threads: any.
+ * Layer: server/tables
+ * Threads: any.
  * Memory: struct table_fields and struct table_columns own growing arrays; their _fini frees. */
 #ifndef SERVER_TABLES_FORMAT_H
 #define SERVER_TABLES_FORMAT_H
@@ -53,24 +54,26 @@ struct table_fields {
 
 void table_fields_fini(struct table_fields *f);
 
-/* The format by the file's name (path, `.gz` aside), or else by its first line; *by_name tells which it was. */
+/* The format by the file's name (path, `.gz` aside), or else by its first line; *by_name tells which it
+ * was. */
 enum table_format table_format_detect(const char *path, enum table_kind kind, struct text first_line,
                                       bool *by_name);
 
 /* "csv", "u.data", ... */
 const char *table_format_name(enum table_format format);
 
-/* Splits a line. quoted: the separator of a format whose fields may be quoted as in CSV, or '\0'; such fields lose their quotes in
- * place, so the line is written to. ERR_INVALID: broken quoting, or more than `most` fields (TABLE_MAX_COLUMNS, or as many as the caller
- * takes); ERR_NOMEM. */
+/* Splits a line. quoted: the separator of a format whose fields may be quoted as in CSV, or '\0'; such fields
+ * lose their quotes in place, so the line is written to. ERR_INVALID: broken quoting, or more than `most`
+ * fields (TABLE_MAX_COLUMNS, or as many as the caller takes); ERR_NOMEM. */
 enum err_code table_split(enum table_format format, char quoted, char *line, size_t len, size_t most,
                           struct table_fields *out, struct err *e) ERR_MUST_CHECK;
 
 /* Whether the format's files begin with a line of column names. */
 bool table_format_has_header(enum table_format format);
 
-/* Takes the quotes off a field of a TSV whose header has none, where it must have been quoted by a writer that quotes what needs it, as
- * pandas does: quotes at both ends, and inside each quote twice. Writes into the field. */
+/* Takes the quotes off a field of a TSV whose header has none, where it must have been quoted by a writer
+ * that quotes what needs it, as pandas does: quotes at both ends, and inside each quote twice. Writes into
+ * the field. */
 bool table_unquote_tsv(struct text *field);
 
 /* The canonical name of a role; "" for those without. */
@@ -89,11 +92,13 @@ enum err_code table_columns_fixed(enum table_kind kind, enum table_format format
 /* Whether a table of this kind cannot do without a column of the role. */
 bool table_role_needed(enum table_kind kind, enum table_role role);
 
-/* The role that a name has in a table of this kind. rank (may be NULL): 0 for the canonical name, rising for its synonyms. */
+/* The role that a name has in a table of this kind. rank (may be NULL): 0 for the canonical name, rising for
+ * its synonyms. */
 enum table_role table_role_of(enum table_kind kind, struct text name, size_t *rank);
 
-/* Whether of several columns with this role the one with the lowest rank has it, and the others are extra ones; else two synonyms beside
- * each other are refused. rank is that of the last of them: a timestamp of another event (created_at) stands back for a plain one. */
+/* Whether of several columns with this role the one with the lowest rank has it, and the others are extra
+ * ones; else two synonyms beside each other are refused. rank is that of the last of them: a timestamp of
+ * another event (created_at) stands back for a plain one. */
 bool table_role_by_rank(enum table_role role, size_t rank);
 
 /* Adds a column to a list; ERR_NOMEM. */

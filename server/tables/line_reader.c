@@ -140,8 +140,9 @@ static enum quotes next_quotes(enum quotes q, char c, char separator)
     return c == '"' && q != PLAIN ? INSIDE : PLAIN; /* behind CLOSED: the second half of a doubled quote */
 }
 
-/* A line ends inside of a quote. Where a search before this one, for a record that was none, was inside of a quote at this very end,
- * it was so until `inside`, and so is this one: no byte is looked at twice, however many lines open a quote and do not close it. */
+/* A line ends inside of a quote. Where a search before this one, for a record that was none, was inside of a
+ * quote at this very end, it was so until `inside`, and so is this one: no byte is looked at twice, however
+ * many lines open a quote and do not close it. */
 static void pass_line_end(struct table_lines *l, struct search *s)
 {
     uint64_t at = l->base + l->start + s->seen + 1;

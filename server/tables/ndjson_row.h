@@ -1,5 +1,6 @@
 /* ndjson_row - one line of NDJSON as a table row.
- * Layer: server; depends on base, jansson and server/table_row.      Threads: confined to its thread.
+ * Layer: server/tables
+ * Threads: confined to its thread.
  * Memory: the parsed line, until the next call or _fini. */
 #ifndef SERVER_TABLES_NDJSON_ROW_H
 #define SERVER_TABLES_NDJSON_ROW_H

@@ -1,7 +1,8 @@
-/* row_builder - a row in the making: values are set one by one, checked, and finished into a struct table_row.
- * Layer: server; depends on base and server/table.   Threads: confined to its thread.
- * Memory: buffers that are used again for every row; table_row_builder_fini frees.
- * Every error is ERR_INVALID with the reason alone, or ERR_NOMEM; the caller adds file and line. */
+/* row_builder - a row in the making: values are set one by one, checked, and finished into a struct
+ * table_row. Every error is ERR_INVALID with the reason alone, or ERR_NOMEM; the caller adds file and line.
+ * Layer: server/tables
+ * Threads: confined to its thread.
+ * Memory: buffers that are used again for every row; table_row_builder_fini frees. */
 #ifndef SERVER_TABLES_ROW_BUILDER_H
 #define SERVER_TABLES_ROW_BUILDER_H
 
@@ -24,8 +25,8 @@ void table_row_builder_fini(struct table_row_builder *b);
 /* Forgets the row before. */
 void table_row_start(struct table_row_builder *b);
 
-/* Sets the value of a column; views are kept. Empty text is an absent value. name is that of the column. quoted: quotes stood around
- * it, so that an id that reads as a word for nothing (NULL, nan) is meant. */
+/* Sets the value of a column; views are kept. Empty text is an absent value. name is that of the column.
+ * quoted: quotes stood around it, so that an id that reads as a word for nothing (NULL, nan) is meant. */
 enum err_code table_row_set(struct table_row_builder *b, enum table_role role, const char *name,
                             struct text text, bool quoted, struct err *e) ERR_MUST_CHECK;
 
@@ -33,8 +34,8 @@ enum err_code table_row_set(struct table_row_builder *b, enum table_role role, c
 enum err_code table_row_check_word(struct text id, bool quoted, const char *what,
                                    struct err *e) ERR_MUST_CHECK;
 
-/* Refuses an id or a column's name that has a control character: nobody sees it, and another program's id would be another. what is
- * "id of the user", for example. */
+/* Refuses an id or a column's name that has a control character: nobody sees it, and another program's id
+ * would be another. what is "id of the user", for example. */
 enum err_code table_row_check_plain(struct text text, const char *what, struct err *e) ERR_MUST_CHECK;
 
 /* Checks an id by the rules for all ids, and that it is plain. what is "user" or "item". */

@@ -1,5 +1,5 @@
-/* Signatures are those of the formats' own documents. What packs one table says how to unpack it into a pipe, since import reads
- * standard input; what holds many says how to write one as CSV. */
+/* Signatures are those of the formats' own documents. What packs one table says how to unpack it into a pipe,
+ * since import reads standard input; what holds many says how to write one as CSV. */
 #include "server/tables/sniff.h"
 
 #include <stdbool.h>
@@ -117,7 +117,8 @@ const char *table_sniff(const char *bytes, size_t n)
     return what ? what : name_document(bytes, n);
 }
 
-/* A name may have spaces in it, and a comma or tab too: they separate where they are in the one field that there is. */
+/* A name may have spaces in it, and a comma or tab too: they separate where they are in the one field that
+ * there is. */
 const char *table_sniff_header(const char *field, size_t n, size_t n_fields)
 {
     if (memchr(field, ';', n))

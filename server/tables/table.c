@@ -253,7 +253,8 @@ static enum err_code set_candidates(struct table *t, struct err *e)
     return ERR_OK;
 }
 
-/* What may be text over several lines. In any other column a line end says that a quote before it was not closed. */
+/* What may be text over several lines. In any other column a line end says that a quote before it was not
+ * closed. */
 static bool may_span(enum table_role role)
 {
     return role == ROLE_EXTRA || role == ROLE_IGNORED || role == ROLE_TITLE || role == ROLE_CATEGORIES ||
@@ -303,8 +304,9 @@ static void unquote_fields(struct table *t)
         }
 }
 
-/* Whether a cell says that there is no value, as programs write it. For an id that is a fault (table_row); a format without quotes and
- * header cannot say that a title is meant so, and its files do not write it for none. */
+/* Whether a cell says that there is no value, as programs write it. For an id that is a fault (table_row); a
+ * format without quotes and header cannot say that a title is meant so, and its files do not write it for
+ * none. */
 static bool is_none(const struct table *t, size_t i)
 {
     enum table_role role = t->columns.list[i].role;
@@ -313,7 +315,8 @@ static bool is_none(const struct table *t, size_t i)
            field_is_null_word(field_value_trim(t->fields.list[i]));
 }
 
-/* Looks whether an ignored column of interactions has times: who wrote the file may not know by which name they would be taken. */
+/* Looks whether an ignored column of interactions has times: who wrote the file may not know by which name
+ * they would be taken. */
 static void look_for_date(struct table *t, size_t i)
 {
     enum { LOOKED_AT = 100 };
@@ -344,8 +347,8 @@ static enum err_code set_columns(struct table *t, struct err *e)
     return ERR_OK;
 }
 
-/* Splits a line into t->fields. A record of several lines that turns out to be none is its first line alone: behind it everything
- * is looked at anew, so that one quote that is not closed costs one line. */
+/* Splits a line into t->fields. A record of several lines that turns out to be none is its first line alone:
+ * behind it everything is looked at anew, so that one quote that is not closed costs one line. */
 static enum err_code take_fields(struct table *t, struct table_line *line, struct err *e)
 {
     if (line->open)

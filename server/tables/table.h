@@ -1,18 +1,21 @@
 /* table - rows of users, items, interactions, contexts and candidates out of text files.
- * Layer: server; depends on base, zlib, jansson and base.   Threads: confined to its
- * thread. Memory: one line and its fields, whatever the size of the file.
  *
  * CSV (RFC 4180) and TSV with a header, NDJSON, MovieLens `::` files, u.data, u.user and u.item; gzip is seen
- * through; "-" is standard input. Columns are found by name; case, and ` `, `-` or `.` for `_`, make no difference:
+ * through; "-" is standard input. Columns are found by name; case, and ` `, `-` or `.` for `_`, make no
+ * difference:
  *   user        user user_id userid uid customer customer_id customerid visitor_id visitorid
  *   item        item item_id itemid movie_id movieid iid product product_id productid book_id track_id
  *   rating      rating score stars
  *   weight      weight count
- *   timestamp   timestamp ts time date datetime       seconds, milli-, micro-, nanoseconds, or text (server/fields/time_text.h)
+ *   timestamp   timestamp ts time date datetime       seconds, milli-, micro-, nanoseconds, or text
+ *               (server/fields/time_text.h)
  *   title       title name
  *   categories  categories category genres genre tags `a|b|c`; in NDJSON an array too
  *   embedding   embedding context vector              a JSON array, or numbers with spaces between
- * A candidates file has no header: each line is a user and any number of items. */
+ * A candidates file has no header: each line is a user and any number of items.
+ * Layer: server/tables
+ * Threads: confined to its thread.
+ * Memory: one line and its fields, whatever the size of the file. */
 #ifndef SERVER_TABLES_TABLE_H
 #define SERVER_TABLES_TABLE_H
 
@@ -55,8 +58,8 @@ struct table_row {
     enum field_time_form time_form; /* written so */
     struct text title;
     struct text categories; /* a JSON array of strings */
-    /* a JSON object: the profile of a user, the metadata of an item; a null in it, of NDJSON, says that there is
-     * no such member (RFC 7396) */
+    /* a JSON object: the profile of a user, the metadata of an item; a null in it, of NDJSON, says that there
+     * is no such member (RFC 7396) */
     struct text object;
     bool no_title, no_categories, no_object; /* without a value: said to be none, not only left out */
     const float *embedding;                  /* (n_embedding) within LIMIT_COMPONENT */
@@ -69,13 +72,15 @@ struct table;
 
 /* Opens a file and reads its header. Errors name the file: ERR_NOTFOUND, ERR_IO, ERR_CORRUPT, ERR_NOMEM;
  * ERR_INVALID when the header lacks a column that the kind needs, or the format has no such kind. An empty
- * file is a table without rows. A file of another kind (UTF-16, an archive, Parquet, a JSON array, ...) is ERR_INVALID too. */
+ * file is a table without rows. A file of another kind (UTF-16, an archive, Parquet, a JSON array, ...) is
+ * ERR_INVALID too. */
 enum err_code table_open(const char *path, enum table_kind kind, enum table_format format, struct table **out,
                          struct err *e) ERR_MUST_CHECK;
 void table_close(struct table *t); /* NULL is allowed */
 
-/* The next row; *got is false at the end. ERR_INVALID, `file:line: reason`, is a bad line: the next call goes on behind it, which is
- * the next line of the file also where a quote was not closed. Every other error is final. */
+/* The next row; *got is false at the end. ERR_INVALID, `file:line: reason`, is a bad line: the next call goes
+ * on behind it, which is the next line of the file also where a quote was not closed. Every other error is
+ * final. */
 enum err_code table_next(struct table *t, struct table_row *row, bool *got, struct err *e) ERR_MUST_CHECK;
 
 /* Names, letter case aside, of columns and fields that are left out. */
@@ -85,7 +90,8 @@ struct table_ignored {
     size_t n;
 };
 
-/* Leaves them out from here on; borrowed until table_close. ERR_INVALID: the kind cannot do without one of them. */
+/* Leaves them out from here on; borrowed until table_close. ERR_INVALID: the kind cannot do without one of
+ * them. */
 enum err_code table_ignore(struct table *t, const struct table_ignored *ignored,
                            struct err *e) ERR_MUST_CHECK;
 

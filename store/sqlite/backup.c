@@ -1,10 +1,11 @@
-/* Backups by VACUUM INTO: one read transaction, so that others read and write meanwhile, and a compact copy in which nothing is
- * left of what was deleted. A copy is made beside its place, checked, and renamed: who finds it finds it whole.
+/* Backups by VACUUM INTO: one read transaction, so that others read and write meanwhile, and a compact copy
+ * in which nothing is left of what was deleted. A copy is made beside its place, checked, and renamed: who
+ * finds it finds it whole.
  *
- * Who replaces a file takes the locks that SQLite takes to have it for itself, on the old file, for as long as that takes. Another
- * process that has the store open holds one of them, also when the file is damaged past opening. The old log goes before the new
- * file comes: a crash between leaves the old file without its newest writes, where the other order would leave the new file with
- * a log that spoils it. */
+ * Who replaces a file takes the locks that SQLite takes to have it for itself, on the old file, for as long
+ * as that takes. Another process that has the store open holds one of them, also when the file is damaged
+ * past opening. The old log goes before the new file comes: a crash between leaves the old file without its
+ * newest writes, where the other order would leave the new file with a log that spoils it. */
 #include "store/sqlite/private.h"
 
 #include "base/mem.h"
@@ -64,7 +65,8 @@ static enum err_code check_whole(struct sqlite_conn *c, struct err *e)
     return code;
 }
 
-/* Writes what the connection reads to a new file, which is its owner's alone, and syncs it. Whatever fails, no file is left. */
+/* Writes what the connection reads to a new file, which is its owner's alone, and syncs it. Whatever fails,
+ * no file is left. */
 static enum err_code copy_to(struct sqlite_conn *c, const char *path, struct err *e)
 {
     struct text name = {path, strlen(path)};
@@ -169,8 +171,9 @@ static enum err_code checked_copy(const char *source, const char *path, char **o
 
 /* ---- replacing ---- */
 
-/* Takes the file for this process, by SQLite's locks: pending, reserved, shared (sqlite.org/lockingv3.html). fd: -1 when there is
- * no file. Other openings wait until it is closed. what: is being done, for a message. */
+/* Takes the file for this process, by SQLite's locks: pending, reserved, shared (sqlite.org/lockingv3.html).
+ * fd: -1 when there is no file. Other openings wait until it is closed. what: is being done, for a
+ * message. */
 static enum err_code take_file(const char *what, const char *path, int *fd, struct err *e)
 {
     enum { PENDING_BYTE = 0x40000000, LOCK_BYTES = 512 };
@@ -189,7 +192,8 @@ static enum err_code take_file(const char *what, const char *path, int *fd, stru
     return err_set(e, ERR_BUSY, "store %s: a server or another command has it open; stop it first", path);
 }
 
-/* The owner of what is replaced, or of the folder: root may restore for a service that has a user of its own. */
+/* The owner of what is replaced, or of the folder: root may restore for a service that has a user of its
+ * own. */
 static enum err_code keep_owner(const char *name, const char *path, int old, struct err *e)
 {
     struct stat want, have;
@@ -256,8 +260,9 @@ static bool is_not_for_us(int error)
            error == EMLINK || error == EXDEV;
 }
 
-/* Gives the file a name that nobody has, at once, in one of two ways, of which some file systems have one (FAT, exFAT and many of FUSE no
- * links, older NFS and kernels no rename that replaces nothing); -1 with errno. */
+/* Gives the file a name that nobody has, at once, in one of two ways, of which some file systems have one
+ * (FAT, exFAT and many of FUSE no links, older NFS and kernels no rename that replaces nothing); -1 with
+ * errno. */
 static int rename_to_new(const char *name, const char *path)
 {
     if (renameat2(AT_FDCWD, name, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
@@ -285,7 +290,8 @@ static enum err_code put_new(const char *name, const char *path, struct err *e)
     return code;
 }
 
-/* The store's own files, by whatever name: over them a copy would lose what is in the log, or be spoiled by it. */
+/* The store's own files, by whatever name: over them a copy would lose what is in the log, or be spoiled by
+ * it. */
 static enum err_code check_other_file(const struct stat *found, const char *path, const char *store,
                                       struct err *e)
 {

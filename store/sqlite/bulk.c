@@ -92,7 +92,8 @@ enum err_code sqlite_bulk_begin(struct store_conn *conn, struct store_bulk **out
 {
     struct sqlite_conn *c = (struct sqlite_conn *)conn;
     enum err_code code = sqlite_check_writing(c, e);
-    if (!code) /* inserts meet pages all over the table; without room each would be written out and read back */
+    if (!code) /* inserts meet pages all over the table; without room each would be written out and read back
+                */
         code = sqlite_run_text(c, "PRAGMA cache_size = -65536", "set up a bulk load", e);
     if (code)
         return code;

@@ -33,7 +33,8 @@ enum err_code sqlite_code(int rc)
         return ERR_FULL;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-    case SQLITE_CONSTRAINT: /* values are checked before: where a constraint fails, the file contradicts itself */
+    case SQLITE_CONSTRAINT: /* values are checked before: where a constraint fails, the file contradicts
+                               itself */
     case SQLITE_MISMATCH:
         return ERR_CORRUPT;
     case SQLITE_IOERR:
@@ -136,7 +137,8 @@ enum err_code sqlite_run_text(struct sqlite_conn *c, const char *sql, const char
     return rc == SQLITE_OK ? ERR_OK : sqlite_fail_opening(c, rc, what, e);
 }
 
-/* SQLite's own handler sleeps up to 100 ms between two tries, and would miss the pauses that a load makes for others. */
+/* SQLite's own handler sleeps up to 100 ms between two tries, and would miss the pauses that a load makes for
+ * others. */
 static int wait_busy(void *arg, int n_tries)
 {
     struct sqlite_conn *c = arg;
@@ -169,7 +171,8 @@ enum err_code sqlite_open_db(struct sqlite_conn *c, int flags, struct err *e)
     sqlite3_extended_result_codes(c->db, 1);
     sqlite_wait(c, SQLITE_BUSY_MS);
     sqlite3_db_config(c->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    /* 4 MB: what is read is in the system's page cache once for all connections, and a server has many of them. */
+    /* 4 MB: what is read is in the system's page cache once for all connections, and a server has many of
+     * them. */
     enum err_code code =
         sqlite_run_text(c,
                         "PRAGMA trusted_schema = OFF; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL;"
@@ -232,8 +235,8 @@ static void disconnect_from(struct store_conn *conn)
     mem_free(c);
 }
 
-/* A write meets pages all over the indexes, and each commit would write the hot ones into the database again: the log is
- * let grow to 16 MB, so that several commits share that. */
+/* A write meets pages all over the indexes, and each commit would write the hot ones into the database again:
+ * the log is let grow to 16 MB, so that several commits share that. */
 static enum err_code write_often(struct store_conn *conn, struct err *e)
 {
     enum { PAGES_OF_LOG = 4096 };

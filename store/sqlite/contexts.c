@@ -1,5 +1,6 @@
-/* Contexts of users and tasks. One that an encoder made also says which items its user had (schema/sqlite/0004_taken.sql): the
- * revision these are of and their keys, so that a list which a program of before left behind is told apart. */
+/* Contexts of users and tasks. One that an encoder made also says which items its user had
+ * (schema/sqlite/0004_taken.sql): the revision these are of and their keys, so that a list which a program of
+ * before left behind is told apart. */
 #include "store/sqlite/private.h"
 
 #include "base/limits.h"

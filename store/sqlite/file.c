@@ -1,14 +1,17 @@
 /* The file of a store: how it is opened, what it may be read as, and who may read it.
  *
- * Who only reads changes nothing, not even beside the file. SQLite needs an index of the log (-shm) to read a file in WAL mode, and
- * makes one where there is none:
- *   - where the file and its folder can be written, it does so and takes it away again at the end, if it came first and found no
- *     log; a log that a killed process left behind is read where it lies and stays (SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE);
- *   - where they cannot be written but there is a log or an index, somebody writes or wrote: SQLite reads both as they are;
- *   - where they cannot be written and there is neither, nobody has the store open, and all of it is in the file. It is then read
- *     as a file that does not change (immutable=1): nothing is made and nothing is locked. With a log that has bytes in it this
- *     would miss what was committed last, or read half of a checkpoint, so it is never done then. A process of somebody who may
- *     write there, started meanwhile, would not be waited for: a command that reads for minutes should read a copy. */
+ * Who only reads changes nothing, not even beside the file. SQLite needs an index of the log (-shm) to read a
+ * file in WAL mode, and makes one where there is none:
+ *   - where the file and its folder can be written, it does so and takes it away again at the end, if it came
+ *     first and found no log; a log that a killed process left behind is read where it lies and stays
+ *     (SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE);
+ *   - where they cannot be written but there is a log or an index, somebody writes or wrote: SQLite reads
+ *     both as they are;
+ *   - where they cannot be written and there is neither, nobody has the store open, and all of it is in the
+ *     file. It is then read as a file that does not change (immutable=1): nothing is made and nothing is
+ *     locked. With a log that has bytes in it this would miss what was committed last, or read half of a
+ *     checkpoint, so it is never done then. A process of somebody who may write there, started meanwhile,
+ *     would not be waited for: a command that reads for minutes should read a copy. */
 #include "store/sqlite/private.h"
 
 #include "base/buf.h"

@@ -1,12 +1,12 @@
 /* Items that are followed from now on: their interactions come into the index of takers.
  *
- * To find these all interactions are read, and there may be many: so it is done beside others who write. What is found is marked in short
- * transactions, the items themselves in the last one, together with what users who changed meanwhile have of them. A mark of an item that is
- * not followed yet harms nothing. Should a load put another table in the place of the interactions meanwhile, marks may be lost, and it is
- * all done again.
+ * To find these all interactions are read, and there may be many: so it is done beside others who write. What
+ * is found is marked in short transactions, the items themselves in the last one, together with what users
+ * who changed meanwhile have of them. A mark of an item that is not followed yet harms nothing. Should a load
+ * put another table in the place of the interactions meanwhile, marks may be lost, and it is all done again.
  *
- * A call works for SQLITE_FOLLOW_MS only, since its thread has other things to do, such as to end. How far it came stays with the
- * connection, and the next call for the same items goes on there. */
+ * A call works for SQLITE_FOLLOW_MS only, since its thread has other things to do, such as to end. How far it
+ * came stays with the connection, and the next call for the same items goes on there. */
 #include "store/sqlite/private.h"
 
 #include "base/clock.h"
@@ -50,8 +50,8 @@ static bool is_late(const struct sqlite_following *f)
     return clock_monotonic_ns() >= f->until_ns;
 }
 
-/* Interactions of the items that are not marked, of a statement of (user_key, item_key); f->read: that was all. A statement in the
- * order of users stops before the next user once the call's time is up (`timed`). */
+/* Interactions of the items that are not marked, of a statement of (user_key, item_key); f->read: that was
+ * all. A statement in the order of users stops before the next user once the call's time is up (`timed`). */
 static enum err_code find(struct sqlite_following *f, enum sqlite_statement which, int64_t from, bool timed,
                           struct err *e)
 {
@@ -223,7 +223,8 @@ static enum err_code unfollowed(struct sqlite_following *f, const int64_t *keys,
     return code;
 }
 
-/* Whoever asks waits for no writer: to read all interactions and then find the lock taken would be in vain. */
+/* Whoever asks waits for no writer: to read all interactions and then find the lock taken would be in
+ * vain. */
 static enum err_code check_lock(struct sqlite_conn *c, struct err *e)
 {
     sqlite_wait(c, 0);

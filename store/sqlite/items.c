@@ -1,9 +1,9 @@
-/* Items. A deleted one keeps its row: a key that went to another item would make trained models, cached weights and
- * other processes' tables speak of the wrong one.
+/* Items. A deleted one keeps its row: a key that went to another item would make trained models, cached
+ * weights and other processes' tables speak of the wrong one.
  *
- * Who took a followed item is found by an index, who took another one by reading all interactions. Items that come one by
- * one are followed from the start; those of an import are from when somebody who writes asks
- * for it. Who reads sets the interactions with others aside, in memory, and needs no lock of writers. */
+ * Who took a followed item is found by an index, who took another one by reading all interactions. Items that
+ * come one by one are followed from the start; those of an import are from when somebody who writes asks for
+ * it. Who reads sets the interactions with others aside, in memory, and needs no lock of writers. */
 #include "store/sqlite/private.h"
 
 /* A row of ITEM_OF and EACH_ITEM. */
@@ -230,8 +230,8 @@ void sqlite_takers_end(struct store_conn *conn)
                        NULL);
 }
 
-/* An index in memory, of this connection, of the interactions with items that are not followed; else each of them would take a read
- * of all interactions. */
+/* An index in memory, of this connection, of the interactions with items that are not followed; else each of
+ * them would take a read of all interactions. */
 static enum err_code set_aside(struct sqlite_conn *c, const int64_t *keys, size_t n, struct err *e)
 {
     sqlite3_stmt *add = NULL;

@@ -1,14 +1,15 @@
 /* Loads of many interactions, beside which others go on writing.
  *
- * Rows are collected outside of the store. Few of them are then written in the caller's transaction. Many would hold the lock too long: they
- * are merged with those that the store has into a second table, in the order of users, in many short transactions with pauses that let
- * waiting writers in (bigger tables are written fastest in their order, too). What others change meanwhile is found by the users'
- * revisions, and done over in the caller's transaction, which puts the second table in the place of the first. So all of it becomes visible
- * at once, and a load that ends in between, however, leaves the old state and a table that the next load or opening drops; a file
- * that is locked says whose it is.
+ * Rows are collected outside of the store. Few of them are then written in the caller's transaction. Many
+ * would hold the lock too long: they are merged with those that the store has into a second table, in the
+ * order of users, in many short transactions with pauses that let waiting writers in (bigger tables are
+ * written fastest in their order, too). What others change meanwhile is found by the users' revisions, and
+ * done over in the caller's transaction, which puts the second table in the place of the first. So all of it
+ * becomes visible at once, and a load that ends in between, however, leaves the old state and a table that
+ * the next load or opening drops; a file that is locked says whose it is.
  *
- * New users and items have keys from the start, above all that are there. Users who register meanwhile move above the load's; of items, whose
- * keys other processes know, some keys are left free. */
+ * New users and items have keys from the start, above all that are there. Users who register meanwhile move
+ * above the load's; of items, whose keys other processes know, some keys are left free. */
 #include "store/sqlite/load.h"
 
 #include "base/clock.h"
@@ -60,7 +61,8 @@ enum err_code sqlite_load_interaction(struct store_load *load, struct text user,
 
 /* ---- staging ---- */
 
-/* Keys of all ids; those of new ones are above all that are there, and above those that others will give meanwhile. */
+/* Keys of all ids; those of new ones are above all that are there, and above those that others will give
+ * meanwhile. */
 static enum err_code find_keys(struct sqlite_load *l, struct err *e)
 {
     enum err_code code =
@@ -88,7 +90,8 @@ static enum err_code find_keys(struct sqlite_load *l, struct err *e)
     return code;
 }
 
-/* Made now, for at the end all rows would be read for it. Indices cannot be renamed, so two names take turns. */
+/* Made now, for at the end all rows would be read for it. Indices cannot be renamed, so two names take
+ * turns. */
 static enum err_code make_index(struct sqlite_load *l, struct err *e)
 {
     int64_t n_first;
@@ -135,8 +138,9 @@ static enum err_code count_indexed(struct sqlite_load *l, int64_t *n, struct err
     return code;
 }
 
-/* The index of the second table is filled as rows come, where few of them are in it. Many would be written all over it, a page each, or
- * keep others from writing while it is made at the end: then no item is followed afterwards, until somebody asks for that anew. */
+/* The index of the second table is filled as rows come, where few of them are in it. Many would be written
+ * all over it, a page each, or keep others from writing while it is made at the end: then no item is followed
+ * afterwards, until somebody asks for that anew. */
 static enum err_code choose_followed(struct sqlite_load *l, struct err *e)
 {
     int64_t n = 0;

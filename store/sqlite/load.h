@@ -1,5 +1,8 @@
 /* load - the parts of a load of many interactions, and what finds what a killed one left.
- * Layer: store, private to connection*.c.      Threads: a connection is confined to its thread. */
+ * For the files of this folder alone.
+ * Layer: store/sqlite
+ * Threads: a connection is confined to its thread.
+ * Memory: the load's rows are in tables of the database; a few buffers for its life. */
 #ifndef STORE_SQLITE_LOAD_H
 #define STORE_SQLITE_LOAD_H
 
@@ -15,8 +18,8 @@ struct sqlite_load_lock {
 
 extern const struct sqlite_load_lock sqlite_load_lock_none;
 
-/* Keys left free for users and items that are registered while a load runs. Serving has tables as long as the largest key of an item, training
- * of a user, with four bytes a key. */
+/* Keys left free for users and items that are registered while a load runs. Serving has tables as long as the
+ * largest key of an item, training of a user, with four bytes a key. */
 enum { SQLITE_LOAD_FREE_USER_KEYS = 1 << 18, SQLITE_LOAD_FREE_ITEM_KEYS = 4096 };
 
 /* A row of a user on its way into the table. */
@@ -71,7 +74,8 @@ enum err_code sqlite_load_run(struct sqlite_load *l, const char *sql, struct err
 enum err_code sqlite_load_number(struct sqlite_load *l, const char *sql, int64_t *out,
                                  struct err *e) ERR_MUST_CHECK;
 
-/* One user: the rows that l->select stands at (rc: of its last step) and those of the load are taken, then written under a key. */
+/* One user: the rows that l->select stands at (rc: of its last step) and those of the load are taken, then
+ * written under a key. */
 enum err_code sqlite_load_take(struct sqlite_load *l, int64_t user, int *rc, struct err *e) ERR_MUST_CHECK;
 enum err_code sqlite_load_add(struct sqlite_load *l, uint32_t user, struct err *e) ERR_MUST_CHECK;
 enum err_code sqlite_load_write(struct sqlite_load *l, int64_t user, struct err *e) ERR_MUST_CHECK;
@@ -91,15 +95,16 @@ enum err_code sqlite_load_note_followed(struct sqlite_load *l, struct err *e) ER
 /* Does over what others changed, in short transactions, until little is left. */
 enum err_code sqlite_load_catch_up(struct sqlite_load *l, struct err *e) ERR_MUST_CHECK;
 
-/* The rest, in the load's last transaction: what is left is found, an item of the load may be given the key that it has by now, and all of it
- * is done over. The caller frees b. */
+/* The rest, in the load's last transaction: what is left is found, an item of the load may be given the key
+ * that it has by now, and all of it is done over. The caller frees b. */
 enum err_code sqlite_load_find_behind(struct sqlite_load *l, struct sqlite_load_behind *b,
                                       struct err *e) ERR_MUST_CHECK;
 void sqlite_load_move(struct sqlite_load *l, size_t item, int64_t key, bool followed);
 enum err_code sqlite_load_do_over(struct sqlite_load *l, struct sqlite_load_behind *b,
                                   struct err *e) ERR_MUST_CHECK;
 
-/* A user whom the load names does not have this key any more: what is written under it are the rows of whoever has it now. */
+/* A user whom the load names does not have this key any more: what is written under it are the rows of
+ * whoever has it now. */
 enum err_code sqlite_load_leave_key(struct sqlite_load *l, struct sqlite_load_behind *b, int64_t key,
                                     struct err *e) ERR_MUST_CHECK;
 void sqlite_load_behind_fini(struct sqlite_load_behind *b);

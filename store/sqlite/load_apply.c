@@ -1,5 +1,5 @@
-/* The end of a staged load, in its caller's transaction: what others changed since is done over, new users and items get their rows, and the
- * tables change places. */
+/* The end of a staged load, in its caller's transaction: what others changed since is done over, new users
+ * and items get their rows, and the tables change places. */
 #include "store/sqlite/load.h"
 
 /* Runs a statement for a row with this key and id; *n: the rows it changed. */
@@ -47,7 +47,8 @@ static enum err_code insert_items(struct sqlite_load *l, struct err *e)
     return code;
 }
 
-/* A new user of the load could not be made: somebody registered the id meanwhile, or, which is an error, was given the key. */
+/* A new user of the load could not be made: somebody registered the id meanwhile, or, which is an error, was
+ * given the key. */
 static enum err_code check_registered(struct sqlite_load *l, uint32_t user, struct err *e)
 {
     int64_t key = 0;
@@ -59,8 +60,8 @@ static enum err_code check_registered(struct sqlite_load *l, uint32_t user, stru
                    l->conn->store->path, SQLITE_LOAD_FREE_USER_KEYS);
 }
 
-/* Marks the users whom the load names as changed, makes the new ones, and drops what it adds to who was deleted meanwhile. Whoever has another
- * key by now is one of those who changed. */
+/* Marks the users whom the load names as changed, makes the new ones, and drops what it adds to who was
+ * deleted meanwhile. Whoever has another key by now is one of those who changed. */
 static enum err_code touch_users(struct sqlite_load *l, struct sqlite_load_behind *b, struct err *e)
 {
     sqlite3_stmt *insert = NULL, *touch = NULL;

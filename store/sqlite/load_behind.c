@@ -1,8 +1,9 @@
 /* What others changed since a load read the store, done over in its second table.
  *
- * It is done in rounds before the load's last transaction, each in short transactions, so that this one, during which nobody writes, has left
- * what came in a moment. A round may be late itself: who changes again while it runs has a later revision and comes with the next.
- * Nothing looks through the whole second table: the load knows the rows that it added, and the store has an index of those of followed items. */
+ * It is done in rounds before the load's last transaction, each in short transactions, so that this one,
+ * during which nobody writes, has left what came in a moment. A round may be late itself: who changes again
+ * while it runs has a later revision and comes with the next. Nothing looks through the whole second table:
+ * the load knows the rows that it added, and the store has an index of those of followed items. */
 #include "store/sqlite/load.h"
 
 #include "base/clock.h"
@@ -56,7 +57,8 @@ static enum err_code read_keys(struct sqlite_load *l, const char *sql, int64_t a
     return code;
 }
 
-/* The items that are followed now; of those that were not, the number in the load and the key go to `more` (NULL: not asked). */
+/* The items that are followed now; of those that were not, the number in the load and the key go to `more`
+ * (NULL: not asked). */
 static enum err_code find_followed(struct sqlite_load *l, struct sqlite_load_keys *all,
                                    struct sqlite_load_keys *more, struct err *e)
 {

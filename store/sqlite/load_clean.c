@@ -1,5 +1,5 @@
-/* A table of millions of rows is emptied a piece at a time, for its pages are overwritten: a dropped one is not to hold up others either,
- * nor to be read from the file by somebody who forgot nobody. */
+/* A table of millions of rows is emptied a piece at a time, for its pages are overwritten: a dropped one is
+ * not to hold up others either, nor to be read from the file by somebody who forgot nobody. */
 #include "store/sqlite/load.h"
 
 #include "base/mem.h"
@@ -75,7 +75,8 @@ static enum err_code one_number(struct sqlite_conn *c, const char *sql, int64_t 
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? ERR_OK : sqlite_fail(c, rc, "clean up after a load", e);
 }
 
-/* Deletes a piece of a table, or drops what is less; *done: it is gone. Whole users go, so that a piece has a bound in the key. */
+/* Deletes a piece of a table, or drops what is less; *done: it is gone. Whole users go, so that a piece has a
+ * bound in the key. */
 static enum err_code drop_piece(struct sqlite_conn *c, const char *table, bool *done, struct err *e)
 {
     char sql[256];

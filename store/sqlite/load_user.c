@@ -1,4 +1,5 @@
-/* A load's rows of one user, merged with those that are there: of each item the newest, of two as new the last that came. */
+/* A load's rows of one user, merged with those that are there: of each item the newest, of two as new the
+ * last that came. */
 #include "store/sqlite/load.h"
 
 #include "base/mem.h"

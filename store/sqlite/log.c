@@ -1,11 +1,12 @@
 /* The write-ahead log on its way into the file, and what of deleted people must not stay in either.
  *
- * secure_delete makes SQLite overwrite what it deletes, but two places are left. The log holds the pages as they were until it
- * is written over: after a transaction that deleted something of a person it is emptied, cut to nothing, as soon as no reader
- * stands in the way. And when a page of a tree is filled anew, because its neighbours were split or joined, the space between its
- * table of cells and its first cell keeps copies of rows that moved to other pages, where nothing overwrites them when the row is
- * deleted (SQLite 3.40: of 2,000 deleted users 11 were still to be found). That space means nothing, so it is written as zeros
- * when a page goes from the log into the file, which is the only way into the file. */
+ * secure_delete makes SQLite overwrite what it deletes, but two places are left. The log holds the pages as
+ * they were until it is written over: after a transaction that deleted something of a person it is emptied,
+ * cut to nothing, as soon as no reader stands in the way. And when a page of a tree is filled anew, because
+ * its neighbours were split or joined, the space between its table of cells and its first cell keeps copies
+ * of rows that moved to other pages, where nothing overwrites them when the row is deleted (SQLite 3.40: of
+ * 2,000 deleted users 11 were still to be found). That space means nothing, so it is written as zeros when a
+ * page goes from the log into the file, which is the only way into the file. */
 #include "store/sqlite/private.h"
 
 #include <string.h>
@@ -19,8 +20,8 @@ enum {
     CLOSING_BUSY_MS = 1000
 };
 
-/* Below this no page number has anything but zero in its first byte, where a page of a tree has its kind and any other page the
- * number of the next one. */
+/* Below this no page number has anything but zero in its first byte, where a page of a tree has its kind and
+ * any other page the number of the next one. */
 static const int64_t max_file_bytes = (int64_t)PAGE_BYTES << 24;
 
 typedef ssize_t pwrite64_fn(int fd, const void *from, size_t n, off64_t at);
@@ -34,7 +35,8 @@ static size_t number_at(const unsigned char *p)
     return (size_t)p[0] << 8 | p[1];
 }
 
-/* The unused space of a page of a tree, [*from, *to); false: it is no such page. File format: sqlite.org/fileformat2.html, 1.6. */
+/* The unused space of a page of a tree, [*from, *to); false: it is no such page. File format:
+ * sqlite.org/fileformat2.html, 1.6. */
 static bool find_gap(const unsigned char page[PAGE_BYTES], bool first, size_t *from, size_t *to)
 {
     size_t header = first ? FILE_HEADER : 0;

@@ -1,11 +1,12 @@
-/* Whose log it is. SQLite finds a log by the name of the file, and nothing in either says that they belong together: after a process
- * was killed, what was committed last is in the log alone, and when another file is moved over the store before the next start, the
- * log is applied to that, which spoils it. So a log carries in an extended attribute which inode its file is, and which it is itself, and is
- * refused beside another file.
+/* Whose log it is. SQLite finds a log by the name of the file, and nothing in either says that they belong
+ * together: after a process was killed, what was committed last is in the log alone, and when another file is
+ * moved over the store before the next start, the log is applied to that, which spoils it. So a log carries
+ * in an extended attribute which inode its file is, and which it is itself, and is refused beside another
+ * file.
  *
- * The attribute goes with the log: both renamed or moved together stay each other's. In a copy, by whatever tool, the log is another
- * file than the attribute says, and nothing is known of it; so it is where the file system has no such attributes (tmpfs before
- * Linux 6.6, NFS). */
+ * The attribute goes with the log: both renamed or moved together stay each other's. In a copy, by whatever
+ * tool, the log is another file than the attribute says, and nothing is known of it; so it is where the file
+ * system has no such attributes (tmpfs before Linux 6.6, NFS). */
 #include "store/sqlite/private.h"
 
 #include "base/mem.h"
@@ -22,7 +23,8 @@ enum { MARK_BYTES = 128 };
 #define MARK "log %ju of %ju born %jd.%u"
 enum { LOG_HEADER_BYTES = 32 }; /* a log with no more than this holds nothing */
 
-/* A file that was removed leaves its inode to the next one, so the time when it was born counts too, where it is known. */
+/* A file that was removed leaves its inode to the next one, so the time when it was born counts too, where it
+ * is known. */
 struct mark {
     uintmax_t log, of; /* inodes */
     intmax_t born_s;   /* 0: not known */

@@ -1,6 +1,6 @@
 /* Opening: what lies at the path is looked at before anything is changed, so that a file of another program
- * stays as it is. WAL lets readers go on while one writes. Migrations run under the write lock, so that several
- * processes may open a new file at once: the first one migrates, the others find it done. */
+ * stays as it is. WAL lets readers go on while one writes. Migrations run under the write lock, so that
+ * several processes may open a new file at once: the first one migrates, the others find it done. */
 #include "store/sqlite/load.h"
 
 #include "base/mem.h"
@@ -160,8 +160,8 @@ enum err_code sqlite_check_size(const char *path, enum store_mode mode, struct e
     return ERR_OK;
 }
 
-/* SQLite counts its memory under a lock that all connections share, at each allocation; nobody asks for the count.
- * It can be told so only before its first use in the process: later it refuses, and counts. */
+/* SQLite counts its memory under a lock that all connections share, at each allocation; nobody asks for the
+ * count. It can be told so only before its first use in the process: later it refuses, and counts. */
 static void set_up_sqlite(void)
 {
     (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);

@@ -1,9 +1,10 @@
-/* Reads that do not wait. SQLite reads a page that it does not hold by the pread of its file system for Unix, which lets it be
- * replaced; ours asks the kernel, while a read at once is under way in its thread, for what lies in the page cache only (preadv2 with
- * RWF_NOWAIT, Linux 4.14). Else EAGAIN comes, which is an I/O error to SQLite: it ends the statement and forgets the page. So does a
- * read that gives less than was asked for: at the end of a file that is the truth, but Linux 5.9 and 5.10 say so in its middle too
- * (preadv(2), BUGS), and SQLite would take the rest for zeros. Locks are not waited for either, nor the pauses SQLite makes between
- * its looks at an index of the log that another process is changing. */
+/* Reads that do not wait. SQLite reads a page that it does not hold by the pread of its file system for Unix,
+ * which lets it be replaced; ours asks the kernel, while a read at once is under way in its thread, for what
+ * lies in the page cache only (preadv2 with RWF_NOWAIT, Linux 4.14). Else EAGAIN comes, which is an I/O error
+ * to SQLite: it ends the statement and forgets the page. So does a read that gives less than was asked for:
+ * at the end of a file that is the truth, but Linux 5.9 and 5.10 say so in its middle too (preadv(2), BUGS),
+ * and SQLite would take the rest for zeros. Locks are not waited for either, nor the pauses SQLite makes
+ * between its looks at an index of the log that another process is changing. */
 #include "store/sqlite/private.h"
 
 #include <errno.h>

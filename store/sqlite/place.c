@@ -1,13 +1,13 @@
 /* Whether the files that connections have open are still those at the store's path.
  *
- * SQLite finds the log and its index by the path of the file, once. When somebody removes, renames or replaces the file meanwhile,
- * writes go on into what nobody will open again; and whoever opens the new file finds the old file's log beside it, and applies
- * that to it. So who serves for long remembers device and inode of the three, compares them before it writes and after it
- * committed, and when they differ
+ * SQLite finds the log and its index by the path of the file, once. When somebody removes, renames or
+ * replaces the file meanwhile, writes go on into what nobody will open again; and whoever opens the new file
+ * finds the old file's log beside it, and applies that to it. So who serves for long remembers device and
+ * inode of the three, compares them before it writes and after it committed, and when they differ
  *   - writes nothing more,
- *   - brings what the log holds into the file that it has open, wherever that is called now, as long as nobody else can have
- *     begun to use log or index, and removes both if they are still its own, so that what is opened at the path from now on is
- *     clean,
+ *   - brings what the log holds into the file that it has open, wherever that is called now, as long as
+ *     nobody else can have begun to use log or index, and removes both if they are still its own, so that
+ *     what is opened at the path from now on is clean,
  *   - and closes without touching anything.
  * Who was killed before he could do so leaves a log that the next start refuses: log_owner.c. */
 #include "store/sqlite/private.h"

@@ -1,6 +1,8 @@
-/* private - what the files of the SQLite backend share; the one place that includes sqlite3.h.
- * Layer: store, private to connection*.c.      Threads: a connection is confined to its thread.
- * Every SQL text stands in the table below; each is prepared once a connection. */
+/* private - what the files of the SQLite backend share; the one place that includes sqlite3.h. Every SQL text
+ * stands in the table below; each is prepared once a connection. For the files of this folder alone.
+ * Layer: store/sqlite
+ * Threads: a connection is confined to its thread.
+ * Memory: a connection and its statements are one block each, freed when it is closed. */
 #ifndef STORE_SQLITE_PRIVATE_H
 #define STORE_SQLITE_PRIVATE_H
 
@@ -187,26 +189,26 @@ struct sqlite_conn {
     struct buf taken; /* scratch of contexts.c */
     int follow_ms;    /* SQLITE_FOLLOW_MS, but in tests */
     struct sqlite_following
-        *following;     /* how far a call of sqlite_follow_items came; NULL: none is to go on */
-    bool never_at_once; /* its file cannot be read so */
-    sqlite3_stmt *
-        takers_aside; /* who took items that are not followed, between sqlite_takers_begin and its end; else NULL */
+        *following;             /* how far a call of sqlite_follow_items came; NULL: none is to go on */
+    bool never_at_once;         /* its file cannot be read so */
+    sqlite3_stmt *takers_aside; /* who took items that are not followed, between sqlite_takers_begin and its
+                                   end; else NULL */
 };
 
 /* Texts and codes of SQLite's last error on c, with the path; `what` says what was being done. */
 enum err_code sqlite_fail(struct sqlite_conn *c, int rc, const char *what, struct err *e) ERR_MUST_CHECK;
 enum err_code sqlite_code(int rc);
 
-/* The same for what is done while opening. Our texts are right: one that SQLite refuses meets a file of a format
- * it does not know, or without our tables. */
+/* The same for what is done while opening. Our texts are right: one that SQLite refuses meets a file of a
+ * format it does not know, or without our tables. */
 enum err_code sqlite_fail_opening(struct sqlite_conn *c, int rc, const char *what,
                                   struct err *e) ERR_MUST_CHECK;
 
 /* New: a path with a suffix, or NULL; freed by mem_free. */
 char *sqlite_beside(const char *path, const char *suffix);
 
-/* Makes an empty file that only its owner may read, whatever the umask; SQLite gives its log and index the same mode. One that is
- * there stays as it is. */
+/* Makes an empty file that only its owner may read, whatever the umask; SQLite gives its log and index the
+ * same mode. One that is there stays as it is. */
 enum err_code sqlite_make_file(const char *path, struct err *e) ERR_MUST_CHECK;
 
 /* Refuses what SQLite would take for an empty file, or that is not there and may not be made. */
@@ -288,34 +290,40 @@ enum err_code sqlite_read_user_within(struct sqlite_conn *c, struct text id,
  * that came after that would be committed on its own. */
 enum err_code sqlite_check_writing(struct sqlite_conn *c, struct err *e) ERR_MUST_CHECK;
 
-/* Appends a change of the row with this key to the log, and trims it now and then. Of a row that is yet to be made the key is 0, and
- * sqlite_change_of tells it when it is. */
+/* Appends a change of the row with this key to the log, and trims it now and then. Of a row that is yet to be
+ * made the key is 0, and sqlite_change_of tells it when it is. */
 enum err_code sqlite_new_change(struct sqlite_conn *c, const char *kind, int64_t row_key, int64_t *change,
                                 struct err *e) ERR_MUST_CHECK;
 enum err_code sqlite_change_of(struct sqlite_conn *c, int64_t change, int64_t row_key,
                                struct err *e) ERR_MUST_CHECK;
 
-/* The log, log.c. Once in the process, before any connection; for each connection that is open; and its end. */
+/* The log, log.c. Once in the process, before any connection; for each connection that is open; and its
+ * end. */
 void sqlite_log_install(void);
 void sqlite_log_follow(struct sqlite_conn *c);
 void sqlite_log_close(struct sqlite_conn *c);
 
-/* Brings the log into the file and cuts it to nothing; SQLITE_BUSY where a reader or writer stands in the way for so long. */
+/* Brings the log into the file and cuts it to nothing; SQLITE_BUSY where a reader or writer stands in the way
+ * for so long. */
 int sqlite_empty_log(struct sqlite_conn *c, int wait_ms) ERR_MUST_CHECK;
 
-/* Marks the log as that of the file, unless it is marked; once a connection to a store that may be written to has read. */
+/* Marks the log as that of the file, unless it is marked; once a connection to a store that may be written to
+ * has read. */
 void sqlite_mark_log(const struct sqlite_store *s);
 
-/* ERR_CONFLICT when the log beside the file is marked as that of another file; before anything is opened. s->file is needed. */
+/* ERR_CONFLICT when the log beside the file is marked as that of another file; before anything is opened.
+ * s->file is needed. */
 enum err_code sqlite_check_log(const struct sqlite_store *s, struct err *e) ERR_MUST_CHECK;
 
-/* ERR_LOST when the files of a guarded store are not at its path any more. Cost: three calls of the system. */
+/* ERR_LOST when the files of a guarded store are not at its path any more. Cost: three calls of the
+ * system. */
 enum err_code sqlite_check_place(const struct sqlite_store *s, struct err *e);
 
 /* Reads at once, nonblocking.c. Once in the process, before any connection. */
 void sqlite_at_once_install(void);
 
-/* From here on the thread's reads on c fail where they would wait; false: they cannot be made so. Ended in the same thread. */
+/* From here on the thread's reads on c fail where they would wait; false: they cannot be made so. Ended in
+ * the same thread. */
 bool sqlite_at_once_begin(struct sqlite_conn *c);
 void sqlite_at_once_end(struct sqlite_conn *c);
 

@@ -40,9 +40,9 @@ enum err_code sqlite_check_writing(struct sqlite_conn *c, struct err *e)
     return ERR_OK;
 }
 
-/* A commit whose sync failed is undone for every process, but its pages lie in the log, where a crash before the
- * next commit would find them whole. Emptying the log takes them away; when a reader or the disk forbids it, the
- * next commit writes over them. */
+/* A commit whose sync failed is undone for every process, but its pages lie in the log, where a crash before
+ * the next commit would find them whole. Emptying the log takes them away; when a reader or the disk forbids
+ * it, the next commit writes over them. */
 static void undo(struct sqlite_conn *c)
 {
     sqlite_rollback(&c->base);

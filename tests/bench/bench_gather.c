@@ -1,6 +1,7 @@
-/* What gathering gives when users miss at once: bench_gather MODEL. CROWD threads ask for weights of different contexts
- * through engine/cache/batcher.h, one round after the other, each round from a common start to the last answer; in batches and
- * each by itself, in turn. Wall time, because waking those who wait is part of it. Prints one line of JSON. */
+/* What gathering gives when users miss at once: bench_gather MODEL. CROWD threads ask for weights of
+ * different contexts through engine/cache/batcher.h, one round after the other, each round from a common
+ * start to the last answer; in batches and each by itself, in turn. Wall time, because waking those who wait
+ * is part of it. Prints one line of JSON. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/rng.h"

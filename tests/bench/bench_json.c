@@ -1,7 +1,7 @@
-/* What JSON costs of an answer and of a request body, on one core: bench_json, no arguments. Prints one line of JSON a
- * measurement. Answers are written by base/buf.h; beside it stands jansson, building the same values and printing them.
- * Bodies are read into jansson's documents, but for the usual one of candidates (server/api/api_predict.c), which is spared that;
- * beside it stands a plain pass over the bytes. */
+/* What JSON costs of an answer and of a request body, on one core: bench_json, no arguments. Prints one line
+ * of JSON a measurement. Answers are written by base/buf.h; beside it stands jansson, building the same
+ * values and printing them. Bodies are read into jansson's documents, but for the usual one of candidates
+ * (server/api/api_predict.c), which is spared that; beside it stands a plain pass over the bytes. */
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"

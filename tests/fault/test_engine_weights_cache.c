@@ -1,5 +1,5 @@
-/* engine/cache/weights_cache.c without memory: a request is answered whenever its weights could be made; what could
- * not be kept is not, and the next request finds a cache that works. */
+/* engine/cache/weights_cache.c without memory: a request is answered whenever its weights could be made; what
+ * could not be kept is not, and the next request finds a cache that works. */
 #include "base/mem.h"
 #include "engine/cache/weights_cache.h"
 #include "tests/support/cached_weights.h"

@@ -1,6 +1,6 @@
-/* The calls without memory: each allocation of a call fails in turn, once and from then on. The answer is then whole or a
- * refusal that says so, what was refused changed no row, and the same call works right after. Leaks are the sanitizer's to
- * find. */
+/* The calls without memory: each allocation of a call fails in turn, once and from then on. The answer is
+ * then whole or a refusal that says so, what was refused changed no row, and the same call works right after.
+ * Leaks are the sanitizer's to find. */
 #include "base/mem.h"
 #include "server/http/http.h"
 #include "server/serving/change_follower.h"

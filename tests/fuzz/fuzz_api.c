@@ -1,6 +1,6 @@
-/* Any bytes as a request: method, target, media type, body. Whatever comes, there is an answer; it is JSON where it says so;
- * what is refused changed nothing, and nothing a caller sends is the server's fault (5xx). The first byte picks the
- * method, the second the media type, the target ends at the first newline. */
+/* Any bytes as a request: method, target, media type, body. Whatever comes, there is an answer; it is JSON
+ * where it says so; what is refused changed nothing, and nothing a caller sends is the server's fault (5xx).
+ * The first byte picks the method, the second the media type, the target ends at the first newline. */
 #include "tests/support/api_world.h"
 
 #include <jansson.h>

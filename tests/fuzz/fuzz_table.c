@@ -1,6 +1,6 @@
-/* Any bytes as a table of any kind and format, plain or gzip: every row keeps what server/tables/table.h promises of
- * it, every error has a text with the file's name, and a bad line does not stop the reading. The first byte
- * picks the kind and the format. */
+/* Any bytes as a table of any kind and format, plain or gzip: every row keeps what server/tables/table.h
+ * promises of it, every error has a text with the file's name, and a bad line does not stop the reading. The
+ * first byte picks the kind and the format. */
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "server/tables/table.h"

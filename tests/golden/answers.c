@@ -3,13 +3,13 @@
  *     answers MODEL < requests
  *
  * One request a line, numbers apart by spaces, and one line of numbers as its answer:
- *     encode N item weight time rating ... M row ...   the context embedding of N interactions (rating nan: none) and of M
- *                                                      values of the profile
+ *     encode N item weight time rating ... M row ...   the context embedding of N interactions (rating nan:
+ *                                                      none) and of M values of the profile
  *     scores c...                                      the scores of all items
  *     some c... N index...                             the scores of these items
  *     top k c...                                       index and score of the best k, best first
- *     history N item...                                index and value of the items' generated bias of this history, which
- *                                                      scores, some and top have from then on
+ *     history N item...                                index and value of the items' generated bias of this
+ *                                                      history, which scores, some and top have from then on
  *     predict c... N x...                              N rows of outputs
  *     ids                                              the items' ids */
 #include "engine/model.h"

@@ -1,4 +1,5 @@
-/* What server/http/http.c does with a request, without a connection: a fault found here needs no network to be looked at. */
+/* What server/http/http.c does with a request, without a connection: a fault found here needs no network to
+ * be looked at. */
 #include "tests/support/api_world.h"
 
 #include "base/clock.h"

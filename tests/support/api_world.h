@@ -1,6 +1,8 @@
-/* api_world - the calls without sockets: a store in a folder of its own, the models `sample` and `linear` (which has no
- * encoder), and the two kinds of threads that answer.
- * Layer: tests.     Threads: confined.     Memory: api_world_fini frees all and removes the folder. */
+/* api_world - the calls without sockets: a store in a folder of its own, the models `sample` and `linear`
+ * (which has no encoder), and the two kinds of threads that answer.
+ * Layer: tests/support
+ * Threads: confined.
+ * Memory: api_world_fini frees all and removes the folder. */
 #ifndef TESTS_SUPPORT_API_WORLD_H
 #define TESTS_SUPPORT_API_WORLD_H
 
@@ -24,13 +26,13 @@ void api_world_init(struct api_world *w);
 void api_world_init_model(struct api_world *w, const char *path);
 void api_world_fini(struct api_world *w);
 
-/* Answers one request as the server does: headers, then the thread of the connection, then the worker if it must be.
- * type NULL: no Content-Type. The caller frees the request; NULL when there was no memory for it. */
+/* Answers one request as the server does: headers, then the thread of the connection, then the worker if it
+ * must be. type NULL: no Content-Type. The caller frees the request; NULL when there was no memory for it. */
 struct request *api_world_call(struct api_world *w, const char *method, const char *target, const char *type,
                                const char *body, size_t n);
 
-/* The same with a JSON body; returns the status. *answer (may be NULL): the answer's text, which the caller frees with
- * mem_free. */
+/* The same with a JSON body; returns the status. *answer (may be NULL): the answer's text, which the caller
+ * frees with mem_free. */
 int api_world_json(struct api_world *w, const char *method, const char *target, const char *body,
                    char **answer);
 

@@ -1,5 +1,5 @@
-/* Preloaded into the tests that ThreadSanitizer does not run (tests/one_thread): whoever starts a thread ends the program, so
- * that a test which came to have threads is not left out any longer. */
+/* Preloaded into the tests that ThreadSanitizer does not run (tests/one_thread): whoever starts a thread ends
+ * the program, so that a test which came to have threads is not left out any longer. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>

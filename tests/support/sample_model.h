@@ -1,5 +1,7 @@
 /* sample_model - small models with known random numbers, for tests.
- * Layer: tests.     Threads: confined.     Memory: sample_model_fini frees all. */
+ * Layer: tests/support
+ * Threads: confined.
+ * Memory: sample_model_fini frees all. */
 #ifndef TESTS_SUPPORT_SAMPLE_MODEL_H
 #define TESTS_SUPPORT_SAMPLE_MODEL_H
 

@@ -1,6 +1,8 @@
-/* sqlite_faults - makes the n-th file operation or allocation of SQLite fail, and counts them.
- * Layer: tests.     Threads: one process's tests, one thread.     Memory: static.
- * Between tests all faults are off, and files behave as they are, but that a sync only counts. */
+/* sqlite_faults - makes the n-th file operation or allocation of SQLite fail, and counts them. Between tests
+ * all faults are off, and files behave as they are, but that a sync only counts.
+ * Layer: tests/support
+ * Threads: one process's tests, one thread.
+ * Memory: static. */
 #ifndef TESTS_SUPPORT_SQLITE_FAULTS_H
 #define TESTS_SUPPORT_SQLITE_FAULTS_H
 

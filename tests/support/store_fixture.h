@@ -1,7 +1,8 @@
-/* store_fixture - a store in a folder of its own, short calls that must succeed, and a whole store as text.
- * Layer: tests.                            Threads: a fixture is confined to its thread.
- * Memory: store_fixture_stop closes and removes everything. A call that fails ends the test with its error.
- */
+/* store_fixture - a store in a folder of its own, short calls that must succeed, and a whole store as text. A
+ * call that fails ends the test with its error.
+ * Layer: tests/support
+ * Threads: a fixture is confined to its thread.
+ * Memory: store_fixture_stop closes and removes everything. */
 #ifndef TESTS_SUPPORT_STORE_FIXTURE_H
 #define TESTS_SUPPORT_STORE_FIXTURE_H
 

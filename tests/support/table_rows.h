@@ -1,5 +1,7 @@
 /* table_rows - table files as text, a line a row, for the tests of the readers.
- * Layer: tests.     Threads: confined.     Memory: static buffers; one file at a time. */
+ * Layer: tests/support
+ * Threads: confined.
+ * Memory: static buffers; one file at a time. */
 #ifndef TESTS_SUPPORT_TABLE_ROWS_H
 #define TESTS_SUPPORT_TABLE_ROWS_H
 
@@ -8,7 +10,8 @@
 #include <check.h>
 #include <stddef.h>
 
-/* A file of this name and bytes in a folder of its own; one at a time. The path holds until table_rows_remove. */
+/* A file of this name and bytes in a folder of its own; one at a time. The path holds until
+ * table_rows_remove. */
 const char *table_rows_write(const char *name, const void *bytes, size_t n);
 void table_rows_remove(void);
 

@@ -128,7 +128,8 @@ static enum err_code reserve(struct fitting *f, struct err *e)
 
 /* ---- the regression ---- */
 
-/* Weighted mean of the rows from `first` on, and the targets: what is left of each, times the root of its weight. */
+/* Weighted mean of the rows from `first` on, and the targets: what is left of each, times the root of its
+ * weight. */
 static void make_targets(struct fitting *f, size_t first)
 {
     size_t len = f->at.len;
@@ -251,8 +252,8 @@ static enum err_code search(struct fitting *f, struct cold_items_fit *out, struc
 
 /* ---- what is written ---- */
 
-/* follow = (sum w dv dv^T + ridge)^-1 sum w dv do^T over what features do not explain: dv of the factor, do of the
- * rest. f->scaled and f->fitted hold both times the root of w. */
+/* follow = (sum w dv dv^T + ridge)^-1 sum w dv do^T over what features do not explain: dv of the factor, do
+ * of the rest. f->scaled and f->fitted hold both times the root of w. */
 static enum err_code make_follow(struct fitting *f, real *follow, struct err *e)
 {
     size_t d = f->spec->encoder.d_fold_in, len = f->at.len, rest = len - d;
@@ -312,8 +313,8 @@ static enum err_code keep(struct fitting *f, struct cold_items_fit *out, struct 
 
 /* ---- life ---- */
 
-/* Strengths, what they are worth, and the shift. Where too few items are there to hold any out, the strengths are the
- * middle ones and the bias stays. */
+/* Strengths, what they are worth, and the shift. Where too few items are there to hold any out, the strengths
+ * are the middle ones and the bias stays. */
 static enum err_code choose(struct fitting *f, struct cold_items_fit *out, struct err *e)
 {
     out->category_ridge = out->word_ridge = ridges[FIRST_RIDGE];

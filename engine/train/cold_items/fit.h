@@ -1,13 +1,15 @@
 /* fit - what a trained model can say of items it has not seen: a regression of its items' rows on what the
  * items are.
- * Layer: engine.       Threads: uses the given team; the result does not depend on its size.
- * Memory: a few copies of the rows of the items fitted, at most ITEM_SIDE_FIT_ITEMS of them.
  *
- * A fifth of the items is held out whole. The strengths of the ridge, one for categories and one for words, are those
- * whose rows give the held-out items scores nearest to the scores of their trained rows, over a sample of users. The
- * bias is then shifted so that the held-out items, with predicted rows, get the share of the softmax that they get with
- * trained ones: together new items are worth what as many trained items are worth, and none of them has the popularity
- * that only interactions can show. Rows count by evidence, n / (n + 10) for n interactions. */
+ * A fifth of the items is held out whole. The strengths of the ridge, one for categories and one for words,
+ * are those whose rows give the held-out items scores nearest to the scores of their trained rows, over a
+ * sample of users. The bias is then shifted so that the held-out items, with predicted rows, get the share of
+ * the softmax that they get with trained ones: together new items are worth what as many trained items are
+ * worth, and none of them has the popularity that only interactions can show. Rows count by evidence, n / (n
+ * + 10) for n interactions.
+ * Layer: engine/train/cold_items
+ * Threads: uses the given team; the result does not depend on its size.
+ * Memory: a few copies of the rows of the items fitted, at most ITEM_SIDE_FIT_ITEMS of them. */
 #ifndef ENGINE_TRAIN_COLD_ITEMS_FIT_H
 #define ENGINE_TRAIN_COLD_ITEMS_FIT_H
 

@@ -1,5 +1,7 @@
-/* probe_users - a sample of users, for whom rows of items can be scored: how far predicted rows are from trained ones.
- * Layer: engine.       Threads: uses the given team; the result does not depend on its size.
+/* probe_users - a sample of users, for whom rows of items can be scored: how far predicted rows are from
+ * trained ones.
+ * Layer: engine/train/cold_items
+ * Threads: uses the given team; the result does not depend on its size.
  * Memory: the contexts of the sample, and theta of its first LISTENERS_MOST users. */
 #ifndef ENGINE_TRAIN_COLD_ITEMS_PROBE_USERS_H
 #define ENGINE_TRAIN_COLD_ITEMS_PROBE_USERS_H
@@ -29,27 +31,29 @@ struct probe_users {
     enum err_code *codes; /* (n_users) */
 };
 
-/* Encodes the sample, without users of whom the model has no finite context; all but l is borrowed. ERR_INVALID: it has none of
- * any. */
+/* Encodes the sample, without users of whom the model has no finite context; all but l is borrowed.
+ * ERR_INVALID: it has none of any. */
 enum err_code probe_users_init(struct probe_users *l, const struct train_data *data,
                                const struct model_spec *spec, const struct model_params *params,
                                uint64_t seed, struct parallel *team, struct err *e) ERR_MUST_CHECK;
 void probe_users_fini(struct probe_users *l); /* of a zeroed struct as well */
 
-/* gram (d, d) = alpha times the sum of f f^T over all users, as the sample tells; f is the fold-in of a context. */
+/* gram (d, d) = alpha times the sum of f f^T over all users, as the sample tells; f is the fold-in of a
+ * context. */
 void probe_users_gram(const struct probe_users *l, real *gram);
 
 /* scores (l->n, n) of n items with these rows (n, R; see engine/network/cold_items.h). */
 enum err_code probe_users_score(struct probe_users *l, const real *rows, size_t n, real *scores,
                                 struct err *e) ERR_MUST_CHECK;
 
-/* Mean square of the difference of scores to guesses (both (l->n, n)), items weighted, and without each listener's mean:
- * a constant changes no order. */
+/* Mean square of the difference of scores to guesses (both (l->n, n)), items weighted, and without each
+ * listener's mean: a constant changes no order. */
 double probe_users_error(const struct probe_users *l, const real *scores, const real *guesses,
                          const double *weights, size_t n);
 
-/* What the guesses (l->n, n) of these items must be raised by so that the items' mean share of the softmax over what a
- * listener has not seen is that of their trained rows. Seen items' guesses become minus infinity. */
+/* What the guesses (l->n, n) of these items must be raised by so that the items' mean share of the softmax
+ * over what a listener has not seen is that of their trained rows. Seen items' guesses become minus
+ * infinity. */
 enum err_code probe_users_shift(struct probe_users *l, const uint32_t *items, size_t n, real *guesses,
                                 double *shift, struct err *e) ERR_MUST_CHECK;
 

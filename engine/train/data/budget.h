@@ -1,9 +1,10 @@
 /* budget - how long each phase of training may last, so that all of them together keep a deadline.
- * Layer: engine.       Threads: budget_enter by the thread of the team; while a phase lasts, the team's threads
- * read it. Memory: the caller's.
  *
- * Each phase has a share of the deadline by which it ends: what it had until then is what the next ones work with. A phase that
- * leaves time gives it to those after it. */
+ * Each phase has a share of the deadline by which it ends: what it had until then is what the next ones work
+ * with. A phase that leaves time gives it to those after it.
+ * Layer: engine/train/data
+ * Threads: budget_enter by the thread of the team; while a phase lasts, the team's threads read it.
+ * Memory: the caller's. */
 #ifndef ENGINE_TRAIN_DATA_BUDGET_H
 #define ENGINE_TRAIN_DATA_BUDGET_H
 
@@ -36,7 +37,8 @@ struct budget {
 void budget_init(struct budget *b, int64_t start_ns, double deadline_s, const atomic_bool *interrupt);
 double budget_elapsed(const struct budget *b);
 
-/* Begins a phase. Its loops on the team are ended early when its time is over or an interrupt comes (parallel_stopped). */
+/* Begins a phase. Its loops on the team are ended early when its time is over or an interrupt comes
+ * (parallel_stopped). */
 void budget_enter(struct budget *b, struct parallel *team, enum budget_phase phase);
 
 bool budget_interrupted(const struct budget *b);

@@ -1,5 +1,8 @@
-/* climb - searches hyperparameters on a grid, from its middle by steps that help, until none does: some ten tries, not all.
- * Layer: engine/train/data; depends on base.     Threads: as the tries.     Memory: none. */
+/* climb - searches hyperparameters on a grid, from its middle by steps that help, until none does: some ten
+ * tries, not all.
+ * Layer: engine/train/data
+ * Threads: as the tries.
+ * Memory: none. */
 #ifndef ENGINE_TRAIN_DATA_CLIMB_H
 #define ENGINE_TRAIN_DATA_CLIMB_H
 
@@ -7,8 +10,8 @@
 
 #include <stdbool.h>
 
-/* How good the point (x, y) is; more is better. NAN: it is not to be tried, or the search must end. Asked for the same point
- * again, a grid's try is to remember it. */
+/* How good the point (x, y) is; more is better. NAN: it is not to be tried, or the search must end. Asked for
+ * the same point again, a grid's try is to remember it. */
 typedef enum err_code climb_fn(void *arg, int x, int y, double *value, struct err *e);
 
 struct climb_step {
@@ -27,8 +30,9 @@ struct climb {
 /* From (*x, *y) to the best of the neighbours that are better, until none is. */
 enum err_code climb_grid(const struct climb *c, int *x, int *y, struct err *e) ERR_MUST_CHECK;
 
-/* Along x alone, y being 0: from *x, which is as good as *best says, by step (1 or -1) for as long as it helps; where the first
- * does not help, the other way. *x and *best become those of the end. steps, n_steps and ends are not looked at. */
+/* Along x alone, y being 0: from *x, which is as good as *best says, by step (1 or -1) for as long as it
+ * helps; where the first does not help, the other way. *x and *best become those of the end. steps, n_steps
+ * and ends are not looked at. */
 enum err_code climb_line(const struct climb *c, int step, int *x, double *best, struct err *e) ERR_MUST_CHECK;
 
 #endif

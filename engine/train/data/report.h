@@ -1,6 +1,8 @@
 /* report - what came of a training: what all objectives tell, and the figures of one, which it names itself.
- * Layer: engine/train/data; depends on base.     Threads: plain values.     Memory: none; names are static texts.
- * Whoever prints a report knows no objective: figures come in the order in which they are to be printed. */
+ * Whoever prints a report knows no objective: figures come in the order in which they are to be printed.
+ * Layer: engine/train/data
+ * Threads: plain values.
+ * Memory: none; names are static texts. */
 #ifndef ENGINE_TRAIN_DATA_REPORT_H
 #define ENGINE_TRAIN_DATA_REPORT_H
 

@@ -1,5 +1,7 @@
-/* run - one training while it lasts, whatever its objective: what was asked, the threads, the time, whom to tell.
- * Layer: engine/train/data; depends on base.     Threads: confined to the thread of the team.
+/* run - one training while it lasts, whatever its objective: what was asked, the threads, the time, whom to
+ * tell.
+ * Layer: engine/train/data
+ * Threads: confined to the thread of the team.
  * Memory: run_fini frees the team; data, path and texts of options are borrowed. */
 #ifndef ENGINE_TRAIN_DATA_RUN_H
 #define ENGINE_TRAIN_DATA_RUN_H
@@ -27,7 +29,8 @@ enum err_code run_init(struct run *r, const struct train_data *data, const struc
                        struct err *e) ERR_MUST_CHECK;
 void run_fini(struct run *r); /* zeroed is allowed */
 
-/* Tells the caller, with the seconds that have gone; who refuses to go on is an interrupt (budget_interrupted). */
+/* Tells the caller, with the seconds that have gone; who refuses to go on is an interrupt
+ * (budget_interrupted). */
 void run_tell(struct run *r, struct train_progress p);
 
 #endif

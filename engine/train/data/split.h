@@ -1,5 +1,8 @@
-/* split - the training set with some interactions of each user held out, for early stopping and for the choice of
- * hyperparameters. Layer: engine.       Threads: immutable once made. Memory: a copy of the interactions. */
+/* split - the training set with some interactions of each user held out, for early stopping and for the
+ * choice of hyperparameters.
+ * Layer: engine/train/data
+ * Threads: immutable once made.
+ * Memory: a copy of the interactions. */
 #ifndef ENGINE_TRAIN_DATA_SPLIT_H
 #define ENGINE_TRAIN_DATA_SPLIT_H
 

@@ -1,5 +1,7 @@
 /* train_data - the training set, as every objective gets it.
- * Layer: engine/train/data; depends on engine/network and engine/format.      Threads: immutable.      Memory: all arrays are borrowed. */
+ * Layer: engine/train/data
+ * Threads: immutable.
+ * Memory: all arrays are borrowed. */
 #ifndef ENGINE_TRAIN_DATA_TRAIN_DATA_H
 #define ENGINE_TRAIN_DATA_TRAIN_DATA_H
 

@@ -1,6 +1,7 @@
-/* A hash over words: each is xored in, multiplied by an odd number, and its high half folded into the low one, since a product alone
- * never carries a high bit down and two changes of signs could cancel. Not base/hash.h, whose values are not to be stored. Each array
- * goes in with its length, so that no two of them run into each other. */
+/* A hash over words: each is xored in, multiplied by an odd number, and its high half folded into the low
+ * one, since a product alone never carries a high bit down and two changes of signs could cancel. Not
+ * base/hash.h, whose values are not to be stored. Each array goes in with its length, so that no two of them
+ * run into each other. */
 #include "engine/train/data/train_fingerprint.h"
 
 #include <math.h>

@@ -1,4 +1,5 @@
-/* train_fingerprint - a number that tells one training set from another, for files that are to be continued with the same one.
+/* train_fingerprint - a number that tells one training set from another, for files that are to be continued
+ * with the same one.
  * Layer: engine/train/data
  * Threads: any.
  * Memory: none. */

@@ -1,5 +1,7 @@
 /* training - what is asked of a training, whatever its objective; and where it is.
- * Layer: engine/train/data; depends on engine/format.      Threads: plain values.      Memory: texts are borrowed. */
+ * Layer: engine/train/data
+ * Threads: plain values.
+ * Memory: texts are borrowed. */
 #ifndef ENGINE_TRAIN_DATA_TRAINING_H
 #define ENGINE_TRAIN_DATA_TRAINING_H
 

@@ -103,7 +103,8 @@ static struct encoder_input input_of(const struct split *s, size_t u)
     return input;
 }
 
-/* The model's scores (n_items), in the thread's workspace; NULL where the embedding or the weights are not finite. */
+/* The model's scores (n_items), in the thread's workspace; NULL where the embedding or the weights are not
+ * finite. */
 static real *model_scores(const struct validation *v, size_t u, size_t thread)
 {
     real *workspace = v->workspaces + thread * v->stride, *c = workspace + v->workspace_len,

@@ -1,5 +1,7 @@
 /* adam - the optimiser (Kingma and Ba 2015, algorithm 1), on runs of reals or on the touched rows of a table.
- * Layer: engine.       Threads: any, on disjoint ranges.       Memory: none. */
+ * Layer: engine/train/gradient
+ * Threads: any, on disjoint ranges.
+ * Memory: none. */
 #ifndef ENGINE_TRAIN_GRADIENT_ADAM_H
 #define ENGINE_TRAIN_GRADIENT_ADAM_H
 

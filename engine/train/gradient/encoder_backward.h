@@ -1,6 +1,8 @@
 /* encoder_backward - backward of the encoder's learned blocks.
- * Layer: engine.       Threads: each part may run in its own thread on its own destinations.
- * The fold-in block has no parameters that are trained: its factors are those of the warm start. */
+ * The fold-in block has no parameters that are trained: its factors are those of the warm start.
+ * Layer: engine/train/gradient
+ * Threads: each part may run in its own thread on its own destinations.
+ * Memory: the caller's workspace. */
 #ifndef ENGINE_TRAIN_GRADIENT_ENCODER_BACKWARD_H
 #define ENGINE_TRAIN_GRADIENT_ENCODER_BACKWARD_H
 

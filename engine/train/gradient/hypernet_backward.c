@@ -1,4 +1,5 @@
-/* The same function as engine/network/hypernet.c, as matrix products over the batch; a test holds the two equal. */
+/* The same function as engine/network/hypernet.c, as matrix products over the batch; a test holds the two
+ * equal. */
 #include "engine/train/gradient/hypernet_backward.h"
 
 #include "base/mem.h"

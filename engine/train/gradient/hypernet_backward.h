@@ -1,6 +1,8 @@
 /* hypernet_backward - the hypernetwork on a batch of contexts, forward with what the backward needs, and
- * backward. Layer: engine.       Threads: a tape is confined to its thread; gradients are added to, so each
- * thread has its own. Memory: a tape holds its batch's activations. */
+ * backward.
+ * Layer: engine/train/gradient
+ * Threads: a tape is confined to its thread; gradients are added to, so each thread has its own.
+ * Memory: a tape holds its batch's activations. */
 #ifndef ENGINE_TRAIN_GRADIENT_HYPERNET_BACKWARD_H
 #define ENGINE_TRAIN_GRADIENT_HYPERNET_BACKWARD_H
 

@@ -1,7 +1,9 @@
 /* param_block - all tensors of a model in training: one block of values, one of gradients, Adam's two
- * moments. Layer: engine.       Threads: confined to its thread, but for reads of values during a step.
- * Memory: four times the parameters; frozen tensors have values only.
- * Tables (an item's or a value's row each) are updated row by row, only where a batch touched them. */
+ * moments.
+ * Tables (an item's or a value's row each) are updated row by row, only where a batch touched them.
+ * Layer: engine/train/gradient
+ * Threads: confined to its thread, but for reads of values during a step.
+ * Memory: four times the parameters; frozen tensors have values only. */
 #ifndef ENGINE_TRAIN_GRADIENT_PARAM_BLOCK_H
 #define ENGINE_TRAIN_GRADIENT_PARAM_BLOCK_H
 

@@ -1,9 +1,9 @@
 /* Rows are kept row-major here, unlike the serving path's lane blocks: the backward is made of products over
  * rows.
  *
- * The network that the recipe makes - a `core` layer with ReLU, then one `full` output - is most of a step's work.
- * It is fused: W = U K is multiplied out for the context, which is cheaper than two products for every row, and
- * one kernel computes hidden units and output of a row while they are in registers. */
+ * The network that the recipe makes - a `core` layer with ReLU, then one `full` output - is most of a step's
+ * work. It is fused: W = U K is multiplied out for the context, which is cheaper than two products for every
+ * row, and one kernel computes hidden units and output of a row while they are in registers. */
 #include "engine/train/gradient/target_backward.h"
 
 #include "base/mem.h"

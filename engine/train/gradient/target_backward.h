@@ -1,13 +1,14 @@
 /* target_backward - the target network of one context on many rows of inputs, forward and backward.
- * Layer: engine.       Threads: a tape is confined to its thread.
- * Memory: a tape holds the activations of one context at a time, and what is common to the contexts of a
- * batch.
  *
  * The contexts of a batch share their inputs x (n, D). What layer 0 makes of x without looking at the context
  * is computed once (target_tape_start), and its gradient is gathered over the contexts and taken back once
  * (target_tape_finish); of layer i > 0 everything depends on the context.
  * Source: core, APG (Yan et al. 2022), o = U K V x; backward: da = U^T do, dK = da t^T, dt = K^T da, dU += do
- * a^T, dV += dt x^T. */
+ * a^T, dV += dt x^T.
+ * Layer: engine/train/gradient
+ * Threads: a tape is confined to its thread.
+ * Memory: a tape holds the activations of one context at a time, and what is common to the contexts of a
+ *   batch. */
 #ifndef ENGINE_TRAIN_GRADIENT_TARGET_BACKWARD_H
 #define ENGINE_TRAIN_GRADIENT_TARGET_BACKWARD_H
 

@@ -1,6 +1,6 @@
-/* One row of the Gram matrix is what a user's items and their users say of an item; rows are independent, so threads share
- * nothing. A catalogue of some thousand items is solved whole (global.c), a larger one item by item
- * (local.c). */
+/* One row of the Gram matrix is what a user's items and their users say of an item; rows are independent, so
+ * threads share nothing. A catalogue of some thousand items is solved whole (global.c), a larger one item by
+ * item (local.c). */
 #include "engine/train/item_item/parts.h"
 
 #include "base/mem.h"
@@ -12,7 +12,8 @@
 enum { MAX_WHOLE = 200, MAX_PACKED = 200, LEAST_PACKED = 8 };
 #define PACKED_BYTES ((size_t)3 << 30)
 
-/* The part of the mean that every item has more, where it is raised to a power: for those that nobody took. */
+/* The part of the mean that every item has more, where it is raised to a power: for those that nobody
+ * took. */
 #define LEAST_PART 0.05
 
 real *item_item_row(const struct item_item_fit *f, size_t thread)

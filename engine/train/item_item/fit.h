@@ -1,18 +1,22 @@
 /* fit - the item-item weights of a model: for each item, a ridge regression on the items nearest to it.
- * Layer: engine.       Threads: uses the given team; the result does not depend on its size.
- * Memory: with K neighbours an item, 8 I K bytes, and either the Gram matrix and its inverse (8 I^2) or a packed matrix for
- * each item (2 I K^2, for which K falls from 200 where that would be over 3 GB: at 91,000 items to 133), as the caller wants
- * it. While the packed ones are made, each thread has 4 bytes a user and 8 for each taker of an item's neighbours.
- * Cost: new: sum over users of n_u^2; for the packed ones also, for each item, its neighbours' takers and the square of how many
- * of the neighbours each of them took. solve: I^3, or I K^3 / 3.
  *
- * For item i, over the users u with x_ui = 1 where u took i, w_u = n_u^-1/2, d_j = sum_u w_u x_uj, m its mean:
+ * For item i, over the users u with x_ui = 1 where u took i, w_u = n_u^-1/2, d_j = sum_u w_u x_uj, m its
+ * mean:
  *     least over s of  sum_u w_u (x_ui - sum_{j != i} x_uj s_j)^2 + ridge sum_j sqrt(m (d_j + m / 20)) s_j^2
- * Of one matrix for all items, j is any item, and the K with the largest |s_j| sqrt(d_j) are kept; of a system for each, j is
- * one of the K items of largest cosine with i.
- * Source: EASE (Steck 2019, eq. 3 to 8), on the nearest items as in fsSLIM (Ning and Karypis 2011, section 4.3). The weights
- * of the users keep long histories from being all there is; the root in the ridge lies between EASE's, the same for all
- * items, and the one of normalised columns, that grows with the number of an item's users. */
+ * Of one matrix for all items, j is any item, and the K with the largest |s_j| sqrt(d_j) are kept; of a
+ * system for each, j is one of the K items of largest cosine with i.
+ * Source: EASE (Steck 2019, eq. 3 to 8), on the nearest items as in fsSLIM (Ning and Karypis 2011, section
+ * 4.3). The weights of the users keep long histories from being all there is; the root in the ridge lies
+ * between EASE's, the same for all items, and the one of normalised columns, that grows with the number of an
+ * item's users. While the packed ones are made, each thread has 4 bytes a user and 8 for each taker of an
+ * item's neighbours.
+ * Cost: new: sum over users of n_u^2; for the packed ones also, for each item, its neighbours' takers and the
+ * square of how many of the neighbours each of them took. solve: I^3, or I K^3 / 3.
+ * Layer: engine/train/item_item
+ * Threads: uses the given team; the result does not depend on its size.
+ * Memory: with K neighbours an item, 8 I K bytes, and either the Gram matrix and its inverse (8 I^2) or a
+ *   packed matrix for each item (2 I K^2, for which K falls from 200 where that would be over 3 GB: at 91,000
+ *   items to 133), as the caller wants it. */
 #ifndef ENGINE_TRAIN_ITEM_ITEM_FIT_H
 #define ENGINE_TRAIN_ITEM_ITEM_FIT_H
 
@@ -26,8 +30,8 @@
 
 enum {
     ITEM_ITEM_WHOLE_ITEMS = 12000,
-    ITEM_ITEM_LOCAL_ITEMS =
-        400 /* up to so many, the nearest items are half of all or more, and a system for each is much the same */
+    ITEM_ITEM_LOCAL_ITEMS = 400 /* up to so many, the nearest items are half of all or more, and a system for
+                                   each is much the same */
 };
 
 /* Weights on the heap; pairs are views of it. */

@@ -1,5 +1,6 @@
-/* All columns of the regression at once, from one inverse; of each only the largest weights are kept. Those were solved with
- * all other items present, which on dense data is worth more than a regression on the kept ones alone. */
+/* All columns of the regression at once, from one inverse; of each only the largest weights are kept. Those
+ * were solved with all other items present, which on dense data is worth more than a regression on the kept
+ * ones alone. */
 #include "engine/train/item_item/parts.h"
 
 #include "engine/kernels/blas.h"
@@ -32,7 +33,8 @@ static void column_of(const struct item_item_fit *f, size_t item, real *row)
         row[j] = factor * f->inverse[j * n + item];
 }
 
-/* A weight counts for as much as it moves: of two alike, the item that more users have is heard more often. */
+/* A weight counts for as much as it moves: of two alike, the item that more users have is heard more
+ * often. */
 static void keep_largest(void *arg, size_t item, size_t thread)
 {
     struct item_item_fit *f = arg;

@@ -1,5 +1,5 @@
-/* Of a catalogue whose Gram matrix would not fit, and is mostly zero, each item keeps the small one of its own neighbours,
- * gathered from the users they have. Items are independent, so threads share nothing. */
+/* Of a catalogue whose Gram matrix would not fit, and is mostly zero, each item keeps the small one of its
+ * own neighbours, gathered from the users they have. Items are independent, so threads share nothing. */
 #include "engine/train/item_item/parts.h"
 
 #include "base/mem.h"
@@ -37,8 +37,9 @@ struct batching {
     struct taken *taken;       /* (threads, most_taken) */
 };
 
-/* The packed Gram matrix of an item's neighbours: what two of them share is found from the users of either, in the list of
- * those of the item's neighbours that each has, and not in all that a user took. The thread's heads (n_users) are zero. */
+/* The packed Gram matrix of an item's neighbours: what two of them share is found from the users of either,
+ * in the list of those of the item's neighbours that each has, and not in all that a user took. The thread's
+ * heads (n_users) are zero. */
 static void gather(void *arg, size_t item, size_t thread)
 {
     struct batching *g = arg;

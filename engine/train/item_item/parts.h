@@ -1,5 +1,7 @@
 /* parts - what the two ways to fit item-item weights share: private to neighbours_*.c.
- * Layer: engine.       Threads: as fit.h.     Memory: as fit.h. */
+ * Layer: engine/train/item_item
+ * Threads: as fit.h.
+ * Memory: as fit.h. */
 #ifndef ENGINE_TRAIN_ITEM_ITEM_PARTS_H
 #define ENGINE_TRAIN_ITEM_ITEM_PARTS_H
 
@@ -19,10 +21,10 @@ struct item_item_fit {
     uint32_t *user;             /* (n_training) */
     real *diagonal;             /* (I) of the Gram matrix */
     real mean_diagonal, *ridge; /* (I) added to the diagonal */
-    real *
-        gram; /* whole: (I, I), the lower triangle, else (I, K (K + 1) / 2): of an item's neighbours, by rows */
-    real *inverse;    /* whole: (I, I) */
-    uint32_t *near;   /* (I, K) the neighbours of item i, rising */
+    real *gram;     /* whole: (I, I), the lower triangle, else (I, K (K + 1) / 2): of an item's neighbours, by
+                   rows */
+    real *inverse;  /* whole: (I, I) */
+    uint32_t *near; /* (I, K) the neighbours of item i, rising */
     uint32_t *n_near; /* (I) */
     real *products;   /* packed: (I, K) Gram of the item and each neighbour */
     real *solution;   /* (I, K) weight of each neighbour in item i's regression */
@@ -30,7 +32,8 @@ struct item_item_fit {
     size_t stride;
 };
 
-/* A thread's row of I reals, zero unless its user left something there, and behind it K entries to choose from. */
+/* A thread's row of I reals, zero unless its user left something there, and behind it K entries to choose
+ * from. */
 real *item_item_row(const struct item_item_fit *f, size_t thread);
 struct topk_entry *item_item_entries(const struct item_item_fit *f, size_t thread);
 

@@ -1,10 +1,11 @@
-/* search - whether a model gets item-item weights, and how strong they are beside the rest of it.
- * Layer: engine.       Threads: uses the given team; the result does not depend on its size.
- * Memory: that of item_item_fit, while it runs.
- * Ridge and damping are the best of a climb by NDCG@10 of the weights alone on what the split holds out; the scale is the
- * best of the sums of both scores, where that is better than the model alone. Where the catalogue allows both ways of
- * fit.h, one matrix for all items and a system for each, that is done with both: dense data gain by the first,
- * sparse data by the second. */
+/* search - whether a model gets item-item weights, and how strong they are beside the rest of it. Ridge and
+ * damping are the best of a climb by NDCG@10 of the weights alone on what the split holds out; the scale is
+ * the best of the sums of both scores, where that is better than the model alone. Where the catalogue allows
+ * both ways of fit.h, one matrix for all items and a system for each, that is done with both: dense data gain
+ * by the first, sparse data by the second.
+ * Layer: engine/train/item_item
+ * Threads: uses the given team; the result does not depend on its size.
+ * Memory: that of item_item_fit, while it runs. */
 #ifndef ENGINE_TRAIN_ITEM_ITEM_SEARCH_H
 #define ENGINE_TRAIN_ITEM_ITEM_SEARCH_H
 

@@ -1,9 +1,10 @@
 /* ease - scores of items as a linear function of which items a user has, in closed form: a strong baseline.
- * Layer: engine.       Threads: ease_choose uses the given team; the others are confined to their thread.
- * Memory: one (n_items, n_items) matrix, the caller's.
+ * Source: Steck 2019, "Embarrassingly Shallow Autoencoders for Sparse Data", eq. 8: with X the users' items
+ * as zeros and ones and P = (X^T X + lambda 1)^-1, B = 1 - P diag(1 / P_jj), whose diagonal is zero.
  * Cost: n_items^3 operations a fit.
- * Source: Steck 2019, "Embarrassingly Shallow Autoencoders for Sparse Data", eq. 8: with X the users' items as
- * zeros and ones and P = (X^T X + lambda 1)^-1, B = 1 - P diag(1 / P_jj), whose diagonal is zero. */
+ * Layer: engine/train/linear
+ * Threads: ease_choose uses the given team; the others are confined to their thread.
+ * Memory: one (n_items, n_items) matrix, the caller's. */
 #ifndef ENGINE_TRAIN_LINEAR_EASE_H
 #define ENGINE_TRAIN_LINEAR_EASE_H
 

@@ -1,5 +1,6 @@
 /* ease_baseline - EASE fitted to the interactions of a store, for evaluation.
- * Layer: server; depends on engine, base.  Threads: made with the given team; scores from any.
+ * Layer: engine/train/linear
+ * Threads: made with the given team; scores from any.
  * Memory: a matrix of 4 n_items^2 bytes. */
 #ifndef ENGINE_TRAIN_LINEAR_EASE_BASELINE_H
 #define ENGINE_TRAIN_LINEAR_EASE_BASELINE_H
@@ -14,8 +15,8 @@
 
 struct ease_baseline;
 
-/* Chooses lambda on the newest interaction of each user (a part drawn by seed where times are not known), in the whole
- * catalogue or, above 0, among n_rivals drawn items, then fits all. */
+/* Chooses lambda on the newest interaction of each user (a part drawn by seed where times are not known), in
+ * the whole catalogue or, above 0, among n_rivals drawn items, then fits all. */
 enum err_code ease_baseline_new(const struct train_data *data, struct parallel *team, size_t n_rivals,
                                 uint64_t seed, struct ease_baseline **out, struct err *e) ERR_MUST_CHECK;
 void ease_baseline_free(struct ease_baseline *b); /* NULL: nothing */

@@ -1,10 +1,12 @@
 /* ials - matrix factorisation by implicit alternating least squares: warm start, baseline and fold-in in one
- * equation. Layer: engine.       Threads: uses the given team; the result does not depend on its size.
- * Memory: the factors, the transposed interactions, and per thread d^2 + 64 d reals.
- * Cost: an epoch O(n_interactions d^2 + (users + items) d^3 / 3).
+ * equation.
  * Source: Hu, Koren, Volinsky 2008, eq. 4 and 5; scaling of the regularisation and initialisation as in
  * Rendle, Krichene, Zhang, Koren 2022, "Revisiting the Performance of iALS on Item Recommendation
- * Benchmarks". */
+ * Benchmarks".
+ * Cost: an epoch O(n_interactions d^2 + (users + items) d^3 / 3).
+ * Layer: engine/train/linear
+ * Threads: uses the given team; the result does not depend on its size.
+ * Memory: the factors, the transposed interactions, and per thread d^2 + 64 d reals. */
 #ifndef ENGINE_TRAIN_LINEAR_IALS_H
 #define ENGINE_TRAIN_LINEAR_IALS_H
 

@@ -1,6 +1,6 @@
-/* The search goes along one hyperparameter at a time, from the middle of its values while it helps, alpha and reg in turns
- * until neither moves; then the width, at the full number of epochs. Unlike the trainer's search, which looks for a
- * good start, it takes what ranks best. */
+/* The search goes along one hyperparameter at a time, from the middle of its values while it helps, alpha and
+ * reg in turns until neither moves; then the width, at the full number of epochs. Unlike the trainer's
+ * search, which looks for a good start, it takes what ranks best. */
 #include "engine/train/linear/ials_baseline.h"
 
 #include "base/mem.h"

@@ -1,8 +1,10 @@
-/* ials_baseline - implicit matrix factorisation tuned for an evaluation, beside the models' own factors.
- * Layer: server; depends on engine, base.  Threads: made with the given team; scores from any.
- * Memory: the factors of items, and while it is fitted those of users.
- * alpha, reg and the width are those of the best NDCG@10 on a part of the interactions held out (engine/train/data/split.h), among
- * n_rivals drawn items where that is above 0, as in a test with candidates; then all are fitted. A user, of the store or not, is folded in by the equation of engine/network/encoder.h. */
+/* ials_baseline - implicit matrix factorisation tuned for an evaluation, beside the models' own factors. A
+ * user, of the store or not, is folded in by the equation of engine/network/encoder.h.
+ * Layer: engine/train/linear
+ * Threads: made with the given team; scores from any.
+ * Memory: the factors of items, and while it is fitted those of users. alpha, reg and the width are those of
+ *   the best NDCG@10 on a part of the interactions held out (engine/train/data/split.h), among n_rivals drawn
+ *   items where that is above 0, as in a test with candidates; then all are fitted. */
 #ifndef ENGINE_TRAIN_LINEAR_IALS_BASELINE_H
 #define ENGINE_TRAIN_LINEAR_IALS_BASELINE_H
 

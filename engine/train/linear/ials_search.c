@@ -89,9 +89,9 @@ static enum err_code try_at(void *arg, int a, int r, double *ndcg, struct err *e
     return ERR_OK;
 }
 
-/* From the best point to the weakest alpha that is about as good there. A strong one spends the factors on the
- * most popular items and leaves the rare ones all alike, which costs little here and much in what follows.
- * Without times so little follows that the start had better be as good as it can. */
+/* From the best point to the weakest alpha that is about as good there. A strong one spends the factors on
+ * the most popular items and leaves the rare ones all alike, which costs little here and much in what
+ * follows. Without times so little follows that the start had better be as good as it can. */
 static enum err_code weaken(struct search *s, int *a, int r, struct err *e)
 {
     double best = s->ndcg[*a][r];

@@ -1,8 +1,10 @@
 /* ials_search - the factorisation that training starts from, and the choice of its hyperparameters by
- * validation. Layer: engine.       Threads: uses the given team; the result does not depend on its size.
- * Memory: the factors of users and items.
+ * validation.
  * Which alpha and reg are best differs widely from data set to data set: a small grid at low dimension finds
- * the region. */
+ * the region.
+ * Layer: engine/train/linear
+ * Threads: uses the given team; the result does not depend on its size.
+ * Memory: the factors of users and items. */
 #ifndef ENGINE_TRAIN_LINEAR_IALS_SEARCH_H
 #define ENGINE_TRAIN_LINEAR_IALS_SEARCH_H
 
@@ -27,7 +29,8 @@ struct warm_start_choice {
 /* Told of each try; returns false to stop the search with what is known. */
 typedef bool warm_start_fn(void *arg, const char *stage, double fraction, double ndcg, double best);
 
-/* The hyperparameters that are best. dim 0: warm_start_dim. A team that is stopped ends the search as fn does. */
+/* The hyperparameters that are best. dim 0: warm_start_dim. A team that is stopped ends the search as fn
+ * does. */
 enum err_code warm_start_search(const struct split *split, size_t dim, uint64_t seed, struct parallel *team,
                                 warm_start_fn *fn, void *arg, struct warm_start_choice *out,
                                 struct err *e) ERR_MUST_CHECK;
@@ -35,8 +38,8 @@ enum err_code warm_start_search(const struct split *split, size_t dim, uint64_t 
 /* Width of the factors for data of this size. */
 size_t warm_start_dim(const struct split *split);
 
-/* The factorisation, dim above 0; the caller frees it by warm_start_fini. However early fn or the team's stop ends it, its
- * first round is done. */
+/* The factorisation, dim above 0; the caller frees it by warm_start_fini. However early fn or the team's stop
+ * ends it, its first round is done. */
 enum err_code warm_start_factorise(const struct split *split, const struct ials_options *options,
                                    struct parallel *team, warm_start_fn *fn, void *arg,
                                    struct warm_start *out, struct err *e) ERR_MUST_CHECK;

@@ -1,6 +1,6 @@
-/* The normal equation (F^T F + 1) W = F^T X is never formed: features are as many as users or items. Few steps
- * from the last weights are enough, because the targets move little between two calls. Columns do not meet: each
- * has its own step length. */
+/* The normal equation (F^T F + 1) W = F^T X is never formed: features are as many as users or items. Few
+ * steps from the last weights are enough, because the targets move little between two calls. Columns do not
+ * meet: each has its own step length. */
 #include "engine/train/linear/ridge.h"
 
 #include "base/mem.h"

@@ -1,5 +1,7 @@
-/* ridge - linear regression of many columns at once on sparse features, with unit ridge, by conjugate gradients.
- * Layer: engine.       Threads: uses the given team; the result does not depend on its size.
+/* ridge - linear regression of many columns at once on sparse features, with unit ridge, by conjugate
+ * gradients.
+ * Layer: engine/train/linear
+ * Threads: uses the given team; the result does not depend on its size.
  * Memory: four times the weights and one copy of the targets. */
 #ifndef ENGINE_TRAIN_LINEAR_RIDGE_H
 #define ENGINE_TRAIN_LINEAR_RIDGE_H
@@ -26,8 +28,8 @@ enum err_code ridge_init(struct ridge *r, const struct sparse *features, size_t 
                          struct err *e) ERR_MUST_CHECK;
 void ridge_fini(struct ridge *r);
 
-/* Takes n_steps of conjugate gradients from the weights as they are towards those that fit x (n, d), and writes
- * F W to mean (n, d). */
+/* Takes n_steps of conjugate gradients from the weights as they are towards those that fit x (n, d), and
+ * writes F W to mean (n, d). */
 void ridge_fit(struct ridge *r, struct parallel *team, const real *x, int n_steps, real *mean);
 
 #endif

@@ -1,5 +1,6 @@
 /* sparse - a matrix of few entries, by rows, times a narrow dense one.
- * Layer: engine.       Threads: immutable once made; products use the given team and do not depend on its size.
+ * Layer: engine/train/linear
+ * Threads: immutable once made; products use the given team and do not depend on its size.
  * Memory: eight bytes an entry. */
 #ifndef ENGINE_TRAIN_LINEAR_SPARSE_H
 #define ENGINE_TRAIN_LINEAR_SPARSE_H

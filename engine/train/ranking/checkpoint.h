@@ -1,6 +1,9 @@
 /* checkpoint - the state of training between two epochs, as a safetensors file; a resumed run ends with the
- * same model. Layer: engine.       Threads: confined to its thread. The file names the data and the options
- * it belongs to; one of another run is refused, not ignored. */
+ * same model.
+ * The file names the data and the options it belongs to; one of another run is refused, not ignored.
+ * Layer: engine/train/ranking
+ * Threads: confined to its thread.
+ * Memory: a view of the file while it reads. */
 #ifndef ENGINE_TRAIN_RANKING_CHECKPOINT_H
 #define ENGINE_TRAIN_RANKING_CHECKPOINT_H
 
@@ -13,8 +16,8 @@
 
 enum { TRAINING_MOST_CUTS = 4 };
 
-/* What spoke for the generator that was chosen: NDCG@10 with nothing generated and with core, and the standard error of their
- * difference. */
+/* What spoke for the generator that was chosen: NDCG@10 with nothing generated and with core, and the
+ * standard error of their difference. */
 struct generator_choice {
     int made; /* 0: there was none, the rest is 0 */
     int sure; /* 0: both models had ended, or their time had, before the difference was one */

@@ -12,7 +12,8 @@
 /* What a thread does in a second: of small systems, and of large products. */
 static const double small_flops = 25e9, large_flops = 100e9;
 
-/* An example of joint training, and what each column of the items' embeddings adds (MovieLens 1M and 100K). */
+/* An example of joint training, and what each column of the items' embeddings adds (MovieLens 1M and
+ * 100K). */
 static const double example_s = 68e-6, column_s = 0.44e-6;
 
 /* Epochs that a course usually has, and those of the tries before it and of the second course. */

@@ -1,7 +1,9 @@
-/* estimate - what training will take, from the sizes of the data: said before it begins.
- * Layer: engine.       Threads: any.       Memory: none.
- * Seconds are of an idle processor of today with AVX2; how many epochs there will be is not known before, so a usual number of
- * them is taken. Memory is the most that is taken at once. */
+/* estimate - what training will take, from the sizes of the data: said before it begins. Seconds are of an
+ * idle processor of today with AVX2; how many epochs there will be is not known before, so a usual number of
+ * them is taken. Memory is the most that is taken at once.
+ * Layer: engine/train/ranking
+ * Threads: any.
+ * Memory: none. */
 #ifndef ENGINE_TRAIN_RANKING_ESTIMATE_H
 #define ENGINE_TRAIN_RANKING_ESTIMATE_H
 

@@ -1,13 +1,15 @@
 /* examples - training examples of ranking: what was known of a user at some moment, and what the user took
- * next. Layer: engine.       Threads: uses the given team; the result does not depend on its size. Memory:
- * one chunk of users at a time.
+ * next.
  *
  * The context of an example has not seen its targets: the fold-in is solved anew without them. Fine-tuning on
  * contexts that have seen them loses what the warm start had. A user's interactions with a known time: the
  * history is all before one of them, the target is that one. Those without: a few drawn ones are the targets,
  * the history is the rest of them. A share of the examples forgets all but the last few interactions (or
  * all), so that one network serves new users. Of the others the learned blocks see a random part, so that no
- * item's vector leans on another's being there. */
+ * item's vector leans on another's being there.
+ * Layer: engine/train/ranking
+ * Threads: uses the given team; the result does not depend on its size.
+ * Memory: one chunk of users at a time. */
 #ifndef ENGINE_TRAIN_RANKING_EXAMPLES_H
 #define ENGINE_TRAIN_RANKING_EXAMPLES_H
 
@@ -39,8 +41,8 @@ struct examples_options {
     size_t max_groups;     /* and without */
     double forget;         /* share of the examples that forget most of the history */
     double forget_profile; /* share that forget the profile */
-    double
-        drop; /* share of an example's history that its learned blocks do not see (dropout); the fold-in does */
+    double drop; /* share of an example's history that its learned blocks do not see (dropout); the fold-in
+                    does */
     uint64_t seed;
 };
 

@@ -1,17 +1,18 @@
-/* Let L L^T = A be the normal matrix of a user's first interactions with its ridge, b its right-hand side and V
- * (rows v) the interactions after them. In coordinates x' = L^T x the matrix is I + W^T W, W = V L^-T, and with
- * the factor S = R R^T of S = diag(1 / weight) + W W^T the solution after t more interactions is (Woodbury)
+/* Let L L^T = A be the normal matrix of a user's first interactions with its ridge, b its right-hand side and
+ * V (rows v) the interactions after them. In coordinates x' = L^T x the matrix is I + W^T W, W = V L^-T, and
+ * with the factor S = R R^T of S = diag(1 / weight) + W W^T the solution after t more interactions is
+ * (Woodbury)
  *
  *     x'(t) = w + sum over k < t of z_k q_k,     w = L^-1 b,  Q = R^-1 W,  z = R^-1 (1 - W w)
  *
  * because the leading blocks of R factor the leading blocks of S: the moments are one running sum. The ridge
- * grows with the number of interactions, and A has that of the block's middle; the rest delta of it is brought
- * in by x <- x(t) - delta (A + V_t^T V_t)^-1 x, where (A + V_t^T V_t)^-1 = L^-T (I - Q_t^T Q_t) L^-1. The
- * error falls by delta / ridge a round, which the choice of blocks keeps below RIDGE_SPREAD / 2.
+ * grows with the number of interactions, and A has that of the block's middle; the rest delta of it is
+ * brought in by x <- x(t) - delta (A + V_t^T V_t)^-1 x, where (A + V_t^T V_t)^-1 = L^-T (I - Q_t^T Q_t) L^-1.
+ * The error falls by delta / ridge a round, which the choice of blocks keeps below RIDGE_SPREAD / 2.
  *
- * Leaving interactions out is the same with S = diag(1 / weight) - W W^T, and there the ridge is exact. So it is
- * for a few interactions alone, whose A is that of nobody's: its inverse M is computed once for each number of
- * them, and the solution is M V^T S^-1 1 with S = diag(1 / weight) + V M V^T. */
+ * Leaving interactions out is the same with S = diag(1 / weight) - W W^T, and there the ridge is exact. So it
+ * is for a few interactions alone, whose A is that of nobody's: its inverse M is computed once for each
+ * number of them, and the solution is M V^T S^-1 1 with S = diag(1 / weight) + V M V^T. */
 #include "engine/train/ranking/fold_in_batch.h"
 
 #include "base/mem.h"
@@ -188,7 +189,8 @@ static void correct(struct fold_in_batch *s, const struct fold_in_moment *m, siz
         blas_axpy(d, (real)-s->deltas[k], s->y + k * d, s->x + k * d);
 }
 
-/* The moments m, all of which have at least start_n (the number added) and at most start_n + n interactions. */
+/* The moments m, all of which have at least start_n (the number added) and at most start_n + n
+ * interactions. */
 static void solve_block(struct fold_in_batch *s, const struct encoder_interaction *x,
                         const struct fold_in_moment *m, size_t n_moments, size_t start_n, size_t n)
 {

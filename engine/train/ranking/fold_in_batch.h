@@ -1,9 +1,10 @@
 /* fold_in_batch - the fold-ins of many moments of one user, from one factorisation.
- * Layer: engine.       Threads: confined to its thread.
- * Memory: a few (d, d) and (FOLD_INS_MOST, d) blocks, allocated once; nothing later.
- * Cost: for all moments of a block about that of one fold-in, d^3 / 3 + FOLD_INS_MOST d^2, instead of d^3 / 3 each.
- * Each result is that of encoder_encode's fold-in on the same interactions, but for rounding. One whose equation has
- * no solution, or that knows no interactions, is the model's prior. */
+ * Cost: for all moments of a block about that of one fold-in, d^3 / 3 + FOLD_INS_MOST d^2, instead of d^3 / 3
+ * each. Each result is that of encoder_encode's fold-in on the same interactions, but for rounding. One whose
+ * equation has no solution, or that knows no interactions, is the model's prior.
+ * Layer: engine/train/ranking
+ * Threads: confined to its thread.
+ * Memory: a few (d, d) and (FOLD_INS_MOST, d) blocks, allocated once; nothing later. */
 #ifndef ENGINE_TRAIN_RANKING_FOLD_IN_BATCH_H
 #define ENGINE_TRAIN_RANKING_FOLD_IN_BATCH_H
 
@@ -18,8 +19,8 @@ enum { FOLD_INS_MOST_LEFT_OUT = 8, FOLD_INS_FEW = 32 };
 
 struct fold_in_batch;
 
-/* few: the sizes (n_few, most of them above 0) that fold_in_batch_of is asked for, at most FOLD_INS_FEW; borrowed. The
- * parameters are read at the first use of each function; they do not change after. */
+/* few: the sizes (n_few, most of them above 0) that fold_in_batch_of is asked for, at most FOLD_INS_FEW;
+ * borrowed. The parameters are read at the first use of each function; they do not change after. */
 enum err_code fold_in_batch_new(const struct model_spec *spec, const struct model_params *params,
                                 const size_t *few, size_t n_few, struct fold_in_batch **out,
                                 struct err *e) ERR_MUST_CHECK;
@@ -35,7 +36,8 @@ struct fold_in_moment {
 void fold_in_batch_prefixes(struct fold_in_batch *s, const struct encoder_interaction *x,
                             const struct fold_in_moment *moments, size_t n_moments);
 
-/* For what follows: the user has these n interactions. size: how many of them fold_in_batch_without leaves out. */
+/* For what follows: the user has these n interactions. size: how many of them fold_in_batch_without leaves
+ * out. */
 void fold_in_batch_know(struct fold_in_batch *s, const struct encoder_interaction *x, size_t n, size_t size);
 
 /* Of all that is known but `size` of it, left_out (size <= FOLD_INS_MOST_LEFT_OUT). */

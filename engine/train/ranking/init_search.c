@@ -1,5 +1,5 @@
-/* How well a factorisation ranks says little of how well training goes from it: one that is best by a hair may have spent
- * its factors on the most popular items, and no epoch wins that back. An epoch tells. */
+/* How well a factorisation ranks says little of how well training goes from it: one that is best by a hair
+ * may have spent its factors on the most popular items, and no epoch wins that back. An epoch tells. */
 #include "engine/train/ranking/init_search.h"
 
 #include "engine/train/ranking/trainer.h"

@@ -1,6 +1,8 @@
 /* init_search - the factorisation that joint training does best from, by an epoch from each of several.
- * Layer: engine.       Threads: uses the given team; the result does not depend on its size.
- * Memory: one more model in training, while it runs.     Cost: a factorisation and an epoch a try, two to four tries. */
+ * Cost: a factorisation and an epoch a try, two to four tries.
+ * Layer: engine/train/ranking
+ * Threads: uses the given team; the result does not depend on its size.
+ * Memory: one more model in training, while it runs. */
 #ifndef ENGINE_TRAIN_RANKING_INIT_SEARCH_H
 #define ENGINE_TRAIN_RANKING_INIT_SEARCH_H
 
@@ -9,9 +11,9 @@
 #include "engine/train/data/split.h"
 #include "engine/train/linear/ials_search.h"
 
-/* Comes with the factorisation of the search's choice; leaves with that of the same or a weaker alpha, the one after an
- * epoch of which NDCG@10 of what the split holds out is best. fn as in warm_start_run; once it returns false, what there
- * is stays. */
+/* Comes with the factorisation of the search's choice; leaves with that of the same or a weaker alpha, the
+ * one after an epoch of which NDCG@10 of what the split holds out is best. fn as in warm_start_run; once it
+ * returns false, what there is stays. */
 enum err_code start_choose(const struct split *s, const struct train_options *options, struct parallel *team,
                            warm_start_fn *fn, void *arg, struct warm_start *warm,
                            struct err *e) ERR_MUST_CHECK;

@@ -1,7 +1,9 @@
-/* model_init - the model that is trained for given data: its dimensions and its first values.
- * Layer: engine.       Threads: any.       Memory: the copied vocabulary (model_spec_fini frees it).
- * The first scores are those of the factorisation: the linear part passes the fold-in through, and the last
- * layer of the target network starts at zero. */
+/* model_init - the model that is trained for given data: its dimensions and its first values. The first
+ * scores are those of the factorisation: the linear part passes the fold-in through, and the last layer of
+ * the target network starts at zero.
+ * Layer: engine/train/ranking
+ * Threads: any.
+ * Memory: the copied vocabulary (model_spec_fini frees it). */
 #ifndef ENGINE_TRAIN_RANKING_MODEL_INIT_H
 #define ENGINE_TRAIN_RANKING_MODEL_INIT_H
 

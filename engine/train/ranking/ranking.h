@@ -1,7 +1,10 @@
-/* ranking - the state of a training of the ranking objective, and what its parts do with it; ranking_objective.c puts them together.
- * Layer: engine.       Threads: confined to the thread of the team.       Memory: training_fini frees all but the run.
- * The parts: ranking.c (what all need), ranking_start.c (the factorisation and what follows from it), ranking_courses.c
- * (epochs), ranking_generator.c (what is generated), ranking_write.c (item-item weights, the model file). */
+/* ranking - the state of a training of the ranking objective, and what its parts do with it;
+ * ranking_objective.c puts them together. The parts: ranking.c (what all need), ranking_start.c (the
+ * factorisation and what follows from it), ranking_courses.c (epochs), ranking_generator.c (what is
+ * generated), ranking_write.c (item-item weights, the model file).
+ * Layer: engine/train/ranking
+ * Threads: confined to the thread of the team.
+ * Memory: training_fini frees all but the run. */
 #ifndef ENGINE_TRAIN_RANKING_RANKING_H
 #define ENGINE_TRAIN_RANKING_RANKING_H
 
@@ -65,7 +68,8 @@ enum err_code training_start_refit(struct training *t, struct err *e) ERR_MUST_C
 enum err_code training_start_from(struct training *t, const struct warm_start *warm,
                                   struct err *e) ERR_MUST_CHECK;
 
-/* The same for the best generator of the hidden layer (t->options.generator from here on), after the epochs that showed it. */
+/* The same for the best generator of the hidden layer (t->options.generator from here on), after the epochs
+ * that showed it. */
 enum err_code training_choose_generator(struct training *t, const struct warm_start *warm,
                                         struct err *e) ERR_MUST_CHECK;
 /* Goes on with that, from the checkpoint whose two states these are. */
@@ -96,7 +100,8 @@ enum err_code training_epochs(struct training *t, int last, struct training_gain
 enum err_code training_checkpoint(struct training *t, struct err *e) ERR_MUST_CHECK;
 enum err_code training_first_course(struct training *t, struct err *e) ERR_MUST_CHECK;
 enum err_code training_second_course(struct training *t, struct err *e) ERR_MUST_CHECK;
-/* Whether the second course pays, and whether it will be done before the deadline, by what the first has taken. */
+/* Whether the second course pays, and whether it will be done before the deadline, by what the first has
+ * taken. */
 bool training_pays_refit(const struct split *s);
 bool training_has_time_for_refit(struct training *t);
 

@@ -1,8 +1,9 @@
-/* What is generated can tell users apart in many more ways than what they share, and of sparse data it learns them by heart:
- * whether it is worth anything shows in the epochs of both, from the same factorisation. After a few of each they are compared
- * by the users' differences and their standard error. Where none is surely better both go on, an epoch each in turn, and their
- * best are compared after each, until the difference is one or both have ended: then the better figure wins, item-item weights
- * included. The winner goes on from where it is. */
+/* What is generated can tell users apart in many more ways than what they share, and of sparse data it learns
+ * them by heart: whether it is worth anything shows in the epochs of both, from the same factorisation. After
+ * a few of each they are compared by the users' differences and their standard error. Where none is surely
+ * better both go on, an epoch each in turn, and their best are compared after each, until the difference is
+ * one or both have ended: then the better figure wins, item-item weights included. The winner goes on from
+ * where it is. */
 #include "engine/train/ranking/ranking.h"
 
 #include "base/mem.h"
@@ -21,8 +22,8 @@ _Static_assert((int)N_CANDIDATES == (int)CHECKPOINT_MOST_MODELS, "a checkpoint h
 /* Epochs of each before they are compared: a part of those there may be, and a few at most. */
 enum { RACE_PART = 5, MAX_RACE = 4 };
 
-/* Standard errors from which a difference is one: of a single look, and of the looks after each further epoch, one of which
- * chance takes past the first sooner or later. */
+/* Standard errors from which a difference is one: of a single look, and of the looks after each further
+ * epoch, one of which chance takes past the first sooner or later. */
 #define SURE_AT_ONCE 1.5
 #define SURE_LATER   2.0
 

@@ -1,6 +1,7 @@
 /* The first course holds an interaction of each user out: it chooses hyperparameters, factorises, trains
- * jointly, keeps the best epoch and lowers the learning rates after each that was no better. Where what was held
- * out is a good part of the data, a second course repeats the first on everything, with what the first found. */
+ * jointly, keeps the best epoch and lowers the learning rates after each that was no better. Where what was
+ * held out is a good part of the data, a second course repeats the first on everything, with what the first
+ * found. */
 #include "engine/train/ranking/ranking_objective.h"
 
 #include "base/mem.h"

@@ -9,7 +9,8 @@
 /* Starts are tried where training has room for so many epochs. */
 enum { EPOCHS_FOR_TRIES = 8 };
 
-/* A deadline that is too short for the width that is best: so many rounds are to be possible with one that is not. */
+/* A deadline that is too short for the width that is best: so many rounds are to be possible with one that is
+ * not. */
 enum { ROUNDS_IN_TIME = 3, LEAST_DIM = 16 };
 
 static struct ials_options chosen(const struct training *t)
@@ -42,8 +43,8 @@ static bool tries_starts(struct training *t)
            !training_is_over(t);
 }
 
-/* The width that was chosen, or half of it, and again, until some rounds fit into what is left of the phase: a round of n
- * interactions takes n d^2. */
+/* The width that was chosen, or half of it, and again, until some rounds fit into what is left of the phase:
+ * a round of n interactions takes n d^2. */
 static size_t dim_in_time(const struct training *t, const struct warm_start_choice *c)
 {
     size_t dim = c->options.dim;

@@ -1,8 +1,8 @@
-/* A batch's contexts share their negatives, so the items' side is computed once a shard and the scores of
- * the linear part are one product. A shard's columns are the negatives, then the targets of its own contexts that
- * are not among them: other shards' targets would be computed only to be left out. Gradients of dense tensors are kept by shard and summed in the order of
- * the shards; those of item rows come from the shards' candidates; those of the encoder's tables are gathered
- * by item. */
+/* A batch's contexts share their negatives, so the items' side is computed once a shard and the scores of the
+ * linear part are one product. A shard's columns are the negatives, then the targets of its own contexts that
+ * are not among them: other shards' targets would be computed only to be left out. Gradients of dense tensors
+ * are kept by shard and summed in the order of the shards; those of item rows come from the shards'
+ * candidates; those of the encoder's tables are gathered by item. */
 #include "engine/train/ranking/train_step.h"
 
 #include "base/mem.h"
@@ -395,7 +395,8 @@ double train_step_gradients(struct train_step *s, const struct sample *samples, 
 
 /* ---- update ---- */
 
-/* Cuts everything that this batch gave a gradient into runs: dense tensors in pieces, touched rows of tables. */
+/* Cuts everything that this batch gave a gradient into runs: dense tensors in pieces, touched rows of
+ * tables. */
 static void add_runs(struct train_step *s, size_t tensor, size_t offset, size_t n)
 {
     for (size_t at = 0; at < n; at += SUM_CHUNK)

@@ -1,7 +1,9 @@
 /* train_step - one step of joint training: loss of a batch, backward through target network, hypernetwork and
- * encoder, update. Layer: engine.       Threads: uses the given team; the result does not depend on its size,
- * because a batch is always cut into STEP_SHARDS shards whose gradients are summed in order. Memory: for each
- * shard the activations of its contexts and one block of dense gradients. */
+ * encoder, update.
+ * Layer: engine/train/ranking
+ * Threads: uses the given team; the result does not depend on its size, because a batch is always cut into
+ *   STEP_SHARDS shards whose gradients are summed in order.
+ * Memory: for each shard the activations of its contexts and one block of dense gradients. */
 #ifndef ENGINE_TRAIN_RANKING_TRAIN_STEP_H
 #define ENGINE_TRAIN_RANKING_TRAIN_STEP_H
 

@@ -48,9 +48,9 @@ static size_t choose_batch(const struct split *s)
     return n < LEAST_BATCH ? LEAST_BATCH : n > MAX_BATCH ? MAX_BATCH : n;
 }
 
-/* Heads learn at the full rate from so many examples and more, and from fewer at their share of it, a tenth at least.
- * What is generated for each user can tell users apart in many more ways than what they share: of little data it learns
- * the users by heart before the rest has learnt what holds for all of them. */
+/* Heads learn at the full rate from so many examples and more, and from fewer at their share of it, a tenth
+ * at least. What is generated for each user can tell users apart in many more ways than what they share: of
+ * little data it learns the users by heart before the rest has learnt what holds for all of them. */
 #define HEAD_EXAMPLES 150000
 #define LEAST_SHARE   0.1
 
@@ -60,8 +60,8 @@ static double head_share(const struct split *s)
     return share > 1 ? 1 : share < LEAST_SHARE ? LEAST_SHARE : share;
 }
 
-/* The decay that draws what is not needed towards zero by EPOCH_DECAY an epoch at RATE, however many steps that
- * has: data that is seen often in small portions is what is learned by heart. */
+/* The decay that draws what is not needed towards zero by EPOCH_DECAY an epoch at RATE, however many steps
+ * that has: data that is seen often in small portions is what is learned by heart. */
 static double decay_of(const struct trainer *f)
 {
     double n_steps = (double)trainer_n_examples(f->split) / (double)f->batch;

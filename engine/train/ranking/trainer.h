@@ -1,10 +1,11 @@
 /* trainer - one model on one split: from its first values through epochs of steps.
- * Layer: engine.       Threads: uses the given team; the result does not depend on its size.
- * Memory: about six times the parameters (values, gradients, two moments, the average, a spare) and one chunk
- * of examples.
  *
  * What is measured and written is the running average of the parameters (Polyak and Juditsky 1992): it starts
- * at the warm start, which nothing noisy has touched, and smooths the steps. */
+ * at the warm start, which nothing noisy has touched, and smooths the steps.
+ * Layer: engine/train/ranking
+ * Threads: uses the given team; the result does not depend on its size.
+ * Memory: about six times the parameters (values, gradients, two moments, the average, a spare) and one chunk
+ *   of examples. */
 #ifndef ENGINE_TRAIN_RANKING_TRAINER_H
 #define ENGINE_TRAIN_RANKING_TRAINER_H
 
@@ -44,7 +45,8 @@ enum err_code trainer_init(struct trainer *f, const struct split *split, const s
                            struct err *e) ERR_MUST_CHECK;
 void trainer_fini(struct trainer *f); /* of a zeroed struct as well */
 
-/* Sets the first values: scores rank as the factorisation does, at a quarter of the scale with the least loss. */
+/* Sets the first values: scores rank as the factorisation does, at a quarter of the scale with the least
+ * loss. */
 enum err_code trainer_start(struct trainer *f, const struct warm_start *warm, struct err *e) ERR_MUST_CHECK;
 
 /* How far an epoch is (0 to 1) and its mean loss; returns false to end it here. */
@@ -54,7 +56,8 @@ typedef bool trainer_progress_fn(void *arg, double fraction, double loss);
 enum err_code trainer_epoch(struct trainer *f, int number, double rate, trainer_progress_fn *progress,
                             void *arg, double *loss, struct err *e) ERR_MUST_CHECK;
 
-/* NDCG@10 of the average on the split's held-out items, and of each validated user (gains, NULL: not wanted). */
+/* NDCG@10 of the average on the split's held-out items, and of each validated user (gains, NULL: not
+ * wanted). */
 enum err_code trainer_measure(struct trainer *f, double *gains, double *metric, struct err *e) ERR_MUST_CHECK;
 
 /* Examples in an epoch of this split, about. */

@@ -1,9 +1,10 @@
-/* A tenth of the ratings, drawn by seed, is held out. Width and the weight of which items a user has are found by
- * walking from the middle of a grid to the best neighbour; each try stops when the held-out error no longer falls, or
- * is far behind the best try's at the same step; the number of steps it took is part of what is chosen. The model is then made from all ratings.
+/* A tenth of the ratings, drawn by seed, is held out. Width and the weight of which items a user has are
+ * found by walking from the middle of a grid to the best neighbour; each try stops when the held-out error no
+ * longer falls, or is far behind the best try's at the same step; the number of steps it took is part of what
+ * is chosen. The model is then made from all ratings.
  *
- * The model: context = (history | profile | ratings), p = their sum, rating = offset + p . e: the hypernetwork is the
- * identity, and what it generates are a user's level and tastes. */
+ * The model: context = (history | profile | ratings), p = their sum, rating = offset + p . e: the
+ * hypernetwork is the identity, and what it generates are a user's level and tastes. */
 #include "engine/train/rating/rating.h"
 
 #include "base/mem.h"
@@ -146,8 +147,8 @@ static bool is_behind(const struct rating *c, const struct attempt *t)
     return i >= LEAST_RACE && i < c->n_curve && t->curve[i] > c->curve[i] * (1 + hopeless);
 }
 
-/* The least held-out error of these options and the step it was at; gains of less than a `worthwhile` part do not
- * count. */
+/* The least held-out error of these options and the step it was at; gains of less than a `worthwhile` part do
+ * not count. */
 static enum err_code try_options(struct rating *c, const struct rating_options *o, struct attempt *t,
                                  struct err *e)
 {

@@ -1,6 +1,8 @@
-/* rating - the objective rating, as train.c trains it: predicted ratings instead of a ranking.
- * Layer: engine/train/rating.       Threads: immutable.       Memory: static.
- * Checkpoints are not taken: training takes seconds to minutes. */
+/* rating - the objective rating, as train.c trains it: predicted ratings instead of a ranking. Checkpoints
+ * are not taken: training takes seconds to minutes.
+ * Layer: engine/train/rating
+ * Threads: immutable.
+ * Memory: static. */
 #ifndef ENGINE_TRAIN_RATING_RATING_H
 #define ENGINE_TRAIN_RATING_RATING_H
 

@@ -1,5 +1,5 @@
-/* Users and items are two sides of one thing, so one step serves both: a side sees the other as a table of offsets,
- * factors (whose first value is 1) and packed covariances, exactly as the encoder sees the items.
+/* Users and items are two sides of one thing, so one step serves both: a side sees the other as a table of
+ * offsets, factors (whose first value is 1) and packed covariances, exactly as the encoder sees the items.
  *
  * The expected squared error of a rating, with z = (1, f) and C the covariances, C' without row and column 0:
  *   (r - prediction)^2 + z_i C_u z_i + z_u C_i z_u + trace(C_u' C_i') */
@@ -26,8 +26,8 @@ struct rating_side {
         *given; /* of row r: [start[r], start[r + 1]); item: row of the other side; NAN: no rating */
     struct sparse features;
     struct ridge link;
-    size_t
-        first_linked; /* column of the features where the other side's rows begin; those of traits are before */
+    size_t first_linked; /* column of the features where the other side's rows begin; those of traits are
+                            before */
     double trait_root, linked_root; /* scale of the features */
     real *x;                        /* (n, d) posterior means */
     real *mean;                     /* (n, d) prior means */
@@ -360,8 +360,8 @@ struct measuring {
     size_t workspace_len;
 };
 
-/* A user's expected squared errors. Summed over his ratings the terms with his covariance are its trace with what his
- * equation is made of, and those with the items' covariances one quadratic form of their sum. */
+/* A user's expected squared errors. Summed over his ratings the terms with his covariance are its trace with
+ * what his equation is made of, and those with the items' covariances one quadratic form of their sum. */
 static void measure_user(void *arg, size_t u, size_t thread)
 {
     const struct measuring *m = arg;
@@ -416,7 +416,8 @@ double variational_mf_predict(const struct variational_mf *f, size_t user, size_
     return f->centre + predict(f->users, f->items, user, item);
 }
 
-/* Rows [first, first + n) of the users' link, each times root, are what an item or a profile value adds to m. */
+/* Rows [first, first + n) of the users' link, each times root, are what an item or a profile value adds to
+ * m. */
 static void copy_link(const struct rating_side *s, size_t first, size_t n, double root, real *out)
 {
     for (size_t i = 0; i < n * s->d; i++)

@@ -1,6 +1,6 @@
-/* The ceiling for HTTP: libmicrohttpd, set up as the server sets it up, answering every request with one fixed
- * body. Usage: bare_http BODY_BYTES THREADS; prints `listening on http://127.0.0.1:PORT`, ends on SIGTERM.
- * It reads a request's body, as a server must, and makes the answer's headers once. */
+/* The ceiling for HTTP: libmicrohttpd, set up as the server sets it up, answering every request with one
+ * fixed body. Usage: bare_http BODY_BYTES THREADS; prints `listening on http://127.0.0.1:PORT`, ends on
+ * SIGTERM. It reads a request's body, as a server must, and makes the answer's headers once. */
 #include "base/limits.h"
 
 #include <microhttpd.h>

@@ -37,7 +37,8 @@ START_TEST(each_process_has_a_seed_of_its_own_and_keeps_it)
 }
 END_TEST
 
-/* Keys of which all have the same bucket under seed 0, by trying; their lengths are those of the words and of bytes. */
+/* Keys of which all have the same bucket under seed 0, by trying; their lengths are those of the words and of
+ * bytes. */
 static void meeting_keys(char keys[N_KEYS][KEY_BYTES], size_t n_digits)
 {
     char key[KEY_BYTES];

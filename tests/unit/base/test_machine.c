@@ -1,4 +1,5 @@
-/* base/cgroup.c and base/machine.c: limits of control groups, read from made-up /proc and /sys; affinity; address space. */
+/* base/cgroup.c and base/machine.c: limits of control groups, read from made-up /proc and /sys; affinity;
+ * address space. */
 #include "base/cgroup.h"
 #include "base/machine.h"
 

@@ -1,5 +1,6 @@
-/* The gate to the heap: products that overflow fail, the n-th allocation fails when a test says so, and threads share a heap
- * when asked to. Risk: fault tests that believe they failed an allocation and did not; a server that grows. */
+/* The gate to the heap: products that overflow fail, the n-th allocation fails when a test says so, and
+ * threads share a heap when asked to. Risk: fault tests that believe they failed an allocation and did not; a
+ * server that grows. */
 #include "base/mem.h"
 
 #include <check.h>

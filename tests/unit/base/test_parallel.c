@@ -1,5 +1,5 @@
-/* base/parallel.c: loops that may be stopped, and those that may not. Risks: a stop that is not heeded, one that goes on
- * holding when it was taken back, a loop that must be whole and is not. */
+/* base/parallel.c: loops that may be stopped, and those that may not. Risks: a stop that is not heeded, one
+ * that goes on holding when it was taken back, a loop that must be whole and is not. */
 #include "base/parallel.h"
 
 #include <check.h>

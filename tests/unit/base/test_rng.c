@@ -1,4 +1,5 @@
-/* base/rng.c: the published generator, and the moments of what is drawn. Risk: a seed that means other numbers elsewhere. */
+/* base/rng.c: the published generator, and the moments of what is drawn. Risk: a seed that means other
+ * numbers elsewhere. */
 #include "base/rng.h"
 
 #include <check.h>

@@ -1,5 +1,5 @@
-/* base/value_text.c: one text for each value; risks: an identifier that turns into a number, a number that changes, words that strtod
- * takes for numbers. */
+/* base/value_text.c: one text for each value; risks: an identifier that turns into a number, a number that
+ * changes, words that strtod takes for numbers. */
 #include "base/value_text.h"
 
 #include <check.h>

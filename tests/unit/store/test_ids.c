@@ -1,5 +1,5 @@
-/* What the store takes as an id or a text, by every call that names one. Risk: an id that is cut, or two that are taken for
- * the same. */
+/* What the store takes as an id or a text, by every call that names one. Risk: an id that is cut, or two that
+ * are taken for the same. */
 #include "base/limits.h"
 #include "tests/support/store_fixture.h"
 

@@ -1,4 +1,5 @@
-/* The records of the store by what each call promises: users, items, interactions. Risk: a write that is lost, or kept after the user asked to be forgotten. */
+/* The records of the store by what each call promises: users, items, interactions. Risk: a write that is
+ * lost, or kept after the user asked to be forgotten. */
 #include "base/mem.h"
 #include "tests/support/store_fixture.h"
 

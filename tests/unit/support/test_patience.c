@@ -1,5 +1,5 @@
-/* tests/support/patience.c: the limit of every C test. Risk: a busy machine, on which check's own four seconds end tests that are
- * right, in the image's build or by hand, where tests/run sets nothing. */
+/* tests/support/patience.c: the limit of every C test. Risk: a busy machine, on which check's own four
+ * seconds end tests that are right, in the image's build or by hand, where tests/run sets nothing. */
 #include <check.h>
 #include <stdlib.h>
 

@@ -1,5 +1,6 @@
-/* engine/cache/batcher.c: concurrent generations as batches. Risks: a context that waits for ever or is generated twice, weights
- * that reach the wrong thread, an error that reaches others. Run under ThreadSanitizer too. */
+/* engine/cache/batcher.c: concurrent generations as batches. Risks: a context that waits for ever or is
+ * generated twice, weights that reach the wrong thread, an error that reaches others. Run under
+ * ThreadSanitizer too. */
 #include "engine/cache/batcher.h"
 #include "engine/format/model_write.h"
 
@@ -54,8 +55,8 @@ static void gather_with(size_t n_running, int64_t min_ns)
     ck_assert_msg(!batcher_new(model, &config, &batcher, &e), "%s", e.text);
 }
 
-/* Each thread asks for contexts of its own, some of them bad, and compares with a generation alone. Returns how many
- * answers were not as alone. */
+/* Each thread asks for contexts of its own, some of them bad, and compares with a generation alone. Returns
+ * how many answers were not as alone. */
 static void *ask(void *number)
 {
     const struct model_spec *spec = &model->spec;

@@ -576,7 +576,8 @@ START_TEST(who_asks_after_a_drop_is_not_given_older_weights)
 }
 END_TEST
 
-/* A making of stamp `made` in which news comes of the change `news`, and another asker who made `between` (0: none). */
+/* A making of stamp `made` in which news comes of the change `news`, and another asker who made `between` (0:
+ * none). */
 struct late {
     struct weights_cache *c;
     int64_t news;

@@ -102,7 +102,8 @@ START_TEST(bytes_that_look_like_nothing_have_no_name)
 }
 END_TEST
 
-/* One byte less each: nothing is read behind the end. AddressSanitizer sees it because the copy is as long as it says. */
+/* One byte less each: nothing is read behind the end. AddressSanitizer sees it because the copy is as long as
+ * it says. */
 START_TEST(a_beginning_cut_anywhere_is_looked_at_no_further)
 {
     for (size_t n = 0; n <= files[_i].n; n++) {

@@ -1,5 +1,5 @@
-/* engine/format/model_ids.c: ids of every length are found and told apart. Risk: one that stands in its slot taken for another with
- * the same bytes at the beginning or at the end, or of another length. */
+/* engine/format/model_ids.c: ids of every length are found and told apart. Risk: one that stands in its slot
+ * taken for another with the same bytes at the beginning or at the end, or of another length. */
 #include "engine/format/model_ids.h"
 
 #include <check.h>

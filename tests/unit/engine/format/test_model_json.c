@@ -132,7 +132,8 @@ static const struct {
     {"age", "-1e+300", 1}, {"age", "29.999", 1},  {"age", "30", 3},    {"age", "44", 3},
     {"age", "45", 4}, /* a value before its range */
     {"age", "46", 5},      {"age", "1e+300", 5},  {"age", "old", -1},  {"age", "045", -1},
-    {"sex", "30", -1},     {"gender", "true", 0}, {"gender", "20", 2}, /* of a model made before there was one form */
+    {"sex", "30", -1},     {"gender", "true", 0}, {"gender", "20", 2}, /* of a model made before there was one
+                                                                          form */
 };
 
 START_TEST(a_range_has_all_numbers_between_its_bounds)

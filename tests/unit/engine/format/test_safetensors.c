@@ -1,6 +1,6 @@
-/* engine/format/safetensors.c and safetensors_write.c: what is refused and why, what is legal, that a written file
- * reads back the same. Risks: reading past the end, overflow, an accepted lie about sizes, a half-written
- * file. */
+/* engine/format/safetensors.c and safetensors_write.c: what is refused and why, what is legal, that a written
+ * file reads back the same. Risks: reading past the end, overflow, an accepted lie about sizes, a
+ * half-written file. */
 #include "engine/format/safetensors.h"
 
 #include <check.h>

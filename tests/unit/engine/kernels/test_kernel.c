@@ -1,5 +1,5 @@
-/* engine/kernels/kernel.c: the loops of every version of the processor that this one can run, against naive ones in double. Risk: a
- * lane, a row or a remainder that is dropped. */
+/* engine/kernels/kernel.c: the loops of every version of the processor that this one can run, against naive
+ * ones in double. Risk: a lane, a row or a remainder that is dropped. */
 #include "base/rng.h"
 #include "engine/kernels/kernel.h"
 

@@ -1,5 +1,5 @@
-/* engine/kernels/normal_sum.c against the equation written out. Risks: rows lost or counted twice where a chunk is full; the last
- * rows are not added; an equation that is not positive definite is answered. */
+/* engine/kernels/normal_sum.c against the equation written out. Risks: rows lost or counted twice where a
+ * chunk is full; the last rows are not added; an equation that is not positive definite is answered. */
 #include "engine/kernels/normal_sum.h"
 
 #include "base/rng.h"

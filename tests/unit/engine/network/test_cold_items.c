@@ -1,6 +1,6 @@
-/* engine/network/cold_items.c, title_words.c and added_items.c: risks: a row that is not the equation's, an item that nobody took
- * and yet moved, words that training and serving see differently, an extra item scored or encoded other than a trained
- * one with the same row. */
+/* engine/network/cold_items.c, title_words.c and added_items.c: risks: a row that is not the equation's, an
+ * item that nobody took and yet moved, words that training and serving see differently, an extra item scored
+ * or encoded other than a trained one with the same row. */
 #include "engine/added_items.h"
 #include "engine/network/cold_items.h"
 #include "engine/network/encoder.h"

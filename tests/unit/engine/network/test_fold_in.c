@@ -1,5 +1,5 @@
-/* engine/network/fold_in.c: both ways against the equation solved in double. Risks: a wrong way for a length, weights and ridges far from
- * one, items beyond the model's own, a gram that is nearly or fully singular. */
+/* engine/network/fold_in.c: both ways against the equation solved in double. Risks: a wrong way for a length,
+ * weights and ridges far from one, items beyond the model's own, a gram that is nearly or fully singular. */
 #include "base/mem.h"
 #include "base/rng.h"
 #include "engine/network/encoder.h"

@@ -1,6 +1,7 @@
-/* engine/network/hypernet_batch.c and the loops of engine/kernels/kernel.h below it. The naive twin of a batch is hypernet_generate, one
- * context after the other, which test_engine_forward.c holds to the formulas. Tolerance: none, the bits are the same:
- * an answer must not depend on who else asked. Risks: a tile or a lane at an end, a bad context that spoils others. */
+/* engine/network/hypernet_batch.c and the loops of engine/kernels/kernel.h below it. The naive twin of a
+ * batch is hypernet_generate, one context after the other, which test_engine_forward.c holds to the formulas.
+ * Tolerance: none, the bits are the same: an answer must not depend on who else asked. Risks: a tile or a
+ * lane at an end, a bad context that spoils others. */
 #include "base/mem.h"
 #include "base/rng.h"
 #include "engine/kernels/kernel.h"
@@ -138,8 +139,8 @@ START_TEST(test_rows_go_into_lanes_and_back)
 }
 END_TEST
 
-/* Rows at any place of a cache line: those that can be are written past the caches, and read the same. One value of a lane
- * that is not finite is told of that lane alone. */
+/* Rows at any place of a cache line: those that can be are written past the caches, and read the same. One
+ * value of a lane that is not finite is told of that lane alone. */
 START_TEST(test_rows_written_past_the_caches_read_the_same)
 {
     enum { D = 44, ROOM = D + 40 };
@@ -339,7 +340,8 @@ static bool has_panels(const struct model_spec *s, const struct model_params *pa
     return panels;
 }
 
-/* Also where it is rounded rows that make it large, or a head in bfloat16 that takes twice as much as float32. */
+/* Also where it is rounded rows that make it large, or a head in bfloat16 that takes twice as much as
+ * float32. */
 START_TEST(test_a_large_hypernetwork_has_no_panels)
 {
     enum { MAX_REALS = HYPERNET_PANELS_BYTES / sizeof(real), N = 256 };

@@ -1,6 +1,7 @@
-/* engine/network/item_item.c, and where catalogue.c and model*.c know of it: beta is the sum of a history's rows, its largest
- * entries are kept, every way to a score sees the same, and no damaged file comes through. Risks: a selection that loses or
- * makes up an entry, a cursor that falls behind the blocks, theta one real too short, an index from a file. */
+/* engine/network/item_item.c, and where catalogue.c and model*.c know of it: beta is the sum of a history's
+ * rows, its largest entries are kept, every way to a score sees the same, and no damaged file comes through.
+ * Risks: a selection that loses or makes up an entry, a cursor that falls behind the blocks, theta one real
+ * too short, an index from a file. */
 #include "engine/format/model_write.h"
 #include "engine/network/item_item.h"
 

@@ -1,5 +1,6 @@
-/* engine/rank/bootstrap.c: figures and intervals against a second implementation that copies the drawn users; risks: a difference that
- * is not paired, a root taken of a difference, rows that are not resampled with their users. */
+/* engine/rank/bootstrap.c: figures and intervals against a second implementation that copies the drawn users;
+ * risks: a difference that is not paired, a root taken of a difference, rows that are not resampled with
+ * their users. */
 #include "engine/rank/bootstrap.h"
 
 #include "base/rng.h"

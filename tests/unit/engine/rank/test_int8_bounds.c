@@ -1,6 +1,7 @@
-/* engine/rank/int8_bounds.c and the two passes of engine/rank/catalogue.c: the best of a catalogue by bounds in 8 bits are the best by
- * scoring everything, to the last bit, whatever the shape, the size of the numbers, ties and filters. Where the CPU lacks
- * the instructions the second claim holds by itself. Risks: a bound that is too narrow, lanes past the end, padding. */
+/* engine/rank/int8_bounds.c and the two passes of engine/rank/catalogue.c: the best of a catalogue by bounds
+ * in 8 bits are the best by scoring everything, to the last bit, whatever the shape, the size of the numbers,
+ * ties and filters. Where the CPU lacks the instructions the second claim holds by itself. Risks: a bound
+ * that is too narrow, lanes past the end, padding. */
 #include "base/mem.h"
 #include "base/rng.h"
 #include "engine/kernels/int8_kernel.h"
@@ -303,8 +304,8 @@ static void widths_with_odd_units(struct made *m, struct int8_bounds *screen, re
     memcpy(u, row, sizeof row);
 }
 
-/* A unit whose row and bias are zero, and one with a bias far above the others': all units share a shift and a step, and
- * one must not cost the others their bits. */
+/* A unit whose row and bias are zero, and one with a bias far above the others': all units share a shift and
+ * a step, and one must not cost the others their bits. */
 START_TEST(test_an_odd_unit_does_not_widen_the_bounds_of_the_others)
 {
     struct made m;

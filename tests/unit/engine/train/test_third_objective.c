@@ -1,8 +1,10 @@
-/* engine/train/data/train_objective.h and engine/format/objective.h: what an objective is, said by one that the product does not
- * have. It is defined and listed here alone. Risks: somewhere objectives are told apart by name or number, so that a new one
- * trains but is not read, is read but not served, or answers in the unit of another.
+/* engine/train/data/train_objective.h and engine/format/objective.h: what an objective is, said by one that
+ * the product does not have. It is defined and listed here alone. Risks: somewhere objectives are told apart
+ * by name or number, so that a new one trains but is not read, is read but not served, or answers in the unit
+ * of another.
  *
- * popularity: the score of an item is the share of users who have it, for everybody; a prediction is that in percent. */
+ * popularity: the score of an item is the share of users who have it, for everybody; a prediction is that in
+ * percent. */
 #include "engine/train/train.h"
 
 #include "base/limits.h"

@@ -1,6 +1,7 @@
-/* engine/train/train.c, whole: a run's bytes depend on data, options and seed alone - not on threads, and not on
- * whether it was stopped and resumed. Risks: a draw that is not tied to its epoch, a sum in the order of the
- * threads, a state that the checkpoint forgets, a second course that starts from what the first one left. */
+/* engine/train/train.c, whole: a run's bytes depend on data, options and seed alone - not on threads, and not
+ * on whether it was stopped and resumed. Risks: a draw that is not tied to its epoch, a sum in the order of
+ * the threads, a state that the checkpoint forgets, a second course that starts from what the first one
+ * left. */
 #include "base/buf.h"
 #include "base/mem.h"
 #include "engine/model.h"
@@ -33,8 +34,8 @@ static uint32_t next_random(uint64_t *state)
     return (uint32_t)(*state >> 33);
 }
 
-/* Users walk round the catalogue, from somewhere, by one or two items a step: what comes next follows from what came
- * last. Each has 5 to 14 interactions in a year, timed or not. */
+/* Users walk round the catalogue, from somewhere, by one or two items a step: what comes next follows from
+ * what came last. Each has 5 to 14 interactions in a year, timed or not. */
 static void make_world(struct world *w, bool timed)
 {
     uint64_t state = 7;
@@ -80,8 +81,9 @@ static void make_sets(struct world *w)
     }
 }
 
-/* Which of two items comes third depends on whether the two before it are alike in a way that no sum of theirs tells: what a
- * user's items say apart says nothing. Each user has such rounds, of items of their own, in any order. */
+/* Which of two items comes third depends on whether the two before it are alike in a way that no sum of
+ * theirs tells: what a user's items say apart says nothing. Each user has such rounds, of items of their own,
+ * in any order. */
 enum { N_ROUNDS = 4, ROUND_ITEMS = 6, ROUND = 3, N_WALKERS = MAX_USERS };
 
 static void make_rounds(struct world *w)
@@ -106,7 +108,8 @@ static void make_rounds(struct world *w)
     }
 }
 
-/* Few of each user, few users, each item as likely as the one before it is popular: what more there is to learn is by heart. */
+/* Few of each user, few users, each item as likely as the one before it is popular: what more there is to
+ * learn is by heart. */
 static void make_chance(struct world *w)
 {
     enum { EACH = 6 };
@@ -270,7 +273,8 @@ START_TEST(another_seed_gives_another_model)
 }
 END_TEST
 
-/* Stops while two models take turns, between the epoch of the one and that of the other, and in the second course. */
+/* Stops while two models take turns, between the epoch of the one and that of the other, and in the second
+ * course. */
 START_TEST(a_stopped_run_that_is_resumed_ends_with_the_same_model)
 {
     static const char *const stages[] = {"choose", "refit"};
@@ -299,7 +303,8 @@ START_TEST(a_stopped_run_that_is_resumed_ends_with_the_same_model)
 }
 END_TEST
 
-/* Of one generator, and of the one that was surely better: what is compared no more is not in the checkpoint. */
+/* Of one generator, and of the one that was surely better: what is compared no more is not in the
+ * checkpoint. */
 START_TEST(a_stopped_first_course_goes_on_where_it_was)
 {
     bool chosen = _i == 1;
@@ -421,9 +426,9 @@ START_TEST(what_is_generated_is_chosen_by_what_it_is_worth)
 }
 END_TEST
 
-/* The first look does not tell in either world; in the one further epochs do, in the other none does. Nothing of the race is left
- * in the winner: its file is that of a training that was for it alone. Fewer epochs than those from which on several starts are
- * tried, as the start is chosen by what is generated. */
+/* The first look does not tell in either world; in the one further epochs do, in the other none does. Nothing
+ * of the race is left in the winner: its file is that of a training that was for it alone. Fewer epochs than
+ * those from which on several starts are tried, as the start is chosen by what is generated. */
 START_TEST(models_that_do_not_surely_differ_go_on_until_they_do_or_end_and_the_better_is_kept)
 {
     static const enum generator generators[] = {GENERATOR_SHARED, GENERATOR_CORE};

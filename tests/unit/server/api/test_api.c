@@ -1,5 +1,6 @@
-/* server/api*.c, user_updates.c, recommender.c without sockets; risks: an HTTP thread that reads the store, a limit that one kind of
- * user escapes, a model without an encoder, an answer whose numbers do not read back. */
+/* server/api*.c, user_updates.c, recommender.c without sockets; risks: an HTTP thread that reads the store, a
+ * limit that one kind of user escapes, a model without an encoder, an answer whose numbers do not read
+ * back. */
 #include "base/limits.h"
 #include "base/mem.h"
 #include "tests/support/api_world.h"

@@ -1,5 +1,5 @@
-/* server/api/json_body.c: bodies; risks: a value of the wrong type that passes, a pointer that does not lead to it, a number that is
- * finite as double and infinite as float, bytes read past the end. */
+/* server/api/json_body.c: bodies; risks: a value of the wrong type that passes, a pointer that does not lead
+ * to it, a number that is finite as double and infinite as float, bytes read past the end. */
 #include "base/limits.h"
 #include "server/api/json_body.h"
 

@@ -1,5 +1,5 @@
-/* server/api/prometheus.c: what Prometheus reads; risks: buckets that are not cumulative, a line that does not parse, a sample
- * counted for another call. */
+/* server/api/prometheus.c: what Prometheus reads; risks: buckets that are not cumulative, a line that does
+ * not parse, a sample counted for another call. */
 #include "server/api/prometheus.h"
 #include "server/api/routes.h"
 #include "tests/support/api_world.h"

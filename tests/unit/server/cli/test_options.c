@@ -1,5 +1,5 @@
-/* server/cli/options.c: every kind of value from flag and environment; risks: which of the two wins, limits, a
- * help that disagrees with the table, words that look like options. */
+/* server/cli/options.c: every kind of value from flag and environment; risks: which of the two wins, limits,
+ * a help that disagrees with the table, words that look like options. */
 #include "server/cli/options.h"
 
 #include <check.h>

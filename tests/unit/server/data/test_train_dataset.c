@@ -1,5 +1,5 @@
-/* server/data/train_dataset.c: a store as arrays for the trainer; risks: users without interactions shift the runs,
- * order in time, the vocabulary's limits, memory that is not there. */
+/* server/data/train_dataset.c: a store as arrays for the trainer; risks: users without interactions shift the
+ * runs, order in time, the vocabulary's limits, memory that is not there. */
 #include "server/data/train_dataset.h"
 
 #include "base/mem.h"

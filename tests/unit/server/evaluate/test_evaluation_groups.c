@@ -1,5 +1,5 @@
-/* server/evaluate/evaluation_groups.c: figures by what is known of the users; risks: a bound that falls in two groups or none, a
- * difference against another metric's first row, an empty group. */
+/* server/evaluate/evaluation_groups.c: figures by what is known of the users; risks: a bound that falls in
+ * two groups or none, a difference against another metric's first row, an empty group. */
 #include "server/evaluate/evaluation_groups.h"
 
 #include <check.h>

@@ -1,4 +1,5 @@
-/* The one rule of each field: what passes at and beyond the limits, which unit a time has, what stands for no value. */
+/* The one rule of each field: what passes at and beyond the limits, which unit a time has, what stands for no
+ * value. */
 #include "server/fields/field.h"
 
 #include "base/limits.h"

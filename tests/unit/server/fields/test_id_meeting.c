@@ -1,4 +1,5 @@
-/* Which ids have one form, how two of them differ, and what is said of two sides. Risk: ids that are strangers taken for one. */
+/* Which ids have one form, how two of them differ, and what is said of two sides. Risk: ids that are
+ * strangers taken for one. */
 #include "base/mem.h"
 #include "server/fields/id_form.h"
 #include "server/fields/id_meeting.h"

@@ -1,5 +1,5 @@
-/* server/fields/merge_patch.c: the examples of RFC 7396, appendix A, that concern objects; risks: nulls that stay in new objects,
- * sizes, texts that are no objects. */
+/* server/fields/merge_patch.c: the examples of RFC 7396, appendix A, that concern objects; risks: nulls that
+ * stay in new objects, sizes, texts that are no objects. */
 #include "server/fields/merge_patch.h"
 
 #include <check.h>

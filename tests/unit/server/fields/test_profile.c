@@ -1,5 +1,5 @@
-/* server/fields/profile.c: which pairs a profile gives; risks: numbers that change their text, nesting, input that
- * is no object. */
+/* server/fields/profile.c: which pairs a profile gives; risks: numbers that change their text, nesting, input
+ * that is no object. */
 #include "server/fields/profile.h"
 
 #include <check.h>

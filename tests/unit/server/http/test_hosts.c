@@ -1,4 +1,5 @@
-/* server/http/hosts.c: addresses that only this machine reaches, and names that no page from elsewhere has. */
+/* server/http/hosts.c: addresses that only this machine reaches, and names that no page from elsewhere
+ * has. */
 #include "server/http/hosts.h"
 
 #include <check.h>

@@ -1,7 +1,7 @@
-/* server/http/http.c: what the library sees of the kernel, and requests that follow each other in the same memory. Risks: two threads take
- * the listening socket out of one epoll set, and libmicrohttpd aborts because the second finds nothing; connections that it leaves
- * lying; something of a request in the next one's answer; a hit that takes from the heap of all threads; memory of large requests
- * that stays. */
+/* server/http/http.c: what the library sees of the kernel, and requests that follow each other in the same
+ * memory. Risks: two threads take the listening socket out of one epoll set, and libmicrohttpd aborts because
+ * the second finds nothing; connections that it leaves lying; something of a request in the next one's
+ * answer; a hit that takes from the heap of all threads; memory of large requests that stays. */
 #include "server/http/http.h"
 
 #include "base/limits.h"
@@ -24,8 +24,8 @@
 
 static int set, fd;
 
-/* Volatile, so that the reference stays and the file under test is linked: under a sanitizer its runtime has an
- * epoll_ctl too, and nothing else would ask the archive for ours. */
+/* Volatile, so that the reference stays and the file under test is linked: under a sanitizer its runtime has
+ * an epoll_ctl too, and nothing else would ask the archive for ours. */
 static void (*volatile under_test)(const struct http_server *, char *, size_t) = http_url;
 
 static void setup(void)

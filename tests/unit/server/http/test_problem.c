@@ -1,5 +1,5 @@
-/* server/http/problem.c: every refusal is a document that clients can rely on; risks: a type that two refusals share, text of the
- * caller that breaks the JSON, a lower layer's error with the wrong status. */
+/* server/http/problem.c: every refusal is a document that clients can rely on; risks: a type that two
+ * refusals share, text of the caller that breaks the JSON, a lower layer's error with the wrong status. */
 #include "base/log.h"
 #include "base/utf8.h"
 #include "server/http/problem_list.h"

@@ -1,5 +1,6 @@
-/* server/http/request.c: targets as clients send them; risks: an encoded slash that splits an id, bytes read past a broken
- * percent-encoding, a path deeper than the table of segments, something of a request in the one that follows in its memory. */
+/* server/http/request.c: targets as clients send them; risks: an encoded slash that splits an id, bytes read
+ * past a broken percent-encoding, a path deeper than the table of segments, something of a request in the one
+ * that follows in its memory. */
 #include "server/http/request.h"
 
 #include "base/limits.h"

@@ -1,5 +1,5 @@
-/* server/http/route.c: which call a request makes; risks: a pattern that matches an empty or an encoded segment, an Allow that
- * differs from what is answered, a parameter that is ignored in silence. */
+/* server/http/route.c: which call a request makes; risks: a pattern that matches an empty or an encoded
+ * segment, an Allow that differs from what is answered, a parameter that is ignored in silence. */
 #include "server/http/route.h"
 
 #include "server/api/routes.h"

@@ -1,5 +1,6 @@
-/* server/http/wire.c: what is let through, and what is found wrong. Risks: a cut between two reads that changes what is seen; bytes behind
- * a fault that get through; an ending that does not fit; a count of requests that leaves that of the reader. */
+/* server/http/wire.c: what is let through, and what is found wrong. Risks: a cut between two reads that
+ * changes what is seen; bytes behind a fault that get through; an ending that does not fit; a count of
+ * requests that leaves that of the reader. */
 #include "server/http/wire.h"
 
 #include <check.h>
@@ -9,7 +10,8 @@
 
 enum { ROOM = 48 * 1024 };
 
-/* Reads text in pieces of that size, as from a socket, into buffers of that room; what the reader got, as a string. */
+/* Reads text in pieces of that size, as from a socket, into buffers of that room; what the reader got, as a
+ * string. */
 static struct wire read_in_pieces(const char *text, size_t n, size_t piece, char out[ROOM])
 {
     struct wire w;
@@ -83,7 +85,8 @@ START_TEST(test_cuts_change_nothing)
 }
 END_TEST
 
-/* What the reader gets of a faulty request is a whole one, and a sound one but for what was let through before. */
+/* What the reader gets of a faulty request is a whole one, and a sound one but for what was let through
+ * before. */
 START_TEST(test_a_fault_ends_the_request)
 {
     char out[ROOM];
@@ -107,7 +110,8 @@ START_TEST(test_cookies_get_another_name)
 }
 END_TEST
 
-/* Heads that are too large, each in its way: a path, parameters, a field's name, its value, fields. n: how often the piece is in it. */
+/* Heads that are too large, each in its way: a path, parameters, a field's name, its value, fields. n: how
+ * often the piece is in it. */
 static const struct {
     const char *before, *piece;
     int n;
@@ -138,7 +142,8 @@ START_TEST(test_a_large_head_is_refused_at_the_same_byte_whatever_the_cuts)
 }
 END_TEST
 
-/* Any bytes, in any cuts: the same is seen, nothing is written beyond the room, and nothing gets through behind a fault. */
+/* Any bytes, in any cuts: the same is seen, nothing is written beyond the room, and nothing gets through
+ * behind a fault. */
 START_TEST(test_random_bytes_are_read_alike_in_any_pieces)
 {
     static const char alphabet[] = "GET /?&= HTTP/1.10:\r\n\r\n\r\nhost:Content-Length:chunked;\t\001\200";

@@ -1,5 +1,5 @@
-/* server/http/worker_pool.c: the bounded queue; risks: a job lost or run twice, a full queue that waits, threads left behind when one
- * cannot start. Run under ThreadSanitizer too. */
+/* server/http/worker_pool.c: the bounded queue; risks: a job lost or run twice, a full queue that waits,
+ * threads left behind when one cannot start. Run under ThreadSanitizer too. */
 #include "server/http/worker_pool.h"
 
 #include <check.h>

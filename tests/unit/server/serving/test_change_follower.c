@@ -1,5 +1,6 @@
-/* server/serving/change_follower.c: what others write is followed; risks: a change that is lost because reading it failed once, weights
- * dropped that reflect the change already, a write between opening and watching. */
+/* server/serving/change_follower.c: what others write is followed; risks: a change that is lost because
+ * reading it failed once, weights dropped that reflect the change already, a write between opening and
+ * watching. */
 #include "server/serving/change_follower.h"
 
 #include "base/mem.h"

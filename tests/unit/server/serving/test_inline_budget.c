@@ -1,5 +1,5 @@
-/* server/serving/inline_budget.c: whose weights are made between other answers. Risks: somebody's that take long, or that wait for a batch; a start
- * that fails for want of what is only measured. */
+/* server/serving/inline_budget.c: whose weights are made between other answers. Risks: somebody's that take
+ * long, or that wait for a batch; a start that fails for want of what is only measured. */
 #include "server/serving/inline_budget.h"
 
 #include "base/mem.h"
@@ -84,7 +84,8 @@ START_TEST(a_cost_that_cannot_be_measured_is_an_error)
 }
 END_TEST
 
-/* Others' items are no part of what its users cost: the measured ones are the model's own, wherever their keys are. */
+/* Others' items are no part of what its users cost: the measured ones are the model's own, wherever their
+ * keys are. */
 START_TEST(a_store_with_many_other_items_changes_nothing)
 {
     struct err e = {0};

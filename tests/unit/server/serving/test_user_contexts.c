@@ -1,6 +1,7 @@
-/* server/serving/user_contexts.c, user_record.c and the parts of user_updates.c that use them; risks: a record in memory that is not what the
- * store would read back, a registration that reads what it has, a large batch that others wait for, that is kept in part, or that brings
- * a context back of somebody who was deleted. */
+/* server/serving/user_contexts.c, user_record.c and the parts of user_updates.c that use them; risks: a
+ * record in memory that is not what the store would read back, a registration that reads what it has, a large
+ * batch that others wait for, that is kept in part, or that brings a context back of somebody who was
+ * deleted. */
 #include "server/serving/user_contexts.h"
 
 #include "base/limits.h"
@@ -238,7 +239,8 @@ START_TEST(test_a_large_batch_with_a_fault_is_not_kept_in_part)
 }
 END_TEST
 
-/* One of many would have more interactions than a user may: the lower layer's word against it, within the transaction. */
+/* One of many would have more interactions than a user may: the lower layer's word against it, within the
+ * transaction. */
 START_TEST(test_a_large_batch_is_refused_for_a_history_that_would_be_too_long)
 {
     struct err e = {0};
@@ -324,7 +326,8 @@ START_TEST(test_others_write_while_a_large_batch_is_encoded_and_nothing_stale_is
 }
 END_TEST
 
-/* What comes after the transaction fails for want of memory: the batch is kept and answered, and the contexts are made when asked for. */
+/* What comes after the transaction fails for want of memory: the batch is kept and answered, and the contexts
+ * are made when asked for. */
 static int fail_from_here(unsigned kind, void *arg, void *statement, void *text)
 {
     (void)kind;

@@ -1,4 +1,5 @@
-/* Every kind of bad line is named by file, line and reason; what stands for no value; what is too long or too many. */
+/* Every kind of bad line is named by file, line and reason; what stands for no value; what is too long or too
+ * many. */
 #include "base/limits.h"
 #include "tests/support/table_rows.h"
 

@@ -263,7 +263,8 @@ START_TEST(test_no_memory_is_an_error_at_every_allocation)
     static const char *const texts[] = {
         "item,title,genres,x\n1,a,b|c,d\n2,a,b,d\n3,a,b,d\n", "1::L\xe9on::a|b\n2::b::c\n3::b::c\n",
         "item,title\n1,\"a\nb\"\n2,\"c\nd\"\n3,e\n", /* records of several lines are copied */
-        "{\"item\":1,\"name\":\"a\",\"x\":1}\n{\"item\":2,\"y\":2}\n{\"item\":3,\"z\":3}\n", /* names are remembered */
+        "{\"item\":1,\"name\":\"a\",\"x\":1}\n{\"item\":2,\"y\":2}\n{\"item\":3,\"z\":3}\n", /* names are
+                                                                                                remembered */
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         const char *file = table_rows_write("a.txt", texts[i], strlen(texts[i]));

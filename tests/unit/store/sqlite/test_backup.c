@@ -1,5 +1,6 @@
-/* store/sqlite/backup.c: how a backup gets a name that nobody has, on file systems that have no links, no rename that replaces nothing, or neither.
- * Risks: a file that came meanwhile is replaced, a backup that cannot be made though a way is there, a half of one that is left. */
+/* store/sqlite/backup.c: how a backup gets a name that nobody has, on file systems that have no links, no
+ * rename that replaces nothing, or neither. Risks: a file that came meanwhile is replaced, a backup that
+ * cannot be made though a way is there, a half of one that is left. */
 #include "tests/support/store_fixture.h"
 
 #include <check.h>

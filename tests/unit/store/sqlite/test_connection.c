@@ -1,5 +1,5 @@
-/* The store around its records: transactions, connections in several threads, snapshots, opening, backups. Risk:
- * a write that is kept by half, or seen before it is done. */
+/* The store around its records: transactions, connections in several threads, snapshots, opening, backups.
+ * Risk: a write that is kept by half, or seen before it is done. */
 #include "base/mem.h"
 #include "tests/support/store_fixture.h"
 

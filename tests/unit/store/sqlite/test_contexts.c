@@ -1,5 +1,6 @@
-/* The contexts of users in the store: which model, version and kind they belong to, when they are stale, and the items that
- * they list. Risk: a context that is older than the user, or another model's; a list that is not the user's items. */
+/* The contexts of users in the store: which model, version and kind they belong to, when they are stale, and
+ * the items that they list. Risk: a context that is older than the user, or another model's; a list that is
+ * not the user's items. */
 #include "tests/support/store_fixture.h"
 
 #include <check.h>
@@ -223,7 +224,8 @@ START_TEST(test_a_user_of_no_items_has_an_empty_list)
 }
 END_TEST
 
-/* A program of before knows no lists: it writes a new context over an old one and leaves the list of before. */
+/* A program of before knows no lists: it writes a new context over an old one and leaves the list of
+ * before. */
 START_TEST(test_a_list_that_is_not_of_the_users_revision_or_no_list_at_all_is_not_believed)
 {
     static const char *const damage[] = {

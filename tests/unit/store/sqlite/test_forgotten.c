@@ -1,5 +1,6 @@
-/* store/sqlite/log.c, schema/sqlite/0005_nameless.sql: what is deleted of people is in no file afterwards. Risks: the log, pages that were filled
- * anew beside others (thousands of users split and join them), the log of changes, files that others may read. */
+/* store/sqlite/log.c, schema/sqlite/0005_nameless.sql: what is deleted of people is in no file afterwards.
+ * Risks: the log, pages that were filled anew beside others (thousands of users split and join them), the log
+ * of changes, files that others may read. */
 #include "store/sqlite/private.h"
 
 #include "schema/schema.h"

@@ -1,6 +1,6 @@
-/* store/sqlite/items.c and schema/0002 and 0003: items that are deleted and come back, who took an item, and stores of before.
- * Risks: a key that another item gets, a taker without a context of this model, a store of version 1 that cannot be
- * opened or loses a row. */
+/* store/sqlite/items.c and schema/0002 and 0003: items that are deleted and come back, who took an item, and
+ * stores of before. Risks: a key that another item gets, a taker without a context of this model, a store of
+ * version 1 that cannot be opened or loses a row. */
 #include "store/sqlite/private.h"
 
 #include "schema/schema.h"

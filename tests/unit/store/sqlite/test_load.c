@@ -1,6 +1,7 @@
-/* store/sqlite/load.c: large loads beside others who write. Whatever is written while a load is staged, the store must hold what these writes and
- * then the load would have left; a load that ends in between leaves nothing. Risks: users who changed, left or came meanwhile, keys that two
- * sides give, tables that a killed process leaves. */
+/* store/sqlite/load.c: large loads beside others who write. Whatever is written while a load is staged, the
+ * store must hold what these writes and then the load would have left; a load that ends in between leaves
+ * nothing. Risks: users who changed, left or came meanwhile, keys that two sides give, tables that a killed
+ * process leaves. */
 #include "base/mem.h"
 #include "base/rng.h"
 #include "tests/support/store_fixture.h"
@@ -102,7 +103,8 @@ static int64_t count_repeated(const struct row *rows, size_t n)
     return found;
 }
 
-/* Another process opens the store by one of its names, which looks for what dead loads left, and closes it. */
+/* Another process opens the store by one of its names, which looks for what dead loads left, and closes
+ * it. */
 static void open_elsewhere(const char *path)
 {
     pid_t child = fork();
@@ -118,7 +120,8 @@ static void open_elsewhere(const char *path)
     ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
-/* Whoever comes by another name of the store meets the same lock: else the load's table would be taken for a dead one's. */
+/* Whoever comes by another name of the store meets the same lock: else the load's table would be taken for a
+ * dead one's. */
 START_TEST(test_a_load_is_at_work_by_every_name_of_its_store)
 {
     char folder[] = "/tmp/test_store_load.XXXXXX", link[64];
@@ -206,7 +209,8 @@ static bool exists(struct store_conn *c, const char *user)
     return code == ERR_OK;
 }
 
-/* One write of somebody else: an event, a registration that replaces, an item; of users and items that the load has or not. */
+/* One write of somebody else: an event, a registration that replaces, an item; of users and items that the
+ * load has or not. */
 static void write_one(struct store_conn *c, struct rng *r)
 {
     struct row row = random_row(r);

@@ -1,5 +1,6 @@
-/* Reads that do not wait (store/sqlite/nonblocking.c): the same record as with time, or ERR_BUSY. Risks: a thread that others wait for
- * sleeps on the disk or a lock; a read that was given up leaves the connection, or the record, in a state that is wrong later. */
+/* Reads that do not wait (store/sqlite/nonblocking.c): the same record as with time, or ERR_BUSY. Risks: a
+ * thread that others wait for sleeps on the disk or a lock; a read that was given up leaves the connection,
+ * or the record, in a state that is wrong later. */
 #include "tests/support/page_cache.h"
 #include "tests/support/store_fixture.h"
 
@@ -188,8 +189,9 @@ START_TEST(whoever_is_not_there_or_has_a_long_history_is_left_too)
 }
 END_TEST
 
-/* Another process that stays in the middle of a change of the log's index until `end` is closed: with the locks of who mends it, or
- * of a writer between the index's two headers. See sqlite.org/walformat.html, 2.2. */
+/* Another process that stays in the middle of a change of the log's index until `end` is closed: with the
+ * locks of who mends it, or of a writer between the index's two headers. See sqlite.org/walformat.html,
+ * 2.2. */
 static pid_t break_index(int ready, const int end[2], bool mending)
 {
     enum { LOCKS_AT = 120, MENDING = 3, WRITING = 1, HEADER_BYTES = 48 };

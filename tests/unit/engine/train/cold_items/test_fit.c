@@ -1,6 +1,6 @@
-/* engine/train/cold_items/trainer.c and probe_users.c: what is learned of new items, in a world where categories explain the
- * rows; risks: held-out items that were not held out, a bias that floods or hides new items, results that depend on the
- * number of threads, items that nobody took left at zero. */
+/* engine/train/cold_items/trainer.c and probe_users.c: what is learned of new items, in a world where
+ * categories explain the rows; risks: held-out items that were not held out, a bias that floods or hides new
+ * items, results that depend on the number of threads, items that nobody took left at zero. */
 #include "base/mem.h"
 #include "base/rng.h"
 #include "engine/network/cold_items.h"
@@ -29,7 +29,8 @@ static struct profile_value names[] = {{.field = category, .value = a},
                                        {.field = category, .value = d},
                                        {.field = word, .value = noise}};
 
-/* Item i is of kind i % KINDS; its factor is its kind's direction and a little noise. Nobody took the last N_ALONE. */
+/* Item i is of kind i % KINDS; its factor is its kind's direction and a little noise. Nobody took the last
+ * N_ALONE. */
 static void fill_items(struct rng *r)
 {
     for (size_t i = 0; i < N_ITEMS; i++) {
@@ -175,7 +176,8 @@ START_TEST(test_item_side_fit_does_not_depend_on_threads)
 }
 END_TEST
 
-/* The embedding is twice the factor; the ridge, which is as large as what a factor's values vary by, halves that. */
+/* The embedding is twice the factor; the ridge, which is as large as what a factor's values vary by, halves
+ * that. */
 START_TEST(test_item_side_fit_embedding_follows_the_factor)
 {
     struct cold_items_fit f;

@@ -1,5 +1,6 @@
-/* engine/train/data/climb.c: the search of hyperparameters. Risks: a step off the grid; a point that is no better is taken, or a better
- * neighbour is passed by; a search goes on when it must end; what was not tried counts. */
+/* engine/train/data/climb.c: the search of hyperparameters. Risks: a step off the grid; a point that is no
+ * better is taken, or a better neighbour is passed by; a search goes on when it must end; what was not tried
+ * counts. */
 #include "engine/train/data/climb.h"
 
 #include <check.h>

@@ -1,5 +1,6 @@
-/* engine/train/data/validate.c, the gain of one user: over the catalogue, and among drawn rivals. Risks: rivals that the user has,
- * a draw that never ends where nothing is left to draw, other rivals for another model. */
+/* engine/train/data/validate.c, the gain of one user: over the catalogue, and among drawn rivals. Risks:
+ * rivals that the user has, a draw that never ends where nothing is left to draw, other rivals for another
+ * model. */
 #include "engine/train/data/validate.h"
 
 #include <check.h>
@@ -75,7 +76,8 @@ START_TEST(among_rivals_each_held_out_item_stands_alone)
 }
 END_TEST
 
-/* Scores fall with the item's number. The place among 99 drawn follows from the share of the catalogue that is above. */
+/* Scores fall with the item's number. The place among 99 drawn follows from the share of the catalogue that
+ * is above. */
 START_TEST(rivals_are_drawn_alike_from_what_the_user_does_not_have)
 {
     double got = 0, want = 0;

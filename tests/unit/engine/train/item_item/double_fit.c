@@ -1,5 +1,5 @@
-/* engine/network/item_item.c with double as the scalar, in which two indices fit: theta has room for what is written, and what was
- * written is read again, for even and odd numbers of entries. */
+/* engine/network/item_item.c with double as the scalar, in which two indices fit: theta has room for what is
+ * written, and what was written is read again, for even and odd numbers of entries. */
 #include "engine/network/item_item.h"
 
 #include <check.h>

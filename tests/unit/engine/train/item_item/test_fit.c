@@ -1,8 +1,9 @@
-/* engine/train/item_item/trainer.c and search.c: the weights solve the ridge regressions of fit.h, worked
- * out naively in double, and where not all are kept those are that move most; any number of threads gives the same bits; they
- * are kept where they help. Risks: a matrix transposed on the way to what an item says of others, neighbours that are not the nearest,
- * places of one item's that another one's gathering meets, a block that a failing allocation leaves behind.
- * Long because the fit and the choice are tested on the same worlds. */
+/* engine/train/item_item/trainer.c and search.c: the weights solve the ridge regressions of fit.h, worked out
+ * naively in double, and where not all are kept those are that move most; any number of threads gives the
+ * same bits; they are kept where they help. Risks: a matrix transposed on the way to what an item says of
+ * others, neighbours that are not the nearest, places of one item's that another one's gathering meets, a
+ * block that a failing allocation leaves behind. Long because the fit and the choice are tested on the same
+ * worlds. */
 #include "engine/train/item_item/fit.h"
 
 #include "base/mem.h"
@@ -39,7 +40,8 @@ static void *must_have(void *p)
 /* Whether user u takes item i, by a world's rule. */
 typedef bool takes_fn(size_t u, size_t i, size_t n_items, uint64_t *state);
 
-/* The loner has one user and he nothing else; nobody has the item after it. Chance alone, popular items first. */
+/* The loner has one user and he nothing else; nobody has the item after it. Chance alone, popular items
+ * first. */
 static bool takes_by_chance(size_t u, size_t i, size_t n_items, uint64_t *state)
 {
     double x = next_random(state);
@@ -159,7 +161,8 @@ static void check_item(const double *g, const double *s, const bool *there, size
     }
 }
 
-/* The neighbours are the items of largest cosine, of those with any; at most `most`. Returns whether there were more. */
+/* The neighbours are the items of largest cosine, of those with any; at most `most`. Returns whether there
+ * were more. */
 static bool check_nearest(const double *g, const bool *there, size_t n, size_t i, size_t most)
 {
     size_t count = 0, possible = 0;
@@ -486,7 +489,8 @@ static double figure_of(const struct world *w, const struct item_item_choice *ch
     return ndcg;
 }
 
-/* Of more items than count as near, both ways are tried, and what is made is of the way, ridge and damping that were measured. */
+/* Of more items than count as near, both ways are tried, and what is made is of the way, ridge and damping
+ * that were measured. */
 START_TEST(one_matrix_or_a_system_for_each_whichever_ranks_better)
 {
     struct world *w = make_world(ITEM_ITEM_LOCAL_ITEMS + 12, _i ? takes_by_chance : takes_of_group, true);

@@ -1,5 +1,5 @@
-/* engine/train/linear/ease.c against the equation of the paper, solved naively in double. Risks: a triangle read where the
- * other was written, a column scaled by a row's diagonal, an item that recommends itself. */
+/* engine/train/linear/ease.c against the equation of the paper, solved naively in double. Risks: a triangle
+ * read where the other was written, a column scaled by a row's diagonal, an item that recommends itself. */
 #include "base/mem.h"
 #include "engine/train/linear/ease.h"
 

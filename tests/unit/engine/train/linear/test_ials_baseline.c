@@ -1,5 +1,6 @@
-/* engine/train/linear/ials_baseline.c: scores against the equation solved naively in double, tastes that were planted, the number of
- * threads; risks: a triangle that was not filled, a ridge of the wrong size, a choice that depends on threads. */
+/* engine/train/linear/ials_baseline.c: scores against the equation solved naively in double, tastes that were
+ * planted, the number of threads; risks: a triangle that was not filled, a ridge of the wrong size, a choice
+ * that depends on threads. */
 #include "engine/train/linear/ials_baseline.h"
 
 #include <check.h>

@@ -1,5 +1,6 @@
-/* engine/train/ranking/fold_in_batch.c against its naive twin, encoder_encode's fold-in of each history by itself. Risks: a ridge of
- * another number of interactions, a moment that knows one too many, state that one user leaves to the next. */
+/* engine/train/ranking/fold_in_batch.c against its naive twin, encoder_encode's fold-in of each history by
+ * itself. Risks: a ridge of another number of interactions, a moment that knows one too many, state that one
+ * user leaves to the next. */
 #include "base/rng.h"
 #include "engine/network/encoder.h"
 #include "engine/train/linear/ials.h"

@@ -1,5 +1,5 @@
-/* engine/train/ranking/init_search.c: which factorisation training starts from. Risks: one that an epoch does not bear out, a
- * stop that is not heeded, memory of the tries. */
+/* engine/train/ranking/init_search.c: which factorisation training starts from. Risks: one that an epoch does
+ * not bear out, a stop that is not heeded, memory of the tries. */
 #include "engine/train/ranking/init_search.h"
 #include "engine/train/ranking/trainer.h"
 

@@ -1,4 +1,5 @@
-/* engine/train/ranking/schedule.c. Risks: a course that ends while it still gains, or never; rates that a resumed run has not. */
+/* engine/train/ranking/schedule.c. Risks: a course that ends while it still gains, or never; rates that a
+ * resumed run has not. */
 #include "engine/train/ranking/schedule.h"
 
 #include <check.h>
@@ -6,7 +7,8 @@
 
 enum { N_EPOCHS = 10 };
 
-/* Judges one epoch after the other, of so many steps each; returns how many there were when the course ended. */
+/* Judges one epoch after the other, of so many steps each; returns how many there were when the course
+ * ended. */
 static int run(struct training_state *s, const double *metrics, int n, long steps, bool timed)
 {
     while (s->epoch < n && !schedule_ended(s, N_EPOCHS)) {

@@ -1,5 +1,5 @@
-/* engine/train/ranking/trainer.c: where joint training starts. Risks: scores that do not rank as the factorisation does, embeddings
- * whose size, and with it what a learning rate means, depends on the data. */
+/* engine/train/ranking/trainer.c: where joint training starts. Risks: scores that do not rank as the
+ * factorisation does, embeddings whose size, and with it what a learning rate means, depends on the data. */
 #include "base/mem.h"
 #include "engine/train/data/validate.h"
 #include "engine/train/ranking/trainer.h"

@@ -1,6 +1,7 @@
-/* engine/train/rating/variational_mf.c, ridge.c and sparse.c in double precision: each step of the factorisation against
- * finite differences of what it minimises, taken through the model's tensors and the encoder. Risks: a wrong term of
- * the covariances, which would only cost accuracy; a context made by the encoder that is not the one of training. */
+/* engine/train/rating/variational_mf.c, ridge.c and sparse.c in double precision: each step of the
+ * factorisation against finite differences of what it minimises, taken through the model's tensors and the
+ * encoder. Risks: a wrong term of the covariances, which would only cost accuracy; a context made by the
+ * encoder that is not the one of training. */
 #include "base/mem.h"
 #include "base/parallel.h"
 #include "base/rng.h"
@@ -135,7 +136,8 @@ static void encode(const struct world *w, const struct model_spec *s, const stru
     free(c);
 }
 
-/* What x minimises for user u, noise variance 1: expected squared errors over the items' uncertainty, and the prior. */
+/* What x minimises for user u, noise variance 1: expected squared errors over the items' uncertainty, and the
+ * prior. */
 static double energy(const struct world *w, const struct model_params *p, size_t d, size_t u,
                      const double *mean, const double *x)
 {
