@@ -32,11 +32,15 @@ char *mem_strdup(const char *text) __attribute__((malloc, warn_unused_result));
 /* Frees what any function above returned; NULL is allowed. */
 void mem_free(void *p);
 
-/* From now on all threads take from one heap; called before a process starts its threads. glibc gives each
- * thread a heap of its own, to which a block returns whoever frees it: what is made by one thread and dropped
- * by another then takes as much memory in each heap as that thread once held of it. Of blocks up to a
- * kilobyte each thread keeps a few for itself, which take no lock, either way. The heap keeps 2 MB that are
- * free at its end; blocks of 1 MB and more go back to the system at once. */
+/* Makes all threads allocate from one heap. Called before a process starts its threads.
+ *
+ * By default glibc gives each thread a heap of its own, and a block returns to the heap that it came from, no
+ * matter which thread frees it. Where one thread allocates and another frees, as with the weight cache, every
+ * heap then stays as large as it ever was. With one heap the freed block serves the next thread. Each thread
+ * still keeps a few freed blocks of up to a kilobyte, which it takes again without a lock.
+ *
+ * The heap keeps at most 2 MB of free memory at its end. Blocks of 1 MB and more go back to the system when
+ * they are freed. */
 void mem_share_heap(void);
 
 /* For tests: from now on the n-th allocation (1 is the next) fails; with persistent, all later ones too. 0

@@ -17,8 +17,8 @@ struct settings {
     bool baselines, groups, foreign_items, json;
 };
 
-/* The next word of a list with commas, into word; false at the end. Words that do not fit are cut, and so are
- * no names. */
+/* Copies the next word of a comma-separated list into word. False at the end of the list. A word too long for
+ * the room is cut; the caller then refuses it, because no name is that long. */
 static bool next_word(const char **text, char *word, size_t size)
 {
     *text += strspn(*text, ",");

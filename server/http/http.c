@@ -7,12 +7,13 @@
  *   of the body, which is thrown away, because a client that is still sending would hear of a broken pipe
  *   instead; unless the client asked before sending (Expect: 100-continue), the body is far beyond the limit,
  *   or is not framed as it must be.
- * - End: what is cached, or made without waiting, is answered at once, in this thread; what may block gets a
- *   place in the queue of its kind, the connection is suspended, and only then is the job published; the
- *   worker resumes it and `handle` queues the answer. It is suspended in the call after the one that found
- *   out, which the library makes at once when there is no answer yet: only by then has it noted that it wants
- *   nothing from the client. Else it reads before it asks for the answer, and a client that has shut its
- *   sending side would be taken for gone (libmicrohttpd 0.9.75).
+ * - End: an answer that is cached, or can be made without waiting, is queued at once in this thread. A call
+ *   that may wait gets a place in the queue of its kind; the connection is suspended, then the job is
+ *   published. The worker resumes the connection, and `handle` queues the answer. A connection is suspended
+ *   one call of `handle` later than the call that decided it. The library makes that second call at once,
+ *   when the first one left no answer, and only then notes that it has nothing to read. If a connection were
+ *   suspended in the first call, the library would read from the client after the resume, before it asks for
+ *   the answer. A client that has shut its sending side would then be taken for gone (libmicrohttpd 0.9.75).
  *
  * Who is connected and for how long is in connections.c. While draining, answers carry Connection: close, so
  * that clients and proxies leave before the stop. */

@@ -30,8 +30,8 @@ struct update_interaction {
 
 struct registration {
     struct text id;
-    bool patch; /* what is not given stays, and the user must be there; else profile and contexts are replaced
-                 */
+    /* What is not given stays, and the user must be there; else profile and contexts are replaced. */
+    bool patch;
     struct partial_object profile; /* without patch: the whole profile; NULL data: none */
     bool replaces_interactions;    /* by these; else those that were stay */
     const struct update_interaction *interactions;
@@ -46,14 +46,14 @@ struct registration {
     const char *source; /* "embedding", "interactions", "profile" or "prior" */
 };
 
-/* Where a refusal comes from: which registration or event, and of a registration which interaction (SIZE_MAX:
- * none). */
+/* Which part of a call was refused: the number of the registration or event, and the number of the
+ * interaction within a registration (SIZE_MAX: the fault is not in an interaction). */
 struct update_fault {
     size_t index, interaction;
     bool unknown_item, unknown_user; /* neither: the text says what is wrong */
 };
 
-/* What becomes of parts that cannot be. */
+/* What to do with parts of a call that are refused. */
 struct update_rules {
     bool skip;   /* the rest is kept; else nothing is */
     bool create; /* unknown items, and unknown users of events, are made */

@@ -1,5 +1,5 @@
-/* probe_users - a sample of users, for whom rows of items can be scored: how far predicted rows are from
- * trained ones.
+/* probe_users - a sample of users with their contexts. Items are scored for these users twice, with trained
+ * rows and with predicted rows; the difference of the scores says how good the prediction is.
  * Layer: engine/train/cold_items
  * Threads: uses the given team; the result does not depend on its size.
  * Memory: the contexts of the sample, and theta of its first LISTENERS_MOST users. */
@@ -31,8 +31,8 @@ struct probe_users {
     enum err_code *codes; /* (n_users) */
 };
 
-/* Encodes the sample, without users of whom the model has no finite context; all but l is borrowed.
- * ERR_INVALID: it has none of any. */
+/* Draws and encodes the sample. Users whose context is not finite are left out; ERR_INVALID: no user is left.
+ * l borrows the other arguments. */
 enum err_code probe_users_init(struct probe_users *l, const struct train_data *data,
                                const struct model_spec *spec, const struct model_params *params,
                                uint64_t seed, struct parallel *team, struct err *e) ERR_MUST_CHECK;

@@ -46,7 +46,8 @@ static enum err_code measure(const struct search *s, const struct ials_options *
     return code ? code : validate_factors(s->items, s->users, o->dim, p, s->team, ndcg, e);
 }
 
-/* The options with values[at] as the hyperparameter that which names. */
+/* A copy of the options with one hyperparameter changed: which is 'a' for alpha, 'r' for reg, else the
+ * width. */
 static struct ials_options with(const struct ials_options *o, char which, double value)
 {
     struct ials_options changed = *o;
@@ -74,7 +75,8 @@ static enum err_code try_value(void *arg, int at, int y, double *ndcg, struct er
     return measure(a->search, &there, ndcg, e);
 }
 
-/* From values[*at] up, and where that does not help down, as long as it helps. */
+/* Tries the values above values[*at], one after the other, as long as the metric rises. If the first of them
+ * does not help, tries the values below in the same way. */
 static enum err_code walk(struct search *s, char which, const double *values, int n, int *at, bool *moved,
                           struct err *e)
 {

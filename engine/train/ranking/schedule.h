@@ -1,4 +1,5 @@
-/* schedule - what becomes of a course of training after each epoch: its best, its learning rates, its end.
+/* schedule - decides after each epoch of training: whether its model is the best so far, whether the learning
+ * rates fall, and whether training ends.
  * Layer: engine/train/ranking
  * Threads: none.
  * Memory: the caller's state. */
@@ -9,15 +10,17 @@
 
 #include <stdbool.h>
 
-/* Takes the figure of the epoch after s->epoch, of n_epochs; true: it is the best so far. One that is no
- * better than an epoch before lowers the rates; the warm start is no such epoch, the first ones are often
- * below it. The fourth ends the course. So does, where times are not known and an epoch had many steps, the
- * second that is too far below the warm start to reach it. */
+/* Takes the metric of the epoch after s->epoch. True: this is the best model so far.
+ * An epoch that is no better than the best epoch before it lowers the learning rates; the fourth such epoch
+ * ends training. The warm start does not count as an epoch here, because the first epochs are often worse.
+ * timed: interactions have times. Without times, training also ends after the second epoch of many steps
+ * whose metric is too far below the warm start for the epochs that are left to reach it. */
 bool schedule_judge(struct training_state *s, double metric, int n_epochs, bool timed);
 
-/* Learning rates of an epoch, as a factor. */
+/* What the learning rates of an epoch are multiplied by. */
 double schedule_rate(const struct training_state *s, int epoch);
 
+/* Whether the last epoch is done: the metric said so, or there were n_epochs. */
 bool schedule_ended(const struct training_state *s, int n_epochs);
 
 #endif
