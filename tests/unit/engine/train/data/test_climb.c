@@ -13,6 +13,7 @@ struct hill {
     int top_x, top_y;
     int n_tries, last; /* tries after which all are NAN; 0: none */
     int fails_at;      /* 0: never */
+    int tries_at[N_X]; /* whatever y */
 };
 
 static enum err_code try_at(void *arg, int x, int y, double *value, struct err *e)
@@ -20,6 +21,7 @@ static enum err_code try_at(void *arg, int x, int y, double *value, struct err *
     struct hill *h = arg;
     ck_assert(x >= 0 && x < N_X && y >= 0 && y < N_Y);
     *value = -(double)((x - h->top_x) * (x - h->top_x) + (y - h->top_y) * (y - h->top_y));
+    h->tries_at[x]++;
     if (++h->n_tries == h->fails_at)
         return err_set(e, ERR_NOMEM, "no memory");
     if (h->last && h->n_tries > h->last)
@@ -108,7 +110,9 @@ START_TEST(a_line_is_climbed_either_way_and_no_try_is_made_twice)
             ck_assert_int_eq(climb_line(&c, step, &x, &best, &e), ERR_OK);
             ck_assert_int_eq(x, top);
             ck_assert_double_eq(best, 0);
-            ck_assert_int_le(h.n_tries, 5); /* three to the end and one or two that do not help */
+            ck_assert_int_eq(h.tries_at[3], 0); /* where it began */
+            for (int i = 0; i < N_X; i++)
+                ck_assert_int_le(h.tries_at[i], 1);
         }
 }
 END_TEST
