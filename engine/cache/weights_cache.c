@@ -493,6 +493,27 @@ void weights_cache_drop_owner(struct weights_cache *c, int64_t owner, int64_t re
     }
 }
 
+void weights_cache_drop_prefix(struct weights_cache *c, const void *prefix, size_t len)
+{
+    for (size_t i = 0; i < c->n_shards; i++) {
+        struct shard *s = &c->shards[i];
+        struct entry *removed = NULL;
+        (void)pthread_mutex_lock(&s->lock);
+        for (struct entry *x = s->oldest, *newer; x; x = newer) {
+            newer = x->newer;
+            if (x->key_len < len || memcmp(x->key, prefix, len) != 0)
+                continue;
+            remove_entry(c, s, find(c, s, x->hash, x->key, x->key_len), &removed);
+            count(s, DROPPED, 1);
+        }
+        for (struct flight *f = s->flights; f; f = f->next)
+            if (f->key_len >= len && memcmp(f->key, prefix, len) == 0)
+                close_flight(f, INT64_MAX);
+        (void)pthread_mutex_unlock(&s->lock);
+        free_entries(removed);
+    }
+}
+
 void weights_cache_clear(struct weights_cache *c)
 {
     for (size_t i = 0; i < c->n_shards; i++) {

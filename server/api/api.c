@@ -77,6 +77,7 @@ void api_begin(struct api *api, struct request *r)
 
 enum route_next api_run(struct api_thread *t, struct request *r, bool may_block)
 {
+    recommender_refresh(t->session.recommender);
     return r->route->run(t, r, may_block);
 }
 
@@ -184,18 +185,17 @@ struct http_handler api_handler(struct api *api)
 
 /* ---- parts of calls ---- */
 
-bool api_model_slot(struct api_thread *t, struct request *r, size_t *slot)
+bool api_model(struct api_thread *t, struct request *r, struct model_handle **handle)
 {
     struct text name = request_param_of(r, "model");
     char text[LIMIT_NAME_BYTES + 1] = "";
     if (name.data && name.len < sizeof text && !memchr(name.data, 0, name.len))
         memcpy(text, name.data, name.len); /* else it stays empty, which no model is named */
-    int found = serving_find(t->api->serving, name.data ? text : NULL);
-    if (found < 0) {
+    *handle = recommender_find(t->session.recommender, name.data ? text : NULL);
+    if (!*handle) {
         problem_answer(r, PROBLEM_UNKNOWN_MODEL, NULL, "no model '%.*s' is served", (int)name.len, name.data);
         return false;
     }
-    *slot = (size_t)found;
     return true;
 }
 
@@ -269,8 +269,8 @@ static void refuse_weights(struct api_thread *t, struct request *r, struct text 
     api_fail(t, r, e);
 }
 
-enum route_next api_weights(struct api_thread *t, struct request *r, size_t slot, struct text user,
-                            bool may_block, struct weights **w, bool *cold)
+enum route_next api_weights(struct api_thread *t, struct request *r, struct model_handle *handle,
+                            struct text user, bool may_block, struct weights **w, bool *cold)
 {
     bool hit = true, cold_start = false;
     struct err e = {0};
@@ -278,17 +278,17 @@ enum route_next api_weights(struct api_thread *t, struct request *r, size_t slot
     *w = NULL;
     if (!api_bool_param(r, "cold_start", &cold_start))
         return ROUTE_DONE;
-    if (!may_block && !(*w = recommender_try(t->session.recommender, slot, user, &hit)))
+    if (!may_block && !(*w = recommender_try(t->session.recommender, handle, user, &hit)))
         return ROUTE_NEEDS_WORKER;
     if (!may_block && !hit)
         COUNTER_ADD(t->session.counters, misses_at_once, 1);
     enum err_code code =
-        *w ? ERR_OK : recommender_acquire(t->session.recommender, slot, SERVING_USER, user, w, &hit, &e);
+        *w ? ERR_OK : recommender_acquire(t->session.recommender, handle, WEIGHTS_OF_USER, user, w, &hit, &e);
     if (code == ERR_NOTFOUND && cold_start) {
         err_clear(&e);
         *cold = true;
-        code = recommender_acquire(t->session.recommender, slot, SERVING_PRIOR, (struct text){NULL, 0}, w,
-                                   &hit, &e);
+        code = recommender_acquire(t->session.recommender, handle, WEIGHTS_OF_PRIOR, (struct text){NULL, 0},
+                                   w, &hit, &e);
     }
     r->cache = hit ? "hit" : "miss";
     if (code) {
@@ -299,10 +299,11 @@ enum route_next api_weights(struct api_thread *t, struct request *r, size_t slot
     return ROUTE_DONE;
 }
 
-bool api_reread(struct api_thread *t, struct request *r, size_t slot, struct text user, struct weights **w)
+bool api_reread(struct api_thread *t, struct request *r, struct model_handle *handle, struct text user,
+                struct weights **w)
 {
     struct err e = {0};
-    if (recommender_reread(t->session.recommender, slot, user, w, &e) == ERR_OK)
+    if (recommender_reread(t->session.recommender, handle, user, w, &e) == ERR_OK)
         return true;
     weights_unref(*w);
     *w = NULL;

@@ -53,8 +53,9 @@ void api_finish(struct api *api, struct request *r);
 enum err_code api_thread_new(struct api *api, struct api_thread **out, struct err *e) ERR_MUST_CHECK;
 void api_thread_free(struct api_thread *t);
 
-/* The model a request names by ?model=, or the first; answers 404 and returns false when there is none. */
-bool api_model_slot(struct api_thread *t, struct request *r, size_t *slot);
+/* The model that a request names by ?model=, or the first, as this thread has it; answers 404 and returns
+ * false when there is none. */
+bool api_model(struct api_thread *t, struct request *r, struct model_handle **handle);
 
 /* The {user} segment; answers 400 and returns false when it is no id. */
 bool api_user_id(struct request *r, size_t segment, struct text *id);
@@ -71,14 +72,17 @@ bool api_on_error_param(struct request *r, bool *skip);
 /* Answers with what an error of a lower layer means, and counts it when the store failed. */
 void api_fail(struct api_thread *t, struct request *r, const struct err *e);
 
-/* The user's weights for a call: cached, or made; where the thread may not block, made only without waiting.
- * The prior for ?cold_start=true of an unknown user. ROUTE_DONE with *w NULL: answered with a refusal. */
-enum route_next api_weights(struct api_thread *t, struct request *r, size_t slot, struct text user,
-                            bool may_block, struct weights **w, bool *cold);
+/* The user's weights for a call: cached, or made; where the thread may not block, made only without
+ * waiting. The prior for
+ * ?cold_start=true of an unknown user. ROUTE_DONE with *w NULL: answered with a refusal. */
+enum route_next api_weights(struct api_thread *t, struct request *r, struct model_handle *handle,
+                            struct text user, bool may_block, struct weights **w, bool *cold);
 
 /* Replaces *w by weights of the user as the store has him now, for what must be of one state
- * (recommender_reread). False: answered with a refusal, and *w is let go. */
-bool api_reread(struct api_thread *t, struct request *r, size_t slot, struct text user, struct weights **w);
+ * (recommender_reread). False:
+ * answered with a refusal, and *w is let go. */
+bool api_reread(struct api_thread *t, struct request *r, struct model_handle *handle, struct text user,
+                struct weights **w);
 
 /* The calls, by file. */
 route_fn api_recommend_get, api_predict_post, api_events_post, api_user_get, api_admin_user_put,

@@ -15,7 +15,8 @@ struct item_batch {
     struct request *r;
     struct batch b;
     struct item_registration *list; /* (n) */
-    size_t n, slot;
+    size_t n;
+    struct model_handle *handle;
 };
 
 /* ---- bodies ---- */
@@ -122,7 +123,7 @@ static void read_one(void *arg, size_t i, const json_t *value, const struct json
 {
     struct item_batch *items = arg;
     struct item_registration *g = &items->list[i];
-    g->slot = items->slot;
+    g->handle = items->handle;
     g->refused = !value || !read_item(items->r, &items->b, value, at, true, g);
 }
 
@@ -200,7 +201,7 @@ static enum route_next write_item(struct api_thread *t, struct request *r, bool 
     struct item_registration g = {.patch = patch};
     struct item_batch items = {.r = r, .list = &g, .n = 1};
     struct json_place at = json_place_root();
-    if (!api_item_id(r, 3, &g.item.id) || !api_model_slot(t, r, &g.slot))
+    if (!api_item_id(r, 3, &g.item.id) || !api_model(t, r, &g.handle))
         return ROUTE_DONE;
     json_t *root = json_body_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
     if (!root)
@@ -252,7 +253,7 @@ enum route_next api_admin_items_post(struct api_thread *t, struct request *r, bo
         return ROUTE_NEEDS_WORKER;
     struct item_batch items = {.r = r};
     bool skip;
-    if (!api_model_slot(t, r, &items.slot) || !api_on_error_param(r, &skip))
+    if (!api_model(t, r, &items.handle) || !api_on_error_param(r, &skip))
         return ROUTE_DONE;
     batch_init(r, &items.b, skip ? SIZE_MAX : PROBLEM_LIST_MOST);
     struct batch_parts parts = {.name = "items",
@@ -321,17 +322,16 @@ enum route_next api_item_get(struct api_thread *t, struct request *r, bool may_b
     if (!may_block)
         return ROUTE_NEEDS_WORKER;
     struct text id;
-    size_t slot;
+    struct model_handle *handle;
     struct err e = {0};
     struct showing s = {.r = r};
-    if (!api_item_id(r, 2, &id) || !api_model_slot(t, r, &slot))
+    if (!api_item_id(r, 2, &id) || !api_model(t, r, &handle))
         return ROUTE_DONE;
     if (store_read_item(t->session.conn, id, show, &s, &e) == ERR_OK && s.deleted)
         (void)err_set(&e, ERR_NOTFOUND, "item '%.*s' was deleted", (int)id.len, id.data);
     if (e.code)
         refuse_missing(t, r, id, &e);
     else
-        add_ranking(s.out, update_item_source(&t->session, slot, id),
-                    update_item_unranked(&t->session, slot, id));
+        add_ranking(s.out, update_item_source(handle, id), update_item_unranked(handle, id));
     return ROUTE_DONE;
 }

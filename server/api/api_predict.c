@@ -24,7 +24,7 @@ struct rows {
 };
 
 /* One item of the list: a known one's index goes to the indices. */
-static void read_item(struct api_thread *t, struct request *r, size_t slot, const json_t *id, size_t i,
+static void read_item(struct request *r, struct model_handle *handle, const json_t *id, size_t i,
                       struct rows *rows)
 {
     struct json_place root = json_place_root(), list = json_place_key(&root, "items"),
@@ -35,7 +35,7 @@ static void read_item(struct api_thread *t, struct request *r, size_t slot, cons
         return;
     }
     text = (struct text){json_string_value(id), json_string_length(id)};
-    long index = item_snapshot_find(recommender_items(t->session.recommender, slot), text);
+    long index = item_snapshot_find(model_handle_items(handle), text);
     if (index >= 0)
         ((uint32_t *)rows->values)[rows->n_known++] = (uint32_t)index;
     else if (rows->unknown)
@@ -44,7 +44,7 @@ static void read_item(struct api_thread *t, struct request *r, size_t slot, cons
         problem_answer(
             r, PROBLEM_UNKNOWN_ITEM, at.text,
             "no answer of model '%s' has item '%.200s'; GET /v1/items/{item} says whether it is known",
-            t->api->serving->models[slot].model->spec.name, text.data);
+            handle->model->spec.name, text.data);
 }
 
 static void read_row(struct request *r, const json_t *row, size_t i, size_t d, float *x)
@@ -62,13 +62,13 @@ static void read_row(struct request *r, const json_t *row, size_t i, size_t d, f
 }
 
 /* Reads the lists' elements; faults of them are gathered. */
-static void read_elements(struct api_thread *t, struct request *r, size_t slot, struct rows *rows)
+static void read_elements(struct request *r, struct model_handle *handle, struct rows *rows)
 {
-    size_t d = t->api->serving->models[slot].model->spec.d_item;
+    size_t d = handle->model->spec.d_item;
     for (size_t i = 0; i < rows->n; i++) {
         r->faults->part = i;
         if (rows->items)
-            read_item(t, r, slot, json_array_get(rows->items, i), i, rows);
+            read_item(r, handle, json_array_get(rows->items, i), i, rows);
         else
             read_row(r, json_array_get(rows->inputs, i), i, d, (float *)rows->values + i * d);
     }
@@ -87,7 +87,7 @@ static bool reserve_rows(struct request *r, struct rows *rows, size_t d, bool nu
 }
 
 /* False: refused, in the answer or in r->faults. */
-static bool read_body(struct api_thread *t, struct request *r, size_t slot, const json_t *root,
+static bool read_body(struct request *r, struct model_handle *handle, const json_t *root,
                       bool null_for_unknown, struct rows *rows)
 {
     static const char *const keys[] = {"items", "inputs", NULL};
@@ -100,9 +100,9 @@ static bool read_body(struct api_thread *t, struct request *r, size_t slot, cons
         problem_answer(r, PROBLEM_INVALID_VALUE, "", "give either items or inputs");
         return false;
     }
-    if (!reserve_rows(r, rows, t->api->serving->models[slot].model->spec.d_item, null_for_unknown))
+    if (!reserve_rows(r, rows, handle->model->spec.d_item, null_for_unknown))
         return false;
-    read_elements(t, r, slot, rows);
+    read_elements(r, handle, rows);
     return r->faults->n == 0;
 }
 
@@ -177,7 +177,7 @@ static bool scan_items(const struct model *m, const struct item_snapshot *table,
 
 /* Whose scores are asked for, of which model. */
 struct asked {
-    size_t slot;
+    struct model_handle *handle;
     struct text user;
     bool may_block, null_for_unknown;
 };
@@ -193,9 +193,9 @@ static enum route_next answer_scanned(struct api_thread *t, struct request *r, c
                                         .n = scanned->n,
                                         .n_known = scanned->n,
                                         .count_unknown = asked->null_for_unknown};
-    enum route_next next = api_weights(t, r, asked->slot, asked->user, asked->may_block, &w, &cold);
+    enum route_next next = api_weights(t, r, asked->handle, asked->user, asked->may_block, &w, &cold);
     if (next != ROUTE_NEEDS_WORKER && w &&
-        recommender_predict_items(t->session.recommender, asked->slot, w, asked->user, cold, &items,
+        recommender_predict_items(t->session.recommender, asked->handle, w, asked->user, cold, &items,
                                   request_answer(r, 200, request_json), &e))
         problem_answer_err(r, &e);
     weights_unref(w);
@@ -225,11 +225,11 @@ static enum err_code answer_rows(struct api_thread *t, struct request *r, const 
 {
     const float *scores;
     enum err_code code =
-        recommender_score_rows(t->session.recommender, asked->slot, w, rows->values, rows->n, &scores, e);
-    if (code || !rows_finite(r, scores, rows->n, t->api->serving->models[asked->slot].model->spec.d_output))
+        recommender_score_rows(t->session.recommender, asked->handle, w, rows->values, rows->n, &scores, e);
+    if (code || !rows_finite(r, scores, rows->n, asked->handle->model->spec.d_output))
         return code;
-    return recommender_predict_rows(t->session.recommender, asked->slot, w, asked->user, cold, scores,
-                                    rows->n, request_answer(r, 200, request_json), e);
+    return recommender_predict_rows(asked->handle, w, asked->user, cold, scores, rows->n,
+                                    request_answer(r, 200, request_json), e);
 }
 
 /* The answer from a body that was read without a fault. */
@@ -241,7 +241,7 @@ static enum route_next answer_read(struct api_thread *t, struct request *r, cons
     bool cold;
     if (rows->n > MAX_ROWS_AT_ONCE && !asked->may_block)
         return ROUTE_NEEDS_WORKER;
-    enum route_next next = api_weights(t, r, asked->slot, asked->user, asked->may_block, &w, &cold);
+    enum route_next next = api_weights(t, r, asked->handle, asked->user, asked->may_block, &w, &cold);
     if (next == ROUTE_NEEDS_WORKER || !w)
         return next;
     const struct predict_items items = {.indices = rows->values,
@@ -250,7 +250,7 @@ static enum route_next answer_read(struct api_thread *t, struct request *r, cons
                                         .n_known = rows->n_known,
                                         .count_unknown = asked->null_for_unknown};
     enum err_code code =
-        rows->items ? recommender_predict_items(t->session.recommender, asked->slot, w, asked->user, cold,
+        rows->items ? recommender_predict_items(t->session.recommender, asked->handle, w, asked->user, cold,
                                                 &items, request_answer(r, 200, request_json), &e)
                     : answer_rows(t, r, asked, rows, w, cold, &e);
     if (code)
@@ -269,7 +269,7 @@ static enum route_next answer_document(struct api_thread *t, struct request *r, 
         return ROUTE_DONE;
     problem_list_init(&faults, PROBLEM_LIST_MOST);
     r->faults = &faults;
-    if (read_body(t, r, asked->slot, root, asked->null_for_unknown, &rows))
+    if (read_body(r, asked->handle, root, asked->null_for_unknown, &rows))
         next = answer_read(t, r, asked, &rows);
     r->faults = NULL;
     if (faults.n)
@@ -298,11 +298,10 @@ enum route_next api_predict_post(struct api_thread *t, struct request *r, bool m
     struct scanned items;
     if (!may_block && r->body.len > MAX_BYTES_AT_ONCE)
         return ROUTE_NEEDS_WORKER;
-    if (!api_user_id(r, 2, &asked.user) || !api_model_slot(t, r, &asked.slot) ||
+    if (!api_user_id(r, 2, &asked.user) || !api_model(t, r, &asked.handle) ||
         !unknown_param(r, &asked.null_for_unknown))
         return ROUTE_DONE;
-    const struct model *m = t->api->serving->models[asked.slot].model;
-    return scan_items(m, recommender_items(t->session.recommender, asked.slot), r, &items)
-               ? answer_scanned(t, r, &asked, &items)
-               : answer_document(t, r, &asked);
+    const struct model *m = asked.handle->model;
+    return scan_items(m, model_handle_items(asked.handle), r, &items) ? answer_scanned(t, r, &asked, &items)
+                                                                      : answer_document(t, r, &asked);
 }

@@ -58,9 +58,9 @@ enum route_next api_recommend_get(struct api_thread *t, struct request *r, bool 
 {
     struct recommend_query q = {.limit = 10};
     bool exclude_seen = true;
-    size_t slot;
+    struct model_handle *handle;
     struct weights *w;
-    if (!api_user_id(r, 2, &q.user) || !api_model_slot(t, r, &slot) ||
+    if (!api_user_id(r, 2, &q.user) || !api_model(t, r, &handle) ||
         !count_param(r, "limit", 1, LIMIT_RECOMMENDATIONS, &q.limit) ||
         !count_param(r, "offset", 0, LIMIT_OFFSET, &q.offset) ||
         !api_bool_param(r, "exclude_seen", &exclude_seen) || !category_params(r, &q) || !explain_param(r, &q))
@@ -68,14 +68,14 @@ enum route_next api_recommend_get(struct api_thread *t, struct request *r, bool 
     q.include_seen = !exclude_seen;
     if (q.explain && !may_block)
         return ROUTE_NEEDS_WORKER;
-    enum route_next next = api_weights(t, r, slot, q.user, may_block, &w, &q.cold);
+    enum route_next next = api_weights(t, r, handle, q.user, may_block, &w, &q.cold);
     if (next == ROUTE_NEEDS_WORKER || !w)
         return next;
-    if (q.explain && !q.cold && !api_reread(t, r, slot, q.user, &w))
+    if (q.explain && !q.cold && !api_reread(t, r, handle, q.user, &w))
         return ROUTE_DONE;
     struct err e = {0};
     struct buf *out = request_answer(r, 200, request_json);
-    if (recommender_recommend(t->session.recommender, slot, w, &q, out, &e))
+    if (recommender_recommend(t->session.recommender, handle, w, &q, out, &e))
         problem_answer_err(r, &e);
     weights_unref(w);
     return ROUTE_DONE;

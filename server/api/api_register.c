@@ -24,7 +24,7 @@ struct user_batch {
     struct request *r;
     struct batch b;
     struct registration *list; /* (n) */
-    size_t slot;
+    struct model_handle *handle;
     struct warnings warnings;
 };
 
@@ -63,10 +63,10 @@ static bool read_interactions(struct request *r, struct batch *b, const json_t *
     return ok;
 }
 
-static bool read_embedding(struct api_thread *t, struct request *r, struct batch *b, const json_t *list,
+static bool read_embedding(struct request *r, struct batch *b, const json_t *list,
                            const struct json_place *at, struct registration *g)
 {
-    size_t n = json_array_size(list), want = t->api->serving->models[g->slot].model->spec.d_context;
+    size_t n = json_array_size(list), want = g->handle->model->spec.d_context;
     struct json_place place = json_place_key(at, "embedding");
     if (n != want) {
         problem_answer(r, PROBLEM_INVALID_VALUE, place.text,
@@ -114,8 +114,8 @@ static const json_t *member(const struct registration *g, const json_t *value, c
 }
 
 /* What a registration has: profile, interactions, embedding, each by itself. */
-static bool read_parts(struct api_thread *t, struct request *r, struct batch *b, const json_t *value,
-                       const struct json_place *at, struct registration *g)
+static bool read_parts(struct request *r, struct batch *b, const json_t *value, const struct json_place *at,
+                       struct registration *g)
 {
     const json_t *list;
     bool none, ok = true;
@@ -128,12 +128,12 @@ static bool read_parts(struct api_thread *t, struct request *r, struct batch *b,
              read_interactions(r, b, list, at, g) && ok;
     if (member(g, value, "embedding", &g->no_embedding))
         ok = json_body_array(r, value, "embedding", at, LIMIT_DIM, true, &list) &&
-             read_embedding(t, r, b, list, at, g) && ok;
+             read_embedding(r, b, list, at, g) && ok;
     return ok;
 }
 
 /* One registration; its id is given (PUT, PATCH) or a member (POST). */
-static bool read_registration(struct api_thread *t, struct request *r, struct batch *b, const json_t *value,
+static bool read_registration(struct request *r, struct batch *b, const json_t *value,
                               const struct json_place *at, bool with_id, struct registration *g)
 {
     static const char *const keys[] = {"profile", "interactions", "embedding", "id", NULL};
@@ -142,8 +142,8 @@ static bool read_registration(struct api_thread *t, struct request *r, struct ba
     if (!json_is_object(value))
         return false;
     ok = (!with_id || json_body_id(r, value, "id", at, &g->id)) && ok;
-    ok = read_parts(t, r, b, value, at, g) && ok;
-    const struct model_spec *spec = &t->api->serving->models[g->slot].model->spec;
+    ok = read_parts(r, b, value, at, g) && ok;
+    const struct model_spec *spec = &g->handle->model->spec;
     if (ok && !g->patch && !g->embedding && !spec->encoder.present) {
         problem_answer(r, PROBLEM_ENCODER_MISSING, at->text,
                        "model '%s' makes no contexts; give an embedding of %zu numbers", spec->name,
@@ -225,11 +225,11 @@ static void add_refused(struct buf *out, struct batch *b, bool skip)
 
 /* ---- one user ---- */
 
-/* A given context is all that its user is known by: then the profile is only kept. The object is left
- * open. */
-static void add_registered(struct api_thread *t, struct buf *out, const struct registration *g)
+/* A given context is all that its user is known by: then the profile is only kept. The object is left open.
+ * */
+static void add_registered(struct buf *out, const struct registration *g)
 {
-    const struct model_spec *spec = &t->api->serving->models[g->slot].model->spec;
+    const struct model_spec *spec = &g->handle->model->spec;
     buf_adds(out, "{\"id\":");
     buf_add_json_string(out, g->id.data, g->id.len);
     buf_addf(out, ",\"result\":\"%s\",\"revision\":%lld,\"source\":\"%s\"",
@@ -247,7 +247,7 @@ static void answer_registered(struct api_thread *t, struct request *r, const str
 {
     struct warnings warnings = {0};
     struct buf *out = request_answer(r, g->created ? 201 : 200, request_json);
-    add_registered(t, out, g);
+    add_registered(out, g);
     warnings_count(&warnings, t, g->interactions, g->n_interactions);
     warnings_add(&warnings, t, out);
     buf_addc(out, '}');
@@ -261,13 +261,13 @@ static enum route_next write_user(struct api_thread *t, struct request *r, bool 
     struct update_rules rules;
     struct json_place at = json_place_root();
     struct err e = {0};
-    if (!api_user_id(r, 3, &g.id) || !api_model_slot(t, r, &g.slot) || !read_rules(t, r, &refusing, &rules))
+    if (!api_user_id(r, 3, &g.id) || !api_model(t, r, &g.handle) || !read_rules(t, r, &refusing, &rules))
         return ROUTE_DONE;
     json_t *root = json_body_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
     if (!root)
         return ROUTE_DONE;
     batch_init(r, &b, PROBLEM_LIST_MOST);
-    g.refused = !read_registration(t, r, &b, root, &at, false, &g);
+    g.refused = !read_registration(r, &b, root, &at, false, &g);
     if (!r->status && update_register(&t->session, &g, 1, &rules, &e))
         refuse_update(t, r, &b, &e);
     else if (!r->status)
@@ -318,8 +318,8 @@ static void read_user(void *arg, size_t i, const json_t *value, const struct jso
 {
     struct user_batch *u = arg;
     struct registration *g = &u->list[i];
-    g->slot = u->slot;
-    g->refused = !value || !read_registration(u->t, u->r, &u->b, value, at, true, g);
+    g->handle = u->handle;
+    g->refused = !value || !read_registration(u->r, &u->b, value, at, true, g);
 }
 
 static void answer_users(struct user_batch *u, bool skip)
@@ -333,7 +333,7 @@ static void answer_users(struct user_batch *u, bool skip)
         if (any)
             buf_addc(out, ',');
         any = true;
-        add_registered(u->t, out, &u->list[i]);
+        add_registered(out, &u->list[i]);
         buf_addc(out, '}');
         warnings_count(&u->warnings, u->t, u->list[i].interactions, u->list[i].n_interactions);
     }
@@ -351,7 +351,7 @@ enum route_next api_admin_users_post(struct api_thread *t, struct request *r, bo
     struct refusing refusing = {r, "users"};
     struct update_rules rules;
     struct err e = {0};
-    if (!api_model_slot(t, r, &u.slot) || !read_rules(t, r, &refusing, &rules))
+    if (!api_model(t, r, &u.handle) || !read_rules(t, r, &refusing, &rules))
         return ROUTE_DONE;
     batch_init(r, &u.b, rules.skip ? SIZE_MAX : PROBLEM_LIST_MOST);
     struct batch_parts parts = {.name = "users",

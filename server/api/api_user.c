@@ -23,9 +23,9 @@ static void add_interaction(struct buf *out, const struct item_snapshot *items, 
     buf_addf(out, ",\"timestamp\":%lld}", (long long)x->timestamp);
 }
 
-static void add_interactions(struct api_thread *t, size_t slot, const struct store_user *u, struct buf *out)
+static void add_interactions(struct model_handle *handle, const struct store_user *u, struct buf *out)
 {
-    const struct item_snapshot *items = recommender_items(t->session.recommender, slot);
+    const struct item_snapshot *items = model_handle_items(handle);
     size_t shown = 0;
     buf_addf(out, ",\"n_interactions\":%zu,\"interactions\":[", u->n_interactions);
     for (size_t i = u->n_interactions; i-- > 0 && shown < MAX_SHOWN;) {
@@ -51,13 +51,13 @@ static const char *source_of(const struct model_spec *spec, const struct store_u
 enum route_next api_user_get(struct api_thread *t, struct request *r, bool may_block)
 {
     struct text id;
-    size_t slot;
+    struct model_handle *handle;
     struct err e = {0};
     if (!may_block)
         return ROUTE_NEEDS_WORKER;
-    if (!api_user_id(r, 2, &id) || !api_model_slot(t, r, &slot))
+    if (!api_user_id(r, 2, &id) || !api_model(t, r, &handle))
         return ROUTE_DONE;
-    const struct model_spec *spec = &t->api->serving->models[slot].model->spec;
+    const struct model_spec *spec = &handle->model->spec;
     struct store_context_key key = {spec->name, spec->version, "user"};
     struct store_user *u = recommender_user_record(t->session.recommender);
     if (store_read_user(t->session.conn, id, &key, u, &e)) {
@@ -76,7 +76,7 @@ enum route_next api_user_get(struct api_thread *t, struct request *r, bool may_b
         buf_add(out, u->profile.data, u->profile.len);
     else
         buf_adds(out, "null");
-    add_interactions(t, slot, u, out);
+    add_interactions(handle, u, out);
     buf_addc(out, '}');
     return ROUTE_DONE;
 }

@@ -101,12 +101,12 @@ static void write_cache(const struct serving *serving, struct buf *out)
     single(out, "cache_capacity_bytes", "gauge", "Limit of the cache (--cache-bytes)", (double)s.limit_bytes);
 }
 
-static void write_batches(const struct serving *serving, struct buf *out)
+static void write_batches(const struct model_set *set, struct buf *out)
 {
     struct batcher_stats sum = {0};
-    for (size_t i = 0; i < serving->n_models; i++)
-        if (serving->models[i].batcher) {
-            struct batcher_stats s = batcher_read_stats(serving->models[i].batcher);
+    for (size_t i = 0; i < set->n; i++)
+        if (set->models[i]->batcher) {
+            struct batcher_stats s = batcher_read_stats(set->models[i]->batcher);
             sum.batches += s.batches;
             sum.contexts += s.contexts;
         }
@@ -127,14 +127,14 @@ static double resident_bytes(void)
     return (double)pages * (double)sysconf(_SC_PAGESIZE);
 }
 
-static void write_models(const struct serving *serving, struct buf *out)
+static void write_models(const struct model_set *set, struct buf *out)
 {
     head(out, "build_info", "gauge", "The program");
     buf_addf(out, "hypernet_build_info{version=\"%s\",blas=\"%s\",kernel=\"%s\"} 1\n", HYPERNET_VERSION,
              blas_corename(), kernel_best()->name);
     head(out, "model_info", "gauge", "The models served");
-    for (size_t i = 0; i < serving->n_models; i++) {
-        const struct model_spec *spec = &serving->models[i].model->spec;
+    for (size_t i = 0; i < set->n; i++) {
+        const struct model_spec *spec = &set->models[i]->model->spec;
         buf_adds(out, "hypernet_model_info{model="); /* a JSON string is a label value */
         buf_add_json_string(out, spec->name, strlen(spec->name));
         buf_adds(out, ",version=");
@@ -142,15 +142,15 @@ static void write_models(const struct serving *serving, struct buf *out)
         buf_adds(out, "} 1\n");
     }
     size_t n_unranked = 0;
-    for (size_t i = 0; i < serving->n_models; i++) {
-        size_t n = atomic_load_explicit(&serving->models[i].n_unranked, memory_order_relaxed);
+    for (size_t i = 0; i < set->n; i++) {
+        size_t n = atomic_load_explicit(&set->models[i]->n_unranked, memory_order_relaxed);
         n_unranked = n > n_unranked ? n : n_unranked;
     }
     single(out, "items_unranked", "gauge",
            "New items that a model does not rank, for want of room; train it anew", (double)n_unranked);
 }
 
-void metrics_write(const struct metrics *m, const struct serving *serving, struct buf *out)
+void metrics_write(const struct metrics *m, struct serving *serving, struct buf *out)
 {
     write_requests(m, out);
 #define X(name, help)                                                                                        \
@@ -178,7 +178,9 @@ void metrics_write(const struct metrics *m, const struct serving *serving, struc
     single(out, "store_lost", "gauge", "1: the store's file was removed or replaced, nothing is written",
            atomic_load(&serving->store_lost));
     write_cache(serving, out);
-    write_batches(serving, out);
-    write_models(serving, out);
+    struct model_set *set = serving_models(serving);
+    write_batches(set, out);
+    write_models(set, out);
+    model_set_unref(set);
     single(out, "process_resident_memory_bytes", "gauge", "Resident memory", resident_bytes());
 }

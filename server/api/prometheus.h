@@ -43,6 +43,6 @@ struct metrics {
 void metrics_request(struct metrics *m, size_t route, int status, int64_t ns);
 
 /* Appends all metrics. */
-void metrics_write(const struct metrics *m, const struct serving *serving, struct buf *out);
+void metrics_write(const struct metrics *m, struct serving *serving, struct buf *out);
 
 #endif

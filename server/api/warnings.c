@@ -25,8 +25,9 @@ static const char *const types[] = {
 
 static bool all_rank(struct api_thread *t, struct text id)
 {
-    for (size_t slot = 0; slot < t->api->serving->n_models; slot++)
-        if (item_snapshot_find(recommender_items(t->session.recommender, slot), id) < 0)
+    struct recommender *p = t->session.recommender;
+    for (size_t i = 0; i < recommender_n_models(p); i++)
+        if (item_snapshot_find(model_handle_items(recommender_model(p, i)), id) < 0)
             return false;
     return true;
 }
@@ -44,8 +45,9 @@ static struct warned_item look_up(struct api_thread *t, struct text id)
     struct err e = {0};
     if (store_read_item(t->session.conn, id, note_deleted, &item.deleted, &e) || item.deleted)
         return item;
-    for (size_t slot = 0; slot < t->api->serving->n_models; slot++)
-        item.unranked[slot] = item_snapshot_find(recommender_items(t->session.recommender, slot), id) < 0;
+    struct recommender *p = t->session.recommender;
+    for (size_t i = 0; i < recommender_n_models(p); i++)
+        item.unranked[i] = item_snapshot_find(model_handle_items(recommender_model(p, i)), id) < 0;
     return item;
 }
 
@@ -59,8 +61,8 @@ static void count_item(struct warnings *w, struct api_thread *t, struct text id)
     if (k == w->n_items && k < WARNINGS_MOST_ITEMS)
         w->items[w->n_items++] = item;
     w->n_deleted += item.deleted;
-    for (size_t slot = 0; slot < t->api->serving->n_models; slot++)
-        w->n_unranked[slot] += item.unranked[slot];
+    for (size_t i = 0; i < recommender_n_models(t->session.recommender); i++)
+        w->n_unranked[i] += item.unranked[i];
 }
 
 void warnings_count(struct warnings *w, struct api_thread *t, const struct update_interaction *interactions,
@@ -94,14 +96,14 @@ static void begin(struct buf *out, enum warning which, const char *model, size_t
     buf_addf(out, ",\"count\":%zu", count);
 }
 
-/* The items that are deleted (slot SIZE_MAX), or that the model in a slot does not rank. */
-static void add_items(const struct warnings *w, size_t slot, struct buf *out)
+/* The items that are deleted (model SIZE_MAX), or that a model does not rank. */
+static void add_items(const struct warnings *w, size_t model, struct buf *out)
 {
     bool any = false;
     buf_adds(out, ",\"items\":[");
     for (size_t k = 0; k < w->n_items; k++) {
         const struct warned_item *item = &w->items[k];
-        if (slot == SIZE_MAX ? !item->deleted : !item->unranked[slot])
+        if (model == SIZE_MAX ? !item->deleted : !item->unranked[model])
             continue;
         if (any)
             buf_addc(out, ',');
@@ -132,18 +134,18 @@ static void add_values(const struct warnings *w, const struct model_spec *spec, 
 void warnings_add(const struct warnings *w, struct api_thread *t, struct buf *out)
 {
     bool any = false;
-    for (size_t slot = 0; slot < t->api->serving->n_models; slot++) {
-        const struct model_spec *spec = &t->api->serving->models[slot].model->spec;
+    for (size_t i = 0; i < recommender_n_models(t->session.recommender); i++) {
+        const struct model_spec *spec = &recommender_model(t->session.recommender, i)->model->spec;
         char detail[256];
         add_values(w, spec, out, &any);
-        if (!w->n_unranked[slot])
+        if (!w->n_unranked[i])
             continue;
         (void)snprintf(
             detail, sizeof detail,
             "what was done with these items is stored, and no answer of the model has them yet: %s",
             update_why_unranked(spec));
-        begin(out, WARNING_ITEM_NOT_RANKED, spec->name, w->n_unranked[slot], detail, &any);
-        add_items(w, slot, out);
+        begin(out, WARNING_ITEM_NOT_RANKED, spec->name, w->n_unranked[i], detail, &any);
+        add_items(w, i, out);
     }
     if (w->n_deleted) {
         begin(

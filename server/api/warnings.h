@@ -29,13 +29,13 @@ enum { WARNINGS_MOST_ITEMS = 100 }; /* that are named */
 struct warned_item {
     struct text id;
     bool deleted;
-    bool unranked[LIMIT_MODELS]; /* by slot */
+    bool unranked[LIMIT_MODELS]; /* by model, as recommender_model numbers them */
 };
 
 /* How many of what was stored had values that a model may make no use of, and which items. */
 struct warnings {
     size_t n_rated, n_weighted, n_deleted;
-    size_t n_unranked[LIMIT_MODELS];               /* by slot */
+    size_t n_unranked[LIMIT_MODELS];               /* by model, as recommender_model numbers them */
     struct warned_item items[WARNINGS_MOST_ITEMS]; /* (n_items) different ones, the first that came */
     size_t n_items;
 };

@@ -22,14 +22,16 @@ static void tell_store(const struct announcement *a, const struct serving *servi
     store_disconnect(c);
 }
 
-static void tell_models(const struct serving *serving)
+static void tell_models(struct serving *serving)
 {
-    for (size_t i = 0; i < serving->n_models; i++) {
-        const struct model_spec *spec = &serving->models[i].model->spec;
+    struct model_set *set = serving_models(serving);
+    for (size_t i = 0; i < set->n; i++) {
+        const struct model_spec *spec = &set->models[i]->model->spec;
         log_line(LOG_INFO, "model '%s' version '%s': %zu item%s%s%s", spec->name, spec->version,
                  spec->n_items, talk_s((int64_t)spec->n_items),
                  i ? "; asked for by ?model=" : "; answers unless another is asked for", i ? spec->name : "");
     }
+    model_set_unref(set);
 }
 
 static void tell_access(const struct announcement *a)
@@ -46,7 +48,7 @@ static void tell_access(const struct announcement *a)
                  a->anonymous ? "everybody who reaches this address" : "this machine alone");
 }
 
-void announce_start(const struct announcement *a, const struct serving *serving)
+void announce_start(const struct announcement *a, struct serving *serving)
 {
     tell_store(a, serving);
     tell_models(serving);

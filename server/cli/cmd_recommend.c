@@ -72,16 +72,17 @@ static enum err_code answer(const struct settings *s, struct serving *serving, s
     enum err_code code = recommender_new(serving, c, &p, e);
     if (code)
         return code;
-    code = recommender_acquire(p, 0, SERVING_USER, q.user, &w, &hit, e);
+    struct model_handle *handle = recommender_find(p, NULL);
+    code = recommender_acquire(p, handle, WEIGHTS_OF_USER, q.user, &w, &hit, e);
     if (code == ERR_NOTFOUND && s->cold_start) {
         err_clear(e);
         q.cold = true;
-        code = recommender_acquire(p, 0, SERVING_PRIOR, (struct text){NULL, 0}, &w, &hit, e);
+        code = recommender_acquire(p, handle, WEIGHTS_OF_PRIOR, (struct text){NULL, 0}, &w, &hit, e);
     }
     if (!code && q.explain && !q.cold)
-        code = recommender_reread(p, 0, q.user, &w, e);
+        code = recommender_reread(p, handle, q.user, &w, e);
     if (!code)
-        code = recommender_recommend(p, 0, w, &q, &out, e);
+        code = recommender_recommend(p, handle, w, &q, &out, e);
     if (!code && s->json)
         (void)puts(buf_text(&out));
     else if (!code)

@@ -68,7 +68,7 @@ static void allow_files(const struct http_config *config)
                  (unsigned long long)most.rlim_cur, config->max_connections);
 }
 
-static void announce(const struct settings *s, const struct http_server *http, const struct serving *serving)
+static void announce(const struct settings *s, const struct http_server *http, struct serving *serving)
 {
     char url[320];
     http_url(http, url, sizeof url);

@@ -47,8 +47,17 @@ static void add_word(struct buf *out, const char *bytes, size_t n)
     }
 }
 
-/* The text of the file, from the keys of the cache: uint16 length, then as serving_key wrote it. */
-static void add_users(const struct serving *s, const struct buf *keys, struct buf *out)
+/* The model that was loaded under a uid, if it is served still. */
+static const struct served_model *model_of(const struct model_set *set, uint64_t uid)
+{
+    for (size_t i = 0; i < set->n; i++)
+        if (set->models[i]->uid == uid)
+            return set->models[i];
+    return NULL;
+}
+
+/* The text of the file, from the keys of the cache: uint16 length, then as model_key wrote it. */
+static void add_users(const struct model_set *set, const struct buf *keys, struct buf *out)
 {
     buf_adds(out, head);
     for (size_t at = 0; at + sizeof(uint16_t) <= keys->len;) {
@@ -56,12 +65,14 @@ static void add_users(const struct serving *s, const struct buf *keys, struct bu
         memcpy(&len, keys->data + at, sizeof len);
         const char *key = keys->data + at + sizeof len;
         at += sizeof len + len;
-        if (len < 3 || key[1] != SERVING_USER || (unsigned char)key[0] >= s->n_models)
+        uint64_t uid;
+        struct text id;
+        const struct served_model *m = model_key_user(key, len, &uid, &id) ? model_of(set, uid) : NULL;
+        if (!m)
             continue;
-        const char *name = s->models[(unsigned char)key[0]].model->spec.name;
-        add_word(out, name, strlen(name));
+        add_word(out, m->model->spec.name, strlen(m->model->spec.name));
         buf_addc(out, ' ');
-        add_word(out, key + 2, len - 2u);
+        add_word(out, id.data, id.len);
         buf_addc(out, '\n');
     }
     if (!out->failed)
@@ -121,7 +132,9 @@ enum err_code warm_save(struct serving *serving, const char *path, struct err *e
     buf_init(&text, MAX_FILE_BYTES);
     enum err_code code = weights_cache_newest_keys(serving->cache, LIMIT_WARM_USERS, &keys, e);
     if (!code) {
-        add_users(serving, &keys, &text);
+        struct model_set *set = serving_models(serving);
+        add_users(set, &keys, &text);
+        model_set_unref(set);
         code = buf_check(&text, "the users of a warm start", e);
     }
     if (!code)
@@ -206,21 +219,26 @@ static const char *take_word(const char *p, const char *last, char end, char *ou
     return p < last && *len ? p : NULL;
 }
 
-/* The key of the next line, of a model that is served; *p moves behind the line. 0: no such model, or no such
- * line. */
-static size_t take_line(const struct serving *s, const char **p, const char *last,
-                        char key[SERVING_KEY_BYTES])
+/* Whose weights a line names. */
+struct named {
+    struct model_handle *handle;
+    char id[LIMIT_ID_BYTES]; /* (id_len) */
+    size_t id_len;
+};
+
+/* The next line; *p moves behind it. False: no such model is served, or there is no such line. */
+static bool take_line(struct recommender *r, const char **p, const char *last, struct named *out)
 {
-    char name[LIMIT_NAME_BYTES + 1], id[LIMIT_ID_BYTES];
-    size_t name_len, id_len;
+    char name[LIMIT_NAME_BYTES + 1];
+    size_t name_len;
     const char *line = *p, *end = memchr(line, '\n', (size_t)(last - line));
     *p = end ? end + 1 : last;
     const char *space = take_word(line, *p, ' ', name, LIMIT_NAME_BYTES, &name_len);
-    if (!space || !take_word(space + 1, *p, '\n', id, sizeof id, &id_len))
-        return 0;
+    if (!space || !take_word(space + 1, *p, '\n', out->id, sizeof out->id, &out->id_len))
+        return false;
     name[name_len] = '\0';
-    int slot = serving_find(s, name);
-    return slot < 0 ? 0 : serving_key((size_t)slot, SERVING_USER, (struct text){id, id_len}, key);
+    out->handle = recommender_find(r, name);
+    return out->handle != NULL;
 }
 
 static uint64_t evictions(const struct serving *s)
@@ -239,8 +257,8 @@ struct loading {
     size_t n_made, n_gone;
 };
 
-/* Generates the weights of a key; false when no more are wanted. */
-static bool load_one(struct loading *l, const char *key, size_t len)
+/* Generates the weights of a line; false when no more are wanted. */
+static bool load_one(struct loading *l, const struct named *named)
 {
     struct weights *w = NULL;
     struct err e = {0};
@@ -248,8 +266,8 @@ static bool load_one(struct loading *l, const char *key, size_t len)
     uint64_t before = evictions(l->serving);
     if (clock_monotonic_ns() >= l->end_ns || l->stop(l->arg))
         return false;
-    enum err_code code = recommender_acquire(l->recommender, (size_t)key[0], SERVING_USER,
-                                             (struct text){key + 2, len - 2}, &w, &hit, &e);
+    enum err_code code = recommender_acquire(l->recommender, named->handle, WEIGHTS_OF_USER,
+                                             (struct text){named->id, named->id_len}, &w, &hit, &e);
     l->n_made += code == ERR_OK;
     l->n_gone += code == ERR_NOTFOUND;
     if (!code)
@@ -260,19 +278,21 @@ static bool load_one(struct loading *l, const char *key, size_t len)
 /* Loads line by line, then touches what was loaded from the last line back to the first. */
 static void load_lines(struct loading *l, const char *first, const char *last)
 {
-    char key[SERVING_KEY_BYTES];
+    char key[MODEL_KEY_BYTES];
     const char *p = first;
-    size_t len;
+    struct named named;
     while (p < last && l->n_made < LIMIT_WARM_USERS)
-        if ((len = take_line(l->serving, &p, last, key)) && !load_one(l, key, len))
+        if (take_line(l->recommender, &p, last, &named) && !load_one(l, &named))
             break;
     while (p > first) {
         const char *line = p - 1;
         while (line > first && line[-1] != '\n')
             line--;
         p = line;
-        if ((len = take_line(l->serving, &line, last, key)))
-            weights_cache_touch(l->serving->cache, key, len);
+        if (take_line(l->recommender, &line, last, &named))
+            weights_cache_touch(l->serving->cache, key,
+                                model_key(named.handle->served->uid, WEIGHTS_OF_USER,
+                                          (struct text){named.id, named.id_len}, key));
     }
 }
 

@@ -11,18 +11,18 @@ void update_follow_items(struct session *t)
         log_line(LOG_WARN, "the tables of items are behind: %s", e.text);
 }
 
-const char *update_item_source(struct session *t, size_t slot, struct text id)
+const char *update_item_source(struct model_handle *handle, struct text id)
 {
-    const struct item_snapshot *items = recommender_items(t->recommender, slot);
+    const struct item_snapshot *items = model_handle_items(handle);
     long index = item_snapshot_find(items, id);
     return index < 0 ? "none" : item_snapshot_source(items, (size_t)index);
 }
 
-const char *update_item_unranked(struct session *t, size_t slot, struct text id)
+const char *update_item_unranked(struct model_handle *handle, struct text id)
 {
-    if (item_snapshot_find(recommender_items(t->recommender, slot), id) >= 0)
+    if (item_snapshot_find(model_handle_items(handle), id) >= 0)
         return NULL;
-    return update_why_unranked(&t->serving->models[slot].model->spec);
+    return update_why_unranked(&handle->model->spec);
 }
 
 const char *update_why_unranked(const struct model_spec *spec)
@@ -44,8 +44,8 @@ const char *update_missing_item(struct session *t, struct text id)
     struct err e = {0};
     if (store_read_item(t->conn, id, ignore_item, NULL, &e) != ERR_NOTFOUND)
         return "";
-    for (size_t slot = 0; slot < t->serving->n_models; slot++)
-        if (item_snapshot_has(recommender_items(t->recommender, slot), id))
+    for (size_t i = 0; i < recommender_n_models(t->recommender); i++)
+        if (item_snapshot_has(model_handle_items(recommender_model(t->recommender, i)), id))
             return " in the store, though a model was trained with it: PUT /v1/admin/items/{item} or an "
                    "import of "
                    "items makes it known";
@@ -115,8 +115,8 @@ enum err_code update_items(struct session *t, struct item_registration *list, si
     for (size_t i = 0; i < n; i++) {
         if (list[i].refused)
             continue;
-        list[i].source = update_item_source(t, list[i].slot, list[i].item.id);
-        list[i].unranked = update_item_unranked(t, list[i].slot, list[i].item.id);
+        list[i].source = update_item_source(list[i].handle, list[i].item.id);
+        list[i].unranked = update_item_unranked(list[i].handle, list[i].item.id);
         n_registered++;
     }
     COUNTER_ADD(t->counters, item_registrations, n_registered);

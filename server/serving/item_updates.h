@@ -22,10 +22,9 @@ struct item_registration {
     bool no_title, no_categories, no_metadata; /* of a patch: these go */
     bool refused;                              /* not registered; set by the caller */
     bool created;
-    const char
-        *source; /* of the item's row in the model of `slot`, see item_snapshot_source; "none": it has none */
-    const char *unranked; /* why the model of `slot` does not rank it yet; NULL: it does */
-    size_t slot;
+    const char *source;   /* of the item's row in the model, see item_snapshot_source; "none": it has none */
+    const char *unranked; /* why the model does not rank it yet; NULL: it does */
+    struct model_handle *handle;
 };
 
 /* ERR_NOTFOUND: a patch of an unknown item. *fault: which of the list was refused. Of more than
@@ -40,8 +39,8 @@ enum err_code update_delete_item(struct session *t, struct text id, struct err *
  * within a second. */
 void update_follow_items(struct session *t);
 
-/* Why the model in a slot does not rank an item of the store, static; NULL: it does. */
-const char *update_item_unranked(struct session *t, size_t slot, struct text id);
+/* Why a model does not rank an item of the store, static; NULL: it does. */
+const char *update_item_unranked(struct model_handle *handle, struct text id);
 
 /* The same of an item of which it is known that the model does not rank it. */
 const char *update_why_unranked(const struct model_spec *spec);
@@ -50,7 +49,7 @@ const char *update_why_unranked(const struct model_spec *spec);
  * else "". Static. */
 const char *update_missing_item(struct session *t, struct text id);
 
-/* Where the model in a slot has an item's row from, or "none". */
-const char *update_item_source(struct session *t, size_t slot, struct text id);
+/* Where a model has an item's row from, or "none". */
+const char *update_item_source(struct model_handle *handle, struct text id);
 
 #endif

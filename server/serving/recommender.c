@@ -14,19 +14,12 @@
 #include <math.h>
 #include <string.h>
 
-struct per_model {
-    struct item_snapshot *items; /* the thread's reference */
-    unsigned generation;
-    real *workspace; /* of catalogue and target */
-    struct user_encoder *maker;
-};
-
 struct recommender {
     struct serving *serving;
     struct store_conn *conn;
     struct store_user user;
-    struct per_model models[LIMIT_MODELS];
-    struct topk_entry *entries; /* (n_entries) */
+    struct model_handles handles; /* of the newest set of models when the thread met its last request */
+    struct topk_entry *entries;   /* (n_entries) */
     size_t n_entries;
     uint64_t *allowed; /* (n_allowed) words */
     size_t n_allowed;
@@ -42,15 +35,10 @@ enum err_code recommender_new(struct serving *serving, struct store_conn *conn, 
         return err_set(e, ERR_NOMEM, "no memory for a thread's workspace");
     p->serving = serving;
     p->conn = conn;
-    for (size_t i = 0; i < serving->n_models; i++) {
-        const struct model *m = serving->models[i].model;
-        size_t a = catalogue_workspace_len(m->catalogue), b = target_workspace_len(&m->spec);
-        p->models[i].workspace = mem_alloc_aligned(a > b ? a : b, sizeof(real));
-        if (!p->models[i].workspace) {
-            recommender_free(p);
-            return err_set(e, ERR_NOMEM, "no memory for a thread's workspace");
-        }
-        p->models[i].items = serving_items(&serving->models[i], &p->models[i].generation);
+    enum err_code code = model_handles_take(&p->handles, serving_models(serving), e);
+    if (code) {
+        recommender_free(p);
+        return code;
     }
     *out = p;
     return ERR_OK;
@@ -60,11 +48,7 @@ void recommender_free(struct recommender *p)
 {
     if (!p)
         return;
-    for (size_t i = 0; i < LIMIT_MODELS; i++) {
-        item_snapshot_unref(p->models[i].items);
-        mem_free(p->models[i].workspace);
-        user_encoder_free(p->models[i].maker);
-    }
+    model_handles_fini(&p->handles);
     store_user_fini(&p->user);
     mem_free(p->entries);
     mem_free(p->allowed);
@@ -72,29 +56,33 @@ void recommender_free(struct recommender *p)
     mem_free(p);
 }
 
-const struct item_snapshot *recommender_items(struct recommender *p, size_t slot)
+/* ---- models ---- */
+
+void recommender_refresh(struct recommender *p)
 {
-    struct served_model *shared = &p->serving->models[slot];
-    struct per_model *own = &p->models[slot];
-    if (atomic_load_explicit(&shared->generation, memory_order_acquire) != own->generation) {
-        item_snapshot_unref(own->items);
-        own->items = serving_items(shared, &own->generation);
-    }
-    return own->items;
+    struct err none = {0};
+    if (serving_models_are(p->serving, p->handles.set))
+        return;
+    if (model_handles_take(&p->handles, serving_models(p->serving), &none)) /* there is no memory for it: */
+        return; /* the thread goes on with the models that it has, and looks again at its next request */
 }
 
-enum err_code recommender_encoder(struct recommender *p, size_t slot, struct user_encoder **out,
-                                  struct err *e)
+struct model_handle *recommender_find(struct recommender *p, const char *name)
 {
-    struct per_model *own = &p->models[slot];
-    enum err_code code = ERR_OK;
-    if (!own->maker) {
-        code = user_encoder_new(p->serving->models[slot].model, &own->maker, e);
-        if (!code)
-            user_encoder_gather(own->maker, p->serving->models[slot].batcher);
-    }
-    *out = own->maker;
-    return code;
+    for (size_t i = 0; i < p->handles.set->n; i++)
+        if (!name || strcmp(p->handles.at[i]->model->spec.name, name) == 0)
+            return p->handles.at[i];
+    return NULL;
+}
+
+size_t recommender_n_models(const struct recommender *p)
+{
+    return p->handles.set->n;
+}
+
+struct model_handle *recommender_model(struct recommender *p, size_t i)
+{
+    return p->handles.at[i];
 }
 
 struct store_user *recommender_user_record(struct recommender *p)
@@ -104,11 +92,11 @@ struct store_user *recommender_user_record(struct recommender *p)
 
 /* ---- weights ---- */
 
-struct weights *recommender_cached(struct recommender *p, size_t slot, enum serving_kind kind,
+struct weights *recommender_cached(struct recommender *p, struct model_handle *handle, enum weights_kind kind,
                                    struct text user)
 {
-    char key[SERVING_KEY_BYTES];
-    return weights_cache_get(p->serving->cache, key, serving_key(slot, kind, user, key));
+    char key[MODEL_KEY_BYTES];
+    return weights_cache_get(p->serving->cache, key, model_key(handle->served->uid, kind, user, key));
 }
 
 /* How the store is read. */
@@ -119,10 +107,10 @@ enum reading {
 };
 
 /* ERR_BUSY where the read would wait, or weights of what it read take long. */
-static enum err_code read_inline(struct recommender *p, size_t slot, struct text user,
+static enum err_code read_inline(struct recommender *p, struct model_handle *handle, struct text user,
                                  const struct store_context_key *key, struct err *e)
 {
-    const struct inline_budget *most = &p->serving->models[slot].at_once;
+    const struct inline_budget *most = &handle->served->inline_budget;
     enum err_code code = store_read_context_nonblocking(p->conn, user, key, most->max_read, &p->user, e);
     if (!code &&
         (p->user.brief ? p->user.n_taken > most->max_taken : p->user.profile.len > INLINE_MAX_PROFILE_BYTES))
@@ -131,28 +119,28 @@ static enum err_code read_inline(struct recommender *p, size_t slot, struct text
 }
 
 /* The user's row to the thread's record. */
-static enum err_code read_user(struct recommender *p, size_t slot, struct text user, enum reading reading,
-                               struct err *e)
+static enum err_code read_user(struct recommender *p, struct model_handle *handle, struct text user,
+                               enum reading reading, struct err *e)
 {
-    const struct model_spec *spec = &p->serving->models[slot].model->spec;
+    const struct model_spec *spec = &handle->model->spec;
     struct store_context_key key = {spec->name, spec->version, "user"};
     if (reading == READ_WHOLE)
         return store_read_user(p->conn, user, &key, &p->user, e);
     if (reading == READ_CONTEXT)
         return store_read_context(p->conn, user, &key, &p->user, e);
-    return read_inline(p, slot, user, &key, e);
+    return read_inline(p, handle, user, &key, e);
 }
 
 /* What a miss is: a read of the store, a context, and the weights that it generates. */
-static enum err_code generate_user(struct recommender *p, size_t slot, struct text user, enum reading reading,
-                                   struct weights **out, struct err *e)
+static enum err_code generate_user(struct recommender *p, struct model_handle *handle, struct text user,
+                                   enum reading reading, struct weights **out, struct err *e)
 {
     struct user_encoder *encoder;
     const float *c;                                                 /* (C) */
-    const struct item_snapshot *items = recommender_items(p, slot); /* no newer than what is read next */
-    enum err_code code = recommender_encoder(p, slot, &encoder, e);
+    const struct item_snapshot *items = model_handle_items(handle); /* no newer than what is read next */
+    enum err_code code = model_handle_encoder(handle, &encoder, e);
     if (!code)
-        code = read_user(p, slot, user, reading, e);
+        code = read_user(p, handle, user, reading, e);
     if (!code)
         code = context_of_user(encoder, items, &p->user, &c, e);
     if (!code)
@@ -160,21 +148,21 @@ static enum err_code generate_user(struct recommender *p, size_t slot, struct te
     return code;
 }
 
-static enum err_code generate_prior(struct recommender *p, size_t slot, struct weights **out, struct err *e)
+static enum err_code generate_prior(struct model_handle *handle, struct weights **out, struct err *e)
 {
     struct user_encoder *encoder;
-    enum err_code code = recommender_encoder(p, slot, &encoder, e);
+    enum err_code code = model_handle_encoder(handle, &encoder, e);
     return code ? code : context_make_prior(encoder, out, e);
 }
 
-enum err_code recommender_acquire(struct recommender *p, size_t slot, enum serving_kind kind,
+enum err_code recommender_acquire(struct recommender *p, struct model_handle *handle, enum weights_kind kind,
                                   struct text user, struct weights **out, bool *hit, struct err *e)
 {
-    char key[SERVING_KEY_BYTES];
+    char key[MODEL_KEY_BYTES];
     struct weights_lease lease;
     struct err why = {0};
     enum err_code code = ERR_OK;
-    weights_cache_lease(p->serving->cache, key, serving_key(slot, kind, user, key), &lease);
+    weights_cache_lease(p->serving->cache, key, model_key(handle->served->uid, kind, user, key), &lease);
     *hit = lease.found == WEIGHTS_HIT;
     if (lease.found == WEIGHTS_PENDING)
         code = weights_lease_wait(&lease, e);
@@ -183,8 +171,8 @@ enum err_code recommender_acquire(struct recommender *p, size_t slot, enum servi
     *out = lease.weights;
     if (lease.found == WEIGHTS_HIT)
         return ERR_OK;
-    code = kind == SERVING_PRIOR ? generate_prior(p, slot, out, &why)
-                                 : generate_user(p, slot, user, READ_CONTEXT, out, &why);
+    code = kind == WEIGHTS_OF_PRIOR ? generate_prior(handle, out, &why)
+                                    : generate_user(p, handle, user, READ_CONTEXT, out, &why);
     if (code)
         weights_lease_fail(&lease, &why);
     else
@@ -192,28 +180,30 @@ enum err_code recommender_acquire(struct recommender *p, size_t slot, enum servi
     return code ? err_set(e, code, "%s", why.text) : ERR_OK;
 }
 
-struct weights *recommender_try(struct recommender *p, size_t slot, struct text user, bool *hit)
+struct weights *recommender_try(struct recommender *p, struct model_handle *handle, struct text user,
+                                bool *hit)
 {
-    char key[SERVING_KEY_BYTES];
+    char key[MODEL_KEY_BYTES];
     struct weights_lease lease;
     *hit = true;
-    if (!p->serving->models[slot].at_once.any || !store_at_once(p->conn))
-        return recommender_cached(p, slot, SERVING_USER, user);
-    weights_cache_lease(p->serving->cache, key, serving_key(slot, SERVING_USER, user, key), &lease);
+    if (!handle->served->inline_budget.any || !store_at_once(p->conn))
+        return recommender_cached(p, handle, WEIGHTS_OF_USER, user);
+    weights_cache_lease(p->serving->cache, key, model_key(handle->served->uid, WEIGHTS_OF_USER, user, key),
+                        &lease);
     *hit = lease.found == WEIGHTS_HIT;
     if (lease.found == WEIGHTS_MISS &&
-        generate_user(p, slot, user, READ_INLINE, &lease.weights, NULL) == ERR_OK)
+        generate_user(p, handle, user, READ_INLINE, &lease.weights, NULL) == ERR_OK)
         weights_lease_publish(&lease, lease.weights);
     else if (lease.found != WEIGHTS_HIT)
         weights_lease_abandon(&lease); /* whoever has time to wait meets a failure again */
     return lease.weights;
 }
 
-enum err_code recommender_reread(struct recommender *p, size_t slot, struct text user, struct weights **w,
-                                 struct err *e)
+enum err_code recommender_reread(struct recommender *p, struct model_handle *handle, struct text user,
+                                 struct weights **w, struct err *e)
 {
     struct weights *made;
-    enum err_code code = generate_user(p, slot, user, READ_WHOLE, &made, e);
+    enum err_code code = generate_user(p, handle, user, READ_WHOLE, &made, e);
     if (code)
         return code;
     weights_unref(*w);
@@ -389,20 +379,20 @@ static void warn_of_categories(struct buf *out, const struct item_snapshot *item
 }
 
 /* The reasons of the best items; of the prior, which is made of nothing, there are none. */
-static enum err_code explain(struct recommender *p, size_t slot, const struct recommend_query *q,
-                             const struct item_snapshot *items, const struct best *best,
-                             struct explanation **out, struct err *e)
+static enum err_code explain(struct recommender *p, struct model_handle *handle,
+                             const struct recommend_query *q, const struct item_snapshot *items,
+                             const struct best *best, struct explanation **out, struct err *e)
 {
     static const struct store_user nobody;
-    struct explain_query query = {.model = p->serving->models[slot].model,
+    struct explain_query query = {.model = handle->model,
                                   .items = items,
                                   .user = q->cold ? &nobody : &p->user,
                                   .n = best->n,
                                   .most = q->explain,
-                                  .workspace = p->models[slot].workspace};
+                                  .workspace = handle->workspace};
     uint32_t indices[LIMIT_EXPLAIN_ITEMS];
     float scores[LIMIT_EXPLAIN_ITEMS];
-    enum err_code code = recommender_encoder(p, slot, &query.maker, e);
+    enum err_code code = model_handle_encoder(handle, &query.maker, e);
     if (code)
         return code;
     for (size_t i = 0; i < best->n; i++) {
@@ -414,11 +404,12 @@ static enum err_code explain(struct recommender *p, size_t slot, const struct re
     return explain_new(&query, out, e);
 }
 
-enum err_code recommender_recommend(struct recommender *p, size_t slot, const struct weights *w,
-                                    const struct recommend_query *q, struct buf *out, struct err *e)
+enum err_code recommender_recommend(struct recommender *p, struct model_handle *handle,
+                                    const struct weights *w, const struct recommend_query *q, struct buf *out,
+                                    struct err *e)
 {
-    const struct model *m = p->serving->models[slot].model;
-    const struct item_snapshot *items = recommender_items(p, slot);
+    const struct model *m = handle->model;
+    const struct item_snapshot *items = model_handle_items(handle);
     struct explanation *explanation = NULL;
     size_t k = q->offset + q->limit;
     if (k > item_snapshot_count(items))
@@ -433,10 +424,10 @@ enum err_code recommender_recommend(struct recommender *p, size_t slot, const st
                                       .allowed = q->n_categories ? p->allowed : item_snapshot_visible(items)};
     struct topk top;
     topk_init(&top, p->entries, k);
-    added_items_top_k(m, item_snapshot_extra(items), w->theta, &filter, p->models[slot].workspace, &top);
+    added_items_top_k(m, item_snapshot_extra(items), w->theta, &filter, handle->workspace, &top);
     size_t n = topk_finish(&top);
     struct best best = {p->entries + q->offset, n > q->offset ? n - q->offset : 0, NULL};
-    if (q->explain && (code = explain(p, slot, q, items, &best, &explanation, e)))
+    if (q->explain && (code = explain(p, handle, q, items, &best, &explanation, e)))
         return code;
     best.explanation = explanation;
     add_head(out, &m->spec, q->user, w, q->cold, best.n * 128);
@@ -484,17 +475,17 @@ static void add_unknown(struct buf *out, struct text id)
     buf_adds(out, ",\"score\":null}");
 }
 
-enum err_code recommender_predict_items(struct recommender *p, size_t slot, const struct weights *w,
-                                        struct text user, bool cold, const struct predict_items *asked,
-                                        struct buf *out, struct err *e)
+enum err_code recommender_predict_items(struct recommender *p, struct model_handle *handle,
+                                        const struct weights *w, struct text user, bool cold,
+                                        const struct predict_items *asked, struct buf *out, struct err *e)
 {
-    const struct model *m = p->serving->models[slot].model;
+    const struct model *m = handle->model;
     enum err_code code = reserve((void **)&p->scores, &p->n_scores, asked->n_known, sizeof *p->scores, e);
     if (code)
         return code;
-    const struct item_snapshot *items = recommender_items(p, slot);
+    const struct item_snapshot *items = model_handle_items(handle);
     added_items_score(m, item_snapshot_extra(items), w->theta, asked->indices, asked->n_known,
-                      p->models[slot].workspace, p->scores);
+                      handle->workspace, p->scores);
     add_head(out, &m->spec, user, w, cold, asked->n * 48);
     buf_adds(out, ",\"predictions\":[");
     for (size_t i = 0, known = 0; i < asked->n; i++) {
@@ -516,24 +507,25 @@ enum err_code recommender_predict_items(struct recommender *p, size_t slot, cons
     return buf_check(out, "the answer", e);
 }
 
-enum err_code recommender_score_rows(struct recommender *p, size_t slot, const struct weights *w,
-                                     const float *x, size_t n, const float **scores, struct err *e)
+enum err_code recommender_score_rows(struct recommender *p, struct model_handle *handle,
+                                     const struct weights *w, const float *x, size_t n, const float **scores,
+                                     struct err *e)
 {
-    const struct model *m = p->serving->models[slot].model;
+    const struct model *m = handle->model;
     enum err_code code =
         reserve((void **)&p->scores, &p->n_scores, n * m->spec.d_output, sizeof *p->scores, e);
     if (code)
         return code;
-    target_forward(&m->spec, &m->params, w->theta, x, n, p->models[slot].workspace, p->scores);
+    target_forward(&m->spec, &m->params, w->theta, x, n, handle->workspace, p->scores);
     *scores = p->scores;
     return ERR_OK;
 }
 
-enum err_code recommender_predict_rows(struct recommender *p, size_t slot, const struct weights *w,
-                                       struct text user, bool cold, const float *scores, size_t n,
-                                       struct buf *out, struct err *e)
+enum err_code recommender_predict_rows(struct model_handle *handle, const struct weights *w, struct text user,
+                                       bool cold, const float *scores, size_t n, struct buf *out,
+                                       struct err *e)
 {
-    const struct model_spec *spec = &p->serving->models[slot].model->spec;
+    const struct model_spec *spec = &handle->model->spec;
     add_head(out, spec, user, w, cold, n * 48);
     buf_adds(out, ",\"predictions\":[");
     for (size_t i = 0; i < n * spec->d_output; i++) {

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "server/serving/model_handle.h"
 #include "server/serving/served_models.h"
 
 #include <stdbool.h>
@@ -24,26 +25,45 @@ enum err_code recommender_new(struct serving *serving, struct store_conn *conn, 
                               struct err *e) ERR_MUST_CHECK;
 void recommender_free(struct recommender *p);
 
+/* ---- models ---- */
+
+/* Goes over to the newest set of models, where there is one: to be called before a request, as its handles
+ * are valid until
+ * the next call. One load where nothing changed. Without memory for it the models stay those that they
+ * were. */
+void recommender_refresh(struct recommender *p);
+
+/* The model that a request names, the first one for NULL; or NULL: it is not served. */
+struct model_handle *recommender_find(struct recommender *p, const char *name);
+
+/* All of them, 0 <= i < recommender_n_models. */
+size_t recommender_n_models(const struct recommender *p);
+struct model_handle *recommender_model(struct recommender *p, size_t i);
+
 /* ---- weights ---- */
 
 /* A reference to the user's cached weights, or NULL; reads no store and waits for nobody. */
-struct weights *recommender_cached(struct recommender *p, size_t slot, enum serving_kind kind,
+struct weights *recommender_cached(struct recommender *p, struct model_handle *handle, enum weights_kind kind,
                                    struct text user);
 
 /* A reference to the user's weights: cached, or made where that needs no wait and takes little; else NULL.
- * For threads that others wait for: it reads only what the system has in memory
- * (store_read_context_nonblocking) and makes only what was measured to be short (at_once). */
-struct weights *recommender_try(struct recommender *p, size_t slot, struct text user, bool *hit);
+ * For threads that others
+ * wait for: it reads only what the system has in memory (store_read_context_nonblocking) and makes only
+ * what was measured to be short
+ * (at_once). */
+struct weights *recommender_try(struct recommender *p, struct model_handle *handle, struct text user,
+                                bool *hit);
 
 /* A reference to the user's weights, made when they are not cached. ERR_NOTFOUND: no such user. */
-enum err_code recommender_acquire(struct recommender *p, size_t slot, enum serving_kind kind,
+enum err_code recommender_acquire(struct recommender *p, struct model_handle *handle, enum weights_kind kind,
                                   struct text user, struct weights **out, bool *hit,
                                   struct err *e) ERR_MUST_CHECK;
 
-/* Reads the user's record and replaces *w by weights made from it, so that what is explained is one state of
- * the user; on failure *w stays. */
-enum err_code recommender_reread(struct recommender *p, size_t slot, struct text user, struct weights **w,
-                                 struct err *e) ERR_MUST_CHECK;
+/* Reads the user's record and replaces *w by weights made from it, so that what is explained is one state
+ * of the user; on
+ * failure *w stays. */
+enum err_code recommender_reread(struct recommender *p, struct model_handle *handle, struct text user,
+                                 struct weights **w, struct err *e) ERR_MUST_CHECK;
 
 /* ---- answers ---- */
 
@@ -61,8 +81,8 @@ struct recommend_query {
 };
 
 /* Appends the answer to out. */
-enum err_code recommender_recommend(struct recommender *p, size_t slot, const struct weights *w,
-                                    const struct recommend_query *q, struct buf *out,
+enum err_code recommender_recommend(struct recommender *p, struct model_handle *handle,
+                                    const struct weights *w, const struct recommend_query *q, struct buf *out,
                                     struct err *e) ERR_MUST_CHECK;
 
 /* The items whose scores are asked for. */
@@ -78,28 +98,25 @@ struct predict_items {
 
 /* Scores of catalogue items in their order, null for an unknown one: {"user", ..., "predictions": [{"id",
  * "score"}]}. */
-enum err_code recommender_predict_items(struct recommender *p, size_t slot, const struct weights *w,
-                                        struct text user, bool cold, const struct predict_items *asked,
-                                        struct buf *out, struct err *e) ERR_MUST_CHECK;
+enum err_code recommender_predict_items(struct recommender *p, struct model_handle *handle,
+                                        const struct weights *w, struct text user, bool cold,
+                                        const struct predict_items *asked, struct buf *out,
+                                        struct err *e) ERR_MUST_CHECK;
 
-/* The target network on the caller's rows x (n, D): *scores (n, d_output), borrowed until the next call. They
- * may be anything but finite where the rows are too large. */
-enum err_code recommender_score_rows(struct recommender *p, size_t slot, const struct weights *w,
-                                     const float *x, size_t n, const float **scores,
+/* The target network on the caller's rows x (n, D): *scores (n, d_output), borrowed until the next call.
+ * They may be anything but
+ * finite where the rows are too large. */
+enum err_code recommender_score_rows(struct recommender *p, struct model_handle *handle,
+                                     const struct weights *w, const float *x, size_t n, const float **scores,
                                      struct err *e) ERR_MUST_CHECK;
 
 /* Such scores as the answer, all finite: {"user", ..., "predictions": [numbers]}. */
-enum err_code recommender_predict_rows(struct recommender *p, size_t slot, const struct weights *w,
-                                       struct text user, bool cold, const float *scores, size_t n,
-                                       struct buf *out, struct err *e) ERR_MUST_CHECK;
+enum err_code recommender_predict_rows(struct model_handle *handle, const struct weights *w, struct text user,
+                                       bool cold, const float *scores, size_t n, struct buf *out,
+                                       struct err *e) ERR_MUST_CHECK;
 
 /* ---- for callers that need the parts ---- */
 
-/* The thread's own item table of a model: the newest at the time of the call, valid until the next call. */
-const struct item_snapshot *recommender_items(struct recommender *p, size_t slot);
-struct user_encoder;
-enum err_code recommender_encoder(struct recommender *p, size_t slot, struct user_encoder **out,
-                                  struct err *e) ERR_MUST_CHECK;
 struct store_user *recommender_user_record(struct recommender *p); /* the thread's reusable record */
 
 #endif

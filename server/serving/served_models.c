@@ -1,4 +1,6 @@
-/* Item tables are swapped as a whole: readers keep the one they hold, and no reader waits for a reload. */
+/* Sets of models and item tables are replaced as a whole: readers keep what they hold, and no reader waits
+ * for a load.
+ * Whoever replaces one holds `following`. */
 #include "server/serving/served_models.h"
 
 #include "base/log.h"
@@ -11,45 +13,68 @@
 
 enum { WRITE_WAIT_S = 10 }; /* how long a write waits for the process's other ones */
 
-int serving_find(const struct serving *s, const char *name)
+/* ---- models ---- */
+
+struct model_set *serving_models(struct serving *s)
 {
-    if (!name)
-        return 0;
-    for (size_t i = 0; i < s->n_models; i++)
-        if (strcmp(s->models[i].model->spec.name, name) == 0)
-            return (int)i;
-    return -1;
+    pthread_mutex_lock(&s->set_lock);
+    struct model_set *set = model_set_ref(atomic_load_explicit(&s->models, memory_order_relaxed));
+    pthread_mutex_unlock(&s->set_lock);
+    return set;
 }
 
-static enum err_code open_model(struct serving *s, const char *path, bool share, struct err *e)
+/* The newest set for who holds `following`, or is alone: nobody replaces it meanwhile. */
+static struct model_set *own_models(const struct serving *s)
+{
+    return atomic_load_explicit(&s->models, memory_order_relaxed);
+}
+
+/* Replaces the set; it gets the caller's reference. */
+static void publish_models(struct serving *s, struct model_set *next)
+{
+    pthread_mutex_lock(&s->set_lock);
+    struct model_set *old = own_models(s);
+    atomic_store_explicit(&s->models, next, memory_order_relaxed);
+    pthread_mutex_unlock(&s->set_lock);
+    model_set_unref(old);
+}
+
+static enum err_code check_model(const struct serving *s, const char *path, const struct model *m,
+                                 struct err *e)
+{
+    const struct model_set *set = own_models(s);
+    char names[OBJECTIVE_LIST_BYTES];
+    if (!model_spec_for_users(&m->spec))
+        return err_set(e, ERR_INVALID, "%s: its objective is %s; only %s models answer for users", path,
+                       m->spec.objective->name, objective_list(objective_is_for_users, " and ", names));
+    if (set->n && model_set_find(set, m->spec.name))
+        return err_set(e, ERR_CONFLICT, "%s: a model named '%s' is served already; names must differ", path,
+                       m->spec.name);
+    if (set->n == LIMIT_MODELS)
+        return err_set(e, ERR_LIMIT, "%s: at most %d models are served by one process", path, LIMIT_MODELS);
+    return ERR_OK;
+}
+
+static enum err_code open_model(struct serving *s, const char *path, struct served_model **out, struct err *e)
 {
     struct model *m;
-    char names[OBJECTIVE_LIST_BYTES];
-    enum err_code code = share ? model_open_shared(path, &m, e) : model_open(path, &m, e);
+    enum err_code code = s->share ? model_open_shared(path, &m, e) : model_open(path, &m, e);
     if (code)
         return code;
-    if (!model_spec_for_users(&m->spec))
-        code = err_set(e, ERR_INVALID, "%s: its objective is %s; only %s models answer for users", path,
-                       m->spec.objective->name, objective_list(objective_is_for_users, " and ", names));
-    else if (s->n_models && serving_find(s, m->spec.name) >= 0)
-        code = err_set(e, ERR_CONFLICT, "%s: a model named '%s' is served already; names must differ", path,
-                       m->spec.name);
-    if (code) {
-        model_unref(m);
-        return code;
-    }
-    if (share && !model_is_shared(m))
+    code = check_model(s, path, m, e);
+    if (!code && s->share && !model_is_shared(m))
         log_line(LOG_INFO,
                  "model '%s': a copy of %s, %zu MB that no other process shares: it is not this user's, or "
                  "it may be "
                  "written to unseen",
                  m->spec.name, path, m->file_bytes >> 20);
-    struct served_model *slot = &s->models[s->n_models++];
-    slot->model = m;
-    atomic_init(&slot->generation, 0);
-    pthread_mutex_init(&slot->lock, NULL);
-    return ERR_OK;
+    if (!code)
+        code = served_model_new(m, ++s->last_uid, out, e);
+    model_unref(m);
+    return code;
 }
+
+/* ---- item tables ---- */
 
 /* The changes of items that tables are yet to reflect. */
 struct following {
@@ -72,60 +97,50 @@ static bool gather(void *arg, const struct store_change *change)
     return true;
 }
 
-static void publish(struct served_model *m, struct item_snapshot *table_take)
+/* Makes and publishes the next table of a model. *unseen: somebody took an item that an old table did not
+ * know. */
+static enum err_code next_table(struct serving *s, struct store_conn *c, struct served_model *m,
+                                const struct item_changes *changes, bool *unseen, struct err *e)
 {
-    pthread_mutex_lock(&m->lock);
-    struct item_snapshot *old = m->items;
-    m->items = table_take;
-    atomic_store_explicit(&m->n_unranked, item_snapshot_n_left_out(table_take), memory_order_relaxed);
-    atomic_fetch_add_explicit(&m->generation, 1, memory_order_release);
-    pthread_mutex_unlock(&m->lock);
-    item_snapshot_unref(old);
+    enum err_code code = ERR_OK;
+    struct item_snapshot *table;
+    if (m->items && !*unseen)
+        code = store_taken_above(c, item_snapshot_last_key(m->items), unseen, e);
+    if (!code)
+        code = item_snapshot_next(c, m->model, s->foreign_items, m->items, changes, &table, e);
+    if (code)
+        return code;
+    if (item_snapshot_n_left_out(table) && (!m->items || !item_snapshot_n_left_out(m->items)))
+        log_line(LOG_WARN,
+                 "model '%s': items that came after its training: %zu are not ranked, having no room "
+                 "beside %d others; train it anew",
+                 m->model->spec.name, item_snapshot_n_left_out(table), LIMIT_EXTRA_ITEMS);
+    *unseen = *unseen || item_snapshot_promoted(table);
+    if (item_snapshot_aside(table, m->items))
+        atomic_store(&s->unfollowed, true);
+    served_model_publish_items(m, table);
+    return ERR_OK;
 }
 
-/* Makes and publishes the next tables. *unseen: somebody took an item that an old table did not know. */
 static enum err_code next_tables(struct serving *s, struct store_conn *c, const struct item_changes *changes,
                                  bool *unseen, struct err *e)
 {
+    const struct model_set *set = own_models(s);
     enum err_code code = ERR_OK;
     *unseen = changes->all;
-    for (size_t i = 0; i < s->n_models && !code; i++) {
-        struct served_model *m = &s->models[i];
-        struct item_snapshot *table;
-        if (m->items && !*unseen)
-            code = store_taken_above(c, item_snapshot_last_key(m->items), unseen, e);
-        if (!code)
-            code = item_snapshot_next(c, m->model, s->foreign_items, m->items, changes, &table, e);
-        if (code)
-            return code;
-        if (item_snapshot_n_left_out(table) && (!m->items || !item_snapshot_n_left_out(m->items)))
-            log_line(LOG_WARN,
-                     "model '%s': items that came after its training: %zu are not ranked, having no room "
-                     "beside %d others; train it anew",
-                     m->model->spec.name, item_snapshot_n_left_out(table), LIMIT_EXTRA_ITEMS);
-        *unseen = *unseen || item_snapshot_promoted(table);
-        if (item_snapshot_aside(table, m->items))
-            atomic_store(&s->unfollowed, true);
-        publish(m, table);
-    }
+    for (size_t i = 0; i < set->n && !code; i++)
+        code = next_table(s, c, set->models[i], changes, unseen, e);
     return code;
 }
 
 /* A model of another catalogue is refused, and a few items that only the model has are told of. */
-static enum err_code check_items(const struct serving *s, struct err *e)
+static enum err_code check_items(const struct serving *s, const struct served_model *m, struct err *e)
 {
-    for (size_t i = 0; i < s->n_models && !s->foreign_items; i++) {
-        const struct item_snapshot *items = s->models[i].items;
-        enum err_code code = item_snapshot_check_known(items, e);
-        if (code)
-            return code;
-        if (item_snapshot_n_foreign(items))
-            log_line(LOG_WARN,
-                     "model '%s': the store does not have %zu of its %zu items; they are not served",
-                     s->models[i].model->spec.name, item_snapshot_n_foreign(items),
-                     s->models[i].model->spec.n_items);
-    }
-    return ERR_OK;
+    enum err_code code = s->foreign_items ? ERR_OK : item_snapshot_check_known(m->items, e);
+    if (!code && !s->foreign_items && item_snapshot_n_foreign(m->items))
+        log_line(LOG_WARN, "model '%s': the store does not have %zu of its %zu items; they are not served",
+                 m->model->spec.name, item_snapshot_n_foreign(m->items), m->model->spec.n_items);
+    return code;
 }
 
 enum err_code serving_follow_items(struct serving *s, struct store_conn *c, struct err *e)
@@ -165,33 +180,141 @@ enum err_code serving_follow_takers(struct serving *s, struct store_conn *c, str
     enum err_code code = ERR_OK;
     if (!atomic_load(&s->written_to) || !atomic_exchange(&s->unfollowed, false))
         return ERR_OK;
-    for (size_t i = 0; i < s->n_models && !code; i++) {
-        unsigned generation;
-        struct item_snapshot *items = serving_items(&s->models[i], &generation);
+    struct model_set *set = serving_models(s);
+    for (size_t i = 0; i < set->n && !code; i++) {
+        unsigned version;
+        struct item_snapshot *items = served_model_items(set->models[i], &version);
         code = follow_extra(c, items, e);
         item_snapshot_unref(items);
     }
+    model_set_unref(set);
     if (code == ERR_BUSY)
         atomic_store(&s->unfollowed, true);
     return code;
 }
 
-struct item_snapshot *serving_items(struct served_model *m, unsigned *generation)
+/* ---- models that come and go ---- */
+
+static void log_costs(const struct served_model *m)
 {
-    pthread_mutex_lock(&m->lock);
-    struct item_snapshot *table = item_snapshot_ref(m->items);
-    *generation = atomic_load_explicit(&m->generation, memory_order_relaxed);
-    pthread_mutex_unlock(&m->lock);
-    return table;
+    struct batcher_cost cost = batcher_cost(m->batcher);
+    log_line(LOG_INFO,
+             "model '%s': a generation reads %.1f MB and takes %.3f ms, %d together take %.3f ms: %s",
+             m->model->spec.name, (double)cost.bytes / 1e6, (double)cost.single_ns / 1e6, HYPERNET_BATCH,
+             (double)cost.batch_ns / 1e6, batcher_pays(m->batcher) ? "in batches" : "one by one");
+    if (m->inline_budget.any)
+        log_line(
+            LOG_INFO,
+            "model '%s': weights of users with up to %zu interactions, or %zu listed items, are made at once",
+            m->model->spec.name, m->inline_budget.max_read, m->inline_budget.max_taken);
 }
 
-static enum err_code first_tables(struct serving *s, struct store_conn *c, struct err *e)
+static enum err_code measure(const struct serving *s, struct served_model *m, struct err *e)
 {
-    struct item_changes all = {.all = true};
-    bool unseen;
+    enum err_code code = batcher_new(m->model, &s->batching, &m->batcher, e);
+    if (!code)
+        code = inline_budget_measure(m->model, m->items, m->batcher, INLINE_MAX_NS, &m->inline_budget, e);
+    if (!code)
+        log_costs(m);
+    return code;
+}
+
+/* Loads a model whole, with its items as the store has them, before any thread can see it. */
+static enum err_code load(struct serving *s, struct store_conn *c, const char *path,
+                          struct served_model **out, struct err *e)
+{
+    const struct item_changes all = {.all = true};
+    struct served_model *m = NULL;
+    bool unseen = true;
+    enum err_code code = open_model(s, path, &m, e);
+    if (!code)
+        code = next_table(s, c, m, &all, &unseen, e);
+    if (!code)
+        code = check_items(s, m, e);
+    if (!code && s->measures)
+        code = measure(s, m, e);
+    if (code)
+        served_model_unref(m);
+    else
+        *out = m;
+    return code;
+}
+
+/* With `following`: changes of items that come while it loads are followed for it as for the others. */
+static enum err_code add_model(struct serving *s, struct store_conn *c, const char *path, struct err *e)
+{
+    struct served_model *m;
+    struct model_set *next;
+    enum err_code code = load(s, c, path, &m, e);
+    if (code)
+        return code;
+    code = model_set_new(own_models(s), NULL, m, &next, e);
+    served_model_unref(m);
+    if (!code)
+        publish_models(s, next);
+    return code;
+}
+
+enum err_code serving_add_model(struct serving *s, const char *path, struct err *e)
+{
+    struct store_conn *c = NULL;
+    enum err_code code = store_connect(s->store, &c, e);
+    if (code)
+        return code;
+    pthread_mutex_lock(&s->following);
+    code = add_model(s, c, path, e);
+    pthread_mutex_unlock(&s->following);
+    store_disconnect(c);
+    return code;
+}
+
+/* With `following`. *uid: that of the model which went. */
+static enum err_code remove_model(struct serving *s, const char *name, uint64_t *uid, struct err *e)
+{
+    const struct model_set *set = own_models(s);
+    const struct served_model *gone = model_set_find(set, name);
+    struct model_set *next;
+    if (!gone)
+        return err_set(e, ERR_NOTFOUND, "no model '%s' is served", name);
+    if (set->n == 1)
+        return err_set(e, ERR_CONFLICT, "'%s' is the only model that is served; add another one first", name);
+    *uid = gone->uid;
+    enum err_code code = model_set_new(set, gone, NULL, &next, e);
+    if (!code)
+        publish_models(s, next);
+    return code;
+}
+
+enum err_code serving_remove_model(struct serving *s, const char *name, struct err *e)
+{
+    uint64_t uid = 0;
+    pthread_mutex_lock(&s->following);
+    enum err_code code = remove_model(s, name, &uid, e);
+    pthread_mutex_unlock(&s->following);
+    if (!code) /* what a request under way still caches is never asked for again, and leaves as the oldest */
+        weights_cache_drop_prefix(s->cache, &uid, sizeof uid);
+    return code;
+}
+
+/* ---- life cycle ---- */
+
+/* Loads the models of the start from a connection of its own. */
+static enum err_code open_models(struct serving *s, const struct serving_options *options, struct err *e)
+{
+    struct store_conn *c = NULL;
+    struct model_set *none;
+    enum err_code code = model_set_new(NULL, NULL, NULL, &none, e);
+    if (code)
+        return code;
+    publish_models(s, none);
+    code = store_connect(s->store, &c, e);
+    if (!code)
+        code = store_last_change(c, &s->opened_at, e);
     s->items_at = s->opened_at;
-    enum err_code code = next_tables(s, c, &all, &unseen, e);
-    return code ? code : check_items(s, e);
+    for (size_t i = 0; i < options->n_models && !code; i++)
+        code = add_model(s, c, options->models[i], e);
+    store_disconnect(c);
+    return code;
 }
 
 enum err_code serving_open(struct serving *s, struct store *store, const struct serving_options *options,
@@ -199,25 +322,19 @@ enum err_code serving_open(struct serving *s, struct store *store, const struct 
 {
     memset(s, 0, sizeof *s);
     s->store = store;
+    s->share = options->share;
     s->foreign_items = options->foreign_items;
     pthread_mutex_init(&s->following, NULL);
+    pthread_mutex_init(&s->set_lock, NULL);
     pthread_mutex_init(&s->writing, NULL);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&s->write_turn, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    struct store_conn *c = NULL;
     enum err_code code = weights_cache_new(options->cache_bytes, &s->cache, e);
-    for (size_t i = 0; i < options->n_models && !code; i++)
-        code = open_model(s, options->models[i], options->share, e);
     if (!code)
-        code = store_connect(store, &c, e);
-    if (!code)
-        code = store_last_change(c, &s->opened_at, e);
-    if (!code)
-        code = first_tables(s, c, e);
-    store_disconnect(c);
+        code = open_models(s, options, e);
     if (!code)
         code = store_connect(store, &s->writer, e);
     if (!code)
@@ -230,8 +347,9 @@ enum err_code serving_open(struct serving *s, struct store *store, const struct 
 enum err_code serving_settle(struct serving *s, struct err *e)
 {
     enum err_code code = ERR_OK;
-    for (size_t i = 0; i < s->n_models; i++) {
-        struct model *m = s->models[i].model;
+    struct model_set *set = serving_models(s);
+    for (size_t i = 0; i < set->n; i++) {
+        struct model *m = set->models[i]->model;
         struct err why = {0};
         bool settled;
         if (model_settle(m, &settled, &why))
@@ -244,6 +362,7 @@ enum err_code serving_settle(struct serving *s, struct err *e)
                      "start takes what is there then",
                      m->spec.name);
     }
+    model_set_unref(set);
     return code;
 }
 
@@ -251,12 +370,8 @@ void serving_close(struct serving *s)
 {
     store_disconnect(s->writer);
     weights_cache_free(s->cache);
-    for (size_t i = 0; i < s->n_models; i++) {
-        batcher_free(s->models[i].batcher);
-        item_snapshot_unref(s->models[i].items);
-        pthread_mutex_destroy(&s->models[i].lock);
-        model_unref(s->models[i].model);
-    }
+    model_set_unref(own_models(s));
+    pthread_mutex_destroy(&s->set_lock);
     pthread_mutex_destroy(&s->following);
     pthread_cond_destroy(&s->write_turn);
     pthread_mutex_destroy(&s->writing);
@@ -311,49 +426,30 @@ enum err_code serving_end_write(struct serving *s, enum err_code code, struct er
     return code;
 }
 
-static void log_costs(const struct served_model *m)
-{
-    struct batcher_cost cost = batcher_cost(m->batcher);
-    log_line(LOG_INFO,
-             "model '%s': a generation reads %.1f MB and takes %.3f ms, %d together take %.3f ms: %s",
-             m->model->spec.name, (double)cost.bytes / 1e6, (double)cost.single_ns / 1e6, HYPERNET_BATCH,
-             (double)cost.batch_ns / 1e6, batcher_pays(m->batcher) ? "in batches" : "one by one");
-    if (m->at_once.any)
-        log_line(
-            LOG_INFO,
-            "model '%s': weights of users with up to %zu interactions, or %zu listed items, are made at once",
-            m->model->spec.name, m->at_once.max_read, m->at_once.max_taken);
-}
-
 enum err_code serving_measure(struct serving *s, const struct batcher_config *config, bool *any,
                               struct err *e)
 {
+    const struct model_set *set = own_models(s);
+    enum err_code code = ERR_OK;
     *any = false;
-    for (size_t i = 0; i < s->n_models; i++) {
-        struct served_model *m = &s->models[i];
-        enum err_code code = batcher_new(m->model, config, &m->batcher, e);
-        if (!code)
-            code = inline_budget_measure(m->model, m->items, m->batcher, INLINE_MAX_NS, &m->at_once, e);
-        if (code)
-            return code;
-        log_costs(m);
-        *any = *any || batcher_pays(m->batcher);
+    s->measures = true;
+    s->batching = *config;
+    for (size_t i = 0; i < set->n && !code; i++) {
+        code = measure(s, set->models[i], e);
+        *any = *any || (!code && batcher_pays(set->models[i]->batcher));
     }
-    return ERR_OK;
+    return code;
 }
 
-size_t serving_key(size_t slot, enum serving_kind kind, struct text id, char key[SERVING_KEY_BYTES])
-{
-    key[0] = (char)slot;
-    key[1] = (char)kind;
-    if (id.len)
-        memcpy(key + 2, id.data, id.len);
-    return id.len + 2;
-}
+/* ---- cached weights ---- */
 
 void serving_drop_user(struct serving *s, struct text id, int64_t change)
 {
-    char key[SERVING_KEY_BYTES];
-    for (size_t i = 0; i < s->n_models; i++)
-        weights_cache_drop_older(s->cache, key, serving_key(i, SERVING_USER, id, key), change);
+    char key[MODEL_KEY_BYTES];
+    struct model_set *set =
+        serving_models(s); /* the newest: a thread may have met a model that the caller did not */
+    for (size_t i = 0; i < set->n; i++)
+        weights_cache_drop_older(s->cache, key, model_key(set->models[i]->uid, WEIGHTS_OF_USER, id, key),
+                                 change);
+    model_set_unref(set);
 }

@@ -1,10 +1,9 @@
 /* served_models - what all threads of a process share to answer: the models, their item tables, the weight
  * cache, the store.
- * Models and cache are immutable references; an item table is replaced as a whole, and a thread notices by a
- * generation number that it reads without a lock.
  * Layer: server/serving
- * Threads: any.
- * Memory: the models' mapped files, one item table a model, the cache up to its limit. */
+ * Threads: any. The models are a set that is replaced as a whole (model_set.h): a thread holds the set that
+ *   it saw, and notices the next one by a load of a pointer.
+ * Memory: the models of the newest set and of those that threads hold still, the cache up to its limit. */
 #ifndef SERVER_SERVING_SERVED_MODELS_H
 #define SERVER_SERVING_SERVED_MODELS_H
 
@@ -14,23 +13,13 @@
 #include "engine/cache/weights_cache.h"
 #include "engine/model.h"
 #include "server/items/item_snapshot.h"
-#include "server/serving/inline_budget.h"
+#include "server/serving/model_set.h"
 #include "store/store.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
-
-struct served_model {
-    struct model *model;
-    struct batcher *batcher;      /* NULL: each thread generates by itself */
-    struct inline_budget at_once; /* nobody's weights until it was measured */
-    pthread_mutex_t lock;         /* guards items */
-    struct item_snapshot *items;  /* the newest */
-    atomic_uint generation;       /* rises with each new table */
-    atomic_size_t n_unranked;     /* items of the newest that it has no room for */
-};
 
 struct serving_options {
     const char *const *models; /* (n_models) paths; the models' names are distinct */
@@ -43,12 +32,19 @@ struct serving_options {
 
 struct serving {
     struct store *store;
-    bool foreign_items;
+    bool share, foreign_items; /* as the options say */
     struct weights_cache *cache;
+    _Atomic(struct model_set *)
+        models;               /* the newest set; who does not hold `following` takes it by serving_models */
+    pthread_mutex_t set_lock; /* held while the set is replaced or a reference to it is taken; a leaf */
+    uint64_t last_uid;        /* guarded by following */
+    bool measures;            /* models that come get a batcher and a budget, as those of the start did */
+    struct batcher_config batching; /* for them */
     int64_t opened_at; /* the store's last change before the items were read; the watcher goes on from it */
     pthread_mutex_t
-        following; /* held while tables are made, so that none replaces a newer one; readers never take it */
-    int64_t items_at;              /* guarded by following: the last change that the tables reflect */
+        following;    /* held while tables are made, so that none replaces a newer one, and while the set of
+                                  models changes; readers never take it */
+    int64_t items_at; /* guarded by following: the last change that the tables reflect */
     _Atomic int64_t store_read_ns; /* when the watcher last read the store (monotonic); 0: that failed */
     atomic_bool store_lost;        /* its file is not at its path any more */
     atomic_uint n_forgotten; /* rises after users who were deleted left the cache; who keeps a list of users
@@ -60,8 +56,6 @@ struct serving {
     atomic_bool unfollowed; /* tables have items that the store does not follow */
     bool written; /* somebody has the writer, through a transaction: the threads' writes queue here */
     struct store_conn *writer; /* who set written has it */
-    size_t n_models;
-    struct served_model models[LIMIT_MODELS];
 };
 
 /* Opens models on an open store, which stays the caller's and into which nothing is written; it may be opened
@@ -75,13 +69,32 @@ enum err_code serving_open(struct serving *s, struct store *store, const struct 
 enum err_code serving_settle(struct serving *s, struct err *e) ERR_MUST_CHECK;
 void serving_close(struct serving *s);
 
-/* Measures the models: gathers the generations of those where it pays, and finds whose weights are made at
- * once; before any thread asks. *any: one or more are gathered. */
+/* Measures the models: gathers the generations of those where it pays, and finds whose weights are made
+ * inline; before any
+ * thread asks. Models that are added later are measured as they come. *any: one or more are gathered. */
 enum err_code serving_measure(struct serving *s, const struct batcher_config *config, bool *any,
                               struct err *e) ERR_MUST_CHECK;
 
-/* The slot of a model by name, the first one for NULL, or -1. */
-int serving_find(const struct serving *s, const char *name);
+/* A reference to the newest set of models. */
+struct model_set *serving_models(struct serving *s);
+
+/* Whether a set, to which the caller has a reference, is the newest: one load, for every request. */
+static inline bool serving_models_are(const struct serving *s, const struct model_set *seen)
+{
+    return atomic_load_explicit(&s->models, memory_order_relaxed) ==
+           seen; /* its address is no other one's meanwhile */
+}
+
+/* Loads one more model and serves it from now on, behind the others; answers go on meanwhile. ERR_CONFLICT:
+ * its name is
+ * served, or it is of another catalogue; ERR_LIMIT: LIMIT_MODELS are served; ERR_INVALID: it does not
+ * answer for users. */
+enum err_code serving_add_model(struct serving *s, const char *path, struct err *e) ERR_MUST_CHECK;
+
+/* Serves a model no more, and forgets its weights; requests under way end with it. Its memory is free once
+ * each thread
+ * has met its next request. ERR_NOTFOUND: no such model; ERR_CONFLICT: it is the only one. */
+enum err_code serving_remove_model(struct serving *s, const char *name, struct err *e) ERR_MUST_CHECK;
 
 /* Brings the item tables of all models up to the store and publishes them. Cost: of an item that interactions
  * moved, one fold-in; of anything else, one read of all items. Weights that may lack an item somebody took
@@ -100,16 +113,9 @@ enum err_code serving_begin_write(struct serving *s, struct store_conn **writer,
                                   struct err *e) ERR_MUST_CHECK;
 enum err_code serving_end_write(struct serving *s, enum err_code code, struct err *e) ERR_MUST_CHECK;
 
-/* A reference to the newest item table of a model, and its generation. */
-struct item_snapshot *serving_items(struct served_model *m, unsigned *generation);
-
 /* Forgets a user's cached weights of all models that were made before a change (INT64_MAX: all of them). A
- * user's revision is the number of its last change, so weights of that revision or a later one reflect it. */
+ * user's
+ * revision is the number of its last change, so weights of that revision or a later one reflect it. */
 void serving_drop_user(struct serving *s, struct text id, int64_t change);
-
-/* The key of a context in the weight cache: one byte the model's slot, one the kind, then the id. */
-enum { SERVING_KEY_BYTES = LIMIT_ID_BYTES + 2 };
-enum serving_kind { SERVING_USER = 'u', SERVING_PRIOR = 'p' };
-size_t serving_key(size_t slot, enum serving_kind kind, struct text id, char key[SERVING_KEY_BYTES]);
 
 #endif

@@ -17,21 +17,18 @@ enum {
     ITEMS = 256 /* items that one write moves */
 };
 
-static const struct model_spec *spec_of(const struct session *t, size_t slot)
+static struct store_context_key key_of(const struct model_handle *handle)
 {
-    return &t->serving->models[slot].model->spec;
-}
-
-static struct store_context_key key_of(const struct session *t, size_t slot)
-{
-    return (struct store_context_key){spec_of(t, slot)->name, spec_of(t, slot)->version, "user"};
+    const struct model_spec *spec = &handle->model->spec;
+    return (struct store_context_key){spec->name, spec->version, "user"};
 }
 
 /* Whether the user took an item that this process is yet to hear of. A context made now would lack it; so
- * none is stored, and it is made at first use. */
-static bool has_unknown_item(struct session *t, size_t slot, const struct store_user *user)
+ * none is
+ * stored, and it is made at first use. */
+static bool has_unknown_item(struct model_handle *handle, const struct store_user *user)
 {
-    const struct item_snapshot *items = recommender_items(t->recommender, slot);
+    const struct item_snapshot *items = model_handle_items(handle);
     for (size_t i = 0; i < user->n_interactions; i++)
         if (!item_snapshot_knows(items, user->interactions[i].item_key))
             return true;
@@ -40,9 +37,10 @@ static bool has_unknown_item(struct session *t, size_t slot, const struct store_
 
 static bool is_beyond_a_model(struct session *t, int64_t key)
 {
-    for (size_t slot = 0; slot < t->serving->n_models; slot++) {
-        const struct item_snapshot *items = recommender_items(t->recommender, slot);
-        if (item_snapshot_index(items, key) >= (long)spec_of(t, slot)->n_items ||
+    for (size_t i = 0; i < recommender_n_models(t->recommender); i++) {
+        struct model_handle *handle = recommender_model(t->recommender, i);
+        const struct item_snapshot *items = model_handle_items(handle);
+        if (item_snapshot_index(items, key) >= (long)handle->model->spec.n_items ||
             !item_snapshot_knows(items, key))
             return true;
     }
@@ -54,14 +52,14 @@ enum err_code user_contexts_touch_item(struct session *t, struct text id, int64_
     return is_beyond_a_model(t, key) ? store_touch_item(t->writer, id, e) : ERR_OK;
 }
 
-const char *user_contexts_source(const struct session *t, size_t slot, const struct store_user *record)
+const char *user_contexts_source(const struct model_handle *handle, const struct store_user *record)
 {
     struct text profile = {record->profile.data, record->profile.len};
     if (record->embedding_given)
         return "embedding";
     if (record->n_interactions)
         return "interactions";
-    return profile_known(spec_of(t, slot), profile) ? "profile" : "prior";
+    return profile_known(&handle->model->spec, profile) ? "profile" : "prior";
 }
 
 enum err_code user_contexts_check_size(struct text id, size_t n_interactions, struct err *e)
@@ -72,58 +70,60 @@ enum err_code user_contexts_check_size(struct text id, size_t n_interactions, st
                          (int)id.len, id.data, n_interactions, LIMIT_USER_INTERACTIONS);
 }
 
-/* The context of a record for the model in a slot, borrowed; NULL: none is to be stored. */
-static enum err_code encode(struct session *t, size_t slot, const struct store_user *user, const float **c,
+/* The context of a record for a model, borrowed; NULL: none is to be stored. */
+static enum err_code encode(struct model_handle *handle, const struct store_user *user, const float **c,
                             struct err *e)
 {
     struct user_encoder *encoder;
     *c = NULL;
-    if (user->embedding_given || !spec_of(t, slot)->encoder.present || has_unknown_item(t, slot, user))
+    if (user->embedding_given || !handle->model->spec.encoder.present || has_unknown_item(handle, user))
         return ERR_OK;
-    enum err_code code = recommender_encoder(t->recommender, slot, &encoder, e);
-    return code ? code : context_encode(encoder, recommender_items(t->recommender, slot), user, c, e);
+    enum err_code code = model_handle_encoder(handle, &encoder, e);
+    return code ? code : context_encode(encoder, model_handle_items(handle), user, c, e);
 }
 
-static enum err_code store(struct session *t, size_t slot, struct text id, const struct store_user *user,
-                           const float *c, struct err *e)
+static enum err_code store(struct session *t, struct model_handle *handle, struct text id,
+                           const struct store_user *user, const float *c, struct err *e)
 {
-    struct store_context_key key = key_of(t, slot);
-    return store_put_encoded(t->writer, &key, id, user, c, spec_of(t, slot)->d_context * sizeof *c, e);
+    struct store_context_key key = key_of(handle);
+    return store_put_encoded(t->writer, &key, id, user, c, handle->model->spec.d_context * sizeof *c, e);
 }
 
-static enum err_code put_one(struct session *t, size_t slot, struct text id, const struct store_user *user,
-                             struct err *e)
+static enum err_code put_one(struct session *t, struct model_handle *handle, struct text id,
+                             const struct store_user *user, struct err *e)
 {
     const float *c;
-    enum err_code code = encode(t, slot, user, &c, e);
-    return code || !c ? code : store(t, slot, id, user, c, e);
+    enum err_code code = encode(handle, user, &c, e);
+    return code || !c ? code : store(t, handle, id, user, c, e);
 }
 
-enum err_code user_contexts_put(struct session *t, struct text id, size_t slot, const char **source,
-                                struct err *e)
+enum err_code user_contexts_put(struct session *t, struct text id, const struct model_handle *of,
+                                const char **source, struct err *e)
 {
     struct store_user *user = recommender_user_record(t->recommender);
     enum err_code code = ERR_OK;
-    for (size_t i = 0; i < t->serving->n_models && !code; i++) {
-        struct store_context_key key = key_of(t, i);
+    for (size_t i = 0; i < recommender_n_models(t->recommender) && !code; i++) {
+        struct model_handle *handle = recommender_model(t->recommender, i);
+        struct store_context_key key = key_of(handle);
         code = store_read_user(t->writer, id, &key, user, e);
         if (!code)
             code = user_contexts_check_size(id, user->n_interactions, e);
-        if (!code && source && i == slot)
-            *source = user_contexts_source(t, i, user);
+        if (!code && source && handle == of)
+            *source = user_contexts_source(handle, user);
         if (!code)
-            code = put_one(t, i, id, user, e);
+            code = put_one(t, handle, id, user, e);
     }
     return code;
 }
 
 enum err_code user_contexts_put_record(struct session *t, struct text id, struct store_user *record,
-                                       size_t given_slot, struct err *e)
+                                       const struct model_handle *given, struct err *e)
 {
     enum err_code code = ERR_OK;
-    for (size_t i = 0; i < t->serving->n_models && !code; i++) {
-        record->embedding_given = i == given_slot;
-        code = put_one(t, i, id, record, e);
+    for (size_t i = 0; i < recommender_n_models(t->recommender) && !code; i++) {
+        struct model_handle *handle = recommender_model(t->recommender, i);
+        record->embedding_given = handle == given;
+        code = put_one(t, handle, id, record, e);
     }
     return code;
 }
@@ -144,9 +144,9 @@ struct piece {
 static struct piece *new_piece(const struct session *t)
 {
     size_t d_context = 0;
-    for (size_t i = 0; i < t->serving->n_models; i++)
-        if (spec_of(t, i)->d_context > d_context)
-            d_context = spec_of(t, i)->d_context;
+    for (size_t i = 0; i < recommender_n_models(t->recommender); i++)
+        if (recommender_model(t->recommender, i)->model->spec.d_context > d_context)
+            d_context = recommender_model(t->recommender, i)->model->spec.d_context;
     struct piece *p = mem_zalloc_array(1, sizeof *p);
     if (p)
         p->contexts = mem_alloc_array(PIECE * d_context, sizeof *p->contexts);
@@ -165,17 +165,18 @@ static void free_piece(struct piece *p)
     mem_free(p);
 }
 
-static enum err_code encode_piece(struct session *t, size_t slot, struct piece *p, struct err *e)
+static enum err_code encode_piece(struct session *t, struct model_handle *handle, struct piece *p,
+                                  struct err *e)
 {
-    struct store_context_key key = key_of(t, slot);
-    size_t d_context = spec_of(t, slot)->d_context;
+    struct store_context_key key = key_of(handle);
+    size_t d_context = handle->model->spec.d_context;
     for (size_t i = 0; i < p->n; i++) {
         struct encoded *x = &p->at[i];
         struct err why = {0};
         const float *c = NULL;
         enum err_code code = store_read_user(t->conn, x->id, &key, &x->user, &why);
         if (!code && x->user.embedding_revision != x->user.revision)
-            code = encode(t, slot, &x->user, &c, &why);
+            code = encode(handle, &x->user, &c, &why);
         if (code && code != ERR_NOTFOUND) /* who was deleted meanwhile has none */
             return err_set(e, code, "%s", why.text);
         x->is_made = c != NULL;
@@ -185,9 +186,10 @@ static enum err_code encode_piece(struct session *t, size_t slot, struct piece *
     return ERR_OK;
 }
 
-static enum err_code store_piece(struct session *t, size_t slot, const struct piece *p, struct err *e)
+static enum err_code store_piece(struct session *t, struct model_handle *handle, const struct piece *p,
+                                 struct err *e)
 {
-    size_t d_context = spec_of(t, slot)->d_context, n_made = 0;
+    size_t d_context = handle->model->spec.d_context, n_made = 0;
     for (size_t i = 0; i < p->n; i++)
         n_made += p->at[i].is_made;
     if (n_made == 0)
@@ -199,7 +201,7 @@ static enum err_code store_piece(struct session *t, size_t slot, const struct pi
         const struct encoded *x = &p->at[i];
         struct err why = {0};
         if (x->is_made)
-            code = store(t, slot, x->id, &x->user, p->contexts + i * d_context, &why);
+            code = store(t, handle, x->id, &x->user, p->contexts + i * d_context, &why);
         code = code == ERR_NOTFOUND ? ERR_OK : code ? err_set(e, code, "%s", why.text) : ERR_OK;
     }
     t->writer = NULL;
@@ -216,12 +218,13 @@ static enum err_code make_all(struct session *t, const struct text *users, size_
         p->n = n - from < PIECE ? n - from : PIECE;
         for (size_t i = 0; i < p->n; i++)
             p->at[i].id = users[from + i];
-        for (size_t slot = 0; slot < t->serving->n_models && !code; slot++) {
-            if (!spec_of(t, slot)->encoder.present)
+        for (size_t i = 0; i < recommender_n_models(t->recommender) && !code; i++) {
+            struct model_handle *handle = recommender_model(t->recommender, i);
+            if (!handle->model->spec.encoder.present)
                 continue;
-            code = encode_piece(t, slot, p, e);
+            code = encode_piece(t, handle, p, e);
             if (!code)
-                code = store_piece(t, slot, p, e);
+                code = store_piece(t, handle, p, e);
         }
     }
     free_piece(p);

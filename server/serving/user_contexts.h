@@ -19,20 +19,20 @@
 
 enum { USER_CONTEXTS_MAX_WITHIN = 32 }; /* users of a write whose contexts are made within it */
 
-/* Within a write: the contexts of a user as the store has it now; an embedding that was given stays. *source
- * (may be NULL): what the context for the model in a slot is made of, static. ERR_LIMIT: the user has too
- * many interactions. */
-enum err_code user_contexts_put(struct session *t, struct text id, size_t slot, const char **source,
-                                struct err *e) ERR_MUST_CHECK;
+/* Within a write: the contexts of a user as the store has it now; an embedding that was given stays.
+ * *source (may be NULL): what the
+ * context for the model `of` is made of, static. ERR_LIMIT: the user has too many interactions. */
+enum err_code user_contexts_put(struct session *t, struct text id, const struct model_handle *of,
+                                const char **source, struct err *e) ERR_MUST_CHECK;
 
-/* Within a write: the same of a user whose record the caller has, and who has no context but an embedding for
- * the model in given_slot (SIZE_MAX: none). Reads nothing. */
+/* Within a write: the same of a user whose record the caller has, and who has no context but an embedding
+ * for the model
+ * `given` (NULL: none). Reads nothing. */
 enum err_code user_contexts_put_record(struct session *t, struct text id, struct store_user *record,
-                                       size_t given_slot, struct err *e) ERR_MUST_CHECK;
+                                       const struct model_handle *given, struct err *e) ERR_MUST_CHECK;
 
-/* What the context of a record is made of for the model in a slot: "embedding", "interactions", "profile" or
- * "prior". */
-const char *user_contexts_source(const struct session *t, size_t slot, const struct store_user *record);
+/* What the context of a record is made of for a model: "embedding", "interactions", "profile" or "prior". */
+const char *user_contexts_source(const struct model_handle *handle, const struct store_user *record);
 
 /* ERR_LIMIT when a user would have so many interactions that it cannot be; all writes refuse that by this. */
 enum err_code user_contexts_check_size(struct text id, size_t n_interactions, struct err *e) ERR_MUST_CHECK;

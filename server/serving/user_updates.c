@@ -27,8 +27,8 @@ struct run {
 /* Whether answers have the item, though the store need not. */
 static bool is_served(struct session *t, struct text item)
 {
-    for (size_t slot = 0; slot < t->serving->n_models; slot++)
-        if (item_snapshot_find(recommender_items(t->recommender, slot), item) >= 0)
+    for (size_t i = 0; i < recommender_n_models(t->recommender); i++)
+        if (item_snapshot_find(model_handle_items(recommender_model(t->recommender, i)), item) >= 0)
             return true;
     return false;
 }
@@ -47,7 +47,8 @@ static enum err_code item_can_be(struct run *run, struct text item, bool *can, s
     }
     if (code)
         return err_set(e, code, "%s", why.text);
-    if (run->hears_first && !item_snapshot_knows(recommender_items(run->t->recommender, 0), key)) {
+    if (run->hears_first &&
+        !item_snapshot_knows(model_handle_items(recommender_model(run->t->recommender, 0)), key)) {
         run->unheard_item = true;
         return err_set(e, ERR_BUSY, "item '%.*s' was registered this moment", (int)item.len, item.data);
     }
@@ -129,7 +130,7 @@ static enum err_code refused_parts(struct err *e)
 
 static enum err_code put_embedding(struct session *t, const struct registration *g, struct err *e)
 {
-    const struct model_spec *spec = &t->serving->models[g->slot].model->spec;
+    const struct model_spec *spec = &g->handle->model->spec;
     struct store_context_key key = {spec->name, spec->version, "user"};
     return store_put_context(t->writer, &key, g->id, g->revision, true, g->embedding,
                              spec->d_context * sizeof *g->embedding, e);
@@ -186,7 +187,7 @@ static enum err_code put_contexts(struct run *run, struct registration *g, struc
     struct session *t = run->t;
     enum err_code code = ERR_OK;
     if (g->patch)
-        return user_contexts_put(t, g->id, g->slot, &g->source, e);
+        return user_contexts_put(t, g->id, g->handle, &g->source, e);
     if (!g->created && !g->replaces_interactions)
         code = store_read_user(t->writer, g->id, NULL, record, e);
     if (!code)
@@ -194,9 +195,9 @@ static enum err_code put_contexts(struct run *run, struct registration *g, struc
     if (code)
         return code;
     record->embedding_given = g->embedding != NULL;
-    g->source = user_contexts_source(t, g->slot, record);
+    g->source = user_contexts_source(g->handle, record);
     return run->many ? ERR_OK
-                     : user_contexts_put_record(t, g->id, record, g->embedding ? g->slot : SIZE_MAX, e);
+                     : user_contexts_put_record(t, g->id, record, g->embedding ? g->handle : NULL, e);
 }
 
 static enum err_code register_one(struct run *run, struct registration *g, struct err *e)

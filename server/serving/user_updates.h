@@ -36,10 +36,10 @@ struct registration {
     bool replaces_interactions;    /* by these; else those that were stay */
     const struct update_interaction *interactions;
     size_t n_interactions;
-    const float *embedding; /* (C of the model in slot) or NULL */
-    bool no_embedding;      /* of a patch: contexts that were given go */
-    size_t slot;            /* the model that the embedding is for */
-    bool refused;           /* not registered, by who read it or by update_register */
+    const float *embedding;      /* (C of the model) or NULL */
+    bool no_embedding;           /* of a patch: contexts that were given go */
+    struct model_handle *handle; /* the model that the embedding is for */
+    bool refused;                /* not registered, by who read it or by update_register */
     /* results */
     int64_t revision;
     bool created;

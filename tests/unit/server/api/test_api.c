@@ -115,7 +115,8 @@ START_TEST(test_api_a_miss_needs_a_worker_only_where_it_would_wait)
                    INLINE_MAX_PROFILE_BYTES, 0);
     json_decref(call("PUT", "/v1/admin/users/eva?model=linear", long_profile, 201));
     ck_assert(needs_worker("GET", "/v1/users/eva/recommendations?model=linear", NULL));
-    struct inline_budget *first = &w.serving.models[0].at_once, *second = &w.serving.models[1].at_once;
+    struct inline_budget *first = &atomic_load(&w.serving.models)->models[0]->inline_budget,
+                         *second = &atomic_load(&w.serving.models)->models[1]->inline_budget;
     ck_assert(first->any && first->max_taken > 1 && second->any && second->max_read > 1);
     first->max_taken = 1; /* which she has */
     second->max_read = 0; /* and none */

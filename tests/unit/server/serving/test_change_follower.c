@@ -108,6 +108,17 @@ static void ask(const char *target, const char *part)
     mem_free(answer);
 }
 
+static struct served_model *served(size_t i)
+{
+    return atomic_load(&w.serving.models)->models[i];
+}
+
+static struct weights *cached_of(const char *user)
+{
+    struct recommender *p = w.http->session.recommender;
+    return recommender_cached(p, recommender_find(p, NULL), WEIGHTS_OF_USER, text_of(user));
+}
+
 START_TEST(test_watcher_a_change_of_a_user_drops_that_user_s_weights)
 {
     add_users();
@@ -119,7 +130,7 @@ START_TEST(test_watcher_a_change_of_a_user_drops_that_user_s_weights)
     (void)touch("ann");
     WAIT_FOR(followed() >= 3);
     ck_assert_uint_eq(entries(), 1);
-    ck_assert_ptr_null(recommender_cached(w.http->session.recommender, 0, SERVING_USER, text_of("ann")));
+    ck_assert_ptr_null(cached_of("ann"));
 }
 END_TEST
 
@@ -142,7 +153,7 @@ START_TEST(test_watcher_drops_the_weights_of_who_was_forgotten_elsewhere)
     WAIT_FOR(followed() >= 3);
     ck_assert_uint_eq(entries(), 1);
     ck_assert_int_eq(api_world_json(&w, "GET", "/v1/users/ann/recommendations", NULL, NULL), 404);
-    struct weights *kept = recommender_cached(w.http->session.recommender, 0, SERVING_USER, text_of("bob"));
+    struct weights *kept = cached_of("bob");
     ck_assert_ptr_nonnull(kept);
     weights_unref(kept);
 }
@@ -203,9 +214,9 @@ START_TEST(test_watcher_shows_a_new_title)
     watch();
     WAIT_FOR(followed() >= 2);
     ask("/v1/users/ann/recommendations?limit=1000", NULL);
-    unsigned before = atomic_load(&w.serving.models[0].generation);
+    unsigned before = atomic_load(&served(0)->items_version);
     retitle("A new title");
-    WAIT_FOR(atomic_load(&w.serving.models[1].generation) > before);
+    WAIT_FOR(atomic_load(&served(1)->items_version) > before);
     ask("/v1/users/ann/recommendations?limit=1000", "A new title");
 }
 END_TEST
@@ -215,7 +226,7 @@ START_TEST(test_watcher_tries_again_what_it_could_not_follow)
     add_users();
     watch();
     WAIT_FOR(followed() >= 2);
-    unsigned before = atomic_load(&w.serving.models[0].generation);
+    unsigned before = atomic_load(&served(0)->items_version);
     struct err e = {0};
     bool created;
     struct store_item item = {.id = text_of("1"), .title = text_of("In the end")};
@@ -224,10 +235,10 @@ START_TEST(test_watcher_tries_again_what_it_could_not_follow)
     mem_fail_at(1, 1); /* the table of items cannot be made, time and again */
     must(store_commit(other, &e), &e);
     WAIT_FOR(atomic_load(&w.metrics.serving.store_errors) >= 2);
-    ck_assert_uint_eq(atomic_load(&w.serving.models[0].generation), before);
+    ck_assert_uint_eq(atomic_load(&served(0)->items_version), before);
     ck_assert(!change_follower_store_answers(&w.serving));
     mem_fail_at(0, 0); /* nobody writes any more */
-    WAIT_FOR(atomic_load(&w.serving.models[1].generation) > before);
+    WAIT_FOR(atomic_load(&served(1)->items_version) > before);
     ask("/v1/users/ann/recommendations?limit=1000", "In the end");
     WAIT_FOR(change_follower_store_answers(&w.serving));
 }

@@ -22,9 +22,14 @@ static void teardown(void)
     api_world_fini(&w);
 }
 
-static struct inline_budget measured(size_t slot, int64_t max_ns)
+static struct served_model *served(size_t i)
 {
-    struct served_model *m = &w.serving.models[slot];
+    return atomic_load(&w.serving.models)->models[i];
+}
+
+static struct inline_budget measured(size_t i, int64_t max_ns)
+{
+    struct served_model *m = served(i);
     struct inline_budget out;
     struct err e = {0};
     ck_assert_msg(inline_budget_measure(m->model, m->items, m->batcher, max_ns, &out, &e) == ERR_OK, "%s",
@@ -102,9 +107,9 @@ START_TEST(a_store_with_many_other_items_changes_nothing)
     ck_assert_int_eq(store_bulk_end(bulk, NULL, &e), ERR_OK);
     ck_assert_int_eq(store_commit(c, &e), ERR_OK);
     ck_assert_msg(serving_follow_items(&w.serving, c, &e) == ERR_OK, "%s", e.text);
-    ck_assert_int_gt(item_snapshot_last_key(w.serving.models[1].items), 20000);
+    ck_assert_int_gt(item_snapshot_last_key(served(1)->items), 20000);
     struct inline_budget now = measured(1, INT64_MAX);
-    ck_assert_uint_eq(now.n_items, w.serving.models[1].model->spec.n_items);
+    ck_assert_uint_eq(now.n_items, served(1)->model->spec.n_items);
     ck_assert(now.any && now.max_read == 1024 && now.max_taken == 4096);
     store_disconnect(c);
 }
@@ -113,7 +118,7 @@ END_TEST
 START_TEST(where_generations_are_gathered_or_not_measured_it_is_nobody)
 {
     struct batcher_config config = {.n_running = 1};
-    struct served_model *m = &w.serving.models[0];
+    struct served_model *m = served(0);
     struct batcher *g;
     struct inline_budget out = {.any = true};
     ck_assert_int_eq(batcher_new(m->model, &config, &g, NULL), ERR_OK);
@@ -130,7 +135,7 @@ END_TEST
 
 START_TEST(without_memory_it_says_so)
 {
-    struct served_model *m = &w.serving.models[0];
+    struct served_model *m = served(0);
     enum err_code code = ERR_NOMEM;
     long n = 1;
     for (; code != ERR_OK; n++) {

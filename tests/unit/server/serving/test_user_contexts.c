@@ -158,7 +158,7 @@ END_TEST
 /* The stored context of a user for the first model is that of the user as stored. */
 static void assert_context(const char *id)
 {
-    const struct model *m = w.serving.models[0].model;
+    const struct model *m = atomic_load(&w.serving.models)->models[0]->model;
     struct store_context_key key = {m->spec.name, m->spec.version, "user"};
     struct user_encoder *encoder;
     struct err e = {0};
@@ -167,7 +167,9 @@ static void assert_context(const char *id)
     ck_assert_msg(read.embedding_revision == read.revision, "%s: %lld of %lld", id,
                   (long long)read.embedding_revision, (long long)read.revision);
     must(user_encoder_new(m, &encoder, &e), &e);
-    must(context_encode(encoder, recommender_items(w.worker->session.recommender, 0), &read, &c, &e), &e);
+    must(context_encode(encoder, model_handle_items(recommender_find(w.worker->session.recommender, NULL)),
+                        &read, &c, &e),
+         &e);
     ck_assert_uint_eq(read.embedding.len, m->spec.d_context * sizeof *c);
     ck_assert_int_eq(memcmp(read.embedding.data, c, read.embedding.len), 0);
     user_encoder_free(encoder);
@@ -310,7 +312,7 @@ START_TEST(test_others_write_while_a_large_batch_is_encoded_and_nothing_stale_is
     ck_assert_int_eq(post_many(false, "", "1"), 200);
     (void)sqlite3_trace_v2(db, 0, NULL, NULL);
     ck_assert_int_eq(n_meanwhile, N_MANY);
-    const struct model_spec *spec = &w.serving.models[0].model->spec;
+    const struct model_spec *spec = &atomic_load(&w.serving.models)->models[0]->model->spec;
     struct store_context_key key = {spec->name, spec->version, "user"};
     for (int i = 0; i < N_MANY; i++) {
         enum err_code code = store_read_user(other, text_of(user_name(i)), &key, &read, &e);

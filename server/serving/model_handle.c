@@ -1,0 +1,105 @@
+#include "server/serving/model_handle.h"
+
+#include "base/mem.h"
+#include "engine/network/target.h"
+#include "engine/rank/catalogue.h"
+
+#include <string.h>
+
+/* ---- one ---- */
+
+static void free_handle(struct model_handle *h)
+{
+    if (!h)
+        return;
+    item_snapshot_unref(h->items);
+    mem_free(h->workspace);
+    user_encoder_free(h->encoder);
+    mem_free(h);
+}
+
+static enum err_code new_handle(struct served_model *served, struct model_handle **out, struct err *e)
+{
+    const struct model *m = served->model;
+    size_t a = catalogue_workspace_len(m->catalogue), b = target_workspace_len(&m->spec);
+    struct model_handle *h = mem_zalloc_array(1, sizeof *h);
+    if (h)
+        h->workspace = mem_alloc_aligned(a > b ? a : b, sizeof *h->workspace);
+    if (!h || !h->workspace) {
+        free_handle(h);
+        return err_set(e, ERR_NOMEM, "no memory for a thread's workspace");
+    }
+    h->served = served;
+    h->model = m;
+    h->items = served_model_items(served, &h->items_version);
+    *out = h;
+    return ERR_OK;
+}
+
+const struct item_snapshot *model_handle_items(struct model_handle *h)
+{
+    if (atomic_load_explicit(&h->served->items_version, memory_order_acquire) != h->items_version) {
+        item_snapshot_unref(h->items);
+        h->items = served_model_items(h->served, &h->items_version);
+    }
+    return h->items;
+}
+
+enum err_code model_handle_encoder(struct model_handle *h, struct user_encoder **out, struct err *e)
+{
+    enum err_code code = ERR_OK;
+    if (!h->encoder) {
+        code = user_encoder_new(h->model, &h->encoder, e);
+        if (!code)
+            user_encoder_gather(h->encoder, h->served->batcher);
+    }
+    *out = h->encoder;
+    return code;
+}
+
+/* ---- those of a set ---- */
+
+/* The handle of a loading of a model among n, or NULL. */
+static struct model_handle *find(struct model_handle *const *list, size_t n, uint64_t uid)
+{
+    for (size_t i = 0; i < n; i++)
+        if (list[i]->served->uid == uid)
+            return list[i];
+    return NULL;
+}
+
+/* Frees those of n handles that are not in `kept` (n_kept). */
+static void free_others(struct model_handle *const *list, size_t n, struct model_handle *const *kept,
+                        size_t n_kept)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!find(kept, n_kept, list[i]->served->uid))
+            free_handle(list[i]);
+}
+
+enum err_code model_handles_take(struct model_handles *h, struct model_set *next, struct err *e)
+{
+    struct model_handle *at[LIMIT_MODELS];
+    size_t n_old = h->set ? h->set->n : 0;
+    for (size_t i = 0; i < next->n; i++) {
+        at[i] = find(h->at, n_old, next->models[i]->uid);
+        if (at[i] || new_handle(next->models[i], &at[i], e) == ERR_OK)
+            continue;
+        free_others(at, i, h->at, n_old);
+        model_set_unref(next);
+        return ERR_NOMEM;
+    }
+    free_others(h->at, n_old, at, next->n);
+    memcpy(h->at, at, next->n * sizeof *at);
+    model_set_unref(h->set); /* last: what was freed used its models */
+    h->set = next;
+    return ERR_OK;
+}
+
+void model_handles_fini(struct model_handles *h)
+{
+    for (size_t i = 0; h->set && i < h->set->n; i++)
+        free_handle(h->at[i]);
+    model_set_unref(h->set);
+    memset(h, 0, sizeof *h);
+}

@@ -1,0 +1,42 @@
+/* model_handle - what one thread has of a served model: its item snapshot, workspace and user encoder. A
+ * request is resolved to a handle once, and everything that answers it takes the handle.
+ * Layer: server/serving
+ * Threads: confined to one; the served model behind it is shared.
+ * Memory: the model's workspace; an encoder once it was asked for. Handles keep the set they are of alive. */
+#ifndef SERVER_SERVING_MODEL_HANDLE_H
+#define SERVER_SERVING_MODEL_HANDLE_H
+
+#include "base/err.h"
+#include "server/serving/model_set.h"
+#include "server/serving/user_weights.h"
+
+struct model_handle {
+    struct served_model *served;
+    const struct model *model;   /* the served one's */
+    real *workspace;             /* of catalogue and target */
+    struct item_snapshot *items; /* the thread's reference; see model_handle_items */
+    unsigned items_version;
+    struct user_encoder *encoder; /* NULL: not asked for yet */
+};
+
+/* The item snapshot that is the newest at the time of the call, valid until the next call. */
+const struct item_snapshot *model_handle_items(struct model_handle *h);
+
+/* The thread's user encoder, which generates through the model's batcher. */
+enum err_code model_handle_encoder(struct model_handle *h, struct user_encoder **out,
+                                   struct err *e) ERR_MUST_CHECK;
+
+/* The handles of a thread: those of one set. All zeros: of none. */
+struct model_handles {
+    struct model_set *set;                 /* the thread's reference */
+    struct model_handle *at[LIMIT_MODELS]; /* (set->n) in the set's order */
+};
+
+/* Goes over to the next set, of which it gets the caller's reference: handles of models that stay (their
+ * uids tell) are
+ * kept, the others freed or made. On error the handles stay as they were. */
+enum err_code model_handles_take(struct model_handles *h, struct model_set *next,
+                                 struct err *e) ERR_MUST_CHECK;
+void model_handles_fini(struct model_handles *h);
+
+#endif

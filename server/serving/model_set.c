@@ -1,0 +1,122 @@
+/* Counts of references are touched where a set or a table changes hands, which is once a thread and change,
+ * never once a
+ * request. */
+#include "server/serving/model_set.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+/* ---- models ---- */
+
+enum err_code served_model_new(struct model *m, uint64_t uid, struct served_model **out, struct err *e)
+{
+    struct served_model *s = mem_zalloc_array(1, sizeof *s);
+    if (!s)
+        return err_set(e, ERR_NOMEM, "no memory to serve model '%s'", m->spec.name);
+    atomic_init(&s->n_refs, 1);
+    s->uid = uid;
+    s->model = model_ref(m);
+    pthread_mutex_init(&s->lock, NULL);
+    *out = s;
+    return ERR_OK;
+}
+
+void served_model_unref(struct served_model *m)
+{
+    if (!m || atomic_fetch_sub_explicit(&m->n_refs, 1, memory_order_acq_rel) != 1)
+        return;
+    batcher_free(m->batcher);
+    item_snapshot_unref(m->items);
+    pthread_mutex_destroy(&m->lock);
+    model_unref(m->model);
+    mem_free(m);
+}
+
+void served_model_publish_items(struct served_model *m, struct item_snapshot *items)
+{
+    pthread_mutex_lock(&m->lock);
+    struct item_snapshot *old = m->items;
+    m->items = items;
+    atomic_store_explicit(&m->n_unranked, item_snapshot_n_left_out(items), memory_order_relaxed);
+    atomic_fetch_add_explicit(&m->items_version, 1, memory_order_release);
+    pthread_mutex_unlock(&m->lock);
+    item_snapshot_unref(old);
+}
+
+struct item_snapshot *served_model_items(struct served_model *m, unsigned *version)
+{
+    pthread_mutex_lock(&m->lock);
+    struct item_snapshot *items = item_snapshot_ref(m->items);
+    *version = atomic_load_explicit(&m->items_version, memory_order_relaxed);
+    pthread_mutex_unlock(&m->lock);
+    return items;
+}
+
+/* ---- sets ---- */
+
+static void add(struct model_set *set, struct served_model *m)
+{
+    atomic_fetch_add_explicit(&m->n_refs, 1, memory_order_relaxed);
+    set->models[set->n++] = m;
+}
+
+enum err_code model_set_new(const struct model_set *old, const struct served_model *gone,
+                            struct served_model *added, struct model_set **out, struct err *e)
+{
+    size_t n = old ? old->n : 0;
+    struct model_set *set = mem_zalloc_array(1, sizeof *set + (n + 1) * sizeof set->models[0]);
+    if (!set)
+        return err_set(e, ERR_NOMEM, "no memory for a set of models");
+    atomic_init(&set->n_refs, 1);
+    for (size_t i = 0; i < n; i++)
+        if (old->models[i] != gone)
+            add(set, old->models[i]);
+    if (added)
+        add(set, added);
+    *out = set;
+    return ERR_OK;
+}
+
+struct model_set *model_set_ref(struct model_set *set)
+{
+    atomic_fetch_add_explicit(&set->n_refs, 1, memory_order_relaxed);
+    return set;
+}
+
+void model_set_unref(struct model_set *set)
+{
+    if (!set || atomic_fetch_sub_explicit(&set->n_refs, 1, memory_order_acq_rel) != 1)
+        return;
+    for (size_t i = 0; i < set->n; i++)
+        served_model_unref(set->models[i]);
+    mem_free(set);
+}
+
+struct served_model *model_set_find(const struct model_set *set, const char *name)
+{
+    for (size_t i = 0; i < set->n; i++)
+        if (!name || strcmp(set->models[i]->model->spec.name, name) == 0)
+            return set->models[i];
+    return NULL;
+}
+
+/* ---- keys ---- */
+
+size_t model_key(uint64_t uid, enum weights_kind kind, struct text id, char key[MODEL_KEY_BYTES])
+{
+    memcpy(key, &uid, sizeof uid);
+    key[sizeof uid] = (char)kind;
+    if (id.len)
+        memcpy(key + sizeof uid + 1, id.data, id.len);
+    return sizeof uid + 1 + id.len;
+}
+
+bool model_key_user(const char *key, size_t len, uint64_t *uid, struct text *id)
+{
+    if (len <= sizeof *uid + 1 || key[sizeof *uid] != WEIGHTS_OF_USER)
+        return false;
+    memcpy(uid, key, sizeof *uid);
+    *id = (struct text){key + sizeof *uid + 1, len - sizeof *uid - 1};
+    return true;
+}

@@ -1,0 +1,75 @@
+/* model_set - the models that a process serves at one moment: immutable and reference-counted, replaced as a
+ * whole.
+ * Layer: server/serving
+ * Threads: any. A set never changes once it is published (served_models.h). Of a model in it only the item
+ *   table does, which is replaced as a whole too; a thread notices by a version that it reads without a lock.
+ * Memory: a set holds references to its models; a model holds its mapped file, batcher and newest item table.
+ *   What a process stops to serve is freed when the last thread that saw it takes up the next set. */
+#ifndef SERVER_SERVING_MODEL_SET_H
+#define SERVER_SERVING_MODEL_SET_H
+
+#include "base/err.h"
+#include "base/limits.h"
+#include "base/text.h"
+#include "engine/cache/batcher.h"
+#include "engine/model.h"
+#include "server/items/item_snapshot.h"
+#include "server/serving/inline_budget.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A model that was loaded once. */
+struct served_model {
+    atomic_size_t n_refs;
+    uint64_t uid; /* of this loading: no other one of this process ever has it */
+    struct model *model;
+    struct batcher *batcher;            /* NULL: each thread generates by itself */
+    struct inline_budget inline_budget; /* nobody's weights until it was measured */
+    pthread_mutex_t lock;               /* guards items */
+    struct item_snapshot *items;        /* the newest; NULL until the first was published */
+    atomic_uint items_version;          /* rises with each new table */
+    atomic_size_t n_unranked;           /* items of the newest that it has no room for */
+};
+
+/* New: with one reference, and one of its own to m. */
+enum err_code served_model_new(struct model *m, uint64_t uid, struct served_model **out,
+                               struct err *e) ERR_MUST_CHECK;
+void served_model_unref(struct served_model *m); /* NULL is allowed */
+
+/* Replaces the item table; it gets the caller's reference. */
+void served_model_publish_items(struct served_model *m, struct item_snapshot *items);
+
+/* A reference to the newest item table, and its version. */
+struct item_snapshot *served_model_items(struct served_model *m, unsigned *version);
+
+struct model_set {
+    atomic_size_t n_refs;
+    size_t n;
+    struct served_model *models[]; /* (n) in the order in which they were added; names are distinct */
+};
+
+/* New, with one reference: the models of `old` (NULL: none) but `gone` (NULL: all), and `added` at the end
+ * (NULL: none). */
+enum err_code model_set_new(const struct model_set *old, const struct served_model *gone,
+                            struct served_model *added, struct model_set **out, struct err *e) ERR_MUST_CHECK;
+struct model_set *model_set_ref(struct model_set *set);
+void model_set_unref(struct model_set *set); /* NULL is allowed */
+
+/* The model of a name, the first one for NULL; or NULL. */
+struct served_model *model_set_find(const struct model_set *set, const char *name);
+
+/* ---- keys of the weight cache: uid, kind, id ---- */
+
+enum { MODEL_KEY_BYTES = sizeof(uint64_t) + 1 + LIMIT_ID_BYTES };
+enum weights_kind { WEIGHTS_OF_USER = 'u', WEIGHTS_OF_PRIOR = 'p' };
+
+/* Writes the key of a user (of the prior: no id) under a model; returns its length. */
+size_t model_key(uint64_t uid, enum weights_kind kind, struct text id, char key[MODEL_KEY_BYTES]);
+
+/* Takes such a key apart; id is borrowed from it. False: it is none of a user. */
+bool model_key_user(const char *key, size_t len, uint64_t *uid, struct text *id);
+
+#endif

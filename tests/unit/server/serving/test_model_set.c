@@ -1,0 +1,357 @@
+/* server/serving/model_set.c, model_handle.c and what adds and removes models: a process takes models up and
+ * lets them go while it answers. Risks: a freed model that a thread still uses; weights of one model under
+ * another; a user who changed answered from before; a set that is half there when memory ends. */
+#include "base/mem.h"
+#include "engine/format/model_write.h"
+#include "server/serving/user_updates.h"
+#include "tests/support/api_world.h"
+#include "tests/support/sample_model.h"
+
+#include <check.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct api_world w;
+static char third[128], tasks[128]; /* paths of models that are not served at first */
+
+static struct text text_of(const char *s)
+{
+    return (struct text){s, strlen(s)};
+}
+
+static void write_model(const char *path, enum sample_model_kind kind, const char *name)
+{
+    struct sample_model m;
+    struct err e = {0};
+    sample_model_init(&m, kind, 2);
+    (void)snprintf(m.spec.name, sizeof m.spec.name, "%s", name);
+    ck_assert_msg(model_write(path, &m.spec, &m.params, &m.ids, &e) == ERR_OK, "%s", e.text);
+    sample_model_fini(&m);
+}
+
+static void setup(void)
+{
+    api_world_init(&w);
+    (void)snprintf(third, sizeof third, "%s/third.hn", w.folder);
+    (void)snprintf(tasks, sizeof tasks, "%s/tasks.hn", w.folder);
+    write_model(third, SAMPLE_RANKING, "third");
+    write_model(tasks, SAMPLE_TASKS, "tasks");
+    ck_assert_int_eq(
+        api_world_json(&w, "PUT", "/v1/admin/users/ann", "{\"interactions\":[{\"item\":\"1\"}]}", NULL), 201);
+}
+
+static void teardown(void)
+{
+    mem_fail_at(0, 0);
+    (void)unlink(third);
+    (void)unlink(tasks);
+    api_world_fini(&w);
+}
+
+static void must_add(void)
+{
+    struct err e = {0};
+    ck_assert_msg(serving_add_model(&w.serving, third, &e) == ERR_OK, "%s", e.text);
+}
+
+static void must_remove(const char *name)
+{
+    struct err e = {0};
+    ck_assert_msg(serving_remove_model(&w.serving, name, &e) == ERR_OK, "%s", e.text);
+}
+
+static size_t n_models(void)
+{
+    return atomic_load(&w.serving.models)->n;
+}
+
+static size_t n_cached(void)
+{
+    struct weights_cache_stats s;
+    weights_cache_read_stats(w.serving.cache, &s);
+    return s.n_entries;
+}
+
+static int status_of(const char *model)
+{
+    char target[96];
+    (void)snprintf(target, sizeof target, "/v1/users/ann/recommendations?model=%s", model);
+    return api_world_json(&w, "GET", target, NULL, NULL);
+}
+
+START_TEST(a_model_is_answered_from_when_it_was_added_until_it_is_removed)
+{
+    ck_assert_int_eq(status_of("third"), 404);
+    must_add();
+    ck_assert_int_eq(status_of("third"), 200);
+    must_remove("third");
+    ck_assert_int_eq(status_of("third"), 404);
+    ck_assert_int_eq(status_of("sample"), 200);
+}
+END_TEST
+
+START_TEST(what_cannot_be_served_is_refused_and_the_set_stays)
+{
+    struct err e = {0};
+    char missing[160];
+    (void)snprintf(missing, sizeof missing, "%s/nothing.hn", w.folder);
+    must_add();
+    ck_assert_int_eq(serving_add_model(&w.serving, third, &e), ERR_CONFLICT);
+    err_clear(&e);
+    ck_assert_int_eq(serving_add_model(&w.serving, tasks, &e), ERR_INVALID);
+    err_clear(&e);
+    ck_assert_int_ne(serving_add_model(&w.serving, missing, &e), ERR_OK);
+    err_clear(&e);
+    ck_assert_int_eq(serving_remove_model(&w.serving, "fourth", &e), ERR_NOTFOUND);
+    ck_assert_uint_eq(n_models(), 3);
+    must_remove("sample");
+    must_remove("third");
+    err_clear(&e);
+    ck_assert_int_eq(serving_remove_model(&w.serving, "linear", &e), ERR_CONFLICT);
+    ck_assert_int_eq(status_of("linear"), 422); /* served, without an encoder */
+}
+END_TEST
+
+START_TEST(the_first_that_is_left_answers_where_none_is_named)
+{
+    char *answer;
+    must_add();
+    must_remove("sample");
+    must_remove("linear");
+    ck_assert_int_eq(api_world_json(&w, "GET", "/v1/users/ann/recommendations", NULL, &answer), 200);
+    ck_assert_ptr_nonnull(strstr(answer, "\"model\":\"third\""));
+    mem_free(answer);
+}
+END_TEST
+
+START_TEST(weights_go_with_their_model_and_no_later_loading_is_given_them)
+{
+    must_add();
+    uint64_t uid = atomic_load(&w.serving.models)->models[2]->uid;
+    size_t before = n_cached();
+    ck_assert_int_eq(status_of("third"), 200);
+    ck_assert_uint_eq(n_cached(), before + 1);
+    must_remove("third");
+    ck_assert_uint_eq(n_cached(), before);
+    must_add();
+    ck_assert_uint_gt(atomic_load(&w.serving.models)->models[2]->uid, uid);
+}
+END_TEST
+
+START_TEST(a_request_under_way_ends_with_the_model_it_began_with)
+{
+    struct recommender *p = w.http->session.recommender;
+    struct err e = {0};
+    struct weights *weights;
+    struct recommend_query q = {.user = text_of("ann"), .limit = 3};
+    struct buf out;
+    bool hit;
+    must_add();
+    recommender_refresh(p);
+    struct model_handle *handle = recommender_find(p, "third");
+    ck_assert_ptr_nonnull(handle);
+    must_remove("third");
+    buf_init(&out, LIMIT_RESPONSE_BYTES);
+    ck_assert_msg(recommender_acquire(p, handle, WEIGHTS_OF_USER, q.user, &weights, &hit, &e) == ERR_OK, "%s",
+                  e.text);
+    ck_assert_msg(recommender_recommend(p, handle, weights, &q, &out, &e) == ERR_OK, "%s", e.text);
+    weights_unref(weights);
+    buf_fini(&out);
+    recommender_refresh(p);
+    ck_assert_ptr_null(recommender_find(p, "third"));
+}
+END_TEST
+
+/* The writer's thread met its request before the model came; another thread has weights of the model
+ * already. */
+START_TEST(a_change_by_a_thread_with_an_older_set_drops_the_weights_of_the_newer_one)
+{
+    struct recommender *p = w.http->session.recommender;
+    struct update_rules rules = {.refuse = NULL};
+    struct registration again = {.id = text_of("ann")};
+    struct err e = {0};
+    struct weights *old, *now;
+    bool hit;
+    recommender_refresh(w.worker->session.recommender);
+    again.handle = recommender_find(w.worker->session.recommender, NULL);
+    must_add();
+    recommender_refresh(p);
+    struct model_handle *handle = recommender_find(p, "third");
+    ck_assert_int_eq(recommender_acquire(p, handle, WEIGHTS_OF_USER, again.id, &old, &hit, &e), ERR_OK);
+    ck_assert_msg(update_register(&w.worker->session, &again, 1, &rules, &e) == ERR_OK, "%s", e.text);
+    ck_assert_int_eq(recommender_acquire(p, handle, WEIGHTS_OF_USER, again.id, &now, &hit, &e), ERR_OK);
+    ck_assert(!hit && now->revision > old->revision);
+    weights_unref(old);
+    weights_unref(now);
+}
+END_TEST
+
+START_TEST(items_that_come_after_a_model_was_added_are_among_its_answers)
+{
+    must_add();
+    ck_assert_int_eq(api_world_json(&w, "PUT", "/v1/admin/items/new", "{\"title\":\"Toy\"}", NULL), 201);
+    char *answer;
+    ck_assert_int_eq(api_world_json(&w, "GET", "/v1/items/new?model=third", NULL, &answer), 200);
+    ck_assert_ptr_nonnull(strstr(answer, "Toy"));
+    mem_free(answer);
+}
+END_TEST
+
+/* ---- without memory ---- */
+
+START_TEST(a_model_without_memory_is_not_added_and_the_set_stays)
+{
+    bool added = false;
+    for (long n = 1; !added; n++) {
+        struct err e = {0};
+        mem_fail_at(n, _i);
+        added = serving_add_model(&w.serving, third, &e) == ERR_OK;
+        mem_fail_at(0, 0);
+        ck_assert(added || e.code != ERR_OK);
+        ck_assert_uint_eq(n_models(), added ? 3 : 2);
+    }
+    ck_assert_int_eq(status_of("third"), 200);
+}
+END_TEST
+
+START_TEST(a_thread_without_memory_goes_on_with_the_models_that_it_has)
+{
+    struct recommender *p = w.http->session.recommender;
+    must_add();
+    mem_fail_at(1, 1);
+    recommender_refresh(p);
+    mem_fail_at(0, 0);
+    ck_assert(recommender_n_models(p) == 2 && !recommender_find(p, "third"));
+    recommender_refresh(p);
+    ck_assert(recommender_n_models(p) == 3 && recommender_find(p, "third"));
+}
+END_TEST
+
+/* ---- readers that never stop ---- */
+
+enum { N_READERS = 4, N_ROUNDS = 12 };
+
+struct reader {
+    struct api_thread *thread;
+    atomic_uint n_served, n_gone, n_wrong; /* answers of the third model, refusals of it, all else */
+    atomic_bool *ending;
+};
+
+/* One request by one thread, from its headers to its answer. */
+static struct request *ask(struct api_thread *t, const char *method, const char *target, const char *body)
+{
+    struct request *r = request_new(target, LIMIT_BODY_BYTES);
+    ck_assert_ptr_nonnull(r);
+    r->method = method;
+    r->content_type = body ? text_of("application/json") : (struct text){NULL, 0};
+    r->authorization = text_of("Bearer " API_WORLD_TOKEN);
+    (void)snprintf(r->id, sizeof r->id, "test");
+    api_begin(t->api, r);
+    if (body)
+        buf_adds(&r->body, body);
+    if (!r->status && api_run(t, r, false) == ROUTE_NEEDS_WORKER)
+        (void)api_run(t, r, true);
+    api_finish(t->api, r);
+    return r;
+}
+
+static void *read_on(void *arg)
+{
+    struct reader *reader = arg;
+    while (!atomic_load(reader->ending)) {
+        struct request *always =
+                           ask(reader->thread, "GET", "/v1/users/ann/recommendations?model=sample", NULL),
+                       *r = ask(reader->thread, "GET", "/v1/users/ann/recommendations?model=third", NULL);
+        const char *text = buf_text(&r->answer);
+        if (always->status != 200 || (r->status != 404 && r->status != 200) ||
+            (r->status == 200 && !strstr(text, "\"model\":\"third\"")))
+            atomic_fetch_add(&reader->n_wrong, 1);
+        else
+            atomic_fetch_add(r->status == 200 ? &reader->n_served : &reader->n_gone, 1);
+        request_free(always);
+        request_free(r);
+    }
+    return NULL;
+}
+
+/* Registers the user again and again, which drops weights of all models, and an item now and then. */
+static void *write_on(void *arg)
+{
+    struct reader *writer = arg;
+    for (unsigned i = 0; !atomic_load(writer->ending); i++) {
+        char target[64];
+        (void)snprintf(target, sizeof target, "/v1/admin/items/new%u", i % 4);
+        struct request *r =
+            i % 8 ? ask(writer->thread, "PUT", "/v1/admin/users/ann", "{\"interactions\":[{\"item\":\"1\"}]}")
+                  : ask(writer->thread, "PUT", target, "{}");
+        atomic_fetch_add(r->status == 200 || r->status == 201 ? &writer->n_served : &writer->n_wrong, 1);
+        request_free(r);
+    }
+    return NULL;
+}
+
+/* Until every reader has met what was just done, however long it takes. */
+static void wait_for_all(struct reader *readers, bool served)
+{
+    unsigned before[N_READERS];
+    for (size_t i = 0; i < N_READERS; i++)
+        before[i] = atomic_load(served ? &readers[i].n_served : &readers[i].n_gone);
+    for (size_t i = 0; i < N_READERS; i++)
+        while (atomic_load(served ? &readers[i].n_served : &readers[i].n_gone) == before[i] &&
+               !atomic_load(&readers[i].n_wrong))
+            (void)sched_yield();
+}
+
+START_TEST(models_come_and_go_while_readers_never_stop)
+{
+    struct reader threads[N_READERS + 1];
+    pthread_t ids[N_READERS + 1];
+    atomic_bool ending = false;
+    struct err e = {0};
+    for (size_t i = 0; i <= N_READERS; i++) {
+        threads[i] = (struct reader){.ending = &ending};
+        ck_assert_int_eq(api_thread_new(&w.api, &threads[i].thread, &e), ERR_OK);
+        ck_assert_int_eq(pthread_create(&ids[i], NULL, i < N_READERS ? read_on : write_on, &threads[i]), 0);
+    }
+    for (int round = 0; round < N_ROUNDS; round++) {
+        must_add();
+        wait_for_all(threads, true);
+        must_remove("third");
+        wait_for_all(threads, false);
+    }
+    atomic_store(&ending, true);
+    for (size_t i = 0; i <= N_READERS; i++) {
+        pthread_join(ids[i], NULL);
+        ck_assert_uint_eq(atomic_load(&threads[i].n_wrong), 0);
+        api_thread_free(threads[i].thread);
+    }
+    ck_assert_uint_eq(n_models(), 2);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("server/serving/model_set");
+    TCase *t = tcase_create("models");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, a_model_is_answered_from_when_it_was_added_until_it_is_removed);
+    tcase_add_test(t, what_cannot_be_served_is_refused_and_the_set_stays);
+    tcase_add_test(t, the_first_that_is_left_answers_where_none_is_named);
+    tcase_add_test(t, weights_go_with_their_model_and_no_later_loading_is_given_them);
+    tcase_add_test(t, a_request_under_way_ends_with_the_model_it_began_with);
+    tcase_add_test(t, a_change_by_a_thread_with_an_older_set_drops_the_weights_of_the_newer_one);
+    tcase_add_test(t, items_that_come_after_a_model_was_added_are_among_its_answers);
+    tcase_add_loop_test(t, a_model_without_memory_is_not_added_and_the_set_stays, 0, 2);
+    tcase_add_test(t, a_thread_without_memory_goes_on_with_the_models_that_it_has);
+    tcase_add_test(t, models_come_and_go_while_readers_never_stop);
+    suite_add_tcase(suite, t);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
