@@ -9,8 +9,8 @@
 enum { MAX_TRIES = 4 };
 #define WEAKER 0.3 /* half a decade, the step of the search */
 
-/* What a weaker start must gain: more than what the search calls about as good. An epoch favours starts from which the loss falls
- * fast, and those learn by heart later (docs/experiments.md, "Is one start enough?"). */
+/* What a weaker start must gain: more than what the search calls about as good. An epoch favours starts from
+ * which the loss falls fast, and those learn by heart later (docs/experiments.md, "Is one start enough?"). */
 #define MIN_GAIN 1.03
 
 struct trial {
