@@ -28,10 +28,10 @@ enum err_code log_reopen(struct err *e) ERR_MUST_CHECK;
 /* From here on a thread writes. Once a process. */
 enum err_code log_start(struct err *e) ERR_MUST_CHECK;
 
-/* Waits until the lines so far are written, for most_ms at most. */
+/* Waits until the lines so far are written, for max_ms at most. */
 void log_flush(int max_ms);
 
-/* Writes what waits, for most_ms at most. Later lines are written at once, or dropped where that would
+/* Writes what waits, for max_ms at most. Later lines are written at once, or dropped where that would
  * wait. */
 void log_end(int max_ms);
 

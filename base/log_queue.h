@@ -21,10 +21,10 @@ typedef size_t log_queue_notice(unsigned long long n, char *out, size_t room);
 enum err_code log_queue_start(const _Atomic int *fd, log_queue_notice *of_dropped,
                               struct err *e) ERR_MUST_CHECK;
 
-/* Waits until what is queued is written, for most_ms at most. */
+/* Waits until what is queued is written, for max_ms at most. */
 void log_queue_flush(int max_ms);
 
-/* Writes what is queued, for most_ms at most, and ends the thread if it does not wait for a reader. */
+/* Writes what is queued, for max_ms at most, and ends the thread if it does not wait for a reader. */
 void log_queue_stop(int max_ms);
 
 /* Takes a whole line with its newline; false: there is no thread, write it yourself. */

@@ -23,7 +23,7 @@
 struct batcher;
 
 /* A generation that takes less is made at once by every thread: it is a small part of a miss then.
- * server/README.md has the measurement. */
+ * docs/experiments.md, "When is a miss worth a batch?", has the measurement. */
 enum { BATCHER_MIN_NS = 100 * 1000 };
 
 struct batcher_config {

@@ -93,8 +93,7 @@ void weights_cache_drop_older(struct weights_cache *c, const void *key, size_t k
 void weights_cache_drop_owner(struct weights_cache *c, int64_t owner, int64_t revision);
 
 /* Forgets the weights of all keys that begin with these bytes, and keeps none of them that are being
- * generated. Cost: a
- * look at every entry. */
+ * generated. Cost: a look at every entry. */
 void weights_cache_drop_prefix(struct weights_cache *c, const void *prefix, size_t len);
 
 /* Forgets all keys. */

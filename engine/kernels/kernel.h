@@ -67,11 +67,10 @@ struct kernels {
     /* x[j][lane] = rows[lane][j] for n <= LANES rows of d; the lanes beyond n become 0. */
     void (*rows_to_lanes)(const real *const *rows, size_t n, size_t d, real *x);
 
-    /* rows[lane][at + j] = x[j][lane] for the first n lanes and j < d.
-     * non_finite (LANES): each value times 0 is added to its lane's element. An element that was 0 stays 0 as
-     * long as all values are finite; an infinity or NAN turns it into NAN.
-     * far: the rows will not be read soon, so they are written past the caches where they are aligned to 32
-     * bytes. */
+    /* rows[lane][at + j] = x[j][lane] for the first n lanes and j < d. non_finite (LANES): each value
+     * times 0 is added to its lane's element. An element that was 0 stays 0 as long as all values are
+     * finite; an infinity or NAN turns it into NAN. far: the rows will not be read soon, so they are
+     * written past the caches where they are aligned to 32 bytes. */
     void (*lanes_to_rows)(const real *x, size_t n, size_t d, real *const *rows, size_t at, bool far,
                           real *non_finite);
 

@@ -20,10 +20,9 @@ enum { INT8_CHUNK_BLOCKS = 256 }; /* blocks a call, so that the bounds stay in t
 
 struct int8_bounds;
 
-/* New; *out is NULL, without an error, when the model is not of the kind that this pass knows (a linear part;
- * no layer, or a core layer with ReLU and one output after it) or kernel is NULL.
- * shared: (I, rank) the shared part V x of the core layer. kernel: int8_kernel_best(), or another that runs
- * here. */
+/* New; *out is NULL, without an error, when the model is not of the kind that this pass knows (a linear
+ * part; no layer, or a core layer with ReLU and one output after it) or kernel is NULL. shared: (I, rank)
+ * the shared part V x of the core layer. kernel: int8_kernel_best(), or another that runs here. */
 enum err_code int8_bounds_new(const struct model_spec *spec, const struct model_params *params,
                               const real *shared, const struct int8_kernel *kernel, struct int8_bounds **out,
                               struct err *e) ERR_MUST_CHECK;

@@ -73,14 +73,13 @@ bool api_on_error_param(struct request *r, bool *skip);
 void api_fail(struct api_thread *t, struct request *r, const struct err *e);
 
 /* The user's weights for a call: cached, or made; where the thread may not block, made only without
- * waiting. The prior for
- * ?cold_start=true of an unknown user. ROUTE_DONE with *w NULL: answered with a refusal. */
+ * waiting. The prior for ?cold_start=true of an unknown user. ROUTE_DONE with *w NULL: answered with a
+ * refusal. */
 enum route_next api_weights(struct api_thread *t, struct request *r, struct model_handle *handle,
                             struct text user, bool may_block, struct weights **w, bool *cold);
 
 /* Replaces *w by weights of the user as the store has him now, for what must be of one state
- * (recommender_reread). False:
- * answered with a refusal, and *w is let go. */
+ * (recommender_reread). False: answered with a refusal, and *w is let go. */
 bool api_reread(struct api_thread *t, struct request *r, struct model_handle *handle, struct text user,
                 struct weights **w);
 

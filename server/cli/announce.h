@@ -14,8 +14,7 @@ struct announcement {
 };
 
 /* Logs the store and what is in it, each model and how it is asked for, who may call what, and what is off
- * and how it is
- * turned on. A store that cannot be counted now is a warning: the server serves. */
+ * and how it is turned on. A store that cannot be counted now is a warning: the server serves. */
 void announce_start(const struct announcement *a, struct serving *serving);
 
 #endif

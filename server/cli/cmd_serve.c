@@ -1,10 +1,10 @@
 /* hypernet serve: the order of start and of stop.
  *
- *   start: signals, tokens, who may ask, store, models, watcher, HTTP threads and workers, the weights of the
- *   last run's users (--warm-file); then readiness and "listening on URL". Until requests are taken SIGTERM
- *   and SIGINT end the process at once
+ *   start: signals, tokens, who may ask, store, models, change follower, HTTP threads and workers, the
+ *   weights of the last run's users (--warm-file); then readiness and "listening on URL". Until requests are
+ *   taken SIGTERM and SIGINT end the process at once
  *   stop (SIGTERM, SIGINT): readiness turns, answers say Connection: close, for --drain-seconds or until a
- * second signal; then no new connection is taken, what is under way ends (for --request-timeout at most, or
+ *   second signal; then no new connection is taken, what is under way ends (for --request-timeout at most, or
  * until another signal, which ends the process), threads are joined, the store is closed. A worker that is
  * still busy a little after that time is not waited for: the process ends with status 1, and the store is as
  * after any other sudden end, whole

@@ -30,13 +30,13 @@ enum err_code signals_start(const struct signals_calls *calls, struct signals **
 /* What came before is done now. */
 void signals_serve(struct signals *s);
 
-/* Waits for a request to stop; most_s < 0: for ever. Each ends one wait: true when one came. */
+/* Waits for a request to stop; max_s < 0: for ever. Each ends one wait: true when one came. */
 bool signals_wait(struct signals *s, int64_t max_s);
 
 /* Whether a request to stop came that no wait has taken. */
 bool signals_stop_asked(struct signals *s);
 
-/* The end has begun, and takes most_s seconds at most. */
+/* The end has begun, and takes max_s seconds at most. */
 void signals_end(struct signals *s, int64_t max_s);
 
 /* Ends the thread. From now on the system does what the signals mean to it; SIGHUP and SIGIO are ignored.

@@ -24,7 +24,7 @@ struct dataset {
     struct dataset_private *private;
 };
 
-/* Reads everything in one snapshot. A profile value is learned when least_users users have it. */
+/* Reads everything in one snapshot. A profile value is learned when min_users users have it. */
 enum err_code dataset_load(struct store_conn *c, size_t min_users, struct dataset *out,
                            struct err *e) ERR_MUST_CHECK;
 void dataset_free(struct dataset *d);

@@ -3,7 +3,7 @@
  * address of this machine alone, where no token is asked for, the name in Host tells such requests from the
  * user's own.
  * Layer: server/http
- * Threads: immutable after hosts_init.
+ * Threads: immutable after hosts_check.
  * Memory: names are borrowed. */
 #ifndef SERVER_HTTP_HOSTS_H
 #define SERVER_HTTP_HOSTS_H

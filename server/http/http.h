@@ -34,7 +34,7 @@ enum err_code http_start(const struct http_config *config, const struct http_han
 /* "http://127.0.0.1:8080" with the real port. */
 void http_url(const struct http_server *s, char *out, size_t size);
 
-/* Stops accepting, waits up to most_s seconds for requests under way, then ends all threads. */
+/* Stops accepting, waits up to max_s seconds for requests under way, then ends all threads. */
 void http_stop(struct http_server *s, unsigned max_s);
 
 /* Splits HOST:PORT; false when it is not of that form. */

@@ -399,7 +399,7 @@ enum err_code warm_start(struct serving *serving, const char *path, int64_t peri
     w->path = path;
     w->period_s = period_s;
     w->next_ns = clock_monotonic_ns() + period_s * 1000000000;
-    pthread_condattr_t monotonic; /* as the watcher: a wall clock that is set back must not stop it */
+    pthread_condattr_t monotonic; /* as the change follower: a wall clock that is set back must not stop it */
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&w->lock, NULL);

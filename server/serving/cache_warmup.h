@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Generates weights of the users in the file until all are cached, the cache is full, most_s seconds have
+/* Generates weights of the users in the file until all are cached, the cache is full, max_s seconds have
  * passed or stop(arg) says so. */
 void warm_load(struct serving *serving, const char *path, int64_t max_s, bool (*stop)(void *arg), void *arg);
 

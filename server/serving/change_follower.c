@@ -157,12 +157,12 @@ enum err_code change_follower_start(struct serving *serving, struct serving_coun
 {
     struct change_follower *w = mem_zalloc_array(1, sizeof *w);
     if (!w)
-        return err_set(e, ERR_NOMEM, "no memory for the watcher");
+        return err_set(e, ERR_NOMEM, "no memory for the change follower");
     w->serving = serving;
     w->counters = counters;
     w->seen = serving->opened_at;
     w->behind = true; /* what was written between the opening and this connection is not announced to it */
-    pthread_condattr_t monotonic; /* the wall clock may be set back, and the watcher must not wait for it */
+    pthread_condattr_t monotonic; /* the wall clock may be set back, and the follower must not wait for it */
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&w->lock, NULL);
@@ -174,7 +174,7 @@ enum err_code change_follower_start(struct serving *serving, struct serving_coun
     if (!code)
         atomic_store(&serving->store_read_ns, clock_monotonic_ns());
     if (!code && pthread_create(&w->thread, NULL, change_follower_main, w))
-        code = err_set(e, ERR_NOMEM, "the system refused the watcher's thread");
+        code = err_set(e, ERR_NOMEM, "the system refused the change follower's thread");
     if (code) {
         store_disconnect(w->conn);
         pthread_cond_destroy(&w->wake);

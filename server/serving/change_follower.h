@@ -22,8 +22,8 @@ enum err_code change_follower_start(struct serving *serving, struct serving_coun
                                     struct change_follower **out, struct err *e) ERR_MUST_CHECK;
 void change_follower_stop(struct change_follower *w); /* NULL is allowed */
 
-/* Whether the store was read lately, by the watcher; asking costs nothing, so that readiness can be asked for
- * while all workers are busy. */
+/* Whether the store was read lately, by the follower; asking costs nothing, so that readiness can be asked
+ * for while all workers are busy. */
 bool change_follower_store_answers(const struct serving *serving);
 
 #endif

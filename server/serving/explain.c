@@ -104,7 +104,7 @@ static enum err_code try_without(struct explanation *x, const struct store_user 
                                  struct err *e)
 {
     const struct explain_query *q = &x->q;
-    enum err_code code = context_theta(q->maker, q->items, rest, x->theta, e);
+    enum err_code code = context_theta(q->encoder, q->items, rest, x->theta, e);
     if (code)
         return code;
     added_items_score(q->model, item_snapshot_extra(q->items), x->theta, q->indices, q->n, q->workspace,
@@ -173,7 +173,7 @@ enum err_code explain_new(const struct explain_query *q, struct explanation **ou
     x->reasons = mem_alloc_array(q->n, q->most * sizeof *x->reasons);
     x->n_reasons = mem_zalloc_array(q->n, sizeof *x->n_reasons);
     x->scores = mem_alloc_array(q->n, sizeof *x->scores);
-    x->theta = mem_alloc_aligned(context_theta_len(q->maker), sizeof *x->theta);
+    x->theta = mem_alloc_aligned(context_theta_len(q->encoder), sizeof *x->theta);
     enum err_code code = ERR_OK;
     if (!x->reasons || !x->n_reasons || !x->scores || !x->theta)
         code = err_set(e, ERR_NOMEM, "no memory for an explanation");

@@ -21,10 +21,10 @@
 
 struct explanation;
 
-/* What is explained. maker, indices, scores and workspace are borrowed for explain_new, the rest for the life
- * of the explanation. */
+/* What is explained. encoder, indices, scores and workspace are borrowed for explain_new, the rest for the
+ * life of the explanation. */
 struct explain_query {
-    struct user_encoder *maker;
+    struct user_encoder *encoder;
     const struct model *model;
     const struct item_snapshot *items;
     const struct store_user *user;

@@ -2,7 +2,7 @@
  * encoding and generating take half a millisecond at most, by what they cost here.
  * Layer: server/serving
  * Threads: any.
- * Memory: a context maker while it measures. */
+ * Memory: a user encoder while it measures. */
 #ifndef SERVER_SERVING_INLINE_BUDGET_H
 #define SERVER_SERVING_INLINE_BUDGET_H
 

@@ -35,7 +35,7 @@ enum err_code update_items(struct session *t, struct item_registration *list, si
 /* ERR_NOTFOUND when there is no such item. */
 enum err_code update_delete_item(struct session *t, struct text id, struct err *e) ERR_MUST_CHECK;
 
-/* Brings the tables of this process up to what was just committed. Should that fail, the watcher does it
+/* Brings the tables of this process up to what was just committed. Should that fail, the follower does it
  * within a second. */
 void update_follow_items(struct session *t);
 

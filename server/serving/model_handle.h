@@ -33,8 +33,7 @@ struct model_handles {
 };
 
 /* Goes over to the next set, of which it gets the caller's reference: handles of models that stay (their
- * uids tell) are
- * kept, the others freed or made. On error the handles stay as they were. */
+ * uids tell) are kept, the others freed or made. On error the handles stay as they were. */
 enum err_code model_handles_take(struct model_handles *h, struct model_set *next,
                                  struct err *e) ERR_MUST_CHECK;
 void model_handles_fini(struct model_handles *h);

@@ -392,7 +392,7 @@ static enum err_code explain(struct recommender *p, struct model_handle *handle,
                                   .workspace = handle->workspace};
     uint32_t indices[LIMIT_EXPLAIN_ITEMS];
     float scores[LIMIT_EXPLAIN_ITEMS];
-    enum err_code code = model_handle_encoder(handle, &query.maker, e);
+    enum err_code code = model_handle_encoder(handle, &query.encoder, e);
     if (code)
         return code;
     for (size_t i = 0; i < best->n; i++) {

@@ -28,9 +28,8 @@ void recommender_free(struct recommender *p);
 /* ---- models ---- */
 
 /* Goes over to the newest set of models, where there is one: to be called before a request, as its handles
- * are valid until
- * the next call. One load where nothing changed. Without memory for it the models stay those that they
- * were. */
+ * are valid until the next call. One load where nothing changed. Without memory for it the models stay
+ * those that they were. */
 void recommender_refresh(struct recommender *p);
 
 /* The model that a request names, the first one for NULL; or NULL: it is not served. */
@@ -47,10 +46,8 @@ struct weights *recommender_cached(struct recommender *p, struct model_handle *h
                                    struct text user);
 
 /* A reference to the user's weights: cached, or made where that needs no wait and takes little; else NULL.
- * For threads that others
- * wait for: it reads only what the system has in memory (store_read_context_nonblocking) and makes only
- * what was measured to be short
- * (at_once). */
+ * For threads that others wait for: it reads only what the system has in memory
+ * (store_read_context_nonblocking) and makes only what was measured to be short (inline_budget.h). */
 struct weights *recommender_try(struct recommender *p, struct model_handle *handle, struct text user,
                                 bool *hit);
 
@@ -60,8 +57,7 @@ enum err_code recommender_acquire(struct recommender *p, struct model_handle *ha
                                   struct err *e) ERR_MUST_CHECK;
 
 /* Reads the user's record and replaces *w by weights made from it, so that what is explained is one state
- * of the user; on
- * failure *w stays. */
+ * of the user; on failure *w stays. */
 enum err_code recommender_reread(struct recommender *p, struct model_handle *handle, struct text user,
                                  struct weights **w, struct err *e) ERR_MUST_CHECK;
 
@@ -104,8 +100,7 @@ enum err_code recommender_predict_items(struct recommender *p, struct model_hand
                                         struct err *e) ERR_MUST_CHECK;
 
 /* The target network on the caller's rows x (n, D): *scores (n, d_output), borrowed until the next call.
- * They may be anything but
- * finite where the rows are too large. */
+ * They may be anything but finite where the rows are too large. */
 enum err_code recommender_score_rows(struct recommender *p, struct model_handle *handle,
                                      const struct weights *w, const float *x, size_t n, const float **scores,
                                      struct err *e) ERR_MUST_CHECK;

@@ -40,12 +40,12 @@ struct serving {
     uint64_t last_uid;        /* guarded by following */
     bool measures;            /* models that come get a batcher and a budget, as those of the start did */
     struct batcher_config batching; /* for them */
-    int64_t opened_at; /* the store's last change before the items were read; the watcher goes on from it */
+    int64_t opened_at; /* the store's last change before the items were read; the follower goes on from it */
     pthread_mutex_t
         following;    /* held while tables are made, so that none replaces a newer one, and while the set of
                                   models changes; readers never take it */
     int64_t items_at; /* guarded by following: the last change that the tables reflect */
-    _Atomic int64_t store_read_ns; /* when the watcher last read the store (monotonic); 0: that failed */
+    _Atomic int64_t store_read_ns; /* when the follower last read the store (monotonic); 0: that failed */
     atomic_bool store_lost;        /* its file is not at its path any more */
     atomic_uint n_forgotten; /* rises after users who were deleted left the cache; who keeps a list of users
                                 makes it anew */
@@ -70,8 +70,8 @@ enum err_code serving_settle(struct serving *s, struct err *e) ERR_MUST_CHECK;
 void serving_close(struct serving *s);
 
 /* Measures the models: gathers the generations of those where it pays, and finds whose weights are made
- * inline; before any
- * thread asks. Models that are added later are measured as they come. *any: one or more are gathered. */
+ * inline; before any thread asks. Models that are added later are measured as they come. *any: one or more
+ * are gathered. */
 enum err_code serving_measure(struct serving *s, const struct batcher_config *config, bool *any,
                               struct err *e) ERR_MUST_CHECK;
 
@@ -85,15 +85,13 @@ static inline bool serving_models_are(const struct serving *s, const struct mode
            seen; /* its address is no other one's meanwhile */
 }
 
-/* Loads one more model and serves it from now on, behind the others; answers go on meanwhile. ERR_CONFLICT:
- * its name is
- * served, or it is of another catalogue; ERR_LIMIT: LIMIT_MODELS are served; ERR_INVALID: it does not
- * answer for users. */
+/* Loads one more model and serves it from now on, behind the others; answers go on meanwhile.
+ * ERR_CONFLICT: its name is served, or it is of another catalogue; ERR_LIMIT: LIMIT_MODELS are served;
+ * ERR_INVALID: it does not answer for users. */
 enum err_code serving_add_model(struct serving *s, const char *path, struct err *e) ERR_MUST_CHECK;
 
 /* Serves a model no more, and forgets its weights; requests under way end with it. Its memory is free once
- * each thread
- * has met its next request. ERR_NOTFOUND: no such model; ERR_CONFLICT: it is the only one. */
+ * each thread has met its next request. ERR_NOTFOUND: no such model; ERR_CONFLICT: it is the only one. */
 enum err_code serving_remove_model(struct serving *s, const char *name, struct err *e) ERR_MUST_CHECK;
 
 /* Brings the item tables of all models up to the store and publishes them. Cost: of an item that interactions
@@ -114,8 +112,7 @@ enum err_code serving_begin_write(struct serving *s, struct store_conn **writer,
 enum err_code serving_end_write(struct serving *s, enum err_code code, struct err *e) ERR_MUST_CHECK;
 
 /* Forgets a user's cached weights of all models that were made before a change (INT64_MAX: all of them). A
- * user's
- * revision is the number of its last change, so weights of that revision or a later one reflect it. */
+ * user's revision is the number of its last change, so weights of that revision or a later one reflect it. */
 void serving_drop_user(struct serving *s, struct text id, int64_t change);
 
 #endif

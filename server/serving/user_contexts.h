@@ -20,14 +20,13 @@
 enum { USER_CONTEXTS_MAX_WITHIN = 32 }; /* users of a write whose contexts are made within it */
 
 /* Within a write: the contexts of a user as the store has it now; an embedding that was given stays.
- * *source (may be NULL): what the
- * context for the model `of` is made of, static. ERR_LIMIT: the user has too many interactions. */
+ * *source (may be NULL): what the context for the model `of` is made of, static. ERR_LIMIT: the user has
+ * too many interactions. */
 enum err_code user_contexts_put(struct session *t, struct text id, const struct model_handle *of,
                                 const char **source, struct err *e) ERR_MUST_CHECK;
 
 /* Within a write: the same of a user whose record the caller has, and who has no context but an embedding
- * for the model
- * `given` (NULL: none). Reads nothing. */
+ * for the model `given` (NULL: none). Reads nothing. */
 enum err_code user_contexts_put_record(struct session *t, struct text id, struct store_user *record,
                                        const struct model_handle *given, struct err *e) ERR_MUST_CHECK;
 

@@ -23,7 +23,7 @@ void user_encoder_free(struct user_encoder *k);
 /* From now on weights are generated through g, which outlives k; NULL: by this thread alone, as at first. */
 void user_encoder_gather(struct user_encoder *k, struct batcher *g);
 
-/* Encodes what the store knows of a user, whose interactions were read, to c (C floats, the maker's own,
+/* Encodes what the store knows of a user, whose interactions were read, to c (C floats, the encoder's own,
  * borrowed until the next call). Items the model does not have are left out. */
 enum err_code context_encode(struct user_encoder *k, const struct item_snapshot *items,
                              const struct store_user *user, const float **c, struct err *e) ERR_MUST_CHECK;

@@ -258,7 +258,7 @@ static uint32_t draw_item(struct maker *m, size_t user, double when, int before,
             return at;
     }
     uint32_t at = (uint32_t)rng_below(r, m->w->n_items);
-    while (m->seen[at] == user + 1) /* most_for_a_user leaves some */
+    while (m->seen[at] == user + 1) /* max_for_a_user leaves some */
         at = (uint32_t)((at + 1) % m->w->n_items);
     return at;
 }

@@ -45,7 +45,7 @@ struct item_weights {
 struct item_item_fit;
 
 /* New: neighbours and Gram matrices of the split's training interactions, which are not needed after.
- * most_whole: items up to which the whole matrix is inverted, ITEM_ITEM_WHOLE_ITEMS. ERR_NOMEM, ERR_LIMIT. */
+ * max_whole: items up to which the whole matrix is inverted, ITEM_ITEM_WHOLE_ITEMS. ERR_NOMEM, ERR_LIMIT. */
 enum err_code item_item_fit_new(const struct split *s, size_t max_whole, struct parallel *team,
                                 struct item_item_fit **out, struct err *e) ERR_MUST_CHECK;
 void item_item_fit_free(struct item_item_fit *f);

@@ -34,7 +34,7 @@ struct batching {
     struct item_item_fit *f;
     size_t n_users, max_taken; /* entries that an item needs at most */
     uint32_t *heads;           /* (threads, n_users) */
-    struct taken *taken;       /* (threads, most_taken) */
+    struct taken *taken;       /* (threads, max_taken) */
 };
 
 /* The packed Gram matrix of an item's neighbours: what two of them share is found from the users of either,
