@@ -156,10 +156,12 @@ enum err_code serving_follow_items(struct serving *s, struct store_conn *c, stru
         code = next_tables(s, c, &f.changes, &unseen, e);
     if (!code)
         s->items_at = f.last;
+    /* Weights that were made without items that are known now. Before others find that there is nothing left
+     * to follow, and also where the table of a later model failed: the next try does not know of it. */
+    if (unseen)
+        weights_cache_clear(s->cache);
     pthread_mutex_unlock(&s->following);
     buf_fini(&f.changes.ids);
-    if (!code && unseen) /* they were made without items that are known now */
-        weights_cache_clear(s->cache);
     return code;
 }
 

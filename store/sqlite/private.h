@@ -111,7 +111,7 @@ enum {
       "INSERT INTO contexts (id, kind, model, model_version, revision, given, embedding, taken) "            \
       "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id, kind, model, model_version) DO UPDATE "      \
       "SET revision = excluded.revision, given = excluded.given, embedding = excluded.embedding, "           \
-      "taken = excluded.taken WHERE excluded.revision >= revision")                                          \
+      "taken = excluded.taken WHERE excluded.revision >= revision AND (given = 0 OR excluded.given = 1)")    \
     X(LAST_CHANGE, "SELECT seq FROM sqlite_sequence WHERE name = 'changes'")                                 \
     X(FIRST_CHANGE, "SELECT min(change) FROM changes")                                                       \
     X(CHANGES_AFTER, "SELECT change, kind, row_key, "                                                        \

@@ -70,11 +70,10 @@ END_TEST
 START_TEST(test_a_context_made_from_an_older_revision_does_not_replace_a_newer_one)
 {
     int64_t revision = store_fixture_user(f.conn, "ann", NULL);
-    store_fixture_context(f.conn, &store_fixture_key, "ann", revision + 1, true, "given");
+    store_fixture_context(f.conn, &store_fixture_key, "ann", revision + 1, false, "newer");
     store_fixture_context(f.conn, &store_fixture_key, "ann", revision, false, "encoded too late");
     store_fixture_read(&f, "ann");
-    ck_assert_str_eq(buf_text(&f.user.embedding), "given");
-    ck_assert(f.user.embedding_given);
+    ck_assert_str_eq(buf_text(&f.user.embedding), "newer");
     store_fixture_context(f.conn, &store_fixture_key, "ann", revision + 1, false, "again");
     store_fixture_read(&f, "ann");
     ck_assert_str_eq(buf_text(&f.user.embedding), "again");
@@ -161,6 +160,21 @@ START_TEST(test_an_encoded_context_lists_the_users_items_by_key)
     store_fixture_read(&f, "ann");
     ck_assert(!f.user.brief);
     ck_assert_uint_eq(f.user.n_interactions, N);
+}
+END_TEST
+
+START_TEST(test_what_a_caller_gave_is_not_replaced_by_what_is_encoded)
+{
+    int64_t revision = store_fixture_user(f.conn, "ann", "{}");
+    ck_assert(!reads_brief("ann"));
+    store_fixture_context(f.conn, &store_fixture_key, "ann", revision, true, "given");
+    put_encoded("ann", "abcd"); /* as a training of the same name and version does for all users */
+    ck_assert(!reads_brief("ann"));
+    ck_assert(f.user.embedding_given);
+    ck_assert_str_eq(buf_text(&f.user.embedding), "given");
+    store_fixture_context(f.conn, &store_fixture_key, "ann", revision, true, "again");
+    ck_assert(!reads_brief("ann"));
+    ck_assert_str_eq(buf_text(&f.user.embedding), "again");
 }
 END_TEST
 
@@ -258,6 +272,7 @@ int main(void)
     tcase_add_test(tc, test_a_user_that_is_gone_gets_no_context);
     tcase_add_test(tc, test_a_context_of_no_bytes_or_an_unknown_kind_is_refused);
     tcase_add_test(tc, test_an_encoded_context_lists_the_users_items_by_key);
+    tcase_add_test(tc, test_what_a_caller_gave_is_not_replaced_by_what_is_encoded);
     tcase_add_test(tc, test_a_user_that_changed_since_is_read_whole_until_encoded_again);
     tcase_add_test(tc, test_a_long_history_has_no_list);
     tcase_add_test(tc, test_a_user_of_no_items_has_an_empty_list);
