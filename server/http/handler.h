@@ -16,7 +16,8 @@ struct http_handler {
     struct http_counters *counters;
     const atomic_bool *draining; /* answers ask the client to leave */
 
-    /* What a thread needs for its calls; made before there is a thread, then confined to it. */
+    /* What a thread needs for its calls, confined to it from then on. Called by the thread that starts the
+     * server, and by workers as they start, several at a time. */
     enum err_code (*thread_new)(void *of, struct api_thread **out, struct err *e);
     void (*thread_free)(struct api_thread *t);
 

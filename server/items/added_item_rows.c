@@ -1,5 +1,6 @@
 /* A taker's part in the equation is the beginning of his stored context, so that an item moves by reading and
- * not by encoding anybody: contexts are stored in the transaction that records an event. */
+ * not by encoding anybody: contexts are stored in the transaction that records an event, those of a large
+ * batch after it (serving/user_contexts.h). */
 #include "server/items/added_item_rows.h"
 
 #include "base/limits.h"

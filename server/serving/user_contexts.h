@@ -1,8 +1,10 @@
 /* user_contexts - the contexts of users whom an update changed: made for every model, and stored.
  *
  * Of few users they are made and stored within the write. Of many that would hold up all who write, so they
- * come after it, in short writes of their own. Nothing depends on them: a context of an older revision than
- * its user's answers for nobody, and whoever asks for one that is missing, after a crash too, has it made.
+ * come after it, in short writes of their own. No user's answer depends on them: a context of an older
+ * revision than its user's answers for nobody, and whoever asks for one that is missing, after a crash too,
+ * has it made. Rows of items beyond a model's own do: after a crash between the two they lack these users
+ * until the users change again or a training stores their contexts.
  * Layer: server/serving
  * Threads: uses the session's connections and workspaces.
  * Memory: within a write the session's workspaces; after a write some users at a time, given back at the
