@@ -5,6 +5,7 @@
 #include "engine/format/model_json.h"
 
 #include "base/mem.h"
+#include "base/value_text.h"
 #include "engine/format/profile_range.h"
 
 #include <errno.h>
@@ -251,6 +252,16 @@ static void check_values_once(struct reader *r, const struct encoder_spec *n)
 
 _Static_assert(LIMIT_PROFILE_FIELDS == 64, "the text above names it");
 
+/* Keeps the one form of a value that is written in another; false: no memory. */
+static bool keep_form(struct profile_value *v)
+{
+    char room[VALUE_TEXT_ROOM];
+    const char *form = v->value ? value_text(v->value, room) : NULL;
+    bool is_another = form && strcmp(form, v->value) != 0;
+    v->form = is_another ? mem_strdup(form) : NULL;
+    return !is_another || v->form;
+}
+
 /* [field, value] or, where there may be ranges, [field, range]. False: neither, or no memory (*nomem). */
 static bool decode_value(const json_t *pair, bool ranges, struct profile_value *out, bool *nomem)
 {
@@ -261,7 +272,7 @@ static bool decode_value(const json_t *pair, bool ranges, struct profile_value *
         return false;
     out->field = mem_strdup(field);
     out->value = value ? mem_strdup(value) : NULL;
-    *nomem = !out->field || (value && !out->value);
+    *nomem = !out->field || (value && !out->value) || !keep_form(out);
     return !*nomem;
 }
 

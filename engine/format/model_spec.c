@@ -377,6 +377,7 @@ static void free_values(struct profile_value **values, size_t *n)
     for (size_t i = 0; *values && i < *n; i++) {
         mem_free((*values)[i].field);
         mem_free((*values)[i].value);
+        mem_free((*values)[i].form);
     }
     mem_free(*values);
     *values = NULL;

@@ -78,6 +78,7 @@ struct encoder_spec {
 struct profile_value {
     char *field;        /* heap */
     char *value;        /* heap; NULL: a range of numbers */
+    char *form;         /* heap; its one form (base/value_text.h), of a file made before there was one; else NULL */
     double from, below; /* of a range; -INFINITY, INFINITY: open */
 };
 

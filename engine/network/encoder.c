@@ -220,14 +220,11 @@ enum err_code encoder_encode(const struct model_spec *spec, const struct model_p
  * 3. */
 static int fit_of(const struct profile_value *row, const char *value, bool is_number, double number)
 {
-    char room[VALUE_TEXT_ROOM];
     if (!row->value)
         return is_number && number >= row->from && number < row->below;
     if (strcmp(row->value, value) == 0)
         return 3;
-    return strcmp(value_text(row->value, room), value) == 0
-               ? 2
-               : 0; /* of a model made before there was one form */
+    return row->form && strcmp(row->form, value) == 0 ? 2 : 0;
 }
 
 long encoder_profile_value(const struct model_spec *spec, const char *field, const char *value)

@@ -13,7 +13,7 @@
 #include <string.h>
 
 enum {
-    PIECE = 32, /* users whose contexts are stored in one write: a few milliseconds */
+    PIECE = 256, /* users whose contexts are stored in one write: some ten milliseconds */
     ITEMS = 256 /* items that one write moves */
 };
 
@@ -170,20 +170,25 @@ static enum err_code encode_piece(struct session *t, struct model_handle *handle
 {
     struct store_context_key key = key_of(handle);
     size_t d_context = handle->model->spec.d_context;
-    for (size_t i = 0; i < p->n; i++) {
+    enum err_code code = store_snapshot_begin(t->conn, e); /* one lock for all of them */
+    if (code)
+        return code;
+    for (size_t i = 0; i < p->n && !code; i++) {
         struct encoded *x = &p->at[i];
         struct err why = {0};
         const float *c = NULL;
-        enum err_code code = store_read_user(t->conn, x->id, &key, &x->user, &why);
+        code = store_read_user(t->conn, x->id, &key, &x->user, &why);
         if (!code && x->user.embedding_revision != x->user.revision)
             code = encode(handle, &x->user, &c, &why);
-        if (code && code != ERR_NOTFOUND) /* who was deleted meanwhile has none */
-            return err_set(e, code, "%s", why.text);
+        code = code == ERR_NOTFOUND ? ERR_OK /* who was deleted meanwhile has none */
+               : code               ? err_set(e, code, "%s", why.text)
+                                    : ERR_OK;
         x->is_made = c != NULL;
         if (c)
             memcpy(p->contexts + i * d_context, c, d_context * sizeof *c);
     }
-    return ERR_OK;
+    store_snapshot_end(t->conn);
+    return code;
 }
 
 static enum err_code store_piece(struct session *t, struct model_handle *handle, const struct piece *p,
@@ -238,6 +243,16 @@ static int by_text(const void *a, const void *b)
     return order ? order : (x->len > y->len) - (x->len < y->len);
 }
 
+/* Whether the item is every model's own. Cost: one look-up a model in memory. */
+static bool is_own(struct session *t, struct text item)
+{
+    size_t i = 0, n = recommender_n_models(t->recommender);
+    while (i < n &&
+           model_item_index(recommender_model(t->recommender, i)->model, item.data, item.len) >= 0)
+        i++;
+    return i == n;
+}
+
 /* Leaves the items beyond a model's own, each once; returns how many. */
 static size_t choose_moving(struct session *t, struct text *items, size_t n)
 {
@@ -246,7 +261,7 @@ static size_t choose_moving(struct session *t, struct text *items, size_t n)
     if (n > 1)
         qsort(items, n, sizeof *items, by_text);
     for (size_t i = 0; i < n; i++)
-        if ((i == 0 || by_text(&items[i - 1], &items[i]) != 0) &&
+        if (!is_own(t, items[i]) && (i == 0 || by_text(&items[i - 1], &items[i]) != 0) &&
             !store_item_key_of(t->conn, items[i], &key, NULL) && is_beyond_a_model(t, key))
             items[n_chosen++] = items[i];
     return n_chosen;

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_MANY = 100 }; /* users of a batch: several pieces */
+enum { N_MANY = 600 }; /* users of a batch: several pieces */
 
 static struct api_world w;
 static struct store_conn *other; /* as another process would write */
