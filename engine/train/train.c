@@ -50,7 +50,7 @@ static void tell_outcome(const struct train_objective *o, const struct run *run,
 }
 
 enum err_code train_run(const struct train_data *data, const struct train_options *options, const char *path,
-                        train_progress_fn *progress, void *arg, struct train_report *report, struct err *e)
+                        progress_fn *progress, void *arg, struct train_report *report, struct err *e)
 {
     const struct train_objective *o = train_objective_find(options->objective);
     void *state = NULL;

@@ -21,10 +21,12 @@ bool train_is_trained(const struct objective *objective);
 
 /* Trains and writes the model file at path, whole or not at all. An interrupt before the first epoch has
  * ended writes nothing (report->written); a later one writes the best so far. A deadline is kept by all
- * phases together and always leaves a model, be it the first round of the factorisation. ERR_INVALID: no
- * users, no items, too little data, an objective that is not trained. */
+ * phases together and always leaves a model, be it the first round of the factorisation. progress (may be
+ * NULL) is told of the stages "search", "factorise", "start", "choose", "train", "neighbours" and "refit";
+ * false from it stops as options->interrupt does. ERR_INVALID: no users, no items, too little data, an
+ * objective that is not trained, an option that the objective does not take. */
 enum err_code train_run(const struct train_data *data, const struct train_options *options, const char *path,
-                        train_progress_fn *progress, void *arg, struct train_report *report,
+                        progress_fn *progress, void *arg, struct train_report *report,
                         struct err *e) ERR_MUST_CHECK;
 
 #endif

@@ -134,9 +134,12 @@ static enum err_code check_per_user(const struct settings *s, struct err *e)
                : ERR_OK;
 }
 
-static void talk(const char *text)
+static bool talk(void *arg, const struct progress *p)
 {
-    (void)fprintf(stderr, "hypernet evaluate: %s\n", text);
+    (void)arg;
+    if (p->note)
+        (void)fprintf(stderr, "hypernet evaluate: %s\n", p->note);
+    return true;
 }
 
 static int run(const struct settings *s)
@@ -155,7 +158,7 @@ static int run(const struct settings *s)
                                    .foreign_items = s->foreign_items,
                                    .n_threads = (int)s->threads,
                                    .seed = (uint64_t)s->seed,
-                                   .talk = talk};
+                                   .progress = talk};
     if (parse_baselines(s, &o.baselines, &e) || parse_metrics(s->metrics, metrics, &o.n_metrics, &e) ||
         (s->counts && parse_counts(s->counts, counts, &o.n_counts, &e)) || check(s, &o, &e))
         return command_fail(&cmd_evaluate_command, &e, true);

@@ -4,13 +4,12 @@
 #include "base/limits.h"
 #include "base/talk.h"
 #include "server/cli/commands.h"
+#include "server/cli/progress_bar.h"
 #include "server/data/import.h"
 #include "server/data/import_print.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 static int cmd_import(int argc, char **argv);
 
@@ -38,25 +37,6 @@ struct arguments {
     int64_t skip_bad;
     bool replace, json;
 };
-
-/* ---- progress ---- */
-
-struct progress {
-    int64_t start_ns, last_ns;
-    bool terminal;
-};
-
-/* A line that renews itself on a terminal, a plain one every few seconds elsewhere. */
-static void show_progress(void *arg, const char *path, int64_t n_rows)
-{
-    struct progress *p = arg;
-    int64_t now = clock_monotonic_ns();
-    if (now - p->last_ns < (p->terminal ? 100000000 : 5000000000))
-        return;
-    p->last_ns = now;
-    (void)fprintf(stderr, p->terminal ? "\r\033[K%s: %" PRId64 " rows" : "%s: %" PRId64 " rows\n", path,
-                  n_rows);
-}
 
 /* ---- results ---- */
 
@@ -152,18 +132,18 @@ static enum err_code to_import(const struct arguments *a, struct import_options 
 
 static int import_and_report(const struct arguments *a, struct import_options *o)
 {
-    struct progress p = {.start_ns = clock_monotonic_ns(), .terminal = isatty(STDERR_FILENO) != 0};
-    p.last_ns = p.start_ns;
-    o->progress = show_progress;
-    o->progress_arg = &p;
+    int64_t start_ns = clock_monotonic_ns();
+    struct progress_bar bar;
+    progress_bar_init(&bar);
+    o->progress = progress_bar_show;
+    o->progress_arg = &bar;
     struct import_report report;
     struct err e = {0};
     enum err_code code = import_run(o, &report, &e);
-    if (p.terminal)
-        (void)fputs("\r\033[K", stderr);
+    progress_bar_end(&bar);
     for (size_t i = 0; i < report.n_listed; i++)
         (void)fprintf(stderr, "%s\n", report.listed[i].text);
-    double seconds = seconds_since(p.start_ns);
+    double seconds = seconds_since(start_ns);
     if (!code && a->json)
         code = import_print_json(a->store, &report, o->format, seconds, &e);
     else if (!code)

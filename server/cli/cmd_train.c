@@ -8,7 +8,7 @@
 #include "engine/model.h"
 #include "engine/train/train.h"
 #include "server/cli/commands.h"
-#include "server/cli/progress.h"
+#include "server/cli/progress_bar.h"
 #include "server/cli/versions.h"
 #include "server/data/output_file.h"
 #include "server/data/train_dataset.h"
@@ -37,12 +37,6 @@ static void interrupt(int number)
 {
     (void)number;
     atomic_store(&interrupted, true);
-}
-
-static bool show(void *arg, const struct train_progress *p)
-{
-    progress_show(arg, p);
-    return true;
 }
 
 /* ---- contexts of all users ---- */
@@ -247,8 +241,8 @@ static enum err_code train(const struct settings *s, const struct train_options 
     struct store_conn *c = NULL;
     struct dataset data = {0};
     struct train_report report;
-    struct progress progress;
-    progress_init(&progress);
+    struct progress_bar bar;
+    progress_bar_init(&bar);
     enum err_code code = store_open(s->store, STORE_READ_WRITE, &store, e);
     if (!code)
         code = store_connect(store, &c, e);
@@ -259,8 +253,8 @@ static enum err_code train(const struct settings *s, const struct train_options 
     if (!code)
         code = dataset_check_say(&data.check, c, warn, e);
     if (!code)
-        code = train_run(&data.data, options, s->out, show, &progress, &report, e);
-    progress_end(&progress);
+        code = train_run(&data.data, options, s->out, progress_bar_show, &bar, &report, e);
+    progress_bar_end(&bar);
     *written = !code && report.written;
     if (*written)
         code = write_contexts(c, s->out, !s->no_contexts, late_ns(options), e);

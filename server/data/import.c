@@ -205,6 +205,17 @@ static enum err_code end_file(struct import *im, const struct table *t, struct e
     return check_any(f, e);
 }
 
+static enum err_code tell(const struct import *im, const struct import_file *file, int64_t n_rows,
+                          struct err *e)
+{
+    const struct import_options *o = im->options;
+    struct progress p = progress_at(file->path, (double)NAN);
+    p.n_rows = n_rows;
+    return !o->progress || o->progress(o->progress_arg, &p)
+               ? ERR_OK
+               : err_set(e, ERR_DEADLINE, "the import was stopped: nothing was imported");
+}
+
 /* The store refuses a value by ERR_INVALID too; then the line is as bad as one that could not be read. */
 static enum err_code next_row(struct import *im, const struct import_file *file, struct table *t, bool *got,
                               struct err *e)
@@ -220,9 +231,7 @@ static enum err_code next_row(struct import *im, const struct import_file *file,
     }
     count_row(&im->report->files[im->report->n_files - 1], &row);
     int64_t n = ++im->report->n_rows[file->kind];
-    if (im->options->progress && n % PROGRESS_ROWS == 0)
-        im->options->progress(im->options->progress_arg, file->path, n);
-    return ERR_OK;
+    return n % PROGRESS_ROWS ? ERR_OK : tell(im, file, n, e);
 }
 
 static enum err_code take_file(struct import *im, const struct import_file *file, struct err *e)

@@ -6,6 +6,7 @@
 #define SERVER_DATA_IMPORT_H
 
 #include "base/err.h"
+#include "base/progress.h"
 #include "server/tables/format.h"
 #include "store/store.h"
 
@@ -30,8 +31,8 @@ struct import_options {
     bool replace; /* the tables of items are all there are: others are deleted, deleted ones come back */
     const char *ignored[IMPORT_MAX_IGNORED]; /* (n_ignored) names of fields and columns that are left out */
     size_t n_ignored;
-    int64_t skip_bad; /* bad lines that are left out before the import fails */
-    void (*progress)(void *arg, const char *path, int64_t n_rows); /* now and then; may be NULL */
+    int64_t skip_bad;      /* bad lines that are left out before the import fails */
+    progress_fn *progress; /* told of a file's rows now and then; may be NULL. False ends with ERR_DEADLINE */
     void *progress_arg;
 };
 

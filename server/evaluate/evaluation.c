@@ -252,8 +252,11 @@ static enum err_code make_baselines(struct evaluation *v, struct store_conn *c, 
                                     struct err *e)
 {
     const struct evaluation_options *o = v->options;
-    struct evaluation_baselines_options b = {
-        .ratings = v->ratings, .wanted = o->baselines, .seed = o->seed, .talk = o->talk};
+    struct evaluation_baselines_options b = {.ratings = v->ratings,
+                                             .wanted = o->baselines,
+                                             .seed = o->seed,
+                                             .progress = o->progress,
+                                             .progress_arg = o->progress_arg};
     if (o->candidates_path && v->test.n_users > 0)
         b.n_rivals = (v->test.n_candidates + v->test.n_users - 1) / v->test.n_users;
     return evaluation_baselines_new(c, v->models[0], v->items[0], &b, team, &v->baselines, e);

@@ -42,8 +42,9 @@ struct evaluation_options {
     bool foreign_items; /* also models of whose items the store has less than half */
     bool groups;        /* also by how much is known of the users, where there is one case */
     int n_threads;
-    uint64_t seed;            /* of the bootstrap and of the baselines' validation */
-    evaluation_talk_fn *talk; /* NULL: in silence */
+    uint64_t seed;         /* of the bootstrap and of the baselines' validation */
+    progress_fn *progress; /* as of the baselines; NULL: in silence */
+    void *progress_arg;
 };
 
 /* One system's figures: means over users with 95 % bootstrap intervals; the difference is to the first

@@ -88,6 +88,16 @@ static bool list(struct evaluation_baselines *b, enum evaluation_baseline which)
     return wanted;
 }
 
+/* Says what is under way; whether to go on. */
+static enum err_code note(const struct evaluation_baselines_options *o, const char *text, struct err *e)
+{
+    struct progress p = progress_at("baselines", (double)NAN);
+    p.note = text;
+    return !o->progress || o->progress(o->progress_arg, &p)
+               ? ERR_OK
+               : err_set(e, ERR_DEADLINE, "the evaluation was stopped");
+}
+
 static enum err_code fit_rankings(struct evaluation_baselines *b, const struct gathering *g,
                                   const struct evaluation_baselines_options *o, struct parallel *team,
                                   struct err *e)
@@ -101,14 +111,14 @@ static enum err_code fit_rankings(struct evaluation_baselines *b, const struct g
     if (b->model->spec.encoder.d_fold_in > 0)
         list(b, BASELINE_FOLD_IN);
     if (!code && list(b, BASELINE_IALS)) {
-        if (o->talk)
-            o->talk("iALS: looking for its hyperparameters, then fitting");
-        code = ials_baseline_new(&data, team, o->n_rivals, o->seed, &b->ials, e);
+        code = note(o, "iALS: looking for its hyperparameters, then fitting", e);
+        if (!code)
+            code = ials_baseline_new(&data, team, o->n_rivals, o->seed, &b->ials, e);
     }
     if (!code && data.n_items <= EASE_MOST_ITEMS && list(b, BASELINE_EASE)) {
-        if (o->talk)
-            o->talk("EASE: looking for its lambda, then fitting");
-        code = ease_baseline_new(&data, team, o->n_rivals, o->seed, &b->ease, e);
+        code = note(o, "EASE: looking for its lambda, then fitting", e);
+        if (!code)
+            code = ease_baseline_new(&data, team, o->n_rivals, o->seed, &b->ease, e);
     }
     return code;
 }

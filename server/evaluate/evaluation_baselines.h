@@ -7,16 +7,15 @@
 
 #include "base/err.h"
 #include "base/parallel.h"
+#include "base/progress.h"
 #include "engine/model.h"
 #include "engine/network/encoder.h"
 #include "server/items/item_snapshot.h"
 #include "store/store.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* Told of what is under way. */
-typedef void evaluation_talk_fn(const char *text);
 
 /* What validation chose; a dim of 0 and a lambda of NAN: there is no such baseline. */
 struct evaluation_choices {
@@ -47,7 +46,9 @@ struct evaluation_baselines_options {
     unsigned wanted; /* a set */
     size_t n_rivals; /* candidates of a test, that hyperparameters are chosen among; 0: the catalogue */
     uint64_t seed;
-    evaluation_talk_fn *talk; /* may be NULL */
+    progress_fn
+        *progress; /* told of what is under way, by notes; may be NULL. False ends with ERR_DEADLINE */
+    void *progress_arg;
 };
 
 /* Those wanted that there can be: the fold-in needs the model's factors, EASE a matrix of all items. The

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 
 enum err_code run_init(struct run *r, const struct train_data *data, const struct train_options *options,
-                       const char *path, train_progress_fn *progress, void *arg, struct err *e)
+                       const char *path, progress_fn *progress, void *arg, struct err *e)
 {
     *r = (struct run){.data = data, .options = *options, .path = path, .progress = progress, .arg = arg};
     budget_init(&r->budget, options->started_ns ? options->started_ns : clock_monotonic_ns(),
@@ -17,7 +17,7 @@ void run_fini(struct run *r)
     r->team = NULL;
 }
 
-void run_tell(struct run *r, struct train_progress p)
+void run_tell(struct run *r, struct progress p)
 {
     p.elapsed_s = budget_elapsed(&r->budget);
     if (r->progress && !r->progress(r->arg, &p))

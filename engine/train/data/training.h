@@ -1,4 +1,4 @@
-/* training - what is asked of a training, whatever its objective; and where it is.
+/* training - what is asked of a training, whatever its objective.
  * Layer: engine/train/data
  * Threads: plain values.
  * Memory: texts are borrowed. */
@@ -34,22 +34,5 @@ struct train_options {
 };
 
 void train_options_default(struct train_options *o);
-
-/* Where training is. Numbers that do not apply are NAN. */
-struct train_progress {
-    const char *stage; /* "search", "factorise", "start", "choose", "train", "neighbours", "refit" */
-    int epoch, n_epochs;
-    const char *contender; /* while models are compared: what is generated in this one; else NULL */
-    double fraction;       /* of the stage, 0 to 1 */
-    double loss;           /* mean over the epoch so far */
-    double metric;         /* NDCG@10 of each user's held-out last item over the whole catalogue */
-    double best_metric;
-    const char *metric_name; /* NULL: ndcg@10 */
-    double elapsed_s, left_s;
-    const char *note; /* what was chosen and why; NULL: nothing to say */
-};
-
-/* Returns false to stop, as options.interrupt does. */
-typedef bool train_progress_fn(void *arg, const struct train_progress *p);
 
 #endif

@@ -23,7 +23,7 @@ struct choice {
     const struct split *split;
     struct parallel *team;
     struct item_item_fit *fit;
-    item_item_choice_fn *fn;
+    progress_fn *progress; /* may be NULL */
     void *arg;
     double ndcg[N_RIDGES]; /* NAN: not tried */
     double best;
@@ -64,8 +64,11 @@ static enum err_code try_ridge(void *arg, int i, int y, double *ndcg, struct err
     c->best = c->ndcg[i] > c->best ? c->ndcg[i] : c->best;
     c->n_tries++;
     *ndcg = c->ndcg[i];
-    double fraction = c->before + c->part * (double)c->n_tries / (MAX_TRIES + 1);
-    if (c->fn && !c->fn(c->arg, fraction, c->ndcg[i], c->best))
+    struct progress done =
+        progress_at("neighbours", c->before + c->part * (double)c->n_tries / (MAX_TRIES + 1));
+    done.metric = c->ndcg[i];
+    done.best_metric = c->best;
+    if (c->progress && !c->progress(c->arg, &done))
         c->stopped = true;
     return ERR_OK;
 }
@@ -165,12 +168,11 @@ static bool is_better(const struct item_item_choice *a, const struct item_item_c
 
 enum err_code item_item_choose(const struct split *s, const struct model_spec *spec,
                                const struct model_params *params, double metric, struct parallel *team,
-                               item_item_choice_fn *fn, void *arg, struct item_item_choice *out,
-                               struct err *e)
+                               progress_fn *progress, void *arg, struct item_item_choice *out, struct err *e)
 {
     size_t n = s->data->n_items;
     bool both = n > ITEM_ITEM_LOCAL_ITEMS && n <= ITEM_ITEM_WHOLE_ITEMS;
-    struct choice c = {.split = s, .team = team, .fn = fn, .arg = arg, .part = both ? 0.5 : 1};
+    struct choice c = {.split = s, .team = team, .progress = progress, .arg = arg, .part = both ? 0.5 : 1};
     struct item_item_choice local = {.metric = metric, .local = true};
     *out = (struct item_item_choice){.metric = metric, .local = n > ITEM_ITEM_WHOLE_ITEMS};
     if (s->n_validated == 0)

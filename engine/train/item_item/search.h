@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/parallel.h"
+#include "base/progress.h"
 #include "engine/format/model_spec.h"
 #include "engine/train/data/split.h"
 #include "engine/train/item_item/fit.h"
@@ -22,13 +23,11 @@ struct item_item_choice {
     double alone, metric;  /* NDCG@10 of the weights alone, and of the model with them */
 };
 
-/* Called after each try with the figure so far; returns false to stop with what there is. */
-typedef bool item_item_choice_fn(void *arg, double fraction, double ndcg, double best);
-
-/* Chooses for a trained model whose own figure is `metric`. */
+/* Chooses for a trained model whose own figure is `metric`. progress (may be NULL) is told of each try, as of
+ * the stage "neighbours"; false from it stops with what there is. */
 enum err_code item_item_choose(const struct split *s, const struct model_spec *spec,
                                const struct model_params *params, double metric, struct parallel *team,
-                               item_item_choice_fn *fn, void *arg, struct item_item_choice *out,
+                               progress_fn *progress, void *arg, struct item_item_choice *out,
                                struct err *e) ERR_MUST_CHECK;
 
 /* The chosen weights for a split, scaled; to be freed by item_weights_fini. */

@@ -91,7 +91,7 @@ static void init_factors(real *v, size_t n_rows, size_t d, uint64_t seed)
 }
 
 enum err_code ials_run(const struct ials_data *data, const struct ials_options *options,
-                       struct parallel *team, ials_epoch_fn *after_epoch, void *arg, real *item_factors,
+                       struct parallel *team, progress_fn *progress, void *arg, real *item_factors,
                        real *user_factors, struct err *e)
 {
     size_t d = options->dim, n = 0;
@@ -126,7 +126,8 @@ enum err_code ials_run(const struct ials_data *data, const struct ials_options *
         s = (struct sweep){options, &items, data->n_users, user_factors, gram, item_factors, workspaces};
         ials_gram(user_factors, data->n_users, d, options->alpha, gram);
         loop(team, items.n_rows, solve_row, &s);
-        if (after_epoch && !after_epoch(arg, epoch))
+        struct progress done = progress_at("factorise", (double)(epoch + 1) / options->n_epochs);
+        if (progress && !progress(arg, &done))
             break;
     }
 out:

@@ -12,10 +12,9 @@
 
 #include "base/err.h"
 #include "base/parallel.h"
+#include "base/progress.h"
 #include "engine/kernels/real.h"
 #include "engine/network/encoder.h"
-
-#include <stdbool.h>
 
 #include <stddef.h>
 #include <stdint.h>
@@ -36,12 +35,10 @@ struct ials_data {
     const struct encoder_interaction *interactions;
 };
 
-/* Returns false to stop after the epoch. */
-typedef bool ials_epoch_fn(void *arg, int epoch);
-
-/* Writes item factors (n_items, dim) and user factors (n_users, dim); each epoch ends with the items. */
+/* Writes item factors (n_items, dim) and user factors (n_users, dim); each epoch ends with the items.
+ * progress (may be NULL) is told after each of them; false from it stops there. */
 enum err_code ials_run(const struct ials_data *data, const struct ials_options *options,
-                       struct parallel *team, ials_epoch_fn *after_epoch, void *arg, real *item_factors,
+                       struct parallel *team, progress_fn *progress, void *arg, real *item_factors,
                        real *user_factors, struct err *e) ERR_MUST_CHECK;
 
 /* gram (d, d) = alpha V^T V, both triangles. */

@@ -25,7 +25,7 @@ enum { SEARCH_DIM = 32, SEARCH_EPOCHS = 4, FULL_EPOCHS = 12, MAX_TRIES = 24 };
 struct search {
     const struct split *split;
     struct parallel *team;
-    warm_start_fn *fn;
+    progress_fn *progress; /* may be NULL */
     void *arg;
     struct ials_options options;
     struct ials_data data;
@@ -47,7 +47,7 @@ size_t warm_start_dim(const struct split *s)
     return dim;
 }
 
-static bool time_round(void *arg, int round)
+static bool time_round(void *arg, const struct progress *round)
 {
     struct search *s = arg;
     int64_t now_ns = clock_monotonic_ns();
@@ -84,7 +84,10 @@ static enum err_code try_at(void *arg, int a, int r, double *ndcg, struct err *e
     s->ndcg[a][r] = *ndcg;
     s->best = *ndcg > s->best ? *ndcg : s->best;
     s->n_tries++;
-    if (s->fn && !s->fn(s->arg, "search", (double)s->n_tries / MAX_TRIES, *ndcg, s->best))
+    struct progress done = progress_at("search", fmin(1, (double)s->n_tries / MAX_TRIES));
+    done.metric = *ndcg;
+    done.best_metric = s->best;
+    if (s->progress && !s->progress(s->arg, &done))
         s->stopped = true;
     return ERR_OK;
 }
@@ -127,18 +130,6 @@ static enum err_code climb(struct search *s, double *alpha, double *reg, struct 
     return code;
 }
 
-struct factorising {
-    warm_start_fn *fn;
-    void *arg;
-    int n_epochs;
-};
-
-static bool after_epoch(void *arg, int epoch)
-{
-    struct factorising *f = arg;
-    return !f->fn || f->fn(f->arg, "factorise", (double)(epoch + 1) / f->n_epochs, NAN, NAN);
-}
-
 static struct ials_data data_of(const struct split *s)
 {
     return (struct ials_data){s->data->n_users, s->data->n_items, s->start, s->end, s->interactions};
@@ -156,26 +147,27 @@ static enum err_code factors_new(const struct split *split, size_t dim, real **i
 }
 
 enum err_code warm_start_factorise(const struct split *split, const struct ials_options *options,
-                                   struct parallel *team, warm_start_fn *fn, void *arg,
+                                   struct parallel *team, progress_fn *progress, void *arg,
                                    struct warm_start *out, struct err *e)
 {
-    struct factorising f = {fn, arg, FULL_EPOCHS};
     struct ials_data data = data_of(split);
     *out = (struct warm_start){.options = *options};
     out->options.n_epochs = FULL_EPOCHS;
     enum err_code code = factors_new(split, options->dim, &out->items, &out->users, e);
     if (!code)
-        code = ials_run(&data, &out->options, team, after_epoch, &f, out->items, out->users, e);
+        code = ials_run(&data, &out->options, team, progress, arg, out->items, out->users, e);
     if (code)
         warm_start_fini(out);
     return code;
 }
 
 enum err_code warm_start_search(const struct split *split, size_t dim, uint64_t seed, struct parallel *team,
-                                warm_start_fn *fn, void *arg, struct warm_start_choice *out, struct err *e)
+                                progress_fn *progress, void *arg, struct warm_start_choice *out,
+                                struct err *e)
 {
     struct ials_options *best = &out->options;
-    struct search s = {.split = split, .team = team, .fn = fn, .arg = arg, .data = data_of(split)};
+    struct search s = {
+        .split = split, .team = team, .progress = progress, .arg = arg, .data = data_of(split)};
     s.options =
         (struct ials_options){.dim = SEARCH_DIM, .n_epochs = SEARCH_EPOCHS, .reg_exponent = 1, .seed = seed};
     for (int a = 0; a < N_ALPHAS; a++)

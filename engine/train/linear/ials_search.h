@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/parallel.h"
+#include "base/progress.h"
 #include "engine/kernels/real.h"
 #include "engine/train/data/split.h"
 #include "engine/train/linear/ials.h"
@@ -26,22 +27,19 @@ struct warm_start_choice {
     size_t round_dim; /* this wide */
 };
 
-/* Told of each try; returns false to stop the search with what is known. */
-typedef bool warm_start_fn(void *arg, const char *stage, double fraction, double ndcg, double best);
-
-/* The hyperparameters that are best. dim 0: warm_start_dim. A team that is stopped ends the search as fn
- * does. */
+/* The hyperparameters that are best. dim 0: warm_start_dim. progress (may be NULL) is told of each try; false
+ * from it, or a team that is stopped, ends the search with what is known. */
 enum err_code warm_start_search(const struct split *split, size_t dim, uint64_t seed, struct parallel *team,
-                                warm_start_fn *fn, void *arg, struct warm_start_choice *out,
+                                progress_fn *progress, void *arg, struct warm_start_choice *out,
                                 struct err *e) ERR_MUST_CHECK;
 
 /* Width of the factors for data of this size. */
 size_t warm_start_dim(const struct split *split);
 
-/* The factorisation, dim above 0; the caller frees it by warm_start_fini. However early fn or the team's stop
- * ends it, its first round is done. */
+/* The factorisation, dim above 0; the caller frees it by warm_start_fini. However early progress
+ * or the team's stop ends it, its first round is done. */
 enum err_code warm_start_factorise(const struct split *split, const struct ials_options *options,
-                                   struct parallel *team, warm_start_fn *fn, void *arg,
+                                   struct parallel *team, progress_fn *progress, void *arg,
                                    struct warm_start *out, struct err *e) ERR_MUST_CHECK;
 
 void warm_start_fini(struct warm_start *w);

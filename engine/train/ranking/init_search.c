@@ -4,8 +4,6 @@
 
 #include "engine/train/ranking/trainer.h"
 
-#include <math.h>
-
 enum { MAX_TRIES = 4 };
 #define WEAKER 0.3 /* half a decade, the step of the search */
 
@@ -14,18 +12,19 @@ enum { MAX_TRIES = 4 };
 #define MIN_GAIN 1.03
 
 struct trial {
-    warm_start_fn *fn;
+    progress_fn *progress; /* may be NULL */
     void *arg;
     double best;
     int n;
     bool stopped;
 };
 
-static bool after_part(void *arg, double fraction, double loss)
+static bool after_part(void *arg, const struct progress *epoch)
 {
     struct trial *t = arg;
-    (void)loss;
-    if (t->fn && !t->fn(t->arg, "start", ((double)t->n + fraction) / MAX_TRIES, NAN, t->best))
+    struct progress p = progress_at("start", ((double)t->n + epoch->fraction) / MAX_TRIES);
+    p.best_metric = t->best;
+    if (t->progress && !t->progress(t->arg, &p))
         t->stopped = true;
     return !t->stopped;
 }
@@ -53,16 +52,16 @@ static enum err_code try_start(const struct split *s, const struct train_options
 }
 
 enum err_code start_choose(const struct split *s, const struct train_options *options, struct parallel *team,
-                           warm_start_fn *fn, void *arg, struct warm_start *warm, struct err *e)
+                           progress_fn *progress, void *arg, struct warm_start *warm, struct err *e)
 {
-    struct trial t = {.fn = fn, .arg = arg};
+    struct trial t = {.progress = progress, .arg = arg};
     double here, there;
     enum err_code code = try_start(s, options, team, warm, &t, &here, e);
     while (!code && !t.stopped && t.n < MAX_TRIES) {
         struct warm_start weaker;
         struct ials_options ials = warm->options;
         ials.alpha *= WEAKER;
-        code = warm_start_factorise(s, &ials, team, fn, arg, &weaker, e);
+        code = warm_start_factorise(s, &ials, team, progress, arg, &weaker, e);
         if (code)
             break;
         t.stopped = parallel_stopped(team);

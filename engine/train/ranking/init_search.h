@@ -8,14 +8,15 @@
 
 #include "base/err.h"
 #include "base/parallel.h"
+#include "base/progress.h"
 #include "engine/train/data/split.h"
 #include "engine/train/linear/ials_search.h"
 
 /* Comes with the factorisation of the search's choice; leaves with that of the same or a weaker alpha: each
- * step weaker gains 3 % or more in NDCG@10 of what the split holds out, after an epoch. fn as in
- * warm_start_search; once it returns false, what there is stays. */
+ * step weaker gains 3 % or more in NDCG@10 of what the split holds out, after an epoch. Once progress
+ * (may be NULL) returns false, what there is stays. */
 enum err_code start_choose(const struct split *s, const struct train_options *options, struct parallel *team,
-                           warm_start_fn *fn, void *arg, struct warm_start *warm,
+                           progress_fn *progress, void *arg, struct warm_start *warm,
                            struct err *e) ERR_MUST_CHECK;
 
 #endif

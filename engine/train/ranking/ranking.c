@@ -2,8 +2,6 @@
 
 #include "base/mem.h"
 
-#include <math.h>
-
 double training_elapsed(const struct training *t)
 {
     return budget_elapsed(&t->run->budget);
@@ -23,7 +21,7 @@ bool training_is_over(struct training *t)
 }
 
 /* Tells the caller; false when the phase must end. */
-bool training_tell(struct training *t, struct train_progress p)
+bool training_tell(struct training *t, struct progress p)
 {
     p.n_epochs = t->state.refit   ? t->state.best_epoch
                  : t->race_epochs ? t->race_epochs
@@ -33,25 +31,16 @@ bool training_tell(struct training *t, struct train_progress p)
     return !training_is_over(t);
 }
 
-bool training_tell_search(void *arg, const char *stage, double fraction, double ndcg, double best)
+bool training_pass_on(void *arg, const struct progress *p)
 {
-    struct training *t = arg;
-    return training_tell(t, (struct train_progress){.stage = stage,
-                                                    .fraction = fraction < 1 ? fraction : 1,
-                                                    .loss = NAN,
-                                                    .metric = ndcg,
-                                                    .best_metric = best,
-                                                    .left_s = NAN});
+    return training_tell(arg, *p);
 }
 
 void training_note(struct training *t)
 {
-    (void)training_tell(t, (struct train_progress){.stage = "train",
-                                                   .loss = NAN,
-                                                   .metric = NAN,
-                                                   .best_metric = NAN,
-                                                   .left_s = NAN,
-                                                   .note = t->note});
+    struct progress p = progress_at("train", 0);
+    p.note = t->note;
+    (void)training_tell(t, p);
 }
 
 void training_fini(struct training *t)

@@ -46,9 +46,9 @@ void training_enter(struct training *t, enum budget_phase phase);
 bool training_is_over(struct training *t); /* whether the phase must end */
 
 /* Tells the caller; false when the phase must end. */
-bool training_tell(struct training *t, struct train_progress p);
-/* The same of a search (warm_start_fn). */
-bool training_tell_search(void *arg, const char *stage, double fraction, double ndcg, double best);
+bool training_tell(struct training *t, struct progress p);
+/* The same as a progress_fn, for the parts of a training; arg is the struct training. */
+bool training_pass_on(void *arg, const struct progress *p);
 void training_note(struct training *t); /* what t->note says */
 
 /* ---- the start ---- */

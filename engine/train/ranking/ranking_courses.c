@@ -25,19 +25,15 @@ static bool leaves_no_time(struct training *t)
     return so;
 }
 
-static bool tell_epoch(void *arg, double fraction, double loss)
+static bool tell_epoch(void *arg, const struct progress *part)
 {
     struct training *t = arg;
-    bool goes_on =
-        training_tell(t, (struct train_progress){.stage = stage_of(t),
-                                                 .epoch = t->state.epoch + 1,
-                                                 .fraction = fraction,
-                                                 .loss = loss,
-                                                 .metric = NAN,
-                                                 .best_metric = t->state.best_metric,
-                                                 .left_s = (training_elapsed(t) - t->epoch_start_s) *
-                                                           (1 / fraction - 1)}) &&
-        !leaves_no_time(t);
+    struct progress p = *part;
+    p.stage = stage_of(t);
+    p.epoch = t->state.epoch + 1;
+    p.best_metric = t->state.best_metric;
+    p.left_s = (training_elapsed(t) - t->epoch_start_s) * (1 / p.fraction - 1);
+    bool goes_on = training_tell(t, p) && !leaves_no_time(t);
     t->epoch_cut = !goes_on;
     return goes_on;
 }
@@ -64,13 +60,12 @@ static enum err_code end_epoch(struct training *t, double loss, double metric, s
     t->state.epoch++;
     t->state.n_first += !t->state.refit;
     t->state.n_steps = t->fit.n_steps;
-    (void)training_tell(t, (struct train_progress){.stage = stage_of(t),
-                                                   .epoch = t->state.epoch,
-                                                   .fraction = 1,
-                                                   .loss = loss,
-                                                   .metric = metric,
-                                                   .best_metric = t->state.best_metric,
-                                                   .left_s = NAN});
+    struct progress p = progress_at(stage_of(t), 1);
+    p.epoch = t->state.epoch;
+    p.loss = loss;
+    p.metric = metric;
+    p.best_metric = t->state.best_metric;
+    (void)training_tell(t, p);
     return t->racing ? ERR_OK : training_checkpoint(t, e); /* who may lose is not resumed alone */
 }
 

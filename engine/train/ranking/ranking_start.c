@@ -60,7 +60,7 @@ static enum err_code factorise(struct training *t, struct warm_start *warm, stru
     struct warm_start_choice choice;
     training_enter(t, PHASE_SEARCH);
     enum err_code code = warm_start_search(&t->split, (size_t)t->run->options.dim, t->run->options.seed,
-                                           t->run->team, training_tell_search, t, &choice, e);
+                                           t->run->team, training_pass_on, t, &choice, e);
     if (code || budget_interrupted(&t->run->budget))
         return code;
     (void)training_is_over(t);
@@ -68,10 +68,10 @@ static enum err_code factorise(struct training *t, struct warm_start *warm, stru
     double start_s = training_elapsed(t);
     if (t->run->options.dim == 0)
         choice.options.dim = dim_in_time(t, &choice);
-    code = warm_start_factorise(&t->split, &choice.options, t->run->team, training_tell_search, t, warm, e);
+    code = warm_start_factorise(&t->split, &choice.options, t->run->team, training_pass_on, t, warm, e);
     t->factorise_s = training_elapsed(t) - start_s;
     if (!code && tries_starts(t))
-        code = start_choose(&t->split, &t->run->options, t->run->team, training_tell_search, t, warm, e);
+        code = start_choose(&t->split, &t->run->options, t->run->team, training_pass_on, t, warm, e);
     if (!code)
         (void)training_is_over(t);
     return code;
@@ -172,7 +172,7 @@ enum err_code training_start_refit(struct training *t, struct err *e)
     enum err_code code = split_all(t, e);
     struct ials_options ials = chosen(t);
     if (!code)
-        code = warm_start_factorise(&t->split, &ials, t->run->team, training_tell_search, t, &warm, e);
+        code = warm_start_factorise(&t->split, &ials, t->run->team, training_pass_on, t, &warm, e);
     if (code)
         return code;
     code = make_fit(t, e);

@@ -7,11 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool tell_neighbours(void *arg, double fraction, double ndcg, double best)
-{
-    return training_tell_search(arg, "neighbours", fraction, ndcg, best);
-}
-
 /* The values that are written take the place of those in training, and back. */
 static void swap_best(struct training *t)
 {
@@ -41,7 +36,7 @@ enum err_code training_find_neighbours(struct training *t, struct item_item_choi
         return ERR_OK;
     swap_best(t);
     enum err_code code = item_item_choose(&t->split, &t->fit.spec, &t->fit.block.params, t->state.best_metric,
-                                          t->run->team, tell_neighbours, t, out, e);
+                                          t->run->team, training_pass_on, t, out, e);
     swap_best(t);
     return code;
 }

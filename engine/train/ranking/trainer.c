@@ -209,8 +209,8 @@ static enum err_code train_chunk(struct trainer *f, struct epoch *p, const uint3
     return code;
 }
 
-enum err_code trainer_epoch(struct trainer *f, int number, double rate, trainer_progress_fn *progress,
-                            void *arg, double *loss, struct err *e)
+enum err_code trainer_epoch(struct trainer *f, int number, double rate, progress_fn *progress, void *arg,
+                            double *loss, struct err *e)
 {
     struct epoch p = {.number = number, .rate = rate};
     size_t n_users = f->split->data->n_users;
@@ -225,7 +225,9 @@ enum err_code trainer_epoch(struct trainer *f, int number, double rate, trainer_
         if (code)
             return code;
         *loss = p.n_batches ? p.loss / (double)p.n_batches : NAN;
-        if (!progress(arg, (double)(at + n) / (double)n_users, *loss))
+        struct progress done = progress_at(NULL, (double)(at + n) / (double)n_users);
+        done.loss = *loss;
+        if (!progress(arg, &done))
             break;
     }
     return ERR_OK;

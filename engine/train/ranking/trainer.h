@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/parallel.h"
+#include "base/progress.h"
 #include "engine/format/model_spec.h"
 #include "engine/train/data/split.h"
 #include "engine/train/data/training.h"
@@ -49,12 +50,10 @@ void trainer_fini(struct trainer *f); /* of a zeroed struct as well */
  * loss. */
 enum err_code trainer_start(struct trainer *f, const struct warm_start *warm, struct err *e) ERR_MUST_CHECK;
 
-/* How far an epoch is (0 to 1) and its mean loss; returns false to end it here. */
-typedef bool trainer_progress_fn(void *arg, double fraction, double loss);
-
-/* One epoch, the number of which counts from 1; rate scales all learning rates. */
-enum err_code trainer_epoch(struct trainer *f, int number, double rate, trainer_progress_fn *progress,
-                            void *arg, double *loss, struct err *e) ERR_MUST_CHECK;
+/* One epoch, the number of which counts from 1; rate scales all learning rates. progress is told how far it
+ * is, with the mean loss; false from it ends the epoch there. */
+enum err_code trainer_epoch(struct trainer *f, int number, double rate, progress_fn *progress, void *arg,
+                            double *loss, struct err *e) ERR_MUST_CHECK;
 
 /* NDCG@10 of the average on the split's held-out items, and of each validated user (gains, NULL: not
  * wanted). */

@@ -76,9 +76,8 @@ static bool is_over(void *arg)
 }
 
 /* False when the search must end. */
-static bool tell(struct rating *c, struct train_progress p)
+static bool tell(struct rating *c, struct progress p)
 {
-    p.loss = p.left_s = NAN;
     p.metric_name = "rmse";
     p.best_metric = isfinite(c->best_rmse) ? c->best_rmse : NAN;
     run_tell(c->run, p);
@@ -173,10 +172,9 @@ static enum err_code try_options(struct rating *c, const struct rating_options *
             t->rmse = now;
             t->best_step = t->n_steps;
         }
-        (void)tell(c,
-                   (struct train_progress){.stage = "search",
-                                           .fraction = 1 - 1 / (1 + 0.2 * (c->n_tries + t->n_steps / 20.0)),
-                                           .metric = now});
+        struct progress p = progress_at("search", 1 - 1 / (1 + 0.2 * (c->n_tries + t->n_steps / 20.0)));
+        p.metric = now;
+        (void)tell(c, p);
     }
     t->step_s = (budget_elapsed(&c->run->budget) - start_s) / (t->n_steps ? t->n_steps : 1);
     variational_mf_free(f);
@@ -294,8 +292,7 @@ static enum err_code make_model(struct rating *c, struct err *e)
     enum err_code code = variational_mf_new(c->run->data, NULL, &c->best, &f, e);
     for (int i = 1; i <= c->best_steps && !code && (i == 1 || !budget_late(&c->run->budget)); i++) {
         code = variational_mf_step(f, c->run->team, e);
-        (void)tell(c, (struct train_progress){
-                          .stage = "train", .fraction = (double)i / c->best_steps, .metric = NAN});
+        (void)tell(c, progress_at("train", (double)i / c->best_steps));
     }
     if (!code)
         code = make_spec(c, e);
@@ -320,7 +317,9 @@ static void note_choice(struct rating *c)
         c->run->data->n_users, c->run->data->n_items, c->run->data->user_start[c->run->data->n_users],
         c->best.dim, c->best.history, c->best_steps, isfinite(c->best_rmse) ? c->best_rmse : (double)NAN,
         c->biases_rmse);
-    (void)tell(c, (struct train_progress){.stage = "train", .metric = NAN, .note = note});
+    struct progress p = progress_at("train", 0);
+    p.note = note;
+    (void)tell(c, p);
 }
 
 static enum err_code check(const struct train_data *data, const struct train_options *o, struct err *e)

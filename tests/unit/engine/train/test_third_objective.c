@@ -93,7 +93,7 @@ static enum err_code count_and_write(void *state, struct err *e)
         p->share[data->interactions[i].item] += 1.0 / (double)data->n_users;
     for (size_t i = 0; i < data->n_items; i++)
         p->block.params.catalogue_bias[i] = (real)p->share[i];
-    run_tell(p->run, (struct train_progress){.stage = "train", .fraction = 1, .loss = NAN, .left_s = NAN});
+    run_tell(p->run, progress_at("train", 1));
     struct model_ids ids = {data->item_ids};
     enum err_code code = model_write(p->run->path, &p->spec, &p->block.params, &ids, e);
     p->run->written = !code;
@@ -131,7 +131,7 @@ const size_t n_train_objectives = sizeof train_objectives / sizeof *train_object
 
 static char folder[] = "/tmp/hypernet-third-XXXXXX", path[64];
 
-static bool count_told(void *arg, const struct train_progress *p)
+static bool count_told(void *arg, const struct progress *p)
 {
     (void)p;
     ++*(int *)arg;

@@ -191,7 +191,7 @@ struct stop {
     double best[2];        /* and its best figure */
 };
 
-static bool watch(void *arg, const struct train_progress *p)
+static bool watch(void *arg, const struct progress *p)
 {
     struct stop *s = arg;
     bool here = s->stage && strcmp(p->stage, s->stage) == 0 &&

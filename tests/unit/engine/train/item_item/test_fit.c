@@ -402,9 +402,9 @@ struct chosen {
     int n_told;
 };
 
-static bool count_told(void *arg, double fraction, double ndcg, double best)
+static bool count_told(void *arg, const struct progress *p)
 {
-    ck_assert(fraction > 0 && fraction < 1 && best >= ndcg);
+    ck_assert(p->fraction > 0 && p->fraction < 1 && p->best_metric >= p->metric);
     ((struct chosen *)arg)->n_told++;
     return true;
 }
@@ -507,11 +507,9 @@ START_TEST(one_matrix_or_a_system_for_each_whichever_ranks_better)
 }
 END_TEST
 
-static bool stop(void *arg, double fraction, double ndcg, double best)
+static bool stop(void *arg, const struct progress *p)
 {
-    (void)fraction;
-    (void)ndcg;
-    (void)best;
+    (void)p;
     return ++*(int *)arg < 2;
 }
 

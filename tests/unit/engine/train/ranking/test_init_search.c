@@ -62,11 +62,10 @@ static struct warm_start factorised(double alpha)
     return warm;
 }
 
-static bool go_on(void *arg, double fraction, double loss)
+static bool go_on(void *arg, const struct progress *p)
 {
     (void)arg;
-    (void)fraction;
-    (void)loss;
+    (void)p;
     return true;
 }
 
@@ -107,13 +106,10 @@ START_TEST(the_alpha_is_weakened_while_an_epoch_gains_3_per_cent_by_it)
 }
 END_TEST
 
-static bool stop(void *arg, const char *stage, double fraction, double ndcg, double best)
+static bool stop(void *arg, const struct progress *p)
 {
     int *calls = arg;
-    (void)stage;
-    (void)fraction;
-    (void)ndcg;
-    (void)best;
+    (void)p;
     return --*calls > 0;
 }
 
