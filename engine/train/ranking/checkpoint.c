@@ -94,8 +94,11 @@ enum err_code checkpoint_read_states(const char *path, uint64_t fingerprint,
             code = err_set(e, ERR_CORRUPT, "%s: not a checkpoint of this program; remove it or name another",
                            path);
         else if (states[m].fingerprint != fingerprint)
-            code = err_set(e, ERR_CONFLICT,
-                           "%s: a checkpoint of other data or options; remove it to start anew", path);
+            code =
+                err_set(e, ERR_CONFLICT,
+                        "%s: a checkpoint of other data or options (seed, epochs, dim, generator, item-item "
+                        "weights, order); give those of its run, or remove it to start anew",
+                        path);
     }
     safetensors_close(file);
     return code;

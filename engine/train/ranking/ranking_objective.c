@@ -16,11 +16,17 @@
  */
 enum { DEFAULT_EXAMPLES = 2600000, LEAST_EPOCHS = 4, MAX_EPOCHS = 40 };
 
-/* Of what the result depends on. */
+/* Of what the result depends on: the data and, of the options, all but those that say how it is come by
+ * (threads, deadline) and what it is called. The number of epochs is among them: how many starts are tried,
+ * after how many epochs models are compared, and when an epoch is hopeless follow from it, so a run that went
+ * on with another one would end with a model of neither. */
 static uint64_t fingerprint(const struct train_data *data, const struct train_options *o)
 {
-    const uint64_t words[] = {o->seed, (uint64_t)o->dim,
-                              o->choose_generator ? UINT64_MAX : (uint64_t)o->generator, o->no_pairs,
+    const uint64_t words[] = {o->seed,
+                              (uint64_t)o->dim,
+                              (uint64_t)o->n_epochs,
+                              o->choose_generator ? UINT64_MAX : (uint64_t)o->generator,
+                              o->no_pairs,
                               o->ignore_order};
     return train_fingerprint_add(train_fingerprint(data), words, sizeof words / sizeof *words);
 }

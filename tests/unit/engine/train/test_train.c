@@ -769,6 +769,81 @@ START_TEST(a_checkpoint_of_data_that_differ_in_one_field_is_refused)
 }
 END_TEST
 
+/* What the model depends on. */
+static void change_option(struct train_options *o, int which)
+{
+    switch (which) {
+    case 0:
+        o->seed++;
+        break;
+    case 1:
+        o->dim++;
+        break;
+    case 2:
+        o->n_epochs++;
+        break;
+    case 3:
+        o->n_epochs--;
+        break;
+    case 4:
+        o->choose_generator = !o->choose_generator;
+        break;
+    case 5:
+        o->choose_generator = false;
+        o->generator = GENERATOR_FULL;
+        break;
+    case 6:
+        o->no_pairs = !o->no_pairs;
+        break;
+    case 7:
+        o->ignore_order = !o->ignore_order;
+        break;
+    }
+}
+enum { N_OPTIONS = 8 };
+
+START_TEST(a_checkpoint_of_a_run_with_other_options_is_refused_and_stays)
+{
+    struct full_world *f = mem_zalloc_array(1, sizeof *f);
+    struct train_options o = some_options();
+    char *path = path_of("model"), *checkpoint = path_of("checkpoint");
+    size_t n_before, n_after;
+    (void)unlink(checkpoint);
+    o.checkpoint = checkpoint;
+    make_full_world(f);
+    run(&f->w, &o, path, NULL, NULL);
+    char *before = bytes_of(checkpoint, &n_before);
+    for (int i = 0; i < N_OPTIONS; i++) {
+        struct train_options other = o;
+        change_option(&other, i);
+        ck_assert_msg(resume(f, &other, path) == ERR_CONFLICT, "option %d may change", i);
+    }
+    char *after = bytes_of(checkpoint, &n_after);
+    ck_assert(n_before == n_after && memcmp(before, after, n_before) == 0);
+    free(before);
+    free(after);
+    mem_free(f);
+}
+END_TEST
+
+START_TEST(a_checkpoint_goes_on_under_another_name_with_other_threads_and_a_deadline)
+{
+    struct full_world *f = mem_zalloc_array(1, sizeof *f);
+    struct train_options o = some_options();
+    char *path = path_of("model"), *checkpoint = path_of("checkpoint");
+    (void)unlink(checkpoint);
+    o.checkpoint = checkpoint;
+    make_full_world(f);
+    run(&f->w, &o, path, NULL, NULL);
+    o.name = "another";
+    o.version = "2";
+    o.n_threads = 2;
+    o.deadline_s = 1000;
+    ck_assert_int_eq(resume(f, &o, path), ERR_OK);
+    mem_free(f);
+}
+END_TEST
+
 START_TEST(order_is_used_where_it_is_known_unless_it_is_to_be_ignored)
 {
     struct world w;
@@ -828,6 +903,8 @@ int main(void)
     tcase_add_loop_test(t, a_later_interrupt_keeps_the_best_and_says_so, 0, 2);
     tcase_add_loop_test(t, a_deadline_holds_for_every_phase_and_leaves_a_model, 0, 3);
     tcase_add_test(t, a_checkpoint_of_data_that_differ_in_one_field_is_refused);
+    tcase_add_test(t, a_checkpoint_of_a_run_with_other_options_is_refused_and_stays);
+    tcase_add_test(t, a_checkpoint_goes_on_under_another_name_with_other_threads_and_a_deadline);
     tcase_add_test(t, order_is_used_where_it_is_known_unless_it_is_to_be_ignored);
     tcase_add_test(t, too_little_data_is_refused);
     suite_add_tcase(s, t);
