@@ -74,6 +74,16 @@ static enum err_code parse_counts(const char *text, size_t *out, size_t *n, stru
     return ERR_OK;
 }
 
+/* One that is named and cannot be measured is not left out in silence. */
+static enum err_code check_baselines(const struct settings *s, bool ratings, struct err *e)
+{
+    for (size_t i = 0; i < s->chosen.n; i++)
+        if (evaluation_baselines_rates(s->chosen.values[i]) != ratings)
+            return err_set(e, ERR_INVALID, "--baseline %s is of %s, and --metrics of %s", s->chosen.values[i],
+                           ratings ? "rankings" : "ratings", ratings ? "ratings" : "rankings");
+    return ERR_OK;
+}
+
 /* What does not go together. */
 static enum err_code check(const struct settings *s, const struct evaluation_options *o, struct err *e)
 {
@@ -85,7 +95,7 @@ static enum err_code check(const struct settings *s, const struct evaluation_opt
         return err_set(e, ERR_INVALID, "--known-counts and --groups: the counts are the groups");
     if (s->candidates && metric_of_ratings(&o->metrics[0]))
         return err_set(e, ERR_INVALID, "--candidates are for rankings, not for rmse and mae");
-    return ERR_OK;
+    return check_baselines(s, metric_of_ratings(&o->metrics[0]), e);
 }
 
 static enum err_code open_model(const char *path, bool ratings, struct model **out, struct err *e)

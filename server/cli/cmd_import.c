@@ -96,6 +96,8 @@ static enum err_code check_model(const struct arguments *a, struct err *e)
         return err_set(e, ERR_INVALID,
                        "--contexts needs --model and --model-version: an embedding means "
                        "something to one version of one model only");
+    if (!a->contexts && (a->model || a->model_version))
+        return err_set(e, ERR_INVALID, "--model and --model-version go with --contexts");
     const char *const names[] = {a->model, a->model_version};
     for (size_t i = 0; i < 2; i++)
         if (a->contexts && (!*names[i] || strlen(names[i]) > LIMIT_NAME_BYTES))

@@ -207,6 +207,12 @@ unsigned evaluation_baselines_bit(const char *word)
     return 0;
 }
 
+bool evaluation_baselines_rates(const char *word)
+{
+    const unsigned of_ratings = 1u << BASELINE_MEAN | 1u << BASELINE_BIAS;
+    return (evaluation_baselines_bit(word) & of_ratings) != 0;
+}
+
 const char *evaluation_baselines_name(enum evaluation_baseline which)
 {
     static const char *const names[N_BASELINES] = {"popularity", "iALS fold-in", "iALS",

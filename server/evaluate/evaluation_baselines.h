@@ -39,6 +39,9 @@ enum evaluation_baseline {
 /* "popularity", "fold-in", "ials", "ease", "mean", "bias" to its bit; 0: no such baseline. */
 unsigned evaluation_baselines_bit(const char *word);
 
+/* Whether the baseline of such a word predicts ratings; else it ranks. */
+bool evaluation_baselines_rates(const char *word);
+
 struct evaluation_baselines;
 
 struct evaluation_baselines_options {

@@ -182,6 +182,13 @@ class Evaluate(World):
         r = run("evaluate", "--store", self.store, "--model", self.model, "--test", self.test, "--baseline", "luck")
         self.assertEqual((r.returncode, r.stdout), (2, ""))
 
+    def test_a_baseline_that_the_metrics_cannot_measure_is_refused(self):
+        for words, says in ((["--baseline", "mean"], "mean is of ratings"), (["--baseline", "popularity", "--baseline", "bias"], "bias is of ratings"),
+                            (["--metrics", "rmse", "--baseline", "ease"], "ease is of rankings")):
+            r = run("evaluate", "--store", self.store, "--model", self.model, "--test", self.test, *words)
+            self.assertEqual((r.returncode, r.stdout), (2, ""))
+            self.assertIn(says, r.stderr)
+
     def test_what_the_baselines_chose_is_told(self):
         chosen = self.evaluate("--baselines")["chosen"]
         self.assertEqual(set(chosen["iALS"]), {"dim", "alpha", "reg"})

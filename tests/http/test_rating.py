@@ -60,6 +60,10 @@ class Training(unittest.TestCase):
         self.assertIn("no checkpoints", self.refused(self.world.store, "--checkpoint", self.world.path("c"), status=1))
         self.assertIn("ranking or rating", self.refused(self.world.store, "--objective", "regression", status=2))
 
+    def test_a_generator_is_refused_as_there_is_no_hidden_layer(self):
+        for name in ("core", "low_rank", "full", "shared"):
+            self.assertIn("no hidden layer", self.refused(self.world.store, "--generator", name, status=1))
+
     def test_a_store_without_ratings_is_refused(self):
         store = self.world.path("unrated.db")
         rows = self.world.file("unrated.csv", "user,item\n" + "".join(

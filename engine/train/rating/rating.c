@@ -329,6 +329,10 @@ static enum err_code check(const struct train_data *data, const struct train_opt
         return err_set(e, ERR_INVALID, "dim must be 0 to %d and epochs not below 0", LIMIT_RATINGS_DIM);
     if (o->checkpoint)
         return err_set(e, ERR_INVALID, "objective rating takes no checkpoints; leave the option away");
+    if (!o->choose_generator)
+        return err_set(e, ERR_INVALID,
+                       "objective rating takes no generator: its target network has no hidden layer; leave "
+                       "the option away");
     return ERR_OK;
 }
 
