@@ -5,8 +5,7 @@
 #include "engine/format/model_json.h"
 
 #include "base/mem.h"
-#include "base/value_text.h"
-#include "engine/format/profile_range.h"
+#include "engine/format/profile_value_json.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -252,30 +251,6 @@ static void check_values_once(struct reader *r, const struct encoder_spec *n)
 
 _Static_assert(LIMIT_PROFILE_FIELDS == 64, "the text above names it");
 
-/* Keeps the one form of a value that is written in another; false: no memory. */
-static bool keep_form(struct profile_value *v)
-{
-    char room[VALUE_TEXT_ROOM];
-    const char *form = v->value ? value_text(v->value, room) : NULL;
-    bool is_another = form && strcmp(form, v->value) != 0;
-    v->form = is_another ? mem_strdup(form) : NULL;
-    return !is_another || v->form;
-}
-
-/* [field, value] or, where there may be ranges, [field, range]. False: neither, or no memory (*nomem). */
-static bool decode_value(const json_t *pair, bool ranges, struct profile_value *out, bool *nomem)
-{
-    const json_t *what = json_array_get(pair, 1);
-    const char *field = json_string_value(json_array_get(pair, 0)), *value = json_string_value(what);
-    if (!field || !*field || json_array_size(pair) != 2 ||
-        !(value || (ranges && profile_range_decode(what, out))))
-        return false;
-    out->field = mem_strdup(field);
-    out->value = value ? mem_strdup(value) : NULL;
-    *nomem = !out->field || (value && !out->value) || !keep_form(out);
-    return !*nomem;
-}
-
 /* The array at `name`: of [field, value], a row of a table each. */
 static void decode_values(struct reader *r, const char *name, const json_t *values, bool ranges,
                           struct profile_value **out, size_t *n)
@@ -287,7 +262,7 @@ static void decode_values(struct reader *r, const char *name, const json_t *valu
     *n = n_values;
     for (size_t i = 0; i < n_values; i++) {
         bool no_memory = false;
-        if (decode_value(json_array_get(values, i), ranges, &(*out)[i], &no_memory))
+        if (profile_value_decode(json_array_get(values, i), ranges, &(*out)[i], &no_memory))
             continue;
         if (no_memory)
             goto nomem;
@@ -506,15 +481,9 @@ static void encode_target(json_t *target, const struct model_spec *spec, bool *f
 
 static void encode_values(json_t *values, const struct profile_value *list, size_t n, bool *failed)
 {
-    for (size_t i = 0; i < n && !*failed; i++) {
-        json_t *pair = json_array();
-        if (json_array_append_new(pair, json_string(list[i].field)) != 0 ||
-            json_array_append_new(pair, list[i].value ? json_string(list[i].value)
-                                                      : profile_range_encode(&list[i])) != 0)
+    for (size_t i = 0; i < n && !*failed; i++)
+        if (json_array_append_new(values, profile_value_encode(&list[i])) != 0)
             *failed = true;
-        if (json_array_append_new(values, pair) != 0)
-            *failed = true;
-    }
 }
 
 static void encode_profile(json_t *profile, const struct encoder_spec *n, bool *failed)
