@@ -76,9 +76,9 @@ struct encoder_spec {
 
 /* What a row of a profile's table stands for: one value, or all numbers from `from` on and below `below`. */
 struct profile_value {
-    char *field;        /* heap */
-    char *value;        /* heap; NULL: a range of numbers */
-    char *form;         /* heap; its one form (base/value_text.h), of a file made before there was one; else NULL */
+    char *field; /* heap */
+    char *value; /* heap; NULL: a range of numbers */
+    char *form;  /* heap; its one form (base/value_text.h), of a file made before there was one; else NULL */
     double from, below; /* of a range; -INFINITY, INFINITY: open */
 };
 

@@ -14,7 +14,7 @@
 
 enum {
     PIECE = 256, /* users whose contexts are stored in one write: some ten milliseconds */
-    ITEMS = 256 /* items that one write moves */
+    ITEMS = 256  /* items that one write moves */
 };
 
 static struct store_context_key key_of(const struct model_handle *handle)
@@ -247,8 +247,7 @@ static int by_text(const void *a, const void *b)
 static bool is_own(struct session *t, struct text item)
 {
     size_t i = 0, n = recommender_n_models(t->recommender);
-    while (i < n &&
-           model_item_index(recommender_model(t->recommender, i)->model, item.data, item.len) >= 0)
+    while (i < n && model_item_index(recommender_model(t->recommender, i)->model, item.data, item.len) >= 0)
         i++;
     return i == n;
 }
