@@ -211,7 +211,11 @@ static enum err_code connect_to(struct store *s, struct store_conn **out, struct
     c->base.backend = s->backend;
     c->store = (struct sqlite_store *)s;
     c->follow_ms = SQLITE_FOLLOW_MS;
-    enum err_code code = sqlite_open_db(c, 0, e);
+    enum err_code code = sqlite_check_log(c->store, e); /* SQLite would apply it to whatever lies there now */
+    if (!code)
+        code = sqlite_check_place(c->store, e);
+    if (!code)
+        code = sqlite_open_db(c, 0, e);
     if (!code)
         code = sqlite_prepare_all(c, e);
     if (code) {

@@ -6,7 +6,9 @@
  * put another table in the place of the interactions meanwhile, marks may be lost, and it is all done again.
  *
  * A call works for SQLITE_FOLLOW_MS only, since its thread has other things to do, such as to end. How far it
- * came stays with the connection, and the next call for the same items goes on there. */
+ * came stays with the connection, and the next call goes on there, whatever items it asks for, and turns to
+ * these when that is done. Were all begun anew with each item that comes, nothing would ever be done where
+ * items come faster than all interactions are read. */
 #include "store/sqlite/private.h"
 
 #include "base/clock.h"
@@ -234,24 +236,6 @@ static enum err_code check_lock(struct sqlite_conn *c, struct err *e)
     return code;
 }
 
-static enum err_code new_following(struct sqlite_conn *c, size_t n, struct sqlite_following **out,
-                                   struct err *e)
-{
-    struct sqlite_following *f = mem_zalloc_array(1, sizeof *f);
-    if (f) {
-        f->c = c;
-        f->schema = -1; /* of no table: nothing was begun */
-        f->keys = mem_alloc_array(n, sizeof *f->keys);
-        f->found = mem_alloc_array(MAX_FOUND, sizeof *f->found);
-    }
-    if (!f || !f->keys || !f->found) {
-        sqlite_following_free(f);
-        return err_set(e, ERR_NOMEM, "no memory for %zu new items", n);
-    }
-    *out = f;
-    return ERR_OK;
-}
-
 void sqlite_following_free(struct sqlite_following *f)
 {
     if (!f)
@@ -261,41 +245,63 @@ void sqlite_following_free(struct sqlite_following *f)
     mem_free(f);
 }
 
-/* What a call before left, if it was of the same items. */
-static struct sqlite_following *take_left(struct sqlite_following *f)
+/* What is yet to be done of these items; NULL: nothing. */
+static enum err_code new_following(struct sqlite_conn *c, const int64_t *keys, size_t n,
+                                   struct sqlite_following **out, struct err *e)
 {
-    struct sqlite_following *left = f->c->following;
-    f->c->following = NULL;
-    if (!left)
-        return f;
-    bool same = left->n_keys == f->n_keys && memcmp(left->keys, f->keys, f->n_keys * sizeof *f->keys) == 0;
-    sqlite_following_free(same ? f : left);
-    return same ? left : f;
+    struct sqlite_following *f = mem_zalloc_array(1, sizeof *f);
+    enum err_code code = ERR_OK;
+    *out = NULL;
+    if (f) {
+        f->c = c;
+        f->schema = -1; /* of no table: nothing was begun */
+        f->keys = mem_alloc_array(n, sizeof *f->keys);
+        f->found = mem_alloc_array(MAX_FOUND, sizeof *f->found);
+    }
+    if (!f || !f->keys || !f->found)
+        code = err_set(e, ERR_NOMEM, "no memory for %zu new items", n);
+    if (!code)
+        code = unfollowed(f, keys, n, e);
+    if (!code && f->n_keys)
+        *out = f;
+    else
+        sqlite_following_free(f);
+    return code;
+}
+
+/* To its end, or ERR_BUSY. */
+static enum err_code work(struct sqlite_following *f, int64_t until_ns, struct err *e)
+{
+    bool again = true;
+    f->until_ns = until_ns;
+    enum err_code code = check_lock(f->c, e);
+    sqlite_wait(f->c, LOCK_MS);
+    for (int i = 1; again && !code; i++)
+        code = follow(f, i == TRIES, &again, e);
+    sqlite_wait(f->c, SQLITE_BUSY_MS);
+    return code;
 }
 
 enum err_code sqlite_follow_items(struct store_conn *conn, const int64_t *keys, size_t n, struct err *e)
 {
     struct sqlite_conn *c = (struct sqlite_conn *)conn;
-    struct sqlite_following *f = NULL;
+    struct sqlite_following *f = c->following;
+    int64_t until_ns = clock_monotonic_ns() + (int64_t)c->follow_ms * 1000000;
+    enum err_code code = ERR_OK;
     if (n == 0)
         return ERR_OK;
-    enum err_code code = new_following(c, n, &f, e);
-    if (code)
-        return code;
-    code = unfollowed(f, keys, n, e);
-    bool again = f->n_keys > 0;
-    if (again && !code)
-        code = check_lock(c, e);
-    if (again && !code)
-        f = take_left(f);
-    f->until_ns = clock_monotonic_ns() + (int64_t)c->follow_ms * 1000000;
-    sqlite_wait(c, LOCK_MS);
-    for (int i = 1; again && !code; i++)
-        code = follow(f, i == TRIES, &again, e);
-    sqlite_wait(c, SQLITE_BUSY_MS);
-    if (code == ERR_BUSY && !c->following)
-        c->following = f;
-    else
-        sqlite_following_free(f);
+    c->following = NULL;
+    while (!code) {
+        if (!f)
+            code = new_following(c, keys, n, &f, e);
+        if (code || !f)
+            break;
+        code = work(f, until_ns, e);
+        if (code == ERR_BUSY)
+            c->following = f;
+        else
+            sqlite_following_free(f);
+        f = NULL;
+    }
     return code;
 }

@@ -533,6 +533,43 @@ START_TEST(test_following_goes_on_where_it_was_though_nothing_was_found)
 }
 END_TEST
 
+/* As an import brings it: not followed. */
+static int64_t bulk_item(const char *id)
+{
+    struct store_bulk *b;
+    STORE_OK(store_begin(f.conn, &e));
+    STORE_OK(store_bulk_begin(f.conn, &b, &e));
+    STORE_OK(store_bulk_item(b, &(struct store_item){.id = text(id)}, &e));
+    STORE_OK(store_bulk_end(b, NULL, &e));
+    STORE_OK(store_commit(f.conn, &e));
+    return read_item(id).item.key;
+}
+
+/* Each call asks for one item more than the one before; nobody took one, so that no mark tells how far the
+ * calls before came. */
+START_TEST(test_following_ends_though_items_come_with_every_call)
+{
+    int64_t keys[MAX_CALLS + 1];
+    int n_calls = 0;
+    apply(f.conn, stage(f.conn, N_TAKERS));
+    keys[0] = bulk_item("rare");
+    hurry();
+    while (number_of("SELECT followed FROM items WHERE id = 'rare'") == 0 && n_calls < MAX_CALLS) {
+        char id[32];
+        n_calls++;
+        enum err_code code = store_follow_items(f.conn, keys, (size_t)n_calls, NULL);
+        ck_assert(code == ERR_BUSY || code == ERR_OK);
+        (void)snprintf(id, sizeof id, "come %d", n_calls);
+        keys[n_calls] = bulk_item(id);
+    }
+    ck_assert_int_lt(n_calls, MAX_CALLS);
+    ck_assert_int_gt(n_calls, 2); /* and the list did change meanwhile */
+    ((struct sqlite_conn *)f.conn)->follow_ms = INT_MAX;
+    STORE_OK(store_follow_items(f.conn, keys, (size_t)n_calls + 1, &e));
+    ck_assert_int_eq(number_of("SELECT count(*) FROM items WHERE followed = 1"), n_calls + 1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("store/items");
@@ -551,6 +588,7 @@ int main(void)
     tcase_add_loop_test(t, test_others_write_while_takers_are_looked_for_and_all_are_found, 0, 3);
     tcase_add_loop_test(t, test_following_ends_soon_and_the_next_call_goes_on_with_what_was_marked, 0, 3);
     tcase_add_test(t, test_following_goes_on_where_it_was_though_nothing_was_found);
+    tcase_add_test(t, test_following_ends_though_items_come_with_every_call);
     tcase_add_test(t, test_following_nothing_or_what_is_not_there_changes_nothing);
     tcase_add_test(t, test_a_store_of_version_1_is_brought_up);
     suite_add_tcase(s, t);
