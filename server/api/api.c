@@ -192,6 +192,12 @@ bool api_model(struct api_thread *t, struct request *r, struct model_handle **ha
     if (name.data && name.len < sizeof text && !memchr(name.data, 0, name.len))
         memcpy(text, name.data, name.len); /* else it stays empty, which no model is named */
     *handle = recommender_find(t->session.recommender, name.data ? text : NULL);
+    if (!*handle && recommender_lacks(t->session.recommender, name.data ? text : NULL)) {
+        struct err e = {0};
+        (void)err_set(&e, ERR_NOMEM, "no memory for a thread's workspace of the model");
+        problem_answer_err(r, &e);
+        return false;
+    }
     if (!*handle) {
         problem_answer(r, PROBLEM_UNKNOWN_MODEL, NULL, "no model '%.*s' is served", (int)name.len, name.data);
         return false;

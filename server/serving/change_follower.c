@@ -27,6 +27,7 @@ struct change_follower {
     unsigned look;    /* number of the period */
     bool let_go;      /* a lost store's log was brought into its file */
     unsigned settled; /* number of the period in which the log was last emptied of what was deleted */
+    bool told;        /* that new items cannot be followed */
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool ending; /* guarded by lock */
@@ -100,8 +101,10 @@ static void settle(struct change_follower *w)
         log_line(LOG_ERROR, "%s", e.text);
     err_clear(&e);
     code = serving_follow_takers(w->serving, w->conn, &e);
-    if (code && code != ERR_BUSY)
-        log_line(LOG_WARN, "finding who took new items stays slow: %s", e.text);
+    bool failed = code && code != ERR_BUSY;
+    if (failed && !w->told)
+        log_line(LOG_WARN, "finding who took new items stays slow, and is tried again: %s", e.text);
+    w->told = failed || (w->told && code); /* once, until it went well */
 }
 
 static void look(struct change_follower *w)

@@ -80,25 +80,30 @@ static void free_others(struct model_handle *const *list, size_t n, struct model
 enum err_code model_handles_take(struct model_handles *h, struct model_set *next, struct err *e)
 {
     struct model_handle *at[LIMIT_MODELS];
-    size_t n_old = h->set ? h->set->n : 0;
+    enum err_code code = ERR_OK;
+    size_t n = 0;
     for (size_t i = 0; i < next->n; i++) {
-        at[i] = find(h->at, n_old, next->models[i]->uid);
-        if (at[i] || new_handle(next->models[i], &at[i], e) == ERR_OK)
-            continue;
-        free_others(at, i, h->at, n_old);
-        model_set_unref(next);
-        return ERR_NOMEM;
+        enum err_code made = ERR_OK;
+        at[n] = find(h->at, h->n, next->models[i]->uid);
+        if (!at[n])
+            made = new_handle(next->models[i], &at[n], e);
+        if (made)
+            code = made;
+        else
+            n++;
     }
-    free_others(h->at, n_old, at, next->n);
-    memcpy(h->at, at, next->n * sizeof *at);
+    free_others(h->at, h->n, at, n);
+    memcpy(h->at, at, n * sizeof *at);
+    h->n = n;
+    h->lacks = code != ERR_OK;
     model_set_unref(h->set); /* last: what was freed used its models */
     h->set = next;
-    return ERR_OK;
+    return code;
 }
 
 void model_handles_fini(struct model_handles *h)
 {
-    for (size_t i = 0; h->set && i < h->set->n; i++)
+    for (size_t i = 0; i < h->n; i++)
         free_handle(h->at[i]);
     model_set_unref(h->set);
     memset(h, 0, sizeof *h);

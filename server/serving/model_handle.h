@@ -29,11 +29,15 @@ enum err_code model_handle_encoder(struct model_handle *h, struct user_encoder *
 /* The handles of a thread: those of one set. All zeros: of none. */
 struct model_handles {
     struct model_set *set;                 /* the thread's reference */
-    struct model_handle *at[LIMIT_MODELS]; /* (set->n) in the set's order */
+    size_t n;                              /* as many as the set has, or fewer: `lacks` */
+    struct model_handle *at[LIMIT_MODELS]; /* (n) in the set's order */
+    bool lacks;                            /* there was no memory for the others */
 };
 
 /* Goes over to the next set, of which it gets the caller's reference: handles of models that stay (their
- * uids tell) are kept, the others freed or made. On error the handles stay as they were. */
+ * uids tell) are kept, the others freed or made. ERR_NOMEM: some could not be made and are missing until it
+ * is called again; those of models that went are gone all the same, since nobody keeps their weights up to
+ * date. */
 enum err_code model_handles_take(struct model_handles *h, struct model_set *next,
                                  struct err *e) ERR_MUST_CHECK;
 void model_handles_fini(struct model_handles *h);

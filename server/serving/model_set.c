@@ -3,13 +3,74 @@
  * request. */
 #include "server/serving/model_set.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 
 #include <string.h>
 
 /* ---- models ---- */
 
-enum err_code served_model_new(struct model *m, uint64_t uid, struct served_model **out, struct err *e)
+static void enlist(struct loaded_models *all, struct served_model *s)
+{
+    pthread_mutex_lock(&all->lock);
+    s->among = all;
+    s->after = all->first;
+    if (all->first)
+        all->first->before = s;
+    all->first = s;
+    pthread_mutex_unlock(&all->lock);
+}
+
+static void strike(struct served_model *s)
+{
+    pthread_mutex_lock(&s->among->lock);
+    if (s->before)
+        s->before->after = s->after;
+    else
+        s->among->first = s->after;
+    if (s->after)
+        s->after->before = s->before;
+    pthread_mutex_unlock(&s->among->lock);
+}
+
+/* With the lock. */
+static enum err_code settle(struct served_model *s, struct err *e)
+{
+    struct model *m = s->model;
+    struct err why = {0};
+    bool settled;
+    if (model_settle(m, &settled, &why))
+        return err_set(e, why.code, "model '%s': somebody writes to its file: %s", m->spec.name, why.text);
+    if (settled)
+        log_line(LOG_WARN,
+                 "model '%s': somebody writes to its file; the server goes on with a copy of what it "
+                 "opened, and the next start takes what is there then",
+                 m->spec.name);
+    return ERR_OK;
+}
+
+enum err_code served_model_settle(struct served_model *m, struct err *e)
+{
+    pthread_mutex_lock(&m->among->lock);
+    enum err_code code = settle(m, e);
+    pthread_mutex_unlock(&m->among->lock);
+    return code;
+}
+
+enum err_code loaded_models_settle(struct loaded_models *all, struct err *e)
+{
+    enum err_code code = ERR_OK;
+    pthread_mutex_lock(&all->lock);
+    for (struct served_model *m = all->first; m; m = m->after) {
+        enum err_code failed = settle(m, e);
+        code = code ? code : failed;
+    }
+    pthread_mutex_unlock(&all->lock);
+    return code;
+}
+
+enum err_code served_model_new(struct loaded_models *all, struct model *m, uint64_t uid,
+                               struct served_model **out, struct err *e)
 {
     struct served_model *s = mem_zalloc_array(1, sizeof *s);
     if (!s)
@@ -18,6 +79,7 @@ enum err_code served_model_new(struct model *m, uint64_t uid, struct served_mode
     s->uid = uid;
     s->model = model_ref(m);
     pthread_mutex_init(&s->lock, NULL);
+    enlist(all, s);
     *out = s;
     return ERR_OK;
 }
@@ -26,6 +88,7 @@ void served_model_unref(struct served_model *m)
 {
     if (!m || atomic_fetch_sub_explicit(&m->n_refs, 1, memory_order_acq_rel) != 1)
         return;
+    strike(m); /* first: whoever goes over the list finds whole models */
     batcher_free(m->batcher);
     item_snapshot_unref(m->items);
     pthread_mutex_destroy(&m->lock);

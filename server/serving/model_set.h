@@ -21,11 +21,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Every model that a process has loaded: those that are being measured, those that are served, and those that
+ * are not any more and that a thread holds still. What becomes of a model's file concerns each of them. */
+struct loaded_models {
+    pthread_mutex_t lock; /* guards the list, and is held while files are let go: one at a time */
+    struct served_model *first;
+};
+
 /* A model that was loaded once. */
 struct served_model {
     atomic_size_t n_refs;
     uint64_t uid; /* of this loading: no other one of this process ever has it */
     struct model *model;
+    struct loaded_models *among; /* the list that it is in, and its neighbours there */
+    struct served_model *before, *after;
     struct batcher *batcher;            /* NULL: each thread generates by itself */
     struct inline_budget inline_budget; /* nobody's weights until it was measured */
     pthread_mutex_t lock;               /* guards items */
@@ -34,9 +43,14 @@ struct served_model {
     atomic_size_t n_unranked;           /* items of the newest that it has no room for */
 };
 
-/* New: with one reference, and one of its own to m. */
-enum err_code served_model_new(struct model *m, uint64_t uid, struct served_model **out,
-                               struct err *e) ERR_MUST_CHECK;
+/* New: with one reference, and one of its own to m; among all until it is freed. */
+enum err_code served_model_new(struct loaded_models *all, struct model *m, uint64_t uid,
+                               struct served_model **out, struct err *e) ERR_MUST_CHECK;
+
+/* Lets the model's file go where somebody waits to write to it, and says so (model_settle); of one model, and
+ * of all: then the others' files too where one fails. */
+enum err_code served_model_settle(struct served_model *m, struct err *e) ERR_MUST_CHECK;
+enum err_code loaded_models_settle(struct loaded_models *all, struct err *e) ERR_MUST_CHECK;
 void served_model_unref(struct served_model *m); /* NULL is allowed */
 
 /* Replaces the item table; it gets the caller's reference. */

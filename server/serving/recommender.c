@@ -61,23 +61,28 @@ void recommender_free(struct recommender *p)
 void recommender_refresh(struct recommender *p)
 {
     struct err none = {0};
-    if (serving_models_are(p->serving, p->handles.set))
+    if (serving_models_are(p->serving, p->handles.set) && !p->handles.lacks)
         return;
-    if (model_handles_take(&p->handles, serving_models(p->serving), &none)) /* there is no memory for it: */
-        return; /* the thread goes on with the models that it has, and looks again at its next request */
+    if (model_handles_take(&p->handles, serving_models(p->serving), &none))
+        return; /* what there is no memory for is tried again before the next request */
 }
 
 struct model_handle *recommender_find(struct recommender *p, const char *name)
 {
-    for (size_t i = 0; i < p->handles.set->n; i++)
+    for (size_t i = 0; i < p->handles.n; i++)
         if (!name || strcmp(p->handles.at[i]->model->spec.name, name) == 0)
             return p->handles.at[i];
     return NULL;
 }
 
+bool recommender_lacks(const struct recommender *p, const char *name)
+{
+    return p->handles.lacks && model_set_find(p->handles.set, name);
+}
+
 size_t recommender_n_models(const struct recommender *p)
 {
-    return p->handles.set->n;
+    return p->handles.n;
 }
 
 struct model_handle *recommender_model(struct recommender *p, size_t i)
@@ -136,16 +141,17 @@ static enum err_code generate_user(struct recommender *p, struct model_handle *h
                                    enum reading reading, struct weights **out, struct err *e)
 {
     struct user_encoder *encoder;
-    const float *c;                                                 /* (C) */
-    const struct item_snapshot *items = model_handle_items(handle); /* no newer than what is read next */
+    const float *c; /* (C) */
     enum err_code code = model_handle_encoder(handle, &encoder, e);
     if (!code)
         code = read_user(p, handle, user, reading, e);
-    if (!code)
-        code = context_of_user(encoder, items, &p->user, &c, e);
-    if (!code)
-        code = context_generate(encoder, items, &p->user, c, out, e);
-    return code;
+    if (code)
+        return code;
+    /* No older than what was read: of an item that the user took and an older snapshot lacks, the weights
+     * would not know, and nobody would drop them. */
+    const struct item_snapshot *items = model_handle_items(handle);
+    code = context_of_user(encoder, items, &p->user, &c, e);
+    return code ? code : context_generate(encoder, items, &p->user, c, out, e);
 }
 
 static enum err_code generate_prior(struct model_handle *handle, struct weights **out, struct err *e)

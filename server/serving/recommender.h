@@ -28,12 +28,15 @@ void recommender_free(struct recommender *p);
 /* ---- models ---- */
 
 /* Goes over to the newest set of models, where there is one: to be called before a request, as its handles
- * are valid until the next call. One load where nothing changed. Without memory for it the models stay
- * those that they were. */
+ * are valid until the next call. One load where nothing changed. Models that are not served any more are gone
+ * afterwards, and those that there is no memory for are missing until a later call. */
 void recommender_refresh(struct recommender *p);
 
 /* The model that a request names, the first one for NULL; or NULL: it is not served. */
 struct model_handle *recommender_find(struct recommender *p, const char *name);
+
+/* Whether a model that recommender_find does not know is served, and there was no memory for it. */
+bool recommender_lacks(const struct recommender *p, const char *name);
 
 /* All of them, 0 <= i < recommender_n_models. */
 size_t recommender_n_models(const struct recommender *p);

@@ -39,20 +39,28 @@ static void publish_models(struct serving *s, struct model_set *next)
     model_set_unref(old);
 }
 
-static enum err_code check_model(const struct serving *s, const char *path, const struct model *m,
-                                 struct err *e)
+/* Whether a set has room for a model. */
+static enum err_code check_room(const struct model_set *set, const char *path, const struct model *m,
+                                struct err *e)
 {
-    const struct model_set *set = own_models(s);
-    char names[OBJECTIVE_LIST_BYTES];
-    if (!model_spec_for_users(&m->spec))
-        return err_set(e, ERR_INVALID, "%s: its objective is %s; only %s models answer for users", path,
-                       m->spec.objective->name, objective_list(objective_is_for_users, " and ", names));
     if (set->n && model_set_find(set, m->spec.name))
         return err_set(e, ERR_CONFLICT, "%s: a model named '%s' is served already; names must differ", path,
                        m->spec.name);
     if (set->n == LIMIT_MODELS)
         return err_set(e, ERR_LIMIT, "%s: at most %d models are served by one process", path, LIMIT_MODELS);
     return ERR_OK;
+}
+
+static enum err_code check_model(struct serving *s, const char *path, const struct model *m, struct err *e)
+{
+    char names[OBJECTIVE_LIST_BYTES];
+    if (!model_spec_for_users(&m->spec))
+        return err_set(e, ERR_INVALID, "%s: its objective is %s; only %s models answer for users", path,
+                       m->spec.objective->name, objective_list(objective_is_for_users, " and ", names));
+    struct model_set *set = serving_models(s);
+    enum err_code code = check_room(set, path, m, e);
+    model_set_unref(set);
+    return code;
 }
 
 static enum err_code open_model(struct serving *s, const char *path, struct served_model **out, struct err *e)
@@ -69,8 +77,10 @@ static enum err_code open_model(struct serving *s, const char *path, struct serv
                  "written to unseen",
                  m->spec.name, path, m->file_bytes >> 20);
     if (!code)
-        code = served_model_new(m, ++s->last_uid, out, e);
+        code = served_model_new(&s->loaded, m, ++s->last_uid, out, e);
     model_unref(m);
+    if (!code && (code = served_model_settle(*out, e))) /* SIGIO came while nobody knew of it */
+        served_model_unref(*out);
     return code;
 }
 
@@ -82,7 +92,7 @@ struct following {
     int64_t last;
 };
 
-static bool gather(void *arg, const struct store_change *change)
+static bool gather_one(void *arg, const struct store_change *change)
 {
     enum { MAX_BYTES = 1 << 20 }; /* of ids; past it, all is read */
     struct following *f = arg;
@@ -97,17 +107,37 @@ static bool gather(void *arg, const struct store_change *change)
     return true;
 }
 
+/* Those after `since`; f is for buf_fini in any case. */
+static enum err_code gather(struct store_conn *c, int64_t since, struct following *f, struct err *e)
+{
+    *f = (struct following){.last = since};
+    buf_init(&f->changes.ids, SIZE_MAX / 4);
+    enum err_code code = store_changes(c, since, gather_one, f, e);
+    return code ? code : buf_check(&f->changes.ids, "the items that changed", e);
+}
+
+static bool has_changes(const struct following *f)
+{
+    return f->changes.all || f->changes.ids.len;
+}
+
+/* Whether somebody took an item that a table up to this key did not have. To be asked when the next table is
+ * there: what is taken from now on is met by who has it. */
+static bool is_taken_above(struct store_conn *c, int64_t last_key)
+{
+    bool taken;
+    return store_taken_above(c, last_key, &taken, NULL) || taken; /* where it cannot be told, it may be so */
+}
+
 /* Makes and publishes the next table of a model. *unseen: somebody took an item that an old table did not
  * know. */
 static enum err_code next_table(struct serving *s, struct store_conn *c, struct served_model *m,
                                 const struct item_changes *changes, bool *unseen, struct err *e)
 {
-    enum err_code code = ERR_OK;
     struct item_snapshot *table;
-    if (m->items && !*unseen)
-        code = store_taken_above(c, item_snapshot_last_key(m->items), unseen, e);
-    if (!code)
-        code = item_snapshot_next(c, m->model, s->foreign_items, m->items, changes, &table, e);
+    bool first = !m->items;
+    int64_t last_key = first ? 0 : item_snapshot_last_key(m->items);
+    enum err_code code = item_snapshot_next(c, m->model, s->foreign_items, m->items, changes, &table, e);
     if (code)
         return code;
     if (item_snapshot_n_left_out(table) && (!m->items || !item_snapshot_n_left_out(m->items)))
@@ -119,6 +149,7 @@ static enum err_code next_table(struct serving *s, struct store_conn *c, struct 
     if (item_snapshot_aside(table, m->items))
         atomic_store(&s->unfollowed, true);
     served_model_publish_items(m, table);
+    *unseen = *unseen || (!first && is_taken_above(c, last_key));
     return ERR_OK;
 }
 
@@ -146,13 +177,10 @@ static enum err_code check_items(const struct serving *s, const struct served_mo
 enum err_code serving_follow_items(struct serving *s, struct store_conn *c, struct err *e)
 {
     bool unseen = false;
+    struct following f;
     pthread_mutex_lock(&s->following);
-    struct following f = {.last = s->items_at};
-    buf_init(&f.changes.ids, SIZE_MAX / 4);
-    enum err_code code = store_changes(c, s->items_at, gather, &f, e);
-    if (!code)
-        code = buf_check(&f.changes.ids, "the items that changed", e);
-    if (!code && (f.changes.all || f.changes.ids.len))
+    enum err_code code = gather(c, s->items_at, &f, e);
+    if (!code && has_changes(&f))
         code = next_tables(s, c, &f.changes, &unseen, e);
     if (!code)
         s->items_at = f.last;
@@ -190,7 +218,7 @@ enum err_code serving_follow_takers(struct serving *s, struct store_conn *c, str
         item_snapshot_unref(items);
     }
     model_set_unref(set);
-    if (code == ERR_BUSY)
+    if (code)
         atomic_store(&s->unfollowed, true);
     return code;
 }
@@ -221,14 +249,18 @@ static enum err_code measure(const struct serving *s, struct served_model *m, st
     return code;
 }
 
-/* Loads a model whole, with its items as the store has them, before any thread can see it. */
+/* Loads a model whole, with its items as the store has them, before any thread can see it. *change: what its
+ * items reflect. */
 static enum err_code load(struct serving *s, struct store_conn *c, const char *path,
-                          struct served_model **out, struct err *e)
+                          struct served_model **out, int64_t *change, struct err *e)
 {
     const struct item_changes all = {.all = true};
     struct served_model *m = NULL;
     bool unseen = true;
     enum err_code code = open_model(s, path, &m, e);
+    if (code)
+        return code;
+    code = store_last_change(c, change, e);
     if (!code)
         code = next_table(s, c, m, &all, &unseen, e);
     if (!code)
@@ -242,18 +274,46 @@ static enum err_code load(struct serving *s, struct store_conn *c, const char *p
     return code;
 }
 
-/* With `following`: changes of items that come while it loads are followed for it as for the others. */
+/* Brings the items of a loaded model up to the store. */
+static enum err_code catch_up(struct serving *s, struct store_conn *c, struct served_model *m, int64_t since,
+                              struct err *e)
+{
+    struct following f;
+    bool unseen = true; /* nobody has weights of it */
+    enum err_code code = gather(c, since, &f, e);
+    if (!code && has_changes(&f))
+        code = next_table(s, c, m, &f.changes, &unseen, e);
+    buf_fini(&f.changes.ids);
+    return code;
+}
+
+/* With `following`: changes of items that come from now on are followed for it as for the others. */
+static enum err_code join(struct serving *s, struct store_conn *c, const char *path, struct served_model *m,
+                          int64_t since, struct err *e)
+{
+    struct model_set *next;
+    enum err_code code = check_room(own_models(s), path, m->model, e); /* another one may have come */
+    if (!code)
+        code = catch_up(s, c, m, since, e);
+    if (!code)
+        code = model_set_new(own_models(s), NULL, m, &next, e);
+    if (!code)
+        publish_models(s, next);
+    return code;
+}
+
+/* To load and to measure take seconds, in which the items of the others are followed. */
 static enum err_code add_model(struct serving *s, struct store_conn *c, const char *path, struct err *e)
 {
     struct served_model *m;
-    struct model_set *next;
-    enum err_code code = load(s, c, path, &m, e);
+    int64_t change;
+    enum err_code code = load(s, c, path, &m, &change, e);
     if (code)
         return code;
-    code = model_set_new(own_models(s), NULL, m, &next, e);
+    pthread_mutex_lock(&s->following);
+    code = join(s, c, path, m, change, e);
+    pthread_mutex_unlock(&s->following);
     served_model_unref(m);
-    if (!code)
-        publish_models(s, next);
     return code;
 }
 
@@ -263,9 +323,7 @@ enum err_code serving_add_model(struct serving *s, const char *path, struct err 
     enum err_code code = store_connect(s->store, &c, e);
     if (code)
         return code;
-    pthread_mutex_lock(&s->following);
     code = add_model(s, c, path, e);
-    pthread_mutex_unlock(&s->following);
     store_disconnect(c);
     return code;
 }
@@ -327,6 +385,7 @@ enum err_code serving_open(struct serving *s, struct store *store, const struct 
     s->share = options->share;
     s->foreign_items = options->foreign_items;
     pthread_mutex_init(&s->following, NULL);
+    pthread_mutex_init(&s->loaded.lock, NULL);
     pthread_mutex_init(&s->set_lock, NULL);
     pthread_mutex_init(&s->writing, NULL);
     pthread_condattr_t monotonic;
@@ -348,24 +407,7 @@ enum err_code serving_open(struct serving *s, struct store *store, const struct 
 
 enum err_code serving_settle(struct serving *s, struct err *e)
 {
-    enum err_code code = ERR_OK;
-    struct model_set *set = serving_models(s);
-    for (size_t i = 0; i < set->n; i++) {
-        struct model *m = set->models[i]->model;
-        struct err why = {0};
-        bool settled;
-        if (model_settle(m, &settled, &why))
-            code =
-                err_set(e, why.code, "model '%s': somebody writes to its file: %s", m->spec.name, why.text);
-        else if (settled)
-            log_line(LOG_WARN,
-                     "model '%s': somebody writes to its file; the server goes on with a copy of what it "
-                     "opened, and the next "
-                     "start takes what is there then",
-                     m->spec.name);
-    }
-    model_set_unref(set);
-    return code;
+    return loaded_models_settle(&s->loaded, e);
 }
 
 void serving_close(struct serving *s)
@@ -373,6 +415,7 @@ void serving_close(struct serving *s)
     store_disconnect(s->writer);
     weights_cache_free(s->cache);
     model_set_unref(own_models(s));
+    pthread_mutex_destroy(&s->loaded.lock);
     pthread_mutex_destroy(&s->set_lock);
     pthread_mutex_destroy(&s->following);
     pthread_cond_destroy(&s->write_turn);

@@ -37,8 +37,9 @@ struct serving {
     _Atomic(struct model_set *)
         models;               /* the newest set; who does not hold `following` takes it by serving_models */
     pthread_mutex_t set_lock; /* held while the set is replaced or a reference to it is taken; a leaf */
-    uint64_t last_uid;        /* guarded by following */
-    bool measures;            /* models that come get a batcher and a budget, as those of the start did */
+    struct loaded_models loaded; /* the models of all sets, and those on their way into one */
+    _Atomic(uint64_t) last_uid;
+    bool measures; /* models that come get a batcher and a budget, as those of the start did */
     struct batcher_config batching; /* for them */
     int64_t opened_at; /* the store's last change before the items were read; the follower goes on from it */
     pthread_mutex_t
@@ -85,7 +86,7 @@ static inline bool serving_models_are(const struct serving *s, const struct mode
            seen; /* its address is no other one's meanwhile */
 }
 
-/* Loads one more model and serves it from now on, behind the others; answers go on meanwhile.
+/* Loads one more model and serves it from now on, behind the others; answers and following go on meanwhile.
  * ERR_CONFLICT: its name is served, or it is of another catalogue; ERR_LIMIT: LIMIT_MODELS are served;
  * ERR_INVALID: it does not answer for users. */
 enum err_code serving_add_model(struct serving *s, const char *path, struct err *e) ERR_MUST_CHECK;

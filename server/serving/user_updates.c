@@ -47,7 +47,7 @@ static enum err_code item_can_be(struct run *run, struct text item, bool *can, s
     }
     if (code)
         return err_set(e, code, "%s", why.text);
-    if (run->hears_first &&
+    if (run->hears_first && recommender_n_models(run->t->recommender) &&
         !item_snapshot_knows(model_handle_items(recommender_model(run->t->recommender, 0)), key)) {
         run->unheard_item = true;
         return err_set(e, ERR_BUSY, "item '%.*s' was registered this moment", (int)item.len, item.data);

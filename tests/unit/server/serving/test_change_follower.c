@@ -257,6 +257,26 @@ START_TEST(test_watcher_tells_that_the_store_answers)
 }
 END_TEST
 
+START_TEST(what_could_not_be_followed_for_want_of_memory_is_tried_again)
+{
+    struct err e = {0};
+    bool created;
+    must(store_begin(other, &e), &e);
+    must(store_put_item(other, &(const struct store_item){.id = text_of("new")}, &created, &e), &e);
+    must(store_commit(other, &e), &e);
+    must(serving_follow_items(&w.serving, other, &e), &e);
+    atomic_store(&w.serving.written_to, true);
+    atomic_store(&w.serving.unfollowed, true);
+    mem_fail_at(1, 1);
+    ck_assert_int_eq(serving_follow_takers(&w.serving, other, &e), ERR_NOMEM);
+    mem_fail_at(0, 0);
+    ck_assert(atomic_load(&w.serving.unfollowed));
+    err_clear(&e);
+    must(serving_follow_takers(&w.serving, other, &e), &e);
+    ck_assert(!atomic_load(&w.serving.unfollowed));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("server/watcher");
@@ -271,6 +291,7 @@ int main(void)
     tcase_add_test(t, test_watcher_shows_a_new_title);
     tcase_add_test(t, test_watcher_tries_again_what_it_could_not_follow);
     tcase_add_test(t, test_watcher_tells_that_the_store_answers);
+    tcase_add_test(t, what_could_not_be_followed_for_want_of_memory_is_tried_again);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

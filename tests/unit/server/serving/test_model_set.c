@@ -4,12 +4,16 @@
 #include "base/mem.h"
 #include "engine/format/model_write.h"
 #include "server/serving/user_updates.h"
+#include "store/sqlite/private.h"
 #include "tests/support/api_world.h"
 #include "tests/support/sample_model.h"
 
 #include <check.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -201,6 +205,107 @@ START_TEST(items_that_come_after_a_model_was_added_are_among_its_answers)
 }
 END_TEST
 
+/* ---- while one loads ---- */
+
+static void (*in_between)(void); /* done once, when the connection that loads has read the items */
+
+static int after_a_statement(unsigned kind, void *arg, void *statement, void *ns)
+{
+    static const char items[] = "SELECT item_key, id, title";
+    void (*what)(void) = in_between;
+    (void)kind;
+    (void)arg;
+    (void)ns;
+    if (what && strncmp(sqlite3_sql(statement), items, sizeof items - 1) == 0) {
+        in_between = NULL;
+        what();
+    }
+    return 0;
+}
+
+static int trace_connection(sqlite3 *db, char **text, const struct sqlite3_api_routines *api)
+{
+    (void)text;
+    (void)api;
+    return sqlite3_trace_v2(db, SQLITE_TRACE_PROFILE, after_a_statement, NULL);
+}
+
+static void add_and_between(void (*what)(void))
+{
+    in_between = what;
+    ck_assert_int_eq(sqlite3_auto_extension((void (*)(void))trace_connection), SQLITE_OK);
+    must_add();
+    (void)sqlite3_cancel_auto_extension((void (*)(void))trace_connection);
+    ck_assert_ptr_null(in_between);
+}
+
+static void put_an_item_elsewhere(void)
+{
+    struct store_conn *c;
+    struct err e = {0};
+    bool created;
+    const struct store_item late = {.id = text_of("late"), .title = text_of("Late")};
+    ck_assert_int_eq(store_connect(w.store, &c, &e), ERR_OK);
+    ck_assert_int_eq(store_begin(c, &e), ERR_OK);
+    ck_assert_int_eq(store_put_item(c, &late, &created, &e), ERR_OK);
+    ck_assert_int_eq(store_commit(c, &e), ERR_OK);
+    ck_assert_msg(pthread_mutex_trylock(&w.serving.following) == 0,
+                  "nothing is followed while a model loads");
+    pthread_mutex_unlock(&w.serving.following);
+    ck_assert_msg(serving_follow_items(&w.serving, c, &e) == ERR_OK, "%s", e.text);
+    store_disconnect(c);
+}
+
+START_TEST(items_that_come_while_a_model_loads_are_followed_and_come_to_it)
+{
+    add_and_between(put_an_item_elsewhere);
+    ck_assert_int_eq(api_world_json(&w, "GET", "/v1/items/late?model=sample", NULL, NULL), 200);
+    ck_assert_int_eq(api_world_json(&w, "GET", "/v1/items/late?model=third", NULL, NULL), 200);
+}
+END_TEST
+
+/* Whether somebody could write into the third model's file now; else he waits from here on, and SIGIO is on
+ * its way. */
+static bool can_write(void)
+{
+    int fd = open(third, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    ck_assert(fd >= 0 || errno == EWOULDBLOCK);
+    if (fd >= 0)
+        (void)close(fd);
+    return fd >= 0;
+}
+
+static void write_and_settle(void)
+{
+    struct err e = {0};
+    if (!can_write())
+        ck_assert_int_eq(serving_settle(&w.serving, &e), ERR_OK);
+}
+
+START_TEST(a_file_is_let_go_while_its_model_loads)
+{
+    (void)signal(SIGIO, SIG_IGN);
+    w.serving.share = true;
+    add_and_between(write_and_settle);
+    ck_assert(can_write());
+    ck_assert_int_eq(status_of("third"), 200);
+}
+END_TEST
+
+START_TEST(a_file_is_let_go_whose_model_is_removed_and_held_still)
+{
+    struct recommender *p = w.http->session.recommender;
+    (void)signal(SIGIO, SIG_IGN);
+    w.serving.share = true;
+    must_add();
+    recommender_refresh(p);
+    must_remove("third");
+    ck_assert_ptr_nonnull(recommender_find(p, "third"));
+    write_and_settle();
+    ck_assert(can_write());
+}
+END_TEST
+
 /* ---- without memory ---- */
 
 START_TEST(a_model_without_memory_is_not_added_and_the_set_stays)
@@ -228,6 +333,25 @@ START_TEST(a_thread_without_memory_goes_on_with_the_models_that_it_has)
     ck_assert(recommender_n_models(p) == 2 && !recommender_find(p, "third"));
     recommender_refresh(p);
     ck_assert(recommender_n_models(p) == 3 && recommender_find(p, "third"));
+}
+END_TEST
+
+START_TEST(a_thread_without_memory_keeps_no_model_that_was_removed)
+{
+    struct recommender *p = w.http->session.recommender;
+    must_add();
+    recommender_refresh(p);
+    uint64_t gone = recommender_find(p, "third")->served->uid;
+    must_remove("third");
+    must_add();
+    mem_fail_at(1, 1);
+    recommender_refresh(p);
+    mem_fail_at(0, 0);
+    ck_assert_ptr_null(recommender_find(p, "third"));
+    ck_assert(recommender_lacks(p, "third") && !recommender_lacks(p, "fourth"));
+    ck_assert_uint_eq(recommender_n_models(p), 2);
+    recommender_refresh(p);
+    ck_assert_uint_gt(recommender_find(p, "third")->served->uid, gone);
 }
 END_TEST
 
@@ -345,8 +469,12 @@ int main(void)
     tcase_add_test(t, a_request_under_way_ends_with_the_model_it_began_with);
     tcase_add_test(t, a_change_by_a_thread_with_an_older_set_drops_the_weights_of_the_newer_one);
     tcase_add_test(t, items_that_come_after_a_model_was_added_are_among_its_answers);
+    tcase_add_test(t, items_that_come_while_a_model_loads_are_followed_and_come_to_it);
+    tcase_add_test(t, a_file_is_let_go_while_its_model_loads);
+    tcase_add_test(t, a_file_is_let_go_whose_model_is_removed_and_held_still);
     tcase_add_loop_test(t, a_model_without_memory_is_not_added_and_the_set_stays, 0, 2);
     tcase_add_test(t, a_thread_without_memory_goes_on_with_the_models_that_it_has);
+    tcase_add_test(t, a_thread_without_memory_keeps_no_model_that_was_removed);
     tcase_add_test(t, models_come_and_go_while_readers_never_stop);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
