@@ -71,6 +71,9 @@ struct store_backend {
     enum err_code (*follow_items)(struct store_conn *c, const int64_t *keys, size_t n, struct err *e);
     enum err_code (*put_context)(struct store_conn *c, const struct store_context_key *key, struct text id,
                                  const struct store_context *context, struct err *e);
+    enum err_code (*note_unfinished)(struct store_conn *c, int64_t first, int64_t last, struct err *e);
+    enum err_code (*end_unfinished)(struct store_conn *c, int64_t first, struct err *e);
+    enum err_code (*each_unfinished)(struct store_conn *c, store_unfinished_fn *fn, void *arg, struct err *e);
     enum err_code (*drop_contexts)(struct store_conn *c, const struct store_context_key *key, struct err *e);
     enum err_code (*each_version)(struct store_conn *c, store_version_fn *fn, void *arg, struct err *e);
     enum err_code (*trim_version)(struct store_conn *c, const struct store_context_key *key, int64_t *n,

@@ -361,6 +361,21 @@ enum err_code store_put_encoded(struct store_conn *c, const struct store_context
     return code ? code : c->backend->put_context(c, key, id, &context, e);
 }
 
+enum err_code store_note_unfinished(struct store_conn *c, int64_t first, int64_t last, struct err *e)
+{
+    return c->backend->note_unfinished(c, first, last, e);
+}
+
+enum err_code store_end_unfinished(struct store_conn *c, int64_t first, struct err *e)
+{
+    return c->backend->end_unfinished(c, first, e);
+}
+
+enum err_code store_each_unfinished(struct store_conn *c, store_unfinished_fn *fn, void *arg, struct err *e)
+{
+    return c->backend->each_unfinished(c, fn, arg, e);
+}
+
 enum err_code store_drop_contexts(struct store_conn *c, const struct store_context_key *key, struct err *e)
 {
     return c->backend->drop_contexts(c, key, e);

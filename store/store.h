@@ -26,7 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { STORE_SCHEMA = 5 }; /* the version of what is open: migrations run at open */
+enum { STORE_SCHEMA = 6 }; /* the version of what is open: migrations run at open */
 
 struct store;
 struct store_conn;
@@ -278,6 +278,18 @@ enum err_code store_put_context(struct store_conn *c, const struct store_context
 enum err_code store_put_encoded(struct store_conn *c, const struct store_context_key *key, struct text id,
                                 const struct store_user *user, const void *embedding, size_t n_bytes,
                                 struct err *e) ERR_MUST_CHECK;
+
+/* Leaves word, in the transaction, that the contexts of users whose revision is from `first` to `last` are
+ * yet to be made: whoever dies before they are leaves that behind. The end takes it away again, and what is
+ * not there is ended already. */
+enum err_code store_note_unfinished(struct store_conn *c, int64_t first, int64_t last,
+                                    struct err *e) ERR_MUST_CHECK;
+enum err_code store_end_unfinished(struct store_conn *c, int64_t first, struct err *e) ERR_MUST_CHECK;
+
+/* What was left, oldest first; the callback as those above. */
+typedef bool store_unfinished_fn(void *arg, int64_t first, int64_t last);
+enum err_code store_each_unfinished(struct store_conn *c, store_unfinished_fn *fn, void *arg,
+                                    struct err *e) ERR_MUST_CHECK;
 
 /* Drops the contexts that an encoder made for a model and version (those given by callers stay), for a
  * version that is trained anew under its old name. */

@@ -25,6 +25,7 @@
 #include "server/cli/signals.h"
 #include "server/data/output_file.h"
 #include "server/http/http.h"
+#include "server/serving/batch_recovery.h"
 #include "server/serving/cache_warmup.h"
 #include "server/serving/change_follower.h"
 
@@ -168,11 +169,24 @@ static size_t count_threads(const struct settings *s)
            WRITE_WORKERS + count_long_workers() + 6;
 }
 
+/* Before anybody asks, so that what a killed process had acknowledged is answered as if it had lived on. */
+static enum err_code finish_batches(struct api *api, struct err *e)
+{
+    struct session session;
+    enum err_code code = session_init(&session, api->serving, &api->metrics->serving, e);
+    if (!code)
+        batch_recovery(&session);
+    session_fini(&session);
+    return code;
+}
+
 static enum err_code run(const struct settings *s, struct api *api, struct signals *signals, struct err *e)
 {
     struct batcher_config batcher = {.n_running = machine_processors(), .min_ns = BATCHER_MIN_NS};
     bool batching;
     enum err_code code = serving_measure(api->serving, &batcher, &batching, e);
+    if (!code)
+        code = finish_batches(api, e);
     if (code)
         return code;
     struct http_config config = {.listen = s->listen,

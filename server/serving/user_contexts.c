@@ -130,6 +130,22 @@ enum err_code user_contexts_put_record(struct session *t, struct text id, struct
 
 /* ---- after a write ---- */
 
+enum err_code user_contexts_first_change(struct session *t, int64_t *first, struct err *e)
+{
+    int64_t last;
+    enum err_code code = store_last_change(t->writer, &last, e);
+    if (!code)
+        *first = last + 1;
+    return code;
+}
+
+enum err_code user_contexts_leave(struct session *t, int64_t first, struct err *e)
+{
+    int64_t last;
+    enum err_code code = store_last_change(t->writer, &last, e);
+    return code ? code : store_note_unfinished(t->writer, first, last, e);
+}
+
 /* Users of whom the context for one model is made. */
 struct piece {
     size_t n;
@@ -281,17 +297,31 @@ static enum err_code move_items(struct session *t, const struct text *items, siz
     return code;
 }
 
-void user_contexts_follow(struct session *t, const struct text *users, size_t n, struct text *items,
-                          size_t n_items)
+/* Nothing is left to be done. */
+static enum err_code end(struct session *t, int64_t first, struct err *e)
+{
+    enum err_code code = serving_begin_write(t->serving, &t->writer, e);
+    if (code)
+        return code;
+    code = store_end_unfinished(t->writer, first, e);
+    t->writer = NULL;
+    return serving_end_write(t->serving, code, e);
+}
+
+void user_contexts_follow(struct session *t, const struct user_batch *b)
 {
     struct err e = {0};
-    enum err_code code = make_all(t, users, n, &e);
+    enum err_code code = make_all(t, b->users, b->n, &e);
+    /* Also where not all were made: each that was moves the items. */
+    enum err_code moved = move_items(t, b->items, choose_moving(t, b->items, b->n_items), &e);
     if (!code)
-        code = move_items(t, items, choose_moving(t, items, n_items), &e);
+        code = moved;
+    if (!code)
+        code = end(t, b->first, &e);
     if (code)
         log_line(
             LOG_WARN,
             "a batch of %zu users is stored, but not all of their contexts, which are made when somebody "
-            "asks for them: %s",
-            n, e.text);
+            "asks for them, or at the next start: %s",
+            b->n, e.text);
 }

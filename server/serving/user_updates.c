@@ -21,6 +21,7 @@ struct run {
     bool hears_first;
     bool unheard_item; /* and one did */
     bool many;         /* users: their contexts are made after the transaction */
+    int64_t first;     /* of many: the transaction's first change */
     struct update_made made;
 };
 
@@ -250,6 +251,8 @@ static enum err_code register_all(struct run *run, struct registration *list, si
     code = check_registrations(run, list, n, e);
     if (!code && !run->rules->skip && any_refused(list, n))
         code = refused_parts(e);
+    if (!code && run->many)
+        code = user_contexts_first_change(run->t, &run->first, e);
     for (size_t i = 0; i < n && !code; i++) {
         if (list[i].refused)
             continue;
@@ -257,6 +260,8 @@ static enum err_code register_all(struct run *run, struct registration *list, si
         if (code)
             *at = i;
     }
+    if (!code && run->many)
+        code = user_contexts_leave(run->t, run->first, e);
     return finish(run->t, code, e);
 }
 
@@ -275,8 +280,8 @@ static bool leaves_out(struct run *run, struct registration *list, size_t n, siz
 }
 
 /* Makes the contexts that were not made within the transaction. Without memory for their names they are left
- * to who asks. */
-static void follow_registrations(struct session *t, const struct registration *list, size_t n)
+ * to who asks, and to the next start. */
+static void follow_registrations(const struct run *run, const struct registration *list, size_t n)
 {
     size_t n_users = 0, n_items = 0, n_all = 0;
     for (size_t i = 0; i < n; i++)
@@ -290,7 +295,8 @@ static void follow_registrations(struct session *t, const struct registration *l
         for (size_t k = 0; k < list[i].n_interactions; k++)
             items[n_items++] = list[i].interactions[k].item;
     }
-    user_contexts_follow(t, users, n_users, items, n_items);
+    if (users && items)
+        user_contexts_follow(run->t, &(const struct user_batch){users, n_users, items, n_items, run->first});
     mem_free(users);
     mem_free(items);
 }
@@ -317,7 +323,7 @@ enum err_code update_register(struct session *t, struct registration *list, size
         serving_drop_user(t->serving, list[i].id, list[i].revision);
     }
     if (run.many)
-        follow_registrations(t, list, n);
+        follow_registrations(&run, list, n);
     COUNTER_ADD(t->counters, registrations, n_registered);
     return ERR_OK;
 }
@@ -481,6 +487,8 @@ static enum err_code record_all(struct run *run, struct update_interaction *even
     if (n_placed > 1)
         qsort(list, n_placed, sizeof *list, by_user);
     run->many = count_users(list, n_placed) > USER_CONTEXTS_MAX_WITHIN;
+    if (!code && run->many)
+        code = user_contexts_first_change(run->t, &run->first, e);
     for (size_t from = 0, to; from < n_placed && !code; from = to) {
         for (to = from + 1; to < n_placed && same_user(&list[from], &list[to]);)
             to++;
@@ -488,6 +496,8 @@ static enum err_code record_all(struct run *run, struct update_interaction *even
         if (code)
             *at = (struct stretch){from, to};
     }
+    if (!code && run->many)
+        code = user_contexts_leave(run->t, run->first, e);
     return finish(run->t, code, e);
 }
 
@@ -508,7 +518,7 @@ static bool leaves_out_events(struct run *run, const struct placed *list, struct
 }
 
 /* Makes the contexts that were not made within the transaction; as follow_registrations. */
-static void make_later(struct session *t, const struct update_interaction *events, size_t n,
+static void make_later(const struct run *run, const struct update_interaction *events, size_t n,
                        const struct update_touched *touched, size_t n_touched)
 {
     size_t n_users = 0, n_items = 0;
@@ -519,7 +529,8 @@ static void make_later(struct session *t, const struct update_interaction *event
     for (size_t i = 0; i < n && users && items; i++)
         if (!events[i].refused)
             items[n_items++] = events[i].item;
-    user_contexts_follow(t, users, n_users, items, n_items);
+    if (users && items)
+        user_contexts_follow(run->t, &(const struct user_batch){users, n_users, items, n_items, run->first});
     mem_free(users);
     mem_free(items);
 }
@@ -533,7 +544,7 @@ static void follow_events(const struct run *run, const struct update_interaction
     for (size_t i = 0; i < n_touched; i++)
         serving_drop_user(run->t->serving, touched[i].user, touched[i].revision);
     if (run->many)
-        make_later(run->t, events, n, touched, n_touched);
+        make_later(run, events, n, touched, n_touched);
 }
 
 enum err_code update_events(struct session *t, struct update_interaction *events, size_t n,

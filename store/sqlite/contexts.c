@@ -85,6 +85,45 @@ enum err_code sqlite_put_context(struct store_conn *conn, const struct store_con
     return sqlite_run(c, s, "write a context", e);
 }
 
+enum err_code sqlite_note_unfinished(struct store_conn *conn, int64_t first, int64_t last, struct err *e)
+{
+    struct sqlite_conn *c = (struct sqlite_conn *)conn;
+    enum err_code code = sqlite_check_writing(c, e);
+    if (code)
+        return code;
+    sqlite3_stmt *s = sqlite_statement(c, SQL_NOTE_UNFINISHED);
+    sqlite3_bind_int64(s, 1, first);
+    sqlite3_bind_int64(s, 2, last);
+    return sqlite_run(c, s, "leave word of contexts to be made", e);
+}
+
+enum err_code sqlite_end_unfinished(struct store_conn *conn, int64_t first, struct err *e)
+{
+    struct sqlite_conn *c = (struct sqlite_conn *)conn;
+    enum err_code code = sqlite_check_writing(c, e);
+    if (code)
+        return code;
+    sqlite3_stmt *s = sqlite_statement(c, SQL_END_UNFINISHED);
+    sqlite3_bind_int64(s, 1, first);
+    return sqlite_run(c, s, "take back the word of contexts to be made", e);
+}
+
+enum err_code sqlite_each_unfinished(struct store_conn *conn, store_unfinished_fn *fn, void *arg,
+                                     struct err *e)
+{
+    struct sqlite_conn *c = (struct sqlite_conn *)conn;
+    sqlite3_stmt *s = sqlite_statement(c, SQL_EACH_UNFINISHED);
+    bool wanted = true;
+    int rc = SQLITE_DONE;
+    while (wanted && (rc = sqlite3_step(s)) == SQLITE_ROW)
+        wanted = fn(arg, sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1));
+    enum err_code code = ERR_OK;
+    if (wanted && rc != SQLITE_DONE)
+        code = sqlite_fail(c, rc, "read which contexts are to be made", e);
+    sqlite3_reset(s);
+    return code;
+}
+
 enum err_code sqlite_drop_contexts(struct store_conn *conn, const struct store_context_key *key,
                                    struct err *e)
 {

@@ -112,6 +112,9 @@ enum {
       "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id, kind, model, model_version) DO UPDATE "      \
       "SET revision = excluded.revision, given = excluded.given, embedding = excluded.embedding, "           \
       "taken = excluded.taken WHERE excluded.revision >= revision AND (given = 0 OR excluded.given = 1)")    \
+    X(NOTE_UNFINISHED, "INSERT OR REPLACE INTO unfinished (first_change, last_change) VALUES (?1, ?2)")      \
+    X(END_UNFINISHED, "DELETE FROM unfinished WHERE first_change = ?1")                                      \
+    X(EACH_UNFINISHED, "SELECT first_change, last_change FROM unfinished ORDER BY first_change")             \
     X(LAST_CHANGE, "SELECT seq FROM sqlite_sequence WHERE name = 'changes'")                                 \
     X(FIRST_CHANGE, "SELECT min(change) FROM changes")                                                       \
     X(CHANGES_AFTER, "SELECT change, kind, row_key, "                                                        \
@@ -372,6 +375,9 @@ void sqlite_takers_end(struct store_conn *);
 enum err_code sqlite_follow_items(struct store_conn *, const int64_t *, size_t, struct err *);
 enum err_code sqlite_put_context(struct store_conn *, const struct store_context_key *, struct text,
                                  const struct store_context *, struct err *);
+enum err_code sqlite_note_unfinished(struct store_conn *, int64_t, int64_t, struct err *);
+enum err_code sqlite_end_unfinished(struct store_conn *, int64_t, struct err *);
+enum err_code sqlite_each_unfinished(struct store_conn *, store_unfinished_fn *, void *, struct err *);
 enum err_code sqlite_drop_contexts(struct store_conn *, const struct store_context_key *, struct err *);
 enum err_code sqlite_each_version(struct store_conn *, store_version_fn *, void *, struct err *);
 enum err_code sqlite_trim_version(struct store_conn *, const struct store_context_key *, int64_t *,

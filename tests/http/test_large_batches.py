@@ -46,7 +46,7 @@ class LargeBatches(unittest.TestCase):
         self.addCleanup(thread.join)
         return locked
 
-    def test_a_kill_between_a_batch_and_its_contexts_loses_nothing(self):
+    def test_a_kill_between_a_batch_and_its_contexts_loses_nothing_and_the_next_start_finishes_it(self):
         with hn.Server() as server:
             done = server.request("POST", "/v1/events", events())
             self.assertEqual(done.status, 200, done.body)
@@ -64,8 +64,10 @@ class LargeBatches(unittest.TestCase):
         self.assertTrue(found)
         with hn.Server(store=server.store) as again:
             self.assertEqual(again.query(KEPT)[0][0], len(hn.world().users))
-            self.assertGreater(again.query(STALE)[0][0], 0)
+            self.assertEqual(again.query(STALE)[0][0], 0)
+            self.assertIn("was stored and not finished", again.log())
             self.assertEqual(answers(again), expected)
+            self.assertEqual(again.query("SELECT count(*) FROM unfinished")[0][0], 0)
 
 
 if __name__ == "__main__":

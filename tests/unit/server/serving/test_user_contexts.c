@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "server/serving/batch_recovery.h"
 #include "server/serving/user_record.h"
 #include "server/serving/user_weights.h"
 #include "store/sqlite/private.h"
@@ -360,6 +361,103 @@ START_TEST(test_a_large_batch_is_kept_though_its_contexts_cannot_be_made)
 }
 END_TEST
 
+/* ---- what is left after a transaction ---- */
+
+static bool count_left(void *arg, int64_t first, int64_t last)
+{
+    (void)first;
+    (void)last;
+    ++*(int *)arg;
+    return true;
+}
+
+static int n_left(void)
+{
+    struct err e = {0};
+    int n = 0;
+    must(store_each_unfinished(other, count_left, &n, &e), &e);
+    return n;
+}
+
+/* A batch that takes an item which came after the training, and none of whose contexts are made. */
+static void leave_a_batch(bool register_them)
+{
+    sqlite3 *db = db_of(w.worker->session.conn);
+    ck_assert_int_eq(status_of("PUT", "/v1/admin/items/new", "{}"), 201);
+    n_reads = 0;
+    (void)sqlite3_trace_v2(db, SQLITE_TRACE_STMT, fail_from_here, NULL);
+    ck_assert_int_eq(post_many(register_them, register_them ? "" : "?create=true", "new"), 200);
+    mem_fail_at(0, 0);
+    (void)sqlite3_trace_v2(db, 0, NULL, NULL);
+    ck_assert_int_eq(n_left(), 1);
+}
+
+static void assert_source_of_new(const char *source)
+{
+    char *answer;
+    ck_assert_int_eq(api_world_json(&w, "GET", "/v1/items/new", NULL, &answer), 200);
+    ck_assert_msg(strstr(answer, source) != NULL, "%s", answer);
+    mem_free(answer);
+}
+
+START_TEST(test_a_batch_that_was_not_finished_is_finished_at_the_next_start)
+{
+    struct err e = {0};
+    leave_a_batch(_i);
+    must(serving_follow_items(&w.serving, other, &e), &e);
+    assert_source_of_new("prior");
+    batch_recovery(&w.worker->session);
+    for (int i = 0; i < N_MANY; i++)
+        assert_context(user_name(i));
+    must(serving_follow_items(&w.serving, other, &e), &e);
+    assert_source_of_new("interactions");
+    ck_assert_int_eq(n_left(), 0);
+}
+END_TEST
+
+START_TEST(test_a_batch_that_cannot_be_finished_is_left_for_another_start)
+{
+    leave_a_batch(false);
+    for (long n = 1; n_left(); n++) {
+        ck_assert_int_lt(n, 100000);
+        mem_fail_at(n, 0);
+        batch_recovery(&w.worker->session);
+        mem_fail_at(0, 0);
+    }
+    for (int i = 0; i < N_MANY; i++)
+        assert_context(user_name(i));
+}
+END_TEST
+
+START_TEST(test_a_finished_batch_leaves_nothing_to_the_next_start)
+{
+    ck_assert_int_eq(post_many(_i, _i ? "" : "?create=true", "2x"), 200);
+    ck_assert_int_eq(n_left(), 0);
+}
+END_TEST
+
+static bool take_revision(void *arg, const struct store_item *item)
+{
+    *(int64_t *)arg = item->revision;
+    return true;
+}
+
+START_TEST(test_items_move_although_not_all_contexts_could_be_made)
+{
+    struct err e = {0};
+    int64_t before, after;
+    struct text user = text_of("ann"), item = text_of("new");
+    ck_assert_int_eq(status_of("PUT", "/v1/admin/items/new", "{}"), 201);
+    ck_assert_int_eq(status_of("PUT", "/v1/admin/users/ann", "{}"), 201);
+    must(store_read_item(other, item, take_revision, &before, &e), &e);
+    mem_fail_at(1, 0);
+    user_contexts_follow(&w.worker->session, &(const struct user_batch){&user, 1, &item, 1, 1});
+    mem_fail_at(0, 0);
+    must(store_read_item(other, text_of("new"), take_revision, &after, &e), &e);
+    ck_assert_int_gt(after, before);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("server/user_contexts");
@@ -374,6 +472,10 @@ int main(void)
     tcase_add_loop_test(t, test_others_write_while_a_large_batch_is_encoded_and_nothing_stale_is_stored, 0,
                         N_MEANWHILE);
     tcase_add_test(t, test_a_large_batch_is_kept_though_its_contexts_cannot_be_made);
+    tcase_add_loop_test(t, test_a_batch_that_was_not_finished_is_finished_at_the_next_start, 0, 2);
+    tcase_add_test(t, test_a_batch_that_cannot_be_finished_is_left_for_another_start);
+    tcase_add_loop_test(t, test_a_finished_batch_leaves_nothing_to_the_next_start, 0, 2);
+    tcase_add_test(t, test_items_move_although_not_all_contexts_could_be_made);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
