@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 
+#include <assert.h>
 #include <stddef.h>
 #include <string.h>
 #include <strings.h>
@@ -121,8 +122,31 @@ static void give_back(struct request *r)
     r->charged_bytes = 0;
 }
 
+void *request_plan(struct request *r, size_t size, void (*end)(void *plan))
+{
+    assert(!r->end_plan); /* a request is planned once */
+    if (r->plan_capacity < size) {
+        void *block = mem_alloc_array(1, size);
+        if (!block)
+            return NULL;
+        mem_free(r->plan);
+        r->plan = block;
+        r->plan_capacity = size;
+    }
+    r->end_plan = end;
+    return r->plan;
+}
+
+void request_end_plan(struct request *r)
+{
+    if (r->end_plan)
+        r->end_plan(r->plan);
+    r->end_plan = NULL;
+}
+
 void request_end(struct request *r)
 {
+    request_end_plan(r);
     give_back(r);
     end_buf(&r->body);
     end_buf(&r->answer);
@@ -130,6 +154,11 @@ void request_end(struct request *r)
         mem_free(r->raw_target);
         r->raw_target = r->target = NULL;
         r->target_capacity = 0;
+    }
+    if (r->plan_capacity > REQUEST_KEPT_BYTES) {
+        mem_free(r->plan);
+        r->plan = NULL;
+        r->plan_capacity = 0;
     }
 }
 
@@ -182,8 +211,10 @@ void request_free(struct request *r)
 {
     if (!r)
         return;
+    request_end_plan(r);
     give_back(r);
     mem_free(r->raw_target);
+    mem_free(r->plan);
     buf_fini(&r->body);
     buf_fini(&r->answer);
     mem_free(r);

@@ -1,8 +1,8 @@
 /* request - one HTTP request and its answer, as the API sees them: no socket, no library type.
  * Layer: server/http
  * Threads: owned by one thread at a time (HTTP thread, then a worker, then back).
- * Memory: one block for the request, one for its target's copies, the body up to its limit, the answer up to
- *   LIMIT_RESPONSE_BYTES. */
+ * Memory: one block for the request, one for its target's copies, one for its plan, the body up to its limit,
+ *   the answer up to LIMIT_RESPONSE_BYTES. */
 #ifndef SERVER_HTTP_REQUEST_H
 #define SERVER_HTTP_REQUEST_H
 
@@ -41,6 +41,9 @@ struct request {
     struct buf answer;
     struct body_memory *memory; /* NULL: without a limit */
     size_t charged_bytes;       /* of it, for this request */
+    void *plan;                 /* (plan_capacity bytes) what the call was read into, see request_plan */
+    size_t plan_capacity;
+    void (*end_plan)(void *plan); /* NULL: there is no plan */
     /* From here on a new request begins with zeros; the first n_params of params are set. */
     const char *method; /* borrowed from the connection */
     bool bad_path;      /* a bad percent-encoding */
@@ -83,6 +86,12 @@ void request_end(struct request *r);
 bool request_renew(struct request *r, const char *raw_target);
 
 void request_free(struct request *r);
+
+/* Room for what a call is read into, which the thread that answers finds as r->plan; not zeroed. It is that
+ * of an earlier request's plan where that is enough. `end` is called once, by request_end_plan or at the
+ * request's end. NULL when there is no memory. */
+void *request_plan(struct request *r, size_t size, void (*end)(void *plan));
+void request_end_plan(struct request *r); /* nothing where there is none */
 
 /* Counts that many bytes, all in all, as taken for the request's body until it ends; the first
  * REQUEST_KEPT_BYTES are free. False: too much is taken already, and it stays as it was. */

@@ -167,6 +167,69 @@ START_TEST(test_request_keeps_the_memory_of_the_one_before_up_to_a_limit)
 }
 END_TEST
 
+/* ---- plans ---- */
+
+static int n_ended;
+
+static void count_end(void *plan)
+{
+    n_ended += *(int *)plan;
+}
+
+static void plan(struct request *r, size_t size, int number)
+{
+    int *at = request_plan(r, size, count_end);
+    ck_assert_ptr_nonnull(at);
+    ck_assert_ptr_eq(at, r->plan);
+    memset(at, 0, size);
+    *at = number;
+}
+
+START_TEST(test_request_ends_a_plan_once)
+{
+    struct request *r = request_new("/x", 100);
+    n_ended = 0;
+    plan(r, 100, 1);
+    request_end_plan(r);
+    ck_assert_int_eq(n_ended, 1);
+    request_end_plan(r);
+    request_end(r);
+    ck_assert_int_eq(n_ended, 1);
+    ck_assert(request_renew(r, "/y"));
+    plan(r, 100, 10); /* and nobody runs it */
+    request_end(r);
+    ck_assert_int_eq(n_ended, 11);
+    ck_assert(request_renew(r, "/z"));
+    plan(r, 100, 100);
+    request_free(r);
+    ck_assert_int_eq(n_ended, 111);
+}
+END_TEST
+
+START_TEST(test_request_keeps_the_memory_of_a_plan_up_to_a_limit)
+{
+    struct request *r = request_new("/x", 100);
+    plan(r, REQUEST_KEPT_BYTES, 1);
+    const void *first = r->plan;
+    request_end(r);
+    ck_assert(request_renew(r, "/y"));
+    mem_fail_at(1, 1);
+    plan(r, 100, 1);
+    mem_fail_at(0, 0);
+    ck_assert_ptr_eq(r->plan, first);
+    request_end(r);
+    ck_assert(request_renew(r, "/z"));
+    mem_fail_at(1, 1);
+    ck_assert_ptr_null(request_plan(r, REQUEST_KEPT_BYTES + 1, count_end));
+    mem_fail_at(0, 0);
+    plan(r, REQUEST_KEPT_BYTES + 1, 1);
+    request_end(r);
+    ck_assert_ptr_null(r->plan);
+    ck_assert_uint_eq(r->plan_capacity, 0);
+    request_free(r);
+}
+END_TEST
+
 START_TEST(test_request_without_memory_stays_the_one_before)
 {
     static char large[REQUEST_KEPT_BYTES] = "/";
@@ -241,6 +304,8 @@ int main(void)
     tcase_add_test(t, test_request_counts_its_parameters);
     tcase_add_test(t, test_request_keeps_nothing_of_the_one_before);
     tcase_add_test(t, test_request_keeps_the_memory_of_the_one_before_up_to_a_limit);
+    tcase_add_test(t, test_request_ends_a_plan_once);
+    tcase_add_test(t, test_request_keeps_the_memory_of_a_plan_up_to_a_limit);
     tcase_add_test(t, test_request_without_memory_stays_the_one_before);
     tcase_add_test(t, test_request_gives_the_first_parameter_of_a_name);
     tcase_add_loop_test(t, test_request_compares_media_types_without_parameters, 0,
