@@ -140,10 +140,12 @@ $(B)/hypernet: $(B)/server/cli/main.o $(B)/libhypernet.a
 # ---- tests ----
 $(UNIT_BINS) $(FAULT_BINS) $(GOLDEN_BINS) $(SUPPORT_OBJS) $(DOUBLE_BINS): | have-check
 $(UNIT_BINS) $(FAULT_BINS) $(GOLDEN_BINS): $(B)/libhypernet.a $(SUPPORT_OBJS)
+# A test that defines __wrap_f stands before f, which it calls as __real_f.
+wrapped = $(addprefix -Wl$(comma)--wrap=,$(patsubst __wrap_%,%,$(sort $(shell grep -oE '__wrap_[a-z_0-9]+' $(1)))))
 $(UNIT_BINS) $(FAULT_BINS) $(GOLDEN_BINS): $(B)/%: %.c $(B)/flags.stamp
 	@mkdir -p $(@D)
 	$(call say,TEST,$<)
-	$(Q)$(CC) $(ALL_CFLAGS) -Wno-conversion -MMD -MP -MF $@.d -o $@ $< $(SUPPORT_OBJS) $(B)/libhypernet.a $(ALL_LDFLAGS) $(CHECK_LDLIBS) $(LIB_LDLIBS) -lm
+	$(Q)$(CC) $(ALL_CFLAGS) -Wno-conversion -MMD -MP -MF $@.d -o $@ $< $(SUPPORT_OBJS) $(B)/libhypernet.a $(ALL_LDFLAGS) $(call wrapped,$<) $(CHECK_LDLIBS) $(LIB_LDLIBS) -lm
 
 # Preloaded into tests that must not start a thread.
 $(B)/tests/support/no_threads.so: tests/support/no_threads.c $(B)/flags.stamp

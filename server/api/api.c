@@ -75,10 +75,104 @@ void api_begin(struct api *api, struct request *r)
         check_type(r);
 }
 
-enum route_next api_run(struct api_thread *t, struct request *r, bool may_block)
+/* ---- plan and run ---- */
+
+static void refuse_weights(struct api_thread *t, struct request *r, struct text user, const struct err *e)
+{
+    if (e->code == ERR_NOTFOUND) {
+        problem_answer(
+            r, PROBLEM_UNKNOWN_USER, NULL,
+            "no user '%.*s'; register one with PUT /v1/admin/users/{user}, or ask with cold_start=true",
+            (int)user.len, user.data);
+        return;
+    }
+    if (e->code == ERR_CONFLICT) { /* from context_of_user */
+        problem_answer(r, PROBLEM_ENCODER_MISSING, NULL, "%s", e->text);
+        return;
+    }
+    api_fail(t, r, e);
+}
+
+/* Weights that need no wait. */
+static bool find_weights(struct api_thread *t, struct api_plan *plan)
+{
+    plan->weights = recommender_try(t->session.recommender, plan->handle, plan->user, &plan->hit);
+    if (plan->weights && !plan->hit)
+        COUNTER_ADD(t->session.counters, misses_at_once, 1);
+    return plan->weights;
+}
+
+/* Reads the request for a user's answers, by the thread that first has all of it. */
+static void make_plan(struct api_thread *t, struct request *r)
 {
     recommender_refresh(t->session.recommender);
-    return r->route->run(t, r, may_block);
+    r->route->plan(t, r);
+    struct api_plan *plan = r->plan;
+    if (!r->status)
+        (void)api_bool_param(r, "cold_start", &plan->cold_start);
+}
+
+bool api_plan(struct api_thread *t, struct request *r)
+{
+    if (r->route->class != ROUTE_MAY_BLOCK || route_is_for_worker(r))
+        return !route_is_for_worker(r);
+    make_plan(t, r);
+    struct api_plan *plan = r->plan;
+    if (r->status || (!plan->takes_long && find_weights(t, plan)))
+        return true;
+    plan->models = recommender_models(t->session.recommender);
+    return false;
+}
+
+/* The weights that the plan did not find; waits for them. False: answered with a refusal. */
+static bool make_weights(struct api_thread *t, struct request *r, struct api_plan *plan)
+{
+    struct recommender *p = t->session.recommender;
+    struct err e = {0};
+    enum err_code code =
+        recommender_acquire(p, plan->handle, WEIGHTS_OF_USER, plan->user, &plan->weights, &plan->hit, &e);
+    if (code == ERR_NOTFOUND && plan->cold_start) {
+        err_clear(&e);
+        plan->cold = true;
+        code = recommender_acquire(p, plan->handle, WEIGHTS_OF_PRIOR, (struct text){NULL, 0}, &plan->weights,
+                                   &plan->hit, &e);
+    }
+    if (code)
+        refuse_weights(t, r, plan->user, &e);
+    return code == ERR_OK;
+}
+
+/* A plan of another thread goes on with the models that it began with. False: answered with a refusal. */
+static bool take_over(struct api_thread *t, struct request *r, struct api_plan *plan)
+{
+    struct err e = {0};
+    if (!plan->models || recommender_take_over(t->session.recommender, plan->models, plan->served,
+                                               &plan->handle, &e) == ERR_OK)
+        return true;
+    api_fail(t, r, &e);
+    return false;
+}
+
+static void run_plan(struct api_thread *t, struct request *r)
+{
+    if (!r->end_plan)
+        make_plan(t, r); /* its body was a worker's to read */
+    struct api_plan *plan = r->plan;
+    if (!r->status && take_over(t, r, plan) && (plan->weights || make_weights(t, r, plan))) {
+        r->cache = plan->hit ? "hit" : "miss";
+        r->route->run(t, r);
+    }
+    request_end_plan(r);
+}
+
+void api_run(struct api_thread *t, struct request *r)
+{
+    if (r->route->class == ROUTE_MAY_BLOCK) {
+        run_plan(t, r);
+        return;
+    }
+    recommender_refresh(t->session.recommender);
+    r->route->run(t, r);
 }
 
 /* ---- after the answer ---- */
@@ -179,11 +273,34 @@ struct http_handler api_handler(struct api *api)
                                  .thread_new = thread_new,
                                  .thread_free = api_thread_free,
                                  .begin = begin,
+                                 .plan = api_plan,
                                  .run = api_run,
                                  .finish = finish};
 }
 
 /* ---- parts of calls ---- */
+
+void api_plan_end(void *plan)
+{
+    struct api_plan *p = plan;
+    weights_unref(p->weights);
+    model_set_unref(p->models);
+}
+
+void *api_plan_new(struct api_thread *t, struct request *r, size_t size, size_t n_zeros,
+                   void (*end)(void *plan))
+{
+    struct api_plan *plan = request_plan(r, size, end);
+    if (!plan) {
+        problem_answer(r, PROBLEM_OVERLOADED, NULL, "no memory for the request");
+        return NULL;
+    }
+    memset(plan, 0, n_zeros);
+    if (!api_user_id(r, 2, &plan->user) || !api_model(t, r, &plan->handle))
+        return NULL;
+    plan->served = plan->handle->served;
+    return plan;
+}
 
 bool api_model(struct api_thread *t, struct request *r, struct model_handle **handle)
 {
@@ -259,61 +376,12 @@ void api_fail(struct api_thread *t, struct request *r, const struct err *e)
     problem_answer_err(r, e);
 }
 
-static void refuse_weights(struct api_thread *t, struct request *r, struct text user, const struct err *e)
-{
-    if (e->code == ERR_NOTFOUND) {
-        problem_answer(
-            r, PROBLEM_UNKNOWN_USER, NULL,
-            "no user '%.*s'; register one with PUT /v1/admin/users/{user}, or ask with cold_start=true",
-            (int)user.len, user.data);
-        return;
-    }
-    if (e->code == ERR_CONFLICT) { /* from context_of_user */
-        problem_answer(r, PROBLEM_ENCODER_MISSING, NULL, "%s", e->text);
-        return;
-    }
-    api_fail(t, r, e);
-}
-
-enum route_next api_weights(struct api_thread *t, struct request *r, struct model_handle *handle,
-                            struct text user, bool may_block, struct weights **w, bool *cold)
-{
-    bool hit = true, cold_start = false;
-    struct err e = {0};
-    *cold = false;
-    *w = NULL;
-    if (!api_bool_param(r, "cold_start", &cold_start))
-        return ROUTE_DONE;
-    if (!may_block && !(*w = recommender_try(t->session.recommender, handle, user, &hit)))
-        return ROUTE_NEEDS_WORKER;
-    if (!may_block && !hit)
-        COUNTER_ADD(t->session.counters, misses_at_once, 1);
-    enum err_code code =
-        *w ? ERR_OK : recommender_acquire(t->session.recommender, handle, WEIGHTS_OF_USER, user, w, &hit, &e);
-    if (code == ERR_NOTFOUND && cold_start) {
-        err_clear(&e);
-        *cold = true;
-        code = recommender_acquire(t->session.recommender, handle, WEIGHTS_OF_PRIOR, (struct text){NULL, 0},
-                                   w, &hit, &e);
-    }
-    r->cache = hit ? "hit" : "miss";
-    if (code) {
-        *w = NULL;
-        r->cache = NULL;
-        refuse_weights(t, r, user, &e);
-    }
-    return ROUTE_DONE;
-}
-
-bool api_reread(struct api_thread *t, struct request *r, struct model_handle *handle, struct text user,
-                struct weights **w)
+bool api_reread(struct api_thread *t, struct request *r, struct api_plan *plan)
 {
     struct err e = {0};
-    if (recommender_reread(t->session.recommender, handle, user, w, &e) == ERR_OK)
+    if (recommender_reread(t->session.recommender, plan->handle, plan->user, &plan->weights, &e) == ERR_OK)
         return true;
-    weights_unref(*w);
-    *w = NULL;
     r->cache = NULL;
-    refuse_weights(t, r, user, &e);
+    refuse_weights(t, r, plan->user, &e);
     return false;
 }

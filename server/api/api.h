@@ -2,7 +2,7 @@
  * no socket.
  * Layer: server/api
  * Threads: a struct api_thread is confined to its thread; struct api is shared.
- * Memory: a struct api_thread holds the workspaces of its calls; answers are the request's. */
+ * Memory: a struct api_thread holds the workspaces of its calls; plans and answers are the request's. */
 #ifndef SERVER_API_API_H
 #define SERVER_API_API_H
 
@@ -44,14 +44,44 @@ struct http_handler api_handler(struct api *api);
  * answered. */
 void api_begin(struct api *api, struct request *r);
 
-/* Runs the call. */
-enum route_next api_run(struct api_thread *t, struct request *r, bool may_block);
+/* Called once the body is there, by a thread that others wait for: plans a call that may block, and looks for
+ * the weights that it needs. True: this thread is to run it, or it is answered with a refusal; false: a
+ * worker. */
+bool api_plan(struct api_thread *t, struct request *r);
+
+/* Runs the call, as it was planned where it was. */
+void api_run(struct api_thread *t, struct request *r);
 
 /* Counts the finished request and logs it when asked for. */
 void api_finish(struct api *api, struct request *r);
 
 enum err_code api_thread_new(struct api *api, struct api_thread **out, struct err *e) ERR_MUST_CHECK;
 void api_thread_free(struct api_thread *t);
+
+/* ---- plans ---- */
+
+/* What a request for a user's answers says, read once: by the route's `plan`, for its `run`, which another
+ * thread may call. Each call's plan begins with it. */
+struct api_plan {
+    struct text user;            /* of the request */
+    bool cold_start;             /* an unknown user is answered from the prior */
+    bool takes_long;             /* a worker is to run it, whatever is cached */
+    struct served_model *served; /* whose weights; alive as long as the models */
+    struct model_set *models;    /* a reference, once another thread is to run it; else NULL */
+    /* for `run`: */
+    struct model_handle *handle; /* of the thread that plans or runs */
+    struct weights *weights;     /* a reference; NULL: not there yet */
+    bool hit, cold;              /* they were cached; they are the prior's */
+};
+
+/* A new plan of `size` bytes, the first n_zeros of them zeros but for the user and the model, which are read.
+ * `end` is api_plan_end or ends with it; it meets plans too whose reading ended with a refusal. NULL:
+ * answered. */
+void *api_plan_new(struct api_thread *t, struct request *r, size_t size, size_t n_zeros,
+                   void (*end)(void *plan));
+void api_plan_end(void *plan);
+
+/* ---- parts of calls ---- */
 
 /* The model that a request names by ?model=, or the first, as this thread has it; answers 404 and returns
  * false when there is none. */
@@ -72,21 +102,14 @@ bool api_on_error_param(struct request *r, bool *skip);
 /* Answers with what an error of a lower layer means, and counts it when the store failed. */
 void api_fail(struct api_thread *t, struct request *r, const struct err *e);
 
-/* The user's weights for a call: cached, or made; where the thread may not block, made only without
- * waiting. The prior for ?cold_start=true of an unknown user. ROUTE_DONE with *w NULL: answered with a
- * refusal. */
-enum route_next api_weights(struct api_thread *t, struct request *r, struct model_handle *handle,
-                            struct text user, bool may_block, struct weights **w, bool *cold);
-
-/* Replaces *w by weights of the user as the store has him now, for what must be of one state
- * (recommender_reread). False: answered with a refusal, and *w is let go. */
-bool api_reread(struct api_thread *t, struct request *r, struct model_handle *handle, struct text user,
-                struct weights **w);
+/* Replaces a plan's weights by those of the user as the store has him now, for what must be of one state
+ * (recommender_reread). False: answered with a refusal. */
+bool api_reread(struct api_thread *t, struct request *r, struct api_plan *plan);
 
 /* The calls, by file. */
-route_fn api_recommend_get, api_predict_post, api_events_post, api_user_get, api_admin_user_put,
-    api_admin_user_patch, api_admin_user_delete, api_admin_users_post, api_item_get, api_admin_item_put,
-    api_admin_item_patch, api_admin_item_delete, api_admin_items_post, api_health_get, api_ready_get,
-    api_metrics_get, api_openapi_get, api_index_get;
+route_fn api_recommend_plan, api_recommend_get, api_predict_plan, api_predict_post, api_events_post,
+    api_user_get, api_admin_user_put, api_admin_user_patch, api_admin_user_delete, api_admin_users_post,
+    api_item_get, api_admin_item_put, api_admin_item_patch, api_admin_item_delete, api_admin_items_post,
+    api_health_get, api_ready_get, api_metrics_get, api_openapi_get, api_index_get;
 
 #endif

@@ -196,33 +196,32 @@ static bool write_items(struct api_thread *t, struct item_batch *items, const ch
 
 /* ---- the calls ---- */
 
-static enum route_next write_item(struct api_thread *t, struct request *r, bool patch)
+static void write_item(struct api_thread *t, struct request *r, bool patch)
 {
     struct item_registration g = {.patch = patch};
     struct item_batch items = {.r = r, .list = &g, .n = 1};
     struct json_place at = json_place_root();
     if (!api_item_id(r, 3, &g.item.id) || !api_model(t, r, &g.handle))
-        return ROUTE_DONE;
+        return;
     json_t *root = json_body_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
     if (!root)
-        return ROUTE_DONE;
+        return;
     batch_init(r, &items.b, PROBLEM_LIST_MOST);
     (void)read_item(r, &items.b, root, &at, false, &g); /* what is wrong is gathered */
     if (!r->status && write_items(t, &items, NULL, false))
         add_registered(request_answer(r, g.created ? 201 : 200, request_json), &g);
     batch_fini(r, &items.b);
     json_decref(root);
-    return ROUTE_DONE;
 }
 
-enum route_next api_admin_item_put(struct api_thread *t, struct request *r, bool may_block)
+void api_admin_item_put(struct api_thread *t, struct request *r)
 {
-    return may_block ? write_item(t, r, false) : ROUTE_NEEDS_WORKER;
+    write_item(t, r, false);
 }
 
-enum route_next api_admin_item_patch(struct api_thread *t, struct request *r, bool may_block)
+void api_admin_item_patch(struct api_thread *t, struct request *r)
 {
-    return may_block ? write_item(t, r, true) : ROUTE_NEEDS_WORKER;
+    write_item(t, r, true);
 }
 
 static void answer_items(struct item_batch *items, bool skip)
@@ -247,14 +246,12 @@ static void answer_items(struct item_batch *items, bool skip)
     buf_addc(out, '}');
 }
 
-enum route_next api_admin_items_post(struct api_thread *t, struct request *r, bool may_block)
+void api_admin_items_post(struct api_thread *t, struct request *r)
 {
-    if (!may_block)
-        return ROUTE_NEEDS_WORKER;
     struct item_batch items = {.r = r};
     bool skip;
     if (!api_model(t, r, &items.handle) || !api_on_error_param(r, &skip))
-        return ROUTE_DONE;
+        return;
     batch_init(r, &items.b, skip ? SIZE_MAX : PROBLEM_LIST_MOST);
     struct batch_parts parts = {.name = "items",
                                 .mark = "id",
@@ -266,22 +263,18 @@ enum route_next api_admin_items_post(struct api_thread *t, struct request *r, bo
     if (batch_read(r, &items.b, &parts) && write_items(t, &items, "items", skip))
         answer_items(&items, skip);
     batch_fini(r, &items.b);
-    return ROUTE_DONE;
 }
 
-enum route_next api_admin_item_delete(struct api_thread *t, struct request *r, bool may_block)
+void api_admin_item_delete(struct api_thread *t, struct request *r)
 {
-    if (!may_block)
-        return ROUTE_NEEDS_WORKER;
     struct text id;
     struct err e = {0};
     if (!api_item_id(r, 3, &id))
-        return ROUTE_DONE;
+        return;
     if (update_delete_item(&t->session, id, &e) == ERR_OK)
         (void)request_answer(r, 204, NULL);
     else
         refuse_missing(t, r, id, &e);
-    return ROUTE_DONE;
 }
 
 struct showing {
@@ -317,21 +310,18 @@ static bool show(void *arg, const struct store_item *item)
     return true;
 }
 
-enum route_next api_item_get(struct api_thread *t, struct request *r, bool may_block)
+void api_item_get(struct api_thread *t, struct request *r)
 {
-    if (!may_block)
-        return ROUTE_NEEDS_WORKER;
     struct text id;
     struct model_handle *handle;
     struct err e = {0};
     struct showing s = {.r = r};
     if (!api_item_id(r, 2, &id) || !api_model(t, r, &handle))
-        return ROUTE_DONE;
+        return;
     if (store_read_item(t->session.conn, id, show, &s, &e) == ERR_OK && s.deleted)
         (void)err_set(&e, ERR_NOTFOUND, "item '%.*s' was deleted", (int)id.len, id.data);
     if (e.code)
         refuse_missing(t, r, id, &e);
     else
         add_ranking(s.out, update_item_source(handle, id), update_item_unranked(handle, id));
-    return ROUTE_DONE;
 }

@@ -8,10 +8,10 @@
 #include "server/http/problem_list.h"
 
 #include <math.h>
+#include <stddef.h>
 
-/* Beyond this many rows, or bytes to parse, the call goes to a worker, so that others on the connection's
- * thread do not wait. */
-enum { MAX_ROWS_AT_ONCE = 512, MAX_BYTES_AT_ONCE = 32 * 1024 };
+/* Beyond this many rows the call goes to a worker, so that others on the connection's thread do not wait. */
+enum { MAX_ROWS_AT_ONCE = 512 };
 
 /* What a body lists: items or input rows. */
 struct rows {
@@ -21,6 +21,21 @@ struct rows {
     struct text *unknown; /* (n) ids of items that the model does not have, where they are answered with null;
                              else NULL */
     size_t n_known;
+};
+
+/* What the usual body lists: the items, and their ids as they stand there. */
+struct scanned {
+    size_t n;
+    uint32_t indices[MAX_ROWS_AT_ONCE];
+    struct text texts[MAX_ROWS_AT_ONCE];
+};
+
+struct predict_plan {
+    struct api_plan of;
+    bool null_for_unknown;
+    json_t *document; /* NULL: the body was scanned. Unknown ids are texts of it */
+    struct rows rows; /* of the document */
+    struct scanned scanned;
 };
 
 /* One item of the list: a known one's index goes to the indices. */
@@ -112,13 +127,6 @@ struct scanner {
     const char *at, *end;
 };
 
-/* What such a body lists: the items, and their ids as they stand there. */
-struct scanned {
-    size_t n;
-    uint32_t indices[MAX_ROWS_AT_ONCE];
-    struct text texts[MAX_ROWS_AT_ONCE];
-};
-
 static void skip_space(struct scanner *s)
 {
     while (s->at < s->end && (*s->at == ' ' || *s->at == '\t' || *s->at == '\n' || *s->at == '\r'))
@@ -173,112 +181,23 @@ static bool scan_items(const struct model *m, const struct item_snapshot *table,
     return ended && s.at == s.end;
 }
 
-/* ---- the call ---- */
+/* ---- plan ---- */
 
-/* Whose scores are asked for, of which model. */
-struct asked {
-    struct model_handle *handle;
-    struct text user;
-    bool may_block, null_for_unknown;
-};
-
-static enum route_next answer_scanned(struct api_thread *t, struct request *r, const struct asked *asked,
-                                      const struct scanned *scanned)
+/* A body that is not the usual one; faults of its values are gathered, and all of them are the answer. */
+static void read_document(struct request *r, struct predict_plan *plan)
 {
-    struct weights *w = NULL;
-    struct err e = {0};
-    bool cold;
-    const struct predict_items items = {.indices = scanned->indices,
-                                        .texts = scanned->texts,
-                                        .n = scanned->n,
-                                        .n_known = scanned->n,
-                                        .count_unknown = asked->null_for_unknown};
-    enum route_next next = api_weights(t, r, asked->handle, asked->user, asked->may_block, &w, &cold);
-    if (next != ROUTE_NEEDS_WORKER && w &&
-        recommender_predict_items(t->session.recommender, asked->handle, w, asked->user, cold, &items,
-                                  request_answer(r, 200, request_json), &e))
-        problem_answer_err(r, &e);
-    weights_unref(w);
-    return next;
-}
-
-/* Whose numbers are too large for the network is told so by row. */
-static bool rows_finite(struct request *r, const float *scores, size_t n, size_t d_output)
-{
-    struct json_place root = json_place_root(), list = json_place_key(&root, "inputs");
-    for (size_t i = 0; i < n; i++) {
-        size_t k = 0;
-        while (k < d_output && isfinite(scores[i * d_output + k]))
-            k++;
-        if (k == d_output)
-            continue;
-        struct json_place at = json_place_index(&list, i);
-        r->faults->part = i;
-        problem_answer(r, PROBLEM_INVALID_VALUE, at.text,
-                       "its numbers are too large for the model: a result would not be finite");
-    }
-    return r->faults->n == 0;
-}
-
-static enum err_code answer_rows(struct api_thread *t, struct request *r, const struct asked *asked,
-                                 const struct rows *rows, const struct weights *w, bool cold, struct err *e)
-{
-    const float *scores;
-    enum err_code code =
-        recommender_score_rows(t->session.recommender, asked->handle, w, rows->values, rows->n, &scores, e);
-    if (code || !rows_finite(r, scores, rows->n, asked->handle->model->spec.d_output))
-        return code;
-    return recommender_predict_rows(asked->handle, w, asked->user, cold, scores, rows->n,
-                                    request_answer(r, 200, request_json), e);
-}
-
-/* The answer from a body that was read without a fault. */
-static enum route_next answer_read(struct api_thread *t, struct request *r, const struct asked *asked,
-                                   const struct rows *rows)
-{
-    struct weights *w = NULL;
-    struct err e = {0};
-    bool cold;
-    if (rows->n > MAX_ROWS_AT_ONCE && !asked->may_block)
-        return ROUTE_NEEDS_WORKER;
-    enum route_next next = api_weights(t, r, asked->handle, asked->user, asked->may_block, &w, &cold);
-    if (next == ROUTE_NEEDS_WORKER || !w)
-        return next;
-    const struct predict_items items = {.indices = rows->values,
-                                        .unknown = rows->unknown,
-                                        .n = rows->n,
-                                        .n_known = rows->n_known,
-                                        .count_unknown = asked->null_for_unknown};
-    enum err_code code =
-        rows->items ? recommender_predict_items(t->session.recommender, asked->handle, w, asked->user, cold,
-                                                &items, request_answer(r, 200, request_json), &e)
-                    : answer_rows(t, r, asked, rows, w, cold, &e);
-    if (code)
-        problem_answer_err(r, &e);
-    weights_unref(w);
-    return next;
-}
-
-static enum route_next answer_document(struct api_thread *t, struct request *r, const struct asked *asked)
-{
-    struct rows rows = {0};
-    enum route_next next = ROUTE_DONE;
     struct problem_list faults;
-    json_t *root = json_body_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
-    if (!root)
-        return ROUTE_DONE;
+    plan->document = json_body_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
+    if (!plan->document)
+        return;
     problem_list_init(&faults, PROBLEM_LIST_MOST);
     r->faults = &faults;
-    if (read_body(r, asked->handle, root, asked->null_for_unknown, &rows))
-        next = answer_read(t, r, asked, &rows);
+    (void)read_body(r, plan->of.handle, plan->document, plan->null_for_unknown, &plan->rows);
     r->faults = NULL;
     if (faults.n)
         problem_answer_list(r, &faults, NULL);
     problem_list_fini(&faults);
-    mem_free(rows.values);
-    mem_free(rows.unknown);
-    json_decref(root);
-    return next;
+    plan->of.takes_long = plan->rows.n > MAX_ROWS_AT_ONCE;
 }
 
 static bool unknown_param(struct request *r, bool *null_for_unknown)
@@ -292,16 +211,97 @@ static bool unknown_param(struct request *r, bool *null_for_unknown)
     return false;
 }
 
-enum route_next api_predict_post(struct api_thread *t, struct request *r, bool may_block)
+static void end_plan(void *plan)
 {
-    struct asked asked = {.may_block = may_block};
-    struct scanned items;
-    if (!may_block && r->body.len > MAX_BYTES_AT_ONCE)
-        return ROUTE_NEEDS_WORKER;
-    if (!api_user_id(r, 2, &asked.user) || !api_model(t, r, &asked.handle) ||
-        !unknown_param(r, &asked.null_for_unknown))
-        return ROUTE_DONE;
-    const struct model *m = asked.handle->model;
-    return scan_items(m, model_handle_items(asked.handle), r, &items) ? answer_scanned(t, r, &asked, &items)
-                                                                      : answer_document(t, r, &asked);
+    struct predict_plan *p = plan;
+    mem_free(p->rows.values);
+    mem_free(p->rows.unknown);
+    json_decref(p->document);
+    api_plan_end(plan);
+}
+
+void api_predict_plan(struct api_thread *t, struct request *r)
+{
+    struct predict_plan *plan =
+        api_plan_new(t, r, sizeof *plan, offsetof(struct predict_plan, scanned), end_plan);
+    if (!plan || !unknown_param(r, &plan->null_for_unknown))
+        return;
+    struct model_handle *handle = plan->of.handle;
+    if (!scan_items(handle->model, model_handle_items(handle), r, &plan->scanned))
+        read_document(r, plan);
+}
+
+/* ---- run ---- */
+
+/* Whose numbers are too large for the network is told so by row; false: answered. */
+static bool rows_finite(struct request *r, const float *scores, size_t n, size_t d_output)
+{
+    struct json_place root = json_place_root(), list = json_place_key(&root, "inputs");
+    struct problem_list faults;
+    problem_list_init(&faults, PROBLEM_LIST_MOST);
+    r->faults = &faults;
+    for (size_t i = 0; i < n; i++) {
+        size_t k = 0;
+        while (k < d_output && isfinite(scores[i * d_output + k]))
+            k++;
+        if (k == d_output)
+            continue;
+        struct json_place at = json_place_index(&list, i);
+        faults.part = i;
+        problem_answer(r, PROBLEM_INVALID_VALUE, at.text,
+                       "its numbers are too large for the model: a result would not be finite");
+    }
+    r->faults = NULL;
+    bool finite = faults.n == 0;
+    if (!finite)
+        problem_answer_list(r, &faults, NULL);
+    problem_list_fini(&faults);
+    return finite;
+}
+
+static enum err_code answer_rows(struct api_thread *t, struct request *r, const struct predict_plan *plan,
+                                 struct err *e)
+{
+    const struct api_plan *of = &plan->of;
+    const float *scores;
+    size_t n = plan->rows.n;
+    enum err_code code = recommender_score_rows(t->session.recommender, of->handle, of->weights,
+                                                plan->rows.values, n, &scores, e);
+    if (code || !rows_finite(r, scores, n, of->handle->model->spec.d_output))
+        return code;
+    return recommender_predict_rows(of->handle, of->weights, of->user, of->cold, scores, n,
+                                    request_answer(r, 200, request_json), e);
+}
+
+/* The items of either kind of body. */
+static struct predict_items items_of(const struct predict_plan *plan)
+{
+    const struct rows *rows = &plan->rows;
+    const struct scanned *scanned = &plan->scanned;
+    if (plan->document)
+        return (struct predict_items){.indices = rows->values,
+                                      .unknown = rows->unknown,
+                                      .n = rows->n,
+                                      .n_known = rows->n_known,
+                                      .count_unknown = plan->null_for_unknown};
+    return (struct predict_items){.indices = scanned->indices,
+                                  .texts = scanned->texts,
+                                  .n = scanned->n,
+                                  .n_known = scanned->n,
+                                  .count_unknown = plan->null_for_unknown};
+}
+
+void api_predict_post(struct api_thread *t, struct request *r)
+{
+    const struct predict_plan *plan = r->plan;
+    const struct api_plan *of = &plan->of;
+    const struct predict_items items = items_of(plan);
+    struct err e = {0};
+    enum err_code code =
+        plan->rows.inputs
+            ? answer_rows(t, r, plan, &e)
+            : recommender_predict_items(t->session.recommender, of->handle, of->weights, of->user, of->cold,
+                                        &items, request_answer(r, 200, request_json), &e);
+    if (code)
+        problem_answer_err(r, &e);
 }

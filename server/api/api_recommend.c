@@ -54,29 +54,37 @@ static bool explain_param(struct request *r, struct recommend_query *q)
     return false;
 }
 
-enum route_next api_recommend_get(struct api_thread *t, struct request *r, bool may_block)
+struct recommend_plan {
+    struct api_plan of;
+    struct recommend_query q;
+};
+
+void api_recommend_plan(struct api_thread *t, struct request *r)
 {
-    struct recommend_query q = {.limit = 10};
+    struct recommend_plan *plan = api_plan_new(t, r, sizeof *plan, sizeof *plan, api_plan_end);
     bool exclude_seen = true;
-    struct model_handle *handle;
-    struct weights *w;
-    if (!api_user_id(r, 2, &q.user) || !api_model(t, r, &handle) ||
-        !count_param(r, "limit", 1, LIMIT_RECOMMENDATIONS, &q.limit) ||
-        !count_param(r, "offset", 0, LIMIT_OFFSET, &q.offset) ||
-        !api_bool_param(r, "exclude_seen", &exclude_seen) || !category_params(r, &q) || !explain_param(r, &q))
-        return ROUTE_DONE;
-    q.include_seen = !exclude_seen;
-    if (q.explain && !may_block)
-        return ROUTE_NEEDS_WORKER;
-    enum route_next next = api_weights(t, r, handle, q.user, may_block, &w, &q.cold);
-    if (next == ROUTE_NEEDS_WORKER || !w)
-        return next;
-    if (q.explain && !q.cold && !api_reread(t, r, handle, q.user, &w))
-        return ROUTE_DONE;
+    if (!plan)
+        return;
+    struct recommend_query *q = &plan->q;
+    q->user = plan->of.user;
+    q->limit = 10;
+    if (!count_param(r, "limit", 1, LIMIT_RECOMMENDATIONS, &q->limit) ||
+        !count_param(r, "offset", 0, LIMIT_OFFSET, &q->offset) ||
+        !api_bool_param(r, "exclude_seen", &exclude_seen) || !category_params(r, q) || !explain_param(r, q))
+        return;
+    q->include_seen = !exclude_seen;
+    plan->of.takes_long = q->explain;
+}
+
+void api_recommend_get(struct api_thread *t, struct request *r)
+{
+    struct recommend_plan *plan = r->plan;
+    struct recommend_query *q = &plan->q;
     struct err e = {0};
+    q->cold = plan->of.cold;
+    if (q->explain && !q->cold && !api_reread(t, r, &plan->of))
+        return;
     struct buf *out = request_answer(r, 200, request_json);
-    if (recommender_recommend(t->session.recommender, handle, w, &q, out, &e))
+    if (recommender_recommend(t->session.recommender, plan->of.handle, plan->of.weights, q, out, &e))
         problem_answer_err(r, &e);
-    weights_unref(w);
-    return ROUTE_DONE;
 }

@@ -253,7 +253,7 @@ static void answer_registered(struct api_thread *t, struct request *r, const str
     buf_addc(out, '}');
 }
 
-static enum route_next write_user(struct api_thread *t, struct request *r, bool patch)
+static void write_user(struct api_thread *t, struct request *r, bool patch)
 {
     struct batch b;
     struct registration g = {.patch = patch};
@@ -262,10 +262,10 @@ static enum route_next write_user(struct api_thread *t, struct request *r, bool 
     struct json_place at = json_place_root();
     struct err e = {0};
     if (!api_user_id(r, 3, &g.id) || !api_model(t, r, &g.handle) || !read_rules(t, r, &refusing, &rules))
-        return ROUTE_DONE;
+        return;
     json_t *root = json_body_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
     if (!root)
-        return ROUTE_DONE;
+        return;
     batch_init(r, &b, PROBLEM_LIST_MOST);
     g.refused = !read_registration(r, &b, root, &at, false, &g);
     if (!r->status && update_register(&t->session, &g, 1, &rules, &e))
@@ -274,34 +274,30 @@ static enum route_next write_user(struct api_thread *t, struct request *r, bool 
         answer_registered(t, r, &g);
     batch_fini(r, &b);
     json_decref(root);
-    return ROUTE_DONE;
 }
 
-enum route_next api_admin_user_put(struct api_thread *t, struct request *r, bool may_block)
+void api_admin_user_put(struct api_thread *t, struct request *r)
 {
-    return may_block ? write_user(t, r, false) : ROUTE_NEEDS_WORKER;
+    write_user(t, r, false);
 }
 
-enum route_next api_admin_user_patch(struct api_thread *t, struct request *r, bool may_block)
+void api_admin_user_patch(struct api_thread *t, struct request *r)
 {
-    return may_block ? write_user(t, r, true) : ROUTE_NEEDS_WORKER;
+    write_user(t, r, true);
 }
 
-enum route_next api_admin_user_delete(struct api_thread *t, struct request *r, bool may_block)
+void api_admin_user_delete(struct api_thread *t, struct request *r)
 {
-    if (!may_block)
-        return ROUTE_NEEDS_WORKER;
     struct text id;
     struct err e = {0};
     if (!api_user_id(r, 3, &id))
-        return ROUTE_DONE;
+        return;
     if (update_delete(&t->session, id, &e) == ERR_OK)
         (void)request_answer(r, 204, NULL);
     else if (e.code == ERR_NOTFOUND)
         problem_answer(r, PROBLEM_UNKNOWN_USER, NULL, "%s", e.text);
     else
         api_fail(t, r, &e);
-    return ROUTE_DONE;
 }
 
 /* ---- POST many ---- */
@@ -343,16 +339,14 @@ static void answer_users(struct user_batch *u, bool skip)
     buf_addc(out, '}');
 }
 
-enum route_next api_admin_users_post(struct api_thread *t, struct request *r, bool may_block)
+void api_admin_users_post(struct api_thread *t, struct request *r)
 {
-    if (!may_block)
-        return ROUTE_NEEDS_WORKER;
     struct user_batch u = {.t = t, .r = r};
     struct refusing refusing = {r, "users"};
     struct update_rules rules;
     struct err e = {0};
     if (!api_model(t, r, &u.handle) || !read_rules(t, r, &refusing, &rules))
-        return ROUTE_DONE;
+        return;
     batch_init(r, &u.b, rules.skip ? SIZE_MAX : PROBLEM_LIST_MOST);
     struct batch_parts parts = {.name = "users",
                                 .mark = "id",
@@ -368,7 +362,6 @@ enum route_next api_admin_users_post(struct api_thread *t, struct request *r, bo
             answer_users(&u, rules.skip);
     }
     batch_fini(r, &u.b);
-    return ROUTE_DONE;
 }
 
 /* ---- events ---- */
@@ -423,16 +416,14 @@ static void answer_events(struct api_thread *t, struct event_batch *events, cons
     buf_addc(out, '}');
 }
 
-enum route_next api_events_post(struct api_thread *t, struct request *r, bool may_block)
+void api_events_post(struct api_thread *t, struct request *r)
 {
-    if (!may_block)
-        return ROUTE_NEEDS_WORKER;
     struct event_batch events = {.r = r, .now = clock_unix_s()};
     struct refusing refusing = {r, "events"};
     struct update_rules rules;
     struct err e = {0};
     if (!read_rules(t, r, &refusing, &rules))
-        return ROUTE_DONE;
+        return;
     batch_init(r, &events.b, rules.skip ? SIZE_MAX : PROBLEM_LIST_MOST);
     struct batch_parts parts = {.name = "events",
                                 .mark = "item",
@@ -448,5 +439,4 @@ enum route_next api_events_post(struct api_thread *t, struct request *r, bool ma
             answer_events(t, &events, &rules);
     }
     batch_fini(r, &events.b);
-    return ROUTE_DONE;
 }

@@ -6,24 +6,21 @@
 
 #include <string.h>
 
-enum route_next api_health_get(struct api_thread *t, struct request *r, bool may_block)
+void api_health_get(struct api_thread *t, struct request *r)
 {
     (void)t;
-    (void)may_block;
     buf_adds(request_answer(r, 200, request_json), "{\"status\":\"alive\"}");
-    return ROUTE_DONE;
 }
 
 /* Ready means: models are loaded, the store answers, and nobody asked us to stop. It is answered without a
  * worker: a queue that is full for a moment must not take a replica, and then the next, out of the
  * balance. */
-enum route_next api_ready_get(struct api_thread *t, struct request *r, bool may_block)
+void api_ready_get(struct api_thread *t, struct request *r)
 {
-    (void)may_block;
     if (atomic_load(&t->api->draining) || !atomic_load(&t->api->ready)) {
         buf_addf(request_answer(r, 503, request_json), "{\"status\":\"%s\"}",
                  atomic_load(&t->api->draining) ? "draining" : "starting");
-        return ROUTE_DONE;
+        return;
     }
     bool lost = atomic_load(&t->api->serving->store_lost),
          answers = !lost && change_follower_store_answers(t->api->serving);
@@ -31,29 +28,23 @@ enum route_next api_ready_get(struct api_thread *t, struct request *r, bool may_
              answers ? "ready"
              : lost  ? "store lost"
                      : "store failed");
-    return ROUTE_DONE;
 }
 
-enum route_next api_metrics_get(struct api_thread *t, struct request *r, bool may_block)
+void api_metrics_get(struct api_thread *t, struct request *r)
 {
-    (void)may_block;
     metrics_write(t->api->metrics, t->api->serving,
                   request_answer(r, 200, "text/plain; version=0.0.4; charset=utf-8"));
-    return ROUTE_DONE;
 }
 
-enum route_next api_openapi_get(struct api_thread *t, struct request *r, bool may_block)
+void api_openapi_get(struct api_thread *t, struct request *r)
 {
     (void)t;
-    (void)may_block;
     buf_add(request_answer(r, 200, request_json), schema_openapi_json,
             (size_t)(schema_openapi_json_end - schema_openapi_json));
-    return ROUTE_DONE;
 }
 
-enum route_next api_index_get(struct api_thread *t, struct request *r, bool may_block)
+void api_index_get(struct api_thread *t, struct request *r)
 {
-    (void)may_block;
     struct buf *out = request_answer(r, 200, request_json);
     buf_addf(out, "{\"name\":\"hypernet\",\"version\":\"%s\",\"openapi\":\"/openapi.json\",\"models\":[",
              HYPERNET_VERSION);
@@ -66,5 +57,4 @@ enum route_next api_index_get(struct api_thread *t, struct request *r, bool may_
         buf_addf(out, ",\"items\":%zu}", spec->n_items);
     }
     buf_adds(out, "]}");
-    return ROUTE_DONE;
 }

@@ -48,15 +48,13 @@ static const char *source_of(const struct model_spec *spec, const struct store_u
     return profile_known(spec, (struct text){u->profile.data, u->profile.len}) ? "profile" : "prior";
 }
 
-enum route_next api_user_get(struct api_thread *t, struct request *r, bool may_block)
+void api_user_get(struct api_thread *t, struct request *r)
 {
     struct text id;
     struct model_handle *handle;
     struct err e = {0};
-    if (!may_block)
-        return ROUTE_NEEDS_WORKER;
     if (!api_user_id(r, 2, &id) || !api_model(t, r, &handle))
-        return ROUTE_DONE;
+        return;
     const struct model_spec *spec = &handle->model->spec;
     struct store_context_key key = {spec->name, spec->version, "user"};
     struct store_user *u = recommender_user_record(t->session.recommender);
@@ -65,7 +63,7 @@ enum route_next api_user_get(struct api_thread *t, struct request *r, bool may_b
             problem_answer(r, PROBLEM_UNKNOWN_USER, NULL, "%s", e.text);
         else
             api_fail(t, r, &e);
-        return ROUTE_DONE;
+        return;
     }
     struct buf *out = request_answer(r, 200, request_json);
     buf_adds(out, "{\"user\":");
@@ -78,5 +76,4 @@ enum route_next api_user_get(struct api_thread *t, struct request *r, bool may_b
         buf_adds(out, "null");
     add_interactions(handle, u, out);
     buf_addc(out, '}');
-    return ROUTE_DONE;
 }

@@ -24,8 +24,14 @@ struct http_handler {
     /* Called once a request's headers are read, by any thread: sets r->route, or answers a refusal. */
     void (*begin)(void *of, struct request *r);
 
-    /* Runs the call of r->route in the thread that t belongs to. */
-    enum route_next (*run)(struct api_thread *t, struct request *r, bool may_block);
+    /* Called once the body is there, by an HTTP thread: reads the request and waits for nothing. True: `run`
+     * is to be called here, or it answered with a refusal; false: by a worker. Not called for a body that is
+     * encoded, which a worker decodes first. */
+    bool (*plan)(struct api_thread *t, struct request *r);
+
+    /* Answers a request that is not answered yet, in the thread that t belongs to: the one that planned it,
+     * or a worker. What was planned is not read again. */
+    void (*run)(struct api_thread *t, struct request *r);
 
     /* The request is answered, or was let go: counts and logs it. Any thread. */
     void (*finish)(void *of, struct request *r);

@@ -7,13 +7,14 @@
  *   of the body, which is thrown away, because a client that is still sending would hear of a broken pipe
  *   instead; unless the client asked before sending (Expect: 100-continue), the body is far beyond the limit,
  *   or is not framed as it must be.
- * - End: an answer that is cached, or can be made without waiting, is queued at once in this thread. A call
- *   that may wait gets a place in the queue of its kind; the connection is suspended, then the job is
- *   published. The worker resumes the connection, and `handle` queues the answer. A connection is suspended
- *   one call of `handle` later than the call that decided it. The library makes that second call at once,
- *   when the first one left no answer, and only then notes that it has nothing to read. If a connection were
- *   suspended in the first call, the library would read from the client after the resume, before it asks for
- *   the answer. A client that has shut its sending side would then be taken for gone (libmicrohttpd 0.9.75).
+ * - End: the call is planned, once. What needs no wait is run and its answer queued at once in this thread.
+ *   What does gets a place in the queue of its kind; the connection is suspended, then the job is published.
+ *   The worker runs what was planned and resumes the connection, and `handle` queues the answer. A
+ *   connection is suspended one call of `handle` later than the call that decided it. The library makes that
+ *   second call at once, when the first one left no answer, and only then notes that it has nothing to read.
+ *   If a connection were suspended in the first call, the library would read from the client after the
+ *   resume, before it asks for the answer. A client that has shut its sending side would then be taken for
+ *   gone (libmicrohttpd 0.9.75).
  *
  * Who is connected and for how long is in connections.c. While draining, answers carry Connection: close, so
  * that clients and proxies leave before the stop. */
@@ -219,7 +220,7 @@ static void run_job(struct http_server *s, void *thread, struct exchange *x)
         problem_answer(x->request, PROBLEM_OVERLOADED, NULL,
                        "no worker had time within %u s (--request-timeout)", s->config.timeout_s);
     } else if (!content_is_encoded(x->request) || content_decode(x->request)) {
-        (void)s->handler.run(thread, x->request, true);
+        s->handler.run(thread, x->request);
     }
 }
 
@@ -359,11 +360,15 @@ static void run_call(struct exchange *x)
     }
     if (refuse_faulty(x))
         return;
+    const struct http_handler *handler = &x->server->handler;
     struct api_thread *t = http_thread_api(x->server);
-    if (!t)
+    if (!t) {
         problem_answer(r, PROBLEM_OVERLOADED, NULL, "no memory for this thread's workspace");
-    else
-        x->waits = content_is_encoded(r) || x->server->handler.run(t, r, false) == ROUTE_NEEDS_WORKER;
+        return;
+    }
+    x->waits = content_is_encoded(r) || !handler->plan(t, r);
+    if (!x->waits && !r->status)
+        handler->run(t, r);
 }
 
 static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *url,

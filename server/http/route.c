@@ -103,13 +103,25 @@ static bool has_long_param(const struct request *r)
     return r->route->long_param && request_param_of(r, r->route->long_param).data;
 }
 
+/* Whose body takes long to read, so that others on the connection's thread would wait. */
+static bool has_large_body(const struct request *r)
+{
+    enum { LARGE_BODY_BYTES = 32 * 1024 };
+    return r->body.len > LARGE_BODY_BYTES;
+}
+
+bool route_is_for_worker(const struct request *r)
+{
+    if (r->route->class == ROUTE_MAY_BLOCK)
+        return has_large_body(r);
+    return r->route->class != ROUTE_INLINE;
+}
+
 enum route_queue route_queue(const struct request *r)
 {
-    enum { LONG_BODY_BYTES = 32 * 1024 };
-    bool is_large = r->body.len > LONG_BODY_BYTES;
-    if (r->route->writes)
-        return is_large ? QUEUE_BULK : QUEUE_WRITE;
-    return is_large || has_long_param(r) ? QUEUE_LONG : QUEUE_READ;
+    if (r->route->class == ROUTE_WRITES)
+        return has_large_body(r) ? QUEUE_BULK : QUEUE_WRITE;
+    return has_large_body(r) || has_long_param(r) ? QUEUE_LONG : QUEUE_READ;
 }
 
 size_t route_number(const struct route_table *table, const struct route *route)

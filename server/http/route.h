@@ -13,7 +13,14 @@
 enum access { ACCESS_ALL, ACCESS_API, ACCESS_ADMIN };
 enum body_kind { BODY_NONE, BODY_JSON, BODY_JSON_OR_NDJSON };
 
-enum route_next { ROUTE_DONE, ROUTE_NEEDS_WORKER };
+/* Whether a call may block, and so who runs it. */
+enum route_class {
+    ROUTE_INLINE, /* the HTTP thread, which serves many connections: it waits for nothing and takes little */
+    ROUTE_MAY_BLOCK, /* who it is depends on the request: the HTTP thread plans it, and runs it where that
+                        needs no wait; else a worker does */
+    ROUTE_READS,     /* a worker from the start: it waits for the store to be read */
+    ROUTE_WRITES     /* likewise, for the store's lock */
+};
 
 /* Who does what an HTTP thread may not. Each has a queue and threads of its own, so that what one kind waits
  * for holds up no other: writes wait for the store's lock, long computations for processors, reads for
@@ -21,10 +28,7 @@ enum route_next { ROUTE_DONE, ROUTE_NEEDS_WORKER };
 enum route_queue { QUEUE_READ, QUEUE_WRITE, QUEUE_BULK, QUEUE_LONG, N_QUEUES };
 
 struct api_thread;
-
-/* Answers r. Without may_block (the thread serves many connections) a call that would wait for the store or
- * somebody else, or take long, returns ROUTE_NEEDS_WORKER and has answered nothing. */
-typedef enum route_next route_fn(struct api_thread *t, struct request *r, bool may_block);
+typedef void route_fn(struct api_thread *t, struct request *r);
 
 struct route {
     const char *method;
@@ -33,8 +37,9 @@ struct route {
     enum access access;
     enum body_kind body;
     const char *const *params; /* names of the query parameters it takes, NULL-terminated; "*": any */
-    route_fn *run;
-    bool writes;            /* it waits for the store's lock */
+    enum route_class class;
+    route_fn *plan; /* of ROUTE_MAY_BLOCK: reads r to r->plan or refuses it, waits for nothing; else NULL */
+    route_fn *run;  /* answers r; of ROUTE_MAY_BLOCK by its plan */
     const char *long_param; /* a query parameter with which it is a long computation; NULL: none */
 };
 
@@ -45,6 +50,10 @@ struct route_table {
 
 /* Finds the route of r: sets r->route, or answers 400, 404, 405, or OPTIONS. HEAD is served as GET. */
 void route_find(const struct route_table *table, struct request *r);
+
+/* Whether a worker has a request, whose route was found, from the start: by its class, or since it takes long
+ * to read. */
+bool route_is_for_worker(const struct request *r);
 
 /* The queue of a request whose route was found. */
 enum route_queue route_queue(const struct request *r);

@@ -1,5 +1,5 @@
 /* model_handle - what one thread has of a served model: its item snapshot, workspace and user encoder. A
- * request is resolved to a handle once, and everything that answers it takes the handle.
+ * request is resolved to a model once, by its name, and everything that answers it takes a handle.
  * Layer: server/serving
  * Threads: confined to one; the served model behind it is shared.
  * Memory: the model's workspace; an encoder once it was asked for. Handles keep the set they are of alive. */

@@ -11,6 +11,7 @@
 #include "server/serving/explain.h"
 #include "server/serving/user_weights.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -88,6 +89,25 @@ size_t recommender_n_models(const struct recommender *p)
 struct model_handle *recommender_model(struct recommender *p, size_t i)
 {
     return p->handles.at[i];
+}
+
+struct model_set *recommender_models(struct recommender *p)
+{
+    return model_set_ref(p->handles.set);
+}
+
+enum err_code recommender_take_over(struct recommender *p, struct model_set *models,
+                                    const struct served_model *served, struct model_handle **out,
+                                    struct err *e)
+{
+    size_t i = 0;
+    if (models != p->handles.set && model_handles_take(&p->handles, model_set_ref(models), e))
+        return ERR_NOMEM;
+    while (i < models->n && models->models[i] != served)
+        i++;
+    assert(i < models->n);
+    *out = p->handles.at[i];
+    return ERR_OK;
 }
 
 struct store_user *recommender_user_record(struct recommender *p)

@@ -42,6 +42,15 @@ bool recommender_lacks(const struct recommender *p, const char *name);
 size_t recommender_n_models(const struct recommender *p);
 struct model_handle *recommender_model(struct recommender *p, size_t i);
 
+/* A reference to the models of the thread's request: what is handed to another thread goes on with them. */
+struct model_set *recommender_models(struct recommender *p);
+
+/* The thread's handle of a model with which another thread began a request, from `models` which that thread
+ * held. Goes over to them, where it has others, until the next recommender_refresh. */
+enum err_code recommender_take_over(struct recommender *p, struct model_set *models,
+                                    const struct served_model *served, struct model_handle **out,
+                                    struct err *e) ERR_MUST_CHECK;
+
 /* ---- weights ---- */
 
 /* A reference to the user's cached weights, or NULL; reads no store and waits for nobody. */

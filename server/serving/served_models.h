@@ -91,8 +91,9 @@ static inline bool serving_models_are(const struct serving *s, const struct mode
  * ERR_INVALID: it does not answer for users. */
 enum err_code serving_add_model(struct serving *s, const char *path, struct err *e) ERR_MUST_CHECK;
 
-/* Serves a model no more, and forgets its weights; requests under way end with it. Its memory is free once
- * each thread has met its next request. ERR_NOTFOUND: no such model; ERR_CONFLICT: it is the only one. */
+/* Serves a model no more, and forgets its weights; requests under way end with it, those too that wait for a
+ * worker. Its memory is free once they have, and each thread has met its next request. ERR_NOTFOUND: no
+ * such model; ERR_CONFLICT: it is the only one. */
 enum err_code serving_remove_model(struct serving *s, const char *name, struct err *e) ERR_MUST_CHECK;
 
 /* Brings the item tables of all models up to the store and publishes them. Cost: of an item that interactions

@@ -129,10 +129,13 @@ struct request *api_world_call(struct api_world *w, const char *method, const ch
             request_free(r);
             return NULL;
         }
-        if (api_run(w->http, r, false) == ROUTE_NEEDS_WORKER) {
+        struct api_thread *thread = w->http;
+        if (!api_plan(thread, r)) {
             w->n_handed_over++;
-            (void)api_run(w->worker, r, true);
+            thread = w->worker;
         }
+        if (!r->status)
+            api_run(thread, r);
     }
     api_finish(&w->api, r);
     return r;

@@ -92,6 +92,59 @@ START_TEST(test_route_only_the_system_calls_are_open)
 }
 END_TEST
 
+/* A call that waits is nobody's who serves other connections; one that may is planned there first. */
+START_TEST(test_route_says_by_its_class_who_runs_it)
+{
+    static const char *const inline_[] = {"/healthz", "/readyz", "/metrics", "/openapi.json", "/"};
+    for (size_t i = 0; i < routes.n; i++) {
+        const struct route *route = &routes.routes[i];
+        bool is_inline = false;
+        for (size_t k = 0; k < sizeof inline_ / sizeof *inline_; k++)
+            is_inline = is_inline || strcmp(route->pattern, inline_[k]) == 0;
+        bool may_block = strstr(route->pattern, "/recommendations") || strstr(route->pattern, "/predictions");
+        enum route_class want = is_inline                           ? ROUTE_INLINE
+                                : may_block                         ? ROUTE_MAY_BLOCK
+                                : strcmp(route->method, "GET") == 0 ? ROUTE_READS
+                                                                    : ROUTE_WRITES;
+        ck_assert_int_eq(route->class, want);
+        ck_assert_int_eq(route->plan != NULL, may_block);
+        ck_assert_ptr_nonnull(route->run);
+    }
+}
+END_TEST
+
+static const struct {
+    const char *method, *target;
+    size_t body_bytes;
+    bool for_worker;
+    enum route_queue queue;
+} queues[] = {
+    {"GET", "/healthz", 0, false, QUEUE_READ},
+    {"GET", "/healthz", 50000, false, QUEUE_LONG}, /* where it is compressed */
+    {"GET", "/v1/users/a/recommendations", 0, false, QUEUE_READ},
+    {"GET", "/v1/users/a/recommendations?explain=1", 0, false, QUEUE_LONG},
+    {"POST", "/v1/users/a/predictions", 32768, false, QUEUE_READ},
+    {"POST", "/v1/users/a/predictions", 32769, true, QUEUE_LONG},
+    {"GET", "/v1/users/a", 0, true, QUEUE_READ},
+    {"PUT", "/v1/admin/users/a", 100, true, QUEUE_WRITE},
+    {"DELETE", "/v1/admin/items/a", 0, true, QUEUE_WRITE},
+    {"POST", "/v1/events", 50000, true, QUEUE_BULK},
+};
+
+START_TEST(test_route_has_a_queue_for_each_kind_of_wait)
+{
+    struct request *r = request_new(queues[_i].target, 100000);
+    r->method = queues[_i].method;
+    route_find(&routes, r);
+    ck_assert_int_eq(r->status, 0);
+    for (size_t i = 0; i < queues[_i].body_bytes; i++)
+        buf_addc(&r->body, ' ');
+    ck_assert_int_eq(route_is_for_worker(r), queues[_i].for_worker);
+    ck_assert_int_eq(route_queue(r), queues[_i].queue);
+    request_free(r);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("server/route");
@@ -99,6 +152,8 @@ int main(void)
     tcase_add_loop_test(t, test_route_finds_the_call_or_says_why_not, 0, sizeof cases / sizeof *cases);
     tcase_add_test(t, test_route_names_the_parameter_it_does_not_know);
     tcase_add_test(t, test_route_only_the_system_calls_are_open);
+    tcase_add_test(t, test_route_says_by_its_class_who_runs_it);
+    tcase_add_loop_test(t, test_route_has_a_queue_for_each_kind_of_wait, 0, sizeof queues / sizeof *queues);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -377,8 +377,10 @@ static struct request *ask(struct api_thread *t, const char *method, const char 
     api_begin(t->api, r);
     if (body)
         buf_adds(&r->body, body);
-    if (!r->status && api_run(t, r, false) == ROUTE_NEEDS_WORKER)
-        (void)api_run(t, r, true);
+    if (!r->status)
+        (void)api_plan(t, r);
+    if (!r->status)
+        api_run(t, r);
     api_finish(t->api, r);
     return r;
 }
