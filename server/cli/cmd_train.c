@@ -12,7 +12,7 @@
 #include "server/cli/versions.h"
 #include "server/data/output_file.h"
 #include "server/data/train_dataset.h"
-#include "server/serving/user_weights.h"
+#include "server/serving/model_contexts.h"
 
 #include <errno.h>
 #include <math.h>
@@ -41,79 +41,50 @@ static void interrupt(int number)
 
 /* ---- contexts of all users ---- */
 
-struct user_ids {
-    struct buf texts; /* terminated ids, one after the other */
-    size_t n;
+/* Until late_ns; who has no context by then gets it at first use. */
+struct until {
+    struct progress_bar *bar;
+    int64_t late_ns;
 };
 
-static bool take_id(void *arg, int64_t key, struct text id, struct text profile, int64_t revision)
+static bool show_until(void *arg, const struct progress *p)
 {
-    struct user_ids *ids = arg;
-    (void)key;
-    (void)profile;
-    (void)revision;
-    buf_add(&ids->texts, id.data, id.len);
-    buf_addc(&ids->texts, '\0');
-    ids->n++;
-    return !ids->texts.failed;
+    const struct until *u = arg;
+    return progress_bar_show(u->bar, p) && clock_monotonic_ns() < u->late_ns;
 }
 
-/* Until late_ns; who has no context by then gets it at first use. */
-static enum err_code write_all(struct store_conn *c, const struct model *m, const struct user_ids *ids,
-                               int64_t late_ns, struct err *e)
+/* Opens the file that was written, as a server will. That is the check that what was trained is what will be
+ * loaded (all of it: shapes, numbers, ids), it makes what encoding needs beside the parameters, and it takes
+ * as long as the file takes to read. */
+static enum err_code open_written(const struct settings *s, struct model **out, struct err *e)
 {
-    struct store_context_key key = {m->spec.name, m->spec.version, "user"};
-    struct user_encoder *maker = NULL;
-    struct item_snapshot *items = NULL;
-    struct store_user user = {0};
-    enum err_code code = user_encoder_new(m, &maker, e);
-    if (!code)
-        code = item_snapshot_load(c, m, &items, e);
-    const char *at = ids->texts.data;
-    for (size_t i = 0; i < ids->n && !code && clock_monotonic_ns() < late_ns; i++, at += strlen(at) + 1) {
-        struct text id = {at, strlen(at)};
-        const float *embedding;
-        code = store_read_user(c, id, NULL, &user, e);
-        if (!code)
-            code = context_encode(maker, items, &user, &embedding, e);
-        if (code)
-            (void)err_prefix(e, "the model is written, but no contexts: user '%.*s'", (int)id.len, id.data);
-        if (!code)
-            code = store_put_encoded(c, &key, id, &user, embedding, m->spec.d_context * sizeof *embedding, e);
-    }
-    store_user_fini(&user);
-    item_snapshot_unref(items);
-    user_encoder_free(maker);
+    enum err_code code = model_open(s->out, out, e);
+    if (code || (strcmp((*out)->spec.name, s->name) == 0 && strcmp((*out)->spec.version, s->version) == 0))
+        return code;
+    code = err_set(e, ERR_CONFLICT, "%s: somebody else wrote model '%s' version '%s' there meanwhile", s->out,
+                   (*out)->spec.name, (*out)->spec.version);
+    model_unref(*out);
     return code;
 }
 
-/* In one transaction: contexts of an older training under the same name and version go, and those of all
- * users come when they are wanted; else they are made at first use. */
-static enum err_code write_contexts(struct store_conn *c, const char *path, bool wanted, int64_t late_ns,
-                                    struct err *e)
+/* Contexts of an older training under the same name and version go, and those of all users come when they are
+ * wanted; else they are made at first use. */
+static enum err_code write_contexts(const struct settings *s, struct store *store, struct store_conn *c,
+                                    struct until *until, struct err *e)
 {
     struct model *m;
-    struct user_ids ids = {0};
-    buf_init(&ids.texts, SIZE_MAX / 4);
-    enum err_code code = model_open(path, &m, e);
+    struct store_conn *writer = NULL;
+    enum err_code code = open_written(s, &m, e);
     if (code)
         return code;
-    struct store_context_key key = {m->spec.name, m->spec.version, "user"};
-    code = store_begin(c, e);
-    if (!code) {
-        code = store_drop_contexts(c, &key, e);
-        if (!code && wanted)
-            code = store_each_user(c, take_id, &ids, e);
-        if (!code)
-            code = buf_check(&ids.texts, "the users' ids", e);
-        if (!code && wanted)
-            code = write_all(c, m, &ids, late_ns, e);
-        if (code)
-            store_rollback(c);
-        else
-            code = store_commit(c, e);
-    }
-    buf_fini(&ids.texts);
+    code = store_connect(store, &writer, e);
+    if (!code)
+        code = model_contexts_drop(writer, m, e);
+    if (!code && !s->no_contexts && clock_monotonic_ns() < until->late_ns)
+        code = model_contexts_put(c, writer, m, show_until, until, e);
+    if (code)
+        (void)err_prefix(e, "the model is written, but not all contexts of users");
+    store_disconnect(writer);
     model_unref(m);
     return code;
 }
@@ -254,10 +225,10 @@ static enum err_code train(const struct settings *s, const struct train_options 
         code = dataset_check_say(&data.check, c, warn, e);
     if (!code)
         code = train_run(&data.data, options, s->out, progress_bar_show, &bar, &report, e);
-    progress_bar_end(&bar);
     *written = !code && report.written;
     if (*written)
-        code = write_contexts(c, s->out, !s->no_contexts, late_ns(options), e);
+        code = write_contexts(s, store, c, &(struct until){&bar, late_ns(options)}, e);
+    progress_bar_end(&bar);
     if (*written && !code)
         trim(c, s);
     if (*written && !code)

@@ -27,3 +27,11 @@ size_t encoder_rows(const struct item_snapshot *items, const struct store_intera
         n_rows += encoder_row_of(items, &x[i], &out[n_rows]);
     return n_rows;
 }
+
+bool encoder_rows_known(const struct item_snapshot *items, const struct store_interaction *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!item_snapshot_knows(items, x[i].item_key))
+            return false;
+    return true;
+}

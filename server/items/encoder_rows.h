@@ -28,4 +28,8 @@ bool encoder_row_of(const struct item_snapshot *items, const struct store_intera
 size_t encoder_rows(const struct item_snapshot *items, const struct store_interaction *x, size_t n,
                     struct encoder_interaction *out);
 
+/* Whether the store had the items of all n interactions when the snapshot was made. Where it had not, a
+ * context would lack them: none is stored, and it is made at first use. */
+bool encoder_rows_known(const struct item_snapshot *items, const struct store_interaction *x, size_t n);
+
 #endif

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/fields/profile_known.h"
+#include "server/items/encoder_rows.h"
 #include "server/serving/user_weights.h"
 
 #include <stdlib.h>
@@ -21,18 +22,6 @@ static struct store_context_key key_of(const struct model_handle *handle)
 {
     const struct model_spec *spec = &handle->model->spec;
     return (struct store_context_key){spec->name, spec->version, "user"};
-}
-
-/* Whether the user took an item that this process is yet to hear of. A context made now would lack it; so
- * none is
- * stored, and it is made at first use. */
-static bool has_unknown_item(struct model_handle *handle, const struct store_user *user)
-{
-    const struct item_snapshot *items = model_handle_items(handle);
-    for (size_t i = 0; i < user->n_interactions; i++)
-        if (!item_snapshot_knows(items, user->interactions[i].item_key))
-            return true;
-    return false;
 }
 
 static bool is_beyond_a_model(struct session *t, int64_t key)
@@ -76,7 +65,8 @@ static enum err_code encode(struct model_handle *handle, const struct store_user
 {
     struct user_encoder *encoder;
     *c = NULL;
-    if (user->embedding_given || !handle->model->spec.encoder.present || has_unknown_item(handle, user))
+    if (user->embedding_given || !handle->model->spec.encoder.present ||
+        !encoder_rows_known(model_handle_items(handle), user->interactions, user->n_interactions))
         return ERR_OK;
     enum err_code code = model_handle_encoder(handle, &encoder, e);
     return code ? code : context_encode(encoder, model_handle_items(handle), user, c, e);
