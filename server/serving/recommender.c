@@ -68,12 +68,19 @@ void recommender_refresh(struct recommender *p)
         return; /* what there is no memory for is tried again before the next request */
 }
 
-struct model_handle *recommender_find(struct recommender *p, const char *name)
+/* The thread's handle of a model, or NULL: it has none. */
+static struct model_handle *handle_of(const struct recommender *p, const struct served_model *served)
 {
     for (size_t i = 0; i < p->handles.n; i++)
-        if (!name || strcmp(p->handles.at[i]->model->spec.name, name) == 0)
+        if (p->handles.at[i]->served == served)
             return p->handles.at[i];
     return NULL;
+}
+
+struct model_handle *recommender_find(struct recommender *p, const char *name)
+{
+    const struct served_model *served = model_set_find(p->handles.set, name);
+    return served ? handle_of(p, served) : NULL;
 }
 
 bool recommender_lacks(const struct recommender *p, const char *name)
@@ -100,14 +107,15 @@ enum err_code recommender_take_over(struct recommender *p, struct model_set *mod
                                     const struct served_model *served, struct model_handle **out,
                                     struct err *e)
 {
-    size_t i = 0;
-    if (models != p->handles.set && model_handles_take(&p->handles, model_set_ref(models), e))
-        return ERR_NOMEM;
-    while (i < models->n && models->models[i] != served)
-        i++;
-    assert(i < models->n);
-    *out = p->handles.at[i];
-    return ERR_OK;
+    struct err why = {0};
+    enum err_code code = ERR_OK;
+    if (models != p->handles.set || p->handles.lacks)
+        code = model_handles_take(&p->handles, model_set_ref(models), &why);
+    *out = handle_of(p, served);
+    if (*out)
+        return ERR_OK;
+    assert(code); /* it is one of them, so it was memory that lacked */
+    return err_set(e, code, "%s", why.text);
 }
 
 struct store_user *recommender_user_record(struct recommender *p)

@@ -354,6 +354,28 @@ START_TEST(a_worker_without_memory_for_the_models_of_a_plan_says_so)
 }
 END_TEST
 
+START_TEST(a_thread_without_memory_for_another_model_takes_over_the_one_it_has)
+{
+    struct recommender *p = w.worker->session.recommender;
+    struct model_handle *handle = NULL;
+    struct err e = {0};
+    must_add();
+    struct model_set *models = serving_models(&w.serving);
+    ck_assert_uint_eq(models->n, 3);
+    mem_fail_at(1, 1);
+    enum err_code first = recommender_take_over(p, models, models->models[0], &handle, &e);
+    const struct served_model *served = handle ? handle->served : NULL;
+    enum err_code last = recommender_take_over(p, models, models->models[2], &handle, &e);
+    mem_fail_at(0, 0);
+    ck_assert(first == ERR_OK && served == models->models[0]);
+    ck_assert(last == ERR_NOMEM && e.code == ERR_NOMEM);
+    err_clear(&e);
+    ck_assert_int_eq(recommender_take_over(p, models, models->models[2], &handle, &e), ERR_OK);
+    ck_assert_ptr_eq(handle->served, models->models[2]);
+    model_set_unref(models);
+}
+END_TEST
+
 /* ---- from thread to thread ---- */
 
 enum { N_ASKING = 2, N_WORKERS = 2, N_ROUNDS = 10 };
@@ -479,6 +501,7 @@ int main(void)
     tcase_add_test(t, a_plan_that_nobody_runs_lets_go_of_what_it_holds);
     tcase_add_test(t, a_cached_answer_holds_no_models);
     tcase_add_test(t, a_worker_without_memory_for_the_models_of_a_plan_says_so);
+    tcase_add_test(t, a_thread_without_memory_for_another_model_takes_over_the_one_it_has);
     tcase_add_test(t, plans_move_from_thread_to_thread_while_models_come_and_go);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);

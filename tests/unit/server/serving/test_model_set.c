@@ -355,6 +355,28 @@ START_TEST(a_thread_without_memory_keeps_no_model_that_was_removed)
 }
 END_TEST
 
+START_TEST(a_thread_without_memory_for_the_first_model_answers_from_no_other)
+{
+    struct recommender *p = w.http->session.recommender;
+    struct err e = {0};
+    char fourth[128];
+    (void)snprintf(fourth, sizeof fourth, "%s/fourth.hn", w.folder);
+    write_model(fourth, SAMPLE_RANKING, "fourth");
+    must_add();
+    ck_assert_int_eq(serving_add_model(&w.serving, fourth, &e), ERR_OK);
+    (void)unlink(fourth);
+    must_remove("sample");
+    must_remove("linear");
+    mem_fail_at(1, 0);
+    recommender_refresh(p);
+    mem_fail_at(0, 0);
+    ck_assert(recommender_find(p, "fourth") && !recommender_find(p, "third"));
+    ck_assert(!recommender_find(p, NULL) && recommender_lacks(p, NULL));
+    recommender_refresh(p);
+    ck_assert(recommender_find(p, NULL) == recommender_find(p, "third"));
+}
+END_TEST
+
 /* ---- readers that never stop ---- */
 
 enum { N_READERS = 4, N_ROUNDS = 12 };
@@ -477,6 +499,7 @@ int main(void)
     tcase_add_loop_test(t, a_model_without_memory_is_not_added_and_the_set_stays, 0, 2);
     tcase_add_test(t, a_thread_without_memory_goes_on_with_the_models_that_it_has);
     tcase_add_test(t, a_thread_without_memory_keeps_no_model_that_was_removed);
+    tcase_add_test(t, a_thread_without_memory_for_the_first_model_answers_from_no_other);
     tcase_add_test(t, models_come_and_go_while_readers_never_stop);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
