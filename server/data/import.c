@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/talk.h"
 #include "server/data/import_fields.h"
+#include "server/data/import_forms.h"
 #include "server/data/import_ids.h"
 #include "server/data/row_file.h"
 #include "server/fields/id_form.h"
@@ -37,6 +38,7 @@ struct import {
     struct partial partial;
     struct import_ids ids;
     struct import_fields fields;
+    struct import_forms forms; /* of the file at hand */
     bool ignored_seen[IMPORT_MAX_IGNORED];
 };
 
@@ -140,6 +142,8 @@ static enum err_code keep_row(struct import *im, const struct import_file *file,
     if (file->kind == TABLE_INTERACTIONS)
         return store_load_interaction(im->load, row->user, row->item, row->weight, row->rating,
                                       row->timestamp, e);
+    if (file->kind != TABLE_CONTEXTS)
+        import_forms_row(&im->forms, row->object);
     const struct row_place place = {im->report->n_files - 1, n_lines};
     return row_file_add(&im->rows[file->kind], row, place, e);
 }
@@ -200,6 +204,7 @@ static enum err_code end_file(struct import *im, const struct table *t, struct e
     }
     if (code || f->n_rows || im->failed) {
         import_fields_look(f, im->report);
+        import_forms_say(&im->forms, f, im->report);
         return code;
     }
     return check_any(f, e);

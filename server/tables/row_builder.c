@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "server/fields/field.h"
 #include "server/fields/field_value.h"
+#include "server/fields/text_form.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -81,9 +82,15 @@ enum err_code table_row_check_id(struct text id, const char *what, struct err *e
 
 static enum err_code read_number(struct text text, const char *name, double *out, struct err *e)
 {
+    char plain[SHOWN_BYTES] = "";
     if (field_value_number(text, out))
         return ERR_OK;
-    return err_set(e, ERR_INVALID, "the %s '%.*s' is not a finite number", name, shown(text), text.data);
+    enum text_form form = text_form_of(text);
+    bool number = form == TEXT_FORM_COMMA || form == TEXT_FORM_GROUPS || form == TEXT_FORM_CURRENCY;
+    if (number)
+        text_form_plain(text, plain, sizeof plain);
+    return err_set(e, ERR_INVALID, "the %s '%.*s' is not a finite number%s%s", name, shown(text), text.data,
+                   number ? "; write " : "", plain);
 }
 
 static enum err_code set_weight(struct table_row_builder *b, const char *name, struct text text,

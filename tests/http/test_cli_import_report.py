@@ -43,6 +43,45 @@ class Case(unittest.TestCase):
             db.close()
 
 
+class Forms(Case):
+    def notes(self, kind, name, data):
+        return json.loads(self.load("--" + kind, self.file(name, data), "--json").out)["notes"]
+
+    def test_numbers_with_a_decimal_comma_are_kept_as_texts_and_said(self):
+        for kind, name, data in (
+                ("items", "a.csv", 'item,price,title\ni1,"1,99",A\ni2,"1.299,00",B\ni3,5,C\n'),
+                ("items", "a.tsv", "item\tprice\ttitle\ni1\t1,99\tA\ni2\t1.299,00\tB\ni3\t5\tC\n"),
+                ("items", "a.ndjson", '{"item":"i1","price":"1,99"}\n{"item":"i2","price":"1.299,00"}\n{"item":"i3","price":5}\n'),
+                ("users", "b.csv", 'user,price\nu1,"1,99"\nu2,"1.299,00"\nu3,5\n'),
+                ("users", "b.ndjson", '{"user":"u1","price":"1,99"}\n{"user":"u2","price":"1.299,00"}\n')):
+            note, = self.notes(kind, name, data)
+            self.assertIn("%s: the field 'price' looks like numbers with a decimal comma (in 2 of the first" % name, note)
+            self.assertIn("as '1,99'): these are kept as texts; write 1.99", note)
+        self.assertEqual(self.query("SELECT json_extract(metadata, '$.price') FROM items WHERE id = 'i1'"), [("1,99",)])
+
+    def test_thousands_and_currencies_are_said(self):
+        notes = self.notes("items", "a.csv", 'item,price,rent\ni1,"1,299.00",$5\ni2,7,6 EUR\n')
+        self.assertEqual([part in note for part, note in zip(
+            ("'price' looks like numbers with separators between thousands (in 1 of the first 2 rows, as '1,299.00')", "'rent' looks like numbers with a currency"),
+            notes)], [True, True])
+        self.assertIn("write 1299.00", notes[0])
+        self.assertIn("write 5", notes[1])
+
+    def test_dates_of_birth_are_said(self):
+        for name, born in (("a.csv", ("1985-07-31", "1990-01-02")), ("b.csv", ("31.07.1985", "2.1.1990"))):
+            note, = self.notes("users", name, "user,born,city\nu1,%s,Bern\nu2,%s,Basel\n" % born)
+            self.assertIn("the field 'born' has dates (as '%s')" % born[0], note)
+            self.assertIn("a year or an age as a number is learned as a range", note)
+
+    def test_nothing_is_said_of_names_codes_and_plain_numbers(self):
+        self.assertEqual(self.notes("users", "a.csv", 'user,age,zip,size,tags\nu1,31,08001,"S, M","1,2,3"\nu2,25-34,8002,L,7\n'), [])
+        self.assertEqual(self.notes("items", "b.csv", 'item,released,text\ni1,1985-07-31,"1,5"\ni2,1990-01-02,soon\n'), [])
+
+    def test_a_rating_with_a_decimal_comma_is_refused_with_how_to_write_it(self):
+        done = self.load("--interactions", self.file("r.csv", 'user,item,rating\nu1,i1,"4,5"\n'), status=1)
+        self.assertIn("the rating '4,5' is not a finite number; write 4.5", done.err)
+
+
 class Report(Case):
     def test_columns_formats_times_and_merged_rows_are_said(self):
         views = self.file("v.csv", "user_id,stars,movieId,ts,session\nu1,4,i1,1700000000000,x\nu1,5,i1,1600000000000,y\n"
