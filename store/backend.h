@@ -1,8 +1,10 @@
-/* backend - what a database must implement to be a store; store.c sends each call of store.h to one. Every
- * backend's connection begins with a struct store_conn. For the files of the store alone.
+/* backend - what a database must implement to be a store; store.c sends each call of store.h to one, and has
+ * checked before what every store refuses: ids, texts, weights, ratings, kinds of contexts. What a call
+ * promises is said in store.h. Every backend's connection begins with a struct store_conn. For the files of
+ * the store, and for a double in tests.
  * Layer: store
  * Threads: a connection is confined to its thread.
- * Memory: a backend's connection is its own block. */
+ * Memory: a backend's store, connection, bulk and load are its own blocks. */
 #ifndef STORE_BACKEND_H
 #define STORE_BACKEND_H
 
@@ -20,22 +22,28 @@ struct store_context {
 };
 
 struct store_backend {
+    /* ---- which stores are its own ---- */
+    const char *scheme; /* what stands before the colon of a store's name */
+    const char *form;   /* of such a name, for messages: "sqlite:PATH" */
+    enum err_code (*open)(const char *name, enum store_mode mode, struct store **out,
+                          struct err *e); /* name: what follows the colon, never empty */
     void (*close)(struct store *s);
     enum err_code (*connect)(struct store *s, struct store_conn **out, struct err *e);
     void (*disconnect)(struct store_conn *c);
-    enum err_code (*write_often)(struct store_conn *c, struct err *e);
+    /* ---- reads ---- */
     enum err_code (*read_user)(struct store_conn *c, struct text id, const struct store_context_key *key,
                                struct store_user *out, struct err *e);
     enum err_code (*read_context)(struct store_conn *c, struct text id, const struct store_context_key *key,
-                                  struct store_user *out, struct err *e);
-    enum err_code (*read_context_at_once)(struct store_conn *c, struct text id,
-                                          const struct store_context_key *key, size_t most,
-                                          struct store_user *out, struct err *e);
-    bool (*at_once)(const struct store_conn *c);
+                                  struct store_user_context *out, bool *found, struct err *e);
     enum err_code (*read_profile)(struct store_conn *c, struct text id, struct buf *profile, struct err *e);
     enum err_code (*item_key_of)(struct store_conn *c, struct text id, int64_t *key, struct err *e);
     enum err_code (*each_item)(struct store_conn *c, int64_t since, store_item_fn *fn, void *arg,
                                struct err *e);
+    enum err_code (*read_item)(struct store_conn *c, struct text id, store_item_fn *fn, void *arg,
+                               struct err *e);
+    enum err_code (*each_taker)(struct store_conn *c, int64_t item_key, const struct store_context_key *key,
+                                size_t most, store_taker_fn *fn, void *arg, struct err *e);
+    enum err_code (*taken_above)(struct store_conn *c, int64_t item_key, bool *taken, struct err *e);
     enum err_code (*each_user)(struct store_conn *c, store_user_fn *fn, void *arg, struct err *e);
     enum err_code (*each_interaction)(struct store_conn *c, store_interaction_fn *fn, void *arg,
                                       struct err *e);
@@ -44,6 +52,7 @@ struct store_backend {
     enum err_code (*ping)(struct store_conn *c, struct err *e);
     enum err_code (*snapshot_begin)(struct store_conn *c, struct err *e);
     void (*snapshot_end)(struct store_conn *c);
+    /* ---- writes ---- */
     enum err_code (*begin)(struct store_conn *c, struct err *e);
     enum err_code (*commit)(struct store_conn *c, struct err *e);
     void (*rollback)(struct store_conn *c);
@@ -60,15 +69,6 @@ struct store_backend {
                               struct err *e);
     enum err_code (*delete_item)(struct store_conn *c, struct text id, struct err *e);
     enum err_code (*touch_item)(struct store_conn *c, struct text id, struct err *e);
-    enum err_code (*read_item)(struct store_conn *c, struct text id, store_item_fn *fn, void *arg,
-                               struct err *e);
-    enum err_code (*each_taker)(struct store_conn *c, int64_t item_key, const struct store_context_key *key,
-                                size_t most, store_taker_fn *fn, void *arg, struct err *e);
-    enum err_code (*taken_above)(struct store_conn *c, int64_t item_key, bool *taken, struct err *e);
-    enum err_code (*takers_begin)(struct store_conn *c, const int64_t *keys, size_t n, bool *aside,
-                                  struct err *e);
-    void (*takers_end)(struct store_conn *c);
-    enum err_code (*follow_items)(struct store_conn *c, const int64_t *keys, size_t n, struct err *e);
     enum err_code (*put_context)(struct store_conn *c, const struct store_context_key *key, struct text id,
                                  const struct store_context *context, struct err *e);
     enum err_code (*note_unfinished)(struct store_conn *c, int64_t first, int64_t last, struct err *e);
@@ -78,6 +78,7 @@ struct store_backend {
     enum err_code (*each_version)(struct store_conn *c, store_version_fn *fn, void *arg, struct err *e);
     enum err_code (*trim_version)(struct store_conn *c, const struct store_context_key *key, int64_t *n,
                                   struct err *e);
+    /* ---- bulk, and loads ---- */
     enum err_code (*bulk_begin)(struct store_conn *c, struct store_bulk **out, struct err *e);
     enum err_code (*bulk_user)(struct store_bulk *b, struct text id, struct text profile, struct err *e);
     enum err_code (*bulk_item)(struct store_bulk *b, const struct store_item *item, struct err *e);
@@ -97,15 +98,44 @@ struct store_backend {
     int64_t (*load_repeated)(const struct store_load *l);
     enum err_code (*load_apply)(struct store_load *l, struct store_bulk *b, int64_t *n_older, struct err *e);
     void (*load_free)(struct store_load *l);
+    /* ---- changes ---- */
     enum err_code (*last_change)(struct store_conn *c, int64_t *change, struct err *e);
     enum err_code (*poll)(struct store_conn *c, bool *changed, struct err *e);
     enum err_code (*changes)(struct store_conn *c, int64_t since, store_change_fn *fn, void *arg,
                              struct err *e);
+
+    /* ---- what a backend may leave NULL; behind each what store.c answers then ---- */
+
+    /* Nothing: a connection is always ready for that. */
+    enum err_code (*write_often)(struct store_conn *c, struct err *e);
+
+    /* All three or none. ERR_BUSY and false: all reads may wait. */
+    bool (*reads_nonblocking)(const struct store_conn *c);
+    enum err_code (*read_context_nonblocking)(struct store_conn *c, struct text id,
+                                              const struct store_context_key *key,
+                                              struct store_user_context *out, bool *found, struct err *e);
+    enum err_code (*read_user_nonblocking)(struct store_conn *c, struct text id,
+                                           const struct store_context_key *key, size_t most,
+                                           struct store_user *out, struct err *e);
+
+    /* All three or none. Nothing: each_taker and taken_above find the users of every item by an index. */
+    enum err_code (*takers_begin)(struct store_conn *c, const int64_t *keys, size_t n, bool *aside,
+                                  struct err *e);
+    void (*takers_end)(struct store_conn *c);
+    enum err_code (*follow_items)(struct store_conn *c, const int64_t *keys, size_t n, struct err *e);
+
+    /* All three or none. The store has no place that somebody could take it from. */
     enum err_code (*guard)(struct store_conn *c, struct err *e);
     enum err_code (*check_place)(struct store *s, struct err *e);
     bool (*let_go)(struct store_conn *c);
+
+    /* Nothing: a commit leaves nothing of what it deleted. */
     enum err_code (*settle)(struct store_conn *c, struct err *e);
+
+    /* ERR_INVALID: the database has tools of its own for that. name: as open gets it. */
     enum err_code (*backup)(struct store_conn *c, const char *path, struct err *e);
+    enum err_code (*backup_file)(const char *name, const char *path, bool force, struct err *e);
+    enum err_code (*restore_file)(const char *name, const char *from, struct err *e);
 };
 
 struct store {
@@ -123,14 +153,5 @@ struct store_bulk {
 struct store_load {
     const struct store_backend *backend;
 };
-
-/* Opens a store in an SQLite file. */
-enum err_code sqlite_open(const char *path, enum store_mode mode, struct store **out,
-                          struct err *e) ERR_MUST_CHECK;
-
-/* store_backup_file and store_restore_file of SQLite files. */
-enum err_code sqlite_backup_file(const char *store, const char *path, bool force,
-                                 struct err *e) ERR_MUST_CHECK;
-enum err_code sqlite_restore_file(const char *store, const char *from, struct err *e) ERR_MUST_CHECK;
 
 #endif

@@ -5,43 +5,83 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "store/backend.h"
+#include "store/backends.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
-/* The path of an SQLite file in a store's name. */
-static enum err_code path_of(const char *url, const char **path, struct err *e)
+/* ---- names ---- */
+
+/* What names of stores look like, for a message. */
+static const char *forms(char *out, size_t size)
 {
-    if (strncmp(url, "sqlite:", 7) == 0)
-        url += 7;
-    else if (strstr(url, "://"))
-        return err_set(e, ERR_INVALID, "store '%s': this build knows sqlite:PATH or a bare path only", url);
-    if (!*url)
-        return err_set(e, ERR_INVALID, "the store's path is empty; give sqlite:PATH or a bare path");
-    *path = url;
+    size_t at = 0;
+    out[0] = '\0';
+    for (size_t i = 0; store_backends[i] && at < size; i++)
+        at += (size_t)snprintf(out + at, size - at, "%s%s", i ? ", " : "", store_backends[i]->form);
+    return out;
+}
+
+/* The backend that a store's name means, and what the name says to it. */
+static enum err_code find_backend(const char *url, const struct store_backend **backend, const char **name,
+                                  struct err *e)
+{
+    char known[128];
+    *backend = NULL;
+    for (size_t i = 0; store_backends[i] && !*backend; i++) {
+        size_t n = strlen(store_backends[i]->scheme);
+        if (strncmp(url, store_backends[i]->scheme, n) == 0 && url[n] == ':') {
+            *backend = store_backends[i];
+            *name = url + n + 1;
+        }
+    }
+    if (!*backend && strstr(url, "://"))
+        return err_set(e, ERR_INVALID, "store '%s': this build knows %s or a bare path only", url,
+                       forms(known, sizeof known));
+    if (!*backend) {
+        *backend = store_backends[0];
+        *name = url;
+    }
+    if (!**name)
+        return err_set(e, ERR_INVALID, "the store's path is empty; give %s or a bare path",
+                       forms(known, sizeof known));
     return ERR_OK;
 }
 
+static enum err_code refuse_backup(struct err *e)
+{
+    return err_set(e, ERR_INVALID, "a store of this kind is backed up and restored by its database's tools");
+}
+
+/* ---- life cycle ---- */
+
 enum err_code store_open(const char *url, enum store_mode mode, struct store **out, struct err *e)
 {
-    const char *path = NULL;
-    enum err_code code = path_of(url, &path, e);
-    return code ? code : sqlite_open(path, mode, out, e);
+    const struct store_backend *backend;
+    const char *name = NULL;
+    enum err_code code = find_backend(url, &backend, &name, e);
+    return code ? code : backend->open(name, mode, out, e);
 }
 
 enum err_code store_backup_file(const char *url, const char *path, bool force, struct err *e)
 {
-    const char *store = NULL;
-    enum err_code code = path_of(url, &store, e);
-    return code ? code : sqlite_backup_file(store, path, force, e);
+    const struct store_backend *backend;
+    const char *name = NULL;
+    enum err_code code = find_backend(url, &backend, &name, e);
+    if (code)
+        return code;
+    return backend->backup_file ? backend->backup_file(name, path, force, e) : refuse_backup(e);
 }
 
 enum err_code store_restore_file(const char *url, const char *from, struct err *e)
 {
-    const char *store = NULL;
-    enum err_code code = path_of(url, &store, e);
-    return code ? code : sqlite_restore_file(store, from, e);
+    const struct store_backend *backend;
+    const char *name = NULL;
+    enum err_code code = find_backend(url, &backend, &name, e);
+    if (code)
+        return code;
+    return backend->restore_file ? backend->restore_file(name, from, e) : refuse_backup(e);
 }
 
 void store_close(struct store *s)
@@ -63,7 +103,7 @@ void store_disconnect(struct store_conn *c)
 
 enum err_code store_write_often(struct store_conn *c, struct err *e)
 {
-    return c->backend->write_often(c, e);
+    return c->backend->write_often ? c->backend->write_often(c, e) : ERR_OK;
 }
 
 void store_user_fini(struct store_user *u)
@@ -71,7 +111,13 @@ void store_user_fini(struct store_user *u)
     buf_fini(&u->profile);
     buf_fini(&u->embedding);
     mem_free(u->interactions);
-    mem_free(u->taken);
+    memset(u, 0, sizeof *u);
+}
+
+void store_user_context_fini(struct store_user_context *u)
+{
+    buf_fini(&u->embedding);
+    mem_free(u->items);
     memset(u, 0, sizeof *u);
 }
 
@@ -136,23 +182,40 @@ enum err_code store_read_user(struct store_conn *c, struct text id, const struct
 }
 
 enum err_code store_read_context(struct store_conn *c, struct text id, const struct store_context_key *key,
-                                 struct store_user *out, struct err *e)
+                                 struct store_user_context *out, bool *found, struct err *e)
 {
     enum err_code code = check_id(id, "user", e);
-    return code ? code : c->backend->read_context(c, id, key, out, e);
+    return code ? code : c->backend->read_context(c, id, key, out, found, e);
+}
+
+bool store_reads_nonblocking(const struct store_conn *c)
+{
+    return c->backend->reads_nonblocking && c->backend->reads_nonblocking(c);
+}
+
+static enum err_code refuse_to_wait(struct err *e)
+{
+    return err_set(e, ERR_BUSY, "each read of a store of this kind may wait");
 }
 
 enum err_code store_read_context_nonblocking(struct store_conn *c, struct text id,
-                                             const struct store_context_key *key, size_t most,
-                                             struct store_user *out, struct err *e)
+                                             const struct store_context_key *key,
+                                             struct store_user_context *out, bool *found, struct err *e)
 {
     enum err_code code = check_id(id, "user", e);
-    return code ? code : c->backend->read_context_at_once(c, id, key, most, out, e);
+    if (!code && !c->backend->read_context_nonblocking)
+        code = refuse_to_wait(e);
+    return code ? code : c->backend->read_context_nonblocking(c, id, key, out, found, e);
 }
 
-bool store_at_once(const struct store_conn *c)
+enum err_code store_read_user_nonblocking(struct store_conn *c, struct text id,
+                                          const struct store_context_key *key, size_t most,
+                                          struct store_user *out, struct err *e)
 {
-    return c->backend->at_once(c);
+    enum err_code code = check_id(id, "user", e);
+    if (!code && !c->backend->read_user_nonblocking)
+        code = refuse_to_wait(e);
+    return code ? code : c->backend->read_user_nonblocking(c, id, key, most, out, e);
 }
 
 enum err_code store_read_profile(struct store_conn *c, struct text id, struct buf *profile, struct err *e)
@@ -189,17 +252,21 @@ enum err_code store_each_taker(struct store_conn *c, int64_t item_key, const str
 enum err_code store_takers_begin(struct store_conn *c, const int64_t *keys, size_t n, bool *aside,
                                  struct err *e)
 {
-    return c->backend->takers_begin(c, keys, n, aside, e);
+    if (c->backend->takers_begin)
+        return c->backend->takers_begin(c, keys, n, aside, e);
+    *aside = false;
+    return ERR_OK;
 }
 
 void store_takers_end(struct store_conn *c)
 {
-    c->backend->takers_end(c);
+    if (c->backend->takers_end)
+        c->backend->takers_end(c);
 }
 
 enum err_code store_follow_items(struct store_conn *c, const int64_t *keys, size_t n, struct err *e)
 {
-    return c->backend->follow_items(c, keys, n, e);
+    return c->backend->follow_items ? c->backend->follow_items(c, keys, n, e) : ERR_OK;
 }
 
 enum err_code store_taken_above(struct store_conn *c, int64_t item_key, bool *taken, struct err *e)
@@ -350,8 +417,6 @@ enum err_code store_put_encoded(struct store_conn *c, const struct store_context
                                 struct err *e)
 {
     enum err_code code = check_context(key, id, n_bytes, e);
-    if (!code && user->brief)
-        code = err_set(e, ERR_INTERNAL, "a context is made of a user whose interactions were not read");
     struct store_context context = {.revision = user->revision,
                                     .embedding = embedding,
                                     .n_bytes = n_bytes,
@@ -506,25 +571,25 @@ enum err_code store_changes(struct store_conn *c, int64_t since, store_change_fn
 
 enum err_code store_guard(struct store_conn *c, struct err *e)
 {
-    return c->backend->guard(c, e);
+    return c->backend->guard ? c->backend->guard(c, e) : ERR_OK;
 }
 
 enum err_code store_check_place(struct store *s, struct err *e)
 {
-    return s->backend->check_place(s, e);
+    return s->backend->check_place ? s->backend->check_place(s, e) : ERR_OK;
 }
 
 bool store_let_go(struct store_conn *c)
 {
-    return c->backend->let_go(c);
+    return c->backend->let_go ? c->backend->let_go(c) : true;
 }
 
 enum err_code store_settle(struct store_conn *c, struct err *e)
 {
-    return c->backend->settle(c, e);
+    return c->backend->settle ? c->backend->settle(c, e) : ERR_OK;
 }
 
 enum err_code store_backup(struct store_conn *c, const char *path, struct err *e)
 {
-    return c->backend->backup(c, path, e);
+    return c->backend->backup ? c->backend->backup(c, path, e) : refuse_backup(e);
 }

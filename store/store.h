@@ -39,11 +39,12 @@ enum store_mode {
 
 /* ---- life cycle ---- */
 
-/* Opens `sqlite:PATH` or a bare path, checks that it is a store of ours and runs missing migrations (forward
- * only). A file that is made is its owner's alone. Errors: ERR_INVALID (an unknown scheme), ERR_NOTFOUND (no
- * such file and not STORE_CREATE), ERR_CORRUPT (not a store, damaged, or of a newer program), ERR_CONFLICT
- * (STORE_READ_ONLY, and a migration is missing), ERR_IO, ERR_FULL, ERR_NOMEM. The text names the path and
- * says what to do. */
+/* Opens the store that a name means: `sqlite:PATH` or a bare path, or another backend's scheme and what it
+ * wants to be told. Checks that it is a store of ours and runs missing migrations (forward only). What is
+ * made is its owner's alone. Errors: ERR_INVALID (an unknown scheme, or no name), ERR_NOTFOUND (there is
+ * none and not STORE_CREATE), ERR_CORRUPT (not a store, damaged, or of a newer program), ERR_CONFLICT
+ * (STORE_READ_ONLY, and a migration is missing), ERR_IO, ERR_FULL, ERR_NOMEM. The text names the store and
+ * says what to do. Of a store that may be open several times, by several processes, all see one content. */
 enum err_code store_open(const char *url, enum store_mode mode, struct store **out,
                          struct err *e) ERR_MUST_CHECK;
 
@@ -54,7 +55,7 @@ void store_close(struct store *s);
 enum err_code store_connect(struct store *s, struct store_conn **out, struct err *e) ERR_MUST_CHECK;
 void store_disconnect(struct store_conn *c);
 
-/* Prepares a connection for writing all the time: more room for pages, and the log is emptied less often. */
+/* Prepares a connection for writing all the time, where that can be: answers are the same. */
 enum err_code store_write_often(struct store_conn *c, struct err *e) ERR_MUST_CHECK;
 
 /* ---- records ---- */
@@ -70,7 +71,7 @@ struct store_interaction {
 /* What is known of one user; filled by store_read_user, its memory reused. Zero-initialise; store_user_fini
  * frees. */
 struct store_user {
-    int64_t key;          /* of the row */
+    int64_t key;          /* of the row: above zero */
     int64_t revision;     /* change number of the last change to the user */
     struct buf profile;   /* JSON object text; len 0 when none */
     struct buf embedding; /* the context's bytes for the asked model and version; len 0 when there is none */
@@ -80,15 +81,24 @@ struct store_user {
     struct store_interaction *interactions; /* (n_interactions) ordered by timestamp, then by arrival */
     size_t n_interactions;
     size_t capacity; /* allocated interactions */
-    bool brief;      /* of store_read_context: `taken` stands for the interactions, which were not read */
-    uint32_t *taken; /* (n_taken) rising keys of the user's items; only when brief */
-    size_t n_taken;
-    size_t taken_capacity;
 };
 
 void store_user_fini(struct store_user *u);
 
-/* Names the context that store_read_user looks for. */
+/* The context that an encoder made of a user as the user is now, and the items that the user has; filled by
+ * store_read_context, its memory reused. Zero-initialise; store_user_context_fini frees. */
+struct store_user_context {
+    int64_t key;          /* of the user's row */
+    int64_t revision;     /* the user's, of which the context was made */
+    struct buf embedding; /* the context's bytes, never none */
+    uint32_t *items;      /* (n_items) rising keys of the user's items */
+    size_t n_items;
+    size_t capacity; /* allocated items */
+};
+
+void store_user_context_fini(struct store_user_context *u);
+
+/* Names the context that a read looks for. */
 struct store_context_key {
     const char *model; /* model name */
     const char *model_version;
@@ -98,27 +108,33 @@ struct store_context_key {
 /* ---- reading ---- */
 
 /* Reads one user in one snapshot: revision, profile, interactions, and the context for `key` (NULL: no
- * context). ERR_NOTFOUND when there is no such user. Cost: three prepared statements in one read transaction.
- */
+ * context). ERR_NOTFOUND when there is no such user; out is then of use only to be read into again. Cost:
+ * three prepared statements in one read transaction. */
 enum err_code store_read_user(struct store_conn *c, struct text id, const struct store_context_key *key,
                               struct store_user *out, struct err *e) ERR_MUST_CHECK;
 
-/* The same for who answers from a stored context: where there is one, made by an encoder from the user as it
- * is now, the items that the user has come as `taken` and the interactions are not read (out->brief); else as
- * store_read_user. Cost: one statement and no row an interaction. */
+/* Reads what most answers are made of, in one snapshot: the context for `key` that an encoder made of the
+ * user as the user is now (store_put_encoded), with the items that the user has. *found is false where
+ * that is not to be had: no such user, no context, one that is stale or that a caller gave, or no list of
+ * the items, which a backend may do without for long histories and for keys past 32 bits. store_read_user
+ * reads it all then. Cost: one statement and no row an interaction. */
 enum err_code store_read_context(struct store_conn *c, struct text id, const struct store_context_key *key,
-                                 struct store_user *out, struct err *e) ERR_MUST_CHECK;
+                                 struct store_user_context *out, bool *found, struct err *e) ERR_MUST_CHECK;
 
-/* The same without waiting, for threads that others wait for: ERR_BUSY where it would have to wait for the
- * disk or a lock, where it would read more than `most` interactions, and where it fails: store_read_context
- * does it, or says why not. It is told what the system has in memory by Linux' RWF_NOWAIT. */
+/* Both without waiting, for threads that others wait for: ERR_BUSY where it would have to wait for the disk,
+ * the network or a lock, where the user has more than `most` interactions, and where it fails: who has time
+ * to wait reads it, or is told why not. On Linux a file's is told by RWF_NOWAIT what is in memory. */
 enum err_code store_read_context_nonblocking(struct store_conn *c, struct text id,
-                                             const struct store_context_key *key, size_t most,
-                                             struct store_user *out, struct err *e) ERR_MUST_CHECK;
+                                             const struct store_context_key *key,
+                                             struct store_user_context *out, bool *found,
+                                             struct err *e) ERR_MUST_CHECK;
+enum err_code store_read_user_nonblocking(struct store_conn *c, struct text id,
+                                          const struct store_context_key *key, size_t most,
+                                          struct store_user *out, struct err *e) ERR_MUST_CHECK;
 
-/* Whether it is worth to ask; false once it is known that the store's file system cannot say what is in
- * memory (NFS, tmpfs). */
-bool store_at_once(const struct store_conn *c);
+/* Whether it is worth to try them: not with a backend that has no such reads, and no more once it is known
+ * that the store's file system cannot say what is in memory (NFS, tmpfs). */
+bool store_reads_nonblocking(const struct store_conn *c);
 
 /* Puts the user's profile into *profile, emptied before: a JSON object, len 0 when there is none.
  * ERR_NOTFOUND when there is no such user. */

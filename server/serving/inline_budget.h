@@ -25,7 +25,7 @@ struct inline_budget {
     bool any;         /* false: nobody's */
     size_t n_items;   /* of the model's own that it was measured with */
     size_t max_read;  /* interactions of a user whose context is encoded from them */
-    size_t max_taken; /* items of a user whose context is stored, with a list of them */
+    size_t max_items; /* items of a user whose context is stored, with a list of them */
 };
 
 /* What a user with n items costs, in nanoseconds; past max_ns it need not be exact. */

@@ -19,6 +19,7 @@ struct recommender {
     struct serving *serving;
     struct store_conn *conn;
     struct store_user user;
+    struct store_user_context context;
     struct model_handles handles; /* of the newest set of models when the thread met its last request */
     struct topk_entry *entries;   /* (n_entries) */
     size_t n_entries;
@@ -51,6 +52,7 @@ void recommender_free(struct recommender *p)
         return;
     model_handles_fini(&p->handles);
     store_user_fini(&p->user);
+    store_user_context_fini(&p->context);
     mem_free(p->entries);
     mem_free(p->allowed);
     mem_free(p->scores);
@@ -134,34 +136,39 @@ struct weights *recommender_cached(struct recommender *p, struct model_handle *h
 
 /* How the store is read. */
 enum reading {
-    READ_CONTEXT,
-    READ_WHOLE,  /* the record gets the interactions too */
-    READ_INLINE, /* without waiting, or not */
+    READ_CONTEXT, /* the stored context, where it is of now; else the whole user */
+    READ_WHOLE,   /* the whole user, whatever is stored */
+    READ_INLINE,  /* as READ_CONTEXT, without waiting, or not */
 };
 
-/* ERR_BUSY where the read would wait, or weights of what it read take long. */
-static enum err_code read_inline(struct recommender *p, struct model_handle *handle, struct text user,
-                                 const struct store_context_key *key, struct err *e)
+/* The stored context to the thread's record, with the items of its user. ERR_BUSY where the read would wait,
+ * or weights of what it read take long. */
+static enum err_code read_context(struct recommender *p, struct model_handle *handle, struct text user,
+                                  enum reading reading, bool *found, struct err *e)
 {
-    const struct inline_budget *most = &handle->served->inline_budget;
-    enum err_code code = store_read_context_nonblocking(p->conn, user, key, most->max_read, &p->user, e);
-    if (!code &&
-        (p->user.brief ? p->user.n_taken > most->max_taken : p->user.profile.len > INLINE_MAX_PROFILE_BYTES))
-        code = err_set(e, ERR_BUSY, "a user with so many items, or such a profile, takes long");
+    const struct model_spec *spec = &handle->model->spec;
+    struct store_context_key key = {spec->name, spec->version, "user"};
+    if (reading == READ_CONTEXT)
+        return store_read_context(p->conn, user, &key, &p->context, found, e);
+    enum err_code code = store_read_context_nonblocking(p->conn, user, &key, &p->context, found, e);
+    if (!code && *found && p->context.n_items > handle->served->inline_budget.max_items)
+        code = err_set(e, ERR_BUSY, "a user with so many items takes long");
     return code;
 }
 
-/* The user's row to the thread's record. */
+/* The whole user to the thread's record. ERR_BUSY as above. */
 static enum err_code read_user(struct recommender *p, struct model_handle *handle, struct text user,
                                enum reading reading, struct err *e)
 {
     const struct model_spec *spec = &handle->model->spec;
     struct store_context_key key = {spec->name, spec->version, "user"};
-    if (reading == READ_WHOLE)
+    if (reading != READ_INLINE)
         return store_read_user(p->conn, user, &key, &p->user, e);
-    if (reading == READ_CONTEXT)
-        return store_read_context(p->conn, user, &key, &p->user, e);
-    return read_inline(p, handle, user, &key, e);
+    enum err_code code =
+        store_read_user_nonblocking(p->conn, user, &key, handle->served->inline_budget.max_read, &p->user, e);
+    if (!code && p->user.profile.len > INLINE_MAX_PROFILE_BYTES)
+        code = err_set(e, ERR_BUSY, "such a profile takes long");
+    return code;
 }
 
 /* What a miss is: a read of the store, a context, and the weights that it generates. */
@@ -170,14 +177,21 @@ static enum err_code generate_user(struct recommender *p, struct model_handle *h
 {
     struct user_encoder *encoder;
     const float *c; /* (C) */
+    bool stored = false;
     enum err_code code = model_handle_encoder(handle, &encoder, e);
-    if (!code)
+    if (!code && reading != READ_WHOLE)
+        code = read_context(p, handle, user, reading, &stored, e);
+    if (!code && !stored)
         code = read_user(p, handle, user, reading, e);
     if (code)
         return code;
     /* No older than what was read: of an item that the user took and an older snapshot lacks, the weights
      * would not know, and nobody would drop them. */
     const struct item_snapshot *items = model_handle_items(handle);
+    if (stored) {
+        code = context_of_stored(encoder, &p->context, &c, e);
+        return code ? code : context_generate_stored(encoder, items, &p->context, c, out, e);
+    }
     code = context_of_user(encoder, items, &p->user, &c, e);
     return code ? code : context_generate(encoder, items, &p->user, c, out, e);
 }
@@ -220,7 +234,7 @@ struct weights *recommender_try(struct recommender *p, struct model_handle *hand
     char key[MODEL_KEY_BYTES];
     struct weights_lease lease;
     *hit = true;
-    if (!handle->served->inline_budget.any || !store_at_once(p->conn))
+    if (!handle->served->inline_budget.any || !store_reads_nonblocking(p->conn))
         return recommender_cached(p, handle, WEIGHTS_OF_USER, user);
     weights_cache_lease(p->serving->cache, key, model_key(handle->served->uid, WEIGHTS_OF_USER, user, key),
                         &lease);

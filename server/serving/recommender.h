@@ -58,7 +58,7 @@ struct weights *recommender_cached(struct recommender *p, struct model_handle *h
                                    struct text user);
 
 /* A reference to the user's weights: cached, or made where that needs no wait and takes little; else NULL.
- * For threads that others wait for: it reads only what the system has in memory
+ * For threads that others wait for: it reads only what needs no wait
  * (store_read_context_nonblocking) and makes only what was measured to be short (inline_budget.h). */
 struct weights *recommender_try(struct recommender *p, struct model_handle *handle, struct text user,
                                 bool *hit);

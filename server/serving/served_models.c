@@ -236,7 +236,7 @@ static void log_costs(const struct served_model *m)
         log_line(
             LOG_INFO,
             "model '%s': weights of users with up to %zu interactions, or %zu listed items, are made at once",
-            m->model->spec.name, m->inline_budget.max_read, m->inline_budget.max_taken);
+            m->model->spec.name, m->inline_budget.max_read, m->inline_budget.max_items);
 }
 
 static enum err_code measure(const struct serving *s, struct served_model *m, struct err *e)

@@ -12,8 +12,8 @@ enum err_code user_record_begin(struct store_user *u, int64_t revision, struct t
 {
     u->revision = revision;
     u->embedding_revision = 0;
-    u->embedding_given = u->brief = false;
-    u->n_interactions = u->n_taken = 0;
+    u->embedding_given = false;
+    u->n_interactions = 0;
     buf_reset(&u->embedding);
     buf_reset(&u->profile);
     u->profile.max_bytes = LIMIT_PROFILE_BYTES;

@@ -109,10 +109,29 @@ enum err_code context_encode(struct user_encoder *k, const struct item_snapshot 
     return code;
 }
 
+/* A context that is stored, as it is. */
+static enum err_code use_stored(struct user_encoder *k, const struct buf *embedding, const float **c,
+                                struct err *e)
+{
+    size_t want = k->model->spec.d_context * sizeof(float);
+    if (embedding->len != want)
+        return err_set(e, ERR_CORRUPT, "the stored context has %zu bytes; model '%s' version '%s' needs %zu",
+                       embedding->len, k->model->spec.name, k->model->spec.version, want);
+    memcpy(k->c, embedding->data, want);
+    field_make_usable(k->c, k->model->spec.d_context); /* given before there was a limit */
+    *c = k->c;
+    return ERR_OK;
+}
+
+enum err_code context_of_stored(struct user_encoder *k, const struct store_user_context *stored,
+                                const float **c, struct err *e)
+{
+    return use_stored(k, &stored->embedding, c, e);
+}
+
 enum err_code context_of_user(struct user_encoder *k, const struct item_snapshot *items,
                               const struct store_user *user, const float **c, struct err *e)
 {
-    size_t want = k->model->spec.d_context * sizeof(float);
     bool stored =
         user->embedding.len > 0 && (user->embedding_given || user->embedding_revision == user->revision);
     if (!stored && !k->model->spec.encoder.present)
@@ -121,15 +140,7 @@ enum err_code context_of_user(struct user_encoder *k, const struct item_snapshot
             "the user has no embedding for model '%s' version '%s', which makes no contexts itself; "
             "register the user with one",
             k->model->spec.name, k->model->spec.version);
-    if (!stored)
-        return context_encode(k, items, user, c, e);
-    if (user->embedding.len != want)
-        return err_set(e, ERR_CORRUPT, "the stored context has %zu bytes; model '%s' version '%s' needs %zu",
-                       user->embedding.len, k->model->spec.name, k->model->spec.version, want);
-    memcpy(k->c, user->embedding.data, want);
-    field_make_usable(k->c, k->model->spec.d_context); /* given before there was a limit */
-    *c = k->c;
-    return ERR_OK;
+    return stored ? use_stored(k, &user->embedding, c, e) : context_encode(k, items, user, c, e);
 }
 
 static int by_value(const void *a, const void *b)
@@ -138,32 +149,66 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The indices of the user's items to k->seen, rising. Keys rise, and a model that was trained from this store
- * has its items in their order: then there is nothing to sort. */
+static enum err_code reserve_seen(struct user_encoder *k, size_t n, struct err *e)
+{
+    if (n <= k->seen_capacity)
+        return ERR_OK;
+    uint32_t *grown = mem_realloc_array(k->seen, n, sizeof *grown);
+    if (!grown)
+        return err_set(e, ERR_NOMEM, "no memory for the %zu items of a user", n);
+    k->seen = grown;
+    k->seen_capacity = n;
+    return ERR_OK;
+}
+
+/* Indices of a user's items on their way to k->seen. Keys rise in a list of items, and a model that was
+ * trained from this store has its items in their order: then there is nothing to sort. */
+struct seeing {
+    size_t n;
+    bool unsorted;
+};
+
+static void see(struct user_encoder *k, const struct item_snapshot *items, int64_t item_key, struct seeing *s)
+{
+    long index = item_snapshot_index(items, item_key);
+    if (index < 0)
+        return;
+    s->unsorted = s->unsorted || (s->n && k->seen[s->n - 1] >= (uint32_t)index);
+    k->seen[s->n++] = (uint32_t)index;
+}
+
+/* Leaves k->seen rising; returns how many. */
+static size_t end_seeing(struct user_encoder *k, const struct seeing *s)
+{
+    if (s->unsorted)
+        qsort(k->seen, s->n, sizeof *k->seen, by_value);
+    return s->n;
+}
+
+/* The items of a user whose interactions were read. */
 static enum err_code take_seen(struct user_encoder *k, const struct item_snapshot *items,
                                const struct store_user *user, size_t *n, struct err *e)
 {
-    size_t n_keys = user->brief ? user->n_taken : user->n_interactions;
-    bool rising = true;
-    if (n_keys > k->seen_capacity) {
-        uint32_t *grown = mem_realloc_array(k->seen, n_keys, sizeof *grown);
-        if (!grown)
-            return err_set(e, ERR_NOMEM, "no memory for the %zu items of a user", n_keys);
-        k->seen = grown;
-        k->seen_capacity = n_keys;
-    }
-    *n = 0;
-    for (size_t i = 0; i < n_keys; i++) {
-        long index = item_snapshot_index(items, user->brief ? (int64_t)user->taken[i]
-                                                            : user->interactions[i].item_key);
-        if (index < 0)
-            continue;
-        rising = rising && (*n == 0 || k->seen[*n - 1] < (uint32_t)index);
-        k->seen[(*n)++] = (uint32_t)index;
-    }
-    if (!rising)
-        qsort(k->seen, *n, sizeof *k->seen, by_value);
-    return ERR_OK;
+    struct seeing s = {0};
+    enum err_code code = reserve_seen(k, user->n_interactions, e);
+    for (size_t i = 0; i < user->n_interactions && !code; i++)
+        see(k, items, user->interactions[i].item_key, &s);
+    if (!code)
+        *n = end_seeing(k, &s);
+    return code;
+}
+
+/* The items that are listed with a context. */
+static enum err_code take_listed(struct user_encoder *k, const struct item_snapshot *items,
+                                 const struct store_user_context *stored, size_t *n, struct err *e)
+{
+    struct seeing s = {0};
+    enum err_code code = reserve_seen(k, stored->n_items, e);
+    for (size_t i = 0; i < stored->n_items && !code; i++)
+        see(k, items, stored->items[i], &s);
+    if (!code)
+        *n = end_seeing(k, &s);
+    return code;
 }
 
 /* The neighbours of the first n of k->seen: what follows the layers' weights in theta. They are summed in the
@@ -225,22 +270,54 @@ static enum err_code generate(struct user_encoder *k, const float *c, size_t n_h
     return ERR_OK;
 }
 
+/* Weights that hide the n_seen items of k->seen; the first n_history of them have neighbours. */
+static enum err_code generate_seen(struct user_encoder *k, const float *c, size_t n_history, size_t n_seen,
+                                   struct weights **out, struct err *e)
+{
+    uint32_t *seen;
+    enum err_code code = generate(k, c, n_history, n_seen, out, &seen, e);
+    if (!code && n_seen)
+        memcpy(seen, k->seen, n_seen * sizeof *seen);
+    return code;
+}
+
 enum err_code context_generate(struct user_encoder *k, const struct item_snapshot *items,
                                const struct store_user *user, const float *c, struct weights **out,
                                struct err *e)
 {
     size_t n_seen;
-    uint32_t *seen;
     enum err_code code = take_seen(k, items, user, &n_seen, e);
     if (!code) /* a given context is all that its user is to be known by */
-        code = generate(k, c, user->embedding_given ? 0 : n_seen, n_seen, out, &seen, e);
+        code = generate_seen(k, c, user->embedding_given ? 0 : n_seen, n_seen, out, e);
     if (code)
         return code;
-    if (n_seen)
-        memcpy(seen, k->seen, n_seen * sizeof *seen);
     (*out)->revision = user->revision;
     (*out)->owner = user->key;
     return ERR_OK;
+}
+
+enum err_code context_generate_stored(struct user_encoder *k, const struct item_snapshot *items,
+                                      const struct store_user_context *stored, const float *c,
+                                      struct weights **out, struct err *e)
+{
+    size_t n_seen;
+    enum err_code code = take_listed(k, items, stored, &n_seen, e);
+    if (!code)
+        code = generate_seen(k, c, n_seen, n_seen, out, e);
+    if (code)
+        return code;
+    (*out)->revision = stored->revision;
+    (*out)->owner = stored->key;
+    return ERR_OK;
+}
+
+enum err_code context_make_stored(struct user_encoder *k, const struct item_snapshot *items,
+                                  const struct store_user_context *stored, struct weights **out,
+                                  struct err *e)
+{
+    const float *c = NULL;
+    enum err_code code = context_of_stored(k, stored, &c, e);
+    return code ? code : context_generate_stored(k, items, stored, c, out, e);
 }
 
 enum err_code context_make_weights(struct user_encoder *k, const struct item_snapshot *items,

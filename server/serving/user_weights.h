@@ -23,7 +23,7 @@ void user_encoder_free(struct user_encoder *k);
 /* From now on weights are generated through g, which outlives k; NULL: by this thread alone, as at first. */
 void user_encoder_gather(struct user_encoder *k, struct batcher *g);
 
-/* Encodes what the store knows of a user, whose interactions were read, to c (C floats, the encoder's own,
+/* Encodes what the store knows of a user to c (C floats, the encoder's own,
  * borrowed until the next call). Items the model does not have are left out. */
 enum err_code context_encode(struct user_encoder *k, const struct item_snapshot *items,
                              const struct store_user *user, const float **c, struct err *e) ERR_MUST_CHECK;
@@ -34,16 +34,27 @@ enum err_code context_encode(struct user_encoder *k, const struct item_snapshot 
 enum err_code context_of_user(struct user_encoder *k, const struct item_snapshot *items,
                               const struct store_user *user, const float **c, struct err *e) ERR_MUST_CHECK;
 
-/* New weights for the user, also of store_read_context, from the context c (C floats) that context_of_user
- * gave: theta, and the rising indices of the user's items as `seen`. */
+/* The same of what store_read_context found, which needs no encoder. */
+enum err_code context_of_stored(struct user_encoder *k, const struct store_user_context *stored,
+                                const float **c, struct err *e) ERR_MUST_CHECK;
+
+/* New weights for the user from the context c (C floats) that context_of_user or context_of_stored gave:
+ * theta, and the rising indices of the user's items as `seen`. */
 enum err_code context_generate(struct user_encoder *k, const struct item_snapshot *items,
                                const struct store_user *user, const float *c, struct weights **out,
                                struct err *e) ERR_MUST_CHECK;
+
+enum err_code context_generate_stored(struct user_encoder *k, const struct item_snapshot *items,
+                                      const struct store_user_context *stored, const float *c,
+                                      struct weights **out, struct err *e) ERR_MUST_CHECK;
 
 /* Both: the context of a user and the weights from it. */
 enum err_code context_make_weights(struct user_encoder *k, const struct item_snapshot *items,
                                    const struct store_user *user, struct weights **out,
                                    struct err *e) ERR_MUST_CHECK;
+enum err_code context_make_stored(struct user_encoder *k, const struct item_snapshot *items,
+                                  const struct store_user_context *stored, struct weights **out,
+                                  struct err *e) ERR_MUST_CHECK;
 
 /* theta (context_theta_len) of a user whose context is encoded anew from this record, whatever is stored. */
 size_t context_theta_len(const struct user_encoder *k);

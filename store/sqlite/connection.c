@@ -280,14 +280,18 @@ static void snapshot_end(struct store_conn *conn)
 }
 
 const struct store_backend sqlite_backend = {
+    .scheme = "sqlite",
+    .form = "sqlite:PATH",
+    .open = sqlite_open,
     .close = close_store,
     .connect = connect_to,
     .disconnect = disconnect_from,
     .write_often = write_often,
     .read_user = sqlite_read_user,
     .read_context = sqlite_read_context,
-    .read_context_at_once = sqlite_read_context_nonblocking,
-    .at_once = sqlite_at_once,
+    .reads_nonblocking = sqlite_reads_nonblocking,
+    .read_context_nonblocking = sqlite_read_context_nonblocking,
+    .read_user_nonblocking = sqlite_read_user_nonblocking,
     .read_profile = sqlite_read_profile,
     .item_key_of = sqlite_item_key_of,
     .each_item = sqlite_each_item,
@@ -348,4 +352,6 @@ const struct store_backend sqlite_backend = {
     .let_go = sqlite_let_go,
     .settle = sqlite_settle,
     .backup = sqlite_backup,
+    .backup_file = sqlite_backup_file,
+    .restore_file = sqlite_restore_file,
 };

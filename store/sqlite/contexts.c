@@ -128,6 +128,9 @@ enum err_code sqlite_drop_contexts(struct store_conn *conn, const struct store_c
                                    struct err *e)
 {
     struct sqlite_conn *c = (struct sqlite_conn *)conn;
+    enum err_code code = sqlite_check_writing(c, e);
+    if (code)
+        return code;
     sqlite3_stmt *s = sqlite_statement(c, SQL_DROP_CONTEXTS);
     sqlite3_bind_text(s, 1, key->kind, -1, SQLITE_STATIC);
     sqlite3_bind_text(s, 2, key->model, -1, SQLITE_STATIC);
@@ -188,8 +191,8 @@ enum err_code sqlite_each_version(struct store_conn *conn, store_version_fn *fn,
     return code;
 }
 
-/* The list in a column as out->taken; false: none, or not of this revision. */
-static bool unpack(sqlite3_stmt *s, int column, int64_t revision, struct store_user *out)
+/* The list in a column as out->items; false: none, or not of this revision. */
+static bool unpack(sqlite3_stmt *s, int column, int64_t revision, struct store_user_context *out)
 {
     const char *bytes = sqlite3_column_blob(s, column);
     size_t n_bytes = (size_t)sqlite3_column_bytes(s, column), n = n_bytes / sizeof(uint32_t);
@@ -200,72 +203,76 @@ static bool unpack(sqlite3_stmt *s, int column, int64_t revision, struct store_u
     if (of != revision)
         return false;
     n -= sizeof of / sizeof(uint32_t);
-    if (n > out->taken_capacity) {
-        uint32_t *grown = mem_realloc_array(out->taken, n, sizeof *grown);
+    if (n > out->capacity) {
+        uint32_t *grown = mem_realloc_array(out->items, n, sizeof *grown);
         if (!grown)
             return false;
-        out->taken = grown;
-        out->taken_capacity = n;
+        out->items = grown;
+        out->capacity = n;
     }
     if (n)
-        memcpy(out->taken, bytes + sizeof of, n * sizeof *out->taken);
-    out->n_taken = n;
+        memcpy(out->items, bytes + sizeof of, n * sizeof *out->items);
+    out->n_items = n;
     return true;
 }
 
-/* Fills out from the row of USER_AND_CONTEXT when that says all; false: the whole user has to be read. */
-static bool take_brief(sqlite3_stmt *s, struct store_user *out)
+/* Fills out from the row of USER_AND_CONTEXT; false: an encoder made none of the user as it is now, or there
+ * is no list. */
+static bool take_context(sqlite3_stmt *s, struct store_user_context *out)
 {
-    out->key = sqlite3_column_int64(s, 6);
-    out->revision = sqlite3_column_int64(s, 1);
-    out->embedding_revision = sqlite3_column_int64(s, 2);
-    out->embedding_given = sqlite3_column_int(s, 3) != 0;
-    if (out->embedding_given || out->embedding_revision != out->revision || !unpack(s, 5, out->revision, out))
+    bool given = sqlite3_column_int(s, 3) != 0;
+    out->key = sqlite3_column_int64(s, 5);
+    out->revision = sqlite3_column_int64(s, 0);
+    if (given || sqlite3_column_int64(s, 1) != out->revision || !unpack(s, 4, out->revision, out))
         return false;
-    sqlite_copy_column(s, 0, LIMIT_PROFILE_BYTES, &out->profile);
-    sqlite_copy_column(s, 4, (size_t)LIMIT_DIM * sizeof(float), &out->embedding);
-    out->n_interactions = 0;
-    out->brief = out->embedding.len > 0 && !out->profile.failed && !out->embedding.failed;
-    return out->brief;
+    sqlite_copy_column(s, 2, (size_t)LIMIT_DIM * sizeof(float), &out->embedding);
+    return out->embedding.len > 0 && !out->embedding.failed;
 }
 
-/* One statement; *brief: it said all, and out is filled. */
-static enum err_code read_brief(struct sqlite_conn *c, struct text id, const struct store_context_key *key,
-                                struct store_user *out, bool *brief, struct err *e)
+enum err_code sqlite_read_context(struct store_conn *conn, struct text id,
+                                  const struct store_context_key *key, struct store_user_context *out,
+                                  bool *found, struct err *e)
 {
+    struct sqlite_conn *c = (struct sqlite_conn *)conn;
     sqlite3_stmt *s = sqlite_statement(c, SQL_USER_AND_CONTEXT);
     sqlite_bind_text_view(s, 1, id);
     sqlite3_bind_text(s, 2, key->kind, -1, SQLITE_STATIC);
     sqlite3_bind_text(s, 3, key->model, -1, SQLITE_STATIC);
     sqlite3_bind_text(s, 4, key->model_version, -1, SQLITE_STATIC);
     int rc = sqlite3_step(s);
-    *brief = rc == SQLITE_ROW && take_brief(s, out);
+    *found = rc == SQLITE_ROW && take_context(s, out);
     enum err_code code =
         rc == SQLITE_ROW || rc == SQLITE_DONE ? ERR_OK : sqlite_fail(c, rc, "read a context", e);
     sqlite3_reset(s);
     return code;
 }
 
-enum err_code sqlite_read_context(struct store_conn *conn, struct text id,
-                                  const struct store_context_key *key, struct store_user *out, struct err *e)
+/* Whatever it was: who reads it with time says what is wrong. */
+static enum err_code not_without_waiting(const struct sqlite_conn *c, struct err *e)
 {
-    bool brief;
-    enum err_code code = read_brief((struct sqlite_conn *)conn, id, key, out, &brief, e);
-    return code || brief ? code : sqlite_read_user(conn, id, key, out, e);
+    return err_set(e, ERR_BUSY, "store %s: not without waiting", c->store->path);
 }
 
 enum err_code sqlite_read_context_nonblocking(struct store_conn *conn, struct text id,
-                                              const struct store_context_key *key, size_t most,
-                                              struct store_user *out, struct err *e)
+                                              const struct store_context_key *key,
+                                              struct store_user_context *out, bool *found, struct err *e)
 {
     struct sqlite_conn *c = (struct sqlite_conn *)conn;
-    bool brief = false;
-    enum err_code code = ERR_BUSY;
-    if (sqlite_at_once_begin(c)) { /* who reads it with time says what is wrong */
-        code = read_brief(c, id, key, out, &brief, NULL);
-        if (!code && !brief)
-            code = sqlite_read_user_within(c, id, key, most, out, NULL);
-        sqlite_at_once_end(c);
-    }
-    return code ? err_set(e, ERR_BUSY, "store %s: not at once", c->store->path) : ERR_OK;
+    if (!sqlite_nonblocking_begin(c))
+        return not_without_waiting(c, e);
+    enum err_code code = sqlite_read_context(conn, id, key, out, found, NULL);
+    sqlite_nonblocking_end(c);
+    return code ? not_without_waiting(c, e) : ERR_OK;
+}
+
+enum err_code sqlite_read_user_nonblocking(struct store_conn *conn, struct text id,
+                                           const struct store_context_key *key, size_t most,
+                                           struct store_user *out, struct err *e)
+{
+    struct sqlite_conn *c = (struct sqlite_conn *)conn;
+    if (!sqlite_nonblocking_begin(c))
+        return not_without_waiting(c, e);
+    enum err_code code = sqlite_read_user_within(c, id, key, most, out, NULL);
+    sqlite_nonblocking_end(c);
+    return code ? not_without_waiting(c, e) : ERR_OK;
 }

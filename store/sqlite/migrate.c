@@ -165,7 +165,7 @@ enum err_code sqlite_check_size(const char *path, enum store_mode mode, struct e
 static void set_up_sqlite(void)
 {
     (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-    sqlite_at_once_install();
+    sqlite_nonblocking_install();
     sqlite_log_install();
 }
 

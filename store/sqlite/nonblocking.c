@@ -1,10 +1,10 @@
-/* Reads that do not wait. SQLite reads a page that it does not hold by the pread of its file system for Unix,
- * which lets it be replaced; ours asks the kernel, while a read at once is under way in its thread, for what
- * lies in the page cache only (preadv2 with RWF_NOWAIT, Linux 4.14). Else EAGAIN comes, which is an I/O error
- * to SQLite: it ends the statement and forgets the page. So does a read that gives less than was asked for:
- * at the end of a file that is the truth, but Linux 5.9 and 5.10 say so in its middle too (preadv(2), BUGS),
- * and SQLite would take the rest for zeros. Locks are not waited for either, nor the pauses SQLite makes
- * between its looks at an index of the log that another process is changing. */
+/* Reads that do not wait. SQLite reads a page that it does not hold by the pread of its file system for
+ * Unix, which lets it be replaced; ours asks the kernel, while a nonblocking read is under way in its
+ * thread, for what lies in the page cache only (preadv2 with RWF_NOWAIT, Linux 4.14). Else EAGAIN comes,
+ * which is an I/O error to SQLite: it ends the statement and forgets the page. So does a read that gives
+ * less than was asked for: at the end of a file that is the truth, but Linux 5.9 and 5.10 say so in its
+ * middle too (preadv(2), BUGS), and SQLite would take the rest for zeros. Locks are not waited for either,
+ * nor the pauses SQLite makes between its looks at an index of the log that another process is changing. */
 #include "store/sqlite/private.h"
 
 #include <errno.h>
@@ -15,15 +15,15 @@ typedef ssize_t pread64_fn(int fd, void *to, size_t n, off64_t from);
 static pread64_fn *usual_read; /* NULL: this SQLite reads in another way */
 static int (*usual_sleep)(sqlite3_vfs *files, int us);
 
-/* The read at once of this thread. */
+/* The nonblocking read of this thread. */
 static _Thread_local struct {
     bool under_way;
     bool unknown; /* the file system does not know such reads */
-} at_once;
+} nonblocking;
 
 static ssize_t read_file(int fd, void *to, size_t n, off64_t from)
 {
-    if (!at_once.under_way)
+    if (!nonblocking.under_way)
         return usual_read(fd, to, n, from);
     struct iovec part = {to, n};
     ssize_t got = preadv64v2(fd, &part, 1, from, RWF_NOWAIT);
@@ -32,16 +32,16 @@ static ssize_t read_file(int fd, void *to, size_t n, off64_t from)
         return -1;
     }
     if (got < 0 && (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL || errno == EPERM))
-        at_once.unknown = true;
+        nonblocking.unknown = true;
     return got;
 }
 
 static int pause_us(sqlite3_vfs *files, int us)
 {
-    return at_once.under_way ? 0 : usual_sleep(files, us);
+    return nonblocking.under_way ? 0 : usual_sleep(files, us);
 }
 
-void sqlite_at_once_install(void)
+void sqlite_nonblocking_install(void)
 {
     static const char *const names[] = {"pread64", "pread"}; /* one of them is what this SQLite uses */
     sqlite3_vfs *files = sqlite3_vfs_find("unix");
@@ -56,24 +56,24 @@ void sqlite_at_once_install(void)
     }
 }
 
-bool sqlite_at_once(const struct store_conn *conn)
+bool sqlite_reads_nonblocking(const struct store_conn *conn)
 {
-    return usual_read && !((const struct sqlite_conn *)conn)->never_at_once;
+    return usual_read && !((const struct sqlite_conn *)conn)->always_blocks;
 }
 
-bool sqlite_at_once_begin(struct sqlite_conn *c)
+bool sqlite_nonblocking_begin(struct sqlite_conn *c)
 {
-    if (!sqlite_at_once(&c->base))
+    if (!sqlite_reads_nonblocking(&c->base))
         return false;
-    at_once.under_way = true;
-    at_once.unknown = false;
+    nonblocking.under_way = true;
+    nonblocking.unknown = false;
     sqlite_wait(c, 0);
     return true;
 }
 
-void sqlite_at_once_end(struct sqlite_conn *c)
+void sqlite_nonblocking_end(struct sqlite_conn *c)
 {
-    at_once.under_way = false;
+    nonblocking.under_way = false;
     sqlite_wait(c, SQLITE_BUSY_MS);
-    c->never_at_once = at_once.unknown;
+    c->always_blocks = nonblocking.unknown;
 }

@@ -7,7 +7,7 @@
 #define STORE_SQLITE_PRIVATE_H
 
 #include "base/limits.h"
-#include "store/backend.h"
+#include "store/backends.h"
 
 #include <sqlite3.h>
 #include <stdatomic.h>
@@ -30,8 +30,7 @@ enum {
     X(CONTEXT_OF, "SELECT revision, given, embedding FROM contexts "                                         \
                   "WHERE id = ?1 AND kind = ?2 AND model = ?3 AND model_version = ?4")                       \
     X(USER_AND_CONTEXT,                                                                                      \
-      "SELECT u.profile, u.revision, c.revision, c.given, c.embedding, c.taken, u.user_key "                 \
-      "FROM users u, contexts c "                                                                            \
+      "SELECT u.revision, c.revision, c.embedding, c.given, c.taken, u.user_key FROM users u, contexts c "   \
       "WHERE u.id = ?1 AND c.id = ?1 AND c.kind = ?2 AND c.model = ?3 AND c.model_version = ?4")             \
     X(INTERACTIONS_OF,                                                                                       \
       "SELECT item_key, weight, rating, timestamp, position FROM interactions WHERE user_key = ?1")          \
@@ -193,7 +192,7 @@ struct sqlite_conn {
     int follow_ms;    /* SQLITE_FOLLOW_MS, but in tests */
     struct sqlite_following
         *following;             /* how far a call of sqlite_follow_items came; NULL: none is to go on */
-    bool never_at_once;         /* its file cannot be read so */
+    bool always_blocks;         /* its file has no reads that do not wait */
     sqlite3_stmt *takers_aside; /* who took items that are not followed, between sqlite_takers_begin and its
                                    end; else NULL */
 };
@@ -322,16 +321,18 @@ enum err_code sqlite_check_log(const struct sqlite_store *s, struct err *e) ERR_
  * system. */
 enum err_code sqlite_check_place(const struct sqlite_store *s, struct err *e);
 
-/* Reads at once, nonblocking.c. Once in the process, before any connection. */
-void sqlite_at_once_install(void);
+/* Reads that do not wait, nonblocking.c. Once in the process, before any connection. */
+void sqlite_nonblocking_install(void);
 
 /* From here on the thread's reads on c fail where they would wait; false: they cannot be made so. Ended in
  * the same thread. */
-bool sqlite_at_once_begin(struct sqlite_conn *c);
-void sqlite_at_once_end(struct sqlite_conn *c);
+bool sqlite_nonblocking_begin(struct sqlite_conn *c);
+void sqlite_nonblocking_end(struct sqlite_conn *c);
 
 /* The parts of the backend, each in its file. */
-extern const struct store_backend sqlite_backend;
+enum err_code sqlite_open(const char *, enum store_mode, struct store **, struct err *);
+enum err_code sqlite_backup_file(const char *, const char *, bool, struct err *);
+enum err_code sqlite_restore_file(const char *, const char *, struct err *);
 enum err_code sqlite_guard(struct store_conn *, struct err *);
 enum err_code sqlite_store_check_place(struct store *, struct err *);
 bool sqlite_let_go(struct store_conn *);
@@ -340,11 +341,13 @@ enum err_code sqlite_backup(struct store_conn *, const char *, struct err *);
 enum err_code sqlite_read_user(struct store_conn *, struct text, const struct store_context_key *,
                                struct store_user *, struct err *);
 enum err_code sqlite_read_context(struct store_conn *, struct text, const struct store_context_key *,
-                                  struct store_user *, struct err *);
+                                  struct store_user_context *, bool *, struct err *);
 enum err_code sqlite_read_context_nonblocking(struct store_conn *, struct text,
-                                              const struct store_context_key *, size_t, struct store_user *,
-                                              struct err *);
-bool sqlite_at_once(const struct store_conn *);
+                                              const struct store_context_key *, struct store_user_context *,
+                                              bool *, struct err *);
+enum err_code sqlite_read_user_nonblocking(struct store_conn *, struct text, const struct store_context_key *,
+                                           size_t, struct store_user *, struct err *);
+bool sqlite_reads_nonblocking(const struct store_conn *);
 enum err_code sqlite_read_profile(struct store_conn *, struct text, struct buf *, struct err *);
 enum err_code sqlite_item_key_of(struct store_conn *, struct text, int64_t *, struct err *);
 enum err_code sqlite_each_item(struct store_conn *, int64_t, store_item_fn *, void *, struct err *);

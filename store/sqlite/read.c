@@ -172,8 +172,7 @@ enum err_code sqlite_read_user_within(struct sqlite_conn *c, struct text id,
     buf_reset(&out->embedding);
     out->embedding_revision = 0;
     out->embedding_given = false;
-    out->n_interactions = out->n_taken = 0;
-    out->brief = false;
+    out->n_interactions = 0;
     code = read_user_row(c, id, out, &user_key, e);
     if (!code && key)
         code = read_context(c, id, key, out, e);

@@ -99,10 +99,11 @@ static void read_everything(struct store_conn *c)
 {
     struct err e = {0};
     struct store_user u = {0};
+    struct store_user_context context = {0};
     struct store_counts counts;
     size_t sum = 0;
     int64_t number;
-    bool changed;
+    bool changed, found;
     look_at(store_ping(c, &e), &e);
     look_at(store_poll(c, &changed, &e), &e);
     look_at(store_count(c, &counts, &e), &e);
@@ -115,10 +116,11 @@ static void read_everything(struct store_conn *c)
         char user[32];
         (void)snprintf(user, sizeof user, "user-%d", i);
         look_at(store_read_user(c, text(user), &store_fixture_key, &u, &e), &e);
-        look_at(store_read_context(c, text(user), &store_fixture_key, &u, &e), &e);
+        look_at(store_read_context(c, text(user), &store_fixture_key, &context, &found, &e), &e);
         look_at(store_item_key_of(c, text("item-7"), &number, &e), &e);
     }
     store_user_fini(&u);
+    store_user_context_fini(&context);
 }
 
 static void write_something(struct store_conn *c)

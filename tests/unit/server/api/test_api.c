@@ -117,15 +117,15 @@ START_TEST(test_api_a_miss_needs_a_worker_only_where_it_would_wait)
     ck_assert(needs_worker("GET", "/v1/users/eva/recommendations?model=linear", NULL));
     struct inline_budget *first = &atomic_load(&w.serving.models)->models[0]->inline_budget,
                          *second = &atomic_load(&w.serving.models)->models[1]->inline_budget;
-    ck_assert(first->any && first->max_taken > 1 && second->any && second->max_read > 1);
-    first->max_taken = 1; /* which she has */
+    ck_assert(first->any && first->max_items > 1 && second->any && second->max_read > 1);
+    first->max_items = 1; /* which she has */
     second->max_read = 0; /* and none */
     ck_assert(!any_needs_worker());
-    first->max_taken = 0;
+    first->max_items = 0;
     json_decref(call("POST", "/v1/events", "{\"events\":[{\"user\":\"eve\",\"item\":\"1\"}]}", 200));
     ck_assert(any_needs_worker());
     first->any = second->any = false;
-    first->max_taken = second->max_read = 9;
+    first->max_items = second->max_read = 9;
     ck_assert(any_needs_worker());
 }
 END_TEST

@@ -40,8 +40,8 @@ static struct inline_budget measured(size_t i, int64_t max_ns)
 START_TEST(with_all_the_time_it_is_everybody_and_with_none_who_has_nothing)
 {
     struct inline_budget all = measured((size_t)_i, INT64_MAX), none = measured((size_t)_i, 0);
-    ck_assert(all.any && all.max_read == 1024 && all.max_taken == 4096);
-    ck_assert(none.any && none.max_read == 0 && none.max_taken == 0);
+    ck_assert(all.any && all.max_read == 1024 && all.max_items == 4096);
+    ck_assert(none.any && none.max_read == 0 && none.max_items == 0);
 }
 END_TEST
 
@@ -110,7 +110,7 @@ START_TEST(a_store_with_many_other_items_changes_nothing)
     ck_assert_int_gt(item_snapshot_last_key(served(1)->items), 20000);
     struct inline_budget now = measured(1, INT64_MAX);
     ck_assert_uint_eq(now.n_items, served(1)->model->spec.n_items);
-    ck_assert(now.any && now.max_read == 1024 && now.max_taken == 4096);
+    ck_assert(now.any && now.max_read == 1024 && now.max_items == 4096);
     store_disconnect(c);
 }
 END_TEST

@@ -10,6 +10,7 @@
 #include <string.h>
 
 static struct store_fixture f;
+static struct store_user_context context;
 
 static void start(void)
 {
@@ -18,6 +19,7 @@ static void start(void)
 
 static void stop(void)
 {
+    store_user_context_fini(&context);
     store_fixture_stop(&f);
 }
 
@@ -118,12 +120,12 @@ static void put_encoded(const char *user, const char *bytes)
     STORE_OK(store_commit(f.conn, &e));
 }
 
-/* Reads for an answer; whether the items came as a list. */
-static bool reads_brief(const char *user)
+/* Reads for an answer; whether a context of now was found, with a list of the items. */
+static bool finds_context(const char *user)
 {
-    STORE_OK(store_read_context(f.conn, text(user), &store_fixture_key, &f.user, &e));
-    ck_assert(!f.user.brief || f.user.n_interactions == 0);
-    return f.user.brief;
+    bool found;
+    STORE_OK(store_read_context(f.conn, text(user), &store_fixture_key, &context, &found, &e));
+    return found;
 }
 
 static void run_sql(const char *sql)
@@ -148,59 +150,67 @@ START_TEST(test_an_encoded_context_lists_the_users_items_by_key)
         STORE_OK(store_item_key_of(f.conn, text(item), &keys[i], &e));
     }
     put_encoded("ann", "abcd");
-    ck_assert(reads_brief("ann"));
-    ck_assert_uint_eq(f.user.n_taken, N);
+    ck_assert(finds_context("ann"));
+    ck_assert_uint_eq(context.n_items, N);
     for (int i = 0; i < N; i++)
-        ck_assert_int_eq(f.user.taken[i], keys[i]);
-    ck_assert_str_eq(buf_text(&f.user.embedding), "abcd");
-    ck_assert_str_eq(buf_text(&f.user.profile), "{\"a\": 1}");
-    ck_assert_int_eq(f.user.embedding_revision, f.user.revision);
-    STORE_FAILS(store_put_encoded(f.conn, &store_fixture_key, text("ann"), &f.user, "abcd", 4, &e),
-                ERR_INTERNAL);
+        ck_assert_int_eq(context.items[i], keys[i]);
+    ck_assert_str_eq(buf_text(&context.embedding), "abcd");
     store_fixture_read(&f, "ann");
-    ck_assert(!f.user.brief);
     ck_assert_uint_eq(f.user.n_interactions, N);
+    ck_assert_int_eq(context.revision, f.user.revision);
+    ck_assert_int_eq(context.key, f.user.key);
 }
 END_TEST
 
 START_TEST(test_what_a_caller_gave_is_not_replaced_by_what_is_encoded)
 {
     int64_t revision = store_fixture_user(f.conn, "ann", "{}");
-    ck_assert(!reads_brief("ann"));
+    ck_assert(!finds_context("ann"));
     store_fixture_context(f.conn, &store_fixture_key, "ann", revision, true, "given");
     put_encoded("ann", "abcd"); /* as a training of the same name and version does for all users */
-    ck_assert(!reads_brief("ann"));
+    ck_assert(!finds_context("ann"));
+    store_fixture_read(&f, "ann");
     ck_assert(f.user.embedding_given);
     ck_assert_str_eq(buf_text(&f.user.embedding), "given");
     store_fixture_context(f.conn, &store_fixture_key, "ann", revision, true, "again");
-    ck_assert(!reads_brief("ann"));
+    ck_assert(!finds_context("ann"));
+    store_fixture_read(&f, "ann");
     ck_assert_str_eq(buf_text(&f.user.embedding), "again");
 }
 END_TEST
 
-START_TEST(test_a_user_that_changed_since_is_read_whole_until_encoded_again)
+START_TEST(test_a_context_of_a_user_that_changed_since_is_not_found_until_encoded_again)
 {
     store_fixture_user(f.conn, "ann", NULL);
-    ck_assert(!reads_brief("ann"));
+    ck_assert(!finds_context("ann"));
     (void)store_fixture_event(f.conn, "ann", "a", 1, 1);
     put_encoded("ann", "abcd");
-    ck_assert(reads_brief("ann"));
+    ck_assert(finds_context("ann"));
     (void)store_fixture_event(f.conn, "ann", "b", 1, 2);
-    ck_assert(!reads_brief("ann"));
-    ck_assert_uint_eq(f.user.n_interactions, 2);
+    ck_assert(!finds_context("ann"));
     put_encoded("ann", "efgh");
-    ck_assert(reads_brief("ann"));
-    ck_assert_uint_eq(f.user.n_taken, 2);
+    ck_assert(finds_context("ann"));
+    ck_assert_uint_eq(context.n_items, 2);
+    ck_assert_str_eq(buf_text(&context.embedding), "efgh");
     int64_t revision = store_fixture_user(f.conn, "ann", "{}");
-    ck_assert(!reads_brief("ann"));
+    ck_assert(!finds_context("ann"));
     store_fixture_context(f.conn, &store_fixture_key, "ann", revision, true, "given");
-    ck_assert(!reads_brief("ann"));
-    ck_assert(f.user.embedding_given);
-    ck_assert_uint_eq(f.user.n_interactions, 2);
+    ck_assert(!finds_context("ann"));
+}
+END_TEST
+
+START_TEST(test_a_context_of_another_model_or_of_nobody_is_not_found)
+{
+    bool found = true;
+    store_fixture_user(f.conn, "ann", NULL);
+    put_encoded("ann", "abcd");
     STORE_OK(store_read_context(f.conn, text("ann"), &(struct store_context_key){"other", "1", "user"},
-                                &f.user, &e));
-    ck_assert(!f.user.brief);
-    STORE_FAILS(store_read_context(f.conn, text("bob"), &store_fixture_key, &f.user, &e), ERR_NOTFOUND);
+                                &context, &found, &e));
+    ck_assert(!found);
+    found = true;
+    STORE_OK(store_read_context(f.conn, text("bob"), &store_fixture_key, &context, &found, &e));
+    ck_assert(!found);
+    STORE_FAILS(store_read_context(f.conn, text(""), &store_fixture_key, &context, &found, &e), ERR_INVALID);
 }
 END_TEST
 
@@ -214,14 +224,14 @@ START_TEST(test_a_long_history_has_no_list)
         STORE_OK(store_begin(f.conn, &e));
         STORE_OK(store_put_encoded(f.conn, &store_fixture_key, text("ann"), &user, "abcd", 4, &e));
         STORE_OK(store_commit(f.conn, &e));
-        ck_assert_int_eq(reads_brief("ann"), n == 4096);
+        ck_assert_int_eq(finds_context("ann"), n == 4096);
     }
     many[7].item_key = (int64_t)1 << 32;
     struct store_user user = {.revision = revision, .interactions = many, .n_interactions = 10};
     STORE_OK(store_begin(f.conn, &e));
     STORE_OK(store_put_encoded(f.conn, &store_fixture_key, text("ann"), &user, "abcd", 4, &e));
     STORE_OK(store_commit(f.conn, &e));
-    ck_assert(!reads_brief("ann"));
+    ck_assert(!finds_context("ann"));
     free(many);
 }
 END_TEST
@@ -233,8 +243,8 @@ START_TEST(test_a_user_of_no_items_has_an_empty_list)
     store_fixture_user(f.conn, "bob", NULL);
     store_fixture_read(&f, "ann"); /* a record with room, used again */
     put_encoded("bob", "abcd");
-    ck_assert(reads_brief("bob"));
-    ck_assert_uint_eq(f.user.n_taken, 0);
+    ck_assert(finds_context("bob"));
+    ck_assert_uint_eq(context.n_items, 0);
 }
 END_TEST
 
@@ -253,9 +263,10 @@ START_TEST(test_a_list_that_is_not_of_the_users_revision_or_no_list_at_all_is_no
     store_fixture_user(f.conn, "ann", NULL);
     (void)store_fixture_event(f.conn, "ann", "a", 1, 1);
     put_encoded("ann", "abcd");
-    ck_assert(reads_brief("ann"));
+    ck_assert(finds_context("ann"));
     run_sql(damage[_i]);
-    ck_assert(!reads_brief("ann"));
+    ck_assert(!finds_context("ann"));
+    store_fixture_read(&f, "ann");
     ck_assert_uint_eq(f.user.n_interactions, 1);
     ck_assert_str_eq(buf_text(&f.user.embedding), "abcd");
 }
@@ -273,7 +284,8 @@ int main(void)
     tcase_add_test(tc, test_a_context_of_no_bytes_or_an_unknown_kind_is_refused);
     tcase_add_test(tc, test_an_encoded_context_lists_the_users_items_by_key);
     tcase_add_test(tc, test_what_a_caller_gave_is_not_replaced_by_what_is_encoded);
-    tcase_add_test(tc, test_a_user_that_changed_since_is_read_whole_until_encoded_again);
+    tcase_add_test(tc, test_a_context_of_a_user_that_changed_since_is_not_found_until_encoded_again);
+    tcase_add_test(tc, test_a_context_of_another_model_or_of_nobody_is_not_found);
     tcase_add_test(tc, test_a_long_history_has_no_list);
     tcase_add_test(tc, test_a_user_of_no_items_has_an_empty_list);
     tcase_add_loop_test(tc, test_a_list_that_is_not_of_the_users_revision_or_no_list_at_all_is_not_believed,

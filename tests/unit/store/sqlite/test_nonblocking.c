@@ -17,6 +17,8 @@
 enum { MOST = 100 };
 
 static struct store_fixture f;
+static struct store_user_context context;
+static bool found; /* the last read gave the context, not the user */
 static int n_sleeps;
 
 static int count_sleep(sqlite3_vfs *vfs, int us)
@@ -54,26 +56,41 @@ static void start(void)
 static void stop(void)
 {
     page_cache_fail(0, 0);
+    store_user_context_fini(&context);
     store_fixture_stop(&f);
 }
 
-static enum err_code at_once(const char *user, struct err *e)
+/* As a miss reads: the context, or the whole user; which of them is in `found`. */
+static enum err_code read_nonblocking(struct store_conn *c, const char *user, struct err *e)
 {
-    return store_read_context_nonblocking(f.conn, text(user), &store_fixture_key, MOST, &f.user, e);
+    enum err_code code =
+        store_read_context_nonblocking(c, text(user), &store_fixture_key, &context, &found, e);
+    return code || found ? code
+                         : store_read_user_nonblocking(c, text(user), &store_fixture_key, MOST, &f.user, e);
+}
+
+static enum err_code nonblocking(const char *user, struct err *e)
+{
+    return read_nonblocking(f.conn, user, e);
+}
+
+/* The same with time. */
+static enum err_code blocking(const char *user, struct err *e)
+{
+    enum err_code code = store_read_context(f.conn, text(user), &store_fixture_key, &context, &found, e);
+    return code || found ? code : store_read_user(f.conn, text(user), &store_fixture_key, &f.user, e);
 }
 
 static void expect_ann(void)
 {
-    ck_assert(f.user.brief);
-    ck_assert_uint_eq(f.user.n_taken, 2);
-    ck_assert_uint_eq(f.user.n_interactions, 0);
-    ck_assert_str_eq(buf_text(&f.user.embedding), "four");
-    ck_assert_str_eq(buf_text(&f.user.profile), "{\"a\":1}");
+    ck_assert(found);
+    ck_assert_uint_eq(context.n_items, 2);
+    ck_assert_str_eq(buf_text(&context.embedding), "four");
 }
 
 static void expect_bob(void)
 {
-    ck_assert(!f.user.brief && f.user.embedding_given);
+    ck_assert(!found && f.user.embedding_given);
     ck_assert_uint_eq(f.user.n_interactions, 3);
     ck_assert_int_eq(f.user.interactions[0].timestamp, 8);
     ck_assert_int_eq(f.user.interactions[2].timestamp, 10);
@@ -83,17 +100,17 @@ static void expect_bob(void)
 START_TEST(what_is_in_memory_is_read_as_with_time)
 {
     long before = page_cache_asked();
-    STORE_OK(at_once("ann", &e));
+    STORE_OK(nonblocking("ann", &e));
     expect_ann();
-    STORE_OK(at_once("bob", &e));
+    STORE_OK(nonblocking("bob", &e));
     expect_bob();
-    STORE_OK(at_once("cyn", &e));
-    ck_assert(!f.user.brief);
+    STORE_OK(nonblocking("cyn", &e));
+    ck_assert(!found);
     ck_assert_uint_eq(f.user.n_interactions + f.user.embedding.len + f.user.profile.len, 0);
     ck_assert_int_gt(page_cache_asked(), before); /* the kernel was asked, and only by such reads: */
     store_fixture_reopen(&f);
     before = page_cache_asked();
-    STORE_OK(store_read_context(f.conn, text("ann"), &store_fixture_key, &f.user, &e));
+    STORE_OK(blocking("ann", &e));
     ck_assert_int_eq(page_cache_asked(), before);
 }
 END_TEST
@@ -102,15 +119,15 @@ START_TEST(what_is_not_is_left_to_who_has_time)
 {
     page_cache_fail(EAGAIN, 0);
     for (int i = 0; i < 3; i++) {
-        STORE_FAILS(at_once("ann", &e), ERR_BUSY);
-        STORE_FAILS(at_once("bob", &e), ERR_BUSY);
+        STORE_FAILS(nonblocking("ann", &e), ERR_BUSY);
+        STORE_FAILS(nonblocking("bob", &e), ERR_BUSY);
     }
-    STORE_OK(store_read_context(f.conn, text("bob"), &store_fixture_key, &f.user, &e));
+    STORE_OK(blocking("bob", &e));
     expect_bob();
-    STORE_OK(at_once("bob", &e)); /* the connection holds the pages now */
+    STORE_OK(nonblocking("bob", &e)); /* the connection holds the pages now */
     expect_bob();
     page_cache_fail(0, 0);
-    STORE_OK(at_once("ann", &e));
+    STORE_OK(nonblocking("ann", &e));
     expect_ann();
 }
 END_TEST
@@ -122,17 +139,17 @@ START_TEST(whichever_page_is_missing_nothing_of_it_stays)
     for (bool whole = false; !whole; n++) {
         store_fixture_reopen(&f);
         page_cache_fail(kinds[_i], n);
-        whole = at_once("bob", &(struct err){0}) == ERR_OK;
+        whole = nonblocking("bob", &(struct err){0}) == ERR_OK;
         if (whole)
             expect_bob();
         page_cache_fail(0, 0);
         STORE_OK(store_begin(f.conn, &e)); /* it would not begin inside another transaction */
         store_rollback(f.conn);
-        STORE_OK(store_read_context(f.conn, text("bob"), &store_fixture_key, &f.user, &e));
+        STORE_OK(blocking("bob", &e));
         expect_bob();
-        STORE_OK(at_once("ann", &e));
+        STORE_OK(nonblocking("ann", &e));
         expect_ann();
-        STORE_OK(at_once("bob", &e));
+        STORE_OK(nonblocking("bob", &e));
         expect_bob();
     }
     ck_assert_int_gt(n, 3);
@@ -143,28 +160,28 @@ START_TEST(a_file_system_without_such_reads_is_not_asked_again)
 {
     struct store_conn *other;
     page_cache_fail(EIO, 0); /* of one read: it says nothing of others */
-    STORE_FAILS(at_once("ann", &e), ERR_BUSY);
-    ck_assert(store_at_once(f.conn));
+    STORE_FAILS(nonblocking("ann", &e), ERR_BUSY);
+    ck_assert(store_reads_nonblocking(f.conn));
     page_cache_fail(EOPNOTSUPP, 0);
-    STORE_FAILS(at_once("ann", &e), ERR_BUSY);
-    ck_assert(!store_at_once(f.conn));
+    STORE_FAILS(nonblocking("ann", &e), ERR_BUSY);
+    ck_assert(!store_reads_nonblocking(f.conn));
     long asked = page_cache_asked();
     page_cache_fail(0, 0);
-    STORE_FAILS(at_once("ann", &e), ERR_BUSY);
+    STORE_FAILS(nonblocking("ann", &e), ERR_BUSY);
     ck_assert_int_eq(page_cache_asked(), asked);
-    STORE_OK(store_read_context(f.conn, text("ann"), &store_fixture_key, &f.user, &e));
+    STORE_OK(blocking("ann", &e));
     expect_ann();
     STORE_OK(store_connect(f.store, &other, &e)); /* of another connection in this thread */
-    STORE_OK(store_read_context_nonblocking(other, text("ann"), &store_fixture_key, MOST, &f.user, &e));
-    ck_assert(store_at_once(other) && !store_at_once(f.conn));
+    STORE_OK(read_nonblocking(other, "ann", &e));
+    ck_assert(store_reads_nonblocking(other) && !store_reads_nonblocking(f.conn));
     store_disconnect(other);
 }
 END_TEST
 
 START_TEST(whoever_is_not_there_or_has_a_long_history_is_left_too)
 {
-    STORE_FAILS(at_once("nobody", &e), ERR_BUSY);
-    STORE_FAILS(at_once("", &e), ERR_INVALID);
+    STORE_FAILS(nonblocking("nobody", &e), ERR_BUSY);
+    STORE_FAILS(nonblocking("", &e), ERR_INVALID);
     STORE_OK(store_begin(f.conn, &e));
     for (int i = 0; i <= MOST; i++) {
         char item[16];
@@ -175,7 +192,7 @@ START_TEST(whoever_is_not_there_or_has_a_long_history_is_left_too)
             STORE_OK(store_put_user(f.conn, text("dan"), (struct text){NULL, 0}, &revision, &inserted, &e));
         if (i == MOST) {
             STORE_OK(store_commit(f.conn, &e));
-            STORE_OK(at_once("dan", &e));
+            STORE_OK(nonblocking("dan", &e));
             ck_assert_uint_eq(f.user.n_interactions, MOST);
             STORE_OK(store_begin(f.conn, &e));
         }
@@ -183,8 +200,8 @@ START_TEST(whoever_is_not_there_or_has_a_long_history_is_left_too)
         STORE_OK(store_put_interaction(f.conn, text("dan"), text(item), 1, 1, i, NULL, &e));
     }
     STORE_OK(store_commit(f.conn, &e));
-    STORE_FAILS(at_once("dan", &e), ERR_BUSY);
-    STORE_OK(store_read_context(f.conn, text("dan"), &store_fixture_key, &f.user, &e));
+    STORE_FAILS(nonblocking("dan", &e), ERR_BUSY);
+    STORE_OK(blocking("dan", &e));
     ck_assert_uint_eq(f.user.n_interactions, MOST + 1);
 }
 END_TEST
@@ -215,21 +232,20 @@ START_TEST(a_lock_is_not_waited_for)
     int ready[2], end[2], status;
     char c;
     ck_assert(pipe2(ready, O_CLOEXEC) == 0 && pipe2(end, O_CLOEXEC) == 0);
-    STORE_OK(at_once("ann", &e));
+    STORE_OK(nonblocking("ann", &e));
     (void)fflush(NULL);
     pid_t child = break_index(ready[1], end, _i == 0);
     ck_assert_int_gt(child, 0);
     ck_assert_int_eq(read(ready[0], &c, 1), 1);
     n_sleeps = 0;
-    STORE_FAILS(at_once("ann", &e), ERR_BUSY);
+    STORE_FAILS(nonblocking("ann", &e), ERR_BUSY);
     ck_assert_int_eq(n_sleeps, 0);
-    STORE_FAILS(store_read_context(f.conn, text("ann"), &store_fixture_key, &f.user, &e),
-                _i == 0 ? ERR_BUSY : ERR_IO);
+    STORE_FAILS(blocking("ann", &e), _i == 0 ? ERR_BUSY : ERR_IO);
     ck_assert_int_gt(n_sleeps, 0); /* it is one that reads with time do wait for */
     (void)close(end[1]);
     ck_assert_int_eq(waitpid(child, &status, 0), child);
     ck_assert_int_eq(status, 0);
-    STORE_OK(at_once("ann", &e));
+    STORE_OK(nonblocking("ann", &e));
     expect_ann();
     (void)close(ready[0]), (void)close(ready[1]), (void)close(end[0]);
 }
@@ -239,8 +255,8 @@ int main(void)
 {
     (void)sqlite3_initialize();
     sqlite3_vfs_find("unix")->xSleep = count_sleep; /* before the store puts its own before it */
-    Suite *s = suite_create("store at once");
-    TCase *t = tcase_create("at once");
+    Suite *s = suite_create("store nonblocking");
+    TCase *t = tcase_create("nonblocking");
     tcase_add_checked_fixture(t, start, stop);
     tcase_add_test(t, what_is_in_memory_is_read_as_with_time);
     tcase_add_test(t, what_is_not_is_left_to_who_has_time);
