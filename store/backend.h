@@ -9,6 +9,7 @@
 #define STORE_BACKEND_H
 
 #include "store/store.h"
+#include "store/waiting.h"
 
 /* A context to be put. */
 struct store_context {
@@ -100,7 +101,8 @@ struct store_backend {
     void (*load_free)(struct store_load *l);
     /* ---- changes ---- */
     enum err_code (*last_change)(struct store_conn *c, int64_t *change, struct err *e);
-    enum err_code (*poll)(struct store_conn *c, bool *changed, struct err *e);
+    enum err_code (*has_changes)(struct store_conn *c, int64_t since, bool *has,
+                                 struct err *e); /* a look of store_wait_changes; it waits for nothing */
     enum err_code (*changes)(struct store_conn *c, int64_t since, store_change_fn *fn, void *arg,
                              struct err *e);
 
@@ -144,6 +146,7 @@ struct store {
 
 struct store_conn {
     const struct store_backend *backend;
+    struct store_waiting waiting; /* store.c's */
 };
 
 struct store_bulk {

@@ -92,13 +92,18 @@ void store_close(struct store *s)
 
 enum err_code store_connect(struct store *s, struct store_conn **out, struct err *e)
 {
-    return s->backend->connect(s, out, e);
+    enum err_code code = s->backend->connect(s, out, e);
+    if (!code)
+        store_waiting_init(&(*out)->waiting);
+    return code;
 }
 
 void store_disconnect(struct store_conn *c)
 {
-    if (c)
-        c->backend->disconnect(c);
+    if (!c)
+        return;
+    store_waiting_fini(&c->waiting);
+    c->backend->disconnect(c);
 }
 
 enum err_code store_write_often(struct store_conn *c, struct err *e)
@@ -558,9 +563,24 @@ enum err_code store_last_change(struct store_conn *c, int64_t *change, struct er
     return c->backend->last_change(c, change, e);
 }
 
-enum err_code store_poll(struct store_conn *c, bool *changed, struct err *e)
+enum err_code store_wait_changes(struct store_conn *c, int64_t since, int timeout_ms, bool *changed,
+                                 struct err *e)
 {
-    return c->backend->poll(c, changed, e);
+    enum err_code code;
+    *changed = false;
+    do {
+        int rest_ms = timeout_ms < STORE_LOOK_MS ? timeout_ms : STORE_LOOK_MS;
+        if (rest_ms > 0 && store_waiting_rest(&c->waiting, rest_ms))
+            return ERR_OK;
+        timeout_ms -= rest_ms;
+        code = c->backend->has_changes(c, since, changed, e);
+    } while (!code && !*changed && timeout_ms > 0);
+    return code;
+}
+
+void store_wake(struct store_conn *c)
+{
+    store_waiting_wake(&c->waiting);
 }
 
 enum err_code store_changes(struct store_conn *c, int64_t since, store_change_fn *fn, void *arg,

@@ -5,8 +5,8 @@
  *
  * Changes: every write that answers depend on gets a store-wide, rising change number, recorded in the same
  * transaction. A user's revision is the number of the last change to the user, so a revision never comes
- * back, not even after the user was deleted and registered again. Other processes catch up by store_poll +
- * store_changes.
+ * back, not even after the user was deleted and registered again. Other processes catch up by
+ * store_wait_changes and store_changes.
  *
  * Durability: store_commit returns ERR_OK only after the transaction is on disk (WAL, synchronous=FULL).
  * Whatever else it returns, nothing of the transaction is kept.
@@ -418,9 +418,18 @@ struct store_change {
 /* The highest change number so far. */
 enum err_code store_last_change(struct store_conn *c, int64_t *change, struct err *e) ERR_MUST_CHECK;
 
-/* Whether another connection wrote since the last call on this one. Cost: no disk read (SQLite data_version).
- */
-enum err_code store_poll(struct store_conn *c, bool *changed, struct err *e) ERR_MUST_CHECK;
+enum { STORE_LOOK_MS = 100 }; /* how long a wait rests between two looks */
+
+/* Waits until the store has changes after `since`; *changed is false when it has none after timeout_ms, or
+ * when store_wake ended the wait. What this connection wrote itself need not count. It rests for
+ * STORE_LOOK_MS, or timeout_ms if that is less, before each look, also before the first and when that
+ * fails: who calls it again and again takes no more of the machine than that, however fast others write.
+ * timeout_ms 0: one look at once. Cost of a look that finds nothing: no disk read (SQLite's data_version). */
+enum err_code store_wait_changes(struct store_conn *c, int64_t since, int timeout_ms, bool *changed,
+                                 struct err *e) ERR_MUST_CHECK;
+
+/* Ends the wait that is under way on the connection at once, else the next one; any thread. */
+void store_wake(struct store_conn *c);
 
 typedef bool store_change_fn(void *arg, const struct store_change *change);
 

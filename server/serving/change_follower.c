@@ -1,15 +1,13 @@
-/* Polling SQLite's data_version costs a system call or two; a notification between processes would need a
- * channel that survives their restarts. This process's own writes are seen too; weights made since carry a
- * revision at least as high as the change's number and stay. */
+/* The store is asked to wait for changes, a period at a time. This process's own writes are seen too; weights
+ * made since carry a revision at least as high as the change's number and stay. */
 #include "server/serving/change_follower.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 
-#include <errno.h>
 #include <pthread.h>
-#include <time.h>
+#include <stdatomic.h>
 
 enum {
     PING_PERIODS = 10,   /* the store is read once in so many periods, whether it changed or not */
@@ -22,15 +20,12 @@ struct change_follower {
     struct serving_counters *counters;
     struct store_conn *conn;
     int64_t seen;     /* the last change followed */
-    bool behind;      /* there may be changes after it; stays until they were followed */
     bool reload;      /* items changed; stays until they were read */
     unsigned look;    /* number of the period */
     bool let_go;      /* a lost store's log was brought into its file */
     unsigned settled; /* number of the period in which the log was last emptied of what was deleted */
     bool told;        /* that new items cannot be followed */
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
-    bool ending; /* guarded by lock */
+    atomic_bool ending;
     pthread_t thread;
 };
 
@@ -52,15 +47,9 @@ static bool follow(void *arg, const struct store_change *change)
     return true;
 }
 
-static enum err_code catch_up(struct change_follower *w, struct err *e)
+static enum err_code catch_up(struct change_follower *w, bool changed, struct err *e)
 {
-    bool changed = false;
-    enum err_code code = store_poll(w->conn, &changed, e);
-    w->behind |= changed; /* before anything can fail: the store tells of a change once */
-    if (!code && w->behind) {
-        code = store_changes(w->conn, w->seen, follow, w, e);
-        w->behind = code != ERR_OK;
-    }
+    enum err_code code = changed ? store_changes(w->conn, w->seen, follow, w, e) : ERR_OK;
     if (!code && w->reload) {
         code = serving_follow_items(w->serving, w->conn, e);
         w->reload = code != ERR_OK;
@@ -107,15 +96,21 @@ static void settle(struct change_follower *w)
     w->told = failed || (w->told && code); /* once, until it went well */
 }
 
-static void look(struct change_follower *w)
+/* Waits for changes for a period at most, and follows them. */
+static void follow_for_a_period(struct change_follower *w)
 {
     struct err e = {0};
+    bool changed = false;
+    enum err_code code = store_wait_changes(w->conn, w->seen, CHANGE_FOLLOWER_PERIOD_MS, &changed, &e);
+    if (atomic_load(&w->ending))
+        return;
     if (!in_place(w)) {
         atomic_store(&w->serving->store_read_ns, 0);
         return;
     }
     bool ping = w->look++ % PING_PERIODS == 0;
-    enum err_code code = catch_up(w, &e);
+    if (!code)
+        code = catch_up(w, changed, &e);
     if (!code && ping)
         code = store_ping(w->conn, &e);
     if (code) {
@@ -138,20 +133,8 @@ bool change_follower_store_answers(const struct serving *serving)
 static void *change_follower_main(void *arg)
 {
     struct change_follower *w = arg;
-    struct timespec next;
-    pthread_mutex_lock(&w->lock);
-    while (!w->ending) {
-        clock_gettime(CLOCK_MONOTONIC, &next);
-        next.tv_nsec += (long)CHANGE_FOLLOWER_PERIOD_MS * 1000000;
-        next.tv_sec += next.tv_nsec / 1000000000;
-        next.tv_nsec %= 1000000000;
-        if (pthread_cond_timedwait(&w->wake, &w->lock, &next) != ETIMEDOUT)
-            continue;
-        pthread_mutex_unlock(&w->lock);
-        look(w);
-        pthread_mutex_lock(&w->lock);
-    }
-    pthread_mutex_unlock(&w->lock);
+    while (!atomic_load(&w->ending))
+        follow_for_a_period(w);
     return NULL;
 }
 
@@ -164,13 +147,6 @@ enum err_code change_follower_start(struct serving *serving, struct serving_coun
     w->serving = serving;
     w->counters = counters;
     w->seen = serving->opened_at;
-    w->behind = true; /* what was written between the opening and this connection is not announced to it */
-    pthread_condattr_t monotonic; /* the wall clock may be set back, and the follower must not wait for it */
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_mutex_init(&w->lock, NULL);
-    pthread_cond_init(&w->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
     enum err_code code = store_connect(serving->store, &w->conn, e);
     if (!code)
         code = store_guard(w->conn, e);
@@ -180,8 +156,6 @@ enum err_code change_follower_start(struct serving *serving, struct serving_coun
         code = err_set(e, ERR_NOMEM, "the system refused the change follower's thread");
     if (code) {
         store_disconnect(w->conn);
-        pthread_cond_destroy(&w->wake);
-        pthread_mutex_destroy(&w->lock);
         mem_free(w);
         return code;
     }
@@ -193,13 +167,9 @@ void change_follower_stop(struct change_follower *w)
 {
     if (!w)
         return;
-    pthread_mutex_lock(&w->lock);
-    w->ending = true;
-    pthread_cond_signal(&w->wake);
-    pthread_mutex_unlock(&w->lock);
+    atomic_store(&w->ending, true);
+    store_wake(w->conn);
     pthread_join(w->thread, NULL);
     store_disconnect(w->conn);
-    pthread_cond_destroy(&w->wake);
-    pthread_mutex_destroy(&w->lock);
     mem_free(w);
 }

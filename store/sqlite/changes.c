@@ -23,16 +23,20 @@ enum err_code sqlite_last_change(struct store_conn *conn, int64_t *change, struc
                       e);
 }
 
-enum err_code sqlite_poll(struct store_conn *conn, bool *changed, struct err *e)
+/* The number of the last change is read when somebody wrote since the last look, and else as it was. */
+enum err_code sqlite_has_changes(struct store_conn *conn, int64_t since, bool *has, struct err *e)
 {
     struct sqlite_conn *c = (struct sqlite_conn *)conn;
-    int64_t version;
+    int64_t version, last = c->last_change;
     bool null;
     enum err_code code = one_number(c, SQL_DATA_VERSION, "ask for changes", &version, &null, e);
+    if (!code && version != c->data_version)
+        code = sqlite_last_change(conn, &last, e);
     if (code)
         return code;
-    *changed = version != c->data_version;
-    c->data_version = version;
+    c->data_version = version; /* of before the number was read: what came between is looked at again */
+    c->last_change = last;
+    *has = last > since;
     return ERR_OK;
 }
 

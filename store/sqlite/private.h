@@ -176,7 +176,8 @@ struct sqlite_conn {
     struct sqlite_store *store;
     sqlite3 *db;
     sqlite3_stmt *statements[SQL_COUNT_OF_STATEMENTS];
-    int64_t data_version; /* of the last poll; 0: none yet */
+    int64_t data_version; /* of the last look for changes; 0: none yet */
+    int64_t last_change;  /* as it was then */
     bool writing;         /* inside store_begin .. commit */
     bool stuck;  /* a rollback had no memory, to be prepared anew after a table was made: it is tried again */
     bool erases; /* this transaction deletes something of a person */
@@ -407,7 +408,7 @@ int64_t sqlite_load_repeated(const struct store_load *);
 enum err_code sqlite_load_apply(struct store_load *, struct store_bulk *, int64_t *, struct err *);
 void sqlite_load_free(struct store_load *);
 enum err_code sqlite_last_change(struct store_conn *, int64_t *, struct err *);
-enum err_code sqlite_poll(struct store_conn *, bool *, struct err *);
+enum err_code sqlite_has_changes(struct store_conn *, int64_t, bool *, struct err *);
 enum err_code sqlite_changes(struct store_conn *, int64_t, store_change_fn *, void *, struct err *);
 
 #endif

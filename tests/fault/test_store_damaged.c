@@ -105,7 +105,7 @@ static void read_everything(struct store_conn *c)
     int64_t number;
     bool changed, found;
     look_at(store_ping(c, &e), &e);
-    look_at(store_poll(c, &changed, &e), &e);
+    look_at(store_wait_changes(c, 0, 0, &changed, &e), &e);
     look_at(store_count(c, &counts, &e), &e);
     look_at(store_each_user(c, any_user, &sum, &e), &e);
     look_at(store_each_item(c, 0, any_item, &sum, &e), &e);

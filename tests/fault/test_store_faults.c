@@ -201,7 +201,7 @@ static enum err_code read_all(struct store_conn *c, struct err *e)
     bool changed, found;
     enum err_code code = store_ping(c, e);
     if (!code)
-        code = store_poll(c, &changed, e);
+        code = store_wait_changes(c, 0, 0, &changed, e);
     if (!code)
         code = store_read_user(c, text("ann"), &store_fixture_key, &u, e);
     if (!code)

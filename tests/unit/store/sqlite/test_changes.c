@@ -7,6 +7,7 @@
 
 #include <check.h>
 #include <math.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,10 +32,11 @@ static struct text text(const char *s)
     return store_fixture_text(s);
 }
 
-static bool polled(struct store_conn *c)
+/* One look. */
+static bool has_changes(struct store_conn *c, int64_t since)
 {
     bool changed;
-    STORE_OK(store_poll(c, &changed, &e));
+    STORE_OK(store_wait_changes(c, since, 0, &changed, &e));
     return changed;
 }
 
@@ -74,25 +76,87 @@ static struct seen_changes changes(int64_t since, size_t stop_at)
     return seen;
 }
 
-/* ---- poll and the log ---- */
+/* ---- waiting ---- */
 
-START_TEST(test_poll_tells_of_others_writes_once)
+START_TEST(test_others_changes_are_told_of_until_they_are_followed)
 {
     struct store_conn *other;
     STORE_OK(store_connect(f.store, &other, &e));
-    (void)polled(f.conn);
-    ck_assert(!polled(f.conn));
-    store_fixture_user(f.conn, "mine", NULL);
-    ck_assert(!polled(f.conn)); /* what it wrote itself is no news */
-    store_fixture_user(other, "theirs", NULL);
-    ck_assert(polled(f.conn));
-    ck_assert(!polled(f.conn));
+    ck_assert(!has_changes(f.conn, 0));
+    int64_t first = store_fixture_user(other, "ann", NULL);
+    ck_assert(has_changes(f.conn, 0));
+    ck_assert(has_changes(f.conn, 0)); /* as often as it is asked */
+    ck_assert(!has_changes(f.conn, first));
+    int64_t second = store_fixture_user(other, "bob", NULL);
+    ck_assert(has_changes(f.conn, first));
+    ck_assert(!has_changes(f.conn, second));
     STORE_OK(store_begin(other, &e));
+    STORE_OK(store_delete_user(other, text("bob"), &e));
+    ck_assert(!has_changes(f.conn, second));
     store_rollback(other);
-    ck_assert(!polled(f.conn));
+    ck_assert(!has_changes(f.conn, second));
     store_disconnect(other);
 }
 END_TEST
+
+START_TEST(test_what_was_written_before_a_connection_was_made_is_told_of)
+{
+    int64_t last = store_fixture_user(f.conn, "ann", NULL);
+    store_fixture_reopen(&f);
+    ck_assert(has_changes(f.conn, last - 1));
+    ck_assert(!has_changes(f.conn, last));
+}
+END_TEST
+
+enum { VERY_LONG_MS = 600 * 1000 }; /* a test that waits so long has failed */
+
+struct waiter {
+    struct store_conn *conn;
+    int64_t since;
+    bool changed;
+};
+
+static void *wait_long(void *arg)
+{
+    struct waiter *w = arg;
+    STORE_OK(store_wait_changes(w->conn, w->since, VERY_LONG_MS, &w->changed, &e));
+    return NULL;
+}
+
+START_TEST(test_a_wait_ends_when_another_connection_writes)
+{
+    pthread_t thread;
+    struct waiter w = {.since = store_fixture_user(f.conn, "ann", NULL)};
+    STORE_OK(store_connect(f.store, &w.conn, &e));
+    ck_assert_int_eq(pthread_create(&thread, NULL, wait_long, &w), 0);
+    store_fixture_user(f.conn, "bob", NULL);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert(w.changed);
+    store_disconnect(w.conn);
+}
+END_TEST
+
+START_TEST(test_a_wait_ends_when_it_is_woken_during_it_or_before)
+{
+    pthread_t thread;
+    struct waiter w = {.changed = true};
+    STORE_OK(store_connect(f.store, &w.conn, &e));
+    for (int round = 0; round < 50; round++) {
+        ck_assert_int_eq(pthread_create(&thread, NULL, wait_long, &w), 0);
+        store_wake(w.conn); /* the thread is there or not yet */
+        ck_assert_int_eq(pthread_join(thread, NULL), 0);
+        ck_assert(!w.changed);
+    }
+    store_wake(w.conn);
+    (void)wait_long(&w);
+    ck_assert(!w.changed);
+    int64_t last = store_fixture_user(f.conn, "ann", NULL);
+    ck_assert(has_changes(w.conn, last - 1)); /* one wake, one wait */
+    store_disconnect(w.conn);
+}
+END_TEST
+
+/* ---- the log ---- */
 
 START_TEST(test_the_log_tells_what_changed_in_order)
 {
@@ -258,7 +322,7 @@ START_TEST(test_two_processes_write_at_once_and_a_third_sees_every_change)
     STORE_OK(store_connect(f.store, &f.conn, &e));
     join(a);
     join(b);
-    ck_assert(polled(f.conn));
+    ck_assert(has_changes(f.conn, since));
     struct seen_changes seen = changes(since, 0);
     ck_assert_uint_eq(seen.n, 2 * 2 * N_PROCESS_WRITES); /* each event: the new item, the user */
     ck_assert_int_eq(seen.last, since + 2 * 2 * N_PROCESS_WRITES);
@@ -434,7 +498,10 @@ int main(void)
     Suite *suite = suite_create("store changes");
     TCase *tc = tcase_create("changes");
     tcase_add_checked_fixture(tc, start, stop);
-    tcase_add_test(tc, test_poll_tells_of_others_writes_once);
+    tcase_add_test(tc, test_others_changes_are_told_of_until_they_are_followed);
+    tcase_add_test(tc, test_what_was_written_before_a_connection_was_made_is_told_of);
+    tcase_add_test(tc, test_a_wait_ends_when_another_connection_writes);
+    tcase_add_test(tc, test_a_wait_ends_when_it_is_woken_during_it_or_before);
     tcase_add_test(tc, test_the_log_tells_what_changed_in_order);
     tcase_add_test(tc, test_a_new_store_has_no_change);
     tcase_add_test(tc, test_a_bulk_load_is_one_change_of_all);
