@@ -134,7 +134,13 @@ struct store_backend {
     /* Nothing: a commit leaves nothing of what it deleted. */
     enum err_code (*settle)(struct store_conn *c, struct err *e);
 
-    /* ERR_INVALID: the database has tools of its own for that. name: as open gets it. */
+    /* Its stores are no files. */
+    bool (*owns_file)(const char *name, const char *path); /* name: as open gets it, a path */
+
+    /* It is closed, and what its opening made stays. */
+    void (*discard_new)(struct store *s);
+
+    /* ERR_INVALID: the database has tools of its own for that. */
     enum err_code (*backup)(struct store_conn *c, const char *path, struct err *e);
     enum err_code (*backup_file)(const char *name, const char *path, bool force, struct err *e);
     enum err_code (*restore_file)(const char *name, const char *from, struct err *e);

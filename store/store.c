@@ -1,115 +1,16 @@
-/* Sends each call to the backend that the URL named. The checks that hold for every backend stand here, once.
- */
+/* Sends each call to the backend that the store's name meant (open.c). The checks that hold for every backend
+ * stand here, once. */
 #include "store/store.h"
 
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "store/backends.h"
+#include "store/backend.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
-/* ---- names ---- */
-
-/* What names of stores look like, for a message. */
-static const char *forms(char *out, size_t size)
-{
-    size_t at = 0;
-    out[0] = '\0';
-    for (size_t i = 0; store_backends[i] && at < size; i++)
-        at += (size_t)snprintf(out + at, size - at, "%s%s", i ? ", " : "", store_backends[i]->form);
-    return out;
-}
-
-/* The backend that a store's name means, and what the name says to it. */
-static enum err_code find_backend(const char *url, const struct store_backend **backend, const char **name,
-                                  struct err *e)
-{
-    char known[128];
-    *backend = NULL;
-    for (size_t i = 0; store_backends[i] && !*backend; i++) {
-        size_t n = strlen(store_backends[i]->scheme);
-        if (strncmp(url, store_backends[i]->scheme, n) == 0 && url[n] == ':') {
-            *backend = store_backends[i];
-            *name = url + n + 1;
-        }
-    }
-    if (!*backend && strstr(url, "://"))
-        return err_set(e, ERR_INVALID, "store '%s': this build knows %s or a bare path only", url,
-                       forms(known, sizeof known));
-    if (!*backend) {
-        *backend = store_backends[0];
-        *name = url;
-    }
-    if (!**name)
-        return err_set(e, ERR_INVALID, "the store's path is empty; give %s or a bare path",
-                       forms(known, sizeof known));
-    return ERR_OK;
-}
-
-static enum err_code refuse_backup(struct err *e)
-{
-    return err_set(e, ERR_INVALID, "a store of this kind is backed up and restored by its database's tools");
-}
-
-/* ---- life cycle ---- */
-
-enum err_code store_open(const char *url, enum store_mode mode, struct store **out, struct err *e)
-{
-    const struct store_backend *backend;
-    const char *name = NULL;
-    enum err_code code = find_backend(url, &backend, &name, e);
-    return code ? code : backend->open(name, mode, out, e);
-}
-
-enum err_code store_backup_file(const char *url, const char *path, bool force, struct err *e)
-{
-    const struct store_backend *backend;
-    const char *name = NULL;
-    enum err_code code = find_backend(url, &backend, &name, e);
-    if (code)
-        return code;
-    return backend->backup_file ? backend->backup_file(name, path, force, e) : refuse_backup(e);
-}
-
-enum err_code store_restore_file(const char *url, const char *from, struct err *e)
-{
-    const struct store_backend *backend;
-    const char *name = NULL;
-    enum err_code code = find_backend(url, &backend, &name, e);
-    if (code)
-        return code;
-    return backend->restore_file ? backend->restore_file(name, from, e) : refuse_backup(e);
-}
-
-void store_close(struct store *s)
-{
-    if (s)
-        s->backend->close(s);
-}
-
-enum err_code store_connect(struct store *s, struct store_conn **out, struct err *e)
-{
-    enum err_code code = s->backend->connect(s, out, e);
-    if (!code)
-        store_waiting_init(&(*out)->waiting);
-    return code;
-}
-
-void store_disconnect(struct store_conn *c)
-{
-    if (!c)
-        return;
-    store_waiting_fini(&c->waiting);
-    c->backend->disconnect(c);
-}
-
-enum err_code store_write_often(struct store_conn *c, struct err *e)
-{
-    return c->backend->write_often ? c->backend->write_often(c, e) : ERR_OK;
-}
+/* ---- records ---- */
 
 void store_user_fini(struct store_user *u)
 {
@@ -563,26 +464,6 @@ enum err_code store_last_change(struct store_conn *c, int64_t *change, struct er
     return c->backend->last_change(c, change, e);
 }
 
-enum err_code store_wait_changes(struct store_conn *c, int64_t since, int timeout_ms, bool *changed,
-                                 struct err *e)
-{
-    enum err_code code;
-    *changed = false;
-    do {
-        int rest_ms = timeout_ms < STORE_LOOK_MS ? timeout_ms : STORE_LOOK_MS;
-        if (rest_ms > 0 && store_waiting_rest(&c->waiting, rest_ms))
-            return ERR_OK;
-        timeout_ms -= rest_ms;
-        code = c->backend->has_changes(c, since, changed, e);
-    } while (!code && !*changed && timeout_ms > 0);
-    return code;
-}
-
-void store_wake(struct store_conn *c)
-{
-    store_waiting_wake(&c->waiting);
-}
-
 enum err_code store_changes(struct store_conn *c, int64_t since, store_change_fn *fn, void *arg,
                             struct err *e)
 {
@@ -607,9 +488,4 @@ bool store_let_go(struct store_conn *c)
 enum err_code store_settle(struct store_conn *c, struct err *e)
 {
     return c->backend->settle ? c->backend->settle(c, e) : ERR_OK;
-}
-
-enum err_code store_backup(struct store_conn *c, const char *path, struct err *e)
-{
-    return c->backend->backup ? c->backend->backup(c, path, e) : refuse_backup(e);
 }

@@ -51,6 +51,18 @@ enum err_code store_open(const char *url, enum store_mode mode, struct store **o
 /* Closes; every connection must be closed before. NULL is allowed. */
 void store_close(struct store *s);
 
+/* Closes as store_close does, and takes away what its opening made, unless somebody else has it open or
+ * wrote to it meanwhile: for a new store whose first content could not be had. An opening that fails does
+ * so itself. NULL is allowed. */
+void store_discard_new(struct store *s);
+
+/* The path of the file that a store's name means, within the name; NULL: it means no file. */
+const char *store_path(const char *url);
+
+/* Whether the file at path is one of the store's: the store itself, by whatever name, or one that lies
+ * beside it for it, as a log does. */
+bool store_owns_file(const char *url, const char *path);
+
 /* A new connection for the calling thread, with its statements prepared. */
 enum err_code store_connect(struct store *s, struct store_conn **out, struct err *e) ERR_MUST_CHECK;
 void store_disconnect(struct store_conn *c);

@@ -65,11 +65,11 @@ static int cmd_restore(int argc, char **argv)
         return command_fail(&cmd_restore_command, &e, true);
     if (help)
         return EXIT_DONE;
-    const char *path = strncmp(store, "sqlite:", 7) == 0 ? store + 7 : store;
-    enum err_code code = output_file_check("--store", path, OUTPUT_OVER_STORE, NULL, 0, &e);
+    const char *path = store_path(store);
+    enum err_code code = path ? output_file_check("--store", path, OUTPUT_OVER_STORE, NULL, 0, &e) : ERR_OK;
     if (!code)
         code = store_restore_file(store, from, &e);
-    if (!code)
+    if (!code && path)
         code = report("the store is restored", path, &e);
     return code ? command_fail(&cmd_restore_command, &e, false) : EXIT_DONE;
 }

@@ -4,7 +4,6 @@
  * is begun. */
 #include "server/data/import.h"
 
-#include "base/buf.h"
 #include "base/mem.h"
 #include "base/talk.h"
 #include "server/data/import_fields.h"
@@ -20,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { PROGRESS_ROWS = 16384, STAGE_FROM = 400000 };
 
@@ -438,7 +436,8 @@ static enum err_code open_store(struct import *im, struct err *e)
     return code;
 }
 
-static void close_store(struct import *im)
+/* A store that was made for an import that failed goes away again. */
+static void close_store(struct import *im, bool failed)
 {
     if (im->bulk)
         store_bulk_abandon(im->bulk);
@@ -446,7 +445,10 @@ static void close_store(struct import *im)
         store_rollback(im->conn); /* does nothing after a commit */
     store_load_free(im->load);
     store_disconnect(im->conn);
-    store_close(im->store);
+    if (failed)
+        store_discard_new(im->store);
+    else
+        store_close(im->store);
     mem_free(im->embedding);
     for (size_t i = 0; i <= TABLE_CONTEXTS; i++)
         row_file_fini(&im->rows[i]);
@@ -454,38 +456,15 @@ static void close_store(struct import *im)
     import_ids_fini(&im->ids);
 }
 
-static const char *path_of(const char *store)
-{
-    return strncmp(store, "sqlite:", 7) == 0 ? store + 7 : store;
-}
-
-/* Where the file is, past links: beside it there is room to write. */
+/* Where the file is, past links: beside it there is room to write. Where the store is none, in the working
+ * folder. */
 static void find_place(const char *store, char place[PATH_MAX])
 {
-    if (!realpath(path_of(store), place))
-        (void)snprintf(place, PATH_MAX, "%s", path_of(store));
-}
-
-/* The file of the store when the store is a file that does not exist yet, or NULL. */
-static const char *new_file(const char *store)
-{
-    const char *path = path_of(store);
-    return !strstr(path, "://") && access(path, F_OK) != 0 ? path : NULL;
-}
-
-static void remove_store(const char *path)
-{
-    static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
-    struct buf name;
-    buf_init(&name, 64 * 1024);
-    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
-        buf_reset(&name);
-        buf_adds(&name, path);
-        buf_adds(&name, suffixes[i]);
-        if (buf_text(&name))
-            (void)unlink(buf_text(&name)); /* most of them do not exist */
-    }
-    buf_fini(&name);
+    const char *path = store_path(store);
+    if (!path)
+        path = "./import";
+    if (!realpath(path, place))
+        (void)snprintf(place, PATH_MAX, "%s", path);
 }
 
 enum err_code import_run(const struct import_options *options, struct import_report *report, struct err *e)
@@ -494,7 +473,6 @@ enum err_code import_run(const struct import_options *options, struct import_rep
     *report = (struct import_report){0};
     partial_init(&im.partial);
     import_ids_init(&im.ids, options);
-    const char *made = new_file(options->store);
     struct store_counts before;
     char place[PATH_MAX];
     enum err_code code = open_store(&im, e);
@@ -515,9 +493,7 @@ enum err_code import_run(const struct import_options *options, struct import_rep
     if (!code && n_new < n_others)
         report->n_known[TABLE_INTERACTIONS] = n_others - n_new;
     import_ids_say(&im.ids, report);
-    close_store(&im);
-    if (code && made)
-        remove_store(made);
+    close_store(&im, code != ERR_OK);
     return code;
 }
 

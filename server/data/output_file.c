@@ -3,13 +3,12 @@
 #include "server/data/output_file.h"
 
 #include "engine/format/file_kind.h"
+#include "store/store.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -33,23 +32,10 @@ bool output_file_same(const char *a, const char *b)
     return stat(a, &x) == 0 && stat(b, &y) == 0 && same_stat(&x, &y);
 }
 
-/* Also what SQLite keeps beside a store. */
+/* An input is a file or a store, which has files beside it. */
 static bool is_input(const char *path, const char *input)
 {
-    static const char *const beside[] = {"", "-wal", "-shm", "-journal"};
-    char resolved[PATH_MAX], name[PATH_MAX + sizeof "-journal"];
-    if (strncmp(input, "sqlite:", 7) == 0)
-        input += 7;
-    if (strcmp(path, input) == 0)
-        return true;
-    if (!realpath(input, resolved))
-        return false;
-    for (size_t i = 0; i < sizeof beside / sizeof *beside; i++) {
-        (void)snprintf(name, sizeof name, "%s%s", resolved, beside[i]);
-        if (output_file_same(path, name))
-            return true;
-    }
-    return false;
+    return strcmp(path, input) == 0 || output_file_same(path, input) || store_owns_file(input, path);
 }
 
 /* Not ERR_OK: errno says why. */

@@ -19,14 +19,14 @@ enum output_over {
     OUTPUT_OVER_TEXT   /* anything but databases and models; pipes and devices too */
 };
 
-/* A file that the command reads, and the option that names it. path: NULL when it is not given; a store's may
- * begin with sqlite: */
+/* A file that the command reads, and the option that names it. path: NULL when it is not given; a store's is
+ * its name. */
 struct output_input {
     const char *option, *path;
 };
 
 /* ERR_CONFLICT with a text that names option, file and what it is, when the file at path is one of the n
- * inputs, or lies beside one as a database's log does, or is there and is not what may be replaced. ERR_IO
+ * inputs, or lies beside one as a store's log does, or is there and is not what may be replaced. ERR_IO
  * when that cannot be found out. */
 enum err_code output_file_check(const char *option, const char *path, enum output_over over,
                                 const struct output_input *inputs, size_t n, struct err *e) ERR_MUST_CHECK;

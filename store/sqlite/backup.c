@@ -171,27 +171,6 @@ static enum err_code checked_copy(const char *source, const char *path, char **o
 
 /* ---- replacing ---- */
 
-/* Takes the file for this process, by SQLite's locks: pending, reserved, shared (sqlite.org/lockingv3.html).
- * fd: -1 when there is no file. Other openings wait until it is closed. what: is being done, for a
- * message. */
-static enum err_code take_file(const char *what, const char *path, int *fd, struct err *e)
-{
-    enum { PENDING_BYTE = 0x40000000, LOCK_BYTES = 512 };
-    struct flock all = {
-        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = PENDING_BYTE, .l_len = LOCK_BYTES};
-    *fd = open(path, O_RDWR | O_CLOEXEC);
-    if (*fd < 0)
-        return errno == ENOENT ? ERR_OK : system_error(what, path, e);
-    if (fcntl(*fd, F_SETLK, &all) == 0)
-        return ERR_OK;
-    int error = errno;
-    (void)close(*fd);
-    errno = error;
-    if (error != EAGAIN && error != EACCES)
-        return system_error(what, path, e);
-    return err_set(e, ERR_BUSY, "store %s: a server or another command has it open; stop it first", path);
-}
-
 /* The owner of what is replaced, or of the folder: root may restore for a service that has a user of its
  * own. */
 static enum err_code keep_owner(const char *name, const char *path, int old, struct err *e)
@@ -222,16 +201,12 @@ static enum err_code remove_beside(const char *path, const char *suffix, struct 
 static enum err_code replace(const char *what, bool owned, const char *name, const char *path, struct err *e)
 {
     int old;
-    enum err_code code = take_file(what, path, &old, e);
+    enum err_code code = sqlite_take_file(what, path, &old, e);
     if (code)
         return code;
     code = owned ? keep_owner(name, path, old, e) : ERR_OK;
-    if (!code)
-        code = remove_beside(path, "-wal", e);
-    if (!code)
-        code = remove_beside(path, "-shm", e);
-    if (!code)
-        code = remove_beside(path, "-journal", e);
+    for (size_t i = 1; i < SQLITE_OWN_FILES && !code; i++)
+        code = remove_beside(path, sqlite_own_suffixes[i], e);
     if (!code && rename(name, path) != 0)
         code = system_error(what, path, e);
     if (!code)
@@ -245,7 +220,7 @@ static enum err_code replace(const char *what, bool owned, const char *name, con
 static enum err_code check_nobody_has(const char *what, const char *path, struct err *e)
 {
     int old = -1;
-    enum err_code code = take_file(what, path, &old, e);
+    enum err_code code = sqlite_take_file(what, path, &old, e);
     if (!code && old >= 0)
         (void)close(old);
     return code;
@@ -290,26 +265,15 @@ static enum err_code put_new(const char *name, const char *path, struct err *e)
     return code;
 }
 
-/* The store's own files, by whatever name: over them a copy would lose what is in the log, or be spoiled by
- * it. */
+/* Over the store's own files, by whatever name, a copy would lose what is in the log, or be spoiled by it. */
 static enum err_code check_other_file(const struct stat *found, const char *path, const char *store,
                                       struct err *e)
 {
-    static const char *const beside[] = {"", "-wal", "-shm", "-journal"};
-    struct sqlite_store place = {.path = (char *)store};
-    struct stat own;
-    enum err_code code = sqlite_find_file(&place, e);
-    for (size_t i = 0; i < sizeof beside / sizeof *beside && !code; i++) {
-        char *name = sqlite_beside(place.file, beside[i]);
-        if (!name)
-            code = err_set(e, ERR_NOMEM, "no memory for a path");
-        else if (stat(name, &own) == 0 && own.st_dev == found->st_dev && own.st_ino == found->st_ino)
-            code = err_set(e, ERR_CONFLICT, "%s is the store%s itself; give the backup another name", path,
-                           i ? "'s log" : "");
-        mem_free(name);
-    }
-    mem_free(place.file);
-    return code;
+    const char *suffix = sqlite_own_suffix(store, found);
+    if (!suffix)
+        return ERR_OK;
+    return err_set(e, ERR_CONFLICT, "%s is the store%s itself; give the backup another name", path,
+                   *suffix ? "'s log" : "");
 }
 
 /* A log whose database is gone would be applied to what comes in its place. */

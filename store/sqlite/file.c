@@ -38,6 +38,28 @@ char *sqlite_beside(const char *path, const char *suffix)
     return name;
 }
 
+const char *const sqlite_own_suffixes[SQLITE_OWN_FILES] = {"", "-wal", "-shm", "-journal"};
+
+const char *sqlite_own_suffix(const char *path, const struct stat *found)
+{
+    enum { SUFFIX_BYTES = sizeof "-journal" };
+    char resolved[PATH_MAX], name[PATH_MAX + SUFFIX_BYTES];
+    struct stat own;
+    const char *file = realpath(path, resolved);
+    for (size_t i = 0; i < SQLITE_OWN_FILES; i++) {
+        (void)snprintf(name, sizeof name, "%s%s", file ? file : path, sqlite_own_suffixes[i]);
+        if (stat(name, &own) == 0 && own.st_dev == found->st_dev && own.st_ino == found->st_ino)
+            return sqlite_own_suffixes[i];
+    }
+    return NULL;
+}
+
+bool sqlite_owns_file(const char *store, const char *path)
+{
+    struct stat found;
+    return strcmp(store, path) == 0 || (stat(path, &found) == 0 && sqlite_own_suffix(store, &found));
+}
+
 /* The bytes of the file beside the store's, -1 when there is none. */
 static enum err_code size_beside(const char *path, const char *suffix, int64_t *n_bytes, struct err *e)
 {
@@ -117,9 +139,10 @@ int sqlite_open_handle(struct sqlite_conn *c, int flags)
     return rc;
 }
 
-enum err_code sqlite_make_file(const char *path, struct err *e)
+enum err_code sqlite_make_file(const char *path, bool *made, struct err *e)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    *made = fd >= 0;
     if (fd < 0 && errno == EEXIST)
         return ERR_OK;
     if (fd < 0)
@@ -130,4 +153,23 @@ enum err_code sqlite_make_file(const char *path, struct err *e)
                              : err_set(e, ERR_IO, "store %s: make it: %s", path, strerror(errno));
     (void)close(fd);
     return code;
+}
+
+enum err_code sqlite_take_file(const char *what, const char *path, int *fd, struct err *e)
+{
+    enum { PENDING_BYTE = 0x40000000, LOCK_BYTES = 512 };
+    struct flock all = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = PENDING_BYTE, .l_len = LOCK_BYTES};
+    *fd = open(path, O_RDWR | O_CLOEXEC);
+    if (*fd < 0 && errno == ENOENT)
+        return ERR_OK;
+    if (*fd >= 0 && fcntl(*fd, F_SETLK, &all) == 0)
+        return ERR_OK;
+    int error = errno;
+    bool taken = *fd >= 0 && (error == EAGAIN || error == EACCES);
+    if (*fd >= 0)
+        (void)close(*fd);
+    if (taken)
+        return err_set(e, ERR_BUSY, "store %s: a server or another command has it open; stop it first", path);
+    return err_set(e, error == ENOSPC ? ERR_FULL : ERR_IO, "%s %s: %s", what, path, strerror(error));
 }

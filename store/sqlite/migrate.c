@@ -185,7 +185,7 @@ enum err_code sqlite_open(const char *path, enum store_mode mode, struct store *
     s->read_only = mode == STORE_READ_ONLY;
     struct sqlite_conn c = {.store = s};
     if (mode == STORE_CREATE)
-        code = sqlite_make_file(path, e);
+        code = sqlite_make_file(path, &s->made, e);
     if (!code)
         code = sqlite_find_file(s, e);
     if (!code)
@@ -205,7 +205,7 @@ enum err_code sqlite_open(const char *path, enum store_mode mode, struct store *
         code = sqlite_load_clean_leftovers(&c, e);
     sqlite_close_db(&c);
     if (code) {
-        sqlite_backend.close(&s->base);
+        sqlite_discard_new(&s->base);
         return code;
     }
     *out = &s->base;

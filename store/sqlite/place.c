@@ -17,8 +17,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char *const suffixes[SQLITE_FILES] = {"", "-wal", "-shm"};
-
 enum presence { SAME, ABSENT, OTHER };
 
 static enum presence compare(const struct sqlite_store *s, size_t which)
@@ -38,7 +36,7 @@ enum err_code sqlite_guard(struct store_conn *conn, struct err *e)
         sqlite_run(c, sqlite_statement(c, SQL_PING), "read", e); /* so that the log is open */
     for (size_t i = 0; i < SQLITE_FILES && !code; i++) {
         struct stat found;
-        if (!s->names[i] && !(s->names[i] = sqlite_beside(s->file, suffixes[i])))
+        if (!s->names[i] && !(s->names[i] = sqlite_beside(s->file, sqlite_own_suffixes[i])))
             return err_set(e, ERR_NOMEM, "no memory for a path");
         if (stat(s->names[i], &found) != 0)
             code = err_set(e, ERR_LOST, "store %s: %s went away while it was opened", s->path, s->names[i]);

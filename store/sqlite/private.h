@@ -11,6 +11,7 @@
 
 #include <sqlite3.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 enum {
@@ -142,7 +143,7 @@ enum sqlite_reading {
     READING_AS_IT_IS    /* nothing can be made there */
 };
 
-enum { SQLITE_FILES = 3 };
+enum { SQLITE_FILES = 3 }; /* the first of what belongs to a store */
 
 struct sqlite_file_id {
     dev_t device;
@@ -155,6 +156,7 @@ struct sqlite_store {
     char *file; /* without symbolic links: what lies beside the file has its name */
     char *uri;  /* what SQLite opens instead of the path; NULL: the path */
     bool read_only;
+    bool made;                   /* by this opening */
     enum sqlite_reading reading; /* when read_only */
     atomic_bool erased;          /* the log may hold something of a person that was deleted since */
     atomic_bool guarded;         /* from here on the next two stay */
@@ -211,8 +213,21 @@ enum err_code sqlite_fail_opening(struct sqlite_conn *c, int rc, const char *wha
 char *sqlite_beside(const char *path, const char *suffix);
 
 /* Makes an empty file that only its owner may read, whatever the umask; SQLite gives its log and index the
- * same mode. One that is there stays as it is. */
-enum err_code sqlite_make_file(const char *path, struct err *e) ERR_MUST_CHECK;
+ * same mode. One that is there stays as it is. *made tells which. */
+enum err_code sqlite_make_file(const char *path, bool *made, struct err *e) ERR_MUST_CHECK;
+
+/* What belongs to a store: its file, and what lies beside it. */
+enum { SQLITE_OWN_FILES = 4 };
+extern const char *const sqlite_own_suffixes[SQLITE_OWN_FILES];
+
+/* The suffix of that own file of the store at path which was found, by whatever name; NULL: it is none of
+ * them. */
+const char *sqlite_own_suffix(const char *path, const struct stat *found);
+
+/* Takes the file for this process, by SQLite's locks: pending, reserved, shared (sqlite.org/lockingv3.html).
+ * *fd: -1 when there is no file; else other openings wait until it is closed. what: is being done, for a
+ * message. ERR_BUSY: somebody has it open. */
+enum err_code sqlite_take_file(const char *what, const char *path, int *fd, struct err *e) ERR_MUST_CHECK;
 
 /* Refuses what SQLite would take for an empty file, or that is not there and may not be made. */
 enum err_code sqlite_check_size(const char *path, enum store_mode mode, struct err *e) ERR_MUST_CHECK;
@@ -332,6 +347,8 @@ void sqlite_nonblocking_end(struct sqlite_conn *c);
 
 /* The parts of the backend, each in its file. */
 enum err_code sqlite_open(const char *, enum store_mode, struct store **, struct err *);
+void sqlite_discard_new(struct store *);
+bool sqlite_owns_file(const char *, const char *);
 enum err_code sqlite_backup_file(const char *, const char *, bool, struct err *);
 enum err_code sqlite_restore_file(const char *, const char *, struct err *);
 enum err_code sqlite_guard(struct store_conn *, struct err *);

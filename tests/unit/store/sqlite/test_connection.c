@@ -4,11 +4,14 @@
 #include "tests/support/store_fixture.h"
 
 #include <check.h>
+#include <dirent.h>
+#include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -339,6 +342,119 @@ START_TEST(test_no_connection_is_made_to_a_file_that_took_the_place_of_the_open_
 }
 END_TEST
 
+/* ---- a store that was made in vain ---- */
+
+static int n_files(void)
+{
+    DIR *dir = opendir(f.dir);
+    int n = 0;
+    ck_assert_ptr_nonnull(dir);
+    for (const struct dirent *entry; (entry = readdir(dir));)
+        n += entry->d_name[0] != '.';
+    (void)closedir(dir);
+    return n;
+}
+
+static void open_another(const char *url, struct store **s, struct store_conn **c)
+{
+    STORE_OK(store_open(url, STORE_CREATE, s, &e));
+    STORE_OK(store_connect(*s, c, &e));
+}
+
+START_TEST(test_a_new_store_that_is_discarded_leaves_no_file)
+{
+    struct store *s;
+    struct store_conn *c;
+    char url[128];
+    int before = n_files();
+    (void)snprintf(url, sizeof url, "sqlite:%s/new.db", f.dir);
+    open_another(url, &s, &c);
+    ck_assert_int_gt(n_files(), before);
+    store_fixture_user(f.conn, "ann", NULL); /* to the other one */
+    STORE_OK(store_begin(c, &e));
+    store_disconnect(c);
+    store_discard_new(s);
+    ck_assert_int_eq(n_files(), before);
+    store_discard_new(NULL);
+}
+END_TEST
+
+/* Another process that opens the store, says so, and writes to it when it is told to. */
+static pid_t write_elsewhere(const char *path, int ready, const int go[2])
+{
+    pid_t child = fork();
+    if (child != 0)
+        return child;
+    struct store *s;
+    struct store_conn *c;
+    int64_t revision;
+    bool created;
+    char byte = 0;
+    (void)close(go[1]);
+    bool done = store_open(path, STORE_READ_WRITE, &s, NULL) == ERR_OK &&
+                store_connect(s, &c, NULL) == ERR_OK && write(ready, &byte, 1) == 1 &&
+                read(go[0], &byte, 1) == 0 && store_begin(c, NULL) == ERR_OK &&
+                store_put_user(c, text("theirs"), text(NULL), &revision, &created, NULL) == ERR_OK &&
+                store_commit(c, NULL) == ERR_OK;
+    if (done) {
+        store_disconnect(c);
+        store_close(s);
+    }
+    _exit(done ? 0 : 1);
+}
+
+START_TEST(test_a_new_store_that_another_process_has_open_stays)
+{
+    struct store *s;
+    struct store_conn *c;
+    int ready[2], go[2], status;
+    char path[128], byte;
+    (void)snprintf(path, sizeof path, "%s/new.db", f.dir);
+    store_fixture_close(&f); /* a connection is not carried over a fork */
+    ck_assert(pipe2(ready, O_CLOEXEC) == 0 && pipe2(go, O_CLOEXEC) == 0);
+    STORE_OK(store_open(path, STORE_CREATE, &s, &e));
+    pid_t child = write_elsewhere(path, ready[1], go);
+    ck_assert_int_gt(child, 0);
+    ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+    store_discard_new(s);
+    (void)close(go[1]);
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    open_another(path, &s, &c);
+    ck_assert_int_eq(counts(c).n_users, 1);
+    store_disconnect(c);
+    store_close(s);
+    (void)close(ready[0]), (void)close(ready[1]), (void)close(go[0]);
+}
+END_TEST
+
+START_TEST(test_the_files_of_a_store_are_known_by_whatever_name)
+{
+    static const char *const own[] = {"", "-wal", "-shm"};
+    char url[128], path[160], link[128];
+    (void)snprintf(url, sizeof url, "sqlite:%s", f.path);
+    (void)snprintf(link, sizeof link, "%s/link", f.dir);
+    for (size_t i = 0; i < 3; i++) {
+        (void)snprintf(path, sizeof path, "%s%s", f.path, own[i]);
+        ck_assert_int_eq(symlink(path, link), 0);
+        ck_assert(store_owns_file(f.path, path) && store_owns_file(url, path));
+        ck_assert(store_owns_file(f.path, link) && store_owns_file(url, link));
+        if (i == 0) /* a link to the store is a name of it */
+            ck_assert(store_owns_file(link, f.path) && store_owns_file(link, path));
+        ck_assert_int_eq(unlink(link), 0);
+    }
+    (void)snprintf(path, sizeof path, "%s-else", f.path);
+    store_fixture_write_file(path, "x", 1);
+    ck_assert(!store_owns_file(f.path, path));
+    ck_assert(!store_owns_file("postgresql://host/db", path) && !store_owns_file("", path));
+    ck_assert(store_owns_file("sqlite:not there", "not there"));
+    ck_assert_str_eq(store_path("sqlite:a/b"), "a/b");
+    ck_assert_str_eq(store_path("a/b"), "a/b");
+    ck_assert_ptr_null(store_path("postgresql://host/db"));
+    ck_assert_ptr_null(store_path("sqlite:"));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("store sqlite");
@@ -357,6 +473,9 @@ int main(void)
     tcase_add_test(tc, test_a_backup_is_the_store_at_one_moment_and_never_overwrites);
     tcase_add_test(tc, test_a_backup_inside_a_transaction_fails_and_leaves_no_file);
     tcase_add_loop_test(tc, test_no_connection_is_made_to_a_file_that_took_the_place_of_the_open_one, 0, 2);
+    tcase_add_test(tc, test_a_new_store_that_is_discarded_leaves_no_file);
+    tcase_add_test(tc, test_a_new_store_that_another_process_has_open_stays);
+    tcase_add_test(tc, test_the_files_of_a_store_are_known_by_whatever_name);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
