@@ -7,8 +7,8 @@
 #include "engine/format/safetensors.h"
 #include "engine/model.h"
 #include "tests/support/sample_model.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <dirent.h>
 #include <errno.h>
 #include <signal.h>
@@ -297,9 +297,5 @@ int main(void)
     tcase_add_test(t, a_file_size_limit_of_the_system_is_a_full_disk);
     tcase_add_loop_test(t, a_description_without_memory_leaves_nothing, 0, 2);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -3,8 +3,7 @@
 #include "base/mem.h"
 #include "engine/cache/weights_cache.h"
 #include "tests/support/cached_weights.h"
-
-#include <check.h>
+#include "tests/support/suite.h"
 
 static enum err_code make_ten(void *arg, struct weights **out, struct err *e)
 {
@@ -131,9 +130,5 @@ int main(void)
     tcase_add_test(t, a_try_without_memory_for_its_weights_is_left_to_others);
     tcase_add_test(t, a_hit_needs_no_memory);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -4,8 +4,8 @@
 
 #include "base/mem.h"
 #include "tests/support/sample_model.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -250,9 +250,5 @@ int main(void)
     tcase_add_test(linear, test_evaluation_a_context_of_the_wrong_length_is_no_silent_zero);
     suite_add_tcase(s, ranking);
     suite_add_tcase(s, linear);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -2,8 +2,8 @@
  * and floats read back as they were. Risk: an answer that is silently shorter than what was appended. */
 #include "base/buf.h"
 #include "base/mem.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -295,9 +295,5 @@ int main(void)
     tcase_add_test(tc, test_floats_read_back_to_the_same_bits);
     tcase_add_test(tc, test_floats_are_written_as_printf_writes_them);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }

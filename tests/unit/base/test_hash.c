@@ -1,7 +1,8 @@
 /* base/hash.c: keys that meet under a seed that is known are spread under one that is not. */
 #include "base/hash.h"
 
-#include <check.h>
+#include "tests/support/suite.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,9 +98,5 @@ int main(void)
     tcase_add_loop_test(t, keys_chosen_to_meet_are_spread_by_the_seed, 0, 2);
     tcase_add_test(t, every_bit_of_a_key_moves_every_bit_of_its_hash);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

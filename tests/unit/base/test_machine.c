@@ -2,8 +2,8 @@
  * address space. */
 #include "base/cgroup.h"
 #include "base/machine.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <sched.h>
 #include <stdint.h>
@@ -163,9 +163,5 @@ int main(void)
     tcase_add_test(own, address_space_left_is_that_of_the_limit);
     suite_add_tcase(s, t);
     suite_add_tcase(s, own);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

@@ -2,7 +2,8 @@
  * that goes on holding when it was taken back, a loop that must be whole and is not. */
 #include "base/parallel.h"
 
-#include <check.h>
+#include "tests/support/suite.h"
+
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -75,9 +76,5 @@ int main(void)
     tcase_add_loop_test(t, a_loop_that_may_be_stopped_ends_early_until_the_stop_is_taken_back, 1, 4);
     tcase_add_loop_test(t, other_loops_are_whole_whatever_is_said, 1, 4);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

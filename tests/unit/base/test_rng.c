@@ -2,7 +2,8 @@
  * numbers elsewhere. */
 #include "base/rng.h"
 
-#include <check.h>
+#include "tests/support/suite.h"
+
 #include <stdlib.h>
 
 START_TEST(test_random_numbers_are_those_of_the_published_generator)
@@ -33,9 +34,5 @@ int main(void)
     TCase *tc = tcase_create("rng");
     tcase_add_test(tc, test_random_numbers_are_those_of_the_published_generator);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }

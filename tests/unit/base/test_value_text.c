@@ -2,7 +2,8 @@
  * changes, words that strtod takes for numbers. */
 #include "base/value_text.h"
 
-#include <check.h>
+#include "tests/support/suite.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,9 +90,5 @@ int main(void)
     tcase_add_test(t, what_is_longer_than_any_number_is_a_text);
     tcase_add_test(t, codes_are_digits_after_a_zero);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

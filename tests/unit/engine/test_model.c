@@ -9,8 +9,8 @@
 #include "engine/network/hypernet.h"
 #include "engine/rank/catalogue.h"
 #include "tests/support/sample_model.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -569,9 +569,5 @@ int main(void)
     tcase_add_test(t, a_bfloat16_that_is_not_finite_or_not_a_head_is_refused);
     tcase_add_test(t, a_path_that_is_not_there_is_named_once);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -1,6 +1,7 @@
 /* tests/support/patience.c: the limit of every C test. Risk: a busy machine, on which check's own four
  * seconds end tests that are right, in the image's build or by hand, where tests/run sets nothing. */
-#include <check.h>
+#include "tests/support/suite.h"
+
 #include <stdlib.h>
 
 START_TEST(test_a_test_has_ten_minutes_or_no_limit)
@@ -18,9 +19,5 @@ int main(void)
     TCase *t = tcase_create("patience");
     tcase_add_test(t, test_a_test_has_ten_minutes_or_no_limit);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

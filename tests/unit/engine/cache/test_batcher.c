@@ -8,8 +8,8 @@
 #include "base/rng.h"
 #include "engine/network/hypernet.h"
 #include "tests/support/sample_model.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -205,9 +205,5 @@ int main(void)
     tcase_add_test(tc, test_the_cost_is_that_of_the_model);
     tcase_add_test(tc, test_without_memory_there_is_an_error_and_nothing_left);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }

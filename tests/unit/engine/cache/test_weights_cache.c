@@ -3,8 +3,8 @@
  * accounting. Long because the threads, the naive model and the cases of a flight share one set of makers. */
 #include "engine/cache/weights_cache.h"
 #include "tests/support/cached_weights.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
@@ -936,9 +936,5 @@ int main(void)
     tcase_add_test(t, few_sizes_are_in_use_and_what_is_counted_is_what_they_take);
     tcase_add_test(t, sizes_that_overflow_are_no_memory);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

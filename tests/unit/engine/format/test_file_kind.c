@@ -2,8 +2,8 @@
 #include "engine/format/file_kind.h"
 
 #include "engine/format/safetensors.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,9 +126,5 @@ int main(void)
     tcase_add_test(t, bytes_that_look_like_nothing_have_no_name);
     tcase_add_loop_test(t, a_beginning_cut_anywhere_is_looked_at_no_further, 0, n);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

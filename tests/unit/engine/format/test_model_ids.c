@@ -2,7 +2,8 @@
  * taken for another with the same bytes at the beginning or at the end, or of another length. */
 #include "engine/format/model_ids.h"
 
-#include <check.h>
+#include "tests/support/suite.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,9 +129,5 @@ int main(void)
     tcase_add_test(tc, test_what_differs_in_one_byte_or_in_length_is_not_found);
     tcase_add_loop_test(tc, test_an_id_twice_is_refused_with_both_places, 0, 4);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }

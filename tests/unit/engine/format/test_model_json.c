@@ -3,8 +3,8 @@
 #include "engine/format/model_json.h"
 
 #include "engine/network/encoder.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -380,9 +380,5 @@ int main(void)
     tcase_add_test(t, other_json_than_an_object_is_refused);
     tcase_add_test(t, more_fields_than_the_limit_are_refused);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -3,7 +3,8 @@
  * half-written file. */
 #include "engine/format/safetensors.h"
 
-#include <check.h>
+#include "tests/support/suite.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -427,9 +428,5 @@ int main(void)
     tcase_add_test(t, a_second_writer_is_refused_and_a_left_over_is_written_over);
     tcase_add_test(t, a_folder_that_is_not_there_is_named);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

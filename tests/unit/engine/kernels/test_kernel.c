@@ -2,8 +2,8 @@
  * ones in double. Risk: a lane, a row or a remainder that is dropped. */
 #include "base/rng.h"
 #include "engine/kernels/kernel.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,9 +154,5 @@ int main(void)
     tcase_add_test(tc, test_products_of_rows_do_not_depend_on_the_rows_beside_them);
     tcase_add_test(tc, test_hidden_kernels_of_every_cpu_version_equal_the_naive_loop);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }

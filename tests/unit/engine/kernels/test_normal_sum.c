@@ -3,8 +3,8 @@
 #include "engine/kernels/normal_sum.h"
 
 #include "base/rng.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,9 +80,5 @@ int main(void)
                         sizeof counts / sizeof *counts);
     tcase_add_test(t, an_equation_without_a_solution_is_said_to_have_none);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

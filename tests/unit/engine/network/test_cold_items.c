@@ -8,8 +8,8 @@
 #include "engine/network/title_words.h"
 #include "engine/rank/catalogue.h"
 #include "tests/support/sample_model.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -382,9 +382,5 @@ int main(void)
     tcase_add_test(t, test_extra_items_none_is_the_catalogue_alone);
     tcase_add_test(t, test_extra_items_make_the_context_of_trained_ones);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -4,8 +4,8 @@
 #include "base/rng.h"
 #include "engine/network/encoder.h"
 #include "engine/network/fold_in.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -223,9 +223,5 @@ int main(void)
     tcase_add_test(t, test_fold_in_too_wide_a_gram_has_no_basis);
     tcase_add_test(t, test_fold_in_without_memory_has_no_basis);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

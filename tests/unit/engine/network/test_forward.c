@@ -11,8 +11,8 @@
 #include "engine/train/gradient/hypernet_backward.h"
 #include "engine/train/gradient/param_block.h"
 #include "engine/train/gradient/target_backward.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -592,9 +592,5 @@ int main(void)
     tcase_add_test(tc, test_hypernet_refuses_contexts_and_weights_that_are_not_finite);
     tcase_add_test(tc, test_softmax_of_large_logits_sums_to_one);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }

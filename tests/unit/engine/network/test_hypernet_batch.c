@@ -8,8 +8,8 @@
 #include "engine/network/hypernet.h"
 #include "engine/network/hypernet_panels.h"
 #include "engine/train/gradient/param_block.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -398,9 +398,5 @@ int main(void)
     tcase_add_test(tc, test_a_large_hypernetwork_has_no_panels);
     tcase_add_test(tc, test_panels_without_memory_are_refused);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }

@@ -10,8 +10,8 @@
 #include "engine/rank/catalogue.h"
 #include "engine/rank/topk.h"
 #include "tests/support/sample_model.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -550,9 +550,5 @@ int main(void)
     tcase_add_loop_test(t, damaged_pairs_are_refused_with_the_reason, 0, N_REFUSALS);
     tcase_add_test(t, pairs_that_would_not_open_are_not_written);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

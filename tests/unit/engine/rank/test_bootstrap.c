@@ -4,8 +4,8 @@
 #include "engine/rank/bootstrap.h"
 
 #include "base/rng.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -85,9 +85,5 @@ int main(void)
     tcase_add_loop_test(t, test_bootstrap_equals_copying_the_drawn_users, 0, 8);
     tcase_add_test(t, test_bootstrap_of_a_thing_with_itself_is_nothing);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -9,8 +9,8 @@
 #include "engine/network/item_item.h"
 #include "engine/rank/catalogue.h"
 #include "engine/rank/int8_bounds.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -425,9 +425,5 @@ int main(void)
     tcase_add_test(tests, test_bounds_hold_of_the_smallest_numbers);
     tcase_add_test(tests, test_blocks_that_reach_a_threshold_are_found);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -2,7 +2,8 @@
  * ties, NaN, k past the ranking, items that are not ranked at all. */
 #include "engine/rank/quality.h"
 
-#include <check.h>
+#include "tests/support/suite.h"
+
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -236,9 +237,5 @@ int main(void)
     tcase_add_test(t, test_metrics_tied_relevant_items_take_different_places);
     tcase_add_loop_test(t, test_metrics_positions_equal_a_full_sort, 0, 40);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -1,7 +1,8 @@
 /* engine/rank/topk.c: the selection against a full sort; risks: ties, infinities, NaN, k of 0 and past n. */
 #include "engine/rank/topk.h"
 
-#include <check.h>
+#include "tests/support/suite.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,9 +134,5 @@ int main(void)
     tcase_add_test(t, ties_prefer_the_smaller_index_in_any_order_of_arrival);
     tcase_add_test(t, the_threshold_rises_to_the_worst_kept_score);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

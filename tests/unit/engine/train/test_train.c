@@ -8,8 +8,8 @@
 #include "engine/train/data/split.h"
 #include "engine/train/ranking/estimate.h"
 #include "engine/train/train.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -908,10 +908,7 @@ int main(void)
     tcase_add_test(t, order_is_used_where_it_is_known_unless_it_is_to_be_ignored);
     tcase_add_test(t, too_little_data_is_refused);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
+    int failed = suite_run(s);
     char command[64];
     (void)snprintf(command, sizeof command, "rm -rf %s", folder);
     return failed || system(command) != 0;

@@ -5,8 +5,8 @@
 #include "base/mem.h"
 #include "tests/support/api_world.h"
 #include "tests/support/page_cache.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -401,9 +401,5 @@ int main(void)
     tcase_add_test(t, test_api_an_item_of_the_store_alone_is_served_where_a_model_has_an_item_side);
     tcase_add_test(t, test_api_calls_take_their_tokens_alone);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -2,8 +2,8 @@
  * to it, a number that is finite as double and infinite as float, bytes read past the end. */
 #include "base/limits.h"
 #include "server/api/json_body.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -306,9 +306,5 @@ int main(void)
     tcase_add_test(t, test_json_in_absent_numbers_keep_their_default);
     tcase_add_test(t, test_json_in_floats_round_as_floats);
     suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -3,8 +3,8 @@
 #include "server/api/prometheus.h"
 #include "server/api/routes.h"
 #include "tests/support/api_world.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -159,9 +159,5 @@ int main(void)
     tcase_add_test(t, test_metrics_are_prometheus_text);
     tcase_add_test(t, test_metrics_never_name_a_user);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

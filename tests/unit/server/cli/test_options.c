@@ -2,7 +2,8 @@
  * a help that disagrees with the table, words that look like options. */
 #include "server/cli/options.h"
 
-#include <check.h>
+#include "tests/support/suite.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -404,9 +405,5 @@ int main(void)
     tcase_add_test(t, test_options_help_after_dashes_is_a_word);
     tcase_add_test(t, test_options_single_dash_is_no_word);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -4,8 +4,8 @@
 
 #include "base/mem.h"
 #include "server/data/vocabulary.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -432,9 +432,5 @@ int main(void)
     tcase_add_test(t, test_dataset_no_more_fields_than_a_model_may_have);
     tcase_add_loop_test(t, test_dataset_without_memory_says_so_and_leaks_nothing, 0, 2);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -2,7 +2,8 @@
  * two groups or none, a difference against another metric's first row, an empty group. */
 #include "server/evaluate/evaluation_groups.h"
 
-#include <check.h>
+#include "tests/support/suite.h"
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -76,9 +77,5 @@ int main(void)
     tcase_add_test(t, users_fall_into_their_groups);
     tcase_add_test(t, an_error_of_ratings_is_over_the_rows_of_the_group_and_coverage_has_no_groups);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

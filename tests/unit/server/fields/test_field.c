@@ -3,8 +3,8 @@
 #include "server/fields/field.h"
 
 #include "base/limits.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,9 +167,5 @@ int main(void)
     tcase_add_test(t, test_field_ids_are_short_utf_8);
     tcase_add_test(t, test_field_old_values_come_within_limits);
     suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -1,7 +1,8 @@
 /* Texts of fields as numbers and times. */
 #include "server/fields/field_value.h"
 
-#include <check.h>
+#include "tests/support/suite.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -81,9 +82,5 @@ int main(void)
     tcase_add_test(tc, test_times_are_seconds_or_iso_8601);
     tcase_add_test(tc, test_numbers_are_decimal_and_finite);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }

@@ -3,8 +3,8 @@
 #include "base/mem.h"
 #include "server/fields/id_form.h"
 #include "server/fields/id_meeting.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -149,9 +149,5 @@ int main(void)
     tcase_add_test(tc, test_id_meeting_holds_so_many_and_no_more);
     tcase_add_test(tc, test_id_meeting_without_memory_is_an_error_at_every_allocation);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }

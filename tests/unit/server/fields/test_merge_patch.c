@@ -2,7 +2,8 @@
  * stay in new objects, sizes, texts that are no objects. */
 #include "server/fields/merge_patch.h"
 
-#include <check.h>
+#include "tests/support/suite.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,9 +76,5 @@ int main(void)
     tcase_add_loop_test(t, test_merge_patch_does_as_rfc_7396_says, 0, sizeof cases / sizeof *cases);
     tcase_add_test(t, test_merge_patch_refuses_what_would_be_too_large);
     tcase_add_test(t, test_merge_patch_tells_a_bad_patch_from_a_bad_object);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

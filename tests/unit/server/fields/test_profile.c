@@ -2,7 +2,8 @@
  * that is no object. */
 #include "server/fields/profile.h"
 
-#include <check.h>
+#include "tests/support/suite.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,9 +163,5 @@ int main(void)
                         sizeof removals / sizeof *removals);
     tcase_add_test(t, test_profile_without_refuses_what_is_no_object_or_too_long);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

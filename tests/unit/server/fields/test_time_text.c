@@ -1,8 +1,8 @@
 /* Times as databases, data frames and browsers write them; what could be two days is refused by naming it. */
 #include "server/fields/field.h"
 #include "server/fields/time_text.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -132,9 +132,5 @@ int main(void)
     tcase_add_loop_test(tc, test_times_that_are_no_day_or_two_days_are_refused_and_named, 0, n_refused);
     tcase_add_loop_test(tc, test_times_cut_anywhere_are_read_to_their_end_only, 0, n_tens);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }

@@ -2,7 +2,8 @@
  * has. */
 #include "server/http/hosts.h"
 
-#include <check.h>
+#include "tests/support/suite.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,9 +86,5 @@ int main(void)
     tcase_add_test(t, addresses_of_this_machine_alone_are_told_from_others);
     tcase_add_test(t, names_of_this_machine_and_those_given_are_taken);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

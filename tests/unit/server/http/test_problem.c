@@ -3,8 +3,8 @@
 #include "base/log.h"
 #include "base/utf8.h"
 #include "server/http/problem_list.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -205,9 +205,5 @@ int main(void)
     tcase_add_test(t, test_problem_without_a_place_is_answered_while_faults_are_gathered);
     tcase_add_test(t, test_problem_replaces_half_an_answer);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -5,8 +5,8 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -312,9 +312,5 @@ int main(void)
                         sizeof types / sizeof *types);
     tcase_add_test(t, test_request_a_second_answer_replaces_the_first);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

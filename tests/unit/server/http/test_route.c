@@ -3,8 +3,8 @@
 #include "server/http/route.h"
 
 #include "server/api/routes.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -155,9 +155,5 @@ int main(void)
     tcase_add_test(t, test_route_says_by_its_class_who_runs_it);
     tcase_add_loop_test(t, test_route_has_a_queue_for_each_kind_of_wait, 0, sizeof queues / sizeof *queues);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

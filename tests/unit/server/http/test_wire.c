@@ -3,7 +3,8 @@
  * requests that leaves that of the reader. */
 #include "server/http/wire.h"
 
-#include <check.h>
+#include "tests/support/suite.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -175,9 +176,5 @@ int main(void)
                         sizeof large / sizeof *large);
     tcase_add_test(t, test_random_bytes_are_read_alike_in_any_pieces);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

@@ -2,7 +2,8 @@
  * threads left behind when one cannot start. Run under ThreadSanitizer too. */
 #include "server/http/worker_pool.h"
 
-#include <check.h>
+#include "tests/support/suite.h"
+
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -201,9 +202,5 @@ int main(void)
     tcase_add_test(t, test_worker_stops_without_work);
     tcase_add_test(t, test_worker_a_job_whose_place_was_taken_before_the_stop_runs);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -5,8 +5,8 @@
 
 #include "base/mem.h"
 #include "tests/support/api_world.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -293,9 +293,5 @@ int main(void)
     tcase_add_test(t, test_watcher_tells_that_the_store_answers);
     tcase_add_test(t, what_could_not_be_followed_for_want_of_memory_is_tried_again);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -4,8 +4,8 @@
 
 #include "base/mem.h"
 #include "tests/support/api_world.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -162,9 +162,5 @@ int main(void)
     tcase_add_test(t, where_generations_are_gathered_or_not_measured_it_is_nobody);
     tcase_add_test(t, without_memory_it_says_so);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -7,8 +7,8 @@
 #include "store/sqlite/private.h"
 #include "tests/support/api_world.h"
 #include "tests/support/sample_model.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -502,9 +502,5 @@ int main(void)
     tcase_add_test(t, a_thread_without_memory_for_the_first_model_answers_from_no_other);
     tcase_add_test(t, models_come_and_go_while_readers_never_stop);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -12,8 +12,8 @@
 #include "server/serving/user_weights.h"
 #include "store/sqlite/private.h"
 #include "tests/support/api_world.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -477,9 +477,5 @@ int main(void)
     tcase_add_loop_test(t, test_a_finished_batch_leaves_nothing_to_the_next_start, 0, 2);
     tcase_add_test(t, test_items_move_although_not_all_contexts_could_be_made);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

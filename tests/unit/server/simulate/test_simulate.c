@@ -3,8 +3,8 @@
 #include "base/mem.h"
 #include "server/simulate/simulate.h"
 #include "server/tables/table.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -314,9 +314,5 @@ int main(void)
     tcase_add_test(tc, test_a_place_that_cannot_be_written_is_named);
     tcase_add_test(tc, test_no_memory_is_an_error_at_every_allocation);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }

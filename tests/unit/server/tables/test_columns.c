@@ -1,6 +1,8 @@
 /* What the columns of a header are taken for, and which headers are refused. */
 #include "tests/support/table_rows.h"
 
+#include "tests/support/suite.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -106,9 +108,5 @@ int main(void)
     tcase_add_loop_test(tc, test_a_separator_of_another_format_is_named, 0,
                         sizeof separators / sizeof *separators);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }

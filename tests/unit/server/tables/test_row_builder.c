@@ -1,6 +1,7 @@
 /* Every kind of bad line is named by file, line and reason; what stands for no value; what is too long or too
  * many. */
 #include "base/limits.h"
+#include "tests/support/suite.h"
 #include "tests/support/table_rows.h"
 
 #include <stdio.h>
@@ -155,9 +156,5 @@ int main(void)
     tcase_add_test(tc, test_what_is_too_long_is_refused_and_what_just_fits_is_not);
     tcase_add_test(tc, test_too_many_categories_or_columns_are_refused);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 /* Tables of every format as rows, and how the format is found. */
 #include "base/mem.h"
+#include "tests/support/suite.h"
 #include "tests/support/table_rows.h"
 
 #include <stdio.h>
@@ -296,9 +297,5 @@ int main(void)
     tcase_add_test(tc, test_a_quote_that_is_not_closed_costs_its_line);
     tcase_add_test(tc, test_no_memory_is_an_error_at_every_allocation);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }

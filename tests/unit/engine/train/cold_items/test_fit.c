@@ -7,8 +7,8 @@
 #include "engine/train/cold_items/fit.h"
 #include "engine/train/gradient/param_block.h"
 #include "engine/train/linear/ials.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -260,9 +260,5 @@ int main(void)
     tcase_add_test(t, test_item_side_fit_without_features_gives_a_prior_alone);
     tcase_add_test(t, test_item_side_fit_without_memory_says_so);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -3,7 +3,8 @@
  * counts. */
 #include "engine/train/data/climb.h"
 
-#include <check.h>
+#include "tests/support/suite.h"
+
 #include <math.h>
 
 enum { N_X = 7, N_Y = 5 };
@@ -127,9 +128,5 @@ int main(void)
     tcase_add_test(t, a_failed_try_is_the_search_s_failure);
     tcase_add_test(t, a_line_is_climbed_either_way_and_no_try_is_made_twice);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

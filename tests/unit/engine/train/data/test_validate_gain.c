@@ -3,7 +3,8 @@
  * model. */
 #include "engine/train/data/validate.h"
 
-#include <check.h>
+#include "tests/support/suite.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -136,9 +137,5 @@ int main(void)
     tcase_add_test(t, the_rivals_are_the_same_whatever_is_measured);
     tcase_add_test(t, a_user_who_has_everything_is_measured_too);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

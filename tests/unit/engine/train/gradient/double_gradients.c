@@ -8,8 +8,8 @@
 #include "engine/train/ranking/examples.h"
 #include "engine/train/ranking/softmax_loss.h"
 #include "engine/train/ranking/train_step.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -328,9 +328,5 @@ int main(void)
     tcase_add_test(tc, test_softmax_loss_gradient_equals_finite_differences);
     tcase_add_test(tc, test_softmax_loss_survives_scores_that_overflow_exp);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }

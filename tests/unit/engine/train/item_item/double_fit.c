@@ -2,7 +2,8 @@
  * written, and what was written is read again, for even and odd numbers of entries. */
 #include "engine/network/item_item.h"
 
-#include <check.h>
+#include "tests/support/suite.h"
+
 #include <stdlib.h>
 
 enum { N_ITEMS = 9, N_PAIRS = 6 };
@@ -54,9 +55,5 @@ int main(void)
     TCase *t = tcase_create("neighbours");
     tcase_add_loop_test(t, entries_are_read_as_they_were_written, 0, N_PAIRS + 1);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -10,8 +10,8 @@
 #include "engine/train/data/validate.h"
 #include "engine/train/gradient/param_block.h"
 #include "engine/train/item_item/search.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -637,9 +637,5 @@ int main(void)
     tcase_add_loop_test(t, a_fit_without_memory_fails_and_leaves_nothing, 0, 4);
     tcase_add_loop_test(t, a_choice_without_memory_fails_and_leaves_nothing, 0, 2);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -2,8 +2,8 @@
  * read where the other was written, a column scaled by a row's diagonal, an item that recommends itself. */
 #include "base/mem.h"
 #include "engine/train/linear/ease.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <string.h>
 
@@ -110,9 +110,5 @@ int main(void)
     tcase_add_test(t, scores_are_the_sum_of_the_known_items_rows);
     tcase_add_test(t, too_many_items_are_refused);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed;
+    return suite_run(s);
 }

@@ -3,7 +3,8 @@
  * that depends on threads. */
 #include "engine/train/linear/ials_baseline.h"
 
-#include <check.h>
+#include "tests/support/suite.h"
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -165,9 +166,5 @@ int main(void)
     tcase_add_test(t, test_ials_baseline_threads_change_no_bit);
     tcase_add_test(t, test_ials_baseline_of_nobody_scores_all_items_alike);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

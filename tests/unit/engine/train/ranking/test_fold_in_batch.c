@@ -5,8 +5,8 @@
 #include "engine/network/encoder.h"
 #include "engine/train/linear/ials.h"
 #include "engine/train/ranking/fold_in_batch.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -175,9 +175,5 @@ int main(void)
     tcase_add_loop_test(tc, a_few_alone_equal_the_encoder, 0, N_SETTINGS);
     tcase_add_test(tc, an_equation_without_a_solution_gives_the_prior);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }

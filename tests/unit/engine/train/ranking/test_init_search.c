@@ -2,8 +2,8 @@
  * not bear out, a stop that is not heeded, memory of the tries. */
 #include "engine/train/ranking/init_search.h"
 #include "engine/train/ranking/trainer.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -134,9 +134,5 @@ int main(void)
     tcase_add_loop_test(t, the_alpha_is_weakened_while_an_epoch_gains_3_per_cent_by_it, 0, 3);
     tcase_add_test(t, a_stop_leaves_the_start_as_it_came);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -2,7 +2,8 @@
  * resumed run has not. */
 #include "engine/train/ranking/schedule.h"
 
-#include <check.h>
+#include "tests/support/suite.h"
+
 #include <string.h>
 
 enum { N_EPOCHS = 10 };
@@ -92,9 +93,5 @@ int main(void)
     tcase_add_test(t, with_times_or_few_steps_it_goes_on);
     tcase_add_test(t, what_can_still_reach_its_start_goes_on);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

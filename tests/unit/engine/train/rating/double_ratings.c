@@ -9,8 +9,8 @@
 #include "engine/train/gradient/param_block.h"
 #include "engine/train/linear/ridge.h"
 #include "engine/train/rating/variational_mf.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -380,9 +380,5 @@ int main(void)
     tcase_add_test(t, test_ratings_all_equal_or_none_are_refused);
     tcase_add_test(t, test_ratings_no_memory_is_an_error_at_every_place);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }
