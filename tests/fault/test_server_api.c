@@ -5,8 +5,8 @@
 #include "server/http/http.h"
 #include "server/serving/change_follower.h"
 #include "tests/support/api_world.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -153,19 +153,8 @@ END_TEST
 
 START_TEST(a_server_without_memory_does_not_start)
 {
-    struct http_config config = {.listen = "127.0.0.1:0",
-                                 .n_threads = 2,
-                                 .n_workers = 2,
-                                 .n_write_workers = 1,
-                                 .n_long_workers = 1,
-                                 .max_body_memory = 64 << 20,
-                                 .max_per_address = 100,
-                                 .keep_alive_s = 60,
-                                 .deadline_s = 60,
-                                 .max_body_bytes = 1000,
-                                 .max_connections = 10,
-                                 .max_queue = 4,
-                                 .timeout_s = 5};
+    struct http_config config = api_world_http_config();
+    config.n_threads = config.n_workers = 2;
     bool done = false;
     for (long n = 1; n < 1000 && !done; n++) {
         const struct http_handler handler = api_handler(&w.api);
@@ -223,9 +212,5 @@ int main(void)
     tcase_add_test(t, a_server_without_memory_does_not_start);
     tcase_add_test(t, a_store_and_models_without_memory_are_not_opened);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -7,9 +7,11 @@
 #include "base/mem.h"
 #include "tests/support/sample_model.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static void must(enum err_code code, const struct err *e)
@@ -161,4 +163,43 @@ struct store_counts api_world_counts(struct api_world *w)
     struct err e = {0};
     must(store_count(w->worker->session.conn, &counts, &e), &e);
     return counts;
+}
+
+struct http_config api_world_http_config(void)
+{
+    return (struct http_config){.listen = "127.0.0.1:0",
+                                .n_threads = 1,
+                                .n_workers = 1,
+                                .n_write_workers = 1,
+                                .n_long_workers = 1,
+                                .max_body_memory = 64 << 20,
+                                .max_per_address = 100,
+                                .keep_alive_s = 60,
+                                .deadline_s = 60,
+                                .max_body_bytes = LIMIT_BODY_BYTES,
+                                .max_connections = 4,
+                                .max_queue = 4,
+                                .timeout_s = 60};
+}
+
+struct http_server *api_world_serve(struct api_world *w)
+{
+    const struct http_config config = api_world_http_config();
+    const struct http_handler handler = api_handler(&w->api);
+    struct http_server *server;
+    struct err e = {0};
+    must(http_start(&config, &handler, &server, &e), &e);
+    return server;
+}
+
+int api_world_connect(const struct http_server *server)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    char url[300];
+    http_url(server, url, sizeof url);
+    to.sin_port = htons((uint16_t)strtoul(strrchr(url, ':') + 1, NULL, 10));
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (connect(fd, (struct sockaddr *)&to, sizeof to) != 0)
+        abort();
+    return fd;
 }

@@ -7,6 +7,7 @@
 #define TESTS_SUPPORT_API_WORLD_H
 
 #include "server/api/api.h"
+#include "server/http/http.h"
 
 #define API_WORLD_TOKEN "an admin token of tests"
 
@@ -38,5 +39,15 @@ int api_world_json(struct api_world *w, const char *method, const char *target, 
 
 /* Users, interactions and contexts in the store. */
 struct store_counts api_world_counts(struct api_world *w);
+
+/* ---- with sockets ---- */
+
+/* A free port of this machine, one thread of each kind, limits that are not met. */
+struct http_config api_world_http_config(void);
+
+/* Serves with that; http_stop ends it. A connection to it, which the caller closes. Both end the program
+ * where they fail. */
+struct http_server *api_world_serve(struct api_world *w);
+int api_world_connect(const struct http_server *server);
 
 #endif

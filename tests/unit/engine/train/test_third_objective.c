@@ -7,7 +7,6 @@
  * percent. */
 #include "engine/train/train.h"
 
-#include "base/limits.h"
 #include "base/mem.h"
 #include "engine/format/model_write.h"
 #include "engine/model.h"
@@ -16,9 +15,8 @@
 #include "engine/train/rating/rating.h"
 #include "server/http/http.h"
 #include "tests/support/api_world.h"
+#include "tests/support/suite.h"
 
-#include <arpa/inet.h>
-#include <check.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -216,24 +214,9 @@ static struct http_server *server;
 
 static void start_server(void)
 {
-    struct http_config config = {.listen = "127.0.0.1:0",
-                                 .n_threads = 1,
-                                 .n_workers = 1,
-                                 .n_write_workers = 1,
-                                 .n_long_workers = 1,
-                                 .max_body_memory = 64 << 20,
-                                 .max_per_address = 100,
-                                 .keep_alive_s = 60,
-                                 .deadline_s = 60,
-                                 .max_body_bytes = LIMIT_BODY_BYTES,
-                                 .max_connections = 4,
-                                 .max_queue = 4,
-                                 .timeout_s = 60};
-    struct err e = {0};
     must_train();
     api_world_init_model(&world, path);
-    const struct http_handler handler = api_handler(&world.api);
-    ck_assert_msg(http_start(&config, &handler, &server, &e) == ERR_OK, "%s", e.text);
+    server = api_world_serve(&world);
 }
 
 static void stop_server(void)
@@ -245,12 +228,8 @@ static void stop_server(void)
 /* One request on a connection of its own; the whole answer as text. */
 static void ask(const char *head, const char *body, char *answer, size_t size)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    char url[300], request[1024];
-    http_url(server, url, sizeof url);
-    to.sin_port = htons((uint16_t)strtoul(strrchr(url, ':') + 1, NULL, 10));
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    ck_assert_int_eq(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    char request[1024];
+    int fd = api_world_connect(server);
     int n = snprintf(request, sizeof request,
                      "%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
                      "Authorization: Bearer " API_WORLD_TOKEN "\r\nContent-Length: %zu\r\n\r\n%s",
@@ -295,10 +274,7 @@ int main(void)
     tcase_add_checked_fixture(h, start_server, stop_server);
     tcase_add_test(h, a_model_of_a_new_objective_is_answered_over_http_in_its_own_unit);
     suite_add_tcase(s, h);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
+    int failed = suite_run(s);
     (void)unlink(path);
     (void)rmdir(folder);
     return failed != 0;

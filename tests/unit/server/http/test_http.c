@@ -4,12 +4,10 @@
  * answer; a hit that takes from the heap of all threads; memory of large requests that stays. */
 #include "server/http/http.h"
 
-#include "base/limits.h"
 #include "base/mem.h"
 #include "tests/support/api_world.h"
+#include "tests/support/suite.h"
 
-#include <arpa/inet.h>
-#include <check.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
@@ -103,41 +101,16 @@ static struct api_world world;
 static struct http_server *server;
 static int connection; /* that `ask` uses */
 
-static void connect_to_server(void)
-{
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    char url[300];
-    http_url(server, url, sizeof url);
-    to.sin_port = htons((uint16_t)strtoul(strrchr(url, ':') + 1, NULL, 10));
-    connection = socket(AF_INET, SOCK_STREAM, 0);
-    ck_assert_int_eq(connect(connection, (struct sockaddr *)&to, sizeof to), 0);
-}
-
 static void serve(void)
 {
-    struct http_config config = {.listen = "127.0.0.1:0",
-                                 .n_threads = 1,
-                                 .n_workers = 1,
-                                 .n_write_workers = 1,
-                                 .n_long_workers = 1,
-                                 .max_body_memory = 64 << 20,
-                                 .max_per_address = 100,
-                                 .keep_alive_s = 60,
-                                 .deadline_s = 60,
-                                 .max_body_bytes = LIMIT_BODY_BYTES,
-                                 .max_connections = 4,
-                                 .max_queue = 4,
-                                 .timeout_s = 60};
-    struct err e = {0};
     api_world_init(&world);
     atomic_store(&world.api.ready, true);
     ck_assert_int_eq(api_world_json(&world, "PUT", "/v1/admin/users/ann",
                                     "{\"profile\":{\"gender\":\"F\"},\"interactions\":[{\"item\":\"1\"}]}",
                                     NULL),
                      201);
-    const struct http_handler handler = api_handler(&world.api);
-    ck_assert_msg(http_start(&config, &handler, &server, &e) == ERR_OK, "%s", e.text);
-    connect_to_server();
+    server = api_world_serve(&world);
+    connection = api_world_connect(server);
 }
 
 static void stop_serving(void)
@@ -229,7 +202,7 @@ START_TEST(a_request_without_memory_ends_its_connection_and_no_other)
     char large[3 * REQUEST_KEPT_BYTES / 4] = "GET /", answer[1 << 16], c;
     int first = connection;
     ask(hit_head, "", answer, sizeof answer);
-    connect_to_server();
+    connection = api_world_connect(server);
     ask(hit_head, "", answer, sizeof answer);
     memset(large + 5, 'x', REQUEST_KEPT_BYTES / 2);
     strcpy(large + 5 + REQUEST_KEPT_BYTES / 2, " HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -287,9 +260,5 @@ int main(void)
     tcase_add_test(t, libraries_find_it_too);
     tcase_add_test(t, events_are_fewer_than_there_is_room_for);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }
