@@ -2,7 +2,7 @@
  * import takes them back. */
 #include "server/data/split_files.h"
 
-#include "base/buf.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "server/data/output_file.h"
 #include "server/fields/field.h"
@@ -14,15 +14,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-enum { N_FILES = 3, PATH_CAP = 64 * 1024 };
+enum { N_FILES = 3 };
 
 static const char *const names[N_FILES] = {"train.csv", "test.csv", "known.csv"}; /* by enum split_file */
+static const char suffix[] = ".part";
 
 struct out {
-    FILE *file;            /* NULL: not wanted, or done */
-    struct buf path, part; /* its place, and where it is written */
+    struct file_out file;
+    FILE *stream; /* of it; NULL: not wanted */
 };
 
 struct split_files {
@@ -30,28 +30,19 @@ struct split_files {
     bool has[3];
 };
 
-static enum err_code io_failed(const char *what, const char *path, struct err *e)
-{
-    int reason = errno;
-    return err_set(e, reason == ENOSPC || reason == EDQUOT ? ERR_FULL : ERR_IO, "cannot %s %s: %s", what,
-                   path, strerror(reason));
-}
-
-/* One file's name in the folder against the tables. */
-static enum err_code check_one(const char *folder, const char *name, const char *suffix,
+/* One file's name in the folder, or that of its part, against the tables. */
+static enum err_code check_one(const char *folder, const char *name, const char *end,
                                const char *const *paths, size_t n_paths, struct err *e)
 {
-    struct buf path;
-    buf_init(&path, PATH_CAP);
-    buf_addf(&path, "%s/%s%s", folder, name, suffix);
-    const char *text = buf_text(&path);
-    enum err_code code = text ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for the name of %s", name);
+    char *place = file_in(folder, name), *path = place ? file_beside(place, end) : NULL;
+    enum err_code code = path ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for the name of %s", name);
     for (size_t i = 0; i < n_paths && !code; i++)
-        if (output_file_same(text, paths[i]))
+        if (output_file_same(path, paths[i]))
             code = err_set(e, ERR_CONFLICT,
                            "--out %s: %s there is the table of --interactions %s; name another folder",
-                           folder, strrchr(text, '/') + 1, paths[i]);
-    buf_fini(&path);
+                           folder, strrchr(path, '/') + 1, paths[i]);
+    mem_free(place);
+    mem_free(path);
     return code;
 }
 
@@ -64,7 +55,7 @@ enum err_code split_files_check(const char *folder, bool known, const char *cons
             continue;
         code = check_one(folder, names[i], "", paths, n_paths, e);
         if (!code)
-            code = check_one(folder, names[i], ".part", paths, n_paths, e);
+            code = check_one(folder, names[i], suffix, paths, n_paths, e);
     }
     return code;
 }
@@ -73,17 +64,18 @@ static enum err_code open_one(struct out *o, const char *folder, const char *nam
                               struct err *e)
 {
     static const char *const columns[] = {",rating", ",weight", ",timestamp"};
-    buf_addf(&o->path, "%s/%s", folder, name);
-    buf_addf(&o->part, "%s/%s.part", folder, name);
-    if (!buf_text(&o->path) || !buf_text(&o->part))
-        return err_set(e, ERR_NOMEM, "no memory for the name of %s", name);
-    o->file = fopen(buf_text(&o->part), "we");
-    if (!o->file)
-        return io_failed("write", buf_text(&o->part), e);
-    (void)fputs("user,item", o->file);
+    char *path = file_in(folder, name);
+    enum err_code code = path ? file_out_open(&o->file, path, suffix, FILE_SHARED, e)
+                              : err_set(e, ERR_NOMEM, "no memory for the name of %s", name);
+    mem_free(path);
+    if (!code)
+        code = file_out_stream(&o->file, &o->stream, e);
+    if (code)
+        return code;
+    (void)fputs("user,item", o->stream);
     for (size_t i = 0; i < 3; i++)
-        (void)fputs(has[i] ? columns[i] : "", o->file);
-    (void)fputc('\n', o->file);
+        (void)fputs(has[i] ? columns[i] : "", o->stream);
+    (void)fputc('\n', o->stream);
     return ERR_OK;
 }
 
@@ -94,11 +86,7 @@ enum err_code split_files_open(const char *folder, bool known, const bool has[3]
     if (!f)
         return err_set(e, ERR_NOMEM, "no memory to write files");
     memcpy(f->has, has, sizeof f->has);
-    for (size_t i = 0; i < N_FILES; i++) {
-        buf_init(&f->list[i].path, PATH_CAP);
-        buf_init(&f->list[i].part, PATH_CAP);
-    }
-    enum err_code code = mkdir(folder, 0777) && errno != EEXIST ? io_failed("make", folder, e) : ERR_OK;
+    enum err_code code = mkdir(folder, 0777) && errno != EEXIST ? file_error(e, folder, "make") : ERR_OK;
     for (size_t i = 0; i < N_FILES && !code; i++)
         if (i != SPLIT_KNOWN || known)
             code = open_one(&f->list[i], folder, names[i], has, e);
@@ -140,7 +128,7 @@ static void write_number(FILE *f, double x)
 
 void split_files_write(struct split_files *f, enum split_file to, const struct table_row *row)
 {
-    FILE *out = to == SPLIT_NOWHERE ? NULL : f->list[to].file;
+    FILE *out = to == SPLIT_NOWHERE ? NULL : f->list[to].stream;
     if (!out || ferror(out))
         return;
     write_id(out, row->user);
@@ -163,33 +151,19 @@ void split_files_write(struct split_files *f, enum split_file to, const struct t
 
 enum err_code split_files_finish(struct split_files *f, struct err *e)
 {
-    for (size_t i = 0; i < N_FILES; i++) {
-        struct out *o = &f->list[i];
-        if (o->file && (fflush(o->file) || ferror(o->file) || fsync(fileno(o->file))))
-            return io_failed("write", buf_text(&o->part), e);
-    }
-    for (size_t i = 0; i < N_FILES; i++) {
-        struct out *o = &f->list[i];
-        if (!o->file)
-            continue;
-        if (rename(buf_text(&o->part), buf_text(&o->path)))
-            return io_failed("make", buf_text(&o->path), e);
-        (void)fclose(o->file); /* everything is on disk */
-        o->file = NULL;
-    }
-    return ERR_OK;
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; i < N_FILES && !code; i++)
+        if (f->list[i].stream)
+            code = file_out_sync(&f->list[i].file, e);
+    for (size_t i = 0; i < N_FILES && !code; i++)
+        if (f->list[i].stream)
+            code = file_out_replace(&f->list[i].file, e);
+    return code;
 }
 
 void split_files_free(struct split_files *f)
 {
-    for (size_t i = 0; f && i < N_FILES; i++) {
-        struct out *o = &f->list[i];
-        if (o->file) {
-            (void)fclose(o->file); /* unfinished: the part goes */
-            (void)unlink(buf_text(&o->part));
-        }
-        buf_fini(&o->path);
-        buf_fini(&o->part);
-    }
+    for (size_t i = 0; f && i < N_FILES; i++)
+        file_out_fini(&f->list[i].file);
     mem_free(f);
 }

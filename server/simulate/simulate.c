@@ -1,18 +1,16 @@
-/* World to files. A file is written beside its place and renamed into it, so that a full disk leaves no half
- * a data set under a good name. */
+/* World to files. A full disk leaves no half a table under a good name (base/file.h). */
 #include "server/simulate/simulate.h"
 
-#include "base/buf.h"
+#include "base/file.h"
+#include "base/mem.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-enum { N_ADJECTIVES = 32, N_NOUNS = 32, N_PATTERNS = 4, PATH_CAP = 64 * 1024, N_FAVOURITES = 3 };
+enum { N_ADJECTIVES = 32, N_NOUNS = 32, N_PATTERNS = 4, N_FAVOURITES = 3 };
 
 static const char *const categories[WORLD_CATEGORIES] = {
     "Adventure", "Comedy",  "Crime", "Documentary", "Drama",   "Family",
@@ -39,55 +37,7 @@ static const char *const nouns[N_NOUNS] = {
     "Neighbour", "Valley",  "Archive", "Sparrow", "Engine", "Market",  "Tide",      "Stranger",
 };
 
-/* ---- one file ---- */
-
-struct out {
-    FILE *file;
-    struct buf path, part; /* its place, and where it is written */
-};
-
-static void out_fini(struct out *o)
-{
-    if (o->file) {
-        (void)fclose(o->file); /* a failed write: the part goes */
-        (void)unlink(buf_text(&o->part));
-    }
-    buf_fini(&o->path);
-    buf_fini(&o->part);
-}
-
-static enum err_code io_failed(const char *what, const char *path, struct err *e)
-{
-    int reason = errno;
-    return err_set(e, reason == ENOSPC || reason == EDQUOT ? ERR_FULL : ERR_IO, "cannot %s %s: %s", what,
-                   path, strerror(reason));
-}
-
-static enum err_code out_open(struct out *o, const char *dir, const char *name, struct err *e)
-{
-    *o = (struct out){0};
-    buf_init(&o->path, PATH_CAP);
-    buf_init(&o->part, PATH_CAP);
-    buf_addf(&o->path, "%s/%s", dir, name);
-    buf_addf(&o->part, "%s/%s.part", dir, name);
-    if (!buf_text(&o->path) || !buf_text(&o->part))
-        return err_set(e, ERR_NOMEM, "no memory for the name of %s", name);
-    o->file = fopen(buf_text(&o->part), "we");
-    return o->file ? ERR_OK : io_failed("write", buf_text(&o->part), e);
-}
-
-static enum err_code out_finish(struct out *o, struct err *e)
-{
-    if (fflush(o->file) || ferror(o->file) || fsync(fileno(o->file)))
-        return io_failed("write", buf_text(&o->part), e);
-    if (rename(buf_text(&o->part), buf_text(&o->path)))
-        return io_failed("make", buf_text(&o->path), e);
-    (void)fclose(o->file); /* everything is on disk */
-    o->file = NULL;
-    return ERR_OK;
-}
-
-/* ---- contents; errors of stdio stick to the file and are seen by out_finish ---- */
+/* ---- contents; errors of stdio stick to the file and are found by file_out_replace ---- */
 
 static void write_events(FILE *f, const struct world *w, bool held_out)
 {
@@ -207,13 +157,19 @@ static const struct {
 
 static enum err_code write_file(const struct world *w, const char *dir, size_t i, struct err *e)
 {
-    struct out o;
-    enum err_code code = out_open(&o, dir, files[i].name, e);
+    struct file_out out = {.fd = -1};
+    FILE *f = NULL;
+    char *path = file_in(dir, files[i].name);
+    enum err_code code = path ? file_out_open(&out, path, ".part", FILE_SHARED, e)
+                              : err_set(e, ERR_NOMEM, "no memory for the name of %s", files[i].name);
+    if (!code)
+        code = file_out_stream(&out, &f, e);
     if (!code) {
-        files[i].write(o.file, w);
-        code = out_finish(&o, e);
+        files[i].write(f, w);
+        code = file_out_replace(&out, e);
     }
-    out_fini(&o);
+    file_out_fini(&out);
+    mem_free(path);
     return code;
 }
 
@@ -224,7 +180,7 @@ enum err_code simulate_run(const struct world_options *options, const char *dir,
     if (code)
         return code;
     if (mkdir(dir, 0777) && errno != EEXIST)
-        code = io_failed("make the folder", dir, e);
+        code = file_error(e, dir, "make the folder");
     for (size_t i = 0; !code && i < sizeof files / sizeof files[0]; i++)
         code = write_file(w, dir, i, e);
     world_free(w);
