@@ -1,6 +1,7 @@
 /* Fixed text in the caller's struct: the error path must not allocate, because out of memory takes it too. */
 #include "base/err.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -61,6 +62,12 @@ enum err_code err_prefix(struct err *e, const char *format, ...)
     e->text[n + 2 + want] = '\0';
     trim_partial_utf8(e->text);
     return e->code;
+}
+
+enum err_code err_copy(struct err *e, const struct err *from)
+{
+    assert(from->code != ERR_OK);
+    return err_set(e, from->code ? from->code : ERR_INTERNAL, "%s", from->text);
 }
 
 const char *err_name(enum err_code code)

@@ -56,6 +56,9 @@ enum err_code err_set(struct err *e, enum err_code code, const char *format, ...
  * code. */
 enum err_code err_prefix(struct err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Records in e what is in a filled `from`, and returns its code. */
+enum err_code err_copy(struct err *e, const struct err *from);
+
 /* The stable name of a code ("ok" for 0); static storage. */
 const char *err_name(enum err_code code);
 

@@ -48,6 +48,19 @@ void *mem_realloc_array(void *old, size_t count, size_t size)
     return realloc(old, n ? n : 1);
 }
 
+void *mem_grow(void *array, size_t *capacity, size_t n, size_t size)
+{
+    enum { FIRST = 32 };
+    size_t grown = *capacity > FIRST / 2 ? *capacity * 2 : FIRST;
+    if (n <= *capacity)
+        return array;
+    void *moved = mem_realloc_array(array, n > grown ? n : grown, size);
+    if (!moved)
+        return array;
+    *capacity = n > grown ? n : grown;
+    return moved;
+}
+
 void *mem_alloc_aligned(size_t count, size_t size)
 {
     size_t n;

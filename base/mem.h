@@ -23,6 +23,15 @@ void *mem_alloc_array(size_t count, size_t size) __attribute__((malloc, warn_unu
 /* Like realloc with a checked product; on NULL the old block stands. */
 void *mem_realloc_array(void *old, size_t count, size_t size) __attribute__((warn_unused_result));
 
+/* The array with room for n elements of size bytes: itself, or moved, with *capacity then at least doubled.
+ * Where there is no memory it and *capacity stand, and *capacity is below n. */
+void *mem_grow(void *array, size_t *capacity, size_t n, size_t size) __attribute__((warn_unused_result));
+
+/* Room for n elements in a growing array; false: no memory, and both stand. A macro, for a function could set
+ * a pointer of one type only. */
+#define MEM_RESERVE(array, capacity, n)                                                                      \
+    ((array) = mem_grow((array), &(capacity), (n), sizeof *(array)), (capacity) >= (n))
+
 /* New memory aligned to 64 bytes (a cache line and an AVX-512 register), for arrays that kernels read. */
 void *mem_alloc_aligned(size_t count, size_t size) __attribute__((malloc, warn_unused_result));
 

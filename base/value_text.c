@@ -2,6 +2,8 @@
  * ants`. */
 #include "base/value_text.h"
 
+#include "base/text.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -17,19 +19,6 @@ enum {
 static bool is_space(char c)
 {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static size_t digits(const char *p, size_t n)
-{
-    size_t i = 0;
-    while (i < n && is_digit(p[i]))
-        i++;
-    return i;
 }
 
 /* The text without spaces around it. */
@@ -53,11 +42,11 @@ static bool is_number(const char *p, size_t n)
         p++;
         n--;
     }
-    size_t whole = digits(p, n), part = 0, at = whole;
+    size_t whole = text_digits(p, p + n), part = 0, at = whole;
     if (whole > MAX_DIGITS || (whole > 1 && *p == '0'))
         return false;
     if (at < n && p[at] == '.') {
-        part = digits(p + at + 1, n - at - 1);
+        part = text_digits(p + at + 1, p + n);
         at += 1 + part;
     }
     if (whole + part == 0)
@@ -65,7 +54,7 @@ static bool is_number(const char *p, size_t n)
     if (at < n && (p[at] == 'e' || p[at] == 'E')) {
         at++;
         at += at < n && (p[at] == '-' || p[at] == '+');
-        size_t exponent = digits(p + at, n - at);
+        size_t exponent = text_digits(p + at, p + n);
         if (!exponent)
             return false;
         at += exponent;
@@ -95,7 +84,7 @@ bool value_text_is_code(const char *text)
 {
     size_t n;
     text = trimmed(text, &n);
-    return n > 1 && *text == '0' && digits(text, n) == n;
+    return n > 1 && *text == '0' && text_digits(text, text + n) == n;
 }
 
 /* The shortest decimal that reads back to the same double; whole numbers have no exponent while they keep all

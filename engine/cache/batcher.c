@@ -264,7 +264,7 @@ enum err_code batcher_generate(struct batcher *g, const real *c, real *workspace
         run_batch(g, &own);
     (void)pthread_mutex_unlock(&g->lock);
     (void)pthread_cond_destroy(&own.changed);
-    return own.job.err.code ? err_set(e, own.job.err.code, "%s", own.job.err.text) : ERR_OK;
+    return own.job.err.code ? err_copy(e, &own.job.err) : ERR_OK;
 }
 
 /* ---- query ---- */

@@ -391,7 +391,7 @@ enum err_code weights_lease_wait(struct weights_lease *l, struct err *e)
     while (l->found == WEIGHTS_PENDING && !join(l, &why))
         look(l);
     (void)pthread_mutex_unlock(&l->shard->lock);
-    return why.code ? err_set(e, why.code, "%s", why.text) : ERR_OK;
+    return why.code ? err_copy(e, &why) : ERR_OK;
 }
 
 static void count_miss(const struct weights_lease *l, enum counter how)

@@ -259,7 +259,7 @@ static enum err_code take_file(struct import *im, const struct import_file *file
             code = ERR_OK;
         } else if (code) {
             more = false;
-            (void)err_set(e, code, "%s", row_error.text);
+            (void)err_copy(e, &row_error);
         } else {
             more = got;
         }
@@ -339,7 +339,7 @@ static enum err_code put_kind(struct import *im, enum table_kind kind, struct er
             take_back(im, &place, &refused);
             code = im->failed ? ERR_OK : check_any(&im->report->files[place.file], e);
         } else if (code) {
-            (void)err_set(e, code, "%s", refused.text);
+            (void)err_copy(e, &refused);
         }
     }
     return code;

@@ -64,24 +64,13 @@ static enum err_code grow_users(struct split *s, struct err *e)
     return ERR_OK;
 }
 
-static enum err_code grow_rows(struct split *s, struct err *e)
-{
-    size_t capacity = s->capacity ? 2 * s->capacity : 4096;
-    struct row *rows = capacity <= UINT32_MAX ? mem_realloc_array(s->rows, capacity, sizeof *rows) : NULL;
-    if (!rows)
-        return err_set(e, ERR_NOMEM, "no memory for %zu rows", capacity);
-    s->rows = rows;
-    s->capacity = capacity;
-    return ERR_OK;
-}
-
 static enum err_code keep_row(struct split *s, const struct table_row *row, struct err *e)
 {
     enum err_code code = 2 * ((size_t)s->n_users + 1) > s->n_slots ? grow_users(s, e) : ERR_OK;
-    if (!code && s->n == s->capacity)
-        code = grow_rows(s, e);
     if (code)
         return code;
+    if (s->n == UINT32_MAX || !MEM_RESERVE(s->rows, s->capacity, s->n + 1))
+        return err_set(e, ERR_NOMEM, "no memory for more than %zu rows", s->n);
     struct slot *slot = find(s->slots, s->n_slots, hash_bytes(1, row->user.data, row->user.len));
     if (!slot->user)
         *slot = (struct slot){hash_bytes(1, row->user.data, row->user.len), ++s->n_users};

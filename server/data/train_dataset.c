@@ -43,15 +43,10 @@ struct dataset_private {
 
 static void *push(struct dataset_private *p, struct list *l)
 {
+    l->at = mem_grow(l->at, &l->capacity, l->n + 1, l->size);
     if (l->n == l->capacity) {
-        size_t grown = l->capacity ? l->capacity * 2 : 1024;
-        void *at = mem_realloc_array(l->at, grown, l->size);
-        if (!at) {
-            p->failed = true;
-            return NULL;
-        }
-        l->at = at;
-        l->capacity = grown;
+        p->failed = true;
+        return NULL;
     }
     return (char *)l->at + l->size * l->n++;
 }

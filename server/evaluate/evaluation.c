@@ -29,12 +29,11 @@ static enum err_code load_user(const struct evaluation *v, struct evaluation_thr
 /* The record's interactions with items of the first model, for the baselines. */
 static enum err_code take_interactions(const struct evaluation *v, struct evaluation_thread *t, struct err *e)
 {
-    enum err_code code = evaluation_reserve((void **)&t->interactions, &t->capacity, t->user.n_interactions,
-                                            sizeof *t->interactions, e);
-    if (!code)
-        t->n_interactions =
-            encoder_rows(v->items[0], t->user.interactions, t->user.n_interactions, t->interactions);
-    return code;
+    if (!MEM_RESERVE(t->interactions, t->capacity, t->user.n_interactions))
+        return err_set(e, ERR_NOMEM, "no memory for %zu interactions", t->user.n_interactions);
+    t->n_interactions =
+        encoder_rows(v->items[0], t->user.interactions, t->user.n_interactions, t->interactions);
+    return ERR_OK;
 }
 
 static bool has_item(const struct item_snapshot *items, const struct store_interaction *x, size_t n,
@@ -327,7 +326,7 @@ static enum err_code run_cases(struct evaluation *v, struct parallel *team, FILE
         clear_case(v, o->n_counts ? o->counts[i] : SIZE_MAX);
         parallel_for(team, v->test.n_users, evaluate_user, v);
         if (v->failure.code)
-            return err_set(e, v->failure.code, "%s", v->failure.text);
+            return err_copy(e, &v->failure);
         evaluation_summarise(v, out);
         if (per_user)
             code = evaluation_write_users(v, per_user, e);

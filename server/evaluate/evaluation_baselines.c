@@ -36,7 +36,7 @@ struct gathering {
     size_t *start; /* (n_users + 1) */
     size_t n_users, start_capacity;
     int64_t user_key; /* of the last row */
-    struct err failure;
+    bool failed;      /* no memory */
 };
 
 static bool take(void *arg, int64_t user_key, const struct store_interaction *x)
@@ -45,10 +45,9 @@ static bool take(void *arg, int64_t user_key, const struct store_interaction *x)
     struct encoder_interaction row;
     if (!encoder_row_of(g->items, x, &row))
         return true;
-    if (evaluation_reserve((void **)&g->interactions, &g->capacity, g->n + 1, sizeof *g->interactions,
-                           &g->failure) ||
-        evaluation_reserve((void **)&g->start, &g->start_capacity, g->n_users + 2, sizeof *g->start,
-                           &g->failure))
+    g->failed = !MEM_RESERVE(g->interactions, g->capacity, g->n + 1) ||
+                !MEM_RESERVE(g->start, g->start_capacity, g->n_users + 2);
+    if (g->failed)
         return false;
     if (g->n_users == 0 || user_key != g->user_key)
         g->start[g->n_users++] = g->n;
@@ -60,12 +59,13 @@ static bool take(void *arg, int64_t user_key, const struct store_interaction *x)
 
 static enum err_code gather(struct gathering *g, struct store_conn *c, struct err *e)
 {
-    enum err_code code = evaluation_reserve((void **)&g->start, &g->start_capacity, 1, sizeof *g->start, e);
-    if (code)
-        return code;
-    g->start[0] = 0;
-    code = store_each_interaction(c, take, g, e);
-    return code || !g->failure.code ? code : err_set(e, g->failure.code, "%s", g->failure.text);
+    enum err_code code = ERR_OK;
+    g->failed = !MEM_RESERVE(g->start, g->start_capacity, 1);
+    if (!g->failed) {
+        g->start[0] = 0;
+        code = store_each_interaction(c, take, g, e);
+    }
+    return g->failed ? err_set(e, ERR_NOMEM, "no memory for the baselines") : code;
 }
 
 static enum err_code count_popularity(struct evaluation_baselines *b, const struct gathering *g,

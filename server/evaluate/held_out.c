@@ -8,21 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum err_code evaluation_reserve(void **array, size_t *capacity, size_t n, size_t size, struct err *e)
-{
-    if (n <= *capacity)
-        return ERR_OK;
-    size_t grown = *capacity ? *capacity * 2 : 1024;
-    while (grown < n)
-        grown *= 2;
-    void *at = mem_realloc_array(*array, grown, size);
-    if (!at)
-        return err_set(e, ERR_NOMEM, "no memory for the rows of an evaluation");
-    *array = at;
-    *capacity = grown;
-    return ERR_OK;
-}
-
 static const char *text_at(const struct evaluation_test *t, size_t at)
 {
     return t->texts.data + at;
@@ -41,11 +26,10 @@ static uint32_t index_of(const struct evaluation_test *t, struct text item)
 
 static enum err_code add_row(struct evaluation_test *t, const struct table_row *row, struct err *e)
 {
-    enum err_code code =
-        evaluation_reserve((void **)&t->rows, &t->row_capacity, t->n_rows + 1, sizeof *t->rows, e);
     bool more;
-    if (!code)
-        code = id_meeting_hold(&t->items, row->item, &more, e);
+    if (!MEM_RESERVE(t->rows, t->row_capacity, t->n_rows + 1))
+        return err_set(e, ERR_NOMEM, "no memory for the rows of a test");
+    enum err_code code = id_meeting_hold(&t->items, row->item, &more, e);
     if (code)
         return code;
     t->rows[t->n_rows++] =
@@ -54,23 +38,21 @@ static enum err_code add_row(struct evaluation_test *t, const struct table_row *
     return buf_check(&t->texts, "the test rows", e);
 }
 
-static int compare_ids(const char *a, size_t n_a, const char *b, size_t n_b)
+static struct text id_of(const struct evaluation_test *t, const struct evaluation_test_row *row)
 {
-    int order = memcmp(a, b, n_a < n_b ? n_a : n_b);
-    return order ? order : (n_a > n_b) - (n_a < n_b);
+    return (struct text){text_at(t, row->id), row->id_len};
 }
 
-static bool same_user(const struct evaluation_test *t, const struct evaluation_test_row *a, size_t id,
-                      size_t id_len)
+static bool same_user(const struct evaluation_test *t, const struct evaluation_test_row *row, struct text id)
 {
-    return compare_ids(text_at(t, a->id), a->id_len, text_at(t, id), id_len) == 0;
+    return text_compare(id_of(t, row), id) == 0;
 }
 
 /* By user, then item, then place in the file. */
 static int by_id(const void *a, const void *b, void *arg)
 {
     const struct evaluation_test_row *x = a, *y = b;
-    int order = compare_ids(text_at(arg, x->id), x->id_len, text_at(arg, y->id), y->id_len);
+    int order = text_compare(id_of(arg, x), id_of(arg, y));
     if (!order)
         order = (x->item > y->item) - (x->item < y->item);
     return order ? order : (x->id > y->id) - (x->id < y->id);
@@ -83,7 +65,7 @@ static void drop_repeated(struct evaluation_test *t)
     size_t kept = 0;
     for (size_t i = 0; i < t->n_rows; i++) {
         const struct evaluation_test_row *r = &t->rows[i], *last = kept ? &t->rows[kept - 1] : NULL;
-        if (!last || r->item == UINT32_MAX || r->item != last->item || !same_user(t, last, r->id, r->id_len))
+        if (!last || r->item == UINT32_MAX || r->item != last->item || !same_user(t, last, id_of(t, r)))
             t->rows[kept++] = *r;
     }
     t->n_rows = kept;
@@ -101,7 +83,7 @@ static enum err_code group_users(struct evaluation_test *t, struct err *e)
     for (size_t i = 0; i < t->n_rows; i++) {
         struct evaluation_test_user *last = t->n_users ? &t->users[t->n_users - 1] : NULL;
         const struct evaluation_test_row *r = &t->rows[i];
-        if (!last || !same_user(t, r, last->id, last->id_len)) {
+        if (!last || !same_user(t, r, evaluation_test_id(t, t->n_users - 1))) {
             last = &t->users[t->n_users++];
             *last = (struct evaluation_test_user){.id = r->id, .id_len = r->id_len, .first = i};
         }
@@ -115,7 +97,7 @@ size_t evaluation_test_find(const struct evaluation_test *t, struct text id)
     size_t low = 0, high = t->n_users;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = compare_ids(text_at(t, t->users[middle].id), t->users[middle].id_len, id.data, id.len);
+        int order = text_compare(evaluation_test_id(t, middle), id);
         if (order == 0)
             return middle;
         if (order < 0)
@@ -131,10 +113,8 @@ static enum err_code add_candidates(struct evaluation_test *t, const struct tabl
     size_t user = evaluation_test_find(t, row->user);
     if (user == SIZE_MAX)
         return ERR_OK; /* candidates of somebody who is not tested */
-    enum err_code code = evaluation_reserve((void **)&t->candidates, &t->candidate_capacity,
-                                            t->n_candidates + row->n_items, sizeof *t->candidates, e);
-    if (code)
-        return code;
+    if (!MEM_RESERVE(t->candidates, t->candidate_capacity, t->n_candidates + row->n_items))
+        return err_set(e, ERR_NOMEM, "no memory for the candidates of a test");
     struct evaluation_test_user *u = &t->users[user];
     u->first_candidate = t->n_candidates;
     for (size_t i = 0; i < row->n_items; i++) {

@@ -52,8 +52,4 @@ struct text evaluation_test_id(const struct evaluation_test *t, size_t user);
 /* The number of a user of the test, or SIZE_MAX. */
 size_t evaluation_test_find(const struct evaluation_test *t, struct text id);
 
-/* Makes room for n things of size in a growing array, at least doubling it. */
-enum err_code evaluation_reserve(void **array, size_t *capacity, size_t n, size_t size,
-                                 struct err *e) ERR_MUST_CHECK;
-
 #endif

@@ -39,12 +39,12 @@ static enum err_code add_interaction(struct evaluation_known *k, struct store_co
         return ERR_OK;
     }
     if (code)
-        return err_set(e, code, "%s", missing.text);
-    code = evaluation_reserve((void **)&k->rows, &k->capacity, k->n_rows + 1, sizeof *k->rows, e);
-    if (!code)
-        k->rows[k->n_rows++] =
-            (struct known_row){user, row->line, {key, row->weight, row->rating, row->timestamp}};
-    return code;
+        return err_copy(e, &missing);
+    if (!MEM_RESERVE(k->rows, k->capacity, k->n_rows + 1))
+        return err_set(e, ERR_NOMEM, "no memory for what is known");
+    k->rows[k->n_rows++] =
+        (struct known_row){user, row->line, {key, row->weight, row->rating, row->timestamp}};
+    return ERR_OK;
 }
 
 static enum err_code add_profile(struct evaluation_known *k, const struct table_row *row, struct err *e)
@@ -132,7 +132,7 @@ static enum err_code check_new(const struct evaluation_known *k, struct store_co
         if (code == ERR_NOTFOUND)
             code = ERR_OK;
         else if (code)
-            (void)err_set(e, code, "%s", there.text);
+            (void)err_copy(e, &there);
         else
             code = err_set(e, ERR_INVALID, "user '%.*s' is in the store and so is no new user", (int)id.len,
                            id.data);
@@ -214,13 +214,8 @@ enum err_code evaluation_known_user(const struct evaluation_known *k, size_t use
     size_t n;
     const struct store_interaction *rows = evaluation_known_rows(k, user, &n);
     n = count < n ? count : n;
-    if (n > out->capacity) {
-        struct store_interaction *grown = mem_realloc_array(out->interactions, n, sizeof *grown);
-        if (!grown)
-            return err_set(e, ERR_NOMEM, "no memory for %zu interactions", n);
-        out->interactions = grown;
-        out->capacity = n;
-    }
+    if (!MEM_RESERVE(out->interactions, out->capacity, n))
+        return err_set(e, ERR_NOMEM, "no memory for %zu interactions", n);
     if (n)
         memcpy(out->interactions, rows, n * sizeof *rows);
     sort_by_time(out->interactions, n);

@@ -16,25 +16,13 @@
 
 /* ---- ids ---- */
 
-enum { SHOWN_BYTES = 40 };
-
-/* How much of a wrong value a message shows: whole characters. */
-static int shown(struct text text)
-{
-    size_t n = text.len;
-    if (n > SHOWN_BYTES)
-        for (n = SHOWN_BYTES; n && ((unsigned char)text.data[n] & 0xC0) == 0x80;)
-            n--;
-    return (int)n;
-}
-
 enum err_code field_check_id(struct text id, const char *what, struct err *e)
 {
     if (!id.len)
         return err_set(e, ERR_INVALID, "the id of the %s is empty", what);
     if (id.len > LIMIT_ID_BYTES)
         return err_set(e, ERR_INVALID, "the id of the %s '%.*s...' has %zu bytes; at most %d are allowed",
-                       what, shown(id), id.data, id.len, LIMIT_ID_BYTES);
+                       what, text_shown(id), id.data, id.len, LIMIT_ID_BYTES);
     if (memchr(id.data, '\0', id.len))
         return err_set(e, ERR_INVALID, "the id of the %s has a zero byte", what);
     if (!utf8_valid(id.data, id.len))
@@ -187,7 +175,7 @@ enum err_code field_time_of_text(struct text text, int64_t now, int64_t *seconds
         return err_set(e, ERR_INVALID,
                        "the time '%.*s' is neither a number of seconds since 1970 nor an ISO 8601 date or "
                        "time from 1970 on%s%s",
-                       shown(text), text.data, why ? "; " : "", why ? why : "");
+                       text_shown(text), text.data, why ? "; " : "", why ? why : "");
     }
     enum err_code code = check_ahead(found, now, FIELD_TIME_ISO, e);
     if (code)

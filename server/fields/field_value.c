@@ -11,29 +11,16 @@
 
 enum { NUMBER_BYTES = 64 };
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static size_t digits(const char *p, const char *end)
-{
-    size_t n = 0;
-    while (p + n < end && is_digit(p[n]))
-        n++;
-    return n;
-}
-
 /* Whether text is [+-]digits[.digits][e[+-]digits] with a digit in front of the exponent. */
 static bool is_number(struct text text)
 {
     const char *p = text.data, *end = p + text.len;
     if (p < end && (*p == '+' || *p == '-'))
         p++;
-    size_t n = digits(p, end);
+    size_t n = text_digits(p, end);
     p += n;
     if (p < end && *p == '.') {
-        size_t fraction = digits(++p, end);
+        size_t fraction = text_digits(++p, end);
         p += fraction;
         n += fraction;
     }
@@ -41,7 +28,7 @@ static bool is_number(struct text text)
         p++;
         if (p < end && (*p == '+' || *p == '-'))
             p++;
-        n = digits(p, end);
+        n = text_digits(p, end);
         p += n;
     }
     return n > 0 && p == end;
@@ -50,7 +37,7 @@ static bool is_number(struct text text)
 /* A whole number below 10^15, so that no rounding is possible. */
 static bool small_integer(struct text text, double *out)
 {
-    if (!text.len || text.len > 15 || digits(text.data, text.data + text.len) != text.len)
+    if (!text.len || text.len > 15 || text_digits(text.data, text.data + text.len) != text.len)
         return false;
     int64_t value = 0;
     for (size_t i = 0; i < text.len; i++)

@@ -8,11 +8,6 @@
 
 #include <string.h>
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 /* The length of a space at p, or 0: those that are seen, the no-break space, the zero-width ones and the byte
  * order mark. */
 static size_t space_at(const char *p, size_t left)
@@ -30,7 +25,7 @@ static size_t space_at(const char *p, size_t left)
 static size_t without_fraction(struct text id)
 {
     size_t n = 0, zeros;
-    while (n < id.len && is_digit(id.data[n]))
+    while (n < id.len && text_is_digit(id.data[n]))
         n++;
     if (!n || n + 1 >= id.len || id.data[n] != '.')
         return id.len;
@@ -59,8 +54,8 @@ static void take_zeros(struct buf *b)
 {
     size_t to = 0;
     for (size_t i = 0; i < b->len; i++) {
-        bool leads = b->data[i] == '0' && (to == 0 || !is_digit(b->data[to - 1]));
-        if (!(leads && i + 1 < b->len && is_digit(b->data[i + 1])))
+        bool leads = b->data[i] == '0' && (to == 0 || !text_is_digit(b->data[to - 1]));
+        if (!(leads && i + 1 < b->len && text_is_digit(b->data[i + 1])))
             b->data[to++] = b->data[i];
     }
     b->len = to;

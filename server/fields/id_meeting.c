@@ -33,33 +33,15 @@ void id_meeting_fini(struct id_meeting *m)
     buf_fini(&m->apart[1]);
 }
 
-static enum err_code no_memory(size_t n, struct err *e)
-{
-    return err_set(e, ERR_NOMEM, "no memory to compare %zu ids", n);
-}
-
 /* Room for one id and one form more. */
 static enum err_code reserve(struct id_meeting *m, struct err *e)
 {
-    if (m->ids.n == m->ids_capacity) {
-        size_t n = m->ids_capacity ? 2 * m->ids_capacity : 256;
-        uint32_t *form_of = mem_realloc_array(m->form_of, n, sizeof *form_of);
-        m->form_of = form_of ? form_of : m->form_of;
-        bool *met = form_of ? mem_realloc_array(m->met, n, sizeof *met) : NULL;
-        if (!met)
-            return no_memory(n, e);
-        m->met = met;
-        m->ids_capacity = n;
-    }
-    if (m->forms.n == m->forms_capacity) {
-        size_t n = m->forms_capacity ? 2 * m->forms_capacity : 256;
-        uint32_t *other_of = mem_realloc_array(m->other_of, n, sizeof *other_of);
-        if (!other_of)
-            return no_memory(n, e);
-        m->other_of = other_of;
-        m->forms_capacity = n;
-    }
-    return ERR_OK;
+    size_t capacity = m->ids_capacity; /* of both arrays */
+    if (MEM_RESERVE(m->form_of, capacity, m->ids.n + 1) &&
+        MEM_RESERVE(m->met, m->ids_capacity, m->ids.n + 1) &&
+        MEM_RESERVE(m->other_of, m->forms_capacity, m->forms.n + 1))
+        return ERR_OK;
+    return err_set(e, ERR_NOMEM, "no memory to compare more than %zu ids", m->ids.n);
 }
 
 static enum err_code form_of(struct id_meeting *m, struct text id, struct text *out, struct err *e)
@@ -162,17 +144,6 @@ static struct outcome count(const struct id_meeting *m)
     return o;
 }
 
-/* How much of an id is shown: whole characters. */
-static int shown(struct text id)
-{
-    enum { SHOWN_BYTES = 40 };
-    size_t n = id.len;
-    if (n > SHOWN_BYTES)
-        for (n = SHOWN_BYTES; n && ((unsigned char)id.data[n] & 0xC0) == 0x80;)
-            n--;
-    return (int)n;
-}
-
 void id_meeting_say(const struct id_meeting *m, const char *what, const char *held, const char *other,
                     struct err *out)
 {
@@ -187,8 +158,8 @@ void id_meeting_say(const struct id_meeting *m, const char *what, const char *he
             out, ERR_INVALID,
             "ids of %s that differ by %s alone and are taken for others: %zu, as '%.*s' in %s and '%.*s' "
             "in %s; the same in both: %zu; %s",
-            what, d.what, o.n_apart, shown(o.here), o.here.data, held, shown(o.there), o.there.data, other,
-            o.n_met, d.remedy);
+            what, d.what, o.n_apart, text_shown(o.here), o.here.data, held, text_shown(o.there), o.there.data,
+            other, o.n_met, d.remedy);
         return;
     }
     if (!hardly || least < ID_MEETING_FEW || !m->stranger.len)
@@ -201,6 +172,6 @@ void id_meeting_say(const struct id_meeting *m, const char *what, const char *he
         out, ERR_INVALID,
         "of the %zu ids of %s in %s %s are among the %zu in %s: '%.*s' here, '%.*s' there; if these "
         "are the same %s, write their ids one way",
-        m->ids.n, what, held, n_met, m->n_seen, other, shown(o.missed), o.missed.data, shown(there),
+        m->ids.n, what, held, n_met, m->n_seen, other, text_shown(o.missed), o.missed.data, text_shown(there),
         there.data, what);
 }

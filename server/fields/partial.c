@@ -49,7 +49,7 @@ static enum err_code take_known(enum err_code code, const struct err *found, boo
 {
     *known = code == ERR_OK;
     if (code && code != ERR_NOTFOUND)
-        return err_set(e, code, "%s", found->text);
+        return err_copy(e, found);
     return ERR_OK;
 }
 

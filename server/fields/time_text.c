@@ -15,10 +15,7 @@ struct rest {
 
 static size_t n_digits(const struct rest *r)
 {
-    size_t n = 0;
-    while (r->p + n < r->end && r->p[n] >= '0' && r->p[n] <= '9')
-        n++;
-    return n;
+    return text_digits(r->p, r->end);
 }
 
 /* Reads exactly n digits. */

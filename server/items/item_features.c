@@ -91,15 +91,9 @@ void item_features_fini(struct item_features *f)
 static bool collect(void *arg, bool word, const char *text)
 {
     struct item_features_private *p = arg;
-    if (p->n == p->capacity) {
-        size_t grown = p->capacity ? p->capacity * 2 : 1024;
-        struct occurrence *list = mem_realloc_array(p->list, grown, sizeof *list);
-        if (!list) {
-            p->failed = true;
-            return false;
-        }
-        p->list = list;
-        p->capacity = grown;
+    if (!MEM_RESERVE(p->list, p->capacity, p->n + 1)) {
+        p->failed = true;
+        return false;
     }
     p->list[p->n++] = (struct occurrence){p->texts.len, (uint32_t)p->item, UINT32_MAX, word};
     buf_add(&p->texts, text, strlen(text) + 1);

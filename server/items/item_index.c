@@ -104,14 +104,8 @@ static void hide(struct item_index *t, long row)
 
 static bool add_pair(struct item_index *t, struct text name, uint32_t index)
 {
-    if (t->n_pairs == t->pair_capacity) {
-        size_t grown = t->pair_capacity ? t->pair_capacity * 2 : 1024;
-        struct pair *pairs = mem_realloc_array(t->pairs, grown, sizeof *pairs);
-        if (!pairs)
-            return false;
-        t->pairs = pairs;
-        t->pair_capacity = grown;
-    }
+    if (!MEM_RESERVE(t->pairs, t->pair_capacity, t->n_pairs + 1))
+        return false;
     t->pairs[t->n_pairs++] = (struct pair){keep(t, name), index};
     return true;
 }
@@ -136,18 +130,11 @@ static bool reserve_key(struct item_index *t, int64_t key)
 {
     if (key < 0)
         return true;
-    if ((size_t)key < t->n_keys)
-        return true;
-    size_t grown = t->n_keys ? t->n_keys * 2 : 1024;
-    while (grown <= (size_t)key)
-        grown *= 2;
-    int32_t *index_of = mem_realloc_array(t->index_of, grown, sizeof *index_of);
-    if (!index_of)
+    size_t had = t->n_keys;
+    if (!MEM_RESERVE(t->index_of, t->n_keys, (size_t)key + 1))
         return false;
-    for (size_t i = t->n_keys; i < grown; i++)
-        index_of[i] = UNKNOWN;
-    t->index_of = index_of;
-    t->n_keys = grown;
+    for (size_t i = had; i < t->n_keys; i++)
+        t->index_of[i] = UNKNOWN;
     return true;
 }
 
@@ -202,14 +189,8 @@ static bool take_over(struct item_index *t)
 /* Notes an extra item that has no row; false: no memory. */
 static bool wait_for_row(struct item_index *t, const struct store_item *item)
 {
-    if (t->n_waiting == t->waiting_capacity) {
-        size_t grown = t->waiting_capacity ? t->waiting_capacity * 2 : 64;
-        struct waiting *waiting = mem_realloc_array(t->waiting, grown, sizeof *waiting);
-        if (!waiting)
-            return false;
-        t->waiting = waiting;
-        t->waiting_capacity = grown;
-    }
+    if (!MEM_RESERVE(t->waiting, t->waiting_capacity, t->n_waiting + 1))
+        return false;
     t->waiting[t->n_waiting++] = (struct waiting){.key = item->key,
                                                   .id = keep(t, item->id),
                                                   .texts = {keep(t, item->title), keep(t, item->categories)},
@@ -306,17 +287,10 @@ static void hide_foreign(struct item_index *t)
 
 /* ---- categories ---- */
 
-static int compare_texts(struct text a, struct text b)
-{
-    size_t n = a.len < b.len ? a.len : b.len;
-    int order = n ? memcmp(a.data, b.data, n) : 0;
-    return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 static int by_name_and_index(const void *a, const void *b, void *arg)
 {
     const struct pair *p = a, *q = b;
-    int order = compare_texts(text_of(arg, p->name), text_of(arg, q->name));
+    int order = text_compare(text_of(arg, p->name), text_of(arg, q->name));
     return order ? order : (p->index > q->index) - (p->index < q->index);
 }
 
@@ -330,7 +304,7 @@ static enum err_code make_postings(struct item_index *t, struct err *e)
         qsort_r(t->pairs, t->n_pairs, sizeof *t->pairs, by_name_and_index, t);
     for (size_t i = 0; i < t->n_pairs; i++) {
         struct category *last = t->n_categories ? &t->categories[t->n_categories - 1] : NULL;
-        if (!last || compare_texts(text_of(t, last->name), text_of(t, t->pairs[i].name)) != 0) {
+        if (!last || text_compare(text_of(t, last->name), text_of(t, t->pairs[i].name)) != 0) {
             last = &t->categories[t->n_categories++];
             *last = (struct category){.name = t->pairs[i].name, .start = i};
         }
@@ -347,7 +321,7 @@ bool item_index_category(const struct item_index *t, struct text name, const uin
     size_t low = 0, high = t->n_categories;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = compare_texts(text_of(t, t->categories[middle].name), name);
+        int order = text_compare(text_of(t, t->categories[middle].name), name);
         if (order == 0) {
             *indices = t->postings + t->categories[middle].start;
             *n = t->categories[middle].n;
@@ -377,7 +351,7 @@ bool item_index_category_like(const struct item_index *t, struct text name, stru
 
 static int by_id(const void *a, const void *b, void *arg)
 {
-    return compare_texts(extra_id(arg, *(const uint32_t *)a), extra_id(arg, *(const uint32_t *)b));
+    return text_compare(extra_id(arg, *(const uint32_t *)a), extra_id(arg, *(const uint32_t *)b));
 }
 
 /* The order of the extra ids, and which items answers may have. */
@@ -406,7 +380,7 @@ long item_index_find(const struct item_index *t, struct text id)
     size_t low = 0, high = item_index_n_extra(t);
     while (index < 0 && low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = compare_texts(extra_id(t, t->by_id[middle]), id);
+        int order = text_compare(extra_id(t, t->by_id[middle]), id);
         if (order == 0)
             return (long)(t->model->spec.n_items + t->by_id[middle]);
         if (order < 0)
@@ -428,7 +402,7 @@ const char *item_index_id(const struct item_index *t, size_t index, size_t *len)
 
 static bool same_text(struct text a, struct text b)
 {
-    return !a.data == !b.data && compare_texts(a, b) == 0;
+    return !a.data == !b.data && text_compare(a, b) == 0;
 }
 
 bool item_index_same(const struct item_index *t, const struct store_item *item)
@@ -467,7 +441,7 @@ enum err_code item_index_load(struct store_conn *c, const struct model *m, const
     if (!code)
         code = store_each_item(c, 0, load_item, t, e);
     if (!code && t->failure.code)
-        code = err_set(e, t->failure.code, "%s", t->failure.text);
+        code = err_copy(e, &t->failure);
     if (!code)
         code = give_rows(t, e);
     t->old = NULL;

@@ -115,28 +115,14 @@ void table_fields_fini(struct table_fields *f)
     *f = (struct table_fields){0};
 }
 
-static enum err_code reserve(struct table_fields *f, struct err *e)
-{
-    size_t capacity = f->capacity ? f->capacity * 2 : 32;
-    struct text *list = mem_realloc_array(f->list, capacity, sizeof *list);
-    if (list)
-        f->list = list;
-    bool *quoted = list ? mem_realloc_array(f->quoted, capacity, sizeof *quoted) : NULL;
-    if (!quoted)
-        return err_set(e, ERR_NOMEM, "no memory for %zu columns", capacity);
-    f->quoted = quoted;
-    f->capacity = capacity;
-    return ERR_OK;
-}
-
 static enum err_code add_field(struct table_fields *f, struct text text, bool quoted, size_t most,
                                struct err *e)
 {
     if (f->n == most)
         return err_set(e, ERR_INVALID, "more than %zu columns", most);
-    enum err_code code = f->n == f->capacity ? reserve(f, e) : ERR_OK;
-    if (code)
-        return code;
+    size_t capacity = f->capacity; /* of both arrays */
+    if (!MEM_RESERVE(f->quoted, capacity, f->n + 1) || !MEM_RESERVE(f->list, f->capacity, f->n + 1))
+        return err_set(e, ERR_NOMEM, "no memory for more than %zu columns", f->n);
     f->quoted[f->n] = quoted;
     f->list[f->n++] = text;
     return ERR_OK;

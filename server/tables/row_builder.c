@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CATEGORIES_BYTES = 64 * 1024, SHOWN_BYTES = 40 };
+enum { CATEGORIES_BYTES = 64 * 1024 };
 
 void table_row_builder_init(struct table_row_builder *b, enum table_kind kind)
 {
@@ -38,16 +38,6 @@ void table_row_start(struct table_row_builder *b)
     b->n_categories = 0;
     buf_reset(&b->categories);
     buf_reset(&b->object);
-}
-
-/* How much of a wrong value a message shows. */
-static int shown(struct text text)
-{
-    size_t n = text.len;
-    if (n > SHOWN_BYTES)
-        for (n = SHOWN_BYTES; n && ((unsigned char)text.data[n] & 0xC0) == 0x80;) /* whole characters */
-            n--;
-    return (int)n;
 }
 
 enum err_code table_row_check_word(struct text id, bool quoted, const char *what, struct err *e)
@@ -82,15 +72,15 @@ enum err_code table_row_check_id(struct text id, const char *what, struct err *e
 
 static enum err_code read_number(struct text text, const char *name, double *out, struct err *e)
 {
-    char plain[SHOWN_BYTES] = "";
+    char plain[TEXT_SHOWN_BYTES] = "";
     if (field_value_number(text, out))
         return ERR_OK;
     enum text_form form = text_form_of(text);
     bool number = form == TEXT_FORM_COMMA || form == TEXT_FORM_GROUPS || form == TEXT_FORM_CURRENCY;
     if (number)
         text_form_plain(text, plain, sizeof plain);
-    return err_set(e, ERR_INVALID, "the %s '%.*s' is not a finite number%s%s", name, shown(text), text.data,
-                   number ? "; write " : "", plain);
+    return err_set(e, ERR_INVALID, "the %s '%.*s' is not a finite number%s%s", name, text_shown(text),
+                   text.data, number ? "; write " : "", plain);
 }
 
 static enum err_code set_weight(struct table_row_builder *b, const char *name, struct text text,
@@ -163,14 +153,8 @@ enum err_code table_row_add_component(struct table_row_builder *b, double x, str
         return err_prefix(e, "number %zu of the embedding", row->n_embedding + 1);
     if (row->n_embedding == LIMIT_DIM)
         return err_set(e, ERR_INVALID, "the embedding has more than %d numbers", LIMIT_DIM);
-    if (row->n_embedding == b->embedding_capacity) {
-        size_t capacity = b->embedding_capacity ? b->embedding_capacity * 2 : 64;
-        float *bigger = mem_realloc_array(b->embedding, capacity, sizeof *bigger);
-        if (!bigger)
-            return err_set(e, ERR_NOMEM, "no memory for an embedding of %zu numbers", capacity);
-        b->embedding = bigger;
-        b->embedding_capacity = capacity;
-    }
+    if (!MEM_RESERVE(b->embedding, b->embedding_capacity, row->n_embedding + 1))
+        return err_set(e, ERR_NOMEM, "no memory for an embedding of more than %zu numbers", row->n_embedding);
     b->embedding[row->n_embedding++] = (float)x;
     return ERR_OK;
 }
@@ -198,7 +182,7 @@ static enum err_code add_embedding(struct table_row_builder *b, struct text text
         double x;
         if (!field_value_number(number, &x))
             return err_set(e, ERR_INVALID, "number %zu of the embedding, '%.*s', is not a finite number",
-                           b->row.n_embedding + 1, shown(number), number.data);
+                           b->row.n_embedding + 1, text_shown(number), number.data);
         enum err_code code = table_row_add_component(b, x, e);
         if (code)
             return code;
@@ -241,7 +225,7 @@ static enum err_code set_genre(struct table_row_builder *b, const char *name, st
         return ERR_OK;
     }
     if (!field_value_is(flag, "1"))
-        return err_set(e, ERR_INVALID, "the genre flag %s is '%.*s' and not 0 or 1", name, shown(flag),
+        return err_set(e, ERR_INVALID, "the genre flag %s is '%.*s' and not 0 or 1", name, text_shown(flag),
                        flag.data);
     return table_row_add_category(b, (struct text){name, strlen(name)}, e);
 }

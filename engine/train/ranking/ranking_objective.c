@@ -140,7 +140,7 @@ static enum err_code choose(void *state, struct err *e)
         return training_start(t, e);
     if (code == ERR_OK)
         return training_resume(t, states, n, e);
-    return err_set(e, code, "%s", why.text);
+    return err_copy(e, &why);
 }
 
 /* The first course's model is written before the second begins: whoever stops that one has it. */

@@ -2,8 +2,8 @@
  * report that is overwritten on the way up, or that ends in half a character and breaks a JSON answer. */
 #include "base/err.h"
 #include "base/utf8.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,6 +128,18 @@ START_TEST(test_a_prefix_longer_than_the_room_is_cut_between_characters)
 }
 END_TEST
 
+START_TEST(test_a_copy_has_code_and_text_unless_there_was_an_error_before)
+{
+    struct err from = {ERR_BUSY, "100% busy"}, to = {0}, filled = {ERR_IO, "first"};
+    ck_assert_int_eq(err_copy(&to, &from), ERR_BUSY);
+    ck_assert_int_eq(to.code, ERR_BUSY);
+    ck_assert_str_eq(to.text, "100% busy");
+    ck_assert_int_eq(err_copy(&filled, &from), ERR_BUSY);
+    ck_assert_str_eq(filled.text, "first");
+    ck_assert_int_eq(err_copy(NULL, &from), ERR_BUSY);
+}
+END_TEST
+
 START_TEST(test_every_code_has_its_own_name)
 {
     ck_assert_str_eq(err_name(ERR_OK), "ok");
@@ -152,11 +164,8 @@ int main(void)
     tcase_add_loop_test(tc, test_a_text_that_fits_exactly_is_whole, 0, 4);
     tcase_add_loop_test(tc, test_a_prefix_cuts_the_tail_between_characters, 0, 4);
     tcase_add_loop_test(tc, test_a_prefix_longer_than_the_room_is_cut_between_characters, 0, 4);
+    tcase_add_test(tc, test_a_copy_has_code_and_text_unless_there_was_an_error_before);
     tcase_add_test(tc, test_every_code_has_its_own_name);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }

@@ -3,7 +3,8 @@
  * server that grows. */
 #include "base/mem.h"
 
-#include <check.h>
+#include "tests/support/suite.h"
+
 #include <dlfcn.h>
 #include <limits.h>
 #include <malloc.h>
@@ -221,6 +222,42 @@ START_TEST(test_one_allocation_fails_among_all_threads)
 }
 END_TEST
 
+START_TEST(test_a_growing_array_keeps_what_it_has_and_at_least_doubles)
+{
+    int *list = NULL;
+    size_t capacity = 0, n_moves = 0;
+    for (size_t n = 0; n < 10000; n++) {
+        size_t had = capacity;
+        ck_assert(MEM_RESERVE(list, capacity, n + 1));
+        ck_assert(capacity == had || capacity >= 2 * had);
+        n_moves += capacity != had;
+        list[n] = (int)n;
+    }
+    ck_assert_uint_le(n_moves, 10);
+    for (int i = 0; i < 10000; i++)
+        ck_assert_int_eq(list[i], i);
+    ck_assert(MEM_RESERVE(list, capacity, 1000000) && capacity == 1000000);
+    ck_assert(list[9999] == 9999);
+    mem_free(list);
+}
+END_TEST
+
+START_TEST(test_an_array_that_cannot_grow_stands)
+{
+    int *list = NULL, *before;
+    size_t capacity = 0, none = 0;
+    mem_fail_at(1, 0);
+    ck_assert(!MEM_RESERVE(list, capacity, 1) && !list && capacity == 0);
+    mem_fail_at(0, 0);
+    ck_assert(MEM_RESERVE(list, capacity, none) && !list && MEM_RESERVE(list, capacity, 1));
+    before = list;
+    list[0] = 7;
+    ck_assert(!MEM_RESERVE(list, capacity, SIZE_MAX / 2)); /* times four is too much */
+    ck_assert(list == before && list[0] == 7);
+    mem_free(list);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("base mem");
@@ -234,11 +271,9 @@ int main(void)
     tcase_add_loop_test(tc, test_the_nth_allocation_fails_and_only_that, 0, 6);
     tcase_add_loop_test(tc, test_from_the_nth_allocation_on_all_fail, 0, 6);
     tcase_add_test(tc, test_a_failed_reallocation_keeps_the_old_block);
+    tcase_add_test(tc, test_a_growing_array_keeps_what_it_has_and_at_least_doubles);
+    tcase_add_test(tc, test_an_array_that_cannot_grow_stands);
     tcase_add_test(tc, test_one_allocation_fails_among_all_threads);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }
