@@ -52,10 +52,7 @@ static void encode_user(void *arg, size_t i, size_t thread)
     real *c = l->contexts + i * l->spec->d_context, *workspace = l->workspaces + thread * l->stride;
     struct encoder_input input = {.interactions = data->interactions + data->user_start[u],
                                   .n_interactions = data->user_start[u + 1] - data->user_start[u]};
-    if (data->value_start) {
-        input.values = data->values + data->value_start[u];
-        input.n_values = data->value_start[u + 1] - data->value_start[u];
-    }
+    train_data_take_profile(data, u, &input);
     l->codes[i] = encoder_encode(l->spec, l->params, &input, workspace, c, NULL);
     if (l->codes[i] || i >= l->n)
         return;

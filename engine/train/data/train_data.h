@@ -32,4 +32,13 @@ struct train_data {
     const char *const *item_ids; /* (n_items) */
 };
 
+/* What the encoder is given of a user's profile. */
+static inline void train_data_take_profile(const struct train_data *d, size_t user, struct encoder_input *out)
+{
+    if (!d->value_start)
+        return;
+    out->values = d->values + d->value_start[user];
+    out->n_values = d->value_start[user + 1] - d->value_start[user];
+}
+
 #endif

@@ -93,13 +93,9 @@ double validate_gain(const struct split *s, size_t u, real *scores)
 
 static struct encoder_input input_of(const struct split *s, size_t u)
 {
-    const struct train_data *data = s->data;
     struct encoder_input input = {.interactions = s->interactions + s->start[u],
                                   .n_interactions = s->end[u] - s->start[u]};
-    if (data->value_start) {
-        input.values = data->values + data->value_start[u];
-        input.n_values = data->value_start[u + 1] - data->value_start[u];
-    }
+    train_data_take_profile(s->data, u, &input);
     return input;
 }
 

@@ -55,10 +55,8 @@ static struct sample *next_slot(struct maker *m, real **f)
     out->user = (uint32_t)m->user;
     out->fold_in = *f = m->s->fold_in + i * m->s->spec->encoder.d_fold_in;
     const struct train_data *data = m->s->split->data;
-    if (data->value_start && rng_uniform(&m->rng) >= m->s->options.forget_profile) {
-        out->input.values = data->values + data->value_start[m->user];
-        out->input.n_values = data->value_start[m->user + 1] - data->value_start[m->user];
-    }
+    if (data->value_start && rng_uniform(&m->rng) >= m->s->options.forget_profile)
+        train_data_take_profile(data, m->user, &out->input);
     return out;
 }
 

@@ -17,11 +17,13 @@
 
 #include "base/mem.h"
 #include "engine/kernels/blas.h"
+#include "engine/kernels/normal_sum.h"
 
 #include <math.h>
 #include <string.h>
 
 enum { CHUNK = FOLD_INS_MOST };
+_Static_assert((int)CHUNK == (int)NORMAL_CHUNK_ROWS, "W lies where the sum's rows waited");
 #define RIDGE_SPREAD 0.25 /* of a block, relative */
 #define RIDGE_ERROR  1e-5 /* relative, at most */
 
@@ -29,12 +31,13 @@ struct fold_in_batch {
     const struct model_spec *spec;
     const struct model_params *params;
     size_t d;
-    real *a;      /* (d, d) lower triangle: normal matrix of what was added, without ridge */
-    real *b;      /* (d) its right-hand side */
-    real *factor; /* (d, d) L */
-    real *w;      /* (d) */
+    struct normal_sum sum; /* of what was added, without ridge */
+    real *workspace;       /* (normal_workspace_len) the sum's */
+    real *b;               /* (d) its right-hand side */
+    real *factor;          /* (d, d) L */
+    real *w;               /* (d) */
     bool solvable;
-    real *rows;      /* (CHUNK, d) W, then Q */
+    real *rows;      /* (CHUNK, d) W, then Q; in the sum's workspace, of which no row is waiting then */
     real *small;     /* (CHUNK, CHUNK) S, then R */
     real *z;         /* (CHUNK) */
     real *first;     /* (CHUNK, d) x'(t) of the moments */
@@ -67,10 +70,10 @@ enum err_code fold_in_batch_new(const struct model_spec *spec, const struct mode
     s->d = d;
     real *at = s->block;
 #define TAKE(field, size) (s->field = at, at += (size))
-    TAKE(a, d * d);
+    TAKE(workspace, normal_workspace_len(d));
+    s->rows = s->workspace + d * d;
     TAKE(factor, d * d);
     TAKE(inverses, n_few * d * d);
-    TAKE(rows, CHUNK * d);
     TAKE(first, CHUNK * d);
     TAKE(x, CHUNK * d);
     TAKE(y, CHUNK * d);
@@ -95,8 +98,7 @@ void fold_in_batch_free(struct fold_in_batch *s)
 
 static void start(struct fold_in_batch *s)
 {
-    memcpy(s->a, s->params->fold_in_gram, s->d * s->d * sizeof *s->a);
-    memset(s->b, 0, s->d * sizeof *s->b);
+    normal_start(&s->sum, s->d, s->params->fold_in_gram, s->workspace, s->b);
 }
 
 static const real *factor_of(const struct fold_in_batch *s, const struct encoder_interaction *x)
@@ -106,25 +108,16 @@ static const real *factor_of(const struct fold_in_batch *s, const struct encoder
 
 static void add(struct fold_in_batch *s, const struct encoder_interaction *x, size_t n)
 {
-    size_t d = s->d;
-    for (size_t at = 0; at < n; at += CHUNK) {
-        size_t rows = n - at < CHUNK ? n - at : CHUNK;
-        for (size_t i = 0; i < rows; i++) {
-            const real *v = factor_of(s, &x[at + i]);
-            real root = (real)sqrt((double)x[at + i].weight);
-            blas_axpy(d, (real)x[at + i].weight, v, s->b);
-            for (size_t j = 0; j < d; j++)
-                s->rows[i * d + j] = root * v[j];
-        }
-        blas_syrk(d, rows, 1, s->rows, d, s->a, d);
-    }
+    for (size_t i = 0; i < n; i++)
+        normal_add(&s->sum, factor_of(s, &x[i]), (real)x[i].weight, (real)x[i].weight);
+    normal_end(&s->sum);
 }
 
 /* L and w of what was added, with this ridge. */
 static void factorise(struct fold_in_batch *s, double ridge)
 {
     size_t d = s->d;
-    memcpy(s->factor, s->a, d * d * sizeof *s->a);
+    memcpy(s->factor, s->sum.a, d * d * sizeof *s->factor);
     for (size_t i = 0; i < d; i++)
         s->factor[i * d + i] += (real)ridge;
     s->solvable = blas_cholesky(d, s->factor, d);
