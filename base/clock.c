@@ -1,8 +1,6 @@
 /* Wall time is what users see (timestamps, logs); durations use the monotonic clock only. */
 #include "base/clock.h"
 
-#include <time.h>
-
 int64_t clock_monotonic_ns(void)
 {
     struct timespec t;
@@ -27,6 +25,21 @@ int64_t clock_unix_ms(void)
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+void clock_cond_init(pthread_cond_t *c)
+{
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(c, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
+struct timespec clock_monotonic_in(int64_t ns)
+{
+    int64_t at = clock_monotonic_ns() + ns;
+    return (struct timespec){.tv_sec = at / 1000000000, .tv_nsec = at % 1000000000};
 }
 
 int64_t clock_thread_ns(void)

@@ -6,7 +6,9 @@
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
+#include <pthread.h>
 #include <stdint.h>
+#include <time.h>
 
 /* Nanoseconds since an arbitrary start; never goes back. */
 int64_t clock_monotonic_ns(void);
@@ -23,5 +25,10 @@ int64_t clock_unix_ms(void);
 /* Processor time of the calling thread, in nanoseconds: what a computation costs, whatever else the machine
  * does. */
 int64_t clock_thread_ns(void);
+
+/* A condition whose timed waits are by the monotonic clock, and the moment so many nanoseconds from now by
+ * it: a wall clock that is set must not make anybody wait. */
+void clock_cond_init(pthread_cond_t *c);
+struct timespec clock_monotonic_in(int64_t ns);
 
 #endif

@@ -111,16 +111,12 @@ static void *write_lines(void *unused)
 
 enum err_code log_queue_start(const _Atomic int *fd, log_queue_notice *of_dropped, struct err *e)
 {
-    pthread_condattr_t monotonic;
     char *bytes = mem_alloc(LOG_QUEUE_BYTES);
     if (!bytes)
         return err_set(e, ERR_NOMEM, "no memory for the log");
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&more, NULL);
-    pthread_cond_init(&idle, &monotonic);
-    pthread_cond_init(&ended, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    clock_cond_init(&idle);
+    clock_cond_init(&ended);
     pthread_mutex_lock(&lock);
     ring = bytes;
     target = fd;
@@ -135,16 +131,9 @@ enum err_code log_queue_start(const _Atomic int *fd, log_queue_notice *of_droppe
     return err_set(e, ERR_NOMEM, "the system refused the thread of the log");
 }
 
-/* The moment so many milliseconds from now. */
-static struct timespec in_ms(int ms)
-{
-    int64_t at = clock_monotonic_ns() + (int64_t)ms * 1000000;
-    return (struct timespec){.tv_sec = at / 1000000000, .tv_nsec = at % 1000000000};
-}
-
 void log_queue_flush(int max_ms)
 {
-    struct timespec until = in_ms(max_ms);
+    struct timespec until = clock_monotonic_in((int64_t)max_ms * 1000000);
     pthread_mutex_lock(&lock);
     while (running && (n_bytes || !waiting) && pthread_cond_timedwait(&idle, &lock, &until) == 0)
         ;
@@ -153,7 +142,7 @@ void log_queue_flush(int max_ms)
 
 void log_queue_stop(int max_ms)
 {
-    struct timespec until = in_ms(max_ms);
+    struct timespec until = clock_monotonic_in((int64_t)max_ms * 1000000);
     pthread_mutex_lock(&lock);
     bool was_running = running, done;
     running = false;

@@ -135,7 +135,6 @@ static void handle(void (*handler)(int), const sigset_t *set)
 enum err_code signals_start(const struct signals_calls *calls, struct signals **out, struct err *e)
 {
     struct signals *s = mem_zalloc_array(1, sizeof *s);
-    pthread_condattr_t monotonic; /* a wall clock that is set must not move the end of a drain */
     if (!s)
         return err_set(e, ERR_NOMEM, "no memory to wait for signals");
     s->calls = *calls;
@@ -143,10 +142,7 @@ enum err_code signals_start(const struct signals_calls *calls, struct signals **
     for (size_t i = 0; i < N_NUMBERS; i++)
         sigaddset(&s->set, numbers[i]);
     pthread_mutex_init(&s->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&s->asked, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    clock_cond_init(&s->asked); /* a wall clock that is set must not move the end of a drain */
     (void)pthread_sigmask(SIG_BLOCK, &s->set, NULL);
     if (pthread_create(&s->thread, NULL, signals_main, s)) {
         (void)pthread_sigmask(SIG_UNBLOCK, &s->set, NULL);
@@ -173,9 +169,7 @@ void signals_serve(struct signals *s)
 
 bool signals_wait(struct signals *s, int64_t max_s)
 {
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += max_s;
+    struct timespec until = clock_monotonic_in(max_s * 1000000000);
     pthread_mutex_lock(&s->lock);
     int failed = 0;
     while (s->n_stops == 0 && failed != ETIMEDOUT)

@@ -13,6 +13,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/periodic.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -38,14 +39,12 @@ struct connections {
     struct connections_config config;
     struct http_counters *counters;
     pthread_mutex_t lock;
-    pthread_cond_t stop;
     /* guarded by lock */
     struct connection **list; /* (n) of room */
     size_t n, n_live, room;
     struct origin *origins[BUCKETS];
     uint64_t seed; /* of the hash of addresses */
-    bool stopping;
-    pthread_t sweeper;
+    struct periodic *sweeper;
 };
 
 /* (n_by_fd) of the process; an HTTP server is one a process. */
@@ -337,21 +336,9 @@ static int64_t period_ns(const struct connections_config *c)
     return least < 4 ? (int64_t)least * 250000000 : 1000000000;
 }
 
-static void *sweep_until_stopped(void *arg)
+static void sweep(void *arg)
 {
-    struct connections *all = arg;
-    int64_t period = period_ns(&all->config);
-    pthread_mutex_lock(&all->lock);
-    while (!all->stopping) {
-        int64_t at = clock_monotonic_ns() + period;
-        struct timespec until = {.tv_sec = at / 1000000000, .tv_nsec = at % 1000000000};
-        (void)pthread_cond_timedwait(&all->stop, &all->lock, &until);
-        pthread_mutex_unlock(&all->lock);
-        connections_sweep(all, clock_coarse_ns());
-        pthread_mutex_lock(&all->lock);
-    }
-    pthread_mutex_unlock(&all->lock);
-    return NULL;
+    connections_sweep(arg, clock_coarse_ns());
 }
 
 /* ---- start and stop ---- */
@@ -393,33 +380,20 @@ enum err_code connections_new(const struct connections_config *config, struct ht
     all->counters = m;
     if (getrandom(&all->seed, sizeof all->seed, GRND_NONBLOCK) != sizeof all->seed)
         all->seed = (uint64_t)clock_monotonic_ns();
-    pthread_condattr_t monotonic;
     pthread_mutex_init(&all->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&all->stop, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    if (pthread_create(&all->sweeper, NULL, sweep_until_stopped, all)) {
-        pthread_cond_destroy(&all->stop);
-        pthread_mutex_destroy(&all->lock);
-        free_table();
-        mem_free(all);
-        return err_set(e, ERR_NOMEM, "the system refused the thread that watches connections");
-    }
-    *out = all;
-    return ERR_OK;
+    code = periodic_start(period_ns(config), sweep, all, "watches connections", &all->sweeper, e);
+    if (code)
+        connections_free(all);
+    else
+        *out = all;
+    return code;
 }
 
 void connections_free(struct connections *all)
 {
     if (!all)
         return;
-    pthread_mutex_lock(&all->lock);
-    all->stopping = true;
-    pthread_cond_signal(&all->stop);
-    pthread_mutex_unlock(&all->lock);
-    pthread_join(all->sweeper, NULL);
-    pthread_cond_destroy(&all->stop);
+    periodic_stop(all->sweeper);
     pthread_mutex_destroy(&all->lock);
     mem_free(all->list);
     free_table();

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/percent.h"
 
 #include <assert.h>
 #include <stddef.h>
@@ -12,34 +13,14 @@
 
 const char request_json[] = "application/json";
 
-static int hex_of(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* Decodes [from, to) in place. */
 static bool decode(char *from, char *to, bool plus_is_space, struct text *out)
 {
-    char *at = from;
-    for (char *p = from; p < to; p++) {
-        if (*p == '%') {
-            int high = to - p > 2 ? hex_of(p[1]) : -1, low = to - p > 2 ? hex_of(p[2]) : -1;
-            if (high < 0 || low < 0)
-                return false;
-            *at++ = (char)(high * 16 + low);
-            p += 2;
-        } else {
-            *at++ = *p == '+' && plus_is_space ? ' ' : *p;
-        }
-    }
-    *out = (struct text){from, (size_t)(at - from)};
-    return true;
+    for (char *p = from; plus_is_space && p < to; p++)
+        if (*p == '+')
+            *p = ' ';
+    *out = (struct text){from, 0};
+    return percent_decode(from, (size_t)(to - from), from, &out->len);
 }
 
 static bool split_path(struct request *r, char *path, char *end)

@@ -11,41 +11,32 @@
  * are loaded newest first, since the time may run out, and then touched in the opposite order, so that the
  * cache lets go of the oldest first, as before the stop. */
 #include "server/serving/cache_warmup.h"
-#include "base/talk.h"
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/percent.h"
+#include "base/periodic.h"
+#include "base/talk.h"
 #include "server/serving/recommender.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { MAX_FILE_BYTES = LIMIT_WARM_USERS * (LIMIT_ID_BYTES + LIMIT_NAME_BYTES + 1) * 3, SEED = 1 };
 enum { LOOK_S = 1 }; /* how soon who was forgotten is out of the file */
 static const char head[] = "hypernet-warm 1\n";
+static const char new_suffix[] = ".new"; /* of the name under which it is written */
 
 /* ---- writing ---- */
-
-static void add_word(struct buf *out, const char *bytes, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)bytes[i];
-        if (c > ' ' && c < 127 && c != '%')
-            buf_addc(out, (char)c);
-        else
-            buf_addf(out, "%%%02x", c);
-    }
-}
 
 /* The model that was loaded under a uid, if it is served still. */
 static const struct served_model *model_of(const struct model_set *set, uint64_t uid)
@@ -70,64 +61,31 @@ static void add_users(const struct model_set *set, const struct buf *keys, struc
         const struct served_model *m = model_key_user(key, len, &uid, &id) ? model_of(set, uid) : NULL;
         if (!m)
             continue;
-        add_word(out, m->model->spec.name, strlen(m->model->spec.name));
+        percent_encode(out, m->model->spec.name, strlen(m->model->spec.name));
         buf_addc(out, ' ');
-        add_word(out, id.data, id.len);
+        percent_encode(out, id.data, id.len);
         buf_addc(out, '\n');
     }
     if (!out->failed)
         buf_addf(out, "end %016llx\n", (unsigned long long)hash_bytes(SEED, out->data, out->len));
 }
 
-static enum err_code io_error(struct err *e, const char *path, const char *what)
-{
-    return err_set(e, errno == ENOSPC ? ERR_FULL : ERR_IO, "%s: cannot %s: %s", path, what, strerror(errno));
-}
-
 /* Ids of users are nobody else's business: the file is its owner's. */
-static enum err_code replace_file(const char *path, const char *temporary, const struct buf *text,
-                                  struct err *e)
+static enum err_code replace_file(const char *path, const struct buf *text, struct err *e)
 {
-    enum err_code code = ERR_OK;
-    (void)unlink(temporary);
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return io_error(e, temporary, "open");
-    for (size_t at = 0; at < text->len && !code;) {
-        ssize_t n = write(fd, text->data + at, text->len - at);
-        if (n >= 0)
-            at += (size_t)n;
-        else if (errno != EINTR)
-            code = io_error(e, temporary, "write");
-    }
-    if (!code && fsync(fd))
-        code = io_error(e, temporary, "sync");
-    if (!code && rename(temporary, path))
-        code = io_error(e, path, "replace");
-    if (code)
-        (void)unlink(temporary);
-    (void)close(fd);
+    struct file_out file;
+    enum err_code code = file_out_open(&file, path, new_suffix, FILE_PRIVATE, e);
+    if (!code)
+        code = file_out_write(&file, text->data, text->len, e);
+    if (!code)
+        code = file_out_replace(&file, e);
+    file_out_fini(&file);
     return code;
-}
-
-/* Where it is written before it has its place; freed by mem_free. */
-static char *name_of_new(const char *path, struct err *e)
-{
-    struct buf name;
-    buf_init(&name, 65536);
-    buf_addf(&name, "%s.new", path);
-    char *text = buf_steal(&name, NULL);
-    if (!text)
-        (void)err_set(e, ERR_NOMEM, "no memory for the path of a warm start");
-    return text;
 }
 
 enum err_code warm_save(struct serving *serving, const char *path, struct err *e)
 {
     struct buf keys, text;
-    char *temporary = name_of_new(path, e);
-    if (!temporary)
-        return ERR_NOMEM;
     buf_init(&keys, MAX_FILE_BYTES);
     buf_init(&text, MAX_FILE_BYTES);
     enum err_code code = weights_cache_newest_keys(serving->cache, LIMIT_WARM_USERS, &keys, e);
@@ -138,10 +96,9 @@ enum err_code warm_save(struct serving *serving, const char *path, struct err *e
         code = buf_check(&text, "the users of a warm start", e);
     }
     if (!code)
-        code = replace_file(path, temporary, &text, e);
+        code = replace_file(path, &text, e);
     buf_fini(&keys);
     buf_fini(&text);
-    mem_free(temporary);
     return code;
 }
 
@@ -171,7 +128,7 @@ static enum err_code read_file(const char *path, struct buf *text, struct err *e
     struct err why = {0};
     FILE *f = open_regular(path, &why);
     if (!f)
-        return err_set(e, why.code, "%s", why.text);
+        return err_copy(e, &why);
     while ((n = fread(piece, 1, sizeof piece, f)) > 0 && !text->failed)
         buf_add(text, piece, n);
     bool failed = ferror(f) != 0;
@@ -196,27 +153,16 @@ static enum err_code check_text(const char *path, struct buf *text, size_t *at, 
     return ERR_OK;
 }
 
-static int hex(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* Decodes up to the character `end` into out (size); returns where it stood, or NULL. */
+/* Decodes the word up to the character `end` into out (size); returns where that stood, or NULL. */
 static const char *take_word(const char *p, const char *last, char end, char *out, size_t size, size_t *len)
 {
-    for (*len = 0; p < last && *p != end; p++) {
-        char c = *p;
-        if (c == '%') {
-            if (last - p < 3 || hex(p[1]) < 0 || hex(p[2]) < 0)
-                return NULL;
-            c = (char)(hex(p[1]) * 16 + hex(p[2]));
-            p += 2;
-        }
-        if (*len == size)
-            return NULL;
-        out[(*len)++] = c;
-    }
-    return p < last && *len ? p : NULL;
+    const char *stop = memchr(p, end, (size_t)(last - p));
+    char word[3 * LIMIT_ID_BYTES];
+    size_t n = stop ? (size_t)(stop - p) : 0;
+    if (n == 0 || n > sizeof word || !percent_decode(p, n, word, len) || *len > size)
+        return NULL;
+    memcpy(out, word, *len);
+    return stop;
 }
 
 /* Whose weights a line names. */
@@ -338,12 +284,9 @@ struct warm {
     struct serving *serving;
     const char *path;
     int64_t period_s;
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
-    bool ending;          /* guarded by lock */
     unsigned n_forgotten; /* of serving, at the last save */
     int64_t next_ns;      /* when it is saved again, though nobody was forgotten */
-    pthread_t thread;
+    struct periodic *thread;
 };
 
 /* A list that cannot be written must not keep the names of those who were forgotten: then it goes. */
@@ -365,67 +308,40 @@ static bool is_due(const struct warm *w)
     return clock_monotonic_ns() >= w->next_ns || atomic_load(&w->serving->n_forgotten) != w->n_forgotten;
 }
 
-static void *warm_main(void *arg)
+static void save_if_due(void *arg)
 {
-    struct warm *w = arg;
-    struct timespec next;
-    pthread_mutex_lock(&w->lock);
-    while (!w->ending) {
-        clock_gettime(CLOCK_MONOTONIC, &next);
-        next.tv_sec += LOOK_S;
-        if (pthread_cond_timedwait(&w->wake, &w->lock, &next) != ETIMEDOUT || !is_due(w))
-            continue;
-        pthread_mutex_unlock(&w->lock);
-        save(w);
-        pthread_mutex_lock(&w->lock);
-    }
-    pthread_mutex_unlock(&w->lock);
-    return NULL;
+    if (is_due(arg))
+        save(arg);
 }
 
 enum err_code warm_start(struct serving *serving, const char *path, int64_t period_s, struct warm **out,
                          struct err *e)
 {
     struct warm *w = mem_zalloc_array(1, sizeof *w);
-    char *left = name_of_new(path, e);
-    if (!w || !left) {
-        mem_free(w);
-        mem_free(left);
-        return err_set(e, ERR_NOMEM, "no memory to save users for a warm start");
+    char *left = file_beside(path, new_suffix);
+    enum err_code code = ERR_OK;
+    if (!w || !left)
+        code = err_set(e, ERR_NOMEM, "no memory to save users for a warm start");
+    if (!code) {
+        (void)unlink(left); /* by a process that was killed */
+        *w = (struct warm){.serving = serving, .path = path, .period_s = period_s};
+        w->next_ns = clock_monotonic_ns() + period_s * 1000000000;
+        code = periodic_start((int64_t)LOOK_S * 1000000000, save_if_due, w, "saves users for a warm start",
+                              &w->thread, e);
     }
-    (void)unlink(left); /* by a process that was killed */
     mem_free(left);
-    w->serving = serving;
-    w->path = path;
-    w->period_s = period_s;
-    w->next_ns = clock_monotonic_ns() + period_s * 1000000000;
-    pthread_condattr_t monotonic; /* as the change follower: a wall clock that is set back must not stop it */
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_mutex_init(&w->lock, NULL);
-    pthread_cond_init(&w->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    if (pthread_create(&w->thread, NULL, warm_main, w)) {
-        pthread_cond_destroy(&w->wake);
-        pthread_mutex_destroy(&w->lock);
+    if (code)
         mem_free(w);
-        return err_set(e, ERR_NOMEM, "the system refused the thread that saves users for a warm start");
-    }
-    *out = w;
-    return ERR_OK;
+    else
+        *out = w;
+    return code;
 }
 
 void warm_stop(struct warm *w)
 {
     if (!w)
         return;
-    pthread_mutex_lock(&w->lock);
-    w->ending = true;
-    pthread_cond_signal(&w->wake);
-    pthread_mutex_unlock(&w->lock);
-    pthread_join(w->thread, NULL);
+    periodic_stop(w->thread);
     save(w);
-    pthread_cond_destroy(&w->wake);
-    pthread_mutex_destroy(&w->lock);
     mem_free(w);
 }

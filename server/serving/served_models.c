@@ -3,6 +3,7 @@
  * Whoever replaces one holds `following`. */
 #include "server/serving/served_models.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/network/hypernet.h"
@@ -388,11 +389,7 @@ enum err_code serving_open(struct serving *s, struct store *store, const struct 
     pthread_mutex_init(&s->loaded.lock, NULL);
     pthread_mutex_init(&s->set_lock, NULL);
     pthread_mutex_init(&s->writing, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&s->write_turn, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    clock_cond_init(&s->write_turn);
     enum err_code code = weights_cache_new(options->cache_bytes, &s->cache, e);
     if (!code)
         code = open_models(s, options, e);
@@ -426,9 +423,7 @@ void serving_close(struct serving *s)
 /* Waits for the writer; false when the others took too long. */
 static bool take_writer(struct serving *s)
 {
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += WRITE_WAIT_S;
+    struct timespec until = clock_monotonic_in((int64_t)WRITE_WAIT_S * 1000000000);
     pthread_mutex_lock(&s->writing);
     int failed = 0;
     while (s->written && failed != ETIMEDOUT)
