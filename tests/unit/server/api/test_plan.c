@@ -8,8 +8,8 @@
 #include "server/http/worker_pool.h"
 #include "tests/support/api_world.h"
 #include "tests/support/sample_model.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <jansson.h>
 #include <pthread.h>
 #include <sched.h>
@@ -504,9 +504,5 @@ int main(void)
     tcase_add_test(t, a_thread_without_memory_for_another_model_takes_over_the_one_it_has);
     tcase_add_test(t, plans_move_from_thread_to_thread_while_models_come_and_go);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

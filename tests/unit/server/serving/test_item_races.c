@@ -4,8 +4,8 @@
 #include "server/serving/user_updates.h"
 #include "store/sqlite/private.h"
 #include "tests/support/api_world.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <string.h>
 
@@ -171,9 +171,5 @@ int main(void)
     tcase_add_test(t, weights_made_while_an_item_that_was_taken_is_read_are_dropped);
     tcase_add_test(t, weights_know_an_item_that_came_after_the_miss_began);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }
