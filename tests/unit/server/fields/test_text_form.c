@@ -2,7 +2,8 @@
  * for one, and advice that changes the number. */
 #include "server/fields/text_form.h"
 
-#include <check.h>
+#include "tests/support/suite.h"
+
 #include <string.h>
 
 static const struct {
@@ -74,9 +75,5 @@ int main(void)
                         (int)(sizeof cases / sizeof *cases));
     tcase_add_test(t, a_number_that_is_too_long_to_be_shown_is_cut);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -9,8 +9,8 @@
 #include "store/sqlite/private.h"
 #include "tests/support/sample_model.h"
 #include "tests/support/store_fixture.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -365,9 +365,5 @@ int main(void)
     tcase_add_test(t, a_stop_leaves_the_rest_to_their_first_use);
     tcase_add_loop_test(t, without_memory_there_are_fewer_and_a_second_run_makes_all, 0, 2);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }
