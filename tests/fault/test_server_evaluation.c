@@ -14,7 +14,7 @@
 
 enum { N_USERS = 4 };
 
-static char folder[64], store_path[96], model_path[96], test_path[96], candidates_path[96], new_path[96],
+static char folder[64], store_file[96], model_path[96], test_path[96], candidates_path[96], new_path[96],
     known_path[96], users_path[96];
 static struct sample_model sample;
 static struct store *store;
@@ -88,7 +88,7 @@ static void start(enum sample_model_kind kind)
     struct store_conn *c;
     snprintf(folder, sizeof folder, "/tmp/hypernet-evaluation-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
-    snprintf(store_path, sizeof store_path, "%s/s.db", folder);
+    snprintf(store_file, sizeof store_file, "%s/s.db", folder);
     snprintf(model_path, sizeof model_path, "%s/m", folder);
     snprintf(test_path, sizeof test_path, "%s/test.tsv", folder);
     snprintf(candidates_path, sizeof candidates_path, "%s/candidates.tsv", folder);
@@ -98,7 +98,7 @@ static void start(enum sample_model_kind kind)
     sample_model_init(&sample, kind, 7);
     must(model_write(model_path, &sample.spec, &sample.params, &sample.ids, &e), &e);
     must(model_open(model_path, &model, &e), &e);
-    must(store_open(store_path, STORE_CREATE, &store, &e), &e);
+    must(store_open(store_file, STORE_CREATE, &store, &e), &e);
     must(store_connect(store, &c, &e), &e);
     fill(c);
     store_disconnect(c);
@@ -118,12 +118,12 @@ static void setup_linear(void)
 static void teardown(void)
 {
     char wal[128], shm[128];
-    snprintf(wal, sizeof wal, "%s-wal", store_path);
-    snprintf(shm, sizeof shm, "%s-shm", store_path);
+    snprintf(wal, sizeof wal, "%s-wal", store_file);
+    snprintf(shm, sizeof shm, "%s-shm", store_file);
     model_unref(model);
     store_close(store);
     sample_model_fini(&sample);
-    const char *const files[] = {store_path,      wal,      shm,        model_path, test_path,
+    const char *const files[] = {store_file,      wal,      shm,        model_path, test_path,
                                  candidates_path, new_path, known_path, users_path};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         (void)unlink(files[i]);
