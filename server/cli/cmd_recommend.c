@@ -1,6 +1,7 @@
 /* hypernet recommend: the server's answer without a server. */
 #include "engine/kernels/blas_memory.h"
 #include "server/cli/commands.h"
+#include "server/fields/field.h"
 #include "server/serving/recommender.h"
 
 #include <jansson.h>
@@ -152,6 +153,8 @@ static int cmd_recommend(int argc, char **argv)
         (void)err_set(&e, ERR_INVALID, "with --explain, --limit is at most %d", LIMIT_EXPLAIN_ITEMS);
         return command_fail(&cmd_recommend_command, &e, true);
     }
+    if (field_check_id((struct text){s.user, strlen(s.user)}, "user", &e))
+        return command_fail(&cmd_recommend_command, &e, true);
     return !blas_reserve(1, &e) && !recommend(&s, &e) ? EXIT_DONE
                                                       : command_fail(&cmd_recommend_command, &e, false);
 }

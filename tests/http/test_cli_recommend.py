@@ -70,6 +70,15 @@ class Recommend(World):
         self.assertEqual(len(answer["items"]), 10)
         self.assertNotIn("cold", self.ask("--user", "u1", "--cold-start"))
 
+    def test_a_user_who_cannot_be_is_refused_before_anything_is_opened(self):
+        longest = "é" * 128
+        for user, status in ((longest, 1), (longest + "x", 2), ("x" * 300, 2), ("x" * 100000, 2), ("\udcff", 2), ("a\udcc3", 2)):
+            for more in ([], ["--cold-start"]):
+                r = run("recommend", "--store", self.store, "--model", self.model, "--user", user, *more)
+                self.assertEqual(r.returncode, 0 if more and status == 1 else status, (user[:9], r.stderr))
+                if status == 2:
+                    self.assertIn("the id of the user", r.stderr)
+
     def test_wrong_use_and_files_that_are_none(self):
         for status, text, args in ((2, "true or false", ["--model", self.model, "--exclude-seen", "maybe"]),
                                    (1, "", ["--model", self.path("items.tsv")]),
