@@ -103,11 +103,10 @@ enum err_code update_items(struct session *t, struct item_registration *list, si
                            struct err *e)
 {
     *fault = 0;
-    enum err_code code = serving_begin_write(t->serving, &t->writer, e);
+    enum err_code code = session_begin_write(t, e);
     if (code)
         return code;
-    code = serving_end_write(t->serving, put_all(t, list, n, fault, e), e);
-    t->writer = NULL;
+    code = session_end_write(t, put_all(t, list, n, fault, e), e);
     if (code)
         return code;
     update_follow_items(t);
@@ -125,11 +124,10 @@ enum err_code update_items(struct session *t, struct item_registration *list, si
 
 enum err_code update_delete_item(struct session *t, struct text id, struct err *e)
 {
-    struct store_conn *writer;
-    enum err_code code = serving_begin_write(t->serving, &writer, e);
+    enum err_code code = session_begin_write(t, e);
     if (code)
         return code;
-    code = serving_end_write(t->serving, store_delete_item(writer, id, e), e);
+    code = session_end_write(t, store_delete_item(t->writer, id, e), e);
     if (code)
         return code;
     update_follow_items(t);

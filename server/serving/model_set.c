@@ -3,9 +3,11 @@
  * request. */
 #include "server/serving/model_set.h"
 
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/mem.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* ---- models ---- */
@@ -36,6 +38,7 @@ static void strike(struct served_model *s)
 /* With the lock. */
 static enum err_code settle(struct served_model *s, struct err *e)
 {
+    ASSERT_HELD(&s->among->lock);
     struct model *m = s->model;
     struct err why = {0};
     bool settled;
@@ -168,6 +171,7 @@ struct served_model *model_set_find(const struct model_set *set, const char *nam
 
 size_t model_key(uint64_t uid, enum weights_kind kind, struct text id, char key[MODEL_KEY_BYTES])
 {
+    assert(id.len <= LIMIT_ID_BYTES);
     memcpy(key, &uid, sizeof uid);
     key[sizeof uid] = (char)kind;
     if (id.len)

@@ -14,7 +14,7 @@ struct session {
     struct serving *serving;
     struct serving_counters *counters;
     struct store_conn *conn;
-    struct store_conn *writer; /* within a write of *_updates.c: serving's, else NULL */
+    struct store_conn *writer; /* within a write: serving's, else NULL */
     struct recommender *recommender;
 };
 
@@ -22,5 +22,10 @@ struct session {
 enum err_code session_init(struct session *s, struct serving *serving, struct serving_counters *counters,
                            struct err *e) ERR_MUST_CHECK;
 void session_fini(struct session *s); /* all zeros are allowed */
+
+/* A write of this thread, from serving_begin_write to serving_end_write: between them there is a writer. Not
+ * within another one. */
+enum err_code session_begin_write(struct session *s, struct err *e) ERR_MUST_CHECK;
+enum err_code session_end_write(struct session *s, enum err_code code, struct err *e) ERR_MUST_CHECK;
 
 #endif

@@ -10,6 +10,7 @@
 #include "server/items/encoder_rows.h"
 #include "server/serving/user_weights.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,6 +39,7 @@ static bool is_beyond_a_model(struct session *t, int64_t key)
 
 enum err_code user_contexts_touch_item(struct session *t, struct text id, int64_t key, struct err *e)
 {
+    assert(t->writer);
     return is_beyond_a_model(t, key) ? store_touch_item(t->writer, id, e) : ERR_OK;
 }
 
@@ -76,6 +78,7 @@ static enum err_code store(struct session *t, struct model_handle *handle, struc
                            const struct store_user *user, const float *c, struct err *e)
 {
     struct store_context_key key = key_of(handle);
+    assert(t->writer);
     return store_put_encoded(t->writer, &key, id, user, c, handle->model->spec.d_context * sizeof *c, e);
 }
 
@@ -92,6 +95,7 @@ enum err_code user_contexts_put(struct session *t, struct text id, const struct 
 {
     struct store_user *user = recommender_user_record(t->recommender);
     enum err_code code = ERR_OK;
+    assert(t->writer);
     for (size_t i = 0; i < recommender_n_models(t->recommender) && !code; i++) {
         struct model_handle *handle = recommender_model(t->recommender, i);
         struct store_context_key key = key_of(handle);
@@ -123,6 +127,7 @@ enum err_code user_contexts_put_record(struct session *t, struct text id, struct
 enum err_code user_contexts_first_change(struct session *t, int64_t *first, struct err *e)
 {
     int64_t last;
+    assert(t->writer);
     enum err_code code = store_last_change(t->writer, &last, e);
     if (!code)
         *first = last + 1;
@@ -132,6 +137,7 @@ enum err_code user_contexts_first_change(struct session *t, int64_t *first, stru
 enum err_code user_contexts_leave(struct session *t, int64_t first, struct err *e)
 {
     int64_t last;
+    assert(t->writer);
     enum err_code code = store_last_change(t->writer, &last, e);
     return code ? code : store_note_unfinished(t->writer, first, last, e);
 }
@@ -205,7 +211,7 @@ static enum err_code store_piece(struct session *t, struct model_handle *handle,
         n_made += p->at[i].is_made;
     if (n_made == 0)
         return ERR_OK;
-    enum err_code code = serving_begin_write(t->serving, &t->writer, e);
+    enum err_code code = session_begin_write(t, e);
     if (code)
         return code;
     for (size_t i = 0; i < p->n && !code; i++) {
@@ -215,8 +221,7 @@ static enum err_code store_piece(struct session *t, struct model_handle *handle,
             code = store(t, handle, x->id, &x->user, p->contexts + i * d_context, &why);
         code = code == ERR_NOTFOUND ? ERR_OK : code ? err_set(e, code, "%s", why.text) : ERR_OK;
     }
-    t->writer = NULL;
-    return serving_end_write(t->serving, code, e);
+    return session_end_write(t, code, e);
 }
 
 static enum err_code make_all(struct session *t, const struct text *users, size_t n, struct err *e)
@@ -276,13 +281,12 @@ static enum err_code move_items(struct session *t, const struct text *items, siz
 {
     enum err_code code = ERR_OK;
     for (size_t from = 0; from < n && !code; from += ITEMS) {
-        code = serving_begin_write(t->serving, &t->writer, e);
+        code = session_begin_write(t, e);
         if (code)
             return code;
         for (size_t i = from; i < n && i < from + ITEMS && !code; i++)
             code = store_touch_item(t->writer, items[i], e);
-        t->writer = NULL;
-        code = serving_end_write(t->serving, code, e);
+        code = session_end_write(t, code, e);
     }
     return code;
 }
@@ -290,12 +294,11 @@ static enum err_code move_items(struct session *t, const struct text *items, siz
 /* Nothing is left to be done. */
 static enum err_code end(struct session *t, int64_t first, struct err *e)
 {
-    enum err_code code = serving_begin_write(t->serving, &t->writer, e);
+    enum err_code code = session_begin_write(t, e);
     if (code)
         return code;
     code = store_end_unfinished(t->writer, first, e);
-    t->writer = NULL;
-    return serving_end_write(t->serving, code, e);
+    return session_end_write(t, code, e);
 }
 
 void user_contexts_follow(struct session *t, const struct user_batch *b)

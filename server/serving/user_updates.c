@@ -92,18 +92,6 @@ static enum err_code put_interaction(struct run *run, struct text user, const st
     return code ? code : user_contexts_touch_item(run->t, x->item, *key, e);
 }
 
-static enum err_code begin(struct session *t, struct err *e)
-{
-    return serving_begin_write(t->serving, &t->writer, e);
-}
-
-/* Ends the transaction one way or the other. */
-static enum err_code finish(struct session *t, enum err_code code, struct err *e)
-{
-    t->writer = NULL;
-    return serving_end_write(t->serving, code, e);
-}
-
 /* Brings the tables up to the store after an attempt that ended for an item they did not have; true: worth
  * another one. */
 static bool hear(struct run *run, struct err *e)
@@ -245,7 +233,7 @@ static enum err_code register_all(struct run *run, struct registration *list, si
 {
     *at = n;
     run->made = (struct update_made){0};
-    enum err_code code = begin(run->t, e);
+    enum err_code code = session_begin_write(run->t, e);
     if (code)
         return code;
     code = check_registrations(run, list, n, e);
@@ -262,7 +250,7 @@ static enum err_code register_all(struct run *run, struct registration *list, si
     }
     if (!code && run->many)
         code = user_contexts_leave(run->t, run->first, e);
-    return finish(run->t, code, e);
+    return session_end_write(run->t, code, e);
 }
 
 /* Whether the failure of one registration leaves the others to be tried. */
@@ -476,7 +464,7 @@ static enum err_code record_all(struct run *run, struct update_interaction *even
     *at = (struct stretch){0};
     *n_touched = 0;
     run->made = (struct update_made){0};
-    enum err_code code = begin(run->t, e);
+    enum err_code code = session_begin_write(run->t, e);
     if (code)
         return code;
     size_t n_placed = place(events, n, list);
@@ -498,7 +486,7 @@ static enum err_code record_all(struct run *run, struct update_interaction *even
     }
     if (!code && run->many)
         code = user_contexts_leave(run->t, run->first, e);
-    return finish(run->t, code, e);
+    return session_end_write(run->t, code, e);
 }
 
 /* Whether the failure of one user's events leaves the others to be tried. */
@@ -577,10 +565,10 @@ enum err_code update_events(struct session *t, struct update_interaction *events
 
 enum err_code update_delete(struct session *t, struct text user, struct err *e)
 {
-    enum err_code code = begin(t, e);
+    enum err_code code = session_begin_write(t, e);
     if (code)
         return code;
-    code = finish(t, store_delete_user(t->writer, user, e), e);
+    code = session_end_write(t, store_delete_user(t->writer, user, e), e);
     if (code)
         return code;
     serving_drop_user(t->serving, user, INT64_MAX);
