@@ -3,6 +3,7 @@
 #include "base/log_queue.h"
 
 #include "base/clock.h"
+#include "base/lock.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -46,6 +47,7 @@ static void copy(size_t from, char *out, size_t n)
 /* Takes whole lines into out: as many as are written at once, one at least. The lock is held. */
 static size_t take_lines(char out[LONGEST_LINE_BYTES])
 {
+    ASSERT_HELD(&lock);
     size_t n = n_bytes < LONGEST_LINE_BYTES ? n_bytes : LONGEST_LINE_BYTES, end = 0;
     copy(0, out, n);
     for (size_t i = 0; i < n && (i < MAX_BYTES_AT_ONCE || end == 0); i++)
@@ -59,6 +61,7 @@ static size_t take_lines(char out[LONGEST_LINE_BYTES])
 /* The line that says how much was dropped, once there is somebody to tell. The lock is held. */
 static size_t take_notice(char out[LONGEST_LINE_BYTES])
 {
+    ASSERT_HELD(&lock);
     unsigned long long n = n_dropped - n_told;
     n_told = n_dropped;
     return notice(n, out, LONGEST_LINE_BYTES);

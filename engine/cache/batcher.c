@@ -13,6 +13,7 @@
 #include "engine/cache/batcher.h"
 
 #include "base/clock.h"
+#include "base/lock.h"
 #include "base/mem.h"
 #include "engine/network/hypernet.h"
 
@@ -153,6 +154,8 @@ void batcher_free(struct batcher *g)
 /* Takes the longest waiting off the queue, which has one, `most` at most, as a list. */
 static struct asking *take_waiting(struct batcher *g, size_t most)
 {
+    ASSERT_HELD(&g->lock);
+    assert(g->first && most > 0);
     struct asking *batch = g->first, *last = batch;
     size_t n = 1;
     for (; n < most && last->next; n++)
@@ -167,6 +170,8 @@ static struct asking *take_waiting(struct batcher *g, size_t most)
 
 static struct place *take_place(struct batcher *g)
 {
+    ASSERT_HELD(&g->lock);
+    assert(g->free);
     struct place *p = g->free;
     g->free = p->next_free;
     g->n_running++;
@@ -175,6 +180,8 @@ static struct place *take_place(struct batcher *g)
 
 static void free_place(struct batcher *g, struct place *p)
 {
+    ASSERT_HELD(&g->lock);
+    assert(g->n_running > 0);
     p->next_free = g->free;
     g->free = p;
     g->n_running--;
@@ -183,6 +190,7 @@ static void free_place(struct batcher *g, struct place *p)
 /* Starts the next batch when there is a place and reason for it. */
 static void next_batch(struct batcher *g)
 {
+    ASSERT_HELD(&g->lock);
     if (!g->first || !g->free || (g->n_running > 0 && g->n_waiting < HYPERNET_BATCH))
         return;
     struct asking *first = take_waiting(g, HYPERNET_BATCH);
@@ -195,8 +203,10 @@ static void run_batch(struct batcher *g, struct asking *own)
 {
     struct hypernet_job *jobs[HYPERNET_BATCH];
     size_t n = 0;
-    for (struct asking *a = own; a; a = a->next)
+    for (struct asking *a = own; a; a = a->next) {
+        assert(n < HYPERNET_BATCH);
         jobs[n++] = &a->job;
+    }
     (void)pthread_mutex_unlock(&g->lock);
     hypernet_generate_batch(&g->model->spec, &g->model->params, jobs, n, own->place->workspace);
     (void)pthread_mutex_lock(&g->lock);
@@ -214,6 +224,7 @@ static void run_batch(struct batcher *g, struct asking *own)
 /* Sleeps in the queue until this context is generated, or until its thread is to run a batch. */
 static void wait_turn(struct batcher *g, struct asking *own)
 {
+    ASSERT_HELD(&g->lock);
     *g->end = own;
     g->end = &own->next;
     g->n_waiting++;

@@ -24,6 +24,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/lock.h"
 #include "base/mem.h"
 
 #include <assert.h>
@@ -68,6 +69,7 @@ static struct entry **bucket_of(const struct weights_cache *c, struct shard *s, 
 static struct entry **find(const struct weights_cache *c, struct shard *s, uint64_t hash, const void *key,
                            size_t key_len)
 {
+    ASSERT_HELD(&s->lock);
     struct entry **link = bucket_of(c, s, hash);
     while (*link &&
            ((*link)->hash != hash || (*link)->key_len != key_len || memcmp((*link)->key, key, key_len) != 0))
@@ -77,12 +79,14 @@ static struct entry **find(const struct weights_cache *c, struct shard *s, uint6
 
 static void unlink_use(struct shard *s, struct entry *x)
 {
+    ASSERT_HELD(&s->lock);
     *(x->newer ? &x->newer->older : &s->newest) = x->older;
     *(x->older ? &x->older->newer : &s->oldest) = x->newer;
 }
 
 static void link_newest(struct shard *s, struct entry *x)
 {
+    ASSERT_HELD(&s->lock);
     x->newer = NULL;
     x->older = s->newest;
     *(s->newest ? &s->newest->newer : &s->oldest) = x;
@@ -124,6 +128,7 @@ static void free_entries(struct entry *list)
 /* Links x in after making room for it; the caller has checked that it fits into a shard's part. */
 static void insert(struct weights_cache *c, struct shard *s, struct entry *x, struct entry **removed)
 {
+    assert(x->n_bytes <= c->part_bytes);
     while (s->used_bytes > c->part_bytes - x->n_bytes) {
         struct entry *old = s->oldest;
         remove_entry(c, s, find(c, s, old->hash, old->key, old->key_len), removed);
@@ -181,6 +186,7 @@ static bool is_of(const struct flight *f, uint64_t hash, const void *key, size_t
 /* The flight that one who misses the key may join, or NULL. */
 static struct flight *find_flight(struct shard *s, const struct weights_lease *l)
 {
+    ASSERT_HELD(&s->lock);
     for (struct flight *f = s->flights; f; f = f->next)
         if (!f->closed && is_of(f, l->hash, l->key, l->key_len))
             return f;
@@ -196,6 +202,7 @@ static void close_flight(struct flight *f, int64_t least)
 
 static void unlist(struct shard *s, struct flight *f)
 {
+    ASSERT_HELD(&s->lock);
     struct flight **link = &s->flights;
     while (*link != f)
         link = &(*link)->next;
@@ -205,6 +212,7 @@ static void unlist(struct shard *s, struct flight *f)
 /* New: a listed flight with one reference; NULL when there is no memory. */
 static struct flight *start_flight(struct shard *s, const struct weights_lease *l)
 {
+    ASSERT_HELD(&s->lock);
     struct flight *f = mem_alloc(sizeof *f);
     if (!f)
         return NULL;
@@ -221,6 +229,7 @@ static struct flight *start_flight(struct shard *s, const struct weights_lease *
 /* Gives up one reference; returns true to the last one, who then calls free_flight without the lock. */
 static bool leave_flight(struct flight *f)
 {
+    assert(f->n_refs > 0);
     return --f->n_refs == 0;
 }
 

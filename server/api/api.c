@@ -8,6 +8,7 @@
 #include "server/api/routes.h"
 #include "server/http/problem.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -324,6 +325,7 @@ bool api_model(struct api_thread *t, struct request *r, struct model_handle **ha
 
 static bool path_id(struct request *r, size_t segment, const char *whose, struct text *id)
 {
+    assert(segment < r->n_segments); /* the route's pattern has it */
     *id = r->segments[segment];
     if (id->len >= 1 && id->len <= LIMIT_ID_BYTES && utf8_valid(id->data, id->len) &&
         !memchr(id->data, 0, id->len))

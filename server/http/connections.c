@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/limits.h"
+#include "base/lock.h"
 #include "base/mem.h"
 #include "base/periodic.h"
 
@@ -69,6 +70,7 @@ static void address_of(const struct sockaddr *from, unsigned char out[CONNECTION
 static struct origin **find_origin(struct connections *all,
                                    const unsigned char address[CONNECTION_ADDRESS_BYTES])
 {
+    ASSERT_HELD(&all->lock);
     size_t bucket = hash_bytes(all->seed, address, CONNECTION_ADDRESS_BYTES) % BUCKETS;
     struct origin **at = &all->origins[bucket];
     while (*at && memcmp((*at)->address, address, CONNECTION_ADDRESS_BYTES) != 0)
@@ -82,6 +84,7 @@ static struct origin **find_origin(struct connections *all,
  * held. */
 static bool shut(struct connections *all, struct connection *c, int phase)
 {
+    ASSERT_HELD(&all->lock);
     static const char late[] =
         "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     if (!atomic_compare_exchange_strong(&c->phase, &phase, CONNECTION_ENDED))
@@ -98,6 +101,7 @@ static bool shut(struct connections *all, struct connection *c, int phase)
  * lock is held. */
 static size_t shut_silent(struct connections *all, const unsigned char *address, size_t n)
 {
+    ASSERT_HELD(&all->lock);
     struct connection *oldest[MAX_SHUT_AT_ONCE]; /* (n_found) the most silent first */
     size_t n_found = 0, n_shut = 0;
     if (n > MAX_SHUT_AT_ONCE)
@@ -143,6 +147,7 @@ bool connections_admit(struct connections *all, const struct sockaddr *from)
 /* Puts a new connection into the list and at its origin. The lock is held. */
 static bool enlist(struct connections *all, struct connection *c)
 {
+    ASSERT_HELD(&all->lock);
     if (all->n == all->room) {
         size_t room = all->room ? 2 * all->room : 64;
         struct connection **list = mem_realloc_array(all->list, room, sizeof *list);
@@ -168,6 +173,7 @@ static bool enlist(struct connections *all, struct connection *c)
 /* Makes room for one who has come past the limit. The lock is held. */
 static void make_room(struct connections *all, struct connection *newest)
 {
+    ASSERT_HELD(&all->lock);
     size_t most = all->config.max_connections;
     if (all->n_live <= most)
         return;

@@ -4,6 +4,7 @@
 
 #include "server/http/problem.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -126,5 +127,6 @@ enum route_queue route_queue(const struct request *r)
 
 size_t route_number(const struct route_table *table, const struct route *route)
 {
+    assert(!route || (route >= table->routes && route < table->routes + table->n));
     return route ? (size_t)(route - table->routes) : table->n;
 }

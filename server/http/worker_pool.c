@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -105,6 +106,7 @@ bool worker_reserve(struct workers *w)
 void worker_submit(struct workers *w, void *job)
 {
     pthread_mutex_lock(&w->lock);
+    assert(w->n < w->n_reserved); /* else it would lie on a job that waits */
     w->ring[(w->head + w->n++) % w->max_queue] = job;
     pthread_mutex_unlock(&w->lock);
     pthread_cond_signal(&w->more); /* after the lock, which whoever wakes takes first */

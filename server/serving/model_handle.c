@@ -1,6 +1,7 @@
 #include "server/serving/model_handle.h"
 
 #include "base/mem.h"
+#include "engine/network/hypernet.h"
 #include "engine/network/target.h"
 #include "engine/rank/catalogue.h"
 
@@ -22,6 +23,7 @@ static enum err_code new_handle(struct served_model *served, struct model_handle
 {
     const struct model *m = served->model;
     size_t a = catalogue_workspace_len(m->catalogue), b = target_workspace_len(&m->spec);
+    struct theta_layout layout;
     struct model_handle *h = mem_zalloc_array(1, sizeof *h);
     if (h)
         h->workspace = mem_alloc_aligned(a > b ? a : b, sizeof *h->workspace);
@@ -29,8 +31,10 @@ static enum err_code new_handle(struct served_model *served, struct model_handle
         free_handle(h);
         return err_set(e, ERR_NOMEM, "no memory for a thread's workspace");
     }
+    theta_layout_of(&m->spec, &layout);
     h->served = served;
     h->model = m;
+    h->theta_len = layout.len;
     h->items = served_model_items(served, &h->items_version);
     *out = h;
     return ERR_OK;

@@ -13,6 +13,7 @@
 struct model_handle {
     struct served_model *served;
     const struct model *model;   /* the served one's */
+    size_t theta_len;            /* that its layers read; weights have so much or, with neighbours, more */
     real *workspace;             /* of catalogue and target */
     struct item_snapshot *items; /* the thread's reference; see model_handle_items */
     unsigned items_version;

@@ -97,6 +97,7 @@ size_t recommender_n_models(const struct recommender *p)
 
 struct model_handle *recommender_model(struct recommender *p, size_t i)
 {
+    assert(i < p->handles.n);
     return p->handles.at[i];
 }
 
@@ -440,6 +441,7 @@ static enum err_code explain(struct recommender *p, struct model_handle *handle,
                                   .workspace = handle->workspace};
     uint32_t indices[LIMIT_EXPLAIN_ITEMS];
     float scores[LIMIT_EXPLAIN_ITEMS];
+    assert(best->n <= LIMIT_EXPLAIN_ITEMS);
     enum err_code code = model_handle_encoder(handle, &query.encoder, e);
     if (code)
         return code;
@@ -472,6 +474,7 @@ enum err_code recommender_recommend(struct recommender *p, struct model_handle *
                                       .allowed = q->n_categories ? p->allowed : item_snapshot_visible(items)};
     struct topk top;
     topk_init(&top, p->entries, k);
+    assert(w->n_theta >= handle->theta_len); /* weights of this model */
     added_items_top_k(m, item_snapshot_extra(items), w->theta, &filter, handle->workspace, &top);
     size_t n = topk_finish(&top);
     struct best best = {p->entries + q->offset, n > q->offset ? n - q->offset : 0, NULL};
@@ -532,6 +535,7 @@ enum err_code recommender_predict_items(struct recommender *p, struct model_hand
     if (code)
         return code;
     const struct item_snapshot *items = model_handle_items(handle);
+    assert(w->n_theta >= handle->theta_len);
     added_items_score(m, item_snapshot_extra(items), w->theta, asked->indices, asked->n_known,
                       handle->workspace, p->scores);
     add_head(out, &m->spec, user, w, cold, asked->n * 48);
@@ -564,6 +568,7 @@ enum err_code recommender_score_rows(struct recommender *p, struct model_handle 
         reserve((void **)&p->scores, &p->n_scores, n * m->spec.d_output, sizeof *p->scores, e);
     if (code)
         return code;
+    assert(w->n_theta >= handle->theta_len);
     target_forward(&m->spec, &m->params, w->theta, x, n, handle->workspace, p->scores);
     *scores = p->scores;
     return ERR_OK;

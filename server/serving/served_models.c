@@ -4,10 +4,12 @@
 #include "server/serving/served_models.h"
 
 #include "base/clock.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/network/hypernet.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <time.h>
@@ -24,9 +26,10 @@ struct model_set *serving_models(struct serving *s)
     return set;
 }
 
-/* The newest set for who holds `following`, or is alone: nobody replaces it meanwhile. */
+/* The newest set for who holds `following`: nobody replaces it meanwhile. */
 static struct model_set *own_models(const struct serving *s)
 {
+    ASSERT_HELD(&s->following);
     return atomic_load_explicit(&s->models, memory_order_relaxed);
 }
 
@@ -367,7 +370,7 @@ static enum err_code open_models(struct serving *s, const struct serving_options
     enum err_code code = model_set_new(NULL, NULL, NULL, &none, e);
     if (code)
         return code;
-    publish_models(s, none);
+    atomic_store(&s->models, none);
     code = store_connect(s->store, &c, e);
     if (!code)
         code = store_last_change(c, &s->opened_at, e);
@@ -411,7 +414,7 @@ void serving_close(struct serving *s)
 {
     store_disconnect(s->writer);
     weights_cache_free(s->cache);
-    model_set_unref(own_models(s));
+    model_set_unref(atomic_load(&s->models));
     pthread_mutex_destroy(&s->loaded.lock);
     pthread_mutex_destroy(&s->set_lock);
     pthread_mutex_destroy(&s->following);
@@ -437,6 +440,7 @@ static bool take_writer(struct serving *s)
 static void leave_writer(struct serving *s)
 {
     pthread_mutex_lock(&s->writing);
+    assert(s->written);
     s->written = false;
     pthread_mutex_unlock(&s->writing);
     pthread_cond_signal(&s->write_turn);
@@ -469,15 +473,17 @@ enum err_code serving_end_write(struct serving *s, enum err_code code, struct er
 enum err_code serving_measure(struct serving *s, const struct batcher_config *config, bool *any,
                               struct err *e)
 {
-    const struct model_set *set = own_models(s);
     enum err_code code = ERR_OK;
     *any = false;
     s->measures = true;
     s->batching = *config;
+    pthread_mutex_lock(&s->following);
+    const struct model_set *set = own_models(s);
     for (size_t i = 0; i < set->n && !code; i++) {
         code = measure(s, set->models[i], e);
         *any = *any || (!code && batcher_pays(set->models[i]->batcher));
     }
+    pthread_mutex_unlock(&s->following);
     return code;
 }
 

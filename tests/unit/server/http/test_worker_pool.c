@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -190,6 +191,15 @@ START_TEST(test_worker_a_job_whose_place_was_taken_before_the_stop_runs)
 }
 END_TEST
 
+/* It would lie on one that waits, which is then lost. */
+START_TEST(test_worker_a_job_without_a_place_ends_the_program)
+{
+    struct workers *w;
+    ck_assert_int_eq(workers_start(1, 4, &calls, &w, NULL), ERR_OK);
+    worker_submit(w, &ran[0]);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("server/worker");
@@ -201,6 +211,7 @@ int main(void)
     tcase_add_loop_test(t, test_worker_all_or_none_start, 1, 4);
     tcase_add_test(t, test_worker_stops_without_work);
     tcase_add_test(t, test_worker_a_job_whose_place_was_taken_before_the_stop_runs);
+    tcase_add_test_raise_signal(t, test_worker_a_job_without_a_place_ends_the_program, SIGABRT);
     suite_add_tcase(s, t);
     return suite_run(s);
 }

@@ -1,11 +1,10 @@
-/* server/serving/session.c and preconditions of what writes through it; risks: a thread that waits for itself,
- * a write without a writer, a key longer than its room. */
+/* server/serving/session.c and preconditions of what writes through it; risks: a thread that waits for
+ * itself, a write without a writer, a key longer than its room. */
 #include "server/serving/user_contexts.h"
 #include "tests/support/api_world.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 
 static struct api_world w;
@@ -100,9 +99,5 @@ int main(void)
     tcase_add_test_raise_signal(t, contexts_are_put_within_a_write, SIGABRT);
     tcase_add_test_raise_signal(t, a_key_has_room_for_an_id_that_can_be, SIGABRT);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }
