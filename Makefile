@@ -93,7 +93,7 @@ SUPPORT_OBJS := $(SUPPORT_SRCS:%.c=$(B)/%.o)
 # Programs of the bench, and the peers that are in C.
 BENCH_SRCS := $(sort $(wildcard tests/bench/*.c tests/bench/peers/*.c))
 BENCH_BINS := $(BENCH_SRCS:%.c=$(B)/%)
-DEPFILES := $(OBJS:.o=.d) $(UNIT_BINS:=.d) $(FAULT_BINS:=.d) $(GOLDEN_BINS:=.d) $(SUPPORT_OBJS:.o=.d) $(FUZZ_BINS:=.d)
+DEPFILES := $(OBJS:.o=.d) $(UNIT_BINS:=.d) $(FAULT_BINS:=.d) $(GOLDEN_BINS:=.d) $(SUPPORT_OBJS:.o=.d) $(FUZZ_BINS:=.d) $(B)/tests/fuzz/replay.d
 
 .PHONY: all
 all: $(B)/hypernet ## build the binary, build/MODE/hypernet
@@ -171,10 +171,14 @@ $(DOUBLE_BINS): $(B)/%: %.c $(DOUBLE_OBJS) $(B)/tests/support/patience.o $(B)/fl
 	$(Q)$(CC) $(ALL_CFLAGS) -Wno-conversion -DENGINE_DOUBLE -MMD -MP -MF $@.d -o $@ $< $(DOUBLE_OBJS) $(B)/tests/support/patience.o $(ALL_LDFLAGS) $(CHECK_LDLIBS) $(LIB_LDLIBS) -lm
 DEPFILES += $(DOUBLE_OBJS:.o=.d) $(DOUBLE_BINS:=.d)
 
-$(FUZZ_BINS): $(B)/%: %.c $(B)/libhypernet.a $(SUPPORT_OBJS)
+# With MODE=fuzz a fuzzer, in every other build a program that runs the inputs that it is given.
+FUZZ_MAIN = $(if $(filter fuzz,$(MODE)),-fsanitize=fuzzer$(comma)address$(comma)undefined,$(B)/tests/fuzz/replay.o)
+$(FUZZ_BINS): | have-check
+$(FUZZ_BINS): $(B)/%: %.c $(B)/tests/fuzz/replay.o $(B)/libhypernet.a $(SUPPORT_OBJS)
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$<)
-	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer,address,undefined -MMD -MP -MF $@.d -o $@ $< $(SUPPORT_OBJS) $(B)/libhypernet.a $(ALL_LDFLAGS) $(CHECK_LDLIBS) $(LIB_LDLIBS) -lm
+	$(Q)$(CC) $(ALL_CFLAGS) -Wno-conversion $(FUZZ_MAIN) -MMD -MP -MF $@.d -o $@ $< $(SUPPORT_OBJS) $(B)/libhypernet.a $(ALL_LDFLAGS) $(FUZZ_LDFLAGS) $(CHECK_LDLIBS) $(LIB_LDLIBS) -lm
+$(B)/tests/fuzz/fuzz_options: FUZZ_LDFLAGS := -Wl,--wrap=options_parse
 
 export PYTHON
 .PHONY: check check-unit check-fault check-http check-docs check-asan check-tsan check-valgrind
@@ -182,7 +186,7 @@ check: deps ## install what is missing, then every test: lint, unit, fault, http
 	$(Q)$(MAKE) --no-print-directory check-all
 .PHONY: check-all
 check-all:
-	$(Q)tests/run lint unit fault http golden docs deploy
+	$(Q)tests/run lint unit fault fuzz http golden docs deploy
 check-unit: ##+ C tests, one program a source file
 	$(Q)tests/run unit
 check-fault: ##+ out of memory, disk full and damaged files
@@ -197,10 +201,11 @@ check-asan: ##+ unit, fault and http tests under AddressSanitizer and UBSan
 	$(Q)$(MAKE) --no-print-directory MODE=asan check-sanitized
 check-tsan: ##+ unit and http tests under ThreadSanitizer
 	$(Q)$(MAKE) --no-print-directory MODE=tsan check-sanitized
-.PHONY: check-sanitized test-programs
+.PHONY: check-sanitized test-programs fuzz-programs
 check-sanitized:
-	$(Q)tests/run unit fault http golden
+	$(Q)tests/run unit fault fuzz http golden
 test-programs: $(UNIT_BINS) $(DOUBLE_BINS) $(FAULT_BINS) $(GOLDEN_BINS)
+fuzz-programs: $(FUZZ_BINS)
 check-deploy: ##+ image, three replicas behind HAProxy, one killed and one stopped under load (needs root)
 	$(Q)deploy/deps --deploy
 	$(Q)$(MAKE) --no-print-directory all

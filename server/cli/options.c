@@ -49,13 +49,13 @@ static enum err_code set_value(const struct option *o, const char *text, struct 
     double number;
     enum err_code code = ERR_OK;
     struct option_list *list = o->target;
+    if (!*text && (o->kind == OPTION_STRING || o->kind == OPTION_LIST))
+        return err_set(e, ERR_INVALID, "--%s takes %s, not nothing", o->name, placeholder(o));
     switch (o->kind) {
     case OPTION_FLAG:
         *(bool *)o->target = true;
         break;
     case OPTION_STRING:
-        if (!*text)
-            return err_set(e, ERR_INVALID, "--%s takes %s, not nothing", o->name, placeholder(o));
         *(const char **)o->target = text;
         break;
     case OPTION_LIST:

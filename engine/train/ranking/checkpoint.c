@@ -5,6 +5,8 @@
 #include "engine/format/safetensors.h"
 
 #include <inttypes.h>
+#include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -45,6 +47,38 @@ static void print_state(const struct training_state *s, char *text, size_t size)
                    s->choice.shared, s->choice.generated, s->choice.error);
 }
 
+/* Whether a number is at least 0 and finite. */
+static bool is_amount(double x)
+{
+    return x >= 0 && isfinite(x);
+}
+
+/* Epochs of which the learning rates were lowered after: rising, and not ahead of those judged. */
+static bool cuts_are_sound(const struct training_state *s, int judged)
+{
+    bool sound = s->n_cuts >= 0 && s->n_cuts <= TRAINING_MOST_CUTS;
+    for (int i = 0; i < s->n_cuts && sound; i++)
+        sound = s->cuts[i] >= (i ? s->cuts[i - 1] : 1) && s->cuts[i] <= judged;
+    return sound;
+}
+
+/* Whether a training can have been in this state: what follows allocates, counts and divides by its
+ * numbers. */
+static bool is_sound(const struct training_state *s)
+{
+    int judged = s->n_first < INT_MAX ? s->n_first + 1 : INT_MAX; /* one that the deadline cut is not done */
+    bool flags = (s->refit == 0 || s->refit == 1) && (s->local == 0 || s->local == 1) &&
+                 (s->choice.made == 0 || s->choice.made == 1) && (s->choice.sure == 0 || s->choice.sure == 1);
+    bool epochs = s->epoch >= 0 && s->n_first >= 0 && s->best_epoch >= 0 && s->best_epoch <= judged &&
+                  s->epoch <= (s->refit ? s->best_epoch : s->n_first) && s->n_steps >= 0;
+    bool model = s->generator >= GENERATOR_SHARED && s->generator <= GENERATOR_CORE && s->dim > 0 &&
+                 s->dim <= TRAINING_MOST_DIM && s->alpha > 0 && is_amount(s->alpha) && is_amount(s->reg) &&
+                 isfinite(s->reg_exponent);
+    bool neighbours = is_amount(s->ridge) && is_amount(s->damping) && s->damping <= 1 && is_amount(s->scale);
+    bool figures = is_amount(s->warm_metric) && is_amount(s->best_metric) && is_amount(s->peak_metric);
+    return flags && epochs && cuts_are_sound(s, judged) && model && neighbours && figures;
+}
+
 static bool scan_state(const char *text, struct training_state *s)
 {
     return sscanf(text, scan_format, &s->fingerprint, &s->refit, &s->epoch, &s->n_first, &s->best_epoch,
@@ -52,8 +86,7 @@ static bool scan_state(const char *text, struct training_state *s)
                   &s->warm_metric, &s->best_metric, &s->peak_metric, &s->alpha, &s->reg, &s->reg_exponent,
                   &s->dim, &s->ridge, &s->damping, &s->scale, &s->local, &s->generator, &s->choice.made,
                   &s->choice.sure, &s->choice.shared, &s->choice.generated, &s->choice.error) == 28 &&
-           s->generator >= GENERATOR_SHARED && s->generator <= GENERATOR_CORE && s->n_cuts >= 0 &&
-           s->n_cuts <= TRAINING_MOST_CUTS;
+           is_sound(s);
 }
 
 enum err_code checkpoint_write(const char *path, const struct checkpoint_model *models, size_t n_models,
@@ -90,7 +123,7 @@ enum err_code checkpoint_read_states(const char *path, uint64_t fingerprint,
     *n = safetensors_metadata(file, keys[1]) ? 2 : 1;
     for (size_t m = 0; m < *n && !code; m++) {
         const char *text = safetensors_metadata(file, keys[m]);
-        if (!text || !scan_state(text, &states[m]))
+        if (!text || !scan_state(text, &states[m]) || (*n > 1 && states[m].refit))
             code = err_set(e, ERR_CORRUPT, "%s: not a checkpoint of this program; remove it or name another",
                            path);
         else if (states[m].fingerprint != fingerprint)
@@ -102,6 +135,22 @@ enum err_code checkpoint_read_states(const char *path, uint64_t fingerprint,
     }
     safetensors_close(file);
     return code;
+}
+
+/* The numbers of a tensor to out, which has room for them: finite, and from `least` on. One that is not would
+ * spread through the model without a word. */
+static enum err_code take_numbers(const char *path, const struct tensor_view *t, double least, real *out,
+                                  struct err *e)
+{
+    size_t n = t->n_bytes / sizeof *out;
+    memcpy(out, t->data, t->n_bytes);
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(out[i]) || (double)out[i] < least)
+            return err_set(e, ERR_CORRUPT,
+                           "%s: tensor %s has a number that no training wrote: the file is damaged; "
+                           "remove it to start anew",
+                           path, t->name);
+    return ERR_OK;
 }
 
 enum err_code checkpoint_read_model(const char *path, size_t model, struct param_block *block, real *best,
@@ -120,7 +169,7 @@ enum err_code checkpoint_read_model(const char *path, size_t model, struct param
         if (!t || t->dtype != DTYPE_F32 || t->n_bytes != n[i] * sizeof(float))
             code = err_set(e, ERR_CORRUPT, "%s: tensor %s is missing or has another size", path, name);
         else
-            memcpy(data[i], t->data, t->n_bytes);
+            code = take_numbers(path, t, name == part_names[model][2] ? 0 : -INFINITY, data[i], e);
     }
     safetensors_close(file);
     return code;

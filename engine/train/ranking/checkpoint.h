@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { TRAINING_MOST_CUTS = 4 };
+enum { TRAINING_MOST_CUTS = 4, TRAINING_MOST_DIM = 1024 };
 
 /* What spoke for the generator that was chosen: NDCG@10 with nothing generated and with core, and the
  * standard error of their difference. */
@@ -57,12 +57,14 @@ struct checkpoint_model {
 enum err_code checkpoint_write(const char *path, const struct checkpoint_model *models, size_t n,
                                struct err *e) ERR_MUST_CHECK;
 
-/* Reads the states alone, *n of them. ERR_NOTFOUND: no such file. ERR_CONFLICT: of other data or options. */
+/* Reads the states alone, *n of them. ERR_NOTFOUND: no such file. ERR_CONFLICT: of other data or options.
+ * ERR_CORRUPT: no checkpoint, or of a state that no training is in. */
 enum err_code checkpoint_read_states(const char *path, uint64_t fingerprint,
                                      struct training_state states[CHECKPOINT_MOST_MODELS], size_t *n,
                                      struct err *e) ERR_MUST_CHECK;
 
-/* Fills what the model has but its state; its block is of the same spec. */
+/* Fills what the model has but its state; its block is of the same spec. ERR_CORRUPT: of another size, or
+ * numbers that no training has. */
 enum err_code checkpoint_read_model(const char *path, size_t model, struct param_block *block, real *best,
                                     real *average, struct err *e) ERR_MUST_CHECK;
 

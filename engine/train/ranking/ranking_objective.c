@@ -42,8 +42,8 @@ static enum err_code check(const struct train_data *data, const struct train_opt
     if (data->user_start[data->n_users] < 10)
         return err_set(e, ERR_INVALID, "training needs at least ten interactions; the store has %zu",
                        data->user_start[data->n_users]);
-    if (o->dim < 0 || o->dim > 1024 || o->n_epochs < 0)
-        return err_set(e, ERR_INVALID, "dim must be 0 to 1024 and epochs not below 0");
+    if (o->dim < 0 || o->dim > TRAINING_MOST_DIM || o->n_epochs < 0)
+        return err_set(e, ERR_INVALID, "dim must be 0 to %d and epochs not below 0", TRAINING_MOST_DIM);
     return ERR_OK;
 }
 

@@ -144,6 +144,7 @@ static const struct {
     {"--nothing=1", "no option --nothing"},
     {"--text", "--text takes PATH"},
     {"--text=", "--text takes PATH, not nothing"},
+    {"--many=", "--many takes FILE, not nothing"},
     {"--flag=yes", "--flag takes no value"},
     {"--whole", "--whole takes N"},
     {"--whole x", "whole number, not 'x'"},
