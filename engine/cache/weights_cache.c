@@ -482,7 +482,28 @@ void weights_cache_drop_older(struct weights_cache *c, const void *key, size_t k
     free_entries(removed);
 }
 
-void weights_cache_drop_owner(struct weights_cache *c, int64_t owner, int64_t revision)
+/* What a drop is of: keys that begin so, and of those an owner's alone where by_owner says so, below a
+ * revision. */
+struct drop {
+    const void *prefix; /* (len) */
+    size_t len;
+    bool by_owner;
+    int64_t owner, revision;
+};
+
+static bool begins(const struct drop *d, const void *key, size_t key_len)
+{
+    return d->len == 0 || (key_len >= d->len && memcmp(key, d->prefix, d->len) == 0);
+}
+
+static bool is_dropped(const struct drop *d, const struct entry *x)
+{
+    return begins(d, x->key, x->key_len) && (!d->by_owner || x->weights->owner == d->owner) &&
+           (x->weights->revision < d->revision || d->revision == INT64_MAX);
+}
+
+/* Whose a flight will be is not known yet: it is closed to that revision whoever the owner is. */
+static void drop_from_all(struct weights_cache *c, const struct drop *d)
 {
     for (size_t i = 0; i < c->n_shards; i++) {
         struct shard *s = &c->shards[i];
@@ -490,54 +511,32 @@ void weights_cache_drop_owner(struct weights_cache *c, int64_t owner, int64_t re
         (void)pthread_mutex_lock(&s->lock);
         for (struct entry *x = s->oldest, *newer; x; x = newer) {
             newer = x->newer;
-            if (x->weights->owner != owner || x->weights->revision >= revision)
+            if (!is_dropped(d, x))
                 continue;
             remove_entry(c, s, find(c, s, x->hash, x->key, x->key_len), &removed);
             count(s, DROPPED, 1);
         }
         for (struct flight *f = s->flights; f; f = f->next)
-            close_flight(f, revision);
+            if (begins(d, f->key, f->key_len))
+                close_flight(f, d->revision);
         (void)pthread_mutex_unlock(&s->lock);
         free_entries(removed);
     }
+}
+
+void weights_cache_drop_owner(struct weights_cache *c, int64_t owner, int64_t revision)
+{
+    drop_from_all(c, &(const struct drop){.by_owner = true, .owner = owner, .revision = revision});
 }
 
 void weights_cache_drop_prefix(struct weights_cache *c, const void *prefix, size_t len)
 {
-    for (size_t i = 0; i < c->n_shards; i++) {
-        struct shard *s = &c->shards[i];
-        struct entry *removed = NULL;
-        (void)pthread_mutex_lock(&s->lock);
-        for (struct entry *x = s->oldest, *newer; x; x = newer) {
-            newer = x->newer;
-            if (x->key_len < len || memcmp(x->key, prefix, len) != 0)
-                continue;
-            remove_entry(c, s, find(c, s, x->hash, x->key, x->key_len), &removed);
-            count(s, DROPPED, 1);
-        }
-        for (struct flight *f = s->flights; f; f = f->next)
-            if (f->key_len >= len && memcmp(f->key, prefix, len) == 0)
-                close_flight(f, INT64_MAX);
-        (void)pthread_mutex_unlock(&s->lock);
-        free_entries(removed);
-    }
+    drop_from_all(c, &(const struct drop){.prefix = prefix, .len = len, .revision = INT64_MAX});
 }
 
 void weights_cache_clear(struct weights_cache *c)
 {
-    for (size_t i = 0; i < c->n_shards; i++) {
-        struct shard *s = &c->shards[i];
-        struct entry *removed = NULL;
-        (void)pthread_mutex_lock(&s->lock);
-        while (s->oldest) {
-            remove_entry(c, s, find(c, s, s->oldest->hash, s->oldest->key, s->oldest->key_len), &removed);
-            count(s, DROPPED, 1);
-        }
-        for (struct flight *f = s->flights; f; f = f->next)
-            close_flight(f, INT64_MAX);
-        (void)pthread_mutex_unlock(&s->lock);
-        free_entries(removed);
-    }
+    drop_from_all(c, &(const struct drop){.revision = INT64_MAX});
 }
 
 void weights_cache_touch(struct weights_cache *c, const void *key, size_t key_len)

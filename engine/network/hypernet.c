@@ -35,8 +35,7 @@ size_t hypernet_widest(const struct model_spec *spec)
     return d;
 }
 
-/* What the generated weights of layer i start from: those of a context without anything to say. */
-static const real *layer_base(const struct model_spec *spec, const struct model_params *params, size_t i)
+const real *hypernet_layer_base(const struct model_spec *spec, const struct model_params *params, size_t i)
 {
     switch (spec->layers[i].generator) {
     case GENERATOR_SHARED:
@@ -66,9 +65,12 @@ size_t hypernet_parts(const struct model_spec *spec, const struct model_params *
         const struct layer_spec *l = &spec->layers[i];
         size_t n = layer_spec_n_generated(l);
         if (n)
-            out[count++] = (struct hypernet_part){layout->layers[i].weight,    n,
-                                                  layer_base(spec, params, i), NULL,
-                                                  params->layers[i].head,      params->layers[i].head_half};
+            out[count++] = (struct hypernet_part){layout->layers[i].weight,
+                                                  n,
+                                                  hypernet_layer_base(spec, params, i),
+                                                  NULL,
+                                                  params->layers[i].head,
+                                                  params->layers[i].head_half};
         if (l->bias == BIAS_FULL)
             out[count++] =
                 (struct hypernet_part){layout->layers[i].bias,      l->d_out, params->layers[i].bias, NULL,

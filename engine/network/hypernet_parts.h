@@ -32,6 +32,10 @@ struct hypernet_panels {
 size_t hypernet_parts(const struct model_spec *spec, const struct model_params *params,
                       const struct theta_layout *layout, struct hypernet_part out[HYPERNET_MOST_PARTS]);
 
+/* What the generated weights of layer i start from, those of a context without anything to say; NULL: none
+ * are generated. */
+const real *hypernet_layer_base(const struct model_spec *spec, const struct model_params *params, size_t i);
+
 /* The widest of c and the trunk's layers. */
 size_t hypernet_widest(const struct model_spec *spec);
 

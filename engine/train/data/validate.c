@@ -242,9 +242,14 @@ struct validate_gap validate_gap(const double *a, const double *b, size_t n)
 }
 
 /* A validation whose scores are a model's, with room for n arrays of scores a thread. */
-static void of_model(struct validation *v, const struct model_spec *spec, const struct model_params *params,
-                     const struct catalogue *catalogue, size_t n)
+static enum err_code run_model(struct validation *v, const struct model_spec *spec,
+                               const struct model_params *params, size_t n, struct parallel *team,
+                               parallel_fn *fn, double *ndcg, struct err *e)
 {
+    struct catalogue *catalogue;
+    enum err_code code = catalogue_new(spec, params, &catalogue, e);
+    if (code)
+        return code;
     size_t lens[] = {encoder_workspace_len(spec, 0), hypernet_workspace_len(spec),
                      catalogue_workspace_len(catalogue)};
     v->spec = spec;
@@ -254,6 +259,9 @@ static void of_model(struct validation *v, const struct model_spec *spec, const 
     for (size_t i = 0; i < 3; i++)
         v->workspace_len = lens[i] > v->workspace_len ? lens[i] : v->workspace_len;
     v->stride = v->workspace_len + spec->d_context + v->theta_len + n * spec->n_items;
+    code = run(v, team, fn, ndcg, e);
+    catalogue_free(catalogue);
+    return code;
 }
 
 enum err_code validate_model(const struct model_spec *spec, const struct model_params *params,
@@ -261,14 +269,7 @@ enum err_code validate_model(const struct model_spec *spec, const struct model_p
                              struct err *e)
 {
     struct validation v = {.split = s, .out_gains = gains};
-    struct catalogue *catalogue;
-    enum err_code code = catalogue_new(spec, params, &catalogue, e);
-    if (code)
-        return code;
-    of_model(&v, spec, params, catalogue, 1);
-    code = run(&v, team, score_model, ndcg, e);
-    catalogue_free(catalogue);
-    return code;
+    return run_model(&v, spec, params, 1, team, score_model, ndcg, e);
 }
 
 enum err_code validate_pairs(const struct item_pairs *pairs, const struct split *s, struct parallel *team,
@@ -284,14 +285,8 @@ enum err_code validate_blend(const struct model_spec *spec, const struct model_p
                              struct err *e)
 {
     struct validation v = {.split = s, .pairs = pairs, .shares = shares, .n_shares = n};
-    struct catalogue *catalogue;
-    enum err_code code = catalogue_new(spec, params, &catalogue, e);
-    if (code)
-        return code;
-    of_model(&v, spec, params, catalogue, 3);
-    code = run(&v, team, score_blend, ndcg, e);
+    enum err_code code = run_model(&v, spec, params, 3, team, score_blend, ndcg, e);
     *unit = v.unit;
-    catalogue_free(catalogue);
     return code;
 }
 

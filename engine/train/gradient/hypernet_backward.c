@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "engine/kernels/blas.h"
+#include "engine/network/hypernet_parts.h"
 #include "engine/network/layers.h"
 
 #include <string.h>
@@ -63,22 +64,6 @@ static void start_rows(real *y, size_t ldy, size_t n, size_t d, const real *base
             memset(y + r * ldy, 0, d * sizeof *y);
 }
 
-/* The constant part of the generated weights of a layer. */
-static const real *generated_base(const struct model_params *params, const struct layer_spec *l, size_t i)
-{
-    switch (l->generator) {
-    case GENERATOR_FULL:
-        return params->layers[i].weight;
-    case GENERATOR_LOW_RANK:
-        return params->layers[i].head_bias;
-    case GENERATOR_CORE:
-        return params->layers[i].core;
-    case GENERATOR_SHARED:
-        break;
-    }
-    return NULL;
-}
-
 static void trunk_forward(const struct model_spec *spec, const struct model_params *params,
                           struct hypernet_tape *t)
 {
@@ -118,7 +103,7 @@ void hypernet_batch_forward(const struct model_spec *spec, const struct model_pa
         size_t n_generated = layer_spec_n_generated(l);
         if (n_generated) {
             real *w = t->theta + t->layout.layers[i].weight;
-            start_rows(w, len, n, n_generated, generated_base(params, l, i));
+            start_rows(w, len, n, n_generated, hypernet_layer_base(spec, params, i));
             blas_gemm(BLAS_AS_IS, BLAS_TRANSPOSED, n, n_generated, d_trunk, 1, z, d_trunk,
                       params->layers[i].head, d_trunk, 1, w, len);
         }
@@ -153,8 +138,8 @@ static void heads_backward(const struct model_spec *spec, const struct model_par
         const struct layer_spec *l = &spec->layers[i];
         if (layer_spec_n_generated(l))
             head_backward(t, t->dtheta + t->layout.layers[i].weight, layer_spec_n_generated(l), z, d_trunk,
-                          params->layers[i].head, grads->layers[i].head, (real *)generated_base(grads, l, i),
-                          dz);
+                          params->layers[i].head, grads->layers[i].head,
+                          (real *)hypernet_layer_base(spec, grads, i), dz);
         if (l->bias == BIAS_FULL)
             head_backward(t, t->dtheta + t->layout.layers[i].bias, l->d_out, z, d_trunk,
                           params->layers[i].bias_head, grads->layers[i].bias_head, grads->layers[i].bias, dz);
