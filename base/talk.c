@@ -55,6 +55,15 @@ void talk_command(const char *label, const char *const words[])
     buf_fini(&b);
 }
 
+enum err_code talk_result(struct buf *out_take, const char *what, struct err *e)
+{
+    enum err_code code = buf_check(out_take, what, e);
+    if (!code)
+        (void)puts(buf_text(out_take));
+    buf_fini(out_take);
+    return code;
+}
+
 bool talk_reader_gone(void)
 {
     struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};

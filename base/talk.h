@@ -22,6 +22,9 @@ void talk_add_quoted(struct buf *b, const char *word);
  * where a shell needs it. Says nothing without memory. */
 void talk_command(const char *label, const char *const words[]);
 
+/* A result as a line on standard output; out is freed. what: what it is, for the message. */
+enum err_code talk_result(struct buf *out_take, const char *what, struct err *e);
+
 /* Whether standard output is a pipe or socket whose reader has gone, as in `hypernet inspect FILE | head
  * -1`. */
 bool talk_reader_gone(void);

@@ -22,7 +22,8 @@ static enum err_code report(const char *what, const char *path, struct err *e)
 static int cmd_backup(int argc, char **argv)
 {
     const char *store = NULL, *out = NULL;
-    bool force = false, help;
+    bool force = false;
+    int status;
     const struct option options[] = {
         {"store", OPTION_STRING, &store, "STORE", "what to copy; others may read and write it meanwhile", 0,
          0, true},
@@ -30,11 +31,9 @@ static int cmd_backup(int argc, char **argv)
         {"force", OPTION_FLAG, &force, NULL, "over a file that is there", 0, 0, false},
     };
     struct err e = {0};
-    if (options_parse(&cmd_backup_command, options, sizeof options / sizeof *options, argc, argv, NULL, &help,
-                      &e))
-        return command_fail(&cmd_backup_command, &e, true);
-    if (help)
-        return EXIT_DONE;
+    if (!command_begin(&cmd_backup_command, options, sizeof options / sizeof *options, argc, argv, NULL,
+                       &status))
+        return status;
     enum err_code code = store_backup_file(store, out, force, &e);
     if (!code)
         code = report("the backup is done", out, &e);
@@ -53,18 +52,16 @@ const struct command cmd_backup_command = {
 static int cmd_restore(int argc, char **argv)
 {
     const char *store = NULL, *from = NULL;
-    bool help;
+    int status;
     const struct option options[] = {
         {"store", OPTION_STRING, &store, "STORE", "what to replace, or make; nobody may have it open", 0, 0,
          true},
         {"from", OPTION_STRING, &from, "FILE", "a backup", 0, 0, true},
     };
     struct err e = {0};
-    if (options_parse(&cmd_restore_command, options, sizeof options / sizeof *options, argc, argv, NULL,
-                      &help, &e))
-        return command_fail(&cmd_restore_command, &e, true);
-    if (help)
-        return EXIT_DONE;
+    if (!command_begin(&cmd_restore_command, options, sizeof options / sizeof *options, argc, argv, NULL,
+                       &status))
+        return status;
     const char *path = store_path(store);
     enum err_code code = path ? output_file_check("--store", path, OUTPUT_OVER_STORE, NULL, 0, &e) : ERR_OK;
     if (!code)

@@ -211,13 +211,11 @@ static int cmd_evaluate(int argc, char **argv)
          "also a model of whose items the store has less than half", 0, 0, false},
         {"json", OPTION_FLAG, &s.json, NULL, "the result as JSON", 0, 0, false},
     };
-    bool help;
+    int status;
     struct err e = {0};
-    if (options_parse(&cmd_evaluate_command, options, sizeof options / sizeof *options, argc, argv, NULL,
-                      &help, &e))
-        return command_fail(&cmd_evaluate_command, &e, true);
-    if (help)
-        return EXIT_DONE;
+    if (!command_begin(&cmd_evaluate_command, options, sizeof options / sizeof *options, argc, argv, NULL,
+                       &status))
+        return status;
     return blas_reserve((size_t)s.threads, &e) ? command_fail(&cmd_evaluate_command, &e, false) : run(&s);
 }
 

@@ -152,8 +152,8 @@ static int import_and_report(const struct arguments *a, struct import_options *o
         import_print_text(a->store, &report, o->format, seconds);
     if (!code && !a->json)
         show_next(a->store, &report);
-    if (!code && (fflush(stdout) || ferror(stdout)) && !talk_reader_gone())
-        code = err_set(&e, ERR_IO, "the import is done, but the summary could not be written");
+    if (!code)
+        code = command_end("the import is done, but the summary could not be written", &e);
     import_report_fini(&report);
     return code ? command_fail(&cmd_import_command, &e, false) : EXIT_DONE;
 }
@@ -182,13 +182,11 @@ static int cmd_import(int argc, char **argv)
         {"json", OPTION_FLAG, &a.json, NULL, "the summary as JSON", 0, 0, false},
     };
     struct err e = {0};
-    bool help = false;
+    int status;
     struct import_options o;
-    if (options_parse(&cmd_import_command, options, sizeof options / sizeof options[0], argc, argv, NULL,
-                      &help, &e))
-        return command_fail(&cmd_import_command, &e, true);
-    if (help)
-        return EXIT_DONE;
+    if (!command_begin(&cmd_import_command, options, sizeof options / sizeof options[0], argc, argv, NULL,
+                       &status))
+        return status;
     if (to_import(&a, &o, &e))
         return command_fail(&cmd_import_command, &e, true);
     return import_and_report(&a, &o);

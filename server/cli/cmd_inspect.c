@@ -111,15 +111,14 @@ static int inspect_store(const char *path, bool json)
 
 static int cmd_inspect(int argc, char **argv)
 {
-    bool json = false, help;
+    bool json = false;
+    int status;
     const char *path = NULL;
     const struct option options[] = {{"json", OPTION_FLAG, &json, NULL, "as JSON", 0, 0, false}};
     struct err e = {0};
     struct model *m;
-    if (options_parse(&cmd_inspect_command, options, 1, argc, argv, &path, &help, &e))
-        return command_fail(&cmd_inspect_command, &e, true);
-    if (help)
-        return EXIT_DONE;
+    if (!command_begin(&cmd_inspect_command, options, 1, argc, argv, &path, &status))
+        return status;
     if (versions_is_store(path))
         return inspect_store(path, json);
     if (model_open(path, &m, &e))

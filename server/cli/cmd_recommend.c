@@ -138,13 +138,11 @@ static int cmd_recommend(int argc, char **argv)
          "also items of the model that the store does not have", 0, 0, false},
         {"json", OPTION_FLAG, &s.json, NULL, "the same JSON as over HTTP", 0, 0, false},
     };
-    bool help;
+    int status;
     struct err e = {0};
-    if (options_parse(&cmd_recommend_command, options, sizeof options / sizeof *options, argc, argv, NULL,
-                      &help, &e))
-        return command_fail(&cmd_recommend_command, &e, true);
-    if (help)
-        return EXIT_DONE;
+    if (!command_begin(&cmd_recommend_command, options, sizeof options / sizeof *options, argc, argv, NULL,
+                       &status))
+        return status;
     if (strcmp(s.exclude_seen, "true") != 0 && strcmp(s.exclude_seen, "false") != 0) {
         (void)err_set(&e, ERR_INVALID, "--exclude-seen is true or false, not '%s'", s.exclude_seen);
         return command_fail(&cmd_recommend_command, &e, true);

@@ -444,13 +444,11 @@ static int cmd_serve(int argc, char **argv)
         {"probe", OPTION_FLAG, &s.probe, NULL, "ask the server at --listen whether it is ready; exit 0 or 1",
          0, 0, false},
     };
-    bool help;
+    int status;
     struct err e = {0};
-    if (options_parse(&cmd_serve_command, options, sizeof options / sizeof *options, argc, argv, NULL, &help,
-                      &e))
-        return command_fail(&cmd_serve_command, &e, true);
-    if (help)
-        return EXIT_DONE;
+    if (!command_begin(&cmd_serve_command, options, sizeof options / sizeof *options, argc, argv, NULL,
+                       &status))
+        return status;
     if (s.probe)
         return probe_ready(s.listen, &e) == ERR_OK ? EXIT_DONE : command_fail(&cmd_serve_command, &e, false);
     if (!s.store || s.models.n == 0) {

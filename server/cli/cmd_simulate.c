@@ -65,11 +65,7 @@ static enum err_code print_json(const struct arguments *a, struct err *e)
              ",\"users\":%" PRId64 ",\"items\":%" PRId64 ",\"interactions\":%" PRId64 ",\"held_out\":%" PRId64
              ",\"seed\":%" PRId64 "}",
              a->users, a->items, a->interactions, a->users, a->seed);
-    enum err_code code = buf_check(&out, "the summary", e);
-    if (!code)
-        (void)puts(buf_text(&out));
-    buf_fini(&out);
-    return code;
+    return talk_result(&out, "the summary", e);
 }
 
 static enum err_code simulate_and_report(const struct arguments *a, struct err *e)
@@ -83,9 +79,7 @@ static enum err_code simulate_and_report(const struct arguments *a, struct err *
         print_text(a);
     if (!code && !a->json)
         show_next(a);
-    if (!code && (fflush(stdout) || ferror(stdout)) && !talk_reader_gone())
-        code = err_set(e, ERR_IO, "the files are written, but the summary could not be");
-    return code;
+    return code ? code : command_end("the files are written, but the summary could not be", e);
 }
 
 static int cmd_simulate(int argc, char **argv)
@@ -102,12 +96,10 @@ static int cmd_simulate(int argc, char **argv)
         {"json", OPTION_FLAG, &a.json, NULL, "the summary as JSON", 0, 0, false},
     };
     struct err e = {0};
-    bool help = false;
-    if (options_parse(&cmd_simulate_command, options, sizeof options / sizeof options[0], argc, argv, NULL,
-                      &help, &e))
-        return command_fail(&cmd_simulate_command, &e, true);
-    if (help)
-        return EXIT_DONE;
+    int status;
+    if (!command_begin(&cmd_simulate_command, options, sizeof options / sizeof options[0], argc, argv, NULL,
+                       &status))
+        return status;
     if (simulate_and_report(&a, &e))
         return command_fail(&cmd_simulate_command, &e, e.code == ERR_INVALID); /* counts that do not fit */
     return EXIT_DONE;

@@ -59,11 +59,7 @@ static enum err_code print_json(const struct arguments *a, const struct split_re
              ",\"skipped\":%" PRId64 ",\"merged\":%" PRId64 ",\"users\":%" PRId64 ",\"users_tested\":%" PRId64
              ",\"timed\":%s}",
              r->n_bad, r->n_merged, r->n_users, r->n_tested, r->timed ? "true" : "false");
-    enum err_code code = buf_check(&out, "the summary", e);
-    if (!code)
-        (void)puts(buf_text(&out));
-    buf_fini(&out);
-    return code;
+    return talk_result(&out, "the summary", e);
 }
 
 static void show_next(const struct arguments *a, bool known)
@@ -127,9 +123,7 @@ static enum err_code split_and_report(const struct arguments *a, const struct sp
         print_text(a, &report);
     if (!code && !a->json)
         show_next(a, o->by == SPLIT_USERS);
-    if (!code && (fflush(stdout) || ferror(stdout)) && !talk_reader_gone())
-        code = err_set(e, ERR_IO, "the files are written, but the summary could not be");
-    return code;
+    return code ? code : command_end("the files are written, but the summary could not be", e);
 }
 
 static int cmd_split(int argc, char **argv)
@@ -150,13 +144,11 @@ static int cmd_split(int argc, char **argv)
         {"json", OPTION_FLAG, &a.json, NULL, "the summary as JSON", 0, 0, false},
     };
     struct err e = {0};
-    bool help = false;
+    int status;
     struct split_options o;
-    if (options_parse(&cmd_split_command, options, sizeof options / sizeof options[0], argc, argv, NULL,
-                      &help, &e))
-        return command_fail(&cmd_split_command, &e, true);
-    if (help)
-        return EXIT_DONE;
+    if (!command_begin(&cmd_split_command, options, sizeof options / sizeof options[0], argc, argv, NULL,
+                       &status))
+        return status;
     if (to_split(&a, &o, &e))
         return command_fail(&cmd_split_command, &e, true);
     return split_and_report(&a, &o, &e) == ERR_OK ? EXIT_DONE : command_fail(&cmd_split_command, &e, false);

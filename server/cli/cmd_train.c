@@ -353,15 +353,13 @@ static int cmd_train(int argc, char **argv)
          "contexts of the newest N versions of the model stay in the store; 0: of all", 0, 1e6, false},
         {"json", OPTION_FLAG, &s.json, NULL, "the result as JSON", 0, 0, false},
     };
-    bool help;
+    int status;
     struct err e = {0};
     struct train_options o;
     train_options_default(&o);
-    if (options_parse(&cmd_train_command, options, sizeof options / sizeof *options, argc, argv, NULL, &help,
-                      &e))
-        return command_fail(&cmd_train_command, &e, true);
-    if (help)
-        return EXIT_DONE;
+    if (!command_begin(&cmd_train_command, options, sizeof options / sizeof *options, argc, argv, NULL,
+                       &status))
+        return status;
     if (find_objective(s.objective, &o.objective, &e))
         return command_fail(&cmd_train_command, &e, true);
     o.choose_generator = strcmp(s.generator, "auto") == 0;

@@ -15,4 +15,13 @@ extern const struct command cmd_simulate_command, cmd_import_command, cmd_train_
  * EXIT_WRONG_USE for ERR_INVALID from options_parse (wrong_use), else EXIT_FAILED. */
 int command_fail(const struct command *command, const struct err *e, bool wrong_use);
 
+/* The beginning of a command: options_parse, and what is to be said after it. False: the command is over,
+ * with this exit status, for help was asked for or the options are wrong. */
+bool command_begin(const struct command *command, const struct option *options, size_t n_options, int argc,
+                   char **argv, const char **positional, int *status) ERR_MUST_CHECK;
+
+/* The end of one whose result is on standard output: ERR_IO with this text where it did not get there, unless
+ * its reader has gone. */
+enum err_code command_end(const char *text, struct err *e) ERR_MUST_CHECK;
+
 #endif

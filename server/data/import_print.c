@@ -300,9 +300,5 @@ enum err_code import_print_json(const char *store, const struct import_report *r
     buf_addc(&out, ']');
     add_counts(&out, "total", total);
     buf_addf(&out, ",\"seconds\":%.3f}", seconds);
-    enum err_code code = buf_check(&out, "the summary", e);
-    if (!code)
-        (void)puts(buf_text(&out));
-    buf_fini(&out);
-    return code;
+    return talk_result(&out, "the summary", e);
 }

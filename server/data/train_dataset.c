@@ -4,11 +4,11 @@
 
 #include "base/mem.h"
 #include "server/data/vocabulary.h"
+#include "server/fields/categories.h"
 #include "server/fields/profile.h"
 #include "server/items/encoder_rows.h"
 #include "server/items/item_features.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,17 +87,11 @@ static bool add_occurrence(struct dataset_private *p, struct list *l, const char
     return true;
 }
 
-/* A text that is no JSON array of strings cannot have been stored; were it so, it would be no categories. */
-static bool take_categories(struct dataset_private *p, struct text json, size_t item)
+/* Of the item that came last. */
+static bool take_category(void *arg, struct text name)
 {
-    json_t *array = json.len ? json_loadb(json.data, json.len, 0, NULL) : NULL;
-    bool done = true;
-    for (size_t i = 0; i < json_array_size(array) && done; i++) {
-        const char *name = json_string_value(json_array_get(array, i));
-        done = !name || add_occurrence(p, &p->categories, "", name, item);
-    }
-    json_decref(array);
-    return done;
+    struct dataset_private *p = arg;
+    return add_occurrence(p, &p->categories, "", name.data, p->item_ids.n - 1);
 }
 
 static bool take_item(void *arg, const struct store_item *item)
@@ -110,7 +104,7 @@ static bool take_item(void *arg, const struct store_item *item)
     set_index(p, &p->item_index, item->key, (int32_t)(p->item_ids.n - 1));
     if (!item_features_add(&p->item_features, item, p->item_ids.n - 1))
         p->failed = true;
-    return take_categories(p, item->categories, p->item_ids.n - 1) && !p->failed;
+    return categories_each(item->categories, take_category, p) && !p->failed;
 }
 
 static bool take_value(void *arg, const char *field, const char *value)

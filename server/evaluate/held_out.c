@@ -24,8 +24,9 @@ static uint32_t index_of(const struct evaluation_test *t, struct text item)
     return index < 0 ? UINT32_MAX : (uint32_t)index;
 }
 
-static enum err_code add_row(struct evaluation_test *t, const struct table_row *row, struct err *e)
+static enum err_code add_row(void *arg, const struct table_row *row, struct err *e)
 {
+    struct evaluation_test *t = arg;
     bool more;
     if (!MEM_RESERVE(t->rows, t->row_capacity, t->n_rows + 1))
         return err_set(e, ERR_NOMEM, "no memory for the rows of a test");
@@ -108,8 +109,9 @@ size_t evaluation_test_find(const struct evaluation_test *t, struct text id)
     return SIZE_MAX;
 }
 
-static enum err_code add_candidates(struct evaluation_test *t, const struct table_row *row, struct err *e)
+static enum err_code add_candidates(void *arg, const struct table_row *row, struct err *e)
 {
+    struct evaluation_test *t = arg;
     size_t user = evaluation_test_find(t, row->user);
     if (user == SIZE_MAX)
         return ERR_OK; /* candidates of somebody who is not tested */
@@ -124,21 +126,6 @@ static enum err_code add_candidates(struct evaluation_test *t, const struct tabl
     }
     u->n_candidates = t->n_candidates - u->first_candidate;
     return ERR_OK;
-}
-
-static enum err_code read_file(struct evaluation_test *t, const char *path, enum table_kind kind,
-                               struct err *e)
-{
-    struct table *table;
-    struct table_row row;
-    bool got = true;
-    enum err_code code = table_open(path, kind, TABLE_AUTO, &table, e);
-    if (code)
-        return code;
-    while (!code && !(code = table_next(table, &row, &got, e)) && got)
-        code = kind == TABLE_CANDIDATES ? add_candidates(t, &row, e) : add_row(t, &row, e);
-    table_close(table);
-    return code;
 }
 
 static enum err_code check_candidates(const struct evaluation_test *t, const char *path, struct err *e)
@@ -165,7 +152,7 @@ enum err_code evaluation_test_read(const struct model *m, const char *test_path,
     *out = (struct evaluation_test){.model = m};
     buf_init(&out->texts, SIZE_MAX / 4);
     id_meeting_init(&out->items);
-    enum err_code code = read_file(out, test_path, TABLE_INTERACTIONS, e);
+    enum err_code code = table_each(test_path, TABLE_INTERACTIONS, add_row, out, e);
     if (!code)
         code = group_users(out, e);
     if (!code && out->n_users == 0)
@@ -173,7 +160,7 @@ enum err_code evaluation_test_read(const struct model *m, const char *test_path,
     if (!code && ratings)
         code = check_ratings(out, test_path, e);
     if (!code && candidates_path)
-        code = read_file(out, candidates_path, TABLE_CANDIDATES, e);
+        code = table_each(candidates_path, TABLE_CANDIDATES, add_candidates, out, e);
     return code || !candidates_path ? code : check_candidates(out, candidates_path, e);
 }
 

@@ -16,6 +16,7 @@ struct known_row {
 
 struct evaluation_known {
     const struct evaluation_test *test;
+    struct store_conn *conn; /* while it is read */
     struct known_row *rows;
     size_t n_rows, capacity;
     struct store_interaction *interactions; /* (n_rows) by user, then line */
@@ -25,15 +26,15 @@ struct evaluation_known {
     size_t n_left_out;
 };
 
-static enum err_code add_interaction(struct evaluation_known *k, struct store_conn *c,
-                                     const struct table_row *row, struct err *e)
+static enum err_code add_interaction(void *arg, const struct table_row *row, struct err *e)
 {
+    struct evaluation_known *k = arg;
     size_t user = evaluation_test_find(k->test, row->user);
     int64_t key;
     struct err missing = {0};
     if (user == SIZE_MAX)
         return ERR_OK;
-    enum err_code code = store_item_key_of(c, row->item, &key, &missing);
+    enum err_code code = store_item_key_of(k->conn, row->item, &key, &missing);
     if (code == ERR_NOTFOUND) {
         k->n_left_out++;
         return ERR_OK;
@@ -47,8 +48,9 @@ static enum err_code add_interaction(struct evaluation_known *k, struct store_co
     return ERR_OK;
 }
 
-static enum err_code add_profile(struct evaluation_known *k, const struct table_row *row, struct err *e)
+static enum err_code add_profile(void *arg, const struct table_row *row, struct err *e)
 {
+    struct evaluation_known *k = arg;
     size_t user = evaluation_test_find(k->test, row->user);
     if (user == SIZE_MAX)
         return ERR_OK;
@@ -56,21 +58,6 @@ static enum err_code add_profile(struct evaluation_known *k, const struct table_
     k->profile_len[user] = row->object.len;
     buf_add(&k->profiles, row->object.data, row->object.len);
     return buf_check(&k->profiles, "the profiles", e);
-}
-
-static enum err_code read_file(struct evaluation_known *k, struct store_conn *c, const char *path,
-                               enum table_kind kind, struct err *e)
-{
-    struct table *table;
-    struct table_row row;
-    bool got = true;
-    enum err_code code = table_open(path, kind, TABLE_AUTO, &table, e);
-    if (code)
-        return code;
-    while (!code && !(code = table_next(table, &row, &got, e)) && got)
-        code = kind == TABLE_USERS ? add_profile(k, &row, e) : add_interaction(k, c, &row, e);
-    table_close(table);
-    return code;
 }
 
 static int compare_sizes(size_t a, size_t b)
@@ -150,6 +137,7 @@ enum err_code evaluation_known_read(struct store_conn *c, const struct evaluatio
     if (!k)
         return err_set(e, ERR_NOMEM, "no memory for what is known");
     k->test = test;
+    k->conn = c;
     buf_init(&k->profiles, SIZE_MAX / 4);
     k->start = mem_zalloc_array(test->n_users + 1, sizeof *k->start);
     k->profile = mem_zalloc_array(test->n_users, sizeof *k->profile);
@@ -159,11 +147,11 @@ enum err_code evaluation_known_read(struct store_conn *c, const struct evaluatio
     if (!code)
         code = check_new(k, c, e);
     if (!code)
-        code = read_file(k, c, known_path, TABLE_INTERACTIONS, e);
+        code = table_each(known_path, TABLE_INTERACTIONS, add_interaction, k, e);
     if (!code)
         code = arrange(k, e);
     if (!code && users_path)
-        code = read_file(k, c, users_path, TABLE_USERS, e);
+        code = table_each(users_path, TABLE_USERS, add_profile, k, e);
     if (code)
         evaluation_known_free(k);
     else

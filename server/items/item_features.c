@@ -6,8 +6,8 @@
 #include "base/mem.h"
 #include "engine/network/cold_items.h"
 #include "engine/network/title_words.h"
+#include "server/fields/categories.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,17 +27,16 @@ static bool tell_word(void *arg, const char *word)
     return !t->stopped;
 }
 
-/* A text that is no JSON array of strings cannot have been stored; were it so, it would be no categories. */
+static bool tell_category(void *arg, struct text name)
+{
+    const struct telling *t = arg;
+    return t->fn(t->arg, false, name.data);
+}
+
 static bool each_feature(const struct store_item *item, feature_fn *fn, void *arg)
 {
     struct telling t = {fn, arg, false};
-    json_t *array =
-        item->categories.len ? json_loadb(item->categories.data, item->categories.len, 0, NULL) : NULL;
-    for (size_t i = 0; i < json_array_size(array) && !t.stopped; i++) {
-        const char *name = json_string_value(json_array_get(array, i));
-        t.stopped = name && !fn(arg, false, name);
-    }
-    json_decref(array);
+    t.stopped = !categories_each(item->categories, tell_category, &t);
     if (!t.stopped && item->title.data)
         title_words_each(item->title.data, item->title.len, tell_word, &t);
     return !t.stopped;

@@ -3,8 +3,8 @@
 #include "server/items/item_index.h"
 
 #include "base/mem.h"
+#include "server/fields/categories.h"
 
-#include <jansson.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,20 +110,21 @@ static bool add_pair(struct item_index *t, struct text name, uint32_t index)
     return true;
 }
 
-/* The category names of a JSON array of strings; anything else in it has none. */
+/* The item whose categories come in. */
+struct categorised {
+    struct item_index *t;
+    uint32_t index;
+};
+
+static bool add_category(void *arg, struct text name)
+{
+    const struct categorised *item = arg;
+    return add_pair(item->t, name, item->index);
+}
+
 static bool add_categories(struct item_index *t, struct text json, uint32_t index)
 {
-    if (!json.data)
-        return true;
-    json_t *array = json_loadb(json.data, json.len, 0, NULL);
-    bool ok = true;
-    for (size_t i = 0; ok && i < json_array_size(array); i++) {
-        const json_t *name = json_array_get(array, i);
-        if (json_is_string(name))
-            ok = add_pair(t, (struct text){json_string_value(name), json_string_length(name)}, index);
-    }
-    json_decref(array);
-    return ok;
+    return categories_each(json, add_category, &(struct categorised){t, index});
 }
 
 static bool reserve_key(struct item_index *t, int64_t key)

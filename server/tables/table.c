@@ -437,3 +437,19 @@ enum err_code table_next(struct table *t, struct table_row *row, bool *got, stru
         bad(t, line.number, e);
     return code;
 }
+
+enum err_code table_each(const char *path, enum table_kind kind,
+                         enum err_code (*fn)(void *arg, const struct table_row *row, struct err *e),
+                         void *arg, struct err *e)
+{
+    struct table *t;
+    struct table_row row;
+    bool got = true;
+    enum err_code code = table_open(path, kind, TABLE_AUTO, &t, e);
+    if (code)
+        return code;
+    while (!code && !(code = table_next(t, &row, &got, e)) && got)
+        code = fn(arg, &row, e);
+    table_close(t);
+    return code;
+}

@@ -116,4 +116,10 @@ uint64_t table_lost(const struct table *t);
 /* "auto", "csv", ... as --format has them; false when there is no such format. */
 bool table_format_parse(const char *name, enum table_format *out);
 
+/* Opens a table in the format that its name or first line tells, and gives fn each row; ends at the first
+ * error, of a bad line too. */
+enum err_code table_each(const char *path, enum table_kind kind,
+                         enum err_code (*fn)(void *arg, const struct table_row *row, struct err *e),
+                         void *arg, struct err *e) ERR_MUST_CHECK;
+
 #endif

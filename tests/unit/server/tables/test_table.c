@@ -281,6 +281,31 @@ START_TEST(test_no_memory_is_an_error_at_every_allocation)
 }
 END_TEST
 
+struct heard {
+    int n, most; /* rows; after so many it fails */
+};
+
+static enum err_code hear_row(void *arg, const struct table_row *row, struct err *e)
+{
+    struct heard *h = arg;
+    ck_assert_uint_eq(row->line, (uint64_t)(2 + h->n));
+    return ++h->n < h->most ? ERR_OK : err_set(e, ERR_BUSY, "no more");
+}
+
+START_TEST(test_each_row_is_given_until_one_is_bad_or_refused)
+{
+    static const char text[] = "user,item\nu,1\nv,2\nbad\nw,3\n";
+    struct heard all = {.most = 9}, few = {.most = 2};
+    struct err e = {0}, other = {0};
+    const char *path = table_rows_write("a.csv", text, sizeof text - 1);
+    ck_assert_int_eq(table_each(path, TABLE_INTERACTIONS, hear_row, &all, &e), ERR_INVALID);
+    ck_assert(all.n == 2 && strstr(e.text, "a.csv:4"));
+    ck_assert_int_eq(table_each(path, TABLE_INTERACTIONS, hear_row, &few, &other), ERR_BUSY);
+    ck_assert_int_eq(few.n, 2);
+    table_rows_remove();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("server table");
@@ -295,6 +320,7 @@ int main(void)
     tcase_add_test(tc, test_gzip_is_seen_through_and_damage_is_told);
     tcase_add_test(tc, test_lines_may_end_in_several_carriage_returns);
     tcase_add_test(tc, test_a_quote_that_is_not_closed_costs_its_line);
+    tcase_add_test(tc, test_each_row_is_given_until_one_is_bad_or_refused);
     tcase_add_test(tc, test_no_memory_is_an_error_at_every_allocation);
     suite_add_tcase(suite, tc);
     return suite_run(suite);
