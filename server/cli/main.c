@@ -30,22 +30,6 @@ int command_fail(const struct command *command, const struct err *e, bool wrong_
     return wrong_use ? EXIT_WRONG_USE : EXIT_FAILED;
 }
 
-bool command_begin(const struct command *command, const struct option *options, size_t n_options, int argc,
-                   char **argv, const char **positional, int *status)
-{
-    struct err e = {0};
-    bool help;
-    enum err_code code = options_parse(command, options, n_options, argc, argv, positional, &help, &e);
-    *status = code ? command_fail(command, &e, true) : EXIT_DONE;
-    return !code && !help;
-}
-
-enum err_code command_end(const char *text, struct err *e)
-{
-    bool lost = (fflush(stdout) || ferror(stdout)) && !talk_reader_gone();
-    return lost ? err_set(e, ERR_IO, "%s", text) : ERR_OK;
-}
-
 static void print_commands(FILE *out)
 {
     (void)fprintf(out, "hypernet serves a model of their own to every user\n\n");
