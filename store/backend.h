@@ -126,6 +126,12 @@ struct store_backend {
     void (*takers_end)(struct store_conn *c);
     enum err_code (*follow_items)(struct store_conn *c, const int64_t *keys, size_t n, struct err *e);
 
+    /* Both or none. A touch and what follows it read what they need. */
+    enum err_code (*read_history)(struct store_conn *c, struct text id, struct store_history *out,
+                                  struct err *e);
+    enum err_code (*touch_user_read)(struct store_conn *c, struct text id,
+                                     const struct store_history *history, int64_t *revision, struct err *e);
+
     /* All three or none. The store has no place that somebody could take it from. */
     enum err_code (*guard)(struct store_conn *c, struct err *e);
     enum err_code (*check_place)(struct store *s, struct err *e);

@@ -253,6 +253,27 @@ enum err_code store_touch_user(struct store_conn *c, struct text id, int64_t *re
     return code ? code : c->backend->touch_user(c, id, revision, e);
 }
 
+enum err_code store_read_history(struct store_conn *c, struct text id, struct store_history *out,
+                                 struct err *e)
+{
+    size_t n;
+    if (c->backend->read_history) {
+        enum err_code code = check_id(id, "user", e);
+        return code ? code : c->backend->read_history(c, id, out, e);
+    }
+    *out = (struct store_history){0};
+    return store_count_interactions(c, id, &n, e);
+}
+
+enum err_code store_touch_user_read(struct store_conn *c, struct text id, const struct store_history *history,
+                                    int64_t *revision, struct err *e)
+{
+    if (!c->backend->touch_user_read)
+        return store_touch_user(c, id, revision, e);
+    enum err_code code = check_id(id, "user", e);
+    return code ? code : c->backend->touch_user_read(c, id, history, revision, e);
+}
+
 enum err_code store_delete_user(struct store_conn *c, struct text id, struct err *e)
 {
     enum err_code code = check_id(id, "user", e);

@@ -253,6 +253,21 @@ enum store_clear { STORE_CLEAR_INTERACTIONS = 1, STORE_CLEAR_CONTEXTS = 2, STORE
 enum err_code store_clear_user(struct store_conn *c, struct text id, enum store_clear what,
                                struct err *e) ERR_MUST_CHECK;
 
+/* What a user has, in short, at a revision. */
+struct store_history {
+    int64_t revision;
+    int64_t n, newest; /* as of store_count_interactions and store_newest_time */
+    int64_t next;      /* the backend's own: the next order of arrival */
+};
+
+/* Reads it before a write of many users, so that the write need not: store_touch_user_read takes it for true
+ * where the user is at that revision still, and is store_touch_user otherwise. ERR_NOTFOUND when there is no
+ * such user. */
+enum err_code store_read_history(struct store_conn *c, struct text id, struct store_history *out,
+                                 struct err *e) ERR_MUST_CHECK;
+enum err_code store_touch_user_read(struct store_conn *c, struct text id, const struct store_history *history,
+                                    int64_t *revision, struct err *e) ERR_MUST_CHECK;
+
 /* Gives the user a new revision because its interactions change; ERR_NOTFOUND when there is no such user. */
 enum err_code store_touch_user(struct store_conn *c, struct text id, int64_t *revision,
                                struct err *e) ERR_MUST_CHECK;

@@ -359,7 +359,7 @@ enum err_code sqlite_bulk_interaction(struct store_bulk *bulk, struct text user,
         code = prepare_user(b, u, e);
     if (code)
         return code;
-    b->conn->arrival_user = 0; /* the load numbers arrivals itself */
+    b->conn->history.user = 0; /* the load numbers arrivals itself */
     sqlite3_stmt *s = b->conn->statements[SQL_PUT_INTERACTION];
     sqlite3_bind_int64(s, 1, u->key);
     sqlite3_bind_int64(s, 2, i->key);

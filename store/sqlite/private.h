@@ -36,6 +36,7 @@ enum {
     X(INTERACTIONS_OF,                                                                                       \
       "SELECT item_key, weight, rating, timestamp, position FROM interactions WHERE user_key = ?1")          \
     X(REVISION_OF, "SELECT revision FROM users WHERE user_key = ?1")                                         \
+    X(REVISION_OF_ID, "SELECT user_key, revision FROM users WHERE id = ?1")                                  \
     X(USER_KEY_OF, "SELECT user_key FROM users WHERE id = ?1")                                               \
     X(ITEM_KEY_OF, "SELECT item_key, followed, deleted FROM items WHERE id = ?1")                            \
     X(EACH_ITEM,                                                                                             \
@@ -88,8 +89,7 @@ enum {
       "position = excluded.position, followed = excluded.followed WHERE excluded.timestamp >= timestamp")    \
     X(HAS_INTERACTION, "SELECT 1 FROM interactions WHERE user_key = ?1 AND item_key = ?2")                   \
     X(LAST_POSITION, "SELECT max(position) FROM interactions WHERE user_key = ?1")                           \
-    X(COUNT_INTERACTIONS, "SELECT count(*) FROM interactions WHERE user_key = ?1")                           \
-    X(NEWEST_TIME, "SELECT max(timestamp) FROM interactions WHERE user_key = ?1")                            \
+    X(HISTORY_OF, "SELECT count(*), max(timestamp), max(position) FROM interactions WHERE user_key = ?1")    \
     X(INSERT_ITEM, "INSERT INTO items (id, title, categories, metadata, revision, followed) "                \
                    "VALUES (?1, ?2, ?3, ?4, ?5, ?6)")                                                        \
     X(UPDATE_ITEM,                                                                                           \
@@ -173,6 +173,13 @@ struct sqlite_known {
     char id[LIMIT_ID_BYTES];
 };
 
+/* The interactions of the user whom a write transaction is at. */
+struct sqlite_history {
+    int64_t user; /* 0: nobody's */
+    int64_t n;    /* -1: not known */
+    int64_t newest, next_arrival;
+};
+
 struct sqlite_conn {
     struct store_conn base;
     struct sqlite_store *store;
@@ -187,9 +194,8 @@ struct sqlite_conn {
     struct sqlite_known user, item; /* within a write */
     int busy_ms;                    /* how long it waits for another's lock */
     int64_t busy_since_ns;
-    int64_t arrival_user; /* the user whose next order of arrival is known in this transaction; 0: none */
-    int64_t next_arrival;
-    struct row_sort *sort; /* scratch of reads; see read.c */
+    struct sqlite_history history; /* within a write */
+    struct row_sort *sort;         /* scratch of reads; see read.c */
     size_t sort_capacity;
     struct buf taken; /* scratch of contexts.c */
     int follow_ms;    /* SQLITE_FOLLOW_MS, but in tests */
@@ -287,6 +293,10 @@ enum err_code sqlite_find_user(struct sqlite_conn *c, struct text id, int64_t *k
 enum err_code sqlite_find_item(struct sqlite_conn *c, struct text id, int64_t *key,
                                struct err *e) ERR_MUST_CHECK;
 
+/* The same of a user, with its revision. */
+enum err_code sqlite_find_revision(struct sqlite_conn *c, struct text id, int64_t *key, int64_t *revision,
+                                   struct err *e) ERR_MUST_CHECK;
+
 /* The same with whether its interactions go to the index of takers, see schema/0003. */
 enum err_code sqlite_find_followed(struct sqlite_conn *c, struct text id, int64_t *key, bool *followed,
                                    struct err *e) ERR_MUST_CHECK;
@@ -379,6 +389,9 @@ void sqlite_rollback(struct store_conn *);
 enum err_code sqlite_put_user(struct store_conn *, struct text, struct text, int64_t *, bool *, struct err *);
 enum err_code sqlite_clear_user(struct store_conn *, struct text, enum store_clear, struct err *);
 enum err_code sqlite_touch_user(struct store_conn *, struct text, int64_t *, struct err *);
+enum err_code sqlite_read_history(struct store_conn *, struct text, struct store_history *, struct err *);
+enum err_code sqlite_touch_user_read(struct store_conn *, struct text, const struct store_history *,
+                                     int64_t *, struct err *);
 enum err_code sqlite_delete_user(struct store_conn *, struct text, struct err *);
 enum err_code sqlite_put_interaction(struct store_conn *, struct text, struct text, double, double, int64_t,
                                      enum store_put *, struct err *);

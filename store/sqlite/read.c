@@ -217,6 +217,29 @@ enum err_code sqlite_find_user(struct sqlite_conn *c, struct text id, int64_t *k
     return code;
 }
 
+enum err_code sqlite_find_revision(struct sqlite_conn *c, struct text id, int64_t *key, int64_t *revision,
+                                   struct err *e)
+{
+    sqlite3_stmt *s = sqlite_statement(c, SQL_REVISION_OF_ID);
+    sqlite_bind_text_view(s, 1, id);
+    int rc = sqlite3_step(s);
+    enum err_code code = ERR_OK;
+    if (rc == SQLITE_ROW) {
+        *key = sqlite3_column_int64(s, 0);
+        *revision = sqlite3_column_int64(s, 1);
+    } else {
+        code = rc == SQLITE_DONE ? err_set(e, ERR_NOTFOUND, "no user '%.*s'", (int)id.len, id.data)
+                                 : sqlite_fail(c, rc, "look an id up", e);
+    }
+    sqlite3_reset(s);
+    if (code || !c->writing)
+        return code;
+    c->user.key = *key; /* the interactions that follow are the user's */
+    c->user.len = id.len;
+    memcpy(c->user.id, id.data, id.len);
+    return ERR_OK;
+}
+
 enum err_code sqlite_find_item(struct sqlite_conn *c, struct text id, int64_t *key, struct err *e)
 {
     bool followed;

@@ -27,7 +27,7 @@ enum err_code sqlite_begin(struct store_conn *conn, struct err *e)
         return code;
     c->writing = true;
     c->erases = false;
-    c->arrival_user = c->user.key = c->item.key = 0;
+    c->history.user = c->user.key = c->item.key = 0;
     return ERR_OK;
 }
 
@@ -161,18 +161,16 @@ enum err_code sqlite_clear_user(struct store_conn *conn, struct text id, enum st
     enum err_code code = sqlite_check_writing(c, e);
     if (!code)
         code = sqlite_user_key(c, id, &key, e);
+    c->history.user = 0;
     if (!code && what & STORE_CLEAR_INTERACTIONS)
         code = run_with_key(c, SQL_CLEAR_INTERACTIONS, key, "drop a user's interactions", e);
     return code || !(what & STORE_CLEAR_CONTEXTS) ? code : clear_contexts(c, id, e);
 }
 
-enum err_code sqlite_touch_user(struct store_conn *conn, struct text id, int64_t *revision, struct err *e)
+static enum err_code touch_user(struct sqlite_conn *c, int64_t key, int64_t *revision, struct err *e)
 {
-    struct sqlite_conn *c = conn_of(conn);
-    int64_t key, change;
-    enum err_code code = sqlite_user_key(c, id, &key, e);
-    if (!code)
-        code = sqlite_new_change(c, "user", key, &change, e);
+    int64_t change;
+    enum err_code code = sqlite_new_change(c, "user", key, &change, e);
     if (code)
         return code;
     sqlite3_stmt *s = sqlite_statement(c, SQL_TOUCH_USER);
@@ -184,6 +182,27 @@ enum err_code sqlite_touch_user(struct store_conn *conn, struct text id, int64_t
     return code;
 }
 
+enum err_code sqlite_touch_user(struct store_conn *conn, struct text id, int64_t *revision, struct err *e)
+{
+    struct sqlite_conn *c = conn_of(conn);
+    int64_t key;
+    enum err_code code = sqlite_user_key(c, id, &key, e);
+    return code ? code : touch_user(c, key, revision, e);
+}
+
+enum err_code sqlite_touch_user_read(struct store_conn *conn, struct text id,
+                                     const struct store_history *history, int64_t *revision, struct err *e)
+{
+    struct sqlite_conn *c = conn_of(conn);
+    int64_t key, was;
+    enum err_code code = sqlite_find_revision(c, id, &key, &was, e);
+    if (!code)
+        code = touch_user(c, key, revision, e);
+    if (!code && was == history->revision)
+        c->history = (struct sqlite_history){key, history->n, history->newest, history->next};
+    return code;
+}
+
 enum err_code sqlite_delete_user(struct store_conn *conn, struct text id, struct err *e)
 {
     struct sqlite_conn *c = conn_of(conn);
@@ -191,7 +210,7 @@ enum err_code sqlite_delete_user(struct store_conn *conn, struct text id, struct
     enum err_code code = sqlite_user_key(c, id, &key, e);
     if (!code)
         code = sqlite_new_change(c, "gone", key, &change, e);
-    c->user.key = 0;
+    c->user.key = c->history.user = 0;
     if (!code)
         code = clear_contexts(c, id, e);
     if (!code)
@@ -212,24 +231,37 @@ static enum err_code item_key_or_new(struct sqlite_conn *c, struct text id, int6
     return code ? code : sqlite_find_followed(c, id, key, followed, e);
 }
 
-/* The next order of arrival of a user. It is remembered from one event to the next, for finding it reads all
- * of the user's interactions: many events on a long history would take the square of it. */
-static enum err_code next_position(struct sqlite_conn *c, int64_t user_key, int64_t *position, struct err *e)
+/* Within a write it is remembered, and kept up to date, from one event of a user to the next: it takes a read
+ * of all of the user's interactions, and many events on a long history would take the square of it. */
+static enum err_code history_of(struct sqlite_conn *c, int64_t user_key, struct sqlite_history *out,
+                                struct err *e)
 {
-    if (c->arrival_user == user_key) {
-        *position = c->next_arrival++;
+    *out = c->history;
+    if (c->writing && out->user == user_key && out->n >= 0)
         return ERR_OK;
-    }
-    sqlite3_stmt *s = sqlite_statement(c, SQL_LAST_POSITION);
+    sqlite3_stmt *s = sqlite_statement(c, SQL_HISTORY_OF);
     sqlite3_bind_int64(s, 1, user_key);
     int rc = sqlite3_step(s);
-    *position = rc == SQLITE_ROW ? sqlite3_column_int64(s, 0) + 1 : 0;
     enum err_code code = rc == SQLITE_ROW ? ERR_OK : sqlite_fail(c, rc, "read a user's interactions", e);
+    if (!code) /* of no rows: NULL, which reads as 0 */
+        *out = (struct sqlite_history){.user = user_key,
+                                       .n = sqlite3_column_int64(s, 0),
+                                       .newest = sqlite3_column_int64(s, 1),
+                                       .next_arrival = sqlite3_column_int64(s, 2) + 1};
     sqlite3_reset(s);
-    if (!code) {
-        c->arrival_user = user_key;
-        c->next_arrival = *position + 1;
-    }
+    if (!code && c->writing)
+        c->history = *out;
+    return code;
+}
+
+static enum err_code next_position(struct sqlite_conn *c, int64_t user_key, int64_t *position, struct err *e)
+{
+    struct sqlite_history history;
+    enum err_code code = ERR_OK;
+    if (c->history.user != user_key)
+        code = history_of(c, user_key, &history, e);
+    if (!code)
+        *position = c->history.next_arrival++;
     return code;
 }
 
@@ -275,40 +307,55 @@ enum err_code sqlite_put_interaction(struct store_conn *conn, struct text user, 
     sqlite3_bind_int64(s, 6, position);
     sqlite3_bind_int(s, 7, followed);
     code = sqlite_run(c, s, "write an interaction", e);
-    if (!code && put)
+    if (code)
+        return code;
+    if (sqlite3_changes(c->db) && timestamp > c->history.newest)
+        c->history.newest = timestamp;
+    if (!put)
+        c->history.n = -1; /* nobody looked whether it is one more */
+    else if (!has && c->history.n >= 0)
+        c->history.n++;
+    if (put)
         *put = !has ? STORE_PUT_NEW : sqlite3_changes(c->db) ? STORE_PUT_REPLACED : STORE_PUT_OLDER;
     return code;
 }
 
-/* A number about a user's interactions, 0 when there are none. */
-static enum err_code number_of(struct sqlite_conn *c, enum sqlite_statement which, struct text user,
-                               int64_t *n, struct err *e)
+static enum err_code history_of_id(struct sqlite_conn *c, struct text user, struct sqlite_history *out,
+                                   struct err *e)
 {
-    int64_t user_key;
-    enum err_code code = sqlite_user_key(c, user, &user_key, e);
-    if (code)
-        return code;
-    sqlite3_stmt *s = sqlite_statement(c, which);
-    sqlite3_bind_int64(s, 1, user_key);
-    int rc = sqlite3_step(s);
-    if (rc == SQLITE_ROW)
-        *n = sqlite3_column_int64(s, 0); /* of no rows: NULL, which reads as 0 */
-    else
-        code = sqlite_fail(c, rc, "read a user's interactions", e);
-    sqlite3_reset(s);
-    return code;
+    int64_t key;
+    enum err_code code = sqlite_user_key(c, user, &key, e);
+    return code ? code : history_of(c, key, out, e);
 }
 
 enum err_code sqlite_count_interactions(struct store_conn *conn, struct text user, size_t *n, struct err *e)
 {
-    int64_t count = 0;
-    enum err_code code = number_of(conn_of(conn), SQL_COUNT_INTERACTIONS, user, &count, e);
+    struct sqlite_history history;
+    enum err_code code = history_of_id(conn_of(conn), user, &history, e);
     if (!code)
-        *n = (size_t)count;
+        *n = (size_t)history.n;
     return code;
 }
 
 enum err_code sqlite_newest_time(struct store_conn *conn, struct text user, int64_t *timestamp, struct err *e)
 {
-    return number_of(conn_of(conn), SQL_NEWEST_TIME, user, timestamp, e);
+    struct sqlite_history history;
+    enum err_code code = history_of_id(conn_of(conn), user, &history, e);
+    if (!code)
+        *timestamp = history.newest;
+    return code;
+}
+
+enum err_code sqlite_read_history(struct store_conn *conn, struct text id, struct store_history *out,
+                                  struct err *e)
+{
+    struct sqlite_conn *c = conn_of(conn);
+    struct sqlite_history history;
+    int64_t key, revision;
+    enum err_code code = sqlite_find_revision(c, id, &key, &revision, e);
+    if (!code)
+        code = history_of(c, key, &history, e);
+    if (!code)
+        *out = (struct store_history){revision, history.n, history.newest, history.next_arrival};
+    return code;
 }

@@ -1,0 +1,317 @@
+/* Events are recorded by user. Those of many users would hold up others who write for long: all that can be
+ * is read and checked before the transaction, and where somebody whom events name was deleted meanwhile it is
+ * done once more within it. */
+#include "server/serving/user_updates.h"
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "server/serving/item_updates.h"
+#include "server/serving/update_run.h"
+#include "server/serving/user_contexts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* An event with its place in the request, so that sorting by user keeps the order within a user. */
+struct placed {
+    struct update_interaction *x;
+    size_t index;
+    struct store_history history; /* of the first one of each user of many */
+};
+
+static int by_user(const void *a, const void *b)
+{
+    const struct placed *p = a, *q = b;
+    size_t n = p->x->user.len < q->x->user.len ? p->x->user.len : q->x->user.len;
+    int order = memcmp(p->x->user.data, q->x->user.data, n);
+    if (order == 0)
+        order = (p->x->user.len > q->x->user.len) - (p->x->user.len < q->x->user.len);
+    return order ? order : (p->index > q->index) - (p->index < q->index);
+}
+
+static bool same_user(const struct placed *a, const struct placed *b)
+{
+    return a->x->user.len == b->x->user.len && memcmp(a->x->user.data, b->x->user.data, a->x->user.len) == 0;
+}
+
+/* The events that are not refused, in their order; returns how many. */
+static size_t place(struct update_interaction *events, size_t n, struct placed *list)
+{
+    size_t n_placed = 0;
+    for (size_t i = 0; i < n; i++)
+        if (!events[i].refused)
+            list[n_placed++] = (struct placed){.x = &events[i], .index = i};
+    return n_placed;
+}
+
+/* Whether the user is there, or is to be made. */
+static enum err_code user_can_be(struct update_run *run, struct text user, struct buf *profile, bool *can,
+                                 struct err *e)
+{
+    struct err why = {0};
+    enum err_code code = store_read_profile(update_run_reads(run), user, profile, &why);
+    *can = code == ERR_OK || (code == ERR_NOTFOUND && run->rules->create);
+    return code && code != ERR_NOTFOUND ? err_set(e, code, "%s", why.text) : ERR_OK;
+}
+
+/* Refuses the events whose users or items cannot be, in the order of the request. */
+static enum err_code check_events(struct update_run *run, struct placed *list, size_t n, struct err *e)
+{
+    struct buf profile;
+    enum err_code code = ERR_OK;
+    bool user_can = true;
+    buf_init(&profile, LIMIT_PROFILE_BYTES);
+    for (size_t i = 0; i < n && !code; i++) {
+        struct update_fault fault = {.index = list[i].index, .interaction = SIZE_MAX};
+        struct text user = list[i].x->user;
+        bool can = true;
+        if (i == 0 || !same_user(&list[i - 1], &list[i]))
+            code = user_can_be(run, user, &profile, &user_can, e);
+        if (!code && !user_can) {
+            char text[ERR_TEXT_BYTES];
+            fault.unknown_user = true;
+            (void)snprintf(text, sizeof text, "no user '%.*s'", (int)user.len, user.data);
+            run->rules->refuse(run->rules->arg, &fault, text);
+        }
+        fault.unknown_user = false;
+        if (!code)
+            code = update_run_check_item(run, list[i].x->item, fault, &can, e);
+        list[i].x->refused = !code && !(user_can && can);
+    }
+    buf_fini(&profile);
+    return code;
+}
+
+/* The time of events without one: now, and not before what the user has. Stores may hold times that are
+ * ahead, from milliseconds that were taken for seconds, and what happens now is the newest among them all the
+ * same. */
+static enum err_code time_of_now(struct session *t, struct text user, int64_t now, int64_t *time,
+                                 struct err *e)
+{
+    int64_t newest;
+    enum err_code code = store_newest_time(t->writer, user, &newest, e);
+    if (!code)
+        *time = newest > now ? newest : now;
+    return code;
+}
+
+static enum err_code record_event(struct update_run *run, struct text user,
+                                  const struct update_interaction *x, struct err *e)
+{
+    int64_t time = x->timestamp, key;
+    enum store_put put;
+    enum err_code code = x->timed ? ERR_OK : time_of_now(run->t, user, x->timestamp, &time, e);
+    if (!code)
+        code = update_run_put(run, user, x, time, &key, &put, e);
+    if (!code && put == STORE_PUT_OLDER)
+        run->made.n_older++;
+    return code;
+}
+
+static enum err_code check_size(struct session *t, struct text user, struct err *e)
+{
+    size_t n;
+    enum err_code code = store_count_interactions(t->writer, user, &n, e);
+    return code ? code : user_contexts_check_size(user, n, e);
+}
+
+/* Touches the user, who may have to be made. */
+static enum err_code touch(struct update_run *run, const struct placed *first, struct update_touched *touched,
+                           struct err *e)
+{
+    struct store_conn *writer = run->t->writer;
+    struct err why = {0};
+    bool created;
+    enum err_code code =
+        run->within ? store_touch_user(writer, touched->user, &touched->revision, &why)
+                    : store_touch_user_read(writer, touched->user, &first->history, &touched->revision, &why);
+    if (code == ERR_NOTFOUND && run->rules->create) {
+        code = store_put_user(writer, touched->user, (struct text){NULL, 0}, &touched->revision, &created, e);
+        run->made.n_users += code == ERR_OK;
+        return code;
+    }
+    run->vanished = code == ERR_NOTFOUND && !run->within;
+    return code ? err_set(e, code, "%s", why.text) : ERR_OK;
+}
+
+/* The events of one user: [from, to) of the sorted list. */
+static enum err_code record_user(struct update_run *run, const struct placed *list, size_t from, size_t to,
+                                 struct update_touched *touched, struct err *e)
+{
+    touched->user = list[from].x->user;
+    enum err_code code = touch(run, &list[from], touched, e);
+    for (size_t i = from; i < to && !code; i++)
+        code = record_event(run, touched->user, list[i].x, e);
+    if (code)
+        return code;
+    return run->many ? check_size(run->t, touched->user, e)
+                     : user_contexts_put(run->t, touched->user, 0, NULL, e);
+}
+
+static size_t count_users(const struct placed *list, size_t n)
+{
+    size_t n_users = n > 0;
+    for (size_t i = 1; i < n; i++)
+        n_users += !same_user(&list[i - 1], &list[i]);
+    return n_users;
+}
+
+/* Reads what their users have, before the transaction: of one that does not change meanwhile nothing need be
+ * read within it. */
+static enum err_code read_histories(struct update_run *run, struct placed *list, size_t n, struct err *e)
+{
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; i < n && !code; i++) {
+        struct err why = {0};
+        if (i && same_user(&list[i - 1], &list[i]))
+            continue;
+        code = store_read_history(run->t->conn, list[i].x->user, &list[i].history, &why);
+        code = code == ERR_NOTFOUND ? ERR_OK : code ? err_set(e, code, "%s", why.text) : ERR_OK;
+    }
+    return code;
+}
+
+/* The events that are recorded, by user (n_placed). */
+static enum err_code prepare(struct update_run *run, struct update_interaction *events, size_t n,
+                             struct placed *list, size_t *n_placed, struct err *e)
+{
+    *n_placed = place(events, n, list);
+    enum err_code code = check_events(run, list, *n_placed, e);
+    *n_placed = place(events, n, list);
+    if (!code && *n_placed < n && !run->rules->skip)
+        code = update_run_refused(e);
+    if (*n_placed > 1)
+        qsort(list, *n_placed, sizeof *list, by_user);
+    run->many = count_users(list, *n_placed) > USER_CONTEXTS_MAX_WITHIN;
+    return code || run->within ? code : read_histories(run, list, *n_placed, e);
+}
+
+/* What is at work: the events of one user of the list. */
+struct stretch {
+    size_t from, to;
+};
+
+/* *at: the events whose user failed. */
+static enum err_code record_users(struct update_run *run, const struct placed *list, size_t n,
+                                  struct update_touched *touched, size_t *n_touched, struct stretch *at,
+                                  struct err *e)
+{
+    enum err_code code = run->many ? user_contexts_first_change(run->t, &run->first, e) : ERR_OK;
+    for (size_t from = 0, to; from < n && !code; from = to) {
+        for (to = from + 1; to < n && same_user(&list[from], &list[to]);)
+            to++;
+        code = record_user(run, list, from, to, &touched[(*n_touched)++], e);
+        if (code)
+            *at = (struct stretch){from, to};
+    }
+    return code || !run->many ? code : user_contexts_leave(run->t, run->first, e);
+}
+
+/* *at: the events whose user failed; empty: none did. */
+static enum err_code record_all(struct update_run *run, struct update_interaction *events, size_t n,
+                                struct placed *list, struct update_touched *touched, size_t *n_touched,
+                                struct stretch *at, struct err *e)
+{
+    size_t n_placed;
+    *at = (struct stretch){0};
+    *n_touched = 0;
+    run->made = (struct update_made){0};
+    run->vanished = false;
+    enum err_code code = run->within ? session_begin_write(run->t, e) : store_snapshot_begin(run->t->conn, e);
+    if (code)
+        return code;
+    code = prepare(run, events, n, list, &n_placed, e);
+    if (!run->within) {
+        store_snapshot_end(run->t->conn);
+        if (code || (code = session_begin_write(run->t, e)))
+            return code;
+    }
+    if (!code)
+        code = record_users(run, list, n_placed, touched, n_touched, at, e);
+    return session_end_write(run->t, code, e);
+}
+
+/* Whether another attempt is worth it, for what others did meanwhile. */
+static bool goes_on(struct update_run *run, struct err *e)
+{
+    if (!run->vanished)
+        return update_run_hears(run, e);
+    err_clear(e);
+    run->within = true;
+    return true;
+}
+
+/* Whether the failure of one user's events leaves the others to be tried. */
+static bool leaves_out_events(struct update_run *run, const struct placed *list, struct stretch at,
+                              struct err *e)
+{
+    if (at.from == at.to || !update_run_blames_a_part(e->code))
+        return false;
+    for (size_t i = at.from; i < at.to; i++) {
+        const struct update_fault fault = {.index = list[i].index, .interaction = SIZE_MAX};
+        list[i].x->refused = true;
+        run->rules->refuse(run->rules->arg, &fault, e->text);
+    }
+    if (!run->rules->skip)
+        return false;
+    err_clear(e);
+    return true;
+}
+
+/* Makes the contexts that were not made within the transaction; as follow_registrations. */
+static void make_later(const struct update_run *run, const struct update_interaction *events, size_t n,
+                       const struct update_touched *touched, size_t n_touched)
+{
+    size_t n_users = 0, n_items = 0;
+    struct text *users = mem_alloc_array(n_touched, sizeof *users),
+                *items = mem_alloc_array(n, sizeof *items);
+    for (; n_users < n_touched && users && items; n_users++)
+        users[n_users] = touched[n_users].user;
+    for (size_t i = 0; i < n && users && items; i++)
+        if (!events[i].refused)
+            items[n_items++] = events[i].item;
+    if (users && items)
+        user_contexts_follow(run->t, &(const struct user_batch){users, n_users, items, n_items, run->first});
+    mem_free(users);
+    mem_free(items);
+}
+
+/* After the commit: who changed is made anew. */
+static void follow_events(const struct update_run *run, const struct update_interaction *events, size_t n,
+                          const struct update_touched *touched, size_t n_touched)
+{
+    if (run->made.n_items)
+        update_follow_items(run->t);
+    for (size_t i = 0; i < n_touched; i++)
+        serving_drop_user(run->t->serving, touched[i].user, touched[i].revision);
+    if (run->many)
+        make_later(run, events, n, touched, n_touched);
+}
+
+enum err_code update_events(struct session *t, struct update_interaction *events, size_t n,
+                            const struct update_rules *rules, struct update_touched *touched,
+                            size_t *n_touched, struct update_made *made, struct err *e)
+{
+    struct update_run run = {
+        .t = t, .rules = rules, .hears_first = true, .within = n <= USER_CONTEXTS_MAX_WITHIN};
+    struct placed *list = mem_alloc_array(n, sizeof *list);
+    struct stretch at;
+    if (!list)
+        return err_set(e, ERR_NOMEM, "no memory for %zu events", n);
+    enum err_code code = record_all(&run, events, n, list, touched, n_touched, &at, e);
+    for (int i = 0; code && i < 2 && goes_on(&run, e); i++)
+        code = record_all(&run, events, n, list, touched, n_touched, &at, e);
+    while (code && leaves_out_events(&run, list, at, e))
+        code = record_all(&run, events, n, list, touched, n_touched, &at, e);
+    mem_free(list);
+    if (code)
+        return code;
+    follow_events(&run, events, n, touched, *n_touched);
+    *made = run.made;
+    size_t n_recorded = 0;
+    for (size_t i = 0; i < n; i++)
+        n_recorded += !events[i].refused;
+    COUNTER_ADD(t->counters, events, n_recorded);
+    return ERR_OK;
+}
