@@ -138,8 +138,8 @@ enum err_code file_out_sync(struct file_out *f, struct err *e)
     return fsync(f->fd) == 0 ? ERR_OK : file_error(e, f->part, "sync");
 }
 
-/* Makes the rename itself last: the folder's entry is on the disk when this returns. */
-static enum err_code sync_folder(const char *path, struct err *e)
+/* *fd: the folder of a path; -1: it may be written but not read, and nothing can be done. */
+static enum err_code open_folder(const char *path, int *fd, struct err *e)
 {
     const char *slash = strrchr(path, '/');
     size_t n = slash ? (size_t)(slash - path) + 1 : 1;
@@ -148,17 +148,18 @@ static enum err_code sync_folder(const char *path, struct err *e)
         return err_set(e, ERR_NOMEM, "%s: no memory to sync its folder", path);
     memcpy(folder, slash ? path : ".", n);
     folder[n] = '\0';
-    enum err_code code = ERR_OK;
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    /* A folder that may be written but not read, or a file system without fsync of folders: nothing can be
-     * done. */
-    if (fd >= 0) {
-        if (fsync(fd) != 0 && errno != EINVAL && errno != EROFS)
-            code = file_error(e, folder, "sync");
-        (void)close(fd);
-    }
+    *fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     mem_free(folder);
-    return code;
+    return ERR_OK;
+}
+
+/* Makes the rename itself last: the folder's entry is on the disk when this returns. Where the file system
+ * has no fsync of folders nothing can be done. */
+static enum err_code sync_folder(int fd, const char *path, struct err *e)
+{
+    if (fd < 0 || fsync(fd) == 0 || errno == EINVAL || errno == EROFS)
+        return ERR_OK;
+    return file_error(e, path, "sync the folder of");
 }
 
 static void close_file(struct file_out *f)
@@ -173,13 +174,19 @@ static void close_file(struct file_out *f)
 
 enum err_code file_out_replace(struct file_out *f, struct err *e)
 {
+    int folder = -1; /* opened before: what is in its place already must not fail for want of memory */
     enum err_code code = file_out_sync(f, e);
-    if (code)
-        return code;
-    if (rename(f->part, f->path) != 0)
-        return file_error(e, f->path, "replace");
-    close_file(f);
-    return sync_folder(f->path, e);
+    if (!code)
+        code = open_folder(f->path, &folder, e);
+    if (!code && rename(f->part, f->path) != 0)
+        code = file_error(e, f->path, "replace");
+    if (!code) {
+        close_file(f);
+        code = sync_folder(folder, f->path, e);
+    }
+    if (folder >= 0)
+        (void)close(folder);
+    return code;
 }
 
 void file_out_fini(struct file_out *f)

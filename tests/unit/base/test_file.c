@@ -194,6 +194,25 @@ START_TEST(a_file_without_memory_is_not_begun)
 }
 END_TEST
 
+START_TEST(without_memory_a_file_is_replaced_or_stays_as_the_code_says)
+{
+    enum err_code code = ERR_NOMEM;
+    for (long n = 1; code; n++) {
+        struct err e = {0};
+        struct file_out f;
+        must_open(&f, FILE_SHARED);
+        ck_assert_int_eq(file_out_write(&f, "new", 3, &e), ERR_OK);
+        mem_fail_at(n, 1);
+        code = file_out_replace(&f, &e);
+        mem_fail_at(0, 0);
+        file_out_fini(&f);
+        ck_assert_int_eq(code, e.code);
+        check_holds(code ? "old" : "new");
+        ck_assert_int_lt(n, 10);
+    }
+}
+END_TEST
+
 START_TEST(an_errno_has_a_code_and_its_text_says_where)
 {
     struct err e = {0};
@@ -225,6 +244,7 @@ int main(void)
     tcase_add_test(t, a_shared_file_is_as_the_umask_has_it_and_no_link_is_followed);
     tcase_add_test(t, a_stream_that_is_cut_short_replaces_nothing);
     tcase_add_loop_test(t, a_file_without_memory_is_not_begun, 0, 2);
+    tcase_add_test(t, without_memory_a_file_is_replaced_or_stays_as_the_code_says);
     tcase_add_test(t, an_errno_has_a_code_and_its_text_says_where);
     suite_add_tcase(s, t);
     return suite_run(s);
