@@ -1,6 +1,7 @@
 #include "base/periodic.h"
 
 #include "base/clock.h"
+#include "base/lock.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -20,6 +21,7 @@ struct periodic {
 /* False: it is to end. The lock is held. */
 static bool wait_for_turn(struct periodic *p)
 {
+    ASSERT_HELD(&p->lock);
     struct timespec turn = clock_monotonic_in(p->period_ns);
     int failed = 0;
     while (!p->ending && failed != ETIMEDOUT)
