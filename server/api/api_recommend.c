@@ -2,6 +2,7 @@
 #include "server/api/api.h"
 
 #include "base/limits.h"
+#include "base/utf8.h"
 #include "server/http/problem.h"
 
 #include <stdlib.h>
@@ -38,7 +39,12 @@ static bool category_params(struct request *r, struct recommend_query *q)
                            RECOMMENDER_MAX_CATEGORIES);
             return false;
         }
-        q->categories[q->n_categories++] = r->params[i].value;
+        struct text name = r->params[i].value;
+        if (!utf8_valid(name.data, name.len)) { /* an answer repeats those that no item has */
+            problem_answer(r, PROBLEM_BAD_REQUEST, NULL, "category is percent-encoded UTF-8");
+            return false;
+        }
+        q->categories[q->n_categories++] = name;
     }
     return true;
 }

@@ -1,4 +1,5 @@
 /* hypernet recommend: the server's answer without a server. */
+#include "base/utf8.h"
 #include "engine/kernels/blas_memory.h"
 #include "server/cli/commands.h"
 #include "server/fields/field.h"
@@ -117,6 +118,19 @@ static enum err_code recommend(const struct settings *s, struct err *e)
     return code;
 }
 
+/* What the types of the options do not say. */
+static enum err_code check(const struct settings *s, struct err *e)
+{
+    if (strcmp(s->exclude_seen, "true") != 0 && strcmp(s->exclude_seen, "false") != 0)
+        return err_set(e, ERR_INVALID, "--exclude-seen is true or false, not '%s'", s->exclude_seen);
+    if (s->explain && s->limit > LIMIT_EXPLAIN_ITEMS)
+        return err_set(e, ERR_INVALID, "with --explain, --limit is at most %d", LIMIT_EXPLAIN_ITEMS);
+    for (size_t i = 0; i < s->categories.n; i++)
+        if (!utf8_valid(s->categories.values[i], strlen(s->categories.values[i])))
+            return err_set(e, ERR_INVALID, "a --category is not UTF-8");
+    return field_check_id((struct text){s->user, strlen(s->user)}, "user", e);
+}
+
 static int cmd_recommend(int argc, char **argv)
 {
     struct settings s = {.limit = 10, .exclude_seen = "true"};
@@ -143,15 +157,7 @@ static int cmd_recommend(int argc, char **argv)
     if (!command_begin(&cmd_recommend_command, options, sizeof options / sizeof *options, argc, argv, NULL,
                        &status))
         return status;
-    if (strcmp(s.exclude_seen, "true") != 0 && strcmp(s.exclude_seen, "false") != 0) {
-        (void)err_set(&e, ERR_INVALID, "--exclude-seen is true or false, not '%s'", s.exclude_seen);
-        return command_fail(&cmd_recommend_command, &e, true);
-    }
-    if (s.explain && s.limit > LIMIT_EXPLAIN_ITEMS) {
-        (void)err_set(&e, ERR_INVALID, "with --explain, --limit is at most %d", LIMIT_EXPLAIN_ITEMS);
-        return command_fail(&cmd_recommend_command, &e, true);
-    }
-    if (field_check_id((struct text){s.user, strlen(s.user)}, "user", &e))
+    if (check(&s, &e))
         return command_fail(&cmd_recommend_command, &e, true);
     return !blas_reserve(1, &e) && !recommend(&s, &e) ? EXIT_DONE
                                                       : command_fail(&cmd_recommend_command, &e, false);

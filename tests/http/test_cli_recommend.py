@@ -79,6 +79,12 @@ class Recommend(World):
                 if status == 2:
                     self.assertIn("the id of the user", r.stderr)
 
+    def test_a_category_that_is_no_text_is_refused(self):
+        r = run("recommend", "--store", self.store, "--model", self.model, "--user", "u1", "--json",
+                "--category", "Drama", "--category", "x\udcff")
+        self.assertEqual((r.returncode, r.stdout), (2, ""))
+        self.assertIn("--category is not UTF-8", r.stderr)
+
     def test_wrong_use_and_files_that_are_none(self):
         for status, text, args in ((2, "true or false", ["--model", self.model, "--exclude-seen", "maybe"]),
                                    (1, "", ["--model", self.path("items.tsv")]),

@@ -158,6 +158,8 @@ START_TEST(test_api_refusals_of_the_query_need_no_worker)
                                           "exclude_seen=1",
                                           "exclude_seen=TRUE",
                                           "cold_start=",
+                                          "category=%FF",
+                                          "category=x&category=a%C3",
                                           "nothing=1"};
     for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
         char target[128];
