@@ -194,6 +194,26 @@ START_TEST(test_evaluation_a_full_disk_is_an_error)
 }
 END_TEST
 
+/* Goes on for so many words. */
+static bool go_on_for(void *arg, const struct progress *p)
+{
+    ck_assert_ptr_nonnull(p->note);
+    return (*(int *)arg)-- > 0;
+}
+
+START_TEST(test_evaluation_that_is_stopped_ends_there_and_leaks_nothing)
+{
+    struct evaluation_options options = options_with(false, true);
+    struct err e = {0};
+    int left = _i;
+    options.progress = go_on_for;
+    options.progress_arg = &left;
+    enum err_code code = evaluation_run(store, &model, 1, &options, &result, &e);
+    ck_assert_int_eq(code, _i < 2 ? ERR_DEADLINE : ERR_OK); /* iALS and EASE are announced */
+    ck_assert_int_eq(left, _i < 2 ? -1 : 0);
+}
+END_TEST
+
 START_TEST(test_evaluation_counts_who_has_no_given_context)
 {
     const struct evaluation_options options = options_with(false, true);
@@ -245,6 +265,7 @@ int main(void)
     tcase_add_loop_test(ranking, test_evaluation_without_memory_says_so_and_leaks_nothing, 0, 4);
     tcase_add_loop_test(ranking, test_evaluation_of_new_users_without_memory_leaks_nothing, 0, 2);
     tcase_add_test(ranking, test_evaluation_a_full_disk_is_an_error);
+    tcase_add_loop_test(ranking, test_evaluation_that_is_stopped_ends_there_and_leaks_nothing, 0, 3);
     tcase_add_checked_fixture(linear, setup_linear, teardown);
     tcase_add_test(linear, test_evaluation_counts_who_has_no_given_context);
     tcase_add_test(linear, test_evaluation_a_context_of_the_wrong_length_is_no_silent_zero);

@@ -148,6 +148,8 @@ START_TEST(a_store_that_is_open_for_reading_is_served_and_not_written_to)
 {
     struct err why = {0};
     struct store_conn *writer = NULL;
+    store_disconnect(other);
+    other = NULL;
     store_fixture_close(&f);
     STORE_OK(store_open(f.path, STORE_READ_ONLY, &f.store, &e));
     STORE_OK(store_connect(f.store, &f.conn, &e));
