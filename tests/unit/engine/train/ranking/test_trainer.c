@@ -4,43 +4,24 @@
 #include "engine/train/data/validate.h"
 #include "engine/train/ranking/trainer.h"
 #include "tests/support/suite.h"
+#include "tests/support/train_world.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { N_USERS = 120, N_ITEMS = 40, EACH = 9, DIM = 8 };
+enum { N_USERS = TRAIN_CIRCLE_USERS, N_ITEMS = TRAIN_CIRCLE_ITEMS, DIM = 8 };
 
-static struct encoder_interaction interactions[N_USERS * EACH];
-static size_t start[N_USERS + 1];
-static char texts[N_ITEMS][8];
-static const char *ids[N_ITEMS];
-static struct train_data data;
+static struct train_circle circle;
 static struct parallel *team;
 static struct split split;
 
-/* Users take items near their own place of a circle, without times. */
 static void setup(void)
 {
     struct err e = {0};
-    for (size_t u = 0; u < N_USERS; u++) {
-        start[u] = u * EACH;
-        for (size_t i = 0; i < EACH; i++)
-            interactions[u * EACH + i] = (struct encoder_interaction){
-                .item = (uint32_t)((u * 7 + i * (1 + u % 3)) % N_ITEMS), .weight = 1};
-    }
-    start[N_USERS] = N_USERS * EACH;
-    for (size_t i = 0; i < N_ITEMS; i++) {
-        (void)snprintf(texts[i], sizeof texts[i], "i%zu", i);
-        ids[i] = texts[i];
-    }
-    data = (struct train_data){.n_users = N_USERS,
-                               .n_items = N_ITEMS,
-                               .user_start = start,
-                               .interactions = interactions,
-                               .item_ids = ids};
+    train_circle_make(&circle, false);
     ck_assert_int_eq(parallel_new(1, &team, &e), ERR_OK);
-    ck_assert_int_eq(split_init(&split, &data, true, 1, &e), ERR_OK);
+    ck_assert_int_eq(split_init(&split, &circle.data, true, 1, &e), ERR_OK);
 }
 
 static void teardown(void)
