@@ -51,7 +51,8 @@ static void remove_files(const struct sqlite_store *s)
 void sqlite_discard_new(struct store *store)
 {
     struct sqlite_store *s = (struct sqlite_store *)store;
-    if (s->made && s->file && is_untouched(s))
+    bool known = s->file || (s->made && sqlite_find_file(s, NULL) == ERR_OK);
+    if (s->made && known && is_untouched(s))
         remove_files(s);
     sqlite_backend.close(store);
 }
