@@ -5,7 +5,8 @@
  *
  * Changes: every write that answers depend on gets a store-wide, rising change number, recorded in the same
  * transaction. A user's revision is the number of the last change to the user, so a revision never comes
- * back, not even after the user was deleted and registered again. Other processes catch up by
+ * back, not even after the user was deleted and registered again. Changes are seen in the order of their
+ * numbers: who has seen one will find no lower one later. Other processes catch up by
  * store_wait_changes and store_changes.
  *
  * Durability: store_commit returns ERR_OK only after the transaction is on disk (WAL, synchronous=FULL).
@@ -72,6 +73,9 @@ enum err_code store_write_often(struct store_conn *c, struct err *e) ERR_MUST_CH
 
 /* ---- records ---- */
 
+/* Keys of users and items are above zero, and about as large as there are rows: tables in memory are as
+ * long as the largest of them. A deleted item keeps its key; a deleted user's may go to another user. */
+
 /* One interaction of a user, as stored: one row for each (user, item), the newest values win. */
 struct store_interaction {
     int64_t item_key;  /* the store's number of the item; store_item_key_of and store_each_item translate */
@@ -83,7 +87,7 @@ struct store_interaction {
 /* What is known of one user; filled by store_read_user, its memory reused. Zero-initialise; store_user_fini
  * frees. */
 struct store_user {
-    int64_t key;          /* of the row: above zero */
+    int64_t key;          /* of the row */
     int64_t revision;     /* change number of the last change to the user */
     struct buf profile;   /* JSON object text; len 0 when none */
     struct buf embedding; /* the context's bytes for the asked model and version; len 0 when there is none */

@@ -3,8 +3,8 @@
 #include "tests/support/store_fixture.h"
 
 #include "base/mem.h"
+#include "tests/support/memory_store.h"
 
-#include <check.h>
 #include <ftw.h>
 #include <math.h>
 #include <stdio.h>
@@ -15,6 +15,40 @@
 
 const struct store_context_key store_fixture_key = {"model", "1", "user"};
 
+/* ---- backends ---- */
+
+static bool in_memory; /* the backend of the case at hand */
+
+static void use_sqlite(void)
+{
+    in_memory = false;
+}
+
+static void use_memory(void)
+{
+    in_memory = true;
+}
+
+int store_fixture_run(const char *suite, void (*add)(TCase *tc))
+{
+    static const struct {
+        const char *name;
+        void (*use)(void);
+    } backends[] = {{"sqlite", use_sqlite}, {"memory", use_memory}};
+    Suite *s = suite_create(suite);
+    for (size_t i = 0; i < sizeof backends / sizeof *backends; i++) {
+        TCase *tc = tcase_create(backends[i].name);
+        tcase_add_unchecked_fixture(tc, backends[i].use, NULL); /* before any test of the case */
+        add(tc);
+        suite_add_tcase(s, tc);
+    }
+    SRunner *runner = srunner_create(s);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? 1 : 0;
+}
+
 /* ---- life ---- */
 
 void store_fixture_folder(struct store_fixture *f)
@@ -23,12 +57,18 @@ void store_fixture_folder(struct store_fixture *f)
     (void)snprintf(f->dir, sizeof f->dir, "/tmp/hypernet_store_XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(f->dir));
     (void)snprintf(f->path, sizeof f->path, "%s/s.db", f->dir);
+    (void)snprintf(f->name, sizeof f->name, "memory:%s", f->dir);
+}
+
+const char *store_fixture_url(const struct store_fixture *f)
+{
+    return in_memory ? f->name : f->path;
 }
 
 void store_fixture_start(struct store_fixture *f)
 {
     store_fixture_folder(f);
-    STORE_OK(store_open(f->path, STORE_CREATE, &f->store, &e));
+    STORE_OK(store_open(store_fixture_url(f), STORE_CREATE, &f->store, &e));
     STORE_OK(store_connect(f->store, &f->conn, &e));
 }
 
@@ -43,7 +83,7 @@ void store_fixture_close(struct store_fixture *f)
 void store_fixture_reopen(struct store_fixture *f)
 {
     store_fixture_close(f);
-    STORE_OK(store_open(f->path, STORE_READ_WRITE, &f->store, &e));
+    STORE_OK(store_open(store_fixture_url(f), STORE_READ_WRITE, &f->store, &e));
     STORE_OK(store_connect(f->store, &f->conn, &e));
 }
 
@@ -57,6 +97,7 @@ void store_fixture_stop(struct store_fixture *f)
 {
     store_user_fini(&f->user);
     store_fixture_close(f);
+    memory_store_forget(f->dir);
     ck_assert_int_eq(nftw(f->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
 

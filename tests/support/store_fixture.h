@@ -1,5 +1,6 @@
-/* store_fixture - a store in a folder of its own, short calls that must succeed, and a whole store as text. A
- * call that fails ends the test with its error.
+/* store_fixture - a store in a folder of its own, short calls that must succeed, and a whole store as
+ * text. A call that fails ends the test with its error. What every backend promises is tested with each:
+ * SQLite's, and the one in memory (memory_store.h).
  * Layer: tests/support
  * Threads: a fixture is confined to its thread.
  * Memory: store_fixture_stop closes and removes everything. */
@@ -8,9 +9,12 @@
 
 #include "store/store.h"
 
+#include <check.h>
+
 struct store_fixture {
     char dir[64];
-    char path[96];
+    char path[96]; /* of an SQLite store */
+    char name[80]; /* of one in memory */
     struct store *store;
     struct store_conn *conn;
     struct store_user user; /* what store_fixture_read read last */
@@ -35,11 +39,18 @@ struct store_fixture {
         ck_assert_uint_gt(strlen(e.text), 10);                                                               \
     } while (0)
 
+/* Runs the tests that add puts into a case, once with each backend; what main returns. In a test of one
+ * backend's own, which does not call it, stores are SQLite's. */
+int store_fixture_run(const char *suite, void (*add)(TCase *tc));
+
 /* A new folder, with no store in it. */
 void store_fixture_folder(struct store_fixture *f);
 
 /* The same, with a new store that is open and connected. */
 void store_fixture_start(struct store_fixture *f);
+
+/* The name of the fixture's store, as store_open takes it. */
+const char *store_fixture_url(const struct store_fixture *f);
 
 /* Closes the connection and the store, and opens them again. */
 void store_fixture_reopen(struct store_fixture *f);

@@ -150,19 +150,16 @@ START_TEST(test_texts_past_their_limits_are_refused)
 }
 END_TEST
 
-int main(void)
+static void add(TCase *tc)
 {
-    Suite *suite = suite_create("store ids");
-    TCase *tc = tcase_create("ids and texts");
     tcase_add_checked_fixture(tc, start, stop);
     tcase_add_test(tc, test_ids_have_1_to_256_bytes);
     tcase_add_test(tc, test_ids_are_utf8_without_a_zero_byte);
     tcase_add_test(tc, test_ids_differ_by_every_byte);
     tcase_add_test(tc, test_texts_past_their_limits_are_refused);
-    suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+}
+
+int main(void)
+{
+    return store_fixture_run("store ids", add);
 }

@@ -231,6 +231,51 @@ START_TEST(test_weights_and_ratings_that_mean_nothing_are_refused)
 }
 END_TEST
 
+START_TEST(test_a_profile_a_count_and_a_newest_time_are_read_by_themselves)
+{
+    struct buf profile;
+    size_t n = 7;
+    int64_t at = 7;
+    buf_init(&profile, 1 << 20);
+    store_fixture_user(f.conn, "ann", "{\"a\":1}");
+    STORE_OK(store_count_interactions(f.conn, text("ann"), &n, &e));
+    STORE_OK(store_newest_time(f.conn, text("ann"), &at, &e));
+    ck_assert(n == 0 && at == 0);
+    put_event("i", 1, NAN, -5);
+    STORE_OK(store_newest_time(f.conn, text("ann"), &at, &e));
+    ck_assert_int_eq(at, -5);
+    put_event("j", 1, NAN, 9);
+    put_event("k", 1, NAN, 3);
+    STORE_OK(store_newest_time(f.conn, text("ann"), &at, &e));
+    STORE_OK(store_count_interactions(f.conn, text("ann"), &n, &e));
+    ck_assert(n == 3 && at == 9);
+    STORE_OK(store_read_profile(f.conn, text("ann"), &profile, &e));
+    ck_assert_str_eq(buf_text(&profile), "{\"a\":1}");
+    store_fixture_user(f.conn, "ann", NULL);
+    STORE_OK(store_read_profile(f.conn, text("ann"), &profile, &e));
+    ck_assert_uint_eq(profile.len, 0);
+    STORE_FAILS(store_read_profile(f.conn, text("bob"), &profile, &e), ERR_NOTFOUND);
+    STORE_FAILS(store_count_interactions(f.conn, text("bob"), &n, &e), ERR_NOTFOUND);
+    STORE_FAILS(store_newest_time(f.conn, text("bob"), &at, &e), ERR_NOTFOUND);
+    buf_fini(&profile);
+}
+END_TEST
+
+START_TEST(test_what_is_served_is_counted_without_deleted_items)
+{
+    struct store_counts n;
+    store_fixture_user(f.conn, "ann", NULL);
+    put_event("i", 1, NAN, 1);
+    put_event("j", 1, NAN, 1);
+    STORE_OK(store_begin(f.conn, &e));
+    STORE_OK(store_delete_item(f.conn, text("i"), &e));
+    STORE_OK(store_commit(f.conn, &e));
+    STORE_OK(store_count_served(f.conn, &n, &e));
+    ck_assert(n.n_users == 1 && n.n_items == 1 && n.n_interactions == 0 && n.n_contexts == 0);
+    store_fixture_assert_counts(f.conn, 1, 2, 2, 0);
+}
+END_TEST
+
 /* ---- items ---- */
 
 struct seen_items {
@@ -374,10 +419,8 @@ START_TEST(test_all_users_and_interactions_come_in_order_and_stop_early)
 }
 END_TEST
 
-int main(void)
+static void add(TCase *tc)
 {
-    Suite *suite = suite_create("store records");
-    TCase *tc = tcase_create("records");
     tcase_add_checked_fixture(tc, start, stop);
     tcase_add_test(tc, test_a_registered_user_reads_back);
     tcase_add_test(tc, test_a_user_put_again_gets_the_new_profile_and_a_higher_revision);
@@ -389,14 +432,15 @@ int main(void)
     tcase_add_test(tc, test_events_come_by_timestamp_then_arrival);
     tcase_add_test(tc, test_an_event_needs_its_user_and_makes_its_item);
     tcase_add_test(tc, test_weights_and_ratings_that_mean_nothing_are_refused);
+    tcase_add_test(tc, test_a_profile_a_count_and_a_newest_time_are_read_by_themselves);
+    tcase_add_test(tc, test_what_is_served_is_counted_without_deleted_items);
     tcase_add_test(tc, test_an_item_put_again_is_replaced_and_keeps_its_key);
     tcase_add_test(tc, test_items_come_by_key_and_since_a_revision_and_stop_early);
     tcase_add_test(tc, test_an_event_on_a_known_item_leaves_the_item_alone);
     tcase_add_test(tc, test_all_users_and_interactions_come_in_order_and_stop_early);
-    suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+}
+
+int main(void)
+{
+    return store_fixture_run("store records", add);
 }

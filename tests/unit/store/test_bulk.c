@@ -403,10 +403,8 @@ START_TEST(test_an_empty_load_is_a_change_and_nothing_more)
 }
 END_TEST
 
-int main(void)
+static void add(TCase *tc)
 {
-    Suite *suite = suite_create("store bulk");
-    TCase *tc = tcase_create("bulk");
     tcase_add_checked_fixture(tc, start, stop);
     tcase_add_loop_test(tc, test_bulk_loads_leave_what_single_writes_and_the_model_leave, 0, N_SEEDS);
     tcase_add_loop_test(tc, test_single_writes_after_a_load_go_on_where_it_ended, 0, N_SEEDS);
@@ -416,10 +414,9 @@ int main(void)
     tcase_add_test(tc, test_many_ids_are_told_apart);
     tcase_add_test(tc, test_a_refused_row_leaves_the_load_going);
     tcase_add_test(tc, test_an_empty_load_is_a_change_and_nothing_more);
-    suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+}
+
+int main(void)
+{
+    return store_fixture_run("store bulk", add);
 }

@@ -1,13 +1,10 @@
-/* How processes learn of each other's writes, and what is left of a process that dies: poll, the log of
- * changes, revisions that never come back, kill -9. Risk: a replica that serves a forgotten user from its
- * cache, or a commit that a crash undoes. */
-#include "base/limits.h"
+/* Several processes on one store, and what is left of one that dies: writes at the same time, a new file that
+ * several open, kill -9. Risk: a change that another process misses, or a commit that a crash undoes. */
 #include "base/mem.h"
 #include "tests/support/store_fixture.h"
 
 #include <check.h>
 #include <math.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,180 +72,6 @@ static struct seen_changes changes(int64_t since, size_t stop_at)
     STORE_OK(store_changes(f.conn, since, see_change, &seen, &e));
     return seen;
 }
-
-/* ---- waiting ---- */
-
-START_TEST(test_others_changes_are_told_of_until_they_are_followed)
-{
-    struct store_conn *other;
-    STORE_OK(store_connect(f.store, &other, &e));
-    ck_assert(!has_changes(f.conn, 0));
-    int64_t first = store_fixture_user(other, "ann", NULL);
-    ck_assert(has_changes(f.conn, 0));
-    ck_assert(has_changes(f.conn, 0)); /* as often as it is asked */
-    ck_assert(!has_changes(f.conn, first));
-    int64_t second = store_fixture_user(other, "bob", NULL);
-    ck_assert(has_changes(f.conn, first));
-    ck_assert(!has_changes(f.conn, second));
-    STORE_OK(store_begin(other, &e));
-    STORE_OK(store_delete_user(other, text("bob"), &e));
-    ck_assert(!has_changes(f.conn, second));
-    store_rollback(other);
-    ck_assert(!has_changes(f.conn, second));
-    store_disconnect(other);
-}
-END_TEST
-
-START_TEST(test_what_was_written_before_a_connection_was_made_is_told_of)
-{
-    int64_t last = store_fixture_user(f.conn, "ann", NULL);
-    store_fixture_reopen(&f);
-    ck_assert(has_changes(f.conn, last - 1));
-    ck_assert(!has_changes(f.conn, last));
-}
-END_TEST
-
-enum { VERY_LONG_MS = 600 * 1000 }; /* a test that waits so long has failed */
-
-struct waiter {
-    struct store_conn *conn;
-    int64_t since;
-    bool changed;
-};
-
-static void *wait_long(void *arg)
-{
-    struct waiter *w = arg;
-    STORE_OK(store_wait_changes(w->conn, w->since, VERY_LONG_MS, &w->changed, &e));
-    return NULL;
-}
-
-START_TEST(test_a_wait_ends_when_another_connection_writes)
-{
-    pthread_t thread;
-    struct waiter w = {.since = store_fixture_user(f.conn, "ann", NULL)};
-    STORE_OK(store_connect(f.store, &w.conn, &e));
-    ck_assert_int_eq(pthread_create(&thread, NULL, wait_long, &w), 0);
-    store_fixture_user(f.conn, "bob", NULL);
-    ck_assert_int_eq(pthread_join(thread, NULL), 0);
-    ck_assert(w.changed);
-    store_disconnect(w.conn);
-}
-END_TEST
-
-START_TEST(test_a_wait_ends_when_it_is_woken_during_it_or_before)
-{
-    pthread_t thread;
-    struct waiter w = {.changed = true};
-    STORE_OK(store_connect(f.store, &w.conn, &e));
-    for (int round = 0; round < 50; round++) {
-        ck_assert_int_eq(pthread_create(&thread, NULL, wait_long, &w), 0);
-        store_wake(w.conn); /* the thread is there or not yet */
-        ck_assert_int_eq(pthread_join(thread, NULL), 0);
-        ck_assert(!w.changed);
-    }
-    store_wake(w.conn);
-    (void)wait_long(&w);
-    ck_assert(!w.changed);
-    int64_t last = store_fixture_user(f.conn, "ann", NULL);
-    ck_assert(has_changes(w.conn, last - 1)); /* one wake, one wait */
-    store_disconnect(w.conn);
-}
-END_TEST
-
-/* ---- the log ---- */
-
-START_TEST(test_the_log_tells_what_changed_in_order)
-{
-    int64_t since = last_change(f.conn);
-    store_fixture_user(f.conn, "ann", NULL);
-    store_fixture_event(f.conn, "ann", "i", 1, 1); /* the new item, then the touched user */
-    store_fixture_item(f.conn, "i", "title");
-    store_fixture_delete(f.conn, "ann");
-    struct seen_changes seen = changes(since, 0);
-    ck_assert_str_eq(seen.line, "gone:1 item:i gone:1 item:i gone:1 ");
-    ck_assert_int_eq(seen.last, last_change(f.conn));
-    ck_assert_uint_eq(changes(seen.last, 0).n, 0);
-    ck_assert_uint_eq(changes(since, 2).n, 2);
-    ck_assert_str_eq(changes(seen.last - 1, 0).line, "gone:1 ");
-}
-END_TEST
-
-START_TEST(test_a_new_store_has_no_change)
-{
-    ck_assert_int_eq(last_change(f.conn), 0);
-    ck_assert_uint_eq(changes(0, 0).n, 0);
-}
-END_TEST
-
-START_TEST(test_a_bulk_load_is_one_change_of_all)
-{
-    struct store_bulk *bulk;
-    int64_t since = last_change(f.conn);
-    STORE_OK(store_begin(f.conn, &e));
-    STORE_OK(store_bulk_begin(f.conn, &bulk, &e));
-    for (int i = 0; i < 50; i++)
-        STORE_OK(
-            store_bulk_interaction(bulk, text(i % 2 ? "a" : "b"), text(i % 3 ? "i" : "j"), 1, NAN, i, &e));
-    STORE_OK(store_bulk_end(bulk, NULL, &e));
-    STORE_OK(store_commit(f.conn, &e));
-    ck_assert_str_eq(changes(since, 0).line, "all: ");
-}
-END_TEST
-
-/* Touches ann n times in one transaction. */
-static void touch_often(int n)
-{
-    int64_t revision;
-    STORE_OK(store_begin(f.conn, &e));
-    for (int i = 0; i < n; i++)
-        STORE_OK(store_touch_user(f.conn, text("ann"), &revision, &e));
-    STORE_OK(store_commit(f.conn, &e));
-}
-
-START_TEST(test_who_is_too_far_behind_is_told_to_forget_all)
-{
-    int64_t since = store_fixture_user(f.conn, "ann", NULL);
-    touch_often(LIMIT_CHANGE_LOG - 10);
-    struct seen_changes seen = {.since = since, .stop_at = 3};
-    STORE_OK(store_changes(f.conn, since, see_change, &seen, &e)); /* nothing trimmed yet */
-    ck_assert_str_eq(seen.line, "user:ann user:ann user:ann ");
-    touch_often(2000);
-    seen = changes(since, 0);
-    ck_assert_uint_eq(seen.n, 1);
-    ck_assert_str_eq(seen.line, "all: ");
-    ck_assert_int_eq(seen.last, last_change(f.conn));
-    ck_assert_uint_eq(changes(seen.last - 5, 0).n, 5);
-    size_t kept = changes(seen.last - LIMIT_CHANGE_LOG + 1, 1).n;
-    ck_assert_uint_eq(kept, 1);
-    ck_assert_str_eq(changes(seen.last - LIMIT_CHANGE_LOG + 1, 1).line, "user:ann ");
-}
-END_TEST
-
-START_TEST(test_a_revision_never_comes_back)
-{
-    int64_t highest = 0;
-    for (int i = 0; i < 20; i++) {
-        int64_t revision = store_fixture_user(f.conn, "ann", NULL);
-        ck_assert_int_gt(revision, highest);
-        highest = store_fixture_event(f.conn, "ann", "i", 1, 1);
-        ck_assert_int_gt(highest, revision);
-        store_fixture_delete(f.conn, "ann");
-        ck_assert_int_gt(last_change(f.conn), highest);
-        if (i % 5 == 0)
-            store_fixture_reopen(&f);
-    }
-    store_fixture_user(f.conn, "ann", NULL);
-    touch_often(LIMIT_CHANGE_LOG + 2000); /* the log is trimmed; its numbers go on */
-    store_fixture_reopen(&f);
-    struct store_user user = {0};
-    STORE_OK(store_read_user(f.conn, text("ann"), NULL, &user, &e));
-    ck_assert_int_gt(store_fixture_user(f.conn, "ann", NULL), user.revision);
-    store_user_fini(&user);
-}
-END_TEST
-
-/* ---- several processes ---- */
 
 /* Runs work(arg) in a process of its own; it ends with status 0 when work came back. */
 static pid_t spawn(void (*work)(int), int arg)
@@ -495,18 +318,9 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("store changes");
-    TCase *tc = tcase_create("changes");
+    Suite *suite = suite_create("store processes");
+    TCase *tc = tcase_create("processes");
     tcase_add_checked_fixture(tc, start, stop);
-    tcase_add_test(tc, test_others_changes_are_told_of_until_they_are_followed);
-    tcase_add_test(tc, test_what_was_written_before_a_connection_was_made_is_told_of);
-    tcase_add_test(tc, test_a_wait_ends_when_another_connection_writes);
-    tcase_add_test(tc, test_a_wait_ends_when_it_is_woken_during_it_or_before);
-    tcase_add_test(tc, test_the_log_tells_what_changed_in_order);
-    tcase_add_test(tc, test_a_new_store_has_no_change);
-    tcase_add_test(tc, test_a_bulk_load_is_one_change_of_all);
-    tcase_add_test(tc, test_who_is_too_far_behind_is_told_to_forget_all);
-    tcase_add_test(tc, test_a_revision_never_comes_back);
     tcase_add_test(tc, test_two_processes_write_at_once_and_a_third_sees_every_change);
     tcase_add_loop_test(tc, test_a_process_killed_inside_a_transaction_leaves_nothing_of_it, 0, 3);
     tcase_add_test(tc, test_a_process_killed_after_its_commit_has_kept_it);

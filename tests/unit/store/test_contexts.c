@@ -4,7 +4,6 @@
 #include "tests/support/store_fixture.h"
 
 #include <check.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,15 +127,6 @@ static bool finds_context(const char *user)
     return found;
 }
 
-static void run_sql(const char *sql)
-{
-    sqlite3 *db;
-    ck_assert_int_eq(sqlite3_open(f.path, &db), SQLITE_OK);
-    ck_assert_msg(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK, "%s: %s", sql, sqlite3_errmsg(db));
-    ck_assert_int_gt(sqlite3_changes(db), 0);
-    sqlite3_close(db);
-}
-
 START_TEST(test_an_encoded_context_lists_the_users_items_by_key)
 {
     enum { N = 300 }; /* more than a first read makes room for */
@@ -214,28 +204,6 @@ START_TEST(test_a_context_of_another_model_or_of_nobody_is_not_found)
 }
 END_TEST
 
-START_TEST(test_a_long_history_has_no_list)
-{
-    struct store_interaction *many = calloc(4097, sizeof *many);
-    ck_assert_ptr_nonnull(many);
-    int64_t revision = store_fixture_user(f.conn, "ann", NULL);
-    for (size_t n = 4096; n <= 4097; n++) {
-        struct store_user user = {.revision = revision, .interactions = many, .n_interactions = n};
-        STORE_OK(store_begin(f.conn, &e));
-        STORE_OK(store_put_encoded(f.conn, &store_fixture_key, text("ann"), &user, "abcd", 4, &e));
-        STORE_OK(store_commit(f.conn, &e));
-        ck_assert_int_eq(finds_context("ann"), n == 4096);
-    }
-    many[7].item_key = (int64_t)1 << 32;
-    struct store_user user = {.revision = revision, .interactions = many, .n_interactions = 10};
-    STORE_OK(store_begin(f.conn, &e));
-    STORE_OK(store_put_encoded(f.conn, &store_fixture_key, text("ann"), &user, "abcd", 4, &e));
-    STORE_OK(store_commit(f.conn, &e));
-    ck_assert(!finds_context("ann"));
-    free(many);
-}
-END_TEST
-
 START_TEST(test_a_user_of_no_items_has_an_empty_list)
 {
     store_fixture_user(f.conn, "ann", NULL);
@@ -248,34 +216,128 @@ START_TEST(test_a_user_of_no_items_has_an_empty_list)
 }
 END_TEST
 
-/* A program of before knows no lists: it writes a new context over an old one and leaves the list of
- * before. */
-START_TEST(test_a_list_that_is_not_of_the_users_revision_or_no_list_at_all_is_not_believed)
+/* ---- versions of models ---- */
+
+static const struct store_context_key old_key = {"model", "0", "user"}, task_key = {"model", "0", "task"},
+                                      other_key = {"another", "1", "user"};
+
+/* Version 1 of `model` comes before its version 0; of that are a given context and one of a task, too. */
+static void put_versions(void)
 {
-    static const char *const damage[] = {
-        "UPDATE contexts SET taken = NULL",
-        "UPDATE contexts SET taken = X''",
-        "UPDATE contexts SET taken = X'00000000'",
-        "UPDATE contexts SET taken = CAST(substr(taken, 1, 9) AS BLOB)",
-        "UPDATE contexts SET taken = zeroblob(4000012)",
-        "UPDATE contexts SET taken = CAST(X'6300000000000000' || substr(taken, 9) AS BLOB)",
-    };
-    store_fixture_user(f.conn, "ann", NULL);
-    (void)store_fixture_event(f.conn, "ann", "a", 1, 1);
-    put_encoded("ann", "abcd");
-    ck_assert(finds_context("ann"));
-    run_sql(damage[_i]);
-    ck_assert(!finds_context("ann"));
-    store_fixture_read(&f, "ann");
-    ck_assert_uint_eq(f.user.n_interactions, 1);
-    ck_assert_str_eq(buf_text(&f.user.embedding), "abcd");
+    static const char *const users[] = {"ann", "bob", "cid"};
+    for (size_t i = 0; i < 3; i++)
+        store_fixture_user(f.conn, users[i], NULL);
+    store_fixture_context(f.conn, &store_fixture_key, "ann", 1, false, "abcd");
+    for (size_t i = 0; i < 3; i++)
+        store_fixture_context(f.conn, &old_key, users[i], 1, i == 0, "abcd");
+    store_fixture_context(f.conn, &task_key, "a task", 1, false, "abcd");
+    store_fixture_context(f.conn, &other_key, "ann", 1, false, "abcd");
+}
+
+struct versions {
+    size_t n, stop_at;
+    char line[128]; /* "model/version contexts given," each */
+};
+
+static bool see_version(void *arg, const struct store_version *v)
+{
+    struct versions *all = arg;
+    size_t at = strlen(all->line);
+    (void)snprintf(all->line + at, sizeof all->line - at, "%.*s/%.*s %d %d,", (int)v->model.len,
+                   v->model.data, (int)v->version.len, v->version.data, (int)v->n_contexts, (int)v->n_given);
+    ck_assert_int_ge(v->n_bytes, 4 * v->n_contexts);
+    return ++all->n != all->stop_at;
+}
+
+static void assert_versions(size_t stop_at, const char *expected)
+{
+    struct versions all = {.stop_at = stop_at};
+    STORE_OK(store_each_version(f.conn, see_version, &all, &e));
+    ck_assert_str_eq(all.line, expected);
+}
+
+START_TEST(test_versions_are_told_of_by_model_and_the_latest_comes_last)
+{
+    assert_versions(0, "");
+    put_versions();
+    assert_versions(0, "another/1 1 0,model/1 1 0,model/0 4 1,");
+    assert_versions(1, "another/1 1 0,");
+    store_fixture_context(f.conn, &store_fixture_key, "ann", 2, false, "efgh"); /* one that was there */
+    assert_versions(0, "another/1 1 0,model/1 1 0,model/0 4 1,");
+    store_fixture_context(f.conn, &store_fixture_key, "bob", 1, false, "abcd");
+    assert_versions(0, "another/1 1 0,model/0 4 1,model/1 2 0,");
 }
 END_TEST
 
-int main(void)
+START_TEST(test_a_version_is_trimmed_of_what_an_encoder_made)
 {
-    Suite *suite = suite_create("store contexts");
-    TCase *tc = tcase_create("contexts");
+    int64_t n = 0;
+    put_versions();
+    STORE_OK(store_trim_version(f.conn, &old_key, &n, &e));
+    ck_assert_int_eq(n, 3);
+    assert_versions(0, "another/1 1 0,model/1 1 0,model/0 1 1,");
+    STORE_OK(store_trim_version(f.conn, &old_key, &n, &e));
+    ck_assert_int_eq(n, 0);
+}
+END_TEST
+
+START_TEST(test_dropped_contexts_are_those_of_the_kind_that_an_encoder_made)
+{
+    put_versions();
+    STORE_OK(store_begin(f.conn, &e));
+    STORE_OK(store_drop_contexts(f.conn, &old_key, &e));
+    STORE_OK(store_commit(f.conn, &e));
+    store_fixture_assert_counts(f.conn, 3, 0, 0, 4);
+    STORE_OK(store_read_user(f.conn, text("ann"), &old_key, &f.user, &e));
+    ck_assert(f.user.embedding_given);
+    STORE_OK(store_read_user(f.conn, text("bob"), &old_key, &f.user, &e));
+    ck_assert_uint_eq(f.user.embedding.len, 0);
+}
+END_TEST
+
+/* ---- contexts that are yet to be made ---- */
+
+static bool see_unfinished(void *arg, int64_t first, int64_t last)
+{
+    char *line = arg;
+    size_t at = strlen(line);
+    (void)snprintf(line + at, 64 - at, "%d-%d,", (int)first, (int)last);
+    return first != 7;
+}
+
+static void assert_unfinished(const char *expected)
+{
+    char line[64] = "";
+    STORE_OK(store_each_unfinished(f.conn, see_unfinished, line, &e));
+    ck_assert_str_eq(line, expected);
+}
+
+START_TEST(test_word_of_contexts_to_be_made_is_there_until_it_is_taken_back)
+{
+    STORE_OK(store_begin(f.conn, &e));
+    STORE_OK(store_note_unfinished(f.conn, 5, 6, &e));
+    STORE_OK(store_note_unfinished(f.conn, 1, 4, &e));
+    store_rollback(f.conn);
+    assert_unfinished("");
+    STORE_OK(store_begin(f.conn, &e));
+    STORE_OK(store_note_unfinished(f.conn, 5, 6, &e));
+    STORE_OK(store_note_unfinished(f.conn, 1, 4, &e));
+    STORE_OK(store_note_unfinished(f.conn, 7, 8, &e));
+    STORE_OK(store_note_unfinished(f.conn, 9, 9, &e));
+    STORE_OK(store_commit(f.conn, &e));
+    store_fixture_reopen(&f);
+    assert_unfinished("1-4,5-6,7-8,"); /* it was told to stop there */
+    STORE_OK(store_begin(f.conn, &e));
+    STORE_OK(store_end_unfinished(f.conn, 5, &e));
+    STORE_OK(store_end_unfinished(f.conn, 5, &e)); /* ended already */
+    STORE_OK(store_end_unfinished(f.conn, 7, &e));
+    STORE_OK(store_commit(f.conn, &e));
+    assert_unfinished("1-4,9-9,");
+}
+END_TEST
+
+static void add(TCase *tc)
+{
     tcase_add_checked_fixture(tc, start, stop);
     tcase_add_test(tc, test_contexts_of_models_versions_and_kinds_do_not_meet);
     tcase_add_test(tc, test_a_context_is_stale_once_the_user_changed);
@@ -286,14 +348,14 @@ int main(void)
     tcase_add_test(tc, test_what_a_caller_gave_is_not_replaced_by_what_is_encoded);
     tcase_add_test(tc, test_a_context_of_a_user_that_changed_since_is_not_found_until_encoded_again);
     tcase_add_test(tc, test_a_context_of_another_model_or_of_nobody_is_not_found);
-    tcase_add_test(tc, test_a_long_history_has_no_list);
     tcase_add_test(tc, test_a_user_of_no_items_has_an_empty_list);
-    tcase_add_loop_test(tc, test_a_list_that_is_not_of_the_users_revision_or_no_list_at_all_is_not_believed,
-                        0, 6);
-    suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    tcase_add_test(tc, test_versions_are_told_of_by_model_and_the_latest_comes_last);
+    tcase_add_test(tc, test_a_version_is_trimmed_of_what_an_encoder_made);
+    tcase_add_test(tc, test_dropped_contexts_are_those_of_the_kind_that_an_encoder_made);
+    tcase_add_test(tc, test_word_of_contexts_to_be_made_is_there_until_it_is_taken_back);
+}
+
+int main(void)
+{
+    return store_fixture_run("store contexts", add);
 }

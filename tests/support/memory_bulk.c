@@ -1,0 +1,301 @@
+/* Bulk loads and loads of the store in memory. A load keeps its rows until it is applied; a staged one also
+ * remembers who was there, since who was deleted meanwhile stays deleted. */
+#include "tests/support/memory_store.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* An id that a bulk load named. */
+struct named {
+    struct text id;
+    bool stored;  /* it was there before the load */
+    bool deleted; /* an item that was */
+    bool listed;  /* the load has a row of it */
+};
+
+struct memory_bulk {
+    struct store_bulk base;
+    struct memory_conn *conn;
+    struct memory_rows users, items; /* struct named */
+    int64_t n_older;
+    bool replaces;
+    struct store_bulk_counts counts;
+};
+
+static int by_id(const void *a, const void *b)
+{
+    return memory_compare_texts(((const struct named *)a)->id, ((const struct named *)b)->id);
+}
+
+enum err_code memory_bulk_begin(struct store_conn *conn, struct store_bulk **out, struct err *e)
+{
+    struct memory_conn *c = (struct memory_conn *)conn;
+    enum err_code code = memory_check_writing(c, e);
+    if (code)
+        return code;
+    struct memory_bulk *b = memory_take(sizeof *b);
+    b->base.backend = conn->backend;
+    b->conn = c;
+    b->users = memory_rows_of(sizeof(struct named), by_id);
+    b->items = memory_rows_of(sizeof(struct named), by_id);
+    *out = &b->base;
+    return ERR_OK;
+}
+
+void memory_bulk_abandon(struct store_bulk *bulk)
+{
+    struct memory_bulk *b = (struct memory_bulk *)bulk;
+    memory_rows_free(&b->users);
+    memory_rows_free(&b->items);
+    free(b);
+}
+
+/* What is remembered of a user, who is made if he is to be. */
+static struct named *name_user(struct memory_bulk *b, struct text id, struct memory_user **user)
+{
+    struct named *n = memory_rows_find(&b->users, &(struct named){.id = id});
+    *user = memory_find_user(b->conn->own, id);
+    bool stored = *user != NULL;
+    if (!*user)
+        *user = memory_new_user(b->conn, id);
+    return n ? n : memory_rows_put(&b->users, &(struct named){.id = (*user)->id, .stored = stored});
+}
+
+static struct named *name_item(struct memory_bulk *b, struct text id, struct store_item **item)
+{
+    struct named *n = memory_rows_find(&b->items, &(struct named){.id = id});
+    *item = memory_find_item(b->conn->own, id);
+    struct named fresh = {.stored = *item != NULL, .deleted = *item && (*item)->deleted};
+    if (!*item)
+        *item = memory_new_item(b->conn, id);
+    fresh.id = (*item)->id;
+    return n ? n : memory_rows_put(&b->items, &fresh);
+}
+
+enum err_code memory_bulk_user(struct store_bulk *bulk, struct text id, struct text profile, struct err *e)
+{
+    struct memory_bulk *b = (struct memory_bulk *)bulk;
+    struct memory_user *u;
+    enum err_code code = memory_check_writing(b->conn, e);
+    if (code)
+        return code;
+    struct named *n = name_user(b, id, &u);
+    u->profile = memory_keep(b->conn, profile);
+    u->revision = 0; /* until the end of the load */
+    b->counts.n_repeated_users += n->listed;
+    b->counts.n_known_users += !n->listed && n->stored;
+    n->listed = true;
+    return ERR_OK;
+}
+
+enum err_code memory_bulk_item(struct store_bulk *bulk, const struct store_item *item, struct err *e)
+{
+    struct memory_bulk *b = (struct memory_bulk *)bulk;
+    struct store_item *x;
+    enum err_code code = memory_check_writing(b->conn, e);
+    if (code)
+        return code;
+    struct named *n = name_item(b, item->id, &x);
+    x->title = memory_keep(b->conn, item->title);
+    x->categories = memory_keep(b->conn, item->categories);
+    x->metadata = memory_keep(b->conn, item->metadata);
+    x->revision = 0;
+    x->deleted = x->deleted && !b->replaces;
+    b->counts.n_kept_deleted += n->deleted && !n->listed && !b->replaces;
+    b->counts.n_repeated_items += n->listed;
+    b->counts.n_known_items += !n->listed && n->stored && !n->deleted;
+    n->listed = true;
+    return ERR_OK;
+}
+
+enum err_code memory_bulk_interaction(struct store_bulk *bulk, struct text user, struct text item,
+                                      double weight, double rating, int64_t timestamp, struct err *e)
+{
+    struct memory_bulk *b = (struct memory_bulk *)bulk;
+    struct memory_user *u;
+    struct store_item *i;
+    enum err_code code = memory_check_writing(b->conn, e);
+    if (code)
+        return code;
+    (void)name_item(b, item, &i);
+    (void)name_user(b, user, &u);
+    u->revision = 0;
+    struct store_interaction x = {i->key, weight, rating, timestamp};
+    b->n_older += memory_put_event(b->conn->own, u->key, &x) == STORE_PUT_OLDER;
+    return ERR_OK;
+}
+
+void memory_bulk_replace_items(struct store_bulk *bulk)
+{
+    ((struct memory_bulk *)bulk)->replaces = true;
+}
+
+void memory_bulk_count(const struct store_bulk *bulk, struct store_bulk_counts *out)
+{
+    *out = ((const struct memory_bulk *)bulk)->counts;
+}
+
+enum err_code memory_bulk_delete_other_items(struct store_bulk *bulk, int64_t *n_deleted, struct err *e)
+{
+    struct memory_bulk *b = (struct memory_bulk *)bulk;
+    enum err_code code = memory_check_writing(b->conn, e);
+    if (code)
+        return code;
+    *n_deleted = 0;
+    for (size_t i = 0; i < b->conn->own->items.n; i++) {
+        struct store_item *x = memory_rows_at(&b->conn->own->items, i);
+        const struct named *n = memory_rows_find(&b->items, &(struct named){.id = x->id});
+        if (x->deleted || (n && n->listed))
+            continue;
+        x->deleted = true;
+        x->revision = 0;
+        ++*n_deleted;
+    }
+    return ERR_OK;
+}
+
+enum err_code memory_bulk_end(struct store_bulk *bulk, int64_t *n_older, struct err *e)
+{
+    struct memory_bulk *b = (struct memory_bulk *)bulk;
+    struct memory_state *s = b->conn->own;
+    enum err_code code = memory_check_writing(b->conn, e);
+    int64_t change = code ? 0 : memory_new_change(s, STORE_CHANGE_ALL, 0);
+    for (size_t i = 0; !code && i < s->users.n; i++) {
+        struct memory_user *u = memory_rows_at(&s->users, i);
+        u->revision = u->revision ? u->revision : change;
+    }
+    for (size_t i = 0; !code && i < s->items.n; i++) {
+        struct store_item *x = memory_rows_at(&s->items, i);
+        x->revision = x->revision ? x->revision : change;
+    }
+    if (n_older)
+        *n_older = b->n_older;
+    memory_bulk_abandon(bulk);
+    return code;
+}
+
+/* ---- loads ---- */
+
+struct load_row {
+    struct text user, item; /* own */
+    struct store_interaction is;
+};
+
+struct memory_load {
+    struct store_load base;
+    struct memory_conn *conn;
+    struct load_row *rows; /* (n) */
+    size_t n, capacity, stage_from;
+    bool staged;
+    struct memory_rows there; /* struct named: users of a staged load who had a row when it was staged */
+    int64_t n_repeated;
+};
+
+enum err_code memory_load_new(struct store_conn *conn, size_t stage_from, struct store_load **out,
+                              struct err *e)
+{
+    struct memory_conn *c = (struct memory_conn *)conn;
+    if (c->own)
+        return err_set(e, ERR_INTERNAL, "a load inside of a transaction");
+    struct memory_load *l = memory_take(sizeof *l);
+    l->base.backend = conn->backend;
+    l->conn = c;
+    l->stage_from = stage_from;
+    l->there = memory_rows_of(sizeof(struct named), by_id);
+    *out = &l->base;
+    return ERR_OK;
+}
+
+static struct text copy(struct text t)
+{
+    char *bytes = memory_take(t.len);
+    if (t.len)
+        memcpy(bytes, t.data, t.len);
+    return (struct text){bytes, t.len};
+}
+
+enum err_code memory_load_interaction(struct store_load *load, struct text user, struct text item,
+                                      double weight, double rating, int64_t timestamp, struct err *e)
+{
+    (void)e;
+    struct memory_load *l = (struct memory_load *)load;
+    if (l->n == l->capacity) {
+        l->capacity = l->capacity ? 2 * l->capacity : 64;
+        l->rows = realloc(l->rows, l->capacity * sizeof *l->rows);
+        if (!l->rows)
+            abort();
+    }
+    l->rows[l->n++] = (struct load_row){copy(user), copy(item), {0, weight, rating, timestamp}};
+    return ERR_OK;
+}
+
+static int by_user_and_item(const void *a, const void *b)
+{
+    const struct load_row *x = a, *y = b;
+    int order = memory_compare_texts(x->user, y->user);
+    return order ? order : memory_compare_texts(x->item, y->item);
+}
+
+enum err_code memory_load_stage(struct store_load *load, struct err *e)
+{
+    (void)e;
+    struct memory_load *l = (struct memory_load *)load;
+    struct memory_rows pairs = memory_rows_of(sizeof(struct load_row), by_user_and_item);
+    struct memory_state *s = memory_read_begin(l->conn);
+    l->staged = l->n > 0 && l->n >= l->stage_from;
+    for (size_t i = 0; i < l->n; i++) {
+        (void)memory_rows_put(&pairs, &l->rows[i]);
+        if (l->staged && memory_find_user(s, l->rows[i].user))
+            (void)memory_rows_put(&l->there, &(struct named){.id = l->rows[i].user});
+    }
+    l->n_repeated = (int64_t)(l->n - pairs.n);
+    memory_read_end(l->conn, s);
+    memory_rows_free(&pairs);
+    return ERR_OK;
+}
+
+bool memory_load_is_staged(const struct store_load *load)
+{
+    return ((const struct memory_load *)load)->staged;
+}
+
+int64_t memory_load_repeated(const struct store_load *load)
+{
+    return ((const struct memory_load *)load)->n_repeated;
+}
+
+enum err_code memory_load_apply(struct store_load *load, struct store_bulk *bulk, int64_t *n_older,
+                                struct err *e)
+{
+    struct memory_load *l = (struct memory_load *)load;
+    struct memory_bulk *b = (struct memory_bulk *)bulk;
+    int64_t before = b->n_older;
+    enum err_code code = memory_check_writing(l->conn, e);
+    for (size_t i = 0; i < l->n && !code; i++) {
+        const struct load_row *row = &l->rows[i];
+        struct store_item *item;
+        bool gone = memory_rows_find(&l->there, &(struct named){.id = row->user}) &&
+                    !memory_find_user(l->conn->own, row->user);
+        if (gone)
+            (void)name_item(b, row->item, &item);
+        else
+            code = memory_bulk_interaction(bulk, row->user, row->item, row->is.weight, row->is.rating,
+                                           row->is.timestamp, e);
+    }
+    *n_older = l->staged ? b->n_older - before : 0;
+    if (l->staged)
+        b->n_older = before;
+    return code;
+}
+
+void memory_load_free(struct store_load *load)
+{
+    struct memory_load *l = (struct memory_load *)load;
+    for (size_t i = 0; i < l->n; i++) {
+        free((void *)(uintptr_t)l->rows[i].user.data);
+        free((void *)(uintptr_t)l->rows[i].item.data);
+    }
+    free(l->rows);
+    memory_rows_free(&l->there);
+    free(l);
+}

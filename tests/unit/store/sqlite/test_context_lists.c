@@ -1,0 +1,115 @@
+/* The items that a context lists, as SQLite's backend keeps them (schema/sqlite/0004_taken.sql). Risks: a
+ * list that another program or a damage left is believed; a long history is written anew with each event. */
+#include "tests/support/store_fixture.h"
+
+#include <check.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct store_fixture f;
+static struct store_user_context context;
+
+static void start(void)
+{
+    store_fixture_start(&f);
+}
+
+static void stop(void)
+{
+    store_user_context_fini(&context);
+    store_fixture_stop(&f);
+}
+
+static struct text text(const char *s)
+{
+    return store_fixture_text(s);
+}
+
+static void put_encoded(const char *user, const char *bytes)
+{
+    store_fixture_read(&f, user);
+    STORE_OK(store_begin(f.conn, &e));
+    STORE_OK(store_put_encoded(f.conn, &store_fixture_key, text(user), &f.user, bytes, strlen(bytes), &e));
+    STORE_OK(store_commit(f.conn, &e));
+}
+
+/* Reads for an answer; whether a context of now was found, with a list of the items. */
+static bool finds_context(const char *user)
+{
+    bool found;
+    STORE_OK(store_read_context(f.conn, text(user), &store_fixture_key, &context, &found, &e));
+    return found;
+}
+
+static void run_sql(const char *sql)
+{
+    sqlite3 *db;
+    ck_assert_int_eq(sqlite3_open(f.path, &db), SQLITE_OK);
+    ck_assert_msg(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK, "%s: %s", sql, sqlite3_errmsg(db));
+    ck_assert_int_gt(sqlite3_changes(db), 0);
+    sqlite3_close(db);
+}
+
+START_TEST(test_a_long_history_has_no_list)
+{
+    struct store_interaction *many = calloc(4097, sizeof *many);
+    ck_assert_ptr_nonnull(many);
+    int64_t revision = store_fixture_user(f.conn, "ann", NULL);
+    for (size_t n = 4096; n <= 4097; n++) {
+        struct store_user user = {.revision = revision, .interactions = many, .n_interactions = n};
+        STORE_OK(store_begin(f.conn, &e));
+        STORE_OK(store_put_encoded(f.conn, &store_fixture_key, text("ann"), &user, "abcd", 4, &e));
+        STORE_OK(store_commit(f.conn, &e));
+        ck_assert_int_eq(finds_context("ann"), n == 4096);
+    }
+    many[7].item_key = (int64_t)1 << 32;
+    struct store_user user = {.revision = revision, .interactions = many, .n_interactions = 10};
+    STORE_OK(store_begin(f.conn, &e));
+    STORE_OK(store_put_encoded(f.conn, &store_fixture_key, text("ann"), &user, "abcd", 4, &e));
+    STORE_OK(store_commit(f.conn, &e));
+    ck_assert(!finds_context("ann"));
+    free(many);
+}
+END_TEST
+
+/* A program of before knows no lists: it writes a new context over an old one and leaves the list of
+ * before. */
+START_TEST(test_a_list_that_is_not_of_the_users_revision_or_no_list_at_all_is_not_believed)
+{
+    static const char *const damage[] = {
+        "UPDATE contexts SET taken = NULL",
+        "UPDATE contexts SET taken = X''",
+        "UPDATE contexts SET taken = X'00000000'",
+        "UPDATE contexts SET taken = CAST(substr(taken, 1, 9) AS BLOB)",
+        "UPDATE contexts SET taken = zeroblob(4000012)",
+        "UPDATE contexts SET taken = CAST(X'6300000000000000' || substr(taken, 9) AS BLOB)",
+    };
+    store_fixture_user(f.conn, "ann", NULL);
+    (void)store_fixture_event(f.conn, "ann", "a", 1, 1);
+    put_encoded("ann", "abcd");
+    ck_assert(finds_context("ann"));
+    run_sql(damage[_i]);
+    ck_assert(!finds_context("ann"));
+    store_fixture_read(&f, "ann");
+    ck_assert_uint_eq(f.user.n_interactions, 1);
+    ck_assert_str_eq(buf_text(&f.user.embedding), "abcd");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("store context lists");
+    TCase *tc = tcase_create("lists");
+    tcase_add_checked_fixture(tc, start, stop);
+    tcase_add_test(tc, test_a_long_history_has_no_list);
+    tcase_add_loop_test(tc, test_a_list_that_is_not_of_the_users_revision_or_no_list_at_all_is_not_believed,
+                        0, 6);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? 1 : 0;
+}

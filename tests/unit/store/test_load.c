@@ -1,0 +1,269 @@
+/* Loads beside others who write. Whatever is written while a load is staged, the store must hold what
+ * these writes and then the load would have left; a load that ends in between leaves nothing. Risks: users
+ * who changed, left or came meanwhile. */
+#include "base/mem.h"
+#include "tests/support/load_fixture.h"
+#include "tests/support/store_fixture.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { N_SEEDS = 8 };
+
+static struct store_fixture f, twin;
+static struct store_conn *others; /* another connection to the store of f */
+
+static void start(void)
+{
+    store_fixture_start(&f);
+    store_fixture_start(&twin);
+    STORE_OK(store_connect(f.store, &others, &e));
+}
+
+static void stop(void)
+{
+    store_disconnect(others);
+    store_fixture_stop(&f);
+    store_fixture_stop(&twin);
+}
+
+static struct text text(const char *s)
+{
+    return store_fixture_text(s);
+}
+
+/* Rows of a user and item that a row before names. */
+static int64_t count_repeated(const struct load_fixture_row *rows, size_t n)
+{
+    int64_t found = 0;
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(rows[i].user, rows[j].user) == 0 && strcmp(rows[i].item, rows[j].item) == 0) {
+                found++;
+                break;
+            }
+    return found;
+}
+
+static bool find_item(void *arg, const struct store_item *item)
+{
+    if (item->id.len == 2 && memcmp(item->id.data, "i1", 2) == 0)
+        *(int64_t *)arg = item->key;
+    return true;
+}
+
+START_TEST(test_rows_that_come_together_are_counted_apart_from_those_that_were_there)
+{
+    enum { N_ROWS = 200 };
+    struct load_fixture_row rows[N_ROWS];
+    struct rng r;
+    rng_init(&r, 84, 0);
+    for (size_t i = 0; i < N_ROWS; i++)
+        rows[i] = load_fixture_random(&r);
+    for (int again = 0; again < 2; again++) {
+        struct store_load *l;
+        struct store_bulk *b;
+        struct store_bulk_counts counts;
+        struct store_item item = {.id = text(rows[0].item)};
+        int64_t n_older;
+        STORE_OK(store_load_new(f.conn, _i ? 1 : 1000, &l, &e));
+        for (size_t i = 0; i < N_ROWS; i++)
+            STORE_OK(store_load_interaction(l, text(rows[i].user), text(rows[i].item), 1, 1, 0, &e));
+        STORE_OK(store_load_stage(l, &e));
+        ck_assert_int_eq(store_load_is_staged(l), _i);
+        STORE_OK(store_begin(f.conn, &e));
+        STORE_OK(store_bulk_begin(f.conn, &b, &e));
+        STORE_OK(store_load_apply(l, b, &n_older, &e));
+        ck_assert_int_eq(store_load_repeated(l), count_repeated(rows, N_ROWS));
+        for (int i = 0; i < 3; i++) {
+            STORE_OK(store_bulk_item(b, &item, &e));
+            STORE_OK(store_bulk_user(b, text(rows[0].user), text("{}"), &e));
+        }
+        store_bulk_count(b, &counts);
+        ck_assert_int_eq(counts.n_known_items, again);
+        ck_assert_int_eq(counts.n_known_users, again);
+        ck_assert_int_eq(counts.n_repeated_items, 2);
+        ck_assert_int_eq(counts.n_repeated_users, 2);
+        STORE_OK(store_bulk_end(b, NULL, &e));
+        STORE_OK(store_commit(f.conn, &e));
+        store_load_free(l);
+    }
+}
+END_TEST
+
+START_TEST(test_a_staged_load_leaves_what_a_bulk_load_leaves)
+{
+    struct load_fixture_row rows[200];
+    struct rng r, same;
+    rng_init(&r, 81, (uint64_t)_i);
+    rng_init(&same, 81, (uint64_t)_i);
+    for (int round = 0; round < 3; round++) { /* the second meets what the first left */
+        for (int i = 0; i < 20; i++) {
+            load_fixture_write(f.conn, &r);
+            load_fixture_write(twin.conn, &same);
+        }
+        for (size_t i = 0; i < 200; i++) {
+            rows[i] = load_fixture_random(&r);
+            (void)load_fixture_random(&same);
+        }
+        load_fixture_load(f.conn, rows, 200);
+        load_fixture_bulk(twin.conn, rows, 200);
+        load_fixture_assert_same(f.conn, twin.conn);
+    }
+}
+END_TEST
+
+START_TEST(test_what_others_wrote_meanwhile_is_there_as_if_it_came_first)
+{
+    struct load_fixture_row rows[60];
+    struct rng r, same;
+    int64_t key = 0;
+    rng_init(&r, 82, (uint64_t)_i);
+    rng_init(&same, 82, (uint64_t)_i);
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < 60; i++) {
+            rows[i] = load_fixture_random(&r);
+            (void)load_fixture_random(&same);
+        }
+        struct store_load *l = load_fixture_stage(f.conn, rows, 60);
+        for (int i = 0; i < 25; i++) {
+            load_fixture_write(others, &r);
+            load_fixture_write(twin.conn, &same);
+        }
+        STORE_OK(store_each_item(others, 0, find_item, &key, &e));
+        if (key)
+            STORE_OK(store_follow_items(others, &key, 1, &e));
+        load_fixture_apply(f.conn, l);
+        STORE_OK(store_commit(f.conn, &e));
+        store_load_free(l);
+        load_fixture_bulk(twin.conn, rows, 60);
+        load_fixture_assert_same(f.conn, twin.conn);
+        load_fixture_assert_same(others,
+                                 twin.conn); /* whose statements are of before the tables changed places */
+        load_fixture_write(others, &r);
+        load_fixture_write(twin.conn, &same);
+        load_fixture_assert_same(f.conn, twin.conn);
+    }
+}
+END_TEST
+
+START_TEST(test_who_was_deleted_meanwhile_leaves_no_rows_though_the_load_does_not_name_him)
+{
+    struct load_fixture_row rows[1] = {{"ann", "a", 1, NAN, 1}};
+    store_fixture_user(f.conn, "zed", "{}");
+    store_fixture_event(f.conn, "zed", "z", 1, 0);
+    store_fixture_user(f.conn, "ann", "{}");
+    struct store_load *l = load_fixture_stage(f.conn, rows, 1);
+    store_fixture_delete(others, "zed");
+    load_fixture_apply(f.conn, l);
+    STORE_OK(store_commit(f.conn, &e));
+    store_load_free(l);
+    store_fixture_assert_counts(f.conn, 1, 2, 1, 0);
+}
+END_TEST
+
+START_TEST(test_nothing_of_a_load_is_seen_before_its_end_and_all_of_it_after)
+{
+    struct load_fixture_row rows[3] = {
+        {"ann", "a", 1, NAN, 1}, {"new", "b", 1, NAN, 2}, {"ann", "b", 1, NAN, 3}};
+    int64_t revision = store_fixture_user(f.conn, "ann", "{}"), change;
+    store_fixture_event(f.conn, "ann", "a", 1, 0);
+    char *before = store_fixture_dump(others);
+    struct store_load *l = load_fixture_stage(f.conn, rows, 3);
+    char *staged = store_fixture_dump(others);
+    load_fixture_apply(f.conn, l);
+    char *applied = store_fixture_dump(others);
+    ck_assert_str_eq(before, staged);
+    ck_assert_str_eq(before, applied);
+    STORE_OK(store_commit(f.conn, &e));
+    store_load_free(l);
+    store_fixture_assert_counts(others, 2, 2, 3, 0);
+    STORE_OK(store_last_change(others, &change, &e));
+    struct store_user u = {0};
+    STORE_OK(store_read_user(others, text("ann"), NULL, &u, &e));
+    ck_assert_int_eq(u.revision, change);
+    ck_assert_int_gt(change, revision);
+    store_user_fini(&u);
+    mem_free(before);
+    mem_free(staged);
+    mem_free(applied);
+}
+END_TEST
+
+START_TEST(test_who_was_deleted_meanwhile_stays_deleted)
+{
+    struct load_fixture_row rows[4] = {
+        {"ann", "a", 1, NAN, 1}, {"bob", "b", 1, NAN, 2}, {"carl", "b", 1, NAN, 3}, {"bob", "c", 1, NAN, 4}};
+    store_fixture_user(f.conn, "ann", "{}");
+    store_fixture_event(f.conn, "ann", "a", 1, 0);
+    store_fixture_user(f.conn, "bob", "{}");
+    struct store_load *l = load_fixture_stage(f.conn, rows, 4);
+    store_fixture_delete(others, "bob"); /* who had the highest key: the next one gets it */
+    store_fixture_user(others, "dora", "{}");
+    store_fixture_event(others, "dora", "d", 1, 5);
+    load_fixture_apply(f.conn, l);
+    STORE_OK(store_commit(f.conn, &e));
+    store_load_free(l);
+    store_fixture_assert_counts(f.conn, 3, 4, 3, 0);
+    ck_assert(!load_fixture_exists(f.conn, "bob"));
+    store_fixture_read(&f, "dora");
+    ck_assert_uint_eq(f.user.n_interactions, 1);
+    store_fixture_read(&f, "carl");
+    ck_assert_uint_eq(f.user.n_interactions, 1);
+}
+END_TEST
+
+START_TEST(test_a_load_that_is_given_up_leaves_nothing)
+{
+    struct load_fixture_row rows[2] = {{"ann", "a", 1, NAN, 1}, {"new", "b", 1, NAN, 2}};
+    store_fixture_user(f.conn, "ann", "{}");
+    char *before = store_fixture_dump(f.conn);
+    store_load_free(NULL);
+    store_load_free(load_fixture_stage(f.conn, rows, 2));
+    struct store_load *l = load_fixture_stage(f.conn, rows, 2);
+    load_fixture_apply(f.conn, l);
+    store_rollback(f.conn);
+    store_load_free(l);
+    char *after = store_fixture_dump(f.conn);
+    ck_assert_str_eq(before, after);
+    mem_free(before);
+    mem_free(after);
+}
+END_TEST
+
+START_TEST(test_few_rows_are_not_staged_and_give_the_same)
+{
+    struct load_fixture_row rows[2] = {{"ann", "a", 1, NAN, 1}, {"new", "b", 1, NAN, 2}};
+    struct store_load *l;
+    STORE_OK(store_load_new(f.conn, 3, &l, &e));
+    for (size_t i = 0; i < 2; i++)
+        STORE_OK(
+            store_load_interaction(l, text(rows[i].user), text(rows[i].item), 1, NAN, rows[i].timestamp, &e));
+    STORE_FAILS(store_load_interaction(l, text("ann"), text(""), 1, NAN, 0, &e), ERR_INVALID);
+    STORE_OK(store_load_stage(l, &e));
+    ck_assert(!store_load_is_staged(l));
+    load_fixture_apply(f.conn, l);
+    STORE_OK(store_commit(f.conn, &e));
+    store_load_free(l);
+    load_fixture_bulk(twin.conn, rows, 2);
+    load_fixture_assert_same(f.conn, twin.conn);
+}
+END_TEST
+
+static void add(TCase *tc)
+{
+    tcase_add_checked_fixture(tc, start, stop);
+    tcase_add_loop_test(tc, test_rows_that_come_together_are_counted_apart_from_those_that_were_there, 0, 2);
+    tcase_add_loop_test(tc, test_a_staged_load_leaves_what_a_bulk_load_leaves, 0, N_SEEDS);
+    tcase_add_loop_test(tc, test_what_others_wrote_meanwhile_is_there_as_if_it_came_first, 0, N_SEEDS);
+    tcase_add_test(tc, test_who_was_deleted_meanwhile_leaves_no_rows_though_the_load_does_not_name_him);
+    tcase_add_test(tc, test_nothing_of_a_load_is_seen_before_its_end_and_all_of_it_after);
+    tcase_add_test(tc, test_who_was_deleted_meanwhile_stays_deleted);
+    tcase_add_test(tc, test_a_load_that_is_given_up_leaves_nothing);
+    tcase_add_test(tc, test_few_rows_are_not_staged_and_give_the_same);
+}
+
+int main(void)
+{
+    return store_fixture_run("store load", add);
+}
