@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "tests/support/memory_store.h"
 #include "tests/support/sample_model.h"
 
 #include <arpa/inet.h>
@@ -62,10 +63,10 @@ static void make_folder(struct api_world *w)
     (void)snprintf(w->store_path, sizeof w->store_path, "%s/store.db", w->folder);
 }
 
-static void serve(struct api_world *w, const char *const *models, size_t n)
+static void serve(struct api_world *w, const char *store, const char *const *models, size_t n)
 {
     struct err e = {0};
-    must(store_open(w->store_path, STORE_CREATE, &w->store, &e), &e);
+    must(store_open(store, STORE_CREATE, &w->store, &e), &e);
     struct serving_options options = {.models = models, .n_models = n, .cache_bytes = (size_t)1 << 20};
     add_items(w->store, models[0]);
     must(serving_open(&w->serving, w->store, &options, &e), &e);
@@ -81,21 +82,34 @@ static void serve(struct api_world *w, const char *const *models, size_t n)
     must(api_thread_new(&w->api, &w->worker, &e), &e);
 }
 
-void api_world_init(struct api_world *w)
+static void serve_samples(struct api_world *w, const char *store)
 {
     char ranking[96], linear[96];
-    make_folder(w);
     (void)snprintf(ranking, sizeof ranking, "%s/sample.hn", w->folder);
     (void)snprintf(linear, sizeof linear, "%s/linear.hn", w->folder);
     write_model(ranking, SAMPLE_RANKING);
     write_model(linear, SAMPLE_LINEAR);
-    serve(w, (const char *const[]){ranking, linear}, 2);
+    serve(w, store, (const char *const[]){ranking, linear}, 2);
+}
+
+void api_world_init(struct api_world *w)
+{
+    make_folder(w);
+    serve_samples(w, w->store_path);
+}
+
+void api_world_init_in_memory(struct api_world *w)
+{
+    char name[80];
+    make_folder(w);
+    (void)snprintf(name, sizeof name, "memory:%s", w->folder);
+    serve_samples(w, name);
 }
 
 void api_world_init_model(struct api_world *w, const char *path)
 {
     make_folder(w);
-    serve(w, &path, 1);
+    serve(w, w->store_path, &path, 1);
 }
 
 void api_world_fini(struct api_world *w)
@@ -107,6 +121,7 @@ void api_world_fini(struct api_world *w)
     serving_close(&w->serving);
     tokens_fini(&w->api.tokens);
     store_close(w->store);
+    memory_store_forget(w->folder);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         (void)snprintf(path, sizeof path, "%s/%s", w->folder, names[i]);
         (void)unlink(path);

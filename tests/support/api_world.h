@@ -12,7 +12,7 @@
 #define API_WORLD_TOKEN "an admin token of tests"
 
 struct api_world {
-    char folder[64], store_path[96];
+    char folder[64], store_path[96]; /* of the SQLite file, where it is one */
     struct store *store;
     struct serving serving;
     struct metrics metrics;
@@ -23,6 +23,8 @@ struct api_world {
 
 /* Ends the program when it cannot be made: make it before failures are asked for. */
 void api_world_init(struct api_world *w);
+/* The same over a store in memory (memory_store.h): nothing of it is SQLite's. */
+void api_world_init_in_memory(struct api_world *w);
 /* The same with the model file at path instead of those two; the store gets its items. */
 void api_world_init_model(struct api_world *w, const char *path);
 void api_world_fini(struct api_world *w);

@@ -20,6 +20,11 @@ static void setup(void)
     api_world_init(&w);
 }
 
+static void setup_in_memory(void)
+{
+    api_world_init_in_memory(&w);
+}
+
 static void teardown(void)
 {
     api_world_fini(&w);
@@ -127,6 +132,19 @@ START_TEST(test_api_a_miss_needs_a_worker_only_where_it_would_wait)
     first->any = second->any = false;
     first->max_items = second->max_read = 9;
     ck_assert(any_needs_worker());
+}
+END_TEST
+
+START_TEST(test_api_a_miss_needs_a_worker_where_each_read_may_wait)
+{
+    size_t before = w.n_handed_over;
+    json_decref(call("PUT", "/v1/admin/users/ann", "{\"interactions\":[{\"item\":\"1\"}]}", 201));
+    ck_assert_uint_eq(w.n_handed_over, ++before);
+    json_decref(call("GET", "/v1/users/ann/recommendations", NULL, 200));
+    ck_assert_uint_eq(w.n_handed_over, ++before);
+    json_decref(call("GET", "/v1/users/ann/recommendations", NULL, 200));
+    ck_assert_uint_eq(w.n_handed_over, before);
+    ck_assert_uint_eq(atomic_load(&w.metrics.serving.misses_at_once), 0);
 }
 END_TEST
 
@@ -386,13 +404,10 @@ START_TEST(test_api_calls_take_their_tokens_alone)
 }
 END_TEST
 
-int main(void)
+/* Whatever the store is. */
+static void add(TCase *t)
 {
-    Suite *s = suite_create("server/api");
-    TCase *t = tcase_create("api");
-    tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_api_a_cached_user_needs_no_worker);
-    tcase_add_test(t, test_api_a_miss_needs_a_worker_only_where_it_would_wait);
     tcase_add_test(t, test_api_a_large_body_is_parsed_by_a_worker);
     tcase_add_test(t, test_api_refusals_of_the_query_need_no_worker);
     tcase_add_test(t, test_api_a_prediction_is_the_score_that_ranked);
@@ -402,6 +417,19 @@ int main(void)
     tcase_add_loop_test(t, test_api_a_history_has_a_limit_for_every_kind_of_user, 0, 2);
     tcase_add_test(t, test_api_an_item_of_the_store_alone_is_served_where_a_model_has_an_item_side);
     tcase_add_test(t, test_api_calls_take_their_tokens_alone);
-    suite_add_tcase(s, t);
+}
+
+int main(void)
+{
+    Suite *s = suite_create("server/api");
+    TCase *sqlite = tcase_create("api"), *memory = tcase_create("api in memory");
+    tcase_add_checked_fixture(sqlite, setup, teardown);
+    tcase_add_checked_fixture(memory, setup_in_memory, teardown);
+    tcase_add_test(sqlite, test_api_a_miss_needs_a_worker_only_where_it_would_wait);
+    add(sqlite);
+    tcase_add_test(memory, test_api_a_miss_needs_a_worker_where_each_read_may_wait);
+    add(memory);
+    suite_add_tcase(s, sqlite);
+    suite_add_tcase(s, memory);
     return suite_run(s);
 }

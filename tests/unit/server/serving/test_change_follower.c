@@ -28,12 +28,22 @@ static void must(enum err_code code, const struct err *e)
     ck_assert_msg(code == ERR_OK, "%s", e->text);
 }
 
-static void setup(void)
+static void set_up(void (*init)(struct api_world *))
 {
     struct err e = {0};
-    api_world_init(&w);
+    init(&w);
     must(store_connect(w.store, &other, &e), &e);
     follower = NULL;
+}
+
+static void setup(void)
+{
+    set_up(api_world_init);
+}
+
+static void setup_in_memory(void)
+{
+    set_up(api_world_init_in_memory);
 }
 
 static void teardown(void)
@@ -277,21 +287,30 @@ START_TEST(what_could_not_be_followed_for_want_of_memory_is_tried_again)
 }
 END_TEST
 
-int main(void)
+/* Whatever the store is. */
+static void add(TCase *t)
 {
-    Suite *s = suite_create("server/watcher");
-    TCase *t = tcase_create("watcher");
-    tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_watcher_a_change_of_a_user_drops_that_user_s_weights);
     tcase_add_test(t, test_watcher_keeps_weights_that_reflect_the_change);
     tcase_add_test(t, test_watcher_sees_what_was_written_before_it_looked);
     tcase_add_test(t, test_watcher_drops_the_weights_of_who_was_forgotten_elsewhere);
-    tcase_add_test(t, test_watcher_keeps_the_weights_of_who_got_the_key_of_a_forgotten_one);
-    tcase_add_test(t, test_watcher_empties_the_log_of_what_was_deleted);
     tcase_add_test(t, test_watcher_shows_a_new_title);
     tcase_add_test(t, test_watcher_tries_again_what_it_could_not_follow);
     tcase_add_test(t, test_watcher_tells_that_the_store_answers);
     tcase_add_test(t, what_could_not_be_followed_for_want_of_memory_is_tried_again);
+}
+
+int main(void)
+{
+    Suite *s = suite_create("server/watcher");
+    TCase *t = tcase_create("watcher"), *memory = tcase_create("watcher in memory");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(memory, setup_in_memory, teardown);
+    tcase_add_test(t, test_watcher_keeps_the_weights_of_who_got_the_key_of_a_forgotten_one);
+    tcase_add_test(t, test_watcher_empties_the_log_of_what_was_deleted);
+    add(t);
+    add(memory);
     suite_add_tcase(s, t);
+    suite_add_tcase(s, memory);
     return suite_run(s);
 }
