@@ -4,20 +4,16 @@
  * rest must not wait for it. */
 #include "store/waiting.h"
 
+#include "base/clock.h"
 #include "store/backend.h"
 
 #include <errno.h>
-#include <time.h>
 
 void store_waiting_init(struct store_waiting *w)
 {
-    pthread_condattr_t monotonic;
     w->woken = false;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&w->lock, NULL);
-    pthread_cond_init(&w->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    clock_cond_init(&w->wake);
 }
 
 void store_waiting_fini(struct store_waiting *w)
@@ -28,12 +24,7 @@ void store_waiting_fini(struct store_waiting *w)
 
 bool store_waiting_rest(struct store_waiting *w, int ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    const struct timespec until = clock_monotonic_in((int64_t)ms * 1000000);
     pthread_mutex_lock(&w->lock);
     while (!w->woken && pthread_cond_timedwait(&w->wake, &w->lock, &until) != ETIMEDOUT)
         ;

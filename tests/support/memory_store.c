@@ -2,9 +2,10 @@
  * writes in memory_writes.c and memory_bulk.c. */
 #include "tests/support/memory_store.h"
 
+#include "base/clock.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* ---- the tables ---- */
 
@@ -96,12 +97,8 @@ static struct memory_file **find_file(const char *name)
 static struct memory_file *new_file(const char *name)
 {
     struct memory_file *f = memory_take(sizeof *f);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&f->lock, NULL);
-    pthread_cond_init(&f->left, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    clock_cond_init(&f->left);
     f->name = strcpy(memory_take(strlen(name) + 1), name);
     f->state = new_state();
     return f;

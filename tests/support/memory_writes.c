@@ -1,12 +1,12 @@
 /* Transactions and single writes of the store in memory. */
 #include "tests/support/memory_store.h"
 
+#include "base/clock.h"
 #include "base/limits.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { BUSY_S = 10, TRIM_EVERY = 1000 };
 
@@ -29,9 +29,7 @@ static struct memory_state *copy_state(const struct memory_state *from)
 /* Waits until nobody writes; false: it took too long. With the lock. */
 static bool wait_for_writer(struct memory_file *f)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += BUSY_S;
+    const struct timespec until = clock_monotonic_in((int64_t)BUSY_S * 1000000000);
     while (f->writer)
         if (pthread_cond_timedwait(&f->left, &f->lock, &until) == ETIMEDOUT)
             return !f->writer;

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "tests/support/memory_store.h"
+#include "tests/support/suite.h"
 
 #include <ftw.h>
 #include <math.h>
@@ -42,11 +43,7 @@ int store_fixture_run(const char *suite, void (*add)(TCase *tc))
         add(tc);
         suite_add_tcase(s, tc);
     }
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(s);
 }
 
 /* ---- life ---- */

@@ -1,6 +1,5 @@
 /* How connections learn of each other's writes: waits, the log of changes, revisions that never come back.
  * Risk: a replica that serves a forgotten user from its cache. */
-#include "base/limits.h"
 #include "tests/support/store_fixture.h"
 
 #include <check.h>
@@ -190,58 +189,6 @@ START_TEST(test_a_bulk_load_is_one_change_of_all)
 }
 END_TEST
 
-/* Touches ann n times in one transaction. */
-static void touch_often(int n)
-{
-    int64_t revision;
-    STORE_OK(store_begin(f.conn, &e));
-    for (int i = 0; i < n; i++)
-        STORE_OK(store_touch_user(f.conn, text("ann"), &revision, &e));
-    STORE_OK(store_commit(f.conn, &e));
-}
-
-START_TEST(test_who_is_too_far_behind_is_told_to_forget_all)
-{
-    int64_t since = store_fixture_user(f.conn, "ann", NULL);
-    touch_often(LIMIT_CHANGE_LOG - 10);
-    struct seen_changes seen = {.since = since, .stop_at = 3};
-    STORE_OK(store_changes(f.conn, since, see_change, &seen, &e)); /* nothing trimmed yet */
-    ck_assert_str_eq(seen.line, "user:ann user:ann user:ann ");
-    touch_often(2000);
-    seen = changes(since, 0);
-    ck_assert_uint_eq(seen.n, 1);
-    ck_assert_str_eq(seen.line, "all: ");
-    ck_assert_int_eq(seen.last, last_change(f.conn));
-    ck_assert_uint_eq(changes(seen.last - 5, 0).n, 5);
-    size_t kept = changes(seen.last - LIMIT_CHANGE_LOG + 1, 1).n;
-    ck_assert_uint_eq(kept, 1);
-    ck_assert_str_eq(changes(seen.last - LIMIT_CHANGE_LOG + 1, 1).line, "user:ann ");
-}
-END_TEST
-
-START_TEST(test_a_revision_never_comes_back)
-{
-    int64_t highest = 0;
-    for (int i = 0; i < 20; i++) {
-        int64_t revision = store_fixture_user(f.conn, "ann", NULL);
-        ck_assert_int_gt(revision, highest);
-        highest = store_fixture_event(f.conn, "ann", "i", 1, 1);
-        ck_assert_int_gt(highest, revision);
-        store_fixture_delete(f.conn, "ann");
-        ck_assert_int_gt(last_change(f.conn), highest);
-        if (i % 5 == 0)
-            store_fixture_reopen(&f);
-    }
-    store_fixture_user(f.conn, "ann", NULL);
-    touch_often(LIMIT_CHANGE_LOG + 2000); /* the log is trimmed; its numbers go on */
-    store_fixture_reopen(&f);
-    struct store_user user = {0};
-    STORE_OK(store_read_user(f.conn, text("ann"), NULL, &user, &e));
-    ck_assert_int_gt(store_fixture_user(f.conn, "ann", NULL), user.revision);
-    store_user_fini(&user);
-}
-END_TEST
-
 /* ---- following ---- */
 
 enum { N_THREAD_WRITES = 100 };
@@ -305,8 +252,6 @@ static void add(TCase *tc)
     tcase_add_test(tc, test_the_log_tells_what_changed_in_order);
     tcase_add_test(tc, test_a_new_store_has_no_change);
     tcase_add_test(tc, test_a_bulk_load_is_one_change_of_all);
-    tcase_add_test(tc, test_who_is_too_far_behind_is_told_to_forget_all);
-    tcase_add_test(tc, test_a_revision_never_comes_back);
 }
 
 int main(void)

@@ -414,7 +414,6 @@ static void add(TCase *t)
     tcase_add_test(t, test_api_pages_past_the_end_are_empty);
     tcase_add_test(t, test_api_without_an_encoder_a_user_needs_an_embedding);
     tcase_add_test(t, test_api_events_leave_a_given_embedding_and_count_as_seen);
-    tcase_add_loop_test(t, test_api_a_history_has_a_limit_for_every_kind_of_user, 0, 2);
     tcase_add_test(t, test_api_an_item_of_the_store_alone_is_served_where_a_model_has_an_item_side);
     tcase_add_test(t, test_api_calls_take_their_tokens_alone);
 }
@@ -426,6 +425,8 @@ int main(void)
     tcase_add_checked_fixture(sqlite, setup, teardown);
     tcase_add_checked_fixture(memory, setup_in_memory, teardown);
     tcase_add_test(sqlite, test_api_a_miss_needs_a_worker_only_where_it_would_wait);
+    /* 100,000 items: the store in memory is for few */
+    tcase_add_loop_test(sqlite, test_api_a_history_has_a_limit_for_every_kind_of_user, 0, 2);
     add(sqlite);
     tcase_add_test(memory, test_api_a_miss_needs_a_worker_where_each_read_may_wait);
     add(memory);

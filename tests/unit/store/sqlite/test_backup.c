@@ -2,6 +2,7 @@
  * rename that replaces nothing, or neither. Risks: a file that came meanwhile is replaced, a backup that
  * cannot be made though a way is there, a half of one that is left. */
 #include "tests/support/store_fixture.h"
+#include "tests/support/suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -145,9 +146,5 @@ int main(void)
     tcase_add_loop_test(tc, test_where_neither_can_be_done_it_says_what_to_do, 0, N_ERRORS);
     tcase_add_loop_test(tc, test_what_came_meanwhile_is_never_replaced, 0, 2);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }

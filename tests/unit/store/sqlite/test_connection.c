@@ -2,6 +2,7 @@
  * ours, or is another's by now, is changed. */
 #include "base/mem.h"
 #include "tests/support/store_fixture.h"
+#include "tests/support/suite.h"
 
 #include <check.h>
 #include <dirent.h>
@@ -266,9 +267,5 @@ int main(void)
     tcase_add_test(tc, test_a_new_store_that_another_process_has_open_stays);
     tcase_add_test(tc, test_the_files_of_a_store_are_known_by_whatever_name);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }

@@ -1,6 +1,7 @@
 /* The items that a context lists, as SQLite's backend keeps them (schema/sqlite/0004_taken.sql). Risks: a
  * list that another program or a damage left is believed; a long history is written anew with each event. */
 #include "tests/support/store_fixture.h"
+#include "tests/support/suite.h"
 
 #include <check.h>
 #include <sqlite3.h>
@@ -107,9 +108,5 @@ int main(void)
     tcase_add_loop_test(tc, test_a_list_that_is_not_of_the_users_revision_or_no_list_at_all_is_not_believed,
                         0, 6);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }

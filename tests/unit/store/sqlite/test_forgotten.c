@@ -5,6 +5,7 @@
 
 #include "schema/schema.h"
 #include "tests/support/store_fixture.h"
+#include "tests/support/suite.h"
 
 #include <check.h>
 #include <dirent.h>
@@ -305,9 +306,5 @@ int main(void)
     tcase_add_test(tc, test_files_are_their_owner_s_alone_whatever_the_umask);
     tcase_add_test(tc, test_an_older_store_s_log_of_changes_forgets_who_was_named);
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return suite_run(s);
 }

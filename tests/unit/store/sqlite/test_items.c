@@ -6,12 +6,12 @@
 #include "schema/schema.h"
 #include "tests/support/item_fixture.h"
 #include "tests/support/store_fixture.h"
+#include "tests/support/suite.h"
 
 #include <check.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static struct store_fixture f;
@@ -318,9 +318,5 @@ int main(void)
     tcase_add_test(t, test_following_ends_though_items_come_with_every_call);
     tcase_add_test(t, test_a_store_of_version_1_is_brought_up);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

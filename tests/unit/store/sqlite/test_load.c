@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "tests/support/load_fixture.h"
 #include "tests/support/store_fixture.h"
+#include "tests/support/suite.h"
 
 #include <check.h>
 #include <math.h>
@@ -371,9 +372,5 @@ int main(void)
     tcase_add_test(tc, test_writers_are_let_in_while_a_load_is_staged);
     tcase_add_test(tc, test_who_registers_while_new_users_are_staged_shares_nothing_with_them);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }

@@ -3,13 +3,13 @@
  * or the record, in a state that is wrong later. */
 #include "tests/support/page_cache.h"
 #include "tests/support/store_fixture.h"
+#include "tests/support/suite.h"
 
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -265,9 +265,5 @@ int main(void)
     tcase_add_test(t, whoever_is_not_there_or_has_a_long_history_is_left_too);
     tcase_add_loop_test(t, a_lock_is_not_waited_for, 0, 2);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

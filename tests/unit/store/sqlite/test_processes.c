@@ -2,12 +2,12 @@
  * several open, kill -9. Risk: a change that another process misses, or a commit that a crash undoes. */
 #include "base/mem.h"
 #include "tests/support/store_fixture.h"
+#include "tests/support/suite.h"
 
 #include <check.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -327,9 +327,5 @@ int main(void)
     tcase_add_loop_test(tc, test_a_process_killed_around_the_commit_of_a_load_leaves_all_or_nothing, 0, 3);
     tcase_add_test(tc, test_processes_that_open_a_new_file_at_once_share_one_store);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }
