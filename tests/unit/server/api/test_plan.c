@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* ---- what is counted: readings of parameters, bodies, items and models ---- */
@@ -220,6 +221,47 @@ START_TEST(what_a_worker_reads_is_read_by_nobody_before)
     ck_assert(plan.params == 0 && plan.bodies == 0 && plan.models == 0);
     run_on_worker(r, 200, "replaced");
     ck_assert_uint_eq(take_counts().bodies, 1);
+}
+END_TEST
+
+/* Asks over a connection, and reads the answer, head and body, as text. */
+static void ask(int fd, size_t call, char *answer, size_t size)
+{
+    char request[512];
+    const char *body = calls[call].body ? calls[call].body : "", *end = NULL;
+    int n = snprintf(
+        request, sizeof request,
+        "%s %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+        calls[call].method, calls[call].target, strlen(body), body);
+    size_t have = 0, whole = size;
+    ck_assert_int_eq(send(fd, request, (size_t)n, 0), n);
+    while (have < whole) {
+        ssize_t got = recv(fd, answer + have, size - 1 - have, 0);
+        ck_assert_int_gt(got, 0);
+        answer[have += (size_t)got] = '\0';
+        if (!end && (end = strstr(answer, "\r\n\r\n")))
+            whole = (size_t)(end + 4 - answer) + strtoul(strstr(answer, "Content-Length: ") + 16, NULL, 10);
+    }
+}
+
+START_TEST(a_miss_over_a_connection_is_read_as_often_as_a_hit)
+{
+    static char miss[1 << 16], hit[1 << 16];
+    leave_misses_to_workers();
+    struct http_server *server = api_world_serve(&w);
+    int fd = api_world_connect(server);
+    (void)take_counts();
+    ask(fd, (size_t)_i, miss, sizeof miss);
+    struct counts of_miss = take_counts();
+    ask(fd, (size_t)_i, hit, sizeof hit);
+    struct counts of_hit = take_counts();
+    (void)close(fd);
+    http_stop(server, 5);
+    ck_assert_msg(strstr(miss, "x-hypernet-cache: miss") && strstr(hit, "x-hypernet-cache: hit"), "%s", miss);
+    ck_assert_uint_eq(of_miss.models, 1);
+    ck_assert_uint_eq(of_miss.bodies, of_hit.bodies);
+    ck_assert_uint_eq(of_miss.items, of_hit.items);
+    ck_assert_uint_le(of_miss.params, of_hit.params + 1); /* which queue it waits in */
 }
 END_TEST
 
@@ -492,6 +534,7 @@ int main(void)
     TCase *t = tcase_create("plan");
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_loop_test(t, what_a_worker_runs_was_read_once, 0, N_CALLS);
+    tcase_add_loop_test(t, a_miss_over_a_connection_is_read_as_often_as_a_hit, 0, N_CALLS);
     tcase_add_test(t, what_a_worker_reads_is_read_by_nobody_before);
     tcase_add_test(t, a_call_ends_with_the_model_that_it_was_planned_with);
     tcase_add_test(t, another_model_that_took_the_name_does_not_answer_for_the_planned_one);
