@@ -20,7 +20,7 @@ static uint32_t next_random(uint64_t *state)
 static void name_items(char texts[][8], const char **ids, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        (void)snprintf(texts[i], sizeof texts[i], "i%zu", i);
+        (void)snprintf(texts[i], sizeof texts[i], "i%u", (unsigned)i % 1000000);
         ids[i] = texts[i];
     }
 }
