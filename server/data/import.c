@@ -9,6 +9,7 @@
 #include "server/data/import_fields.h"
 #include "server/data/import_forms.h"
 #include "server/data/import_ids.h"
+#include "server/data/import_unchanged.h"
 #include "server/data/row_file.h"
 #include "server/fields/id_form.h"
 #include "server/fields/partial.h"
@@ -20,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PROGRESS_ROWS = 16384, STAGE_FROM = 400000 };
+enum { PROGRESS_ROWS = 16384, STAGE_FROM = 400000, COMPARE_FROM = 20000 };
 
 struct import {
     const struct import_options *options;
@@ -35,6 +36,7 @@ struct import {
     bool failed;                              /* too many bad lines: nothing is written any more */
     struct partial partial;
     struct import_ids ids;
+    struct import_unchanged unchanged; /* of users */
     struct import_fields fields;
     struct import_forms forms; /* of the file at hand */
     bool ignored_seen[IMPORT_MAX_IGNORED];
@@ -283,7 +285,7 @@ static enum err_code end_bulk(struct import *im, struct err *e)
     struct store_bulk_counts counts;
     store_bulk_count(bulk, &counts);
     im->report->n_items_kept_deleted = counts.n_kept_deleted;
-    im->report->n_known[TABLE_USERS] = counts.n_known_users;
+    im->report->n_known[TABLE_USERS] = counts.n_known_users + im->unchanged.n_left;
     im->report->n_known[TABLE_ITEMS] = counts.n_known_items;
     im->report->n_repeated[TABLE_USERS] = counts.n_repeated_users;
     im->report->n_repeated[TABLE_ITEMS] = counts.n_repeated_items;
@@ -352,7 +354,17 @@ static enum err_code begin(struct import *im, struct err *e)
         code = store_bulk_begin(im->conn, &im->bulk, e);
     if (!code && im->options->replace)
         store_bulk_replace_items(im->bulk);
-    return code;
+    return code ? code : import_unchanged_settle(&im->unchanged, im->conn, e);
+}
+
+/* Of many users those that change nothing are found before others have to wait. */
+static enum err_code compare_users(struct import *im, const struct store_counts *before, struct err *e)
+{
+    const size_t from = im->options->stage_from ? im->options->stage_from : COMPARE_FROM,
+                 n = (size_t)im->report->n_rows[TABLE_USERS];
+    if (n < from || before->n_users == 0)
+        return ERR_OK;
+    return import_unchanged_look(&im->unchanged, im->conn, &im->rows[TABLE_USERS], n, &im->partial, e);
 }
 
 /* The rows of the bulk load. Staged interactions go first, having given keys to what they name; else items
@@ -412,6 +424,8 @@ static enum err_code take_files(struct import *im, const struct store_counts *be
     if (sound)
         code = store_load_stage(im->load, e);
     if (sound && !code)
+        code = compare_users(im, before, e);
+    if (sound && !code)
         code = begin(im, e);
     if (sound && !code)
         code = take_bulk(im, e);
@@ -454,6 +468,7 @@ static void close_store(struct import *im, bool failed)
         row_file_fini(&im->rows[i]);
     partial_fini(&im->partial);
     import_ids_fini(&im->ids);
+    import_unchanged_fini(&im->unchanged);
 }
 
 /* Where the file is, past links: beside it there is room to write. Where the store is none, in the working

@@ -80,6 +80,16 @@ enum err_code row_file_rewind(struct row_file *f, struct err *e)
     return ERR_OK;
 }
 
+int64_t row_file_tell(const struct row_file *f)
+{
+    return f->file ? ftello(f->file) : 0;
+}
+
+enum err_code row_file_seek(struct row_file *f, int64_t at, struct err *e)
+{
+    return f->file && fseeko(f->file, at, SEEK_SET) ? fail(f, "cannot read", e) : ERR_OK;
+}
+
 enum err_code row_file_next(struct row_file *f, struct table_row *row, struct row_place *place, bool *got,
                             struct err *e)
 {

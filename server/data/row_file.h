@@ -33,6 +33,10 @@ enum err_code row_file_add(struct row_file *f, const struct table_row *row, stru
 /* Ends the adding; rows come from the first one on. */
 enum err_code row_file_rewind(struct row_file *f, struct err *e) ERR_MUST_CHECK;
 
+/* Where the next row is, and to go there again. */
+int64_t row_file_tell(const struct row_file *f);
+enum err_code row_file_seek(struct row_file *f, int64_t at, struct err *e) ERR_MUST_CHECK;
+
 /* The next row, whose texts hold until the one after it; *got is false at the end. */
 enum err_code row_file_next(struct row_file *f, struct table_row *row, struct row_place *place, bool *got,
                             struct err *e) ERR_MUST_CHECK;

@@ -37,6 +37,7 @@ struct sqlite_bulk {
     bool replaces;   /* the items that it lists are all there are */
     struct store_bulk_counts counts;
     int64_t made_users[2], made_items[2]; /* [from, to): keys that the load gave before its first row */
+    int n_changes;                        /* of the connection, when it began */
 };
 
 static struct known **find(struct known_table *t, struct text id)
@@ -102,6 +103,7 @@ enum err_code sqlite_bulk_begin(struct store_conn *conn, struct store_bulk **out
         return err_set(e, ERR_NOMEM, "no memory for a bulk load");
     b->base.backend = conn->backend;
     b->conn = c;
+    b->n_changes = sqlite3_total_changes(c->db);
     *out = &b->base;
     return ERR_OK;
 }
@@ -382,9 +384,10 @@ enum err_code sqlite_bulk_end(struct store_bulk *bulk, int64_t *n_older, struct 
     struct sqlite_bulk *b = (struct sqlite_bulk *)bulk;
     struct sqlite_conn *c = b->conn;
     int64_t change;
+    bool wrote = sqlite3_total_changes(c->db) != b->n_changes; /* else there is no row to be looked for */
     enum err_code code = sqlite_new_change(c, "all", 0, &change, e);
     static const enum sqlite_statement touches[] = {SQL_TOUCH_ALL_USERS, SQL_TOUCH_ALL_ITEMS};
-    for (size_t i = 0; i < 2 && !code; i++) {
+    for (size_t i = 0; i < 2 && !code && wrote; i++) {
         sqlite3_stmt *s = sqlite_statement(c, touches[i]);
         sqlite3_bind_int64(s, 1, change);
         code = sqlite_run(c, s, "give the load its revision", e);
