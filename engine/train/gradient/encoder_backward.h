@@ -1,5 +1,5 @@
 /* encoder_backward - backward of the encoder's learned blocks.
- * The fold-in block has no parameters that are trained: its factors are those of the warm start.
+ * The fold-in block has no parameters that are trained: its factors are those of the factorisation.
  * Layer: engine/train/gradient
  * Threads: each part may run in its own thread on its own destinations.
  * Memory: the caller's workspace. */

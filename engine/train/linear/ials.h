@@ -1,5 +1,5 @@
-/* ials - matrix factorisation by implicit alternating least squares: warm start, baseline and fold-in in one
- * equation.
+/* ials - matrix factorisation by implicit alternating least squares: start of training, baseline and
+ * fold-in in one equation.
  * Source: Hu, Koren, Volinsky 2008, eq. 4 and 5; scaling of the regularisation and initialisation as in
  * Rendle, Krichene, Zhang, Koren 2022, "Revisiting the Performance of iALS on Item Recommendation
  * Benchmarks".

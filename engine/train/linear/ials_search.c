@@ -38,7 +38,7 @@ struct search {
     bool stopped;
 };
 
-size_t warm_start_dim(const struct split *s)
+size_t ials_search_dim(const struct split *s)
 {
     /* Wider factors pay where there is enough to fit them; a narrow catalogue bounds the rank anyway. */
     size_t dim = s->n_training >= 400000 ? 192 : s->n_training >= 150000 ? 128 : 64;
@@ -146,24 +146,23 @@ static enum err_code factors_new(const struct split *split, size_t dim, real **i
                    split->data->n_items);
 }
 
-enum err_code warm_start_factorise(const struct split *split, const struct ials_options *options,
-                                   struct parallel *team, progress_fn *progress, void *arg,
-                                   struct warm_start *out, struct err *e)
+enum err_code ials_factorise(const struct split *split, const struct ials_options *options,
+                             struct parallel *team, progress_fn *progress, void *arg, struct ials_start *out,
+                             struct err *e)
 {
     struct ials_data data = data_of(split);
-    *out = (struct warm_start){.options = *options};
+    *out = (struct ials_start){.options = *options};
     out->options.n_epochs = FULL_EPOCHS;
     enum err_code code = factors_new(split, options->dim, &out->items, &out->users, e);
     if (!code)
         code = ials_run(&data, &out->options, team, progress, arg, out->items, out->users, e);
     if (code)
-        warm_start_fini(out);
+        ials_start_fini(out);
     return code;
 }
 
-enum err_code warm_start_search(const struct split *split, size_t dim, uint64_t seed, struct parallel *team,
-                                progress_fn *progress, void *arg, struct warm_start_choice *out,
-                                struct err *e)
+enum err_code ials_search(const struct split *split, size_t dim, uint64_t seed, struct parallel *team,
+                          progress_fn *progress, void *arg, struct ials_choice *out, struct err *e)
 {
     struct ials_options *best = &out->options;
     struct search s = {
@@ -179,7 +178,7 @@ enum err_code warm_start_search(const struct split *split, size_t dim, uint64_t 
     best->reg = regs[FIRST_REG];
     if (!code && split->n_validated)
         code = climb(&s, &best->alpha, &best->reg, e);
-    best->dim = dim ? dim : warm_start_dim(split);
+    best->dim = dim ? dim : ials_search_dim(split);
     out->round_s = s.round_s;
     out->round_dim = SEARCH_DIM;
     mem_free(s.items);
@@ -187,7 +186,7 @@ enum err_code warm_start_search(const struct split *split, size_t dim, uint64_t 
     return code;
 }
 
-void warm_start_fini(struct warm_start *w)
+void ials_start_fini(struct ials_start *w)
 {
     mem_free(w->items);
     mem_free(w->users);

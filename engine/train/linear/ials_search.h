@@ -15,33 +15,33 @@
 #include "engine/train/data/split.h"
 #include "engine/train/linear/ials.h"
 
-struct warm_start {
+struct ials_start {
     struct ials_options options; /* what was chosen */
     real *items;                 /* (n_items, dim) */
     real *users;                 /* (n_users, dim) */
 };
 
-struct warm_start_choice {
+struct ials_choice {
     struct ials_options options;
     double round_s;   /* how long a round of the factorisation took, */
     size_t round_dim; /* this wide */
 };
 
-/* The hyperparameters that are best. dim 0: warm_start_dim. progress (may be NULL) is told of each try; false
- * from it, or a team that is stopped, ends the search with what is known. */
-enum err_code warm_start_search(const struct split *split, size_t dim, uint64_t seed, struct parallel *team,
-                                progress_fn *progress, void *arg, struct warm_start_choice *out,
-                                struct err *e) ERR_MUST_CHECK;
+/* The hyperparameters that are best. dim 0: ials_search_dim. progress (may be NULL) is told of each try;
+ * false from it, or a team that is stopped, ends the search with what is known. */
+enum err_code ials_search(const struct split *split, size_t dim, uint64_t seed, struct parallel *team,
+                          progress_fn *progress, void *arg, struct ials_choice *out,
+                          struct err *e) ERR_MUST_CHECK;
 
 /* Width of the factors for data of this size. */
-size_t warm_start_dim(const struct split *split);
+size_t ials_search_dim(const struct split *split);
 
-/* The factorisation, dim above 0; the caller frees it by warm_start_fini. However early progress
+/* The factorisation, dim above 0; the caller frees it by ials_start_fini. However early progress
  * or the team's stop ends it, its first round is done. */
-enum err_code warm_start_factorise(const struct split *split, const struct ials_options *options,
-                                   struct parallel *team, progress_fn *progress, void *arg,
-                                   struct warm_start *out, struct err *e) ERR_MUST_CHECK;
+enum err_code ials_factorise(const struct split *split, const struct ials_options *options,
+                             struct parallel *team, progress_fn *progress, void *arg, struct ials_start *out,
+                             struct err *e) ERR_MUST_CHECK;
 
-void warm_start_fini(struct warm_start *w);
+void ials_start_fini(struct ials_start *w);
 
 #endif

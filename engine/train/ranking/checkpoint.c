@@ -41,7 +41,7 @@ static void parts_of(const struct param_block *b, real *best, real *average, rea
 static void print_state(const struct training_state *s, char *text, size_t size)
 {
     (void)snprintf(text, size, format, s->fingerprint, s->refit, s->epoch, s->n_first, s->best_epoch,
-                   s->n_cuts, s->cuts[0], s->cuts[1], s->cuts[2], s->cuts[3], s->n_steps, s->warm_metric,
+                   s->n_cuts, s->cuts[0], s->cuts[1], s->cuts[2], s->cuts[3], s->n_steps, s->start_metric,
                    s->best_metric, s->peak_metric, s->alpha, s->reg, s->reg_exponent, s->dim, s->ridge,
                    s->damping, s->scale, s->local, s->generator, s->choice.made, s->choice.sure,
                    s->choice.shared, s->choice.generated, s->choice.error);
@@ -75,7 +75,7 @@ static bool is_sound(const struct training_state *s)
                  s->dim <= TRAINING_MOST_DIM && s->alpha > 0 && is_amount(s->alpha) && is_amount(s->reg) &&
                  isfinite(s->reg_exponent);
     bool neighbours = is_amount(s->ridge) && is_amount(s->damping) && s->damping <= 1 && is_amount(s->scale);
-    bool figures = is_amount(s->warm_metric) && is_amount(s->best_metric) && is_amount(s->peak_metric);
+    bool figures = is_amount(s->start_metric) && is_amount(s->best_metric) && is_amount(s->peak_metric);
     return flags && epochs && cuts_are_sound(s, judged) && model && neighbours && figures;
 }
 
@@ -83,7 +83,7 @@ static bool scan_state(const char *text, struct training_state *s)
 {
     return sscanf(text, scan_format, &s->fingerprint, &s->refit, &s->epoch, &s->n_first, &s->best_epoch,
                   &s->n_cuts, &s->cuts[0], &s->cuts[1], &s->cuts[2], &s->cuts[3], &s->n_steps,
-                  &s->warm_metric, &s->best_metric, &s->peak_metric, &s->alpha, &s->reg, &s->reg_exponent,
+                  &s->start_metric, &s->best_metric, &s->peak_metric, &s->alpha, &s->reg, &s->reg_exponent,
                   &s->dim, &s->ridge, &s->damping, &s->scale, &s->local, &s->generator, &s->choice.made,
                   &s->choice.sure, &s->choice.shared, &s->choice.generated, &s->choice.error) == 28 &&
            is_sound(s);

@@ -35,8 +35,8 @@ struct training_state {
     int n_cuts;     /* epochs that did not improve, after which the learning rates were lowered */
     int cuts[TRAINING_MOST_CUTS]; /* which */
     long n_steps;                 /* updates done */
-    double warm_metric, best_metric;
-    double peak_metric; /* best of the epochs, without the warm start */
+    double start_metric, best_metric;
+    double peak_metric; /* best of the epochs, without the factorisation */
     double alpha, reg, reg_exponent;
     size_t dim;
     double ridge, damping, scale; /* of the neighbours; scale 0: none, or not chosen yet */

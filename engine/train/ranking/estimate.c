@@ -72,7 +72,7 @@ struct estimate estimate_training(const struct split *s, const struct train_opti
 {
     double n = (double)(s->n_training + s->n_held), n_items = (double)s->data->n_items;
     double n_users = (double)s->data->n_users;
-    double d = o->dim ? o->dim : (double)warm_start_dim(s);
+    double d = o->dim ? o->dim : (double)ials_search_dim(s);
     double epochs = usual_epochs(s, o), n_models = o->choose_generator ? 2 : 1;
     double factorise = 2 * n * (SEARCH_ROUNDS * square(SEARCH_WIDTH) + FULL_ROUNDS * square(d)) +
                        FULL_ROUNDS * (n_users + n_items) * d * square(d) / 3;

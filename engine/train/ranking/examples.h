@@ -2,7 +2,7 @@
  * next.
  *
  * The context of an example has not seen its targets: the fold-in is solved anew without them. Fine-tuning on
- * contexts that have seen them loses what the warm start had. A user's interactions with a known time: the
+ * contexts that have seen them loses what the factorisation had. A user's interactions with a known time: the
  * history is all before one of them, the target is that one. Those without: a few drawn ones are the targets,
  * the history is the rest of them. A share of the examples forgets all but the last few interactions (or
  * all), so that one network serves new users. Of the others the learned blocks see a random part, so that no

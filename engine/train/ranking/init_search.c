@@ -31,14 +31,14 @@ static bool after_part(void *arg, const struct progress *epoch)
 
 /* NDCG@10 after one epoch from this factorisation. */
 static enum err_code try_start(const struct split *s, const struct train_options *options,
-                               struct parallel *team, const struct warm_start *warm, struct trial *t,
+                               struct parallel *team, const struct ials_start *factors, struct trial *t,
                                double *ndcg, struct err *e)
 {
     struct trainer fit;
     double loss;
-    enum err_code code = trainer_init(&fit, s, options, &warm->options, team, e);
+    enum err_code code = trainer_init(&fit, s, options, &factors->options, team, e);
     if (!code)
-        code = trainer_start(&fit, warm, e);
+        code = trainer_start(&fit, factors, e);
     if (!code)
         code = trainer_epoch(&fit, 1, 1, after_part, t, &loss, e);
     if (!code)
@@ -51,28 +51,29 @@ static enum err_code try_start(const struct split *s, const struct train_options
     return code;
 }
 
-enum err_code start_choose(const struct split *s, const struct train_options *options, struct parallel *team,
-                           progress_fn *progress, void *arg, struct warm_start *warm, struct err *e)
+enum err_code init_search_choose(const struct split *s, const struct train_options *options,
+                                 struct parallel *team, progress_fn *progress, void *arg,
+                                 struct ials_start *factors, struct err *e)
 {
     struct trial t = {.progress = progress, .arg = arg};
     double here, there;
-    enum err_code code = try_start(s, options, team, warm, &t, &here, e);
+    enum err_code code = try_start(s, options, team, factors, &t, &here, e);
     while (!code && !t.stopped && t.n < MAX_TRIES) {
-        struct warm_start weaker;
-        struct ials_options ials = warm->options;
+        struct ials_start weaker;
+        struct ials_options ials = factors->options;
         ials.alpha *= WEAKER;
-        code = warm_start_factorise(s, &ials, team, progress, arg, &weaker, e);
+        code = ials_factorise(s, &ials, team, progress, arg, &weaker, e);
         if (code)
             break;
         t.stopped = parallel_stopped(team);
         if (!t.stopped)
             code = try_start(s, options, team, &weaker, &t, &there, e);
         if (code || t.stopped || !(there > MIN_GAIN * here)) {
-            warm_start_fini(&weaker);
+            ials_start_fini(&weaker);
             break;
         }
-        warm_start_fini(warm);
-        *warm = weaker;
+        ials_start_fini(factors);
+        *factors = weaker;
         here = there;
     }
     return code;

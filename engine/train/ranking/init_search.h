@@ -15,8 +15,8 @@
 /* Comes with the factorisation of the search's choice; leaves with that of the same or a weaker alpha: each
  * step weaker gains 3 % or more in NDCG@10 of what the split holds out, after an epoch. Once progress
  * (may be NULL) returns false, what there is stays. */
-enum err_code start_choose(const struct split *s, const struct train_options *options, struct parallel *team,
-                           progress_fn *progress, void *arg, struct warm_start *warm,
-                           struct err *e) ERR_MUST_CHECK;
+enum err_code init_search_choose(const struct split *s, const struct train_options *options,
+                                 struct parallel *team, progress_fn *progress, void *arg,
+                                 struct ials_start *factors, struct err *e) ERR_MUST_CHECK;
 
 #endif

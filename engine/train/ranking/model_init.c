@@ -134,15 +134,15 @@ static void fill_constant(real *x, size_t n, real value)
         x[i] = value;
 }
 
-static void encoder_values(const struct model_spec *spec, const struct warm_start *warm, size_t n_users,
+static void encoder_values(const struct model_spec *spec, const struct ials_start *factors, size_t n_users,
                            struct rng *r, struct model_params *p)
 {
     const struct encoder_spec *n = &spec->encoder;
     size_t d = n->d_fold_in;
-    memcpy(p->fold_in_factor, warm->items, spec->n_items * d * sizeof *p->fold_in_factor);
-    ials_gram(warm->items, spec->n_items, d, n->alpha, p->fold_in_gram);
+    memcpy(p->fold_in_factor, factors->items, spec->n_items * d * sizeof *p->fold_in_factor);
+    ials_gram(factors->items, spec->n_items, d, n->alpha, p->fold_in_gram);
     for (size_t u = 0; u < n_users; u++)
-        blas_axpy(d, 1 / (real)n_users, warm->users + u * d, p->prior);
+        blas_axpy(d, 1 / (real)n_users, factors->users + u * d, p->prior);
     fill_normal(p->history, spec->n_items * n->d_history, 0.1, r);
     fill_normal(p->recent, spec->n_items * n->d_recent, 0.1, r);
     fill_normal(p->profile, n->n_values * n->d_profile, 0.1, r);
@@ -176,17 +176,17 @@ static void layer_values(const struct model_spec *spec, size_t i, double input_r
         fill_normal(p->layers[i].bias_head, l->d_out * z, small, r);
 }
 
-void model_init_values(const struct model_spec *spec, const struct warm_start *warm, size_t n_users,
+void model_init_values(const struct model_spec *spec, const struct ials_start *factors, size_t n_users,
                        uint64_t seed, struct param_block *block)
 {
     struct rng r;
     rng_init(&r, seed, 3);
     struct model_params *p = &block->params;
     size_t n = spec->n_items * spec->d_item;
-    double rms = sqrt((double)blas_dot(n, warm->items, warm->items) / (double)n);
+    double rms = sqrt((double)blas_dot(n, factors->items, factors->items) / (double)n);
     if (rms > 0)
-        blas_axpy(n, (real)(ITEM_RMS / rms), warm->items, p->catalogue_embedding);
-    encoder_values(spec, warm, n_users, &r, p);
+        blas_axpy(n, (real)(ITEM_RMS / rms), factors->items, p->catalogue_embedding);
+    encoder_values(spec, factors, n_users, &r, p);
     fill_constant(p->norm_weight, spec->d_context, 1);
     size_t d = spec->d_context;
     for (size_t i = 0; i < spec->n_trunk; i++) {

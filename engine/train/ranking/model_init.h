@@ -14,13 +14,13 @@
 #include "engine/train/gradient/param_block.h"
 #include "engine/train/linear/ials_search.h"
 
-/* Fills spec for the data, the options and the hyperparameters that the warm start chose. */
+/* Fills spec for the data, the options and the hyperparameters of the factorisation. */
 enum err_code model_init_spec(const struct split *split, const struct train_options *options,
                               const struct ials_options *ials, struct model_spec *spec,
                               struct err *e) ERR_MUST_CHECK;
 
 /* First values of a block of this spec. */
-void model_init_values(const struct model_spec *spec, const struct warm_start *warm, size_t n_users,
+void model_init_values(const struct model_spec *spec, const struct ials_start *factors, size_t n_users,
                        uint64_t seed, struct param_block *block);
 
 /* Scales what passes the fold-in through: scores grow by factor / (the last factor), their order stays. */

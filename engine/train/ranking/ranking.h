@@ -65,12 +65,12 @@ enum err_code training_resume_model(struct training *t, const struct training_st
 enum err_code training_start_refit(struct training *t, struct err *e) ERR_MUST_CHECK;
 
 /* A model made of a factorisation, for the generator that the options say, and measured. */
-enum err_code training_start_from(struct training *t, const struct warm_start *warm,
+enum err_code training_start_from(struct training *t, const struct ials_start *factors,
                                   struct err *e) ERR_MUST_CHECK;
 
 /* The same for the best generator of the hidden layer (t->options.generator from here on), after the epochs
  * that showed it. */
-enum err_code training_choose_generator(struct training *t, const struct warm_start *warm,
+enum err_code training_choose_generator(struct training *t, const struct ials_start *factors,
                                         struct err *e) ERR_MUST_CHECK;
 /* Goes on with that, from the checkpoint whose two states these are. */
 enum err_code training_resume_choice(struct training *t, const struct training_state *states,

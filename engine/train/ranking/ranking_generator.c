@@ -88,14 +88,14 @@ static enum err_code make_gains(const struct training *t, struct runner *r, stru
     return r->gains ? ERR_OK : err_set(e, ERR_NOMEM, "no memory to compare models");
 }
 
-static enum err_code run_first_epochs(struct training *t, enum generator g, const struct warm_start *warm,
+static enum err_code run_first_epochs(struct training *t, enum generator g, const struct ials_start *factors,
                                       struct runner *r, struct err *e)
 {
     enum err_code code = make_gains(t, r, e);
     if (code)
         return code;
     t->run->options.generator = g;
-    code = training_start_from(t, warm, e);
+    code = training_start_from(t, factors, e);
     training_enter(t, PHASE_CHOICE);
     if (!code)
         code = training_epochs(t, t->race_epochs, (struct training_gains){.mean = r->gains}, e);
@@ -296,7 +296,7 @@ static void finish(struct race *race, bool chosen)
 }
 
 /* An interrupt or a deadline in the first epochs leaves the better so far, and is not resumed. */
-enum err_code training_choose_generator(struct training *t, const struct warm_start *warm, struct err *e)
+enum err_code training_choose_generator(struct training *t, const struct ials_start *factors, struct err *e)
 {
     struct race race = {.t = t};
     enum err_code code = ERR_OK;
@@ -304,7 +304,7 @@ enum err_code training_choose_generator(struct training *t, const struct warm_st
     t->racing = true;
     t->race_epochs = race_epochs(t->run->options.n_epochs);
     for (size_t i = 0; i < N_CANDIDATES && !code && n_done == i; i++) {
-        code = run_first_epochs(t, candidates[i], warm, &race.runners[i], e);
+        code = run_first_epochs(t, candidates[i], factors, &race.runners[i], e);
         n_done += race.runners[i].done;
     }
     if (!code && n_done == N_CANDIDATES) {

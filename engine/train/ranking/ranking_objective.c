@@ -73,7 +73,7 @@ static void summarise(const struct training *t, struct train_report *r)
     int n =
         snprintf(r->summary, sizeof r->summary,
                  "validation ndcg@10 %.4f (iALS warm start %.4f), epoch %d of %d, %zu parameters, %.1f s\n",
-                 t->state.best_metric, t->state.warm_metric, r->best_epoch, r->epochs_run, r->n_parameters,
+                 t->state.best_metric, t->state.start_metric, r->best_epoch, r->epochs_run, r->n_parameters,
                  r->seconds);
     if (!isnan(t->item_error) && n > 0 && (size_t)n < sizeof r->summary)
         (void)snprintf(
@@ -113,7 +113,7 @@ static void report_training(const void *state, struct train_report *r)
     report_setting(r, "reg", t->state.reg);
     report_count(r, "parameters", r->n_parameters);
     report_measure(r, "seconds", 2, r->seconds);
-    report_measure(r, "warm_start_ndcg@10", 6, t->state.warm_metric);
+    report_measure(r, "warm_start_ndcg@10", 6, t->state.start_metric);
     report_measure(r, "ndcg@10", 6, t->state.best_metric);
     report_choices(t, r);
     if (t->n_epochs_run)

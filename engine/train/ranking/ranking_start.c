@@ -45,7 +45,7 @@ static bool tries_starts(struct training *t)
 
 /* The width that was chosen, or half of it, and again, until some rounds fit into what is left of the phase:
  * a round of n interactions takes n d^2. */
-static size_t dim_in_time(const struct training *t, const struct warm_start_choice *c)
+static size_t dim_in_time(const struct training *t, const struct ials_choice *c)
 {
     size_t dim = c->options.dim;
     double unit_s = c->round_s / (double)(c->round_dim * c->round_dim);
@@ -55,12 +55,12 @@ static size_t dim_in_time(const struct training *t, const struct warm_start_choi
     return dim;
 }
 
-static enum err_code factorise(struct training *t, struct warm_start *warm, struct err *e)
+static enum err_code factorise(struct training *t, struct ials_start *factors, struct err *e)
 {
-    struct warm_start_choice choice;
+    struct ials_choice choice;
     training_enter(t, PHASE_SEARCH);
-    enum err_code code = warm_start_search(&t->split, (size_t)t->run->options.dim, t->run->options.seed,
-                                           t->run->team, training_pass_on, t, &choice, e);
+    enum err_code code = ials_search(&t->split, (size_t)t->run->options.dim, t->run->options.seed,
+                                     t->run->team, training_pass_on, t, &choice, e);
     if (code || budget_interrupted(&t->run->budget))
         return code;
     (void)training_is_over(t);
@@ -68,10 +68,10 @@ static enum err_code factorise(struct training *t, struct warm_start *warm, stru
     double start_s = training_elapsed(t);
     if (t->run->options.dim == 0)
         choice.options.dim = dim_in_time(t, &choice);
-    code = warm_start_factorise(&t->split, &choice.options, t->run->team, training_pass_on, t, warm, e);
+    code = ials_factorise(&t->split, &choice.options, t->run->team, training_pass_on, t, factors, e);
     t->factorise_s = training_elapsed(t) - start_s;
     if (!code && tries_starts(t))
-        code = start_choose(&t->split, &t->run->options, t->run->team, training_pass_on, t, warm, e);
+        code = init_search_choose(&t->split, &t->run->options, t->run->team, training_pass_on, t, factors, e);
     if (!code)
         (void)training_is_over(t);
     return code;
@@ -97,23 +97,23 @@ enum err_code training_measure_best(struct training *t, double *gains, double *m
     return code;
 }
 
-enum err_code training_start_from(struct training *t, const struct warm_start *warm, struct err *e)
+enum err_code training_start_from(struct training *t, const struct ials_start *factors, struct err *e)
 {
     t->state =
         (struct training_state){.fingerprint = t->fingerprint, .generator = (int)t->run->options.generator};
-    t->state.dim = warm->options.dim;
-    t->state.alpha = warm->options.alpha;
-    t->state.reg = warm->options.reg;
-    t->state.reg_exponent = warm->options.reg_exponent;
+    t->state.dim = factors->options.dim;
+    t->state.alpha = factors->options.alpha;
+    t->state.reg = factors->options.reg;
+    t->state.reg_exponent = factors->options.reg_exponent;
     enum err_code code = make_fit(t, e);
     if (!code)
-        code = trainer_start(&t->fit, warm, e);
+        code = trainer_start(&t->fit, factors, e);
     training_enter(t, PHASE_COURSE);
     if (!code)
-        code = training_measure(t, NULL, &t->state.warm_metric, e);
+        code = training_measure(t, NULL, &t->state.start_metric, e);
     if (code)
         return code;
-    t->state.best_metric = t->state.warm_metric;
+    t->state.best_metric = t->state.start_metric;
     training_keep_average(t);
     return ERR_OK;
 }
@@ -121,13 +121,13 @@ enum err_code training_start_from(struct training *t, const struct warm_start *w
 /* An interrupt leaves t->best NULL. */
 enum err_code training_start(struct training *t, struct err *e)
 {
-    struct warm_start warm = {0};
-    enum err_code code = factorise(t, &warm, e);
+    struct ials_start factors = {0};
+    enum err_code code = factorise(t, &factors, e);
     if (!code && !budget_interrupted(&t->run->budget))
         code = t->run->options.choose_generator && t->split.n_validated > 0 && !training_is_over(t)
-                   ? training_choose_generator(t, &warm, e)
-                   : training_start_from(t, &warm, e);
-    warm_start_fini(&warm);
+                   ? training_choose_generator(t, &factors, e)
+                   : training_start_from(t, &factors, e);
+    ials_start_fini(&factors);
     return code;
 }
 
@@ -163,7 +163,7 @@ enum err_code training_resume(struct training *t, const struct training_state *s
 /* Everything of the first course but its hyperparameters, its best epoch and its rates goes. */
 enum err_code training_start_refit(struct training *t, struct err *e)
 {
-    struct warm_start warm;
+    struct ials_start factors;
     trainer_fini(&t->fit);
     mem_free(t->best);
     t->best = NULL;
@@ -172,12 +172,12 @@ enum err_code training_start_refit(struct training *t, struct err *e)
     enum err_code code = split_all(t, e);
     struct ials_options ials = chosen(t);
     if (!code)
-        code = warm_start_factorise(&t->split, &ials, t->run->team, training_pass_on, t, &warm, e);
+        code = ials_factorise(&t->split, &ials, t->run->team, training_pass_on, t, &factors, e);
     if (code)
         return code;
     code = make_fit(t, e);
     if (!code)
-        code = trainer_start(&t->fit, &warm, e);
-    warm_start_fini(&warm);
+        code = trainer_start(&t->fit, &factors, e);
+    ials_start_fini(&factors);
     return code;
 }

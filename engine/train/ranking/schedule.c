@@ -5,17 +5,17 @@
 /* Learning rates after an epoch that was no better. */
 #define RATE_CUT 0.4
 
-/* Steps before an epoch from which its gain says what the next ones will bring: until the rates have warmed
- * up and the momenta filled, gains grow. */
+/* Steps before an epoch from which its gain says what the next ones will bring: until the rates have their
+ * height and the momenta are filled, gains grow. */
 enum { STEPS_TO_TELL = 1000 };
 
-/* Whether even twice the last gain in every epoch left would not reach the warm start. Without times some
+/* Whether even twice the last gain in every epoch left would not reach the factorisation. Without times some
  * data gains nothing over it, and an epoch of large data takes minutes. */
 static bool is_hopeless(const struct training_state *s, double metric, int epochs_left)
 {
     double gain = fmax(metric - s->peak_metric, 0);
     return s->epoch > 0 && s->n_steps >= STEPS_TO_TELL && s->best_epoch == 0 &&
-           metric + 2 * gain * epochs_left < s->warm_metric;
+           metric + 2 * gain * epochs_left < s->start_metric;
 }
 
 bool schedule_judge(struct training_state *s, double metric, int n_epochs, bool timed)

@@ -12,9 +12,9 @@
 
 /* Takes the metric of the epoch after s->epoch. True: this is the best model so far. An epoch that is no
  * better than the best epoch before it lowers the learning rates; the fourth such epoch ends training. The
- * warm start does not count as an epoch here, because the first epochs are often worse. timed:
+ * factorisation does not count as an epoch here, because the first epochs are often worse. timed:
  * interactions have times. Without times, training also ends after the second epoch of many steps whose
- * metric is too far below the warm start for the epochs that are left to reach it. */
+ * metric is too far below the factorisation for the epochs that are left to reach it. */
 bool schedule_judge(struct training_state *s, double metric, int n_epochs, bool timed);
 
 /* What the learning rates of an epoch are multiplied by. */

@@ -12,7 +12,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { NEGATIVES = 1024, SCALE_TRIES = 8, WARM_UP_STEPS = 200 };
+enum { NEGATIVES = 1024, SCALE_TRIES = 8, RAMP_STEPS = 200 };
 #define START_SHARE 0.25
 
 /* Examples in a batch: small data gets smaller ones, so that an epoch still has steps. */
@@ -159,9 +159,9 @@ static enum err_code choose_scale(struct trainer *f, struct err *e)
     return ERR_OK;
 }
 
-enum err_code trainer_start(struct trainer *f, const struct warm_start *warm, struct err *e)
+enum err_code trainer_start(struct trainer *f, const struct ials_start *factors, struct err *e)
 {
-    model_init_values(&f->spec, warm, f->split->data->n_users, f->options->seed, &f->block);
+    model_init_values(&f->spec, factors, f->split->data->n_users, f->options->seed, &f->block);
     enum err_code code = choose_scale(f, e);
     memcpy(f->average, f->block.values, f->block.n_values * sizeof *f->average);
     return code;
@@ -189,11 +189,11 @@ static void add_to_average(void *arg, size_t chunk, size_t thread)
 
 static void train_batch(struct trainer *f, struct epoch *p, const struct sample *list, size_t n)
 {
-    double warm_up = (double)(f->n_steps + 1) / WARM_UP_STEPS;
+    double ramp = (double)(f->n_steps + 1) / RAMP_STEPS;
     train_step_draw(f->step, list, n, &p->rng);
     p->loss += train_step_gradients(f->step, list, n);
     p->n_batches++;
-    (void)train_step_update(f->step, ++f->n_steps, p->rate * (warm_up < 1 ? warm_up : 1));
+    (void)train_step_update(f->step, ++f->n_steps, p->rate * (ramp < 1 ? ramp : 1));
     if (f->n_steps % AVERAGE_EVERY == 0)
         parallel_for(f->team, (f->block.n_values + AVERAGE_CHUNK - 1) / AVERAGE_CHUNK, add_to_average, f);
 }

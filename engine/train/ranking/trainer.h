@@ -1,7 +1,7 @@
 /* trainer - one model on one split: from its first values through epochs of steps.
  *
  * What is measured and written is the running average of the parameters (Polyak and Juditsky 1992): it starts
- * at the warm start, which nothing noisy has touched, and smooths the steps.
+ * at the factorisation, which nothing noisy has touched, and smooths the steps.
  * Layer: engine/train/ranking
  * Threads: uses the given team; the result does not depend on its size.
  * Memory: about six times the parameters (values, gradients, two moments, the average, a spare) and one chunk
@@ -40,7 +40,7 @@ struct trainer {
     long n_steps;    /* updates done */
 };
 
-/* Makes room for a model of the given warm start's hyperparameters; no value is set. */
+/* Makes room for a model of the given hyperparameters of the factorisation; no value is set. */
 enum err_code trainer_init(struct trainer *f, const struct split *split, const struct train_options *options,
                            const struct ials_options *ials, struct parallel *team,
                            struct err *e) ERR_MUST_CHECK;
@@ -48,7 +48,8 @@ void trainer_fini(struct trainer *f); /* of a zeroed struct as well */
 
 /* Sets the first values: scores rank as the factorisation does, at a quarter of the scale with the least
  * loss. */
-enum err_code trainer_start(struct trainer *f, const struct warm_start *warm, struct err *e) ERR_MUST_CHECK;
+enum err_code trainer_start(struct trainer *f, const struct ials_start *factors,
+                            struct err *e) ERR_MUST_CHECK;
 
 /* One epoch, the number of which counts from 1; rate scales all learning rates. progress is told how far it
  * is, with the mean loss; false from it ends the epoch there. */

@@ -45,7 +45,7 @@ static void make(struct model_in_training *m, int seed)
                                        .n_cuts = 3,
                                        .cuts = {2, 3, 3},
                                        .n_steps = LONG_MAX,
-                                       .warm_metric = 0.1,
+                                       .start_metric = 0.1,
                                        .best_metric = nextafter(0.3, 1),
                                        .peak_metric = 0.2,
                                        .alpha = 0.003,
@@ -148,7 +148,7 @@ static void spoil(struct training_state *s, int which)
         s->n_steps = -5;
         break;
     case 11:
-        s->warm_metric = NAN;
+        s->start_metric = NAN;
         break;
     case 12:
         s->best_metric = INFINITY;

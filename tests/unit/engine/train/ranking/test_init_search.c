@@ -31,13 +31,13 @@ static void teardown(void)
     parallel_free(team);
 }
 
-static struct warm_start factorised(double alpha)
+static struct ials_start factorised(double alpha)
 {
     struct err e = {0};
-    struct warm_start warm;
+    struct ials_start factors;
     struct ials_options ials = {.dim = DIM, .alpha = alpha, .reg = 0.003, .reg_exponent = 1, .seed = 1};
-    ck_assert_int_eq(warm_start_factorise(&split, &ials, team, NULL, NULL, &warm, &e), ERR_OK);
-    return warm;
+    ck_assert_int_eq(ials_factorise(&split, &ials, team, NULL, NULL, &factors, &e), ERR_OK);
+    return factors;
 }
 
 static bool go_on(void *arg, const struct progress *p)
@@ -52,13 +52,13 @@ static double after_an_epoch(double alpha)
     struct err e = {0};
     struct trainer fit;
     double loss, ndcg;
-    struct warm_start warm = factorised(alpha);
-    ck_assert_int_eq(trainer_init(&fit, &split, &options, &warm.options, team, &e), ERR_OK);
-    ck_assert_int_eq(trainer_start(&fit, &warm, &e), ERR_OK);
+    struct ials_start factors = factorised(alpha);
+    ck_assert_int_eq(trainer_init(&fit, &split, &options, &factors.options, team, &e), ERR_OK);
+    ck_assert_int_eq(trainer_start(&fit, &factors, &e), ERR_OK);
     ck_assert_int_eq(trainer_epoch(&fit, 1, 1, go_on, NULL, &loss, &e), ERR_OK);
     ck_assert_int_eq(trainer_measure(&fit, NULL, &ndcg, &e), ERR_OK);
     trainer_fini(&fit);
-    warm_start_fini(&warm);
+    ials_start_fini(&factors);
     return ndcg;
 }
 
@@ -66,7 +66,7 @@ START_TEST(the_alpha_is_weakened_while_an_epoch_gains_3_per_cent_by_it)
 {
     static const double from[] = {3, 1, 0.03};
     struct err e = {0};
-    struct warm_start warm = factorised(from[_i]);
+    struct ials_start factors = factorised(from[_i]);
     double expected = from[_i], best = after_an_epoch(expected);
     for (int tries = 1; tries < MAX_TRIES; tries++) {
         double next = after_an_epoch(expected * 0.3);
@@ -75,12 +75,12 @@ START_TEST(the_alpha_is_weakened_while_an_epoch_gains_3_per_cent_by_it)
         best = next;
         expected *= 0.3;
     }
-    ck_assert_int_eq(start_choose(&split, &options, team, NULL, NULL, &warm, &e), ERR_OK);
-    ck_assert(warm.options.alpha == expected);
-    struct warm_start again = factorised(expected);
-    ck_assert_mem_eq(warm.items, again.items, N_ITEMS * DIM * sizeof *warm.items);
-    warm_start_fini(&again);
-    warm_start_fini(&warm);
+    ck_assert_int_eq(init_search_choose(&split, &options, team, NULL, NULL, &factors, &e), ERR_OK);
+    ck_assert(factors.options.alpha == expected);
+    struct ials_start again = factorised(expected);
+    ck_assert_mem_eq(factors.items, again.items, N_ITEMS * DIM * sizeof *factors.items);
+    ials_start_fini(&again);
+    ials_start_fini(&factors);
 }
 END_TEST
 
@@ -95,12 +95,12 @@ START_TEST(a_stop_leaves_the_start_as_it_came)
 {
     struct err e = {0};
     int calls = 1;
-    struct warm_start warm = factorised(1);
-    real *items = warm.items;
-    ck_assert_int_eq(start_choose(&split, &options, team, stop, &calls, &warm, &e), ERR_OK);
-    ck_assert(warm.items == items && warm.options.alpha == 1);
+    struct ials_start factors = factorised(1);
+    real *items = factors.items;
+    ck_assert_int_eq(init_search_choose(&split, &options, team, stop, &calls, &factors, &e), ERR_OK);
+    ck_assert(factors.items == items && factors.options.alpha == 1);
     ck_assert_int_eq(calls, 0);
-    warm_start_fini(&warm);
+    ials_start_fini(&factors);
 }
 END_TEST
 

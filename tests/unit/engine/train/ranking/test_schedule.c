@@ -20,11 +20,11 @@ static int run(struct training_state *s, const double *metrics, int n, long step
     return s->epoch;
 }
 
-static struct training_state start(double warm)
+static struct training_state start(double factors)
 {
     struct training_state s;
     memset(&s, 0, sizeof s);
-    s.warm_metric = s.best_metric = warm;
+    s.start_metric = s.best_metric = factors;
     return s;
 }
 
@@ -42,7 +42,7 @@ START_TEST(the_best_epoch_is_kept_and_the_fourth_that_is_no_better_is_the_last)
 }
 END_TEST
 
-START_TEST(a_first_epoch_below_the_warm_start_costs_nothing)
+START_TEST(a_first_epoch_below_the_factorisation_costs_nothing)
 {
     static const double metrics[] = {0.05, 0.09, 0.12};
     struct training_state s = start(0.1);
@@ -88,7 +88,7 @@ int main(void)
     Suite *suite = suite_create("engine/train/course");
     TCase *t = tcase_create("course");
     tcase_add_loop_test(t, the_best_epoch_is_kept_and_the_fourth_that_is_no_better_is_the_last, 0, 2);
-    tcase_add_loop_test(t, a_first_epoch_below_the_warm_start_costs_nothing, 0, 2);
+    tcase_add_loop_test(t, a_first_epoch_below_the_factorisation_costs_nothing, 0, 2);
     tcase_add_test(t, without_times_what_cannot_reach_its_start_ends);
     tcase_add_test(t, with_times_or_few_steps_it_goes_on);
     tcase_add_test(t, what_can_still_reach_its_start_goes_on);

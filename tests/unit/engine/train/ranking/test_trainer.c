@@ -44,15 +44,15 @@ START_TEST(training_starts_at_the_factorisations_ranking_and_at_one_size)
     const double alphas[] = {0.01, 1};
     struct ials_options ials = {.dim = DIM, .alpha = alphas[_i], .reg = 0.003, .reg_exponent = 1, .seed = 1};
     struct train_options options;
-    struct warm_start warm;
+    struct ials_start factors;
     struct trainer fit;
     struct err e = {0};
     double before, after;
     train_options_default(&options);
-    ck_assert_int_eq(warm_start_factorise(&split, &ials, team, NULL, NULL, &warm, &e), ERR_OK);
-    ck_assert_int_eq(validate_factors(warm.items, warm.users, DIM, &split, team, &before, &e), ERR_OK);
+    ck_assert_int_eq(ials_factorise(&split, &ials, team, NULL, NULL, &factors, &e), ERR_OK);
+    ck_assert_int_eq(validate_factors(factors.items, factors.users, DIM, &split, team, &before, &e), ERR_OK);
     ck_assert_int_eq(trainer_init(&fit, &split, &options, &ials, team, &e), ERR_OK);
-    ck_assert_int_eq(trainer_start(&fit, &warm, &e), ERR_OK);
+    ck_assert_int_eq(trainer_start(&fit, &factors, &e), ERR_OK);
     ck_assert_int_eq(trainer_measure(&fit, NULL, &after, &e), ERR_OK);
     ck_assert_double_eq_tol(rms(fit.block.params.catalogue_embedding, (size_t)N_ITEMS * DIM), 0.1, 1e-4);
     ck_assert_double_eq_tol(after, before,
@@ -65,7 +65,7 @@ START_TEST(training_starts_at_the_factorisations_ranking_and_at_one_size)
             ck_assert_double_eq_tol((double)linear[i * fit.spec.d_context + j], i == j ? scale : 0, 1e-12);
     ck_assert_double_eq_tol(modf(log2(scale * 4), &power), 0, 1e-9); /* a quarter of a power of two */
     trainer_fini(&fit);
-    warm_start_fini(&warm);
+    ials_start_fini(&factors);
 }
 END_TEST
 
