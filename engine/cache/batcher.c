@@ -280,7 +280,7 @@ enum err_code batcher_generate(struct batcher *g, const real *c, real *workspace
 
 /* ---- query ---- */
 
-bool batcher_max_batch(const struct batcher *g)
+bool batcher_allows_inline(const struct batcher *g)
 {
     return g && !g->gathers && g->cost.single_ns < BATCHER_MIN_NS;
 }

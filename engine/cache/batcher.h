@@ -59,7 +59,7 @@ enum err_code batcher_generate(struct batcher *g, const real *c, real *workspace
 
 /* Whether a generation is so short (BATCHER_MIN_NS), and waits for nobody, that a thread may make it between
  * other answers. NULL: not measured, so no. */
-bool batcher_max_batch(const struct batcher *g);
+bool batcher_allows_inline(const struct batcher *g);
 
 bool batcher_pays(const struct batcher *g);
 struct batcher_cost batcher_cost(const struct batcher *g);

@@ -106,12 +106,12 @@ static void serve_until_signal(const struct settings *s, struct api *api, struct
                                struct signals *signals)
 {
     enum { LITTLE_S = 5 }; /* for workers that end a job, and threads that end */
-    struct warm *warm = NULL;
+    struct cache_warmup *warm = NULL;
     struct err e = {0};
     signals_serve(signals);
     if (s->warm_file) {
-        warm_load(api->serving, s->warm_file, s->warm_s, stop_asked, signals);
-        if (warm_start(api->serving, s->warm_file, s->warm_save_s, &warm, &e))
+        cache_warmup_load(api->serving, s->warm_file, s->warm_s, stop_asked, signals);
+        if (cache_warmup_start(api->serving, s->warm_file, s->warm_save_s, &warm, &e))
             log_line(LOG_WARN, "%s", e.text); /* the next start will be a cold one; this one serves */
     }
     atomic_store(&api->ready, true);
@@ -120,7 +120,7 @@ static void serve_until_signal(const struct settings *s, struct api *api, struct
     drain(s, api, signals);
     signals_end(signals, s->timeout_s + LITTLE_S);
     http_stop(http, (unsigned)s->timeout_s);
-    warm_stop(warm);
+    cache_warmup_stop(warm);
     log_line(LOG_INFO, "stopped");
 }
 

@@ -83,7 +83,7 @@ static enum err_code replace_file(const char *path, const struct buf *text, stru
     return code;
 }
 
-enum err_code warm_save(struct serving *serving, const char *path, struct err *e)
+enum err_code cache_warmup_save(struct serving *serving, const char *path, struct err *e)
 {
     struct buf keys, text;
     buf_init(&keys, MAX_FILE_BYTES);
@@ -263,7 +263,8 @@ static enum err_code load(struct loading *l, const char *path, struct err *e)
     return code;
 }
 
-void warm_load(struct serving *serving, const char *path, int64_t max_s, bool (*stop)(void *arg), void *arg)
+void cache_warmup_load(struct serving *serving, const char *path, int64_t max_s, bool (*stop)(void *arg),
+                       void *arg)
 {
     int64_t start_ns = clock_monotonic_ns();
     struct loading l = {serving, NULL, start_ns + max_s * 1000000000, stop, arg, 0, 0};
@@ -280,7 +281,7 @@ void warm_load(struct serving *serving, const char *path, int64_t max_s, bool (*
 
 /* ---- saving now and then ---- */
 
-struct warm {
+struct cache_warmup {
     struct serving *serving;
     const char *path;
     int64_t period_s;
@@ -290,12 +291,12 @@ struct warm {
 };
 
 /* A list that cannot be written must not keep the names of those who were forgotten: then it goes. */
-static void save(struct warm *w)
+static void save(struct cache_warmup *w)
 {
     struct err e = {0};
     unsigned n_forgotten = atomic_load(&w->serving->n_forgotten); /* before the cache is read */
     w->next_ns = clock_monotonic_ns() + w->period_s * 1000000000;
-    if (warm_save(w->serving, w->path, &e)) {
+    if (cache_warmup_save(w->serving, w->path, &e)) {
         bool goes = n_forgotten != w->n_forgotten && unlink(w->path) == 0;
         log_line(LOG_WARN, "the users of a warm start were not saved: %s%s", e.text,
                  goes ? "; the old list named users who were forgotten, and was removed" : "");
@@ -303,7 +304,7 @@ static void save(struct warm *w)
     w->n_forgotten = n_forgotten;
 }
 
-static bool is_due(const struct warm *w)
+static bool is_due(const struct cache_warmup *w)
 {
     return clock_monotonic_ns() >= w->next_ns || atomic_load(&w->serving->n_forgotten) != w->n_forgotten;
 }
@@ -314,17 +315,17 @@ static void save_if_due(void *arg)
         save(arg);
 }
 
-enum err_code warm_start(struct serving *serving, const char *path, int64_t period_s, struct warm **out,
-                         struct err *e)
+enum err_code cache_warmup_start(struct serving *serving, const char *path, int64_t period_s,
+                                 struct cache_warmup **out, struct err *e)
 {
-    struct warm *w = mem_zalloc_array(1, sizeof *w);
+    struct cache_warmup *w = mem_zalloc_array(1, sizeof *w);
     char *left = file_beside(path, new_suffix);
     enum err_code code = ERR_OK;
     if (!w || !left)
         code = err_set(e, ERR_NOMEM, "no memory to save users for a warm start");
     if (!code) {
         (void)unlink(left); /* by a process that was killed */
-        *w = (struct warm){.serving = serving, .path = path, .period_s = period_s};
+        *w = (struct cache_warmup){.serving = serving, .path = path, .period_s = period_s};
         w->next_ns = clock_monotonic_ns() + period_s * 1000000000;
         code = periodic_start((int64_t)LOOK_S * 1000000000, save_if_due, w, "saves users for a warm start",
                               &w->thread, e);
@@ -337,7 +338,7 @@ enum err_code warm_start(struct serving *serving, const char *path, int64_t peri
     return code;
 }
 
-void warm_stop(struct warm *w)
+void cache_warmup_stop(struct cache_warmup *w)
 {
     if (!w)
         return;

@@ -141,7 +141,7 @@ enum err_code inline_budget_measure(const struct model *m, const struct item_sna
                                     const struct batcher *g, int64_t max_ns, struct inline_budget *out,
                                     struct err *e)
 {
-    *out = (struct inline_budget){.any = batcher_max_batch(g)};
+    *out = (struct inline_budget){.any = batcher_allows_inline(g)};
     if (!out->any)
         return ERR_OK;
     struct user_encoder *k = NULL;

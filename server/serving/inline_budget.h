@@ -37,7 +37,7 @@ enum err_code inline_budget_most(inline_budget_cost_fn *cost, void *arg, size_t 
                                  size_t *out, struct err *e) ERR_MUST_CHECK;
 
 /* Measures makings of made-up users in processor time: some milliseconds, with ratings in many dimensions a
- * few hundred. Nobody's where a generation is long or waits for others (batcher_max_batch). */
+ * few hundred. Nobody's where a generation is long or waits for others (batcher_allows_inline). */
 enum err_code inline_budget_measure(const struct model *m, const struct item_snapshot *items,
                                     const struct batcher *g, int64_t max_ns, struct inline_budget *out,
                                     struct err *e) ERR_MUST_CHECK;

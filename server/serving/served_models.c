@@ -429,10 +429,10 @@ static bool take_writer(struct serving *s)
     struct timespec until = clock_monotonic_in((int64_t)WRITE_WAIT_S * 1000000000);
     pthread_mutex_lock(&s->writing);
     int failed = 0;
-    while (s->written && failed != ETIMEDOUT)
+    while (s->writer_taken && failed != ETIMEDOUT)
         failed = pthread_cond_timedwait(&s->write_turn, &s->writing, &until);
-    bool taken = !s->written;
-    s->written = true;
+    bool taken = !s->writer_taken;
+    s->writer_taken = true;
     pthread_mutex_unlock(&s->writing);
     return taken;
 }
@@ -440,8 +440,8 @@ static bool take_writer(struct serving *s)
 static void leave_writer(struct serving *s)
 {
     pthread_mutex_lock(&s->writing);
-    assert(s->written);
-    s->written = false;
+    assert(s->writer_taken);
+    s->writer_taken = false;
     pthread_mutex_unlock(&s->writing);
     pthread_cond_signal(&s->write_turn);
 }

@@ -50,13 +50,13 @@ struct serving {
     atomic_bool store_lost;        /* its file is not at its path any more */
     atomic_uint n_forgotten; /* rises after users who were deleted left the cache; who keeps a list of users
                                 makes it anew */
-    pthread_mutex_t writing; /* guards written */
+    pthread_mutex_t writing; /* guards writer_taken */
     pthread_cond_t
         write_turn;         /* of the monotonic clock: a wall clock that is set must not make a wait longer */
     atomic_bool written_to; /* this process wrote into the store */
     atomic_bool unfollowed; /* tables have items that the store does not follow */
-    bool written; /* somebody has the writer, through a transaction: the threads' writes queue here */
-    struct store_conn *writer; /* who set written has it */
+    bool writer_taken; /* somebody has the writer, through a transaction: the threads' writes queue here */
+    struct store_conn *writer; /* who set writer_taken has it */
 };
 
 /* Opens models on an open store, which stays the caller's and into which nothing is written; it may be opened

@@ -77,7 +77,7 @@ static void teardown(void)
 
 static void save(void)
 {
-    STORE_OK(warm_save(&w.serving, path, &e));
+    STORE_OK(cache_warmup_save(&w.serving, path, &e));
 }
 
 static bool never(void *arg)
@@ -90,7 +90,7 @@ static bool never(void *arg)
 static size_t load(void)
 {
     weights_cache_clear(w.serving.cache);
-    warm_load(&w.serving, path, MAX_S, never, NULL);
+    cache_warmup_load(&w.serving, path, MAX_S, never, NULL);
     return n_cached();
 }
 
@@ -229,7 +229,7 @@ START_TEST(a_stop_ends_it_with_the_newest)
     for (int n = 0; n <= N_USERS; n++) {
         int left = n;
         weights_cache_clear(w.serving.cache);
-        warm_load(&w.serving, path, MAX_S, after_some, &left);
+        cache_warmup_load(&w.serving, path, MAX_S, after_some, &left);
         ck_assert_uint_eq(n_cached(), (size_t)n);
         for (int i = 0; i < N_USERS; i++)
             ck_assert_int_eq(is_cached(users[i]), i >= N_USERS - n);
@@ -242,7 +242,7 @@ START_TEST(without_time_nothing_is_loaded)
     ask("ann");
     save();
     weights_cache_clear(w.serving.cache);
-    warm_load(&w.serving, path, 0, never, NULL);
+    cache_warmup_load(&w.serving, path, 0, never, NULL);
     ck_assert_uint_eq(n_cached(), 0);
 }
 END_TEST
@@ -256,7 +256,7 @@ START_TEST(without_memory_fewer_are_loaded_and_the_server_starts)
     for (long n = 1; n_made < 2; n++) {
         weights_cache_clear(w.serving.cache);
         mem_fail_at(n, _i);
-        warm_load(&w.serving, path, MAX_S, never, NULL);
+        cache_warmup_load(&w.serving, path, MAX_S, never, NULL);
         mem_fail_at(0, 0);
         n_made = n_cached();
         ck_assert_int_lt(n, 500);
@@ -291,32 +291,32 @@ END_TEST
 
 START_TEST(an_end_saves_once_more)
 {
-    struct warm *warm;
+    struct cache_warmup *warm;
     store_fixture_write_file(part, "left by a kill, with names", 26);
-    STORE_OK(warm_start(&w.serving, path, MAX_S, &warm, &e));
+    STORE_OK(cache_warmup_start(&w.serving, path, MAX_S, &warm, &e));
     ck_assert_int_ne(access(part, F_OK), 0);
     ask("zoe");
-    warm_stop(warm);
+    cache_warmup_stop(warm);
     ck_assert(names("zoe"));
-    warm_stop(NULL);
+    cache_warmup_stop(NULL);
 }
 END_TEST
 
 /* A folder of its name stands where the next list is written. */
 START_TEST(a_list_that_cannot_be_replaced_stays_unless_it_names_who_was_forgotten)
 {
-    struct warm *warm;
+    struct cache_warmup *warm;
     struct err why = {0};
     ask("ann");
     save();
-    STORE_OK(warm_start(&w.serving, path, MAX_S, &warm, &e));
+    STORE_OK(cache_warmup_start(&w.serving, path, MAX_S, &warm, &e));
     ck_assert_int_eq(mkdir(part, 0700), 0);
-    ck_assert_int_ne(warm_save(&w.serving, path, &why), ERR_OK);
+    ck_assert_int_ne(cache_warmup_save(&w.serving, path, &why), ERR_OK);
     ck_assert_ptr_nonnull(strstr(why.text, path));
     ck_assert(names("ann"));
     if (_i == 1)
         atomic_fetch_add(&w.serving.n_forgotten, 1);
-    warm_stop(warm);
+    cache_warmup_stop(warm);
     ck_assert_int_eq(access(path, F_OK) == 0, _i == 0);
 }
 END_TEST
@@ -330,7 +330,7 @@ START_TEST(without_memory_for_the_next_list_the_old_one_stays)
     for (long n = 1; code; n++) {
         struct err e = {0};
         mem_fail_at(n, _i);
-        code = warm_save(&w.serving, path, &e);
+        code = cache_warmup_save(&w.serving, path, &e);
         mem_fail_at(0, 0);
         ck_assert_msg(code == ERR_OK || code == ERR_NOMEM, "%ld: %s", n, e.text);
         ck_assert_int_lt(n, 100);

@@ -129,7 +129,7 @@ static struct weights *cached_of(const char *user)
     return recommender_cached(p, recommender_find(p, NULL), WEIGHTS_OF_USER, text_of(user));
 }
 
-START_TEST(test_watcher_a_change_of_a_user_drops_that_user_s_weights)
+START_TEST(a_change_of_a_user_drops_that_user_s_weights)
 {
     add_users();
     watch();
@@ -152,7 +152,7 @@ static void forget(const char *user)
     must(store_commit(other, &e), &e);
 }
 
-START_TEST(test_watcher_drops_the_weights_of_who_was_forgotten_elsewhere)
+START_TEST(the_follower_drops_the_weights_of_who_was_forgotten_elsewhere)
 {
     add_users();
     watch();
@@ -169,7 +169,7 @@ START_TEST(test_watcher_drops_the_weights_of_who_was_forgotten_elsewhere)
 }
 END_TEST
 
-START_TEST(test_watcher_keeps_the_weights_of_who_got_the_key_of_a_forgotten_one)
+START_TEST(the_follower_keeps_the_weights_of_who_got_the_key_of_a_forgotten_one)
 {
     add_users();
     forget("bob"); /* the last key comes back */
@@ -181,7 +181,7 @@ START_TEST(test_watcher_keeps_the_weights_of_who_got_the_key_of_a_forgotten_one)
 }
 END_TEST
 
-START_TEST(test_watcher_empties_the_log_of_what_was_deleted)
+START_TEST(the_follower_empties_the_log_of_what_was_deleted)
 {
     char path[128];
     struct stat log;
@@ -193,9 +193,9 @@ START_TEST(test_watcher_empties_the_log_of_what_was_deleted)
 }
 END_TEST
 
-START_TEST(test_watcher_keeps_weights_that_reflect_the_change)
+START_TEST(the_follower_keeps_weights_that_reflect_the_change)
 {
-    add_users(); /* two changes that the watcher has still to follow */
+    add_users(); /* two changes that the follower has still to follow */
     ask("/v1/users/ann/recommendations", NULL);
     watch();
     WAIT_FOR(followed() >= 2);
@@ -207,18 +207,18 @@ START_TEST(test_watcher_keeps_weights_that_reflect_the_change)
 }
 END_TEST
 
-START_TEST(test_watcher_sees_what_was_written_before_it_looked)
+START_TEST(the_follower_sees_what_was_written_before_it_looked)
 {
     add_users();
     ask("/v1/users/ann/recommendations", NULL);
-    (void)touch("ann"); /* before the watcher has a connection: nothing announces it */
+    (void)touch("ann"); /* before the follower has a connection: nothing announces it */
     watch();
     WAIT_FOR(followed() >= 3);
     ck_assert_uint_eq(entries(), 0);
 }
 END_TEST
 
-START_TEST(test_watcher_shows_a_new_title)
+START_TEST(the_follower_shows_a_new_title)
 {
     add_users();
     watch();
@@ -231,7 +231,7 @@ START_TEST(test_watcher_shows_a_new_title)
 }
 END_TEST
 
-START_TEST(test_watcher_tries_again_what_it_could_not_follow)
+START_TEST(the_follower_tries_again_what_it_could_not_follow)
 {
     add_users();
     watch();
@@ -254,7 +254,7 @@ START_TEST(test_watcher_tries_again_what_it_could_not_follow)
 }
 END_TEST
 
-START_TEST(test_watcher_tells_that_the_store_answers)
+START_TEST(the_follower_tells_that_the_store_answers)
 {
     atomic_store(&w.serving.store_read_ns, 0);
     ck_assert(!change_follower_store_answers(&w.serving));
@@ -290,24 +290,24 @@ END_TEST
 /* Whatever the store is. */
 static void add(TCase *t)
 {
-    tcase_add_test(t, test_watcher_a_change_of_a_user_drops_that_user_s_weights);
-    tcase_add_test(t, test_watcher_keeps_weights_that_reflect_the_change);
-    tcase_add_test(t, test_watcher_sees_what_was_written_before_it_looked);
-    tcase_add_test(t, test_watcher_drops_the_weights_of_who_was_forgotten_elsewhere);
-    tcase_add_test(t, test_watcher_shows_a_new_title);
-    tcase_add_test(t, test_watcher_tries_again_what_it_could_not_follow);
-    tcase_add_test(t, test_watcher_tells_that_the_store_answers);
+    tcase_add_test(t, a_change_of_a_user_drops_that_user_s_weights);
+    tcase_add_test(t, the_follower_keeps_weights_that_reflect_the_change);
+    tcase_add_test(t, the_follower_sees_what_was_written_before_it_looked);
+    tcase_add_test(t, the_follower_drops_the_weights_of_who_was_forgotten_elsewhere);
+    tcase_add_test(t, the_follower_shows_a_new_title);
+    tcase_add_test(t, the_follower_tries_again_what_it_could_not_follow);
+    tcase_add_test(t, the_follower_tells_that_the_store_answers);
     tcase_add_test(t, what_could_not_be_followed_for_want_of_memory_is_tried_again);
 }
 
 int main(void)
 {
-    Suite *s = suite_create("server/watcher");
-    TCase *t = tcase_create("watcher"), *memory = tcase_create("watcher in memory");
+    Suite *s = suite_create("server/serving/change_follower");
+    TCase *t = tcase_create("follower"), *memory = tcase_create("in memory");
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_checked_fixture(memory, setup_in_memory, teardown);
-    tcase_add_test(t, test_watcher_keeps_the_weights_of_who_got_the_key_of_a_forgotten_one);
-    tcase_add_test(t, test_watcher_empties_the_log_of_what_was_deleted);
+    tcase_add_test(t, the_follower_keeps_the_weights_of_who_got_the_key_of_a_forgotten_one);
+    tcase_add_test(t, the_follower_empties_the_log_of_what_was_deleted);
     add(t);
     add(memory);
     suite_add_tcase(s, t);

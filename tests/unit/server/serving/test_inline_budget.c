@@ -122,8 +122,8 @@ START_TEST(where_generations_are_gathered_or_not_measured_it_is_nobody)
     struct batcher *g;
     struct inline_budget out = {.any = true};
     ck_assert_int_eq(batcher_new(m->model, &config, &g, NULL), ERR_OK);
-    ck_assert(batcher_pays(g) && !batcher_max_batch(g) && !batcher_max_batch(NULL) &&
-              batcher_max_batch(m->batcher));
+    ck_assert(batcher_pays(g) && !batcher_allows_inline(g) && !batcher_allows_inline(NULL) &&
+              batcher_allows_inline(m->batcher));
     ck_assert_int_eq(inline_budget_measure(m->model, m->items, g, INT64_MAX, &out, NULL), ERR_OK);
     ck_assert(!out.any);
     out.any = true;
