@@ -20,7 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { USER_CONTEXTS_MAX_WITHIN = 32 }; /* users of a write whose contexts are made within it */
+enum { USER_CONTEXTS_MAX_WITHIN = 256 }; /* users of a write whose contexts are made within it */
 
 /* Within a write: the contexts of a user as the store has it now; an embedding that was given stays.
  * *source (may be NULL): what the context for the model `of` is made of, static. ERR_LIMIT: the user has

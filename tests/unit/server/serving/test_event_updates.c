@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { N_MANY = 60 }; /* users: more than whose contexts are made within a write */
+enum { N_MANY = 300 }; /* users: more than whose contexts are made within a write */
 
 static struct api_world w;
 static struct store_conn *other; /* as another process would write */
