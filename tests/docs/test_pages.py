@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SKIPPED = {".git", "build", "node_modules", "__pycache__"}
 SOURCES = {".c", ".h", ".S", ".py", ".js", ".lua", ".sql", ".yaml", ".1", ".cfg", ".service", ".sysusers", ""}
 # A newcomer has these after commands of the pages, or they belong to other programs.
+ROOMS = {"base", "engine", "store", "server"}
 NOT_OF_THE_TREE = {"store.db", "backup.db", "test.csv", "model.safetensors", "admin.token", "api.token", "warm.users", "item.weight", "known.svg",
                    "hypernet.env", "quality.md", "quality.json", "build/bench.json", "train.tsv.gz", "test.tsv.gz", "candidates.tsv.gz",
                    "users.tsv.gz", "items.tsv.gz", "../shared/data", "u1.base", "u1.test", "microhttpd.h", "sched_runtime"}
@@ -127,6 +128,18 @@ class Pages(unittest.TestCase):
         rooms = [line.split(":")[0] for line in (ROOT / "tests/support/rooms").read_text().splitlines() if line and not line.startswith("#")]
         self.assertGreater(len(rooms), 20)
         self.assertEqual([room for room in rooms if room != "schema/tools" and f"{room}/README.md" not in pages()], [])
+
+    def test_every_source_file_of_a_room_is_named_on_its_page(self):
+        n, unnamed = 0, []
+        for page, text in pages().items():
+            room = ROOT / os.path.dirname(page)
+            named = [re.escape(os.path.basename(name)).replace(r"\*", ".*") for name in names_in_code(text)]
+            for stem in {f.stem for f in room.glob("*.[ch]") if str(room.relative_to(ROOT)).split("/")[0] in ROOMS}:
+                n += 1
+                if not any(re.fullmatch(rf"({name})(\.[ch])?", of) for name in named for of in (stem, stem + ".c", stem + ".h")):
+                    unnamed.append(f"{page}: {stem}")
+        self.assertEqual(sorted(unnamed), [])
+        self.assertGreater(n, 150)
 
     def test_pages_are_reached_from_the_readme(self):
         reached, left = set(), ["README.md"]
