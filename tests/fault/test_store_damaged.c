@@ -4,8 +4,8 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "tests/support/store_fixture.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -424,9 +424,5 @@ int main(void)
     tcase_add_loop_test(tc, test_a_store_without_a_table_or_column_is_refused_when_opened, 0, 4);
     tcase_add_test(tc, test_a_damaged_log_is_cut_where_it_is_sound);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }

@@ -4,8 +4,8 @@
 #include "base/mem.h"
 #include "tests/support/sqlite_faults.h"
 #include "tests/support/store_fixture.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -603,9 +603,5 @@ int main(void)
     tcase_add_loop_test(tc, test_a_commit_that_failed_is_not_found_after_a_crash, 1, 3);
     tcase_add_loop_test(tc, test_a_commit_that_was_done_is_found_after_a_crash, 1, 3);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }
