@@ -224,6 +224,8 @@ int main(void)
     tcase_set_tags(t, "one_thread"); /* ../one_thread */
     tcase_add_test(t, a_checkpoint_of_data_that_differ_in_one_field_is_refused);
     tcase_add_test(t, a_checkpoint_of_a_run_with_other_options_is_refused_and_stays);
+    suite_add_tcase(s, t);
+    t = tcase_create("threads");
     tcase_add_test(t, a_checkpoint_goes_on_under_another_name_with_other_threads_and_a_deadline);
     suite_add_tcase(s, t);
     return train_world_run_suite(s);
