@@ -69,8 +69,8 @@ ALL_LDFLAGS = -pthread $(filter -fsanitize% --coverage,$(FLAGS_$(MODE))) \
               $(HARDEN_LD) $(LDFLAGS)
 
 # ---- sources: a new file in a folder is built without an edit here; a new folder is added here, and its arrows to tests/support/rooms ----
-ENGINE_FOLDERS := $(addprefix engine/,format kernels network rank cache train $(addprefix train/,data gradient linear item_item cold_items ranking rating))
-SERVER_FOLDERS := $(addprefix server/,cli http api serving items fields tables data evaluate simulate)
+ENGINE_FOLDERS := $(addprefix engine/,format kernels network rank cache train $(addprefix train/,data gradient linear item_item cold_items ranking rating task))
+SERVER_FOLDERS := $(addprefix server/,cli http api serving items fields tables data tasks evaluate simulate)
 FOLDERS := base engine $(ENGINE_FOLDERS) store store/sqlite $(SERVER_FOLDERS)
 SRCS := $(sort $(wildcard $(FOLDERS:=/*.c)))
 LIB_SRCS := $(filter-out server/cli/main.c,$(SRCS))
@@ -160,7 +160,7 @@ $(BENCH_BINS): $(B)/%: %.c $(B)/libhypernet.a $(B)/flags.stamp
 DEPFILES += $(BENCH_BINS:=.d)
 
 # The numerics once more with double as the scalar, so that finite differences mean something.
-DOUBLE_OBJS := $(patsubst %.c,$(B)/double/%.o,$(sort $(wildcard base/*.c)) $(filter-out engine/format/safetensors.c engine/format/safetensors_write.c engine/model.c engine/format/model_write.c engine/format/model_json.c engine/train/train.c engine/train/objectives.c engine/train/ranking/ranking% engine/train/ranking/estimate.c engine/train/rating/rating.c engine/train/ranking/checkpoint.c engine/cache/batcher.c,$(sort $(wildcard engine/*.c $(ENGINE_FOLDERS:=/*.c)))))
+DOUBLE_OBJS := $(patsubst %.c,$(B)/double/%.o,$(sort $(wildcard base/*.c)) $(filter-out engine/format/safetensors.c engine/format/safetensors_write.c engine/model.c engine/format/model_write.c engine/format/model_json.c engine/format/json_reader.c engine/format/task_json.c engine/format/profile_value_json.c engine/train/train.c engine/train/objectives.c engine/train/task/task_objective.c engine/train/ranking/ranking% engine/train/ranking/estimate.c engine/train/rating/rating.c engine/train/ranking/checkpoint.c engine/cache/batcher.c,$(sort $(wildcard engine/*.c $(ENGINE_FOLDERS:=/*.c)))))
 $(B)/double/%.o: %.c $(B)/flags.stamp
 	@mkdir -p $(@D)
 	$(call say,CC64,$<)

@@ -43,6 +43,9 @@ enum {
     LIMIT_TENSOR_DIMS = 8,      /* of a tensor in a model file */
     LIMIT_DIM = 1 << 20,        /* any width inside a model */
     LIMIT_LAYERS = 16,          /* of the trunk, and of the target network */
+    LIMIT_BASIS = 256,          /* width of what a task's own layer reads: its square is solved */
+    LIMIT_COLUMNS = 1024,       /* of a table of tasks */
+    LIMIT_COLUMN_VALUES = 1000, /* of one of its categories */
     LIMIT_PROFILE_FIELDS = 64,  /* fields an encoder knows */
     LIMIT_RATINGS_DIM = 1024,   /* width of the ratings block; its covariances take the square of it */
     LIMIT_PAIRS = 1 << 30,      /* item-item weights of a model */

@@ -1,11 +1,11 @@
-/* A key that is not known is refused and not skipped: a misspelt "linear_head" would otherwise load and
- * answer wrongly. A reader carries the path of the object it is in, so that every refusal says where
- * ("target.layers[1].rank"), and the first error: its getters do nothing after one, so that a decoder reads
- * as a list of what it expects. */
+/* Readers (engine/format/json_reader.h) keep the first error, so that a decoder reads as a list of what it
+ * expects. */
 #include "engine/format/model_json.h"
 
 #include "base/mem.h"
+#include "engine/format/json_reader.h"
 #include "engine/format/profile_value_json.h"
+#include "engine/format/task_json.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -14,201 +14,53 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FORMAT = 1, PATH_BYTES = 96, MAX_KEYS = 16 };
-
-struct reader {
-    const json_t *object;
-    char path[PATH_BYTES];      /* "" at the top, else it ends with a dot */
-    const char *read[MAX_KEYS]; /* keys that were asked for; the object may have no others */
-    size_t n_read;
-    enum err_code *code; /* shared by all readers of one document */
-    struct err *e;
-};
-
-static void fail(struct reader *r, const char *key, const char *problem)
-{
-    if (*r->code == ERR_OK)
-        *r->code = err_set(r->e, ERR_INVALID, "%s%s: %s", r->path, key, problem);
-}
-
-/* The value of a key, NULL when it is not there or an error came before. */
-static const json_t *get(struct reader *r, const char *key)
-{
-    if (*r->code != ERR_OK)
-        return NULL;
-    r->read[r->n_read++] = key;
-    return json_object_get(r->object, key);
-}
-
-static const json_t *get_required(struct reader *r, const char *key)
-{
-    const json_t *value = get(r, key);
-    if (!value)
-        fail(r, key, "is missing");
-    return value;
-}
-
-static size_t get_size(struct reader *r, const char *key)
-{
-    const json_t *value = get_required(r, key);
-    if (value && (!json_is_integer(value) || json_integer_value(value) < 0))
-        fail(r, key, "is no non-negative integer");
-    return value ? (size_t)json_integer_value(value) : 0;
-}
-
-static double get_number(struct reader *r, const char *key)
-{
-    const json_t *value = get_required(r, key);
-    if (value && !json_is_number(value))
-        fail(r, key, "is no number");
-    return json_number_value(value);
-}
-
-static bool get_bool(struct reader *r, const char *key)
-{
-    const json_t *value = get_required(r, key);
-    if (value && !json_is_boolean(value))
-        fail(r, key, "is neither true nor false");
-    return json_is_true(value);
-}
-
-/* Never NULL. */
-static const char *get_string(struct reader *r, const char *key)
-{
-    const json_t *value = get_required(r, key);
-    if (value && !json_is_string(value))
-        fail(r, key, "is no string");
-    return json_is_string(value) ? json_string_value(value) : "";
-}
-
-static void get_name(struct reader *r, const char *key, char out[LIMIT_NAME_BYTES + 1])
-{
-    const char *text = get_string(r, key);
-    size_t n = strlen(text);
-    if (n == 0 || n > LIMIT_NAME_BYTES)
-        fail(r, key, "must have 1 to 128 bytes");
-    else
-        memcpy(out, text, n + 1);
-}
-
-_Static_assert(LIMIT_NAME_BYTES == 128, "the text above names it");
-
-/* Reads a name that one of the parsers of model_spec.h knows. */
-#define GET_ENUM(r, key, parse, out, choices)                                                                \
-    do {                                                                                                     \
-        const char *name = get_string(r, key);                                                               \
-        if (!parse(name, out))                                                                               \
-            fail(r, key, "is none of " choices);                                                             \
-    } while (0)
-
-/* A reader of an object inside r; of an empty one after an error. */
-static struct reader enter(struct reader *r, const char *key, const json_t *object)
-{
-    struct reader inner = {.object = object, .code = r->code, .e = r->e};
-    if (snprintf(inner.path, sizeof inner.path, "%s%s.", r->path, key) >= (int)sizeof inner.path)
-        fail(r, key, "is nested too deep");
-    if (object && !json_is_object(object))
-        fail(r, key, "is no object");
-    return inner;
-}
-
-static struct reader get_object(struct reader *r, const char *key)
-{
-    return enter(r, key, get_required(r, key));
-}
-
-/* Refuses keys that were not asked for. */
-static void leave(struct reader *r)
-{
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)r->object, key, value)
-    {
-        bool known = *r->code != ERR_OK;
-        for (size_t i = 0; i < r->n_read && !known; i++)
-            known = strcmp(r->read[i], key) == 0;
-        if (!known)
-            fail(r, key, "is not a key of this format");
-    }
-}
+enum { FORMAT = 1 };
 
 /* ---- decoding ---- */
 
-/* The array of layers at a key; *n is at most LIMIT_LAYERS. */
-static const json_t *get_layers(struct reader *r, size_t *n)
+static void decode_trunk(struct json_reader *r, struct model_spec *spec)
 {
-    const json_t *layers = get_required(r, "layers");
-    *n = 0;
-    if (layers && !json_is_array(layers))
-        fail(r, "layers", "is no array");
-    else if (json_array_size(layers) > LIMIT_LAYERS)
-        fail(r, "layers", "has more than 16 layers");
-    else
-        *n = json_array_size(layers);
-    return layers;
-}
-
-_Static_assert(LIMIT_LAYERS == 16, "the text above names it");
-
-static struct reader enter_layer(struct reader *r, const json_t *layers, size_t i)
-{
-    char key[32];
-    (void)snprintf(key, sizeof key, "layers[%zu]", i);
-    return enter(r, key, json_array_get(layers, i));
-}
-
-static void decode_trunk(struct reader *r, struct model_spec *spec)
-{
-    GET_ENUM(r, "norm", norm_kind_parse, &spec->norm, "none, layer, block");
-    const json_t *layers = get_layers(r, &spec->n_trunk);
+    READER_ENUM(r, "norm", norm_kind_parse, &spec->norm, "none, layer, block");
+    const json_t *layers = reader_layers(r, "layers", &spec->n_trunk);
     for (size_t i = 0; i < spec->n_trunk; i++) {
-        struct reader layer = enter_layer(r, layers, i);
-        spec->trunk[i].d_out = get_size(&layer, "d_out");
-        GET_ENUM(&layer, "activation", activation_parse, &spec->trunk[i].activation, "identity, relu, tanh");
-        leave(&layer);
+        struct json_reader layer = reader_element(r, "layers", layers, i);
+        spec->trunk[i].d_out = reader_size(&layer, "d_out");
+        READER_ENUM(&layer, "activation", activation_parse, &spec->trunk[i].activation,
+                    "identity, relu, tanh");
+        reader_leave(&layer);
     }
-    leave(r);
+    reader_leave(r);
 }
 
-static void decode_layer(struct reader *r, struct layer_spec *layer)
+static void decode_layer(struct json_reader *r, struct layer_spec *layer)
 {
-    layer->d_in = get_size(r, "d_in");
-    layer->d_out = get_size(r, "d_out");
-    GET_ENUM(r, "generator", generator_parse, &layer->generator, "shared, full, low_rank, core");
+    layer->d_in = reader_size(r, "d_in");
+    layer->d_out = reader_size(r, "d_out");
+    READER_ENUM(r, "generator", generator_parse, &layer->generator, "shared, full, low_rank, core");
     if (layer->generator == GENERATOR_LOW_RANK || layer->generator == GENERATOR_CORE)
-        layer->rank = get_size(r, "rank");
-    GET_ENUM(r, "bias", bias_kind_parse, &layer->bias, "none, shared, full");
-    GET_ENUM(r, "activation", activation_parse, &layer->activation, "identity, relu, tanh");
-    leave(r);
+        layer->rank = reader_size(r, "rank");
+    READER_ENUM(r, "bias", bias_kind_parse, &layer->bias, "none, shared, full");
+    READER_ENUM(r, "activation", activation_parse, &layer->activation, "identity, relu, tanh");
+    reader_leave(r);
 }
 
-/* Whether an optional object is there; `in` is its reader then. */
-static bool get_block(struct reader *r, const char *key, struct reader *in)
+static void decode_target(struct json_reader *r, struct model_spec *spec)
 {
-    const json_t *value = get(r, key);
-    if (!value || json_is_null(value))
-        return false;
-    *in = enter(r, key, value);
-    return true;
-}
-
-static void decode_target(struct reader *r, struct model_spec *spec)
-{
-    struct reader pairs;
-    spec->has_linear = get_bool(r, "linear");
-    spec->linear_head = get_bool(r, "linear_head");
-    const json_t *layers = get_layers(r, &spec->n_layers);
+    struct json_reader pairs;
+    spec->has_linear = reader_bool(r, "linear");
+    spec->linear_head = reader_bool(r, "linear_head");
+    const json_t *layers = reader_layers(r, "layers", &spec->n_layers);
     for (size_t i = 0; i < spec->n_layers; i++) {
-        struct reader layer = enter_layer(r, layers, i);
+        struct json_reader layer = reader_element(r, "layers", layers, i);
         decode_layer(&layer, &spec->layers[i]);
     }
-    if (get_block(r, "neighbours", &pairs)) {
-        spec->n_pairs = get_size(&pairs, "pairs");
+    if (reader_block(r, "neighbours", &pairs)) {
+        spec->n_pairs = reader_size(&pairs, "pairs");
         if (spec->n_pairs == 0)
-            fail(&pairs, "pairs", "is 0; leave neighbours out");
-        leave(&pairs);
+            reader_fail(&pairs, "pairs", "is 0; leave neighbours out");
+        reader_leave(&pairs);
     }
-    leave(r);
+    reader_leave(r);
 }
 
 /* By field; values by their text, then ranges by where they begin. */
@@ -224,7 +76,7 @@ static int by_field_and_value(const void *a, const void *b)
 }
 
 /* A value that stands twice, or in two ranges, would have two rows of which one is never used. */
-static void check_values_once(struct reader *r, const struct encoder_spec *n)
+static void check_values_once(struct json_reader *r, const struct encoder_spec *n)
 {
     size_t n_fields = 1;
     const struct profile_value **sorted = mem_alloc_array(n->n_values, sizeof *sorted);
@@ -240,19 +92,19 @@ static void check_values_once(struct reader *r, const struct encoder_spec *n)
         bool same_field = strcmp(x->field, y->field) == 0;
         n_fields += !same_field;
         if (same_field && x->value && by_field_and_value(&x, &y) == 0)
-            fail(r, "values", "has the same field and value twice");
+            reader_fail(r, "values", "has the same field and value twice");
         else if (same_field && !x->value && y->from < x->below)
-            fail(r, "values", "has ranges of one field that overlap");
+            reader_fail(r, "values", "has ranges of one field that overlap");
     }
     if (n_fields > LIMIT_PROFILE_FIELDS)
-        fail(r, "values", "has more than 64 fields");
+        reader_fail(r, "values", "has more than 64 fields");
     mem_free(sorted);
 }
 
 _Static_assert(LIMIT_PROFILE_FIELDS == 64, "the text above names it");
 
 /* The array at `name`: of [field, value], a row of a table each. */
-static void decode_values(struct reader *r, const char *name, const json_t *values, bool ranges,
+static void decode_values(struct json_reader *r, const char *name, const json_t *values, bool ranges,
                           struct profile_value **out, size_t *n)
 {
     size_t n_values = json_array_size(values);
@@ -268,11 +120,12 @@ static void decode_values(struct reader *r, const char *name, const json_t *valu
             goto nomem;
         char key[40];
         (void)snprintf(key, sizeof key, "%s[%zu]", name, i);
-        fail(r, key,
-             ranges
-                 ? "is no array of a field's name and a value, both strings, or a range: {\"from\": number, "
-                   "\"below\": number}"
-                 : "is no array of a field's name and a value, both strings");
+        reader_fail(
+            r, key,
+            ranges
+                ? "is no array of a field's name and a value, both strings, or a range: {\"from\": number, "
+                  "\"below\": number}"
+                : "is no array of a field's name and a value, both strings");
         return;
     }
     return;
@@ -281,113 +134,115 @@ nomem:
 }
 
 /* The array of a vocabulary, or NULL after an error. */
-static const json_t *get_values(struct reader *r, const char *name)
+static const json_t *get_values(struct json_reader *r, const char *name)
 {
-    const json_t *values = get_required(r, name);
+    const json_t *values = reader_required(r, name);
     if (values && !json_is_array(values))
-        fail(r, name, "is no array");
+        reader_fail(r, name, "is no array");
     else if (json_array_size(values) > LIMIT_DIM)
-        fail(r, name, "has more than 1048576 rows");
+        reader_fail(r, name, "has more than 1048576 rows");
     return values;
 }
 
 _Static_assert(LIMIT_DIM == 1048576, "the text above names it");
 
-static void decode_profile(struct reader *r, struct encoder_spec *n)
+static void decode_profile(struct json_reader *r, struct encoder_spec *n)
 {
-    n->d_profile = get_size(r, "dim");
+    n->d_profile = reader_size(r, "dim");
     const json_t *values = get_values(r, "values");
-    leave(r);
+    reader_leave(r);
     if (*r->code == ERR_OK)
         decode_values(r, "values", values, true, &n->values, &n->n_values);
     if (*r->code == ERR_OK)
         check_values_once(r, n);
 }
 
-static void decode_item_side(struct reader *r, struct cold_items_spec *s)
+static void decode_item_side(struct json_reader *r, struct cold_items_spec *s)
 {
     s->present = true;
-    s->n_users = get_size(r, "n_users");
+    s->n_users = reader_size(r, "n_users");
     const json_t *features = get_values(r, "features");
-    leave(r);
+    reader_leave(r);
     if (*r->code == ERR_OK)
         decode_values(r, "features", features, false, &s->features, &s->n_features);
 }
 
-static void decode_encoder(struct reader *r, struct encoder_spec *n)
+static void decode_encoder(struct json_reader *r, struct encoder_spec *n)
 {
-    struct reader block;
+    struct json_reader block;
     n->present = true;
-    if (get_block(r, "fold_in", &block)) {
-        n->d_fold_in = get_size(&block, "dim");
-        n->alpha = get_number(&block, "alpha");
-        n->reg = get_number(&block, "reg");
-        n->reg_exponent = get_number(&block, "reg_exponent");
-        leave(&block);
+    if (reader_block(r, "fold_in", &block)) {
+        n->d_fold_in = reader_size(&block, "dim");
+        n->alpha = reader_number(&block, "alpha");
+        n->reg = reader_number(&block, "reg");
+        n->reg_exponent = reader_number(&block, "reg_exponent");
+        reader_leave(&block);
     }
-    if (get_block(r, "history", &block)) {
-        n->d_history = get_size(&block, "dim");
-        leave(&block);
+    if (reader_block(r, "history", &block)) {
+        n->d_history = reader_size(&block, "dim");
+        reader_leave(&block);
     }
-    if (get_block(r, "recent", &block)) {
-        n->d_recent = get_size(&block, "dim");
-        n->n_decays = get_size(&block, "n_decays");
-        n->n_recent = get_size(&block, "n_recent");
-        leave(&block);
+    if (reader_block(r, "recent", &block)) {
+        n->d_recent = reader_size(&block, "dim");
+        n->n_decays = reader_size(&block, "n_decays");
+        n->n_recent = reader_size(&block, "n_recent");
+        reader_leave(&block);
     }
-    if (get_block(r, "profile", &block))
+    if (reader_block(r, "profile", &block))
         decode_profile(&block, n);
-    if (get_block(r, "when", &block)) {
-        n->d_when = get_size(&block, "dim");
-        n->n_moments = get_size(&block, "n_moments");
-        n->when_start = get_number(&block, "start");
-        n->when_step = get_number(&block, "step");
-        leave(&block);
+    if (reader_block(r, "when", &block)) {
+        n->d_when = reader_size(&block, "dim");
+        n->n_moments = reader_size(&block, "n_moments");
+        n->when_start = reader_number(&block, "start");
+        n->when_step = reader_number(&block, "step");
+        reader_leave(&block);
     }
-    if (get_block(r, "disliked", &block)) {
-        n->d_disliked = get_size(&block, "dim");
-        leave(&block);
+    if (reader_block(r, "disliked", &block)) {
+        n->d_disliked = reader_size(&block, "dim");
+        reader_leave(&block);
     }
-    if (get_block(r, "ratings", &block)) {
-        n->d_ratings = get_size(&block, "dim");
-        n->rating_least = get_number(&block, "least");
-        n->rating_most = get_number(&block, "most");
-        leave(&block);
+    if (reader_block(r, "ratings", &block)) {
+        n->d_ratings = reader_size(&block, "dim");
+        n->rating_least = reader_number(&block, "least");
+        n->rating_most = reader_number(&block, "most");
+        reader_leave(&block);
     }
-    leave(r);
+    reader_leave(r);
 }
 
-static const struct objective *get_objective(struct reader *r)
+static const struct objective *get_objective(struct json_reader *r)
 {
     char names[OBJECTIVE_LIST_BYTES], problem[OBJECTIVE_LIST_BYTES + 16];
-    const struct objective *found = objective_find(get_string(r, "objective"));
+    const struct objective *found = objective_find(reader_string(r, "objective"));
     (void)snprintf(problem, sizeof problem, "is none of %s", objective_list(NULL, ", ", names));
     if (!found)
-        fail(r, "objective", problem);
+        reader_fail(r, "objective", problem);
     return found;
 }
 
-static void decode_model(struct reader *r, struct model_spec *spec)
+static void decode_model(struct json_reader *r, struct model_spec *spec)
 {
-    struct reader inner;
-    if (get_size(r, "format") != FORMAT)
-        fail(r, "format", "is not 1, the only one this version reads");
-    get_name(r, "name", spec->name);
-    get_name(r, "version", spec->version);
+    struct json_reader inner;
+    if (reader_size(r, "format") != FORMAT)
+        reader_fail(r, "format", "is not 1, the only one this version reads");
+    reader_name(r, "name", spec->name);
+    reader_name(r, "version", spec->version);
     spec->objective = get_objective(r);
-    spec->n_items = get_size(r, "n_items");
-    spec->d_item = get_size(r, "d_item");
-    spec->d_context = get_size(r, "d_context");
-    spec->d_output = get_size(r, "d_output");
-    inner = get_object(r, "trunk");
+    spec->n_items = reader_size(r, "n_items");
+    spec->d_item = reader_size(r, "d_item");
+    spec->d_context = reader_size(r, "d_context");
+    spec->d_output = reader_size(r, "d_output");
+    inner = reader_object(r, "trunk");
     decode_trunk(&inner, spec);
-    inner = get_object(r, "target");
+    inner = reader_object(r, "target");
     decode_target(&inner, spec);
-    if (get_block(r, "encoder", &inner))
+    if (reader_block(r, "encoder", &inner))
         decode_encoder(&inner, &spec->encoder);
-    if (get_block(r, "items", &inner))
+    if (reader_block(r, "items", &inner))
         decode_item_side(&inner, &spec->cold_items);
-    leave(r);
+    if (reader_block(r, "task", &inner))
+        task_json_decode(&inner, &spec->task);
+    reader_leave(r);
 }
 
 enum err_code model_json_decode(const char *text, struct model_spec *spec, struct err *e)
@@ -400,7 +255,7 @@ enum err_code model_json_decode(const char *text, struct model_spec *spec, struc
     if (!root)
         return err_set(e, ERR_INVALID, "it is not valid JSON: %s (line %d, column %d)", at.text, at.line,
                        at.column);
-    struct reader top = {.object = root, .code = &code, .e = e};
+    struct json_reader top = {.object = root, .code = &code, .e = e};
     if (!json_is_object(root))
         code = err_set(e, ERR_INVALID, "it is no JSON object");
     else
@@ -555,6 +410,8 @@ static void encode_model(json_t *root, const struct model_spec *spec, bool *fail
         encode_encoder(put_object(root, "encoder", failed), &spec->encoder, failed);
     if (spec->cold_items.present)
         encode_item_side(put_object(root, "items", failed), &spec->cold_items, failed);
+    if (spec->task.present)
+        put(root, "task", task_json_encode(&spec->task), failed);
 }
 
 static int add_bytes(const char *bytes, size_t n, void *out)

@@ -66,6 +66,17 @@ size_t model_spec_d_trunk(const struct model_spec *spec)
     return spec->n_trunk ? spec->trunk[spec->n_trunk - 1].d_out : spec->d_context;
 }
 
+size_t task_spec_d_features(const struct model_spec *spec)
+{
+    const struct task_spec *t = &spec->task;
+    return spec->d_item + (t->n_features ? t->features[t->n_features - 1].d_out : 0);
+}
+
+size_t task_spec_d_sums(const struct model_spec *spec)
+{
+    return 2 + spec->d_output * spec->task.d_basis + model_spec_packed(spec->task.d_basis);
+}
+
 size_t layer_spec_n_generated(const struct layer_spec *layer)
 {
     switch (layer->generator) {
@@ -194,6 +205,57 @@ static enum err_code check_layers(const struct model_spec *spec, struct err *e)
     return ERR_OK;
 }
 
+/* Classes are found by bisection, so they rise; which also says that each stands once. */
+static enum err_code check_target(const struct model_spec *spec, struct err *e)
+{
+    const struct task_spec *t = &spec->task;
+    if (t->target && !*t->target)
+        return err_set(e, ERR_INVALID, "task.target needs the name of its column");
+    if (t->n_classes > LIMIT_COLUMN_VALUES)
+        return err_set(e, ERR_INVALID, "task.target has %zu classes; at most %d", t->n_classes,
+                       LIMIT_COLUMN_VALUES);
+    if (spec->d_output != (t->n_classes ? t->n_classes : 1) || t->n_classes == 1)
+        return err_set(e, ERR_INVALID, "d_output is %zu with %zu classes", spec->d_output, t->n_classes);
+    for (size_t k = 1; t->classes && k < t->n_classes; k++)
+        if (strcmp(t->classes[k - 1], t->classes[k]) >= 0)
+            return err_set(e, ERR_INVALID, "class %zu of task.target does not come after the one before it",
+                           k);
+    if (t->forgets && !(t->time && isfinite(t->period) && t->period > 0))
+        return err_set(e, ERR_INVALID, "task.forgets needs a time and a period above 0");
+    if (!(isfinite(t->shrink) && t->shrink >= 0) || (t->shrink > 0 && !t->log_target))
+        return err_set(e, ERR_INVALID, "task.target.shrink must be 0 or more, and is for a log target");
+    if (!t->n_classes && !(isfinite(t->target_mean) && isfinite(t->target_deviation) &&
+                           t->target_deviation > 0 && isfinite(t->target_least) && isfinite(t->target_most) &&
+                           t->target_least <= t->target_most && (!t->log_target || t->target_least > 0)))
+        return err_set(e, ERR_INVALID, "task.target needs a finite mean, a deviation above 0 and a range");
+    return ERR_OK;
+}
+
+static enum err_code check_task(const struct model_spec *spec, struct err *e)
+{
+    const struct task_spec *t = &spec->task;
+    if (!t->present)
+        return ERR_OK;
+    if (spec->n_items || spec->n_layers || spec->has_linear || spec->n_trunk || spec->encoder.present)
+        return err_set(e, ERR_INVALID, "task goes without items, trunk, encoder and a target network");
+    if (columns_check(&t->columns, e) || check_width("task.basis", t->d_basis, e))
+        return ERR_INVALID;
+    if (t->d_basis > LIMIT_BASIS)
+        return err_set(e, ERR_INVALID, "task.basis is %zu; at most %d", t->d_basis, LIMIT_BASIS);
+    for (size_t i = 0; i < t->n_features; i++)
+        if (check_width("d_out of a layer of task.features", t->features[i].d_out, e))
+            return ERR_INVALID;
+    if (spec->d_item != columns_width(&t->columns))
+        return err_set(e, ERR_INVALID, "the columns are %zu wide together, but d_item is %zu",
+                       columns_width(&t->columns), spec->d_item);
+    if (check_target(spec, e))
+        return ERR_INVALID;
+    if (spec->d_context != task_spec_d_sums(spec))
+        return err_set(e, ERR_INVALID, "d_context is %zu; the sums of a task are %zu numbers",
+                       spec->d_context, task_spec_d_sums(spec));
+    return ERR_OK;
+}
+
 enum err_code model_spec_check(const struct model_spec *spec, struct err *e)
 {
     if (!spec->name[0] || !spec->version[0])
@@ -211,7 +273,7 @@ enum err_code model_spec_check(const struct model_spec *spec, struct err *e)
     for (size_t i = 0; i < spec->n_trunk; i++)
         if (check_width("d_out of a trunk layer", spec->trunk[i].d_out, e))
             return ERR_INVALID;
-    if (!spec->has_linear && spec->n_layers == 0)
+    if (!spec->has_linear && spec->n_layers == 0 && !spec->task.present)
         return err_set(e, ERR_INVALID, "the target network has neither a linear part nor a layer");
     if (spec->linear_head && !spec->has_linear)
         return err_set(e, ERR_INVALID, "a generated linear part without a linear part");
@@ -227,6 +289,8 @@ enum err_code model_spec_check(const struct model_spec *spec, struct err *e)
     enum err_code code = check_layers(spec, e);
     if (!code)
         code = check_encoder(spec, e);
+    if (!code)
+        code = check_task(spec, e);
     return code ? code : check_item_side(spec, e);
 }
 
@@ -337,6 +401,25 @@ static void add_layer(struct table *t, const struct model_spec *spec, size_t i)
 #undef NAME
 }
 
+static void add_task(struct table *t, const struct model_spec *spec)
+{
+    const struct task_spec *task = &spec->task;
+    size_t d = spec->d_item, d_features = task_spec_d_features(spec);
+    char name[TENSOR_NAME_BYTES];
+    for (size_t i = 0; i < task->n_features; i++) {
+        (void)snprintf(name, sizeof name, "task.features.%zu.weight", i);
+        MATRIX(name, task->features[i].d_out, d, GROUP_SHARED, features[i].weight);
+        (void)snprintf(name, sizeof name, "task.features.%zu.bias", i);
+        VECTOR(name, task->features[i].d_out, GROUP_SHARED, features[i].bias);
+        d = task->features[i].d_out;
+    }
+    MATRIX("task.shared.weight", spec->d_output, d_features, GROUP_SHARED, shared);
+    VECTOR("task.shared.bias", spec->d_output, GROUP_SHARED, shared_bias);
+    MATRIX("task.basis.weight", task->d_basis, d_features, GROUP_SHARED, basis);
+    VECTOR("task.basis.bias", task->d_basis, GROUP_SHARED, basis_bias);
+    VECTOR("task.scales", TASK_SCALES + task->forgets, GROUP_HEAD, task_scales);
+}
+
 size_t model_spec_tensors(const struct model_spec *spec, struct tensor_spec out[MODEL_MAX_TENSORS])
 {
     struct table table = {.out = out}, *t = &table;
@@ -353,6 +436,8 @@ size_t model_spec_tensors(const struct model_spec *spec, struct tensor_spec out[
         MATRIX("linear.head.weight", spec->d_item, model_spec_d_trunk(spec), GROUP_HEAD, linear_head);
     for (size_t i = 0; i < spec->n_layers; i++)
         add_layer(t, spec, i);
+    if (spec->task.present)
+        add_task(t, spec);
     return t->n;
 }
 
@@ -388,4 +473,10 @@ void model_spec_fini(struct model_spec *spec)
 {
     free_values(&spec->encoder.values, &spec->encoder.n_values);
     free_values(&spec->cold_items.features, &spec->cold_items.n_features);
+    columns_fini(&spec->task.columns);
+    for (size_t i = 0; i < spec->task.n_classes; i++)
+        mem_free(spec->task.classes[i]);
+    mem_free(spec->task.classes);
+    mem_free(spec->task.target);
+    mem_free(spec->task.time);
 }

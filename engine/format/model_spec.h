@@ -8,7 +8,7 @@
  *
  * What is computed of an item with embedding e_i, of a context c with z of it:
  *   ranking:  score(i) = bias_i + p . e_i + MLP(e_i; theta),   p = linear_context c + linear_head z
- *   a task:   y = MLP(x; theta)
+ *   a task:   y = MLP(x; theta), or with struct task_spec that of engine/network/task_head.h
  * Ranking so starts from matrix factorisation and adds to it. Matrices are row-major, (out, in).
  * Layer: engine/format
  * Threads: immutable once filled.
@@ -18,6 +18,7 @@
 
 #include "base/err.h"
 #include "base/limits.h"
+#include "engine/format/columns.h"
 #include "engine/format/objective.h"
 #include "engine/kernels/real.h"
 
@@ -90,6 +91,27 @@ struct cold_items_spec {
     struct profile_value *features; /* (n_features) heap; field "category" or "word", in rising byte order */
 };
 
+/* A model of tasks that reads rows of a table, and whose last layer is solved for each task from the rows
+ * that are known of it; see engine/network/task_head.h. */
+struct task_spec {
+    bool present;
+    struct columns columns; /* of a row; d_item is their width */
+    size_t n_features;      /* layers that all tasks share */
+    struct trunk_layer_spec features[LIMIT_LAYERS];
+    size_t d_basis; /* M: width of phi, which the solved layer reads */
+    bool forgets;   /* rows count the less the older they are, at a learned rate */
+    char *time;     /* heap; the column of their times; NULL: they are not forgotten */
+    double period;  /* of these times: what ages are counted in */
+    double
+        shrink; /* of a log target: a prediction is lowered by so many variances, for errors relative to it */
+    char *target;                         /* heap; the name of its column */
+    char **classes;                       /* (n_classes) heap, in rising order of their bytes */
+    size_t n_classes;                     /* 0: a number is predicted */
+    bool log_target;                      /* the logarithm of the target is what is learned; it is above 0 */
+    double target_mean, target_deviation; /* of what is learned */
+    double target_least, target_most;     /* of the target in training */
+};
+
 struct model_spec {
     char name[LIMIT_NAME_BYTES + 1];
     char version[LIMIT_NAME_BYTES + 1];
@@ -108,6 +130,7 @@ struct model_spec {
     size_t n_pairs; /* item-item weights, of which the items' generated bias is made; 0: none */
     struct encoder_spec encoder;
     struct cold_items_spec cold_items;
+    struct task_spec task;
 };
 
 /* A sparse matrix of item-item weights: what an item in a history adds to the scores of others. */
@@ -161,6 +184,15 @@ struct model_params {
         real *v;                   /* V (k, d_in): core */
         real *core;                /* K0 (k, k): core */
     } layers[LIMIT_LAYERS];
+    struct {
+        real *weight; /* (d_out, d_in) */
+        real *bias;   /* (d_out) */
+    } features[LIMIT_LAYERS];
+    real *shared;      /* (O, F): what all tasks have of an output; F = task_spec_d_features */
+    real *shared_bias; /* (O) */
+    real *basis;       /* (M, F): phi = basis f + basis_bias */
+    real *basis_bias;  /* (M) */
+    real *task_scales; /* (TASK_SCALES + forgets): logarithms; see engine/network/task_head.h */
     /* The hypernetwork's matrices once more (engine/network/hypernet_panels.h), or NULL. Whoever copies
      * params and changes trunk, linear part or heads of the copy sets it to NULL there: one context would be
      * generated from what was. */
@@ -191,7 +223,7 @@ struct tensor_spec {
     size_t half_offset; /* of that to bfloat16, which a file may have instead; 0: not this tensor */
 };
 
-enum { MODEL_MAX_TENSORS = 24 + LIMIT_LAYERS * 12 };
+enum { MODEL_MAX_TENSORS = 32 + LIMIT_LAYERS * 14, TASK_SCALES = 2 };
 
 /* Checks every dimension, the chain of widths and the encoder's; ERR_INVALID names the first fault. */
 enum err_code model_spec_check(const struct model_spec *spec, struct err *e) ERR_MUST_CHECK;
@@ -220,6 +252,12 @@ size_t model_spec_item_row(const struct model_spec *spec);
 /* Width of z, and the number of values head `layer` generates for the weights (without the bias). */
 size_t model_spec_d_trunk(const struct model_spec *spec);
 size_t layer_spec_n_generated(const struct layer_spec *layer);
+
+/* F: width of what the layers of a task's model give, its inputs beside it. */
+size_t task_spec_d_features(const struct model_spec *spec);
+
+/* Reals of the sums over a task's rows, which are its context: see engine/network/task_head.h. */
+size_t task_spec_d_sums(const struct model_spec *spec);
 
 /* Frees the vocabularies. */
 void model_spec_fini(struct model_spec *spec);

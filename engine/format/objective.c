@@ -12,6 +12,21 @@ static enum err_code check_rating(const struct model_spec *spec, struct err *e)
     return ERR_OK;
 }
 
+/* A model that reads rows of a table says what its target is. */
+static enum err_code check_number(const struct model_spec *spec, struct err *e)
+{
+    if (spec->task.present && spec->task.n_classes)
+        return err_set(e, ERR_INVALID, "objective regression needs a task.target without classes");
+    return ERR_OK;
+}
+
+static enum err_code check_classes(const struct model_spec *spec, struct err *e)
+{
+    if (spec->task.present && !spec->task.n_classes)
+        return err_set(e, ERR_INVALID, "objective classification needs the classes of task.target");
+    return ERR_OK;
+}
+
 /* Nobody is told of a rating that nobody can give. */
 static double cut_to_range(const struct model_spec *spec, double score)
 {
@@ -22,8 +37,8 @@ static double cut_to_range(const struct model_spec *spec, double score)
 const struct objective objective_ranking = {.name = "ranking", .for_users = true, .new_items = true};
 const struct objective objective_rating = {
     .name = "rating", .for_users = true, .rates = true, .check = check_rating, .prediction = cut_to_range};
-const struct objective objective_regression = {.name = "regression"};
-const struct objective objective_classification = {.name = "classification"};
+const struct objective objective_regression = {.name = "regression", .check = check_number};
+const struct objective objective_classification = {.name = "classification", .check = check_classes};
 
 const struct objective *objective_find(const char *name)
 {

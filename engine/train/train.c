@@ -31,6 +31,11 @@ static enum err_code check(const struct train_objective *o, const struct train_d
         return err_set(e, ERR_INVALID, "models of the objective %s are not trained here; of %s they are",
                        options->objective ? options->objective->name : "that is not given",
                        objective_list(train_is_trained, " and ", names));
+    if (o->objective->for_users != !data->tasks)
+        return err_set(e, ERR_INVALID, "models of the objective %s are trained from %s", o->objective->name,
+                       o->objective->for_users ? "users and items" : "rows of tasks");
+    if (data->tasks)
+        return o->check(data, options, e);
     if (data->n_users < 2 || data->n_items < 2)
         return err_set(e, ERR_INVALID,
                        "training needs at least two users and two items; the store has %zu and %zu",

@@ -2,6 +2,7 @@
 #include "base/limits.h"
 #include "engine/kernels/blas_memory.h"
 #include "server/cli/commands.h"
+#include "server/cli/evaluate_tasks.h"
 #include "server/data/output_file.h"
 #include "server/evaluate/evaluation.h"
 #include "server/evaluate/evaluation_print.h"
@@ -15,6 +16,7 @@ struct settings {
     struct option_list models, chosen;
     int64_t threads, seed;
     bool baselines, groups, foreign_items, json;
+    struct evaluate_tasks tasks; /* with --rows */
 };
 
 /* Copies the next word of a comma-separated list into word. False at the end of the list. A word too long for
@@ -177,15 +179,48 @@ static int run(const struct settings *s)
     return evaluate(s, &o, &e) == ERR_OK ? EXIT_DONE : command_fail(&cmd_evaluate_command, &e, false);
 }
 
+/* A model of tasks on a table of rows. */
+static int run_tasks(struct settings *s)
+{
+    struct err e = {0};
+    s->tasks.model = s->models.values[0];
+    s->tasks.known = s->known;
+    s->tasks.json = s->json;
+    s->tasks.seed = (uint64_t)s->seed;
+    return evaluate_tasks_run(&s->tasks, &e) ? command_fail(&cmd_evaluate_command, &e, false) : EXIT_DONE;
+}
+
+/* Which of the two uses it is; ERR_INVALID: neither. */
+static enum err_code check_use(const struct settings *s, struct err *e)
+{
+    if (s->tasks.rows && (s->store || s->test || s->models.n != 1 || !s->tasks.columns.task))
+        return err_set(e, ERR_INVALID,
+                       "--rows is for one --model of tasks, with --task, and without --store and --test");
+    if (!s->tasks.rows && (!s->store || !s->test))
+        return err_set(e, ERR_INVALID, "--store and --test are missing; or --rows, for a model of tasks");
+    return ERR_OK;
+}
+
 static int cmd_evaluate(int argc, char **argv)
 {
-    struct settings s = {.metrics = "hr@10,ndcg@10", .seed = 1};
+    struct settings s = {.metrics = "hr@10,ndcg@10", .seed = 1, .tasks.interval = 0.9};
     const struct option options[] = {
-        {"store", OPTION_STRING, &s.store, "STORE", "what is known of the users", 0, 0, true},
+        {"store", OPTION_STRING, &s.store, "STORE", "what is known of the users; not with --rows", 0, 0,
+         false},
         {"model", OPTION_LIST, &s.models, "FILE", "model file; the others are compared with the first", 0, 0,
          true},
         {"test", OPTION_STRING, &s.test, "FILE", "held-out rows: user item, for rmse and mae rating", 0, 0,
-         true},
+         false},
+        {"rows", OPTION_STRING, &s.tasks.rows, "FILE",
+         "of a model of tasks: rows with the target, which are held out", 0, 0, false},
+        {"task", OPTION_STRING, &s.tasks.columns.task, "COLUMNS",
+         "of --rows: which columns say the task: store,brand", 0, 0, false},
+        {"task-profiles", OPTION_STRING, &s.tasks.columns.profiles, "FILE",
+         "of --rows: a table of what is known of tasks: columns of each of their rows", 0, 0, false},
+        {"interval", OPTION_REAL, &s.tasks.interval, "P",
+         "of --rows: the probability of the intervals that are measured", 0.01, 0.999, false},
+        {"unknown-is-absent", OPTION_FLAG, &s.tasks.unknown_is_absent, NULL,
+         "of --rows: a value of a category that the model does not know counts as none", 0, 0, false},
         {"candidates", OPTION_STRING, &s.candidates, "FILE",
          "a user and items a line; without it all items are ranked", 0, 0, false},
         {"metrics", OPTION_STRING, &s.metrics, "LIST",
@@ -196,7 +231,9 @@ static int cmd_evaluate(int argc, char **argv)
         {"baseline", OPTION_LIST, &s.chosen, "NAME",
          "this one alone: popularity fold-in ials ease, of ratings mean bias", 0, 0, false},
         {"known", OPTION_STRING, &s.known, "FILE",
-         "interactions of the test users, who are new: not in the store", 0, 0, false},
+         "interactions of the test users, who are new: not in the store; of --rows: what is known of the "
+         "tasks",
+         0, 0, false},
         {"users", OPTION_STRING, &s.users, "FILE", "profiles of the new users", 0, 0, false},
         {"known-counts", OPTION_STRING, &s.counts, "LIST",
          "measure with so many of each new user's interactions given: profile,1,3,5", 0, 0, false},
@@ -216,6 +253,10 @@ static int cmd_evaluate(int argc, char **argv)
     if (!command_begin(&cmd_evaluate_command, options, sizeof options / sizeof *options, argc, argv, NULL,
                        &status))
         return status;
+    if (check_use(&s, &e))
+        return command_fail(&cmd_evaluate_command, &e, true);
+    if (s.tasks.rows)
+        return run_tasks(&s);
     return blas_reserve((size_t)s.threads, &e) ? command_fail(&cmd_evaluate_command, &e, false) : run(&s);
 }
 

@@ -63,16 +63,39 @@ static void print_neighbours(const struct model_spec *s)
                      s->n_pairs, s->n_items < ITEM_ITEM_MOST ? s->n_items : (size_t)ITEM_ITEM_MOST);
 }
 
-static void print_text(const struct model *m)
+/* A model of tasks: what a row has, and what is said of it. */
+static void print_task(const struct model_spec *s)
 {
-    const struct model_spec *s = &m->spec;
-    struct tensor_spec tensors[MAX_TENSORS];
+    const struct task_spec *t = &s->task;
+    (void)printf("predicts    %s", t->target);
+    if (t->n_classes)
+        (void)printf(", one of %zu classes\n", t->n_classes);
+    else
+        (void)printf("%s, %g to %g in training\n", t->log_target ? " by its logarithm" : "", t->target_least,
+                     t->target_most);
+    (void)printf("columns     %zu, %zu numbers of a row\n", t->columns.n, s->d_item);
+    for (size_t i = 0; i < t->columns.n; i++) {
+        const struct column *c = &t->columns.list[i];
+        (void)printf("  %-28s", c->name);
+        if (c->kind == COLUMN_CATEGORY)
+            (void)printf(" category of %zu values", c->n_values);
+        else
+            (void)printf(" number, %g to %g", c->least, c->most);
+        (void)printf("%s\n", c->optional ? ", may be missing" : "");
+    }
+    for (size_t i = 0; i < t->n_features; i++)
+        (void)printf("features %zu  %zu %s, of all tasks\n", i, t->features[i].d_out,
+                     activation_name(t->features[i].activation));
+    (void)printf("own layer   %zu -> %zu, solved from a task's rows%s%s\n\n", t->d_basis, s->d_output,
+                 t->forgets ? ", the older by " : "", t->forgets ? t->time : "");
+}
+
+/* How the weights of a target network come about. */
+static void print_network(const struct model_spec *s)
+{
     struct theta_layout layout;
-    size_t n = list_tensors(s, tensors), n_values = 0;
     theta_layout_of(s, &layout);
-    (void)printf(
-        "model       %s\nversion     %s\nobjective   %s\nitems       %zu, %zu wide\ncontext     %zu wide\n",
-        s->name, s->version, s->objective->name, s->n_items, s->d_item, s->d_context);
+    (void)printf("items       %zu, %zu wide\ncontext     %zu wide\n", s->n_items, s->d_item, s->d_context);
     print_encoder(&s->encoder);
     (void)printf("trunk       normalisation %s", norm_kind_name(s->norm));
     for (size_t i = 0; i < s->n_trunk; i++)
@@ -90,6 +113,18 @@ static void print_text(const struct model *m)
     }
     print_neighbours(s);
     (void)printf("generated   %zu weights a context, %zu bytes\n\n", layout.len, layout.len * sizeof(real));
+}
+
+static void print_text(const struct model *m)
+{
+    const struct model_spec *s = &m->spec;
+    struct tensor_spec tensors[MAX_TENSORS];
+    size_t n = list_tensors(s, tensors), n_values = 0;
+    (void)printf("model       %s\nversion     %s\nobjective   %s\n", s->name, s->version, s->objective->name);
+    if (s->task.present)
+        print_task(s);
+    else
+        print_network(s);
     for (size_t i = 0; i < n; i++) {
         (void)printf("  %-28s %8zu x %zu%s\n", tensors[i].name, tensors[i].n_rows, tensors[i].n_cols,
                      model_params_half(&m->params, &tensors[i]) ? "  bfloat16" : "");

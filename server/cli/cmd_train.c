@@ -9,6 +9,7 @@
 #include "engine/train/train.h"
 #include "server/cli/commands.h"
 #include "server/cli/progress_bar.h"
+#include "server/cli/train_tasks.h"
 #include "server/cli/versions.h"
 #include "server/data/output_file.h"
 #include "server/data/train_dataset.h"
@@ -29,6 +30,7 @@ struct settings {
     int64_t keep_versions, seed, threads, epochs, dim, min_profile_users;
     double deadline_s;
     bool ignore_order, no_item_item, no_contexts, json;
+    struct train_tasks tasks; /* with --rows */
 };
 
 static atomic_bool interrupted; /* lock-free, so a signal handler may */
@@ -241,6 +243,22 @@ static enum err_code train(const struct settings *s, const struct train_options 
     return code;
 }
 
+/* The same from a table of tasks. */
+static enum err_code train_rows(struct settings *s, struct train_options *options, bool *written,
+                                struct err *e)
+{
+    struct train_report report;
+    struct progress_bar bar;
+    progress_bar_init(&bar);
+    s->tasks.out = s->out;
+    enum err_code code = train_tasks_run(&s->tasks, options, progress_bar_show, &bar, &report, e);
+    progress_bar_end(&bar);
+    *written = !code && report.written;
+    if (*written)
+        print_report(s, &report);
+    return code;
+}
+
 /* UTC to the millisecond: small models train in less than a second, and contexts of two versions must not
  * mix. */
 static void default_version(char out[32])
@@ -296,14 +314,20 @@ static void list_objectives(char *out, size_t size)
                               train_objectives[i]->objective->name, train_objectives[i]->about);
 }
 
+/* Whether models of it are trained from a store, as objective_list takes it. */
+static bool is_of_users(const struct objective *o)
+{
+    return objective_is_for_users(o) && train_is_trained(o);
+}
+
 static enum err_code find_objective(const char *name, const struct objective **out, struct err *e)
 {
     char names[OBJECTIVE_LIST_BYTES];
     *out = objective_find(name);
-    if (*out && train_is_trained(*out))
+    if (*out && is_of_users(*out))
         return ERR_OK;
-    return err_set(e, ERR_INVALID, "--objective is %s, not '%s'",
-                   objective_list(train_is_trained, " or ", names), name);
+    return err_set(e, ERR_INVALID, "--objective is %s, not '%s'", objective_list(is_of_users, " or ", names),
+                   name);
 }
 
 static int cmd_train(int argc, char **argv)
@@ -320,7 +344,26 @@ static int cmd_train(int argc, char **argv)
     char about[512];
     list_objectives(about, sizeof about);
     const struct option options[] = {
-        {"store", OPTION_STRING, &s.store, "STORE", "where users, items and interactions are", 0, 0, true},
+        {"store", OPTION_STRING, &s.store, "STORE",
+         "where users, items and interactions are; not with --rows", 0, 0, false},
+        {"rows", OPTION_STRING, &s.tasks.rows, "FILE", "a table of tasks to train from: a model for each", 0,
+         0, false},
+        {"task", OPTION_STRING, &s.tasks.columns.task, "COLUMNS",
+         "of --rows: which columns say the task: store,brand", 0, 0, false},
+        {"task-profiles", OPTION_STRING, &s.tasks.columns.profiles, "FILE",
+         "of --rows: a table of what is known of tasks: columns of each of their rows", 0, 0, false},
+        {"target", OPTION_STRING, &s.tasks.columns.target, "COLUMN", "of --rows: what is predicted", 0, 0,
+         false},
+        {"time", OPTION_STRING, &s.tasks.columns.time, "COLUMN",
+         "of --rows: when a row was; what is predicted is then newer than what is known", 0, 0, false},
+        {"gap", OPTION_REAL, &s.tasks.gap, "T",
+         "of --time: how long before what is predicted nothing is known", 0, 1e18, false},
+        {"horizon", OPTION_REAL, &s.tasks.horizon, "T",
+         "of --time: how far ahead is predicted; 0: one period", 0, 1e18, false},
+        {"relative", OPTION_FLAG, &s.tasks.relative, NULL,
+         "of --rows: errors count relative to the target, which is above 0", 0, 0, false},
+        {"categorical", OPTION_LIST, &s.tasks.categorical, "COLUMN",
+         "of --rows: a column whose numbers are categories", 0, 0, false},
         {"out", OPTION_STRING, &s.out, "FILE", "the model file to write, whole or not at all", 0, 0, true},
         {"name", OPTION_STRING, &s.name, "NAME", "name of the model", 0, 0, false},
         {"model-version", OPTION_STRING, &s.version, "VERSION", "version of the model; by default the time",
@@ -360,7 +403,11 @@ static int cmd_train(int argc, char **argv)
     if (!command_begin(&cmd_train_command, options, sizeof options / sizeof *options, argc, argv, NULL,
                        &status))
         return status;
-    if (find_objective(s.objective, &o.objective, &e))
+    if (!s.store == !s.tasks.rows) {
+        (void)err_set(&e, ERR_INVALID, "give --store, or --rows with --task and --target");
+        return command_fail(&cmd_train_command, &e, true);
+    }
+    if (!s.tasks.rows && find_objective(s.objective, &o.objective, &e))
         return command_fail(&cmd_train_command, &e, true);
     o.choose_generator = strcmp(s.generator, "auto") == 0;
     if (!o.choose_generator && !generator_parse(s.generator, &o.generator)) {
@@ -389,7 +436,7 @@ static int cmd_train(int argc, char **argv)
     struct sigaction act = {.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND};
     (void)sigaction(SIGINT, &act, NULL);
     bool written;
-    if (train(&s, &o, &written, &e))
+    if (s.tasks.rows ? train_rows(&s, &o, &written, &e) : train(&s, &o, &written, &e))
         return command_fail(&cmd_train_command, &e, false);
     return written ? EXIT_DONE : EXIT_INTERRUPTED;
 }

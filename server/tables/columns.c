@@ -325,7 +325,7 @@ static const struct fixed_layout *layout_of(enum table_kind kind, enum table_for
 enum err_code table_columns_fixed(enum table_kind kind, enum table_format format, size_t n_fields,
                                   struct table_columns *out, struct err *e)
 {
-    static const char *const kinds[] = {"interactions", "users", "items", "contexts", "candidates"};
+    static const char *const kinds[] = {"interactions", "users", "items", "contexts", "candidates", "rows"};
     const struct fixed_layout *layout = layout_of(kind, format, n_fields);
     if (!layout)
         return err_set(e, ERR_INVALID, "a table of %s cannot have the format %s", kinds[kind],

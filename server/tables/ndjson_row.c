@@ -78,12 +78,30 @@ static int append(const char *bytes, size_t n, void *arg)
     return 0; /* a failed append sticks to the buffer */
 }
 
+/* A value that is a whole by itself; null and "" are absent. */
+static enum err_code add_cell(const char *name, const json_t *value, struct table_row_builder *b,
+                              struct err *e)
+{
+    struct table_cell cell = {.name = name, .is_number = json_is_number(value) || json_is_boolean(value)};
+    if (json_is_object(value) || json_is_array(value))
+        return err_set(e, ERR_INVALID, "\"%s\" is neither a number nor a text, true, false or null", name);
+    if (json_is_string(value))
+        cell.text = (struct text){json_string_value(value), json_string_length(value)};
+    else if (json_is_boolean(value))
+        cell.text = json_is_true(value) ? (struct text){"true", 4} : (struct text){"false", 5};
+    cell.number = json_is_number(value) ? json_number_value(value) : json_is_true(value);
+    bool none = json_is_null(value) || (cell.text.data && !cell.text.len);
+    return none ? ERR_OK : table_row_add_cell(b, &cell, e);
+}
+
 static enum err_code add_member(const char *name, const json_t *value, struct table_row_builder *b,
                                 struct err *e)
 {
     enum err_code code = table_row_check_plain((struct text){name, strlen(name)}, "name of a field", e);
     if (code)
         return code;
+    if (b->kind == TABLE_ROWS && *name)
+        return add_cell(name, value, b, e);
     bool empty = json_is_string(value) && !json_string_length(value);
     if (empty || !*name || (b->kind != TABLE_USERS && b->kind != TABLE_ITEMS))
         return ERR_OK;
@@ -98,6 +116,8 @@ static enum err_code add_extra(struct table_json *j, const char *name, json_t *v
                                struct table_row_builder *b, struct err *e)
 {
     const char *nested = b->kind == TABLE_USERS ? "profile" : "metadata";
+    if (b->kind == TABLE_ROWS)
+        return add_member(name, value, b, e);
     if (strcmp(name, nested) == 0 && json_is_null(value)) {
         b->row.no_object = true;
         return ERR_OK;

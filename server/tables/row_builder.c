@@ -28,6 +28,9 @@ void table_row_builder_fini(struct table_row_builder *b)
     buf_fini(&b->categories);
     buf_fini(&b->object);
     mem_free(b->embedding);
+    mem_free(b->cells);
+    b->cells = NULL;
+    b->cell_capacity = 0;
     b->embedding = NULL;
     b->embedding_capacity = 0;
 }
@@ -201,6 +204,14 @@ void table_row_add_member(struct table_row_builder *b, const char *name)
     buf_addc(&b->object, ':');
 }
 
+enum err_code table_row_add_cell(struct table_row_builder *b, const struct table_cell *cell, struct err *e)
+{
+    if (!MEM_RESERVE(b->cells, b->cell_capacity, b->row.n_cells + 1))
+        return err_set(e, ERR_NOMEM, "no memory for a row of %zu cells", b->row.n_cells + 1);
+    b->cells[b->row.n_cells++] = *cell;
+    return ERR_OK;
+}
+
 static enum err_code set_title(struct table_row_builder *b, struct text text, struct err *e)
 {
     if (text.len > LIMIT_TITLE_BYTES)
@@ -210,12 +221,37 @@ static enum err_code set_title(struct table_row_builder *b, struct text text, st
     return ERR_OK;
 }
 
-static void set_extra(struct table_row_builder *b, const char *name, struct text text)
+/* Digits of which a number would lose the first: 02139. */
+static bool is_code(struct text text)
 {
+    size_t n = 0;
+    while (n < text.len && text.data[n] >= '0' && text.data[n] <= '9')
+        n++;
+    return n > 1 && n == text.len && text.data[0] == '0';
+}
+
+/* A cell of TABLE_ROWS. */
+static enum err_code set_cell(struct table_row_builder *b, const char *name, struct text text, struct err *e)
+{
+    struct table_cell cell = {.name = name, .text = text};
+    if (field_value_is(text, "true") || field_value_is(text, "false")) {
+        cell.is_number = true;
+        cell.number = field_value_is(text, "true");
+    } else {
+        cell.is_number = !is_code(text) && field_value_number(text, &cell.number);
+    }
+    return table_row_add_cell(b, &cell, e);
+}
+
+static enum err_code set_extra(struct table_row_builder *b, const char *name, struct text text, struct err *e)
+{
+    if (b->kind == TABLE_ROWS)
+        return set_cell(b, name, text, e);
     if ((b->kind == TABLE_USERS || b->kind == TABLE_ITEMS) && *name) {
         table_row_add_member(b, name);
         buf_add_json_string(&b->object, text.data, text.len);
     }
+    return ERR_OK;
 }
 
 static enum err_code set_genre(struct table_row_builder *b, const char *name, struct text flag, struct err *e)
@@ -262,8 +298,7 @@ enum err_code table_row_set(struct table_row_builder *b, enum table_role role, c
     case N_ROLES:
         break;
     }
-    set_extra(b, name, text);
-    return ERR_OK;
+    return set_extra(b, name, text, e);
 }
 
 static enum err_code close_json(struct buf *json, char end, const char *what, struct text *out, struct err *e)
@@ -284,7 +319,7 @@ enum err_code table_row_finish(struct table_row_builder *b, uint64_t line, struc
 {
     struct table_row *row = &b->row;
     enum err_code code = ERR_OK;
-    if (b->kind != TABLE_ITEMS)
+    if (b->kind != TABLE_ITEMS && b->kind != TABLE_ROWS)
         code = table_row_check_id(row->user, "user", e);
     if (!code && (b->kind == TABLE_INTERACTIONS || b->kind == TABLE_ITEMS))
         code = table_row_check_id(row->item, "item", e);
@@ -298,6 +333,7 @@ enum err_code table_row_finish(struct table_row_builder *b, uint64_t line, struc
         return code;
     row->line = line;
     row->embedding = row->n_embedding ? b->embedding : NULL;
+    row->cells = row->n_cells ? b->cells : NULL;
     *out = *row;
     return ERR_OK;
 }

@@ -17,6 +17,8 @@ struct table_row_builder {
     size_t n_categories;
     float *embedding; /* (embedding_capacity) */
     size_t embedding_capacity;
+    struct table_cell *cells; /* (cell_capacity) */
+    size_t cell_capacity;
 };
 
 void table_row_builder_init(struct table_row_builder *b, enum table_kind kind);
@@ -47,6 +49,10 @@ enum err_code table_row_add_category(struct table_row_builder *b, struct text te
                                      struct err *e) ERR_MUST_CHECK;
 enum err_code table_row_add_component(struct table_row_builder *b, double x, struct err *e) ERR_MUST_CHECK;
 void table_row_add_member(struct table_row_builder *b, const char *name);
+
+/* Adds a cell of TABLE_ROWS; ERR_NOMEM. */
+enum err_code table_row_add_cell(struct table_row_builder *b, const struct table_cell *cell,
+                                 struct err *e) ERR_MUST_CHECK;
 
 /* Checks that all is there that the kind needs, and fills *out with views that hold until the next start. */
 enum err_code table_row_finish(struct table_row_builder *b, uint64_t line, struct table_row *out,

@@ -1,4 +1,4 @@
-/* table - rows of users, items, interactions, contexts and candidates out of text files.
+/* table - rows of users, items, interactions, contexts, candidates and examples out of text files.
  *
  * CSV (RFC 4180) and TSV with a header, NDJSON, MovieLens `::` files, u.data, u.user and u.item; gzip is seen
  * through; "-" is standard input. Columns are found by name; case, and ` `, `-` or `.` for `_`, make no
@@ -12,7 +12,8 @@
  *   title       title name
  *   categories  categories category genres genre tags `a|b|c`; in NDJSON an array too
  *   embedding   embedding context vector              a JSON array, or numbers with spaces between
- * A candidates file has no header: each line is a user and any number of items.
+ * A candidates file has no header: each line is a user and any number of items. Of TABLE_ROWS no column is
+ * known by name: the caller says which is what.
  * Layer: server/tables
  * Threads: confined to its thread.
  * Memory: one line and its fields, whatever the size of the file. */
@@ -32,7 +33,8 @@ enum table_kind {
     TABLE_USERS,        /* user + profile */
     TABLE_ITEMS,        /* item [title] [categories] + metadata */
     TABLE_CONTEXTS,     /* user embedding */
-    TABLE_CANDIDATES    /* user, then items */
+    TABLE_CANDIDATES,   /* user, then items */
+    TABLE_ROWS          /* whatever columns there are, as cells */
 };
 
 enum table_format {
@@ -44,6 +46,15 @@ enum table_format {
     TABLE_U_DATA, /* user, item, rating, timestamp; tabs, no header */
     TABLE_U_USER, /* user|age|gender|occupation|zip */
     TABLE_U_ITEM  /* item|title|release date|video release date|URL|19 genre flags; Latin-1 */
+};
+
+/* What a row of TABLE_ROWS has in a column. Absent is what is empty, null in JSON, or without quotes one of
+ * the words that programs write for none (server/fields/field.h). */
+struct table_cell {
+    const char *name; /* of the column */
+    struct text text; /* as it stands there; NULL data: a number of JSON */
+    bool is_number;   /* it is one, or reads as one and is no code (02139): */
+    double number;    /* true and false are 1 and 0 */
 };
 
 /* One row; everything is borrowed until the next call of table_next. Texts are UTF-8 without zero bytes, and
@@ -66,6 +77,8 @@ struct table_row {
     size_t n_embedding;
     const struct text *items; /* (n_items) of a candidates line */
     size_t n_items;
+    const struct table_cell *cells; /* (n_cells) of TABLE_ROWS, those that have a value */
+    size_t n_cells;
 };
 
 struct table;

@@ -11,6 +11,7 @@
 #include "engine/network/hypernet.h"
 #include "engine/network/item_item.h"
 #include "engine/network/target.h"
+#include "engine/network/task_head.h"
 #include "engine/rank/catalogue.h"
 
 #include <math.h>
@@ -44,10 +45,41 @@ static int is_small(const struct model_spec *spec)
            spec->n_items * widest < MAX_REALS && encoder_workspace_len(spec, 1) < MAX_REALS;
 }
 
+/* Two rows of a task through all stages: known, then asked for. */
+static void answer_rows(const struct model_spec *spec, const struct model_params *params)
+{
+    enum { N = 2 };
+    size_t o = spec->d_output, m = spec->task.d_basis;
+    real *x = must_have(calloc(N * spec->d_item, sizeof *x)), *phi = must_have(calloc(N * m, sizeof *phi));
+    real *work = must_have(calloc(task_features_workspace_len(spec, N), sizeof *work));
+    real *f0 = must_have(calloc(N * o, sizeof *f0));
+    double *sums = must_have(calloc(task_spec_d_sums(spec), sizeof *sums));
+    double *room = must_have(calloc(task_layer_len(spec), sizeof *room));
+    double *value = must_have(calloc(N * o + m, sizeof *value)), y[N] = {0, 1}, spread[N], own[N];
+    struct task_layer layer;
+    x[0] = 1;
+    task_features(spec, params, x, N, work, NULL, f0, phi);
+    task_sums_add(spec, f0, phi, y, NULL, N, 1, sums);
+    task_layer_at(spec, room, &layer);
+    if (task_layer_solve(spec, params, sums, &layer))
+        task_layer_predict(spec, params, &layer, f0, phi, N, value + N * o, value, spread, own);
+    free(x);
+    free(phi);
+    free(work);
+    free(f0);
+    free(sums);
+    free(room);
+    free(value);
+}
+
 /* One context through all stages. */
 static void answer(const struct model_spec *spec, const struct model_params *params,
                    const struct catalogue *catalogue)
 {
+    if (spec->task.present) {
+        answer_rows(spec, params);
+        return;
+    }
     size_t n_work = hypernet_workspace_len(spec) + target_workspace_len(spec) +
                     encoder_workspace_len(spec, 1) + item_item_workspace_len(spec) +
                     (catalogue ? catalogue_workspace_len(catalogue) : 0);

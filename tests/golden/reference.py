@@ -2,6 +2,7 @@
 
 Written from schema/model.md: it shares no code with the engine, so that an error would have to be made twice."""
 import json
+import math
 import re
 import struct
 
@@ -30,6 +31,104 @@ def read_safetensors(path):
 
 def normalise(x, weight, bias):
     return weight * (x - x.mean()) / np.sqrt(x.var() + 1e-5) + bias
+
+
+def log_gamma(x):
+    return np.vectorize(math.lgamma)(x)
+
+
+def student_t_quantile(probability, freedom):
+    """By the density, summed with Simpson's rule over the angle t = sqrt(freedom) tan(u), in which it is bounded."""
+    u = np.linspace(0, np.pi / 2, 20001)
+    density = np.cos(u) ** (freedom - 1)
+    density *= np.exp(log_gamma((freedom + 1) / 2) - log_gamma(freedom / 2)) / np.sqrt(np.pi)
+    h = u[1] - u[0]
+    pairs = h / 3 * (density[:-2:2] + 4 * density[1:-1:2] + density[2::2])
+    cumulated = 0.5 + np.concatenate([[0], np.cumsum(pairs)])
+    return np.sqrt(freedom) * np.tan(np.interp(probability, cumulated, u[::2]))
+
+
+class Tasks:
+    """A model of tasks: rows are dictionaries of column and value (None: absent), as they stand in a table of text."""
+
+    def __init__(self, path):
+        metadata, tensors = read_safetensors(path)
+        self.task = json.loads(metadata["hypernet"])["task"]
+        self.t = {name: array.astype("f8") for name, array in tensors.items()}
+
+    @staticmethod
+    def one_form(value):
+        if value.lower() in ("true", "false"):
+            return value.lower()
+        return repr(float(value)).removesuffix(".0") if re.fullmatch(r"-?(0|[1-9]\d*)(\.\d+)?(e\d+)?", value) else value
+
+    def inputs(self, rows):
+        x = []
+        for row in rows:
+            places = []
+            for c in self.task["columns"]:
+                value, number = row.get(c["name"]), c["kind"] == "number"
+                absent = value is None or (not number and self.one_form(value) not in c["values"])
+                if number:
+                    v = c["mean"] if absent else {"true": 1, "false": 0}.get(value.lower()) if value.isalpha() else float(value)
+                    v = min(max(v, c["least"] - 3 * c["deviation"]), c["most"] + 3 * c["deviation"])
+                    places.append((v - c["mean"]) / c["deviation"])
+                else:
+                    places += [float(not absent and known == self.one_form(value)) for known in c["values"]]
+                places += [float(absent)] * c["optional"]
+            x.append(places)
+        return np.array(x)
+
+    def features(self, rows):
+        """f0 and phi."""
+        x = self.inputs(rows)
+        h = x
+        for n, layer in enumerate(self.task["features"]):
+            h = ACTIVATIONS[layer["activation"]](h @ self.t["task.features.%d.weight" % n].T + self.t["task.features.%d.bias" % n])
+        z = np.hstack([h, x]) if self.task["features"] else x
+        return z @ self.t["task.shared.weight"].T + self.t["task.shared.bias"], z @ self.t["task.basis.weight"].T + self.t["task.basis.bias"]
+
+    def weights(self, times):
+        if not self.task["forgets"] or not len(times):
+            return np.ones(len(times))
+        return np.exp(-np.exp(self.t["task.scales"][2]) * (max(times) - np.array(times)) / self.task["period"])
+
+    def solve(self, known, targets, times=()):
+        """The task's layer: what task_head keeps of it."""
+        m = self.task["basis"]
+        scales, target = self.t["task.scales"], self.task["target"]
+        f0, phi = self.features(known) if known else (np.zeros((0, 1)), np.zeros((0, m)))
+        v = self.weights(times if self.task["forgets"] else np.zeros(len(known)))
+        if "classes" in target:
+            f0 = f0 if known else np.zeros((0, len(target["classes"])))
+            p0 = np.exp(f0 - f0.max(1, keepdims=True)) if known else f0
+            r = np.array([[float(c == self.one_form(y)) for c in target["classes"]] for y in targets]).reshape(f0.shape)
+            r = r - (p0 / p0.sum(1, keepdims=True) if known else p0)
+            inverse = np.linalg.inv(np.eye(m) + np.exp(scales[0]) * (phi * v[:, None]).T @ phi)
+            return {"inverse": inverse, "weights": inverse @ (phi * v[:, None]).T @ r}
+        y = np.array([float(y) for y in targets])
+        r = ((np.log(y) if target["log"] else y) - target["mean"]) / target["deviation"] - f0[:, 0]
+        s2, a0 = np.exp(scales[0]) + 1e-5, np.exp(scales[1]) + 1
+        inverse = np.linalg.inv(np.eye(m) + (phi * v[:, None]).T @ phi / s2)
+        b = phi.T @ (v * r) / s2
+        a = a0 + v.sum() / 2
+        return {"inverse": inverse, "weights": inverse @ b, "a": a, "s2": s2,
+                "tau": (a0 + ((v * r * r).sum() / s2 - b @ inverse @ b) / 2) / a}
+
+    def predict(self, layer, rows, interval=0.9):
+        """(n, 3) prediction and bounds, or (n, classes) probabilities."""
+        f0, phi = self.features(rows)
+        own, target = np.einsum("ni,ij,nj->n", phi, layer["inverse"], phi), self.task["target"]
+        if "classes" in target:
+            logits = (f0 + phi @ layer["weights"]) / np.sqrt(1 + np.exp(self.t["task.scales"][1]) * own)[:, None]
+            p = np.exp(logits - logits.max(1, keepdims=True))
+            return p / p.sum(1, keepdims=True)
+        scale = np.sqrt(layer["tau"] * (layer["s2"] + own))
+        width = student_t_quantile((1 + interval) / 2, 2 * layer["a"]) * scale
+        middle, d = f0[:, 0] + phi @ layer["weights"], target["deviation"]
+        learned = np.stack([middle - target["shrink"] * scale ** 2 * d, middle - width, middle + width], 1)
+        values = learned * d + target["mean"]
+        return np.clip(np.exp(values) if target["log"] else values, target["least"], target["most"])
 
 
 class Model:

@@ -9,9 +9,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from command import COMMANDS, environment, run, HYPERNET  # noqa: E402
 import subprocess  # noqa: E402
 
-REQUIRED = {"simulate": "--out", "import": "--store", "train": "--store", "evaluate": "--store",
+REQUIRED = {"simulate": "--out", "import": "--store", "train": "--out", "evaluate": "--model",
             "recommend": "--store", "serve": "--store", "inspect": "MODEL", "backup": "--store",
-            "restore": "--store"}
+            "restore": "--store", "predict": "--model"}
 
 
 class Help(unittest.TestCase):

@@ -48,6 +48,13 @@ static void describe(const struct table_row *r, char *out)
         (void)sprintf(out + strlen(out), "%g ", (double)r->embedding[i]);
     for (size_t i = 0; i < r->n_items; i++)
         add_text(out, r->items[i]);
+    for (size_t i = 0; i < r->n_cells; i++) {
+        (void)sprintf(out + strlen(out), "%s%s=", i ? "," : "", r->cells[i].name);
+        if (r->cells[i].text.data)
+            (void)sprintf(out + strlen(out), "%.*s", (int)r->cells[i].text.len, r->cells[i].text.data);
+        if (r->cells[i].is_number)
+            (void)sprintf(out + strlen(out), "#%g", r->cells[i].number);
+    }
 }
 
 static void read_all(const char *name, enum table_kind kind, enum table_format format, const void *bytes,

@@ -7,6 +7,7 @@
 
 #include "engine/format/model_spec.h"
 #include "engine/network/encoder.h"
+#include "engine/train/data/task_table.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -29,7 +30,8 @@ struct train_data {
     const struct profile_value
         *feature_names; /* (n_features) "category" or "word", rising as in a model's items */
     size_t n_features;
-    const char *const *item_ids; /* (n_items) */
+    const char *const *item_ids;    /* (n_items) */
+    const struct task_table *tasks; /* of objectives of tasks, which have nothing of the above; else NULL */
 };
 
 /* What the encoder is given of a user's profile. */

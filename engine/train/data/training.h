@@ -26,6 +26,10 @@ struct train_options {
         generator; /* else, of the target network's hidden layer; GENERATOR_SHARED: nothing is generated */
     bool no_pairs; /* no item-item weights, whether they help or not */
     bool ignore_order; /* contexts do not say what came last */
+    /* Of rows of tasks with times: what is predicted lies in a horizon of time after what is known and a
+     * gap; a horizon of 0 is one period, the usual distance between two rows of a task. */
+    double gap, horizon;
+    bool relative; /* of rows of tasks with targets above 0: errors count relative to the target */
     const char
         *checkpoint;    /* path to write after each epoch and to resume from when it is there; NULL: none */
     double deadline_s;  /* all of it in this many seconds, with the best of what they allow; 0: no limit */

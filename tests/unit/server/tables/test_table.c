@@ -44,6 +44,31 @@ START_TEST(test_tsv_keeps_quotes_and_finds_synonyms_in_any_order)
 }
 END_TEST
 
+#define NOTHING "-;-;w1;rnan;t0;-;-;-;"
+
+START_TEST(test_rows_have_whatever_columns_there_are)
+{
+    ROWS("a.csv", TABLE_ROWS,
+         "user,item,rating,embedding,title\n"
+         "7,a b,2.50,1 2,\"x, y\"\n"
+         ",,,,\n"
+         "true,02139,FALSE,+1e2,\"NA\"\n"
+         "NA,nan,\\N,0, z \n",
+         "2:" NOTHING "user=7#7,item=a b,rating=2.50#2.5,embedding=1 2,title=x, y\n"
+         "3:" NOTHING "\n"
+         "4:" NOTHING "user=true#1,item=02139,rating=FALSE#0,embedding=+1e2#100,title=NA\n"
+         "5:" NOTHING "embedding=0#0,title=z\n");
+    ROWS("a.tsv", TABLE_ROWS, "a\tb\n1\tx\n2\n", "2:" NOTHING "a=1#1,b=x\n! 3: 1 columns where 2 are due\n");
+    ROWS("a.ndjson", TABLE_ROWS,
+         "{\"user\":7,\"b\":\"7\",\"c\":true,\"d\":null,\"e\":\"\",\"f\":-1.5e3,\"g\":\"NA\"}\n"
+         "{\"b\":[1]}\n{\"b\":{}}\n{}\n",
+         "1:" NOTHING "user=#7,b=7,c=true#1,f=#-1500,g=NA\n"
+         "! 2: \"b\" is neither a number nor a text, true, false or null\n"
+         "! 3: \"b\" is neither a number nor a text, true, false or null\n"
+         "4:" NOTHING "\n");
+}
+END_TEST
+
 START_TEST(test_ndjson_has_the_same_names_and_nested_values)
 {
     ROWS("a.ndjson", TABLE_USERS,
@@ -313,6 +338,7 @@ int main(void)
     tcase_add_test(tc, test_csv_is_read_as_rfc_4180_has_it);
     tcase_add_test(tc, test_tsv_keeps_quotes_and_finds_synonyms_in_any_order);
     tcase_add_test(tc, test_ndjson_has_the_same_names_and_nested_values);
+    tcase_add_test(tc, test_rows_have_whatever_columns_there_are);
     tcase_add_test(tc, test_movielens_files_have_no_header);
     tcase_add_test(tc, test_contexts_are_arrays_or_numbers_with_spaces);
     tcase_add_test(tc, test_candidates_are_a_user_and_items_a_line);

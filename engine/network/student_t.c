@@ -1,0 +1,65 @@
+#include "engine/network/student_t.h"
+
+#include <math.h>
+
+/* The continued fraction of the incomplete beta function (Abramowitz and Stegun 1964, 26.5.8). */
+static double beta_fraction(double a, double b, double x)
+{
+    const double tiny = 1e-300;
+    double c = 1, d = 1 - (a + b) * x / (a + 1);
+    d = 1 / (fabs(d) < tiny ? tiny : d);
+    double value = d;
+    for (int m = 1; m < 10000; m++) {
+        double even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m));
+        double odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1));
+        const double steps[] = {even, odd};
+        double change = 1;
+        for (int i = 0; i < 2; i++) {
+            d = 1 + steps[i] * d;
+            c = 1 + steps[i] / c;
+            d = 1 / (fabs(d) < tiny ? tiny : d);
+            c = fabs(c) < tiny ? tiny : c;
+            change = c * d;
+            value *= change;
+        }
+        if (fabs(change - 1) < 1e-15)
+            break;
+    }
+    return value;
+}
+
+/* Of x and its complement 1 - x, which near x = 1 the caller knows to more digits. */
+static double incomplete_beta(double a, double b, double x, double complement)
+{
+    if (x <= 0)
+        return 0;
+    if (complement <= 0)
+        return 1;
+    double front = exp(lgamma(a + b) - lgamma(a) - lgamma(b) + a * log(x) + b * log(complement));
+    return x < (a + 1) / (a + b + 2) ? front * beta_fraction(a, b, x) / a
+                                     : 1 - front * beta_fraction(b, a, complement) / b;
+}
+
+double student_t_probability(double x, double freedom)
+{
+    double all = freedom + x * x;
+    double tail = 0.5 * incomplete_beta(freedom / 2, 0.5, freedom / all, x * x / all);
+    return x > 0 ? 1 - tail : tail;
+}
+
+double student_t_quantile(double probability, double freedom)
+{
+    double low = -1, high = 1;
+    while (student_t_probability(low, freedom) > probability && low > -1e300)
+        low *= 2;
+    while (student_t_probability(high, freedom) < probability && high < 1e300)
+        high *= 2;
+    for (int i = 0; i < 200 && high - low > 1e-12 * fmax(1, fabs(low)); i++) {
+        double middle = (low + high) / 2;
+        if (student_t_probability(middle, freedom) < probability)
+            low = middle;
+        else
+            high = middle;
+    }
+    return (low + high) / 2;
+}

@@ -1,0 +1,187 @@
+/* The products over rows are BLAS's on the engine's scalar; what is solved is small and in double. */
+#include "engine/network/task_head.h"
+
+#include "engine/kernels/blas.h"
+#include "engine/kernels/small_solve.h"
+#include "engine/network/layers.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- features ---- */
+
+static size_t widest(const struct model_spec *spec)
+{
+    size_t d = 0;
+    for (size_t i = 0; i < spec->task.n_features; i++)
+        if (spec->task.features[i].d_out > d)
+            d = spec->task.features[i].d_out;
+    return d;
+}
+
+size_t task_features_workspace_len(const struct model_spec *spec, size_t n)
+{
+    return n * (2 * widest(spec) + task_spec_d_features(spec));
+}
+
+/* y (n, d_out) = x (n, d_in) w^T + bias. */
+static void dense(const real *x, size_t n, size_t d_in, const real *w, const real *bias, size_t d_out,
+                  real *y)
+{
+    for (size_t i = 0; i < n; i++)
+        memcpy(y + i * d_out, bias, d_out * sizeof *y);
+    blas_gemm(BLAS_AS_IS, BLAS_TRANSPOSED, n, d_out, d_in, 1, x, d_in, w, d_in, 1, y, d_out);
+}
+
+void task_features(const struct model_spec *spec, const struct model_params *params, const real *x, size_t n,
+                   real *workspace, real *z, real *f0, real *phi)
+{
+    const struct task_spec *t = &spec->task;
+    size_t d_in = spec->d_item, d_z = task_spec_d_features(spec), d_hidden = d_z - spec->d_item;
+    real *buffers[2] = {workspace, workspace + n * widest(spec)};
+    const real *h = x;
+    z = z ? z : workspace + 2 * n * widest(spec);
+    for (size_t i = 0; i < t->n_features; i++) {
+        real *out = buffers[i % 2];
+        dense(h, n, d_in, params->features[i].weight, params->features[i].bias, t->features[i].d_out, out);
+        activation_forward(t->features[i].activation, out, n * t->features[i].d_out);
+        h = out;
+        d_in = t->features[i].d_out;
+    }
+    for (size_t i = 0; i < n; i++) {
+        memcpy(z + i * d_z, h + i * d_hidden, d_hidden * sizeof *z);
+        memcpy(z + i * d_z + d_hidden, x + i * spec->d_item, spec->d_item * sizeof *z);
+    }
+    dense(z, n, d_z, params->shared, params->shared_bias, spec->d_output, f0);
+    dense(z, n, d_z, params->basis, params->basis_bias, t->d_basis, phi);
+}
+
+/* ---- sums ---- */
+
+/* residual (O): of the target, or of each class. */
+static void residual(const struct model_spec *spec, const real *f0, double y, double *out)
+{
+    double most = -INFINITY, sum = 0;
+    if (!spec->task.n_classes) {
+        out[0] = y - (double)f0[0];
+        return;
+    }
+    for (size_t k = 0; k < spec->d_output; k++)
+        most = fmax(most, (double)f0[k]);
+    for (size_t k = 0; k < spec->d_output; k++)
+        sum += out[k] = exp((double)f0[k] - most);
+    for (size_t k = 0; k < spec->d_output; k++)
+        out[k] = ((double)k == y) - out[k] / sum;
+}
+
+void task_sums_add(const struct model_spec *spec, const real *f0, const real *phi, const double *y,
+                   const double *weights, size_t n, double sign, double *sums)
+{
+    size_t d = spec->task.d_basis, n_out = spec->d_output;
+    double *products = sums + TASK_SUM_PRODUCTS, *squares = products + n_out * d;
+    double r[LIMIT_COLUMN_VALUES];
+    for (size_t i = 0; i < n; i++, f0 += n_out, phi += d) {
+        double v = sign * (weights ? weights[i] : 1);
+        double *to = squares;
+        residual(spec, f0, y[i], r);
+        sums[TASK_SUM_ROWS] += v;
+        sums[TASK_SUM_SQUARES] += spec->task.n_classes ? 0 : v * r[0] * r[0];
+        for (size_t k = 0; k < n_out; k++)
+            for (size_t j = 0; j < d; j++)
+                products[k * d + j] += v * r[k] * (double)phi[j];
+        for (size_t j = 0; j < d; j++)
+            for (size_t l = 0; l <= j; l++)
+                *to++ += v * (double)phi[j] * (double)phi[l];
+    }
+}
+
+/* ---- the task's own layer ---- */
+
+size_t task_layer_len(const struct model_spec *spec)
+{
+    return spec->d_output * spec->task.d_basis + model_spec_packed(spec->task.d_basis);
+}
+
+void task_layer_at(const struct model_spec *spec, double *room, struct task_layer *out)
+{
+    out->weights = room;
+    out->factor = room + spec->d_output * spec->task.d_basis;
+}
+
+/* What the rows' sums are multiplied by: 1 / s2, or c. */
+static double precision(const struct model_spec *spec, const struct model_params *params)
+{
+    double first = exp((double)params->task_scales[0]);
+    return spec->task.n_classes ? first : 1 / (first + TASK_LEAST_NOISE);
+}
+
+bool task_layer_solve(const struct model_spec *spec, const struct model_params *params, const double *sums,
+                      struct task_layer *out)
+{
+    size_t d = spec->task.d_basis, n_out = spec->d_output, n_packed = model_spec_packed(d);
+    const double *products = sums + TASK_SUM_PRODUCTS;
+    double p = precision(spec, params), explained = 0;
+    for (size_t i = 0; i < n_packed; i++)
+        out->factor[i] = p * products[n_out * d + i];
+    for (size_t j = 0; j < d; j++)
+        out->factor[j * (j + 1) / 2 + j] += 1;
+    if (!small_factor(d, out->factor))
+        return false;
+    for (size_t i = 0; i < n_out * d; i++)
+        out->weights[i] = products[i] * (spec->task.n_classes ? 1 : p);
+    for (size_t k = 0; k < n_out; k++) {
+        small_forward(d, out->factor, out->weights + k * d);
+        for (size_t j = 0; j < d; j++)
+            explained += out->weights[k * d + j] * out->weights[k * d + j];
+        small_backward(d, out->factor, out->weights + k * d);
+    }
+    out->shape = out->scale = 1;
+    if (!spec->task.n_classes) {
+        double a0 = exp((double)params->task_scales[1]) + TASK_LEAST_SHAPE;
+        out->shape = a0 + sums[TASK_SUM_ROWS] / 2;
+        out->scale = (a0 + fmax(p * sums[TASK_SUM_SQUARES] - explained, 0) / 2) / out->shape;
+    }
+    return isfinite(explained) && isfinite(out->scale);
+}
+
+void task_layer_predict(const struct model_spec *spec, const struct model_params *params,
+                        const struct task_layer *layer, const real *f0, const real *phi, size_t n,
+                        double *workspace, double *value, double *spread, double *own)
+{
+    size_t d = spec->task.d_basis, n_out = spec->d_output;
+    double noise = 1 / precision(spec, params), kappa = exp((double)params->task_scales[1]);
+    for (size_t i = 0; i < n; i++, f0 += n_out, phi += d) {
+        double v = 0, t = 1;
+        for (size_t j = 0; j < d; j++)
+            workspace[j] = (double)phi[j];
+        for (size_t k = 0; k < n_out; k++) {
+            double sum = (double)f0[k];
+            for (size_t j = 0; j < d; j++)
+                sum += layer->weights[k * d + j] * workspace[j];
+            value[i * n_out + k] = sum;
+        }
+        small_forward(d, layer->factor, workspace);
+        for (size_t j = 0; j < d; j++)
+            v += workspace[j] * workspace[j];
+        if (spec->task.n_classes)
+            t = 1 / sqrt(1 + kappa * v);
+        for (size_t k = 0; k < n_out; k++)
+            value[i * n_out + k] *= t;
+        spread[i] = spec->task.n_classes ? v : layer->scale * (noise + v);
+        if (own)
+            own[i] = layer->scale * v;
+    }
+}
+
+/* ---- targets ---- */
+
+double task_learned_target(const struct task_spec *t, double target)
+{
+    return ((t->log_target ? log(target) : target) - t->target_mean) / t->target_deviation;
+}
+
+double task_target(const struct task_spec *t, double learned)
+{
+    double target = learned * t->target_deviation + t->target_mean;
+    return t->log_target ? exp(target) : target;
+}

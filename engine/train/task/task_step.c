@@ -1,0 +1,488 @@
+/* What is computed for all rows is BLAS's; what is computed for a split is small matrices in double. */
+#include "engine/train/task/task_step.h"
+
+#include "base/mem.h"
+#include "engine/kernels/blas.h"
+#include "engine/kernels/small_solve.h"
+#include "engine/network/layers.h"
+#include "engine/network/task_head.h"
+#include "engine/train/task/special.h"
+
+#include <math.h>
+#include <string.h>
+
+struct task_step_private {
+    real *out[LIMIT_LAYERS];  /* (n_max, d_out) of each layer of features */
+    real *z, *dz;             /* (n_max, F) */
+    real *f0, *df0;           /* (n_max, O) */
+    real *phi, *dphi;         /* (n_max, M) */
+    real *dout[2];            /* (n_max, widest) */
+    double *room;             /* all that follows */
+    double *p0;               /* (n_max, O) shared probabilities, of classes */
+    double *f, *p;            /* (n_max, O), (n_max, M): f0 and phi in double */
+    double *df, *dp;          /* the same, gradients, of all splits */
+    double *w;                /* (n_max) weights of known rows */
+    double *r;                /* (n_max, O) residuals */
+    double *factor;           /* (M (M + 1) / 2) */
+    double *c, *dc, *dm;      /* (M, M) */
+    double *b, *mu, *dmu, *g; /* (O, M) */
+    double *u;                /* (M) */
+    double *class_work;       /* (O) */
+    double dscales[TASK_SCALES + 1];
+};
+
+static size_t max2(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+enum err_code task_step_init(struct task_step *s, const struct model_spec *spec, size_t n_max, struct err *e)
+{
+    const struct task_spec *t = &spec->task;
+    size_t m = t->d_basis, o = spec->d_output, d_z = task_spec_d_features(spec), widest = 1;
+    struct task_step_private *q = mem_zalloc_array(1, sizeof *q);
+    *s = (struct task_step){spec, n_max, q};
+    if (!q)
+        return err_set(e, ERR_NOMEM, "no memory for a step");
+    bool ok = true;
+#define REALS(field, len) ok = (q->field = mem_alloc_array((len), sizeof *q->field)) != NULL && ok
+    for (size_t i = 0; i < t->n_features; i++) {
+        REALS(out[i], n_max * t->features[i].d_out);
+        widest = max2(widest, t->features[i].d_out);
+    }
+    REALS(z, n_max * d_z);
+    REALS(dz, n_max * d_z);
+    REALS(f0, n_max * o);
+    REALS(df0, n_max * o);
+    REALS(phi, n_max * m);
+    REALS(dphi, n_max * m);
+    REALS(dout[0], n_max * widest);
+    REALS(dout[1], n_max * widest);
+    size_t packed = model_spec_packed(m);
+    REALS(room, n_max * (4 * o + 2 * m + 1) + packed + 3 * m * m + 4 * o * m + m + o);
+#undef REALS
+    if (!ok)
+        return err_set(e, ERR_NOMEM, "no memory for a step of %zu rows", n_max);
+    double *at = q->room;
+    double **parts[] = {&q->p0, &q->f,  &q->df, &q->r,  &q->p,   &q->dp, &q->w, &q->factor,    &q->c,
+                        &q->dc, &q->dm, &q->b,  &q->mu, &q->dmu, &q->g,  &q->u, &q->class_work};
+    size_t lens[] = {n_max * o, n_max * o, n_max * o, n_max * o, n_max * m, n_max * m, n_max, packed, m * m,
+                     m * m,     m * m,     o * m,     o * m,     o * m,     o * m,     m,     o};
+    for (size_t i = 0; i < sizeof lens / sizeof *lens; i++) {
+        *parts[i] = at;
+        at += lens[i];
+    }
+    return ERR_OK;
+}
+
+void task_step_fini(struct task_step *s)
+{
+    struct task_step_private *q = s->private;
+    if (!q)
+        return;
+    for (size_t i = 0; i < LIMIT_LAYERS; i++)
+        mem_free(q->out[i]);
+    real *others[] = {q->z, q->dz, q->f0, q->df0, q->phi, q->dphi, q->dout[0], q->dout[1]};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        mem_free(others[i]);
+    mem_free(q->room);
+    mem_free(q);
+    s->private = NULL;
+}
+
+/* ---- what all rows share ---- */
+
+static void dense(const real *x, size_t n, size_t d_in, const real *w, const real *bias, size_t d_out,
+                  real *y)
+{
+    for (size_t i = 0; i < n; i++)
+        memcpy(y + i * d_out, bias, d_out * sizeof *y);
+    blas_gemm(BLAS_AS_IS, BLAS_TRANSPOSED, n, d_out, d_in, 1, x, d_in, w, d_in, 1, y, d_out);
+}
+
+/* dx (n, d_in) = dy w; dw += dy^T x, dbias += the columns' sums. dx NULL: not wanted. */
+static void dense_backward(const real *x, size_t n, size_t d_in, const real *w, size_t d_out, const real *dy,
+                           real beta, real *dx, real *dw, real *dbias)
+{
+    blas_gemm(BLAS_TRANSPOSED, BLAS_AS_IS, d_out, d_in, n, 1, dy, d_out, x, d_in, 1, dw, d_in);
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < d_out; j++)
+            dbias[j] += dy[i * d_out + j];
+    if (dx)
+        blas_gemm(BLAS_AS_IS, BLAS_AS_IS, n, d_in, d_out, 1, dy, d_out, w, d_in, beta, dx, d_in);
+}
+
+static void forward(struct task_step *s, const struct model_params *params, const real *x, size_t n)
+{
+    const struct model_spec *spec = s->spec;
+    struct task_step_private *q = s->private;
+    size_t d = spec->d_item, d_z = task_spec_d_features(spec), d_hidden = d_z - spec->d_item;
+    const real *h = x;
+    for (size_t i = 0; i < spec->task.n_features; i++) {
+        size_t d_out = spec->task.features[i].d_out;
+        dense(h, n, d, params->features[i].weight, params->features[i].bias, d_out, q->out[i]);
+        activation_forward(spec->task.features[i].activation, q->out[i], n * d_out);
+        h = q->out[i];
+        d = d_out;
+    }
+    for (size_t i = 0; i < n; i++) {
+        memcpy(q->z + i * d_z, h + i * d_hidden, d_hidden * sizeof *h);
+        memcpy(q->z + i * d_z + d_hidden, x + i * spec->d_item, spec->d_item * sizeof *x);
+    }
+    dense(q->z, n, d_z, params->shared, params->shared_bias, spec->d_output, q->f0);
+    dense(q->z, n, d_z, params->basis, params->basis_bias, spec->task.d_basis, q->phi);
+    for (size_t i = 0; i < n * spec->d_output; i++)
+        q->f[i] = (double)q->f0[i];
+    for (size_t i = 0; i < n * spec->task.d_basis; i++)
+        q->p[i] = (double)q->phi[i];
+}
+
+static void backward(struct task_step *s, const struct model_params *params, const real *x, size_t n,
+                     const struct model_params *grads)
+{
+    const struct model_spec *spec = s->spec;
+    const struct task_spec *t = &spec->task;
+    struct task_step_private *q = s->private;
+    size_t d_z = task_spec_d_features(spec), d_hidden = d_z - spec->d_item;
+    for (size_t i = 0; i < n * spec->d_output; i++)
+        q->df0[i] = (real)q->df[i];
+    for (size_t i = 0; i < n * t->d_basis; i++)
+        q->dphi[i] = (real)q->dp[i];
+    dense_backward(q->z, n, d_z, params->shared, spec->d_output, q->df0, 0, q->dz, grads->shared,
+                   grads->shared_bias);
+    dense_backward(q->z, n, d_z, params->basis, t->d_basis, q->dphi, 1, q->dz, grads->basis,
+                   grads->basis_bias);
+    real *dy = q->dout[0], *dx = q->dout[1];
+    for (size_t i = 0; i < n; i++)
+        memcpy(dy + i * d_hidden, q->dz + i * d_z, d_hidden * sizeof *dy);
+    for (size_t i = t->n_features; i-- > 0;) {
+        size_t d_out = t->features[i].d_out, d_in = i ? t->features[i - 1].d_out : spec->d_item;
+        activation_backward(t->features[i].activation, q->out[i], dy, n * d_out);
+        dense_backward(i ? q->out[i - 1] : x, n, d_in, params->features[i].weight, d_out, dy, 0,
+                       i ? dx : NULL, grads->features[i].weight, grads->features[i].bias);
+        real *swap = dy;
+        dy = dx;
+        dx = swap;
+    }
+}
+
+/* ---- small matrices ---- */
+
+static double dot(const double *x, const double *y, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += x[i] * y[i];
+    return sum;
+}
+
+static void axpy(double alpha, const double *x, double *y, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] += alpha * x[i];
+}
+
+/* y = a x for a (n, n). */
+static void times(const double *a, const double *x, double *y, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = dot(a + i * n, x, n);
+}
+
+/* ---- one split ---- */
+
+struct split {
+    const double *support, *query, *age; /* (n) */
+    size_t n;
+    double precision; /* 1 / s2, or c */
+    double a0, a, tau, rho, squares, kappa, rate;
+};
+
+/* Weights, M and its inverse, and the layer from the known rows. False: it cannot be solved. */
+static bool solve(struct task_step *s, struct split *t)
+{
+    struct task_step_private *q = s->private;
+    size_t m = s->spec->task.d_basis, o = s->spec->d_output;
+    bool classes = s->spec->task.n_classes > 0;
+    double known = 0;
+    memset(q->b, 0, o * m * sizeof *q->b);
+    memset(q->factor, 0, model_spec_packed(m) * sizeof *q->factor);
+    t->squares = 0;
+    for (size_t i = 0; i < t->n; i++) {
+        q->w[i] = t->support[i] * (t->age ? exp(-t->rate * t->age[i]) : 1);
+        if (q->w[i] == 0)
+            continue;
+        const double *phi = q->p + i * m;
+        double scaled = t->precision * q->w[i];
+        known += q->w[i];
+        t->squares += classes ? 0 : scaled * q->r[i] * q->r[i];
+        for (size_t k = 0; k < o; k++)
+            axpy((classes ? q->w[i] : scaled) * q->r[i * o + k], phi, q->b + k * m, m);
+        for (size_t j = 0, at = 0; j < m; at += ++j)
+            axpy(scaled * phi[j], phi, q->factor + at, j + 1);
+    }
+    for (size_t j = 0; j < m; j++)
+        q->factor[j * (j + 1) / 2 + j] += 1;
+    if (!small_factor(m, q->factor))
+        return false;
+    small_inverse(m, q->factor, q->c);
+    for (size_t k = 0; k < o; k++)
+        times(q->c, q->b + k * m, q->mu + k * m, m);
+    t->rho = t->squares - (classes ? 0 : dot(q->b, q->mu, m));
+    t->a = t->a0 + known / 2;
+    t->tau = classes ? 1 : (t->a0 + t->rho / 2) / t->a;
+    return true;
+}
+
+/* What the asked rows give to the split's own quantities. */
+struct split_grads {
+    double noise, tau, shape; /* by s2 (regression), tau, a */
+};
+
+/* Student's t of one asked row: its loss; its gradients into df, dp, dmu, dc and g. */
+static double ask_number(struct task_step *s, const struct split *t, size_t i, double y, double weight,
+                         struct split_grads *g)
+{
+    struct task_step_private *q = s->private;
+    size_t m = s->spec->task.d_basis;
+    const double *phi = q->p + i * m;
+    double noise = 1 / t->precision, a = t->a;
+    times(q->c, phi, q->u, m);
+    double v = dot(phi, q->u, m), scale = t->tau * (noise + v);
+    double error = y - q->f[i] - dot(phi, q->mu, m), k = error * error / (2 * a * scale);
+    double loss = lgamma(a) - lgamma(a + 0.5) + 0.5 * log(2 * M_PI * a * scale) + (a + 0.5) * log1p(k);
+    if (!g)
+        return loss;
+    double df = -weight * (2 * a + 1) * error / (2 * a * scale * (1 + k));
+    double ds = weight * (1 / (2 * scale) - (a + 0.5) * k / (scale * (1 + k))), dv = t->tau * ds;
+    g->shape += weight * (special_digamma(a) - special_digamma(a + 0.5) + 1 / (2 * a) + log1p(k) -
+                          (a + 0.5) * k / (a * (1 + k)));
+    g->tau += ds * (noise + v);
+    g->noise += t->tau * ds;
+    q->df[i] += df;
+    axpy(df, q->mu, q->dp + i * m, m);
+    axpy(2 * dv, q->u, q->dp + i * m, m);
+    axpy(df, phi, q->dmu, m);
+    for (size_t j = 0; j < m; j++)
+        axpy(dv * phi[j], phi, q->dc + j * m, m);
+    return loss;
+}
+
+/* The same of one asked row of classes; g->tau gathers the gradient by kappa. */
+static double ask_class(struct task_step *s, const struct split *t, size_t i, size_t y, double weight,
+                        struct split_grads *g)
+{
+    struct task_step_private *q = s->private;
+    size_t m = s->spec->task.d_basis, o = s->spec->d_output;
+    const double *phi = q->p + i * m;
+    double *f = q->class_work, most = -INFINITY, sum = 0, along = 0;
+    times(q->c, phi, q->u, m);
+    double v = dot(phi, q->u, m), shrink = 1 / sqrt(1 + t->kappa * v);
+    for (size_t k = 0; k < o; k++) {
+        f[k] = q->f[i * o + k] + dot(phi, q->mu + k * m, m);
+        most = fmax(most, shrink * f[k]);
+    }
+    for (size_t k = 0; k < o; k++)
+        sum += exp(shrink * f[k] - most);
+    double loss = most + log(sum) - shrink * f[y];
+    if (!g)
+        return loss;
+    for (size_t k = 0; k < o; k++) {
+        double dlogit = weight * (exp(shrink * f[k] - most) / sum - (k == y));
+        along += dlogit * f[k];
+        q->df[i * o + k] += shrink * dlogit;
+        axpy(shrink * dlogit, q->mu + k * m, q->dp + i * m, m);
+        axpy(shrink * dlogit, phi, q->dmu + k * m, m);
+    }
+    double cube = shrink * shrink * shrink, dv = -0.5 * t->kappa * cube * along;
+    g->tau += -0.5 * v * cube * along;
+    axpy(2 * dv, q->u, q->dp + i * m, m);
+    for (size_t j = 0; j < m; j++)
+        axpy(dv * phi[j], phi, q->dc + j * m, m);
+    return loss;
+}
+
+/* dm = -(sum over outputs of g mu^T + mu g^T) / 2 - C dc C, with g = C dmu; b' of the known rows stays in
+ * g. */
+static void through_solution(struct task_step *s)
+{
+    struct task_step_private *q = s->private;
+    size_t m = s->spec->task.d_basis, o = s->spec->d_output;
+    for (size_t j = 0; j < m; j++) /* dm = C dc, row by row; both are symmetric */
+        times(q->dc, q->c + j * m, q->dm + j * m, m);
+    for (size_t j = 0; j < m; j++) {
+        times(q->c, q->dm + j * m, q->u, m);
+        for (size_t l = 0; l < m; l++)
+            q->dm[j * m + l] = -q->u[l];
+    }
+    for (size_t k = 0; k < o; k++) {
+        double *g = q->g + k * m, *mu = q->mu + k * m;
+        times(q->c, q->dmu + k * m, g, m);
+        for (size_t j = 0; j < m; j++) {
+            axpy(-g[j] / 2, mu, q->dm + j * m, m);
+            axpy(-mu[j] / 2, g, q->dm + j * m, m);
+        }
+    }
+}
+
+/* Known rows of numbers, from dm and b' (in g). */
+static void known_numbers(struct task_step *s, const struct split *t, double drho, double *drate)
+{
+    struct task_step_private *q = s->private;
+    size_t m = s->spec->task.d_basis;
+    for (size_t i = 0; i < t->n; i++) {
+        const double *phi = q->p + i * m;
+        double w = q->w[i], r = q->r[i], p = t->precision;
+        if (w == 0)
+            continue;
+        double along = dot(phi, q->g, m);
+        times(q->dm, phi, q->u, m);
+        axpy(2 * p * w, q->u, q->dp + i * m, m);
+        axpy(p * w * r, q->g, q->dp + i * m, m);
+        q->df[i] -= p * w * along + 2 * drho * p * w * r;
+        if (t->age)
+            *drate -= t->age[i] * w * p * (dot(phi, q->u, m) + r * along + drho * r * r);
+    }
+}
+
+/* Known rows of classes: through the shared probabilities too. */
+static void known_classes(struct task_step *s, const struct split *t, double *drate)
+{
+    struct task_step_private *q = s->private;
+    size_t m = s->spec->task.d_basis, o = s->spec->d_output;
+    for (size_t i = 0; i < t->n; i++) {
+        const double *phi = q->p + i * m, *p0 = q->p0 + i * o;
+        double w = q->w[i], *dp0 = q->class_work, mean = 0, dw;
+        if (w == 0)
+            continue;
+        times(q->dm, phi, q->u, m);
+        dw = t->precision * dot(phi, q->u, m);
+        axpy(2 * t->precision * w, q->u, q->dp + i * m, m);
+        for (size_t k = 0; k < o; k++) {
+            double along = dot(phi, q->g + k * m, m);
+            axpy(w * q->r[i * o + k], q->g + k * m, q->dp + i * m, m);
+            dp0[k] = -w * along;
+            mean += p0[k] * dp0[k];
+            dw += q->r[i * o + k] * along;
+        }
+        for (size_t k = 0; k < o; k++)
+            q->df[i * o + k] += p0[k] * (dp0[k] - mean);
+        if (t->age)
+            *drate -= t->age[i] * w * dw;
+    }
+}
+
+/* <dm, M - I>, from which the gradient by what multiplies the sums follows: M - I = C^-1 - I. */
+static double along_sums(struct task_step *s, const struct split *t)
+{
+    struct task_step_private *q = s->private;
+    size_t m = s->spec->task.d_basis;
+    double sum = 0;
+    for (size_t i = 0; i < t->n; i++) {
+        if (q->w[i] == 0)
+            continue;
+        times(q->dm, q->p + i * m, q->u, m);
+        sum += t->precision * q->w[i] * dot(q->p + i * m, q->u, m);
+    }
+    return sum;
+}
+
+static void known_rows(struct task_step *s, const struct split *t, const struct split_grads *g)
+{
+    struct task_step_private *q = s->private;
+    size_t m = s->spec->task.d_basis, o = s->spec->d_output;
+    double drate = 0;
+    if (s->spec->task.n_classes) {
+        through_solution(s);
+        known_classes(s, t, &drate);
+        q->dscales[0] += along_sums(s, t); /* by log c */
+        q->dscales[1] += t->kappa * g->tau;
+    } else {
+        double drho = g->tau / (2 * t->a), da = g->shape - g->tau * t->tau / t->a;
+        axpy(-drho, q->b, q->dmu, m);
+        through_solution(s);
+        axpy(-drho, q->mu, q->g, o * m); /* b' = g - rho' mu */
+        known_numbers(s, t, drho, &drate);
+        /* (da by the weights of known rows is in the rate, below) */
+        double noise = 1 / t->precision;
+        double dnoise = g->noise - t->precision * (along_sums(s, t) + dot(q->g, q->b, m) + drho * t->squares);
+        q->dscales[0] += dnoise * (noise - TASK_LEAST_NOISE);
+        q->dscales[1] += (t->a0 - TASK_LEAST_SHAPE) * (g->tau / t->a + da);
+        for (size_t i = 0; t->age && i < t->n; i++)
+            drate -= t->age[i] * q->w[i] * da / 2;
+    }
+    q->dscales[TASK_SCALES] += t->rate * drate;
+}
+
+/* ---- all splits ---- */
+
+static void residuals(struct task_step *s, const struct task_draw *draw)
+{
+    struct task_step_private *q = s->private;
+    size_t o = s->spec->d_output;
+    for (size_t i = 0; i < draw->n; i++) {
+        double most = -INFINITY, sum = 0;
+        if (!s->spec->task.n_classes) {
+            q->r[i] = draw->y[i] - q->f[i];
+            continue;
+        }
+        for (size_t k = 0; k < o; k++)
+            most = fmax(most, q->f[i * o + k]);
+        for (size_t k = 0; k < o; k++)
+            sum += q->p0[i * o + k] = exp(q->f[i * o + k] - most);
+        for (size_t k = 0; k < o; k++) {
+            q->p0[i * o + k] /= sum;
+            q->r[i * o + k] = ((double)k == draw->y[i]) - q->p0[i * o + k];
+        }
+    }
+}
+
+static double ask(struct task_step *s, const struct split *t, const struct task_draw *draw, double weight,
+                  struct split_grads *g)
+{
+    double loss = 0;
+    for (size_t i = 0; i < t->n; i++)
+        if (t->query[i] != 0)
+            loss += weight * (s->spec->task.n_classes ? ask_class(s, t, i, (size_t)draw->y[i], weight, g)
+                                                      : ask_number(s, t, i, draw->y[i], weight, g));
+    return loss;
+}
+
+double task_step_loss(struct task_step *s, const struct model_params *params, const struct task_draw *draw,
+                      double weight, const struct model_params *grads)
+{
+    struct task_step_private *q = s->private;
+    const struct task_spec *spec = &s->spec->task;
+    size_t m = spec->d_basis, o = s->spec->d_output;
+    const real *scales = params->task_scales;
+    double loss = 0, first = exp((double)scales[0]);
+    forward(s, params, draw->x, draw->n);
+    residuals(s, draw);
+    memset(q->df, 0, draw->n * o * sizeof *q->df);
+    memset(q->dp, 0, draw->n * m * sizeof *q->dp);
+    memset(q->dscales, 0, sizeof q->dscales);
+    for (size_t j = 0; j < draw->n_splits; j++) {
+        struct split t = {.support = draw->support + j * draw->n,
+                          .query = draw->query + j * draw->n,
+                          .age = draw->age && spec->forgets ? draw->age + j * draw->n : NULL,
+                          .n = draw->n,
+                          .precision = spec->n_classes ? first : 1 / (first + TASK_LEAST_NOISE),
+                          .a0 = exp((double)scales[1]) + TASK_LEAST_SHAPE,
+                          .kappa = exp((double)scales[1]),
+                          .rate = spec->forgets ? exp((double)scales[TASK_SCALES]) : 0};
+        struct split_grads g = {0};
+        if (!solve(s, &t))
+            return NAN;
+        memset(q->dmu, 0, o * m * sizeof *q->dmu);
+        memset(q->dc, 0, m * m * sizeof *q->dc);
+        loss += ask(s, &t, draw, weight, grads ? &g : NULL);
+        if (grads)
+            known_rows(s, &t, &g);
+    }
+    if (grads) {
+        backward(s, params, draw->x, draw->n, grads);
+        for (size_t i = 0; i < (size_t)TASK_SCALES + spec->forgets; i++)
+            grads->task_scales[i] += (real)q->dscales[i];
+    }
+    return loss;
+}

@@ -1,0 +1,24 @@
+/* evaluate_tasks - `hypernet evaluate --rows`: how good a model of tasks is on rows whose targets are there.
+ * Layer: server/cli
+ * Threads: confined to the main thread.
+ * Memory: the tables, and the answers of two systems. */
+#ifndef SERVER_CLI_EVALUATE_TASKS_H
+#define SERVER_CLI_EVALUATE_TASKS_H
+
+#include "base/err.h"
+#include "server/cli/task_options.h"
+
+#include <stdint.h>
+
+struct evaluate_tasks {
+    const char *model, *rows, *known;
+    struct task_options columns;
+    double interval;
+    bool unknown_is_absent, json;
+    uint64_t seed; /* of the bootstrap */
+};
+
+/* Measures and prints: the model, and beside it the same without a known row, which is one model for all. */
+enum err_code evaluate_tasks_run(struct evaluate_tasks *t, struct err *e) ERR_MUST_CHECK;
+
+#endif

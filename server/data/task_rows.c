@@ -1,0 +1,270 @@
+#include "server/data/task_rows.h"
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/value_text.h"
+#include "server/data/task_profiles.h"
+#include "server/fields/field_value.h"
+#include "server/tables/format.h"
+#include "server/tables/row_builder.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+void task_rows_fini(struct task_rows *r)
+{
+    id_table_fini(&r->tasks);
+    id_table_fini(&r->columns);
+    id_table_fini(&r->texts);
+    mem_free(r->rows);
+    mem_free(r->cells);
+    *r = (struct task_rows){0};
+}
+
+static enum err_code start_row(struct task_rows *r, struct err *e)
+{
+    if (!MEM_RESERVE(r->rows, r->rows_capacity, r->n_rows + 2))
+        return err_set(e, ERR_NOMEM, "no memory for %zu rows", r->n_rows + 2);
+    r->rows[r->n_rows].first = r->n_cells;
+    return ERR_OK;
+}
+
+/* A cell of a table as one of ours; its text is remembered. */
+static enum err_code take_cell(struct task_rows *r, const struct table_cell *cell, uint32_t column,
+                               struct task_cell *out, struct err *e)
+{
+    *out = (struct task_cell){
+        .number = cell->is_number ? cell->number : NAN, .column = column, .text = ID_TABLE_NONE};
+    return cell->text.data ? id_table_add(&r->texts, cell->text, &out->text, e) : ERR_OK;
+}
+
+static enum err_code add_input(struct task_rows *r, const struct table_cell *cell, struct err *e)
+{
+    uint32_t column;
+    if (!MEM_RESERVE(r->cells, r->cells_capacity, r->n_cells + 1))
+        return err_set(e, ERR_NOMEM, "no memory for %zu cells", r->n_cells + 1);
+    enum err_code code = id_table_add(&r->columns, (struct text){cell->name, strlen(cell->name)}, &column, e);
+    if (!code && r->columns.n > LIMIT_COLUMNS)
+        code = err_set(e, ERR_INVALID, "there are more than %d columns", LIMIT_COLUMNS);
+    if (!code)
+        code = take_cell(r, cell, column, &r->cells[r->n_cells], e);
+    r->n_cells += !code;
+    return code;
+}
+
+static enum err_code set_time(const struct table_cell *cell, double *out, struct err *e)
+{
+    int64_t seconds;
+    *out = cell->number;
+    if (cell->is_number)
+        return ERR_OK;
+    if (!field_value_time(cell->text, &seconds))
+        return err_set(e, ERR_INVALID, "column '%s': '%.*s' is neither a number nor a time", cell->name,
+                       text_shown(cell->text), cell->text.data);
+    *out = (double)seconds;
+    return ERR_OK;
+}
+
+/* The text of a key; a number of JSON as it is usually written. */
+static struct text key_text(const struct table_cell *cell, char scratch[VALUE_TEXT_ROOM])
+{
+    if (cell->text.data)
+        return cell->text;
+    value_text_of_number(cell->number, scratch);
+    return (struct text){scratch, strlen(scratch)};
+}
+
+/* The texts of the row's keys; scratch for numbers of JSON. */
+static enum err_code read_keys(const struct task_rows_options *o, const struct table_cell *const *keys,
+                               char scratch[][VALUE_TEXT_ROOM], struct text *texts, struct err *e)
+{
+    for (size_t i = 0; i < o->n_keys; i++) {
+        if (!keys[i])
+            return err_set(e, ERR_INVALID, "column '%s', which says what task a row is of, is empty",
+                           o->keys[i]);
+        texts[i] = key_text(keys[i], scratch[i]);
+        if (o->n_keys > 1 && memchr(texts[i].data, '/', texts[i].len))
+            return err_set(
+                e, ERR_INVALID,
+                "column '%s' has a slash, by which the keys of a task are joined; write another sign",
+                o->keys[i]);
+    }
+    return ERR_OK;
+}
+
+/* The row's task, from its keys (n_keys). */
+static enum err_code set_task(struct task_rows *r, const struct text *keys, size_t n_keys, uint32_t *task,
+                              struct err *e)
+{
+    char id[LIMIT_ID_BYTES + 1];
+    size_t n = 0;
+    for (size_t i = 0; i < n_keys; i++) {
+        if (n + keys[i].len + (i > 0) > LIMIT_ID_BYTES)
+            return err_set(e, ERR_INVALID, "the id of the task has more than %d bytes", LIMIT_ID_BYTES);
+        if (i)
+            id[n++] = '/';
+        memcpy(id + n, keys[i].data, keys[i].len);
+        n += keys[i].len;
+    }
+    enum err_code code = table_row_check_id((struct text){id, n}, "task", e);
+    return code ? code : id_table_add(&r->tasks, (struct text){id, n}, task, e);
+}
+
+/* Whether a name is one of the keys. */
+static bool is_key(const struct task_rows_options *o, struct text name)
+{
+    size_t i = 0;
+    while (i < o->n_keys && !text_is(name, o->keys[i]))
+        i++;
+    return i < o->n_keys;
+}
+
+/* The cells of the task's profile, where it has one, as cells of the row that began at `first`. */
+static enum err_code add_profile(struct task_rows *r, const struct task_rows_options *o,
+                                 const struct text *keys, size_t first, struct err *e)
+{
+    const struct task_rows *from = &o->profiles->rows;
+    size_t row = task_profiles_find(o->profiles, o->keys, keys, o->n_keys), n_own = r->n_cells;
+    enum err_code code = ERR_OK;
+    if (row == from->n_rows)
+        return ERR_OK;
+    for (size_t i = from->rows[row].first; i < from->rows[row + 1].first && !code; i++) {
+        const struct task_cell *cell = &from->cells[i];
+        char name[LIMIT_NAME_BYTES + 1];
+        struct text column = id_table_text(&from->columns, cell->column);
+        if (is_key(o, column))
+            continue;
+        if (column.len > LIMIT_NAME_BYTES)
+            return err_set(e, ERR_INVALID, "the name of a column has more than %d bytes", LIMIT_NAME_BYTES);
+        memcpy(name, column.data, column.len);
+        name[column.len] = '\0';
+        struct table_cell as = {.name = name, .is_number = !isnan(cell->number), .number = cell->number};
+        if (cell->text != ID_TABLE_NONE)
+            as.text = id_table_text(&from->texts, cell->text);
+        code = add_input(r, &as, e);
+        for (size_t k = first; k < n_own && !code; k++)
+            if (r->cells[k].column == r->cells[r->n_cells - 1].column)
+                code =
+                    err_set(e, ERR_INVALID, "column '%s' is in the rows and in the profiles of tasks", name);
+    }
+    return code;
+}
+
+/* Sorts the cells of a row into keys, target, time and inputs. */
+static enum err_code add_row(struct task_rows *r, const struct task_rows_options *o,
+                             const struct table_row *row, struct err *e)
+{
+    const struct table_cell *keys[TASK_MOST_KEYS] = {NULL}, *target = NULL, *time = NULL;
+    struct text texts[TASK_MOST_KEYS];
+    char scratch[TASK_MOST_KEYS][VALUE_TEXT_ROOM];
+    size_t first = r->n_cells;
+    enum err_code code = start_row(r, e);
+    for (size_t i = 0; i < row->n_cells && !code; i++) {
+        const struct table_cell *cell = &row->cells[i];
+        bool named = false;
+        for (size_t k = 0; k < o->n_keys; k++)
+            if (strcmp(cell->name, o->keys[k]) == 0) {
+                keys[k] = cell;
+                named = true;
+            }
+        if (o->target && strcmp(cell->name, o->target) == 0)
+            target = cell;
+        else if (o->time && strcmp(cell->name, o->time) == 0)
+            time = cell;
+        else if (!named || o->n_keys > 1) /* s2 of s2/b1 has something to say of another s2/b7 */
+            code = add_input(r, cell, e);
+    }
+    if (code)
+        return code;
+    struct task_row *to = r->rows + r->n_rows;
+    if (o->target && !target) {
+        r->n_without_target++;
+        r->n_cells = first;
+        return ERR_OK;
+    }
+    *to = (struct task_row){.line = row->line, .first = first};
+    code = read_keys(o, keys, scratch, texts, e);
+    if (!code)
+        code = set_task(r, texts, o->n_keys, &to->task, e);
+    if (!code && o->profiles)
+        code = add_profile(r, o, texts, first, e);
+    if (!code && target)
+        code = take_cell(r, target, 0, &to->target, e);
+    if (!code && o->time && !time)
+        code = err_set(e, ERR_INVALID, "column '%s', the time, is empty", o->time);
+    if (!code && time)
+        code = set_time(time, &to->time, e);
+    r->n_rows += !code;
+    return code;
+}
+
+/* The columns that the options name; returns how many. */
+static size_t named(const struct task_rows_options *o, const char *names[TASK_MOST_KEYS + 2])
+{
+    size_t n = 0;
+    for (size_t i = 0; i < o->n_keys; i++)
+        names[n++] = o->keys[i];
+    if (o->target)
+        names[n++] = o->target;
+    if (o->time)
+        names[n++] = o->time;
+    return n;
+}
+
+/* Keys, target and time must be columns, and each another one; of NDJSON only rows tell. */
+static enum err_code check_names(const char *path, const struct table *t, const struct task_rows_options *o,
+                                 struct err *e)
+{
+    const char *names[TASK_MOST_KEYS + 2];
+    size_t n = named(o, names);
+    struct table_about about;
+    table_about(t, &about);
+    for (size_t i = 1; i < n; i++)
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(names[i], names[k]) == 0)
+                return err_set(e, ERR_INVALID,
+                               "column '%s' is named twice: a key, the target and the time are columns of "
+                               "their own",
+                               names[i]);
+    for (size_t i = 0; i < n && about.format != TABLE_NDJSON && about.columns->n; i++) {
+        size_t k = 0;
+        while (k < about.columns->n && strcmp(about.columns->list[k].name, names[i]) != 0)
+            k++;
+        if (k == about.columns->n)
+            return err_set(e, ERR_INVALID, "%s: there is no column '%s'; its first one is '%.40s'", path,
+                           names[i], about.columns->list[0].name);
+    }
+    return ERR_OK;
+}
+
+enum err_code task_rows_read(const char *path, const struct task_rows_options *o, struct task_rows *out,
+                             struct err *e)
+{
+    struct table *t;
+    struct table_row row;
+    bool got = true;
+    enum err_code code = table_open(path, TABLE_ROWS, o->format, &t, e);
+    if (code)
+        return code;
+    if (o->ignored.n)
+        code = table_ignore(t, &o->ignored, e);
+    if (!code)
+        code = check_names(path, t, o, e);
+    out->has_targets = o->target != NULL;
+    while (!code && got) {
+        code = table_next(t, &row, &got, e);
+        if (code || !got)
+            break;
+        code = add_row(out, o, &row, e);
+        if (code)
+            (void)err_prefix(e, "%s:%llu", path, (unsigned long long)row.line);
+    }
+    if (!code && out->n_rows)
+        out->rows[out->n_rows].first = out->n_cells;
+    else if (!code)
+        code =
+            err_set(e, ERR_INVALID, "%s has no row%s", path, out->n_without_target ? " with a target" : "");
+    table_close(t);
+    return code;
+}

@@ -1,0 +1,43 @@
+/* task_answers - what a model of tasks answers for rows, given the rows that are known of each task.
+ * Layer: server/tasks
+ * Threads: confined to its thread.
+ * Memory: the answers of all rows, and one task's layer. */
+#ifndef SERVER_TASKS_TASK_ANSWERS_H
+#define SERVER_TASKS_TASK_ANSWERS_H
+
+#include "base/err.h"
+#include "engine/model.h"
+#include "server/data/task_dataset.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct task_answers {
+    const struct model_spec *spec; /* borrowed */
+    size_t n;
+    /* (n, O) of numbers as they are learned, see task_answers_value; of classes probabilities */
+    double *value;
+    /* (n) of numbers the scale of Student's t about the learned value; of classes the entropy, in nats */
+    double *spread;
+    double *freedom; /* (n) of numbers: degrees of freedom */
+    size_t *n_known; /* (n) rows that were known of the task */
+};
+
+/* Answers the rows of `asked` in its order; known NULL: of no task is anything known. Task ids are those
+ * of the two tables. Zero-initialise; task_answers_fini frees whatever is returned. ERR_NOMEM;
+ * ERR_INVALID: a task's rows cannot be solved for. */
+enum err_code task_answers_make(const struct model *m, const struct task_rows *asked_rows,
+                                const struct task_dataset *asked, const struct task_rows *known_rows,
+                                const struct task_dataset *known, struct task_answers *out,
+                                struct err *e) ERR_MUST_CHECK;
+void task_answers_fini(struct task_answers *a);
+
+/* The target of row i, cut to the range of training unless `clamp` is false; of numbers only. */
+double task_answers_value(const struct task_answers *a, size_t i, bool clamp);
+
+/* The bounds between which the target of row i is with this probability, cut as the value; of numbers
+ * only. */
+void task_answers_interval(const struct task_answers *a, size_t i, double probability, bool clamp,
+                           double *low, double *high);
+
+#endif

@@ -1,0 +1,110 @@
+"""Models of tasks, computed twice from the same file and the same tables: by `hypernet predict` and by reference.py, in float64. They
+agree to 1e-4 of the largest prediction: features are sums of float32 products, and a task's layer, which is solved in double from them,
+may enlarge their rounding by the square root of how surely it is known."""
+import csv
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import numpy as np
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+import reference
+
+HYPERNET = os.environ.get("HYPERNET", os.path.join(HERE, "../../build/release/hypernet"))
+TOLERANCE = 1e-4
+
+
+def run(*args):
+    done = subprocess.run([HYPERNET, *map(str, args)], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise AssertionError(done.stderr)
+    return done.stdout
+
+
+def rows_of(rng, with_class, n_tasks=12, n_rows=18):
+    """Rows with a number, one that may be missing, a category, a flag, a code, a time and a target above 0."""
+    rows = []
+    for task in range(n_tasks):
+        level, slope = rng.uniform(20, 40), rng.uniform(1, 4)
+        for week in range(n_rows):
+            price, size = rng.uniform(1, 4), rng.uniform(-1, 1)
+            colour, flag = rng.choice(["red", "green", "blue"]), rng.choice(["true", "false"])
+            y = level - slope * price + 3 * (colour == "red") + 2 * (flag == "true") + rng.gauss(0, 0.3)
+            rows.append({"task": "t%d" % task, "week": str(week), "price": "%.3f" % price, "size": "" if week % 5 == 2 else "%.3f" % size,
+                         "colour": "" if week % 7 == 3 else colour, "flag": flag, "code": str(week % 3),
+                         "y": ("high" if y > 30 else "mid" if y > 24 else "low") if with_class else "%.3f" % y})
+    return rows
+
+
+class Parity(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.dir = folder.name
+
+    def write(self, name, rows):
+        path = os.path.join(self.dir, name)
+        with open(path, "w", newline="", encoding="utf-8") as f:
+            writer = csv.DictWriter(f, rows[0].keys())
+            writer.writeheader()
+            writer.writerows(rows)
+        return path
+
+    def check(self, with_class, *options):
+        rows = rows_of(random.Random(5), with_class)
+        known = [r for r in rows if int(r["week"]) < 12 and r["task"] != "t3"]
+        asked = [{c: v for c, v in r.items() if c != "y"} for r in rows if int(r["week"]) >= 12]
+        asked[0]["price"] = "1e6"  # is cut
+        asked[1]["price"] = "-50"
+        model = os.path.join(self.dir, "m.hn")
+        learned, known_path, asked_path = self.write("l.csv", known), self.write("k.csv", known), self.write("a.csv", asked)
+        run("train", "--rows", learned, "--task", "task", "--target", "y", "--out", model, "--epochs", 2, "--dim", 7, "--threads", 1,
+            "--categorical", "code", *options)
+        printed = run("predict", "--model", model, "--rows", asked_path, "--known", known_path, "--task", "task", "--interval", 0.8)
+        got = list(csv.DictReader(printed.splitlines(), delimiter="\t"))
+        self.assertEqual([g["task"] for g in got], [a["task"] for a in asked])
+
+        here, expected = reference.Tasks(model), []
+        present = [{c: v or None for c, v in r.items()} for r in rows]
+        for task in sorted({r["task"] for r in asked}, key=lambda t: int(t[1:])):
+            mine = [r for r in present if r["task"] == task and int(r["week"]) < 12 and task != "t3"]
+            layer = here.solve(mine, [r["y"] for r in mine], [float(r["week"]) for r in mine])
+            answered = [{c: v or None for c, v in r.items()} for r in asked if r["task"] == task]
+            expected.append(here.predict(layer, answered, 0.8))
+        expected = np.concatenate(expected)
+        columns = here.task["target"].get("classes") or ["y", "low", "high"]
+        answers = np.array([[float(g[c]) for c in columns] for g in got])
+        self.assertLess(np.abs(answers - expected).max(), TOLERANCE * np.abs(expected).max())
+        self.assertEqual({g["known"] for g in got if g["task"] == "t3"}, {"0"})
+        if with_class:
+            self.assertEqual([g["y"] for g in got], [columns[k] for k in expected.argmax(1)])
+        return here.task
+
+    def test_numbers(self):
+        task = self.check(False)
+        self.assertEqual([c["kind"] for c in task["columns"]], ["number", "number", "number", "category", "number", "category"])
+
+    def test_classes(self):
+        self.assertEqual(self.check(True)["target"]["classes"], ["high", "low", "mid"])
+
+    def test_numbers_that_are_forgotten(self):
+        self.assertTrue(self.check(False, "--time", "week")["forgets"])
+
+    def test_classes_that_are_forgotten(self):
+        self.assertTrue(self.check(True, "--time", "week")["forgets"])
+
+    def test_logarithms_for_errors_relative_to_the_target(self):
+        self.assertTrue(self.check(False, "--relative")["target"]["log"])
+
+    def test_quantiles_are_those_of_tables(self):
+        for probability, freedom, x in ((0.975, 2, 4.3026527), (0.975, 5, 2.5705818), (0.95, 30, 1.6972609), (0.9, 3.5, 1.5769)):
+            self.assertAlmostEqual(reference.student_t_quantile(probability, freedom), x, delta=3e-3 if freedom == 3.5 else 1e-6)
+
+
+if __name__ == "__main__":
+    unittest.main()

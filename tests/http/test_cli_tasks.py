@@ -1,0 +1,269 @@
+"""`train --rows` and `predict`: from a table to predictions for each task, and every table that cannot be used is refused with file,
+line and column, and leaves nothing behind."""
+import math
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from command import HYPERNET, done, environment, run  # noqa: E402
+
+SHOPS, ROWS = 24, 24
+
+
+def sales(seed=3):
+    """Rows of shops, each with a price elasticity and a level of its own: (shop, day, price, deal, units)."""
+    rng = random.Random(seed)
+    rows = []
+    for shop in range(SHOPS):
+        level, slope = rng.uniform(20, 60), rng.uniform(2, 12)
+        for day in range(ROWS):
+            price, deal = round(rng.uniform(1, 4), 2), rng.choice(["yes", "no"])
+            units = level - slope * price + (8 if deal == "yes" else 0) + rng.gauss(0, 0.5)
+            rows.append(("s%d" % shop, day, price, deal, round(max(units, 0.1), 2)))
+    return rows
+
+
+def csv(rows, header=("shop", "day", "price", "deal", "units")):
+    return "".join(",".join(map(str, row)) + "\n" for row in [header] + list(rows))
+
+
+def table_of(text):
+    lines = [line.split("\t") for line in text.splitlines()]
+    return lines[0], [dict(zip(lines[0], line)) for line in lines[1:]]
+
+
+class Tasks(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.dir = folder.name
+        rows = sales()
+        cls.known = [r for r in rows if r[1] < 16]
+        cls.asked = [r for r in rows if r[1] >= 16]
+        cls.learned = cls.file("learned.csv", csv([r for r in cls.known if int(r[0][1:]) < 18]))  # six shops come new
+        cls.known_path = cls.file("known.csv", csv(cls.known))
+        cls.asked_path = cls.file("asked.csv", csv(r[:4] for r in cls.asked).replace(",units", ""))
+        cls.model = cls.path("shops.hn")
+        cls.talk = cls.train(cls.learned, cls.model).stderr
+
+    @classmethod
+    def path(cls, name):
+        return os.path.join(cls.dir, name)
+
+    @classmethod
+    def file(cls, name, text):
+        with open(cls.path(name), "w", encoding="utf-8") as f:
+            f.write(text)
+        return cls.path(name)
+
+    @classmethod
+    def train(cls, table, out, *args, target="units", task="shop", epochs=6, check=True):
+        r = run("train", "--rows", table, "--task", task, "--target", target, "--out", out, "--epochs", epochs, "--dim", 6,
+                "--threads", 1, *args)
+        if check and r.returncode != 0:
+            raise AssertionError(r.stderr)
+        return r
+
+    def predict(self, rows, *args, model=None, task="shop"):
+        return table_of(done("predict", "--model", model or self.model, "--rows", rows, "--task", task, *args))
+
+    def error(self, predictions):
+        return math.sqrt(sum((float(p["units"]) - r[4]) ** 2 for p, r in zip(predictions, self.asked)) / len(self.asked))
+
+    def refused(self, rows, *reasons, known=None, args=(), status=1, model=None):
+        more = ["--known", known] if known else []
+        r = run("predict", "--model", model or self.model, "--rows", rows, "--task", "shop", *more, *args)
+        self.assertEqual((r.returncode, r.stdout), (status, ""), r.stderr)
+        for reason in reasons:
+            self.assertIn(reason, r.stderr)
+
+    def not_trained(self, text, *reasons, name="bad.csv", args=(), target="units", task="shop", status=1):
+        out = self.path("never.hn")
+        before = sorted(os.listdir(self.dir))
+        table = self.file(name, text)
+        r = self.train(table, out, *args, target=target, task=task, epochs=1, check=False)
+        os.unlink(table)
+        self.assertEqual((r.returncode, r.stdout), (status, ""), r.stderr)
+        for reason in reasons:
+            self.assertIn(reason, r.stderr)
+        self.assertEqual(sorted(os.listdir(self.dir)), before)
+
+    # ---- from a file to predictions ----
+
+    def test_each_shop_is_predicted_from_its_own_rows_also_one_that_came_new(self):
+        header, none = self.predict(self.asked_path)
+        self.assertEqual(header, ["task", "units", "low", "high", "known"])
+        _, some = self.predict(self.asked_path, "--known", self.known_path)
+        self.assertEqual([p["task"] for p in some], [r[0] for r in self.asked])
+        self.assertEqual({p["known"] for p in none}, {"0"})
+        self.assertEqual({p["known"] for p in some}, {"16"})
+        self.assertLess(self.error(some), 0.35 * self.error(none))
+        self.assertLess(self.error(some), 3)
+        for p in none + some:
+            self.assertLessEqual(float(p["low"]), float(p["units"]))
+            self.assertLessEqual(float(p["units"]), float(p["high"]))
+
+    def test_intervals_are_wide_where_nothing_is_known_and_cover_the_target(self):
+        def width(predictions):
+            return sum(float(p["high"]) - float(p["low"]) for p in predictions) / len(predictions)
+
+        none, some = (self.predict(self.asked_path, *a, "--no-clamp")[1] for a in ([], ["--known", self.known_path]))
+        wider = self.predict(self.asked_path, "--known", self.known_path, "--interval", 0.99)[1]
+        self.assertGreater(width(none), 2 * width(some))
+        self.assertGreater(width(wider), 1.2 * width(some))
+        covered = sum(float(p["low"]) <= r[4] <= float(p["high"]) for p, r in zip(some, self.asked)) / len(self.asked)
+        self.assertGreater(covered, 0.6)  # of 0.9: eighteen shops teach little of the noise
+
+    def test_the_order_of_rows_and_the_format_make_no_difference(self):
+        straight = done("predict", "--model", self.model, "--rows", self.asked_path, "--task", "shop", "--known", self.known_path)
+        turned = self.file("turned.csv", csv(reversed(self.known)))
+        lines = "".join('{"deal": "%s", "units": %s, "shop": "%s", "price": %s, "day": %d}\n' % (d, u, s, p, t)
+                        for s, t, p, d, u in self.known)
+        for known in turned, self.file("known.ndjson", lines):
+            other = done("predict", "--model", self.model, "--rows", self.asked_path, "--task", "shop", "--known", known)
+            for a, b in zip(table_of(straight)[1], table_of(other)[1]):
+                self.assertAlmostEqual(float(a["units"]), float(b["units"]), delta=1e-5 * abs(float(a["units"])))
+                self.assertEqual((a["task"], a["known"]), (b["task"], b["known"]))
+
+    def test_a_target_or_an_unknown_column_among_the_rows_is_ignored(self):
+        with_target = self.file("with.csv", csv([r + ("x",) for r in self.asked],
+                                                ("shop", "day", "price", "deal", "units", "colour")))
+        self.assertEqual(self.predict(with_target), self.predict(self.asked_path))
+
+    def test_classes_are_predicted_with_their_probabilities(self):
+        def named(rows):
+            return csv([r[:4] + ("many" if r[4] > 35 else "few",) for r in rows])
+
+        model = self.path("classes.hn")
+        self.train(self.file("named.csv", named(self.known)), model)
+        header, answers = self.predict(self.asked_path, "--known", self.path("named.csv"), model=model)
+        self.assertEqual(header, ["task", "units", "few", "many", "known"])
+        right = 0
+        for p, r in zip(answers, self.asked):
+            self.assertAlmostEqual(float(p["few"]) + float(p["many"]), 1, delta=2e-6)
+            self.assertEqual(p["units"], "many" if float(p["many"]) > float(p["few"]) else "few")
+            right += p["units"] == ("many" if r[4] > 35 else "few")
+        self.assertGreater(right / len(self.asked), 0.85)
+
+    def test_training_says_what_the_table_is_and_what_it_leaves_out(self):
+        self.assertIn("288 rows of 18 tasks; 3 columns; the target 'units' is a number from", self.talk)
+        rows = [r[:4] + ("Jo",) + r[4:] for r in self.known]
+        out = self.path("named.hn")
+        r = self.train(self.file("names.csv", csv(rows, ("shop", "day", "price", "deal", "name", "units"))), out, epochs=1)
+        self.assertIn("column 'name' is left out: by its name it says who somebody is", r.stderr)
+
+    def test_the_same_table_and_seed_give_the_same_file(self):
+        a, b, c = (self.path(n) for n in ("a.hn", "b.hn", "c.hn"))
+        version = ("--model-version", 1)
+        self.train(self.known_path, a, *version, epochs=1)
+        self.train(self.known_path, b, *version, "--threads", 2, epochs=1)
+        self.train(self.known_path, c, *version, "--seed", 2, epochs=1)
+        content = []
+        for path in (a, b, c):
+            with open(path, "rb") as f:
+                content.append(f.read())
+        self.assertEqual(content[0], content[1])
+        self.assertNotEqual(content[0], content[2])
+
+    # ---- what cannot be trained from ----
+
+    def test_a_table_that_teaches_nothing_is_refused(self):
+        self.not_trained(csv([r[:4] + ("many",) for r in self.known]), "the target 'units' has 1 classes; it must have 2 to 1000")
+        self.not_trained(csv([r[:4] + (7,) for r in self.known]), "the target 'units' is 7 in all rows")
+        self.not_trained(csv(self.known[:16]), "at least two tasks with two rows; there are 1")
+        self.not_trained(csv([("s%d" % n,) + r[1:] for n, r in enumerate(self.known)]), "there are 0")
+        self.not_trained(csv([]), "bad.csv has no row")
+        self.not_trained(csv([r[:4] + ("",) for r in self.known]), "bad.csv has no row with a target")
+        self.not_trained("", "bad.csv")
+        self.not_trained(csv([(r[0], r[4]) for r in self.known], ("shop", "units")), "no column is left to learn from")
+
+    def test_a_bad_cell_is_named_with_its_line_and_column(self):
+        def changed(row, column, value):
+            rows = [list(r) for r in self.known]
+            rows[row][column] = value
+            return csv(rows)
+
+        self.not_trained(changed(9, 2, "cheap"), "bad.csv: line 11: column 'price' has 'cheap', which is no number")
+        self.not_trained(changed(9, 4, "some"), "bad.csv: line 11: the target 'units' has 'some', which is no number")
+        self.not_trained(changed(9, 0, ""), "bad.csv:11: column 'shop', which says what task a row is of, is empty")
+        self.not_trained(changed(9, 1, "soon"), "bad.csv:11: column 'day': 'soon' is neither a number nor a time",
+                         args=("--time", "day"))
+        self.not_trained(csv(self.known) + "s1,3,2\n", "bad.csv:386")
+        self.not_trained('{"shop": "a", "price": 1, "units": 2}\n{"shop": "a", "price": NaN, "units": 2}\n', "bad.ndjson:2",
+                         name="bad.ndjson")
+
+    def test_columns_that_are_not_there_or_have_two_purposes_are_refused(self):
+        self.not_trained(csv(self.known), "there is no column 'sold'", target="sold")
+        self.not_trained(csv(self.known), "there is no column 'store'", task="store")
+        self.not_trained(csv(self.known), "column 'units' is named twice", task="shop,units")
+        self.not_trained(csv(self.known), "--categorical: there is no column 'colour'", args=("--categorical", "colour"))
+        self.not_trained(csv(self.known), "--task", task=",shop")
+        self.not_trained(csv(self.known), "--task names more than 4 columns", task="a,b,c,d,e")
+
+    def test_wrong_use_is_status_2(self):
+        for args in (["--store", self.path("s.db"), "--rows", self.known_path], []):
+            r = run("train", *args, "--task", "shop", "--target", "units", "--out", self.path("never.hn"))
+            self.assertEqual(r.returncode, 2, r.stderr)
+            self.assertIn("give --store, or --rows", r.stderr)
+        for args in (["--rows", self.asked_path], ["--task", "shop"], ["--rows", self.asked_path, "--task", "shop", "--interval", 1]):
+            self.assertEqual(run("predict", "--model", self.model, *args).returncode, 2)
+        self.assertFalse(os.path.exists(self.path("never.hn")))
+
+    # ---- what cannot be predicted ----
+
+    def test_a_row_that_the_model_cannot_read_is_refused_with_line_and_column(self):
+        def rows(*lines):
+            return self.file("rows.csv", "shop,day,price,deal\ns1,1,2,yes\n" + "".join(line + "\n" for line in lines))
+
+        self.refused(rows("s1,1,,yes"), 'rows.csv: line 3: column "price" is missing')
+        self.refused(rows("s1,1,NaN,yes"), 'rows.csv: line 3: column "price" is missing')
+        self.refused(rows("s1,1,low,yes"), 'rows.csv: line 3: column "price": "low" is no number')
+        self.refused(rows("s1,1,1e999,yes"), 'rows.csv: line 3: column "price": "1e999" is no number')
+        self.refused(rows("s1,1,2,maybe"), 'rows.csv: line 3: column "deal": the model does not know the value "maybe"')
+        self.refused(rows(",1,2,yes"), "rows.csv:3: column 'shop'")
+        self.refused(rows("s1,1,2"), "rows.csv:3")
+        _, answers = self.predict(rows("s1,1,2,maybe"), "--unknown-is-absent")
+        self.assertEqual(len(answers), 2)
+        self.refused(self.file("rows.ndjson", '{"shop": "s1", "day": 1, "price": "2", "deal": "yes"}\n'),
+                     'rows.ndjson: line 1: column "price": "2" is no number')
+        self.refused(self.file("rows.ndjson", '{"shop": "s1", "day": 1, "price": NaN, "deal": "yes"}\n'), "rows.ndjson:1: no valid JSON")
+
+    def test_another_table_is_refused(self):
+        other = self.file("other.csv", "shop,colour,size\ns1,red,3\n")
+        self.refused(other, 'other.csv: line 2: column "day" is missing')
+        self.refused(self.file("other.csv", "store,day,price,deal\ns1,1,2,yes\n"), "there is no column 'shop'")
+        self.refused(self.asked_path, "there is no column 'units'", known=self.asked_path)
+        self.refused(self.asked_path, "line 3: the target 'units' has 'many', which is no number",
+                     known=self.file("known2.csv", "shop,day,price,deal,units\ns1,1,2,yes,3\ns1,1,2,yes,many\n"))
+        self.refused(self.path("nowhere.csv"), "nowhere.csv")
+        self.refused(self.asked_path, self.known_path, model=self.known_path)
+
+    def test_known_rows_that_say_the_same_are_answered(self):
+        same = self.file("same.csv", "shop,day,price,deal,units\n" + "s1,1,2,yes,30\n" * 40)
+        _, answers = self.predict(self.asked_path, "--known", same)
+        self.assertTrue(all(math.isfinite(float(p[c])) for p in answers for c in ("units", "low", "high")))
+
+    def test_extreme_inputs_stay_within_the_range_of_training(self):
+        rows = self.file("far.csv", "shop,day,price,deal\ns1,1e300,-1e300,yes\ns1,1,1e300,no\n")
+        _, answers = self.predict(rows, "--known", self.known_path)
+        units = [r[4] for r in self.known if int(r[0][1:]) < 18]
+        for p in answers:
+            for c in ("units", "low", "high"):
+                self.assertTrue(min(units) - 1e-6 <= float(p[c]) <= max(units) + 1e-6, p)
+
+    def test_a_full_disk_is_an_error(self):
+        if not os.path.exists("/dev/full"):
+            self.skipTest("SKIPPED: there is no /dev/full")
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            r = subprocess.run([HYPERNET, "predict", "--model", self.model, "--rows", self.asked_path, "--task", "shop"], stdout=full,
+                               stderr=subprocess.PIPE, text=True, timeout=600, env=environment())
+        self.assertEqual(r.returncode, 1, r.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,276 @@
+/* engine/format/task_json.c and what model_spec.c checks of it: the object `task` of a model's
+ * description. Every key is read into its place and written back; what is missing, unknown, of another
+ * type or against the rest of the model is refused with its path. Risk: a file that loads and then answers
+ * with another column, or reads beyond a row. */
+#include "engine/format/model_json.h"
+
+#include "base/limits.h"
+#include "tests/support/suite.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* x has 1 + 2 + 3 places, sums 2 + 1 * 4 + 10. */
+static const char numbers[] =
+    "{\"format\": 1, \"name\": \"shops\", \"version\": \"3\", \"objective\": \"regression\", \"n_items\": "
+    "0,\n"
+    " \"d_item\": 6, \"d_context\": 16, \"d_output\": 1, \"trunk\": {\"norm\": \"none\", \"layers\": []},\n"
+    " \"target\": {\"linear\": false, \"linear_head\": false, \"layers\": []},\n"
+    " \"task\": {\"columns\": [\n"
+    "   {\"name\": \"price\", \"kind\": \"number\", \"optional\": false, \"mean\": 2.5, \"deviation\": 0.5, "
+    "\"least\": 1, \"most\": 4},\n"
+    "   {\"name\": \"age\", \"kind\": \"number\", \"optional\": true, \"mean\": 40, \"deviation\": 10, "
+    "\"least\": 18, \"most\": 90},\n"
+    "   {\"name\": \"day\", \"kind\": \"category\", \"optional\": true, \"values\": [\"fri\", \"mon\"]}],\n"
+    "  \"features\": [{\"d_out\": 5, \"activation\": \"tanh\"}, {\"d_out\": 3, \"activation\": \"relu\"}],\n"
+    "  \"basis\": 4, \"forgets\": false,\n"
+    "  \"target\": {\"column\": \"units\", \"log\": true, \"shrink\": 0.5, \"mean\": 1.5, \"deviation\": "
+    "0.25, \"least\": 1, "
+    "\"most\": 99}}}";
+
+static const char classes[] =
+    "{\"format\": 1, \"name\": \"people\", \"version\": \"3\", \"objective\": \"classification\", "
+    "\"n_items\": "
+    "0,\n"
+    " \"d_item\": 1, \"d_context\": 24, \"d_output\": 3, \"trunk\": {\"norm\": \"none\", \"layers\": []},\n"
+    " \"target\": {\"linear\": false, \"linear_head\": false, \"layers\": []},\n"
+    " \"task\": {\"columns\": [{\"name\": \"x\", \"kind\": \"number\", \"optional\": false, \"mean\": 0, "
+    "\"deviation\": 1, \"least\": -3, \"most\": 3}],\n"
+    "  \"features\": [], \"basis\": 4, \"forgets\": true, \"time\": \"week\", \"period\": 7,\n"
+    "  \"target\": {\"column\": \"walk\", \"classes\": [\"down\", \"sit\", \"up\"]}}}";
+
+static void must_decode(const char *text, struct model_spec *spec)
+{
+    struct err e = {0};
+    memset(spec, 0, sizeof *spec);
+    ck_assert_msg(model_json_decode(text, spec, &e) == ERR_OK, "%s", e.text);
+}
+
+START_TEST(every_key_lands_in_its_place)
+{
+    struct model_spec s;
+    must_decode(numbers, &s);
+    const struct task_spec *t = &s.task;
+    ck_assert(t->present && !t->forgets && t->log_target);
+    ck_assert_uint_eq(t->columns.n, 3);
+    const struct column *price = &t->columns.list[0], *day = &t->columns.list[2];
+    ck_assert_str_eq(price->name, "price");
+    ck_assert(price->kind == COLUMN_NUMBER && !price->optional);
+    ck_assert(price->mean == 2.5 && price->deviation == 0.5 && price->least == 1 && price->most == 4);
+    ck_assert(t->columns.list[1].optional);
+    ck_assert(day->kind == COLUMN_CATEGORY && day->optional);
+    ck_assert_uint_eq(day->n_values, 2);
+    ck_assert_str_eq(day->values[1], "mon");
+    ck_assert_uint_eq(t->n_features, 2);
+    ck_assert_uint_eq(t->features[0].d_out, 5);
+    ck_assert_int_eq(t->features[1].activation, ACTIVATION_RELU);
+    ck_assert_uint_eq(t->d_basis, 4);
+    ck_assert_str_eq(t->target, "units");
+    ck_assert_uint_eq(t->n_classes, 0);
+    ck_assert(t->shrink == 0.5 && !t->time);
+    ck_assert(t->target_mean == 1.5 && t->target_deviation == 0.25);
+    ck_assert(t->target_least == 1 && t->target_most == 99);
+    ck_assert_uint_eq(task_spec_d_features(&s), 6 + 3);
+    model_spec_fini(&s);
+    must_decode(classes, &s);
+    ck_assert(s.task.forgets && s.task.period == 7);
+    ck_assert_str_eq(s.task.time, "week");
+    ck_assert_uint_eq(s.task.n_classes, 3);
+    ck_assert_str_eq(s.task.classes[2], "up");
+    ck_assert_uint_eq(s.task.n_features, 0);
+    model_spec_fini(&s);
+}
+END_TEST
+
+static void encode(const struct model_spec *s, struct buf *out)
+{
+    struct err e = {0};
+    buf_init(out, 1 << 20);
+    ck_assert_msg(model_json_encode(s, out, &e) == ERR_OK, "%s", e.text);
+}
+
+START_TEST(what_is_encoded_decodes_to_the_same)
+{
+    struct model_spec s;
+    struct buf first, second;
+    must_decode(_i ? classes : numbers, &s);
+    if (!_i)
+        s.task.columns.list[0].mean = 1.0 / 3;
+    encode(&s, &first);
+    model_spec_fini(&s);
+    must_decode(buf_text(&first), &s);
+    ck_assert(_i || s.task.columns.list[0].mean == 1.0 / 3);
+    encode(&s, &second);
+    ck_assert_str_eq(buf_text(&first), buf_text(&second));
+    model_spec_fini(&s);
+    buf_fini(&first);
+    buf_fini(&second);
+}
+END_TEST
+
+START_TEST(its_tensors_have_the_shapes_of_the_description)
+{
+    static struct tensor_spec tensors[MODEL_MAX_TENSORS];
+    static const struct {
+        const char *name;
+        size_t rows, cols;
+    } expected[] = {
+        {"task.features.0.weight", 5, 6}, {"task.features.0.bias", 5, 1}, {"task.features.1.weight", 3, 5},
+        {"task.features.1.bias", 3, 1},   {"task.shared.weight", 1, 9},   {"task.shared.bias", 1, 1},
+        {"task.basis.weight", 4, 9},      {"task.basis.bias", 4, 1},      {"task.scales", 2, 1}};
+    struct model_spec s;
+    must_decode(numbers, &s);
+    size_t n = model_spec_tensors(&s, tensors);
+    ck_assert_uint_eq(n, sizeof expected / sizeof *expected);
+    for (size_t i = 0; i < n; i++) {
+        ck_assert_str_eq(tensors[i].name, expected[i].name);
+        ck_assert_uint_eq(tensors[i].n_rows, expected[i].rows);
+        ck_assert_uint_eq(tensors[i].n_cols, expected[i].cols);
+    }
+    model_spec_fini(&s);
+    must_decode(classes, &s);
+    n = model_spec_tensors(&s, tensors);
+    ck_assert_str_eq(tensors[n - 1].name, "task.scales");
+    ck_assert_uint_eq(tensors[n - 1].n_rows, 3); /* the rate of forgetting is the third */
+    model_spec_fini(&s);
+}
+END_TEST
+
+/* One replacement in a description, and the refusal it must lead to. */
+struct refusal {
+    const char *from, *to, *reason;
+};
+
+static const struct refusal refused_numbers[] = {
+    {"\"task\": {", "\"task\": [], \"t\": {", "task: is no object"},
+    {"\"columns\"", "\"column\"", "task.columns: is missing"},
+    {"{\"columns\": [", "{\"columns\": 3, \"c\": [", "task.columns: is no array"},
+    {"{\"name\": \"price\"", "5, {\"name\": \"price\"", "task.columns[0]: is no object"},
+    {"\"name\": \"price\"", "\"name\": 7", "task.columns[0].name: is no string"},
+    {"\"name\": \"price\"", "\"name\": \"\"", "the name of column 0 has 0 bytes"},
+    {"\"name\": \"price\"", "\"name\": \"age\"", "column \"age\" stands twice"},
+    {"\"kind\": \"category\"", "\"kind\": \"text\"", "task.columns[2].kind: is none of number, category"},
+    {"\"optional\": false", "\"optional\": 0", "task.columns[0].optional: is neither true nor false"},
+    {"\"mean\": 2.5", "\"mean\": \"2.5\"", "task.columns[0].mean: is no number"},
+    {"\"deviation\": 0.5, ", "", "task.columns[0].deviation: is missing"},
+    {"\"deviation\": 0.5", "\"deviation\": 0", "finite deviation above 0"},
+    {"\"least\": 1, \"most\": 4", "\"least\": 5, \"most\": 4", "least that is not above"},
+    {"\"most\": 4", "\"most\": 4, \"middle\": 2", "task.columns[0].middle: is not a key"},
+    {"\"values\": [\"fri\", \"mon\"]", "\"values\": {}", "task.columns[2].values: is no array"},
+    {"\"values\": [\"fri\", \"mon\"]", "\"values\": [\"fri\", 5]", "has a value that is no string"},
+    {"\"values\": [\"fri\", \"mon\"]", "\"values\": []", "column \"day\" has 0 values"},
+    {"\"values\": [\"fri\", \"mon\"]", "\"values\": [\"mon\", \"fri\"]", "does not come after"},
+    {"\"values\": [\"fri\", \"mon\"]", "\"values\": [\"fri\"]", "5 wide together, but d_item is 6"},
+    {"\"features\": [{\"d_out\": 5", "\"features\": [{\"d_out\": 0",
+     "d_out of a layer of task.features is 0"},
+    {"\"activation\": \"relu\"", "\"activation\": \"gelu\"", "task.features[1].activation: is none of"},
+    {"\"activation\": \"relu\"", "\"activation\": \"relu\", \"bias\": 1",
+     "task.features[1].bias: is not a key"},
+    {"\"basis\": 4", "\"basis\": 0", "task.basis is 0"},
+    {"\"basis\": 4", "\"basis\": 257", "task.basis is 257; at most 256"},
+    {"\"basis\": 4", "\"basis\": 5", "d_context is 16; the sums of a task are 22 numbers"},
+    {"\"forgets\": false,", "", "task.forgets: is missing"},
+    {"\"forgets\": false,\n", "\"forgets\": 1,\n", "task.forgets: is neither true nor false"},
+    {"\"column\": \"units\"", "\"column\": 5", "task.target.column: is no string"},
+    {"\"column\": \"units\"", "\"column\": \"\"", "task.target"},
+    {"\"shrink\": 0.5", "\"shrink\": -0.5", "task.target.shrink must be 0 or more"},
+    {"\"log\": true", "\"log\": false", "task.target.shrink must be 0 or more, and is for a log target"},
+    {"\"shrink\": 0.5, ", "", "task.target.shrink: is missing"},
+    {"\"forgets\": false", "\"forgets\": true", "task.time: is missing"},
+    {"\"forgets\": false", "\"forgets\": false, \"period\": 7", "task.period: is not a key"},
+    {"\"log\": true", "\"logarithm\": true", "task.target.log: is missing"},
+    {"\"deviation\": 0.25", "\"deviation\": 0", "task.target needs a finite mean, a deviation above 0"},
+    {"\"least\": 1, \"most\": 99", "\"least\": 0, \"most\": 99", "task.target needs"}, /* of a logarithm */
+    {"\"least\": 1, \"most\": 99", "\"least\": 9, \"most\": 1", "task.target needs"},
+    {"\"most\": 99", "\"most\": 99, \"unit\": \"kg\"", "task.target.unit: is not a key"},
+    {"\"d_output\": 1", "\"d_output\": 2", "d_output is 2 with 0 classes"},
+    {"\"d_item\": 6", "\"d_item\": 7", "6 wide together, but d_item is 7"},
+    {"\"objective\": \"regression\"", "\"objective\": \"classification\"", "needs the classes"},
+    {"\"objective\": \"regression\"", "\"objective\": \"ranking\"", "needs items"},
+    {"\"layers\": []}", "\"layers\": [{\"d_out\": 3, \"activation\": \"relu\"}]}", "task goes without"},
+    {"\"linear\": false, \"linear_head\": false, \"layers\": []",
+     "\"linear\": true, \"linear_head\": false, \"layers\": []", "task goes without"},
+    {"\"linear_head\": false, \"layers\": []",
+     "\"linear_head\": false, \"layers\": [{\"d_in\": 6, \"d_out\": 1, \"generator\": \"shared\", "
+     "\"bias\": \"none\", \"activation\": \"identity\"}]",
+     "task goes without"},
+    {"\"forgets\": false", "\"forgets\": false, \"chunks\": 3", "task.chunks: is not a key"},
+};
+
+static const struct refusal refused_classes[] = {
+    {"\"period\": 7", "\"period\": 0", "task.forgets needs a time and a period above 0"},
+    {"\"period\": 7", "\"period\": \"7\"", "task.period: is no number"},
+    {"\"time\": \"week\"", "\"time\": 3", "task.time: is no string"},
+    {"[\"down\", \"sit\", \"up\"]", "[\"down\", \"sit\"]", "d_output is 3 with 2 classes"},
+    {"[\"down\", \"sit\", \"up\"]", "[\"down\", \"sit\", 3]", "task.target.classes: has a value"},
+    {"[\"down\", \"sit\", \"up\"]", "[]", "needs the classes of task.target"},
+    {"[\"down\", \"sit\", \"up\"]", "[\"up\", \"sit\", \"down\"]", "class"},
+    {"[\"down\", \"sit\", \"up\"]", "[\"down\", \"sit\", \"sit\"]", "class"},
+    {"[\"down\", \"sit\", \"up\"]", "[\"down\", \"sit\", \"up\"], \"mean\": 0",
+     "task.target.mean: is not a key"},
+    {"\"objective\": \"classification\"", "\"objective\": \"regression\"", "without classes"},
+};
+
+static void check_refused(const char *whole, const struct refusal *r)
+{
+    char text[4096];
+    const char *at = strstr(whole, r->from);
+    struct model_spec s = {0};
+    struct err e = {0};
+    ck_assert_ptr_nonnull(at);
+    (void)snprintf(text, sizeof text, "%.*s%s%s", (int)(at - whole), whole, r->to, at + strlen(r->from));
+    enum err_code code = model_json_decode(text, &s, &e);
+    ck_assert_msg(code == ERR_INVALID, "%s: %s", r->to, e.text);
+    ck_assert_msg(strstr(e.text, r->reason) != NULL, "%s: '%s' does not say '%s'", r->to, e.text, r->reason);
+}
+
+START_TEST(faults_of_a_task_of_numbers_are_refused)
+{
+    check_refused(numbers, &refused_numbers[_i]);
+}
+END_TEST
+
+START_TEST(faults_of_a_task_of_classes_are_refused)
+{
+    check_refused(classes, &refused_classes[_i]);
+}
+END_TEST
+
+START_TEST(more_columns_than_the_limit_are_refused)
+{
+    struct buf text;
+    struct model_spec s = {0};
+    struct err e = {0};
+    const char *at = strstr(numbers, "{\"name\": \"price\"");
+    buf_init(&text, 1 << 24);
+    buf_add(&text, numbers, (size_t)(at - numbers));
+    for (size_t i = 0; i < LIMIT_COLUMNS - 2; i++)
+        buf_addf(
+            &text,
+            "{\"name\": \"n%zu\", \"kind\": \"number\", \"optional\": false, \"mean\": 0, \"deviation\": "
+            "1, \"least\": 0, \"most\": 1},",
+            i);
+    buf_add(&text, at, strlen(at));
+    ck_assert_int_eq(model_json_decode(buf_text(&text), &s, &e), ERR_INVALID);
+    ck_assert_msg(strstr(e.text, "task.columns: is no array of at most 1024") != NULL, "%s", e.text);
+    buf_fini(&text);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("engine/format: task_json");
+    TCase *t = tcase_create("task");
+    tcase_add_test(t, every_key_lands_in_its_place);
+    tcase_add_loop_test(t, what_is_encoded_decodes_to_the_same, 0, 2);
+    tcase_add_test(t, its_tensors_have_the_shapes_of_the_description);
+    tcase_add_loop_test(t, faults_of_a_task_of_numbers_are_refused, 0,
+                        sizeof refused_numbers / sizeof *refused_numbers);
+    tcase_add_loop_test(t, faults_of_a_task_of_classes_are_refused, 0,
+                        sizeof refused_classes / sizeof *refused_classes);
+    tcase_add_test(t, more_columns_than_the_limit_are_refused);
+    suite_add_tcase(s, t);
+    return suite_run(s);
+}
