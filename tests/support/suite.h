@@ -6,7 +6,9 @@
 #define TESTS_SUPPORT_SUITE_H
 
 #include <check.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* As talkative as CK_VERBOSITY says. EXIT_FAILURE where a test failed. */
 static inline int suite_run(Suite *suite)
@@ -17,5 +19,13 @@ static inline int suite_run(Suite *suite)
     srunner_free(runner);
     return n_failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
+
+/* Adds a test that must abort, where each has a process of its own: under a sanitizer all are in one. */
+#define suite_add_aborting(tcase, test)                                                                      \
+    do {                                                                                                     \
+        const char *forks = getenv("CK_FORK");                                                               \
+        if (!forks || strcmp(forks, "no") != 0)                                                              \
+            tcase_add_test_raise_signal(tcase, test, SIGABRT);                                               \
+    } while (0)
 
 #endif

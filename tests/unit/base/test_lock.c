@@ -78,8 +78,8 @@ int main(void)
     tcase_add_test(t, who_holds_a_mutex_may_go_on);
     tcase_add_test(t, who_waited_for_a_condition_holds_the_mutex_again);
 #ifdef HYPERNET_DEBUG
-    tcase_add_test_raise_signal(t, who_does_not_hold_a_mutex_ends_the_program, SIGABRT);
-    tcase_add_test_raise_signal(t, who_goes_on_with_a_mutex_of_another_thread_ends_the_program, SIGABRT);
+    suite_add_aborting(t, who_does_not_hold_a_mutex_ends_the_program);
+    suite_add_aborting(t, who_goes_on_with_a_mutex_of_another_thread_ends_the_program);
 #endif
     suite_add_tcase(s, t);
     return suite_run(s);

@@ -94,10 +94,10 @@ int main(void)
     suite_add_tcase(suite, t);
     t = tcase_create("preconditions");
     tcase_add_unchecked_fixture(t, setup, teardown); /* what ends by a signal is torn down by its parent */
-    tcase_add_test_raise_signal(t, a_write_within_a_write_does_not_wait_for_itself, SIGABRT);
-    tcase_add_test_raise_signal(t, an_end_has_a_beginning, SIGABRT);
-    tcase_add_test_raise_signal(t, contexts_are_put_within_a_write, SIGABRT);
-    tcase_add_test_raise_signal(t, a_key_has_room_for_an_id_that_can_be, SIGABRT);
+    suite_add_aborting(t, a_write_within_a_write_does_not_wait_for_itself);
+    suite_add_aborting(t, an_end_has_a_beginning);
+    suite_add_aborting(t, contexts_are_put_within_a_write);
+    suite_add_aborting(t, a_key_has_room_for_an_id_that_can_be);
     suite_add_tcase(suite, t);
     return suite_run(suite);
 }
