@@ -6,7 +6,6 @@
 #define TESTS_SUPPORT_SUITE_H
 
 #include <check.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,7 +19,8 @@ static inline int suite_run(Suite *suite)
     return n_failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-/* Adds a test that must abort, where each has a process of its own: under a sanitizer all are in one. */
+/* Adds a test that must abort, where each has a process of its own: under a sanitizer all are in one. The
+ * caller includes signal.h. */
 #define suite_add_aborting(tcase, test)                                                                      \
     do {                                                                                                     \
         const char *forks = getenv("CK_FORK");                                                               \
