@@ -35,7 +35,9 @@ static double incomplete_beta(double a, double b, double x, double complement)
         return 0;
     if (complement <= 0)
         return 1;
-    double front = exp(lgamma(a + b) - lgamma(a) - lgamma(b) + a * log(x) + b * log(complement));
+    int sign; /* lgamma would write a global one */
+    double front = exp(lgamma_r(a + b, &sign) - lgamma_r(a, &sign) - lgamma_r(b, &sign) + a * log(x) +
+                       b * log(complement));
     return x < (a + 1) / (a + b + 2) ? front * beta_fraction(a, b, x) / a
                                      : 1 - front * beta_fraction(b, a, complement) / b;
 }

@@ -250,7 +250,9 @@ static double ask_number(struct task_step *s, const struct split *t, size_t i, d
     times(q->c, phi, q->u, m);
     double v = dot(phi, q->u, m), scale = t->tau * (noise + v);
     double error = y - q->f[i] - dot(phi, q->mu, m), k = error * error / (2 * a * scale);
-    double loss = lgamma(a) - lgamma(a + 0.5) + 0.5 * log(2 * M_PI * a * scale) + (a + 0.5) * log1p(k);
+    int sign; /* lgamma would write a global one */
+    double loss = lgamma_r(a, &sign) - lgamma_r(a + 0.5, &sign) + 0.5 * log(2 * M_PI * a * scale) +
+                  (a + 0.5) * log1p(k);
     if (!g)
         return loss;
     double df = -weight * (2 * a + 1) * error / (2 * a * scale * (1 + k));
