@@ -1,7 +1,7 @@
 /* The log of changes grown so long that its beginning goes, and the revisions that its numbers are. Risk:
  * somebody far behind who is not told so, a revision that comes back. */
 #include "base/limits.h"
-#include "tests/support/store_fixture.h"
+#include "tests/support/change_fixture.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -23,42 +23,6 @@ static struct text text(const char *s)
     return store_fixture_text(s);
 }
 
-static int64_t last_change(struct store_conn *c)
-{
-    int64_t last;
-    STORE_OK(store_last_change(c, &last, &e));
-    return last;
-}
-
-struct seen_changes {
-    size_t n, stop_at;
-    int64_t since, last;
-    char line[256]; /* "user:ann item:i all: " */
-};
-
-static bool see_change(void *arg, const struct store_change *change)
-{
-    static const char *const names[] = {"user", "gone", "item", "all"};
-    struct seen_changes *seen = arg;
-    ck_assert_int_gt(change->number, seen->since);
-    ck_assert_int_gt(change->number, seen->last);
-    seen->last = change->number;
-    size_t at = strlen(seen->line);
-    if (change->kind == STORE_CHANGE_GONE)
-        (void)snprintf(seen->line + at, sizeof seen->line - at, "gone:%d ", (int)change->row_key);
-    else
-        (void)snprintf(seen->line + at, sizeof seen->line - at, "%s:%.*s ", names[change->kind],
-                       (int)change->id.len, change->id.data ? change->id.data : "");
-    return ++seen->n != seen->stop_at;
-}
-
-static struct seen_changes changes(int64_t since, size_t stop_at)
-{
-    struct seen_changes seen = {.since = since, .stop_at = stop_at};
-    STORE_OK(store_changes(f.conn, since, see_change, &seen, &e));
-    return seen;
-}
-
 /* Touches ann n times in one transaction. */
 static void touch_often(int n)
 {
@@ -73,18 +37,17 @@ START_TEST(test_who_is_too_far_behind_is_told_to_forget_all)
 {
     int64_t since = store_fixture_user(f.conn, "ann", NULL);
     touch_often(LIMIT_CHANGE_LOG - 10);
-    struct seen_changes seen = {.since = since, .stop_at = 3};
-    STORE_OK(store_changes(f.conn, since, see_change, &seen, &e)); /* nothing trimmed yet */
+    struct seen_changes seen = change_fixture_since(f.conn, since, 3); /* nothing trimmed yet */
     ck_assert_str_eq(seen.line, "user:ann user:ann user:ann ");
     touch_often(2000);
-    seen = changes(since, 0);
+    seen = change_fixture_since(f.conn, since, 0);
     ck_assert_uint_eq(seen.n, 1);
     ck_assert_str_eq(seen.line, "all: ");
-    ck_assert_int_eq(seen.last, last_change(f.conn));
-    ck_assert_uint_eq(changes(seen.last - 5, 0).n, 5);
-    size_t kept = changes(seen.last - LIMIT_CHANGE_LOG + 1, 1).n;
+    ck_assert_int_eq(seen.last, change_fixture_last(f.conn));
+    ck_assert_uint_eq(change_fixture_since(f.conn, seen.last - 5, 0).n, 5);
+    size_t kept = change_fixture_since(f.conn, seen.last - LIMIT_CHANGE_LOG + 1, 1).n;
     ck_assert_uint_eq(kept, 1);
-    ck_assert_str_eq(changes(seen.last - LIMIT_CHANGE_LOG + 1, 1).line, "user:ann ");
+    ck_assert_str_eq(change_fixture_since(f.conn, seen.last - LIMIT_CHANGE_LOG + 1, 1).line, "user:ann ");
 }
 END_TEST
 
@@ -97,7 +60,7 @@ START_TEST(test_a_revision_never_comes_back)
         highest = store_fixture_event(f.conn, "ann", "i", 1, 1);
         ck_assert_int_gt(highest, revision);
         store_fixture_delete(f.conn, "ann");
-        ck_assert_int_gt(last_change(f.conn), highest);
+        ck_assert_int_gt(change_fixture_last(f.conn), highest);
         if (i % 5 == 0)
             store_fixture_reopen(&f);
     }

@@ -1,6 +1,6 @@
 /* How connections learn of each other's writes: waits, the log of changes, revisions that never come back.
  * Risk: a replica that serves a forgotten user from its cache. */
-#include "tests/support/store_fixture.h"
+#include "tests/support/change_fixture.h"
 
 #include <check.h>
 #include <math.h>
@@ -25,69 +25,25 @@ static struct text text(const char *s)
     return store_fixture_text(s);
 }
 
-/* One look. */
-static bool has_changes(struct store_conn *c, int64_t since)
-{
-    bool changed;
-    STORE_OK(store_wait_changes(c, since, 0, &changed, &e));
-    return changed;
-}
-
-static int64_t last_change(struct store_conn *c)
-{
-    int64_t last;
-    STORE_OK(store_last_change(c, &last, &e));
-    return last;
-}
-
-struct seen_changes {
-    size_t n, stop_at;
-    int64_t since, last;
-    char line[256]; /* "user:ann item:i all: " */
-};
-
-static bool see_change(void *arg, const struct store_change *change)
-{
-    static const char *const names[] = {"user", "gone", "item", "all"};
-    struct seen_changes *seen = arg;
-    ck_assert_int_gt(change->number, seen->since);
-    ck_assert_int_gt(change->number, seen->last);
-    seen->last = change->number;
-    size_t at = strlen(seen->line);
-    if (change->kind == STORE_CHANGE_GONE)
-        (void)snprintf(seen->line + at, sizeof seen->line - at, "gone:%d ", (int)change->row_key);
-    else
-        (void)snprintf(seen->line + at, sizeof seen->line - at, "%s:%.*s ", names[change->kind],
-                       (int)change->id.len, change->id.data ? change->id.data : "");
-    return ++seen->n != seen->stop_at;
-}
-
-static struct seen_changes changes(int64_t since, size_t stop_at)
-{
-    struct seen_changes seen = {.since = since, .stop_at = stop_at};
-    STORE_OK(store_changes(f.conn, since, see_change, &seen, &e));
-    return seen;
-}
-
 /* ---- waiting ---- */
 
 START_TEST(test_others_changes_are_told_of_until_they_are_followed)
 {
     struct store_conn *other;
     STORE_OK(store_connect(f.store, &other, &e));
-    ck_assert(!has_changes(f.conn, 0));
+    ck_assert(!change_fixture_any(f.conn, 0));
     int64_t first = store_fixture_user(other, "ann", NULL);
-    ck_assert(has_changes(f.conn, 0));
-    ck_assert(has_changes(f.conn, 0)); /* as often as it is asked */
-    ck_assert(!has_changes(f.conn, first));
+    ck_assert(change_fixture_any(f.conn, 0));
+    ck_assert(change_fixture_any(f.conn, 0)); /* as often as it is asked */
+    ck_assert(!change_fixture_any(f.conn, first));
     int64_t second = store_fixture_user(other, "bob", NULL);
-    ck_assert(has_changes(f.conn, first));
-    ck_assert(!has_changes(f.conn, second));
+    ck_assert(change_fixture_any(f.conn, first));
+    ck_assert(!change_fixture_any(f.conn, second));
     STORE_OK(store_begin(other, &e));
     STORE_OK(store_delete_user(other, text("bob"), &e));
-    ck_assert(!has_changes(f.conn, second));
+    ck_assert(!change_fixture_any(f.conn, second));
     store_rollback(other);
-    ck_assert(!has_changes(f.conn, second));
+    ck_assert(!change_fixture_any(f.conn, second));
     store_disconnect(other);
 }
 END_TEST
@@ -96,8 +52,8 @@ START_TEST(test_what_was_written_before_a_connection_was_made_is_told_of)
 {
     int64_t last = store_fixture_user(f.conn, "ann", NULL);
     store_fixture_reopen(&f);
-    ck_assert(has_changes(f.conn, last - 1));
-    ck_assert(!has_changes(f.conn, last));
+    ck_assert(change_fixture_any(f.conn, last - 1));
+    ck_assert(!change_fixture_any(f.conn, last));
 }
 END_TEST
 
@@ -144,7 +100,7 @@ START_TEST(test_a_wait_ends_when_it_is_woken_during_it_or_before)
     (void)wait_long(&w);
     ck_assert(!w.changed);
     int64_t last = store_fixture_user(f.conn, "ann", NULL);
-    ck_assert(has_changes(w.conn, last - 1)); /* one wake, one wait */
+    ck_assert(change_fixture_any(w.conn, last - 1)); /* one wake, one wait */
     store_disconnect(w.conn);
 }
 END_TEST
@@ -153,31 +109,31 @@ END_TEST
 
 START_TEST(test_the_log_tells_what_changed_in_order)
 {
-    int64_t since = last_change(f.conn);
+    int64_t since = change_fixture_last(f.conn);
     store_fixture_user(f.conn, "ann", NULL);
     store_fixture_event(f.conn, "ann", "i", 1, 1); /* the new item, then the touched user */
     store_fixture_item(f.conn, "i", "title");
     store_fixture_delete(f.conn, "ann");
-    struct seen_changes seen = changes(since, 0);
+    struct seen_changes seen = change_fixture_since(f.conn, since, 0);
     ck_assert_str_eq(seen.line, "gone:1 item:i gone:1 item:i gone:1 ");
-    ck_assert_int_eq(seen.last, last_change(f.conn));
-    ck_assert_uint_eq(changes(seen.last, 0).n, 0);
-    ck_assert_uint_eq(changes(since, 2).n, 2);
-    ck_assert_str_eq(changes(seen.last - 1, 0).line, "gone:1 ");
+    ck_assert_int_eq(seen.last, change_fixture_last(f.conn));
+    ck_assert_uint_eq(change_fixture_since(f.conn, seen.last, 0).n, 0);
+    ck_assert_uint_eq(change_fixture_since(f.conn, since, 2).n, 2);
+    ck_assert_str_eq(change_fixture_since(f.conn, seen.last - 1, 0).line, "gone:1 ");
 }
 END_TEST
 
 START_TEST(test_a_new_store_has_no_change)
 {
-    ck_assert_int_eq(last_change(f.conn), 0);
-    ck_assert_uint_eq(changes(0, 0).n, 0);
+    ck_assert_int_eq(change_fixture_last(f.conn), 0);
+    ck_assert_uint_eq(change_fixture_since(f.conn, 0, 0).n, 0);
 }
 END_TEST
 
 START_TEST(test_a_bulk_load_is_one_change_of_all)
 {
     struct store_bulk *bulk;
-    int64_t since = last_change(f.conn);
+    int64_t since = change_fixture_last(f.conn);
     STORE_OK(store_begin(f.conn, &e));
     STORE_OK(store_bulk_begin(f.conn, &bulk, &e));
     for (int i = 0; i < 50; i++)
@@ -185,7 +141,7 @@ START_TEST(test_a_bulk_load_is_one_change_of_all)
             store_bulk_interaction(bulk, text(i % 2 ? "a" : "b"), text(i % 3 ? "i" : "j"), 1, NAN, i, &e));
     STORE_OK(store_bulk_end(bulk, NULL, &e));
     STORE_OK(store_commit(f.conn, &e));
-    ck_assert_str_eq(changes(since, 0).line, "all: ");
+    ck_assert_str_eq(change_fixture_since(f.conn, since, 0).line, "all: ");
 }
 END_TEST
 
@@ -230,13 +186,13 @@ START_TEST(test_who_follows_while_several_write_misses_no_change)
         ck_assert_int_eq(pthread_create(&threads[i], NULL, write_events, names[i]), 0);
     }
     while (w.n < 2 * N_THREAD_WRITES) /* each event touches its user; and the users and items were made */
-        if (has_changes(follower, w.seen))
+        if (change_fixture_any(follower, w.seen))
             STORE_OK(store_changes(follower, w.seen, follow_change, &w, &e));
     for (int i = 0; i < 2; i++)
         ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
     STORE_OK(store_changes(follower, w.seen, follow_change, &w, &e));
-    ck_assert_uint_eq(w.n, changes(0, 0).n);
-    ck_assert(!has_changes(follower, w.seen));
+    ck_assert_uint_eq(w.n, change_fixture_since(f.conn, 0, 0).n);
+    ck_assert(!change_fixture_any(follower, w.seen));
     store_disconnect(follower);
 }
 END_TEST

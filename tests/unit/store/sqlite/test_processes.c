@@ -1,7 +1,7 @@
 /* Several processes on one store, and what is left of one that dies: writes at the same time, a new file that
  * several open, kill -9. Risk: a change that another process misses, or a commit that a crash undoes. */
 #include "base/mem.h"
-#include "tests/support/store_fixture.h"
+#include "tests/support/change_fixture.h"
 #include "tests/support/suite.h"
 
 #include <check.h>
@@ -27,50 +27,6 @@ static void stop(void)
 static struct text text(const char *s)
 {
     return store_fixture_text(s);
-}
-
-/* One look. */
-static bool has_changes(struct store_conn *c, int64_t since)
-{
-    bool changed;
-    STORE_OK(store_wait_changes(c, since, 0, &changed, &e));
-    return changed;
-}
-
-static int64_t last_change(struct store_conn *c)
-{
-    int64_t last;
-    STORE_OK(store_last_change(c, &last, &e));
-    return last;
-}
-
-struct seen_changes {
-    size_t n, stop_at;
-    int64_t since, last;
-    char line[256]; /* "user:ann item:i all: " */
-};
-
-static bool see_change(void *arg, const struct store_change *change)
-{
-    static const char *const names[] = {"user", "gone", "item", "all"};
-    struct seen_changes *seen = arg;
-    ck_assert_int_gt(change->number, seen->since);
-    ck_assert_int_gt(change->number, seen->last);
-    seen->last = change->number;
-    size_t at = strlen(seen->line);
-    if (change->kind == STORE_CHANGE_GONE)
-        (void)snprintf(seen->line + at, sizeof seen->line - at, "gone:%d ", (int)change->row_key);
-    else
-        (void)snprintf(seen->line + at, sizeof seen->line - at, "%s:%.*s ", names[change->kind],
-                       (int)change->id.len, change->id.data ? change->id.data : "");
-    return ++seen->n != seen->stop_at;
-}
-
-static struct seen_changes changes(int64_t since, size_t stop_at)
-{
-    struct seen_changes seen = {.since = since, .stop_at = stop_at};
-    STORE_OK(store_changes(f.conn, since, see_change, &seen, &e));
-    return seen;
 }
 
 /* Runs work(arg) in a process of its own; it ends with status 0 when work came back. */
@@ -145,8 +101,8 @@ START_TEST(test_two_processes_write_at_once_and_a_third_sees_every_change)
     STORE_OK(store_connect(f.store, &f.conn, &e));
     join(a);
     join(b);
-    ck_assert(has_changes(f.conn, since));
-    struct seen_changes seen = changes(since, 0);
+    ck_assert(change_fixture_any(f.conn, since));
+    struct seen_changes seen = change_fixture_since(f.conn, since, 0);
     ck_assert_uint_eq(seen.n, 2 * 2 * N_PROCESS_WRITES); /* each event: the new item, the user */
     ck_assert_int_eq(seen.last, since + 2 * 2 * N_PROCESS_WRITES);
     struct store_user user = {0};
@@ -228,11 +184,11 @@ END_TEST
 START_TEST(test_a_process_killed_after_its_commit_has_kept_it)
 {
     store_fixture_user(f.conn, "ann", "{}");
-    int64_t last = last_change(f.conn);
+    int64_t last = change_fixture_last(f.conn);
     kill_when_ready(die_after_commit, 0);
     char *after = store_fixture_dump(f.conn);
     ck_assert_ptr_nonnull(strstr(after, "kept weight 1 "));
-    ck_assert_int_eq(last_change(f.conn), last + 2);
+    ck_assert_int_eq(change_fixture_last(f.conn), last + 2);
     mem_free(after);
 }
 END_TEST
@@ -268,7 +224,7 @@ START_TEST(test_a_process_killed_around_the_commit_of_a_load_leaves_all_or_nothi
     STORE_OK(store_count(f.conn, &n, &e));
     ck_assert(n.n_interactions == 0 || n.n_interactions == N_ROWS);
     ck_assert_int_eq(n.n_users, n.n_interactions / 100);
-    ck_assert_int_eq(last_change(f.conn), n.n_interactions ? 1 : 0);
+    ck_assert_int_eq(change_fixture_last(f.conn), n.n_interactions ? 1 : 0);
 }
 END_TEST
 
@@ -311,7 +267,7 @@ START_TEST(test_processes_that_open_a_new_file_at_once_share_one_store)
         STORE_OK(store_connect(f.store, &f.conn, &e));
         STORE_OK(store_count(f.conn, &n, &e));
         ck_assert_int_eq(n.n_users, N_PROCESSES);
-        ck_assert_int_eq(last_change(f.conn), N_PROCESSES);
+        ck_assert_int_eq(change_fixture_last(f.conn), N_PROCESSES);
     }
 }
 END_TEST
