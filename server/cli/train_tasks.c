@@ -22,6 +22,8 @@ static void tell_table(const struct task_rows *rows, const struct task_dataset *
     else
         (void)fprintf(stderr, "is a number from %g to %g\n", data->about.target_least,
                       data->about.target_most);
+    if (rows->has_nameless)
+        (void)fprintf(stderr, "the column without a name is left out\n");
     if (rows->n_without_target)
         (void)fprintf(stderr, "%" PRIu64 " row%s without a target left out\n", rows->n_without_target,
                       talk_s((int64_t)rows->n_without_target));

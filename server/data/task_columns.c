@@ -102,17 +102,12 @@ static enum err_code count_values(const struct finding *f, struct id_table *ids,
             mem_free(values);
             return code;
         }
-        if (number >= capacity) {
-            size_t more = capacity ? 2 * capacity : 64;
-            struct value *bigger = mem_realloc_array(values, more, sizeof *bigger);
-            if (!bigger) {
-                mem_free(values);
-                return err_set(e, ERR_NOMEM, "no memory for %zu values of a column", more);
-            }
-            memset(bigger + capacity, 0, (more - capacity) * sizeof *bigger);
-            values = bigger;
-            capacity = more;
+        size_t had = capacity;
+        if (!MEM_RESERVE(values, capacity, (size_t)number + 1)) {
+            mem_free(values);
+            return err_set(e, ERR_NOMEM, "no memory for %zu values of a column", (size_t)number + 1);
         }
+        memset(values + had, 0, (capacity - had) * sizeof *values);
         struct value *v = &values[number];
         v->in_two_tasks = v->in_two_tasks || (v->n_rows && v->task != f->rows->rows[row].task);
         v->task = v->n_rows ? v->task : f->rows->rows[row].task;

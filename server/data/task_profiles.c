@@ -11,14 +11,6 @@ void task_profiles_fini(struct task_profiles *p)
     *p = (struct task_profiles){0};
 }
 
-static bool has_column(const struct table_columns *columns, const char *name)
-{
-    size_t i = 0;
-    while (i < columns->n && strcmp(columns->list[i].name, name) != 0)
-        i++;
-    return i < columns->n;
-}
-
 /* Those of the task's keys that are columns; of NDJSON all, since it has no header. */
 static enum err_code find_keys(const char *path, const struct task_rows_options *o, struct task_profiles *p,
                                struct err *e)
@@ -30,7 +22,7 @@ static enum err_code find_keys(const char *path, const struct task_rows_options 
         return code;
     table_about(t, &about);
     for (size_t i = 0; i < o->n_keys; i++)
-        if (about.format == TABLE_NDJSON || has_column(about.columns, o->keys[i]))
+        if (about.format == TABLE_NDJSON || table_columns_have(about.columns, o->keys[i]))
             p->keys[p->n_keys++] = o->keys[i];
     table_close(t);
     return p->n_keys ? ERR_OK

@@ -39,12 +39,13 @@ static enum err_code take_cell(struct task_rows *r, const struct table_cell *cel
     return cell->text.data ? id_table_add(&r->texts, cell->text, &out->text, e) : ERR_OK;
 }
 
-static enum err_code add_input(struct task_rows *r, const struct table_cell *cell, struct err *e)
+static enum err_code add_input(struct task_rows *r, struct text name, const struct table_cell *cell,
+                               struct err *e)
 {
     uint32_t column;
     if (!MEM_RESERVE(r->cells, r->cells_capacity, r->n_cells + 1))
         return err_set(e, ERR_NOMEM, "no memory for %zu cells", r->n_cells + 1);
-    enum err_code code = id_table_add(&r->columns, (struct text){cell->name, strlen(cell->name)}, &column, e);
+    enum err_code code = id_table_add(&r->columns, name, &column, e);
     if (!code && r->columns.n > LIMIT_COLUMNS)
         code = err_set(e, ERR_INVALID, "there are more than %d columns", LIMIT_COLUMNS);
     if (!code)
@@ -111,13 +112,18 @@ static enum err_code set_task(struct task_rows *r, const struct text *keys, size
     return code ? code : id_table_add(&r->tasks, (struct text){id, n}, task, e);
 }
 
-/* Whether a name is one of the keys. */
-static bool is_key(const struct task_rows_options *o, struct text name)
+static struct text text_of(const char *word)
+{
+    return (struct text){word, strlen(word)};
+}
+
+/* Which of the keys a name is; n_keys: none. */
+static size_t key_of(const struct task_rows_options *o, struct text name)
 {
     size_t i = 0;
     while (i < o->n_keys && !text_is(name, o->keys[i]))
         i++;
-    return i < o->n_keys;
+    return i;
 }
 
 /* The cells of the task's profile, where it has one, as cells of the row that began at `first`. */
@@ -131,76 +137,84 @@ static enum err_code add_profile(struct task_rows *r, const struct task_rows_opt
         return ERR_OK;
     for (size_t i = from->rows[row].first; i < from->rows[row + 1].first && !code; i++) {
         const struct task_cell *cell = &from->cells[i];
-        char name[LIMIT_NAME_BYTES + 1];
-        struct text column = id_table_text(&from->columns, cell->column);
-        if (is_key(o, column))
+        struct text name = id_table_text(&from->columns, cell->column);
+        if (key_of(o, name) < o->n_keys)
             continue;
-        if (column.len > LIMIT_NAME_BYTES)
-            return err_set(e, ERR_INVALID, "the name of a column has more than %d bytes", LIMIT_NAME_BYTES);
-        memcpy(name, column.data, column.len);
-        name[column.len] = '\0';
-        struct table_cell as = {.name = name, .is_number = !isnan(cell->number), .number = cell->number};
+        struct table_cell as = {.is_number = !isnan(cell->number), .number = cell->number};
         if (cell->text != ID_TABLE_NONE)
             as.text = id_table_text(&from->texts, cell->text);
-        code = add_input(r, &as, e);
+        code = add_input(r, name, &as, e);
         for (size_t k = first; k < n_own && !code; k++)
             if (r->cells[k].column == r->cells[r->n_cells - 1].column)
-                code =
-                    err_set(e, ERR_INVALID, "column '%s' is in the rows and in the profiles of tasks", name);
+                code = err_set(e, ERR_INVALID, "column '%.*s' is in the rows and in the profiles of tasks",
+                               text_shown(name), name.data);
     }
     return code;
 }
 
-/* Sorts the cells of a row into keys, target, time and inputs. */
+/* The cells of a row that are no inputs; NULL: it has none. */
+struct named_cells {
+    const struct table_cell *keys[TASK_MOST_KEYS], *target, *time;
+};
+
+/* Sorts the cells of a row into those and inputs. */
+static enum err_code sort_cells(struct task_rows *r, const struct task_rows_options *o,
+                                const struct table_row *row, struct named_cells *out, struct err *e)
+{
+    enum err_code code = ERR_OK;
+    *out = (struct named_cells){0};
+    for (size_t i = 0; i < row->n_cells && !code; i++) {
+        const struct table_cell *cell = &row->cells[i];
+        struct text name = text_of(cell->name);
+        size_t key = key_of(o, name);
+        if (key < o->n_keys)
+            out->keys[key] = cell;
+        if (o->target && text_is(name, o->target))
+            out->target = cell;
+        else if (o->time && text_is(name, o->time))
+            out->time = cell;
+        else if (key == o->n_keys || o->n_keys > 1) /* s2 of s2/b1 has something to say of another s2/b7 */
+            code = add_input(r, name, cell, e);
+    }
+    return code;
+}
+
 static enum err_code add_row(struct task_rows *r, const struct task_rows_options *o,
                              const struct table_row *row, struct err *e)
 {
-    const struct table_cell *keys[TASK_MOST_KEYS] = {NULL}, *target = NULL, *time = NULL;
+    struct named_cells named;
     struct text texts[TASK_MOST_KEYS];
     char scratch[TASK_MOST_KEYS][VALUE_TEXT_ROOM];
     size_t first = r->n_cells;
     enum err_code code = start_row(r, e);
-    for (size_t i = 0; i < row->n_cells && !code; i++) {
-        const struct table_cell *cell = &row->cells[i];
-        bool named = false;
-        for (size_t k = 0; k < o->n_keys; k++)
-            if (strcmp(cell->name, o->keys[k]) == 0) {
-                keys[k] = cell;
-                named = true;
-            }
-        if (o->target && strcmp(cell->name, o->target) == 0)
-            target = cell;
-        else if (o->time && strcmp(cell->name, o->time) == 0)
-            time = cell;
-        else if (!named || o->n_keys > 1) /* s2 of s2/b1 has something to say of another s2/b7 */
-            code = add_input(r, cell, e);
-    }
+    if (!code)
+        code = sort_cells(r, o, row, &named, e);
     if (code)
         return code;
     struct task_row *to = r->rows + r->n_rows;
-    if (o->target && !target) {
+    if (o->target && !named.target) {
         r->n_without_target++;
         r->n_cells = first;
         return ERR_OK;
     }
     *to = (struct task_row){.line = row->line, .first = first};
-    code = read_keys(o, keys, scratch, texts, e);
+    code = read_keys(o, named.keys, scratch, texts, e);
     if (!code)
         code = set_task(r, texts, o->n_keys, &to->task, e);
     if (!code && o->profiles)
         code = add_profile(r, o, texts, first, e);
-    if (!code && target)
-        code = take_cell(r, target, 0, &to->target, e);
-    if (!code && o->time && !time)
+    if (!code && named.target)
+        code = take_cell(r, named.target, 0, &to->target, e);
+    if (!code && o->time && !named.time)
         code = err_set(e, ERR_INVALID, "column '%s', the time, is empty", o->time);
-    if (!code && time)
-        code = set_time(time, &to->time, e);
+    if (!code && named.time)
+        code = set_time(named.time, &to->time, e);
     r->n_rows += !code;
     return code;
 }
 
 /* The columns that the options name; returns how many. */
-static size_t named(const struct task_rows_options *o, const char *names[TASK_MOST_KEYS + 2])
+static size_t list_named(const struct task_rows_options *o, const char *names[TASK_MOST_KEYS + 2])
 {
     size_t n = 0;
     for (size_t i = 0; i < o->n_keys; i++)
@@ -214,10 +228,10 @@ static size_t named(const struct task_rows_options *o, const char *names[TASK_MO
 
 /* Keys, target and time must be columns, and each another one; of NDJSON only rows tell. */
 static enum err_code check_names(const char *path, const struct table *t, const struct task_rows_options *o,
-                                 struct err *e)
+                                 bool *nameless, struct err *e)
 {
     const char *names[TASK_MOST_KEYS + 2];
-    size_t n = named(o, names);
+    size_t n = list_named(o, names);
     struct table_about about;
     table_about(t, &about);
     for (size_t i = 1; i < n; i++)
@@ -227,14 +241,11 @@ static enum err_code check_names(const char *path, const struct table *t, const 
                                "column '%s' is named twice: a key, the target and the time are columns of "
                                "their own",
                                names[i]);
-    for (size_t i = 0; i < n && about.format != TABLE_NDJSON && about.columns->n; i++) {
-        size_t k = 0;
-        while (k < about.columns->n && strcmp(about.columns->list[k].name, names[i]) != 0)
-            k++;
-        if (k == about.columns->n)
+    for (size_t i = 0; i < n && about.format != TABLE_NDJSON && about.columns->n; i++)
+        if (!table_columns_have(about.columns, names[i]))
             return err_set(e, ERR_INVALID, "%s: there is no column '%s'; its first one is '%.40s'", path,
                            names[i], about.columns->list[0].name);
-    }
+    *nameless = table_columns_have(about.columns, "");
     return ERR_OK;
 }
 
@@ -250,7 +261,7 @@ enum err_code task_rows_read(const char *path, const struct task_rows_options *o
     if (o->ignored.n)
         code = table_ignore(t, &o->ignored, e);
     if (!code)
-        code = check_names(path, t, o, e);
+        code = check_names(path, t, o, &out->has_nameless, e);
     out->has_targets = o->target != NULL;
     while (!code && got) {
         code = table_next(t, &row, &got, e);

@@ -53,6 +53,7 @@ struct task_rows {
     size_t n_rows, rows_capacity;
     struct task_cell *cells; /* (n_cells) */
     size_t n_cells, cells_capacity;
+    bool has_nameless;         /* there is a column without a name, which is left out */
     bool has_targets;          /* rows were read with them */
     uint64_t n_without_target; /* rows that were left out because their target is empty */
 };

@@ -93,6 +93,14 @@ void table_columns_fini(struct table_columns *c)
     *c = (struct table_columns){0};
 }
 
+bool table_columns_have(const struct table_columns *c, const char *name)
+{
+    size_t i = 0;
+    while (i < c->n && strcmp(c->list[i].name, name) != 0)
+        i++;
+    return i < c->n;
+}
+
 static enum err_code add_column(struct table_columns *c, enum table_role role, const char *name, size_t len,
                                 struct err *e)
 {

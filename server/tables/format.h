@@ -101,6 +101,9 @@ enum table_role table_role_of(enum table_kind kind, struct text name, size_t *ra
  * another event (created_at) stands back for a plain one. */
 bool table_role_by_rank(enum table_role role, size_t rank);
 
+/* Whether one of them has this name, to the letter. */
+bool table_columns_have(const struct table_columns *c, const char *name);
+
 /* Adds a column to a list; ERR_NOMEM. */
 enum err_code table_columns_add(struct table_columns *c, enum table_role role, struct text name,
                                 struct err *e) ERR_MUST_CHECK;

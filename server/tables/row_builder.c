@@ -246,7 +246,7 @@ static enum err_code set_cell(struct table_row_builder *b, const char *name, str
 static enum err_code set_extra(struct table_row_builder *b, const char *name, struct text text, struct err *e)
 {
     if (b->kind == TABLE_ROWS)
-        return set_cell(b, name, text, e);
+        return *name ? set_cell(b, name, text, e) : ERR_OK;
     if ((b->kind == TABLE_USERS || b->kind == TABLE_ITEMS) && *name) {
         table_row_add_member(b, name);
         buf_add_json_string(&b->object, text.data, text.len);

@@ -172,6 +172,16 @@ class Tasks(unittest.TestCase):
 
     # ---- what cannot be trained from ----
 
+    def test_a_column_without_a_name_as_pandas_writes_it_is_left_out_and_told_of(self):
+        head, *lines = csv(self.known).splitlines()
+        table = self.file("index.csv", "\n".join(["," + head, *("%d,%s" % (i, line) for i, line in enumerate(lines))]) + "\n")
+        r = self.train(table, self.path("index.hn"), epochs=1)
+        self.assertIn("the column without a name is left out", r.stderr)
+        self.assertIn("3 columns", r.stderr)
+
+    def test_rows_of_one_time_leave_nothing_to_validate_on(self):
+        self.not_trained(csv([(r[0], 7) + r[2:] for r in self.known]), "no row is left to validate on", "--gap", args=("--time", "day"))
+
     def test_a_table_that_teaches_nothing_is_refused(self):
         self.not_trained(csv([r[:4] + ("many",) for r in self.known]), "the target 'units' has 1 classes; it must have 2 to 1000")
         self.not_trained(csv([r[:4] + (7,) for r in self.known]), "the target 'units' is 7 in all rows")

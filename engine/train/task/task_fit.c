@@ -236,6 +236,7 @@ static double validate(struct task_fit *f, enum task_known known)
         loss += v.loss[i];
         n += v.n_queries[i];
     }
+    f->n_validated = n;
     return loss / (double)n;
 }
 
@@ -305,9 +306,14 @@ enum err_code task_fit_run(struct task_fit *f, long n_steps, long last, struct e
             keep_if_better(f);
         goes_on = tell(f, loss) && !over && (last || has_hope(f));
     }
-    if (!isfinite(f->best_loss))
-        return err_set(e, ERR_INVALID, "training left the range of numbers at step %ld", f->step);
-    return ERR_OK;
+    if (isfinite(f->best_loss))
+        return ERR_OK;
+    return f->n_validated
+               ? err_set(e, ERR_INVALID, "training left the range of numbers at step %ld", f->step)
+               : err_set(e, ERR_INVALID,
+                         "no row is left to validate on: none of a task comes so long after known ones "
+                         "as --gap and --horizon say, in the newest %d %% of the time",
+                         HELD_PERCENT);
 }
 
 void task_fit_take_best(struct task_fit *f)

@@ -32,8 +32,9 @@ struct task_fit {
     size_t n_held, first_learned, n_learned;
     double from; /* with times: rows after it are validated on; INFINITY: none are */
     struct task_shard shards[TASK_SHARDS];
-    real *best;       /* (n_values) */
-    double best_loss; /* mean negative log likelihood of an asked row in validation */
+    real *best;         /* (n_values) */
+    size_t n_validated; /* rows that were asked for in the last validation */
+    double best_loss;   /* mean negative log likelihood of an asked row in validation */
     double none_loss; /* the same where nothing of a task is known, for the best parameters; NAN with times */
     long step, n_steps;
     long best_step, best_schedule; /* of so many steps */
