@@ -33,20 +33,18 @@ static void dense(const real *x, size_t n, size_t d_in, const real *w, const rea
     blas_gemm(BLAS_AS_IS, BLAS_TRANSPOSED, n, d_out, d_in, 1, x, d_in, w, d_in, 1, y, d_out);
 }
 
-void task_features(const struct model_spec *spec, const struct model_params *params, const real *x, size_t n,
-                   real *workspace, real *z, real *f0, real *phi)
+void task_features_kept(const struct model_spec *spec, const struct model_params *params, const real *x,
+                        size_t n, real *const *out, real *z, real *f0, real *phi)
 {
     const struct task_spec *t = &spec->task;
     size_t d_in = spec->d_item, d_z = task_spec_d_features(spec), d_hidden = d_z - spec->d_item;
-    real *buffers[2] = {workspace, workspace + n * widest(spec)};
     const real *h = x;
-    z = z ? z : workspace + 2 * n * widest(spec);
     for (size_t i = 0; i < t->n_features; i++) {
-        real *out = buffers[i % 2];
-        dense(h, n, d_in, params->features[i].weight, params->features[i].bias, t->features[i].d_out, out);
-        activation_forward(t->features[i].activation, out, n * t->features[i].d_out);
-        h = out;
-        d_in = t->features[i].d_out;
+        size_t d_out = t->features[i].d_out;
+        dense(h, n, d_in, params->features[i].weight, params->features[i].bias, d_out, out[i]);
+        activation_forward(t->features[i].activation, out[i], n * d_out);
+        h = out[i];
+        d_in = d_out;
     }
     for (size_t i = 0; i < n; i++) {
         memcpy(z + i * d_z, h + i * d_hidden, d_hidden * sizeof *z);
@@ -56,20 +54,29 @@ void task_features(const struct model_spec *spec, const struct model_params *par
     dense(z, n, d_z, params->basis, params->basis_bias, t->d_basis, phi);
 }
 
+void task_features(const struct model_spec *spec, const struct model_params *params, const real *x, size_t n,
+                   real *workspace, real *z, real *f0, real *phi)
+{
+    size_t d = widest(spec);
+    real *out[LIMIT_LAYERS];
+    for (size_t i = 0; i < spec->task.n_features; i++)
+        out[i] = workspace + i % 2 * n * d; /* a layer needs the one before it alone */
+    task_features_kept(spec, params, x, n, out, z ? z : workspace + 2 * n * d, f0, phi);
+}
+
 /* ---- sums ---- */
 
-/* residual (O): of the target, or of each class. */
-static void residual(const struct model_spec *spec, const real *f0, double y, double *out)
+void task_residual(const struct model_spec *spec, const double *f0, double y, double *out)
 {
     double most = -INFINITY, sum = 0;
     if (!spec->task.n_classes) {
-        out[0] = y - (double)f0[0];
+        out[0] = y - f0[0];
         return;
     }
     for (size_t k = 0; k < spec->d_output; k++)
-        most = fmax(most, (double)f0[k]);
+        most = fmax(most, f0[k]);
     for (size_t k = 0; k < spec->d_output; k++)
-        sum += out[k] = exp((double)f0[k] - most);
+        sum += out[k] = exp(f0[k] - most);
     for (size_t k = 0; k < spec->d_output; k++)
         out[k] = ((double)k == y) - out[k] / sum;
 }
@@ -79,11 +86,13 @@ void task_sums_add(const struct model_spec *spec, const real *f0, const real *ph
 {
     size_t d = spec->task.d_basis, n_out = spec->d_output;
     double *products = sums + TASK_SUM_PRODUCTS, *squares = products + n_out * d;
-    double r[LIMIT_COLUMN_VALUES];
+    double r[LIMIT_COLUMN_VALUES], f[LIMIT_COLUMN_VALUES];
     for (size_t i = 0; i < n; i++, f0 += n_out, phi += d) {
         double v = sign * (weights ? weights[i] : 1);
         double *to = squares;
-        residual(spec, f0, y[i], r);
+        for (size_t k = 0; k < n_out; k++)
+            f[k] = (double)f0[k];
+        task_residual(spec, f, y[i], r);
         sums[TASK_SUM_ROWS] += v;
         sums[TASK_SUM_SQUARES] += spec->task.n_classes ? 0 : v * r[0] * r[0];
         for (size_t k = 0; k < n_out; k++)

@@ -58,6 +58,13 @@ size_t task_features_workspace_len(const struct model_spec *spec, size_t n);
 void task_features(const struct model_spec *spec, const struct model_params *params, const real *x, size_t n,
                    real *workspace, real *z, real *f0, real *phi);
 
+/* The same where each layer's output is kept: out[i] (n, d_out) of layer i; z (n, F). */
+void task_features_kept(const struct model_spec *spec, const struct model_params *params, const real *x,
+                        size_t n, real *const *out, real *z, real *f0, real *phi);
+
+/* out (O): what of a target, or of each class, f0 (O) leaves over. */
+void task_residual(const struct model_spec *spec, const double *f0, double y, double *out);
+
 /* Adds rows to sums (task_spec_d_sums), or takes them away (sign -1). y (n): the target as it is learned
  * (task_learned_target), or the class. weights (n), NULL: 1 each. */
 void task_sums_add(const struct model_spec *spec, const real *f0, const real *phi, const double *y,

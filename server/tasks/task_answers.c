@@ -2,7 +2,7 @@
 
 #include "base/mem.h"
 #include "engine/network/student_t.h"
-#include "engine/network/task_head.h"
+#include "engine/network/task_solver.h"
 
 #include <math.h>
 #include <string.h>
@@ -18,70 +18,26 @@ void task_answers_fini(struct task_answers *a)
     *a = (struct task_answers){0};
 }
 
-/* One task after the other goes through here. */
-struct worker {
-    const struct model *m;
-    struct task_layer layer;
-    real *workspace, *f0, *phi; /* of PIECE rows */
-    double *sums, *room, *work; /* of a task */
-    double *y;                  /* (PIECE) targets as they are learned */
-    double *weights;            /* (PIECE) */
-    double *spread;             /* (PIECE) */
-};
-
-static void worker_fini(struct worker *w)
-{
-    mem_free(w->workspace);
-    mem_free(w->f0);
-    mem_free(w->phi);
-    mem_free(w->sums);
-    mem_free(w->room);
-    mem_free(w->work);
-    mem_free(w->y);
-    mem_free(w->weights);
-    mem_free(w->spread);
-}
-
-static enum err_code worker_init(struct worker *w, const struct model *m, struct err *e)
-{
-    const struct model_spec *spec = &m->spec;
-    *w = (struct worker){.m = m};
-    w->workspace = mem_alloc_array(task_features_workspace_len(spec, PIECE), sizeof *w->workspace);
-    w->f0 = mem_alloc_array(PIECE * spec->d_output, sizeof *w->f0);
-    w->phi = mem_alloc_array(PIECE * spec->task.d_basis, sizeof *w->phi);
-    w->sums = mem_alloc_array(task_spec_d_sums(spec), sizeof *w->sums);
-    w->room = mem_alloc_array(task_layer_len(spec), sizeof *w->room);
-    w->work = mem_alloc_array(spec->task.d_basis, sizeof *w->work);
-    w->y = mem_alloc_array(PIECE, sizeof *w->y);
-    w->weights = mem_alloc_array(PIECE, sizeof *w->weights);
-    w->spread = mem_alloc_array(PIECE, sizeof *w->spread);
-    if (!w->workspace || !w->f0 || !w->phi || !w->sums || !w->room || !w->work || !w->y || !w->weights ||
-        !w->spread)
-        return err_set(e, ERR_NOMEM, "no memory for the layer of a task");
-    task_layer_at(spec, w->room, &w->layer);
-    return ERR_OK;
-}
-
 static size_t piece(size_t from, size_t end)
 {
     return end - from < PIECE ? end - from : PIECE;
 }
 
 /* How much rows count: the less the older they are beside the task's newest. */
-static void set_weights(struct worker *w, const struct task_dataset *known, size_t from, size_t n,
+static void set_weights(struct task_solver *s, const struct task_dataset *known, size_t from, size_t n,
                         double newest)
 {
-    const struct task_spec *t = &w->m->spec.task;
-    double rate = t->forgets ? exp((double)w->m->params.task_scales[TASK_SCALES]) : 0;
+    const struct task_spec *t = &s->spec->task;
+    double rate = t->forgets ? exp((double)s->params->task_scales[TASK_SCALES]) : 0;
     for (size_t i = 0; i < n; i++)
-        w->weights[i] = t->forgets ? exp(-rate * (newest - known->time[from + i]) / t->period) : 1;
+        s->weights[i] = t->forgets ? exp(-rate * (newest - known->time[from + i]) / t->period) : 1;
 }
 
 /* The task's layer from its known rows; from none where it has none. */
-static enum err_code solve(struct worker *w, const struct task_rows *rows, const struct task_dataset *known,
-                           struct text id, size_t *n_known, struct err *e)
+static enum err_code solve(struct task_solver *s, const struct task_rows *rows,
+                           const struct task_dataset *known, struct text id, size_t *n_known, struct err *e)
 {
-    const struct model_spec *spec = &w->m->spec;
+    const struct task_spec *t = &s->spec->task;
     uint32_t task = known ? id_table_find(&rows->tasks, id) : ID_TABLE_NONE;
     size_t from = 0, end = 0;
     if (task != ID_TABLE_NONE) {
@@ -90,18 +46,16 @@ static enum err_code solve(struct worker *w, const struct task_rows *rows, const
     }
     *n_known = end - from;
     double newest = known && known->time && end > from ? known->time[end - 1] : 0;
-    memset(w->sums, 0, task_spec_d_sums(spec) * sizeof *w->sums);
+    task_solver_start(s);
     for (size_t n; from < end; from += n) {
         n = piece(from, end);
-        task_features(spec, &w->m->params, known->x + from * spec->d_item, n, w->workspace, NULL, w->f0,
-                      w->phi);
+        task_solver_rows(s, known->x + from * s->spec->d_item, n);
         for (size_t i = 0; i < n; i++)
-            w->y[i] = spec->task.n_classes ? known->y[from + i]
-                                           : task_learned_target(&spec->task, known->y[from + i]);
-        set_weights(w, known, from, n, newest);
-        task_sums_add(spec, w->f0, w->phi, w->y, w->weights, n, 1, w->sums);
+            s->y[i] = t->n_classes ? known->y[from + i] : task_learned_target(t, known->y[from + i]);
+        set_weights(s, known, from, n, newest);
+        task_solver_know(s, n);
     }
-    return task_layer_solve(spec, &w->m->params, w->sums, &w->layer)
+    return task_solver_solve(s)
                ? ERR_OK
                : err_set(e, ERR_INVALID, "task '%.*s': its rows cannot be solved for", (int)id.len, id.data);
 }
@@ -126,21 +80,22 @@ static double clamped(const struct task_spec *t, double target)
     return fmax(fmin(target, t->target_most), t->target_least);
 }
 
-static void answer(struct worker *w, const struct task_dataset *asked, size_t from, size_t n, size_t n_known,
-                   struct task_answers *out)
+static void answer(struct task_solver *s, const struct task_dataset *asked, size_t from, size_t n,
+                   size_t n_known, struct task_answers *out)
 {
-    const struct model_spec *spec = &w->m->spec;
-    double *value = out->value + from * spec->d_output;
-    task_features(spec, &w->m->params, asked->x + from * spec->d_item, n, w->workspace, NULL, w->f0, w->phi);
-    task_layer_predict(spec, &w->m->params, &w->layer, w->f0, w->phi, n, w->work, value, w->spread, NULL);
+    size_t n_out = s->spec->d_output;
+    double *value = out->value + from * n_out;
+    task_solver_rows(s, asked->x + from * s->spec->d_item, n);
+    task_solver_predict(s, n);
+    memcpy(value, s->value, n * n_out * sizeof *value);
     for (size_t i = 0; i < n; i++) {
         out->n_known[from + i] = n_known;
-        if (spec->task.n_classes) {
-            out->spread[from + i] = to_probabilities(value + i * spec->d_output, spec->d_output);
+        if (s->spec->task.n_classes) {
+            out->spread[from + i] = to_probabilities(value + i * n_out, n_out);
             continue;
         }
-        out->spread[from + i] = sqrt(w->spread[i]);
-        out->freedom[from + i] = 2 * w->layer.shape;
+        out->spread[from + i] = sqrt(s->spread[i]);
+        out->freedom[from + i] = 2 * s->layer.shape;
     }
 }
 
@@ -148,28 +103,26 @@ enum err_code task_answers_make(const struct model *m, const struct task_rows *a
                                 const struct task_dataset *asked, const struct task_rows *known_rows,
                                 const struct task_dataset *known, struct task_answers *out, struct err *e)
 {
-    struct worker w;
+    struct task_solver solver;
     size_t n = asked->row_start[asked->table.n_tasks];
     *out = (struct task_answers){.spec = &m->spec, .n = n};
     out->value = mem_alloc_array(n, m->spec.d_output * sizeof *out->value);
     out->spread = mem_alloc_array(n, sizeof *out->spread);
     out->freedom = mem_zalloc_array(n, sizeof *out->freedom);
     out->n_known = mem_alloc_array(n, sizeof *out->n_known);
-    enum err_code code = out->value && out->spread && out->freedom && out->n_known
-                             ? worker_init(&w, m, e)
-                             : err_set(e, ERR_NOMEM, "no memory for %zu answers", n);
     if (!out->value || !out->spread || !out->freedom || !out->n_known)
-        return code;
+        return err_set(e, ERR_NOMEM, "no memory for %zu answers", n);
+    enum err_code code = task_solver_init(&solver, &m->spec, &m->params, PIECE, e);
     for (size_t t = 0; t < asked->table.n_tasks && !code; t++) {
         size_t n_known;
-        code = solve(&w, known_rows, known, id_table_text(&asked_rows->tasks, (uint32_t)t), &n_known, e);
+        code = solve(&solver, known_rows, known, id_table_text(&asked_rows->tasks, (uint32_t)t), &n_known, e);
         for (size_t from = asked->row_start[t], end = asked->row_start[t + 1], k; from < end && !code;
              from += k) {
             k = piece(from, end);
-            answer(&w, asked, from, k, n_known, out);
+            answer(&solver, asked, from, k, n_known, out);
         }
     }
-    worker_fini(&w);
+    task_solver_fini(&solver);
     return code;
 }
 

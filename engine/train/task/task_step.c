@@ -92,14 +92,6 @@ void task_step_fini(struct task_step *s)
 
 /* ---- what all rows share ---- */
 
-static void dense(const real *x, size_t n, size_t d_in, const real *w, const real *bias, size_t d_out,
-                  real *y)
-{
-    for (size_t i = 0; i < n; i++)
-        memcpy(y + i * d_out, bias, d_out * sizeof *y);
-    blas_gemm(BLAS_AS_IS, BLAS_TRANSPOSED, n, d_out, d_in, 1, x, d_in, w, d_in, 1, y, d_out);
-}
-
 /* dx (n, d_in) = dy w; dw += dy^T x, dbias += the columns' sums. dx NULL: not wanted. */
 static void dense_backward(const real *x, size_t n, size_t d_in, const real *w, size_t d_out, const real *dy,
                            real beta, real *dx, real *dw, real *dbias)
@@ -116,21 +108,7 @@ static void forward(struct task_step *s, const struct model_params *params, cons
 {
     const struct model_spec *spec = s->spec;
     struct task_step_private *q = s->private;
-    size_t d = spec->d_item, d_z = task_spec_d_features(spec), d_hidden = d_z - spec->d_item;
-    const real *h = x;
-    for (size_t i = 0; i < spec->task.n_features; i++) {
-        size_t d_out = spec->task.features[i].d_out;
-        dense(h, n, d, params->features[i].weight, params->features[i].bias, d_out, q->out[i]);
-        activation_forward(spec->task.features[i].activation, q->out[i], n * d_out);
-        h = q->out[i];
-        d = d_out;
-    }
-    for (size_t i = 0; i < n; i++) {
-        memcpy(q->z + i * d_z, h + i * d_hidden, d_hidden * sizeof *h);
-        memcpy(q->z + i * d_z + d_hidden, x + i * spec->d_item, spec->d_item * sizeof *x);
-    }
-    dense(q->z, n, d_z, params->shared, params->shared_bias, spec->d_output, q->f0);
-    dense(q->z, n, d_z, params->basis, params->basis_bias, spec->task.d_basis, q->phi);
+    task_features_kept(spec, params, x, n, q->out, q->z, q->f0, q->phi);
     for (size_t i = 0; i < n * spec->d_output; i++)
         q->f[i] = (double)q->f0[i];
     for (size_t i = 0; i < n * spec->task.d_basis; i++)
@@ -327,11 +305,13 @@ static void through_solution(struct task_step *s)
     }
 }
 
-/* Known rows of numbers, from dm and b' (in g). */
-static void known_numbers(struct task_step *s, const struct split *t, double drho, double *drate)
+/* Known rows of numbers, from dm and b' (in g), and from drho and da, by rho and a. Returns <dm, M - I>, from
+ * which the gradient by what multiplies the sums follows; takes from *drate. */
+static double known_numbers(struct task_step *s, const struct split *t, double drho, double da, double *drate)
 {
     struct task_step_private *q = s->private;
     size_t m = s->spec->task.d_basis;
+    double sums = 0;
     for (size_t i = 0; i < t->n; i++) {
         const double *phi = q->p + i * m;
         double w = q->w[i], r = q->r[i], p = t->precision;
@@ -339,26 +319,31 @@ static void known_numbers(struct task_step *s, const struct split *t, double drh
             continue;
         double along = dot(phi, q->g, m);
         times(q->dm, phi, q->u, m);
+        double curved = dot(phi, q->u, m);
+        sums += p * w * curved;
         axpy(2 * p * w, q->u, q->dp + i * m, m);
         axpy(p * w * r, q->g, q->dp + i * m, m);
         q->df[i] -= p * w * along + 2 * drho * p * w * r;
         if (t->age)
-            *drate -= t->age[i] * w * p * (dot(phi, q->u, m) + r * along + drho * r * r);
+            *drate -= t->age[i] * w * (p * (curved + r * along + drho * r * r) + da / 2);
     }
+    return sums;
 }
 
-/* Known rows of classes: through the shared probabilities too. */
-static void known_classes(struct task_step *s, const struct split *t, double *drate)
+/* The same of classes: through the shared probabilities too. */
+static double known_classes(struct task_step *s, const struct split *t, double *drate)
 {
     struct task_step_private *q = s->private;
     size_t m = s->spec->task.d_basis, o = s->spec->d_output;
+    double sums = 0;
     for (size_t i = 0; i < t->n; i++) {
         const double *phi = q->p + i * m, *p0 = q->p0 + i * o;
-        double w = q->w[i], *dp0 = q->class_work, mean = 0, dw;
+        double w = q->w[i], *dp0 = q->class_work, mean = 0;
         if (w == 0)
             continue;
         times(q->dm, phi, q->u, m);
-        dw = t->precision * dot(phi, q->u, m);
+        double dw = t->precision * dot(phi, q->u, m);
+        sums += w * dw;
         axpy(2 * t->precision * w, q->u, q->dp + i * m, m);
         for (size_t k = 0; k < o; k++) {
             double along = dot(phi, q->g + k * m, m);
@@ -372,21 +357,7 @@ static void known_classes(struct task_step *s, const struct split *t, double *dr
         if (t->age)
             *drate -= t->age[i] * w * dw;
     }
-}
-
-/* <dm, M - I>, from which the gradient by what multiplies the sums follows: M - I = C^-1 - I. */
-static double along_sums(struct task_step *s, const struct split *t)
-{
-    struct task_step_private *q = s->private;
-    size_t m = s->spec->task.d_basis;
-    double sum = 0;
-    for (size_t i = 0; i < t->n; i++) {
-        if (q->w[i] == 0)
-            continue;
-        times(q->dm, q->p + i * m, q->u, m);
-        sum += t->precision * q->w[i] * dot(q->p + i * m, q->u, m);
-    }
-    return sum;
+    return sums;
 }
 
 static void known_rows(struct task_step *s, const struct split *t, const struct split_grads *g)
@@ -396,22 +367,17 @@ static void known_rows(struct task_step *s, const struct split *t, const struct 
     double drate = 0;
     if (s->spec->task.n_classes) {
         through_solution(s);
-        known_classes(s, t, &drate);
-        q->dscales[0] += along_sums(s, t); /* by log c */
+        q->dscales[0] += known_classes(s, t, &drate); /* by log c */
         q->dscales[1] += t->kappa * g->tau;
     } else {
         double drho = g->tau / (2 * t->a), da = g->shape - g->tau * t->tau / t->a;
         axpy(-drho, q->b, q->dmu, m);
         through_solution(s);
         axpy(-drho, q->mu, q->g, o * m); /* b' = g - rho' mu */
-        known_numbers(s, t, drho, &drate);
-        /* (da by the weights of known rows is in the rate, below) */
-        double noise = 1 / t->precision;
-        double dnoise = g->noise - t->precision * (along_sums(s, t) + dot(q->g, q->b, m) + drho * t->squares);
+        double sums = known_numbers(s, t, drho, da, &drate), noise = 1 / t->precision;
+        double dnoise = g->noise - t->precision * (sums + dot(q->g, q->b, m) + drho * t->squares);
         q->dscales[0] += dnoise * (noise - TASK_LEAST_NOISE);
         q->dscales[1] += (t->a0 - TASK_LEAST_SHAPE) * (g->tau / t->a + da);
-        for (size_t i = 0; t->age && i < t->n; i++)
-            drate -= t->age[i] * q->w[i] * da / 2;
     }
     q->dscales[TASK_SCALES] += t->rate * drate;
 }
@@ -423,19 +389,9 @@ static void residuals(struct task_step *s, const struct task_draw *draw)
     struct task_step_private *q = s->private;
     size_t o = s->spec->d_output;
     for (size_t i = 0; i < draw->n; i++) {
-        double most = -INFINITY, sum = 0;
-        if (!s->spec->task.n_classes) {
-            q->r[i] = draw->y[i] - q->f[i];
-            continue;
-        }
-        for (size_t k = 0; k < o; k++)
-            most = fmax(most, q->f[i * o + k]);
-        for (size_t k = 0; k < o; k++)
-            sum += q->p0[i * o + k] = exp(q->f[i * o + k] - most);
-        for (size_t k = 0; k < o; k++) {
-            q->p0[i * o + k] /= sum;
-            q->r[i * o + k] = ((double)k == draw->y[i]) - q->p0[i * o + k];
-        }
+        task_residual(s->spec, q->f + i * o, draw->y[i], q->r + i * o);
+        for (size_t k = 0; s->spec->task.n_classes && k < o; k++)
+            q->p0[i * o + k] = ((double)k == draw->y[i]) - q->r[i * o + k];
     }
 }
 
