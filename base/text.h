@@ -15,6 +15,12 @@ struct text {
     size_t len;
 };
 
+/* A C string as a text; NULL is absent. */
+static inline struct text text_of(const char *s)
+{
+    return (struct text){s, s ? strlen(s) : 0};
+}
+
 /* Whether the text is there and is this word. */
 static inline bool text_is(struct text text, const char *word)
 {

@@ -129,7 +129,7 @@ struct text cell_value(const struct cell *cell, char room[COLUMN_VALUE_BYTES + 1
     char form[VALUE_TEXT_ROOM];
     if (!cell->text.data) {
         value_text_of_number(cell->number, room);
-        return (struct text){room, strlen(room)};
+        return text_of(room);
     }
     if (cell->text.len > COLUMN_VALUE_BYTES)
         return cell->text;
@@ -138,7 +138,7 @@ struct text cell_value(const struct cell *cell, char room[COLUMN_VALUE_BYTES + 1
     const char *own = value_text(room, form);
     if (own != room)
         memmove(room, own, strlen(own) + 1);
-    return (struct text){room, strlen(room)};
+    return text_of(room);
 }
 
 static enum err_code encode_category(const struct column *column, const struct cell *cell,

@@ -66,8 +66,7 @@ static enum err_code answer(const struct settings *s, struct serving *serving, s
                                 .explain = (size_t)s->explain,
                                 .include_seen = strcmp(s->exclude_seen, "false") == 0};
     for (size_t i = 0; i < s->categories.n; i++)
-        q.categories[q.n_categories++] =
-            (struct text){s->categories.values[i], strlen(s->categories.values[i])};
+        q.categories[q.n_categories++] = text_of(s->categories.values[i]);
     struct buf out;
     bool hit;
     buf_init(&out, LIMIT_RESPONSE_BYTES);
@@ -128,7 +127,7 @@ static enum err_code check(const struct settings *s, struct err *e)
     for (size_t i = 0; i < s->categories.n; i++)
         if (!utf8_valid(s->categories.values[i], strlen(s->categories.values[i])))
             return err_set(e, ERR_INVALID, "a --category is not UTF-8");
-    return field_check_id((struct text){s->user, strlen(s->user)}, "user", e);
+    return field_check_id(text_of(s->user), "user", e);
 }
 
 static int cmd_recommend(int argc, char **argv)

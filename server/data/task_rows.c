@@ -112,11 +112,6 @@ static enum err_code set_task(struct task_rows *r, const struct text *keys, size
     return code ? code : id_table_add(&r->tasks, (struct text){id, n}, task, e);
 }
 
-static struct text text_of(const char *word)
-{
-    return (struct text){word, strlen(word)};
-}
-
 /* Which of the keys a name is; n_keys: none. */
 static size_t key_of(const struct task_rows_options *o, struct text name)
 {

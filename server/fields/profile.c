@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* The text of a value; NULL: it has none. */
-static const char *text_of(const json_t *value, char room[VALUE_TEXT_ROOM])
+static const char *shown_text(const json_t *value, char room[VALUE_TEXT_ROOM])
 {
     switch (json_typeof(value)) {
     case JSON_STRING:
@@ -38,14 +38,14 @@ struct listener {
 static bool give(const struct listener *l, const char *field, const json_t *value)
 {
     char room[VALUE_TEXT_ROOM];
-    const char *text = text_of(value, room);
+    const char *text = shown_text(value, room);
     return text || (l->nested && !json_is_null(value)) ? l->fn(l->arg, field, text) : true;
 }
 
 static bool is_text(const json_t *value, const char *wanted)
 {
     char room[VALUE_TEXT_ROOM];
-    const char *text = text_of(value, room);
+    const char *text = shown_text(value, room);
     return text && strcmp(text, wanted) == 0;
 }
 

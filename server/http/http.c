@@ -127,7 +127,7 @@ static size_t keep_escaped(void *arg, struct MHD_Connection *connection, char *t
 static struct text header(struct MHD_Connection *connection, const char *name)
 {
     const char *value = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
-    return (struct text){value, value ? strlen(value) : 0};
+    return text_of(value);
 }
 
 /* The caller's id when it is harmless to print, else one of our own. */

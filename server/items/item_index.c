@@ -86,14 +86,14 @@ static struct text_at keep(struct item_index *t, struct text text)
     return at;
 }
 
-static struct text text_of(const struct item_index *t, struct text_at at)
+static struct text stored_text(const struct item_index *t, struct text_at at)
 {
     return at.there ? (struct text){t->arena.data + at.offset, at.len} : (struct text){NULL, 0};
 }
 
 static struct text extra_id(const struct item_index *t, size_t k)
 {
-    return text_of(t, t->extra[k].id);
+    return stored_text(t, t->extra[k].id);
 }
 
 static void hide(struct item_index *t, long row)
@@ -260,7 +260,7 @@ static enum err_code give_rows(struct item_index *t, struct err *e)
         t->promoted = t->promoted || w->promoted;
         t->n_ranked++;
         struct buf categories; /* the arena may move while names are added to it */
-        struct text names = text_of(t, w->texts.categories);
+        struct text names = stored_text(t, w->texts.categories);
         buf_init(&categories, SIZE_MAX / 4);
         buf_add(&categories, names.data ? names.data : "", names.len);
         ok = !categories.failed &&
@@ -291,7 +291,7 @@ static void hide_foreign(struct item_index *t)
 static int by_name_and_index(const void *a, const void *b, void *arg)
 {
     const struct pair *p = a, *q = b;
-    int order = text_compare(text_of(arg, p->name), text_of(arg, q->name));
+    int order = text_compare(stored_text(arg, p->name), stored_text(arg, q->name));
     return order ? order : (p->index > q->index) - (p->index < q->index);
 }
 
@@ -305,7 +305,7 @@ static enum err_code make_postings(struct item_index *t, struct err *e)
         qsort_r(t->pairs, t->n_pairs, sizeof *t->pairs, by_name_and_index, t);
     for (size_t i = 0; i < t->n_pairs; i++) {
         struct category *last = t->n_categories ? &t->categories[t->n_categories - 1] : NULL;
-        if (!last || text_compare(text_of(t, last->name), text_of(t, t->pairs[i].name)) != 0) {
+        if (!last || text_compare(stored_text(t, last->name), stored_text(t, t->pairs[i].name)) != 0) {
             last = &t->categories[t->n_categories++];
             *last = (struct category){.name = t->pairs[i].name, .start = i};
         }
@@ -322,7 +322,7 @@ bool item_index_category(const struct item_index *t, struct text name, const uin
     size_t low = 0, high = t->n_categories;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = text_compare(text_of(t, t->categories[middle].name), name);
+        int order = text_compare(stored_text(t, t->categories[middle].name), name);
         if (order == 0) {
             *indices = t->postings + t->categories[middle].start;
             *n = t->categories[middle].n;
@@ -339,7 +339,7 @@ bool item_index_category(const struct item_index *t, struct text name, const uin
 bool item_index_category_like(const struct item_index *t, struct text name, struct text *out)
 {
     for (size_t i = 0; i < t->n_categories; i++) {
-        struct text found = text_of(t, t->categories[i].name);
+        struct text found = stored_text(t, t->categories[i].name);
         if (found.len == name.len && strncasecmp(found.data, name.data, name.len) == 0) {
             *out = found;
             return true;
@@ -412,8 +412,8 @@ bool item_index_same(const struct item_index *t, const struct store_item *item)
     if (index < 0) /* one without a row may get one when it comes back, or there is room */
         return item_index_knows(t, item->key) && (item->deleted || !t->with_extra);
     const struct text_row *row = &t->rows[index];
-    return same_text(text_of(t, row->title), item->title) &&
-           same_text(text_of(t, row->categories), item->categories) &&
+    return same_text(stored_text(t, row->title), item->title) &&
+           same_text(stored_text(t, row->categories), item->categories) &&
            item_index_visible(t, (size_t)index) == !item->deleted;
 }
 
@@ -540,5 +540,6 @@ bool item_index_visible(const struct item_index *t, size_t index)
 
 struct item_info item_index_info(const struct item_index *t, size_t index)
 {
-    return (struct item_info){text_of(t, t->rows[index].title), text_of(t, t->rows[index].categories)};
+    return (struct item_info){stored_text(t, t->rows[index].title),
+                              stored_text(t, t->rows[index].categories)};
 }

@@ -61,7 +61,7 @@ static enum err_code texts_stand(struct store_conn *c, const struct item_snapsho
     *stand = old && !changes->all;
     for (; *stand && !code && at < end; at += strlen(at) + 1) {
         struct comparing k = {old->texts, false};
-        code = store_read_item(c, (struct text){at, strlen(at)}, compare_item, &k, e);
+        code = store_read_item(c, text_of(at), compare_item, &k, e);
         *stand = k.same;
     }
     return code;
@@ -78,7 +78,7 @@ static enum err_code mark_stale(const struct item_snapshot *t, const struct item
         return err_set(e, ERR_NOMEM, "no memory for the table of items");
     *any = false;
     for (; at < end; at += strlen(at) + 1) {
-        long index = item_index_find(t->texts, (struct text){at, strlen(at)});
+        long index = item_index_find(t->texts, text_of(at));
         if (index < (long)n_items)
             continue;
         size_t k = (size_t)index - n_items;

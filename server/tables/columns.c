@@ -151,8 +151,8 @@ static enum err_code settle_roles(enum table_kind kind, struct table_columns *c,
                 continue;
             size_t first = 0, second = 0;
             const char *names[] = {c->list[j].name, c->list[i].name};
-            (void)table_role_of(kind, (struct text){names[0], strlen(names[0])}, &first);
-            (void)table_role_of(kind, (struct text){names[1], strlen(names[1])}, &second);
+            (void)table_role_of(kind, text_of(names[0]), &first);
+            (void)table_role_of(kind, text_of(names[1]), &second);
             size_t last = first > second ? first : second;
             if (first == second || (first && second && !table_role_by_rank(c->list[i].role, last)))
                 return err_set(e, ERR_INVALID,

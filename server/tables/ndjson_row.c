@@ -97,7 +97,7 @@ static enum err_code add_cell(const char *name, const json_t *value, struct tabl
 static enum err_code add_member(const char *name, const json_t *value, struct table_row_builder *b,
                                 struct err *e)
 {
-    enum err_code code = table_row_check_plain((struct text){name, strlen(name)}, "name of a field", e);
+    enum err_code code = table_row_check_plain(text_of(name), "name of a field", e);
     if (code)
         return code;
     if (b->kind == TABLE_ROWS && *name)
@@ -130,8 +130,7 @@ static enum err_code add_extra(struct table_json *j, const char *name, json_t *v
     {
         if (table_is_ignored(j->ignored, key))
             continue;
-        if (json_object_get(j->line, key) &&
-            table_role_of(b->kind, (struct text){key, strlen(key)}, NULL) == ROLE_EXTRA)
+        if (json_object_get(j->line, key) && table_role_of(b->kind, text_of(key), NULL) == ROLE_EXTRA)
             return err_set(e, ERR_INVALID, "\"%s\" stands both in \"%s\" and beside it", key, nested);
         enum err_code code = add_member(key, member, b, e);
         if (code)
@@ -170,7 +169,7 @@ static enum err_code set_value(struct table_json *j, enum table_role role, const
 enum table_role table_json_role(const json_t *line, const char *name, enum table_kind kind)
 {
     size_t rank = 0;
-    enum table_role role = table_role_of(kind, (struct text){name, strlen(name)}, &rank);
+    enum table_role role = table_role_of(kind, text_of(name), &rank);
     if (role == ROLE_EXTRA || rank == 0)
         return role;
     if (json_object_get(line, table_role_name(role)))
@@ -180,8 +179,8 @@ enum table_role table_json_role(const json_t *line, const char *name, enum table
     json_object_foreach((json_t *)(uintptr_t)line, other, value)
     {
         size_t others = 0;
-        if (table_role_by_rank(role, rank) &&
-            table_role_of(kind, (struct text){other, strlen(other)}, &others) == role && others < rank)
+        if (table_role_by_rank(role, rank) && table_role_of(kind, text_of(other), &others) == role &&
+            others < rank)
             return ROLE_EXTRA;
     }
     return role;

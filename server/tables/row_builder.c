@@ -263,7 +263,7 @@ static enum err_code set_genre(struct table_row_builder *b, const char *name, st
     if (!field_value_is(flag, "1"))
         return err_set(e, ERR_INVALID, "the genre flag %s is '%.*s' and not 0 or 1", name, text_shown(flag),
                        flag.data);
-    return table_row_add_category(b, (struct text){name, strlen(name)}, e);
+    return table_row_add_category(b, text_of(name), e);
 }
 
 enum err_code table_row_set(struct table_row_builder *b, enum table_role role, const char *name,

@@ -397,7 +397,7 @@ static enum err_code note_names(struct table *t, struct err *e)
                                      table_is_ignored(t->json.ignored, name)
                                          ? ROLE_IGNORED
                                          : table_json_role(t->json.line, name, t->kind),
-                                     (struct text){name, strlen(name)}, e);
+                                     text_of(name), e);
     }
     return code;
 }

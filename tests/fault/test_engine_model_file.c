@@ -279,19 +279,9 @@ START_TEST(a_description_without_memory_leaves_nothing)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("engine/model_file faults");
-    TCase *t = tcase_create("faults");
-    tcase_add_checked_fixture(t, set_up, tear_down);
-    tcase_add_loop_test(t, opening_without_memory_fails_and_then_works, 0, 2);
-    tcase_add_loop_test(t, writing_without_memory_fails_and_changes_nothing, 0, 2);
-    tcase_add_test(t, a_copy_of_an_unaligned_tensor_may_find_no_memory);
-    tcase_add_loop_test(t, a_failing_disk_leaves_the_old_file_and_nothing_else, 0,
-                        (int)(sizeof io_faults / sizeof *io_faults));
-    tcase_add_test(t, short_and_interrupted_writes_are_continued);
-    tcase_add_test(t, a_file_size_limit_of_the_system_is_a_full_disk);
-    tcase_add_loop_test(t, a_description_without_memory_leaves_nothing, 0, 2);
-    suite_add_tcase(suite, t);
-    return suite_run(suite);
-}
+SUITE("engine/model_file faults", set_up, tear_down, {opening_without_memory_fails_and_then_works, 2},
+      {writing_without_memory_fails_and_changes_nothing, 2},
+      {a_copy_of_an_unaligned_tensor_may_find_no_memory},
+      {a_failing_disk_leaves_the_old_file_and_nothing_else, sizeof io_faults / sizeof *io_faults},
+      {short_and_interrupted_writes_are_continued}, {a_file_size_limit_of_the_system_is_a_full_disk},
+      {a_description_without_memory_leaves_nothing, 2})

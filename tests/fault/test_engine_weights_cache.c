@@ -121,14 +121,6 @@ START_TEST(a_hit_needs_no_memory)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("engine/weights_cache faults");
-    TCase *t = tcase_create("faults");
-    tcase_add_loop_test(t, a_cache_without_memory_is_not_made, 0, 2);
-    tcase_add_test(t, a_request_is_answered_whenever_its_weights_exist);
-    tcase_add_test(t, a_try_without_memory_for_its_weights_is_left_to_others);
-    tcase_add_test(t, a_hit_needs_no_memory);
-    suite_add_tcase(suite, t);
-    return suite_run(suite);
-}
+SUITE("engine/weights_cache faults", NULL, NULL, {a_cache_without_memory_is_not_made, 2},
+      {a_request_is_answered_whenever_its_weights_exist},
+      {a_try_without_memory_for_its_weights_is_left_to_others}, {a_hit_needs_no_memory})

@@ -201,16 +201,7 @@ START_TEST(a_store_and_models_without_memory_are_not_opened)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("server/api, without memory");
-    TCase *t = tcase_create("nomem");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_loop_test(t, a_call_without_memory_answers_whole_or_changes_nothing, 0, 2 * N_CALLS);
-    tcase_add_test(t, a_call_works_right_after_one_without_memory);
-    tcase_add_test(t, a_thread_without_memory_is_not_made);
-    tcase_add_test(t, a_server_without_memory_does_not_start);
-    tcase_add_test(t, a_store_and_models_without_memory_are_not_opened);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("server/api, without memory", setup, teardown,
+      {a_call_without_memory_answers_whole_or_changes_nothing, 2 * N_CALLS},
+      {a_call_works_right_after_one_without_memory}, {a_thread_without_memory_is_not_made},
+      {a_server_without_memory_does_not_start}, {a_store_and_models_without_memory_are_not_opened})

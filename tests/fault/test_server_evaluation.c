@@ -27,11 +27,6 @@ static void must(enum err_code code, const struct err *e)
     ck_assert_msg(code == ERR_OK, "%s", e->text);
 }
 
-static struct text text_of(const char *s)
-{
-    return (struct text){s, strlen(s)};
-}
-
 /* The id of an item; the numbers go round, since the linear sample has few. */
 static const char *item_of(int number)
 {

@@ -20,11 +20,6 @@ static struct store_fixture f;
 static unsigned char *sound; /* a sound store's file */
 static size_t sound_bytes;
 
-static struct text text(const char *s)
-{
-    return store_fixture_text(s);
-}
-
 static void start(void)
 {
     store_fixture_start(&f);
@@ -35,11 +30,11 @@ static void start(void)
         bool created;
         (void)snprintf(user, sizeof user, "user-%d", i % 40);
         (void)snprintf(item, sizeof item, "item-%d", i);
-        STORE_OK(
-            store_put_user(f.conn, text(user), text("{\"country\":\"nowhere\"}"), &revision, &created, &e));
-        STORE_OK(store_put_interaction(f.conn, text(user), text(item), 1, 2, i, NULL, &e));
-        STORE_OK(store_put_context(f.conn, &store_fixture_key, text(user), revision, true, "embedding bytes",
-                                   15, &e));
+        STORE_OK(store_put_user(f.conn, text_of(user), text_of("{\"country\":\"nowhere\"}"), &revision,
+                                &created, &e));
+        STORE_OK(store_put_interaction(f.conn, text_of(user), text_of(item), 1, 2, i, NULL, &e));
+        STORE_OK(store_put_context(f.conn, &store_fixture_key, text_of(user), revision, true,
+                                   "embedding bytes", 15, &e));
     }
     STORE_OK(store_commit(f.conn, &e));
     store_fixture_close(&f);
@@ -115,9 +110,9 @@ static void read_everything(struct store_conn *c)
     for (int i = 0; i < 40; i++) {
         char user[32];
         (void)snprintf(user, sizeof user, "user-%d", i);
-        look_at(store_read_user(c, text(user), &store_fixture_key, &u, &e), &e);
-        look_at(store_read_context(c, text(user), &store_fixture_key, &context, &found, &e), &e);
-        look_at(store_item_key_of(c, text("item-7"), &number, &e), &e);
+        look_at(store_read_user(c, text_of(user), &store_fixture_key, &u, &e), &e);
+        look_at(store_read_context(c, text_of(user), &store_fixture_key, &context, &found, &e), &e);
+        look_at(store_item_key_of(c, text_of("item-7"), &number, &e), &e);
     }
     store_user_fini(&u);
     store_user_context_fini(&context);
@@ -130,12 +125,12 @@ static void write_something(struct store_conn *c)
     bool created;
     enum err_code code = store_begin(c, &e);
     if (!code)
-        code = store_put_user(c, text("user-new"), text("{}"), &revision, &created, &e);
+        code = store_put_user(c, text_of("user-new"), text_of("{}"), &revision, &created, &e);
     for (int i = 0; i < 40 && !code; i++) {
         char user[32];
         (void)snprintf(user, sizeof user, "user-%d", i);
-        code = i % 2 ? store_delete_user(c, text(user), &e)
-                     : store_put_interaction(c, text("user-new"), text(user), 1, NAN, i, NULL, &e);
+        code = i % 2 ? store_delete_user(c, text_of(user), &e)
+                     : store_put_interaction(c, text_of("user-new"), text_of(user), 1, NAN, i, NULL, &e);
     }
     look_at(code, &e);
     if (code)
@@ -395,7 +390,7 @@ START_TEST(test_a_damaged_log_is_cut_where_it_is_sound)
         STORE_OK(store_open(f.path, STORE_READ_WRITE, &f.store, &e));
         STORE_OK(store_connect(f.store, &f.conn, &e));
         struct store_user u = {0};
-        STORE_OK(store_read_user(f.conn, text("user-1"), NULL, &u, &e));
+        STORE_OK(store_read_user(f.conn, text_of("user-1"), NULL, &u, &e));
         ck_assert(u.n_interactions >= 10 && u.n_interactions <= 12);
         store_user_fini(&u);
         store_fixture_event(f.conn, "user-1", "c", 1, 2000);
@@ -406,23 +401,13 @@ START_TEST(test_a_damaged_log_is_cut_where_it_is_sound)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("store damaged");
-    TCase *tc = tcase_create("damaged");
-    tcase_add_checked_fixture(tc, start, stop);
-    tcase_add_test(tc, test_a_sound_file_is_used_without_an_error);
-    tcase_add_test(tc, test_a_file_cut_anywhere_is_an_error_or_reads_to_its_end);
-    tcase_add_loop_test(tc, test_flipped_bits_crash_nothing, 0, 8);
-    tcase_add_test(tc, test_every_byte_of_the_header_can_be_wrong);
-    tcase_add_test(tc, test_a_page_of_noise_or_of_another_place_crashes_nothing);
-    tcase_add_test(tc, test_random_bytes_are_no_store);
-    tcase_add_test(tc, test_an_empty_file_becomes_a_store_only_when_one_may_be_made);
-    tcase_add_test(tc, test_a_folder_and_a_device_are_no_store);
-    tcase_add_loop_test(tc, test_another_programs_database_is_refused_and_not_changed, 0, 4);
-    tcase_add_test(tc, test_a_store_of_a_newer_program_is_refused);
-    tcase_add_loop_test(tc, test_a_store_without_a_table_or_column_is_refused_when_opened, 0, 4);
-    tcase_add_test(tc, test_a_damaged_log_is_cut_where_it_is_sound);
-    suite_add_tcase(suite, tc);
-    return suite_run(suite);
-}
+SUITE("store damaged", start, stop, {test_a_sound_file_is_used_without_an_error},
+      {test_a_file_cut_anywhere_is_an_error_or_reads_to_its_end}, {test_flipped_bits_crash_nothing, 8},
+      {test_every_byte_of_the_header_can_be_wrong},
+      {test_a_page_of_noise_or_of_another_place_crashes_nothing}, {test_random_bytes_are_no_store},
+      {test_an_empty_file_becomes_a_store_only_when_one_may_be_made},
+      {test_a_folder_and_a_device_are_no_store},
+      {test_another_programs_database_is_refused_and_not_changed, 4},
+      {test_a_store_of_a_newer_program_is_refused},
+      {test_a_store_without_a_table_or_column_is_refused_when_opened, 4},
+      {test_a_damaged_log_is_cut_where_it_is_sound})

@@ -49,17 +49,12 @@ static void *pristine; /* the file before the work */
 static size_t pristine_bytes;
 static char *before, *after; /* its content, and the content once the work is done */
 
-static struct text text(const char *s)
-{
-    return store_fixture_text(s);
-}
-
 static enum err_code put_encoded(struct store_conn *c, struct err *e)
 {
     struct store_user u = {0};
-    enum err_code code = store_read_user(c, text("new"), NULL, &u, e);
+    enum err_code code = store_read_user(c, text_of("new"), NULL, &u, e);
     if (!code)
-        code = store_put_encoded(c, &store_fixture_key, text("new"), &u, "of what is new", 14, e);
+        code = store_put_encoded(c, &store_fixture_key, text_of("new"), &u, "of what is new", 14, e);
     store_user_fini(&u);
     return code;
 }
@@ -70,27 +65,27 @@ static enum err_code write_some(struct store_conn *c, struct err *e)
     memset(profile, 'p', sizeof profile - 1);
     int64_t revision;
     bool flag;
-    struct store_item item = {.id = text("titled"), .title = text("T"), .metadata = text("{}")};
+    struct store_item item = {.id = text_of("titled"), .title = text_of("T"), .metadata = text_of("{}")};
     enum err_code code = store_begin(c, e);
     if (!code)
-        code = store_put_user(c, text("new"), text(profile), &revision, &flag, e);
+        code = store_put_user(c, text_of("new"), text_of(profile), &revision, &flag, e);
     for (int i = 0; i < 20 && !code; i++) {
         char id[32];
         (void)snprintf(id, sizeof id, "n%d", i % 15);
-        code = store_put_interaction(c, text(i % 2 ? "new" : "ann"), text(id), 1, 2, i, NULL, e);
+        code = store_put_interaction(c, text_of(i % 2 ? "new" : "ann"), text_of(id), 1, 2, i, NULL, e);
     }
     if (!code)
-        code = store_touch_user(c, text("ann"), &revision, e);
+        code = store_touch_user(c, text_of("ann"), &revision, e);
     if (!code)
-        code = store_put_context(c, &store_fixture_key, text("ann"), revision, true, profile, 8000, e);
+        code = store_put_context(c, &store_fixture_key, text_of("ann"), revision, true, profile, 8000, e);
     if (!code)
         code = put_encoded(c, e);
     if (!code)
         code = store_put_item(c, &item, &flag, e);
     if (!code)
-        code = store_clear_user(c, text("bob"), STORE_CLEAR_ALL, e);
+        code = store_clear_user(c, text_of("bob"), STORE_CLEAR_ALL, e);
     if (!code)
-        code = store_delete_user(c, text("carl"), e);
+        code = store_delete_user(c, text_of("carl"), e);
     if (!code)
         return store_commit(c, e);
     store_rollback(c);
@@ -107,10 +102,10 @@ static enum err_code write_bulk(struct store_conn *c, struct err *e)
         char user[32], item[32];
         (void)snprintf(user, sizeof user, "u%d", i / 4);
         (void)snprintf(item, sizeof item, "i%d", i % 600);
-        code = store_bulk_interaction(b, text(i % 100 ? user : "ann"), text(item), 1, NAN, i, e);
+        code = store_bulk_interaction(b, text_of(i % 100 ? user : "ann"), text_of(item), 1, NAN, i, e);
     }
     if (!code)
-        code = store_bulk_user(b, text("u5"), text("{\"a\":1}"), e);
+        code = store_bulk_user(b, text_of("u5"), text_of("{\"a\":1}"), e);
     if (b && !code)
         code = store_bulk_end(b, NULL, e);
     else
@@ -132,7 +127,7 @@ static enum err_code write_load(struct store_conn *c, struct err *e)
         char user[32], item[32];
         (void)snprintf(user, sizeof user, "u%d", i / 4);
         (void)snprintf(item, sizeof item, "i%d", i % 600);
-        code = store_load_interaction(l, text(i % 100 ? user : "ann"), text(item), 1, NAN, i, e);
+        code = store_load_interaction(l, text_of(i % 100 ? user : "ann"), text_of(item), 1, NAN, i, e);
     }
     if (!code)
         code = store_load_stage(l, e);
@@ -143,7 +138,7 @@ static enum err_code write_load(struct store_conn *c, struct err *e)
     if (!code)
         code = store_load_apply(l, b, &n_older, e);
     if (!code)
-        code = store_bulk_user(b, text("u5"), text("{\"a\":1}"), e);
+        code = store_bulk_user(b, text_of("u5"), text_of("{\"a\":1}"), e);
     if (b && !code)
         code = store_bulk_end(b, NULL, e);
     else
@@ -203,15 +198,15 @@ static enum err_code read_all(struct store_conn *c, struct err *e)
     if (!code)
         code = store_wait_changes(c, 0, 0, &changed, e);
     if (!code)
-        code = store_read_user(c, text("ann"), &store_fixture_key, &u, e);
+        code = store_read_user(c, text_of("ann"), &store_fixture_key, &u, e);
     if (!code)
         ck_assert(u.n_interactions == 500 && u.embedding.len == 6000 && u.profile.len == 7000);
     if (!code)
-        code = store_read_context(c, text("bob"), &store_fixture_key, &context, &found, e);
+        code = store_read_context(c, text_of("bob"), &store_fixture_key, &context, &found, e);
     if (!code && found) /* a list that there is no memory for is done without */
         ck_assert(context.n_items == 20 && context.embedding.len == 6000);
     if (!code)
-        code = store_item_key_of(c, text("i7"), &key, e);
+        code = store_item_key_of(c, text_of("i7"), &key, e);
     if (!code)
         code = store_each_user(c, sum_user, &s, e);
     if (!code)
@@ -273,7 +268,7 @@ static void import_items(void)
     for (int i = 0; i < N_IMPORTED; i++) {
         char id[32];
         (void)snprintf(id, sizeof id, "imported%d", i);
-        STORE_OK(store_bulk_interaction(b, text("dora"), text(id), 1, NAN, i, &e));
+        STORE_OK(store_bulk_interaction(b, text_of("dora"), text_of(id), 1, NAN, i, &e));
     }
     STORE_OK(store_bulk_end(b, NULL, &e));
     STORE_OK(store_commit(f.conn, &e));
@@ -287,7 +282,7 @@ static enum err_code follow(struct store_conn *c, struct err *e)
     for (int i = 0; i < N_IMPORTED && !code; i++) {
         char id[32];
         (void)snprintf(id, sizeof id, "imported%d", i);
-        code = store_item_key_of(c, text(id), &keys[i], e);
+        code = store_item_key_of(c, text_of(id), &keys[i], e);
     }
     return code ? code : store_follow_items(c, keys, N_IMPORTED, e);
 }
@@ -305,7 +300,7 @@ static enum err_code ask_takers(struct store_conn *c, struct err *e)
     int64_t key;
     bool aside;
     double sum = 0;
-    enum err_code code = store_item_key_of(c, text("imported1"), &key, e);
+    enum err_code code = store_item_key_of(c, text_of("imported1"), &key, e);
     if (!code)
         code = store_takers_begin(c, &key, 1, &aside, e);
     if (!code)
@@ -323,7 +318,7 @@ static enum err_code forget(struct store_conn *c, struct err *e)
     memset(profile, 'q', sizeof profile - 1);
     enum err_code code = store_begin(c, e);
     if (!code)
-        code = store_put_user(c, text("ann"), text(profile), &revision, &created, e);
+        code = store_put_user(c, text_of("ann"), text_of(profile), &revision, &created, e);
     if (code)
         store_rollback(c);
     else
@@ -365,17 +360,17 @@ static void fill(void)
         char id[32];
         (void)snprintf(id, sizeof id, "i%d", i);
         for (int k = 0; k < (i < 20 ? 3 : 1); k++)
-            STORE_OK(store_put_interaction(f.conn, text((const char *const[]){"ann", "bob", "carl"}[k]),
-                                           text(id), 1, NAN, i % 50, NULL, &e));
+            STORE_OK(store_put_interaction(f.conn, text_of((const char *const[]){"ann", "bob", "carl"}[k]),
+                                           text_of(id), 1, NAN, i % 50, NULL, &e));
     }
-    STORE_OK(
-        store_put_context(f.conn, &store_fixture_key, text("ann"), 1, true, embedding, sizeof embedding, &e));
-    STORE_OK(store_put_context(f.conn, &store_fixture_key, text("carl"), 1, true, embedding, sizeof embedding,
-                               &e));
+    STORE_OK(store_put_context(f.conn, &store_fixture_key, text_of("ann"), 1, true, embedding,
+                               sizeof embedding, &e));
+    STORE_OK(store_put_context(f.conn, &store_fixture_key, text_of("carl"), 1, true, embedding,
+                               sizeof embedding, &e));
     struct store_user bob = {0};
-    STORE_OK(store_read_user(f.conn, text("bob"), NULL, &bob, &e));
+    STORE_OK(store_read_user(f.conn, text_of("bob"), NULL, &bob, &e));
     STORE_OK(
-        store_put_encoded(f.conn, &store_fixture_key, text("bob"), &bob, embedding, sizeof embedding, &e));
+        store_put_encoded(f.conn, &store_fixture_key, text_of("bob"), &bob, embedding, sizeof embedding, &e));
     store_user_fini(&bob);
     STORE_OK(store_commit(f.conn, &e));
     import_items();

@@ -136,7 +136,7 @@ struct request *api_world_call(struct api_world *w, const char *method, const ch
     if (!r)
         return NULL;
     r->method = method;
-    r->content_type = (struct text){type, type ? strlen(type) : 0};
+    r->content_type = text_of(type);
     r->authorization = (struct text){"Bearer " API_WORLD_TOKEN, sizeof "Bearer " API_WORLD_TOKEN - 1};
     (void)snprintf(r->id, sizeof r->id, "test");
     api_begin(&w->api, r);

@@ -7,11 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static struct text text(const char *s)
-{
-    return store_fixture_text(s);
-}
-
 static bool see(void *arg, const struct store_item *item)
 {
     struct item_seen *s = arg;
@@ -24,16 +19,14 @@ static bool see(void *arg, const struct store_item *item)
 struct item_seen item_fixture_read(struct store_conn *c, const char *id)
 {
     struct item_seen s = {0};
-    STORE_OK(store_read_item(c, text(id), see, &s, &e));
+    STORE_OK(store_read_item(c, text_of(id), see, &s, &e));
     return s;
 }
 
 void item_fixture_context(struct store_conn *c, const char *user, const char *model, char embedding)
 {
     struct store_context_key key = {model, "1", "user"};
-    STORE_OK(store_begin(c, &e));
-    STORE_OK(store_put_context(c, &key, text(user), 1000, false, &embedding, 1, &e));
-    STORE_OK(store_commit(c, &e));
+    STORE_WRITE(c, store_put_context(c, &key, text_of(user), 1000, false, &embedding, 1, &e));
 }
 
 void item_fixture_import(struct store_conn *c)
@@ -41,9 +34,9 @@ void item_fixture_import(struct store_conn *c)
     struct store_bulk *bulk;
     STORE_OK(store_begin(c, &e));
     STORE_OK(store_bulk_begin(c, &bulk, &e));
-    STORE_OK(store_bulk_item(bulk, &(struct store_item){.id = text("a")}, &e));
-    STORE_OK(store_bulk_interaction(bulk, text("ann"), text("a"), 1, (double)NAN, 9, &e));
-    STORE_OK(store_bulk_interaction(bulk, text("ann"), text("b"), 5, (double)NAN, 9, &e));
+    STORE_OK(store_bulk_item(bulk, &(struct store_item){.id = text_of("a")}, &e));
+    STORE_OK(store_bulk_interaction(bulk, text_of("ann"), text_of("a"), 1, (double)NAN, 9, &e));
+    STORE_OK(store_bulk_interaction(bulk, text_of("ann"), text_of("b"), 5, (double)NAN, 9, &e));
     STORE_OK(store_bulk_end(bulk, NULL, &e));
     STORE_OK(store_commit(c, &e));
     store_fixture_user(c, "bob", NULL);

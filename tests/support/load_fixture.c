@@ -7,11 +7,6 @@
 #include <math.h>
 #include <stdio.h>
 
-static struct text text(const char *s)
-{
-    return store_fixture_text(s);
-}
-
 struct load_fixture_row load_fixture_random(struct rng *r)
 {
     struct load_fixture_row row = {.weight = 1 + (double)rng_below(r, 9),
@@ -27,7 +22,7 @@ struct store_load *load_fixture_stage(struct store_conn *c, const struct load_fi
     struct store_load *l;
     STORE_OK(store_load_new(c, 1, &l, &e));
     for (size_t i = 0; i < n; i++)
-        STORE_OK(store_load_interaction(l, text(rows[i].user), text(rows[i].item), rows[i].weight,
+        STORE_OK(store_load_interaction(l, text_of(rows[i].user), text_of(rows[i].item), rows[i].weight,
                                         rows[i].rating, rows[i].timestamp, &e));
     STORE_OK(store_load_stage(l, &e));
     ck_assert(store_load_is_staged(l));
@@ -58,7 +53,7 @@ void load_fixture_bulk(struct store_conn *c, const struct load_fixture_row *rows
     STORE_OK(store_begin(c, &e));
     STORE_OK(store_bulk_begin(c, &b, &e));
     for (size_t i = 0; i < n; i++)
-        STORE_OK(store_bulk_interaction(b, text(rows[i].user), text(rows[i].item), rows[i].weight,
+        STORE_OK(store_bulk_interaction(b, text_of(rows[i].user), text_of(rows[i].item), rows[i].weight,
                                         rows[i].rating, rows[i].timestamp, &e));
     STORE_OK(store_bulk_end(b, NULL, &e));
     STORE_OK(store_commit(c, &e));
@@ -67,7 +62,7 @@ void load_fixture_bulk(struct store_conn *c, const struct load_fixture_row *rows
 bool load_fixture_exists(struct store_conn *c, const char *user)
 {
     struct store_user u = {0};
-    enum err_code code = store_read_user(c, text(user), NULL, &u, NULL);
+    enum err_code code = store_read_user(c, text_of(user), NULL, &u, NULL);
     store_user_fini(&u);
     return code == ERR_OK;
 }
@@ -86,17 +81,17 @@ void load_fixture_write(struct store_conn *c, struct rng *r)
         (void)snprintf(row.item, sizeof row.item, "j%d", (int)rng_below(r, 5));
     STORE_OK(store_begin(c, &e));
     if (kind == 0 && load_fixture_exists(c, row.user)) /* somebody whom no load names */
-        STORE_OK(store_delete_user(c, text(row.user), &e));
+        STORE_OK(store_delete_user(c, text_of(row.user), &e));
     if (!load_fixture_exists(c, row.user) || kind == 2)
-        STORE_OK(store_put_user(c, text(row.user), text("{\"a\":1}"), &revision, &created, &e));
+        STORE_OK(store_put_user(c, text_of(row.user), text_of("{\"a\":1}"), &revision, &created, &e));
     if (kind == 2)
-        STORE_OK(store_clear_user(c, text(row.user), STORE_CLEAR_ALL, &e));
-    STORE_OK(store_touch_user(c, text(row.user), &revision, &e));
-    STORE_OK(store_put_interaction(c, text(row.user), text(row.item), row.weight, row.rating, row.timestamp,
-                                   NULL, &e));
+        STORE_OK(store_clear_user(c, text_of(row.user), STORE_CLEAR_ALL, &e));
+    STORE_OK(store_touch_user(c, text_of(row.user), &revision, &e));
+    STORE_OK(store_put_interaction(c, text_of(row.user), text_of(row.item), row.weight, row.rating,
+                                   row.timestamp, NULL, &e));
     if (kind == 3)
-        STORE_OK(
-            store_put_item(c, &(struct store_item){.id = text(row.item), .title = text("T")}, &created, &e));
+        STORE_OK(store_put_item(c, &(struct store_item){.id = text_of(row.item), .title = text_of("T")},
+                                &created, &e));
     STORE_OK(store_commit(c, &e));
 }
 

@@ -27,11 +27,6 @@ static const struct store_item *item_of_key(const struct memory_state *s, int64_
     return NULL;
 }
 
-static struct text text_of(const char *s)
-{
-    return (struct text){s, strlen(s)};
-}
-
 static const struct memory_context *find_context(const struct memory_state *s,
                                                  const struct store_context_key *key, struct text id)
 {

@@ -318,7 +318,7 @@ static struct text list_of(struct memory_conn *c, const struct store_context *co
 
 static struct text keep_word(struct memory_conn *c, const char *word)
 {
-    return memory_keep(c, (struct text){word, strlen(word)});
+    return memory_keep(c, text_of(word));
 }
 
 enum err_code memory_put_context(struct store_conn *conn, const struct store_context_key *key, struct text id,

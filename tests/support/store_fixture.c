@@ -4,7 +4,6 @@
 
 #include "base/mem.h"
 #include "tests/support/memory_store.h"
-#include "tests/support/suite.h"
 
 #include <ftw.h>
 #include <math.h>
@@ -30,19 +29,13 @@ static void use_memory(void)
     in_memory = true;
 }
 
-int store_fixture_run(const char *suite, void (*add)(TCase *tc))
+int store_fixture_run(const char *suite, TCase *sqlite, TCase *memory)
 {
-    static const struct {
-        const char *name;
-        void (*use)(void);
-    } backends[] = {{"sqlite", use_sqlite}, {"memory", use_memory}};
     Suite *s = suite_create(suite);
-    for (size_t i = 0; i < sizeof backends / sizeof *backends; i++) {
-        TCase *tc = tcase_create(backends[i].name);
-        tcase_add_unchecked_fixture(tc, backends[i].use, NULL); /* before any test of the case */
-        add(tc);
-        suite_add_tcase(s, tc);
-    }
+    tcase_add_unchecked_fixture(sqlite, use_sqlite, NULL); /* before any test of the case */
+    tcase_add_unchecked_fixture(memory, use_memory, NULL);
+    suite_add_tcase(s, sqlite);
+    suite_add_tcase(s, memory);
     return suite_run(s);
 }
 
@@ -100,19 +93,11 @@ void store_fixture_stop(struct store_fixture *f)
 
 /* ---- single writes ---- */
 
-struct text store_fixture_text(const char *s)
-{
-    return (struct text){s, s ? strlen(s) : 0};
-}
-
 int64_t store_fixture_user(struct store_conn *c, const char *user, const char *profile)
 {
     int64_t revision;
     bool created;
-    STORE_OK(store_begin(c, &e));
-    STORE_OK(
-        store_put_user(c, store_fixture_text(user), store_fixture_text(profile), &revision, &created, &e));
-    STORE_OK(store_commit(c, &e));
+    STORE_WRITE(c, store_put_user(c, text_of(user), text_of(profile), &revision, &created, &e));
     return revision;
 }
 
@@ -121,42 +106,36 @@ int64_t store_fixture_event(struct store_conn *c, const char *user, const char *
 {
     int64_t revision;
     STORE_OK(store_begin(c, &e));
-    STORE_OK(store_put_interaction(c, store_fixture_text(user), store_fixture_text(item), weight, (double)NAN,
-                                   timestamp, NULL, &e));
-    STORE_OK(store_touch_user(c, store_fixture_text(user), &revision, &e));
+    STORE_OK(
+        store_put_interaction(c, text_of(user), text_of(item), weight, (double)NAN, timestamp, NULL, &e));
+    STORE_OK(store_touch_user(c, text_of(user), &revision, &e));
     STORE_OK(store_commit(c, &e));
     return revision;
 }
 
 void store_fixture_item(struct store_conn *c, const char *item, const char *title)
 {
-    struct store_item record = {.id = store_fixture_text(item), .title = store_fixture_text(title)};
+    struct store_item record = {.id = text_of(item), .title = text_of(title)};
     bool created;
-    STORE_OK(store_begin(c, &e));
-    STORE_OK(store_put_item(c, &record, &created, &e));
-    STORE_OK(store_commit(c, &e));
+    STORE_WRITE(c, store_put_item(c, &record, &created, &e));
 }
 
 void store_fixture_delete(struct store_conn *c, const char *user)
 {
-    STORE_OK(store_begin(c, &e));
-    STORE_OK(store_delete_user(c, store_fixture_text(user), &e));
-    STORE_OK(store_commit(c, &e));
+    STORE_WRITE(c, store_delete_user(c, text_of(user), &e));
 }
 
 void store_fixture_context(struct store_conn *c, const struct store_context_key *key, const char *user,
                            int64_t revision, bool given, const char *bytes)
 {
-    STORE_OK(store_begin(c, &e));
-    STORE_OK(store_put_context(c, key, store_fixture_text(user), revision, given, bytes, strlen(bytes), &e));
-    STORE_OK(store_commit(c, &e));
+    STORE_WRITE(c, store_put_context(c, key, text_of(user), revision, given, bytes, strlen(bytes), &e));
 }
 
 /* ---- reads ---- */
 
 void store_fixture_read(struct store_fixture *f, const char *user)
 {
-    STORE_OK(store_read_user(f->conn, store_fixture_text(user), &store_fixture_key, &f->user, &e));
+    STORE_OK(store_read_user(f->conn, text_of(user), &store_fixture_key, &f->user, &e));
 }
 
 void store_fixture_assert_counts(struct store_conn *c, int64_t users, int64_t items, int64_t interactions,
@@ -242,7 +221,7 @@ static const char *id_of(const struct dump_rows *items, int64_t key)
 static void dump_user(struct store_conn *c, const char *id, const struct dump_rows *items,
                       struct store_user *u, struct buf *out)
 {
-    STORE_OK(store_read_user(c, store_fixture_text(id), &store_fixture_key, u, &e));
+    STORE_OK(store_read_user(c, text_of(id), &store_fixture_key, u, &e));
     buf_addf(out, "user %s %.*s", id, (int)u->profile.len, u->profile.len ? u->profile.data : "");
     if (u->embedding.len)
         buf_addf(out, " context %zu bytes given %d", u->embedding.len, u->embedding_given);

@@ -8,8 +8,7 @@
 #define TESTS_SUPPORT_STORE_FIXTURE_H
 
 #include "store/store.h"
-
-#include <check.h>
+#include "tests/support/suite.h"
 
 struct store_fixture {
     char dir[64];
@@ -28,6 +27,14 @@ struct store_fixture {
         ck_assert_msg(store_ok_code == ERR_OK, "%s: %s: %s", #call, err_name(store_ok_code), e.text);        \
     } while (0)
 
+/* A write in a transaction of its own. */
+#define STORE_WRITE(conn, call)                                                                              \
+    do {                                                                                                     \
+        STORE_OK(store_begin(conn, &e));                                                                     \
+        STORE_OK(call);                                                                                      \
+        STORE_OK(store_commit(conn, &e));                                                                    \
+    } while (0)
+
 /* Ends the test unless the call fails with this code and a text. */
 #define STORE_FAILS(call, wanted)                                                                            \
     do {                                                                                                     \
@@ -39,9 +46,27 @@ struct store_fixture {
         ck_assert_uint_gt(strlen(e.text), 10);                                                               \
     } while (0)
 
-/* Runs the tests that add puts into a case, once with each backend; what main returns. In a test of one
- * backend's own, which does not call it, stores are SQLite's. */
-int store_fixture_run(const char *suite, void (*add)(TCase *tc));
+/* The main of a program whose tests run with each backend. In a program of one backend's own, which has
+ * SUITE, stores are SQLite's. */
+#define STORE_SUITE(name, start, stop, ...)                                                                  \
+    int main(void)                                                                                           \
+    {                                                                                                        \
+        return store_fixture_run(name, SUITE_CASE("sqlite", start, stop, __VA_ARGS__),                       \
+                                 SUITE_CASE("memory", start, stop, __VA_ARGS__));                            \
+    }
+int store_fixture_run(const char *suite, TCase *sqlite, TCase *memory);
+
+/* One store for each test: f, and its start and stop for the suite. */
+#define STORE_FIXTURE(f)                                                                                     \
+    static struct store_fixture f;                                                                           \
+    static void start(void)                                                                                  \
+    {                                                                                                        \
+        store_fixture_start(&f);                                                                             \
+    }                                                                                                        \
+    static void stop(void)                                                                                   \
+    {                                                                                                        \
+        store_fixture_stop(&f);                                                                              \
+    }
 
 /* A new folder, with no store in it. */
 void store_fixture_folder(struct store_fixture *f);
@@ -58,9 +83,6 @@ void store_fixture_close(struct store_fixture *f);
 
 /* Closes what is open and removes the folder with all that is in it. */
 void store_fixture_stop(struct store_fixture *f);
-
-/* A C string as a text; NULL is absent. */
-struct text store_fixture_text(const char *s);
 
 /* Single writes, each in its own transaction; they return the revision where there is one. */
 int64_t store_fixture_user(struct store_conn *c, const char *user, const char *profile);

@@ -277,23 +277,11 @@ START_TEST(test_floats_are_written_as_printf_writes_them)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("base buf");
-    TCase *tc = tcase_create("buf");
-    tcase_add_test(tc, test_appends_stand_one_after_another);
-    tcase_add_test(tc, test_it_holds_its_cap_exactly_and_no_byte_more);
-    tcase_add_test(tc, test_a_failed_append_makes_all_later_ones_nothing);
-    tcase_add_test(tc, test_sizes_near_the_end_of_size_t_are_refused);
-    tcase_add_test(tc, test_no_memory_is_sticky_and_keeps_what_was_there);
-    tcase_add_test(tc, test_reset_keeps_the_memory);
-    tcase_add_test(tc, test_reserved_room_is_the_callers_to_fill);
-    tcase_add_test(tc, test_a_stolen_block_is_terminated_and_leaves_an_empty_buffer);
-    tcase_add_test(tc, test_json_strings_are_escaped);
-    tcase_add_test(tc, test_json_strings_are_escaped_wherever_it_is_needed);
-    tcase_add_test(tc, test_whole_numbers_are_written_as_printf_writes_them);
-    tcase_add_test(tc, test_floats_read_back_to_the_same_bits);
-    tcase_add_test(tc, test_floats_are_written_as_printf_writes_them);
-    suite_add_tcase(suite, tc);
-    return suite_run(suite);
-}
+SUITE("base buf", NULL, NULL, {test_appends_stand_one_after_another},
+      {test_it_holds_its_cap_exactly_and_no_byte_more}, {test_a_failed_append_makes_all_later_ones_nothing},
+      {test_sizes_near_the_end_of_size_t_are_refused}, {test_no_memory_is_sticky_and_keeps_what_was_there},
+      {test_reset_keeps_the_memory}, {test_reserved_room_is_the_callers_to_fill},
+      {test_a_stolen_block_is_terminated_and_leaves_an_empty_buffer}, {test_json_strings_are_escaped},
+      {test_json_strings_are_escaped_wherever_it_is_needed},
+      {test_whole_numbers_are_written_as_printf_writes_them}, {test_floats_read_back_to_the_same_bits},
+      {test_floats_are_written_as_printf_writes_them})

@@ -151,21 +151,9 @@ START_TEST(test_every_code_has_its_own_name)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("base err");
-    TCase *tc = tcase_create("err");
-    tcase_add_test(tc, test_set_returns_the_code_and_keeps_the_text);
-    tcase_add_test(tc, test_the_first_error_wins);
-    tcase_add_test(tc, test_no_struct_is_allowed);
-    tcase_add_test(tc, test_prefixes_stand_in_front_outermost_first);
-    tcase_add_test(tc, test_a_prefix_on_an_empty_error_does_nothing);
-    tcase_add_loop_test(tc, test_a_long_text_is_cut_between_characters, 0, 4);
-    tcase_add_loop_test(tc, test_a_text_that_fits_exactly_is_whole, 0, 4);
-    tcase_add_loop_test(tc, test_a_prefix_cuts_the_tail_between_characters, 0, 4);
-    tcase_add_loop_test(tc, test_a_prefix_longer_than_the_room_is_cut_between_characters, 0, 4);
-    tcase_add_test(tc, test_a_copy_has_code_and_text_unless_there_was_an_error_before);
-    tcase_add_test(tc, test_every_code_has_its_own_name);
-    suite_add_tcase(suite, tc);
-    return suite_run(suite);
-}
+SUITE("base err", NULL, NULL, {test_set_returns_the_code_and_keeps_the_text}, {test_the_first_error_wins},
+      {test_no_struct_is_allowed}, {test_prefixes_stand_in_front_outermost_first},
+      {test_a_prefix_on_an_empty_error_does_nothing}, {test_a_long_text_is_cut_between_characters, 4},
+      {test_a_text_that_fits_exactly_is_whole, 4}, {test_a_prefix_cuts_the_tail_between_characters, 4},
+      {test_a_prefix_longer_than_the_room_is_cut_between_characters, 4},
+      {test_a_copy_has_code_and_text_unless_there_was_an_error_before}, {test_every_code_has_its_own_name})

@@ -231,21 +231,10 @@ START_TEST(an_errno_has_a_code_and_its_text_says_where)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("base/file");
-    TCase *t = tcase_create("file");
-    tcase_add_checked_fixture(t, set_up, tear_down);
-    tcase_add_loop_test(t, the_old_file_stays_until_the_new_one_is_whole, 0, 2);
-    tcase_add_loop_test(t, what_is_not_finished_leaves_nothing, 0, 2);
-    tcase_add_loop_test(t, a_second_writer_is_refused_and_the_first_one_goes_on, 0, 4);
-    tcase_add_loop_test(t, what_a_killed_writer_left_is_written_over, 0, 2);
-    tcase_add_loop_test(t, a_private_file_is_its_owners_whatever_lay_there, 0, 4);
-    tcase_add_test(t, a_shared_file_is_as_the_umask_has_it_and_no_link_is_followed);
-    tcase_add_test(t, a_stream_that_is_cut_short_replaces_nothing);
-    tcase_add_loop_test(t, a_file_without_memory_is_not_begun, 0, 2);
-    tcase_add_test(t, without_memory_a_file_is_replaced_or_stays_as_the_code_says);
-    tcase_add_test(t, an_errno_has_a_code_and_its_text_says_where);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("base/file", set_up, tear_down, {the_old_file_stays_until_the_new_one_is_whole, 2},
+      {what_is_not_finished_leaves_nothing, 2}, {a_second_writer_is_refused_and_the_first_one_goes_on, 4},
+      {what_a_killed_writer_left_is_written_over, 2}, {a_private_file_is_its_owners_whatever_lay_there, 4},
+      {a_shared_file_is_as_the_umask_has_it_and_no_link_is_followed},
+      {a_stream_that_is_cut_short_replaces_nothing}, {a_file_without_memory_is_not_begun, 2},
+      {without_memory_a_file_is_replaced_or_stays_as_the_code_says},
+      {an_errno_has_a_code_and_its_text_says_where})

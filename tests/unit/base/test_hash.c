@@ -90,13 +90,5 @@ START_TEST(every_bit_of_a_key_moves_every_bit_of_its_hash)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("base/hash");
-    TCase *t = tcase_create("hash");
-    tcase_add_test(t, each_process_has_a_seed_of_its_own_and_keeps_it);
-    tcase_add_loop_test(t, keys_chosen_to_meet_are_spread_by_the_seed, 0, 2);
-    tcase_add_test(t, every_bit_of_a_key_moves_every_bit_of_its_hash);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("base/hash", NULL, NULL, {each_process_has_a_seed_of_its_own_and_keeps_it},
+      {keys_chosen_to_meet_are_spread_by_the_seed, 2}, {every_bit_of_a_key_moves_every_bit_of_its_hash})

@@ -149,19 +149,7 @@ START_TEST(address_space_left_is_that_of_the_limit)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("base/machine");
-    TCase *t = tcase_create("control groups"), *own = tcase_create("own limits");
-    tcase_add_checked_fixture(t, make_root, remove_root);
-    tcase_add_test(t, nothing_to_read_limits_nothing);
-    tcase_add_test(t, the_least_of_a_group_and_its_parents_counts);
-    tcase_add_test(t, a_container_sees_its_own_group_at_the_mount_point);
-    tcase_add_test(t, hierarchies_of_version_1_are_read);
-    tcase_add_test(t, no_limit_is_written_in_many_ways);
-    tcase_add_test(own, processors_are_those_of_the_affinity);
-    tcase_add_test(own, address_space_left_is_that_of_the_limit);
-    suite_add_tcase(s, t);
-    suite_add_tcase(s, own);
-    return suite_run(s);
-}
+SUITE("base/machine", make_root, remove_root, {nothing_to_read_limits_nothing},
+      {the_least_of_a_group_and_its_parents_counts}, {a_container_sees_its_own_group_at_the_mount_point},
+      {hierarchies_of_version_1_are_read}, {no_limit_is_written_in_many_ways},
+      {processors_are_those_of_the_affinity}, {address_space_left_is_that_of_the_limit})

@@ -258,22 +258,11 @@ START_TEST(test_an_array_that_cannot_grow_stands)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("base mem");
-    TCase *tc = tcase_create("mem");
-    tcase_add_test(tc, test_memory_of_every_kind_can_be_written_and_freed);
-    tcase_add_test(tc, test_nothing_is_a_size_too);
-    tcase_add_test(tc, test_aligned_memory_is_aligned);
-    tcase_add_test(tc, test_zeroed_memory_is_zero_and_a_small_block_the_one_freed_last);
-    tcase_add_test(tc, test_a_shared_heap_is_one_for_all_threads);
-    tcase_add_test(tc, test_products_that_overflow_fail_and_keep_the_old_block);
-    tcase_add_loop_test(tc, test_the_nth_allocation_fails_and_only_that, 0, 6);
-    tcase_add_loop_test(tc, test_from_the_nth_allocation_on_all_fail, 0, 6);
-    tcase_add_test(tc, test_a_failed_reallocation_keeps_the_old_block);
-    tcase_add_test(tc, test_a_growing_array_keeps_what_it_has_and_at_least_doubles);
-    tcase_add_test(tc, test_an_array_that_cannot_grow_stands);
-    tcase_add_test(tc, test_one_allocation_fails_among_all_threads);
-    suite_add_tcase(suite, tc);
-    return suite_run(suite);
-}
+SUITE("base mem", NULL, NULL, {test_memory_of_every_kind_can_be_written_and_freed},
+      {test_nothing_is_a_size_too}, {test_aligned_memory_is_aligned},
+      {test_zeroed_memory_is_zero_and_a_small_block_the_one_freed_last},
+      {test_a_shared_heap_is_one_for_all_threads}, {test_products_that_overflow_fail_and_keep_the_old_block},
+      {test_the_nth_allocation_fails_and_only_that, 6}, {test_from_the_nth_allocation_on_all_fail, 6},
+      {test_a_failed_reallocation_keeps_the_old_block},
+      {test_a_growing_array_keeps_what_it_has_and_at_least_doubles}, {test_an_array_that_cannot_grow_stands},
+      {test_one_allocation_fails_among_all_threads})

@@ -69,12 +69,6 @@ START_TEST(other_loops_are_whole_whatever_is_said)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("engine/parallel");
-    TCase *t = tcase_create("stops");
-    tcase_add_loop_test(t, a_loop_that_may_be_stopped_ends_early_until_the_stop_is_taken_back, 1, 4);
-    tcase_add_loop_test(t, other_loops_are_whole_whatever_is_said, 1, 4);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("engine/parallel", NULL, NULL,
+      {a_loop_that_may_be_stopped_ends_early_until_the_stop_is_taken_back, .from = 1, .to = 4},
+      {other_loops_are_whole_whatever_is_said, .from = 1, .to = 4})

@@ -48,12 +48,5 @@ START_TEST(every_byte_comes_back_also_in_place)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("base/percent");
-    TCase *t = tcase_create("percent");
-    tcase_add_loop_test(t, what_is_encoded_is_decoded_and_what_is_broken_is_refused, 0, N_CASES);
-    tcase_add_test(t, every_byte_comes_back_also_in_place);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("base/percent", NULL, NULL, {what_is_encoded_is_decoded_and_what_is_broken_is_refused, N_CASES},
+      {every_byte_comes_back_also_in_place})

@@ -95,14 +95,6 @@ START_TEST(without_memory_nothing_is_started)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("base/periodic");
-    TCase *t = tcase_create("periodic");
-    tcase_add_test(t, it_is_done_again_and_again_and_no_more_after_the_stop);
-    tcase_add_test(t, a_stop_waits_for_the_call_that_runs);
-    tcase_add_test(t, a_stop_does_not_wait_for_the_turn);
-    tcase_add_test(t, without_memory_nothing_is_started);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("base/periodic", NULL, NULL, {it_is_done_again_and_again_and_no_more_after_the_stop},
+      {a_stop_waits_for_the_call_that_runs}, {a_stop_does_not_wait_for_the_turn},
+      {without_memory_nothing_is_started})

@@ -28,11 +28,4 @@ START_TEST(test_random_numbers_are_those_of_the_published_generator)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("engine rng");
-    TCase *tc = tcase_create("rng");
-    tcase_add_test(tc, test_random_numbers_are_those_of_the_published_generator);
-    suite_add_tcase(suite, tc);
-    return suite_run(suite);
-}
+SUITE("engine rng", NULL, NULL, {test_random_numbers_are_those_of_the_published_generator})

@@ -8,7 +8,7 @@
 
 static struct text of(const char *word)
 {
-    return (struct text){word, strlen(word)};
+    return text_of(word);
 }
 
 START_TEST(texts_are_in_the_order_of_their_bytes_the_shorter_first)
@@ -55,14 +55,6 @@ START_TEST(digits_are_counted_up_to_the_end)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("base/text");
-    TCase *t = tcase_create("text");
-    tcase_add_test(t, texts_are_in_the_order_of_their_bytes_the_shorter_first);
-    tcase_add_test(t, a_word_is_compared_whole);
-    tcase_add_loop_test(t, a_message_shows_forty_bytes_of_whole_characters, 0, 4);
-    tcase_add_test(t, digits_are_counted_up_to_the_end);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("base/text", NULL, NULL, {texts_are_in_the_order_of_their_bytes_the_shorter_first},
+      {a_word_is_compared_whole}, {a_message_shows_forty_bytes_of_whole_characters, 4},
+      {digits_are_counted_up_to_the_end})

@@ -82,13 +82,5 @@ START_TEST(codes_are_digits_after_a_zero)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("base/value_text");
-    TCase *t = tcase_create("value_text");
-    tcase_add_loop_test(t, a_value_has_one_form, 0, sizeof cases / sizeof *cases);
-    tcase_add_test(t, what_is_longer_than_any_number_is_a_text);
-    tcase_add_test(t, codes_are_digits_after_a_zero);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("base/value_text", NULL, NULL, {a_value_has_one_form, sizeof cases / sizeof *cases},
+      {what_is_longer_than_any_number_is_a_text}, {codes_are_digits_after_a_zero})

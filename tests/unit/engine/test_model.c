@@ -548,26 +548,12 @@ START_TEST(a_path_that_is_not_there_is_named_once)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("engine/model");
-    TCase *t = tcase_create("model");
-    tcase_add_checked_fixture(t, set_up, tear_down);
-    tcase_add_loop_test(t, what_was_written_opens_with_the_same_numbers, 0, N_SAMPLE_MODELS);
-    tcase_add_loop_test(t, an_opened_model_is_written_again_byte_for_byte, 0, N_SAMPLE_MODELS);
-    tcase_add_test(t, ids_are_found_by_index_and_index_by_id);
-    tcase_add_test(t, a_model_stays_usable_until_its_last_reference);
-    tcase_add_test(t, a_foreign_file_with_unaligned_tensors_answers_the_same);
-    tcase_add_test(t, a_missing_tensor_is_named);
-    tcase_add_test(t, a_tensor_that_is_not_described_is_refused);
-    tcase_add_test(t, a_wrong_shape_or_type_is_refused_with_what_was_expected);
-    tcase_add_test(t, a_value_that_is_not_finite_is_refused_where_it_is);
-    tcase_add_test(t, a_file_without_a_usable_description_is_refused);
-    tcase_add_test(t, unusable_ids_are_refused);
-    tcase_add_test(t, a_model_that_would_not_open_is_not_written);
-    tcase_add_test(t, heads_in_bfloat16_answer_about_the_same_and_are_written_again);
-    tcase_add_test(t, a_bfloat16_that_is_not_finite_or_not_a_head_is_refused);
-    tcase_add_test(t, a_path_that_is_not_there_is_named_once);
-    suite_add_tcase(suite, t);
-    return suite_run(suite);
-}
+SUITE("engine/model", set_up, tear_down, {what_was_written_opens_with_the_same_numbers, N_SAMPLE_MODELS},
+      {an_opened_model_is_written_again_byte_for_byte, N_SAMPLE_MODELS},
+      {ids_are_found_by_index_and_index_by_id}, {a_model_stays_usable_until_its_last_reference},
+      {a_foreign_file_with_unaligned_tensors_answers_the_same}, {a_missing_tensor_is_named},
+      {a_tensor_that_is_not_described_is_refused}, {a_wrong_shape_or_type_is_refused_with_what_was_expected},
+      {a_value_that_is_not_finite_is_refused_where_it_is}, {a_file_without_a_usable_description_is_refused},
+      {unusable_ids_are_refused}, {a_model_that_would_not_open_is_not_written},
+      {heads_in_bfloat16_answer_about_the_same_and_are_written_again},
+      {a_bfloat16_that_is_not_finite_or_not_a_head_is_refused}, {a_path_that_is_not_there_is_named_once})

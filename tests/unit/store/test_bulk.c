@@ -28,11 +28,6 @@ static void stop(void)
     store_fixture_stop(&twin);
 }
 
-static struct text text(const char *s)
-{
-    return store_fixture_text(s);
-}
-
 /* ---- one operation, in bulk or singly ---- */
 
 enum op_kind { OP_EVENT, OP_USER, OP_ITEM };
@@ -61,42 +56,42 @@ static struct op random_op(struct rng *r)
 
 static struct text note_of(const struct op *op)
 {
-    return text(op->note[0] ? op->note : NULL);
+    return text_of(op->note[0] ? op->note : NULL);
 }
 
 static void do_bulk(struct store_bulk *b, const struct op *op)
 {
-    struct store_item item = {.id = text(op->item), .title = note_of(op)};
+    struct store_item item = {.id = text_of(op->item), .title = note_of(op)};
     if (op->kind == OP_USER)
-        STORE_OK(store_bulk_user(b, text(op->user), note_of(op), &e));
+        STORE_OK(store_bulk_user(b, text_of(op->user), note_of(op), &e));
     else if (op->kind == OP_ITEM)
         STORE_OK(store_bulk_item(b, &item, &e));
     else
-        STORE_OK(store_bulk_interaction(b, text(op->user), text(op->item), op->weight, op->rating,
+        STORE_OK(store_bulk_interaction(b, text_of(op->user), text_of(op->item), op->weight, op->rating,
                                         op->timestamp, &e));
 }
 
 static bool user_exists(struct store_conn *c, const char *id)
 {
     struct store_user u = {0};
-    enum err_code code = store_read_user(c, text(id), NULL, &u, NULL);
+    enum err_code code = store_read_user(c, text_of(id), NULL, &u, NULL);
     store_user_fini(&u);
     return code == ERR_OK;
 }
 
 static void do_singly(struct store_conn *c, const struct op *op)
 {
-    struct store_item item = {.id = text(op->item), .title = note_of(op)};
+    struct store_item item = {.id = text_of(op->item), .title = note_of(op)};
     int64_t revision;
     bool created;
     if (op->kind == OP_USER) {
-        STORE_OK(store_put_user(c, text(op->user), note_of(op), &revision, &created, &e));
+        STORE_OK(store_put_user(c, text_of(op->user), note_of(op), &revision, &created, &e));
     } else if (op->kind == OP_ITEM) {
         STORE_OK(store_put_item(c, &item, &created, &e));
     } else {
         if (!user_exists(c, op->user))
-            STORE_OK(store_put_user(c, text(op->user), text(NULL), &revision, &created, &e));
-        STORE_OK(store_put_interaction(c, text(op->user), text(op->item), op->weight, op->rating,
+            STORE_OK(store_put_user(c, text_of(op->user), text_of(NULL), &revision, &created, &e));
+        STORE_OK(store_put_interaction(c, text_of(op->user), text_of(op->item), op->weight, op->rating,
                                        op->timestamp, NULL, &e));
     }
 }
@@ -160,7 +155,7 @@ static void assert_as_model(struct store_conn *c, const struct model *m)
     for (int u = 0; u < N_USERS; u++) {
         char id[16];
         (void)snprintf(id, sizeof id, "u%d", u);
-        enum err_code code = store_read_user(c, text(id), NULL, &user, NULL);
+        enum err_code code = store_read_user(c, text_of(id), NULL, &user, NULL);
         ck_assert_int_eq(code, m->user_there[u] ? ERR_OK : ERR_NOTFOUND);
         if (code)
             continue;
@@ -171,7 +166,7 @@ static void assert_as_model(struct store_conn *c, const struct model *m)
             char item_id[16];
             int64_t key;
             (void)snprintf(item_id, sizeof item_id, "i%d", item);
-            STORE_OK(store_item_key_of(c, text(item_id), &key, &e));
+            STORE_OK(store_item_key_of(c, text_of(item_id), &key, &e));
             ck_assert_uint_lt(n, user.n_interactions);
             ck_assert_int_eq(user.interactions[n].item_key, key);
             ck_assert_double_eq(user.interactions[n].weight, x->weight);
@@ -278,7 +273,7 @@ END_TEST
 static int64_t revision_of(const char *id)
 {
     struct store_user u = {0};
-    STORE_OK(store_read_user(f.conn, text(id), NULL, &u, &e));
+    STORE_OK(store_read_user(f.conn, text_of(id), NULL, &u, &e));
     int64_t revision = u.revision;
     store_user_fini(&u);
     return revision;
@@ -315,9 +310,9 @@ START_TEST(test_a_load_gives_all_it_touched_and_nothing_else_its_revision)
     revisions[1] = item_revision_of("old item");
     STORE_OK(store_begin(f.conn, &e));
     STORE_OK(store_bulk_begin(f.conn, &b, &e));
-    STORE_OK(store_bulk_interaction(b, text("old"), text("old item"), 1, NAN, 1, &e));
-    STORE_OK(store_bulk_interaction(b, text("new"), text("new item"), 1, NAN, 1, &e));
-    STORE_OK(store_bulk_user(b, text("profile only"), text("{}"), &e));
+    STORE_OK(store_bulk_interaction(b, text_of("old"), text_of("old item"), 1, NAN, 1, &e));
+    STORE_OK(store_bulk_interaction(b, text_of("new"), text_of("new item"), 1, NAN, 1, &e));
+    STORE_OK(store_bulk_user(b, text_of("profile only"), text_of("{}"), &e));
     STORE_OK(store_bulk_end(b, NULL, &e));
     STORE_OK(store_commit(f.conn, &e));
     STORE_OK(store_last_change(f.conn, &change, &e));
@@ -336,12 +331,12 @@ START_TEST(test_a_load_makes_contexts_stale)
     struct store_user u = {0};
     int64_t revision = store_fixture_user(f.conn, "ann", NULL);
     STORE_OK(store_begin(f.conn, &e));
-    STORE_OK(store_put_context(f.conn, &store_fixture_key, text("ann"), revision, false, "abcd", 4, &e));
+    STORE_OK(store_put_context(f.conn, &store_fixture_key, text_of("ann"), revision, false, "abcd", 4, &e));
     STORE_OK(store_bulk_begin(f.conn, &b, &e));
-    STORE_OK(store_bulk_interaction(b, text("ann"), text("i"), 1, NAN, 1, &e));
+    STORE_OK(store_bulk_interaction(b, text_of("ann"), text_of("i"), 1, NAN, 1, &e));
     STORE_OK(store_bulk_end(b, NULL, &e));
     STORE_OK(store_commit(f.conn, &e));
-    STORE_OK(store_read_user(f.conn, text("ann"), &store_fixture_key, &u, &e));
+    STORE_OK(store_read_user(f.conn, text_of("ann"), &store_fixture_key, &u, &e));
     ck_assert_int_gt(u.revision, u.embedding_revision);
     store_user_fini(&u);
 }
@@ -360,7 +355,7 @@ START_TEST(test_many_ids_are_told_apart)
         (void)snprintf(user, sizeof user, "%0*d", 1 + k % LIMIT_ID_BYTES, k / LIMIT_ID_BYTES);
         (void)snprintf(item, sizeof item, "%d", k);
         user[LIMIT_ID_BYTES] = '\0';
-        STORE_OK(store_bulk_interaction(b, text(user), text(item), 1, NAN, i, &e));
+        STORE_OK(store_bulk_interaction(b, text_of(user), text_of(item), 1, NAN, i, &e));
     }
     STORE_OK(store_bulk_end(b, NULL, &e));
     STORE_OK(store_commit(f.conn, &e));
@@ -377,11 +372,12 @@ START_TEST(test_a_refused_row_leaves_the_load_going)
     struct store_counts n;
     STORE_OK(store_begin(f.conn, &e));
     STORE_OK(store_bulk_begin(f.conn, &b, &e));
-    STORE_OK(store_bulk_interaction(b, text("a"), text("i"), 1, NAN, 1, &e));
-    STORE_FAILS(store_bulk_interaction(b, text("b"), text("j"), -1, NAN, 1, &e), ERR_INVALID);
-    STORE_FAILS(store_bulk_interaction(b, text("b"), text("j"), 1, (double)INFINITY, 1, &e), ERR_INVALID);
-    STORE_FAILS(store_bulk_interaction(b, text("\xFF"), text("j"), 1, NAN, 1, &e), ERR_INVALID);
-    STORE_OK(store_bulk_interaction(b, text("a"), text("j"), 1, NAN, 1, &e));
+    STORE_OK(store_bulk_interaction(b, text_of("a"), text_of("i"), 1, NAN, 1, &e));
+    STORE_FAILS(store_bulk_interaction(b, text_of("b"), text_of("j"), -1, NAN, 1, &e), ERR_INVALID);
+    STORE_FAILS(store_bulk_interaction(b, text_of("b"), text_of("j"), 1, (double)INFINITY, 1, &e),
+                ERR_INVALID);
+    STORE_FAILS(store_bulk_interaction(b, text_of("\xFF"), text_of("j"), 1, NAN, 1, &e), ERR_INVALID);
+    STORE_OK(store_bulk_interaction(b, text_of("a"), text_of("j"), 1, NAN, 1, &e));
     STORE_OK(store_bulk_end(b, NULL, &e));
     STORE_OK(store_commit(f.conn, &e));
     STORE_OK(store_count(f.conn, &n, &e));
@@ -403,20 +399,10 @@ START_TEST(test_an_empty_load_is_a_change_and_nothing_more)
 }
 END_TEST
 
-static void add(TCase *tc)
-{
-    tcase_add_checked_fixture(tc, start, stop);
-    tcase_add_loop_test(tc, test_bulk_loads_leave_what_single_writes_and_the_model_leave, 0, N_SEEDS);
-    tcase_add_loop_test(tc, test_single_writes_after_a_load_go_on_where_it_ended, 0, N_SEEDS);
-    tcase_add_test(tc, test_an_abandoned_load_leaves_nothing);
-    tcase_add_test(tc, test_a_load_gives_all_it_touched_and_nothing_else_its_revision);
-    tcase_add_test(tc, test_a_load_makes_contexts_stale);
-    tcase_add_test(tc, test_many_ids_are_told_apart);
-    tcase_add_test(tc, test_a_refused_row_leaves_the_load_going);
-    tcase_add_test(tc, test_an_empty_load_is_a_change_and_nothing_more);
-}
-
-int main(void)
-{
-    return store_fixture_run("store bulk", add);
-}
+STORE_SUITE("store bulk", start, stop,
+            {test_bulk_loads_leave_what_single_writes_and_the_model_leave, N_SEEDS},
+            {test_single_writes_after_a_load_go_on_where_it_ended, N_SEEDS},
+            {test_an_abandoned_load_leaves_nothing},
+            {test_a_load_gives_all_it_touched_and_nothing_else_its_revision},
+            {test_a_load_makes_contexts_stale}, {test_many_ids_are_told_apart},
+            {test_a_refused_row_leaves_the_load_going}, {test_an_empty_load_is_a_change_and_nothing_more})

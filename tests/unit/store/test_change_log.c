@@ -6,22 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static struct store_fixture f;
-
-static void start(void)
-{
-    store_fixture_start(&f);
-}
-
-static void stop(void)
-{
-    store_fixture_stop(&f);
-}
-
-static struct text text(const char *s)
-{
-    return store_fixture_text(s);
-}
+STORE_FIXTURE(f)
 
 /* Touches ann n times in one transaction. */
 static void touch_often(int n)
@@ -29,7 +14,7 @@ static void touch_often(int n)
     int64_t revision;
     STORE_OK(store_begin(f.conn, &e));
     for (int i = 0; i < n; i++)
-        STORE_OK(store_touch_user(f.conn, text("ann"), &revision, &e));
+        STORE_OK(store_touch_user(f.conn, text_of("ann"), &revision, &e));
     STORE_OK(store_commit(f.conn, &e));
 }
 
@@ -68,20 +53,11 @@ START_TEST(test_a_revision_never_comes_back)
     touch_often(LIMIT_CHANGE_LOG + 2000); /* the log is trimmed; its numbers go on */
     store_fixture_reopen(&f);
     struct store_user user = {0};
-    STORE_OK(store_read_user(f.conn, text("ann"), NULL, &user, &e));
+    STORE_OK(store_read_user(f.conn, text_of("ann"), NULL, &user, &e));
     ck_assert_int_gt(store_fixture_user(f.conn, "ann", NULL), user.revision);
     store_user_fini(&user);
 }
 END_TEST
 
-static void add(TCase *tc)
-{
-    tcase_add_checked_fixture(tc, start, stop);
-    tcase_add_test(tc, test_who_is_too_far_behind_is_told_to_forget_all);
-    tcase_add_test(tc, test_a_revision_never_comes_back);
-}
-
-int main(void)
-{
-    return store_fixture_run("store change log", add);
-}
+STORE_SUITE("store change log", start, stop, {test_who_is_too_far_behind_is_told_to_forget_all},
+            {test_a_revision_never_comes_back})

@@ -8,22 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static struct store_fixture f;
-
-static void start(void)
-{
-    store_fixture_start(&f);
-}
-
-static void stop(void)
-{
-    store_fixture_stop(&f);
-}
-
-static struct text text(const char *s)
-{
-    return store_fixture_text(s);
-}
+STORE_FIXTURE(f)
 
 /* ---- waiting ---- */
 
@@ -40,7 +25,7 @@ START_TEST(test_others_changes_are_told_of_until_they_are_followed)
     ck_assert(change_fixture_any(f.conn, first));
     ck_assert(!change_fixture_any(f.conn, second));
     STORE_OK(store_begin(other, &e));
-    STORE_OK(store_delete_user(other, text("bob"), &e));
+    STORE_OK(store_delete_user(other, text_of("bob"), &e));
     ck_assert(!change_fixture_any(f.conn, second));
     store_rollback(other);
     ck_assert(!change_fixture_any(f.conn, second));
@@ -137,8 +122,8 @@ START_TEST(test_a_bulk_load_is_one_change_of_all)
     STORE_OK(store_begin(f.conn, &e));
     STORE_OK(store_bulk_begin(f.conn, &bulk, &e));
     for (int i = 0; i < 50; i++)
-        STORE_OK(
-            store_bulk_interaction(bulk, text(i % 2 ? "a" : "b"), text(i % 3 ? "i" : "j"), 1, NAN, i, &e));
+        STORE_OK(store_bulk_interaction(bulk, text_of(i % 2 ? "a" : "b"), text_of(i % 3 ? "i" : "j"), 1, NAN,
+                                        i, &e));
     STORE_OK(store_bulk_end(bulk, NULL, &e));
     STORE_OK(store_commit(f.conn, &e));
     ck_assert_str_eq(change_fixture_since(f.conn, since, 0).line, "all: ");
@@ -197,20 +182,10 @@ START_TEST(test_who_follows_while_several_write_misses_no_change)
 }
 END_TEST
 
-static void add(TCase *tc)
-{
-    tcase_add_checked_fixture(tc, start, stop);
-    tcase_add_test(tc, test_who_follows_while_several_write_misses_no_change);
-    tcase_add_test(tc, test_others_changes_are_told_of_until_they_are_followed);
-    tcase_add_test(tc, test_what_was_written_before_a_connection_was_made_is_told_of);
-    tcase_add_test(tc, test_a_wait_ends_when_another_connection_writes);
-    tcase_add_test(tc, test_a_wait_ends_when_it_is_woken_during_it_or_before);
-    tcase_add_test(tc, test_the_log_tells_what_changed_in_order);
-    tcase_add_test(tc, test_a_new_store_has_no_change);
-    tcase_add_test(tc, test_a_bulk_load_is_one_change_of_all);
-}
-
-int main(void)
-{
-    return store_fixture_run("store changes", add);
-}
+STORE_SUITE("store changes", start, stop, {test_who_follows_while_several_write_misses_no_change},
+            {test_others_changes_are_told_of_until_they_are_followed},
+            {test_what_was_written_before_a_connection_was_made_is_told_of},
+            {test_a_wait_ends_when_another_connection_writes},
+            {test_a_wait_ends_when_it_is_woken_during_it_or_before},
+            {test_the_log_tells_what_changed_in_order}, {test_a_new_store_has_no_change},
+            {test_a_bulk_load_is_one_change_of_all})

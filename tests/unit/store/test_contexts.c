@@ -22,11 +22,6 @@ static void stop(void)
     store_fixture_stop(&f);
 }
 
-static struct text text(const char *s)
-{
-    return store_fixture_text(s);
-}
-
 START_TEST(test_contexts_of_models_versions_and_kinds_do_not_meet)
 {
     const struct store_context_key keys[] = {
@@ -37,7 +32,7 @@ START_TEST(test_contexts_of_models_versions_and_kinds_do_not_meet)
         store_fixture_context(f.conn, &keys[i], "ann", (int64_t)(10 + i), i == 2, bytes);
     }
     for (size_t i = 0; i < 4; i++) {
-        STORE_OK(store_read_user(f.conn, text("ann"), &keys[i], &f.user, &e));
+        STORE_OK(store_read_user(f.conn, text_of("ann"), &keys[i], &f.user, &e));
         ck_assert_uint_eq(f.user.embedding.len, 1);
         ck_assert_int_eq(f.user.embedding.data[0], (int)('0' + i));
         ck_assert_int_eq(f.user.embedding_revision, (int64_t)(10 + i));
@@ -45,7 +40,7 @@ START_TEST(test_contexts_of_models_versions_and_kinds_do_not_meet)
     }
     store_fixture_read(&f, "ann");
     ck_assert_uint_eq(f.user.embedding.len, 0);
-    STORE_OK(store_read_user(f.conn, text("ann"), NULL, &f.user, &e));
+    STORE_OK(store_read_user(f.conn, text_of("ann"), NULL, &f.user, &e));
     ck_assert_uint_eq(f.user.embedding.len, 0);
 }
 END_TEST
@@ -86,7 +81,7 @@ START_TEST(test_a_user_that_is_gone_gets_no_context)
     store_fixture_user(f.conn, "ann", NULL);
     store_fixture_delete(f.conn, "ann");
     STORE_OK(store_begin(f.conn, &e));
-    STORE_FAILS(store_put_context(f.conn, &store_fixture_key, text("ann"), 1, false, "abcd", 4, &e),
+    STORE_FAILS(store_put_context(f.conn, &store_fixture_key, text_of("ann"), 1, false, "abcd", 4, &e),
                 ERR_NOTFOUND);
     store_rollback(f.conn);
     store_fixture_assert_counts(f.conn, 0, 0, 0, 0);
@@ -100,9 +95,9 @@ START_TEST(test_a_context_of_no_bytes_or_an_unknown_kind_is_refused)
 {
     store_fixture_user(f.conn, "ann", NULL);
     STORE_OK(store_begin(f.conn, &e));
-    STORE_FAILS(store_put_context(f.conn, &store_fixture_key, text("ann"), 1, false, NULL, 0, &e),
+    STORE_FAILS(store_put_context(f.conn, &store_fixture_key, text_of("ann"), 1, false, NULL, 0, &e),
                 ERR_INVALID);
-    STORE_FAILS(store_put_context(f.conn, &(struct store_context_key){"m", "1", "thing"}, text("ann"), 1,
+    STORE_FAILS(store_put_context(f.conn, &(struct store_context_key){"m", "1", "thing"}, text_of("ann"), 1,
                                   false, "abcd", 4, &e),
                 ERR_INVALID);
     store_rollback(f.conn);
@@ -114,16 +109,15 @@ END_TEST
 static void put_encoded(const char *user, const char *bytes)
 {
     store_fixture_read(&f, user);
-    STORE_OK(store_begin(f.conn, &e));
-    STORE_OK(store_put_encoded(f.conn, &store_fixture_key, text(user), &f.user, bytes, strlen(bytes), &e));
-    STORE_OK(store_commit(f.conn, &e));
+    STORE_WRITE(f.conn, store_put_encoded(f.conn, &store_fixture_key, text_of(user), &f.user, bytes,
+                                          strlen(bytes), &e));
 }
 
 /* Reads for an answer; whether a context of now was found, with a list of the items. */
 static bool finds_context(const char *user)
 {
     bool found;
-    STORE_OK(store_read_context(f.conn, text(user), &store_fixture_key, &context, &found, &e));
+    STORE_OK(store_read_context(f.conn, text_of(user), &store_fixture_key, &context, &found, &e));
     return found;
 }
 
@@ -137,7 +131,7 @@ START_TEST(test_an_encoded_context_lists_the_users_items_by_key)
         (void)snprintf(item, sizeof item, "i%d", i);
         (void)store_fixture_event(f.conn, "ann", item, 1,
                                   1000 - i); /* time and keys run against each other */
-        STORE_OK(store_item_key_of(f.conn, text(item), &keys[i], &e));
+        STORE_OK(store_item_key_of(f.conn, text_of(item), &keys[i], &e));
     }
     put_encoded("ann", "abcd");
     ck_assert(finds_context("ann"));
@@ -194,13 +188,14 @@ START_TEST(test_a_context_of_another_model_or_of_nobody_is_not_found)
     bool found = true;
     store_fixture_user(f.conn, "ann", NULL);
     put_encoded("ann", "abcd");
-    STORE_OK(store_read_context(f.conn, text("ann"), &(struct store_context_key){"other", "1", "user"},
+    STORE_OK(store_read_context(f.conn, text_of("ann"), &(struct store_context_key){"other", "1", "user"},
                                 &context, &found, &e));
     ck_assert(!found);
     found = true;
-    STORE_OK(store_read_context(f.conn, text("bob"), &store_fixture_key, &context, &found, &e));
+    STORE_OK(store_read_context(f.conn, text_of("bob"), &store_fixture_key, &context, &found, &e));
     ck_assert(!found);
-    STORE_FAILS(store_read_context(f.conn, text(""), &store_fixture_key, &context, &found, &e), ERR_INVALID);
+    STORE_FAILS(store_read_context(f.conn, text_of(""), &store_fixture_key, &context, &found, &e),
+                ERR_INVALID);
 }
 END_TEST
 
@@ -284,13 +279,11 @@ END_TEST
 START_TEST(test_dropped_contexts_are_those_of_the_kind_that_an_encoder_made)
 {
     put_versions();
-    STORE_OK(store_begin(f.conn, &e));
-    STORE_OK(store_drop_contexts(f.conn, &old_key, &e));
-    STORE_OK(store_commit(f.conn, &e));
+    STORE_WRITE(f.conn, store_drop_contexts(f.conn, &old_key, &e));
     store_fixture_assert_counts(f.conn, 3, 0, 0, 4);
-    STORE_OK(store_read_user(f.conn, text("ann"), &old_key, &f.user, &e));
+    STORE_OK(store_read_user(f.conn, text_of("ann"), &old_key, &f.user, &e));
     ck_assert(f.user.embedding_given);
-    STORE_OK(store_read_user(f.conn, text("bob"), &old_key, &f.user, &e));
+    STORE_OK(store_read_user(f.conn, text_of("bob"), &old_key, &f.user, &e));
     ck_assert_uint_eq(f.user.embedding.len, 0);
 }
 END_TEST
@@ -336,26 +329,17 @@ START_TEST(test_word_of_contexts_to_be_made_is_there_until_it_is_taken_back)
 }
 END_TEST
 
-static void add(TCase *tc)
-{
-    tcase_add_checked_fixture(tc, start, stop);
-    tcase_add_test(tc, test_contexts_of_models_versions_and_kinds_do_not_meet);
-    tcase_add_test(tc, test_a_context_is_stale_once_the_user_changed);
-    tcase_add_test(tc, test_a_context_made_from_an_older_revision_does_not_replace_a_newer_one);
-    tcase_add_test(tc, test_a_user_that_is_gone_gets_no_context);
-    tcase_add_test(tc, test_a_context_of_no_bytes_or_an_unknown_kind_is_refused);
-    tcase_add_test(tc, test_an_encoded_context_lists_the_users_items_by_key);
-    tcase_add_test(tc, test_what_a_caller_gave_is_not_replaced_by_what_is_encoded);
-    tcase_add_test(tc, test_a_context_of_a_user_that_changed_since_is_not_found_until_encoded_again);
-    tcase_add_test(tc, test_a_context_of_another_model_or_of_nobody_is_not_found);
-    tcase_add_test(tc, test_a_user_of_no_items_has_an_empty_list);
-    tcase_add_test(tc, test_versions_are_told_of_by_model_and_the_latest_comes_last);
-    tcase_add_test(tc, test_a_version_is_trimmed_of_what_an_encoder_made);
-    tcase_add_test(tc, test_dropped_contexts_are_those_of_the_kind_that_an_encoder_made);
-    tcase_add_test(tc, test_word_of_contexts_to_be_made_is_there_until_it_is_taken_back);
-}
-
-int main(void)
-{
-    return store_fixture_run("store contexts", add);
-}
+STORE_SUITE("store contexts", start, stop, {test_contexts_of_models_versions_and_kinds_do_not_meet},
+            {test_a_context_is_stale_once_the_user_changed},
+            {test_a_context_made_from_an_older_revision_does_not_replace_a_newer_one},
+            {test_a_user_that_is_gone_gets_no_context},
+            {test_a_context_of_no_bytes_or_an_unknown_kind_is_refused},
+            {test_an_encoded_context_lists_the_users_items_by_key},
+            {test_what_a_caller_gave_is_not_replaced_by_what_is_encoded},
+            {test_a_context_of_a_user_that_changed_since_is_not_found_until_encoded_again},
+            {test_a_context_of_another_model_or_of_nobody_is_not_found},
+            {test_a_user_of_no_items_has_an_empty_list},
+            {test_versions_are_told_of_by_model_and_the_latest_comes_last},
+            {test_a_version_is_trimmed_of_what_an_encoder_made},
+            {test_dropped_contexts_are_those_of_the_kind_that_an_encoder_made},
+            {test_word_of_contexts_to_be_made_is_there_until_it_is_taken_back})

@@ -8,22 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct store_fixture f;
-
-static void start(void)
-{
-    store_fixture_start(&f);
-}
-
-static void stop(void)
-{
-    store_fixture_stop(&f);
-}
-
-static struct text text(const char *s)
-{
-    return store_fixture_text(s);
-}
+STORE_FIXTURE(f)
 
 /* Every way to name a user or item with this id, which the store must refuse. */
 static void assert_refused(struct text id)
@@ -35,19 +20,19 @@ static void assert_refused(struct text id)
     STORE_FAILS(store_read_user(f.conn, id, NULL, &f.user, &e), ERR_INVALID);
     STORE_FAILS(store_item_key_of(f.conn, id, &number, &e), ERR_INVALID);
     STORE_OK(store_begin(f.conn, &e));
-    STORE_FAILS(store_put_user(f.conn, id, text(NULL), &number, &flag, &e), ERR_INVALID);
+    STORE_FAILS(store_put_user(f.conn, id, text_of(NULL), &number, &flag, &e), ERR_INVALID);
     STORE_FAILS(store_touch_user(f.conn, id, &number, &e), ERR_INVALID);
     STORE_FAILS(store_clear_user(f.conn, id, STORE_CLEAR_ALL, &e), ERR_INVALID);
     STORE_FAILS(store_delete_user(f.conn, id, &e), ERR_INVALID);
     STORE_FAILS(store_put_item(f.conn, &item, &flag, &e), ERR_INVALID);
-    STORE_FAILS(store_put_interaction(f.conn, id, text("i"), 1, NAN, 0, NULL, &e), ERR_INVALID);
-    STORE_FAILS(store_put_interaction(f.conn, text("u"), id, 1, NAN, 0, NULL, &e), ERR_INVALID);
+    STORE_FAILS(store_put_interaction(f.conn, id, text_of("i"), 1, NAN, 0, NULL, &e), ERR_INVALID);
+    STORE_FAILS(store_put_interaction(f.conn, text_of("u"), id, 1, NAN, 0, NULL, &e), ERR_INVALID);
     STORE_FAILS(store_put_context(f.conn, &store_fixture_key, id, 1, true, "abcd", 4, &e), ERR_INVALID);
     STORE_OK(store_bulk_begin(f.conn, &bulk, &e));
-    STORE_FAILS(store_bulk_user(bulk, id, text(NULL), &e), ERR_INVALID);
+    STORE_FAILS(store_bulk_user(bulk, id, text_of(NULL), &e), ERR_INVALID);
     STORE_FAILS(store_bulk_item(bulk, &item, &e), ERR_INVALID);
-    STORE_FAILS(store_bulk_interaction(bulk, id, text("i"), 1, NAN, 0, &e), ERR_INVALID);
-    STORE_FAILS(store_bulk_interaction(bulk, text("u"), id, 1, NAN, 0, &e), ERR_INVALID);
+    STORE_FAILS(store_bulk_interaction(bulk, id, text_of("i"), 1, NAN, 0, &e), ERR_INVALID);
+    STORE_FAILS(store_bulk_interaction(bulk, text_of("u"), id, 1, NAN, 0, &e), ERR_INVALID);
     store_bulk_abandon(bulk);
     store_rollback(f.conn);
 }
@@ -65,7 +50,7 @@ START_TEST(test_ids_have_1_to_256_bytes)
         int64_t revision;
         bool created;
         STORE_OK(store_begin(f.conn, &e));
-        STORE_OK(store_put_user(f.conn, at_limit, text(NULL), &revision, &created, &e));
+        STORE_OK(store_put_user(f.conn, at_limit, text_of(NULL), &revision, &created, &e));
         STORE_OK(store_put_item(f.conn, &item, &created, &e));
         STORE_OK(store_put_interaction(f.conn, at_limit, at_limit, 1, NAN, 0, NULL, &e));
         STORE_OK(store_commit(f.conn, &e));
@@ -128,12 +113,12 @@ START_TEST(test_texts_past_their_limits_are_refused)
     memset(long_text, 'x', LIMIT_METADATA_BYTES + 1);
     int64_t revision;
     bool created;
-    struct store_item item = {.id = text("i"), .title = {long_text, LIMIT_TITLE_BYTES + 1}};
+    struct store_item item = {.id = text_of("i"), .title = {long_text, LIMIT_TITLE_BYTES + 1}};
     STORE_OK(store_begin(f.conn, &e));
-    STORE_FAILS(store_put_user(f.conn, text("u"), (struct text){long_text, LIMIT_PROFILE_BYTES + 1},
+    STORE_FAILS(store_put_user(f.conn, text_of("u"), (struct text){long_text, LIMIT_PROFILE_BYTES + 1},
                                &revision, &created, &e),
                 ERR_LIMIT);
-    STORE_OK(store_put_user(f.conn, text("u"), (struct text){long_text, LIMIT_PROFILE_BYTES}, &revision,
+    STORE_OK(store_put_user(f.conn, text_of("u"), (struct text){long_text, LIMIT_PROFILE_BYTES}, &revision,
                             &created, &e));
     STORE_FAILS(store_put_item(f.conn, &item, &created, &e), ERR_LIMIT);
     item.title.len--;
@@ -141,7 +126,7 @@ START_TEST(test_texts_past_their_limits_are_refused)
     STORE_FAILS(store_put_item(f.conn, &item, &created, &e), ERR_LIMIT);
     item.metadata.len--;
     STORE_OK(store_put_item(f.conn, &item, &created, &e));
-    item.title = text("\xFF");
+    item.title = text_of("\xFF");
     STORE_FAILS(store_put_item(f.conn, &item, &created, &e), ERR_INVALID);
     STORE_OK(store_commit(f.conn, &e));
     store_fixture_read(&f, "u");
@@ -150,16 +135,5 @@ START_TEST(test_texts_past_their_limits_are_refused)
 }
 END_TEST
 
-static void add(TCase *tc)
-{
-    tcase_add_checked_fixture(tc, start, stop);
-    tcase_add_test(tc, test_ids_have_1_to_256_bytes);
-    tcase_add_test(tc, test_ids_are_utf8_without_a_zero_byte);
-    tcase_add_test(tc, test_ids_differ_by_every_byte);
-    tcase_add_test(tc, test_texts_past_their_limits_are_refused);
-}
-
-int main(void)
-{
-    return store_fixture_run("store ids", add);
-}
+STORE_SUITE("store ids", start, stop, {test_ids_have_1_to_256_bytes}, {test_ids_are_utf8_without_a_zero_byte},
+            {test_ids_differ_by_every_byte}, {test_texts_past_their_limits_are_refused})

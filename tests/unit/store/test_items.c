@@ -6,28 +6,11 @@
 #include <math.h>
 #include <string.h>
 
-static struct store_fixture f;
-
-static void start(void)
-{
-    store_fixture_start(&f);
-}
-
-static void stop(void)
-{
-    store_fixture_stop(&f);
-}
-
-static struct text text(const char *s)
-{
-    return store_fixture_text(s);
-}
+STORE_FIXTURE(f)
 
 static void delete_item(const char *id)
 {
-    STORE_OK(store_begin(f.conn, &e));
-    STORE_OK(store_delete_item(f.conn, text(id), &e));
-    STORE_OK(store_commit(f.conn, &e));
+    STORE_WRITE(f.conn, store_delete_item(f.conn, text_of(id), &e));
 }
 
 START_TEST(test_a_deleted_item_keeps_its_row_and_key)
@@ -46,7 +29,7 @@ START_TEST(test_a_deleted_item_keeps_its_row_and_key)
     store_fixture_item(f.conn, "c", "C");
     ck_assert_int_gt(item_fixture_read(f.conn, "c").item.key, before.item.key);
     struct store_user user = {0};
-    STORE_OK(store_read_user(f.conn, text("ann"), NULL, &user, &e));
+    STORE_OK(store_read_user(f.conn, text_of("ann"), NULL, &user, &e));
     ck_assert_uint_eq(user.n_interactions, 1);
     store_user_fini(&user);
 }
@@ -55,13 +38,13 @@ END_TEST
 START_TEST(test_a_deleted_item_is_deleted_once_and_created_anew)
 {
     bool created = false;
-    struct store_item item = {.id = text("a"), .title = text("New")};
+    struct store_item item = {.id = text_of("a"), .title = text_of("New")};
     store_fixture_item(f.conn, "a", "A");
     int64_t key = item_fixture_read(f.conn, "a").item.key;
     delete_item("a");
     STORE_OK(store_begin(f.conn, &e));
-    STORE_FAILS(store_delete_item(f.conn, text("a"), &e), ERR_NOTFOUND);
-    STORE_FAILS(store_delete_item(f.conn, text("never"), &e), ERR_NOTFOUND);
+    STORE_FAILS(store_delete_item(f.conn, text_of("a"), &e), ERR_NOTFOUND);
+    STORE_FAILS(store_delete_item(f.conn, text_of("never"), &e), ERR_NOTFOUND);
     STORE_OK(store_put_item(f.conn, &item, &created, &e));
     STORE_OK(store_commit(f.conn, &e));
     ck_assert(created);
@@ -75,14 +58,14 @@ END_TEST
 START_TEST(test_a_deleted_item_comes_back_with_an_import_that_replaces_only)
 {
     struct store_bulk *bulk;
-    struct store_item item = {.id = text("a"), .title = text("Imported")};
+    struct store_item item = {.id = text_of("a"), .title = text_of("Imported")};
     store_fixture_user(f.conn, "ann", NULL);
     store_fixture_item(f.conn, "a", "A");
     store_fixture_item(f.conn, "b", "B");
     delete_item("a");
     STORE_OK(store_begin(f.conn, &e));
     STORE_OK(store_bulk_begin(f.conn, &bulk, &e));
-    STORE_OK(store_bulk_interaction(bulk, text("ann"), text("a"), 1, (double)NAN, 0, &e));
+    STORE_OK(store_bulk_interaction(bulk, text_of("ann"), text_of("a"), 1, (double)NAN, 0, &e));
     STORE_OK(store_bulk_end(bulk, NULL, &e));
     STORE_OK(store_commit(f.conn, &e));
     ck_assert(item_fixture_read(f.conn, "a").item.deleted);
@@ -122,15 +105,15 @@ START_TEST(test_a_touched_item_has_a_new_revision_and_nothing_else)
     struct item_seen before = item_fixture_read(f.conn, "a");
     int64_t last;
     STORE_OK(store_begin(f.conn, &e));
-    STORE_OK(store_touch_item(f.conn, text("a"), &e));
-    STORE_FAILS(store_touch_item(f.conn, text("never"), &e), ERR_NOTFOUND);
+    STORE_OK(store_touch_item(f.conn, text_of("a"), &e));
+    STORE_FAILS(store_touch_item(f.conn, text_of("never"), &e), ERR_NOTFOUND);
     STORE_OK(store_commit(f.conn, &e));
     struct item_seen after = item_fixture_read(f.conn, "a");
     STORE_OK(store_last_change(f.conn, &last, &e));
     ck_assert_int_gt(after.item.revision, before.item.revision);
     ck_assert_int_eq(after.item.revision, last);
     ck_assert_str_eq(after.title, "A");
-    STORE_FAILS(store_read_item(f.conn, text("never"), no_item, NULL, &e), ERR_NOTFOUND);
+    STORE_FAILS(store_read_item(f.conn, text_of("never"), no_item, NULL, &e), ERR_NOTFOUND);
 }
 END_TEST
 
@@ -155,7 +138,7 @@ START_TEST(test_takers_are_the_newest_with_a_context_of_the_model)
     item_fixture_context(f.conn, "cid", "m", 'C');
     item_fixture_context(f.conn, "dan", "m", 'D');
     int64_t item;
-    STORE_OK(store_item_key_of(f.conn, text("a"), &item, &e));
+    STORE_OK(store_item_key_of(f.conn, text_of("a"), &item, &e));
     item_fixture_assert_takers(f.conn, item, &key, 10, "A*1,C*3,D*4,");
     item_fixture_assert_takers(f.conn, item, &key, 2, "A*1,C*3,");
     item_fixture_assert_takers(f.conn, item, &other, 2, "");
@@ -168,7 +151,7 @@ START_TEST(test_takers_above_a_key_leave_the_others_out)
     bool taken;
     store_fixture_user(f.conn, "ann", NULL);
     store_fixture_event(f.conn, "ann", "a", 1, 5);
-    STORE_OK(store_item_key_of(f.conn, text("a"), &item, &e));
+    STORE_OK(store_item_key_of(f.conn, text_of("a"), &item, &e));
     STORE_OK(store_taken_above(f.conn, item - 1, &taken, &e));
     ck_assert(taken);
     STORE_OK(store_taken_above(f.conn, item, &taken, &e));
@@ -184,8 +167,8 @@ START_TEST(test_takers_are_the_same_before_an_item_is_followed_and_after)
     int64_t keys[2];
     bool taken;
     item_fixture_import(f.conn);
-    STORE_OK(store_item_key_of(f.conn, text("a"), &keys[0], &e));
-    STORE_OK(store_item_key_of(f.conn, text("b"), &keys[1], &e));
+    STORE_OK(store_item_key_of(f.conn, text_of("a"), &keys[0], &e));
+    STORE_OK(store_item_key_of(f.conn, text_of("b"), &keys[1], &e));
     for (int round = 0; round < 3; round++) { /* the second time nothing is left to do */
         assert_takers(keys[0], "A*1,B*2,");
         assert_takers(keys[1], "A*5,");
@@ -203,7 +186,7 @@ START_TEST(test_who_takes_or_leaves_a_followed_item_is_found)
     struct store_bulk *bulk;
     int64_t key;
     item_fixture_import(f.conn);
-    STORE_OK(store_item_key_of(f.conn, text("a"), &key, &e));
+    STORE_OK(store_item_key_of(f.conn, text_of("a"), &key, &e));
     STORE_OK(store_follow_items(f.conn, &key, 1, &e));
     store_fixture_user(f.conn, "cid", NULL);
     store_fixture_event(f.conn, "cid", "a", 3, 20);
@@ -212,9 +195,9 @@ START_TEST(test_who_takes_or_leaves_a_followed_item_is_found)
     assert_takers(key, "C*3,A*4,B*2,");
     STORE_OK(store_begin(f.conn, &e));
     STORE_OK(store_bulk_begin(f.conn, &bulk, &e));
-    STORE_OK(store_bulk_interaction(bulk, text("bob"), text("a"), 6, (double)NAN, 30, &e));
+    STORE_OK(store_bulk_interaction(bulk, text_of("bob"), text_of("a"), 6, (double)NAN, 30, &e));
     STORE_OK(store_bulk_end(bulk, NULL, &e));
-    STORE_OK(store_delete_user(f.conn, text("ann"), &e));
+    STORE_OK(store_delete_user(f.conn, text_of("ann"), &e));
     STORE_OK(store_commit(f.conn, &e));
     assert_takers(key, "B*6,C*3,");
 }
@@ -232,21 +215,12 @@ START_TEST(test_following_nothing_or_what_is_not_there_changes_nothing)
 }
 END_TEST
 
-static void add(TCase *tc)
-{
-    tcase_add_checked_fixture(tc, start, stop);
-    tcase_add_test(tc, test_a_deleted_item_keeps_its_row_and_key);
-    tcase_add_test(tc, test_a_deleted_item_is_deleted_once_and_created_anew);
-    tcase_add_test(tc, test_a_deleted_item_comes_back_with_an_import_that_replaces_only);
-    tcase_add_test(tc, test_a_touched_item_has_a_new_revision_and_nothing_else);
-    tcase_add_test(tc, test_takers_are_the_newest_with_a_context_of_the_model);
-    tcase_add_test(tc, test_takers_above_a_key_leave_the_others_out);
-    tcase_add_test(tc, test_takers_are_the_same_before_an_item_is_followed_and_after);
-    tcase_add_test(tc, test_who_takes_or_leaves_a_followed_item_is_found);
-    tcase_add_test(tc, test_following_nothing_or_what_is_not_there_changes_nothing);
-}
-
-int main(void)
-{
-    return store_fixture_run("store items", add);
-}
+STORE_SUITE("store items", start, stop, {test_a_deleted_item_keeps_its_row_and_key},
+            {test_a_deleted_item_is_deleted_once_and_created_anew},
+            {test_a_deleted_item_comes_back_with_an_import_that_replaces_only},
+            {test_a_touched_item_has_a_new_revision_and_nothing_else},
+            {test_takers_are_the_newest_with_a_context_of_the_model},
+            {test_takers_above_a_key_leave_the_others_out},
+            {test_takers_are_the_same_before_an_item_is_followed_and_after},
+            {test_who_takes_or_leaves_a_followed_item_is_found},
+            {test_following_nothing_or_what_is_not_there_changes_nothing})

@@ -27,11 +27,6 @@ static void stop(void)
     store_fixture_stop(&twin);
 }
 
-static struct text text(const char *s)
-{
-    return store_fixture_text(s);
-}
-
 /* Rows of a user and item that a row before names. */
 static int64_t count_repeated(const struct load_fixture_row *rows, size_t n)
 {
@@ -64,11 +59,11 @@ START_TEST(test_rows_that_come_together_are_counted_apart_from_those_that_were_t
         struct store_load *l;
         struct store_bulk *b;
         struct store_bulk_counts counts;
-        struct store_item item = {.id = text(rows[0].item)};
+        struct store_item item = {.id = text_of(rows[0].item)};
         int64_t n_older;
         STORE_OK(store_load_new(f.conn, _i ? 1 : 1000, &l, &e));
         for (size_t i = 0; i < N_ROWS; i++)
-            STORE_OK(store_load_interaction(l, text(rows[i].user), text(rows[i].item), 1, 1, 0, &e));
+            STORE_OK(store_load_interaction(l, text_of(rows[i].user), text_of(rows[i].item), 1, 1, 0, &e));
         STORE_OK(store_load_stage(l, &e));
         ck_assert_int_eq(store_load_is_staged(l), _i);
         STORE_OK(store_begin(f.conn, &e));
@@ -77,7 +72,7 @@ START_TEST(test_rows_that_come_together_are_counted_apart_from_those_that_were_t
         ck_assert_int_eq(store_load_repeated(l), count_repeated(rows, N_ROWS));
         for (int i = 0; i < 3; i++) {
             STORE_OK(store_bulk_item(b, &item, &e));
-            STORE_OK(store_bulk_user(b, text(rows[0].user), text("{}"), &e));
+            STORE_OK(store_bulk_user(b, text_of(rows[0].user), text_of("{}"), &e));
         }
         store_bulk_count(b, &counts);
         ck_assert_int_eq(counts.n_known_items, again);
@@ -180,7 +175,7 @@ START_TEST(test_nothing_of_a_load_is_seen_before_its_end_and_all_of_it_after)
     store_fixture_assert_counts(others, 2, 2, 3, 0);
     STORE_OK(store_last_change(others, &change, &e));
     struct store_user u = {0};
-    STORE_OK(store_read_user(others, text("ann"), NULL, &u, &e));
+    STORE_OK(store_read_user(others, text_of("ann"), NULL, &u, &e));
     ck_assert_int_eq(u.revision, change);
     ck_assert_int_gt(change, revision);
     store_user_fini(&u);
@@ -237,9 +232,9 @@ START_TEST(test_few_rows_are_not_staged_and_give_the_same)
     struct store_load *l;
     STORE_OK(store_load_new(f.conn, 3, &l, &e));
     for (size_t i = 0; i < 2; i++)
-        STORE_OK(
-            store_load_interaction(l, text(rows[i].user), text(rows[i].item), 1, NAN, rows[i].timestamp, &e));
-    STORE_FAILS(store_load_interaction(l, text("ann"), text(""), 1, NAN, 0, &e), ERR_INVALID);
+        STORE_OK(store_load_interaction(l, text_of(rows[i].user), text_of(rows[i].item), 1, NAN,
+                                        rows[i].timestamp, &e));
+    STORE_FAILS(store_load_interaction(l, text_of("ann"), text_of(""), 1, NAN, 0, &e), ERR_INVALID);
     STORE_OK(store_load_stage(l, &e));
     ck_assert(!store_load_is_staged(l));
     load_fixture_apply(f.conn, l);
@@ -250,20 +245,11 @@ START_TEST(test_few_rows_are_not_staged_and_give_the_same)
 }
 END_TEST
 
-static void add(TCase *tc)
-{
-    tcase_add_checked_fixture(tc, start, stop);
-    tcase_add_loop_test(tc, test_rows_that_come_together_are_counted_apart_from_those_that_were_there, 0, 2);
-    tcase_add_loop_test(tc, test_a_staged_load_leaves_what_a_bulk_load_leaves, 0, N_SEEDS);
-    tcase_add_loop_test(tc, test_what_others_wrote_meanwhile_is_there_as_if_it_came_first, 0, N_SEEDS);
-    tcase_add_test(tc, test_who_was_deleted_meanwhile_leaves_no_rows_though_the_load_does_not_name_him);
-    tcase_add_test(tc, test_nothing_of_a_load_is_seen_before_its_end_and_all_of_it_after);
-    tcase_add_test(tc, test_who_was_deleted_meanwhile_stays_deleted);
-    tcase_add_test(tc, test_a_load_that_is_given_up_leaves_nothing);
-    tcase_add_test(tc, test_few_rows_are_not_staged_and_give_the_same);
-}
-
-int main(void)
-{
-    return store_fixture_run("store load", add);
-}
+STORE_SUITE("store load", start, stop,
+            {test_rows_that_come_together_are_counted_apart_from_those_that_were_there, 2},
+            {test_a_staged_load_leaves_what_a_bulk_load_leaves, N_SEEDS},
+            {test_what_others_wrote_meanwhile_is_there_as_if_it_came_first, N_SEEDS},
+            {test_who_was_deleted_meanwhile_leaves_no_rows_though_the_load_does_not_name_him},
+            {test_nothing_of_a_load_is_seen_before_its_end_and_all_of_it_after},
+            {test_who_was_deleted_meanwhile_stays_deleted}, {test_a_load_that_is_given_up_leaves_nothing},
+            {test_few_rows_are_not_staged_and_give_the_same})

@@ -9,22 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct store_fixture f;
-
-static void start(void)
-{
-    store_fixture_start(&f);
-}
-
-static void stop(void)
-{
-    store_fixture_stop(&f);
-}
-
-static struct text text(const char *s)
-{
-    return store_fixture_text(s);
-}
+STORE_FIXTURE(f)
 
 /* ---- users ---- */
 
@@ -37,7 +22,7 @@ START_TEST(test_a_registered_user_reads_back)
     ck_assert_str_eq(buf_text(&f.user.profile), "{\"age\":3}");
     ck_assert_uint_eq(f.user.n_interactions, 0);
     ck_assert_uint_eq(f.user.embedding.len, 0);
-    STORE_FAILS(store_read_user(f.conn, text("bob"), NULL, &f.user, &e), ERR_NOTFOUND);
+    STORE_FAILS(store_read_user(f.conn, text_of("bob"), NULL, &f.user, &e), ERR_NOTFOUND);
 }
 END_TEST
 
@@ -46,18 +31,14 @@ START_TEST(test_a_user_put_again_gets_the_new_profile_and_a_higher_revision)
     int64_t first = store_fixture_user(f.conn, "ann", "{\"a\":1}"), second;
     store_fixture_event(f.conn, "ann", "i", 1, 5);
     bool created = true;
-    STORE_OK(store_begin(f.conn, &e));
-    STORE_OK(store_put_user(f.conn, text("ann"), text(NULL), &second, &created, &e));
-    STORE_OK(store_commit(f.conn, &e));
+    STORE_WRITE(f.conn, store_put_user(f.conn, text_of("ann"), text_of(NULL), &second, &created, &e));
     ck_assert(!created);
     ck_assert_int_gt(second, first);
     store_fixture_read(&f, "ann");
     ck_assert_int_eq(f.user.revision, second);
     ck_assert_uint_eq(f.user.profile.len, 0);
     ck_assert_uint_eq(f.user.n_interactions, 1);
-    STORE_OK(store_begin(f.conn, &e));
-    STORE_OK(store_put_user(f.conn, text("new"), text("{}"), &second, &created, &e));
-    STORE_OK(store_commit(f.conn, &e));
+    STORE_WRITE(f.conn, store_put_user(f.conn, text_of("new"), text_of("{}"), &second, &created, &e));
     ck_assert(created);
 }
 END_TEST
@@ -97,8 +78,8 @@ START_TEST(test_clearing_a_user_drops_events_and_contexts_alone)
     store_fixture_context(f.conn, &store_fixture_key, "ann", 9, true, "abcd");
     store_fixture_context(f.conn, &store_fixture_key, "bob", 9, true, "abcd");
     STORE_OK(store_begin(f.conn, &e));
-    STORE_OK(store_clear_user(f.conn, text("ann"), STORE_CLEAR_ALL, &e));
-    STORE_FAILS(store_clear_user(f.conn, text("nobody"), STORE_CLEAR_ALL, &e), ERR_NOTFOUND);
+    STORE_OK(store_clear_user(f.conn, text_of("ann"), STORE_CLEAR_ALL, &e));
+    STORE_FAILS(store_clear_user(f.conn, text_of("nobody"), STORE_CLEAR_ALL, &e), ERR_NOTFOUND);
     STORE_OK(store_commit(f.conn, &e));
     store_fixture_read(&f, "ann");
     ck_assert_uint_eq(f.user.n_interactions, 0);
@@ -112,8 +93,8 @@ START_TEST(test_touching_raises_the_revision_and_needs_the_user)
 {
     int64_t first = store_fixture_user(f.conn, "ann", NULL), second = 0;
     STORE_OK(store_begin(f.conn, &e));
-    STORE_OK(store_touch_user(f.conn, text("ann"), &second, &e));
-    STORE_FAILS(store_touch_user(f.conn, text("bob"), &second, &e), ERR_NOTFOUND);
+    STORE_OK(store_touch_user(f.conn, text_of("ann"), &second, &e));
+    STORE_FAILS(store_touch_user(f.conn, text_of("bob"), &second, &e), ERR_NOTFOUND);
     STORE_OK(store_commit(f.conn, &e));
     ck_assert_int_gt(second, first);
     store_fixture_read(&f, "ann");
@@ -127,10 +108,10 @@ START_TEST(test_a_deleted_user_leaves_no_row)
     store_fixture_event(f.conn, "ann", "i", 1, 1);
     store_fixture_context(f.conn, &store_fixture_key, "ann", 9, true, "abcd");
     store_fixture_delete(f.conn, "ann");
-    STORE_FAILS(store_read_user(f.conn, text("ann"), NULL, &f.user, &e), ERR_NOTFOUND);
+    STORE_FAILS(store_read_user(f.conn, text_of("ann"), NULL, &f.user, &e), ERR_NOTFOUND);
     store_fixture_assert_counts(f.conn, 0, 1, 0, 0);
     STORE_OK(store_begin(f.conn, &e));
-    STORE_FAILS(store_delete_user(f.conn, text("ann"), &e), ERR_NOTFOUND);
+    STORE_FAILS(store_delete_user(f.conn, text_of("ann"), &e), ERR_NOTFOUND);
     store_rollback(f.conn);
     store_fixture_user(f.conn, "ann", NULL);
     store_fixture_read(&f, "ann");
@@ -151,9 +132,8 @@ static double rating_of(const char *id)
 static enum store_put put_event(const char *item, double weight, double rating, int64_t timestamp)
 {
     enum store_put put = STORE_PUT_OLDER;
-    STORE_OK(store_begin(f.conn, &e));
-    STORE_OK(store_put_interaction(f.conn, text("ann"), text(item), weight, rating, timestamp, &put, &e));
-    STORE_OK(store_commit(f.conn, &e));
+    STORE_WRITE(f.conn, store_put_interaction(f.conn, text_of("ann"), text_of(item), weight, rating,
+                                              timestamp, &put, &e));
     return put;
 }
 
@@ -178,7 +158,7 @@ static void assert_order(const char *const *items, size_t n)
     ck_assert_uint_eq(f.user.n_interactions, n);
     for (size_t i = 0; i < n; i++) {
         int64_t key;
-        STORE_OK(store_item_key_of(f.conn, text(items[i]), &key, &e));
+        STORE_OK(store_item_key_of(f.conn, text_of(items[i]), &key, &e));
         ck_assert_int_eq(f.user.interactions[i].item_key, key);
     }
 }
@@ -202,14 +182,15 @@ END_TEST
 START_TEST(test_an_event_needs_its_user_and_makes_its_item)
 {
     STORE_OK(store_begin(f.conn, &e));
-    STORE_FAILS(store_put_interaction(f.conn, text("ann"), text("i"), 1, NAN, 0, NULL, &e), ERR_NOTFOUND);
+    STORE_FAILS(store_put_interaction(f.conn, text_of("ann"), text_of("i"), 1, NAN, 0, NULL, &e),
+                ERR_NOTFOUND);
     store_rollback(f.conn);
     store_fixture_assert_counts(f.conn, 0, 0, 0, 0);
     store_fixture_user(f.conn, "ann", NULL);
     int64_t key = -1;
-    STORE_FAILS(store_item_key_of(f.conn, text("i"), &key, &e), ERR_NOTFOUND);
+    STORE_FAILS(store_item_key_of(f.conn, text_of("i"), &key, &e), ERR_NOTFOUND);
     put_event("i", 1, NAN, 0);
-    STORE_OK(store_item_key_of(f.conn, text("i"), &key, &e));
+    STORE_OK(store_item_key_of(f.conn, text_of("i"), &key, &e));
     store_fixture_assert_counts(f.conn, 1, 1, 1, 0);
 }
 END_TEST
@@ -220,11 +201,11 @@ START_TEST(test_weights_and_ratings_that_mean_nothing_are_refused)
     store_fixture_user(f.conn, "ann", NULL);
     STORE_OK(store_begin(f.conn, &e));
     for (size_t i = 0; i < sizeof weights / sizeof *weights; i++)
-        STORE_FAILS(store_put_interaction(f.conn, text("ann"), text("i"), weights[i], NAN, 0, NULL, &e),
+        STORE_FAILS(store_put_interaction(f.conn, text_of("ann"), text_of("i"), weights[i], NAN, 0, NULL, &e),
                     ERR_INVALID);
-    STORE_FAILS(store_put_interaction(f.conn, text("ann"), text("i"), 1, (double)INFINITY, 0, NULL, &e),
+    STORE_FAILS(store_put_interaction(f.conn, text_of("ann"), text_of("i"), 1, (double)INFINITY, 0, NULL, &e),
                 ERR_INVALID);
-    STORE_OK(store_put_interaction(f.conn, text("ann"), text("i"), 5e-324, -1e308, 0, NULL, &e));
+    STORE_OK(store_put_interaction(f.conn, text_of("ann"), text_of("i"), 5e-324, -1e308, 0, NULL, &e));
     STORE_OK(store_commit(f.conn, &e));
     ck_assert_double_eq(rating_of("ann"), -1e308);
     ck_assert_double_eq(f.user.interactions[0].weight, 5e-324);
@@ -238,25 +219,25 @@ START_TEST(test_a_profile_a_count_and_a_newest_time_are_read_by_themselves)
     int64_t at = 7;
     buf_init(&profile, 1 << 20);
     store_fixture_user(f.conn, "ann", "{\"a\":1}");
-    STORE_OK(store_count_interactions(f.conn, text("ann"), &n, &e));
-    STORE_OK(store_newest_time(f.conn, text("ann"), &at, &e));
+    STORE_OK(store_count_interactions(f.conn, text_of("ann"), &n, &e));
+    STORE_OK(store_newest_time(f.conn, text_of("ann"), &at, &e));
     ck_assert(n == 0 && at == 0);
     put_event("i", 1, NAN, -5);
-    STORE_OK(store_newest_time(f.conn, text("ann"), &at, &e));
+    STORE_OK(store_newest_time(f.conn, text_of("ann"), &at, &e));
     ck_assert_int_eq(at, -5);
     put_event("j", 1, NAN, 9);
     put_event("k", 1, NAN, 3);
-    STORE_OK(store_newest_time(f.conn, text("ann"), &at, &e));
-    STORE_OK(store_count_interactions(f.conn, text("ann"), &n, &e));
+    STORE_OK(store_newest_time(f.conn, text_of("ann"), &at, &e));
+    STORE_OK(store_count_interactions(f.conn, text_of("ann"), &n, &e));
     ck_assert(n == 3 && at == 9);
-    STORE_OK(store_read_profile(f.conn, text("ann"), &profile, &e));
+    STORE_OK(store_read_profile(f.conn, text_of("ann"), &profile, &e));
     ck_assert_str_eq(buf_text(&profile), "{\"a\":1}");
     store_fixture_user(f.conn, "ann", NULL);
-    STORE_OK(store_read_profile(f.conn, text("ann"), &profile, &e));
+    STORE_OK(store_read_profile(f.conn, text_of("ann"), &profile, &e));
     ck_assert_uint_eq(profile.len, 0);
-    STORE_FAILS(store_read_profile(f.conn, text("bob"), &profile, &e), ERR_NOTFOUND);
-    STORE_FAILS(store_count_interactions(f.conn, text("bob"), &n, &e), ERR_NOTFOUND);
-    STORE_FAILS(store_newest_time(f.conn, text("bob"), &at, &e), ERR_NOTFOUND);
+    STORE_FAILS(store_read_profile(f.conn, text_of("bob"), &profile, &e), ERR_NOTFOUND);
+    STORE_FAILS(store_count_interactions(f.conn, text_of("bob"), &n, &e), ERR_NOTFOUND);
+    STORE_FAILS(store_newest_time(f.conn, text_of("bob"), &at, &e), ERR_NOTFOUND);
     buf_fini(&profile);
 }
 END_TEST
@@ -267,9 +248,7 @@ START_TEST(test_what_is_served_is_counted_without_deleted_items)
     store_fixture_user(f.conn, "ann", NULL);
     put_event("i", 1, NAN, 1);
     put_event("j", 1, NAN, 1);
-    STORE_OK(store_begin(f.conn, &e));
-    STORE_OK(store_delete_item(f.conn, text("i"), &e));
-    STORE_OK(store_commit(f.conn, &e));
+    STORE_WRITE(f.conn, store_delete_item(f.conn, text_of("i"), &e));
     STORE_OK(store_count_served(f.conn, &n, &e));
     ck_assert(n.n_users == 1 && n.n_items == 1 && n.n_interactions == 0 && n.n_contexts == 0);
     store_fixture_assert_counts(f.conn, 1, 2, 2, 0);
@@ -309,21 +288,19 @@ static struct seen_items items_since(int64_t since, size_t stop_at)
 
 START_TEST(test_an_item_put_again_is_replaced_and_keeps_its_key)
 {
-    struct store_item item = {
-        .id = text("i"), .title = text("T"), .categories = text("[\"a\"]"), .metadata = text("{}")};
+    struct store_item item = {.id = text_of("i"),
+                              .title = text_of("T"),
+                              .categories = text_of("[\"a\"]"),
+                              .metadata = text_of("{}")};
     bool created = false;
-    STORE_OK(store_begin(f.conn, &e));
-    STORE_OK(store_put_item(f.conn, &item, &created, &e));
-    STORE_OK(store_commit(f.conn, &e));
+    STORE_WRITE(f.conn, store_put_item(f.conn, &item, &created, &e));
     ck_assert(created);
     struct seen_items before = items_since(0, 0);
     ck_assert_str_eq(before.title, "T");
     ck_assert_str_eq(before.categories, "[\"a\"]");
     ck_assert_str_eq(before.metadata, "{}");
-    item = (struct store_item){.id = text("i"), .title = text("")};
-    STORE_OK(store_begin(f.conn, &e));
-    STORE_OK(store_put_item(f.conn, &item, &created, &e));
-    STORE_OK(store_commit(f.conn, &e));
+    item = (struct store_item){.id = text_of("i"), .title = text_of("")};
+    STORE_WRITE(f.conn, store_put_item(f.conn, &item, &created, &e));
     ck_assert(!created);
     struct seen_items after = items_since(0, 0);
     ck_assert_uint_eq(after.n, 1);
@@ -419,28 +396,17 @@ START_TEST(test_all_users_and_interactions_come_in_order_and_stop_early)
 }
 END_TEST
 
-static void add(TCase *tc)
-{
-    tcase_add_checked_fixture(tc, start, stop);
-    tcase_add_test(tc, test_a_registered_user_reads_back);
-    tcase_add_test(tc, test_a_user_put_again_gets_the_new_profile_and_a_higher_revision);
-    tcase_add_test(tc, test_a_record_read_twice_holds_nothing_of_the_first_user);
-    tcase_add_test(tc, test_clearing_a_user_drops_events_and_contexts_alone);
-    tcase_add_test(tc, test_touching_raises_the_revision_and_needs_the_user);
-    tcase_add_test(tc, test_a_deleted_user_leaves_no_row);
-    tcase_add_test(tc, test_of_two_events_on_one_item_the_newest_timestamp_wins);
-    tcase_add_test(tc, test_events_come_by_timestamp_then_arrival);
-    tcase_add_test(tc, test_an_event_needs_its_user_and_makes_its_item);
-    tcase_add_test(tc, test_weights_and_ratings_that_mean_nothing_are_refused);
-    tcase_add_test(tc, test_a_profile_a_count_and_a_newest_time_are_read_by_themselves);
-    tcase_add_test(tc, test_what_is_served_is_counted_without_deleted_items);
-    tcase_add_test(tc, test_an_item_put_again_is_replaced_and_keeps_its_key);
-    tcase_add_test(tc, test_items_come_by_key_and_since_a_revision_and_stop_early);
-    tcase_add_test(tc, test_an_event_on_a_known_item_leaves_the_item_alone);
-    tcase_add_test(tc, test_all_users_and_interactions_come_in_order_and_stop_early);
-}
-
-int main(void)
-{
-    return store_fixture_run("store records", add);
-}
+STORE_SUITE("store records", start, stop, {test_a_registered_user_reads_back},
+            {test_a_user_put_again_gets_the_new_profile_and_a_higher_revision},
+            {test_a_record_read_twice_holds_nothing_of_the_first_user},
+            {test_clearing_a_user_drops_events_and_contexts_alone},
+            {test_touching_raises_the_revision_and_needs_the_user}, {test_a_deleted_user_leaves_no_row},
+            {test_of_two_events_on_one_item_the_newest_timestamp_wins},
+            {test_events_come_by_timestamp_then_arrival}, {test_an_event_needs_its_user_and_makes_its_item},
+            {test_weights_and_ratings_that_mean_nothing_are_refused},
+            {test_a_profile_a_count_and_a_newest_time_are_read_by_themselves},
+            {test_what_is_served_is_counted_without_deleted_items},
+            {test_an_item_put_again_is_replaced_and_keeps_its_key},
+            {test_items_come_by_key_and_since_a_revision_and_stop_early},
+            {test_an_event_on_a_known_item_leaves_the_item_alone},
+            {test_all_users_and_interactions_come_in_order_and_stop_early})

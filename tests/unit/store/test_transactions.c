@@ -8,22 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static struct store_fixture f;
-
-static void start(void)
-{
-    store_fixture_start(&f);
-}
-
-static void stop(void)
-{
-    store_fixture_stop(&f);
-}
-
-static struct text text(const char *s)
-{
-    return store_fixture_text(s);
-}
+STORE_FIXTURE(f)
 
 static struct store_counts counts(struct store_conn *c)
 {
@@ -43,12 +28,12 @@ START_TEST(test_a_rollback_leaves_nothing)
     bool created;
     STORE_OK(store_last_change(f.conn, &last, &e));
     STORE_OK(store_begin(f.conn, &e));
-    STORE_OK(store_put_user(f.conn, text("bob"), text("{}"), &revision, &created, &e));
-    STORE_OK(store_put_user(f.conn, text("ann"), text("{\"x\":1}"), &revision, &created, &e));
-    STORE_OK(store_put_interaction(f.conn, text("bob"), text("j"), 1, NAN, 1, NULL, &e));
-    STORE_OK(store_clear_user(f.conn, text("ann"), STORE_CLEAR_ALL, &e));
-    STORE_OK(store_put_context(f.conn, &store_fixture_key, text("ann"), 5, true, "abcd", 4, &e));
-    STORE_OK(store_delete_user(f.conn, text("bob"), &e));
+    STORE_OK(store_put_user(f.conn, text_of("bob"), text_of("{}"), &revision, &created, &e));
+    STORE_OK(store_put_user(f.conn, text_of("ann"), text_of("{\"x\":1}"), &revision, &created, &e));
+    STORE_OK(store_put_interaction(f.conn, text_of("bob"), text_of("j"), 1, NAN, 1, NULL, &e));
+    STORE_OK(store_clear_user(f.conn, text_of("ann"), STORE_CLEAR_ALL, &e));
+    STORE_OK(store_put_context(f.conn, &store_fixture_key, text_of("ann"), 5, true, "abcd", 4, &e));
+    STORE_OK(store_delete_user(f.conn, text_of("bob"), &e));
     store_rollback(f.conn);
     store_rollback(f.conn); /* nothing to do is no harm */
     after = store_fixture_dump(f.conn);
@@ -64,21 +49,22 @@ START_TEST(test_writes_outside_of_a_transaction_are_refused)
 {
     int64_t revision;
     bool flag;
-    struct store_item item = {.id = text("i")};
+    struct store_item item = {.id = text_of("i")};
     struct store_bulk *bulk;
     store_fixture_user(f.conn, "ann", "{}");
     store_fixture_event(f.conn, "ann", "known", 1, 1);
     char *before = store_fixture_dump(f.conn), *after;
-    STORE_FAILS(store_put_user(f.conn, text("u"), text(NULL), &revision, &flag, &e), ERR_INTERNAL);
-    STORE_FAILS(store_touch_user(f.conn, text("ann"), &revision, &e), ERR_INTERNAL);
-    STORE_FAILS(store_clear_user(f.conn, text("ann"), STORE_CLEAR_ALL, &e), ERR_INTERNAL);
-    STORE_FAILS(store_delete_user(f.conn, text("ann"), &e), ERR_INTERNAL);
-    STORE_FAILS(store_put_interaction(f.conn, text("ann"), text("known"), 2, NAN, 2, NULL, &e), ERR_INTERNAL);
-    STORE_FAILS(store_put_item(f.conn, &item, &flag, &e), ERR_INTERNAL);
-    STORE_FAILS(store_put_context(f.conn, &store_fixture_key, text("ann"), 1, true, "abcd", 4, &e),
+    STORE_FAILS(store_put_user(f.conn, text_of("u"), text_of(NULL), &revision, &flag, &e), ERR_INTERNAL);
+    STORE_FAILS(store_touch_user(f.conn, text_of("ann"), &revision, &e), ERR_INTERNAL);
+    STORE_FAILS(store_clear_user(f.conn, text_of("ann"), STORE_CLEAR_ALL, &e), ERR_INTERNAL);
+    STORE_FAILS(store_delete_user(f.conn, text_of("ann"), &e), ERR_INTERNAL);
+    STORE_FAILS(store_put_interaction(f.conn, text_of("ann"), text_of("known"), 2, NAN, 2, NULL, &e),
                 ERR_INTERNAL);
-    STORE_FAILS(store_touch_item(f.conn, text("known"), &e), ERR_INTERNAL);
-    STORE_FAILS(store_delete_item(f.conn, text("known"), &e), ERR_INTERNAL);
+    STORE_FAILS(store_put_item(f.conn, &item, &flag, &e), ERR_INTERNAL);
+    STORE_FAILS(store_put_context(f.conn, &store_fixture_key, text_of("ann"), 1, true, "abcd", 4, &e),
+                ERR_INTERNAL);
+    STORE_FAILS(store_touch_item(f.conn, text_of("known"), &e), ERR_INTERNAL);
+    STORE_FAILS(store_delete_item(f.conn, text_of("known"), &e), ERR_INTERNAL);
     STORE_FAILS(store_drop_contexts(f.conn, &store_fixture_key, &e), ERR_INTERNAL);
     STORE_FAILS(store_note_unfinished(f.conn, 1, 2, &e), ERR_INTERNAL);
     STORE_FAILS(store_end_unfinished(f.conn, 1, &e), ERR_INTERNAL);
@@ -96,11 +82,11 @@ START_TEST(test_beginning_twice_fails_and_keeps_the_transaction)
     int64_t revision;
     bool created;
     STORE_OK(store_begin(f.conn, &e));
-    STORE_OK(store_put_user(f.conn, text("a"), text(NULL), &revision, &created, &e));
+    STORE_OK(store_put_user(f.conn, text_of("a"), text_of(NULL), &revision, &created, &e));
     STORE_FAILS(store_begin(f.conn, &e), ERR_INTERNAL);
     STORE_FAILS(store_snapshot_begin(f.conn, &e), ERR_INTERNAL);
     store_snapshot_end(f.conn); /* ends snapshots only */
-    STORE_OK(store_put_user(f.conn, text("b"), text(NULL), &revision, &created, &e));
+    STORE_OK(store_put_user(f.conn, text_of("b"), text_of(NULL), &revision, &created, &e));
     store_rollback(f.conn);
     store_fixture_assert_counts(f.conn, 0, 0, 0, 0);
 }
@@ -111,8 +97,8 @@ START_TEST(test_a_transaction_reads_its_own_writes)
     int64_t revision;
     bool created;
     STORE_OK(store_begin(f.conn, &e));
-    STORE_OK(store_put_user(f.conn, text("a"), text("{}"), &revision, &created, &e));
-    STORE_OK(store_put_interaction(f.conn, text("a"), text("i"), 1, NAN, 1, NULL, &e));
+    STORE_OK(store_put_user(f.conn, text_of("a"), text_of("{}"), &revision, &created, &e));
+    STORE_OK(store_put_interaction(f.conn, text_of("a"), text_of("i"), 1, NAN, 1, NULL, &e));
     store_fixture_read(&f, "a");
     ck_assert_int_eq(f.user.revision, revision);
     ck_assert_uint_eq(f.user.n_interactions, 1);
@@ -128,7 +114,7 @@ START_TEST(test_a_closed_connection_gives_its_transaction_up)
     struct store_conn *other;
     STORE_OK(store_connect(f.store, &other, &e));
     STORE_OK(store_begin(other, &e));
-    STORE_OK(store_put_user(other, text("a"), text("{}"), &revision, &created, &e));
+    STORE_OK(store_put_user(other, text_of("a"), text_of("{}"), &revision, &created, &e));
     store_disconnect(other);
     store_disconnect(NULL);
     store_fixture_assert_counts(f.conn, 0, 0, 0, 0);
@@ -228,7 +214,7 @@ START_TEST(test_uncommitted_writes_are_seen_by_no_other)
     bool created;
     STORE_OK(store_connect(f.store, &other, &e));
     STORE_OK(store_begin(f.conn, &e));
-    STORE_OK(store_put_user(f.conn, text("a"), text(NULL), &revision, &created, &e));
+    STORE_OK(store_put_user(f.conn, text_of("a"), text_of(NULL), &revision, &created, &e));
     ck_assert_int_eq(counts(other).n_users, 0);
     STORE_OK(store_ping(other, &e));
     STORE_OK(store_commit(f.conn, &e));
@@ -307,25 +293,12 @@ START_TEST(test_a_store_that_was_there_before_is_never_discarded)
 }
 END_TEST
 
-static void add(TCase *tc)
-{
-    tcase_add_checked_fixture(tc, start, stop);
-    tcase_add_test(tc, test_a_store_that_is_not_there_is_opened_only_to_be_made);
-    tcase_add_test(tc, test_a_store_opened_for_reading_is_read_and_takes_no_write);
-    tcase_add_test(tc, test_a_new_store_is_discarded_unless_it_was_written_to);
-    tcase_add_test(tc, test_a_store_that_was_there_before_is_never_discarded);
-    tcase_add_test(tc, test_a_rollback_leaves_nothing);
-    tcase_add_test(tc, test_writes_outside_of_a_transaction_are_refused);
-    tcase_add_test(tc, test_beginning_twice_fails_and_keeps_the_transaction);
-    tcase_add_test(tc, test_a_transaction_reads_its_own_writes);
-    tcase_add_test(tc, test_a_closed_connection_gives_its_transaction_up);
-    tcase_add_test(tc, test_everything_is_there_after_opening_again);
-    tcase_add_test(tc, test_two_threads_write_at_once_and_lose_nothing);
-    tcase_add_test(tc, test_a_snapshot_sees_one_state_of_the_store);
-    tcase_add_test(tc, test_uncommitted_writes_are_seen_by_no_other);
-}
-
-int main(void)
-{
-    return store_fixture_run("store transactions", add);
-}
+STORE_SUITE("store transactions", start, stop, {test_a_store_that_is_not_there_is_opened_only_to_be_made},
+            {test_a_store_opened_for_reading_is_read_and_takes_no_write},
+            {test_a_new_store_is_discarded_unless_it_was_written_to},
+            {test_a_store_that_was_there_before_is_never_discarded}, {test_a_rollback_leaves_nothing},
+            {test_writes_outside_of_a_transaction_are_refused},
+            {test_beginning_twice_fails_and_keeps_the_transaction}, {test_a_transaction_reads_its_own_writes},
+            {test_a_closed_connection_gives_its_transaction_up},
+            {test_everything_is_there_after_opening_again}, {test_two_threads_write_at_once_and_lose_nothing},
+            {test_a_snapshot_sees_one_state_of_the_store}, {test_uncommitted_writes_are_seen_by_no_other})

@@ -13,11 +13,4 @@ START_TEST(test_a_test_has_ten_minutes_or_no_limit)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("support/patience");
-    TCase *t = tcase_create("patience");
-    tcase_add_test(t, test_a_test_has_ten_minutes_or_no_limit);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("support/patience", NULL, NULL, {test_a_test_has_ten_minutes_or_no_limit})

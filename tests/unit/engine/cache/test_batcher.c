@@ -192,18 +192,8 @@ START_TEST(test_without_memory_there_is_an_error_and_nothing_left)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("server/gather");
-    TCase *tc = tcase_create("gather");
-    tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_add_loop_test(tc, test_each_thread_gets_what_its_context_generates_alone, 1, 4);
-    tcase_add_test(tc, test_where_it_does_not_pay_each_thread_generates_by_itself);
-    tcase_add_test(tc, test_one_alone_does_not_wait);
-    tcase_add_loop_test(tc, test_who_come_at_once_are_one_batch, 1, 3);
-    tcase_add_test(tc, test_nobody_comes_and_the_first_goes_alone);
-    tcase_add_test(tc, test_the_cost_is_that_of_the_model);
-    tcase_add_test(tc, test_without_memory_there_is_an_error_and_nothing_left);
-    suite_add_tcase(suite, tc);
-    return suite_run(suite);
-}
+SUITE("server/gather", setup, teardown,
+      {test_each_thread_gets_what_its_context_generates_alone, .from = 1, .to = 4},
+      {test_where_it_does_not_pay_each_thread_generates_by_itself}, {test_one_alone_does_not_wait},
+      {test_who_come_at_once_are_one_batch, .from = 1, .to = 3}, {test_nobody_comes_and_the_first_goes_alone},
+      {test_the_cost_is_that_of_the_model}, {test_without_memory_there_is_an_error_and_nothing_left})

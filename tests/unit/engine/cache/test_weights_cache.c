@@ -908,33 +908,23 @@ START_TEST(sizes_that_overflow_are_no_memory)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("engine/weights_cache");
-    TCase *t = tcase_create("weights_cache");
-    tcase_add_test(t, the_first_makes_and_the_second_is_given_the_same);
-    tcase_add_test(t, keys_with_a_zero_byte_or_a_common_start_are_different);
-    tcase_add_test(t, a_reference_outlives_eviction_drop_and_the_cache);
-    tcase_add_test(t, what_is_larger_than_a_part_is_handed_out_and_not_kept);
-    tcase_add_loop_test(t, random_operations_agree_with_a_naive_model, 0, 3);
-    tcase_add_loop_test(t, the_limit_holds_and_keys_never_mix_under_random_load, 0, 2);
-    tcase_add_test(t, two_hundred_threads_and_one_making);
-    tcase_add_test(t, a_failure_is_told_to_all_who_waited_and_not_kept);
-    tcase_add_loop_test(t, who_waited_before_a_drop_is_answered_and_nothing_is_kept, 0, 2);
-    tcase_add_test(t, who_asks_after_a_drop_is_not_given_older_weights);
-    tcase_add_loop_test(t, late_news_of_a_change_that_was_read_leaves_the_weights, 0, 7);
-    tcase_add_test(t, a_try_is_given_what_is_cached_or_made_and_a_failure_leaves_no_trace);
-    tcase_add_loop_test(t, a_try_waits_for_no_other_and_is_not_kept_past_a_drop, 0, 2);
-    tcase_add_test(t, what_an_owner_has_goes_without_its_key_and_newer_ones_stay);
-    tcase_add_test(t, weights_that_are_made_while_their_owner_goes_are_not_kept);
-    tcase_add_test(t, who_joined_a_try_that_fails_makes_them_with_time);
-    tcase_add_loop_test(t, who_joined_is_given_what_was_published_before_it_waited, 0, 2);
-    tcase_add_test(t, who_joined_is_told_the_failure_that_came_before_it_waited);
-    tcase_add_test(t, an_abandoned_miss_becomes_that_of_one_who_joined);
-    tcase_add_loop_test(t, leases_that_are_left_leave_no_trace, 0, 2);
-    tcase_add_test(t, nothing_can_be_freed);
-    tcase_add_test(t, few_sizes_are_in_use_and_what_is_counted_is_what_they_take);
-    tcase_add_test(t, sizes_that_overflow_are_no_memory);
-    suite_add_tcase(suite, t);
-    return suite_run(suite);
-}
+SUITE("engine/weights_cache", NULL, NULL, {the_first_makes_and_the_second_is_given_the_same},
+      {keys_with_a_zero_byte_or_a_common_start_are_different},
+      {a_reference_outlives_eviction_drop_and_the_cache},
+      {what_is_larger_than_a_part_is_handed_out_and_not_kept},
+      {random_operations_agree_with_a_naive_model, 3},
+      {the_limit_holds_and_keys_never_mix_under_random_load, 2}, {two_hundred_threads_and_one_making},
+      {a_failure_is_told_to_all_who_waited_and_not_kept},
+      {who_waited_before_a_drop_is_answered_and_nothing_is_kept, 2},
+      {who_asks_after_a_drop_is_not_given_older_weights},
+      {late_news_of_a_change_that_was_read_leaves_the_weights, 7},
+      {a_try_is_given_what_is_cached_or_made_and_a_failure_leaves_no_trace},
+      {a_try_waits_for_no_other_and_is_not_kept_past_a_drop, 2},
+      {what_an_owner_has_goes_without_its_key_and_newer_ones_stay},
+      {weights_that_are_made_while_their_owner_goes_are_not_kept},
+      {who_joined_a_try_that_fails_makes_them_with_time},
+      {who_joined_is_given_what_was_published_before_it_waited, 2},
+      {who_joined_is_told_the_failure_that_came_before_it_waited},
+      {an_abandoned_miss_becomes_that_of_one_who_joined}, {leases_that_are_left_leave_no_trace, 2},
+      {nothing_can_be_freed}, {few_sizes_are_in_use_and_what_is_counted_is_what_they_take},
+      {sizes_that_overflow_are_no_memory})

@@ -239,23 +239,12 @@ START_TEST(names_of_columns_have_bounds)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("engine/format: columns");
-    TCase *t = tcase_create("columns");
-    tcase_add_checked_fixture(t, set_up, NULL);
-    tcase_add_test(t, a_column_takes_a_place_a_value_and_one_for_what_is_missing);
-    tcase_add_test(t, numbers_are_scaled_and_categories_are_a_one_in_their_place);
-    tcase_add_test(t, numbers_are_cut_to_the_range_of_training_and_three_deviations);
-    tcase_add_test(t, what_is_missing_is_a_one_in_the_last_place_alone);
-    tcase_add_test(t, what_training_always_had_must_be_there);
-    tcase_add_test(t, a_value_has_one_form_whoever_writes_it);
-    tcase_add_test(t, a_value_training_had_not_is_refused_or_counts_as_absent);
-    tcase_add_test(t, a_value_that_is_longer_than_any_is_shown_in_part);
-    tcase_add_test(t, a_text_for_a_number_and_what_is_not_finite_are_refused);
-    tcase_add_test(t, columns_and_values_are_found_by_their_whole_name);
-    tcase_add_loop_test(t, faults_of_columns_are_found, 0, sizeof faults / sizeof *faults);
-    tcase_add_test(t, names_of_columns_have_bounds);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("engine/format: columns", set_up, NULL, {a_column_takes_a_place_a_value_and_one_for_what_is_missing},
+      {numbers_are_scaled_and_categories_are_a_one_in_their_place},
+      {numbers_are_cut_to_the_range_of_training_and_three_deviations},
+      {what_is_missing_is_a_one_in_the_last_place_alone}, {what_training_always_had_must_be_there},
+      {a_value_has_one_form_whoever_writes_it}, {a_value_training_had_not_is_refused_or_counts_as_absent},
+      {a_value_that_is_longer_than_any_is_shown_in_part},
+      {a_text_for_a_number_and_what_is_not_finite_are_refused},
+      {columns_and_values_are_found_by_their_whole_name},
+      {faults_of_columns_are_found, sizeof faults / sizeof *faults}, {names_of_columns_have_bounds})

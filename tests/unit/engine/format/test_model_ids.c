@@ -120,14 +120,7 @@ START_TEST(test_an_id_twice_is_refused_with_both_places)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("engine model_ids");
-    TCase *tc = tcase_create("ids");
-    tcase_add_test(tc, test_ids_that_differ_in_one_byte_are_told_apart);
-    tcase_add_test(tc, test_ids_that_differ_in_length_are_told_apart);
-    tcase_add_test(tc, test_what_differs_in_one_byte_or_in_length_is_not_found);
-    tcase_add_loop_test(tc, test_an_id_twice_is_refused_with_both_places, 0, 4);
-    suite_add_tcase(suite, tc);
-    return suite_run(suite);
-}
+SUITE("engine model_ids", NULL, NULL, {test_ids_that_differ_in_one_byte_are_told_apart},
+      {test_ids_that_differ_in_length_are_told_apart},
+      {test_what_differs_in_one_byte_or_in_length_is_not_found},
+      {test_an_id_twice_is_refused_with_both_places, 4})

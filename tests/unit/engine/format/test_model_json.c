@@ -362,23 +362,11 @@ START_TEST(more_fields_than_the_limit_are_refused)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("engine/model_json");
-    TCase *t = tcase_create("model_json");
-    tcase_add_test(t, every_key_lands_in_its_place);
-    tcase_add_test(t, an_absent_encoder_and_absent_blocks_are_legal);
-    tcase_add_test(t, what_is_encoded_decodes_to_the_same);
-    tcase_add_test(t, a_range_has_all_numbers_between_its_bounds);
-    tcase_add_test(t, numbers_keep_all_their_bits);
-    tcase_add_test(t, text_that_is_not_utf8_is_not_encoded);
-    tcase_add_loop_test(t, a_wrong_description_is_refused_with_the_path_of_the_key, 0,
-                        (int)(sizeof refused / sizeof *refused));
-    tcase_add_test(t, a_model_of_ratings_comes_back_as_it_was);
-    tcase_add_loop_test(t, a_wrong_block_of_ratings_is_refused, 0,
-                        sizeof refused_ratings / sizeof *refused_ratings);
-    tcase_add_test(t, other_json_than_an_object_is_refused);
-    tcase_add_test(t, more_fields_than_the_limit_are_refused);
-    suite_add_tcase(suite, t);
-    return suite_run(suite);
-}
+SUITE("engine/model_json", NULL, NULL, {every_key_lands_in_its_place},
+      {an_absent_encoder_and_absent_blocks_are_legal}, {what_is_encoded_decodes_to_the_same},
+      {a_range_has_all_numbers_between_its_bounds}, {numbers_keep_all_their_bits},
+      {text_that_is_not_utf8_is_not_encoded},
+      {a_wrong_description_is_refused_with_the_path_of_the_key, sizeof refused / sizeof *refused},
+      {a_model_of_ratings_comes_back_as_it_was},
+      {a_wrong_block_of_ratings_is_refused, sizeof refused_ratings / sizeof *refused_ratings},
+      {other_json_than_an_object_is_refused}, {more_fields_than_the_limit_are_refused})

@@ -408,25 +408,12 @@ START_TEST(a_folder_that_is_not_there_is_named)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("engine/safetensors");
-    TCase *t = tcase_create("safetensors");
-    tcase_add_checked_fixture(t, set_up, tear_down);
-    tcase_add_loop_test(t, a_malformed_header_is_refused_with_the_tensor_and_the_reason, 0,
-                        (int)(sizeof refused / sizeof *refused));
-    tcase_add_test(t, a_file_cut_anywhere_is_refused);
-    tcase_add_test(t, a_header_size_over_the_limit_is_refused);
-    tcase_add_test(t, empty_files_empty_tensors_and_scalars_are_legal);
-    tcase_add_test(t, every_type_has_its_width);
-    tcase_add_test(t, what_cannot_be_mapped_is_refused_with_its_path);
-    tcase_add_test(t, what_was_written_reads_back_the_same);
-    tcase_add_test(t, tensors_are_ordered_by_width_then_name_and_aligned);
-    tcase_add_test(t, a_file_is_replaced_while_the_old_one_stays_mapped);
-    tcase_add_test(t, a_path_without_a_folder_is_in_the_working_one);
-    tcase_add_test(t, what_the_reader_would_refuse_is_not_written);
-    tcase_add_test(t, a_second_writer_is_refused_and_a_left_over_is_written_over);
-    tcase_add_test(t, a_folder_that_is_not_there_is_named);
-    suite_add_tcase(suite, t);
-    return suite_run(suite);
-}
+SUITE("engine/safetensors", set_up, tear_down,
+      {a_malformed_header_is_refused_with_the_tensor_and_the_reason, sizeof refused / sizeof *refused},
+      {a_file_cut_anywhere_is_refused}, {a_header_size_over_the_limit_is_refused},
+      {empty_files_empty_tensors_and_scalars_are_legal}, {every_type_has_its_width},
+      {what_cannot_be_mapped_is_refused_with_its_path}, {what_was_written_reads_back_the_same},
+      {tensors_are_ordered_by_width_then_name_and_aligned},
+      {a_file_is_replaced_while_the_old_one_stays_mapped}, {a_path_without_a_folder_is_in_the_working_one},
+      {what_the_reader_would_refuse_is_not_written},
+      {a_second_writer_is_refused_and_a_left_over_is_written_over}, {a_folder_that_is_not_there_is_named})

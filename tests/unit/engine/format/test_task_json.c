@@ -259,18 +259,8 @@ START_TEST(more_columns_than_the_limit_are_refused)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("engine/format: task_json");
-    TCase *t = tcase_create("task");
-    tcase_add_test(t, every_key_lands_in_its_place);
-    tcase_add_loop_test(t, what_is_encoded_decodes_to_the_same, 0, 2);
-    tcase_add_test(t, its_tensors_have_the_shapes_of_the_description);
-    tcase_add_loop_test(t, faults_of_a_task_of_numbers_are_refused, 0,
-                        sizeof refused_numbers / sizeof *refused_numbers);
-    tcase_add_loop_test(t, faults_of_a_task_of_classes_are_refused, 0,
-                        sizeof refused_classes / sizeof *refused_classes);
-    tcase_add_test(t, more_columns_than_the_limit_are_refused);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("engine/format: task_json", NULL, NULL, {every_key_lands_in_its_place},
+      {what_is_encoded_decodes_to_the_same, 2}, {its_tensors_have_the_shapes_of_the_description},
+      {faults_of_a_task_of_numbers_are_refused, sizeof refused_numbers / sizeof *refused_numbers},
+      {faults_of_a_task_of_classes_are_refused, sizeof refused_classes / sizeof *refused_classes},
+      {more_columns_than_the_limit_are_refused})

@@ -146,13 +146,6 @@ START_TEST(test_hidden_kernels_of_every_cpu_version_equal_the_naive_loop)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("engine kernel");
-    TCase *tc = tcase_create("kernels");
-    tcase_add_test(tc, test_kernels_of_every_cpu_version_equal_the_naive_loop);
-    tcase_add_test(tc, test_products_of_rows_do_not_depend_on_the_rows_beside_them);
-    tcase_add_test(tc, test_hidden_kernels_of_every_cpu_version_equal_the_naive_loop);
-    suite_add_tcase(suite, tc);
-    return suite_run(suite);
-}
+SUITE("engine kernel", NULL, NULL, {test_kernels_of_every_cpu_version_equal_the_naive_loop},
+      {test_products_of_rows_do_not_depend_on_the_rows_beside_them},
+      {test_hidden_kernels_of_every_cpu_version_equal_the_naive_loop})

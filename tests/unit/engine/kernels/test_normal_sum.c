@@ -72,13 +72,6 @@ START_TEST(an_equation_without_a_solution_is_said_to_have_none)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("engine/kernels/normal_sum");
-    TCase *t = tcase_create("normal_sum");
-    tcase_add_loop_test(t, the_solution_solves_the_equation_whatever_the_number_of_rows, 0,
-                        sizeof counts / sizeof *counts);
-    tcase_add_test(t, an_equation_without_a_solution_is_said_to_have_none);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("engine/kernels/normal_sum", NULL, NULL,
+      {the_solution_solves_the_equation_whatever_the_number_of_rows, sizeof counts / sizeof *counts},
+      {an_equation_without_a_solution_is_said_to_have_none})

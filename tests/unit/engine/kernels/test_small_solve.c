@@ -119,16 +119,7 @@ START_TEST(nothing_at_all_is_solved)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("engine/kernels: small_solve");
-    TCase *t = tcase_create("small_solve");
-    tcase_add_loop_test(t, the_factor_times_itself_is_the_matrix, 0, N_SIZES);
-    tcase_add_loop_test(t, forward_and_backward_together_solve, 0, N_SIZES);
-    tcase_add_loop_test(t, the_inverse_times_the_matrix_is_one, 0, N_SIZES);
-    tcase_add_loop_test(t, what_is_not_positive_definite_is_refused, 0,
-                        sizeof not_definite / sizeof *not_definite);
-    tcase_add_test(t, nothing_at_all_is_solved);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("engine/kernels: small_solve", NULL, NULL, {the_factor_times_itself_is_the_matrix, N_SIZES},
+      {forward_and_backward_together_solve, N_SIZES}, {the_inverse_times_the_matrix_is_one, N_SIZES},
+      {what_is_not_positive_definite_is_refused, sizeof not_definite / sizeof *not_definite},
+      {nothing_at_all_is_solved})

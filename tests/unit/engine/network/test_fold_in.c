@@ -212,16 +212,8 @@ START_TEST(test_fold_in_without_memory_has_no_basis)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("engine/fold_in");
-    TCase *t = tcase_create("fold_in");
-    tcase_add_loop_test(t, test_fold_in_of_every_length_equals_the_equation_in_double, 0, WITH_BASIS);
-    tcase_add_test(t, test_fold_in_of_a_long_history_is_the_same_with_and_without_a_basis);
-    tcase_add_test(t, test_fold_in_nearly_singular_is_solved_directly);
-    tcase_add_loop_test(t, test_fold_in_with_weights_at_their_limits_is_solved, 0, N_SETTINGS);
-    tcase_add_test(t, test_fold_in_too_wide_a_gram_has_no_basis);
-    tcase_add_test(t, test_fold_in_without_memory_has_no_basis);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("engine/fold_in", NULL, NULL, {test_fold_in_of_every_length_equals_the_equation_in_double, WITH_BASIS},
+      {test_fold_in_of_a_long_history_is_the_same_with_and_without_a_basis},
+      {test_fold_in_nearly_singular_is_solved_directly},
+      {test_fold_in_with_weights_at_their_limits_is_solved, N_SETTINGS},
+      {test_fold_in_too_wide_a_gram_has_no_basis}, {test_fold_in_without_memory_has_no_basis})

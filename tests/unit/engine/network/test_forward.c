@@ -578,19 +578,12 @@ START_TEST(test_softmax_of_large_logits_sums_to_one)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("engine forward");
-    TCase *tc = tcase_create("forward");
-    tcase_add_test(tc, test_encoder_equals_its_formulas);
-    tcase_add_test(tc, test_encoder_refuses_items_weights_and_values_out_of_range);
-    tcase_add_loop_test(tc, test_scores_of_the_catalogue_equal_the_formulas, 0, N_CASES);
-    tcase_add_loop_test(tc, test_rows_through_the_target_equal_the_formulas, 0, N_CASES);
-    tcase_add_loop_test(tc, test_chosen_items_score_the_same_bits_as_the_whole_catalogue, 0, N_CASES);
-    tcase_add_loop_test(tc, test_top_k_is_the_sorted_catalogue_without_what_is_left_out, 0, N_CASES);
-    tcase_add_loop_test(tc, test_training_forward_equals_the_serving_path, 0, N_CASES);
-    tcase_add_test(tc, test_hypernet_refuses_contexts_and_weights_that_are_not_finite);
-    tcase_add_test(tc, test_softmax_of_large_logits_sums_to_one);
-    suite_add_tcase(suite, tc);
-    return suite_run(suite);
-}
+SUITE("engine forward", NULL, NULL, {test_encoder_equals_its_formulas},
+      {test_encoder_refuses_items_weights_and_values_out_of_range},
+      {test_scores_of_the_catalogue_equal_the_formulas, N_CASES},
+      {test_rows_through_the_target_equal_the_formulas, N_CASES},
+      {test_chosen_items_score_the_same_bits_as_the_whole_catalogue, N_CASES},
+      {test_top_k_is_the_sorted_catalogue_without_what_is_left_out, N_CASES},
+      {test_training_forward_equals_the_serving_path, N_CASES},
+      {test_hypernet_refuses_contexts_and_weights_that_are_not_finite},
+      {test_softmax_of_large_logits_sums_to_one})

@@ -385,18 +385,9 @@ START_TEST(test_panels_without_memory_are_refused)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("engine hypernet batch");
-    TCase *tc = tcase_create("batch");
-    tcase_add_test(tc, test_a_vector_gets_the_bits_of_a_lane);
-    tcase_add_test(tc, test_bfloat16_is_the_upper_half);
-    tcase_add_test(tc, test_rows_go_into_lanes_and_back);
-    tcase_add_test(tc, test_rows_written_past_the_caches_read_the_same);
-    tcase_add_loop_test(tc, test_a_batch_gives_the_bits_of_single_generations, 0, 4 * N_CASES);
-    tcase_add_loop_test(tc, test_a_bad_context_spoils_no_other, 0, N_CASES);
-    tcase_add_test(tc, test_a_large_hypernetwork_has_no_panels);
-    tcase_add_test(tc, test_panels_without_memory_are_refused);
-    suite_add_tcase(suite, tc);
-    return suite_run(suite);
-}
+SUITE("engine hypernet batch", NULL, NULL, {test_a_vector_gets_the_bits_of_a_lane},
+      {test_bfloat16_is_the_upper_half}, {test_rows_go_into_lanes_and_back},
+      {test_rows_written_past_the_caches_read_the_same},
+      {test_a_batch_gives_the_bits_of_single_generations, 4 * N_CASES},
+      {test_a_bad_context_spoils_no_other, N_CASES}, {test_a_large_hypernetwork_has_no_panels},
+      {test_panels_without_memory_are_refused})

@@ -534,21 +534,11 @@ START_TEST(pairs_that_would_not_open_are_not_written)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("engine/neighbours");
-    TCase *t = tcase_create("neighbours");
-    tcase_add_checked_fixture(t, set_up, tear_down);
-    tcase_add_loop_test(t, the_bias_is_the_sum_of_the_rows_of_the_history, 0, 5);
-    tcase_add_test(t, without_a_history_or_a_context_of_one_there_are_no_entries);
-    tcase_add_test(t, a_model_without_pairs_has_the_theta_of_its_layers);
-    tcase_add_loop_test(t, of_too_many_entries_the_largest_are_kept_and_of_equal_ones_the_first, 0, 12);
-    tcase_add_test(t, as_many_entries_as_are_kept_are_all_kept);
-    tcase_add_loop_test(t, sums_that_are_not_finite_are_refused, 0, 2);
-    tcase_add_test(t, all_ways_to_a_score_add_the_same_bias_to_that_of_the_layers);
-    tcase_add_loop_test(t, a_written_model_opens_with_the_same_pairs_wherever_they_lie, 0, 8);
-    tcase_add_loop_test(t, damaged_pairs_are_refused_with_the_reason, 0, N_REFUSALS);
-    tcase_add_test(t, pairs_that_would_not_open_are_not_written);
-    suite_add_tcase(suite, t);
-    return suite_run(suite);
-}
+SUITE("engine/neighbours", set_up, tear_down, {the_bias_is_the_sum_of_the_rows_of_the_history, 5},
+      {without_a_history_or_a_context_of_one_there_are_no_entries},
+      {a_model_without_pairs_has_the_theta_of_its_layers},
+      {of_too_many_entries_the_largest_are_kept_and_of_equal_ones_the_first, 12},
+      {as_many_entries_as_are_kept_are_all_kept}, {sums_that_are_not_finite_are_refused, 2},
+      {all_ways_to_a_score_add_the_same_bias_to_that_of_the_layers},
+      {a_written_model_opens_with_the_same_pairs_wherever_they_lie, 8},
+      {damaged_pairs_are_refused_with_the_reason, N_REFUSALS}, {pairs_that_would_not_open_are_not_written})

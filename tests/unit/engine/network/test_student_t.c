@@ -83,15 +83,6 @@ START_TEST(it_rises_with_the_probability_and_falls_with_the_freedom)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("engine/network: student_t");
-    TCase *t = tcase_create("student_t");
-    tcase_add_loop_test(t, quantiles_are_those_of_tables, 0, sizeof known / sizeof *known);
-    tcase_add_test(t, with_one_and_two_degrees_the_closed_forms_come_out);
-    tcase_add_test(t, with_many_degrees_it_is_the_normal_distribution);
-    tcase_add_test(t, a_quantile_has_its_probability);
-    tcase_add_test(t, it_rises_with_the_probability_and_falls_with_the_freedom);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("engine/network: student_t", NULL, NULL, {quantiles_are_those_of_tables, sizeof known / sizeof *known},
+      {with_one_and_two_degrees_the_closed_forms_come_out}, {with_many_degrees_it_is_the_normal_distribution},
+      {a_quantile_has_its_probability}, {it_rises_with_the_probability_and_falls_with_the_freedom})

@@ -78,12 +78,5 @@ START_TEST(test_bootstrap_of_a_thing_with_itself_is_nothing)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("engine/bootstrap");
-    TCase *t = tcase_create("bootstrap");
-    tcase_add_loop_test(t, test_bootstrap_equals_copying_the_drawn_users, 0, 8);
-    tcase_add_test(t, test_bootstrap_of_a_thing_with_itself_is_nothing);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("engine/bootstrap", NULL, NULL, {test_bootstrap_equals_copying_the_drawn_users, 8},
+      {test_bootstrap_of_a_thing_with_itself_is_nothing})

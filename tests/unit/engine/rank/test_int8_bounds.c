@@ -413,17 +413,9 @@ START_TEST(test_blocks_that_reach_a_threshold_are_found)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("engine/screen");
-    TCase *tests = tcase_create("screen");
-    tcase_add_loop_test(tests, test_the_best_are_those_of_scoring_everything, 0, N_CASES);
-    tcase_add_loop_test(tests, test_the_best_of_what_little_is_not_excluded, 0, N_CASES);
-    tcase_add_loop_test(tests, test_a_score_is_never_outside_its_bounds, 0, N_CASES);
-    tcase_add_test(tests, test_an_odd_unit_does_not_widen_the_bounds_of_the_others);
-    tcase_add_test(tests, test_bounds_hold_where_every_byte_is_the_largest);
-    tcase_add_test(tests, test_bounds_hold_of_the_smallest_numbers);
-    tcase_add_test(tests, test_blocks_that_reach_a_threshold_are_found);
-    suite_add_tcase(suite, tests);
-    return suite_run(suite);
-}
+SUITE("engine/screen", NULL, NULL, {test_the_best_are_those_of_scoring_everything, N_CASES},
+      {test_the_best_of_what_little_is_not_excluded, N_CASES},
+      {test_a_score_is_never_outside_its_bounds, N_CASES},
+      {test_an_odd_unit_does_not_widen_the_bounds_of_the_others},
+      {test_bounds_hold_where_every_byte_is_the_largest}, {test_bounds_hold_of_the_smallest_numbers},
+      {test_blocks_that_reach_a_threshold_are_found})

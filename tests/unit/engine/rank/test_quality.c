@@ -220,22 +220,12 @@ START_TEST(test_metrics_positions_equal_a_full_sort)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("engine/metrics");
-    TCase *t = tcase_create("metrics");
-    tcase_add_loop_test(t, test_metrics_names_read_and_write_the_same, 0, sizeof good / sizeof *good);
-    tcase_add_loop_test(t, test_metrics_refuses_other_names, 0, sizeof bad / sizeof *bad);
-    tcase_add_loop_test(t, test_metrics_values_are_those_by_hand, 0, sizeof by_hand / sizeof *by_hand);
-    tcase_add_test(t, test_metrics_ndcg_is_that_by_hand);
-    tcase_add_test(t, test_metrics_of_one_held_out_item_are_those_of_its_place);
-    tcase_add_loop_test(t, test_metrics_best_is_one_and_nothing_is_zero, 0, sizeof good / sizeof *good);
-    tcase_add_test(t, test_metrics_square_errors_for_rmse_and_not_for_mae);
-    tcase_add_test(t, test_metrics_ties_count_against_the_item);
-    tcase_add_test(t, test_metrics_all_scores_equal_is_last);
-    tcase_add_test(t, test_metrics_nan_is_worst);
-    tcase_add_test(t, test_metrics_tied_relevant_items_take_different_places);
-    tcase_add_loop_test(t, test_metrics_positions_equal_a_full_sort, 0, 40);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("engine/metrics", NULL, NULL, {test_metrics_names_read_and_write_the_same, sizeof good / sizeof *good},
+      {test_metrics_refuses_other_names, sizeof bad / sizeof *bad},
+      {test_metrics_values_are_those_by_hand, sizeof by_hand / sizeof *by_hand},
+      {test_metrics_ndcg_is_that_by_hand}, {test_metrics_of_one_held_out_item_are_those_of_its_place},
+      {test_metrics_best_is_one_and_nothing_is_zero, sizeof good / sizeof *good},
+      {test_metrics_square_errors_for_rmse_and_not_for_mae}, {test_metrics_ties_count_against_the_item},
+      {test_metrics_all_scores_equal_is_last}, {test_metrics_nan_is_worst},
+      {test_metrics_tied_relevant_items_take_different_places},
+      {test_metrics_positions_equal_a_full_sort, 40})

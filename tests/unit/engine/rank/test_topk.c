@@ -125,14 +125,5 @@ START_TEST(the_threshold_rises_to_the_worst_kept_score)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("engine/topk");
-    TCase *t = tcase_create("topk");
-    tcase_add_loop_test(t, equals_a_sort_with_many_ties, 0, 60);
-    tcase_add_test(t, ranks_infinities_and_never_keeps_nan);
-    tcase_add_test(t, ties_prefer_the_smaller_index_in_any_order_of_arrival);
-    tcase_add_test(t, the_threshold_rises_to_the_worst_kept_score);
-    suite_add_tcase(suite, t);
-    return suite_run(suite);
-}
+SUITE("engine/topk", NULL, NULL, {equals_a_sort_with_many_ties, 60}, {ranks_infinities_and_never_keeps_nan},
+      {ties_prefer_the_smaller_index_in_any_order_of_arrival}, {the_threshold_rises_to_the_worst_kept_score})

@@ -363,7 +363,7 @@ static int status_with(const char *authorization, const char *target)
     r->method = "GET";
     if (strncmp(target, "/v1/admin", 9) == 0)
         r->method = "DELETE";
-    r->authorization = (struct text){authorization, authorization ? strlen(authorization) : 0};
+    r->authorization = text_of(authorization);
     api_begin(&w.api, r);
     int status = r->status;
     if (status == 401)

@@ -287,24 +287,12 @@ START_TEST(test_json_in_floats_round_as_floats)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("server/json_in");
-    TCase *t = tcase_create("json_in");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_loop_test(t, test_json_in_says_where_a_text_breaks, 0, sizeof broken / sizeof *broken);
-    tcase_add_test(t, test_json_in_nests_up_to_its_limit);
-    tcase_add_test(t, test_json_in_a_number_beyond_a_double_is_an_invalid_value);
-    tcase_add_test(t, test_json_in_places_are_json_pointers);
-    tcase_add_test(t, test_json_in_places_are_cut_at_characters);
-    tcase_add_test(t, test_json_in_objects_have_known_members_only);
-    tcase_add_test(t, test_json_in_arrays_have_a_limit);
-    tcase_add_test(t, test_json_in_ids_are_short_strings);
-    tcase_add_loop_test(t, test_json_in_of_a_number_as_an_id_it_is_said_how_it_is_written, 0, 5);
-    tcase_add_loop_test(t, test_json_in_members_of_an_interaction_pass_by_the_rules_of_fields, 0,
-                        sizeof members / sizeof *members);
-    tcase_add_test(t, test_json_in_absent_numbers_keep_their_default);
-    tcase_add_test(t, test_json_in_floats_round_as_floats);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("server/json_in", setup, teardown,
+      {test_json_in_says_where_a_text_breaks, sizeof broken / sizeof *broken},
+      {test_json_in_nests_up_to_its_limit}, {test_json_in_a_number_beyond_a_double_is_an_invalid_value},
+      {test_json_in_places_are_json_pointers}, {test_json_in_places_are_cut_at_characters},
+      {test_json_in_objects_have_known_members_only}, {test_json_in_arrays_have_a_limit},
+      {test_json_in_ids_are_short_strings},
+      {test_json_in_of_a_number_as_an_id_it_is_said_how_it_is_written, 5},
+      {test_json_in_members_of_an_interaction_pass_by_the_rules_of_fields, sizeof members / sizeof *members},
+      {test_json_in_absent_numbers_keep_their_default}, {test_json_in_floats_round_as_floats})

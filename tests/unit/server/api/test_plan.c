@@ -71,11 +71,6 @@ static struct counts take_counts(void)
 static struct api_world w;
 static char third[128];
 
-static struct text text_of(const char *s)
-{
-    return (struct text){s, strlen(s)};
-}
-
 static void write_third(const char *version)
 {
     struct sample_model m;
@@ -528,24 +523,12 @@ START_TEST(plans_move_from_thread_to_thread_while_models_come_and_go)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("server/api/plan");
-    TCase *t = tcase_create("plan");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_loop_test(t, what_a_worker_runs_was_read_once, 0, N_CALLS);
-    tcase_add_loop_test(t, a_miss_over_a_connection_is_read_as_often_as_a_hit, 0, N_CALLS);
-    tcase_add_test(t, what_a_worker_reads_is_read_by_nobody_before);
-    tcase_add_test(t, a_call_ends_with_the_model_that_it_was_planned_with);
-    tcase_add_test(t, another_model_that_took_the_name_does_not_answer_for_the_planned_one);
-    tcase_add_test(t, the_first_model_of_a_plan_is_the_one_that_was_first);
-    tcase_add_test(t, users_are_as_they_are_when_the_call_is_run);
-    tcase_add_test(t, items_that_come_between_move_no_planned_one);
-    tcase_add_test(t, a_plan_that_nobody_runs_lets_go_of_what_it_holds);
-    tcase_add_test(t, a_cached_answer_holds_no_models);
-    tcase_add_test(t, a_worker_without_memory_for_the_models_of_a_plan_says_so);
-    tcase_add_test(t, a_thread_without_memory_for_another_model_takes_over_the_one_it_has);
-    tcase_add_test(t, plans_move_from_thread_to_thread_while_models_come_and_go);
-    suite_add_tcase(suite, t);
-    return suite_run(suite);
-}
+SUITE("server/api/plan", setup, teardown, {what_a_worker_runs_was_read_once, N_CALLS},
+      {a_miss_over_a_connection_is_read_as_often_as_a_hit, N_CALLS},
+      {what_a_worker_reads_is_read_by_nobody_before}, {a_call_ends_with_the_model_that_it_was_planned_with},
+      {another_model_that_took_the_name_does_not_answer_for_the_planned_one},
+      {the_first_model_of_a_plan_is_the_one_that_was_first}, {users_are_as_they_are_when_the_call_is_run},
+      {items_that_come_between_move_no_planned_one}, {a_plan_that_nobody_runs_lets_go_of_what_it_holds},
+      {a_cached_answer_holds_no_models}, {a_worker_without_memory_for_the_models_of_a_plan_says_so},
+      {a_thread_without_memory_for_another_model_takes_over_the_one_it_has},
+      {plans_move_from_thread_to_thread_while_models_come_and_go})

@@ -148,16 +148,6 @@ START_TEST(test_metrics_never_name_a_user)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("server/metrics");
-    TCase *t = tcase_create("metrics");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_test(t, test_metrics_latency_buckets_are_cumulative);
-    tcase_add_test(t, test_metrics_count_by_class_of_status);
-    tcase_add_test(t, test_metrics_count_each_route_apart);
-    tcase_add_test(t, test_metrics_are_prometheus_text);
-    tcase_add_test(t, test_metrics_never_name_a_user);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("server/metrics", setup, teardown, {test_metrics_latency_buckets_are_cumulative},
+      {test_metrics_count_by_class_of_status}, {test_metrics_count_each_route_apart},
+      {test_metrics_are_prometheus_text}, {test_metrics_never_name_a_user})

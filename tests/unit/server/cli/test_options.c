@@ -380,31 +380,15 @@ START_TEST(test_options_single_dash_is_no_word)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("server/options");
-    TCase *t = tcase_create("options");
-    tcase_add_checked_fixture(t, reset, reset);
-    tcase_add_test(t, test_options_every_kind_from_flags);
-    tcase_add_test(t, test_options_nothing_given_keeps_the_defaults);
-    tcase_add_test(t, test_options_equals_and_space_are_the_same);
-    tcase_add_test(t, test_options_last_of_a_repeated_option_wins);
-    tcase_add_loop_test(t, test_options_read_bytes_with_units, 0, sizeof sizes / sizeof *sizes);
-    tcase_add_loop_test(t, test_options_refuses_with_the_reason, 0, sizeof wrong / sizeof *wrong);
-    tcase_add_test(t, test_options_list_has_a_limit);
-    tcase_add_test(t, test_options_required_is_asked_for);
-    tcase_add_test(t, test_options_word_stands_anywhere);
-    tcase_add_test(t, test_options_word_after_dashes_may_look_like_an_option);
-    tcase_add_test(t, test_options_word_is_needed_once);
-    tcase_add_test(t, test_options_every_kind_from_the_environment);
-    tcase_add_test(t, test_options_flags_win_over_the_environment);
-    tcase_add_test(t, test_options_empty_variable_is_as_none);
-    tcase_add_loop_test(t, test_options_flag_variable_can_say_no, 0, 2);
-    tcase_add_test(t, test_options_bad_variable_is_named);
-    tcase_add_test(t, test_options_help_names_every_option_and_default);
-    tcase_add_loop_test(t, test_options_help_wins_over_faults, 0, 2);
-    tcase_add_test(t, test_options_help_after_dashes_is_a_word);
-    tcase_add_test(t, test_options_single_dash_is_no_word);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("server/options", reset, reset, {test_options_every_kind_from_flags},
+      {test_options_nothing_given_keeps_the_defaults}, {test_options_equals_and_space_are_the_same},
+      {test_options_last_of_a_repeated_option_wins},
+      {test_options_read_bytes_with_units, sizeof sizes / sizeof *sizes},
+      {test_options_refuses_with_the_reason, sizeof wrong / sizeof *wrong}, {test_options_list_has_a_limit},
+      {test_options_required_is_asked_for}, {test_options_word_stands_anywhere},
+      {test_options_word_after_dashes_may_look_like_an_option}, {test_options_word_is_needed_once},
+      {test_options_every_kind_from_the_environment}, {test_options_flags_win_over_the_environment},
+      {test_options_empty_variable_is_as_none}, {test_options_flag_variable_can_say_no, 2},
+      {test_options_bad_variable_is_named}, {test_options_help_names_every_option_and_default},
+      {test_options_help_wins_over_faults, 2}, {test_options_help_after_dashes_is_a_word},
+      {test_options_single_dash_is_no_word})

@@ -60,7 +60,7 @@ static const struct column *must_find(bool categorical, const char *name)
     struct err e = {0};
     ck_assert_msg(find(categorical, name, &e) == ERR_OK, "%s", e.text);
     ck_assert_int_eq(columns_check(&columns, NULL), ERR_OK);
-    size_t i = columns_find(&columns, (struct text){name, strlen(name)});
+    size_t i = columns_find(&columns, text_of(name));
     return i < columns.n ? &columns.list[i] : NULL;
 }
 

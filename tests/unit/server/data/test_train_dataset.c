@@ -17,11 +17,6 @@ static struct store *store;
 static struct store_conn *conn;
 static struct dataset data;
 
-static struct text text_of(const char *s)
-{
-    return (struct text){s, s ? strlen(s) : 0};
-}
-
 static void must(enum err_code code, const struct err *e)
 {
     ck_assert_msg(code == ERR_OK, "%s", e->text);
@@ -409,28 +404,15 @@ START_TEST(test_dataset_without_memory_says_so_and_leaks_nothing)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("server/dataset");
-    TCase *t = tcase_create("dataset");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_test(t, test_dataset_users_without_interactions_are_kept);
-    tcase_add_test(t, test_dataset_interactions_are_oldest_first_and_complete);
-    tcase_add_test(t, test_dataset_items_nobody_took_are_in_the_catalogue);
-    tcase_add_test(t, test_dataset_keys_with_gaps_count_rows);
-    tcase_add_test(t, test_dataset_an_empty_store_is_empty);
-    tcase_add_test(t, test_dataset_categories_of_items_are_numbered_and_rare_ones_left_out);
-    tcase_add_test(t, test_dataset_rare_values_are_left_out);
-    tcase_add_test(t, test_dataset_a_repeated_value_is_one_user);
-    tcase_add_test(t, test_dataset_same_value_of_two_fields_is_two_rows);
-    tcase_add_test(t, test_dataset_a_field_of_too_many_values_is_no_trait);
-    tcase_add_test(t, test_dataset_a_field_of_the_most_values_stays);
-    tcase_add_test(t, test_dataset_the_forms_of_a_value_are_one);
-    tcase_add_test(t, test_dataset_many_numbers_are_learned_as_ranges);
-    tcase_add_test(t, test_dataset_numbers_of_their_own_are_in_no_range);
-    tcase_add_test(t, test_dataset_few_numbers_are_codes);
-    tcase_add_test(t, test_dataset_no_more_fields_than_a_model_may_have);
-    tcase_add_loop_test(t, test_dataset_without_memory_says_so_and_leaks_nothing, 0, 2);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("server/dataset", setup, teardown, {test_dataset_users_without_interactions_are_kept},
+      {test_dataset_interactions_are_oldest_first_and_complete},
+      {test_dataset_items_nobody_took_are_in_the_catalogue}, {test_dataset_keys_with_gaps_count_rows},
+      {test_dataset_an_empty_store_is_empty},
+      {test_dataset_categories_of_items_are_numbered_and_rare_ones_left_out},
+      {test_dataset_rare_values_are_left_out}, {test_dataset_a_repeated_value_is_one_user},
+      {test_dataset_same_value_of_two_fields_is_two_rows},
+      {test_dataset_a_field_of_too_many_values_is_no_trait}, {test_dataset_a_field_of_the_most_values_stays},
+      {test_dataset_the_forms_of_a_value_are_one}, {test_dataset_many_numbers_are_learned_as_ranges},
+      {test_dataset_numbers_of_their_own_are_in_no_range}, {test_dataset_few_numbers_are_codes},
+      {test_dataset_no_more_fields_than_a_model_may_have},
+      {test_dataset_without_memory_says_so_and_leaks_nothing, 2})

@@ -70,12 +70,5 @@ START_TEST(an_error_of_ratings_is_over_the_rows_of_the_group_and_coverage_has_no
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("evaluation_groups");
-    TCase *t = tcase_create("groups");
-    tcase_add_test(t, users_fall_into_their_groups);
-    tcase_add_test(t, an_error_of_ratings_is_over_the_rows_of_the_group_and_coverage_has_no_groups);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("evaluation_groups", NULL, NULL, {users_fall_into_their_groups},
+      {an_error_of_ratings_is_over_the_rows_of_the_group_and_coverage_has_no_groups})

@@ -41,7 +41,7 @@ START_TEST(names_come_in_order_until_the_caller_stops)
 {
     struct reading r = {.most = cases[_i].most};
     buf_init(&r.names, 100);
-    bool goes_on = categories_each((struct text){cases[_i].json, strlen(cases[_i].json)}, add_name, &r);
+    bool goes_on = categories_each(text_of(cases[_i].json), add_name, &r);
     ck_assert_int_eq(goes_on, cases[_i].goes_on);
     ck_assert_str_eq(buf_text(&r.names), cases[_i].want);
     buf_fini(&r.names);
@@ -54,12 +54,5 @@ START_TEST(an_item_without_categories_has_none)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("server/fields/categories");
-    TCase *t = tcase_create("categories");
-    tcase_add_loop_test(t, names_come_in_order_until_the_caller_stops, 0, N_CASES);
-    tcase_add_test(t, an_item_without_categories_has_none);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("server/fields/categories", NULL, NULL, {names_come_in_order_until_the_caller_stops, N_CASES},
+      {an_item_without_categories_has_none})

@@ -11,11 +11,6 @@
 
 enum { NOW = 1790000000 }; /* 2026-09-21 */
 
-static struct text text_of(const char *s)
-{
-    return (struct text){s, strlen(s)};
-}
-
 START_TEST(test_field_weights_are_positive_and_within_limits)
 {
     const double good[] = {1e-6, 1, 0.5, 1e6},
@@ -154,18 +149,9 @@ START_TEST(test_field_old_values_come_within_limits)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("server/field");
-    TCase *t = tcase_create("field");
-    tcase_add_test(t, test_field_weights_are_positive_and_within_limits);
-    tcase_add_test(t, test_field_ratings_are_within_limits_and_denormal_ones_are_zero);
-    tcase_add_test(t, test_field_components_are_within_limits);
-    tcase_add_loop_test(t, test_field_times_tell_their_unit_by_their_size, 0, sizeof times / sizeof *times);
-    tcase_add_test(t, test_field_a_refused_time_names_the_unit_and_the_clock);
-    tcase_add_test(t, test_field_tells_words_for_nothing_from_ids);
-    tcase_add_test(t, test_field_ids_are_short_utf_8);
-    tcase_add_test(t, test_field_old_values_come_within_limits);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("server/field", NULL, NULL, {test_field_weights_are_positive_and_within_limits},
+      {test_field_ratings_are_within_limits_and_denormal_ones_are_zero},
+      {test_field_components_are_within_limits},
+      {test_field_times_tell_their_unit_by_their_size, sizeof times / sizeof *times},
+      {test_field_a_refused_time_names_the_unit_and_the_clock}, {test_field_tells_words_for_nothing_from_ids},
+      {test_field_ids_are_short_utf_8}, {test_field_old_values_come_within_limits})

@@ -6,11 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-static struct text text_of(const char *s)
-{
-    return (struct text){s, strlen(s)};
-}
-
 START_TEST(test_times_are_seconds_or_iso_8601)
 {
     static const struct {
@@ -75,12 +70,5 @@ START_TEST(test_numbers_are_decimal_and_finite)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("server table_value");
-    TCase *tc = tcase_create("all");
-    tcase_add_test(tc, test_times_are_seconds_or_iso_8601);
-    tcase_add_test(tc, test_numbers_are_decimal_and_finite);
-    suite_add_tcase(suite, tc);
-    return suite_run(suite);
-}
+SUITE("server table_value", NULL, NULL, {test_times_are_seconds_or_iso_8601},
+      {test_numbers_are_decimal_and_finite})

@@ -8,11 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static struct text text_of(const char *s)
-{
-    return (struct text){s, strlen(s)};
-}
-
 static const struct {
     const char *id, *form;
 } forms[] = {
@@ -139,15 +134,7 @@ START_TEST(test_id_meeting_without_memory_is_an_error_at_every_allocation)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("server id_meeting");
-    TCase *tc = tcase_create("all");
-    tcase_add_loop_test(tc, test_id_form_loses_what_programs_add_and_nothing_else, 0,
-                        sizeof forms / sizeof *forms);
-    tcase_add_test(tc, test_id_meeting_counts_what_is_apart_on_either_side);
-    tcase_add_test(tc, test_id_meeting_holds_so_many_and_no_more);
-    tcase_add_test(tc, test_id_meeting_without_memory_is_an_error_at_every_allocation);
-    suite_add_tcase(suite, tc);
-    return suite_run(suite);
-}
+SUITE("server id_meeting", NULL, NULL,
+      {test_id_form_loses_what_programs_add_and_nothing_else, sizeof forms / sizeof *forms},
+      {test_id_meeting_counts_what_is_apart_on_either_side}, {test_id_meeting_holds_so_many_and_no_more},
+      {test_id_meeting_without_memory_is_an_error_at_every_allocation})

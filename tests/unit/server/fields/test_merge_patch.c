@@ -68,13 +68,6 @@ START_TEST(test_merge_patch_tells_a_bad_patch_from_a_bad_object)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("merge_patch");
-    TCase *t = tcase_create("merge_patch");
-    suite_add_tcase(suite, t);
-    tcase_add_loop_test(t, test_merge_patch_does_as_rfc_7396_says, 0, sizeof cases / sizeof *cases);
-    tcase_add_test(t, test_merge_patch_refuses_what_would_be_too_large);
-    tcase_add_test(t, test_merge_patch_tells_a_bad_patch_from_a_bad_object);
-    return suite_run(suite);
-}
+SUITE("merge_patch", NULL, NULL, {test_merge_patch_does_as_rfc_7396_says, sizeof cases / sizeof *cases},
+      {test_merge_patch_refuses_what_would_be_too_large},
+      {test_merge_patch_tells_a_bad_patch_from_a_bad_object})

@@ -149,19 +149,9 @@ START_TEST(test_profile_without_refuses_what_is_no_object_or_too_long)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("server/profile");
-    TCase *t = tcase_create("profile");
-    tcase_add_loop_test(t, test_profile_gives_the_pairs_of_the_text, 0, sizeof cases / sizeof *cases);
-    tcase_add_loop_test(t, test_profile_refuses_what_is_no_object, 0, sizeof refused / sizeof *refused);
-    tcase_add_test(t, test_profile_given_tells_of_nested_values_too);
-    tcase_add_test(t, test_profile_reads_no_byte_past_its_length);
-    tcase_add_loop_test(t, test_profile_stops_when_told, 0, 2);
-    tcase_add_loop_test(t, test_profile_numbers_read_back_the_same, 0, 5);
-    tcase_add_loop_test(t, test_profile_without_a_pair_keeps_the_others, 0,
-                        sizeof removals / sizeof *removals);
-    tcase_add_test(t, test_profile_without_refuses_what_is_no_object_or_too_long);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("server/profile", NULL, NULL, {test_profile_gives_the_pairs_of_the_text, sizeof cases / sizeof *cases},
+      {test_profile_refuses_what_is_no_object, sizeof refused / sizeof *refused},
+      {test_profile_given_tells_of_nested_values_too}, {test_profile_reads_no_byte_past_its_length},
+      {test_profile_stops_when_told, 2}, {test_profile_numbers_read_back_the_same, 5},
+      {test_profile_without_a_pair_keeps_the_others, sizeof removals / sizeof *removals},
+      {test_profile_without_refuses_what_is_no_object_or_too_long})

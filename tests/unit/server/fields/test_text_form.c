@@ -67,13 +67,6 @@ START_TEST(a_number_that_is_too_long_to_be_shown_is_cut)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("server/fields/text_form");
-    TCase *t = tcase_create("forms");
-    tcase_add_loop_test(t, a_text_is_told_by_its_form_and_a_number_as_it_is_to_be_written, 0,
-                        (int)(sizeof cases / sizeof *cases));
-    tcase_add_test(t, a_number_that_is_too_long_to_be_shown_is_cut);
-    suite_add_tcase(suite, t);
-    return suite_run(suite);
-}
+SUITE("server/fields/text_form", NULL, NULL,
+      {a_text_is_told_by_its_form_and_a_number_as_it_is_to_be_written, sizeof cases / sizeof *cases},
+      {a_number_that_is_too_long_to_be_shown_is_cut})

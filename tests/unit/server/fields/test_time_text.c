@@ -8,11 +8,6 @@
 
 enum { TEN = 1767175200, NOW = 1767300000 }; /* 2025-12-31 10:00:00 UTC */
 
-static struct text text_of(const char *s)
-{
-    return (struct text){s, strlen(s)};
-}
-
 static const char *const tens[] = {
     "2025-12-31 10:00:00 UTC",                                        /* BigQuery */
     "2025-12-31 10:00:00.123456 UTC",                                 /* the same, with a fraction */

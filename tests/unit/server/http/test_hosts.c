@@ -33,7 +33,7 @@ END_TEST
 
 static bool allows(const struct hosts *h, const char *host)
 {
-    return hosts_allow(h, (struct text){host, host ? strlen(host) : 0});
+    return hosts_allow(h, text_of(host));
 }
 
 START_TEST(names_of_this_machine_and_those_given_are_taken)
@@ -79,12 +79,5 @@ START_TEST(names_of_this_machine_and_those_given_are_taken)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("server/hosts");
-    TCase *t = tcase_create("hosts");
-    tcase_add_test(t, addresses_of_this_machine_alone_are_told_from_others);
-    tcase_add_test(t, names_of_this_machine_and_those_given_are_taken);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("server/hosts", NULL, NULL, {addresses_of_this_machine_alone_are_told_from_others},
+      {names_of_this_machine_and_those_given_are_taken})

@@ -192,18 +192,10 @@ START_TEST(test_problem_replaces_half_an_answer)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("server/problem");
-    TCase *t = tcase_create("problem");
-    tcase_add_loop_test(t, test_problem_is_a_document_of_its_own_type, 0, N_PROBLEMS);
-    tcase_add_loop_test(t, test_problem_repeats_only_utf8, 0, sizeof details / sizeof *details);
-    tcase_add_test(t, test_problem_cuts_a_long_detail_at_a_character);
-    tcase_add_test(t, test_problem_of_json_has_line_and_column);
-    tcase_add_loop_test(t, test_problem_of_each_error_of_a_lower_layer, 0, sizeof errors / sizeof *errors);
-    tcase_add_test(t, test_problem_gathers_faults_in_the_order_of_the_request);
-    tcase_add_test(t, test_problem_without_a_place_is_answered_while_faults_are_gathered);
-    tcase_add_test(t, test_problem_replaces_half_an_answer);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("server/problem", NULL, NULL, {test_problem_is_a_document_of_its_own_type, N_PROBLEMS},
+      {test_problem_repeats_only_utf8, sizeof details / sizeof *details},
+      {test_problem_cuts_a_long_detail_at_a_character}, {test_problem_of_json_has_line_and_column},
+      {test_problem_of_each_error_of_a_lower_layer, sizeof errors / sizeof *errors},
+      {test_problem_gathers_faults_in_the_order_of_the_request},
+      {test_problem_without_a_place_is_answered_while_faults_are_gathered},
+      {test_problem_replaces_half_an_answer})

@@ -275,7 +275,7 @@ static const struct {
 START_TEST(test_request_compares_media_types_without_parameters)
 {
     struct request *r = request_new("/", 100);
-    r->content_type = (struct text){types[_i].type, types[_i].type ? strlen(types[_i].type) : 0};
+    r->content_type = text_of(types[_i].type);
     ck_assert_int_eq(request_type_is(r, "application/json", NULL), types[_i].json);
     ck_assert_int_eq(request_type_is(r, "application/json", "+json"), types[_i].json_or_suffix);
     request_free(r);
@@ -294,23 +294,11 @@ START_TEST(test_request_a_second_answer_replaces_the_first)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("server/request");
-    TCase *t = tcase_create("request");
-    tcase_add_loop_test(t, test_request_splits_before_it_decodes, 0, sizeof targets / sizeof *targets);
-    tcase_add_test(t, test_request_keeps_a_zero_byte_in_its_place);
-    tcase_add_test(t, test_request_a_path_too_deep_is_well_formed);
-    tcase_add_test(t, test_request_counts_its_parameters);
-    tcase_add_test(t, test_request_keeps_nothing_of_the_one_before);
-    tcase_add_test(t, test_request_keeps_the_memory_of_the_one_before_up_to_a_limit);
-    tcase_add_test(t, test_request_ends_a_plan_once);
-    tcase_add_test(t, test_request_keeps_the_memory_of_a_plan_up_to_a_limit);
-    tcase_add_test(t, test_request_without_memory_stays_the_one_before);
-    tcase_add_test(t, test_request_gives_the_first_parameter_of_a_name);
-    tcase_add_loop_test(t, test_request_compares_media_types_without_parameters, 0,
-                        sizeof types / sizeof *types);
-    tcase_add_test(t, test_request_a_second_answer_replaces_the_first);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("server/request", NULL, NULL, {test_request_splits_before_it_decodes, sizeof targets / sizeof *targets},
+      {test_request_keeps_a_zero_byte_in_its_place}, {test_request_a_path_too_deep_is_well_formed},
+      {test_request_counts_its_parameters}, {test_request_keeps_nothing_of_the_one_before},
+      {test_request_keeps_the_memory_of_the_one_before_up_to_a_limit}, {test_request_ends_a_plan_once},
+      {test_request_keeps_the_memory_of_a_plan_up_to_a_limit},
+      {test_request_without_memory_stays_the_one_before}, {test_request_gives_the_first_parameter_of_a_name},
+      {test_request_compares_media_types_without_parameters, sizeof types / sizeof *types},
+      {test_request_a_second_answer_replaces_the_first})

@@ -145,15 +145,7 @@ START_TEST(test_route_has_a_queue_for_each_kind_of_wait)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("server/route");
-    TCase *t = tcase_create("route");
-    tcase_add_loop_test(t, test_route_finds_the_call_or_says_why_not, 0, sizeof cases / sizeof *cases);
-    tcase_add_test(t, test_route_names_the_parameter_it_does_not_know);
-    tcase_add_test(t, test_route_only_the_system_calls_are_open);
-    tcase_add_test(t, test_route_says_by_its_class_who_runs_it);
-    tcase_add_loop_test(t, test_route_has_a_queue_for_each_kind_of_wait, 0, sizeof queues / sizeof *queues);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("server/route", NULL, NULL, {test_route_finds_the_call_or_says_why_not, sizeof cases / sizeof *cases},
+      {test_route_names_the_parameter_it_does_not_know}, {test_route_only_the_system_calls_are_open},
+      {test_route_says_by_its_class_who_runs_it},
+      {test_route_has_a_queue_for_each_kind_of_wait, sizeof queues / sizeof *queues})

@@ -165,16 +165,7 @@ START_TEST(test_random_bytes_are_read_alike_in_any_pieces)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("server/wire");
-    TCase *t = tcase_create("wire");
-    tcase_add_loop_test(t, test_cuts_change_nothing, 0, sizeof cases / sizeof *cases);
-    tcase_add_loop_test(t, test_a_fault_ends_the_request, 0, sizeof cases / sizeof *cases);
-    tcase_add_test(t, test_cookies_get_another_name);
-    tcase_add_loop_test(t, test_a_large_head_is_refused_at_the_same_byte_whatever_the_cuts, 0,
-                        sizeof large / sizeof *large);
-    tcase_add_test(t, test_random_bytes_are_read_alike_in_any_pieces);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("server/wire", NULL, NULL, {test_cuts_change_nothing, sizeof cases / sizeof *cases},
+      {test_a_fault_ends_the_request, sizeof cases / sizeof *cases}, {test_cookies_get_another_name},
+      {test_a_large_head_is_refused_at_the_same_byte_whatever_the_cuts, sizeof large / sizeof *large},
+      {test_random_bytes_are_read_alike_in_any_pieces})

@@ -200,18 +200,8 @@ START_TEST(test_worker_a_job_without_a_place_ends_the_program)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("server/worker");
-    TCase *t = tcase_create("worker");
-    tcase_add_checked_fixture(t, setup, NULL);
-    tcase_add_test(t, test_worker_one_thread_keeps_the_order);
-    tcase_add_test(t, test_worker_a_full_queue_says_no);
-    tcase_add_test(t, test_worker_each_job_runs_once);
-    tcase_add_loop_test(t, test_worker_all_or_none_start, 1, 4);
-    tcase_add_test(t, test_worker_stops_without_work);
-    tcase_add_test(t, test_worker_a_job_whose_place_was_taken_before_the_stop_runs);
-    suite_add_aborting(t, test_worker_a_job_without_a_place_ends_the_program);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("server/worker", setup, NULL, {test_worker_one_thread_keeps_the_order},
+      {test_worker_a_full_queue_says_no}, {test_worker_each_job_runs_once},
+      {test_worker_all_or_none_start, .from = 1, .to = 4}, {test_worker_stops_without_work},
+      {test_worker_a_job_whose_place_was_taken_before_the_stop_runs},
+      {test_worker_a_job_without_a_place_ends_the_program, .signal = SIGABRT})

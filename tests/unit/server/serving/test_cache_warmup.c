@@ -37,14 +37,14 @@ static void ask(const char *id)
     struct weights *made;
     bool hit;
     STORE_OK(recommender_acquire(recommender(), recommender_find(recommender(), NULL), WEIGHTS_OF_USER,
-                                 store_fixture_text(id), &made, &hit, &e));
+                                 text_of(id), &made, &hit, &e));
     weights_unref(made);
 }
 
 static bool is_cached(const char *id)
 {
     struct weights *found = recommender_cached(recommender(), recommender_find(recommender(), NULL),
-                                               WEIGHTS_OF_USER, store_fixture_text(id));
+                                               WEIGHTS_OF_USER, text_of(id));
     weights_unref(found);
     return found != NULL;
 }
@@ -151,7 +151,7 @@ START_TEST(weights_come_from_the_store_as_it_is_now)
     int64_t revision = store_fixture_event(w.worker->session.conn, "ann", "1", 1, 9);
     ck_assert_uint_eq(load(), 1);
     struct weights *found = recommender_cached(recommender(), recommender_find(recommender(), NULL),
-                                               WEIGHTS_OF_USER, store_fixture_text("ann"));
+                                               WEIGHTS_OF_USER, text_of("ann"));
     ck_assert_int_eq(found->revision, revision);
     weights_unref(found);
 }
@@ -340,24 +340,11 @@ START_TEST(without_memory_for_the_next_list_the_old_one_stays)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("server/cache_warmup");
-    TCase *c = tcase_create("warm-up");
-    tcase_add_checked_fixture(c, setup, teardown);
-    tcase_add_test(c, a_start_has_the_users_of_the_last_run_whatever_their_names);
-    tcase_add_test(c, the_file_is_its_owner_s_and_names_the_newest_first);
-    tcase_add_test(c, weights_come_from_the_store_as_it_is_now);
-    tcase_add_test(c, no_cut_and_no_changed_byte_is_believed);
-    tcase_add_test(c, lines_that_name_nobody_are_passed_by);
-    tcase_add_test(c, what_is_no_file_is_no_error_and_holds_nobody_up);
-    tcase_add_test(c, a_stop_ends_it_with_the_newest);
-    tcase_add_test(c, without_time_nothing_is_loaded);
-    tcase_add_loop_test(c, without_memory_fewer_are_loaded_and_the_server_starts, 0, 2);
-    tcase_add_test(c, who_is_not_in_the_store_any_more_is_not_loaded_and_the_list_is_made_anew);
-    tcase_add_test(c, an_end_saves_once_more);
-    tcase_add_loop_test(c, a_list_that_cannot_be_replaced_stays_unless_it_names_who_was_forgotten, 0, 2);
-    tcase_add_loop_test(c, without_memory_for_the_next_list_the_old_one_stays, 0, 2);
-    suite_add_tcase(s, c);
-    return suite_run(s);
-}
+SUITE("server/cache_warmup", setup, teardown, {a_start_has_the_users_of_the_last_run_whatever_their_names},
+      {the_file_is_its_owner_s_and_names_the_newest_first}, {weights_come_from_the_store_as_it_is_now},
+      {no_cut_and_no_changed_byte_is_believed}, {lines_that_name_nobody_are_passed_by},
+      {what_is_no_file_is_no_error_and_holds_nobody_up}, {a_stop_ends_it_with_the_newest},
+      {without_time_nothing_is_loaded}, {without_memory_fewer_are_loaded_and_the_server_starts, 2},
+      {who_is_not_in_the_store_any_more_is_not_loaded_and_the_list_is_made_anew}, {an_end_saves_once_more},
+      {a_list_that_cannot_be_replaced_stays_unless_it_names_who_was_forgotten, 2},
+      {without_memory_for_the_next_list_the_old_one_stays, 2})

@@ -18,11 +18,6 @@ static struct api_world w;
 static struct change_follower *follower;
 static struct store_conn *other; /* as another process would write */
 
-static struct text text_of(const char *s)
-{
-    return (struct text){s, strlen(s)};
-}
-
 static void must(enum err_code code, const struct err *e)
 {
     ck_assert_msg(code == ERR_OK, "%s", e->text);

@@ -16,11 +16,6 @@ enum { N_MANY = 300 }; /* users: more than whose contexts are made within a writ
 static struct api_world w;
 static struct store_conn *other; /* as another process would write */
 
-static struct text text_of(const char *s)
-{
-    return (struct text){s, strlen(s)};
-}
-
 static void must(enum err_code code, const struct err *e)
 {
     ck_assert_msg(code == ERR_OK, "%s", e->text);
@@ -192,15 +187,7 @@ START_TEST(what_a_user_did_meanwhile_comes_before_the_batch)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("server/serving/event_updates");
-    TCase *t = tcase_create("events");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_test(t, what_users_have_is_read_before_the_transaction_and_not_within_it);
-    tcase_add_test(t, what_is_refused_takes_no_lock);
-    tcase_add_test(t, a_user_who_is_deleted_meanwhile_is_refused_or_made_as_if_he_had_been_before);
-    tcase_add_test(t, what_a_user_did_meanwhile_comes_before_the_batch);
-    suite_add_tcase(suite, t);
-    return suite_run(suite);
-}
+SUITE("server/serving/event_updates", setup, teardown,
+      {what_users_have_is_read_before_the_transaction_and_not_within_it}, {what_is_refused_takes_no_lock},
+      {a_user_who_is_deleted_meanwhile_is_refused_or_made_as_if_he_had_been_before},
+      {what_a_user_did_meanwhile_comes_before_the_batch})

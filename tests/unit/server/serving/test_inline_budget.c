@@ -150,17 +150,7 @@ START_TEST(without_memory_it_says_so)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("at once");
-    TCase *t = tcase_create("at once");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_loop_test(t, with_all_the_time_it_is_everybody_and_with_none_who_has_nothing, 0, 2);
-    tcase_add_test(t, with_more_time_it_is_more_items_and_in_the_end_everybody);
-    tcase_add_test(t, a_cost_that_cannot_be_measured_is_an_error);
-    tcase_add_test(t, a_store_with_many_other_items_changes_nothing);
-    tcase_add_test(t, where_generations_are_gathered_or_not_measured_it_is_nobody);
-    tcase_add_test(t, without_memory_it_says_so);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("at once", setup, teardown, {with_all_the_time_it_is_everybody_and_with_none_who_has_nothing, 2},
+      {with_more_time_it_is_more_items_and_in_the_end_everybody},
+      {a_cost_that_cannot_be_measured_is_an_error}, {a_store_with_many_other_items_changes_nothing},
+      {where_generations_are_gathered_or_not_measured_it_is_nobody}, {without_memory_it_says_so})

@@ -12,11 +12,6 @@
 static struct api_world w;
 static struct store_conn *other; /* as another process would write, and as the follower reads */
 
-static struct text text_of(const char *s)
-{
-    return (struct text){s, strlen(s)};
-}
-
 static void must(enum err_code code, const struct err *e)
 {
     ck_assert_msg(code == ERR_OK, "%s", e->text);
@@ -163,13 +158,6 @@ START_TEST(weights_know_an_item_that_came_after_the_miss_began)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("server/serving/item_races");
-    TCase *t = tcase_create("races");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_test(t, weights_made_while_an_item_that_was_taken_is_read_are_dropped);
-    tcase_add_test(t, weights_know_an_item_that_came_after_the_miss_began);
-    suite_add_tcase(suite, t);
-    return suite_run(suite);
-}
+SUITE("server/serving/item_races", setup, teardown,
+      {weights_made_while_an_item_that_was_taken_is_read_are_dropped},
+      {weights_know_an_item_that_came_after_the_miss_began})

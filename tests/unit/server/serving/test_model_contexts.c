@@ -25,11 +25,6 @@ static struct model *m;
 static char path[128];
 static struct store_user user;
 
-static struct text text_of(const char *s)
-{
-    return (struct text){s, strlen(s)};
-}
-
 static void open_sample(enum sample_model_kind kind)
 {
     struct sample_model s;
@@ -47,7 +42,7 @@ static struct store_context_key key_of_model(void)
 static void put_item(const char *id, const char *title)
 {
     bool created;
-    const struct store_item item = {.id = text_of(id), .title = store_fixture_text(title)};
+    const struct store_item item = {.id = text_of(id), .title = text_of(title)};
     STORE_OK(store_put_item(writer, &item, &created, &e));
 }
 
@@ -75,7 +70,7 @@ static void put_user(int i)
     struct text id = text_of(name_of(i));
     int64_t revision;
     bool created;
-    STORE_OK(store_put_user(writer, id, store_fixture_text(profiles[i % 4]), &revision, &created, &e));
+    STORE_OK(store_put_user(writer, id, text_of(profiles[i % 4]), &revision, &created, &e));
     for (int k = 0; k < i % 3; k++)
         STORE_OK(store_put_interaction(writer, id, model_item((size_t)(i * 7 + k * 5) % m->spec.n_items),
                                        1 + k, k ? (double)(i % 5) : (double)NAN, 90 + (i * 13 + k * 29) % 100,
@@ -296,10 +291,8 @@ static int take_new_item(unsigned kind, void *arg, void *statement, void *text)
     (void)statement;
     if (strncmp(text, "SELECT user_key, id, profile", 28) != 0)
         return 0;
-    STORE_OK(store_begin(other, &e));
-    STORE_OK(
-        store_put_interaction(other, text_of("u3"), text_of("came meanwhile"), 1, (double)NAN, 9, NULL, &e));
-    STORE_OK(store_commit(other, &e));
+    STORE_WRITE(other, store_put_interaction(other, text_of("u3"), text_of("came meanwhile"), 1, (double)NAN,
+                                             9, NULL, &e));
     return 0;
 }
 
@@ -351,19 +344,9 @@ START_TEST(without_memory_there_are_fewer_and_a_second_run_makes_all)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("server/model_contexts");
-    TCase *t = tcase_create("contexts");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_test(t, contexts_are_what_a_server_makes_of_the_same_users);
-    tcase_add_test(t, contexts_of_an_older_training_go_and_given_ones_stay);
-    tcase_add_test(t, a_model_without_an_encoder_has_none);
-    tcase_add_test(t, a_store_without_users_has_none);
-    tcase_add_test(t, who_changes_goes_or_comes_meanwhile_has_none);
-    tcase_add_test(t, who_takes_an_item_that_comes_meanwhile_is_left_to_a_server_that_knows_it);
-    tcase_add_test(t, a_stop_leaves_the_rest_to_their_first_use);
-    tcase_add_loop_test(t, without_memory_there_are_fewer_and_a_second_run_makes_all, 0, 2);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("server/model_contexts", setup, teardown, {contexts_are_what_a_server_makes_of_the_same_users},
+      {contexts_of_an_older_training_go_and_given_ones_stay}, {a_model_without_an_encoder_has_none},
+      {a_store_without_users_has_none}, {who_changes_goes_or_comes_meanwhile_has_none},
+      {who_takes_an_item_that_comes_meanwhile_is_left_to_a_server_that_knows_it},
+      {a_stop_leaves_the_rest_to_their_first_use},
+      {without_memory_there_are_fewer_and_a_second_run_makes_all, 2})

@@ -22,11 +22,6 @@
 static struct api_world w;
 static char third[128], tasks[128]; /* paths of models that are not served at first */
 
-static struct text text_of(const char *s)
-{
-    return (struct text){s, strlen(s)};
-}
-
 static void write_model(const char *path, enum sample_model_kind kind, const char *name)
 {
     struct sample_model m;
@@ -481,26 +476,18 @@ START_TEST(models_come_and_go_while_readers_never_stop)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("server/serving/model_set");
-    TCase *t = tcase_create("models");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_test(t, a_model_is_answered_from_when_it_was_added_until_it_is_removed);
-    tcase_add_test(t, what_cannot_be_served_is_refused_and_the_set_stays);
-    tcase_add_test(t, the_first_that_is_left_answers_where_none_is_named);
-    tcase_add_test(t, weights_go_with_their_model_and_no_later_loading_is_given_them);
-    tcase_add_test(t, a_request_under_way_ends_with_the_model_it_began_with);
-    tcase_add_test(t, a_change_by_a_thread_with_an_older_set_drops_the_weights_of_the_newer_one);
-    tcase_add_test(t, items_that_come_after_a_model_was_added_are_among_its_answers);
-    tcase_add_test(t, items_that_come_while_a_model_loads_are_followed_and_come_to_it);
-    tcase_add_test(t, a_file_is_let_go_while_its_model_loads);
-    tcase_add_test(t, a_file_is_let_go_whose_model_is_removed_and_held_still);
-    tcase_add_loop_test(t, a_model_without_memory_is_not_added_and_the_set_stays, 0, 2);
-    tcase_add_test(t, a_thread_without_memory_goes_on_with_the_models_that_it_has);
-    tcase_add_test(t, a_thread_without_memory_keeps_no_model_that_was_removed);
-    tcase_add_test(t, a_thread_without_memory_for_the_first_model_answers_from_no_other);
-    tcase_add_test(t, models_come_and_go_while_readers_never_stop);
-    suite_add_tcase(suite, t);
-    return suite_run(suite);
-}
+SUITE("server/serving/model_set", setup, teardown,
+      {a_model_is_answered_from_when_it_was_added_until_it_is_removed},
+      {what_cannot_be_served_is_refused_and_the_set_stays},
+      {the_first_that_is_left_answers_where_none_is_named},
+      {weights_go_with_their_model_and_no_later_loading_is_given_them},
+      {a_request_under_way_ends_with_the_model_it_began_with},
+      {a_change_by_a_thread_with_an_older_set_drops_the_weights_of_the_newer_one},
+      {items_that_come_after_a_model_was_added_are_among_its_answers},
+      {items_that_come_while_a_model_loads_are_followed_and_come_to_it},
+      {a_file_is_let_go_while_its_model_loads}, {a_file_is_let_go_whose_model_is_removed_and_held_still},
+      {a_model_without_memory_is_not_added_and_the_set_stays, 2},
+      {a_thread_without_memory_goes_on_with_the_models_that_it_has},
+      {a_thread_without_memory_keeps_no_model_that_was_removed},
+      {a_thread_without_memory_for_the_first_model_answers_from_no_other},
+      {models_come_and_go_while_readers_never_stop})

@@ -47,11 +47,6 @@ static void teardown(void)
     api_world_fini(&w);
 }
 
-static struct text text_of(const char *s)
-{
-    return store_fixture_text(s);
-}
-
 static struct weights *weights_of(struct model_handle *handle, const char *id, bool *hit)
 {
     struct weights *made;
@@ -353,25 +348,15 @@ START_TEST(a_score_that_is_not_finite_is_refused_and_not_written)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("server/recommender");
-    TCase *c = tcase_create("recommender");
-    tcase_add_checked_fixture(c, setup, teardown);
-    tcase_add_test(c, weights_are_made_once_and_then_found);
-    tcase_add_test(c, who_is_not_known_is_not_found_each_time_and_nothing_is_cached);
-    tcase_add_test(c, who_has_no_embedding_for_a_model_without_an_encoder_is_told_what_to_do);
-    tcase_add_test(c, a_reread_that_fails_leaves_the_weights_there_were);
-    tcase_add_loop_test(c, without_memory_weights_are_not_made_and_not_cached_and_the_next_ask_makes_them, 0,
-                        2);
-    tcase_add_test(c, an_answer_leaves_out_what_the_user_has_unless_it_is_asked_for);
-    tcase_add_test(c, pages_are_pieces_of_one_list_and_end_with_it);
-    tcase_add_test(c, categories_are_a_union_and_a_misspelt_one_is_named_with_what_was_meant);
-    tcase_add_test(c, models_with_other_items_answer_with_their_own);
-    tcase_add_test(c, the_prior_answers_as_cold_and_of_no_revision);
-    tcase_add_loop_test(c, without_memory_there_is_no_answer_and_the_next_one_is_whole, 0, 2);
-    tcase_add_test(c, predictions_keep_the_order_of_the_question_and_null_what_is_not_known);
-    tcase_add_test(c, a_score_that_is_not_finite_is_refused_and_not_written);
-    suite_add_tcase(s, c);
-    return suite_run(s);
-}
+SUITE("server/recommender", setup, teardown, {weights_are_made_once_and_then_found},
+      {who_is_not_known_is_not_found_each_time_and_nothing_is_cached},
+      {who_has_no_embedding_for_a_model_without_an_encoder_is_told_what_to_do},
+      {a_reread_that_fails_leaves_the_weights_there_were},
+      {without_memory_weights_are_not_made_and_not_cached_and_the_next_ask_makes_them, 2},
+      {an_answer_leaves_out_what_the_user_has_unless_it_is_asked_for},
+      {pages_are_pieces_of_one_list_and_end_with_it},
+      {categories_are_a_union_and_a_misspelt_one_is_named_with_what_was_meant},
+      {models_with_other_items_answer_with_their_own}, {the_prior_answers_as_cold_and_of_no_revision},
+      {without_memory_there_is_no_answer_and_the_next_one_is_whole, 2},
+      {predictions_keep_the_order_of_the_question_and_null_what_is_not_known},
+      {a_score_that_is_not_finite_is_refused_and_not_written})

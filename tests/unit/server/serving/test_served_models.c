@@ -20,11 +20,6 @@ static struct store_fixture f;
 static struct serving serving;
 static struct store_conn *other;
 
-static struct text text_of(const char *s)
-{
-    return store_fixture_text(s);
-}
-
 static const char *model_file(const char *name, enum sample_model_kind kind)
 {
     static char paths[LIMIT_MODELS + 2][128];
@@ -241,10 +236,9 @@ static const struct item_snapshot *items_of(struct item_snapshot **held)
 static void put_title(const char *id, const char *title)
 {
     bool created;
-    STORE_OK(store_begin(other, &e));
-    STORE_OK(store_put_item(other, &(const struct store_item){.id = text_of(id), .title = text_of(title)},
-                            &created, &e));
-    STORE_OK(store_commit(other, &e));
+    STORE_WRITE(other,
+                store_put_item(other, &(const struct store_item){.id = text_of(id), .title = text_of(title)},
+                               &created, &e));
 }
 
 static void follow(void)
@@ -267,9 +261,7 @@ START_TEST(tables_follow_what_others_write_and_readers_keep_what_they_hold)
     size_t one = (size_t)item_snapshot_find(now, text_of("1"));
     ck_assert_uint_eq(item_snapshot_info(now, one).title.len, 3);
     ck_assert_ptr_null(item_snapshot_info(held, one).title.data);
-    STORE_OK(store_begin(other, &e));
-    STORE_OK(store_delete_item(other, text_of("came"), &e));
-    STORE_OK(store_commit(other, &e));
+    STORE_WRITE(other, store_delete_item(other, text_of("came"), &e));
     follow();
     ck_assert_int_lt(item_snapshot_find(items_of(&now), text_of("came")), 0);
     ck_assert_uint_eq(item_snapshot_count(held), n);
@@ -338,20 +330,13 @@ START_TEST(a_change_drops_the_weights_of_before_it_alone_of_all_models)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("server/served_models");
-    TCase *c = tcase_create("serving");
-    tcase_add_checked_fixture(c, setup, teardown);
-    tcase_add_test(c, a_start_with_models_that_do_not_go_together_is_refused_and_writes_nothing);
-    tcase_add_test(c, a_model_of_another_catalogue_is_refused_unless_that_was_said);
-    tcase_add_test(c, one_model_more_than_can_be_is_refused_by_name);
-    tcase_add_test(c, a_store_that_is_open_for_reading_is_served_and_not_written_to);
-    tcase_add_test(c, a_write_that_failed_keeps_nothing_and_the_next_one_begins);
-    tcase_add_test(c, a_write_waits_for_the_one_that_another_thread_is_at);
-    tcase_add_test(c, tables_follow_what_others_write_and_readers_keep_what_they_hold);
-    tcase_add_loop_test(c, a_table_that_cannot_be_made_is_made_by_the_next_call, 0, 2);
-    tcase_add_test(c, a_change_drops_the_weights_of_before_it_alone_of_all_models);
-    suite_add_tcase(s, c);
-    return suite_run(s);
-}
+SUITE("server/served_models", setup, teardown,
+      {a_start_with_models_that_do_not_go_together_is_refused_and_writes_nothing},
+      {a_model_of_another_catalogue_is_refused_unless_that_was_said},
+      {one_model_more_than_can_be_is_refused_by_name},
+      {a_store_that_is_open_for_reading_is_served_and_not_written_to},
+      {a_write_that_failed_keeps_nothing_and_the_next_one_begins},
+      {a_write_waits_for_the_one_that_another_thread_is_at},
+      {tables_follow_what_others_write_and_readers_keep_what_they_hold},
+      {a_table_that_cannot_be_made_is_made_by_the_next_call, 2},
+      {a_change_drops_the_weights_of_before_it_alone_of_all_models})

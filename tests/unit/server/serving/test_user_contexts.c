@@ -25,11 +25,6 @@ static struct api_world w;
 static struct store_conn *other; /* as another process would write */
 static struct store_user read, built;
 
-static struct text text_of(const char *s)
-{
-    return (struct text){s, strlen(s)};
-}
-
 static void must(enum err_code code, const struct err *e)
 {
     ck_assert_msg(code == ERR_OK, "%s", e->text);
@@ -458,24 +453,14 @@ START_TEST(test_items_move_although_not_all_contexts_could_be_made)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("server/user_contexts");
-    TCase *t = tcase_create("contexts");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_loop_test(t, test_a_record_is_what_the_store_reads_back, 0, 5);
-    tcase_add_test(t, test_a_registration_reads_nothing_back);
-    tcase_add_test(t, test_a_registration_stores_the_context_of_what_it_stores);
-    tcase_add_loop_test(t, test_a_large_batch_has_its_contexts_stored_when_it_is_answered, 0, 2);
-    tcase_add_loop_test(t, test_a_large_batch_with_a_fault_is_not_kept_in_part, 0, 2);
-    tcase_add_test(t, test_a_large_batch_is_refused_for_a_history_that_would_be_too_long);
-    tcase_add_loop_test(t, test_others_write_while_a_large_batch_is_encoded_and_nothing_stale_is_stored, 0,
-                        N_MEANWHILE);
-    tcase_add_test(t, test_a_large_batch_is_kept_though_its_contexts_cannot_be_made);
-    tcase_add_loop_test(t, test_a_batch_that_was_not_finished_is_finished_at_the_next_start, 0, 2);
-    tcase_add_test(t, test_a_batch_that_cannot_be_finished_is_left_for_another_start);
-    tcase_add_loop_test(t, test_a_finished_batch_leaves_nothing_to_the_next_start, 0, 2);
-    tcase_add_test(t, test_items_move_although_not_all_contexts_could_be_made);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("server/user_contexts", setup, teardown, {test_a_record_is_what_the_store_reads_back, 5},
+      {test_a_registration_reads_nothing_back}, {test_a_registration_stores_the_context_of_what_it_stores},
+      {test_a_large_batch_has_its_contexts_stored_when_it_is_answered, 2},
+      {test_a_large_batch_with_a_fault_is_not_kept_in_part, 2},
+      {test_a_large_batch_is_refused_for_a_history_that_would_be_too_long},
+      {test_others_write_while_a_large_batch_is_encoded_and_nothing_stale_is_stored, N_MEANWHILE},
+      {test_a_large_batch_is_kept_though_its_contexts_cannot_be_made},
+      {test_a_batch_that_was_not_finished_is_finished_at_the_next_start, 2},
+      {test_a_batch_that_cannot_be_finished_is_left_for_another_start},
+      {test_a_finished_batch_leaves_nothing_to_the_next_start, 2},
+      {test_items_move_although_not_all_contexts_could_be_made})

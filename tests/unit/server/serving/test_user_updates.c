@@ -31,11 +31,6 @@ static void teardown(void)
     api_world_fini(&w);
 }
 
-static struct text text_of(const char *s)
-{
-    return store_fixture_text(s);
-}
-
 /* ---- what is told, and what stays ---- */
 
 struct told {
@@ -409,23 +404,14 @@ START_TEST(without_memory_an_update_is_whole_or_leaves_no_trace)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("server/user_updates");
-    TCase *c = tcase_create("updates");
-    tcase_add_checked_fixture(c, setup, teardown);
-    tcase_add_test(c, a_registration_of_an_unknown_item_is_refused_with_all_others_of_the_call);
-    tcase_add_test(c, with_skip_the_rest_of_the_call_is_kept);
-    tcase_add_loop_test(c, what_the_store_refuses_is_told_and_goes_alone_where_others_may_stay, 0, 2);
-    tcase_add_test(c, a_patch_of_nobody_is_not_found_and_makes_nobody);
-    tcase_add_test(c, a_registration_says_what_it_made_its_context_of);
-    tcase_add_test(c, events_of_nobody_and_of_nothing_are_all_told_and_none_is_kept);
-    tcase_add_test(c, events_that_may_create_make_users_and_items_once);
-    tcase_add_test(c, an_older_event_changes_nothing_and_is_counted);
-    tcase_add_test(c, an_event_without_a_time_is_the_newest_and_the_last_of_equal_ones_wins);
-    tcase_add_test(c, every_change_of_a_user_drops_what_is_cached_and_no_one_else_s);
-    tcase_add_test(c, who_is_forgotten_is_in_no_table_and_a_second_time_not_found);
-    tcase_add_loop_test(c, without_memory_an_update_is_whole_or_leaves_no_trace, 0, 4);
-    suite_add_tcase(s, c);
-    return suite_run(s);
-}
+SUITE("server/user_updates", setup, teardown,
+      {a_registration_of_an_unknown_item_is_refused_with_all_others_of_the_call},
+      {with_skip_the_rest_of_the_call_is_kept},
+      {what_the_store_refuses_is_told_and_goes_alone_where_others_may_stay, 2},
+      {a_patch_of_nobody_is_not_found_and_makes_nobody}, {a_registration_says_what_it_made_its_context_of},
+      {events_of_nobody_and_of_nothing_are_all_told_and_none_is_kept},
+      {events_that_may_create_make_users_and_items_once}, {an_older_event_changes_nothing_and_is_counted},
+      {an_event_without_a_time_is_the_newest_and_the_last_of_equal_ones_wins},
+      {every_change_of_a_user_drops_what_is_cached_and_no_one_else_s},
+      {who_is_forgotten_is_in_no_table_and_a_second_time_not_found},
+      {without_memory_an_update_is_whole_or_leaves_no_trace, 4})

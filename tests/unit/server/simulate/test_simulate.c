@@ -299,20 +299,9 @@ START_TEST(test_no_memory_is_an_error_at_every_allocation)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("server simulate");
-    TCase *tc = tcase_create("simulate");
-    tcase_add_test(tc, test_the_planted_favourite_is_the_most_frequent_category);
-    tcase_add_test(tc, test_tastes_depend_on_the_profile);
-    tcase_add_test(tc, test_the_order_of_interactions_matters);
-    tcase_add_test(tc, test_popularity_is_skewed);
-    tcase_add_test(tc, test_counts_times_and_held_out_items_are_as_promised);
-    tcase_add_test(tc, test_counts_that_do_not_fit_are_refused_with_those_that_do);
-    tcase_add_test(tc, test_a_seed_means_the_same_bytes);
-    tcase_add_test(tc, test_the_files_are_tables);
-    tcase_add_test(tc, test_a_place_that_cannot_be_written_is_named);
-    tcase_add_test(tc, test_no_memory_is_an_error_at_every_allocation);
-    suite_add_tcase(suite, tc);
-    return suite_run(suite);
-}
+SUITE("server simulate", NULL, NULL, {test_the_planted_favourite_is_the_most_frequent_category},
+      {test_tastes_depend_on_the_profile}, {test_the_order_of_interactions_matters},
+      {test_popularity_is_skewed}, {test_counts_times_and_held_out_items_are_as_promised},
+      {test_counts_that_do_not_fit_are_refused_with_those_that_do}, {test_a_seed_means_the_same_bytes},
+      {test_the_files_are_tables}, {test_a_place_that_cannot_be_written_is_named},
+      {test_no_memory_is_an_error_at_every_allocation})

@@ -98,15 +98,7 @@ START_TEST(test_a_separator_of_another_format_is_named)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("server table_columns");
-    TCase *tc = tcase_create("all");
-    tcase_add_test(tc, test_times_of_shops_are_found_and_stand_back_for_plain_ones);
-    tcase_add_test(tc, test_headers_that_lack_or_repeat_a_column_are_refused);
-    tcase_add_test(tc, test_names_of_columns_may_have_spaces_hyphens_and_capitals);
-    tcase_add_loop_test(tc, test_a_separator_of_another_format_is_named, 0,
-                        sizeof separators / sizeof *separators);
-    suite_add_tcase(suite, tc);
-    return suite_run(suite);
-}
+SUITE("server table_columns", NULL, NULL, {test_times_of_shops_are_found_and_stand_back_for_plain_ones},
+      {test_headers_that_lack_or_repeat_a_column_are_refused},
+      {test_names_of_columns_may_have_spaces_hyphens_and_capitals},
+      {test_a_separator_of_another_format_is_named, sizeof separators / sizeof *separators})

@@ -146,15 +146,8 @@ START_TEST(test_too_many_categories_or_columns_are_refused)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("server table_row");
-    TCase *tc = tcase_create("all");
-    tcase_add_test(tc, test_control_characters_in_ids_and_names_are_refused);
-    tcase_add_test(tc, test_words_for_nothing_are_empty_cells_unless_quoted);
-    tcase_add_test(tc, test_every_bad_line_is_named_and_reading_goes_on);
-    tcase_add_test(tc, test_what_is_too_long_is_refused_and_what_just_fits_is_not);
-    tcase_add_test(tc, test_too_many_categories_or_columns_are_refused);
-    suite_add_tcase(suite, tc);
-    return suite_run(suite);
-}
+SUITE("server table_row", NULL, NULL, {test_control_characters_in_ids_and_names_are_refused},
+      {test_words_for_nothing_are_empty_cells_unless_quoted},
+      {test_every_bad_line_is_named_and_reading_goes_on},
+      {test_what_is_too_long_is_refused_and_what_just_fits_is_not},
+      {test_too_many_categories_or_columns_are_refused})

@@ -331,23 +331,11 @@ START_TEST(test_each_row_is_given_until_one_is_bad_or_refused)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("server table");
-    TCase *tc = tcase_create("all");
-    tcase_add_test(tc, test_csv_is_read_as_rfc_4180_has_it);
-    tcase_add_test(tc, test_tsv_keeps_quotes_and_finds_synonyms_in_any_order);
-    tcase_add_test(tc, test_ndjson_has_the_same_names_and_nested_values);
-    tcase_add_test(tc, test_rows_have_whatever_columns_there_are);
-    tcase_add_test(tc, test_movielens_files_have_no_header);
-    tcase_add_test(tc, test_contexts_are_arrays_or_numbers_with_spaces);
-    tcase_add_test(tc, test_candidates_are_a_user_and_items_a_line);
-    tcase_add_test(tc, test_the_name_or_the_first_line_tells_the_format);
-    tcase_add_test(tc, test_gzip_is_seen_through_and_damage_is_told);
-    tcase_add_test(tc, test_lines_may_end_in_several_carriage_returns);
-    tcase_add_test(tc, test_a_quote_that_is_not_closed_costs_its_line);
-    tcase_add_test(tc, test_each_row_is_given_until_one_is_bad_or_refused);
-    tcase_add_test(tc, test_no_memory_is_an_error_at_every_allocation);
-    suite_add_tcase(suite, tc);
-    return suite_run(suite);
-}
+SUITE("server table", NULL, NULL, {test_csv_is_read_as_rfc_4180_has_it},
+      {test_tsv_keeps_quotes_and_finds_synonyms_in_any_order},
+      {test_ndjson_has_the_same_names_and_nested_values}, {test_rows_have_whatever_columns_there_are},
+      {test_movielens_files_have_no_header}, {test_contexts_are_arrays_or_numbers_with_spaces},
+      {test_candidates_are_a_user_and_items_a_line}, {test_the_name_or_the_first_line_tells_the_format},
+      {test_gzip_is_seen_through_and_damage_is_told}, {test_lines_may_end_in_several_carriage_returns},
+      {test_a_quote_that_is_not_closed_costs_its_line}, {test_each_row_is_given_until_one_is_bad_or_refused},
+      {test_no_memory_is_an_error_at_every_allocation})

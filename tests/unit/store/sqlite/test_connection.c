@@ -14,22 +14,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-static struct store_fixture f;
-
-static void start(void)
-{
-    store_fixture_start(&f);
-}
-
-static void stop(void)
-{
-    store_fixture_stop(&f);
-}
-
-static struct text text(const char *s)
-{
-    return store_fixture_text(s);
-}
+STORE_FIXTURE(f)
 
 static struct store_counts counts(struct store_conn *c)
 {
@@ -193,7 +178,7 @@ static pid_t write_elsewhere(const char *path, int ready, const int go[2])
     bool done = store_open(path, STORE_READ_WRITE, &s, NULL) == ERR_OK &&
                 store_connect(s, &c, NULL) == ERR_OK && write(ready, &byte, 1) == 1 &&
                 read(go[0], &byte, 1) == 0 && store_begin(c, NULL) == ERR_OK &&
-                store_put_user(c, text("theirs"), text(NULL), &revision, &created, NULL) == ERR_OK &&
+                store_put_user(c, text_of("theirs"), text_of(NULL), &revision, &created, NULL) == ERR_OK &&
                 store_commit(c, NULL) == ERR_OK;
     if (done) {
         store_disconnect(c);
@@ -254,18 +239,10 @@ START_TEST(test_the_files_of_a_store_are_known_by_whatever_name)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("store sqlite");
-    TCase *tc = tcase_create("sqlite");
-    tcase_add_checked_fixture(tc, start, stop);
-    tcase_add_test(tc, test_urls_of_other_kinds_and_missing_files_are_refused);
-    tcase_add_test(tc, test_a_backup_is_the_store_at_one_moment_and_never_overwrites);
-    tcase_add_test(tc, test_a_backup_inside_a_transaction_fails_and_leaves_no_file);
-    tcase_add_loop_test(tc, test_no_connection_is_made_to_a_file_that_took_the_place_of_the_open_one, 0, 2);
-    tcase_add_test(tc, test_a_new_store_that_is_discarded_leaves_no_file);
-    tcase_add_test(tc, test_a_new_store_that_another_process_has_open_stays);
-    tcase_add_test(tc, test_the_files_of_a_store_are_known_by_whatever_name);
-    suite_add_tcase(suite, tc);
-    return suite_run(suite);
-}
+SUITE("store sqlite", start, stop, {test_urls_of_other_kinds_and_missing_files_are_refused},
+      {test_a_backup_is_the_store_at_one_moment_and_never_overwrites},
+      {test_a_backup_inside_a_transaction_fails_and_leaves_no_file},
+      {test_no_connection_is_made_to_a_file_that_took_the_place_of_the_open_one, 2},
+      {test_a_new_store_that_is_discarded_leaves_no_file},
+      {test_a_new_store_that_another_process_has_open_stays},
+      {test_the_files_of_a_store_are_known_by_whatever_name})

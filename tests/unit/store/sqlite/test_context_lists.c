@@ -23,24 +23,18 @@ static void stop(void)
     store_fixture_stop(&f);
 }
 
-static struct text text(const char *s)
-{
-    return store_fixture_text(s);
-}
-
 static void put_encoded(const char *user, const char *bytes)
 {
     store_fixture_read(&f, user);
-    STORE_OK(store_begin(f.conn, &e));
-    STORE_OK(store_put_encoded(f.conn, &store_fixture_key, text(user), &f.user, bytes, strlen(bytes), &e));
-    STORE_OK(store_commit(f.conn, &e));
+    STORE_WRITE(f.conn, store_put_encoded(f.conn, &store_fixture_key, text_of(user), &f.user, bytes,
+                                          strlen(bytes), &e));
 }
 
 /* Reads for an answer; whether a context of now was found, with a list of the items. */
 static bool finds_context(const char *user)
 {
     bool found;
-    STORE_OK(store_read_context(f.conn, text(user), &store_fixture_key, &context, &found, &e));
+    STORE_OK(store_read_context(f.conn, text_of(user), &store_fixture_key, &context, &found, &e));
     return found;
 }
 
@@ -60,16 +54,13 @@ START_TEST(test_a_long_history_has_no_list)
     int64_t revision = store_fixture_user(f.conn, "ann", NULL);
     for (size_t n = 4096; n <= 4097; n++) {
         struct store_user user = {.revision = revision, .interactions = many, .n_interactions = n};
-        STORE_OK(store_begin(f.conn, &e));
-        STORE_OK(store_put_encoded(f.conn, &store_fixture_key, text("ann"), &user, "abcd", 4, &e));
-        STORE_OK(store_commit(f.conn, &e));
+        STORE_WRITE(f.conn,
+                    store_put_encoded(f.conn, &store_fixture_key, text_of("ann"), &user, "abcd", 4, &e));
         ck_assert_int_eq(finds_context("ann"), n == 4096);
     }
     many[7].item_key = (int64_t)1 << 32;
     struct store_user user = {.revision = revision, .interactions = many, .n_interactions = 10};
-    STORE_OK(store_begin(f.conn, &e));
-    STORE_OK(store_put_encoded(f.conn, &store_fixture_key, text("ann"), &user, "abcd", 4, &e));
-    STORE_OK(store_commit(f.conn, &e));
+    STORE_WRITE(f.conn, store_put_encoded(f.conn, &store_fixture_key, text_of("ann"), &user, "abcd", 4, &e));
     ck_assert(!finds_context("ann"));
     free(many);
 }
@@ -99,14 +90,5 @@ START_TEST(test_a_list_that_is_not_of_the_users_revision_or_no_list_at_all_is_no
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("store context lists");
-    TCase *tc = tcase_create("lists");
-    tcase_add_checked_fixture(tc, start, stop);
-    tcase_add_test(tc, test_a_long_history_has_no_list);
-    tcase_add_loop_test(tc, test_a_list_that_is_not_of_the_users_revision_or_no_list_at_all_is_not_believed,
-                        0, 6);
-    suite_add_tcase(suite, tc);
-    return suite_run(suite);
-}
+SUITE("store context lists", start, stop, {test_a_long_history_has_no_list},
+      {test_a_list_that_is_not_of_the_users_revision_or_no_list_at_all_is_not_believed, 6})

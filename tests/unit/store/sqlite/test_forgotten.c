@@ -16,22 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static struct store_fixture f;
-
-static void start(void)
-{
-    store_fixture_start(&f);
-}
-
-static void stop(void)
-{
-    store_fixture_stop(&f);
-}
-
-static struct text text(const char *s)
-{
-    return store_fixture_text(s);
-}
+STORE_FIXTURE(f)
 
 /* A distinct id, the same for the same number; spread, so that rows come between others. */
 static const char *id_of(int i)
@@ -51,11 +36,11 @@ static void put(int i, size_t n_filling, const char *word)
     memset(embedding, i, sizeof embedding);
     (void)snprintf(profile, sizeof profile, "{\"secret\":\"%s-%s\",\"filling\":\"%0*d\"}", word, id,
                    (int)n_filling, i);
-    STORE_OK(store_put_user(f.conn, text(id), text(profile), &revision, &created, &e));
-    STORE_OK(store_put_context(f.conn, &store_fixture_key, text(id), revision, false, embedding,
+    STORE_OK(store_put_user(f.conn, text_of(id), text_of(profile), &revision, &created, &e));
+    STORE_OK(store_put_context(f.conn, &store_fixture_key, text_of(id), revision, false, embedding,
                                sizeof embedding, &e));
-    STORE_OK(
-        store_put_interaction(f.conn, text(id), text(i % 2 ? "odd" : "even"), 1, (double)NAN, i, NULL, &e));
+    STORE_OK(store_put_interaction(f.conn, text_of(id), text_of(i % 2 ? "odd" : "even"), 1, (double)NAN, i,
+                                   NULL, &e));
 }
 
 #ifdef __SANITIZE_THREAD__
@@ -124,7 +109,7 @@ START_TEST(test_nothing_of_deleted_users_is_left_in_any_file)
     for (int i = 0; i < USERS;) {
         STORE_OK(store_begin(f.conn, &e));
         for (int k = 0; k < AT_ONCE && i < USERS; k++, i += 3)
-            STORE_OK(store_delete_user(f.conn, text(id_of(i)), &e));
+            STORE_OK(store_delete_user(f.conn, text_of(id_of(i)), &e));
         STORE_OK(store_commit(f.conn, &e));
     }
     ck_assert_int_gt(found("", 0, USERS, 3), 0); /* in the log, at least */
@@ -163,7 +148,7 @@ START_TEST(test_nothing_of_a_profile_that_an_import_replaced_is_left)
     STORE_OK(store_commit(f.conn, &e));
     STORE_OK(store_begin(f.conn, &e));
     STORE_OK(store_bulk_begin(f.conn, &bulk, &e));
-    STORE_OK(store_bulk_user(bulk, text(id_of(1)), text("{}"), &e));
+    STORE_OK(store_bulk_user(bulk, text_of(id_of(1)), text_of("{}"), &e));
     STORE_OK(store_bulk_end(bulk, NULL, &e));
     STORE_OK(store_commit(f.conn, &e));
     STORE_OK(store_settle(f.conn, &e));
@@ -292,19 +277,10 @@ START_TEST(test_an_older_store_s_log_of_changes_forgets_who_was_named)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("store forgotten");
-    TCase *tc = tcase_create("forgotten");
-    tcase_add_checked_fixture(tc, start, stop);
-    tcase_add_test(tc, test_nothing_of_deleted_users_is_left_in_any_file);
-    tcase_add_test(tc, test_nothing_of_a_replaced_profile_is_left);
-    tcase_add_test(tc, test_nothing_of_a_profile_that_an_import_replaced_is_left);
-    tcase_add_test(tc, test_a_reader_delays_the_emptying_and_does_not_prevent_it);
-    tcase_add_test(tc, test_what_deletes_nothing_leaves_the_log_alone);
-    tcase_add_test(tc, test_every_connection_deletes_securely);
-    tcase_add_test(tc, test_files_are_their_owner_s_alone_whatever_the_umask);
-    tcase_add_test(tc, test_an_older_store_s_log_of_changes_forgets_who_was_named);
-    suite_add_tcase(s, tc);
-    return suite_run(s);
-}
+SUITE("store forgotten", start, stop, {test_nothing_of_deleted_users_is_left_in_any_file},
+      {test_nothing_of_a_replaced_profile_is_left},
+      {test_nothing_of_a_profile_that_an_import_replaced_is_left},
+      {test_a_reader_delays_the_emptying_and_does_not_prevent_it},
+      {test_what_deletes_nothing_leaves_the_log_alone}, {test_every_connection_deletes_securely},
+      {test_files_are_their_owner_s_alone_whatever_the_umask},
+      {test_an_older_store_s_log_of_changes_forgets_who_was_named})

@@ -14,22 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static struct store_fixture f;
-
-static void start(void)
-{
-    store_fixture_start(&f);
-}
-
-static void stop(void)
-{
-    store_fixture_stop(&f);
-}
-
-static struct text text(const char *s)
-{
-    return store_fixture_text(s);
-}
+STORE_FIXTURE(f)
 
 /* ---- takers ---- */
 
@@ -45,8 +30,8 @@ START_TEST(test_takers_are_set_aside_while_another_process_writes)
     bool aside;
     sqlite3 *writer;
     item_fixture_import(f.conn);
-    STORE_OK(store_item_key_of(f.conn, text("a"), &keys[0], &e));
-    STORE_OK(store_item_key_of(f.conn, text("b"), &keys[1], &e));
+    STORE_OK(store_item_key_of(f.conn, text_of("a"), &keys[0], &e));
+    STORE_OK(store_item_key_of(f.conn, text_of("b"), &keys[1], &e));
     ck_assert_int_eq(sqlite3_open(f.path, &writer), SQLITE_OK);
     ck_assert_int_eq(sqlite3_exec(writer, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
     STORE_OK(store_takers_begin(f.conn, keys, 2, &aside, &e));
@@ -73,7 +58,7 @@ START_TEST(test_what_an_earlier_program_writes_is_found)
     sqlite3 *db;
     int64_t key;
     item_fixture_import(f.conn);
-    STORE_OK(store_item_key_of(f.conn, text("a"), &key, &e));
+    STORE_OK(store_item_key_of(f.conn, text_of("a"), &key, &e));
     STORE_OK(store_follow_items(f.conn, &key, 1, &e));
     store_fixture_user(f.conn, "cid", NULL);
     item_fixture_context(f.conn, "cid", "m", 'C');
@@ -135,7 +120,7 @@ static struct store_load *stage(struct store_conn *c, int n)
     STORE_OK(store_load_new(c, 1, &l, &e));
     for (int i = 0; i < n; i++) {
         (void)snprintf(id, sizeof id, "u%d", i);
-        STORE_OK(store_load_interaction(l, text(id), text("i"), 1, (double)NAN, 0, &e));
+        STORE_OK(store_load_interaction(l, text_of(id), text_of("i"), 1, (double)NAN, 0, &e));
     }
     STORE_OK(store_load_stage(l, &e));
     return l;
@@ -274,7 +259,7 @@ static int64_t bulk_item(const char *id)
     struct store_bulk *b;
     STORE_OK(store_begin(f.conn, &e));
     STORE_OK(store_bulk_begin(f.conn, &b, &e));
-    STORE_OK(store_bulk_item(b, &(struct store_item){.id = text(id)}, &e));
+    STORE_OK(store_bulk_item(b, &(struct store_item){.id = text_of(id)}, &e));
     STORE_OK(store_bulk_end(b, NULL, &e));
     STORE_OK(store_commit(f.conn, &e));
     return item_fixture_read(f.conn, id).item.key;
@@ -305,18 +290,9 @@ START_TEST(test_following_ends_though_items_come_with_every_call)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("store/items");
-    TCase *t = tcase_create("items");
-    tcase_add_checked_fixture(t, start, stop);
-    tcase_add_test(t, test_takers_are_set_aside_while_another_process_writes);
-    tcase_add_test(t, test_what_an_earlier_program_writes_is_found);
-    tcase_add_loop_test(t, test_others_write_while_takers_are_looked_for_and_all_are_found, 0, 3);
-    tcase_add_loop_test(t, test_following_ends_soon_and_the_next_call_goes_on_with_what_was_marked, 0, 3);
-    tcase_add_test(t, test_following_goes_on_where_it_was_though_nothing_was_found);
-    tcase_add_test(t, test_following_ends_though_items_come_with_every_call);
-    tcase_add_test(t, test_a_store_of_version_1_is_brought_up);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("store/items", start, stop, {test_takers_are_set_aside_while_another_process_writes},
+      {test_what_an_earlier_program_writes_is_found},
+      {test_others_write_while_takers_are_looked_for_and_all_are_found, 3},
+      {test_following_ends_soon_and_the_next_call_goes_on_with_what_was_marked, 3},
+      {test_following_goes_on_where_it_was_though_nothing_was_found},
+      {test_following_ends_though_items_come_with_every_call}, {test_a_store_of_version_1_is_brought_up})

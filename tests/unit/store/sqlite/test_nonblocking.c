@@ -28,11 +28,6 @@ static int count_sleep(sqlite3_vfs *vfs, int us)
     return us;
 }
 
-static struct text text(const char *s)
-{
-    return store_fixture_text(s);
-}
-
 /* ann with two items and a list of them, bob with three and a context without, cyn with nothing. */
 static void start(void)
 {
@@ -41,10 +36,9 @@ static void start(void)
     store_fixture_user(f.conn, "ann", "{\"a\":1}");
     store_fixture_event(f.conn, "ann", "x", 1, 1);
     int64_t revision = store_fixture_event(f.conn, "ann", "y", 1, 2);
-    STORE_OK(store_read_user(f.conn, text("ann"), NULL, &f.user, &e));
-    STORE_OK(store_begin(f.conn, &e));
-    STORE_OK(store_put_encoded(f.conn, &store_fixture_key, text("ann"), &f.user, "four", 4, &e));
-    STORE_OK(store_commit(f.conn, &e));
+    STORE_OK(store_read_user(f.conn, text_of("ann"), NULL, &f.user, &e));
+    STORE_WRITE(f.conn,
+                store_put_encoded(f.conn, &store_fixture_key, text_of("ann"), &f.user, "four", 4, &e));
     store_fixture_user(f.conn, "bob", NULL);
     for (int i = 0; i < 3; i++)
         revision = store_fixture_event(f.conn, "bob", (const char *[]){"x", "y", "z"}[i], 1, 10 - i);
@@ -64,9 +58,10 @@ static void stop(void)
 static enum err_code read_nonblocking(struct store_conn *c, const char *user, struct err *e)
 {
     enum err_code code =
-        store_read_context_nonblocking(c, text(user), &store_fixture_key, &context, &found, e);
-    return code || found ? code
-                         : store_read_user_nonblocking(c, text(user), &store_fixture_key, MOST, &f.user, e);
+        store_read_context_nonblocking(c, text_of(user), &store_fixture_key, &context, &found, e);
+    return code || found
+               ? code
+               : store_read_user_nonblocking(c, text_of(user), &store_fixture_key, MOST, &f.user, e);
 }
 
 static enum err_code nonblocking(const char *user, struct err *e)
@@ -77,8 +72,8 @@ static enum err_code nonblocking(const char *user, struct err *e)
 /* The same with time. */
 static enum err_code blocking(const char *user, struct err *e)
 {
-    enum err_code code = store_read_context(f.conn, text(user), &store_fixture_key, &context, &found, e);
-    return code || found ? code : store_read_user(f.conn, text(user), &store_fixture_key, &f.user, e);
+    enum err_code code = store_read_context(f.conn, text_of(user), &store_fixture_key, &context, &found, e);
+    return code || found ? code : store_read_user(f.conn, text_of(user), &store_fixture_key, &f.user, e);
 }
 
 static void expect_ann(void)
@@ -189,15 +184,16 @@ START_TEST(whoever_is_not_there_or_has_a_long_history_is_left_too)
         int64_t revision;
         (void)snprintf(item, sizeof item, "i%d", i);
         if (i == 0)
-            STORE_OK(store_put_user(f.conn, text("dan"), (struct text){NULL, 0}, &revision, &inserted, &e));
+            STORE_OK(
+                store_put_user(f.conn, text_of("dan"), (struct text){NULL, 0}, &revision, &inserted, &e));
         if (i == MOST) {
             STORE_OK(store_commit(f.conn, &e));
             STORE_OK(nonblocking("dan", &e));
             ck_assert_uint_eq(f.user.n_interactions, MOST);
             STORE_OK(store_begin(f.conn, &e));
         }
-        STORE_OK(store_put_item(f.conn, &(struct store_item){.id = text(item)}, &inserted, &e));
-        STORE_OK(store_put_interaction(f.conn, text("dan"), text(item), 1, 1, i, NULL, &e));
+        STORE_OK(store_put_item(f.conn, &(struct store_item){.id = text_of(item)}, &inserted, &e));
+        STORE_OK(store_put_interaction(f.conn, text_of("dan"), text_of(item), 1, 1, i, NULL, &e));
     }
     STORE_OK(store_commit(f.conn, &e));
     STORE_FAILS(nonblocking("dan", &e), ERR_BUSY);

@@ -12,22 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static struct store_fixture f;
-
-static void start(void)
-{
-    store_fixture_start(&f);
-}
-
-static void stop(void)
-{
-    store_fixture_stop(&f);
-}
-
-static struct text text(const char *s)
-{
-    return store_fixture_text(s);
-}
+STORE_FIXTURE(f)
 
 /* Runs work(arg) in a process of its own; it ends with status 0 when work came back. */
 static pid_t spawn(void (*work)(int), int arg)
@@ -71,8 +56,8 @@ static void child_event(struct store_conn *c, const char *user, const char *item
     struct err e = {0};
     int64_t revision;
     child_must(store_begin(c, &e), &e);
-    child_must(store_put_interaction(c, text(user), text(item), 1, NAN, timestamp, NULL, &e), &e);
-    child_must(store_touch_user(c, text(user), &revision, &e), &e);
+    child_must(store_put_interaction(c, text_of(user), text_of(item), 1, NAN, timestamp, NULL, &e), &e);
+    child_must(store_touch_user(c, text_of(user), &revision, &e), &e);
     child_must(store_commit(c, &e), &e);
 }
 
@@ -106,7 +91,7 @@ START_TEST(test_two_processes_write_at_once_and_a_third_sees_every_change)
     ck_assert_uint_eq(seen.n, 2 * 2 * N_PROCESS_WRITES); /* each event: the new item, the user */
     ck_assert_int_eq(seen.last, since + 2 * 2 * N_PROCESS_WRITES);
     struct store_user user = {0};
-    STORE_OK(store_read_user(f.conn, text("ann"), NULL, &user, &e));
+    STORE_OK(store_read_user(f.conn, text_of("ann"), NULL, &user, &e));
     ck_assert_uint_eq(user.n_interactions, 2 * N_PROCESS_WRITES);
     ck_assert_int_eq(user.revision, seen.last);
     store_user_fini(&user);
@@ -131,7 +116,7 @@ static void die_in_transaction(int n_rows)
     for (int i = 0; i < n_rows; i++) {
         char item[32];
         (void)snprintf(item, sizeof item, "lost%d", i);
-        child_must(store_put_interaction(c, text("ann"), text(item), 1, NAN, i, NULL, &e), &e);
+        child_must(store_put_interaction(c, text_of("ann"), text_of(item), 1, NAN, i, NULL, &e), &e);
     }
     if (write(pipe_ends[1], "x", 1) != 1)
         _exit(5);
@@ -206,7 +191,7 @@ static void bulk_in_process(int n_rows)
         char user[32], item[32];
         (void)snprintf(user, sizeof user, "u%d", i / 100);
         (void)snprintf(item, sizeof item, "i%d", i % 100);
-        child_must(store_bulk_interaction(bulk, text(user), text(item), 1, NAN, i, &e), &e);
+        child_must(store_bulk_interaction(bulk, text_of(user), text_of(item), 1, NAN, i, &e), &e);
     }
     child_must(store_bulk_end(bulk, NULL, &e), &e);
     if (write(pipe_ends[1], "x", 1) != 1)
@@ -241,7 +226,7 @@ static void open_new(int number)
     child_open(STORE_CREATE, &s, &c);
     (void)snprintf(user, sizeof user, "u%d", number);
     child_must(store_begin(c, &e), &e);
-    child_must(store_put_user(c, text(user), text("{}"), &revision, &created, &e), &e);
+    child_must(store_put_user(c, text_of(user), text_of("{}"), &revision, &created, &e), &e);
     child_must(store_commit(c, &e), &e);
     store_disconnect(c);
     store_close(s);
@@ -272,16 +257,8 @@ START_TEST(test_processes_that_open_a_new_file_at_once_share_one_store)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("store processes");
-    TCase *tc = tcase_create("processes");
-    tcase_add_checked_fixture(tc, start, stop);
-    tcase_add_test(tc, test_two_processes_write_at_once_and_a_third_sees_every_change);
-    tcase_add_loop_test(tc, test_a_process_killed_inside_a_transaction_leaves_nothing_of_it, 0, 3);
-    tcase_add_test(tc, test_a_process_killed_after_its_commit_has_kept_it);
-    tcase_add_loop_test(tc, test_a_process_killed_around_the_commit_of_a_load_leaves_all_or_nothing, 0, 3);
-    tcase_add_test(tc, test_processes_that_open_a_new_file_at_once_share_one_store);
-    suite_add_tcase(suite, tc);
-    return suite_run(suite);
-}
+SUITE("store processes", start, stop, {test_two_processes_write_at_once_and_a_third_sees_every_change},
+      {test_a_process_killed_inside_a_transaction_leaves_nothing_of_it, 3},
+      {test_a_process_killed_after_its_commit_has_kept_it},
+      {test_a_process_killed_around_the_commit_of_a_load_leaves_all_or_nothing, 3},
+      {test_processes_that_open_a_new_file_at_once_share_one_store})

@@ -118,15 +118,6 @@ START_TEST(a_line_is_climbed_either_way_and_no_try_is_made_twice)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("engine/train/data/climb");
-    TCase *t = tcase_create("climb");
-    tcase_add_test(t, a_grid_is_climbed_to_the_top_wherever_it_is);
-    tcase_add_test(t, steps_that_are_left_out_are_not_gone);
-    tcase_add_test(t, a_search_that_must_end_stays_at_the_best_so_far);
-    tcase_add_test(t, a_failed_try_is_the_search_s_failure);
-    tcase_add_test(t, a_line_is_climbed_either_way_and_no_try_is_made_twice);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("engine/train/data/climb", NULL, NULL, {a_grid_is_climbed_to_the_top_wherever_it_is},
+      {steps_that_are_left_out_are_not_gone}, {a_search_that_must_end_stays_at_the_best_so_far},
+      {a_failed_try_is_the_search_s_failure}, {a_line_is_climbed_either_way_and_no_try_is_made_twice})

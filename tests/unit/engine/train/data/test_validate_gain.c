@@ -126,16 +126,8 @@ START_TEST(a_user_who_has_everything_is_measured_too)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("engine/train/validate_gain");
-    TCase *t = tcase_create("gain");
-    tcase_add_checked_fixture(t, make_world, NULL);
-    tcase_add_test(t, what_is_above_all_has_the_whole_gain_and_what_is_below_has_none);
-    tcase_add_test(t, among_rivals_each_held_out_item_stands_alone);
-    tcase_add_test(t, rivals_are_drawn_alike_from_what_the_user_does_not_have);
-    tcase_add_test(t, the_rivals_are_the_same_whatever_is_measured);
-    tcase_add_test(t, a_user_who_has_everything_is_measured_too);
-    suite_add_tcase(suite, t);
-    return suite_run(suite);
-}
+SUITE("engine/train/validate_gain", make_world, NULL,
+      {what_is_above_all_has_the_whole_gain_and_what_is_below_has_none},
+      {among_rivals_each_held_out_item_stands_alone},
+      {rivals_are_drawn_alike_from_what_the_user_does_not_have},
+      {the_rivals_are_the_same_whatever_is_measured}, {a_user_who_has_everything_is_measured_too})

@@ -317,16 +317,9 @@ START_TEST(test_softmax_loss_survives_scores_that_overflow_exp)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("engine gradients");
-    TCase *tc = tcase_create("double precision");
-    tcase_add_loop_test(tc, test_gradients_of_the_whole_step_equal_finite_differences, 0, N_SETTINGS);
-    tcase_add_loop_test(tc, test_gradients_do_not_depend_on_the_number_of_threads, 0, N_SETTINGS);
-    tcase_add_loop_test(tc, test_update_lowers_the_loss_and_clears_the_gradients, 0, N_SETTINGS);
-    tcase_add_test(tc, test_update_with_a_gradient_that_is_not_finite_changes_no_value);
-    tcase_add_test(tc, test_softmax_loss_gradient_equals_finite_differences);
-    tcase_add_test(tc, test_softmax_loss_survives_scores_that_overflow_exp);
-    suite_add_tcase(suite, tc);
-    return suite_run(suite);
-}
+SUITE("engine gradients", NULL, NULL, {test_gradients_of_the_whole_step_equal_finite_differences, N_SETTINGS},
+      {test_gradients_do_not_depend_on_the_number_of_threads, N_SETTINGS},
+      {test_update_lowers_the_loss_and_clears_the_gradients, N_SETTINGS},
+      {test_update_with_a_gradient_that_is_not_finite_changes_no_value},
+      {test_softmax_loss_gradient_equals_finite_differences},
+      {test_softmax_loss_survives_scores_that_overflow_exp})

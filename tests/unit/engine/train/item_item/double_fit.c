@@ -49,11 +49,4 @@ START_TEST(entries_are_read_as_they_were_written)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("engine/neighbours in double");
-    TCase *t = tcase_create("neighbours");
-    tcase_add_loop_test(t, entries_are_read_as_they_were_written, 0, N_PAIRS + 1);
-    suite_add_tcase(suite, t);
-    return suite_run(suite);
-}
+SUITE("engine/neighbours in double", NULL, NULL, {entries_are_read_as_they_were_written, N_PAIRS + 1})

@@ -312,17 +312,9 @@ START_TEST(a_fit_without_memory_fails_and_leaves_nothing)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("engine/train/item_item/fit");
-    TCase *t = tcase_create("item_item");
-    tcase_add_loop_test(t, the_weights_solve_the_normal_equations_of_the_nearest_items, 0, N_SHAPES);
-    tcase_add_test(t, of_many_items_those_are_kept_that_move_most);
-    tcase_add_test(t, damping_takes_from_what_many_have);
-    tcase_add_test(t, the_weights_do_not_depend_on_the_number_of_threads);
-    tcase_add_loop_test(t, an_item_that_nobody_took_together_with_another_has_no_weights, 0, 2);
-    tcase_add_loop_test(t, one_fit_solves_for_one_ridge_after_another, 0, 2);
-    tcase_add_loop_test(t, a_fit_without_memory_fails_and_leaves_nothing, 0, 4);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("engine/train/item_item/fit", NULL, NULL,
+      {the_weights_solve_the_normal_equations_of_the_nearest_items, N_SHAPES},
+      {of_many_items_those_are_kept_that_move_most}, {damping_takes_from_what_many_have},
+      {the_weights_do_not_depend_on_the_number_of_threads},
+      {an_item_that_nobody_took_together_with_another_has_no_weights, 2},
+      {one_fit_solves_for_one_ridge_after_another, 2}, {a_fit_without_memory_fails_and_leaves_nothing, 4})

@@ -243,16 +243,10 @@ START_TEST(a_choice_without_memory_fails_and_leaves_nothing)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("engine/train/item_item/search");
-    TCase *t = tcase_create("item_item");
-    tcase_add_test(t, weights_that_help_are_kept_with_the_figure_that_they_have);
-    tcase_add_loop_test(t, weights_are_kept_where_the_model_does_not_know_as_much_itself, 0, 2);
-    tcase_add_loop_test(t, one_matrix_or_a_system_for_each_whichever_ranks_better, 0, 2);
-    tcase_add_loop_test(t, a_stopped_choice_and_one_without_held_out_items_keep_nothing, 0, 2);
-    tcase_add_test(t, what_is_made_is_the_fit_damped_and_times_the_scale);
-    tcase_add_loop_test(t, a_choice_without_memory_fails_and_leaves_nothing, 0, 2);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("engine/train/item_item/search", NULL, NULL,
+      {weights_that_help_are_kept_with_the_figure_that_they_have},
+      {weights_are_kept_where_the_model_does_not_know_as_much_itself, 2},
+      {one_matrix_or_a_system_for_each_whichever_ranks_better, 2},
+      {a_stopped_choice_and_one_without_held_out_items_keep_nothing, 2},
+      {what_is_made_is_the_fit_damped_and_times_the_scale},
+      {a_choice_without_memory_fails_and_leaves_nothing, 2})

@@ -102,13 +102,5 @@ START_TEST(too_many_items_are_refused)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("engine/train/ease");
-    TCase *t = tcase_create("ease");
-    tcase_add_loop_test(t, the_matrix_is_that_of_the_equation, 0, 3);
-    tcase_add_test(t, scores_are_the_sum_of_the_known_items_rows);
-    tcase_add_test(t, too_many_items_are_refused);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("engine/train/ease", NULL, NULL, {the_matrix_is_that_of_the_equation, 3},
+      {scores_are_the_sum_of_the_known_items_rows}, {too_many_items_are_refused})

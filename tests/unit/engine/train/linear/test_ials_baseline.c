@@ -157,14 +157,7 @@ START_TEST(test_ials_baseline_of_nobody_scores_all_items_alike)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("server/ials_baseline");
-    TCase *t = tcase_create("ials_baseline");
-    tcase_add_loop_test(t, test_ials_baseline_scores_solve_the_equation, 0, sizeof lengths / sizeof *lengths);
-    tcase_add_test(t, test_ials_baseline_finds_planted_tastes);
-    tcase_add_test(t, test_ials_baseline_threads_change_no_bit);
-    tcase_add_test(t, test_ials_baseline_of_nobody_scores_all_items_alike);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("server/ials_baseline", NULL, NULL,
+      {test_ials_baseline_scores_solve_the_equation, sizeof lengths / sizeof *lengths},
+      {test_ials_baseline_finds_planted_tastes}, {test_ials_baseline_threads_change_no_bit},
+      {test_ials_baseline_of_nobody_scores_all_items_alike})

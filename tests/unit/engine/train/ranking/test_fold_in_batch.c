@@ -165,15 +165,7 @@ START_TEST(an_equation_without_a_solution_gives_the_prior)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("engine fold_ins");
-    TCase *tc = tcase_create("fold-ins");
-    tcase_add_loop_test(tc, prefixes_equal_the_encoder, 0, N_SETTINGS);
-    tcase_add_loop_test(tc, every_moment_of_a_long_history_equals_the_encoder, 0, N_SETTINGS);
-    tcase_add_loop_test(tc, leaving_out_equals_the_encoder, 0, N_SETTINGS);
-    tcase_add_loop_test(tc, a_few_alone_equal_the_encoder, 0, N_SETTINGS);
-    tcase_add_test(tc, an_equation_without_a_solution_gives_the_prior);
-    suite_add_tcase(suite, tc);
-    return suite_run(suite);
-}
+SUITE("engine fold_ins", NULL, NULL, {prefixes_equal_the_encoder, N_SETTINGS},
+      {every_moment_of_a_long_history_equals_the_encoder, N_SETTINGS},
+      {leaving_out_equals_the_encoder, N_SETTINGS}, {a_few_alone_equal_the_encoder, N_SETTINGS},
+      {an_equation_without_a_solution_gives_the_prior})

@@ -104,13 +104,5 @@ START_TEST(a_stop_leaves_the_start_as_it_came)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("start choice");
-    TCase *t = tcase_create("start");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_loop_test(t, the_alpha_is_weakened_while_an_epoch_gains_3_per_cent_by_it, 0, 3);
-    tcase_add_test(t, a_stop_leaves_the_start_as_it_came);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("start choice", setup, teardown, {the_alpha_is_weakened_while_an_epoch_gains_3_per_cent_by_it, 3},
+      {a_stop_leaves_the_start_as_it_came})

@@ -83,15 +83,8 @@ START_TEST(what_can_still_reach_its_start_goes_on)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("engine/train/course");
-    TCase *t = tcase_create("course");
-    tcase_add_loop_test(t, the_best_epoch_is_kept_and_the_fourth_that_is_no_better_is_the_last, 0, 2);
-    tcase_add_loop_test(t, a_first_epoch_below_the_factorisation_costs_nothing, 0, 2);
-    tcase_add_test(t, without_times_what_cannot_reach_its_start_ends);
-    tcase_add_test(t, with_times_or_few_steps_it_goes_on);
-    tcase_add_test(t, what_can_still_reach_its_start_goes_on);
-    suite_add_tcase(suite, t);
-    return suite_run(suite);
-}
+SUITE("engine/train/course", NULL, NULL,
+      {the_best_epoch_is_kept_and_the_fourth_that_is_no_better_is_the_last, 2},
+      {a_first_epoch_below_the_factorisation_costs_nothing, 2},
+      {without_times_what_cannot_reach_its_start_ends}, {with_times_or_few_steps_it_goes_on},
+      {what_can_still_reach_its_start_goes_on})

@@ -69,12 +69,4 @@ START_TEST(training_starts_at_the_factorisations_ranking_and_at_one_size)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("fit");
-    TCase *t = tcase_create("start");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_loop_test(t, training_starts_at_the_factorisations_ranking_and_at_one_size, 0, 2);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("fit", setup, teardown, {training_starts_at_the_factorisations_ranking_and_at_one_size, 2})
