@@ -157,8 +157,8 @@ static enum err_code encode_category(const struct column *column, const struct c
     return ERR_OK;
 }
 
-static enum err_code encode_cell(const struct column *column, const struct cell *cell, bool unknown_is_absent,
-                                 real *x, struct err *e)
+enum err_code column_encode(const struct column *column, const struct cell *cell, bool unknown_is_absent,
+                            real *x, struct err *e)
 {
     if (cell->kind == CELL_ABSENT && column->optional) {
         x[column_width(column) - 1] = 1;
@@ -181,7 +181,7 @@ enum err_code columns_encode(const struct columns *c, const struct cell *cells, 
     enum err_code code = ERR_OK;
     memset(x, 0, columns_width(c) * sizeof *x);
     for (size_t i = 0; i < c->n && code == ERR_OK; i++) {
-        code = encode_cell(&c->list[i], &cells[i], unknown_is_absent, x, e);
+        code = column_encode(&c->list[i], &cells[i], unknown_is_absent, x, e);
         x += column_width(&c->list[i]);
     }
     return code;

@@ -74,4 +74,8 @@ struct text cell_value(const struct cell *cell, char room[COLUMN_VALUE_BYTES + 1
 enum err_code columns_encode(const struct columns *c, const struct cell *cells, bool unknown_is_absent,
                              real *x, struct err *e) ERR_MUST_CHECK;
 
+/* The same of one column: x (column_width), which is zeros. */
+enum err_code column_encode(const struct column *column, const struct cell *cell, bool unknown_is_absent,
+                            real *x, struct err *e) ERR_MUST_CHECK;
+
 #endif

@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 #include "server/api/routes.h"
 #include "server/http/problem.h"
+#include "server/serving/task_weights.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -78,8 +79,17 @@ void api_begin(struct api *api, struct request *r)
 
 /* ---- plan and run ---- */
 
-static void refuse_weights(struct api_thread *t, struct request *r, struct text user, const struct err *e)
+static void refuse_weights(struct api_thread *t, struct request *r, const struct api_plan *plan,
+                           const struct err *e)
 {
+    struct text user = plan->user;
+    if (e->code == ERR_NOTFOUND && plan->of_task) {
+        problem_answer(r, PROBLEM_UNKNOWN_TASK, NULL,
+                       "no task '%.*s'; register one with PUT /v1/admin/tasks/{task}, give its rows as "
+                       "\"support\", or ask with cold_start=true",
+                       (int)user.len, user.data);
+        return;
+    }
     if (e->code == ERR_NOTFOUND) {
         problem_answer(
             r, PROBLEM_UNKNOWN_USER, NULL,
@@ -97,6 +107,13 @@ static void refuse_weights(struct api_thread *t, struct request *r, struct text 
 /* Weights that need no wait. */
 static bool find_weights(struct api_thread *t, struct api_plan *plan)
 {
+    if (plan->needs_no_weights)
+        return true;
+    if (plan->of_task) {
+        plan->weights = recommender_cached(t->session.recommender, plan->handle, WEIGHTS_OF_TASK, plan->user);
+        plan->hit = plan->weights != NULL;
+        return plan->hit;
+    }
     plan->weights = recommender_try(t->session.recommender, plan->handle, plan->user, &plan->hit);
     if (plan->weights && !plan->hit)
         COUNTER_ADD(t->session.counters, misses_at_once, 1);
@@ -125,21 +142,32 @@ bool api_plan(struct api_thread *t, struct request *r)
     return false;
 }
 
-/* The weights that the plan did not find; waits for them. False: answered with a refusal. */
+/* Those of the user or task, or of the prior; waits for them. */
+static enum err_code acquire(struct api_thread *t, struct api_plan *plan, bool prior, struct err *e)
+{
+    struct text whose = prior ? (struct text){NULL, 0} : plan->user;
+    if (plan->of_task)
+        return task_weights_acquire(&t->session, plan->handle, prior ? WEIGHTS_OF_PRIOR : WEIGHTS_OF_TASK,
+                                    whose, &plan->weights, &plan->hit, e);
+    return recommender_acquire(t->session.recommender, plan->handle,
+                               prior ? WEIGHTS_OF_PRIOR : WEIGHTS_OF_USER, whose, &plan->weights, &plan->hit,
+                               e);
+}
+
+/* The weights that the plan did not find. False: answered with a refusal. */
 static bool make_weights(struct api_thread *t, struct request *r, struct api_plan *plan)
 {
-    struct recommender *p = t->session.recommender;
     struct err e = {0};
-    enum err_code code =
-        recommender_acquire(p, plan->handle, WEIGHTS_OF_USER, plan->user, &plan->weights, &plan->hit, &e);
+    if (plan->needs_no_weights)
+        return true;
+    enum err_code code = acquire(t, plan, false, &e);
     if (code == ERR_NOTFOUND && plan->cold_start) {
         err_clear(&e);
         plan->cold = true;
-        code = recommender_acquire(p, plan->handle, WEIGHTS_OF_PRIOR, (struct text){NULL, 0}, &plan->weights,
-                                   &plan->hit, &e);
+        code = acquire(t, plan, true, &e);
     }
     if (code)
-        refuse_weights(t, r, plan->user, &e);
+        refuse_weights(t, r, plan, &e);
     return code == ERR_OK;
 }
 
@@ -160,7 +188,7 @@ static void run_plan(struct api_thread *t, struct request *r)
         make_plan(t, r); /* its body was a worker's to read */
     struct api_plan *plan = r->plan;
     if (!r->status && take_over(t, r, plan) && (plan->weights || make_weights(t, r, plan))) {
-        r->cache = plan->hit ? "hit" : "miss";
+        r->cache = plan->needs_no_weights ? NULL : plan->hit ? "hit" : "miss";
         r->route->run(t, r);
     }
     request_end_plan(r);
@@ -288,8 +316,8 @@ void api_plan_end(void *plan)
     model_set_unref(p->models);
 }
 
-void *api_plan_new(struct api_thread *t, struct request *r, size_t size, size_t n_zeros,
-                   void (*end)(void *plan))
+void *api_plan_new(struct api_thread *t, struct request *r, enum api_plan_kind kind, size_t size,
+                   size_t n_zeros, void (*end)(void *plan))
 {
     struct api_plan *plan = request_plan(r, size, end);
     if (!plan) {
@@ -297,30 +325,60 @@ void *api_plan_new(struct api_thread *t, struct request *r, size_t size, size_t 
         return NULL;
     }
     memset(plan, 0, n_zeros);
-    if (!api_user_id(r, 2, &plan->user) || !api_model(t, r, &plan->handle))
+    plan->of_task = kind == API_PLAN_TASK;
+    if (plan->of_task ? !api_task_id(r, 2, &plan->user) || !api_task_model(t, r, &plan->handle)
+                      : !api_user_id(r, 2, &plan->user) || !api_model(t, r, &plan->handle))
         return NULL;
     plan->served = plan->handle->served;
     return plan;
 }
 
-bool api_model(struct api_thread *t, struct request *r, struct model_handle **handle)
+typedef struct model_handle *find_model_fn(struct recommender *p, const char *name);
+
+/* There is a model, and it answers other calls. */
+static void refuse_other_model(struct request *r, const char *name, bool of_tasks)
 {
+    if (*name)
+        problem_answer(r, PROBLEM_OTHER_MODEL, NULL, "model '%s' is %s", name,
+                       of_tasks ? "one for users: ask GET /v1/users/{user}/recommendations of it"
+                                : "one of tasks: ask POST /v1/tasks/{task}/predictions of it");
+    else
+        problem_answer(r, PROBLEM_OTHER_MODEL, NULL,
+                       "no model %s is served; GET /v1/models lists those that are",
+                       of_tasks ? "of tasks" : "for users");
+}
+
+static bool find_model(struct api_thread *t, struct request *r, bool of_tasks, struct model_handle **handle)
+{
+    find_model_fn *const find[] = {recommender_find, recommender_find_task};
     struct text name = request_param_of(r, "model");
     char text[LIMIT_NAME_BYTES + 1] = "";
     if (name.data && name.len < sizeof text && !memchr(name.data, 0, name.len))
         memcpy(text, name.data, name.len); /* else it stays empty, which no model is named */
-    *handle = recommender_find(t->session.recommender, name.data ? text : NULL);
-    if (!*handle && recommender_lacks(t->session.recommender, name.data ? text : NULL)) {
+    const char *named = name.data ? text : NULL;
+    *handle = find[of_tasks](t->session.recommender, named);
+    if (*handle)
+        return true;
+    if (recommender_lacks(t->session.recommender, named)) {
         struct err e = {0};
         (void)err_set(&e, ERR_NOMEM, "no memory for a thread's workspace of the model");
         problem_answer_err(r, &e);
-        return false;
-    }
-    if (!*handle) {
+    } else if (find[!of_tasks](t->session.recommender, named)) {
+        refuse_other_model(r, text, of_tasks);
+    } else {
         problem_answer(r, PROBLEM_UNKNOWN_MODEL, NULL, "no model '%.*s' is served", (int)name.len, name.data);
-        return false;
     }
-    return true;
+    return false;
+}
+
+bool api_model(struct api_thread *t, struct request *r, struct model_handle **handle)
+{
+    return find_model(t, r, false, handle);
+}
+
+bool api_task_model(struct api_thread *t, struct request *r, struct model_handle **handle)
+{
+    return find_model(t, r, true, handle);
 }
 
 static bool path_id(struct request *r, size_t segment, const char *whose, struct text *id)
@@ -343,6 +401,11 @@ bool api_user_id(struct request *r, size_t segment, struct text *id)
 bool api_item_id(struct request *r, size_t segment, struct text *id)
 {
     return path_id(r, segment, "an item's", id);
+}
+
+bool api_task_id(struct request *r, size_t segment, struct text *id)
+{
+    return path_id(r, segment, "a task's", id);
 }
 
 bool api_bool_param(struct request *r, const char *name, bool *out)
@@ -384,6 +447,6 @@ bool api_reread(struct api_thread *t, struct request *r, struct api_plan *plan)
     if (recommender_reread(t->session.recommender, plan->handle, plan->user, &plan->weights, &e) == ERR_OK)
         return true;
     r->cache = NULL;
-    refuse_weights(t, r, plan->user, &e);
+    refuse_weights(t, r, plan, &e);
     return false;
 }

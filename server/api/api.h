@@ -60,12 +60,14 @@ void api_thread_free(struct api_thread *t);
 
 /* ---- plans ---- */
 
-/* What a request for a user's answers says, read once: by the route's `plan`, for its `run`, which another
- * thread may call. Each call's plan begins with it. */
+/* What a request for the answers of a user or task says, read once: by the route's `plan`, for its `run`,
+ * which another thread may call. Each call's plan begins with it. */
 struct api_plan {
-    struct text user;            /* of the request */
-    bool cold_start;             /* an unknown user is answered from the prior */
+    struct text user;            /* of the request; or its task */
+    bool of_task;                /* it is one, and the model one of tasks */
+    bool cold_start;             /* an unknown user or task is answered from the prior */
     bool takes_long;             /* a worker is to run it, whatever is cached */
+    bool needs_no_weights;       /* what is asked says all that is to be known */
     struct served_model *served; /* whose weights; alive as long as the models */
     struct model_set *models;    /* a reference, once another thread is to run it; else NULL */
     /* for `run`: */
@@ -74,24 +76,31 @@ struct api_plan {
     bool hit, cold;              /* they were cached; they are the prior's */
 };
 
+/* What api_plan_new reads: a user's id and a model for users, or those of a task. */
+enum api_plan_kind { API_PLAN_USER, API_PLAN_TASK };
+
 /* A new plan of `size` bytes, the first n_zeros of them zeros but for the user and the model, which are read.
  * `end` is api_plan_end or ends with it; it meets plans too whose reading ended with a refusal. NULL:
  * answered. */
-void *api_plan_new(struct api_thread *t, struct request *r, size_t size, size_t n_zeros,
-                   void (*end)(void *plan));
+void *api_plan_new(struct api_thread *t, struct request *r, enum api_plan_kind kind, size_t size,
+                   size_t n_zeros, void (*end)(void *plan));
 void api_plan_end(void *plan);
 
 /* ---- parts of calls ---- */
 
-/* The model that a request names by ?model=, or the first, as this thread has it; answers 404 and returns
- * false when there is none. */
+/* The model for users that a request names by ?model=, or the first, as this thread has it; answers 404, or
+ * 422 of a model of tasks, and returns false when there is none. */
 bool api_model(struct api_thread *t, struct request *r, struct model_handle **handle);
+
+/* The same among the models of tasks. */
+bool api_task_model(struct api_thread *t, struct request *r, struct model_handle **handle);
 
 /* The {user} segment; answers 400 and returns false when it is no id. */
 bool api_user_id(struct request *r, size_t segment, struct text *id);
 
-/* The {item} segment likewise. */
+/* The {item} and {task} segments likewise. */
 bool api_item_id(struct request *r, size_t segment, struct text *id);
+bool api_task_id(struct request *r, size_t segment, struct text *id);
 
 /* A query parameter that must be true or false; absent: *out stays. */
 bool api_bool_param(struct request *r, const char *name, bool *out);
@@ -110,6 +119,7 @@ bool api_reread(struct api_thread *t, struct request *r, struct api_plan *plan);
 route_fn api_recommend_plan, api_recommend_get, api_predict_plan, api_predict_post, api_events_post,
     api_user_get, api_admin_user_put, api_admin_user_patch, api_admin_user_delete, api_admin_users_post,
     api_item_get, api_admin_item_put, api_admin_item_patch, api_admin_item_delete, api_admin_items_post,
-    api_health_get, api_ready_get, api_metrics_get, api_openapi_get, api_index_get;
+    api_health_get, api_ready_get, api_metrics_get, api_openapi_get, api_index_get, api_models_get,
+    api_task_predict_plan, api_task_predict_post;
 
 #endif

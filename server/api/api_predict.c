@@ -223,7 +223,7 @@ static void end_plan(void *plan)
 void api_predict_plan(struct api_thread *t, struct request *r)
 {
     struct predict_plan *plan =
-        api_plan_new(t, r, sizeof *plan, offsetof(struct predict_plan, scanned), end_plan);
+        api_plan_new(t, r, API_PLAN_USER, sizeof *plan, offsetof(struct predict_plan, scanned), end_plan);
     if (!plan || !unknown_param(r, &plan->null_for_unknown))
         return;
     struct model_handle *handle = plan->of.handle;

@@ -67,7 +67,7 @@ struct recommend_plan {
 
 void api_recommend_plan(struct api_thread *t, struct request *r)
 {
-    struct recommend_plan *plan = api_plan_new(t, r, sizeof *plan, sizeof *plan, api_plan_end);
+    struct recommend_plan *plan = api_plan_new(t, r, API_PLAN_USER, sizeof *plan, sizeof *plan, api_plan_end);
     bool exclude_seen = true;
     if (!plan)
         return;

@@ -48,8 +48,9 @@ void api_index_get(struct api_thread *t, struct request *r)
     struct buf *out = request_answer(r, 200, request_json);
     buf_addf(out, "{\"name\":\"hypernet\",\"version\":\"%s\",\"openapi\":\"/openapi.json\",\"models\":[",
              HYPERNET_VERSION);
-    for (size_t i = 0; i < recommender_n_models(t->session.recommender); i++) {
-        const struct model_spec *spec = &recommender_model(t->session.recommender, i)->model->spec;
+    const struct model_handles *handles = recommender_handles(t->session.recommender);
+    for (size_t i = 0; i < handles->n + handles->n_tasks; i++) {
+        const struct model_spec *spec = &handles->at[i]->model->spec;
         buf_adds(out, i ? ",{\"name\":" : "{\"name\":");
         buf_add_json_string(out, spec->name, strlen(spec->name));
         buf_adds(out, ",\"version\":");

@@ -10,6 +10,7 @@ static const char *const any_params[] = {"*", NULL};
 static const char *const recommend_params[] = {"limit", "offset",     "exclude_seen", "category",
                                                "model", "cold_start", "explain",      NULL};
 static const char *const predict_params[] = {"model", "cold_start", "unknown", NULL};
+static const char *const task_params[] = {"model", "cold_start", "unknown_category", NULL};
 static const char *const model_params[] = {"model", NULL};
 static const char *const write_params[] = {"model", "on_error", "create", NULL};
 static const char *const event_params[] = {"on_error", "create", NULL};
@@ -40,6 +41,9 @@ static const struct route rows[] = {
      api_admin_item_delete, NULL},
     {"POST", "/v1/admin/items", ACCESS_ADMIN, BODY_JSON_OR_NDJSON, items_params, ROUTE_WRITES, NULL,
      api_admin_items_post, NULL},
+    {"POST", "/v1/tasks/{task}/predictions", ACCESS_API, BODY_JSON, task_params, ROUTE_MAY_BLOCK,
+     api_task_predict_plan, api_task_predict_post, NULL},
+    {"GET", "/v1/models", ACCESS_API, BODY_NONE, no_params, ROUTE_INLINE, NULL, api_models_get, NULL},
     {"GET", "/healthz", ACCESS_ALL, BODY_NONE, any_params, ROUTE_INLINE, NULL, api_health_get, NULL},
     {"GET", "/readyz", ACCESS_ALL, BODY_NONE, any_params, ROUTE_INLINE, NULL, api_ready_get, NULL},
     {"GET", "/metrics", ACCESS_ALL, BODY_NONE, any_params, ROUTE_INLINE, NULL, api_metrics_get, NULL},

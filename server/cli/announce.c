@@ -25,6 +25,13 @@ static void tell_store(const struct announcement *a, const struct serving *servi
 static void tell_models(struct serving *serving)
 {
     struct model_set *set = serving_models(serving);
+    for (size_t i = set->n; i < set->n + set->n_tasks; i++) {
+        const struct model_spec *spec = &set->models[i]->model->spec;
+        log_line(LOG_INFO, "model '%s' version '%s': predicts '%s' of tasks by %zu column%s%s%s", spec->name,
+                 spec->version, spec->task.target, spec->task.columns.n,
+                 talk_s((int64_t)spec->task.columns.n), i > set->n ? "; asked for by ?model=" : "",
+                 i > set->n ? spec->name : "");
+    }
     for (size_t i = 0; i < set->n; i++) {
         const struct model_spec *spec = &set->models[i]->model->spec;
         log_line(LOG_INFO, "model '%s' version '%s': %zu item%s%s%s", spec->name, spec->version,

@@ -17,6 +17,7 @@
     X(PROBLEM_CREATE_OFF, "create-off", 403, "Creating by events needs the admin token")                     \
     X(PROBLEM_UNKNOWN_PATH, "unknown-path", 404, "There is nothing at this path")                            \
     X(PROBLEM_UNKNOWN_USER, "unknown-user", 404, "There is no such user")                                    \
+    X(PROBLEM_UNKNOWN_TASK, "unknown-task", 404, "There is no such task")                                    \
     X(PROBLEM_UNKNOWN_MODEL, "unknown-model", 404, "No model of this name is served")                        \
     X(PROBLEM_NO_ITEM, "item-not-found", 404, "There is no such item")                                       \
     X(PROBLEM_WRONG_METHOD, "wrong-method", 405, "The path does not take this method")                       \
@@ -25,6 +26,7 @@
     X(PROBLEM_MEDIA_TYPE, "unsupported-media-type", 415, "The body's media type is not understood")          \
     X(PROBLEM_INVALID_VALUE, "invalid-value", 422, "A value in the body is not valid")                       \
     X(PROBLEM_UNKNOWN_ITEM, "unknown-item", 422, "There is no such item")                                    \
+    X(PROBLEM_OTHER_MODEL, "other-model", 422, "The model answers other calls")                              \
     X(PROBLEM_ENCODER_MISSING, "encoder-missing", 422, "The model has no encoder; give an embedding")        \
     X(PROBLEM_HEAD_TOO_LARGE, "head-too-large", 431, "The request's head is larger than a limit allows")     \
     X(PROBLEM_INTERNAL, "internal", 500, "The server failed")                                                \

@@ -16,7 +16,20 @@ static void free_handle(struct model_handle *h)
     item_snapshot_unref(h->items);
     mem_free(h->workspace);
     user_encoder_free(h->encoder);
+    task_room_free(h->room);
     mem_free(h);
+}
+
+/* Of a model of tasks: what it needs is made when somebody asks for it. */
+static enum err_code new_task_handle(struct served_model *served, struct model_handle **out, struct err *e)
+{
+    struct model_handle *h = mem_zalloc_array(1, sizeof *h);
+    if (!h)
+        return err_set(e, ERR_NOMEM, "no memory for a thread's workspace");
+    h->served = served;
+    h->model = served->model;
+    *out = h;
+    return ERR_OK;
 }
 
 static enum err_code new_handle(struct served_model *served, struct model_handle **out, struct err *e)
@@ -61,6 +74,13 @@ enum err_code model_handle_encoder(struct model_handle *h, struct user_encoder *
     return code;
 }
 
+enum err_code model_handle_room(struct model_handle *h, struct task_room **out, struct err *e)
+{
+    enum err_code code = h->room ? ERR_OK : task_room_new(h->model, &h->room, e);
+    *out = h->room;
+    return code;
+}
+
 /* ---- those of a set ---- */
 
 /* The handle of a loading of a model among n, or NULL. */
@@ -85,20 +105,23 @@ enum err_code model_handles_take(struct model_handles *h, struct model_set *next
 {
     struct model_handle *at[LIMIT_MODELS];
     enum err_code code = ERR_OK;
-    size_t n = 0;
-    for (size_t i = 0; i < next->n; i++) {
+    size_t n = 0, n_tasks = 0, n_had = h->n + h->n_tasks;
+    for (size_t i = 0; i < next->n + next->n_tasks; i++) {
         enum err_code made = ERR_OK;
-        at[n] = find(h->at, h->n, next->models[i]->uid);
-        if (!at[n])
-            made = new_handle(next->models[i], &at[n], e);
+        bool of_tasks = i >= next->n;
+        struct model_handle **to = &at[n + n_tasks];
+        *to = find(h->at, n_had, next->models[i]->uid);
+        if (!*to)
+            made = of_tasks ? new_task_handle(next->models[i], to, e) : new_handle(next->models[i], to, e);
         if (made)
             code = made;
         else
-            n++;
+            *(of_tasks ? &n_tasks : &n) += 1;
     }
-    free_others(h->at, h->n, at, n);
-    memcpy(h->at, at, n * sizeof *at);
+    free_others(h->at, n_had, at, n + n_tasks);
+    memcpy(h->at, at, (n + n_tasks) * sizeof *at);
     h->n = n;
+    h->n_tasks = n_tasks;
     h->lacks = code != ERR_OK;
     model_set_unref(h->set); /* last: what was freed used its models */
     h->set = next;
@@ -107,8 +130,13 @@ enum err_code model_handles_take(struct model_handles *h, struct model_set *next
 
 void model_handles_fini(struct model_handles *h)
 {
-    for (size_t i = 0; i < h->n; i++)
+    for (size_t i = 0; i < h->n + h->n_tasks; i++)
         free_handle(h->at[i]);
     model_set_unref(h->set);
     memset(h, 0, sizeof *h);
+}
+
+struct model_handle *model_handles_of(const struct model_handles *h, const struct served_model *served)
+{
+    return find(h->at, h->n + h->n_tasks, served->uid);
 }

@@ -2,13 +2,15 @@
  * request is resolved to a model once, by its name, and everything that answers it takes a handle.
  * Layer: server/serving
  * Threads: confined to one; the served model behind it is shared.
- * Memory: the model's workspace; an encoder once it was asked for. Handles keep the set they are of alive. */
+ * Memory: the model's workspace; an encoder, or a room for tasks, once it was asked for. Handles keep the
+ *   set they are of alive. */
 #ifndef SERVER_SERVING_MODEL_HANDLE_H
 #define SERVER_SERVING_MODEL_HANDLE_H
 
 #include "base/err.h"
 #include "server/serving/model_set.h"
 #include "server/serving/user_weights.h"
+#include "server/tasks/task_room.h"
 
 struct model_handle {
     struct served_model *served;
@@ -18,6 +20,7 @@ struct model_handle {
     struct item_snapshot *items; /* the thread's reference; see model_handle_items */
     unsigned items_version;
     struct user_encoder *encoder; /* NULL: not asked for yet */
+    struct task_room *room;       /* of a model of tasks, which has nothing else: as the encoder */
 };
 
 /* The item snapshot that is the newest at the time of the call, valid until the next call. */
@@ -27,11 +30,14 @@ const struct item_snapshot *model_handle_items(struct model_handle *h);
 enum err_code model_handle_encoder(struct model_handle *h, struct user_encoder **out,
                                    struct err *e) ERR_MUST_CHECK;
 
+/* The thread's room for tasks of such a model. */
+enum err_code model_handle_room(struct model_handle *h, struct task_room **out, struct err *e) ERR_MUST_CHECK;
+
 /* The handles of a thread: those of one set. All zeros: of none. */
 struct model_handles {
     struct model_set *set;                 /* the thread's reference */
-    size_t n;                              /* as many as the set has, or fewer: `lacks` */
-    struct model_handle *at[LIMIT_MODELS]; /* (n) in the set's order */
+    size_t n, n_tasks;                     /* as many as the set has, or fewer: `lacks` */
+    struct model_handle *at[LIMIT_MODELS]; /* (n + n_tasks) in the set's order */
     bool lacks;                            /* there was no memory for the others */
 };
 
@@ -42,5 +48,8 @@ struct model_handles {
 enum err_code model_handles_take(struct model_handles *h, struct model_set *next,
                                  struct err *e) ERR_MUST_CHECK;
 void model_handles_fini(struct model_handles *h);
+
+/* The thread's handle of a model, or NULL: it has none. */
+struct model_handle *model_handles_of(const struct model_handles *h, const struct served_model *served);
 
 #endif

@@ -121,25 +121,28 @@ struct item_snapshot *served_model_items(struct served_model *m, unsigned *versi
 
 /* ---- sets ---- */
 
-static void add(struct model_set *set, struct served_model *m)
+static void add(struct model_set *set, struct served_model *m, bool of_tasks)
 {
+    if (!m || served_model_of_tasks(m) != of_tasks)
+        return;
     atomic_fetch_add_explicit(&m->n_refs, 1, memory_order_relaxed);
-    set->models[set->n++] = m;
+    set->models[set->n + set->n_tasks] = m;
+    *(of_tasks ? &set->n_tasks : &set->n) += 1;
 }
 
 enum err_code model_set_new(const struct model_set *old, const struct served_model *gone,
                             struct served_model *added, struct model_set **out, struct err *e)
 {
-    size_t n = old ? old->n : 0;
+    size_t n = old ? old->n + old->n_tasks : 0;
     struct model_set *set = mem_zalloc_array(1, sizeof *set + (n + 1) * sizeof set->models[0]);
     if (!set)
         return err_set(e, ERR_NOMEM, "no memory for a set of models");
     atomic_init(&set->n_refs, 1);
-    for (size_t i = 0; i < n; i++)
-        if (old->models[i] != gone)
-            add(set, old->models[i]);
-    if (added)
-        add(set, added);
+    for (int of_tasks = 0; of_tasks < 2; of_tasks++) {
+        for (size_t i = 0; i < n; i++)
+            add(set, old->models[i] == gone ? NULL : old->models[i], of_tasks);
+        add(set, added, of_tasks);
+    }
     *out = set;
     return ERR_OK;
 }
@@ -154,17 +157,27 @@ void model_set_unref(struct model_set *set)
 {
     if (!set || atomic_fetch_sub_explicit(&set->n_refs, 1, memory_order_acq_rel) != 1)
         return;
-    for (size_t i = 0; i < set->n; i++)
+    for (size_t i = 0; i < set->n + set->n_tasks; i++)
         served_model_unref(set->models[i]);
     mem_free(set);
 }
 
+static struct served_model *find(struct served_model *const *models, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!name || strcmp(models[i]->model->spec.name, name) == 0)
+            return models[i];
+    return NULL;
+}
+
 struct served_model *model_set_find(const struct model_set *set, const char *name)
 {
-    for (size_t i = 0; i < set->n; i++)
-        if (!name || strcmp(set->models[i]->model->spec.name, name) == 0)
-            return set->models[i];
-    return NULL;
+    return find(set->models, set->n, name);
+}
+
+struct served_model *model_set_find_task(const struct model_set *set, const char *name)
+{
+    return find(set->models + set->n, set->n_tasks, name);
 }
 
 /* ---- keys ---- */

@@ -35,10 +35,10 @@ struct served_model {
     struct model *model;
     struct loaded_models *among; /* the list that it is in, and its neighbours there */
     struct served_model *before, *after;
-    struct batcher *batcher;            /* NULL: each thread generates by itself */
+    struct batcher *batcher;            /* NULL: each thread generates by itself; of tasks there is none */
     struct inline_budget inline_budget; /* nobody's weights until it was measured */
     pthread_mutex_t lock;               /* guards items */
-    struct item_snapshot *items;        /* the newest; NULL until the first was published */
+    struct item_snapshot *items;        /* the newest; NULL until the first was published, and of tasks */
     atomic_uint items_version;          /* rises with each new table */
     atomic_size_t n_unranked;           /* items of the newest that it has no room for */
 };
@@ -61,8 +61,11 @@ struct item_snapshot *served_model_items(struct served_model *m, unsigned *versi
 
 struct model_set {
     atomic_size_t n_refs;
-    size_t n;
-    struct served_model *models[]; /* (n) in the order in which they were added; names are distinct */
+    size_t n;       /* models that answer for users */
+    size_t n_tasks; /* models of tasks */
+    /* (n + n_tasks) those for users, then those of tasks, each in the order in which they were added; names
+     * are distinct */
+    struct served_model *models[];
 };
 
 /* New, with one reference: the models of `old` (NULL: none) but `gone` (NULL: all), and `added` at the end
@@ -72,15 +75,22 @@ enum err_code model_set_new(const struct model_set *old, const struct served_mod
 struct model_set *model_set_ref(struct model_set *set);
 void model_set_unref(struct model_set *set); /* NULL is allowed */
 
-/* The model of a name, the first one for NULL; or NULL. */
+/* The model for users of a name, the first one for NULL; or NULL. And the same among those of tasks. */
 struct served_model *model_set_find(const struct model_set *set, const char *name);
+struct served_model *model_set_find_task(const struct model_set *set, const char *name);
+
+/* Whether a model is one of tasks: it has neither items nor users. */
+static inline bool served_model_of_tasks(const struct served_model *m)
+{
+    return m->model->spec.task.present;
+}
 
 /* ---- keys of the weight cache: uid, kind, id ---- */
 
 enum { MODEL_KEY_BYTES = sizeof(uint64_t) + 1 + LIMIT_ID_BYTES };
-enum weights_kind { WEIGHTS_OF_USER = 'u', WEIGHTS_OF_PRIOR = 'p' };
+enum weights_kind { WEIGHTS_OF_USER = 'u', WEIGHTS_OF_TASK = 't', WEIGHTS_OF_PRIOR = 'p' };
 
-/* Writes the key of a user (of the prior: no id) under a model; returns its length. */
+/* Writes the key of a user or task (of the prior: no id) under a model; returns its length. */
 size_t model_key(uint64_t uid, enum weights_kind kind, struct text id, char key[MODEL_KEY_BYTES]);
 
 /* Takes such a key apart; id is borrowed from it. False: it is none of a user. */

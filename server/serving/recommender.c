@@ -70,24 +70,27 @@ void recommender_refresh(struct recommender *p)
         return; /* what there is no memory for is tried again before the next request */
 }
 
-/* The thread's handle of a model, or NULL: it has none. */
-static struct model_handle *handle_of(const struct recommender *p, const struct served_model *served)
-{
-    for (size_t i = 0; i < p->handles.n; i++)
-        if (p->handles.at[i]->served == served)
-            return p->handles.at[i];
-    return NULL;
-}
-
 struct model_handle *recommender_find(struct recommender *p, const char *name)
 {
     const struct served_model *served = model_set_find(p->handles.set, name);
-    return served ? handle_of(p, served) : NULL;
+    return served ? model_handles_of(&p->handles, served) : NULL;
+}
+
+struct model_handle *recommender_find_task(struct recommender *p, const char *name)
+{
+    const struct served_model *served = model_set_find_task(p->handles.set, name);
+    return served ? model_handles_of(&p->handles, served) : NULL;
 }
 
 bool recommender_lacks(const struct recommender *p, const char *name)
 {
-    return p->handles.lacks && model_set_find(p->handles.set, name);
+    return p->handles.lacks &&
+           (model_set_find(p->handles.set, name) || model_set_find_task(p->handles.set, name));
+}
+
+const struct model_handles *recommender_handles(const struct recommender *p)
+{
+    return &p->handles;
 }
 
 size_t recommender_n_models(const struct recommender *p)
@@ -114,7 +117,7 @@ enum err_code recommender_take_over(struct recommender *p, struct model_set *mod
     enum err_code code = ERR_OK;
     if (models != p->handles.set || p->handles.lacks)
         code = model_handles_take(&p->handles, model_set_ref(models), &why);
-    *out = handle_of(p, served);
+    *out = model_handles_of(&p->handles, served);
     if (*out)
         return ERR_OK;
     assert(code); /* it is one of them, so it was memory that lacked */

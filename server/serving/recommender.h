@@ -35,10 +35,16 @@ void recommender_refresh(struct recommender *p);
 /* The model that a request names, the first one for NULL; or NULL: it is not served. */
 struct model_handle *recommender_find(struct recommender *p, const char *name);
 
-/* Whether a model that recommender_find does not know is served, and there was no memory for it. */
+/* The same among the models of tasks. */
+struct model_handle *recommender_find_task(struct recommender *p, const char *name);
+
+/* Whether a model that these do not know is served, and there was no memory for it. */
 bool recommender_lacks(const struct recommender *p, const char *name);
 
-/* All of them, 0 <= i < recommender_n_models. */
+/* All handles of the thread, until the next call that may change them. */
+const struct model_handles *recommender_handles(const struct recommender *p);
+
+/* All of those for users, 0 <= i < recommender_n_models. */
 size_t recommender_n_models(const struct recommender *p);
 struct model_handle *recommender_model(struct recommender *p, size_t i);
 

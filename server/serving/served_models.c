@@ -47,10 +47,10 @@ static void publish_models(struct serving *s, struct model_set *next)
 static enum err_code check_room(const struct model_set *set, const char *path, const struct model *m,
                                 struct err *e)
 {
-    if (set->n && model_set_find(set, m->spec.name))
+    if (model_set_find(set, m->spec.name) || model_set_find_task(set, m->spec.name))
         return err_set(e, ERR_CONFLICT, "%s: a model named '%s' is served already; names must differ", path,
                        m->spec.name);
-    if (set->n == LIMIT_MODELS)
+    if (set->n + set->n_tasks == LIMIT_MODELS)
         return err_set(e, ERR_LIMIT, "%s: at most %d models are served by one process", path, LIMIT_MODELS);
     return ERR_OK;
 }
@@ -58,9 +58,12 @@ static enum err_code check_room(const struct model_set *set, const char *path, c
 static enum err_code check_model(struct serving *s, const char *path, const struct model *m, struct err *e)
 {
     char names[OBJECTIVE_LIST_BYTES];
-    if (!model_spec_for_users(&m->spec))
-        return err_set(e, ERR_INVALID, "%s: its objective is %s; only %s models answer for users", path,
-                       m->spec.objective->name, objective_list(objective_is_for_users, " and ", names));
+    if (!model_spec_for_users(&m->spec) && !m->spec.task.present)
+        return err_set(
+            e, ERR_INVALID,
+            "%s: its objective is %s, and it reads no rows of a table; %s models answer for users, "
+            "and those of `hypernet train --rows` for tasks",
+            path, m->spec.objective->name, objective_list(objective_is_for_users, " and ", names));
     struct model_set *set = serving_models(s);
     enum err_code code = check_room(set, path, m, e);
     model_set_unref(set);
@@ -265,12 +268,13 @@ static enum err_code load(struct serving *s, struct store_conn *c, const char *p
     if (code)
         return code;
     code = store_last_change(c, change, e);
-    if (!code)
+    if (!code && !served_model_of_tasks(m)) {
         code = next_table(s, c, m, &all, &unseen, e);
-    if (!code)
-        code = check_items(s, m, e);
-    if (!code && s->measures)
-        code = measure(s, m, e);
+        if (!code)
+            code = check_items(s, m, e);
+        if (!code && s->measures)
+            code = measure(s, m, e);
+    }
     if (code)
         served_model_unref(m);
     else
@@ -284,6 +288,8 @@ static enum err_code catch_up(struct serving *s, struct store_conn *c, struct se
 {
     struct following f;
     bool unseen = true; /* nobody has weights of it */
+    if (served_model_of_tasks(m))
+        return ERR_OK;
     enum err_code code = gather(c, since, &f, e);
     if (!code && has_changes(&f))
         code = next_table(s, c, m, &f.changes, &unseen, e);
@@ -339,8 +345,10 @@ static enum err_code remove_model(struct serving *s, const char *name, uint64_t 
     const struct served_model *gone = model_set_find(set, name);
     struct model_set *next;
     if (!gone)
+        gone = model_set_find_task(set, name);
+    if (!gone)
         return err_set(e, ERR_NOTFOUND, "no model '%s' is served", name);
-    if (set->n == 1)
+    if (set->n + set->n_tasks == 1)
         return err_set(e, ERR_CONFLICT, "'%s' is the only model that is served; add another one first", name);
     *uid = gone->uid;
     enum err_code code = model_set_new(set, gone, NULL, &next, e);

@@ -88,7 +88,7 @@ static inline bool serving_models_are(const struct serving *s, const struct mode
 
 /* Loads one more model and serves it from now on, behind the others; answers and following go on meanwhile.
  * ERR_CONFLICT: its name is served, or it is of another catalogue; ERR_LIMIT: LIMIT_MODELS are served;
- * ERR_INVALID: it does not answer for users. */
+ * ERR_INVALID: it answers neither for users nor for tasks. */
 enum err_code serving_add_model(struct serving *s, const char *path, struct err *e) ERR_MUST_CHECK;
 
 /* Serves a model no more, and forgets its weights; requests under way end with it, those too that wait for a

@@ -80,12 +80,13 @@ static double clamped(const struct task_spec *t, double target)
     return fmax(fmin(target, t->target_most), t->target_least);
 }
 
-static void answer(struct task_solver *s, const struct task_dataset *asked, size_t from, size_t n,
-                   size_t n_known, struct task_answers *out)
+/* Rows x (n, D), of which the solver has room, by its layer; they become the answers from `from` on. */
+static void answer(struct task_solver *s, const real *x, size_t n, size_t n_known, size_t from,
+                   struct task_answers *out)
 {
     size_t n_out = s->spec->d_output;
     double *value = out->value + from * n_out;
-    task_solver_rows(s, asked->x + from * s->spec->d_item, n);
+    task_solver_rows(s, x, n);
     task_solver_predict(s, n);
     memcpy(value, s->value, n * n_out * sizeof *value);
     for (size_t i = 0; i < n; i++) {
@@ -119,11 +120,39 @@ enum err_code task_answers_make(const struct model *m, const struct task_rows *a
         for (size_t from = asked->row_start[t], end = asked->row_start[t + 1], k; from < end && !code;
              from += k) {
             k = piece(from, end);
-            answer(&solver, asked, from, k, n_known, out);
+            answer(&solver, asked->x + from * m->spec.d_item, k, n_known, from, out);
         }
     }
     task_solver_fini(&solver);
     return code;
+}
+
+enum err_code task_answers_reserve(struct task_answers *a, const struct model *m, size_t n, struct err *e)
+{
+    bool enough = a->capacity >= n;
+    a->spec = &m->spec;
+    a->n = n;
+    if (enough)
+        return ERR_OK;
+    task_answers_fini(a);
+    a->value = mem_alloc_array(n, m->spec.d_output * sizeof *a->value);
+    a->spread = mem_alloc_array(n, sizeof *a->spread);
+    a->freedom = mem_zalloc_array(n, sizeof *a->freedom);
+    a->n_known = mem_alloc_array(n, sizeof *a->n_known);
+    if (!a->value || !a->spread || !a->freedom || !a->n_known)
+        return err_set(e, ERR_NOMEM, "no memory for %zu answers", n);
+    a->spec = &m->spec;
+    a->n = a->capacity = n;
+    return ERR_OK;
+}
+
+void task_answers_predict(struct task_solver *s, const struct task_layer *layer, const real *x, size_t n,
+                          size_t n_known, size_t from, struct task_answers *out)
+{
+    struct task_layer own = s->layer;
+    s->layer = *layer;
+    answer(s, x, n, n_known, from, out);
+    s->layer = own;
 }
 
 double task_answers_value(const struct task_answers *a, size_t i, bool clamp)

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "engine/model.h"
+#include "engine/network/task_solver.h"
 #include "server/data/task_dataset.h"
 
 #include <stdbool.h>
@@ -21,6 +22,7 @@ struct task_answers {
     double *spread;
     double *freedom; /* (n) of numbers: degrees of freedom */
     size_t *n_known; /* (n) rows that were known of the task */
+    size_t capacity; /* of task_answers_reserve */
 };
 
 /* Answers the rows of `asked` in its order; known NULL: of no task is anything known. Task ids are those
@@ -31,6 +33,13 @@ enum err_code task_answers_make(const struct model *m, const struct task_rows *a
                                 const struct task_dataset *known, struct task_answers *out,
                                 struct err *e) ERR_MUST_CHECK;
 void task_answers_fini(struct task_answers *a);
+
+/* Answers by a layer that is there already: room for n of them, which grows only, and then those of rows x
+ * (n, D) from place `from` on, n at most as many as the solver has room for. Memory as above. */
+enum err_code task_answers_reserve(struct task_answers *a, const struct model *m, size_t n,
+                                   struct err *e) ERR_MUST_CHECK;
+void task_answers_predict(struct task_solver *s, const struct task_layer *layer, const real *x, size_t n,
+                          size_t n_known, size_t from, struct task_answers *out);
 
 /* The target of row i, cut to the range of training unless `clamp` is false; of numbers only. */
 double task_answers_value(const struct task_answers *a, size_t i, bool clamp);

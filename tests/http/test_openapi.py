@@ -6,12 +6,14 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import hn
 import jsonschema_small as schema
+import shops
 
 CALLS = {("get", "/v1/users/{user}/recommendations"), ("post", "/v1/users/{user}/predictions"), ("post", "/v1/events"),
          ("get", "/v1/users/{user}"), ("put", "/v1/admin/users/{user}"), ("delete", "/v1/admin/users/{user}"),
          ("patch", "/v1/admin/users/{user}"), ("patch", "/v1/admin/items/{item}"),
          ("post", "/v1/admin/users"), ("get", "/v1/items/{item}"), ("put", "/v1/admin/items/{item}"),
          ("delete", "/v1/admin/items/{item}"), ("post", "/v1/admin/items"), ("get", "/healthz"), ("get", "/readyz"), ("get", "/metrics"),
+         ("post", "/v1/tasks/{task}/predictions"), ("get", "/v1/models"),
          ("get", "/openapi.json"), ("get", "/")}
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
@@ -41,7 +43,8 @@ class Validator(unittest.TestCase):
 class Contract(hn.Case):
     @classmethod
     def setUpClass(cls):
-        super().setUpClass()
+        cls.world, cls.shops = hn.world(), shops.shops()
+        cls.server = hn.Server(models=[cls.world.model, cls.shops.model, cls.shops.classes])
         cls.document = cls.server.request("GET", "/openapi.json").json
 
     def setUp(self):
@@ -91,9 +94,9 @@ class Contract(hn.Case):
             parameters = [schema.resolve(self.document, p)
                           for p in item.get("parameters", []) + self.operation(method, path).get("parameters", [])]
             in_path = {p["name"] for p in parameters if p["in"] == "path"}
-            self.assertEqual(in_path, {name for name in ("user", "item") if "{%s}" % name in path}, path)
+            self.assertEqual(in_path, {name for name in ("user", "item", "task") if "{%s}" % name in path}, path)
             for name in (p["name"] for p in parameters if p["in"] == "query"):
-                answer = self.server.admin(method.upper(), path.replace("{user}", "nobody").replace("{item}", "nothing"),
+                answer = self.server.admin(method.upper(), path.replace("{user}", "nobody").replace("{item}", "nothing").replace("{task}", "none"),
                                            {} if method in ("put", "post", "patch") else None, params={name: "\x01"})
                 self.assertNotIn("no query parameter", answer.body.decode(), (path, name))
 
@@ -166,6 +169,27 @@ class Contract(hn.Case):
                 self.assertEqual(answer.status, status, answer)
                 self.check(answer, method, path.partition("?")[0])
 
+    def test_answers_of_tasks_fit_the_contract(self):
+        rows, support = self.shops.asked("s20"), {"rows": self.shops.known("s20")}
+        predictions = "/v1/tasks/{task}/predictions"
+        for method, path, body, status in [
+                ("POST", predictions, {"rows": rows}, 404),
+                ("POST", predictions + "?cold_start=true", {"rows": rows, "interval": 0.5, "clamp": False}, 200),
+                ("POST", predictions + "?cold_start=true&model=busy", {"rows": rows, "unknown_category": "ignore"}, 200),
+                ("POST", predictions, {"rows": rows, "support": support, "profile": {"district": "north"}}, 200),
+                ("POST", predictions, {"rows": [[1, 2, "yes"]], "columns": ["day", "price", "deal"], "profile": {"district": "north"},
+                                       "support": support}, 200),
+                ("POST", predictions, {"rows": [{"price": "x"}], "support": support}, 422),
+                ("POST", predictions + "?model=default", {"rows": rows}, 422),
+                ("POST", predictions, {"rows": [{}] * 1025}, 413),
+                ("GET", "/v1/models", None, 200)]:
+            with self.subTest(method=method, path=path, body=body):
+                if body is not None and status < 400:
+                    self.assertEqual(self.check_request(body, method, path), [])
+                answer = self.server.admin(method, path.replace("{task}", "s20"), body)
+                self.assertEqual(answer.status, status, answer)
+                self.check(answer, method, path.partition("?")[0])
+
     def test_refusals_fit_the_contract(self):
         admin = "/v1/admin/users/{user}"
         for method, path, body, rest, status in [
@@ -198,6 +222,7 @@ class Contract(hn.Case):
         """A contract that lets everything through would pass the tests above."""
         for body, method, path in (
                 ({"events": 5}, "post", "/v1/events"), ({"events": [{"user": "u1"}]}, "post", "/v1/events"),
+                ({"rows": 5}, "post", "/v1/tasks/{task}/predictions"), ({"rows": [5]}, "post", "/v1/tasks/{task}/predictions"),
                 ({"users": [{}]}, "post", "/v1/admin/users"), ({"profile": []}, "put", "/v1/admin/users/{user}"),
                 ({"unknown": 1}, "put", "/v1/admin/users/{user}")):
             self.assertTrue(self.check_request(body, method, path), body)

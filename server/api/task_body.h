@@ -1,0 +1,35 @@
+/* task_body - bodies of calls for tasks: what is asked of a task, with the place of every fault.
+ * Layer: server/api
+ * Threads: confined to its thread.
+ * Memory: the parsed body, which the query views, until task_body_fini. */
+#ifndef SERVER_API_TASK_BODY_H
+#define SERVER_API_TASK_BODY_H
+
+#include "server/api/json_body.h"
+#include "server/http/request.h"
+#include "server/tasks/task_query.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+struct task_body {
+    json_t *document;
+    struct task_query query; /* faults are told to the request, by the body's place */
+    struct request *r;
+};
+
+/* Reads the body and the parameter unknown_category; what is wrong with a row is found when it is read.
+ * False: answered. */
+bool task_body_read(struct request *r, struct task_body *out);
+void task_body_fini(struct task_body *b); /* zeroed is allowed */
+
+/* A list of rows that is the value at a place: {"rows": [...], "columns": [...]}; at most so many, past which
+ * the answer is 413. False: refused. */
+bool task_body_list(struct request *r, const json_t *value, const struct json_place *at, size_t most,
+                    struct task_list *out);
+
+/* The place of a fault: in a list at `at`, or a profile. */
+struct json_place task_body_place(const struct json_place *at, const struct task_list *list, size_t row,
+                                  const char *column);
+
+#endif

@@ -1,0 +1,55 @@
+/* The weight of a row is exp(-rate age): of ages that all grow by as much the weights shrink by one factor.
+ * */
+#include "server/tasks/task_context.h"
+
+#include <math.h>
+#include <string.h>
+
+size_t task_context_len(const struct model_spec *spec)
+{
+    return TASK_CONTEXT_SUMS + task_spec_d_sums(spec);
+}
+
+void task_context_start(const struct model_spec *spec, double *context)
+{
+    memset(context, 0, task_context_len(spec) * sizeof *context);
+}
+
+/* What a row counts that is so much older than the newest. */
+static double weight(const struct task_solver *s, double age)
+{
+    const struct task_spec *t = &s->spec->task;
+    return t->forgets ? exp(-exp((double)s->params->task_scales[TASK_SCALES]) * age / t->period) : 1;
+}
+
+/* The newest row is now of this time. */
+static void age(const struct task_solver *s, double newest, double *context)
+{
+    double w = weight(s, newest - context[TASK_CONTEXT_NEWEST]);
+    for (size_t i = 0; context[TASK_CONTEXT_ROWS] > 0 && i < task_spec_d_sums(s->spec); i++)
+        context[TASK_CONTEXT_SUMS + i] *= w;
+    context[TASK_CONTEXT_NEWEST] = newest;
+}
+
+void task_context_add(struct task_solver *s, size_t n_max, const real *x, const double *y, const double *time,
+                      size_t n, double *context)
+{
+    double newest = context[TASK_CONTEXT_ROWS] > 0 ? context[TASK_CONTEXT_NEWEST] : -INFINITY;
+    for (size_t i = 0; i < n; i++)
+        newest = fmax(newest, time[i]);
+    if (n && newest != context[TASK_CONTEXT_NEWEST])
+        age(s, newest, context);
+    for (size_t from = 0, k; from < n; from += k) {
+        k = n - from < n_max ? n - from : n_max;
+        task_solver_rows(s, x + from * s->spec->d_item, k);
+        for (size_t i = 0; i < k; i++)
+            s->weights[i] = weight(s, newest - time[from + i]);
+        task_sums_add(s->spec, s->f0, s->phi, y + from, s->weights, k, 1, context + TASK_CONTEXT_SUMS);
+    }
+    context[TASK_CONTEXT_ROWS] += (double)n;
+}
+
+bool task_context_solve(struct task_solver *s, const double *context)
+{
+    return task_layer_solve(s->spec, s->params, context + TASK_CONTEXT_SUMS, &s->layer);
+}

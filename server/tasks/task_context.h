@@ -1,0 +1,33 @@
+/* task_context - what a model keeps of the rows that are known of a task: sums, to which rows are added as
+ * they come (engine/network/task_head.h).
+ *
+ * A context is doubles, also where it is stored: the sums of many rows are told from each other by digits
+ * that a float does not have. Rows that age are weighted against the newest of the task; one that is newer
+ * still makes all sums smaller.
+ * Layer: server/tasks
+ * Threads: any; the solver is the thread's.
+ * Memory: the caller's. */
+#ifndef SERVER_TASKS_TASK_CONTEXT_H
+#define SERVER_TASKS_TASK_CONTEXT_H
+
+#include "engine/network/task_solver.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Places in a context; the sums are task_spec_d_sums. */
+enum { TASK_CONTEXT_ROWS, TASK_CONTEXT_NEWEST, TASK_CONTEXT_SUMS };
+
+/* Doubles of a context, and a context of no row. */
+size_t task_context_len(const struct model_spec *spec);
+void task_context_start(const struct model_spec *spec, double *context);
+
+/* Adds rows x (n, D) with targets y (n) as they are learned and times (n); n_max: rows that the solver has
+ * room for. */
+void task_context_add(struct task_solver *s, size_t n_max, const real *x, const double *y, const double *time,
+                      size_t n, double *context);
+
+/* Solves for the layer of a context, into the solver's. False: its rows cannot be solved for. */
+bool task_context_solve(struct task_solver *s, const double *context);
+
+#endif
