@@ -14,11 +14,6 @@
 /* A target further away than so many deviations of training is a mistake, and its square would drown all. */
 #define LEARNED_MOST 1e9
 
-static struct text text_of(const char *word)
-{
-    return (struct text){word, strlen(word)};
-}
-
 static bool refuse(const struct task_row_form *f, const char *column, const char *text)
 {
     if (f->fault)
