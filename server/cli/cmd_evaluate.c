@@ -201,6 +201,20 @@ static enum err_code check_use(const struct settings *s, struct err *e)
     return ERR_OK;
 }
 
+/* What would do nothing: tasks are measured on rows, all else on the users of a store. */
+static enum err_code check_uses(const struct settings *s, const struct option *options, size_t n_options,
+                                int argc, char **argv, struct err *e)
+{
+    const struct option_use uses[] = {
+        {"task task-profiles interval unknown-is-absent", !s->tasks.rows, "goes with --rows"},
+        {"candidates metrics baselines baseline users known-counts groups per-user threads "
+         "allow-foreign-items",
+         s->tasks.rows, "goes with --store, not with --rows"},
+        {"baseline", s->baselines, "is among --baselines: give one of the two"},
+    };
+    return options_check_uses(options, n_options, argc, argv, uses, sizeof uses / sizeof *uses, e);
+}
+
 static int cmd_evaluate(int argc, char **argv)
 {
     struct settings s = {.metrics = "hr@10,ndcg@10", .seed = 1, .tasks.interval = 0.9};
@@ -248,12 +262,12 @@ static int cmd_evaluate(int argc, char **argv)
          "also a model of whose items the store has less than half", 0, 0, false},
         {"json", OPTION_FLAG, &s.json, NULL, "the result as JSON", 0, 0, false},
     };
+    const size_t n_options = sizeof options / sizeof *options;
     int status;
     struct err e = {0};
-    if (!command_begin(&cmd_evaluate_command, options, sizeof options / sizeof *options, argc, argv, NULL,
-                       &status))
+    if (!command_begin(&cmd_evaluate_command, options, n_options, argc, argv, NULL, &status))
         return status;
-    if (check_use(&s, &e))
+    if (check_use(&s, &e) || check_uses(&s, options, n_options, argc, argv, &e))
         return command_fail(&cmd_evaluate_command, &e, true);
     if (s.tasks.rows)
         return run_tasks(&s);

@@ -341,17 +341,6 @@ static enum err_code serve(const struct settings *s, struct err *e)
     return code;
 }
 
-/* Whether an option was given, on the command line or in the environment. */
-static bool given(const char *flag, const char *variable, int argc, char **argv)
-{
-    const char *text = getenv(variable);
-    size_t n = strlen(flag);
-    bool is = text && *text;
-    for (int i = 1; i < argc; i++)
-        is = is || (strncmp(argv[i], flag, n) == 0 && (argv[i][n] == '\0' || argv[i][n] == '='));
-    return is;
-}
-
 /* The default is for a whole machine: of what control groups leave the process, the cache takes a quarter at
  * most. */
 static void fit_cache(struct settings *s, bool was_given)
@@ -367,6 +356,23 @@ static void fit_cache(struct settings *s, bool was_given)
     s->cache_bytes = quarter;
     log_line(LOG_INFO, "the control group allows %zu MB: the cache takes a quarter, %zu MB (--cache-bytes)",
              memory >> 20, quarter >> 20);
+}
+
+/* What would do nothing. */
+static enum err_code check_uses(const struct settings *s, const struct option *options, size_t n_options,
+                                int argc, char **argv, struct err *e)
+{
+    const struct option_use uses[] = {
+        {"warm-seconds warm-save-seconds", !s->warm_file, "goes with --warm-file"},
+        {"allow-anonymous", s->api_token_file, "is for a server without --api-token-file"},
+        {"access-log", s->access_log_routes, "and --access-log-routes are one log: give one of them"},
+    };
+    for (size_t i = 0; i < n_options && s->probe; i++)
+        if (strcmp(options[i].name, "probe") != 0 && strcmp(options[i].name, "listen") != 0 &&
+            options_typed(options, n_options, argc, argv, options[i].name))
+            return err_set(e, ERR_INVALID, "--probe asks the server at --listen and goes without --%s",
+                           options[i].name);
+    return options_check_uses(options, n_options, argc, argv, uses, sizeof uses / sizeof *uses, e);
 }
 
 static int cmd_serve(int argc, char **argv)
@@ -445,11 +451,13 @@ static int cmd_serve(int argc, char **argv)
         {"probe", OPTION_FLAG, &s.probe, NULL, "ask the server at --listen whether it is ready; exit 0 or 1",
          0, 0, false},
     };
+    const size_t n_options = sizeof options / sizeof *options;
     int status;
     struct err e = {0};
-    if (!command_begin(&cmd_serve_command, options, sizeof options / sizeof *options, argc, argv, NULL,
-                       &status))
+    if (!command_begin(&cmd_serve_command, options, n_options, argc, argv, NULL, &status))
         return status;
+    if (check_uses(&s, options, n_options, argc, argv, &e))
+        return command_fail(&cmd_serve_command, &e, true);
     if (s.probe)
         return probe_ready(s.listen, &e) == ERR_OK ? EXIT_DONE : command_fail(&cmd_serve_command, &e, false);
     if (!s.store || s.models.n == 0) {
@@ -457,7 +465,8 @@ static int cmd_serve(int argc, char **argv)
         return command_fail(&cmd_serve_command, &e, true);
     }
     log_setup(LOG_INFO, s.log_json);
-    fit_cache(&s, given("--cache-bytes", "HYPERNET_CACHE_BYTES", argc, argv));
+    const char *variable = getenv("HYPERNET_CACHE_BYTES");
+    fit_cache(&s, (variable && *variable) || options_typed(options, n_options, argc, argv, "cache-bytes"));
     return serve(&s, &e) == ERR_OK ? EXIT_DONE : command_fail(&cmd_serve_command, &e, false);
 }
 

@@ -137,8 +137,8 @@ static int cmd_split(int argc, char **argv)
          "newest of each user, random share of each user's, or users held out whole", 0, 0, false},
         {"share", OPTION_REAL, &a.share, "S", "of random and users: how much is held out", 1e-6, 0.999999,
          false},
-        {"seed", OPTION_INT, &a.seed, "N", "of what is drawn; the same seed gives the same files", 0, 9e15,
-         false},
+        {"seed", OPTION_INT, &a.seed, "N",
+         "of what random and users draw; the same seed gives the same files", 0, 9e15, false},
         {"format", OPTION_STRING, &a.format, "FORMAT", "as of import", 0, 0, false},
         {"skip-bad", OPTION_INT, &a.skip_bad, "N", "bad lines to leave out before giving up", 0, 1e15, false},
         {"json", OPTION_FLAG, &a.json, NULL, "the summary as JSON", 0, 0, false},
@@ -149,7 +149,10 @@ static int cmd_split(int argc, char **argv)
     if (!command_begin(&cmd_split_command, options, sizeof options / sizeof options[0], argc, argv, NULL,
                        &status))
         return status;
-    if (to_split(&a, &o, &e))
+    bool newest = strcmp(a.by, "newest") == 0;
+    const struct option_use use = {"share seed", newest, "is for --by random and users, not newest"};
+    if (to_split(&a, &o, &e) ||
+        options_check_uses(options, sizeof options / sizeof options[0], argc, argv, &use, 1, &e))
         return command_fail(&cmd_split_command, &e, true);
     return split_and_report(&a, &o, &e) == ERR_OK ? EXIT_DONE : command_fail(&cmd_split_command, &e, false);
 }

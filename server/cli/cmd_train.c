@@ -330,6 +330,19 @@ static enum err_code find_objective(const char *name, const struct objective **o
                    name);
 }
 
+/* What would do nothing: models of users are trained from a store, those of tasks from rows. */
+static enum err_code check_uses(const struct settings *s, const struct option *options, size_t n_options,
+                                int argc, char **argv, struct err *e)
+{
+    const struct option_use uses[] = {
+        {"gap horizon", !s->tasks.columns.time, "goes with --time"},
+        {"task task-profiles target time relative categorical", !s->tasks.rows, "goes with --rows"},
+        {"dim generator no-item-item ignore-order min-profile-users no-contexts keep-versions", s->tasks.rows,
+         "goes with --store, not with --rows"},
+    };
+    return options_check_uses(options, n_options, argc, argv, uses, sizeof uses / sizeof *uses, e);
+}
+
 static int cmd_train(int argc, char **argv)
 {
     char version[32];
@@ -396,18 +409,19 @@ static int cmd_train(int argc, char **argv)
          "contexts of the newest N versions of the model stay in the store; 0: of all", 0, 1e6, false},
         {"json", OPTION_FLAG, &s.json, NULL, "the result as JSON", 0, 0, false},
     };
+    const size_t n_options = sizeof options / sizeof *options;
     int status;
     struct err e = {0};
     struct train_options o;
     train_options_default(&o);
-    if (!command_begin(&cmd_train_command, options, sizeof options / sizeof *options, argc, argv, NULL,
-                       &status))
+    if (!command_begin(&cmd_train_command, options, n_options, argc, argv, NULL, &status))
         return status;
     if (!s.store == !s.tasks.rows) {
         (void)err_set(&e, ERR_INVALID, "give --store, or --rows with --task and --target");
         return command_fail(&cmd_train_command, &e, true);
     }
-    if (!s.tasks.rows && find_objective(s.objective, &o.objective, &e))
+    if (check_uses(&s, options, n_options, argc, argv, &e) ||
+        (!s.tasks.rows && find_objective(s.objective, &o.objective, &e)))
         return command_fail(&cmd_train_command, &e, true);
     o.choose_generator = strcmp(s.generator, "auto") == 0;
     if (!o.choose_generator && !generator_parse(s.generator, &o.generator)) {

@@ -263,3 +263,34 @@ enum err_code options_parse(const struct command *command, const struct option *
         code = err_set(e, ERR_INVALID, "%s is needed", command->positional);
     return code ? code : check_required(options, n_options, e);
 }
+
+/* ---- options that do nothing ---- */
+
+bool options_typed(const struct option *options, size_t n_options, int argc, char **argv, const char *name)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        const char *word = strncmp(argv[i], "--", 2) == 0 ? argv[i] + 2 : "";
+        size_t len = strcspn(word, "=");
+        const struct option *o = find(options, n_options, word, len);
+        if (o && strcmp(o->name, name) == 0)
+            return true;
+        if (o && o->kind != OPTION_FLAG && !word[len])
+            i++; /* its value */
+    }
+    return false;
+}
+
+enum err_code options_check_uses(const struct option *options, size_t n_options, int argc, char **argv,
+                                 const struct option_use *uses, size_t n_uses, struct err *e)
+{
+    for (size_t i = 0; i < n_uses; i++) {
+        const char *at = uses[i].idle ? uses[i].names : "";
+        for (size_t len; *at; at += len + strspn(at + len, " ")) {
+            len = strcspn(at, " ");
+            const struct option *o = find(options, n_options, at, len);
+            if (o && options_typed(options, n_options, argc, argv, o->name))
+                return err_set(e, ERR_INVALID, "--%s %s", o->name, uses[i].why);
+        }
+    }
+    return ERR_OK;
+}

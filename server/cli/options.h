@@ -58,4 +58,19 @@ enum err_code options_parse(const struct command *command, const struct option *
                             int argc, char **argv, const char **positional, bool *help,
                             struct err *e) ERR_MUST_CHECK;
 
+/* Whether the option is on the command line, which options_parse has taken; the environment, which is for all
+ * commands, does not count. */
+bool options_typed(const struct option *options, size_t n_options, int argc, char **argv, const char *name);
+
+/* Options that do nothing where idle, and what is then said of one: "goes with --warm-file". */
+struct option_use {
+    const char *names; /* with spaces between */
+    bool idle;
+    const char *why;
+};
+
+/* ERR_INVALID for one that is on the command line and does nothing. */
+enum err_code options_check_uses(const struct option *options, size_t n_options, int argc, char **argv,
+                                 const struct option_use *uses, size_t n_uses, struct err *e) ERR_MUST_CHECK;
+
 #endif

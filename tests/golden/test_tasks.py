@@ -63,7 +63,7 @@ class Parity(unittest.TestCase):
         asked[1]["price"] = "-50"
         model = os.path.join(self.dir, "m.hn")
         learned, known_path, asked_path = self.write("l.csv", known), self.write("k.csv", known), self.write("a.csv", asked)
-        run("train", "--rows", learned, "--task", "task", "--target", "y", "--out", model, "--epochs", 2, "--dim", 7, "--threads", 1,
+        run("train", "--rows", learned, "--task", "task", "--target", "y", "--out", model, "--epochs", 2, "--threads", 1,
             "--categorical", "code", *options)
         printed = run("predict", "--model", model, "--rows", asked_path, "--known", known_path, "--task", "task", "--interval", 0.8)
         got = list(csv.DictReader(printed.splitlines(), delimiter="\t"))

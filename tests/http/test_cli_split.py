@@ -120,7 +120,9 @@ class Split(unittest.TestCase):
                 (["--interactions", self.dir + "/none.csv"], 1, "cannot open"),
                 (["--interactions", "-"], 2, "standard input can be read once"),
                 (["--interactions", one, "--by", "time"], 2, "--by is newest, random or users"),
-                (["--interactions", one, "--share", "1"], 2, "--share")):
+                (["--interactions", one, "--by", "users", "--share", "1"], 2, "--share"),
+                (["--interactions", one, "--share", "0.3"], 2, "--share is for --by random and users, not newest"),
+                (["--interactions", one, "--by", "newest", "--seed=7"], 2, "--seed is for --by random and users")):
             done = hn.run("split", "--out", self.out, *arguments, check=False, input=b"")
             self.assertEqual(done.returncode, status, done.err)
             self.assertIn(said, done.err)
@@ -152,10 +154,10 @@ class Evaluate(unittest.TestCase):
 
     def test_a_split_has_none_of_them(self):
         out, tables = f"{self.dir}/out", self.world.path("tables")
-        for by, more in (("newest", ()), ("users", ("--known", f"{out}/known.csv"))):
+        for by, share, more in (("newest", (), ()), ("users", ("--share", 0.1), ("--known", f"{out}/known.csv"))):
             with self.subTest(by=by):
                 store, model = f"{self.dir}/{by}.db", f"{self.dir}/{by}.hn"
-                hn.run("split", "--interactions", f"{tables}/interactions.tsv", "--out", out, "--by", by, "--share", 0.1)
+                hn.run("split", "--interactions", f"{tables}/interactions.tsv", "--out", out, "--by", by, *share)
                 hn.run("import", "--store", store, "--interactions", f"{out}/train.csv")
                 hn.run("train", "--store", store, "--out", model, "--epochs", 1, "--dim", 8)
                 text, said = self.measure(store, model, f"{out}/test.csv", *more)

@@ -63,7 +63,7 @@ class Tasks(unittest.TestCase):
 
     @classmethod
     def train(cls, table, out, *args, target="units", task="shop", epochs=6, check=True):
-        r = run("train", "--rows", table, "--task", task, "--target", target, "--out", out, "--epochs", epochs, "--dim", 6,
+        r = run("train", "--rows", table, "--task", task, "--target", target, "--out", out, "--epochs", epochs,
                 "--threads", 1, *args)
         if check and r.returncode != 0:
             raise AssertionError(r.stderr)

@@ -79,6 +79,31 @@ class WrongUse(unittest.TestCase):
         self.refused("--seed takes a whole number", "train", "--seed", "x")
         self.refused("such as 64K, 256M or 2G", "serve", "--cache-bytes", "many")
 
+    def test_what_would_do_nothing_is_refused_with_the_option_it_goes_with(self):
+        """On the command line; a variable of the environment is for whichever command takes it."""
+        serve, train = ("serve", "--store", "s", "--model", "m"), ("train", "--out", "m")
+        evaluate, rows = ("evaluate", "--model", "m"), ("--rows", "r.csv", "--task", "t")
+        store = ("--store", "s", "--test", "t.csv")
+        for text, words in (
+                ("--warm-seconds goes with --warm-file", (*serve, "--warm-seconds", "5")),
+                ("--warm-save-seconds goes with --warm-file", (*serve, "--warm-save-seconds=5")),
+                ("--allow-anonymous is for a server without --api-token-file",
+                 (*serve, "--allow-anonymous", "--api-token-file", "f")),
+                ("--access-log and --access-log-routes", (*serve, "--access-log-routes", "--access-log")),
+                ("--probe asks the server at --listen and goes without --store", ("serve", "--probe", "--store", "s")),
+                ("--target goes with --rows", (*train, "--store", "s", "--target", "y")),
+                ("--horizon goes with --time", (*train, *rows, "--target", "y", "--horizon", "3")),
+                ("--dim goes with --store, not with --rows", (*train, *rows, "--target", "y", "--dim", "8")),
+                ("--interval goes with --rows", (*evaluate, *store, "--interval", "0.9")),
+                ("--groups goes with --store, not with --rows", (*evaluate, *rows, "--groups")),
+                ("--baseline is among --baselines", (*evaluate, *store, "--baselines", "--baseline", "ials"))):
+            self.refused(text, *words)
+        for variable in ({"HYPERNET_WARM_SECONDS": "5"}, {"HYPERNET_LOG_JSON": "1"}):
+            r = run(*serve, env=variable)
+            self.assertEqual((r.returncode, "goes with" in r.stderr), (1, False), r.stderr)
+        r = run(*serve, "--admin-token-file", "--warm-seconds")  # which is a value here
+        self.assertEqual((r.returncode, "goes with" in r.stderr), (1, False), r.stderr)
+
     def test_a_bad_variable_is_named(self):
         self.refused("HYPERNET_CACHE_BYTES: ", "serve", env={"HYPERNET_CACHE_BYTES": "many"})
 
