@@ -182,7 +182,15 @@ static int run(const struct settings *s)
 /* A model of tasks on a table of rows. */
 static int run_tasks(struct settings *s)
 {
+    size_t counts[EVALUATION_MAX_COUNTS];
     struct err e = {0};
+    if (s->counts && parse_counts(s->counts, counts, &s->tasks.n_counts, &e))
+        return command_fail(&cmd_evaluate_command, &e, true);
+    if (s->counts && !s->known) {
+        (void)err_set(&e, ERR_INVALID, "--known-counts goes with --known");
+        return command_fail(&cmd_evaluate_command, &e, true);
+    }
+    s->tasks.counts = counts;
     s->tasks.model = s->models.values[0];
     s->tasks.known = s->known;
     s->tasks.json = s->json;
@@ -250,7 +258,10 @@ static int cmd_evaluate(int argc, char **argv)
          0, 0, false},
         {"users", OPTION_STRING, &s.users, "FILE", "profiles of the new users", 0, 0, false},
         {"known-counts", OPTION_STRING, &s.counts, "LIST",
-         "measure with so many of each new user's interactions given: profile,1,3,5", 0, 0, false},
+         "measure with so many of each new user's interactions given: profile,1,3,5; of --rows with so many "
+         "of "
+         "each task's rows known",
+         0, 0, false},
         {"groups", OPTION_FLAG, &s.groups, NULL,
          "also by how many interactions are known of a user: 0, 1-2, 3-4, 5-9, 10-19, 20+", 0, 0, false},
         {"per-user", OPTION_STRING, &s.per_user, "FILE", "write every user's values there, a JSON line each",

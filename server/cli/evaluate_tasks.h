@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "server/cli/task_options.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct evaluate_tasks {
@@ -15,7 +16,9 @@ struct evaluate_tasks {
     struct task_options columns;
     double interval;
     bool unknown_is_absent, json;
-    uint64_t seed; /* of the bootstrap */
+    const size_t *counts; /* (n_counts) so many known rows of each task; measured beside all of them */
+    size_t n_counts;
+    uint64_t seed; /* of the bootstrap, and of which rows are known */
 };
 
 /* Measures and prints: the model, and beside it the same without a known row, which is one model for all. */

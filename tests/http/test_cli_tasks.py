@@ -1,5 +1,6 @@
 """`train --rows` and `predict`: from a table to predictions for each task, and every table that cannot be used is refused with file,
 line and column, and leaves nothing behind."""
+import json
 import math
 import os
 import random
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import xml.dom.minidom
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from command import HYPERNET, done, environment, run  # noqa: E402
@@ -178,6 +180,54 @@ class Tasks(unittest.TestCase):
         r = self.train(table, self.path("index.hn"), epochs=1)
         self.assertIn("the column without a name is left out", r.stderr)
         self.assertIn("3 columns", r.stderr)
+
+    def evaluate(self, *args, status=0):
+        r = run("evaluate", "--model", self.model, "--rows", self.file("held.csv", csv(self.asked)), "--task", "shop", *args)
+        self.assertEqual(r.returncode, status, r.stderr)
+        return r
+
+    def test_the_same_rows_are_measured_with_so_many_rows_known(self):
+        result = json.loads(self.evaluate("--known", self.known_path, "--known-counts", "0,2,16", "--json").stdout)
+        self.assertEqual(list(result["by_count"]), ["0", "2", "16"])
+        rmse = [result["by_count"][n]["model"]["rmse"] for n in ("0", "2", "16")]
+        self.assertEqual(rmse, sorted(rmse, reverse=True))
+        self.assertEqual(result["by_count"]["0"]["model"], result["all"]["nothing_known"])
+        self.assertEqual(result["by_count"]["16"]["model"], result["all"]["model"])
+        self.assertEqual([p["expected"] for p in result["calibration"]["model"]], [.1, .2, .3, .4, .5, .6, .7, .8, .9, .95])
+        covered = [p["found"] for p in result["calibration"]["model"]]
+        self.assertEqual(covered, sorted(covered))
+        self.assertAlmostEqual(covered[8], result["all"]["model"]["coverage"], 5)
+        text = self.evaluate("--known", self.known_path, "--known-counts", "0,2").stdout
+        self.assertRegex(text, r"model, 2 known +192 +rmse")
+        self.assertIn("calibration: intervals are", text)
+
+    def test_counts_without_known_rows_are_refused(self):
+        self.assertIn("--known-counts goes with --known", self.evaluate("--known-counts", "1", status=2).stderr)
+
+    def test_pictures_are_made_of_a_result(self):
+        result = self.file("result.json", self.evaluate("--known", self.known_path, "--known-counts", "0,2,16", "--json").stdout)
+        for args, words in (([], ("rmse by what is known", "nothing known", ">16<")), (["--measure", "mae"], ("mae by what",)),
+                            (["--chart", "calibration", "--title", "a & b"], ("a & b", "share that is right"))):
+            svg = xml.dom.minidom.parseString(done("plot", result, *args)).documentElement
+            self.assertEqual(svg.tagName, "svg")
+            texts = " ".join(">%s<" % "".join(n.data for n in t.childNodes) for t in svg.getElementsByTagName("text"))
+            for word in words:
+                self.assertIn(word, texts)
+
+    def test_what_no_picture_can_be_made_of_is_refused(self):
+        result = self.file("result.json", self.evaluate("--json").stdout)
+        for args, status, reason in ((["--measure", "auc"], 1, "result.json: the result has no measure 'auc'"),
+                                     (["--chart", "pie"], 2, "--chart is known or calibration, not 'pie'"),
+                                     (["--chart", "calibration", "--measure", "mae"], 2, "--measure is for --chart known"),
+                                     (["--title", "x" * 48], 2, "--title is up to 47 bytes")):
+            r = run("plot", result, *args)
+            self.assertEqual((r.returncode, r.stdout), (status, ""), r.stderr)
+            self.assertIn(reason, r.stderr)
+        for path, reason in ((self.asked_path, "what `hypernet evaluate --json` printed"), (self.path("none"), "cannot open"),
+                             (self.dir, "cannot read")):
+            r = run("plot", path)
+            self.assertEqual((r.returncode, r.stdout), (1, ""), r.stderr)
+            self.assertIn(reason, r.stderr)
 
     def test_rows_of_one_time_leave_nothing_to_validate_on(self):
         self.not_trained(csv([(r[0], 7) + r[2:] for r in self.known]), "no row is left to validate on", "--gap", args=("--time", "day"))

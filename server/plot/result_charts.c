@@ -1,0 +1,187 @@
+/* Three forms come in: of models of tasks {"by_known" or "by_count": {GROUP: {SYSTEM: {MEASURE:
+ * NUMBER}}}}; of recommenders "groups" or "cases", whose systems are a list with {"metrics": {MEASURE:
+ * {"mean": NUMBER}}}. Each is walked as groups of systems with measures. */
+#include "server/plot/result_charts.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static void set_name(char out[CHART_NAME_BYTES], const char *name)
+{
+    (void)snprintf(out, CHART_NAME_BYTES, "%s", name);
+    for (char *p = out; *p; p++)
+        if (*p == '_')
+            *p = ' ';
+}
+
+static enum err_code read_result(struct text result, json_t **out, struct err *e)
+{
+    json_error_t where;
+    *out = json_loadb(result.data, result.len, JSON_REJECT_DUPLICATES, &where);
+    if (!*out)
+        return err_set(e, ERR_INVALID, "line %d: %s; it must be what `hypernet evaluate --json` printed",
+                       where.line, where.text);
+    return ERR_OK;
+}
+
+/* ---- points ---- */
+
+/* NULL: there are more systems than lines. */
+static struct chart_line *line_of(struct chart *c, const char *name)
+{
+    char shown[CHART_NAME_BYTES];
+    set_name(shown, name);
+    for (size_t i = 0; i < c->n_lines; i++)
+        if (strcmp(c->lines[i].name, shown) == 0)
+            return &c->lines[i];
+    if (c->n_lines == CHART_LINES)
+        return NULL;
+    struct chart_line *l = &c->lines[c->n_lines++];
+    memcpy(l->name, shown, sizeof shown);
+    return l;
+}
+
+static void add_value(struct chart *c, const char *system, double x, const json_t *value)
+{
+    struct chart_line *l = json_is_number(value) ? line_of(c, system) : NULL;
+    if (!l || l->n == CHART_POINTS || !isfinite(json_number_value(value)))
+        return;
+    l->x[l->n] = x;
+    l->y[l->n++] = json_number_value(value);
+}
+
+/* ---- a measure by what is known ---- */
+
+/* The measures of a system, and one of them as a number; NULL: there is none. */
+static json_t *measures_of(json_t *system)
+{
+    json_t *metrics = json_object_get(system, "metrics");
+    return metrics ? metrics : system;
+}
+
+static json_t *number_of(json_t *system, const char *measure)
+{
+    json_t *value = json_object_get(measures_of(system), measure);
+    return json_is_object(value) ? json_object_get(value, "mean") : value;
+}
+
+/* The first that is no count. */
+static const char *first_measure(json_t *system)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach(measures_of(system), name, value) if (strcmp(name, "rows") != 0) return name;
+    return NULL;
+}
+
+/* The systems of a place: an object by name, or a list of objects with names. */
+static void add_place(struct chart *c, const char *place, json_t *systems, const char **measure)
+{
+    const char *name;
+    json_t *system;
+    size_t i;
+    if (c->n_places == CHART_POINTS)
+        return;
+    set_name(c->places[c->n_places], place);
+    json_object_foreach(systems, name, system)
+    {
+        *measure = *measure ? *measure : first_measure(system);
+        if (*measure)
+            add_value(c, name, (double)c->n_places, number_of(system, *measure));
+    }
+    json_array_foreach(systems, i, system)
+    {
+        name = json_string_value(json_object_get(system, "name"));
+        *measure = *measure ? *measure : first_measure(system);
+        if (*measure && name)
+            add_value(c, name, (double)c->n_places, number_of(system, *measure));
+    }
+    c->n_places++;
+}
+
+/* "5" of a case, "5-9" or "100+" of a group. */
+static void name_place(const json_t *place, char out[CHART_NAME_BYTES])
+{
+    const json_t *count = json_object_get(place, "count"), *known = json_object_get(place, "known");
+    const json_t *least = json_array_get(known, 0), *most = json_array_get(known, 1);
+    if (count)
+        (void)snprintf(out, CHART_NAME_BYTES, "%" JSON_INTEGER_FORMAT, json_integer_value(count));
+    else if (!json_is_integer(most))
+        (void)snprintf(out, CHART_NAME_BYTES, "%" JSON_INTEGER_FORMAT "+", json_integer_value(least));
+    else if (json_integer_value(most) == json_integer_value(least))
+        (void)snprintf(out, CHART_NAME_BYTES, "%" JSON_INTEGER_FORMAT, json_integer_value(least));
+    else
+        (void)snprintf(out, CHART_NAME_BYTES, "%" JSON_INTEGER_FORMAT "-%" JSON_INTEGER_FORMAT,
+                       json_integer_value(least), json_integer_value(most));
+}
+
+static void add_places(struct chart *c, json_t *root, const char **measure)
+{
+    static const char *const keys[] = {"by_count", "by_known", "cases", "groups"};
+    json_t *places = NULL, *place;
+    const char *name;
+    size_t i;
+    for (size_t k = 0; k < sizeof keys / sizeof *keys && !places; k++)
+        places = json_object_get(root, keys[k]);
+    json_object_foreach(places, name, place) add_place(c, name, place, measure);
+    json_array_foreach(places, i, place)
+    {
+        char text[CHART_NAME_BYTES];
+        name_place(place, text);
+        add_place(c, text, json_object_get(place, "systems"), measure);
+    }
+}
+
+enum err_code result_chart_known(struct text result, const char *measure, struct chart *out, struct err *e)
+{
+    json_t *root;
+    enum err_code code = read_result(result, &root, e);
+    if (code)
+        return code;
+    *out = (struct chart){0};
+    bool tasks = json_object_get(root, "by_known") != NULL;
+    add_places(out, root, &measure);
+    if (out->n_places == 0)
+        code = err_set(e, ERR_INVALID,
+                       "the result has nothing by what is known of users or tasks; it must be what `hypernet "
+                       "evaluate --json` printed");
+    else if (out->n_lines == 0)
+        code = err_set(e, ERR_INVALID, "the result has no measure '%s'", measure ? measure : "");
+    if (!code) {
+        set_name(out->y_label, measure);
+        (void)snprintf(out->title, sizeof out->title, "%.24s by what is known", out->y_label);
+        set_name(out->x_label, tasks ? "known rows of the task" : "known interactions of the user");
+    }
+    json_decref(root);
+    return code;
+}
+
+/* ---- calibration ---- */
+
+enum err_code result_chart_calibration(struct text result, struct chart *out, struct err *e)
+{
+    json_t *root, *points, *point;
+    const char *system;
+    size_t i;
+    enum err_code code = read_result(result, &root, e);
+    if (code)
+        return code;
+    *out = (struct chart){.shares = true, .title = "calibration"};
+    json_object_foreach(json_object_get(root, "calibration"), system, points)
+        json_array_foreach(points, i, point)
+    {
+        double expected = json_number_value(json_object_get(point, "expected"));
+        if (expected >= 0 && expected <= 1)
+            add_value(out, system, expected, json_object_get(point, "found"));
+    }
+    if (out->n_lines == 0)
+        code = err_set(
+            e, ERR_INVALID,
+            "the result has no calibration; it must be what `hypernet evaluate --rows --json` printed");
+    set_name(out->x_label, "share that should be right");
+    set_name(out->y_label, "share that is right");
+    json_decref(root);
+    return code;
+}
