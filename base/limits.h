@@ -7,7 +7,7 @@
 #define BASE_LIMITS_H
 
 enum {
-    LIMIT_ID_BYTES = 256,            /* a user's or item's id; fits a URL segment even when percent-encoded */
+    LIMIT_ID_BYTES = 256,            /* a user's, item's or task's id; fits a URL even when percent-encoded */
     LIMIT_NAME_BYTES = 128,          /* a model's name or version */
     LIMIT_TITLE_BYTES = 4096,        /* an item's title */
     LIMIT_CATEGORIES = 64,           /* categories of one item */
@@ -38,7 +38,9 @@ enum {
         1 << 18,                 /* objects and arrays of a body, 64 MB of them; some 200,000 interactions */
     LIMIT_JSON_VALUES = 3 << 19, /* values of a body; a call may have 10,000 rows of 150 numbers */
     LIMIT_JSON_DEPTH = 32,       /* nesting of a request body */
-    LIMIT_LINE_BYTES = 1024 * 1024, /* one line of an imported file */
+    LIMIT_TASK_ROW_BYTES = 256 * 1024, /* a task's labelled row as JSON: LIMIT_COLUMNS of 256 bytes */
+    LIMIT_CONTEXT_BYTES = 4 << 20,     /* of a user or task, as it is stored: LIMIT_DIM float32 */
+    LIMIT_LINE_BYTES = 1024 * 1024,    /* one line of an imported file */
     LIMIT_RECORD_LINES = 1000,  /* lines of a quoted field of CSV; beyond them its quote was never closed */
     LIMIT_CHANGE_LOG = 100000,  /* changes a slow replica can catch up by; past it, it clears its cache */
     LIMIT_MODELS = 16,          /* models served by one process */

@@ -1,7 +1,7 @@
 /* backend - what a database must implement to be a store; store.c sends each call of store.h to one, and has
- * checked before what every store refuses: ids, texts, weights, ratings, kinds of contexts. What a call
- * promises is said in store.h. Every backend's connection begins with a struct store_conn. For the files of
- * the store, and for a double in tests.
+ * checked before what every store refuses: ids, texts, weights, ratings, kinds of contexts and their bytes.
+ * What a call promises is said in store.h. Every backend's connection begins with a struct store_conn. For
+ * the files of the store, and for a double in tests.
  * Layer: store
  * Threads: a connection is confined to its thread.
  * Memory: a backend's store, connection, bulk and load are its own blocks. */
@@ -48,6 +48,11 @@ struct store_backend {
     enum err_code (*each_user)(struct store_conn *c, store_user_fn *fn, void *arg, struct err *e);
     enum err_code (*each_interaction)(struct store_conn *c, store_interaction_fn *fn, void *arg,
                                       struct err *e);
+    enum err_code (*read_task)(struct store_conn *c, struct text id, const struct store_context_key *key,
+                               struct store_task *out, struct err *e);
+    enum err_code (*each_task)(struct store_conn *c, store_task_fn *fn, void *arg, struct err *e);
+    enum err_code (*each_task_row)(struct store_conn *c, struct text id, store_task_row_fn *fn, void *arg,
+                                   struct err *e);
     enum err_code (*count)(struct store_conn *c, struct store_counts *out, struct err *e);
     enum err_code (*count_served)(struct store_conn *c, struct store_counts *out, struct err *e);
     enum err_code (*ping)(struct store_conn *c, struct err *e);
@@ -70,6 +75,12 @@ struct store_backend {
                               struct err *e);
     enum err_code (*delete_item)(struct store_conn *c, struct text id, struct err *e);
     enum err_code (*touch_item)(struct store_conn *c, struct text id, struct err *e);
+    enum err_code (*put_task)(struct store_conn *c, struct text id, struct text profile, bool keeps_rows,
+                              int64_t *revision, bool *created, struct err *e);
+    enum err_code (*clear_task)(struct store_conn *c, struct text id, enum store_clear what, struct err *e);
+    enum err_code (*touch_task)(struct store_conn *c, struct text id, int64_t *revision, struct err *e);
+    enum err_code (*add_task_row)(struct store_conn *c, struct text id, struct text row, struct err *e);
+    enum err_code (*delete_task)(struct store_conn *c, struct text id, struct err *e);
     enum err_code (*put_context)(struct store_conn *c, const struct store_context_key *key, struct text id,
                                  const struct store_context *context, struct err *e);
     enum err_code (*note_unfinished)(struct store_conn *c, int64_t first, int64_t last, struct err *e);

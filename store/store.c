@@ -27,6 +27,13 @@ void store_user_context_fini(struct store_user_context *u)
     memset(u, 0, sizeof *u);
 }
 
+void store_task_fini(struct store_task *t)
+{
+    buf_fini(&t->profile);
+    buf_fini(&t->context);
+    memset(t, 0, sizeof *t);
+}
+
 /* ---- checks ---- */
 
 static bool is_text(struct text text)
@@ -319,21 +326,23 @@ enum err_code store_touch_item(struct store_conn *c, struct text id, struct err 
 }
 
 /* What a backend's own constraints would refuse as a defect. */
-static enum err_code check_context(const struct store_context_key *key, struct text id, size_t n_bytes,
-                                   struct err *e)
+static enum err_code check_context(const struct store_context_key *key, const char *kind, struct text id,
+                                   size_t n_bytes, struct err *e)
 {
-    if (strcmp(key->kind, "user") != 0 && strcmp(key->kind, "task") != 0)
-        return err_set(e, ERR_INVALID, "a context is of a user or a task, not of a '%s'", key->kind);
+    if (strcmp(key->kind, kind) != 0)
+        return err_set(e, ERR_INVALID, "a context of a %s, not of a '%s'", kind, key->kind);
     if (n_bytes == 0)
         return err_set(e, ERR_INVALID, "a context has at least one byte");
-    return check_id(id, key->kind, e);
+    if (n_bytes > LIMIT_CONTEXT_BYTES)
+        return err_set(e, ERR_LIMIT, "a context has %zu bytes; at most %d", n_bytes, LIMIT_CONTEXT_BYTES);
+    return check_id(id, kind, e);
 }
 
 enum err_code store_put_context(struct store_conn *c, const struct store_context_key *key, struct text id,
                                 int64_t revision, bool given, const void *embedding, size_t n_bytes,
                                 struct err *e)
 {
-    enum err_code code = check_context(key, id, n_bytes, e);
+    enum err_code code = check_context(key, "user", id, n_bytes, e);
     struct store_context context = {
         .revision = revision, .given = given, .embedding = embedding, .n_bytes = n_bytes};
     return code ? code : c->backend->put_context(c, key, id, &context, e);
@@ -343,7 +352,7 @@ enum err_code store_put_encoded(struct store_conn *c, const struct store_context
                                 const struct store_user *user, const void *embedding, size_t n_bytes,
                                 struct err *e)
 {
-    enum err_code code = check_context(key, id, n_bytes, e);
+    enum err_code code = check_context(key, "user", id, n_bytes, e);
     struct store_context context = {.revision = user->revision,
                                     .embedding = embedding,
                                     .n_bytes = n_bytes,
@@ -382,6 +391,74 @@ enum err_code store_trim_version(struct store_conn *c, const struct store_contex
                                  struct err *e)
 {
     return c->backend->trim_version(c, key, n, e);
+}
+
+/* ---- tasks ---- */
+
+enum err_code store_read_task(struct store_conn *c, struct text id, const struct store_context_key *key,
+                              struct store_task *out, struct err *e)
+{
+    enum err_code code = check_id(id, "task", e);
+    return code ? code : c->backend->read_task(c, id, key, out, e);
+}
+
+enum err_code store_each_task_row(struct store_conn *c, struct text id, store_task_row_fn *fn, void *arg,
+                                  struct err *e)
+{
+    enum err_code code = check_id(id, "task", e);
+    return code ? code : c->backend->each_task_row(c, id, fn, arg, e);
+}
+
+enum err_code store_each_task(struct store_conn *c, store_task_fn *fn, void *arg, struct err *e)
+{
+    return c->backend->each_task(c, fn, arg, e);
+}
+
+enum err_code store_put_task(struct store_conn *c, struct text id, struct text profile, bool keeps_rows,
+                             int64_t *revision, bool *created, struct err *e)
+{
+    enum err_code code = check_id(id, "task", e);
+    if (!code)
+        code = check_text(profile, LIMIT_PROFILE_BYTES, "a profile", e);
+    return code ? code : c->backend->put_task(c, id, profile, keeps_rows, revision, created, e);
+}
+
+enum err_code store_clear_task(struct store_conn *c, struct text id, enum store_clear what, struct err *e)
+{
+    enum err_code code = check_id(id, "task", e);
+    return code ? code : c->backend->clear_task(c, id, what, e);
+}
+
+enum err_code store_add_task_row(struct store_conn *c, struct text id, struct text row, struct err *e)
+{
+    enum err_code code = check_id(id, "task", e);
+    if (!code && (!row.data || row.len == 0))
+        code = err_set(e, ERR_INVALID, "a task's row has at least one byte");
+    if (!code)
+        code = check_text(row, LIMIT_TASK_ROW_BYTES, "a task's row", e);
+    return code ? code : c->backend->add_task_row(c, id, row, e);
+}
+
+enum err_code store_touch_task(struct store_conn *c, struct text id, int64_t *revision, struct err *e)
+{
+    enum err_code code = check_id(id, "task", e);
+    return code ? code : c->backend->touch_task(c, id, revision, e);
+}
+
+enum err_code store_put_task_context(struct store_conn *c, const struct store_context_key *key,
+                                     struct text id, int64_t revision, bool given, const void *bytes,
+                                     size_t n_bytes, struct err *e)
+{
+    enum err_code code = check_context(key, "task", id, n_bytes, e);
+    struct store_context context = {
+        .revision = revision, .given = given, .embedding = bytes, .n_bytes = n_bytes};
+    return code ? code : c->backend->put_context(c, key, id, &context, e);
+}
+
+enum err_code store_delete_task(struct store_conn *c, struct text id, struct err *e)
+{
+    enum err_code code = check_id(id, "task", e);
+    return code ? code : c->backend->delete_task(c, id, e);
 }
 
 /* ---- bulk ---- */

@@ -1,11 +1,11 @@
-/* store - users, items, interactions and contexts, durable, behind one interface.
+/* store - users, items, interactions, tasks and contexts, durable, behind one interface.
  *
  * The store knows nothing of numerics: an embedding is bytes with a length. No SQL and no type of a database
  * leaves this folder; a second backend implements the functions below.
  *
  * Changes: every write that answers depend on gets a store-wide, rising change number, recorded in the same
- * transaction. A user's revision is the number of the last change to the user, so a revision never comes
- * back, not even after the user was deleted and registered again. Changes are seen in the order of their
+ * transaction. A user's or task's revision is the number of the last change to it, so a revision never comes
+ * back, not even after it was deleted and registered again. Changes are seen in the order of their
  * numbers: who has seen one will find no lower one later. Other processes catch up by
  * store_wait_changes and store_changes.
  *
@@ -27,7 +27,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { STORE_SCHEMA = 6 }; /* the version of what is open: migrations run at open */
+enum { STORE_SCHEMA = 7 }; /* the version of what is open: migrations run at open */
 
 struct store;
 struct store_conn;
@@ -222,12 +222,13 @@ enum err_code store_each_interaction(struct store_conn *c, store_interaction_fn 
                                      struct err *e) ERR_MUST_CHECK;
 
 struct store_counts {
-    int64_t n_users, n_items, n_interactions, n_contexts;
+    int64_t n_users, n_items, n_interactions, n_contexts; /* contexts: of users and of tasks */
+    int64_t n_tasks, n_task_rows;
 };
 enum err_code store_count(struct store_conn *c, struct store_counts *out, struct err *e) ERR_MUST_CHECK;
 
-/* The users, and the items that are not deleted, without a look at interactions and contexts (zero), which
- * may be many. */
+/* The users, the items that are not deleted and the tasks, without a look at interactions, contexts and rows
+ * (zero), which may be many. */
 enum err_code store_count_served(struct store_conn *c, struct store_counts *out,
                                  struct err *e) ERR_MUST_CHECK;
 
@@ -313,9 +314,9 @@ enum err_code store_delete_item(struct store_conn *c, struct text id, struct err
 /* Records a change of the item because somebody took it; ERR_NOTFOUND when there is none. */
 enum err_code store_touch_item(struct store_conn *c, struct text id, struct err *e) ERR_MUST_CHECK;
 
-/* Puts the context of a user or task, made from the user's `revision`; one made from a later revision stays.
- * given: supplied by the caller, not encoded. ERR_NOTFOUND when there is no such user: who was forgotten
- * meanwhile gets no row. */
+/* Puts the context of a user, made from the user's `revision`; one made from a later revision stays. given:
+ * supplied by the caller, not encoded. ERR_NOTFOUND when there is no such user: who was forgotten meanwhile
+ * gets no row. ERR_LIMIT: more than LIMIT_CONTEXT_BYTES. */
 enum err_code store_put_context(struct store_conn *c, const struct store_context_key *key, struct text id,
                                 int64_t revision, bool given, const void *embedding, size_t n_bytes,
                                 struct err *e) ERR_MUST_CHECK;
@@ -338,7 +339,7 @@ typedef bool store_unfinished_fn(void *arg, int64_t first, int64_t last);
 enum err_code store_each_unfinished(struct store_conn *c, store_unfinished_fn *fn, void *arg,
                                     struct err *e) ERR_MUST_CHECK;
 
-/* Drops the contexts that an encoder made for a model and version (those given by callers stay), for a
+/* Drops the contexts of a kind that were made for a model and version (those given by callers stay), for a
  * version that is trained anew under its old name. */
 enum err_code store_drop_contexts(struct store_conn *c, const struct store_context_key *key,
                                   struct err *e) ERR_MUST_CHECK;
@@ -346,8 +347,9 @@ enum err_code store_drop_contexts(struct store_conn *c, const struct store_conte
 /* What the store holds for a version of a model. */
 struct store_version {
     struct text model, version;
-    int64_t n_contexts, n_given,
-        n_bytes; /* given: of these, supplied by callers; bytes: of embeddings and lists */
+    int64_t n_contexts;
+    int64_t n_given; /* of these: supplied by callers, and those of tasks that keep no rows */
+    int64_t n_bytes; /* of embeddings and lists */
 };
 typedef bool store_version_fn(void *arg, const struct store_version *version);
 
@@ -356,10 +358,82 @@ typedef bool store_version_fn(void *arg, const struct store_version *version);
 enum err_code store_each_version(struct store_conn *c, store_version_fn *fn, void *arg,
                                  struct err *e) ERR_MUST_CHECK;
 
-/* Drops the contexts that an encoder made for a version, in many short transactions between which others
- * write; those given by callers stay, for nothing could make them again. *n: how many went. */
+/* Drops the contexts that were made for a version, in many short transactions between which others write;
+ * those given by callers stay, and those of tasks that keep no rows, for nothing could make them again. *n:
+ * how many went. */
 enum err_code store_trim_version(struct store_conn *c, const struct store_context_key *key, int64_t *n,
                                  struct err *e) ERR_MUST_CHECK;
+
+/* ---- tasks: what has a model of its own, made of labelled rows ---- */
+
+/* A task is a shop, a meter, a patient. Its model is solved from sums over its rows: these are its context,
+ * for each model and version, under keys of kind "task". Ids, keys and revisions are as those of users. */
+
+/* What is known of one task; filled by store_read_task, its memory reused. Zero-initialise; store_task_fini
+ * frees. */
+struct store_task {
+    int64_t key, revision;
+    struct buf profile;       /* JSON object text; len 0 when none */
+    struct buf context;       /* bytes for the asked model and version; len 0 when there are none */
+    int64_t context_revision; /* the task's revision when it was made; stale when below `revision` */
+    bool context_given;       /* supplied by the caller of a registration */
+    bool keeps_rows;          /* false: rows are forgotten once they are in the context */
+    int64_t n_rows;           /* stored */
+};
+
+void store_task_fini(struct store_task *t);
+
+/* Reads one task in one snapshot, with the context for `key` (NULL: no context). ERR_NOTFOUND when there is
+ * no such task; out is then of use only to be read into again. Cost: none of its rows is read. */
+enum err_code store_read_task(struct store_conn *c, struct text id, const struct store_context_key *key,
+                              struct store_task *out, struct err *e) ERR_MUST_CHECK;
+
+/* Of callbacks the same holds as of those above. */
+typedef bool store_task_row_fn(void *arg, int64_t number, struct text row); /* row: a JSON object */
+typedef bool store_task_fn(void *arg, int64_t task_key, struct text id, struct text profile,
+                           int64_t revision);
+
+/* A task's rows in the order in which they came, numbered 1, 2, .. ERR_NOTFOUND when there is no such task.
+ * Of one moment; for one moment with store_read_task bracket both by store_snapshot_begin, or a transaction.
+ * */
+enum err_code store_each_task_row(struct store_conn *c, struct text id, store_task_row_fn *fn, void *arg,
+                                  struct err *e) ERR_MUST_CHECK;
+
+/* All tasks by key. */
+enum err_code store_each_task(struct store_conn *c, store_task_fn *fn, void *arg,
+                              struct err *e) ERR_MUST_CHECK;
+
+/* Within a transaction, as all writes. Creates the task, or replaces its profile (NULL data: none) and
+ * whether it keeps rows. *revision is the new one, *created tells which. Rows and contexts stay;
+ * store_clear_task drops them. Records a change. */
+enum err_code store_put_task(struct store_conn *c, struct text id, struct text profile, bool keeps_rows,
+                             int64_t *revision, bool *created, struct err *e) ERR_MUST_CHECK;
+
+/* Drops the task's rows (STORE_CLEAR_INTERACTIONS), contexts or both; ERR_NOTFOUND when there is no such
+ * task. Records no change. */
+enum err_code store_clear_task(struct store_conn *c, struct text id, enum store_clear what,
+                               struct err *e) ERR_MUST_CHECK;
+
+/* Adds a row behind those that the task has; ERR_NOTFOUND when there is no such task. The row is a JSON
+ * object of 1 to LIMIT_TASK_ROW_BYTES bytes (ERR_LIMIT); that it is one the caller sees to, and how many a
+ * task may have. Records no change: the caller touches the task once. Cost: however many rows the task has,
+ * the same. */
+enum err_code store_add_task_row(struct store_conn *c, struct text id, struct text row,
+                                 struct err *e) ERR_MUST_CHECK;
+
+/* Gives the task a new revision because its rows change; ERR_NOTFOUND when there is no such task. */
+enum err_code store_touch_task(struct store_conn *c, struct text id, int64_t *revision,
+                               struct err *e) ERR_MUST_CHECK;
+
+/* store_put_context of a task: ERR_NOTFOUND when there is none, one made from a later revision stays, and so
+ * does one that was given when this one is not. */
+enum err_code store_put_task_context(struct store_conn *c, const struct store_context_key *key,
+                                     struct text id, int64_t revision, bool given, const void *bytes,
+                                     size_t n_bytes, struct err *e) ERR_MUST_CHECK;
+
+/* Forgets the task: its row, its labelled rows, its contexts; nothing of them is left in any file, as of a
+ * user who is deleted. ERR_NOTFOUND when there is none. Records a change. */
+enum err_code store_delete_task(struct store_conn *c, struct text id, struct err *e) ERR_MUST_CHECK;
 
 /* ---- bulk: for imports inside one transaction; ids are remembered, changes are recorded once ---- */
 
@@ -435,15 +509,17 @@ enum store_change_kind {
     STORE_CHANGE_USER,
     STORE_CHANGE_GONE, /* a user was deleted: the log names nobody, there is the key alone */
     STORE_CHANGE_ITEM,
-    STORE_CHANGE_ALL
+    STORE_CHANGE_ALL,
+    STORE_CHANGE_TASK,
+    STORE_CHANGE_TASK_GONE /* as of a user */
 };
 
 struct store_change {
     int64_t number;
     enum store_change_kind kind;
-    struct text id;  /* of a user or item that is there; else NULL data */
-    int64_t row_key; /* of the user (store_user.key) or item; a deleted user's may come back for another one,
-                        later */
+    struct text id;  /* of a user, item or task that is there; else NULL data */
+    int64_t row_key; /* of the user (store_user.key), item or task; a deleted user's or task's may come back
+                        for another one, later */
 };
 
 /* The highest change number so far. */

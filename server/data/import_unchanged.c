@@ -168,7 +168,8 @@ struct settling {
 static bool take_change(void *arg, const struct store_change *change)
 {
     struct settling *s = arg;
-    if (change->kind == STORE_CHANGE_ITEM)
+    if (change->kind == STORE_CHANGE_ITEM || change->kind == STORE_CHANGE_TASK ||
+        change->kind == STORE_CHANGE_TASK_GONE)
         return true;
     s->lost = change->kind != STORE_CHANGE_USER;
     if (s->lost)

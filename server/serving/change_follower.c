@@ -36,7 +36,7 @@ static bool follow(void *arg, const struct store_change *change)
         serving_drop_user(w->serving, change->id, change->number);
     else if (change->kind == STORE_CHANGE_GONE)
         weights_cache_drop_owner(w->serving->cache, change->row_key, change->number);
-    else
+    else if (change->kind == STORE_CHANGE_ITEM || change->kind == STORE_CHANGE_ALL)
         w->reload = true;
     if (change->kind == STORE_CHANGE_ALL)
         weights_cache_clear(w->serving->cache);

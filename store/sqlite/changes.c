@@ -40,7 +40,8 @@ enum err_code sqlite_has_changes(struct store_conn *conn, int64_t since, bool *h
     return ERR_OK;
 }
 
-/* What a row of the log says. A user's row that is not there any more was deleted by a later change. */
+/* What a row of the log says. A user's or task's row that is not there any more was deleted by a later
+ * change. */
 static struct store_change change_of(sqlite3_stmt *s, const char *kind, struct text id)
 {
     struct store_change change = {.number = sqlite3_column_int64(s, 0),
@@ -49,6 +50,10 @@ static struct store_change change_of(sqlite3_stmt *s, const char *kind, struct t
                                   .row_key = sqlite3_column_int64(s, 2)};
     if (strcmp(kind, "gone") == 0 || (strcmp(kind, "user") == 0 && !id.data))
         change.kind = STORE_CHANGE_GONE;
+    else if (strcmp(kind, "task_gone") == 0 || (strcmp(kind, "task") == 0 && !id.data))
+        change.kind = STORE_CHANGE_TASK_GONE;
+    else if (strcmp(kind, "task") == 0)
+        change.kind = STORE_CHANGE_TASK;
     else if (strcmp(kind, "user") == 0)
         change.kind = STORE_CHANGE_USER;
     else if (strcmp(kind, "item") == 0 && id.data)
@@ -82,7 +87,8 @@ static enum err_code read_log(struct sqlite_conn *c, int64_t since, store_change
         if (code)
             break;
         struct store_change change = change_of(s, kind.data, id);
-        if (change.kind == STORE_CHANGE_GONE || change.kind == STORE_CHANGE_ALL)
+        if (change.kind == STORE_CHANGE_GONE || change.kind == STORE_CHANGE_TASK_GONE ||
+            change.kind == STORE_CHANGE_ALL)
             atomic_store(&c->store->erased, true); /* whoever did it may not have emptied the log */
         wanted = fn(arg, &change);
     }

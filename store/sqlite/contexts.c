@@ -63,11 +63,13 @@ enum err_code sqlite_put_context(struct store_conn *conn, const struct store_con
                                  const struct store_context *context, struct err *e)
 {
     struct sqlite_conn *c = (struct sqlite_conn *)conn;
-    int64_t user_key = 0;
+    int64_t user_key = 0, task_key;
     bool stale = false;
     enum err_code code = sqlite_check_writing(c, e);
     if (!code && strcmp(key->kind, "user") == 0)
         code = sqlite_user_key(c, id, &user_key, e);
+    else if (!code)
+        code = sqlite_task_key(c, id, &task_key, e);
     if (!code && user_key && context->lists)
         code = is_stale(c, user_key, context->revision, &stale, e);
     if (code || stale)
@@ -225,7 +227,7 @@ static bool take_context(sqlite3_stmt *s, struct store_user_context *out)
     out->revision = sqlite3_column_int64(s, 0);
     if (given || sqlite3_column_int64(s, 1) != out->revision || !unpack(s, 4, out->revision, out))
         return false;
-    sqlite_copy_column(s, 2, (size_t)LIMIT_DIM * sizeof(float), &out->embedding);
+    sqlite_copy_column(s, 2, LIMIT_CONTEXT_BYTES, &out->embedding);
     return out->embedding.len > 0 && !out->embedding.failed;
 }
 

@@ -22,6 +22,9 @@ enum {
     SQLITE_TRIM_EVERY = 1000 /* the log of changes is trimmed when its number is a multiple of this */
 };
 
+/* Of a context of a task: the task keeps no rows that it could be made of again. */
+#define SQLITE_IS_WITHOUT_ROWS "id IN (SELECT id FROM tasks WHERE keeps_rows = 0)"
+
 #define SQLITE_STATEMENTS(X)                                                                                 \
     X(BEGIN, "BEGIN")                                                                                        \
     X(BEGIN_WRITE, "BEGIN IMMEDIATE")                                                                        \
@@ -67,9 +70,11 @@ enum {
     X(EACH_USER, "SELECT user_key, id, profile, revision FROM users ORDER BY user_key")                      \
     X(EACH_INTERACTION, "SELECT user_key, item_key, weight, rating, timestamp, position FROM interactions "  \
                         "ORDER BY user_key")                                                                 \
-    X(COUNT_SERVED, "SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM items WHERE deleted = 0)")   \
+    X(COUNT_SERVED, "SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM items WHERE deleted = 0), "  \
+                    "(SELECT count(*) FROM tasks)")                                                          \
     X(COUNT, "SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM items), "                           \
-             "(SELECT count(*) FROM interactions), (SELECT count(*) FROM contexts)")                         \
+             "(SELECT count(*) FROM interactions), (SELECT count(*) FROM contexts), "                        \
+             "(SELECT count(*) FROM tasks), (SELECT ifnull(sum(n_rows), 0) FROM tasks)")                     \
     X(PING, "SELECT 1 FROM sqlite_master LIMIT 1")                                                           \
     X(NEW_CHANGE, "INSERT INTO changes (kind, row_key) VALUES (?1, ?2)")                                     \
     X(CHANGE_OF, "UPDATE changes SET row_key = ?2 WHERE change = ?1")                                        \
@@ -102,16 +107,33 @@ enum {
     X(TOUCH_ITEM, "UPDATE items SET revision = ?2 WHERE item_key = ?1")                                      \
     X(DROP_CONTEXTS,                                                                                         \
       "DELETE FROM contexts WHERE kind = ?1 AND model = ?2 AND model_version = ?3 AND given = 0")            \
-    X(EACH_VERSION, "SELECT model, model_version, count(*), sum(given), "                                    \
+    X(EACH_VERSION, "SELECT model, model_version, count(*), "                                                \
+                    "sum(given OR (kind = 'task' AND " SQLITE_IS_WITHOUT_ROWS ")), "                         \
                     "sum(length(embedding) + ifnull(length(taken), 0)), max(context_key) FROM contexts "     \
                     "GROUP BY model, model_version ORDER BY model, max(context_key)")                        \
     X(TRIM_VERSION, "DELETE FROM contexts WHERE context_key IN (SELECT context_key FROM contexts "           \
-                    "WHERE model = ?1 AND model_version = ?2 AND given = 0 LIMIT ?3)")                       \
+                    "WHERE model = ?1 AND model_version = ?2 AND given = 0 "                                 \
+                    "AND NOT (kind = 'task' AND " SQLITE_IS_WITHOUT_ROWS ") LIMIT ?3)")                      \
     X(PUT_CONTEXT,                                                                                           \
       "INSERT INTO contexts (id, kind, model, model_version, revision, given, embedding, taken) "            \
       "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id, kind, model, model_version) DO UPDATE "      \
       "SET revision = excluded.revision, given = excluded.given, embedding = excluded.embedding, "           \
       "taken = excluded.taken WHERE excluded.revision >= revision AND (given = 0 OR excluded.given = 1)")    \
+    X(TASK_KEY_OF, "SELECT task_key FROM tasks WHERE id = ?1")                                               \
+    X(TASK_OF, "SELECT task_key, revision, keeps_rows, n_rows, profile FROM tasks WHERE id = ?1")            \
+    X(EACH_TASK, "SELECT task_key, id, revision, profile FROM tasks ORDER BY task_key")                      \
+    X(TASK_ROWS_OF, "SELECT number, content FROM task_rows WHERE task_key = ?1 ORDER BY number")             \
+    X(INSERT_TASK, "INSERT INTO tasks (id, profile, keeps_rows, revision, n_rows) "                          \
+                   "VALUES (?1, ?2, ?3, ?4, 0)")                                                             \
+    X(UPDATE_TASK, "UPDATE tasks SET profile = ?2, keeps_rows = ?3, revision = ?4 WHERE task_key = ?1")      \
+    X(TOUCH_TASK, "UPDATE tasks SET revision = ?2 WHERE task_key = ?1")                                      \
+    X(DELETE_TASK, "DELETE FROM tasks WHERE task_key = ?1")                                                  \
+    X(COUNT_TASK_ROW, "UPDATE tasks SET n_rows = n_rows + 1 WHERE task_key = ?1")                            \
+    X(COUNT_NO_TASK_ROWS, "UPDATE tasks SET n_rows = 0 WHERE task_key = ?1")                                 \
+    X(ADD_TASK_ROW, "INSERT INTO task_rows (task_key, number, content) "                                     \
+                    "SELECT task_key, n_rows, ?2 FROM tasks WHERE task_key = ?1")                            \
+    X(CLEAR_TASK_ROWS, "DELETE FROM task_rows WHERE task_key = ?1")                                          \
+    X(CLEAR_TASK_CONTEXTS, "DELETE FROM contexts WHERE id = ?1 AND kind = 'task'")                           \
     X(NOTE_UNFINISHED, "INSERT OR REPLACE INTO unfinished (first_change, last_change) VALUES (?1, ?2)")      \
     X(END_UNFINISHED, "DELETE FROM unfinished WHERE first_change = ?1")                                      \
     X(EACH_UNFINISHED, "SELECT first_change, last_change FROM unfinished ORDER BY first_change")             \
@@ -119,7 +141,8 @@ enum {
     X(FIRST_CHANGE, "SELECT min(change) FROM changes")                                                       \
     X(CHANGES_AFTER, "SELECT change, kind, row_key, "                                                        \
                      "CASE kind WHEN 'user' THEN (SELECT id FROM users WHERE user_key = row_key) "           \
-                     "WHEN 'item' THEN (SELECT id FROM items WHERE item_key = row_key) END "                 \
+                     "WHEN 'item' THEN (SELECT id FROM items WHERE item_key = row_key) "                     \
+                     "WHEN 'task' THEN (SELECT id FROM tasks WHERE task_key = row_key) END "                 \
                      "FROM changes WHERE change > ?1 ORDER BY change")                                       \
     X(DATA_VERSION, "PRAGMA data_version")
 
@@ -190,9 +213,9 @@ struct sqlite_conn {
     bool writing;         /* inside store_begin .. commit */
     bool stuck;  /* a rollback had no memory, to be prepared anew after a table was made: it is tried again */
     bool erases; /* this transaction deletes something of a person */
-    int checkpoint_at;              /* so many pages in the log, after a commit, go into the file */
-    struct sqlite_known user, item; /* within a write */
-    int busy_ms;                    /* how long it waits for another's lock */
+    int checkpoint_at;                    /* so many pages in the log, after a commit, go into the file */
+    struct sqlite_known user, item, task; /* within a write */
+    int busy_ms;                          /* how long it waits for another's lock */
     int64_t busy_since_ns;
     struct sqlite_history history; /* within a write */
     struct row_sort *sort;         /* scratch of reads; see read.c */
@@ -287,10 +310,12 @@ void sqlite_end_quietly(struct sqlite_conn *c, enum sqlite_statement which);
 
 void sqlite_following_free(struct sqlite_following *f); /* NULL is allowed */
 
-/* The key of a user or an item; 0, which is no key, when there is none. */
+/* The key of a user, an item or a task; 0, which is no key, when there is none. */
 enum err_code sqlite_find_user(struct sqlite_conn *c, struct text id, int64_t *key,
                                struct err *e) ERR_MUST_CHECK;
 enum err_code sqlite_find_item(struct sqlite_conn *c, struct text id, int64_t *key,
+                               struct err *e) ERR_MUST_CHECK;
+enum err_code sqlite_find_task(struct sqlite_conn *c, struct text id, int64_t *key,
                                struct err *e) ERR_MUST_CHECK;
 
 /* The same of a user, with its revision. */
@@ -305,9 +330,16 @@ enum err_code sqlite_find_followed(struct sqlite_conn *c, struct text id, int64_
 enum err_code sqlite_is_unfollowed(struct sqlite_conn *c, int64_t key, bool *is,
                                    struct err *e) ERR_MUST_CHECK;
 
-/* The key of a user; ERR_NOTFOUND names the id. */
+/* The key of a user, of a task; ERR_NOTFOUND names the id. */
 enum err_code sqlite_user_key(struct sqlite_conn *c, struct text id, int64_t *key,
                               struct err *e) ERR_MUST_CHECK;
+enum err_code sqlite_task_key(struct sqlite_conn *c, struct text id, int64_t *key,
+                              struct err *e) ERR_MUST_CHECK;
+
+/* The bytes of a context, its revision and whether it was given; what is there stays when there is none. */
+enum err_code sqlite_context_of(struct sqlite_conn *c, struct text id, const struct store_context_key *key,
+                                struct buf *bytes, int64_t *revision, bool *given,
+                                struct err *e) ERR_MUST_CHECK;
 
 /* store_read_user; ERR_LIMIT when the user has more than `most` interactions. */
 enum err_code sqlite_read_user_within(struct sqlite_conn *c, struct text id,
@@ -407,6 +439,17 @@ enum err_code sqlite_taken_above(struct store_conn *, int64_t, bool *, struct er
 enum err_code sqlite_takers_begin(struct store_conn *, const int64_t *, size_t, bool *, struct err *);
 void sqlite_takers_end(struct store_conn *);
 enum err_code sqlite_follow_items(struct store_conn *, const int64_t *, size_t, struct err *);
+enum err_code sqlite_read_task(struct store_conn *, struct text, const struct store_context_key *,
+                               struct store_task *, struct err *);
+enum err_code sqlite_each_task(struct store_conn *, store_task_fn *, void *, struct err *);
+enum err_code sqlite_each_task_row(struct store_conn *, struct text, store_task_row_fn *, void *,
+                                   struct err *);
+enum err_code sqlite_put_task(struct store_conn *, struct text, struct text, bool, int64_t *, bool *,
+                              struct err *);
+enum err_code sqlite_clear_task(struct store_conn *, struct text, enum store_clear, struct err *);
+enum err_code sqlite_touch_task(struct store_conn *, struct text, int64_t *, struct err *);
+enum err_code sqlite_add_task_row(struct store_conn *, struct text, struct text, struct err *);
+enum err_code sqlite_delete_task(struct store_conn *, struct text, struct err *);
 enum err_code sqlite_put_context(struct store_conn *, const struct store_context_key *, struct text,
                                  const struct store_context *, struct err *);
 enum err_code sqlite_note_unfinished(struct store_conn *, int64_t, int64_t, struct err *);

@@ -57,8 +57,8 @@ void sqlite_copy_column(sqlite3_stmt *s, int column, size_t limit, struct buf *o
         buf_add(out, bytes, (size_t)n);
 }
 
-static enum err_code read_context(struct sqlite_conn *c, struct text id, const struct store_context_key *key,
-                                  struct store_user *out, struct err *e)
+enum err_code sqlite_context_of(struct sqlite_conn *c, struct text id, const struct store_context_key *key,
+                                struct buf *bytes, int64_t *revision, bool *given, struct err *e)
 {
     sqlite3_stmt *s = sqlite_statement(c, SQL_CONTEXT_OF);
     sqlite_bind_text_view(s, 1, id);
@@ -68,10 +68,10 @@ static enum err_code read_context(struct sqlite_conn *c, struct text id, const s
     int rc = sqlite3_step(s);
     enum err_code code = ERR_OK;
     if (rc == SQLITE_ROW) {
-        out->embedding_revision = sqlite3_column_int64(s, 0);
-        out->embedding_given = sqlite3_column_int(s, 1) != 0;
-        sqlite_copy_column(s, 2, (size_t)LIMIT_DIM * sizeof(float), &out->embedding);
-        code = buf_check(&out->embedding, "a context embedding", e);
+        *revision = sqlite3_column_int64(s, 0);
+        *given = sqlite3_column_int(s, 1) != 0;
+        sqlite_copy_column(s, 2, LIMIT_CONTEXT_BYTES, bytes);
+        code = buf_check(bytes, "a context", e);
     } else if (rc != SQLITE_DONE) {
         code = sqlite_fail(c, rc, "read a context", e);
     }
@@ -175,7 +175,8 @@ enum err_code sqlite_read_user_within(struct sqlite_conn *c, struct text id,
     out->n_interactions = 0;
     code = read_user_row(c, id, out, &user_key, e);
     if (!code && key)
-        code = read_context(c, id, key, out, e);
+        code = sqlite_context_of(c, id, key, &out->embedding, &out->embedding_revision, &out->embedding_given,
+                                 e);
     if (!code)
         code = read_interactions(c, user_key, most, out, e);
     if (own_snapshot)
@@ -214,6 +215,13 @@ enum err_code sqlite_find_user(struct sqlite_conn *c, struct text id, int64_t *k
 {
     enum err_code code = find_key(c, SQL_USER_KEY_OF, id, &c->user, e);
     *key = c->user.key;
+    return code;
+}
+
+enum err_code sqlite_find_task(struct sqlite_conn *c, struct text id, int64_t *key, struct err *e)
+{
+    enum err_code code = find_key(c, SQL_TASK_KEY_OF, id, &c->task, e);
+    *key = c->task.key;
     return code;
 }
 
@@ -340,9 +348,11 @@ enum err_code sqlite_count_served(struct store_conn *conn, struct store_counts *
     int rc = sqlite3_step(s);
     enum err_code code = ERR_OK;
     if (rc == SQLITE_ROW)
-        *out = (struct store_counts){sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1), 0, 0};
+        *out = (struct store_counts){.n_users = sqlite3_column_int64(s, 0),
+                                     .n_items = sqlite3_column_int64(s, 1),
+                                     .n_tasks = sqlite3_column_int64(s, 2)};
     else
-        code = sqlite_fail(c, rc, "count users and items", e);
+        code = sqlite_fail(c, rc, "count users, items and tasks", e);
     sqlite3_reset(s);
     return code;
 }
@@ -354,8 +364,12 @@ enum err_code sqlite_count(struct store_conn *conn, struct store_counts *out, st
     int rc = sqlite3_step(s);
     enum err_code code = ERR_OK;
     if (rc == SQLITE_ROW)
-        *out = (struct store_counts){sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1),
-                                     sqlite3_column_int64(s, 2), sqlite3_column_int64(s, 3)};
+        *out = (struct store_counts){.n_users = sqlite3_column_int64(s, 0),
+                                     .n_items = sqlite3_column_int64(s, 1),
+                                     .n_interactions = sqlite3_column_int64(s, 2),
+                                     .n_contexts = sqlite3_column_int64(s, 3),
+                                     .n_tasks = sqlite3_column_int64(s, 4),
+                                     .n_task_rows = sqlite3_column_int64(s, 5)};
     else
         code = sqlite_fail(c, rc, "count", e);
     sqlite3_reset(s);

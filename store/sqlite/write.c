@@ -27,7 +27,7 @@ enum err_code sqlite_begin(struct store_conn *conn, struct err *e)
         return code;
     c->writing = true;
     c->erases = false;
-    c->history.user = c->user.key = c->item.key = 0;
+    c->history.user = c->user.key = c->item.key = c->task.key = 0;
     return ERR_OK;
 }
 

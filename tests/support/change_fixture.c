@@ -19,14 +19,15 @@ int64_t change_fixture_last(struct store_conn *c)
 
 static bool see_change(void *arg, const struct store_change *change)
 {
-    static const char *const names[] = {"user", "gone", "item", "all"};
+    static const char *const names[] = {"user", "gone", "item", "all", "task", "task gone"};
     struct seen_changes *seen = arg;
     ck_assert_int_gt(change->number, seen->since);
     ck_assert_int_gt(change->number, seen->last);
     seen->last = change->number;
     size_t at = strlen(seen->line);
-    if (change->kind == STORE_CHANGE_GONE)
-        (void)snprintf(seen->line + at, sizeof seen->line - at, "gone:%d ", (int)change->row_key);
+    if (change->kind == STORE_CHANGE_GONE || change->kind == STORE_CHANGE_TASK_GONE)
+        (void)snprintf(seen->line + at, sizeof seen->line - at, "%s:%d ", names[change->kind],
+                       (int)change->row_key);
     else
         (void)snprintf(seen->line + at, sizeof seen->line - at, "%s:%.*s ", names[change->kind],
                        (int)change->id.len, change->id.data ? change->id.data : "");

@@ -27,7 +27,7 @@ static const struct store_item *item_of_key(const struct memory_state *s, int64_
     return NULL;
 }
 
-static const struct memory_context *find_context(const struct memory_state *s,
+const struct memory_context *memory_find_context(const struct memory_state *s,
                                                  const struct store_context_key *key, struct text id)
 {
     return memory_rows_find(&s->contexts, &(struct memory_context){.id = id,
@@ -36,8 +36,7 @@ static const struct memory_context *find_context(const struct memory_state *s,
                                                                    .version = text_of(key->model_version)});
 }
 
-/* The rows of a table in another order. The caller frees. */
-static const void **ordered(const struct memory_rows *t, int (*compare)(const void *, const void *))
+const void **memory_ordered(const struct memory_rows *t, int (*compare)(const void *, const void *))
 {
     const void **rows = memory_take(t->n * sizeof *rows);
     for (size_t i = 0; i < t->n; i++)
@@ -83,7 +82,7 @@ static enum err_code copy_events(const struct memory_state *s, struct store_user
         out->interactions = grown;
         out->capacity = own.n;
     }
-    const void **rows = ordered(&own, by_time);
+    const void **rows = memory_ordered(&own, by_time);
     for (size_t i = 0; i < own.n; i++)
         out->interactions[i] = ((const struct memory_event *)rows[i])->is;
     out->n_interactions = own.n;
@@ -91,7 +90,7 @@ static enum err_code copy_events(const struct memory_state *s, struct store_user
     return ERR_OK;
 }
 
-static enum err_code copy_text(struct text from, size_t limit, struct buf *to, struct err *e)
+enum err_code memory_copy_text(struct text from, size_t limit, struct buf *to, struct err *e)
 {
     to->max_bytes = limit;
     buf_reset(to);
@@ -107,10 +106,10 @@ static enum err_code copy_user(const struct memory_state *s, const struct memory
     out->revision = u->revision;
     out->embedding_revision = x ? x->revision : 0;
     out->embedding_given = x && x->given;
-    enum err_code code = copy_text(u->profile, LIMIT_PROFILE_BYTES, &out->profile, e);
+    enum err_code code = memory_copy_text(u->profile, LIMIT_PROFILE_BYTES, &out->profile, e);
     if (!code)
         code =
-            copy_text(x ? x->bytes : (struct text){NULL, 0}, LIMIT_DIM * sizeof(float), &out->embedding, e);
+            memory_copy_text(x ? x->bytes : (struct text){NULL, 0}, LIMIT_CONTEXT_BYTES, &out->embedding, e);
     return code ? code : copy_events(s, out, e);
 }
 
@@ -125,7 +124,8 @@ enum err_code memory_read_user(struct store_conn *conn, struct text id, const st
     struct memory_conn *c = (struct memory_conn *)conn;
     struct memory_state *s = memory_read_begin(c);
     const struct memory_user *u = memory_find_user(s, id);
-    enum err_code code = u ? copy_user(s, u, key ? find_context(s, key, id) : NULL, out, e) : no_user(id, e);
+    enum err_code code =
+        u ? copy_user(s, u, key ? memory_find_context(s, key, id) : NULL, out, e) : no_user(id, e);
     memory_read_end(c, s);
     return code;
 }
@@ -146,7 +146,7 @@ static enum err_code copy_context(const struct memory_user *u, const struct memo
     out->n_items = n;
     out->key = u->key;
     out->revision = u->revision;
-    return copy_text(x->bytes, LIMIT_DIM * sizeof(float), &out->embedding, e);
+    return memory_copy_text(x->bytes, LIMIT_CONTEXT_BYTES, &out->embedding, e);
 }
 
 enum err_code memory_read_context(struct store_conn *conn, struct text id,
@@ -156,7 +156,7 @@ enum err_code memory_read_context(struct store_conn *conn, struct text id,
     struct memory_conn *c = (struct memory_conn *)conn;
     struct memory_state *s = memory_read_begin(c);
     const struct memory_user *u = memory_find_user(s, id);
-    const struct memory_context *x = find_context(s, key, id);
+    const struct memory_context *x = memory_find_context(s, key, id);
     bool is_now = u && x && !x->given && x->list.data && x->revision == u->revision;
     enum err_code code = is_now ? copy_context(u, x, out, e) : ERR_OK;
     if (!code)
@@ -170,7 +170,7 @@ enum err_code memory_read_profile(struct store_conn *conn, struct text id, struc
     struct memory_conn *c = (struct memory_conn *)conn;
     struct memory_state *s = memory_read_begin(c);
     const struct memory_user *u = memory_find_user(s, id);
-    enum err_code code = u ? copy_text(u->profile, LIMIT_PROFILE_BYTES, profile, e) : no_user(id, e);
+    enum err_code code = u ? memory_copy_text(u->profile, LIMIT_PROFILE_BYTES, profile, e) : no_user(id, e);
     memory_read_end(c, s);
     return code;
 }
@@ -193,7 +193,7 @@ enum err_code memory_newest_time(struct store_conn *conn, struct text user, int6
     const struct memory_user *u = memory_find_user(s, user);
     if (u) {
         struct memory_rows own = events_of(s, u->key);
-        const void **rows = ordered(&own, by_time);
+        const void **rows = memory_ordered(&own, by_time);
         *timestamp = own.n ? ((const struct memory_event *)rows[own.n - 1])->is.timestamp : 0;
         free(rows);
     }
@@ -212,7 +212,7 @@ enum err_code memory_each_user(struct store_conn *conn, store_user_fn *fn, void 
     (void)e;
     struct memory_conn *c = (struct memory_conn *)conn;
     struct memory_state *s = memory_read_begin(c);
-    const void **rows = ordered(&s->users, by_user_key);
+    const void **rows = memory_ordered(&s->users, by_user_key);
     bool wanted = true;
     for (size_t i = 0; i < s->users.n && wanted; i++) {
         const struct memory_user *u = rows[i];
@@ -229,7 +229,7 @@ enum err_code memory_each_interaction(struct store_conn *conn, store_interaction
     (void)e;
     struct memory_conn *c = (struct memory_conn *)conn;
     struct memory_state *s = memory_read_begin(c);
-    const void **rows = ordered(&s->events, by_time);
+    const void **rows = memory_ordered(&s->events, by_time);
     bool wanted = true;
     for (size_t i = 0; i < s->events.n && wanted; i++) {
         const struct memory_event *x = rows[i];
@@ -282,7 +282,7 @@ enum err_code memory_each_item(struct store_conn *conn, int64_t since, store_ite
     (void)e;
     struct memory_conn *c = (struct memory_conn *)conn;
     struct memory_state *s = memory_read_begin(c);
-    const void **rows = ordered(&s->items, by_item_key);
+    const void **rows = memory_ordered(&s->items, by_item_key);
     bool wanted = true;
     for (size_t i = 0; i < s->items.n && wanted; i++) {
         const struct store_item *x = rows[i];
@@ -309,13 +309,13 @@ enum err_code memory_each_taker(struct store_conn *conn, int64_t item_key,
     (void)e;
     struct memory_conn *c = (struct memory_conn *)conn;
     struct memory_state *s = memory_read_begin(c);
-    const void **rows = ordered(&s->events, by_age);
+    const void **rows = memory_ordered(&s->events, by_age);
     bool wanted = true;
     for (size_t i = 0; i < s->events.n && wanted && most; i++) {
         const struct memory_event *x = rows[i];
         if (x->is.item_key != item_key)
             continue;
-        const struct memory_context *context = find_context(s, key, user_of_key(s, x->user_key)->id);
+        const struct memory_context *context = memory_find_context(s, key, user_of_key(s, x->user_key)->id);
         if (context) {
             wanted = fn(arg, context->bytes.data, context->bytes.len, x->is.weight);
             most--;
@@ -346,8 +346,8 @@ enum err_code memory_count(struct store_conn *conn, struct store_counts *out, st
     (void)e;
     struct memory_conn *c = (struct memory_conn *)conn;
     struct memory_state *s = memory_read_begin(c);
-    *out = (struct store_counts){(int64_t)s->users.n, (int64_t)s->items.n, (int64_t)s->events.n,
-                                 (int64_t)s->contexts.n};
+    *out = (struct store_counts){(int64_t)s->users.n,    (int64_t)s->items.n, (int64_t)s->events.n,
+                                 (int64_t)s->contexts.n, (int64_t)s->tasks.n, (int64_t)s->task_rows.n};
     memory_read_end(c, s);
     return ERR_OK;
 }
@@ -357,7 +357,7 @@ enum err_code memory_count_served(struct store_conn *conn, struct store_counts *
     (void)e;
     struct memory_conn *c = (struct memory_conn *)conn;
     struct memory_state *s = memory_read_begin(c);
-    *out = (struct store_counts){.n_users = (int64_t)s->users.n};
+    *out = (struct store_counts){.n_users = (int64_t)s->users.n, .n_tasks = (int64_t)s->tasks.n};
     for (size_t i = 0; i < s->items.n; i++)
         out->n_items += !((const struct store_item *)memory_rows_at(&s->items, i))->deleted;
     memory_read_end(c, s);
@@ -403,11 +403,11 @@ enum err_code memory_each_version(struct store_conn *conn, store_version_fn *fn,
         struct group *g = memory_rows_find(&groups, &fresh);
         g = g ? g : memory_rows_put(&groups, &fresh);
         g->is.n_contexts++;
-        g->is.n_given += x->given;
+        g->is.n_given += x->given || memory_is_without_rows(s, x);
         g->is.n_bytes += (int64_t)(x->bytes.len + x->list.len);
         g->number = x->number > g->number ? x->number : g->number;
     }
-    const void **rows = ordered(&groups, by_model_and_number);
+    const void **rows = memory_ordered(&groups, by_model_and_number);
     for (size_t i = 0; i < groups.n && wanted; i++)
         wanted = fn(arg, &((const struct group *)rows[i])->is);
     free(rows);
@@ -436,7 +436,7 @@ enum err_code memory_has_changes(struct store_conn *conn, int64_t since, bool *h
     return code;
 }
 
-/* What a row of the log says: of a user who is not there any more, that he is gone. */
+/* What a row of the log says: of a user or task that is not there any more, that it is gone. */
 static struct store_change change_of(const struct memory_state *s, const struct memory_change *row)
 {
     struct store_change change = {.number = row->number, .kind = row->kind, .row_key = row->row_key};
@@ -445,6 +445,8 @@ static struct store_change change_of(const struct memory_state *s, const struct 
         change.id = u->id;
     else if (row->kind == STORE_CHANGE_USER)
         change.kind = STORE_CHANGE_GONE;
+    else if (row->kind == STORE_CHANGE_TASK && !(change.id = memory_task_id(s, row->row_key)).data)
+        change.kind = STORE_CHANGE_TASK_GONE;
     else if (row->kind == STORE_CHANGE_ITEM)
         change.id = item_of_key(s, row->row_key)->id;
     return change;

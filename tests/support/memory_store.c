@@ -26,6 +26,18 @@ static int by_user_and_item(const void *a, const void *b)
     return order ? order : memory_compare_numbers(x->is.item_key, y->is.item_key);
 }
 
+static int by_task_id(const void *a, const void *b)
+{
+    return memory_compare_texts(((const struct memory_task *)a)->id, ((const struct memory_task *)b)->id);
+}
+
+static int by_task_and_number(const void *a, const void *b)
+{
+    const struct memory_task_row *x = a, *y = b;
+    int order = memory_compare_numbers(x->task_key, y->task_key);
+    return order ? order : memory_compare_numbers(x->number, y->number);
+}
+
 static int by_context(const void *a, const void *b)
 {
     const struct memory_context *x = a, *y = b;
@@ -54,6 +66,8 @@ static struct memory_state *new_state(void)
     s->users = memory_rows_of(sizeof(struct memory_user), by_user_id);
     s->items = memory_rows_of(sizeof(struct store_item), by_item_id);
     s->events = memory_rows_of(sizeof(struct memory_event), by_user_and_item);
+    s->tasks = memory_rows_of(sizeof(struct memory_task), by_task_id);
+    s->task_rows = memory_rows_of(sizeof(struct memory_task_row), by_task_and_number);
     s->contexts = memory_rows_of(sizeof(struct memory_context), by_context);
     s->changes = memory_rows_of(sizeof(struct memory_change), by_number);
     s->unfinished = memory_rows_of(sizeof(struct memory_unfinished), by_first);
@@ -65,6 +79,8 @@ static void free_state(struct memory_state *s)
     memory_rows_free(&s->users);
     memory_rows_free(&s->items);
     memory_rows_free(&s->events);
+    memory_rows_free(&s->tasks);
+    memory_rows_free(&s->task_rows);
     memory_rows_free(&s->contexts);
     memory_rows_free(&s->changes);
     memory_rows_free(&s->unfinished);
@@ -79,6 +95,11 @@ struct memory_user *memory_find_user(const struct memory_state *s, struct text i
 struct store_item *memory_find_item(const struct memory_state *s, struct text id)
 {
     return memory_rows_find(&s->items, &(struct store_item){.id = id});
+}
+
+struct memory_task *memory_find_task(const struct memory_state *s, struct text id)
+{
+    return memory_rows_find(&s->tasks, &(struct memory_task){.id = id});
 }
 
 /* ---- life ---- */
@@ -270,6 +291,14 @@ const struct store_backend memory_backend = {
     .delete_item = memory_delete_item,
     .touch_item = memory_touch_item,
     .put_context = memory_put_context,
+    .read_task = memory_read_task,
+    .each_task = memory_each_task,
+    .each_task_row = memory_each_task_row,
+    .put_task = memory_put_task,
+    .clear_task = memory_clear_task,
+    .touch_task = memory_touch_task,
+    .add_task_row = memory_add_task_row,
+    .delete_task = memory_delete_task,
     .note_unfinished = memory_note_unfinished,
     .end_unfinished = memory_end_unfinished,
     .each_unfinished = memory_each_unfinished,

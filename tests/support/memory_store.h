@@ -37,6 +37,19 @@ struct memory_event {
     int64_t arrival;
 };
 
+struct memory_task {
+    struct text id; /* tasks are by id */
+    int64_t key, revision;
+    struct text profile;
+    bool keeps_rows;
+    int64_t n_rows;
+};
+
+struct memory_task_row {
+    int64_t task_key, number; /* rows are by these */
+    struct text content;
+};
+
 struct memory_context {
     struct text id; /* contexts are by id, kind, model and version */
     struct text kind, model, version;
@@ -61,7 +74,8 @@ struct memory_state {
     size_t n_references;
     struct memory_rows users, items, events, contexts, changes,
         unfinished; /* items: struct store_item, by id */
-    int64_t last_change, last_user_key, last_item_key, last_arrival, last_context;
+    struct memory_rows tasks, task_rows;
+    int64_t last_change, last_user_key, last_item_key, last_task_key, last_arrival, last_context;
 };
 
 /* A text of a store; none goes before the store is forgotten. */
@@ -101,6 +115,24 @@ void memory_read_end(struct memory_conn *c, struct memory_state *s);
 
 struct memory_user *memory_find_user(const struct memory_state *s, struct text id);
 struct store_item *memory_find_item(const struct memory_state *s, struct text id);
+struct memory_task *memory_find_task(const struct memory_state *s, struct text id);
+const struct memory_context *memory_find_context(const struct memory_state *s,
+                                                 const struct store_context_key *key, struct text id);
+
+/* The id of the task with this key; NULL data: none has it. */
+struct text memory_task_id(const struct memory_state *s, int64_t key);
+
+/* The rows of a table in another order of pointers to rows. The caller frees. */
+const void **memory_ordered(const struct memory_rows *t, int (*compare)(const void *, const void *));
+
+/* Copies a text, none where it is longer than the limit: an error. */
+enum err_code memory_copy_text(struct text from, size_t limit, struct buf *to, struct err *e) ERR_MUST_CHECK;
+
+/* Whether a context is of a task that keeps no rows, to make it of again. */
+bool memory_is_without_rows(const struct memory_state *s, const struct memory_context *x);
+
+/* Drops the contexts of a kind that somebody has. */
+void memory_clear_contexts(struct memory_state *s, struct text id, const char *kind);
 
 /* A copy that stays; NULL data stays NULL. */
 struct text memory_keep(struct memory_conn *c, struct text t);
@@ -161,6 +193,17 @@ enum err_code memory_put_interaction(struct store_conn *, struct text, struct te
 enum err_code memory_put_item(struct store_conn *, const struct store_item *, bool *, struct err *);
 enum err_code memory_delete_item(struct store_conn *, struct text, struct err *);
 enum err_code memory_touch_item(struct store_conn *, struct text, struct err *);
+enum err_code memory_read_task(struct store_conn *, struct text, const struct store_context_key *,
+                               struct store_task *, struct err *);
+enum err_code memory_each_task(struct store_conn *, store_task_fn *, void *, struct err *);
+enum err_code memory_each_task_row(struct store_conn *, struct text, store_task_row_fn *, void *,
+                                   struct err *);
+enum err_code memory_put_task(struct store_conn *, struct text, struct text, bool, int64_t *, bool *,
+                              struct err *);
+enum err_code memory_clear_task(struct store_conn *, struct text, enum store_clear, struct err *);
+enum err_code memory_touch_task(struct store_conn *, struct text, int64_t *, struct err *);
+enum err_code memory_add_task_row(struct store_conn *, struct text, struct text, struct err *);
+enum err_code memory_delete_task(struct store_conn *, struct text, struct err *);
 enum err_code memory_put_context(struct store_conn *, const struct store_context_key *, struct text,
                                  const struct store_context *, struct err *);
 enum err_code memory_note_unfinished(struct store_conn *, int64_t, int64_t, struct err *);

@@ -20,6 +20,8 @@ static struct memory_state *copy_state(const struct memory_state *from)
     s->users = memory_rows_copy(&from->users);
     s->items = memory_rows_copy(&from->items);
     s->events = memory_rows_copy(&from->events);
+    s->tasks = memory_rows_copy(&from->tasks);
+    s->task_rows = memory_rows_copy(&from->task_rows);
     s->contexts = memory_rows_copy(&from->contexts);
     s->changes = memory_rows_copy(&from->changes);
     s->unfinished = memory_rows_copy(&from->unfinished);
@@ -160,17 +162,27 @@ enum err_code memory_touch_user(struct store_conn *conn, struct text id, int64_t
     return code;
 }
 
+static bool is_word(struct text t, const char *word)
+{
+    return t.len == strlen(word) && memcmp(t.data, word, t.len) == 0;
+}
+
+void memory_clear_contexts(struct memory_state *s, struct text id, const char *kind)
+{
+    for (size_t i = s->contexts.n; i-- > 0;) {
+        const struct memory_context *x = memory_rows_at(&s->contexts, i);
+        if (memory_compare_texts(x->id, id) == 0 && is_word(x->kind, kind))
+            memory_rows_remove(&s->contexts, i, 1);
+    }
+}
+
 static void clear(struct memory_state *s, const struct memory_user *u, enum store_clear what)
 {
     for (size_t i = s->events.n; i-- > 0 && what & STORE_CLEAR_INTERACTIONS;)
         if (((const struct memory_event *)memory_rows_at(&s->events, i))->user_key == u->key)
             memory_rows_remove(&s->events, i, 1);
-    for (size_t i = s->contexts.n; i-- > 0 && what & STORE_CLEAR_CONTEXTS;) {
-        const struct memory_context *x = memory_rows_at(&s->contexts, i);
-        if (memory_compare_texts(x->id, u->id) == 0 &&
-            memory_compare_texts(x->kind, (struct text){"user", 4}) == 0)
-            memory_rows_remove(&s->contexts, i, 1);
-    }
+    if (what & STORE_CLEAR_CONTEXTS)
+        memory_clear_contexts(s, u->id, "user");
 }
 
 enum err_code memory_clear_user(struct store_conn *conn, struct text id, enum store_clear what, struct err *e)
@@ -329,6 +341,8 @@ enum err_code memory_put_context(struct store_conn *conn, const struct store_con
     enum err_code code = memory_check_writing(c, e);
     if (!code && strcmp(key->kind, "user") == 0)
         code = user_of(c, id, &u, e);
+    else if (!code && !memory_find_task(c->own, id))
+        code = err_set(e, ERR_NOTFOUND, "no task '%.*s'", (int)id.len, id.data);
     if (code || (u && context->lists && u->revision != context->revision))
         return code;
     struct memory_context fresh = {.id = memory_keep(c, id),
@@ -368,19 +382,15 @@ enum err_code memory_end_unfinished(struct store_conn *conn, int64_t first, stru
     return code;
 }
 
-static bool is_word(struct text t, const char *word)
-{
-    return t.len == strlen(word) && memcmp(t.data, word, t.len) == 0;
-}
-
-/* Drops what an encoder made for a model and version; kind NULL: of every kind. How many. */
+/* Drops what was made for a model and version; kind NULL: of every kind, where it could be made again. How
+ * many. */
 static int64_t drop(struct memory_state *s, const char *kind, const struct store_context_key *key)
 {
     int64_t n = 0;
     for (size_t i = s->contexts.n; i-- > 0;) {
         const struct memory_context *x = memory_rows_at(&s->contexts, i);
         if (x->given || !is_word(x->model, key->model) || !is_word(x->version, key->model_version) ||
-            (kind && !is_word(x->kind, kind)))
+            (kind ? !is_word(x->kind, kind) : memory_is_without_rows(s, x)))
             continue;
         memory_rows_remove(&s->contexts, i, 1);
         n++;

@@ -125,10 +125,29 @@ void store_fixture_delete(struct store_conn *c, const char *user)
     STORE_WRITE(c, store_delete_user(c, text_of(user), &e));
 }
 
-void store_fixture_context(struct store_conn *c, const struct store_context_key *key, const char *user,
+int64_t store_fixture_task(struct store_conn *c, const char *task, const char *profile, bool keeps_rows)
+{
+    int64_t revision;
+    bool created;
+    STORE_WRITE(c, store_put_task(c, text_of(task), text_of(profile), keeps_rows, &revision, &created, &e));
+    return revision;
+}
+
+int64_t store_fixture_task_row(struct store_conn *c, const char *task, const char *row)
+{
+    int64_t revision;
+    STORE_OK(store_begin(c, &e));
+    STORE_OK(store_add_task_row(c, text_of(task), text_of(row), &e));
+    STORE_OK(store_touch_task(c, text_of(task), &revision, &e));
+    STORE_OK(store_commit(c, &e));
+    return revision;
+}
+
+void store_fixture_context(struct store_conn *c, const struct store_context_key *key, const char *id,
                            int64_t revision, bool given, const char *bytes)
 {
-    STORE_WRITE(c, store_put_context(c, key, text_of(user), revision, given, bytes, strlen(bytes), &e));
+    STORE_WRITE(c, (strcmp(key->kind, "task") == 0 ? store_put_task_context : store_put_context)(
+                       c, key, text_of(id), revision, given, bytes, strlen(bytes), &e));
 }
 
 /* ---- reads ---- */
@@ -147,6 +166,14 @@ void store_fixture_assert_counts(struct store_conn *c, int64_t users, int64_t it
     ck_assert_int_eq(n.n_items, items);
     ck_assert_int_eq(n.n_interactions, interactions);
     ck_assert_int_eq(n.n_contexts, contexts);
+}
+
+void store_fixture_assert_tasks(struct store_conn *c, int64_t tasks, int64_t rows)
+{
+    struct store_counts n;
+    STORE_OK(store_count(c, &n, &e));
+    ck_assert_int_eq(n.n_tasks, tasks);
+    ck_assert_int_eq(n.n_task_rows, rows);
 }
 
 /* ---- the whole store as text ---- */

@@ -90,7 +90,11 @@ int64_t store_fixture_event(struct store_conn *c, const char *user, const char *
                             int64_t timestamp);
 void store_fixture_item(struct store_conn *c, const char *item, const char *title);
 void store_fixture_delete(struct store_conn *c, const char *user);
-void store_fixture_context(struct store_conn *c, const struct store_context_key *key, const char *user,
+int64_t store_fixture_task(struct store_conn *c, const char *task, const char *profile, bool keeps_rows);
+int64_t store_fixture_task_row(struct store_conn *c, const char *task, const char *row); /* and a touch */
+
+/* Of a user or a task, as the key's kind says. */
+void store_fixture_context(struct store_conn *c, const struct store_context_key *key, const char *id,
                            int64_t revision, bool given, const char *bytes);
 
 /* Reads a user, with the context of store_fixture_key, into f->user. */
@@ -99,6 +103,8 @@ void store_fixture_read(struct store_fixture *f, const char *user);
 /* Ends the test unless the connection sees so many rows. */
 void store_fixture_assert_counts(struct store_conn *c, int64_t users, int64_t items, int64_t interactions,
                                  int64_t contexts);
+
+void store_fixture_assert_tasks(struct store_conn *c, int64_t tasks, int64_t rows);
 
 /* The context key that store_fixture_dump and store_fixture_read look at. */
 extern const struct store_context_key store_fixture_key;

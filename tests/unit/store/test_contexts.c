@@ -1,6 +1,7 @@
 /* The contexts of users in the store: which model, version and kind they belong to, when they are stale, and
  * the items that they list. Risk: a context that is older than the user, or another model's; a list that is
  * not the user's items. */
+#include "base/limits.h"
 #include "tests/support/store_fixture.h"
 
 #include <check.h>
@@ -27,6 +28,7 @@ START_TEST(test_contexts_of_models_versions_and_kinds_do_not_meet)
     const struct store_context_key keys[] = {
         {"m", "1", "user"}, {"m", "2", "user"}, {"n", "1", "user"}, {"m", "1", "task"}};
     store_fixture_user(f.conn, "ann", NULL);
+    store_fixture_task(f.conn, "ann", NULL, true);
     for (size_t i = 0; i < 4; i++) {
         char bytes[2] = {(char)('0' + i), 0};
         store_fixture_context(f.conn, &keys[i], "ann", (int64_t)(10 + i), i == 2, bytes);
@@ -85,21 +87,26 @@ START_TEST(test_a_user_that_is_gone_gets_no_context)
                 ERR_NOTFOUND);
     store_rollback(f.conn);
     store_fixture_assert_counts(f.conn, 0, 0, 0, 0);
-    store_fixture_context(f.conn, &(struct store_context_key){"m", "1", "task"}, "a task has no user", 1,
-                          true, "abcd");
-    store_fixture_assert_counts(f.conn, 0, 0, 0, 1);
 }
 END_TEST
 
-START_TEST(test_a_context_of_no_bytes_or_an_unknown_kind_is_refused)
+START_TEST(test_a_context_of_no_bytes_or_too_many_or_another_kind_is_refused)
 {
+    static char many[LIMIT_CONTEXT_BYTES + 1];
     store_fixture_user(f.conn, "ann", NULL);
+    store_fixture_task(f.conn, "ann", NULL, true);
     STORE_OK(store_begin(f.conn, &e));
     STORE_FAILS(store_put_context(f.conn, &store_fixture_key, text_of("ann"), 1, false, NULL, 0, &e),
                 ERR_INVALID);
-    STORE_FAILS(store_put_context(f.conn, &(struct store_context_key){"m", "1", "thing"}, text_of("ann"), 1,
-                                  false, "abcd", 4, &e),
-                ERR_INVALID);
+    for (int i = 0; i < 2; i++)
+        STORE_FAILS(store_put_context(f.conn, &(struct store_context_key){"m", "1", i ? "task" : "thing"},
+                                      text_of("ann"), 1, false, "abcd", 4, &e),
+                    ERR_INVALID);
+    STORE_FAILS(
+        store_put_context(f.conn, &store_fixture_key, text_of("ann"), 1, false, many, sizeof many, &e),
+        ERR_LIMIT);
+    STORE_OK(
+        store_put_context(f.conn, &store_fixture_key, text_of("ann"), 1, false, many, sizeof many - 1, &e));
     store_rollback(f.conn);
 }
 END_TEST
@@ -225,6 +232,7 @@ static void put_versions(void)
     store_fixture_context(f.conn, &store_fixture_key, "ann", 1, false, "abcd");
     for (size_t i = 0; i < 3; i++)
         store_fixture_context(f.conn, &old_key, users[i], 1, i == 0, "abcd");
+    store_fixture_task(f.conn, "a task", NULL, true);
     store_fixture_context(f.conn, &task_key, "a task", 1, false, "abcd");
     store_fixture_context(f.conn, &other_key, "ann", 1, false, "abcd");
 }
@@ -273,6 +281,23 @@ START_TEST(test_a_version_is_trimmed_of_what_an_encoder_made)
     assert_versions(0, "another/1 1 0,model/1 1 0,model/0 1 1,");
     STORE_OK(store_trim_version(f.conn, &old_key, &n, &e));
     ck_assert_int_eq(n, 0);
+}
+END_TEST
+
+START_TEST(test_a_task_that_keeps_no_rows_keeps_its_contexts_when_a_version_is_trimmed)
+{
+    int64_t n = 0;
+    put_versions();
+    store_fixture_task(f.conn, "sums alone", NULL, false);
+    store_fixture_context(f.conn, &task_key, "sums alone", 1, false, "abcd");
+    store_fixture_user(f.conn, "sums alone", NULL); /* a user is no task */
+    store_fixture_context(f.conn, &old_key, "sums alone", 1, false, "abcd");
+    assert_versions(0, "another/1 1 0,model/1 1 0,model/0 6 2,");
+    STORE_OK(store_trim_version(f.conn, &old_key, &n, &e));
+    ck_assert_int_eq(n, 4);
+    assert_versions(0, "another/1 1 0,model/1 1 0,model/0 2 2,");
+    STORE_WRITE(f.conn, store_drop_contexts(f.conn, &task_key, &e));
+    assert_versions(0, "another/1 1 0,model/1 1 0,model/0 1 1,");
 }
 END_TEST
 
@@ -333,7 +358,7 @@ STORE_SUITE("store contexts", start, stop, {test_contexts_of_models_versions_and
             {test_a_context_is_stale_once_the_user_changed},
             {test_a_context_made_from_an_older_revision_does_not_replace_a_newer_one},
             {test_a_user_that_is_gone_gets_no_context},
-            {test_a_context_of_no_bytes_or_an_unknown_kind_is_refused},
+            {test_a_context_of_no_bytes_or_too_many_or_another_kind_is_refused},
             {test_an_encoded_context_lists_the_users_items_by_key},
             {test_what_a_caller_gave_is_not_replaced_by_what_is_encoded},
             {test_a_context_of_a_user_that_changed_since_is_not_found_until_encoded_again},
@@ -341,5 +366,6 @@ STORE_SUITE("store contexts", start, stop, {test_contexts_of_models_versions_and
             {test_a_user_of_no_items_has_an_empty_list},
             {test_versions_are_told_of_by_model_and_the_latest_comes_last},
             {test_a_version_is_trimmed_of_what_an_encoder_made},
+            {test_a_task_that_keeps_no_rows_keeps_its_contexts_when_a_version_is_trimmed},
             {test_dropped_contexts_are_those_of_the_kind_that_an_encoder_made},
             {test_word_of_contexts_to_be_made_is_there_until_it_is_taken_back})
