@@ -215,7 +215,7 @@ static enum err_code check_uses(const struct settings *s, const struct option *o
 {
     const struct option_use uses[] = {
         {"task task-profiles interval unknown-is-absent", !s->tasks.rows, "goes with --rows"},
-        {"candidates metrics baselines baseline users known-counts groups per-user threads "
+        {"candidates metrics baselines baseline users groups per-user threads "
          "allow-foreign-items",
          s->tasks.rows, "goes with --store, not with --rows"},
         {"baseline", s->baselines, "is among --baselines: give one of the two"},
