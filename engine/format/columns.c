@@ -7,6 +7,7 @@
 #include "base/value_text.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 void column_fini(struct column *column)
@@ -91,26 +92,20 @@ size_t columns_find(const struct columns *c, struct text name)
 }
 
 /* As strcmp, of a text that is not terminated. */
-static int compare(struct text a, const char *b)
+static int compare(const void *text, const void *value)
 {
-    int order = strncmp(a.data, b, a.len);
-    return order ? order : -(b[a.len] != '\0');
+    const struct text *a = text;
+    const char *b = *(const char *const *)value;
+    int order = strncmp(a->data, b, a->len);
+    return order ? order : -(b[a->len] != '\0');
 }
 
 size_t column_value(const struct column *column, struct text value)
 {
-    size_t low = 0, high = column->n_values;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = compare(value, column->values[middle]);
-        if (order == 0)
-            return middle;
-        if (order < 0)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return column->n_values;
+    char **found = column->n_values
+                       ? bsearch(&value, column->values, column->n_values, sizeof *column->values, compare)
+                       : NULL;
+    return found ? (size_t)(found - column->values) : column->n_values;
 }
 
 static enum err_code encode_number(const struct column *column, double number, real *x, struct err *e)

@@ -355,18 +355,10 @@ const struct tensor_view *safetensors_at(const struct safetensors *s, size_t i)
 
 const struct tensor_view *safetensors_find(const struct safetensors *s, const char *name)
 {
-    size_t low = 0, high = s->n_tensors;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = strcmp(name, s->by_name[middle]->name);
-        if (order == 0)
-            return s->by_name[middle];
-        if (order < 0)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return NULL;
+    const struct tensor_view key = {.name = name}, *pointer = &key, **found = NULL;
+    if (s->n_tensors)
+        found = bsearch(&pointer, s->by_name, s->n_tensors, sizeof pointer, by_name);
+    return found ? *found : NULL;
 }
 
 const char *safetensors_metadata(const struct safetensors *s, const char *key)

@@ -6,6 +6,7 @@
 #include "engine/kernels/normal_sum.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 void item_row_of(const struct model_spec *spec, struct item_row *out)
@@ -17,23 +18,20 @@ void item_row_of(const struct model_spec *spec, struct item_row *out)
     out->len = model_spec_item_row(spec);
 }
 
+static int by_field_and_value(const void *a, const void *b)
+{
+    const struct profile_value *x = a, *y = b;
+    int order = strcmp(x->field, y->field);
+    return order ? order : strcmp(x->value, y->value);
+}
+
 long cold_items_feature(const struct model_spec *spec, const char *field, const char *value)
 {
-    size_t low = 0, high = spec->cold_items.n_features;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        const struct profile_value *f = &spec->cold_items.features[middle];
-        int order = strcmp(f->field, field);
-        if (order == 0)
-            order = strcmp(f->value, value);
-        if (order == 0)
-            return (long)middle;
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return -1;
+    const struct profile_value key = {.field = (char *)field, .value = (char *)value};
+    const struct profile_value *all = spec->cold_items.features, *found = NULL;
+    if (spec->cold_items.n_features)
+        found = bsearch(&key, all, spec->cold_items.n_features, sizeof *all, by_field_and_value);
+    return found ? found - all : -1;
 }
 
 void cold_items_prior(const struct model_spec *spec, const struct model_params *params,

@@ -14,7 +14,7 @@ static void add_interaction(struct buf *out, const struct item_snapshot *items, 
                             const struct store_interaction *x)
 {
     size_t len;
-    const char *id = item_snapshot_id(items, index, &len);
+    const char *id = item_index_id(item_snapshot_items(items), index, &len);
     buf_adds(out, "{\"item\":");
     buf_add_json_string(out, id, len);
     buf_addf(out, ",\"weight\":%.9g", x->weight);
@@ -29,7 +29,7 @@ static void add_interactions(struct model_handle *handle, const struct store_use
     size_t shown = 0;
     buf_addf(out, ",\"n_interactions\":%zu,\"interactions\":[", u->n_interactions);
     for (size_t i = u->n_interactions; i-- > 0 && shown < MAX_SHOWN;) {
-        long index = item_snapshot_index(items, u->interactions[i].item_key);
+        long index = item_index_index(item_snapshot_items(items), u->interactions[i].item_key);
         if (index < 0)
             continue; /* an item that this model does not have */
         if (shown++)

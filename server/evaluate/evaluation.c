@@ -40,7 +40,7 @@ static bool has_item(const struct item_snapshot *items, const struct store_inter
                      uint32_t item)
 {
     for (size_t i = 0; i < n; i++)
-        if (item_snapshot_index(items, x[i].item_key) == (long)item)
+        if (item_index_index(item_snapshot_items(items), x[i].item_key) == (long)item)
             return true;
     return false;
 }

@@ -15,7 +15,7 @@ static void mark_known(const struct evaluation *v, struct evaluation_thread *t, 
     if (v->known)
         x = evaluation_known_rows(v->known, user, &n);
     for (size_t i = 0; i < n; i++) {
-        long item = item_snapshot_index(v->items[0], x[i].item_key);
+        long item = item_index_index(item_snapshot_items(v->items[0]), x[i].item_key);
         if (item >= 0 && !t->mark[item])
             t->mark[item] = 2;
     }

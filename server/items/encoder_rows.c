@@ -13,7 +13,7 @@ struct encoder_interaction encoder_row(uint32_t item, const struct store_interac
 bool encoder_row_of(const struct item_snapshot *items, const struct store_interaction *x,
                     struct encoder_interaction *out)
 {
-    long index = item_snapshot_index(items, x->item_key);
+    long index = item_index_index(item_snapshot_items(items), x->item_key);
     if (index >= 0)
         *out = encoder_row((uint32_t)index, x);
     return index >= 0;
@@ -31,7 +31,7 @@ size_t encoder_rows(const struct item_snapshot *items, const struct store_intera
 bool encoder_rows_known(const struct item_snapshot *items, const struct store_interaction *x, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (!item_snapshot_knows(items, x[i].item_key))
+        if (!item_index_knows(item_snapshot_items(items), x[i].item_key))
             return false;
     return true;
 }

@@ -150,35 +150,15 @@ void item_snapshot_unref(struct item_snapshot *t)
 
 /* ---- use ---- */
 
-long item_snapshot_index(const struct item_snapshot *t, int64_t item_key)
+const struct item_index *item_snapshot_items(const struct item_snapshot *t)
 {
-    return item_index_index(t->texts, item_key);
-}
-
-bool item_snapshot_knows(const struct item_snapshot *t, int64_t item_key)
-{
-    return item_index_knows(t->texts, item_key);
-}
-
-int64_t item_snapshot_last_key(const struct item_snapshot *t)
-{
-    return item_index_last_key(t->texts);
+    return t->texts;
 }
 
 long item_snapshot_find(const struct item_snapshot *t, struct text id)
 {
     long index = item_index_find(t->texts, id);
     return index >= 0 && item_index_visible(t->texts, (size_t)index) ? index : -1;
-}
-
-bool item_snapshot_has(const struct item_snapshot *t, struct text id)
-{
-    return item_index_find(t->texts, id) >= 0;
-}
-
-const char *item_snapshot_id(const struct item_snapshot *t, size_t index, size_t *len)
-{
-    return item_index_id(t->texts, index, len);
 }
 
 size_t item_snapshot_count(const struct item_snapshot *t)
@@ -191,25 +171,10 @@ const struct added_items *item_snapshot_extra(const struct item_snapshot *t)
     return added_item_rows_items(t->rows);
 }
 
-size_t item_snapshot_n_left_out(const struct item_snapshot *t)
-{
-    return item_index_n_left_out(t->texts);
-}
-
-bool item_snapshot_promoted(const struct item_snapshot *t)
-{
-    return item_index_promoted(t->texts);
-}
-
-size_t item_snapshot_n_foreign(const struct item_snapshot *t)
-{
-    return item_index_n_foreign(t->texts);
-}
-
 enum err_code item_snapshot_check_known(const struct item_snapshot *t, struct err *e)
 {
     const struct model_spec *spec = &t->model->spec;
-    size_t n_known = spec->n_items - item_snapshot_n_foreign(t);
+    size_t n_known = spec->n_items - item_index_n_foreign(t->texts);
     if (2 * n_known >= spec->n_items)
         return ERR_OK;
     return err_set(e, ERR_CONFLICT,
@@ -238,25 +203,4 @@ size_t item_snapshot_extra_keys(const struct item_snapshot *t, int64_t *keys)
     for (size_t k = 0; keys && k < n; k++)
         keys[k] = item_index_extra_key(t->texts, k);
     return n;
-}
-
-struct item_info item_snapshot_info(const struct item_snapshot *t, size_t index)
-{
-    return item_index_info(t->texts, index);
-}
-
-bool item_snapshot_category(const struct item_snapshot *t, struct text name, const uint32_t **indices,
-                            size_t *n)
-{
-    return item_index_category(t->texts, name, indices, n);
-}
-
-bool item_snapshot_category_like(const struct item_snapshot *t, struct text name, struct text *out)
-{
-    return item_index_category_like(t->texts, name, out);
-}
-
-const uint64_t *item_snapshot_visible(const struct item_snapshot *t)
-{
-    return item_index_visible_bits(t->texts);
 }

@@ -39,26 +39,16 @@ enum err_code item_snapshot_next(struct store_conn *c, const struct model *m, bo
 struct item_snapshot *item_snapshot_ref(struct item_snapshot *t);
 void item_snapshot_unref(struct item_snapshot *t);
 
-/* The index of a store's item key, or -1 when the item has none. The model's own items are below its n_items,
- * and an item's index is the same in all tables of a model and a store. */
-long item_snapshot_index(const struct item_snapshot *t, int64_t item_key);
+/* What the store says of the items. The model's own are below its n_items, and an item's index is the same in
+ * all tables of a model and a store. */
+const struct item_index *item_snapshot_items(const struct item_snapshot *t);
 
-/* Whether the store had the key when the table was made. */
-bool item_snapshot_knows(const struct item_snapshot *t, int64_t item_key);
-int64_t item_snapshot_last_key(const struct item_snapshot *t);
-
-/* The index of an item that answers may have, or -1; and back, for all. */
+/* The index of an item that answers may have, or -1. */
 long item_snapshot_find(const struct item_snapshot *t, struct text id);
-bool item_snapshot_has(const struct item_snapshot *t,
-                       struct text id); /* also of one that answers may not have */
-const char *item_snapshot_id(const struct item_snapshot *t, size_t index, size_t *len);
 
 /* How many indices there are, and the items beyond the model's own. */
 size_t item_snapshot_count(const struct item_snapshot *t);
 const struct added_items *item_snapshot_extra(const struct item_snapshot *t); /* NULL: none */
-size_t item_snapshot_n_left_out(const struct item_snapshot *t); /* items for which there was no room */
-bool item_snapshot_promoted(const struct item_snapshot *t);     /* see item_index_promoted */
-size_t item_snapshot_n_foreign(const struct item_snapshot *t);  /* items that only the model has */
 
 /* Whether rows were made for this table, and not for the old one (NULL: none), of items that the store does
  * not follow. */
@@ -73,18 +63,5 @@ enum err_code item_snapshot_check_known(const struct item_snapshot *t, struct er
 
 /* Where the model has an item's row from: "training", "interactions", "features", "prior". */
 const char *item_snapshot_source(const struct item_snapshot *t, size_t index);
-
-/* What is known of the item at an index; texts are borrowed from the table. */
-struct item_info item_snapshot_info(const struct item_snapshot *t, size_t index);
-
-/* The rising indices of the items in a category, without deleted ones, borrowed; false when no item has
- * it. */
-bool item_snapshot_category(const struct item_snapshot *t, struct text name, const uint32_t **indices,
-                            size_t *n);
-
-bool item_snapshot_category_like(const struct item_snapshot *t, struct text name, struct text *out);
-
-/* Bits of the items that answers may have; NULL: all. */
-const uint64_t *item_snapshot_visible(const struct item_snapshot *t);
 
 #endif

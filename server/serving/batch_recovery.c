@@ -76,10 +76,10 @@ static void take_items(struct session *t, struct finding *f)
         const struct item_snapshot *items = model_handle_items(handle);
         for (size_t k = 0; k < user->n_interactions; k++) {
             struct text id;
-            long index = item_snapshot_index(items, user->interactions[k].item_key);
+            long index = item_index_index(item_snapshot_items(items), user->interactions[k].item_key);
             if (index < (long)handle->model->spec.n_items)
                 continue;
-            id.data = item_snapshot_id(items, (size_t)index, &id.len);
+            id.data = item_index_id(item_snapshot_items(items), (size_t)index, &id.len);
             add_id(&f->items, id);
         }
     }

@@ -138,7 +138,7 @@ static enum err_code try_interactions(struct explanation *x, struct err *e)
     for (size_t i = n; i-- > n - tries && !code;) {
         if (i < n - 1)
             rest.interactions[i] = user->interactions[i + 1];
-        if (item_snapshot_index(x->q.items, user->interactions[i].item_key) >= 0)
+        if (item_index_index(item_snapshot_items(x->q.items), user->interactions[i].item_key) >= 0)
             code = try_without(x, &rest, i, e);
     }
     mem_free(rest.interactions);
@@ -195,9 +195,10 @@ enum err_code explain_new(const struct explain_query *q, struct explanation **ou
 
 static void add_interaction(const struct explanation *x, size_t i, struct buf *out)
 {
-    size_t len, index = (size_t)item_snapshot_index(x->q.items, x->q.user->interactions[i].item_key);
-    const char *id = item_snapshot_id(x->q.items, index, &len);
-    struct item_info info = item_snapshot_info(x->q.items, index);
+    size_t len, index = (size_t)item_index_index(item_snapshot_items(x->q.items),
+                                                 x->q.user->interactions[i].item_key);
+    const char *id = item_index_id(item_snapshot_items(x->q.items), index, &len);
+    struct item_info info = item_index_info(item_snapshot_items(x->q.items), index);
     buf_adds(out, "{\"kind\":\"interaction\",\"item\":");
     buf_add_json_string(out, id, len);
     if (info.title.data) {

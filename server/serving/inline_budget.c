@@ -22,9 +22,9 @@ struct made_up {
 
 static void find_keys(struct made_up *u, const struct item_snapshot *items, size_t n_items)
 {
-    int64_t last = item_snapshot_last_key(items);
+    int64_t last = item_index_last_key(item_snapshot_items(items));
     for (int64_t key = 1; key <= last && u->n_keys < n_items; key++) {
-        long index = item_snapshot_index(items, key);
+        long index = item_index_index(item_snapshot_items(items), key);
         if (index >= 0 && (size_t)index < n_items)
             u->keys[u->n_keys++] = (uint32_t)key;
     }

@@ -45,7 +45,8 @@ const char *update_missing_item(struct session *t, struct text id)
     if (store_read_item(t->conn, id, ignore_item, NULL, &e) != ERR_NOTFOUND)
         return "";
     for (size_t i = 0; i < recommender_n_models(t->recommender); i++)
-        if (item_snapshot_has(model_handle_items(recommender_model(t->recommender, i)), id))
+        if (item_index_find(item_snapshot_items(model_handle_items(recommender_model(t->recommender, i))),
+                            id) >= 0)
             return " in the store, though a model was trained with it: PUT /v1/admin/items/{item} or an "
                    "import of "
                    "items makes it known";

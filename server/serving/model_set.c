@@ -104,7 +104,8 @@ void served_model_publish_items(struct served_model *m, struct item_snapshot *it
     pthread_mutex_lock(&m->lock);
     struct item_snapshot *old = m->items;
     m->items = items;
-    atomic_store_explicit(&m->n_unranked, item_snapshot_n_left_out(items), memory_order_relaxed);
+    atomic_store_explicit(&m->n_unranked, item_index_n_left_out(item_snapshot_items(items)),
+                          memory_order_relaxed);
     atomic_fetch_add_explicit(&m->items_version, 1, memory_order_release);
     pthread_mutex_unlock(&m->lock);
     item_snapshot_unref(old);

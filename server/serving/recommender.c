@@ -316,7 +316,7 @@ static enum err_code allow_categories(struct recommender *p, const struct item_s
     for (size_t i = 0; i < q->n_categories; i++) {
         const uint32_t *indices;
         size_t n;
-        if (!item_snapshot_category(items, q->categories[i], &indices, &n))
+        if (!item_index_category(item_snapshot_items(items), q->categories[i], &indices, &n))
             continue;
         for (size_t k = 0; k < n; k++)
             p->allowed[indices[k] / 64] |= (uint64_t)1 << (indices[k] % 64);
@@ -345,8 +345,8 @@ static void look_up(const struct item_snapshot *items, const struct topk_entry *
                     struct shown *out)
 {
     for (size_t i = 0; i < n; i++) {
-        out[i].id.data = item_snapshot_id(items, entries[i].index, &out[i].id.len);
-        out[i].info = item_snapshot_info(items, entries[i].index);
+        out[i].id.data = item_index_id(item_snapshot_items(items), entries[i].index, &out[i].id.len);
+        out[i].info = item_index_info(item_snapshot_items(items), entries[i].index);
         __builtin_prefetch(out[i].id.data);
         __builtin_prefetch(out[i].info.title.data);
         __builtin_prefetch(out[i].info.categories.data);
@@ -409,14 +409,14 @@ static void warn_of_categories(struct buf *out, const struct item_snapshot *item
         const uint32_t *indices;
         size_t n;
         struct text like = {NULL, 0};
-        if (item_snapshot_category(items, q->categories[i], &indices, &n))
+        if (item_index_category(item_snapshot_items(items), q->categories[i], &indices, &n))
             continue;
         buf_adds(out, any ? "," : ",\"warnings\":[");
         any = true;
         buf_adds(
             out,
             "{\"type\":\"urn:hypernet:warning:unknown-category\",\"detail\":\"no item has this category");
-        if (item_snapshot_category_like(items, q->categories[i], &like))
+        if (item_index_category_like(item_snapshot_items(items), q->categories[i], &like))
             buf_adds(out, "; letter case counts");
         buf_adds(out, "\",\"category\":");
         buf_add_json_string(out, q->categories[i].data, q->categories[i].len);
@@ -472,9 +472,10 @@ enum err_code recommender_recommend(struct recommender *p, struct model_handle *
         code = allow_categories(p, items, q, e);
     if (code)
         return code;
-    struct catalogue_filter filter = {.excluded = q->include_seen ? NULL : w->seen,
-                                      .n_excluded = q->include_seen ? 0 : w->n_seen,
-                                      .allowed = q->n_categories ? p->allowed : item_snapshot_visible(items)};
+    struct catalogue_filter filter = {
+        .excluded = q->include_seen ? NULL : w->seen,
+        .n_excluded = q->include_seen ? 0 : w->n_seen,
+        .allowed = q->n_categories ? p->allowed : item_index_visible_bits(item_snapshot_items(items))};
     struct topk top;
     topk_init(&top, p->entries, k);
     assert(w->n_theta >= handle->theta_len); /* weights of this model */
@@ -517,7 +518,7 @@ static void add_known(struct buf *out, const struct item_snapshot *items, const 
         return;
     }
     size_t len;
-    const char *id = item_snapshot_id(items, asked->indices[known], &len);
+    const char *id = item_index_id(item_snapshot_items(items), asked->indices[known], &len);
     add_scored(out, (struct text){id, len}, score);
     buf_addc(out, '}');
 }

@@ -143,16 +143,17 @@ static enum err_code next_table(struct serving *s, struct store_conn *c, struct 
 {
     struct item_snapshot *table;
     bool first = !m->items;
-    int64_t last_key = first ? 0 : item_snapshot_last_key(m->items);
+    int64_t last_key = first ? 0 : item_index_last_key(item_snapshot_items(m->items));
     enum err_code code = item_snapshot_next(c, m->model, s->foreign_items, m->items, changes, &table, e);
     if (code)
         return code;
-    if (item_snapshot_n_left_out(table) && (!m->items || !item_snapshot_n_left_out(m->items)))
+    if (item_index_n_left_out(item_snapshot_items(table)) &&
+        (!m->items || !item_index_n_left_out(item_snapshot_items(m->items))))
         log_line(LOG_WARN,
                  "model '%s': items that came after its training: %zu are not ranked, having no room "
                  "beside %d others; train it anew",
-                 m->model->spec.name, item_snapshot_n_left_out(table), LIMIT_EXTRA_ITEMS);
-    *unseen = *unseen || item_snapshot_promoted(table);
+                 m->model->spec.name, item_index_n_left_out(item_snapshot_items(table)), LIMIT_EXTRA_ITEMS);
+    *unseen = *unseen || item_index_promoted(item_snapshot_items(table));
     if (item_snapshot_aside(table, m->items))
         atomic_store(&s->unfollowed, true);
     served_model_publish_items(m, table);
@@ -175,9 +176,10 @@ static enum err_code next_tables(struct serving *s, struct store_conn *c, const 
 static enum err_code check_items(const struct serving *s, const struct served_model *m, struct err *e)
 {
     enum err_code code = s->foreign_items ? ERR_OK : item_snapshot_check_known(m->items, e);
-    if (!code && !s->foreign_items && item_snapshot_n_foreign(m->items))
+    if (!code && !s->foreign_items && item_index_n_foreign(item_snapshot_items(m->items)))
         log_line(LOG_WARN, "model '%s': the store does not have %zu of its %zu items; they are not served",
-                 m->model->spec.name, item_snapshot_n_foreign(m->items), m->model->spec.n_items);
+                 m->model->spec.name, item_index_n_foreign(item_snapshot_items(m->items)),
+                 m->model->spec.n_items);
     return code;
 }
 

@@ -30,7 +30,8 @@ static enum err_code item_can_be(struct update_run *run, struct text item, bool 
     if (code)
         return err_set(e, code, "%s", why.text);
     if (run->hears_first && recommender_n_models(run->t->recommender) &&
-        !item_snapshot_knows(model_handle_items(recommender_model(run->t->recommender, 0)), key)) {
+        !item_index_knows(item_snapshot_items(model_handle_items(recommender_model(run->t->recommender, 0))),
+                          key)) {
         run->unheard_item = true;
         return err_set(e, ERR_BUSY, "item '%.*s' was registered this moment", (int)item.len, item.data);
     }

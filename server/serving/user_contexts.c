@@ -30,8 +30,8 @@ static bool is_beyond_a_model(struct session *t, int64_t key)
     for (size_t i = 0; i < recommender_n_models(t->recommender); i++) {
         struct model_handle *handle = recommender_model(t->recommender, i);
         const struct item_snapshot *items = model_handle_items(handle);
-        if (item_snapshot_index(items, key) >= (long)handle->model->spec.n_items ||
-            !item_snapshot_knows(items, key))
+        if (item_index_index(item_snapshot_items(items), key) >= (long)handle->model->spec.n_items ||
+            !item_index_knows(item_snapshot_items(items), key))
             return true;
     }
     return false;

@@ -170,7 +170,7 @@ struct seeing {
 
 static void see(struct user_encoder *k, const struct item_snapshot *items, int64_t item_key, struct seeing *s)
 {
-    long index = item_snapshot_index(items, item_key);
+    long index = item_index_index(item_snapshot_items(items), item_key);
     if (index < 0)
         return;
     s->unsorted = s->unsorted || (s->n && k->seen[s->n - 1] >= (uint32_t)index);

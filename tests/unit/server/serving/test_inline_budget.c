@@ -107,7 +107,7 @@ START_TEST(a_store_with_many_other_items_changes_nothing)
     ck_assert_int_eq(store_bulk_end(bulk, NULL, &e), ERR_OK);
     ck_assert_int_eq(store_commit(c, &e), ERR_OK);
     ck_assert_msg(serving_follow_items(&w.serving, c, &e) == ERR_OK, "%s", e.text);
-    ck_assert_int_gt(item_snapshot_last_key(served(1)->items), 20000);
+    ck_assert_int_gt(item_index_last_key(item_snapshot_items(served(1)->items)), 20000);
     struct inline_budget now = measured(1, INT64_MAX);
     ck_assert_uint_eq(now.n_items, served(1)->model->spec.n_items);
     ck_assert(now.any && now.max_read == 1024 && now.max_items == 4096);

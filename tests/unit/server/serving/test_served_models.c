@@ -259,8 +259,8 @@ START_TEST(tables_follow_what_others_write_and_readers_keep_what_they_hold)
     ck_assert_int_eq(item_snapshot_find(items_of(&now), text_of("came")), (long)n);
     ck_assert_str_eq(item_snapshot_source(now, n), "features");
     size_t one = (size_t)item_snapshot_find(now, text_of("1"));
-    ck_assert_uint_eq(item_snapshot_info(now, one).title.len, 3);
-    ck_assert_ptr_null(item_snapshot_info(held, one).title.data);
+    ck_assert_uint_eq(item_index_info(item_snapshot_items(now), one).title.len, 3);
+    ck_assert_ptr_null(item_index_info(item_snapshot_items(held), one).title.data);
     STORE_WRITE(other, store_delete_item(other, text_of("came"), &e));
     follow();
     ck_assert_int_lt(item_snapshot_find(items_of(&now), text_of("came")), 0);
