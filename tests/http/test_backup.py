@@ -16,14 +16,12 @@ def ask(store, sql):
         return [row[0] for row in db.execute(sql)]
 
 
-class Backup(unittest.TestCase):
-    def setUp(self):
-        self.folder = hn.temporary_folder()
-        self.store, self.out = self.path("store.db"), self.path("backup.db")
-        os.rename(hn.world().copy_store(), self.store)
+class Backup(hn.Folder):
+    filled = True
 
-    def path(self, name):
-        return os.path.join(self.folder, name)
+    def setUp(self):
+        super().setUp()
+        self.out = self.path("backup.db")
 
     def backup(self, *args):
         return hn.run("backup", "--store", self.store, "--out", self.out, *args, check=False)

@@ -6,30 +6,18 @@ import os
 import sqlite3
 import struct
 import subprocess
-import tempfile
+import sys
 import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import hn
 
 HYPERNET = os.environ.get("HYPERNET", os.path.join(os.path.dirname(__file__), "../../build/release/hypernet"))
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 DATA = os.environ.get("HYPERNET_DATA", os.path.join(os.path.dirname(ROOT), "shared", "data"))
 
 
-class Case(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.dir = folder.name
-        self.store = self.path("s.db")
-
-    def path(self, name):
-        return os.path.join(self.dir, name)
-
-    def write(self, name, content):
-        data = content if isinstance(content, bytes) else content.encode()
-        with open(self.path(name), "wb") as f:
-            f.write(gzip.compress(data) if name.endswith(".gz") else data)
-        return self.path(name)
-
+class Case(hn.Folder):
     def run_it(self, *args, stdin=b"", env=None):
         environment = {k: v for k, v in os.environ.items() if not k.startswith("HYPERNET")}
         environment.update(env or {})
@@ -43,13 +31,6 @@ class Case(unittest.TestCase):
         self.assertEqual(r.returncode, 0, r.stderr.decode())
         return r
 
-    def query(self, sql):
-        db = sqlite3.connect(self.store)
-        try:
-            return db.execute(sql).fetchall()
-        finally:
-            db.close()
-
     def refused(self, text, *args, status=1, **more):
         r = self.load(*args, **more)
         self.assertEqual(r.returncode, status, r.stderr.decode())
@@ -61,7 +42,7 @@ class Case(unittest.TestCase):
 class Import(Case):
     def test_others_write_while_a_table_is_read(self):
         """The table comes slowly: whoever writes meanwhile does not wait, and all of it is there at the end."""
-        events = self.write("events.csv", "user,item\nu1,i1\n")
+        events = self.file("events.csv", "user,item\nu1,i1\n")
         self.loaded("--interactions", events)
         for kind, head, row, n in (("users", "user,country\n", "u1,DE\n", "SELECT count(*) FROM users WHERE profile IS NOT NULL"),
                                    ("items", "item,title\n", "i1,A\n", "SELECT count(*) FROM items WHERE title IS NOT NULL"),
@@ -82,9 +63,9 @@ class Import(Case):
             self.assertEqual(self.query(n), [(1,)])
 
     def test_all_tables_arrive_as_they_are(self):
-        users = self.write("users.csv", 'user,age,city\nann,25,"Köln, Süd"\nbob,,\n')
-        items = self.write("items.tsv.gz", "item\ttitle\tgenres\tyear\n1\tA \"B\"\tX|Y\t1999\n2\t\t\t\n")
-        views = self.write("views.csv", "user,item,rating,timestamp\nann,1,4,1970-01-02\nann,3,5,7\nnew,2,1,\n")
+        users = self.file("users.csv", 'user,age,city\nann,25,"Köln, Süd"\nbob,,\n')
+        items = self.file("items.tsv.gz", gzip.compress("item\ttitle\tgenres\tyear\n1\tA \"B\"\tX|Y\t1999\n2\t\t\t\n".encode()))
+        views = self.file("views.csv", "user,item,rating,timestamp\nann,1,4,1970-01-02\nann,3,5,7\nnew,2,1,\n")
         r = self.loaded("--users", users, "--items", items, "--interactions", views, "--json")
         summary = json.loads(r.stdout)
         self.assertEqual(summary["imported"], {"interactions": 3, "users": 2, "items": 2, "contexts": 0})
@@ -107,21 +88,21 @@ class Import(Case):
         self.assertEqual(self.query("SELECT profile FROM users WHERE id = 'u'"), [('{"age":25,"tags":["a"]}',)])
 
     def test_several_files_are_one_table_and_the_environment_names_the_store(self):
-        a = self.write("a.csv", "user,item\nu,1\n")
-        b = self.write("b.tsv", "user\titem\nu\t2\n")
+        a = self.file("a.csv", "user,item\nu,1\n")
+        b = self.file("b.tsv", "user\titem\nu\t2\n")
         r = self.run_it("import", env={"HYPERNET_STORE": "sqlite:" + self.store, "HYPERNET_INTERACTIONS": a + " " + b})
         self.assertEqual(r.returncode, 0, r.stderr.decode())
         self.assertEqual(self.query("SELECT count(*) FROM interactions"), [(2,)])
 
     def test_a_format_can_be_forced(self):
-        odd = self.write("odd.csv", "1::2::3\n")
+        odd = self.file("odd.csv", "1::2::3\n")
         self.refused("odd.csv:1: the header has no column 'user'", "--interactions", odd)
         self.loaded("--interactions", odd, "--format", "dat")
         self.refused("--format 'xls' is none of", "--interactions", odd, "--format", "xls", status=2)
 
     def test_importing_again_updates_and_adds(self):
-        first = self.write("a.csv", "user,item,rating\nu,1,3\nu,2,3\n")
-        second = self.write("b.csv", "user,item,rating\nu,2,5\nu,3,5\n")
+        first = self.file("a.csv", "user,item,rating\nu,1,3\nu,2,3\n")
+        second = self.file("b.csv", "user,item,rating\nu,2,5\nu,3,5\n")
         self.loaded("--interactions", first)
         self.loaded("--interactions", second)
         self.assertEqual(self.query("SELECT rating FROM interactions ORDER BY item_key"), [(3,), (5,), (5,)])
@@ -138,52 +119,52 @@ class Partial(Case):
                 for i, t, c, m in self.query("SELECT id, title, categories, metadata FROM items")}
 
     def test_a_table_of_prices_keeps_titles_categories_and_other_fields(self):
-        self.loaded("--items", self.write("a.csv", "item,title,categories,year\n1,One,X|Y,1999\n2,Two,Z,2000\n"))
+        self.loaded("--items", self.file("a.csv", "item,title,categories,year\n1,One,X|Y,1999\n2,Two,Z,2000\n"))
         for name, table in (("p.csv", "item,price\n1,9.5\n3,1\n"), ("p.tsv", "item\tprice\n1\t9.5\n3\t1\n"),
                             ("p.ndjson", '{"item":"1","price":"9.5"}\n{"item":"3","metadata":{"price":"1"}}\n')):
             with self.subTest(name):
-                self.loaded("--items", self.write(name, table))
+                self.loaded("--items", self.file(name, table))
                 self.assertEqual(self.items(), {"1": ("One", ["X", "Y"], {"year": "1999", "price": "9.5"}),
                                                 "2": ("Two", ["Z"], {"year": "2000"}), "3": (None, None, {"price": "1"})})
 
     def test_a_table_of_one_field_keeps_the_rest_of_a_profile(self):
-        self.loaded("--users", self.write("a.csv", "user,age,country\nann,25,DE\nbob,30,\n"))
+        self.loaded("--users", self.file("a.csv", "user,age,country\nann,25,DE\nbob,30,\n"))
         for name, table in (("c.csv", "user,country\nann,FR\nbob,\n"), ("c.tsv", "user\tcountry\nann\tFR\n"),
                             ("c.ndjson", '{"user":"ann","country":"FR"}\n{"user":"bob"}\n'),
                             ("p.ndjson", '{"user":"ann","profile":{"country":"FR"}}\n')):
             with self.subTest(name):
-                self.loaded("--users", self.write(name, table))
+                self.loaded("--users", self.file(name, table))
                 self.assertEqual(self.users(), {"ann": {"age": "25", "country": "FR"}, "bob": {"age": "30"}})
 
     def test_two_tables_of_one_import_are_joined(self):
-        first = self.write("a.csv", "user,age\nann,25\n")
-        self.loaded("--users", first, "--interactions", self.write("i.csv", "user,item\nann,1\n"))
+        first = self.file("a.csv", "user,age\nann,25\n")
+        self.loaded("--users", first, "--interactions", self.file("i.csv", "user,item\nann,1\n"))
         lines = '{"user":"ann","country":"DE"}\n{"user":"ann","tags":["a"]}\n{"user":"ann","age":26}\n'
-        self.loaded("--users", self.write("b.ndjson", lines))
+        self.loaded("--users", self.file("b.ndjson", lines))
         self.assertEqual(self.users(), {"ann": {"age": 26, "country": "DE", "tags": ["a"]}})
 
     def test_null_erases(self):
-        self.loaded("--users", self.write("a.ndjson", '{"user":"ann","age":25,"country":"DE","o":{"a":1,"b":2}}\n'
+        self.loaded("--users", self.file("a.ndjson", '{"user":"ann","age":25,"country":"DE","o":{"a":1,"b":2}}\n'
                                                       '{"user":"bob","age":3}\n{"user":"new","x":null,"y":1}\n'))
         self.assertEqual(self.users()["new"], {"y": 1})
-        self.loaded("--users", self.write("b.ndjson", '{"user":"ann","country":null,"o":{"a":null}}\n'
+        self.loaded("--users", self.file("b.ndjson", '{"user":"ann","country":null,"o":{"a":null}}\n'
                                                       '{"user":"bob","profile":null}\n{"user":"new","y":""}\n'))
         self.assertEqual(self.users(), {"ann": {"age": 25, "o": {"b": 2}}, "bob": None, "new": {"y": 1}})
-        self.loaded("--items", self.write("i.ndjson", '{"item":"1","title":"One","categories":["X"],"year":1}\n'
+        self.loaded("--items", self.file("i.ndjson", '{"item":"1","title":"One","categories":["X"],"year":1}\n'
                                                       '{"item":"2","title":"Two","categories":["X"],"year":1}\n'))
-        self.loaded("--items", self.write("j.ndjson", '{"item":"1","title":null,"year":null}\n'
+        self.loaded("--items", self.file("j.ndjson", '{"item":"1","title":null,"year":null}\n'
                                                       '{"item":"2","categories":[],"metadata":null,"price":3}\n'))
         self.assertEqual(self.items(), {"1": (None, ["X"], None), "2": ("Two", None, {"price": 3})})
 
     def test_a_deleted_item_keeps_its_texts_too(self):
-        self.loaded("--items", self.write("a.csv", "item,title,categories\n1,One,X\n2,Two,Y\n"))
-        self.loaded("--items", self.write("b.csv", "item,price\n2,5\n"), "--replace")
-        self.loaded("--items", self.write("c.csv", "item,price\n1,7\n2,6\n"))
+        self.loaded("--items", self.file("a.csv", "item,title,categories\n1,One,X\n2,Two,Y\n"))
+        self.loaded("--items", self.file("b.csv", "item,price\n2,5\n"), "--replace")
+        self.loaded("--items", self.file("c.csv", "item,price\n1,7\n2,6\n"))
         self.assertEqual(self.items(), {"1": ("One", ["X"], {"price": "7"}), "2": ("Two", ["Y"], {"price": "6"})})
 
     def test_what_would_grow_too_large_is_a_bad_line(self):
-        self.loaded("--users", self.write("a.csv", "user,a\nann,%s\n" % ("x" * 9000)))
-        grown = self.write("b.csv", "user,b\nbob,1\nann,%s\n" % ("y" * 9000))
+        self.loaded("--users", self.file("a.csv", "user,a\nann,%s\n" % ("x" * 9000)))
+        grown = self.file("b.csv", "user,b\nbob,1\nann,%s\n" % ("y" * 9000))
         self.refused("b.csv:3: with what was there the profile would have 18", "--users", grown)
         self.assertEqual(set(self.users()), {"ann"})
 
@@ -193,8 +174,8 @@ class Contexts(Case):
         return "--model", "m", "--model-version", "1"
 
     def test_embeddings_arrive_as_given_contexts(self):
-        self.loaded("--users", self.write("u.csv", "user,age\nann,25\n"))
-        contexts = self.write("c.tsv", "user\tembedding\nann\t[1, -2.5]\nbob\t0.1 3e4\n")
+        self.loaded("--users", self.file("u.csv", "user,age\nann,25\n"))
+        contexts = self.file("c.tsv", "user\tembedding\nann\t[1, -2.5]\nbob\t0.1 3e4\n")
         self.loaded("--contexts", contexts, *self.key())
         rows = self.query("SELECT * FROM contexts")
         self.assertEqual(len(rows), 2)
@@ -206,7 +187,7 @@ class Contexts(Case):
         self.assertEqual(self.query("SELECT profile FROM users WHERE id = 'ann'"), [('{"age":"25"}',)])
 
     def test_widths_that_differ_and_missing_names_are_refused(self):
-        contexts = self.write("c.tsv", "user\tembedding\nann\t1 2\nbob\t1 2 3\n")
+        contexts = self.file("c.tsv", "user\tembedding\nann\t1 2\nbob\t1 2 3\n")
         self.refused("c.tsv:3: the embedding has 3 numbers, those before it 2", "--contexts", contexts, *self.key())
         self.assertFalse(os.path.exists(self.store))
         self.refused("--contexts needs --model and --model-version", "--contexts", contexts, status=2)
@@ -220,26 +201,26 @@ class Failures(Case):
     BAD = "user,item,weight\nu,1,1\nu,2,0\nu,3,1\n,4,1\nu,5,x\nu,6\nu,7,1\n"
 
     def test_a_bad_line_leaves_no_new_store(self):
-        r = self.refused("bad.csv:3: the weight 0 is not above 0", "--interactions", self.write("bad.csv", self.BAD))
+        r = self.refused("bad.csv:3: the weight 0 is not above 0", "--interactions", self.file("bad.csv", self.BAD))
         text = r.stderr.decode()
         self.assertIn("bad.csv:5: the id of the user is empty", text)  # one run shows several
         self.assertIn("bad.csv:6: the weight 'x' is not a finite number", text)
         self.assertIn("bad.csv:7: 2 columns where 3 are due", text)
         self.assertIn("4 bad lines, 0 allowed: nothing was imported; --skip-bad N leaves out up to N bad lines", text)
-        self.assertEqual([n for n in os.listdir(self.dir) if n.startswith("s.db")], [])
+        self.assertEqual([n for n in os.listdir(self.folder) if n.startswith("s.db")], [])
 
     def test_a_bad_line_changes_nothing_in_a_store(self):
-        good = self.write("good.csv", "user,item\nu,1\n")
+        good = self.file("good.csv", "user,item\nu,1\n")
         self.loaded("--interactions", good)
         before = [self.query("SELECT * FROM " + t) for t in ("users", "items", "interactions", "changes")]
-        users = self.write("users.csv", "user,age\nu,5\nv,6\n")
+        users = self.file("users.csv", "user,age\nu,5\nv,6\n")
         self.refused("bad.csv:3", "--users", users, "--interactions", good, "--interactions",
-                     self.write("bad.csv", self.BAD))
+                     self.file("bad.csv", self.BAD))
         after = [self.query("SELECT * FROM " + t) for t in ("users", "items", "interactions", "changes")]
         self.assertEqual(after, before)
 
     def test_skip_bad_allows_that_many(self):
-        bad = self.write("bad.csv", self.BAD)
+        bad = self.file("bad.csv", self.BAD)
         self.refused("4 bad lines, 3 allowed", "--interactions", bad, "--skip-bad", "3")
         self.assertFalse(os.path.exists(self.store))
         r = self.loaded("--interactions", bad, "--skip-bad", "4", "--json")
@@ -247,17 +228,15 @@ class Failures(Case):
         self.assertEqual(self.query("SELECT count(*) FROM interactions"), [(3,)])
 
     def test_many_bad_lines_are_not_all_listed(self):
-        bad = self.write("bad.csv", "user,item\n" + ",x\n" * 1000)
+        bad = self.file("bad.csv", "user,item\n" + ",x\n" * 1000)
         r = self.refused("at least 5 bad lines, 0 allowed", "--interactions", bad)
         self.assertEqual(r.stderr.decode().count("bad.csv:"), 5)
 
     def test_damaged_and_missing_files_are_named(self):
         whole = gzip.compress(b"user,item\n" + b"".join(b"u%d,i\n" % i for i in range(9999)))
-        with open(self.path("cut.csv.gz"), "wb") as f:
-            f.write(whole[:-40])
-        self.refused("cut.csv.gz: the gzip file ends in the middle", "--interactions", self.path("cut.csv.gz"))
+        self.refused("cut.csv.gz: the gzip file ends in the middle", "--interactions", self.file("cut.csv.gz", whole[:-40]))
         self.refused("none.csv: No such file", "--interactions", self.path("none.csv"))
-        self.refused("cannot read", "--interactions", self.dir)
+        self.refused("cannot read", "--interactions", self.folder)
         self.assertFalse(os.path.exists(self.store))
 
     def test_wrong_use_says_what_to_do(self):
@@ -272,7 +251,7 @@ class Failures(Case):
     def test_a_file_that_is_no_store_stays_as_it_is(self):
         with open(self.store, "wb") as f:
             f.write(b"not a store " * 100)
-        r = self.load("--interactions", self.write("a.csv", "user,item\nu,1\n"))
+        r = self.load("--interactions", self.file("a.csv", "user,item\nu,1\n"))
         self.assertEqual(r.returncode, 1)
         with open(self.store, "rb") as f:
             self.assertEqual(f.read(), b"not a store " * 100)

@@ -3,7 +3,6 @@ import gzip
 import json
 import os
 import random
-import sqlite3
 import sys
 import unittest
 
@@ -11,28 +10,17 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import hn
 
 
-class BadLines(unittest.TestCase):
-    def setUp(self):
-        self.dir = hn.temporary_folder()
-        self.store = f"{self.dir}/s.db"
-
+class BadLines(hn.Folder):
     def load(self, text, *options, name="t.csv", kind="--interactions", stdin=False):
         if os.path.exists(self.store):
             os.remove(self.store)
         data = text if isinstance(text, bytes) else text.encode()
-        path = "-" if stdin else f"{self.dir}/{name}"
-        if not stdin:
-            with open(path, "wb") as f:
-                f.write(data)
+        path = "-" if stdin else self.file(name, data)
         return hn.run("import", "--store", self.store, kind, path, "--json", *options, check=False,
                       input=data if stdin else b"")
 
     def rows(self, sql="SELECT u.id, i.id FROM interactions JOIN users u USING (user_key) JOIN items i USING (item_key)"):
-        db = sqlite3.connect(self.store)
-        try:
-            return sorted(db.execute(sql).fetchall())
-        finally:
-            db.close()
+        return sorted(self.query(sql))
 
     def check(self, lines, bad):
         """Of these lines (from line 2 on) those with an index in `bad` are lost and no other, and that is what is counted."""

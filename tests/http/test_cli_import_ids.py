@@ -2,7 +2,6 @@
 be left out stays out."""
 import json
 import os
-import sqlite3
 import sys
 import unittest
 
@@ -10,17 +9,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import hn
 
 
-class Case(unittest.TestCase):
-    def setUp(self):
-        self.dir = hn.temporary_folder()
-        self.store = f"{self.dir}/s.db"
-
-    def file(self, name, lines):
-        path = f"{self.dir}/{name}"
-        with open(path, "w", encoding="utf-8") as f:
-            f.write("".join(line + "\n" for line in lines))
-        return path
-
+class Case(hn.Folder):
     def load(self, *arguments, status=0):
         done = hn.run("import", "--store", self.store, *arguments, check=False)
         self.assertEqual(done.returncode, status, done.err)
@@ -28,13 +17,6 @@ class Case(unittest.TestCase):
 
     def notes(self, *arguments):
         return json.loads(self.load(*arguments, "--json").out)["notes"]
-
-    def query(self, sql):
-        db = sqlite3.connect(self.store)
-        try:
-            return db.execute(sql).fetchall()
-        finally:
-            db.close()
 
     def start_over(self):
         for end in ("", "-wal", "-shm"):

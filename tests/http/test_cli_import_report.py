@@ -5,7 +5,6 @@ import io
 import json
 import lzma
 import os
-import sqlite3
 import sys
 import tarfile
 import unittest
@@ -17,30 +16,13 @@ import hn
 TABLE = b"user,item\nu,1\nu,2\n"
 
 
-class Case(unittest.TestCase):
-    def setUp(self):
-        self.dir = hn.temporary_folder()
-        self.store = f"{self.dir}/s.db"
-
-    def file(self, name, data):
-        path = f"{self.dir}/{name}"
-        with open(path, "wb") as f:
-            f.write(data if isinstance(data, bytes) else data.encode())
-        return path
-
+class Case(hn.Folder):
     def load(self, *arguments, status=0, **more):
         done = hn.run("import", "--store", self.store, *arguments, check=False, **more)
         self.assertEqual(done.returncode, status, done.err)
         if status:
             self.assertFalse(os.path.exists(self.store))
         return done
-
-    def query(self, sql):
-        db = sqlite3.connect(self.store)
-        try:
-            return db.execute(sql).fetchall()
-        finally:
-            db.close()
 
 
 class Forms(Case):

@@ -10,16 +10,10 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import hn
 
 
-class Split(unittest.TestCase):
+class Split(hn.Folder):
     def setUp(self):
-        self.dir = hn.temporary_folder()
-        self.out = f"{self.dir}/out"
-
-    def file(self, name, data):
-        path = f"{self.dir}/{name}"
-        with open(path, "wb") as f:
-            f.write(data if isinstance(data, bytes) else data.encode())
-        return path
+        super().setUp()
+        self.out = self.path("out")
 
     def split(self, *arguments):
         return json.loads(hn.run("split", "--out", self.out, "--json", *arguments).out)
@@ -105,7 +99,7 @@ class Split(unittest.TestCase):
         rows = self.table("train") + self.table("test")
         self.assertEqual([(r["user"], r["item"], float(r["weight"]), float(r["rating"])) for r in rows],
                          [("nan", x["item"], x["weight"], 0.1) for x in lines])
-        hn.run("import", "--store", f"{self.dir}/s.db", "--interactions", f"{self.out}/train.csv")
+        hn.run("import", "--store", f"{self.folder}/s.db", "--interactions", f"{self.out}/train.csv")
 
     def test_bad_lines_are_left_out_as_by_import(self):
         said = self.split("--interactions", self.file("v.csv", 'user,item\nu,a\nu,"b\nu,c\nu,\n'), "--skip-bad", 2)
@@ -117,7 +111,7 @@ class Split(unittest.TestCase):
         for arguments, status, said in (
                 (["--interactions", bad], 1, "bad.csv:3: the id of the item is empty; --skip-bad N"),
                 (["--interactions", one], 1, "nothing to hold out: 3 rows of 2 users"),
-                (["--interactions", self.dir + "/none.csv"], 1, "cannot open"),
+                (["--interactions", self.folder + "/none.csv"], 1, "cannot open"),
                 (["--interactions", "-"], 2, "standard input can be read once"),
                 (["--interactions", one, "--by", "time"], 2, "--by is newest, random or users"),
                 (["--interactions", one, "--by", "users", "--share", "1"], 2, "--share"),
@@ -129,12 +123,12 @@ class Split(unittest.TestCase):
         self.assertFalse(os.path.exists(self.out) and os.listdir(self.out))
 
 
-class Evaluate(unittest.TestCase):
+class Evaluate(hn.Folder):
     """With the world of the tests, whose interactions are in the store."""
 
     def setUp(self):
+        super().setUp()
         self.world = hn.world()
-        self.dir = hn.temporary_folder()
 
     def measure(self, store, model, test, *more):
         text = hn.run("evaluate", "--store", store, "--model", model, "--test", test, *more).out
@@ -143,7 +137,7 @@ class Evaluate(unittest.TestCase):
     def test_held_out_rows_that_the_store_has_are_named_and_counted(self):
         user, items = "u1", self.world.interactions["u1"]
         fresh = next(i for i in self.world.items if i not in items)
-        test = f"{self.dir}/test.csv"
+        test = f"{self.folder}/test.csv"
         with open(test, "w", encoding="utf-8") as f:
             f.write("user,item\n" + "".join(f"{user},{i}\n" for i in (items[0], items[1], fresh)))
         text, said = self.measure(self.world.store, self.world.model, test)
@@ -153,10 +147,10 @@ class Evaluate(unittest.TestCase):
         self.assertIn("hypernet split", text)
 
     def test_a_split_has_none_of_them(self):
-        out, tables = f"{self.dir}/out", self.world.path("tables")
+        out, tables = f"{self.folder}/out", self.world.path("tables")
         for by, share, more in (("newest", (), ()), ("users", ("--share", 0.1), ("--known", f"{out}/known.csv"))):
             with self.subTest(by=by):
-                store, model = f"{self.dir}/{by}.db", f"{self.dir}/{by}.hn"
+                store, model = f"{self.folder}/{by}.db", f"{self.folder}/{by}.hn"
                 hn.run("split", "--interactions", f"{tables}/interactions.tsv", "--out", out, "--by", by, *share)
                 hn.run("import", "--store", store, "--interactions", f"{out}/train.csv")
                 hn.run("train", "--store", store, "--out", model, "--epochs", 1, "--dim", 8)

@@ -14,14 +14,8 @@ PERSON, SECRET = "person-qX7bWk29vN", "lives-in-Zt84mPw3R"
 BODY = {"profile": {"home": SECRET, "age": 7}, "interactions": [{"item": "i1"}, {"item": "i2"}]}
 
 
-class Forgetting(unittest.TestCase):
-    def setUp(self):
-        self.folder = hn.temporary_folder()
-        self.store = self.path("store.db")
-        os.rename(hn.world().copy_store(), self.store)
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
+class Forgetting(hn.Folder):
+    filled = True
 
     def holders(self, text):
         """The files in which the bytes are."""

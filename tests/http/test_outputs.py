@@ -12,11 +12,12 @@ import hn  # noqa: E402
 TABLE = b"user,item\nu1,a\nu1,b\nu2,a\nu2,c\n"
 
 
-class Outputs(unittest.TestCase):
+class Outputs(hn.Folder):
+    filled = True
+
     def setUp(self):
-        self.folder = hn.temporary_folder()
-        self.store, self.model, self.test = self.path("store.db"), self.path("model.hn"), self.file("test.csv", TABLE)
-        os.rename(hn.world().copy_store(), self.store)
+        super().setUp()
+        self.model, self.test = self.path("model.hn"), self.file("test.csv", TABLE)
         shutil.copy(hn.world().model, self.model)
         self.other = self.path("other.db")
         with contextlib.closing(sqlite3.connect(self.other)) as db:
@@ -25,14 +26,6 @@ class Outputs(unittest.TestCase):
             db.commit()
         self.link = self.path("link")
         os.symlink(self.store, self.link)
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
-    def file(self, name, data):
-        with open(self.path(name), "wb") as f:
-            f.write(data)
-        return self.path(name)
 
     def content(self):
         """Of every file; pipes and folders have none."""

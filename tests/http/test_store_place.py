@@ -17,11 +17,8 @@ def ask(store, sql):
         return [row[0] for row in db.execute(sql)]
 
 
-class Place(unittest.TestCase):
-    def setUp(self):
-        self.folder = hn.temporary_folder()
-        self.store = os.path.join(self.folder, "store.db")
-        os.rename(hn.world().copy_store(), self.store)
+class Place(hn.Folder):
+    filled = True
 
     def other_store(self):
         """As a backup that is moved over a store: another file, with fewer users."""

@@ -383,3 +383,29 @@ class Case(unittest.TestCase):
         self.assertTrue(document["detail"])
         self.assertEqual(document["request_id"], answer.headers["X-Request-Id"])
         return document
+
+
+class Folder(unittest.TestCase):
+    """A test with a folder of its own and a store in it: one that is not there yet, or, if filled, the world's."""
+    filled = False
+
+    def setUp(self):
+        self.folder = temporary_folder()
+        self.store = self.path("store.db")
+        if self.filled:
+            os.rename(world().copy_store(), self.store)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def file(self, name, data):
+        """Writes bytes, a text or lines; the path."""
+        if isinstance(data, list):
+            data = "".join(line + "\n" for line in data)
+        with open(self.path(name), "wb") as f:
+            f.write(data if isinstance(data, bytes) else data.encode())
+        return self.path(name)
+
+    def query(self, sql):
+        with contextlib.closing(sqlite3.connect(self.store)) as db:
+            return db.execute(sql).fetchall()
