@@ -21,6 +21,8 @@ enum {
     LIMIT_PREDICTION_ROWS = 10000,    /* items or input rows in one call */
     LIMIT_TASK_ROWS_ASKED = 1024,     /* rows of tasks to predict in one call */
     LIMIT_TASK_ROWS_PER_CALL = 10000, /* rows that a call says are known of a task */
+    LIMIT_TASK_ROWS = 100000,         /* kept of one task: a context is made anew from them at a miss */
+    LIMIT_TASKS_PER_CALL = 10000,     /* in one POST /v1/admin/tasks */
     /* A connection's memory: request line and headers, with what is kept of each header and parameter. It is
      * cleared for each request: a larger one costs time. */
     LIMIT_HEAD_BYTES = 32 * 1024,

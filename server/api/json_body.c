@@ -110,6 +110,7 @@ static const struct {
     size_t most;
 } lists[] = {{"/v1/events", "/events", LIMIT_EVENTS_PER_CALL},
              {"/v1/admin/users", "/users", LIMIT_USERS_PER_CALL},
+             {"/v1/admin/tasks", "/tasks", LIMIT_TASKS_PER_CALL},
              {"/v1/admin/items", "/items", LIMIT_ITEMS_PER_CALL}};
 
 static bool list_fits(struct request *r, size_t n_listed)

@@ -11,6 +11,9 @@ static const char *const recommend_params[] = {"limit", "offset",     "exclude_s
                                                "model", "cold_start", "explain",      NULL};
 static const char *const predict_params[] = {"model", "cold_start", "unknown", NULL};
 static const char *const task_params[] = {"model", "cold_start", "unknown_category", NULL};
+static const char *const example_params[] = {"model", "create", "unknown_category", NULL};
+static const char *const put_task_params[] = {"model", "unknown_category", NULL};
+static const char *const put_tasks_params[] = {"model", "on_error", "unknown_category", NULL};
 static const char *const model_params[] = {"model", NULL};
 static const char *const write_params[] = {"model", "on_error", "create", NULL};
 static const char *const event_params[] = {"on_error", "create", NULL};
@@ -43,6 +46,15 @@ static const struct route rows[] = {
      api_admin_items_post, NULL},
     {"POST", "/v1/tasks/{task}/predictions", ACCESS_API, BODY_JSON, task_params, ROUTE_MAY_BLOCK,
      api_task_predict_plan, api_task_predict_post, NULL},
+    {"POST", "/v1/tasks/{task}/examples", ACCESS_API, BODY_JSON, example_params, ROUTE_WRITES, NULL,
+     api_task_examples_post, NULL},
+    {"GET", "/v1/tasks/{task}", ACCESS_API, BODY_NONE, model_params, ROUTE_READS, NULL, api_task_get, NULL},
+    {"PUT", "/v1/admin/tasks/{task}", ACCESS_ADMIN, BODY_JSON, put_task_params, ROUTE_WRITES, NULL,
+     api_admin_task_put, NULL},
+    {"DELETE", "/v1/admin/tasks/{task}", ACCESS_ADMIN, BODY_NONE, no_params, ROUTE_WRITES, NULL,
+     api_admin_task_delete, NULL},
+    {"POST", "/v1/admin/tasks", ACCESS_ADMIN, BODY_JSON_OR_NDJSON, put_tasks_params, ROUTE_WRITES, NULL,
+     api_admin_tasks_post, NULL},
     {"GET", "/v1/models", ACCESS_API, BODY_NONE, no_params, ROUTE_INLINE, NULL, api_models_get, NULL},
     {"GET", "/healthz", ACCESS_ALL, BODY_NONE, any_params, ROUTE_INLINE, NULL, api_health_get, NULL},
     {"GET", "/readyz", ACCESS_ALL, BODY_NONE, any_params, ROUTE_INLINE, NULL, api_ready_get, NULL},

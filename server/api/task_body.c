@@ -145,7 +145,7 @@ static bool read_members(struct request *r, const json_t *root, struct task_quer
     return read_unknown(r, root, &at, &q->unknown_is_absent) && ok;
 }
 
-static bool unknown_param(struct request *r, bool *ignored)
+bool task_body_unknown_param(struct request *r, bool *ignored)
 {
     struct text value = request_param_of(r, "unknown_category");
     *ignored = value.data && text_is(value, "ignore");
@@ -160,7 +160,7 @@ bool task_body_read(struct request *r, struct task_body *out)
 {
     struct problem_list faults;
     *out = (struct task_body){.r = r, .query = {.clamp = true, .interval = 0.9, .fault = tell, .arg = out}};
-    if (!unknown_param(r, &out->query.unknown_is_absent))
+    if (!task_body_unknown_param(r, &out->query.unknown_is_absent))
         return false;
     out->document = json_body_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
     if (!out->document)

@@ -23,6 +23,9 @@ struct task_body {
 bool task_body_read(struct request *r, struct task_body *out);
 void task_body_fini(struct task_body *b); /* zeroed is allowed */
 
+/* The parameter alone; false: answered. */
+bool task_body_unknown_param(struct request *r, bool *ignored);
+
 /* A list of rows that is the value at a place: {"rows": [...], "columns": [...]}; at most so many, past which
  * the answer is 413. False: refused. */
 bool task_body_list(struct request *r, const json_t *value, const struct json_place *at, size_t most,

@@ -36,6 +36,10 @@ static bool follow(void *arg, const struct store_change *change)
         serving_drop_user(w->serving, change->id, change->number);
     else if (change->kind == STORE_CHANGE_GONE)
         weights_cache_drop_owner(w->serving->cache, change->row_key, change->number);
+    else if (change->kind == STORE_CHANGE_TASK)
+        serving_drop_task(w->serving, change->id, change->number);
+    else if (change->kind == STORE_CHANGE_TASK_GONE)
+        weights_cache_drop_owner(w->serving->cache, serving_task_owner(change->row_key), change->number);
     else if (change->kind == STORE_CHANGE_ITEM || change->kind == STORE_CHANGE_ALL)
         w->reload = true;
     if (change->kind == STORE_CHANGE_ALL)

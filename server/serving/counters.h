@@ -15,6 +15,9 @@
     X(deletions, "Users deleted")                                                                            \
     X(item_registrations, "Items registered or replaced")                                                    \
     X(item_deletions, "Items deleted")                                                                       \
+    X(task_registrations, "Tasks registered or replaced")                                                    \
+    X(task_deletions, "Tasks deleted")                                                                       \
+    X(task_examples, "Labelled rows of tasks added by examples")                                             \
     X(events, "Events recorded")                                                                             \
     X(misses_at_once, "Cache misses made by the HTTP thread that was asked, which waited for nothing")       \
     X(store_errors, "Reads and writes of the store that failed")                                             \

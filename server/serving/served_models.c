@@ -509,3 +509,13 @@ void serving_drop_user(struct serving *s, struct text id, int64_t change)
                                  change);
     model_set_unref(set);
 }
+
+void serving_drop_task(struct serving *s, struct text id, int64_t change)
+{
+    char key[MODEL_KEY_BYTES];
+    struct model_set *set = serving_models(s);
+    for (size_t i = set->n; i < set->n + set->n_tasks; i++)
+        weights_cache_drop_older(s->cache, key, model_key(set->models[i]->uid, WEIGHTS_OF_TASK, id, key),
+                                 change);
+    model_set_unref(set);
+}

@@ -117,4 +117,12 @@ enum err_code serving_end_write(struct serving *s, enum err_code code, struct er
  * user's revision is the number of its last change, so weights of that revision or a later one reflect it. */
 void serving_drop_user(struct serving *s, struct text id, int64_t change);
 
+/* The same of a task's. Whose they are by number (struct weights) is below zero of tasks, since keys of users
+ * and of tasks are told apart by nothing else. */
+void serving_drop_task(struct serving *s, struct text id, int64_t change);
+static inline int64_t serving_task_owner(int64_t key)
+{
+    return -key;
+}
+
 #endif

@@ -26,5 +26,6 @@ enum err_code session_end_write(struct session *s, enum err_code code, struct er
 void session_fini(struct session *s)
 {
     recommender_free(s->recommender);
+    store_task_fini(&s->task);
     store_disconnect(s->conn);
 }

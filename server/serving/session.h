@@ -16,6 +16,7 @@ struct session {
     struct store_conn *conn;
     struct store_conn *writer; /* within a write: serving's, else NULL */
     struct recommender *recommender;
+    struct store_task task; /* room for what is stored of one */
 };
 
 /* On failure *s is to be given to session_fini all the same. */

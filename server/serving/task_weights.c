@@ -1,6 +1,8 @@
 /* A state is bytes to the cache, which counts reals. */
 #include "server/serving/task_weights.h"
 
+#include "server/serving/task_contexts.h"
+
 #include <string.h>
 
 /* New weights that hold a state. */
@@ -38,10 +40,22 @@ static enum err_code make_prior(struct model_handle *handle, struct weights **ou
 static enum err_code make_task(struct session *t, struct model_handle *handle, struct text task,
                                struct weights **out, struct err *e)
 {
-    (void)t;
-    (void)handle;
-    (void)out;
-    return err_set(e, ERR_NOTFOUND, "no task '%.*s'", (int)task.len, task.data);
+    struct task_room *room;
+    struct task_state state;
+    enum err_code code = store_snapshot_begin(t->conn, e);
+    if (code)
+        return code;
+    code = task_contexts_load(t->conn, handle, task, TASK_NOW, NULL, &t->task, &room, e);
+    store_snapshot_end(t->conn);
+    if (!code)
+        code = task_room_solve(room, &room->profile, task_contexts_source(room), &state, e);
+    if (!code)
+        code = to_weights(&handle->model->spec, &state, out, e);
+    if (code)
+        return code;
+    (*out)->revision = t->task.revision;
+    (*out)->owner = serving_task_owner(t->task.key);
+    return ERR_OK;
 }
 
 enum err_code task_weights_acquire(struct session *t, struct model_handle *handle, enum weights_kind kind,

@@ -15,6 +15,19 @@ void task_context_start(const struct model_spec *spec, double *context)
     memset(context, 0, task_context_len(spec) * sizeof *context);
 }
 
+bool task_context_is(const struct model_spec *spec, const void *bytes, size_t n_bytes)
+{
+    size_t n = task_context_len(spec);
+    const char *at = bytes;
+    bool finite = n_bytes == n * sizeof(double);
+    for (size_t i = 0; i < n && finite; i++) {
+        double x;
+        memcpy(&x, at + i * sizeof x, sizeof x);
+        finite = isfinite(x);
+    }
+    return finite;
+}
+
 /* What a row counts that is so much older than the newest. */
 static double weight(const struct task_solver *s, double age)
 {
@@ -47,6 +60,14 @@ void task_context_add(struct task_solver *s, size_t n_max, const real *x, const 
         task_sums_add(s->spec, s->f0, s->phi, y + from, s->weights, k, 1, context + TASK_CONTEXT_SUMS);
     }
     context[TASK_CONTEXT_ROWS] += (double)n;
+}
+
+void task_context_remove(struct task_solver *s, const real *x, double y, double time, double *context)
+{
+    double w = weight(s, context[TASK_CONTEXT_NEWEST] - time);
+    task_solver_rows(s, x, 1);
+    task_sums_add(s->spec, s->f0, s->phi, &y, &w, 1, -1, context + TASK_CONTEXT_SUMS);
+    context[TASK_CONTEXT_ROWS] -= 1;
 }
 
 bool task_context_solve(struct task_solver *s, const double *context)

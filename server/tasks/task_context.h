@@ -22,10 +22,16 @@ enum { TASK_CONTEXT_ROWS, TASK_CONTEXT_NEWEST, TASK_CONTEXT_SUMS };
 size_t task_context_len(const struct model_spec *spec);
 void task_context_start(const struct model_spec *spec, double *context);
 
+/* Whether bytes may be a context: as long as one, and of finite numbers. They need not be aligned. */
+bool task_context_is(const struct model_spec *spec, const void *bytes, size_t n_bytes);
+
 /* Adds rows x (n, D) with targets y (n) as they are learned and times (n); n_max: rows that the solver has
  * room for. */
 void task_context_add(struct task_solver *s, size_t n_max, const real *x, const double *y, const double *time,
                       size_t n, double *context);
+
+/* Takes a row out again, which is among those that were added. */
+void task_context_remove(struct task_solver *s, const real *x, double y, double time, double *context);
 
 /* Solves for the layer of a context, into the solver's. False: its rows cannot be solved for. */
 bool task_context_solve(struct task_solver *s, const double *context);

@@ -1,0 +1,318 @@
+"""What is known of tasks: registration, labelled rows as they come, deletion; what survives a kill, what another replica sees, what
+is refused and leaves no trace; the first answer after a write is the new one."""
+import json
+import os
+import sqlite3
+import sys
+import threading
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import hn
+import shops
+from shops import without
+
+ADMIN = "/v1/admin/tasks/"
+NDJSON = {"Content-Type": "application/x-ndjson"}
+
+
+class Known(shops.Case):
+    def put(self, task, body, server=None, **params):
+        return (server or self.server).admin("PUT", ADMIN + task, body, params=params)
+
+    def examples(self, task, body, server=None, token=None, **params):
+        server = server or self.server
+        return server.request("POST", f"/v1/tasks/{task}/examples", body, params=params, token=token)
+
+    def task(self, task, server=None, **params):
+        return (server or self.server).request("GET", f"/v1/tasks/{task}", params=params)
+
+    def values(self, task, shop, server=None, **rest):
+        return [p["value"] for p in self.predicted(task, {"rows": self.shops.asked(shop)}, server=server, **rest)["predictions"]]
+
+    def supported(self, shop, n):
+        body = {"rows": self.shops.asked(shop), "support": {"rows": self.shops.rows[shop][:n]}}
+        return [p["value"] for p in self.predicted("x", body)["predictions"]]
+
+    def assertClose(self, some, others):
+        self.assertEqual(len(some), len(others))
+        for a, b in zip(some, others):
+            self.assertAlmostEqual(a, b, places=4)
+
+
+class Registration(Known):
+    def test_a_task_is_answered_from_its_own_rows_at_once(self):
+        answer = self.put("s20", {"support": {"rows": self.shops.known("s20")}})
+        self.assertEqual(answer.status, 201)
+        told = answer.json
+        self.assertEqual((told["id"], told["result"], told["source"], told["known"], told["rows"]), ("s20", "registered", "rows", 16, 16))
+        first = self.predict("s20", {"rows": self.shops.asked("s20")})
+        self.assertEqual((first.headers["x-hypernet-cache"], first.json["context_revision"], first.json["source"], first.json["known"]),
+                         ("miss", told["revision"], "rows", 16))
+        self.assertEqual(self.predict("s20", {"rows": self.shops.asked("s20")}).headers["x-hypernet-cache"], "hit")
+        self.assertClose(self.values("s20", "s20"), self.supported("s20", 16))
+        again = self.put("s20", {"support": {"rows": self.shops.known("s20", 4)}})
+        self.assertEqual((again.status, again.json["result"], again.json["rows"]), (200, "replaced", 4))
+        self.assertGreater(again.json["revision"], told["revision"])
+        self.assertClose(self.values("s20", "s20"), self.supported("s20", 4))
+
+    def test_the_answer_says_what_the_rows_are_worth(self):
+        loss = self.put("s21", {"support": {"rows": self.shops.known("s21")}}).json["loss"]
+        self.assertEqual(loss["measure"], "rmse")
+        self.assertLess(loss["after"], loss["left_out"])
+        self.assertLess(loss["left_out"], 0.5 * loss["before"])
+        rows = [dict(without(r, "units"), busy="yes" if r["units"] > 30 else "no") for r in self.shops.known("s21")]
+        loss = self.put("b21", {"support": {"rows": rows}}, model="busy").json["loss"]
+        self.assertEqual(loss["measure"], "log_loss")
+        self.assertGreater(loss["before"], loss["after"])
+        one = self.put("s21", {"support": {"rows": self.shops.known("s21", 1)}}).json["loss"]
+        self.assertAlmostEqual(one["left_out"], one["before"], places=4)  # of the others there is none
+        none = self.put("s21", {"support": {"rows": []}}).json["loss"]
+        self.assertEqual((none["before"], none["after"], none["left_out"]), (None, None, None))
+
+    def test_rows_of_arrays_are_stored_as_those_of_objects(self):
+        rows, names = self.shops.known("s22"), ["units", "deal", "price", "district", "day"]
+        body = {"support": {"columns": names, "rows": [[r[n] for n in names] for r in rows]}}
+        self.assertEqual(self.put("arrays", body).json["known"], 16)
+        self.assertClose(self.values("arrays", "s22"), self.supported("s22", 16))
+
+    def test_without_support_rows_stay_and_the_profile_is_replaced(self):
+        rows = [without(r, "district") for r in self.shops.known("s20")]
+        asked = {"rows": [without(r, "district") for r in self.shops.asked("s20")]}
+        self.assertEqual(self.put("p", {"profile": {"district": "north"}}).json["source"], "profile")
+        self.assertEqual(self.put("p", {"profile": {"district": "north"}, "support": {"rows": rows}}).json["known"], 16)
+        north = self.predicted("p", asked)
+        self.assertClose([p["value"] for p in north["predictions"]], self.supported("s20", 16))
+        told = self.put("p", {"profile": {"district": "south"}}).json
+        self.assertEqual((told["known"], told["rows"]), (16, 16))
+        south = self.predicted("p", asked)
+        self.assertNotEqual(north["predictions"], south["predictions"])
+        self.assertEqual(self.task("p").json["profile"], {"district": "south"})
+        self.assertEqual(self.put("p", {}).json["known"], 0)  # no model can read these rows without a district
+        self.assertEqual(set(self.faults(self.predict("p", asked))), {f"/rows/{i}/district" for i in range(8)})
+
+    def test_a_profile_may_have_what_no_model_knows(self):
+        self.assertEqual(self.put("q", {"profile": {"district": "north", "manager": "Ada", "sizes": [1, {"a": None}]}}).status, 201)
+        self.assertEqual(self.task("q").json["profile"]["sizes"], [1, {"a": None}])
+        self.assertEqual(self.task("q").json["source"], "profile")
+        self.assertEqual(self.put("q", {"profile": {"manager": "Ada"}}).json["source"], "prior")
+
+    def test_rows_that_are_not_kept_are_in_the_sums_alone(self):
+        body = {"support": {"rows": self.shops.known("s23", 8)}, "keep_rows": False}
+        self.assertEqual((self.put("f", body).json["known"], self.task("f").json["rows"]), (8, 0))
+        told = self.examples("f", {"rows": self.shops.rows["s23"][8:16]}).json
+        self.assertEqual((told["known"], told["rows"], told["accepted"]), (16, 0, 8))
+        self.assertClose(self.values("f", "s23"), self.supported("s23", 16))
+        with sqlite3.connect(self.server.store) as store:
+            self.assertEqual(store.execute("SELECT count(*) FROM tasks WHERE id = 'f'").fetchone(), (1,))
+        kept = {"support": {"rows": self.shops.known("s23", 8)}}
+        self.assertEqual(self.put("g", kept).json["rows"], 8)
+        told = self.put("g", {"keep_rows": False}).json
+        self.assertEqual((told["known"], told["rows"]), (8, 0))  # forgotten, and still in the sums
+        self.assertClose(self.values("g", "s23"), self.supported("s23", 8))
+        self.assertEqual(self.put("g", {"keep_rows": True}).json["known"], 8)
+        self.assertEqual(self.examples("g", {"rows": self.shops.rows["s23"][8:16]}).json["rows"], 8)
+        self.assertClose(self.values("g", "s23"), self.supported("s23", 16))
+
+    def test_what_rows_say_little_of_is_warned_of(self):
+        def warned(body, **params):
+            return [w["type"].rsplit(":", 1)[1] for w in self.put("w", body, **params).json.get("warnings", [])]
+
+        rows = self.shops.known("s20", 4)
+        self.assertEqual(warned({"support": {"rows": rows}}), [])
+        self.assertEqual(warned({"support": {"rows": [dict(r, units=5) for r in rows[:2]] + [dict(r, units=5.0) for r in rows]}}),
+                         ["constant-target"])
+        self.assertEqual(warned({}), [])
+        self.assertEqual(warned({"support": {"rows": []}}), ["no-rows"])
+        self.assertEqual(warned({"support": {"rows": [dict(without(r, "units"), busy="no") for r in rows]}}, model="busy"), ["one-class"])
+
+    def test_many_tasks_in_one_call_each_with_its_result(self):
+        body = {"tasks": [{"id": s, "support": {"rows": self.shops.known(s)}} for s in self.shops.new] + [{"id": "cold"}]}
+        told = self.server.admin("POST", "/v1/admin/tasks", body).json["tasks"]
+        self.assertEqual([t["id"] for t in told], self.shops.new + ["cold"])
+        self.assertEqual([t["known"] for t in told], [16] * 6 + [0])
+        for shop in self.shops.new:
+            self.assertClose(self.values(shop, shop), self.supported(shop, 16))
+        lines = "\n".join(json.dumps(t) for t in body["tasks"]).encode()
+        again = self.server.admin("POST", "/v1/admin/tasks", lines, headers=NDJSON)
+        self.assertEqual([t["result"] for t in again.json["tasks"]], ["replaced"] * 7)
+        row = self.shops.known("s20")[0]
+        bad = {"tasks": [{"id": "one", "support": {"rows": [row]}}, {"id": 5}, {"id": "two", "support": {"rows": [dict(row, price="x")]}}]}
+        answer = self.server.admin("POST", "/v1/admin/tasks", bad)
+        self.assertEqual(set(self.faults(answer)), {"/tasks/1/id", "/tasks/2/support/rows/0/price"})
+        self.assertEqual(self.task("one").status, 404)
+        answer = self.server.admin("POST", "/v1/admin/tasks", bad, params={"on_error": "skip"})
+        self.assertEqual([t["id"] for t in answer.json["tasks"]], ["one"])
+        self.assertEqual([(f["index"], f["pointer"]) for f in answer.json["refused"]],
+                         [(1, "/tasks/1/id"), (2, "/tasks/2/support/rows/0/price")])
+
+    def test_what_is_refused_leaves_no_trace(self):
+        self.put("r", {"profile": {"district": "north"}, "support": {"rows": self.shops.known("s20", 4)}})
+        before, values = self.task("r").json, self.values("r", "s20")
+        row = self.shops.known("s20")[0]
+        for body, pointers in (
+                ({"support": {"rows": [row, dict(row, units="many")]}}, {"/support/rows/1/units"}),
+                ({"support": {"rows": [without(row, "units")]}}, {"/support/rows/0/units"}),
+                ({"support": {"rows": [dict(row, colour=1)]}}, {"/support/rows/0/colour"}),
+                ({"support": {"rows": [dict(row, deal="maybe")]}}, {"/support/rows/0/deal"}),
+                ({"support": {"rows": [dict(row, units=1e300)]}}, {"/support/rows/0/units"}),
+                ({"support": {"rows": {}}}, {"/support/rows"}), ({"support": []}, {"/support"}), ({"support": {}}, {"/support/rows"}),
+                ({"profile": {"price": "x", "deal": []}}, {"/profile/price", "/profile/deal"}), ({"profile": 5}, {"/profile"}),
+                ({"keep_rows": 1, "rows": [row]}, {"/keep_rows", "/rows"}), ([], {""}),
+                ({"profile": {"x": "y" * 20000}}, {"/profile"})):
+            with self.subTest(body=str(body)[:80]):
+                self.assertEqual(set(self.faults(self.put("r", body))), pointers)
+        for body, pointers in (({"rows": [row, 5]}, {"/rows/1"}), ({"rows": [dict(row, price=None)]}, {"/rows/0/price"}),
+                               ({"columns": ["price"], "rows": [[1]]}, {"/rows/0/units", "/rows/0/day", "/rows/0/deal", "/rows/0"})):
+            faults = set(self.faults(self.examples("r", body)))
+            self.assertTrue(faults and faults <= pointers, faults)
+        self.assertProblem(self.put("r", b"{"), 400, "malformed-json")
+        self.assertProblem(self.put("r", {"support": {"rows": [row] * 10001}}), 413, "too-large")
+        self.assertProblem(self.put("r", {}, model="none"), 404, "unknown-model")
+        self.assertProblem(self.server.request("PUT", ADMIN + "r", {}), 401, "unauthorized")
+        self.assertEqual(self.task("r").json, before)
+        self.assertEqual(self.values("r", "s20"), values)
+
+    def test_a_deleted_task_is_forgotten(self):
+        self.put("gone", {"profile": {"district": "north", "name": "Ada Lovelace"}, "support": {"rows": self.shops.known("s20")}})
+        self.values("gone", "s20")
+        self.assertEqual(self.server.admin("DELETE", ADMIN + "gone").status, 204)
+        for answer in (self.predict("gone", {"rows": []}), self.task("gone"), self.server.admin("DELETE", ADMIN + "gone"),
+                       self.examples("gone", {"rows": []})):
+            self.assertProblem(answer, 404, "unknown-task")
+        self.assertEqual(self.values("gone", "s20", cold_start="true"), self.values("never", "s20", cold_start="true"))
+
+        def bytes_of_store():
+            found = b""
+            for path in (self.server.store, self.server.store + "-wal"):
+                if os.path.exists(path):
+                    with open(path, "rb") as f:
+                        found += f.read()
+            return found
+
+        hn.eventually(lambda: b"Lovelace" not in bytes_of_store(), "no byte of a deleted task in the store's files")
+
+
+class Examples(Known):
+    def test_rows_as_they_come_count_at_once(self):
+        answer = self.examples("e", {"rows": self.shops.known("s21", 4)}, token=self.server.token, create="true")
+        self.assertEqual((answer.status, answer.json["created"], answer.json["accepted"]), (201, True, 4))
+        revision = answer.json["revision"]
+        for n in range(5, 17):
+            told = self.examples("e", {"rows": [self.shops.rows["s21"][n - 1]]}).json
+            self.assertEqual((told["known"], told["rows"], told["created"]), (n, n, False))
+            self.assertGreater(told["revision"], revision)
+            revision = told["revision"]
+            some = self.predicted("e", {"rows": self.shops.asked("s21")})
+            self.assertEqual((some["known"], some["context_revision"]), (n, revision))
+            self.assertClose([p["value"] for p in some["predictions"]], self.supported("s21", n))
+
+    def test_only_who_may_makes_tasks_by_examples(self):
+        body = {"rows": self.shops.known("s20", 1)}
+        self.assertProblem(self.examples("nobody", body), 404, "unknown-task")
+        self.assertProblem(self.examples("nobody", body, create="true"), 403, "create-off")
+        self.assertEqual(self.task("nobody").status, 404)
+        with hn.Server("--events-create", models=[self.shops.model]) as server:
+            self.assertEqual(self.examples("nobody", body, server=server, create="true").status, 201)
+
+    def test_a_stored_profile_says_what_rows_do_not(self):
+        self.put("prof", {"profile": {"district": "north"}})
+        rows = [without(r, "district") for r in self.shops.known("s20")]
+        self.assertEqual(self.examples("prof", {"rows": rows}).json["known"], 16)
+        self.assertClose(self.values("prof", "s20"), self.supported("s20", 16))
+
+    def test_each_model_has_its_own_sums_of_the_same_rows(self):
+        rows = [dict(r, busy="yes" if r["units"] > 30 else "no") for r in self.shops.known("s20")]
+        told = self.put("both", {"support": {"rows": rows}})
+        self.assertEqual((told.status, told.json["known"]), (201, 16))  # `busy` is a column of another model that is served
+        asked = {"rows": self.shops.asked("s20")}
+        self.assertEqual(self.predicted("both", asked, model="busy")["known"], 16)
+        self.assertEqual(self.predicted("both", asked)["known"], 16)
+        self.examples("both", {"rows": [self.shops.rows["s20"][16]]})  # which says nothing of the class
+        self.assertEqual((self.predicted("both", asked)["known"], self.predicted("both", asked, model="busy")["known"]), (17, 16))
+
+    def test_a_model_that_comes_later_reads_the_stored_rows(self):
+        store = self.world.copy_store()
+        rows = [dict(r, busy="no") for r in self.shops.known("s20")]
+        with hn.Server(store=store, models=[self.shops.model, self.shops.classes]) as server:
+            self.put("late", {"support": {"rows": rows}}, server=server)
+        with sqlite3.connect(store) as db:
+            db.execute("DELETE FROM contexts WHERE kind = 'task'")
+        with hn.Server(store=store, models=[self.shops.model]) as server:
+            self.assertClose(self.values("late", "s20", server=server), self.supported("s20", 16))
+            self.examples("late", {"rows": [self.shops.rows["s20"][16]]}, server=server)
+        with hn.Server(store=store, models=[self.shops.classes, self.shops.model]) as server:
+            self.assertEqual(self.task("late", server=server).json["known"], 16)
+            self.assertEqual(self.task("late", server=server, model="shops").json["known"], 17)
+
+    def test_what_was_acknowledged_outlives_a_kill(self):
+        server = hn.Server(models=[self.shops.model])
+        self.put("k", {"support": {"rows": self.shops.known("s20", 8)}}, server=server)
+        self.examples("k", {"rows": self.shops.rows["s20"][8:16]}, server=server)
+        self.put("f", {"support": {"rows": self.shops.known("s20", 8)}, "keep_rows": False}, server=server)
+        values = self.values("k", "s20", server=server)
+        server.kill()
+        with hn.Server(store=server.store, models=[self.shops.model]) as again:
+            self.assertEqual(self.values("k", "s20", server=again), values)
+            self.assertEqual(self.task("k", server=again).json["known"], 16)
+            self.assertClose(self.values("f", "s20", server=again), self.supported("s20", 8))
+
+    def test_another_replica_sees_what_one_writes(self):
+        store = self.world.copy_store()
+        with hn.Server(store=store, models=[self.shops.model]) as one, hn.Server(store=store, models=[self.shops.model]) as other:
+            asked = {"rows": self.shops.asked("s20")}
+
+            def known():
+                answer = self.predict("r", asked, server=other)
+                return answer.json.get("known") if answer.status == 200 else answer.status
+
+            self.put("r", {"support": {"rows": self.shops.known("s20", 4)}}, server=one)
+            self.assertEqual(known(), 4)
+            self.examples("r", {"rows": self.shops.rows["s20"][4:16]}, server=one)
+            hn.eventually(lambda: known() == 16, "the other replica's answer from the new rows")
+            self.assertClose(self.values("r", "s20", server=other), self.values("r", "s20", server=one))
+            one.admin("DELETE", ADMIN + "r")
+            hn.eventually(lambda: known() == 404, "the other replica's answer without the task")
+
+    def test_no_answer_is_older_than_an_acknowledged_row(self):
+        path, rows = "busy%20shop", self.shops.rows["s20"]
+        acknowledged, failures = [0], []
+        self.put(path, {"support": {"rows": []}})
+
+        def ask():
+            with self.server.client() as client:
+                while acknowledged[0] < 24:
+                    least = acknowledged[0]
+                    answer = client.request("POST", f"/v1/tasks/{path}/predictions", {"rows": self.shops.asked("s20")})
+                    if answer.status != 200 or answer.json["known"] < least:
+                        failures.append((least, answer))
+
+        threads = [threading.Thread(target=ask) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for i in range(24):
+            self.assertEqual(self.examples(path, {"rows": [rows[i % 16]]}).json["known"], i + 1)
+            acknowledged[0] = i + 1
+        for thread in threads:
+            thread.join()
+        self.assertEqual(failures, [])
+
+    def test_rows_of_many_at_once_are_all_counted(self):
+        self.put("crowd", {"support": {"rows": []}})
+
+        def add():
+            for i in range(5):
+                self.assertEqual(self.examples("crowd", {"rows": [self.shops.rows["s20"][i]]}).status, 200)
+
+        threads = [threading.Thread(target=add) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(self.task("crowd").json["known"], 20)
+        body = {"rows": self.shops.asked("s20"), "support": {"rows": self.shops.rows["s20"][:5] * 4}}
+        self.assertClose(self.values("crowd", "s20"), [p["value"] for p in self.predicted("x", body)["predictions"]])
+
+
+if __name__ == "__main__":
+    unittest.main()
