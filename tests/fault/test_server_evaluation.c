@@ -252,19 +252,11 @@ START_TEST(test_evaluation_a_context_of_the_wrong_length_is_no_silent_zero)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("fault/server/evaluation");
-    TCase *ranking = tcase_create("ranking"), *linear = tcase_create("linear");
-    tcase_add_checked_fixture(ranking, setup_ranking, teardown);
-    tcase_add_loop_test(ranking, test_evaluation_without_memory_says_so_and_leaks_nothing, 0, 4);
-    tcase_add_loop_test(ranking, test_evaluation_of_new_users_without_memory_leaks_nothing, 0, 2);
-    tcase_add_test(ranking, test_evaluation_a_full_disk_is_an_error);
-    tcase_add_loop_test(ranking, test_evaluation_that_is_stopped_ends_there_and_leaks_nothing, 0, 3);
-    tcase_add_checked_fixture(linear, setup_linear, teardown);
-    tcase_add_test(linear, test_evaluation_counts_who_has_no_given_context);
-    tcase_add_test(linear, test_evaluation_a_context_of_the_wrong_length_is_no_silent_zero);
-    suite_add_tcase(s, ranking);
-    suite_add_tcase(s, linear);
-    return suite_run(s);
-}
+SUITE_OF("fault/server/evaluation",
+         SUITE_CASE("ranking", setup_ranking, teardown,
+                    {test_evaluation_without_memory_says_so_and_leaks_nothing, 4},
+                    {test_evaluation_of_new_users_without_memory_leaks_nothing, 2},
+                    {test_evaluation_a_full_disk_is_an_error},
+                    {test_evaluation_that_is_stopped_ends_there_and_leaks_nothing, 3}),
+         SUITE_CASE("linear", setup_linear, teardown, {test_evaluation_counts_who_has_no_given_context},
+                    {test_evaluation_a_context_of_the_wrong_length_is_no_silent_zero}))

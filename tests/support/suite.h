@@ -58,13 +58,18 @@ static inline TCase *suite_case(const char *name, void (*start)(void), void (*st
             tcase_add_test_raise_signal(tcase, test, SIGABRT);                                               \
     } while (0)
 
-/* The main of a program of one case. Rows are struct suite_test: SUITE("room", start, stop, {a}, {b, 3}) */
-#define SUITE(name, start, stop, ...)                                                                        \
+/* The main of a program of these cases. */
+#define SUITE_OF(name, ...)                                                                                  \
     int main(void)                                                                                           \
     {                                                                                                        \
         Suite *suite = suite_create(name);                                                                   \
-        suite_add_tcase(suite, SUITE_CASE(name, start, stop, __VA_ARGS__));                                  \
+        TCase *suite_cases[] = {__VA_ARGS__};                                                                \
+        for (size_t i = 0; i < sizeof suite_cases / sizeof *suite_cases; i++)                                \
+            suite_add_tcase(suite, suite_cases[i]);                                                          \
         return suite_run(suite);                                                                             \
     }
+
+/* Of one case. Rows are struct suite_test: SUITE("room", start, stop, {a}, {b, 3}) */
+#define SUITE(name, start, stop, ...) SUITE_OF(name, SUITE_CASE(name, start, stop, __VA_ARGS__))
 
 #endif

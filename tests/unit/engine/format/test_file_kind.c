@@ -116,15 +116,7 @@ START_TEST(a_beginning_cut_anywhere_is_looked_at_no_further)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("engine/file_kind");
-    TCase *t = tcase_create("kinds");
-    const int n = (int)(sizeof files / sizeof *files);
-    tcase_add_loop_test(t, a_file_that_is_no_model_is_named_as_what_it_is, 0, n);
-    tcase_add_test(t, a_download_that_left_zeros_is_named);
-    tcase_add_test(t, bytes_that_look_like_nothing_have_no_name);
-    tcase_add_loop_test(t, a_beginning_cut_anywhere_is_looked_at_no_further, 0, n);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("engine/file_kind", NULL, NULL,
+      {a_file_that_is_no_model_is_named_as_what_it_is, sizeof files / sizeof *files},
+      {a_download_that_left_zeros_is_named}, {bytes_that_look_like_nothing_have_no_name},
+      {a_beginning_cut_anywhere_is_looked_at_no_further, sizeof files / sizeof *files})

@@ -362,25 +362,14 @@ START_TEST(test_extra_items_make_the_context_of_trained_ones)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("engine/item_side");
-    TCase *t = tcase_create("rows");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_test(t, test_item_words_are_runs_of_letters_and_digits);
-    tcase_add_test(t, test_item_side_finds_features);
-    tcase_add_test(t, test_item_side_prior_adds_the_rows_of_features);
-    tcase_add_test(t, test_item_side_fold_solves_its_equation);
-    tcase_add_test(t, test_item_side_without_takers_is_the_prior_to_the_bit);
-    tcase_add_test(t, test_item_side_weights_too_large_leave_the_prior);
-    suite_add_tcase(s, t);
-    t = tcase_create("extra");
-    tcase_add_checked_fixture(t, setup_extra, teardown_extra);
-    tcase_add_test(t, test_extra_items_score_as_trained_ones_to_the_bit);
-    tcase_add_test(t, test_extra_items_rank_behind_trained_ones_of_the_same_score);
-    tcase_add_test(t, test_extra_items_are_found_where_no_trained_one_is_admitted);
-    tcase_add_test(t, test_extra_items_none_is_the_catalogue_alone);
-    tcase_add_test(t, test_extra_items_make_the_context_of_trained_ones);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE_OF("engine/item_side",
+         SUITE_CASE("rows", setup, teardown, {test_item_words_are_runs_of_letters_and_digits},
+                    {test_item_side_finds_features}, {test_item_side_prior_adds_the_rows_of_features},
+                    {test_item_side_fold_solves_its_equation},
+                    {test_item_side_without_takers_is_the_prior_to_the_bit},
+                    {test_item_side_weights_too_large_leave_the_prior}),
+         SUITE_CASE("extra", setup_extra, teardown_extra, {test_extra_items_score_as_trained_ones_to_the_bit},
+                    {test_extra_items_rank_behind_trained_ones_of_the_same_score},
+                    {test_extra_items_are_found_where_no_trained_one_is_admitted},
+                    {test_extra_items_none_is_the_catalogue_alone},
+                    {test_extra_items_make_the_context_of_trained_ones}))

@@ -118,14 +118,7 @@ START_TEST(test_times_cut_anywhere_are_read_to_their_end_only)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("server time_text");
-    TCase *tc = tcase_create("all");
-    int n_tens = sizeof tens / sizeof *tens, n_refused = sizeof refused / sizeof *refused;
-    tcase_add_loop_test(tc, test_times_are_taken_as_programs_write_them, 0, n_tens);
-    tcase_add_loop_test(tc, test_times_that_are_no_day_or_two_days_are_refused_and_named, 0, n_refused);
-    tcase_add_loop_test(tc, test_times_cut_anywhere_are_read_to_their_end_only, 0, n_tens);
-    suite_add_tcase(suite, tc);
-    return suite_run(suite);
-}
+SUITE("server time_text", NULL, NULL,
+      {test_times_are_taken_as_programs_write_them, sizeof tens / sizeof *tens},
+      {test_times_that_are_no_day_or_two_days_are_refused_and_named, sizeof refused / sizeof *refused},
+      {test_times_cut_anywhere_are_read_to_their_end_only, sizeof tens / sizeof *tens})

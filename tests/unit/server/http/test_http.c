@@ -243,22 +243,10 @@ START_TEST(the_memory_of_a_large_request_is_freed_when_it_ends)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("http");
-    TCase *kept = tcase_create("kept");
-    tcase_add_checked_fixture(kept, serve, stop_serving);
-    tcase_add_test(kept, an_answer_says_nothing_of_the_request_before);
-    tcase_add_test(kept, answers_from_the_cache_take_nothing_from_the_heap);
-    tcase_add_test(kept, a_request_without_memory_ends_its_connection_and_no_other);
-    tcase_add_test(kept, the_memory_of_a_large_request_is_freed_when_it_ends);
-    suite_add_tcase(s, kept);
-    TCase *t = tcase_create("stop");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_test(t, a_socket_is_taken_out_twice);
-    tcase_add_test(t, other_failures_stay_failures);
-    tcase_add_test(t, libraries_find_it_too);
-    tcase_add_test(t, events_are_fewer_than_there_is_room_for);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE_OF("http",
+         SUITE_CASE("kept", serve, stop_serving, {an_answer_says_nothing_of_the_request_before},
+                    {answers_from_the_cache_take_nothing_from_the_heap},
+                    {a_request_without_memory_ends_its_connection_and_no_other},
+                    {the_memory_of_a_large_request_is_freed_when_it_ends}),
+         SUITE_CASE("stop", setup, teardown, {a_socket_is_taken_out_twice}, {other_failures_stay_failures},
+                    {libraries_find_it_too}, {events_are_fewer_than_there_is_room_for}))
