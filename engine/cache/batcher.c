@@ -8,8 +8,8 @@
  *                             no: queue, sleeps
  *     batch ends, or somebody queued up --> next_batch: wakes the first of those who wait longest
  *
- * The lock is a leaf: nothing is called under it. A maker of the weight cache may sleep here, as it holds no
- * lock, and no batch waits for a flight of the cache. */
+ * The lock is a leaf: nothing is called under it. Who generates for the weight cache may sleep here, as it
+ * holds no lock, and no batch waits for a flight of the cache. */
 #include "engine/cache/batcher.h"
 
 #include "base/clock.h"

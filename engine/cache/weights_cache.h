@@ -83,7 +83,7 @@ void weights_lease_fail(struct weights_lease *l, const struct err *why);
  * and the first of them generates. */
 void weights_lease_abandon(struct weights_lease *l);
 
-/* Forgets the weights of a key that were made from an older revision than this one; newer ones stay. A making
+/* Forgets the weights of a key that were made from an older revision than this one; newer ones stay. A flight
  * under way is kept only if it reads that revision or a newer one; INT64_MAX: never. */
 void weights_cache_drop_older(struct weights_cache *c, const void *key, size_t key_len, int64_t revision);
 

@@ -13,7 +13,7 @@ static size_t most(const struct model_spec *spec)
 /* Reals that hold n indices. */
 static size_t index_reals(size_t n)
 {
-    return (n * sizeof(neighbour_index) + sizeof(real) - 1) / sizeof(real);
+    return (n * sizeof(item_item_index) + sizeof(real) - 1) / sizeof(real);
 }
 
 size_t item_item_theta_most(const struct model_spec *spec)
@@ -100,16 +100,16 @@ static bool count_entries(const real *beta, size_t n_items, size_t *n)
 static void write_entries(const real *beta, size_t n_items, size_t keep, real least, size_t ties, real *head)
 {
     real *values = head + 1 + index_reals(keep);
-    neighbour_index *items = (neighbour_index *)(head + 1);
+    item_item_index *items = (item_item_index *)(head + 1);
     size_t at = 0;
     for (size_t i = 0; i < n_items && at < keep; i++) {
         real size = (real)fabs((double)beta[i]);
         if (size > least || (size == least && size > 0 && ties > 0 && ties--)) {
-            items[at] = (neighbour_index)i;
+            items[at] = (item_item_index)i;
             values[at++] = beta[i];
         }
     }
-    *(neighbour_index *)head = (neighbour_index)at;
+    *(item_item_index *)head = (item_item_index)at;
 }
 
 enum err_code item_item_generate(const struct model_spec *spec, const struct model_params *params,
@@ -141,8 +141,8 @@ struct item_item item_item_of(const struct model_spec *spec, const struct theta_
     if (!spec->n_pairs || !theta)
         return (struct item_item){0};
     const real *head = theta + layout->len;
-    size_t n = *(const neighbour_index *)head;
-    return (struct item_item){n, (const neighbour_index *)(head + 1), head + 1 + index_reals(n)};
+    size_t n = *(const item_item_index *)head;
+    return (struct item_item){n, (const item_item_index *)(head + 1), head + 1 + index_reals(n)};
 }
 
 real item_item_value(const struct item_item *b, uint32_t item)

@@ -28,11 +28,11 @@
 enum { ITEM_ITEM_MOST = 4096 };
 
 /* An item's index where theta has a real. */
-typedef uint32_t __attribute__((may_alias)) neighbour_index;
+typedef uint32_t __attribute__((may_alias)) item_item_index;
 
 struct item_item {
     size_t n;
-    const neighbour_index *items; /* (n) rising */
+    const item_item_index *items; /* (n) rising */
     const real *values;           /* (n) */
 };
 

@@ -242,7 +242,7 @@ static void score_block(const struct catalogue *c, const struct target_pass *pas
 }
 
 /* Adds what the context's history says of items [first, first + n); *at walks along the rising entries. */
-static void add_neighbours(const struct item_item *b, size_t *at, size_t first, size_t n, real *scores)
+static void add_item_item(const struct item_item *b, size_t *at, size_t first, size_t n, real *scores)
 {
     for (; *at < b->n && b->items[*at] < first + n; (*at)++)
         scores[b->items[*at] - first] += b->values[*at];
@@ -259,7 +259,7 @@ static void exact_top_k(const struct catalogue *c, const real *theta, const stru
     for (size_t block = 0; block < c->n_blocks; block++) {
         score_block(c, &pass, block, rest, scores);
         size_t first = block * KERNEL_LANES, n = block_rows(c, block);
-        add_neighbours(&near, &at, first, n, scores);
+        add_item_item(&near, &at, first, n, scores);
         for (size_t r = 0; r < n; r++) {
             uint32_t index = (uint32_t)(c->first_index + first + r);
             while (filter && next < filter->n_excluded && filter->excluded[next] < index)
@@ -364,8 +364,8 @@ static void each_above(const struct catalogue *c, const struct catalogue_filter 
 }
 
 /* Adds what the context's history says to both bounds of a chunk, and what that addition may round. */
-static void widen_neighbours(const struct item_item *b, size_t *at, size_t first, size_t n, real *least,
-                             real *most)
+static void widen_item_item(const struct item_item *b, size_t *at, size_t first, size_t n, real *least,
+                            real *most)
 {
     const real rounding = (real)2.4e-7;
     for (; *at < b->n && b->items[*at] < first + n; (*at)++) {
@@ -467,7 +467,7 @@ static bool screened_top_k(const struct catalogue *c, const real *theta,
     topk_init(&bounds.best, entries, top->k);
     for (size_t first = 0, n; first < c->n_blocks; first += n) {
         n = int8_bounds_compute(c->screen, &context, first, least, most);
-        widen_neighbours(near, &at, first * KERNEL_LANES, n * KERNEL_LANES, least, most);
+        widen_item_item(near, &at, first * KERNEL_LANES, n * KERNEL_LANES, least, most);
         exclude(filter, &next, first * KERNEL_LANES, n * KERNEL_LANES, least, most);
         if (first == 0)
             bounds.floor = first_floor(c, filter, least, n, top->k);
@@ -502,7 +502,7 @@ void catalogue_score_all(const struct catalogue *c, const real *theta, real *wor
     size_t at = 0;
     for (size_t block = 0; block < c->n_blocks; block++) {
         score_block(c, &pass, block, rest, own);
-        add_neighbours(&near, &at, block * KERNEL_LANES, block_rows(c, block), own);
+        add_item_item(&near, &at, block * KERNEL_LANES, block_rows(c, block), own);
         memcpy(scores + block * KERNEL_LANES, own, block_rows(c, block) * sizeof *scores);
     }
 }

@@ -56,7 +56,7 @@ static void print_encoder(const struct encoder_spec *n)
                  n->d_profile, n->n_values, n->d_when, n->n_moments, n->d_disliked);
 }
 
-static void print_neighbours(const struct model_spec *s)
+static void print_item_item(const struct model_spec *s)
 {
     if (s->n_pairs)
         (void)printf("neighbours  %zu item-item weights, a bias of up to %zu items from each history\n",
@@ -111,7 +111,7 @@ static void print_network(const struct model_spec *s)
             (void)printf(" %zu", l->rank);
         (void)printf(" (%zu generated), bias %s\n", layer_spec_n_generated(l), bias_kind_name(l->bias));
     }
-    print_neighbours(s);
+    print_item_item(s);
     (void)printf("generated   %zu weights a context, %zu bytes\n\n", layout.len, layout.len * sizeof(real));
 }
 

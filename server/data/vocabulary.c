@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct making {
+struct builder {
     const char *texts;
     const struct vocabulary_options *o;
     struct vocabulary *v;
@@ -30,14 +30,14 @@ static int compare_occurrences(const void *a, const void *b, void *texts)
     return order ? order : (x->owner > y->owner) - (x->owner < y->owner);
 }
 
-static bool same_text(const struct making *m, size_t a, size_t b)
+static bool same_text(const struct builder *m, size_t a, size_t b)
 {
     return strcmp(m->texts + a, m->texts + b) == 0;
 }
 
 /* The run of one value that begins at i: its end, and how many owners it has, who may name it more than
  * once. */
-static size_t end_of_value(const struct making *m, const struct occurrence *list, size_t i, size_t end,
+static size_t end_of_value(const struct builder *m, const struct occurrence *list, size_t i, size_t end,
                            size_t *n_owners)
 {
     size_t k = i;
@@ -55,7 +55,7 @@ static void set_row(struct occurrence *list, size_t from, size_t to, uint32_t ro
 /* ---- values ---- */
 
 /* Gives rows to the frequent values of a field whose row is not known yet. */
-static void learn_values(struct making *m, struct occurrence *list, size_t end)
+static void learn_values(struct builder *m, struct occurrence *list, size_t end)
 {
     struct vocabulary *v = m->v;
     size_t first = v->n_rows, n_owners, n = 0;
@@ -103,7 +103,7 @@ static bool any_list(struct occurrence *list, size_t n)
 
 /* Collects the numbers of a field; whether they are amounts: more than codes would be, few texts among them,
  * nothing of which a number would lose the first digit, one for each owner. */
-static bool collect_numbers(struct making *m, struct occurrence *list, size_t end, size_t *n)
+static bool collect_numbers(struct builder *m, struct occurrence *list, size_t end, size_t *n)
 {
     size_t n_distinct = 0;
     *n = 0;
@@ -124,7 +124,7 @@ static bool collect_numbers(struct making *m, struct occurrence *list, size_t en
 }
 
 /* Gives a row to each range of the numbers of a field; whether they are amounts at all. */
-static bool learn_ranges(struct making *m, struct occurrence *list, size_t end)
+static bool learn_ranges(struct builder *m, struct occurrence *list, size_t end)
 {
     double bounds[VOCABULARY_MOST_RANGES - 1], x;
     struct vocabulary *v = m->v;
@@ -148,7 +148,7 @@ static bool learn_ranges(struct making *m, struct occurrence *list, size_t end)
 /* ---- fields ---- */
 
 /* The texts among the numbers of a field: `unknown`, `n/a`. Numbers that no range has stay without a row. */
-static void learn_texts(struct making *m, struct occurrence *list, size_t end)
+static void learn_texts(struct builder *m, struct occurrence *list, size_t end)
 {
     double x;
     for (size_t i = 0, k; i < end; i = k) {
@@ -160,7 +160,7 @@ static void learn_texts(struct making *m, struct occurrence *list, size_t end)
     }
 }
 
-static void learn_field(struct making *m, struct occurrence *list, size_t n)
+static void learn_field(struct builder *m, struct occurrence *list, size_t n)
 {
     const char *name = m->texts + list[0].field;
     size_t had = m->v->n_rows;
@@ -205,7 +205,7 @@ static void give_owners(struct vocabulary *v, const struct occurrence *list, siz
 enum err_code vocabulary_make(const char *texts, struct occurrence *list, size_t n, size_t n_owners,
                               const struct vocabulary_options *o, struct vocabulary *out, struct err *e)
 {
-    struct making m = {.texts = texts, .o = o, .v = out};
+    struct builder m = {.texts = texts, .o = o, .v = out};
     *out = (struct vocabulary){.start = mem_alloc_array(n_owners + 1, sizeof *out->start),
                                .values = mem_alloc_array(n, sizeof *out->values),
                                .values_of_rows = mem_alloc_array(n, sizeof *out->values_of_rows)};

@@ -66,7 +66,7 @@ static enum err_code evaluate_stranger(struct evaluation *v, struct evaluation_t
     v->without[user] = 1;
     t->user.n_interactions = t->n_interactions = 0;
     for (size_t i = 0; i < v->n_models && v->ratings; i++) {
-        enum err_code code = context_make_prior(t->makers[i], &w, e);
+        enum err_code code = context_make_prior(t->encoders[i], &w, e);
         if (code)
             return code;
         evaluation_rate_model(v, t, i, user, w);
@@ -85,7 +85,7 @@ static enum err_code evaluate_model(struct evaluation *v, struct evaluation_thre
         return ERR_OK;
     }
     if (!code)
-        code = context_make_weights(t->makers[number], v->items[number], &t->user, &w, e);
+        code = context_make_weights(t->encoders[number], v->items[number], &t->user, &w, e);
     if (code)
         return code;
     (v->ratings ? evaluation_rate_model : evaluation_rank_model)(v, t, number, user, w);
@@ -157,7 +157,7 @@ static enum err_code thread_init(const struct evaluation *v, struct evaluation_t
     for (size_t i = 0; i < v->n_models && !code; i++) {
         size_t need = catalogue_workspace_len(v->models[i]->catalogue);
         len = need > len ? need : len;
-        code = user_encoder_new(v->models[i], &t->makers[i], e);
+        code = user_encoder_new(v->models[i], &t->encoders[i], e);
     }
     if (code)
         return code;
@@ -180,7 +180,7 @@ static void thread_fini(struct evaluation_thread *t)
     store_disconnect(t->conn);
     store_user_fini(&t->user);
     for (size_t i = 0; i < EVALUATION_MAX_SYSTEMS; i++)
-        user_encoder_free(t->makers[i]);
+        user_encoder_free(t->encoders[i]);
     mem_free(t->interactions);
     mem_free(t->workspace);
     mem_free(t->all);

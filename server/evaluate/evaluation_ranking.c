@@ -110,7 +110,7 @@ enum err_code evaluation_rank_baseline(struct evaluation *v, struct evaluation_t
     enum evaluation_baseline which = evaluation_baselines_at(v->baselines, i);
     const real *c = NULL;
     if (which == BASELINE_FOLD_IN) {
-        enum err_code code = context_encode(t->makers[0], v->items[0], &t->user, &c, e);
+        enum err_code code = context_encode(t->encoders[0], v->items[0], &t->user, &c, e);
         if (code)
             return code;
     }

@@ -54,7 +54,7 @@ struct evaluation_thread {
     struct store_user user;
     struct encoder_interaction *interactions; /* (n_interactions) of the user, items of the first model */
     size_t n_interactions, capacity;
-    struct user_encoder *makers[EVALUATION_MAX_SYSTEMS];
+    struct user_encoder *encoders[EVALUATION_MAX_SYSTEMS];
     real *workspace;
     real *all;        /* (n_items) a baseline's scores */
     real *scores;     /* (n_relevant + n_others) */

@@ -22,7 +22,7 @@ struct added_item_rows {
 };
 
 /* What is needed to make a row. */
-struct making {
+struct builder {
     struct store_conn *conn;
     const struct model *model;
     struct store_context_key key;
@@ -32,10 +32,11 @@ struct making {
     size_t n;      /* takers */
 };
 
-static enum err_code making_init(struct making *k, struct store_conn *c, const struct model *m, struct err *e)
+static enum err_code builder_init(struct builder *k, struct store_conn *c, const struct model *m,
+                                  struct err *e)
 {
     const struct model_spec *spec = &m->spec;
-    *k = (struct making){.conn = c, .model = m, .key = {spec->name, spec->version, "user"}};
+    *k = (struct builder){.conn = c, .model = m, .key = {spec->name, spec->version, "user"}};
     k->row = mem_alloc_aligned(model_spec_item_row(spec), sizeof *k->row);
     k->workspace = mem_alloc_aligned(cold_items_workspace_len(spec), sizeof *k->workspace);
     k->f = mem_alloc_aligned(LIMIT_ITEM_TAKERS, spec->encoder.d_fold_in * sizeof *k->f);
@@ -44,7 +45,7 @@ static enum err_code making_init(struct making *k, struct store_conn *c, const s
                                                         : err_set(e, ERR_NOMEM, "no memory for new items");
 }
 
-static void making_fini(struct making *k)
+static void builder_fini(struct builder *k)
 {
     mem_free(k->row);
     mem_free(k->workspace);
@@ -55,7 +56,7 @@ static void making_fini(struct making *k)
 /* Contexts of another width cannot be of this model; they say nothing. */
 static bool take_taker(void *arg, const void *embedding, size_t n_bytes, double weight)
 {
-    struct making *k = arg;
+    struct builder *k = arg;
     size_t d = k->model->spec.encoder.d_fold_in;
     real *f = k->f + k->n * d;
     if (n_bytes != k->model->spec.d_context * sizeof *f)
@@ -67,7 +68,7 @@ static bool take_taker(void *arg, const void *embedding, size_t n_bytes, double 
 }
 
 /* The row of an item to k->row. */
-static enum err_code make_row(struct making *k, const struct item_index *texts, size_t number,
+static enum err_code make_row(struct builder *k, const struct item_index *texts, size_t number,
                               struct item_row_source *source, struct err *e)
 {
     const struct model *m = k->model;
@@ -115,7 +116,7 @@ enum err_code added_item_rows_make(struct store_conn *c, const struct model *m,
                                    const uint64_t *stale, struct added_item_rows **out, struct err *e)
 {
     size_t n = item_index_n_extra(texts);
-    struct making k = {0};
+    struct builder k = {0};
     struct added_item_rows *r = mem_zalloc_array(1, sizeof *r);
     if (!r)
         return err_set(e, ERR_NOMEM, "no memory for new items");
@@ -126,7 +127,7 @@ enum err_code added_item_rows_make(struct store_conn *c, const struct model *m,
     if (!code)
         code = added_items_new(m, n, &r->items, e);
     if (!code)
-        code = making_init(&k, c, m, e);
+        code = builder_init(&k, c, m, e);
     if (!code)
         code = prepare(c, texts, old, stale, &r->aside, e);
     for (size_t i = 0; i < n && !code; i++) {
@@ -142,7 +143,7 @@ enum err_code added_item_rows_make(struct store_conn *c, const struct model *m,
     if (!code)
         code = added_items_finish(r->items, e);
     store_takers_end(c);
-    making_fini(&k);
+    builder_fini(&k);
     if (code)
         added_item_rows_unref(r);
     else

@@ -1,4 +1,4 @@
-/* What a making costs beside the generation grows with the user's items, and how depends on the model: what
+/* What a miss costs beside the generation grows with the user's items, and how depends on the model: what
  * is solved for a context from ratings has a part that every user pays, neighbours walk the lists of each
  * item. So both kinds of users are tried with as many items as are read at once, then with half of them, and
  * so on. The store's part is not in it: some 0.3 us a row. */
@@ -57,8 +57,8 @@ static enum err_code make_stored(const struct measurement *m, struct weights **w
 }
 
 /* The least of some makings; one is enough when it took far too long. */
-static enum err_code making_ns(const struct measurement *m, make_fn *make, int64_t max_ns, int64_t *out,
-                               struct err *e)
+static enum err_code generation_ns(const struct measurement *m, make_fn *make, int64_t max_ns, int64_t *out,
+                                   struct err *e)
 {
     enum err_code code = ERR_OK;
     int64_t least = INT64_MAX;
@@ -85,7 +85,7 @@ static enum err_code cost_of_whole(void *arg, size_t n, int64_t max_ns, int64_t 
         user->interactions[i] = (struct store_interaction){
             .item_key = key_of(m->user, i, n), .weight = 1, .rating = 1, .timestamp = (int64_t)i + 1};
     user->n_interactions = n;
-    return making_ns(m, make_whole, max_ns, ns, e);
+    return generation_ns(m, make_whole, max_ns, ns, e);
 }
 
 /* Of a user whose context is stored, with n items. */
@@ -96,7 +96,7 @@ static enum err_code cost_of_stored(void *arg, size_t n, int64_t max_ns, int64_t
     for (size_t i = 0; i < n; i++)
         context->items[i] = key_of(m->user, i, n);
     context->n_items = n;
-    return making_ns(m, make_stored, max_ns, ns, e);
+    return generation_ns(m, make_stored, max_ns, ns, e);
 }
 
 enum err_code inline_budget_most(inline_budget_cost_fn *cost, void *arg, size_t most, int64_t max_ns,

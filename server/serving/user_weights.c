@@ -213,7 +213,7 @@ static enum err_code take_listed(struct user_encoder *k, const struct item_snaps
 
 /* The neighbours of the first n of k->seen: what follows the layers' weights in theta. They are summed in the
  * order of the items, so that a user has the same weights whichever way the items were read. */
-static enum err_code add_neighbours(struct user_encoder *k, size_t n, real *theta, size_t *len, struct err *e)
+static enum err_code add_item_item(struct user_encoder *k, size_t n, real *theta, size_t *len, struct err *e)
 {
     enum err_code code = reserve_interactions(k, n, e);
     for (size_t i = 0; i < n && !code; i++)
@@ -248,7 +248,7 @@ static enum err_code generate_in_place(struct user_encoder *k, const float *c, s
     return code;
 }
 
-/* Weights of the context c and, where they have neighbours, the first n_history of the maker's items. */
+/* Weights of the context c and, where they have neighbours, the first n_history of the encoder's items. */
 static enum err_code generate(struct user_encoder *k, const float *c, size_t n_history, size_t n_seen,
                               struct weights **out, uint32_t **seen, struct err *e)
 {
@@ -259,7 +259,7 @@ static enum err_code generate(struct user_encoder *k, const float *c, size_t n_h
         return generate_in_place(k, c, n_seen, out, seen, e);
     enum err_code code = generate_theta(k, c, k->theta, e);
     if (!code)
-        code = add_neighbours(k, n_history, k->theta, &len, e);
+        code = add_item_item(k, n_history, k->theta, &len, e);
     if (code)
         return code;
     struct weights *w = weights_new(len, n_seen, &theta, seen);
@@ -344,7 +344,7 @@ enum err_code context_theta(struct user_encoder *k, const struct item_snapshot *
     if (!code && k->model->spec.n_pairs) {
         code = take_seen(k, items, user, &n_seen, e);
         if (!code)
-            code = add_neighbours(k, n_seen, theta, &len, e);
+            code = add_item_item(k, n_seen, theta, &len, e);
     }
     return code;
 }

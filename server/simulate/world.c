@@ -30,7 +30,7 @@ struct shelf {
     size_t n;
 };
 
-struct maker {
+struct builder {
     const struct world_options *options;
     struct world *w;
     double affinity[WORLD_FIELDS][WORLD_VALUES][WORLD_CATEGORIES];
@@ -70,7 +70,7 @@ static void to_shares(const double *logits, double *shares)
 
 /* ---- items ---- */
 
-static void make_affinities(struct maker *m)
+static void make_affinities(struct builder *m)
 {
     struct rng r;
     rng_init(&r, m->options->seed, STREAM_AFFINITY);
@@ -104,7 +104,7 @@ static void make_item(struct world_item *item, size_t rank, size_t index, struct
     item->tone = bell(r);
 }
 
-static void make_items(struct maker *m)
+static void make_items(struct builder *m)
 {
     struct rng r;
     rng_init(&r, m->options->seed, STREAM_ITEMS);
@@ -116,7 +116,7 @@ static void make_items(struct maker *m)
         make_item(&w->items[i], m->order[i], i, &r);
 }
 
-static enum err_code make_shelf(struct maker *m, uint8_t category, struct err *e)
+static enum err_code make_shelf(struct builder *m, uint8_t category, struct err *e)
 {
     struct shelf *s = &m->shelves[category];
     size_t n = 0;
@@ -154,7 +154,7 @@ static uint32_t draw_from_shelf(const struct shelf *s, struct rng *r)
 
 /* ---- users ---- */
 
-static void make_user(struct maker *m, struct world_user *u, struct rng *r)
+static void make_user(struct builder *m, struct world_user *u, struct rng *r)
 {
     double first[WORLD_CATEGORIES], last[WORLD_CATEGORIES];
     for (size_t f = 0; f < WORLD_FIELDS; f++)
@@ -196,7 +196,7 @@ static size_t max_for_a_user(const struct world_options *o)
 
 /* Shares the interactions out: a few for everyone, the rest by a skewed activity, what rounding and the cap
  * leave over one by one. */
-static void share_out(struct maker *m)
+static void share_out(struct builder *m)
 {
     struct world *w = m->w;
     size_t most = max_for_a_user(m->options);
@@ -222,7 +222,7 @@ static void share_out(struct maker *m)
         w->users[u].n_interactions++; /* the held-out one */
 }
 
-static void make_users(struct maker *m)
+static void make_users(struct builder *m)
 {
     struct rng r;
     for (size_t u = 0; u < m->w->n_users; u++) {
@@ -248,7 +248,7 @@ static size_t draw_category(const struct world_user *u, double when, int before,
     return WORLD_CATEGORIES - 1;
 }
 
-static uint32_t draw_item(struct maker *m, size_t user, double when, int before, struct rng *r)
+static uint32_t draw_item(struct builder *m, size_t user, double when, int before, struct rng *r)
 {
     const struct world_user *u = &m->w->users[user];
     for (int i = 0; i < TRIES; i++) {
@@ -272,7 +272,7 @@ static uint32_t draw_rating(const struct world_user *u, const struct world_item 
     return x < 1.5 ? 1 : x >= 4.5 ? 5 : (uint32_t)(x + 0.5);
 }
 
-static void make_events(struct maker *m, size_t user, struct world_event *events, struct rng *r)
+static void make_events(struct builder *m, size_t user, struct world_event *events, struct rng *r)
 {
     size_t n = m->w->users[user].n_interactions;
     int64_t begin = (int64_t)rng_below(r, YEAR_SECONDS * 7 / 10);
@@ -290,7 +290,7 @@ static void make_events(struct maker *m, size_t user, struct world_event *events
     }
 }
 
-static void make_candidates(struct maker *m, size_t user, struct rng *r)
+static void make_candidates(struct builder *m, size_t user, struct rng *r)
 {
     uint32_t *list = m->w->candidates + user * WORLD_CANDIDATES;
     for (size_t n = 0; n < WORLD_CANDIDATES;) {
@@ -310,7 +310,7 @@ static int by_time(const void *left, const void *right)
     return (a->user > b->user) - (a->user < b->user); /* a user has one event a second at most */
 }
 
-static void make_all_events(struct maker *m)
+static void make_all_events(struct builder *m)
 {
     struct world *w = m->w;
     for (size_t u = 0; u < w->n_users; u++) {
@@ -340,7 +340,7 @@ static enum err_code check_options(const struct world_options *o, struct err *e)
     return ERR_OK;
 }
 
-static enum err_code make_memory(struct maker *m, struct err *e)
+static enum err_code make_memory(struct builder *m, struct err *e)
 {
     const struct world_options *o = m->options;
     struct world *w = m->w;
@@ -358,7 +358,7 @@ static enum err_code make_memory(struct maker *m, struct err *e)
     return ERR_OK;
 }
 
-static void maker_fini(struct maker *m)
+static void builder_fini(struct builder *m)
 {
     for (size_t c = 0; c < WORLD_CATEGORIES; c++) {
         mem_free(m->shelves[c].items);
@@ -373,7 +373,7 @@ enum err_code world_new(const struct world_options *options, struct world **out,
     enum err_code code = check_options(options, e);
     if (code)
         return code;
-    struct maker m = {.options = options, .w = mem_zalloc_array(1, sizeof *m.w)};
+    struct builder m = {.options = options, .w = mem_zalloc_array(1, sizeof *m.w)};
     code = m.w ? make_memory(&m, e) : err_set(e, ERR_NOMEM, "no memory for a world");
     if (!code) {
         make_affinities(&m);
@@ -388,7 +388,7 @@ enum err_code world_new(const struct world_options *options, struct world **out,
     } else {
         world_free(m.w);
     }
-    maker_fini(&m);
+    builder_fini(&m);
     return code;
 }
 

@@ -100,7 +100,7 @@ static void answer_encode(const struct model *m)
 static struct encoder_interaction *history;
 static size_t n_history;
 
-static void add_neighbours(const struct model *m, real *theta)
+static void add_item_item(const struct model *m, real *theta)
 {
     struct err e = {0};
     size_t len;
@@ -118,7 +118,7 @@ static void answer_history(const struct model *m)
     history = must_have(calloc(n_history + 1, sizeof *history));
     for (size_t i = 0; i < n_history; i++)
         history[i].item = (uint32_t)next_number();
-    add_neighbours(m, theta);
+    add_item_item(m, theta);
     theta_layout_of(&m->spec, &layout);
     struct item_item near = item_item_of(&m->spec, &layout, theta);
     for (size_t i = 0; i < near.n; i++)
@@ -135,7 +135,7 @@ static real *next_theta(const struct model *m)
     real *theta = must_have(calloc(item_item_theta_most(&m->spec) + 1, sizeof *theta));
     real *work = must_have(calloc(hypernet_workspace_len(&m->spec) + 1, sizeof *work));
     must(hypernet_generate(&m->spec, &m->params, c, work, theta, &e), &e);
-    add_neighbours(m, theta);
+    add_item_item(m, theta);
     free(c);
     free(work);
     return theta;

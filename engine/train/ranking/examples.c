@@ -35,7 +35,7 @@ struct examples {
 };
 
 /* One user's work in progress. */
-struct maker {
+struct builder {
     struct examples *s;
     size_t slot, user;
     const struct encoder_interaction *x; /* the user's training interactions */
@@ -47,7 +47,7 @@ struct maker {
     struct rng rng;
 };
 
-static struct sample *next_slot(struct maker *m, real **f)
+static struct sample *next_slot(struct builder *m, real **f)
 {
     size_t i = m->slot * m->s->per_user + m->s->n_of[m->slot]++;
     struct sample *out = &m->s->slots[i];
@@ -61,7 +61,7 @@ static struct sample *next_slot(struct maker *m, real **f)
 }
 
 /* How many of n interactions this example remembers. */
-static size_t remembered(struct maker *m, size_t n)
+static size_t remembered(struct builder *m, size_t n)
 {
     if (rng_uniform(&m->rng) >= m->s->options.forget)
         return n;
@@ -70,7 +70,7 @@ static size_t remembered(struct maker *m, size_t n)
 }
 
 /* Gives the example its own copy of the newest of x (n), without those that are dropped. */
-static void take_history(struct maker *m, const struct encoder_interaction *x, size_t n, bool drops,
+static void take_history(struct builder *m, const struct encoder_interaction *x, size_t n, bool drops,
                          struct sample *out)
 {
     size_t first = n > MAX_HISTORY ? n - MAX_HISTORY : 0, kept = 0;
@@ -83,7 +83,7 @@ static void take_history(struct maker *m, const struct encoder_interaction *x, s
 }
 
 /* Examples whose history is everything before a moment. */
-static void make_timed(struct maker *m)
+static void make_timed(struct builder *m)
 {
     size_t first = m->n_untimed ? m->n_untimed : 1, n_places = m->n > first ? m->n - first : 0;
     size_t want = m->s->options.max_timed;
@@ -108,7 +108,7 @@ static void make_timed(struct maker *m)
 }
 
 /* One example of the untimed interactions: order[from, to) are the targets, the rest is the history. */
-static void make_group(struct maker *m, const uint32_t *order, size_t from, size_t to)
+static void make_group(struct builder *m, const uint32_t *order, size_t from, size_t to)
 {
     real *f;
     struct sample *out = next_slot(m, &f);
@@ -137,7 +137,7 @@ size_t examples_group_size(size_t n)
     return n < 20 ? 1 : n / 10 < SAMPLE_MAX_TARGETS ? n / 10 : SAMPLE_MAX_TARGETS;
 }
 
-static void make_untimed(struct maker *m)
+static void make_untimed(struct builder *m)
 {
     size_t n = m->n_untimed;
     uint32_t order[MAX_HISTORY];
@@ -156,11 +156,11 @@ static void make_untimed(struct maker *m)
 static void make_user(void *arg, size_t slot, size_t thread)
 {
     struct examples *s = arg;
-    struct maker m = {.s = s,
-                      .slot = slot,
-                      .user = s->users[slot],
-                      .fold_in_batch = s->fold_in_batch[thread],
-                      .moments = s->moments + thread * s->per_user};
+    struct builder m = {.s = s,
+                        .slot = slot,
+                        .user = s->users[slot],
+                        .fold_in_batch = s->fold_in_batch[thread],
+                        .moments = s->moments + thread * s->per_user};
     m.x = s->split->interactions + s->split->start[m.user];
     m.n = s->split->end[m.user] - s->split->start[m.user];
     while (m.n_untimed < m.n && m.x[m.n_untimed].timestamp == 0)

@@ -108,10 +108,10 @@ bool training_has_time_for_refit(struct training *t);
 /* ---- what is written ---- */
 
 /* Which item-item weights help t->best, if any; without time left, none. Nothing is said or kept of it. */
-enum err_code training_find_neighbours(struct training *t, struct item_item_choice *out,
-                                       struct err *e) ERR_MUST_CHECK;
+enum err_code training_find_item_item(struct training *t, struct item_item_choice *out,
+                                      struct err *e) ERR_MUST_CHECK;
 /* Whether item-item weights help the best model of the first course: found, or t->pairs. */
-enum err_code training_choose_neighbours(struct training *t, struct err *e) ERR_MUST_CHECK;
+enum err_code training_choose_item_item(struct training *t, struct err *e) ERR_MUST_CHECK;
 /* Writes the best, whole or not at all; no interrupt ends it, the deadline leaves out what it can. */
 enum err_code training_write(struct training *t, const char *path, struct err *e) ERR_MUST_CHECK;
 

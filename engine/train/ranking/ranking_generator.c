@@ -134,10 +134,10 @@ static enum err_code measure_best(struct training *t, struct runner *r, bool *wh
     return code;
 }
 
-static enum err_code find_neighbours(struct training *t, struct runner *r, struct err *e)
+static enum err_code find_item_item(struct training *t, struct runner *r, struct err *e)
 {
     take_back(t, r);
-    enum err_code code = training_find_neighbours(t, &r->pairs, e);
+    enum err_code code = training_find_item_item(t, &r->pairs, e);
     put_aside(t, r);
     return code;
 }
@@ -210,13 +210,13 @@ static bool all_have_ended(const struct race *race)
 }
 
 /* Who is better with item-item weights, which can give the one what it lacks and the other not. */
-static enum err_code compare_with_neighbours(struct race *race, struct err *e)
+static enum err_code compare_with_item_item(struct race *race, struct err *e)
 {
     struct runner *r = race->runners;
     struct training *t = race->t;
     enum err_code code = ERR_OK;
     for (size_t i = 0; i < N_CANDIDATES && !code; i++)
-        code = find_neighbours(t, &r[i], e);
+        code = find_item_item(t, &r[i], e);
     if (code || training_is_over(t))
         return code;
     race->pairs_found = true;
@@ -244,7 +244,7 @@ static enum err_code run_on(struct race *race, struct err *e)
     if (code)
         return code;
     if (whole && !race->sure)
-        code = compare_with_neighbours(race, e);
+        code = compare_with_item_item(race, e);
     else if (!whole)
         take_better(race);
     if (code)

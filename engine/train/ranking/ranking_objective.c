@@ -153,7 +153,7 @@ static enum err_code run_courses(struct training *t, const char *path, struct er
         code = training_first_course(t, e);
         if (code || (budget_interrupted(&t->run->budget) && t->state.epoch == 0))
             return code;
-        code = training_choose_neighbours(t, e);
+        code = training_choose_item_item(t, e);
         if (!code)
             code = training_write(t, path, e);
     }

@@ -16,7 +16,7 @@ static void swap_best(struct training *t)
     memcpy(t->best, t->fit.values, n_bytes);
 }
 
-static void note_neighbours(struct training *t, const struct item_item_choice *n)
+static void note_item_item(struct training *t, const struct item_item_choice *n)
 {
     (void)snprintf(
         t->note, sizeof t->note,
@@ -28,7 +28,7 @@ static void note_neighbours(struct training *t, const struct item_item_choice *n
     training_note(t);
 }
 
-enum err_code training_find_neighbours(struct training *t, struct item_item_choice *out, struct err *e)
+enum err_code training_find_item_item(struct training *t, struct item_item_choice *out, struct err *e)
 {
     *out = (struct item_item_choice){.metric = t->state.best_metric};
     training_enter(t, PHASE_NEIGHBOURS);
@@ -42,14 +42,14 @@ enum err_code training_find_neighbours(struct training *t, struct item_item_choi
 }
 
 /* Whether item-item weights help the best model of the first course. */
-enum err_code training_choose_neighbours(struct training *t, struct err *e)
+enum err_code training_choose_item_item(struct training *t, struct err *e)
 {
     struct item_item_choice choice = t->pairs;
     enum err_code code = ERR_OK;
     training_enter(t, PHASE_NEIGHBOURS);
     t->metric_alone = t->state.best_metric;
     if (!t->pairs_found)
-        code = training_find_neighbours(t, &choice, e);
+        code = training_find_item_item(t, &choice, e);
     if (code)
         return code;
     t->state.ridge = choice.ridge;
@@ -60,7 +60,7 @@ enum err_code training_choose_neighbours(struct training *t, struct err *e)
     if (choice.ridge > 0)
         t->pairs_alone = choice.alone;
     if (!training_is_over(t) && choice.ridge > 0) /* else nothing was found out */
-        note_neighbours(t, &choice);
+        note_item_item(t, &choice);
     return ERR_OK;
 }
 

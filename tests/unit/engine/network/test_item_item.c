@@ -534,7 +534,7 @@ START_TEST(pairs_that_would_not_open_are_not_written)
 }
 END_TEST
 
-SUITE("engine/neighbours", set_up, tear_down, {the_bias_is_the_sum_of_the_rows_of_the_history, 5},
+SUITE("engine/network/item_item", set_up, tear_down, {the_bias_is_the_sum_of_the_rows_of_the_history, 5},
       {without_a_history_or_a_context_of_one_there_are_no_entries},
       {a_model_without_pairs_has_the_theta_of_its_layers},
       {of_too_many_entries_the_largest_are_kept_and_of_equal_ones_the_first, 12},

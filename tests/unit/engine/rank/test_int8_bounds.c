@@ -73,7 +73,7 @@ static void fill(struct made *m, real *x, size_t n, float size)
 static void fill_theta(struct made *m, const struct shape *s)
 {
     fill(m, m->theta, m->layout.len, s->size);
-    neighbour_index *at = (neighbour_index *)(m->theta + m->layout.len);
+    item_item_index *at = (item_item_index *)(m->theta + m->layout.len);
     *at++ = (uint32_t)s->near;
     for (size_t i = 0; i < s->near; i++)
         at[i] = (uint32_t)(i * 13);

@@ -49,4 +49,4 @@ START_TEST(entries_are_read_as_they_were_written)
 }
 END_TEST
 
-SUITE("engine/neighbours in double", NULL, NULL, {entries_are_read_as_they_were_written, N_PAIRS + 1})
+SUITE("engine/train/item_item in double", NULL, NULL, {entries_are_read_as_they_were_written, N_PAIRS + 1})
