@@ -97,6 +97,7 @@ struct store_backend {
     enum err_code (*bulk_interaction)(struct store_bulk *b, struct text user, struct text item, double weight,
                                       double rating, int64_t timestamp, struct err *e);
     void (*bulk_replace_items)(struct store_bulk *b);
+    enum err_code (*bulk_keep_item)(struct store_bulk *b, struct text id, struct err *e);
     void (*bulk_count)(const struct store_bulk *b, struct store_bulk_counts *out);
     enum err_code (*bulk_delete_other_items)(struct store_bulk *b, int64_t *n, struct err *e);
     enum err_code (*bulk_end)(struct store_bulk *b, int64_t *n_older, struct err *e);
@@ -105,6 +106,8 @@ struct store_backend {
                               struct err *e);
     enum err_code (*load_interaction)(struct store_load *l, struct text user, struct text item, double weight,
                                       double rating, int64_t timestamp, struct err *e);
+    enum err_code (*load_new_user)(struct store_load *l, struct text id, struct text profile, struct err *e);
+    enum err_code (*load_new_item)(struct store_load *l, const struct store_item *item, struct err *e);
     enum err_code (*load_stage)(struct store_load *l, struct err *e);
     bool (*load_is_staged)(const struct store_load *l);
     int64_t (*load_repeated)(const struct store_load *l);

@@ -1,5 +1,5 @@
 /* Sends each call to the backend that the store's name meant (open.c). The checks that hold for every backend
- * stand here, once. */
+ * stand here, once; its lines are many because each call has a few. */
 #include "store/store.h"
 
 #include "base/limits.h"
@@ -494,6 +494,12 @@ void store_bulk_replace_items(struct store_bulk *b)
     b->backend->bulk_replace_items(b);
 }
 
+enum err_code store_bulk_keep_item(struct store_bulk *b, struct text id, struct err *e)
+{
+    enum err_code code = check_id(id, "item", e);
+    return code ? code : b->backend->bulk_keep_item(b, id, e);
+}
+
 void store_bulk_count(const struct store_bulk *b, struct store_bulk_counts *out)
 {
     b->backend->bulk_count(b, out);
@@ -527,6 +533,20 @@ enum err_code store_load_interaction(struct store_load *l, struct text user, str
 {
     enum err_code code = check_interaction(user, item, weight, rating, e);
     return code ? code : l->backend->load_interaction(l, user, item, weight, rating, timestamp, e);
+}
+
+enum err_code store_load_new_user(struct store_load *l, struct text id, struct text profile, struct err *e)
+{
+    enum err_code code = check_id(id, "user", e);
+    if (!code)
+        code = check_text(profile, LIMIT_PROFILE_BYTES, "a profile", e);
+    return code ? code : l->backend->load_new_user(l, id, profile, e);
+}
+
+enum err_code store_load_new_item(struct store_load *l, const struct store_item *item, struct err *e)
+{
+    enum err_code code = check_item(item, e);
+    return code ? code : l->backend->load_new_item(l, item, e);
 }
 
 enum err_code store_load_stage(struct store_load *l, struct err *e)

@@ -27,7 +27,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { STORE_SCHEMA = 7 }; /* the version of what is open: migrations run at open */
+enum { STORE_SCHEMA = 8 }; /* the version of what is open: migrations run at open */
 
 struct store;
 struct store_conn;
@@ -454,6 +454,9 @@ enum err_code store_bulk_interaction(struct store_bulk *b, struct text user, str
  * back. */
 void store_bulk_replace_items(struct store_bulk *b);
 
+/* An item of which the load has a row that changes nothing. */
+enum err_code store_bulk_keep_item(struct store_bulk *b, struct text id, struct err *e) ERR_MUST_CHECK;
+
 /* Takes all other items out of answers, as store_delete_item does; *n: how many. */
 enum err_code store_bulk_delete_other_items(struct store_bulk *b, int64_t *n, struct err *e) ERR_MUST_CHECK;
 
@@ -466,13 +469,13 @@ struct store_bulk_counts {
 };
 void store_bulk_count(const struct store_bulk *b, struct store_bulk_counts *out);
 
-/* Records one change that tells every process to forget all it cached, gives every touched user its revision,
- * and frees b. Call before store_commit. *n_older (may be NULL): interactions that were left out, because one
+/* Ends the load, whose one change tells every process to forget all it cached, and frees b. Call before
+ * store_commit. *n_older (may be NULL): interactions that were left out, because one
  * of the same user and item that is there is newer. */
 enum err_code store_bulk_end(struct store_bulk *b, int64_t *n_older, struct err *e) ERR_MUST_CHECK;
 void store_bulk_abandon(struct store_bulk *b); /* frees b; the caller rolls back */
 
-/* ---- loads: many interactions, beside which others go on writing ---- */
+/* ---- loads: many interactions, users and items, beside which others go on writing ---- */
 
 struct store_load;
 
@@ -483,8 +486,18 @@ enum err_code store_load_new(struct store_conn *c, size_t stage_from, struct sto
 enum err_code store_load_interaction(struct store_load *l, struct text user, struct text item, double weight,
                                      double rating, int64_t timestamp, struct err *e) ERR_MUST_CHECK;
 
-/* Ends the collecting and, where they are many, merges them with what the store has into a table that nobody
- * reads yet, in short transactions with pauses for others who write. ERR_BUSY: another load does so. */
+/* A user or item that the store does not have: written at once, in short transactions with pauses for others
+ * who write, and there when the load is. An id twice is none. Who registers it meanwhile has it, and nothing
+ * of it is the load's: the log of changes says so, as of any other. Who is deleted after that may be there or
+ * not. ERR_BUSY: another load is at work. */
+enum err_code store_load_new_user(struct store_load *l, struct text id, struct text profile,
+                                  struct err *e) ERR_MUST_CHECK;
+enum err_code store_load_new_item(struct store_load *l, const struct store_item *item,
+                                  struct err *e) ERR_MUST_CHECK;
+
+/* Ends the collecting and, where interactions are many, merges them with what the store has into a table that
+ * nobody reads yet, in short transactions with pauses for others who write. ERR_BUSY: another load does
+ * so. */
 enum err_code store_load_stage(struct store_load *l, struct err *e) ERR_MUST_CHECK;
 
 bool store_load_is_staged(const struct store_load *l);
@@ -492,9 +505,10 @@ bool store_load_is_staged(const struct store_load *l);
 /* After store_load_apply: interactions of a user and an item that one collected before is of too. */
 int64_t store_load_repeated(const struct store_load *l);
 
-/* Makes them part of the caller's transaction and of its bulk load, which had no rows yet if they are many.
- * As store_bulk_interaction for each of them, but that who was deleted since the staging stays deleted.
- * *n_older: as store_bulk_end has it, of what was staged. */
+/* Makes all of it part of the caller's transaction and of its bulk load, which had no rows yet if
+ * interactions are staged; new users and items are not among the rows that a bulk load counts, and known to
+ * it afterwards only. As store_bulk_interaction for each of them, but that who was deleted since the staging
+ * stays deleted. *n_older: as store_bulk_end has it, of what was staged. */
 enum err_code store_load_apply(struct store_load *l, struct store_bulk *b, int64_t *n_older,
                                struct err *e) ERR_MUST_CHECK;
 

@@ -1,15 +1,15 @@
 /* One transaction for all files: a learner of last night's dump must never see half of it. Others cannot
- * write while it lasts, so all files are read and checked before it, and their rows wait in files that nobody
- * sees. A bad line too many turns the rest of the run into a search for the next few bad lines, and nothing
- * is begun. */
+ * write while it lasts, so all files are read and checked before it, their rows wait in files that nobody
+ * sees, and what can be done ahead of it is. A bad line too many turns the rest of the run into a search for
+ * the next few bad lines, and nothing is begun. */
 #include "server/data/import.h"
 
 #include "base/mem.h"
 #include "base/talk.h"
+#include "server/data/import_ahead.h"
 #include "server/data/import_fields.h"
 #include "server/data/import_forms.h"
 #include "server/data/import_ids.h"
-#include "server/data/import_unchanged.h"
 #include "server/data/row_file.h"
 #include "server/fields/id_form.h"
 #include "server/fields/partial.h"
@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PROGRESS_ROWS = 16384, STAGE_FROM = 400000, COMPARE_FROM = 20000 };
+enum { PROGRESS_ROWS = 16384, STAGE_FROM = 400000, AHEAD_FROM = 20000, TRIES = 4 };
 
 struct import {
     const struct import_options *options;
@@ -36,7 +36,7 @@ struct import {
     bool failed;                              /* too many bad lines: nothing is written any more */
     struct partial partial;
     struct import_ids ids;
-    struct import_unchanged unchanged; /* of users */
+    struct import_ahead ahead[TABLE_CONTEXTS + 1]; /* of users and items */
     struct import_fields fields;
     struct import_forms forms; /* of the file at hand */
     bool ignored_seen[IMPORT_MAX_IGNORED];
@@ -61,12 +61,7 @@ static enum err_code put_user(struct import *im, const struct import_file *file,
 static enum err_code put_item(struct import *im, const struct import_file *file, const struct table_row *row,
                               struct err *e)
 {
-    const struct partial_item given = {.id = row->item,
-                                       .title = row->title,
-                                       .categories = row->categories,
-                                       .no_title = row->no_title,
-                                       .no_categories = row->no_categories,
-                                       .metadata = {row->object, row->no_object}};
+    const struct partial_item given = import_ahead_item(row);
     struct store_item item;
     bool known;
     enum err_code code = partial_item(&im->partial, im->conn, &given, &item, &known, e);
@@ -285,8 +280,8 @@ static enum err_code end_bulk(struct import *im, struct err *e)
     struct store_bulk_counts counts;
     store_bulk_count(bulk, &counts);
     im->report->n_items_kept_deleted = counts.n_kept_deleted;
-    im->report->n_known[TABLE_USERS] = counts.n_known_users + im->unchanged.n_left;
-    im->report->n_known[TABLE_ITEMS] = counts.n_known_items;
+    im->report->n_known[TABLE_USERS] = counts.n_known_users + im->ahead[TABLE_USERS].n_same;
+    im->report->n_known[TABLE_ITEMS] = counts.n_known_items + im->ahead[TABLE_ITEMS].n_same;
     im->report->n_repeated[TABLE_USERS] = counts.n_repeated_users;
     im->report->n_repeated[TABLE_ITEMS] = counts.n_repeated_items;
     enum err_code code = ERR_OK;
@@ -347,24 +342,64 @@ static enum err_code put_kind(struct import *im, enum table_kind kind, struct er
     return code;
 }
 
+/* Brings back what others changed since it was done ahead. */
+static enum err_code settle(struct import *im, bool *lost, struct err *e)
+{
+    enum err_code code = import_ahead_settle(&im->ahead[TABLE_ITEMS], im->conn, e);
+    if (!code)
+        code = import_ahead_settle(&im->ahead[TABLE_USERS], im->conn, e);
+    *lost = im->ahead[TABLE_ITEMS].lost || im->ahead[TABLE_USERS].lost;
+    return code;
+}
+
+static enum err_code compare_again(struct import *im, struct err *e)
+{
+    enum err_code code = import_ahead_compare_again(&im->ahead[TABLE_ITEMS], im->conn, &im->partial, e);
+    return code ? code : import_ahead_compare_again(&im->ahead[TABLE_USERS], im->conn, &im->partial, e);
+}
+
+/* What others changed is taken in before the transaction, so that little is left in it. Where another import
+ * came in between all is compared again, and it is tried once more; the last time, within it. */
+static enum err_code begin_settled(struct import *im, struct err *e)
+{
+    for (int i = 1;; i++) {
+        bool lost;
+        enum err_code code = settle(im, &lost, e);
+        if (!code && lost)
+            code = compare_again(im, e);
+        if (!code)
+            code = store_begin(im->conn, e);
+        if (!code)
+            code = settle(im, &lost, e);
+        if (!code && lost && i == TRIES)
+            return compare_again(im, e);
+        if (code || !lost)
+            return code;
+        store_rollback(im->conn);
+    }
+}
+
 static enum err_code begin(struct import *im, struct err *e)
 {
-    enum err_code code = store_begin(im->conn, e);
+    enum err_code code = begin_settled(im, e);
     if (!code)
         code = store_bulk_begin(im->conn, &im->bulk, e);
     if (!code && im->options->replace)
         store_bulk_replace_items(im->bulk);
-    return code ? code : import_unchanged_settle(&im->unchanged, im->conn, e);
+    return code;
 }
 
-/* Of many users those that change nothing are found before others have to wait. */
-static enum err_code compare_users(struct import *im, const struct store_counts *before, struct err *e)
+/* What can be done of large tables before others have to wait. */
+static enum err_code go_ahead(struct import *im, struct err *e)
 {
-    const size_t from = im->options->stage_from ? im->options->stage_from : COMPARE_FROM,
-                 n = (size_t)im->report->n_rows[TABLE_USERS];
-    if (n < from || before->n_users == 0)
-        return ERR_OK;
-    return import_unchanged_look(&im->unchanged, im->conn, &im->rows[TABLE_USERS], n, &im->partial, e);
+    static const enum table_kind kinds[] = {TABLE_ITEMS, TABLE_USERS};
+    const size_t from = im->options->stage_from ? im->options->stage_from : AHEAD_FROM;
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; i < 2 && !code; i++)
+        if ((size_t)im->report->n_rows[kinds[i]] >= from)
+            code = import_ahead_run(&im->ahead[kinds[i]], kinds[i], im->conn, im->load, &im->rows[kinds[i]],
+                                    &im->partial, e);
+    return code;
 }
 
 /* The rows of the bulk load. Staged interactions go first, having given keys to what they name; else items
@@ -382,6 +417,8 @@ static enum err_code take_bulk(struct import *im, struct err *e)
         code = put_kind(im, TABLE_USERS, e);
     if (!code && !staged && !im->failed)
         code = store_load_apply(im->load, im->bulk, &n_older, e);
+    if (!code && im->options->replace && !im->failed)
+        code = import_ahead_keep_items(&im->ahead[TABLE_ITEMS], im->bulk, e);
     if (!code)
         code = end_bulk(im, e);
     im->report->n_older += n_older;
@@ -422,9 +459,9 @@ static enum err_code take_files(struct import *im, const struct store_counts *be
     enum err_code code = read_files(im, before, e);
     bool sound = !code && !im->failed;
     if (sound)
-        code = store_load_stage(im->load, e);
+        code = go_ahead(im, e);
     if (sound && !code)
-        code = compare_users(im, before, e);
+        code = store_load_stage(im->load, e);
     if (sound && !code)
         code = begin(im, e);
     if (sound && !code)
@@ -468,7 +505,8 @@ static void close_store(struct import *im, bool failed)
         row_file_fini(&im->rows[i]);
     partial_fini(&im->partial);
     import_ids_fini(&im->ids);
-    import_unchanged_fini(&im->unchanged);
+    import_ahead_fini(&im->ahead[TABLE_ITEMS]);
+    import_ahead_fini(&im->ahead[TABLE_USERS]);
 }
 
 /* Where the file is, past links: beside it there is room to write. Where the store is none, in the working

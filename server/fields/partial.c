@@ -5,6 +5,8 @@
 #include "base/limits.h"
 #include "server/fields/merge_patch.h"
 
+#include <string.h>
+
 enum { MAX_CATEGORIES_BYTES = 1 << 20 }; /* of one item, as JSON; above what any door takes */
 
 void partial_init(struct partial *p)
@@ -110,4 +112,17 @@ enum err_code partial_item(struct partial *p, struct store_conn *c, const struct
     out->title = join_text(given->title, given->no_title, &p->title, p->has_title);
     out->categories = join_text(given->categories, given->no_categories, &p->categories, p->has_categories);
     return code;
+}
+
+static bool is_text(struct text text, const struct buf *had, bool has)
+{
+    return (text.data != NULL) == has && (!has || text.len == had->len) &&
+           (!has || text.len == 0 || memcmp(text.data, had->data, text.len) == 0);
+}
+
+bool partial_item_is_same(const struct partial *p, const struct store_item *item)
+{
+    return is_text(item->title, &p->title, p->has_title) &&
+           is_text(item->categories, &p->categories, p->has_categories) &&
+           is_text(item->metadata, &p->object, p->object.len > 0);
 }

@@ -45,4 +45,7 @@ enum err_code partial_user(struct partial *p, struct store_conn *c, struct text 
 enum err_code partial_item(struct partial *p, struct store_conn *c, const struct partial_item *given,
                            struct store_item *out, bool *known, struct err *e) ERR_MUST_CHECK;
 
+/* Whether what partial_item gave last is what the item has already. */
+bool partial_item_is_same(const struct partial *p, const struct store_item *item);
+
 #endif

@@ -1,7 +1,7 @@
 /* Bulk loads. A million interactions name a few thousand users and items again and again: their keys are
  * remembered in two hash tables, so that a row costs one insert and no look-up. Memory: the ids that the load
- * names, about 60 bytes and the id each. New rows get revision 0 until the end, when all of them get the
- * load's one change number. */
+ * names, about 60 bytes and the id each. The load's one change is recorded when it begins: nobody else writes
+ * before it is over, and so its rows are written once, with their revision. */
 #include "store/sqlite/private.h"
 
 #include "base/hash.h"
@@ -14,6 +14,7 @@
 /* One remembered id. */
 struct known {
     int64_t key;
+    int64_t hidden;   /* without a key: that of a row which a staged load writes */
     int64_t position; /* users: the next order of arrival; -1: to be read first */
     uint32_t len;
     bool written;  /* its row is as the load wants it */
@@ -36,8 +37,8 @@ struct sqlite_bulk {
     int64_t n_older; /* interactions that were left out */
     bool replaces;   /* the items that it lists are all there are */
     struct store_bulk_counts counts;
-    int64_t made_users[2], made_items[2]; /* [from, to): keys that the load gave before its first row */
-    int n_changes;                        /* of the connection, when it began */
+    int64_t change; /* the load's, and so the revision of its rows */
+    int64_t load;   /* whose rows were written before; 0: none */
 };
 
 static struct known **find(struct known_table *t, struct text id)
@@ -103,9 +104,12 @@ enum err_code sqlite_bulk_begin(struct store_conn *conn, struct store_bulk **out
         return err_set(e, ERR_NOMEM, "no memory for a bulk load");
     b->base.backend = conn->backend;
     b->conn = c;
-    b->n_changes = sqlite3_total_changes(c->db);
-    *out = &b->base;
-    return ERR_OK;
+    code = sqlite_new_change(c, "all", 0, &b->change, e);
+    if (code)
+        mem_free(b);
+    else
+        *out = &b->base;
+    return code;
 }
 
 void sqlite_bulk_abandon(struct store_bulk *bulk)
@@ -116,22 +120,16 @@ void sqlite_bulk_abandon(struct store_bulk *bulk)
     mem_free(b);
 }
 
-/* Inserts or updates the row of a user; the revision is given at the end. */
+/* Inserts or updates the row of a user. */
 static enum err_code write_user(struct sqlite_bulk *b, struct known *k, struct text profile, struct err *e)
 {
     struct text id = {k->id, k->len};
-    sqlite3_stmt *s = sqlite_statement(b->conn, k->key ? SQL_UPDATE_USER : SQL_INSERT_USER);
-    if (k->key)
-        sqlite3_bind_int64(s, 1, k->key);
-    else
-        sqlite_bind_text_view(s, 1, id);
-    sqlite_bind_text_view(s, 2, profile);
-    sqlite3_bind_int64(s, 3, 0);
-    enum err_code code = sqlite_run(b->conn, s, "write a user", e);
-    if (!code && k->key)
+    int64_t row = k->key ? k->key : k->hidden;
+    enum err_code code = sqlite_write_user(b->conn, id, row, profile, b->change, e);
+    if (!code && row)
         b->conn->erases = true; /* the profile that was there */
     if (!code && !k->key) {
-        k->key = sqlite3_last_insert_rowid(b->conn->db);
+        k->key = row ? row : sqlite3_last_insert_rowid(b->conn->db);
         k->position = 0;
     }
     if (!code)
@@ -139,9 +137,10 @@ static enum err_code write_user(struct sqlite_bulk *b, struct known *k, struct t
     return code;
 }
 
-static bool is_stored(int64_t key, const int64_t made[2])
+/* Whether the store had it before the load. */
+static bool is_stored(const struct sqlite_bulk *b, const struct sqlite_known *found)
 {
-    return key != 0 && !(key >= made[0] && key < made[1]);
+    return found->key != 0 && !(b->load && found->revision == -b->load);
 }
 
 /* The user with its key, looked up once a load; touched says that its revision must rise. */
@@ -152,7 +151,8 @@ static enum err_code user_of(struct sqlite_bulk *b, struct text id, bool create,
     if (code || (*out)->key)
         return code;
     code = sqlite_find_user(b->conn, id, &(*out)->key, e);
-    (*out)->stored = !code && is_stored((*out)->key, b->made_users);
+    (*out)->hidden = b->conn->user.hidden;
+    (*out)->stored = !code && is_stored(b, &b->conn->user);
     if (!code && (*out)->key == 0 && create)
         code = write_user(b, *out, (struct text){NULL, 0}, e);
     return code;
@@ -179,20 +179,12 @@ static enum err_code write_item(struct sqlite_bulk *b, struct known *k, const st
                                 struct err *e)
 {
     enum sqlite_statement update = b->replaces ? SQL_UPDATE_ITEM : SQL_UPDATE_ITEM_TEXTS;
-    sqlite3_stmt *s = sqlite_statement(b->conn, k->key ? update : SQL_INSERT_ITEM);
     if (k->key)
-        sqlite3_bind_int64(s, 1, k->key);
-    else
-        sqlite_bind_text_view(s, 1, item->id);
-    sqlite_bind_text_view(s, 2, item->title);
-    sqlite_bind_text_view(s, 3, item->categories);
-    sqlite_bind_text_view(s, 4, item->metadata);
-    sqlite3_bind_int64(s, 5, 0);
-    if (!k->key)
-        sqlite3_bind_int(s, 6, 0);
-    enum err_code code = sqlite_run(b->conn, s, "write an item", e);
-    if (!code && !k->key)
-        k->key = sqlite3_last_insert_rowid(b->conn->db);
+        return sqlite_write_item(b->conn, update, k->key, item, b->change, -1, e);
+    enum err_code code = sqlite_write_item(b->conn, k->hidden ? SQL_TAKE_ITEM : SQL_INSERT_ITEM, k->hidden,
+                                           item, b->change, 0, e);
+    if (!code)
+        k->key = k->hidden ? k->hidden : sqlite3_last_insert_rowid(b->conn->db);
     return code;
 }
 
@@ -203,8 +195,9 @@ static enum err_code item_of(struct sqlite_bulk *b, struct text id, bool create,
     if (code || (*out)->key)
         return code;
     code = sqlite_find_followed(b->conn, id, &(*out)->key, &(*out)->followed, e);
+    (*out)->hidden = b->conn->item.hidden;
     (*out)->deleted = b->conn->item.deleted;
-    (*out)->stored = !code && is_stored((*out)->key, b->made_items);
+    (*out)->stored = !code && is_stored(b, &b->conn->item);
     if (!code && (*out)->key == 0 && create)
         code = write_item(b, *out, &(struct store_item){.id = id}, e);
     return code;
@@ -238,11 +231,23 @@ void sqlite_bulk_count(const struct store_bulk *bulk, struct store_bulk_counts *
     *out = ((const struct sqlite_bulk *)bulk)->counts;
 }
 
-void sqlite_bulk_made(struct store_bulk *bulk, const int64_t users[2], const int64_t items[2])
+int64_t sqlite_bulk_change(const struct store_bulk *bulk)
 {
-    struct sqlite_bulk *b = (struct sqlite_bulk *)bulk;
-    memcpy(b->made_users, users, sizeof b->made_users);
-    memcpy(b->made_items, items, sizeof b->made_items);
+    return ((const struct sqlite_bulk *)bulk)->change;
+}
+
+void sqlite_bulk_made(struct store_bulk *bulk, int64_t load)
+{
+    ((struct sqlite_bulk *)bulk)->load = load;
+}
+
+enum err_code sqlite_bulk_keep_item(struct store_bulk *bulk, struct text id, struct err *e)
+{
+    struct known *k;
+    enum err_code code = item_of((struct sqlite_bulk *)bulk, id, false, &k, e);
+    if (!code)
+        k->listed = true;
+    return code;
 }
 
 /* Numbers that grow in memory. */
@@ -313,7 +318,7 @@ enum err_code sqlite_bulk_delete_other_items(struct store_bulk *bulk, int64_t *n
     for (size_t i = 0; i < others.n && !code; i++) {
         sqlite3_stmt *s = sqlite_statement(b->conn, SQL_DELETE_ITEM);
         sqlite3_bind_int64(s, 1, others.at[i]);
-        sqlite3_bind_int64(s, 2, 0); /* until the load's end */
+        sqlite3_bind_int64(s, 2, b->change);
         code = sqlite_run(b->conn, s, "delete an item", e);
     }
     if (!code)
@@ -330,7 +335,7 @@ static enum err_code prepare_user(struct sqlite_bulk *b, struct known *k, struct
     if (!k->written) {
         sqlite3_stmt *s = sqlite_statement(b->conn, SQL_TOUCH_USER);
         sqlite3_bind_int64(s, 1, k->key);
-        sqlite3_bind_int64(s, 2, 0);
+        sqlite3_bind_int64(s, 2, b->change);
         code = sqlite_run(b->conn, s, "write a user", e);
         k->written = code == ERR_OK;
     }
@@ -382,16 +387,7 @@ enum err_code sqlite_bulk_interaction(struct store_bulk *bulk, struct text user,
 enum err_code sqlite_bulk_end(struct store_bulk *bulk, int64_t *n_older, struct err *e)
 {
     struct sqlite_bulk *b = (struct sqlite_bulk *)bulk;
-    struct sqlite_conn *c = b->conn;
-    int64_t change;
-    bool wrote = sqlite3_total_changes(c->db) != b->n_changes; /* else there is no row to be looked for */
-    enum err_code code = sqlite_new_change(c, "all", 0, &change, e);
-    static const enum sqlite_statement touches[] = {SQL_TOUCH_ALL_USERS, SQL_TOUCH_ALL_ITEMS};
-    for (size_t i = 0; i < 2 && !code && wrote; i++) {
-        sqlite3_stmt *s = sqlite_statement(c, touches[i]);
-        sqlite3_bind_int64(s, 1, change);
-        code = sqlite_run(c, s, "give the load its revision", e);
-    }
+    enum err_code code = sqlite_check_writing(b->conn, e);
     if (n_older)
         *n_older = b->n_older;
     sqlite_bulk_abandon(bulk);

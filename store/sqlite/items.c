@@ -117,19 +117,32 @@ enum err_code sqlite_taken_above(struct store_conn *conn, int64_t item_key, bool
 
 /* ---- writes ---- */
 
-/* The key of an item, 0 when there is none, and whether it is deleted. */
+/* The key of an item, 0 when there is none, and whether it is deleted; c->item has what else is known. What
+ * was looked up before may be deleted since. */
 static enum err_code state_of(struct sqlite_conn *c, struct text id, int64_t *key, bool *deleted,
                               struct err *e)
 {
-    sqlite3_stmt *s = sqlite_statement(c, SQL_ITEM_OF);
-    sqlite_bind_text_view(s, 1, id);
-    int rc = sqlite3_step(s);
-    *key = rc == SQLITE_ROW ? sqlite3_column_int64(s, 0) : 0;
-    *deleted = rc == SQLITE_ROW && sqlite3_column_int(s, 6) != 0;
-    enum err_code code =
-        rc == SQLITE_ROW || rc == SQLITE_DONE ? ERR_OK : sqlite_fail(c, rc, "look an id up", e);
-    sqlite3_reset(s);
+    c->item.key = 0;
+    enum err_code code = sqlite_find_item(c, id, key, e);
+    *deleted = c->item.deleted;
     return code;
+}
+
+enum err_code sqlite_write_item(struct sqlite_conn *c, enum sqlite_statement which, int64_t key,
+                                const struct store_item *item, int64_t revision, int followed, struct err *e)
+{
+    sqlite3_stmt *s = sqlite_statement(c, which);
+    if (key)
+        sqlite3_bind_int64(s, 1, key);
+    else
+        sqlite_bind_text_view(s, 1, item->id);
+    sqlite_bind_text_view(s, 2, item->title);
+    sqlite_bind_text_view(s, 3, item->categories);
+    sqlite_bind_text_view(s, 4, item->metadata);
+    sqlite3_bind_int64(s, 5, revision);
+    if (followed >= 0)
+        sqlite3_bind_int(s, 6, followed);
+    return sqlite_run(c, s, "write an item", e);
 }
 
 enum err_code sqlite_put_item(struct store_conn *conn, const struct store_item *item, bool *created,
@@ -143,20 +156,14 @@ enum err_code sqlite_put_item(struct store_conn *conn, const struct store_item *
         code = sqlite_new_change(c, "item", key, &change, e);
     if (code)
         return code;
-    sqlite3_stmt *s = sqlite_statement(c, key ? SQL_UPDATE_ITEM : SQL_INSERT_ITEM);
+    int64_t hidden = c->item.hidden; /* a row that a load writes: from here on it is ours */
     if (key)
-        sqlite3_bind_int64(s, 1, key);
+        code = sqlite_write_item(c, SQL_UPDATE_ITEM, key, item, change, -1, e);
     else
-        sqlite_bind_text_view(s, 1, item->id);
-    sqlite_bind_text_view(s, 2, item->title);
-    sqlite_bind_text_view(s, 3, item->categories);
-    sqlite_bind_text_view(s, 4, item->metadata);
-    sqlite3_bind_int64(s, 5, change);
-    if (!key)
-        sqlite3_bind_int(s, 6, 1);
-    code = sqlite_run(c, s, "write an item", e);
+        code = sqlite_write_item(c, hidden ? SQL_TAKE_ITEM : SQL_INSERT_ITEM, hidden, item, change, 1, e);
+    c->item.key = 0; /* what was looked up is of before */
     if (!code && !key)
-        code = sqlite_change_of(c, change, sqlite3_last_insert_rowid(c->db), e);
+        code = sqlite_change_of(c, change, hidden ? hidden : sqlite3_last_insert_rowid(c->db), e);
     if (!code)
         *created = key == 0 || deleted;
     return code;

@@ -8,8 +8,7 @@
  * becomes visible at once, and a load that ends in between, however, leaves the old state and a table that
  * the next load or opening drops; a file that is locked says whose it is.
  *
- * New users and items have keys from the start, above all that are there. Users who register meanwhile move
- * above the load's; of items, whose keys other processes know, some keys are left free. */
+ * New users and items have rows, and so their keys, before the end too, which nobody sees (pending.c). */
 #include "store/sqlite/load.h"
 
 #include "base/clock.h"
@@ -20,8 +19,6 @@
 #include <string.h>
 
 enum {
-    BATCH_MS = 40, /* how long a transaction of a load lasts */
-    PAUSE_MS = 8,  /* between two: longer than who waits for the lock sleeps */
     FEW_INDEXED = 200000,
     FEW_BESIDE = 8, /* so many times more rows in the store, and not many more than... */
     FEW_TIMES = 3   /* ...so many times the least that is staged: written at once, for all would be copied */
@@ -61,31 +58,41 @@ enum err_code sqlite_load_interaction(struct store_load *load, struct text user,
 
 /* ---- staging ---- */
 
-/* Keys of all ids; those of new ones are above all that are there, and above those that others will give
- * meanwhile. */
+/* The key of a user; one who is new gets a row, or had one from a table of users. */
+static enum err_code find_user(struct sqlite_load *l, size_t i, struct err *e)
+{
+    struct text id = id_table_text(&l->users, (uint32_t)i);
+    enum err_code code = sqlite_find_user(l->conn, id, &l->user_keys[i], e);
+    l->user_is_new[i] = !code && l->user_keys[i] == 0;
+    if (!l->user_is_new[i])
+        return code;
+    l->user_keys[i] = l->conn->user.hidden;
+    return l->user_keys[i] ? ERR_OK : sqlite_pending_new(l, false, id, &l->user_keys[i], e);
+}
+
+static enum err_code find_item(struct sqlite_load *l, size_t i, struct err *e)
+{
+    struct text id = id_table_text(&l->items, (uint32_t)i);
+    enum err_code code = sqlite_find_followed(l->conn, id, &l->item_keys[i], &l->followed[i], e);
+    if (code || l->item_keys[i])
+        return code;
+    l->item_keys[i] = l->conn->item.hidden;
+    return l->item_keys[i] ? ERR_OK : sqlite_pending_new(l, true, id, &l->item_keys[i], e);
+}
+
+/* Keys of all ids, in short transactions. Who is deleted or registered while it goes on is found in the log
+ * of changes, as who is later. */
 static enum err_code find_keys(struct sqlite_load *l, struct err *e)
 {
-    enum err_code code =
-        sqlite_load_number(l, "SELECT coalesce(max(user_key), 0) + 1 FROM users", &l->first_new_user, e);
-    if (!code)
-        code =
-            sqlite_load_number(l, "SELECT coalesce(max(item_key), 0) + 1 FROM items", &l->first_new_item, e);
-    if (!code)
-        code = sqlite_load_note_followed(l, e);
-    if (!code)
-        code = sqlite_last_change(&l->conn->base, &l->change, e);
-    l->first_new_user += SQLITE_LOAD_FREE_USER_KEYS;
-    l->first_new_item += SQLITE_LOAD_FREE_ITEM_KEYS;
-    for (size_t i = 0; i < l->users.n && !code; i++) {
-        code = sqlite_find_user(l->conn, id_table_text(&l->users, (uint32_t)i), &l->user_keys[i], e);
-        if (!code && l->user_keys[i] == 0)
-            l->user_keys[i] = l->first_new_user + l->n_new_users++;
-    }
-    for (size_t i = 0; i < l->items.n && !code; i++) {
-        code = sqlite_find_followed(l->conn, id_table_text(&l->items, (uint32_t)i), &l->item_keys[i],
-                                    &l->followed[i], e);
-        if (!code && l->item_keys[i] == 0)
-            l->item_keys[i] = l->first_new_item + l->n_new_items++;
+    enum err_code code = ERR_OK;
+    for (size_t i = 0, n = l->users.n + l->items.n; i < n && !code;) {
+        struct sqlite_load_budget t;
+        code = sqlite_load_batch_begin(l, &t, e);
+        if (code)
+            break;
+        for (; i < n && !code && !sqlite_load_is_over(&t); i++)
+            code = i < l->users.n ? find_user(l, i, e) : find_item(l, i - l->users.n, e);
+        code = sqlite_load_batch_end(l, code, e);
     }
     return code;
 }
@@ -160,11 +167,13 @@ static enum err_code allocate(struct sqlite_load *l, struct err *e)
 {
     l->start = mem_alloc_array(l->users.n + 1, sizeof *l->start);
     l->user_keys = mem_zalloc_array(l->users.n, sizeof *l->user_keys);
+    l->user_is_new = mem_zalloc_array(l->users.n, sizeof *l->user_is_new);
     l->item_keys = mem_zalloc_array(l->items.n, sizeof *l->item_keys);
     l->followed = mem_zalloc_array(l->items.n, sizeof *l->followed);
     l->order = mem_alloc_array(l->users.n, sizeof *l->order);
-    l->moved_from = mem_zalloc_array(l->items.n, sizeof *l->moved_from);
-    if (!l->start || !l->user_keys || !l->item_keys || !l->followed || !l->order || !l->moved_from)
+    l->to_mark = mem_zalloc_array(l->items.n, sizeof *l->to_mark);
+    if (!l->start || !l->user_keys || !l->user_is_new || !l->item_keys || !l->followed || !l->order ||
+        !l->to_mark)
         return err_set(e, ERR_NOMEM, "no memory for a load of %zu users", l->users.n);
     for (size_t i = 0; i < l->users.n; i++)
         l->order[i] = (uint32_t)i;
@@ -181,14 +190,14 @@ static enum err_code begin_staging(struct sqlite_load *l, struct err *e)
     if (!code)
         code = make_index(l, e);
     if (!code)
-        code = find_keys(l, e);
-    if (code) {
-        sqlite_rollback(&l->conn->base);
-        return code;
-    }
-    code = sqlite_commit(&l->conn->base, e);
+        code = sqlite_load_note_followed(l, e);
+    if (!code)
+        code = sqlite_last_change(&l->conn->base, &l->change, e);
+    code = sqlite_load_batch_end(l, code, e);
     l->staged = code == ERR_OK;
-    if (l->users.n > 1)
+    if (!code)
+        code = find_keys(l, e);
+    if (!code && l->users.n > 1)
         qsort_r(l->order, l->users.n, sizeof *l->order, by_user_key, l->user_keys);
     if (!code)
         code = sqlite_load_prepare(
@@ -216,7 +225,7 @@ struct merging {
 /* Merges users until the time is over. */
 static enum err_code merge_some(struct sqlite_load *l, struct merging *m, struct err *e)
 {
-    int64_t until = clock_monotonic_ns() + (int64_t)BATCH_MS * 1000000;
+    int64_t until = clock_monotonic_ns() + (int64_t)SQLITE_LOAD_BATCH_MS * 1000000;
     enum err_code code = ERR_OK;
     sqlite3_reset(l->select);
     sqlite3_bind_int64(l->select, 1, m->from);
@@ -252,11 +261,7 @@ static enum err_code merge_all(struct sqlite_load *l, struct err *e)
         if (code)
             break;
         code = merge_some(l, &m, e);
-        if (code)
-            sqlite_rollback(&l->conn->base);
-        else
-            code = sqlite_commit(&l->conn->base, e);
-        (void)sqlite3_sleep(PAUSE_MS);
+        code = sqlite_load_batch_end(l, code, e);
     }
     return code;
 }
@@ -280,18 +285,16 @@ enum err_code sqlite_load_stage(struct store_load *load, struct err *e)
     bool worth = false;
     if (l->conn->stuck)
         sqlite_rollback(&l->conn->base);
-    enum err_code code = load_rows_read(&l->rows, e);
+    enum err_code code = sqlite_pending_flush(l, e);
+    if (!code)
+        code = load_rows_read(&l->rows, e);
     if (!code)
         code = is_worth_staging(l, &worth, e);
     if (!code && !worth)
         code = load_rows_repeated(&l->rows, &l->n_repeated, e);
     if (code || !worth)
         return code;
-    code = sqlite_load_acquire(l->conn->store->file, SQLITE_BUSY_MS, &l->lock, e);
-    if (!code) /* keys are checked by ourselves: users of the second table are yet to come */
-        code = sqlite_load_run(l, "PRAGMA foreign_keys = OFF; PRAGMA cache_size = -65536", e);
-    if (!code)
-        code = sqlite_load_clean(l->conn, e);
+    code = sqlite_pending_begin(l, e);
     if (!code)
         code = allocate(l, e);
     if (!code)
@@ -323,14 +326,16 @@ void sqlite_load_free(struct store_load *load)
         (void)sqlite3_exec(l->conn->db, "PRAGMA foreign_keys = ON", NULL, NULL, NULL);
     }
     sqlite_load_release(&l->lock);
+    sqlite_pending_fini(&l->pending);
     load_rows_fini(&l->rows);
     id_table_fini(&l->users);
     id_table_fini(&l->items);
     mem_free(l->start);
     mem_free(l->user_keys);
+    mem_free(l->user_is_new);
     mem_free(l->item_keys);
     mem_free(l->followed);
-    mem_free(l->moved_from);
+    mem_free(l->to_mark);
     mem_free(l->followed_keys.at);
     mem_free(l->order);
     mem_free(l->merged);

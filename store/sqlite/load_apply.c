@@ -1,86 +1,46 @@
-/* The end of a staged load, in its caller's transaction: what others changed since is done over, new users
- * and items get their rows, and the tables change places. */
+/* The end of a staged load, in its caller's transaction: what others changed since is done over, its users
+ * and items are there from now on, and the tables change places. */
 #include "store/sqlite/load.h"
 
-/* Runs a statement for a row with this key and id; *n: the rows it changed. */
-static enum err_code change(struct sqlite_load *l, sqlite3_stmt *s, int64_t key, struct text id, int *n,
+/* Runs a statement for a row with this key and id; *n: the rows it changed or found. */
+static enum err_code change(struct sqlite_load *l, sqlite3_stmt *s, int64_t key, struct text id, bool *any,
                             struct err *e)
 {
     sqlite3_reset(s);
     sqlite3_bind_int64(s, 1, key);
     sqlite_bind_text_view(s, 2, id);
-    enum err_code code = sqlite_run(l->conn, s, "load", e);
-    *n = code ? 0 : sqlite3_changes(l->conn->db);
+    int rc = sqlite3_step(s);
+    *any = rc == SQLITE_ROW || (rc == SQLITE_DONE && sqlite3_changes(l->conn->db) > 0);
+    enum err_code code = rc == SQLITE_ROW || rc == SQLITE_DONE ? ERR_OK : sqlite_fail(l->conn, rc, "load", e);
+    sqlite3_reset(s);
     return code;
 }
 
-/* An id that somebody else gave an item meanwhile: its key is the other one. */
-static enum err_code adopt_item(struct sqlite_load *l, size_t i, struct err *e)
+/* Marks the users whom the load names as changed, and drops what it adds to who was deleted meanwhile. Its
+ * new ones are looked at only where the log does not say who was. Whoever has another key by now is one of
+ * those who changed. */
+static enum err_code touch_users(struct sqlite_load *l, struct sqlite_load_behind *b, int64_t revision,
+                                 struct err *e)
 {
-    int64_t key;
-    bool followed;
+    sqlite3_stmt *find = NULL, *touch = NULL;
+    bool any;
     enum err_code code =
-        sqlite_find_followed(l->conn, id_table_text(&l->items, (uint32_t)i), &key, &followed, e);
-    if (!code && key == 0)
-        return err_set(e, ERR_BUSY,
-                       "store %s: more than %d items were registered while the import ran; run it again",
-                       l->conn->store->path, SQLITE_LOAD_FREE_ITEM_KEYS);
+        sqlite_load_prepare(l, "SELECT 1 FROM users WHERE user_key = ?1 AND id = ?2", &find, e);
     if (!code)
-        sqlite_load_move(l, i, key, followed);
-    return code;
-}
-
-static enum err_code insert_items(struct sqlite_load *l, struct err *e)
-{
-    sqlite3_stmt *s = NULL;
-    enum err_code code = sqlite_load_prepare(
-        l, "INSERT OR IGNORE INTO items (item_key, id, revision, followed) VALUES (?1, ?2, 0, 0)", &s, e);
-    for (size_t i = 0; i < l->items.n && !code; i++) {
-        int n;
-        if (l->item_keys[i] < l->first_new_item)
-            continue;
-        code = change(l, s, l->item_keys[i], id_table_text(&l->items, (uint32_t)i), &n, e);
-        if (!code && n == 0)
-            code = adopt_item(l, i, e);
-    }
-    sqlite3_finalize(s);
-    return code;
-}
-
-/* A new user of the load could not be made: somebody registered the id meanwhile, or, which is an error, was
- * given the key. */
-static enum err_code check_registered(struct sqlite_load *l, uint32_t user, struct err *e)
-{
-    int64_t key = 0;
-    enum err_code code = sqlite_find_user(l->conn, id_table_text(&l->users, user), &key, e);
-    if (code || key)
-        return code;
-    return err_set(e, ERR_BUSY,
-                   "store %s: more than %d users were registered while the import ran; run it again",
-                   l->conn->store->path, SQLITE_LOAD_FREE_USER_KEYS);
-}
-
-/* Marks the users whom the load names as changed, makes the new ones, and drops what it adds to who was
- * deleted meanwhile. Whoever has another key by now is one of those who changed. */
-static enum err_code touch_users(struct sqlite_load *l, struct sqlite_load_behind *b, struct err *e)
-{
-    sqlite3_stmt *insert = NULL, *touch = NULL;
-    int n;
-    enum err_code code = sqlite_load_prepare(
-        l, "INSERT OR IGNORE INTO users (user_key, id, revision) VALUES (?1, ?2, 0)", &insert, e);
+        code = sqlite_load_prepare(l, "UPDATE users SET revision = ?3 WHERE user_key = ?1 AND id = ?2",
+                                   &touch, e);
     if (!code)
-        code = sqlite_load_prepare(l, "UPDATE users SET revision = 0 WHERE user_key = ?1 AND id = ?2", &touch,
-                                   e);
+        sqlite3_bind_int64(touch, 3, revision);
     for (size_t k = 0; k < l->users.n && !code; k++) {
         uint32_t i = l->order[k];
-        bool new = l->user_keys[i] >= l->first_new_user;
-        code = change(l, new ? insert : touch, l->user_keys[i], id_table_text(&l->users, i), &n, e);
-        if (!code && n == 0 && new)
-            code = check_registered(l, i, e);
-        else if (!code && n == 0)
+        if (l->user_is_new[i] && !l->any_gone)
+            continue;
+        code = change(l, l->user_is_new[i] ? find : touch, l->user_keys[i], id_table_text(&l->users, i), &any,
+                      e);
+        if (!code && !any)
             code = sqlite_load_leave_key(l, b, l->user_keys[i], e);
     }
-    sqlite3_finalize(insert);
+    sqlite3_finalize(find);
     sqlite3_finalize(touch);
     return code;
 }
@@ -98,16 +58,14 @@ static enum err_code swap(struct sqlite_load *l, struct err *e)
                            e);
 }
 
-static enum err_code apply_staged(struct sqlite_load *l, struct err *e)
+static enum err_code apply_staged(struct sqlite_load *l, int64_t revision, struct err *e)
 {
     struct sqlite_load_behind behind = {0};
-    enum err_code code = sqlite_load_find_behind(l, &behind, e);
+    enum err_code code = sqlite_load_find_behind(l, revision, &behind, e);
     if (!code)
-        code = insert_items(l, e);
+        code = touch_users(l, &behind, revision, e);
     if (!code)
-        code = touch_users(l, &behind, e);
-    if (!code)
-        code = sqlite_load_do_over(l, &behind, e);
+        code = sqlite_load_do_over(l, &behind, revision, e);
     sqlite_load_behind_fini(&behind);
     sqlite_load_close(l);
     return code ? code : swap(l, e);
@@ -117,12 +75,13 @@ enum err_code sqlite_load_apply(struct store_load *load, struct store_bulk *bulk
                                 struct err *e)
 {
     struct sqlite_load *l = (struct sqlite_load *)load;
+    int64_t revision = sqlite_bulk_change(bulk);
     enum err_code code = sqlite_check_writing(l->conn, e);
+    if (!code)
+        code = sqlite_pending_apply(l, revision, e);
+    sqlite_bulk_made(bulk, l->pending.load);
     if (!code && l->staged)
-        code = apply_staged(l, e);
-    if (!code && l->staged)
-        sqlite_bulk_made(bulk, (const int64_t[]){l->first_new_user, l->first_new_user + l->n_new_users},
-                         (const int64_t[]){l->first_new_item, l->first_new_item + l->n_new_items});
+        code = apply_staged(l, revision, e);
     for (size_t i = 0; i < l->rows.n && !l->staged && !code; i++) {
         const struct load_row *x = &l->rows.at[i];
         code =

@@ -14,8 +14,6 @@
 enum {
     ROUNDS = 8,        /* at most: others may change more than a round can do over */
     FEW_CHANGED = 200, /* users that the last transaction may do over: some milliseconds */
-    BATCH_MS = 40,     /* how long a transaction lasts, and the pause after it, as in load.c */
-    PAUSE_MS = 8
 };
 
 /* ---- what changed ---- */
@@ -79,45 +77,67 @@ enum err_code sqlite_load_note_followed(struct sqlite_load *l, struct err *e)
     return find_followed(l, &l->followed_keys, NULL, e);
 }
 
-/* Rows of the load that name the item are to be written anew. */
-void sqlite_load_move(struct sqlite_load *l, size_t item, int64_t key, bool followed)
+/* Rows of the load that name the item are to be marked as of one that is followed. */
+static void mark_later(struct sqlite_load *l, size_t item)
 {
-    l->n_moved += l->moved_from[item] == 0;
-    if (l->moved_from[item] == 0)
-        l->moved_from[item] = l->item_keys[item];
-    l->item_keys[item] = key;
-    l->followed[item] = followed;
+    l->n_to_mark += !l->to_mark[item];
+    l->to_mark[item] = l->followed[item] = true;
 }
 
-/* New items of the load that somebody else has registered. */
-static enum err_code find_registered(struct sqlite_load *l, struct err *e)
+/* Whether the log of changes says, one by one, what others changed. */
+static enum err_code is_logged(struct sqlite_load *l, int64_t last, bool *is, struct err *e)
 {
-    enum err_code code = ERR_OK;
-    for (size_t i = 0; i < l->items.n && !code; i++) {
-        int64_t key;
-        bool followed;
-        if (l->item_keys[i] < l->first_new_item)
-            continue;
-        code = sqlite_find_followed(l->conn, id_table_text(&l->items, (uint32_t)i), &key, &followed, e);
-        if (!code && key && key != l->item_keys[i])
-            sqlite_load_move(l, i, key, followed);
-    }
+    sqlite3_stmt *s = NULL;
+    enum err_code code = sqlite_load_prepare(
+        l, "SELECT count(*), ifnull(sum(kind = 'all'), 0) FROM changes WHERE change > ?1 AND change <= ?2",
+        &s, e);
+    if (code)
+        return code;
+    sqlite3_bind_int64(s, 1, l->change);
+    sqlite3_bind_int64(s, 2, last);
+    int rc = sqlite3_step(s);
+    if (rc != SQLITE_ROW)
+        code = sqlite_fail(l->conn, rc, "read what others changed", e);
+    *is = !code && sqlite3_column_int64(s, 0) == last - l->change && sqlite3_column_int64(s, 1) == 0;
+    sqlite3_finalize(s);
     return code;
 }
 
-enum err_code sqlite_load_find_behind(struct sqlite_load *l, struct sqlite_load_behind *b, struct err *e)
+/* Users who changed or went. Where the log does not say it all users are read. */
+static enum err_code find_users(struct sqlite_load *l, struct sqlite_load_behind *b, struct err *e)
+{
+    bool logged;
+    enum err_code code = is_logged(l, b->change, &logged, e);
+    if (code)
+        return code;
+    l->any_gone = l->any_gone || !logged;
+    if (!logged)
+        return read_keys(l, "SELECT user_key, id FROM users WHERE revision > ?1", l->change, &l->users,
+                         &b->users, e);
+    code = read_keys(l,
+                     "SELECT user_key, id FROM users WHERE user_key IN "
+                     "(SELECT row_key FROM changes WHERE change > ?1 AND kind = 'user')",
+                     l->change, &l->users, &b->users, e);
+    return code ? code
+                : read_keys(l, "SELECT DISTINCT row_key FROM changes WHERE change > ?1 AND kind = 'gone'",
+                            l->change, NULL, &b->gone, e);
+}
+
+enum err_code sqlite_load_find_behind(struct sqlite_load *l, int64_t before, struct sqlite_load_behind *b,
+                                      struct err *e)
 {
     struct sqlite_load_keys followed = {0};
     *b = (struct sqlite_load_behind){0};
     enum err_code code = sqlite_last_change(&l->conn->base, &b->change, e);
+    if (before)
+        b->change = before - 1;
     if (!code)
-        code = read_keys(l, "SELECT user_key, id FROM users WHERE revision > ?1", l->change, &l->users,
-                         &b->users, e);
+        code = find_users(l, b, e);
     if (!code)
         code = find_followed(l, &followed, l->unfollows ? NULL : &b->followed, e);
     for (size_t i = 0; i < b->followed.n && !code; i++)
         if (b->followed.at[i].number != ID_TABLE_NONE)
-            sqlite_load_move(l, b->followed.at[i].number, b->followed.at[i].key, true);
+            mark_later(l, b->followed.at[i].number);
     if (code) {
         mem_free(followed.at);
         return code;
@@ -130,6 +150,7 @@ enum err_code sqlite_load_find_behind(struct sqlite_load *l, struct sqlite_load_
 void sqlite_load_behind_fini(struct sqlite_load_behind *b)
 {
     mem_free(b->users.at);
+    mem_free(b->gone.at);
     mem_free(b->followed.at);
     sqlite3_finalize(b->drop);
     sqlite3_finalize(b->touch);
@@ -138,19 +159,8 @@ void sqlite_load_behind_fini(struct sqlite_load_behind *b)
 
 /* ---- doing it over ---- */
 
-/* What time a transaction has; looked at now and then. */
-struct budget {
-    int64_t until_ns;
-    unsigned n;
-};
-
-static bool is_over(struct budget *t)
-{
-    return t->n++ % 16 == 15 && clock_monotonic_ns() > t->until_ns;
-}
-
 /* The rows that the store has of followed items, in the order of the index that they have just come into. */
-static enum err_code follow(struct sqlite_load *l, struct sqlite_load_behind *b, struct budget *t,
+static enum err_code follow(struct sqlite_load *l, struct sqlite_load_behind *b, struct sqlite_load_budget *t,
                             struct err *e)
 {
     sqlite3_stmt *s = NULL;
@@ -161,7 +171,7 @@ static enum err_code follow(struct sqlite_load *l, struct sqlite_load_behind *b,
             "UPDATE interactions_next SET followed = 1 WHERE followed = 0 AND (user_key, item_key) IN "
             "(SELECT user_key, item_key FROM interactions WHERE followed = 1 AND item_key = ?1)",
             &s, e);
-    while (b->at_followed < b->followed.n && !code && !is_over(t)) {
+    while (b->at_followed < b->followed.n && !code && !sqlite_load_is_over(t)) {
         sqlite3_bind_int64(s, 1, b->followed.at[b->at_followed++].key);
         code = sqlite_run(l->conn, s, "load", e);
     }
@@ -169,42 +179,38 @@ static enum err_code follow(struct sqlite_load *l, struct sqlite_load_behind *b,
     return code;
 }
 
-static enum err_code move_user(struct sqlite_load *l, sqlite3_stmt *s, uint32_t user, struct budget *t,
-                               struct err *e)
+static enum err_code mark_user(struct sqlite_load *l, sqlite3_stmt *s, uint32_t user,
+                               struct sqlite_load_budget *t, struct err *e)
 {
     enum err_code code = ERR_OK;
     for (size_t i = l->start[user]; i < l->start[user + 1] && !code; i++) {
         uint32_t item = l->rows.at[i].item;
-        if (l->moved_from[item] == 0)
+        if (!l->to_mark[item])
             continue;
         sqlite3_bind_int64(s, 1, l->user_keys[user]);
-        sqlite3_bind_int64(s, 2, l->moved_from[item]);
-        sqlite3_bind_int64(s, 3, l->item_keys[item]);
-        sqlite3_bind_int(s, 4, l->followed[item] && !l->unfollows);
+        sqlite3_bind_int64(s, 2, l->item_keys[item]);
         code = sqlite_run(l->conn, s, "load", e);
         t->n++;
     }
     return code;
 }
 
-/* The rows that the load added of items that have other keys by now, or are followed. */
-static enum err_code move(struct sqlite_load *l, struct sqlite_load_behind *b, struct budget *t,
+/* The rows that the load added of items that are followed by now. */
+static enum err_code mark(struct sqlite_load *l, struct sqlite_load_behind *b, struct sqlite_load_budget *t,
                           struct err *e)
 {
     sqlite3_stmt *s = NULL;
-    if (l->n_moved == 0)
+    if (l->n_to_mark == 0)
         return ERR_OK;
-    enum err_code code = sqlite_load_prepare(l,
-                                             "UPDATE OR REPLACE interactions_next SET item_key = ?3, "
-                                             "followed = ?4 WHERE user_key = ?1 AND item_key = ?2",
-                                             &s, e);
-    while (b->at_moved < l->users.n && !code && !is_over(t))
-        code = move_user(l, s, l->order[b->at_moved++], t, e);
+    enum err_code code = sqlite_load_prepare(
+        l, "UPDATE interactions_next SET followed = 1 WHERE user_key = ?1 AND item_key = ?2", &s, e);
+    while (b->at_marked < l->users.n && !code && !sqlite_load_is_over(t))
+        code = mark_user(l, s, l->order[b->at_marked++], t, e);
     sqlite3_finalize(s);
-    if (!code && b->at_moved == l->users.n) {
+    if (!code && b->at_marked == l->users.n) {
         for (size_t i = 0; i < l->items.n; i++)
-            l->moved_from[i] = 0;
-        l->n_moved = 0;
+            l->to_mark[i] = false;
+        l->n_to_mark = 0;
     }
     return code;
 }
@@ -244,7 +250,7 @@ static enum err_code prepare(struct sqlite_load *l, struct sqlite_load_behind *b
     if (!b->drop)
         code = sqlite_load_prepare(l, "DELETE FROM interactions_next WHERE user_key = ?1", &b->drop, e);
     if (!code && !b->touch)
-        code = sqlite_load_prepare(l, "UPDATE users SET revision = 0 WHERE user_key = ?1", &b->touch, e);
+        code = sqlite_load_prepare(l, "UPDATE users SET revision = ?2 WHERE user_key = ?1", &b->touch, e);
     return code;
 }
 
@@ -261,8 +267,9 @@ enum err_code sqlite_load_leave_key(struct sqlite_load *l, struct sqlite_load_be
     return code;
 }
 
+/* change: of the last transaction, or 0 in one before. */
 static enum err_code do_user_over(struct sqlite_load *l, struct sqlite_load_behind *b,
-                                  const struct sqlite_load_key *u, bool last, struct err *e)
+                                  const struct sqlite_load_key *u, int64_t change, struct err *e)
 {
     bool loaded = u->number != ID_TABLE_NONE;
     int64_t left = loaded ? l->user_keys[u->number] : u->key;
@@ -273,43 +280,48 @@ static enum err_code do_user_over(struct sqlite_load *l, struct sqlite_load_behi
         code = sqlite_load_leave_key(l, b, left, e);
     if (!code)
         code = write_anew(l, b, u->key, u->number, e);
-    if (!code && loaded && last)
-        code = run_with_key(l, b->touch, u->key, e);
-    return code;
+    if (code || !loaded || !change)
+        return code;
+    sqlite3_bind_int64(b->touch, 2, change);
+    return run_with_key(l, b->touch, u->key, e);
 }
 
-static enum err_code do_users_over(struct sqlite_load *l, struct sqlite_load_behind *b, bool last,
-                                   struct budget *t, struct err *e)
+static enum err_code do_users_over(struct sqlite_load *l, struct sqlite_load_behind *b, int64_t change,
+                                   struct sqlite_load_budget *t, struct err *e)
 {
     enum err_code code = prepare(l, b, e);
-    while (b->at_user < b->users.n && !code && !is_over(t))
-        code = do_user_over(l, b, &b->users.at[b->at_user++], last, e);
+    while (b->at_gone < b->gone.n && !code && !sqlite_load_is_over(t))
+        code = sqlite_load_leave_key(l, b, b->gone.at[b->at_gone++].key, e);
+    while (b->at_user < b->users.n && !code && !sqlite_load_is_over(t))
+        code = do_user_over(l, b, &b->users.at[b->at_user++], change, e);
     return code;
 }
 
 /* As much as there is time for. */
-static enum err_code do_some_over(struct sqlite_load *l, struct sqlite_load_behind *b, bool last,
-                                  int64_t until_ns, struct err *e)
+static enum err_code do_some_over(struct sqlite_load *l, struct sqlite_load_behind *b, int64_t change,
+                                  struct sqlite_load_budget *t, struct err *e)
 {
-    struct budget t = {until_ns, 0};
-    enum err_code code = follow(l, b, &t, e);
+    enum err_code code = follow(l, b, t, e);
     if (!code && b->at_followed == b->followed.n)
-        code = move(l, b, &t, e);
-    if (!code && l->n_moved == 0 && b->at_followed == b->followed.n)
-        code = do_users_over(l, b, last, &t, e);
+        code = mark(l, b, t, e);
+    if (!code && l->n_to_mark == 0 && b->at_followed == b->followed.n)
+        code = do_users_over(l, b, change, t, e);
     return code;
 }
 
-enum err_code sqlite_load_do_over(struct sqlite_load *l, struct sqlite_load_behind *b, struct err *e)
+enum err_code sqlite_load_do_over(struct sqlite_load *l, struct sqlite_load_behind *b, int64_t change,
+                                  struct err *e)
 {
-    return do_some_over(l, b, true, INT64_MAX, e);
+    struct sqlite_load_budget t = {INT64_MAX, 0};
+    return do_some_over(l, b, change, &t, e);
 }
 
 /* ---- rounds ---- */
 
 static bool is_done(const struct sqlite_load *l, const struct sqlite_load_behind *b)
 {
-    return b->at_followed == b->followed.n && l->n_moved == 0 && b->at_user == b->users.n;
+    return b->at_followed == b->followed.n && l->n_to_mark == 0 && b->at_gone == b->gone.n &&
+           b->at_user == b->users.n;
 }
 
 /* In one snapshot, in which nobody is kept from writing. */
@@ -318,9 +330,7 @@ static enum err_code find_in_snapshot(struct sqlite_load *l, struct sqlite_load_
     enum err_code code = sqlite_run(l->conn, sqlite_statement(l->conn, SQL_BEGIN), "begin a read", e);
     if (code)
         return code;
-    code = sqlite_load_find_behind(l, b, e);
-    if (!code)
-        code = find_registered(l, e);
+    code = sqlite_load_find_behind(l, 0, b, e);
     sqlite_end_quietly(l->conn, SQL_COMMIT);
     return code;
 }
@@ -329,15 +339,12 @@ static enum err_code do_round(struct sqlite_load *l, struct sqlite_load_behind *
 {
     enum err_code code = ERR_OK;
     while (!code && !is_done(l, b)) {
-        code = sqlite_begin(&l->conn->base, e);
+        struct sqlite_load_budget t;
+        code = sqlite_load_batch_begin(l, &t, e);
         if (code)
             break;
-        code = do_some_over(l, b, false, clock_monotonic_ns() + (int64_t)BATCH_MS * 1000000, e);
-        if (code)
-            sqlite_rollback(&l->conn->base);
-        else
-            code = sqlite_commit(&l->conn->base, e);
-        (void)sqlite3_sleep(PAUSE_MS);
+        code = do_some_over(l, b, 0, &t, e);
+        code = sqlite_load_batch_end(l, code, e);
     }
     if (!code)
         l->change = b->change;
@@ -351,7 +358,7 @@ enum err_code sqlite_load_catch_up(struct sqlite_load *l, struct err *e)
     for (int i = 0; i < ROUNDS && !code && !few; i++) {
         struct sqlite_load_behind b = {0};
         code = find_in_snapshot(l, &b, e);
-        few = b.users.n <= FEW_CHANGED && b.followed.n == 0 && l->n_moved == 0;
+        few = b.users.n + b.gone.n <= FEW_CHANGED && b.followed.n == 0 && l->n_to_mark == 0;
         if (!code && !few)
             code = do_round(l, &b, e);
         sqlite_load_behind_fini(&b);

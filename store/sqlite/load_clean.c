@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PIECE_ROWS = 20000, PIECE_PAUSE_MS = 8, LOCK_PAUSE_MS = 20 };
+enum { PIECE_ROWS = 20000, PENDING_ROWS = 8000, PIECE_PAUSE_MS = 8, LOCK_PAUSE_MS = 20 };
 
 const struct sqlite_load_lock sqlite_load_lock_none = {-1, NULL};
 
@@ -115,23 +115,108 @@ static enum err_code drop(struct sqlite_conn *c, const char *table, struct err *
     return code;
 }
 
+/* ---- rows of users and items ---- */
+
+/* A load that is over, or was ended. */
+struct dead_load {
+    int64_t load, change; /* change 0: it was not over, and its rows go */
+    int64_t from;         /* keys below are done */
+};
+
+/* A piece of a table, in the order of its keys; *done: that was all. */
+static enum err_code clean_rows(struct sqlite_conn *c, struct dead_load *d, const char *table,
+                                const char *key, bool *done, struct err *e)
+{
+    char sql[256];
+    int64_t bound;
+    (void)snprintf(sql, sizeof sql, "SELECT %s FROM %s WHERE %s >= %lld ORDER BY %s LIMIT 1 OFFSET %d", key,
+                   table, key, (long long)d->from, key, PENDING_ROWS);
+    enum err_code code = one_number(c, sql, &bound, e);
+    if (code)
+        return code;
+    *done = bound == 0;
+    char what[64] = "DELETE FROM ", set[64] = "";
+    if (d->change)
+        (void)snprintf(what, sizeof what, "UPDATE "),
+            (void)snprintf(set, sizeof set, "SET revision = %lld", (long long)d->change);
+    (void)snprintf(sql, sizeof sql, "%s %s %s WHERE %s >= %lld AND %s < %lld AND revision = -%lld", what,
+                   table, set, key, (long long)d->from, key, (long long)(*done ? INT64_MAX : bound),
+                   (long long)d->load);
+    d->from = bound;
+    c->erases |= d->change == 0;
+    return sqlite_run_text(c, sql, "clean up after a load", e);
+}
+
+static enum err_code clean_table(struct sqlite_conn *c, struct dead_load *d, const char *table,
+                                 const char *key, struct err *e)
+{
+    enum err_code code = ERR_OK;
+    for (bool done = false; !code && !done;) {
+        code = sqlite_begin(&c->base, e);
+        if (code)
+            break;
+        code = clean_rows(c, d, table, key, &done, e);
+        if (code)
+            sqlite_rollback(&c->base);
+        else
+            code = sqlite_commit(&c->base, e);
+        (void)sqlite3_sleep(PIECE_PAUSE_MS);
+    }
+    return code;
+}
+
+static enum err_code clean_load(struct sqlite_conn *c, int64_t load, struct err *e)
+{
+    struct dead_load d = {.load = load};
+    char sql[128];
+    int64_t first_item = 0;
+    static const char *const columns[] = {"change", "first_user", "first_item"};
+    int64_t *const numbers[] = {&d.change, &d.from, &first_item};
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; i < 3 && !code; i++) {
+        (void)snprintf(sql, sizeof sql, "SELECT %s FROM loads WHERE load = %lld", columns[i],
+                       (long long)load);
+        code = one_number(c, sql, numbers[i], e);
+    }
+    if (!code)
+        code = clean_table(c, &d, "users", "user_key", e);
+    d.from = first_item;
+    if (!code)
+        code = clean_table(c, &d, "items", "item_key", e);
+    (void)snprintf(sql, sizeof sql, "DELETE FROM loads WHERE load = %lld", (long long)load);
+    return code ? code : sqlite_run_text(c, sql, "clean up after a load", e);
+}
+
 enum err_code sqlite_load_clean(struct sqlite_conn *c, struct err *e)
 {
     if (c->stuck) /* else a table would be seen that is about to be gone */
         sqlite_rollback(&c->base);
     enum err_code code = drop(c, "interactions_next", e);
-    return code ? code : drop(c, "interactions_old", e);
+    if (!code)
+        code = drop(c, "interactions_old", e);
+    for (int64_t load = 1; !code && load;) {
+        code = one_number(c, "SELECT load FROM loads LIMIT 1", &load, e);
+        if (!code && load)
+            code = clean_load(c, load, e);
+    }
+    return code;
 }
 
 enum err_code sqlite_load_clean_leftovers(struct sqlite_conn *c, struct err *e)
 {
     struct sqlite_load_lock lock = sqlite_load_lock_none;
     int64_t any;
-    enum err_code code = one_number(
-        c, "SELECT 1 FROM sqlite_master WHERE name IN ('interactions_next', 'interactions_old')", &any, e);
+    enum err_code code =
+        one_number(c,
+                   "SELECT 1 FROM sqlite_master WHERE name IN ('interactions_next', 'interactions_old') "
+                   "UNION ALL SELECT 1 FROM loads",
+                   &any, e);
     if (code || !any || sqlite_load_acquire(c->store->file, 0, &lock, NULL))
         return code;
-    code = sqlite_load_clean(c, e);
+    code =
+        sqlite_run_text(c, "PRAGMA foreign_keys = OFF", "clean up after a load", e); /* it is closed soon */
+    if (!code)
+        code = sqlite_load_clean(c, e);
     sqlite_load_release(&lock);
     return code;
 }

@@ -25,28 +25,45 @@ enum {
 /* Of a context of a task: the task keeps no rows that it could be made of again. */
 #define SQLITE_IS_WITHOUT_ROWS "id IN (SELECT id FROM tasks WHERE keeps_rows = 0)"
 
+/* The revision of a row of users or items, whose alias and point are t; NULL: it is of a load that is not
+ * over, and not there (schema/sqlite/0008_loads.sql). A load's table is looked at for its own rows only. */
+#define SQLITE_REVISION(t)                                                                                   \
+    "CASE WHEN " t "revision >= 0 THEN " t "revision "                                                       \
+    "ELSE (SELECT change FROM loads WHERE load = -" t "revision) END"
+#define SQLITE_IS_THERE(t)                                                                                   \
+    "(" t "revision >= 0 OR (SELECT change FROM loads WHERE load = -" t "revision) IS NOT NULL)"
+
+/* How many rows of a table are not there. */
+#define SQLITE_N_HIDDEN(table, key, first)                                                                   \
+    "(SELECT count(*) FROM loads l CROSS JOIN " table " t WHERE l.change IS NULL AND t." key " >= l." first  \
+    " AND t.revision = -l.load)"
+#define SQLITE_N_HIDDEN_USERS SQLITE_N_HIDDEN("users", "user_key", "first_user")
+#define SQLITE_N_HIDDEN_ITEMS SQLITE_N_HIDDEN("items", "item_key", "first_item")
+
 #define SQLITE_STATEMENTS(X)                                                                                 \
     X(BEGIN, "BEGIN")                                                                                        \
     X(BEGIN_WRITE, "BEGIN IMMEDIATE")                                                                        \
     X(COMMIT, "COMMIT")                                                                                      \
     X(ROLLBACK, "ROLLBACK")                                                                                  \
-    X(USER_OF, "SELECT user_key, profile, revision FROM users WHERE id = ?1")                                \
+    X(USER_OF, "SELECT user_key, profile, " SQLITE_REVISION("") " AS r FROM users WHERE id = ?1 AND r >= 0") \
     X(CONTEXT_OF, "SELECT revision, given, embedding FROM contexts "                                         \
                   "WHERE id = ?1 AND kind = ?2 AND model = ?3 AND model_version = ?4")                       \
     X(USER_AND_CONTEXT,                                                                                      \
-      "SELECT u.revision, c.revision, c.embedding, c.given, c.taken, u.user_key FROM users u, contexts c "   \
-      "WHERE u.id = ?1 AND c.id = ?1 AND c.kind = ?2 AND c.model = ?3 AND c.model_version = ?4")             \
+      "SELECT " SQLITE_REVISION(                                                                             \
+          "u.") ", c.revision, c.embedding, c.given, c.taken, u.user_key FROM users u, contexts c "          \
+                "WHERE u.id = ?1 AND c.id = ?1 AND c.kind = ?2 AND c.model = ?3 AND c.model_version = ?4")   \
     X(INTERACTIONS_OF,                                                                                       \
       "SELECT item_key, weight, rating, timestamp, position FROM interactions WHERE user_key = ?1")          \
-    X(REVISION_OF, "SELECT revision FROM users WHERE user_key = ?1")                                         \
-    X(REVISION_OF_ID, "SELECT user_key, revision FROM users WHERE id = ?1")                                  \
-    X(USER_KEY_OF, "SELECT user_key FROM users WHERE id = ?1")                                               \
-    X(ITEM_KEY_OF, "SELECT item_key, followed, deleted FROM items WHERE id = ?1")                            \
-    X(EACH_ITEM,                                                                                             \
-      "SELECT item_key, id, title, categories, metadata, revision, deleted FROM items WHERE revision > ?1 "  \
-      "ORDER BY item_key")                                                                                   \
-    X(ITEM_OF,                                                                                               \
-      "SELECT item_key, id, title, categories, metadata, revision, deleted FROM items WHERE id = ?1")        \
+    X(REVISION_OF, "SELECT " SQLITE_REVISION("") " FROM users WHERE user_key = ?1")                          \
+    X(REVISION_OF_ID, "SELECT user_key, " SQLITE_REVISION("") " AS r FROM users WHERE id = ?1 AND r >= 0")   \
+    X(USER_KEY_OF, "SELECT user_key, " SQLITE_IS_THERE("") ", revision FROM users WHERE id = ?1")            \
+    X(ITEM_KEY_OF,                                                                                           \
+      "SELECT item_key, " SQLITE_IS_THERE("") ", revision, followed, deleted FROM items WHERE id = ?1")      \
+    X(EACH_ITEM, "SELECT item_key, id, title, categories, metadata, " SQLITE_REVISION(                       \
+                     "") " AS r, deleted FROM items WHERE r > ?1 "                                           \
+                         "ORDER BY item_key")                                                                \
+    X(ITEM_OF, "SELECT item_key, id, title, categories, metadata, " SQLITE_REVISION(                         \
+                   "") " AS r, deleted FROM items WHERE id = ?1 AND r >= 0")                                 \
     X(EACH_TAKER,                                                                                            \
       "SELECT c.embedding, i.weight FROM interactions i JOIN users u ON u.user_key = i.user_key "            \
       "JOIN contexts c ON c.id = u.id AND c.kind = ?2 AND c.model = ?3 AND c.model_version = ?4 "            \
@@ -57,7 +74,8 @@ enum {
       "WHERE i.item_key = ?1 ORDER BY i.timestamp DESC, i.user_key LIMIT ?5")                                \
     X(TAKEN_ABOVE, "SELECT 1 FROM interactions WHERE item_key > ?1 AND followed = 1 LIMIT 1")                \
     X(TAKEN_ABOVE_UNFOLLOWED, "SELECT 1 FROM interactions WHERE item_key > ?1 LIMIT 1")                      \
-    X(ANY_UNFOLLOWED_ABOVE, "SELECT 1 FROM items WHERE item_key > ?1 AND followed = 0 LIMIT 1")              \
+    X(ANY_UNFOLLOWED_ABOVE,                                                                                  \
+      "SELECT 1 FROM items WHERE item_key > ?1 AND followed = 0 AND " SQLITE_IS_THERE("") " LIMIT 1")        \
     X(IS_FOLLOWED, "SELECT followed FROM items WHERE item_key = ?1")                                         \
     X(FOLLOW_ITEM, "UPDATE items SET followed = 1 WHERE item_key = ?1")                                      \
     X(FOLLOW_INTERACTION, "UPDATE interactions SET followed = 1 WHERE user_key = ?1 AND item_key = ?2")      \
@@ -67,12 +85,15 @@ enum {
                         "CROSS JOIN interactions i ON i.user_key = u.user_key "                              \
                         "WHERE u.revision > ?1 AND i.followed = 0")                                          \
     X(SCHEMA_VERSION, "PRAGMA schema_version")                                                               \
-    X(EACH_USER, "SELECT user_key, id, profile, revision FROM users ORDER BY user_key")                      \
+    X(EACH_USER, "SELECT user_key, id, profile, " SQLITE_REVISION(                                           \
+                     "") " AS r FROM users WHERE r >= 0 ORDER BY user_key")                                  \
     X(EACH_INTERACTION, "SELECT user_key, item_key, weight, rating, timestamp, position FROM interactions "  \
                         "ORDER BY user_key")                                                                 \
-    X(COUNT_SERVED, "SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM items WHERE deleted = 0), "  \
+    X(COUNT_SERVED, "SELECT (SELECT count(*) FROM users) - " SQLITE_N_HIDDEN_USERS ", "                      \
+                    "(SELECT count(*) FROM items WHERE deleted = 0) - " SQLITE_N_HIDDEN_ITEMS ", "           \
                     "(SELECT count(*) FROM tasks)")                                                          \
-    X(COUNT, "SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM items), "                           \
+    X(COUNT, "SELECT (SELECT count(*) FROM users) - " SQLITE_N_HIDDEN_USERS                                  \
+             ", (SELECT count(*) FROM items) - " SQLITE_N_HIDDEN_ITEMS ", "                                  \
              "(SELECT count(*) FROM interactions), (SELECT count(*) FROM contexts), "                        \
              "(SELECT count(*) FROM tasks), (SELECT ifnull(sum(n_rows), 0) FROM tasks)")                     \
     X(PING, "SELECT 1 FROM sqlite_master LIMIT 1")                                                           \
@@ -82,8 +103,6 @@ enum {
     X(INSERT_USER, "INSERT INTO users (id, profile, revision) VALUES (?1, ?2, ?3)")                          \
     X(UPDATE_USER, "UPDATE users SET profile = ?2, revision = ?3 WHERE user_key = ?1")                       \
     X(TOUCH_USER, "UPDATE users SET revision = ?2 WHERE user_key = ?1")                                      \
-    X(TOUCH_ALL_USERS, "UPDATE users SET revision = ?1 WHERE revision = 0")                                  \
-    X(TOUCH_ALL_ITEMS, "UPDATE items SET revision = ?1 WHERE revision = 0")                                  \
     X(DELETE_USER, "DELETE FROM users WHERE user_key = ?1")                                                  \
     X(CLEAR_INTERACTIONS, "DELETE FROM interactions WHERE user_key = ?1")                                    \
     X(CLEAR_CONTEXTS, "DELETE FROM contexts WHERE id = ?1 AND kind = 'user'")                                \
@@ -100,9 +119,12 @@ enum {
     X(UPDATE_ITEM,                                                                                           \
       "UPDATE items SET title = ?2, categories = ?3, metadata = ?4, revision = ?5, deleted = 0 "             \
       "WHERE item_key = ?1")                                                                                 \
+    X(TAKE_ITEM,                                                                                             \
+      "UPDATE items SET title = ?2, categories = ?3, metadata = ?4, revision = ?5, followed = ?6 "           \
+      "WHERE item_key = ?1")                                                                                 \
     X(UPDATE_ITEM_TEXTS, "UPDATE items SET title = ?2, categories = ?3, metadata = ?4, revision = ?5 "       \
                          "WHERE item_key = ?1")                                                              \
-    X(ITEMS_NOT_DELETED, "SELECT item_key FROM items WHERE deleted = 0")                                     \
+    X(ITEMS_NOT_DELETED, "SELECT item_key FROM items WHERE deleted = 0 AND " SQLITE_IS_THERE(""))            \
     X(DELETE_ITEM, "UPDATE items SET deleted = 1, revision = ?2 WHERE item_key = ?1")                        \
     X(TOUCH_ITEM, "UPDATE items SET revision = ?2 WHERE item_key = ?1")                                      \
     X(DROP_CONTEXTS,                                                                                         \
@@ -119,7 +141,7 @@ enum {
       "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id, kind, model, model_version) DO UPDATE "      \
       "SET revision = excluded.revision, given = excluded.given, embedding = excluded.embedding, "           \
       "taken = excluded.taken WHERE excluded.revision >= revision AND (given = 0 OR excluded.given = 1)")    \
-    X(TASK_KEY_OF, "SELECT task_key FROM tasks WHERE id = ?1")                                               \
+    X(TASK_KEY_OF, "SELECT task_key, 1, revision FROM tasks WHERE id = ?1")                                  \
     X(TASK_OF, "SELECT task_key, revision, keeps_rows, n_rows, profile FROM tasks WHERE id = ?1")            \
     X(EACH_TASK, "SELECT task_key, id, revision, profile FROM tasks ORDER BY task_key")                      \
     X(TASK_ROWS_OF, "SELECT number, content FROM task_rows WHERE task_key = ?1 ORDER BY number")             \
@@ -189,9 +211,11 @@ struct sqlite_store {
 
 /* A row by its id: what a write transaction looked up last. One write names the same user again and again. */
 struct sqlite_known {
-    int64_t key;   /* 0: nothing */
-    bool followed; /* items */
-    bool deleted;  /* items */
+    int64_t key;      /* 0: nothing */
+    int64_t hidden;   /* 0, or the key of a row that is not there yet, for a load writes it */
+    int64_t revision; /* as it is written, below 0: of a load */
+    bool followed;    /* items */
+    bool deleted;     /* items */
     size_t len;
     char id[LIMIT_ID_BYTES];
 };
@@ -350,6 +374,16 @@ enum err_code sqlite_read_user_within(struct sqlite_conn *c, struct text id,
  * that came after that would be committed on its own. */
 enum err_code sqlite_check_writing(struct sqlite_conn *c, struct err *e) ERR_MUST_CHECK;
 
+/* Writes the row of a user; key 0: a new one. */
+enum err_code sqlite_write_user(struct sqlite_conn *c, struct text id, int64_t key, struct text profile,
+                                int64_t revision, struct err *e) ERR_MUST_CHECK;
+
+/* The same of an item, by a statement of (key or id, title, categories, metadata, revision), and of whether
+ * it is followed where `followed` is not below 0. */
+enum err_code sqlite_write_item(struct sqlite_conn *c, enum sqlite_statement which, int64_t key,
+                                const struct store_item *item, int64_t revision, int followed,
+                                struct err *e) ERR_MUST_CHECK;
+
 /* Appends a change of the row with this key to the log, and trims it now and then. Of a row that is yet to be
  * made the key is 0, and sqlite_change_of tells it when it is. */
 enum err_code sqlite_new_change(struct sqlite_conn *c, const char *kind, int64_t row_key, int64_t *change,
@@ -468,7 +502,11 @@ void sqlite_bulk_replace_items(struct store_bulk *);
 void sqlite_bulk_count(const struct store_bulk *, struct store_bulk_counts *);
 
 /* Users and items with keys in these ranges, [from, to), are the load's own, made before its first row. */
-void sqlite_bulk_made(struct store_bulk *, const int64_t users[2], const int64_t items[2]);
+enum err_code sqlite_load_new_user(struct store_load *, struct text, struct text, struct err *);
+enum err_code sqlite_load_new_item(struct store_load *, const struct store_item *, struct err *);
+enum err_code sqlite_bulk_keep_item(struct store_bulk *, struct text, struct err *);
+int64_t sqlite_bulk_change(const struct store_bulk *);
+void sqlite_bulk_made(struct store_bulk *, int64_t load);
 enum err_code sqlite_bulk_delete_other_items(struct store_bulk *, int64_t *, struct err *);
 enum err_code sqlite_bulk_end(struct store_bulk *, int64_t *, struct err *);
 void sqlite_bulk_abandon(struct store_bulk *);

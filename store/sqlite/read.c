@@ -198,9 +198,12 @@ static enum err_code find_key(struct sqlite_conn *c, enum sqlite_statement which
     sqlite3_stmt *s = sqlite_statement(c, which);
     sqlite_bind_text_view(s, 1, id);
     int rc = sqlite3_step(s);
-    k->key = rc == SQLITE_ROW ? sqlite3_column_int64(s, 0) : 0;
-    k->followed = rc == SQLITE_ROW && sqlite3_column_int(s, 1) != 0; /* a column that is not there is 0 */
-    k->deleted = rc == SQLITE_ROW && sqlite3_column_int(s, 2) != 0;
+    bool there = rc == SQLITE_ROW && sqlite3_column_int(s, 1) != 0;
+    k->key = there ? sqlite3_column_int64(s, 0) : 0;
+    k->hidden = rc == SQLITE_ROW && !there ? sqlite3_column_int64(s, 0) : 0;
+    k->revision = rc == SQLITE_ROW ? sqlite3_column_int64(s, 2) : 0;
+    k->followed = there && sqlite3_column_int(s, 3) != 0; /* a column that is not there is 0 */
+    k->deleted = there && sqlite3_column_int(s, 4) != 0;
     enum err_code code =
         rc == SQLITE_ROW || rc == SQLITE_DONE ? ERR_OK : sqlite_fail(c, rc, "look an id up", e);
     sqlite3_reset(s);

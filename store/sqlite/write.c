@@ -107,6 +107,19 @@ enum err_code sqlite_change_of(struct sqlite_conn *c, int64_t change, int64_t ro
     return sqlite_run(c, s, "record a change", e);
 }
 
+enum err_code sqlite_write_user(struct sqlite_conn *c, struct text id, int64_t key, struct text profile,
+                                int64_t revision, struct err *e)
+{
+    sqlite3_stmt *s = sqlite_statement(c, key ? SQL_UPDATE_USER : SQL_INSERT_USER);
+    if (key)
+        sqlite3_bind_int64(s, 1, key);
+    else
+        sqlite_bind_text_view(s, 1, id);
+    sqlite_bind_text_view(s, 2, profile);
+    sqlite3_bind_int64(s, 3, revision);
+    return sqlite_run(c, s, "write a user", e);
+}
+
 enum err_code sqlite_put_user(struct store_conn *conn, struct text id, struct text profile, int64_t *revision,
                               bool *created, struct err *e)
 {
@@ -117,16 +130,10 @@ enum err_code sqlite_put_user(struct store_conn *conn, struct text id, struct te
         code = sqlite_new_change(c, "user", key, &change, e);
     if (code)
         return code;
-    sqlite3_stmt *s = sqlite_statement(c, key ? SQL_UPDATE_USER : SQL_INSERT_USER);
-    if (key)
-        sqlite3_bind_int64(s, 1, key);
-    else
-        sqlite_bind_text_view(s, 1, id);
-    sqlite_bind_text_view(s, 2, profile);
-    sqlite3_bind_int64(s, 3, change);
-    code = sqlite_run(c, s, "write a user", e);
+    int64_t row = key ? key : c->user.hidden; /* that a load writes: from here on it is ours */
+    code = sqlite_write_user(c, id, row, profile, change, e);
     if (!code && !key) {
-        c->user.key = sqlite3_last_insert_rowid(c->db); /* the look-up left the id there */
+        c->user.key = row ? row : sqlite3_last_insert_rowid(c->db); /* the look-up left the id there */
         code = sqlite_change_of(c, change, c->user.key, e);
     }
     if (code)

@@ -129,6 +129,13 @@ static enum err_code write_load(struct store_conn *c, struct err *e)
         (void)snprintf(item, sizeof item, "i%d", i % 600);
         code = store_load_interaction(l, text_of(i % 100 ? user : "ann"), text_of(item), 1, NAN, i, e);
     }
+    for (int i = 0; i < 200 && !code; i++) {
+        char id[32];
+        (void)snprintf(id, sizeof id, "n%d", i);
+        code = store_load_new_user(l, text(id), text("{\"a\":1}"), e);
+        if (!code && i % 50 == 0)
+            code = store_load_new_item(l, &(struct store_item){.id = text(id), .title = text("T")}, e);
+    }
     if (!code)
         code = store_load_stage(l, e);
     if (!code)

@@ -130,6 +130,14 @@ void memory_bulk_replace_items(struct store_bulk *bulk)
     ((struct memory_bulk *)bulk)->replaces = true;
 }
 
+enum err_code memory_bulk_keep_item(struct store_bulk *bulk, struct text id, struct err *e)
+{
+    (void)e;
+    struct store_item *x;
+    name_item((struct memory_bulk *)bulk, id, &x)->listed = true;
+    return ERR_OK;
+}
+
 void memory_bulk_count(const struct store_bulk *bulk, struct store_bulk_counts *out)
 {
     *out = ((const struct memory_bulk *)bulk)->counts;
@@ -181,15 +189,27 @@ struct load_row {
     struct store_interaction is;
 };
 
+/* A user, of whom the metadata are the profile, or an item. */
+struct new_row {
+    struct text id; /* first, as in struct named */
+    struct text title, categories, metadata;
+};
+
 struct memory_load {
     struct store_load base;
     struct memory_conn *conn;
     struct load_row *rows; /* (n) */
     size_t n, capacity, stage_from;
     bool staged;
+    struct memory_rows new_users, new_items; /* struct new_row, by id */
     struct memory_rows there; /* struct named: users of a staged load who had a row when it was staged */
     int64_t n_repeated;
 };
+
+static int by_id_of_row(const void *a, const void *b)
+{
+    return memory_compare_texts(((const struct new_row *)a)->id, ((const struct new_row *)b)->id);
+}
 
 enum err_code memory_load_new(struct store_conn *conn, size_t stage_from, struct store_load **out,
                               struct err *e)
@@ -202,6 +222,8 @@ enum err_code memory_load_new(struct store_conn *conn, size_t stage_from, struct
     l->conn = c;
     l->stage_from = stage_from;
     l->there = memory_rows_of(sizeof(struct named), by_id);
+    l->new_users = memory_rows_of(sizeof(struct new_row), by_id_of_row);
+    l->new_items = memory_rows_of(sizeof(struct new_row), by_id_of_row);
     *out = &l->base;
     return ERR_OK;
 }
@@ -226,6 +248,31 @@ enum err_code memory_load_interaction(struct store_load *load, struct text user,
             abort();
     }
     l->rows[l->n++] = (struct load_row){copy(user), copy(item), {0, weight, rating, timestamp}};
+    return ERR_OK;
+}
+
+/* Rows are kept by id, for keys are of no meaning to whoever reads them. */
+static void keep_new(struct memory_load *l, struct memory_rows *rows, struct new_row row)
+{
+    row = (struct new_row){memory_keep(l->conn, row.id), memory_keep(l->conn, row.title),
+                           memory_keep(l->conn, row.categories), memory_keep(l->conn, row.metadata)};
+    (void)memory_rows_put(rows, &row);
+}
+
+enum err_code memory_load_new_user(struct store_load *load, struct text id, struct text profile,
+                                   struct err *e)
+{
+    (void)e;
+    struct memory_load *l = (struct memory_load *)load;
+    keep_new(l, &l->new_users, (struct new_row){.id = id, .metadata = profile});
+    return ERR_OK;
+}
+
+enum err_code memory_load_new_item(struct store_load *load, const struct store_item *item, struct err *e)
+{
+    (void)e;
+    struct memory_load *l = (struct memory_load *)load;
+    keep_new(l, &l->new_items, (struct new_row){item->id, item->title, item->categories, item->metadata});
     return ERR_OK;
 }
 
@@ -264,6 +311,31 @@ int64_t memory_load_repeated(const struct store_load *load)
     return ((const struct memory_load *)load)->n_repeated;
 }
 
+/* Who was registered meanwhile keeps what he has. */
+static void put_new(struct memory_load *l, struct memory_bulk *b)
+{
+    for (size_t i = 0; i < l->new_users.n; i++) {
+        const struct new_row *row = memory_rows_at(&l->new_users, i);
+        struct memory_user *u = memory_find_user(l->conn->own, row->id);
+        bool there = u != NULL;
+        (void)name_user(b, row->id, &u);
+        u->profile = there ? u->profile : row->metadata;
+        u->revision = there ? u->revision : 0;
+    }
+    for (size_t i = 0; i < l->new_items.n; i++) {
+        const struct new_row *row = memory_rows_at(&l->new_items, i);
+        struct store_item *x = memory_find_item(l->conn->own, row->id);
+        bool there = x != NULL;
+        (void)name_item(b, row->id, &x);
+        if (there)
+            continue;
+        x->title = row->title;
+        x->categories = row->categories;
+        x->metadata = row->metadata;
+        x->revision = 0;
+    }
+}
+
 enum err_code memory_load_apply(struct store_load *load, struct store_bulk *bulk, int64_t *n_older,
                                 struct err *e)
 {
@@ -271,6 +343,8 @@ enum err_code memory_load_apply(struct store_load *load, struct store_bulk *bulk
     struct memory_bulk *b = (struct memory_bulk *)bulk;
     int64_t before = b->n_older;
     enum err_code code = memory_check_writing(l->conn, e);
+    if (!code)
+        put_new(l, b);
     for (size_t i = 0; i < l->n && !code; i++) {
         const struct load_row *row = &l->rows[i];
         struct store_item *item;
@@ -297,5 +371,7 @@ void memory_load_free(struct store_load *load)
     }
     free(l->rows);
     memory_rows_free(&l->there);
+    memory_rows_free(&l->new_users);
+    memory_rows_free(&l->new_items);
     free(l);
 }

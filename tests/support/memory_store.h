@@ -217,6 +217,7 @@ enum err_code memory_bulk_user(struct store_bulk *, struct text, struct text, st
 enum err_code memory_bulk_item(struct store_bulk *, const struct store_item *, struct err *);
 enum err_code memory_bulk_interaction(struct store_bulk *, struct text, struct text, double, double, int64_t,
                                       struct err *);
+enum err_code memory_bulk_keep_item(struct store_bulk *, struct text, struct err *);
 void memory_bulk_replace_items(struct store_bulk *);
 void memory_bulk_count(const struct store_bulk *, struct store_bulk_counts *);
 enum err_code memory_bulk_delete_other_items(struct store_bulk *, int64_t *, struct err *);
@@ -225,6 +226,8 @@ void memory_bulk_abandon(struct store_bulk *);
 enum err_code memory_load_new(struct store_conn *, size_t, struct store_load **, struct err *);
 enum err_code memory_load_interaction(struct store_load *, struct text, struct text, double, double, int64_t,
                                       struct err *);
+enum err_code memory_load_new_user(struct store_load *, struct text, struct text, struct err *);
+enum err_code memory_load_new_item(struct store_load *, const struct store_item *, struct err *);
 enum err_code memory_load_stage(struct store_load *, struct err *);
 bool memory_load_is_staged(const struct store_load *);
 int64_t memory_load_repeated(const struct store_load *);

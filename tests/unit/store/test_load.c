@@ -6,6 +6,7 @@
 #include "tests/support/store_fixture.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { N_SEEDS = 8 };
@@ -226,6 +227,139 @@ START_TEST(test_a_load_that_is_given_up_leaves_nothing)
 }
 END_TEST
 
+/* ---- new users and items ---- */
+
+static void load_new(struct store_load *l, const char *user, const char *profile, const char *item)
+{
+    const struct store_item x = {.id = text_of(item),
+                                 .title = text_of("T"),
+                                 .categories = text_of("[\"c\"]"),
+                                 .metadata = text_of("{\"price\":1}")};
+    STORE_OK(store_load_new_user(l, text_of(user), text_of(profile), &e));
+    STORE_OK(store_load_new_item(l, &x, &e));
+}
+
+/* A load of two users and items, of which interactions name one each, staged. */
+static struct store_load *stage_new(struct store_conn *c, size_t stage_from)
+{
+    struct store_load *l;
+    STORE_OK(store_load_new(c, stage_from, &l, &e));
+    STORE_OK(store_load_interaction(l, text_of("new"), text_of("newest"), 1, NAN, 1, &e));
+    STORE_OK(store_load_interaction(l, text_of("ann"), text_of("named"), 1, NAN, 1, &e));
+    load_new(l, "new", "{\"a\":1}", "newer");
+    load_new(l, "bea", NULL, "newest");
+    STORE_OK(store_load_stage(l, &e));
+    return l;
+}
+
+static bool take_profile(void *arg, int64_t key, struct text id, struct text profile, int64_t revision)
+{
+    (void)key;
+    (void)revision;
+    if (id.len == 3 && memcmp(id.data, "new", 3) == 0)
+        (void)snprintf(arg, 16, "%.*s", (int)profile.len, profile.data);
+    return true;
+}
+
+static bool assert_complete(void *arg, const struct store_item *item)
+{
+    ck_assert_uint_eq(item->title.len, 1);
+    ck_assert_uint_eq(item->categories.len, 5);
+    ck_assert_uint_eq(item->metadata.len, 11);
+    *(int64_t *)arg = item->revision;
+    return true;
+}
+
+START_TEST(test_new_users_and_items_are_there_when_the_load_is)
+{
+    int64_t change, revision = 0;
+    char profile[16] = "";
+    store_fixture_user(f.conn, "ann", "{}");
+    char *before = store_fixture_dump(others);
+    struct store_load *l = stage_new(f.conn, _i ? 1 : 1000);
+    ck_assert_int_eq(store_load_is_staged(l), _i);
+    char *staged = store_fixture_dump(others);
+    store_fixture_assert_counts(others, 1, 0, 0, 0);
+    load_fixture_apply(f.conn, l);
+    char *applied = store_fixture_dump(others);
+    STORE_OK(store_commit(f.conn, &e));
+    for (int swept = 0; swept < 2; swept++) { /* as soon as it is committed, and when it is over */
+        store_fixture_assert_counts(others, 3, 3, 2, 0);
+        STORE_OK(store_last_change(others, &change, &e));
+        STORE_OK(store_each_user(others, take_profile, profile, &e));
+        ck_assert_str_eq(profile, "{\"a\":1}");
+        STORE_OK(store_read_item(others, text_of("newer"), assert_complete, &revision, &e));
+        ck_assert_int_eq(revision, change);
+        struct store_user u = {0};
+        STORE_OK(store_read_user(others, text_of("new"), NULL, &u, &e));
+        ck_assert_int_eq(u.revision, change);
+        ck_assert_uint_eq(u.n_interactions, 1);
+        store_user_fini(&u);
+        if (!swept)
+            store_load_free(l);
+    }
+    ck_assert_str_eq(before, staged);
+    ck_assert_str_eq(before, applied);
+    mem_free(before);
+    mem_free(staged);
+    mem_free(applied);
+}
+END_TEST
+
+START_TEST(test_new_users_and_items_of_a_load_that_is_given_up_were_never_there)
+{
+    store_fixture_user(f.conn, "ann", "{}");
+    char *before = store_fixture_dump(f.conn);
+    store_load_free(stage_new(f.conn, _i ? 1 : 1000));
+    struct store_load *l = stage_new(f.conn, _i ? 1 : 1000);
+    load_fixture_apply(f.conn, l);
+    store_rollback(f.conn);
+    store_load_free(l);
+    char *after = store_fixture_dump(f.conn);
+    ck_assert_str_eq(before, after);
+    store_fixture_event(f.conn, "ann", "newest", 1, 0); /* whose id is free */
+    store_fixture_user(f.conn, "new", NULL);
+    store_fixture_assert_counts(f.conn, 2, 1, 1, 0);
+    mem_free(before);
+    mem_free(after);
+}
+END_TEST
+
+static bool note_change(void *arg, const struct store_change *change)
+{
+    if (change->kind == STORE_CHANGE_USER && change->id.len == 3 && memcmp(change->id.data, "new", 3) == 0)
+        ++*(int *)arg;
+    return true;
+}
+
+START_TEST(test_who_registers_a_new_user_or_item_of_a_load_has_it)
+{
+    int n = 0;
+    int64_t change;
+    store_fixture_user(f.conn, "ann", "{}");
+    struct store_load *l = stage_new(f.conn, 1);
+    STORE_OK(store_last_change(others, &change, &e));
+    store_fixture_user(others, "new", "{\"a\":2}");
+    store_fixture_item(others, "newer", "U");
+    store_fixture_event(others, "new", "newest", 1, 7);
+    store_fixture_assert_counts(others, 2, 2, 1, 0);
+    STORE_OK(store_changes(others, change, note_change, &n, &e));
+    ck_assert_int_gt(n, 0);
+    bool kept = _i;
+    if (kept)
+        load_fixture_apply(f.conn, l);
+    if (kept)
+        STORE_OK(store_commit(f.conn, &e));
+    store_load_free(l);
+    store_fixture_assert_counts(others, kept ? 3 : 2, kept ? 3 : 2, kept ? 2 : 1, 0);
+    store_fixture_read(&f, "new");
+    ck_assert_uint_eq(f.user.n_interactions, 1);
+    ck_assert_int_eq(f.user.interactions[0].timestamp, 7);
+    ck_assert_uint_eq(f.user.profile.len, 7);
+    ck_assert_int_eq(f.user.profile.data[5], '2');
+}
+END_TEST
+
 START_TEST(test_few_rows_are_not_staged_and_give_the_same)
 {
     struct load_fixture_row rows[2] = {{"ann", "a", 1, NAN, 1}, {"new", "b", 1, NAN, 2}};
@@ -252,4 +386,7 @@ STORE_SUITE("store load", start, stop,
             {test_who_was_deleted_meanwhile_leaves_no_rows_though_the_load_does_not_name_him},
             {test_nothing_of_a_load_is_seen_before_its_end_and_all_of_it_after},
             {test_who_was_deleted_meanwhile_stays_deleted}, {test_a_load_that_is_given_up_leaves_nothing},
+            {test_new_users_and_items_are_there_when_the_load_is, 2},
+            {test_new_users_and_items_of_a_load_that_is_given_up_were_never_there, 2},
+            {test_who_registers_a_new_user_or_item_of_a_load_has_it, 2},
             {test_few_rows_are_not_staged_and_give_the_same})

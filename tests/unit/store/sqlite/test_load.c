@@ -188,6 +188,25 @@ static void assert_nothing_left(void)
     ck_assert_ptr_null(memmem(bytes, n, "TABLE interactions_next", 23));
     ck_assert_ptr_null(memmem(bytes, n, "interactions_old", 16));
     free(bytes);
+    ck_assert_int_eq(number_of("SELECT count(*) FROM loads"), 0);
+    ck_assert_int_eq(number_of("SELECT count(*) FROM users WHERE revision <= 0"), 0);
+    ck_assert_int_eq(number_of("SELECT count(*) FROM items WHERE revision <= 0"), 0);
+    ck_assert_int_eq(number_of("SELECT count(*) FROM pragma_foreign_key_check"), 0);
+}
+
+/* Many new users and items, written and not yet there. */
+static struct store_load *load_many(struct store_conn *c, int n)
+{
+    struct store_load *l;
+    STORE_OK(store_load_new(c, 1, &l, &e));
+    for (int i = 0; i < n; i++) {
+        char id[16];
+        (void)snprintf(id, sizeof id, "m%d", i);
+        STORE_OK(store_load_new_user(l, text_of(id), text_of("{\"a\":1}"), &e));
+        STORE_OK(store_load_new_item(l, &(struct store_item){.id = text_of(id), .title = text_of("T")}, &e));
+    }
+    STORE_OK(store_load_stage(l, &e));
+    return l;
 }
 
 enum { DIES_STAGED, DIES_APPLIED, DIES_COMMITTED, N_DEATHS };
@@ -243,11 +262,51 @@ START_TEST(test_a_killed_load_leaves_all_or_nothing_and_the_next_opening_cleans_
 }
 END_TEST
 
+/* What a load of users and items leaves that is killed: the whole or nothing, before anybody cleans up
+ * too. */
+START_TEST(test_a_killed_load_of_new_users_and_items_leaves_all_or_nothing)
+{
+    enum { N = 20000 };
+    struct store_counts counts;
+    bool all = _i == DIES_COMMITTED;
+    store_fixture_user(f.conn, "ann", "{}");
+    store_disconnect(others);
+    others = NULL;
+    store_fixture_close(&f);
+    pid_t pid = fork();
+    if (pid == 0) {
+        STORE_OK(store_open(f.path, STORE_READ_WRITE, &f.store, &e));
+        STORE_OK(store_connect(f.store, &f.conn, &e));
+        struct store_load *l = load_many(f.conn, N);
+        if (_i > DIES_STAGED)
+            load_fixture_apply(f.conn, l);
+        if (all)
+            STORE_OK(store_commit(f.conn, &e));
+        _exit(0);
+    }
+    int status;
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+    STORE_OK(store_open(f.path, STORE_READ_ONLY, &f.store, &e));
+    STORE_OK(store_connect(f.store, &f.conn, &e));
+    store_fixture_assert_counts(f.conn, all ? N + 1 : 1, all ? N : 0, 0, 0);
+    store_fixture_reopen(&f); /* for writing, which cleans up */
+    STORE_OK(store_count(f.conn, &counts, &e));
+    ck_assert_int_eq(counts.n_users, all ? N + 1 : 1);
+    ck_assert_int_eq(number_of("SELECT count(*) FROM users"), counts.n_users);
+    assert_nothing_left();
+    store_fixture_user(f.conn, "m7", "{\"a\":2}");
+    store_fixture_read(&f, "m7");
+    ck_assert_int_eq(f.user.profile.data[5], '2');
+}
+END_TEST
+
 START_TEST(test_a_load_that_is_given_up_leaves_no_table_and_no_file)
 {
     struct load_fixture_row rows[2] = {{"ann", "a", 1, NAN, 1}, {"new", "b", 1, NAN, 2}};
     store_fixture_user(f.conn, "ann", "{}");
     store_load_free(load_fixture_stage(f.conn, rows, 2));
+    store_load_free(load_many(f.conn, 9000));
     struct store_load *l = load_fixture_stage(f.conn, rows, 2);
     load_fixture_apply(f.conn, l);
     store_rollback(f.conn);
@@ -302,6 +361,42 @@ START_TEST(test_writers_are_let_in_while_a_load_is_staged)
     store_fixture_read(&f, "writer");
     ck_assert_int_eq(f.user.interactions[0].timestamp, atomic_load(&n_written) - 1);
     free(rows);
+}
+END_TEST
+
+/* Writes in each pause of a load; nothing of it is there then, and nothing is waited for. */
+static int write_and_look(sqlite3_vfs *vfs, int us)
+{
+    (void)vfs;
+    if (in_pause)
+        return us;
+    in_pause = true;
+    n_pauses++;
+    store_fixture_event(others, "writer", "w", 1, n_pauses);
+    store_fixture_assert_counts(others, 1, 1, 1, 0);
+    in_pause = false;
+    return us;
+}
+
+START_TEST(test_writers_are_let_in_while_new_users_and_items_are_written)
+{
+    enum { N = 20000, MOST_A_PAUSE = 4096 };
+    sqlite3_vfs *files = sqlite3_vfs_find(NULL);
+    int (*usual)(sqlite3_vfs *, int) = files->xSleep;
+    store_fixture_user(f.conn, "writer", NULL);
+    store_fixture_event(f.conn, "writer", "w", 1, 0);
+    n_pauses = 0;
+    files->xSleep = write_and_look;
+    struct store_load *l = load_many(f.conn, N);
+    files->xSleep = usual;
+    ck_assert_int_ge(n_pauses, 2 * N / MOST_A_PAUSE);
+    load_fixture_apply(f.conn, l);
+    STORE_OK(store_commit(f.conn, &e));
+    store_fixture_assert_counts(others, N + 1, N + 1, 1, 0);
+    store_load_free(l);
+    store_fixture_assert_counts(others, N + 1, N + 1, 1, 0);
+    store_fixture_read(&f, "writer");
+    ck_assert_int_eq(f.user.interactions[0].timestamp, n_pauses);
 }
 END_TEST
 
@@ -369,7 +464,9 @@ int main(void)
     tcase_add_loop_test(tc, test_a_killed_load_leaves_all_or_nothing_and_the_next_opening_cleans_up, 0,
                         N_DEATHS);
     tcase_add_test(tc, test_a_load_that_is_given_up_leaves_no_table_and_no_file);
+    tcase_add_loop_test(tc, test_a_killed_load_of_new_users_and_items_leaves_all_or_nothing, 0, N_DEATHS);
     tcase_add_test(tc, test_writers_are_let_in_while_a_load_is_staged);
+    tcase_add_test(tc, test_writers_are_let_in_while_new_users_and_items_are_written);
     tcase_add_test(tc, test_who_registers_while_new_users_are_staged_shares_nothing_with_them);
     suite_add_tcase(suite, tc);
     return suite_run(suite);

@@ -1,0 +1,372 @@
+/* server/data/import_ahead.c: rows of users and items that change nothing, or that are written before the
+ * transaction. Risks: a row that is left out though it changes something, by itself, after another row of the
+ * table, or after what others wrote meanwhile; a new one that is seen too early, or never; a report that
+ * counts otherwise. */
+#include "base/mem.h"
+#include "server/data/import.h"
+#include "store/sqlite/private.h"
+#include "tests/support/store_fixture.h"
+#include "tests/support/suite.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct store_fixture f;
+static char path[128];
+
+static void setup(void)
+{
+    store_fixture_start(&f);
+    (void)snprintf(path, sizeof path, "%s/users.csv", f.dir);
+}
+
+static void teardown(void)
+{
+    mem_fail_at(0, 0);
+    store_fixture_stop(&f);
+}
+
+static const struct import_report *import_kind(enum table_kind kind, const char *rows, bool replace)
+{
+    static struct import_report report;
+    const struct import_options options = {
+        .store = f.path, .files = {{path, kind}}, .n_files = 1, .stage_from = 1, .replace = replace};
+    store_fixture_write_file(path, rows, strlen(rows));
+    STORE_OK(import_run(&options, &report, &e));
+    import_report_fini(&report);
+    return &report;
+}
+
+static const struct import_report *import(const char *rows)
+{
+    return import_kind(TABLE_USERS, rows, false);
+}
+
+static const struct import_report *import_items(const char *rows)
+{
+    return import_kind(TABLE_ITEMS, rows, false);
+}
+
+static int64_t revision_of(const char *user)
+{
+    store_fixture_read(&f, user);
+    return f.user.revision;
+}
+
+static void assert_profile(const char *user, const char *profile)
+{
+    store_fixture_read(&f, user);
+    ck_assert_uint_eq(f.user.profile.len, strlen(profile));
+    ck_assert_msg(memcmp(f.user.profile.data, profile, f.user.profile.len) == 0, "%.*s",
+                  (int)f.user.profile.len, f.user.profile.data);
+}
+
+static const char table[] = "user,age,city\nann,31,Bern\nbob,40,Basel\neve,25,Chur\n";
+
+START_TEST(users_who_are_as_they_were_are_left_alone_and_counted_all_the_same)
+{
+    (void)import(table);
+    int64_t ann = revision_of("ann"), bob = revision_of("bob");
+    const struct import_report *r =
+        import("user,age,city\nann,31,Bern\nbob,41,Basel\neve,25,Chur\nnew,1,Sion\n"
+               "eve,25,Chur\n");
+    ck_assert_int_eq(r->n_rows[TABLE_USERS], 5);
+    ck_assert_int_eq(r->n_known[TABLE_USERS], 3);
+    ck_assert_int_eq(r->n_repeated[TABLE_USERS], 1);
+    ck_assert_int_eq(revision_of("ann"), ann);
+    ck_assert_int_gt(revision_of("bob"), bob);
+    assert_profile("bob", "{\"age\":\"41\",\"city\":\"Basel\"}");
+    assert_profile("new", "{\"age\":\"1\",\"city\":\"Sion\"}");
+}
+END_TEST
+
+START_TEST(a_part_of_a_profile_that_is_as_it_was_changes_nothing)
+{
+    (void)import(table);
+    int64_t ann = revision_of("ann");
+    (void)import("user,city\nann,Bern\nbob,Brig\n");
+    ck_assert_int_eq(revision_of("ann"), ann);
+    assert_profile("bob", "{\"age\":\"40\",\"city\":\"Brig\"}");
+}
+END_TEST
+
+START_TEST(a_row_that_takes_back_what_one_before_it_changed_is_stored)
+{
+    (void)import(table);
+    const struct import_report *r =
+        import("user,age,city\nann,32,Bern\nann,31,Bern\nbob,40,Basel\nbob,41,Basel\n");
+    ck_assert_int_eq(r->n_known[TABLE_USERS], 2);
+    ck_assert_int_eq(r->n_repeated[TABLE_USERS], 2);
+    assert_profile("ann", "{\"age\":\"31\",\"city\":\"Bern\"}");
+    assert_profile("bob", "{\"age\":\"41\",\"city\":\"Basel\"}");
+}
+END_TEST
+
+/* ---- items ---- */
+
+static bool write_item(void *arg, const struct store_item *item)
+{
+    (void)snprintf(arg, 96, "%.*s %.*s %.*s%s", (int)item->title.len, item->title.data,
+                   (int)item->categories.len, item->categories.data, (int)item->metadata.len,
+                   item->metadata.data, item->deleted ? " deleted" : "");
+    return true;
+}
+
+static void assert_item(const char *id, const char *wanted)
+{
+    char found[96] = "";
+    STORE_OK(store_read_item(f.conn, text_of(id), write_item, found, &e));
+    ck_assert_str_eq(found, wanted);
+}
+
+static bool take_revision(void *arg, const struct store_item *item)
+{
+    *(int64_t *)arg = item->revision;
+    return true;
+}
+
+static int64_t revision_of_item(const char *id)
+{
+    int64_t revision;
+    STORE_OK(store_read_item(f.conn, text_of(id), take_revision, &revision, &e));
+    return revision;
+}
+
+static const char catalogue[] = "item,title,categories,price\na,A,x|y,1\nb,B,,2\nc,,x,3\n";
+
+START_TEST(items_that_are_as_they_were_are_left_alone_and_new_ones_come)
+{
+    (void)import_items(catalogue);
+    int64_t a = revision_of_item("a"), b = revision_of_item("b"), c = revision_of_item("c");
+    const struct import_report *r =
+        import_items("item,title,categories,price\na,A,x|y,1\nb,B,,4\nc,,x,3\nd,D,y,5\nd,E,,\n");
+    ck_assert_int_eq(r->n_rows[TABLE_ITEMS], 5);
+    ck_assert_int_eq(r->n_known[TABLE_ITEMS], 3);
+    ck_assert_int_eq(r->n_repeated[TABLE_ITEMS], 1);
+    ck_assert_int_eq(revision_of_item("a"), a);
+    ck_assert_int_eq(revision_of_item("c"), c);
+    ck_assert_int_gt(revision_of_item("b"), b);
+    assert_item("b", "B  {\"price\":\"4\"}");
+    assert_item("d", "E [\"y\"] {\"price\":\"5\"}");
+    r = import_items("item,price\na,1\nc,9\n");
+    ck_assert_int_eq(r->n_known[TABLE_ITEMS], 2);
+    ck_assert_int_eq(revision_of_item("a"), a);
+    assert_item("c", " [\"x\"] {\"price\":\"9\"}");
+}
+END_TEST
+
+START_TEST(items_keep_the_order_of_their_file)
+{
+    (void)import_items("item,title\nz,Z\nb,B\nm,M\n");
+    int64_t z, b, m;
+    STORE_OK(store_item_key_of(f.conn, text_of("z"), &z, &e));
+    STORE_OK(store_item_key_of(f.conn, text_of("b"), &b, &e));
+    STORE_OK(store_item_key_of(f.conn, text_of("m"), &m, &e));
+    ck_assert_int_lt(z, b);
+    ck_assert_int_lt(b, m);
+}
+END_TEST
+
+START_TEST(a_table_of_all_items_keeps_those_that_are_as_they_were_and_new_ones)
+{
+    (void)import_items(catalogue);
+    const struct import_report *r =
+        import_kind(TABLE_ITEMS, "item,title,categories,price\na,A,x|y,1\nd,D,y,5\n", true);
+    ck_assert_int_eq(r->n_items_deleted, 2);
+    assert_item("a", "A [\"x\",\"y\"] {\"price\":\"1\"}");
+    assert_item("b", "B  {\"price\":\"2\"} deleted");
+    assert_item("d", "D [\"y\"] {\"price\":\"5\"}");
+    r = import_items(catalogue);
+    ck_assert_int_eq(r->n_items_kept_deleted, 2);
+    r = import_kind(TABLE_ITEMS, catalogue, true);
+    ck_assert_int_eq(r->n_items_deleted, 1);
+    assert_item("b", "B  {\"price\":\"2\"}");
+}
+END_TEST
+
+/* ---- what others do before a lock is taken ---- */
+
+static void (*meanwhile)(struct store_conn *c);
+static int n_locks_before; /* that the import takes first */
+
+static int before_the_lock(unsigned kind, void *arg, void *statement, void *sql)
+{
+    void (*what)(struct store_conn *) = meanwhile;
+    (void)kind;
+    (void)arg;
+    (void)statement;
+    if (what && strncmp(sql, "BEGIN IMMEDIATE", 15) == 0 && n_locks_before-- == 0) {
+        meanwhile = NULL;
+        what(f.conn);
+    }
+    return 0;
+}
+
+static int trace_connection(sqlite3 *db, char **message, const struct sqlite3_api_routines *api)
+{
+    (void)message;
+    (void)api;
+    return sqlite3_trace_v2(db, SQLITE_TRACE_STMT, before_the_lock, NULL);
+}
+
+static void import_and(enum table_kind kind, const char *rows, int n_locks,
+                       void (*what)(struct store_conn *c))
+{
+    ck_assert_int_eq(sqlite3_auto_extension((void (*)(void))trace_connection), SQLITE_OK);
+    meanwhile = what;
+    n_locks_before = n_locks;
+    (void)import_kind(kind, rows, false);
+    (void)sqlite3_cancel_auto_extension((void (*)(void))trace_connection);
+    ck_assert_ptr_null(meanwhile);
+}
+
+static void change_ann(struct store_conn *c)
+{
+    (void)store_fixture_user(c, "ann", "{\"age\":\"99\"}");
+}
+
+static void forget_ann(struct store_conn *c)
+{
+    store_fixture_delete(c, "ann");
+}
+
+START_TEST(a_user_whom_others_changed_meanwhile_is_as_the_table_says)
+{
+    (void)import(table);
+    import_and(TABLE_USERS, table, 0, change_ann);
+    assert_profile("ann", "{\"age\":\"31\",\"city\":\"Bern\"}");
+}
+END_TEST
+
+START_TEST(a_user_who_was_deleted_meanwhile_stays_deleted)
+{
+    (void)import(table);
+    import_and(TABLE_USERS, table, 0, forget_ann);
+    store_fixture_assert_counts(f.conn, 2, 0, 0, 0);
+}
+END_TEST
+
+static void change_item_a(struct store_conn *c)
+{
+    store_fixture_item(c, "a", "Other");
+}
+
+START_TEST(an_item_that_others_changed_meanwhile_is_as_the_table_says)
+{
+    (void)import_items(catalogue);
+    import_and(TABLE_ITEMS, catalogue, 0, change_item_a);
+    assert_item("a", "A [\"x\",\"y\"] {\"price\":\"1\"}");
+}
+END_TEST
+
+/* Registers somebody of whom the table has a row, once that is written. */
+static void register_ann(struct store_conn *c)
+{
+    store_fixture_assert_counts(c, 0, 0, 0, 0);
+    (void)store_fixture_user(c, "ann", "{\"age\":99,\"plan\":\"free\"}");
+    store_fixture_event(c, "ann", "x", 1, 0);
+}
+
+static void import_elsewhere(struct store_conn *c)
+{
+    struct store_bulk *b;
+    STORE_OK(store_begin(c, &e));
+    STORE_OK(store_bulk_begin(c, &b, &e));
+    STORE_OK(store_bulk_user(b, text_of("ann"), text_of("{\"age\":\"99\"}"), &e));
+    STORE_OK(store_bulk_user(b, text_of("new"), text_of("{\"age\":\"98\"}"), &e));
+    STORE_OK(store_bulk_end(b, NULL, &e));
+    STORE_OK(store_commit(c, &e));
+}
+
+START_TEST(what_another_import_changed_meanwhile_is_as_the_table_says)
+{
+    (void)import(table);
+    int64_t bob = revision_of("bob");
+    import_and(TABLE_USERS, "user,age,city\nann,31,Bern\nbob,40,Basel\nnew,1,Sion\n", 2, import_elsewhere);
+    assert_profile("ann", "{\"age\":\"31\",\"city\":\"Bern\"}");
+    assert_profile("new", "{\"age\":\"1\",\"city\":\"Sion\"}");
+    ck_assert_int_eq(revision_of("bob"), bob);
+}
+END_TEST
+
+START_TEST(a_new_user_who_registers_meanwhile_is_as_the_table_says_and_keeps_the_rest)
+{
+    enum { NUMBER_AND_ROWS = 2 }; /* the locks before that of the last transaction */
+    import_and(TABLE_USERS, table, NUMBER_AND_ROWS, register_ann);
+    assert_profile("ann", "{\"age\":\"31\",\"plan\":\"free\",\"city\":\"Bern\"}");
+    store_fixture_assert_counts(f.conn, 3, 1, 1, 0);
+}
+END_TEST
+
+/* ---- without memory ---- */
+
+START_TEST(a_refused_table_leaves_nothing_of_what_was_written_ahead)
+{
+    static struct import_report report;
+    const struct import_options options = {
+        .store = f.path, .files = {{path, TABLE_USERS}}, .n_files = 1, .stage_from = 1};
+    enum { LONG = 10000 }; /* each field is short enough, and both together are too long */
+    static char field[LONG + 1], rows[2 * LONG + 100];
+    memset(field, 'x', LONG);
+    (void)snprintf(rows, sizeof rows, "user,a,b\nnew,1,2\nann,%s,\nann,,%s\n", field, field);
+    store_fixture_write_file(path, rows, strlen(rows));
+    (void)store_fixture_user(f.conn, "old", NULL);
+    char *before = store_fixture_dump(f.conn);
+    STORE_FAILS(import_run(&options, &report, &e), ERR_INVALID);
+    ck_assert_msg(strstr(report.listed[0].text, "users.csv:4"), "%s", report.listed[0].text);
+    import_report_fini(&report);
+    char *after = store_fixture_dump(f.conn);
+    ck_assert_str_eq(before, after);
+    mem_free(before);
+    mem_free(after);
+}
+END_TEST
+
+START_TEST(an_import_without_memory_changes_nothing)
+{
+    static struct import_report report;
+    const struct import_options options = {
+        .store = f.path, .files = {{path, TABLE_USERS}}, .n_files = 1, .stage_from = 1};
+    bool done = false;
+    (void)import(table);
+    static const char next[] = "user,age,city\nann,31,Bern\nbob,41,Basel\nnew,1,Sion\n";
+    store_fixture_write_file(path, next, strlen(next));
+    for (long n = 1; !done; n++) {
+        struct err e = {0};
+        char *before = store_fixture_dump(f.conn), *after;
+        mem_fail_at(n, 1);
+        done = import_run(&options, &report, &e) == ERR_OK;
+        mem_fail_at(0, 0);
+        import_report_fini(&report);
+        after = store_fixture_dump(f.conn);
+        ck_assert(done || strcmp(before, after) == 0);
+        mem_free(before);
+        mem_free(after);
+    }
+    assert_profile("bob", "{\"age\":\"41\",\"city\":\"Basel\"}");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("server/data/import_ahead");
+    TCase *t = tcase_create("users");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, users_who_are_as_they_were_are_left_alone_and_counted_all_the_same);
+    tcase_add_test(t, a_part_of_a_profile_that_is_as_it_was_changes_nothing);
+    tcase_add_test(t, a_row_that_takes_back_what_one_before_it_changed_is_stored);
+    tcase_add_test(t, items_that_are_as_they_were_are_left_alone_and_new_ones_come);
+    tcase_add_test(t, items_keep_the_order_of_their_file);
+    tcase_add_test(t, a_table_of_all_items_keeps_those_that_are_as_they_were_and_new_ones);
+    tcase_add_test(t, a_user_whom_others_changed_meanwhile_is_as_the_table_says);
+    tcase_add_test(t, a_user_who_was_deleted_meanwhile_stays_deleted);
+    tcase_add_test(t, an_item_that_others_changed_meanwhile_is_as_the_table_says);
+    tcase_add_test(t, what_another_import_changed_meanwhile_is_as_the_table_says);
+    tcase_add_test(t, a_new_user_who_registers_meanwhile_is_as_the_table_says_and_keeps_the_rest);
+    tcase_add_test(t, a_refused_table_leaves_nothing_of_what_was_written_ahead);
+    tcase_add_test(t, an_import_without_memory_changes_nothing);
+    suite_add_tcase(suite, t);
+    return suite_run(suite);
+}
