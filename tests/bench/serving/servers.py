@@ -140,13 +140,15 @@ class FastApi(Server):
     name = "fastapi"
 
     def __init__(self, store, model, folder, cached_users):
+        self._run("fastapi_peer:app", folder, PEER_STORE=store, PEER_MODEL=model, PEER_CACHED_USERS=str(cached_users))
+
+    def _run(self, app, folder, **env):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.wanted_port = free.getsockname()[1]
-        super().__init__([sys.executable, "-m", "uvicorn", "fastapi_peer:app", "--app-dir", PEERS, "--host", "127.0.0.1",
-                          "--port", self.wanted_port, "--workers", os.cpu_count(), "--loop", "uvloop", "--http", "httptools",
-                          "--no-access-log", "--log-level", "warning"], folder,
-                         {**ONE_THREAD, "PEER_STORE": store, "PEER_MODEL": model, "PEER_CACHED_USERS": str(cached_users)})
+        Server.__init__(self, [sys.executable, "-m", "uvicorn", app, "--app-dir", PEERS, "--host", "127.0.0.1", "--port",
+                               self.wanted_port, "--workers", os.cpu_count(), "--loop", "uvloop", "--http", "httptools",
+                               "--no-access-log", "--log-level", "warning"], folder, {**ONE_THREAD, **env})
 
     def _listening(self):
         """uvicorn does not say when it answers, nor when all its processes do: each opens the files first."""
