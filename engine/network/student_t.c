@@ -49,19 +49,20 @@ double student_t_probability(double x, double freedom)
     return x > 0 ? 1 - tail : tail;
 }
 
+/* Newton's method from 0: the distribution is convex below 0 and concave above, so every step goes towards the
+ * quantile and none past it. */
 double student_t_quantile(double probability, double freedom)
 {
-    double low = -1, high = 1;
-    while (student_t_probability(low, freedom) > probability && low > -1e300)
-        low *= 2;
-    while (student_t_probability(high, freedom) < probability && high < 1e300)
-        high *= 2;
-    for (int i = 0; i < 200 && high - low > 1e-12 * fmax(1, fabs(low)); i++) {
-        double middle = (low + high) / 2;
-        if (student_t_probability(middle, freedom) < probability)
-            low = middle;
-        else
-            high = middle;
+    const double pi = 3.14159265358979323846;
+    double half = (freedom + 1) / 2, x = 0;
+    int sign;
+    double log_front = lgamma_r(half, &sign) - lgamma_r(freedom / 2, &sign) - 0.5 * log(freedom * pi);
+    for (int i = 0; i < 1000; i++) {
+        double density = exp(log_front - half * log1p(x * x / freedom));
+        double step = (probability - student_t_probability(x, freedom)) / density;
+        x += step;
+        if (!(fabs(step) > 1e-12 * fmax(1, fabs(x))))
+            break;
     }
-    return (low + high) / 2;
+    return x;
 }
