@@ -19,6 +19,8 @@ static void tell_store(const struct announcement *a, const struct serving *servi
     else
         log_line(LOG_INFO, "store %s: %" PRId64 " user%s, %" PRId64 " item%s", a->store, n.n_users,
                  talk_s(n.n_users), n.n_items, talk_s(n.n_items));
+    if (!code && n.n_tasks)
+        log_line(LOG_INFO, "store %s: %" PRId64 " task%s", a->store, n.n_tasks, talk_s(n.n_tasks));
     store_disconnect(c);
 }
 

@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "base/talk.h"
 #include "server/cli/commands.h"
+#include "server/cli/import_tasks.h"
 #include "server/cli/progress_bar.h"
 #include "server/data/import.h"
 #include "server/data/import_print.h"
@@ -14,7 +15,7 @@
 static int cmd_import(int argc, char **argv);
 
 const struct command cmd_import_command = {
-    "import", "users, items and interactions from table files into the store", NULL,
+    "import", "users, items, interactions and tasks from table files into the store", NULL,
     "Files are CSV or TSV with a header, NDJSON, MovieLens .dat, u.data, u.user or u.item, plain or gzip; - "
     "is\n"
     "standard input. Interactions have the columns user, item and optionally rating or weight and timestamp\n"
@@ -23,6 +24,7 @@ const struct command cmd_import_command = {
     "title and categories (a|b|c), and any columns for the metadata; contexts have user and embedding.\n"
     "A weight says how much an interaction counts for its item, a rating what the user thought of it.\n"
     "What a row of users or items leaves out, or an empty cell, is kept; null in NDJSON takes a value away.\n"
+    "Tables of tasks (--tasks, --task-rows) have any columns; --task names those that say the task.\n"
     "\n"
     "All files are imported in one transaction: when a line is bad, and --skip-bad does not allow it, the "
     "store\n"
@@ -34,6 +36,7 @@ _Static_assert(OPTION_LIST_MAX <= (int)IMPORT_MAX_IGNORED, "every --ignore-field
 struct arguments {
     const char *store, *users, *items, *contexts, *model, *model_version, *format;
     struct option_list interactions, ignored;
+    struct import_tasks_options tasks;
     int64_t skip_bad;
     bool replace, json;
 };
@@ -84,7 +87,8 @@ static enum err_code check_files(const struct import_options *o, struct err *e)
         n_stdin += strcmp(o->files[i].path, "-") == 0;
     if (!o->n_files)
         return err_set(e, ERR_INVALID,
-                       "nothing to import: give --interactions, --users, --items or --contexts");
+                       "nothing to import: give --interactions, --users, --items, --contexts, --tasks or "
+                       "--task-rows");
     if (n_stdin > 1)
         return err_set(e, ERR_INVALID, "only one file can be standard input");
     return ERR_OK;
@@ -158,6 +162,30 @@ static int import_and_report(const struct arguments *a, struct import_options *o
     return code ? command_fail(&cmd_import_command, &e, false) : EXIT_DONE;
 }
 
+/* What would do nothing: tables of tasks are imported by themselves. */
+static enum err_code check_uses(const struct arguments *a, const struct option *options, size_t n_options,
+                                int argc, char **argv, struct err *e)
+{
+    bool of_tasks = import_tasks_wanted(&a->tasks);
+    const struct option_use uses[] = {
+        {"interactions users items contexts model model-version replace", of_tasks,
+         "goes with tables of users and items; those of tasks are imported by themselves"},
+        {"task", !of_tasks, "goes with --tasks or --task-rows"},
+        {"replace-rows", !a->tasks.rows, "goes with --task-rows"},
+    };
+    return options_check_uses(options, n_options, argc, argv, uses, sizeof uses / sizeof *uses, e);
+}
+
+static int import_of_tasks(struct arguments *a)
+{
+    a->tasks.store = a->store;
+    a->tasks.format = a->format;
+    a->tasks.ignored = &a->ignored;
+    a->tasks.skip_bad = a->skip_bad;
+    a->tasks.json = a->json;
+    return import_tasks_run(&cmd_import_command, &a->tasks);
+}
+
 static int cmd_import(int argc, char **argv)
 {
     struct arguments a = {.format = "auto"};
@@ -170,6 +198,14 @@ static int cmd_import(int argc, char **argv)
          false},
         {"contexts", OPTION_STRING, &a.contexts, "FILE", "user embedding, ready-made for a model", 0, 0,
          false},
+        {"tasks", OPTION_STRING, &a.tasks.profiles, "FILE", "profiles of tasks: shops, meters, patients", 0,
+         0, false},
+        {"task-rows", OPTION_STRING, &a.tasks.rows, "FILE", "labelled rows of tasks, target and all", 0, 0,
+         false},
+        {"task", OPTION_STRING, &a.tasks.task, "COLUMNS",
+         "which task a row is of: a column, or several joined with a slash", 0, 0, false},
+        {"replace-rows", OPTION_FLAG, &a.tasks.replace_rows, NULL,
+         "rows of --task-rows take the place of those that their tasks have", 0, 0, false},
         {"ignore-field", OPTION_LIST, &a.ignored, "NAME",
          "leave out a column, a field of the profile or one of the metadata", 0, 0, false},
         {"replace", OPTION_FLAG, &a.replace, NULL,
@@ -187,6 +223,10 @@ static int cmd_import(int argc, char **argv)
     if (!command_begin(&cmd_import_command, options, sizeof options / sizeof options[0], argc, argv, NULL,
                        &status))
         return status;
+    if (check_uses(&a, options, sizeof options / sizeof options[0], argc, argv, &e))
+        return command_fail(&cmd_import_command, &e, true);
+    if (import_tasks_wanted(&a.tasks))
+        return import_of_tasks(&a);
     if (to_import(&a, &o, &e))
         return command_fail(&cmd_import_command, &e, true);
     return import_and_report(&a, &o);

@@ -104,11 +104,11 @@ static enum err_code describe(struct store_conn *c, const char *path, bool json,
     buf_addf(
         out,
         json ? "{\"file_bytes\":%lld,\"schema\":%d,\"users\":%lld,\"items\":%lld,\"interactions\":%lld,"
-               "\"contexts\":%lld,\"versions\":["
+               "\"tasks\":%lld,\"task_rows\":%lld,\"contexts\":%lld,\"versions\":["
              : "store of %lld bytes, schema %d\nusers         %lld\nitems         %lld\ninteractions  %lld\n"
-               "contexts      %lld\n",
+               "tasks         %lld\ntask rows     %lld\ncontexts      %lld\n",
         (long long)st.st_size, STORE_SCHEMA, (long long)n.n_users, (long long)n.n_items,
-        (long long)n.n_interactions, (long long)n.n_contexts);
+        (long long)n.n_interactions, (long long)n.n_tasks, (long long)n.n_task_rows, (long long)n.n_contexts);
     code = store_each_version(c, list_version, &l, e);
     if (json)
         buf_adds(out, "]}\n");

@@ -34,7 +34,7 @@ static enum err_code find_keys(const char *path, const struct task_rows_options 
 enum err_code task_profiles_read(const char *path, const struct task_rows_options *o,
                                  struct task_profiles *out, struct err *e)
 {
-    struct task_rows_options of = {.format = o->format};
+    struct task_rows_options of = {.format = o->format, .ignored = o->ignored, .bad = o->bad, .arg = o->arg};
     enum err_code code = find_keys(path, o, out, e);
     if (code)
         return code;

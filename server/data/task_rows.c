@@ -259,12 +259,18 @@ enum err_code task_rows_read(const char *path, const struct task_rows_options *o
         code = check_names(path, t, o, &out->has_nameless, e);
     out->has_targets = o->target != NULL;
     while (!code && got) {
-        code = table_next(t, &row, &got, e);
-        if (code || !got)
-            break;
-        code = add_row(out, o, &row, e);
-        if (code)
-            (void)err_prefix(e, "%s:%llu", path, (unsigned long long)row.line);
+        struct err why = {0};
+        size_t first = out->n_cells;
+        code = table_next(t, &row, &got, &why);
+        if (!code && got && (code = add_row(out, o, &row, &why)))
+            (void)err_prefix(&why, "%s:%llu", path, (unsigned long long)row.line);
+        if (code == ERR_INVALID && o->bad && o->bad(o->arg, &why, table_lost(t))) {
+            out->n_cells = first;
+            code = ERR_OK;
+            got = true;
+        } else if (code) {
+            (void)err_copy(e, &why);
+        }
     }
     if (!code && out->n_rows)
         out->rows[out->n_rows].first = out->n_cells;

@@ -28,6 +28,10 @@ struct task_rows_options {
     enum table_format format;
     const struct task_profiles
         *profiles; /* of tasks, whose columns are those of each of their rows; or NULL */
+    /* Told of a bad row of so many lines; true: it is left out, and the reading goes on. NULL: the first one
+     * ends it. */
+    bool (*bad)(void *arg, const struct err *why, uint64_t n_lines);
+    void *arg;
 };
 
 /* What a row has in a column. */
