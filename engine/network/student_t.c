@@ -49,8 +49,8 @@ double student_t_probability(double x, double freedom)
     return x > 0 ? 1 - tail : tail;
 }
 
-/* Newton's method from 0: the distribution is convex below 0 and concave above, so every step goes towards the
- * quantile and none past it. */
+/* Newton's method from 0: the distribution is convex below 0 and concave above, so every step goes towards
+ * the quantile and none past it. */
 double student_t_quantile(double probability, double freedom)
 {
     const double pi = 3.14159265358979323846;
