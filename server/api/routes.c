@@ -46,6 +46,8 @@ static const struct route rows[] = {
      api_admin_items_post, NULL},
     {"POST", "/v1/tasks/{task}/predictions", ACCESS_API, BODY_JSON, task_params, ROUTE_MAY_BLOCK,
      api_task_predict_plan, api_task_predict_post, NULL},
+    {"POST", "/v1/predictions", ACCESS_API, BODY_JSON, task_params, ROUTE_READS, NULL, api_tasks_predict_post,
+     NULL},
     {"POST", "/v1/tasks/{task}/examples", ACCESS_API, BODY_JSON, example_params, ROUTE_WRITES, NULL,
      api_task_examples_post, NULL},
     {"GET", "/v1/tasks/{task}", ACCESS_API, BODY_NONE, model_params, ROUTE_READS, NULL, api_task_get, NULL},

@@ -65,8 +65,8 @@ static bool refuse(struct request *r, const struct json_place *at, const char *k
     return false;
 }
 
-static bool read_rows(struct request *r, const json_t *value, const struct json_place *at, size_t most,
-                      struct task_list *out)
+bool task_body_rows(struct request *r, const json_t *value, const struct json_place *at, size_t most,
+                    struct task_list *out)
 {
     struct json_place place = json_place_key(at, "rows");
     size_t n = json_array_size(json_object_get(value, "rows"));
@@ -86,7 +86,7 @@ bool task_body_list(struct request *r, const json_t *value, const struct json_pl
 {
     static const char *const keys[] = {"rows", "columns", NULL};
     bool ok = json_body_object(r, value, at, keys);
-    return json_is_object(value) && read_rows(r, value, at, most, out) && ok;
+    return json_is_object(value) && task_body_rows(r, value, at, most, out) && ok;
 }
 
 static bool read_interval(struct request *r, const json_t *root, const struct json_place *at, double *out)
@@ -126,6 +126,14 @@ static bool read_profile(struct request *r, const json_t *root, const struct jso
     return !*out || json_is_object(*out) || refuse(r, at, "profile", "expected an object of columns");
 }
 
+bool task_body_options(struct request *r, const json_t *root, struct task_query *q)
+{
+    struct json_place at = json_place_root();
+    bool ok = read_interval(r, root, &at, &q->interval);
+    ok = read_clamp(r, root, &at, &q->clamp) && ok;
+    return read_unknown(r, root, &at, &q->unknown_is_absent) && ok;
+}
+
 static bool read_members(struct request *r, const json_t *root, struct task_query *q)
 {
     static const char *const keys[] = {"rows",     "columns", "support",          "profile",
@@ -134,15 +142,13 @@ static bool read_members(struct request *r, const json_t *root, struct task_quer
     bool ok = json_body_object(r, root, &at, keys);
     if (!json_is_object(root))
         return false;
-    ok = read_rows(r, root, &at, LIMIT_TASK_ROWS_ASKED, &q->asked) && ok;
+    ok = task_body_rows(r, root, &at, LIMIT_TASK_ROWS_ASKED, &q->asked) && ok;
     if (!r->status && json_object_get(root, "support"))
         ok = task_body_list(r, json_object_get(root, "support"), &support, LIMIT_TASK_ROWS_PER_CALL,
                             &q->support) &&
              ok;
     ok = read_profile(r, root, &at, &q->profile) && ok;
-    ok = read_interval(r, root, &at, &q->interval) && ok;
-    ok = read_clamp(r, root, &at, &q->clamp) && ok;
-    return read_unknown(r, root, &at, &q->unknown_is_absent) && ok;
+    return task_body_options(r, root, q) && ok;
 }
 
 bool task_body_unknown_param(struct request *r, bool *ignored)

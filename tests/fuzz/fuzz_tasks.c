@@ -1,6 +1,6 @@
-/* Any bytes as a body of a call for tasks. Whatever comes, there is an answer, in JSON; what is refused changed
- * nothing, and nothing a caller sends is the server's fault (5xx). What was taken can be asked for at once. The
- * first byte picks the call, the second the media type, the rest is the body. */
+/* Any bytes as a body of a call for tasks. Whatever comes, there is an answer, in JSON; what is refused
+ * changed nothing, and nothing a caller sends is the server's fault (5xx). What was taken can be asked for
+ * at once. The first byte picks the call, the second the media type, the rest is the body. */
 #include "tests/support/api_world.h"
 #include "tests/support/sample_tasks.h"
 

@@ -13,7 +13,7 @@ CALLS = {("get", "/v1/users/{user}/recommendations"), ("post", "/v1/users/{user}
          ("patch", "/v1/admin/users/{user}"), ("patch", "/v1/admin/items/{item}"),
          ("post", "/v1/admin/users"), ("get", "/v1/items/{item}"), ("put", "/v1/admin/items/{item}"),
          ("delete", "/v1/admin/items/{item}"), ("post", "/v1/admin/items"), ("get", "/healthz"), ("get", "/readyz"), ("get", "/metrics"),
-         ("post", "/v1/tasks/{task}/predictions"), ("get", "/v1/models"), ("post", "/v1/tasks/{task}/examples"),
+         ("post", "/v1/tasks/{task}/predictions"), ("get", "/v1/models"), ("post", "/v1/tasks/{task}/examples"), ("post", "/v1/predictions"),
          ("get", "/v1/tasks/{task}"), ("put", "/v1/admin/tasks/{task}"), ("delete", "/v1/admin/tasks/{task}"),
          ("post", "/v1/admin/tasks"),
          ("get", "/openapi.json"), ("get", "/")}
@@ -188,6 +188,9 @@ class Contract(hn.Case):
                 ("POST", examples + "?create=true", support, 201), ("POST", examples, support, 200),
                 ("PUT", admin, {"profile": {"district": "north", "x": [1]}, "support": support, "keep_rows": False}, 200),
                 ("GET", "/v1/tasks/{task}", None, 200), ("POST", predictions, {"rows": rows}, 200),
+                ("POST", "/v1/predictions", {"tasks": [{"id": "s20", "rows": rows}, {"id": "s20", "columns": [], "rows": []}]}, 200),
+                ("POST", "/v1/predictions?cold_start=true&model=busy", {"tasks": [{"id": "no", "rows": rows}], "clamp": False}, 200),
+                ("POST", "/v1/predictions", {"tasks": [{"id": "no", "rows": [5]}]}, 404),
                 ("PUT", admin, {"support": {"rows": []}}, 200), ("PUT", admin, {"support": {"rows": [{}]}}, 422),
                 ("PUT", admin, {"support": {"rows": [dict(rows[0], units=5)] * 2}}, 200),
                 ("POST", "/v1/admin/tasks", {"tasks": [{"id": "t1", "support": support}, {"id": "t2"}]}, 200),

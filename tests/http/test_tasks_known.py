@@ -193,6 +193,41 @@ class Registration(Known):
         hn.eventually(lambda: b"Lovelace" not in bytes_of_store(), "no byte of a deleted task in the store's files")
 
 
+class Many(Known):
+    """Rows of many tasks in one call."""
+
+    def many(self, body, **params):
+        return self.server.request("POST", "/v1/predictions", body, params=params)
+
+    def test_each_task_is_answered_as_alone(self):
+        for shop in self.shops.new[:3]:
+            self.put(shop, {"support": {"rows": self.shops.known(shop)}})
+        asked = [{"id": s, "rows": self.shops.asked("s20")} for s in self.shops.new[:3] + ["stranger"]]
+        asked[1] = {"id": asked[1]["id"], "columns": list(asked[1]["rows"][0]), "rows": [list(r.values()) for r in asked[1]["rows"]]}
+        answer = self.many({"tasks": asked, "interval": 0.5, "clamp": False}, cold_start="true")
+        self.assertEqual(answer.status, 200, answer)
+        self.assertEqual(answer.json["model"], "shops")
+        self.assertEqual([t["task"] for t in answer.json["tasks"]], [t["id"] for t in asked])
+        for told, task in zip(answer.json["tasks"], asked):
+            rest = {k: v for k, v in task.items() if k != "id"}
+            alone = self.predicted(task["id"], dict(rest, interval=0.5, clamp=False), cold_start="true")
+            self.assertEqual(told, {k: v for k, v in alone.items() if not k.startswith("model")})
+        self.assertEqual(self.many({"tasks": []}).json["tasks"], [])
+
+    def test_all_that_is_wrong_is_named_with_its_task(self):
+        self.put("s20", {"support": {"rows": self.shops.known("s20")}})
+        row = self.shops.asked("s20")[0]
+        answer = self.many({"tasks": [{"id": "s20", "rows": [row, dict(row, price="x")]}, {"id": "nobody", "rows": [row]}, {"id": 5},
+                                      {"id": "s20", "rows": [5], "x": 1}], "interval": 7})
+        self.assertEqual(answer.status, 422, answer)
+        self.assertEqual([e["pointer"] for e in answer.json["errors"]],
+                         ["/interval", "/tasks/0/rows/1/price", "/tasks/1/id", "/tasks/2/id", "/tasks/2/rows", "/tasks/3/x"])
+        self.assertProblem(self.many({"tasks": [{"id": "nobody", "rows": []}]}), 404, "unknown-task")
+        self.assertProblem(self.many({"tasks": [{"id": "s20", "rows": [row] * 5001}] * 2}), 413, "too-large")
+        self.assertProblem(self.many({"tasks": []}, model="none"), 404, "unknown-model")
+        self.assertEqual(set(self.faults(self.many({"rows": []}))), {"/rows", "/tasks"})
+
+
 class Examples(Known):
     def test_rows_as_they_come_count_at_once(self):
         answer = self.examples("e", {"rows": self.shops.known("s21", 4)}, token=self.server.token, create="true")

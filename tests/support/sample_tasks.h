@@ -1,7 +1,7 @@
 /* sample_tasks - a small model of tasks with known random numbers, as a file.
  *
- * Its columns are price (a number), deal (no, yes) and size (a number that may be absent); the target is units, a
- * number, or busy (no, yes), and rows age by day.
+ * Its columns are price (a number), deal (no, yes) and size (a number that may be absent); the target is
+ * units, a number, or busy (no, yes), and rows age by day.
  * Layer: tests/support
  * Threads: confined.
  * Memory: none that stays. */

@@ -1,5 +1,6 @@
-/* server/tasks/task_context.c: the sums of rows that come one by one are those of all at once, also where they
- * age; a row is taken out again without a trace. Risks: ages against the wrong newest row, sums that drift. */
+/* server/tasks/task_context.c: the sums of rows that come one by one are those of all at once, also where
+ * they age; a row is taken out again without a trace. Risks: ages against the wrong newest row, sums that
+ * drift. */
 #include "server/tasks/task_context.h"
 
 #include "base/mem.h"
