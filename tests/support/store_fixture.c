@@ -86,6 +86,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 void store_fixture_stop(struct store_fixture *f)
 {
     store_user_fini(&f->user);
+    store_user_context_fini(&f->context);
     store_fixture_close(f);
     memory_store_forget(f->dir);
     ck_assert_int_eq(nftw(f->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
@@ -155,6 +156,20 @@ void store_fixture_context(struct store_conn *c, const struct store_context_key 
 void store_fixture_read(struct store_fixture *f, const char *user)
 {
     STORE_OK(store_read_user(f->conn, text_of(user), &store_fixture_key, &f->user, &e));
+}
+
+void store_fixture_encoded(struct store_fixture *f, const char *user, const char *bytes)
+{
+    store_fixture_read(f, user);
+    STORE_WRITE(f->conn, store_put_encoded(f->conn, &store_fixture_key, text_of(user), &f->user, bytes,
+                                           strlen(bytes), &e));
+}
+
+bool store_fixture_finds_context(struct store_fixture *f, const char *user)
+{
+    bool found;
+    STORE_OK(store_read_context(f->conn, text_of(user), &store_fixture_key, &f->context, &found, &e));
+    return found;
 }
 
 void store_fixture_assert_counts(struct store_conn *c, int64_t users, int64_t items, int64_t interactions,

@@ -16,7 +16,8 @@ struct store_fixture {
     char name[80]; /* of one in memory */
     struct store *store;
     struct store_conn *conn;
-    struct store_user user; /* what store_fixture_read read last */
+    struct store_user user;            /* what store_fixture_read read last */
+    struct store_user_context context; /* what store_fixture_finds_context read last */
 };
 
 /* Ends the test with the text of e when code is not ERR_OK. */
@@ -97,8 +98,12 @@ int64_t store_fixture_task_row(struct store_conn *c, const char *task, const cha
 void store_fixture_context(struct store_conn *c, const struct store_context_key *key, const char *id,
                            int64_t revision, bool given, const char *bytes);
 
-/* Reads a user, with the context of store_fixture_key, into f->user. */
+/* Reads a user, with the context of store_fixture_key, into f->user; writes such a context, as encoded. */
 void store_fixture_read(struct store_fixture *f, const char *user);
+void store_fixture_encoded(struct store_fixture *f, const char *user, const char *bytes);
+
+/* Reads for an answer, into f->context: whether there is a context of now, with a list of the items. */
+bool store_fixture_finds_context(struct store_fixture *f, const char *user);
 
 /* Ends the test unless the connection sees so many rows. */
 void store_fixture_assert_counts(struct store_conn *c, int64_t users, int64_t items, int64_t interactions,

@@ -9,19 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct store_fixture f;
-static struct store_user_context context;
-
-static void start(void)
-{
-    store_fixture_start(&f);
-}
-
-static void stop(void)
-{
-    store_user_context_fini(&context);
-    store_fixture_stop(&f);
-}
+STORE_FIXTURE(f)
 
 START_TEST(test_contexts_of_models_versions_and_kinds_do_not_meet)
 {
@@ -113,21 +101,6 @@ END_TEST
 
 /* ---- the items that a context lists ---- */
 
-static void put_encoded(const char *user, const char *bytes)
-{
-    store_fixture_read(&f, user);
-    STORE_WRITE(f.conn, store_put_encoded(f.conn, &store_fixture_key, text_of(user), &f.user, bytes,
-                                          strlen(bytes), &e));
-}
-
-/* Reads for an answer; whether a context of now was found, with a list of the items. */
-static bool finds_context(const char *user)
-{
-    bool found;
-    STORE_OK(store_read_context(f.conn, text_of(user), &store_fixture_key, &context, &found, &e));
-    return found;
-}
-
 START_TEST(test_an_encoded_context_lists_the_users_items_by_key)
 {
     enum { N = 300 }; /* more than a first read makes room for */
@@ -140,31 +113,31 @@ START_TEST(test_an_encoded_context_lists_the_users_items_by_key)
                                   1000 - i); /* time and keys run against each other */
         STORE_OK(store_item_key_of(f.conn, text_of(item), &keys[i], &e));
     }
-    put_encoded("ann", "abcd");
-    ck_assert(finds_context("ann"));
-    ck_assert_uint_eq(context.n_items, N);
+    store_fixture_encoded(&f, "ann", "abcd");
+    ck_assert(store_fixture_finds_context(&f, "ann"));
+    ck_assert_uint_eq(f.context.n_items, N);
     for (int i = 0; i < N; i++)
-        ck_assert_int_eq(context.items[i], keys[i]);
-    ck_assert_str_eq(buf_text(&context.embedding), "abcd");
+        ck_assert_int_eq(f.context.items[i], keys[i]);
+    ck_assert_str_eq(buf_text(&f.context.embedding), "abcd");
     store_fixture_read(&f, "ann");
     ck_assert_uint_eq(f.user.n_interactions, N);
-    ck_assert_int_eq(context.revision, f.user.revision);
-    ck_assert_int_eq(context.key, f.user.key);
+    ck_assert_int_eq(f.context.revision, f.user.revision);
+    ck_assert_int_eq(f.context.key, f.user.key);
 }
 END_TEST
 
 START_TEST(test_what_a_caller_gave_is_not_replaced_by_what_is_encoded)
 {
     int64_t revision = store_fixture_user(f.conn, "ann", "{}");
-    ck_assert(!finds_context("ann"));
+    ck_assert(!store_fixture_finds_context(&f, "ann"));
     store_fixture_context(f.conn, &store_fixture_key, "ann", revision, true, "given");
-    put_encoded("ann", "abcd"); /* as a training of the same name and version does for all users */
-    ck_assert(!finds_context("ann"));
+    store_fixture_encoded(&f, "ann", "abcd"); /* as a training of this name and version does for all users */
+    ck_assert(!store_fixture_finds_context(&f, "ann"));
     store_fixture_read(&f, "ann");
     ck_assert(f.user.embedding_given);
     ck_assert_str_eq(buf_text(&f.user.embedding), "given");
     store_fixture_context(f.conn, &store_fixture_key, "ann", revision, true, "again");
-    ck_assert(!finds_context("ann"));
+    ck_assert(!store_fixture_finds_context(&f, "ann"));
     store_fixture_read(&f, "ann");
     ck_assert_str_eq(buf_text(&f.user.embedding), "again");
 }
@@ -173,20 +146,20 @@ END_TEST
 START_TEST(test_a_context_of_a_user_that_changed_since_is_not_found_until_encoded_again)
 {
     store_fixture_user(f.conn, "ann", NULL);
-    ck_assert(!finds_context("ann"));
+    ck_assert(!store_fixture_finds_context(&f, "ann"));
     (void)store_fixture_event(f.conn, "ann", "a", 1, 1);
-    put_encoded("ann", "abcd");
-    ck_assert(finds_context("ann"));
+    store_fixture_encoded(&f, "ann", "abcd");
+    ck_assert(store_fixture_finds_context(&f, "ann"));
     (void)store_fixture_event(f.conn, "ann", "b", 1, 2);
-    ck_assert(!finds_context("ann"));
-    put_encoded("ann", "efgh");
-    ck_assert(finds_context("ann"));
-    ck_assert_uint_eq(context.n_items, 2);
-    ck_assert_str_eq(buf_text(&context.embedding), "efgh");
+    ck_assert(!store_fixture_finds_context(&f, "ann"));
+    store_fixture_encoded(&f, "ann", "efgh");
+    ck_assert(store_fixture_finds_context(&f, "ann"));
+    ck_assert_uint_eq(f.context.n_items, 2);
+    ck_assert_str_eq(buf_text(&f.context.embedding), "efgh");
     int64_t revision = store_fixture_user(f.conn, "ann", "{}");
-    ck_assert(!finds_context("ann"));
+    ck_assert(!store_fixture_finds_context(&f, "ann"));
     store_fixture_context(f.conn, &store_fixture_key, "ann", revision, true, "given");
-    ck_assert(!finds_context("ann"));
+    ck_assert(!store_fixture_finds_context(&f, "ann"));
 }
 END_TEST
 
@@ -194,14 +167,14 @@ START_TEST(test_a_context_of_another_model_or_of_nobody_is_not_found)
 {
     bool found = true;
     store_fixture_user(f.conn, "ann", NULL);
-    put_encoded("ann", "abcd");
+    store_fixture_encoded(&f, "ann", "abcd");
     STORE_OK(store_read_context(f.conn, text_of("ann"), &(struct store_context_key){"other", "1", "user"},
-                                &context, &found, &e));
+                                &f.context, &found, &e));
     ck_assert(!found);
     found = true;
-    STORE_OK(store_read_context(f.conn, text_of("bob"), &store_fixture_key, &context, &found, &e));
+    STORE_OK(store_read_context(f.conn, text_of("bob"), &store_fixture_key, &f.context, &found, &e));
     ck_assert(!found);
-    STORE_FAILS(store_read_context(f.conn, text_of(""), &store_fixture_key, &context, &found, &e),
+    STORE_FAILS(store_read_context(f.conn, text_of(""), &store_fixture_key, &f.context, &found, &e),
                 ERR_INVALID);
 }
 END_TEST
@@ -212,9 +185,9 @@ START_TEST(test_a_user_of_no_items_has_an_empty_list)
     (void)store_fixture_event(f.conn, "ann", "a", 1, 1);
     store_fixture_user(f.conn, "bob", NULL);
     store_fixture_read(&f, "ann"); /* a record with room, used again */
-    put_encoded("bob", "abcd");
-    ck_assert(finds_context("bob"));
-    ck_assert_uint_eq(context.n_items, 0);
+    store_fixture_encoded(&f, "bob", "abcd");
+    ck_assert(store_fixture_finds_context(&f, "bob"));
+    ck_assert_uint_eq(f.context.n_items, 0);
 }
 END_TEST
 

@@ -3,11 +3,10 @@
 #include "engine/format/model_json.h"
 
 #include "engine/network/encoder.h"
+#include "tests/support/spec_texts.h"
 #include "tests/support/suite.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 static const char complete[] =
     "{\"format\": 1, \"name\": \"movies\", \"version\": \"3\", \"objective\": \"ranking\",\n"
@@ -32,13 +31,6 @@ static const char tasks[] =
     "\"d_context\":2,\"d_output\":3,\"trunk\":{\"norm\":\"none\",\"layers\":[]},\"target\":{\"linear\":false,"
     "\"linear_head\":false,\"layers\":[{\"d_in\":4,\"d_out\":3,\"generator\":\"shared\",\"bias\":\"full\","
     "\"activation\":\"identity\"}]}}";
-
-static void must_decode(const char *text, struct model_spec *spec)
-{
-    struct err e = {0};
-    memset(spec, 0, sizeof *spec);
-    ck_assert_msg(model_json_decode(text, spec, &e) == ERR_OK, "%s", e.text);
-}
 
 START_TEST(every_key_lands_in_its_place)
 {
@@ -99,28 +91,19 @@ START_TEST(an_absent_encoder_and_absent_blocks_are_legal)
 }
 END_TEST
 
-/* Decodes, encodes, decodes and encodes again: both texts are the same. */
-static void check_round_trip(const char *text)
+static void check_text(const char *text)
 {
-    struct model_spec s;
-    struct buf first, second;
-    buf_init(&first, 1 << 20);
-    buf_init(&second, 1 << 20);
+    struct model_spec s, again;
     must_decode(text, &s);
-    ck_assert_int_eq(model_json_encode(&s, &first, NULL), ERR_OK);
+    check_round_trip(&s, &again);
     model_spec_fini(&s);
-    must_decode(buf_text(&first), &s);
-    ck_assert_int_eq(model_json_encode(&s, &second, NULL), ERR_OK);
-    ck_assert_str_eq(buf_text(&first), buf_text(&second));
-    model_spec_fini(&s);
-    buf_fini(&first);
-    buf_fini(&second);
+    model_spec_fini(&again);
 }
 
 START_TEST(what_is_encoded_decodes_to_the_same)
 {
-    check_round_trip(complete);
-    check_round_trip(tasks);
+    check_text(complete);
+    check_text(tasks);
 }
 END_TEST
 
@@ -151,27 +134,23 @@ START_TEST(a_range_has_all_numbers_between_its_bounds)
         ck_assert_msg(encoder_profile_value(&s, lookups[i].field, lookups[i].value) == lookups[i].row, "%s",
                       lookups[i].value);
     model_spec_fini(&s);
-    check_round_trip(text);
+    check_text(text);
 }
 END_TEST
 
 START_TEST(numbers_keep_all_their_bits)
 {
     struct model_spec s, again;
-    struct buf text;
-    buf_init(&text, 1 << 20);
     must_decode(complete, &s);
     s.encoder.alpha = 1.0 / 3;
     s.encoder.reg = 4.9406564584124654e-324;
     s.encoder.reg_exponent = 1.7976931348623157e308;
-    ck_assert_int_eq(model_json_encode(&s, &text, NULL), ERR_OK);
-    must_decode(buf_text(&text), &again);
+    check_round_trip(&s, &again);
     ck_assert(again.encoder.alpha == s.encoder.alpha);
     ck_assert(again.encoder.reg == s.encoder.reg);
     ck_assert(again.encoder.reg_exponent == s.encoder.reg_exponent);
     model_spec_fini(&s);
     model_spec_fini(&again);
-    buf_fini(&text);
 }
 END_TEST
 
@@ -193,10 +172,7 @@ START_TEST(text_that_is_not_utf8_is_not_encoded)
 }
 END_TEST
 
-/* One replacement in the complete description, and the refusal it must lead to. */
-static const struct {
-    const char *from, *to, *reason;
-} refused[] = {
+static const struct refusal refused[] = {
     {"{\"format\"", "[\"format\"", "it is not valid JSON"},
     {"\"format\": 1", "\"format\": 2", "format: is not 1"},
     {"\"format\": 1, ", "", "format: is missing"},
@@ -277,24 +253,17 @@ static const char rating[] =
 
 START_TEST(a_model_of_ratings_comes_back_as_it_was)
 {
-    struct model_spec s = {0}, again = {0};
-    struct err e = {0};
-    struct buf b;
-    buf_init(&b, 1 << 16);
-    ck_assert_msg(model_json_decode(rating, &s, &e) == ERR_OK, "%s", e.text);
+    struct model_spec s, again;
+    must_decode(rating, &s);
     ck_assert_ptr_eq(s.objective, &objective_rating);
     ck_assert_uint_eq(s.encoder.d_ratings, 3);
     ck_assert(s.encoder.rating_least == 0.5 && s.encoder.rating_most == 5);
-    ck_assert(model_json_encode(&s, &b, &e) == ERR_OK);
-    ck_assert_msg(model_json_decode(buf_text(&b), &again, &e) == ERR_OK, "%s", e.text);
+    check_round_trip(&s, &again);
     ck_assert(memcmp(&s, &again, sizeof s) == 0);
-    buf_fini(&b);
 }
 END_TEST
 
-static const struct {
-    const char *from, *to, *reason;
-} refused_ratings[] = {
+static const struct refusal refused_ratings[] = {
     {"\"ratings\": {\"dim\": 3,", "\"ratings\": {\"dim\": 2,", "must be as wide as ratings (2)"},
     {"\"most\": 5", "\"most\": 0.5", "a finite least below a finite most"},
     {"\"most\": 5", "\"best\": 5", "encoder.ratings.most: is missing"},
@@ -306,32 +275,13 @@ static const struct {
 
 START_TEST(a_wrong_block_of_ratings_is_refused)
 {
-    char text[sizeof rating + 256];
-    struct model_spec s = {0};
-    struct err e = {0};
-    const char *at = strstr(rating, refused_ratings[_i].from);
-    ck_assert_ptr_nonnull(at);
-    (void)snprintf(text, sizeof text, "%.*s%s%s", (int)(at - rating), rating, refused_ratings[_i].to,
-                   at + strlen(refused_ratings[_i].from));
-    ck_assert_int_eq(model_json_decode(text, &s, &e), ERR_INVALID);
-    ck_assert_msg(strstr(e.text, refused_ratings[_i].reason) != NULL, "%s", e.text);
+    check_refused(rating, &refused_ratings[_i]);
 }
 END_TEST
 
 START_TEST(a_wrong_description_is_refused_with_the_path_of_the_key)
 {
-    char text[sizeof complete + 256];
-    const char *at = strstr(complete, refused[_i].from);
-    ck_assert_ptr_nonnull(at);
-    snprintf(text, sizeof text, "%.*s%s%s", (int)(at - complete), complete, refused[_i].to,
-             at + strlen(refused[_i].from));
-    struct model_spec spec = {0}, zero = {0};
-    struct err e = {0};
-    ck_assert_msg(model_json_decode(text, &spec, &e) == ERR_INVALID, "accepted, expected: %s",
-                  refused[_i].reason);
-    ck_assert_msg(strstr(e.text, refused[_i].reason), "refused because \"%s\", expected \"%s\"", e.text,
-                  refused[_i].reason);
-    ck_assert_mem_eq(&spec, &zero, sizeof spec);
+    check_refused(complete, &refused[_i]);
 }
 END_TEST
 

@@ -5,12 +5,10 @@
 #include "engine/format/model_json.h"
 
 #include "base/limits.h"
+#include "tests/support/spec_texts.h"
 #include "tests/support/suite.h"
 
-#include <check.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* x has 1 + 2 + 3 places, sums 2 + 1 * 4 + 10. */
 static const char numbers[] =
@@ -40,13 +38,6 @@ static const char classes[] =
     "\"deviation\": 1, \"least\": -3, \"most\": 3}],\n"
     "  \"features\": [], \"basis\": 4, \"forgets\": true, \"time\": \"week\", \"period\": 7,\n"
     "  \"target\": {\"column\": \"walk\", \"classes\": [\"down\", \"sit\", \"up\"]}}}";
-
-static void must_decode(const char *text, struct model_spec *spec)
-{
-    struct err e = {0};
-    memset(spec, 0, sizeof *spec);
-    ck_assert_msg(model_json_decode(text, spec, &e) == ERR_OK, "%s", e.text);
-}
 
 START_TEST(every_key_lands_in_its_place)
 {
@@ -84,29 +75,16 @@ START_TEST(every_key_lands_in_its_place)
 }
 END_TEST
 
-static void encode(const struct model_spec *s, struct buf *out)
-{
-    struct err e = {0};
-    buf_init(out, 1 << 20);
-    ck_assert_msg(model_json_encode(s, out, &e) == ERR_OK, "%s", e.text);
-}
-
 START_TEST(what_is_encoded_decodes_to_the_same)
 {
-    struct model_spec s;
-    struct buf first, second;
+    struct model_spec s, again;
     must_decode(_i ? classes : numbers, &s);
     if (!_i)
         s.task.columns.list[0].mean = 1.0 / 3;
-    encode(&s, &first);
+    check_round_trip(&s, &again);
+    ck_assert(_i || again.task.columns.list[0].mean == 1.0 / 3);
     model_spec_fini(&s);
-    must_decode(buf_text(&first), &s);
-    ck_assert(_i || s.task.columns.list[0].mean == 1.0 / 3);
-    encode(&s, &second);
-    ck_assert_str_eq(buf_text(&first), buf_text(&second));
-    model_spec_fini(&s);
-    buf_fini(&first);
-    buf_fini(&second);
+    model_spec_fini(&again);
 }
 END_TEST
 
@@ -137,11 +115,6 @@ START_TEST(its_tensors_have_the_shapes_of_the_description)
     model_spec_fini(&s);
 }
 END_TEST
-
-/* One replacement in a description, and the refusal it must lead to. */
-struct refusal {
-    const char *from, *to, *reason;
-};
 
 static const struct refusal refused_numbers[] = {
     {"\"task\": {", "\"task\": [], \"t\": {", "task: is no object"},
@@ -212,19 +185,6 @@ static const struct refusal refused_classes[] = {
      "task.target.mean: is not a key"},
     {"\"objective\": \"classification\"", "\"objective\": \"regression\"", "without classes"},
 };
-
-static void check_refused(const char *whole, const struct refusal *r)
-{
-    char text[4096];
-    const char *at = strstr(whole, r->from);
-    struct model_spec s = {0};
-    struct err e = {0};
-    ck_assert_ptr_nonnull(at);
-    (void)snprintf(text, sizeof text, "%.*s%s%s", (int)(at - whole), whole, r->to, at + strlen(r->from));
-    enum err_code code = model_json_decode(text, &s, &e);
-    ck_assert_msg(code == ERR_INVALID, "%s: %s", r->to, e.text);
-    ck_assert_msg(strstr(e.text, r->reason) != NULL, "%s: '%s' does not say '%s'", r->to, e.text, r->reason);
-}
 
 START_TEST(faults_of_a_task_of_numbers_are_refused)
 {

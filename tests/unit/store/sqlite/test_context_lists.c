@@ -9,34 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct store_fixture f;
-static struct store_user_context context;
-
-static void start(void)
-{
-    store_fixture_start(&f);
-}
-
-static void stop(void)
-{
-    store_user_context_fini(&context);
-    store_fixture_stop(&f);
-}
-
-static void put_encoded(const char *user, const char *bytes)
-{
-    store_fixture_read(&f, user);
-    STORE_WRITE(f.conn, store_put_encoded(f.conn, &store_fixture_key, text_of(user), &f.user, bytes,
-                                          strlen(bytes), &e));
-}
-
-/* Reads for an answer; whether a context of now was found, with a list of the items. */
-static bool finds_context(const char *user)
-{
-    bool found;
-    STORE_OK(store_read_context(f.conn, text_of(user), &store_fixture_key, &context, &found, &e));
-    return found;
-}
+STORE_FIXTURE(f)
 
 static void run_sql(const char *sql)
 {
@@ -56,12 +29,12 @@ START_TEST(test_a_long_history_has_no_list)
         struct store_user user = {.revision = revision, .interactions = many, .n_interactions = n};
         STORE_WRITE(f.conn,
                     store_put_encoded(f.conn, &store_fixture_key, text_of("ann"), &user, "abcd", 4, &e));
-        ck_assert_int_eq(finds_context("ann"), n == 4096);
+        ck_assert_int_eq(store_fixture_finds_context(&f, "ann"), n == 4096);
     }
     many[7].item_key = (int64_t)1 << 32;
     struct store_user user = {.revision = revision, .interactions = many, .n_interactions = 10};
     STORE_WRITE(f.conn, store_put_encoded(f.conn, &store_fixture_key, text_of("ann"), &user, "abcd", 4, &e));
-    ck_assert(!finds_context("ann"));
+    ck_assert(!store_fixture_finds_context(&f, "ann"));
     free(many);
 }
 END_TEST
@@ -80,10 +53,10 @@ START_TEST(test_a_list_that_is_not_of_the_users_revision_or_no_list_at_all_is_no
     };
     store_fixture_user(f.conn, "ann", NULL);
     (void)store_fixture_event(f.conn, "ann", "a", 1, 1);
-    put_encoded("ann", "abcd");
-    ck_assert(finds_context("ann"));
+    store_fixture_encoded(&f, "ann", "abcd");
+    ck_assert(store_fixture_finds_context(&f, "ann"));
     run_sql(damage[_i]);
-    ck_assert(!finds_context("ann"));
+    ck_assert(!store_fixture_finds_context(&f, "ann"));
     store_fixture_read(&f, "ann");
     ck_assert_uint_eq(f.user.n_interactions, 1);
     ck_assert_str_eq(buf_text(&f.user.embedding), "abcd");
