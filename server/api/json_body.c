@@ -6,6 +6,7 @@
 #include "base/utf8.h"
 #include "server/fields/field.h"
 #include "server/fields/field_value.h"
+#include "server/fields/text_form.h"
 #include "server/http/problem.h"
 #include "server/http/problem_list.h"
 #include "server/http/route.h"
@@ -197,6 +198,19 @@ static bool refuse(struct request *r, const struct json_place *at, const char *w
     return false;
 }
 
+/* A text that was meant as a number is told how to be one. */
+static bool refuse_number(struct request *r, const struct json_place *at, const char *wanted,
+                          const json_t *got)
+{
+    char advice[TEXT_FORM_ADVICE_BYTES];
+    if (!json_is_string(got))
+        return refuse(r, at, wanted, got);
+    struct text text = {json_string_value(got), json_string_length(got)};
+    problem_answer(r, PROBLEM_INVALID_VALUE, at->text, "expected %s, got a string%s", wanted,
+                   text_form_advice(text, true, advice));
+    return false;
+}
+
 /* What a rule of server/field refused. */
 static bool refuse_value(struct request *r, const struct json_place *at, const struct err *e)
 {
@@ -322,7 +336,7 @@ bool json_body_id(struct request *r, const json_t *object, const char *key, cons
 static bool number_of(struct request *r, const json_t *value, const struct json_place *place, double *out,
                       bool *fault)
 {
-    *fault = value && !json_is_number(value) && !refuse(r, place, "a number", value);
+    *fault = value && !json_is_number(value) && !refuse_number(r, place, "a number", value);
     *out = value && !*fault ? json_number_value(value) : 0;
     return value && !*fault;
 }
@@ -377,7 +391,7 @@ bool json_body_timestamp(struct request *r, const json_t *object, const struct j
     if (json_is_string(value)) {
         struct text text = {json_string_value(value), json_string_length(value)};
         if (is_digits(text))
-            return refuse(r, &place, "a number, or a text in ISO 8601", value);
+            return refuse_number(r, &place, "a number, or a text in ISO 8601", value);
         return !field_time_of_text(text, now, out, &form, &e) || refuse_value(r, &place, &e);
     }
     if (!json_is_number(value))
@@ -392,7 +406,7 @@ bool json_body_float(struct request *r, const json_t *value, const struct json_p
 {
     struct err e = {0};
     if (!json_is_number(value))
-        return refuse(r, at, "a number", value);
+        return refuse_number(r, at, "a number", value);
     if (field_check_component(json_number_value(value), &e))
         return refuse_value(r, at, &e);
     *out = (float)json_number_value(value);

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/talk.h"
+#include "server/fields/private_field.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -145,6 +146,22 @@ static void print_advice(const struct import_file_report *f)
     }
 }
 
+/* Which fields are kept that say who somebody is. */
+static void print_private(const struct import_file_report *f)
+{
+    const char *between = "  ";
+    for (size_t i = 0; f->kind == TABLE_USERS && i < f->columns.n; i++) {
+        const struct table_column *c = &f->columns.list[i];
+        if (ignored(f, c) || c->role != ROLE_EXTRA || !private_field_is(c->name))
+            continue;
+        (void)printf("%s%s", between, c->name);
+        between = ", ";
+    }
+    if (*between == ',')
+        (void)printf(
+            ": personal by name, kept in the store and never learned; --ignore-field leaves a column out\n");
+}
+
 static void print_file(const struct import_file_report *f, enum table_format asked)
 {
     (void)printf("%s: %s, read as %s%s (%s), %" PRId64 " row%s\n", f->path, kinds[f->kind],
@@ -152,6 +169,7 @@ static void print_file(const struct import_file_report *f, enum table_format ask
                  found_by(f, asked), f->n_rows, talk_s(f->n_rows));
     print_columns(f);
     print_advice(f);
+    print_private(f);
     if (f->about.n_unquoted)
         (void)printf("  quotes were taken off %" PRIu64
                      " field%s with quotes inside, as pandas writes them\n",

@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "server/fields/private_field.h"
+#include "server/fields/text_form.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -177,11 +178,13 @@ static enum err_code make_category(const struct finding *f, struct column *colum
 static enum err_code refuse_text(const struct finding *f, const char *name, struct err *e)
 {
     struct text text = id_table_text(&f->rows->texts, f->bad_text);
-    return err_set(e, ERR_INVALID,
-                   "line %llu: column '%s' has '%.*s', which is no number as the other %zu are; mend it, or "
-                   "name the column after --categorical",
-                   (unsigned long long)f->rows->rows[f->bad_row].line, name, text_shown(text), text.data,
-                   f->n_numbers);
+    char advice[TEXT_FORM_ADVICE_BYTES];
+    return err_set(
+        e, ERR_INVALID,
+        "line %llu: column '%s' has '%.*s', which is no number as the other %zu are%s; mend it, or "
+        "name the column after --categorical",
+        (unsigned long long)f->rows->rows[f->bad_row].line, name, text_shown(text), text.data, f->n_numbers,
+        text_form_advice(text, false, advice));
 }
 
 static enum err_code make_number(const struct finding *f, struct column *column, const char **reason)

@@ -2,6 +2,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "server/fields/text_form.h"
 #include "server/tables/row_builder.h"
 
 #include <math.h>
@@ -37,8 +38,10 @@ static enum err_code refuse_target(const struct task_rows *r, const struct task_
     struct cell cell = target_cell(r, row);
     char room[COLUMN_VALUE_BYTES + 1];
     struct text value = cell_value(&cell, room);
-    return err_set(e, ERR_INVALID, "line %llu: the target '%s' has '%.*s', which is %s",
-                   (unsigned long long)row->line, target, text_shown(value), value.data, what);
+    char advice[TEXT_FORM_ADVICE_BYTES];
+    return err_set(e, ERR_INVALID, "line %llu: the target '%s' has '%.*s', which is %s%s",
+                   (unsigned long long)row->line, target, text_shown(value), value.data, what,
+                   text_form_advice(value, false, advice));
 }
 
 static int by_bytes(const void *a, const void *b)

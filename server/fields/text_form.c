@@ -4,6 +4,7 @@
 
 #include "server/fields/field_value.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static bool is_digit(char c)
@@ -145,4 +146,20 @@ enum text_form text_form_of(struct text text)
         return form;
     struct text number = without_currency(text);
     return number.len < text.len && form_of_number(number) ? TEXT_FORM_CURRENCY : TEXT_FORM_OTHER;
+}
+
+const char *text_form_advice(struct text text, bool quoted, char out[TEXT_FORM_ADVICE_BYTES])
+{
+    static const char *const has[TEXT_N_FORMS] = {[TEXT_FORM_COMMA] = ": a decimal comma",
+                                                  [TEXT_FORM_GROUPS] = ": separators between thousands",
+                                                  [TEXT_FORM_CURRENCY] = ": a currency"};
+    char plain[TEXT_FORM_ADVICE_BYTES / 3];
+    enum text_form form = text_form_of(text);
+    out[0] = '\0';
+    if (text.len >= sizeof plain || (!has[form] && !(quoted && form == TEXT_FORM_NUMBER)))
+        return out;
+    text_form_plain(text, plain, sizeof plain);
+    (void)snprintf(out, TEXT_FORM_ADVICE_BYTES, "%s; write %s%s", has[form] ? has[form] : "", plain,
+                   quoted ? ", without the quotes" : "");
+    return out;
 }

@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum text_form {
@@ -25,5 +26,10 @@ enum text_form text_form_of(struct text text);
 
 /* The number as it is to be written, to out (n), cut where it is longer; for the forms that are one. */
 void text_form_plain(struct text text, char *out, size_t n);
+
+/* What to say of a text that stands where a number is to be, as the end of a sentence: ": a decimal comma;
+ * write 1.99", of digits "; write 1.99, without the quotes" where it is quoted, else "". out: where it is. */
+enum { TEXT_FORM_ADVICE_BYTES = 96 };
+const char *text_form_advice(struct text text, bool quoted, char out[TEXT_FORM_ADVICE_BYTES]);
 
 #endif

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { N_NAMES = 20, N_PLAIN_TIMES = 5 };
+enum { N_NAMES = 20, N_PLAIN_TIMES = 5, N_PLAIN_ITEMS = 11 };
 
 struct synonyms {
     enum table_role role;
@@ -33,7 +33,8 @@ static const struct synonyms all_synonyms[] = {
     {ROLE_ITEM,
      IN_INTERACTIONS | IN_ITEMS,
      {"item", "item_id", "itemid", "movie_id", "movieid", "iid", "product", "product_id", "productid",
-      "book_id", "track_id"}},
+      "book_id", "track_id", /* the plain ones: N_PLAIN_ITEMS */
+      "sku", "article_id", "article", "asin", "isbn"}},
     {ROLE_RATING, IN_INTERACTIONS, {"rating", "score", "stars"}},
     {ROLE_WEIGHT, IN_INTERACTIONS, {"weight", "count"}},
     {ROLE_TIME,
@@ -131,11 +132,12 @@ enum err_code table_columns_add(struct table_columns *c, enum table_role role, s
 }
 
 /* What an item is called and what it is like stands in many columns of a shop's table; nothing is lost, since
- * the rest is metadata. Times of several events (ordered_at, created_at) are usual too, but a `date` beside a
- * `time` is one time in two halves. */
+ * the rest is metadata. A SKU stands back for an item's own number. Times of several events (ordered_at,
+ * created_at) are usual too, but a `date` beside a `time` is one time in two halves. */
 bool table_role_by_rank(enum table_role role, size_t rank)
 {
-    return role == ROLE_TITLE || role == ROLE_CATEGORIES || (role == ROLE_TIME && rank >= N_PLAIN_TIMES);
+    return role == ROLE_TITLE || role == ROLE_CATEGORIES || (role == ROLE_TIME && rank >= N_PLAIN_TIMES) ||
+           (role == ROLE_ITEM && rank >= N_PLAIN_ITEMS);
 }
 
 /* ---- formats with a header ---- */
@@ -185,7 +187,7 @@ static void list_names(enum table_role role, char *out, size_t n)
 static enum err_code refuse_header(const struct table_columns *c, enum table_role role, const char *name,
                                    struct err *e)
 {
-    char others[256];
+    char others[320];
     for (size_t i = 0; i < c->n; i++) {
         const char *what = table_sniff_header(c->list[i].name, strlen(c->list[i].name), c->n);
         if (what)

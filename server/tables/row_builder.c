@@ -75,15 +75,11 @@ enum err_code table_row_check_id(struct text id, const char *what, struct err *e
 
 static enum err_code read_number(struct text text, const char *name, double *out, struct err *e)
 {
-    char plain[TEXT_SHOWN_BYTES] = "";
+    char advice[TEXT_FORM_ADVICE_BYTES];
     if (field_value_number(text, out))
         return ERR_OK;
-    enum text_form form = text_form_of(text);
-    bool number = form == TEXT_FORM_COMMA || form == TEXT_FORM_GROUPS || form == TEXT_FORM_CURRENCY;
-    if (number)
-        text_form_plain(text, plain, sizeof plain);
-    return err_set(e, ERR_INVALID, "the %s '%.*s' is not a finite number%s%s", name, text_shown(text),
-                   text.data, number ? "; write " : "", plain);
+    return err_set(e, ERR_INVALID, "the %s '%.*s' is not a finite number%s", name, text_shown(text),
+                   text.data, text_form_advice(text, false, advice));
 }
 
 static enum err_code set_weight(struct table_row_builder *b, const char *name, struct text text,

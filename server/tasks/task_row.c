@@ -6,6 +6,7 @@
 #include "base/suggest.h"
 #include "engine/network/task_head.h"
 #include "server/fields/field_value.h"
+#include "server/fields/text_form.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -54,13 +55,22 @@ static bool refuse_nested(const struct task_row_form *f, const char *name)
     return refuse(f, name, "expected a number, a text, true, false or null");
 }
 
+/* Of a text that stands where a number is to be. */
+static const char *advice_of(const struct cell *cell, char out[TEXT_FORM_ADVICE_BYTES])
+{
+    out[0] = '\0';
+    return cell->kind == CELL_TEXT ? text_form_advice(cell->text, true, out) : out;
+}
+
 /* A category's value that training had not, with the one that may have been meant. */
 static bool refuse_value(const struct task_row_form *f, const struct column *column, const struct cell *cell,
                          const struct err *why)
 {
     char room[COLUMN_VALUE_BYTES + 1], text[ERR_TEXT_BYTES + 2 * COLUMN_VALUE_BYTES];
-    if (column->kind != COLUMN_CATEGORY || cell->kind == CELL_ABSENT)
-        return refuse(f, column->name, why->text);
+    if (column->kind != COLUMN_CATEGORY || cell->kind == CELL_ABSENT) {
+        (void)snprintf(text, sizeof text, "%s%s", why->text, advice_of(cell, room));
+        return refuse(f, column->name, text);
+    }
     struct text value = cell_value(cell, room);
     struct suggestion s = suggest_for(value.data, value.len);
     for (size_t k = 0; k < column->n_values; k++)
@@ -114,7 +124,7 @@ static bool read_class(const struct task_row_form *f, const struct cell *cell, d
 static bool read_target(const struct task_row_form *f, const json_t *value, double *y)
 {
     const struct task_spec *t = &f->spec->task;
-    char text[ERR_TEXT_BYTES];
+    char text[ERR_TEXT_BYTES + TEXT_FORM_ADVICE_BYTES], advice[TEXT_FORM_ADVICE_BYTES];
     struct cell cell;
     if (!cell_of(value, &cell))
         return refuse_nested(f, t->target);
@@ -131,7 +141,8 @@ static bool read_target(const struct task_row_form *f, const json_t *value, doub
                            ? "is far beyond anything that the model learned"
                            : NULL;
     if (what) {
-        (void)snprintf(text, sizeof text, "the target \"%s\" %s", t->target, what);
+        (void)snprintf(text, sizeof text, "the target \"%s\" %s%s", t->target, what,
+                       advice_of(&cell, advice));
         return refuse(f, t->target, text);
     }
     *y = task_learned_target(t, cell.number);

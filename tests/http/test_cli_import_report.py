@@ -61,10 +61,23 @@ class Forms(Case):
 
     def test_a_rating_with_a_decimal_comma_is_refused_with_how_to_write_it(self):
         done = self.load("--interactions", self.file("r.csv", 'user,item,rating\nu1,i1,"4,5"\n'), status=1)
-        self.assertIn("the rating '4,5' is not a finite number; write 4.5", done.err)
+        self.assertIn("the rating '4,5' is not a finite number: a decimal comma; write 4.5", done.err)
 
 
 class Report(Case):
+    def test_tables_of_a_shop_are_taken_as_it_writes_them_and_what_is_personal_is_said(self):
+        done = self.load("--interactions", self.file("o.csv", "order_id,customer_id,sku,ordered_at,status\n1,u1,S-1,2025-01-02T10:00:00+01:00,paid\n"),
+                         "--users", self.file("c.csv", "customer_id,name,e-mail,country\nu1,Ann Lee,ann@example.org,CH\n"),
+                         "--items", self.file("p.csv", "sku,title,price,category\nS-1,Pan,9.5,Kitchen\n"))
+        self.assertIn("  customer_id as user, sku as item, ordered_at as timestamp (ISO 8601)\n  ignored: order_id, status\n", done.out)
+        self.assertIn("  name, e-mail: personal by name, kept in the store and never learned; --ignore-field leaves a column out\n", done.out)
+        self.assertIn("sku as item, title, price as metadata", done.out)
+        self.load("--items", self.file("n.csv", "sku,price\nS-1,8.5\n"))
+        self.assertEqual(self.query("SELECT id, title, metadata FROM items"), [("S-1", "Pan", '{"price":"8.5"}')])
+        self.assertEqual(self.query("SELECT id FROM users"), [("u1",)])
+        done = self.load("--users", self.file("d.csv", "customer_id,country\nu1,CH\n"), "--ignore-field", "country")
+        self.assertNotIn("personal", done.out)
+
     def test_columns_formats_times_and_merged_rows_are_said(self):
         views = self.file("v.csv", "user_id,stars,movieId,ts,session\nu1,4,i1,1700000000000,x\nu1,5,i1,1600000000000,y\n"
                                    "u2,3,i2,2024-01-01,z\n")

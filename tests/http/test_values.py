@@ -52,6 +52,21 @@ class OneDoor(hn.Case):
         self.assertEqual(got.status, 200, got)
         return True, self.server.user("door").json["interactions"][0].get(column)
 
+    def test_a_text_that_was_meant_as_a_number_is_told_how_to_be_one(self):
+        item = self.world.items[0]
+        for column, text, said in (("weight", "3,5", ": a decimal comma; write 3.5, without the quotes"),
+                                   ("rating", "1.299,00", ": a decimal comma; write 1299.00, without the quotes"),
+                                   ("weight", "5 EUR", ": a currency; write 5, without the quotes"),
+                                   ("weight", "3.5", "; write 3.5, without the quotes"), ("rating", "four", ""),
+                                   ("timestamp", "1700000000", "; write 1700000000, without the quotes")):
+            with self.subTest(column=column, text=text):
+                answer = self.server.request("POST", "/v1/events", {"events": [{"user": self.world.users[0], "item": item, column: text}]})
+                self.assertEqual((answer.status, answer.json["pointer"]), (422, f"/events/0/{column}"))
+                wanted = "a number, or a text in ISO 8601" if column == "timestamp" else "a number"
+                self.assertEqual(answer.json["errors"][0]["detail"], f"expected {wanted}, got a string{said}")
+        answer = self.server.register("commas", {"embedding": ["1,5"] * self.world.description["hypernet"]["d_context"]})
+        self.assertIn("got a string: a decimal comma; write 1.5, without the quotes", answer.json["detail"])
+
     def test_tables_events_and_registrations_pass_and_refuse_the_same(self):
         for column, cases in (("weight", WEIGHTS), ("rating", RATINGS), ("timestamp", TIMES)):
             for text, value, good in cases:

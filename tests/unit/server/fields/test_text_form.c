@@ -67,6 +67,27 @@ START_TEST(a_number_that_is_too_long_to_be_shown_is_cut)
 }
 END_TEST
 
+START_TEST(a_text_in_the_place_of_a_number_is_told_how_to_be_one)
+{
+    static const struct {
+        const char *text, *bare, *quoted;
+    } said[] = {
+        {"3,5", ": a decimal comma; write 3.5", ": a decimal comma; write 3.5, without the quotes"},
+        {"1,299.00", ": separators between thousands; write 1299.00",
+         ": separators between thousands; write 1299.00, without the quotes"},
+        {"EUR 5", ": a currency; write 5", ": a currency; write 5, without the quotes"},
+        {"3.5", "", "; write 3.5, without the quotes"},
+        {"four", "", ""},
+        {"11111111111111111111111111111111111111,5", "", ""},
+    };
+    char out[TEXT_FORM_ADVICE_BYTES];
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
+        ck_assert_str_eq(text_form_advice(text_of(said[i].text), false, out), said[i].bare);
+        ck_assert_str_eq(text_form_advice(text_of(said[i].text), true, out), said[i].quoted);
+    }
+}
+END_TEST
+
 SUITE("server/fields/text_form", NULL, NULL,
       {a_text_is_told_by_its_form_and_a_number_as_it_is_to_be_written, sizeof cases / sizeof *cases},
-      {a_number_that_is_too_long_to_be_shown_is_cut})
+      {a_number_that_is_too_long_to_be_shown_is_cut}, {a_text_in_the_place_of_a_number_is_told_how_to_be_one})

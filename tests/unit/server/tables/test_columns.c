@@ -31,12 +31,25 @@ START_TEST(test_times_of_shops_are_found_and_stand_back_for_plain_ones)
 }
 END_TEST
 
+START_TEST(test_items_of_shops_go_by_their_sku_where_they_have_no_other_number)
+{
+    ROWS("a.csv", TABLE_INTERACTIONS, "customer_id,SKU\nu,i\n", "2:u;i;w1;rnan;t0;-;-;-;\n");
+    ROWS("a.csv", TABLE_ITEMS, "article-id\ni\n", "2:-;i;w1;rnan;t0;-;-;-;\n");
+    ROWS("a.csv", TABLE_ITEMS, "sku,product_id\ns,i\n", "2:-;i;w1;rnan;t0;-;-;{\"sku\":\"s\"};\n");
+    ROWS("a.ndjson", TABLE_ITEMS, "{\"sku\":\"s\",\"item\":\"i\"}\n",
+         "1:-;i;w1;rnan;t0;-;-;{\"sku\":\"s\"};\n");
+    ROWS("a.ndjson", TABLE_ITEMS, "{\"asin\":\"s\",\"sku\":\"i\"}\n",
+         "1:-;i;w1;rnan;t0;-;-;{\"asin\":\"s\"};\n");
+}
+END_TEST
+
 START_TEST(test_headers_that_lack_or_repeat_a_column_are_refused)
 {
     ROWS("a.csv", TABLE_INTERACTIONS, "user,thing\nu,i\n",
          "open invalid: a.csv:1: the header has no column 'item' (or item_id, itemid, movie_id, movieid, "
          "iid, product, "
-         "product_id, productid, book_id, track_id; it begins with 'user'); the first line "
+         "product_id, productid, book_id, track_id, sku, article_id, article, asin, isbn; it begins with "
+         "'user'); the first line "
          "must name the columns");
     ROWS("a.csv", TABLE_INTERACTIONS, "uid,user_id,item\n",
          "open invalid: a.csv:1: the columns 'uid' and 'user_id' mean the same; rename the one that is not "
@@ -99,6 +112,7 @@ START_TEST(test_a_separator_of_another_format_is_named)
 END_TEST
 
 SUITE("server table_columns", NULL, NULL, {test_times_of_shops_are_found_and_stand_back_for_plain_ones},
+      {test_items_of_shops_go_by_their_sku_where_they_have_no_other_number},
       {test_headers_that_lack_or_repeat_a_column_are_refused},
       {test_names_of_columns_may_have_spaces_hyphens_and_capitals},
       {test_a_separator_of_another_format_is_named, sizeof separators / sizeof *separators})
