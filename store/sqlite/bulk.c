@@ -300,10 +300,8 @@ static enum err_code other_keys(struct sqlite_conn *c, const struct keys *kept, 
         if (!kept->n || !bsearch(&key, kept->at, kept->n, sizeof key, by_key))
             code = add_key(out, key, e);
     }
-    if (!code && rc != SQLITE_DONE)
-        code = sqlite_fail(c, rc, "read the items", e);
-    sqlite3_reset(s);
-    return code;
+    enum err_code ended = sqlite_stepped(c, s, rc, "read the items", e);
+    return code ? code : ended;
 }
 
 enum err_code sqlite_bulk_delete_other_items(struct store_bulk *bulk, int64_t *n_deleted, struct err *e)

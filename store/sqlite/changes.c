@@ -11,9 +11,7 @@ static enum err_code one_number(struct sqlite_conn *c, enum sqlite_statement whi
     int rc = sqlite3_step(s);
     *null = rc != SQLITE_ROW || sqlite3_column_type(s, 0) == SQLITE_NULL;
     *out = *null ? 0 : sqlite3_column_int64(s, 0);
-    enum err_code code = rc == SQLITE_ROW || rc == SQLITE_DONE ? ERR_OK : sqlite_fail(c, rc, what, e);
-    sqlite3_reset(s);
-    return code;
+    return sqlite_stepped(c, s, rc, what, e);
 }
 
 enum err_code sqlite_last_change(struct store_conn *conn, int64_t *change, struct err *e)
@@ -92,10 +90,8 @@ static enum err_code read_log(struct sqlite_conn *c, int64_t since, store_change
             atomic_store(&c->store->erased, true); /* whoever did it may not have emptied the log */
         wanted = fn(arg, &change);
     }
-    if (!code && wanted && rc != SQLITE_DONE)
-        code = sqlite_fail(c, rc, "read the log of changes", e);
-    sqlite3_reset(s);
-    return code;
+    enum err_code ended = sqlite_stepped(c, s, rc, "read the log of changes", e);
+    return code ? code : ended;
 }
 
 /* In one snapshot: else another process could trim the log between the look for a gap and the reading. */

@@ -109,12 +109,16 @@ enum err_code sqlite_column_view(struct sqlite_conn *c, sqlite3_stmt *s, int col
     return ERR_OK;
 }
 
-enum err_code sqlite_run(struct sqlite_conn *c, sqlite3_stmt *s, const char *what, struct err *e)
+enum err_code sqlite_stepped(struct sqlite_conn *c, sqlite3_stmt *s, int rc, const char *what, struct err *e)
 {
-    int rc = sqlite3_step(s);
     enum err_code code = rc == SQLITE_DONE || rc == SQLITE_ROW ? ERR_OK : sqlite_fail(c, rc, what, e);
     sqlite3_reset(s);
     return code;
+}
+
+enum err_code sqlite_run(struct sqlite_conn *c, sqlite3_stmt *s, const char *what, struct err *e)
+{
+    return sqlite_stepped(c, s, sqlite3_step(s), what, e);
 }
 
 void sqlite_end_quietly(struct sqlite_conn *c, enum sqlite_statement which)

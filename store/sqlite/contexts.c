@@ -53,10 +53,7 @@ static enum err_code is_stale(struct sqlite_conn *c, int64_t user_key, int64_t r
     sqlite3_bind_int64(s, 1, user_key);
     int rc = sqlite3_step(s);
     *stale = rc == SQLITE_ROW && sqlite3_column_int64(s, 0) != revision;
-    enum err_code code =
-        rc == SQLITE_ROW || rc == SQLITE_DONE ? ERR_OK : sqlite_fail(c, rc, "read a user", e);
-    sqlite3_reset(s);
-    return code;
+    return sqlite_stepped(c, s, rc, "read a user", e);
 }
 
 enum err_code sqlite_put_context(struct store_conn *conn, const struct store_context_key *key, struct text id,
@@ -119,11 +116,7 @@ enum err_code sqlite_each_unfinished(struct store_conn *conn, store_unfinished_f
     int rc = SQLITE_DONE;
     while (wanted && (rc = sqlite3_step(s)) == SQLITE_ROW)
         wanted = fn(arg, sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1));
-    enum err_code code = ERR_OK;
-    if (wanted && rc != SQLITE_DONE)
-        code = sqlite_fail(c, rc, "read which contexts are to be made", e);
-    sqlite3_reset(s);
-    return code;
+    return sqlite_stepped(c, s, rc, "read which contexts are to be made", e);
 }
 
 enum err_code sqlite_drop_contexts(struct store_conn *conn, const struct store_context_key *key,
@@ -187,10 +180,8 @@ enum err_code sqlite_each_version(struct store_conn *conn, store_version_fn *fn,
             code = sqlite_column_view(c, s, 1, true, &version.version, e);
         wanted = !code && fn(arg, &version);
     }
-    if (!code && wanted && rc != SQLITE_DONE)
-        code = sqlite_fail(c, rc, "read the versions of contexts", e);
-    sqlite3_reset(s);
-    return code;
+    enum err_code ended = sqlite_stepped(c, s, rc, "read the versions of contexts", e);
+    return code ? code : ended;
 }
 
 /* The list in a column as out->items; false: none, or not of this revision. */
@@ -243,10 +234,7 @@ enum err_code sqlite_read_context(struct store_conn *conn, struct text id,
     sqlite3_bind_text(s, 4, key->model_version, -1, SQLITE_STATIC);
     int rc = sqlite3_step(s);
     *found = rc == SQLITE_ROW && take_context(s, out);
-    enum err_code code =
-        rc == SQLITE_ROW || rc == SQLITE_DONE ? ERR_OK : sqlite_fail(c, rc, "read a context", e);
-    sqlite3_reset(s);
-    return code;
+    return sqlite_stepped(c, s, rc, "read a context", e);
 }
 
 /* Whatever it was: who reads it with time says what is wrong. */

@@ -35,10 +35,8 @@ enum err_code sqlite_each_item(struct store_conn *conn, int64_t since, store_ite
         code = row_of(c, s, &item, e);
         wanted = !code && fn(arg, &item);
     }
-    if (!code && wanted && rc != SQLITE_DONE)
-        code = sqlite_fail(c, rc, "read the items", e);
-    sqlite3_reset(s);
-    return code;
+    enum err_code ended = sqlite_stepped(c, s, rc, "read the items", e);
+    return code ? code : ended;
 }
 
 enum err_code sqlite_read_item(struct store_conn *conn, struct text id, store_item_fn *fn, void *arg,
@@ -61,19 +59,15 @@ enum err_code sqlite_read_item(struct store_conn *conn, struct text id, store_it
     return code;
 }
 
-/* Whether a statement with a key as its parameter gives a row whose first column is not 0. */
-static enum err_code ask(struct sqlite_conn *c, enum sqlite_statement which, int64_t key, bool *yes,
+/* Whether a statement with a key as its parameter gives a row whose first column is `one`, or 0. */
+static enum err_code ask(struct sqlite_conn *c, enum sqlite_statement which, int64_t key, bool one, bool *yes,
                          struct err *e)
 {
     sqlite3_stmt *s = sqlite_statement(c, which);
     sqlite3_bind_int64(s, 1, key);
     int rc = sqlite3_step(s);
-    enum err_code code = ERR_OK;
-    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-        code = sqlite_fail(c, rc, "read who took an item", e);
-    *yes = rc == SQLITE_ROW && sqlite3_column_int(s, 0) != 0;
-    sqlite3_reset(s);
-    return code;
+    *yes = rc == SQLITE_ROW && (sqlite3_column_int(s, 0) != 0) == one;
+    return sqlite_stepped(c, s, rc, "read who took an item", e);
 }
 
 enum err_code sqlite_each_taker(struct store_conn *conn, int64_t item_key,
@@ -82,7 +76,7 @@ enum err_code sqlite_each_taker(struct store_conn *conn, int64_t item_key,
 {
     struct sqlite_conn *c = (struct sqlite_conn *)conn;
     bool followed;
-    enum err_code code = ask(c, SQL_IS_FOLLOWED, item_key, &followed, e);
+    enum err_code code = ask(c, SQL_IS_FOLLOWED, item_key, true, &followed, e);
     if (code)
         return code;
     sqlite3_stmt *s = !followed && c->takers_aside
@@ -100,19 +94,16 @@ enum err_code sqlite_each_taker(struct store_conn *conn, int64_t item_key,
         wanted = fn(arg, embedding, embedding ? (size_t)sqlite3_column_bytes(s, 0) : 0,
                     sqlite3_column_double(s, 1));
     }
-    if (wanted && rc != SQLITE_DONE)
-        code = sqlite_fail(c, rc, "read who took an item", e);
-    sqlite3_reset(s);
-    return code;
+    return sqlite_stepped(c, s, rc, "read who took an item", e);
 }
 
 enum err_code sqlite_taken_above(struct store_conn *conn, int64_t item_key, bool *taken, struct err *e)
 {
     struct sqlite_conn *c = (struct sqlite_conn *)conn;
     bool unfollowed;
-    enum err_code code = ask(c, SQL_ANY_UNFOLLOWED_ABOVE, item_key, &unfollowed, e);
+    enum err_code code = ask(c, SQL_ANY_UNFOLLOWED_ABOVE, item_key, true, &unfollowed, e);
     return code ? code
-                : ask(c, unfollowed ? SQL_TAKEN_ABOVE_UNFOLLOWED : SQL_TAKEN_ABOVE, item_key, taken, e);
+                : ask(c, unfollowed ? SQL_TAKEN_ABOVE_UNFOLLOWED : SQL_TAKEN_ABOVE, item_key, true, taken, e);
 }
 
 /* ---- writes ---- */
@@ -206,14 +197,7 @@ enum err_code sqlite_touch_item(struct store_conn *conn, struct text id, struct 
 
 enum err_code sqlite_is_unfollowed(struct sqlite_conn *c, int64_t key, bool *is, struct err *e)
 {
-    sqlite3_stmt *s = sqlite_statement(c, SQL_IS_FOLLOWED);
-    sqlite3_bind_int64(s, 1, key);
-    int rc = sqlite3_step(s);
-    *is = rc == SQLITE_ROW && sqlite3_column_int(s, 0) == 0;
-    enum err_code code =
-        rc == SQLITE_ROW || rc == SQLITE_DONE ? ERR_OK : sqlite_fail(c, rc, "read who took an item", e);
-    sqlite3_reset(s);
-    return code;
+    return ask(c, SQL_IS_FOLLOWED, key, false, is, e);
 }
 
 static enum err_code any_unfollowed(struct sqlite_conn *c, const int64_t *keys, size_t n, bool *any,

@@ -329,6 +329,10 @@ void sqlite_copy_column(sqlite3_stmt *s, int column, size_t limit, struct buf *o
 enum err_code sqlite_run(struct sqlite_conn *c, sqlite3_stmt *s, const char *what,
                          struct err *e) ERR_MUST_CHECK;
 
+/* Resets a statement after its last step, which gave rc: ERR_OK where that was a row or the end. */
+enum err_code sqlite_stepped(struct sqlite_conn *c, sqlite3_stmt *s, int rc, const char *what,
+                             struct err *e) ERR_MUST_CHECK;
+
 /* Ends a transaction where nothing can be done about a failure: a read, or a write that is given up. */
 void sqlite_end_quietly(struct sqlite_conn *c, enum sqlite_statement which);
 

@@ -299,10 +299,8 @@ enum err_code sqlite_each_user(struct store_conn *conn, store_user_fn *fn, void 
             code = sqlite_column_view(c, s, 2, false, &profile, e);
         wanted = !code && fn(arg, sqlite3_column_int64(s, 0), id, profile, sqlite3_column_int64(s, 3));
     }
-    if (!code && wanted && rc != SQLITE_DONE)
-        code = sqlite_fail(c, rc, "read the users", e);
-    sqlite3_reset(s);
-    return code;
+    enum err_code ended = sqlite_stepped(c, s, rc, "read the users", e);
+    return code ? code : ended;
 }
 
 /* Hands on the collected interactions of one user in order of time; false when fn stopped. */

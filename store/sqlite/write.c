@@ -280,10 +280,7 @@ static enum err_code has_interaction(struct sqlite_conn *c, int64_t user_key, in
     sqlite3_bind_int64(s, 2, item_key);
     int rc = sqlite3_step(s);
     *has = rc == SQLITE_ROW;
-    enum err_code code =
-        rc == SQLITE_ROW || rc == SQLITE_DONE ? ERR_OK : sqlite_fail(c, rc, "read a user's interactions", e);
-    sqlite3_reset(s);
-    return code;
+    return sqlite_stepped(c, s, rc, "read a user's interactions", e);
 }
 
 enum err_code sqlite_put_interaction(struct store_conn *conn, struct text user, struct text item,
