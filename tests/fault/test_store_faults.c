@@ -132,9 +132,9 @@ static enum err_code write_load(struct store_conn *c, struct err *e)
     for (int i = 0; i < 200 && !code; i++) {
         char id[32];
         (void)snprintf(id, sizeof id, "n%d", i);
-        code = store_load_new_user(l, text(id), text("{\"a\":1}"), e);
+        code = store_load_new_user(l, text_of(id), text_of("{\"a\":1}"), e);
         if (!code && i % 50 == 0)
-            code = store_load_new_item(l, &(struct store_item){.id = text(id), .title = text("T")}, e);
+            code = store_load_new_item(l, &(struct store_item){.id = text_of(id), .title = text_of("T")}, e);
     }
     if (!code)
         code = store_load_stage(l, e);
