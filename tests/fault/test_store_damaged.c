@@ -16,6 +16,7 @@
 
 enum { PAGE = 4096, N_FLIPS = 400, N_CUTS = 120 };
 
+static const struct store_context_key task_key = {"model", "1", "task"};
 static struct store_fixture f;
 static unsigned char *sound; /* a sound store's file */
 static size_t sound_bytes;
@@ -35,6 +36,9 @@ static void start(void)
         STORE_OK(store_put_interaction(f.conn, text_of(user), text_of(item), 1, 2, i, NULL, &e));
         STORE_OK(store_put_context(f.conn, &store_fixture_key, text_of(user), revision, true,
                                    "embedding bytes", 15, &e));
+        STORE_OK(store_put_task(f.conn, text_of(user), text_of("{\"a\":1}"), i % 3, &revision, &created, &e));
+        STORE_OK(store_add_task_row(f.conn, text_of(user), text_of("{\"price\":2,\"units\":3}"), &e));
+        STORE_OK(store_put_task_context(f.conn, &task_key, text_of(user), revision, true, "sums", 4, &e));
     }
     STORE_OK(store_commit(f.conn, &e));
     store_fixture_close(&f);
@@ -74,9 +78,17 @@ static bool any_interaction(void *arg, int64_t key, const struct store_interacti
 
 static bool any_change(void *arg, const struct store_change *change)
 {
-    ck_assert((change->kind == STORE_CHANGE_USER || change->kind == STORE_CHANGE_ITEM) ==
-              (change->id.data != NULL));
+    bool named = change->kind == STORE_CHANGE_USER || change->kind == STORE_CHANGE_ITEM ||
+                 change->kind == STORE_CHANGE_TASK;
+    ck_assert(named == (change->id.data != NULL));
     *(size_t *)arg += change->id.len;
+    return true;
+}
+
+static bool any_row(void *arg, int64_t number, struct text row)
+{
+    ck_assert_ptr_nonnull(row.data);
+    *(size_t *)arg += (size_t)number + row.len;
     return true;
 }
 
@@ -95,6 +107,7 @@ static void read_everything(struct store_conn *c)
     struct err e = {0};
     struct store_user u = {0};
     struct store_user_context context = {0};
+    struct store_task t = {0};
     struct store_counts counts;
     size_t sum = 0;
     int64_t number;
@@ -113,7 +126,11 @@ static void read_everything(struct store_conn *c)
         look_at(store_read_user(c, text_of(user), &store_fixture_key, &u, &e), &e);
         look_at(store_read_context(c, text_of(user), &store_fixture_key, &context, &found, &e), &e);
         look_at(store_item_key_of(c, text_of("item-7"), &number, &e), &e);
+        look_at(store_read_task(c, text_of(user), &task_key, &t, &e), &e);
+        look_at(store_each_task_row(c, text_of(user), any_row, &sum, &e), &e);
     }
+    look_at(store_each_task(c, any_user, &sum, &e), &e);
+    store_task_fini(&t);
     store_user_fini(&u);
     store_user_context_fini(&context);
 }
@@ -131,6 +148,9 @@ static void write_something(struct store_conn *c)
         (void)snprintf(user, sizeof user, "user-%d", i);
         code = i % 2 ? store_delete_user(c, text_of(user), &e)
                      : store_put_interaction(c, text_of("user-new"), text_of(user), 1, NAN, i, NULL, &e);
+        if (!code)
+            code = i % 2 ? store_delete_task(c, text_of(user), &e)
+                         : store_add_task_row(c, text_of(user), text_of("{}"), &e);
     }
     look_at(code, &e);
     if (code)

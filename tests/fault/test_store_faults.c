@@ -158,6 +158,36 @@ static enum err_code write_load(struct store_conn *c, struct err *e)
     return code;
 }
 
+static const struct store_context_key task_key = {"model", "1", "task"};
+
+static enum err_code write_tasks(struct store_conn *c, struct err *e)
+{
+    static char large[9001]; /* overflow pages */
+    memset(large, 'r', sizeof large - 1);
+    int64_t revision;
+    bool created;
+    enum err_code code = store_begin(c, e);
+    if (!code)
+        code = store_put_task(c, text_of("new shop"), text_of(large), true, &revision, &created, e);
+    for (int i = 0; i < 40 && !code; i++)
+        code = store_add_task_row(c, text_of(i % 2 ? "new shop" : "shop 1"),
+                                  text_of(i % 10 ? "{\"price\":1}" : large), e);
+    if (!code)
+        code = store_touch_task(c, text_of("shop 1"), &revision, e);
+    if (!code)
+        code = store_put_task_context(c, &task_key, text_of("shop 1"), revision, false, large, 9000, e);
+    if (!code)
+        code = store_put_task(c, text_of("shop 2"), text_of("{}"), false, &revision, &created, e);
+    if (!code)
+        code = store_clear_task(c, text_of("shop 2"), STORE_CLEAR_ALL, e);
+    if (!code)
+        code = store_delete_task(c, text_of("shop 3"), e);
+    if (!code)
+        return store_commit(c, e);
+    store_rollback(c);
+    return code;
+}
+
 struct sums {
     int64_t users, items, interactions, changes;
     size_t bytes;
@@ -232,6 +262,32 @@ static enum err_code read_all(struct store_conn *c, struct err *e)
         ck_assert_mem_eq(&s, &wanted, sizeof s);
     store_user_fini(&u);
     store_user_context_fini(&context);
+    return code;
+}
+
+static bool sum_row(void *arg, int64_t number, struct text row)
+{
+    *(size_t *)arg += (size_t)number + row.len;
+    return true;
+}
+
+static enum err_code read_tasks(struct store_conn *c, struct err *e)
+{
+    struct sums s = {0};
+    struct store_task t = {0};
+    size_t sum = 0;
+    enum err_code code = store_read_task(c, text_of("shop 1"), &task_key, &t, e);
+    if (!code)
+        ck_assert(t.n_rows == 100 && t.context.len == 6000 && t.profile.len == 7000);
+    if (!code)
+        code = store_each_task(c, sum_user, &s, e);
+    if (!code)
+        ck_assert_uint_eq(s.bytes, 3 * (7000 + 6));
+    if (!code)
+        code = store_each_task_row(c, text_of("shop 2"), sum_row, &sum, e);
+    if (!code)
+        ck_assert_uint_eq(sum, 100 * 101 / 2 + 100 * 39);
+    store_task_fini(&t);
     return code;
 }
 
@@ -342,9 +398,9 @@ static enum err_code trim(struct store_conn *c, struct err *e)
 static const struct work {
     const char *name;
     enum err_code (*run)(struct store_conn *c, struct err *e);
-} works[] = {{"read", read_all},     {"write", write_some}, {"bulk", write_bulk},
-             {"load", write_load},   {"backup", back_up},   {"follow", follow},
-             {"takers", ask_takers}, {"forget", forget},    {"trim", trim}};
+} works[] = {{"read", read_all},  {"write", write_some},  {"bulk", write_bulk},      {"load", write_load},
+             {"backup", back_up}, {"follow", follow},     {"takers", ask_takers},    {"forget", forget},
+             {"trim", trim},      {"tasks", write_tasks}, {"read tasks", read_tasks}};
 enum { N_WORKS = sizeof works / sizeof *works };
 
 /* ---- the file before and after ---- */
@@ -383,6 +439,25 @@ static void fill(void)
     import_items();
 }
 
+static void fill_tasks(void)
+{
+    static char profile[7001], context[6000];
+    int64_t revision;
+    bool created;
+    memset(profile, 'q', sizeof profile - 1);
+    STORE_OK(store_begin(f.conn, &e));
+    for (int i = 0; i < 3; i++) {
+        struct text id = text_of((const char *const[]){"shop 1", "shop 2", "shop 3"}[i]);
+        STORE_OK(store_put_task(f.conn, id, text_of(profile), true, &revision, &created, &e));
+        STORE_OK(
+            store_put_task_context(f.conn, &task_key, id, revision, i == 1, context, sizeof context, &e));
+        for (int row = 0; row < 100; row++)
+            STORE_OK(
+                store_add_task_row(f.conn, id, text_of("{\"price\":2.25,\"deal\":true,\"units\":1200}"), &e));
+    }
+    STORE_OK(store_commit(f.conn, &e));
+}
+
 static void restore(void)
 {
     char name[128];
@@ -399,6 +474,7 @@ static void start_with(const struct work *w)
 {
     store_fixture_start(&f);
     fill();
+    fill_tasks();
     before = store_fixture_dump(f.conn);
     store_fixture_close(&f);
     pristine = store_fixture_read_file(f.path, &pristine_bytes);

@@ -275,6 +275,24 @@ static void dump_user(struct store_conn *c, const char *id, const struct dump_ro
     }
 }
 
+static bool add_task_row(void *arg, int64_t number, struct text row)
+{
+    buf_addf(arg, "  %lld %.*s\n", (long long)number, (int)row.len, row.data);
+    return true;
+}
+
+static void dump_task(struct store_conn *c, const char *id, struct store_task *t, struct buf *out)
+{
+    const struct store_context_key key = {store_fixture_key.model, store_fixture_key.model_version, "task"};
+    STORE_OK(store_read_task(c, text_of(id), &key, t, &e));
+    buf_addf(out, "task %s %.*s keeps rows %d, %lld", id, (int)t->profile.len,
+             t->profile.len ? t->profile.data : "", t->keeps_rows, (long long)t->n_rows);
+    if (t->context.len)
+        buf_addf(out, " context %zu bytes given %d", t->context.len, t->context_given);
+    buf_addc(out, '\n');
+    STORE_OK(store_each_task_row(c, text_of(id), add_task_row, out, &e));
+}
+
 static void free_rows(struct dump_rows *all)
 {
     for (size_t i = 0; i < all->n; i++) {
@@ -286,12 +304,14 @@ static void free_rows(struct dump_rows *all)
 
 char *store_fixture_dump(struct store_conn *c)
 {
-    struct dump_rows users = {0}, items = {0};
+    struct dump_rows users = {0}, items = {0}, tasks = {0};
     struct store_user u = {0};
+    struct store_task t = {0};
     struct buf out;
     buf_init(&out, 64u << 20);
     STORE_OK(store_each_user(c, collect_user, &users, &e));
     STORE_OK(store_each_item(c, 0, collect_item, &items, &e));
+    STORE_OK(store_each_task(c, collect_user, &tasks, &e));
     if (users.n)
         qsort(users.rows, users.n, sizeof *users.rows, by_id);
     for (size_t i = 0; i < users.n; i++)
@@ -300,9 +320,15 @@ char *store_fixture_dump(struct store_conn *c)
         qsort(items.rows, items.n, sizeof *items.rows, by_id);
     for (size_t i = 0; i < items.n; i++)
         buf_addf(&out, "item %s%s\n", items.rows[i].id, items.rows[i].line);
+    if (tasks.n)
+        qsort(tasks.rows, tasks.n, sizeof *tasks.rows, by_id);
+    for (size_t i = 0; i < tasks.n; i++)
+        dump_task(c, tasks.rows[i].id, &t, &out);
     store_user_fini(&u);
+    store_task_fini(&t);
     free_rows(&users);
     free_rows(&items);
+    free_rows(&tasks);
     char *text = buf_steal(&out, NULL);
     ck_assert_ptr_nonnull(text);
     return text;

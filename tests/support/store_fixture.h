@@ -115,8 +115,8 @@ void store_fixture_assert_tasks(struct store_conn *c, int64_t tasks, int64_t row
 extern const struct store_context_key store_fixture_key;
 
 /* The content of a store as text without keys and revisions: users by id with profile, context and
- * interactions in their order, items by id. Two stores with one content give the same text. The caller frees
- * it with mem_free. */
+ * interactions in their order, items by id, tasks by id with profile, context and rows. Two stores with one
+ * content give the same text. The caller frees it with mem_free. */
 char *store_fixture_dump(struct store_conn *c);
 
 /* Writes bytes to a file; reads a file whole (the caller frees with free). */
