@@ -155,8 +155,9 @@ static enum err_code view_tensors(const struct model_spec *spec, const struct mo
     return spec->n_pairs ? view_pairs(spec, &params->pairs, out, n, e) : ERR_OK;
 }
 
-/* The checks and the writing; errors of the checks get the path from model_write. */
-static enum err_code write_model(const char *path, const struct model_spec *spec,
+/* The checks and the writing, to the file at path or to out; errors of the checks get the path from
+ * model_write. */
+static enum err_code write_model(const char *path, struct buf *out, const struct model_spec *spec,
                                  const struct model_params *params, const struct model_ids *ids,
                                  struct err *checks, struct err *e)
 {
@@ -175,8 +176,9 @@ static enum err_code write_model(const char *path, const struct model_spec *spec
         code = view_tensors(spec, params, table, model_spec_tensors(spec, table), &packed, views, &n, checks);
     if (code == ERR_OK) {
         const char *key = MODEL_FILE_KEY, *value = buf_text(&description);
-        code = value ? safetensors_write(path, views, n, &key, &value, 1, e)
-                     : buf_check(&description, "the description of the model", checks);
+        code = !value ? buf_check(&description, "the description of the model", checks)
+               : path ? safetensors_write(path, views, n, &key, &value, 1, e)
+                      : safetensors_write_buf(out, views, n, &key, &value, 1, e);
     }
     mem_free(packed.bytes);
     mem_free(packed.offsets);
@@ -188,8 +190,14 @@ enum err_code model_write(const char *path, const struct model_spec *spec, const
                           const struct model_ids *ids, struct err *e)
 {
     struct err checks = {0};
-    enum err_code code = write_model(path, spec, params, ids, &checks, e);
+    enum err_code code = write_model(path, NULL, spec, params, ids, &checks, e);
     if (checks.code != ERR_OK)
         (void)err_set(e, code, "%s: %s", path, checks.text);
     return code;
+}
+
+enum err_code model_write_buf(struct buf *out, const struct model_spec *spec,
+                              const struct model_params *params, const struct model_ids *ids, struct err *e)
+{
+    return write_model(NULL, out, spec, params, ids, e, e);
 }

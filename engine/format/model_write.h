@@ -17,4 +17,10 @@ struct model_ids {
 enum err_code model_write(const char *path, const struct model_spec *spec, const struct model_params *params,
                           const struct model_ids *ids, struct err *e) ERR_MUST_CHECK;
 
+/* The same bytes, appended to out. */
+struct buf;
+enum err_code model_write_buf(struct buf *out, const struct model_spec *spec,
+                              const struct model_params *params, const struct model_ids *ids,
+                              struct err *e) ERR_MUST_CHECK;
+
 #endif

@@ -77,4 +77,10 @@ enum err_code safetensors_write(const char *path, const struct tensor_view *tens
                                 const char *const *keys, const char *const *values, size_t n_metadata,
                                 struct err *e) ERR_MUST_CHECK;
 
+/* The same bytes, appended to out. */
+struct buf;
+enum err_code safetensors_write_buf(struct buf *out, const struct tensor_view *tensors, size_t n_tensors,
+                                    const char *const *keys, const char *const *values, size_t n_metadata,
+                                    struct err *e) ERR_MUST_CHECK;
+
 #endif

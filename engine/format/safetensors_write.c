@@ -137,16 +137,26 @@ static enum err_code write_file(const char *path, const struct buf *header,
     return code;
 }
 
-enum err_code safetensors_write(const char *path, const struct tensor_view *tensors, size_t n_tensors,
-                                const char *const *keys, const char *const *values, size_t n_metadata,
-                                struct err *e)
+static enum err_code write_buf(struct buf *out, const struct buf *header,
+                               const struct tensor_view *const *sorted, size_t n_tensors, struct err *e)
+{
+    buf_add(out, header->data, header->len);
+    for (size_t i = 0; i < n_tensors; i++)
+        buf_add(out, sorted[i]->data, sorted[i]->n_bytes);
+    return buf_check(out, "a safetensors file", e);
+}
+
+/* To the file at path, or to out. */
+static enum err_code write_to(const char *path, struct buf *out, const struct tensor_view *tensors,
+                              size_t n_tensors, const char *const *keys, const char *const *values,
+                              size_t n_metadata, struct err *e)
 {
     struct buf header;
     buf_init(&header, MAX_HEADER_BYTES);
     enum err_code code;
     const struct tensor_view **sorted = mem_alloc_array(n_tensors, sizeof *sorted);
     if (!sorted) {
-        code = err_set(e, ERR_NOMEM, "%s: no memory for a table of %zu tensors", path, n_tensors);
+        code = err_set(e, ERR_NOMEM, "no memory for a table of %zu tensors", n_tensors);
         goto out;
     }
     for (size_t i = 0; i < n_tensors; i++)
@@ -154,9 +164,24 @@ enum err_code safetensors_write(const char *path, const struct tensor_view *tens
     qsort(sorted, n_tensors, sizeof *sorted, by_width_and_name);
     code = add_header(&header, sorted, n_tensors, keys, values, n_metadata, e);
     if (code == ERR_OK)
-        code = write_file(path, &header, sorted, n_tensors, e);
+        code = path ? write_file(path, &header, sorted, n_tensors, e)
+                    : write_buf(out, &header, sorted, n_tensors, e);
 out:
     buf_fini(&header);
     mem_free(sorted);
     return code;
+}
+
+enum err_code safetensors_write(const char *path, const struct tensor_view *tensors, size_t n_tensors,
+                                const char *const *keys, const char *const *values, size_t n_metadata,
+                                struct err *e)
+{
+    return write_to(path, NULL, tensors, n_tensors, keys, values, n_metadata, e);
+}
+
+enum err_code safetensors_write_buf(struct buf *out, const struct tensor_view *tensors, size_t n_tensors,
+                                    const char *const *keys, const char *const *values, size_t n_metadata,
+                                    struct err *e)
+{
+    return write_to(NULL, out, tensors, n_tensors, keys, values, n_metadata, e);
 }

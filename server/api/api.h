@@ -121,6 +121,6 @@ route_fn api_recommend_plan, api_recommend_get, api_predict_plan, api_predict_po
     api_item_get, api_admin_item_put, api_admin_item_patch, api_admin_item_delete, api_admin_items_post,
     api_health_get, api_ready_get, api_metrics_get, api_openapi_get, api_index_get, api_models_get,
     api_task_predict_plan, api_task_predict_post, api_tasks_predict_post, api_task_examples_post,
-    api_task_get, api_admin_task_put, api_admin_task_delete, api_admin_tasks_post;
+    api_task_get, api_task_weights_get, api_admin_task_put, api_admin_task_delete, api_admin_tasks_post;
 
 #endif

@@ -51,6 +51,8 @@ static const struct route rows[] = {
     {"POST", "/v1/tasks/{task}/examples", ACCESS_API, BODY_JSON, example_params, ROUTE_WRITES, NULL,
      api_task_examples_post, NULL},
     {"GET", "/v1/tasks/{task}", ACCESS_API, BODY_NONE, model_params, ROUTE_READS, NULL, api_task_get, NULL},
+    {"GET", "/v1/tasks/{task}/weights", ACCESS_API, BODY_NONE, model_params, ROUTE_READS, NULL,
+     api_task_weights_get, NULL},
     {"PUT", "/v1/admin/tasks/{task}", ACCESS_ADMIN, BODY_JSON, put_task_params, ROUTE_WRITES, NULL,
      api_admin_task_put, NULL},
     {"DELETE", "/v1/admin/tasks/{task}", ACCESS_ADMIN, BODY_NONE, no_params, ROUTE_WRITES, NULL,

@@ -183,7 +183,7 @@ static void add_headers(struct exchange *x, struct MHD_Response *answer)
 static enum MHD_Result queue_answer(struct exchange *x)
 {
     struct request *r = x->request;
-    if (r->answer.len && r->answer.data[r->answer.len - 1] != '\n')
+    if (r->answer.len && r->answer_type != request_bytes && r->answer.data[r->answer.len - 1] != '\n')
         buf_addc(&r->answer, '\n');
     const char *bytes = buf_text(&r->answer);
     if (!bytes && r->status < 500) /* out of memory while the answer was written, or it passed its limit */

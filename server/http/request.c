@@ -12,6 +12,7 @@
 #include <strings.h>
 
 const char request_json[] = "application/json";
+const char request_bytes[] = "application/octet-stream";
 
 /* Decodes [from, to) in place. */
 static bool decode(char *from, char *to, bool plus_is_space, struct text *out)

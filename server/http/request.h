@@ -110,5 +110,8 @@ struct buf *request_answer(struct request *r, int status, const char *content_ty
 bool request_type_is(const struct request *r, const char *type, const char *suffix);
 
 extern const char request_json[]; /* "application/json" */
+extern const char
+    request_bytes[]; /* "application/octet-stream": the answer is sent as it is, others end with a
+                                      newline */
 
 #endif

@@ -193,6 +193,44 @@ class Registration(Known):
         hn.eventually(lambda: b"Lovelace" not in bytes_of_store(), "no byte of a deleted task in the store's files")
 
 
+class Weights(Known):
+    """A task's own model as a file."""
+
+    def test_a_tasks_own_model_predicts_what_the_server_does(self):
+        for model, target in (("shops", "units"), ("busy", "busy")):
+            rows = [dict(r, busy="yes" if r["units"] > 30 else "no") for r in self.shops.known("s22", 8)]
+            self.put("own", {"support": {"rows": rows}}, model=model)
+            answer = self.server.request("GET", "/v1/tasks/own/weights", params={"model": model})
+            self.assertEqual((answer.status, answer.headers["Content-Type"]), (200, "application/octet-stream"))
+            path = self.world.file("own.safetensors", answer.body)
+            asked = self.world.file("asked.csv", shops.table({"own": self.shops.rows["s22"][16:]}, target))
+            lines = hn.run("predict", "--model", path, "--rows", asked, "--task", "shop", "--no-clamp").out.splitlines()[1:]
+            served = self.predicted("own", {"rows": self.shops.asked("s22"), "clamp": False}, model=model)["predictions"]
+            self.assertEqual(len(lines), len(served))
+            for line, p in zip(lines, served):
+                cells = line.split("\t")
+                expected = [p["value"], *p["interval"]] if target == "units" else [p["class"], *p["probabilities"].values()]
+                for a, b in zip(cells[1:], expected):
+                    if isinstance(b, str):
+                        self.assertEqual(a, b)
+                    else:
+                        self.assertAlmostEqual(float(a), b, delta=2e-3 * max(1, abs(b)))
+            description = json.loads(hn.run("inspect", path, "--json").out)["hypernet"]
+            self.assertEqual(description["version"], "1@%d" % self.task("own").json["revision"])
+
+    def test_rows_that_come_later_are_learned_beside_those_in_the_file(self):
+        self.put("own", {"support": {"rows": self.shops.known("s22", 8)}})
+        path = self.world.file("own.safetensors", self.server.request("GET", "/v1/tasks/own/weights").body)
+        asked = self.world.file("asked.csv", shops.table({"own": self.shops.rows["s22"][16:]}, "units"))
+        known = self.world.file("known.csv", shops.table({"own": self.shops.rows["s22"][8:16]}, "units"))
+        lines = hn.run("predict", "--model", path, "--rows", asked, "--known", known, "--task", "shop").out.splitlines()[1:]
+        for line, value in zip(lines, self.supported("s22", 16)):
+            self.assertAlmostEqual(float(line.split("\t")[1]), value, delta=0.02)
+
+    def test_no_file_of_nobody(self):
+        self.assertProblem(self.server.request("GET", "/v1/tasks/nobody/weights"), 404, "unknown-task")
+
+
 class Many(Known):
     """Rows of many tasks in one call."""
 

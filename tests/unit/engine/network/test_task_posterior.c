@@ -1,0 +1,103 @@
+/* engine/network/task_posterior.c: the model that is made of a task says of every row what its layer says,
+ * and learns rows that come later as if it had those before. Risks: a scale that is counted twice, a factor
+ * that is applied from the wrong side. */
+#include "engine/network/task_posterior.h"
+
+#include "engine/model.h"
+#include "engine/network/task_solver.h"
+#include "tests/support/sample_tasks.h"
+#include "tests/support/suite.h"
+
+#include <math.h>
+#include <unistd.h>
+
+enum { N = 24, D_MOST = 16, ROOM = 4096 };
+
+static char path[] = "/tmp/test_task_posterior_XXXXXX";
+static struct model *m;
+static struct task_solver before, after;
+static struct model_params own;
+static real x[N * D_MOST], room[ROOM];
+static double y[N];
+
+static void open_model(bool classes)
+{
+    struct err e = {0};
+    unsigned seed = 3;
+    int fd = mkstemp(path);
+    ck_assert_int_ge(fd, 0);
+    (void)close(fd);
+    sample_tasks_write(path, "m", classes);
+    ck_assert_msg(model_open(path, &m, &e) == ERR_OK, "%s", e.text);
+    ck_assert_uint_le(task_posterior_len(&m->spec), ROOM);
+    ck_assert_uint_le(m->spec.d_item, D_MOST);
+    for (size_t i = 0; i < N * m->spec.d_item; i++)
+        x[i] = (real)(rand_r(&seed) % 200) / 100 - 1;
+    for (size_t i = 0; i < N; i++)
+        y[i] = classes ? (double)(rand_r(&seed) % 2) : (double)(rand_r(&seed) % 200) / 100 - 1;
+}
+
+static void stop(void)
+{
+    task_solver_fini(&before);
+    task_solver_fini(&after);
+    model_unref(m);
+    (void)unlink(path);
+    memcpy(path + strlen(path) - 6, "XXXXXX", 6);
+}
+
+static void know(struct task_solver *s, size_t from, size_t n)
+{
+    task_solver_rows(s, x + from * m->spec.d_item, n);
+    for (size_t i = 0; i < n; i++) {
+        s->y[i] = y[from + i];
+        s->weights[i] = 1;
+    }
+    task_solver_know(s, n);
+    ck_assert(task_solver_solve(s));
+}
+
+/* The model of the task of which the first n rows are known. */
+static void make(size_t n)
+{
+    struct err e = {0};
+    ck_assert_int_eq(task_solver_init(&before, &m->spec, &m->params, N, &e), ERR_OK);
+    know(&before, 0, n);
+    task_posterior(&m->spec, &m->params, &before.layer, room, &own);
+    ck_assert_int_eq(task_solver_init(&after, &m->spec, &own, N, &e), ERR_OK);
+    ck_assert(task_solver_solve(&after));
+}
+
+static void same_answers(double tolerance)
+{
+    for (struct task_solver *s = &before; s; s = s == &before ? &after : NULL) {
+        task_solver_rows(s, x, N);
+        task_solver_predict(s, N);
+    }
+    for (size_t i = 0; i < N * m->spec.d_output; i++)
+        ck_assert_double_eq_tol(before.value[i], after.value[i], tolerance * (1 + fabs(before.value[i])));
+    for (size_t i = 0; i < N; i++)
+        ck_assert_double_eq_tol(before.spread[i], after.spread[i], tolerance * (1 + before.spread[i]));
+    ck_assert_double_eq_tol(before.layer.shape, after.layer.shape, 1e-4 * before.layer.shape);
+}
+
+START_TEST(test_it_says_what_the_layer_of_the_task_says)
+{
+    open_model(_i % 2);
+    make(_i < 2 ? 0 : 12);
+    same_answers(1e-4);
+}
+END_TEST
+
+START_TEST(test_it_learns_later_rows_beside_those_before)
+{
+    open_model(false);
+    make(12);
+    know(&before, 12, 12);
+    know(&after, 12, 12);
+    same_answers(1e-3);
+}
+END_TEST
+
+SUITE("engine task_posterior", NULL, stop, {test_it_says_what_the_layer_of_the_task_says, 4},
+      {test_it_learns_later_rows_beside_those_before})
