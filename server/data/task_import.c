@@ -1,5 +1,6 @@
-/* The tables are read and checked before the store is opened: what is refused makes none. In the transaction
- * tasks come one after the other, each with all its rows, as they will lie. */
+/* The tables are read and checked before the store is opened, and the rows written as JSON: what is refused
+ * makes none, and others who write wait for as little as can be. In the transaction tasks come one after the
+ * other, each with all its rows, as they will lie. */
 #include "server/data/task_import.h"
 
 #include "base/limits.h"
@@ -22,11 +23,13 @@ struct task_import {
     bool *used;          /* (profiles.rows.n_rows) by a task */
     struct id_table ids; /* of all tasks at hand: first those of the rows, by their numbers there */
     size_t *from;        /* (tasks of the rows + 1) of each in `order` */
-    size_t *order;       /* (rows) by task, then as they came */
+    size_t *order;       /* (n) rows by task, then as they came */
+    struct buf texts;    /* of these as JSON, one after the other */
+    size_t *end;         /* (n) of each in texts */
     struct store *store;
     struct store_conn *conn;
     struct store_task task; /* what was there */
-    struct buf patch, profile, row;
+    struct buf patch, profile;
 };
 
 /* ---- the tables ---- */
@@ -181,6 +184,18 @@ static bool is_written_as_number(const struct task_rows *rows, const struct task
     return text.len <= KEPT_DIGITS || text_digits(text.data, text.data + text.len) != text.len;
 }
 
+/* A decimal as JSON has it too: 2.50, and not +2.5, .5 or 1e3. */
+static bool is_plain_decimal(struct text text)
+{
+    const char *p = text.data, *end = p + text.len;
+    p += p < end && *p == '-';
+    size_t whole = text_digits(p, end);
+    if (!whole || (whole > 1 && *p == '0'))
+        return false;
+    p += whole;
+    return p == end || (*p == '.' && p + 1 < end && text_digits(p + 1, end) == (size_t)(end - p - 1));
+}
+
 static bool is_truth(const struct task_rows *rows, const struct task_cell *cell)
 {
     struct text text =
@@ -191,22 +206,26 @@ static bool is_truth(const struct task_rows *rows, const struct task_cell *cell)
 static void add_cell(const struct task_rows *rows, const struct task_cell *cell, struct buf *out)
 {
     char room[VALUE_TEXT_ROOM];
+    struct text text =
+        cell->text == ID_TABLE_NONE ? (struct text){NULL, 0} : id_table_text(&rows->texts, cell->text);
     if (is_truth(rows, cell)) {
         buf_adds(out, cell->number != 0 ? "true" : "false");
-    } else if (is_written_as_number(rows, cell)) {
+    } else if (!is_written_as_number(rows, cell)) {
+        buf_add_json_string(out, text.data, text.len);
+    } else if (text.len && is_plain_decimal(text)) {
+        buf_add(out, text.data, text.len);
+    } else {
         value_text_of_number(cell->number, room);
         buf_adds(out, room);
-    } else {
-        struct text text = id_table_text(&rows->texts, cell->text);
-        buf_add_json_string(out, text.data, text.len);
     }
 }
 
-/* The cells of a row as an object, but for columns of these names (n); nothing where there are none. */
+/* Appends the cells of a row as an object, but for columns of these names (n); nothing where there are
+ * none. */
 static void add_object(const struct task_rows *rows, size_t row, const char *const *but, size_t n,
                        struct buf *out)
 {
-    buf_reset(out);
+    size_t start = out->len;
     for (size_t i = rows->rows[row].first; i < rows->rows[row + 1].first; i++) {
         struct text name = id_table_text(&rows->columns, rows->cells[i].column);
         size_t k = 0;
@@ -214,13 +233,40 @@ static void add_object(const struct task_rows *rows, size_t row, const char *con
             k++;
         if (k < n)
             continue;
-        buf_addc(out, out->len ? ',' : '{');
+        buf_addc(out, out->len > start ? ',' : '{');
         buf_add_json_string(out, name.data, name.len);
         buf_addc(out, ':');
         add_cell(rows, &rows->cells[i], out);
     }
-    if (out->len)
+    if (out->len > start)
         buf_addc(out, '}');
+}
+
+/* Fills `texts` and `end`. */
+static enum err_code write_rows(struct task_import *im, struct err *e)
+{
+    size_t n = im->from[im->rows.tasks.n];
+    im->end = mem_alloc_array(n + 1, sizeof *im->end);
+    if (!im->end)
+        return err_set(e, ERR_NOMEM, "no memory for %zu rows", n);
+    for (size_t i = 0; i < n; i++) {
+        size_t start = im->texts.len;
+        add_object(&im->rows, im->order[i], NULL, 0, &im->texts);
+        if (im->texts.failed)
+            return buf_check(&im->texts, "the rows of the table", e);
+        if (im->texts.len == start)
+            return err_set(e, ERR_INVALID, "%s:%" PRIu64 ": the row says nothing but its task", im->o->rows,
+                           im->rows.rows[im->order[i]].line);
+        im->end[i] = im->texts.len;
+    }
+    return ERR_OK;
+}
+
+/* The i-th row in order. */
+static struct text row_text(const struct task_import *im, size_t i)
+{
+    size_t start = i ? im->end[i - 1] : 0;
+    return (struct text){im->texts.data + start, im->end[i] - start};
 }
 
 /* ---- profiles ---- */
@@ -288,6 +334,7 @@ static enum err_code join_profile(struct task_import *im, size_t row, struct err
 {
     const struct task_rows *p = &im->profiles.rows;
     const struct text old = {im->task.profile.len ? im->task.profile.data : NULL, im->task.profile.len};
+    buf_reset(&im->patch);
     add_object(p, row, im->o->keys, im->o->n_keys, &im->patch);
     enum err_code code = buf_check(&im->patch, "a profile", e);
     if (!code)
@@ -356,9 +403,8 @@ static bool compare_row(void *arg, int64_t number, struct text row)
 {
     (void)number;
     struct comparing *c = arg;
-    struct buf *own = &c->im->row;
-    add_object(&c->im->rows, c->im->order[c->at++], NULL, 0, own);
-    c->same = !own->failed && own->len == row.len && memcmp(own->data, row.data, row.len) == 0;
+    struct text own = row_text(c->im, c->at++);
+    c->same = own.len == row.len && memcmp(own.data, row.data, row.len) == 0;
     return c->same;
 }
 
@@ -406,12 +452,7 @@ static enum err_code put_rows(struct task_import *im, size_t task, struct text i
     if (code || same)
         return code;
     for (size_t i = im->from[task]; i < im->from[task + 1] && !code; i++) {
-        add_object(&im->rows, im->order[i], NULL, 0, &im->row);
-        code = buf_check(&im->row, "a row", e);
-        if (!code && im->row.len == 0)
-            code = err_set(e, ERR_INVALID, "the row says nothing but its task");
-        if (!code)
-            code = store_add_task_row(im->conn, id, (struct text){im->row.data, im->row.len}, e);
+        code = store_add_task_row(im->conn, id, row_text(im, i), e);
         if (code)
             (void)err_prefix(e, "%s:%" PRIu64, im->o->rows, im->rows.rows[im->order[i]].line);
     }
@@ -472,7 +513,8 @@ static void end(struct task_import *im, bool failed)
     mem_free(im->order);
     buf_fini(&im->patch);
     buf_fini(&im->profile);
-    buf_fini(&im->row);
+    buf_fini(&im->texts);
+    mem_free(im->end);
 }
 
 enum err_code task_import_run(const struct task_import_options *o, struct task_import_report *report,
@@ -482,12 +524,14 @@ enum err_code task_import_run(const struct task_import_options *o, struct task_i
     *report = (struct task_import_report){0};
     buf_init(&im.patch, LIMIT_LINE_BYTES);
     buf_init(&im.profile, LIMIT_PROFILE_BYTES);
-    buf_init(&im.row, (size_t)4 * LIMIT_LINE_BYTES); /* the store has a limit of its own */
+    buf_init(&im.texts, SIZE_MAX / 4);
     enum err_code code = read_tables(&im, e);
     if (!code)
         code = check_ignored(o, e);
     if (!code)
         code = sort_rows(&im, e);
+    if (!code)
+        code = write_rows(&im, e);
     if (!code && !(im.used = mem_zalloc_array(im.profiles.rows.n_rows + 1, sizeof *im.used)))
         code = err_set(e, ERR_NOMEM, "no memory for %zu profiles", im.profiles.rows.n_rows);
     if (!code)

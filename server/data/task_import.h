@@ -4,7 +4,7 @@
  * both, and its stored rows the columns that the training saw: also the keys, where a task has several.
  * Layer: server/data
  * Threads: confined to its thread.
- * Memory: the tables, as task_rows has them. */
+ * Memory: the tables, as task_rows has them, and their rows as JSON. */
 #ifndef SERVER_DATA_TASK_IMPORT_H
 #define SERVER_DATA_TASK_IMPORT_H
 

@@ -114,7 +114,7 @@ START_TEST(rows_come_under_their_tasks_in_their_order)
     struct task_import_options o =
         tables("shop,price,units\nb,2.50,1\na,3,\nb,\"2\",7\n\"a b\",,4\n", "shop,age\na,30\nz,1\n");
     import(&o);
-    assert_store("b - {\"price\":2.5,\"units\":1} {\"price\":2,\"units\":7} | "
+    assert_store("b - {\"price\":2.50,\"units\":1} {\"price\":2,\"units\":7} | "
                  "a {\"age\":30} {\"price\":3} | a b - {\"units\":4} | z {\"age\":1} | ");
     ck_assert(report.n_rows == 4 && report.n_row_tasks == 3 && report.n_profiles == 2 && report.n_new == 4);
     ck_assert(report.total.n_tasks == 4 && report.total.n_task_rows == 4 && report.n_added_to == 0);
