@@ -7,6 +7,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import hn
+import shops
 
 ROWS = "store,week,price,units\n2,1,2.5,12\n5,1,3,7\n2,2,2.25,\n"
 STORES = "store,age,city\n2,30,Paris\n5,41,Lyon\n9,1,Rome\n"
@@ -88,6 +89,36 @@ class ImportTasks(unittest.TestCase):
         self.assertEqual(r.returncode, 2)
         self.assertIn("--task names the columns", r.stderr.decode())
         self.assertFalse(os.path.exists(self.store))
+
+
+class BesideAServer(shops.Case):
+    def load(self, text, *options):
+        path = f"{hn.temporary_folder()}/rows.csv"
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        hn.run("import", "--store", self.server.store, "--task-rows", path, "--task", "shop", *options)
+
+    def known(self, task, n):
+        """A server that runs follows by itself: what it answers from, once it has so many rows."""
+        hn.eventually(lambda: self.predict(task, {"rows": self.shops.asked(task)}, cold_start="true").json["known"] == n,
+                      f"{n} rows of {task}")
+        return self.predicted(task, {"rows": self.shops.asked(task)})["predictions"]
+
+    def test_imported_rows_answer_as_those_of_the_call_do(self):
+        rows = {shop: self.shops.known(shop) for shop in self.shops.new}
+        self.load(shops.table(rows, "units"))
+        for shop in self.shops.new[:2]:
+            of_call = self.predicted(shop, {"rows": self.shops.asked(shop), "support": {"rows": rows[shop]}})["predictions"]
+            for a, b in zip(self.known(shop, 16), of_call):
+                self.assertAlmostEqual(a["value"], b["value"], places=3)
+                self.assertAlmostEqual(a["deviation"], b["deviation"], places=3)
+
+    def test_an_answer_that_was_given_is_another_once_other_rows_are_imported(self):
+        shop = self.shops.new[3]
+        self.load(shops.table({shop: self.shops.known(shop)}, "units"))
+        before = self.known(shop, 16)
+        self.load(shops.table({shop: self.shops.known(shop, 9)}, "units"), "--replace-rows")
+        self.assertNotEqual(before, self.known(shop, 9))
 
 
 if __name__ == "__main__":
