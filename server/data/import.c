@@ -322,7 +322,9 @@ static void take_back(struct import *im, const struct row_place *place, const st
 static enum err_code put_kind(struct import *im, enum table_kind kind, struct err *e)
 {
     struct row_file *rows = &im->rows[kind];
-    enum err_code code = row_file_rewind(rows, e);
+    enum err_code code = im->bulk ? import_ahead_put(&im->ahead[kind], im->bulk, e) : ERR_OK;
+    if (!code)
+        code = row_file_rewind(rows, e);
     for (bool got = true; got && !code && !im->failed;) {
         struct table_row row;
         struct row_place place;

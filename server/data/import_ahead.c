@@ -10,18 +10,30 @@
 enum verdict {
     TO_STORE, /* in the transaction */
     IS_SAME,
-    IS_NEW /* to the store */
+    IS_NEW, /* to the store */
+    IS_JOINED,
+    N_VERDICTS
 };
+
+/* Of so many rows that change something what their fields are called is looked at when they are stored. */
+enum { MIN_AS_THEY_ARE = 100 };
 
 struct import_id {
     uint64_t hash; /* 0: none */
-    int64_t done;  /* twice the place of the row that is done, and 1 if it was new; -1: none is */
+    int64_t done;  /* the place of the row that is done, times N_VERDICTS, and what was done; -1: none is */
 };
+
+static enum verdict verdict_of(const struct import_id *id)
+{
+    return id->done < 0 ? TO_STORE : (enum verdict)(id->done % N_VERDICTS);
+}
 
 void import_ahead_fini(struct import_ahead *a)
 {
-    if (a->begun)
+    if (a->begun) {
         row_file_fini(&a->all);
+        row_file_fini(&a->joined);
+    }
     mem_free(a->ids);
     *a = (struct import_ahead){0};
 }
@@ -79,8 +91,8 @@ static enum err_code bring_back(struct import_ahead *a, struct import_id *id, st
 {
     if (id->done < 0)
         return ERR_OK;
-    enum err_code code = keep(a, id->done / 2, e);
-    a->n_same -= id->done % 2 == 0;
+    enum err_code code = keep(a, id->done / N_VERDICTS, e);
+    a->n_same -= verdict_of(id) == IS_SAME;
     id->done = -1;
     return code;
 }
@@ -103,7 +115,7 @@ static enum verdict judge_user(struct partial *p, bool known, struct text profil
         return IS_NEW;
     bool same = profile.len == p->object.len &&
                 (!profile.len || memcmp(profile.data, p->object.data, profile.len) == 0);
-    return same ? IS_SAME : TO_STORE;
+    return same ? IS_SAME : IS_JOINED;
 }
 
 /* What the store has to say to a row, and of a new user or item all there will be. */
@@ -131,8 +143,8 @@ static enum err_code compare(const struct import_ahead *a, struct store_conn *c,
         code = partial_item(p, c, &given, &out->item, &known, &why);
         if (!code && !known)
             out->verdict = p->deleted ? TO_STORE : IS_NEW;
-        else if (!code && partial_item_is_same(p, &out->item))
-            out->verdict = IS_SAME;
+        else if (!code)
+            out->verdict = partial_item_is_same(p, &out->item) ? IS_SAME : IS_JOINED;
     }
     return code == ERR_INVALID ? ERR_OK : code ? err_copy(e, &why) : ERR_OK;
 }
@@ -144,9 +156,22 @@ static enum err_code write_ahead(const struct import_ahead *a, struct store_load
                                   : store_load_new_item(load, &c->item, e);
 }
 
+/* Keeps what the row comes to, as a row. */
+static enum err_code join(struct import_ahead *a, const struct table_row *row, const struct comparison *c,
+                          struct err *e)
+{
+    const struct row_place none = {0, 0};
+    struct table_row joined = {.user = row->user, .item = row->item};
+    joined.object = a->kind == TABLE_USERS ? c->profile : c->item.metadata;
+    joined.title = c->item.title;
+    joined.categories = c->item.categories;
+    a->n_joined++;
+    return row_file_add(&a->joined, &joined, none, e);
+}
+
 /* The row, which is at a place of the file, is done, or it is to be stored. */
 static enum err_code take(struct import_ahead *a, struct store_load *load, const struct table_row *row,
-                          struct row_place place, int64_t at, const struct comparison *c, struct err *e)
+                          struct row_place place, int64_t at, struct comparison *c, struct err *e)
 {
     enum err_code code = 2 * (a->n_ids + 1) > a->capacity ? grow(a, e) : ERR_OK;
     if (code)
@@ -157,11 +182,15 @@ static enum err_code take(struct import_ahead *a, struct store_load *load, const
         code = bring_back(a, id, e);
         return code ? code : keep(a, at, e);
     }
-    *id = (struct import_id){hash, c->verdict == TO_STORE ? -1 : 2 * at + (c->verdict == IS_NEW)};
+    if (c->verdict == IS_JOINED && a->n_as_they_are++ < MIN_AS_THEY_ARE)
+        c->verdict = TO_STORE;
+    *id = (struct import_id){hash, c->verdict == TO_STORE ? -1 : N_VERDICTS * at + (int64_t)c->verdict};
     a->n_ids++;
     a->n_same += c->verdict == IS_SAME;
     if (c->verdict == IS_NEW)
         return write_ahead(a, load, id_of(a, row), c, e);
+    if (c->verdict == IS_JOINED)
+        return join(a, row, c, e);
     return c->verdict == IS_SAME ? ERR_OK : row_file_add(a->rows, row, place, e);
 }
 
@@ -177,6 +206,7 @@ enum err_code import_ahead_run(struct import_ahead *a, enum table_kind kind, str
     a->all = *rows;
     a->begun = true;
     row_file_init(rows, a->all.store);
+    row_file_init(&a->joined, a->all.store);
     code = row_file_rewind(&a->all, e);
     for (bool got = true; got && !code;) {
         struct table_row row;
@@ -239,7 +269,7 @@ static enum err_code each_done(struct import_ahead *a, row_fn *fn, void *arg, st
         if (code || !got)
             break;
         struct import_id *id = place_of(a->ids, a->capacity, hash_of(id_of(a, &row)));
-        if (id->hash && id->done >= 0 && id->done / 2 == at)
+        if (id->hash && id->done >= 0 && id->done / N_VERDICTS == at)
             code = fn(a, id, &row, arg, e);
     }
     return code;
@@ -256,7 +286,7 @@ static enum err_code compare_row(struct import_ahead *a, struct import_id *id, c
     const struct again *again = arg;
     struct comparison found;
     enum err_code code = compare(a, again->c, row, again->partial, &found, e);
-    bool as_it_was = found.verdict == (id->done % 2 ? IS_NEW : IS_SAME);
+    bool as_it_was = verdict_of(id) != IS_JOINED && found.verdict == verdict_of(id);
     return code || as_it_was ? code
                              : bring_back(a, id, e); /* which leaves the file behind the row, where it was */
 }
@@ -268,6 +298,23 @@ enum err_code import_ahead_compare_again(struct import_ahead *a, struct store_co
     a->lost = false;
     enum err_code code = a->n_ids ? store_last_change(c, &a->change, e) : ERR_OK;
     return code ? code : each_done(a, compare_row, &again, e);
+}
+
+enum err_code import_ahead_put(struct import_ahead *a, struct store_bulk *bulk, struct err *e)
+{
+    enum err_code code = a->n_joined ? row_file_rewind(&a->joined, e) : ERR_OK;
+    for (bool got = a->n_joined > 0; got && !code;) {
+        struct table_row row;
+        struct row_place none;
+        code = row_file_next(&a->joined, &row, &none, &got, e);
+        if (code || !got || verdict_of(place_of(a->ids, a->capacity, hash_of(id_of(a, &row)))) != IS_JOINED)
+            continue; /* brought back since: the row itself is stored */
+        const struct store_item item = {
+            .id = row.item, .title = row.title, .categories = row.categories, .metadata = row.object};
+        code = a->kind == TABLE_USERS ? store_bulk_user(bulk, row.user, row.object, e)
+                                      : store_bulk_item(bulk, &item, e);
+    }
+    return code;
 }
 
 static enum err_code keep_item(struct import_ahead *a, struct import_id *id, const struct table_row *row,

@@ -1,6 +1,7 @@
 /* import_ahead - what of a large table of users or items can be done before the lock is taken: rows that
- * change nothing are found and left out, and those of users or items that the store does not have are written
- * ahead (store_load_new_user), so that a table does not hold up others who write, whatever its length.
+ * change nothing are found and left out, those of users or items that the store does not have are written
+ * ahead (store_load_new_user), and of the others what they come to is found out, so that a table holds up
+ * others who write for the writing of what changes alone.
  * Layer: server/data
  * Threads: confined to its thread.
  * Memory: some 32 bytes a user or item of the table. */
@@ -13,9 +14,11 @@
 
 /* Zero-initialise: nothing was done ahead. */
 struct import_ahead {
-    enum table_kind kind; /* TABLE_USERS or TABLE_ITEMS */
-    struct row_file *rows,
-        all;               /* the caller's, which has the rows that are yet to be stored, and all of them */
+    enum table_kind kind;  /* TABLE_USERS or TABLE_ITEMS */
+    struct row_file *rows; /* the caller's, of the rows that are yet to be stored */
+    struct row_file all;
+    struct row_file joined; /* rows joined with what the store has of their users or items */
+    size_t n_joined, n_as_they_are;
     struct import_id *ids; /* (capacity) by their hash */
     size_t n_ids, capacity;
     int64_t n_same; /* ids that are left out, with a row each */
@@ -41,6 +44,9 @@ enum err_code import_ahead_run(struct import_ahead *a, enum table_kind kind, str
 enum err_code import_ahead_settle(struct import_ahead *a, struct store_conn *c, struct err *e) ERR_MUST_CHECK;
 enum err_code import_ahead_compare_again(struct import_ahead *a, struct store_conn *c,
                                          struct partial *partial, struct err *e) ERR_MUST_CHECK;
+
+/* In the transaction, before the rows that are left: stores what rows were joined to. */
+enum err_code import_ahead_put(struct import_ahead *a, struct store_bulk *bulk, struct err *e) ERR_MUST_CHECK;
 
 /* In the transaction: tells a load that replaces all items of those that are done. */
 enum err_code import_ahead_keep_items(struct import_ahead *a, struct store_bulk *bulk,

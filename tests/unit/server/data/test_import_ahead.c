@@ -302,6 +302,55 @@ END_TEST
 
 /* ---- without memory ---- */
 
+/* ---- many that change: more than are looked at when they are stored ---- */
+
+enum { N_MANY = 300, TWICE = 200 };
+
+/* A table of many, with another second column each time; one of them is there twice. */
+static const char *many(const char *header, const char *second)
+{
+    static char rows[N_MANY * 32 + 64];
+    char *at = rows + sprintf(rows, "%s\n", header);
+    for (int i = 0; i < N_MANY; i++)
+        at += sprintf(at, "m%d,%s%d\n", i, second, i);
+    (void)sprintf(at, "m%d,twice\n", TWICE);
+    return rows;
+}
+
+static void change_one(struct store_conn *c)
+{
+    (void)store_fixture_user(c, "m250", "{\"plan\":\"pro\"}");
+}
+
+START_TEST(many_users_who_change_are_as_the_table_says_and_keep_the_rest)
+{
+    (void)import(many("user,age", "a"));
+    import_and(TABLE_USERS, many("user,city", "c"), 0, change_one);
+    assert_profile("m7", "{\"age\":\"a7\",\"city\":\"c7\"}");
+    assert_profile("m299", "{\"age\":\"a299\",\"city\":\"c299\"}");
+    assert_profile("m200", "{\"age\":\"twice\",\"city\":\"twice\"}");
+    assert_profile("m250", "{\"plan\":\"pro\",\"city\":\"c250\"}");
+    const struct import_report *r = import(many("user,city", "d"));
+    ck_assert_int_eq(r->n_known[TABLE_USERS], N_MANY);
+    ck_assert_int_eq(r->n_repeated[TABLE_USERS], 1);
+    assert_profile("m299", "{\"age\":\"a299\",\"city\":\"d299\"}");
+}
+END_TEST
+
+START_TEST(many_items_that_change_are_as_the_table_says_and_keep_the_rest)
+{
+    (void)import_items(many("item,title", "t"));
+    const struct import_report *r = import_items(many("item,price", "p"));
+    ck_assert_int_eq(r->n_known[TABLE_ITEMS], N_MANY);
+    assert_item("m7", "t7  {\"price\":\"p7\"}");
+    assert_item("m299", "t299  {\"price\":\"p299\"}");
+    assert_item("m200", "twice  {\"price\":\"twice\"}");
+    r = import_kind(TABLE_ITEMS, many("item,price", "q"), true);
+    ck_assert_int_eq(r->n_items_deleted, 0);
+    assert_item("m299", "t299  {\"price\":\"q299\"}");
+}
+END_TEST
+
 START_TEST(a_refused_table_leaves_nothing_of_what_was_written_ahead)
 {
     static struct import_report report;
@@ -365,6 +414,8 @@ int main(void)
     tcase_add_test(t, an_item_that_others_changed_meanwhile_is_as_the_table_says);
     tcase_add_test(t, what_another_import_changed_meanwhile_is_as_the_table_says);
     tcase_add_test(t, a_new_user_who_registers_meanwhile_is_as_the_table_says_and_keeps_the_rest);
+    tcase_add_test(t, many_users_who_change_are_as_the_table_says_and_keep_the_rest);
+    tcase_add_test(t, many_items_that_change_are_as_the_table_says_and_keep_the_rest);
     tcase_add_test(t, a_refused_table_leaves_nothing_of_what_was_written_ahead);
     tcase_add_test(t, an_import_without_memory_changes_nothing);
     suite_add_tcase(suite, t);
