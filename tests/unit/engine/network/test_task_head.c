@@ -292,20 +292,12 @@ START_TEST(a_target_comes_back_as_it_was)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("engine/network: task_head");
-    TCase *t = tcase_create("task_head");
-    tcase_add_loop_test(t, rows_that_are_computed_alone_are_those_computed_together, 0, N_KINDS);
-    tcase_add_loop_test(t, the_order_of_rows_makes_no_difference, 0, N_KINDS);
-    tcase_add_loop_test(t, a_row_that_is_taken_out_again_was_never_there, 0, N_KINDS);
-    tcase_add_loop_test(t, a_row_of_weight_two_is_the_row_twice, 0, N_KINDS);
-    tcase_add_loop_test(t, without_rows_the_answer_is_what_all_tasks_share, 0, N_KINDS);
-    tcase_add_test(t, many_rows_are_believed_as_least_squares_believes_them);
-    tcase_add_loop_test(t, each_row_makes_the_task_surer, 0, N_KINDS);
-    tcase_add_test(t, rows_of_one_class_make_it_likelier);
-    tcase_add_test(t, sums_that_are_no_rows_are_refused);
-    tcase_add_loop_test(t, a_target_comes_back_as_it_was, 0, 2);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("engine/network: task_head", NULL, NULL,
+      {rows_that_are_computed_alone_are_those_computed_together, N_KINDS},
+      {the_order_of_rows_makes_no_difference, N_KINDS},
+      {a_row_that_is_taken_out_again_was_never_there, N_KINDS},
+      {a_row_of_weight_two_is_the_row_twice, N_KINDS},
+      {without_rows_the_answer_is_what_all_tasks_share, N_KINDS},
+      {many_rows_are_believed_as_least_squares_believes_them}, {each_row_makes_the_task_surer, N_KINDS},
+      {rows_of_one_class_make_it_likelier}, {sums_that_are_no_rows_are_refused},
+      {a_target_comes_back_as_it_was, 2})

@@ -250,20 +250,8 @@ START_TEST(cells_of_a_row_come_in_the_places_of_the_model)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("server/data: task_columns");
-    TCase *t = tcase_create("columns");
-    tcase_add_checked_fixture(t, NULL, fini);
-    tcase_add_test(t, a_column_of_numbers_has_their_scale);
-    tcase_add_test(t, one_bad_cell_in_a_column_of_numbers_is_named_and_not_a_category);
-    tcase_add_test(t, a_column_with_gaps_is_optional);
-    tcase_add_test(t, texts_are_categories_in_the_order_of_their_bytes);
-    tcase_add_test(t, a_value_of_few_rows_or_of_one_task_is_not_learned);
-    tcase_add_test(t, numbers_may_be_categories_of_one_form);
-    tcase_add_test(t, a_name_or_an_address_is_left_out);
-    tcase_add_test(t, a_table_without_a_column_to_learn_from_is_refused);
-    tcase_add_test(t, cells_of_a_row_come_in_the_places_of_the_model);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("server/data: task_columns", NULL, fini, {a_column_of_numbers_has_their_scale},
+      {one_bad_cell_in_a_column_of_numbers_is_named_and_not_a_category}, {a_column_with_gaps_is_optional},
+      {texts_are_categories_in_the_order_of_their_bytes}, {a_value_of_few_rows_or_of_one_task_is_not_learned},
+      {numbers_may_be_categories_of_one_form}, {a_name_or_an_address_is_left_out},
+      {a_table_without_a_column_to_learn_from_is_refused}, {cells_of_a_row_come_in_the_places_of_the_model})

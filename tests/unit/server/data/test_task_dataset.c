@@ -222,22 +222,10 @@ START_TEST(a_logarithm_needs_targets_above_zero)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("server/data: task_dataset");
-    TCase *t = tcase_create("dataset");
-    tcase_add_checked_fixture(t, set_up, fini);
-    tcase_add_test(t, rows_come_task_by_task_in_the_order_of_the_file);
-    tcase_add_test(t, with_a_time_they_come_oldest_first_and_ties_as_in_the_file);
-    tcase_add_test(t, a_target_of_numbers_keeps_its_range);
-    tcase_add_test(t, texts_are_classes_in_order_and_so_are_flags);
-    tcase_add_test(t, the_objective_decides_where_it_is_given);
-    tcase_add_test(t, one_bad_target_among_numbers_is_named_and_makes_no_classes);
-    tcase_add_test(t, a_target_that_says_nothing_is_refused);
-    tcase_add_test(t, another_table_is_read_as_the_model_learned);
-    tcase_add_loop_test(t, a_row_the_model_cannot_read_is_refused_with_line_and_column, 0,
-                        sizeof bad_rows / sizeof *bad_rows);
-    tcase_add_test(t, a_logarithm_needs_targets_above_zero);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("server/data: task_dataset", set_up, fini, {rows_come_task_by_task_in_the_order_of_the_file},
+      {with_a_time_they_come_oldest_first_and_ties_as_in_the_file}, {a_target_of_numbers_keeps_its_range},
+      {texts_are_classes_in_order_and_so_are_flags}, {the_objective_decides_where_it_is_given},
+      {one_bad_target_among_numbers_is_named_and_makes_no_classes}, {a_target_that_says_nothing_is_refused},
+      {another_table_is_read_as_the_model_learned},
+      {a_row_the_model_cannot_read_is_refused_with_line_and_column, sizeof bad_rows / sizeof *bad_rows},
+      {a_logarithm_needs_targets_above_zero})

@@ -225,22 +225,9 @@ START_TEST(more_columns_than_the_limit_are_refused)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("server/data: task_rows");
-    TCase *t = tcase_create("rows");
-    tcase_add_checked_fixture(t, NULL, fini);
-    tcase_add_test(t, csv_tsv_and_ndjson_say_the_same);
-    tcase_add_test(t, keys_join_in_the_order_of_the_options);
-    tcase_add_test(t, codes_and_quoted_words_are_texts);
-    tcase_add_test(t, a_row_without_a_target_is_left_out_and_counted);
-    tcase_add_test(t, without_a_target_its_column_is_one_of_the_others);
-    tcase_add_test(t, times_are_numbers_or_dates);
-    tcase_add_test(t, a_row_that_is_of_no_task_is_refused_with_its_line);
-    tcase_add_test(t, a_column_that_is_not_there_is_named);
-    tcase_add_test(t, a_column_has_one_purpose);
-    tcase_add_test(t, lines_that_are_no_rows_are_refused_with_their_line);
-    tcase_add_test(t, more_columns_than_the_limit_are_refused);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("server/data: task_rows", NULL, fini, {csv_tsv_and_ndjson_say_the_same},
+      {keys_join_in_the_order_of_the_options}, {codes_and_quoted_words_are_texts},
+      {a_row_without_a_target_is_left_out_and_counted}, {without_a_target_its_column_is_one_of_the_others},
+      {times_are_numbers_or_dates}, {a_row_that_is_of_no_task_is_refused_with_its_line},
+      {a_column_that_is_not_there_is_named}, {a_column_has_one_purpose},
+      {lines_that_are_no_rows_are_refused_with_their_line}, {more_columns_than_the_limit_are_refused})

@@ -9,8 +9,8 @@
 #include "engine/network/task_head.h"
 #include "engine/train/gradient/param_block.h"
 #include "engine/train/task/special.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -165,17 +165,5 @@ START_TEST(digamma_is_the_slope_of_lgamma)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("engine/train/task: step");
-    TCase *t = tcase_create("gradients");
-    tcase_add_loop_test(t, the_gradient_is_that_of_finite_differences, 0, N_SETTINGS);
-    tcase_add_loop_test(t, what_is_served_has_the_loss_that_was_trained, 0, N_SETTINGS);
-    tcase_add_test(t, digamma_is_the_slope_of_lgamma);
-    suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
-}
+SUITE("engine/train/task: step", NULL, NULL, {the_gradient_is_that_of_finite_differences, N_SETTINGS},
+      {what_is_served_has_the_loss_that_was_trained, N_SETTINGS}, {digamma_is_the_slope_of_lgamma})

@@ -287,21 +287,10 @@ START_TEST(ahead_of_a_moment_every_row_is_asked_for_once)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *s = suite_create("engine/train/task: draw");
-    TCase *t = tcase_create("draw");
-    tcase_add_checked_fixture(t, set_up, tear_down);
-    tcase_add_test(t, no_row_is_known_and_asked_for_at_once);
-    tcase_add_test(t, rows_are_the_task_s_in_their_order_and_each_at_most_once);
-    tcase_add_test(t, the_number_of_known_rows_is_what_was_asked);
-    tcase_add_test(t, a_mixture_knows_all_rows_half_of_the_time);
-    tcase_add_test(t, a_seed_draws_the_same_and_another_another);
-    tcase_add_test(t, targets_are_drawn_as_they_are_learned);
-    tcase_add_test(t, with_times_what_is_known_is_older_by_the_gap_than_what_is_asked_for);
-    tcase_add_test(t, ages_are_counted_in_periods_from_the_newest_known_row);
-    tcase_add_test(t, rows_after_the_end_are_never_drawn);
-    tcase_add_test(t, ahead_of_a_moment_every_row_is_asked_for_once);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
+SUITE("engine/train/task: draw", set_up, tear_down, {no_row_is_known_and_asked_for_at_once},
+      {rows_are_the_task_s_in_their_order_and_each_at_most_once},
+      {the_number_of_known_rows_is_what_was_asked}, {a_mixture_knows_all_rows_half_of_the_time},
+      {a_seed_draws_the_same_and_another_another}, {targets_are_drawn_as_they_are_learned},
+      {with_times_what_is_known_is_older_by_the_gap_than_what_is_asked_for},
+      {ages_are_counted_in_periods_from_the_newest_known_row}, {rows_after_the_end_are_never_drawn},
+      {ahead_of_a_moment_every_row_is_asked_for_once})
