@@ -5,6 +5,7 @@
 #include "server/data/import.h"
 
 #include "base/mem.h"
+#include "base/suggest.h"
 #include "base/talk.h"
 #include "server/data/import_ahead.h"
 #include "server/data/import_fields.h"
@@ -428,15 +429,28 @@ static enum err_code take_bulk(struct import *im, struct err *e)
     return code;
 }
 
+/* The column that a name was most likely meant to be; NULL: none is near. */
+static const char *column_like(const struct import *im, const char *name)
+{
+    struct suggestion s = suggest_for(name, strlen(name));
+    for (size_t i = 0; i < im->report->n_files; i++)
+        for (size_t k = 0; k < im->report->files[i].columns.n; k++)
+            suggest_consider(&s, im->report->files[i].columns.list[k].name);
+    return s.best;
+}
+
 /* A name to be left out that no table has is mistyped, and what it was to keep out is in: that must not be
  * found later. */
 static enum err_code check_ignored(const struct import *im, struct err *e)
 {
-    for (size_t i = 0; i < im->options->n_ignored; i++)
-        if (!im->ignored_seen[i])
-            return err_set(e, ERR_INVALID,
-                           "--ignore-field %s: no table has such a column or field; nothing was imported",
-                           im->options->ignored[i]);
+    for (size_t i = 0; i < im->options->n_ignored; i++) {
+        if (im->ignored_seen[i])
+            continue;
+        const char *name = im->options->ignored[i], *like = column_like(im, name);
+        return err_set(e, ERR_INVALID,
+                       "--ignore-field %s: no table has such a column or field%s%s%s; nothing was imported",
+                       name, like ? " (did you mean " : "", like ? like : "", like ? "?)" : "");
+    }
     return ERR_OK;
 }
 

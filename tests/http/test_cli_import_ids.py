@@ -127,6 +127,11 @@ class Ignored(Case):
                     column = "profile" if kind == "--users" else "metadata"
                     self.assertEqual(self.query(f"SELECT {column} FROM {kind[2:]}"), [('{"age":"5"}',)])
 
+    def test_a_mistyped_name_to_be_left_out_is_told_which_column_is_like_it(self):
+        table = self.file("c.csv", ["customer_id,name,e-mail", "u1,Ann,ann@example.org"])
+        done = self.load("--users", table, "--ignore-field", "email", status=1)
+        self.assertIn("--ignore-field email: no table has such a column or field (did you mean e-mail?); nothing was imported", done.err)
+
     def test_titles_times_and_categories_may_be_left_out_and_ids_may_not(self):
         items = self.file("i.csv", ["item,title,categories", "1,A,x|y"])
         done = self.load("--items", items, "--ignore-field", "title", "--ignore-field", "categories")
