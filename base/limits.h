@@ -20,6 +20,8 @@ enum {
     LIMIT_OFFSET = 100000,            /* the largest `offset` */
     LIMIT_PREDICTION_ROWS = 10000,    /* items or input rows in one call */
     LIMIT_TASK_ROWS_ASKED = 1024,     /* rows of tasks to predict in one call */
+    LIMIT_TASK_SAMPLES = 1000,        /* draws of a row */
+    LIMIT_TASK_DRAWS = 200000,        /* of all rows of a call */
     LIMIT_TASK_ROWS_PER_CALL = 10000, /* rows that a call says are known of a task */
     LIMIT_TASK_ROWS = 100000,         /* kept of one task: a context is made anew from them at a miss */
     LIMIT_TASKS_PER_CALL = 10000,     /* in one POST /v1/admin/tasks */

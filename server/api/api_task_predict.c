@@ -3,6 +3,7 @@
 #include "server/api/api.h"
 
 #include "server/api/task_body.h"
+#include "server/http/problem.h"
 #include "server/http/problem_list.h"
 #include "server/serving/task_weights.h"
 
@@ -31,7 +32,10 @@ void api_task_predict_plan(struct api_thread *t, struct request *r)
     const struct task_query *q = &plan->body.query;
     plan->of.needs_no_weights = q->support.rows != NULL;
     plan->of.takes_long =
-        json_array_size(q->asked.rows) + json_array_size(q->support.rows) > MAX_ROWS_AT_ONCE;
+        json_array_size(q->asked.rows) + json_array_size(q->support.rows) + q->n_samples > MAX_ROWS_AT_ONCE;
+    if (q->n_samples && plan->of.handle->model->spec.task.n_classes)
+        problem_answer(r, PROBLEM_INVALID_VALUE, "/samples",
+                       "the model predicts classes; samples are of numbers");
 }
 
 /* What answers: solved from the support, or what the cache has. False: not to be had, since something is

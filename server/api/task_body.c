@@ -134,10 +134,41 @@ bool task_body_options(struct request *r, const json_t *root, struct task_query 
     return read_unknown(r, root, &at, &q->unknown_is_absent) && ok;
 }
 
+/* A whole number from 0 to `most`; absent: *out stays. */
+static bool read_whole(struct request *r, const json_t *root, const char *key, json_int_t most, uint64_t *out)
+{
+    const json_t *value = json_object_get(root, key);
+    struct json_place at = json_place_root(), place = json_place_key(&at, key);
+    if (!value)
+        return true;
+    if (json_is_integer(value) && json_integer_value(value) >= 0 && json_integer_value(value) <= most) {
+        *out = (uint64_t)json_integer_value(value);
+        return true;
+    }
+    problem_answer(r, PROBLEM_INVALID_VALUE, place.text, "expected a whole number from 0 to %lld",
+                   (long long)most);
+    return false;
+}
+
+static bool read_samples(struct request *r, const json_t *root, struct task_query *q)
+{
+    uint64_t n = 0;
+    struct json_place at = json_place_root();
+    bool ok = read_whole(r, root, "samples", LIMIT_TASK_SAMPLES, &n);
+    ok = read_whole(r, root, "seed", INT64_MAX, &q->seed) && ok;
+    q->n_samples = (size_t)n;
+    if (!ok || n * json_array_size(q->asked.rows) <= LIMIT_TASK_DRAWS)
+        return ok;
+    struct json_place place = json_place_key(&at, "samples");
+    problem_answer(r, PROBLEM_INVALID_VALUE, place.text, "%zu samples of %zu rows; at most %d all together",
+                   q->n_samples, json_array_size(q->asked.rows), LIMIT_TASK_DRAWS);
+    return false;
+}
+
 static bool read_members(struct request *r, const json_t *root, struct task_query *q)
 {
-    static const char *const keys[] = {"rows",     "columns", "support",          "profile",
-                                       "interval", "clamp",   "unknown_category", NULL};
+    static const char *const keys[] = {"rows",  "columns",          "support", "profile", "interval",
+                                       "clamp", "unknown_category", "samples", "seed",    NULL};
     struct json_place at = json_place_root(), support = json_place_key(&at, "support");
     bool ok = json_body_object(r, root, &at, keys);
     if (!json_is_object(root))
@@ -148,6 +179,7 @@ static bool read_members(struct request *r, const json_t *root, struct task_quer
                             &q->support) &&
              ok;
     ok = read_profile(r, root, &at, &q->profile) && ok;
+    ok = read_samples(r, root, q) && ok;
     return task_body_options(r, root, q) && ok;
 }
 

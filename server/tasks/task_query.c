@@ -106,6 +106,9 @@ enum err_code task_query_run(struct task_room *r, const struct task_query *q, co
     struct task_row_form form = form_of(r, q, state ? &state->profile : &r->profile, &at);
     size_t n = json_array_size(q->asked.rows), n_out = r->model->spec.d_output;
     enum err_code code = task_room_ask(r, n, e);
+    if (!code && state && q->n_samples)
+        code = task_draws_start(&r->draws, &r->model->spec, &r->model->params, &state->layer, q->n_samples, n,
+                                q->seed, e);
     if (!code)
         code = read_list(r, &q->asked, &form, &at, state, ok, e);
     if (code || !*ok || !state)
@@ -130,6 +133,20 @@ static double shown(double x)
     return fmax(fmin(x, 1e300), -1e300);
 }
 
+static void write_samples(const struct task_room *r, const struct task_query *q, size_t i, struct buf *out)
+{
+    const struct task_spec *t = &r->model->spec.task;
+    const struct task_draws *d = &r->draws;
+    buf_adds(out, ",\"samples\":[");
+    for (size_t k = 0; k < d->n; k++) {
+        double y = task_target(t, d->values[i * d->n + k]);
+        if (q->clamp)
+            y = fmax(fmin(y, t->target_most), t->target_least);
+        buf_addf(out, k ? ",%.6g" : "%.6g", shown(y));
+    }
+    buf_addc(out, ']');
+}
+
 static void write_number(const struct task_room *r, const struct task_query *q, size_t i, struct buf *out)
 {
     const double one_deviation = 0.682689492137086; /* the share of a normal's within one of its mean */
@@ -137,8 +154,11 @@ static void write_number(const struct task_room *r, const struct task_query *q, 
     double low, high, least, most;
     task_answers_interval(a, i, one_deviation, false, &least, &most);
     task_answers_interval(a, i, q->interval, q->clamp, &low, &high);
-    buf_addf(out, "{\"value\":%.9g,\"deviation\":%.9g,\"interval\":[%.9g,%.9g]}",
+    buf_addf(out, "{\"value\":%.9g,\"deviation\":%.9g,\"interval\":[%.9g,%.9g]",
              shown(task_answers_value(a, i, q->clamp)), shown((most - least) / 2), shown(low), shown(high));
+    if (r->draws.n)
+        write_samples(r, q, i, out);
+    buf_addc(out, '}');
 }
 
 static void write_class(const struct task_room *r, size_t i, struct buf *out)

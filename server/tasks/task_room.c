@@ -36,6 +36,7 @@ void task_room_free(struct task_room *r)
         return;
     task_solver_fini(&r->solver);
     task_answers_fini(&r->answers);
+    task_draws_fini(&r->draws);
     mem_free(r->x);
     mem_free(r->y);
     mem_free(r->time);
@@ -94,7 +95,7 @@ enum err_code task_room_solve(struct task_room *r, const struct task_profile *pr
 
 enum err_code task_room_ask(struct task_room *r, size_t n, struct err *e)
 {
-    r->n = r->n_answered = 0;
+    r->n = r->n_answered = r->draws.n = 0;
     return task_answers_reserve(&r->answers, r->model, n, e);
 }
 
@@ -109,6 +110,8 @@ void task_room_answer(struct task_room *r, const struct task_state *state)
     if (r->n)
         task_answers_predict(&r->solver, &state->layer, r->x, r->n, state->n_known, r->n_answered,
                              &r->answers);
+    if (r->n && r->draws.n)
+        task_draws_rows(&r->draws, &r->solver, r->n, r->n_answered);
     r->n_answered += r->n;
     r->n = 0;
 }

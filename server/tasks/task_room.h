@@ -8,6 +8,7 @@
 
 #include "engine/model.h"
 #include "server/tasks/task_answers.h"
+#include "server/tasks/task_draws.h"
 #include "server/tasks/task_state.h"
 
 enum { TASK_ROOM_ROWS = 64 }; /* that are worked with at once */
@@ -16,6 +17,7 @@ struct task_room {
     const struct model *model;   /* borrowed; outlives the room */
     struct task_solver solver;   /* of TASK_ROOM_ROWS */
     struct task_answers answers; /* of the last prediction */
+    struct task_draws draws;     /* and its draws; n 0: none are asked for */
     double *context;             /* (task_context_len) of the rows that were added */
     struct task_profile profile; /* room for one */
     real *x;                     /* (TASK_ROOM_ROWS, D) */

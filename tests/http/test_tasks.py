@@ -144,6 +144,27 @@ class Predictions(shops.Case):
         self.assertTrue(all(low <= p["interval"][0] and p["interval"][1] <= high for p in cut))
         self.assertTrue(any(p["interval"][1] > high for p in free))
 
+    def test_samples_are_spread_as_the_interval_and_of_one_state_for_all_rows(self):
+        body = {"rows": self.shops.asked("s21"), "support": {"rows": self.shops.known("s21", 6)}, "clamp": False, "samples": 1000}
+        one = self.predicted("s21", body)["predictions"]
+        self.assertEqual(one, self.predicted("s21", dict(body, seed=0))["predictions"])
+        other = self.predicted("s21", dict(body, seed=2**62))["predictions"]
+        for a, b in zip(one, other):
+            self.assertEqual((a["value"], len(a["samples"])), (b["value"], 1000))
+            self.assertNotEqual(a["samples"], b["samples"])
+            self.assertAlmostEqual(sorted(a["samples"])[500], sorted(b["samples"])[500], delta=0.3 * a["deviation"])
+            self.assertAlmostEqual(sorted(a["samples"])[500], a["value"], delta=0.5 * a["deviation"])
+        # Rows far from what is known share what is not known of the task: their draws go together.
+        rows = [dict(r, price=4.5) for r in body["rows"][:2]]
+        a, b = (p["samples"] for p in self.predicted("s21", dict(body, rows=rows, support={"rows": []}))["predictions"])
+        mean = [sum(x) / len(x) for x in (a, b)]
+        together = sum((x - mean[0]) * (y - mean[1]) for x, y in zip(a, b))
+        alone = (sum((x - mean[0]) ** 2 for x in a) * sum((y - mean[1]) ** 2 for y in b)) ** 0.5
+        self.assertGreater(together / alone, 0.3)
+        few = self.predicted("s21", dict(body, rows=body["rows"][:1]))["predictions"][0]["samples"]
+        for x, y in zip(few, one[0]["samples"]):
+            self.assertAlmostEqual(x, y, delta=0.01)  # whatever rows come behind
+
     def test_classes_come_with_the_probability_of_each(self):
         rows = [dict(without(r, "units"), busy="yes" if r["units"] > 30 else "no") for r in self.shops.rows["s20"]]
         asked = [without(r, "busy") for r in rows[16:]]
@@ -217,6 +238,11 @@ class BadBodies(shops.Case):
     def test_members_that_are_wrong_are_all_named(self):
         faults = self.refused({"rows": 5, "support": 7, "profile": [], "interval": 1, "clamp": "no", "unknown_category": 1, "x": 1})
         self.assertEqual(set(faults), {"/rows", "/support", "/profile", "/interval", "/clamp", "/unknown_category", "/x"})
+        for bad in (1001, -1, 1.5, "5", None):
+            self.assertEqual(set(self.refused({"rows": [], "samples": bad})), {"/samples"})
+        self.assertEqual(set(self.refused({"rows": [], "samples": 5, "seed": -1})), {"/seed"})
+        self.assertEqual(set(self.refused({"rows": [{}] * 201, "samples": 1000})), {"/samples"})
+        self.assertEqual(set(self.refused({"rows": [], "samples": 5}, model="busy")), {"/samples"})
         for interval in (0, 1, -1, 1e300, "0.9", None, True):
             self.assertEqual(set(self.refused({"rows": [], "interval": interval})), {"/interval"})
         self.assertEqual(set(self.refused({})), {"/rows"})
