@@ -191,6 +191,7 @@ class Contract(hn.Case):
                 ("POST", "/v1/predictions", {"tasks": [{"id": "s20", "rows": rows}, {"id": "s20", "columns": [], "rows": []}]}, 200),
                 ("POST", "/v1/predictions?cold_start=true&model=busy", {"tasks": [{"id": "no", "rows": rows}], "clamp": False}, 200),
                 ("POST", "/v1/predictions", {"tasks": [{"id": "no", "rows": [5]}]}, 404),
+                ("POST", predictions, {"rows": rows, "samples": 3, "seed": 5}, 200),
                 ("PUT", admin, {"support": {"rows": []}}, 200), ("PUT", admin, {"support": {"rows": [{}]}}, 422),
                 ("PUT", admin, {"support": {"rows": [dict(rows[0], units=5)] * 2}}, 200),
                 ("POST", "/v1/admin/tasks", {"tasks": [{"id": "t1", "support": support}, {"id": "t2"}]}, 200),
