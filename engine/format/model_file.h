@@ -16,7 +16,8 @@
 #define MODEL_FILE_PAIR_ITEM   "neighbours.item"
 #define MODEL_FILE_PAIR_WEIGHT "neighbours.weight"
 
-/* ERR_INVALID names the first value that is not finite by its row and column. */
+/* ERR_INVALID names the first value that is not finite, or is below the one before it where values of a row
+ * rise, by its row and column. */
 enum err_code model_file_check_finite(const struct tensor_spec *t, const real *values,
                                       struct err *e) ERR_MUST_CHECK;
 

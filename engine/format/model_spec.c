@@ -224,6 +224,8 @@ static enum err_code check_target(const struct model_spec *spec, struct err *e)
         return err_set(e, ERR_INVALID, "task.forgets needs a time and a period above 0");
     if (!(isfinite(t->shrink) && t->shrink >= 0) || (t->shrink > 0 && !t->log_target))
         return err_set(e, ERR_INVALID, "task.target.shrink must be 0 or more, and is for a log target");
+    if (t->calibrated && t->n_classes)
+        return err_set(e, ERR_INVALID, "task.target.calibrated is for numbers, not for classes");
     if (!t->n_classes && !(isfinite(t->target_mean) && isfinite(t->target_deviation) &&
                            t->target_deviation > 0 && isfinite(t->target_least) && isfinite(t->target_most) &&
                            t->target_least <= t->target_most && (!t->log_target || t->target_least > 0)))
@@ -418,6 +420,10 @@ static void add_task(struct table *t, const struct model_spec *spec)
     MATRIX("task.basis.weight", task->d_basis, d_features, GROUP_SHARED, basis);
     VECTOR("task.basis.bias", task->d_basis, GROUP_SHARED, basis_bias);
     VECTOR("task.scales", TASK_SCALES + task->forgets, GROUP_HEAD, task_scales);
+    if (task->calibrated) {
+        MATRIX("task.calibration", TASK_KNOWN_BUCKETS, TASK_QUANTILES, GROUP_FROZEN, task_calibration);
+        t->out[t->n - 1].rises = true;
+    }
 }
 
 size_t model_spec_tensors(const struct model_spec *spec, struct tensor_spec out[MODEL_MAX_TENSORS])

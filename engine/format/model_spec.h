@@ -110,6 +110,7 @@ struct task_spec {
     bool log_target;                      /* the logarithm of the target is what is learned; it is above 0 */
     double target_mean, target_deviation; /* of what is learned */
     double target_least, target_most;     /* of the target in training */
+    bool calibrated; /* there are quantiles of its errors: see engine/network/task_quantiles.h */
 };
 
 struct model_spec {
@@ -188,11 +189,12 @@ struct model_params {
         real *weight; /* (d_out, d_in) */
         real *bias;   /* (d_out) */
     } features[LIMIT_LAYERS];
-    real *shared;      /* (O, F): what all tasks have of an output; F = task_spec_d_features */
-    real *shared_bias; /* (O) */
-    real *basis;       /* (M, F): phi = basis f + basis_bias */
-    real *basis_bias;  /* (M) */
-    real *task_scales; /* (TASK_SCALES + forgets): logarithms; see engine/network/task_head.h */
+    real *shared;           /* (O, F): what all tasks have of an output; F = task_spec_d_features */
+    real *shared_bias;      /* (O) */
+    real *basis;            /* (M, F): phi = basis f + basis_bias */
+    real *basis_bias;       /* (M) */
+    real *task_scales;      /* (TASK_SCALES + forgets): logarithms; see engine/network/task_head.h */
+    real *task_calibration; /* (TASK_KNOWN_BUCKETS, TASK_QUANTILES); see engine/network/task_quantiles.h */
     /* The hypernetwork's matrices once more (engine/network/hypernet_panels.h), or NULL. Whoever copies
      * params and changes trunk, linear part or heads of the copy sets it to NULL there: one context would be
      * generated from what was. */
@@ -218,12 +220,16 @@ struct tensor_spec {
     size_t n_rows;
     size_t n_cols; /* 1 for vectors */
     bool vector;   /* stored with one dimension */
+    bool rises;    /* no value of a row is below the one before it */
     enum tensor_group group;
     size_t slot_offset; /* offsetof the pointer in struct model_params */
     size_t half_offset; /* of that to bfloat16, which a file may have instead; 0: not this tensor */
 };
 
 enum { MODEL_MAX_TENSORS = 32 + LIMIT_LAYERS * 14, TASK_SCALES = 2 };
+
+/* Rows and columns of the table of a model of tasks that says how far its predictions are off. */
+enum { TASK_KNOWN_BUCKETS = 8, TASK_QUANTILES = 11 };
 
 /* Checks every dimension, the chain of widths and the encoder's; ERR_INVALID names the first fault. */
 enum err_code model_spec_check(const struct model_spec *spec, struct err *e) ERR_MUST_CHECK;

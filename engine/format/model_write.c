@@ -47,6 +47,10 @@ enum err_code model_file_check_finite(const struct tensor_spec *t, const real *v
     for (size_t i = 0; zero != 0 && i < n; i++)
         if (!isfinite(values[i]))
             return refuse_value(t, i, e);
+    for (size_t i = 1; t->rises && i < n; i++)
+        if (i % t->n_cols && values[i] < values[i - 1])
+            return err_set(e, ERR_INVALID, "tensor \"%s\": value [%zu, %zu] is below the one before it",
+                           t->name, i / t->n_cols, i % t->n_cols);
     return ERR_OK;
 }
 

@@ -95,6 +95,10 @@ static void decode_target(struct json_reader *r, struct task_spec *t)
         t->target_deviation = reader_number(r, "deviation");
         t->target_least = reader_number(r, "least");
         t->target_most = reader_number(r, "most");
+        if (reader_get(r, "calibrated")) {
+            r->n_read--; /* it is asked for twice */
+            t->calibrated = reader_bool(r, "calibrated");
+        }
     }
     reader_leave(r);
 }
@@ -169,6 +173,8 @@ static json_t *encode_target(const struct task_spec *t, bool *failed)
     put(object, "deviation", json_real(t->target_deviation), failed);
     put(object, "least", json_real(t->target_least), failed);
     put(object, "most", json_real(t->target_most), failed);
+    if (t->calibrated)
+        put(object, "calibrated", json_true(), failed);
     return object;
 }
 

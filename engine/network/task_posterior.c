@@ -1,6 +1,7 @@
 #include "engine/network/task_posterior.h"
 
 #include "engine/kernels/small_solve.h"
+#include "engine/network/task_quantiles.h"
 
 #include <math.h>
 
@@ -13,7 +14,8 @@ static size_t n_scales(const struct model_spec *spec)
 
 size_t task_posterior_len(const struct model_spec *spec)
 {
-    return (spec->d_output + spec->task.d_basis) * (task_spec_d_features(spec) + 1) + n_scales(spec);
+    return (spec->d_output + spec->task.d_basis) * (task_spec_d_features(spec) + 1) + n_scales(spec) +
+           (spec->task.calibrated ? TASK_KNOWN_BUCKETS * TASK_QUANTILES : 0);
 }
 
 static double log_of(double x)
@@ -40,8 +42,18 @@ static void turn(const struct model_spec *spec, const struct task_layer *layer, 
         new_basis[j * stride] = (real)(root * column[j]);
 }
 
+/* What is known of the new model's task comes on top of n_known rows. */
+static void shift_quantiles(const real *table, size_t n_known, real *out)
+{
+    for (size_t row = 0; row < TASK_KNOWN_BUCKETS; row++) {
+        size_t from = task_quantile_row(n_known + task_quantile_least[row]);
+        for (size_t k = 0; k < TASK_QUANTILES; k++)
+            out[row * TASK_QUANTILES + k] = table[from * TASK_QUANTILES + k];
+    }
+}
+
 void task_posterior(const struct model_spec *spec, const struct model_params *params,
-                    const struct task_layer *layer, real *room, struct model_params *out)
+                    const struct task_layer *layer, size_t n_known, real *room, struct model_params *out)
 {
     size_t n_z = task_spec_d_features(spec), d = spec->task.d_basis;
     *out = *params;
@@ -55,6 +67,9 @@ void task_posterior(const struct model_spec *spec, const struct model_params *pa
     turn(spec, layer, params->shared_bias, params->basis_bias, 1, out->shared_bias, out->basis_bias);
     for (size_t i = 0; i < n_scales(spec); i++)
         out->task_scales[i] = params->task_scales[i];
+    if (spec->task.calibrated)
+        shift_quantiles(params->task_calibration, n_known,
+                        out->task_calibration = out->task_scales + n_scales(spec));
     if (spec->task.n_classes)
         return;
     double noise = exp((double)params->task_scales[0]) + TASK_LEAST_NOISE;

@@ -20,8 +20,9 @@
 /* Reals that the changed tensors take. */
 size_t task_posterior_len(const struct model_spec *spec);
 
-/* *out: the params of the task's own model; what changed is in room, the rest views that of the model. */
+/* *out: the params of the task's own model; what changed is in room, the rest views that of the model. The
+ * layer is solved from n_known rows, so that with as many more the quantiles of errors are those of more. */
 void task_posterior(const struct model_spec *spec, const struct model_params *params,
-                    const struct task_layer *layer, real *room, struct model_params *out);
+                    const struct task_layer *layer, size_t n_known, real *room, struct model_params *out);
 
 #endif

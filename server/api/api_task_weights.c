@@ -32,7 +32,7 @@ static enum err_code write_model(const struct model *m, const struct weights *w,
     if (!room)
         return err_set(e, ERR_NOMEM, "no memory for a task's model");
     task_weights_state(m, w, &state);
-    task_posterior(&m->spec, &m->params, &state.layer, room, &params);
+    task_posterior(&m->spec, &m->params, &state.layer, state.n_known, room, &params);
     name_version(&spec, &m->spec, w->revision);
     enum err_code code = model_write_buf(out, &spec, &params, &(const struct model_ids){0}, e);
     mem_free(room);

@@ -186,14 +186,16 @@ static int run_tasks(struct settings *s)
     struct err e = {0};
     if (s->counts && parse_counts(s->counts, counts, &s->tasks.n_counts, &e))
         return command_fail(&cmd_evaluate_command, &e, true);
-    if (s->counts && !s->known) {
-        (void)err_set(&e, ERR_INVALID, "--known-counts goes with --known");
+    if (!s->known && (s->counts || s->baselines)) {
+        (void)err_set(&e, ERR_INVALID, "%s goes with --known%s", s->counts ? "--known-counts" : "--baselines",
+                      s->counts ? "" : ", to whose rows they are fitted");
         return command_fail(&cmd_evaluate_command, &e, true);
     }
     s->tasks.counts = counts;
     s->tasks.model = s->models.values[0];
     s->tasks.known = s->known;
     s->tasks.json = s->json;
+    s->tasks.baselines = s->baselines;
     s->tasks.seed = (uint64_t)s->seed;
     return evaluate_tasks_run(&s->tasks, &e) ? command_fail(&cmd_evaluate_command, &e, false) : EXIT_DONE;
 }
@@ -215,7 +217,7 @@ static enum err_code check_uses(const struct settings *s, const struct option *o
 {
     const struct option_use uses[] = {
         {"task task-profiles interval unknown-is-absent", !s->tasks.rows, "goes with --rows"},
-        {"candidates metrics baselines baseline users groups per-user threads "
+        {"candidates metrics baseline users groups per-user threads "
          "allow-foreign-items",
          s->tasks.rows, "goes with --store, not with --rows"},
         {"baseline", s->baselines, "is among --baselines: give one of the two"},

@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "server/cli/task_tables.h"
 #include "server/evaluate/evaluation.h"
+#include "server/tasks/task_baselines.h"
 #include "server/tasks/task_calibration.h"
 #include "server/tasks/task_measures.h"
 #include "server/tasks/task_subset.h"
@@ -12,36 +13,48 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { N_SYSTEMS = 2 };
-static const char *const systems[N_SYSTEMS] = {"model", "nothing known"};
+/* What is measured: two systems, and with --baselines all. */
+enum { MODEL, NOTHING_KNOWN, BASELINES, MOST_SYSTEMS = BASELINES + N_TASK_BASELINES };
+static const struct {
+    const char *name, *key; /* in lines and in JSON */
+} systems[MOST_SYSTEMS] = {[MODEL] = {"model", "model"},
+                           [NOTHING_KNOWN] = {"nothing known", "nothing_known"},
+                           [BASELINES + TASK_BASELINE_POOLED] = {"linear for all", "linear_for_all"},
+                           [BASELINES + TASK_BASELINE_LEVELS] = {"linear with ids", "linear_with_ids"},
+                           [BASELINES + TASK_BASELINE_OWN] = {"linear for each", "linear_for_each"}};
 
 /* What is printed. */
 struct result {
-    struct task_measures all[N_SYSTEMS];
-    struct task_measures by_known[N_TASK_KNOWN_RANGES][N_SYSTEMS];
-    struct task_measures by_count[EVALUATION_MAX_COUNTS][N_SYSTEMS]; /* (n_counts) */
-    struct task_calibration calibration[N_SYSTEMS];
-    size_t n_tasks, n_unseen;          /* unseen: of which no row is known */
-    struct task_difference difference; /* of the model less that with nothing known */
+    size_t n_systems;
+    struct task_measures all[MOST_SYSTEMS];
+    struct task_measures by_known[N_TASK_KNOWN_RANGES][MOST_SYSTEMS];
+    struct task_measures by_count[EVALUATION_MAX_COUNTS][BASELINES]; /* (n_counts) */
+    struct task_calibration calibration[MOST_SYSTEMS];
+    size_t n_tasks, n_unseen;                        /* unseen: of which no row is known */
+    struct task_difference difference[MOST_SYSTEMS]; /* of the model less the system */
+    enum task_measure compared;                      /* of which it is */
 };
 
 /* ---- measuring ---- */
 
-/* What was known of the tasks counts for both systems, so that their groups are the same rows. */
-static enum err_code measure(const struct evaluate_tasks *t, struct task_answers answers[N_SYSTEMS],
+/* What was known of the tasks to the model counts for all systems, so that their groups are the same rows. */
+static enum err_code measure(const struct evaluate_tasks *t, const struct task_answers *answers,
                              const struct task_dataset *d, struct result *r, struct err *e)
 {
-    enum err_code code = task_measures_compare(&answers[0], &answers[1], d, t->seed, &r->difference, e);
-    memcpy(answers[1].n_known, answers[0].n_known, answers[0].n * sizeof *answers[0].n_known);
+    enum err_code code = ERR_OK;
     r->n_tasks = d->table.n_tasks;
+    r->compared = task_measures_compared(answers[MODEL].spec);
     for (size_t i = 0; i < d->table.n_tasks; i++)
-        r->n_unseen += answers[0].n_known[d->row_start[i]] == 0;
-    for (size_t s = 0; s < N_SYSTEMS && !code; s++) {
+        r->n_unseen += answers[MODEL].n_known[d->row_start[i]] == 0;
+    for (size_t s = 0; s < r->n_systems && !code; s++) {
         task_calibration_make(&answers[s], d->y, &r->calibration[s]);
-        code = task_measures_make(&answers[s], d->y, t->interval, 0, SIZE_MAX, &r->all[s], e);
+        code = task_measures_make(&answers[s], d->y, t->interval, NULL, 0, 0, &r->all[s], e);
         for (size_t k = 0; k < N_TASK_KNOWN_RANGES && !code; k++)
-            code = task_measures_make(&answers[s], d->y, t->interval, task_known_ranges[k].least,
-                                      task_known_ranges[k].most, &r->by_known[k][s], e);
+            code = task_measures_make(&answers[s], d->y, t->interval, answers[MODEL].n_known,
+                                      task_known_ranges[k].least, task_known_ranges[k].most,
+                                      &r->by_known[k][s], e);
+        if (!code && s != MODEL)
+            code = task_measures_compare(&answers[MODEL], &answers[s], d, t->seed, &r->difference[s], e);
     }
     return code;
 }
@@ -57,7 +70,7 @@ static enum err_code measure_count(const struct evaluate_tasks *t, const struct 
     if (!code)
         code = task_answers_make(m, &asked->rows, &asked->data, &known->rows, &some, &answers, e);
     if (!code)
-        code = task_measures_make(&answers, asked->data.y, t->interval, 0, SIZE_MAX, out, e);
+        code = task_measures_make(&answers, asked->data.y, t->interval, NULL, 0, 0, out, e);
     task_answers_fini(&answers);
     task_dataset_fini(&some);
     return code;
@@ -69,8 +82,8 @@ static enum err_code measure_counts(const struct evaluate_tasks *t, const struct
 {
     enum err_code code = ERR_OK;
     for (size_t i = 0; i < t->n_counts && !code; i++) {
-        code = measure_count(t, m, asked, known, t->counts[i], &r->by_count[i][0], e);
-        r->by_count[i][1] = r->all[1];
+        code = measure_count(t, m, asked, known, t->counts[i], &r->by_count[i][MODEL], e);
+        r->by_count[i][NOTHING_KNOWN] = r->all[NOTHING_KNOWN];
     }
     return code;
 }
@@ -86,12 +99,23 @@ static void add_measures(struct buf *b, const struct task_measures *m)
     buf_addc(b, '}');
 }
 
-static void add_systems(struct buf *b, const struct task_measures m[N_SYSTEMS])
+static void add_systems(struct buf *b, const struct task_measures *m, size_t n)
 {
     buf_addc(b, '{');
-    for (size_t s = 0; s < N_SYSTEMS; s++) {
-        buf_addf(b, "%s\"%s\":", s ? "," : "", s ? "nothing_known" : "model");
+    for (size_t s = 0; s < n; s++) {
+        buf_addf(b, "%s\"%s\":", s ? "," : "", systems[s].key);
         add_measures(b, &m[s]);
+    }
+    buf_addc(b, '}');
+}
+
+static void add_differences(struct buf *b, const struct result *r)
+{
+    buf_addf(b, ",\"difference\":{\"of\":\"%s\"", task_measure_name(r->compared));
+    for (size_t s = NOTHING_KNOWN; s < r->n_systems; s++) {
+        const struct task_difference *d = &r->difference[s];
+        buf_addf(b, ",\"%s\":{\"mean\":%.6g,\"low\":%.6g,\"high\":%.6g}", systems[s].key, d->mean, d->low,
+                 d->high);
     }
     buf_addc(b, '}');
 }
@@ -100,7 +124,7 @@ static void add_by_count(struct buf *b, const struct evaluate_tasks *t, const st
 {
     for (size_t i = 0; i < t->n_counts; i++) {
         buf_addf(b, "%s\"%zu\":", i ? "," : ",\"by_count\":{", t->counts[i]);
-        add_systems(b, r->by_count[i]);
+        add_systems(b, r->by_count[i], BASELINES);
     }
     buf_adds(b, t->n_counts ? "}" : "");
 }
@@ -108,32 +132,33 @@ static void add_by_count(struct buf *b, const struct evaluate_tasks *t, const st
 static void add_calibration(struct buf *b, const struct result *r)
 {
     buf_adds(b, ",\"calibration\":{");
-    for (size_t s = 0; s < N_SYSTEMS; s++) {
+    for (size_t s = 0; s < r->n_systems; s++) {
         const struct task_calibration *c = &r->calibration[s];
-        buf_addf(b, "%s\"%s\":[", s ? "," : "", s ? "nothing_known" : "model");
+        buf_addf(b, "%s\"%s\":[", s ? "," : "", systems[s].key);
         for (size_t i = 0; i < c->n; i++)
             buf_addf(b, "%s{\"expected\":%.6g,\"found\":%.6g,\"rows\":%zu}", i ? "," : "", c->expected[i],
                      c->found[i], c->n_rows[i]);
         buf_addc(b, ']');
     }
-    buf_addf(b, "},\"calibration_error\":{\"model\":%.6g,\"nothing_known\":%.6g}", r->calibration[0].error,
-             r->calibration[1].error);
+    buf_adds(b, "},\"calibration_error\":{");
+    for (size_t s = 0; s < r->n_systems; s++)
+        buf_addf(b, "%s\"%s\":%.6g", s ? "," : "", systems[s].key, r->calibration[s].error);
+    buf_addc(b, '}');
 }
 
-static enum err_code print_json(const struct evaluate_tasks *t, const struct result *r, bool classes,
-                                struct err *e)
+static enum err_code print_json(const struct evaluate_tasks *t, const struct result *r, struct err *e)
 {
     struct buf b;
     buf_init(&b, 1 << 20);
     buf_addf(&b, "{\"tasks\":%zu,\"unseen_tasks\":%zu,\"all\":", r->n_tasks, r->n_unseen);
-    add_systems(&b, r->all);
-    buf_addf(&b, ",\"difference\":{\"of\":\"%s\",\"mean\":%.6g,\"low\":%.6g,\"high\":%.6g},\"by_known\":{",
-             classes ? "log_loss" : "rmse", r->difference.mean, r->difference.low, r->difference.high);
+    add_systems(&b, r->all, r->n_systems);
+    add_differences(&b, r);
+    buf_adds(&b, ",\"by_known\":{");
     const char *comma = "";
     for (size_t k = 0; k < N_TASK_KNOWN_RANGES; k++)
         if (r->by_known[k][0].n_rows) {
             buf_addf(&b, "%s\"%s\":", comma, task_known_ranges[k].name);
-            add_systems(&b, r->by_known[k]);
+            add_systems(&b, r->by_known[k], r->n_systems);
             comma = ",";
         }
     buf_addc(&b, '}');
@@ -160,52 +185,69 @@ static void print_text(const struct evaluate_tasks *t, const struct result *r, b
 {
     (void)printf("%zu tasks, of %zu of which no row is known\n%-20s %8s\n", r->n_tasks, r->n_unseen, "",
                  "rows");
-    for (size_t s = 0; s < N_SYSTEMS; s++)
-        print_line(systems[s], &r->all[s]);
-    (void)printf("%s of the model less that with nothing known of a task: %.4g, 95 %% between %.4g and %.4g "
-                 "(below 0 the model "
-                 "is better)\n",
-                 classes ? "log_loss" : "rmse", r->difference.mean, r->difference.low, r->difference.high);
+    for (size_t s = 0; s < r->n_systems; s++)
+        print_line(systems[s].name, &r->all[s]);
+    (void)printf("%s of the model less that of (below 0 the model is better; 95 %% intervals over tasks)\n",
+                 task_measure_name(r->compared));
+    for (size_t s = NOTHING_KNOWN; s < r->n_systems; s++)
+        (void)printf("%-20s %.4g, between %.4g and %.4g\n", systems[s].name, r->difference[s].mean,
+                     r->difference[s].low, r->difference[s].high);
     for (size_t k = 0; k < N_TASK_KNOWN_RANGES; k++) {
         if (!r->by_known[k][0].n_rows || r->by_known[k][0].n_rows == r->all[0].n_rows)
             continue;
         (void)printf("tasks of which %s rows are known\n", task_known_ranges[k].name);
-        for (size_t s = 0; s < N_SYSTEMS; s++)
-            print_line(systems[s], &r->by_known[k][s]);
+        for (size_t s = 0; s < r->n_systems; s++)
+            print_line(systems[s].name, &r->by_known[k][s]);
     }
     for (size_t i = 0; i < t->n_counts; i++) {
         char what[32];
         (void)snprintf(what, sizeof what, "model, %zu known", t->counts[i]);
-        print_line(what, &r->by_count[i][0]);
+        print_line(what, &r->by_count[i][MODEL]);
     }
     (void)printf("calibration: %s are %.3g away from what they should be (nothing known %.3g)\n",
-                 classes ? "probabilities" : "intervals", r->calibration[0].error, r->calibration[1].error);
+                 classes ? "probabilities" : "intervals", r->calibration[MODEL].error,
+                 r->calibration[NOTHING_KNOWN].error);
+}
+
+/* ---- all of it ---- */
+
+static enum err_code answer(const struct evaluate_tasks *t, const struct model *m,
+                            const struct task_file *asked, const struct task_file *known,
+                            struct task_answers *answers, size_t n_systems, struct err *e)
+{
+    enum err_code code = ERR_OK;
+    for (size_t s = 0; s < n_systems && !code; s++)
+        code = s < BASELINES
+                   ? task_answers_make(m, &asked->rows, &asked->data, &known->rows,
+                                       t->known && s == MODEL ? &known->data : NULL, &answers[s], e)
+                   : task_baselines_make(m, (enum task_baseline)(s - BASELINES), &asked->rows, &asked->data,
+                                         &known->rows, &known->data, t->seed, &answers[s], e);
+    return code;
 }
 
 enum err_code evaluate_tasks_run(struct evaluate_tasks *t, struct err *e)
 {
     struct model *m;
     struct task_file asked = {0}, known = {0};
-    struct task_answers answers[N_SYSTEMS] = {0};
-    struct result r = {0};
+    struct task_answers answers[MOST_SYSTEMS] = {0};
+    struct result r = {.n_systems = t->baselines ? MOST_SYSTEMS : BASELINES};
     enum err_code code = task_tables_open(t->model, &m, e);
     if (code)
         return code;
     code = task_file_read(t->rows, &t->columns, m, true, t->unknown_is_absent, &asked, e);
     if (!code && t->known)
         code = task_file_read(t->known, &t->columns, m, true, t->unknown_is_absent, &known, e);
-    for (size_t s = 0; s < N_SYSTEMS && !code; s++)
-        code = task_answers_make(m, &asked.rows, &asked.data, &known.rows,
-                                 t->known && s == 0 ? &known.data : NULL, &answers[s], e);
+    if (!code)
+        code = answer(t, m, &asked, &known, answers, r.n_systems, e);
     if (!code)
         code = measure(t, answers, &asked.data, &r, e);
     if (!code)
         code = measure_counts(t, m, &asked, &known, &r, e);
     if (!code && t->json)
-        code = print_json(t, &r, m->spec.task.n_classes > 0, e);
+        code = print_json(t, &r, e);
     else if (!code)
         print_text(t, &r, m->spec.task.n_classes > 0);
-    for (size_t s = 0; s < N_SYSTEMS; s++)
+    for (size_t s = 0; s < MOST_SYSTEMS; s++)
         task_answers_fini(&answers[s]);
     task_file_fini(&known);
     task_file_fini(&asked);

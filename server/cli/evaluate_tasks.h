@@ -1,7 +1,7 @@
 /* evaluate_tasks - `hypernet evaluate --rows`: how good a model of tasks is on rows whose targets are there.
  * Layer: server/cli
  * Threads: confined to the main thread.
- * Memory: the tables, and the answers of two systems. */
+ * Memory: the tables, and the answers of all systems. */
 #ifndef SERVER_CLI_EVALUATE_TASKS_H
 #define SERVER_CLI_EVALUATE_TASKS_H
 
@@ -15,13 +15,14 @@ struct evaluate_tasks {
     const char *model, *rows, *known;
     struct task_options columns;
     double interval;
-    bool unknown_is_absent, json;
+    bool unknown_is_absent, baselines, json;
     const size_t *counts; /* (n_counts) so many known rows of each task; measured beside all of them */
     size_t n_counts;
     uint64_t seed; /* of the bootstrap, and of which rows are known */
 };
 
-/* Measures and prints: the model, and beside it the same without a known row, which is one model for all. */
+/* Measures and prints: the model, beside it the same without a known row, which is one model for all, and
+ * with baselines, which need known rows, what is fitted to these alone. */
 enum err_code evaluate_tasks_run(struct evaluate_tasks *t, struct err *e) ERR_MUST_CHECK;
 
 #endif

@@ -19,7 +19,8 @@ struct task_file {
 /* Opens a model file that must be one of tasks that read rows. */
 enum err_code task_tables_open(const char *path, struct model **out, struct err *e) ERR_MUST_CHECK;
 
-/* Reads a table for it; with_target: rows have the model's target. Zero-initialise; task_file_fini frees
+/* Reads a table for it; with_target: rows have the model's target. Columns that the model does not know are
+ * told of on standard error. Zero-initialise; task_file_fini frees
  * whatever is returned. */
 enum err_code task_file_read(const char *path, struct task_options *o, const struct model *m,
                              bool with_target, bool unknown_is_absent, struct task_file *out,

@@ -1,7 +1,7 @@
 #include "server/tasks/task_answers.h"
 
 #include "base/mem.h"
-#include "engine/network/student_t.h"
+#include "engine/network/task_quantiles.h"
 #include "engine/network/task_solver.h"
 
 #include <math.h>
@@ -60,8 +60,7 @@ static enum err_code solve(struct task_solver *s, const struct task_rows *rows,
                : err_set(e, ERR_INVALID, "task '%.*s': its rows cannot be solved for", (int)id.len, id.data);
 }
 
-/* Logits to probabilities; returns their entropy. */
-static double to_probabilities(double *f, size_t n)
+double task_answers_probabilities(double *f, size_t n)
 {
     double most = -INFINITY, sum = 0, entropy = 0;
     for (size_t k = 0; k < n; k++)
@@ -92,7 +91,7 @@ static void answer(struct task_solver *s, const real *x, size_t n, size_t n_know
     for (size_t i = 0; i < n; i++) {
         out->n_known[from + i] = n_known;
         if (s->spec->task.n_classes) {
-            out->spread[from + i] = to_probabilities(value + i * n_out, n_out);
+            out->spread[from + i] = task_answers_probabilities(value + i * n_out, n_out);
             continue;
         }
         out->spread[from + i] = sqrt(s->spread[i]);
@@ -105,15 +104,11 @@ enum err_code task_answers_make(const struct model *m, const struct task_rows *a
                                 const struct task_dataset *known, struct task_answers *out, struct err *e)
 {
     struct task_solver solver;
-    size_t n = asked->row_start[asked->table.n_tasks];
-    *out = (struct task_answers){.spec = &m->spec, .n = n};
-    out->value = mem_alloc_array(n, m->spec.d_output * sizeof *out->value);
-    out->spread = mem_alloc_array(n, sizeof *out->spread);
-    out->freedom = mem_zalloc_array(n, sizeof *out->freedom);
-    out->n_known = mem_alloc_array(n, sizeof *out->n_known);
-    if (!out->value || !out->spread || !out->freedom || !out->n_known)
-        return err_set(e, ERR_NOMEM, "no memory for %zu answers", n);
-    enum err_code code = task_solver_init(&solver, &m->spec, &m->params, PIECE, e);
+    *out = (struct task_answers){0};
+    enum err_code code = task_answers_reserve(out, m, asked->row_start[asked->table.n_tasks], e);
+    if (code)
+        return code;
+    code = task_solver_init(&solver, &m->spec, &m->params, PIECE, e);
     for (size_t t = 0; t < asked->table.n_tasks && !code; t++) {
         size_t n_known;
         code = solve(&solver, known_rows, known, id_table_text(&asked_rows->tasks, (uint32_t)t), &n_known, e);
@@ -129,20 +124,19 @@ enum err_code task_answers_make(const struct model *m, const struct task_rows *a
 
 enum err_code task_answers_reserve(struct task_answers *a, const struct model *m, size_t n, struct err *e)
 {
-    bool enough = a->capacity >= n;
+    if (a->capacity < n) {
+        task_answers_fini(a);
+        a->value = mem_alloc_array(n, m->spec.d_output * sizeof *a->value);
+        a->spread = mem_alloc_array(n, sizeof *a->spread);
+        a->freedom = mem_zalloc_array(n, sizeof *a->freedom);
+        a->n_known = mem_alloc_array(n, sizeof *a->n_known);
+        if (!a->value || !a->spread || !a->freedom || !a->n_known)
+            return err_set(e, ERR_NOMEM, "no memory for %zu answers", n);
+        a->capacity = n;
+    }
     a->spec = &m->spec;
+    a->quantiles = m->params.task_calibration;
     a->n = n;
-    if (enough)
-        return ERR_OK;
-    task_answers_fini(a);
-    a->value = mem_alloc_array(n, m->spec.d_output * sizeof *a->value);
-    a->spread = mem_alloc_array(n, sizeof *a->spread);
-    a->freedom = mem_zalloc_array(n, sizeof *a->freedom);
-    a->n_known = mem_alloc_array(n, sizeof *a->n_known);
-    if (!a->value || !a->spread || !a->freedom || !a->n_known)
-        return err_set(e, ERR_NOMEM, "no memory for %zu answers", n);
-    a->spec = &m->spec;
-    a->n = a->capacity = n;
     return ERR_OK;
 }
 
@@ -167,9 +161,12 @@ void task_answers_interval(const struct task_answers *a, size_t i, double probab
                            double *low, double *high)
 {
     const struct task_spec *t = &a->spec->task;
-    double width = student_t_quantile((1 + probability) / 2, a->freedom[i]) * a->spread[i];
-    *low = task_target(t, a->value[i] - width);
-    *high = task_target(t, a->value[i] + width);
+    double z[2];
+    for (size_t k = 0; k < 2; k++)
+        z[k] = task_quantile(a->quantiles, a->n_known[i], a->freedom[i],
+                             (1 + (k ? probability : -probability)) / 2);
+    *low = task_target(t, a->value[i] + z[0] * a->spread[i]);
+    *high = task_target(t, a->value[i] + z[1] * a->spread[i]);
     if (clamp) {
         *low = clamped(t, *low);
         *high = clamped(t, *high);

@@ -23,6 +23,8 @@ struct task_answers {
     double *freedom; /* (n) of numbers: degrees of freedom */
     size_t *n_known; /* (n) rows that were known of the task */
     size_t capacity; /* of task_answers_reserve */
+    const real
+        *quantiles; /* of the model's errors (engine/network/task_quantiles.h), borrowed; NULL: Student's t */
 };
 
 /* Answers the rows of `asked` in its order; known NULL: of no task is anything known. Task ids are those
@@ -40,6 +42,9 @@ enum err_code task_answers_reserve(struct task_answers *a, const struct model *m
                                    struct err *e) ERR_MUST_CHECK;
 void task_answers_predict(struct task_solver *s, const struct task_layer *layer, const real *x, size_t n,
                           size_t n_known, size_t from, struct task_answers *out);
+
+/* Logits f (n) become probabilities; returns their entropy, in nats. */
+double task_answers_probabilities(double *f, size_t n);
 
 /* The target of row i, cut to the range of training unless `clamp` is false; of numbers only. */
 double task_answers_value(const struct task_answers *a, size_t i, bool clamp);

@@ -17,25 +17,31 @@ const char *task_measure_name(enum task_measure m)
     return names[m];
 }
 
+enum task_measure task_measures_compared(const struct model_spec *spec)
+{
+    return spec->task.n_classes ? TASK_LOG_LOSS : spec->task.log_target ? TASK_MAPE : TASK_RMSE;
+}
+
 double task_measures_loss(const struct task_answers *a, size_t i, double y)
 {
     size_t n_classes = a->spec->task.n_classes;
     if (n_classes)
         return -log(fmax(a->value[i * n_classes + (size_t)y], 1e-300));
     double error = task_answers_value(a, i, true) - y;
-    return error * error;
+    return a->spec->task.log_target ? fabs(error / y) : error * error;
 }
 
 /* Rows of the chosen tasks. */
 struct choice {
     const struct task_answers *a;
     const double *y;
+    const size_t *n_known; /* (n), or NULL */
     size_t least, most;
 };
 
 static bool is_chosen(const struct choice *c, size_t i)
 {
-    return c->a->n_known[i] >= c->least && c->a->n_known[i] <= c->most;
+    return !c->n_known || (c->n_known[i] >= c->least && c->n_known[i] <= c->most);
 }
 
 static void measure_numbers(const struct choice *c, double interval, struct task_measures *out)
@@ -130,10 +136,11 @@ static enum err_code measure_classes(const struct choice *c, struct task_measure
     return n_classes == 2 ? measure_auc(c, out, e) : ERR_OK;
 }
 
-enum err_code task_measures_make(const struct task_answers *a, const double *y, double interval, size_t least,
-                                 size_t most, struct task_measures *out, struct err *e)
+enum err_code task_measures_make(const struct task_answers *a, const double *y, double interval,
+                                 const size_t *n_known, size_t least, size_t most, struct task_measures *out,
+                                 struct err *e)
 {
-    struct choice c = {a, y, least, most};
+    struct choice c = {a, y, n_known, least, most};
     size_t n = 0;
     *out = (struct task_measures){0};
     for (size_t m = 0; m < N_TASK_MEASURES; m++)
@@ -170,7 +177,7 @@ enum err_code task_measures_compare(const struct task_answers *a, const struct t
         room[2 * n + i] = (double)(d->row_start[i + 1] - d->row_start[i]);
     losses(a, d, room);
     losses(b, d, room + n);
-    const struct bootstrap sampled = {room + 2 * n, n, a->spec->task.n_classes == 0, seed};
+    const struct bootstrap sampled = {room + 2 * n, n, task_measures_compared(a->spec) == TASK_RMSE, seed};
     bootstrap_run(&sampled, room, room + n, &out->mean, &out->low, &out->high);
     mem_free(room);
     return ERR_OK;

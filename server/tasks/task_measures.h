@@ -45,24 +45,28 @@ struct task_measures {
 
 const char *task_measure_name(enum task_measure m);
 
-/* Measures answers for rows whose targets are y (n); rows of tasks with fewer than least or more than most
- * known rows are left out. */
-enum err_code task_measures_make(const struct task_answers *a, const double *y, double interval, size_t least,
-                                 size_t most, struct task_measures *out, struct err *e) ERR_MUST_CHECK;
+/* Measures answers for rows whose targets are y (n). Rows of tasks with fewer than least or more than most
+ * known rows are left out, by n_known (n), which may be what is known to another system that a is compared
+ * with; NULL: all are measured. */
+enum err_code task_measures_make(const struct task_answers *a, const double *y, double interval,
+                                 const size_t *n_known, size_t least, size_t most, struct task_measures *out,
+                                 struct err *e) ERR_MUST_CHECK;
 
 /* By how much one system's figure is another's, with its 95 % interval over tasks. */
 struct task_difference {
     double mean, low, high;
 };
 
-/* The root mean squared error, or the mean negative log probability, of a less that of b for the rows of d,
- * paired by task. */
+/* By what systems are compared, of models with this spec: the root mean squared error, of a log target the
+ * mean absolute error relative to the target, of classes the mean negative log probability. */
+enum task_measure task_measures_compared(const struct model_spec *spec);
+
+/* That of a less that of b for the rows of d, paired by task. */
 enum err_code task_measures_compare(const struct task_answers *a, const struct task_answers *b,
                                     const struct task_dataset *d, uint64_t seed, struct task_difference *out,
                                     struct err *e) ERR_MUST_CHECK;
 
-/* What one answer adds to the mean by which systems are compared: squared error, or negative log
- * probability. */
+/* What one answer adds to the mean by which systems are compared. */
 double task_measures_loss(const struct task_answers *a, size_t i, double y);
 
 #endif

@@ -6,6 +6,7 @@
 #include "engine/model.h"
 #include "engine/train/train.h"
 #include "server/tasks/task_answers.h"
+#include "server/tasks/task_baselines.h"
 #include "server/tasks/task_measures.h"
 #include "tests/support/suite.h"
 
@@ -203,10 +204,22 @@ START_TEST(a_model_that_finds_no_memory_is_opened_and_answers_the_next_time)
     for (long n = 1; !through; n++) {
         err_clear(&e);
         mem_fail_at(n, _i % 2);
-        enum err_code code = task_measures_make(&answers, asked.y, 0.9, 0, SIZE_MAX, &measures, &e);
+        enum err_code code = task_measures_make(&answers, asked.y, 0.9, NULL, 0, 0, &measures, &e);
         through = got_through(code, &e, n);
     }
     ck_assert_uint_eq(measures.n_rows, N_TASKS * N_ROWS);
+    for (int which = 0; which < N_TASK_BASELINES; which++) {
+        through = false;
+        for (long n = 1; !through; n++) {
+            err_clear(&e);
+            task_answers_fini(&answers);
+            mem_fail_at(n, _i % 2);
+            through = got_through(task_baselines_make(m, (enum task_baseline)which, &rows, &asked, &rows,
+                                                      &data, 1, &answers, &e),
+                                  &e, n);
+        }
+        ck_assert_uint_eq(answers.n, N_TASKS * N_ROWS);
+    }
     task_answers_fini(&answers);
     task_dataset_fini(&asked);
     model_unref(m);

@@ -4,11 +4,13 @@ Written from schema/model.md: it shares no code with the engine, so that an erro
 import json
 import math
 import re
+import statistics
 import struct
 
 import numpy as np
 
 DTYPES = {"F32": "<f4", "I64": "<i8", "U32": "<u4", "U8": "u1", "BF16": "<u2"}
+NORMAL = statistics.NormalDist()
 ACTIVATIONS = {"identity": lambda x: x, "relu": lambda x: np.maximum(x, 0), "tanh": np.tanh}
 
 
@@ -39,6 +41,8 @@ def log_gamma(x):
 
 def student_t_quantile(probability, freedom):
     """By the density, summed with Simpson's rule over the angle t = sqrt(freedom) tan(u), in which it is bounded."""
+    if probability < 0.5:
+        return -student_t_quantile(1 - probability, freedom)
     u = np.linspace(0, np.pi / 2, 20001)
     density = np.cos(u) ** (freedom - 1)
     density *= np.exp(log_gamma((freedom + 1) / 2) - log_gamma(freedom / 2)) / np.sqrt(np.pi)
@@ -112,8 +116,18 @@ class Tasks:
         inverse = np.linalg.inv(np.eye(m) + (phi * v[:, None]).T @ phi / s2)
         b = phi.T @ (v * r) / s2
         a = a0 + v.sum() / 2
-        return {"inverse": inverse, "weights": inverse @ b, "a": a, "s2": s2,
+        return {"inverse": inverse, "weights": inverse @ b, "a": a, "s2": s2, "n": len(known),
                 "tau": (a0 + ((v * r * r).sum() / s2 - b @ inverse @ b) / 2) / a}
+
+    def quantile(self, probability, freedom, n_known):
+        """Of (target - value) / scale: as validation found it, between its probabilities linear in the normal distribution."""
+        if not self.task["target"].get("calibrated"):
+            return student_t_quantile(probability, freedom)
+        z = self.t["task.calibration"][sum(n_known >= n for n in (1, 2, 3, 5, 9, 17, 33))]
+        at = [NORMAL.inv_cdf(p) for p in (0.005, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.995)]
+        normal = NORMAL.inv_cdf(probability)
+        k = min(max(sum(x <= normal for x in at) - 1, 0), len(at) - 2)
+        return z[k] + (normal - at[k]) / (at[k + 1] - at[k]) * (z[k + 1] - z[k])
 
     def predict(self, layer, rows, interval=0.9):
         """(n, 3) prediction and bounds, or (n, classes) probabilities."""
@@ -124,9 +138,9 @@ class Tasks:
             p = np.exp(logits - logits.max(1, keepdims=True))
             return p / p.sum(1, keepdims=True)
         scale = np.sqrt(layer["tau"] * (layer["s2"] + own))
-        width = student_t_quantile((1 + interval) / 2, 2 * layer["a"]) * scale
+        low, high = (scale * self.quantile((1 + side * interval) / 2, 2 * layer["a"], layer["n"]) for side in (-1, 1))
         middle, d = f0[:, 0] + phi @ layer["weights"], target["deviation"]
-        learned = np.stack([middle - target["shrink"] * scale ** 2 * d, middle - width, middle + width], 1)
+        learned = np.stack([middle - target["shrink"] * scale ** 2 * d, middle + low, middle + high], 1)
         values = learned * d + target["mean"]
         return np.clip(np.exp(values) if target["log"] else values, target["least"], target["most"])
 

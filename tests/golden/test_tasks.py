@@ -55,7 +55,7 @@ class Parity(unittest.TestCase):
             writer.writerows(rows)
         return path
 
-    def check(self, with_class, *options):
+    def check(self, with_class, *options, intervals=(0.8,)):
         rows = rows_of(random.Random(5), with_class)
         known = [r for r in rows if int(r["week"]) < 12 and r["task"] != "t3"]
         asked = [{c: v for c, v in r.items() if c != "y"} for r in rows if int(r["week"]) >= 12]
@@ -63,31 +63,38 @@ class Parity(unittest.TestCase):
         asked[1]["price"] = "-50"
         model = os.path.join(self.dir, "m.hn")
         learned, known_path, asked_path = self.write("l.csv", known), self.write("k.csv", known), self.write("a.csv", asked)
-        run("train", "--rows", learned, "--task", "task", "--target", "y", "--out", model, "--epochs", 2, "--threads", 1,
+        run("train", "--rows", learned, "--task", "task", "--target", "y", "--out", model, "--epochs", 1, "--threads", 1,
             "--categorical", "code", *options)
-        printed = run("predict", "--model", model, "--rows", asked_path, "--known", known_path, "--task", "task", "--interval", 0.8)
-        got = list(csv.DictReader(printed.splitlines(), delimiter="\t"))
-        self.assertEqual([g["task"] for g in got], [a["task"] for a in asked])
+        for interval in intervals:
+            with self.subTest(interval):
+                self.compare(rows, asked, run("predict", "--model", model, "--rows", asked_path, "--known", known_path, "--task", "task",
+                                              "--interval", interval), reference.Tasks(model), interval)
+        return reference.Tasks(model).task
 
-        here, expected = reference.Tasks(model), []
+    def compare(self, rows, asked, printed, here, interval):
+        got, expected = list(csv.DictReader(printed.splitlines(), delimiter="\t")), []
+        self.assertEqual([g["task"] for g in got], [a["task"] for a in asked])
         present = [{c: v or None for c, v in r.items()} for r in rows]
         for task in sorted({r["task"] for r in asked}, key=lambda t: int(t[1:])):
             mine = [r for r in present if r["task"] == task and int(r["week"]) < 12 and task != "t3"]
             layer = here.solve(mine, [r["y"] for r in mine], [float(r["week"]) for r in mine])
             answered = [{c: v or None for c, v in r.items()} for r in asked if r["task"] == task]
-            expected.append(here.predict(layer, answered, 0.8))
+            expected.append(here.predict(layer, answered, interval))
         expected = np.concatenate(expected)
-        columns = here.task["target"].get("classes") or ["y", "low", "high"]
-        answers = np.array([[float(g[c]) for c in columns] for g in got])
+        classes = here.task["target"].get("classes")
+        answers = np.array([[float(g[c]) for c in classes or ["y", "low", "high"]] for g in got])
         self.assertLess(np.abs(answers - expected).max(), TOLERANCE * np.abs(expected).max())
         self.assertEqual({g["known"] for g in got if g["task"] == "t3"}, {"0"})
-        if with_class:
-            self.assertEqual([g["y"] for g in got], [columns[k] for k in expected.argmax(1)])
-        return here.task
+        if classes:
+            self.assertEqual([g["y"] for g in got], [classes[k] for k in expected.argmax(1)])
 
     def test_numbers(self):
         task = self.check(False)
         self.assertEqual([c["kind"] for c in task["columns"]], ["number", "number", "number", "category", "number", "category"])
+
+    def test_intervals_are_those_of_the_errors_in_validation(self):
+        inside, between, near_the_middle, beyond = 0.9, 0.66, 0.2, 0.997
+        self.assertTrue(self.check(False, intervals=(inside, between, near_the_middle, beyond))["target"]["calibrated"])
 
     def test_classes(self):
         self.assertEqual(self.check(True)["target"]["classes"], ["high", "low", "mid"])

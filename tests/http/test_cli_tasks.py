@@ -64,7 +64,7 @@ class Tasks(unittest.TestCase):
         return cls.path(name)
 
     @classmethod
-    def train(cls, table, out, *args, target="units", task="shop", epochs=6, check=True):
+    def train(cls, table, out, *args, target="units", task="shop", epochs=4, check=True):
         r = run("train", "--rows", table, "--task", task, "--target", target, "--out", out, "--epochs", epochs,
                 "--threads", 1, *args)
         if check and r.returncode != 0:
@@ -171,6 +171,67 @@ class Tasks(unittest.TestCase):
                 content.append(f.read())
         self.assertEqual(content[0], content[1])
         self.assertNotEqual(content[0], content[2])
+
+    def test_of_noise_there_is_one_model_for_all_and_of_shops_each_has_its_part(self):
+        rng = random.Random(9)
+        noise = [("s%d" % (i % 30), i, round(rng.uniform(1, 4), 2), rng.choice(["yes", "no"]), round(rng.gauss(0, 1), 4))
+                 for i in range(600)]
+        said = [json.loads(self.train(self.file("some.csv", csv(rows)), self.path("some.hn"), "--json", epochs=1).stdout)
+                for rows in (noise, self.known)]
+        self.assertLess(said[0]["own_part"], 1)
+        self.assertLess(said[0]["loss_one_for_all"], said[0]["loss_as_learned"])
+        self.assertEqual(said[1]["chosen"], "net")
+        self.assertGreaterEqual(said[1]["own_part"], 0.5)
+        self.assertLess(said[1]["loss"], said[1]["loss_one_for_all"] - 0.3)
+
+    # ---- how good it is ----
+
+    def measured(self, *args):
+        return json.loads(done("evaluate", "--model", self.model, "--rows", self.path("targets.csv"), "--task", "shop", "--json", *args))
+
+    def test_what_is_measured_is_what_is_predicted(self):
+        self.file("targets.csv", csv(self.asked))
+        result = self.measured("--known", self.known_path)
+        self.assertEqual((result["tasks"], result["unseen_tasks"], list(result["by_known"])), (SHOPS, 0, ["5-24"]))
+        for name, known in (("model", ["--known", self.known_path]), ("nothing_known", [])):
+            predictions = self.predict(self.asked_path, *known)[1]
+            self.assertAlmostEqual(result["all"][name]["rmse"], self.error(predictions), delta=1e-4)
+            covered = [float(p["low"]) <= r[4] <= float(p["high"]) for p, r in zip(predictions, self.asked)]
+            self.assertAlmostEqual(result["all"][name]["coverage"], sum(covered) / len(covered), delta=0.05)  # which are not cut
+            self.assertEqual(result["all"][name]["rows"], len(self.asked))
+        difference = result["difference"]["nothing_known"]
+        self.assertAlmostEqual(difference["mean"], result["all"]["model"]["rmse"] - result["all"]["nothing_known"]["rmse"], delta=1e-3)
+        self.assertLess(difference["low"], difference["mean"])
+        self.assertLess(difference["high"], 0)
+        self.assertEqual(result["difference"]["of"], "rmse")
+
+    def test_baselines_are_fitted_to_the_known_rows_and_compared_by_shop(self):
+        self.file("targets.csv", csv(self.asked))
+        result = self.measured("--known", self.known_path, "--baselines")
+        rmse = {name: m["rmse"] for name, m in result["all"].items()}
+        self.assertEqual(list(rmse), ["model", "nothing_known", "linear_for_all", "linear_with_ids", "linear_for_each"])
+        self.assertLess(rmse["linear_with_ids"], 0.7 * rmse["linear_for_all"])  # the shops' levels differ
+        self.assertLess(rmse["linear_for_each"], 0.6 * rmse["linear_with_ids"])  # and their elasticities
+        for name in list(rmse)[1:]:
+            d = result["difference"][name]
+            self.assertAlmostEqual(d["mean"], rmse["model"] - rmse[name], delta=1e-3)
+            self.assertTrue(d["low"] <= d["mean"] <= d["high"])
+        lines = done("evaluate", "--model", self.model, "--rows", self.path("targets.csv"), "--task", "shop", "--baselines",
+                     "--known", self.known_path)
+        self.assertIn("linear for each", lines)
+        self.assertIn("rmse of the model less that of", lines)
+        r = run("evaluate", "--model", self.model, "--rows", self.path("targets.csv"), "--task", "shop", "--baselines")
+        self.assertEqual((r.returncode, r.stdout), (2, ""))
+        self.assertIn("--baselines goes with --known, to whose rows they are fitted", r.stderr)
+
+    def test_columns_that_the_model_does_not_know_are_named(self):
+        table = self.file("colour.csv", csv([r + ("x",) for r in self.asked], ("shop", "day", "price", "deal", "units", "Price")))
+        told = "the model does not know, and ignores, the column 'Price'\n"
+        r = run("predict", "--model", self.model, "--rows", table, "--task", "shop")
+        self.assertEqual((r.returncode, r.stderr), (0, "%s: %s" % (table, told)))
+        r = run("evaluate", "--model", self.model, "--rows", self.file("targets.csv", csv(self.asked)), "--task", "shop", "--known", table)
+        self.assertEqual((r.returncode, r.stderr), (0, "%s: %s" % (table, told)))
+        self.assertEqual(run("predict", "--model", self.model, "--rows", self.asked_path, "--task", "shop").stderr, "")
 
     # ---- what cannot be trained from ----
 

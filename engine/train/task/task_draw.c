@@ -18,7 +18,8 @@ enum err_code task_drawing_init(struct task_drawing *d, const struct model_spec 
     d->age = mem_alloc_array(MARKS, sizeof *d->age);
     d->time = mem_alloc_array(TASK_MOST_ROWS, sizeof *d->time);
     d->order = mem_alloc_array(TASK_MOST_ROWS, sizeof *d->order);
-    if (d->x && d->y && d->support && d->query && d->age && d->time && d->order)
+    d->row = mem_alloc_array(TASK_MOST_ROWS, sizeof *d->row);
+    if (d->x && d->y && d->support && d->query && d->age && d->time && d->order && d->row)
         return ERR_OK;
     task_drawing_fini(d);
     return err_set(e, ERR_NOMEM, "no memory for %d rows of a task", TASK_MOST_ROWS);
@@ -33,6 +34,7 @@ void task_drawing_fini(struct task_drawing *d)
     mem_free(d->age);
     mem_free(d->time);
     mem_free(d->order);
+    mem_free(d->row);
     *d = (struct task_drawing){0};
 }
 
@@ -41,9 +43,12 @@ static size_t n_drawable(const struct task_drawing *d, size_t task)
 {
     const struct task_table *t = d->table;
     size_t end = t->row_start[task + 1];
+    size_t n_held = 0;
     while (t->time && end > t->row_start[task] && t->time[end - 1] > d->until)
         end--;
-    return end - t->row_start[task];
+    for (size_t i = t->row_start[task]; d->held && i < end; i++)
+        n_held += d->held[i];
+    return end - t->row_start[task] - n_held;
 }
 
 /* Takes n of the task's rows: all, or a sample without replacement in their order (Knuth 1969, algorithm
@@ -52,9 +57,10 @@ static void take_rows(struct task_drawing *d, size_t task, size_t n, struct rng 
 {
     const struct task_table *t = d->table;
     size_t first = t->row_start[task], left = n_drawable(d, task), taken = 0;
-    for (size_t i = first; taken < n; i++, left--) {
-        if (rng_below(r, left) >= n - taken)
+    for (size_t i = first; taken < n; i++) {
+        if ((d->held && d->held[i]) || rng_below(r, left--) >= n - taken)
             continue;
+        d->row[taken] = i;
         memcpy(d->x + taken * d->spec->d_item, t->x + i * d->spec->d_item, d->spec->d_item * sizeof *d->x);
         d->y[taken] = d->spec->task.n_classes ? t->y[i] : task_learned_target(&d->spec->task, t->y[i]);
         if (t->time)
@@ -141,4 +147,34 @@ void task_drawing_ahead(struct task_drawing *d, size_t task, double from, struct
     start(d, n, n_splits);
     for (size_t j = 0; j < n_splits; j++)
         split_at(d, j, n, d->time, from - d->gap + (double)j * windows / (double)n_splits * d->horizon);
+}
+
+/* What is held is asked for, any others known. */
+static void split_held(struct task_drawing *d, size_t j, size_t n, const uint8_t *held, enum task_known known,
+                       struct rng *r)
+{
+    size_t n_others = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (held[d->row[i]])
+            d->query[j * n + i] = 1;
+        else
+            d->order[n_others++] = (uint32_t)i;
+    }
+    rng_shuffle(r, d->order, n_others);
+    size_t n_known = known_rows(known, n_others, r);
+    for (size_t i = 0; i < n_known; i++)
+        d->support[j * n + d->order[i]] = 1;
+    d->n_queries += n - n_others;
+}
+
+void task_drawing_held(struct task_drawing *d, size_t task, enum task_known known, struct rng *r)
+{
+    const uint8_t *held = d->held;
+    d->held = NULL;
+    size_t n = least(n_drawable(d, task), TASK_MOST_ROWS);
+    take_rows(d, task, n, r);
+    d->held = held;
+    start(d, n, TASK_SPLITS);
+    for (size_t j = 0; j < TASK_SPLITS; j++)
+        split_held(d, j, n, held, known, r);
 }

@@ -14,6 +14,8 @@
 #include "engine/train/data/task_table.h"
 #include "engine/train/task/task_step.h"
 
+#include <stdint.h>
+
 enum {
     TASK_MOST_ROWS = 256,   /* of a task that are drawn */
     TASK_MOST_QUERIES = 64, /* that are asked for in a split */
@@ -30,9 +32,12 @@ struct task_drawing {
     size_t n_queries;            /* over its splits */
     double period, gap, horizon; /* of times: see engine/train/data/training.h */
     double until;                /* rows after this time are not drawn; INFINITY: all are */
+    const uint8_t
+        *held; /* (rows of the table) 1: it is validated on, and not drawn; NULL: all are. Borrowed */
     real *x;
     double *y, *support, *query, *age, *time;
     uint32_t *order; /* (TASK_MOST_ROWS) */
+    size_t *row;     /* (TASK_MOST_ROWS) of the table, of each row of the draw */
 };
 
 enum err_code task_drawing_init(struct task_drawing *d, const struct model_spec *spec,
@@ -46,5 +51,8 @@ void task_drawing_next(struct task_drawing *d, size_t task, enum task_known know
 /* Draws the task's last rows, and for each split the rows of one horizon after `from` as what is asked
  * for: so many that all of them are asked for, or as many as there are splits. */
 void task_drawing_ahead(struct task_drawing *d, size_t task, double from, struct rng *r);
+
+/* Draws the task's rows, and asks in each split for those that are held; known are some of the others. */
+void task_drawing_held(struct task_drawing *d, size_t task, enum task_known known, struct rng *r);
 
 #endif

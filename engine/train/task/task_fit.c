@@ -11,83 +11,32 @@
 enum {
     WARM_UP = 100,
     VALIDATE_EVERY = 50,
-    MOST_HELD = 200,
-    MOST_AHEAD = 400, /* tasks that are validated on by their newest rows */
-    HELD_PERCENT = 15,
     PATIENCE_PERCENT = 30, /* of the steps */
     PER_SHARD = TASK_BATCH / TASK_SHARDS
 };
 static const double rate = 3e-3, last_rate = 0.02, scales_rate = 5, clip_norm = 1;
 static const double decay = 0.6; /* of a schedule of any length: weights shrink by exp(-decay) */
 
-/* ---- which tasks ---- */
-
-static size_t n_rows(const struct task_table *t, size_t task)
-{
-    return t->row_start[task + 1] - t->row_start[task];
-}
-
-/* Tasks of one row teach nothing about the others of it: they are left out. */
-static enum err_code choose_tasks(struct task_fit *f, struct err *e)
-{
-    const struct task_table *t = f->table;
-    struct rng r;
-    size_t n = 0;
-    f->tasks = mem_alloc_array(t->n_tasks, sizeof *f->tasks);
-    if (!f->tasks)
-        return err_set(e, ERR_NOMEM, "no memory for %zu tasks", t->n_tasks);
-    for (size_t i = 0; i < t->n_tasks; i++)
-        if (n_rows(t, i) > 1)
-            f->tasks[n++] = (uint32_t)i;
-    if (n < 2)
-        return err_set(e, ERR_INVALID, "training needs at least two tasks with two rows; there are %zu", n);
-    rng_init(&r, f->run->options.seed, 1);
-    rng_shuffle(&r, f->tasks, n);
-    if (t->time) {
-        f->n_held = n < MOST_AHEAD ? n : MOST_AHEAD;
-        f->n_learned = n;
-        return ERR_OK;
-    }
-    f->n_held = (n * HELD_PERCENT + 50) / 100;
-    f->n_held = f->n_held < 1 ? 1 : f->n_held > MOST_HELD ? MOST_HELD : f->n_held;
-    f->first_learned = f->n_held;
-    f->n_learned = n - f->n_held;
-    return ERR_OK;
-}
-
-/* What lies ahead: the newest part of the whole table's time. */
-static void choose_times(struct task_fit *f)
-{
-    const struct task_table *t = f->table;
-    double first = INFINITY, last = -INFINITY;
-    f->from = INFINITY;
-    for (size_t i = 0; t->time && i < t->row_start[t->n_tasks]; i++) {
-        first = fmin(first, t->time[i]);
-        last = fmax(last, t->time[i]);
-    }
-    if (t->time)
-        f->from = last - (last - first) * HELD_PERCENT / 100;
-}
-
-/* What every drawing has to know of times. */
-static void set_times(const struct task_fit *f, struct task_drawing *d)
+/* What every drawing has to know of times, and of what is validated on. */
+static void set_bounds(const struct task_fit *f, struct task_drawing *d)
 {
     const struct train_options *o = &f->run->options;
     d->period = f->spec->task.period > 0 ? f->spec->task.period : 1;
     d->gap = o->gap;
     d->horizon = o->horizon > 0 ? o->horizon : d->period;
-    d->until = f->from;
+    d->until = f->holdout->from;
+    d->held = f->holdout->held;
 }
 
 enum err_code task_fit_init(struct task_fit *f, struct run *run, const struct model_spec *spec,
-                            const struct task_table *table, struct param_block *block, struct err *e)
+                            const struct task_table *table, const struct task_holdout *holdout,
+                            struct param_block *block, struct err *e)
 {
+    enum err_code code = ERR_OK;
     *f = (struct task_fit){
-        .run = run, .spec = spec, .table = table, .block = block, .best_loss = INFINITY, .none_loss = NAN};
-    enum err_code code = choose_tasks(f, e);
-    choose_times(f);
+        .run = run, .spec = spec, .table = table, .holdout = holdout, .block = block, .best_loss = INFINITY};
     f->best = mem_alloc_array(block->n_values, sizeof *f->best);
-    if (!code && !f->best)
+    if (!f->best)
         code = err_set(e, ERR_NOMEM, "no memory for %zu parameters", block->n_values);
     for (size_t i = 0; i < TASK_SHARDS && !code; i++) {
         struct task_shard *s = &f->shards[i];
@@ -99,7 +48,7 @@ enum err_code task_fit_init(struct task_fit *f, struct run *run, const struct mo
         for (size_t k = 0; k < PER_SHARD && !code; k++) {
             code = task_drawing_init(&s->drawing[k], spec, table, e);
             if (!code)
-                set_times(f, &s->drawing[k]);
+                set_bounds(f, &s->drawing[k]);
         }
         if (!code)
             code = task_step_init(&s->step, spec, TASK_MOST_ROWS, e);
@@ -115,7 +64,6 @@ void task_fit_fini(struct task_fit *f)
         for (size_t k = 0; k < PER_SHARD; k++)
             task_drawing_fini(&f->shards[i].drawing[k]);
     }
-    mem_free(f->tasks);
     mem_free(f->best);
     *f = (struct task_fit){0};
 }
@@ -130,7 +78,8 @@ static void draw_shard(void *arg, size_t i, size_t thread)
     for (size_t k = 0; k < PER_SHARD; k++) {
         rng_init(&r, f->run->options.seed,
                  (uint64_t)(f->step * TASK_BATCH + (long)(i * PER_SHARD + k)) + 1000);
-        size_t task = f->tasks[f->first_learned + rng_below(&r, f->n_learned)];
+        const struct task_holdout *h = f->holdout;
+        size_t task = h->tasks[h->first_learned + rng_below(&r, h->n_learned)];
         task_drawing_next(&f->shards[i].drawing[k], task, TASK_KNOWN_ANY, &r);
     }
 }
@@ -198,15 +147,20 @@ struct validation {
 };
 
 void task_fit_draw_held(const struct task_fit *f, struct task_drawing *d, size_t k, enum task_known known,
-                        struct rng *r)
+                        uint64_t turn)
 {
-    if (!f->table->time) {
-        task_drawing_next(d, f->tasks[k], known, r);
-        return;
+    const struct task_holdout *h = f->holdout;
+    struct rng r;
+    rng_init(&r, f->run->options.seed, (turn << 32) + 500 + k);
+    if (f->table->time) {
+        d->until = INFINITY;
+        task_drawing_ahead(d, h->tasks[k], h->from, &r);
+        d->until = h->from;
+    } else if (h->held) {
+        task_drawing_held(d, h->tasks[k], known, &r);
+    } else {
+        task_drawing_next(d, h->tasks[k], known, &r);
     }
-    d->until = INFINITY;
-    task_drawing_ahead(d, f->tasks[k], f->from, r);
-    d->until = f->from;
 }
 
 static void validate_shard(void *arg, size_t i, size_t thread)
@@ -214,11 +168,9 @@ static void validate_shard(void *arg, size_t i, size_t thread)
     struct validation *v = arg;
     struct task_fit *f = v->f;
     struct task_shard *s = &f->shards[i];
-    struct rng r;
     (void)thread;
-    for (size_t k = i; k < f->n_held; k += TASK_SHARDS) {
-        rng_init(&r, f->run->options.seed, 500 + k);
-        task_fit_draw_held(f, &s->drawing[0], k, v->known, &r);
+    for (size_t k = i; k < f->holdout->n_held; k += TASK_SHARDS) {
+        task_fit_draw_held(f, &s->drawing[0], k, v->known, 0);
         if (s->drawing[0].n_queries)
             v->loss[i] += task_step_loss(&s->step, &f->block->params, &s->drawing[0].draw, 1, NULL);
         v->n_queries[i] += s->drawing[0].n_queries;
@@ -226,7 +178,7 @@ static void validate_shard(void *arg, size_t i, size_t thread)
 }
 
 /* The same rows each time. */
-static double validate(struct task_fit *f, enum task_known known)
+double task_fit_validate(struct task_fit *f, enum task_known known)
 {
     struct validation v = {.f = f, .known = known};
     double loss = 0;
@@ -240,11 +192,15 @@ static double validate(struct task_fit *f, enum task_known known)
     return loss / (double)n;
 }
 
+double task_fit_loss(struct task_fit *f)
+{
+    double loss = task_fit_validate(f, TASK_KNOWN_ALL);
+    return f->table->time ? loss : (loss + task_fit_validate(f, TASK_KNOWN_FEW)) / 2;
+}
+
 static void keep_if_better(struct task_fit *f)
 {
-    double loss = validate(f, TASK_KNOWN_ALL);
-    if (!f->table->time)
-        loss = (loss + validate(f, TASK_KNOWN_FEW)) / 2;
+    double loss = task_fit_loss(f);
     if (!(loss < f->best_loss))
         return;
     f->best_loss = loss;
@@ -255,11 +211,12 @@ static void keep_if_better(struct task_fit *f)
 
 static bool tell(struct task_fit *f, double loss)
 {
-    struct progress p = progress_at("train", (double)f->step / (double)f->n_steps);
+    long done = f->course.before + f->step, all = done > f->course.of ? done : f->course.of;
+    struct progress p = progress_at("train", (double)done / (double)all);
     p.loss = loss;
     p.metric_name = "validation loss";
     p.best_metric = isfinite(f->best_loss) ? f->best_loss : NAN;
-    p.left_s = budget_elapsed(&f->run->budget) * (double)(f->n_steps - f->step) / (double)f->step;
+    p.left_s = budget_elapsed(&f->run->budget) * (double)(all - done) / (double)done;
     run_tell(f->run, p);
     return !budget_over(&f->run->budget);
 }
@@ -313,20 +270,19 @@ enum err_code task_fit_run(struct task_fit *f, long n_steps, long last, struct e
                : err_set(e, ERR_INVALID,
                          "no row is left to validate on: none of a task comes so long after known ones "
                          "as --gap and --horizon say, in the newest %d %% of the time",
-                         HELD_PERCENT);
+                         TASK_HELD_PERCENT);
 }
 
 void task_fit_take_best(struct task_fit *f)
 {
     memcpy(f->block->values, f->best, f->block->n_values * sizeof *f->best);
-    if (!f->table->time)
-        f->none_loss = validate(f, TASK_KNOWN_NONE);
 }
 
 void task_fit_learn_all(struct task_fit *f)
 {
-    f->from = INFINITY;
     for (size_t i = 0; i < TASK_SHARDS; i++)
-        for (size_t k = 0; k < PER_SHARD; k++)
+        for (size_t k = 0; k < PER_SHARD; k++) {
             f->shards[i].drawing[k].until = INFINITY;
+            f->shards[i].drawing[k].held = NULL;
+        }
 }

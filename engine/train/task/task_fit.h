@@ -10,6 +10,7 @@
 #include "engine/train/data/run.h"
 #include "engine/train/gradient/param_block.h"
 #include "engine/train/task/task_draw.h"
+#include "engine/train/task/task_holdout.h"
 
 enum { TASK_SHARDS = 8, TASK_BATCH = 16 /* tasks a step */ };
 
@@ -21,29 +22,31 @@ struct task_shard {
     double loss;
 };
 
+/* Steps of all courses of a training together, for whoever is told how far it is. */
+struct task_course {
+    long before, of; /* before this course, and of all */
+};
+
 struct task_fit {
     struct run *run;
     const struct model_spec *spec;
     const struct task_table *table;
+    const struct task_holdout *holdout;
     struct param_block *block;
-    uint32_t
-        *tasks; /* in a drawn order; [0, n_held) are validated on, the n_learned from first_learned on are
-                        learned from: others, or where rows have times the same, by their older rows */
-    size_t n_held, first_learned, n_learned;
-    double from; /* with times: rows after it are validated on; INFINITY: none are */
+    struct task_course course; /* the caller's to set */
     struct task_shard shards[TASK_SHARDS];
     real *best;         /* (n_values) */
     size_t n_validated; /* rows that were asked for in the last validation */
     double best_loss;   /* mean negative log likelihood of an asked row in validation */
-    double none_loss; /* the same where nothing of a task is known, for the best parameters; NAN with times */
     long step, n_steps;
     long best_step, best_schedule; /* of so many steps */
     double weight_decay;           /* of this schedule */
 };
 
+/* run, spec, table, holdout and block are borrowed. */
 enum err_code task_fit_init(struct task_fit *f, struct run *run, const struct model_spec *spec,
-                            const struct task_table *table, struct param_block *block,
-                            struct err *e) ERR_MUST_CHECK;
+                            const struct task_table *table, const struct task_holdout *holdout,
+                            struct param_block *block, struct err *e) ERR_MUST_CHECK;
 void task_fit_fini(struct task_fit *f);
 
 /* Takes the steps of a schedule of n_steps from the block's values, or as many as the run's budget allows,
@@ -54,15 +57,17 @@ enum err_code task_fit_run(struct task_fit *f, long n_steps, long last, struct e
 /* Puts the best parameters into the block. */
 void task_fit_take_best(struct task_fit *f);
 
-/* From now on all rows are learned from. */
-void task_fit_learn_all(struct task_fit *f);
+/* The loss of the block's parameters in validation, by which models are chosen: the mean of that with all
+ * other rows of a task known, and that with a drawn number of them; with times, ahead of what is known. The
+ * second: with what is known as it says. */
+double task_fit_loss(struct task_fit *f);
+double task_fit_validate(struct task_fit *f, enum task_known known);
 
-/* Draws rows of the k-th task that is validated on. */
+/* Draws rows of the k-th task that is validated on; each turn draws others, and a turn always the same. */
 void task_fit_draw_held(const struct task_fit *f, struct task_drawing *d, size_t k, enum task_known known,
-                        struct rng *r);
+                        uint64_t turn);
 
-/* Of a log target: by how many variances a prediction is lowered for the least error relative to the
- * target, by the block's parameters in validation. */
-enum err_code task_fit_shrink(struct task_fit *f, double *out, struct err *e) ERR_MUST_CHECK;
+/* From now on all rows of the learned tasks are learned from, and nothing is left to validate on. */
+void task_fit_learn_all(struct task_fit *f);
 
 #endif

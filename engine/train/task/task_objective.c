@@ -1,29 +1,40 @@
-/* One model for all tasks to begin with: nothing that tasks share looks at which task it is, and the layer
- * that is a task's own begins at zero. */
+/* Three candidates, each from its own start; validation chooses. Some tables are learned by heart in more
+ * steps than a few, and some have nothing to say beyond a straight line. */
 #include "engine/train/task/task_objective.h"
 
 #include "base/mem.h"
 #include "engine/format/model_write.h"
-#include "engine/network/task_head.h"
 #include "engine/train/gradient/param_block.h"
-#include "engine/train/task/task_fit.h"
+#include "engine/train/task/task_start.h"
+#include "engine/train/task/task_tune.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { HIDDEN = 64, N_HIDDEN = 2, BASIS = 32 };
-static const long schedules[] = {200, 1000}; /* steps; some tables are learned by heart in more */
-enum { N_SCHEDULES = sizeof schedules / sizeof *schedules };
-static const double first_noise = 0.3, first_shape = 4, first_curvature = 0.5, first_kappa = 0.4,
-                    bias_deviation = 0.5, first_rate = 0.01;
+enum { LINEAR, NET, N_KINDS };
+static const char *const kind_names[N_KINDS] = {"linear", "net"};
+static const struct {
+    int kind;
+    long n_steps;
+} candidates[] = {{LINEAR, 300}, {NET, 200}, {NET, 1000}};
+enum { N_CANDIDATES = sizeof candidates / sizeof *candidates };
 
-struct task {
-    struct run *run;
+/* One kind of model, trained. */
+struct trial {
     struct model_spec spec; /* its columns, texts and classes are the table's */
     bool has_block;
     struct param_block block;
     struct task_fit fit;
+};
+
+struct task {
+    struct run *run;
+    struct task_holdout holdout;
+    struct trial trials[N_KINDS];
+    struct trial *best;
+    struct task_own_part own_part;
+    double none_loss; /* where nothing of a task is known; NAN with times */
 };
 
 static enum err_code check(const struct train_data *data, const struct train_options *o, struct err *e)
@@ -37,74 +48,17 @@ static enum err_code check(const struct train_data *data, const struct train_opt
     return o->checkpoint ? err_set(e, ERR_INVALID, "%s takes no checkpoint", o->objective->name) : ERR_OK;
 }
 
-/* ---- the model to begin with ---- */
-
-static void measure_target(const struct task_table *t, struct task_spec *about)
+static enum err_code build_trial(struct task *s, int kind, struct err *e)
 {
-    size_t n = t->row_start[t->n_tasks];
-    double sum = 0, squares = 0;
-    about->target_mean = 0;
-    about->target_deviation = 1;
-    for (size_t i = 0; i < n; i++)
-        sum += task_learned_target(about, t->y[i]);
-    about->target_mean = sum / (double)n;
-    for (size_t i = 0; i < n; i++)
-        squares += pow(task_learned_target(about, t->y[i]), 2);
-    about->target_deviation = squares > 0 ? sqrt(squares / (double)n) : 1;
-}
-
-static void make_spec(struct task *s)
-{
-    const struct train_options *o = &s->run->options;
-    const struct task_table *t = s->run->data->tasks;
-    struct model_spec *spec = &s->spec;
-    *spec = (struct model_spec){.objective = o->objective,
-                                .d_item = columns_width(&t->about->columns),
-                                .d_output = t->about->n_classes ? t->about->n_classes : 1,
-                                .task = *t->about};
-    (void)snprintf(spec->name, sizeof spec->name, "%s", o->name);
-    (void)snprintf(spec->version, sizeof spec->version, "%s", o->version);
-    spec->task.present = true;
-    spec->task.n_features = N_HIDDEN;
-    for (size_t i = 0; i < N_HIDDEN; i++)
-        spec->task.features[i] = (struct trunk_layer_spec){HIDDEN, ACTIVATION_TANH};
-    spec->task.d_basis = o->dim ? (size_t)o->dim : BASIS;
-    spec->task.forgets = t->time != NULL;
-    spec->task.log_target = o->relative;
-    spec->d_context = task_spec_d_sums(spec);
-    if (!spec->task.n_classes)
-        measure_target(t, &spec->task);
-}
-
-static void fill(struct rng *r, real *values, size_t n, double deviation)
-{
-    for (size_t i = 0; i < n; i++)
-        values[i] = (real)(deviation * rng_normal(r));
-}
-
-/* Features of variance one; shared outputs of zero; a basis of variance one, which is the prior's. */
-static void start_values(struct task *s)
-{
-    const struct task_spec *t = &s->spec.task;
-    struct model_params *p = &s->block.params;
-    size_t d = s->spec.d_item, d_features = task_spec_d_features(&s->spec);
-    struct rng r;
-    rng_init(&r, s->run->options.seed, 0);
-    for (size_t i = 0; i < t->n_features; i++) {
-        fill(&r, p->features[i].weight, t->features[i].d_out * d, sqrt(1 / (double)d));
-        fill(&r, p->features[i].bias, t->features[i].d_out, bias_deviation);
-        d = t->features[i].d_out;
-    }
-    memset(s->block.moment1, 0, s->block.n_values * sizeof(real));
-    memset(s->block.moment2, 0, s->block.n_values * sizeof(real));
-    memset(p->shared, 0, s->spec.d_output * d_features * sizeof(real));
-    memset(p->shared_bias, 0, s->spec.d_output * sizeof(real));
-    fill(&r, p->basis, t->d_basis * d_features, sqrt(1 / (double)d_features));
-    fill(&r, p->basis_bias, t->d_basis, bias_deviation);
-    p->task_scales[0] = (real)log(t->n_classes ? first_curvature : first_noise);
-    if (t->forgets)
-        p->task_scales[TASK_SCALES] = (real)log(first_rate);
-    p->task_scales[1] = (real)log(t->n_classes ? first_kappa : first_shape - TASK_LEAST_SHAPE);
+    struct trial *t = &s->trials[kind];
+    task_start_spec(s->run, kind == LINEAR, &t->spec);
+    enum err_code code = model_spec_check(&t->spec, e);
+    if (!code)
+        code = param_block_init(&t->block, &t->spec, e);
+    t->has_block = !code;
+    if (!code)
+        code = task_fit_init(&t->fit, s->run, &t->spec, s->run->data->tasks, &s->holdout, &t->block, e);
+    return code;
 }
 
 static enum err_code build(struct run *run, void **state, struct err *e)
@@ -113,84 +67,149 @@ static enum err_code build(struct run *run, void **state, struct err *e)
     if (!s)
         return err_set(e, ERR_NOMEM, "no memory for a training");
     s->run = run;
-    make_spec(s);
-    enum err_code code = model_spec_check(&s->spec, e);
-    if (!code)
-        code = param_block_init(&s->block, &s->spec, e);
-    s->has_block = !code;
-    if (!code)
-        code = task_fit_init(&s->fit, run, &s->spec, run->data->tasks, &s->block, e);
+    s->none_loss = NAN;
+    enum err_code code = task_holdout_make(&s->holdout, run->data->tasks, run->options.seed, e);
+    for (int kind = 0; kind < N_KINDS && !code; kind++)
+        code = build_trial(s, kind, e);
     return code;
+}
+
+/* ---- the course ---- */
+
+/* Steps of all courses, the last one's too, which may be as long as the longest. */
+static long n_steps_of_all(const struct task *s)
+{
+    long n = 0;
+    for (size_t i = 0; i < N_CANDIDATES; i++)
+        n += candidates[i].n_steps;
+    return task_holdout_of_learned(&s->holdout) ? n + candidates[N_CANDIDATES - 1].n_steps : n;
 }
 
 static enum err_code choose(void *state, struct err *e)
 {
     struct task *s = state;
-    const struct train_options *o = &s->run->options;
+    struct run *run = s->run;
     enum err_code code = ERR_OK;
-    budget_enter(&s->run->budget, s->run->team, PHASE_COURSE);
-    if (o->n_epochs) {
-        start_values(s);
-        return task_fit_run(&s->fit, 100L * o->n_epochs, 0, e);
+    long before = 0, of = n_steps_of_all(s);
+    budget_enter(&run->budget, run->team, PHASE_COURSE);
+    if (run->options.n_epochs) {
+        s->best = &s->trials[NET];
+        task_start_values(run, &s->best->spec, &s->best->block);
+        return task_fit_run(&s->best->fit, 100L * run->options.n_epochs, 0, e);
     }
-    for (size_t i = 0; i < N_SCHEDULES && !code && !budget_over(&s->run->budget); i++) {
-        start_values(s);
-        code = task_fit_run(&s->fit, schedules[i], 0, e);
+    for (size_t i = 0; i < N_CANDIDATES && !code && !budget_over(&run->budget); i++) {
+        struct trial *t = &s->trials[candidates[i].kind];
+        task_start_values(run, &t->spec, &t->block);
+        t->fit.course = (struct task_course){before, of};
+        code = task_fit_run(&t->fit, candidates[i].n_steps, 0, e);
+        if (!s->best || t->fit.best_loss < s->best->fit.best_loss)
+            s->best = t;
+        before += candidates[i].n_steps;
     }
-    s->run->cut = budget_over(&s->run->budget);
+    run->cut = budget_over(&run->budget);
     return code;
 }
 
-/* Where rows have times, once more with the newest, which were validated on, for as many steps. */
+/* Once more with what was validated on, where it is of the tasks that are learned from, for as many steps. */
+static enum err_code train_again(struct task *s, struct err *e)
+{
+    struct task_fit *f = &s->best->fit;
+    long of = n_steps_of_all(s);
+    budget_enter(&s->run->budget, s->run->team, PHASE_REFIT);
+    if (!task_holdout_of_learned(&s->holdout) || budget_over(&s->run->budget))
+        return ERR_OK;
+    task_start_values(s->run, &s->best->spec, &s->best->block);
+    task_fit_learn_all(f);
+    f->course = (struct task_course){of - f->best_step, of};
+    enum err_code code = task_fit_run(f, f->best_schedule, f->best_step, e);
+    if (budget_over(&s->run->budget))
+        task_fit_take_best(f);
+    task_tune_apply(f, &s->own_part);
+    return code;
+}
+
 static enum err_code train(void *state, struct err *e)
 {
     struct task *s = state;
+    struct trial *best = s->best;
+    real table[TASK_KNOWN_BUCKETS * TASK_QUANTILES];
+    bool calibrated = false;
     enum err_code code = ERR_OK;
-    task_fit_take_best(&s->fit);
+    task_tune_own_part(&best->fit, &s->own_part);
+    if (!s->run->data->tasks->time)
+        s->none_loss = task_fit_validate(&best->fit, TASK_KNOWN_NONE);
     if (s->run->options.relative)
-        code = task_fit_shrink(&s->fit, &s->spec.task.shrink, e);
-    budget_enter(&s->run->budget, s->run->team, PHASE_REFIT);
-    if (!code && s->spec.task.forgets && !budget_over(&s->run->budget)) {
-        start_values(s);
-        task_fit_learn_all(&s->fit);
-        code = task_fit_run(&s->fit, s->fit.best_schedule, s->fit.best_step, e);
-        if (budget_over(&s->run->budget))
-            task_fit_take_best(&s->fit);
-    }
+        code = task_tune_shrink(&best->fit, &best->spec.task.shrink, e);
+    if (!code && !best->spec.task.n_classes)
+        code = task_tune_calibrate(&best->fit, table, &calibrated, e);
     if (!code)
-        code = model_write(s->run->path, &s->spec, &s->block.params, NULL, e);
+        code = train_again(s, e);
+    if (code)
+        return code;
+    best->spec.task.calibrated = calibrated;
+    best->block.params.task_calibration = calibrated ? table : NULL;
+    code = model_write(s->run->path, &best->spec, &best->block.params, NULL, e);
+    best->block.params.task_calibration = NULL;
     s->run->written = !code;
     return code;
+}
+
+/* ---- what is told ---- */
+
+static void report_own_part(const struct task *s, struct train_report *r)
+{
+    const struct task_own_part *own = &s->own_part;
+    size_t n = strlen(r->summary);
+    report_measure(r, "own_part", 2, own->scale);
+    report_measure(r, "loss_as_learned", 4, own->loss_as_learned);
+    report_measure(r, "loss_one_for_all", 4, own->loss_for_all);
+    if (own->scale > 0)
+        (void)snprintf(r->summary + n, sizeof r->summary - n,
+                       "a task's own part counts %g times what was learned of it; without it, which is one "
+                       "model for all tasks, the loss is %.4f\n",
+                       own->scale, own->loss_for_all);
+    else
+        (void)snprintf(r->summary + n, sizeof r->summary - n,
+                       "one model for all tasks is best: with a part of its own for each the loss is %.4f\n",
+                       own->loss_as_learned);
 }
 
 static void report(const void *state, struct train_report *r)
 {
     const struct task *s = state;
-    r->n_parameters = s->block.n_values;
+    const struct task_fit *f = &s->best->fit;
+    size_t n_tasks = s->holdout.first_learned + s->holdout.n_learned;
+    r->n_parameters = s->best->block.n_values;
     report_text(r, "ended", train_end_name(r->end));
-    report_count(r, "tasks", s->fit.first_learned + s->fit.n_learned);
-    report_count(r, "validation_tasks", s->fit.n_held);
-    report_count(r, "schedule", (size_t)s->fit.best_schedule);
-    report_count(r, "best_step", (size_t)s->fit.best_step);
+    report_count(r, "tasks", n_tasks);
+    report_count(r, "validation_tasks", s->holdout.n_held);
+    report_text(r, "chosen", kind_names[s->best - s->trials]);
+    report_count(r, "schedule", (size_t)f->best_schedule);
+    report_count(r, "best_step", (size_t)f->best_step);
     report_count(r, "parameters", r->n_parameters);
     report_measure(r, "seconds", 2, r->seconds);
-    report_measure(r, "loss", 4, s->fit.best_loss);
-    report_measure(r, "loss_without_rows", 4, s->fit.none_loss);
+    report_measure(r, "loss", 4, s->own_part.loss);
+    report_measure(r, "loss_without_rows", 4, s->none_loss);
     int n = snprintf(r->summary, sizeof r->summary,
-                     "%zu tasks; negative log likelihood of a row in validation %.4f",
-                     s->fit.first_learned + s->fit.n_learned, s->fit.best_loss);
-    if (isfinite(s->fit.none_loss))
+                     "%zu tasks; %s, %ld steps; negative log likelihood of a row in validation %.4f", n_tasks,
+                     s->best == &s->trials[LINEAR] ? "a linear model" : "a network", f->best_step,
+                     s->own_part.loss);
+    if (isfinite(s->none_loss))
         n += snprintf(r->summary + n, sizeof r->summary - (size_t)n,
-                      ", %.4f where no row of its task is known", s->fit.none_loss);
+                      ", %.4f where no row of its task is known", s->none_loss);
     (void)snprintf(r->summary + n, sizeof r->summary - (size_t)n, "\n");
+    report_own_part(s, r);
 }
 
 static void fini(void *state)
 {
     struct task *s = state;
-    task_fit_fini(&s->fit);
-    if (s->has_block)
-        param_block_fini(&s->block);
+    for (int kind = 0; kind < N_KINDS; kind++) {
+        task_fit_fini(&s->trials[kind].fit);
+        if (s->trials[kind].has_block)
+            param_block_fini(&s->trials[kind].block);
+    }
+    task_holdout_fini(&s->holdout);
     mem_free(s);
 }
 

@@ -5,6 +5,7 @@
 #include "engine/format/model_json.h"
 
 #include "base/limits.h"
+#include "engine/format/model_file.h"
 #include "tests/support/spec_texts.h"
 #include "tests/support/suite.h"
 
@@ -75,6 +76,22 @@ START_TEST(every_key_lands_in_its_place)
 }
 END_TEST
 
+/* The description of numbers, with more keys in its target; static. */
+static char *with_target_keys(const char *keys)
+{
+    static char text[2 * sizeof numbers];
+    const char *at = strstr(numbers, "\"log\"");
+    (void)snprintf(text, sizeof text, "%.*s%s, %s", (int)(at - numbers), numbers, keys, at);
+    return text;
+}
+
+static void encode(const struct model_spec *s, struct buf *out)
+{
+    struct err e = {0};
+    buf_init(out, 1 << 20);
+    ck_assert_msg(model_json_encode(s, out, &e) == ERR_OK, "%s", e.text);
+}
+
 START_TEST(what_is_encoded_decodes_to_the_same)
 {
     struct model_spec s, again;
@@ -85,6 +102,41 @@ START_TEST(what_is_encoded_decodes_to_the_same)
     ck_assert(_i || again.task.columns.list[0].mean == 1.0 / 3);
     model_spec_fini(&s);
     model_spec_fini(&again);
+}
+END_TEST
+
+START_TEST(a_calibrated_model_says_so_and_has_its_table)
+{
+    static struct tensor_spec tensors[MODEL_MAX_TENSORS];
+    struct model_spec s;
+    struct buf text;
+    must_decode(with_target_keys("\"calibrated\": false"), &s);
+    ck_assert(!s.task.calibrated);
+    encode(&s, &text);
+    ck_assert_ptr_null(strstr(buf_text(&text), "calibrated"));
+    buf_fini(&text);
+    model_spec_fini(&s);
+    must_decode(with_target_keys("\"calibrated\": true"), &s);
+    ck_assert(s.task.calibrated);
+    size_t n = model_spec_tensors(&s, tensors);
+    ck_assert_str_eq(tensors[n - 1].name, "task.calibration");
+    ck_assert(tensors[n - 1].n_rows == 8 && tensors[n - 1].n_cols == 11 && tensors[n - 1].rises);
+    encode(&s, &text);
+    ck_assert_ptr_nonnull(strstr(buf_text(&text), "\"calibrated\":true"));
+    buf_fini(&text);
+    model_spec_fini(&s);
+}
+END_TEST
+
+START_TEST(a_table_of_errors_that_falls_is_refused)
+{
+    real values[] = {1, 2, 2, 0, 0.5, 4}; /* rises in each row */
+    struct tensor_spec t = {.name = "task.calibration", .n_rows = 2, .n_cols = 3, .rises = true};
+    struct err e = {0};
+    ck_assert_int_eq(model_file_check_finite(&t, values, &e), ERR_OK);
+    values[4] = -1;
+    ck_assert_int_eq(model_file_check_finite(&t, values, &e), ERR_INVALID);
+    ck_assert_ptr_nonnull(strstr(e.text, "\"task.calibration\": value [1, 1] is below the one before it"));
 }
 END_TEST
 
@@ -151,6 +203,8 @@ static const struct refusal refused_numbers[] = {
     {"\"shrink\": 0.5", "\"shrink\": -0.5", "task.target.shrink must be 0 or more"},
     {"\"log\": true", "\"log\": false", "task.target.shrink must be 0 or more, and is for a log target"},
     {"\"shrink\": 0.5, ", "", "task.target.shrink: is missing"},
+    {"\"log\": true", "\"log\": true, \"calibrated\": 1",
+     "task.target.calibrated: is neither true nor false"},
     {"\"forgets\": false", "\"forgets\": true", "task.time: is missing"},
     {"\"forgets\": false", "\"forgets\": false, \"period\": 7", "task.period: is not a key"},
     {"\"log\": true", "\"logarithm\": true", "task.target.log: is missing"},
@@ -221,6 +275,7 @@ END_TEST
 
 SUITE("engine/format: task_json", NULL, NULL, {every_key_lands_in_its_place},
       {what_is_encoded_decodes_to_the_same, 2}, {its_tensors_have_the_shapes_of_the_description},
+      {a_calibrated_model_says_so_and_has_its_table}, {a_table_of_errors_that_falls_is_refused},
       {faults_of_a_task_of_numbers_are_refused, sizeof refused_numbers / sizeof *refused_numbers},
       {faults_of_a_task_of_classes_are_refused, sizeof refused_classes / sizeof *refused_classes},
       {more_columns_than_the_limit_are_refused})

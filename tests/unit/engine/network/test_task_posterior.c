@@ -63,7 +63,7 @@ static void make(size_t n)
     struct err e = {0};
     ck_assert_int_eq(task_solver_init(&before, &m->spec, &m->params, N, &e), ERR_OK);
     know(&before, 0, n);
-    task_posterior(&m->spec, &m->params, &before.layer, room, &own);
+    task_posterior(&m->spec, &m->params, &before.layer, n, room, &own);
     ck_assert_int_eq(task_solver_init(&after, &m->spec, &own, N, &e), ERR_OK);
     ck_assert(task_solver_solve(&after));
 }
@@ -99,5 +99,27 @@ START_TEST(test_it_learns_later_rows_beside_those_before)
 }
 END_TEST
 
+/* A task of 4 known rows: without another one the errors are those of 3 to 4, with 1 those of 5 to 8. */
+START_TEST(errors_are_those_of_as_many_rows_as_are_known_together)
+{
+    static real table[TASK_KNOWN_BUCKETS * TASK_QUANTILES];
+    for (size_t i = 0; i < TASK_KNOWN_BUCKETS * TASK_QUANTILES; i++)
+        table[i] = (real)(i / TASK_QUANTILES); /* its row */
+    open_model(false);
+    struct model_spec spec = m->spec;
+    struct model_params params = m->params;
+    spec.task.calibrated = true;
+    params.task_calibration = table;
+    ck_assert_uint_le(task_posterior_len(&spec), ROOM);
+    ck_assert_int_eq(task_solver_init(&before, &m->spec, &m->params, N, NULL), ERR_OK);
+    know(&before, 0, 4);
+    task_posterior(&spec, &params, &before.layer, 4, room, &own);
+    const double expected[TASK_KNOWN_BUCKETS] = {3, 4, 4, 4, 5, 5, 6, 7};
+    for (size_t row = 0; row < TASK_KNOWN_BUCKETS; row++)
+        ck_assert_double_eq((double)own.task_calibration[row * TASK_QUANTILES + 10], expected[row]);
+}
+END_TEST
+
 SUITE("engine task_posterior", NULL, stop, {test_it_says_what_the_layer_of_the_task_says, 4},
-      {test_it_learns_later_rows_beside_those_before})
+      {test_it_learns_later_rows_beside_those_before},
+      {errors_are_those_of_as_many_rows_as_are_known_together})

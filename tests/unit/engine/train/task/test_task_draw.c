@@ -287,10 +287,68 @@ START_TEST(ahead_of_a_moment_every_row_is_asked_for_once)
 }
 END_TEST
 
+/* Every third row of the table is held. */
+static uint8_t held[N_ROWS];
+
+static void hold(void)
+{
+    for (size_t i = 0; i < N_ROWS; i++)
+        held[i] = i % 3 == 0;
+    drawing.held = held;
+}
+
+START_TEST(rows_that_are_held_are_never_drawn)
+{
+    struct rng r;
+    rng_init(&r, 12, 1);
+    hold();
+    for (size_t turn = 0; turn < 20; turn++)
+        for (size_t t = 2; t < N_TASKS; t++) {
+            task_drawing_next(&drawing, t, TASK_KNOWN_ANY, &r);
+            ck_assert_uint_eq(drawing.draw.n, t == 2 ? 6 : TASK_MOST_ROWS);
+            for (size_t i = 0; i < drawing.draw.n; i++)
+                ck_assert(!held[(size_t)drawing.draw.y[i]]);
+        }
+}
+END_TEST
+
+START_TEST(in_validation_what_is_held_is_asked_for_and_others_known)
+{
+    struct rng r;
+    size_t fewest = N_ROWS, most = 0;
+    rng_init(&r, 13, 1);
+    hold();
+    for (size_t turn = 0; turn < 40; turn++)
+        for (size_t t = 1; t < N_TASKS; t++) {
+            bool all = turn % 2 == 0;
+            task_drawing_held(&drawing, t, all ? TASK_KNOWN_ALL : TASK_KNOWN_FEW, &r);
+            const struct task_draw *d = &drawing.draw;
+            size_t n_queries = 0;
+            for (size_t j = 0; j < d->n_splits; j++) {
+                size_t n_known = count(d->support + j * d->n, d->n);
+                for (size_t i = 0; i < d->n; i++) {
+                    bool is_held = held[(size_t)d->y[i]];
+                    ck_assert(d->query[j * d->n + i] == is_held);
+                    ck_assert(!is_held || d->support[j * d->n + i] == 0);
+                    ck_assert(!all || is_held || d->support[j * d->n + i] == 1);
+                    n_queries += is_held;
+                }
+                fewest = !all && t == 3 && n_known < fewest ? n_known : fewest;
+                most = !all && t == 3 && n_known > most ? n_known : most;
+            }
+            ck_assert_uint_eq(drawing.n_queries, n_queries);
+            ck_assert_ptr_eq(drawing.held, held);
+        }
+    ck_assert_uint_lt(fewest, 3);
+    ck_assert_uint_gt(most, 60);
+}
+END_TEST
+
 SUITE("engine/train/task: draw", set_up, tear_down, {no_row_is_known_and_asked_for_at_once},
       {rows_are_the_task_s_in_their_order_and_each_at_most_once},
       {the_number_of_known_rows_is_what_was_asked}, {a_mixture_knows_all_rows_half_of_the_time},
       {a_seed_draws_the_same_and_another_another}, {targets_are_drawn_as_they_are_learned},
       {with_times_what_is_known_is_older_by_the_gap_than_what_is_asked_for},
       {ages_are_counted_in_periods_from_the_newest_known_row}, {rows_after_the_end_are_never_drawn},
-      {ahead_of_a_moment_every_row_is_asked_for_once})
+      {ahead_of_a_moment_every_row_is_asked_for_once}, {rows_that_are_held_are_never_drawn},
+      {in_validation_what_is_held_is_asked_for_and_others_known})

@@ -178,7 +178,48 @@ START_TEST(the_report_says_what_rows_of_a_task_are_worth)
     struct train_report report;
     struct err e = {0};
     ck_assert_msg(train(1, 1, 2, &report, &e) == ERR_OK, "%s", e.text);
-    ck_assert_ptr_nonnull(strstr(report.summary, "60 tasks; negative log likelihood of a row in validation"));
+    ck_assert_ptr_nonnull(strstr(report.summary, "60 tasks; a network, "));
+    ck_assert_ptr_nonnull(strstr(report.summary, "steps; negative log likelihood of a row in validation"));
+    ck_assert_ptr_nonnull(strstr(report.summary, "a task's own part counts "));
+}
+END_TEST
+
+/* Six tasks of planes in four numbers. */
+static void use_planes(void)
+{
+    enum { FEW = 6, EACH = 40, WIDTH = 4 };
+    static struct column columns[WIDTH];
+    static char names[WIDTH][2] = {"a", "b", "c", "d"};
+    struct rng r;
+    rng_init(&r, 3, 1);
+    for (size_t j = 0; j < WIDTH; j++) {
+        columns[j] = column;
+        columns[j].name = names[j];
+    }
+    about.columns = (struct columns){WIDTH, columns};
+    table.n_tasks = FEW;
+    for (size_t t = 0; t < FEW; t++) {
+        double slope[WIDTH], level = 3 * rng_normal(&r);
+        for (size_t j = 0; j < WIDTH; j++)
+            slope[j] = 1 + 0.5 * rng_normal(&r);
+        row_start[t + 1] = row_start[t] + EACH;
+        for (size_t i = row_start[t]; i < row_start[t + 1]; i++) {
+            y[i] = level + 0.3 * rng_normal(&r);
+            for (size_t j = 0; j < WIDTH; j++)
+                y[i] += slope[j] * (double)(x[i * WIDTH + j] = (real)rng_normal(&r));
+        }
+    }
+}
+
+START_TEST(a_linear_model_is_chosen_where_nothing_is_curved_and_a_network_where_it_is)
+{
+    struct train_report report;
+    struct err e = {0};
+    if (!_i)
+        use_planes();
+    ck_assert_msg(train(1, 1, 0, &report, &e) == ERR_OK, "%s", e.text);
+    ck_assert_str_eq(report_find(&report, "chosen")->text, _i ? "net" : "linear");
+    ck_assert_double_eq(report_find(&report, "validation_tasks")->value, _i ? 9 : 6);
 }
 END_TEST
 
@@ -242,6 +283,7 @@ int main(void)
     tcase_add_loop_test(t, the_file_is_that_of_the_seed_whatever_the_threads, 0, 2);
     tcase_add_loop_test(t, training_makes_tasks_of_few_rows_predictable, 0, 2);
     tcase_add_test(t, the_report_says_what_rows_of_a_task_are_worth);
+    tcase_add_loop_test(t, a_linear_model_is_chosen_where_nothing_is_curved_and_a_network_where_it_is, 0, 2);
     tcase_add_test(t, what_cannot_be_trained_is_refused_and_writes_nothing);
     tcase_add_test(t, an_objective_that_is_not_the_target_s_is_refused);
     suite_add_tcase(s, t);

@@ -1,0 +1,19 @@
+/* task_start - the model of tasks that a training begins with: one model for all, since nothing that tasks
+ * share looks at which task it is, and the layer that is a task's own begins at zero.
+ * Layer: engine/train/task
+ * Threads: any.
+ * Memory: the specification's columns, texts and classes are those of the table. */
+#ifndef ENGINE_TRAIN_TASK_TASK_START_H
+#define ENGINE_TRAIN_TASK_TASK_START_H
+
+#include "engine/train/data/run.h"
+#include "engine/train/gradient/param_block.h"
+
+/* What the model is made of: with two layers of features, or linear, with none. */
+void task_start_spec(const struct run *run, bool linear, struct model_spec *out);
+
+/* Values from the run's seed: features of variance one, shared outputs of zero, a basis of variance one,
+ * which is the prior's; Adam's moments of zero. */
+void task_start_values(const struct run *run, const struct model_spec *spec, struct param_block *block);
+
+#endif

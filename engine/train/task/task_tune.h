@@ -1,0 +1,48 @@
+/* task_tune - what is chosen after the steps, by validation: how much of a task's own layer is left, by how
+ * much a log target is lowered, and how far predictions are off.
+ * Layer: engine/train/task
+ * Threads: as task_fit; the result does not depend on the size of the team.
+ * Memory: task_tune_calibrate one number a validated row and split, at most a few megabytes. */
+#ifndef ENGINE_TRAIN_TASK_TASK_TUNE_H
+#define ENGINE_TRAIN_TASK_TASK_TUNE_H
+
+#include "engine/network/task_solver.h"
+#include "engine/train/task/task_fit.h"
+
+#include <stdbool.h>
+
+/* How much of the task's own part is left, and what validation says. */
+struct task_own_part {
+    double scale; /* of the basis: 1 as it was learned, 0 one model for all */
+    double noise; /* what the variance of the noise is multiplied by, since there is more of it then */
+    double loss;  /* in validation, with this scale ... */
+    double loss_as_learned, loss_for_all; /* ... with 1, and with 0 */
+};
+
+/* Puts the best parameters into the block, with the basis, and so the part of a prediction that is a task's
+ * own, multiplied by what of 1, 0.7, 0.5, 0.35, 0.2 and 0 is best in validation: what rows of a task do not
+ * say is not learned from them. */
+void task_tune_own_part(struct task_fit *f, struct task_own_part *out);
+
+/* Does the same to the block's parameters, as they are, of another course. */
+void task_tune_apply(struct task_fit *f, const struct task_own_part *own);
+
+/* Of a log target: by how many variances a prediction is lowered for the least error relative to the
+ * target, by the block's parameters in validation. */
+enum err_code task_tune_shrink(struct task_fit *f, double *out, struct err *e) ERR_MUST_CHECK;
+
+/* Quantiles of the errors in validation, as engine/network/task_quantiles.h has them: table
+ * (TASK_KNOWN_BUCKETS, TASK_QUANTILES). A row for which there are few errors has those of its neighbours
+ * too; *found false: there are few of all. */
+enum err_code task_tune_calibrate(struct task_fit *f, real *table, bool *found, struct err *e) ERR_MUST_CHECK;
+
+/* Is told of rows of a task that is validated on: split j of the draw, solved for from what it knows and
+ * answered (solver->value, spread). */
+typedef enum err_code task_held_fn(void *arg, const struct task_solver *solver, const struct task_draw *draw,
+                                   size_t j, struct err *e);
+
+/* Calls fn for each split of each task that is validated on; those that cannot be solved for are left out. */
+enum err_code task_tune_each(struct task_fit *f, enum task_known known, uint64_t turn, task_held_fn *fn,
+                             void *arg, struct err *e) ERR_MUST_CHECK;
+
+#endif
