@@ -146,7 +146,7 @@ START_TEST(weights_know_an_item_that_came_after_the_miss_began)
     bool hit, seen = false;
     (void)model_handle_items(handle);
     weights_cache_clear(w.serving.cache);
-    trace(w.http->session.conn, "SELECT u.revision, c.revision", put_and_take);
+    trace(w.http->session.conn, "SELECT CASE WHEN u.revision", put_and_take);
     must(recommender_acquire(p, handle, WEIGHTS_OF_USER, text_of("ann"), &made, &hit, &e), &e);
     end_trace(w.http->session.conn);
     long index = item_snapshot_find(model_handle_items(handle), text_of("new"));
