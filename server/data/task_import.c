@@ -254,10 +254,14 @@ static enum err_code write_rows(struct task_import *im, struct err *e)
         add_object(&im->rows, im->order[i], NULL, 0, &im->texts);
         if (im->texts.failed)
             return buf_check(&im->texts, "the rows of the table", e);
-        if (im->texts.len == start)
+        im->end[i] = im->texts.len;
+        size_t len = im->texts.len - start;
+        if (len == 0)
             return err_set(e, ERR_INVALID, "%s:%" PRIu64 ": the row says nothing but its task", im->o->rows,
                            im->rows.rows[im->order[i]].line);
-        im->end[i] = im->texts.len;
+        if (len > LIMIT_TASK_ROW_BYTES)
+            return err_set(e, ERR_INVALID, "%s:%" PRIu64 ": the row has %zu bytes as JSON; at most %d",
+                           im->o->rows, im->rows.rows[im->order[i]].line, len, LIMIT_TASK_ROW_BYTES);
     }
     return ERR_OK;
 }

@@ -250,6 +250,21 @@ START_TEST(a_store_is_not_made_for_a_refused_table)
 }
 END_TEST
 
+START_TEST(a_row_or_profile_that_is_too_large_is_refused_with_its_line)
+{
+    static char large[LIMIT_TASK_ROW_BYTES + 64];
+    size_t n = (size_t)snprintf(large, sizeof large, "shop,note\na,x\nb,");
+    memset(large + n, 'y', LIMIT_TASK_ROW_BYTES);
+    struct task_import_options o = tables(large, NULL);
+    refuse(&o, "rows.csv:3: the row has ");
+    ck_assert_int_ne(access(f.path, F_OK), 0);
+    large[n + LIMIT_PROFILE_BYTES] = '\0';
+    o = tables(NULL, large);
+    refuse(&o, "profiles.csv:3: ");
+    ck_assert_int_ne(access(f.path, F_OK), 0); /* it was made, and is gone again */
+}
+END_TEST
+
 START_TEST(as_many_bad_lines_as_are_allowed_are_left_out)
 {
     struct task_import_options o = tables("shop,price\na,1\n,2\nb,inf\na,3\n", NULL);
@@ -318,5 +333,6 @@ SUITE("server/data/task_import", start, stop, {rows_come_under_their_tasks_in_th
       {rows_come_behind_those_that_are_there_or_in_their_place}, {a_profile_joins_what_is_known},
       {a_column_that_is_ignored_is_nowhere}, {a_refused_table_leaves_no_trace, N_FAULTS},
       {a_store_is_not_made_for_a_refused_table, N_FAULTS}, {as_many_bad_lines_as_are_allowed_are_left_out},
+      {a_row_or_profile_that_is_too_large_is_refused_with_its_line},
       {a_task_that_keeps_no_rows_or_has_too_many_takes_none, 2},
       {without_memory_an_import_is_whole_or_leaves_no_trace, 2})
