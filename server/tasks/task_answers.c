@@ -157,16 +157,26 @@ double task_answers_value(const struct task_answers *a, size_t i, bool clamp)
     return clamp ? clamped(t, target) : target;
 }
 
+struct task_bounds task_answers_bounds(const struct task_answers *a, size_t i, double probability)
+{
+    size_t n_known = a->n_known[i];
+    return (struct task_bounds){
+        .below = task_quantile(a->quantiles, n_known, a->freedom[i], (1 - probability) / 2),
+        .above = task_quantile(a->quantiles, n_known, a->freedom[i], (1 + probability) / 2)};
+}
+
 void task_answers_interval(const struct task_answers *a, size_t i, double probability, bool clamp,
                            double *low, double *high)
 {
+    task_answers_within(a, i, task_answers_bounds(a, i, probability), clamp, low, high);
+}
+
+void task_answers_within(const struct task_answers *a, size_t i, struct task_bounds bounds, bool clamp,
+                         double *low, double *high)
+{
     const struct task_spec *t = &a->spec->task;
-    double z[2];
-    for (size_t k = 0; k < 2; k++)
-        z[k] = task_quantile(a->quantiles, a->n_known[i], a->freedom[i],
-                             (1 + (k ? probability : -probability)) / 2);
-    *low = task_target(t, a->value[i] + z[0] * a->spread[i]);
-    *high = task_target(t, a->value[i] + z[1] * a->spread[i]);
+    *low = task_target(t, a->value[i] + bounds.below * a->spread[i]);
+    *high = task_target(t, a->value[i] + bounds.above * a->spread[i]);
     if (clamp) {
         *low = clamped(t, *low);
         *high = clamped(t, *high);

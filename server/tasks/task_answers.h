@@ -54,4 +54,13 @@ double task_answers_value(const struct task_answers *a, size_t i, bool clamp);
 void task_answers_interval(const struct task_answers *a, size_t i, double probability, bool clamp,
                            double *low, double *high);
 
+/* The same in two steps, the first of which takes longer and is the same for all rows of a task: how many
+ * spreads the bounds are away from the value. */
+struct task_bounds {
+    double below, above;
+};
+struct task_bounds task_answers_bounds(const struct task_answers *a, size_t i, double probability);
+void task_answers_within(const struct task_answers *a, size_t i, struct task_bounds bounds, bool clamp,
+                         double *low, double *high);
+
 #endif

@@ -147,13 +147,27 @@ static void write_samples(const struct task_room *r, const struct task_query *q,
     buf_addc(out, ']');
 }
 
-static void write_number(const struct task_room *r, const struct task_query *q, size_t i, struct buf *out)
+/* What the bounds of one deviation and of the interval are, for all rows. */
+struct bounds {
+    struct task_bounds deviation, interval;
+};
+
+static struct bounds find_bounds(const struct task_room *r, const struct task_query *q)
 {
     const double one_deviation = 0.682689492137086; /* the share of a normal's within one of its mean */
     const struct task_answers *a = &r->answers;
+    if (!a->n || r->model->spec.task.n_classes)
+        return (struct bounds){0};
+    return (struct bounds){task_answers_bounds(a, 0, one_deviation), task_answers_bounds(a, 0, q->interval)};
+}
+
+static void write_number(const struct task_room *r, const struct task_query *q, size_t i,
+                         const struct bounds *bounds, struct buf *out)
+{
+    const struct task_answers *a = &r->answers;
     double low, high, least, most;
-    task_answers_interval(a, i, one_deviation, false, &least, &most);
-    task_answers_interval(a, i, q->interval, q->clamp, &low, &high);
+    task_answers_within(a, i, bounds->deviation, false, &least, &most);
+    task_answers_within(a, i, bounds->interval, q->clamp, &low, &high);
     buf_addf(out, "{\"value\":%.9g,\"deviation\":%.9g,\"interval\":[%.9g,%.9g]",
              shown(task_answers_value(a, i, q->clamp)), shown((most - least) / 2), shown(low), shown(high));
     if (r->draws.n)
@@ -182,6 +196,7 @@ static void write_class(const struct task_room *r, size_t i, struct buf *out)
 
 void task_query_write(const struct task_room *r, const struct task_query *q, struct buf *out)
 {
+    const struct bounds bounds = find_bounds(r, q);
     buf_addc(out, '[');
     for (size_t i = 0; i < r->answers.n; i++) {
         if (i)
@@ -189,7 +204,7 @@ void task_query_write(const struct task_room *r, const struct task_query *q, str
         if (r->model->spec.task.n_classes)
             write_class(r, i, out);
         else
-            write_number(r, q, i, out);
+            write_number(r, q, i, &bounds, out);
     }
     buf_addc(out, ']');
 }
