@@ -253,6 +253,9 @@ enum err_code task_fit_run(struct task_fit *f, long n_steps, long last, struct e
     for (long i = 0; i < n_steps; i++)
         sum += rate_at(i, n_steps);
     f->weight_decay = decay / sum;
+    f->step = 0;
+    if (!last)
+        keep_if_better(f); /* the start: what closed forms say */
     for (f->step = 0; f->step < end && goes_on;) {
         if (!step_once(f, &loss))
             break;

@@ -31,6 +31,7 @@ struct trial {
 struct task {
     struct run *run;
     struct task_holdout holdout;
+    struct task_mixed mixed; /* what the linear one begins with */
     struct trial trials[N_KINDS];
     struct trial *best;
     struct task_own_part own_part;
@@ -71,7 +72,7 @@ static enum err_code build(struct run *run, void **state, struct err *e)
     enum err_code code = task_holdout_make(&s->holdout, run->data->tasks, run->options.seed, e);
     for (int kind = 0; kind < N_KINDS && !code; kind++)
         code = build_trial(s, kind, e);
-    return code;
+    return code ? code : task_mixed_find(&s->trials[NET].spec, run->data->tasks, &s->holdout, &s->mixed, e);
 }
 
 /* ---- the course ---- */
@@ -83,6 +84,13 @@ static long n_steps_of_all(const struct task *s)
     for (size_t i = 0; i < N_CANDIDATES; i++)
         n += candidates[i].n_steps;
     return task_holdout_of_learned(&s->holdout) ? n + candidates[N_CANDIDATES - 1].n_steps : n;
+}
+
+static void start_trial(const struct task *s, struct trial *t)
+{
+    task_start_values(s->run, &t->spec, &t->block);
+    if (t == &s->trials[LINEAR])
+        task_start_from_mixed(&t->spec, &s->mixed, &t->block);
 }
 
 static enum err_code choose(void *state, struct err *e)
@@ -99,7 +107,7 @@ static enum err_code choose(void *state, struct err *e)
     }
     for (size_t i = 0; i < N_CANDIDATES && !code && !budget_over(&run->budget); i++) {
         struct trial *t = &s->trials[candidates[i].kind];
-        task_start_values(run, &t->spec, &t->block);
+        start_trial(s, t);
         t->fit.course = (struct task_course){before, of};
         code = task_fit_run(&t->fit, candidates[i].n_steps, 0, e);
         if (!s->best || t->fit.best_loss < s->best->fit.best_loss)
@@ -118,7 +126,7 @@ static enum err_code train_again(struct task *s, struct err *e)
     budget_enter(&s->run->budget, s->run->team, PHASE_REFIT);
     if (!task_holdout_of_learned(&s->holdout) || budget_over(&s->run->budget))
         return ERR_OK;
-    task_start_values(s->run, &s->best->spec, &s->best->block);
+    start_trial(s, s->best);
     task_fit_learn_all(f);
     f->course = (struct task_course){of - f->best_step, of};
     enum err_code code = task_fit_run(f, f->best_schedule, f->best_step, e);
@@ -209,6 +217,7 @@ static void fini(void *state)
         if (s->trials[kind].has_block)
             param_block_fini(&s->trials[kind].block);
     }
+    task_mixed_fini(&s->mixed);
     task_holdout_fini(&s->holdout);
     mem_free(s);
 }

@@ -8,6 +8,7 @@
 
 #include "engine/train/data/run.h"
 #include "engine/train/gradient/param_block.h"
+#include "engine/train/task/task_mixed.h"
 
 /* What the model is made of: with two layers of features, or linear, with none. */
 void task_start_spec(const struct run *run, bool linear, struct model_spec *out);
@@ -15,5 +16,10 @@ void task_start_spec(const struct run *run, bool linear, struct model_spec *out)
 /* Values from the run's seed: features of variance one, shared outputs of zero, a basis of variance one,
  * which is the prior's; Adam's moments of zero. */
 void task_start_values(const struct run *run, const struct model_spec *spec, struct param_block *block);
+
+/* The values of a model without features after task_start_values, where a mixed model was found: its first
+ * answers are then those of a hierarchical ridge regression. */
+void task_start_from_mixed(const struct model_spec *spec, const struct task_mixed *mixed,
+                           struct param_block *block);
 
 #endif
