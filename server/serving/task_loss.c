@@ -24,7 +24,7 @@ static bool solve(const struct run *u, const struct task_row_values *row)
     struct task_room *room = u->room;
     const struct model_spec *spec = &room->model->spec;
     if (u->system == BEFORE)
-        task_context_start(spec, room->context);
+        task_context_start(spec, room->mark, room->context);
     else
         memcpy(room->context, u->all, task_context_len(spec) * sizeof *room->context);
     if (u->system == LEFT_OUT)

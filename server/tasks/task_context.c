@@ -4,18 +4,41 @@
 
 #include <math.h>
 #include <string.h>
+#include <zlib.h>
+
+static uLong add_tensor(uLong crc, const real *values, size_t n)
+{
+    return values ? crc32_z(crc, (const Bytef *)values, n * sizeof *values) : crc;
+}
+
+double task_context_mark(const struct model_spec *spec, const struct model_params *params)
+{
+    const struct task_spec *t = &spec->task;
+    size_t d = spec->d_item, d_features = task_spec_d_features(spec);
+    uLong crc = crc32_z(0, NULL, 0);
+    for (size_t i = 0; i < t->n_features; i++) {
+        crc = add_tensor(crc, params->features[i].weight, t->features[i].d_out * d);
+        crc = add_tensor(crc, params->features[i].bias, d = t->features[i].d_out);
+    }
+    crc = add_tensor(crc, params->shared, spec->d_output * d_features);
+    crc = add_tensor(crc, params->shared_bias, spec->d_output);
+    crc = add_tensor(crc, params->basis, t->d_basis * d_features);
+    crc = add_tensor(crc, params->basis_bias, t->d_basis);
+    return (double)(t->forgets ? add_tensor(crc, params->task_scales + TASK_SCALES, 1) : crc);
+}
 
 size_t task_context_len(const struct model_spec *spec)
 {
     return TASK_CONTEXT_SUMS + task_spec_d_sums(spec);
 }
 
-void task_context_start(const struct model_spec *spec, double *context)
+void task_context_start(const struct model_spec *spec, double mark, double *context)
 {
     memset(context, 0, task_context_len(spec) * sizeof *context);
+    context[TASK_CONTEXT_MARK] = mark;
 }
 
-bool task_context_is(const struct model_spec *spec, const void *bytes, size_t n_bytes)
+bool task_context_is(const struct model_spec *spec, double mark, const void *bytes, size_t n_bytes)
 {
     size_t n = task_context_len(spec);
     const char *at = bytes;
@@ -23,7 +46,7 @@ bool task_context_is(const struct model_spec *spec, const void *bytes, size_t n_
     for (size_t i = 0; i < n && finite; i++) {
         double x;
         memcpy(&x, at + i * sizeof x, sizeof x);
-        finite = isfinite(x);
+        finite = isfinite(x) && (i != TASK_CONTEXT_MARK || x == mark);
     }
     return finite;
 }

@@ -16,14 +16,19 @@
 #include <stddef.h>
 
 /* Places in a context; the sums are task_spec_d_sums. */
-enum { TASK_CONTEXT_ROWS, TASK_CONTEXT_NEWEST, TASK_CONTEXT_SUMS };
+enum { TASK_CONTEXT_MARK, TASK_CONTEXT_ROWS, TASK_CONTEXT_NEWEST, TASK_CONTEXT_SUMS };
+
+/* What tells the features of one model from those of another, also of one that has its name and version:
+ * the CRC-32 of the tensors that sums depend on. Cost: reads them once. */
+double task_context_mark(const struct model_spec *spec, const struct model_params *params);
 
 /* Doubles of a context, and a context of no row. */
 size_t task_context_len(const struct model_spec *spec);
-void task_context_start(const struct model_spec *spec, double *context);
+void task_context_start(const struct model_spec *spec, double mark, double *context);
 
-/* Whether bytes may be a context: as long as one, and of finite numbers. They need not be aligned. */
-bool task_context_is(const struct model_spec *spec, const void *bytes, size_t n_bytes);
+/* Whether bytes may be a context of the model with this mark: as long as one, and of finite numbers. They
+ * need not be aligned. */
+bool task_context_is(const struct model_spec *spec, double mark, const void *bytes, size_t n_bytes);
 
 /* Adds rows x (n, D) with targets y (n) as they are learned and times (n); n_max: rows that the solver has
  * room for. */

@@ -13,6 +13,7 @@ enum err_code task_room_new(const struct model *m, struct task_room **out, struc
     if (!r)
         return err_set(e, ERR_NOMEM, "no memory for a thread's workspace");
     r->model = m;
+    r->mark = task_context_mark(&m->spec, &m->params);
     r->x = mem_alloc_array(TASK_ROOM_ROWS, d * sizeof *r->x);
     r->y = mem_alloc_array(TASK_ROOM_ROWS, sizeof *r->y);
     r->time = mem_alloc_array(TASK_ROOM_ROWS, sizeof *r->time);
@@ -55,7 +56,7 @@ void task_room_start(struct task_room *r, const void *context)
     if (context)
         memcpy(r->context, context, n * sizeof *r->context);
     else
-        task_context_start(&r->model->spec, r->context);
+        task_context_start(&r->model->spec, r->mark, r->context);
 }
 
 struct task_row_values task_room_next(struct task_room *r)

@@ -19,6 +19,7 @@ struct task_room {
     struct task_answers answers; /* of the last prediction */
     struct task_draws draws;     /* and its draws; n 0: none are asked for */
     double *context;             /* (task_context_len) of the rows that were added */
+    double mark;                 /* of the model's contexts */
     struct task_profile profile; /* room for one */
     real *x;                     /* (TASK_ROOM_ROWS, D) */
     double *y, *time;            /* (TASK_ROOM_ROWS) */

@@ -318,6 +318,19 @@ class Examples(Known):
             self.assertEqual(self.task("late", server=server).json["known"], 16)
             self.assertEqual(self.task("late", server=server, model="shops").json["known"], 17)
 
+    def test_a_model_trained_anew_under_its_old_version_has_no_use_for_the_sums_of_the_old(self):
+        store, other = self.world.copy_store(), hn.temporary_folder() + "/shops.hn"
+        hn.run("train", "--rows", self.shops.folder + "/shops.csv", "--task", "shop", "--target", "units", "--out", other, "--name", "shops",
+               "--model-version", "1", "--epochs", 6, "--threads", 1, "--seed", 9)
+        body = {"rows": self.shops.asked("s20"), "support": {"rows": self.shops.known("s20")}}
+        with hn.Server(store=store, models=[self.shops.model]) as server:
+            self.put("again", {"support": {"rows": self.shops.known("s20")}}, server=server)
+            old = self.values("again", "s20", server=server)
+        with hn.Server(store=store, models=[other]) as server:
+            new = self.values("again", "s20", server=server)
+            self.assertClose(new, [p["value"] for p in self.predicted("x", body, server=server)["predictions"]])
+            self.assertNotEqual(new, old)
+
     def test_what_was_acknowledged_outlives_a_kill(self):
         server = hn.Server(models=[self.shops.model])
         self.put("k", {"support": {"rows": self.shops.known("s20", 8)}}, server=server)

@@ -42,8 +42,8 @@ static void start(void)
     }
     all = mem_alloc_array(task_context_len(&m->spec), sizeof *all);
     other = mem_alloc_array(task_context_len(&m->spec), sizeof *other);
-    task_context_start(&m->spec, all);
-    task_context_start(&m->spec, other);
+    task_context_start(&m->spec, room->mark, all);
+    task_context_start(&m->spec, room->mark, other);
 }
 
 static void stop(void)
@@ -111,7 +111,7 @@ START_TEST(test_times_may_be_as_far_apart_as_numbers_are)
     add(other, 0, 1);
     add(other, 1, 1);
     same(all, other);
-    ck_assert(task_context_is(&m->spec, all, task_context_len(&m->spec) * sizeof *all));
+    ck_assert(task_context_is(&m->spec, room->mark, all, task_context_len(&m->spec) * sizeof *all));
     ck_assert(task_context_solve(&room->solver, all));
 }
 END_TEST
@@ -120,11 +120,12 @@ START_TEST(test_bytes_that_are_no_context_are_told)
 {
     size_t n = task_context_len(&m->spec) * sizeof *all;
     add(all, 0, 5);
-    ck_assert(task_context_is(&m->spec, all, n));
-    ck_assert(!task_context_is(&m->spec, all, n - sizeof *all));
-    ck_assert(!task_context_is(&m->spec, NULL, 0));
-    all[3] = (double)NAN;
-    ck_assert(!task_context_is(&m->spec, all, n));
+    ck_assert(task_context_is(&m->spec, room->mark, all, n));
+    ck_assert(!task_context_is(&m->spec, room->mark, all, n - sizeof *all));
+    ck_assert(!task_context_is(&m->spec, room->mark, NULL, 0));
+    ck_assert(!task_context_is(&m->spec, room->mark + 1, all, n)); /* of another model */
+    all[4] = (double)NAN;
+    ck_assert(!task_context_is(&m->spec, room->mark, all, n));
 }
 END_TEST
 
