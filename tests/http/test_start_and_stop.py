@@ -240,6 +240,7 @@ class HangUp(unittest.TestCase):
         path = w.path("server.log")
         with hn.Server("--access-log", "--log-file", path) as server:
             server.recommend("u1")
+            hn.eventually(lambda: "/v1/users/u1/" in text_of(path), "the line, which comes after the answer")
             os.rename(path, path + ".1")
             server.recommend("u2")
             hn.eventually(lambda: "/v1/users/u2/" in text_of(path + ".1"), "the line in the file that was moved")
