@@ -191,6 +191,12 @@ static int run_tasks(struct settings *s)
                       s->counts ? "" : ", to whose rows they are fitted");
         return command_fail(&cmd_evaluate_command, &e, true);
     }
+    for (size_t i = 0; i < s->tasks.n_counts; i++)
+        for (size_t k = 0; k < i; k++)
+            if (counts[i] == counts[k]) {
+                (void)err_set(&e, ERR_INVALID, "--known-counts has %zu twice", counts[i]);
+                return command_fail(&cmd_evaluate_command, &e, true);
+            }
     s->tasks.counts = counts;
     s->tasks.model = s->models.values[0];
     s->tasks.known = s->known;
@@ -280,6 +286,8 @@ static int cmd_evaluate(int argc, char **argv)
     struct err e = {0};
     if (!command_begin(&cmd_evaluate_command, options, n_options, argc, argv, NULL, &status))
         return status;
+    if (s.tasks.rows && !options_typed(options, n_options, argc, argv, "store"))
+        s.store = NULL; /* a variable is for all commands */
     if (check_use(&s, &e) || check_uses(&s, options, n_options, argc, argv, &e))
         return command_fail(&cmd_evaluate_command, &e, true);
     if (s.tasks.rows)

@@ -1,5 +1,6 @@
 /* hypernet plot: what `evaluate --json` printed in, a picture in SVG out. */
 #include "base/limits.h"
+#include "base/utf8.h"
 #include "server/cli/commands.h"
 #include "server/plot/result_charts.h"
 
@@ -68,6 +69,8 @@ static enum err_code check(const struct arguments *a, struct err *e)
         return err_set(e, ERR_INVALID, "--chart is known or calibration, not '%s'", a->chart);
     if (calibration && a->measure)
         return err_set(e, ERR_INVALID, "--measure is for --chart known");
+    if (a->title && !utf8_valid(a->title, strlen(a->title)))
+        return err_set(e, ERR_INVALID, "--title is not UTF-8");
     if (a->title && strlen(a->title) >= CHART_NAME_BYTES)
         return err_set(e, ERR_INVALID, "--title is up to %d bytes", CHART_NAME_BYTES - 1);
     return ERR_OK;

@@ -416,6 +416,8 @@ static int cmd_train(int argc, char **argv)
     train_options_default(&o);
     if (!command_begin(&cmd_train_command, options, n_options, argc, argv, NULL, &status))
         return status;
+    if (s.tasks.rows && !options_typed(options, n_options, argc, argv, "store"))
+        s.store = NULL; /* a variable is for all commands */
     if (!s.store == !s.tasks.rows) {
         (void)err_set(&e, ERR_INVALID, "give --store, or --rows with --task and --target");
         return command_fail(&cmd_train_command, &e, true);

@@ -10,7 +10,12 @@
 
 static void set_name(char out[CHART_NAME_BYTES], const char *name)
 {
-    (void)snprintf(out, CHART_NAME_BYTES, "%s", name);
+    size_t n = strlen(name);
+    if (n >= CHART_NAME_BYTES)
+        for (n = CHART_NAME_BYTES - 1; n && ((unsigned char)name[n] & 0xC0) == 0x80;)
+            n--; /* whole characters */
+    memcpy(out, name, n);
+    out[n] = '\0';
     for (char *p = out; *p; p++)
         if (*p == '_')
             *p = ' ';
@@ -46,7 +51,8 @@ static struct chart_line *line_of(struct chart *c, const char *name)
 static void add_value(struct chart *c, const char *system, double x, const json_t *value)
 {
     struct chart_line *l = json_is_number(value) ? line_of(c, system) : NULL;
-    if (!l || l->n == CHART_POINTS || !isfinite(json_number_value(value)))
+    const double most = 1e100; /* the range of two is a number too */
+    if (!l || l->n == CHART_POINTS || !(fabs(json_number_value(value)) < most))
         return;
     l->x[l->n] = x;
     l->y[l->n++] = json_number_value(value);
@@ -151,7 +157,9 @@ enum err_code result_chart_known(struct text result, const char *measure, struct
         code = err_set(e, ERR_INVALID, "the result has no measure '%s'", measure ? measure : "");
     if (!code) {
         set_name(out->y_label, measure);
-        (void)snprintf(out->title, sizeof out->title, "%.24s by what is known", out->y_label);
+        char title[2 * CHART_NAME_BYTES];
+        (void)snprintf(title, sizeof title, "%s by what is known", out->y_label);
+        set_name(out->title, title);
         set_name(out->x_label, tasks ? "known rows of the task" : "known interactions of the user");
     }
     json_decref(root);

@@ -275,6 +275,26 @@ class Tasks(unittest.TestCase):
             for word in words:
                 self.assertIn(word, texts)
 
+    def test_a_count_is_measured_once(self):
+        self.assertIn("--known-counts has 2 twice",
+                      self.evaluate("--known", self.known_path, "--known-counts", "2,0,2", status=2).stderr)
+
+    def test_a_table_whose_start_is_best_is_trained(self):
+        rng = random.Random(1)
+        rows = [("s%d" % (i % 3),) + tuple(round(rng.gauss(0, 1), 3) for _ in range(5)) for i in range(90)]
+        table = self.file("chance.csv", csv(rows, ("shop", "a", "b", "c", "d", "units")))
+        r = run("train", "--rows", table, "--task", "shop", "--target", "units", "--out", self.path("chance.hn"), "--threads", 1)
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertIn("3 tasks", r.stderr)
+
+    def test_a_deadline_that_is_over_at_once_leaves_a_model(self):
+        wide = [("s%d" % (i % 40),) + tuple((i * k * 7919) % 101 / 50 for k in range(1, 101)) for i in range(4000)]
+        table = self.file("wide.csv", csv(wide, ("shop",) + tuple("c%d" % k for k in range(99)) + ("units",)))
+        r = run("train", "--rows", table, "--task", "shop", "--target", "units", "--out", self.path("wide.hn"), "--threads", 1,
+                "--deadline-seconds", 1)
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertEqual(self.predict(table, model=self.path("wide.hn"))[0][1], "units")
+
     def test_what_no_picture_can_be_made_of_is_refused(self):
         result = self.file("result.json", self.evaluate("--json").stdout)
         for args, status, reason in ((["--measure", "auc"], 1, "result.json: the result has no measure 'auc'"),

@@ -248,7 +248,8 @@ static enum err_code take(const struct search *s, struct task_mixed *out, struct
 }
 
 enum err_code task_mixed_find(const struct model_spec *spec, const struct task_table *table,
-                              const struct task_holdout *holdout, struct task_mixed *out, struct err *e)
+                              const struct task_holdout *holdout, const struct budget *budget,
+                              struct task_mixed *out, struct err *e)
 {
     struct search s;
     *out = (struct task_mixed){0};
@@ -262,7 +263,7 @@ enum err_code task_mixed_find(const struct model_spec *spec, const struct task_t
         for (size_t i = 0; i < s.d; i++)
             s.l[i * s.d + i] = first;
         s.noise = spec->task.n_classes ? 0.2 : 0.5;
-        for (int i = 0; i < N_ROUNDS && found; i++)
+        for (int i = 0; i < N_ROUNDS && found && !(budget && budget_over(budget)); i++)
             found = run_round(&s, first);
         if (found)
             code = take(&s, out, e);

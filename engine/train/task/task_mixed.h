@@ -15,6 +15,7 @@
 #define ENGINE_TRAIN_TASK_TASK_MIXED_H
 
 #include "base/err.h"
+#include "engine/train/data/budget.h"
 #include "engine/train/task/task_holdout.h"
 
 #include <stdbool.h>
@@ -36,11 +37,12 @@ struct task_mixed {
 };
 
 /* Finds it for the tasks that are learned from, without the rows that are validated on. Targets as they
- * are learned. Where a table is too wide, or the sums are not those of finite rows, it is not present.
+ * are learned. Where a table is too wide, or the sums are not those of finite rows, it is not present. Where the
+ * budget is over (NULL: there is none), it is as good as it was then.
  * Zero-initialise; task_mixed_fini frees whatever is returned. ERR_NOMEM. */
 enum err_code task_mixed_find(const struct model_spec *spec, const struct task_table *table,
-                              const struct task_holdout *holdout, struct task_mixed *out,
-                              struct err *e) ERR_MUST_CHECK;
+                              const struct task_holdout *holdout, const struct budget *budget,
+                              struct task_mixed *out, struct err *e) ERR_MUST_CHECK;
 void task_mixed_fini(struct task_mixed *m);
 
 #endif

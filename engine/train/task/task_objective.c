@@ -72,7 +72,7 @@ static enum err_code build(struct run *run, void **state, struct err *e)
     enum err_code code = task_holdout_make(&s->holdout, run->data->tasks, run->options.seed, e);
     for (int kind = 0; kind < N_KINDS && !code; kind++)
         code = build_trial(s, kind, e);
-    return code ? code : task_mixed_find(&s->trials[NET].spec, run->data->tasks, &s->holdout, &s->mixed, e);
+    return code;
 }
 
 /* ---- the course ---- */
@@ -105,7 +105,9 @@ static enum err_code choose(void *state, struct err *e)
         task_start_values(run, &s->best->spec, &s->best->block);
         return task_fit_run(&s->best->fit, 100L * run->options.n_epochs, 0, e);
     }
-    for (size_t i = 0; i < N_CANDIDATES && !code && !budget_over(&run->budget); i++) {
+    code =
+        task_mixed_find(&s->trials[LINEAR].spec, run->data->tasks, &s->holdout, &run->budget, &s->mixed, e);
+    for (size_t i = 0; i < N_CANDIDATES && !code && !(s->best && budget_over(&run->budget)); i++) {
         struct trial *t = &s->trials[candidates[i].kind];
         start_trial(s, t);
         t->fit.course = (struct task_course){before, of};
@@ -129,7 +131,8 @@ static enum err_code train_again(struct task *s, struct err *e)
     start_trial(s, s->best);
     task_fit_learn_all(f);
     f->course = (struct task_course){of - f->best_step, of};
-    enum err_code code = task_fit_run(f, f->best_schedule, f->best_step, e);
+    /* Of no step: the start is best, and is there. */
+    enum err_code code = f->best_step ? task_fit_run(f, f->best_schedule, f->best_step, e) : ERR_OK;
     if (budget_over(&s->run->budget))
         task_fit_take_best(f);
     task_tune_apply(f, &s->own_part);

@@ -56,7 +56,7 @@ static void stop(void)
 
 static void find(void)
 {
-    ck_assert_int_eq(task_mixed_find(&spec, &table, &holdout, &found, &e), ERR_OK);
+    ck_assert_int_eq(task_mixed_find(&spec, &table, &holdout, NULL, &found, &e), ERR_OK);
 }
 
 /* An entry of L L^T. */
