@@ -376,7 +376,7 @@ struct store_task {
     struct buf profile;       /* JSON object text; len 0 when none */
     struct buf context;       /* bytes for the asked model and version; len 0 when there are none */
     int64_t context_revision; /* the task's revision when it was made; stale when below `revision` */
-    bool context_given;       /* supplied by the caller of a registration */
+    bool context_given;       /* it has rows that are not kept, and is good at any revision */
     bool keeps_rows;          /* false: rows are forgotten once they are in the context */
     int64_t n_rows;           /* stored */
 };

@@ -32,7 +32,9 @@ void api_task_predict_plan(struct api_thread *t, struct request *r)
     const struct task_query *q = &plan->body.query;
     plan->of.needs_no_weights = q->support.rows != NULL;
     plan->of.takes_long =
-        json_array_size(q->asked.rows) + json_array_size(q->support.rows) + q->n_samples > MAX_ROWS_AT_ONCE;
+        json_array_size(q->asked.rows) * (plan->of.handle->model->spec.d_output + q->n_samples) +
+            json_array_size(q->support.rows) >
+        MAX_ROWS_AT_ONCE;
     if (q->n_samples && plan->of.handle->model->spec.task.n_classes)
         problem_answer(r, PROBLEM_INVALID_VALUE, "/samples",
                        "the model predicts classes; samples are of numbers");

@@ -75,7 +75,10 @@ static bool to_text(struct task_known_reader *k, const json_t *object, const str
     char *text = batch_alloc(k->r, k->b, n + 1, 1);
     if (!text)
         return false;
-    (void)json_dumpb(object, text, n, JSON_COMPACT);
+    if (n == 0 || json_dumpb(object, text, n, JSON_COMPACT) != n) {
+        problem_answer(k->r, PROBLEM_OVERLOADED, NULL, "no memory for the body");
+        return false;
+    }
     *out = (struct text){text, n};
     return true;
 }
@@ -104,7 +107,7 @@ static json_t *to_object(const struct task_list *list, json_t *row)
     for (size_t i = 0; i < json_array_size(list->columns) && object; i++) {
         json_t *value = json_array_get(row, i);
         const char *name = json_string_value(json_array_get(list->columns, i));
-        if (json_is_null(value) || json_object_set(object, name, value) == 0)
+        if (!name || json_is_null(value) || json_object_set(object, name, value) == 0)
             continue;
         json_decref(object);
         object = NULL;

@@ -128,8 +128,8 @@ enum err_code task_contexts_load(struct store_conn *c, struct model_handle *hand
     if (code)
         return code;
     const struct buf *context = &record->context;
-    bool usable =
-        record->context_given || record->context_revision >= (fresh == TASK_NOW ? record->revision : fresh);
+    bool usable = record->context_given || (!record->keeps_rows && record->n_rows == 0) ||
+                  record->context_revision >= (fresh == TASK_NOW ? record->revision : fresh);
     if (usable && task_context_is(&handle->model->spec, (*room)->mark, context->data, context->len)) {
         task_room_start(*room, context->data);
         return ERR_OK;

@@ -74,6 +74,8 @@ static enum err_code put_context(struct session *t, struct model_handle *handle,
         task_contexts_know(room, g->known.rows[i]);
     task_room_settle(room);
     tell(g, room);
+    if (g->keeps_rows && !given && !(room->context[TASK_CONTEXT_ROWS] > 0))
+        return ERR_OK; /* of no row: quicker made than stored */
     return task_contexts_put(t->writer, room, g->id, g->revision, given || !g->keeps_rows, e);
 }
 
@@ -95,6 +97,8 @@ static enum err_code register_one(struct session *t, struct task_registration *g
     json_t *none = NULL;
     enum err_code code = read_before(t, g->id, &was, e);
     bool starts_anew = g->replaces_rows || !was.there;
+    if (was.there && !was.keeps_rows && !g->replaces_rows)
+        g->keeps_rows = false; /* what is forgotten nobody can give back: only new support is kept */
     if (!code)
         code = store_put_task(t->writer, g->id, g->profile, g->keeps_rows, &g->revision, &g->created, e);
     if (!code && was.there && g->replaces_rows)
@@ -106,6 +110,11 @@ static enum err_code register_one(struct session *t, struct task_registration *g
     json_decref(none);
     if (!code && g->keeps_rows)
         code = add_rows(t, g, e);
+    else if (!code && (int64_t)g->n_known < was.n_rows && !g->replaces_rows)
+        code =
+            err_set(e, ERR_INVALID,
+                    "of %lld stored rows the model can read %zu: without keep_rows the others would be lost",
+                    (long long)was.n_rows, g->n_known);
     else if (!code && was.there && !g->replaces_rows)
         code = store_clear_task(t->writer, g->id, STORE_CLEAR_INTERACTIONS, e);
     g->n_rows = !g->keeps_rows ? 0 : g->replaces_rows ? g->known.n : (size_t)was.n_rows;

@@ -44,8 +44,8 @@ struct task_registration {
     size_t n_rows;  /* stored */
 };
 
-/* Registers those that are not refused. ERR_LIMIT: one would have too many rows. *at: which of them failed;
- * n: none did. */
+/* Registers those that are not refused. ERR_INVALID: one has rows that would be lost. *at: which of them
+ * failed; n: none did. */
 enum err_code task_updates_register(struct session *t, struct task_registration *list, size_t n, size_t *at,
                                     struct err *e) ERR_MUST_CHECK;
 

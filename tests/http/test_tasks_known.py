@@ -111,8 +111,33 @@ class Registration(Known):
         self.assertEqual((told["known"], told["rows"]), (8, 0))  # forgotten, and still in the sums
         self.assertClose(self.values("g", "s23"), self.supported("s23", 8))
         self.assertEqual(self.put("g", {"keep_rows": True}).json["known"], 8)
-        self.assertEqual(self.examples("g", {"rows": self.shops.rows["s23"][8:16]}).json["rows"], 8)
+        self.assertEqual(self.examples("g", {"rows": self.shops.rows["s23"][8:16]}).json["rows"], 0)  # of half of them nothing could be made
         self.assertClose(self.values("g", "s23"), self.supported("s23", 16))
+
+    def test_rows_are_kept_again_only_with_new_support(self):
+        self.put("once", {"support": {"rows": self.shops.known("s20", 4)}, "keep_rows": False})
+        again = self.put("once", {"profile": {"district": "north"}}).json
+        self.examples("once", {"rows": self.shops.rows["s20"][4:6]})
+        told = self.task("once").json
+        self.assertEqual((told["known"], told["rows"]), (6, 0), (again, told))
+        self.put("once", {"support": {"rows": self.shops.known("s20", 3)}})
+        told = self.task("once").json
+        self.assertEqual((told["known"], told["rows"]), (3, 3))
+
+    def test_rows_that_the_model_cannot_read_are_not_forgotten(self):
+        rows = [without(r, "district") for r in self.shops.known("s20", 5)]
+        self.put("reads", {"profile": {"district": "north"}, "support": {"rows": rows}})
+        answer = self.put("reads", {"keep_rows": False})
+        self.assertEqual(answer.status, 422)
+        self.assertIn("of 5 stored rows the model can read 0", answer.json["detail"])
+        self.assertEqual(self.task("reads").json["known"], 5)
+
+    def test_columns_that_are_no_texts_are_refused(self):
+        for method, path in (("PUT", ADMIN + "columns"), ("POST", "/v1/tasks/columns/examples")):
+            support = {"columns": ["day", "price", "deal", "district", 7], "rows": [[1, 2, "no", "north", 3]]}
+            body = {"support": support} if method == "PUT" else support
+            answer = self.server.admin(method, path, body, params={} if method == "PUT" else {"create": "true"})
+            self.assertEqual(answer.status, 422, answer)
 
     def test_what_rows_say_little_of_is_warned_of(self):
         def warned(body, **params):
