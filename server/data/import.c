@@ -323,7 +323,7 @@ static void take_back(struct import *im, const struct row_place *place, const st
 static enum err_code put_kind(struct import *im, enum table_kind kind, struct err *e)
 {
     struct row_file *rows = &im->rows[kind];
-    enum err_code code = im->bulk ? import_ahead_put(&im->ahead[kind], im->bulk, e) : ERR_OK;
+    enum err_code code = im->bulk ? import_ahead_put(&im->ahead[kind], im->conn, im->bulk, e) : ERR_OK;
     if (!code)
         code = row_file_rewind(rows, e);
     for (bool got = true; got && !code && !im->failed;) {

@@ -3,6 +3,7 @@
 #include "server/data/import_ahead.h"
 
 #include "base/hash.h"
+#include "base/limits.h"
 #include "base/mem.h"
 
 #include <string.h>
@@ -236,6 +237,7 @@ static bool take_change(void *arg, const struct store_change *change)
     struct settling *s = arg;
     enum store_change_kind kind = s->a->kind == TABLE_USERS ? STORE_CHANGE_USER : STORE_CHANGE_ITEM;
     s->a->lost = s->a->lost || change->kind == STORE_CHANGE_ALL;
+    s->a->any_gone = s->a->any_gone || change->kind == STORE_CHANGE_GONE;
     if (change->kind == kind) {
         struct import_id *id = place_of(s->a->ids, s->a->capacity, hash_of(change->id));
         if (id->hash)
@@ -300,8 +302,25 @@ enum err_code import_ahead_compare_again(struct import_ahead *a, struct store_co
     return code ? code : each_done(a, compare_row, &again, e);
 }
 
-enum err_code import_ahead_put(struct import_ahead *a, struct store_bulk *bulk, struct err *e)
+/* Whether the user was there a moment ago and is not any more: the log of changes says of nobody who it was. */
+static enum err_code is_gone(const struct import_ahead *a, struct store_conn *c, struct text user,
+                             struct buf *profile, bool *gone, struct err *e)
 {
+    struct err why = {0};
+    *gone = false;
+    if (a->kind != TABLE_USERS || !a->any_gone)
+        return ERR_OK;
+    enum err_code code = store_read_profile(c, user, profile, &why);
+    *gone = code == ERR_NOTFOUND;
+    return code && !*gone ? err_copy(e, &why) : ERR_OK;
+}
+
+enum err_code import_ahead_put(struct import_ahead *a, struct store_conn *c, struct store_bulk *bulk,
+                               struct err *e)
+{
+    struct buf profile;
+    bool gone;
+    buf_init(&profile, LIMIT_PROFILE_BYTES);
     enum err_code code = a->n_joined ? row_file_rewind(&a->joined, e) : ERR_OK;
     for (bool got = a->n_joined > 0; got && !code;) {
         struct table_row row;
@@ -311,9 +330,12 @@ enum err_code import_ahead_put(struct import_ahead *a, struct store_bulk *bulk, 
             continue; /* brought back since: the row itself is stored */
         const struct store_item item = {
             .id = row.item, .title = row.title, .categories = row.categories, .metadata = row.object};
-        code = a->kind == TABLE_USERS ? store_bulk_user(bulk, row.user, row.object, e)
-                                      : store_bulk_item(bulk, &item, e);
+        code = is_gone(a, c, row.user, &profile, &gone, e);
+        if (!code && !gone)
+            code = a->kind == TABLE_USERS ? store_bulk_user(bulk, row.user, row.object, e)
+                                          : store_bulk_item(bulk, &item, e);
     }
+    buf_fini(&profile);
     return code;
 }
 

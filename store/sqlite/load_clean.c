@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PIECE_ROWS = 20000, PENDING_ROWS = 8000, PIECE_PAUSE_MS = 8, LOCK_PAUSE_MS = 20 };
+enum { PIECE_ROWS = 20000, PENDING_ROWS = 1000, PIECE_PAUSE_MS = 8, LOCK_PAUSE_MS = 20 };
 
 const struct sqlite_load_lock sqlite_load_lock_none = {-1, NULL};
 
@@ -215,8 +215,9 @@ enum err_code sqlite_load_clean_leftovers(struct sqlite_conn *c, struct err *e)
         return code;
     code =
         sqlite_run_text(c, "PRAGMA foreign_keys = OFF", "clean up after a load", e); /* it is closed soon */
-    if (!code)
-        code = sqlite_load_clean(c, e);
+    struct err why = {0};
+    if (!code && sqlite_load_clean(c, &why) && why.code != ERR_FULL && why.code != ERR_BUSY)
+        code = err_copy(e, &why); /* what is left is seen by nobody: it can wait for room, and for its turn */
     sqlite_load_release(&lock);
     return code;
 }

@@ -17,6 +17,14 @@ enum { MAX_WAITING = 4096, MAX_WAITING_BYTES = 256 << 20, FEW_WAITING_BYTES = 4 
 enum err_code sqlite_load_batch_begin(struct sqlite_load *l, struct sqlite_load_budget *t, struct err *e)
 {
     enum err_code code = sqlite_begin(&l->conn->base, e);
+    if (!code && l->pending.load) /* the highest key may be free again, since its user was deleted */
+        code = sqlite_load_run(l,
+                               "UPDATE loads SET first_user = (SELECT coalesce(max(user_key), 0) + 1 FROM "
+                               "users) WHERE change IS "
+                               "NULL AND first_user > (SELECT coalesce(max(user_key), 0) + 1 FROM users)",
+                               e);
+    if (code)
+        sqlite_rollback(&l->conn->base);
     *t = (struct sqlite_load_budget){clock_monotonic_ns() + (int64_t)SQLITE_LOAD_BATCH_MS * 1000000, 0};
     return code;
 }

@@ -400,6 +400,35 @@ START_TEST(test_writers_are_let_in_while_new_users_and_items_are_written)
 }
 END_TEST
 
+/* Forgets who has the highest key, when the load has its number and no row is written. */
+static int forget_the_last(sqlite3_vfs *vfs, int us)
+{
+    (void)vfs;
+    if (n_pauses++ == 0)
+        store_fixture_delete(others, "last");
+    return us;
+}
+
+START_TEST(test_a_new_user_with_the_key_of_one_who_was_just_deleted_is_seen_too)
+{
+    enum { N = 2000 };
+    sqlite3_vfs *files = sqlite3_vfs_find(NULL);
+    int (*usual)(sqlite3_vfs *, int) = files->xSleep;
+    store_fixture_user(f.conn, "first", NULL);
+    store_fixture_user(f.conn, "last", NULL);
+    n_pauses = 0;
+    files->xSleep = forget_the_last;
+    struct store_load *l = load_many(f.conn, N);
+    files->xSleep = usual;
+    ck_assert_int_gt(n_pauses, 0);
+    load_fixture_apply(f.conn, l);
+    STORE_OK(store_commit(f.conn, &e));
+    store_load_free(l);
+    store_fixture_assert_counts(others, N + 1, N, 0, 0);
+    ck_assert(load_fixture_exists(others, "m0"));
+}
+END_TEST
+
 /* Registers somebody with one interaction again and again, and forgets every second one. */
 static void *register_on(void *arg)
 {
@@ -467,6 +496,7 @@ int main(void)
     tcase_add_loop_test(tc, test_a_killed_load_of_new_users_and_items_leaves_all_or_nothing, 0, N_DEATHS);
     tcase_add_test(tc, test_writers_are_let_in_while_a_load_is_staged);
     tcase_add_test(tc, test_writers_are_let_in_while_new_users_and_items_are_written);
+    tcase_add_test(tc, test_a_new_user_with_the_key_of_one_who_was_just_deleted_is_seen_too);
     tcase_add_test(tc, test_who_registers_while_new_users_are_staged_shares_nothing_with_them);
     suite_add_tcase(suite, tc);
     return suite_run(suite);
