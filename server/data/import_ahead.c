@@ -302,7 +302,8 @@ enum err_code import_ahead_compare_again(struct import_ahead *a, struct store_co
     return code ? code : each_done(a, compare_row, &again, e);
 }
 
-/* Whether the user was there a moment ago and is not any more: the log of changes says of nobody who it was. */
+/* Whether the user was there a moment ago and is not any more: the log of changes says of nobody who it
+ * was. */
 static enum err_code is_gone(const struct import_ahead *a, struct store_conn *c, struct text user,
                              struct buf *profile, bool *gone, struct err *e)
 {

@@ -37,9 +37,9 @@ struct task_mixed {
 };
 
 /* Finds it for the tasks that are learned from, without the rows that are validated on. Targets as they
- * are learned. Where a table is too wide, or the sums are not those of finite rows, it is not present. Where the
- * budget is over (NULL: there is none), it is as good as it was then.
- * Zero-initialise; task_mixed_fini frees whatever is returned. ERR_NOMEM. */
+ * are learned. Where a table is too wide, or the sums are not those of finite rows, it is not present.
+ * Where the budget is over (NULL: there is none), it is as good as it was then. Zero-initialise;
+ * task_mixed_fini frees whatever is returned. ERR_NOMEM. */
 enum err_code task_mixed_find(const struct model_spec *spec, const struct task_table *table,
                               const struct task_holdout *holdout, const struct budget *budget,
                               struct task_mixed *out, struct err *e) ERR_MUST_CHECK;
