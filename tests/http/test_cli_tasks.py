@@ -159,19 +159,6 @@ class Tasks(unittest.TestCase):
         r = self.train(self.file("names.csv", csv(rows, ("shop", "day", "price", "deal", "name", "units"))), out, epochs=1)
         self.assertIn("column 'name' is left out: by its name it says who somebody is", r.stderr)
 
-    def test_the_same_table_and_seed_give_the_same_file(self):
-        a, b, c = (self.path(n) for n in ("a.hn", "b.hn", "c.hn"))
-        version = ("--model-version", 1)
-        self.train(self.known_path, a, *version, epochs=1)
-        self.train(self.known_path, b, *version, "--threads", 2, epochs=1)
-        self.train(self.known_path, c, *version, "--seed", 2, epochs=1)
-        content = []
-        for path in (a, b, c):
-            with open(path, "rb") as f:
-                content.append(f.read())
-        self.assertEqual(content[0], content[1])
-        self.assertNotEqual(content[0], content[2])
-
     def test_of_noise_there_is_one_model_for_all_and_of_shops_each_has_its_part(self):
         rng = random.Random(9)
         noise = [("s%d" % (i % 30), i, round(rng.uniform(1, 4), 2), rng.choice(["yes", "no"]), round(rng.gauss(0, 1), 4))
