@@ -81,10 +81,8 @@ static enum err_code each_row_of(struct sqlite_conn *c, int64_t key, store_task_
         code = sqlite_column_view(c, s, 1, true, &row, e);
         wanted = !code && fn(arg, sqlite3_column_int64(s, 0), row);
     }
-    if (!code && wanted && rc != SQLITE_DONE)
-        code = sqlite_fail(c, rc, "read a task's rows", e);
-    sqlite3_reset(s);
-    return code;
+    enum err_code ended = sqlite_stepped(c, s, rc, "read a task's rows", e);
+    return code ? code : ended;
 }
 
 enum err_code sqlite_each_task_row(struct store_conn *conn, struct text id, store_task_row_fn *fn, void *arg,
@@ -117,10 +115,8 @@ enum err_code sqlite_each_task(struct store_conn *conn, store_task_fn *fn, void 
             code = sqlite_column_view(c, s, 3, false, &profile, e);
         wanted = !code && fn(arg, sqlite3_column_int64(s, 0), id, profile, sqlite3_column_int64(s, 2));
     }
-    if (!code && wanted && rc != SQLITE_DONE)
-        code = sqlite_fail(c, rc, "read the tasks", e);
-    sqlite3_reset(s);
-    return code;
+    enum err_code ended = sqlite_stepped(c, s, rc, "read the tasks", e);
+    return code ? code : ended;
 }
 
 /* ---- writes ---- */

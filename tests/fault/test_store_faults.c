@@ -1,6 +1,7 @@
 /* The store without memory, on a full disk, on a disk that fails: every allocation and file operation of each
  * kind of work fails once, alone or with all after it. Then the code must be the right one, the file must
- * hold all of the transaction or nothing, and the work must succeed as soon as the fault is gone. */
+ * hold all of the transaction or nothing, and the work must succeed as soon as the fault is gone.
+ * Long because all kinds of work fail by the same faults. */
 #include "base/mem.h"
 #include "tests/support/sqlite_faults.h"
 #include "tests/support/store_fixture.h"
