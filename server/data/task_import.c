@@ -446,7 +446,7 @@ static enum err_code put_rows(struct task_import *im, size_t task, struct text i
                               struct err *e)
 {
     int64_t revision, n = (int64_t)(im->from[task + 1] - im->from[task]);
-    bool same;
+    bool same = false;
     enum err_code code = check_room(im, id, n, e);
     if (!code)
         code = clear_rows(im, task, id, &same, e);
