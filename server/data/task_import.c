@@ -46,11 +46,16 @@ static bool bad_row(void *arg, const struct err *why, uint64_t n_lines)
     return r->n_bad <= im->o->skip_bad || r->n_listed < TASK_IMPORT_LISTED;
 }
 
+static bool is_none(const struct task_cell *cell)
+{
+    return isnan(cell->number) && cell->text == ID_TABLE_NONE;
+}
+
 /* Whether a cell is what programs write for a number that is none: inf, -Infinity, "nan", 1e999. */
 static bool is_no_finite_number(const struct task_rows *rows, const struct task_cell *cell)
 {
     char copy[32], *end;
-    if (!isnan(cell->number) || cell->text == ID_TABLE_NONE)
+    if (!isnan(cell->number) || is_none(cell))
         return false;
     struct text text = id_table_text(&rows->texts, cell->text);
     if (text.len >= sizeof copy)
@@ -75,7 +80,7 @@ static enum err_code count_kinds(const struct task_rows *rows, struct kinds **ou
         const struct task_cell *cell = &rows->cells[i];
         bool number = !isnan(cell->number);
         kinds[cell->column].n_numbers += number;
-        kinds[cell->column].n_texts += !number && !is_no_finite_number(rows, cell);
+        kinds[cell->column].n_texts += !number && !is_none(cell) && !is_no_finite_number(rows, cell);
     }
     return ERR_OK;
 }
@@ -125,8 +130,10 @@ static enum err_code read_tables(struct task_import *im, struct err *e)
     memcpy(of.keys, o->keys, o->n_keys * sizeof *of.keys);
     enum err_code code = ERR_OK;
     struct err why = {0};
+    of.keeps_none = true; /* of a profile null takes a value away */
     if (o->profiles)
         code = task_profiles_read(o->profiles, &of, &im->profiles, &why);
+    of.keeps_none = false;
     if (!code && o->profiles)
         code = check_rows(im, o->profiles, &im->profiles.rows, &why);
     if (!code && o->rows)
@@ -208,7 +215,9 @@ static void add_cell(const struct task_rows *rows, const struct task_cell *cell,
     char room[VALUE_TEXT_ROOM];
     struct text text =
         cell->text == ID_TABLE_NONE ? (struct text){NULL, 0} : id_table_text(&rows->texts, cell->text);
-    if (is_truth(rows, cell)) {
+    if (is_none(cell)) {
+        buf_adds(out, "null"); /* takes away what is there */
+    } else if (is_truth(rows, cell)) {
         buf_adds(out, cell->number != 0 ? "true" : "false");
     } else if (!is_written_as_number(rows, cell)) {
         buf_add_json_string(out, text.data, text.len);

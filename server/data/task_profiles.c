@@ -24,17 +24,20 @@ static enum err_code find_keys(const char *path, const struct task_rows_options 
     for (size_t i = 0; i < o->n_keys; i++)
         if (about.format == TABLE_NDJSON || table_columns_have(about.columns, o->keys[i]))
             p->keys[p->n_keys++] = o->keys[i];
+    if (!p->n_keys)
+        code = task_rows_no_column(path, about.columns, o->keys[0], e);
     table_close(t);
-    return p->n_keys ? ERR_OK
-                     : err_set(e, ERR_INVALID,
-                               "%s: there is no column '%s', by which the profile of a task is found", path,
-                               o->keys[0]);
+    return code;
 }
 
 enum err_code task_profiles_read(const char *path, const struct task_rows_options *o,
                                  struct task_profiles *out, struct err *e)
 {
-    struct task_rows_options of = {.format = o->format, .ignored = o->ignored, .bad = o->bad, .arg = o->arg};
+    struct task_rows_options of = {.keeps_none = o->keeps_none,
+                                   .format = o->format,
+                                   .ignored = o->ignored,
+                                   .bad = o->bad,
+                                   .arg = o->arg};
     enum err_code code = find_keys(path, o, out, e);
     if (code)
         return code;

@@ -162,6 +162,8 @@ static enum err_code sort_cells(struct task_rows *r, const struct task_rows_opti
         const struct table_cell *cell = &row->cells[i];
         struct text name = text_of(cell->name);
         size_t key = key_of(o, name);
+        if (cell->none && (!o->keeps_none || key < o->n_keys))
+            continue;
         if (key < o->n_keys)
             out->keys[key] = cell;
         if (o->target && text_is(name, o->target))
@@ -221,6 +223,18 @@ static size_t list_named(const struct task_rows_options *o, const char *names[TA
     return n;
 }
 
+enum err_code task_rows_no_column(const char *path, const struct table_columns *columns, const char *name,
+                                  struct err *e)
+{
+    const char *separator = table_columns_other_separator(columns);
+    if (!columns->n)
+        return err_set(e, ERR_INVALID, "%s has no row", path);
+    if (separator)
+        return err_set(e, ERR_INVALID, "%s: there is no column '%s'; %s", path, name, separator);
+    return err_set(e, ERR_INVALID, "%s: there is no column '%s'; its first one is '%.40s'", path, name,
+                   columns->list[0].name);
+}
+
 /* Keys, target and time must be columns, and each another one; of NDJSON only rows tell. */
 static enum err_code check_names(const char *path, const struct table *t, const struct task_rows_options *o,
                                  bool *nameless, struct err *e)
@@ -238,8 +252,7 @@ static enum err_code check_names(const char *path, const struct table *t, const 
                                names[i]);
     for (size_t i = 0; i < n && about.format != TABLE_NDJSON && about.columns->n; i++)
         if (!table_columns_have(about.columns, names[i]))
-            return err_set(e, ERR_INVALID, "%s: there is no column '%s'; its first one is '%.40s'", path,
-                           names[i], about.columns->list[0].name);
+            return task_rows_no_column(path, about.columns, names[i], e);
     *nameless = table_columns_have(about.columns, "");
     return ERR_OK;
 }

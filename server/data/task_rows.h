@@ -24,6 +24,7 @@ struct task_rows_options {
     size_t n_keys;
     const char *target; /* NULL: the rows have none, which is an error for a row that has it */
     const char *time;   /* NULL: the rows of a task come in their order */
+    bool keeps_none;    /* cells that are null in JSON are there too, as such */
     struct table_ignored ignored;
     enum table_format format;
     const struct task_profiles
@@ -36,9 +37,9 @@ struct task_rows_options {
 
 /* What a row has in a column. */
 struct task_cell {
-    double number;
+    double number;   /* NAN: it is none */
     uint32_t column; /* in columns */
-    uint32_t text;   /* in texts; ID_TABLE_NONE: a number, and nothing else */
+    uint32_t text;   /* in texts; ID_TABLE_NONE: a number and nothing else, or (keeps_none) null */
 };
 
 struct task_row {
@@ -67,5 +68,10 @@ struct task_rows {
 enum err_code task_rows_read(const char *path, const struct task_rows_options *o, struct task_rows *out,
                              struct err *e) ERR_MUST_CHECK;
 void task_rows_fini(struct task_rows *r);
+
+/* Refuses a file (ERR_INVALID) for want of a column, or because it is empty; says what separates its fields
+ * where that is why. */
+enum err_code task_rows_no_column(const char *path, const struct table_columns *columns, const char *name,
+                                  struct err *e) ERR_MUST_CHECK;
 
 #endif

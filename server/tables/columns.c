@@ -102,6 +102,14 @@ bool table_columns_have(const struct table_columns *c, const char *name)
     return i < c->n;
 }
 
+const char *table_columns_other_separator(const struct table_columns *c)
+{
+    const char *what = NULL;
+    for (size_t i = 0; i < c->n && !what; i++)
+        what = table_sniff_header(c->list[i].name, strlen(c->list[i].name), c->n);
+    return what;
+}
+
 static enum err_code add_column(struct table_columns *c, enum table_role role, const char *name, size_t len,
                                 struct err *e)
 {
@@ -188,11 +196,9 @@ static enum err_code refuse_header(const struct table_columns *c, enum table_rol
                                    struct err *e)
 {
     char others[320];
-    for (size_t i = 0; i < c->n; i++) {
-        const char *what = table_sniff_header(c->list[i].name, strlen(c->list[i].name), c->n);
-        if (what)
-            return err_set(e, ERR_INVALID, "the header has no column '%s'; %s", name, what);
-    }
+    const char *what = table_columns_other_separator(c);
+    if (what)
+        return err_set(e, ERR_INVALID, "the header has no column '%s'; %s", name, what);
     list_names(role, others, sizeof others);
     return err_set(
         e, ERR_INVALID,

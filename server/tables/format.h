@@ -104,6 +104,10 @@ bool table_role_by_rank(enum table_role role, size_t rank);
 /* Whether one of them has this name, to the letter. */
 bool table_columns_have(const struct table_columns *c, const char *name);
 
+/* Of columns among which one is missing: "its fields are separated by ';', ..." where a name looks like
+ * several. NULL: none does. */
+const char *table_columns_other_separator(const struct table_columns *c);
+
 /* Adds a column to a list; ERR_NOMEM. */
 enum err_code table_columns_add(struct table_columns *c, enum table_role role, struct text name,
                                 struct err *e) ERR_MUST_CHECK;

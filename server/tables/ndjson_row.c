@@ -78,7 +78,7 @@ static int append(const char *bytes, size_t n, void *arg)
     return 0; /* a failed append sticks to the buffer */
 }
 
-/* A value that is a whole by itself; null and "" are absent. */
+/* A value that is a whole by itself; "" is absent. */
 static enum err_code add_cell(const char *name, const json_t *value, struct table_row_builder *b,
                               struct err *e)
 {
@@ -90,8 +90,8 @@ static enum err_code add_cell(const char *name, const json_t *value, struct tabl
     else if (json_is_boolean(value))
         cell.text = json_is_true(value) ? (struct text){"true", 4} : (struct text){"false", 5};
     cell.number = json_is_number(value) ? json_number_value(value) : json_is_true(value);
-    bool none = json_is_null(value) || (cell.text.data && !cell.text.len);
-    return none ? ERR_OK : table_row_add_cell(b, &cell, e);
+    cell.none = json_is_null(value);
+    return cell.text.data && !cell.text.len ? ERR_OK : table_row_add_cell(b, &cell, e);
 }
 
 static enum err_code add_member(const char *name, const json_t *value, struct table_row_builder *b,

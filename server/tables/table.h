@@ -48,11 +48,12 @@ enum table_format {
     TABLE_U_ITEM  /* item|title|release date|video release date|URL|19 genre flags; Latin-1 */
 };
 
-/* What a row of TABLE_ROWS has in a column. Absent is what is empty, null in JSON, or without quotes one of
- * the words that programs write for none (server/fields/field.h). */
+/* What a row of TABLE_ROWS has in a column. Absent is what is empty, or without quotes one of the
+ * words that programs write for none (server/fields/field.h). */
 struct table_cell {
     const char *name; /* of the column */
     struct text text; /* as it stands there; NULL data: a number of JSON */
+    bool none;        /* null in JSON: said to be none, not only left out */
     bool is_number;   /* it is one, or reads as one and is no code (02139): */
     double number;    /* true and false are 1 and 0 */
 };
@@ -77,7 +78,7 @@ struct table_row {
     size_t n_embedding;
     const struct text *items; /* (n_items) of a candidates line */
     size_t n_items;
-    const struct table_cell *cells; /* (n_cells) of TABLE_ROWS, those that have a value */
+    const struct table_cell *cells; /* (n_cells) of TABLE_ROWS, those that have a value, or null */
     size_t n_cells;
 };
 

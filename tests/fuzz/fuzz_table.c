@@ -44,7 +44,8 @@ static void check_cells(const struct table_row *row)
         const struct table_cell *cell = &row->cells[i];
         if (!cell->name || !*cell->name || !utf8_valid(cell->name, strlen(cell->name)))
             abort();
-        if ((!cell->text.data && !cell->is_number) || (cell->is_number && !isfinite(cell->number)))
+        if ((!cell->text.data && !cell->is_number) != cell->none ||
+            (cell->is_number && !isfinite(cell->number)))
             abort();
         check_text(cell->text, 1, SIZE_MAX);
     }

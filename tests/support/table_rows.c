@@ -54,6 +54,8 @@ static void describe(const struct table_row *r, char *out)
             (void)sprintf(out + strlen(out), "%.*s", (int)r->cells[i].text.len, r->cells[i].text.data);
         if (r->cells[i].is_number)
             (void)sprintf(out + strlen(out), "#%g", r->cells[i].number);
+        if (r->cells[i].none)
+            (void)sprintf(out + strlen(out), "null");
     }
 }
 

@@ -192,6 +192,19 @@ START_TEST(a_profile_joins_what_is_known)
 }
 END_TEST
 
+START_TEST(null_takes_a_value_of_a_profile_away)
+{
+    struct task_import_options o = tables(NULL, "shop,age,city\na,30,Paris\nb,5,Rome\n");
+    import(&o);
+    o = tables("{\"shop\":\"a\",\"x\":null,\"y\":1}\n",
+               "{\"shop\":\"a\",\"age\":null}\n{\"shop\":\"b\",\"age\":null,\"city\":null}\n"
+               "{\"shop\":\"c\",\"age\":null,\"size\":2}\n");
+    o.format = TABLE_NDJSON;
+    import(&o);
+    assert_store("a {\"city\":\"Paris\"} {\"y\":1} | b - | c {\"size\":2} | ");
+}
+END_TEST
+
 START_TEST(a_column_that_is_ignored_is_nowhere)
 {
     const char *const names[] = {"price"};
@@ -276,6 +289,9 @@ START_TEST(as_many_bad_lines_as_are_allowed_are_left_out)
     import(&o);
     assert_store("a - {\"price\":1} {\"price\":3} | "); /* a task of bad rows alone is not made */
     ck_assert_int_eq(report.n_bad, 2);
+    o = tables("shop,note\na,x\n,\"of\ntwo lines\"\n", NULL); /* what is counted are lines of the file */
+    o.skip_bad = 1;
+    refuse(&o, "2 bad lines, 1 allowed");
 }
 END_TEST
 
@@ -331,8 +347,9 @@ END_TEST
 SUITE("server/data/task_import", start, stop, {rows_come_under_their_tasks_in_their_order},
       {several_keys_are_joined_and_stay_columns}, {a_value_is_stored_as_what_it_says},
       {rows_come_behind_those_that_are_there_or_in_their_place}, {a_profile_joins_what_is_known},
-      {a_column_that_is_ignored_is_nowhere}, {a_refused_table_leaves_no_trace, N_FAULTS},
-      {a_store_is_not_made_for_a_refused_table, N_FAULTS}, {as_many_bad_lines_as_are_allowed_are_left_out},
+      {null_takes_a_value_of_a_profile_away}, {a_column_that_is_ignored_is_nowhere},
+      {a_refused_table_leaves_no_trace, N_FAULTS}, {a_store_is_not_made_for_a_refused_table, N_FAULTS},
+      {as_many_bad_lines_as_are_allowed_are_left_out},
       {a_row_or_profile_that_is_too_large_is_refused_with_its_line},
       {a_task_that_keeps_no_rows_or_has_too_many_takes_none, 2},
       {without_memory_an_import_is_whole_or_leaves_no_trace, 2})

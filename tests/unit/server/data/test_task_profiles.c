@@ -79,7 +79,16 @@ END_TEST
 START_TEST(a_table_without_a_key_or_with_two_of_one_task_is_refused)
 {
     ck_assert_int_eq(read_profiles(&of_stores, "shop,district\ns1,north\n"), ERR_INVALID);
-    ck_assert_msg(strstr(e.text, "there is no column 'store', by which") != NULL, "%s", e.text);
+    ck_assert_msg(strstr(e.text, "there is no column 'store'; its first one is 'shop'") != NULL, "%s",
+                  e.text);
+    err_clear(&e);
+    task_profiles_fini(&profiles);
+    ck_assert_int_eq(read_profiles(&of_stores, "store;district\ns1;north\n"), ERR_INVALID);
+    ck_assert_msg(strstr(e.text, "its fields are separated by ';'") != NULL, "%s", e.text);
+    err_clear(&e);
+    task_profiles_fini(&profiles);
+    ck_assert_int_eq(read_profiles(&of_stores, ""), ERR_INVALID);
+    ck_assert_msg(strstr(e.text, "has no row") != NULL, "%s", e.text);
     err_clear(&e);
     task_profiles_fini(&profiles);
     ck_assert_int_eq(read_profiles(&of_stores, "store,district\ns1,north\ns2,south\ns1,east\n"), ERR_INVALID);

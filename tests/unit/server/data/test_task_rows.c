@@ -184,6 +184,11 @@ START_TEST(a_column_that_is_not_there_is_named)
 {
     refuse("a.csv", "shop,units\ns,5\n", &one_key,
            "a.csv: there is no column 'store'; its first one is 'shop'");
+    refuse("a.csv", "store;units\ns;5\n", &one_key,
+           "'store'; its fields are separated by ';': write it with commas");
+    refuse("a.csv", "store\tunits\ns\t5\n", &one_key, "it has tabs where its name or --format says commas");
+    refuse("a.tsv", "store,units\ns,5\n", &one_key,
+           "'store'; it has commas where its name or --format says tabs");
     refuse("a.csv", "store,sold\ns,5\n", &one_key, "a.csv: there is no column 'units'");
     refuse("a.csv", "store,brand,units\ns,b,5\n", &two_keys, "a.csv: there is no column 'week'");
     refuse("a.ndjson", "{\"store\":\"s\",\"sold\":1}\n", &one_key, "a.ndjson has no row with a target");

@@ -62,7 +62,7 @@ START_TEST(test_rows_have_whatever_columns_there_are)
     ROWS("a.ndjson", TABLE_ROWS,
          "{\"user\":7,\"b\":\"7\",\"c\":true,\"d\":null,\"e\":\"\",\"f\":-1.5e3,\"g\":\"NA\"}\n"
          "{\"b\":[1]}\n{\"b\":{}}\n{}\n",
-         "1:" NOTHING "user=#7,b=7,c=true#1,f=#-1500,g=NA\n"
+         "1:" NOTHING "user=#7,b=7,c=true#1,d=null,f=#-1500,g=NA\n"
          "! 2: \"b\" is neither a number nor a text, true, false or null\n"
          "! 3: \"b\" is neither a number nor a text, true, false or null\n"
          "4:" NOTHING "\n");
