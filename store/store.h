@@ -425,8 +425,11 @@ enum err_code store_add_task_row(struct store_conn *c, struct text id, struct te
 enum err_code store_touch_task(struct store_conn *c, struct text id, int64_t *revision,
                                struct err *e) ERR_MUST_CHECK;
 
-/* store_put_context of a task: ERR_NOTFOUND when there is none, one made from a later revision stays, and so
- * does one that was given when this one is not. */
+/* store_put_context of a task: ERR_NOTFOUND when there is none, one made from a later revision stays, and
+ * so does one that was given when this one is not. Of the task's contexts by versions of the model, this one
+ * among them, STORE_TASK_VERSIONS of the latest revisions stay, or each training would leave one; those that
+ * were given stay, and those of a task that keeps no rows. */
+enum { STORE_TASK_VERSIONS = 2 };
 enum err_code store_put_task_context(struct store_conn *c, const struct store_context_key *key,
                                      struct text id, int64_t revision, bool given, const void *bytes,
                                      size_t n_bytes, struct err *e) ERR_MUST_CHECK;

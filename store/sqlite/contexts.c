@@ -56,6 +56,15 @@ static enum err_code is_stale(struct sqlite_conn *c, int64_t user_key, int64_t r
     return sqlite_stepped(c, s, rc, "read a user", e);
 }
 
+static enum err_code trim_task(struct sqlite_conn *c, struct text id, const char *model, struct err *e)
+{
+    sqlite3_stmt *s = sqlite_statement(c, SQL_TRIM_TASK);
+    sqlite_bind_text_view(s, 1, id);
+    sqlite3_bind_text(s, 2, model, -1, SQLITE_STATIC);
+    sqlite3_bind_int(s, 3, STORE_TASK_VERSIONS);
+    return sqlite_run(c, s, "drop a task's contexts of old versions", e);
+}
+
 enum err_code sqlite_put_context(struct store_conn *conn, const struct store_context_key *key, struct text id,
                                  const struct store_context *context, struct err *e)
 {
@@ -81,7 +90,8 @@ enum err_code sqlite_put_context(struct store_conn *conn, const struct store_con
     sqlite3_bind_blob64(s, 7, context->embedding, context->n_bytes, SQLITE_STATIC);
     if (pack(c, context))
         sqlite3_bind_blob64(s, 8, c->taken.data, c->taken.len, SQLITE_STATIC);
-    return sqlite_run(c, s, "write a context", e);
+    code = sqlite_run(c, s, "write a context", e);
+    return code || user_key ? code : trim_task(c, id, key->model, e);
 }
 
 enum err_code sqlite_note_unfinished(struct store_conn *conn, int64_t first, int64_t last, struct err *e)

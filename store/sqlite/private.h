@@ -25,6 +25,9 @@ enum {
 /* Of a context of a task: the task keeps no rows that it could be made of again. */
 #define SQLITE_IS_WITHOUT_ROWS "id IN (SELECT id FROM tasks WHERE keeps_rows = 0)"
 
+/* Of the contexts of a task (?1) those by versions of a model (?2) that were not given. */
+#define SQLITE_IS_OF_TASK "id = ?1 AND kind = 'task' AND model = ?2 AND given = 0"
+
 /* The revision of a row of users or items, whose alias and point are t; NULL: it is of a load that is not
  * over, and not there (schema/sqlite/0008_loads.sql). A load's table is looked at for its own rows only. */
 #define SQLITE_REVISION(t)                                                                                   \
@@ -141,6 +144,9 @@ enum {
       "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id, kind, model, model_version) DO UPDATE "      \
       "SET revision = excluded.revision, given = excluded.given, embedding = excluded.embedding, "           \
       "taken = excluded.taken WHERE excluded.revision >= revision AND (given = 0 OR excluded.given = 1)")    \
+    X(TRIM_TASK, "DELETE FROM contexts WHERE " SQLITE_IS_OF_TASK " AND NOT " SQLITE_IS_WITHOUT_ROWS          \
+                 " AND context_key NOT IN (SELECT context_key FROM contexts WHERE " SQLITE_IS_OF_TASK        \
+                 " ORDER BY revision DESC, context_key DESC LIMIT ?3)")                                      \
     X(TASK_KEY_OF, "SELECT task_key, 1, revision FROM tasks WHERE id = ?1")                                  \
     X(TASK_OF, "SELECT task_key, revision, keeps_rows, n_rows, profile FROM tasks WHERE id = ?1")            \
     X(EACH_TASK, "SELECT task_key, id, revision, profile FROM tasks ORDER BY task_key")                      \

@@ -333,6 +333,27 @@ static struct text keep_word(struct memory_conn *c, const char *word)
     return memory_keep(c, text_of(word));
 }
 
+/* Drops the contexts of a task by old versions of a model. */
+static void trim_task(struct memory_state *s, struct text id, const char *model)
+{
+    for (;;) {
+        size_t n = 0, oldest = 0;
+        for (size_t i = 0; i < s->contexts.n; i++) {
+            const struct memory_context *x = memory_rows_at(&s->contexts, i),
+                                        *o = memory_rows_at(&s->contexts, oldest);
+            if (x->given || memory_compare_texts(x->id, id) != 0 || !is_word(x->kind, "task") ||
+                !is_word(x->model, model) || memory_is_without_rows(s, x))
+                continue;
+            if (n++ == 0 || x->revision < o->revision ||
+                (x->revision == o->revision && x->number < o->number))
+                oldest = i;
+        }
+        if (n <= STORE_TASK_VERSIONS)
+            return;
+        memory_rows_remove(&s->contexts, oldest, 1);
+    }
+}
+
 enum err_code memory_put_context(struct store_conn *conn, const struct store_context_key *key, struct text id,
                                  const struct store_context *context, struct err *e)
 {
@@ -360,6 +381,8 @@ enum err_code memory_put_context(struct store_conn *conn, const struct store_con
         return ERR_OK;
     fresh.number = there ? there->number : ++c->own->last_context;
     (void)memory_rows_put(&c->own->contexts, &fresh);
+    if (!u)
+        trim_task(c->own, id, key->model);
     return ERR_OK;
 }
 

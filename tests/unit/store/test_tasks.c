@@ -206,6 +206,59 @@ START_TEST(test_a_tasks_context_of_a_later_revision_or_a_given_one_stays)
 }
 END_TEST
 
+/* Contexts of a task by these versions of a model, one after the other. */
+static void put_versions(const char *id, const char *model, int from, int to, bool given)
+{
+    for (int i = from; i <= to; i++) {
+        char version[8];
+        (void)snprintf(version, sizeof version, "%d", i);
+        const struct store_context_key of = {model, version, "task"};
+        store_fixture_context(f.conn, &of, id, i, given, "abcd");
+    }
+}
+
+static bool see_version(void *arg, const struct store_version *v)
+{
+    struct seen *seen = arg;
+    size_t at = strlen(seen->line);
+    (void)snprintf(seen->line + at, sizeof seen->line - at, "%.*s/%.*s:%d ", (int)v->model.len, v->model.data,
+                   (int)v->version.len, v->version.data, (int)v->n_contexts);
+    return true;
+}
+
+static void assert_versions(const char *expected)
+{
+    struct seen seen = {0};
+    STORE_OK(store_each_version(f.conn, see_version, &seen, &e));
+    ck_assert_str_eq(seen.line, expected);
+}
+
+START_TEST(test_a_tasks_contexts_are_of_the_last_versions_of_a_model)
+{
+    store_fixture_task(f.conn, "a", NULL, true);
+    store_fixture_task(f.conn, "b", NULL, true);
+    put_versions("a", "m", 1, 2, false);
+    put_versions("b", "m", 1, 1, false);
+    put_versions("a", "n", 1, 1, false);
+    put_versions("a", "m", 3, 5, false);
+    assert_versions("m/1:1 m/4:1 m/5:1 n/1:1 "); /* of another task or model nothing goes */
+    put_versions("a", "m", 2, 2, false); /* a replica that still serves an old one has written long ago */
+    assert_versions("m/1:1 m/4:1 m/5:1 n/1:1 ");
+    put_versions("a", "m", 6, 6, true);
+    put_versions("a", "m", 7, 8, false);
+    assert_versions("m/1:1 m/6:1 m/7:1 m/8:1 n/1:1 "); /* what was given stays, and takes no place */
+}
+END_TEST
+
+START_TEST(test_a_task_that_keeps_no_rows_keeps_its_contexts_of_all_versions)
+{
+    store_fixture_task(f.conn, "a", NULL, false);
+    store_fixture_user(f.conn, "a", NULL); /* a user is no task */
+    put_versions("a", "m", 1, 4, false);
+    assert_versions("m/1:1 m/2:1 m/3:1 m/4:1 ");
+}
+END_TEST
+
 START_TEST(test_a_user_and_a_task_of_one_id_have_nothing_in_common)
 {
     store_fixture_user(f.conn, "x", "{\"of\":\"user\"}");
@@ -362,6 +415,8 @@ STORE_SUITE("store tasks", start, stop, {test_a_task_is_read_as_it_was_put},
             {test_rows_and_ids_that_no_store_takes_are_refused},
             {test_a_tasks_context_is_stale_once_a_row_came},
             {test_a_tasks_context_of_a_later_revision_or_a_given_one_stays},
+            {test_a_tasks_contexts_are_of_the_last_versions_of_a_model},
+            {test_a_task_that_keeps_no_rows_keeps_its_contexts_of_all_versions},
             {test_a_user_and_a_task_of_one_id_have_nothing_in_common},
             {test_a_deleted_task_leaves_nothing_and_its_revisions_do_not_come_back},
             {test_a_task_that_is_gone_gets_nothing}, {test_rows_and_contexts_are_cleared_apart},
