@@ -34,6 +34,8 @@ static const struct signature signatures[] = {
      "an SQLite database; write a table as CSV: sqlite3 -csv -header FILE 'SELECT * FROM t'"},
     {0, 6, "\x93NUMPY", "a NumPy array; write it as text: numpy.savetxt"},
     {0, 5, "%PDF-", "a PDF document"},
+    {0, 8, "\x89PNG\r\n\x1a\n", "a PNG image"},
+    {0, 3, "\xff\xd8\xff", "a JPEG image"},
     {0, 20, "version https://git-l", "a Git LFS pointer, not the file itself; fetch it: git lfs pull"},
     {0, 4, "\x80\x04\x95", "a Python pickle; " PANDAS_CSV "read_pickle(FILE).to_csv(OUT, index=False)"},
 };
