@@ -57,6 +57,9 @@ enum {
     LIMIT_PROFILE_FIELDS = 64,  /* fields an encoder knows */
     LIMIT_RATINGS_DIM = 1024,   /* width of the ratings block; its covariances take the square of it */
     LIMIT_PAIRS = 1 << 30,      /* item-item weights of a model */
+    LIMIT_IMAGE_SIDE = 1024,    /* height or width of an image, in pixels */
+    LIMIT_IMAGE_CHANNELS = 4,   /* of an image; red, green, blue and a mask are the most in use */
+    LIMIT_CONV_CHANNELS = 1024, /* that a layer of convolution gives */
     LIMIT_RECENT = 1024,        /* recent interactions an encoder looks at */
     LIMIT_EXPLAIN_REASONS = 10, /* the largest `explain` */
     LIMIT_EXPLAIN_ITEMS = 100,  /* the largest `limit` of an answer with explanations */
