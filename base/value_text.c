@@ -80,6 +80,12 @@ bool value_text_number(const char *text, double *x)
     return true;
 }
 
+bool value_text_is_long(int64_t x)
+{
+    const int64_t longest = 999999999999999; /* of MAX_DIGITS */
+    return x > longest || x < -longest;
+}
+
 bool value_text_is_code(const char *text)
 {
     size_t n;

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum { VALUE_TEXT_ROOM = 32 };
 
@@ -23,6 +24,9 @@ void value_text_of_number(double x, char room[VALUE_TEXT_ROOM]);
  * before another digit (a zip code) or a plus (a telephone), or has more whole digits than a double keeps (an
  * account), is a text. */
 bool value_text_number(const char *text, double *x);
+
+/* Whether a whole number has more digits than a double keeps: then its value is its digits, as of a text. */
+bool value_text_is_long(int64_t x);
 
 /* Whether a text is digits of which a number would lose the first: `02139`. */
 bool value_text_is_code(const char *text);

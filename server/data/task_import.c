@@ -180,15 +180,21 @@ static enum err_code sort_rows(struct task_import *im, struct err *e)
 
 /* ---- rows as JSON ---- */
 
-/* A number of more digits than a double keeps is an account, and stays a text. */
+/* What is a number and, as a value of a category, no other text than that number: +49 and 007.5 stay texts,
+ * as does an account of more digits than a double keeps. In a column of numbers they count all the same
+ * (struct task_row_form). */
 static bool is_written_as_number(const struct task_rows *rows, const struct task_cell *cell)
 {
-    enum { KEPT_DIGITS = 15 };
-    if (isnan(cell->number))
+    char copy[64];
+    double number;
+    if (isnan(cell->number) || cell->text == ID_TABLE_NONE)
+        return !isnan(cell->number);
+    struct text text = id_table_text(&rows->texts, cell->text);
+    if (text.len >= sizeof copy)
         return false;
-    struct text text =
-        cell->text == ID_TABLE_NONE ? (struct text){NULL, 0} : id_table_text(&rows->texts, cell->text);
-    return text.len <= KEPT_DIGITS || text_digits(text.data, text.data + text.len) != text.len;
+    memcpy(copy, text.data, text.len);
+    copy[text.len] = '\0';
+    return value_text_number(copy, &number);
 }
 
 /* A decimal as JSON has it too: 2.50, and not +2.5, .5 or 1e3. */

@@ -30,13 +30,24 @@ static enum err_code start_row(struct task_rows *r, struct err *e)
     return ERR_OK;
 }
 
+/* The digits of a whole number of JSON of which a double would lose some, else NULL data. */
+static struct text digits_of(const struct table_cell *cell, char scratch[VALUE_TEXT_ROOM])
+{
+    int n = 0;
+    if (value_text_is_long(cell->whole))
+        n = snprintf(scratch, VALUE_TEXT_ROOM, "%lld", (long long)cell->whole);
+    return n > 0 ? (struct text){scratch, (size_t)n} : (struct text){NULL, 0};
+}
+
 /* A cell of a table as one of ours; its text is remembered. */
 static enum err_code take_cell(struct task_rows *r, const struct table_cell *cell, uint32_t column,
                                struct task_cell *out, struct err *e)
 {
+    char scratch[VALUE_TEXT_ROOM];
+    struct text text = cell->text.data ? cell->text : digits_of(cell, scratch);
     *out = (struct task_cell){
         .number = cell->is_number ? cell->number : NAN, .column = column, .text = ID_TABLE_NONE};
-    return cell->text.data ? id_table_add(&r->texts, cell->text, &out->text, e) : ERR_OK;
+    return text.data ? id_table_add(&r->texts, text, &out->text, e) : ERR_OK;
 }
 
 static enum err_code add_input(struct task_rows *r, struct text name, const struct table_cell *cell,
@@ -72,6 +83,9 @@ static struct text key_text(const struct table_cell *cell, char scratch[VALUE_TE
 {
     if (cell->text.data)
         return cell->text;
+    struct text digits = digits_of(cell, scratch);
+    if (digits.data)
+        return digits;
     value_text_of_number(cell->number, scratch);
     return (struct text){scratch, strlen(scratch)};
 }

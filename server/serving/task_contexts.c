@@ -16,7 +16,8 @@ static struct task_row_form form_of(const struct task_room *room)
                                   .profile = &room->profile,
                                   .known = true,
                                   .unknown_is_absent = true,
-                                  .others_pass = true};
+                                  .others_pass = true,
+                                  .as_table = true};
 }
 
 bool task_contexts_read(const struct task_room *room, const json_t *row, struct task_row_values *out)

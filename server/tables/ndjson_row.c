@@ -90,6 +90,7 @@ static enum err_code add_cell(const char *name, const json_t *value, struct tabl
     else if (json_is_boolean(value))
         cell.text = json_is_true(value) ? (struct text){"true", 4} : (struct text){"false", 5};
     cell.number = json_is_number(value) ? json_number_value(value) : json_is_true(value);
+    cell.whole = json_integer_value(value);
     cell.none = json_is_null(value);
     return cell.text.data && !cell.text.len ? ERR_OK : table_row_add_cell(b, &cell, e);
 }

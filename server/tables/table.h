@@ -56,6 +56,7 @@ struct table_cell {
     bool none;        /* null in JSON: said to be none, not only left out */
     bool is_number;   /* it is one, or reads as one and is no code (02139): */
     double number;    /* true and false are 1 and 0 */
+    int64_t whole;    /* a whole number of JSON with all its digits; else 0 */
 };
 
 /* One row; everything is borrowed until the next call of table_next. Texts are UTF-8 without zero bytes, and

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/suggest.h"
+#include "base/value_text.h"
 #include "engine/network/task_head.h"
 #include "server/fields/field_value.h"
 #include "server/fields/text_form.h"
@@ -24,21 +25,42 @@ static bool refuse(const struct task_row_form *f, const char *column, const char
 
 /* ---- cells ---- */
 
-/* What a value says. False: it is an object or array. */
-static bool cell_of(const json_t *value, struct cell *out)
+/* Of a text that is not empty. */
+static struct cell cell_of_text(const struct task_row_form *f, struct text text)
+{
+    struct cell cell = {.kind = CELL_TEXT, .text = text};
+    if (f->as_table && !value_text_is_code(text.data) && field_value_number(text, &cell.number))
+        cell.kind = CELL_NUMBER;
+    return cell;
+}
+
+/* Of a number; its digits are the text where a double does not keep them all. */
+static struct cell cell_of_number(const json_t *value, char room[VALUE_TEXT_ROOM])
+{
+    struct cell cell = {.kind = CELL_NUMBER, .number = json_number_value(value)};
+    int n = 0;
+    if (value_text_is_long(json_integer_value(value)))
+        n = snprintf(room, VALUE_TEXT_ROOM, "%lld", (long long)json_integer_value(value));
+    if (n > 0)
+        cell.text = (struct text){room, (size_t)n};
+    return cell;
+}
+
+/* What a value says; room: for a text of it. False: it is an object or array. */
+static bool cell_of(const struct task_row_form *f, const json_t *value, char room[VALUE_TEXT_ROOM],
+                    struct cell *out)
 {
     *out = (struct cell){.kind = CELL_ABSENT};
     if (!value || json_is_null(value))
         return true;
     if (json_is_string(value) && json_string_length(value))
-        *out =
-            (struct cell){.kind = CELL_TEXT, .text = {json_string_value(value), json_string_length(value)}};
+        *out = cell_of_text(f, (struct text){json_string_value(value), json_string_length(value)});
     else if (json_is_boolean(value))
         *out = (struct cell){.kind = CELL_NUMBER,
                              .number = json_is_true(value),
                              .text = {json_is_true(value) ? "true" : "false", json_is_true(value) ? 4 : 5}};
     else if (json_is_number(value))
-        *out = (struct cell){.kind = CELL_NUMBER, .number = json_number_value(value)};
+        *out = cell_of_number(value, room);
     return !json_is_object(value) && !json_is_array(value);
 }
 
@@ -91,8 +113,9 @@ static bool read_column(const struct task_row_form *f, const json_t *value, size
 {
     const struct column *column = &f->spec->task.columns.list[i];
     struct err e = {0};
+    char digits[VALUE_TEXT_ROOM];
     struct cell cell;
-    if (!cell_of(value, &cell))
+    if (!cell_of(f, value, digits, &cell))
         return refuse_nested(f, column->name);
     if (cell.kind == CELL_ABSENT && f->profile && f->profile->has[i]) {
         memcpy(x + at, f->profile->x + at, column_width(column) * sizeof *x);
@@ -125,8 +148,9 @@ static bool read_target(const struct task_row_form *f, const json_t *value, doub
 {
     const struct task_spec *t = &f->spec->task;
     char text[ERR_TEXT_BYTES + TEXT_FORM_ADVICE_BYTES], advice[TEXT_FORM_ADVICE_BYTES];
+    char digits[VALUE_TEXT_ROOM];
     struct cell cell;
-    if (!cell_of(value, &cell))
+    if (!cell_of(f, value, digits, &cell))
         return refuse_nested(f, t->target);
     if (cell.kind == CELL_ABSENT) {
         (void)snprintf(text, sizeof text, "the target \"%s\" is missing", t->target);
@@ -153,10 +177,10 @@ static bool read_target(const struct task_row_form *f, const json_t *value, doub
 static bool read_time(const struct task_row_form *f, const json_t *value, double *time)
 {
     const char *name = f->spec->task.time;
-    char text[ERR_TEXT_BYTES];
+    char text[ERR_TEXT_BYTES], digits[VALUE_TEXT_ROOM];
     struct cell cell;
     int64_t seconds;
-    if (!cell_of(value, &cell))
+    if (!cell_of(f, value, digits, &cell))
         return refuse_nested(f, name);
     if (cell.kind == CELL_NUMBER && isfinite(cell.number)) {
         *time = cell.number;
@@ -262,8 +286,9 @@ bool task_profile_read(const struct task_row_form *f, const json_t *profile, str
     memset(out->has, 0, c->n);
     for (size_t i = 0, at = 0; i < c->n; at += column_width(&c->list[i]), i++) {
         const json_t *value = json_object_get(profile, c->list[i].name);
+        char digits[VALUE_TEXT_ROOM];
         struct cell cell;
-        if (cell_of(value, &cell) && cell.kind == CELL_ABSENT)
+        if (cell_of(f, value, digits, &cell) && cell.kind == CELL_ABSENT)
             continue;
         bool read = read_column(&form, value, i, at, out->x);
         if (!read)

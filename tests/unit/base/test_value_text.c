@@ -82,5 +82,14 @@ START_TEST(codes_are_digits_after_a_zero)
 }
 END_TEST
 
+START_TEST(a_whole_number_is_long_past_what_a_double_keeps)
+{
+    ck_assert(!value_text_is_long(0));
+    ck_assert(!value_text_is_long(999999999999999) && !value_text_is_long(-999999999999999));
+    ck_assert(value_text_is_long(1000000000000000) && value_text_is_long(INT64_MIN));
+}
+END_TEST
+
 SUITE("base/value_text", NULL, NULL, {a_value_has_one_form, sizeof cases / sizeof *cases},
-      {what_is_longer_than_any_number_is_a_text}, {codes_are_digits_after_a_zero})
+      {a_whole_number_is_long_past_what_a_double_keeps}, {what_is_longer_than_any_number_is_a_text},
+      {codes_are_digits_after_a_zero})

@@ -147,7 +147,7 @@ START_TEST(a_value_is_stored_as_what_it_says)
                                           "a,\"say \"\"no\"\"\",1e300\na,NULL,  7 \na,Infinity,1\n",
                                           NULL);
     import(&o);
-    assert_store("a - {\"v\":\"02139\",\"w\":3.5} {\"v\":\"12345678901234567890\",\"w\":-25} "
+    assert_store("a - {\"v\":\"02139\",\"w\":\"+3.5\"} {\"v\":\"12345678901234567890\",\"w\":-25} "
                  "{\"v\":true,\"w\":false} {\"v\":\"say \\\"no\\\"\",\"w\":1e+300} {\"w\":7} "
                  "{\"v\":\"Infinity\",\"w\":1} | ");
 }
