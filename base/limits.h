@@ -23,6 +23,7 @@ enum {
     LIMIT_TASK_SAMPLES = 1000,        /* draws of a row */
     LIMIT_TASK_DRAWS = 200000,        /* of all rows of a call */
     LIMIT_TASK_ROWS_PER_CALL = 10000, /* rows that a call says are known of a task */
+    LIMIT_TASK_CONTEXTS = 32,         /* tasks that a call blends; each is inverted */
     LIMIT_TASK_ROWS = 100000,         /* kept of one task: a context is made anew from them at a miss */
     LIMIT_TASKS_PER_CALL = 10000,     /* in one POST /v1/admin/tasks */
     /* A connection's memory: request line and headers, with what is kept of each header and parameter. It is

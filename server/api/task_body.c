@@ -1,6 +1,7 @@
 #include "server/api/task_body.h"
 
 #include "base/limits.h"
+#include "server/api/blended_tasks.h"
 #include "server/http/problem.h"
 #include "server/http/problem_list.h"
 
@@ -165,10 +166,22 @@ static bool read_samples(struct request *r, const json_t *root, struct task_quer
     return false;
 }
 
-static bool read_members(struct request *r, const json_t *root, struct task_query *q)
+/* What is known of the task is said in one way. */
+static bool read_contexts(struct request *r, const json_t *root, struct task_body *b)
 {
-    static const char *const keys[] = {"rows",  "columns",          "support", "profile", "interval",
-                                       "clamp", "unknown_category", "samples", "seed",    NULL};
+    struct json_place at = json_place_root();
+    if (!blended_tasks_read(r, root, &b->contexts))
+        return false;
+    return !b->contexts || !json_object_get(root, "support") ||
+           refuse(r, &at, "contexts", "expected contexts or support, not both");
+}
+
+static bool read_members(struct request *r, const json_t *root, struct task_body *b)
+{
+    static const char *const keys[] = {"rows",    "columns",  "support", "contexts",
+                                       "profile", "interval", "clamp",   "unknown_category",
+                                       "samples", "seed",     NULL};
+    struct task_query *q = &b->query;
     struct json_place at = json_place_root(), support = json_place_key(&at, "support");
     bool ok = json_body_object(r, root, &at, keys);
     if (!json_is_object(root))
@@ -178,6 +191,7 @@ static bool read_members(struct request *r, const json_t *root, struct task_quer
         ok = task_body_list(r, json_object_get(root, "support"), &support, LIMIT_TASK_ROWS_PER_CALL,
                             &q->support) &&
              ok;
+    ok = read_contexts(r, root, b) && ok;
     ok = read_profile(r, root, &at, &q->profile) && ok;
     ok = read_samples(r, root, q) && ok;
     return task_body_options(r, root, q) && ok;
@@ -205,7 +219,7 @@ bool task_body_read(struct request *r, struct task_body *out)
         return false;
     problem_list_init(&faults, PROBLEM_LIST_MOST);
     r->faults = &faults;
-    (void)read_members(r, out->document, &out->query);
+    (void)read_members(r, out->document, out);
     r->faults = NULL;
     if (faults.n && !r->status)
         problem_answer_list(r, &faults, NULL);

@@ -15,6 +15,7 @@
 struct task_body {
     json_t *document;
     struct task_query query; /* faults are told to the request, by the body's place */
+    const json_t *contexts;  /* tasks that are to be blended (blended_tasks.h); NULL: none */
     struct request *r;
 };
 

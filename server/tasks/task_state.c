@@ -5,7 +5,7 @@
 
 const char *task_source_name(enum task_source source)
 {
-    static const char *const names[] = {"prior", "profile", "rows", "support"};
+    static const char *const names[] = {"prior", "profile", "rows", "support", "contexts"};
     return names[source];
 }
 

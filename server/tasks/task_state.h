@@ -12,7 +12,13 @@
 #include <stddef.h>
 
 /* What a layer is made of. */
-enum task_source { TASK_FROM_PRIOR, TASK_FROM_PROFILE, TASK_FROM_ROWS, TASK_FROM_SUPPORT };
+enum task_source {
+    TASK_FROM_PRIOR,
+    TASK_FROM_PROFILE,
+    TASK_FROM_ROWS,
+    TASK_FROM_SUPPORT,
+    TASK_FROM_CONTEXTS
+};
 
 /* Its name in answers. */
 const char *task_source_name(enum task_source source);
