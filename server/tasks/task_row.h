@@ -39,8 +39,8 @@ struct task_row_form {
     bool known; /* rows have the target, and their time where they age; else both are passed over */
     bool unknown_is_absent; /* a value of a category that training had not (columns_encode) */
     bool others_pass;       /* columns that the model has not are no fault */
-    bool
-        as_table; /* a text that a table's cell would be a number by, as +49 is, is one in a column of numbers */
+    /* In a column of numbers a text counts that a table's cell would be a number by, as +49 does. */
+    bool as_table;
     const struct model_spec *const *others; /* (n_others) models whose columns may be there too */
     size_t n_others;
     task_row_fault_fn *fault; /* NULL: nobody is told */
