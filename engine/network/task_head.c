@@ -51,7 +51,8 @@ void task_features_kept(const struct model_spec *spec, const struct model_params
         memcpy(z + i * d_z + d_hidden, x + i * spec->d_item, spec->d_item * sizeof *z);
     }
     dense(z, n, d_z, params->shared, params->shared_bias, spec->d_output, f0);
-    dense(z, n, d_z, params->basis, params->basis_bias, t->d_basis, phi);
+    if (phi)
+        dense(z, n, d_z, params->basis, params->basis_bias, t->d_basis, phi);
 }
 
 void task_features(const struct model_spec *spec, const struct model_params *params, const real *x, size_t n,

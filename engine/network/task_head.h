@@ -58,7 +58,8 @@ size_t task_features_workspace_len(const struct model_spec *spec, size_t n);
 void task_features(const struct model_spec *spec, const struct model_params *params, const real *x, size_t n,
                    real *workspace, real *z, real *f0, real *phi);
 
-/* The same where each layer's output is kept: out[i] (n, d_out) of layer i; z (n, F). */
+/* The same where each layer's output is kept: out[i] (n, d_out) of layer i; z (n, F). phi NULL: not
+ * wanted. */
 void task_features_kept(const struct model_spec *spec, const struct model_params *params, const real *x,
                         size_t n, real *const *out, real *z, real *f0, real *phi);
 

@@ -2,62 +2,49 @@
 #include "engine/train/task/task_step.h"
 
 #include "base/mem.h"
-#include "engine/kernels/blas.h"
 #include "engine/kernels/small_solve.h"
-#include "engine/network/layers.h"
 #include "engine/network/task_head.h"
+#include "engine/train/gradient/features_backward.h"
 #include "engine/train/task/special.h"
 
 #include <math.h>
 #include <string.h>
 
 struct task_step_private {
-    real *out[LIMIT_LAYERS];  /* (n_max, d_out) of each layer of features */
-    real *z, *dz;             /* (n_max, F) */
-    real *f0, *df0;           /* (n_max, O) */
-    real *phi, *dphi;         /* (n_max, M) */
-    real *dout[2];            /* (n_max, widest) */
-    double *room;             /* all that follows */
-    double *p0;               /* (n_max, O) shared probabilities, of classes */
-    double *f, *p;            /* (n_max, O), (n_max, M): f0 and phi in double */
-    double *df, *dp;          /* the same, gradients, of all splits */
-    double *w;                /* (n_max) weights of known rows */
-    double *r;                /* (n_max, O) residuals */
-    double *factor;           /* (M (M + 1) / 2) */
-    double *c, *dc, *dm;      /* (M, M) */
-    double *b, *mu, *dmu, *g; /* (O, M) */
-    double *u;                /* (M) */
-    double *class_work;       /* (O) */
+    struct features_tape tape; /* of the layers that all tasks share */
+    real *f0, *df0;            /* (n_max, O) */
+    real *phi, *dphi;          /* (n_max, M) */
+    double *room;              /* all that follows */
+    double *p0;                /* (n_max, O) shared probabilities, of classes */
+    double *f, *p;             /* (n_max, O), (n_max, M): f0 and phi in double */
+    double *df, *dp;           /* the same, gradients, of all splits */
+    double *w;                 /* (n_max) weights of known rows */
+    double *r;                 /* (n_max, O) residuals */
+    double *factor;            /* (M (M + 1) / 2) */
+    double *c, *dc, *dm;       /* (M, M) */
+    double *b, *mu, *dmu, *g;  /* (O, M) */
+    double *u;                 /* (M) */
+    double *class_work;        /* (O) */
     double dscales[TASK_SCALES + 1];
 };
-
-static size_t max2(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
 
 enum err_code task_step_init(struct task_step *s, const struct model_spec *spec, size_t n_max, struct err *e)
 {
     const struct task_spec *t = &spec->task;
-    size_t m = t->d_basis, o = spec->d_output, d_z = task_spec_d_features(spec), widest = 1;
+    size_t m = t->d_basis, o = spec->d_output;
     struct task_step_private *q = mem_zalloc_array(1, sizeof *q);
     *s = (struct task_step){spec, n_max, q};
     if (!q)
         return err_set(e, ERR_NOMEM, "no memory for a step");
+    enum err_code code = features_tape_init(&q->tape, spec, n_max, e);
+    if (code)
+        return code;
     bool ok = true;
 #define REALS(field, len) ok = (q->field = mem_alloc_array((len), sizeof *q->field)) != NULL && ok
-    for (size_t i = 0; i < t->n_features; i++) {
-        REALS(out[i], n_max * t->features[i].d_out);
-        widest = max2(widest, t->features[i].d_out);
-    }
-    REALS(z, n_max * d_z);
-    REALS(dz, n_max * d_z);
     REALS(f0, n_max * o);
     REALS(df0, n_max * o);
     REALS(phi, n_max * m);
     REALS(dphi, n_max * m);
-    REALS(dout[0], n_max * widest);
-    REALS(dout[1], n_max * widest);
     size_t packed = model_spec_packed(m);
     REALS(room, n_max * (4 * o + 2 * m + 1) + packed + 3 * m * m + 4 * o * m + m + o);
 #undef REALS
@@ -80,9 +67,8 @@ void task_step_fini(struct task_step *s)
     struct task_step_private *q = s->private;
     if (!q)
         return;
-    for (size_t i = 0; i < LIMIT_LAYERS; i++)
-        mem_free(q->out[i]);
-    real *others[] = {q->z, q->dz, q->f0, q->df0, q->phi, q->dphi, q->dout[0], q->dout[1]};
+    features_tape_fini(&q->tape);
+    real *others[] = {q->f0, q->df0, q->phi, q->dphi};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         mem_free(others[i]);
     mem_free(q->room);
@@ -92,23 +78,11 @@ void task_step_fini(struct task_step *s)
 
 /* ---- what all rows share ---- */
 
-/* dx (n, d_in) = dy w; dw += dy^T x, dbias += the columns' sums. dx NULL: not wanted. */
-static void dense_backward(const real *x, size_t n, size_t d_in, const real *w, size_t d_out, const real *dy,
-                           real beta, real *dx, real *dw, real *dbias)
-{
-    blas_gemm(BLAS_TRANSPOSED, BLAS_AS_IS, d_out, d_in, n, 1, dy, d_out, x, d_in, 1, dw, d_in);
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < d_out; j++)
-            dbias[j] += dy[i * d_out + j];
-    if (dx)
-        blas_gemm(BLAS_AS_IS, BLAS_AS_IS, n, d_in, d_out, 1, dy, d_out, w, d_in, beta, dx, d_in);
-}
-
 static void forward(struct task_step *s, const struct model_params *params, const real *x, size_t n)
 {
     const struct model_spec *spec = s->spec;
     struct task_step_private *q = s->private;
-    task_features_kept(spec, params, x, n, q->out, q->z, q->f0, q->phi);
+    features_tape_forward(&q->tape, params, x, n, q->f0, q->phi);
     for (size_t i = 0; i < n * spec->d_output; i++)
         q->f[i] = (double)q->f0[i];
     for (size_t i = 0; i < n * spec->task.d_basis; i++)
@@ -118,30 +92,12 @@ static void forward(struct task_step *s, const struct model_params *params, cons
 static void backward(struct task_step *s, const struct model_params *params, const real *x, size_t n,
                      const struct model_params *grads)
 {
-    const struct model_spec *spec = s->spec;
-    const struct task_spec *t = &spec->task;
     struct task_step_private *q = s->private;
-    size_t d_z = task_spec_d_features(spec), d_hidden = d_z - spec->d_item;
-    for (size_t i = 0; i < n * spec->d_output; i++)
+    for (size_t i = 0; i < n * s->spec->d_output; i++)
         q->df0[i] = (real)q->df[i];
-    for (size_t i = 0; i < n * t->d_basis; i++)
+    for (size_t i = 0; i < n * s->spec->task.d_basis; i++)
         q->dphi[i] = (real)q->dp[i];
-    dense_backward(q->z, n, d_z, params->shared, spec->d_output, q->df0, 0, q->dz, grads->shared,
-                   grads->shared_bias);
-    dense_backward(q->z, n, d_z, params->basis, t->d_basis, q->dphi, 1, q->dz, grads->basis,
-                   grads->basis_bias);
-    real *dy = q->dout[0], *dx = q->dout[1];
-    for (size_t i = 0; i < n; i++)
-        memcpy(dy + i * d_hidden, q->dz + i * d_z, d_hidden * sizeof *dy);
-    for (size_t i = t->n_features; i-- > 0;) {
-        size_t d_out = t->features[i].d_out, d_in = i ? t->features[i - 1].d_out : spec->d_item;
-        activation_backward(t->features[i].activation, q->out[i], dy, n * d_out);
-        dense_backward(i ? q->out[i - 1] : x, n, d_in, params->features[i].weight, d_out, dy, 0,
-                       i ? dx : NULL, grads->features[i].weight, grads->features[i].bias);
-        real *swap = dy;
-        dy = dx;
-        dx = swap;
-    }
+    features_tape_backward(&q->tape, params, x, n, q->df0, q->dphi, grads, NULL);
 }
 
 /* ---- small matrices ---- */
