@@ -179,6 +179,34 @@ static int run(const struct settings *s)
     return evaluate(s, &o, &e) == ERR_OK ? EXIT_DONE : command_fail(&cmd_evaluate_command, &e, false);
 }
 
+static enum err_code parse_task_baselines(const struct settings *s, unsigned *out, struct err *e)
+{
+    *out = s->baselines ? evaluate_tasks_baselines() : 0;
+    for (size_t i = 0; i < s->chosen.n; i++) {
+        unsigned bit = evaluate_tasks_baseline(s->chosen.values[i]);
+        if (!bit)
+            return err_set(e, ERR_INVALID,
+                           "--baseline: '%s' is none of linear-for-all linear-with-ids linear-for-each "
+                           "network-for-all network-with-ids fine-tuned, which --rows has",
+                           s->chosen.values[i]);
+        *out |= bit;
+    }
+    return ERR_OK;
+}
+
+/* What does not go together, of --rows. */
+static enum err_code check_tasks(const struct settings *s, struct err *e)
+{
+    if (!s->known && s->counts)
+        return err_set(e, ERR_INVALID, "--known-counts goes with --known");
+    if (!s->known && !s->tasks.trained && s->tasks.baselines)
+        return err_set(e, ERR_INVALID, "%s goes with --known or --train, from whose rows they learn",
+                       s->baselines ? "--baselines" : "--baseline");
+    if (s->tasks.trained && !s->tasks.baselines)
+        return err_set(e, ERR_INVALID, "--train goes with --baselines or --baseline, which learn from it");
+    return ERR_OK;
+}
+
 /* A model of tasks on a table of rows. */
 static int run_tasks(struct settings *s)
 {
@@ -186,11 +214,8 @@ static int run_tasks(struct settings *s)
     struct err e = {0};
     if (s->counts && parse_counts(s->counts, counts, &s->tasks.n_counts, &e))
         return command_fail(&cmd_evaluate_command, &e, true);
-    if (!s->known && (s->counts || s->baselines)) {
-        (void)err_set(&e, ERR_INVALID, "%s goes with --known%s", s->counts ? "--known-counts" : "--baselines",
-                      s->counts ? "" : ", to whose rows they are fitted");
+    if (parse_task_baselines(s, &s->tasks.baselines, &e) || check_tasks(s, &e))
         return command_fail(&cmd_evaluate_command, &e, true);
-    }
     for (size_t i = 0; i < s->tasks.n_counts; i++)
         for (size_t k = 0; k < i; k++)
             if (counts[i] == counts[k]) {
@@ -201,7 +226,6 @@ static int run_tasks(struct settings *s)
     s->tasks.model = s->models.values[0];
     s->tasks.known = s->known;
     s->tasks.json = s->json;
-    s->tasks.baselines = s->baselines;
     s->tasks.seed = (uint64_t)s->seed;
     return evaluate_tasks_run(&s->tasks, &e) ? command_fail(&cmd_evaluate_command, &e, false) : EXIT_DONE;
 }
@@ -222,8 +246,8 @@ static enum err_code check_uses(const struct settings *s, const struct option *o
                                 int argc, char **argv, struct err *e)
 {
     const struct option_use uses[] = {
-        {"task task-profiles interval unknown-is-absent", !s->tasks.rows, "goes with --rows"},
-        {"candidates metrics baseline users groups per-user threads "
+        {"task task-profiles interval unknown-is-absent train", !s->tasks.rows, "goes with --rows"},
+        {"candidates metrics users groups per-user threads "
          "allow-foreign-items",
          s->tasks.rows, "goes with --store, not with --rows"},
         {"baseline", s->baselines, "is among --baselines: give one of the two"},
@@ -256,10 +280,15 @@ static int cmd_evaluate(int argc, char **argv)
         {"metrics", OPTION_STRING, &s.metrics, "LIST",
          "hr@K ndcg@K recall@K recall_capped@K mrr[@K] map[@K] coverage@K, or rmse mae", 0, 0, false},
         {"baselines", OPTION_FLAG, &s.baselines, NULL,
-         "popularity, iALS fold-in, iALS and EASE beside the models; of ratings mean and biases", 0, 0,
-         false},
+         "popularity, iALS fold-in, iALS and EASE beside the models; of ratings mean and biases; of --rows "
+         "linear models and networks",
+         0, 0, false},
         {"baseline", OPTION_LIST, &s.chosen, "NAME",
-         "this one alone: popularity fold-in ials ease, of ratings mean bias", 0, 0, false},
+         "this one alone: popularity fold-in ials ease, of ratings mean bias, of --rows linear-for-all "
+         "linear-with-ids linear-for-each network-for-all network-with-ids fine-tuned",
+         0, 0, false},
+        {"train", OPTION_STRING, &s.tasks.trained, "FILE",
+         "of --rows: the rows that the model was trained from, for baselines to learn from", 0, 0, false},
         {"known", OPTION_STRING, &s.known, "FILE",
          "interactions of the test users, who are new: not in the store; of --rows: what is known of the "
          "tasks",

@@ -1,8 +1,10 @@
 #include "server/cli/evaluate_tasks.h"
 
 #include "base/buf.h"
+#include "server/cli/progress_bar.h"
 #include "server/cli/task_tables.h"
 #include "server/evaluate/evaluation.h"
+#include "server/tasks/network_baselines.h"
 #include "server/tasks/task_baselines.h"
 #include "server/tasks/task_calibration.h"
 #include "server/tasks/task_measures.h"
@@ -13,22 +15,55 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What is measured: two systems, and with --baselines all. */
-enum { MODEL, NOTHING_KNOWN, BASELINES, MOST_SYSTEMS = BASELINES + N_TASK_BASELINES };
+/* What is measured: two systems, and those that --baseline names. */
+enum {
+    MODEL,
+    NOTHING_KNOWN,
+    LINEAR,
+    NETWORKS = LINEAR + N_TASK_BASELINES,
+    MOST_SYSTEMS = NETWORKS + N_NETWORK_BASELINES,
+    ALWAYS = LINEAR
+};
 static const struct {
     const char *name, *key; /* in lines and in JSON */
 } systems[MOST_SYSTEMS] = {[MODEL] = {"model", "model"},
                            [NOTHING_KNOWN] = {"nothing known", "nothing_known"},
-                           [BASELINES + TASK_BASELINE_POOLED] = {"linear for all", "linear_for_all"},
-                           [BASELINES + TASK_BASELINE_LEVELS] = {"linear with ids", "linear_with_ids"},
-                           [BASELINES + TASK_BASELINE_OWN] = {"linear for each", "linear_for_each"}};
+                           [LINEAR + TASK_BASELINE_POOLED] = {"linear for all", "linear_for_all"},
+                           [LINEAR + TASK_BASELINE_LEVELS] = {"linear with ids", "linear_with_ids"},
+                           [LINEAR + TASK_BASELINE_OWN] = {"linear for each", "linear_for_each"},
+                           [NETWORKS + NETWORK_BASELINE_POOLED] = {"network for all", "network_for_all"},
+                           [NETWORKS + NETWORK_BASELINE_IDS] = {"network with ids", "network_with_ids"},
+                           [NETWORKS + NETWORK_BASELINE_TUNED] = {"fine-tuned", "fine_tuned"}};
+
+unsigned evaluate_tasks_baseline(const char *name)
+{
+    for (int s = ALWAYS; s < MOST_SYSTEMS; s++) {
+        const char *a = name, *b = systems[s].key;
+        for (; *a && (*a == *b || (*a == '-' && *b == '_')); a++, b++)
+            ;
+        if (!*a && !*b)
+            return 1U << s;
+    }
+    return 0;
+}
+
+unsigned evaluate_tasks_baselines(void)
+{
+    return (1U << MOST_SYSTEMS) - (1U << ALWAYS);
+}
+
+/* The tables, as they were read. */
+struct tables {
+    struct task_file asked, known, trained;
+};
 
 /* What is printed. */
 struct result {
     size_t n_systems;
+    int system[MOST_SYSTEMS]; /* (n_systems) which it is; MODEL and NOTHING_KNOWN are in their places */
     struct task_measures all[MOST_SYSTEMS];
     struct task_measures by_known[N_TASK_KNOWN_RANGES][MOST_SYSTEMS];
-    struct task_measures by_count[EVALUATION_MAX_COUNTS][BASELINES]; /* (n_counts) */
+    struct task_measures by_count[EVALUATION_MAX_COUNTS][ALWAYS]; /* (n_counts) */
     struct task_calibration calibration[MOST_SYSTEMS];
     size_t n_tasks, n_unseen;                        /* unseen: of which no row is known */
     struct task_difference difference[MOST_SYSTEMS]; /* of the model less the system */
@@ -99,11 +134,11 @@ static void add_measures(struct buf *b, const struct task_measures *m)
     buf_addc(b, '}');
 }
 
-static void add_systems(struct buf *b, const struct task_measures *m, size_t n)
+static void add_systems(struct buf *b, const struct result *r, const struct task_measures *m, size_t n)
 {
     buf_addc(b, '{');
     for (size_t s = 0; s < n; s++) {
-        buf_addf(b, "%s\"%s\":", s ? "," : "", systems[s].key);
+        buf_addf(b, "%s\"%s\":", s ? "," : "", systems[r->system[s]].key);
         add_measures(b, &m[s]);
     }
     buf_addc(b, '}');
@@ -114,8 +149,8 @@ static void add_differences(struct buf *b, const struct result *r)
     buf_addf(b, ",\"difference\":{\"of\":\"%s\"", task_measure_name(r->compared));
     for (size_t s = NOTHING_KNOWN; s < r->n_systems; s++) {
         const struct task_difference *d = &r->difference[s];
-        buf_addf(b, ",\"%s\":{\"mean\":%.6g,\"low\":%.6g,\"high\":%.6g}", systems[s].key, d->mean, d->low,
-                 d->high);
+        buf_addf(b, ",\"%s\":{\"mean\":%.6g,\"low\":%.6g,\"high\":%.6g}", systems[r->system[s]].key, d->mean,
+                 d->low, d->high);
     }
     buf_addc(b, '}');
 }
@@ -124,7 +159,7 @@ static void add_by_count(struct buf *b, const struct evaluate_tasks *t, const st
 {
     for (size_t i = 0; i < t->n_counts; i++) {
         buf_addf(b, "%s\"%zu\":", i ? "," : ",\"by_count\":{", t->counts[i]);
-        add_systems(b, r->by_count[i], BASELINES);
+        add_systems(b, r, r->by_count[i], ALWAYS);
     }
     buf_adds(b, t->n_counts ? "}" : "");
 }
@@ -134,7 +169,7 @@ static void add_calibration(struct buf *b, const struct result *r)
     buf_adds(b, ",\"calibration\":{");
     for (size_t s = 0; s < r->n_systems; s++) {
         const struct task_calibration *c = &r->calibration[s];
-        buf_addf(b, "%s\"%s\":[", s ? "," : "", systems[s].key);
+        buf_addf(b, "%s\"%s\":[", s ? "," : "", systems[r->system[s]].key);
         for (size_t i = 0; i < c->n; i++)
             buf_addf(b, "%s{\"expected\":%.6g,\"found\":%.6g,\"rows\":%zu}", i ? "," : "", c->expected[i],
                      c->found[i], c->n_rows[i]);
@@ -142,7 +177,7 @@ static void add_calibration(struct buf *b, const struct result *r)
     }
     buf_adds(b, "},\"calibration_error\":{");
     for (size_t s = 0; s < r->n_systems; s++)
-        buf_addf(b, "%s\"%s\":%.6g", s ? "," : "", systems[s].key, r->calibration[s].error);
+        buf_addf(b, "%s\"%s\":%.6g", s ? "," : "", systems[r->system[s]].key, r->calibration[s].error);
     buf_addc(b, '}');
 }
 
@@ -151,14 +186,14 @@ static enum err_code print_json(const struct evaluate_tasks *t, const struct res
     struct buf b;
     buf_init(&b, 1 << 20);
     buf_addf(&b, "{\"tasks\":%zu,\"unseen_tasks\":%zu,\"all\":", r->n_tasks, r->n_unseen);
-    add_systems(&b, r->all, r->n_systems);
+    add_systems(&b, r, r->all, r->n_systems);
     add_differences(&b, r);
     buf_adds(&b, ",\"by_known\":{");
     const char *comma = "";
     for (size_t k = 0; k < N_TASK_KNOWN_RANGES; k++)
         if (r->by_known[k][0].n_rows) {
             buf_addf(&b, "%s\"%s\":", comma, task_known_ranges[k].name);
-            add_systems(&b, r->by_known[k], r->n_systems);
+            add_systems(&b, r, r->by_known[k], r->n_systems);
             comma = ",";
         }
     buf_addc(&b, '}');
@@ -186,18 +221,18 @@ static void print_text(const struct evaluate_tasks *t, const struct result *r, b
     (void)printf("%zu tasks, of %zu of which no row is known\n%-20s %8s\n", r->n_tasks, r->n_unseen, "",
                  "rows");
     for (size_t s = 0; s < r->n_systems; s++)
-        print_line(systems[s].name, &r->all[s]);
+        print_line(systems[r->system[s]].name, &r->all[s]);
     (void)printf("%s of the model less that of (below 0 the model is better; 95 %% intervals over tasks)\n",
                  task_measure_name(r->compared));
     for (size_t s = NOTHING_KNOWN; s < r->n_systems; s++)
-        (void)printf("%-20s %.4g, between %.4g and %.4g\n", systems[s].name, r->difference[s].mean,
+        (void)printf("%-20s %.4g, between %.4g and %.4g\n", systems[r->system[s]].name, r->difference[s].mean,
                      r->difference[s].low, r->difference[s].high);
     for (size_t k = 0; k < N_TASK_KNOWN_RANGES; k++) {
         if (!r->by_known[k][0].n_rows || r->by_known[k][0].n_rows == r->all[0].n_rows)
             continue;
         (void)printf("tasks of which %s rows are known\n", task_known_ranges[k].name);
         for (size_t s = 0; s < r->n_systems; s++)
-            print_line(systems[s].name, &r->by_known[k][s]);
+            print_line(systems[r->system[s]].name, &r->by_known[k][s]);
     }
     for (size_t i = 0; i < t->n_counts; i++) {
         char what[32];
@@ -211,46 +246,104 @@ static void print_text(const struct evaluate_tasks *t, const struct result *r, b
 
 /* ---- all of it ---- */
 
+static struct task_source source(const struct task_file *f, const char *path)
+{
+    return (struct task_source){&f->rows, path ? &f->data : NULL};
+}
+
+/* The networks of those that are wanted, each to its place in r. */
+static enum err_code answer_networks(const struct evaluate_tasks *t, const struct model *m,
+                                     const struct task_learned *learned, const struct task_source *asked,
+                                     const struct result *r, struct task_answers *answers, struct err *e)
+{
+    struct task_answers made[N_NETWORK_BASELINES] = {0};
+    struct progress_bar bar;
+    struct network_baselines b = {
+        .learned = learned, .seed = t->seed, .progress = progress_bar_show, .arg = &bar};
+    for (int k = 0; k < N_NETWORK_BASELINES; k++)
+        b.wanted[k] = t->baselines & 1U << (NETWORKS + k);
+    progress_bar_init(&bar);
+    enum err_code code = network_baselines_make(&b, m, asked, made, e);
+    progress_bar_end(&bar);
+    for (size_t s = ALWAYS; s < r->n_systems; s++)
+        if (r->system[s] >= NETWORKS) {
+            answers[s] = made[r->system[s] - NETWORKS];
+            made[r->system[s] - NETWORKS] = (struct task_answers){0};
+        }
+    for (int k = 0; k < N_NETWORK_BASELINES; k++)
+        task_answers_fini(&made[k]);
+    return code;
+}
+
+static enum err_code answer_baselines(const struct evaluate_tasks *t, const struct model *m,
+                                      const struct tables *tables, const struct result *r,
+                                      struct task_answers *answers, struct err *e)
+{
+    struct task_learned learned = {0};
+    struct task_source asked = source(&tables->asked, t->rows), known = source(&tables->known, t->known),
+                       trained = source(&tables->trained, t->trained);
+    enum err_code code = task_learned_make(&learned, &m->spec, &known, &trained, e);
+    for (size_t s = ALWAYS; s < r->n_systems && !code; s++)
+        if (r->system[s] < NETWORKS)
+            code = task_baselines_make(m, (enum task_baseline)(r->system[s] - LINEAR), &learned, &asked,
+                                       t->seed, &answers[s], e);
+    if (!code)
+        code = answer_networks(t, m, &learned, &asked, r, answers, e);
+    task_learned_fini(&learned);
+    return code;
+}
+
 static enum err_code answer(const struct evaluate_tasks *t, const struct model *m,
-                            const struct task_file *asked, const struct task_file *known,
-                            struct task_answers *answers, size_t n_systems, struct err *e)
+                            const struct tables *tables, struct result *r, struct task_answers *answers,
+                            struct err *e)
 {
     enum err_code code = ERR_OK;
-    for (size_t s = 0; s < n_systems && !code; s++)
-        code = s < BASELINES
-                   ? task_answers_make(m, &asked->rows, &asked->data, &known->rows,
-                                       t->known && s == MODEL ? &known->data : NULL, &answers[s], e)
-                   : task_baselines_make(m, (enum task_baseline)(s - BASELINES), &asked->rows, &asked->data,
-                                         &known->rows, &known->data, t->seed, &answers[s], e);
+    for (int s = 0; s < MOST_SYSTEMS; s++)
+        if (s < ALWAYS || t->baselines & 1U << s)
+            r->system[r->n_systems++] = s;
+    for (size_t s = 0; s < ALWAYS && !code; s++)
+        code = task_answers_make(m, &tables->asked.rows, &tables->asked.data, &tables->known.rows,
+                                 t->known && s == MODEL ? &tables->known.data : NULL, &answers[s], e);
+    return code || !t->baselines ? code : answer_baselines(t, m, tables, r, answers, e);
+}
+
+static enum err_code read_tables(struct evaluate_tasks *t, const struct model *m, struct tables *tables,
+                                 struct err *e)
+{
+    enum err_code code =
+        task_file_read(t->rows, &t->columns, m, true, t->unknown_is_absent, &tables->asked, e);
+    if (!code && t->known)
+        code = task_file_read(t->known, &t->columns, m, true, t->unknown_is_absent, &tables->known, e);
+    if (!code && t->trained)
+        code = task_file_read(t->trained, &t->columns, m, true, t->unknown_is_absent, &tables->trained, e);
     return code;
 }
 
 enum err_code evaluate_tasks_run(struct evaluate_tasks *t, struct err *e)
 {
     struct model *m;
-    struct task_file asked = {0}, known = {0};
+    struct tables tables = {0};
     struct task_answers answers[MOST_SYSTEMS] = {0};
-    struct result r = {.n_systems = t->baselines ? MOST_SYSTEMS : BASELINES};
+    struct result r = {0};
     enum err_code code = task_tables_open(t->model, &m, e);
     if (code)
         return code;
-    code = task_file_read(t->rows, &t->columns, m, true, t->unknown_is_absent, &asked, e);
-    if (!code && t->known)
-        code = task_file_read(t->known, &t->columns, m, true, t->unknown_is_absent, &known, e);
+    code = read_tables(t, m, &tables, e);
     if (!code)
-        code = answer(t, m, &asked, &known, answers, r.n_systems, e);
+        code = answer(t, m, &tables, &r, answers, e);
     if (!code)
-        code = measure(t, answers, &asked.data, &r, e);
+        code = measure(t, answers, &tables.asked.data, &r, e);
     if (!code)
-        code = measure_counts(t, m, &asked, &known, &r, e);
+        code = measure_counts(t, m, &tables.asked, &tables.known, &r, e);
     if (!code && t->json)
         code = print_json(t, &r, e);
     else if (!code)
         print_text(t, &r, m->spec.task.n_classes > 0);
     for (size_t s = 0; s < MOST_SYSTEMS; s++)
         task_answers_fini(&answers[s]);
-    task_file_fini(&known);
-    task_file_fini(&asked);
+    task_file_fini(&tables.trained);
+    task_file_fini(&tables.known);
+    task_file_fini(&tables.asked);
     task_options_fini(&t->columns);
     model_unref(m);
     return code;

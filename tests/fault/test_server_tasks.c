@@ -5,6 +5,7 @@
 #include "engine/format/model_json.h"
 #include "engine/model.h"
 #include "engine/train/train.h"
+#include "server/tasks/network_baselines.h"
 #include "server/tasks/task_answers.h"
 #include "server/tasks/task_baselines.h"
 #include "server/tasks/task_measures.h"
@@ -208,20 +209,57 @@ START_TEST(a_model_that_finds_no_memory_is_opened_and_answers_the_next_time)
         through = got_through(code, &e, n);
     }
     ck_assert_uint_eq(measures.n_rows, N_TASKS * N_ROWS);
+    task_answers_fini(&answers);
+    task_dataset_fini(&asked);
+    model_unref(m);
+}
+END_TEST
+
+START_TEST(baselines_that_find_no_memory_are_made_the_next_time)
+{
+    struct model *m = NULL;
+    struct task_answers answers[N_NETWORK_BASELINES] = {0};
+    struct task_learned learned = {0};
+    struct err e = {0};
+    read_all(_i / 2);
+    must(train(&e), &e);
+    must(model_open(model_path, &m, &e), &e);
+    const struct task_source asked = {&rows, &data}, none = {0};
+    bool through = false;
+    for (long n = 1; !through; n++) {
+        err_clear(&e);
+        task_learned_fini(&learned);
+        mem_fail_at(n, _i % 2);
+        through = got_through(task_learned_make(&learned, &m->spec, &asked, &none, &e), &e, n);
+    }
     for (int which = 0; which < N_TASK_BASELINES; which++) {
         through = false;
         for (long n = 1; !through; n++) {
             err_clear(&e);
-            task_answers_fini(&answers);
+            task_answers_fini(&answers[0]);
             mem_fail_at(n, _i % 2);
-            through = got_through(task_baselines_make(m, (enum task_baseline)which, &rows, &asked, &rows,
-                                                      &data, 1, &answers, &e),
-                                  &e, n);
+            enum err_code code =
+                task_baselines_make(m, (enum task_baseline)which, &learned, &asked, 1, &answers[0], &e);
+            through = got_through(code, &e, n);
         }
-        ck_assert_uint_eq(answers.n, N_TASKS * N_ROWS);
+        ck_assert_uint_eq(answers[0].n, N_TASKS * N_ROWS);
     }
-    task_answers_fini(&answers);
-    task_dataset_fini(&asked);
+    const struct network_baselines networks = {
+        .learned = &learned, .seed = 1, .most_steps = 10, .wanted = {true, true, true}};
+    through = false;
+    for (long n = 1; !through; n++) {
+        err_clear(&e);
+        for (int k = 0; k < N_NETWORK_BASELINES; k++)
+            task_answers_fini(&answers[k]);
+        mem_fail_at(n, _i % 2);
+        through = got_through(network_baselines_make(&networks, m, &asked, answers, &e), &e, n);
+        ck_assert(!through || n > 20);
+    }
+    for (int k = 0; k < N_NETWORK_BASELINES; k++) {
+        ck_assert_uint_eq(answers[k].n, N_TASKS * N_ROWS);
+        task_answers_fini(&answers[k]);
+    }
+    task_learned_fini(&learned);
     model_unref(m);
 }
 END_TEST
@@ -267,6 +305,7 @@ int main(void)
     tcase_add_loop_test(t, arrays_that_find_no_memory_are_made_the_next_time, 0, 2 * N_KINDS);
     tcase_add_loop_test(t, a_training_that_finds_no_memory_writes_nothing, 0, OBJECTS);
     tcase_add_loop_test(t, a_model_that_finds_no_memory_is_opened_and_answers_the_next_time, 0, 2 * OBJECTS);
+    tcase_add_loop_test(t, baselines_that_find_no_memory_are_made_the_next_time, 0, 2 * OBJECTS);
     tcase_add_loop_test(t, a_description_that_finds_no_memory_is_read_and_written_the_next_time, 0,
                         2 * OBJECTS);
     suite_add_tcase(s, t);

@@ -194,22 +194,57 @@ class Tasks(unittest.TestCase):
 
     def test_baselines_are_fitted_to_the_known_rows_and_compared_by_shop(self):
         self.file("targets.csv", csv(self.asked))
-        result = self.measured("--known", self.known_path, "--baselines")
+        r = self.evaluate("--known", self.known_path, "--baselines", "--json")
+        result = json.loads(r.stdout)
         rmse = {name: m["rmse"] for name, m in result["all"].items()}
-        self.assertEqual(list(rmse), ["model", "nothing_known", "linear_for_all", "linear_with_ids", "linear_for_each"])
+        self.assertEqual(list(rmse), ["model", "nothing_known", "linear_for_all", "linear_with_ids", "linear_for_each", "network_for_all",
+                                      "network_with_ids", "fine_tuned"])
         self.assertLess(rmse["linear_with_ids"], 0.7 * rmse["linear_for_all"])  # the shops' levels differ
         self.assertLess(rmse["linear_for_each"], 0.6 * rmse["linear_with_ids"])  # and their elasticities
+        self.assertLess(rmse["network_with_ids"], 0.7 * rmse["network_for_all"])
+        self.assertLess(rmse["fine_tuned"], 0.8 * rmse["network_for_all"])
         for name in list(rmse)[1:]:
             d = result["difference"][name]
             self.assertAlmostEqual(d["mean"], rmse["model"] - rmse[name], delta=1e-3)
             self.assertTrue(d["low"] <= d["mean"] <= d["high"])
-        lines = done("evaluate", "--model", self.model, "--rows", self.path("targets.csv"), "--task", "shop", "--baselines",
-                     "--known", self.known_path)
-        self.assertIn("linear for each", lines)
+        for told in "network for all: ", "network with ids: ", "fine-tuned: ":
+            self.assertRegex(r.stderr, told + r"\d+ steps.* squared error of a row in validation 0\.")
+
+    def test_a_baseline_is_measured_alone_and_the_same_again(self):
+        args = "--known", self.known_path, "--baseline", "linear-for-each", "--baseline", "network-for-all"
+        lines = self.evaluate(*args).stdout
         self.assertIn("rmse of the model less that of", lines)
-        r = run("evaluate", "--model", self.model, "--rows", self.path("targets.csv"), "--task", "shop", "--baselines")
-        self.assertEqual((r.returncode, r.stdout), (2, ""))
-        self.assertIn("--baselines goes with --known, to whose rows they are fitted", r.stderr)
+        self.assertIn("linear for each", lines)
+        self.assertIn("network for all", lines)
+        for other in "linear for all", "network with ids", "fine-tuned":
+            self.assertNotIn(other, lines)
+        self.assertEqual(self.evaluate(*args).stdout, lines)
+
+    def test_baselines_learn_from_the_rows_that_the_model_was_trained_from(self):
+        linear = "--baseline", "linear-for-all", "--baseline", "linear-with-ids", "--json"
+        few = self.file("few.csv", csv([r for r in self.known if r[1] < 2]))
+
+        def rmse(*args):
+            return json.loads(self.evaluate(*args, *linear).stdout)["all"]
+
+        known, both = rmse("--known", few), rmse("--known", few, "--train", self.known_path)
+        self.assertEqual(both["model"], known["model"])
+        self.assertEqual(both["linear_for_all"], known["linear_for_all"])  # of these shops what is known is all there is
+        new = self.file("new.csv", csv([r for r in self.known if r[0] == "s0" and r[1] < 2]))
+        alone, beside = rmse("--known", new), rmse("--known", new, "--train", self.known_path)
+        self.assertLess(beside["linear_with_ids"]["rmse"], 0.7 * alone["linear_with_ids"]["rmse"])
+        trained = rmse("--train", self.known_path)
+        self.assertEqual(trained["model"], trained["nothing_known"])
+        self.assertLess(trained["linear_with_ids"]["rmse"], 0.7 * trained["linear_for_all"]["rmse"])
+
+    def test_baselines_that_have_nothing_to_learn_from_are_refused(self):
+        for args, told in ((["--baselines"], "--baselines goes with --known or --train, from whose rows they learn"),
+                           (["--baseline", "fine-tuned"], "--baseline goes with --known or --train, from whose rows they learn"),
+                           (["--train", self.known_path], "--train goes with --baselines or --baseline, which learn from it"),
+                           (["--known", self.known_path, "--baseline", "ials"], "--baseline: 'ials' is none of linear-for-all")):
+            r = self.evaluate(*args, status=2)
+            self.assertEqual(r.stdout, "")
+            self.assertIn(told, r.stderr)
 
     def test_columns_that_the_model_does_not_know_are_named(self):
         table = self.file("colour.csv", csv([r + ("x",) for r in self.asked], ("shop", "day", "price", "deal", "units", "Price")))

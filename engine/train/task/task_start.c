@@ -26,6 +26,13 @@ static void measure_target(const struct task_table *t, struct task_spec *about)
     about->target_deviation = squares > 0 ? sqrt(squares / (double)n) : 1;
 }
 
+void task_start_features(struct task_spec *t)
+{
+    t->n_features = N_HIDDEN;
+    for (size_t i = 0; i < N_HIDDEN; i++)
+        t->features[i] = (struct trunk_layer_spec){HIDDEN, ACTIVATION_TANH};
+}
+
 void task_start_spec(const struct run *run, bool linear, struct model_spec *spec)
 {
     const struct train_options *o = &run->options;
@@ -37,9 +44,8 @@ void task_start_spec(const struct run *run, bool linear, struct model_spec *spec
     (void)snprintf(spec->name, sizeof spec->name, "%s", o->name);
     (void)snprintf(spec->version, sizeof spec->version, "%s", o->version);
     spec->task.present = true;
-    spec->task.n_features = linear ? 0 : N_HIDDEN;
-    for (size_t i = 0; i < spec->task.n_features; i++)
-        spec->task.features[i] = (struct trunk_layer_spec){HIDDEN, ACTIVATION_TANH};
+    if (!linear)
+        task_start_features(&spec->task);
     spec->task.d_basis = o->dim ? (size_t)o->dim : BASIS;
     spec->task.forgets = t->time != NULL;
     spec->task.log_target = o->relative;

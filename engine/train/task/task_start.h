@@ -13,6 +13,9 @@
 /* What the model is made of: with two layers of features, or linear, with none. */
 void task_start_spec(const struct run *run, bool linear, struct model_spec *out);
 
+/* The layers of features of a model that is not linear. */
+void task_start_features(struct task_spec *t);
+
 /* Values from the run's seed: features of variance one, shared outputs of zero, a basis of variance one,
  * which is the prior's; Adam's moments of zero. */
 void task_start_values(const struct run *run, const struct model_spec *spec, struct param_block *block);
