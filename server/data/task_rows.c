@@ -1,10 +1,11 @@
 #include "server/data/task_rows.h"
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/value_text.h"
 #include "server/data/task_profiles.h"
-#include "server/fields/field_value.h"
+#include "server/fields/field.h"
 #include "server/tables/format.h"
 #include "server/tables/row_builder.h"
 
@@ -67,15 +68,9 @@ static enum err_code add_input(struct task_rows *r, struct text name, const stru
 
 static enum err_code set_time(const struct table_cell *cell, double *out, struct err *e)
 {
-    int64_t seconds;
-    *out = cell->number;
-    if (cell->is_number)
-        return ERR_OK;
-    if (!field_value_time(cell->text, &seconds))
-        return err_set(e, ERR_INVALID, "column '%s': '%.*s' is neither a number nor a time", cell->name,
-                       text_shown(cell->text), cell->text.data);
-    *out = (double)seconds;
-    return ERR_OK;
+    const struct text text = cell->is_number ? (struct text){NULL, 0} : cell->text;
+    enum err_code code = field_time_of_row(text, cell->number, clock_unix_s(), out, e);
+    return code ? err_prefix(e, "column '%s'", cell->name) : ERR_OK;
 }
 
 /* The text of a key; a number of JSON as it is usually written. */

@@ -185,6 +185,27 @@ enum err_code field_time_of_text(struct text text, int64_t now, int64_t *seconds
     return ERR_OK;
 }
 
+enum err_code field_time_of_row(struct text text, double number, int64_t now, double *time, struct err *e)
+{
+    enum field_time_form form = FIELD_TIME_SECONDS;
+    int64_t seconds = 0;
+    *time = number;
+    if (text.data && !field_value_number(text, time)) {
+        const char *why = time_text_fault(text);
+        if (!time_text_seconds(text, &seconds))
+            return err_set(e, ERR_INVALID, "'%.*s' is neither a number nor a time%s%s", text_shown(text),
+                           text.data, why ? "; " : "", why ? why : "");
+        *time = (double)seconds;
+        return check_ahead(seconds, now, FIELD_TIME_ISO, e);
+    }
+    if (*time < 0)
+        return ERR_OK;
+    enum err_code code = field_time_of_number(*time, now, &seconds, &form, e);
+    if (!code && form != FIELD_TIME_SECONDS)
+        *time = (double)seconds;
+    return code;
+}
+
 /* ---- what stores hold from before ---- */
 
 bool field_is_usable(double weight, double rating)

@@ -58,6 +58,11 @@ enum err_code field_time_of_number(double number, int64_t now, int64_t *seconds,
 enum err_code field_time_of_text(struct text text, int64_t now, int64_t *seconds, enum field_time_form *form,
                                  struct err *e) ERR_MUST_CHECK;
 
+/* The time of a task's row: the same, but that numbers too small for milliseconds may be any rising order,
+ * also below 0 and with a fraction. text has NULL data for a number that is none of a text. */
+enum err_code field_time_of_row(struct text text, double number, int64_t now, double *time,
+                                struct err *e) ERR_MUST_CHECK;
+
 /* ---- for what stores hold from before these rules ---- */
 
 /* The value at the limit nearest to a stored one; what has no nearest one (NaN) is a weight of 1, a component

@@ -2,10 +2,12 @@
  * own names looked at. */
 #include "server/tasks/task_row.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/suggest.h"
 #include "base/value_text.h"
 #include "engine/network/task_head.h"
+#include "server/fields/field.h"
 #include "server/fields/field_value.h"
 #include "server/fields/text_form.h"
 
@@ -177,21 +179,19 @@ static bool read_target(const struct task_row_form *f, const json_t *value, doub
 static bool read_time(const struct task_row_form *f, const json_t *value, double *time)
 {
     const char *name = f->spec->task.time;
-    char text[ERR_TEXT_BYTES], digits[VALUE_TEXT_ROOM];
+    char text[2 * ERR_TEXT_BYTES], digits[VALUE_TEXT_ROOM];
     struct cell cell;
-    int64_t seconds;
+    struct err e = {0};
     if (!cell_of(f, value, digits, &cell))
         return refuse_nested(f, name);
-    if (cell.kind == CELL_NUMBER && isfinite(cell.number)) {
-        *time = cell.number;
-        return true;
+    if (cell.kind == CELL_ABSENT) {
+        (void)snprintf(text, sizeof text, "the time \"%s\" is missing", name);
+        return refuse(f, name, text);
     }
-    if (cell.kind == CELL_TEXT && field_value_time(cell.text, &seconds)) {
-        *time = (double)seconds;
+    const struct text written = cell.kind == CELL_TEXT ? cell.text : (struct text){NULL, 0};
+    if (!field_time_of_row(written, cell.number, clock_unix_s(), time, &e))
         return true;
-    }
-    (void)snprintf(text, sizeof text, "the time \"%s\" %s", name,
-                   cell.kind == CELL_ABSENT ? "is missing" : "is neither a number nor a time");
+    (void)snprintf(text, sizeof text, "the time \"%s\": %s", name, e.text);
     return refuse(f, name, text);
 }
 

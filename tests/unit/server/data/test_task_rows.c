@@ -161,6 +161,10 @@ START_TEST(times_are_numbers_or_dates)
     refuse("a.csv", "store,when,units\na,1,1\na,soon,2\n", &o,
            "a.csv:3: column 'when': 'soon' is neither a number nor a time");
     refuse("a.csv", "store,when,units\na,1,1\na,,2\n", &o, "a.csv:3: column 'when', the time, is empty");
+    read_text("a.csv", "store,when,units\na,2023-11-14T22:13:20Z,1\na,1700000000000,2\n", &o);
+    ck_assert(rows.rows[0].time == 1700000000 && rows.rows[1].time == 1700000000);
+    refuse("a.csv", "store,when,units\na,2026-01-01,1\na,2299-01-01,2\n", &o,
+           "a.csv:3: column 'when': the time, read as ISO 8601, is 2299-01-01: more than a day ahead");
 }
 END_TEST
 

@@ -3,6 +3,7 @@
 #include "server/fields/field.h"
 
 #include "base/limits.h"
+#include "server/fields/field_value.h"
 #include "tests/support/suite.h"
 
 #include <math.h>
@@ -111,6 +112,47 @@ START_TEST(test_field_a_refused_time_names_the_unit_and_the_clock)
 }
 END_TEST
 
+/* time NAN: refused, saying so. */
+static const struct {
+    const char *text;
+    double time;
+    const char *said;
+} row_times[] = {
+    {"7", 7, NULL},
+    {"-3.5", -3.5, NULL},
+    {"0.25", 0.25, NULL},
+    {"20260131", 20260131, NULL},
+    {"1700000000.5", 1700000000.5, NULL},
+    {"1700000000500", 1700000000, NULL},
+    {"1700000000123456789", 1700000000, NULL},
+    {"2023-11-14T22:13:20Z", 1700000000, NULL},
+    {"90000000000", NAN, "read as seconds since 1970, is 4821-"},
+    {"10413792000000", NAN, "read as milliseconds since 1970, is 2300-01-01: more than a day ahead"},
+    {"1e300", NAN, "too large"},
+    {"2299-01-01", NAN, "read as ISO 8601, is 2299-01-01: more than a day ahead"},
+    {"soon", NAN, "'soon' is neither a number nor a time"},
+    {"01/02/2025", NAN, "is neither a number nor a time; "},
+};
+
+START_TEST(test_field_times_of_tasks_rows_are_one_order)
+{
+    struct err e = {0};
+    double time = -1, number = NAN;
+    const struct text text = text_of(row_times[_i].text);
+    enum err_code code = field_time_of_row(text, NAN, NOW, &time, &e);
+    ck_assert_msg((code == ERR_OK) == !isnan(row_times[_i].time), "%s: %s", text.data, e.text);
+    if (code)
+        ck_assert_msg(strstr(e.text, row_times[_i].said) != NULL, "%s", e.text);
+    else
+        ck_assert_double_eq(time, row_times[_i].time);
+    if (!field_value_number(text, &number))
+        return;
+    struct err again = {0};
+    ck_assert_int_eq(field_time_of_row((struct text){NULL, 0}, number, NOW, &time, &again), code);
+    ck_assert_str_eq(again.text, e.text);
+}
+END_TEST
+
 START_TEST(test_field_tells_words_for_nothing_from_ids)
 {
     const char *const words[] = {"NULL", "null", "\\N", "nan", "NaN",      "None",
@@ -153,5 +195,7 @@ SUITE("server/field", NULL, NULL, {test_field_weights_are_positive_and_within_li
       {test_field_ratings_are_within_limits_and_denormal_ones_are_zero},
       {test_field_components_are_within_limits},
       {test_field_times_tell_their_unit_by_their_size, sizeof times / sizeof *times},
-      {test_field_a_refused_time_names_the_unit_and_the_clock}, {test_field_tells_words_for_nothing_from_ids},
-      {test_field_ids_are_short_utf_8}, {test_field_old_values_come_within_limits})
+      {test_field_a_refused_time_names_the_unit_and_the_clock},
+      {test_field_times_of_tasks_rows_are_one_order, sizeof row_times / sizeof *row_times},
+      {test_field_tells_words_for_nothing_from_ids}, {test_field_ids_are_short_utf_8},
+      {test_field_old_values_come_within_limits})
