@@ -52,6 +52,7 @@ enum {
     LIMIT_TENSOR_DIMS = 8,      /* of a tensor in a model file */
     LIMIT_DIM = 1 << 20,        /* any width inside a model */
     LIMIT_LAYERS = 16,          /* of the trunk, and of the target network */
+    LIMIT_CHUNKS = 1 << 16,     /* of a target network whose weights are generated in chunks */
     LIMIT_BASIS = 256,          /* width of what a task's own layer reads: its square is solved */
     LIMIT_COLUMNS = 1024,       /* of a table of tasks */
     LIMIT_COLUMN_VALUES = 1000, /* of one of its categories */

@@ -145,8 +145,10 @@ static enum err_code check_no_others(const struct model *m, const struct tensor_
 {
     for (size_t i = 0; i < safetensors_count(m->private->file); i++) {
         const char *name = safetensors_at(m->private->file, i)->name;
-        bool known =
-            m->spec.n_items && (!strcmp(name, MODEL_FILE_ID_BYTES) || !strcmp(name, MODEL_FILE_ID_OFFSETS));
+        bool known = m->spec.n_items
+                         ? !strcmp(name, MODEL_FILE_ID_BYTES) || !strcmp(name, MODEL_FILE_ID_OFFSETS)
+                         : m->spec.encoder.n_tasks && (!strcmp(name, MODEL_FILE_TASK_BYTES) ||
+                                                       !strcmp(name, MODEL_FILE_TASK_OFFSETS));
         known = known || (m->spec.n_pairs && is_pair_tensor(name));
         for (size_t j = 0; j < n_table && !known; j++)
             known = strcmp(name, table[j].name) == 0;
@@ -160,20 +162,22 @@ static enum err_code check_no_others(const struct model *m, const struct tensor_
 static enum err_code load_ids(struct model *m, struct err *e)
 {
     const struct tensor_view *bytes, *offsets;
-    const size_t n_offsets = m->spec.n_items + 1;
-    if (m->spec.n_items == 0)
+    const size_t n = model_spec_n_ids(&m->spec), n_offsets = n + 1;
+    const char *bytes_name = m->spec.n_items ? MODEL_FILE_ID_BYTES : MODEL_FILE_TASK_BYTES,
+               *offsets_name = m->spec.n_items ? MODEL_FILE_ID_OFFSETS : MODEL_FILE_TASK_OFFSETS;
+    if (n == 0)
         return ERR_OK;
-    enum err_code code =
-        find_tensor(m->private->file, MODEL_FILE_ID_OFFSETS, DTYPE_I64, &n_offsets, 1, &offsets, e);
+    enum err_code code = find_tensor(m->private->file, offsets_name, DTYPE_I64, &n_offsets, 1, &offsets, e);
     if (code != ERR_OK)
         return code;
-    bytes = safetensors_find(m->private->file, MODEL_FILE_ID_BYTES);
+    bytes = safetensors_find(m->private->file, bytes_name);
     if (!bytes)
-        return err_set(e, ERR_INVALID, "tensor \"%s\" is missing", MODEL_FILE_ID_BYTES);
+        return err_set(e, ERR_INVALID, "tensor \"%s\" is missing", bytes_name);
     code = check_shape(bytes, DTYPE_U8, &bytes->n_bytes, 1, e);
     if (code != ERR_OK)
         return code;
-    return model_ids_init(&m->private->ids, bytes->data, bytes->n_bytes, offsets->data, m->spec.n_items, e);
+    return model_ids_init(&m->private->ids, bytes->data, bytes->n_bytes, offsets->data, n,
+                          m->spec.n_items ? MODEL_FILE_IDS : MODEL_FILE_TASKS, e);
 }
 
 static enum err_code load(struct model *m, struct err *e)

@@ -44,10 +44,11 @@ enum err_code model_settle(struct model *m, bool *settled, struct err *e) ERR_MU
 struct model *model_ref(struct model *m);
 void model_unref(struct model *m); /* NULL is allowed; the last one unmaps */
 
-/* The id of item `index` (below spec.n_items), borrowed, not terminated. */
+/* The id of item `index`, or of a model without items of trained task `index` (below model_spec_n_ids),
+ * borrowed, not terminated. */
 const char *model_item_id(const struct model *m, size_t index, size_t *len);
 
-/* The index of an item id, or -1. Cost: one hash look-up. */
+/* The index of such an id, or -1. Cost: one hash look-up. */
 long model_item_index(const struct model *m, const char *id, size_t len);
 
 /* A score as a prediction, as the model's objective says it. */

@@ -8,13 +8,18 @@
 #include "base/err.h"
 #include "engine/format/model_spec.h"
 
-#define MODEL_FILE_KEY         "hypernet" /* of __metadata__: the description of the model */
-#define MODEL_FILE_ID_BYTES    "catalogue.id_bytes"
-#define MODEL_FILE_ID_OFFSETS  "catalogue.id_offsets"
+#define MODEL_FILE_KEY "hypernet" /* of __metadata__: the description of the model */
+/* Whose ids a file has, and of which tensors: those of items, or of a model without them of trained tasks. */
+#define MODEL_FILE_IDS          "catalogue"
+#define MODEL_FILE_ID_BYTES     "catalogue.id_bytes"
+#define MODEL_FILE_ID_OFFSETS   "catalogue.id_offsets"
+#define MODEL_FILE_TASKS        "encoder.id"
+#define MODEL_FILE_TASK_BYTES   "encoder.id.id_bytes"
+#define MODEL_FILE_TASK_OFFSETS "encoder.id.id_offsets"
 
-#define MODEL_FILE_PAIR_START  "neighbours.start"
-#define MODEL_FILE_PAIR_ITEM   "neighbours.item"
-#define MODEL_FILE_PAIR_WEIGHT "neighbours.weight"
+#define MODEL_FILE_PAIR_START   "neighbours.start"
+#define MODEL_FILE_PAIR_ITEM    "neighbours.item"
+#define MODEL_FILE_PAIR_WEIGHT  "neighbours.weight"
 
 /* ERR_INVALID names the first value that is not finite, or is below the one before it where values of a row
  * rise, by its row and column. */

@@ -28,22 +28,21 @@ const char *model_ids_get(const struct model_ids_index *x, size_t index, size_t 
 static enum err_code check_offsets(const struct model_ids_index *x, size_t n_bytes, struct err *e)
 {
     if (offset_at(x, 0) != 0)
-        return err_set(e, ERR_INVALID, "tensor \"catalogue.id_offsets\": the first is %lld, expected 0",
+        return err_set(e, ERR_INVALID, "tensor \"%s.id_offsets\": the first is %lld, expected 0", x->of,
                        (long long)offset_at(x, 0));
     for (size_t i = 0; i < x->n; i++) {
         int64_t begin = offset_at(x, i), end = offset_at(x, i + 1);
         /* begin was checked by the step before, so the difference cannot overflow. */
         if (end <= begin || end - begin > LIMIT_ID_BYTES || (uint64_t)end > n_bytes)
             return err_set(e, ERR_INVALID,
-                           "tensor \"catalogue.id_offsets\": id %zu goes from %lld to %lld of %zu bytes, "
+                           "tensor \"%s.id_offsets\": id %zu goes from %lld to %lld of %zu bytes, "
                            "expected 1 to %d bytes",
-                           i, (long long)begin, (long long)end, n_bytes, LIMIT_ID_BYTES);
+                           x->of, i, (long long)begin, (long long)end, n_bytes, LIMIT_ID_BYTES);
     }
     if ((uint64_t)offset_at(x, x->n) != n_bytes)
-        return err_set(
-            e, ERR_INVALID,
-            "tensor \"catalogue.id_offsets\": the last is %lld, expected %zu, the size of catalogue.id_bytes",
-            (long long)offset_at(x, x->n), n_bytes);
+        return err_set(e, ERR_INVALID,
+                       "tensor \"%s.id_offsets\": the last is %lld, expected %zu, the size of %s.id_bytes",
+                       x->of, (long long)offset_at(x, x->n), n_bytes, x->of);
     return ERR_OK;
 }
 
@@ -96,12 +95,11 @@ static enum err_code add_id(struct model_ids_index *x, size_t index, struct err 
     size_t len;
     const char *id = model_ids_get(x, index, &len);
     if (!utf8_valid(id, len) || memchr(id, 0, len))
-        return err_set(e, ERR_INVALID,
-                       "tensor \"catalogue.id_bytes\": id %zu is not UTF-8 or has a zero byte", index);
+        return err_set(e, ERR_INVALID, "tensor \"%s.id_bytes\": id %zu is not UTF-8 or has a zero byte",
+                       x->of, index);
     struct model_ids_slot key, *slot = slot_of(x, id, len, &key);
     if (slot->number)
-        return err_set(e, ERR_INVALID,
-                       "tensor \"catalogue.id_bytes\": items %u and %zu have the same id \"%.*s\"",
+        return err_set(e, ERR_INVALID, "tensor \"%s.id_bytes\": ids %u and %zu are the same, \"%.*s\"", x->of,
                        slot->number - 1, index, (int)len, id);
     *slot = key;
     slot->number = (uint32_t)(index + 1);
@@ -109,9 +107,9 @@ static enum err_code add_id(struct model_ids_index *x, size_t index, struct err 
 }
 
 enum err_code model_ids_init(struct model_ids_index *x, const void *bytes, size_t n_bytes,
-                             const void *offsets, size_t n, struct err *e)
+                             const void *offsets, size_t n, const char *of, struct err *e)
 {
-    *x = (struct model_ids_index){.n = n, .bytes = bytes, .offsets = offsets, .n_slots = 16};
+    *x = (struct model_ids_index){.of = of, .n = n, .bytes = bytes, .offsets = offsets, .n_slots = 16};
     enum err_code code = check_offsets(x, n_bytes, e);
     if (code != ERR_OK)
         return code;
@@ -119,7 +117,7 @@ enum err_code model_ids_init(struct model_ids_index *x, const void *bytes, size_
         x->n_slots *= 2;
     x->slots = mem_zalloc_array(x->n_slots, sizeof *x->slots);
     if (!x->slots)
-        return err_set(e, ERR_NOMEM, "no memory for an index of %zu item ids", n);
+        return err_set(e, ERR_NOMEM, "no memory for an index of %zu ids", n);
     x->seed = hash_seed();
     for (size_t i = 0; i < n && code == ERR_OK; i++)
         code = add_id(x, i, e);

@@ -1,4 +1,4 @@
-/* model_ids - the item ids of a model file: from index to id and back.
+/* model_ids - the ids of a model file, of items or of trained tasks: from index to id and back.
  * Cost: index to id O(1); id to index one hash look-up, for an id of at most MODEL_IDS_INLINE bytes one cache
  * line. Format: see catalogue.id_bytes and catalogue.id_offsets in schema/model.md.
  * Layer: engine/format
@@ -23,6 +23,7 @@ struct model_ids_slot {
 };
 
 struct model_ids_index {
+    const char *of; /* whose they are, as their tensors' names begin */
     size_t n;
     const char *bytes;   /* the ids, one after the other */
     const void *offsets; /* (n + 1) int64, perhaps not aligned: id i is bytes [offset i, offset i + 1) */
@@ -31,10 +32,11 @@ struct model_ids_index {
     struct model_ids_slot *slots; /* (n_slots) */
 };
 
-/* Checks the ids and makes the table; bytes and offsets are borrowed. ERR_INVALID: offsets that do not rise
+/* Checks the ids and makes the table; bytes, offsets and of are borrowed, of as the names of their two
+ * tensors begin. ERR_INVALID: offsets that do not rise
  * from 0 to n_bytes, an id that is empty, too long, no UTF-8, has a zero byte, or occurs twice; ERR_NOMEM. */
 enum err_code model_ids_init(struct model_ids_index *x, const void *bytes, size_t n_bytes,
-                             const void *offsets, size_t n, struct err *e) ERR_MUST_CHECK;
+                             const void *offsets, size_t n, const char *of, struct err *e) ERR_MUST_CHECK;
 void model_ids_fini(struct model_ids_index *x); /* a zeroed struct is allowed */
 
 const char *model_ids_get(const struct model_ids_index *x, size_t index, size_t *len);

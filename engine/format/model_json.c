@@ -36,7 +36,7 @@ static void decode_layer(struct json_reader *r, struct layer_spec *layer)
 {
     layer->d_in = reader_size(r, "d_in");
     layer->d_out = reader_size(r, "d_out");
-    READER_ENUM(r, "generator", generator_parse, &layer->generator, "shared, full, low_rank, core");
+    READER_ENUM(r, "generator", generator_parse, &layer->generator, "shared, full, low_rank, core, chunked");
     if (layer->generator == GENERATOR_LOW_RANK || layer->generator == GENERATOR_CORE)
         layer->rank = reader_size(r, "rank");
     READER_ENUM(r, "bias", bias_kind_parse, &layer->bias, "none, shared, full");
@@ -44,9 +44,19 @@ static void decode_layer(struct json_reader *r, struct layer_spec *layer)
     reader_leave(r);
 }
 
+static void decode_chunks(struct json_reader *r, struct chunk_spec *k)
+{
+    k->size = reader_size(r, "size");
+    k->d_embedding = reader_size(r, "dim");
+    k->own = reader_bool(r, "own");
+    if (k->size == 0)
+        reader_fail(r, "size", "is 0; leave chunks out");
+    reader_leave(r);
+}
+
 static void decode_target(struct json_reader *r, struct model_spec *spec)
 {
-    struct json_reader pairs;
+    struct json_reader chunks, pairs;
     spec->has_linear = reader_bool(r, "linear");
     spec->linear_head = reader_bool(r, "linear_head");
     const json_t *layers = reader_layers(r, "layers", &spec->n_layers);
@@ -54,6 +64,8 @@ static void decode_target(struct json_reader *r, struct model_spec *spec)
         struct json_reader layer = reader_element(r, "layers", layers, i);
         decode_layer(&layer, &spec->layers[i]);
     }
+    if (reader_block(r, "chunks", &chunks))
+        decode_chunks(&chunks, &spec->chunks);
     if (reader_block(r, "neighbours", &pairs)) {
         spec->n_pairs = reader_size(&pairs, "pairs");
         if (spec->n_pairs == 0)
@@ -171,6 +183,11 @@ static void decode_encoder(struct json_reader *r, struct encoder_spec *n)
 {
     struct json_reader block;
     n->present = true;
+    if (reader_block(r, "id", &block)) {
+        n->d_id = reader_size(&block, "dim");
+        n->n_tasks = reader_size(&block, "tasks");
+        reader_leave(&block);
+    }
     if (reader_block(r, "fold_in", &block)) {
         n->d_fold_in = reader_size(&block, "dim");
         n->alpha = reader_number(&block, "alpha");
@@ -315,7 +332,7 @@ static void encode_trunk(json_t *trunk, const struct model_spec *spec, bool *fai
 
 static void encode_target(json_t *target, const struct model_spec *spec, bool *failed)
 {
-    json_t *layers = json_array();
+    json_t *layers = json_array(), *chunks;
     put(target, "linear", json_boolean(spec->has_linear), failed);
     put(target, "linear_head", json_boolean(spec->linear_head), failed);
     put(target, "layers", layers, failed);
@@ -329,6 +346,12 @@ static void encode_target(json_t *target, const struct model_spec *spec, bool *f
             put_size(layer, "rank", l->rank, failed);
         put(layer, "bias", json_string(bias_kind_name(l->bias)), failed);
         put(layer, "activation", json_string(activation_name(l->activation)), failed);
+    }
+    if (spec->chunks.size) {
+        chunks = put_object(target, "chunks", failed);
+        put_size(chunks, "size", spec->chunks.size, failed);
+        put_size(chunks, "dim", spec->chunks.d_embedding, failed);
+        put(chunks, "own", json_boolean(spec->chunks.own), failed);
     }
     if (spec->n_pairs)
         put_size(put_object(target, "neighbours", failed), "pairs", spec->n_pairs, failed);
@@ -360,6 +383,11 @@ static void encode_item_side(json_t *items, const struct cold_items_spec *s, boo
 static void encode_encoder(json_t *encoder, const struct encoder_spec *n, bool *failed)
 {
     json_t *block;
+    if (n->d_id) {
+        block = put_object(encoder, "id", failed);
+        put_size(block, "dim", n->d_id, failed);
+        put_size(block, "tasks", n->n_tasks, failed);
+    }
     if (n->d_fold_in) {
         block = put_object(encoder, "fold_in", failed);
         put_size(block, "dim", n->d_fold_in, failed);

@@ -10,7 +10,7 @@
 
 /* ---- names ---- */
 
-static const char *const generator_names[] = {"shared", "full", "low_rank", "core"};
+static const char *const generator_names[] = {"shared", "full", "low_rank", "core", "chunked"};
 static const char *const bias_names[] = {"none", "shared", "full"};
 static const char *const activation_names[] = {"identity", "relu", "tanh"};
 static const char *const norm_names[] = {"none", "layer", "block"};
@@ -50,6 +50,11 @@ bool model_spec_for_users(const struct model_spec *spec)
     return spec->objective->for_users;
 }
 
+size_t model_spec_n_ids(const struct model_spec *spec)
+{
+    return spec->n_items ? spec->n_items : spec->encoder.n_tasks;
+}
+
 size_t model_spec_packed(size_t d)
 {
     return d * (d + 1) / 2;
@@ -61,9 +66,32 @@ size_t model_spec_item_row(const struct model_spec *spec)
     return n->d_fold_in + spec->d_item + 1 + n->d_history + n->d_recent;
 }
 
+size_t model_spec_n_chunked(const struct model_spec *spec)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < spec->n_layers; i++) {
+        const struct layer_spec *l = &spec->layers[i];
+        if (l->generator == GENERATOR_CHUNKED)
+            n += l->d_out * (l->d_in + (l->bias == BIAS_FULL));
+    }
+    return n;
+}
+
+size_t model_spec_n_chunks(const struct model_spec *spec)
+{
+    const size_t size = spec->chunks.size;
+    return size ? (model_spec_n_chunked(spec) + size - 1) / size : 0;
+}
+
+size_t model_spec_d_trunk_in(const struct model_spec *spec)
+{
+    const struct chunk_spec *k = &spec->chunks;
+    return spec->d_context - (k->own ? model_spec_n_chunks(spec) * k->d_embedding : 0) + k->d_embedding;
+}
+
 size_t model_spec_d_trunk(const struct model_spec *spec)
 {
-    return spec->n_trunk ? spec->trunk[spec->n_trunk - 1].d_out : spec->d_context;
+    return spec->n_trunk ? spec->trunk[spec->n_trunk - 1].d_out : model_spec_d_trunk_in(spec);
 }
 
 size_t task_spec_d_features(const struct model_spec *spec)
@@ -83,6 +111,7 @@ size_t layer_spec_n_generated(const struct layer_spec *layer)
     case GENERATOR_SHARED:
         return 0;
     case GENERATOR_FULL:
+    case GENERATOR_CHUNKED:
         return layer->d_out * layer->d_in;
     case GENERATOR_LOW_RANK:
         return layer->rank * (layer->d_out + layer->d_in);
@@ -117,14 +146,16 @@ static enum err_code check_encoder(const struct model_spec *spec, struct err *e)
     const struct encoder_spec *n = &spec->encoder;
     if (!n->present)
         return ERR_OK;
-    size_t widths[] = {n->d_fold_in, n->d_history, n->d_recent, n->n_decays,  n->n_recent,
-                       n->d_profile, n->n_values,  n->d_when,   n->n_moments, n->d_disliked};
+    size_t widths[] = {n->d_id,     n->n_tasks,   n->d_fold_in, n->d_history, n->d_recent,  n->n_decays,
+                       n->n_recent, n->d_profile, n->n_values,  n->d_when,    n->n_moments, n->d_disliked};
     for (size_t i = 0; i < sizeof widths / sizeof *widths; i++)
         if (widths[i] > LIMIT_DIM)
             return err_set(e, ERR_INVALID, "a dimension of the encoder is %zu; at most %d", widths[i],
                            LIMIT_DIM);
     if ((n->d_fold_in || n->d_history || n->d_recent || n->d_disliked || n->d_ratings) && spec->n_items == 0)
         return err_set(e, ERR_INVALID, "the encoder reads interactions, but the model has no items");
+    if ((n->d_id > 0) != (n->n_tasks > 0) || (n->d_id && spec->n_items))
+        return err_set(e, ERR_INVALID, "the encoder's block id needs tasks, and a model without items");
     if (n->n_recent > LIMIT_RECENT)
         return err_set(e, ERR_INVALID, "n_recent is %zu; at most %d", n->n_recent, LIMIT_RECENT);
     if ((n->d_recent > 0) != (n->n_decays > 0) || (n->d_recent > 0) != (n->n_recent > 0))
@@ -141,7 +172,7 @@ static enum err_code check_encoder(const struct model_spec *spec, struct err *e)
     if (n->d_fold_in && !(isfinite(n->alpha) && n->alpha >= 0 && isfinite(n->reg) && n->reg > 0 &&
                           isfinite(n->reg_exponent) && n->reg_exponent >= 0))
         return err_set(e, ERR_INVALID, "fold_in needs alpha >= 0, reg > 0 and reg_exponent >= 0, all finite");
-    size_t d = n->d_fold_in + n->d_history + n->d_recent * n->n_decays + n->d_profile + n->d_when +
+    size_t d = n->d_id + n->d_fold_in + n->d_history + n->d_recent * n->n_decays + n->d_profile + n->d_when +
                n->d_disliked + n->d_ratings;
     if (d != spec->d_context)
         return err_set(e, ERR_INVALID, "the encoder's blocks are %zu wide together, but d_context is %zu", d,
@@ -202,6 +233,41 @@ static enum err_code check_layers(const struct model_spec *spec, struct err *e)
     if (spec->n_layers && d != spec->d_output)
         return err_set(e, ERR_INVALID, "the last target layer gives %zu values, but d_output is %zu", d,
                        spec->d_output);
+    return ERR_OK;
+}
+
+/* Chunks are all of theta, one after the other: nothing else is generated beside them. */
+static enum err_code check_chunks(const struct model_spec *spec, struct err *e)
+{
+    const struct chunk_spec *k = &spec->chunks;
+    bool chunked = false, mixed = spec->has_linear || spec->norm != NORM_NONE;
+    for (size_t i = 0; i < spec->n_layers; i++) {
+        const struct layer_spec *l = &spec->layers[i];
+        chunked = chunked || l->generator == GENERATOR_CHUNKED;
+        mixed = mixed || (l->generator != GENERATOR_CHUNKED &&
+                          (l->generator != GENERATOR_SHARED || l->bias == BIAS_FULL));
+    }
+    if (chunked != (k->size > 0))
+        return err_set(e, ERR_INVALID,
+                       "target.chunks and a layer whose generator is chunked need each other");
+    if (!chunked)
+        return ERR_OK;
+    if (mixed)
+        return err_set(e, ERR_INVALID,
+                       "beside chunked layers there are shared ones, without a generated bias; there is no "
+                       "linear part, and the trunk's norm is none");
+    if (check_width("target.chunks.size", k->size, e) || check_width("target.chunks.dim", k->d_embedding, e))
+        return ERR_INVALID;
+    size_t n_weights = model_spec_n_chunked(spec), n_chunks = model_spec_n_chunks(spec);
+    if (n_weights > (size_t)1 << 31 || k->size > n_weights || n_chunks > LIMIT_CHUNKS)
+        return err_set(e, ERR_INVALID,
+                       "%zu weights in chunks of %zu: at most %d chunks, none larger than all weights",
+                       n_weights, k->size, LIMIT_CHUNKS);
+    if (k->own && spec->d_context <= n_chunks * k->d_embedding)
+        return err_set(e, ERR_INVALID,
+                       "d_context is %zu; the embeddings of %zu chunks alone are %zu numbers, and more are "
+                       "needed",
+                       spec->d_context, n_chunks, n_chunks * k->d_embedding);
     return ERR_OK;
 }
 
@@ -290,6 +356,8 @@ enum err_code model_spec_check(const struct model_spec *spec, struct err *e)
                        spec->n_pairs, LIMIT_PAIRS);
     enum err_code code = check_layers(spec, e);
     if (!code)
+        code = check_chunks(spec, e);
+    if (!code)
         code = check_encoder(spec, e);
     if (!code)
         code = check_task(spec, e);
@@ -322,6 +390,8 @@ static void add_encoder(struct table *t, const struct model_spec *spec)
     const struct encoder_spec *n = &spec->encoder;
     if (!n->present)
         return;
+    if (n->d_id)
+        MATRIX("encoder.id", n->n_tasks, n->d_id, GROUP_ENCODER, task_id);
     if (n->d_fold_in) {
         MATRIX("encoder.fold_in.factor", spec->n_items, n->d_fold_in, GROUP_FROZEN, fold_in_factor);
         MATRIX("encoder.fold_in.gram", n->d_fold_in, n->d_fold_in, GROUP_FROZEN, fold_in_gram);
@@ -367,7 +437,7 @@ static void add_trunk(struct table *t, const struct model_spec *spec)
         VECTOR("trunk.norm.weight", spec->d_context, GROUP_TRUNK, norm_weight);
         VECTOR("trunk.norm.bias", spec->d_context, GROUP_TRUNK, norm_bias);
     }
-    size_t d = spec->d_context;
+    size_t d = model_spec_d_trunk_in(spec);
     for (size_t i = 0; i < spec->n_trunk; i++) {
         (void)snprintf(name, sizeof name, "trunk.%zu.weight", i);
         MATRIX(name, spec->trunk[i].d_out, d, GROUP_TRUNK, trunk[i].weight);
@@ -381,6 +451,7 @@ static void add_layer(struct table *t, const struct model_spec *spec, size_t i)
 {
     const struct layer_spec *l = &spec->layers[i];
     size_t d_trunk = model_spec_d_trunk(spec), n = layer_spec_n_generated(l);
+    bool chunked = l->generator == GENERATOR_CHUNKED;
     char name[TENSOR_NAME_BYTES];
 #define NAME(suffix) ((void)snprintf(name, sizeof name, "target.%zu." suffix, i), name)
     if (l->generator == GENERATOR_CORE) {
@@ -390,7 +461,7 @@ static void add_layer(struct table *t, const struct model_spec *spec, size_t i)
     } else {
         MATRIX(NAME("weight"), l->d_out, l->d_in, GROUP_SHARED, layers[i].weight);
     }
-    if (n) {
+    if (n && !chunked) {
         MATRIX(NAME("head.weight"), n, d_trunk, GROUP_HEAD, layers[i].head);
         t->out[t->n - 1].half_offset = offsetof(struct model_params, layers[i].head_half);
     }
@@ -398,9 +469,18 @@ static void add_layer(struct table *t, const struct model_spec *spec, size_t i)
         VECTOR(NAME("head.bias"), n, GROUP_HEAD, layers[i].head_bias);
     if (l->bias != BIAS_NONE)
         VECTOR(NAME("bias"), l->d_out, GROUP_SHARED, layers[i].bias);
-    if (l->bias == BIAS_FULL)
+    if (l->bias == BIAS_FULL && !chunked)
         MATRIX(NAME("bias_head.weight"), l->d_out, d_trunk, GROUP_HEAD, layers[i].bias_head);
 #undef NAME
+}
+
+static void add_chunks(struct table *t, const struct model_spec *spec)
+{
+    const struct chunk_spec *k = &spec->chunks;
+    if (!k->own)
+        MATRIX("chunks.embedding", model_spec_n_chunks(spec), k->d_embedding, GROUP_TRUNK, chunk_embedding);
+    MATRIX("chunks.head.weight", k->size, model_spec_d_trunk(spec), GROUP_HEAD, chunk_head);
+    VECTOR("chunks.head.bias", k->size, GROUP_HEAD, chunk_head_bias);
 }
 
 static void add_task(struct table *t, const struct model_spec *spec)
@@ -442,6 +522,8 @@ size_t model_spec_tensors(const struct model_spec *spec, struct tensor_spec out[
         MATRIX("linear.head.weight", spec->d_item, model_spec_d_trunk(spec), GROUP_HEAD, linear_head);
     for (size_t i = 0; i < spec->n_layers; i++)
         add_layer(t, spec, i);
+    if (spec->chunks.size)
+        add_chunks(t, spec);
     if (spec->task.present)
         add_task(t, spec);
     return t->n;

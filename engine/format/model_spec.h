@@ -26,7 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum generator { GENERATOR_SHARED, GENERATOR_FULL, GENERATOR_LOW_RANK, GENERATOR_CORE };
+enum generator { GENERATOR_SHARED, GENERATOR_FULL, GENERATOR_LOW_RANK, GENERATOR_CORE, GENERATOR_CHUNKED };
 enum bias_kind { BIAS_NONE, BIAS_SHARED, BIAS_FULL };
 enum activation { ACTIVATION_IDENTITY, ACTIVATION_RELU, ACTIVATION_TANH };
 enum norm_kind {
@@ -44,16 +44,29 @@ struct layer_spec {
     enum activation activation;
 };
 
+/* How the weights of chunked layers arise, and of BIAS_FULL in them their biases: all of them in one run, cut
+ * into chunks of `size`. The trunk and one head make each chunk from the context and an embedding of the
+ * chunk, so that the head is as large as a chunk, however large the target network is. See
+ * engine/network/chunked.h. */
+struct chunk_spec {
+    size_t size;        /* P: weights a chunk, the last may have fewer; 0: there is no chunked layer */
+    size_t d_embedding; /* E */
+    bool own; /* the embeddings of the K chunks are a context's own, its last K E numbers; else all contexts
+                 share them */
+};
+
 /* One layer of the trunk: z = activation(W x + b). */
 struct trunk_layer_spec {
     size_t d_out;
     enum activation activation;
 };
 
-/* The encoder makes c = [fold_in | history | recent * n_decays | profile | when | disliked | ratings]; a
+/* The encoder makes c = [id | fold_in | history | recent * n_decays | profile | when | disliked | ratings]; a
  * block of width 0 is absent. */
 struct encoder_spec {
     bool present;
+    size_t d_id;         /* a learned vector of each trained task; 0 of any other */
+    size_t n_tasks;      /* rows of its table */
     size_t d_fold_in;    /* ridge regression on the items' factors (the iALS equation); f = prior without
                             interactions */
     double alpha;        /* fold_in: weight of the unobserved, a0 */
@@ -128,6 +141,7 @@ struct model_spec {
     bool linear_head; /* p has a generated part */
     size_t n_layers;  /* may be 0 when has_linear */
     struct layer_spec layers[LIMIT_LAYERS];
+    struct chunk_spec chunks;
     size_t n_pairs; /* item-item weights, of which the items' generated bias is made; 0: none */
     struct encoder_spec encoder;
     struct cold_items_spec cold_items;
@@ -148,6 +162,7 @@ struct hypernet_panels;
 struct model_params {
     real *catalogue_embedding; /* (I, D) */
     real *catalogue_bias;      /* (I) */
+    real *task_id;             /* (n_tasks, d_id) */
     real *fold_in_factor;      /* (I, d_fold_in) */
     real *fold_in_gram;        /* (d_fold_in, d_fold_in): alpha * sum of v v^T over all items */
     real *prior;               /* (d_fold_in): f of a user without interactions */
@@ -175,16 +190,19 @@ struct model_params {
         real *bias;   /* (d_out) */
     } trunk[LIMIT_LAYERS];
     struct {
-        real *weight; /* W0 (d_out, d_in): shared, full, low_rank */
+        real *weight; /* W0 (d_out, d_in): shared, full, low_rank, chunked */
         real *bias;   /* b0 (d_out): bias shared, full */
         real *head;   /* G (n_generated, Z): full d_out*d_in, low_rank r*(d_out+d_in), core k*k */
         const uint16_t *head_half; /* G in bfloat16, of a file that has it so; head is then NULL */
         real *head_bias;           /* (n_generated): low_rank only, so that A B^T can start away from zero */
-        real *bias_head;           /* (d_out, Z): bias full */
+        real *bias_head;           /* (d_out, Z): bias full, but of a chunked layer */
         real *u;                   /* U (d_out, k): core */
         real *v;                   /* V (k, d_in): core */
         real *core;                /* K0 (k, k): core */
     } layers[LIMIT_LAYERS];
+    real *chunk_embedding; /* (K, E): shared by all contexts; NULL where they are a context's own */
+    real *chunk_head;      /* (P, Z) */
+    real *chunk_head_bias; /* (P) */
     struct {
         real *weight; /* (d_out, d_in) */
         real *bias;   /* (d_out) */
@@ -226,7 +244,7 @@ struct tensor_spec {
     size_t half_offset; /* of that to bfloat16, which a file may have instead; 0: not this tensor */
 };
 
-enum { MODEL_MAX_TENSORS = 32 + LIMIT_LAYERS * 14, TASK_SCALES = 2 };
+enum { MODEL_MAX_TENSORS = 36 + LIMIT_LAYERS * 14, TASK_SCALES = 2 };
 
 /* Rows and columns of the table of a model of tasks that says how far its predictions are off. */
 enum { TASK_KNOWN_BUCKETS = 8, TASK_QUANTILES = 11 };
@@ -246,6 +264,9 @@ real **model_params_slot(struct model_params *params, const struct tensor_spec *
 const uint16_t *model_params_half(const struct model_params *params, const struct tensor_spec *tensor);
 const uint16_t **model_params_half_slot(struct model_params *params, const struct tensor_spec *tensor);
 
+/* Ids that a file has: of the catalogue's items, or of the trained tasks. */
+size_t model_spec_n_ids(const struct model_spec *spec);
+
 /* Whether the model scores the items of a catalogue for users. */
 bool model_spec_for_users(const struct model_spec *spec);
 
@@ -254,6 +275,13 @@ size_t model_spec_packed(size_t d);
 
 /* R: reals of all rows of one item, one after the other; see engine/network/cold_items.h. */
 size_t model_spec_item_row(const struct model_spec *spec);
+
+/* What the trunk reads: the context, or that of it which is not chunks' own and a chunk's embedding. */
+size_t model_spec_d_trunk_in(const struct model_spec *spec);
+
+/* Weights that come in chunks, those of all layers; and K, how many chunks they are. */
+size_t model_spec_n_chunked(const struct model_spec *spec);
+size_t model_spec_n_chunks(const struct model_spec *spec);
 
 /* Width of z, and the number of values head `layer` generates for the weights (without the bias). */
 size_t model_spec_d_trunk(const struct model_spec *spec);

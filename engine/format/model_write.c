@@ -74,18 +74,19 @@ enum err_code model_file_check_pairs(const struct model_spec *spec, const struct
     return ERR_OK;
 }
 
-static enum err_code pack_ids(const struct model_ids *ids, size_t n, struct packed_ids *out, struct err *e)
+static enum err_code pack_ids(const struct model_ids *ids, size_t n, const char *of, struct packed_ids *out,
+                              struct err *e)
 {
     struct model_ids_index checked = {0};
     out->n_bytes = 0;
     if (!ids || !ids->ids)
-        return err_set(e, ERR_INVALID, "a model with items is written with their ids");
+        return err_set(e, ERR_INVALID, "a model with items or trained tasks is written with their ids");
     for (size_t i = 0; i < n; i++)
         out->n_bytes += strlen(ids->ids[i]);
     out->bytes = mem_alloc(out->n_bytes);
     out->offsets = mem_alloc_array(n + 1, sizeof *out->offsets);
     if (!out->bytes || !out->offsets)
-        return err_set(e, ERR_NOMEM, "no memory for the ids of %zu items", n);
+        return err_set(e, ERR_NOMEM, "no memory for %zu ids", n);
     size_t at = 0;
     for (size_t i = 0; i < n; i++) {
         size_t len = strlen(ids->ids[i]);
@@ -94,7 +95,7 @@ static enum err_code pack_ids(const struct model_ids *ids, size_t n, struct pack
         at += len;
     }
     out->offsets[n] = (int64_t)at;
-    enum err_code code = model_ids_init(&checked, out->bytes, out->n_bytes, out->offsets, n, e);
+    enum err_code code = model_ids_init(&checked, out->bytes, out->n_bytes, out->offsets, n, of, e);
     model_ids_fini(&checked);
     return code;
 }
@@ -151,10 +152,12 @@ static enum err_code view_tensors(const struct model_spec *spec, const struct mo
         if (code != ERR_OK)
             return code;
     }
-    if (spec->n_items) {
-        out[(*n)++] = view_vector(MODEL_FILE_ID_BYTES, DTYPE_U8, ids->bytes, ids->n_bytes, 1);
-        out[(*n)++] = view_vector(MODEL_FILE_ID_OFFSETS, DTYPE_I64, ids->offsets, spec->n_items + 1,
-                                  sizeof *ids->offsets);
+    if (model_spec_n_ids(spec)) {
+        const char *bytes = spec->n_items ? MODEL_FILE_ID_BYTES : MODEL_FILE_TASK_BYTES,
+                   *offsets = spec->n_items ? MODEL_FILE_ID_OFFSETS : MODEL_FILE_TASK_OFFSETS;
+        out[(*n)++] = view_vector(bytes, DTYPE_U8, ids->bytes, ids->n_bytes, 1);
+        out[(*n)++] =
+            view_vector(offsets, DTYPE_I64, ids->offsets, model_spec_n_ids(spec) + 1, sizeof *ids->offsets);
     }
     return spec->n_pairs ? view_pairs(spec, &params->pairs, out, n, e) : ERR_OK;
 }
@@ -174,8 +177,9 @@ static enum err_code write_model(const char *path, struct buf *out, const struct
     enum err_code code = model_spec_check(spec, checks);
     if (code == ERR_OK)
         code = model_json_encode(spec, &description, checks);
-    if (code == ERR_OK && spec->n_items)
-        code = pack_ids(ids, spec->n_items, &packed, checks);
+    if (code == ERR_OK && model_spec_n_ids(spec))
+        code = pack_ids(ids, model_spec_n_ids(spec), spec->n_items ? MODEL_FILE_IDS : MODEL_FILE_TASKS,
+                        &packed, checks);
     if (code == ERR_OK)
         code = view_tensors(spec, params, table, model_spec_tensors(spec, table), &packed, views, &n, checks);
     if (code == ERR_OK) {

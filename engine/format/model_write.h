@@ -10,7 +10,7 @@
 
 /* What the writer needs besides spec and params. */
 struct model_ids {
-    const char *const *ids; /* (n_items) terminated strings */
+    const char *const *ids; /* (model_spec_n_ids) terminated strings: of items, or of trained tasks */
 };
 
 /* Writes a model file, whole or not at all. Refuses non-finite tensors (ERR_INVALID). */

@@ -1,4 +1,5 @@
-/* A block a function; each writes its part of c. */
+/* A block a function; each writes its part of c. A model with items has no block of trained tasks, so that
+ * the fold-in is the first. */
 #include "engine/network/encoder.h"
 
 #include "base/value_text.h"
@@ -139,7 +140,11 @@ void encoder_encode_learned(const struct model_spec *spec, const struct model_pa
                             const struct encoder_input *input, real *c)
 {
     const struct encoder_spec *n = &spec->encoder;
-    real *at = c + n->d_fold_in;
+    real *at = c + n->d_id + n->d_fold_in;
+    if (n->d_id && input->task)
+        memcpy(c, params->task_id + (size_t)*input->task * n->d_id, n->d_id * sizeof *c);
+    else
+        memset(c, 0, n->d_id * sizeof *c);
     if (n->d_history)
         encode_history(spec, params, input, at);
     at += n->d_history;
@@ -192,6 +197,8 @@ static enum err_code check_input(const struct model_spec *spec, const struct enc
             return err_set(e, ERR_INVALID, "interaction %zu has a weight that is not above zero and finite",
                            i);
     }
+    if (input->task && *input->task >= spec->encoder.n_tasks)
+        return err_set(e, ERR_INVALID, "trained task %u of %zu", *input->task, spec->encoder.n_tasks);
     for (size_t i = 0; i < input->n_values; i++)
         if (input->values[i] >= spec->encoder.n_values)
             return err_set(e, ERR_INVALID, "profile value %u of %zu", input->values[i],

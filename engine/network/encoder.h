@@ -1,6 +1,7 @@
 /* encoder - profile and interactions of a user to a context embedding.
  *
- * c = [f | h | r_1 .. r_J | q | w | l | g]:
+ * c = [t | f | h | r_1 .. r_J | q | w | l | g]:
+ *   t    the learned vector of a trained task; 0 of any other
  *   f    ridge regression on the items' factors V, the equation of iALS (Hu, Koren, Volinsky 2008, eq. 4; the
  *        regularisation scaled as in Rendle et al. 2022, "Revisiting the Performance of iALS"):
  *        (alpha V^T V + sum_n w v v^T + reg (n + alpha I)^nu Id) f = sum_n w v; without interactions f =
@@ -44,6 +45,7 @@ struct encoder_input {
     const struct model_params *extra; /* rows of items I, I + 1, ... in the tables of items; NULL: none */
     size_t n_extra;
     const struct fold_in_basis *basis; /* of params' gram: short histories take less time. NULL: without */
+    const uint32_t *task;              /* a trained task, a row of the model's table of them; NULL: another */
 };
 
 /* Reals that encoder_encode needs as workspace for up to n_interactions. */

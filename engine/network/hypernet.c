@@ -3,6 +3,7 @@
 #include "engine/network/hypernet.h"
 
 #include "engine/kernels/kernel.h"
+#include "engine/network/chunked.h"
 #include "engine/network/hypernet_parts.h"
 #include "engine/network/layers.h"
 
@@ -39,6 +40,7 @@ const real *hypernet_layer_base(const struct model_spec *spec, const struct mode
 {
     switch (spec->layers[i].generator) {
     case GENERATOR_SHARED:
+    case GENERATOR_CHUNKED: /* not by parts */
         break;
     case GENERATOR_FULL:
         return params->layers[i].weight;
@@ -100,6 +102,8 @@ enum err_code hypernet_refuse_theta(struct err *e)
 size_t hypernet_bytes_read(const struct model_spec *spec, const struct model_params *params)
 {
     size_t d_trunk = model_spec_d_trunk(spec), d = spec->d_context, n = 0, n_half = 0;
+    if (spec->chunks.size)
+        return chunked_reals_read(spec) * sizeof(real);
     for (size_t i = 0; i < spec->n_trunk; d = spec->trunk[i++].d_out)
         n += spec->trunk[i].d_out * d;
     if (spec->has_linear)
@@ -117,7 +121,7 @@ size_t hypernet_bytes_read(const struct model_spec *spec, const struct model_par
 
 size_t hypernet_workspace_len(const struct model_spec *spec)
 {
-    return 2 * hypernet_widest(spec);
+    return spec->chunks.size ? chunked_activations_len(spec) : 2 * hypernet_widest(spec);
 }
 
 /* y (d_out) = start + w x, w (d_out, d_in); panels: the same matrix in panels, or NULL. */
@@ -198,18 +202,28 @@ static void generate_part(const struct model_spec *spec, const struct hypernet_p
         multiply_half(p->from_half, start, p->n, model_spec_d_trunk(spec), z, y);
 }
 
+/* All of theta but the chunks of such a model. */
+static void generate_parts(const struct model_spec *spec, const struct model_params *params,
+                           const struct theta_layout *layout, const real *c, real *workspace, real *theta)
+{
+    struct hypernet_part parts[HYPERNET_MOST_PARTS];
+    const real *z = trunk_forward(spec, params, c, workspace);
+    size_t n_parts = hypernet_parts(spec, params, layout, parts);
+    for (size_t i = 0; i < n_parts; i++)
+        generate_part(spec, &parts[i], params->panels, i, c, z, theta);
+}
+
 enum err_code hypernet_generate(const struct model_spec *spec, const struct model_params *params,
                                 const real *c, real *workspace, real *theta, struct err *e)
 {
     if (!hypernet_all_finite(c, spec->d_context))
         return hypernet_refuse_context(e);
     struct theta_layout layout;
-    struct hypernet_part parts[HYPERNET_MOST_PARTS];
     theta_layout_of(spec, &layout);
-    const real *z = trunk_forward(spec, params, c, workspace);
-    size_t n_parts = hypernet_parts(spec, params, &layout, parts);
-    for (size_t i = 0; i < n_parts; i++)
-        generate_part(spec, &parts[i], params->panels, i, c, z, theta);
+    if (spec->chunks.size)
+        chunked_generate(spec, params, c, workspace, theta);
+    else
+        generate_parts(spec, params, &layout, c, workspace, theta);
     if (spec->n_pairs)
         theta[layout.len] = 0; /* no history, no neighbours */
     return hypernet_all_finite(theta, layout.len) ? ERR_OK : hypernet_refuse_theta(e);

@@ -7,11 +7,12 @@
  *   for each target layer:  weights: shared 0 | full W0 + unvec(G z) (d_out, d_in)
  *                                    low_rank A (d_out, r) then B (r, d_in), W = W0 + A B
  *                                    core K0 + unvec(G z) (k, k)
- *                           bias: full b0 + bias_head z (d_out); else none
+ *                                    chunked W0 + its part of the chunks (d_out, d_in), see chunked.h
+ *                           bias: full b0 + bias_head z, or of chunked b0 + chunks (d_out); else none
  * A model with neighbours has their entries behind it, see engine/network/item_item.h; hypernet_generate
  * writes that there are none.
  * Cost: one matrix-vector product a head; reads every head once. A batch reads every head once for
- * HYPERNET_BATCH contexts.
+ * HYPERNET_BATCH contexts; chunks are made context by context.
  * Layer: engine/network
  * Threads: any; workspace and outputs are the caller's.
  * Memory: none of its own. */

@@ -42,6 +42,8 @@ size_t hypernet_batch_workspace_len(const struct model_spec *spec)
     size_t batch = KERNEL_LANES * BLOCKS * (spec->d_context + 2 * hypernet_widest(spec) + 1 + TILE_ROWS) +
                    STEP_ROWS * model_spec_d_trunk(spec);
     size_t alone = hypernet_workspace_len(spec);
+    if (spec->chunks.size)
+        return alone;
     return batch > alone ? batch : alone;
 }
 
@@ -185,7 +187,7 @@ void hypernet_generate_batch(const struct model_spec *spec, const struct model_p
                              struct hypernet_job *const *jobs, size_t n, real *workspace)
 {
     size_t at = 0, fewest = params->panels ? LEAST_PANELS : LEAST;
-    for (; n - at >= fewest; at += n - at < HYPERNET_BATCH ? n - at : HYPERNET_BATCH)
+    for (; n - at >= fewest && !spec->chunks.size; at += n - at < HYPERNET_BATCH ? n - at : HYPERNET_BATCH)
         generate_blocks(spec, params, jobs + at, n - at < HYPERNET_BATCH ? n - at : HYPERNET_BATCH,
                         workspace);
     for (; at < n; at++) {

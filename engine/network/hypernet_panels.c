@@ -62,6 +62,8 @@ enum err_code hypernet_panels_new(const struct model_spec *spec, const struct mo
     struct place to = {0};
     size_t before = round_up((sizeof head + sizeof(real) - 1) / sizeof(real));
     *out = NULL;
+    if (spec->chunks.size)
+        return ERR_OK; /* products on many rows need none */
     put_all(&head, spec, params, &to);
     if (to.used * sizeof(real) > HYPERNET_PANELS_BYTES)
         return ERR_OK;

@@ -11,9 +11,8 @@ size_t norm_blocks(const struct model_spec *spec, size_t widths[NORM_MAX_BLOCKS]
         widths[0] = spec->d_context;
         return 1;
     }
-    size_t all[NORM_MAX_BLOCKS] = {n->d_fold_in, n->d_history, n->n_decays * n->d_recent,
-                                   n->d_profile, n->d_when,    n->d_disliked,
-                                   n->d_ratings},
+    size_t all[NORM_MAX_BLOCKS] = {n->d_id,      n->d_fold_in, n->d_history,  n->n_decays * n->d_recent,
+                                   n->d_profile, n->d_when,    n->d_disliked, n->d_ratings},
            count = 0;
     for (size_t i = 0; i < NORM_MAX_BLOCKS; i++)
         if (all[i])

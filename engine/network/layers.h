@@ -14,7 +14,7 @@
 #define NORM_EPSILON ((real)1e-5)
 
 /* Blocks a normalisation works on: the whole of c (NORM_LAYER), or each block of the encoder (NORM_BLOCK). */
-enum { NORM_MAX_BLOCKS = 7 };
+enum { NORM_MAX_BLOCKS = 8 };
 size_t norm_blocks(const struct model_spec *spec, size_t widths[NORM_MAX_BLOCKS]);
 
 /* y = weight * (x - mean) / sqrt(var + epsilon) + bias for each block (Ba, Kiros, Hinton 2016, eq. 4); a copy

@@ -101,6 +101,7 @@ void target_block_layer(const struct target_pass *pass, size_t i, const real *x,
         k->layer(pass->params->layers[i].weight, bias, NULL, l->d_out, l->d_in, x, out);
         break;
     case GENERATOR_FULL:
+    case GENERATOR_CHUNKED:
         k->layer(generated, bias, NULL, l->d_out, l->d_in, x, out);
         break;
     case GENERATOR_LOW_RANK: /* (W0 x) + A (B x) + b */

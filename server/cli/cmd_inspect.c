@@ -49,6 +49,10 @@ static void print_encoder(const struct encoder_spec *n)
         (void)printf("encoder     none: contexts are given\n");
         return;
     }
+    if (n->d_id)
+        (void)printf("tasks       %zu trained, a vector of %zu of each\n", n->n_tasks, n->d_id);
+    if (n->d_id && !n->d_profile && !n->d_when)
+        return;
     (void)printf("encoder     fold-in %zu (alpha %g, reg %g), history %zu, recent %zu x %zu decays of the "
                  "last %zu, profile %zu "
                  "(%zu values), when %zu (%zu moments), disliked %zu\n",
@@ -111,6 +115,10 @@ static void print_network(const struct model_spec *s)
             (void)printf(" %zu", l->rank);
         (void)printf(" (%zu generated), bias %s\n", layer_spec_n_generated(l), bias_kind_name(l->bias));
     }
+    if (s->chunks.size)
+        (void)printf("chunks      %zu of %zu weights, an embedding of %zu of each, %s\n",
+                     model_spec_n_chunks(s), s->chunks.size, s->chunks.d_embedding,
+                     s->chunks.own ? "in the context" : "of all contexts");
     print_item_item(s);
     (void)printf("generated   %zu weights a context, %zu bytes\n\n", layout.len, layout.len * sizeof(real));
 }

@@ -426,7 +426,8 @@ static int cmd_train(int argc, char **argv)
         (!s.tasks.rows && find_objective(s.objective, &o.objective, &e)))
         return command_fail(&cmd_train_command, &e, true);
     o.choose_generator = strcmp(s.generator, "auto") == 0;
-    if (!o.choose_generator && !generator_parse(s.generator, &o.generator)) {
+    if (!o.choose_generator &&
+        (!generator_parse(s.generator, &o.generator) || o.generator == GENERATOR_CHUNKED)) {
         (void)err_set(&e, ERR_INVALID, "--generator is auto, core, low_rank, full or shared, not '%s'",
                       s.generator);
         return command_fail(&cmd_train_command, &e, true);

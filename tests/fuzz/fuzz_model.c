@@ -41,8 +41,9 @@ static int is_small(const struct model_spec *spec)
         widest = spec->layers[i].d_out + spec->layers[i].rank > widest
                      ? spec->layers[i].d_out + spec->layers[i].rank
                      : widest;
-    return total < MAX_REALS && spec->n_pairs < MAX_REALS && layout.len < MAX_REALS &&
-           spec->n_items * widest < MAX_REALS && encoder_workspace_len(spec, 1) < MAX_REALS;
+    return total < MAX_REALS && hypernet_workspace_len(spec) < MAX_REALS && spec->n_pairs < MAX_REALS &&
+           layout.len < MAX_REALS && spec->n_items * widest < MAX_REALS &&
+           encoder_workspace_len(spec, 1) < MAX_REALS;
 }
 
 /* Two rows of a task through all stages: known, then asked for. */
@@ -92,7 +93,10 @@ static void answer(const struct model_spec *spec, const struct model_params *par
     for (size_t i = 0; i < n_history; i++)
         history[i].item = (uint32_t)(spec->n_items - 1 - i);
     struct encoder_interaction one = {.item = 0, .weight = 1, .rating = NAN, .timestamp = 5};
-    struct encoder_input input = {.interactions = &one, .n_interactions = spec->n_items ? 1 : 0};
+    uint32_t task = 0;
+    struct encoder_input input = {.interactions = &one,
+                                  .n_interactions = spec->n_items ? 1 : 0,
+                                  .task = spec->encoder.n_tasks ? &task : NULL};
     if (!spec->encoder.present || encoder_encode(spec, params, &input, work, c, NULL) == ERR_OK)
         if (hypernet_generate(spec, params, c, work, theta, NULL) == ERR_OK &&
             item_item_generate(spec, params, history, n_history, work, theta, &len, NULL) == ERR_OK) {

@@ -5,13 +5,14 @@
  * One request a line, numbers apart by spaces, and one line of numbers as its answer:
  *     encode N item weight time rating ... M row ...   the context embedding of N interactions (rating nan:
  *                                                      none) and of M values of the profile
+ *     task N                                           the context embedding of the trained task N
  *     scores c...                                      the scores of all items
  *     some c... N index...                             the scores of these items
  *     top k c...                                       index and score of the best k, best first
  *     history N item...                                index and value of the items' generated bias of this
  *                                                      history, which scores, some and top have from then on
  *     predict c... N x...                              N rows of outputs
- *     ids                                              the items' ids */
+ *     ids                                              the items' ids, or the trained tasks' */
 #include "engine/model.h"
 #include "engine/network/cold_items.h"
 #include "engine/network/encoder.h"
@@ -92,6 +93,19 @@ static void answer_encode(const struct model *m)
     print_reals(c, m->spec.d_context);
     free(x);
     free(values);
+    free(work);
+    free(c);
+}
+
+static void answer_task(const struct model *m)
+{
+    struct err e = {0};
+    uint32_t task = (uint32_t)next_number();
+    struct encoder_input input = {.task = &task};
+    real *work = must_have(calloc(encoder_workspace_len(&m->spec, 0) + 1, sizeof *work));
+    real *c = must_have(calloc(m->spec.d_context, sizeof *c));
+    must(encoder_encode(&m->spec, &m->params, &input, work, c, &e), &e);
+    print_reals(c, m->spec.d_context);
     free(work);
     free(c);
 }
@@ -217,7 +231,7 @@ static void answer_item(const struct model *m)
 
 static void answer_ids(const struct model *m)
 {
-    for (size_t i = 0; i < m->spec.n_items; i++) {
+    for (size_t i = 0; i < model_spec_n_ids(&m->spec); i++) {
         size_t len;
         const char *id = model_item_id(m, i, &len);
         printf("%s%.*s", i ? " " : "", (int)len, id);
@@ -247,6 +261,8 @@ int main(int argc, char **argv)
             answer_history(m);
         else if (strcmp(word, "predict") == 0)
             answer_predict(m);
+        else if (strcmp(word, "task") == 0)
+            answer_task(m);
         else if (strcmp(word, "item") == 0)
             answer_item(m);
         else if (strcmp(word, "ids") == 0)

@@ -15,7 +15,8 @@ def bfloat16(array):
 
 
 def write_model(path, description, arrays, item_ids=(), halves=()):
-    """arrays: name in the file -> array or tensor; item_ids: one string for each row of catalogue.embedding; halves: names
+    """arrays: name in the file -> array or tensor; item_ids: one string for each row of catalogue.embedding, or
+    without items of encoder.id; halves: names
     of target.N.head.weight to be written as bfloat16, in half the bytes."""
     tensors = {}
     for name, array in arrays.items():
@@ -24,8 +25,9 @@ def write_model(path, description, arrays, item_ids=(), halves=()):
         tensors[name] = ("BF16", bfloat16(array)) if name in halves else ("F32", np.ascontiguousarray(array, "<f4"))
     if item_ids:
         ids = [i.encode() for i in item_ids]
-        tensors["catalogue.id_bytes"] = ("U8", np.frombuffer(b"".join(ids), "u1"))
-        tensors["catalogue.id_offsets"] = ("I64", np.cumsum([0] + [len(i) for i in ids]).astype("<i8"))
+        of = "catalogue" if description["n_items"] else "encoder.id"
+        tensors[of + ".id_bytes"] = ("U8", np.frombuffer(b"".join(ids), "u1"))
+        tensors[of + ".id_offsets"] = ("I64", np.cumsum([0] + [len(i) for i in ids]).astype("<i8"))
     header, offset = {"__metadata__": {"hypernet": json.dumps(description)}}, 0
     order = sorted(tensors, key=lambda name: (-tensors[name][1].itemsize, name))
     for name in order:

@@ -153,7 +153,8 @@ class Model:
         self.t = {name: array.astype("f8") if array.dtype == "<f4" else array for name, array in tensors.items()}
 
     def item_ids(self):
-        data, offsets = self.t["catalogue.id_bytes"].tobytes(), self.t["catalogue.id_offsets"]
+        of = "catalogue" if self.description["n_items"] else "encoder.id"
+        data, offsets = self.t[of + ".id_bytes"].tobytes(), self.t[of + ".id_offsets"]
         return [data[a:b].decode() for a, b in zip(offsets[:-1], offsets[1:])]
 
     # ---- encoder ----
@@ -193,10 +194,12 @@ class Model:
         right = (ratings[~np.isnan(ratings)] - self.t["encoder.ratings.offset"][items]) @ v - column
         return np.linalg.solve(np.diag(self.t["encoder.ratings.precision"]) + data, right - data @ mean)
 
-    def encode(self, items, weights, times, values, ratings=None):
-        """c of interactions (oldest first) and of rows of the profile's values."""
+    def encode(self, items, weights, times, values, ratings=None, task=None):
+        """c of interactions (oldest first), of rows of the profile's values, and of a trained task."""
         items, weights = np.asarray(items, int), np.asarray(weights, float)
         blocks = []
+        if self.encoder.get("id"):
+            blocks.append(np.zeros(self.encoder["id"]["dim"]) if task is None else self.t["encoder.id"][task])
         if self.encoder.get("fold_in"):
             blocks.append(self._fold_in(self.encoder["fold_in"], items, weights))
         if self.encoder.get("history"):
@@ -247,7 +250,7 @@ class Model:
         if self.description["trunk"]["norm"] == "layer" or not self.encoder:
             return [self.description["d_context"]]
         e = self.encoder
-        widths = [e["fold_in"]["dim"] if e.get("fold_in") else 0, e["history"]["dim"] if e.get("history") else 0,
+        widths = [e["id"]["dim"] if e.get("id") else 0, e["fold_in"]["dim"] if e.get("fold_in") else 0, e["history"]["dim"] if e.get("history") else 0,
                   e["recent"]["dim"] * e["recent"]["n_decays"] if e.get("recent") else 0,
                   e["profile"]["dim"] if e.get("profile") else 0, e["when"]["dim"] if e.get("when") else 0,
                   e["disliked"]["dim"] if e.get("disliked") else 0,
@@ -264,8 +267,32 @@ class Model:
             x = ACTIVATIONS[layer["activation"]](self.t["trunk.%d.weight" % n] @ x + self.t["trunk.%d.bias" % n])
         return x
 
+    def chunks(self, c):
+        """What is generated for the weights of all chunked layers, one after the other."""
+        chunks = self.description["target"]["chunks"]
+        if chunks["own"]:
+            n = sum(l["d_out"] * (l["d_in"] + (l["bias"] == "full")) for l in self.description["target"]["layers"]
+                    if l["generator"] == "chunked")
+            own = -(-n // chunks["size"]) * chunks["dim"]
+            c, embeddings = c[:-own], c[-own:].reshape(-1, chunks["dim"])
+        else:
+            embeddings = self.t["chunks.embedding"]
+        return np.concatenate([self.t["chunks.head.weight"] @ self.trunk(np.concatenate([c, e])) + self.t["chunks.head.bias"]
+                               for e in embeddings])
+
+    def _chunked_layer(self, n, generated):
+        layers, sizes = self.description["target"]["layers"], []
+        for layer in layers[:n + 1]:
+            sizes += [layer["d_out"] * k for k in (layer["d_in"], layer["bias"] == "full")] if layer["generator"] == "chunked" else [0, 0]
+        at, d_out = sum(sizes[:-2]), layers[n]["d_out"]
+        w = self.t["target.%d.weight" % n] + generated[at:at + sizes[-2]].reshape(d_out, -1)
+        b = self.t["target.%d.bias" % n] if layers[n]["bias"] != "none" else np.zeros(d_out)
+        return w, b + generated[at + sizes[-2]:at + sizes[-2] + d_out] if sizes[-1] else b
+
     def layer_weights(self, n, z):
-        """W and b of layer n of the target network."""
+        """W and b of layer n of the target network; z is what chunks gives, where there are such."""
+        if self.description["target"]["layers"][n]["generator"] == "chunked":
+            return self._chunked_layer(n, z)
         layer, t = self.description["target"]["layers"][n], lambda name: self.t["target.%d.%s" % (n, name)]
         d_out, d_in, r = layer["d_out"], layer["d_in"], layer.get("rank", 0)
         if layer["generator"] == "shared":
@@ -286,7 +313,8 @@ class Model:
 
     def predict(self, c, x):
         """y (rows, d_output) for rows of inputs; probabilities for classification."""
-        target, z, x = self.description["target"], self.trunk(c), np.asarray(x, float)
+        target, x = self.description["target"], np.asarray(x, float)
+        z = self.chunks(c) if target.get("chunks") else self.trunk(c)
         y = np.zeros((len(x), self.description["d_output"]))
         if target["linear"]:
             p = self.t["linear.context.weight"] @ c

@@ -58,6 +58,8 @@ def shapes_of(d):
     if items:
         shapes.update({"catalogue.embedding": (items, d["d_item"]), "catalogue.bias": (items,)})
     encoder = d["encoder"] or {}
+    if "id" in encoder:
+        shapes["encoder.id"] = (encoder["id"]["tasks"], encoder["id"]["dim"])
     if "fold_in" in encoder:
         w = encoder["fold_in"]["dim"]
         shapes.update({"encoder.fold_in.factor": (items, w), "encoder.fold_in.gram": (w, w), "encoder.fold_in.prior": (w,)})
@@ -84,7 +86,10 @@ def shapes_of(d):
         shapes["encoder.profile"] = (len(encoder["profile"]["values"]), encoder["profile"]["dim"])
     if d["trunk"]["norm"] != "none":
         shapes.update({"trunk.norm.weight": (context,), "trunk.norm.bias": (context,)})
-    z = context
+    z, chunks = context, d["target"].get("chunks")
+    if chunks:
+        n = -(-n_chunked(d["target"]["layers"]) // chunks["size"])
+        z += chunks["dim"] - (n * chunks["dim"] if chunks["own"] else 0)
     for n, l in enumerate(d["trunk"]["layers"]):
         shapes.update({"trunk.%d.weight" % n: (l["d_out"], z), "trunk.%d.bias" % n: (l["d_out"],)})
         z = l["d_out"]
@@ -94,12 +99,21 @@ def shapes_of(d):
         shapes["linear.head.weight"] = (d["d_item"], z)
     for n, l in enumerate(d["target"]["layers"]):
         shapes.update(layer_shapes("target.%d." % n, l, z))
+    if chunks:
+        shapes.update({"chunks.head.weight": (chunks["size"], z), "chunks.head.bias": (chunks["size"],)})
+        if not chunks["own"]:
+            shapes["chunks.embedding"] = (-(-n_chunked(d["target"]["layers"]) // chunks["size"]), chunks["dim"])
     return shapes
+
+
+def n_chunked(layers):
+    """Weights that come in chunks."""
+    return sum(l["d_out"] * (l["d_in"] + (l["bias"] == "full")) for l in layers if l["generator"] == "chunked")
 
 
 def layer_shapes(name, l, z):
     d_in, d_out, r = l["d_in"], l["d_out"], l.get("rank", 0)
-    generated = {"shared": 0, "full": d_in * d_out, "low_rank": r * (d_in + d_out), "core": r * r}[l["generator"]]
+    generated = {"shared": 0, "full": d_in * d_out, "low_rank": r * (d_in + d_out), "core": r * r, "chunked": 0}[l["generator"]]
     if l["generator"] == "core":
         shapes = {name + "u": (d_out, r), name + "v": (r, d_in), name + "core": (r, r)}
     else:
@@ -110,7 +124,7 @@ def layer_shapes(name, l, z):
         shapes[name + "head.bias"] = (generated,)
     if l["bias"] != "none":
         shapes[name + "bias"] = (d_out,)
-    if l["bias"] == "full":
+    if l["bias"] == "full" and l["generator"] != "chunked":
         shapes[name + "bias_head.weight"] = (d_out, z)
     return shapes
 
@@ -151,7 +165,8 @@ class Golden(unittest.TestCase):
             arrays["encoder.ratings.covariance"] = np.stack([m[np.tril_indices(w)] for m in a @ a.transpose(0, 2, 1)]).astype(
                 "f4")
             arrays["encoder.ratings.precision"] = np.exp(arrays["encoder.ratings.precision"])
-        ids = ["i%d-\u00e9" % i for i in range(description["n_items"])]
+        tasks = (description["encoder"] or {}).get("id", {"tasks": 0})["tasks"]
+        ids = ["i%d-\u00e9" % i for i in range(description["n_items"] or tasks)]
         export_model.write_model(self.path, description, arrays, ids, halves)
         return reference.Model(self.path)
 
@@ -345,6 +360,32 @@ class Golden(unittest.TestCase):
             c, x = self.contexts(d, 1)[0].astype("f4"), self.rng.normal(0, 1, (37, 12)).astype("f4")
             got = ask(self.path, "predict %s %d %s" % (words(c), len(x), words(x)))[0]
             self.close(got, model.predict(c.astype("f8"), x.astype("f8")), objective)
+
+    def test_weights_in_chunks_are_those_of_the_reference(self):
+        """Of all contexts and of each, chunks that fit and that do not, with a shared layer between and without."""
+        for size, own, trunk, between in ((50, False, ((20, "relu"), (9, "tanh")), "chunked"), (36, True, ((8, "relu"),), "chunked"),
+                                          (7, True, (), "shared"), (200, False, ((8, "relu"),), "shared")):
+            layers = [layer(12, 8, "chunked", "full", "relu"), layer(8, 6, between, "shared", "tanh"),
+                      layer(6, 5, "chunked", "none", "identity")]
+            n = -(-n_chunked(layers) // min(size, n_chunked(layers)))
+            d = describe(layers, objective="classification", norm="none", trunk=trunk, n_items=0, linear=False, linear_head=False,
+                         d_output=5, encoder={"id": {"dim": 10 + (n * 4 if own else 0), "tasks": 3}})
+            d["target"]["chunks"] = {"size": min(size, n_chunked(layers)), "dim": 4, "own": own}
+            model = self.write(d)
+            x = self.rng.normal(0, 1, (37, 12)).astype("f4")
+            for task in range(3):
+                c = ask(self.path, "task %d" % task)[0]
+                np.testing.assert_array_equal(c.astype("f4"), model.encode([], [], [], [], task=task).astype("f4"))
+                got = ask(self.path, "predict %s %d %s" % (words(c), len(x), words(x)))[0]
+                self.close(got, model.predict(c.astype("f4").astype("f8"), x.astype("f8")), (size, own, task))
+            listed = subprocess.run([ANSWERS, self.path], input="ids\n", capture_output=True, text=True, check=True).stdout
+            self.assertEqual(listed.split(), model.item_ids())
+
+    def test_a_catalogue_is_scored_by_weights_in_chunks(self):
+        d = describe([layer(12, 9, "chunked", "full", "relu"), layer(9, 1, "chunked", "none", "identity")], norm="none",
+                     linear=False, linear_head=False)
+        d["target"]["chunks"] = {"size": 40, "dim": 6, "own": False}
+        self.check_scores(self.write(d), self.contexts(d), "chunks")
 
     def test_the_exporting_script_writes_a_model_that_answers(self):
         subprocess.run([sys.executable, os.path.join(HERE, "export_model.py"), self.path], check=True)

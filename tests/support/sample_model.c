@@ -103,6 +103,25 @@ static void fill_tasks(struct model_spec *s)
     };
 }
 
+static void fill_chunked(struct model_spec *s)
+{
+    *s = (struct model_spec){
+        .name = "chunked",
+        .version = "1",
+        .objective = &objective_classification,
+        .d_item = 4,
+        .d_context = 5,
+        .d_output = 3,
+        .n_trunk = 1,
+        .trunk = {{6, ACTIVATION_RELU}},
+        .n_layers = 2,
+        .layers = {{4, 5, GENERATOR_CHUNKED, 0, BIAS_FULL, ACTIVATION_RELU},
+                   {5, 3, GENERATOR_CHUNKED, 0, BIAS_FULL, ACTIVATION_IDENTITY}},
+        .chunks = {.size = 8, .d_embedding = 3},
+        .encoder = {.present = true, .d_id = 5, .n_tasks = 7},
+    };
+}
+
 static real next_value(unsigned *state)
 {
     return (real)((int)((unsigned)rand_r(state) % 2048u) - 1024) / 1024;
@@ -155,8 +174,9 @@ static void fill_pairs(struct sample_model *m, unsigned seed)
 
 static void fill_ids(struct sample_model *m)
 {
-    m->id_texts = must_have(calloc(m->spec.n_items + 1, sizeof *m->id_texts));
-    for (size_t i = 0; i < m->spec.n_items; i++) {
+    size_t n_ids = model_spec_n_ids(&m->spec);
+    m->id_texts = must_have(calloc(n_ids + 1, sizeof *m->id_texts));
+    for (size_t i = 0; i < n_ids; i++) {
         char text[LIMIT_ID_BYTES + 1];
         int n = snprintf(text, sizeof text, i % 3 ? "%zu" : "\xC3\xA9%zu/", i);
         size_t len = i < LIMIT_ID_BYTES ? i : 0;
@@ -175,6 +195,8 @@ void sample_model_init(struct sample_model *m, enum sample_model_kind kind, unsi
         fill_ranking(&m->spec);
     else if (kind == SAMPLE_LINEAR)
         fill_linear(&m->spec);
+    else if (kind == SAMPLE_CHUNKED)
+        fill_chunked(&m->spec);
     else
         fill_tasks(&m->spec);
     if (kind == SAMPLE_NEIGHBOURS)
@@ -192,7 +214,7 @@ void sample_model_init(struct sample_model *m, enum sample_model_kind kind, unsi
 
 void sample_model_fini(struct sample_model *m)
 {
-    for (size_t i = 0; i < m->spec.n_items; i++)
+    for (size_t i = 0; i < model_spec_n_ids(&m->spec); i++)
         free(m->id_texts[i]);
     free(m->id_texts);
     for (size_t i = 0; i < m->n_blocks; i++)

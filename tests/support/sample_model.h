@@ -14,6 +14,7 @@ enum sample_model_kind {
     SAMPLE_LINEAR,  /* items, linear part alone, no encoder */
     SAMPLE_TASKS,   /* no items, classification */
     SAMPLE_NEIGHBOURS, /* the first, with item-item weights */
+    SAMPLE_CHUNKED,    /* no items, classification, weights in chunks, trained tasks */
     N_SAMPLE_MODELS
 };
 

@@ -4,8 +4,10 @@
 
 #include "base/mem.h"
 #include "engine/kernels/blas.h"
+#include "engine/network/chunked.h"
 #include "engine/network/hypernet_parts.h"
 #include "engine/network/layers.h"
+#include "engine/train/gradient/chunked_backward.h"
 
 #include <string.h>
 
@@ -26,8 +28,10 @@ enum err_code hypernet_tape_init(struct hypernet_tape *t, const struct model_spe
     size_t row = 3 * spec->d_context + 2 * t->layout.len + 2 * NORM_MAX_BLOCKS + 2 * widest(spec) + 1;
     for (size_t i = 0; i < spec->n_trunk; i++)
         row += spec->trunk[i].d_out;
-    size_t n;
-    if (__builtin_mul_overflow(n_max, row, &n) || !(t->block = mem_alloc_aligned(n, sizeof(real))))
+    size_t n, n_chunked = spec->chunks.size ? chunked_activations_len(spec) : 0;
+    size_t n_work = spec->chunks.size ? chunked_backward_workspace_len(spec) : 0;
+    if (__builtin_mul_overflow(n_max, row + n_chunked, &n) || __builtin_add_overflow(n, n_work, &n) ||
+        !(t->block = mem_alloc_aligned(n, sizeof(real))))
         return err_set(e, ERR_NOMEM, "no memory for a batch of %zu contexts", n_max);
     real *at = t->block;
 #define TAKE(field, width) (t->field = at, at += n_max * (width))
@@ -42,6 +46,8 @@ enum err_code hypernet_tape_init(struct hypernet_tape *t, const struct model_spe
     TAKE(ones, 1);
     for (size_t i = 0; i < spec->n_trunk; i++)
         TAKE(hidden[i], spec->trunk[i].d_out);
+    TAKE(chunks, n_chunked);
+    t->for_chunks = at;
 #undef TAKE
     for (size_t i = 0; i < n_max; i++)
         t->ones[i] = 1;
@@ -86,9 +92,15 @@ static void trunk_forward(const struct model_spec *spec, const struct model_para
 void hypernet_batch_forward(const struct model_spec *spec, const struct model_params *params,
                             struct hypernet_tape *t, size_t n)
 {
-    t->n = n;
-    trunk_forward(spec, params, t);
     size_t d_trunk = model_spec_d_trunk(spec), len = t->layout.len;
+    t->n = n;
+    if (spec->chunks.size) {
+        for (size_t r = 0; r < n; r++)
+            chunked_generate(spec, params, t->c + r * spec->d_context,
+                             t->chunks + r * chunked_activations_len(spec), t->theta + r * len);
+        return;
+    }
+    trunk_forward(spec, params, t);
     const real *z = spec->n_trunk ? t->hidden[spec->n_trunk - 1] : t->normal;
     if (spec->has_linear) {
         real *p = t->theta + t->layout.linear;
@@ -171,6 +183,11 @@ void hypernet_batch_backward(const struct model_spec *spec, const struct model_p
                              struct hypernet_tape *t, const struct model_params *grads)
 {
     size_t d_trunk = model_spec_d_trunk(spec), d = spec->d_context;
+    for (size_t r = 0; spec->chunks.size && r < t->n; r++)
+        chunked_backward(spec, params, t->chunks + r * chunked_activations_len(spec),
+                         t->dtheta + r * t->layout.len, t->for_chunks, t->dc + r * d, grads);
+    if (spec->chunks.size)
+        return;
     const real *z = spec->n_trunk ? t->hidden[spec->n_trunk - 1] : t->normal;
     memset(t->d[0], 0, t->n * d_trunk * sizeof *t->d[0]);
     heads_backward(spec, params, t, grads, z, t->d[0]);

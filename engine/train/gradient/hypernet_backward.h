@@ -25,7 +25,9 @@ struct hypernet_tape {
     real *hidden[LIMIT_LAYERS]; /* (n_max, d_out) outputs of the trunk's layers */
     real *d[2];                 /* (n_max, widest) gradients on their way back */
     real *ones;                 /* (n_max) for sums over the batch */
-    real *block;                /* all of the above */
+    real *chunks; /* (n_max, chunked_activations_len) of a chunked model, which has none of the four above */
+    real *for_chunks; /* (chunked_backward_workspace_len) */
+    real *block;      /* all of the above */
 };
 
 enum err_code hypernet_tape_init(struct hypernet_tape *t, const struct model_spec *spec, size_t n_max,

@@ -21,6 +21,7 @@ static size_t first_width(const struct layer_spec *l)
     case GENERATOR_SHARED:
         return l->d_out;
     case GENERATOR_FULL:
+    case GENERATOR_CHUNKED:
         break;
     }
     return 0;
@@ -108,7 +109,7 @@ static void forward_first(const struct model_spec *spec, const struct model_para
     const struct layer_spec *l = &spec->layers[i];
     if (l->generator == GENERATOR_CORE)
         times(t->n, l->rank, l->d_in, x, params->layers[i].v, 0, t->layers[i].first);
-    else if (l->generator != GENERATOR_FULL)
+    else if (first_width(l))
         times(t->n, l->d_out, l->d_in, x, params->layers[i].weight, 0, t->layers[i].first);
 }
 
@@ -138,6 +139,7 @@ static void forward_layer(const struct model_spec *spec, const struct model_para
         memcpy(tape->out, tape->first, n_out * sizeof *tape->out);
         break;
     case GENERATOR_FULL:
+    case GENERATOR_CHUNKED:
         times(t->n, l->d_out, l->d_in, x, w, 0, tape->out);
         break;
     case GENERATOR_LOW_RANK:
@@ -262,6 +264,7 @@ static void backward_weights(const struct model_spec *spec, const struct model_p
         backward_first(spec, params, t, i, x, dout, dx, grads);
         break;
     case GENERATOR_FULL:
+    case GENERATOR_CHUNKED:
         outer(n, l->d_out, l->d_in, dout, x, dw);
         times_back(n, l->d_out, l->d_in, dout, w, 1, dx);
         break;

@@ -150,6 +150,34 @@ START_TEST(ids_are_found_by_index_and_index_by_id)
 }
 END_TEST
 
+/* A fresh store serves what the file's tasks were. */
+START_TEST(trained_tasks_are_found_by_their_ids)
+{
+    struct sample_model s;
+    struct err e = {0};
+    size_t len;
+    sample_model_init(&s, SAMPLE_CHUNKED, 2);
+    must_write(path, &s);
+    struct model *m = must_open(path);
+    for (size_t i = 0; i < s.spec.encoder.n_tasks; i++) {
+        const char *id = model_item_id(m, i, &len);
+        ck_assert_uint_eq(len, strlen(s.ids.ids[i]));
+        ck_assert_mem_eq(id, s.ids.ids[i], len);
+        ck_assert_int_eq(model_item_index(m, id, len), (long)i);
+    }
+    ck_assert_int_eq(model_item_index(m, "none", 4), -1);
+    model_unref(m);
+    ck_assert_int_eq(model_write(other, &s.spec, &s.params, NULL, &e), ERR_INVALID);
+    ck_assert_ptr_nonnull(strstr(e.text, "a model with items or trained tasks is written with their ids"));
+    err_clear(&e);
+    free(s.id_texts[3]);
+    s.id_texts[3] = strdup(s.id_texts[0]);
+    ck_assert_int_eq(model_write(other, &s.spec, &s.params, &s.ids, &e), ERR_INVALID);
+    ck_assert_ptr_nonnull(strstr(e.text, "tensor \"encoder.id.id_bytes\": ids 0 and 3 are the same"));
+    sample_model_fini(&s);
+}
+END_TEST
+
 START_TEST(a_model_stays_usable_until_its_last_reference)
 {
     must_write(path, &sample);
@@ -411,7 +439,7 @@ START_TEST(unusable_ids_are_refused)
     check_ids("abcd", 4, (int64_t[]){0, 1, 2, 3}, "the last is 3, expected 4");
     check_ids(longest, 259, (int64_t[]){0, 257, 258, 259},
               "id 0 goes from 0 to 257 of 259 bytes, expected 1 to 256");
-    check_ids("aba", 3, (int64_t[]){0, 1, 2, 3}, "items 0 and 2 have the same id \"a\"");
+    check_ids("aba", 3, (int64_t[]){0, 1, 2, 3}, "ids 0 and 2 are the same, \"a\"");
     check_ids("a\xFFz", 3, (int64_t[]){0, 1, 2, 3}, "id 1 is not UTF-8");
     check_ids("a\xC3\xA9", 3, (int64_t[]){0, 1, 2, 3}, "id 1 is not UTF-8");
     check_ids("a\0z", 3, (int64_t[]){0, 1, 2, 3}, "id 1 is not UTF-8 or has a zero byte");
@@ -446,7 +474,7 @@ START_TEST(a_model_that_would_not_open_is_not_written)
     memcpy(ids, sample.ids.ids, sizeof ids);
     s.ids.ids = ids;
     ids[299] = ids[7];
-    check_not_written(&s, "items 7 and 299 have the same id");
+    check_not_written(&s, "ids 7 and 299 are the same");
     ids[299] = "";
     check_not_written(&s, "id 299 goes from");
     ids[299] = "\xF8";
@@ -550,7 +578,8 @@ END_TEST
 
 SUITE("engine/model", set_up, tear_down, {what_was_written_opens_with_the_same_numbers, N_SAMPLE_MODELS},
       {an_opened_model_is_written_again_byte_for_byte, N_SAMPLE_MODELS},
-      {ids_are_found_by_index_and_index_by_id}, {a_model_stays_usable_until_its_last_reference},
+      {ids_are_found_by_index_and_index_by_id}, {trained_tasks_are_found_by_their_ids},
+      {a_model_stays_usable_until_its_last_reference},
       {a_foreign_file_with_unaligned_tensors_answers_the_same}, {a_missing_tensor_is_named},
       {a_tensor_that_is_not_described_is_refused}, {a_wrong_shape_or_type_is_refused_with_what_was_expected},
       {a_value_that_is_not_finite_is_refused_where_it_is}, {a_file_without_a_usable_description_is_refused},

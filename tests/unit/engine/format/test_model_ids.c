@@ -24,8 +24,8 @@ static void add(const char *id, size_t len)
 static void init(struct model_ids_index *x)
 {
     struct err e = {0};
-    ck_assert_msg(model_ids_init(x, bytes, (size_t)offsets[n_ids], offsets, n_ids, &e) == ERR_OK, "%s",
-                  e.text);
+    ck_assert_msg(model_ids_init(x, bytes, (size_t)offsets[n_ids], offsets, n_ids, "catalogue", &e) == ERR_OK,
+                  "%s", e.text);
 }
 
 static void all_are_found(void)
@@ -113,9 +113,10 @@ START_TEST(test_an_id_twice_is_refused_with_both_places)
     id = model_ids_get(&x, places[_i], &len);
     model_ids_fini(&x);
     add(id, len);
-    ck_assert_int_eq(model_ids_init(&x, bytes, (size_t)offsets[n_ids], offsets, n_ids, &e), ERR_INVALID);
+    ck_assert_int_eq(model_ids_init(&x, bytes, (size_t)offsets[n_ids], offsets, n_ids, "catalogue", &e),
+                     ERR_INVALID);
     char expected[32];
-    (void)snprintf(expected, sizeof expected, "items %zu and %zu", places[_i], n_ids - 1);
+    (void)snprintf(expected, sizeof expected, "ids %zu and %zu", places[_i], n_ids - 1);
     ck_assert_msg(strstr(e.text, expected) != NULL, "%s", e.text);
 }
 END_TEST

@@ -205,7 +205,7 @@ static const struct refusal refused[] = {
     {"\"d_out\": 5", "\"d_out\": 5, \"bias\": true", "trunk.layers[0].bias: is not a key of this format"},
     {"\"linear\": true", "\"linear\": 1", "target.linear: is neither true nor false"},
     {"\"linear_head\": false", "\"linear_heads\": false", "target.linear_head: is missing"},
-    {"\"core\"", "\"cores\"", "target.layers[0].generator: is none of shared, full, low_rank, core"},
+    {"\"core\"", "\"cores\"", "target.layers[0].generator: is none of shared, full, low_rank, core, chunked"},
     {"\"rank\": 2", "\"rank\": 0", "needs a rank"},
     {"\"rank\": 2, ", "", "target.layers[1].rank: is missing"},
     {"\"generator\": \"full\"", "\"generator\": \"full\", \"rank\": 1",
@@ -260,6 +260,65 @@ START_TEST(a_model_of_ratings_comes_back_as_it_was)
     ck_assert(s.encoder.rating_least == 0.5 && s.encoder.rating_most == 5);
     check_round_trip(&s, &again);
     ck_assert(memcmp(&s, &again, sizeof s) == 0);
+}
+END_TEST
+
+/* A layer of 4 x 3 and its bias in three chunks, the embeddings of which are the context's own. */
+static const char chunked[] =
+    "{\"format\": 1, \"name\": \"c\", \"version\": \"1\", \"objective\": \"classification\", \"n_items\": 0, "
+    "\"d_item\": 3,\n"
+    " \"d_context\": 11, \"d_output\": 2, \"trunk\": {\"norm\": \"none\", \"layers\": []},\n"
+    " \"target\": {\"linear\": false, \"linear_head\": false, \"layers\": [\n"
+    "  {\"d_in\": 3, \"d_out\": 4, \"generator\": \"chunked\", \"bias\": \"full\", \"activation\": "
+    "\"relu\"},\n"
+    "  {\"d_in\": 4, \"d_out\": 2, \"generator\": \"shared\", \"bias\": \"shared\", \"activation\": "
+    "\"identity\"}],\n"
+    "  \"chunks\": {\"size\": 6, \"dim\": 3, \"own\": true}}, \"encoder\": {\"id\": {\"dim\": 11, \"tasks\": "
+    "5}}}";
+
+START_TEST(a_model_of_chunks_comes_back_as_it_was)
+{
+    struct model_spec s, again;
+    must_decode(chunked, &s);
+    ck_assert_int_eq(s.layers[0].generator, GENERATOR_CHUNKED);
+    ck_assert_uint_eq(s.chunks.size, 6);
+    ck_assert_uint_eq(s.chunks.d_embedding, 3);
+    ck_assert(s.chunks.own);
+    ck_assert_uint_eq(s.encoder.d_id, 11);
+    ck_assert_uint_eq(s.encoder.n_tasks, 5);
+    ck_assert_uint_eq(model_spec_n_chunked(&s), 16);
+    ck_assert_uint_eq(model_spec_n_chunks(&s), 3);
+    ck_assert_uint_eq(model_spec_d_trunk_in(&s), 5);
+    ck_assert_uint_eq(model_spec_n_ids(&s), 5);
+    check_round_trip(&s, &again);
+    ck_assert(memcmp(&s, &again, sizeof s) == 0);
+}
+END_TEST
+
+static const struct refusal refused_chunks[] = {
+    {"\"size\": 6", "\"size\": 0", "target.chunks.size: is 0; leave chunks out"},
+    {"\"size\": 6", "\"size\": 17", "16 weights in chunks of 17"},
+    {"\"size\": 6", "\"size\": 2000000", "target.chunks.size is 2000000"},
+    {"\"dim\": 3", "\"dim\": 0", "target.chunks.dim is 0"},
+    {"\"dim\": 3", "\"width\": 3", "target.chunks.dim: is missing"},
+    {"\"own\": true", "\"own\": 1", "target.chunks.own: is neither true nor false"},
+    {"\"own\": true", "\"own\": true, \"depth\": 2", "target.chunks.depth: is not a key"},
+    {"\"d_context\": 11", "\"d_context\": 9", "the embeddings of 3 chunks alone are 9 numbers"},
+    {",\n  \"chunks\": {\"size\": 6, \"dim\": 3, \"own\": true}", "", "need each other"},
+    {"\"generator\": \"chunked\"", "\"generator\": \"full\"", "need each other"},
+    {"\"generator\": \"chunked\"", "\"generator\": \"chunked\", \"rank\": 2", "rank: is not a key"},
+    {"\"generator\": \"shared\"", "\"generator\": \"full\"", "beside chunked layers there are shared ones"},
+    {"\"bias\": \"shared\"", "\"bias\": \"full\"", "beside chunked layers there are shared ones"},
+    {"\"norm\": \"none\"", "\"norm\": \"layer\"", "beside chunked layers there are shared ones"},
+    {"\"tasks\": 5", "\"tasks\": 0", "the encoder's block id needs tasks"},
+    {"\"tasks\": 5", "\"n\": 5", "encoder.id.tasks: is missing"},
+    {"\"dim\": 11", "\"dim\": 10", "10 wide together, but d_context is 11"},
+    {"\"n_items\": 0", "\"n_items\": 4", "the encoder's block id needs tasks, and a model without items"},
+};
+
+START_TEST(a_wrong_description_of_chunks_is_refused)
+{
+    check_refused(chunked, &refused_chunks[_i]);
 }
 END_TEST
 
@@ -319,4 +378,6 @@ SUITE("engine/model_json", NULL, NULL, {every_key_lands_in_its_place},
       {a_wrong_description_is_refused_with_the_path_of_the_key, sizeof refused / sizeof *refused},
       {a_model_of_ratings_comes_back_as_it_was},
       {a_wrong_block_of_ratings_is_refused, sizeof refused_ratings / sizeof *refused_ratings},
+      {a_model_of_chunks_comes_back_as_it_was},
+      {a_wrong_description_of_chunks_is_refused, sizeof refused_chunks / sizeof *refused_chunks},
       {other_json_than_an_object_is_refused}, {more_fields_than_the_limit_are_refused})

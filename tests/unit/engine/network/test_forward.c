@@ -303,10 +303,10 @@ static const struct encoder_interaction history[] = {{3, 1, 4, 0},    {8, 2, 2, 
                                                      {0, 0.5f, 5, 6}, {17, 1, 1, 7}, {21, 1, NAN, 8},
                                                      {11, 3, 3, 9}};
 static const uint32_t profile[] = {0, 2};
-static const struct encoder_input inputs[] = {{history, 7, profile, 2, NULL, 0, NULL},
-                                              {history, 2, profile, 0, NULL, 0, NULL},
-                                              {history + 3, 1, profile, 1, NULL, 0, NULL},
-                                              {NULL, 0, NULL, 0, NULL, 0, NULL}};
+static const struct encoder_input inputs[] = {{history, 7, profile, 2, NULL, 0, NULL, NULL},
+                                              {history, 2, profile, 0, NULL, 0, NULL, NULL},
+                                              {history + 3, 1, profile, 1, NULL, 0, NULL, NULL},
+                                              {NULL, 0, NULL, 0, NULL, 0, NULL, NULL}};
 
 static float *new_reals(size_t n)
 {
