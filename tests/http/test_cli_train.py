@@ -105,6 +105,7 @@ class Train(World):
     def test_wrong_use_says_what_to_do(self):
         both = ["--store", self.store, "--out", self.path("x")]
         self.refused(2, "core, low_rank, full or shared, not 'huge'", *both, "--generator", "huge")
+        self.refused(2, "core, low_rank, full or shared, not 'chunked'", *both, "--generator", "chunked")
         self.refused(2, "at most 128 bytes", *both, "--name", "n" * 129)
 
 
