@@ -108,13 +108,16 @@ size_t column_value(const struct column *column, struct text value)
     return found ? (size_t)(found - column->values) : column->n_values;
 }
 
-static enum err_code encode_number(const struct column *column, double number, real *x, struct err *e)
+static enum err_code encode_number(const struct column *column, double number, real *x, double *beyond,
+                                   struct err *e)
 {
     double slack = COLUMN_SLACK * column->deviation;
     if (!isfinite(number))
         return err_set(e, ERR_INVALID, "column \"%s\": the number is not finite", column->name);
-    number = fmax(fmin(number, column->most + slack), column->least - slack);
-    x[0] = (real)((number - column->mean) / column->deviation);
+    double kept = fmax(fmin(number, column->most + slack), column->least - slack);
+    double cut = fmin(fabs(number - kept) / slack, COLUMN_BEYOND_MOST);
+    x[0] = (real)((kept - column->mean) / column->deviation);
+    *beyond += cut * cut;
     return ERR_OK;
 }
 
@@ -137,24 +140,30 @@ struct text cell_value(const struct cell *cell, char room[COLUMN_VALUE_BYTES + 1
 }
 
 static enum err_code encode_category(const struct column *column, const struct cell *cell,
-                                     bool unknown_is_absent, real *x, struct err *e)
+                                     bool unknown_is_absent, real *x, double *beyond, struct err *e)
 {
     char room[COLUMN_VALUE_BYTES + 1];
     struct text value = cell_value(cell, room);
     size_t k = column_value(column, value);
-    if (k < column->n_values)
+    if (k < column->n_values) {
         x[k] = 1;
-    else if (!unknown_is_absent)
+        return ERR_OK;
+    }
+    if (!unknown_is_absent)
         return err_set(e, ERR_INVALID, "column \"%s\": the model does not know the value \"%.*s\"",
                        column->name, text_shown(value), value.data);
-    else if (column->optional)
+    if (column->optional)
         x[column->n_values] = 1;
+    *beyond += 1;
     return ERR_OK;
 }
 
 enum err_code column_encode(const struct column *column, const struct cell *cell, bool unknown_is_absent,
-                            real *x, struct err *e)
+                            real *x, double *beyond, struct err *e)
 {
+    double nobody_asks = 0;
+    if (!beyond)
+        beyond = &nobody_asks;
     if (cell->kind == CELL_ABSENT && column->optional) {
         x[column_width(column) - 1] = 1;
         return ERR_OK;
@@ -163,20 +172,22 @@ enum err_code column_encode(const struct column *column, const struct cell *cell
         return err_set(e, ERR_INVALID, "column \"%s\" is missing, and the model never learned without it",
                        column->name);
     if (column->kind == COLUMN_CATEGORY)
-        return encode_category(column, cell, unknown_is_absent, x, e);
+        return encode_category(column, cell, unknown_is_absent, x, beyond, e);
     if (cell->kind == CELL_TEXT)
         return err_set(e, ERR_INVALID, "column \"%s\": \"%.*s\" is no number", column->name,
                        text_shown(cell->text), cell->text.data);
-    return encode_number(column, cell->number, x, e);
+    return encode_number(column, cell->number, x, beyond, e);
 }
 
 enum err_code columns_encode(const struct columns *c, const struct cell *cells, bool unknown_is_absent,
-                             real *x, struct err *e)
+                             real *x, double *beyond, struct err *e)
 {
     enum err_code code = ERR_OK;
     memset(x, 0, columns_width(c) * sizeof *x);
+    if (beyond)
+        *beyond = 0;
     for (size_t i = 0; i < c->n && code == ERR_OK; i++) {
-        code = column_encode(&c->list[i], &cells[i], unknown_is_absent, x, e);
+        code = column_encode(&c->list[i], &cells[i], unknown_is_absent, x, beyond, e);
         x += column_width(&c->list[i]);
     }
     return code;

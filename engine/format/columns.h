@@ -1,9 +1,13 @@
-/* columns - the columns of a table of rows, as a model of tasks knows them: names, kinds, scales, values; and
- * a row of them as the numbers x that the network takes.
+/* columns - the columns of a table of rows, as a model of tasks knows them: names, kinds, scales, values;
+ * and a row of them as the numbers x that the network takes.
  *
  * A number becomes (value - mean) / deviation, cut to what training had, +- COLUMN_SLACK deviations. A
  * category becomes a 1 in the place of its value and zeros in the others. A column that training saw rows
  * without has one place more, the last: 1 where a row lacks it, and all its other places are then 0.
+ *
+ * What x cannot say of a row is told beside it, so that nobody takes its answer for one of a row like
+ * those of training: `beyond` is a sum over columns, of a number the square of how far it was cut, in
+ * units of COLUMN_SLACK deviations, and of a value of a category that training had not 1.
  * Layer: engine/format
  * Threads: immutable once filled.
  * Memory: names and values on the heap (columns_fini). */
@@ -17,7 +21,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define COLUMN_SLACK 3.0 /* deviations that a number may lie beyond the range of training */
+#define COLUMN_SLACK       3.0 /* deviations that a number may lie beyond the range of training */
+#define COLUMN_BEYOND_MOST 1e6 /* of them that a number is said to be cut by: squares stay finite */
 
 enum column_kind { COLUMN_NUMBER, COLUMN_CATEGORY };
 
@@ -67,15 +72,15 @@ size_t column_value(const struct column *column, struct text value);
  * one value. A view of the cell's text or of room; a text that is longer than any value comes as it is. */
 struct text cell_value(const struct cell *cell, char room[COLUMN_VALUE_BYTES + 1]);
 
-/* Writes x (columns_width) of the row cells (n). Refused (ERR_INVALID, the text names the column): a
- * number that is not finite, a text for a number, a value of a category that training had not (with
- * unknown_is_absent it counts as absent, where the column is optional, and as none of the values, where it
- * is not), and nothing where training always had something. */
+/* Writes x (columns_width) of the row cells (n), and what is beyond it; NULL: nobody asks. Refused
+ * (ERR_INVALID, the text names the column): a number that is not finite, a text for a number, a value of a
+ * category that training had not (with unknown_is_absent it counts as absent, where the column is
+ * optional, and as none of the values, where it is not), and nothing where training always had something. */
 enum err_code columns_encode(const struct columns *c, const struct cell *cells, bool unknown_is_absent,
-                             real *x, struct err *e) ERR_MUST_CHECK;
+                             real *x, double *beyond, struct err *e) ERR_MUST_CHECK;
 
-/* The same of one column: x (column_width), which is zeros. */
+/* The same of one column: x (column_width), which is zeros; what is beyond it is added. */
 enum err_code column_encode(const struct column *column, const struct cell *cell, bool unknown_is_absent,
-                            real *x, struct err *e) ERR_MUST_CHECK;
+                            real *x, double *beyond, struct err *e) ERR_MUST_CHECK;
 
 #endif

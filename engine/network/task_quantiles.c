@@ -19,8 +19,8 @@ size_t task_quantile_row(size_t n_known)
     return row;
 }
 
-/* Bisection, to 12 digits. */
-static double normal_quantile(double probability)
+/* Bisection. */
+double task_normal_quantile(double probability)
 {
     double low = -40, high = 40;
     while (high - low > 1e-12) {
@@ -45,6 +45,44 @@ double task_quantile(const real *table, size_t n_known, double freedom, double p
             return (double)z[k];
     while (above < TASK_QUANTILES - 1 && task_quantile_at[above] < probability)
         above++;
-    double at = (normal_quantile(probability) - normal[above - 1]) / (normal[above] - normal[above - 1]);
+    double at = (task_normal_quantile(probability) - normal[above - 1]) / (normal[above] - normal[above - 1]);
     return (double)z[above - 1] + at * (double)(z[above] - z[above - 1]);
+}
+
+/* Nodes in the quantiles of the normal distribution: those of the table, steps between, and some further away
+ * on each side. Where Student's t is so heavy that its tail is nearly flat there, the last slope goes on. */
+static double node(size_t i)
+{
+    enum { BEFORE = TASK_QUANTILE_BEYOND, LAST = (TASK_QUANTILES - 1) * TASK_QUANTILE_STEPS };
+    static const double beyond[BEFORE] = {4.6, 4.2, 3.8, 3.5, 3.2, 2.9};
+    if (i < BEFORE)
+        return -beyond[i];
+    if (i - BEFORE > LAST)
+        return beyond[TASK_QUANTILE_NODES - 1 - i];
+    size_t k = (i - BEFORE) / TASK_QUANTILE_STEPS, step = (i - BEFORE) % TASK_QUANTILE_STEPS;
+    if (step == 0)
+        return normal[k];
+    return normal[k] + (normal[k + 1] - normal[k]) * (double)step / TASK_QUANTILE_STEPS;
+}
+
+void task_quantile_map_make(const real *table, size_t n_known, double freedom, struct task_quantile_map *out)
+{
+    for (size_t i = 0; i < TASK_QUANTILE_NODES; i++) {
+        double probability = erfc(-node(i) * M_SQRT1_2) / 2;
+        out->t[i] = student_t_quantile(probability, freedom);
+        out->z[i] = task_quantile(table, n_known, freedom, probability);
+    }
+}
+
+double task_quantile_mapped(const struct task_quantile_map *m, double t)
+{
+    size_t low = 0, high = TASK_QUANTILE_NODES - 1;
+    while (high - low > 1) {
+        size_t middle = (low + high) / 2;
+        if (m->t[middle] <= t)
+            low = middle;
+        else
+            high = middle;
+    }
+    return m->z[low] + (t - m->t[low]) * (m->z[high] - m->z[low]) / (m->t[high] - m->t[low]);
 }

@@ -1,4 +1,4 @@
-/* All doubles are one block: n_max rows of y, weights, value and spread, then the task's sums, layer and
+/* All doubles are one block: n_max rows of y, weights, spread, own and value, then the task's sums, layer and
  * work. */
 #include "engine/network/task_solver.h"
 
@@ -14,14 +14,15 @@ enum err_code task_solver_init(struct task_solver *s, const struct model_spec *s
     s->workspace = mem_alloc_array(task_features_workspace_len(spec, n_max), sizeof *s->workspace);
     s->f0 = mem_alloc_array(n_max * spec->d_output, sizeof *s->f0);
     s->phi = mem_alloc_array(n_max * spec->task.d_basis, sizeof *s->phi);
-    s->room = mem_alloc_array(n_max * (3 + spec->d_output) + d_sums + d_layer + spec->task.d_basis,
+    s->room = mem_alloc_array(n_max * (4 + spec->d_output) + d_sums + d_layer + spec->task.d_basis,
                               sizeof *s->room);
     if (!s->workspace || !s->f0 || !s->phi || !s->room)
         return err_set(e, ERR_NOMEM, "no memory for %zu rows of a task", n_max);
     s->y = s->room;
     s->weights = s->y + n_max;
     s->spread = s->weights + n_max;
-    s->value = s->spread + n_max;
+    s->own = s->spread + n_max;
+    s->value = s->own + n_max;
     s->sums = s->value + n_max * spec->d_output;
     task_layer_at(spec, s->sums + d_sums, &s->layer);
     task_solver_start(s);
@@ -60,5 +61,5 @@ bool task_solver_solve(struct task_solver *s)
 void task_solver_predict(struct task_solver *s, size_t n)
 {
     double *work = s->sums + task_spec_d_sums(s->spec) + task_layer_len(s->spec);
-    task_layer_predict(s->spec, s->params, &s->layer, s->f0, s->phi, n, work, s->value, s->spread, NULL);
+    task_layer_predict(s->spec, s->params, &s->layer, s->f0, s->phi, n, work, s->value, s->spread, s->own);
 }

@@ -14,6 +14,7 @@ struct task_solver {
     real *f0, *phi;          /* (n_max, O), (n_max, M) of the rows that task_solver_rows had last */
     double *y, *weights;     /* (n_max) for the caller: targets as they are learned, and what rows count */
     double *value, *spread;  /* (n_max, O), (n_max) of task_solver_predict */
+    double *own;             /* (n_max) and the part of the spread that is the task's own */
     double *sums;            /* (task_spec_d_sums) of the task */
     struct task_layer layer; /* of task_solver_solve */
     real *workspace;
@@ -36,7 +37,7 @@ void task_solver_know(struct task_solver *s, size_t n);
 /* Solves from what is known; false as task_layer_solve. */
 bool task_solver_solve(struct task_solver *s);
 
-/* Answers the n rows into value and spread. */
+/* Answers the n rows into value, spread and own. */
 void task_solver_predict(struct task_solver *s, size_t n);
 
 #endif

@@ -112,7 +112,7 @@ static bool answer_task(struct many *m, const json_t *value)
 /* False: answered with a refusal, or there are faults. */
 static bool answer_tasks(struct many *m, const json_t *root)
 {
-    static const char *const keys[] = {"tasks", "interval", "clamp", "unknown_category", NULL};
+    static const char *const keys[] = {"tasks", "interval", "clamp", "uncertainty", "unknown_category", NULL};
     struct json_place at = json_place_root(), list = json_place_key(&at, "tasks");
     const json_t *tasks;
     bool ok = json_body_object(m->r, root, &at, keys);

@@ -100,13 +100,14 @@ static bool read_interval(struct request *r, const json_t *root, const struct js
            refuse(r, at, "interval", "expected a probability from 0.01 to 0.999");
 }
 
-static bool read_clamp(struct request *r, const json_t *root, const struct json_place *at, bool *out)
+static bool read_bool(struct request *r, const json_t *root, const struct json_place *at, const char *key,
+                      bool *out)
 {
-    const json_t *value = json_object_get(root, "clamp");
+    const json_t *value = json_object_get(root, key);
     if (!value)
         return true;
     *out = json_is_true(value);
-    return json_is_boolean(value) || refuse(r, at, "clamp", "expected true or false");
+    return json_is_boolean(value) || refuse(r, at, key, "expected true or false");
 }
 
 static bool read_unknown(struct request *r, const json_t *root, const struct json_place *at, bool *out)
@@ -131,7 +132,8 @@ bool task_body_options(struct request *r, const json_t *root, struct task_query 
 {
     struct json_place at = json_place_root();
     bool ok = read_interval(r, root, &at, &q->interval);
-    ok = read_clamp(r, root, &at, &q->clamp) && ok;
+    ok = read_bool(r, root, &at, "clamp", &q->clamp) && ok;
+    ok = read_bool(r, root, &at, "uncertainty", &q->uncertainty) && ok;
     return read_unknown(r, root, &at, &q->unknown_is_absent) && ok;
 }
 
@@ -180,7 +182,7 @@ static bool read_members(struct request *r, const json_t *root, struct task_body
 {
     static const char *const keys[] = {"rows",    "columns",  "support", "contexts",
                                        "profile", "interval", "clamp",   "unknown_category",
-                                       "samples", "seed",     NULL};
+                                       "samples", "seed",     "uncertainty", NULL};
     struct task_query *q = &b->query;
     struct json_place at = json_place_root(), support = json_place_key(&at, "support");
     bool ok = json_body_object(r, root, &at, keys);

@@ -27,7 +27,7 @@ void task_body_fini(struct task_body *b); /* zeroed is allowed */
 /* The parameter alone; false: answered. */
 bool task_body_unknown_param(struct request *r, bool *ignored);
 
-/* The members interval, clamp and unknown_category; what is absent stays. False: refused. */
+/* The members interval, clamp, uncertainty and unknown_category; what is absent stays. False: refused. */
 bool task_body_options(struct request *r, const json_t *root, struct task_query *q);
 
 /* The members rows and columns of an object at a place; more rows than `most` are answered with 413. False:

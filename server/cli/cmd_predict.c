@@ -1,6 +1,7 @@
 /* hypernet predict: a model of tasks and rows in, a prediction for each row out, in the order of the file. */
 #include "base/mem.h"
 #include "engine/model.h"
+#include "engine/network/task_epistemic.h"
 #include "server/cli/commands.h"
 #include "server/cli/task_tables.h"
 #include "server/tasks/task_answers.h"
@@ -22,10 +23,10 @@ struct arguments {
     const char *model, *rows, *known;
     struct task_options columns;
     double interval;
-    bool unknown_is_absent, no_clamp;
+    bool unknown_is_absent, no_clamp, uncertainty;
 };
 
-static void print_header(const struct model_spec *spec)
+static void print_header(const struct arguments *a, const struct model_spec *spec)
 {
     const struct task_spec *t = &spec->task;
     (void)printf("task\t%s", t->target);
@@ -33,11 +34,28 @@ static void print_header(const struct model_spec *spec)
         (void)printf("\tlow\thigh");
     for (size_t k = 0; k < t->n_classes; k++)
         (void)printf("\t%s", t->classes[k]);
+    if (a->uncertainty)
+        (void)printf("\t%s\tepistemic", t->n_classes ? "entropy" : "deviation");
     (void)printf("\tknown\n");
 }
 
-static void print_row(const struct arguments *a, const struct task_answers *answers, struct text task,
-                      size_t i)
+static void print_uncertainty(const struct task_answers *answers, const struct task_information *information,
+                              size_t i)
+{
+    size_t n = answers->spec->task.n_classes;
+    double all, epistemic;
+    if (n) {
+        all = answers->spread[i];
+        epistemic = task_information(information, answers->value + i * n, answers->own[i]);
+    } else {
+        task_answers_deviations(answers, i, task_answers_bounds(answers, i, TASK_ONE_DEVIATION), &all,
+                                &epistemic);
+    }
+    (void)printf("\t%.6g\t%.6g", all, epistemic);
+}
+
+static void print_row(const struct arguments *a, const struct task_answers *answers,
+                      const struct task_information *information, struct text task, size_t i)
 {
     const struct task_spec *t = &answers->spec->task;
     (void)printf("%.*s", (int)task.len, task.data);
@@ -54,6 +72,8 @@ static void print_row(const struct arguments *a, const struct task_answers *answ
         for (size_t k = 0; k < t->n_classes; k++)
             (void)printf("\t%.6f", p[k]);
     }
+    if (a->uncertainty)
+        print_uncertainty(answers, information, i);
     (void)printf("\t%zu\n", answers->n_known[i]);
 }
 
@@ -62,15 +82,23 @@ static enum err_code print_all(const struct arguments *a, const struct task_rows
                                const struct task_dataset *data, const struct task_answers *answers,
                                struct err *e)
 {
+    struct task_information information = {0};
     size_t *place = mem_alloc_array(rows->n_rows, sizeof *place);
-    if (!place)
-        return err_set(e, ERR_NOMEM, "no memory for %zu rows", rows->n_rows);
+    enum err_code code = place ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for %zu rows", rows->n_rows);
+    if (!code && a->uncertainty && answers->spec->task.n_classes)
+        code = task_information_init(&information, answers->spec->task.n_classes, 0, e);
+    if (code) {
+        mem_free(place);
+        task_information_fini(&information);
+        return code;
+    }
     for (size_t i = 0; i < rows->n_rows; i++)
         place[data->order[i]] = i;
-    print_header(answers->spec);
+    print_header(a, answers->spec);
     for (size_t i = 0; i < rows->n_rows; i++)
-        print_row(a, answers, id_table_text(&rows->tasks, rows->rows[i].task), place[i]);
+        print_row(a, answers, &information, id_table_text(&rows->tasks, rows->rows[i].task), place[i]);
     mem_free(place);
+    task_information_fini(&information);
     return ERR_OK;
 }
 
@@ -116,6 +144,9 @@ static int cmd_predict(int argc, char **argv)
         {"unknown-is-absent", OPTION_FLAG, &a.unknown_is_absent, NULL,
          "a value of a category that the model does not know counts as none, and is no error", 0, 0, false},
         {"no-clamp", OPTION_FLAG, &a.no_clamp, NULL, "predictions may leave the range of training", 0, 0,
+         false},
+        {"uncertainty", OPTION_FLAG, &a.uncertainty, NULL,
+         "two columns more: how unsure it is, and what of that more rows of the task would take away", 0, 0,
          false},
     };
     int status;

@@ -16,6 +16,7 @@ void task_dataset_fini(struct task_dataset *d)
     mem_free(d->row_start);
     mem_free(d->order);
     mem_free(d->x);
+    mem_free(d->beyond);
     mem_free(d->y);
     mem_free(d->time);
     *d = (struct task_dataset){0};
@@ -210,14 +211,15 @@ static enum err_code encode_rows(struct task_dataset *d, const struct task_rows 
     uint32_t *column_of = NULL;
     struct cell *cells = mem_alloc_array(n, sizeof *cells);
     d->x = mem_alloc_array(r->n_rows, width * sizeof *d->x);
+    d->beyond = mem_alloc_array(r->n_rows, sizeof *d->beyond);
     d->y = mem_zalloc_array(r->n_rows, sizeof *d->y);
     enum err_code code =
-        cells && d->x && d->y
+        cells && d->x && d->beyond && d->y
             ? task_columns_match(r, &about->columns, &column_of, e)
             : err_set(e, ERR_NOMEM, "no memory for %zu rows of %zu numbers", r->n_rows, width);
     for (size_t i = 0; i < r->n_rows && !code; i++) {
         task_columns_cells(r, d->order[i], column_of, n, cells);
-        code = columns_encode(&about->columns, cells, unknown_is_absent, d->x + i * width, e);
+        code = columns_encode(&about->columns, cells, unknown_is_absent, d->x + i * width, &d->beyond[i], e);
         if (code)
             (void)err_prefix(e, "line %llu", (unsigned long long)r->rows[d->order[i]].line);
         if (!code && with_target)

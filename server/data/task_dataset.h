@@ -18,6 +18,7 @@ struct task_dataset {
     size_t *row_start;       /* (n_tasks + 1) */
     uint32_t *order;         /* (n_rows) the row of the file that each row is */
     real *x;                 /* (n_rows, width) */
+    double *beyond;          /* (n_rows) what x cannot say, see engine/format/columns.h; NULL: nothing */
     double *y, *time;        /* (n_rows); time NULL without one */
 };
 

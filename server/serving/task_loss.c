@@ -52,7 +52,7 @@ static enum err_code measure(const struct run *u, double *out, struct err *e)
         if ((!solved || u->system == LEFT_OUT) && !solve(u, &row))
             return err_set(e, ERR_INVALID, "the task's rows cannot be solved for");
         solved = true;
-        task_answers_predict(&room->solver, &room->solver.layer, row.x, 1,
+        task_answers_predict(&room->solver, &room->solver.layer, row.x, 1, NULL,
                              (size_t)room->context[TASK_CONTEXT_ROWS], 0, &room->answers);
         sum += task_measures_loss(&room->answers, 0, target_of(t, row.y));
         n++;

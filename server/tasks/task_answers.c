@@ -1,6 +1,7 @@
 #include "server/tasks/task_answers.h"
 
 #include "base/mem.h"
+#include "engine/network/task_epistemic.h"
 #include "engine/network/task_quantiles.h"
 #include "engine/network/task_solver.h"
 
@@ -13,6 +14,8 @@ void task_answers_fini(struct task_answers *a)
 {
     mem_free(a->value);
     mem_free(a->spread);
+    mem_free(a->own);
+    mem_free(a->beyond);
     mem_free(a->freedom);
     mem_free(a->n_known);
     *a = (struct task_answers){0};
@@ -80,8 +83,8 @@ static double clamped(const struct task_spec *t, double target)
 }
 
 /* Rows x (n, D), of which the solver has room, by its layer; they become the answers from `from` on. */
-static void answer(struct task_solver *s, const real *x, size_t n, size_t n_known, size_t from,
-                   struct task_answers *out)
+static void answer(struct task_solver *s, const real *x, const double *beyond, size_t n, size_t n_known,
+                   size_t from, struct task_answers *out)
 {
     size_t n_out = s->spec->d_output;
     double *value = out->value + from * n_out;
@@ -90,11 +93,15 @@ static void answer(struct task_solver *s, const real *x, size_t n, size_t n_know
     memcpy(value, s->value, n * n_out * sizeof *value);
     for (size_t i = 0; i < n; i++) {
         out->n_known[from + i] = n_known;
+        out->beyond[from + i] = beyond ? beyond[i] : 0;
         if (s->spec->task.n_classes) {
+            out->own[from + i] = task_epistemic_logit(s->spec, s->params, s->spread[i], out->beyond[from + i],
+                                                      value + i * n_out);
             out->spread[from + i] = task_answers_probabilities(value + i * n_out, n_out);
             continue;
         }
         out->spread[from + i] = sqrt(s->spread[i]);
+        out->own[from + i] = sqrt(s->own[i]);
         out->freedom[from + i] = 2 * s->layer.shape;
     }
 }
@@ -115,7 +122,8 @@ enum err_code task_answers_make(const struct model *m, const struct task_rows *a
         for (size_t from = asked->row_start[t], end = asked->row_start[t + 1], k; from < end && !code;
              from += k) {
             k = piece(from, end);
-            answer(&solver, asked->x + from * m->spec.d_item, k, n_known, from, out);
+            answer(&solver, asked->x + from * m->spec.d_item, asked->beyond ? asked->beyond + from : NULL, k,
+                   n_known, from, out);
         }
     }
     task_solver_fini(&solver);
@@ -128,9 +136,11 @@ enum err_code task_answers_reserve(struct task_answers *a, const struct model *m
         task_answers_fini(a);
         a->value = mem_alloc_array(n, m->spec.d_output * sizeof *a->value);
         a->spread = mem_alloc_array(n, sizeof *a->spread);
+        a->own = mem_zalloc_array(n, sizeof *a->own);
+        a->beyond = mem_zalloc_array(n, sizeof *a->beyond);
         a->freedom = mem_zalloc_array(n, sizeof *a->freedom);
         a->n_known = mem_alloc_array(n, sizeof *a->n_known);
-        if (!a->value || !a->spread || !a->freedom || !a->n_known)
+        if (!a->value || !a->spread || !a->own || !a->beyond || !a->freedom || !a->n_known)
             return err_set(e, ERR_NOMEM, "no memory for %zu answers", n);
         a->capacity = n;
     }
@@ -141,11 +151,11 @@ enum err_code task_answers_reserve(struct task_answers *a, const struct model *m
 }
 
 void task_answers_predict(struct task_solver *s, const struct task_layer *layer, const real *x, size_t n,
-                          size_t n_known, size_t from, struct task_answers *out)
+                          const double *beyond, size_t n_known, size_t from, struct task_answers *out)
 {
     struct task_layer own = s->layer;
     s->layer = *layer;
-    answer(s, x, n, n_known, from, out);
+    answer(s, x, beyond, n, n_known, from, out);
     s->layer = own;
 }
 
@@ -155,6 +165,11 @@ double task_answers_value(const struct task_answers *a, size_t i, bool clamp)
     double variance = a->spread[i] * a->spread[i] * t->target_deviation;
     double target = task_target(t, a->value[i] - t->shrink * variance);
     return clamp ? clamped(t, target) : target;
+}
+
+double task_answers_scale(const struct task_answers *a, size_t i)
+{
+    return a->beyond ? a->spread[i] * sqrt(1 + a->beyond[i]) : a->spread[i];
 }
 
 struct task_bounds task_answers_bounds(const struct task_answers *a, size_t i, double probability)
@@ -175,10 +190,33 @@ void task_answers_within(const struct task_answers *a, size_t i, struct task_bou
                          double *low, double *high)
 {
     const struct task_spec *t = &a->spec->task;
-    *low = task_target(t, a->value[i] + bounds.below * a->spread[i]);
-    *high = task_target(t, a->value[i] + bounds.above * a->spread[i]);
+    double value = task_answers_value(a, i, false), scale = task_answers_scale(a, i);
+    *low = fmin(task_target(t, a->value[i] + bounds.below * scale), value);
+    *high = fmax(task_target(t, a->value[i] + bounds.above * scale), value);
     if (clamp) {
         *low = clamped(t, *low);
         *high = clamped(t, *high);
     }
+}
+
+/* The exponential of a logarithm that is learned may be past all numbers. */
+static double target_at(const struct task_spec *t, double learned)
+{
+    const double most = 1e300;
+    return fmax(fmin(task_target(t, learned), most), -most);
+}
+
+static double half_width(const struct task_answers *a, size_t i, struct task_bounds bounds, double scale)
+{
+    const struct task_spec *t = &a->spec->task;
+    double low = target_at(t, a->value[i] + fmin(bounds.below, 0) * scale);
+    return (target_at(t, a->value[i] + fmax(bounds.above, 0) * scale) - low) / 2;
+}
+
+void task_answers_deviations(const struct task_answers *a, size_t i, struct task_bounds bounds,
+                             double *deviation, double *epistemic)
+{
+    double own = sqrt(a->own[i] * a->own[i] + a->spread[i] * a->spread[i] * a->beyond[i]);
+    *deviation = half_width(a, i, bounds, task_answers_scale(a, i));
+    *epistemic = half_width(a, i, bounds, own);
 }

@@ -18,13 +18,16 @@ struct task_answers {
     size_t n;
     /* (n, O) of numbers as they are learned, see task_answers_value; of classes probabilities */
     double *value;
-    /* (n) of numbers the scale of Student's t about the learned value; of classes the entropy, in nats */
+    /* (n) of numbers the scale of Student's t about the learned value, of a row that is not beyond its
+     * inputs; of classes the entropy, in nats */
     double *spread;
     double *freedom; /* (n) of numbers: degrees of freedom */
     size_t *n_known; /* (n) rows that were known of the task */
     size_t capacity; /* of task_answers_reserve */
     const real
         *quantiles; /* of the model's errors (engine/network/task_quantiles.h), borrowed; NULL: Student's t */
+    double *own;    /* (n) of numbers the epistemic part of the spread; of classes the deviation of a logit */
+    double *beyond; /* (n) of engine/format/columns.h: what makes variances larger; NULL: nothing */
 };
 
 /* Answers the rows of `asked` in its order; known NULL: of no task is anything known. Task ids are those
@@ -37,11 +40,12 @@ enum err_code task_answers_make(const struct model *m, const struct task_rows *a
 void task_answers_fini(struct task_answers *a);
 
 /* Answers by a layer that is there already: room for n of them, which grows only, and then those of rows x
- * (n, D) from place `from` on, n at most as many as the solver has room for. Memory as above. */
+ * (n, D), with what is beyond them (n; NULL: nothing), from place `from` on, n at most as many as the solver
+ * has room for. Memory as above. */
 enum err_code task_answers_reserve(struct task_answers *a, const struct model *m, size_t n,
                                    struct err *e) ERR_MUST_CHECK;
 void task_answers_predict(struct task_solver *s, const struct task_layer *layer, const real *x, size_t n,
-                          size_t n_known, size_t from, struct task_answers *out);
+                          const double *beyond, size_t n_known, size_t from, struct task_answers *out);
 
 /* Logits f (n) become probabilities; returns their entropy, in nats. */
 double task_answers_probabilities(double *f, size_t n);
@@ -49,8 +53,11 @@ double task_answers_probabilities(double *f, size_t n);
 /* The target of row i, cut to the range of training unless `clamp` is false; of numbers only. */
 double task_answers_value(const struct task_answers *a, size_t i, bool clamp);
 
-/* The bounds between which the target of row i is with this probability, cut as the value; of numbers
- * only. */
+/* The scale of Student's t about the learned value of row i; of numbers only. */
+double task_answers_scale(const struct task_answers *a, size_t i);
+
+/* The bounds between which the target of row i is with this probability, cut as the value, and never beside
+ * it; of numbers only. */
 void task_answers_interval(const struct task_answers *a, size_t i, double probability, bool clamp,
                            double *low, double *high);
 
@@ -62,5 +69,12 @@ struct task_bounds {
 struct task_bounds task_answers_bounds(const struct task_answers *a, size_t i, double probability);
 void task_answers_within(const struct task_answers *a, size_t i, struct task_bounds bounds, bool clamp,
                          double *low, double *high);
+
+/* Half the width of what has the target of row i with the probability of one deviation of a normal, and of
+ * what would have it if all but the task's own layer were known: the epistemic part of it. Not cut; of
+ * numbers only. bounds: of TASK_ONE_DEVIATION. */
+#define TASK_ONE_DEVIATION 0.682689492137086
+void task_answers_deviations(const struct task_answers *a, size_t i, struct task_bounds bounds,
+                             double *deviation, double *epistemic);
 
 #endif

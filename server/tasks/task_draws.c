@@ -47,8 +47,8 @@ static enum err_code reserve(struct task_draws *d, size_t m, size_t n, size_t n_
 }
 
 enum err_code task_draws_start(struct task_draws *d, const struct model_spec *spec,
-                               const struct model_params *params, const struct task_layer *layer, size_t n,
-                               size_t n_rows, uint64_t seed, struct err *e)
+                               const struct model_params *params, const struct task_layer *layer,
+                               size_t n_known, size_t n, size_t n_rows, uint64_t seed, struct err *e)
 {
     size_t m = spec->task.d_basis;
     enum err_code code = reserve(d, m, n, n_rows, e);
@@ -57,6 +57,9 @@ enum err_code task_draws_start(struct task_draws *d, const struct model_spec *sp
     rng_init(&d->rng, seed, 0);
     d->n = n;
     d->n_rows = n_rows;
+    d->calibrated = params->task_calibration != NULL;
+    if (d->calibrated)
+        task_quantile_map_make(params->task_calibration, n_known, 2 * layer->shape, &d->errors);
     d->noise = sqrt(exp((double)params->task_scales[0]) + TASK_LEAST_NOISE);
     for (size_t i = 0; i < n; i++) {
         double *w = d->weights + i * m;
@@ -70,7 +73,16 @@ enum err_code task_draws_start(struct task_draws *d, const struct model_spec *sp
     return ERR_OK;
 }
 
-void task_draws_rows(struct task_draws *d, const struct task_solver *s, size_t n_rows, size_t from)
+/* A draw y of a row as the intervals of its answer have it. */
+static double calibrated(const struct task_draws *d, const struct task_answers *a, size_t row, double y)
+{
+    double z = (y - a->value[row]) / a->spread[row];
+    return a->value[row] +
+           task_answers_scale(a, row) * (d->calibrated ? task_quantile_mapped(&d->errors, z) : z);
+}
+
+void task_draws_rows(struct task_draws *d, const struct task_solver *s, const struct task_answers *answers,
+                     size_t n_rows, size_t from)
 {
     size_t m = s->spec->task.d_basis;
     for (size_t row = 0; row < n_rows; row++) {
@@ -81,7 +93,7 @@ void task_draws_rows(struct task_draws *d, const struct task_solver *s, size_t n
             double y = (double)s->f0[row] + d->scales[i] * d->noise * rng_normal(&d->rng);
             for (size_t j = 0; j < m; j++)
                 y += w[j] * (double)phi[j];
-            to[i] = y;
+            to[i] = calibrated(d, answers, from + row, y);
         }
     }
 }

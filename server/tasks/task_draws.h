@@ -2,8 +2,9 @@
  * scale and one layer for all rows, and a noise of its own for each. Of numbers only.
  *
  * 1 / tau ~ Gamma(a, a tau'), w ~ N(mu, tau M^-1), y = f0 + w phi + N(0, tau s2), with a, tau', mu and M of
- * the layer (engine/network/task_head.h). So they are spread as its Student's t, before any calibration of
- * intervals.
+ * the layer (engine/network/task_head.h). So they are spread as its Student's t; where intervals are those of
+ * the errors in validation, each draw goes where its own probability lies among these
+ * (engine/network/task_quantiles.h), so that quantiles of many draws are the bounds of intervals.
  * Layer: server/tasks
  * Threads: confined to its thread.
  * Memory: a layer a draw and a number a draw and row, which grow to the largest call. */
@@ -12,8 +13,10 @@
 
 #include "base/err.h"
 #include "base/rng.h"
-#include "engine/network/task_solver.h"
+#include "engine/network/task_quantiles.h"
+#include "server/tasks/task_answers.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,16 +27,22 @@ struct task_draws {
     double *values;                           /* (n_rows, n) as they are learned */
     size_t weights_capacity, values_capacity; /* of scales as of weights / M */
     double noise;                             /* the square root of s2 */
+    bool calibrated;                          /* by errors */
+    struct task_quantile_map errors;
     struct rng rng;
 };
 
-/* Begins n draws for n_rows rows, of a layer. The same seed gives the same draws. */
+/* Begins n draws for n_rows rows, of a layer that is solved from n_known rows. The same seed gives the same
+ * draws. */
 enum err_code task_draws_start(struct task_draws *d, const struct model_spec *spec,
-                               const struct model_params *params, const struct task_layer *layer, size_t n,
-                               size_t n_rows, uint64_t seed, struct err *e) ERR_MUST_CHECK;
+                               const struct model_params *params, const struct task_layer *layer,
+                               size_t n_known, size_t n, size_t n_rows, uint64_t seed,
+                               struct err *e) ERR_MUST_CHECK;
 
-/* Draws for the rows that the solver took last (n_rows of them), from place `from` on; in their order. */
-void task_draws_rows(struct task_draws *d, const struct task_solver *s, size_t n_rows, size_t from);
+/* Draws for the rows that the solver took last (n_rows of them), which are answered in place `from` and
+ * on; in their order. */
+void task_draws_rows(struct task_draws *d, const struct task_solver *s, const struct task_answers *answers,
+                     size_t n_rows, size_t from);
 void task_draws_fini(struct task_draws *d); /* zeroed is allowed */
 
 #endif

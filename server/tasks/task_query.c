@@ -94,6 +94,7 @@ void task_query_state(struct task_room *r, const struct task_query *q, struct ta
         if (r->profile.has[i] || !state->profile.has[i])
             continue;
         r->profile.has[i] = 1;
+        r->profile.beyond[i] = state->profile.beyond[i];
         memcpy(r->profile.x + at, state->profile.x + at, column_width(&c->list[i]) * sizeof *r->profile.x);
     }
     state->profile = r->profile;
@@ -107,8 +108,10 @@ enum err_code task_query_run(struct task_room *r, const struct task_query *q, co
     size_t n = json_array_size(q->asked.rows), n_out = r->model->spec.d_output;
     enum err_code code = task_room_ask(r, n, e);
     if (!code && state && q->n_samples)
-        code = task_draws_start(&r->draws, &r->model->spec, &r->model->params, &state->layer, q->n_samples, n,
-                                q->seed, e);
+        code = task_draws_start(&r->draws, &r->model->spec, &r->model->params, &state->layer, state->n_known,
+                                q->n_samples, n, q->seed, e);
+    if (!code && state && q->uncertainty && r->model->spec.task.n_classes)
+        code = task_information_init(&r->information, n_out, q->seed, e);
     if (!code)
         code = read_list(r, &q->asked, &form, &at, state, ok, e);
     if (code || !*ok || !state)
@@ -154,28 +157,29 @@ struct bounds {
 
 static struct bounds find_bounds(const struct task_room *r, const struct task_query *q)
 {
-    const double one_deviation = 0.682689492137086; /* the share of a normal's within one of its mean */
     const struct task_answers *a = &r->answers;
     if (!a->n || r->model->spec.task.n_classes)
         return (struct bounds){0};
-    return (struct bounds){task_answers_bounds(a, 0, one_deviation), task_answers_bounds(a, 0, q->interval)};
+    return (struct bounds){task_answers_bounds(a, 0, TASK_ONE_DEVIATION),
+                           task_answers_bounds(a, 0, q->interval)};
 }
 
 static void write_number(const struct task_room *r, const struct task_query *q, size_t i,
                          const struct bounds *bounds, struct buf *out)
 {
     const struct task_answers *a = &r->answers;
-    double low, high, least, most;
-    task_answers_within(a, i, bounds->deviation, false, &least, &most);
+    double low, high, deviation, epistemic;
+    task_answers_deviations(a, i, bounds->deviation, &deviation, &epistemic);
     task_answers_within(a, i, bounds->interval, q->clamp, &low, &high);
-    buf_addf(out, "{\"value\":%.9g,\"deviation\":%.9g,\"interval\":[%.9g,%.9g]",
-             shown(task_answers_value(a, i, q->clamp)), shown((most - least) / 2), shown(low), shown(high));
+    buf_addf(out, "{\"value\":%.9g,\"deviation\":%.9g,\"epistemic\":%.9g,\"interval\":[%.9g,%.9g]",
+             shown(task_answers_value(a, i, q->clamp)), shown(deviation), shown(epistemic), shown(low),
+             shown(high));
     if (r->draws.n)
         write_samples(r, q, i, out);
     buf_addc(out, '}');
 }
 
-static void write_class(const struct task_room *r, size_t i, struct buf *out)
+static void write_class(const struct task_room *r, const struct task_query *q, size_t i, struct buf *out)
 {
     const struct task_spec *t = &r->model->spec.task;
     const double *p = r->answers.value + i * t->n_classes;
@@ -191,7 +195,10 @@ static void write_class(const struct task_room *r, size_t i, struct buf *out)
         buf_add_json_string(out, t->classes[k], strlen(t->classes[k]));
         buf_addf(out, ":%.6g", p[k]);
     }
-    buf_addf(out, "},\"entropy\":%.6g}", r->answers.spread[i]);
+    buf_addf(out, "},\"entropy\":%.6g", r->answers.spread[i]);
+    if (q->uncertainty)
+        buf_addf(out, ",\"epistemic\":%.6g", task_information(&r->information, p, r->answers.own[i]));
+    buf_addc(out, '}');
 }
 
 void task_query_write(const struct task_room *r, const struct task_query *q, struct buf *out)
@@ -202,7 +209,7 @@ void task_query_write(const struct task_room *r, const struct task_query *q, str
         if (i)
             buf_addc(out, ',');
         if (r->model->spec.task.n_classes)
-            write_class(r, i, out);
+            write_class(r, q, i, out);
         else
             write_number(r, q, i, &bounds, out);
     }

@@ -32,7 +32,8 @@ struct task_query {
     bool clamp;                             /* predictions are cut to the range of training */
     double interval;                        /* probability that an interval has the target */
     size_t n_samples;                       /* draws of each row; of numbers only */
-    uint64_t seed;                          /* of them */
+    bool uncertainty;                       /* of classes: also the epistemic part of the entropy */
+    uint64_t seed;                          /* of draws */
     const struct model_spec *const *others; /* (n_others) whose columns support may have too */
     size_t n_others;
     task_fault_fn *fault;

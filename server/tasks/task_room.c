@@ -15,13 +15,16 @@ enum err_code task_room_new(const struct model *m, struct task_room **out, struc
     r->model = m;
     r->mark = task_context_mark(&m->spec, &m->params);
     r->x = mem_alloc_array(TASK_ROOM_ROWS, d * sizeof *r->x);
+    r->beyond = mem_zalloc_array(TASK_ROOM_ROWS, sizeof *r->beyond);
     r->y = mem_alloc_array(TASK_ROOM_ROWS, sizeof *r->y);
     r->time = mem_alloc_array(TASK_ROOM_ROWS, sizeof *r->time);
     r->context = mem_alloc_array(task_context_len(&m->spec), sizeof *r->context);
     r->profile.x = mem_zalloc_array(d, sizeof *r->profile.x);
+    r->profile.beyond = mem_zalloc_array(m->spec.task.columns.n + 1, sizeof *r->profile.beyond);
     r->profile.has = mem_zalloc_array(m->spec.task.columns.n + 1, 1);
     enum err_code code =
-        r->x && r->y && r->time && r->context && r->profile.x && r->profile.has
+        r->x && r->beyond && r->y && r->time && r->context && r->profile.x && r->profile.beyond &&
+                r->profile.has
             ? task_solver_init(&r->solver, &m->spec, &m->params, TASK_ROOM_ROWS, e)
             : err_set(e, ERR_NOMEM, "no memory for %d rows of %zu numbers", TASK_ROOM_ROWS, d);
     if (code)
@@ -38,11 +41,14 @@ void task_room_free(struct task_room *r)
     task_solver_fini(&r->solver);
     task_answers_fini(&r->answers);
     task_draws_fini(&r->draws);
+    task_information_fini(&r->information);
     mem_free(r->x);
+    mem_free(r->beyond);
     mem_free(r->y);
     mem_free(r->time);
     mem_free(r->context);
     mem_free(r->profile.x);
+    mem_free(r->profile.beyond);
     mem_free(r->profile.has);
     mem_free(r);
 }
@@ -61,7 +67,7 @@ void task_room_start(struct task_room *r, const void *context)
 
 struct task_row_values task_room_next(struct task_room *r)
 {
-    return (struct task_row_values){.x = r->x + r->n * r->model->spec.d_item};
+    return (struct task_row_values){.x = r->x + r->n * r->model->spec.d_item, .beyond = r->beyond + r->n};
 }
 
 void task_room_know(struct task_room *r, const struct task_row_values *row)
@@ -109,10 +115,10 @@ void task_room_take(struct task_room *r, const struct task_state *state)
 void task_room_answer(struct task_room *r, const struct task_state *state)
 {
     if (r->n)
-        task_answers_predict(&r->solver, &state->layer, r->x, r->n, state->n_known, r->n_answered,
+        task_answers_predict(&r->solver, &state->layer, r->x, r->n, r->beyond, state->n_known, r->n_answered,
                              &r->answers);
     if (r->n && r->draws.n)
-        task_draws_rows(&r->draws, &r->solver, r->n, r->n_answered);
+        task_draws_rows(&r->draws, &r->solver, &r->answers, r->n, r->n_answered);
     r->n_answered += r->n;
     r->n = 0;
 }

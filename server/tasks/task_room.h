@@ -7,6 +7,7 @@
 #define SERVER_TASKS_TASK_ROOM_H
 
 #include "engine/model.h"
+#include "engine/network/task_epistemic.h"
 #include "server/tasks/task_answers.h"
 #include "server/tasks/task_draws.h"
 #include "server/tasks/task_state.h"
@@ -14,16 +15,18 @@
 enum { TASK_ROOM_ROWS = 64 }; /* that are worked with at once */
 
 struct task_room {
-    const struct model *model;   /* borrowed; outlives the room */
-    struct task_solver solver;   /* of TASK_ROOM_ROWS */
-    struct task_answers answers; /* of the last prediction */
-    struct task_draws draws;     /* and its draws; n 0: none are asked for */
-    double *context;             /* (task_context_len) of the rows that were added */
-    double mark;                 /* of the model's contexts */
-    struct task_profile profile; /* room for one */
-    real *x;                     /* (TASK_ROOM_ROWS, D) */
-    double *y, *time;            /* (TASK_ROOM_ROWS) */
-    size_t n;                    /* rows in them */
+    const struct model *model;           /* borrowed; outlives the room */
+    struct task_solver solver;           /* of TASK_ROOM_ROWS */
+    struct task_answers answers;         /* of the last prediction */
+    struct task_draws draws;             /* and its draws; n 0: none are asked for */
+    struct task_information information; /* of a model of classes, once it was asked for */
+    double *context;                     /* (task_context_len) of the rows that were added */
+    double mark;                         /* of the model's contexts */
+    struct task_profile profile;         /* room for one */
+    real *x;                             /* (TASK_ROOM_ROWS, D) */
+    double *beyond;                      /* (TASK_ROOM_ROWS) what x cannot say of them */
+    double *y, *time;                    /* (TASK_ROOM_ROWS) */
+    size_t n;                            /* rows in them */
     size_t n_answered;
 };
 

@@ -111,7 +111,8 @@ static bool refuse_value(const struct task_row_form *f, const struct column *col
 }
 
 /* One column of a row: what it says itself, or its task's profile. */
-static bool read_column(const struct task_row_form *f, const json_t *value, size_t i, size_t at, real *x)
+static bool read_column(const struct task_row_form *f, const json_t *value, size_t i, size_t at, real *x,
+                        double *beyond)
 {
     const struct column *column = &f->spec->task.columns.list[i];
     struct err e = {0};
@@ -121,9 +122,10 @@ static bool read_column(const struct task_row_form *f, const json_t *value, size
         return refuse_nested(f, column->name);
     if (cell.kind == CELL_ABSENT && f->profile && f->profile->has[i]) {
         memcpy(x + at, f->profile->x + at, column_width(column) * sizeof *x);
+        *beyond += f->profile->beyond[i];
         return true;
     }
-    return !column_encode(column, &cell, f->unknown_is_absent, x + at, &e) ||
+    return !column_encode(column, &cell, f->unknown_is_absent, x + at, beyond, &e) ||
            refuse_value(f, column, &cell, &e);
 }
 
@@ -259,13 +261,16 @@ bool task_row_read(const struct task_row_form *f, const json_t *row, struct task
     if (!check_form(f, row))
         return false;
     bool ok = true;
+    double beyond = 0;
     memset(out->x, 0, f->spec->d_item * sizeof *out->x);
     for (size_t i = 0; i < n; i++) {
         const json_t *value = value_of(f, row, i, t->columns.list[i].name);
         n_found += value != NULL;
-        ok = read_column(f, value, i, at, out->x) && ok;
+        ok = read_column(f, value, i, at, out->x, &beyond) && ok;
         at += column_width(&t->columns.list[i]);
     }
+    if (out->beyond)
+        *out->beyond = beyond;
     if (f->known)
         ok = read_target(f, value_of(f, row, n, t->target), &out->y) && ok;
     if (f->known && t->forgets)
@@ -290,9 +295,11 @@ bool task_profile_read(const struct task_row_form *f, const json_t *profile, str
         struct cell cell;
         if (cell_of(f, value, digits, &cell) && cell.kind == CELL_ABSENT)
             continue;
-        bool read = read_column(&form, value, i, at, out->x);
+        double beyond = 0;
+        bool read = read_column(&form, value, i, at, out->x, &beyond);
         if (!read)
             memset(out->x + at, 0, column_width(&c->list[i]) * sizeof *out->x);
+        out->beyond[i] = beyond;
         out->has[i] = read;
         ok = read && ok;
     }

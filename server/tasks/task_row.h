@@ -22,6 +22,7 @@ typedef void task_row_fault_fn(void *arg, const char *column, const char *text);
 /* The columns that a task's profile has, for each of its rows. */
 struct task_profile {
     real *x;            /* (D) the places of those columns; the others are zeros */
+    double *beyond;     /* (columns) what x cannot say of it (engine/format/columns.h) */
     unsigned char *has; /* (columns) 1: the profile says it */
 };
 
@@ -49,9 +50,10 @@ struct task_row_form {
 
 /* What a row is to a model. */
 struct task_row_values {
-    real *x;     /* (D) the caller's room */
-    double y;    /* of known rows: the target as it is learned, or the number of the class */
-    double time; /* of known rows that age; else 0 */
+    real *x;        /* (D) the caller's room */
+    double *beyond; /* the caller's: what x cannot say of it; NULL: nobody asks */
+    double y;       /* of known rows: the target as it is learned, or the number of the class */
+    double time;    /* of known rows that age; else 0 */
 };
 
 /* Reads a row. False: something is wrong with it, and all of that was told. */

@@ -1,4 +1,5 @@
-/* The struct as it is, then the doubles of the layer, the numbers of the profile and a byte a column. */
+/* The struct as it is, then the doubles of the layer and one a column, the numbers of the profile, and a byte
+ * a column. */
 #include "server/tasks/task_state.h"
 
 #include <string.h>
@@ -13,8 +14,8 @@ _Static_assert(sizeof(struct task_state) % sizeof(double) == 0, "doubles follow"
 
 size_t task_state_bytes(const struct model_spec *spec)
 {
-    return sizeof(struct task_state) + task_layer_len(spec) * sizeof(double) + spec->d_item * sizeof(real) +
-           spec->task.columns.n;
+    return sizeof(struct task_state) + (task_layer_len(spec) + spec->task.columns.n) * sizeof(double) +
+           spec->d_item * sizeof(real) + spec->task.columns.n;
 }
 
 /* Where the parts are. */
@@ -22,7 +23,8 @@ static void views(const struct model_spec *spec, void *bytes, struct task_state 
 {
     double *layer = (double *)(void *)((char *)bytes + sizeof *out);
     task_layer_at(spec, layer, &out->layer);
-    out->profile.x = (real *)(void *)(layer + task_layer_len(spec));
+    out->profile.beyond = layer + task_layer_len(spec);
+    out->profile.x = (real *)(void *)(out->profile.beyond + spec->task.columns.n);
     out->profile.has = (unsigned char *)(out->profile.x + spec->d_item);
 }
 
@@ -36,6 +38,7 @@ void task_state_write(const struct model_spec *spec, const struct task_state *st
     memcpy(to.layer.factor, state->layer.factor,
            model_spec_packed(spec->task.d_basis) * sizeof *to.layer.factor);
     memcpy(to.profile.x, state->profile.x, spec->d_item * sizeof *to.profile.x);
+    memcpy(to.profile.beyond, state->profile.beyond, spec->task.columns.n * sizeof *to.profile.beyond);
     memcpy(to.profile.has, state->profile.has, spec->task.columns.n);
 }
 

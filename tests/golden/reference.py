@@ -67,25 +67,29 @@ class Tasks:
         return repr(float(value)).removesuffix(".0") if re.fullmatch(r"-?(0|[1-9]\d*)(\.\d+)?(e\d+)?", value) else value
 
     def inputs(self, rows):
-        x = []
+        """x, and of each row what x cannot say of it."""
+        x, beyond = [], []
         for row in rows:
             places = []
+            beyond.append(0)
             for c in self.task["columns"]:
                 value, number = row.get(c["name"]), c["kind"] == "number"
                 absent = value is None or (not number and self.one_form(value) not in c["values"])
                 if number:
                     v = c["mean"] if absent else {"true": 1, "false": 0}.get(value.lower()) if value.isalpha() else float(value)
-                    v = min(max(v, c["least"] - 3 * c["deviation"]), c["most"] + 3 * c["deviation"])
-                    places.append((v - c["mean"]) / c["deviation"])
+                    kept = min(max(v, c["least"] - 3 * c["deviation"]), c["most"] + 3 * c["deviation"])
+                    beyond[-1] += ((v - kept) / (3 * c["deviation"])) ** 2
+                    places.append((kept - c["mean"]) / c["deviation"])
                 else:
+                    beyond[-1] += absent and value is not None
                     places += [float(not absent and known == self.one_form(value)) for known in c["values"]]
                 places += [float(absent)] * c["optional"]
             x.append(places)
-        return np.array(x)
+        return np.array(x), np.array(beyond)
 
     def features(self, rows):
         """f0 and phi."""
-        x = self.inputs(rows)
+        x = self.inputs(rows)[0]
         h = x
         for n, layer in enumerate(self.task["features"]):
             h = ACTIVATIONS[layer["activation"]](h @ self.t["task.features.%d.weight" % n].T + self.t["task.features.%d.bias" % n])
@@ -130,19 +134,43 @@ class Tasks:
         return z[k] + (normal - at[k]) / (at[k + 1] - at[k]) * (z[k + 1] - z[k])
 
     def predict(self, layer, rows, interval=0.9):
-        """(n, 3) prediction and bounds, or (n, classes) probabilities."""
+        """(n, 5) prediction, bounds, deviation and its epistemic part, or (n, classes + 2) probabilities, their entropy and its
+        epistemic part."""
         f0, phi = self.features(rows)
-        own, target = np.einsum("ni,ij,nj->n", phi, layer["inverse"], phi), self.task["target"]
+        own, beyond, target = np.einsum("ni,ij,nj->n", phi, layer["inverse"], phi), self.inputs(rows)[1], self.task["target"]
         if "classes" in target:
-            logits = (f0 + phi @ layer["weights"]) / np.sqrt(1 + np.exp(self.t["task.scales"][1]) * own)[:, None]
-            p = np.exp(logits - logits.max(1, keepdims=True))
-            return p / p.sum(1, keepdims=True)
-        scale = np.sqrt(layer["tau"] * (layer["s2"] + own))
-        low, high = (scale * self.quantile((1 + side * interval) / 2, 2 * layer["a"], layer["n"]) for side in (-1, 1))
+            return self.probabilities(f0 + phi @ layer["weights"], np.exp(self.t["task.scales"][1]) * (own + beyond * (1 + own)))
+        narrow = layer["tau"] * (layer["s2"] + own)
+        scale, part = np.sqrt(narrow * (1 + beyond)), np.sqrt(layer["tau"] * own + narrow * beyond)
         middle, d = f0[:, 0] + phi @ layer["weights"], target["deviation"]
-        learned = np.stack([middle - target["shrink"] * scale ** 2 * d, middle + low, middle + high], 1)
-        values = learned * d + target["mean"]
-        return np.clip(np.exp(values) if target["log"] else values, target["least"], target["most"])
+
+        def target_of(learned):
+            values = learned * d + target["mean"]
+            return np.exp(np.minimum(values, 690)) if target["log"] else values
+
+        def bounds(probability, scale):
+            return (target_of(middle + scale * self.quantile((1 + side * probability) / 2, 2 * layer["a"], layer["n"]))
+                    for side in (-1, 1))
+
+        value, (low, high) = target_of(middle - target["shrink"] * narrow * d), bounds(interval, scale)
+        answers = np.clip(np.stack([value, np.minimum(low, value), np.maximum(high, value)]), target["least"], target["most"])
+        halves = [(high - low) / 2 for low, high in (bounds(0.682689492137086, s) for s in (scale, part))]
+        return np.vstack([answers, halves]).T
+
+    @staticmethod
+    def probabilities(logits, variance):
+        """The answered ones, and their uncertainty by free draws of the logits."""
+        def softmax(x):
+            e = np.exp(x - x.max(-1, keepdims=True))
+            return e / e.sum(-1, keepdims=True)
+
+        def entropy(p):
+            return -(p * np.log(np.maximum(p, 1e-300))).sum(-1)
+
+        p = softmax(logits / np.sqrt(1 + variance)[:, None])
+        noise = np.random.default_rng(1).normal(size=(20000, 1, logits.shape[1]))
+        drawn = softmax(logits + np.sqrt(4 / np.pi * variance)[:, None] * noise)
+        return np.column_stack([p, entropy(p), np.minimum(entropy(drawn.mean(0)) - entropy(drawn).mean(0), entropy(p))])
 
 
 class Model:

@@ -165,6 +165,59 @@ class Predictions(shops.Case):
         for x, y in zip(few, one[0]["samples"]):
             self.assertAlmostEqual(x, y, delta=0.01)  # whatever rows come behind
 
+    def test_quantiles_of_samples_are_the_bounds_of_intervals(self):
+        for known, task in ((6, "s21"), (0, "s22")):
+            body = {"rows": self.shops.asked(task, 14), "support": {"rows": self.shops.known(task, known)}, "clamp": False, "samples": 1000}
+            for share in (0.5, 0.9):
+                below = above = 0
+                rows = self.predicted(task, dict(body, interval=share))["predictions"]
+                for p in rows:
+                    below += sum(s < p["interval"][0] for s in p["samples"]) / 1000 / len(rows)
+                    above += sum(s > p["interval"][1] for s in p["samples"]) / 1000 / len(rows)
+                self.assertAlmostEqual(below, (1 - share) / 2, delta=0.03)
+                self.assertAlmostEqual(above, (1 - share) / 2, delta=0.03)
+
+    def test_the_epistemic_part_is_what_more_rows_take_away(self):
+        row, parts = self.shops.asked("s21")[:1], []
+        for n in (0, 2, 8, 16):
+            p = self.predicted("s21", {"rows": row, "support": {"rows": self.shops.known("s21", n)}})["predictions"][0]
+            self.assertLessEqual(p["epistemic"], p["deviation"])
+            parts.append(p["epistemic"])
+        self.assertEqual(parts, sorted(parts, reverse=True))
+        self.assertLess(parts[3], parts[0] / 3)
+
+    def test_what_lies_beyond_the_inputs_is_answered_less_surely_whoever_says_it(self):
+        row, known = self.shops.asked("s21")[0], {"rows": self.shops.known("s21")}
+        within, cut, twice = (self.predicted("s21", {"rows": [dict(row, price=price)], "support": known, "clamp": False})["predictions"][0]
+                              for price in (3, 50, 1000))
+        self.assertGreater(cut["epistemic"], 3 * within["epistemic"])
+        self.assertGreater(twice["epistemic"], 3 * cut["epistemic"])
+        self.assertEqual(cut["value"], twice["value"])  # both are answered as at the end of what inputs can say
+        self.assertGreater(twice["interval"][1] - twice["interval"][0], 3 * (cut["interval"][1] - cut["interval"][0]))
+        for key, value in (("price", 50), ("deal", "maybe")):
+            by_row = self.predicted("s21", {"rows": [dict(row, **{key: value})], "support": known, "unknown_category": "ignore"})
+            by_profile = self.predicted("s21", {"rows": [without(row, key)], "profile": {key: value}, "support": known,
+                                                "unknown_category": "ignore"})
+            self.assertEqual(by_row["predictions"], by_profile["predictions"])
+            self.assertGreater(by_row["predictions"][0]["epistemic"], 2 * within["epistemic"])
+
+    def test_classes_tell_what_more_rows_would_take_away_if_asked(self):
+        rows = [dict(without(r, "units"), busy="yes" if r["units"] > 30 else "no") for r in self.shops.rows["s20"]]
+        body = {"rows": [without(r, "busy") for r in rows[16:]], "uncertainty": True}
+        none = self.predicted("s20", body, model="busy", cold_start="true")["predictions"]
+        some = self.predicted("s20", dict(body, support={"rows": rows[:16]}), model="busy")["predictions"]
+        self.assertEqual(some, self.predicted("s20", dict(body, support={"rows": rows[:16]}), model="busy")["predictions"])
+        for p in none + some:
+            self.assertTrue(0 <= p["epistemic"] <= p["entropy"], p)
+        mean = [sum(p["epistemic"] for p in answers) / len(answers) for answers in (none, some)]
+        self.assertLess(mean[1], mean[0])
+        plain = self.predicted("s20", dict(body, uncertainty=False), model="busy", cold_start="true")["predictions"]
+        self.assertEqual([without(p, "epistemic") for p in none], plain)
+        other = self.predicted("s20", dict(body, seed=9), model="busy", cold_start="true")["predictions"]
+        self.assertNotEqual(none, other)
+        for a, b in zip(none, other):
+            self.assertAlmostEqual(a["epistemic"], b["epistemic"], delta=0.02)
+
     def test_classes_come_with_the_probability_of_each(self):
         rows = [dict(without(r, "units"), busy="yes" if r["units"] > 30 else "no") for r in self.shops.rows["s20"]]
         asked = [without(r, "busy") for r in rows[16:]]
@@ -236,8 +289,9 @@ class BadBodies(shops.Case):
         self.assertEqual(self.predict("s20", {"rows": [row]}, unknown_category="maybe").status, 400)
 
     def test_members_that_are_wrong_are_all_named(self):
-        faults = self.refused({"rows": 5, "support": 7, "profile": [], "interval": 1, "clamp": "no", "unknown_category": 1, "x": 1})
-        self.assertEqual(set(faults), {"/rows", "/support", "/profile", "/interval", "/clamp", "/unknown_category", "/x"})
+        faults = self.refused({"rows": 5, "support": 7, "profile": [], "interval": 1, "clamp": "no", "uncertainty": 1,
+                               "unknown_category": 1, "x": 1})
+        self.assertEqual(set(faults), {"/rows", "/support", "/profile", "/interval", "/clamp", "/uncertainty", "/unknown_category", "/x"})
         for bad in (1001, -1, 1.5, "5", None):
             self.assertEqual(set(self.refused({"rows": [], "samples": bad})), {"/samples"})
         self.assertEqual(set(self.refused({"rows": [], "samples": 5, "seed": -1})), {"/seed"})

@@ -56,7 +56,7 @@ static void check_x(const struct cell cells[N_COLUMNS], bool unknown_is_absent, 
     struct err e = {0};
     for (size_t i = 0; i <= WIDTH; i++)
         x[i] = (real)77;
-    ck_assert_msg(columns_encode(&columns, cells, unknown_is_absent, x, &e) == ERR_OK, "%s", e.text);
+    ck_assert_msg(columns_encode(&columns, cells, unknown_is_absent, x, NULL, &e) == ERR_OK, "%s", e.text);
     for (size_t i = 0; i < WIDTH; i++)
         ck_assert_msg(fabs((double)x[i] - expected[i]) < 1e-6, "x[%zu] is %g, not %g", i, (double)x[i],
                       expected[i]);
@@ -67,7 +67,7 @@ static void check_refused(const struct cell cells[N_COLUMNS], const char *reason
 {
     real x[WIDTH];
     struct err e = {0};
-    ck_assert_int_eq(columns_encode(&columns, cells, false, x, &e), ERR_INVALID);
+    ck_assert_int_eq(columns_encode(&columns, cells, false, x, NULL, &e), ERR_INVALID);
     ck_assert_msg(strstr(e.text, reason) != NULL, "'%s' does not say '%s'", e.text, reason);
 }
 
@@ -98,6 +98,30 @@ START_TEST(numbers_are_cut_to_the_range_of_training_and_three_deviations)
             (double[]){low, 0, 0, 0, 0, 1, 0, 1, 0});
     check_x((struct cell[]){number(20), number(40), text("red"), text("true")}, false,
             (double[]){5, 0, 0, 0, 0, 1, 0, 1, 0}); /* within the slack: as it is */
+}
+END_TEST
+
+static double beyond(const struct cell cells[N_COLUMNS])
+{
+    real x[WIDTH];
+    double found = 77;
+    ck_assert_int_eq(columns_encode(&columns, cells, true, x, &found, NULL), ERR_OK);
+    return found;
+}
+
+START_TEST(what_was_cut_and_values_that_training_had_not_are_told_beside)
+{
+    const struct cell within = number(35), red_cell = text("red"), two = text("2");
+    ck_assert_double_eq(beyond((struct cell[]){number(14), within, red_cell, two}), 0);
+    ck_assert_double_eq(beyond((struct cell[]){number(21), within, red_cell, two}), 0); /* cut from here on */
+    ck_assert_double_eq_tol(beyond((struct cell[]){number(27), within, red_cell, two}), 1, 1e-12);
+    ck_assert_double_eq_tol(beyond((struct cell[]){number(-14), within, red_cell, two}), 4, 1e-12);
+    ck_assert_double_eq_tol(beyond((struct cell[]){number(27), number(120), red_cell, two}), 2, 1e-12);
+    ck_assert_double_eq(beyond((struct cell[]){number(14), within, text("pink"), text("7")}), 2);
+    ck_assert_double_eq(
+        beyond((struct cell[]){number(14), {CELL_ABSENT, 0, {0}}, red_cell, {CELL_ABSENT, 0, {0}}}),
+        0); /* what is missing was missing in training */
+    ck_assert(isfinite(beyond((struct cell[]){number(1e308), number(-1e308), red_cell, two})));
 }
 END_TEST
 
@@ -157,7 +181,7 @@ START_TEST(a_value_that_is_longer_than_any_is_shown_in_part)
     longest[1] = 'y'; /* so that a cut at an even byte is one between characters, at an odd one is not */
     const struct cell cells[] = {
         number(10), number(40), {CELL_TEXT, NAN, {longest + 1, sizeof longest - 1}}, text("2")};
-    ck_assert_int_eq(columns_encode(&columns, cells, false, x, &e), ERR_INVALID);
+    ck_assert_int_eq(columns_encode(&columns, cells, false, x, NULL, &e), ERR_INVALID);
     ck_assert_uint_lt(strlen(e.text), 160);
     ck_assert_int_eq(e.text[strlen(e.text) - 1], '"');
     ck_assert_int_eq((unsigned char)e.text[strlen(e.text) - 2], 0xA9);
@@ -242,6 +266,7 @@ END_TEST
 SUITE("engine/format: columns", set_up, NULL, {a_column_takes_a_place_a_value_and_one_for_what_is_missing},
       {numbers_are_scaled_and_categories_are_a_one_in_their_place},
       {numbers_are_cut_to_the_range_of_training_and_three_deviations},
+      {what_was_cut_and_values_that_training_had_not_are_told_beside},
       {what_is_missing_is_a_one_in_the_last_place_alone}, {what_training_always_had_must_be_there},
       {a_value_has_one_form_whoever_writes_it}, {a_value_training_had_not_is_refused_or_counts_as_absent},
       {a_value_that_is_longer_than_any_is_shown_in_part},

@@ -63,7 +63,29 @@ START_TEST(it_rises_with_the_probability)
 }
 END_TEST
 
-SUITE("engine/network: task_quantiles", set_up, tear_down, {each_number_of_known_rows_has_its_row},
-      {without_a_table_it_is_student_s_t},
+START_TEST(draws_of_student_s_t_go_where_the_table_has_their_probability)
+{
+    const double freedoms[] = {2, 3.7, 12, 300};
+    struct task_quantile_map map;
+    for (size_t i = 0; i < 4; i++) {
+        task_quantile_map_make(table, 5, freedoms[i], &map);
+        for (double p = 0.0005; p < 0.9999; p += 0.0037) {
+            double t = student_t_quantile(p, freedoms[i]), z = task_quantile(table, 5, freedoms[i], p);
+            double most = p < 0.005 || p > 0.995 ? 0.1 : 0.02;
+            ck_assert_msg(fabs(task_quantile_mapped(&map, t) - z) < most, "%g, freedom %g: %g, not %g", p,
+                          freedoms[i], task_quantile_mapped(&map, t), z);
+        }
+        for (double t = -1e6, last = -INFINITY; t < 2e6; t += 3.1e4) {
+            double z = task_quantile_mapped(&map, t);
+            ck_assert(isfinite(z) && z >= last); /* also of draws that hardly ever are */
+            last = z;
+        }
+    }
+}
+END_TEST
+
+SUITE("engine/network: task_quantiles", set_up, tear_down,
+      {draws_of_student_s_t_go_where_the_table_has_their_probability},
+      {each_number_of_known_rows_has_its_row}, {without_a_table_it_is_student_s_t},
       {between_and_beyond_its_probabilities_it_is_linear_in_the_normal_distribution},
       {it_rises_with_the_probability})
