@@ -180,8 +180,8 @@ static bool read_contexts(struct request *r, const json_t *root, struct task_bod
 
 static bool read_members(struct request *r, const json_t *root, struct task_body *b)
 {
-    static const char *const keys[] = {"rows",    "columns",  "support", "contexts",
-                                       "profile", "interval", "clamp",   "unknown_category",
+    static const char *const keys[] = {"rows",    "columns",  "support",     "contexts",
+                                       "profile", "interval", "clamp",       "unknown_category",
                                        "samples", "seed",     "uncertainty", NULL};
     struct task_query *q = &b->query;
     struct json_place at = json_place_root(), support = json_place_key(&at, "support");

@@ -246,7 +246,7 @@ static enum err_code check_uses(const struct settings *s, const struct option *o
                                 int argc, char **argv, struct err *e)
 {
     const struct option_use uses[] = {
-        {"task task-profiles interval unknown-is-absent train", !s->tasks.rows, "goes with --rows"},
+        {"task task-profiles interval unknown-is-absent train outside", !s->tasks.rows, "goes with --rows"},
         {"candidates metrics users groups per-user threads "
          "allow-foreign-items",
          s->tasks.rows, "goes with --store, not with --rows"},
@@ -267,6 +267,9 @@ static int cmd_evaluate(int argc, char **argv)
          false},
         {"rows", OPTION_STRING, &s.tasks.rows, "FILE",
          "of a model of tasks: rows with the target, which are held out", 0, 0, false},
+        {"outside", OPTION_STRING, &s.tasks.outside, "FILE",
+         "of --rows: rows that are unlike these, without the target: does uncertainty tell them apart?", 0, 0,
+         false},
         {"task", OPTION_STRING, &s.tasks.columns.task, "COLUMNS",
          "of --rows: which columns say the task: store,brand", 0, 0, false},
         {"task-profiles", OPTION_STRING, &s.tasks.columns.profiles, "FILE",

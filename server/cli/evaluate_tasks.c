@@ -8,6 +8,7 @@
 #include "server/tasks/task_baselines.h"
 #include "server/tasks/task_calibration.h"
 #include "server/tasks/task_measures.h"
+#include "server/tasks/task_outside.h"
 #include "server/tasks/task_subset.h"
 
 #include <inttypes.h>
@@ -65,6 +66,7 @@ struct result {
     struct task_measures by_known[N_TASK_KNOWN_RANGES][MOST_SYSTEMS];
     struct task_measures by_count[EVALUATION_MAX_COUNTS][ALWAYS]; /* (n_counts) */
     struct task_calibration calibration[MOST_SYSTEMS];
+    struct task_outside outside;
     size_t n_tasks, n_unseen;                        /* unseen: of which no row is known */
     struct task_difference difference[MOST_SYSTEMS]; /* of the model less the system */
     enum task_measure compared;                      /* of which it is */
@@ -120,6 +122,26 @@ static enum err_code measure_counts(const struct evaluate_tasks *t, const struct
         code = measure_count(t, m, asked, known, t->counts[i], &r->by_count[i][MODEL], e);
         r->by_count[i][NOTHING_KNOWN] = r->all[NOTHING_KNOWN];
     }
+    return code;
+}
+
+/* The other table is asked with the same rows known. */
+static enum err_code measure_outside(struct evaluate_tasks *t, const struct model *m,
+                                     const struct task_file *asked, const struct task_answers *answers,
+                                     const struct task_file *known, struct result *r, struct err *e)
+{
+    struct task_file file = {0};
+    struct task_answers others = {0};
+    enum err_code code = task_file_read(t->outside, &t->columns, m, false, t->unknown_is_absent, &file, e);
+    if (!code)
+        code = task_answers_make(m, &file.rows, &file.data, &known->rows, t->known ? &known->data : NULL,
+                                 &others, e);
+    const struct task_answered inside = {answers, &asked->data, &asked->rows.tasks};
+    const struct task_answered outside = {&others, &file.data, &file.rows.tasks};
+    if (!code)
+        code = task_outside_make(&inside, &outside, t->seed, &r->outside, e);
+    task_answers_fini(&others);
+    task_file_fini(&file);
     return code;
 }
 
@@ -181,7 +203,24 @@ static void add_calibration(struct buf *b, const struct result *r)
     buf_addc(b, '}');
 }
 
-static enum err_code print_json(const struct evaluate_tasks *t, const struct result *r, struct err *e)
+static void add_outside(struct buf *b, const struct result *r, const struct model_spec *spec)
+{
+    static const char *const keys[] = {"auroc", "low", "high", "inside", "outside"};
+    buf_addf(b, ",\"outside\":{\"rows\":%zu", r->outside.n_rows);
+    for (size_t u = 0; u < N_TASK_UNCERTAINTIES; u++) {
+        const double figures[] = {r->outside.by[u].area, r->outside.by[u].low, r->outside.by[u].high,
+                                  r->outside.by[u].inside, r->outside.by[u].outside};
+        buf_addf(b, ",\"%s\":{", task_uncertainty_name((enum task_uncertainty)u, spec));
+        for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
+            buf_addf(b, isfinite(figures[i]) ? "%s\"%s\":%.6g" : "%s\"%s\":null", i ? "," : "", keys[i],
+                     figures[i]);
+        buf_addc(b, '}');
+    }
+    buf_addc(b, '}');
+}
+
+static enum err_code print_json(const struct evaluate_tasks *t, const struct result *r,
+                                const struct model_spec *spec, struct err *e)
 {
     struct buf b;
     buf_init(&b, 1 << 20);
@@ -199,6 +238,8 @@ static enum err_code print_json(const struct evaluate_tasks *t, const struct res
     buf_addc(&b, '}');
     add_by_count(&b, t, r);
     add_calibration(&b, r);
+    if (t->outside)
+        add_outside(&b, r, spec);
     buf_addc(&b, '}');
     enum err_code code = buf_check(&b, "the result", e);
     if (!code)
@@ -216,7 +257,19 @@ static void print_line(const char *what, const struct task_measures *m)
     (void)printf("\n");
 }
 
-static void print_text(const struct evaluate_tasks *t, const struct result *r, bool classes)
+static void print_outside(const struct result *r, const struct model_spec *spec)
+{
+    (void)printf("%zu rows outside are told from the others (area under the ROC curve, 95 %% intervals over "
+                 "tasks)\n",
+                 r->outside.n_rows);
+    for (size_t u = 0; u < N_TASK_UNCERTAINTIES; u++)
+        (void)printf("by %-17s %.4g, between %.4g and %.4g; on the mean %.4g inside, %.4g outside\n",
+                     task_uncertainty_name((enum task_uncertainty)u, spec), r->outside.by[u].area,
+                     r->outside.by[u].low, r->outside.by[u].high, r->outside.by[u].inside,
+                     r->outside.by[u].outside);
+}
+
+static void print_text(const struct evaluate_tasks *t, const struct result *r, const struct model_spec *spec)
 {
     (void)printf("%zu tasks, of %zu of which no row is known\n%-20s %8s\n", r->n_tasks, r->n_unseen, "",
                  "rows");
@@ -240,8 +293,10 @@ static void print_text(const struct evaluate_tasks *t, const struct result *r, b
         print_line(what, &r->by_count[i][MODEL]);
     }
     (void)printf("calibration: %s are %.3g away from what they should be (nothing known %.3g)\n",
-                 classes ? "probabilities" : "intervals", r->calibration[MODEL].error,
+                 spec->task.n_classes ? "probabilities" : "intervals", r->calibration[MODEL].error,
                  r->calibration[NOTHING_KNOWN].error);
+    if (t->outside)
+        print_outside(r, spec);
 }
 
 /* ---- all of it ---- */
@@ -335,10 +390,12 @@ enum err_code evaluate_tasks_run(struct evaluate_tasks *t, struct err *e)
         code = measure(t, answers, &tables.asked.data, &r, e);
     if (!code)
         code = measure_counts(t, m, &tables.asked, &tables.known, &r, e);
+    if (!code && t->outside)
+        code = measure_outside(t, m, &tables.asked, &answers[MODEL], &tables.known, &r, e);
     if (!code && t->json)
-        code = print_json(t, &r, e);
+        code = print_json(t, &r, &m->spec, e);
     else if (!code)
-        print_text(t, &r, m->spec.task.n_classes > 0);
+        print_text(t, &r, &m->spec);
     for (size_t s = 0; s < MOST_SYSTEMS; s++)
         task_answers_fini(&answers[s]);
     task_file_fini(&tables.trained);

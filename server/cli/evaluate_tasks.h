@@ -13,6 +13,7 @@
 
 struct evaluate_tasks {
     const char *model, *rows, *known, *trained; /* trained: what the model was trained from; or NULL */
+    const char *outside; /* rows unlike these, which uncertainty is to tell from them; NULL: none */
     struct task_options columns;
     double interval;
     bool unknown_is_absent, json;

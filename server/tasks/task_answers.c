@@ -216,7 +216,8 @@ static double half_width(const struct task_answers *a, size_t i, struct task_bou
 void task_answers_deviations(const struct task_answers *a, size_t i, struct task_bounds bounds,
                              double *deviation, double *epistemic)
 {
-    double own = sqrt(a->own[i] * a->own[i] + a->spread[i] * a->spread[i] * a->beyond[i]);
+    double beyond = a->beyond ? a->beyond[i] : 0;
+    double own = sqrt(a->own[i] * a->own[i] + a->spread[i] * a->spread[i] * beyond);
     *deviation = half_width(a, i, bounds, task_answers_scale(a, i));
     *epistemic = half_width(a, i, bounds, own);
 }

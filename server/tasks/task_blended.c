@@ -4,6 +4,7 @@
 #include "engine/network/task_blend.h"
 
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
 /* Leaves in the room's profile the columns that all states have with the same values. */
@@ -17,8 +18,11 @@ static void agree(struct task_room *r, const struct task_state *states, size_t n
                memcmp(states[k].profile.x + at, states[0].profile.x + at, n_bytes) == 0)
             k++;
         r->profile.has[i] = k == n;
+        r->profile.beyond[i] = 0;
         if (k == n)
             memcpy(r->profile.x + at, states[0].profile.x + at, n_bytes);
+        for (size_t j = 0; j < n && k == n; j++) /* cut to the same, from further off */
+            r->profile.beyond[i] = fmax(r->profile.beyond[i], states[j].profile.beyond[i]);
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "engine/rank/bootstrap.h"
+#include "server/tasks/roc.h"
 
 #include <math.h>
 #include <stdint.h>
@@ -76,41 +77,17 @@ static void measure_numbers(const struct choice *c, double interval, struct task
     out->n_rows = n;
 }
 
-struct scored {
-    double score;
-    bool is_second; /* of the second class */
-};
-
-static int by_score(const void *a, const void *b)
-{
-    double x = ((const struct scored *)a)->score, y = ((const struct scored *)b)->score;
-    return (x > y) - (x < y);
-}
-
-/* The probability that a row of the second class has a greater score than one of the first, ties counting
- * half (Mann and Whitney 1947). */
 static enum err_code measure_auc(const struct choice *c, struct task_measures *out, struct err *e)
 {
-    struct scored *rows = mem_alloc_array(c->a->n + 1, sizeof *rows);
-    size_t n = 0, n_second = 0;
-    double ranks = 0;
+    struct roc_row *rows = mem_alloc_array(c->a->n + 1, sizeof *rows);
+    size_t n = 0;
     if (!rows)
         return err_set(e, ERR_NOMEM, "no memory for %zu scores", c->a->n);
     for (size_t i = 0; i < c->a->n; i++)
-        if (is_chosen(c, i)) {
-            rows[n++] = (struct scored){c->a->value[2 * i + 1], c->y[i] == 1};
-            n_second += c->y[i] == 1;
-        }
-    qsort(rows, n, sizeof *rows, by_score);
-    for (size_t from = 0, end; from < n; from = end) {
-        for (end = from + 1; end < n && rows[end].score == rows[from].score; end++)
-            ;
-        for (size_t i = from; i < end; i++)
-            ranks += rows[i].is_second ? ((double)from + (double)end + 1) / 2 : 0;
-    }
-    double pairs = (double)n_second * (double)(n - n_second);
-    if (pairs > 0)
-        out->value[TASK_AUC] = (ranks - (double)n_second * ((double)n_second + 1) / 2) / pairs;
+        if (is_chosen(c, i))
+            rows[n++] = (struct roc_row){.score = c->a->value[2 * i + 1], .is_second = c->y[i] == 1};
+    roc_sort(rows, n);
+    out->value[TASK_AUC] = roc_area(rows, n, NULL);
     mem_free(rows);
     return ERR_OK;
 }

@@ -246,6 +246,35 @@ class Tasks(unittest.TestCase):
             self.assertEqual(r.stdout, "")
             self.assertIn(told, r.stderr)
 
+    def test_rows_unlike_the_others_are_told_by_how_unsure_they_are(self):
+        measured = self.file("inside.csv", csv(self.asked))
+        strange = self.file("strange.csv", csv([(s, d, p + 9, k) for s, d, p, k, _ in self.asked], ("shop", "day", "price", "deal")))
+        args = ("evaluate", "--model", self.model, "--rows", measured, "--known", self.known_path, "--task", "shop", "--outside")
+        found = json.loads(done(*args, strange, "--json"))["outside"]
+        self.assertEqual(found["rows"], len(self.asked))
+        self.assertGreater(found["epistemic"]["auroc"], 0.9)
+        self.assertGreater(found["epistemic"]["outside"], 2 * found["epistemic"]["inside"])
+        for by in ("epistemic", "deviation"):
+            self.assertLessEqual(found[by]["low"], found[by]["auroc"])
+            self.assertLessEqual(found[by]["auroc"], found[by]["high"])
+        same = json.loads(done(*args, measured, "--json"))["outside"]
+        self.assertEqual((same["epistemic"]["auroc"], same["deviation"]["auroc"]), (0.5, 0.5))
+        printed = done(*args, strange)
+        self.assertIn("%d rows outside are told from the others" % len(self.asked), printed)
+        plain = json.loads(done(*args[:-1], "--json"))
+        self.assertNotIn("outside", plain)
+        missing = self.file("missing.csv", csv([r[:2] for r in self.asked], ("shop", "day")))
+        self.assertNotEqual(run(*args, missing).returncode, 0)
+
+    def test_how_unsure_a_prediction_is_are_two_columns_if_asked(self):
+        args = ("predict", "--model", self.model, "--rows", self.asked_path, "--task", "shop", "--uncertainty")
+        names, cold = table_of(done(*args))
+        self.assertEqual(names, ["task", "units", "low", "high", "deviation", "epistemic", "known"])
+        warm = table_of(done(*args, "--known", self.known_path))[1]
+        for a, b in zip(cold, warm):
+            self.assertLessEqual(float(a["epistemic"]), float(a["deviation"]))
+            self.assertLess(float(b["epistemic"]), float(a["epistemic"]))
+
     def test_columns_that_the_model_does_not_know_are_named(self):
         table = self.file("colour.csv", csv([r + ("x",) for r in self.asked], ("shop", "day", "price", "deal", "units", "Price")))
         told = "the model does not know, and ignores, the column 'Price'\n"
