@@ -1,6 +1,8 @@
 /* Forward and backward side by side, so that a change of one is seen beside the other. */
 #include "engine/network/layers.h"
 
+#include "engine/kernels/blas.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -100,6 +102,25 @@ void norm_backward(const struct model_spec *spec, const real *weight, const real
         for (size_t i = at; i < at + widths[k]; i++)
             dx[i] = scale * (dy[i] * weight[i] - sum - (x[i] - mean) * scale * dot);
     }
+}
+
+void dense_forward(const real *x, size_t n, size_t d_in, const real *w, const real *bias, size_t d_out,
+                   real *y)
+{
+    for (size_t i = 0; i < n; i++)
+        memcpy(y + i * d_out, bias, d_out * sizeof *y);
+    blas_gemm(BLAS_AS_IS, BLAS_TRANSPOSED, n, d_out, d_in, 1, x, d_in, w, d_in, 1, y, d_out);
+}
+
+void dense_backward(const real *x, size_t n, size_t d_in, const real *w, size_t d_out, const real *dy,
+                    real beta, real *dx, real *dw, real *dbias)
+{
+    blas_gemm(BLAS_TRANSPOSED, BLAS_AS_IS, d_out, d_in, n, 1, dy, d_out, x, d_in, 1, dw, d_in);
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < d_out; j++)
+            dbias[j] += dy[i * d_out + j];
+    if (dx)
+        blas_gemm(BLAS_AS_IS, BLAS_AS_IS, n, d_in, d_out, 1, dy, d_out, w, d_in, beta, dx, d_in);
 }
 
 void activation_forward(enum activation a, real *x, size_t n)

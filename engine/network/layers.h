@@ -1,4 +1,5 @@
-/* layers - the small layers between the products, each with its backward: normalisation and activation.
+/* layers - the small layers between the products, each with its backward: normalisation and activation; and
+ * the dense layer on rows.
  * Layer: engine/network
  * Threads: any.
  * Memory: none. */
@@ -30,6 +31,15 @@ void norm_lanes(const struct model_spec *spec, const real *weight, const real *b
 /* dx (C) is set, dweight and dbias (C) are added to, from dy (C). */
 void norm_backward(const struct model_spec *spec, const real *weight, const real *x, const real *saved,
                    const real *dy, real *dx, real *dweight, real *dbias);
+
+/* y (n, d_out) = x (n, d_in) w^T + bias for w (d_out, d_in). */
+void dense_forward(const real *x, size_t n, size_t d_in, const real *w, const real *bias, size_t d_out,
+                   real *y);
+
+/* From dy (n, d_out): dx (n, d_in) = dy w + beta dx, NULL where it is not wanted; dw += dy^T x, dbias += the
+ * columns' sums. */
+void dense_backward(const real *x, size_t n, size_t d_in, const real *w, size_t d_out, const real *dy,
+                    real beta, real *dx, real *dw, real *dbias);
 
 /* In place. */
 void activation_forward(enum activation a, real *x, size_t n);

@@ -1,7 +1,6 @@
 /* The products over rows are BLAS's on the engine's scalar; what is solved is small and in double. */
 #include "engine/network/task_head.h"
 
-#include "engine/kernels/blas.h"
 #include "engine/kernels/small_solve.h"
 #include "engine/network/layers.h"
 
@@ -24,15 +23,6 @@ size_t task_features_workspace_len(const struct model_spec *spec, size_t n)
     return n * (2 * widest(spec) + task_spec_d_features(spec));
 }
 
-/* y (n, d_out) = x (n, d_in) w^T + bias. */
-static void dense(const real *x, size_t n, size_t d_in, const real *w, const real *bias, size_t d_out,
-                  real *y)
-{
-    for (size_t i = 0; i < n; i++)
-        memcpy(y + i * d_out, bias, d_out * sizeof *y);
-    blas_gemm(BLAS_AS_IS, BLAS_TRANSPOSED, n, d_out, d_in, 1, x, d_in, w, d_in, 1, y, d_out);
-}
-
 void task_features_kept(const struct model_spec *spec, const struct model_params *params, const real *x,
                         size_t n, real *const *out, real *z, real *f0, real *phi)
 {
@@ -41,7 +31,7 @@ void task_features_kept(const struct model_spec *spec, const struct model_params
     const real *h = x;
     for (size_t i = 0; i < t->n_features; i++) {
         size_t d_out = t->features[i].d_out;
-        dense(h, n, d_in, params->features[i].weight, params->features[i].bias, d_out, out[i]);
+        dense_forward(h, n, d_in, params->features[i].weight, params->features[i].bias, d_out, out[i]);
         activation_forward(t->features[i].activation, out[i], n * d_out);
         h = out[i];
         d_in = d_out;
@@ -50,9 +40,9 @@ void task_features_kept(const struct model_spec *spec, const struct model_params
         memcpy(z + i * d_z, h + i * d_hidden, d_hidden * sizeof *z);
         memcpy(z + i * d_z + d_hidden, x + i * spec->d_item, spec->d_item * sizeof *z);
     }
-    dense(z, n, d_z, params->shared, params->shared_bias, spec->d_output, f0);
+    dense_forward(z, n, d_z, params->shared, params->shared_bias, spec->d_output, f0);
     if (phi)
-        dense(z, n, d_z, params->basis, params->basis_bias, t->d_basis, phi);
+        dense_forward(z, n, d_z, params->basis, params->basis_bias, t->d_basis, phi);
 }
 
 void task_features(const struct model_spec *spec, const struct model_params *params, const real *x, size_t n,

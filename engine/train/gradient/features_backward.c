@@ -1,7 +1,6 @@
 #include "engine/train/gradient/features_backward.h"
 
 #include "base/mem.h"
-#include "engine/kernels/blas.h"
 #include "engine/network/layers.h"
 #include "engine/network/task_head.h"
 
@@ -42,18 +41,6 @@ void features_tape_forward(struct features_tape *t, const struct model_params *p
                            size_t n, real *f0, real *phi)
 {
     task_features_kept(t->spec, params, x, n, t->out, t->z, f0, phi);
-}
-
-/* dx (n, d_in) = dy w + beta dx; dw += dy^T x, dbias += the columns' sums. dx NULL: not wanted. */
-static void dense_backward(const real *x, size_t n, size_t d_in, const real *w, size_t d_out, const real *dy,
-                           real beta, real *dx, real *dw, real *dbias)
-{
-    blas_gemm(BLAS_TRANSPOSED, BLAS_AS_IS, d_out, d_in, n, 1, dy, d_out, x, d_in, 1, dw, d_in);
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < d_out; j++)
-            dbias[j] += dy[i * d_out + j];
-    if (dx)
-        blas_gemm(BLAS_AS_IS, BLAS_AS_IS, n, d_in, d_out, 1, dy, d_out, w, d_in, beta, dx, d_in);
 }
 
 /* The part of dz that is of the inputs as they are. */
