@@ -77,6 +77,26 @@ class Crowded(unittest.TestCase):
             for s in old + new:
                 s.close()
 
+    def test_many_addresses_together_lock_nobody_out(self):
+        """Each keeps to its share, and all of them are more than there is room for: the longest silent of all goes, so that the next one gets
+        an answer and not only the places that are kept for probes."""
+        with hn.Server("--max-connections", 20, "--max-connections-per-address", 10) as server:
+            slow = []
+            for i in range(60):
+                s = socket.socket()
+                s.bind((f"127.0.1.{1 + i % 20}", 0))
+                s.settimeout(hn.PATIENCE)
+                s.connect((server.host, server.port))
+                s.sendall(HALF)
+                slow.append(s)
+                if i % 10 == 9:
+                    self.assertEqual(server.request("GET", "/v1/users/u1").status, 200)
+            self.assertGreater(server.metric("connections_evicted_total"), 35)
+            self.assertLessEqual(server.metric("connections"), 21)
+            hn.eventually(lambda: all(map(ended, slow[:30])), "the longest silent to go")
+            for s in slow:
+                s.close()
+
     def test_an_address_has_a_share(self):
         """One address takes its own places again; another one is not touched."""
         with hn.Server("--max-connections", 20, "--max-connections-per-address", 5) as server:
