@@ -133,6 +133,32 @@ START_TEST(processors_are_those_of_the_affinity)
 }
 END_TEST
 
+/* What the process's groups are said to allow; 0: what they do. */
+static double quota;
+struct cgroup_limits __real_cgroup_read(const char *at);
+struct cgroup_limits __wrap_cgroup_read(const char *at);
+struct cgroup_limits __wrap_cgroup_read(const char *at)
+{
+    return quota > 0 ? (struct cgroup_limits){quota, UINT64_MAX} : __real_cgroup_read(at);
+}
+
+START_TEST(processors_are_no_more_than_the_quota_has_begun)
+{
+    cpu_set_t all;
+    ck_assert_int_eq(sched_getaffinity(0, sizeof all, &all), 0);
+    const size_t n = (size_t)CPU_COUNT(&all);
+    const struct {
+        double quota;
+        size_t processors;
+    } cases[] = {{0.25, 1}, {1, 1}, {1.5, n < 2 ? n : 2}, {1e6, n}, {INFINITY, n}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        quota = cases[i].quota;
+        ck_assert_uint_eq(machine_processors(), cases[i].processors);
+    }
+    quota = 0;
+}
+END_TEST
+
 START_TEST(address_space_left_is_that_of_the_limit)
 {
     const char *which;
@@ -152,4 +178,5 @@ END_TEST
 SUITE("base/machine", make_root, remove_root, {nothing_to_read_limits_nothing},
       {the_least_of_a_group_and_its_parents_counts}, {a_container_sees_its_own_group_at_the_mount_point},
       {hierarchies_of_version_1_are_read}, {no_limit_is_written_in_many_ways},
-      {processors_are_those_of_the_affinity}, {address_space_left_is_that_of_the_limit})
+      {processors_are_those_of_the_affinity}, {processors_are_no_more_than_the_quota_has_begun},
+      {address_space_left_is_that_of_the_limit})
