@@ -93,6 +93,7 @@ struct store_backend {
     /* ---- bulk, and loads ---- */
     enum err_code (*bulk_begin)(struct store_conn *c, struct store_bulk **out, struct err *e);
     enum err_code (*bulk_user)(struct store_bulk *b, struct text id, struct text profile, struct err *e);
+    enum err_code (*bulk_seen_user)(struct store_bulk *b, struct text id, struct text profile, struct err *e);
     enum err_code (*bulk_item)(struct store_bulk *b, const struct store_item *item, struct err *e);
     enum err_code (*bulk_interaction)(struct store_bulk *b, struct text user, struct text item, double weight,
                                       double rating, int64_t timestamp, struct err *e);
@@ -108,6 +109,7 @@ struct store_backend {
                                       double rating, int64_t timestamp, struct err *e);
     enum err_code (*load_new_user)(struct store_load *l, struct text id, struct text profile, struct err *e);
     enum err_code (*load_new_item)(struct store_load *l, const struct store_item *item, struct err *e);
+    enum err_code (*load_seen_user)(struct store_load *l, struct text id, struct err *e);
     enum err_code (*load_stage)(struct store_load *l, struct err *e);
     bool (*load_is_staged)(const struct store_load *l);
     int64_t (*load_repeated)(const struct store_load *l);

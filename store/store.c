@@ -60,6 +60,13 @@ static enum err_code check_text(struct text text, size_t limit, const char *what
     return ERR_OK;
 }
 
+/* A user or a task: `what`, and its profile. */
+static enum err_code check_record(struct text id, const char *what, struct text profile, struct err *e)
+{
+    enum err_code code = check_id(id, what, e);
+    return code ? code : check_text(profile, LIMIT_PROFILE_BYTES, "a profile", e);
+}
+
 static enum err_code check_item(const struct store_item *item, struct err *e)
 {
     enum err_code code = check_id(item->id, "item", e);
@@ -242,9 +249,7 @@ void store_rollback(struct store_conn *c)
 enum err_code store_put_user(struct store_conn *c, struct text id, struct text profile, int64_t *revision,
                              bool *created, struct err *e)
 {
-    enum err_code code = check_id(id, "user", e);
-    if (!code)
-        code = check_text(profile, LIMIT_PROFILE_BYTES, "a profile", e);
+    enum err_code code = check_record(id, "user", profile, e);
     return code ? code : c->backend->put_user(c, id, profile, revision, created, e);
 }
 
@@ -417,9 +422,7 @@ enum err_code store_each_task(struct store_conn *c, store_task_fn *fn, void *arg
 enum err_code store_put_task(struct store_conn *c, struct text id, struct text profile, bool keeps_rows,
                              int64_t *revision, bool *created, struct err *e)
 {
-    enum err_code code = check_id(id, "task", e);
-    if (!code)
-        code = check_text(profile, LIMIT_PROFILE_BYTES, "a profile", e);
+    enum err_code code = check_record(id, "task", profile, e);
     return code ? code : c->backend->put_task(c, id, profile, keeps_rows, revision, created, e);
 }
 
@@ -470,10 +473,14 @@ enum err_code store_bulk_begin(struct store_conn *c, struct store_bulk **out, st
 
 enum err_code store_bulk_user(struct store_bulk *b, struct text id, struct text profile, struct err *e)
 {
-    enum err_code code = check_id(id, "user", e);
-    if (!code)
-        code = check_text(profile, LIMIT_PROFILE_BYTES, "a profile", e);
+    enum err_code code = check_record(id, "user", profile, e);
     return code ? code : b->backend->bulk_user(b, id, profile, e);
+}
+
+enum err_code store_bulk_seen_user(struct store_bulk *b, struct text id, struct text profile, struct err *e)
+{
+    enum err_code code = check_record(id, "user", profile, e);
+    return code ? code : b->backend->bulk_seen_user(b, id, profile, e);
 }
 
 enum err_code store_bulk_item(struct store_bulk *b, const struct store_item *item, struct err *e)
@@ -537,10 +544,13 @@ enum err_code store_load_interaction(struct store_load *l, struct text user, str
 
 enum err_code store_load_new_user(struct store_load *l, struct text id, struct text profile, struct err *e)
 {
-    enum err_code code = check_id(id, "user", e);
-    if (!code)
-        code = check_text(profile, LIMIT_PROFILE_BYTES, "a profile", e);
+    enum err_code code = check_record(id, "user", profile, e);
     return code ? code : l->backend->load_new_user(l, id, profile, e);
+}
+
+enum err_code store_load_seen_user(struct store_load *l, struct text id, struct err *e)
+{
+    return l->backend->load_seen_user(l, id, e);
 }
 
 enum err_code store_load_new_item(struct store_load *l, const struct store_item *item, struct err *e)

@@ -446,6 +446,9 @@ struct store_bulk;
 enum err_code store_bulk_begin(struct store_conn *c, struct store_bulk **out, struct err *e) ERR_MUST_CHECK;
 enum err_code store_bulk_user(struct store_bulk *b, struct text id, struct text profile,
                               struct err *e) ERR_MUST_CHECK;
+/* The same of a user whom a load saw or wrote ahead: who was deleted since is left out. */
+enum err_code store_bulk_seen_user(struct store_bulk *b, struct text id, struct text profile,
+                                   struct err *e) ERR_MUST_CHECK;
 /* Key and revision are ignored. An item that was deleted stays so, but for a load that replaces the items. */
 enum err_code store_bulk_item(struct store_bulk *b, const struct store_item *item,
                               struct err *e) ERR_MUST_CHECK;
@@ -453,8 +456,7 @@ enum err_code store_bulk_interaction(struct store_bulk *b, struct text user, str
                                      double rating, int64_t timestamp,
                                      struct err *e) ERR_MUST_CHECK; /* creates what is missing */
 
-/* Says, before the first row, that the items the load has rows of are all there are: deleted ones come
- * back. */
+/* Before the first row: the items that the load has rows of are all there are. Deleted ones come back. */
 void store_bulk_replace_items(struct store_bulk *b);
 
 /* An item of which the load has a row that changes nothing. */
@@ -491,16 +493,18 @@ enum err_code store_load_interaction(struct store_load *l, struct text user, str
 
 /* A user or item that the store does not have: written at once, in short transactions with pauses for others
  * who write, and there when the load is. An id twice is none. Who registers it meanwhile has it, and nothing
- * of it is the load's: the log of changes says so, as of any other. Who is deleted after that may be there or
- * not. ERR_BUSY: another load is at work. */
+ * of it is the load's: the log of changes says so, as of any other. Who is deleted once it is written stays
+ * deleted. ERR_BUSY: another load is at work. */
 enum err_code store_load_new_user(struct store_load *l, struct text id, struct text profile,
                                   struct err *e) ERR_MUST_CHECK;
 enum err_code store_load_new_item(struct store_load *l, const struct store_item *item,
                                   struct err *e) ERR_MUST_CHECK;
 
+/* The caller saw this user: deleted since, he stays so, whatever interactions of before say. */
+enum err_code store_load_seen_user(struct store_load *l, struct text id, struct err *e) ERR_MUST_CHECK;
+
 /* Ends the collecting and, where interactions are many, merges them with what the store has into a table that
- * nobody reads yet, in short transactions with pauses for others who write. ERR_BUSY: another load does
- * so. */
+ * nobody reads yet, in short transactions with pauses for others. ERR_BUSY: another load does so. */
 enum err_code store_load_stage(struct store_load *l, struct err *e) ERR_MUST_CHECK;
 
 bool store_load_is_staged(const struct store_load *l);
@@ -509,9 +513,10 @@ bool store_load_is_staged(const struct store_load *l);
 int64_t store_load_repeated(const struct store_load *l);
 
 /* Makes all of it part of the caller's transaction and of its bulk load, which had no rows yet if
- * interactions are staged; new users and items are not among the rows that a bulk load counts, and known to
- * it afterwards only. As store_bulk_interaction for each of them, but that who was deleted since the staging
- * stays deleted. *n_older: as store_bulk_end has it, of what was staged. */
+ * interactions are staged; new users and items are not among the rows that a bulk load counts, and known
+ * to it afterwards only. As store_bulk_interaction for each of them, but that who was deleted since he was
+ * staged, seen or written ahead stays so, in the bulk load too. *n_older: as store_bulk_end, of what is
+ * staged. */
 enum err_code store_load_apply(struct store_load *l, struct store_bulk *b, int64_t *n_older,
                                struct err *e) ERR_MUST_CHECK;
 

@@ -56,7 +56,8 @@ static enum err_code put_user(struct import *im, const struct import_file *file,
     if (code)
         return err_prefix(e, "%s:%" PRIu64, file->path, row->line);
     import_fields_compare(&im->fields, file, &im->partial.object, row->object, im->report);
-    return store_bulk_user(im->bulk, row->user, profile, e);
+    return im->ahead[TABLE_USERS].begun ? store_bulk_seen_user(im->bulk, row->user, profile, e)
+                                        : store_bulk_user(im->bulk, row->user, profile, e);
 }
 
 static enum err_code put_item(struct import *im, const struct import_file *file, const struct table_row *row,
@@ -105,6 +106,8 @@ static enum err_code put_context(struct import *im, const struct table_row *row,
     int64_t revision;
     bool created;
     enum err_code code = store_touch_user(im->conn, row->user, &revision, NULL);
+    if (code == ERR_NOTFOUND && import_ahead_saw(&im->ahead[TABLE_USERS], row->user))
+        return ERR_OK; /* he was deleted meanwhile */
     if (code == ERR_NOTFOUND)
         code = store_put_user(im->conn, row->user, (struct text){NULL, 0}, &revision, &created, e);
     else if (code)
@@ -323,7 +326,7 @@ static void take_back(struct import *im, const struct row_place *place, const st
 static enum err_code put_kind(struct import *im, enum table_kind kind, struct err *e)
 {
     struct row_file *rows = &im->rows[kind];
-    enum err_code code = im->bulk ? import_ahead_put(&im->ahead[kind], im->conn, im->bulk, e) : ERR_OK;
+    enum err_code code = im->bulk ? import_ahead_put(&im->ahead[kind], im->bulk, e) : ERR_OK;
     if (!code)
         code = row_file_rewind(rows, e);
     for (bool got = true; got && !code && !im->failed;) {

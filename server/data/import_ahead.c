@@ -3,7 +3,6 @@
 #include "server/data/import_ahead.h"
 
 #include "base/hash.h"
-#include "base/limits.h"
 #include "base/mem.h"
 
 #include <string.h>
@@ -58,6 +57,11 @@ static struct import_id *place_of(struct import_id *ids, size_t capacity, uint64
     while (ids[at].hash && ids[at].hash != hash)
         at = (at + 1) & (capacity - 1);
     return &ids[at];
+}
+
+bool import_ahead_saw(const struct import_ahead *a, struct text user)
+{
+    return a->n_ids && place_of(a->ids, a->capacity, hash_of(user))->hash;
 }
 
 static enum err_code grow(struct import_ahead *a, struct err *e)
@@ -122,6 +126,7 @@ static enum verdict judge_user(struct partial *p, bool known, struct text profil
 /* What the store has to say to a row, and of a new user or item all there will be. */
 struct comparison {
     enum verdict verdict;
+    bool known;
     struct text profile;
     struct store_item item;
 };
@@ -147,6 +152,7 @@ static enum err_code compare(const struct import_ahead *a, struct store_conn *c,
         else if (!code)
             out->verdict = partial_item_is_same(p, &out->item) ? IS_SAME : IS_JOINED;
     }
+    out->known = known;
     return code == ERR_INVALID ? ERR_OK : code ? err_copy(e, &why) : ERR_OK;
 }
 
@@ -218,6 +224,8 @@ enum err_code import_ahead_run(struct import_ahead *a, enum table_kind kind, str
         if (code || !got)
             break;
         code = compare(a, c, &row, partial, &found, e);
+        if (!code && kind == TABLE_USERS && found.known)
+            code = store_load_seen_user(load, row.user, e);
         if (!code)
             code = take(a, load, &row, place, at, &found, e);
     }
@@ -237,7 +245,6 @@ static bool take_change(void *arg, const struct store_change *change)
     struct settling *s = arg;
     enum store_change_kind kind = s->a->kind == TABLE_USERS ? STORE_CHANGE_USER : STORE_CHANGE_ITEM;
     s->a->lost = s->a->lost || change->kind == STORE_CHANGE_ALL;
-    s->a->any_gone = s->a->any_gone || change->kind == STORE_CHANGE_GONE;
     if (change->kind == kind) {
         struct import_id *id = place_of(s->a->ids, s->a->capacity, hash_of(change->id));
         if (id->hash)
@@ -302,26 +309,8 @@ enum err_code import_ahead_compare_again(struct import_ahead *a, struct store_co
     return code ? code : each_done(a, compare_row, &again, e);
 }
 
-/* Whether the user was there a moment ago and is not any more: the log of changes says of nobody who it
- * was. */
-static enum err_code is_gone(const struct import_ahead *a, struct store_conn *c, struct text user,
-                             struct buf *profile, bool *gone, struct err *e)
+enum err_code import_ahead_put(struct import_ahead *a, struct store_bulk *bulk, struct err *e)
 {
-    struct err why = {0};
-    *gone = false;
-    if (a->kind != TABLE_USERS || !a->any_gone)
-        return ERR_OK;
-    enum err_code code = store_read_profile(c, user, profile, &why);
-    *gone = code == ERR_NOTFOUND;
-    return code && !*gone ? err_copy(e, &why) : ERR_OK;
-}
-
-enum err_code import_ahead_put(struct import_ahead *a, struct store_conn *c, struct store_bulk *bulk,
-                               struct err *e)
-{
-    struct buf profile;
-    bool gone;
-    buf_init(&profile, LIMIT_PROFILE_BYTES);
     enum err_code code = a->n_joined ? row_file_rewind(&a->joined, e) : ERR_OK;
     for (bool got = a->n_joined > 0; got && !code;) {
         struct table_row row;
@@ -331,12 +320,9 @@ enum err_code import_ahead_put(struct import_ahead *a, struct store_conn *c, str
             continue; /* brought back since: the row itself is stored */
         const struct store_item item = {
             .id = row.item, .title = row.title, .categories = row.categories, .metadata = row.object};
-        code = is_gone(a, c, row.user, &profile, &gone, e);
-        if (!code && !gone)
-            code = a->kind == TABLE_USERS ? store_bulk_user(bulk, row.user, row.object, e)
-                                          : store_bulk_item(bulk, &item, e);
+        code = a->kind == TABLE_USERS ? store_bulk_seen_user(bulk, row.user, row.object, e)
+                                      : store_bulk_item(bulk, &item, e);
     }
-    buf_fini(&profile);
     return code;
 }
 

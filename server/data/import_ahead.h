@@ -24,11 +24,13 @@ struct import_ahead {
     int64_t n_same; /* ids that are left out, with a row each */
     int64_t change; /* what others changed up to here is known */
     bool begun;
-    bool lost;     /* it is not known what they changed since */
-    bool any_gone; /* they deleted users since */
+    bool lost; /* it is not known what they changed since */
 };
 
 void import_ahead_fini(struct import_ahead *a);
+
+/* Whether the table has a row of this user, who was there or was written ahead. */
+bool import_ahead_saw(const struct import_ahead *a, struct text user);
 
 /* What a row says of its item. */
 struct partial_item import_ahead_item(const struct table_row *row);
@@ -39,18 +41,15 @@ enum err_code import_ahead_run(struct import_ahead *a, enum table_kind kind, str
                                struct store_load *load, struct row_file *rows, struct partial *partial,
                                struct err *e) ERR_MUST_CHECK;
 
-/* Brings back the rows of users or items whom others changed since. Of who was deleted since nothing comes
- * back but what a row of the table says that is stored in the transaction. Where the log of changes does
- * not say who it was, a->lost, and all rows are to be compared again. Before the transaction, and in it
- * before the first row. */
+/* Brings back the rows of users or items whom others changed since. Where the log of changes does not say who
+ * it was, a->lost, and all rows are to be compared again. Before the transaction, and in it before the first
+ * row. Rows that are left are to be stored by store_bulk_seen_user, since who was deleted stays deleted. */
 enum err_code import_ahead_settle(struct import_ahead *a, struct store_conn *c, struct err *e) ERR_MUST_CHECK;
 enum err_code import_ahead_compare_again(struct import_ahead *a, struct store_conn *c,
                                          struct partial *partial, struct err *e) ERR_MUST_CHECK;
 
-/* In the transaction, before the rows that are left: stores what rows were joined to, but not of users who
- * were deleted since. */
-enum err_code import_ahead_put(struct import_ahead *a, struct store_conn *c, struct store_bulk *bulk,
-                               struct err *e) ERR_MUST_CHECK;
+/* In the transaction, before the rows that are left: stores what rows were joined to. */
+enum err_code import_ahead_put(struct import_ahead *a, struct store_bulk *bulk, struct err *e) ERR_MUST_CHECK;
 
 /* In the transaction: tells a load that replaces all items of those that are done. */
 enum err_code import_ahead_keep_items(struct import_ahead *a, struct store_bulk *bulk,

@@ -22,6 +22,7 @@ struct known {
     bool deleted;  /* items: and is to stay so */
     bool listed;   /* the load has a row of it */
     bool stored;   /* and so had the store, before the load */
+    bool gone;     /* users: deleted since the load saw them, and left out */
     char id[];
 };
 
@@ -143,12 +144,13 @@ static bool is_stored(const struct sqlite_bulk *b, const struct sqlite_known *fo
     return found->key != 0 && !(b->load && found->revision == -b->load);
 }
 
-/* The user with its key, looked up once a load; touched says that its revision must rise. */
+/* The user with its key, looked up once a load; without a key where there is none and it is not to be made,
+ * or is gone. */
 static enum err_code user_of(struct sqlite_bulk *b, struct text id, bool create, struct known **out,
                              struct err *e)
 {
     enum err_code code = remember(&b->users, id, out, e);
-    if (code || (*out)->key)
+    if (code || (*out)->key || (*out)->gone)
         return code;
     code = sqlite_find_user(b->conn, id, &(*out)->key, e);
     (*out)->hidden = b->conn->user.hidden;
@@ -165,6 +167,8 @@ enum err_code sqlite_bulk_user(struct store_bulk *bulk, struct text id, struct t
     enum err_code code = sqlite_check_writing(b->conn, e);
     if (!code)
         code = user_of(b, id, false, &k, e);
+    if (!code && k->gone)
+        return ERR_OK;
     if (!code)
         code = write_user(b, k, profile, e);
     if (code)
@@ -173,6 +177,29 @@ enum err_code sqlite_bulk_user(struct store_bulk *bulk, struct text id, struct t
     b->counts.n_known_users += !k->listed && k->stored;
     k->listed = true;
     return ERR_OK;
+}
+
+/* Whether the user is there, or was written ahead; who is not is left out from here on. */
+enum err_code sqlite_bulk_look(struct store_bulk *bulk, struct text id, bool *there, struct err *e)
+{
+    struct sqlite_bulk *b = (struct sqlite_bulk *)bulk;
+    struct known *k;
+    enum err_code code = sqlite_check_writing(b->conn, e);
+    if (!code)
+        code = user_of(b, id, false, &k, e);
+    if (code)
+        return code;
+    k->gone = !k->key && !k->hidden;
+    *there = !k->gone;
+    return ERR_OK;
+}
+
+enum err_code sqlite_bulk_seen_user(struct store_bulk *bulk, struct text id, struct text profile,
+                                    struct err *e)
+{
+    bool there;
+    enum err_code code = sqlite_bulk_look(bulk, id, &there, e);
+    return code || !there ? code : sqlite_bulk_user(bulk, id, profile, e);
 }
 
 static enum err_code write_item(struct sqlite_bulk *b, struct known *k, const struct store_item *item,
@@ -360,6 +387,8 @@ enum err_code sqlite_bulk_interaction(struct store_bulk *bulk, struct text user,
         code = user_of(b, user, true, &u, e);
     if (!code)
         code = item_of(b, item, true, &i, e);
+    if (!code && u->gone)
+        return ERR_OK;
     if (!code && (!u->written || u->position < 0))
         code = prepare_user(b, u, e);
     if (code)

@@ -67,7 +67,10 @@ static enum err_code find_user(struct sqlite_load *l, size_t i, struct err *e)
     if (!l->user_is_new[i])
         return code;
     l->user_keys[i] = l->conn->user.hidden;
-    return l->user_keys[i] ? ERR_OK : sqlite_pending_new(l, false, id, &l->user_keys[i], e);
+    l->missing[i] = !l->user_keys[i] && sqlite_load_saw(l, i); /* deleted: his rows go nowhere */
+    if (l->missing[i])
+        l->user_is_new[i] = false;
+    return l->user_keys[i] || l->missing[i] ? ERR_OK : sqlite_pending_new(l, false, id, &l->user_keys[i], e);
 }
 
 static enum err_code find_item(struct sqlite_load *l, size_t i, struct err *e)
@@ -168,12 +171,13 @@ static enum err_code allocate(struct sqlite_load *l, struct err *e)
     l->start = mem_alloc_array(l->users.n + 1, sizeof *l->start);
     l->user_keys = mem_zalloc_array(l->users.n, sizeof *l->user_keys);
     l->user_is_new = mem_zalloc_array(l->users.n, sizeof *l->user_is_new);
+    l->missing = mem_zalloc_array(l->users.n, sizeof *l->missing);
     l->item_keys = mem_zalloc_array(l->items.n, sizeof *l->item_keys);
     l->followed = mem_zalloc_array(l->items.n, sizeof *l->followed);
     l->order = mem_alloc_array(l->users.n, sizeof *l->order);
     l->to_mark = mem_zalloc_array(l->items.n, sizeof *l->to_mark);
-    if (!l->start || !l->user_keys || !l->user_is_new || !l->item_keys || !l->followed || !l->order ||
-        !l->to_mark)
+    if (!l->start || !l->user_keys || !l->user_is_new || !l->missing || !l->item_keys || !l->followed ||
+        !l->order || !l->to_mark)
         return err_set(e, ERR_NOMEM, "no memory for a load of %zu users", l->users.n);
     for (size_t i = 0; i < l->users.n; i++)
         l->order[i] = (uint32_t)i;
@@ -256,6 +260,8 @@ static enum err_code merge_all(struct sqlite_load *l, struct err *e)
 {
     struct merging m = {.from = INT64_MIN};
     enum err_code code = ERR_OK;
+    while (m.at < l->users.n && !l->user_keys[l->order[m.at]]) /* who are missing come first */
+        m.at++;
     while (!code && !m.done) {
         code = sqlite_begin(&l->conn->base, e);
         if (code)
@@ -333,6 +339,8 @@ void sqlite_load_free(struct store_load *load)
     mem_free(l->start);
     mem_free(l->user_keys);
     mem_free(l->user_is_new);
+    mem_free(l->missing);
+    mem_free(l->seen);
     mem_free(l->item_keys);
     mem_free(l->followed);
     mem_free(l->to_mark);

@@ -73,11 +73,14 @@ struct sqlite_load {
     struct sqlite_pending pending;
     bool staged;    /* the second table is there */
     bool unfollows; /* no row of it is in the index, and no item followed when it is over */
+    bool *seen;     /* (n_seen) users who were there when somebody looked, or were written ahead */
+    size_t n_seen;
     /* of a staged load: */
     size_t *start;      /* (n_users + 1) of each user's rows */
     int64_t *user_keys; /* (n_users) */
     bool *user_is_new;  /* (n_users) the row is one of the load's */
     int64_t *item_keys; /* (n_items) */
+    bool *missing;      /* (n_users) may be deleted since */
     bool *followed;     /* (n_items) */
     bool *to_mark;      /* (n_items) rows of the second table are yet to be marked as of a followed one */
     size_t n_to_mark;
@@ -132,6 +135,20 @@ enum err_code sqlite_load_do_over(struct sqlite_load *l, struct sqlite_load_behi
 enum err_code sqlite_load_leave_key(struct sqlite_load *l, struct sqlite_load_behind *b, int64_t key,
                                     struct err *e) ERR_MUST_CHECK;
 void sqlite_load_behind_fini(struct sqlite_load_behind *b);
+
+/* ---- load_gone.c: who is deleted while the load is at work ---- */
+
+/* The user was there, or is written: who is not at the end was deleted. */
+enum err_code sqlite_load_see(struct sqlite_load *l, struct text id, struct err *e) ERR_MUST_CHECK;
+bool sqlite_load_saw(const struct sqlite_load *l, size_t user);
+
+/* Rows with these keys were deleted, in any order: of the load's users these are missing, until they are
+ * looked for. */
+void sqlite_load_note_gone(struct sqlite_load *l, struct sqlite_load_keys *gone);
+
+/* In the last transaction, when all else is as it will be: tells the bulk load whom it leaves out. */
+enum err_code sqlite_load_tell_gone(struct sqlite_load *l, struct store_bulk *bulk,
+                                    struct err *e) ERR_MUST_CHECK;
 
 /* Ends l->select and l->insert. */
 void sqlite_load_close(struct sqlite_load *l);

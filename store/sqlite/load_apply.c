@@ -37,6 +37,7 @@ static enum err_code touch_users(struct sqlite_load *l, struct sqlite_load_behin
             continue;
         code = change(l, l->user_is_new[i] ? find : touch, l->user_keys[i], id_table_text(&l->users, i), &any,
                       e);
+        l->missing[i] = l->missing[i] || (!code && !any);
         if (!code && !any)
             code = sqlite_load_leave_key(l, b, l->user_keys[i], e);
     }
@@ -58,7 +59,8 @@ static enum err_code swap(struct sqlite_load *l, struct err *e)
                            e);
 }
 
-static enum err_code apply_staged(struct sqlite_load *l, int64_t revision, struct err *e)
+static enum err_code apply_staged(struct sqlite_load *l, struct store_bulk *bulk, int64_t revision,
+                                  struct err *e)
 {
     struct sqlite_load_behind behind = {0};
     enum err_code code = sqlite_load_find_behind(l, revision, &behind, e);
@@ -66,6 +68,8 @@ static enum err_code apply_staged(struct sqlite_load *l, int64_t revision, struc
         code = touch_users(l, &behind, revision, e);
     if (!code)
         code = sqlite_load_do_over(l, &behind, revision, e);
+    if (!code)
+        code = sqlite_load_tell_gone(l, bulk, e);
     sqlite_load_behind_fini(&behind);
     sqlite_load_close(l);
     return code ? code : swap(l, e);
@@ -81,7 +85,9 @@ enum err_code sqlite_load_apply(struct store_load *load, struct store_bulk *bulk
         code = sqlite_pending_apply(l, revision, e);
     sqlite_bulk_made(bulk, l->pending.load);
     if (!code && l->staged)
-        code = apply_staged(l, revision, e);
+        code = apply_staged(l, bulk, revision, e);
+    else if (!code)
+        code = sqlite_load_tell_gone(l, bulk, e);
     for (size_t i = 0; i < l->rows.n && !l->staged && !code; i++) {
         const struct load_row *x = &l->rows.at[i];
         code =

@@ -118,9 +118,12 @@ static enum err_code find_users(struct sqlite_load *l, struct sqlite_load_behind
                      "SELECT user_key, id FROM users WHERE user_key IN "
                      "(SELECT row_key FROM changes WHERE change > ?1 AND kind = 'user')",
                      l->change, &l->users, &b->users, e);
-    return code ? code
-                : read_keys(l, "SELECT DISTINCT row_key FROM changes WHERE change > ?1 AND kind = 'gone'",
-                            l->change, NULL, &b->gone, e);
+    if (!code)
+        code = read_keys(l, "SELECT DISTINCT row_key FROM changes WHERE change > ?1 AND kind = 'gone'",
+                         l->change, NULL, &b->gone, e);
+    if (!code)
+        sqlite_load_note_gone(l, &b->gone);
+    return code;
 }
 
 enum err_code sqlite_load_find_behind(struct sqlite_load *l, int64_t before, struct sqlite_load_behind *b,
@@ -274,8 +277,10 @@ static enum err_code do_user_over(struct sqlite_load *l, struct sqlite_load_behi
     bool loaded = u->number != ID_TABLE_NONE;
     int64_t left = loaded ? l->user_keys[u->number] : u->key;
     enum err_code code = ERR_OK;
-    if (loaded)
+    if (loaded) {
         l->user_keys[u->number] = u->key;
+        l->user_is_new[u->number] = false; /* but his own: the load's end is a change of his */
+    }
     if (left != u->key)
         code = sqlite_load_leave_key(l, b, left, e);
     if (!code)

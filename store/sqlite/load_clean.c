@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -15,6 +16,38 @@
 enum { PIECE_ROWS = 20000, PENDING_ROWS = 1000, PIECE_PAUSE_MS = 8, LOCK_PAUSE_MS = 20 };
 
 const struct sqlite_load_lock sqlite_load_lock_none = {-1, NULL};
+
+/* The process that holds the lock, as it wrote itself; 0: it is not known. */
+static long holder_of(const char *name)
+{
+    char text[24] = "";
+    int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+    if (fd >= 0)
+        (void)close(fd);
+    return n > 0 ? strtol(text, NULL, 10) : 0;
+}
+
+/* For whoever is refused; who cannot write it is not named. */
+static void sign(int fd)
+{
+    char text[24];
+    int n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
+    bool is_signed = ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)n, 0) == n;
+    (void)is_signed;
+}
+
+static enum err_code refuse(const char *path, const char *name, struct err *e)
+{
+    char who[48] = "";
+    long process = holder_of(name);
+    if (process > 0)
+        (void)snprintf(who, sizeof who, " (process %ld)", process);
+    return err_set(e, ERR_BUSY,
+                   "store %s: another large import is at work%s, and one is at a time; try again when it is "
+                   "done: nothing was imported",
+                   path, who);
+}
 
 /* Whether the file at path is the one that fd is of: who held the lock before removes it. */
 static bool is_there(const char *path, int fd)
@@ -40,14 +73,16 @@ enum err_code sqlite_load_acquire(const char *path, int wait_ms, struct sqlite_l
             return code;
         }
         if (flock(fd, LOCK_EX | LOCK_NB) == 0 && is_there(name, fd)) {
+            sign(fd);
             *lock = (struct sqlite_load_lock){fd, name};
             return ERR_OK;
         }
         (void)close(fd);
         (void)sqlite3_sleep(LOCK_PAUSE_MS);
     }
+    enum err_code code = refuse(path, name, e);
     mem_free(name);
-    return err_set(e, ERR_BUSY, "store %s: another large import is at work; try again when it is done", path);
+    return code;
 }
 
 void sqlite_load_release(struct sqlite_load_lock *lock)

@@ -66,12 +66,14 @@ static enum err_code prepare(struct sqlite_load *l, struct err *e)
 {
     sqlite_pending_fini(&l->pending); /* of a try before */
     enum err_code code = sqlite_load_prepare(
-        l, "INSERT OR IGNORE INTO users (id, profile, revision) VALUES (?1, ?2, ?5)", &l->pending.user, e);
+        l, "INSERT INTO users (id, profile, revision) VALUES (?1, ?2, ?5) ON CONFLICT (id) DO NOTHING",
+        &l->pending.user, e);
     return code ? code
-                : sqlite_load_prepare(l,
-                                      "INSERT OR IGNORE INTO items (id, title, categories, metadata, "
-                                      "revision, followed) VALUES (?1, ?2, ?3, ?4, ?5, 0)",
-                                      &l->pending.item, e);
+                : sqlite_load_prepare(
+                      l,
+                      "INSERT INTO items (id, title, categories, metadata, revision, followed) "
+                      "VALUES (?1, ?2, ?3, ?4, ?5, 0) ON CONFLICT (id) DO NOTHING",
+                      &l->pending.item, e);
 }
 
 enum err_code sqlite_pending_begin(struct sqlite_load *l, struct err *e)
@@ -150,6 +152,8 @@ enum err_code sqlite_pending_flush(struct sqlite_load *l, struct err *e)
             struct text texts[SQLITE_PENDING_TEXTS];
             texts_of(p, i, texts);
             code = write_row(l, p->rows[i].is_item, texts, e);
+            if (!code && !p->rows[i].is_item)
+                code = sqlite_load_see(l, texts[0], e);
         }
         code = sqlite_load_batch_end(l, code, e);
     }

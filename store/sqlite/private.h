@@ -36,6 +36,11 @@ enum {
 #define SQLITE_IS_THERE(t)                                                                                   \
     "(" t "revision >= 0 OR (SELECT change FROM loads WHERE load = -" t "revision) IS NOT NULL)"
 
+/* The same where many rows are looked through: the loads that are over, of which there are few, are found
+ * once. */
+#define SQLITE_IS_THERE_OF_MANY                                                                              \
+    "(revision >= 0 OR -revision IN (SELECT load FROM loads WHERE change IS NOT NULL))"
+
 /* How many rows of a table are not there. */
 #define SQLITE_N_HIDDEN(table, key, first)                                                                   \
     "(SELECT count(*) FROM loads l CROSS JOIN " table " t WHERE l.change IS NULL AND t." key " >= l." first  \
@@ -78,7 +83,7 @@ enum {
     X(TAKEN_ABOVE, "SELECT 1 FROM interactions WHERE item_key > ?1 AND followed = 1 LIMIT 1")                \
     X(TAKEN_ABOVE_UNFOLLOWED, "SELECT 1 FROM interactions WHERE item_key > ?1 LIMIT 1")                      \
     X(ANY_UNFOLLOWED_ABOVE,                                                                                  \
-      "SELECT 1 FROM items WHERE item_key > ?1 AND followed = 0 AND " SQLITE_IS_THERE("") " LIMIT 1")        \
+      "SELECT 1 FROM items WHERE item_key > ?1 AND followed = 0 AND " SQLITE_IS_THERE_OF_MANY " LIMIT 1")    \
     X(IS_FOLLOWED, "SELECT followed FROM items WHERE item_key = ?1")                                         \
     X(FOLLOW_ITEM, "UPDATE items SET followed = 1 WHERE item_key = ?1")                                      \
     X(FOLLOW_INTERACTION, "UPDATE interactions SET followed = 1 WHERE user_key = ?1 AND item_key = ?2")      \
@@ -505,15 +510,13 @@ enum err_code sqlite_trim_version(struct store_conn *, const struct store_contex
                                   struct err *);
 enum err_code sqlite_bulk_begin(struct store_conn *, struct store_bulk **, struct err *);
 enum err_code sqlite_bulk_user(struct store_bulk *, struct text, struct text, struct err *);
+enum err_code sqlite_bulk_seen_user(struct store_bulk *, struct text, struct text, struct err *);
+enum err_code sqlite_bulk_look(struct store_bulk *, struct text, bool *, struct err *);
 enum err_code sqlite_bulk_item(struct store_bulk *, const struct store_item *, struct err *);
 enum err_code sqlite_bulk_interaction(struct store_bulk *, struct text, struct text, double, double, int64_t,
                                       struct err *);
 void sqlite_bulk_replace_items(struct store_bulk *);
 void sqlite_bulk_count(const struct store_bulk *, struct store_bulk_counts *);
-
-/* Users and items with keys in these ranges, [from, to), are the load's own, made before its first row. */
-enum err_code sqlite_load_new_user(struct store_load *, struct text, struct text, struct err *);
-enum err_code sqlite_load_new_item(struct store_load *, const struct store_item *, struct err *);
 enum err_code sqlite_bulk_keep_item(struct store_bulk *, struct text, struct err *);
 int64_t sqlite_bulk_change(const struct store_bulk *);
 void sqlite_bulk_made(struct store_bulk *, int64_t load);
@@ -523,6 +526,9 @@ void sqlite_bulk_abandon(struct store_bulk *);
 enum err_code sqlite_load_new(struct store_conn *, size_t, struct store_load **, struct err *);
 enum err_code sqlite_load_interaction(struct store_load *, struct text, struct text, double, double, int64_t,
                                       struct err *);
+enum err_code sqlite_load_new_user(struct store_load *, struct text, struct text, struct err *);
+enum err_code sqlite_load_new_item(struct store_load *, const struct store_item *, struct err *);
+enum err_code sqlite_load_seen_user(struct store_load *, struct text, struct err *);
 enum err_code sqlite_load_stage(struct store_load *, struct err *);
 bool sqlite_load_is_staged(const struct store_load *);
 int64_t sqlite_load_repeated(const struct store_load *);

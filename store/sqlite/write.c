@@ -155,7 +155,6 @@ static enum err_code run_with_key(struct sqlite_conn *c, enum sqlite_statement w
 
 static enum err_code clear_contexts(struct sqlite_conn *c, struct text id, struct err *e)
 {
-    c->erases = true;
     sqlite3_stmt *s = sqlite_statement(c, SQL_CLEAR_CONTEXTS);
     sqlite_bind_text_view(s, 1, id);
     return sqlite_run(c, s, "drop a user's contexts", e);
@@ -169,6 +168,7 @@ enum err_code sqlite_clear_user(struct store_conn *conn, struct text id, enum st
     if (!code)
         code = sqlite_user_key(c, id, &key, e);
     c->history.user = 0;
+    c->erases = true;
     if (!code && what & STORE_CLEAR_INTERACTIONS)
         code = run_with_key(c, SQL_CLEAR_INTERACTIONS, key, "drop a user's interactions", e);
     return code || !(what & STORE_CLEAR_CONTEXTS) ? code : clear_contexts(c, id, e);
@@ -218,6 +218,7 @@ enum err_code sqlite_delete_user(struct store_conn *conn, struct text id, struct
     if (!code)
         code = sqlite_new_change(c, "gone", key, &change, e);
     c->user.key = c->history.user = 0;
+    c->erases = true;
     if (!code)
         code = clear_contexts(c, id, e);
     if (!code)

@@ -11,6 +11,7 @@ struct named {
     bool stored;  /* it was there before the load */
     bool deleted; /* an item that was */
     bool listed;  /* the load has a row of it */
+    bool gone;    /* a user who was deleted since the load saw him, and is left out */
 };
 
 struct memory_bulk {
@@ -50,6 +51,17 @@ void memory_bulk_abandon(struct store_bulk *bulk)
     free(b);
 }
 
+static bool is_gone(struct memory_bulk *b, struct text id)
+{
+    const struct named *n = memory_rows_find(&b->users, &(struct named){.id = id});
+    return n && n->gone;
+}
+
+static void leave_out(struct memory_bulk *b, struct text id)
+{
+    (void)memory_rows_put(&b->users, &(struct named){.id = memory_keep(b->conn, id), .gone = true});
+}
+
 /* What is remembered of a user, who is made if he is to be. */
 static struct named *name_user(struct memory_bulk *b, struct text id, struct memory_user **user)
 {
@@ -77,7 +89,7 @@ enum err_code memory_bulk_user(struct store_bulk *bulk, struct text id, struct t
     struct memory_bulk *b = (struct memory_bulk *)bulk;
     struct memory_user *u;
     enum err_code code = memory_check_writing(b->conn, e);
-    if (code)
+    if (code || is_gone(b, id))
         return code;
     struct named *n = name_user(b, id, &u);
     u->profile = memory_keep(b->conn, profile);
@@ -86,6 +98,15 @@ enum err_code memory_bulk_user(struct store_bulk *bulk, struct text id, struct t
     b->counts.n_known_users += !n->listed && n->stored;
     n->listed = true;
     return ERR_OK;
+}
+
+enum err_code memory_bulk_seen_user(struct store_bulk *bulk, struct text id, struct text profile,
+                                    struct err *e)
+{
+    struct memory_bulk *b = (struct memory_bulk *)bulk;
+    if (b->conn->own && !memory_find_user(b->conn->own, id) && !is_gone(b, id))
+        leave_out(b, id);
+    return memory_bulk_user(bulk, id, profile, e);
 }
 
 enum err_code memory_bulk_item(struct store_bulk *bulk, const struct store_item *item, struct err *e)
@@ -118,6 +139,8 @@ enum err_code memory_bulk_interaction(struct store_bulk *bulk, struct text user,
     if (code)
         return code;
     (void)name_item(b, item, &i);
+    if (is_gone(b, user))
+        return ERR_OK;
     (void)name_user(b, user, &u);
     u->revision = 0;
     struct store_interaction x = {i->key, weight, rating, timestamp};
@@ -193,6 +216,7 @@ struct load_row {
 struct new_row {
     struct text id; /* first, as in struct named */
     struct text title, categories, metadata;
+    int64_t since; /* the change after which it counts that somebody is deleted */
 };
 
 struct memory_load {
@@ -202,7 +226,7 @@ struct memory_load {
     size_t n, capacity, stage_from;
     bool staged;
     struct memory_rows new_users, new_items; /* struct new_row, by id */
-    struct memory_rows there; /* struct named: users of a staged load who had a row when it was staged */
+    struct memory_rows there; /* struct named: users who had a row when they were seen, or staged */
     int64_t n_repeated;
 };
 
@@ -255,8 +279,19 @@ enum err_code memory_load_interaction(struct store_load *load, struct text user,
 static void keep_new(struct memory_load *l, struct memory_rows *rows, struct new_row row)
 {
     row = (struct new_row){memory_keep(l->conn, row.id), memory_keep(l->conn, row.title),
-                           memory_keep(l->conn, row.categories), memory_keep(l->conn, row.metadata)};
+                           memory_keep(l->conn, row.categories), memory_keep(l->conn, row.metadata), 0};
+    struct memory_state *s = memory_read_begin(l->conn);
+    row.since = s->last_change;
+    memory_read_end(l->conn, s);
     (void)memory_rows_put(rows, &row);
+}
+
+enum err_code memory_load_seen_user(struct store_load *load, struct text id, struct err *e)
+{
+    (void)e;
+    struct memory_load *l = (struct memory_load *)load;
+    (void)memory_rows_put(&l->there, &(struct named){.id = memory_keep(l->conn, id)});
+    return ERR_OK;
 }
 
 enum err_code memory_load_new_user(struct store_load *load, struct text id, struct text profile,
@@ -272,7 +307,7 @@ enum err_code memory_load_new_item(struct store_load *load, const struct store_i
 {
     (void)e;
     struct memory_load *l = (struct memory_load *)load;
-    keep_new(l, &l->new_items, (struct new_row){item->id, item->title, item->categories, item->metadata});
+    keep_new(l, &l->new_items, (struct new_row){item->id, item->title, item->categories, item->metadata, 0});
     return ERR_OK;
 }
 
@@ -318,6 +353,12 @@ static void put_new(struct memory_load *l, struct memory_bulk *b)
         const struct new_row *row = memory_rows_at(&l->new_users, i);
         struct memory_user *u = memory_find_user(l->conn->own, row->id);
         bool there = u != NULL;
+        const struct memory_forgotten *gone =
+            memory_rows_find(&l->conn->own->forgotten, &(struct memory_forgotten){.id = row->id});
+        if (!there && gone && gone->change > row->since) {
+            leave_out(b, row->id);
+            continue;
+        }
         (void)name_user(b, row->id, &u);
         u->profile = there ? u->profile : row->metadata;
         u->revision = there ? u->revision : 0;
@@ -347,14 +388,11 @@ enum err_code memory_load_apply(struct store_load *load, struct store_bulk *bulk
         put_new(l, b);
     for (size_t i = 0; i < l->n && !code; i++) {
         const struct load_row *row = &l->rows[i];
-        struct store_item *item;
-        bool gone = memory_rows_find(&l->there, &(struct named){.id = row->user}) &&
-                    !memory_find_user(l->conn->own, row->user);
-        if (gone)
-            (void)name_item(b, row->item, &item);
-        else
-            code = memory_bulk_interaction(bulk, row->user, row->item, row->is.weight, row->is.rating,
-                                           row->is.timestamp, e);
+        if (memory_rows_find(&l->there, &(struct named){.id = row->user}) &&
+            !memory_find_user(l->conn->own, row->user) && !is_gone(b, row->user))
+            leave_out(b, row->user);
+        code = memory_bulk_interaction(bulk, row->user, row->item, row->is.weight, row->is.rating,
+                                       row->is.timestamp, e);
     }
     *n_older = l->staged ? b->n_older - before : 0;
     if (l->staged)

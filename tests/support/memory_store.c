@@ -14,6 +14,12 @@ static int by_user_id(const void *a, const void *b)
     return memory_compare_texts(((const struct memory_user *)a)->id, ((const struct memory_user *)b)->id);
 }
 
+static int by_forgotten_id(const void *a, const void *b)
+{
+    return memory_compare_texts(((const struct memory_forgotten *)a)->id,
+                                ((const struct memory_forgotten *)b)->id);
+}
+
 static int by_item_id(const void *a, const void *b)
 {
     return memory_compare_texts(((const struct store_item *)a)->id, ((const struct store_item *)b)->id);
@@ -63,6 +69,7 @@ static struct memory_state *new_state(void)
 {
     struct memory_state *s = memory_take(sizeof *s);
     s->n_references = 1;
+    s->forgotten = memory_rows_of(sizeof(struct memory_forgotten), by_forgotten_id);
     s->users = memory_rows_of(sizeof(struct memory_user), by_user_id);
     s->items = memory_rows_of(sizeof(struct store_item), by_item_id);
     s->events = memory_rows_of(sizeof(struct memory_event), by_user_and_item);
@@ -76,6 +83,7 @@ static struct memory_state *new_state(void)
 
 static void free_state(struct memory_state *s)
 {
+    memory_rows_free(&s->forgotten);
     memory_rows_free(&s->users);
     memory_rows_free(&s->items);
     memory_rows_free(&s->events);
@@ -307,6 +315,7 @@ const struct store_backend memory_backend = {
     .trim_version = memory_trim_version,
     .bulk_begin = memory_bulk_begin,
     .bulk_user = memory_bulk_user,
+    .bulk_seen_user = memory_bulk_seen_user,
     .bulk_item = memory_bulk_item,
     .bulk_interaction = memory_bulk_interaction,
     .bulk_keep_item = memory_bulk_keep_item,
@@ -318,6 +327,7 @@ const struct store_backend memory_backend = {
     .load_new = memory_load_new,
     .load_interaction = memory_load_interaction,
     .load_new_user = memory_load_new_user,
+    .load_seen_user = memory_load_seen_user,
     .load_new_item = memory_load_new_item,
     .load_stage = memory_load_stage,
     .load_is_staged = memory_load_is_staged,

@@ -70,8 +70,14 @@ struct memory_unfinished {
     int64_t first, last; /* by the first */
 };
 
+struct memory_forgotten {
+    struct text id; /* of a user; they are by id */
+    int64_t change; /* by which he was deleted last */
+};
+
 struct memory_state {
     size_t n_references;
+    struct memory_rows forgotten;
     struct memory_rows users, items, events, contexts, changes,
         unfinished; /* items: struct store_item, by id */
     struct memory_rows tasks, task_rows;
@@ -214,6 +220,7 @@ enum err_code memory_trim_version(struct store_conn *, const struct store_contex
                                   struct err *);
 enum err_code memory_bulk_begin(struct store_conn *, struct store_bulk **, struct err *);
 enum err_code memory_bulk_user(struct store_bulk *, struct text, struct text, struct err *);
+enum err_code memory_bulk_seen_user(struct store_bulk *, struct text, struct text, struct err *);
 enum err_code memory_bulk_item(struct store_bulk *, const struct store_item *, struct err *);
 enum err_code memory_bulk_interaction(struct store_bulk *, struct text, struct text, double, double, int64_t,
                                       struct err *);
@@ -227,6 +234,7 @@ enum err_code memory_load_new(struct store_conn *, size_t, struct store_load **,
 enum err_code memory_load_interaction(struct store_load *, struct text, struct text, double, double, int64_t,
                                       struct err *);
 enum err_code memory_load_new_user(struct store_load *, struct text, struct text, struct err *);
+enum err_code memory_load_seen_user(struct store_load *, struct text, struct err *);
 enum err_code memory_load_new_item(struct store_load *, const struct store_item *, struct err *);
 enum err_code memory_load_stage(struct store_load *, struct err *);
 bool memory_load_is_staged(const struct store_load *);

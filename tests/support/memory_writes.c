@@ -17,6 +17,7 @@ static struct memory_state *copy_state(const struct memory_state *from)
     struct memory_state *s = memory_take(sizeof *s);
     *s = *from;
     s->n_references = 1;
+    s->forgotten = memory_rows_copy(&from->forgotten);
     s->users = memory_rows_copy(&from->users);
     s->items = memory_rows_copy(&from->items);
     s->events = memory_rows_copy(&from->events);
@@ -203,7 +204,8 @@ enum err_code memory_delete_user(struct store_conn *conn, struct text id, struct
     if (code)
         return code;
     clear(c->own, u, STORE_CLEAR_ALL);
-    (void)memory_new_change(c->own, STORE_CHANGE_GONE, u->key);
+    struct memory_forgotten gone = {u->id, memory_new_change(c->own, STORE_CHANGE_GONE, u->key)};
+    (void)memory_rows_put(&c->own->forgotten, &gone);
     memory_rows_remove(&c->own->users, memory_rows_from(&c->own->users, u), 1);
     return ERR_OK;
 }

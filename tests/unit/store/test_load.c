@@ -360,6 +360,45 @@ START_TEST(test_who_registers_a_new_user_or_item_of_a_load_has_it)
 }
 END_TEST
 
+/* Of whom the load has a row and interactions: who registers and goes again, or was seen and goes. */
+START_TEST(test_who_was_seen_or_written_ahead_and_is_deleted_stays_deleted)
+{
+    struct store_load *l;
+    struct store_bulk *b;
+    int64_t n_older;
+    bool staged = _i & 1, new = _i & 2;
+    if (!new)
+        store_fixture_user(f.conn, "ann", "{}");
+    STORE_OK(store_load_new(f.conn, staged ? 1 : 1000, &l, &e));
+    STORE_OK(store_load_interaction(l, text_of("ann"), text_of("a"), 1, NAN, 1, &e));
+    STORE_OK(store_load_interaction(l, text_of("bob"), text_of("a"), 1, NAN, 1, &e));
+    if (new)
+        STORE_OK(store_load_new_user(l, text_of("ann"), text_of("{\"a\":1}"), &e));
+    else
+        STORE_OK(store_load_seen_user(l, text_of("ann"), &e));
+    if (!new)
+        store_fixture_delete(others, "ann"); /* before her interactions are looked at */
+    STORE_OK(store_load_stage(l, &e));
+    if (new) {
+        store_fixture_user(others, "ann", "{}");
+        store_fixture_delete(others, "ann");
+    }
+    STORE_OK(store_begin(f.conn, &e));
+    STORE_OK(store_bulk_begin(f.conn, &b, &e));
+    if (staged)
+        STORE_OK(store_load_apply(l, b, &n_older, &e));
+    STORE_OK(store_bulk_seen_user(b, text_of("ann"), text_of("{\"a\":2}"), &e));
+    if (!staged)
+        STORE_OK(store_load_apply(l, b, &n_older, &e));
+    STORE_OK(store_bulk_user(b, text_of("ann"), text_of("{\"a\":2}"), &e)); /* gone for all of the load */
+    STORE_OK(store_bulk_end(b, NULL, &e));
+    STORE_OK(store_commit(f.conn, &e));
+    store_load_free(l);
+    ck_assert(!load_fixture_exists(others, "ann"));
+    store_fixture_assert_counts(others, 1, 1, 1, 0);
+}
+END_TEST
+
 START_TEST(test_few_rows_are_not_staged_and_give_the_same)
 {
     struct load_fixture_row rows[2] = {{"ann", "a", 1, NAN, 1}, {"new", "b", 1, NAN, 2}};
@@ -389,4 +428,5 @@ STORE_SUITE("store load", start, stop,
             {test_new_users_and_items_are_there_when_the_load_is, 2},
             {test_new_users_and_items_of_a_load_that_is_given_up_were_never_there, 2},
             {test_who_registers_a_new_user_or_item_of_a_load_has_it, 2},
+            {test_who_was_seen_or_written_ahead_and_is_deleted_stays_deleted, 4},
             {test_few_rows_are_not_staged_and_give_the_same})

@@ -300,7 +300,127 @@ START_TEST(a_new_user_who_registers_meanwhile_is_as_the_table_says_and_keeps_the
 }
 END_TEST
 
-/* ---- without memory ---- */
+/* ---- who is deleted meanwhile ---- */
+
+/* What is done before which lock of the import. */
+static struct {
+    int lock;
+    void (*what)(struct store_conn *c);
+} steps[2];
+static int n_locks;
+static bool all_done; /* the import took the locks of all steps */
+
+static int step_before_the_lock(unsigned kind, void *arg, void *statement, void *sql)
+{
+    (void)kind;
+    (void)arg;
+    (void)statement;
+    if (strncmp(sql, "BEGIN IMMEDIATE", 15) != 0)
+        return 0;
+    for (int i = 0; i < 2; i++)
+        if (steps[i].lock == n_locks && steps[i].what)
+            steps[i].what(f.conn);
+    all_done = steps[1].lock <= n_locks++;
+    return 0;
+}
+
+static int trace_steps(sqlite3 *db, char **message, const struct sqlite3_api_routines *api)
+{
+    (void)message;
+    (void)api;
+    return sqlite3_trace_v2(db, SQLITE_TRACE_STMT, step_before_the_lock, NULL);
+}
+
+static int do_not_sleep(sqlite3_vfs *vfs, int us)
+{
+    (void)vfs;
+    return us;
+}
+
+static void write_ann(struct store_conn *c)
+{
+    (void)store_fixture_user(c, "ann", "{\"age\":99}");
+    store_fixture_event(c, "ann", "x", 1, 0);
+}
+
+/* A store of others' rows, and of ann's where she is known; then what an import of her row is, with her
+ * taking one step before a lock and another before a later one. Few interactions beside many are not
+ * staged. */
+static void import_beside(bool known, bool twice, bool staged, int first, int last)
+{
+    static struct import_report report;
+    char events[160];
+    (void)snprintf(events, sizeof events, "%s/events.csv", f.dir);
+    static const char rows[] = "user,item\nann,x\nann,y\n";
+    const char *users =
+        twice ? "user,city\nann,Bern\nbob,Basel\nann,Brig\n" : "user,city\nann,Bern\nbob,Basel\n";
+    const struct import_options options = {.store = f.path,
+                                           .files = {{path, TABLE_USERS}, {events, TABLE_INTERACTIONS}},
+                                           .n_files = 2,
+                                           .stage_from = 1};
+    store_fixture_write_file(events, rows, strlen(rows));
+    store_fixture_write_file(path, users, strlen(users));
+    (void)store_fixture_user(f.conn, "eve", NULL);
+    for (int i = 0; i < (staged ? 1 : 30); i++) {
+        char item[8];
+        (void)snprintf(item, sizeof item, "i%d", i);
+        store_fixture_event(f.conn, "eve", item, 1, 0);
+    }
+    if (known)
+        write_ann(f.conn);
+    steps[0].lock = first;
+    steps[0].what = known ? NULL : write_ann;
+    steps[1].lock = last;
+    steps[1].what = forget_ann;
+    n_locks = 0;
+    sqlite3_vfs *files = sqlite3_vfs_find(NULL);
+    int (*usual)(sqlite3_vfs *, int) = files->xSleep;
+    files->xSleep = do_not_sleep; /* nobody waits for the lock */
+    ck_assert_int_eq(sqlite3_auto_extension((void (*)(void))trace_steps), SQLITE_OK);
+    STORE_OK(import_run(&options, &report, &e));
+    files->xSleep = usual;
+    (void)sqlite3_cancel_auto_extension((void (*)(void))trace_steps);
+    import_report_fini(&report);
+}
+
+enum { NEW_IS_WRITTEN = 2, N_CASES = 8 }; /* the load's number, and its rows */
+
+START_TEST(who_is_deleted_while_an_import_runs_stays_deleted_whenever_that_is)
+{
+    bool known = _i & 1, twice = _i & 2, staged = _i & 4;
+    int from = known ? 0 : NEW_IS_WRITTEN, n = 0;
+    for (int last = from;; last++)
+        for (int first = last; first >= from; first = twice && first > from ? from : -1) {
+            import_beside(known, twice, staged, first, last);
+            if (!all_done) {
+                ck_assert_int_gt(n, 1);
+                return;
+            }
+            n++;
+            store_fixture_assert_counts(f.conn, 2, staged ? 3 : 32, staged ? 1 : 30, 0);
+            store_fixture_read(&f, "bob");
+            teardown();
+            setup();
+        }
+}
+END_TEST
+
+static void put_and_delete_a(struct store_conn *c)
+{
+    store_fixture_item(c, "a", "Other");
+    STORE_OK(store_begin(c, &e));
+    STORE_OK(store_delete_item(c, text_of("a"), &e));
+    STORE_OK(store_commit(c, &e));
+}
+
+START_TEST(an_item_that_is_deleted_while_an_import_runs_stays_deleted)
+{
+    import_and(TABLE_ITEMS, _i ? "item,title\na,A\nb,B\na,C\n" : "item,title\na,A\nb,B\n", NEW_IS_WRITTEN,
+               put_and_delete_a);
+    assert_item("a", _i ? "C   deleted" : "A   deleted");
+    assert_item("b", "B  ");
+}
+END_TEST
 
 /* ---- many that change: more than are looked at when they are stored ---- */
 
@@ -414,6 +534,8 @@ int main(void)
     tcase_add_test(t, an_item_that_others_changed_meanwhile_is_as_the_table_says);
     tcase_add_test(t, what_another_import_changed_meanwhile_is_as_the_table_says);
     tcase_add_test(t, a_new_user_who_registers_meanwhile_is_as_the_table_says_and_keeps_the_rest);
+    tcase_add_loop_test(t, who_is_deleted_while_an_import_runs_stays_deleted_whenever_that_is, 0, N_CASES);
+    tcase_add_loop_test(t, an_item_that_is_deleted_while_an_import_runs_stays_deleted, 0, 2);
     tcase_add_test(t, many_users_who_change_are_as_the_table_says_and_keep_the_rest);
     tcase_add_test(t, many_items_that_change_are_as_the_table_says_and_keep_the_rest);
     tcase_add_test(t, a_refused_table_leaves_nothing_of_what_was_written_ahead);

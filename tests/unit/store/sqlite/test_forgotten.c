@@ -140,6 +140,53 @@ START_TEST(test_nothing_of_a_replaced_profile_is_left)
 }
 END_TEST
 
+/* Whether these bytes are in a file of the folder. */
+static bool any_file_has(const void *bytes, size_t n_bytes)
+{
+    DIR *dir = opendir(f.dir);
+    bool any = false;
+    ck_assert_ptr_nonnull(dir);
+    for (const struct dirent *entry; (entry = readdir(dir));) {
+        char path[400];
+        struct stat st;
+        size_t n;
+        (void)snprintf(path, sizeof path, "%s/%s", f.dir, entry->d_name);
+        if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
+            continue;
+        char *text = store_fixture_read_file(path, &n);
+        any = any || memmem(text, n, bytes, n_bytes);
+        free(text);
+    }
+    (void)closedir(dir);
+    return any;
+}
+
+START_TEST(test_nothing_of_interactions_that_were_cleared_alone_is_left)
+{
+    const double weight = 1.2345678901234567e98; /* as SQLite writes it, the first byte first: */
+    char bytes[8];
+    memcpy(bytes, &weight, sizeof bytes);
+    for (int i = 0; i < 4; i++) {
+        char swapped = bytes[i];
+        bytes[i] = bytes[7 - i];
+        bytes[7 - i] = swapped;
+    }
+    STORE_OK(store_begin(f.conn, &e));
+    put(1, 100, "first");
+    STORE_OK(
+        store_put_interaction(f.conn, text_of(id_of(1)), text_of("diary"), weight, (double)NAN, 7, NULL, &e));
+    STORE_OK(store_commit(f.conn, &e));
+    STORE_OK(store_settle(f.conn, &e));
+    ck_assert(any_file_has(bytes, sizeof bytes));
+    STORE_OK(store_begin(f.conn, &e));
+    STORE_OK(store_clear_user(f.conn, text_of(id_of(1)), STORE_CLEAR_INTERACTIONS, &e));
+    STORE_OK(store_commit(f.conn, &e));
+    STORE_OK(store_settle(f.conn, &e));
+    ck_assert(!any_file_has(bytes, sizeof bytes));
+    ck_assert_int_eq(log_bytes(), 0);
+}
+END_TEST
+
 START_TEST(test_nothing_of_a_profile_that_an_import_replaced_is_left)
 {
     struct store_bulk *bulk;
@@ -279,6 +326,7 @@ END_TEST
 
 SUITE("store forgotten", start, stop, {test_nothing_of_deleted_users_is_left_in_any_file},
       {test_nothing_of_a_replaced_profile_is_left},
+      {test_nothing_of_interactions_that_were_cleared_alone_is_left},
       {test_nothing_of_a_profile_that_an_import_replaced_is_left},
       {test_a_reader_delays_the_emptying_and_does_not_prevent_it},
       {test_what_deletes_nothing_leaves_the_log_alone}, {test_every_connection_deletes_securely},

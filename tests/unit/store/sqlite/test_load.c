@@ -2,6 +2,7 @@
  * pauses and its lock. Risks: a load that two names of a store take for a dead one's, writers who wait,
  * keys that two sides give, tables that a killed process leaves. */
 #include "base/mem.h"
+#include "store/sqlite/load.h"
 #include "tests/support/load_fixture.h"
 #include "tests/support/store_fixture.h"
 #include "tests/support/suite.h"
@@ -429,6 +430,34 @@ START_TEST(test_a_new_user_with_the_key_of_one_who_was_just_deleted_is_seen_too)
 }
 END_TEST
 
+START_TEST(test_a_second_load_is_told_which_process_the_first_is_of)
+{
+    char process[80];
+    struct sqlite_load_lock first, second = sqlite_load_lock_none;
+    struct err why = {0};
+    STORE_OK(sqlite_load_acquire(f.path, 0, &first, &e));
+    ck_assert_int_eq(sqlite_load_acquire(f.path, 0, &second, &why), ERR_BUSY);
+    (void)snprintf(process, sizeof process, "another large import is at work (process %ld)", (long)getpid());
+    ck_assert_msg(strstr(why.text, process), "%s", why.text);
+    sqlite_load_release(&first);
+    STORE_OK(sqlite_load_acquire(f.path, 0, &second, &e));
+    sqlite_load_release(&second);
+}
+END_TEST
+
+/* An id that is there is no fault; a row that the table refuses is. */
+START_TEST(test_a_row_written_ahead_that_the_table_refuses_fails_the_load)
+{
+    struct store_load *l;
+    STORE_OK(store_load_new(f.conn, 1, &l, &e));
+    STORE_OK(
+        sqlite_load_new_user(l, (struct text){"", 0}, (struct text){NULL, 0}, &e)); /* as no caller may */
+    ck_assert_int_ne(store_load_stage(l, NULL), ERR_OK);
+    store_load_free(l);
+    store_fixture_assert_counts(others, 0, 0, 0, 0);
+}
+END_TEST
+
 /* Registers somebody with one interaction again and again, and forgets every second one. */
 static void *register_on(void *arg)
 {
@@ -496,6 +525,8 @@ int main(void)
     tcase_add_loop_test(tc, test_a_killed_load_of_new_users_and_items_leaves_all_or_nothing, 0, N_DEATHS);
     tcase_add_test(tc, test_writers_are_let_in_while_a_load_is_staged);
     tcase_add_test(tc, test_writers_are_let_in_while_new_users_and_items_are_written);
+    tcase_add_test(tc, test_a_second_load_is_told_which_process_the_first_is_of);
+    tcase_add_test(tc, test_a_row_written_ahead_that_the_table_refuses_fails_the_load);
     tcase_add_test(tc, test_a_new_user_with_the_key_of_one_who_was_just_deleted_is_seen_too);
     tcase_add_test(tc, test_who_registers_while_new_users_are_staged_shares_nothing_with_them);
     suite_add_tcase(suite, tc);
