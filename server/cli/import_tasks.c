@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/talk.h"
+#include "server/cli/progress_bar.h"
 #include "server/cli/task_options.h"
 #include "server/data/task_import.h"
 
@@ -94,11 +95,16 @@ static enum err_code print_json(const struct import_tasks_options *o, const stru
 /* ---- the command ---- */
 
 static enum err_code import_and_report(const struct import_tasks_options *o,
-                                       const struct task_import_options *import, struct err *e)
+                                       struct task_import_options *import, struct err *e)
 {
     int64_t start_ns = clock_monotonic_ns();
     struct task_import_report report;
+    struct progress_bar bar;
+    progress_bar_init(&bar);
+    import->progress = progress_bar_show;
+    import->progress_arg = &bar;
     enum err_code code = task_import_run(import, &report, e);
+    progress_bar_end(&bar);
     for (size_t i = 0; i < report.n_listed; i++)
         (void)fprintf(stderr, "%s\n", report.listed[i].text);
     double seconds = (double)(clock_monotonic_ns() - start_ns) / 1e9;

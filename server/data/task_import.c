@@ -4,6 +4,7 @@
 #include "server/data/task_import.h"
 
 #include "base/limits.h"
+#include "base/machine.h"
 #include "base/mem.h"
 #include "base/talk.h"
 #include "base/value_text.h"
@@ -14,6 +15,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct task_import {
     const struct task_import_options *o;
@@ -122,11 +124,28 @@ static enum err_code check_rows(struct task_import *im, const char *path, struct
     return code;
 }
 
+/* What rows may take of the memory: as much again is for their JSON and for the store. A page too many ends the
+ * process, and not the import alone. */
+static size_t room_for_rows(const struct task_import_options *o)
+{
+    size_t limit = machine_memory_bytes(),
+           all = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
+    if (o->memory_bytes)
+        return o->memory_bytes / 2;
+    return (limit < all ? limit : all) / 2;
+}
+
 static enum err_code read_tables(struct task_import *im, struct err *e)
 {
     const struct task_import_options *o = im->o;
-    struct task_rows_options of = {
-        .n_keys = o->n_keys, .ignored = o->ignored, .format = o->format, .bad = bad_row, .arg = im};
+    struct task_rows_options of = {.n_keys = o->n_keys,
+                                   .ignored = o->ignored,
+                                   .format = o->format,
+                                   .bad = bad_row,
+                                   .arg = im,
+                                   .progress = o->progress,
+                                   .progress_arg = o->progress_arg,
+                                   .most_bytes = room_for_rows(o)};
     memcpy(of.keys, o->keys, o->n_keys * sizeof *of.keys);
     enum err_code code = ERR_OK;
     struct err why = {0};
@@ -279,6 +298,16 @@ static enum err_code write_rows(struct task_import *im, struct err *e)
                            im->o->rows, im->rows.rows[im->order[i]].line, len, LIMIT_TASK_ROW_BYTES);
     }
     return ERR_OK;
+}
+
+/* Tells of rows on their way into the store. */
+static enum err_code tell(const struct task_import *im, struct err *e)
+{
+    struct progress p = progress_at(im->o->store, (double)NAN);
+    p.n_rows = im->report->n_rows;
+    return !im->o->progress || im->o->progress(im->o->progress_arg, &p)
+               ? ERR_OK
+               : err_set(e, ERR_DEADLINE, "the import was stopped: nothing was imported");
 }
 
 /* The i-th row in order. */
@@ -492,6 +521,8 @@ static enum err_code put_all(struct task_import *im, struct err *e)
         code = put_task(im, id, &put, e);
         if (!code && has_rows)
             code = put_rows(im, t, id, put, e);
+        if (!code)
+            code = tell(im, e);
     }
     for (size_t i = 0; i < im->profiles.rows.n_rows; i++)
         im->report->n_profiles_unused += im->profiles.rows.rows[i].task != ID_TABLE_NONE && !im->used[i];
@@ -551,6 +582,8 @@ enum err_code task_import_run(const struct task_import_options *o, struct task_i
         code = sort_rows(&im, e);
     if (!code)
         code = write_rows(&im, e);
+    if (!code)
+        task_rows_drop_cells(&im.rows);
     if (!code && !(im.used = mem_zalloc_array(im.profiles.rows.n_rows + 1, sizeof *im.used)))
         code = err_set(e, ERR_NOMEM, "no memory for %zu profiles", im.profiles.rows.n_rows);
     if (!code)

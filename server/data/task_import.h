@@ -4,7 +4,7 @@
  * both, and its stored rows the columns that the training saw: also the keys, where a task has several.
  * Layer: server/data
  * Threads: confined to its thread.
- * Memory: the tables, as task_rows has them, and their rows as JSON. */
+ * Memory: the tables, as task_rows has them, and their rows as JSON; at the store only these. */
 #ifndef SERVER_DATA_TASK_IMPORT_H
 #define SERVER_DATA_TASK_IMPORT_H
 
@@ -21,8 +21,11 @@ struct task_import_options {
     size_t n_keys;
     struct table_ignored ignored;
     enum table_format format;
-    bool replace_rows; /* the rows of a task that the table has take the place of those it had */
-    int64_t skip_bad;  /* bad lines that are left out before the import fails */
+    bool replace_rows;     /* the rows of a task that the table has take the place of those it had */
+    int64_t skip_bad;      /* bad lines that are left out before the import fails */
+    progress_fn *progress; /* told of rows that were read or stored; false ends it, with nothing imported */
+    void *progress_arg;
+    size_t memory_bytes; /* that it may take; 0: what the machine has */
 };
 
 struct task_import_report {

@@ -23,6 +23,41 @@ void task_rows_fini(struct task_rows *r)
     *r = (struct task_rows){0};
 }
 
+void task_rows_drop_cells(struct task_rows *r)
+{
+    id_table_fini(&r->texts);
+    mem_free(r->cells);
+    r->cells = NULL;
+    r->n_cells = r->cells_capacity = 0;
+    for (size_t i = 0; r->rows && i <= r->n_rows; i++)
+        r->rows[i].first = 0;
+}
+
+static size_t bytes_of(const struct id_table *t)
+{
+    return t->texts_capacity + t->capacity * sizeof *t->end + t->n_slots * sizeof *t->slots;
+}
+
+/* Now and then: tells how far it is, and looks at how much the rows take. */
+static enum err_code look_up(const char *path, const struct task_rows_options *o, const struct task_rows *r,
+                             struct err *e)
+{
+    enum { EVERY = 16384 };
+    if (r->n_rows % EVERY)
+        return ERR_OK;
+    size_t n_bytes = r->rows_capacity * sizeof *r->rows + r->cells_capacity * sizeof *r->cells +
+                     bytes_of(&r->tasks) + bytes_of(&r->texts);
+    if (o->most_bytes && n_bytes > o->most_bytes)
+        return err_set(e, ERR_LIMIT,
+                       "%s: its first %zu rows take %zu MB of memory, and there is room for %zu; give the "
+                       "table in parts, each with all rows of its tasks",
+                       path, r->n_rows, n_bytes >> 20, o->most_bytes >> 20);
+    struct progress p = progress_at(path, (double)NAN);
+    p.n_rows = (int64_t)r->n_rows;
+    return !o->progress || o->progress(o->progress_arg, &p) ? ERR_OK
+                                                            : err_set(e, ERR_DEADLINE, "it was stopped");
+}
+
 static enum err_code start_row(struct task_rows *r, struct err *e)
 {
     if (!MEM_RESERVE(r->rows, r->rows_capacity, r->n_rows + 2))
@@ -286,6 +321,8 @@ enum err_code task_rows_read(const char *path, const struct task_rows_options *o
         code = table_next(t, &row, &got, &why);
         if (!code && got && (code = add_row(out, o, &row, &why)))
             (void)err_prefix(&why, "%s:%llu", path, (unsigned long long)row.line);
+        if (!code && got)
+            code = look_up(path, o, out, &why);
         if (code == ERR_INVALID && o->bad && o->bad(o->arg, &why, table_lost(t))) {
             out->n_cells = first;
             code = ERR_OK;

@@ -7,6 +7,7 @@
 #define SERVER_DATA_TASK_ROWS_H
 
 #include "base/err.h"
+#include "base/progress.h"
 #include "server/tables/table.h"
 #include "store/id_table.h"
 
@@ -33,6 +34,9 @@ struct task_rows_options {
      * ends it. */
     bool (*bad)(void *arg, const struct err *why, uint64_t n_lines);
     void *arg;
+    progress_fn *progress; /* told of the rows now and then; false ends it (ERR_DEADLINE). NULL: nobody is */
+    void *progress_arg;
+    size_t most_bytes; /* that the rows may take; more is ERR_LIMIT. 0: all that there is */
 };
 
 /* What a row has in a column. */
@@ -68,6 +72,9 @@ struct task_rows {
 enum err_code task_rows_read(const char *path, const struct task_rows_options *o, struct task_rows *out,
                              struct err *e) ERR_MUST_CHECK;
 void task_rows_fini(struct task_rows *r);
+
+/* Frees the cells and their texts; what is left of a row is its line, task, target and time. */
+void task_rows_drop_cells(struct task_rows *r);
 
 /* Refuses a file (ERR_INVALID) for want of a column, or because it is empty; says what separates its fields
  * where that is why. */

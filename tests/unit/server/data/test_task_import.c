@@ -344,6 +344,61 @@ START_TEST(without_memory_an_import_is_whole_or_leaves_no_trace)
 }
 END_TEST
 
+/* ---- large tables ---- */
+
+enum { N_MANY = 40000 };
+
+static const char *many_rows(void)
+{
+    static char text[N_MANY * 16 + 32];
+    char *at = text + sprintf(text, "shop,day,units\n");
+    for (int i = 0; i < N_MANY; i++)
+        at += sprintf(at, "s%d,%d,%d\n", i % 7, i / 7, i % 5);
+    return text;
+}
+
+struct told {
+    int64_t read, stored;
+    bool stop;
+};
+
+static bool note_rows(void *arg, const struct progress *p)
+{
+    struct told *told = arg;
+    *(strcmp(p->stage, f.path) == 0 ? &told->stored : &told->read) = p->n_rows;
+    return !told->stop;
+}
+
+START_TEST(rows_that_are_read_and_stored_are_told_of_and_a_stop_leaves_nothing)
+{
+    struct task_import_options o = tables(many_rows(), NULL);
+    struct told told = {0};
+    o.progress = note_rows;
+    o.progress_arg = &told;
+    told.stop = true;
+    ck_assert_int_eq(task_import_run(&o, &report, NULL), ERR_DEADLINE);
+    ck_assert_int_ne(access(f.path, F_OK), 0);
+    told.stop = false;
+    import(&o);
+    ck_assert_int_ge(told.read, 32768);
+    ck_assert_int_eq(told.stored, N_MANY);
+}
+END_TEST
+
+START_TEST(a_table_that_has_no_room_in_memory_is_refused_and_leaves_nothing)
+{
+    struct task_import_options o = tables(many_rows(), NULL);
+    struct err why = {0};
+    o.memory_bytes = 1 << 20;
+    ck_assert_int_eq(task_import_run(&o, &report, &why), ERR_LIMIT);
+    ck_assert_msg(strstr(why.text, "give the table in parts"), "%s", why.text);
+    ck_assert_int_ne(access(f.path, F_OK), 0);
+    o.memory_bytes = (size_t)64 << 20;
+    import(&o);
+    ck_assert_int_eq(report.n_rows, N_MANY);
+}
+END_TEST
+
 SUITE("server/data/task_import", start, stop, {rows_come_under_their_tasks_in_their_order},
       {several_keys_are_joined_and_stay_columns}, {a_value_is_stored_as_what_it_says},
       {rows_come_behind_those_that_are_there_or_in_their_place}, {a_profile_joins_what_is_known},
@@ -352,4 +407,6 @@ SUITE("server/data/task_import", start, stop, {rows_come_under_their_tasks_in_th
       {as_many_bad_lines_as_are_allowed_are_left_out},
       {a_row_or_profile_that_is_too_large_is_refused_with_its_line},
       {a_task_that_keeps_no_rows_or_has_too_many_takes_none, 2},
+      {rows_that_are_read_and_stored_are_told_of_and_a_stop_leaves_nothing},
+      {a_table_that_has_no_room_in_memory_is_refused_and_leaves_nothing},
       {without_memory_an_import_is_whole_or_leaves_no_trace, 2})
