@@ -1,9 +1,10 @@
-/* The file is text, newest user first; names and ids are percent-encoded, so that a line is two words
- * whatever they hold:
+/* The file is text, newest first; names of models and ids of users, or tasks where the model is of these, are
+ * percent-encoded, so that a line is two words whatever they hold:
  *
  *     hypernet-warm 1
  *     movies u7
  *     movies a%20b
+ *     shops s35
  *     end 91a4c07be3d2f655         hash of all before it: a file cut short or changed is not believed
  *
  * It is written beside its place (PATH.new) and renamed into it: a reader, or a kill, finds the old file or
@@ -21,7 +22,8 @@
 #include "base/percent.h"
 #include "base/periodic.h"
 #include "base/talk.h"
-#include "server/serving/recommender.h"
+#include "server/serving/session.h"
+#include "server/serving/task_weights.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -41,14 +43,14 @@ static const char new_suffix[] = ".new"; /* of the name under which it is writte
 /* The model that was loaded under a uid, if it is served still. */
 static const struct served_model *model_of(const struct model_set *set, uint64_t uid)
 {
-    for (size_t i = 0; i < set->n; i++)
+    for (size_t i = 0; i < set->n + set->n_tasks; i++)
         if (set->models[i]->uid == uid)
             return set->models[i];
     return NULL;
 }
 
 /* The text of the file, from the keys of the cache: uint16 length, then as model_key wrote it. */
-static void add_users(const struct model_set *set, const struct buf *keys, struct buf *out)
+static void add_names(const struct model_set *set, const struct buf *keys, struct buf *out)
 {
     buf_adds(out, head);
     for (size_t at = 0; at + sizeof(uint16_t) <= keys->len;) {
@@ -58,7 +60,7 @@ static void add_users(const struct model_set *set, const struct buf *keys, struc
         at += sizeof len + len;
         uint64_t uid;
         struct text id;
-        const struct served_model *m = model_key_user(key, len, &uid, &id) ? model_of(set, uid) : NULL;
+        const struct served_model *m = model_key_read(key, len, &uid, &id) ? model_of(set, uid) : NULL;
         if (!m)
             continue;
         percent_encode(out, m->model->spec.name, strlen(m->model->spec.name));
@@ -91,7 +93,7 @@ enum err_code cache_warmup_save(struct serving *serving, const char *path, struc
     enum err_code code = weights_cache_newest_keys(serving->cache, LIMIT_WARM_USERS, &keys, e);
     if (!code) {
         struct model_set *set = serving_models(serving);
-        add_users(set, &keys, &text);
+        add_names(set, &keys, &text);
         model_set_unref(set);
         code = buf_check(&text, "the users of a warm start", e);
     }
@@ -165,7 +167,7 @@ static const char *take_word(const char *p, const char *last, char end, char *ou
     return stop;
 }
 
-/* Whose weights a line names. */
+/* Whose weights a line names: a user's, or a task's where the model is one of tasks. */
 struct named {
     struct model_handle *handle;
     char id[LIMIT_ID_BYTES]; /* (id_len) */
@@ -184,7 +186,14 @@ static bool take_line(struct recommender *r, const char **p, const char *last, s
         return false;
     name[name_len] = '\0';
     out->handle = recommender_find(r, name);
+    if (!out->handle)
+        out->handle = recommender_find_task(r, name);
     return out->handle != NULL;
+}
+
+static enum weights_kind kind_of(const struct named *n)
+{
+    return served_model_of_tasks(n->handle->served) ? WEIGHTS_OF_TASK : WEIGHTS_OF_USER;
 }
 
 static uint64_t evictions(const struct serving *s)
@@ -196,7 +205,7 @@ static uint64_t evictions(const struct serving *s)
 
 struct loading {
     struct serving *serving;
-    struct recommender *recommender;
+    struct session session;
     int64_t end_ns;
     bool (*stop)(void *arg);
     void *arg;
@@ -209,11 +218,14 @@ static bool load_one(struct loading *l, const struct named *named)
     struct weights *w = NULL;
     struct err e = {0};
     bool hit;
+    const struct text id = {named->id, named->id_len};
     uint64_t before = evictions(l->serving);
     if (clock_monotonic_ns() >= l->end_ns || l->stop(l->arg))
         return false;
-    enum err_code code = recommender_acquire(l->recommender, named->handle, WEIGHTS_OF_USER,
-                                             (struct text){named->id, named->id_len}, &w, &hit, &e);
+    enum err_code code =
+        kind_of(named) == WEIGHTS_OF_TASK
+            ? task_weights_acquire(&l->session, named->handle, WEIGHTS_OF_TASK, id, &w, &hit, &e)
+            : recommender_acquire(l->session.recommender, named->handle, WEIGHTS_OF_USER, id, &w, &hit, &e);
     l->n_made += code == ERR_OK;
     l->n_gone += code == ERR_NOTFOUND;
     if (!code)
@@ -228,23 +240,22 @@ static void load_lines(struct loading *l, const char *first, const char *last)
     const char *p = first;
     struct named named;
     while (p < last && l->n_made < LIMIT_WARM_USERS)
-        if (take_line(l->recommender, &p, last, &named) && !load_one(l, &named))
+        if (take_line(l->session.recommender, &p, last, &named) && !load_one(l, &named))
             break;
     while (p > first) {
         const char *line = p - 1;
         while (line > first && line[-1] != '\n')
             line--;
         p = line;
-        if (take_line(l->recommender, &line, last, &named))
+        if (take_line(l->session.recommender, &line, last, &named))
             weights_cache_touch(l->serving->cache, key,
-                                model_key(named.handle->served->uid, WEIGHTS_OF_USER,
+                                model_key(named.handle->served->uid, kind_of(&named),
                                           (struct text){named.id, named.id_len}, key));
     }
 }
 
 static enum err_code load(struct loading *l, const char *path, struct err *e)
 {
-    struct store_conn *conn = NULL;
     struct buf text;
     size_t at = 0;
     buf_init(&text, MAX_FILE_BYTES);
@@ -252,13 +263,10 @@ static enum err_code load(struct loading *l, const char *path, struct err *e)
     if (!code)
         code = check_text(path, &text, &at, e);
     if (!code)
-        code = store_connect(l->serving->store, &conn, e);
-    if (!code)
-        code = recommender_new(l->serving, conn, &l->recommender, e);
+        code = session_init(&l->session, l->serving, NULL, e);
     if (!code)
         load_lines(l, text.data + at, text.data + text.len);
-    recommender_free(l->recommender);
-    store_disconnect(conn);
+    session_fini(&l->session);
     buf_fini(&text);
     return code;
 }
@@ -267,14 +275,16 @@ void cache_warmup_load(struct serving *serving, const char *path, int64_t max_s,
                        void *arg)
 {
     int64_t start_ns = clock_monotonic_ns();
-    struct loading l = {serving, NULL, start_ns + max_s * 1000000000, stop, arg, 0, 0};
+    struct loading l = {
+        .serving = serving, .end_ns = start_ns + max_s * 1000000000, .stop = stop, .arg = arg};
     struct err e = {0};
     if (load(&l, path, &e))
         log_line(e.code == ERR_NOTFOUND ? LOG_INFO : LOG_WARN, "no warm start: %s", e.text);
     else
-        log_line(LOG_INFO, "warm start: weights of %zu user%s in %.3f s; not in the store any more: %zu",
-                 l.n_made, talk_s((int64_t)l.n_made), (double)(clock_monotonic_ns() - start_ns) / 1e9,
-                 l.n_gone);
+        log_line(LOG_INFO,
+                 "warm start: weights of %zu user%s or task%s in %.3f s; not in the store any more: %zu",
+                 l.n_made, talk_s((int64_t)l.n_made), talk_s((int64_t)l.n_made),
+                 (double)(clock_monotonic_ns() - start_ns) / 1e9, l.n_gone);
     if (l.n_gone)
         atomic_fetch_add(&serving->n_forgotten, 1);
 }

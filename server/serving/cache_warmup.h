@@ -1,5 +1,5 @@
-/* cache_warmup - a start with the weights that the last run used: the newest users of the cache are kept in a
- * small file, and their weights are generated again before the server says ready.
+/* cache_warmup - a start with the weights that the last run used: the newest users and tasks of the cache are
+ * kept in a small file, and their weights are generated again before the server says ready.
  * Cost: of a start, cache_warmup_load's time limit at most; of a save, one pass over the newest entries
  * of each shard under its lock and one small file; of a look once a second, a load. Only ids are kept.
  * Weights come from the store as it is, so a user who changed is answered as he is now, and one who was

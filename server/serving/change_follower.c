@@ -44,7 +44,8 @@ static bool follow(void *arg, const struct store_change *change)
         w->reload = true;
     if (change->kind == STORE_CHANGE_ALL)
         weights_cache_clear(w->serving->cache);
-    if (change->kind == STORE_CHANGE_GONE || change->kind == STORE_CHANGE_ALL)
+    if (change->kind == STORE_CHANGE_GONE || change->kind == STORE_CHANGE_TASK_GONE ||
+        change->kind == STORE_CHANGE_ALL)
         atomic_fetch_add(&w->serving->n_forgotten, 1); /* after they left the cache */
     w->seen = change->number;
     COUNTER_ADD(w->counters, changes_followed, 1);

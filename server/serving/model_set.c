@@ -193,9 +193,9 @@ size_t model_key(uint64_t uid, enum weights_kind kind, struct text id, char key[
     return sizeof uid + 1 + id.len;
 }
 
-bool model_key_user(const char *key, size_t len, uint64_t *uid, struct text *id)
+bool model_key_read(const char *key, size_t len, uint64_t *uid, struct text *id)
 {
-    if (len <= sizeof *uid + 1 || key[sizeof *uid] != WEIGHTS_OF_USER)
+    if (len <= sizeof *uid + 1 || key[sizeof *uid] == WEIGHTS_OF_PRIOR)
         return false;
     memcpy(uid, key, sizeof *uid);
     *id = (struct text){key + sizeof *uid + 1, len - sizeof *uid - 1};

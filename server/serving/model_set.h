@@ -93,7 +93,7 @@ enum weights_kind { WEIGHTS_OF_USER = 'u', WEIGHTS_OF_TASK = 't', WEIGHTS_OF_PRI
 /* Writes the key of a user or task (of the prior: no id) under a model; returns its length. */
 size_t model_key(uint64_t uid, enum weights_kind kind, struct text id, char key[MODEL_KEY_BYTES]);
 
-/* Takes such a key apart; id is borrowed from it. False: it is none of a user. */
-bool model_key_user(const char *key, size_t len, uint64_t *uid, struct text *id);
+/* Takes such a key apart; id is borrowed from it. False: it is of the prior, and names nobody. */
+bool model_key_read(const char *key, size_t len, uint64_t *uid, struct text *id);
 
 #endif

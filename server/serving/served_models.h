@@ -48,8 +48,8 @@ struct serving {
     int64_t items_at; /* guarded by following: the last change that the tables reflect */
     _Atomic int64_t store_read_ns; /* when the follower last read the store (monotonic); 0: that failed */
     atomic_bool store_lost;        /* its file is not at its path any more */
-    atomic_uint n_forgotten; /* rises after users who were deleted left the cache; who keeps a list of users
-                                makes it anew */
+    atomic_uint n_forgotten; /* rises after users or tasks that were deleted left the cache; who keeps a list
+                                of them makes it anew */
     pthread_mutex_t writing; /* guards writer_taken */
     pthread_cond_t
         write_turn;         /* of the monotonic clock: a wall clock that is set must not make a wait longer */

@@ -5,6 +5,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import hn
+import shops
 
 
 class WarmStart(unittest.TestCase):
@@ -85,6 +86,47 @@ class WarmStart(unittest.TestCase):
         self.warm()
         with self.serve("--warm-seconds", 0) as server:
             self.assertEqual(server.metric("cache_entries"), 0)
+
+
+class Tasks(shops.Case):
+    """The same of the tasks of a model of tasks, in the same file as users."""
+
+    def setUp(self):
+        self.file = os.path.join(hn.temporary_folder(), "warm")
+        self.store = self.world.copy_store()
+        self.names = ["s%d" % i for i in range(18, 24)]
+        with self.serve() as server:
+            for name in self.names:
+                self.assertEqual(server.admin("PUT", "/v1/admin/tasks/" + name, {"support": {"rows": self.shops.known(name)}}).status, 201)
+                self.assertEqual(self.cache(server, name), "miss")
+            self.assertEqual(server.recommend("u1").status, 200)
+
+    def serve(self):
+        return hn.Server("--warm-file", self.file, models=[self.world.model, self.shops.model], store=self.store)
+
+    def cache(self, server, name):
+        return self.predict(name, {"rows": self.shops.asked(name)}, server=server).headers.get("x-hypernet-cache")
+
+    def test_first_request_of_a_task_after_a_restart_is_a_hit_and_a_users_too(self):
+        with self.serve() as server:
+            self.assertEqual([self.cache(server, name) for name in self.names], ["hit"] * len(self.names))
+            self.assertEqual(server.recommend("u1").headers.get("x-hypernet-cache"), "hit")
+
+    def test_a_task_that_is_deleted_is_soon_out_of_the_file(self):
+        def names(name):
+            with open(self.file, encoding="ascii") as f:
+                return f"shops {name}\n" in f.read()
+        with self.serve() as server:
+            self.assertTrue(names("s20"))
+            self.assertEqual(server.admin("DELETE", "/v1/admin/tasks/s20").status, 204)
+            hn.eventually(lambda: not names("s20"), "the file without the task")
+            self.assertTrue(names("s21"))
+        with hn.Server(models=[self.shops.model], store=self.store) as server:  # without the file, which stays as it was
+            self.assertEqual(server.admin("DELETE", "/v1/admin/tasks/s21").status, 204)
+        with self.serve() as server:
+            self.assertEqual(self.predict("s21", {"rows": self.shops.asked("s21")}, server=server).status, 404)
+            self.assertEqual(self.cache(server, "s22"), "hit")
+            hn.eventually(lambda: not names("s21"), "the file without the task that went meanwhile")
 
 
 if __name__ == "__main__":
