@@ -514,15 +514,13 @@ int64_t store_load_repeated(const struct store_load *l);
 
 /* Makes all of it part of the caller's transaction and of its bulk load, which had no rows yet if
  * interactions are staged; new users and items are not among the rows that a bulk load counts, and known
- * to it afterwards only. As store_bulk_interaction for each of them, but that who was deleted since he was
- * staged, seen or written ahead stays so, in the bulk load too. *n_older: as store_bulk_end, of what is
- * staged. */
+ * to it afterwards only. As store_bulk_interaction for each, but that who was deleted since he was staged,
+ * seen or written ahead stays so, in the bulk load too. *n_older: as store_bulk_end, of what is staged. */
 enum err_code store_load_apply(struct store_load *l, struct store_bulk *b, int64_t *n_older,
                                struct err *e) ERR_MUST_CHECK;
 
 /* After the transaction, however it ended: drops what is left, in short transactions. After a failure the
- * connection is to be closed: where memory lacked it may be unable to end its transaction before. NULL is
- * allowed. */
+ * connection is to be closed: without memory it may not end its transaction before. NULL is allowed. */
 void store_load_free(struct store_load *l);
 
 /* ---- changes made by others ---- */
@@ -574,18 +572,16 @@ enum err_code store_changes(struct store_conn *c, int64_t since, store_change_fn
  * was, meanwhile. */
 enum err_code store_guard(struct store_conn *c, struct err *e) ERR_MUST_CHECK;
 
-/* ERR_LOST when a guarded store is not at its path any more; any thread. Cost: three calls of the system. */
+/* ERR_LOST when a guarded store is not at its path any more; any thread. Three calls of the system. */
 enum err_code store_check_place(struct store *s, struct err *e) ERR_MUST_CHECK;
 
-/* After ERR_LOST: brings what the log holds into the open file, whatever became of its name, and takes away
- * what would spoil another file at the path. Closing changes nothing then. False: a reader stands in the way,
- * try again. */
+/* After ERR_LOST: brings what the log holds into the open file, whatever its name is, and takes away what
+ * would spoil another file at the path. Closing changes nothing then. False: try again, somebody reads. */
 bool store_let_go(struct store_conn *c);
 
 /* ---- upkeep ---- */
 
-/* Takes out of the log what was deleted of people since it was last done; nothing to do: ERR_OK. ERR_BUSY:
- * readers or a writer stand in the way, try again. */
+/* Takes out of the log what was deleted of people since it was last done. ERR_BUSY: try again. */
 enum err_code store_settle(struct store_conn *c, struct err *e) ERR_MUST_CHECK;
 
 /* Writes a checked copy of a store to a file while others read and write; of a store of an older version too,

@@ -41,13 +41,16 @@ static int cmd_backup(int argc, char **argv)
 }
 
 const struct command cmd_backup_command = {
-    "backup", "a copy of a store, while servers run", NULL,
+    "backup",
+    "a copy of a store, while servers run",
+    NULL,
     "Copies the store as it is at one moment, with what is in its log, into one file that only its owner may "
     "read. The copy is "
     "compact,\nholds nothing of what was deleted, and is checked before it gets its name. Never copy a "
     "store's file by other means "
     "while it is open.",
-    cmd_backup};
+    cmd_backup,
+    NULL};
 
 static int cmd_restore(int argc, char **argv)
 {
@@ -72,8 +75,11 @@ static int cmd_restore(int argc, char **argv)
 }
 
 const struct command cmd_restore_command = {
-    "restore", "a backup as the store, in place of what is there", NULL,
+    "restore",
+    "a backup as the store, in place of what is there",
+    NULL,
     "Checks the backup, copies it beside the store and puts the copy in its place at once, with the old log "
     "removed. It is refused "
     "while\na server or another command has the store open: stop them first.",
-    cmd_restore};
+    cmd_restore,
+    NULL};

@@ -11,12 +11,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const struct option_apart apart[] = {{"store test", "rows"},     {"rows", "store test"},
+                                            {"baseline", "baselines"},  {"known-counts", "groups"},
+                                            {"groups", "known-counts"}, {NULL, NULL}};
+
 struct settings {
     const char *store, *test, *candidates, *metrics, *known, *users, *counts, *per_user;
     struct option_list models, chosen;
     int64_t threads, seed;
     bool baselines, groups, foreign_items, json;
     struct evaluate_tasks tasks; /* with --rows */
+    bool candidates_typed, baseline_typed;
 };
 
 /* Copies the next word of a comma-separated list into word. False at the end of the list. A word too long for
@@ -154,13 +159,26 @@ static bool talk(void *arg, const struct progress *p)
     return true;
 }
 
-static int run(const struct settings *s)
+/* Metrics of ratings have no candidates, and each kind has baselines of its own: what only a variable gives of
+ * the others is left away. */
+static void leave_of_others(struct settings *s, bool ratings)
+{
+    size_t n = 0;
+    if (ratings && !s->candidates_typed)
+        s->candidates = NULL;
+    for (size_t i = 0; i < s->chosen.n; i++)
+        if (s->baseline_typed || !evaluation_baselines_bit(s->chosen.values[i]) ||
+            evaluation_baselines_rates(s->chosen.values[i]) == ratings)
+            s->chosen.values[n++] = s->chosen.values[i];
+    s->chosen.n = n;
+}
+
+static int run(struct settings *s)
 {
     struct metric metrics[EVALUATION_MAX_METRICS];
     size_t counts[EVALUATION_MAX_COUNTS];
     struct err e = {0};
     struct evaluation_options o = {.test_path = s->test,
-                                   .candidates_path = s->candidates,
                                    .known_path = s->known,
                                    .users_path = s->users,
                                    .counts = counts,
@@ -171,7 +189,11 @@ static int run(const struct settings *s)
                                    .n_threads = (int)s->threads,
                                    .seed = (uint64_t)s->seed,
                                    .progress = talk};
-    if (parse_baselines(s, &o.baselines, &e) || parse_metrics(s->metrics, metrics, &o.n_metrics, &e) ||
+    if (parse_metrics(s->metrics, metrics, &o.n_metrics, &e))
+        return command_fail(&cmd_evaluate_command, &e, true);
+    leave_of_others(s, metric_of_ratings(&metrics[0]));
+    o.candidates_path = s->candidates;
+    if (parse_baselines(s, &o.baselines, &e) ||
         (s->counts && parse_counts(s->counts, counts, &o.n_counts, &e)) || check(s, &o, &e))
         return command_fail(&cmd_evaluate_command, &e, true);
     if (check_per_user(s, &e))
@@ -228,6 +250,29 @@ static int run_tasks(struct settings *s)
     s->tasks.json = s->json;
     s->tasks.seed = (uint64_t)s->seed;
     return evaluate_tasks_run(&s->tasks, &e) ? command_fail(&cmd_evaluate_command, &e, false) : EXIT_DONE;
+}
+
+/* What only a variable gives and does not go with what is asked for is left away. */
+static void leave_variables(struct settings *s, const struct option *options, size_t n_options, int argc,
+                            char **argv)
+{
+    struct {
+        const char *name;
+        bool typed;
+    } words[] = {{"users", false},  {"known-counts", false}, {"baselines", false},
+                 {"groups", false}, {"candidates", false},   {"baseline", false}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        words[i].typed = options_typed(options, n_options, argc, argv, words[i].name);
+    if (!s->known && !words[0].typed)
+        s->users = NULL;
+    if (!s->known && !words[1].typed)
+        s->counts = NULL;
+    if (!s->known && s->tasks.rows && !words[2].typed)
+        s->baselines = false;
+    if (s->counts && !words[1].typed && !words[3].typed)
+        s->groups = false;
+    s->candidates_typed = words[4].typed;
+    s->baseline_typed = words[5].typed;
 }
 
 /* Which of the two uses it is; ERR_INVALID: neither. */
@@ -320,6 +365,7 @@ static int cmd_evaluate(int argc, char **argv)
         return status;
     if (s.tasks.rows && !options_typed(options, n_options, argc, argv, "store"))
         s.store = NULL; /* a variable is for all commands */
+    leave_variables(&s, options, n_options, argc, argv);
     if (check_use(&s, &e) || check_uses(&s, options, n_options, argc, argv, &e))
         return command_fail(&cmd_evaluate_command, &e, true);
     if (s.tasks.rows)
@@ -328,9 +374,12 @@ static int cmd_evaluate(int argc, char **argv)
 }
 
 const struct command cmd_evaluate_command = {
-    "evaluate", "measure models on held-out items", NULL,
+    "evaluate",
+    "measure models on held-out items",
+    NULL,
     "Each user of the test file is ranked from what the store knows of the user, or with --known from what "
     "that file says.\n"
     "Without --candidates all items but the user's own are ranked; recall@K divides by the number of "
     "held-out items, recall_capped@K\nby the smaller of that and K.",
-    cmd_evaluate};
+    cmd_evaluate,
+    apart};

@@ -14,8 +14,16 @@
 
 static int cmd_import(int argc, char **argv);
 
+static const struct option_apart apart[] = {
+    {"interactions users items contexts", "tasks task-rows"},
+    {"tasks task-rows", "interactions users items contexts"},
+    {"contexts", "model model-version"}, /* a variable of these is of other commands' models */
+    {NULL, NULL}};
+
 const struct command cmd_import_command = {
-    "import", "users, items, interactions and tasks from table files into the store", NULL,
+    "import",
+    "users, items, interactions and tasks from table files into the store",
+    NULL,
     "Files are CSV or TSV with a header, NDJSON, MovieLens .dat, u.data, u.user or u.item, plain or gzip; - "
     "is\n"
     "standard input. Interactions have the columns user, item and optionally rating or weight and timestamp\n"
@@ -29,7 +37,8 @@ const struct command cmd_import_command = {
     "All files are imported in one transaction: when a line is bad, and --skip-bad does not allow it, the "
     "store\n"
     "stays as it was. A store that does not exist is made.",
-    cmd_import};
+    cmd_import,
+    apart};
 
 _Static_assert(OPTION_LIST_MAX <= (int)IMPORT_MAX_IGNORED, "every --ignore-field has a place");
 
@@ -100,8 +109,6 @@ static enum err_code check_model(const struct arguments *a, struct err *e)
         return err_set(e, ERR_INVALID,
                        "--contexts needs --model and --model-version: an embedding means "
                        "something to one version of one model only");
-    if (!a->contexts && (a->model || a->model_version))
-        return err_set(e, ERR_INVALID, "--model and --model-version go with --contexts");
     const char *const names[] = {a->model, a->model_version};
     for (size_t i = 0; i < 2; i++)
         if (a->contexts && (!*names[i] || strlen(names[i]) > LIMIT_NAME_BYTES))
@@ -116,7 +123,7 @@ static enum err_code to_import(const struct arguments *a, struct import_options 
                                  .model = a->model,
                                  .model_version = a->model_version,
                                  .skip_bad = a->skip_bad,
-                                 .replace = a->replace};
+                                 .replace = a->replace && a->items};
     if (!table_format_parse(a->format, &o->format))
         return err_set(e, ERR_INVALID,
                        "--format '%s' is none of auto, csv, tsv, ndjson, dat, u.data, u.user, u.item",
@@ -128,8 +135,6 @@ static enum err_code to_import(const struct arguments *a, struct import_options 
     add_file(o, a->contexts, TABLE_CONTEXTS);
     for (size_t i = 0; i < a->ignored.n; i++)
         o->ignored[o->n_ignored++] = a->ignored.values[i];
-    if (a->replace && !a->items)
-        return err_set(e, ERR_INVALID, "--replace says that --items has all items; give --items");
     enum err_code code = check_files(o, e);
     return code ? code : check_model(a, e);
 }
@@ -172,7 +177,15 @@ static enum err_code check_uses(const struct arguments *a, const struct option *
          "goes with tables of users and items; those of tasks are imported by themselves"},
         {"task", !of_tasks, "goes with --tasks or --task-rows"},
         {"replace-rows", !a->tasks.rows, "goes with --task-rows"},
+        {"replace", !a->items, "says that --items has all items; give --items"},
+        {"model model-version", !a->contexts, "goes with --contexts"},
     };
+    if (of_tasks && (a->interactions.n || a->users || a->items || a->contexts))
+        return options_check_uses(options, n_options, argc, argv, uses, 1, e)
+                   ? ERR_INVALID
+                   : err_set(e, ERR_INVALID,
+                             "variables name tables of tasks and of users or items, which are imported by "
+                             "themselves: type the options of those that are meant");
     return options_check_uses(options, n_options, argc, argv, uses, sizeof uses / sizeof *uses, e);
 }
 

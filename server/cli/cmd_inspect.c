@@ -179,4 +179,5 @@ static int cmd_inspect(int argc, char **argv)
     return e.code ? command_fail(&cmd_inspect_command, &e, false) : EXIT_DONE;
 }
 
-const struct command cmd_inspect_command = {"inspect", "what is in a model file", "MODEL", NULL, cmd_inspect};
+const struct command cmd_inspect_command = {"inspect", "what is in a model file", "MODEL", NULL, cmd_inspect,
+                                            NULL};

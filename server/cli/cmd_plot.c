@@ -11,13 +11,16 @@
 static int cmd_plot(int argc, char **argv);
 
 const struct command cmd_plot_command = {
-    "plot", "pictures of what evaluate --json found", "RESULT",
+    "plot",
+    "pictures of what evaluate --json found",
+    "RESULT",
     "RESULT is a file that `hypernet evaluate --json` printed. The picture goes to standard output. `known` "
     "is\n"
     "a measure by what is known of users or tasks, a line a system; `calibration` is how often the "
     "intervals\n"
     "or the classes of a model of tasks are right, beside how often they should be.",
-    cmd_plot};
+    cmd_plot,
+    NULL};
 
 enum { MOST_RESULT_BYTES = 64 << 20, MOST_PICTURE_BYTES = 1 << 20 };
 
@@ -92,6 +95,9 @@ static int cmd_plot(int argc, char **argv)
     if (!command_begin(&cmd_plot_command, options, sizeof options / sizeof *options, argc, argv, &path,
                        &status))
         return status;
+    if (strcmp(a.chart, "calibration") == 0 &&
+        !options_typed(options, sizeof options / sizeof *options, argc, argv, "measure"))
+        a.measure = NULL; /* a variable is for the other chart */
     if (check(&a, &e))
         return command_fail(&cmd_plot_command, &e, true);
     buf_init(&text, MOST_RESULT_BYTES);

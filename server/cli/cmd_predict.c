@@ -13,11 +13,14 @@
 static int cmd_predict(int argc, char **argv);
 
 const struct command cmd_predict_command = {
-    "predict", "predictions of a model of tasks for the rows of a table", NULL,
+    "predict",
+    "predictions of a model of tasks for the rows of a table",
+    NULL,
     "Prints the task of each row, its prediction and an interval, or its class and the probability of each\n"
     "class, as a table with tabs. --known is a table of the same tasks with the target: what is known of "
     "them.",
-    cmd_predict};
+    cmd_predict,
+    NULL};
 
 struct arguments {
     const char *model, *rows, *known;

@@ -156,11 +156,14 @@ static int cmd_recommend(int argc, char **argv)
     if (!command_begin(&cmd_recommend_command, options, sizeof options / sizeof *options, argc, argv, NULL,
                        &status))
         return status;
+    if (s.explain && s.limit > LIMIT_EXPLAIN_ITEMS &&
+        !options_typed(options, sizeof options / sizeof *options, argc, argv, "limit"))
+        s.limit = LIMIT_EXPLAIN_ITEMS; /* a variable is for lists without reasons */
     if (check(&s, &e))
         return command_fail(&cmd_recommend_command, &e, true);
     return !blas_reserve(1, &e) && !recommend(&s, &e) ? EXIT_DONE
                                                       : command_fail(&cmd_recommend_command, &e, false);
 }
 
-const struct command cmd_recommend_command = {"recommend", "the best items for a user, as the server answers",
-                                              NULL, NULL, cmd_recommend};
+const struct command cmd_recommend_command = {
+    "recommend", "the best items for a user, as the server answers", NULL, NULL, cmd_recommend, NULL};

@@ -35,6 +35,9 @@
 #include <string.h>
 #include <sys/resource.h>
 
+static const struct option_apart apart[] = {
+    {"access-log", "access-log-routes"}, {"access-log-routes", "access-log"}, {NULL, NULL}};
+
 struct settings {
     const char *store, *listen, *admin_token_file, *api_token_file, *warm_file, *log_file;
     struct option_list models, allowed_hosts;
@@ -426,7 +429,8 @@ static int cmd_serve(int argc, char **argv)
         {"drain-seconds", OPTION_INT, &s.drain_s, "SECONDS",
          "how long to serve on after SIGTERM while not ready", 0, 3600, false},
         {"warm-file", OPTION_STRING, &s.warm_file, "FILE",
-         "keeps the ids of the users last asked for; their weights are made at the next start", 0, 0, false},
+         "keeps the ids of the users and tasks last asked for; their weights are made at the next start", 0,
+         0, false},
         {"warm-seconds", OPTION_INT, &s.warm_s, "SECONDS", "most time of a start for them before it is ready",
          0, 3600, false},
         {"warm-save-seconds", OPTION_INT, &s.warm_save_s, "SECONDS",
@@ -471,8 +475,11 @@ static int cmd_serve(int argc, char **argv)
 }
 
 const struct command cmd_serve_command = {
-    "serve", "answer over HTTP", NULL,
+    "serve",
+    "answer over HTTP",
+    NULL,
     "Loads the models, opens the store, and answers on --listen until SIGTERM or SIGINT. It prints "
     "`listening on URL` on\n"
     "standard output when it is ready. The calls are described at /openapi.json.",
-    cmd_serve};
+    cmd_serve,
+    apart};

@@ -12,14 +12,17 @@
 static int cmd_simulate(int argc, char **argv);
 
 const struct command cmd_simulate_command = {
-    "simulate", "a made-up world with known tastes, as files to import and evaluate", NULL,
+    "simulate",
+    "a made-up world with known tastes, as files to import and evaluate",
+    NULL,
     "Writes interactions.tsv, users.tsv, items.tsv (for import), test.tsv with the newest item of every "
     "user,\n"
     "candidates.tsv with 99 items that the user never met (for evaluate), and truth.ndjson with the tastes "
     "that\n"
     "were planted. Tastes depend on the profile and drift over time; the same seed gives the same bytes on\n"
     "every machine.",
-    cmd_simulate};
+    cmd_simulate,
+    NULL};
 
 struct arguments {
     const char *out;

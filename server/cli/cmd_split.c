@@ -11,13 +11,16 @@
 static int cmd_split(int argc, char **argv);
 
 const struct command cmd_split_command = {
-    "split", "train and test files from a table of interactions", NULL,
+    "split",
+    "train and test files from a table of interactions",
+    NULL,
     "Writes train.csv and test.csv: the newest interaction of each user is held out (newest), a share of "
     "each\n"
     "user's (random), or a share of the users whole (users), with what is known of them in known.csv. Rows "
     "of the\n"
     "same user and item are one interaction, the newest, so that nothing of the test is learned.",
-    cmd_split};
+    cmd_split,
+    NULL};
 
 struct arguments {
     struct option_list interactions;

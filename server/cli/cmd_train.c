@@ -25,6 +25,8 @@
 #include <time.h>
 #include <unistd.h>
 
+static const struct option_apart apart[] = {{"store", "rows"}, {"rows", "store"}, {NULL, NULL}};
+
 struct settings {
     const char *store, *out, *name, *version, *generator, *objective, *checkpoint;
     int64_t keep_versions, seed, threads, epochs, dim, min_profile_users;
@@ -343,6 +345,16 @@ static enum err_code check_uses(const struct settings *s, const struct option *o
     return options_check_uses(options, n_options, argc, argv, uses, sizeof uses / sizeof *uses, e);
 }
 
+/* What only a variable gives and the objective does not take is left away. */
+static void leave_variables(struct settings *s, bool solved, const struct option *options, size_t n_options,
+                            int argc, char **argv)
+{
+    if (solved && !options_typed(options, n_options, argc, argv, "generator"))
+        s->generator = "auto";
+    if (solved && !options_typed(options, n_options, argc, argv, "checkpoint"))
+        s->checkpoint = NULL;
+}
+
 static int cmd_train(int argc, char **argv)
 {
     char version[32];
@@ -425,6 +437,7 @@ static int cmd_train(int argc, char **argv)
     if (check_uses(&s, options, n_options, argc, argv, &e) ||
         (!s.tasks.rows && find_objective(s.objective, &o.objective, &e)))
         return command_fail(&cmd_train_command, &e, true);
+    leave_variables(&s, s.tasks.rows || o.objective->rates, options, n_options, argc, argv);
     o.choose_generator = strcmp(s.generator, "auto") == 0;
     if (!o.choose_generator &&
         (!generator_parse(s.generator, &o.generator) || o.generator == GENERATOR_CHUNKED)) {
@@ -459,10 +472,13 @@ static int cmd_train(int argc, char **argv)
 }
 
 const struct command cmd_train_command = {
-    "train", "train a model from the store", NULL,
+    "train",
+    "train a model from the store",
+    NULL,
     "Chooses hyperparameters by validation on each user's last item, factorises (iALS), then trains encoder, "
     "hypernetwork and\n"
     "target network jointly. An interrupt (Ctrl-C) stops at the best model so far and writes it; before the "
     "first epoch has\n"
     "ended it writes nothing, and the exit status is 130.",
-    cmd_train};
+    cmd_train,
+    apart};

@@ -100,14 +100,13 @@ static enum err_code set_list(const struct option *o, char *text, struct err *e)
     return ERR_OK;
 }
 
-static enum err_code from_environment(const struct option *o, bool *given, struct err *e)
+static enum err_code from_environment(const struct option *o, struct err *e)
 {
     char name[64];
     variable_name(o->name, name);
     char *text = getenv(name);
     if (!text || !*text)
         return ERR_OK;
-    *given = true;
     enum err_code code;
     if (o->kind == OPTION_FLAG) {
         if (strcmp(text, "0") != 0 && strcmp(text, "false") != 0)
@@ -191,18 +190,14 @@ struct arguments {
     char **argv;
 };
 
-static enum err_code parse_option(const struct option *options, size_t n_options, bool *given,
-                                  struct arguments *a, struct err *e)
+static enum err_code parse_option(const struct option *options, size_t n_options, struct arguments *a,
+                                  struct err *e)
 {
     const char *word = a->argv[a->at] + 2, *equals = strchr(word, '=');
     size_t len = equals ? (size_t)(equals - word) : strlen(word);
     const struct option *o = find(options, n_options, word, len);
     if (!o)
         return unknown(options, n_options, "--", word, len, e);
-    bool *was_given = &given[o - options];
-    if (o->kind == OPTION_LIST && *was_given)
-        ((struct option_list *)o->target)->n = 0; /* the command line replaces the environment's list */
-    *was_given = false;
     if (o->kind == OPTION_FLAG)
         return equals ? err_set(e, ERR_INVALID, "--%s takes no value", o->name) : set_value(o, "", e);
     if (equals)
@@ -224,16 +219,36 @@ static enum err_code check_required(const struct option *options, size_t n_optio
     return ERR_OK;
 }
 
-enum { MAX_OPTIONS = 48 };
+/* Whether a name is among others, with spaces between. */
+static bool is_among(const char *names, const char *name)
+{
+    for (size_t len; *names; names += len + strspn(names + len, " ")) {
+        len = strcspn(names, " ");
+        if (strlen(name) == len && memcmp(names, name, len) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Whether the variable of an option counts: neither it is typed, nor what it does not go with. */
+static bool is_read(const struct command *command, const struct option *options, size_t n_options, int argc,
+                    char **argv, const struct option *o)
+{
+    if (options_typed(options, n_options, argc, argv, o->name))
+        return false;
+    for (const struct option_apart *a = command->apart; a && a->typed; a++)
+        for (size_t i = 0; is_among(a->unread, o->name) && i < n_options; i++)
+            if (is_among(a->typed, options[i].name) &&
+                options_typed(options, n_options, argc, argv, options[i].name))
+                return false;
+    return true;
+}
 
 enum err_code options_parse(const struct command *command, const struct option *options, size_t n_options,
                             int argc, char **argv, const char **positional, bool *help, struct err *e)
 {
-    bool from_env[MAX_OPTIONS] = {false};
     struct arguments a = {argc, 1, argv};
     *help = false;
-    if (n_options > MAX_OPTIONS)
-        return err_set(e, ERR_INTERNAL, "more than %d options", MAX_OPTIONS);
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             print_help(command, options, n_options);
@@ -242,14 +257,15 @@ enum err_code options_parse(const struct command *command, const struct option *
         }
     enum err_code code = ERR_OK;
     for (size_t i = 0; i < n_options && !code; i++)
-        code = from_environment(&options[i], &from_env[i], e);
+        if (is_read(command, options, n_options, argc, argv, &options[i]))
+            code = from_environment(&options[i], e);
     bool only_words = false, has_word = false;
     for (; a.at < argc && !code; a.at++) {
         const char *word = argv[a.at];
         if (!only_words && strcmp(word, "--") == 0) {
             only_words = true;
         } else if (!only_words && strncmp(word, "--", 2) == 0) {
-            code = parse_option(options, n_options, from_env, &a, e);
+            code = parse_option(options, n_options, &a, e);
         } else if (!only_words && word[0] == '-' && word[1]) { /* `-` alone is standard input */
             code = unknown(options, n_options, "-", word + 1, strcspn(word + 1, "="), e);
         } else if (command->positional && !has_word) {

@@ -1,6 +1,6 @@
 /* options - one table-driven parser for every command's options and their environment variables.
- * `--cache-bytes 256M` may be given as HYPERNET_CACHE_BYTES=256M; the flag wins. `--name=value` and `--name
- * value` are the same; `--` ends the options. The help text of a command is made from its table.
+ * `--cache-bytes 256M` may be given as HYPERNET_CACHE_BYTES=256M; what is typed wins, over what it does not go
+ * with too. `--name=value` and `--name value` are the same; `--` ends the options. The help text of a command is made from its table.
  * Layer: server/cli
  * Threads: used at start only.
  * Memory: texts are those of the command line and the environment. */
@@ -39,19 +39,26 @@ struct option {
     bool required;
 };
 
+/* Where one of these options is typed, variables of those are not read, as they do not go with it. Names with
+ * spaces between. */
+struct option_apart {
+    const char *typed, *unread;
+};
+
 struct command {
     const char *name;
     const char *summary;               /* one line */
     const char *positional;            /* "MODEL" or NULL; at most one, then required */
     const char *details;               /* paragraphs of the help, may be NULL */
     int (*run)(int argc, char **argv); /* argv[0] is the command's name; returns the exit status */
+    const struct option_apart *apart;  /* the last one has no names; NULL: none */
 };
 
 /* Exit statuses of every command. EXIT_INTERRUPTED, 128 + SIGINT as a shell has it: stopped before there was
  * a result. */
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_WRONG_USE = 2, EXIT_INTERRUPTED = 130 };
 
-/* Parses argv into the targets, the environment first. *positional (may be NULL when the command has none) is
+/* Parses argv into the targets; the environment is read for what is not typed. *positional (may be NULL when the command has none) is
  * the one word that is no option. ERR_INVALID with a text that names the option and what it takes; `--help`
  * prints the help on standard output and returns ERR_OK with *help set. */
 enum err_code options_parse(const struct command *command, const struct option *options, size_t n_options,

@@ -192,7 +192,7 @@ class Contexts(Case):
         self.assertFalse(os.path.exists(self.store))
         self.refused("--contexts needs --model and --model-version", "--contexts", contexts, status=2)
         for name in ("--model", "--model-version"):
-            self.refused("--model and --model-version go with --contexts", "--interactions", contexts, name, "m", status=2)
+            self.refused("goes with --contexts", "--interactions", contexts, name, "m", status=2)
         self.refused("--model takes 1 to 128 bytes", "--contexts", contexts, "--model", "m" * 129,
                      "--model-version", "1", status=2)
 

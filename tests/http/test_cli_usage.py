@@ -120,6 +120,70 @@ class Environment(unittest.TestCase):
                     self.assertEqual(len(f.readlines()), 1 + n_users)
 
 
+    def test_what_is_typed_wins_over_variables_that_do_not_go_with_it(self):
+        """A variable is for whichever command takes it: it is never a reason to refuse what was typed."""
+        imports, train = ("import", "--store", "s/s"), ("train", "--out", "m")
+        store = ("evaluate", "--model", "m", "--store", "s/s", "--test", "t.csv")
+        rows = ("evaluate", "--model", "m", "--rows", "r.csv", "--task", "t")
+        recommend = ("recommend", "--store", "s/s", "--model", "m", "--user", "u")
+        for variables, words, first in (  # `first`: what is missing is that which was typed
+                ("TASKS=t.csv", (*imports, "--users", "u.csv"), "s/s"),
+                ("TASK_ROWS=t.csv TASK=t", (*imports, "--interactions", "i.csv"), "s/s"),
+                ("USERS=u.csv ITEMS=i.csv CONTEXTS=c.csv", (*imports, "--tasks", "t.csv", "--task", "t"), "t.csv"),
+                ("INTERACTIONS=i.csv", (*imports, "--task-rows", "t.csv", "--task", "t"), "t.csv"),
+                ("REPLACE=1 REPLACE_ROWS=1", (*imports, "--users", "u.csv"), "s/s"),
+                ("MODEL=m MODEL_VERSION=1", (*imports, "--users", "u.csv"), "s/s"),
+                ("ROWS=r.csv TARGET=y TASK=t", (*train, "--store", "s/s"), "s/s"),
+                ("STORE=s/s", (*train, "--rows", "r.csv", "--target", "y", "--task", "t"), "r.csv"),
+                ("CHECKPOINT=c GENERATOR=core", (*train, "--rows", "r.csv", "--target", "y", "--task", "t"), "r.csv"),
+                ("ROWS=r.csv TASK=t", store, "s/s"),
+                ("STORE=s/s TEST=t.csv", rows, "m: "),
+                ("BASELINES=1", rows, "m: "),
+                ("KNOWN_COUNTS=1,2", rows, "m: "),
+                ("BASELINES=1", (*store, "--baseline", "ials"), "s/s"),
+                ("USERS=u.csv", store, "s/s"),
+                ("KNOWN_COUNTS=1,2", store, "s/s"),
+                ("GROUPS=1", (*store, "--known", "k.csv", "--known-counts", "1"), "s/s"),
+                ("KNOWN_COUNTS=1,2", (*store, "--known", "k.csv", "--groups"), "s/s"),
+                ("CANDIDATES=c.csv", (*store, "--metrics", "rmse"), "s/s"),
+                ("BASELINE=ials", (*store, "--metrics", "rmse"), "s/s"),
+                ("ACCESS_LOG_ROUTES=1", ("serve", "--store", "s/s", "--model", "m", "--access-log"), "s/s"),
+                ("ACCESS_LOG=1", ("serve", "--store", "s/s", "--model", "m", "--access-log-routes"), "s/s"),
+                ("MEASURE=rmse", ("plot", "p.json", "--chart", "calibration"), "p.json"),
+                ("LIMIT=500", (*recommend, "--explain", "3"), "s/s"),
+                ("LIMIT=many", (*recommend, "--limit", "3"), "s/s")):
+            with self.subTest(variables=variables, words=words), tempfile.TemporaryDirectory() as folder:
+                env = dict(("HYPERNET_" + v).split("=") for v in variables.split())
+                r = run(*words, env=env, cwd=folder)
+                self.assertEqual(r.returncode, 1, r.stderr)
+                self.assertIn(first, r.stderr)
+
+    def test_variables_that_leave_it_open_what_is_meant_are_refused(self):
+        both = {"HYPERNET_TASKS": "t.csv", "HYPERNET_TASK": "t", "HYPERNET_USERS": "u.csv"}
+        r = run("import", "--store", "s", env=both)
+        self.assertEqual((r.returncode, r.stdout), (2, ""))
+        self.assertIn("type the options of those that are meant", r.stderr)
+        # the variable is of other commands' models: contexts must not go to a model of a file's name
+        r = run("import", "--store", "s", "--contexts", "c.csv", env={"HYPERNET_MODEL": "m", "HYPERNET_MODEL_VERSION": "1"})
+        self.assertEqual(r.returncode, 2)
+        self.assertIn("--contexts needs --model and --model-version", r.stderr)
+        # but nobody is let in by a variable that is not read
+        r = run("serve", "--store", "s", "--model", "m", "--allow-anonymous", env={"HYPERNET_API_TOKEN_FILE": "f"})
+        self.assertEqual(r.returncode, 2)
+        self.assertIn("--allow-anonymous is for a server without --api-token-file", r.stderr)
+
+    def test_variables_that_an_objective_does_not_take_are_left_away(self):
+        with tempfile.TemporaryDirectory() as folder:
+            table, store = os.path.join(folder, "i.csv"), os.path.join(folder, "s.db")
+            with open(table, "w", encoding="utf-8") as f:
+                f.write("user,item,rating,timestamp\n")
+                f.writelines("u%d,i%d,%d,%d\n" % (u, i, (u * i) % 5 + 1, i) for u in range(20) for i in range(20) if (u + i) % 3)
+            self.assertEqual(run("import", "--store", store, "--interactions", table).returncode, 0)
+            r = run("train", "--store", store, "--objective", "rating", "--out", os.path.join(folder, "m"),
+                    env={"HYPERNET_GENERATOR": "core", "HYPERNET_CHECKPOINT": os.path.join(folder, "c")})
+            self.assertEqual(r.returncode, 0, r.stderr)
+
+
 class Output(unittest.TestCase):
     def test_a_result_that_cannot_be_written_is_a_failure(self):
         with open("/dev/full", "w") as full:

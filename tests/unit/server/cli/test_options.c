@@ -9,8 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct command plain = {"plain", "a command without words", NULL, NULL, NULL};
-static const struct command worded = {"worded", "a command with a word", "MODEL", "Some details.", NULL};
+static const struct option_apart apart[] = {{"text", "many whole"}, {"flag", "text"}, {NULL, NULL}};
+static const struct command plain = {"plain", "a command without words", NULL, NULL, NULL, NULL};
+static const struct command worded = {"worded", "a command with a word", "MODEL", "Some details.", NULL,
+                                      apart};
 
 static bool flag;
 static const char *text;
