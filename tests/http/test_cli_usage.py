@@ -11,7 +11,7 @@ import subprocess  # noqa: E402
 
 REQUIRED = {"simulate": "--out", "import": "--store", "train": "--out", "evaluate": "--model",
             "recommend": "--store", "serve": "--store", "inspect": "MODEL", "backup": "--store",
-            "restore": "--store", "predict": "--model"}
+            "restore": "--store", "predict": "--model", "export": "--store"}
 
 
 class Help(unittest.TestCase):

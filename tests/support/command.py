@@ -8,7 +8,7 @@ import unittest
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HYPERNET = os.environ.get("HYPERNET", os.path.join(ROOT, "build", "release", "hypernet"))
 COMMANDS = ["simulate", "import", "train", "evaluate", "recommend", "serve", "inspect", "split", "backup", "restore", "predict",
-            "plot"]
+            "plot", "export"]
 
 
 def environment(**more):
