@@ -159,16 +159,24 @@ static bool talk(void *arg, const struct progress *p)
     return true;
 }
 
-/* Metrics of ratings have no candidates, and each kind has baselines of its own: what only a variable gives of
- * the others is left away. */
+/* Whether a baseline that only a variable gives is meant here; a name of none is, to be refused. */
+static bool is_baseline_of(const struct settings *s, const char *name, bool ratings)
+{
+    bool of_tasks = evaluate_tasks_baseline(name) != 0, of_users = evaluation_baselines_bit(name) != 0;
+    if (s->tasks.rows)
+        return of_tasks || !of_users;
+    return of_users ? evaluation_baselines_rates(name) == ratings : !of_tasks;
+}
+
+/* Metrics of ratings have no candidates, and each kind has baselines of its own: what only a variable
+ * gives of the others is left away. */
 static void leave_of_others(struct settings *s, bool ratings)
 {
     size_t n = 0;
     if (ratings && !s->candidates_typed)
         s->candidates = NULL;
     for (size_t i = 0; i < s->chosen.n; i++)
-        if (s->baseline_typed || !evaluation_baselines_bit(s->chosen.values[i]) ||
-            evaluation_baselines_rates(s->chosen.values[i]) == ratings)
+        if (s->baseline_typed || is_baseline_of(s, s->chosen.values[i], ratings))
             s->chosen.values[n++] = s->chosen.values[i];
     s->chosen.n = n;
 }
@@ -256,23 +264,28 @@ static int run_tasks(struct settings *s)
 static void leave_variables(struct settings *s, const struct option *options, size_t n_options, int argc,
                             char **argv)
 {
-    struct {
-        const char *name;
-        bool typed;
-    } words[] = {{"users", false},  {"known-counts", false}, {"baselines", false},
-                 {"groups", false}, {"candidates", false},   {"baseline", false}};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        words[i].typed = options_typed(options, n_options, argc, argv, words[i].name);
-    if (!s->known && !words[0].typed)
+    enum { USERS, COUNTS, BASELINES, GROUPS, CANDIDATES, BASELINE, TRAIN, N_WORDS };
+    static const char *const words[N_WORDS] = {"users",      "known-counts", "baselines", "groups",
+                                               "candidates", "baseline",     "train"};
+    bool typed[N_WORDS], learns = s->known || s->tasks.trained || !s->tasks.rows;
+    for (size_t i = 0; i < N_WORDS; i++)
+        typed[i] = options_typed(options, n_options, argc, argv, words[i]);
+    s->candidates_typed = typed[CANDIDATES];
+    s->baseline_typed = typed[BASELINE];
+    if (!s->known && !typed[USERS])
         s->users = NULL;
-    if (!s->known && !words[1].typed)
+    if (!s->known && !typed[COUNTS])
         s->counts = NULL;
-    if (!s->known && s->tasks.rows && !words[2].typed)
-        s->baselines = false;
-    if (s->counts && !words[1].typed && !words[3].typed)
+    if (s->counts && !typed[COUNTS] && !typed[GROUPS])
         s->groups = false;
-    s->candidates_typed = words[4].typed;
-    s->baseline_typed = words[5].typed;
+    if (!learns && !typed[BASELINES])
+        s->baselines = false;
+    if (!learns && !typed[BASELINE])
+        s->chosen.n = 0;
+    if (s->tasks.rows)
+        leave_of_others(s, false);
+    if (!typed[TRAIN] && !s->baselines && !s->chosen.n)
+        s->tasks.trained = NULL;
 }
 
 /* Which of the two uses it is; ERR_INVALID: neither. */
