@@ -1,6 +1,7 @@
 /* options - one table-driven parser for every command's options and their environment variables.
- * `--cache-bytes 256M` may be given as HYPERNET_CACHE_BYTES=256M; what is typed wins, over what it does not go
- * with too. `--name=value` and `--name value` are the same; `--` ends the options. The help text of a command is made from its table.
+ * `--cache-bytes 256M` may be given as HYPERNET_CACHE_BYTES=256M; what is typed wins, over what it does
+ * not go with too. `--name=value` and `--name value` are the same; `--` ends the options. The help text of
+ * a command is made from its table.
  * Layer: server/cli
  * Threads: used at start only.
  * Memory: texts are those of the command line and the environment. */
@@ -58,9 +59,9 @@ struct command {
  * a result. */
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_WRONG_USE = 2, EXIT_INTERRUPTED = 130 };
 
-/* Parses argv into the targets; the environment is read for what is not typed. *positional (may be NULL when the command has none) is
- * the one word that is no option. ERR_INVALID with a text that names the option and what it takes; `--help`
- * prints the help on standard output and returns ERR_OK with *help set. */
+/* Parses argv into the targets; the environment is read for what is not typed. *positional (may be NULL
+ * when the command has none) is the one word that is no option. ERR_INVALID with a text that names the
+ * option and what it takes; `--help` prints the help on standard output and returns ERR_OK with *help set. */
 enum err_code options_parse(const struct command *command, const struct option *options, size_t n_options,
                             int argc, char **argv, const char **positional, bool *help,
                             struct err *e) ERR_MUST_CHECK;

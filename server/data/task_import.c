@@ -124,8 +124,8 @@ static enum err_code check_rows(struct task_import *im, const char *path, struct
     return code;
 }
 
-/* What rows may take of the memory: as much again is for their JSON and for the store. A page too many ends the
- * process, and not the import alone. */
+/* What rows may take of the memory: as much again is for their JSON and for the store. A page too many
+ * ends the process, and not the import alone. */
 static size_t room_for_rows(const struct task_import_options *o)
 {
     size_t limit = machine_memory_bytes(),
