@@ -63,23 +63,23 @@ void episode_fini(struct episode *ep)
     *ep = (struct episode){0};
 }
 
-/* Where the features of the image stand that is number i in a part's order of class k. */
-static size_t place(const struct episode *ep, const struct episode_part *part, size_t k, size_t i)
+/* Where the features of the image stand that is number i in a split's order of class k. */
+static size_t place(const struct episode *ep, const struct episode_split *split, size_t k, size_t i)
 {
-    return (k * ep->n_images + part->order[k * ep->n_images + i]) * ep->spec->d_features;
+    return (k * ep->n_images + split->order[k * ep->n_images + i]) * ep->spec->d_features;
 }
 
 /* means, and the features of what is asked for one after the other. */
-static void take_part(struct episode *ep, const struct episode_part *part, const real *features)
+static void take_split(struct episode *ep, const struct episode_split *split, const real *features)
 {
     struct episode_private *p = ep->private;
     size_t f = ep->spec->d_features;
-    real *asked = p->asked, share = (real)(1 / (double)part->shots);
+    real *asked = p->asked, share = (real)(1 / (double)split->shots);
     memset(p->means, 0, ep->n_classes * f * sizeof *p->means);
     for (size_t k = 0; k < ep->n_classes; k++)
         for (size_t i = 0; i < ep->n_images; i++) {
-            const real *x = features + place(ep, part, k, i);
-            if (i < part->shots) {
+            const real *x = features + place(ep, split, k, i);
+            if (i < split->shots) {
                 for (size_t j = 0; j < f; j++)
                     p->means[k * f + j] += share * x[j];
             } else {
@@ -109,16 +109,16 @@ static double ask(real *logits, size_t n_classes, size_t k, double weight, size_
 }
 
 /* dfeatures of the known and the asked images, from dmeans and dasked. */
-static void give_part(struct episode *ep, const struct episode_part *part, real *dfeatures)
+static void give_split(struct episode *ep, const struct episode_split *split, real *dfeatures)
 {
     const struct episode_private *p = ep->private;
     size_t f = ep->spec->d_features;
     const real *dasked = p->dasked;
-    real share = (real)(1 / (double)part->shots);
+    real share = (real)(1 / (double)split->shots);
     for (size_t k = 0; k < ep->n_classes; k++)
         for (size_t i = 0; i < ep->n_images; i++) {
-            real *to = dfeatures + place(ep, part, k, i);
-            if (i < part->shots) {
+            real *to = dfeatures + place(ep, split, k, i);
+            if (i < split->shots) {
                 for (size_t j = 0; j < f; j++)
                     to[j] += share * p->dmeans[k * f + j];
             } else {
@@ -129,15 +129,15 @@ static void give_part(struct episode *ep, const struct episode_part *part, real 
 }
 
 double episode_loss(struct episode *ep, const struct class_head_params *params, const real *features,
-                    const struct episode_part *part, double weight, const struct class_head_params *grads,
+                    const struct episode_split *split, double weight, const struct class_head_params *grads,
                     real *dfeatures, size_t *n_right)
 {
     struct episode_private *p = ep->private;
     const struct class_head_spec *spec = ep->spec;
-    size_t n_classes = ep->n_classes, f = spec->d_features, n_each = ep->n_images - part->shots,
+    size_t n_classes = ep->n_classes, f = spec->d_features, n_each = ep->n_images - split->shots,
            n = n_classes * n_each, right = 0;
     double loss = 0;
-    take_part(ep, part, features);
+    take_split(ep, split, features);
     class_head_forward(spec, params, p->means, &p->tape, p->weight, p->bias);
     class_head_logits(spec, p->weight, p->bias, n_classes, p->asked, n, p->logits);
     for (size_t i = 0; i < n; i++)
@@ -150,7 +150,7 @@ double episode_loss(struct episode *ep, const struct class_head_params *params, 
         dense_backward(p->asked, n, f, p->weight, n_classes, p->logits, 0, p->dasked, p->dweight, p->dbias);
         class_head_backward(spec, params, p->means, &p->tape, p->dweight, p->dbias, p->workspace, grads,
                             p->dmeans);
-        give_part(ep, part, dfeatures);
+        give_split(ep, split, dfeatures);
     }
     return loss / (double)n;
 }

@@ -9,8 +9,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Of a part one image is known in most: those are the hardest episodes, and a part costs little. */
-enum { PARTS_OF_ONE = 4, PARTS_OF_HALF = 2, N_PARTS = PARTS_OF_ONE + PARTS_OF_HALF };
+/* In most splits one image of a class is known: those are the hardest episodes, and a split costs little. */
+enum { SPLITS_OF_ONE = 4, SPLITS_OF_HALF = 2, N_SPLITS = SPLITS_OF_ONE + SPLITS_OF_HALF };
 
 enum { MOMENT_BATCHES = 10, QUARTERS = 4 };
 
@@ -33,7 +33,7 @@ struct course {
     real *x;            /* (ways n_images, height, width, channels) */
     uint32_t *classes;  /* (trained classes times turns) */
     uint32_t *orders;   /* (ways, most images of a class) */
-    uint32_t *parts;    /* (N_PARTS, ways, n_images) */
+    uint32_t *splits;   /* (N_SPLITS, ways, n_images) */
     size_t most_images; /* of a class */
     uint64_t draw;      /* number of the episode that is drawn: no two have the same */
 };
@@ -101,7 +101,7 @@ static enum err_code make_room(struct course *c, struct err *e)
     ok = (c->x = mem_alloc_array(n * image_len(c), sizeof *c->x)) != NULL && ok;
     ok = (c->classes = mem_alloc_array(n_turned(c), sizeof *c->classes)) != NULL && ok;
     ok = (c->orders = mem_alloc_array(o->ways * c->most_images, sizeof *c->orders)) != NULL && ok;
-    ok = (c->parts = mem_alloc_array(N_PARTS * n, sizeof *c->parts)) != NULL && ok;
+    ok = (c->splits = mem_alloc_array(N_SPLITS * n, sizeof *c->splits)) != NULL && ok;
     if (!ok)
         return err_set(e, ERR_NOMEM, "no memory for %zu parameters in training", c->n_values);
     conv_weights_at(&c->spec, c->values, &c->weights);
@@ -117,7 +117,7 @@ static void course_fini(struct course *c)
     conv_tape_fini(&c->tape);
     episode_fini(&c->episode);
     void *parts[] = {c->values, c->grads,   c->moment1, c->moment2, c->average,
-                     c->x,      c->classes, c->orders,  c->parts};
+                     c->x,      c->classes, c->orders,  c->splits};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         mem_free(parts[i]);
 }
@@ -161,7 +161,7 @@ static void shuffled(struct rng *r, uint32_t *order, size_t n)
     rng_shuffle(r, order, n);
 }
 
-/* The images of one class of the episode, each as it might have been drawn, and how they are parted. */
+/* The images of one class of the episode, each as it might have been drawn, and how they are split. */
 static void draw_class(void *arg, size_t k, size_t thread)
 {
     struct course *c = arg;
@@ -177,8 +177,8 @@ static void draw_class(void *arg, size_t k, size_t thread)
         augment_image(&o->augment, &r, turned / (uint32_t)o->n_trained,
                       set->pixels + (set->start[class] + order[i]) * image_len(c), set->height, set->width,
                       set->n_channels, c->x + (k * o->n_images + i) * image_len(c));
-    for (size_t part = 0; part < N_PARTS; part++)
-        shuffled(&r, c->parts + (part * o->ways + k) * o->n_images, o->n_images);
+    for (size_t split = 0; split < N_SPLITS; split++)
+        shuffled(&r, c->splits + (split * o->ways + k) * o->n_images, o->n_images);
 }
 
 static void draw_episode(struct course *c)
@@ -201,11 +201,11 @@ static double gradient(struct course *c)
     draw_episode(c);
     conv_tape_forward(&c->tape, &c->weights, c->x, n);
     memset(c->tape.dout, 0, n * c->head.d_features * sizeof *c->tape.dout);
-    for (size_t i = 0; i < N_PARTS; i++) {
-        struct episode_part part = {i < PARTS_OF_ONE ? 1 : (o->n_images + 1) / 2, c->parts + i * n};
-        loss += episode_loss(&c->episode, &c->params, c->tape.out, &part, 1.0 / N_PARTS, &c->param_grads,
+    for (size_t i = 0; i < N_SPLITS; i++) {
+        struct episode_split split = {i < SPLITS_OF_ONE ? 1 : (o->n_images + 1) / 2, c->splits + i * n};
+        loss += episode_loss(&c->episode, &c->params, c->tape.out, &split, 1.0 / N_SPLITS, &c->param_grads,
                              c->tape.dout, NULL) /
-                N_PARTS;
+                N_SPLITS;
     }
     conv_tape_backward(&c->tape, &c->weights, &c->weight_grads);
     if (o->prototypes) { /* of the head the scale alone */

@@ -1,7 +1,7 @@
 /* image_course - trains a model of images on episodes drawn from a set: convolutions and class head together.
  *
  * A step draws classes, each turned by some quarters (which makes it another class), and some images of each,
- * moved a little; makes their features; and parts them into known and asked ones several times. Adam follows
+ * moved a little; makes their features; and splits them into known and asked ones several times. Adam follows
  * the gradient, its rate rising over the first fiftieth of the course and falling along a cosine to 0. The
  * model is the running average of the parameters; means and variances of the normalisation are taken of it
  * once more at the end, over fresh batches, and folded into its weights.

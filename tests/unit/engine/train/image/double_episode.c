@@ -52,7 +52,7 @@ static void stop(void)
 
 static double loss(size_t shots)
 {
-    return episode_loss(&ep, &params, features, &(struct episode_part){shots, order}, 1, NULL, NULL, NULL);
+    return episode_loss(&ep, &params, features, &(struct episode_split){shots, order}, 1, NULL, NULL, NULL);
 }
 
 static void hold(size_t shots, real *x, const real *found, size_t n, const char *what)
@@ -73,7 +73,7 @@ static void hold(size_t shots, real *x, const real *found, size_t n, const char 
 START_TEST(the_gradient_is_that_of_finite_differences)
 {
     size_t shots = (size_t)_i;
-    double value = episode_loss(&ep, &params, features, &(struct episode_part){shots, order}, 2, &grads,
+    double value = episode_loss(&ep, &params, features, &(struct episode_split){shots, order}, 2, &grads,
                                 dfeatures, NULL);
     ck_assert_double_eq_tol(value, loss(shots), 1e-12); /* the weight is the gradient's alone */
     hold(shots, values, gradients, n_values, "value");
@@ -118,7 +118,7 @@ START_TEST(with_nothing_made_it_is_a_prototypical_network)
             right += nearest;
         }
     double value =
-        episode_loss(&ep, &params, features, &(struct episode_part){shots, order}, 1, NULL, NULL, &found);
+        episode_loss(&ep, &params, features, &(struct episode_split){shots, order}, 1, NULL, NULL, &found);
     ck_assert_double_eq_tol(value, expected / (double)n, 1e-12);
     ck_assert_uint_eq(found, right);
 }
