@@ -110,19 +110,42 @@ def memory_limit_file():
 class ControlGroup(unittest.TestCase):
     """Another file is laid over the one of the limit, in a mount namespace of the server's own."""
 
-    def lines(self, *options):
+    def run_with(self, limit_bytes, *options, ask=lambda url: None):
+        """What a server logs under such a limit; it is asked once it listens."""
         w, real = hn.world(), memory_limit_file()
-        limit = w.file("limit", "536870912\n")
+        limit = w.file("limit", f"{limit_bytes}\n")
         if not real or subprocess.run(["unshare", "-m", "mount", "--bind", limit, real], capture_output=True).returncode:
             self.skipTest("no control group with memory, or mounts are not allowed here")
         words = ["serve", "--store", w.copy_store(), "--model", w.model, "--listen", "127.0.0.1:0", *options]
         process = subprocess.Popen(["unshare", "-m", "sh", "-c", 'mount --bind "$0" "$1" && shift && exec "$@"', limit, real, hn.BINARY,
                                     *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self.assertTrue(process.stdout.readline().startswith("listening on"))
+        line = process.stdout.readline()
+        self.assertTrue(line.startswith("listening on"))
+        ask(line.split()[-1])
         process.terminate()
         _, err = process.communicate(timeout=hn.PATIENCE)
         self.assertEqual(process.returncode, 0, err)
         return err
+
+    def lines(self, *options):
+        return self.run_with(536870912, *options)
+
+    def test_the_cache_holds_no_more_than_its_quarter(self):
+        held = []
+
+        def ask(url):
+            host, port = url.removeprefix("http://").split(":")
+            with hn.Client(host, int(port)) as client:
+                for user in hn.world().users:
+                    self.assertEqual(client.request("GET", f"/v1/users/{user}/recommendations").status, 200)
+                text = client.request("GET", "/metrics").body.decode()
+            held.append(next(float(line.split()[1]) for line in text.splitlines() if line.startswith("hypernet_cache_used_bytes ")))
+        self.run_with(536870912, ask=ask)
+        all_users = held.pop()
+        self.run_with(int(2 * all_users), ask=ask)  # a quarter of that is room for half of them
+        self.assertLessEqual(held.pop(), all_users / 2)
+        self.run_with(int(2 * all_users), "--cache-bytes", "256M", ask=ask)
+        self.assertGreater(held.pop(), all_users / 2)
 
     def test_the_cache_takes_a_quarter_unless_it_is_given(self):
         self.assertIn("the control group allows 512 MB: the cache takes a quarter, 128 MB", self.lines())
