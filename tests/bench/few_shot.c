@@ -1,9 +1,10 @@
 /* Few-shot images from array files to accuracy, without a server: few_shot FOLDER SECONDS THREADS
  * [prototypes] [held]. FOLDER has train_images.npy (n, height, width), train_labels.npy (n), and the same
  * of test. Trains for so many seconds of processor time, and writes the accuracy of each of 1,000 episodes
- * of test classes as JSON, so that two runs can be compared episode by episode; to standard error their
- * mean with its 95 % interval, and the time of a task of 25 images. `held` trains on the first four fifths
- * of the training classes and measures the others, to choose by. */
+ * of test classes as JSON, of the generated layer, of prototypes and of ridge regression on the same
+ * features, so that they and other runs can be compared episode by episode; to standard error their mean
+ * with its 95 % interval, and the time of a task of 25 images. `held` trains on the first four fifths of
+ * the training classes and measures the others, to choose by. */
 #include "base/mem.h"
 #include "engine/kernels/blas.h"
 #include "engine/train/image/image_course.h"
@@ -107,21 +108,25 @@ static void measure(const struct image_model *m, const struct image_set *set, st
                     size_t from)
 {
     static const size_t ways[] = {5, 5, 20, 20}, shots[] = {1, 5, 1, 5};
+    static const enum image_layer layers[] = {IMAGE_GENERATED, IMAGE_PROTOTYPES, IMAGE_RIDGE};
+    static const char *const names[] = {"generated", "prototypes", "ridge"};
     static double accuracy[EPISODES];
     struct err e = {0};
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 12; i++) {
         double mean = 0, square = 0;
-        struct image_episodes episodes = {from, set->n_classes, ways[i], shots[i], ASKED, EPISODES, 1};
+        struct image_episodes episodes = {from,  set->n_classes, ways[i / 3], shots[i / 3],
+                                          ASKED, EPISODES,       1,           layers[i % 3]};
         check(image_quality(m, set, &episodes, team, accuracy, &e), &e);
-        printf("{\"ways\": %zu, \"shots\": %zu, \"episodes\": [", ways[i], shots[i]);
+        printf("{\"layer\": \"%s\", \"ways\": %zu, \"shots\": %zu, \"episodes\": [", names[i % 3],
+               ways[i / 3], shots[i / 3]);
         for (size_t j = 0; j < EPISODES; j++) {
             printf("%s%.4g", j ? ", " : "", accuracy[j]);
             mean += accuracy[j] / EPISODES;
             square += accuracy[j] * accuracy[j] / EPISODES;
         }
         printf("]}\n");
-        (void)fprintf(stderr, "%2zu-way %zu-shot: %.2f +- %.2f\n", ways[i], shots[i], 100 * mean,
-                      196 * sqrt((square - mean * mean) / EPISODES));
+        (void)fprintf(stderr, "%2zu-way %zu-shot %s: %.2f +- %.2f\n", ways[i / 3], shots[i / 3], names[i % 3],
+                      100 * mean, 196 * sqrt((square - mean * mean) / EPISODES));
     }
 }
 

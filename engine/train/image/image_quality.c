@@ -4,8 +4,11 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
+#include "engine/network/class_ridge.h"
 
 #include <string.h>
+
+#define RIDGE_SHARE 0.1
 
 struct quality {
     const struct image_model *model;
@@ -19,6 +22,7 @@ struct quality {
     real *rooms;         /* (threads, episode_len) */
     uint32_t *orders;    /* (threads, classes + most_images) */
     size_t *known_class; /* (ways shots) the same in every episode */
+    double *ridges;      /* (threads, class_ridge_workspace_len) */
     double *accuracy;
 };
 
@@ -47,6 +51,39 @@ static void draw_class(struct quality *q, struct rng *r, size_t k, uint32_t *ord
         memcpy(known + i * f, features + order[i] * f, f * sizeof *known);
     for (size_t i = 0; i < q->episodes->asked; i++)
         memcpy(asked + i * f, features + order[q->episodes->shots + i] * f, f * sizeof *asked);
+}
+
+/* weight (K, F) and bias (K) of the prototypes, up to a factor that they share. */
+static void prototypes(const real *known, size_t ways, size_t shots, size_t f, real *weight, real *bias)
+{
+    memset(weight, 0, ways * f * sizeof *weight);
+    for (size_t k = 0; k < ways; k++) {
+        bias[k] = 0;
+        for (size_t i = 0; i < shots; i++)
+            for (size_t j = 0; j < f; j++)
+                weight[k * f + j] += known[(k * shots + i) * f + j] / (real)shots;
+        for (size_t j = 0; j < f; j++)
+            bias[k] -= weight[k * f + j] * weight[k * f + j] / 2;
+    }
+}
+
+/* The last layer of an episode; of a ridge that has none, one that says nothing. */
+static void make_layer(const struct quality *q, const real *known, size_t thread, real *workspace,
+                       real *weight, real *bias)
+{
+    const struct image_episodes *ep = q->episodes;
+    size_t f = q->model->head.d_features, n = ep->ways * ep->shots;
+    if (ep->layer == IMAGE_PROTOTYPES) {
+        prototypes(known, ep->ways, ep->shots, f, weight, bias);
+    } else if (ep->layer == IMAGE_RIDGE) {
+        memset(bias, 0, ep->ways * sizeof *bias);
+        if (!class_ridge(known, q->known_class, n, f, ep->ways, RIDGE_SHARE,
+                         q->ridges + thread * class_ridge_workspace_len(f), weight))
+            memset(weight, 0, ep->ways * f * sizeof *weight);
+    } else {
+        image_model_classes_of_features(q->model, known, q->known_class, n, ep->ways, workspace, weight,
+                                        bias);
+    }
 }
 
 static size_t count_right(const real *logits, size_t ways, size_t asked)
@@ -79,8 +116,7 @@ static void run_episode(void *arg, size_t i, size_t thread)
     for (size_t k = 0; k < ep->ways; k++)
         draw_class(q, &r, ep->from + classes[k], classes + n_classes, known + k * ep->shots * f,
                    asked + k * ep->asked * f);
-    image_model_classes_of_features(q->model, known, q->known_class, ep->ways * ep->shots, ep->ways,
-                                    workspace, weight, bias);
+    make_layer(q, known, thread, workspace, weight, bias);
     class_head_logits(&q->model->head, weight, bias, ep->ways, asked, ep->ways * ep->asked, logits);
     q->accuracy[i] = (double)count_right(logits, ep->ways, ep->asked) / (double)(ep->ways * ep->asked);
 }
@@ -88,6 +124,11 @@ static void run_episode(void *arg, size_t i, size_t thread)
 static enum err_code check(const struct quality *q, struct err *e)
 {
     const struct image_episodes *ep = q->episodes;
+    if (ep->ways < 2 || ep->shots < 1 || ep->asked < 1)
+        return err_set(
+            e, ERR_INVALID,
+            "an episode has 2 classes at least, a known and an asked image of each; not %zu, %zu and %zu",
+            ep->ways, ep->shots, ep->asked);
     if (ep->ways > ep->to - ep->from)
         return err_set(e, ERR_INVALID, "episodes of %zu classes, and there are %zu", ep->ways,
                        ep->to - ep->from);
@@ -113,7 +154,8 @@ static bool quality_init(struct quality *q, size_t n_threads)
     q->rooms = mem_alloc_array(n_threads * q->episode_len, sizeof *q->rooms);
     q->orders = mem_alloc_array(n_threads * (ep->to - ep->from + q->most_images), sizeof *q->orders);
     q->known_class = mem_alloc_array(ep->ways * ep->shots, sizeof *q->known_class);
-    if (!q->features || !q->workspaces || !q->rooms || !q->orders || !q->known_class)
+    q->ridges = mem_alloc_array(n_threads * class_ridge_workspace_len(f), sizeof *q->ridges);
+    if (!q->ridges || !q->features || !q->workspaces || !q->rooms || !q->orders || !q->known_class)
         return false;
     for (size_t i = 0; i < ep->ways * ep->shots; i++)
         q->known_class[i] = i / ep->shots;
@@ -138,5 +180,6 @@ enum err_code image_quality(const struct image_model *m, const struct image_set 
     mem_free(q.rooms);
     mem_free(q.orders);
     mem_free(q.known_class);
+    mem_free(q.ridges);
     return code;
 }

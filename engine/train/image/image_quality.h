@@ -14,13 +14,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What makes an episode's last layer of its known images' features. */
+enum image_layer {
+    IMAGE_GENERATED,  /* the model's class head */
+    IMAGE_PROTOTYPES, /* the nearest class mean */
+    IMAGE_RIDGE       /* ridge regression, engine/network/class_ridge.h, with a tenth as its share */
+};
+
 struct image_episodes {
     size_t from, to; /* classes of the set that are drawn from */
     size_t ways;     /* classes of an episode */
     size_t shots;    /* known images of each, */
     size_t asked;    /* and asked ones */
     size_t n;        /* episodes */
-    uint64_t seed;   /* the same seed draws the same episodes, whatever the model */
+    uint64_t seed;   /* the same seed draws the same episodes, whatever the model and layer: pairs */
+    enum image_layer layer;
 };
 
 /* accuracy (n): the share of asked images of each episode whose class is the most likely one. ERR_INVALID:

@@ -84,16 +84,21 @@ static void train(struct image_model *m)
 }
 
 /* The mean accuracy on classes that were not trained on. */
-static double quality(const struct image_model *m)
+static double quality_of(const struct image_model *m, enum image_layer layer)
 {
     enum { EPISODES = 200 };
     double accuracy[EPISODES], sum = 0;
     struct err e = {0};
-    struct image_episodes episodes = {N_TRAINED, N_CLASSES, 5, 1, 4, EPISODES, 1};
+    struct image_episodes episodes = {N_TRAINED, N_CLASSES, 5, 1, 4, EPISODES, 1, layer};
     ck_assert_msg(image_quality(m, &set, &episodes, team, accuracy, &e) == ERR_OK, "%s", e.text);
     for (size_t i = 0; i < EPISODES; i++)
         sum += accuracy[i] / EPISODES;
     return sum;
+}
+
+static double quality(const struct image_model *m)
+{
+    return quality_of(m, IMAGE_GENERATED);
 }
 
 START_TEST(classes_that_were_never_trained_are_told_apart)
@@ -110,6 +115,8 @@ START_TEST(classes_that_were_never_trained_are_told_apart)
     for (size_t i = 0; i < (trained.head.d_features + 1) * trained.head.d_hidden; i++)
         made += trained.head_params.out[i] * trained.head_params.out[i];
     ck_assert(options.prototypes ? made == 0 : made > 0);
+    ck_assert((quality_of(&trained, IMAGE_PROTOTYPES) == after) == options.prototypes);
+    ck_assert(quality_of(&trained, IMAGE_RIDGE) > 0.7);
     image_model_fini(&first);
     image_model_fini(&trained);
 }
@@ -200,10 +207,13 @@ START_TEST(episodes_that_cannot_be_drawn_are_refused)
     struct image_model m;
     struct err e = {0};
     double accuracy[1];
-    struct image_episodes many = {N_TRAINED, N_CLASSES, 11, 1, 4, 1, 1},
-                          large = {N_TRAINED, N_CLASSES, 5, 5, 4, 1, 1};
+    struct image_episodes many = {N_TRAINED, N_CLASSES, 11, 1, 4, 1, 1, IMAGE_GENERATED},
+                          large = {N_TRAINED, N_CLASSES, 5, 5, 4, 1, 1, IMAGE_GENERATED};
     n_steps = 1;
     train(&m);
+    struct image_episodes alone = {N_TRAINED, N_CLASSES, 1, 1, 4, 1, 1, IMAGE_RIDGE};
+    ck_assert_int_eq(image_quality(&m, &set, &alone, team, accuracy, &e), ERR_INVALID);
+    err_clear(&e);
     ck_assert_int_eq(image_quality(&m, &set, &many, team, accuracy, &e), ERR_INVALID);
     ck_assert_str_eq(e.text, "episodes of 11 classes, and there are 10");
     err_clear(&e);
