@@ -11,8 +11,9 @@
  * elastic weight consolidation, the last two with a head a task; and which task a row is of by the least
  * entropy. Test rows choose nothing. Keys, with the defaults of split and permuted: width hidden units of
  * two layers, size of a chunk, trunk width of its two layers, steps, beta, old tasks a step, rate, own (1:
- * chunks' embeddings of each task's own), lambda of EWC, only (1: the hypernetwork alone), valid (1: the
- * last 10,000 rows that are learned from are left out, and tested on instead: for choosing settings). */
+ * chunks' embeddings of each task's own), lambda of EWC, only (1: the hypernetwork, 2: networks of the
+ * tasks' own), valid (1: the last 10,000 rows that are learned from are left out, and tested on instead:
+ * for choosing settings). */
 #include "base/mem.h"
 #include "base/rng.h"
 #include "engine/kernels/blas.h"
@@ -34,7 +35,8 @@ struct settings {
     size_t n_tasks, width, size, trunk, n_old;
     long steps;
     double beta, rate, lambda;
-    bool own, only, valid;
+    bool own, valid;
+    int only; /* 1: the hypernetwork, 2: networks of the tasks' own */
     uint64_t seed;
 };
 
@@ -442,7 +444,7 @@ static void read_key(struct settings *s, const char *text)
     else if (!strcmp(key, "own"))
         s->own = n;
     else if (!strcmp(key, "only"))
-        s->only = n;
+        s->only = (int)n;
     else if (!strcmp(key, "valid"))
         s->valid = n;
     else {
@@ -495,9 +497,13 @@ int main(int argc, char **argv)
         tasks[t].test = s.split ? split_of(&test, t) : permuted_of(&test, t, s.seed);
     }
     printf("%s MNIST, seed %llu\n", argv[2], (unsigned long long)s.seed);
-    if (!s.only)
+    if (s.only != 1)
         run_own(&s, tasks, own);
-    run_hypernetwork(&s, s.beta, "hypernetwork", tasks, own);
+    else
+        for (size_t t = 0; t < s.n_tasks; t++)
+            own[t] = NAN; /* not measured */
+    if (s.only != 2)
+        run_hypernetwork(&s, s.beta, "hypernetwork", tasks, own);
     if (!s.only) {
         run_hypernetwork(&s, 0, "hypernetwork, beta 0", tasks, own);
         run_sequence(&s, 0, "a plain network in sequence", tasks, own);
