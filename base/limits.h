@@ -63,6 +63,7 @@ enum {
     LIMIT_IMAGE_CHANNELS = 4,   /* of an image; red, green, blue and a mask are the most in use */
     LIMIT_CONV_CHANNELS = 1024, /* that a layer of convolution gives */
     LIMIT_RECENT = 1024,        /* recent interactions an encoder looks at */
+    LIMIT_SCORE_SAMPLES = 1000, /* draws of a context: a generation each */
     LIMIT_EXPLAIN_REASONS = 10, /* the largest `explain` */
     LIMIT_EXPLAIN_ITEMS = 100,  /* the largest `limit` of an answer with explanations */
     LIMIT_EXTRA_ITEMS = 10000,  /* items ranked beyond a model's own until the next training */

@@ -49,6 +49,21 @@ static bool category_params(struct request *r, struct recommend_query *q)
     return true;
 }
 
+/* Both only where somebody may wait: see api_recommend_plan. */
+static bool samples_params(struct request *r, struct recommend_query *q)
+{
+    size_t seed = 0;
+    if (!count_param(r, "samples", 2, LIMIT_SCORE_SAMPLES, &q->samples) ||
+        !count_param(r, "seed", 0, 999999999, &seed))
+        return false;
+    q->seed = seed;
+    if (q->samples == 0 || q->limit <= LIMIT_EXPLAIN_ITEMS)
+        return true;
+    problem_answer(r, PROBLEM_BAD_REQUEST, NULL, "with samples, limit is at most %d, not %zu",
+                   LIMIT_EXPLAIN_ITEMS, q->limit);
+    return false;
+}
+
 static bool explain_param(struct request *r, struct recommend_query *q)
 {
     if (!count_param(r, "explain", 1, LIMIT_EXPLAIN_REASONS, &q->explain))
@@ -76,10 +91,11 @@ void api_recommend_plan(struct api_thread *t, struct request *r)
     q->limit = 10;
     if (!count_param(r, "limit", 1, LIMIT_RECOMMENDATIONS, &q->limit) ||
         !count_param(r, "offset", 0, LIMIT_OFFSET, &q->offset) ||
-        !api_bool_param(r, "exclude_seen", &exclude_seen) || !category_params(r, q) || !explain_param(r, q))
+        !api_bool_param(r, "exclude_seen", &exclude_seen) || !category_params(r, q) || !explain_param(r, q) ||
+        !samples_params(r, q))
         return;
     q->include_seen = !exclude_seen;
-    plan->of.takes_long = q->explain;
+    plan->of.takes_long = q->explain || q->samples;
 }
 
 void api_recommend_get(struct api_thread *t, struct request *r)
@@ -88,7 +104,7 @@ void api_recommend_get(struct api_thread *t, struct request *r)
     struct recommend_query *q = &plan->q;
     struct err e = {0};
     q->cold = plan->of.cold;
-    if (q->explain && !q->cold && !api_reread(t, r, &plan->of))
+    if ((q->explain || q->samples) && !q->cold && !api_reread(t, r, &plan->of))
         return;
     struct buf *out = request_answer(r, 200, request_json);
     if (recommender_recommend(t->session.recommender, plan->of.handle, plan->of.weights, q, out, &e))

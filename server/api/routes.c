@@ -7,8 +7,9 @@
 static const char *const no_params[] = {NULL};
 /* Probes and scrapers add what they like, a time against caches for one. */
 static const char *const any_params[] = {"*", NULL};
-static const char *const recommend_params[] = {"limit", "offset",     "exclude_seen", "category",
-                                               "model", "cold_start", "explain",      NULL};
+static const char *const recommend_params[] = {"limit",      "offset",  "exclude_seen", "category", "model",
+                                               "cold_start", "explain", "samples",      "seed",     NULL};
+static const char *const long_recommend_params[] = {"explain", "samples", NULL};
 static const char *const predict_params[] = {"model", "cold_start", "unknown", NULL};
 static const char *const task_params[] = {"model", "cold_start", "unknown_category", NULL};
 static const char *const example_params[] = {"model", "create", "unknown_category", NULL};
@@ -22,7 +23,7 @@ static const char *const items_params[] = {"model", "on_error", NULL};
 
 static const struct route rows[] = {
     {"GET", "/v1/users/{user}/recommendations", ACCESS_API, BODY_NONE, recommend_params, ROUTE_MAY_BLOCK,
-     api_recommend_plan, api_recommend_get, "explain"},
+     api_recommend_plan, api_recommend_get, long_recommend_params},
     {"POST", "/v1/users/{user}/predictions", ACCESS_API, BODY_JSON, predict_params, ROUTE_MAY_BLOCK,
      api_predict_plan, api_predict_post, NULL},
     {"POST", "/v1/events", ACCESS_API, BODY_JSON, event_params, ROUTE_WRITES, NULL, api_events_post, NULL},

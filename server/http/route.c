@@ -101,7 +101,10 @@ void route_find(const struct route_table *table, struct request *r)
 
 static bool has_long_param(const struct request *r)
 {
-    return r->route->long_param && request_param_of(r, r->route->long_param).data;
+    const char *const *name = r->route->long_params;
+    while (name && *name && !request_param_of(r, *name).data)
+        name++;
+    return name && *name;
 }
 
 /* Whose body takes long to read, so that others on the connection's thread would wait. */

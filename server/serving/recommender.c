@@ -1,5 +1,7 @@
 /* Everything a cached answer needs is in the thread's own workspaces: no lock is shared on a hit but the
- * cache's shard, and nothing grows with the number of requests. */
+ * cache's shard, and nothing grows with the number of requests.
+ * These are more than 600 lines because models, weights and answers share the thread's workspaces, which no
+ * other file is to see. */
 #include "server/serving/recommender.h"
 
 #include "base/clock.h"
@@ -9,6 +11,7 @@
 #include "engine/rank/catalogue.h"
 #include "engine/rank/topk.h"
 #include "server/serving/explain.h"
+#include "server/serving/score_spread.h"
 #include "server/serving/user_weights.h"
 
 #include <assert.h>
@@ -329,6 +332,7 @@ struct best {
     const struct topk_entry *entries; /* (n) */
     size_t n;
     const struct explanation *explanation; /* NULL: not asked for */
+    const float *deviations;               /* (n) of the scores, negative: not known; NULL: not asked for */
 };
 
 /* What is said of an item. */
@@ -365,6 +369,13 @@ static void add_scored(struct buf *out, struct text id, float score)
 static void add_item(struct buf *out, const struct shown *shown, const struct best *best, size_t i)
 {
     add_scored(out, shown->id, best->entries[i].score);
+    if (best->deviations) {
+        buf_adds(out, ",\"deviation\":");
+        if (best->deviations[i] < 0)
+            buf_adds(out, "null");
+        else
+            buf_add_float(out, best->deviations[i]);
+    }
     if (shown->info.title.data) {
         buf_adds(out, ",\"title\":");
         buf_add_json_string(out, shown->info.title.data, shown->info.title.len);
@@ -457,6 +468,33 @@ static enum err_code explain(struct recommender *p, struct model_handle *handle,
     return explain_new(&query, out, e);
 }
 
+/* The deviations (n) of the best items' scores. */
+static enum err_code spread(struct recommender *p, struct model_handle *handle,
+                            const struct recommend_query *q, const struct item_snapshot *items,
+                            const struct best *best, float *deviations, struct err *e)
+{
+    static const struct store_user nobody;
+    uint32_t indices[LIMIT_EXPLAIN_ITEMS];
+    struct score_spread_query query = {.model = handle->model,
+                                       .items = items,
+                                       .user = q->cold ? &nobody : &p->user,
+                                       .indices = indices,
+                                       .n = best->n,
+                                       .n_samples = q->samples,
+                                       .seed = q->seed,
+                                       .workspace = handle->workspace};
+    bool known = false;
+    assert(best->n <= LIMIT_EXPLAIN_ITEMS);
+    for (size_t i = 0; i < best->n; i++)
+        indices[i] = best->entries[i].index;
+    enum err_code code = model_handle_encoder(handle, &query.encoder, e);
+    if (!code)
+        code = score_spread_make(&query, deviations, &known, e);
+    for (size_t i = 0; i < best->n && !known; i++)
+        deviations[i] = -1;
+    return code;
+}
+
 enum err_code recommender_recommend(struct recommender *p, struct model_handle *handle,
                                     const struct weights *w, const struct recommend_query *q, struct buf *out,
                                     struct err *e)
@@ -481,7 +519,13 @@ enum err_code recommender_recommend(struct recommender *p, struct model_handle *
     assert(w->n_theta >= handle->theta_len); /* weights of this model */
     added_items_top_k(m, item_snapshot_extra(items), w->theta, &filter, handle->workspace, &top);
     size_t n = topk_finish(&top);
-    struct best best = {p->entries + q->offset, n > q->offset ? n - q->offset : 0, NULL};
+    struct best best = {p->entries + q->offset, n > q->offset ? n - q->offset : 0, NULL, NULL};
+    float deviations[LIMIT_EXPLAIN_ITEMS];
+    if (q->samples) {
+        if ((code = spread(p, handle, q, items, &best, deviations, e)))
+            return code;
+        best.deviations = deviations;
+    }
     if (q->explain && (code = explain(p, handle, q, items, &best, &explanation, e)))
         return code;
     best.explanation = explanation;

@@ -92,6 +92,8 @@ struct recommend_query {
     bool cold;      /* the weights are those of the prior */
     size_t explain; /* reasons an item; 0: none. Then the weights are those of recommender_user_record, see
                        recommender_reread */
+    size_t samples; /* draws of the context, of which each score gets its deviation; 0: none. Then as above */
+    uint64_t seed;  /* of them */
 };
 
 /* Appends the answer to out. */

@@ -3,6 +3,7 @@
 #include "server/serving/user_weights.h"
 
 #include "base/mem.h"
+#include "engine/network/context_draws.h"
 #include "engine/network/hypernet.h"
 #include "engine/network/item_item.h"
 #include "server/fields/field.h"
@@ -19,7 +20,7 @@ struct user_encoder {
     struct batcher *batcher; /* NULL: this thread generates by itself */
     real *workspace;         /* for the encoder, the hypernetwork and the neighbours */
     real *theta;             /* (item_item_theta_most) */
-    real *c;                 /* (C) */
+    real *c, *drawn;         /* (C) a context, and a draw about it */
     struct encoder_interaction *interactions;
     size_t capacity;
     uint32_t *seen; /* (seen_capacity) indices of a user's items, rising */
@@ -40,7 +41,8 @@ enum err_code user_encoder_new(const struct model *m, struct user_encoder **out,
     k->workspace = mem_alloc_aligned(len > lens[2] ? len : lens[2], sizeof *k->workspace);
     k->theta = mem_alloc_aligned(item_item_theta_most(&m->spec), sizeof *k->theta);
     k->c = mem_alloc_aligned(m->spec.d_context, sizeof *k->c);
-    if (!k->workspace || !k->theta || !k->c) {
+    k->drawn = mem_alloc_aligned(m->spec.d_context, sizeof *k->drawn);
+    if (!k->workspace || !k->theta || !k->c || !k->drawn) {
         user_encoder_free(k);
         return err_set(e, ERR_NOMEM, "no memory to make contexts");
     }
@@ -55,6 +57,7 @@ void user_encoder_free(struct user_encoder *k)
     mem_free(k->workspace);
     mem_free(k->theta);
     mem_free(k->c);
+    mem_free(k->drawn);
     mem_free(k->interactions);
     mem_free(k->seen);
     mem_free(k);
@@ -86,11 +89,12 @@ static enum err_code reserve_interactions(struct user_encoder *k, size_t n, stru
     return ERR_OK;
 }
 
-enum err_code context_encode(struct user_encoder *k, const struct item_snapshot *items,
-                             const struct store_user *user, const float **c, struct err *e)
+/* What the encoder takes of a user, in the workspaces of k. */
+static enum err_code make_input(struct user_encoder *k, const struct item_snapshot *items,
+                                const struct store_user *user, struct encoder_input *out, struct err *e)
 {
     const struct added_items *extra = item_snapshot_extra(items);
-    struct encoder_input input = {.values = k->values,
+    *out = (struct encoder_input){.values = k->values,
                                   .extra = added_items_params(extra),
                                   .n_extra = added_items_count(extra),
                                   .basis = k->model->fold_in};
@@ -100,10 +104,19 @@ enum err_code context_encode(struct user_encoder *k, const struct item_snapshot 
         code = profile_each(user->profile.data, user->profile.len, take_value, k, e);
     if (code)
         return code;
-    input.n_interactions = encoder_rows(items, user->interactions, user->n_interactions, k->interactions);
-    input.interactions = k->interactions;
-    input.n_values = k->n_values;
-    code = encoder_encode(&k->model->spec, &k->model->params, &input, k->workspace, k->c, e);
+    out->n_interactions = encoder_rows(items, user->interactions, user->n_interactions, k->interactions);
+    out->interactions = k->interactions;
+    out->n_values = k->n_values;
+    return ERR_OK;
+}
+
+enum err_code context_encode(struct user_encoder *k, const struct item_snapshot *items,
+                             const struct store_user *user, const float **c, struct err *e)
+{
+    struct encoder_input input;
+    enum err_code code = make_input(k, items, user, &input, e);
+    if (!code)
+        code = encoder_encode(&k->model->spec, &k->model->params, &input, k->workspace, k->c, e);
     if (!code)
         *c = k->c;
     return code;
@@ -347,6 +360,37 @@ enum err_code context_theta(struct user_encoder *k, const struct item_snapshot *
             code = add_item_item(k, n_seen, theta, &len, e);
     }
     return code;
+}
+
+size_t context_draw_len(const struct user_encoder *k)
+{
+    return context_draws_len(&k->model->spec);
+}
+
+enum err_code context_draw_begin(struct user_encoder *k, const struct item_snapshot *items,
+                                 const struct store_user *user, double *room, bool *known, struct err *e)
+{
+    const struct model *m = k->model;
+    struct encoder_input input;
+    *known = false;
+    if (!context_draw_len(k) || user->embedding_given)
+        return ERR_OK;
+    enum err_code code = make_input(k, items, user, &input, e);
+    if (!code)
+        code = encoder_encode(&m->spec, &m->params, &input, k->workspace, k->c, e);
+    if (!code)
+        *known = context_draws_factor(&m->spec, &m->params, &input, room);
+    return code;
+}
+
+enum err_code context_draw_theta(struct user_encoder *k, double *room, struct rng *rng, real *theta,
+                                 struct err *e)
+{
+    const struct model *m = k->model;
+    size_t len;
+    context_draws_next(&m->spec, room, k->c, rng, k->drawn);
+    enum err_code code = hypernet_generate(&m->spec, &m->params, k->drawn, k->workspace, theta, e);
+    return code || !m->spec.n_pairs ? code : add_item_item(k, 0, theta, &len, e);
 }
 
 enum err_code context_make_prior(struct user_encoder *k, struct weights **out, struct err *e)

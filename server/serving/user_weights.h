@@ -7,6 +7,7 @@
 #define SERVER_SERVING_USER_WEIGHTS_H
 
 #include "base/err.h"
+#include "base/rng.h"
 #include "engine/cache/batcher.h"
 #include "engine/cache/weights_cache.h"
 #include "engine/model.h"
@@ -60,6 +61,17 @@ enum err_code context_make_stored(struct user_encoder *k, const struct item_snap
 size_t context_theta_len(const struct user_encoder *k);
 enum err_code context_theta(struct user_encoder *k, const struct item_snapshot *items,
                             const struct store_user *user, real *theta, struct err *e) ERR_MUST_CHECK;
+
+/* Draws of what the user's context may be (engine/network/context_draws.h): room of context_draw_len doubles,
+ * of 0 where the model's contexts have no spread. Begins with the context encoded anew; *known false: it has
+ * none. Then each theta (context_theta_len) is of the next draw, without what neighbours add to scores, which
+ * is the same in all. */
+size_t context_draw_len(const struct user_encoder *k);
+enum err_code context_draw_begin(struct user_encoder *k, const struct item_snapshot *items,
+                                 const struct store_user *user, double *room, bool *known,
+                                 struct err *e) ERR_MUST_CHECK;
+enum err_code context_draw_theta(struct user_encoder *k, double *room, struct rng *rng, real *theta,
+                                 struct err *e) ERR_MUST_CHECK;
 
 /* New weights of the prior: the context of somebody of whom nothing is known. */
 enum err_code context_make_prior(struct user_encoder *k, struct weights **out, struct err *e) ERR_MUST_CHECK;
