@@ -1,9 +1,11 @@
 """The command `train` on a simulated world: that it can be repeated whatever the threads, and what an interrupt, a deadline and a
 wrong path do. What it writes is in test_cli_train_model.py."""
+import contextlib
 import hashlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import unittest
@@ -79,9 +81,11 @@ class Train(World):
         self.assertFalse(os.path.exists(out))
 
     def test_a_deadline_ends_training_with_a_model(self):
-        report = self.train(self.store, self.path("late"), "--deadline-seconds", "0.001", "--no-contexts")
+        report = self.train(self.store, self.path("late"), "--deadline-seconds", "0.001", "--model-version", "late")
         self.assertEqual((report["epochs"], report["ended"]), (0, "deadline"))
         self.assertTrue(os.path.exists(self.path("late")))
+        with contextlib.closing(sqlite3.connect(self.store)) as db:  # the deadline is one for contexts too: they are made at first use
+            self.assertEqual(db.execute("SELECT count(*) FROM contexts WHERE model_version = 'late'").fetchone(), (0,))
 
     def refused(self, status, text, *args):
         r = run("train", *args)
