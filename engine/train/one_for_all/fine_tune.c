@@ -5,11 +5,12 @@
 #include "engine/train/gradient/adam.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
-enum { BATCH = 32, MOST_TASKS = 40, MOST_ASKED = 64, N_RATES = 5, N_STOPS = 5 };
+enum { BATCH = 32, MOST_TASKS = 40, MOST_ASKED = 64, N_RATES = 5, N_STOPS = 5, N_LATER = 2 };
 static const double rates[N_RATES] = {1e-4, 3e-4, 1e-3, 3e-3, 1e-2};
-static const long stops[N_STOPS] = {0, 10, 30, 60, 100};
+static const long stops[N_STOPS] = {0, 10, 30, 60, 100}, later[N_LATER] = {200, 400};
 
 enum err_code fine_tuner_init(struct fine_tuner *f, struct pooled_network *net,
                               const struct pooled_rows *rows, uint64_t seed, struct err *e)
@@ -113,15 +114,15 @@ static double loss_of_asked(struct fine_tuner *f)
 }
 
 /* Adds the loss at each stop. */
-static void walk(struct fine_tuner *f, double rate, uint64_t stream, double loss[N_STOPS])
+static void walk(struct fine_tuner *f, double rate, uint64_t stream, const long *at, size_t n, double *loss)
 {
     struct rng r;
-    long at = 0;
+    long i = 0;
     rng_init(&r, f->seed, stream);
     begin(f);
-    for (size_t k = 0; k < N_STOPS; k++) {
-        for (; at < stops[k]; at++)
-            step(f, rate, at, &r);
+    for (size_t k = 0; k < n; k++) {
+        for (; i < at[k]; i++)
+            step(f, rate, i, &r);
         loss[k] += loss_of_asked(f);
     }
     fine_tuner_end(f);
@@ -135,10 +136,10 @@ static bool is_validated(const struct fine_tuner *f, const struct pooled_holdout
     return h->of_tasks ? n_held > 1 : n_held && n_held < n;
 }
 
-void fine_tuner_choose(struct fine_tuner *f, const struct pooled_holdout *holdout, size_t n_known,
-                       struct fine_tuning *out)
+/* Adds to loss (n_rates, n) that of drawn tasks, always the same; returns how many rows were asked. */
+static size_t try_rates(struct fine_tuner *f, const struct pooled_holdout *holdout, size_t n_known,
+                        const double *some_rates, size_t n_rates, const long *at, size_t n, double *loss)
 {
-    double loss[N_RATES][N_STOPS] = {{0}};
     size_t n_tasks = 0, n_asked = 0, n_left = 0;
     struct rng r;
     rng_init(&r, f->seed, 63);
@@ -150,13 +151,36 @@ void fine_tuner_choose(struct fine_tuner *f, const struct pooled_holdout *holdou
         split(f, holdout, t, n_known, &r);
         n_tasks++;
         n_asked += f->n_asked;
-        for (size_t i = 0; i < N_RATES; i++)
-            walk(f, rates[i], 100 + t, loss[i]);
+        for (size_t i = 0; i < n_rates; i++)
+            walk(f, some_rates[i], 100 + t, at, n, loss + i * n);
     }
-    const double *best = &loss[0][0];
+    return n_asked;
+}
+
+/* Whether the k-th is less than what was found; it is then that. */
+static bool is_less(const double *loss, size_t k, double *found)
+{
+    if (!(loss[k] < *found))
+        return false;
+    *found = loss[k];
+    return true;
+}
+
+void fine_tuner_choose(struct fine_tuner *f, const struct pooled_holdout *holdout, size_t n_known,
+                       struct fine_tuning *out)
+{
+    double loss[N_RATES * N_STOPS] = {0}, more[N_LATER] = {0}, found = INFINITY;
+    size_t n_asked = try_rates(f, holdout, n_known, rates, N_RATES, stops, N_STOPS, loss);
+    *out = (struct fine_tuning){rates[0], 0, NAN};
+    if (n_asked == 0)
+        return;
     for (size_t i = 0; i < N_RATES * N_STOPS; i++)
-        best = loss[i / N_STOPS][i % N_STOPS] < *best ? &loss[i / N_STOPS][i % N_STOPS] : best;
-    size_t at = (size_t)(best - &loss[0][0]);
-    *out = (struct fine_tuning){rates[at / N_STOPS], n_asked ? stops[at % N_STOPS] : 0,
-                                n_asked ? *best / (double)n_asked : NAN};
+        if (is_less(loss, i, &found))
+            *out = (struct fine_tuning){rates[i / N_STOPS], stops[i % N_STOPS], NAN};
+    if (out->n_steps == stops[N_STOPS - 1]) /* it may go on */
+        (void)try_rates(f, holdout, n_known, &out->rate, 1, later, N_LATER, more);
+    for (size_t k = 0; out->n_steps >= stops[N_STOPS - 1] && k < N_LATER; k++)
+        if (is_less(more, k, &found))
+            out->n_steps = later[k];
+    out->error = found / (double)n_asked;
 }
