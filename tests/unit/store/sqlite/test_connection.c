@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -212,6 +213,28 @@ START_TEST(test_a_new_store_that_another_process_has_open_stays)
 }
 END_TEST
 
+/* Those that are made while it is written, too. */
+START_TEST(test_the_files_of_a_store_are_its_owners_alone_whatever_the_umask)
+{
+    static const mode_t masks[] = {0, 022, 0277};
+    static const char *const ends[] = {"", "-wal", "-shm"};
+    char path[128], name[160];
+    struct stat found;
+    store_fixture_close(&f);
+    (void)snprintf(path, sizeof path, "%s/own.db", f.dir);
+    mode_t old = umask(masks[_i]);
+    STORE_OK(store_open(path, STORE_CREATE, &f.store, &e));
+    STORE_OK(store_connect(f.store, &f.conn, &e));
+    store_fixture_user(f.conn, "ann", "{}");
+    (void)umask(old);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        (void)snprintf(name, sizeof name, "%s%s", path, ends[i]);
+        ck_assert_int_eq(stat(name, &found), 0);
+        ck_assert_msg((found.st_mode & 0777) == 0600, "%s: %o", name, (unsigned)found.st_mode);
+    }
+}
+END_TEST
+
 START_TEST(test_the_files_of_a_store_are_known_by_whatever_name)
 {
     static const char *const own[] = {"", "-wal", "-shm"};
@@ -245,4 +268,5 @@ SUITE("store sqlite", start, stop, {test_urls_of_other_kinds_and_missing_files_a
       {test_no_connection_is_made_to_a_file_that_took_the_place_of_the_open_one, 2},
       {test_a_new_store_that_is_discarded_leaves_no_file},
       {test_a_new_store_that_another_process_has_open_stays},
+      {test_the_files_of_a_store_are_its_owners_alone_whatever_the_umask, 3},
       {test_the_files_of_a_store_are_known_by_whatever_name})
