@@ -13,6 +13,8 @@
 static const char *const generator_names[] = {"shared", "full", "low_rank", "core", "chunked"};
 static const char *const bias_names[] = {"none", "shared", "full"};
 static const char *const activation_names[] = {"identity", "relu", "tanh"};
+static const char *const scale_names[] = {"identity", "log", "asinh"};
+static const char *const loss_names[] = {"squared", "absolute", "relative", "poisson"};
 static const char *const norm_names[] = {"none", "layer", "block"};
 
 static bool parse_name(const char *text, const char *const *names, size_t n, int *out)
@@ -42,6 +44,8 @@ NAMED(generator, generator, generator_names)
 NAMED(bias_kind, bias_kind, bias_names)
 NAMED(activation, activation, activation_names)
 NAMED(norm_kind, norm_kind, norm_names)
+NAMED(target_scale, target_scale, scale_names)
+NAMED(target_loss, target_loss, loss_names)
 
 /* ---- dimensions ---- */
 
@@ -271,6 +275,14 @@ static enum err_code check_chunks(const struct model_spec *spec, struct err *e)
     return ERR_OK;
 }
 
+/* What is learned by its logarithm or counts relatively is above 0, and counts are not below it. */
+static bool target_range_fits(const struct task_spec *t)
+{
+    if (t->scale == SCALE_LOG || t->loss == LOSS_RELATIVE)
+        return t->target_least > 0;
+    return t->loss != LOSS_POISSON || t->target_least >= 0;
+}
+
 /* Classes are found by bisection, so they rise; which also says that each stands once. */
 static enum err_code check_target(const struct model_spec *spec, struct err *e)
 {
@@ -288,13 +300,18 @@ static enum err_code check_target(const struct model_spec *spec, struct err *e)
                            k);
     if (t->forgets && !(t->time && isfinite(t->period) && t->period > 0))
         return err_set(e, ERR_INVALID, "task.forgets needs a time and a period above 0");
-    if (!(isfinite(t->shrink) && t->shrink >= 0) || (t->shrink > 0 && !t->log_target))
-        return err_set(e, ERR_INVALID, "task.target.shrink must be 0 or more, and is for a log target");
+    if (!isfinite(t->shrink) || (t->shrink != 0 && t->scale == SCALE_IDENTITY))
+        return err_set(e, ERR_INVALID, "task.target.shrink must be 0 where the target is learned as it is");
+    if (!(isfinite(t->clip) && t->clip >= 0) || (t->clip > 0 && t->n_classes))
+        return err_set(e, ERR_INVALID, "task.target.clip must be 0 or more, and is for numbers");
+    if (!(isfinite(t->unit) && t->unit >= 0) ||
+        (t->unit == 0 && (t->scale == SCALE_ASINH || t->loss == LOSS_POISSON)))
+        return err_set(e, ERR_INVALID, "task.target.unit must be above 0");
     if (t->calibrated && t->n_classes)
         return err_set(e, ERR_INVALID, "task.target.calibrated is for numbers, not for classes");
     if (!t->n_classes && !(isfinite(t->target_mean) && isfinite(t->target_deviation) &&
                            t->target_deviation > 0 && isfinite(t->target_least) && isfinite(t->target_most) &&
-                           t->target_least <= t->target_most && (!t->log_target || t->target_least > 0)))
+                           t->target_least <= t->target_most && target_range_fits(t)))
         return err_set(e, ERR_INVALID, "task.target needs a finite mean, a deviation above 0 and a range");
     return ERR_OK;
 }

@@ -104,6 +104,11 @@ struct cold_items_spec {
     struct profile_value *features; /* (n_features) heap; field "category" or "word", in rising byte order */
 };
 
+/* On which scale a target is learned, and by what its predictions are chosen; see
+ * engine/format/task_target.h. */
+enum target_scale { SCALE_IDENTITY, SCALE_LOG, SCALE_ASINH };
+enum target_loss { LOSS_SQUARED, LOSS_ABSOLUTE, LOSS_RELATIVE, LOSS_POISSON };
+
 /* A model of tasks that reads rows of a table, and whose last layer is solved for each task from the rows
  * that are known of it; see engine/network/task_head.h. */
 struct task_spec {
@@ -111,16 +116,20 @@ struct task_spec {
     struct columns columns; /* of a row; d_item is their width */
     size_t n_features;      /* layers that all tasks share */
     struct trunk_layer_spec features[LIMIT_LAYERS];
-    size_t d_basis; /* M: width of phi, which the solved layer reads */
-    bool forgets;   /* rows count the less the older they are, at a learned rate */
-    char *time;     /* heap; the column of their times; NULL: they are not forgotten */
-    double period;  /* of these times: what ages are counted in */
-    double
-        shrink; /* of a log target: a prediction is lowered by so many variances, for errors relative to it */
+    size_t d_basis;                       /* M: width of phi, which the solved layer reads */
+    bool forgets;                         /* rows count the less the older they are, at a learned rate */
+    char *time;                           /* heap; the column of their times; NULL: they are not forgotten */
+    double period;                        /* of these times: what ages are counted in */
     char *target;                         /* heap; the name of its column */
     char **classes;                       /* (n_classes) heap, in rising order of their bytes */
     size_t n_classes;                     /* 0: a number is predicted */
-    bool log_target;                      /* the logarithm of the target is what is learned; it is above 0 */
+    enum target_scale scale;              /* what is learned of the target: itself, its logarithm, ... */
+    enum target_loss loss;                /* which prediction is asked for */
+    double unit;                          /* of the target, above 0: what counts as small */
+    double shrink;                        /* of a scale that is not the target's own: a prediction is lowered
+                                           * by exp(-shrink variance) */
+    double clip;                          /* rows count as if no further than this from what all tasks have,
+                                           * as it is learned; 0: as far as they are */
     double target_mean, target_deviation; /* of what is learned */
     double target_least, target_most;     /* of the target in training */
     bool calibrated; /* there are quantiles of its errors: see engine/network/task_quantiles.h */
@@ -300,10 +309,14 @@ void model_spec_fini(struct model_spec *spec);
 const char *generator_name(enum generator g);
 const char *bias_kind_name(enum bias_kind b);
 const char *activation_name(enum activation a);
+const char *target_scale_name(enum target_scale s);
+const char *target_loss_name(enum target_loss l);
 const char *norm_kind_name(enum norm_kind n);
 bool generator_parse(const char *text, enum generator *out);
 bool bias_kind_parse(const char *text, enum bias_kind *out);
 bool activation_parse(const char *text, enum activation *out);
+bool target_scale_parse(const char *text, enum target_scale *out);
+bool target_loss_parse(const char *text, enum target_loss *out);
 bool norm_kind_parse(const char *text, enum norm_kind *out);
 
 #endif

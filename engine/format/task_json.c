@@ -82,6 +82,22 @@ static void decode_columns(struct json_reader *r, struct columns *out)
 
 _Static_assert(LIMIT_COLUMNS == 1024, "the text above names it");
 
+/* Files of before say whether the logarithm is learned, which was for errors relative to the target. */
+static void decode_scale(struct json_reader *r, struct task_spec *t)
+{
+    if (!reader_get(r, "scale")) {
+        bool log = reader_bool(r, "log");
+        t->scale = log ? SCALE_LOG : SCALE_IDENTITY;
+        t->loss = log ? LOSS_RELATIVE : LOSS_SQUARED;
+        return;
+    }
+    r->n_read--; /* it is asked for twice */
+    READER_ENUM(r, "scale", target_scale_parse, &t->scale, "identity, log, asinh");
+    READER_ENUM(r, "loss", target_loss_parse, &t->loss, "squared, absolute, relative, poisson");
+    t->unit = reader_number(r, "unit");
+    t->clip = reader_number(r, "clip");
+}
+
 static void decode_target(struct json_reader *r, struct task_spec *t)
 {
     t->target = copy_text(r, reader_string(r, "column"));
@@ -89,7 +105,7 @@ static void decode_target(struct json_reader *r, struct task_spec *t)
         decode_texts(r, "classes", LIMIT_COLUMN_VALUES, &t->classes, &t->n_classes);
         r->n_read--; /* it was asked for twice */
     } else {
-        t->log_target = reader_bool(r, "log");
+        decode_scale(r, t);
         t->shrink = reader_number(r, "shrink");
         t->target_mean = reader_number(r, "mean");
         t->target_deviation = reader_number(r, "deviation");
@@ -167,7 +183,10 @@ static json_t *encode_target(const struct task_spec *t, bool *failed)
         put(object, "classes", encode_texts(t->classes, t->n_classes, failed), failed);
         return object;
     }
-    put(object, "log", json_boolean(t->log_target), failed);
+    put(object, "scale", json_string(target_scale_name(t->scale)), failed);
+    put(object, "loss", json_string(target_loss_name(t->loss)), failed);
+    put(object, "unit", json_real(t->unit), failed);
+    put(object, "clip", json_real(t->clip), failed);
     put(object, "shrink", json_real(t->shrink), failed);
     put(object, "mean", json_real(t->target_mean), failed);
     put(object, "deviation", json_real(t->target_deviation), failed);

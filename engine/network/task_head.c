@@ -62,6 +62,8 @@ void task_residual(const struct model_spec *spec, const double *f0, double y, do
     double most = -INFINITY, sum = 0;
     if (!spec->task.n_classes) {
         out[0] = y - f0[0];
+        if (spec->task.clip > 0)
+            out[0] = fmax(fmin(out[0], spec->task.clip), -spec->task.clip);
         return;
     }
     for (size_t k = 0; k < spec->d_output; k++)
@@ -171,17 +173,4 @@ void task_layer_predict(const struct model_spec *spec, const struct model_params
         if (own)
             own[i] = layer->scale * v;
     }
-}
-
-/* ---- targets ---- */
-
-double task_learned_target(const struct task_spec *t, double target)
-{
-    return ((t->log_target ? log(target) : target) - t->target_mean) / t->target_deviation;
-}
-
-double task_target(const struct task_spec *t, double learned)
-{
-    double target = learned * t->target_deviation + t->target_mean;
-    return t->log_target ? exp(target) : target;
 }

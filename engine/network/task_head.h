@@ -19,6 +19,9 @@
  * Source: Bayesian linear regression with a normal-inverse-gamma prior (Gelman et al. 2013, 14.8); on learned
  * features as in Harrison, Sharma, Pavone 2018 (ALPaCA).
  *
+ * Where the spec has a clip, r is cut to -clip up to clip, so that a row with an outlier says no more of its
+ * task than another.
+ *
  * With K classes f0 are logits, r_k = [y = k] - softmax(f0)_k, and the layer is one step of Newton's method
  * from f0 with one curvature for all classes: M = I + c sum v phi phi^T, W = M^-1 sum v phi r^T, logits
  * t (f0 + W^T phi) with t = 1 / sqrt(1 + kappa phi^T M^-1 phi) (MacKay 1992), so that an output of which the
@@ -33,6 +36,7 @@
 #define ENGINE_NETWORK_TASK_HEAD_H
 
 #include "engine/format/model_spec.h"
+#include "engine/format/task_target.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -85,9 +89,5 @@ bool task_layer_solve(const struct model_spec *spec, const struct model_params *
 void task_layer_predict(const struct model_spec *spec, const struct model_params *params,
                         const struct task_layer *layer, const real *f0, const real *phi, size_t n,
                         double *workspace, double *value, double *spread, double *own);
-
-/* A target as it is learned, and back. */
-double task_learned_target(const struct task_spec *t, double target);
-double task_target(const struct task_spec *t, double learned);
 
 #endif

@@ -7,6 +7,7 @@ void train_options_default(struct train_options *o)
                                 .objective = &objective_ranking,
                                 .seed = 1,
                                 .choose_generator = true,
+                                .choose_scale = true,
                                 .generator = GENERATOR_CORE};
 }
 

@@ -12,6 +12,7 @@
 #include "server/serving/task_loss.h"
 #include "server/serving/task_updates.h"
 #include "server/serving/task_weights.h"
+#include "server/tasks/task_measures.h"
 
 #include <math.h>
 #include <string.h>
@@ -124,7 +125,7 @@ static void add_number(struct buf *out, const char *before, double x)
 static void add_loss(struct buf *out, const struct task_registration *g, const struct task_loss *loss)
 {
     buf_addf(out, ",\"loss\":{\"measure\":\"%s\"",
-             g->handle->model->spec.task.n_classes ? "log_loss" : "rmse");
+             task_measure_name(task_measures_compared(&g->handle->model->spec)));
     add_number(out, ",\"before\":", loss->before);
     add_number(out, ",\"after\":", loss->after);
     add_number(out, ",\"left_out\":", loss->left_out);

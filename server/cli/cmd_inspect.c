@@ -67,6 +67,18 @@ static void print_item_item(const struct model_spec *s)
                      s->n_pairs, s->n_items < ITEM_ITEM_MOST ? s->n_items : (size_t)ITEM_ITEM_MOST);
 }
 
+static const char *scale_words(enum target_scale scale)
+{
+    return scale == SCALE_LOG ? " by its logarithm" : scale == SCALE_ASINH ? " by its asinh" : "";
+}
+
+static const char *loss_words(enum target_loss loss)
+{
+    static const char *const words[] = {"squared error", "absolute error", "error relative to it",
+                                        "deviance of Poisson's distribution"};
+    return words[loss];
+}
+
 /* A model of tasks: what a row has, and what is said of it. */
 static void print_task(const struct model_spec *s)
 {
@@ -75,8 +87,11 @@ static void print_task(const struct model_spec *s)
     if (t->n_classes)
         (void)printf(", one of %zu classes\n", t->n_classes);
     else
-        (void)printf("%s, %g to %g in training\n", t->log_target ? " by its logarithm" : "", t->target_least,
-                     t->target_most);
+        (void)printf("%s, %g to %g in training; by least %s\n", scale_words(t->scale), t->target_least,
+                     t->target_most, loss_words(t->loss));
+    if (t->clip > 0)
+        (void)printf("outliers    rows count as if no further than %g from what all tasks have\n",
+                     t->clip * t->target_deviation);
     (void)printf("columns     %zu, %zu numbers of a row\n", t->columns.n, s->d_item);
     for (size_t i = 0; i < t->columns.n; i++) {
         const struct column *c = &t->columns.list[i];

@@ -338,7 +338,7 @@ static enum err_code check_uses(const struct settings *s, const struct option *o
 {
     const struct option_use uses[] = {
         {"gap horizon", !s->tasks.columns.time, "goes with --time"},
-        {"task task-profiles target time relative categorical", !s->tasks.rows, "goes with --rows"},
+        {"task task-profiles target time loss target-scale categorical", !s->tasks.rows, "goes with --rows"},
         {"dim generator no-item-item ignore-order min-profile-users no-contexts keep-versions", s->tasks.rows,
          "goes with --store, not with --rows"},
     };
@@ -385,8 +385,14 @@ static int cmd_train(int argc, char **argv)
          "of --time: how long before what is predicted nothing is known", 0, 1e18, false},
         {"horizon", OPTION_REAL, &s.tasks.horizon, "T",
          "of --time: how far ahead is predicted; 0: one period", 0, 1e18, false},
-        {"relative", OPTION_FLAG, &s.tasks.relative, NULL,
-         "of --rows: errors count relative to the target, which is above 0", 0, 0, false},
+        {"loss", OPTION_STRING, &s.tasks.loss, "NAME",
+         "of --rows: the error that counts: squared, absolute, relative (to the target, which is above 0), "
+         "or "
+         "poisson for counts",
+         0, 0, false},
+        {"target-scale", OPTION_STRING, &s.tasks.scale, "NAME",
+         "of --rows: on which the target is learned: identity, log, asinh, or auto: by validation", 0, 0,
+         false},
         {"categorical", OPTION_LIST, &s.tasks.categorical, "COLUMN",
          "of --rows: a column whose numbers are categories", 0, 0, false},
         {"out", OPTION_STRING, &s.out, "FILE", "the model file to write, whole or not at all", 0, 0, true},

@@ -14,9 +14,9 @@ struct train_tasks {
     const char *rows, *out;
     struct task_options columns;
     struct option_list categorical;
-    const char *objective; /* NULL: by the target */
-    double gap, horizon;   /* see engine/train/data/training.h */
-    bool relative;
+    const char *objective;    /* NULL: by the target */
+    double gap, horizon;      /* see engine/train/data/training.h */
+    const char *loss, *scale; /* NULL: squared, auto */
 };
 
 /* Reads the table, tells on standard error what is left out of it, and trains. options->objective is set to

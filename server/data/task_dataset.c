@@ -2,6 +2,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "engine/format/task_target.h"
 #include "server/fields/text_form.h"
 #include "server/tables/row_builder.h"
 
@@ -198,9 +199,19 @@ static enum err_code set_y(const struct task_rows *r, const struct task_row *row
     }
     if (isnan(*y))
         return refuse_target(r, row, about->target, "no number", e);
-    return about->log_target && *y <= 0
-               ? refuse_target(r, row, about->target, "not above 0, as the model needs it", e)
-               : ERR_OK;
+    const char *fault = task_target_fault(about, *y);
+    return fault ? refuse_target(r, row, about->target, fault, e) : ERR_OK;
+}
+
+enum err_code task_dataset_check_targets(const struct task_dataset *d, const struct task_rows *r,
+                                         const struct task_spec *about, struct err *e)
+{
+    for (size_t i = 0; i < d->row_start[d->table.n_tasks]; i++) {
+        const char *fault = task_target_fault(about, d->y[i]);
+        if (fault)
+            return refuse_target(r, &r->rows[d->order[i]], about->target, fault, e);
+    }
+    return ERR_OK;
 }
 
 static enum err_code encode_rows(struct task_dataset *d, const struct task_rows *r,

@@ -30,6 +30,11 @@ enum err_code task_dataset_make(const struct task_rows *rows, const struct task_
                                 size_t n_categorical, struct task_dataset *out, task_column_fn *tell,
                                 void *arg, struct err *e) ERR_MUST_CHECK;
 
+/* Refuses the first row whose target is none for the scale and the loss that `about` has. ERR_INVALID
+ * names it. */
+enum err_code task_dataset_check_targets(const struct task_dataset *d, const struct task_rows *rows,
+                                         const struct task_spec *about, struct err *e) ERR_MUST_CHECK;
+
 /* The same rows for a model that there is: the columns, classes and scales are the model's. */
 enum err_code task_dataset_for(const struct task_rows *rows, const struct model_spec *spec,
                                bool unknown_is_absent, struct task_dataset *out,

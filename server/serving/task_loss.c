@@ -58,7 +58,7 @@ static enum err_code measure(const struct run *u, double *out, struct err *e)
         n++;
     }
     *out = n ? sum / (double)n : NAN;
-    *out = t->n_classes ? *out : sqrt(*out);
+    *out = task_measures_compared(&room->model->spec) == TASK_RMSE ? sqrt(*out) : *out;
     return ERR_OK;
 }
 

@@ -77,11 +77,6 @@ double task_answers_probabilities(double *f, size_t n)
     return entropy;
 }
 
-static double clamped(const struct task_spec *t, double target)
-{
-    return fmax(fmin(target, t->target_most), t->target_least);
-}
-
 /* Rows x (n, D), of which the solver has room, by its layer; they become the answers from `from` on. */
 static void answer(struct task_solver *s, const real *x, const double *beyond, size_t n, size_t n_known,
                    size_t from, struct task_answers *out)
@@ -147,6 +142,7 @@ enum err_code task_answers_reserve(struct task_answers *a, const struct model *m
     a->spec = &m->spec;
     a->quantiles = m->params.task_calibration;
     a->n = n;
+    a->as_is = false;
     return ERR_OK;
 }
 
@@ -162,9 +158,8 @@ void task_answers_predict(struct task_solver *s, const struct task_layer *layer,
 double task_answers_value(const struct task_answers *a, size_t i, bool clamp)
 {
     const struct task_spec *t = &a->spec->task;
-    double variance = a->spread[i] * a->spread[i] * t->target_deviation;
-    double target = task_target(t, a->value[i] - t->shrink * variance);
-    return clamp ? clamped(t, target) : target;
+    double target = a->as_is ? a->value[i] : task_target_answer(t, a->value[i], a->spread[i] * a->spread[i]);
+    return clamp ? task_target_clamp(t, target) : target;
 }
 
 double task_answers_scale(const struct task_answers *a, size_t i)
@@ -186,31 +181,35 @@ void task_answers_interval(const struct task_answers *a, size_t i, double probab
     task_answers_within(a, i, task_answers_bounds(a, i, probability), clamp, low, high);
 }
 
+static double back(const struct task_answers *a, double learned)
+{
+    return a->as_is ? learned : task_target(&a->spec->task, learned);
+}
+
 void task_answers_within(const struct task_answers *a, size_t i, struct task_bounds bounds, bool clamp,
                          double *low, double *high)
 {
     const struct task_spec *t = &a->spec->task;
     double value = task_answers_value(a, i, false), scale = task_answers_scale(a, i);
-    *low = fmin(task_target(t, a->value[i] + bounds.below * scale), value);
-    *high = fmax(task_target(t, a->value[i] + bounds.above * scale), value);
+    *low = fmin(back(a, a->value[i] + bounds.below * scale), value);
+    *high = fmax(back(a, a->value[i] + bounds.above * scale), value);
     if (clamp) {
-        *low = clamped(t, *low);
-        *high = clamped(t, *high);
+        *low = task_target_clamp(t, *low);
+        *high = task_target_clamp(t, *high);
     }
 }
 
 /* The exponential of a logarithm that is learned may be past all numbers. */
-static double target_at(const struct task_spec *t, double learned)
+static double target_at(const struct task_answers *a, double learned)
 {
     const double most = 1e300;
-    return fmax(fmin(task_target(t, learned), most), -most);
+    return fmax(fmin(back(a, learned), most), -most);
 }
 
 static double half_width(const struct task_answers *a, size_t i, struct task_bounds bounds, double scale)
 {
-    const struct task_spec *t = &a->spec->task;
-    double low = target_at(t, a->value[i] + fmin(bounds.below, 0) * scale);
-    return (target_at(t, a->value[i] + fmax(bounds.above, 0) * scale) - low) / 2;
+    double low = target_at(a, a->value[i] + fmin(bounds.below, 0) * scale);
+    return (target_at(a, a->value[i] + fmax(bounds.above, 0) * scale) - low) / 2;
 }
 
 void task_answers_deviations(const struct task_answers *a, size_t i, struct task_bounds bounds,

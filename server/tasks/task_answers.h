@@ -23,6 +23,7 @@ struct task_answers {
     double *spread;
     double *freedom; /* (n) of numbers: degrees of freedom */
     size_t *n_known; /* (n) rows that were known of the task */
+    bool as_is; /* values and spreads are of the target itself, whatever the model learns: others' answers */
     size_t capacity; /* of task_answers_reserve */
     const real
         *quantiles; /* of the model's errors (engine/network/task_quantiles.h), borrowed; NULL: Student's t */

@@ -1,5 +1,7 @@
 #include "server/tasks/task_baselines.h"
 
+#include "base/mem.h"
+#include "engine/format/task_target.h"
 #include "server/tasks/linear_fit.h"
 
 #include <math.h>
@@ -8,11 +10,18 @@
 struct fits {
     const struct model_spec *spec;
     const struct task_learned *learned;
+    double *y; /* (rows) what is fitted to */
     struct linear_fit pooled;
     uint64_t seed;
     double error; /* sum over rows that were left out */
     size_t n_errors;
 };
+
+/* Fits are to the target itself; of errors relative to it to its logarithm, as the model is. */
+static bool learns_target(const struct model_spec *spec)
+{
+    return !spec->task.n_classes && spec->task.loss != LOSS_RELATIVE;
+}
 
 /* A fit to the rows [from, end); how far it is off is remembered. */
 static enum err_code fit(struct fits *f, size_t from, size_t end, bool levels, struct linear_fit *out,
@@ -20,7 +29,7 @@ static enum err_code fit(struct fits *f, size_t from, size_t end, bool levels, s
 {
     const struct task_learned *l = f->learned;
     const struct linear_rows rows = {.x = l->x + from * l->d,
-                                     .y = l->y + from,
+                                     .y = f->y + from,
                                      .task = levels ? l->task + from : NULL,
                                      .n = end - from,
                                      .d = l->d,
@@ -84,6 +93,17 @@ static enum err_code answer_all(struct fits *f, enum task_baseline which, const 
     return code;
 }
 
+static enum err_code prepare(struct fits *f, struct err *e)
+{
+    const struct task_learned *l = f->learned;
+    f->y = mem_alloc_array(l->n_rows, sizeof *f->y);
+    if (!f->y)
+        return err_set(e, ERR_NOMEM, "no memory for %zu rows", l->n_rows);
+    for (size_t i = 0; i < l->n_rows; i++)
+        f->y[i] = learns_target(f->spec) ? task_target(&f->spec->task, l->y[i]) : l->y[i];
+    return ERR_OK;
+}
+
 enum err_code task_baselines_make(const struct model *m, enum task_baseline which,
                                   const struct task_learned *learned, const struct task_source *asked,
                                   uint64_t seed, struct task_answers *out, struct err *e)
@@ -95,8 +115,12 @@ enum err_code task_baselines_make(const struct model *m, enum task_baseline whic
                        TASK_BASELINE_MOST_WIDTH, m->spec.d_item);
     enum err_code code = task_answers_reserve(out, m, asked->data->row_start[asked->data->table.n_tasks], e);
     out->quantiles = NULL;
+    out->as_is = learns_target(&m->spec);
+    if (!code)
+        code = prepare(&f, e);
     if (!code)
         code = answer_all(&f, which, asked, out, e);
     linear_fit_fini(&f.pooled);
+    mem_free(f.y);
     return code;
 }

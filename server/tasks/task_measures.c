@@ -14,13 +14,15 @@ const struct task_known_range task_known_ranges[N_TASK_KNOWN_RANGES] = {
 const char *task_measure_name(enum task_measure m)
 {
     static const char *const names[N_TASK_MEASURES] = {
-        "rmse", "mae", "mape", "explained_variance", "coverage", "width", "accuracy", "log_loss", "auc"};
+        "rmse",     "mae", "mape",    "explained_variance", "coverage", "width", "accuracy",
+        "log_loss", "auc", "deviance"};
     return names[m];
 }
 
 enum task_measure task_measures_compared(const struct model_spec *spec)
 {
-    return spec->task.n_classes ? TASK_LOG_LOSS : spec->task.log_target ? TASK_MAPE : TASK_RMSE;
+    static const enum task_measure of_loss[] = {TASK_RMSE, TASK_MAE, TASK_MAPE, TASK_DEVIANCE};
+    return spec->task.n_classes ? TASK_LOG_LOSS : of_loss[spec->task.loss];
 }
 
 double task_measures_loss(const struct task_answers *a, size_t i, double y)
@@ -28,8 +30,7 @@ double task_measures_loss(const struct task_answers *a, size_t i, double y)
     size_t n_classes = a->spec->task.n_classes;
     if (n_classes)
         return -log(fmax(a->value[i * n_classes + (size_t)y], 1e-300));
-    double error = task_answers_value(a, i, true) - y;
-    return a->spec->task.log_target ? fabs(error / y) : error * error;
+    return task_target_loss(a->spec->task.loss, a->spec->task.unit, task_answers_value(a, i, true), y);
 }
 
 /* Rows of the chosen tasks. */
@@ -47,7 +48,7 @@ static bool is_chosen(const struct choice *c, size_t i)
 
 static void measure_numbers(const struct choice *c, double interval, struct task_measures *out)
 {
-    double squares = 0, absolute = 0, relative = 0, sum = 0, about = 0, covered = 0, width = 0;
+    double squares = 0, absolute = 0, relative = 0, sum = 0, about = 0, covered = 0, width = 0, deviance = 0;
     size_t n = 0, n_relative = 0;
     for (size_t i = 0; i < c->a->n; i++)
         if (is_chosen(c, i)) {
@@ -63,6 +64,7 @@ static void measure_numbers(const struct choice *c, double interval, struct task
         squares += error * error;
         absolute += fabs(error);
         relative += y != 0 ? fabs(error / y) : 0;
+        deviance += c->a->spec->task.loss == LOSS_POISSON ? task_measures_loss(c->a, i, y) : 0;
         n_relative += y != 0;
         about += (y - sum / (double)n) * (y - sum / (double)n);
         covered += low <= y && y <= high;
@@ -74,6 +76,8 @@ static void measure_numbers(const struct choice *c, double interval, struct task
     out->value[TASK_EXPLAINED] = about > 0 ? 1 - squares / about : NAN;
     out->value[TASK_COVERAGE] = covered / (double)n;
     out->value[TASK_WIDTH] = width / (double)n;
+    if (c->a->spec->task.loss == LOSS_POISSON)
+        out->value[TASK_DEVIANCE] = deviance / (double)n;
     out->n_rows = n;
 }
 

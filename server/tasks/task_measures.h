@@ -27,6 +27,7 @@ enum task_measure {
     TASK_ACCURACY,
     TASK_LOG_LOSS,
     TASK_AUC,
+    TASK_DEVIANCE, /* of models of counts: the mean of Poisson's */
     N_TASK_MEASURES
 };
 
@@ -57,8 +58,8 @@ struct task_difference {
     double mean, low, high;
 };
 
-/* By what systems are compared, of models with this spec: the root mean squared error, of a log target the
- * mean absolute error relative to the target, of classes the mean negative log probability. */
+/* By what systems are compared, of models with this spec: the mean of its loss, of squared error the root of
+ * it, of classes the mean negative log probability. */
 enum task_measure task_measures_compared(const struct model_spec *spec);
 
 /* That of a less that of b for the rows of d, paired by task. */

@@ -144,7 +144,7 @@ static void write_samples(const struct task_room *r, const struct task_query *q,
     for (size_t k = 0; k < d->n; k++) {
         double y = task_target(t, d->values[i * d->n + k]);
         if (q->clamp)
-            y = fmax(fmin(y, t->target_most), t->target_least);
+            y = task_target_clamp(t, y);
         buf_addf(out, k ? ",%.6g" : "%.6g", shown(y));
     }
     buf_addc(out, ']');

@@ -162,15 +162,16 @@ static bool read_target(const struct task_row_form *f, const json_t *value, doub
     }
     if (t->n_classes)
         return read_class(f, &cell, y);
-    const char *what = cell.kind == CELL_TEXT                ? "is no number"
-                       : !isfinite(cell.number)              ? "is not finite"
-                       : t->log_target && !(cell.number > 0) ? "is not above 0, as the model needs it"
+    const char *fault = cell.kind == CELL_TEXT ? NULL : task_target_fault(t, cell.number);
+    const char *what = cell.kind == CELL_TEXT   ? "is no number"
+                       : !isfinite(cell.number) ? "is not finite"
+                       : fault                  ? ""
                        : fabs(task_learned_target(t, cell.number)) > LEARNED_MOST
                            ? "is far beyond anything that the model learned"
                            : NULL;
     if (what) {
-        (void)snprintf(text, sizeof text, "the target \"%s\" %s%s", t->target, what,
-                       advice_of(&cell, advice));
+        (void)snprintf(text, sizeof text, "the target \"%s\" %s%s%s", t->target, fault ? "is " : what,
+                       fault ? fault : "", advice_of(&cell, advice));
         return refuse(f, t->target, text);
     }
     *y = task_learned_target(t, cell.number);

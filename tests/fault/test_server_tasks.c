@@ -96,7 +96,7 @@ static enum err_code train(struct err *e)
     struct train_data train_data = {.tasks = &data.table};
     train_options_default(&o);
     o.objective = data.about.n_classes ? &objective_classification : &objective_regression;
-    o.relative = options.time != NULL;
+    o.loss = options.time ? LOSS_RELATIVE : LOSS_SQUARED;
     o.n_threads = 1;
     o.n_epochs = 1;
     o.dim = 3;

@@ -115,7 +115,9 @@ class Tasks:
             inverse = np.linalg.inv(np.eye(m) + np.exp(scales[0]) * (phi * v[:, None]).T @ phi)
             return {"inverse": inverse, "weights": inverse @ (phi * v[:, None]).T @ r}
         y = np.array([float(y) for y in targets])
-        r = ((np.log(y) if target["log"] else y) - target["mean"]) / target["deviation"] - f0[:, 0]
+        g = {"identity": lambda t: t, "log": np.log, "asinh": lambda t: np.arcsinh(t / target["unit"])}[target["scale"]]
+        r = (g(y) - target["mean"]) / target["deviation"] - f0[:, 0]
+        r = np.clip(r, -target["clip"], target["clip"]) if target["clip"] else r
         s2, a0 = np.exp(scales[0]) + 1e-5, np.exp(scales[1]) + 1
         inverse = np.linalg.inv(np.eye(m) + (phi * v[:, None]).T @ phi / s2)
         b = phi.T @ (v * r) / s2
@@ -146,13 +148,14 @@ class Tasks:
 
         def target_of(learned):
             values = learned * d + target["mean"]
-            return np.exp(np.minimum(values, 690)) if target["log"] else values
+            back = {"identity": lambda g: g, "log": np.exp, "asinh": lambda g: target["unit"] * np.sinh(g)}[target["scale"]]
+            return back(values if target["scale"] == "identity" else np.clip(values, -690, 690))
 
         def bounds(probability, scale):
             return (target_of(middle + scale * self.quantile((1 + side * probability) / 2, 2 * layer["a"], layer["n"]))
                     for side in (-1, 1))
 
-        value, (low, high) = target_of(middle - target["shrink"] * narrow * d), bounds(interval, scale)
+        value, (low, high) = target_of(middle) * np.exp(-target["shrink"] * narrow * d * d), bounds(interval, scale)
         answers = np.clip(np.stack([value, np.minimum(low, value), np.maximum(high, value)]), target["least"], target["most"])
         halves = [(high - low) / 2 for low, high in (bounds(0.682689492137086, s) for s in (scale, part))]
         return np.vstack([answers, halves]).T

@@ -55,7 +55,13 @@ class Parity(unittest.TestCase):
             writer.writerows(rows)
         return path
 
-    def check(self, with_class, *options, intervals=(0.8,)):
+    def set_clip(self, model, clip):
+        with open(model, "r+b") as f:
+            data = f.read()
+            f.seek(data.index(b"0.0", data.index(b"clip")))
+            f.write(clip)
+
+    def check(self, with_class, *options, intervals=(0.8,), clip=None):
         rows = rows_of(random.Random(5), with_class)
         known = [r for r in rows if int(r["week"]) < 12 and r["task"] != "t3"]
         asked = [{c: v for c, v in r.items() if c != "y"} for r in rows if int(r["week"]) >= 12]
@@ -65,6 +71,8 @@ class Parity(unittest.TestCase):
         learned, known_path, asked_path = self.write("l.csv", known), self.write("k.csv", known), self.write("a.csv", asked)
         run("train", "--rows", learned, "--task", "task", "--target", "y", "--out", model, "--epochs", 1, "--threads", 1,
             "--categorical", "code", *options)
+        if clip:
+            self.set_clip(model, clip)
         for interval in intervals:
             with self.subTest(interval):
                 self.compare(rows, asked, run("predict", "--model", model, "--rows", asked_path, "--known", known_path, "--task", "task",
@@ -85,7 +93,7 @@ class Parity(unittest.TestCase):
         names = classes + ["entropy"] if classes else ["y", "low", "high", "deviation"]
         answers = np.array([[float(g[c]) for c in names + ["epistemic"]] for g in got])
         near = np.array([r["price"] not in ("1e6", "-50") for r in asked])
-        if here.task["target"].get("log"):  # a deviation far beyond the inputs is then past comparison
+        if here.task["target"].get("scale", "identity") != "identity":  # a deviation far beyond the inputs is then past comparison
             answers, expected = (np.where(near[:, None] | (np.arange(5) < 3), a, 0) for a in (answers, expected))
         tolerance = TOLERANCE * np.abs(expected[near]).max() + 10 * TOLERANCE * np.abs(expected) * ~near[:, None]
         if classes:
@@ -114,7 +122,17 @@ class Parity(unittest.TestCase):
         self.assertTrue(self.check(True, "--time", "week")["forgets"])
 
     def test_logarithms_for_errors_relative_to_the_target(self):
-        self.assertTrue(self.check(False, "--relative")["target"]["log"])
+        self.assertEqual(self.check(False, "--loss", "relative")["target"]["scale"], "log")
+
+    def test_means_of_what_is_learned_on_another_scale(self):
+        for scale, loss in (("log", "squared"), ("asinh", "squared"), ("asinh", "poisson")):
+            with self.subTest(scale=scale, loss=loss):
+                target = self.check(False, "--target-scale", scale, "--loss", loss)["target"]
+                self.assertEqual((target["scale"], target["loss"]), (scale, loss))
+                self.assertLess(target["shrink"], 0)
+
+    def test_outliers_among_known_rows_are_cut(self):
+        self.assertEqual(self.check(False, clip=b"0.5")["target"]["clip"], 0.5)
 
     def test_quantiles_are_those_of_tables(self):
         for probability, freedom, x in ((0.975, 2, 4.3026527), (0.975, 5, 2.5705818), (0.95, 30, 1.6972609), (0.9, 3.5, 1.5769)):

@@ -338,6 +338,44 @@ class Tasks(unittest.TestCase):
         self.assertEqual(r.returncode, 0, r.stderr)
         self.assertIn("3 tasks", r.stderr)
 
+    def test_a_loss_refuses_targets_that_it_cannot_take_with_their_line(self):
+        text = "shop,price,units\n" + "".join("s%d,%d,%d\n" % (i % 30, i % 7, i % 5) for i in range(7, 200))
+        self.not_trained(text.replace("s%d,0,2" % (77 % 30), "s%d,0,-2" % (77 % 30)), "the target 'units' has '-2', which is below 0",
+                         args=["--loss", "poisson"])
+        self.not_trained(text, "the target 'units' has '0', which is not above 0", args=["--loss", "relative"])
+        self.not_trained(text, "the target 'units' has '0', which is not above 0", args=["--target-scale", "log"])
+        self.not_trained(text, "--loss is squared, absolute, relative or poisson, not 'huber'", args=["--loss", "huber"])
+        self.not_trained(text, "--target-scale is auto, identity, log or asinh, not 'sqrt'", args=["--target-scale", "sqrt"])
+        self.not_trained(text.replace(",2\n", ",two\n").replace(",1\n", ",one\n").replace(",0\n", ",none\n").replace(",3\n", ",three\n").replace(",4\n", ",four\n"),
+                         "a loss and a scale are for targets that are numbers", args=["--loss", "absolute"])
+
+    def test_a_skewed_target_is_learned_by_its_logarithm_and_answered_in_its_unit(self):
+        rng = random.Random(3)
+        levels = [rng.gauss(0, 1) for _ in range(60)]
+        rows = [(s, rng.uniform(0, 2)) for s in range(60) for _ in range(25)]
+        rows = [(s, x, math.exp(8 + levels[s] - x + 0.5 * rng.gauss(0, 1))) for s, x in rows]
+        table = self.file("skewed.csv", "shop,price,units\n" + "".join("s%d,%.3f,%.1f\n" % r for r in rows))
+        said = self.train(table, self.path("skewed.hn"), epochs=0).stdout
+        self.assertIn("the target is learned by its logarithm", said)
+        self.assertIn("predicts    units by its logarithm", done("inspect", self.path("skewed.hn")))
+        predicted = [float(p["units"]) for p in self.predict(table, "--known", table, model=self.path("skewed.hn"))[1]]
+        # means, a little drawn to each other; medians would have been 0.82 of it
+        self.assertAlmostEqual(sum(predicted) / sum(r[2] for r in rows), 1, delta=0.1)
+        self.train(table, self.path("plain.hn"), "--target-scale", "identity", epochs=0)
+        self.assertIn("predicts    units, ", done("inspect", self.path("plain.hn")))
+
+    def test_counts_are_measured_by_their_deviance(self):
+        rng = random.Random(4)
+        rows = [(s, rng.uniform(0, 1)) for s in range(40) for _ in range(20)]
+        rows = [(s, x, sum(rng.random() < 0.02 + 0.02 * (s % 4) + 0.03 * x for _ in range(40))) for s, x in rows]
+        table = self.file("counts.csv", "shop,price,units\n" + "".join("s%d,%.3f,%d\n" % r for r in rows))
+        self.train(table, self.path("counts.hn"), "--loss", "poisson", epochs=0)
+        result = json.loads(done("evaluate", "--model", self.path("counts.hn"), "--rows", table, "--known", table, "--task", "shop",
+                                 "--json", "--baselines"))
+        self.assertEqual(result["difference"]["of"], "deviance")
+        self.assertLess(result["all"]["model"]["deviance"], result["all"]["nothing_known"]["deviance"])
+        self.assertLess(result["all"]["model"]["deviance"], 1.3)  # of Poisson's distribution about 1
+
     def test_a_deadline_that_is_over_at_once_leaves_a_model(self):
         wide = [("s%d" % (i % 40),) + tuple((i * k * 7919) % 101 / 50 for k in range(1, 101)) for i in range(4000)]
         table = self.file("wide.csv", csv(wide, ("shop",) + tuple("c%d" % k for k in range(99)) + ("units",)))

@@ -29,7 +29,11 @@ struct train_options {
     /* Of rows of tasks with times: what is predicted lies in a horizon of time after what is known and a
      * gap; a horizon of 0 is one period, the usual distance between two rows of a task. */
     double gap, horizon;
-    bool relative; /* of rows of tasks with targets above 0: errors count relative to the target */
+    /* Of rows of tasks with numbers as targets: which error counts, and on which scale the target is learned,
+     * by validation unless it is given. */
+    enum target_loss loss;
+    bool choose_scale;
+    enum target_scale scale;
     const char
         *checkpoint;    /* path to write after each epoch and to resume from when it is there; NULL: none */
     double deadline_s;  /* all of it in this many seconds, with the best of what they allow; 0: no limit */

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "engine/train/gradient/adam.h"
+#include "engine/train/task/task_score.h"
 
 #include <math.h>
 #include <string.h>
@@ -36,7 +37,10 @@ enum err_code task_fit_init(struct task_fit *f, struct run *run, const struct mo
     *f = (struct task_fit){
         .run = run, .spec = spec, .table = table, .holdout = holdout, .block = block, .best_loss = INFINITY};
     f->best = mem_alloc_array(block->n_values, sizeof *f->best);
-    if (!f->best)
+    f->scores = mem_alloc_array(TASK_WAYS * holdout->n_held, sizeof *f->scores);
+    f->losses = mem_zalloc_array(TASK_WAYS * holdout->n_held, sizeof *f->losses);
+    f->best_losses = mem_zalloc_array(TASK_WAYS * holdout->n_held, sizeof *f->best_losses);
+    if (!f->best || !f->scores || !f->losses || !f->best_losses)
         code = err_set(e, ERR_NOMEM, "no memory for %zu parameters", block->n_values);
     for (size_t i = 0; i < TASK_SHARDS && !code; i++) {
         struct task_shard *s = &f->shards[i];
@@ -52,6 +56,8 @@ enum err_code task_fit_init(struct task_fit *f, struct run *run, const struct mo
         }
         if (!code)
             code = task_step_init(&s->step, spec, TASK_MOST_ROWS, e);
+        if (!code)
+            code = task_solver_init(&s->solver, spec, &block->params, TASK_MOST_ROWS, e);
     }
     return code;
 }
@@ -61,10 +67,14 @@ void task_fit_fini(struct task_fit *f)
     for (size_t i = 0; i < TASK_SHARDS; i++) {
         mem_free(f->shards[i].grads);
         task_step_fini(&f->shards[i].step);
+        task_solver_fini(&f->shards[i].solver);
         for (size_t k = 0; k < PER_SHARD; k++)
             task_drawing_fini(&f->shards[i].drawing[k]);
     }
     mem_free(f->best);
+    mem_free(f->scores);
+    mem_free(f->losses);
+    mem_free(f->best_losses);
     *f = (struct task_fit){0};
 }
 
@@ -126,6 +136,7 @@ static void update(struct task_fit *f, double factor)
 {
     struct param_block *b = f->block;
     double now = rate_at(f->step, f->n_steps);
+    real shape = b->params.task_scales[1];
     for (size_t i = 0; i < b->n_tensors; i++) {
         const struct tensor_spec *t = &b->tensors[i];
         bool scales = t->group == GROUP_HEAD;
@@ -135,6 +146,8 @@ static void update(struct task_fit *f, double factor)
                     b->values + b->offset[i], b->grads + b->offset[i], b->moment1 + b->offset[i],
                     b->moment2 + b->offset[i]);
     }
+    if (f->normal)
+        b->params.task_scales[1] = shape;
 }
 
 /* ---- validation ---- */
@@ -142,8 +155,9 @@ static void update(struct task_fit *f, double factor)
 struct validation {
     struct task_fit *f;
     enum task_known known;
-    double loss[TASK_SHARDS];
+    double likelihood[TASK_SHARDS]; /* sums of its negative logarithm */
     size_t n_queries[TASK_SHARDS];
+    struct task_score *scores; /* (n_held) */
 };
 
 void task_fit_draw_held(const struct task_fit *f, struct task_drawing *d, size_t k, enum task_known known,
@@ -163,7 +177,42 @@ void task_fit_draw_held(const struct task_fit *f, struct task_drawing *d, size_t
     }
 }
 
-static void validate_shard(void *arg, size_t i, size_t thread)
+enum err_code task_fit_answer(struct task_solver *solver, const struct task_draw *d, task_held_fn *fn,
+                              void *arg, struct err *e)
+{
+    bool forgets = solver->spec->task.forgets;
+    double forgetting = forgets ? exp((double)solver->params->task_scales[TASK_SCALES]) : 0;
+    enum err_code code = ERR_OK;
+    task_solver_rows(solver, d->x, d->n);
+    memcpy(solver->y, d->y, d->n * sizeof *d->y);
+    for (size_t j = 0; j < d->n_splits && !code; j++) {
+        for (size_t i = 0; i < d->n; i++)
+            solver->weights[i] =
+                d->support[j * d->n + i] * (forgets ? exp(-forgetting * d->age[j * d->n + i]) : 1);
+        task_solver_start(solver);
+        task_solver_know(solver, d->n);
+        if (!task_solver_solve(solver))
+            continue;
+        task_solver_predict(solver, d->n);
+        code = fn(arg, solver, d, j, e);
+    }
+    return code;
+}
+
+static enum err_code add_score(void *arg, const struct task_solver *solver, const struct task_draw *d,
+                               size_t j, struct err *e)
+{
+    (void)e;
+    task_score_add(arg, solver, d, j);
+    return ERR_OK;
+}
+
+static bool is_of_classes(const struct task_fit *f)
+{
+    return f->spec->task.n_classes > 0;
+}
+
+static void likelihood_shard(void *arg, size_t i, size_t thread)
 {
     struct validation *v = arg;
     struct task_fit *f = v->f;
@@ -172,41 +221,127 @@ static void validate_shard(void *arg, size_t i, size_t thread)
     for (size_t k = i; k < f->holdout->n_held; k += TASK_SHARDS) {
         task_fit_draw_held(f, &s->drawing[0], k, v->known, 0);
         if (s->drawing[0].n_queries)
-            v->loss[i] += task_step_loss(&s->step, &f->block->params, &s->drawing[0].draw, 1, NULL);
+            v->likelihood[i] += task_step_loss(&s->step, &f->block->params, &s->drawing[0].draw, 1, NULL);
         v->n_queries[i] += s->drawing[0].n_queries;
     }
 }
 
-/* The same rows each time. */
+static void score_shard(void *arg, size_t i, size_t thread)
+{
+    struct validation *v = arg;
+    struct task_fit *f = v->f;
+    struct task_shard *s = &f->shards[i];
+    struct err e = {0};
+    (void)thread;
+    for (size_t k = i; k < f->holdout->n_held; k += TASK_SHARDS) {
+        task_fit_draw_held(f, &s->drawing[0], k, v->known, 0);
+        v->scores[k] = (struct task_score){0};
+        if (s->drawing[0].n_queries)
+            (void)task_fit_answer(&s->solver, &s->drawing[0].draw, add_score, &v->scores[k], &e);
+        v->n_queries[i] += s->drawing[0].n_queries;
+    }
+}
+
+/* Rows that are asked for; the same each time. */
+static size_t run_validation(struct task_fit *f, struct validation *v, parallel_fn *shard)
+{
+    size_t n = 0;
+    v->f = f;
+    parallel_for(f->run->team, TASK_SHARDS, shard, v);
+    for (size_t i = 0; i < TASK_SHARDS; i++)
+        n += v->n_queries[i];
+    return f->n_validated = n;
+}
+
+static double likelihood(struct task_fit *f, enum task_known known)
+{
+    struct validation v = {.known = known};
+    double sum = 0;
+    size_t n = run_validation(f, &v, likelihood_shard);
+    for (size_t i = 0; i < TASK_SHARDS; i++)
+        sum += v.likelihood[i];
+    return sum / (double)n;
+}
+
+/* False: a task could not be solved for, or there is nothing to validate on. */
+static bool score(struct task_fit *f, enum task_known known, struct task_score *scores,
+                  struct task_score *out)
+{
+    struct validation v = {.known = known, .scores = scores};
+    size_t n = run_validation(f, &v, score_shard);
+    *out = (struct task_score){0};
+    for (size_t k = 0; k < f->holdout->n_held; k++)
+        task_score_merge(out, &scores[k]);
+    return n > 0 && out->n == n;
+}
+
 double task_fit_validate(struct task_fit *f, enum task_known known)
 {
-    struct validation v = {.f = f, .known = known};
-    double loss = 0;
-    size_t n = 0;
-    parallel_for(f->run->team, TASK_SHARDS, validate_shard, &v);
-    for (size_t i = 0; i < TASK_SHARDS; i++) {
-        loss += v.loss[i];
-        n += v.n_queries[i];
-    }
-    f->n_validated = n;
-    return loss / (double)n;
+    struct task_score s;
+    if (is_of_classes(f))
+        return likelihood(f, known);
+    return score(f, known, f->scores, &s) ? task_score_loss(&s, 1, &f->spec->task, NULL) : NAN;
+}
+
+static size_t n_ways(const struct task_fit *f)
+{
+    return f->table->time ? 1 : TASK_WAYS;
+}
+
+/* All ways of knowing together; *best is not set where the loss is NAN. */
+static double both(struct task_fit *f, size_t *best)
+{
+    struct task_score s[TASK_WAYS];
+    size_t n_held = f->holdout->n_held, n = n_ways(f);
+    for (size_t i = 0; i < n; i++)
+        if (!score(f, i ? TASK_KNOWN_FEW : TASK_KNOWN_ALL, f->scores + i * n_held, &s[i]))
+            return NAN;
+    *best = 0;
+    double loss = task_score_loss(s, n, &f->spec->task, best);
+    for (size_t i = 0; i < n * n_held; i++)
+        f->losses[i] = f->scores[i].loss[*best];
+    return loss;
+}
+
+bool task_fit_better(const struct task_fit *f, const double *losses)
+{
+    return task_score_better(f->losses, losses, n_ways(f), f->holdout->n_held);
+}
+
+size_t task_fit_n_losses(const struct task_fit *f)
+{
+    return n_ways(f) * f->holdout->n_held;
+}
+
+double task_fit_likelihood(struct task_fit *f)
+{
+    double of_all = likelihood(f, TASK_KNOWN_ALL);
+    return f->table->time ? of_all : (of_all + likelihood(f, TASK_KNOWN_FEW)) / 2;
 }
 
 double task_fit_loss(struct task_fit *f)
 {
-    double loss = task_fit_validate(f, TASK_KNOWN_ALL);
-    return f->table->time ? loss : (loss + task_fit_validate(f, TASK_KNOWN_FEW)) / 2;
+    size_t best;
+    return is_of_classes(f) ? task_fit_likelihood(f) : both(f, &best);
 }
 
-static void keep_if_better(struct task_fit *f)
+double task_fit_shrink(struct task_fit *f)
+{
+    size_t best = 0;
+    return isfinite(both(f, &best)) ? task_score_shrink(&f->spec->task, best) : 0;
+}
+
+void task_fit_keep(struct task_fit *f)
 {
     double loss = task_fit_loss(f);
     if (!(loss < f->best_loss))
         return;
     f->best_loss = loss;
     f->best_step = f->step;
+    f->best_normal = f->normal;
     f->best_schedule = f->n_steps;
     memcpy(f->best, f->block->values, f->block->n_values * sizeof *f->best);
+    memcpy(f->best_losses, f->losses, task_fit_n_losses(f) * sizeof *f->losses);
 }
 
 static bool tell(struct task_fit *f, double loss)
@@ -255,7 +390,7 @@ enum err_code task_fit_run(struct task_fit *f, long n_steps, long last, struct e
     f->weight_decay = decay / sum;
     f->step = 0;
     if (!last)
-        keep_if_better(f); /* the start: what closed forms say */
+        task_fit_keep(f); /* the start: what closed forms say */
     for (f->step = 0; f->step < end && goes_on;) {
         if (!step_once(f, &loss))
             break;
@@ -263,7 +398,7 @@ enum err_code task_fit_run(struct task_fit *f, long n_steps, long last, struct e
         if (f->step % VALIDATE_EVERY && f->step < end && !over)
             continue;
         if (!last)
-            keep_if_better(f);
+            task_fit_keep(f);
         goes_on = tell(f, loss) && !over && (last || has_hope(f));
     }
     if (isfinite(f->best_loss))

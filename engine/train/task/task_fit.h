@@ -7,17 +7,24 @@
 #define ENGINE_TRAIN_TASK_TASK_FIT_H
 
 #include "base/err.h"
+#include "engine/network/task_solver.h"
 #include "engine/train/data/run.h"
 #include "engine/train/gradient/param_block.h"
 #include "engine/train/task/task_draw.h"
 #include "engine/train/task/task_holdout.h"
+#include "engine/train/task/task_score.h"
+
+/* Ways of knowing that are validated: all other rows of a task, and a drawn number of them; with times the
+ * first alone. */
+enum { TASK_WAYS = 2 };
 
 enum { TASK_SHARDS = 8, TASK_BATCH = 16 /* tasks a step */ };
 
 struct task_shard {
     struct task_drawing drawing[TASK_BATCH / TASK_SHARDS];
     struct task_step step;
-    real *grads; /* (n_values) */
+    struct task_solver solver; /* what is validated is answered as it will be served */
+    real *grads;               /* (n_values) */
     struct model_params grad_params;
     double loss;
 };
@@ -35,11 +42,16 @@ struct task_fit {
     struct param_block *block;
     struct task_course course; /* the caller's to set */
     struct task_shard shards[TASK_SHARDS];
-    real *best;         /* (n_values) */
+    real *best;                /* (n_values) */
+    struct task_score *scores; /* (TASK_WAYS, n_held) of the last validation, of numbers */
+    double *losses,
+        *best_losses;   /* (TASK_WAYS, n_held) sums of the loss at the best shrink, and the best's */
     size_t n_validated; /* rows that were asked for in the last validation */
-    double best_loss;   /* mean negative log likelihood of an asked row in validation */
+    double best_loss;   /* in validation: task_fit_loss */
+    bool normal;        /* errors are taken for normal: the spread of Student's t is not learned */
     long step, n_steps;
     long best_step, best_schedule; /* of so many steps */
+    bool best_normal;              /* so was `normal` then */
     double weight_decay;           /* of this schedule */
 };
 
@@ -57,11 +69,34 @@ enum err_code task_fit_run(struct task_fit *f, long n_steps, long last, struct e
 /* Puts the best parameters into the block. */
 void task_fit_take_best(struct task_fit *f);
 
-/* The loss of the block's parameters in validation, by which models are chosen: the mean of that with all
- * other rows of a task known, and that with a drawn number of them; with times, ahead of what is known. The
- * second: with what is known as it says. */
+/* Looks at the block's parameters as they are, and keeps them if they are the best in validation so far. */
+void task_fit_keep(struct task_fit *f);
+
+/* The loss of the block's parameters in validation, by which models are chosen: with all other rows of a task
+ * known and with a drawn number of them; with times, ahead of what is known. Of classes the mean of the two
+ * negative log likelihoods of a row; of numbers the geometric mean of the two losses that were asked for, of
+ * squared errors the root of it, whatever the scale on which they are learned. The second: with what is known
+ * as it says. */
 double task_fit_loss(struct task_fit *f);
 double task_fit_validate(struct task_fit *f, enum task_known known);
+
+/* Of numbers: whether the loss of the last task_fit_loss is surely better than the one of which `losses`
+ * were a copy (task_score_better). The second: how many there are. */
+bool task_fit_better(const struct task_fit *f, const double *losses);
+size_t task_fit_n_losses(const struct task_fit *f);
+
+/* By how many variances answers are lowered for the least loss: see engine/format/task_target.h. */
+double task_fit_shrink(struct task_fit *f);
+
+/* The mean negative log likelihood of a row on the scale that is learned, both ways of knowing together. */
+double task_fit_likelihood(struct task_fit *f);
+
+/* Answers one split after the other of a draw by the solver's parameters; those that cannot be solved for are
+ * left out. */
+typedef enum err_code task_held_fn(void *arg, const struct task_solver *solver, const struct task_draw *draw,
+                                   size_t j, struct err *e);
+enum err_code task_fit_answer(struct task_solver *solver, const struct task_draw *d, task_held_fn *fn,
+                              void *arg, struct err *e);
 
 /* Draws rows of the k-th task that is validated on; each turn draws others, and a turn always the same. */
 void task_fit_draw_held(const struct task_fit *f, struct task_drawing *d, size_t k, enum task_known known,

@@ -7,12 +7,15 @@
 #include "engine/network/task_head.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
     N_ROUNDS = 25,
     PRIOR_TASKS = 2 /* that count with the first L, so that few tasks do not make it flat */
 };
+
+#define LEAST_SIZE 1e-8
 
 /* The sums of one task. */
 struct sums {
@@ -32,6 +35,8 @@ struct search {
     real *normal, *right;    /* (d, d), (n_outputs, d) of b */
     real *r, *u, *v;         /* (n_outputs, d) of the task at hand: X^T (y - X b), what u is, and one more */
     double noise, squares;   /* s2, and the sum of squares that is left */
+    double size;             /* the variance of b's slopes */
+    const struct task_mixed_wanted *wanted;
 };
 
 /* ---- the tables ---- */
@@ -39,6 +44,22 @@ struct search {
 static bool may_be_learned(const struct task_table *t, const struct task_holdout *h, size_t row)
 {
     return !(h->held && h->held[row]) && !(t->time && t->time[row] > h->from);
+}
+
+/* What the shared model of m says of a row x (d) with its one. */
+static double shared_answer(const struct task_mixed *m, const real *x)
+{
+    double sum = 0;
+    for (size_t j = 0; j < m->d; j++)
+        sum += m->shared[j] * (double)x[j];
+    return sum;
+}
+
+static double clipped(const struct search *s, const struct model_spec *spec, const real *x, double y)
+{
+    const struct task_mixed *about = s->wanted->about;
+    double clip = spec->task.clip, middle = about && about->present ? shared_answer(about, x) : 0;
+    return clip > 0 ? middle + fmax(fmin(y - middle, clip), -clip) : y;
 }
 
 static void add_row(struct search *s, struct sums *t, const struct model_spec *spec,
@@ -52,7 +73,7 @@ static void add_row(struct search *s, struct sums *t, const struct model_spec *s
         blas_axpy(d, 1, x, t->xy + (size_t)table->y[row] * d);
         t->yy += 1;
     } else {
-        double y = task_learned_target(&spec->task, table->y[row]);
+        double y = clipped(s, spec, x, task_learned_target(&spec->task, table->y[row]));
         blas_axpy(d, (real)y, x, t->xy);
         t->yy += y * y;
     }
@@ -74,11 +95,19 @@ static void add_tasks(struct search *s, const struct model_spec *spec, const str
     }
 }
 
-static enum err_code start(struct search *s, const struct model_spec *spec, const struct task_holdout *h,
-                           struct err *e)
+/* A round takes time with d^3 a task, and memory with d^2. */
+static size_t most_tasks(size_t d, size_t n)
 {
-    *s = (struct search){.d = spec->d_item + 1, .n_outputs = spec->d_output};
-    s->n_tasks = h->n_learned < TASK_MIXED_TASKS ? h->n_learned : TASK_MIXED_TASKS;
+    const double rounds = (double)TASK_MIXED_TASKS * pow(TASK_MIXED_WIDTH + 1, 3);
+    double most = fmin(rounds / pow((double)d, 3), TASK_MIXED_MOST_TASKS);
+    return (double)n < most ? n : (size_t)most;
+}
+
+static enum err_code start(struct search *s, const struct model_spec *spec, const struct task_holdout *h,
+                           const struct task_mixed_wanted *wanted, struct err *e)
+{
+    *s = (struct search){.d = spec->d_item + 1, .n_outputs = spec->d_output, .wanted = wanted};
+    s->n_tasks = most_tasks(s->d, h->n_learned);
     size_t square = s->d * s->d, wide = s->n_outputs * s->d, len = 7 * square + 5 * wide;
     s->tasks = mem_zalloc_array(s->n_tasks, sizeof *s->tasks);
     s->room = mem_zalloc_array(len + s->n_tasks * (square + wide), sizeof *s->room);
@@ -159,6 +188,25 @@ static void add_normal(struct search *s, const struct sums *t)
     blas_gemm(BLAS_AS_IS, BLAS_TRANSPOSED, o, d, d, twice, s->v, d, s->k, d, 1, s->right, d);
 }
 
+/* Slopes that say nothing of the target are as large as their noise alone: b ~ N(0, size) but for the
+ * constant, whose size is that of the greatest likelihood. s->k has the factor of b's precision. */
+static bool renew_size(struct search *s)
+{
+    size_t d = s->d;
+    double sum = 0, n = (double)(s->n_outputs * (d - 1));
+    if (d == 1)
+        return true;
+    if (!blas_cholesky_inverse(d, s->k, d))
+        return false;
+    for (size_t j = 0; j < d - 1; j++) {
+        sum += (double)s->n_outputs * (double)s->k[j * d + j];
+        for (size_t k = 0; k < s->n_outputs; k++)
+            sum += (double)s->shared[k * d + j] * (double)s->shared[k * d + j];
+    }
+    s->size = fmax(sum / n, LEAST_SIZE);
+    return true;
+}
+
 /* Inputs that say the same leave directions of which nothing is known; how little holds them depends on
  * the rounding of the sums, so it is tried. */
 static bool solve_shared(struct search *s)
@@ -168,17 +216,17 @@ static bool solve_shared(struct search *s)
     bool solvable = false;
     for (size_t i = 0; i < d; i++)
         trace += (double)s->normal[i * d + i];
-    for (double held = 1e-4; held < 1 && !solvable; held *= 10) {
+    for (double held = 1e-6; held < 1 && !solvable; held *= 10) {
         memcpy(s->k, s->normal, d * d * sizeof *s->k);
         for (size_t i = 0; i < d; i++)
-            s->k[i * d + i] += (real)(held * trace / (double)d);
+            s->k[i * d + i] += (real)(held * trace / (double)d + (i < d - 1 ? 1 / s->size : 0));
         solvable = blas_cholesky(d, s->k, d);
     }
     if (!solvable)
         return false;
     blas_cholesky_solve(d, s->k, d, s->n_outputs, s->right, d);
     memcpy(s->shared, s->right, s->n_outputs * d * sizeof *s->shared);
-    return true;
+    return renew_size(s);
 }
 
 /* L becomes L Q with Q Q^T the mean of u u^T, PRIOR_TASKS of the first L included. */
@@ -191,6 +239,10 @@ static bool renew_prior(struct search *s, const real *first)
     blas_gemm(BLAS_AS_IS, BLAS_TRANSPOSED, d, d, d, 1, s->work, d, s->l, d, 0, s->k, d);
     for (size_t i = 0; i < d; i++)
         s->k[i * d + i] += share * (real)PRIOR_TASKS * first[0] * first[0];
+    if (s->wanted->levels) {
+        s->l[d * d - 1] = (real)sqrt(fmax((double)s->k[d * d - 1], 0));
+        return true;
+    }
     if (!blas_cholesky(d, s->k, d))
         return false;
     for (size_t i = 0; i < d; i++)
@@ -248,21 +300,22 @@ static enum err_code take(const struct search *s, struct task_mixed *out, struct
 }
 
 enum err_code task_mixed_find(const struct model_spec *spec, const struct task_table *table,
-                              const struct task_holdout *holdout, const struct budget *budget,
-                              struct task_mixed *out, struct err *e)
+                              const struct task_holdout *holdout, const struct task_mixed_wanted *wanted,
+                              const struct budget *budget, struct task_mixed *out, struct err *e)
 {
     struct search s;
     *out = (struct task_mixed){0};
     if (spec->d_item > TASK_MIXED_WIDTH)
         return ERR_OK;
-    enum err_code code = start(&s, spec, holdout, e);
+    enum err_code code = start(&s, spec, holdout, wanted, e);
     if (!code) {
         real first = (real)sqrt(0.3 / (double)s.d);
         bool found = true;
         add_tasks(&s, spec, table, holdout);
-        for (size_t i = 0; i < s.d; i++)
+        for (size_t i = wanted->levels ? s.d - 1 : 0; i < s.d; i++)
             s.l[i * s.d + i] = first;
         s.noise = spec->task.n_classes ? 0.2 : 0.5;
+        s.size = 1;
         for (int i = 0; i < N_ROUNDS && found && !(budget && budget_over(budget)); i++)
             found = run_round(&s, first);
         if (found)
@@ -270,6 +323,42 @@ enum err_code task_mixed_find(const struct model_spec *spec, const struct task_t
     }
     mem_free(s.room);
     mem_free(s.tasks);
+    return code;
+}
+
+/* ---- outliers ---- */
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+enum err_code task_mixed_clip(const struct model_spec *spec, const struct task_table *table,
+                              const struct task_holdout *holdout, const struct task_mixed *about, double *out,
+                              struct err *e)
+{
+    const double deviations = 5, of_median = 1.4826; /* of normal errors: their deviation by their median */
+    size_t n = 0, d = spec->d_item;
+    double *sizes = mem_alloc_array(table->row_start[table->n_tasks] + 1, sizeof *sizes);
+    real *x = mem_alloc_array(d + 1, sizeof *x);
+    enum err_code code = sizes && x ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for errors of all rows");
+    *out = 0;
+    for (size_t row = 0; row < table->row_start[table->n_tasks] && !code; row++) {
+        if (!may_be_learned(table, holdout, row))
+            continue;
+        memcpy(x, table->x + row * d, d * sizeof *x);
+        x[d] = 1;
+        sizes[n++] = fabs(task_learned_target(&spec->task, table->y[row]) -
+                          (about && about->present ? shared_answer(about, x) : 0));
+    }
+    if (!code && n) {
+        qsort(sizes, n, sizeof *sizes, by_size);
+        double clip = deviations * of_median * sizes[n / 2];
+        *out = sizes[n - 1] > clip ? clip : 0;
+    }
+    mem_free(sizes);
+    mem_free(x);
     return code;
 }
 

@@ -22,9 +22,10 @@
 #include <stddef.h>
 
 enum {
-    TASK_MIXED_TASKS = 256, /* at most so many are looked at */
-    TASK_MIXED_ROWS = 512,  /* and so many rows of each */
-    TASK_MIXED_WIDTH = 128  /* inputs: of wider tables there is none */
+    TASK_MIXED_TASKS = 256,       /* at most so many are looked at of the widest tables ... */
+    TASK_MIXED_MOST_TASKS = 4096, /* ... and so many of others */
+    TASK_MIXED_ROWS = 512,        /* and so many rows of each */
+    TASK_MIXED_WIDTH = 128        /* inputs: of wider tables there is none */
 };
 
 struct task_mixed {
@@ -36,13 +37,26 @@ struct task_mixed {
     double noise;       /* s2 */
 };
 
+/* What is looked for. */
+struct task_mixed_wanted {
+    bool levels; /* only the constants of tasks differ: a ridge regression with their ids as inputs */
+    const struct task_mixed *about; /* of a spec with a clip: from what outliers are measured; NULL: from 0 */
+};
+
 /* Finds it for the tasks that are learned from, without the rows that are validated on. Targets as they
  * are learned. Where a table is too wide, or the sums are not those of finite rows, it is not present.
  * Where the budget is over (NULL: there is none), it is as good as it was then. Zero-initialise;
  * task_mixed_fini frees whatever is returned. ERR_NOMEM. */
 enum err_code task_mixed_find(const struct model_spec *spec, const struct task_table *table,
-                              const struct task_holdout *holdout, const struct budget *budget,
-                              struct task_mixed *out, struct err *e) ERR_MUST_CHECK;
+                              const struct task_holdout *holdout, const struct task_mixed_wanted *wanted,
+                              const struct budget *budget, struct task_mixed *out,
+                              struct err *e) ERR_MUST_CHECK;
+
+/* From where on a row is an outlier: five deviations of normal errors that have the median size of these,
+ * about what all tasks have, on the scale that is learned. 0: no row is. ERR_NOMEM. */
+enum err_code task_mixed_clip(const struct model_spec *spec, const struct task_table *table,
+                              const struct task_holdout *holdout, const struct task_mixed *about, double *out,
+                              struct err *e) ERR_MUST_CHECK;
 void task_mixed_fini(struct task_mixed *m);
 
 #endif

@@ -1,64 +1,109 @@
-/* Three candidates, each from its own start; validation chooses. Some tables are learned by heart in more
- * steps than a few, and some have nothing to say beyond a straight line. */
+/* Candidates from closed forms to networks, each from its own start; validation chooses, by the loss that was
+ * asked for. Some tables are learned by heart in more steps than a few, some have nothing to say beyond a
+ * straight line, and some have targets of which the largest say all. */
 #include "engine/train/task/task_objective.h"
 
 #include "base/mem.h"
 #include "engine/format/model_write.h"
 #include "engine/train/gradient/param_block.h"
-#include "engine/train/task/task_start.h"
+#include "engine/train/task/task_trial.h"
 #include "engine/train/task/task_tune.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { LINEAR, NET, N_KINDS };
-static const char *const kind_names[N_KINDS] = {"linear", "net"};
-static const struct {
+/* Linear models of each form of the target, of which the best in closed form goes on; networks of the same
+ * form, and of the target as it is: what is skewed for straight lines need not be for a network. */
+enum { LINEAR, NET, MOST_FORMS = 4, MOST_NETS = 2 };
+static const struct course {
     int kind;
     long n_steps;
-} candidates[] = {{LINEAR, 300}, {NET, 200}, {NET, 1000}};
-enum { N_CANDIDATES = sizeof candidates / sizeof *candidates };
-
-/* One kind of model, trained. */
-struct trial {
-    struct model_spec spec; /* its columns, texts and classes are the table's */
-    bool has_block;
-    struct param_block block;
-    struct task_fit fit;
-};
+    enum { STUDENT, NORMAL, BETTER } errors;
+} courses[] = {{LINEAR, 300, STUDENT},
+               {LINEAR, 300, NORMAL},
+               {NET, 200, STUDENT},
+               {NET, 200, NORMAL},
+               {NET, 1000, BETTER}};
+enum { N_COURSES = sizeof courses / sizeof *courses };
 
 struct task {
     struct run *run;
     struct task_holdout holdout;
-    struct task_mixed mixed; /* what the linear one begins with */
-    struct trial trials[N_KINDS];
-    struct trial *best;
+    struct task_trial linear[MOST_FORMS], nets[MOST_NETS];
+    size_t n_forms, n_nets;
+    struct task_trial *form; /* of linear: the best in closed form */
+    struct task_trial *best;
     struct task_own_part own_part;
+    double *closed;   /* its losses (task_fit_n_losses), before any step */
     double none_loss; /* where nothing of a task is known; NAN with times */
 };
 
 static enum err_code check(const struct train_data *data, const struct train_options *o, struct err *e)
 {
-    bool classes = data->tasks->about->n_classes > 0;
+    const struct task_spec *about = data->tasks->about;
+    bool classes = about->n_classes > 0;
     if (classes != (o->objective == &objective_classification))
         return err_set(e, ERR_INVALID, "the target has %s, which is not what %s is for",
                        classes ? "classes" : "numbers", o->objective->name);
-    if (o->relative && (classes || !(data->tasks->about->target_least > 0)))
+    if (classes && (o->loss != LOSS_SQUARED || !o->choose_scale))
+        return err_set(e, ERR_INVALID, "a loss and a scale are for targets that are numbers");
+    if (o->loss == LOSS_RELATIVE && !(about->target_least > 0))
         return err_set(e, ERR_INVALID, "errors relative to the target need a target above 0");
+    if (o->loss == LOSS_POISSON && !(about->target_least >= 0))
+        return err_set(e, ERR_INVALID, "the loss poisson is for counts, none of which is below 0");
+    if (!o->choose_scale && o->scale == SCALE_LOG && !(about->target_least > 0))
+        return err_set(e, ERR_INVALID, "a logarithm needs a target above 0");
     return o->checkpoint ? err_set(e, ERR_INVALID, "%s takes no checkpoint", o->objective->name) : ERR_OK;
 }
 
-static enum err_code build_trial(struct task *s, int kind, struct err *e)
+/* ---- forms of the target ---- */
+
+/* The scales that are tried: what was asked for, or the target's own and what makes large ones smaller. Of
+ * relative errors a logarithm is learned. */
+static size_t list_scales(const struct run *run, enum target_scale *out)
 {
-    struct trial *t = &s->trials[kind];
-    task_start_spec(s->run, kind == LINEAR, &t->spec);
-    enum err_code code = model_spec_check(&t->spec, e);
-    if (!code)
-        code = param_block_init(&t->block, &t->spec, e);
-    t->has_block = !code;
-    if (!code)
-        code = task_fit_init(&t->fit, s->run, &t->spec, s->run->data->tasks, &s->holdout, &t->block, e);
+    const struct train_options *o = &run->options;
+    const struct task_spec *about = run->data->tasks->about;
+    enum target_scale compressed = about->target_least > 0 ? SCALE_LOG : SCALE_ASINH;
+    if (about->n_classes || !o->choose_scale || o->loss == LOSS_RELATIVE || o->n_epochs) {
+        out[0] = !o->choose_scale ? o->scale : o->loss == LOSS_RELATIVE ? SCALE_LOG : SCALE_IDENTITY;
+        return 1;
+    }
+    out[0] = SCALE_IDENTITY;
+    out[1] = compressed;
+    return 2;
+}
+
+static bool is_surely_better(const struct task_fit *f, const double *than)
+{
+    return task_score_better(f->best_losses, than, task_fit_n_losses(f) / f->holdout->n_held,
+                             f->holdout->n_held);
+}
+
+/* A linear model of a form, in closed form. */
+static enum err_code try_form(struct task *s, struct task_form form, struct err *e)
+{
+    struct task_trial *t = &s->linear[s->n_forms++];
+    enum err_code code = task_trial_init(t, s->run, &s->holdout, true, form, 0, e);
+    if (code || (form.clips && t->spec.task.clip == 0)) /* there are no outliers */
+        return code;
+    code = task_trial_solve(t, e);
+    if (!code && (!s->form || is_surely_better(&t->fit, s->form->fit.best_losses)))
+        s->form = t;
+    return code;
+}
+
+static enum err_code try_forms(struct task *s, struct err *e)
+{
+    enum target_scale scales[2];
+    size_t n = list_scales(s->run, scales);
+    bool classes = s->run->data->tasks->about->n_classes > 0;
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; i < n && !code; i++)
+        for (int clips = 0; clips < 2 - classes && !code; clips++)
+            if (!(s->form && budget_over(&s->run->budget)))
+                code = try_form(s, (struct task_form){scales[i], clips}, e);
     return code;
 }
 
@@ -69,70 +114,143 @@ static enum err_code build(struct run *run, void **state, struct err *e)
         return err_set(e, ERR_NOMEM, "no memory for a training");
     s->run = run;
     s->none_loss = NAN;
-    enum err_code code = task_holdout_make(&s->holdout, run->data->tasks, run->options.seed, e);
-    for (int kind = 0; kind < N_KINDS && !code; kind++)
-        code = build_trial(s, kind, e);
-    return code;
+    return task_holdout_make(&s->holdout, run->data->tasks, run->options.seed, e);
 }
 
 /* ---- the course ---- */
 
+/* Whether errors are taken for normal in a course; *runs: there is one. Squared errors of the target's own
+ * unit are what a normal distribution asks for, Student's makes less of outliers: so both are tried. */
+static bool is_normal(const struct task_trial *trial, const struct course *c, bool *runs)
+{
+    const struct task_spec *t = &trial->spec.task;
+    bool both = !t->n_classes && t->loss == LOSS_SQUARED;
+    *runs = both || c->errors != NORMAL;
+    return c->errors == NORMAL || (c->errors == BETTER && trial->fit.best_normal);
+}
+
 /* Steps of all courses, the last one's too, which may be as long as the longest. */
 static long n_steps_of_all(const struct task *s)
 {
+    bool runs;
     long n = 0;
-    for (size_t i = 0; i < N_CANDIDATES; i++)
-        n += candidates[i].n_steps;
-    return task_holdout_of_learned(&s->holdout) ? n + candidates[N_CANDIDATES - 1].n_steps : n;
+    for (size_t i = 0; i < N_COURSES; i++) {
+        (void)is_normal(s->best ? s->best : s->form, &courses[i], &runs);
+        n += runs ? courses[i].n_steps * (courses[i].kind == NET ? (long)s->n_nets : 1) : 0;
+    }
+    return task_holdout_of_learned(&s->holdout) ? n + courses[N_COURSES - 1].n_steps : n;
 }
 
-static void start_trial(const struct task *s, struct trial *t)
+static enum err_code run_course(struct task *s, struct task_trial *t, const struct course *c, long *before,
+                                struct err *e)
 {
-    task_start_values(s->run, &t->spec, &t->block);
-    if (t == &s->trials[LINEAR])
-        task_start_from_mixed(&t->spec, &s->mixed, &t->block);
+    bool runs, normal = is_normal(t, c, &runs);
+    if (!runs || (s->best && budget_over(&s->run->budget)))
+        return ERR_OK;
+    task_trial_start(t, normal);
+    t->fit.course = (struct task_course){*before, n_steps_of_all(s)};
+    *before += c->n_steps;
+    enum err_code code = task_fit_run(&t->fit, c->n_steps, 0, e);
+    if (!s->best || t->fit.best_loss < s->best->fit.best_loss)
+        s->best = t;
+    return code;
+}
+
+static enum err_code build_net(struct task *s, struct task_form form, double clip, struct err *e)
+{
+    return task_trial_init(&s->nets[s->n_nets++], s->run, &s->holdout, false, form, clip, e);
+}
+
+static enum err_code run_courses(struct task *s, struct err *e)
+{
+    enum err_code code = build_net(s, s->form->form, s->form->spec.task.clip, e);
+    long before = 0;
+    if (!code && s->form != &s->linear[0] && s->run->options.choose_scale &&
+        s->form->form.scale != s->linear[0].form.scale)
+        code = build_net(s, s->linear[0].form, 0, e);
+    for (size_t i = 0; i < N_COURSES && !code; i++) {
+        if (courses[i].kind == LINEAR)
+            code = run_course(s, s->form, &courses[i], &before, e);
+        for (size_t k = 0; k < s->n_nets && courses[i].kind == NET && !code; k++)
+            code = run_course(s, &s->nets[k], &courses[i], &before, e);
+    }
+    return code;
+}
+
+static enum err_code remember_closed_form(struct task *s, struct err *e)
+{
+    const struct task_fit *f = &s->form->fit;
+    s->closed = mem_alloc_array(task_fit_n_losses(f), sizeof *s->closed);
+    if (!s->closed)
+        return err_set(e, ERR_NOMEM, "no memory for the losses of a closed form");
+    memcpy(s->closed, f->best_losses, task_fit_n_losses(f) * sizeof *s->closed);
+    return ERR_OK;
+}
+
+/* The closed form is the model where steps did not surely better it; of classes they are taken at their
+ * word. */
+static void take_closed_form(struct task *s)
+{
+    struct task_fit *f = &s->form->fit;
+    if (f->spec->task.n_classes || (s->best && is_surely_better(&s->best->fit, s->closed)))
+        return;
+    task_trial_start(s->form, false);
+    f->best_loss = INFINITY;
+    f->step = f->n_steps = 0;
+    task_fit_keep(f);
+    s->best = s->form;
 }
 
 static enum err_code choose(void *state, struct err *e)
 {
     struct task *s = state;
     struct run *run = s->run;
-    enum err_code code = ERR_OK;
-    long before = 0, of = n_steps_of_all(s);
     budget_enter(&run->budget, run->team, PHASE_COURSE);
     if (run->options.n_epochs) {
-        s->best = &s->trials[NET];
-        task_start_values(run, &s->best->spec, &s->best->block);
+        enum target_scale scale;
+        (void)list_scales(run, &scale);
+        enum err_code code = build_net(s, (struct task_form){scale, false}, 0, e);
+        if (code)
+            return code;
+        s->best = &s->nets[0];
+        task_trial_start(s->best, false);
         return task_fit_run(&s->best->fit, 100L * run->options.n_epochs, 0, e);
     }
-    code =
-        task_mixed_find(&s->trials[LINEAR].spec, run->data->tasks, &s->holdout, &run->budget, &s->mixed, e);
-    for (size_t i = 0; i < N_CANDIDATES && !code && !(s->best && budget_over(&run->budget)); i++) {
-        struct trial *t = &s->trials[candidates[i].kind];
-        start_trial(s, t);
-        t->fit.course = (struct task_course){before, of};
-        code = task_fit_run(&t->fit, candidates[i].n_steps, 0, e);
-        if (!s->best || t->fit.best_loss < s->best->fit.best_loss)
-            s->best = t;
-        before += candidates[i].n_steps;
-    }
+    enum err_code code = try_forms(s, e);
+    if (!code)
+        code = remember_closed_form(s, e);
+    if (!code)
+        code = run_courses(s, e);
+    if (!code)
+        take_closed_form(s);
     run->cut = budget_over(&run->budget);
     return code;
 }
 
-/* Once more with what was validated on, where it is of the tasks that are learned from, for as many steps. */
+static bool is_closed_form(const struct task *s)
+{
+    return s->best->linear && s->best->fit.best_step == 0;
+}
+
+/* Once more with what was validated on: a closed form of all rows, or as many steps, where it is of the tasks
+ * that are learned from. */
 static enum err_code train_again(struct task *s, struct err *e)
 {
     struct task_fit *f = &s->best->fit;
-    long of = n_steps_of_all(s);
+    bool again = task_holdout_of_learned(&s->holdout);
     budget_enter(&s->run->budget, s->run->team, PHASE_REFIT);
-    if (!task_holdout_of_learned(&s->holdout) || budget_over(&s->run->budget))
+    if (!(again || is_closed_form(s)) || budget_over(&s->run->budget))
         return ERR_OK;
-    start_trial(s, s->best);
+    enum err_code code = task_trial_solve_all(s->best, e);
+    if (code)
+        return code;
+    task_trial_start(s->best, f->best_normal);
     task_fit_learn_all(f);
-    f->course = (struct task_course){of - f->best_step, of};
-    /* Of no step: the start is best, and is there. */
-    enum err_code code = f->best_step ? task_fit_run(f, f->best_schedule, f->best_step, e) : ERR_OK;
+    if (f->best_step) {
+        long of = n_steps_of_all(s);
+        f->course = (struct task_course){of - f->best_step, of};
+        code = task_fit_run(f, f->best_schedule, f->best_step, e);
+    }
     if (budget_over(&s->run->budget))
         task_fit_take_best(f);
     task_tune_apply(f, &s->own_part);
@@ -142,17 +260,17 @@ static enum err_code train_again(struct task *s, struct err *e)
 static enum err_code train(void *state, struct err *e)
 {
     struct task *s = state;
-    struct trial *best = s->best;
+    struct task_trial *best = s->best;
     real table[TASK_KNOWN_BUCKETS * TASK_QUANTILES];
     bool calibrated = false;
     enum err_code code = ERR_OK;
     task_tune_own_part(&best->fit, &s->own_part);
     if (!s->run->data->tasks->time)
         s->none_loss = task_fit_validate(&best->fit, TASK_KNOWN_NONE);
-    if (s->run->options.relative)
-        code = task_tune_shrink(&best->fit, &best->spec.task.shrink, e);
-    if (!code && !best->spec.task.n_classes)
+    if (!best->spec.task.n_classes) {
+        best->spec.task.shrink = task_fit_shrink(&best->fit);
         code = task_tune_calibrate(&best->fit, table, &calibrated, e);
+    }
     if (!code)
         code = train_again(s, e);
     if (code)
@@ -177,12 +295,44 @@ static void report_own_part(const struct task *s, struct train_report *r)
     if (own->scale > 0)
         (void)snprintf(r->summary + n, sizeof r->summary - n,
                        "a task's own part counts %g times what was learned of it; without it, which is one "
-                       "model for all tasks, the loss is %.4f\n",
+                       "model for all tasks, the loss is %.4g\n",
                        own->scale, own->loss_for_all);
     else
         (void)snprintf(r->summary + n, sizeof r->summary - n,
-                       "one model for all tasks is best: with a part of its own for each the loss is %.4f\n",
+                       "one model for all tasks is best: with a part of its own for each the loss is %.4g\n",
                        own->loss_as_learned);
+}
+
+static const char *closed_form_name(enum task_start_kind start)
+{
+    return start == TASK_START_LEVELS ? "a ridge regression with a level a task"
+                                      : "a hierarchical ridge regression";
+}
+
+static const char *loss_name(const struct task_spec *t)
+{
+    static const char *const names[] = {"root mean squared error", "mean absolute error",
+                                        "mean error relative to the target", "Poisson's mean deviance"};
+    return t->n_classes ? "negative log likelihood" : names[t->loss];
+}
+
+/* How the target was learned, of numbers. */
+static void report_form(const struct task *s, struct train_report *r)
+{
+    const struct task_spec *t = &s->best->spec.task;
+    size_t n = strlen(r->summary);
+    if (t->n_classes)
+        return;
+    report_text(r, "scale", target_scale_name(t->scale));
+    report_text(r, "loss_of", target_loss_name(t->loss));
+    report_measure(r, "clip", 4, t->clip * t->target_deviation);
+    if (t->scale != SCALE_IDENTITY)
+        n += (size_t)snprintf(r->summary + n, sizeof r->summary - n, "the target is learned by its %s\n",
+                              t->scale == SCALE_LOG ? "logarithm" : "asinh, since some are not above 0");
+    if (t->clip > 0)
+        (void)snprintf(r->summary + n, sizeof r->summary - n,
+                       "rows further than %.4g from what all tasks have count as if that far\n",
+                       t->clip * t->target_deviation);
 }
 
 static void report(const void *state, struct train_report *r)
@@ -194,7 +344,7 @@ static void report(const void *state, struct train_report *r)
     report_text(r, "ended", train_end_name(r->end));
     report_count(r, "tasks", n_tasks);
     report_count(r, "validation_tasks", s->holdout.n_held);
-    report_text(r, "chosen", kind_names[s->best - s->trials]);
+    report_text(r, "chosen", s->best->linear ? "linear" : "net");
     report_count(r, "schedule", (size_t)f->best_schedule);
     report_count(r, "best_step", (size_t)f->best_step);
     report_count(r, "parameters", r->n_parameters);
@@ -202,25 +352,27 @@ static void report(const void *state, struct train_report *r)
     report_measure(r, "loss", 4, s->own_part.loss);
     report_measure(r, "loss_without_rows", 4, s->none_loss);
     int n = snprintf(r->summary, sizeof r->summary,
-                     "%zu tasks; %s, %ld steps; negative log likelihood of a row in validation %.4f", n_tasks,
-                     s->best == &s->trials[LINEAR] ? "a linear model" : "a network", f->best_step,
-                     s->own_part.loss);
+                     "%zu tasks; %s, %ld steps; %s of a row in validation %.4g", n_tasks,
+                     is_closed_form(s) ? closed_form_name(s->best->start)
+                     : s->best->linear ? "a linear model"
+                                       : "a network",
+                     f->best_step, loss_name(&s->best->spec.task), s->own_part.loss);
     if (isfinite(s->none_loss))
         n += snprintf(r->summary + n, sizeof r->summary - (size_t)n,
-                      ", %.4f where no row of its task is known", s->none_loss);
+                      ", %.4g where no row of its task is known", s->none_loss);
     (void)snprintf(r->summary + n, sizeof r->summary - (size_t)n, "\n");
+    report_form(s, r);
     report_own_part(s, r);
 }
 
 static void fini(void *state)
 {
     struct task *s = state;
-    for (int kind = 0; kind < N_KINDS; kind++) {
-        task_fit_fini(&s->trials[kind].fit);
-        if (s->trials[kind].has_block)
-            param_block_fini(&s->trials[kind].block);
-    }
-    task_mixed_fini(&s->mixed);
+    for (size_t i = 0; i < MOST_FORMS; i++)
+        task_trial_fini(&s->linear[i]);
+    for (size_t i = 0; i < MOST_NETS; i++)
+        task_trial_fini(&s->nets[i]);
+    mem_free(s->closed);
     task_holdout_fini(&s->holdout);
     mem_free(s);
 }

@@ -1,16 +1,40 @@
 #include "engine/train/task/task_start.h"
 
+#include "base/mem.h"
 #include "base/rng.h"
 #include "engine/network/task_head.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { HIDDEN = 64, N_HIDDEN = 2, BASIS = 32 };
 static const double first_noise = 0.3, first_shape = 4, first_curvature = 0.5, first_kappa = 0.4,
-                    bias_deviation = 0.5, first_rate = 0.01;
+                    bias_deviation = 0.5, first_rate = 0.01, normal_shape = 1e4;
 #define MOST_SURE 0.05
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The median size of the targets that are not 0. */
+static enum err_code measure_unit(const struct task_table *t, struct task_spec *about, struct err *e)
+{
+    size_t n = t->row_start[t->n_tasks], n_sizes = 0;
+    double *sizes = mem_alloc_array(n + 1, sizeof *sizes);
+    if (!sizes)
+        return err_set(e, ERR_NOMEM, "no memory for the sizes of %zu targets", n);
+    for (size_t i = 0; i < n; i++)
+        if (t->y[i] != 0)
+            sizes[n_sizes++] = fabs(t->y[i]);
+    qsort(sizes, n_sizes, sizeof *sizes, by_size);
+    about->unit = n_sizes ? sizes[n_sizes / 2] : 1;
+    mem_free(sizes);
+    return ERR_OK;
+}
 
 static void measure_target(const struct task_table *t, struct task_spec *about)
 {
@@ -33,7 +57,8 @@ void task_start_features(struct task_spec *t)
         t->features[i] = (struct trunk_layer_spec){HIDDEN, ACTIVATION_TANH};
 }
 
-void task_start_spec(const struct run *run, bool linear, struct model_spec *spec)
+enum err_code task_start_spec(const struct run *run, bool linear, enum target_scale scale,
+                              struct model_spec *spec, struct err *e)
 {
     const struct train_options *o = &run->options;
     const struct task_table *t = run->data->tasks;
@@ -48,10 +73,15 @@ void task_start_spec(const struct run *run, bool linear, struct model_spec *spec
         task_start_features(&spec->task);
     spec->task.d_basis = o->dim ? (size_t)o->dim : BASIS;
     spec->task.forgets = t->time != NULL;
-    spec->task.log_target = o->relative;
+    spec->task.scale = scale;
+    spec->task.loss = o->loss;
     spec->d_context = task_spec_d_sums(spec);
-    if (!spec->task.n_classes)
+    if (spec->task.n_classes)
+        return ERR_OK;
+    enum err_code code = measure_unit(t, &spec->task, e);
+    if (!code)
         measure_target(t, &spec->task);
+    return code;
 }
 
 static void fill(struct rng *r, real *values, size_t n, double deviation)
@@ -128,4 +158,38 @@ void task_start_values(const struct run *run, const struct model_spec *spec, str
     if (t->forgets)
         p->task_scales[TASK_SCALES] = (real)log(first_rate);
     p->task_scales[1] = (real)log(t->n_classes ? first_kappa : first_shape - TASK_LEAST_SHAPE);
+}
+
+static double median(double *values, size_t n)
+{
+    qsort(values, n, sizeof *values, by_size);
+    return values[n / 2];
+}
+
+enum err_code task_start_robust(const struct task_table *table, struct model_spec *spec, struct err *e)
+{
+    struct task_spec *t = &spec->task;
+    const double of_median = 1.4826; /* the deviation of a normal distribution by its median distance */
+    size_t n = table->row_start[table->n_tasks];
+    double *values = mem_alloc_array(n, sizeof *values), mean = t->target_mean, unit = t->target_deviation;
+    if (!values)
+        return err_set(e, ERR_NOMEM, "no memory for %zu targets", n);
+    for (size_t i = 0; i < n; i++)
+        values[i] = task_learned_target(t, table->y[i]);
+    double middle = median(values, n);
+    for (size_t i = 0; i < n; i++)
+        values[i] = fabs(values[i] - middle);
+    double distance = median(values, n);
+    mem_free(values);
+    if (distance > 0) {
+        t->target_mean = mean + middle * unit;
+        t->target_deviation = of_median * distance * unit;
+    }
+    return ERR_OK;
+}
+
+void task_start_normal(const struct model_spec *spec, struct param_block *block)
+{
+    if (!spec->task.n_classes)
+        block->params.task_scales[1] = (real)log(normal_shape);
 }

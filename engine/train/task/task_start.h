@@ -10,8 +10,10 @@
 #include "engine/train/gradient/param_block.h"
 #include "engine/train/task/task_mixed.h"
 
-/* What the model is made of: with two layers of features, or linear, with none. */
-void task_start_spec(const struct run *run, bool linear, struct model_spec *out);
+/* What the model is made of: with two layers of features, or linear, with none; and the scale of its target.
+ * ERR_NOMEM. */
+enum err_code task_start_spec(const struct run *run, bool linear, enum target_scale scale,
+                              struct model_spec *out, struct err *e) ERR_MUST_CHECK;
 
 /* The layers of features of a model that is not linear. */
 void task_start_features(struct task_spec *t);
@@ -19,6 +21,14 @@ void task_start_features(struct task_spec *t);
 /* Values from the run's seed: features of variance one, shared outputs of zero, a basis of variance one,
  * which is the prior's; Adam's moments of zero. */
 void task_start_values(const struct run *run, const struct model_spec *spec, struct param_block *block);
+
+/* Measures the learned target by its median and the median distance from it, so that no outlier says what its
+ * unit is. Where more than half of the targets are the same, nothing changes. ERR_NOMEM. */
+enum err_code task_start_robust(const struct task_table *table, struct model_spec *spec,
+                                struct err *e) ERR_MUST_CHECK;
+
+/* Errors are taken for normal: Student's t with so many degrees of freedom that it is no other. */
+void task_start_normal(const struct model_spec *spec, struct param_block *block);
 
 /* The values of a model without features after task_start_values, where a mixed model was found: its first
  * answers are then those of a hierarchical ridge regression. */

@@ -279,7 +279,8 @@ static double known_numbers(struct task_step *s, const struct split *t, double d
         sums += p * w * curved;
         axpy(2 * p * w, q->u, q->dp + i * m, m);
         axpy(p * w * r, q->g, q->dp + i * m, m);
-        q->df[i] -= p * w * along + 2 * drho * p * w * r;
+        if (!(s->spec->task.clip > 0 && fabs(r) >= s->spec->task.clip)) /* else it does not move */
+            q->df[i] -= p * w * along + 2 * drho * p * w * r;
         if (t->age)
             *drate -= t->age[i] * w * (p * (curved + r * along + drho * r * r) + da / 2);
     }

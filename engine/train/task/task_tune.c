@@ -1,32 +1,12 @@
 #include "engine/train/task/task_tune.h"
 
+#include "base/mem.h"
 #include "engine/network/task_solver.h"
 
 #include <math.h>
 #include <string.h>
 
 /* ---- what is validated on, answered ---- */
-
-static enum err_code answer_splits(struct task_solver *solver, const struct task_draw *d, task_held_fn *fn,
-                                   void *arg, struct err *e)
-{
-    bool forgets = solver->spec->task.forgets;
-    double rate = forgets ? exp((double)solver->params->task_scales[TASK_SCALES]) : 0;
-    enum err_code code = ERR_OK;
-    task_solver_rows(solver, d->x, d->n);
-    memcpy(solver->y, d->y, d->n * sizeof *d->y);
-    for (size_t j = 0; j < d->n_splits && !code; j++) {
-        for (size_t i = 0; i < d->n; i++)
-            solver->weights[i] = d->support[j * d->n + i] * (forgets ? exp(-rate * d->age[j * d->n + i]) : 1);
-        task_solver_start(solver);
-        task_solver_know(solver, d->n);
-        if (!task_solver_solve(solver))
-            continue;
-        task_solver_predict(solver, d->n);
-        code = fn(arg, solver, d, j, e);
-    }
-    return code;
-}
 
 enum err_code task_tune_each(struct task_fit *f, enum task_known known, uint64_t turn, task_held_fn *fn,
                              void *arg, struct err *e)
@@ -36,7 +16,7 @@ enum err_code task_tune_each(struct task_fit *f, enum task_known known, uint64_t
     enum err_code code = task_solver_init(&solver, f->spec, &f->block->params, TASK_MOST_ROWS, e);
     for (size_t k = 0; k < f->holdout->n_held && !code; k++) {
         task_fit_draw_held(f, drawing, k, known, turn);
-        code = answer_splits(&solver, &drawing->draw, fn, arg, e);
+        code = task_fit_answer(&solver, &drawing->draw, fn, arg, e);
     }
     task_solver_fini(&solver);
     return code;
@@ -66,25 +46,53 @@ void task_tune_apply(struct task_fit *f, const struct task_own_part *own)
 }
 
 /* What a smaller basis explains no more is noise: so much of it as is best. Curvatures of classes stay. */
-static double loss_with(struct task_fit *f, double scale, double *noise)
+static double noise_with(struct task_fit *f, double scale)
 {
     enum { MOST_TRIES = 12 };
     const double more = 1.15;
-    double best = INFINITY;
-    *noise = 1;
+    double best = INFINITY, noise = 1;
+    if (scale == 1 || f->spec->task.n_classes)
+        return 1;
     for (int i = 0; i < MOST_TRIES; i++) {
         double tried = pow(more, i);
         task_fit_take_best(f);
         put(f, scale, tried);
-        double loss = task_fit_loss(f);
+        double loss = task_fit_likelihood(f);
         if (!(loss < best))
             break;
         best = loss;
-        *noise = tried;
-        if (scale == 1 || f->spec->task.n_classes)
-            break;
+        noise = tried;
     }
-    return best;
+    return noise;
+}
+
+static double loss_with(struct task_fit *f, double scale, double *noise)
+{
+    *noise = noise_with(f, scale);
+    task_fit_take_best(f);
+    put(f, scale, *noise);
+    return task_fit_loss(f);
+}
+
+/* Whether the own part is surely better than none; of classes it is taken at its word. */
+static bool is_surely_better(struct task_fit *f, const struct task_own_part *own, double noise_of_none)
+{
+    size_t n = task_fit_n_losses(f);
+    if (f->spec->task.n_classes)
+        return true;
+    double *none = mem_alloc_array(n, sizeof *none);
+    if (!none)
+        return true;
+    task_fit_take_best(f);
+    put(f, 0, noise_of_none);
+    (void)task_fit_loss(f);
+    memcpy(none, f->losses, n * sizeof *none);
+    task_fit_take_best(f);
+    task_tune_apply(f, own);
+    (void)task_fit_loss(f);
+    bool better = task_fit_better(f, none);
+    mem_free(none);
+    return better;
 }
 
 void task_tune_own_part(struct task_fit *f, struct task_own_part *out)
@@ -98,45 +106,8 @@ void task_tune_own_part(struct task_fit *f, struct task_own_part *out)
         best = loss[i] < loss[best] ? i : best;
     }
     *out = (struct task_own_part){scales[best], noise[best], loss[best], loss[0], loss[N - 1]};
+    if (best < N - 1 && !is_surely_better(f, out, noise[N - 1]))
+        *out = (struct task_own_part){0, noise[N - 1], loss[N - 1], loss[0], loss[N - 1]};
     task_fit_take_best(f);
     task_tune_apply(f, out);
-}
-
-/* ---- errors relative to the target ---- */
-
-/* The best prediction of a log target is then below its median: of a normal distribution by its variance,
- * of what is learned by about so much. */
-enum { N_TRIES = 26 };
-static const double try_step = 0.1;
-
-struct shrink {
-    double error[N_TRIES];
-};
-
-static enum err_code add_errors(void *arg, const struct task_solver *solver, const struct task_draw *d,
-                                size_t j, struct err *e)
-{
-    struct shrink *s = arg;
-    double deviation = solver->spec->task.target_deviation;
-    (void)e;
-    for (size_t i = 0; i < d->n; i++) {
-        if (d->query[j * d->n + i] == 0)
-            continue;
-        double error = (solver->value[i] - d->y[i]) * deviation;
-        double variance = solver->spread[i] * deviation * deviation;
-        for (size_t k = 0; k < N_TRIES; k++)
-            s->error[k] += fabs(exp(error - try_step * (double)k * variance) - 1);
-    }
-    return ERR_OK;
-}
-
-enum err_code task_tune_shrink(struct task_fit *f, double *out, struct err *e)
-{
-    struct shrink s = {0};
-    size_t best = 0;
-    enum err_code code = task_tune_each(f, TASK_KNOWN_ALL, 0, add_errors, &s, e);
-    for (size_t k = 1; k < N_TRIES; k++)
-        best = s.error[k] < s.error[best] ? k : best;
-    *out = try_step * (double)best;
-    return code;
 }

@@ -1,5 +1,5 @@
-/* task_tune - what is chosen after the steps, by validation: how much of a task's own layer is left, by how
- * much a log target is lowered, and how far predictions are off.
+/* task_tune - what is chosen after the steps, by validation: how much of a task's own layer is left,
+ * and how far predictions are off.
  * Layer: engine/train/task
  * Threads: as task_fit; the result does not depend on the size of the team.
  * Memory: task_tune_calibrate one number a validated row and split, at most a few megabytes. */
@@ -27,19 +27,10 @@ void task_tune_own_part(struct task_fit *f, struct task_own_part *out);
 /* Does the same to the block's parameters, as they are, of another course. */
 void task_tune_apply(struct task_fit *f, const struct task_own_part *own);
 
-/* Of a log target: by how many variances a prediction is lowered for the least error relative to the
- * target, by the block's parameters in validation. */
-enum err_code task_tune_shrink(struct task_fit *f, double *out, struct err *e) ERR_MUST_CHECK;
-
 /* Quantiles of the errors in validation, as engine/network/task_quantiles.h has them: table
  * (TASK_KNOWN_BUCKETS, TASK_QUANTILES). A row for which there are few errors has those of its neighbours
  * too; *found false: there are few of all. */
 enum err_code task_tune_calibrate(struct task_fit *f, real *table, bool *found, struct err *e) ERR_MUST_CHECK;
-
-/* Is told of rows of a task that is validated on: split j of the draw, solved for from what it knows and
- * answered (solver->value, spread). */
-typedef enum err_code task_held_fn(void *arg, const struct task_solver *solver, const struct task_draw *draw,
-                                   size_t j, struct err *e);
 
 /* Calls fn for each split of each task that is validated on; those that cannot be solved for are left out. */
 enum err_code task_tune_each(struct task_fit *f, enum task_known known, uint64_t turn, task_held_fn *fn,

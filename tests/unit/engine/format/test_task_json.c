@@ -25,7 +25,8 @@ static const char numbers[] =
     "   {\"name\": \"day\", \"kind\": \"category\", \"optional\": true, \"values\": [\"fri\", \"mon\"]}],\n"
     "  \"features\": [{\"d_out\": 5, \"activation\": \"tanh\"}, {\"d_out\": 3, \"activation\": \"relu\"}],\n"
     "  \"basis\": 4, \"forgets\": false,\n"
-    "  \"target\": {\"column\": \"units\", \"log\": true, \"shrink\": 0.5, \"mean\": 1.5, \"deviation\": "
+    "  \"target\": {\"column\": \"units\", \"scale\": \"log\", \"loss\": \"relative\", \"unit\": 4, "
+    "\"clip\": 2.5, \"shrink\": 0.5, \"mean\": 1.5, \"deviation\": "
     "0.25, \"least\": 1, "
     "\"most\": 99}}}";
 
@@ -45,7 +46,8 @@ START_TEST(every_key_lands_in_its_place)
     struct model_spec s;
     must_decode(numbers, &s);
     const struct task_spec *t = &s.task;
-    ck_assert(t->present && !t->forgets && t->log_target);
+    ck_assert(t->present && !t->forgets && t->scale == SCALE_LOG);
+    ck_assert(t->loss == LOSS_RELATIVE && t->unit == 4 && t->clip == 2.5);
     ck_assert_uint_eq(t->columns.n, 3);
     const struct column *price = &t->columns.list[0], *day = &t->columns.list[2];
     ck_assert_str_eq(price->name, "price");
@@ -80,7 +82,7 @@ END_TEST
 static char *with_target_keys(const char *keys)
 {
     static char text[2 * sizeof numbers];
-    const char *at = strstr(numbers, "\"log\"");
+    const char *at = strstr(numbers, "\"scale\"");
     (void)snprintf(text, sizeof text, "%.*s%s, %s", (int)(at - numbers), numbers, keys, at);
     return text;
 }
@@ -200,18 +202,24 @@ static const struct refusal refused_numbers[] = {
     {"\"forgets\": false,\n", "\"forgets\": 1,\n", "task.forgets: is neither true nor false"},
     {"\"column\": \"units\"", "\"column\": 5", "task.target.column: is no string"},
     {"\"column\": \"units\"", "\"column\": \"\"", "task.target"},
-    {"\"shrink\": 0.5", "\"shrink\": -0.5", "task.target.shrink must be 0 or more"},
-    {"\"log\": true", "\"log\": false", "task.target.shrink must be 0 or more, and is for a log target"},
+    {"\"scale\": \"log\"", "\"scale\": \"identity\"",
+     "task.target.shrink must be 0 where the target is learned as it is"},
+    {"\"scale\": \"log\"", "\"scale\": \"sqrt\"", "task.target.scale: is none of"},
+    {"\"loss\": \"relative\"", "\"loss\": \"huber\"", "task.target.loss: is none of"},
+    {"\"unit\": 4, ", "", "task.target.unit: is missing"},
+    {"\"unit\": 4, ", "\"unit\": -4, ", "task.target.unit must be above 0"},
+    {"\"clip\": 2.5", "\"clip\": -2.5", "task.target.clip must be 0 or more"},
+    {"\"scale\": \"log\", \"loss\": \"relative\", \"unit\": 4",
+     "\"scale\": \"asinh\", \"loss\": \"squared\", \"unit\": 0", "task.target.unit must be above 0"},
     {"\"shrink\": 0.5, ", "", "task.target.shrink: is missing"},
-    {"\"log\": true", "\"log\": true, \"calibrated\": 1",
-     "task.target.calibrated: is neither true nor false"},
+    {"\"unit\": 4", "\"unit\": 4, \"calibrated\": 1", "task.target.calibrated: is neither true nor false"},
     {"\"forgets\": false", "\"forgets\": true", "task.time: is missing"},
     {"\"forgets\": false", "\"forgets\": false, \"period\": 7", "task.period: is not a key"},
-    {"\"log\": true", "\"logarithm\": true", "task.target.log: is missing"},
+    {"\"scale\"", "\"logarithm\"", "task.target.log: is missing"},
     {"\"deviation\": 0.25", "\"deviation\": 0", "task.target needs a finite mean, a deviation above 0"},
     {"\"least\": 1, \"most\": 99", "\"least\": 0, \"most\": 99", "task.target needs"}, /* of a logarithm */
     {"\"least\": 1, \"most\": 99", "\"least\": 9, \"most\": 1", "task.target needs"},
-    {"\"most\": 99", "\"most\": 99, \"unit\": \"kg\"", "task.target.unit: is not a key"},
+    {"\"most\": 99", "\"most\": 99, \"label\": \"kg\"", "task.target.label: is not a key"},
     {"\"d_output\": 1", "\"d_output\": 2", "d_output is 2 with 0 classes"},
     {"\"d_item\": 6", "\"d_item\": 7", "6 wide together, but d_item is 7"},
     {"\"objective\": \"regression\"", "\"objective\": \"classification\"", "needs the classes"},
@@ -239,6 +247,25 @@ static const struct refusal refused_classes[] = {
      "task.target.mean: is not a key"},
     {"\"objective\": \"classification\"", "\"objective\": \"regression\"", "without classes"},
 };
+
+/* Files of before a target had other scales: the logarithm was for relative errors. */
+START_TEST(a_file_of_before_is_read_as_it_was_meant)
+{
+    static const char now[] = "\"scale\": \"log\", \"loss\": \"relative\", \"unit\": 4, \"clip\": 2.5, "
+                              "\"shrink\": 0.5";
+    struct model_spec s;
+    char text[sizeof numbers];
+    const char *at = strstr(numbers, now);
+    ck_assert_ptr_nonnull(at);
+    (void)snprintf(text, sizeof text, "%.*s%s%s", (int)(at - numbers), numbers,
+                   _i ? "\"log\": true, \"shrink\": 0.5" : "\"log\": false, \"shrink\": 0", at + strlen(now));
+    must_decode(text, &s);
+    ck_assert_int_eq(s.task.scale, _i ? SCALE_LOG : SCALE_IDENTITY);
+    ck_assert_int_eq(s.task.loss, _i ? LOSS_RELATIVE : LOSS_SQUARED);
+    ck_assert(s.task.shrink == (_i ? 0.5 : 0) && s.task.clip == 0);
+    model_spec_fini(&s);
+}
+END_TEST
 
 START_TEST(faults_of_a_task_of_numbers_are_refused)
 {
@@ -276,6 +303,7 @@ END_TEST
 SUITE("engine/format: task_json", NULL, NULL, {every_key_lands_in_its_place},
       {what_is_encoded_decodes_to_the_same, 2}, {its_tensors_have_the_shapes_of_the_description},
       {a_calibrated_model_says_so_and_has_its_table}, {a_table_of_errors_that_falls_is_refused},
+      {a_file_of_before_is_read_as_it_was_meant, 2},
       {faults_of_a_task_of_numbers_are_refused, sizeof refused_numbers / sizeof *refused_numbers},
       {faults_of_a_task_of_classes_are_refused, sizeof refused_classes / sizeof *refused_classes},
       {more_columns_than_the_limit_are_refused})

@@ -283,12 +283,20 @@ START_TEST(sums_that_are_no_rows_are_refused)
 }
 END_TEST
 
-START_TEST(a_target_comes_back_as_it_was)
+/* An outlier among the known rows says no more than a row at the clip. */
+START_TEST(an_outlier_counts_as_if_no_further_than_the_clip)
 {
-    struct task_spec t = {.target_mean = 3, .target_deviation = 0.5, .log_target = _i};
-    for (double target = 0.01; target < 1e6; target *= 3)
-        ck_assert_double_eq_tol(task_target(&t, task_learned_target(&t, target)), target, 1e-9 * target);
-    ck_assert_double_eq_tol(task_learned_target(&t, _i ? exp(3.5) : 3.5), 1, 1e-12);
+    double sums[SUMS] = {0}, cut[SUMS] = {0}, far[] = {1e9, -1e9, 0.25};
+    set_up(0);
+    spec.task.clip = 0.5;
+    task_sums_add(&spec, f0, phi, far, NULL, 3, 1, sums);
+    spec.task.clip = 0;
+    for (size_t i = 0; i < 3; i++)
+        far[i] = (double)f0[i] + fmax(fmin(far[i] - (double)f0[i], 0.5), -0.5);
+    task_sums_add(&spec, f0, phi, far, NULL, 3, 1, cut);
+    for (size_t i = 0; i < task_spec_d_sums(&spec); i++)
+        ck_assert_double_eq_tol(sums[i], cut[i], 1e-6);
+    tear_down();
 }
 END_TEST
 
@@ -300,4 +308,4 @@ SUITE("engine/network: task_head", NULL, NULL,
       {without_rows_the_answer_is_what_all_tasks_share, N_KINDS},
       {many_rows_are_believed_as_least_squares_believes_them}, {each_row_makes_the_task_surer, N_KINDS},
       {rows_of_one_class_make_it_likelier}, {sums_that_are_no_rows_are_refused},
-      {a_target_comes_back_as_it_was, 2})
+      {an_outlier_counts_as_if_no_further_than_the_clip})

@@ -215,10 +215,23 @@ START_TEST(a_logarithm_needs_targets_above_zero)
     struct err e = {0};
     must_make("task,x,y\na,1,1\na,2,2\nb,3,3\n", NULL);
     struct model_spec spec = model();
-    spec.task.log_target = true;
+    spec.task.scale = SCALE_LOG;
     read_text("task,x,y\na,1,1\na,2,0\n");
     ck_assert_int_eq(task_dataset_for(&rows, &spec, false, &other, &e), ERR_INVALID);
     ck_assert_ptr_nonnull(strstr(e.text, "line 3: the target 'y' has '0', which is not above 0"));
+}
+END_TEST
+
+START_TEST(counts_are_not_below_zero)
+{
+    struct err e = {0};
+    must_make("task,x,y\na,1,1\na,2,0\nb,3,-3\n", NULL);
+    struct task_spec about = model().task;
+    about.loss = LOSS_POISSON;
+    ck_assert_int_eq(task_dataset_check_targets(&data, &rows, &about, &e), ERR_INVALID);
+    ck_assert_ptr_nonnull(strstr(e.text, "line 4: the target 'y' has '-3', which is below 0"));
+    about.loss = LOSS_SQUARED;
+    ck_assert_int_eq(task_dataset_check_targets(&data, &rows, &about, &e), ERR_OK);
 }
 END_TEST
 
@@ -228,4 +241,4 @@ SUITE("server/data: task_dataset", set_up, fini, {rows_come_task_by_task_in_the_
       {one_bad_target_among_numbers_is_named_and_makes_no_classes}, {a_target_that_says_nothing_is_refused},
       {another_table_is_read_as_the_model_learned},
       {a_row_the_model_cannot_read_is_refused_with_line_and_column, sizeof bad_rows / sizeof *bad_rows},
-      {a_logarithm_needs_targets_above_zero})
+      {a_logarithm_needs_targets_above_zero}, {counts_are_not_below_zero})

@@ -161,7 +161,8 @@ END_TEST
 START_TEST(models_of_relative_errors_are_compared_by_them)
 {
     double sum = 0;
-    spec.task.log_target = true;
+    spec.task.scale = SCALE_LOG;
+    spec.task.loss = LOSS_RELATIVE;
     spec.task.target_least = 1e-6;
     for (size_t i = 0; i < N; i++) {
         y[i] = (double)i + 1;
@@ -171,6 +172,25 @@ START_TEST(models_of_relative_errors_are_compared_by_them)
     }
     ck_assert_int_eq(task_measures_compared(&spec), TASK_MAPE);
     ck_assert_double_eq_tol(compare().mean, sum / N, 1e-9);
+}
+END_TEST
+
+/* Deviances of Poisson's distribution: 2 (m - y + y log(y / m)). */
+START_TEST(models_of_counts_are_compared_by_the_deviance)
+{
+    double sum = 0;
+    spec.task.loss = LOSS_POISSON;
+    spec.task.unit = 1;
+    spec.task.target_least = 0;
+    spec.task.target_most = 1e6;
+    for (size_t i = 0; i < N; i++) {
+        y[i] = (double)i;
+        value[i] = 2;
+        other_value[i] = i ? y[i] : 1e-300; /* as good as can be */
+        sum += 2 * (2 - y[i] + (i ? y[i] * log(y[i] / 2) : 0));
+    }
+    ck_assert_int_eq(task_measures_compared(&spec), TASK_DEVIANCE);
+    ck_assert_double_eq_tol(compare().mean, sum / N, 1e-3);
 }
 END_TEST
 
@@ -193,5 +213,5 @@ SUITE("server/tasks: task_measures", set_up, tear_down, {of_numbers_all_measures
       {a_table_of_errors_moves_the_intervals}, {groups_have_the_rows_of_so_many_known_and_no_others},
       {of_classes_ties_count_half_in_the_roc_curve}, {of_one_class_there_is_no_roc_curve},
       {the_difference_is_below_zero_where_the_first_is_better},
-      {models_of_relative_errors_are_compared_by_them},
+      {models_of_relative_errors_are_compared_by_them}, {models_of_counts_are_compared_by_the_deviance},
       {models_of_classes_are_compared_by_their_probabilities})

@@ -22,12 +22,11 @@ static struct setting {
     const char *name;
     size_t n_features, n_classes;
     bool forgets;
+    double clip;
 } const settings[] = {
-    {"numbers", 2, 0, false},
-    {"numbers that are forgotten", 2, 0, true},
-    {"numbers, linear", 0, 0, false},
-    {"two classes", 1, 2, false},
-    {"three classes, forgotten", 2, 3, true},
+    {"numbers", 2, 0, false},         {"numbers that are forgotten", 2, 0, true},
+    {"numbers, linear", 0, 0, false}, {"numbers, outliers cut", 1, 0, true, 0.7},
+    {"two classes", 1, 2, false},     {"three classes, forgotten", 2, 3, true},
 };
 enum { N_SETTINGS = sizeof settings / sizeof *settings };
 
@@ -60,6 +59,7 @@ static void set_up(const struct setting *s)
                                         .time = names[0],
                                         .period = 1,
                                         .n_classes = s->n_classes,
+                                        .clip = s->clip,
                                         .target_deviation = 1}};
     spec.d_context = task_spec_d_sums(&spec);
     ck_assert_msg(model_spec_check(&spec, &e) == ERR_OK, "%s", e.text);

@@ -56,7 +56,8 @@ static void stop(void)
 
 static void find(void)
 {
-    ck_assert_int_eq(task_mixed_find(&spec, &table, &holdout, NULL, &found, &e), ERR_OK);
+    ck_assert_int_eq(
+        task_mixed_find(&spec, &table, &holdout, &(struct task_mixed_wanted){0}, NULL, &found, &e), ERR_OK);
 }
 
 /* An entry of L L^T. */
@@ -125,6 +126,71 @@ START_TEST(test_classes_are_shares)
     ck_assert_double_gt(found.shared[found.d], 0.05);
     ck_assert_double_eq_tol(found.shared[D] + found.shared[found.d + D], 1, 1e-3);
     ck_assert(found.noise > 0.05 && found.noise < 0.25);
+}
+END_TEST
+
+static void find_wanted(const struct task_mixed_wanted *wanted)
+{
+    task_mixed_fini(&found);
+    ck_assert_int_eq(task_mixed_find(&spec, &table, &holdout, wanted, NULL, &found, &e), ERR_OK);
+    ck_assert(found.present);
+}
+
+START_TEST(test_levels_alone_differ_where_that_is_wanted)
+{
+    find_wanted(&(struct task_mixed_wanted){.levels = true});
+    ck_assert_double_eq_tol(found.shared[1], -2, 0.1);
+    ck_assert_double_eq_tol(covariance(3, 3), 1, 0.25);
+    for (size_t j = 0; j < D; j++)
+        ck_assert_double_eq_tol(covariance(j, j), 0, 1e-9);
+    ck_assert_double_gt(found.noise, 0.2); /* slopes that differ are noise then */
+}
+END_TEST
+
+START_TEST(test_inputs_that_say_nothing_have_slopes_of_nothing)
+{
+    struct rng r;
+    rng_init(&r, 4, 0);
+    for (size_t i = 0; i < N; i++)
+        y[i] = rng_normal(&r);
+    find();
+    double all = 0;
+    for (size_t j = 0; j < D; j++)
+        all += found.shared[j] * found.shared[j];
+    ck_assert_double_lt(sqrt(all), 0.5 / sqrt(N)); /* least squares has sqrt(D / N) */
+}
+END_TEST
+
+/* One row in fifty is a thousand off. */
+START_TEST(test_outliers_are_found_and_cut)
+{
+    struct task_mixed clean, first;
+    double clip;
+    find();
+    clean = found;
+    found = (struct task_mixed){0};
+    ck_assert(task_mixed_clip(&spec, &table, &holdout, &clean, &clip, &e) == ERR_OK);
+    double none = clip;
+    for (size_t i = 0; i < N; i += 50)
+        y[i] += i % 100 ? 1000 : -1000;
+    find_wanted(&(struct task_mixed_wanted){.levels = true});
+    first = found;
+    found = (struct task_mixed){0};
+    for (int i = 0; i < 2; i++) {
+        ck_assert(task_mixed_clip(&spec, &table, &holdout, &first, &clip, &e) == ERR_OK);
+        spec.task.clip = clip;
+        find_wanted(&(struct task_mixed_wanted){.about = &first});
+        task_mixed_fini(&first);
+        first = found;
+        found = (struct task_mixed){0};
+    }
+    ck_assert(none == 0 || none > 3); /* of normal errors hardly any */
+    ck_assert_double_gt(clip, 3);
+    ck_assert_double_lt(clip, 20);
+    for (size_t j = 0; j <= D; j++)
+        ck_assert_double_eq_tol(first.shared[j], clean.shared[j], 0.3);
+    task_mixed_fini(&first);
+    task_mixed_fini(&clean);
 }
 END_TEST
 
@@ -248,6 +314,7 @@ END_TEST
 SUITE("train task_mixed", start, stop, {test_slopes_their_spread_and_the_noise_are_found},
       {test_inputs_that_say_the_same_or_nothing_are_no_obstacle},
       {test_targets_without_noise_are_no_obstacle}, {test_classes_are_shares},
-      {test_what_is_validated_on_is_not_looked_at},
+      {test_levels_alone_differ_where_that_is_wanted}, {test_inputs_that_say_nothing_have_slopes_of_nothing},
+      {test_outliers_are_found_and_cut}, {test_what_is_validated_on_is_not_looked_at},
       {test_a_model_that_starts_from_it_answers_as_a_hierarchical_ridge_regression},
       {test_a_table_too_wide_has_none})

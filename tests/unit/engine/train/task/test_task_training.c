@@ -179,7 +179,7 @@ START_TEST(the_report_says_what_rows_of_a_task_are_worth)
     struct err e = {0};
     ck_assert_msg(train(1, 1, 2, &report, &e) == ERR_OK, "%s", e.text);
     ck_assert_ptr_nonnull(strstr(report.summary, "60 tasks; a network, "));
-    ck_assert_ptr_nonnull(strstr(report.summary, "steps; negative log likelihood of a row in validation"));
+    ck_assert_ptr_nonnull(strstr(report.summary, "steps; root mean squared error of a row in validation"));
     ck_assert_ptr_nonnull(strstr(report.summary, "a task's own part counts "));
 }
 END_TEST

@@ -36,7 +36,8 @@ static struct err e;
 
 /* y = level of the task + noise of variance one; log: the exponential of that. A linear model of a basis of
  * one: phi = `basis`, and noise of `s2` beside it. */
-static void make(size_t n_tasks, double level, bool log_target, double basis, double s2)
+static void make_by(enum target_loss loss, size_t n_tasks, double level, bool log_target, double basis,
+                    double s2)
 {
     struct rng r;
     struct train_options o;
@@ -53,12 +54,12 @@ static void make(size_t n_tasks, double level, bool log_target, double basis, do
     table = (struct task_table){.n_tasks = n_tasks, .row_start = row_start, .x = x, .y = y, .about = &about};
     train_options_default(&o);
     o.objective = &objective_regression;
-    o.relative = log_target;
+    o.loss = loss;
     o.n_threads = 1;
     o.dim = 1;
     ck_assert_msg(run_init(&run, &data, &o, "nowhere", NULL, NULL, &e) == ERR_OK, "%s", e.text);
     ck_assert_msg(task_holdout_make(&holdout, &table, 1, &e) == ERR_OK, "%s", e.text);
-    task_start_spec(&run, true, &spec);
+    ck_assert(task_start_spec(&run, true, log_target ? SCALE_LOG : SCALE_IDENTITY, &spec, &e) == ERR_OK);
     spec.task.target_mean = 0;
     spec.task.target_deviation = 1;
     ck_assert_msg(param_block_init(&block, &spec, &e) == ERR_OK, "%s", e.text);
@@ -68,6 +69,11 @@ static void make(size_t n_tasks, double level, bool log_target, double basis, do
     block.params.task_scales[0] = (real)log(s2);
     block.params.task_scales[1] = (real)log(30);
     memcpy(fit.best, block.values, block.n_values * sizeof *block.values);
+}
+
+static void make(size_t n_tasks, double level, bool log_target, double basis, double s2)
+{
+    make_by(LOSS_SQUARED, n_tasks, level, log_target, basis, s2);
 }
 
 static void set_up(void)
@@ -163,15 +169,44 @@ END_TEST
 /* E |exp(e - k) - 1| of normal errors of variance one is least at k = 1. */
 START_TEST(errors_relative_to_the_target_ask_for_one_variance_less_where_errors_are_normal)
 {
-    double shrink;
-    make(MOST_TASKS, 0, true, 0, 1);
-    ck_assert(task_tune_shrink(&fit, &shrink, &e) == ERR_OK);
+    make_by(LOSS_RELATIVE, MOST_TASKS, 0, true, 0, 1);
+    double shrink = task_fit_shrink(&fit);
     ck_assert_double_ge(shrink, 0.85);
     ck_assert_double_le(shrink, 1.15);
+}
+END_TEST
+
+/* The mean of exp(e) is exp(1 / 2) then, and that of a count's logarithm too. */
+START_TEST(means_of_a_logarithm_are_above_its_median_by_half_a_variance)
+{
+    make_by(_i ? LOSS_POISSON : LOSS_SQUARED, MOST_TASKS, 0, true, 0, 1);
+    double shrink = task_fit_shrink(&fit);
+    ck_assert_double_ge(shrink, -0.75);
+    ck_assert_double_le(shrink, -0.25);
+}
+END_TEST
+
+START_TEST(medians_are_medians_on_any_scale)
+{
+    make_by(LOSS_ABSOLUTE, MOST_TASKS, 0, true, 0, 1);
+    ck_assert_double_eq(task_fit_shrink(&fit), 0);
+    /* E |exp(e) - 1|, known and unknown alike: nothing is a task's own */
+    ck_assert_double_eq_tol(task_fit_loss(&fit), 1.1226, 0.15);
+}
+END_TEST
+
+/* What is validated is what is asked for: errors of the target, not of its logarithm. */
+START_TEST(the_loss_is_in_the_target_s_own_unit)
+{
+    make(MOST_TASKS, 0, false, 0, 1);
+    ck_assert_double_eq_tol(task_fit_loss(&fit), 1, 0.05);
+    ck_assert_double_eq_tol(task_fit_likelihood(&fit), 0.5 * log(2 * M_PI * M_E), 0.1);
 }
 END_TEST
 
 SUITE("engine/train/task: tune", set_up, tear_down, {of_noise_nothing_is_left_that_is_a_task_s_own},
       {what_rows_of_a_task_say_is_left}, {quantiles_are_those_of_the_errors_in_validation},
       {few_errors_say_nothing}, {of_few_tasks_no_interval_is_narrower_than_student_s},
-      {errors_relative_to_the_target_ask_for_one_variance_less_where_errors_are_normal})
+      {errors_relative_to_the_target_ask_for_one_variance_less_where_errors_are_normal},
+      {means_of_a_logarithm_are_above_its_median_by_half_a_variance, 2}, {medians_are_medians_on_any_scale},
+      {the_loss_is_in_the_target_s_own_unit})

@@ -1,0 +1,58 @@
+#include "engine/format/task_target.h"
+
+#include <math.h>
+
+#define LEAST_COUNT 1e-3 /* of the unit: an expected count of 0 would make any other impossible */
+
+double task_learned_target(const struct task_spec *t, double target)
+{
+    double g = t->scale == SCALE_LOG     ? log(target)
+               : t->scale == SCALE_ASINH ? asinh(target / t->unit)
+                                         : target;
+    return (g - t->target_mean) / t->target_deviation;
+}
+
+double task_target(const struct task_spec *t, double learned)
+{
+    double g = learned * t->target_deviation + t->target_mean;
+    return t->scale == SCALE_LOG ? exp(g) : t->scale == SCALE_ASINH ? t->unit * sinh(g) : g;
+}
+
+double task_target_answer(const struct task_spec *t, double learned, double spread)
+{
+    double target = task_target(t, learned), variance = spread * t->target_deviation * t->target_deviation;
+    if (t->shrink != 0)
+        target *= exp(-t->shrink * variance);
+    return t->loss == LOSS_POISSON ? fmax(target, 0) : target;
+}
+
+double task_target_clamp(const struct task_spec *t, double target)
+{
+    return fmax(fmin(target, t->target_most), t->target_least);
+}
+
+double task_target_loss(enum target_loss loss, double unit, double answer, double target)
+{
+    double error = answer - target, mean;
+    switch (loss) {
+    case LOSS_ABSOLUTE:
+        return fabs(error);
+    case LOSS_RELATIVE:
+        return fabs(error / target);
+    case LOSS_POISSON:
+        mean = fmax(answer, LEAST_COUNT * unit);
+        return 2 * (mean - target + (target > 0 ? target * log(target / mean) : 0));
+    case LOSS_SQUARED:
+        break;
+    }
+    return error * error;
+}
+
+const char *task_target_fault(const struct task_spec *t, double target)
+{
+    if (t->n_classes)
+        return NULL;
+    if ((t->scale == SCALE_LOG || t->loss == LOSS_RELATIVE) && !(target > 0))
+        return "not above 0, as the model needs it";
+    return t->loss == LOSS_POISSON && !(target >= 0) ? "below 0, and the model is of counts" : NULL;
+}

@@ -1,0 +1,35 @@
+/* task_target - the target of a model of tasks on the scale on which it is learned, and back.
+ *
+ * What is learned is (g(t) - mean) / deviation, with g(t) = t, log t for targets above 0, or asinh(t /
+ * unit) where some are 0 or below: the logarithm of what is large, straight through 0. The way back is
+ * monotone, so that medians and quantiles go through it as they are. A mean does not: of an error e that
+ * is symmetric about 0, E[exp(m + e)] = exp(m) E[cosh e] and E[sinh(m + e)] = sinh(m) E[cosh e], for which
+ * exp(-shrink variance) stands, shrink being -1/2 of normal errors and what validation found of others.
+ * The answer to squared error and to Poisson's deviance is the mean; to absolute error the median, shrink
+ * 0; to relative error what lies below it by about one variance.
+ * Layer: engine/format
+ * Threads: any.
+ * Memory: none. */
+#ifndef ENGINE_FORMAT_TASK_TARGET_H
+#define ENGINE_FORMAT_TASK_TARGET_H
+
+#include "engine/format/model_spec.h"
+
+/* A target as it is learned, and back. */
+double task_learned_target(const struct task_spec *t, double target);
+double task_target(const struct task_spec *t, double learned);
+
+/* What is answered where the learned target is expected about `learned` with a squared scale of `spread`. */
+double task_target_answer(const struct task_spec *t, double learned, double spread);
+
+/* A target cut to the range of training. */
+double task_target_clamp(const struct task_spec *t, double target);
+
+/* What an answer adds to the mean of the model's loss: the squared, absolute or relative error, or Poisson's
+ * deviance. */
+double task_target_loss(enum target_loss loss, double unit, double answer, double target);
+
+/* NULL, or why a model of this scale and loss cannot take this target. */
+const char *task_target_fault(const struct task_spec *t, double target);
+
+#endif
