@@ -22,10 +22,15 @@ enum {
     LIMIT_TASK_ROWS_ASKED = 1024,     /* rows of tasks to predict in one call */
     LIMIT_TASK_SAMPLES = 1000,        /* draws of a row */
     LIMIT_TASK_DRAWS = 200000,        /* of all rows of a call */
+    LIMIT_TASK_ADAPT_STEPS = 1000,    /* of a task's context by gradient */
     LIMIT_TASK_ROWS_PER_CALL = 10000, /* rows that a call says are known of a task */
     LIMIT_TASK_CONTEXTS = 32,         /* tasks that a call blends; each is inverted */
-    LIMIT_TASK_ROWS = 100000,         /* kept of one task: a context is made anew from them at a miss */
-    LIMIT_TASKS_PER_CALL = 10000,     /* in one POST /v1/admin/tasks */
+    LIMIT_TASK_GUESS_ROWS = 64, /* rows of which it is asked what task they are of: their square is solved */
+    LIMIT_TASK_CANDIDATES = 100000,       /* tasks that are compared for it */
+    LIMIT_TASK_GUESSES = 100,             /* and named */
+    LIMIT_TASK_ROWS = 100000,             /* kept of one task: a context is made anew from them at a miss */
+    LIMIT_TASKS_PER_CALL = 10000,         /* in one POST /v1/admin/tasks */
+    LIMIT_TASK_CONTEXT_BYTES = 256 << 20, /* of contexts that one call writes, in one transaction */
     /* A connection's memory: request line and headers, with what is kept of each header and parameter. It is
      * cleared for each request: a larger one costs time. */
     LIMIT_HEAD_BYTES = 32 * 1024,

@@ -110,11 +110,15 @@ void task_layer_at(const struct model_spec *spec, double *room, struct task_laye
     out->factor = room + spec->d_output * spec->task.d_basis;
 }
 
+double task_noise(const struct model_params *params)
+{
+    return exp((double)params->task_scales[0]) + TASK_LEAST_NOISE;
+}
+
 /* What the rows' sums are multiplied by: 1 / s2, or c. */
 static double precision(const struct model_spec *spec, const struct model_params *params)
 {
-    double first = exp((double)params->task_scales[0]);
-    return spec->task.n_classes ? first : 1 / (first + TASK_LEAST_NOISE);
+    return spec->task.n_classes ? exp((double)params->task_scales[0]) : 1 / task_noise(params);
 }
 
 bool task_layer_solve(const struct model_spec *spec, const struct model_params *params, const double *sums,

@@ -83,6 +83,9 @@ void task_layer_at(const struct model_spec *spec, double *room, struct task_laye
 bool task_layer_solve(const struct model_spec *spec, const struct model_params *params, const double *sums,
                       struct task_layer *out);
 
+/* The variance s2 of the noise, of numbers. */
+double task_noise(const struct model_params *params);
+
 /* What a layer says of rows: value (n, O) as it is learned, or logits; spread (n): the squared scale, of
  * classes phi^T M^-1 phi; own (n), may be NULL: the part of it that more rows of the task would take away.
  * workspace: M doubles. */

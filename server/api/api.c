@@ -433,6 +433,22 @@ bool api_on_error_param(struct request *r, bool *skip)
     return false;
 }
 
+void api_delete(struct api_thread *t, struct request *r, api_id_fn *read_id, api_forget_fn *forget,
+                enum problem unknown)
+{
+    struct text id;
+    struct err e = {0};
+    if (!read_id(r, 3, &id))
+        return;
+    enum err_code code = forget(&t->session, id, &e);
+    if (!code)
+        (void)request_answer(r, 204, NULL);
+    else if (code == ERR_NOTFOUND)
+        problem_answer(r, unknown, NULL, "%s", e.text);
+    else
+        api_fail(t, r, &e);
+}
+
 void api_fail(struct api_thread *t, struct request *r, const struct err *e)
 {
     COUNTER_ADD(t->session.counters, store_errors,

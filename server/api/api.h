@@ -9,6 +9,7 @@
 #include "server/api/prometheus.h"
 #include "server/http/handler.h"
 #include "server/http/hosts.h"
+#include "server/http/problem.h"
 #include "server/http/request.h"
 #include "server/http/route.h"
 #include "server/http/tokens.h"
@@ -108,6 +109,12 @@ bool api_bool_param(struct request *r, const char *name, bool *out);
 /* ?on_error=skip: what is refused of a batch is left out; fail, or absent: then nothing is kept. */
 bool api_on_error_param(struct request *r, bool *skip);
 
+/* Forgets what the path names: 204, or what there is not. */
+typedef bool api_id_fn(struct request *r, size_t segment, struct text *id);
+typedef enum err_code api_forget_fn(struct session *s, struct text id, struct err *e);
+void api_delete(struct api_thread *t, struct request *r, api_id_fn *read_id, api_forget_fn *forget,
+                enum problem unknown);
+
 /* Answers with what an error of a lower layer means, and counts it when the store failed. */
 void api_fail(struct api_thread *t, struct request *r, const struct err *e);
 
@@ -120,7 +127,8 @@ route_fn api_recommend_plan, api_recommend_get, api_predict_plan, api_predict_po
     api_user_get, api_admin_user_put, api_admin_user_patch, api_admin_user_delete, api_admin_users_post,
     api_item_get, api_admin_item_put, api_admin_item_patch, api_admin_item_delete, api_admin_items_post,
     api_health_get, api_ready_get, api_metrics_get, api_openapi_get, api_index_get, api_models_get,
-    api_task_predict_plan, api_task_predict_post, api_tasks_predict_post, api_task_examples_post,
-    api_task_get, api_task_weights_get, api_admin_task_put, api_admin_task_delete, api_admin_tasks_post;
+    api_task_predict_plan, api_task_predict_post, api_tasks_predict_post, api_tasks_guess_post,
+    api_task_examples_post, api_task_get, api_task_weights_get, api_admin_task_put, api_admin_task_delete,
+    api_admin_tasks_post;
 
 #endif

@@ -288,16 +288,7 @@ void api_admin_user_patch(struct api_thread *t, struct request *r)
 
 void api_admin_user_delete(struct api_thread *t, struct request *r)
 {
-    struct text id;
-    struct err e = {0};
-    if (!api_user_id(r, 3, &id))
-        return;
-    if (update_delete(&t->session, id, &e) == ERR_OK)
-        (void)request_answer(r, 204, NULL);
-    else if (e.code == ERR_NOTFOUND)
-        problem_answer(r, PROBLEM_UNKNOWN_USER, NULL, "%s", e.text);
-    else
-        api_fail(t, r, &e);
+    api_delete(t, r, api_user_id, update_delete, PROBLEM_UNKNOWN_USER);
 }
 
 /* ---- POST many ---- */

@@ -12,6 +12,7 @@ static const char *const recommend_params[] = {"limit",      "offset",  "exclude
 static const char *const long_recommend_params[] = {"explain", "samples", NULL};
 static const char *const predict_params[] = {"model", "cold_start", "unknown", NULL};
 static const char *const task_params[] = {"model", "cold_start", "unknown_category", NULL};
+static const char *const guess_params[] = {"model", "unknown_category", NULL};
 static const char *const example_params[] = {"model", "create", "unknown_category", NULL};
 static const char *const put_task_params[] = {"model", "unknown_category", NULL};
 static const char *const put_tasks_params[] = {"model", "on_error", "unknown_category", NULL};
@@ -49,6 +50,8 @@ static const struct route rows[] = {
      api_task_predict_plan, api_task_predict_post, NULL},
     {"POST", "/v1/predictions", ACCESS_API, BODY_JSON, task_params, ROUTE_READS, NULL, api_tasks_predict_post,
      NULL},
+    {"POST", "/v1/tasks/predictions", ACCESS_API, BODY_JSON, guess_params, ROUTE_READS, NULL,
+     api_tasks_guess_post, any_params},
     {"POST", "/v1/tasks/{task}/examples", ACCESS_API, BODY_JSON, example_params, ROUTE_WRITES, NULL,
      api_task_examples_post, NULL},
     {"GET", "/v1/tasks/{task}", ACCESS_API, BODY_NONE, model_params, ROUTE_READS, NULL, api_task_get, NULL},

@@ -99,10 +99,10 @@ void route_find(const struct route_table *table, struct request *r)
         problem_answer(r, PROBLEM_WRONG_METHOD, NULL, "this path takes %s", r->allow);
 }
 
-static bool has_long_param(const struct request *r)
+static bool takes_long(const struct request *r)
 {
     const char *const *name = r->route->long_params;
-    while (name && *name && !request_param_of(r, *name).data)
+    while (name && *name && strcmp(*name, "*") != 0 && !request_param_of(r, *name).data)
         name++;
     return name && *name;
 }
@@ -125,7 +125,7 @@ enum route_queue route_queue(const struct request *r)
 {
     if (r->route->class == ROUTE_WRITES)
         return has_large_body(r) ? QUEUE_BULK : QUEUE_WRITE;
-    return has_large_body(r) || has_long_param(r) ? QUEUE_LONG : QUEUE_READ;
+    return has_large_body(r) || takes_long(r) ? QUEUE_LONG : QUEUE_READ;
 }
 
 size_t route_number(const struct route_table *table, const struct route *route)

@@ -40,9 +40,9 @@ struct route {
     enum route_class class;
     route_fn *plan; /* of ROUTE_MAY_BLOCK: reads r to r->plan or refuses it, waits for nothing; else NULL */
     route_fn *run;  /* answers r; of ROUTE_MAY_BLOCK by its plan */
-    const char *const
-        *long_params; /* query parameters with any of which it is a long computation, NULL-terminated;
-                                       NULL: none */
+    /* Query parameters with any of which it is a long computation, NULL-terminated; "*": it always is. NULL:
+     * none. */
+    const char *const *long_params;
 };
 
 struct route_table {

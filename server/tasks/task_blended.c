@@ -18,6 +18,7 @@ static void agree(struct task_room *r, const struct task_state *states, size_t n
                memcmp(states[k].profile.x + at, states[0].profile.x + at, n_bytes) == 0)
             k++;
         r->profile.has[i] = k == n;
+        r->profile.beyond[i] = k == n ? states[0].profile.beyond[i] : 0;
         r->profile.beyond[i] = 0;
         if (k == n)
             memcpy(r->profile.x + at, states[0].profile.x + at, n_bytes);

@@ -274,11 +274,22 @@ bool task_row_read(const struct task_row_form *f, const json_t *row, struct task
         *out->beyond = beyond;
     if (f->known)
         ok = read_target(f, value_of(f, row, n, t->target), &out->y) && ok;
-    if (f->known && t->forgets)
+    if (f->known && t->forgets && !f->timeless)
         ok = read_time(f, value_of(f, row, n + 1, t->time), &out->time) && ok;
     if (!f->layout && n_found < json_object_size(row))
         ok = check_names(f, row) && ok;
     return ok;
+}
+
+void task_row_lacks(const struct task_row_form *f, const json_t *row, unsigned char *lacks)
+{
+    const struct task_spec *t = &f->spec->task;
+    for (size_t i = 0; i <= t->columns.n; i++) {
+        char digits[VALUE_TEXT_ROOM];
+        struct cell cell;
+        const json_t *value = value_of(f, row, i, i < t->columns.n ? t->columns.list[i].name : t->target);
+        lacks[i] |= cell_of(f, value, digits, &cell) && cell.kind == CELL_ABSENT;
+    }
 }
 
 bool task_profile_read(const struct task_row_form *f, const json_t *profile, struct task_profile *out)

@@ -37,7 +37,8 @@ struct task_row_form {
     const struct model_spec *spec;
     const struct task_profile *profile;   /* NULL: none */
     const struct task_row_layout *layout; /* NULL: rows are objects */
-    bool known; /* rows have the target, and their time where they age; else both are passed over */
+    bool known;    /* rows have the target, and their time where they age; else both are passed over */
+    bool timeless; /* known rows need no time */
     bool unknown_is_absent; /* a value of a category that training had not (columns_encode) */
     bool others_pass;       /* columns that the model has not are no fault */
     /* In a column of numbers a text counts that a table's cell would be a number by, as +49 does. */
@@ -58,6 +59,10 @@ struct task_row_values {
 
 /* Reads a row. False: something is wrong with it, and all of that was told. */
 bool task_row_read(const struct task_row_form *f, const json_t *row, struct task_row_values *out);
+
+/* Marks in lacks (columns + 1) the columns in which a row of the right form says nothing, and last the
+ * target. */
+void task_row_lacks(const struct task_row_form *f, const json_t *row, unsigned char *lacks);
 
 /* Reads a profile, by whose names that the model has not nobody is disturbed, into the caller's room. False
  * as above; what is right of it is there. */

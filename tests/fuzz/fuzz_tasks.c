@@ -23,23 +23,14 @@ static const struct {
              {"POST", "/v1/tasks/t/examples?create=true"},
              {"POST", "/v1/tasks/t/examples?create=true&unknown_category=ignore"},
              {"POST", "/v1/admin/tasks"},
-             {"POST", "/v1/admin/tasks?on_error=skip"}};
+             {"POST", "/v1/admin/tasks?on_error=skip"},
+             {"POST", "/v1/tasks/predictions"},
+             {"POST", "/v1/predictions?cold_start=true"}};
 
 static void remove_world(void)
 {
     api_world_fini(&w);
     (void)unlink(model);
-}
-
-static void make_world(void)
-{
-    int fd = mkstemp(model);
-    if (fd < 0)
-        abort();
-    (void)close(fd);
-    sample_tasks_write(model, "shops", false);
-    api_world_init_model(&w, model);
-    (void)atexit(remove_world);
 }
 
 static int64_t last_change(void)
@@ -64,6 +55,21 @@ static int call(const char *method, const char *target, const char *type, const 
     int status = r->status;
     request_free(r);
     return status;
+}
+
+static void make_world(void)
+{
+    static const char known[] =
+        "{\"support\":{\"rows\":[{\"price\":2,\"deal\":\"no\",\"units\":30,\"day\":1}]}}";
+    int fd = mkstemp(model);
+    if (fd < 0)
+        abort();
+    (void)close(fd);
+    sample_tasks_write(model, "shops", false);
+    api_world_init_model(&w, model);
+    (void)atexit(remove_world);
+    if (call("PUT", "/v1/admin/tasks/u", "application/json", known, sizeof known - 1) != 201)
+        abort();
 }
 
 int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t n)
