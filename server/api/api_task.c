@@ -6,12 +6,13 @@
 #include "base/limits.h"
 #include "server/api/batch.h"
 #include "server/api/json_body.h"
+#include "server/api/task_body.h"
 #include "server/api/task_known.h"
 #include "server/http/problem_list.h"
 #include "server/serving/task_contexts.h"
 #include "server/serving/task_loss.h"
 #include "server/serving/task_updates.h"
-#include "server/serving/task_weights.h"
+#include "server/tasks/task_context.h"
 #include "server/tasks/task_measures.h"
 
 #include <math.h>
@@ -25,6 +26,7 @@ static const char nothing_kept[] = "nothing of the request was kept";
 struct known_task {
     struct task_registration g;
     struct task_known known;
+    bool wants_rows; /* keep_rows was said to be true */
 };
 
 static bool read_keep_rows(struct request *r, const json_t *value, const struct json_place *at, bool *out)
@@ -42,8 +44,8 @@ static bool read_keep_rows(struct request *r, const json_t *value, const struct 
 static bool read_registration(struct task_known_reader *k, const json_t *value, const struct json_place *at,
                               bool with_id, struct known_task *out)
 {
-    static const char *const keys[] = {"profile", "support", "keep_rows", "id", NULL};
-    static const char *const keys_without_id[] = {"profile", "support", "keep_rows", NULL};
+    static const char *const keys[] = {"profile", "support", "keep_rows", "adapt_steps", "id", NULL};
+    static const char *const keys_without_id[] = {"profile", "support", "keep_rows", "adapt_steps", NULL};
     struct task_registration *g = &out->g;
     bool ok = json_body_object(k->r, value, at, with_id ? keys : keys_without_id);
     if (!json_is_object(value))
@@ -52,6 +54,8 @@ static bool read_registration(struct task_known_reader *k, const json_t *value, 
     struct json_place profile_at = json_place_key(at, "profile"), support_at = json_place_key(at, "support");
     ok = (!with_id || json_body_id(k->r, value, "id", at, &g->id)) && ok;
     ok = read_keep_rows(k->r, value, at, &g->keeps_rows) && ok;
+    ok = task_body_adapt_steps(k->r, value, at) && ok;
+    out->wants_rows = json_is_true(json_object_get(value, "keep_rows"));
     if (profile)
         ok = task_known_profile(k, profile, &profile_at, &g->profile) && ok;
     if (support && !k->r->status)
@@ -86,11 +90,26 @@ static void add_warning(struct buf *out, bool *any, const char *type, const char
     buf_addf(out, "{\"type\":\"urn:hypernet:warning:%s\",\"detail\":\"%s\"}", type, detail);
 }
 
+/* A time that is far off makes all other rows old. */
+static void warn_of_age(struct buf *out, bool *any, const struct task_registration *g)
+{
+    if (g->n_known > 1 && g->rows_worth < 1 + 1e-3 * (double)(g->n_known - 1))
+        add_warning(
+            out, any, "rows-aged",
+            "one row is so much newer than all others that these count for nothing: is its time right?");
+}
+
 /* What a caller should know of rows that were taken. */
-static void add_warnings(struct buf *out, const struct task_registration *g, const struct task_known *known)
+static void add_warnings(struct buf *out, const struct task_registration *g, const struct known_task *part)
 {
     const struct task_spec *t = &g->handle->model->spec.task;
+    const struct task_known *known = &part->known;
     bool any = false;
+    if (g->lost_rows && part->wants_rows)
+        add_warning(out, &any, "rows-forgotten",
+                    "the rows of the task were forgotten, so those that come are not kept either: "
+                    "keep_rows counts again once support gives all rows anew");
+    warn_of_age(out, &any, g);
     if (!g->n_known)
         add_warning(out, &any, "no-rows",
                     "no row of the task is known: it is answered by what all tasks have in common");
@@ -154,7 +173,7 @@ static void put_task(struct api_thread *t, struct request *r, struct task_known_
     add_registered(out, &part->g);
     if (part->g.replaces_rows)
         add_loss(out, &part->g, &loss);
-    add_warnings(out, &part->g, &part->known);
+    add_warnings(out, &part->g, part);
     buf_addc(out, '}');
 }
 
@@ -180,16 +199,7 @@ void api_admin_task_put(struct api_thread *t, struct request *r)
 
 void api_admin_task_delete(struct api_thread *t, struct request *r)
 {
-    struct text id;
-    struct err e = {0};
-    if (!api_task_id(r, 3, &id))
-        return;
-    if (task_updates_delete(&t->session, id, &e) == ERR_OK)
-        (void)request_answer(r, 204, NULL);
-    else if (e.code == ERR_NOTFOUND)
-        problem_answer(r, PROBLEM_UNKNOWN_TASK, NULL, "%s", e.text);
-    else
-        api_fail(t, r, &e);
+    api_delete(t, r, api_task_id, task_updates_delete, PROBLEM_UNKNOWN_TASK);
 }
 
 /* ---- many ---- */
@@ -230,7 +240,7 @@ static void answer_tasks(struct task_batch *u, bool skip)
             buf_addc(out, ',');
         any = true;
         add_registered(out, &u->list[i]);
-        add_warnings(out, &u->list[i], &u->parts[i].known);
+        add_warnings(out, &u->list[i], &u->parts[i]);
         buf_addc(out, '}');
     }
     buf_addc(out, ']');
@@ -292,92 +302,135 @@ static bool may_create(struct api_thread *t, struct request *r, bool *create)
     return false;
 }
 
-static void add_examples(struct api_thread *t, struct request *r, struct task_known_reader *k,
-                         struct known_task *part, bool create)
+/* Rows to be added, and what they are checked with. */
+struct adding {
+    struct batch b;
+    struct task_known_reader k;
+    struct known_task part;
+    bool create;
+};
+
+static void answer_examples(struct request *r, const struct adding *a)
 {
-    struct err e = {0};
-    part->g.known = (struct task_rows_known){part->known.rows, part->known.texts, part->known.n};
-    part->g.handle = k->handle;
-    enum err_code code =
-        k->b->faults.n ? ERR_INVALID : task_updates_examples(&t->session, &part->g, create, &e);
-    e.code = code;
-    if (code) {
-        refuse_update(t, r, k->b, &e);
-        return;
-    }
-    struct buf *out = request_answer(r, part->g.created ? 201 : 200, request_json);
+    const struct task_registration *g = &a->part.g;
+    bool any = false;
+    struct buf *out = request_answer(r, g->created ? 201 : 200, request_json);
     buf_adds(out, "{\"id\":");
-    buf_add_json_string(out, part->g.id.data, part->g.id.len);
+    buf_add_json_string(out, g->id.data, g->id.len);
     buf_addf(
         out,
-        ",\"accepted\":%zu,\"revision\":%lld,\"created\":%s,\"source\":\"%s\",\"known\":%zu,\"rows\":%zu}",
-        part->known.n, (long long)part->g.revision, part->g.created ? "true" : "false",
-        task_source_name(part->g.source), part->g.n_known, part->g.n_rows);
+        ",\"accepted\":%zu,\"revision\":%lld,\"created\":%s,\"source\":\"%s\",\"known\":%zu,\"rows\":%zu",
+        a->part.known.n, (long long)g->revision, g->created ? "true" : "false", task_source_name(g->source),
+        g->n_known, g->n_rows);
+    warn_of_age(out, &any, g);
+    buf_adds(out, any ? "]}" : "}");
+}
+
+/* Reads the stored profile, and the rows with it. False: answered. */
+static bool read_examples(struct api_thread *t, struct adding *a, const json_t *root)
+{
+    struct request *r = a->k.r;
+    struct task_registration *g = &a->part.g;
+    struct json_place at = json_place_root();
+    struct err e = {0};
+    json_t *profile = NULL;
+    if (task_contexts_stored_profile(t->session.conn, g->id, &t->session.task, &profile, &e)) {
+        api_fail(t, r, &e);
+        return false;
+    }
+    const struct buf *stored = &t->session.task.profile;
+    g->profile = (struct text){NULL, 0};
+    char *copy = profile ? batch_alloc(r, &a->b, stored->len, 1) : NULL;
+    if (copy) {
+        memcpy(copy, stored->data, stored->len);
+        g->profile = (struct text){copy, stored->len};
+    }
+    if (!r->status && task_body_adapt_steps(r, root, &at))
+        (void)task_known_rows(&a->k, root, &at, profile, &a->part.known);
+    json_decref(profile);
+    g->known = (struct task_rows_known){a->part.known.rows, a->part.known.texts, a->part.known.n};
+    g->handle = a->k.handle;
+    return r->status == 0;
+}
+
+/* Checks the rows with the profile that is stored, and adds them if it still is when they are; else checks
+ * them anew. Each time somebody else has made a change. */
+static void add_examples(struct api_thread *t, struct adding *a, const json_t *root)
+{
+    enum { MOST_TRIES = 10 };
+    struct err e = {0};
+    enum err_code code = ERR_CONFLICT;
+    for (int i = 0; i < MOST_TRIES && code == ERR_CONFLICT; i++) {
+        task_known_fini(&a->part.known);
+        err_clear(&e);
+        if (!read_examples(t, a, root))
+            return;
+        code = a->b.faults.n ? ERR_INVALID : task_updates_examples(&t->session, &a->part.g, a->create, &e);
+    }
+    e.code = code == ERR_CONFLICT ? ERR_BUSY : code;
+    if (code)
+        refuse_update(t, a->k.r, &a->b, &e);
+    else
+        answer_examples(a->k.r, a);
 }
 
 void api_task_examples_post(struct api_thread *t, struct request *r)
 {
-    struct batch b;
-    struct known_task part = {0};
-    struct task_known_reader k;
-    struct json_place at = json_place_root();
-    struct err e = {0};
-    json_t *profile = NULL;
-    bool create;
-    if (!api_task_id(r, 2, &part.g.id) || !task_known_reader_init(&k, t, r, &b) || !may_create(t, r, &create))
+    struct adding a = {.part = {.known = {0}}};
+    if (!api_task_id(r, 2, &a.part.g.id) || !task_known_reader_init(&a.k, t, r, &a.b) ||
+        !may_create(t, r, &a.create))
         return;
     json_t *root = json_body_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
     if (!root)
         return;
-    batch_init(r, &b, PROBLEM_LIST_MOST);
-    if (task_contexts_stored_profile(t->session.conn, part.g.id, &t->session.task, &profile, &e))
-        api_fail(t, r, &e);
-    else
-        (void)task_known_rows(&k, root, &at, profile, &part.known);
-    if (!r->status)
-        add_examples(t, r, &k, &part, create);
-    task_known_fini(&part.known);
-    batch_fini(r, &b);
-    json_decref(profile);
+    batch_init(r, &a.b, PROBLEM_LIST_MOST);
+    add_examples(t, &a, root);
+    task_known_fini(&a.part.known);
+    batch_fini(r, &a.b);
     json_decref(root);
 }
 
 /* ---- what is known ---- */
 
+/* What is stored and what the model makes of it, of one moment. */
+static enum err_code read_task_of(struct api_thread *t, struct model_handle *handle, struct text id,
+                                  struct task_room **room, struct err *e)
+{
+    enum err_code code = store_snapshot_begin(t->session.conn, e);
+    if (code)
+        return code;
+    code = task_contexts_load(t->session.conn, handle, id, TASK_NOW, NULL, &t->session.task, room, e);
+    store_snapshot_end(t->session.conn);
+    return code;
+}
+
 void api_task_get(struct api_thread *t, struct request *r)
 {
     struct text id;
     struct model_handle *handle;
-    struct weights *w = NULL;
-    struct task_state state;
+    struct task_room *room;
     struct err e = {0};
-    struct store_task *record = &t->session.task;
-    bool hit;
+    const struct store_task *record = &t->session.task;
     if (!api_task_id(r, 2, &id) || !api_task_model(t, r, &handle))
         return;
-    enum err_code code = task_weights_acquire(&t->session, handle, WEIGHTS_OF_TASK, id, &w, &hit, &e);
-    if (!code)
-        code = store_read_task(t->session.conn, id, NULL, record, &e);
-    if (code) {
-        weights_unref(w);
-        if (code == ERR_NOTFOUND)
-            problem_answer(r, PROBLEM_UNKNOWN_TASK, NULL, "%s", e.text);
-        else
-            api_fail(t, r, &e);
+    enum err_code code = read_task_of(t, handle, id, &room, &e);
+    if (code == ERR_NOTFOUND)
+        problem_answer(r, PROBLEM_UNKNOWN_TASK, NULL, "%s", e.text);
+    else if (code)
+        api_fail(t, r, &e);
+    if (code)
         return;
-    }
-    task_weights_state(handle->model, w, &state);
     struct buf *out = request_answer(r, 200, request_json);
     buf_adds(out, "{\"task\":");
     buf_add_json_string(out, id.data, id.len);
     buf_addf(out,
              ",\"revision\":%lld,\"source\":\"%s\",\"known\":%zu,\"rows\":%lld,\"keep_rows\":%s,\"profile\":",
-             (long long)record->revision, task_source_name(state.source), state.n_known,
-             (long long)record->n_rows, record->keeps_rows ? "true" : "false");
+             (long long)record->revision, task_source_name(task_contexts_source(room)),
+             (size_t)room->context[TASK_CONTEXT_ROWS], (long long)record->n_rows,
+             record->keeps_rows ? "true" : "false");
     if (record->profile.len)
         buf_add(out, record->profile.data, record->profile.len);
     else
         buf_adds(out, "null");
     buf_addc(out, '}');
-    weights_unref(w);
 }

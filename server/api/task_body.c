@@ -86,7 +86,8 @@ bool task_body_list(struct request *r, const json_t *value, const struct json_pl
                     struct task_list *out)
 {
     static const char *const keys[] = {"rows", "columns", NULL};
-    bool ok = json_body_object(r, value, at, keys);
+    static const char *const keys_of_body[] = {"rows", "columns", "adapt_steps", NULL};
+    bool ok = json_body_object(r, value, at, at->text[0] ? keys : keys_of_body);
     return json_is_object(value) && task_body_rows(r, value, at, most, out) && ok;
 }
 
@@ -137,6 +138,22 @@ bool task_body_options(struct request *r, const json_t *root, struct task_query 
     return read_unknown(r, root, &at, &q->unknown_is_absent) && ok;
 }
 
+bool task_body_adapt_steps(struct request *r, const json_t *value, const struct json_place *at)
+{
+    const json_t *steps = json_object_get(value, "adapt_steps");
+    json_int_t n = json_integer_value(steps);
+    if (!steps || (json_is_integer(steps) && n == 0))
+        return true;
+    if (json_is_integer(steps) && n > 0 && n <= LIMIT_TASK_ADAPT_STEPS)
+        return refuse(r, at, "adapt_steps",
+                      "the model solves a task's layer from its rows at once, which no step can better: "
+                      "leave adapt_steps out");
+    struct json_place place = json_place_key(at, "adapt_steps");
+    problem_answer(r, PROBLEM_INVALID_VALUE, place.text, "expected a whole number from 0 to %d",
+                   LIMIT_TASK_ADAPT_STEPS);
+    return false;
+}
+
 /* A whole number from 0 to `most`; absent: *out stays. */
 static bool read_whole(struct request *r, const json_t *root, const char *key, json_int_t most, uint64_t *out)
 {
@@ -182,7 +199,8 @@ static bool read_members(struct request *r, const json_t *root, struct task_body
 {
     static const char *const keys[] = {"rows",    "columns",  "support",     "contexts",
                                        "profile", "interval", "clamp",       "unknown_category",
-                                       "samples", "seed",     "uncertainty", NULL};
+                                       "samples", "seed",     "adapt_steps", "uncertainty",
+                                       NULL};
     struct task_query *q = &b->query;
     struct json_place at = json_place_root(), support = json_place_key(&at, "support");
     bool ok = json_body_object(r, root, &at, keys);
@@ -194,6 +212,7 @@ static bool read_members(struct request *r, const json_t *root, struct task_body
                             &q->support) &&
              ok;
     ok = read_contexts(r, root, b) && ok;
+    ok = task_body_adapt_steps(r, root, &at) && ok;
     ok = read_profile(r, root, &at, &q->profile) && ok;
     ok = read_samples(r, root, q) && ok;
     return task_body_options(r, root, q) && ok;

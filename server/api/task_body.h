@@ -27,6 +27,9 @@ void task_body_fini(struct task_body *b); /* zeroed is allowed */
 /* The parameter alone; false: answered. */
 bool task_body_unknown_param(struct request *r, bool *ignored);
 
+/* The member adapt_steps. False: refused. No model of today has a context that could be adapted. */
+bool task_body_adapt_steps(struct request *r, const json_t *value, const struct json_place *at);
+
 /* The members interval, clamp, uncertainty and unknown_category; what is absent stays. False: refused. */
 bool task_body_options(struct request *r, const json_t *root, struct task_query *q);
 
@@ -35,7 +38,8 @@ bool task_body_options(struct request *r, const json_t *root, struct task_query 
 bool task_body_rows(struct request *r, const json_t *value, const struct json_place *at, size_t most,
                     struct task_list *out);
 
-/* A list of rows that is the value at a place: {"rows": [...], "columns": [...]}; at most so many, past which
+/* A list of rows that is the value at a place: {"rows": [...], "columns": [...]}, as a whole body also with
+ * adapt_steps; at most so many, past which
  * the answer is 413. False: refused. */
 bool task_body_list(struct request *r, const json_t *value, const struct json_place *at, size_t most,
                     struct task_list *out);

@@ -5,6 +5,8 @@
 #include "server/serving/task_contexts.h"
 #include "server/tasks/task_context.h"
 
+#include <string.h>
+
 /* What the store has of a task before a write. */
 struct before {
     bool there, keeps_rows;
@@ -46,6 +48,7 @@ static void tell(struct task_registration *g, const struct task_room *room)
         return;
     g->source = task_contexts_source(room);
     g->n_known = (size_t)room->context[TASK_CONTEXT_ROWS];
+    g->rows_worth = room->context[TASK_CONTEXT_SUMS + TASK_SUM_ROWS];
 }
 
 /* The context of one model: of what was known, unless that goes, and of the rows that come. */
@@ -74,8 +77,14 @@ static enum err_code put_context(struct session *t, struct model_handle *handle,
         task_contexts_know(room, g->known.rows[i]);
     task_room_settle(room);
     tell(g, room);
-    if (g->keeps_rows && !given && !(room->context[TASK_CONTEXT_ROWS] > 0))
+    if (!given && !(room->context[TASK_CONTEXT_ROWS] > 0))
         return ERR_OK; /* of no row: quicker made than stored */
+    t->context_bytes += task_context_len(&room->model->spec) * sizeof *room->context;
+    if (t->context_bytes > LIMIT_TASK_CONTEXT_BYTES)
+        return err_set(e, ERR_LIMIT,
+                       "the sums of the tasks' rows would take more than %d MB all together: send fewer "
+                       "tasks in one call",
+                       LIMIT_TASK_CONTEXT_BYTES >> 20);
     return task_contexts_put(t->writer, room, g->id, g->revision, given || !g->keeps_rows, e);
 }
 
@@ -97,8 +106,10 @@ static enum err_code register_one(struct session *t, struct task_registration *g
     json_t *none = NULL;
     enum err_code code = read_before(t, g->id, &was, e);
     bool starts_anew = g->replaces_rows || !was.there;
-    if (was.there && !was.keeps_rows && !g->replaces_rows)
+    if (was.there && !was.keeps_rows && !g->replaces_rows) {
+        g->lost_rows = g->keeps_rows;
         g->keeps_rows = false; /* what is forgotten nobody can give back: only new support is kept */
+    }
     if (!code)
         code = store_put_task(t->writer, g->id, g->profile, g->keeps_rows, &g->revision, &g->created, e);
     if (!code && was.there && g->replaces_rows)
@@ -161,10 +172,19 @@ static enum err_code touch(struct session *t, struct task_registration *g, bool 
     return store_put_task(t->writer, g->id, (struct text){NULL, 0}, true, &g->revision, &g->created, e);
 }
 
+static bool is_profile(const struct store_task *record, struct text profile)
+{
+    return record->profile.len == profile.len &&
+           (!profile.len || memcmp(record->profile.data, profile.data, profile.len) == 0);
+}
+
 static enum err_code add_examples(struct session *t, struct task_registration *g, bool create, struct err *e)
 {
     struct before was;
     enum err_code code = read_before(t, g->id, &was, e);
+    if (!code && was.there && !is_profile(&t->task, g->profile))
+        code = err_set(e, ERR_CONFLICT, "the profile of task '%.*s' changed meanwhile", (int)g->id.len,
+                       g->id.data);
     if (!code)
         code = touch(t, g, create, &was, e);
     if (!code)

@@ -40,8 +40,10 @@ struct task_registration {
     int64_t revision;
     bool created;
     enum task_source source;
-    size_t n_known; /* rows that the layer is solved from */
-    size_t n_rows;  /* stored */
+    size_t n_known;    /* rows that the layer is solved from */
+    double rows_worth; /* what they count all together, where they age */
+    size_t n_rows;     /* stored */
+    bool lost_rows;    /* rows were to be kept, and are forgotten already: nothing is kept */
 };
 
 /* Registers those that are not refused. ERR_INVALID: one has rows that would be lost. *at: which of them
@@ -49,8 +51,9 @@ struct task_registration {
 enum err_code task_updates_register(struct session *t, struct task_registration *list, size_t n, size_t *at,
                                     struct err *e) ERR_MUST_CHECK;
 
-/* Adds rows to a task; create: makes it where it is not there. g has the id, the rows, the handle and room
- * for results. ERR_NOTFOUND: there is none; ERR_LIMIT: it would have too many rows. */
+/* Adds rows to a task; create: makes it where it is not there. g has the id, the rows, the profile with
+ * which they were checked, the handle and room for results. ERR_NOTFOUND: there is none; ERR_LIMIT: it
+ * would have too many rows; ERR_CONFLICT: it has another profile by now. */
 enum err_code task_updates_examples(struct session *t, struct task_registration *g, bool create,
                                     struct err *e) ERR_MUST_CHECK;
 

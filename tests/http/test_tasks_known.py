@@ -124,6 +124,43 @@ class Registration(Known):
         told = self.task("once").json
         self.assertEqual((told["known"], told["rows"]), (3, 3))
 
+    def test_who_wants_rows_kept_that_were_forgotten_is_warned(self):
+        def warned(body):
+            return [w["type"].rsplit(":", 1)[1] for w in self.put("lost", body).json.get("warnings", [])]
+
+        self.assertEqual(warned({"support": {"rows": self.shops.known("s20", 4)}, "keep_rows": False}), [])
+        self.assertEqual(warned({"profile": {"district": "north"}}), [])  # nothing is said of rows
+        self.assertEqual(warned({"keep_rows": True}), ["rows-forgotten"])
+        self.assertEqual(warned({"keep_rows": True, "support": {"rows": self.shops.known("s20", 4)}}), [])
+        self.assertEqual(warned({"keep_rows": True}), [])
+
+    def test_a_task_of_no_row_has_no_sums_in_the_store(self):
+        def contexts():
+            with sqlite3.connect(self.server.store) as store:
+                return store.execute("SELECT count(*) FROM contexts WHERE kind = 'task'").fetchone()[0]
+
+        before = contexts()
+        tasks = [{"id": f"none{i}", "keep_rows": False} for i in range(50)]
+        self.assertEqual(self.server.admin("POST", "/v1/admin/tasks", {"tasks": tasks}).status, 200)
+        self.assertEqual(contexts(), before)
+        self.examples("none7", {"rows": self.shops.known("s20", 4)})
+        self.assertEqual(self.task("none7").json["known"], 4)
+
+    def test_steps_are_refused_where_there_is_nothing_to_adapt(self):
+        rows = {"rows": self.shops.known("s20", 4)}
+        self.assertEqual(self.put("steps", {"support": rows, "adapt_steps": 0}).status, 201)
+        self.assertEqual(self.examples("steps", dict(rows, adapt_steps=0)).status, 200)
+        for bad in (5, 1000):
+            for answer in (self.put("steps", {"support": rows, "adapt_steps": bad}), self.examples("steps", dict(rows, adapt_steps=bad)),
+                           self.predict("steps", {"rows": [], "adapt_steps": bad})):
+                self.assertIn("at once", self.faults(answer)["/adapt_steps"])
+        for bad in (-1, 1001, 1.5, "3", None, True):
+            self.assertIn("from 0 to 1000", self.faults(self.put("steps", {"adapt_steps": bad}))["/adapt_steps"])
+        answer = self.server.admin("POST", "/v1/admin/tasks", {"tasks": [{"id": "steps", "adapt_steps": 3}]})
+        self.assertEqual(set(self.faults(answer)), {"/tasks/0/adapt_steps"})
+        self.assertEqual(set(self.faults(self.put("steps", {"support": dict(rows, adapt_steps=0)}))), {"/support/adapt_steps"})
+        self.assertEqual(self.task("steps").json["known"], 8)
+
     def test_rows_that_the_model_cannot_read_are_not_forgotten(self):
         rows = [without(r, "district") for r in self.shops.known("s20", 5)]
         self.put("reads", {"profile": {"district": "north"}, "support": {"rows": rows}})
@@ -407,6 +444,46 @@ class Examples(Known):
         for thread in threads:
             thread.join()
         self.assertEqual(failures, [])
+
+    def while_rows_come(self, task, act):
+        """Calls act again and again until forty rows were sent, each by itself; the failures that it returns."""
+        done, failures = threading.Event(), []
+
+        def repeat():
+            while not done.is_set():
+                failures.extend(act())
+
+        thread = threading.Thread(target=repeat)
+        thread.start()
+        try:
+            for i in range(40):
+                yield self.examples(task, {"rows": [without(self.shops.rows["s20"][i % 16], "district")]})
+        finally:
+            done.set()
+            thread.join()
+        self.assertEqual(failures, [])
+
+    def test_what_is_said_of_a_task_is_of_one_moment(self):
+        self.put("moment", {"profile": {"district": "north"}})
+
+        def look():
+            told = self.task("moment").json
+            return [] if told["known"] == told["rows"] else [told]
+
+        for answer in self.while_rows_come("moment", look):
+            self.assertEqual(answer.status, 200, answer)
+
+    def test_rows_are_checked_with_the_profile_that_the_task_has_when_they_are_added(self):
+        self.put("turns", {"profile": {"district": "north"}})
+
+        def turn():
+            return [a for a in (self.put("turns", {"profile": p}) for p in ({}, {"district": "north"})) if a.status != 200]
+
+        for answer in self.while_rows_come("turns", turn):
+            if answer.status == 200:
+                self.assertEqual(answer.json["known"], answer.json["rows"], "rows that no model can read were added")
+            else:
+                self.assertIn("/rows/0/district", self.faults(answer))
 
     def test_rows_of_many_at_once_are_all_counted(self):
         self.put("crowd", {"support": {"rows": []}})
