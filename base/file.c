@@ -96,13 +96,23 @@ static enum err_code try_open(struct file_out *f, enum file_access access, struc
     return code;
 }
 
+/* A rename would put a file in the place of a device or a pipe, for everybody on the machine where root does it. */
+static enum err_code check_place(const char *path, struct err *e)
+{
+    struct stat there;
+    if (stat(path, &there) != 0 || S_ISREG(there.st_mode))
+        return ERR_OK;
+    return err_set(e, ERR_IO, "%s: is %s, which no file may replace; name a file", path,
+                   S_ISDIR(there.st_mode) ? "a folder" : "a device or a pipe");
+}
+
 enum err_code file_out_open(struct file_out *f, const char *path, const char *suffix, enum file_access access,
                             struct err *e)
 {
     *f = (struct file_out){.path = mem_strdup(path), .part = file_beside(path, suffix), .fd = -1};
     if (!f->path || !f->part)
         return err_set(e, ERR_NOMEM, "%s: no memory for the name of its part", path);
-    enum err_code code = ERR_OK;
+    enum err_code code = check_place(path, e);
     while (!code && f->fd < 0)
         code = try_open(f, access, e);
     return code;

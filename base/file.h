@@ -36,8 +36,8 @@ struct file_out {
     FILE *stream;      /* of fd; NULL: not asked for */
 };
 
-/* Begins an empty file at path and suffix. ERR_BUSY: another process writes it; ERR_IO, ERR_FULL, ERR_NOMEM.
- * file_out_fini is called in any case. */
+/* Begins an empty file at path and suffix. ERR_BUSY: another process writes it; ERR_IO: also where
+ * path is a folder, a device or a pipe; ERR_FULL, ERR_NOMEM. file_out_fini is called in any case. */
 enum err_code file_out_open(struct file_out *f, const char *path, const char *suffix, enum file_access access,
                             struct err *e) ERR_MUST_CHECK;
 

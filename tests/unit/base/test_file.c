@@ -177,6 +177,23 @@ START_TEST(a_stream_that_is_cut_short_replaces_nothing)
 }
 END_TEST
 
+/* A rename would take a device from everybody. */
+START_TEST(a_device_a_pipe_or_a_folder_is_not_replaced)
+{
+    struct file_out f;
+    struct err e = {0};
+    struct stat there;
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(_i ? mkdir(path, 0700) : mkfifo(path, 0600), 0);
+    ck_assert_int_eq(file_out_open(&f, path, ".part", FILE_SHARED, &e), ERR_IO);
+    ck_assert_ptr_nonnull(strstr(e.text, _i ? "is a folder" : "is a device or a pipe"));
+    file_out_fini(&f);
+    ck_assert(stat(path, &there) == 0 && (_i ? S_ISDIR(there.st_mode) : S_ISFIFO(there.st_mode)));
+    ck_assert_int_eq(_i ? rmdir(path) : unlink(path), 0);
+    write_plain(path, "old"); /* for tear_down, which also sees that no part is left */
+}
+END_TEST
+
 START_TEST(a_file_without_memory_is_not_begun)
 {
     for (long n = 1;; n++) {
@@ -235,6 +252,6 @@ SUITE("base/file", set_up, tear_down, {the_old_file_stays_until_the_new_one_is_w
       {what_is_not_finished_leaves_nothing, 2}, {a_second_writer_is_refused_and_the_first_one_goes_on, 4},
       {what_a_killed_writer_left_is_written_over, 2}, {a_private_file_is_its_owners_whatever_lay_there, 4},
       {a_shared_file_is_as_the_umask_has_it_and_no_link_is_followed},
-      {a_stream_that_is_cut_short_replaces_nothing}, {a_file_without_memory_is_not_begun, 2},
-      {without_memory_a_file_is_replaced_or_stays_as_the_code_says},
+      {a_stream_that_is_cut_short_replaces_nothing}, {a_device_a_pipe_or_a_folder_is_not_replaced, 2},
+      {a_file_without_memory_is_not_begun, 2}, {without_memory_a_file_is_replaced_or_stays_as_the_code_says},
       {an_errno_has_a_code_and_its_text_says_where})
