@@ -96,7 +96,7 @@ static enum err_code try_open(struct file_out *f, enum file_access access, struc
     return code;
 }
 
-/* A rename would put a file in the place of a device or a pipe, for everybody on the machine where root does it. */
+/* A rename would put a file in the place of a device or a pipe; where root does it, for the whole machine. */
 static enum err_code check_place(const char *path, struct err *e)
 {
     struct stat there;
