@@ -362,7 +362,7 @@ static void import_beside(bool known, bool twice, bool staged, int first, int la
     store_fixture_write_file(path, users, strlen(users));
     (void)store_fixture_user(f.conn, "eve", NULL);
     for (int i = 0; i < (staged ? 1 : 30); i++) {
-        char item[8];
+        char item[16];
         (void)snprintf(item, sizeof item, "i%d", i);
         store_fixture_event(f.conn, "eve", item, 1, 0);
     }
