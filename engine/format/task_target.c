@@ -18,11 +18,18 @@ double task_target(const struct task_spec *t, double learned)
     return t->scale == SCALE_LOG ? exp(g) : t->scale == SCALE_ASINH ? t->unit * sinh(g) : g;
 }
 
-double task_target_answer(const struct task_spec *t, double learned, double spread)
+double task_target_normal_shrink(const struct task_spec *t)
+{
+    if (t->scale == SCALE_IDENTITY || t->loss == LOSS_ABSOLUTE)
+        return 0;
+    return t->loss == LOSS_RELATIVE ? 1 : -0.5;
+}
+
+double task_target_answer(const struct task_spec *t, double shrink, double learned, double spread)
 {
     double target = task_target(t, learned), variance = spread * t->target_deviation * t->target_deviation;
-    if (t->shrink != 0)
-        target *= exp(-t->shrink * variance);
+    if (shrink != 0)
+        target *= exp(-shrink * variance);
     return t->loss == LOSS_POISSON ? fmax(target, 0) : target;
 }
 
@@ -41,7 +48,7 @@ double task_target_loss(enum target_loss loss, double unit, double answer, doubl
         return fabs(error / target);
     case LOSS_POISSON:
         mean = fmax(answer, LEAST_COUNT * unit);
-        return 2 * (mean - target + (target > 0 ? target * log(target / mean) : 0));
+        return 2 * (mean - target + (target > 0 ? target * (log(target) - log(mean)) : 0));
     case LOSS_SQUARED:
         break;
     }

@@ -54,7 +54,7 @@ static void print_uncertainty(const struct task_answers *answers, const struct t
         task_answers_deviations(answers, i, task_answers_bounds(answers, i, TASK_ONE_DEVIATION), &all,
                                 &epistemic);
     }
-    (void)printf("\t%.6g\t%.6g", all, epistemic);
+    (void)printf("\t%.6g\t%.6g", task_answers_shown(all), task_answers_shown(epistemic));
 }
 
 static void print_row(const struct arguments *a, const struct task_answers *answers,
@@ -65,7 +65,8 @@ static void print_row(const struct arguments *a, const struct task_answers *answ
     if (!t->n_classes) {
         double low, high;
         task_answers_interval(answers, i, a->interval, !a->no_clamp, &low, &high);
-        (void)printf("\t%.9g\t%.9g\t%.9g", task_answers_value(answers, i, !a->no_clamp), low, high);
+        (void)printf("\t%.9g\t%.9g\t%.9g", task_answers_shown(task_answers_value(answers, i, !a->no_clamp)),
+                     task_answers_shown(low), task_answers_shown(high));
     } else {
         const double *p = answers->value + i * t->n_classes;
         size_t best = 0;

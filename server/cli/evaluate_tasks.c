@@ -166,13 +166,23 @@ static void add_systems(struct buf *b, const struct result *r, const struct task
     buf_addc(b, '}');
 }
 
+static void add_figure(struct buf *b, double figure)
+{
+    buf_addf(b, isfinite(figure) ? "%.6g" : "null", figure);
+}
+
 static void add_differences(struct buf *b, const struct result *r)
 {
     buf_addf(b, ",\"difference\":{\"of\":\"%s\"", task_measure_name(r->compared));
     for (size_t s = NOTHING_KNOWN; s < r->n_systems; s++) {
         const struct task_difference *d = &r->difference[s];
-        buf_addf(b, ",\"%s\":{\"mean\":%.6g,\"low\":%.6g,\"high\":%.6g}", systems[r->system[s]].key, d->mean,
-                 d->low, d->high);
+        buf_addf(b, ",\"%s\":{\"mean\":", systems[r->system[s]].key);
+        add_figure(b, d->mean);
+        buf_adds(b, ",\"low\":");
+        add_figure(b, d->low);
+        buf_adds(b, ",\"high\":");
+        add_figure(b, d->high);
+        buf_addc(b, '}');
     }
     buf_addc(b, '}');
 }
@@ -193,13 +203,17 @@ static void add_calibration(struct buf *b, const struct result *r)
         const struct task_calibration *c = &r->calibration[s];
         buf_addf(b, "%s\"%s\":[", s ? "," : "", systems[r->system[s]].key);
         for (size_t i = 0; i < c->n; i++)
-            buf_addf(b, "%s{\"expected\":%.6g,\"found\":%.6g,\"rows\":%zu}", i ? "," : "", c->expected[i],
-                     c->found[i], c->n_rows[i]);
+            buf_addf(b,
+                     isfinite(c->found[i]) ? "%s{\"expected\":%.6g,\"rows\":%zu,\"found\":%.6g}"
+                                           : "%s{\"expected\":%.6g,\"rows\":%zu,\"found\":null}",
+                     i ? "," : "", c->expected[i], c->n_rows[i], c->found[i]);
         buf_addc(b, ']');
     }
     buf_adds(b, "},\"calibration_error\":{");
-    for (size_t s = 0; s < r->n_systems; s++)
-        buf_addf(b, "%s\"%s\":%.6g", s ? "," : "", systems[r->system[s]].key, r->calibration[s].error);
+    for (size_t s = 0; s < r->n_systems; s++) {
+        buf_addf(b, "%s\"%s\":", s ? "," : "", systems[r->system[s]].key);
+        add_figure(b, r->calibration[s].error);
+    }
     buf_addc(b, '}');
 }
 

@@ -135,6 +135,7 @@ static enum err_code answer(struct pooled_network *net, struct fine_tuner *tuner
     struct pooled_pass pass = {0};
     enum err_code code = task_answers_reserve(out, a->m, d->row_start[d->table.n_tasks], e);
     out->quantiles = NULL;
+    out->shrink = task_target_normal_shrink(&a->m->spec.task); /* the model's was found for its own errors */
     if (!code)
         code = pooled_pass_init(&pass, net, PIECE, e);
     for (size_t t = 0; t < d->table.n_tasks && !code; t++) {

@@ -11,7 +11,7 @@ enum { RESAMPLES = 1000 };
 static int by_score(const void *a, const void *b)
 {
     double x = ((const struct roc_row *)a)->score, y = ((const struct roc_row *)b)->score;
-    return (x > y) - (x < y);
+    return isnan(x) || isnan(y) ? isnan(y) - isnan(x) : (x > y) - (x < y); /* what is none comes first */
 }
 
 void roc_sort(struct roc_row *rows, size_t n)
@@ -24,6 +24,8 @@ double roc_area(const struct roc_row *rows, size_t n, const double *weights)
     double first = 0, second = 0, pairs = 0; /* of the rows so far */
     for (size_t from = 0, end; from < n; from = end) {
         double here[2] = {0, 0};
+        if (!isfinite(rows[from].score))
+            return NAN;
         for (end = from; end < n && rows[end].score == rows[from].score; end++)
             here[rows[end].is_second] += weights ? weights[rows[end].task] : 1;
         pairs += here[1] * (first + here[0] / 2);

@@ -143,6 +143,7 @@ enum err_code task_answers_reserve(struct task_answers *a, const struct model *m
     a->quantiles = m->params.task_calibration;
     a->n = n;
     a->as_is = false;
+    a->shrink = m->spec.task.shrink;
     return ERR_OK;
 }
 
@@ -158,8 +159,14 @@ void task_answers_predict(struct task_solver *s, const struct task_layer *layer,
 double task_answers_value(const struct task_answers *a, size_t i, bool clamp)
 {
     const struct task_spec *t = &a->spec->task;
-    double target = a->as_is ? a->value[i] : task_target_answer(t, a->value[i], a->spread[i] * a->spread[i]);
+    double target =
+        a->as_is ? a->value[i] : task_target_answer(t, a->shrink, a->value[i], a->spread[i] * a->spread[i]);
     return clamp ? task_target_clamp(t, target) : target;
+}
+
+double task_answers_shown(double x)
+{
+    return fmax(fmin(x, 1e300), -1e300);
 }
 
 double task_answers_scale(const struct task_answers *a, size_t i)

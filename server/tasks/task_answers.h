@@ -24,6 +24,7 @@ struct task_answers {
     double *freedom; /* (n) of numbers: degrees of freedom */
     size_t *n_known; /* (n) rows that were known of the task */
     bool as_is; /* values and spreads are of the target itself, whatever the model learns: others' answers */
+    double shrink;   /* engine/format/task_target.h: the model's; of others' answers their own */
     size_t capacity; /* of task_answers_reserve */
     const real
         *quantiles; /* of the model's errors (engine/network/task_quantiles.h), borrowed; NULL: Student's t */
@@ -53,6 +54,9 @@ double task_answers_probabilities(double *f, size_t n);
 
 /* The target of row i, cut to the range of training unless `clamp` is false; of numbers only. */
 double task_answers_value(const struct task_answers *a, size_t i, bool clamp);
+
+/* A number for who reads it: a prediction whose logarithm is learned may be past all of them. */
+double task_answers_shown(double x);
 
 /* The scale of Student's t about the learned value of row i; of numbers only. */
 double task_answers_scale(const struct task_answers *a, size_t i);

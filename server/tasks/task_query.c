@@ -130,12 +130,6 @@ enum err_code task_query_run(struct task_room *r, const struct task_query *q, co
 
 /* ---- answers ---- */
 
-/* A prediction whose logarithm is learned may be past all numbers. */
-static double shown(double x)
-{
-    return fmax(fmin(x, 1e300), -1e300);
-}
-
 static void write_samples(const struct task_room *r, const struct task_query *q, size_t i, struct buf *out)
 {
     const struct task_spec *t = &r->model->spec.task;
@@ -145,7 +139,7 @@ static void write_samples(const struct task_room *r, const struct task_query *q,
         double y = task_target(t, d->values[i * d->n + k]);
         if (q->clamp)
             y = task_target_clamp(t, y);
-        buf_addf(out, k ? ",%.6g" : "%.6g", shown(y));
+        buf_addf(out, k ? ",%.6g" : "%.6g", task_answers_shown(y));
     }
     buf_addc(out, ']');
 }
@@ -172,8 +166,8 @@ static void write_number(const struct task_room *r, const struct task_query *q, 
     task_answers_deviations(a, i, bounds->deviation, &deviation, &epistemic);
     task_answers_within(a, i, bounds->interval, q->clamp, &low, &high);
     buf_addf(out, "{\"value\":%.9g,\"deviation\":%.9g,\"epistemic\":%.9g,\"interval\":[%.9g,%.9g]",
-             shown(task_answers_value(a, i, q->clamp)), shown(deviation), shown(epistemic), shown(low),
-             shown(high));
+             task_answers_shown(task_answers_value(a, i, q->clamp)), task_answers_shown(deviation),
+             task_answers_shown(epistemic), task_answers_shown(low), task_answers_shown(high));
     if (r->draws.n)
         write_samples(r, q, i, out);
     buf_addc(out, '}');

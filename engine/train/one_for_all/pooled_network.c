@@ -19,6 +19,7 @@ enum err_code pooled_network_init(struct pooled_network *net, const struct model
     net->spec.d_item = net->d_row + net->d_id;
     t->d_basis = 0;
     t->forgets = t->calibrated = false;
+    t->clip = 0; /* the model's outliers are not this network's */
     if (t->n_features == 0)
         task_start_features(t);
     enum err_code code = param_block_init(&net->block, &net->spec, e);

@@ -299,7 +299,7 @@ static void report_own_part(const struct task *s, struct train_report *r)
                        own->scale, own->loss_for_all);
     else
         (void)snprintf(r->summary + n, sizeof r->summary - n,
-                       "one model for all tasks is best: with a part of its own for each the loss is %.4g\n",
+                       "one model for all tasks is taken: a part of its own for each is not surely better, the loss is %.4g\n",
                        own->loss_as_learned);
 }
 
@@ -328,7 +328,7 @@ static void report_form(const struct task *s, struct train_report *r)
     report_measure(r, "clip", 4, t->clip * t->target_deviation);
     if (t->scale != SCALE_IDENTITY)
         n += (size_t)snprintf(r->summary + n, sizeof r->summary - n, "the target is learned by its %s\n",
-                              t->scale == SCALE_LOG ? "logarithm" : "asinh, since some are not above 0");
+                              t->scale == SCALE_LOG ? "logarithm" : "asinh");
     if (t->clip > 0)
         (void)snprintf(r->summary + n, sizeof r->summary - n,
                        "rows further than %.4g from what all tasks have count as if that far\n",

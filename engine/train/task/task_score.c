@@ -19,18 +19,16 @@ double task_score_shrink(const struct task_spec *t, size_t k)
     return tried.n == 1 ? 0 : tried.first + step * (double)k;
 }
 
-/* One row; the answers differ by a factor from one shrink to the next. */
+/* One row. A factor from one shrink to the next would make nothing of what is infinite. */
 static void add_row(struct task_score *s, const struct task_spec *t, struct task_shrinks tried, double value,
                     double spread, double y)
 {
-    double variance = spread * t->target_deviation * t->target_deviation, target = task_target(t, y);
-    double answer = task_target(t, value), factor = 1;
-    if (tried.n > 1) {
-        answer *= exp(-tried.first * variance);
-        factor = exp(-step * variance);
-    }
-    for (size_t k = 0; k < tried.n; k++, answer *= factor)
+    double variance = spread * t->target_deviation * t->target_deviation;
+    double median = task_target(t, value), target = task_target(t, y);
+    for (size_t k = 0; k < tried.n; k++) {
+        double answer = tried.n > 1 ? median * exp(-(tried.first + step * (double)k) * variance) : median;
         s->loss[k] += task_target_loss(t->loss, t->unit, task_target_clamp(t, answer), target);
+    }
 }
 
 void task_score_add(struct task_score *s, const struct task_solver *solver, const struct task_draw *d,
@@ -53,13 +51,19 @@ void task_score_merge(struct task_score *s, const struct task_score *other)
     s->n += other->n;
 }
 
+/* What is no number is the worst that there is. */
+static double log_of(double loss)
+{
+    return loss >= 0 ? log(fmax(loss, LEAST_LOSS)) : INFINITY;
+}
+
 double task_score_loss(const struct task_score *scores, size_t n, const struct task_spec *t, size_t *best)
 {
     double least = INFINITY;
     for (size_t k = 0; k < task_score_shrinks(t).n; k++) {
         double sum = 0;
         for (size_t i = 0; i < n; i++)
-            sum += log(fmax(scores[i].loss[k] / (double)scores[i].n, LEAST_LOSS));
+            sum += log_of(scores[i].loss[k] / (double)scores[i].n);
         if (!(sum < least))
             continue;
         least = sum;

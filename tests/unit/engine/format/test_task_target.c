@@ -49,23 +49,24 @@ static double mean(const struct task_spec *t, double learned, double spread)
 START_TEST(the_answer_to_squared_error_is_the_mean)
 {
     struct task_spec t = target_of((enum target_scale)_i, LOSS_SQUARED);
-    t.shrink = _i == SCALE_IDENTITY ? 0 : -0.5;
     for (double learned = -2; learned < 3; learned += 0.5)
-        ck_assert_double_eq_tol(task_target_answer(&t, learned, 1.3), mean(&t, learned, 1.3), 1e-6);
+        ck_assert_double_eq_tol(task_target_answer(&t, task_target_normal_shrink(&t), learned, 1.3),
+                                mean(&t, learned, 1.3), 1e-6);
 }
 END_TEST
 
 START_TEST(without_a_shrink_the_answer_is_the_median)
 {
     struct task_spec t = target_of((enum target_scale)_i, LOSS_ABSOLUTE);
-    ck_assert_double_eq(task_target_answer(&t, 0.4, 1.3), task_target(&t, 0.4));
+    ck_assert_double_eq(task_target_answer(&t, task_target_normal_shrink(&t), 0.4, 1.3),
+                        task_target(&t, 0.4));
 }
 END_TEST
 
 START_TEST(a_count_is_not_expected_below_zero)
 {
     struct task_spec t = target_of(SCALE_ASINH, LOSS_POISSON);
-    ck_assert_double_eq(task_target_answer(&t, -5, 1), 0);
+    ck_assert_double_eq(task_target_answer(&t, 0, -5, 1), 0);
     ck_assert_double_lt(task_target(&t, -5), 0);
 }
 END_TEST

@@ -74,7 +74,7 @@ END_TEST
 START_TEST(an_interval_has_a_value_that_was_lowered)
 {
     spec.task.scale = SCALE_LOG;
-    spec.task.shrink = 2.5;
+    spec.task.shrink = a.shrink = 2.5;
     check_inside();
     use_errors(0.1);
     check_inside();

@@ -133,6 +133,15 @@ START_TEST(rows_count_as_often_as_their_task_and_rows_of_one_kind_have_no_area)
 }
 END_TEST
 
+START_TEST(scores_that_are_no_numbers_have_no_area)
+{
+    struct roc_row rows[] = {{1, 0, false}, {NAN, 0, true}, {2, 0, false}, {_i ? INFINITY : NAN, 0, false}};
+    roc_sort(rows, 4);
+    ck_assert(isnan(roc_area(rows, 4, NULL)));
+}
+END_TEST
+
 SUITE("server: task_outside", set_up, tear_down, {rows_outside_are_told_by_what_is_larger_there},
       {what_is_the_same_everywhere_tells_nothing}, {of_classes_it_is_the_entropy_and_its_epistemic_part},
-      {rows_count_as_often_as_their_task_and_rows_of_one_kind_have_no_area})
+      {rows_count_as_often_as_their_task_and_rows_of_one_kind_have_no_area},
+      {scores_that_are_no_numbers_have_no_area, 2})

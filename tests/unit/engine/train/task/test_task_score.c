@@ -41,5 +41,14 @@ START_TEST(what_is_better_by_chance_is_not)
 }
 END_TEST
 
+START_TEST(a_loss_that_is_no_number_is_the_worst)
+{
+    struct task_spec t = {.loss = LOSS_POISSON};
+    struct task_score scores[2] = {{.loss = {1}, .n = 1}, {.loss = {_i ? -INFINITY : NAN}, .n = 1}};
+    ck_assert_double_eq(task_score_loss(scores, 1, &t, NULL), 1);
+    ck_assert(isinf(task_score_loss(scores, 2, &t, NULL)));
+}
+END_TEST
+
 SUITE("engine/train/task: score", NULL, NULL, {what_is_better_in_every_task_is_better},
-      {what_is_better_by_chance_is_not})
+      {what_is_better_by_chance_is_not}, {a_loss_that_is_no_number_is_the_worst, 2})
