@@ -19,8 +19,8 @@
 double task_learned_target(const struct task_spec *t, double target);
 double task_target(const struct task_spec *t, double learned);
 
-/* What is answered where the learned target is expected about `learned` with a squared scale of `spread`: by the
- * spec's own shrink, or by that of normal errors for whom none was found in validation. */
+/* What is answered where the learned target is expected about `learned` with a squared scale of `spread`:
+ * by the spec's own shrink, or by that of normal errors for whom none was found in validation. */
 double task_target_answer(const struct task_spec *t, double shrink, double learned, double spread);
 double task_target_normal_shrink(const struct task_spec *t);
 

@@ -299,7 +299,8 @@ static void report_own_part(const struct task *s, struct train_report *r)
                        own->scale, own->loss_for_all);
     else
         (void)snprintf(r->summary + n, sizeof r->summary - n,
-                       "one model for all tasks is taken: a part of its own for each is not surely better, the loss is %.4g\n",
+                       "one model for all tasks is taken: a part of its own for each is not surely better, "
+                       "the loss is %.4g\n",
                        own->loss_as_learned);
 }
 
