@@ -99,7 +99,7 @@ static bool read_item(struct request *r, struct batch *b, const json_t *value, c
     bool ok = json_body_object(r, value, at, with_id ? keys : keys_without_id);
     if (!json_is_object(value))
         return false;
-    ok = (!with_id || json_body_id(r, value, "id", at, &g->item.id)) && ok;
+    ok = (!with_id || json_body_id(r, value, "id", "item", at, &g->item.id)) && ok;
     const json_t *title = member(g, value, "title", &g->no_title);
     const json_t *categories = member(g, value, "categories", &g->no_categories);
     const json_t *metadata = member(g, value, "metadata", &g->no_metadata);

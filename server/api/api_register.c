@@ -37,8 +37,8 @@ static bool read_interaction(struct request *r, const json_t *value, const struc
     bool ok = json_body_object(r, value, at, of_event ? event_keys : keys);
     if (!json_is_object(value))
         return false;
-    ok = (!of_event || json_body_id(r, value, "user", at, &out->user)) && ok;
-    ok = json_body_id(r, value, "item", at, &out->item) && ok;
+    ok = (!of_event || json_body_id(r, value, "user", "user", at, &out->user)) && ok;
+    ok = json_body_id(r, value, "item", "item", at, &out->item) && ok;
     ok = json_body_weight(r, value, at, &out->weight) && ok;
     ok = json_body_rating(r, value, at, &out->rating) && ok;
     return json_body_timestamp(r, value, at, now, &out->timestamp, &out->timed) && ok;
@@ -141,7 +141,7 @@ static bool read_registration(struct request *r, struct batch *b, const json_t *
     bool ok = json_body_object(r, value, at, with_id ? keys : keys_without_id);
     if (!json_is_object(value))
         return false;
-    ok = (!with_id || json_body_id(r, value, "id", at, &g->id)) && ok;
+    ok = (!with_id || json_body_id(r, value, "id", "user", at, &g->id)) && ok;
     ok = read_parts(r, b, value, at, g) && ok;
     const struct model_spec *spec = &g->handle->model->spec;
     if (ok && !g->patch && !g->embedding && !spec->encoder.present) {

@@ -8,6 +8,7 @@
 #include "server/api/json_body.h"
 #include "server/api/task_body.h"
 #include "server/api/task_known.h"
+#include "server/fields/field.h"
 #include "server/http/problem_list.h"
 #include "server/serving/task_contexts.h"
 #include "server/serving/task_loss.h"
@@ -40,6 +41,17 @@ static bool read_keep_rows(struct request *r, const json_t *value, const struct 
     return false;
 }
 
+/* The id of a task that may be made: a plain one, as in tables, into which it is exported. Others that a
+ * store has are read and deleted. at: NULL, in the path. */
+static bool check_new_id(struct request *r, struct text id, const struct json_place *at)
+{
+    struct err e = {0};
+    if (!field_check_plain(id, "id of the task", &e))
+        return true;
+    problem_answer(r, at ? PROBLEM_INVALID_VALUE : PROBLEM_BAD_REQUEST, at ? at->text : NULL, "%s", e.text);
+    return false;
+}
+
 /* One registration; its id is given (PUT) or a member (POST). */
 static bool read_registration(struct task_known_reader *k, const json_t *value, const struct json_place *at,
                               bool with_id, struct known_task *out)
@@ -52,7 +64,10 @@ static bool read_registration(struct task_known_reader *k, const json_t *value, 
         return false;
     const json_t *profile = json_object_get(value, "profile"), *support = json_object_get(value, "support");
     struct json_place profile_at = json_place_key(at, "profile"), support_at = json_place_key(at, "support");
-    ok = (!with_id || json_body_id(k->r, value, "id", at, &g->id)) && ok;
+    struct json_place id_at = json_place_key(at, "id");
+    ok = (!with_id ||
+          (json_body_id(k->r, value, "id", "task", at, &g->id) && check_new_id(k->r, g->id, &id_at))) &&
+         ok;
     ok = read_keep_rows(k->r, value, at, &g->keeps_rows) && ok;
     ok = task_body_adapt_steps(k->r, value, at) && ok;
     out->wants_rows = json_is_true(json_object_get(value, "keep_rows"));
@@ -183,7 +198,8 @@ void api_admin_task_put(struct api_thread *t, struct request *r)
     struct known_task part = {0};
     struct task_known_reader k;
     struct json_place at = json_place_root();
-    if (!api_task_id(r, 3, &part.g.id) || !task_known_reader_init(&k, t, r, &b))
+    if (!api_task_id(r, 3, &part.g.id) || !check_new_id(r, part.g.id, NULL) ||
+        !task_known_reader_init(&k, t, r, &b))
         return;
     json_t *root = json_body_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
     if (!root)
@@ -378,7 +394,7 @@ void api_task_examples_post(struct api_thread *t, struct request *r)
 {
     struct adding a = {.part = {.known = {0}}};
     if (!api_task_id(r, 2, &a.part.g.id) || !task_known_reader_init(&a.k, t, r, &a.b) ||
-        !may_create(t, r, &a.create))
+        !may_create(t, r, &a.create) || (a.create && !check_new_id(r, a.part.g.id, NULL)))
         return;
     json_t *root = json_body_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
     if (!root)

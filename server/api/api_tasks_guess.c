@@ -82,7 +82,7 @@ static bool read_candidates(struct request *r, const json_t *root, const struct 
     bool ok = true;
     for (size_t i = 0; i < json_array_size(*out); i++) {
         struct json_place place = json_place_index(&list, i);
-        ok = json_body_id_value(r, json_array_get(*out, i), "a task's id", &place, &id) && ok;
+        ok = json_body_id_value(r, json_array_get(*out, i), "task", &place, &id) && ok;
     }
     return ok;
 }

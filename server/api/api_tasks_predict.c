@@ -40,7 +40,7 @@ static bool read_task(struct many *m, const json_t *value)
     bool ok = json_body_object(m->r, value, &m->at, keys);
     if (!json_is_object(value))
         return false;
-    ok = json_body_id(m->r, value, "id", &m->at, &m->id) && ok;
+    ok = json_body_id(m->r, value, "id", "task", &m->at, &m->id) && ok;
     ok = task_body_rows(m->r, value, &m->at, LIMIT_PREDICTION_ROWS - m->n_rows, &m->query.asked) && ok;
     m->n_rows += json_array_size(m->query.asked.rows);
     return ok;

@@ -12,7 +12,7 @@ static bool read_one(struct request *r, const json_t *value, const struct json_p
     bool ok = json_body_object(r, value, at, keys);
     if (!json_is_object(value))
         return false;
-    ok = json_body_id(r, value, "id", at, &id) && ok;
+    ok = json_body_id(r, value, "id", "task", at, &id) && ok;
     const json_t *weight = json_object_get(value, "weight");
     double x = weight ? json_number_value(weight) : 1;
     *sum += x;
@@ -39,7 +39,9 @@ bool blended_tasks_read(struct request *r, const json_t *root, const json_t **ou
     if (!*out || !ok || sum > 0)
         return ok;
     problem_answer(r, PROBLEM_INVALID_VALUE, list.text,
-                   "the sum of the weights is 0: there is nothing to blend");
+                   json_array_size(*out)
+                       ? "the sum of the weights is 0: there is nothing to blend"
+                       : "no task is named: at least one is needed; leave contexts out for the task itself");
     return false;
 }
 

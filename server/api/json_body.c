@@ -311,7 +311,7 @@ static void refuse_number_as_id(struct request *r, const struct json_place *at, 
             "expected a string, got a number with a fraction; ids are strings: write the id in quotes");
 }
 
-bool json_body_id_value(struct request *r, const json_t *value, const char *name, const struct json_place *at,
+bool json_body_id_value(struct request *r, const json_t *value, const char *what, const struct json_place *at,
                         struct text *out)
 {
     struct err e = {0};
@@ -322,14 +322,14 @@ bool json_body_id_value(struct request *r, const json_t *value, const char *name
     if (!json_is_string(value))
         return refuse(r, at, "a string", value);
     *out = (struct text){json_string_value(value), json_string_length(value)};
-    return !field_check_id(*out, name, &e) || refuse_value(r, at, &e);
+    return !field_check_id(*out, what, &e) || refuse_value(r, at, &e);
 }
 
-bool json_body_id(struct request *r, const json_t *object, const char *key, const struct json_place *at,
-                  struct text *out)
+bool json_body_id(struct request *r, const json_t *object, const char *key, const char *what,
+                  const struct json_place *at, struct text *out)
 {
     struct json_place place = json_place_key(at, key);
-    return json_body_id_value(r, json_object_get(object, key), key, &place, out);
+    return json_body_id_value(r, json_object_get(object, key), what, &place, out);
 }
 
 /* The number of a member; false where it is absent, which is no fault, or is none, which is one. */

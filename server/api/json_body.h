@@ -45,11 +45,12 @@ bool json_body_array(struct request *r, const json_t *object, const char *key, c
                      size_t most, bool required, const json_t **out);
 
 /* A string that is an id, 1 to 256 bytes without a zero byte; absent is refused, and of a number it is said
- * how it is written. The value at a place, which messages call `name`, or the member of an object. */
-bool json_body_id_value(struct request *r, const json_t *value, const char *name, const struct json_place *at,
+ * how it is written. The value at a place, or the member of an object; what is "user", "item" or
+ * "task". */
+bool json_body_id_value(struct request *r, const json_t *value, const char *what, const struct json_place *at,
                         struct text *out);
-bool json_body_id(struct request *r, const json_t *object, const char *key, const struct json_place *at,
-                  struct text *out);
+bool json_body_id(struct request *r, const json_t *object, const char *key, const char *what,
+                  const struct json_place *at, struct text *out);
 
 /* The members "weight", "rating" and "timestamp" of an interaction, by the rules of server/field; absent:
  * *out stays. A timestamp is a number, or a text in ISO 8601; now is the clock's. *given (may be NULL) is set

@@ -47,9 +47,22 @@ static enum err_code open_table(struct table_out *t, const char *path, struct er
     return code ? code : file_out_stream(&t->file, &t->stream, e);
 }
 
-static enum err_code close_table(struct table_out *t, struct err *e)
+static bool is_file(const struct table_out *t)
 {
-    return t->stream && t->stream != stdout ? file_out_replace(&t->file, e) : ERR_OK;
+    return t->stream && t->stream != stdout;
+}
+
+/* Neither takes its place before both are written. */
+static enum err_code close_tables(struct table_out *rows, struct table_out *profiles, struct err *e)
+{
+    enum err_code code = is_file(rows) ? file_out_sync(&rows->file, e) : ERR_OK;
+    if (!code && is_file(profiles))
+        code = file_out_sync(&profiles->file, e);
+    if (!code && is_file(rows))
+        code = file_out_replace(&rows->file, e);
+    if (!code && is_file(profiles))
+        code = file_out_replace(&profiles->file, e);
+    return code;
 }
 
 static enum err_code write_tables(const struct arguments *a, const struct task_export_options *options,
@@ -67,18 +80,19 @@ static enum err_code write_tables(const struct arguments *a, const struct task_e
     return code;
 }
 
-static enum err_code export(const struct arguments *a, const struct task_rows_options *columns,
-                            struct task_export_report *report, struct err *e) {
+static enum err_code export_tables(const struct arguments *a, const struct task_rows_options *columns,
+                                   struct task_export_report *report, struct err *e)
+{
     struct table_out rows = {.file.fd = -1}, profiles = {.file.fd = -1};
     enum err_code code = open_table(&rows, a->rows, e);
-    if (!code) code = open_table(&profiles, a->profiles, e);
-    const struct task_export_options options = {.keys = columns->keys,
-                                                .n_keys = columns->n_keys,
-                                                .rows = rows.stream,
-                                                .profiles = profiles.stream};
-    if (!code) code = write_tables(a, &options, report, e);
-    if (!code) code = close_table(&rows, e);
-    if (!code) code = close_table(&profiles, e);
+    if (!code)
+        code = open_table(&profiles, a->profiles, e);
+    const struct task_export_options options = {
+        .keys = columns->keys, .n_keys = columns->n_keys, .rows = rows.stream, .profiles = profiles.stream};
+    if (!code)
+        code = write_tables(a, &options, report, e);
+    if (!code)
+        code = close_tables(&rows, &profiles, e);
     file_out_fini(&rows.file);
     file_out_fini(&profiles.file);
     return code;
@@ -137,7 +151,7 @@ static int cmd_export(int argc, char **argv)
         return command_fail(&cmd_export_command, &e, true);
     enum err_code code = check_outputs(&a, &e);
     if (!code)
-        code = export(&a, &columns, &report, &e);
+        code = export_tables(&a, &columns, &report, &e);
     if (!code)
         code = command_end("the tasks were read, but not all could be written", &e);
     if (code)

@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "engine/format/task_target.h"
+#include "server/fields/field.h"
 #include "server/fields/text_form.h"
 #include "server/tables/row_builder.h"
 
@@ -63,7 +64,7 @@ static enum err_code find_classes(const struct task_rows *r, struct task_spec *a
         struct text value = cell_value(&cell, room);
         if (value.len > COLUMN_VALUE_BYTES)
             code = refuse_target(r, &r->rows[i], about->target, "too long for a class", e);
-        else if ((code = table_row_check_plain(value, "name of a class", e)))
+        else if ((code = field_check_plain(value, "name of a class", e)))
             (void)err_prefix(e, "line %llu: the target '%s'", (unsigned long long)r->rows[i].line,
                              about->target);
         if (!code)

@@ -33,16 +33,14 @@ static enum err_code find_keys(const char *path, const struct task_rows_options 
 enum err_code task_profiles_read(const char *path, const struct task_rows_options *o,
                                  struct task_profiles *out, struct err *e)
 {
-    struct task_rows_options of = {.keeps_none = o->keeps_none,
-                                   .format = o->format,
-                                   .ignored = o->ignored,
-                                   .bad = o->bad,
-                                   .arg = o->arg};
+    struct task_rows_options of = *o;
     enum err_code code = find_keys(path, o, out, e);
     if (code)
         return code;
     memcpy(of.keys, out->keys, sizeof of.keys);
     of.n_keys = out->n_keys;
+    of.target = of.time = NULL;
+    of.profiles = NULL;
     code = task_rows_read(path, &of, &out->rows, e);
     for (size_t i = 0; i < out->rows.n_rows && !code; i++) /* tasks are numbered as they come */
         if (out->rows.rows[i].task != i)
@@ -61,7 +59,7 @@ size_t task_profiles_find(const struct task_profiles *p, const char *const *keys
     for (size_t i = 0; i < n_keys && used < p->n_keys; i++) {
         if (strcmp(keys[i], p->keys[used]) != 0)
             continue;
-        if (n + texts[i].len + 1 > LIMIT_ID_BYTES)
+        if (n + (used > 0) + texts[i].len > LIMIT_ID_BYTES)
             return p->rows.n_rows;
         if (used++)
             id[n++] = '/';

@@ -15,7 +15,8 @@ struct task_profiles {
     size_t n_keys;
 };
 
-/* Reads a table of profiles for tasks of these keys. ERR_INVALID: it has none of the keys as a column, or two
+/* Reads a table of profiles for tasks of these keys; target, time and profiles of the options do not count.
+ * ERR_INVALID: it has none of the keys as a column, or two
  * rows of one key. Zero-initialise; task_profiles_fini frees whatever is returned. */
 enum err_code task_profiles_read(const char *path, const struct task_rows_options *o,
                                  struct task_profiles *out, struct err *e) ERR_MUST_CHECK;

@@ -30,6 +30,18 @@ enum err_code field_check_id(struct text id, const char *what, struct err *e)
     return ERR_OK;
 }
 
+enum err_code field_check_plain(struct text text, const char *what, struct err *e)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        if (c < ' ' || c == 0x7f)
+            return err_set(e, ERR_INVALID,
+                           "the %s has a control character (0x%02x, as byte %zu of %zu); take it out", what,
+                           c, i + 1, text.len);
+    }
+    return ERR_OK;
+}
+
 bool field_is_null_word(struct text text)
 {
     static const char *const words[] = {"null", "\\N",  "nan", "none",     "<na>",

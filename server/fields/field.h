@@ -19,6 +19,10 @@
 /* An id: 1 to LIMIT_ID_BYTES bytes of UTF-8 without a zero byte. what is "user" or "item". */
 enum err_code field_check_id(struct text id, const char *what, struct err *e) ERR_MUST_CHECK;
 
+/* Refuses an id or a column's name that has a control character: nobody sees it, and another program's id
+ * would be another. what is "id of the user", for example. */
+enum err_code field_check_plain(struct text text, const char *what, struct err *e) ERR_MUST_CHECK;
+
 /* Whether text is what programs write where there is no value: NULL, \N, nan, None, NA, <NA>, NaT, undefined.
  * An id that is one of them is a missing one, unless it was quoted. */
 bool field_is_null_word(struct text text);

@@ -6,6 +6,7 @@
 #include "engine/network/task_evidence.h"
 #include "server/serving/task_contexts.h"
 #include "server/tasks/task_context.h"
+#include "store/id_table.h"
 
 #include <math.h>
 #include <string.h>
@@ -30,7 +31,8 @@ struct run {
     struct buf ids;       /* one after the other */
     size_t *ends;         /* (n_ids) */
     size_t n_ids, ends_capacity;
-    bool more; /* there are tasks that are not listed */
+    struct id_table named; /* those of `candidates` that were looked at */
+    bool more;             /* there are tasks that are not listed */
     struct best best[LIMIT_TASK_GUESSES];
     size_t n_best;
     double most, sum;    /* of all scores: the greatest, and the sum of exp(score - most) */
@@ -72,6 +74,19 @@ static enum err_code list_candidates(struct run *u, struct err *e)
                      (struct text){NULL, 0}, 0);
     }
     return code ? code : buf_check(&u->ids, "the ids of tasks", e);
+}
+
+/* Whether a candidate was named before, so that it counts once. */
+static enum err_code find_again(struct run *u, size_t i, bool *again, struct err *e)
+{
+    size_t n_before = u->named.n;
+    uint32_t number;
+    *again = false;
+    if (!u->g->candidates) /* a store has each once */
+        return ERR_OK;
+    enum err_code code = id_table_add(&u->named, id_of(u, i), &number, e);
+    *again = u->named.n == n_before;
+    return code;
 }
 
 /* ---- rows ---- */
@@ -244,9 +259,15 @@ static enum err_code compare(struct run *u, bool *ok, struct err *e)
     for (; g->n_candidates < u->n_ids; g->n_candidates++) {
         struct err why = {0};
         double x;
+        bool again;
         if (clock_monotonic_ns() > g->until_ns)
             break;
-        enum err_code code = load(u, id_of(u, g->n_candidates), &why);
+        enum err_code code = find_again(u, g->n_candidates, &again, e);
+        if (code)
+            return code;
+        if (again)
+            continue;
+        code = load(u, id_of(u, g->n_candidates), &why);
         if (code == ERR_NOTFOUND) { /* one of those that were named */
             g->unknown(g->arg, g->n_candidates, why.text);
             *ok = false;
@@ -347,5 +368,6 @@ enum err_code task_guess_run(struct session *t, struct model_handle *handle, str
     mem_free(u.work);
     mem_free(u.ends);
     buf_fini(&u.ids);
+    id_table_fini(&u.named);
     return code;
 }

@@ -33,7 +33,7 @@ struct task_guessed {
  * read; it has no profile: what rows leave out the profile of each candidate says. */
 struct task_guess {
     const struct task_query *query;
-    const json_t *candidates; /* an array of ids; NULL: all tasks */
+    const json_t *candidates; /* an array of ids, each of which counts once; NULL: all tasks */
     size_t most;              /* that are named, 1 to LIMIT_TASK_GUESSES */
     int64_t until_ns;         /* of the monotonic clock: then no more candidates are looked at */
     /* Told of a candidate that there is not. */

@@ -3,6 +3,7 @@
 #include "server/tables/format.h"
 
 #include "base/mem.h"
+#include "server/fields/field.h"
 #include "server/fields/field_value.h"
 #include "server/tables/row_builder.h"
 #include "server/tables/sniff.h"
@@ -243,7 +244,7 @@ enum err_code table_columns_by_header(enum table_kind kind, const struct table_f
                        table_sniff_header(header->list[0].data, header->list[0].len, 1));
     for (size_t i = 0; !code && i < header->n; i++) {
         struct text name = field_value_trim(header->list[i]);
-        code = table_row_check_plain(name, "name of a column", e);
+        code = field_check_plain(name, "name of a column", e);
         if (!code)
             code = add_column(&c, table_role_of(kind, name, NULL), name.data, name.len, e);
     }

@@ -2,6 +2,7 @@
  * of categories and numbers, and profile values that are JSON already and stay as they are. */
 #include "server/tables/ndjson_row.h"
 
+#include "server/fields/field.h"
 #include "server/fields/field_value.h"
 
 #include <stdio.h>
@@ -98,7 +99,7 @@ static enum err_code add_cell(const char *name, const json_t *value, struct tabl
 static enum err_code add_member(const char *name, const json_t *value, struct table_row_builder *b,
                                 struct err *e)
 {
-    enum err_code code = table_row_check_plain(text_of(name), "name of a field", e);
+    enum err_code code = field_check_plain(text_of(name), "name of a field", e);
     if (code)
         return code;
     if (b->kind == TABLE_ROWS && *name)

@@ -53,24 +53,12 @@ enum err_code table_row_check_word(struct text id, bool quoted, const char *what
         what, (int)id.len, id.data, (int)id.len, id.data);
 }
 
-enum err_code table_row_check_plain(struct text text, const char *what, struct err *e)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-        if (c < ' ' || c == 0x7f)
-            return err_set(e, ERR_INVALID,
-                           "the %s has a control character (0x%02x, as byte %zu of %zu); take it out", what,
-                           c, i + 1, text.len);
-    }
-    return ERR_OK;
-}
-
 enum err_code table_row_check_id(struct text id, const char *what, struct err *e)
 {
     char of[32];
     (void)snprintf(of, sizeof of, "id of the %s", what);
     enum err_code code = field_check_id(id, what, e);
-    return code ? code : table_row_check_plain(id, of, e);
+    return code ? code : field_check_plain(id, of, e);
 }
 
 static enum err_code read_number(struct text text, const char *name, double *out, struct err *e)

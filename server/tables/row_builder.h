@@ -36,10 +36,6 @@ enum err_code table_row_set(struct table_row_builder *b, enum table_role role, c
 enum err_code table_row_check_word(struct text id, bool quoted, const char *what,
                                    struct err *e) ERR_MUST_CHECK;
 
-/* Refuses an id or a column's name that has a control character: nobody sees it, and another program's id
- * would be another. what is "id of the user", for example. */
-enum err_code table_row_check_plain(struct text text, const char *what, struct err *e) ERR_MUST_CHECK;
-
 /* Checks an id by the rules for all ids, and that it is plain. what is "user" or "item". */
 enum err_code table_row_check_id(struct text id, const char *what, struct err *e) ERR_MUST_CHECK;
 

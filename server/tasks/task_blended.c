@@ -7,23 +7,36 @@
 #include <math.h>
 #include <string.h>
 
-/* Leaves in the room's profile the columns that all states have with the same values. */
-static void agree(struct task_room *r, const struct task_state *states, size_t n)
+/* Whether all that have a part in the blend have the i-th column, with the same values at `at`. */
+static bool agree_on(const struct task_state *const *states, size_t n, size_t i, size_t at, size_t n_values)
+{
+    size_t k = 0;
+    while (k < n && states[k]->profile.has[i] &&
+           memcmp(states[k]->profile.x + at, states[0]->profile.x + at,
+                  n_values * sizeof *states[k]->profile.x) == 0)
+        k++;
+    return k == n;
+}
+
+/* Leaves in the room's profile the columns that all states of a weight have with the same values. */
+static void agree(struct task_room *r, const struct task_state *states, const double *weights, size_t n)
 {
     const struct columns *c = &r->model->spec.task.columns;
+    const struct task_state *parts[LIMIT_TASK_CONTEXTS]; /* (n_parts) */
+    size_t n_parts = 0;
+    for (size_t i = 0; i < n; i++)
+        if (weights[i] > 0)
+            parts[n_parts++] = &states[i];
     memset(r->profile.x, 0, r->model->spec.d_item * sizeof *r->profile.x);
     for (size_t i = 0, at = 0; i < c->n; at += column_width(&c->list[i]), i++) {
-        size_t n_bytes = column_width(&c->list[i]) * sizeof *r->profile.x, k = 0;
-        while (k < n && states[k].profile.has[i] &&
-               memcmp(states[k].profile.x + at, states[0].profile.x + at, n_bytes) == 0)
-            k++;
-        r->profile.has[i] = k == n;
-        r->profile.beyond[i] = k == n ? states[0].profile.beyond[i] : 0;
+        size_t n_values = column_width(&c->list[i]);
         r->profile.beyond[i] = 0;
-        if (k == n)
-            memcpy(r->profile.x + at, states[0].profile.x + at, n_bytes);
-        for (size_t j = 0; j < n && k == n; j++) /* cut to the same, from further off */
-            r->profile.beyond[i] = fmax(r->profile.beyond[i], states[j].profile.beyond[i]);
+        r->profile.has[i] = agree_on(parts, n_parts, i, at, n_values);
+        if (!r->profile.has[i])
+            continue;
+        memcpy(r->profile.x + at, parts[0]->profile.x + at, n_values * sizeof *r->profile.x);
+        for (size_t j = 0; j < n_parts; j++) /* cut to the same, from further off */
+            r->profile.beyond[i] = fmax(r->profile.beyond[i], parts[j]->profile.beyond[i]);
     }
 }
 
@@ -45,7 +58,7 @@ enum err_code task_blended_make(struct task_room *r, const struct task_state *st
     mem_free(work);
     if (!finite)
         return err_set(e, ERR_INVALID, "the blend of the tasks is not finite");
-    agree(r, states, n);
+    agree(r, states, weights, n);
     *out = (struct task_state){
         .layer = r->solver.layer, .profile = r->profile, .n_known = n_known, .source = TASK_FROM_CONTEXTS};
     return ERR_OK;

@@ -1,5 +1,5 @@
 /* task_blended - the state of a blend of tasks: their layers blended (engine/network/task_blend.h), and of
- * their profiles the columns in which all say the same.
+ * their profiles the columns in which all whose weight is above 0 say the same.
  * Layer: server/tasks
  * Threads: confined, as the room is.
  * Memory: a matrix as wide as a layer while it blends. */

@@ -71,6 +71,21 @@ class Export(unittest.TestCase):
         before, after = self.tasks(self.store), self.tasks(self.import_exported("store,brand"))
         self.assertEqual([(t, r["units"]) for t, _, r in before[1]], [(t, r["units"]) for t, _, r in after[1]])
 
+    def test_a_table_that_cannot_be_written_leaves_the_other_as_it_was(self):
+        done("import", "--store", self.store, "--task", "shop", "--task-rows", self.file("r.csv", "shop,day,units\na,1,2\n"))
+        self.file("1.rows.ndjson", "before\n")
+        os.mkdir(self.file("1.tasks.ndjson"))
+        r = self.export("shop")
+        self.assertEqual((r.returncode, self.lines("1.rows.ndjson")), (1, "before\n"), r.stderr)
+
+    def test_the_longest_id_comes_back_with_its_profile(self):
+        shop = "x" * 256
+        rows = self.file("r.csv", f"shop,day,units\n{shop},1,2\n")
+        done("import", "--store", self.store, "--task", "shop", "--task-rows", rows, "--tasks", self.file("p.csv", f"shop,size\n{shop},12\n"))
+        self.assertEqual(self.tasks(self.store)[0], {shop: {"size": 12}})
+        self.assertEqual(self.export("shop").returncode, 0)
+        self.assertEqual(self.tasks(self.import_exported("shop")), self.tasks(self.store))
+
     def test_what_cannot_be_said_is_refused_and_leaves_no_file(self):
         done("import", "--store", self.store, "--task", "shop", "--task-rows", self.file("r.csv", "shop,day,units\na,1,2\n"))
         for task, why in (("day", "has a column 'day' that says something else"), ("shop,brand", "is not of 2 columns")):

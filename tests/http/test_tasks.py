@@ -328,6 +328,27 @@ class BadBodies(shops.Case):
             answer = self.predict(task, {"rows": []}, cold_start="true")
             self.assertEqual(answer.status, status, (task, answer))
 
+    def test_a_task_with_a_control_character_is_not_made(self):
+        for text, coded in (("a\nb", "a%0Ab"), ("a\u007f", "a%7F"), ("\u0001", "%01")):
+            path = f"/v1/admin/tasks/{coded}"
+            answer = self.server.admin("PUT", path, {})
+            self.assertIn("control character", self.assertProblem(answer, 400, "bad-request")["detail"])
+            answer = self.server.admin("POST", f"/v1/tasks/{coded}/examples", {"rows": []}, params={"create": "true"})
+            self.assertIn("control character", self.assertProblem(answer, 400, "bad-request")["detail"])
+            answer = self.server.admin("POST", "/v1/admin/tasks", {"tasks": [{"id": "plain"}, {"id": text}]})
+            self.assertIn("control character", self.faults(answer)["/tasks/1/id"])
+            for method in ("GET", "DELETE"):  # one that is there from before could be read and deleted
+                answer = self.server.admin(method, path if method == "DELETE" else f"/v1/tasks/{coded}")
+                self.assertProblem(answer, 404, "unknown-task")
+            self.assertEqual(self.predict(coded, {"rows": []}, cold_start="true").status, 200)
+        self.assertEqual(self.server.request("GET", "/v1/tasks/plain").status, 404)
+
+    def test_an_empty_id_is_called_by_what_it_is_of(self):
+        answer = self.server.admin("POST", "/v1/admin/tasks", {"tasks": [{"id": ""}]})
+        self.assertEqual(self.faults(answer), {"/tasks/0/id": "the id of the task is empty"})
+        answer = self.server.request("POST", "/v1/predictions", {"tasks": [{"id": "", "rows": []}]})
+        self.assertEqual(self.faults(answer), {"/tasks/0/id": "the id of the task is empty"})
+
 
 if __name__ == "__main__":
     unittest.main()

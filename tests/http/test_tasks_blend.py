@@ -73,6 +73,10 @@ class Blends(shops.Case):
         differ = {"rows": rows, "contexts": [{"id": "n1"}, {"id": "z"}]}
         self.assertEqual(set(self.faults(self.predict("new", differ))), {f"/rows/{i}/district" for i in range(8)})
         self.blend([{"id": "n1"}, {"id": "z"}], rows=rows, profile={"district": "north"})
+        alone = self.blend([{"id": "n1"}], rows=rows)
+        for without_say in ("z", "s20"):  # of another district, of none
+            for contexts in ([{"id": without_say, "weight": 0}, {"id": "n1"}], [{"id": "n1"}, {"id": without_say, "weight": 0}]):
+                self.assertEqual(self.blend(contexts, rows=rows)["predictions"], alone["predictions"])
 
     def test_nothing_is_stored_and_what_is_cached_stays(self):
         before = {s: self.predict(s, {"rows": self.shops.asked("s20")}).body for s in ("s20", "s21")}
@@ -97,6 +101,8 @@ class Blends(shops.Case):
             return [e["pointer"] for e in answer.json.get("errors", [answer.json])]
 
         self.assertEqual(refused([]), ["/contexts"])
+        self.assertIn("at least one", self.predict("new", {"rows": [], "contexts": []}).json["detail"])
+        self.assertEqual(self.faults(self.predict("new", {"rows": [], "contexts": [{"id": ""}]})), {"/contexts/0/id": "the id of the task is empty"})
         self.assertEqual(refused([{"id": "s20", "weight": 0}, {"id": "s21", "weight": 0}]), ["/contexts"])
         self.assertEqual(refused([{"id": "s20"}] * 33), ["/contexts"])
         self.assertEqual(refused({}), ["/contexts"])

@@ -81,6 +81,13 @@ class Guesses(shops.Case):
         self.assertEqual([e["pointer"] for e in self.assertProblem(answer, 404, "unknown-task")["errors"]], ["/candidates/1", "/candidates/2"])
         self.assertEqual(self.guessed({"rows": rows, "candidates": []})["tasks"], [])
 
+    def test_a_candidate_named_twice_counts_once(self):
+        rows = self.shops.rows["s20"][16:]
+        once = self.guessed({"rows": rows, "candidates": ["s3", "s5"]})
+        self.assertEqual(self.guessed({"rows": rows, "candidates": ["s3", "s5", "s3", "s5", "s3"]}), once)
+        answer = self.guess({"rows": rows, "candidates": ["s3", "s3", "nobody", "nobody", "none"]})
+        self.assertEqual([e["pointer"] for e in self.assertProblem(answer, 404, "unknown-task")["errors"]], ["/candidates/2", "/candidates/4"])
+
     def test_rows_may_be_arrays_and_need_no_more_than_the_row_of_a_task(self):
         rows, names = self.shops.rows["s21"][16:], ["units", "deal", "price", "district", "day"]
         as_arrays = self.guessed({"columns": names, "rows": [[r[n] for n in names] for r in rows]})

@@ -168,11 +168,11 @@ START_TEST(test_json_in_ids_are_short_strings)
     struct json_place at = json_place_root();
     struct text id;
     char text[LIMIT_ID_BYTES + 16];
-    ck_assert(json_body_id(r, body("{\"a\":\"\xC3\xA9\"}"), "a", &at, &id));
+    ck_assert(json_body_id(r, body("{\"a\":\"\xC3\xA9\"}"), "a", "task", &at, &id));
     ck_assert_uint_eq(id.len, 2);
     static const char *const wrong[] = {"{}", "{\"a\":5}", "{\"a\":\"\"}", "{\"a\":null}", "{\"a\":[\"x\"]}"};
     for (size_t i = 0; i < 5; i++) {
-        ck_assert(!json_body_id(r, body(wrong[i]), "a", &at, &id));
+        ck_assert(!json_body_id(r, body(wrong[i]), "a", "task", &at, &id));
         assert_refused(422, "/a");
     }
     for (int longer = 0; longer < 2; longer++) {
@@ -180,7 +180,7 @@ START_TEST(test_json_in_ids_are_short_strings)
         memcpy(text, "{\"a\":\"", 6);
         memset(text + 6, 'x', n);
         memcpy(text + 6 + n, "\"}", 3);
-        ck_assert_int_eq(json_body_id(r, body(text), "a", &at, &id), !longer);
+        ck_assert_int_eq(json_body_id(r, body(text), "a", "task", &at, &id), !longer);
     }
     assert_refused(422, "/a");
 }
@@ -196,7 +196,7 @@ START_TEST(test_json_in_of_a_number_as_an_id_it_is_said_how_it_is_written)
         {"{\"a\":1e300}", "write the id in quotes"}};
     struct json_place at = json_place_root();
     struct text id;
-    ck_assert(!json_body_id(r, body(cases[_i][0]), "a", &at, &id));
+    ck_assert(!json_body_id(r, body(cases[_i][0]), "a", "task", &at, &id));
     ck_assert_msg(strstr(buf_text(&r->answer), cases[_i][1]) != NULL, "%s", buf_text(&r->answer));
     assert_refused(422, "/a");
 }

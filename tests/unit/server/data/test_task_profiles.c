@@ -3,6 +3,7 @@
  * too. */
 #include "server/data/task_profiles.h"
 
+#include "base/limits.h"
 #include "tests/support/suite.h"
 
 #include <check.h>
@@ -96,6 +97,49 @@ START_TEST(a_table_without_a_key_or_with_two_of_one_task_is_refused)
 }
 END_TEST
 
+START_TEST(the_longest_id_has_a_profile_too)
+{
+    char store[LIMIT_ID_BYTES + 1], text[LIMIT_ID_BYTES + 64], brand[LIMIT_ID_BYTES - 1];
+    memset(store, 'x', LIMIT_ID_BYTES);
+    store[LIMIT_ID_BYTES] = '\0';
+    (void)snprintf(text, sizeof text, "store,district\n%s,north\n", store);
+    ck_assert_msg(!read_profiles(&of_stores, text), "%s", e.text);
+    ck_assert_uint_eq(find(&of_stores, store, NULL), 0);
+    task_profiles_fini(&profiles);
+    memset(brand, 'y', sizeof brand - 1); /* "s/" and this one: as long */
+    brand[sizeof brand - 1] = '\0';
+    (void)snprintf(text, sizeof text, "store,brand,width\ns,%s,2\n", brand);
+    ck_assert_msg(!read_profiles(&of_shelves, text), "%s", e.text);
+    ck_assert_uint_eq(find(&of_shelves, "s", brand), 0);
+    ck_assert_uint_eq(find(&of_shelves, "s2", brand), 1); /* too long: none */
+}
+END_TEST
+
+static bool stop(void *arg, const struct progress *p)
+{
+    (void)arg, (void)p;
+    return false;
+}
+
+START_TEST(reading_profiles_can_be_stopped_and_has_a_bound_of_memory)
+{
+    enum { N = 20000, LINE_BYTES = 16 }; /* it is looked at now and then */
+    char *text = malloc(N * LINE_BYTES + 32);
+    ck_assert_ptr_nonnull(text);
+    int n = snprintf(text, 32, "store,width\n");
+    for (int i = 0; i < N; i++)
+        n += snprintf(text + n, LINE_BYTES, "s%d,2\n", i);
+    of_stores.progress = stop;
+    ck_assert_int_eq(read_profiles(&of_stores, text), ERR_DEADLINE);
+    err_clear(&e);
+    task_profiles_fini(&profiles);
+    of_stores.progress = NULL;
+    of_stores.most_bytes = 1;
+    ck_assert_int_eq(read_profiles(&of_stores, text), ERR_LIMIT);
+    free(text);
+}
+END_TEST
+
 /* The cell of a row in a column; NULL: none. */
 static const struct task_cell *cell(size_t row, const char *column)
 {
@@ -133,5 +177,6 @@ START_TEST(a_column_of_both_is_refused)
 END_TEST
 
 SUITE("server/data: task_profiles", set_up, tear_down, {a_profile_is_found_by_the_keys_that_it_has},
-      {a_table_without_a_key_or_with_two_of_one_task_is_refused},
+      {a_table_without_a_key_or_with_two_of_one_task_is_refused}, {the_longest_id_has_a_profile_too},
+      {reading_profiles_can_be_stopped_and_has_a_bound_of_memory},
       {rows_have_the_columns_of_their_task_s_profile}, {a_column_of_both_is_refused})
