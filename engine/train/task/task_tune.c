@@ -74,40 +74,48 @@ static double loss_with(struct task_fit *f, double scale, double *noise)
     return task_fit_loss(f);
 }
 
-/* Whether the own part is surely better than none; of classes it is taken at its word. */
-static bool is_surely_better(struct task_fit *f, const struct task_own_part *own, double noise_of_none)
+/* Whether one way is surely better than another; of classes the best is taken at its word. */
+static bool is_surely_better(struct task_fit *f, const struct task_own_part *own,
+                             const struct task_own_part *than)
 {
     size_t n = task_fit_n_losses(f);
     if (f->spec->task.n_classes)
-        return true;
-    double *none = mem_alloc_array(n, sizeof *none);
-    if (!none)
-        return true;
+        return own->loss < than->loss;
+    double *losses = mem_alloc_array(n, sizeof *losses);
+    if (!losses)
+        return own->loss < than->loss;
     task_fit_take_best(f);
-    put(f, 0, noise_of_none);
+    task_tune_apply(f, than);
     (void)task_fit_loss(f);
-    memcpy(none, f->losses, n * sizeof *none);
+    memcpy(losses, f->losses, n * sizeof *losses);
     task_fit_take_best(f);
     task_tune_apply(f, own);
     (void)task_fit_loss(f);
-    bool better = task_fit_better(f, none);
-    mem_free(none);
+    bool better = task_fit_better(f, losses);
+    mem_free(losses);
     return better;
 }
 
+/* The own part is as it was learned unless less of it is surely better, and is not there unless it is surely
+ * better than none: what is nearly as good as what was learned has intervals that are too narrow. */
 void task_tune_own_part(struct task_fit *f, struct task_own_part *out)
 {
     static const double scales[] = {1, 0.7, 0.5, 0.35, 0.2, 0};
     enum { N = sizeof scales / sizeof *scales };
-    double loss[N], noise[N];
+    struct task_own_part parts[N];
     size_t best = 0;
     for (size_t i = 0; i < N; i++) {
-        loss[i] = loss_with(f, scales[i], &noise[i]);
-        best = loss[i] < loss[best] ? i : best;
+        parts[i].scale = scales[i];
+        parts[i].loss = loss_with(f, scales[i], &parts[i].noise);
+        best = parts[i].loss < parts[best].loss ? i : best;
     }
-    *out = (struct task_own_part){scales[best], noise[best], loss[best], loss[0], loss[N - 1]};
-    if (best < N - 1 && !is_surely_better(f, out, noise[N - 1]))
-        *out = (struct task_own_part){0, noise[N - 1], loss[N - 1], loss[0], loss[N - 1]};
+    if (best > 0 && !is_surely_better(f, &parts[best], &parts[0]))
+        best = 0;
+    if (best < N - 1 && !is_surely_better(f, &parts[best], &parts[N - 1]))
+        best = N - 1;
+    *out = parts[best];
+    out->loss_as_learned = parts[0].loss;
+    out->loss_for_all = parts[N - 1].loss;
     task_fit_take_best(f);
     task_tune_apply(f, out);
 }
