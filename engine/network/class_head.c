@@ -2,6 +2,7 @@
 
 #include "engine/kernels/blas.h"
 #include "engine/network/layers.h"
+#include "engine/network/target.h"
 
 #include <math.h>
 #include <string.h>
@@ -46,19 +47,6 @@ void class_head_tape_at(const struct class_head_spec *spec, size_t n, real *room
 
 /* ---- forward ---- */
 
-static void softmax_rows(real *x, size_t n, size_t d)
-{
-    for (size_t i = 0; i < n; i++, x += d) {
-        real most = x[0], sum = 0;
-        for (size_t j = 1; j < d; j++)
-            most = x[j] > most ? x[j] : most;
-        for (size_t j = 0; j < d; j++)
-            sum += x[j] = (real)exp((double)(x[j] - most));
-        for (size_t j = 0; j < d; j++)
-            x[j] /= sum;
-    }
-}
-
 /* o: what each class takes of all. */
 static void attend(const struct class_head_spec *spec, const struct class_head_params *params,
                    struct class_head_tape *t)
@@ -70,7 +58,7 @@ static void attend(const struct class_head_spec *spec, const struct class_head_p
         blas_gemm(BLAS_AS_IS, BLAS_TRANSPOSED, n, h, h, 1, t->u, h, maps[i], h, 0, mapped[i], h);
     blas_gemm(BLAS_AS_IS, BLAS_TRANSPOSED, n, n, h, (real)(1 / sqrt((double)h)), t->query, h, t->key, h, 0,
               t->attention, n);
-    softmax_rows(t->attention, n, n);
+    target_softmax(t->attention, n, n);
     for (size_t k = 0; k < n; k++)
         memcpy(t->joined + k * 2 * h, t->u + k * h, h * sizeof *t->u);
     blas_gemm(BLAS_AS_IS, BLAS_AS_IS, n, h, n, 1, t->attention, n, t->value, h, 0, t->joined + h, 2 * h);
