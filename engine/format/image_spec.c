@@ -1,5 +1,7 @@
 #include "engine/format/image_spec.h"
 
+#include <math.h>
+
 static enum err_code check_size(const char *what, size_t n, size_t most, struct err *e)
 {
     if (n == 0 || n > most)
@@ -24,6 +26,13 @@ enum err_code image_spec_check(const struct image_spec *spec, struct err *e)
                            spec->height, spec->width, spec->n_layers, i);
     }
     return ERR_OK;
+}
+
+bool image_pixel_possible(const struct image_model_spec *model, double value)
+{
+    double width = model ? model->most - model->least : 0;
+    return model ? value >= model->least - width && value <= model->most + width
+                 : fabs(value) <= IMAGE_PIXEL_MOST;
 }
 
 void image_spec_shapes(const struct image_spec *spec, struct conv_shape out[LIMIT_LAYERS])

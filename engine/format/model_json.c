@@ -3,6 +3,7 @@
 #include "engine/format/model_json.h"
 
 #include "base/mem.h"
+#include "engine/format/image_json.h"
 #include "engine/format/json_reader.h"
 #include "engine/format/profile_value_json.h"
 #include "engine/format/task_json.h"
@@ -259,6 +260,8 @@ static void decode_model(struct json_reader *r, struct model_spec *spec)
         decode_item_side(&inner, &spec->cold_items);
     if (reader_block(r, "task", &inner))
         task_json_decode(&inner, &spec->task);
+    if (reader_block(r, "images", &inner))
+        image_json_decode(&inner, &spec->images);
     reader_leave(r);
 }
 
@@ -440,6 +443,8 @@ static void encode_model(json_t *root, const struct model_spec *spec, bool *fail
         encode_item_side(put_object(root, "items", failed), &spec->cold_items, failed);
     if (spec->task.present)
         put(root, "task", task_json_encode(&spec->task), failed);
+    if (spec->images.present)
+        put(root, "images", image_json_encode(&spec->images), failed);
 }
 
 static int add_bytes(const char *bytes, size_t n, void *out)

@@ -3,6 +3,7 @@
 #include "engine/format/model_spec.h"
 
 #include "base/mem.h"
+#include "engine/format/image_tensors.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -347,6 +348,8 @@ enum err_code model_spec_check(const struct model_spec *spec, struct err *e)
         return err_set(e, ERR_INVALID, "name and version must not be empty");
     if (!spec->objective)
         return err_set(e, ERR_INVALID, "the model has no objective");
+    if (spec->images.present)
+        return image_tensors_check(spec, e);
     if (check_width("d_item", spec->d_item, e) || check_width("d_context", spec->d_context, e) ||
         check_width("d_output", spec->d_output, e))
         return ERR_INVALID;
@@ -543,6 +546,8 @@ size_t model_spec_tensors(const struct model_spec *spec, struct tensor_spec out[
         add_chunks(t, spec);
     if (spec->task.present)
         add_task(t, spec);
+    if (spec->images.present)
+        t->n += image_tensors_list(spec, t->out + t->n);
     return t->n;
 }
 

@@ -8,7 +8,8 @@
  *
  * What is computed of an item with embedding e_i, of a context c with z of it:
  *   ranking:  score(i) = bias_i + p . e_i + MLP(e_i; theta),   p = linear_context c + linear_head z
- *   a task:   y = MLP(x; theta), or with struct task_spec that of engine/network/task_head.h
+ *   a task:   y = MLP(x; theta), or with struct task_spec that of engine/network/task_head.h, with struct
+ *             image_model_spec that of engine/network/image_model.h
  * Ranking so starts from matrix factorisation and adds to it. Matrices are row-major, (out, in).
  * Layer: engine/format
  * Threads: immutable once filled.
@@ -19,6 +20,7 @@
 #include "base/err.h"
 #include "base/limits.h"
 #include "engine/format/columns.h"
+#include "engine/format/image_spec.h"
 #include "engine/format/objective.h"
 #include "engine/kernels/real.h"
 
@@ -155,6 +157,7 @@ struct model_spec {
     struct encoder_spec encoder;
     struct cold_items_spec cold_items;
     struct task_spec task;
+    struct image_model_spec images; /* with it d_output is 0: as many as a task has classes */
 };
 
 /* A sparse matrix of item-item weights: what an item in a history adds to the scores of others. */
@@ -222,6 +225,17 @@ struct model_params {
     real *basis_bias;       /* (M) */
     real *task_scales;      /* (TASK_SCALES + forgets): logarithms; see engine/network/task_head.h */
     real *task_calibration; /* (TASK_KNOWN_BUCKETS, TASK_QUANTILES); see engine/network/task_quantiles.h */
+    struct {
+        real *weight; /* (d_out, 3, 3, d_in) */
+        real *bias;   /* (d_out) */
+    } convolutions[LIMIT_LAYERS];
+    struct {
+        real *scale;               /* (1) */
+        real *in, *in_bias;        /* (H, F), (H); F = image_spec_d_features */
+        real *query, *key, *value; /* (H, H) */
+        real *mix, *mix_bias;      /* (H, 2 H), (H) */
+        real *out, *out_bias;      /* (F + 1, H), (F + 1) */
+    } class_head;                  /* see engine/network/class_head.h */
     /* The hypernetwork's matrices once more (engine/network/hypernet_panels.h), or NULL. Whoever copies
      * params and changes trunk, linear part or heads of the copy sets it to NULL there: one context would be
      * generated from what was. */
@@ -253,7 +267,7 @@ struct tensor_spec {
     size_t half_offset; /* of that to bfloat16, which a file may have instead; 0: not this tensor */
 };
 
-enum { MODEL_MAX_TENSORS = 36 + LIMIT_LAYERS * 14, TASK_SCALES = 2 };
+enum { MODEL_MAX_TENSORS = 46 + LIMIT_LAYERS * 16, TASK_SCALES = 2 };
 
 /* Rows and columns of the table of a model of tasks that says how far its predictions are off. */
 enum { TASK_KNOWN_BUCKETS = 8, TASK_QUANTILES = 11 };

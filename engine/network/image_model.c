@@ -48,6 +48,54 @@ real *image_model_bias(struct image_model *m, size_t layer)
     return m->block + (m->conv.bias[layer] - m->block);
 }
 
+/* ---- files ---- */
+
+void image_model_view(const struct model_spec *spec, const struct model_params *params,
+                      struct image_model *out)
+{
+    *out = (struct image_model){.images = spec->images.images};
+    out->head = (struct class_head_spec){image_spec_d_features(&out->images), spec->images.d_hidden};
+    for (size_t i = 0; i < out->images.n_layers; i++) {
+        out->conv.weight[i] = params->convolutions[i].weight;
+        out->conv.bias[i] = params->convolutions[i].bias;
+    }
+    out->head_params = (struct class_head_params){.scale = params->class_head.scale,
+                                                  .in = params->class_head.in,
+                                                  .in_bias = params->class_head.in_bias,
+                                                  .query = params->class_head.query,
+                                                  .key = params->class_head.key,
+                                                  .value = params->class_head.value,
+                                                  .mix = params->class_head.mix,
+                                                  .mix_bias = params->class_head.mix_bias,
+                                                  .out = params->class_head.out,
+                                                  .out_bias = params->class_head.out_bias};
+}
+
+void image_model_describe(const struct image_model *m, double least, double most, struct model_spec *spec,
+                          struct model_params *params)
+{
+    const struct class_head_params *h = &m->head_params;
+    spec->objective = &objective_classification;
+    spec->d_item = image_spec_d_image(&m->images);
+    spec->d_context = m->head.d_features + 1;
+    spec->images = (struct image_model_spec){true, m->images, m->head.d_hidden, least, most};
+    *params = (struct model_params){0};
+    for (size_t i = 0; i < m->images.n_layers; i++) {
+        params->convolutions[i].weight = m->block + (m->conv.weight[i] - m->block);
+        params->convolutions[i].bias = m->block + (m->conv.bias[i] - m->block);
+    }
+    params->class_head.scale = h->scale;
+    params->class_head.in = h->in;
+    params->class_head.in_bias = h->in_bias;
+    params->class_head.query = h->query;
+    params->class_head.key = h->key;
+    params->class_head.value = h->value;
+    params->class_head.mix = h->mix;
+    params->class_head.mix_bias = h->mix_bias;
+    params->class_head.out = h->out;
+    params->class_head.out_bias = h->out_bias;
+}
+
 /* ---- a task ---- */
 
 size_t image_model_classes_len(const struct image_model *m, size_t n_known, size_t n_classes)

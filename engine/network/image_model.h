@@ -6,12 +6,12 @@
  * The generated layer is all that a task needs afterwards: its weights are of (F + 1) numbers a class.
  * Layer: engine/network
  * Threads: any; workspaces and outputs are the caller's. An image_model is immutable once filled.
- * Memory: one block of parameters; answering allocates nothing. */
+ * Memory: one block of parameters, or views of a model file's; answering allocates nothing. */
 #ifndef ENGINE_NETWORK_IMAGE_MODEL_H
 #define ENGINE_NETWORK_IMAGE_MODEL_H
 
 #include "base/err.h"
-#include "engine/format/image_spec.h"
+#include "engine/format/model_spec.h"
 #include "engine/network/class_head.h"
 #include "engine/network/conv.h"
 
@@ -20,7 +20,7 @@
 struct image_model {
     struct image_spec images;
     struct class_head_spec head;
-    real *block;    /* all parameters: weight and bias of each layer, then the head's */
+    real *block; /* all parameters: weight and bias of each layer, then the head's; NULL: they are a file's */
     size_t n_block; /* reals of it */
     struct conv_params conv;
     struct class_head_params head_params;
@@ -30,6 +30,15 @@ struct image_model {
 enum err_code image_model_init(struct image_model *m, const struct image_spec *images, size_t d_hidden,
                                struct err *e) ERR_MUST_CHECK;
 void image_model_fini(struct image_model *m); /* a zeroed one is allowed */
+
+/* Views of an opened model of images, which has to outlive *out; nothing is to be freed. */
+void image_model_view(const struct model_spec *spec, const struct model_params *params,
+                      struct image_model *out);
+
+/* The other way: what a file is written from. The spec has name and version already; pixels from least to
+ * most are those that were trained from 0 to 1. The params view m. */
+void image_model_describe(const struct image_model *m, double least, double most, struct model_spec *spec,
+                          struct model_params *params);
 
 /* Where a layer's weight and bias stand in the block, to be filled. */
 real *image_model_weight(struct image_model *m, size_t layer);

@@ -1,4 +1,5 @@
 /* hypernet inspect: what is in a model file, or in a store. */
+#include "base/talk.h"
 #include "engine/format/model_file.h"
 #include "engine/format/model_json.h"
 #include "engine/model.h"
@@ -109,6 +110,19 @@ static void print_task(const struct model_spec *s)
                  t->forgets ? ", the older by " : "", t->forgets ? t->time : "");
 }
 
+/* A model of images: what it takes, and how a task's layer comes about. */
+static void print_images(const struct image_model_spec *m)
+{
+    const struct image_spec *s = &m->images;
+    (void)printf("images      %zu x %zu, %zu channel%s, pixels from %g to %g\n", s->height, s->width,
+                 s->n_channels, talk_s((int64_t)s->n_channels), m->least, m->most);
+    for (size_t i = 0; i < s->n_layers; i++)
+        (void)printf("layer %-5zu 3 x 3 convolution to %zu channels, the largest of 2 x 2\n", i, s->d_out[i]);
+    (void)printf("features    %zu, of all tasks\n", image_spec_d_features(s));
+    (void)printf("own layer   generated from a few images of each class, by %zu hidden units\n\n",
+                 m->d_hidden);
+}
+
 /* How the weights of a target network come about. */
 static void print_network(const struct model_spec *s)
 {
@@ -146,6 +160,8 @@ static void print_text(const struct model *m)
     (void)printf("model       %s\nversion     %s\nobjective   %s\n", s->name, s->version, s->objective->name);
     if (s->task.present)
         print_task(s);
+    else if (s->images.present)
+        print_images(&s->images);
     else
         print_network(s);
     for (size_t i = 0; i < n; i++) {

@@ -9,6 +9,7 @@
 #include "engine/train/train.h"
 #include "server/cli/commands.h"
 #include "server/cli/progress_bar.h"
+#include "server/cli/train_images.h"
 #include "server/cli/train_tasks.h"
 #include "server/cli/versions.h"
 #include "server/data/output_file.h"
@@ -25,14 +26,16 @@
 #include <time.h>
 #include <unistd.h>
 
-static const struct option_apart apart[] = {{"store", "rows"}, {"rows", "store"}, {NULL, NULL}};
+static const struct option_apart apart[] = {
+    {"store", "rows images"}, {"rows", "store images"}, {"images", "store rows"}, {NULL, NULL}};
 
 struct settings {
     const char *store, *out, *name, *version, *generator, *objective, *checkpoint;
     int64_t keep_versions, seed, threads, epochs, dim, min_profile_users;
     double deadline_s;
     bool ignore_order, no_item_item, no_contexts, json;
-    struct train_tasks tasks; /* with --rows */
+    struct train_tasks tasks;   /* with --rows */
+    struct train_images images; /* with --images */
 };
 
 static atomic_bool interrupted; /* lock-free, so a signal handler may */
@@ -261,6 +264,29 @@ static enum err_code train_rows(struct settings *s, struct train_options *option
     return code;
 }
 
+/* The same from images. */
+static enum err_code train_images(struct settings *s, bool *written, struct err *e)
+{
+    struct progress_bar bar;
+    struct train_images *t = &s->images;
+    t->out = s->out;
+    t->name = s->name;
+    t->version = s->version;
+    t->seed = s->seed;
+    t->threads = s->threads;
+    t->deadline_s = s->deadline_s;
+    t->json = s->json;
+    t->interrupt = &interrupted;
+    progress_bar_init(&bar);
+    enum err_code code = train_images_run(t, progress_bar_show, &bar, written, e);
+    progress_bar_end(&bar);
+    if (!code && *written && !t->json) {
+        (void)fflush(stdout);
+        talk_command("next: ", (const char *const[]){"serve", "--store", "STORE", "--model", s->out, NULL});
+    }
+    return code;
+}
+
 /* UTC to the millisecond: small models train in less than a second, and contexts of two versions must not
  * mix. */
 static void default_version(char out[32])
@@ -338,9 +364,13 @@ static enum err_code check_uses(const struct settings *s, const struct option *o
 {
     const struct option_use uses[] = {
         {"gap horizon", !s->tasks.columns.time, "goes with --time"},
+        {"classes episodes held-out-classes", !s->images.images, "goes with --images"},
         {"task task-profiles target time loss target-scale categorical", !s->tasks.rows, "goes with --rows"},
         {"dim generator no-item-item ignore-order min-profile-users no-contexts keep-versions", s->tasks.rows,
          "goes with --store, not with --rows"},
+        {"dim generator no-item-item ignore-order min-profile-users no-contexts keep-versions epochs "
+         "checkpoint objective",
+         s->images.images, "does not go with --images"},
     };
     return options_check_uses(options, n_options, argc, argv, uses, sizeof uses / sizeof *uses, e);
 }
@@ -395,6 +425,17 @@ static int cmd_train(int argc, char **argv)
          false},
         {"categorical", OPTION_LIST, &s.tasks.categorical, "COLUMN",
          "of --rows: a column whose numbers are categories", 0, 0, false},
+        {"images", OPTION_STRING, &s.images.images, "FILE",
+         "images to train from, .npy or IDX: a model that learns classes from a few images of each", 0, 0,
+         false},
+        {"classes", OPTION_STRING, &s.images.classes, "FILE",
+         "of --images: the class of each, whole numbers, .npy or IDX", 0, 0, false},
+        {"held-out-classes", OPTION_INT, &s.images.held_out, "N",
+         "of --images: the last N classes are not trained on, and the model is measured on them", 0, 1e6,
+         false},
+        {"episodes", OPTION_INT, &s.images.episodes, "N",
+         "of --images: how many are drawn in training; 0: as many as --deadline-seconds allows, or 4000", 0,
+         1e9, false},
         {"out", OPTION_STRING, &s.out, "FILE", "the model file to write, whole or not at all", 0, 0, true},
         {"name", OPTION_STRING, &s.name, "NAME", "name of the model", 0, 0, false},
         {"model-version", OPTION_STRING, &s.version, "VERSION", "version of the model; by default the time",
@@ -434,16 +475,21 @@ static int cmd_train(int argc, char **argv)
     train_options_default(&o);
     if (!command_begin(&cmd_train_command, options, n_options, argc, argv, NULL, &status))
         return status;
-    if (s.tasks.rows && !options_typed(options, n_options, argc, argv, "store"))
+    if ((s.tasks.rows || s.images.images) && !options_typed(options, n_options, argc, argv, "store"))
         s.store = NULL; /* a variable is for all commands */
-    if (!s.store == !s.tasks.rows) {
-        (void)err_set(&e, ERR_INVALID, "give --store, or --rows with --task and --target");
+    if (!s.store + !s.tasks.rows + !s.images.images != 2) {
+        (void)err_set(&e, ERR_INVALID,
+                      "give --store, or --rows with --task and --target, or --images with --classes");
+        return command_fail(&cmd_train_command, &e, true);
+    }
+    if (s.images.images && !s.images.classes) {
+        (void)err_set(&e, ERR_INVALID, "--images needs --classes, the class of each image");
         return command_fail(&cmd_train_command, &e, true);
     }
     if (check_uses(&s, options, n_options, argc, argv, &e) ||
-        (!s.tasks.rows && find_objective(s.objective, &o.objective, &e)))
+        (s.store && find_objective(s.objective, &o.objective, &e)))
         return command_fail(&cmd_train_command, &e, true);
-    leave_variables(&s, s.tasks.rows || o.objective->rates, options, n_options, argc, argv);
+    leave_variables(&s, !s.store || o.objective->rates, options, n_options, argc, argv);
     o.choose_generator = strcmp(s.generator, "auto") == 0;
     if (!o.choose_generator &&
         (!generator_parse(s.generator, &o.generator) || o.generator == GENERATOR_CHUNKED)) {
@@ -472,7 +518,9 @@ static int cmd_train(int argc, char **argv)
     struct sigaction act = {.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND};
     (void)sigaction(SIGINT, &act, NULL);
     bool written;
-    if (s.tasks.rows ? train_rows(&s, &o, &written, &e) : train(&s, &o, &written, &e))
+    if (s.images.images ? train_images(&s, &written, &e)
+        : s.tasks.rows  ? train_rows(&s, &o, &written, &e)
+                        : train(&s, &o, &written, &e))
         return command_fail(&cmd_train_command, &e, false);
     return written ? EXIT_DONE : EXIT_INTERRUPTED;
 }

@@ -9,6 +9,7 @@
 #include "engine/model_take.h"
 #include "engine/network/encoder.h"
 #include "engine/network/hypernet.h"
+#include "engine/network/image_model.h"
 #include "engine/network/item_item.h"
 #include "engine/network/target.h"
 #include "engine/network/task_head.h"
@@ -46,6 +47,27 @@ static int is_small(const struct model_spec *spec)
            encoder_workspace_len(spec, 1) < MAX_REALS;
 }
 
+/* Three images of two classes, and what is said of them. */
+static void answer_images(const struct model_spec *spec, const struct model_params *params)
+{
+    enum { N = 3, K = 2 };
+    static const size_t classes[N] = {0, 1, 0};
+    struct image_model m;
+    image_model_view(spec, params, &m);
+    size_t a = image_model_classes_len(&m, N, K), b = image_model_logits_len(&m, N);
+    if (a > MAX_REALS * 4 || b > MAX_REALS * 4)
+        return;
+    real *x = must_have(calloc(N * spec->d_item, sizeof *x)), bias[K], logits[N * K];
+    real *work = must_have(calloc(a > b ? a : b, sizeof *work));
+    real *weight = must_have(calloc(K * m.head.d_features, sizeof *weight));
+    x[0] = 1;
+    image_model_classes(&m, x, classes, N, K, work, weight, bias);
+    image_model_logits(&m, weight, bias, K, x, N, work, logits);
+    free(x);
+    free(work);
+    free(weight);
+}
+
 /* Two rows of a task through all stages: known, then asked for. */
 static void answer_rows(const struct model_spec *spec, const struct model_params *params)
 {
@@ -77,8 +99,8 @@ static void answer_rows(const struct model_spec *spec, const struct model_params
 static void answer(const struct model_spec *spec, const struct model_params *params,
                    const struct catalogue *catalogue)
 {
-    if (spec->task.present) {
-        answer_rows(spec, params);
+    if (spec->task.present || spec->images.present) {
+        (spec->task.present ? answer_rows : answer_images)(spec, params);
         return;
     }
     size_t n_work = hypernet_workspace_len(spec) + target_workspace_len(spec) +
