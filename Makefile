@@ -198,8 +198,10 @@ check-golden: ##+ the same numbers as numpy, from the same file
 check-docs: ##+ every command of the README and of docs/, what pages name, and the man pages
 	$(Q)tests/run docs
 check-asan: ##+ unit, fault and http tests under AddressSanitizer and UBSan
+	$(Q)$(MAKE) --no-print-directory MODE=release all
 	$(Q)$(MAKE) --no-print-directory MODE=asan check-sanitized
 check-tsan: ##+ unit and http tests under ThreadSanitizer
+	$(Q)$(MAKE) --no-print-directory MODE=release all
 	$(Q)$(MAKE) --no-print-directory MODE=tsan check-sanitized
 .PHONY: check-sanitized test-programs fuzz-programs
 check-sanitized:

@@ -5,6 +5,8 @@ import subprocess
 import tempfile
 import unittest
 
+import hn
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HYPERNET = os.environ.get("HYPERNET", os.path.join(ROOT, "build", "release", "hypernet"))
 COMMANDS = ["simulate", "import", "train", "evaluate", "recommend", "serve", "inspect", "split", "backup", "restore", "predict",
@@ -19,7 +21,9 @@ def environment(**more):
 
 
 def run(*args, env=None, **more):
-    return subprocess.run([HYPERNET, *map(str, args)], capture_output=True, text=True, timeout=600,
+    args = [*map(str, args)]
+    trains_alone = args[:1] == ["train"] and ("--threads", "1") in zip(args, args[1:])
+    return subprocess.run([hn.TRAINER if trains_alone else HYPERNET, *args], capture_output=True, text=True, timeout=600,
                           env=environment(**(env or {})), **more)
 
 

@@ -1,6 +1,6 @@
 """A small world, servers over it, and requests to them, for the tests of tests/http.
 
-One world (store and models, made by the program under test) is made a run of tests/run, or a process where a test is run alone,
+One world (store and models) is made a run of tests/run, or a process where a test is run alone,
 and never written to afterwards: each process has a copy, and each server a copy of its store. Nothing waits by sleeping:
 `eventually` polls a condition until a deadline that is far above what the slowest build (ThreadSanitizer on a busy machine) needs,
 and a test never fails for being slow.
@@ -25,13 +25,19 @@ from urllib.parse import quote, urlencode
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.path.abspath(os.environ.get("HYPERNET", os.path.join(ROOT, "build", "release", "hypernet")))
+# What a test needs and is not about is made by the release build where another one is tested: the bytes are the same. Under
+# ThreadSanitizer that is every training but those of the tests that say binary=BINARY: it would take most of the time.
+PREPARED = os.environ.get("HYPERNET_PREPARED", BINARY)
+TRAINER = PREPARED if os.environ.get("MODE") == "tsan" else BINARY
 PATIENCE = float(os.environ.get("HYPERNET_TEST_PATIENCE", 300))  # seconds any condition may take before a test gives up
 ADMIN_TOKEN = "test-admin-token-0123456789"
 REPORTS = ("Sanitizer", "runtime error:", "Assertion", "SUMMARY:")  # what a broken build writes on standard error
 
 
-def run(*args, check=True, binary=BINARY, input=None, env=None):
+def run(*args, check=True, binary=None, input=None, env=None):
     """Runs the program to its end; with check, its exit status must be 0."""
+    if binary is None:
+        binary = TRAINER if args[:1] == ("train",) else BINARY
     done = subprocess.run([binary, *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, input=input,
                           timeout=PATIENCE, env=dict(os.environ, **(env or {})))
     done.out, done.err = done.stdout.decode(), done.stderr.decode(errors="replace")
@@ -99,13 +105,13 @@ class World:
     @staticmethod
     def _fill(folder):
         store, tables = f"{folder}/world.db", f"{folder}/tables"
-        run("simulate", "--out", tables, "--users", 300, "--items", 200, "--interactions", 6000, "--seed", 1)
+        run("simulate", "--out", tables, "--users", 300, "--items", 200, "--interactions", 6000, "--seed", 1, binary=PREPARED)
         run("import", "--store", store, "--interactions", f"{tables}/interactions.tsv", "--users", f"{tables}/users.tsv",
-            "--items", f"{tables}/items.tsv")
+            "--items", f"{tables}/items.tsv", binary=PREPARED)
         run("train", "--store", store, "--out", f"{folder}/default.hn", "--epochs", 4, "--dim", 16, "--seed", 1,
-            "--model-version", "1", "--generator", "core")  # what serves weights is tested, not whether they are worth it
+            "--model-version", "1", "--generator", "core", binary=PREPARED)  # what serves weights is tested, not whether they are worth it
         run("train", "--store", store, "--out", f"{folder}/other.hn", "--epochs", 1, "--dim", 8, "--seed", 2,
-            "--model-version", "1", "--generator", "core", "--name", "other")
+            "--model-version", "1", "--generator", "core", "--name", "other", binary=PREPARED)
 
     @staticmethod
     def _rows(path):

@@ -50,7 +50,7 @@ class Shops:
             with open(f"{folder}/{name}.csv", "w", encoding="utf-8") as f:
                 f.write(table({s: shops[s] for s in list(shops)[:LEARNED]}, target))
             hn.run("train", "--rows", f"{folder}/{name}.csv", "--task", "shop", "--target", target, "--out", f"{folder}/{name}.hn",
-                   "--name", name, "--model-version", "1", "--epochs", 6, "--threads", 1)
+                   "--name", name, "--model-version", "1", "--epochs", 6, "--threads", 1, binary=hn.PREPARED)
 
     def asked(self, shop, start=16):
         """Rows of a shop without what was sold."""
