@@ -517,8 +517,9 @@ static void assert_code(const struct source *s, long n, enum err_code code, cons
 
 /* ---- tests ---- */
 
-/* Steps wider and wider: the first faults one by one, thousands of them by samples. What a lasting fault strikes first is mostly all
- * that it does. A sanitizer, under which each takes twenty times as long, sees fewer of the late ones. */
+/* Steps wider and wider: the first faults one by one, thousands of them by samples. What a lasting fault
+ * strikes first is mostly all that it does. A sanitizer, under which each takes twenty times as long, sees
+ * fewer of the late ones. */
 static long next(long n, bool persistent)
 {
 #ifdef __SANITIZE_ADDRESS__
