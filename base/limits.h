@@ -25,6 +25,7 @@ enum {
     LIMIT_TASK_ADAPT_STEPS = 1000,    /* of a task's context by gradient */
     LIMIT_TASK_ROWS_PER_CALL = 10000, /* rows that a call says are known of a task */
     LIMIT_TASK_CONTEXTS = 32,         /* tasks that a call blends; each is inverted */
+    LIMIT_BLENDS_PER_CALL = 1024,     /* contexts of all tasks of one POST /v1/predictions */
     LIMIT_TASK_GUESS_ROWS = 64, /* rows of which it is asked what task they are of: their square is solved */
     LIMIT_TASK_CANDIDATES = 100000,       /* tasks that are compared for it */
     LIMIT_TASK_GUESSES = 100,             /* and named */

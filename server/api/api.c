@@ -422,6 +422,17 @@ bool api_bool_param(struct request *r, const char *name, bool *out)
     return false;
 }
 
+bool api_unknown_param(struct request *r, bool *null_for_unknown)
+{
+    struct text value = request_param_of(r, "unknown");
+    *null_for_unknown = value.data && text_is(value, "null");
+    if (!value.data || *null_for_unknown || text_is(value, "error"))
+        return true;
+    problem_answer(r, PROBLEM_BAD_REQUEST, NULL, "unknown takes null or error, not '%.*s'", (int)value.len,
+                   value.data);
+    return false;
+}
+
 bool api_on_error_param(struct request *r, bool *skip)
 {
     struct text value = request_param_of(r, "on_error");

@@ -106,6 +106,10 @@ bool api_task_id(struct request *r, size_t segment, struct text *id);
 /* A query parameter that must be true or false; absent: *out stays. */
 bool api_bool_param(struct request *r, const char *name, bool *out);
 
+/* ?unknown=null: what is not known is answered with null; error, or absent: it is refused. False:
+ * answered. */
+bool api_unknown_param(struct request *r, bool *null_for_unknown);
+
 /* ?on_error=skip: what is refused of a batch is left out; fail, or absent: then nothing is kept. */
 bool api_on_error_param(struct request *r, bool *skip);
 
@@ -128,7 +132,7 @@ route_fn api_recommend_plan, api_recommend_get, api_predict_plan, api_predict_po
     api_item_get, api_admin_item_put, api_admin_item_patch, api_admin_item_delete, api_admin_items_post,
     api_health_get, api_ready_get, api_metrics_get, api_openapi_get, api_index_get, api_models_get,
     api_task_predict_plan, api_task_predict_post, api_tasks_predict_post, api_tasks_guess_post,
-    api_task_examples_post, api_task_get, api_task_weights_get, api_admin_task_put, api_admin_task_delete,
-    api_admin_tasks_post;
+    api_task_examples_post, api_task_get, api_task_weights_get, api_admin_task_put, api_admin_task_patch,
+    api_admin_task_delete, api_admin_tasks_post;
 
 #endif

@@ -200,17 +200,6 @@ static void read_document(struct request *r, struct predict_plan *plan)
     plan->of.takes_long = plan->rows.n > MAX_ROWS_AT_ONCE;
 }
 
-static bool unknown_param(struct request *r, bool *null_for_unknown)
-{
-    struct text value = request_param_of(r, "unknown");
-    *null_for_unknown = value.data && text_is(value, "null");
-    if (!value.data || *null_for_unknown || text_is(value, "error"))
-        return true;
-    problem_answer(r, PROBLEM_BAD_REQUEST, NULL, "unknown takes null or error, not '%.*s'", (int)value.len,
-                   value.data);
-    return false;
-}
-
 static void end_plan(void *plan)
 {
     struct predict_plan *p = plan;
@@ -224,7 +213,7 @@ void api_predict_plan(struct api_thread *t, struct request *r)
 {
     struct predict_plan *plan =
         api_plan_new(t, r, API_PLAN_USER, sizeof *plan, offsetof(struct predict_plan, scanned), end_plan);
-    if (!plan || !unknown_param(r, &plan->null_for_unknown))
+    if (!plan || !api_unknown_param(r, &plan->null_for_unknown))
         return;
     struct model_handle *handle = plan->of.handle;
     if (!scan_items(handle->model, model_handle_items(handle), r, &plan->scanned))

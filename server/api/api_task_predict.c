@@ -55,13 +55,14 @@ static enum err_code find_state(struct api_thread *t, struct request *r, const s
                                 struct answer *a, bool *ok, struct err *e)
 {
     const struct task_query *q = &plan->body.query;
+    const struct json_place root = json_place_root();
+    const struct blend_asked blend = {plan->body.contexts, &root, plan->of.cold_start, false};
     enum err_code code = ERR_OK;
     if (q->support.rows)
         return task_query_solve(a->room, q, &a->state, ok, e);
     *ok = true;
     if (plan->body.contexts)
-        code = blended_tasks_make(t, r, plan->of.handle, plan->body.contexts, plan->of.cold_start,
-                                  &a->blended, &a->state, ok, e);
+        code = blended_tasks_make(t, r, plan->of.handle, &blend, &a->blended, &a->state, ok, e);
     else
         task_weights_state(plan->of.handle->model, plan->of.weights, &a->state);
     if (!code && *ok)

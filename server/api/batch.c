@@ -13,6 +13,13 @@ void batch_init(struct request *r, struct batch *b, size_t max_faults)
     r->faults = &b->faults;
 }
 
+void batch_forget_faults(struct batch *b)
+{
+    size_t most = b->faults.most;
+    problem_list_fini(&b->faults);
+    problem_list_init(&b->faults, most);
+}
+
 void batch_fini(struct request *r, struct batch *b)
 {
     r->faults = NULL;

@@ -39,6 +39,9 @@ struct batch_parts {
 void batch_init(struct request *r, struct batch *b, size_t max_faults);
 void batch_fini(struct request *r, struct batch *b);
 
+/* Before the parts are read once more. */
+void batch_forget_faults(struct batch *b);
+
 /* Zeroed memory until batch_fini; NULL: answered. */
 void *batch_alloc(struct request *r, struct batch *b, size_t count, size_t size);
 

@@ -24,12 +24,13 @@ static bool read_one(struct request *r, const json_t *value, const struct json_p
     return false;
 }
 
-bool blended_tasks_read(struct request *r, const json_t *root, const json_t **out)
+bool blended_tasks_read(struct request *r, const json_t *object, const struct json_place *at,
+                        const json_t **out)
 {
-    struct json_place at = json_place_root(), list = json_place_key(&at, "contexts");
+    struct json_place list = json_place_key(at, "contexts");
     double sum = 0;
     *out = NULL;
-    if (!json_body_array(r, root, "contexts", &at, LIMIT_TASK_CONTEXTS, false, out))
+    if (!json_body_array(r, object, "contexts", at, LIMIT_TASK_CONTEXTS, false, out))
         return false;
     bool ok = true;
     for (size_t i = 0; i < json_array_size(*out); i++) {
@@ -63,8 +64,9 @@ static void take_list(const json_t *list, struct blended_tasks *out)
 }
 
 /* The weights of the i-th; NULL and ERR_OK: it is unknown, and that was told. */
-static enum err_code find(struct api_thread *t, struct request *r, struct model_handle *handle, size_t i,
-                          bool cold_start, struct blended_tasks *b, struct weights **out, struct err *e)
+static enum err_code find(struct api_thread *t, struct request *r, struct model_handle *handle,
+                          const struct blend_asked *asked, size_t i, struct blended_tasks *b,
+                          struct weights **out, struct err *e)
 {
     struct err why = {0};
     bool hit;
@@ -72,13 +74,14 @@ static enum err_code find(struct api_thread *t, struct request *r, struct model_
     enum err_code code =
         task_weights_acquire(&t->session, handle, WEIGHTS_OF_TASK, b->ids[i], out, &hit, &why);
     b->revisions[i] = code ? 0 : (*out)->revision;
-    if (code == ERR_NOTFOUND && cold_start)
+    if (code == ERR_NOTFOUND && asked->cold_start)
         return task_weights_acquire(&t->session, handle, WEIGHTS_OF_PRIOR, (struct text){NULL, 0}, out, &hit,
                                     e);
     if (code != ERR_NOTFOUND)
         return code ? err_copy(e, &why) : ERR_OK;
-    struct json_place at = json_place_root();
-    at = json_place_key(&at, "contexts");
+    if (asked->lets_unknown)
+        return ERR_OK;
+    struct json_place at = json_place_key(asked->at, "contexts");
     at = json_place_index(&at, i);
     at = json_place_key(&at, "id");
     problem_answer(r, PROBLEM_UNKNOWN_TASK, at.text, "%s", why.text);
@@ -86,16 +89,16 @@ static enum err_code find(struct api_thread *t, struct request *r, struct model_
 }
 
 enum err_code blended_tasks_make(struct api_thread *t, struct request *r, struct model_handle *handle,
-                                 const json_t *list, bool cold_start, struct blended_tasks *out,
+                                 const struct blend_asked *asked, struct blended_tasks *out,
                                  struct task_state *state, bool *ok, struct err *e)
 {
     struct weights *weights[LIMIT_TASK_CONTEXTS] = {NULL};
     struct task_state states[LIMIT_TASK_CONTEXTS];
     struct task_room *room;
     enum err_code code = model_handle_room(handle, &room, e);
-    take_list(list, out);
+    take_list(asked->list, out);
     for (size_t i = 0; i < out->n && !code; i++) {
-        code = find(t, r, handle, i, cold_start, out, &weights[i], e);
+        code = find(t, r, handle, asked, i, out, &weights[i], e);
         if (!weights[i]) {
             *ok = false;
             continue;

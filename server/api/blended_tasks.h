@@ -24,13 +24,23 @@ struct blended_tasks {
     size_t n_known[LIMIT_TASK_CONTEXTS];
 };
 
-/* The member of a body, a list of {"id", "weight"}; *out NULL: there is none. False: refused. */
-bool blended_tasks_read(struct request *r, const json_t *root, const json_t **out);
+/* The member of an object at a place, a list of {"id", "weight"}; *out NULL: there is none. False:
+ * refused. */
+bool blended_tasks_read(struct request *r, const json_t *object, const struct json_place *at,
+                        const json_t **out);
 
-/* Blends the tasks of such a list for a model, whose room is used; cold_start: the prior stands for those
- * that there are not. *ok false: some are unknown, in the answer or among the faults. */
+/* What is to be blended, and what becomes of a task that is not known. */
+struct blend_asked {
+    const json_t *list;          /* that was read */
+    const struct json_place *at; /* of the object whose member it is */
+    bool cold_start;             /* the prior stands for it */
+    bool lets_unknown;           /* there is no blend, and nothing is told */
+};
+
+/* Blends the tasks for a model, whose room is used. *ok false: some are unknown, in the answer or among the
+ * faults. */
 enum err_code blended_tasks_make(struct api_thread *t, struct request *r, struct model_handle *handle,
-                                 const json_t *list, bool cold_start, struct blended_tasks *out,
+                                 const struct blend_asked *asked, struct blended_tasks *out,
                                  struct task_state *state, bool *ok, struct err *e) ERR_MUST_CHECK;
 
 /* Appends [{"id", "weight", "context_revision", "known"}]. */

@@ -12,8 +12,9 @@ static const char *const recommend_params[] = {"limit",      "offset",  "exclude
 static const char *const long_recommend_params[] = {"explain", "samples", NULL};
 static const char *const predict_params[] = {"model", "cold_start", "unknown", NULL};
 static const char *const task_params[] = {"model", "cold_start", "unknown_category", NULL};
+static const char *const tasks_params[] = {"model", "cold_start", "unknown", "unknown_category", NULL};
 static const char *const guess_params[] = {"model", "unknown_category", NULL};
-static const char *const example_params[] = {"model", "create", "unknown_category", NULL};
+static const char *const example_params[] = {"model", "create", "on_error", "unknown_category", NULL};
 static const char *const put_task_params[] = {"model", "unknown_category", NULL};
 static const char *const put_tasks_params[] = {"model", "on_error", "unknown_category", NULL};
 static const char *const model_params[] = {"model", NULL};
@@ -48,8 +49,8 @@ static const struct route rows[] = {
      api_admin_items_post, NULL},
     {"POST", "/v1/tasks/{task}/predictions", ACCESS_API, BODY_JSON, task_params, ROUTE_MAY_BLOCK,
      api_task_predict_plan, api_task_predict_post, NULL},
-    {"POST", "/v1/predictions", ACCESS_API, BODY_JSON, task_params, ROUTE_READS, NULL, api_tasks_predict_post,
-     NULL},
+    {"POST", "/v1/predictions", ACCESS_API, BODY_JSON, tasks_params, ROUTE_READS, NULL,
+     api_tasks_predict_post, NULL},
     {"POST", "/v1/tasks/predictions", ACCESS_API, BODY_JSON, guess_params, ROUTE_READS, NULL,
      api_tasks_guess_post, any_params},
     {"POST", "/v1/tasks/{task}/examples", ACCESS_API, BODY_JSON, example_params, ROUTE_WRITES, NULL,
@@ -59,6 +60,8 @@ static const struct route rows[] = {
      api_task_weights_get, NULL},
     {"PUT", "/v1/admin/tasks/{task}", ACCESS_ADMIN, BODY_JSON, put_task_params, ROUTE_WRITES, NULL,
      api_admin_task_put, NULL},
+    {"PATCH", "/v1/admin/tasks/{task}", ACCESS_ADMIN, BODY_JSON, put_task_params, ROUTE_WRITES, NULL,
+     api_admin_task_patch, NULL},
     {"DELETE", "/v1/admin/tasks/{task}", ACCESS_ADMIN, BODY_NONE, no_params, ROUTE_WRITES, NULL,
      api_admin_task_delete, NULL},
     {"POST", "/v1/admin/tasks", ACCESS_ADMIN, BODY_JSON_OR_NDJSON, put_tasks_params, ROUTE_WRITES, NULL,

@@ -2,6 +2,7 @@
 
 #include "base/limits.h"
 #include "server/api/blended_tasks.h"
+#include "server/fields/field.h"
 #include "server/http/problem.h"
 #include "server/http/problem_list.h"
 
@@ -189,7 +190,7 @@ static bool read_samples(struct request *r, const json_t *root, struct task_quer
 static bool read_contexts(struct request *r, const json_t *root, struct task_body *b)
 {
     struct json_place at = json_place_root();
-    if (!blended_tasks_read(r, root, &b->contexts))
+    if (!blended_tasks_read(r, root, &at, &b->contexts))
         return false;
     return !b->contexts || !json_object_get(root, "support") ||
            refuse(r, &at, "contexts", "expected contexts or support, not both");
@@ -216,6 +217,15 @@ static bool read_members(struct request *r, const json_t *root, struct task_body
     ok = read_profile(r, root, &at, &q->profile) && ok;
     ok = read_samples(r, root, q) && ok;
     return task_body_options(r, root, q) && ok;
+}
+
+bool task_body_new_id(struct request *r, struct text id, const struct json_place *at)
+{
+    struct err e = {0};
+    if (!field_check_plain(id, "id of the task", &e))
+        return true;
+    problem_answer(r, at ? PROBLEM_INVALID_VALUE : PROBLEM_BAD_REQUEST, at ? at->text : NULL, "%s", e.text);
+    return false;
 }
 
 bool task_body_unknown_param(struct request *r, bool *ignored)

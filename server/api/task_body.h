@@ -24,6 +24,10 @@ struct task_body {
 bool task_body_read(struct request *r, struct task_body *out);
 void task_body_fini(struct task_body *b); /* zeroed is allowed */
 
+/* The id of a task that may be made: a plain one, as in tables, into which it is exported. Others that a
+ * store has are read and deleted. at: NULL, in the path. False: refused. */
+bool task_body_new_id(struct request *r, struct text id, const struct json_place *at);
+
 /* The parameter alone; false: answered. */
 bool task_body_unknown_param(struct request *r, bool *ignored);
 

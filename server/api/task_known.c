@@ -123,8 +123,12 @@ static bool keep(struct task_known_reader *k, const struct task_list *list, json
         problem_answer(k->r, PROBLEM_OVERLOADED, NULL, "no memory for the body");
         return false;
     }
+    if (!to_text(k, object, at, LIMIT_TASK_ROW_BYTES, &out->texts[out->n])) {
+        json_decref(object);
+        return false;
+    }
     out->rows[out->n++] = object;
-    return to_text(k, object, at, LIMIT_TASK_ROW_BYTES, &out->texts[out->n - 1]);
+    return true;
 }
 
 /* Reads the rows of a list whose columns are in place; those that are right are kept. */
@@ -136,6 +140,8 @@ static bool read_rows(struct task_known_reader *k, const struct task_row_form *f
         struct task_row_values values = task_room_next(k->room);
         json_t *row = json_array_get(list->rows, i);
         place->row = i;
+        if (k->parts_are_rows)
+            k->r->faults->part = i;
         struct json_place at = task_body_place(place->at, list, i, NULL);
         ok = task_row_read(form, row, &values) && keep(k, list, row, &at, out) && ok;
     }
@@ -162,9 +168,28 @@ bool task_known_rows(struct task_known_reader *k, const json_t *value, const str
     form.layout = list.columns ? &layout : NULL;
     out->rows = batch_alloc(k->r, k->b, n, sizeof(json_t *));
     out->texts = out->rows ? batch_alloc(k->r, k->b, n, sizeof *out->texts) : NULL;
+    out->whole = ok && out->texts;
     ok = out->texts && read_rows(k, &form, &list, &place, out) && ok;
     task_row_layout_fini(&layout);
     return ok;
+}
+
+bool task_known_stored(struct task_known_reader *k, struct api_thread *t, struct text id, json_t **profile,
+                       struct text *text)
+{
+    struct err e = {0};
+    *text = (struct text){NULL, 0};
+    if (task_contexts_stored_profile(t->session.conn, id, &t->session.task, profile, &e)) {
+        api_fail(t, k->r, &e);
+        return false;
+    }
+    const struct buf *stored = &t->session.task.profile;
+    char *copy = *profile ? batch_alloc(k->r, k->b, stored->len, 1) : NULL;
+    if (copy) {
+        memcpy(copy, stored->data, stored->len);
+        *text = (struct text){copy, stored->len};
+    }
+    return k->r->status == 0;
 }
 
 /* 5 and 5.0 are one number. */

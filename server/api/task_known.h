@@ -19,6 +19,7 @@ struct task_known {
     json_t **rows; /* (n) objects, each a reference */
     struct text *texts;
     size_t n;
+    bool whole; /* nothing is wrong but with rows that are left out here */
 };
 
 /* How they are checked: for a model, whose room is used; columns of the other models are let through. */
@@ -30,6 +31,7 @@ struct task_known_reader {
     const struct model_spec *others[LIMIT_MODELS]; /* (n_others) */
     size_t n_others;
     bool unknown_is_absent; /* by ?unknown_category=ignore */
+    bool parts_are_rows;    /* of the body, as faults count them */
 };
 
 /* False: answered. */
@@ -45,6 +47,13 @@ bool task_known_profile(struct task_known_reader *k, const json_t *profile, cons
 bool task_known_rows(struct task_known_reader *k, const json_t *value, const struct json_place *at,
                      const json_t *profile, struct task_known *out);
 void task_known_fini(struct task_known *known); /* zeroed is allowed */
+
+/* The stored profile of a task, as a new reference and as text; NULL: it has none, or there is no such
+ * task. What is made of it is tried again while somebody else changes it, TASK_KNOWN_TRIES times. False:
+ * answered. */
+enum { TASK_KNOWN_TRIES = 10 };
+bool task_known_stored(struct task_known_reader *k, struct api_thread *t, struct text id, json_t **profile,
+                       struct text *text);
 
 /* Whether there are two rows or more, and all have one target. */
 bool task_known_is_constant(const struct task_known *known, const struct model_spec *spec);

@@ -13,7 +13,6 @@ enum err_code session_init(struct session *s, struct serving *serving, struct se
 enum err_code session_begin_write(struct session *s, struct err *e)
 {
     assert(!s->writer); /* this thread would wait for itself */
-    s->context_bytes = 0;
     return serving_begin_write(s->serving, &s->writer, e);
 }
 

@@ -17,7 +17,6 @@ struct session {
     struct store_conn *writer; /* within a write: serving's, else NULL */
     struct recommender *recommender;
     struct store_task task; /* room for what is stored of one */
-    size_t context_bytes;   /* of contexts of tasks that the write has stored */
 };
 
 /* On failure *s is to be given to session_fini all the same. */

@@ -141,10 +141,10 @@ enum err_code task_contexts_load(struct store_conn *c, struct model_handle *hand
     return code;
 }
 
-enum err_code task_contexts_put(struct store_conn *writer, const struct task_room *room, struct text id,
-                                int64_t revision, bool given, struct err *e)
+enum err_code task_contexts_put(struct store_conn *writer, const struct model *model, struct text id,
+                                int64_t revision, bool given, const double *context, struct err *e)
 {
-    const struct store_context_key key = key_of(room->model);
-    return store_put_task_context(writer, &key, id, revision, given, room->context,
-                                  task_context_len(&room->model->spec) * sizeof *room->context, e);
+    const struct store_context_key key = key_of(model);
+    return store_put_task_context(writer, &key, id, revision, given, context,
+                                  task_context_len(&model->spec) * sizeof *context, e);
 }

@@ -44,8 +44,9 @@ void task_contexts_know(struct task_room *room, const json_t *row);
 /* What the room's context is made of. */
 enum task_source task_contexts_source(const struct task_room *room);
 
-/* Within a transaction: stores the room's context. */
-enum err_code task_contexts_put(struct store_conn *writer, const struct task_room *room, struct text id,
-                                int64_t revision, bool given, struct err *e) ERR_MUST_CHECK;
+/* Within a transaction: stores a context (task_context_len) of a model. */
+enum err_code task_contexts_put(struct store_conn *writer, const struct model *model, struct text id,
+                                int64_t revision, bool given, const double *context,
+                                struct err *e) ERR_MUST_CHECK;
 
 #endif

@@ -14,7 +14,7 @@ CALLS = {("get", "/v1/users/{user}/recommendations"), ("post", "/v1/users/{user}
          ("post", "/v1/admin/users"), ("get", "/v1/items/{item}"), ("put", "/v1/admin/items/{item}"),
          ("delete", "/v1/admin/items/{item}"), ("post", "/v1/admin/items"), ("get", "/healthz"), ("get", "/readyz"), ("get", "/metrics"),
          ("post", "/v1/tasks/{task}/predictions"), ("post", "/v1/tasks/predictions"), ("get", "/v1/models"), ("post", "/v1/tasks/{task}/examples"), ("post", "/v1/predictions"), ("get", "/v1/tasks/{task}/weights"),
-         ("get", "/v1/tasks/{task}"), ("put", "/v1/admin/tasks/{task}"), ("delete", "/v1/admin/tasks/{task}"),
+         ("get", "/v1/tasks/{task}"), ("put", "/v1/admin/tasks/{task}"), ("patch", "/v1/admin/tasks/{task}"), ("delete", "/v1/admin/tasks/{task}"),
          ("post", "/v1/admin/tasks"),
          ("get", "/openapi.json"), ("get", "/")}
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
@@ -198,6 +198,11 @@ class Contract(hn.Case):
                 ("POST", "/v1/predictions", {"tasks": [{"id": "s20", "rows": rows}, {"id": "s20", "columns": [], "rows": []}]}, 200),
                 ("POST", "/v1/predictions?cold_start=true&model=busy", {"tasks": [{"id": "no", "rows": rows}], "clamp": False}, 200),
                 ("POST", "/v1/predictions", {"tasks": [{"id": "no", "rows": [5]}]}, 404),
+                ("POST", "/v1/predictions?unknown=null", {"tasks": [{"id": "no", "rows": rows}, {"id": "x", "contexts": [{"id": "s20"}], "rows": rows}]}, 200),
+                ("POST", examples + "?on_error=skip", {"rows": [support["rows"][0], {}]}, 200),
+                ("PATCH", admin, {"profile": {"district": "north", "more": None}, "keep_rows": True}, 200),
+                ("PATCH", admin, {"support": None, "profile": None}, 200),
+                ("PATCH", admin, {"profile": 5}, 422), ("PUT", admin, {"support": support}, 200),
                 ("POST", predictions, {"rows": rows, "samples": 3, "seed": 5}, 200),
                 ("PUT", admin, {"support": {"rows": []}}, 200), ("PUT", admin, {"support": {"rows": [{}]}}, 422),
                 ("PUT", admin, {"support": {"rows": [dict(rows[0], units=5)] * 2}}, 200),

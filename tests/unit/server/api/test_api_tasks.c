@@ -1,12 +1,17 @@
-/* server/api/api_task.c over a model whose rows age: what a time that is far off is warned of, and rows
- * that were checked with a profile that the task has no more. Risks: a warning of rows that merely age,
- * rows that are added with another profile than they were checked with. */
+/* server/api/api_task.c, api_task_examples.c and server/serving/task_drafts.c over a model whose rows age:
+ * what a time that is far off is warned of, and rows that were checked with a profile that the task has no
+ * more. Risks: a warning of rows that merely age, rows that are added with another profile than they were
+ * checked with, others who write that wait while contexts are made, a context of a task that has changed
+ * since. */
 #include "base/mem.h"
 #include "server/serving/task_updates.h"
+#include "server/tasks/task_context.h"
+#include "store/sqlite/private.h"
 #include "tests/support/api_world.h"
 #include "tests/support/sample_tasks.h"
 #include "tests/support/suite.h"
 
+#include <math.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -60,7 +65,10 @@ START_TEST(rows_checked_with_a_profile_that_is_no_more_are_not_added)
     struct session *s = &w.worker->session;
     const struct text row = text_of(ROW(1));
     json_t *parsed = json_loads(ROW(1), 0, NULL);
-    struct task_registration g = {.id = text_of("ann"), .profile = text_of("{\"size\":2}")};
+    struct task_registration g = {.id = text_of("ann"),
+                                  .must_be_there = true,
+                                  .expects_profile = true,
+                                  .profile_before = text_of("{\"size\":2}")};
     int64_t before, after;
     ck_assert_int_eq(api_world_json(&w, "PUT", "/v1/admin/tasks/ann", "{\"profile\":{\"size\":1}}", NULL),
                      201);
@@ -68,16 +76,83 @@ START_TEST(rows_checked_with_a_profile_that_is_no_more_are_not_added)
     ck_assert_ptr_nonnull(g.handle);
     g.known = (struct task_rows_known){&parsed, &row, 1};
     ck_assert_int_eq(store_last_change(s->conn, &before, &e), ERR_OK);
-    ck_assert_int_eq(task_updates_examples(s, &g, false, &e), ERR_CONFLICT);
+    ck_assert_int_eq(task_updates_examples(s, &g, &e), ERR_CONFLICT);
     ck_assert_int_eq(store_last_change(s->conn, &after, &e), ERR_OK);
     ck_assert_int_eq(before, after);
     err_clear(&e);
-    g.profile = text_of("{\"size\":1}");
-    ck_assert_int_eq(task_updates_examples(s, &g, false, &e), ERR_OK);
+    g.profile_before = text_of("{\"size\":1}");
+    ck_assert_int_eq(task_updates_examples(s, &g, &e), ERR_OK);
     ck_assert_uint_eq(g.n_known, 1);
     json_decref(parsed);
 }
 END_TEST
 
+/* ---- before the lock ---- */
+
+static double rows_in_room; /* of the context that was made last, when the write began */
+static int n_begun, n_rows_read;
+
+static int watch(unsigned kind, void *arg, void *statement, void *text)
+{
+    struct task_room *room = arg;
+    (void)kind;
+    (void)statement;
+    if (strncmp(text, "BEGIN", 5) == 0 && !n_begun++)
+        rows_in_room = room->context[TASK_CONTEXT_ROWS];
+    n_rows_read += strstr(text, "FROM task_rows") && strncmp(text, "SELECT", 6) == 0;
+    return 0;
+}
+
+/* The status of a call; what the writer does is watched. */
+static int watched(const char *method, const char *target, const char *body)
+{
+    struct task_room *room;
+    struct session *s = &w.worker->session;
+    sqlite3 *db = ((struct sqlite_conn *)w.serving.writer)->db;
+    ck_assert_int_eq(model_handle_room(recommender_find_task(s->recommender, NULL), &room, &e), ERR_OK);
+    n_begun = n_rows_read = 0;
+    rows_in_room = NAN;
+    (void)sqlite3_trace_v2(db, SQLITE_TRACE_STMT, watch, room);
+    int status = api_world_json(&w, method, target, body, NULL);
+    (void)sqlite3_trace_v2(db, 0, NULL, NULL);
+    return status;
+}
+
+START_TEST(contexts_are_made_before_the_lock_is_taken)
+{
+    ck_assert_int_eq(
+        watched("POST", "/v1/admin/tasks",
+                "{\"tasks\":[{\"id\":\"a\",\"support\":{\"rows\":[" ROW(
+                    1) "]}},"
+                       "{\"id\":\"b\",\"support\":{\"rows\":[" ROW(1) "," ROW(2) "," ROW(3) "]}}]}"),
+        200);
+    ck_assert_int_eq(n_begun, 1);
+    ck_assert_double_eq(rows_in_room, 3);
+    ck_assert_int_eq(watched("PUT", "/v1/admin/tasks/b", "{\"profile\":{\"size\":2}}"), 200);
+    ck_assert_int_eq(n_rows_read, 0);
+    ck_assert_double_eq(rows_in_room, 3);
+    ck_assert_int_eq(watched("POST", "/v1/tasks/b/examples", "{\"rows\":[" ROW(4) "]}"), 200);
+    ck_assert_double_eq(rows_in_room, 4);
+}
+END_TEST
+
+/* Of a task that changed since its context was made, here by the same call, it is made anew. */
+START_TEST(a_task_that_is_named_twice_is_what_was_said_last)
+{
+    char *answer;
+    ck_assert_int_eq(api_world_json(&w, "POST", "/v1/admin/tasks",
+                                    "{\"tasks\":[{\"id\":\"a\",\"support\":{\"rows\":[" ROW(1) "," ROW(
+                                        2) "]}},"
+                                           "{\"id\":\"a\",\"profile\":{\"size\":3}}]}",
+                                    NULL),
+                     200);
+    ck_assert_int_eq(api_world_json(&w, "GET", "/v1/tasks/a", NULL, &answer), 200);
+    ck_assert_ptr_nonnull(strstr(answer, "\"known\":2,\"rows\":2"));
+    ck_assert_ptr_nonnull(strstr(answer, "\"profile\":{\"size\":3}"));
+    mem_free(answer);
+}
+END_TEST
+
 SUITE("server/api for tasks", setup, teardown, {one_time_that_is_far_off_is_warned_of, 1},
-      {rows_checked_with_a_profile_that_is_no_more_are_not_added, 1})
+      {rows_checked_with_a_profile_that_is_no_more_are_not_added, 1},
+      {contexts_are_made_before_the_lock_is_taken, 1}, {a_task_that_is_named_twice_is_what_was_said_last, 1})
