@@ -32,7 +32,7 @@ endif
 AR := ar
 PYTHON ?= /usr/bin/python3
 PKG_CONFIG ?= pkg-config
-LIBS := libmicrohttpd jansson sqlite3 openblas zlib
+LIBS := libmicrohttpd jansson sqlite3 openblas zlib libpng
 LIB_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null)
 LIB_LDLIBS = $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null)
 CHECK_LDLIBS = $(shell $(PKG_CONFIG) --libs check 2>/dev/null)
@@ -70,7 +70,7 @@ ALL_LDFLAGS = -pthread $(filter -fsanitize% --coverage,$(FLAGS_$(MODE))) \
 
 # ---- sources: a new file in a folder is built without an edit here; a new folder is added here, and its arrows to tests/support/rooms ----
 ENGINE_FOLDERS := $(addprefix engine/,format kernels network rank cache train $(addprefix train/,data gradient linear item_item cold_items ranking rating task one_for_all continual image))
-SERVER_FOLDERS := $(addprefix server/,cli http api serving items fields tables data tasks evaluate plot simulate)
+SERVER_FOLDERS := $(addprefix server/,cli http api serving items fields tables data tasks images evaluate plot simulate)
 FOLDERS := base engine $(ENGINE_FOLDERS) store store/sqlite $(SERVER_FOLDERS)
 SRCS := $(sort $(wildcard $(FOLDERS:=/*.c)))
 LIB_SRCS := $(filter-out server/cli/main.c,$(SRCS))

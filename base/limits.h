@@ -67,6 +67,8 @@ enum {
     LIMIT_PAIRS = 1 << 30,      /* item-item weights of a model */
     LIMIT_IMAGE_SIDE = 1024,    /* height or width of an image, in pixels */
     LIMIT_IMAGE_CHANNELS = 4,   /* of an image; red, green, blue and a mask are the most in use */
+    LIMIT_IMAGE_CLASSES = 1000, /* of a task of images */
+    LIMIT_TASK_IMAGES = 1000,   /* known or asked for in one call */
     LIMIT_CONV_CHANNELS = 1024, /* that a layer of convolution gives */
     LIMIT_RECENT = 1024,        /* recent interactions an encoder looks at */
     LIMIT_SCORE_SAMPLES = 1000, /* draws of a context: a generation each */

@@ -109,9 +109,7 @@ void image_model_classes_of_features(const struct image_model *m, const real *fe
                                      size_t n, size_t n_classes, real *workspace, real *weight, real *bias)
 {
     size_t f = m->head.d_features;
-    struct class_head_tape tape;
     real *means = workspace, *counts = means + n_classes * f;
-    class_head_tape_at(&m->head, n_classes, counts + n_classes, &tape);
     memset(means, 0, n_classes * (f + 1) * sizeof *means); /* and the counts behind them */
     for (size_t i = 0; i < n; i++) {
         counts[classes[i]]++;
@@ -121,6 +119,14 @@ void image_model_classes_of_features(const struct image_model *m, const real *fe
     for (size_t k = 0; k < n_classes; k++)
         for (size_t j = 0; j < f; j++)
             means[k * f + j] /= counts[k];
+    image_model_classes_of_means(m, means, n_classes, counts, weight, bias);
+}
+
+void image_model_classes_of_means(const struct image_model *m, const real *means, size_t n_classes,
+                                  real *workspace, real *weight, real *bias)
+{
+    struct class_head_tape tape;
+    class_head_tape_at(&m->head, n_classes, workspace, &tape);
     class_head_forward(&m->head, &m->head_params, means, &tape, weight, bias);
 }
 

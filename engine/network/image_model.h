@@ -58,6 +58,10 @@ void image_model_classes(const struct image_model *m, const real *x, const size_
 void image_model_classes_of_features(const struct image_model *m, const real *features, const size_t *classes,
                                      size_t n, size_t n_classes, real *workspace, real *weight, real *bias);
 
+/* The same from means (K, F); the workspace is that of n = 0 images less K F. */
+void image_model_classes_of_means(const struct image_model *m, const real *means, size_t n_classes,
+                                  real *workspace, real *weight, real *bias);
+
 /* logits (n, K) of images. */
 void image_model_logits(const struct image_model *m, const real *weight, const real *bias, size_t n_classes,
                         const real *x, size_t n, real *workspace, real *logits);

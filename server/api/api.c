@@ -326,7 +326,7 @@ void *api_plan_new(struct api_thread *t, struct request *r, enum api_plan_kind k
     }
     memset(plan, 0, n_zeros);
     plan->of_task = kind == API_PLAN_TASK;
-    if (plan->of_task ? !api_task_id(r, 2, &plan->user) || !api_task_model(t, r, &plan->handle)
+    if (plan->of_task ? !api_task_id(r, 2, &plan->user) || !api_any_task_model(t, r, &plan->handle)
                       : !api_user_id(r, 2, &plan->user) || !api_model(t, r, &plan->handle))
         return NULL;
     plan->served = plan->handle->served;
@@ -335,50 +335,78 @@ void *api_plan_new(struct api_thread *t, struct request *r, enum api_plan_kind k
 
 typedef struct model_handle *find_model_fn(struct recommender *p, const char *name);
 
+static find_model_fn *const find_of[MODEL_KINDS] = {recommender_find, recommender_find_task,
+                                                    recommender_find_images};
+
 /* There is a model, and it answers other calls. */
-static void refuse_other_model(struct request *r, const char *name, bool of_tasks)
+static void refuse_other_model(struct request *r, const char *name, bool for_users, enum model_kind found)
 {
+    static const char *const other[MODEL_KINDS] = {
+        "one for users: ask GET /v1/users/{user}/recommendations of it",
+        "one of tasks: ask POST /v1/tasks/{task}/predictions of it",
+        "one of images: ask POST /v1/tasks/{task}/predictions of it"};
     if (*name)
-        problem_answer(r, PROBLEM_OTHER_MODEL, NULL, "model '%s' is %s", name,
-                       of_tasks ? "one for users: ask GET /v1/users/{user}/recommendations of it"
-                                : "one of tasks: ask POST /v1/tasks/{task}/predictions of it");
+        problem_answer(r, PROBLEM_OTHER_MODEL, NULL, "model '%s' is %s", name, other[found]);
     else
         problem_answer(r, PROBLEM_OTHER_MODEL, NULL,
                        "no model %s is served; GET /v1/models lists those that are",
-                       of_tasks ? "of tasks" : "for users");
+                       for_users ? "for users" : "of tasks");
 }
 
-static bool find_model(struct api_thread *t, struct request *r, bool of_tasks, struct model_handle **handle)
+/* Why none of the wanted kinds was found. */
+static void refuse_model(struct api_thread *t, struct request *r, const char *named, bool for_users)
 {
-    find_model_fn *const find[] = {recommender_find, recommender_find_task};
+    struct recommender *p = t->session.recommender;
+    struct text name = request_param_of(r, "model");
+    if (recommender_lacks(p, named)) {
+        struct err e = {0};
+        (void)err_set(&e, ERR_NOMEM, "no memory for a thread's workspace of the model");
+        problem_answer_err(r, &e);
+        return;
+    }
+    for (int kind = 0; kind < MODEL_KINDS; kind++)
+        if (find_of[kind](p, named)) {
+            refuse_other_model(r, named ? named : "", for_users, (enum model_kind)kind);
+            return;
+        }
+    problem_answer(r, PROBLEM_UNKNOWN_MODEL, NULL, "no model '%.*s' is served", (int)name.len, name.data);
+}
+
+/* A model of one of the kinds from first to last. */
+static bool find_model(struct api_thread *t, struct request *r, enum model_kind first, enum model_kind last,
+                       struct model_handle **handle)
+{
     struct text name = request_param_of(r, "model");
     char text[LIMIT_NAME_BYTES + 1] = "";
     if (name.data && name.len < sizeof text && !memchr(name.data, 0, name.len))
         memcpy(text, name.data, name.len); /* else it stays empty, which no model is named */
     const char *named = name.data ? text : NULL;
-    *handle = find[of_tasks](t->session.recommender, named);
-    if (*handle)
-        return true;
-    if (recommender_lacks(t->session.recommender, named)) {
-        struct err e = {0};
-        (void)err_set(&e, ERR_NOMEM, "no memory for a thread's workspace of the model");
-        problem_answer_err(r, &e);
-    } else if (find[!of_tasks](t->session.recommender, named)) {
-        refuse_other_model(r, text, of_tasks);
-    } else {
-        problem_answer(r, PROBLEM_UNKNOWN_MODEL, NULL, "no model '%.*s' is served", (int)name.len, name.data);
-    }
-    return false;
+    *handle = NULL;
+    for (int kind = (int)first; kind <= (int)last && !*handle; kind++)
+        *handle = find_of[kind](t->session.recommender, named);
+    if (!*handle)
+        refuse_model(t, r, named, first == MODEL_FOR_USERS);
+    return *handle != NULL;
 }
 
 bool api_model(struct api_thread *t, struct request *r, struct model_handle **handle)
 {
-    return find_model(t, r, false, handle);
+    return find_model(t, r, MODEL_FOR_USERS, MODEL_FOR_USERS, handle);
 }
 
 bool api_task_model(struct api_thread *t, struct request *r, struct model_handle **handle)
 {
-    return find_model(t, r, true, handle);
+    return find_model(t, r, MODEL_OF_TASKS, MODEL_OF_TASKS, handle);
+}
+
+bool api_any_task_model(struct api_thread *t, struct request *r, struct model_handle **handle)
+{
+    return find_model(t, r, MODEL_OF_TASKS, MODEL_OF_IMAGES, handle);
+}
+
+bool api_image_only_model(struct api_thread *t, struct request *r, struct model_handle **handle)
+{
+    return find_model(t, r, MODEL_OF_IMAGES, MODEL_OF_IMAGES, handle);
 }
 
 static bool path_id(struct request *r, size_t segment, const char *whose, struct text *id)
@@ -406,6 +434,11 @@ bool api_item_id(struct request *r, size_t segment, struct text *id)
 bool api_task_id(struct request *r, size_t segment, struct text *id)
 {
     return path_id(r, segment, "a task's", id);
+}
+
+bool api_class_id(struct request *r, size_t segment, struct text *id)
+{
+    return path_id(r, segment, "a class's", id);
 }
 
 bool api_bool_param(struct request *r, const char *name, bool *out)

@@ -93,15 +93,19 @@ void api_plan_end(void *plan);
  * 422 of a model of tasks, and returns false when there is none. */
 bool api_model(struct api_thread *t, struct request *r, struct model_handle **handle);
 
-/* The same among the models of tasks. */
+/* The same among the models of tasks that read rows; among those and then the ones of images; and among the
+ * latter alone. */
 bool api_task_model(struct api_thread *t, struct request *r, struct model_handle **handle);
+bool api_any_task_model(struct api_thread *t, struct request *r, struct model_handle **handle);
+bool api_image_only_model(struct api_thread *t, struct request *r, struct model_handle **handle);
 
 /* The {user} segment; answers 400 and returns false when it is no id. */
 bool api_user_id(struct request *r, size_t segment, struct text *id);
 
-/* The {item} and {task} segments likewise. */
+/* The {item}, {task} and {class} segments likewise. */
 bool api_item_id(struct request *r, size_t segment, struct text *id);
 bool api_task_id(struct request *r, size_t segment, struct text *id);
+bool api_class_id(struct request *r, size_t segment, struct text *id);
 
 /* A query parameter that must be true or false; absent: *out stays. */
 bool api_bool_param(struct request *r, const char *name, bool *out);
@@ -133,6 +137,6 @@ route_fn api_recommend_plan, api_recommend_get, api_predict_plan, api_predict_po
     api_health_get, api_ready_get, api_metrics_get, api_openapi_get, api_index_get, api_models_get,
     api_task_predict_plan, api_task_predict_post, api_tasks_predict_post, api_tasks_guess_post,
     api_task_examples_post, api_task_get, api_task_weights_get, api_admin_task_put, api_admin_task_patch,
-    api_admin_task_delete, api_admin_tasks_post;
+    api_admin_task_delete, api_admin_tasks_post, api_admin_class_delete;
 
 #endif

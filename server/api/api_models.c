@@ -52,19 +52,28 @@ static void add_task(struct buf *out, const struct task_spec *t)
     buf_addc(out, ']');
 }
 
+static void add_images(struct buf *out, const struct image_model_spec *m)
+{
+    buf_addf(out, ",\"images\":{\"height\":%zu,\"width\":%zu,\"channels\":%zu,\"range\":[%.9g,%.9g]}",
+             m->images.height, m->images.width, m->images.n_channels, m->least, m->most);
+}
+
 void api_models_get(struct api_thread *t, struct request *r)
 {
     const struct model_handles *handles = recommender_handles(t->session.recommender);
     struct buf *out = request_answer(r, 200, request_json);
     buf_adds(out, "{\"models\":[");
-    for (size_t i = 0; i < handles->n + handles->n_tasks; i++) {
+    for (size_t i = 0; i < model_handles_size(handles); i++) {
         const struct model_spec *spec = &handles->at[i]->model->spec;
-        buf_addf(out, "%s{\"answers_for\":\"%s\"", i ? "," : "", spec->task.present ? "tasks" : "users");
+        buf_addf(out, "%s{\"answers_for\":\"%s\"", i ? "," : "",
+                 model_spec_for_users(spec) ? "users" : "tasks");
         add_text(out, "name", spec->name);
         add_text(out, "version", spec->version);
         add_text(out, "objective", spec->objective->name);
         if (spec->task.present)
             add_task(out, &spec->task);
+        else if (spec->images.present)
+            add_images(out, &spec->images);
         else
             buf_addf(out, ",\"items\":%zu", spec->n_items);
         buf_addc(out, '}');

@@ -49,7 +49,7 @@ void api_index_get(struct api_thread *t, struct request *r)
     buf_addf(out, "{\"name\":\"hypernet\",\"version\":\"%s\",\"openapi\":\"/openapi.json\",\"models\":[",
              HYPERNET_VERSION);
     const struct model_handles *handles = recommender_handles(t->session.recommender);
-    for (size_t i = 0; i < handles->n + handles->n_tasks; i++) {
+    for (size_t i = 0; i < model_handles_size(handles); i++) {
         const struct model_spec *spec = &handles->at[i]->model->spec;
         buf_adds(out, i ? ",{\"name\":" : "{\"name\":");
         buf_add_json_string(out, spec->name, strlen(spec->name));

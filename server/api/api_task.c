@@ -4,6 +4,7 @@
 #include "server/api/api.h"
 
 #include "base/limits.h"
+#include "server/api/api_image.h"
 #include "server/api/batch.h"
 #include "server/api/json_body.h"
 #include "server/api/task_body.h"
@@ -204,8 +205,18 @@ static void write_task(struct api_thread *t, struct request *r, bool patch)
     struct batch b;
     struct known_task part = {.patch = patch};
     struct task_known_reader k;
-    if (!api_task_id(r, 3, &part.g.id) || (!patch && !task_body_new_id(r, part.g.id, NULL)) ||
-        !task_known_reader_init(&k, t, r, &b))
+    struct model_handle *handle;
+    if (!api_task_id(r, 3, &part.g.id) || (!patch && !task_body_new_id(r, part.g.id, NULL)))
+        return;
+    if (!patch) {
+        if (!api_any_task_model(t, r, &handle))
+            return;
+        if (api_image_model(handle)) {
+            api_image_put(t, r, handle, part.g.id);
+            return;
+        }
+    }
+    if (!task_known_reader_init(&k, t, r, &b))
         return;
     json_t *root = json_body_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
     if (!root)
@@ -337,8 +348,12 @@ void api_task_get(struct api_thread *t, struct request *r)
     struct task_room *room;
     struct err e = {0};
     const struct store_task *record = &t->session.task;
-    if (!api_task_id(r, 2, &id) || !api_task_model(t, r, &handle))
+    if (!api_task_id(r, 2, &id) || !api_any_task_model(t, r, &handle))
         return;
+    if (api_image_model(handle)) {
+        api_image_get(t, r, handle, id);
+        return;
+    }
     enum err_code code = read_task_of(t, handle, id, &room, &e);
     if (code == ERR_NOTFOUND)
         problem_answer(r, PROBLEM_UNKNOWN_TASK, NULL, "%s", e.text);

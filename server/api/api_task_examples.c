@@ -2,6 +2,7 @@
  * wrong with a body, or with on_error=skip leaves out the rows that are wrong. */
 #include "server/api/api.h"
 
+#include "server/api/api_image.h"
 #include "server/api/batch.h"
 #include "server/api/json_body.h"
 #include "server/api/task_body.h"
@@ -98,9 +99,16 @@ static void add_examples(struct api_thread *t, struct adding *a, const json_t *r
 void api_task_examples_post(struct api_thread *t, struct request *r)
 {
     struct adding a = {.part = {.known = {0}}};
-    if (!api_task_id(r, 2, &a.part.g.id) || !task_known_reader_init(&a.k, t, r, &a.b) ||
+    struct model_handle *handle;
+    if (!api_task_id(r, 2, &a.part.g.id) || !api_any_task_model(t, r, &handle) ||
         !may_create(t, r, &a.create) || !api_on_error_param(r, &a.skip) ||
         (a.create && !task_body_new_id(r, a.part.g.id, NULL)))
+        return;
+    if (api_image_model(handle)) {
+        api_image_examples(t, r, handle, a.part.g.id, a.create);
+        return;
+    }
+    if (!task_known_reader_init(&a.k, t, r, &a.b))
         return;
     json_t *root = json_body_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
     if (!root)

@@ -2,6 +2,7 @@
  * it in the call. */
 #include "server/api/api.h"
 
+#include "server/api/api_image.h"
 #include "server/api/blended_tasks.h"
 #include "server/api/task_body.h"
 #include "server/http/problem.h"
@@ -28,6 +29,10 @@ static void end_plan(void *plan)
 void api_task_predict_plan(struct api_thread *t, struct request *r)
 {
     struct task_plan *plan = api_plan_new(t, r, API_PLAN_TASK, sizeof *plan, sizeof *plan, end_plan);
+    if (plan && api_image_model(plan->of.handle)) {
+        plan->body.document = api_image_read(r, &plan->of);
+        return;
+    }
     if (!plan || !task_body_read(r, &plan->body))
         return;
     const struct task_query *q = &plan->body.query;
@@ -115,6 +120,10 @@ void api_task_predict_post(struct api_thread *t, struct request *r)
     struct answer answer;
     struct err e = {0};
     bool ok = true;
+    if (api_image_model(plan->of.handle)) {
+        api_image_predict(t, r, &plan->of, plan->body.document);
+        return;
+    }
     enum err_code code = model_handle_room(plan->of.handle, &answer.room, &e);
     problem_list_init(&faults, PROBLEM_LIST_MOST);
     r->faults = &faults;

@@ -64,6 +64,8 @@ static const struct route rows[] = {
      api_admin_task_patch, NULL},
     {"DELETE", "/v1/admin/tasks/{task}", ACCESS_ADMIN, BODY_NONE, no_params, ROUTE_WRITES, NULL,
      api_admin_task_delete, NULL},
+    {"DELETE", "/v1/admin/tasks/{task}/classes/{class}", ACCESS_ADMIN, BODY_NONE, model_params, ROUTE_WRITES,
+     NULL, api_admin_class_delete, NULL},
     {"POST", "/v1/admin/tasks", ACCESS_ADMIN, BODY_JSON_OR_NDJSON, put_tasks_params, ROUTE_WRITES, NULL,
      api_admin_tasks_post, NULL},
     {"GET", "/v1/models", ACCESS_API, BODY_NONE, no_params, ROUTE_INLINE, NULL, api_models_get, NULL},

@@ -43,7 +43,7 @@ static const char new_suffix[] = ".new"; /* of the name under which it is writte
 /* The model that was loaded under a uid, if it is served still. */
 static const struct served_model *model_of(const struct model_set *set, uint64_t uid)
 {
-    for (size_t i = 0; i < set->n + set->n_tasks; i++)
+    for (size_t i = 0; i < model_set_size(set); i++)
         if (set->models[i]->uid == uid)
             return set->models[i];
     return NULL;
@@ -188,6 +188,8 @@ static bool take_line(struct recommender *r, const char **p, const char *last, s
     out->handle = recommender_find(r, name);
     if (!out->handle)
         out->handle = recommender_find_task(r, name);
+    if (!out->handle)
+        out->handle = recommender_find_images(r, name);
     return out->handle != NULL;
 }
 

@@ -17,6 +17,7 @@ static void free_handle(struct model_handle *h)
     mem_free(h->workspace);
     user_encoder_free(h->encoder);
     task_room_free(h->room);
+    image_room_free(h->images);
     mem_free(h);
 }
 
@@ -81,6 +82,13 @@ enum err_code model_handle_room(struct model_handle *h, struct task_room **out, 
     return code;
 }
 
+enum err_code model_handle_images(struct model_handle *h, struct image_room **out, struct err *e)
+{
+    enum err_code code = h->images ? ERR_OK : image_room_new(h->model, &h->images, e);
+    *out = h->images;
+    return code;
+}
+
 /* ---- those of a set ---- */
 
 /* The handle of a loading of a model among n, or NULL. */
@@ -105,23 +113,26 @@ enum err_code model_handles_take(struct model_handles *h, struct model_set *next
 {
     struct model_handle *at[LIMIT_MODELS];
     enum err_code code = ERR_OK;
-    size_t n = 0, n_tasks = 0, n_had = h->n + h->n_tasks;
-    for (size_t i = 0; i < next->n + next->n_tasks; i++) {
+    size_t n = 0, of[MODEL_KINDS] = {0}, n_had = model_handles_size(h);
+    for (size_t i = 0; i < model_set_size(next); i++) {
         enum err_code made = ERR_OK;
-        bool of_tasks = i >= next->n;
-        struct model_handle **to = &at[n + n_tasks];
-        *to = find(h->at, n_had, next->models[i]->uid);
+        struct served_model *served = next->models[i];
+        struct model_handle **to = &at[n];
+        *to = find(h->at, n_had, served->uid);
         if (!*to)
-            made = of_tasks ? new_task_handle(next->models[i], to, e) : new_handle(next->models[i], to, e);
-        if (made)
+            made = served_model_of_tasks(served) ? new_task_handle(served, to, e) : new_handle(served, to, e);
+        if (made) {
             code = made;
-        else
-            *(of_tasks ? &n_tasks : &n) += 1;
+            continue;
+        }
+        of[served_model_kind(served)]++;
+        n++;
     }
-    free_others(h->at, n_had, at, n + n_tasks);
-    memcpy(h->at, at, (n + n_tasks) * sizeof *at);
-    h->n = n;
-    h->n_tasks = n_tasks;
+    free_others(h->at, n_had, at, n);
+    memcpy(h->at, at, n * sizeof *at);
+    h->n = of[MODEL_FOR_USERS];
+    h->n_tasks = of[MODEL_OF_TASKS];
+    h->n_images = of[MODEL_OF_IMAGES];
     h->lacks = code != ERR_OK;
     model_set_unref(h->set); /* last: what was freed used its models */
     h->set = next;
@@ -130,7 +141,7 @@ enum err_code model_handles_take(struct model_handles *h, struct model_set *next
 
 void model_handles_fini(struct model_handles *h)
 {
-    for (size_t i = 0; i < h->n + h->n_tasks; i++)
+    for (size_t i = 0; i < model_handles_size(h); i++)
         free_handle(h->at[i]);
     model_set_unref(h->set);
     memset(h, 0, sizeof *h);
@@ -138,5 +149,5 @@ void model_handles_fini(struct model_handles *h)
 
 struct model_handle *model_handles_of(const struct model_handles *h, const struct served_model *served)
 {
-    return find(h->at, h->n + h->n_tasks, served->uid);
+    return find(h->at, model_handles_size(h), served->uid);
 }

@@ -8,6 +8,7 @@
 #define SERVER_SERVING_MODEL_HANDLE_H
 
 #include "base/err.h"
+#include "server/images/image_room.h"
 #include "server/serving/model_set.h"
 #include "server/serving/user_weights.h"
 #include "server/tasks/task_room.h"
@@ -21,6 +22,7 @@ struct model_handle {
     unsigned items_version;
     struct user_encoder *encoder; /* NULL: not asked for yet */
     struct task_room *room;       /* of a model of tasks, which has nothing else: as the encoder */
+    struct image_room *images;    /* the same of a model of images */
 };
 
 /* The item snapshot that is the newest at the time of the call, valid until the next call. */
@@ -32,14 +34,21 @@ enum err_code model_handle_encoder(struct model_handle *h, struct user_encoder *
 
 /* The thread's room for tasks of such a model. */
 enum err_code model_handle_room(struct model_handle *h, struct task_room **out, struct err *e) ERR_MUST_CHECK;
+enum err_code model_handle_images(struct model_handle *h, struct image_room **out,
+                                  struct err *e) ERR_MUST_CHECK;
 
 /* The handles of a thread: those of one set. All zeros: of none. */
 struct model_handles {
     struct model_set *set;                 /* the thread's reference */
-    size_t n, n_tasks;                     /* as many as the set has, or fewer: `lacks` */
-    struct model_handle *at[LIMIT_MODELS]; /* (n + n_tasks) in the set's order */
+    size_t n, n_tasks, n_images;           /* as many as the set has, or fewer: `lacks` */
+    struct model_handle *at[LIMIT_MODELS]; /* (model_handles_size) in the set's order */
     bool lacks;                            /* there was no memory for the others */
 };
+
+static inline size_t model_handles_size(const struct model_handles *h)
+{
+    return h->n + h->n_tasks + h->n_images;
+}
 
 /* Goes over to the next set, of which it gets the caller's reference: handles of models that stay (their
  * uids tell) are kept, the others freed or made. ERR_NOMEM: some could not be made and are missing until it

@@ -122,27 +122,28 @@ struct item_snapshot *served_model_items(struct served_model *m, unsigned *versi
 
 /* ---- sets ---- */
 
-static void add(struct model_set *set, struct served_model *m, bool of_tasks)
+static void add(struct model_set *set, struct served_model *m, enum model_kind kind)
 {
-    if (!m || served_model_of_tasks(m) != of_tasks)
+    size_t *const counts[MODEL_KINDS] = {&set->n, &set->n_tasks, &set->n_images};
+    if (!m || served_model_kind(m) != kind)
         return;
     atomic_fetch_add_explicit(&m->n_refs, 1, memory_order_relaxed);
-    set->models[set->n + set->n_tasks] = m;
-    *(of_tasks ? &set->n_tasks : &set->n) += 1;
+    set->models[model_set_size(set)] = m;
+    *counts[kind] += 1;
 }
 
 enum err_code model_set_new(const struct model_set *old, const struct served_model *gone,
                             struct served_model *added, struct model_set **out, struct err *e)
 {
-    size_t n = old ? old->n + old->n_tasks : 0;
+    size_t n = old ? model_set_size(old) : 0;
     struct model_set *set = mem_zalloc_array(1, sizeof *set + (n + 1) * sizeof set->models[0]);
     if (!set)
         return err_set(e, ERR_NOMEM, "no memory for a set of models");
     atomic_init(&set->n_refs, 1);
-    for (int of_tasks = 0; of_tasks < 2; of_tasks++) {
+    for (int kind = 0; kind < MODEL_KINDS; kind++) {
         for (size_t i = 0; i < n; i++)
-            add(set, old->models[i] == gone ? NULL : old->models[i], of_tasks);
-        add(set, added, of_tasks);
+            add(set, old->models[i] == gone ? NULL : old->models[i], (enum model_kind)kind);
+        add(set, added, (enum model_kind)kind);
     }
     *out = set;
     return ERR_OK;
@@ -158,7 +159,7 @@ void model_set_unref(struct model_set *set)
 {
     if (!set || atomic_fetch_sub_explicit(&set->n_refs, 1, memory_order_acq_rel) != 1)
         return;
-    for (size_t i = 0; i < set->n + set->n_tasks; i++)
+    for (size_t i = 0; i < model_set_size(set); i++)
         served_model_unref(set->models[i]);
     mem_free(set);
 }
@@ -179,6 +180,11 @@ struct served_model *model_set_find(const struct model_set *set, const char *nam
 struct served_model *model_set_find_task(const struct model_set *set, const char *name)
 {
     return find(set->models + set->n, set->n_tasks, name);
+}
+
+struct served_model *model_set_find_images(const struct model_set *set, const char *name)
+{
+    return find(set->models + set->n + set->n_tasks, set->n_images, name);
 }
 
 /* ---- keys ---- */

@@ -61,10 +61,11 @@ struct item_snapshot *served_model_items(struct served_model *m, unsigned *versi
 
 struct model_set {
     atomic_size_t n_refs;
-    size_t n;       /* models that answer for users */
-    size_t n_tasks; /* models of tasks */
-    /* (n + n_tasks) those for users, then those of tasks, each in the order in which they were added; names
-     * are distinct */
+    size_t n;        /* models that answer for users */
+    size_t n_tasks;  /* models of tasks that read rows */
+    size_t n_images; /* models of tasks of images */
+    /* (model_set_size) those for users, then those of tasks, then those of images, each in the order in which
+     * they were added; names are distinct */
     struct served_model *models[];
 };
 
@@ -78,11 +79,25 @@ void model_set_unref(struct model_set *set); /* NULL is allowed */
 /* The model for users of a name, the first one for NULL; or NULL. And the same among those of tasks. */
 struct served_model *model_set_find(const struct model_set *set, const char *name);
 struct served_model *model_set_find_task(const struct model_set *set, const char *name);
+struct served_model *model_set_find_images(const struct model_set *set, const char *name);
 
-/* Whether a model is one of tasks: it has neither items nor users. */
+static inline size_t model_set_size(const struct model_set *set)
+{
+    return set->n + set->n_tasks + set->n_images;
+}
+
+enum model_kind { MODEL_FOR_USERS, MODEL_OF_TASKS, MODEL_OF_IMAGES, MODEL_KINDS };
+
+static inline enum model_kind served_model_kind(const struct served_model *m)
+{
+    const struct model_spec *spec = &m->model->spec;
+    return spec->images.present ? MODEL_OF_IMAGES : spec->task.present ? MODEL_OF_TASKS : MODEL_FOR_USERS;
+}
+
+/* Whether a model is one of tasks, of rows or of images: it has neither items nor users. */
 static inline bool served_model_of_tasks(const struct served_model *m)
 {
-    return m->model->spec.task.present;
+    return served_model_kind(m) != MODEL_FOR_USERS;
 }
 
 /* ---- keys of the weight cache: uid, kind, id ---- */

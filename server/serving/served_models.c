@@ -47,10 +47,11 @@ static void publish_models(struct serving *s, struct model_set *next)
 static enum err_code check_room(const struct model_set *set, const char *path, const struct model *m,
                                 struct err *e)
 {
-    if (model_set_find(set, m->spec.name) || model_set_find_task(set, m->spec.name))
+    if (model_set_find(set, m->spec.name) || model_set_find_task(set, m->spec.name) ||
+        model_set_find_images(set, m->spec.name))
         return err_set(e, ERR_CONFLICT, "%s: a model named '%s' is served already; names must differ", path,
                        m->spec.name);
-    if (set->n + set->n_tasks == LIMIT_MODELS)
+    if (model_set_size(set) == LIMIT_MODELS)
         return err_set(e, ERR_LIMIT, "%s: at most %d models are served by one process", path, LIMIT_MODELS);
     return ERR_OK;
 }
@@ -58,11 +59,11 @@ static enum err_code check_room(const struct model_set *set, const char *path, c
 static enum err_code check_model(struct serving *s, const char *path, const struct model *m, struct err *e)
 {
     char names[OBJECTIVE_LIST_BYTES];
-    if (!model_spec_for_users(&m->spec) && !m->spec.task.present)
+    if (!model_spec_for_users(&m->spec) && !m->spec.task.present && !m->spec.images.present)
         return err_set(
             e, ERR_INVALID,
             "%s: its objective is %s, and it reads no rows of a table; %s models answer for users, "
-            "and those of `hypernet train --rows` for tasks",
+            "and those of `hypernet train --rows` and `--images` for tasks",
             path, m->spec.objective->name, objective_list(objective_is_for_users, " and ", names));
     struct model_set *set = serving_models(s);
     enum err_code code = check_room(set, path, m, e);
@@ -349,8 +350,10 @@ static enum err_code remove_model(struct serving *s, const char *name, uint64_t 
     if (!gone)
         gone = model_set_find_task(set, name);
     if (!gone)
+        gone = model_set_find_images(set, name);
+    if (!gone)
         return err_set(e, ERR_NOTFOUND, "no model '%s' is served", name);
-    if (set->n + set->n_tasks == 1)
+    if (model_set_size(set) == 1)
         return err_set(e, ERR_CONFLICT, "'%s' is the only model that is served; add another one first", name);
     *uid = gone->uid;
     enum err_code code = model_set_new(set, gone, NULL, &next, e);
@@ -514,7 +517,7 @@ void serving_drop_task(struct serving *s, struct text id, int64_t change)
 {
     char key[MODEL_KEY_BYTES];
     struct model_set *set = serving_models(s);
-    for (size_t i = set->n; i < set->n + set->n_tasks; i++)
+    for (size_t i = set->n; i < model_set_size(set); i++)
         weights_cache_drop_older(s->cache, key, model_key(set->models[i]->uid, WEIGHTS_OF_TASK, id, key),
                                  change);
     model_set_unref(set);

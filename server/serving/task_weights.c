@@ -1,6 +1,7 @@
 /* A state is bytes to the cache, which counts reals. */
 #include "server/serving/task_weights.h"
 
+#include "server/serving/image_tasks.h"
 #include "server/serving/task_contexts.h"
 
 #include <string.h>
@@ -28,6 +29,8 @@ static enum err_code make_prior(struct model_handle *handle, struct weights **ou
 {
     struct task_room *room;
     struct task_state state;
+    if (handle->model->spec.images.present)
+        return err_set(e, ERR_NOTFOUND, "of images nothing is known before some of each class are");
     enum err_code code = model_handle_room(handle, &room, e);
     if (code)
         return code;
@@ -42,6 +45,8 @@ static enum err_code make_task(struct session *t, struct model_handle *handle, s
 {
     struct task_room *room;
     struct task_state state;
+    if (handle->model->spec.images.present)
+        return image_tasks_weights(t, handle, task, out, e);
     enum err_code code = store_snapshot_begin(t->conn, e);
     if (code)
         return code;

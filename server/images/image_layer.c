@@ -1,0 +1,53 @@
+#include "server/images/image_layer.h"
+
+#include <string.h>
+
+struct head {
+    uint64_t n_classes, n_known;
+};
+
+size_t image_layer_bytes(const struct image_context *c)
+{
+    size_t n = sizeof(struct head) + c->n * ((c->d_features + 1) * sizeof(real) + sizeof(uint32_t));
+    for (size_t k = 0; k < c->n; k++)
+        n += c->classes[k].name_len;
+    return n;
+}
+
+void image_layer_write(const struct image_model *m, const struct image_context *c, real *workspace,
+                       void *bytes)
+{
+    size_t f = c->d_features;
+    const struct head head = {c->n, image_context_known(c)};
+    real *weight = (real *)(void *)((char *)bytes + sizeof head), *bias = weight + c->n * f,
+         *means = workspace;
+    uint32_t *name_end = (uint32_t *)(void *)(bias + c->n), at = 0;
+    char *names = (char *)(name_end + c->n);
+    memcpy(bytes, &head, sizeof head);
+    for (size_t k = 0; k < c->n; k++) {
+        const struct image_class *class = &c->classes[k];
+        for (size_t j = 0; j < f; j++)
+            means[k * f + j] = (real)(class->sum[j] / class->n);
+        memcpy(names + at, class->name, class->name_len);
+        name_end[k] = at += (uint32_t) class->name_len;
+    }
+    image_model_classes_of_means(m, means, c->n, workspace + c->n * f, weight, bias);
+}
+
+void image_layer_read(const struct image_model *m, const void *bytes, struct image_layer *out)
+{
+    struct head head;
+    memcpy(&head, bytes, sizeof head);
+    out->n_classes = (size_t)head.n_classes;
+    out->n_known = (size_t)head.n_known;
+    out->weight = (const real *)(const void *)((const char *)bytes + sizeof head);
+    out->bias = out->weight + out->n_classes * m->head.d_features;
+    out->name_end = (const uint32_t *)(const void *)(out->bias + out->n_classes);
+    out->names = (const char *)(out->name_end + out->n_classes);
+}
+
+struct text image_layer_name(const struct image_layer *l, size_t k)
+{
+    size_t from = k ? l->name_end[k - 1] : 0;
+    return (struct text){l->names + from, l->name_end[k] - from};
+}

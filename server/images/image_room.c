@@ -1,0 +1,108 @@
+#include "server/images/image_room.h"
+
+#include "base/mem.h"
+
+#include <math.h>
+
+enum err_code image_room_new(const struct model *m, struct image_room **out, struct err *e)
+{
+    struct image_room *r = mem_zalloc_array(1, sizeof *r);
+    if (!r)
+        return err_set(e, ERR_NOMEM, "no memory for a thread's workspace");
+    r->model = m;
+    image_model_view(&m->spec, &m->params, &r->view);
+    r->mark = image_context_mark(&m->spec, &m->params);
+    r->context.d_features = r->view.head.d_features;
+    r->x = mem_alloc_array(m->spec.d_item, sizeof *r->x);
+    r->features = mem_alloc_array(r->view.head.d_features, sizeof *r->features);
+    r->conv = mem_alloc_array(conv_workspace_len(&r->view.images), sizeof *r->conv);
+    if (!r->x || !r->features || !r->conv) {
+        image_room_free(r);
+        return err_set(e, ERR_NOMEM, "no memory for an image of %zu numbers", m->spec.d_item);
+    }
+    *out = r;
+    return ERR_OK;
+}
+
+void image_room_free(struct image_room *r)
+{
+    if (!r)
+        return;
+    image_context_fini(&r->context);
+    mem_free(r->x);
+    mem_free(r->features);
+    mem_free(r->conv);
+    mem_free(r->workspace);
+    mem_free(r->layer);
+    mem_free(r);
+}
+
+enum err_code image_room_features(struct image_room *r, const json_t *image, struct image_place *where,
+                                  struct err *e)
+{
+    enum err_code code = image_pixels_read(&r->model->spec.images, image, r->x, where, e);
+    if (!code)
+        conv_features(&r->view.images, &r->view.conv, r->x, 1, r->conv, r->features);
+    return code;
+}
+
+enum err_code image_room_layer(struct image_room *r, void *bytes, struct err *e)
+{
+    size_t n = image_model_classes_len(&r->view, 0, r->context.n);
+    if (n > r->workspace_len) {
+        mem_free(r->workspace);
+        r->workspace_len = 0;
+        r->workspace = mem_alloc_array(n, sizeof *r->workspace);
+        if (!r->workspace)
+            return err_set(e, ERR_NOMEM, "no memory for a layer of %zu classes", r->context.n);
+        r->workspace_len = n;
+    }
+    image_layer_write(&r->view, &r->context, r->workspace, bytes);
+    return ERR_OK;
+}
+
+enum err_code image_room_own_layer(struct image_room *r, struct image_layer *out, struct err *e)
+{
+    size_t n = image_layer_bytes(&r->context);
+    if (n > r->layer_bytes) {
+        mem_free(r->layer);
+        r->layer_bytes = 0;
+        r->layer = mem_alloc_aligned(n, 1);
+        if (!r->layer)
+            return err_set(e, ERR_NOMEM, "no memory for a layer of %zu classes", r->context.n);
+        r->layer_bytes = n;
+    }
+    enum err_code code = image_room_layer(r, r->layer, e);
+    if (!code)
+        image_layer_read(&r->view, r->layer, out);
+    return code;
+}
+
+void image_room_answer(const struct image_room *r, const struct image_layer *l, double *probabilities,
+                       struct image_answer *out)
+{
+    size_t f = r->view.head.d_features;
+    double most = -INFINITY, sum = 0, square = 0;
+    out->best = 0;
+    for (size_t k = 0; k < l->n_classes; k++) {
+        double logit = (double)l->bias[k];
+        for (size_t j = 0; j < f; j++)
+            logit += (double)l->weight[k * f + j] * (double)r->features[j];
+        probabilities[k] = logit;
+        if (logit > most) {
+            most = logit;
+            out->best = k;
+        }
+    }
+    for (size_t j = 0; j < f; j++)
+        square += (double)r->features[j] * (double)r->features[j];
+    for (size_t k = 0; k < l->n_classes; k++)
+        sum += exp(probabilities[k] - most);
+    out->novelty = exp((double)*r->view.head_params.scale) * square - (most + log(sum));
+    out->entropy = 0;
+    for (size_t k = 0; k < l->n_classes; k++) {
+        probabilities[k] = exp(probabilities[k] - most) / sum;
+        if (probabilities[k] > 0)
+            out->entropy -= probabilities[k] * log(probabilities[k]);
+    }
+}

@@ -1,0 +1,368 @@
+#include "server/serving/image_tasks.h"
+
+#include "base/limits.h"
+#include "base/mem.h"
+
+#include <string.h>
+
+static struct store_context_key key_of(const struct model *m)
+{
+    return (struct store_context_key){m->spec.name, m->spec.version, "task"};
+}
+
+/* ---- stored rows ---- */
+
+/* A row as it is stored; false: none of an image. */
+static bool read_row(const json_t *row, struct text *class, const json_t **image)
+{
+    const json_t *name = json_object_get(row, "class");
+    *image = json_object_get(row, "image");
+    *class = (struct text){json_string_value(name), json_string_length(name)};
+    return class->data && *image;
+}
+
+struct rows {
+    struct image_room *room;
+    enum err_code code;
+    struct err *e;
+};
+
+/* An image that the model cannot read, of another size, is not known to it. */
+static enum err_code know(struct image_room *room, struct text class, const json_t *image, struct err *e)
+{
+    struct image_place where;
+    struct err why = {0};
+    enum err_code code = image_room_features(room, image, &where, &why);
+    if (code == ERR_INVALID)
+        return ERR_OK;
+    return code ? err_copy(e, &why) : image_context_add(&room->context, class, room->features, e);
+}
+
+static bool take_row(void *arg, int64_t number, struct text text)
+{
+    struct rows *r = arg;
+    struct text class;
+    const json_t *image;
+    (void)number;
+    json_t *row = json_loadb(text.data, text.len, 0, NULL);
+    if (!row)
+        r->code = err_set(r->e, ERR_NOMEM, "no memory for what is stored of a task");
+    else if (read_row(row, &class, &image))
+        r->code = know(r->room, class, image, r->e);
+    json_decref(row);
+    return r->code == ERR_OK;
+}
+
+static enum err_code read_rows(struct store_conn *c, struct text id, struct image_room *room, struct err *e)
+{
+    struct rows rows = {room, ERR_OK, e};
+    image_context_clear(&room->context);
+    enum err_code code = store_each_task_row(c, id, take_row, &rows, e);
+    return code ? code : rows.code;
+}
+
+/* ---- contexts ---- */
+
+enum err_code image_tasks_load(struct session *t, struct store_conn *c, struct model_handle *handle,
+                               struct text id, struct image_room **room, struct err *e)
+{
+    const struct store_context_key key = key_of(handle->model);
+    const struct store_task *record = &t->task;
+    bool fits = false;
+    enum err_code code = model_handle_images(handle, room, e);
+    if (!code)
+        code = store_read_task(c, id, &key, &t->task, e);
+    if (code)
+        return code;
+    bool usable = record->context_given || (!record->keeps_rows && record->n_rows == 0) ||
+                  record->context_revision >= record->revision;
+    if (usable && record->context.len)
+        code = image_context_read(&(*room)->context, (*room)->mark, record->context.data, record->context.len,
+                                  &fits, e);
+    return code || fits ? code : read_rows(c, id, *room, e);
+}
+
+static enum err_code put_context(struct session *t, const struct image_room *room, struct text id,
+                                 int64_t revision, bool given, struct err *e)
+{
+    const struct store_context_key key = key_of(room->model);
+    struct buf bytes;
+    buf_init(&bytes, LIMIT_CONTEXT_BYTES);
+    image_context_write(&room->context, room->mark, &bytes);
+    enum err_code code = ERR_OK;
+    if (bytes.failed)
+        code = err_set(e, ERR_LIMIT, "what is known of %zu classes takes more than %d MB", room->context.n,
+                       LIMIT_CONTEXT_BYTES >> 20);
+    else
+        code = store_put_task_context(t->writer, &key, id, revision, given, bytes.data, bytes.len, e);
+    buf_fini(&bytes);
+    return code;
+}
+
+/* ---- registrations ---- */
+
+/* What the store has of a task before a write. */
+struct before {
+    bool there, keeps_rows;
+    int64_t n_rows;
+};
+
+static enum err_code read_before(struct session *t, struct text id, struct before *out, struct err *e)
+{
+    struct err why = {0};
+    *out = (struct before){false, false, 0};
+    enum err_code code = store_read_task(t->writer, id, NULL, &t->task, &why);
+    if (code && code != ERR_NOTFOUND)
+        return err_copy(e, &why);
+    if (!code)
+        *out = (struct before){true, t->task.keeps_rows, t->task.n_rows};
+    return ERR_OK;
+}
+
+/* Takes what comes into the context of one model, which has what was known. */
+static enum err_code add_known(const struct image_registration *g, const struct model_handle *handle,
+                               struct image_room *room, struct err *e)
+{
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; i < g->n && !code; i++)
+        code = handle == g->handle
+                   ? image_context_add(&room->context, g->known[i].class, g->known[i].features, e)
+                   : know(room, g->known[i].class, g->known[i].image, e);
+    return code;
+}
+
+static enum err_code make_context(struct session *t, struct model_handle *handle,
+                                  struct image_registration *g, bool starts_anew, struct err *e)
+{
+    struct image_room *room;
+    enum err_code code = model_handle_images(handle, &room, e);
+    if (!code && starts_anew)
+        image_context_clear(&room->context);
+    else if (!code)
+        code = image_tasks_load(t, t->writer, handle, g->id, &room, e);
+    if (!code)
+        code = add_known(g, handle, room, e);
+    if (!code && handle == g->handle) {
+        g->n_known = image_context_known(&room->context);
+        g->n_classes = room->context.n;
+    }
+    return code;
+}
+
+/* Contexts are made before the task changes: what is stored is then what was known until now. */
+static enum err_code put_contexts(struct session *t, struct image_registration *g, struct err *e)
+{
+    const struct model_handles *h = recommender_handles(t->recommender);
+    enum err_code code = ERR_OK;
+    for (size_t i = h->n + h->n_tasks; i < model_handles_size(h) && !code; i++)
+        code = put_context(t, h->at[i]->images, g->id, g->revision, !g->keeps_rows, e);
+    return code;
+}
+
+static enum err_code make_contexts(struct session *t, struct image_registration *g, bool starts_anew,
+                                   struct err *e)
+{
+    const struct model_handles *h = recommender_handles(t->recommender);
+    enum err_code code = ERR_OK;
+    for (size_t i = h->n + h->n_tasks; i < model_handles_size(h) && !code; i++)
+        code = make_context(t, h->at[i], g, starts_anew, e);
+    return code;
+}
+
+/* The row of the task: new, replaced, or with a new revision. */
+static enum err_code put_task(struct session *t, struct image_registration *g, const struct before *was,
+                              struct err *e)
+{
+    const struct text none = {NULL, 0};
+    if (!g->replaces && was->there) {
+        g->keeps_rows = was->keeps_rows;
+        return store_touch_task(t->writer, g->id, &g->revision, e);
+    }
+    if (!was->there && !g->create)
+        return err_set(e, ERR_NOTFOUND, "no task '%.*s'", (int)g->id.len, g->id.data);
+    enum err_code code = store_put_task(t->writer, g->id, none, g->keeps_rows, &g->revision, &g->created, e);
+    if (!code && was->there)
+        code = store_clear_task(t->writer, g->id, STORE_CLEAR_ALL, e);
+    return code;
+}
+
+static enum err_code add_rows(struct session *t, const struct image_registration *g, struct err *e)
+{
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; i < g->n && !code; i++)
+        code = store_add_task_row(t->writer, g->id, g->known[i].row, e);
+    return code;
+}
+
+static enum err_code register_task(struct session *t, struct image_registration *g, struct err *e)
+{
+    struct before was;
+    enum err_code code = read_before(t, g->id, &was, e);
+    bool anew = g->replaces || !was.there;
+    size_t n_before = anew ? 0 : (size_t)was.n_rows;
+    if (!code && n_before + g->n > LIMIT_TASK_ROWS)
+        code = err_set(e, ERR_LIMIT, "task '%.*s' has %zu images; with %zu more it would have more than %d",
+                       (int)g->id.len, g->id.data, n_before, g->n, LIMIT_TASK_ROWS);
+    if (!code && (was.there || g->create))
+        code = make_contexts(t, g, anew, e);
+    if (!code)
+        code = put_task(t, g, &was, e);
+    if (!code)
+        code = put_contexts(t, g, e);
+    if (!code && g->keeps_rows)
+        code = add_rows(t, g, e);
+    g->n_rows = g->keeps_rows ? n_before + g->n : 0;
+    return code;
+}
+
+enum err_code image_tasks_register(struct session *t, struct image_registration *g, struct err *e)
+{
+    enum err_code code = session_begin_write(t, e);
+    if (code)
+        return code;
+    code = session_end_write(t, register_task(t, g, e), e);
+    if (code)
+        return code;
+    serving_drop_task(t->serving, g->id, g->revision);
+    COUNTER_ADD(t->counters, task_registrations, g->replaces);
+    COUNTER_ADD(t->counters, task_examples, g->replaces ? 0 : g->n);
+    return ERR_OK;
+}
+
+/* ---- a class that goes ---- */
+
+/* Rows that stay, one after the other with their lengths in front. */
+struct staying {
+    struct text class;
+    struct buf rows;
+    enum err_code code;
+    struct err *e;
+};
+
+static bool keep_row(void *arg, int64_t number, struct text text)
+{
+    struct staying *s = arg;
+    struct text class;
+    const json_t *image;
+    (void)number;
+    json_t *row = json_loadb(text.data, text.len, 0, NULL);
+    if (!row)
+        s->code = err_set(s->e, ERR_NOMEM, "no memory for what is stored of a task");
+    else if (!read_row(row, &class, &image) || class.len != s->class.len ||
+             memcmp(class.data, s->class.data, class.len) != 0) {
+        buf_add(&s->rows, (const char *)&text.len, sizeof text.len);
+        buf_add(&s->rows, text.data, text.len);
+    }
+    json_decref(row);
+    return s->code == ERR_OK;
+}
+
+/* The rows of other classes take the place of all rows. */
+static enum err_code replace_rows(struct session *t, struct text id, struct text class, struct err *e)
+{
+    struct staying s = {.class = class, .e = e};
+    buf_init(&s.rows, SIZE_MAX / 2);
+    enum err_code code = store_each_task_row(t->writer, id, keep_row, &s, e);
+    code = code ? code : s.code;
+    if (!code && s.rows.failed)
+        code = err_set(e, ERR_NOMEM, "no memory for the rows of a task");
+    if (!code)
+        code = store_clear_task(t->writer, id, STORE_CLEAR_INTERACTIONS, e);
+    for (size_t at = 0; at < s.rows.len && !code;) {
+        size_t len;
+        memcpy(&len, s.rows.data + at, sizeof len);
+        at += sizeof len;
+        code = store_add_task_row(t->writer, id, (struct text){s.rows.data + at, len}, e);
+        at += len;
+    }
+    buf_fini(&s.rows);
+    return code;
+}
+
+/* Of all models; *found: one knew the class. */
+static enum err_code remove_from_contexts(struct session *t, struct text id, struct text class, bool *found,
+                                          struct err *e)
+{
+    const struct model_handles *h = recommender_handles(t->recommender);
+    enum err_code code = ERR_OK;
+    for (size_t i = h->n + h->n_tasks; i < model_handles_size(h) && !code; i++) {
+        struct image_room *room;
+        code = image_tasks_load(t, t->writer, h->at[i], id, &room, e);
+        long k = code ? -1 : image_context_find(&room->context, class);
+        if (k >= 0)
+            image_context_remove(&room->context, (size_t)k);
+        *found = *found || k >= 0;
+    }
+    return code;
+}
+
+static enum err_code forget_class(struct session *t, struct image_registration *g, struct text class,
+                                  struct err *e)
+{
+    struct before was;
+    bool found = false;
+    enum err_code code = remove_from_contexts(t, g->id, class, &found, e);
+    if (!code && !found)
+        code = err_set(e, ERR_NOTFOUND, "task '%.*s' has no class '%.*s'", (int)g->id.len, g->id.data,
+                       (int)class.len, class.data);
+    if (!code)
+        code = read_before(t, g->id, &was, e);
+    if (!code)
+        code = put_task(t, g, &was, e);
+    if (!code)
+        code = put_contexts(t, g, e);
+    return code || !g->keeps_rows ? code : replace_rows(t, g->id, class, e);
+}
+
+enum err_code image_tasks_forget_class(struct session *t, struct model_handle *handle, struct text id,
+                                       struct text class, struct err *e)
+{
+    struct image_registration g = {.id = id, .handle = handle};
+    enum err_code code = session_begin_write(t, e);
+    if (code)
+        return code;
+    code = session_end_write(t, forget_class(t, &g, class, e), e);
+    if (!code)
+        serving_drop_task(t->serving, id, g.revision);
+    return code;
+}
+
+/* ---- weights ---- */
+
+static enum err_code to_weights(struct image_room *room, struct weights **out, struct err *e)
+{
+    real *theta;
+    uint32_t *seen;
+    size_t n = (image_layer_bytes(&room->context) + sizeof *theta - 1) / sizeof *theta;
+    if (room->context.n < 2)
+        return err_set(e, ERR_INVALID,
+                       "the model knows images of %zu class%s of the task; it takes two at least",
+                       room->context.n, room->context.n == 1 ? "" : "es");
+    *out = weights_new(n, 0, &theta, &seen);
+    if (!*out)
+        return err_set(e, ERR_NOMEM, "no memory for a task's layer");
+    enum err_code code = image_room_layer(room, theta, e);
+    if (code) {
+        weights_unref(*out);
+        *out = NULL;
+    }
+    return code;
+}
+
+enum err_code image_tasks_weights(struct session *t, struct model_handle *handle, struct text id,
+                                  struct weights **out, struct err *e)
+{
+    struct image_room *room;
+    enum err_code code = store_snapshot_begin(t->conn, e);
+    if (code)
+        return code;
+    code = image_tasks_load(t, t->conn, handle, id, &room, e);
+    store_snapshot_end(t->conn);
+    if (!code)
+        code = to_weights(room, out, e);
+    if (code)
+        return code;
+    (*out)->revision = t->task.revision;
+    (*out)->owner = serving_task_owner(t->task.key);
+    return ERR_OK;
+}

@@ -1,0 +1,303 @@
+"""Tasks of images: a few images of each class make a task at once; what comes is added, what goes is gone, a kill loses nothing, and what
+is refused says where it is wrong and leaves no trace."""
+import base64
+import os
+import struct
+import sys
+import unittest
+import zlib
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import hn
+import shops
+import strokes
+
+ADMIN = "/v1/admin/tasks/"
+LEARNED, ALL, EACH = 24, 30, 10
+SIDE = strokes.SIDE
+JSON_OF = {"Content-Type": "application/json"}
+
+
+def png(image, depth=8, kind=0, width=None, height=None, body=None):
+    """A PNG of rows of values from 0 to 255; kind 0: grey, 2: red, green, blue."""
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    raw = b"".join(b"\0" + b"".join(bytes([v]) * (3 if kind == 2 else 1) for v in row) for row in image)
+    head = struct.pack(">IIBBBBB", width or len(image[0]), height or len(image), depth, kind, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(raw) if body is None else body) + chunk(b"IEND", b"")
+    return base64.b64encode(data).decode()
+
+
+class Glyphs:
+    def __init__(self):
+        self.folder = hn.temporary_folder()
+        hn.filled_once(self.folder, "glyphs", self._fill)
+        self.model = self.folder + "/glyphs.hn"
+        self.classes = strokes.characters(ALL, EACH)
+
+    @staticmethod
+    def _fill(folder):
+        strokes.write_set(folder, "train", strokes.characters(ALL, EACH)[:LEARNED])
+        hn.run("train", "--images", folder + "/train_images.npy", "--classes", folder + "/train_classes.npy", "--episodes", 40,
+               "--out", folder + "/glyphs.hn", "--name", "glyphs", "--model-version", "1", "--threads", 1)
+
+    def support(self, classes="abcde", n=3, form=lambda image: image):
+        """n images of each new class, and the name of each."""
+        drawn = [(form(image), name) for k, name in enumerate(classes) for image in self.classes[LEARNED + k][:n]]
+        return {"images": [image for image, _ in drawn], "classes": [name for _, name in drawn]}
+
+    def asked(self, k=0, n=2):
+        return self.classes[LEARNED + k][-n:]
+
+
+_glyphs = None
+
+
+class Case(hn.Case):
+    @classmethod
+    def setUpClass(cls):
+        global _glyphs
+        _glyphs = _glyphs or Glyphs()
+        cls.glyphs = _glyphs
+        cls.server = hn.Server(models=[cls.glyphs.model])
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.stop()
+
+    def put(self, task, support, server=None, **rest):
+        return (server or self.server).admin("PUT", ADMIN + task, {"support": support, **rest})
+
+    def predict(self, task, images, server=None, params=None, **rest):
+        return (server or self.server).request("POST", f"/v1/tasks/{task}/predictions", {"images": images, **rest}, params=params)
+
+    def predicted(self, *args, **rest):
+        answer = self.predict(*args, **rest)
+        self.assertEqual(answer.status, 200, answer)
+        return answer.json["predictions"]
+
+    def refused(self, answer, status, pointer, text):
+        self.assertEqual(answer.status, status, answer)
+        self.assertEqual(answer.json.get("pointer"), pointer, answer)
+        self.assertIn(text, answer.json["detail"])
+
+
+class Tasks(Case):
+    def test_a_task_of_new_classes_is_answered_from_a_few_images_of_each(self):
+        told = self.put("alphabet", self.glyphs.support())
+        self.assertEqual(told.status, 201, told)
+        self.assertEqual((told.json["known"], told.json["rows"], told.json["classes"]), (15, 15, 5))
+        right = 0
+        for k, name in enumerate("abcde"):
+            for p in self.predicted("alphabet", self.glyphs.asked(k)):
+                self.assertEqual(list(p["probabilities"]), list("abcde"))
+                self.assertAlmostEqual(sum(p["probabilities"].values()), 1, places=4)
+                self.assertGreaterEqual(p["entropy"], 0)
+                right += p["class"] == name
+        self.assertGreaterEqual(right, 8)
+
+    def test_the_second_answer_comes_from_the_cache_and_is_the_same(self):
+        self.put("twice", self.glyphs.support())
+        answers = [self.predict("twice", self.glyphs.asked()) for _ in range(2)]
+        self.assertEqual([a.headers["x-hypernet-cache"] for a in answers], ["miss", "hit"])
+        self.assertEqual(answers[0].json, answers[1].json)
+
+    def test_support_in_the_call_answers_as_what_is_stored_does(self):
+        support = self.glyphs.support()
+        self.put("stored", support)
+        stored, inline = self.predict("stored", self.glyphs.asked()).json, self.predict("nobody", self.glyphs.asked(), support=support).json
+        self.assertEqual(stored["predictions"], inline["predictions"])
+        self.assertEqual((inline["source"], inline["context_revision"], inline["known"]), ("support", None, 15))
+
+    def test_the_order_of_images_makes_no_difference(self):
+        support = self.glyphs.support()
+        self.put("one-way", support)
+        self.put("other-way", {"images": support["images"][::-1], "classes": support["classes"][::-1]})
+        one, other = (self.predicted(task, self.glyphs.asked()) for task in ("one-way", "other-way"))
+        self.assertEqual([p["probabilities"] for p in one], [p["probabilities"] for p in other])
+
+    def test_examples_that_come_are_known_in_the_next_answer(self):
+        support, more = self.glyphs.support("abcde", 2), self.glyphs.support("f", 3)
+        more["images"] = self.glyphs.classes[LEARNED + 5][:3]
+        self.put("grows", support)
+        self.predict("grows", self.glyphs.asked())
+        told = self.server.request("POST", "/v1/tasks/grows/examples", more)
+        self.assertEqual((told.status, told.json["accepted"], told.json["known"], told.json["rows"], told.json["classes"]), (200, 3, 13, 13, 6))
+        best = [p["class"] for p in self.predicted("grows", self.glyphs.asked(5))]
+        self.assertEqual(best, ["f", "f"])
+        all_at_once = {"images": support["images"] + more["images"], "classes": support["classes"] + more["classes"]}
+        self.assertEqual(self.predicted("grows", self.glyphs.asked(1)), self.predicted("x", self.glyphs.asked(1), support=all_at_once))
+        self.assertEqual(self.server.request("GET", "/v1/tasks/grows").json["classes"], {"a": 2, "b": 2, "c": 2, "d": 2, "e": 2, "f": 3})
+
+    def test_a_task_that_is_not_there_takes_examples_only_when_it_is_to_be_made(self):
+        support = self.glyphs.support("ab")
+        self.assertEqual(self.server.request("POST", "/v1/tasks/none/examples", support).status, 404)
+        self.assertEqual(self.server.admin("POST", "/v1/tasks/made/examples", support, params={"create": "true"}).status, 201)
+        self.assertEqual(self.predict("made", self.glyphs.asked()).status, 200)
+
+    def test_without_rows_the_sums_answer_and_take_more(self):
+        self.put("forgets", self.glyphs.support("abc", 2), keep_rows=False)
+        told = self.server.request("GET", "/v1/tasks/forgets").json
+        self.assertEqual((told["known"], told["rows"], told["keep_rows"]), (6, 0, False))
+        self.server.request("POST", "/v1/tasks/forgets/examples", {"images": [self.glyphs.classes[LEARNED][4]], "classes": ["a"]})
+        support = self.glyphs.support("abc", 2)
+        support = {"images": support["images"] + [self.glyphs.classes[LEARNED][4]], "classes": support["classes"] + ["a"]}
+        self.assertEqual(self.predicted("forgets", self.glyphs.asked()), self.predicted("x", self.glyphs.asked(), support=support))
+
+    def test_a_task_is_forgotten_and_replaced(self):
+        self.put("goes", self.glyphs.support("abc"))
+        again = self.put("goes", self.glyphs.support("xy"))
+        self.assertEqual((again.status, again.json["result"], again.json["classes"]), (200, "replaced", 2))
+        self.assertEqual(list(self.predicted("goes", self.glyphs.asked())[0]["probabilities"]), ["x", "y"])
+        self.assertEqual(self.server.admin("DELETE", ADMIN + "goes").status, 204)
+        self.assertEqual(self.predict("goes", self.glyphs.asked()).status, 404)
+        self.assertEqual(self.predict("goes", self.glyphs.asked(), params={"cold_start": "true"}).status, 404)
+
+    def test_a_class_that_goes_is_gone_from_answers_and_rows(self):
+        for keep in (True, False):
+            self.put("less", self.glyphs.support("abc", 2), keep_rows=keep)
+            self.assertEqual(self.server.admin("DELETE", ADMIN + "less/classes/b").status, 204)
+            told = self.server.request("GET", "/v1/tasks/less").json
+            self.assertEqual((told["classes"], told["rows"]), ({"a": 2, "c": 2}, 4 if keep else 0))
+            support = self.glyphs.support("abc", 2)
+            support = {"images": support["images"][:2] + support["images"][4:], "classes": ["a", "a", "c", "c"]}
+            self.assertEqual(self.predicted("less", self.glyphs.asked()), self.predicted("x", self.glyphs.asked(), support=support))
+            for path in ("less/classes/b", "nobody/classes/b"):
+                self.assertEqual(self.server.admin("DELETE", ADMIN + path).status, 404)
+        self.assertEqual(self.server.request("DELETE", ADMIN + "less/classes/a").status, 401)
+        self.assertEqual(self.server.admin("DELETE", ADMIN + "less/classes/a").status, 204)
+        answer = self.predict("less", self.glyphs.asked())
+        self.assertEqual(answer.status, 422, answer)
+        self.assertIn("1 class of the task; it takes two", answer.json["detail"])
+
+    def test_a_png_is_the_image_that_it_shows(self):
+        self.put("arrays", self.glyphs.support())
+        self.put("pngs", self.glyphs.support(form=png))
+        arrays = self.predicted("arrays", self.glyphs.asked())
+        for form in (png, lambda i: png(i, kind=2), lambda i: "data:image/png;base64," + png(i)):
+            for a, b in zip(arrays, self.predicted("pngs", [form(i) for i in self.glyphs.asked()])):
+                for k, p in a["probabilities"].items():
+                    self.assertAlmostEqual(p, b["probabilities"][k], places=3)
+
+    def test_models_say_what_images_they_take(self):
+        model = self.server.request("GET", "/v1/models").json["models"][0]
+        self.assertEqual((model["answers_for"], model["images"]),
+                         ("tasks", {"height": SIDE, "width": SIDE, "channels": 1, "range": [0, 255]}))
+
+
+class Refusals(Case):
+    """Nothing is kept of what is refused."""
+
+    def refused_put(self, support, pointer, text, status=422, **rest):
+        self.refused(self.put("refused", support, **rest), status, pointer, text)
+        self.assertEqual(self.server.request("GET", "/v1/tasks/refused").status, 404)
+
+    def test_images_of_another_form(self):
+        good = self.glyphs.support("ab")
+        row = [0] * SIDE
+        for image, place, text in (([row] * (SIDE - 1), "", "%d rows; the model takes images of %d x %d" % (SIDE - 1, SIDE, SIDE)),
+                                   ([row] * (SIDE - 1) + [row[1:]], "/%d" % (SIDE - 1), "%d pixels" % (SIDE - 1)),
+                                   ([row] * (SIDE - 1) + [5], "/%d" % (SIDE - 1), "expected an array of %d pixels" % SIDE),
+                                   ([row] * (SIDE - 1) + [row[1:] + ["x"]], "/%d/%d" % (SIDE - 1, SIDE - 1), "expected a number from 0 to 255"),
+                                   ([row] * (SIDE - 1) + [row[1:] + [1e4]], "/%d/%d" % (SIDE - 1, SIDE - 1), "a pixel of 10000; the model was trained on 0 to 255"),
+                                   (7, "", "expected an array of %d rows, or a PNG" % SIDE),
+                                   ([], "", "0 rows")):
+            with self.subTest(text=text):
+                self.refused_put({"images": good["images"][:-1] + [image], "classes": good["classes"]}, "/support/images/5" + place, text)
+                self.refused(self.predict("x", [image], support=good), 422, "/images/0" + place, text)
+
+    def test_pngs_that_lie(self):
+        good, image = self.glyphs.support("ab"), self.glyphs.asked()[0]
+        whole = base64.b64decode(png(image))
+        for text, said in (("", "the bytes are no PNG"), ("%%%", "expected an image"), ("AAAAA", "expected an image"),
+                           (base64.b64encode(b"GIF89a").decode(), "the bytes are no PNG"),
+                           (png(image, width=60000, height=60000), "a PNG of 60000 x 60000 pixels (height x width); the model takes %d x %d" % (SIDE, SIDE)),
+                           (png(image, width=2 * SIDE), "a PNG of %d x %d pixels" % (SIDE, 2 * SIDE)),
+                           (png(image, body=zlib.compress(b"")), "a PNG that cannot be decoded"),
+                           (png(image, body=b"none"), "a PNG that cannot be decoded"),
+                           (base64.b64encode(whole[:-30]).decode(), "a PNG that cannot be decoded"),
+                           (base64.b64encode(whole[:20]).decode(), "a PNG that cannot be read"),
+                           (png(image, depth=7), "a PNG that cannot be read")):
+            with self.subTest(said=said):
+                self.refused_put({"images": good["images"][:-1] + [text], "classes": good["classes"]}, "/support/images/5", said)
+                self.refused(self.predict("x", [text], support=good), 422, "/images/0", said)
+
+    def test_classes_that_do_not_fit(self):
+        good = self.glyphs.support("ab")
+        images = good["images"]
+        for support, pointer, text in (({"images": images, "classes": ["a"] * 6}, "/support/classes", "all images are of one class"),
+                                       ({"images": images, "classes": good["classes"][1:]}, "/support/classes", "5 classes of 6 images"),
+                                       ({"images": images, "classes": good["classes"][:-1] + [""]}, "/support/classes/5", "class"),
+                                       ({"images": images, "classes": good["classes"][:-1] + [5]}, "/support/classes/5", ""),
+                                       ({"images": [], "classes": []}, "/support/images", "one image or more"),
+                                       ({"images": images}, "/support/classes", ""), ({"classes": []}, "/support/images", ""),
+                                       ({"rows": []}, "/support/rows", ""), ([], "/support", "")):
+            with self.subTest(text=text, pointer=pointer):
+                self.refused_put(support, pointer, text)
+        self.refused(self.server.admin("PUT", ADMIN + "refused", {}), 422, "/support", "some images of each class")
+        self.refused(self.server.admin("PUT", ADMIN + "refused", {"support": good, "keep_rows": 1}), 422, "/keep_rows", "true or false")
+
+    def test_every_fault_is_told_and_what_was_known_stays(self):
+        self.put("stays", self.glyphs.support("ab"))
+        before = self.predicted("stays", self.glyphs.asked())
+        bad = self.server.request("POST", "/v1/tasks/stays/examples", {"images": [[], 5, self.glyphs.asked()[0]], "classes": ["a", "b", 7]})
+        self.assertEqual((bad.status, bad.json["n_errors"]), (422, 3))
+        self.assertEqual([e["pointer"] for e in bad.json["errors"]], ["/images/0", "/images/1", "/classes/2"])
+        self.assertEqual(self.predicted("stays", self.glyphs.asked()), before)
+        self.assertEqual(self.server.request("GET", "/v1/tasks/stays").json["known"], 6)
+
+    def test_too_many(self):
+        answer = self.predict("x", [0] * 1001, support=self.glyphs.support("ab"))
+        self.refused(answer, 413, "/images", "1001 images; at most 1000 in one call")
+
+    def test_calls_that_are_for_rows(self):
+        for path, body in (("/v1/predictions", {"rows": [{"task": "x"}]}), ("/v1/tasks/predictions", {"rows": [{"a": 1}]})):
+            answer = self.server.request("POST", path, body, params={"model": "glyphs"})
+            self.assertEqual((answer.status, answer.json["type"]), (422, "urn:hypernet:problem:other-model"), answer)
+
+
+class Survival(Case):
+    def test_a_kill_loses_nothing_and_nothing_comes_back(self):
+        store = hn.world().copy_store()
+        with hn.Server(store=store, models=[self.glyphs.model]) as server:
+            self.put("kept", self.glyphs.support(), server)
+            self.put("gone", self.glyphs.support(), server)
+            server.admin("DELETE", ADMIN + "gone")
+            before = self.predicted("kept", self.glyphs.asked(), server=server)
+            server.kill()
+        with hn.Server(store=store, models=[self.glyphs.model]) as server:
+            self.assertEqual(self.predicted("kept", self.glyphs.asked(), server=server), before)
+            self.assertEqual(self.predict("gone", self.glyphs.asked(), server=server).status, 404)
+
+    def test_another_model_makes_its_context_from_the_rows(self):
+        store, other = hn.world().copy_store(), hn.temporary_folder() + "/other.hn"
+        hn.run("train", "--images", self.glyphs.folder + "/train_images.npy", "--classes", self.glyphs.folder + "/train_classes.npy",
+               "--episodes", 5, "--out", other, "--name", "glyphs", "--model-version", "2", "--threads", 1, "--seed", 2)
+        with hn.Server(store=store, models=[self.glyphs.model]) as server:
+            self.put("kept", self.glyphs.support("abc"), server)
+            self.put("sums", self.glyphs.support("abc"), server, keep_rows=False)
+        with hn.Server(store=store, models=[other]) as server:
+            self.assertEqual(self.predicted("kept", self.glyphs.asked(), server=server),
+                             self.predicted("x", self.glyphs.asked(), server=server, support=self.glyphs.support("abc")))
+            answer = self.predict("sums", self.glyphs.asked(), server=server)
+            self.assertEqual(answer.status, 422, answer)
+            self.assertIn("0 classes of the task", answer.json["detail"])
+
+    def test_beside_a_model_of_rows_each_is_asked_by_name(self):
+        rows = shops.shops()
+        with hn.Server(models=[rows.model, self.glyphs.model]) as server:
+            name = {"model": "glyphs"}
+            put = server.admin("PUT", ADMIN + "images", {"support": self.glyphs.support("ab")}, params=name)
+            self.assertEqual(put.status, 201, put)
+            self.assertEqual(self.predict("images", self.glyphs.asked(), server, params=name).status, 200)
+            put = server.admin("PUT", ADMIN + "s20", {"support": {"rows": rows.known("s20")}})
+            self.assertEqual((put.status, put.json["known"]), (201, 16), put)
+            answer = self.predict("s20", self.glyphs.asked(), server, params=name)
+            self.assertEqual(answer.status, 422, answer)
+            asked = server.request("POST", "/v1/tasks/images/predictions", {"rows": rows.asked("s20")})
+            self.assertEqual((asked.status, asked.json["known"]), (200, 0), asked)
+
+
+if __name__ == "__main__":
+    unittest.main()
