@@ -15,7 +15,7 @@ CALLS = {("get", "/v1/users/{user}/recommendations"), ("post", "/v1/users/{user}
          ("delete", "/v1/admin/items/{item}"), ("post", "/v1/admin/items"), ("get", "/healthz"), ("get", "/readyz"), ("get", "/metrics"),
          ("post", "/v1/tasks/{task}/predictions"), ("post", "/v1/tasks/predictions"), ("get", "/v1/models"), ("post", "/v1/tasks/{task}/examples"), ("post", "/v1/predictions"), ("get", "/v1/tasks/{task}/weights"),
          ("get", "/v1/tasks/{task}"), ("put", "/v1/admin/tasks/{task}"), ("patch", "/v1/admin/tasks/{task}"), ("delete", "/v1/admin/tasks/{task}"),
-         ("post", "/v1/admin/tasks"),
+         ("post", "/v1/admin/tasks"), ("delete", "/v1/admin/tasks/{task}/classes/{class}"),
          ("get", "/openapi.json"), ("get", "/")}
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
