@@ -119,7 +119,9 @@ enum {
       "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (user_key, item_key) DO UPDATE SET "                  \
       "weight = excluded.weight, rating = excluded.rating, timestamp = excluded.timestamp, "                 \
       "position = excluded.position, followed = excluded.followed WHERE excluded.timestamp >= timestamp")    \
-    X(HAS_INTERACTION, "SELECT 1 FROM interactions WHERE user_key = ?1 AND item_key = ?2")                   \
+    X(NEW_INTERACTION,                                                                                       \
+      "INSERT INTO interactions (user_key, item_key, weight, rating, timestamp, position, followed) "        \
+      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING")                                          \
     X(LAST_POSITION, "SELECT max(position) FROM interactions WHERE user_key = ?1")                           \
     X(HISTORY_OF, "SELECT count(*), max(timestamp), max(position) FROM interactions WHERE user_key = ?1")    \
     X(INSERT_ITEM, "INSERT INTO items (id, title, categories, metadata, revision, followed) "                \

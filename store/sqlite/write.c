@@ -273,15 +273,28 @@ static enum err_code next_position(struct sqlite_conn *c, int64_t user_key, int6
     return code;
 }
 
-static enum err_code has_interaction(struct sqlite_conn *c, int64_t user_key, int64_t item_key, bool *has,
-                                     struct err *e)
+struct interaction {
+    int64_t user_key, item_key, timestamp, position;
+    double weight, rating;
+    bool followed;
+};
+
+/* Whether a row was written. */
+static enum err_code write_interaction(struct sqlite_conn *c, enum sqlite_statement which,
+                                       const struct interaction *x, bool *written, struct err *e)
 {
-    sqlite3_stmt *s = sqlite_statement(c, SQL_HAS_INTERACTION);
-    sqlite3_bind_int64(s, 1, user_key);
-    sqlite3_bind_int64(s, 2, item_key);
-    int rc = sqlite3_step(s);
-    *has = rc == SQLITE_ROW;
-    return sqlite_stepped(c, s, rc, "read a user's interactions", e);
+    sqlite3_stmt *s = sqlite_statement(c, which);
+    sqlite3_bind_int64(s, 1, x->user_key);
+    sqlite3_bind_int64(s, 2, x->item_key);
+    sqlite3_bind_double(s, 3, x->weight);
+    if (!isnan(x->rating))
+        sqlite3_bind_double(s, 4, x->rating);
+    sqlite3_bind_int64(s, 5, x->timestamp);
+    sqlite3_bind_int64(s, 6, x->position);
+    sqlite3_bind_int(s, 7, x->followed);
+    enum err_code code = sqlite_run(c, s, "write an interaction", e);
+    *written = !code && sqlite3_changes(c->db) > 0;
+    return code;
 }
 
 enum err_code sqlite_put_interaction(struct store_conn *conn, struct text user, struct text item,
@@ -289,39 +302,29 @@ enum err_code sqlite_put_interaction(struct store_conn *conn, struct text user, 
                                      struct err *e)
 {
     struct sqlite_conn *c = conn_of(conn);
-    int64_t user_key, item_key, position;
-    bool has = false, followed;
+    struct interaction x = {.weight = weight, .rating = rating, .timestamp = timestamp};
+    bool is_new = false, written = false;
     enum err_code code = sqlite_check_writing(c, e);
     if (!code)
-        code = sqlite_user_key(c, user, &user_key, e);
+        code = sqlite_user_key(c, user, &x.user_key, e);
     if (!code)
-        code = item_key_or_new(c, item, &item_key, &followed, e);
-    if (!code && put)
-        code = has_interaction(c, user_key, item_key, &has, e);
+        code = item_key_or_new(c, item, &x.item_key, &x.followed, e);
     if (!code)
-        code = next_position(c, user_key, &position, e);
+        code = next_position(c, x.user_key, &x.position, e);
+    if (!code && put) /* most are new, and then no row need be looked for first */
+        code = write_interaction(c, SQL_NEW_INTERACTION, &x, &is_new, e);
+    if (!code && !is_new)
+        code = write_interaction(c, SQL_PUT_INTERACTION, &x, &written, e);
     if (code)
         return code;
-    sqlite3_stmt *s = sqlite_statement(c, SQL_PUT_INTERACTION);
-    sqlite3_bind_int64(s, 1, user_key);
-    sqlite3_bind_int64(s, 2, item_key);
-    sqlite3_bind_double(s, 3, weight);
-    if (!isnan(rating))
-        sqlite3_bind_double(s, 4, rating);
-    sqlite3_bind_int64(s, 5, timestamp);
-    sqlite3_bind_int64(s, 6, position);
-    sqlite3_bind_int(s, 7, followed);
-    code = sqlite_run(c, s, "write an interaction", e);
-    if (code)
-        return code;
-    if (sqlite3_changes(c->db) && timestamp > c->history.newest)
+    if ((is_new || written) && timestamp > c->history.newest)
         c->history.newest = timestamp;
     if (!put)
         c->history.n = -1; /* nobody looked whether it is one more */
-    else if (!has && c->history.n >= 0)
+    else if (is_new && c->history.n >= 0)
         c->history.n++;
     if (put)
-        *put = !has ? STORE_PUT_NEW : sqlite3_changes(c->db) ? STORE_PUT_REPLACED : STORE_PUT_OLDER;
+        *put = is_new ? STORE_PUT_NEW : written ? STORE_PUT_REPLACED : STORE_PUT_OLDER;
     return code;
 }
 
