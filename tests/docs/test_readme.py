@@ -54,6 +54,7 @@ class Commands(unittest.TestCase):
             (tools / "hypernet").symlink_to(HYPERNET)
             (tools / "python3").symlink_to(sys.executable)
             shutil.copy(ROOT / "tests/golden/export_model.py", folder)  # as docs/pytorch.md says
+            shutil.copy(ROOT / "deploy/clients/python/hypernet.py", folder)  # as docs/serving.md says
             environment = dict(os.environ, PATH=f"{tools}:{os.environ['PATH']}")
             process = subprocess.Popen(["bash", "-c", "set -m\n" + script], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True, text=True)
