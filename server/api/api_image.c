@@ -416,7 +416,7 @@ static void answer_images(struct known_body *k, const struct api_plan *plan, con
         k->b->faults.part = i;
         if (!read_features(r, k->room, json_array_get(images, i), &at, i))
             continue;
-        image_room_answer(k->room, l, probabilities, &a);
+        image_layer_answer(&k->room->view, l, k->room->features, probabilities, &a);
         if (i)
             buf_addc(&answers, ',');
         write_answer(l, probabilities, &a, &answers);

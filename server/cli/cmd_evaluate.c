@@ -2,6 +2,7 @@
 #include "base/limits.h"
 #include "engine/kernels/blas_memory.h"
 #include "server/cli/commands.h"
+#include "server/cli/evaluate_images.h"
 #include "server/cli/evaluate_tasks.h"
 #include "server/data/output_file.h"
 #include "server/evaluate/evaluation.h"
@@ -11,16 +12,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct option_apart apart[] = {{"store test", "rows"},     {"rows", "store test"},
-                                            {"baseline", "baselines"},  {"known-counts", "groups"},
-                                            {"groups", "known-counts"}, {NULL, NULL}};
+static const struct option_apart apart[] = {{"store test", "rows images"},
+                                            {"rows", "store test images"},
+                                            {"images", "store test rows"},
+                                            {"baseline", "baselines"},
+                                            {"known-counts", "groups"},
+                                            {"groups", "known-counts"},
+                                            {NULL, NULL}};
 
 struct settings {
     const char *store, *test, *candidates, *metrics, *known, *users, *counts, *per_user;
     struct option_list models, chosen;
     int64_t threads, seed;
     bool baselines, groups, foreign_items, json;
-    struct evaluate_tasks tasks; /* with --rows */
+    struct evaluate_tasks tasks;   /* with --rows */
+    struct evaluate_images images; /* with --images */
     bool candidates_typed, baseline_typed;
 };
 
@@ -260,6 +266,18 @@ static int run_tasks(struct settings *s)
     return evaluate_tasks_run(&s->tasks, &e) ? command_fail(&cmd_evaluate_command, &e, false) : EXIT_DONE;
 }
 
+/* A model of images on classes that it was not trained on. */
+static int run_images(struct settings *s)
+{
+    struct err e = {0};
+    s->images.model = s->models.values[0];
+    s->images.outside = s->tasks.outside;
+    s->images.seed = s->seed;
+    s->images.threads = s->threads;
+    s->images.json = s->json;
+    return evaluate_images_run(&s->images, &e) ? command_fail(&cmd_evaluate_command, &e, false) : EXIT_DONE;
+}
+
 /* What only a variable gives and does not go with what is asked for is left away. */
 static void leave_variables(struct settings *s, const struct option *options, size_t n_options, int argc,
                             char **argv)
@@ -294,8 +312,14 @@ static enum err_code check_use(const struct settings *s, struct err *e)
     if (s->tasks.rows && (s->store || s->test || s->models.n != 1 || !s->tasks.columns.task))
         return err_set(e, ERR_INVALID,
                        "--rows is for one --model of tasks, with --task, and without --store and --test");
-    if (!s->tasks.rows && (!s->store || !s->test))
-        return err_set(e, ERR_INVALID, "--store and --test are missing; or --rows, for a model of tasks");
+    if (s->images.images && (s->store || s->test || s->tasks.rows || s->models.n != 1 || !s->images.classes))
+        return err_set(
+            e, ERR_INVALID,
+            "--images is for one --model of images, with --classes, and without --store, --test and "
+            "--rows");
+    if (!s->tasks.rows && !s->images.images && (!s->store || !s->test))
+        return err_set(e, ERR_INVALID,
+                       "--store and --test are missing; or --rows, for a model of tasks; or --images");
     return ERR_OK;
 }
 
@@ -304,7 +328,11 @@ static enum err_code check_uses(const struct settings *s, const struct option *o
                                 int argc, char **argv, struct err *e)
 {
     const struct option_use uses[] = {
-        {"task task-profiles interval unknown-is-absent train outside", !s->tasks.rows, "goes with --rows"},
+        {"task task-profiles interval unknown-is-absent train", !s->tasks.rows, "goes with --rows"},
+        {"outside", !s->tasks.rows && !s->images.images, "goes with --rows or --images"},
+        {"classes ways shots episodes", !s->images.images, "goes with --images"},
+        {"candidates metrics users groups per-user allow-foreign-items baselines baseline known known-counts",
+         s->images.images, "does not go with --images"},
         {"candidates metrics users groups per-user threads "
          "allow-foreign-items",
          s->tasks.rows, "goes with --store, not with --rows"},
@@ -325,9 +353,17 @@ static int cmd_evaluate(int argc, char **argv)
          false},
         {"rows", OPTION_STRING, &s.tasks.rows, "FILE",
          "of a model of tasks: rows with the target, which are held out", 0, 0, false},
-        {"outside", OPTION_STRING, &s.tasks.outside, "FILE",
-         "of --rows: rows that are unlike these, without the target: does uncertainty tell them apart?", 0, 0,
+        {"images", OPTION_STRING, &s.images.images, "FILE",
+         "of a model of images: images of classes that it was not trained on, .npy or IDX", 0, 0, false},
+        {"classes", OPTION_STRING, &s.images.classes, "FILE", "of --images: the class of each", 0, 0, false},
+        {"ways", OPTION_STRING, &s.images.ways, "LIST",
+         "of --images: so many classes in an episode; by default 5,20", 0, 0, false},
+        {"shots", OPTION_STRING, &s.images.shots, "LIST",
+         "of --images: so many known images of each; by default 1,5", 0, 0, false},
+        {"episodes", OPTION_INT, &s.images.episodes, "N", "of --images: how many are drawn; 0: 1,000", 0, 1e6,
          false},
+        {"outside", OPTION_STRING, &s.tasks.outside, "FILE",
+         "of --rows and --images: what is unlike these: does uncertainty tell them apart?", 0, 0, false},
         {"task", OPTION_STRING, &s.tasks.columns.task, "COLUMNS",
          "of --rows: which columns say the task: store,brand", 0, 0, false},
         {"task-profiles", OPTION_STRING, &s.tasks.columns.profiles, "FILE",
@@ -376,13 +412,15 @@ static int cmd_evaluate(int argc, char **argv)
     struct err e = {0};
     if (!command_begin(&cmd_evaluate_command, options, n_options, argc, argv, NULL, &status))
         return status;
-    if (s.tasks.rows && !options_typed(options, n_options, argc, argv, "store"))
+    if ((s.tasks.rows || s.images.images) && !options_typed(options, n_options, argc, argv, "store"))
         s.store = NULL; /* a variable is for all commands */
     leave_variables(&s, options, n_options, argc, argv);
     if (check_use(&s, &e) || check_uses(&s, options, n_options, argc, argv, &e))
         return command_fail(&cmd_evaluate_command, &e, true);
     if (s.tasks.rows)
         return run_tasks(&s);
+    if (s.images.images)
+        return run_images(&s);
     return blas_reserve((size_t)s.threads, &e) ? command_fail(&cmd_evaluate_command, &e, false) : run(&s);
 }
 

@@ -1,5 +1,6 @@
 #include "server/images/image_layer.h"
 
+#include <math.h>
 #include <string.h>
 
 struct head {
@@ -50,4 +51,33 @@ struct text image_layer_name(const struct image_layer *l, size_t k)
 {
     size_t from = k ? l->name_end[k - 1] : 0;
     return (struct text){l->names + from, l->name_end[k] - from};
+}
+
+void image_layer_answer(const struct image_model *m, const struct image_layer *l, const real *features,
+                        double *probabilities, struct image_answer *out)
+{
+    size_t f = m->head.d_features;
+    double most = -INFINITY, sum = 0, square = 0;
+    out->best = 0;
+    for (size_t k = 0; k < l->n_classes; k++) {
+        double logit = (double)l->bias[k];
+        for (size_t j = 0; j < f; j++)
+            logit += (double)l->weight[k * f + j] * (double)features[j];
+        probabilities[k] = logit;
+        if (logit > most) {
+            most = logit;
+            out->best = k;
+        }
+    }
+    for (size_t j = 0; j < f; j++)
+        square += (double)features[j] * (double)features[j];
+    for (size_t k = 0; k < l->n_classes; k++)
+        sum += exp(probabilities[k] - most);
+    out->novelty = exp((double)*m->head_params.scale) * square - (most + log(sum));
+    out->entropy = 0;
+    for (size_t k = 0; k < l->n_classes; k++) {
+        probabilities[k] = exp(probabilities[k] - most) / sum;
+        if (probabilities[k] > 0)
+            out->entropy -= probabilities[k] * log(probabilities[k]);
+    }
 }

@@ -31,4 +31,13 @@ void image_layer_read(const struct image_model *m, const void *bytes, struct ima
 
 struct text image_layer_name(const struct image_layer *l, size_t k);
 
+/* What a layer says of an image's features (F): probabilities (K), their entropy, and how far the image is
+ * from all classes: s |q|^2 - log sum exp of the logits. */
+struct image_answer {
+    double entropy, novelty;
+    size_t best;
+};
+void image_layer_answer(const struct image_model *m, const struct image_layer *l, const real *features,
+                        double *probabilities, struct image_answer *out);
+
 #endif

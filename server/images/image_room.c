@@ -2,8 +2,6 @@
 
 #include "base/mem.h"
 
-#include <math.h>
-
 enum err_code image_room_new(const struct model *m, struct image_room **out, struct err *e)
 {
     struct image_room *r = mem_zalloc_array(1, sizeof *r);
@@ -76,33 +74,4 @@ enum err_code image_room_own_layer(struct image_room *r, struct image_layer *out
     if (!code)
         image_layer_read(&r->view, r->layer, out);
     return code;
-}
-
-void image_room_answer(const struct image_room *r, const struct image_layer *l, double *probabilities,
-                       struct image_answer *out)
-{
-    size_t f = r->view.head.d_features;
-    double most = -INFINITY, sum = 0, square = 0;
-    out->best = 0;
-    for (size_t k = 0; k < l->n_classes; k++) {
-        double logit = (double)l->bias[k];
-        for (size_t j = 0; j < f; j++)
-            logit += (double)l->weight[k * f + j] * (double)r->features[j];
-        probabilities[k] = logit;
-        if (logit > most) {
-            most = logit;
-            out->best = k;
-        }
-    }
-    for (size_t j = 0; j < f; j++)
-        square += (double)r->features[j] * (double)r->features[j];
-    for (size_t k = 0; k < l->n_classes; k++)
-        sum += exp(probabilities[k] - most);
-    out->novelty = exp((double)*r->view.head_params.scale) * square - (most + log(sum));
-    out->entropy = 0;
-    for (size_t k = 0; k < l->n_classes; k++) {
-        probabilities[k] = exp(probabilities[k] - most) / sum;
-        if (probabilities[k] > 0)
-            out->entropy -= probabilities[k] * log(probabilities[k]);
-    }
 }

@@ -39,13 +39,4 @@ enum err_code image_room_layer(struct image_room *r, void *bytes, struct err *e)
 enum err_code image_room_own_layer(struct image_room *r, struct image_layer *out,
                                    struct err *e) ERR_MUST_CHECK;
 
-/* What a layer says of the room's features: probabilities (K), their entropy, and how far the image is from
- * all classes: s |q|^2 - log sum exp of the logits. */
-struct image_answer {
-    double entropy, novelty;
-    size_t best;
-};
-void image_room_answer(const struct image_room *r, const struct image_layer *l, double *probabilities,
-                       struct image_answer *out);
-
 #endif
