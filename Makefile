@@ -160,7 +160,7 @@ $(BENCH_BINS): $(B)/%: %.c $(B)/libhypernet.a $(B)/flags.stamp
 DEPFILES += $(BENCH_BINS:=.d)
 
 # The numerics once more with double as the scalar, so that finite differences mean something.
-DOUBLE_OBJS := $(patsubst %.c,$(B)/double/%.o,$(sort $(wildcard base/*.c)) $(filter-out engine/format/safetensors.c engine/format/safetensors_write.c engine/model.c engine/format/model_write.c engine/format/model_json.c engine/format/json_reader.c engine/format/task_json.c engine/format/image_json.c engine/format/profile_value_json.c engine/train/train.c engine/train/objectives.c engine/train/task/task_objective.c engine/train/ranking/ranking% engine/train/ranking/estimate.c engine/train/rating/rating.c engine/train/ranking/checkpoint.c engine/cache/batcher.c,$(sort $(wildcard engine/*.c $(ENGINE_FOLDERS:=/*.c)))))
+DOUBLE_OBJS := $(patsubst %.c,$(B)/double/%.o,$(sort $(wildcard base/*.c)) $(filter-out engine/format/safetensors.c engine/format/safetensors_write.c engine/model.c engine/format/model_write.c engine/format/model_json.c engine/format/json_reader.c engine/format/task_json.c engine/format/trained_json.c engine/format/image_json.c engine/format/profile_value_json.c engine/train/train.c engine/train/objectives.c engine/train/task/task_objective.c engine/train/ranking/ranking% engine/train/ranking/estimate.c engine/train/rating/rating.c engine/train/ranking/checkpoint.c engine/cache/batcher.c,$(sort $(wildcard engine/*.c $(ENGINE_FOLDERS:=/*.c)))))
 $(B)/double/%.o: %.c $(B)/flags.stamp
 	@mkdir -p $(@D)
 	$(call say,CC64,$<)

@@ -7,6 +7,7 @@
 #include "engine/format/json_reader.h"
 #include "engine/format/profile_value_json.h"
 #include "engine/format/task_json.h"
+#include "engine/format/trained_json.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -262,6 +263,8 @@ static void decode_model(struct json_reader *r, struct model_spec *spec)
         task_json_decode(&inner, &spec->task);
     if (reader_block(r, "images", &inner))
         image_json_decode(&inner, &spec->images);
+    if (reader_block(r, "trained", &inner))
+        trained_json_decode(&inner, &spec->trained);
     reader_leave(r);
 }
 
@@ -445,6 +448,8 @@ static void encode_model(json_t *root, const struct model_spec *spec, bool *fail
         put(root, "task", task_json_encode(&spec->task), failed);
     if (spec->images.present)
         put(root, "images", image_json_encode(&spec->images), failed);
+    if (spec->trained.present)
+        put(root, "trained", trained_json_encode(&spec->trained), failed);
 }
 
 static int add_bytes(const char *bytes, size_t n, void *out)

@@ -381,6 +381,8 @@ enum err_code model_spec_check(const struct model_spec *spec, struct err *e)
         code = check_encoder(spec, e);
     if (!code)
         code = check_task(spec, e);
+    if (!code)
+        code = trained_spec_check(spec, e);
     return code ? code : check_item_side(spec, e);
 }
 
@@ -589,4 +591,5 @@ void model_spec_fini(struct model_spec *spec)
     mem_free(spec->task.classes);
     mem_free(spec->task.target);
     mem_free(spec->task.time);
+    trained_spec_fini(&spec->trained);
 }

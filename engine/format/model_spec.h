@@ -22,6 +22,7 @@
 #include "engine/format/columns.h"
 #include "engine/format/image_spec.h"
 #include "engine/format/objective.h"
+#include "engine/format/trained_spec.h"
 #include "engine/kernels/real.h"
 
 #include <stdbool.h>
@@ -158,6 +159,7 @@ struct model_spec {
     struct cold_items_spec cold_items;
     struct task_spec task;
     struct image_model_spec images; /* with it d_output is 0: as many as a task has classes */
+    struct trained_spec trained;
 };
 
 /* A sparse matrix of item-item weights: what an item in a history adds to the scores of others. */

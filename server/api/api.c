@@ -83,6 +83,12 @@ static void refuse_weights(struct api_thread *t, struct request *r, const struct
                            const struct err *e)
 {
     struct text user = plan->user;
+    if (e->code == ERR_NOTFOUND && served_model_kind(plan->served) == MODEL_OF_TRAINED) {
+        problem_answer(r, PROBLEM_UNKNOWN_TASK, NULL,
+                       "the model has learned no task '%.*s'; GET /v1/models lists those that it has",
+                       (int)user.len, user.data);
+        return;
+    }
     if (e->code == ERR_NOTFOUND && plan->of_task) {
         problem_answer(r, PROBLEM_UNKNOWN_TASK, NULL,
                        "no task '%.*s'; register one with PUT /v1/admin/tasks/{task}, give its rows as "
@@ -325,9 +331,12 @@ void *api_plan_new(struct api_thread *t, struct request *r, enum api_plan_kind k
         return NULL;
     }
     memset(plan, 0, n_zeros);
-    plan->of_task = kind == API_PLAN_TASK;
-    if (plan->of_task ? !api_task_id(r, 2, &plan->user) || !api_any_task_model(t, r, &plan->handle)
-                      : !api_user_id(r, 2, &plan->user) || !api_model(t, r, &plan->handle))
+    plan->of_task = kind != API_PLAN_USER;
+    if (kind == API_PLAN_TRAINED)
+        plan->handle = api_trained_model(t, r);
+    if (plan->of_task
+            ? !api_task_id(r, 2, &plan->user) || (!plan->handle && !api_any_task_model(t, r, &plan->handle))
+            : !api_user_id(r, 2, &plan->user) || !api_model(t, r, &plan->handle))
         return NULL;
     plan->served = plan->handle->served;
     return plan;
@@ -336,7 +345,7 @@ void *api_plan_new(struct api_thread *t, struct request *r, enum api_plan_kind k
 typedef struct model_handle *find_model_fn(struct recommender *p, const char *name);
 
 static find_model_fn *const find_of[MODEL_KINDS] = {recommender_find, recommender_find_task,
-                                                    recommender_find_images};
+                                                    recommender_find_images, recommender_find_trained};
 
 /* There is a model, and it answers other calls. */
 static void refuse_other_model(struct request *r, const char *name, bool for_users, enum model_kind found)
@@ -344,7 +353,9 @@ static void refuse_other_model(struct request *r, const char *name, bool for_use
     static const char *const other[MODEL_KINDS] = {
         "one for users: ask GET /v1/users/{user}/recommendations of it",
         "one of tasks: ask POST /v1/tasks/{task}/predictions of it",
-        "one of images: ask POST /v1/tasks/{task}/predictions of it"};
+        "one of images: ask POST /v1/tasks/{task}/predictions of it",
+        "one of trained tasks, which reads no rows and learns by `hypernet train --continue` alone: ask "
+        "POST /v1/tasks/{task}/predictions of it, with inputs"};
     if (*name)
         problem_answer(r, PROBLEM_OTHER_MODEL, NULL, "model '%s' is %s", name, other[found]);
     else
@@ -372,15 +383,24 @@ static void refuse_model(struct api_thread *t, struct request *r, const char *na
     problem_answer(r, PROBLEM_UNKNOWN_MODEL, NULL, "no model '%.*s' is served", (int)name.len, name.data);
 }
 
+/* The name of a model that a request asks for, in text; NULL: it names none. */
+static const char *read_name(const struct request *r, char text[LIMIT_NAME_BYTES + 1])
+{
+    struct text name = request_param_of(r, "model");
+    text[0] = '\0';
+    if (name.data && name.len <= LIMIT_NAME_BYTES && !memchr(name.data, 0, name.len)) {
+        memcpy(text, name.data, name.len); /* else it stays empty, which no model is named */
+        text[name.len] = '\0';
+    }
+    return name.data ? text : NULL;
+}
+
 /* A model of one of the kinds from first to last. */
 static bool find_model(struct api_thread *t, struct request *r, enum model_kind first, enum model_kind last,
                        struct model_handle **handle)
 {
-    struct text name = request_param_of(r, "model");
-    char text[LIMIT_NAME_BYTES + 1] = "";
-    if (name.data && name.len < sizeof text && !memchr(name.data, 0, name.len))
-        memcpy(text, name.data, name.len); /* else it stays empty, which no model is named */
-    const char *named = name.data ? text : NULL;
+    char text[LIMIT_NAME_BYTES + 1];
+    const char *named = read_name(r, text);
     *handle = NULL;
     for (int kind = (int)first; kind <= (int)last && !*handle; kind++)
         *handle = find_of[kind](t->session.recommender, named);
@@ -407,6 +427,16 @@ bool api_any_task_model(struct api_thread *t, struct request *r, struct model_ha
 bool api_image_only_model(struct api_thread *t, struct request *r, struct model_handle **handle)
 {
     return find_model(t, r, MODEL_OF_IMAGES, MODEL_OF_IMAGES, handle);
+}
+
+struct model_handle *api_trained_model(struct api_thread *t, const struct request *r)
+{
+    char text[LIMIT_NAME_BYTES + 1];
+    const char *named = read_name(r, text);
+    struct recommender *p = t->session.recommender;
+    if (!named && (recommender_find_task(p, NULL) || recommender_find_images(p, NULL)))
+        return NULL;
+    return recommender_find_trained(p, named);
 }
 
 static bool path_id(struct request *r, size_t segment, const char *whose, struct text *id)

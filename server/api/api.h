@@ -78,7 +78,7 @@ struct api_plan {
 };
 
 /* What api_plan_new reads: a user's id and a model for users, or those of a task. */
-enum api_plan_kind { API_PLAN_USER, API_PLAN_TASK };
+enum api_plan_kind { API_PLAN_USER, API_PLAN_TASK, API_PLAN_TRAINED };
 
 /* A new plan of `size` bytes, the first n_zeros of them zeros but for the user and the model, which are read.
  * `end` is api_plan_end or ends with it; it meets plans too whose reading ended with a refusal. NULL:
@@ -98,6 +98,10 @@ bool api_model(struct api_thread *t, struct request *r, struct model_handle **ha
 bool api_task_model(struct api_thread *t, struct request *r, struct model_handle **handle);
 bool api_any_task_model(struct api_thread *t, struct request *r, struct model_handle **handle);
 bool api_image_only_model(struct api_thread *t, struct request *r, struct model_handle **handle);
+
+/* Of calls that models of trained tasks answer too: the one that the request names, or the first where no
+ * other model of tasks is served; NULL: it is not of one. */
+struct model_handle *api_trained_model(struct api_thread *t, const struct request *r);
 
 /* The {user} segment; answers 400 and returns false when it is no id. */
 bool api_user_id(struct request *r, size_t segment, struct text *id);
@@ -138,5 +142,12 @@ route_fn api_recommend_plan, api_recommend_get, api_predict_plan, api_predict_po
     api_task_predict_plan, api_task_predict_post, api_tasks_predict_post, api_tasks_guess_post,
     api_task_examples_post, api_task_get, api_task_weights_get, api_admin_task_put, api_admin_task_patch,
     api_admin_task_delete, api_admin_tasks_post, api_admin_class_delete;
+
+/* The calls for tasks, of a model of trained ones (api_trained.c). */
+void api_trained_predict_plan(struct api_thread *t, struct request *r);
+void api_trained_predict(struct api_thread *t, struct request *r);
+void api_trained_get(struct api_thread *t, struct request *r, struct model_handle *handle);
+void api_trained_weights_get(struct api_thread *t, struct request *r, struct model_handle *handle);
+void api_trained_guess_post(struct api_thread *t, struct request *r, struct model_handle *handle);
 
 #endif

@@ -58,6 +58,25 @@ static void add_images(struct buf *out, const struct image_model_spec *m)
              m->images.height, m->images.width, m->images.n_channels, m->least, m->most);
 }
 
+/* [{"id": id, "classes": [names]}] */
+static void add_trained(struct buf *out, const struct model *m)
+{
+    const struct trained_spec *t = &m->spec.trained;
+    buf_adds(out, ",\"shape\":[");
+    for (size_t i = 0; i < t->n_dims; i++)
+        buf_addf(out, i ? ",%zu" : "%zu", t->dims[i]);
+    buf_addf(out, "],\"unit\":%.9g,\"tasks\":[", t->unit);
+    for (size_t i = 0; i < t->n_tasks; i++) {
+        size_t len;
+        const char *id = model_item_id(m, i, &len);
+        buf_adds(out, i ? ",{\"id\":" : "{\"id\":");
+        buf_add_json_string(out, id, len);
+        add_texts(out, "classes", t->tasks[i].names, t->tasks[i].n);
+        buf_addc(out, '}');
+    }
+    buf_addc(out, ']');
+}
+
 void api_models_get(struct api_thread *t, struct request *r)
 {
     const struct model_handles *handles = recommender_handles(t->session.recommender);
@@ -66,7 +85,9 @@ void api_models_get(struct api_thread *t, struct request *r)
     for (size_t i = 0; i < model_handles_size(handles); i++) {
         const struct model_spec *spec = &handles->at[i]->model->spec;
         buf_addf(out, "%s{\"answers_for\":\"%s\"", i ? "," : "",
-                 model_spec_for_users(spec) ? "users" : "tasks");
+                 model_spec_for_users(spec) ? "users"
+                 : spec->trained.present    ? "trained tasks"
+                                            : "tasks");
         add_text(out, "name", spec->name);
         add_text(out, "version", spec->version);
         add_text(out, "objective", spec->objective->name);
@@ -74,6 +95,8 @@ void api_models_get(struct api_thread *t, struct request *r)
             add_task(out, &spec->task);
         else if (spec->images.present)
             add_images(out, &spec->images);
+        else if (spec->trained.present)
+            add_trained(out, handles->at[i]->model);
         else
             buf_addf(out, ",\"items\":%zu", spec->n_items);
         buf_addc(out, '}');

@@ -348,6 +348,10 @@ void api_task_get(struct api_thread *t, struct request *r)
     struct task_room *room;
     struct err e = {0};
     const struct store_task *record = &t->session.task;
+    if ((handle = api_trained_model(t, r))) {
+        api_trained_get(t, r, handle);
+        return;
+    }
     if (!api_task_id(r, 2, &id) || !api_any_task_model(t, r, &handle))
         return;
     if (api_image_model(handle)) {

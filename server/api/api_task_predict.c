@@ -28,6 +28,10 @@ static void end_plan(void *plan)
 
 void api_task_predict_plan(struct api_thread *t, struct request *r)
 {
+    if (api_trained_model(t, r)) {
+        api_trained_predict_plan(t, r);
+        return;
+    }
     struct task_plan *plan = api_plan_new(t, r, API_PLAN_TASK, sizeof *plan, sizeof *plan, end_plan);
     if (plan && api_image_model(plan->of.handle)) {
         plan->body.document = api_image_read(r, &plan->of);
@@ -116,6 +120,10 @@ static void write_answer(struct request *r, const struct task_plan *plan, const 
 void api_task_predict_post(struct api_thread *t, struct request *r)
 {
     const struct task_plan *plan = r->plan;
+    if (served_model_kind(plan->of.served) == MODEL_OF_TRAINED) {
+        api_trained_predict(t, r);
+        return;
+    }
     struct problem_list faults;
     struct answer answer;
     struct err e = {0};

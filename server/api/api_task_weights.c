@@ -46,6 +46,10 @@ void api_task_weights_get(struct api_thread *t, struct request *r)
     struct weights *w = NULL;
     struct err e = {0};
     bool hit;
+    if ((handle = api_trained_model(t, r))) {
+        api_trained_weights_get(t, r, handle);
+        return;
+    }
     if (!api_task_id(r, 2, &id) || !api_task_model(t, r, &handle))
         return;
     enum err_code code = task_weights_acquire(&t->session, handle, WEIGHTS_OF_TASK, id, &w, &hit, &e);

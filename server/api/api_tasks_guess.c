@@ -179,6 +179,11 @@ void api_tasks_guess_post(struct api_thread *t, struct request *r)
     struct buf text;
     struct asking a = {
         .t = t, .r = r, .query = {.clamp = true, .interval = 0.9, .fault = tell}, .out = &text};
+    struct model_handle *trained = api_trained_model(t, r);
+    if (trained) {
+        api_trained_guess_post(t, r, trained);
+        return;
+    }
     a.query.arg = a.guess.arg = &a;
     a.guess.query = &a.query;
     a.guess.unknown = tell_unknown;

@@ -40,6 +40,15 @@ static void tell_models(struct serving *serving)
                  spec->n_items, talk_s((int64_t)spec->n_items),
                  i ? "; asked for by ?model=" : "; answers unless another is asked for", i ? spec->name : "");
     }
+    for (size_t first = model_set_size(set) - set->n_trained, i = first; i < model_set_size(set); i++) {
+        const struct model_spec *spec = &set->models[i]->model->spec;
+        char dims[128];
+        bool named = i > first || set->n_tasks || set->n_images;
+        log_line(LOG_INFO, "model '%s' version '%s': tells classes of %zu trained task%s by inputs of %s%s%s",
+                 spec->name, spec->version, spec->trained.n_tasks, talk_s((int64_t)spec->trained.n_tasks),
+                 trained_spec_dims_text(&spec->trained, dims, sizeof dims),
+                 named ? "; asked for by ?model=" : "", named ? spec->name : "");
+    }
     model_set_unref(set);
 }
 

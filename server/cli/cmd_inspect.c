@@ -152,6 +152,23 @@ static void print_network(const struct model_spec *s)
     (void)printf("generated   %zu weights a context, %zu bytes\n\n", layout.len, layout.len * sizeof(real));
 }
 
+/* What inputs are, and a line a task with its classes. */
+static void print_trained(const struct model *m)
+{
+    char dims[128];
+    const struct trained_spec *t = &m->spec.trained;
+    (void)printf("inputs      %s, divided by %g\n", trained_spec_dims_text(t, dims, sizeof dims), t->unit);
+    for (size_t i = 0; i < t->n_tasks; i++) {
+        size_t len;
+        const char *id = model_item_id(m, i, &len);
+        (void)printf("%s %-27.*s", i ? " " : "\n ", (int)len, id);
+        for (size_t k = 0; k < t->tasks[i].n; k++)
+            (void)printf("%s%s", k ? ", " : " ", t->tasks[i].names[k]);
+        (void)puts("");
+    }
+    (void)puts("");
+}
+
 static void print_text(const struct model *m)
 {
     const struct model_spec *s = &m->spec;
@@ -164,6 +181,8 @@ static void print_text(const struct model *m)
         print_images(&s->images);
     else
         print_network(s);
+    if (s->trained.present)
+        print_trained(m);
     for (size_t i = 0; i < n; i++) {
         (void)printf("  %-28s %8zu x %zu%s\n", tensors[i].name, tensors[i].n_rows, tensors[i].n_cols,
                      model_params_half(&m->params, &tensors[i]) ? "  bfloat16" : "");

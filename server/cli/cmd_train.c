@@ -10,6 +10,7 @@
 #include "server/cli/commands.h"
 #include "server/cli/progress_bar.h"
 #include "server/cli/train_images.h"
+#include "server/cli/train_inputs.h"
 #include "server/cli/train_tasks.h"
 #include "server/cli/versions.h"
 #include "server/data/output_file.h"
@@ -26,8 +27,11 @@
 #include <time.h>
 #include <unistd.h>
 
-static const struct option_apart apart[] = {
-    {"store", "rows images"}, {"rows", "store images"}, {"images", "store rows"}, {NULL, NULL}};
+static const struct option_apart apart[] = {{"store", "rows images inputs"},
+                                            {"rows", "store images inputs"},
+                                            {"images", "store rows inputs"},
+                                            {"inputs", "store rows images"},
+                                            {NULL, NULL}};
 
 struct settings {
     const char *store, *out, *name, *version, *generator, *objective, *checkpoint;
@@ -36,6 +40,7 @@ struct settings {
     bool ignore_order, no_item_item, no_contexts, json;
     struct train_tasks tasks;   /* with --rows */
     struct train_images images; /* with --images */
+    struct train_inputs inputs; /* with --inputs */
 };
 
 static atomic_bool interrupted; /* lock-free, so a signal handler may */
@@ -287,6 +292,25 @@ static enum err_code train_images(struct settings *s, bool *written, struct err 
     return code;
 }
 
+/* The same one task after the other. */
+static enum err_code train_inputs(struct settings *s, bool *written, struct err *e)
+{
+    struct progress_bar bar;
+    struct train_inputs *t = &s->inputs;
+    t->classes = s->images.classes;
+    t->task = s->tasks.columns.task;
+    t->name = s->name;
+    t->version = s->version;
+    t->out = s->out;
+    t->seed = s->seed;
+    t->json = s->json;
+    t->interrupt = &interrupted;
+    progress_bar_init(&bar);
+    enum err_code code = train_inputs_run(t, progress_bar_show, &bar, written, e);
+    progress_bar_end(&bar);
+    return code;
+}
+
 /* UTC to the millisecond: small models train in less than a second, and contexts of two versions must not
  * mix. */
 static void default_version(char out[32])
@@ -324,10 +348,14 @@ static enum err_code check_folder(const char *path, struct err *e)
 /* Neither the model nor a checkpoint takes the place of what is read, or of a file that is no model. */
 static enum err_code check_outputs(const struct settings *s, struct err *e)
 {
-    const struct output_input inputs[] = {{"--store", s->store}, {"--checkpoint", s->checkpoint}};
+    const struct output_input inputs[] = {{"--store", s->store},
+                                          {"--checkpoint", s->checkpoint},
+                                          {"--inputs", s->inputs.inputs},
+                                          {"--images", s->images.images},
+                                          {"--classes", s->images.classes}};
     enum err_code code = check_folder(s->out, e);
     if (!code)
-        code = output_file_check("--out", s->out, OUTPUT_OVER_MODEL, inputs, 2, e);
+        code = output_file_check("--out", s->out, OUTPUT_OVER_MODEL, inputs, 5, e);
     if (!code && s->checkpoint)
         code = output_file_check("--checkpoint", s->checkpoint, OUTPUT_OVER_MODEL, inputs, 1, e);
     return code;
@@ -364,15 +392,38 @@ static enum err_code check_uses(const struct settings *s, const struct option *o
 {
     const struct option_use uses[] = {
         {"gap horizon", !s->tasks.columns.time, "goes with --time"},
-        {"classes episodes held-out-classes", !s->images.images, "goes with --images"},
-        {"task task-profiles target time loss target-scale categorical", !s->tasks.rows, "goes with --rows"},
+        {"task", !s->tasks.rows && !s->inputs.inputs, "goes with --rows or --inputs"},
+        {"classes", !s->images.images && !s->inputs.inputs, "goes with --images or --inputs"},
+        {"episodes held-out-classes", !s->images.images, "goes with --images"},
+        {"continue hidden steps beta", !s->inputs.inputs, "goes with --inputs"},
+        {"hidden", s->inputs.from, "is of a first task, not of one that goes on with --continue"},
+        {"task-profiles target time loss target-scale categorical", !s->tasks.rows, "goes with --rows"},
         {"dim generator no-item-item ignore-order min-profile-users no-contexts keep-versions", s->tasks.rows,
          "goes with --store, not with --rows"},
         {"dim generator no-item-item ignore-order min-profile-users no-contexts keep-versions epochs "
          "checkpoint objective",
          s->images.images, "does not go with --images"},
+        {"dim generator no-item-item ignore-order min-profile-users no-contexts keep-versions epochs "
+         "checkpoint objective deadline-seconds threads",
+         s->inputs.inputs, "does not go with --inputs"},
     };
     return options_check_uses(options, n_options, argc, argv, uses, sizeof uses / sizeof *uses, e);
+}
+
+/* One thing to train from, and what it needs. */
+static enum err_code check_source(const struct settings *s, struct err *e)
+{
+    const struct train_inputs *t = &s->inputs;
+    if (!s->store + !s->tasks.rows + !s->images.images + !t->inputs != 3)
+        return err_set(e, ERR_INVALID,
+                       "give --store, or --rows with --task and --target, or --images with --classes, or "
+                       "--inputs with --classes and --task");
+    if (s->images.images && !s->images.classes)
+        return err_set(e, ERR_INVALID, "--images needs --classes, the class of each image");
+    if (t->inputs && (!s->images.classes || !s->tasks.columns.task))
+        return err_set(e, ERR_INVALID,
+                       "--inputs needs --classes, the class of each, and --task, what the task is called");
+    return ERR_OK;
 }
 
 /* What only a variable gives and the objective does not take is left away. */
@@ -395,16 +446,18 @@ static int cmd_train(int argc, char **argv)
                          .objective = "ranking",
                          .keep_versions = 2,
                          .seed = 1,
-                         .min_profile_users = DATASET_LEAST_USERS};
+                         .min_profile_users = DATASET_LEAST_USERS,
+                         .inputs = {.hidden = "100,100", .steps = 1200, .beta = 0.02}};
     char about[512];
     list_objectives(about, sizeof about);
     const struct option options[] = {
         {"store", OPTION_STRING, &s.store, "STORE",
-         "where users, items and interactions are; not with --rows", 0, 0, false},
+         "where users, items and interactions are; not with --rows or --inputs", 0, 0, false},
         {"rows", OPTION_STRING, &s.tasks.rows, "FILE", "a table of tasks to train from: a model for each", 0,
          0, false},
         {"task", OPTION_STRING, &s.tasks.columns.task, "COLUMNS",
-         "of --rows: which columns say the task: store,brand", 0, 0, false},
+         "of --rows: which columns say the task: store,brand; of --inputs: what the task is called", 0, 0,
+         false},
         {"task-profiles", OPTION_STRING, &s.tasks.columns.profiles, "FILE",
          "of --rows: a table of what is known of tasks: columns of each of their rows", 0, 0, false},
         {"target", OPTION_STRING, &s.tasks.columns.target, "COLUMN", "of --rows: what is predicted", 0, 0,
@@ -429,13 +482,25 @@ static int cmd_train(int argc, char **argv)
          "images to train from, .npy or IDX: a model that learns classes from a few images of each", 0, 0,
          false},
         {"classes", OPTION_STRING, &s.images.classes, "FILE",
-         "of --images: the class of each, whole numbers, .npy or IDX", 0, 0, false},
+         "of --images and --inputs: the class of each, whole numbers, .npy or IDX", 0, 0, false},
         {"held-out-classes", OPTION_INT, &s.images.held_out, "N",
          "of --images: the last N classes are not trained on, and the model is measured on them", 0, 1e6,
          false},
         {"episodes", OPTION_INT, &s.images.episodes, "N",
          "of --images: how many are drawn in training; 0: as many as --deadline-seconds allows, or 4000", 0,
          1e9, false},
+        {"inputs", OPTION_STRING, &s.inputs.inputs, "FILE",
+         "rows of one task, .npy or IDX, to learn its classes from: a model that learns task after task", 0,
+         0, false},
+        {"continue", OPTION_STRING, &s.inputs.from, "MODEL",
+         "of --inputs: the model that learned the tasks before, which it goes on to answer as it did", 0, 0,
+         false},
+        {"hidden", OPTION_STRING, &s.inputs.hidden, "WIDTHS",
+         "of --inputs: hidden layers of each task's network, as the first task says it", 0, 0, false},
+        {"steps", OPTION_INT, &s.inputs.steps, "N", "of --inputs: steps of 128 rows", 1, 1e9, false},
+        {"beta", OPTION_REAL, &s.inputs.beta, "B",
+         "of --inputs: how much tasks before are held to what they were; 0: they are forgotten", 0, 1e9,
+         false},
         {"out", OPTION_STRING, &s.out, "FILE", "the model file to write, whole or not at all", 0, 0, true},
         {"name", OPTION_STRING, &s.name, "NAME", "name of the model", 0, 0, false},
         {"model-version", OPTION_STRING, &s.version, "VERSION", "version of the model; by default the time",
@@ -475,21 +540,15 @@ static int cmd_train(int argc, char **argv)
     train_options_default(&o);
     if (!command_begin(&cmd_train_command, options, n_options, argc, argv, NULL, &status))
         return status;
-    if ((s.tasks.rows || s.images.images) && !options_typed(options, n_options, argc, argv, "store"))
+    if ((s.tasks.rows || s.images.images || s.inputs.inputs) &&
+        !options_typed(options, n_options, argc, argv, "store"))
         s.store = NULL; /* a variable is for all commands */
-    if (!s.store + !s.tasks.rows + !s.images.images != 2) {
-        (void)err_set(&e, ERR_INVALID,
-                      "give --store, or --rows with --task and --target, or --images with --classes");
-        return command_fail(&cmd_train_command, &e, true);
-    }
-    if (s.images.images && !s.images.classes) {
-        (void)err_set(&e, ERR_INVALID, "--images needs --classes, the class of each image");
-        return command_fail(&cmd_train_command, &e, true);
-    }
-    if (check_uses(&s, options, n_options, argc, argv, &e) ||
+    if (check_source(&s, &e) || check_uses(&s, options, n_options, argc, argv, &e) ||
         (s.store && find_objective(s.objective, &o.objective, &e)))
         return command_fail(&cmd_train_command, &e, true);
     leave_variables(&s, !s.store || o.objective->rates, options, n_options, argc, argv);
+    if (s.inputs.from && !options_typed(options, n_options, argc, argv, "name"))
+        s.name = NULL; /* the model's own */
     o.choose_generator = strcmp(s.generator, "auto") == 0;
     if (!o.choose_generator &&
         (!generator_parse(s.generator, &o.generator) || o.generator == GENERATOR_CHUNKED)) {
@@ -497,7 +556,7 @@ static int cmd_train(int argc, char **argv)
                       s.generator);
         return command_fail(&cmd_train_command, &e, true);
     }
-    if (strlen(s.name) > LIMIT_NAME_BYTES || strlen(s.version) > LIMIT_NAME_BYTES) {
+    if ((s.name && strlen(s.name) > LIMIT_NAME_BYTES) || strlen(s.version) > LIMIT_NAME_BYTES) {
         (void)err_set(&e, ERR_INVALID, "a model's name and version have at most %d bytes", LIMIT_NAME_BYTES);
         return command_fail(&cmd_train_command, &e, true);
     }
@@ -518,9 +577,10 @@ static int cmd_train(int argc, char **argv)
     struct sigaction act = {.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND};
     (void)sigaction(SIGINT, &act, NULL);
     bool written;
-    if (s.images.images ? train_images(&s, &written, &e)
-        : s.tasks.rows  ? train_rows(&s, &o, &written, &e)
-                        : train(&s, &o, &written, &e))
+    if (s.images.images   ? train_images(&s, &written, &e)
+        : s.inputs.inputs ? train_inputs(&s, &written, &e)
+        : s.tasks.rows    ? train_rows(&s, &o, &written, &e)
+                          : train(&s, &o, &written, &e))
         return command_fail(&cmd_train_command, &e, false);
     return written ? EXIT_DONE : EXIT_INTERRUPTED;
 }

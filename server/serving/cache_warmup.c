@@ -190,6 +190,8 @@ static bool take_line(struct recommender *r, const char **p, const char *last, s
         out->handle = recommender_find_task(r, name);
     if (!out->handle)
         out->handle = recommender_find_images(r, name);
+    if (!out->handle)
+        out->handle = recommender_find_trained(r, name);
     return out->handle != NULL;
 }
 

@@ -18,6 +18,7 @@ static void free_handle(struct model_handle *h)
     user_encoder_free(h->encoder);
     task_room_free(h->room);
     image_room_free(h->images);
+    trained_room_free(h->trained);
     mem_free(h);
 }
 
@@ -89,6 +90,13 @@ enum err_code model_handle_images(struct model_handle *h, struct image_room **ou
     return code;
 }
 
+enum err_code model_handle_trained(struct model_handle *h, struct trained_room **out, struct err *e)
+{
+    enum err_code code = h->trained ? ERR_OK : trained_room_new(h->model, &h->trained, e);
+    *out = h->trained;
+    return code;
+}
+
 /* ---- those of a set ---- */
 
 /* The handle of a loading of a model among n, or NULL. */
@@ -133,6 +141,7 @@ enum err_code model_handles_take(struct model_handles *h, struct model_set *next
     h->n = of[MODEL_FOR_USERS];
     h->n_tasks = of[MODEL_OF_TASKS];
     h->n_images = of[MODEL_OF_IMAGES];
+    h->n_trained = of[MODEL_OF_TRAINED];
     h->lacks = code != ERR_OK;
     model_set_unref(h->set); /* last: what was freed used its models */
     h->set = next;

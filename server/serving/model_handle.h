@@ -12,6 +12,7 @@
 #include "server/serving/model_set.h"
 #include "server/serving/user_weights.h"
 #include "server/tasks/task_room.h"
+#include "server/tasks/trained_room.h"
 
 struct model_handle {
     struct served_model *served;
@@ -23,6 +24,7 @@ struct model_handle {
     struct user_encoder *encoder; /* NULL: not asked for yet */
     struct task_room *room;       /* of a model of tasks, which has nothing else: as the encoder */
     struct image_room *images;    /* the same of a model of images */
+    struct trained_room *trained; /* and of a model of trained tasks */
 };
 
 /* The item snapshot that is the newest at the time of the call, valid until the next call. */
@@ -34,20 +36,22 @@ enum err_code model_handle_encoder(struct model_handle *h, struct user_encoder *
 
 /* The thread's room for tasks of such a model. */
 enum err_code model_handle_room(struct model_handle *h, struct task_room **out, struct err *e) ERR_MUST_CHECK;
+enum err_code model_handle_trained(struct model_handle *h, struct trained_room **out,
+                                   struct err *e) ERR_MUST_CHECK;
 enum err_code model_handle_images(struct model_handle *h, struct image_room **out,
                                   struct err *e) ERR_MUST_CHECK;
 
 /* The handles of a thread: those of one set. All zeros: of none. */
 struct model_handles {
-    struct model_set *set;                 /* the thread's reference */
-    size_t n, n_tasks, n_images;           /* as many as the set has, or fewer: `lacks` */
-    struct model_handle *at[LIMIT_MODELS]; /* (model_handles_size) in the set's order */
-    bool lacks;                            /* there was no memory for the others */
+    struct model_set *set;                  /* the thread's reference */
+    size_t n, n_tasks, n_images, n_trained; /* as many as the set has, or fewer: `lacks` */
+    struct model_handle *at[LIMIT_MODELS];  /* (model_handles_size) in the set's order */
+    bool lacks;                             /* there was no memory for the others */
 };
 
 static inline size_t model_handles_size(const struct model_handles *h)
 {
-    return h->n + h->n_tasks + h->n_images;
+    return h->n + h->n_tasks + h->n_images + h->n_trained;
 }
 
 /* Goes over to the next set, of which it gets the caller's reference: handles of models that stay (their

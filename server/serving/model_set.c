@@ -124,7 +124,7 @@ struct item_snapshot *served_model_items(struct served_model *m, unsigned *versi
 
 static void add(struct model_set *set, struct served_model *m, enum model_kind kind)
 {
-    size_t *const counts[MODEL_KINDS] = {&set->n, &set->n_tasks, &set->n_images};
+    size_t *const counts[MODEL_KINDS] = {&set->n, &set->n_tasks, &set->n_images, &set->n_trained};
     if (!m || served_model_kind(m) != kind)
         return;
     atomic_fetch_add_explicit(&m->n_refs, 1, memory_order_relaxed);
@@ -185,6 +185,16 @@ struct served_model *model_set_find_task(const struct model_set *set, const char
 struct served_model *model_set_find_images(const struct model_set *set, const char *name)
 {
     return find(set->models + set->n + set->n_tasks, set->n_images, name);
+}
+
+struct served_model *model_set_find_trained(const struct model_set *set, const char *name)
+{
+    return find(set->models + set->n + set->n_tasks + set->n_images, set->n_trained, name);
+}
+
+struct served_model *model_set_find_any(const struct model_set *set, const char *name)
+{
+    return find(set->models, model_set_size(set), name);
 }
 
 /* ---- keys ---- */

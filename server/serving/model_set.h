@@ -61,11 +61,12 @@ struct item_snapshot *served_model_items(struct served_model *m, unsigned *versi
 
 struct model_set {
     atomic_size_t n_refs;
-    size_t n;        /* models that answer for users */
-    size_t n_tasks;  /* models of tasks that read rows */
-    size_t n_images; /* models of tasks of images */
-    /* (model_set_size) those for users, then those of tasks, then those of images, each in the order in which
-     * they were added; names are distinct */
+    size_t n;         /* models that answer for users */
+    size_t n_tasks;   /* models of tasks that read rows */
+    size_t n_images;  /* models of tasks of images */
+    size_t n_trained; /* models of trained tasks, which know no others */
+    /* (model_set_size) those for users, then those of tasks, of images, of trained tasks, each in the
+     * order in which they were added; names are distinct */
     struct served_model *models[];
 };
 
@@ -80,21 +81,26 @@ void model_set_unref(struct model_set *set); /* NULL is allowed */
 struct served_model *model_set_find(const struct model_set *set, const char *name);
 struct served_model *model_set_find_task(const struct model_set *set, const char *name);
 struct served_model *model_set_find_images(const struct model_set *set, const char *name);
+struct served_model *model_set_find_trained(const struct model_set *set, const char *name);
+struct served_model *model_set_find_any(const struct model_set *set, const char *name);
 
 static inline size_t model_set_size(const struct model_set *set)
 {
-    return set->n + set->n_tasks + set->n_images;
+    return set->n + set->n_tasks + set->n_images + set->n_trained;
 }
 
-enum model_kind { MODEL_FOR_USERS, MODEL_OF_TASKS, MODEL_OF_IMAGES, MODEL_KINDS };
+enum model_kind { MODEL_FOR_USERS, MODEL_OF_TASKS, MODEL_OF_IMAGES, MODEL_OF_TRAINED, MODEL_KINDS };
 
 static inline enum model_kind served_model_kind(const struct served_model *m)
 {
     const struct model_spec *spec = &m->model->spec;
-    return spec->images.present ? MODEL_OF_IMAGES : spec->task.present ? MODEL_OF_TASKS : MODEL_FOR_USERS;
+    return spec->trained.present  ? MODEL_OF_TRAINED
+           : spec->images.present ? MODEL_OF_IMAGES
+           : spec->task.present   ? MODEL_OF_TASKS
+                                  : MODEL_FOR_USERS;
 }
 
-/* Whether a model is one of tasks, of rows or of images: it has neither items nor users. */
+/* Whether a model is one of tasks, of rows, of images or trained: it has neither items nor users. */
 static inline bool served_model_of_tasks(const struct served_model *m)
 {
     return served_model_kind(m) != MODEL_FOR_USERS;

@@ -91,11 +91,15 @@ struct model_handle *recommender_find_images(struct recommender *p, const char *
     return served ? model_handles_of(&p->handles, served) : NULL;
 }
 
+struct model_handle *recommender_find_trained(struct recommender *p, const char *name)
+{
+    const struct served_model *served = model_set_find_trained(p->handles.set, name);
+    return served ? model_handles_of(&p->handles, served) : NULL;
+}
+
 bool recommender_lacks(const struct recommender *p, const char *name)
 {
-    return p->handles.lacks &&
-           (model_set_find(p->handles.set, name) || model_set_find_task(p->handles.set, name) ||
-            model_set_find_images(p->handles.set, name));
+    return p->handles.lacks && model_set_find_any(p->handles.set, name);
 }
 
 const struct model_handles *recommender_handles(const struct recommender *p)

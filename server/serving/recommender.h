@@ -40,6 +40,7 @@ struct model_handle *recommender_find_task(struct recommender *p, const char *na
 
 /* The same among the models of images. */
 struct model_handle *recommender_find_images(struct recommender *p, const char *name);
+struct model_handle *recommender_find_trained(struct recommender *p, const char *name);
 
 /* Whether a model that these do not know is served, and there was no memory for it. */
 bool recommender_lacks(const struct recommender *p, const char *name);

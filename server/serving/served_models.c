@@ -47,8 +47,7 @@ static void publish_models(struct serving *s, struct model_set *next)
 static enum err_code check_room(const struct model_set *set, const char *path, const struct model *m,
                                 struct err *e)
 {
-    if (model_set_find(set, m->spec.name) || model_set_find_task(set, m->spec.name) ||
-        model_set_find_images(set, m->spec.name))
+    if (model_set_find_any(set, m->spec.name))
         return err_set(e, ERR_CONFLICT, "%s: a model named '%s' is served already; names must differ", path,
                        m->spec.name);
     if (model_set_size(set) == LIMIT_MODELS)
@@ -59,11 +58,12 @@ static enum err_code check_room(const struct model_set *set, const char *path, c
 static enum err_code check_model(struct serving *s, const char *path, const struct model *m, struct err *e)
 {
     char names[OBJECTIVE_LIST_BYTES];
-    if (!model_spec_for_users(&m->spec) && !m->spec.task.present && !m->spec.images.present)
+    if (!model_spec_for_users(&m->spec) && !m->spec.task.present && !m->spec.images.present &&
+        !m->spec.trained.present)
         return err_set(
             e, ERR_INVALID,
             "%s: its objective is %s, and it reads no rows of a table; %s models answer for users, "
-            "and those of `hypernet train --rows` and `--images` for tasks",
+            "and those of `hypernet train --rows`, `--images` and `--inputs` for tasks",
             path, m->spec.objective->name, objective_list(objective_is_for_users, " and ", names));
     struct model_set *set = serving_models(s);
     enum err_code code = check_room(set, path, m, e);
@@ -345,12 +345,8 @@ enum err_code serving_add_model(struct serving *s, const char *path, struct err 
 static enum err_code remove_model(struct serving *s, const char *name, uint64_t *uid, struct err *e)
 {
     const struct model_set *set = own_models(s);
-    const struct served_model *gone = model_set_find(set, name);
+    const struct served_model *gone = model_set_find_any(set, name);
     struct model_set *next;
-    if (!gone)
-        gone = model_set_find_task(set, name);
-    if (!gone)
-        gone = model_set_find_images(set, name);
     if (!gone)
         return err_set(e, ERR_NOTFOUND, "no model '%s' is served", name);
     if (model_set_size(set) == 1)

@@ -3,6 +3,7 @@
 
 #include "server/serving/image_tasks.h"
 #include "server/serving/task_contexts.h"
+#include "server/serving/trained_weights.h"
 
 #include <string.h>
 
@@ -63,6 +64,16 @@ static enum err_code make_task(struct session *t, struct model_handle *handle, s
     return ERR_OK;
 }
 
+static enum err_code make(struct session *t, struct model_handle *handle, enum weights_kind kind,
+                          struct text task, struct weights **out, struct err *e)
+{
+    bool prior = kind == WEIGHTS_OF_PRIOR;
+    if (served_model_kind(handle->served) == MODEL_OF_TRAINED)
+        return prior ? err_set(e, ERR_NOTFOUND, "a model of trained tasks knows no others")
+                     : trained_weights_make(handle, task, out, e);
+    return prior ? make_prior(handle, out, e) : make_task(t, handle, task, out, e);
+}
+
 enum err_code task_weights_acquire(struct session *t, struct model_handle *handle, enum weights_kind kind,
                                    struct text task, struct weights **out, bool *hit, struct err *e)
 {
@@ -79,7 +90,7 @@ enum err_code task_weights_acquire(struct session *t, struct model_handle *handl
     *out = lease.weights;
     if (lease.found == WEIGHTS_HIT)
         return ERR_OK;
-    code = kind == WEIGHTS_OF_PRIOR ? make_prior(handle, out, &why) : make_task(t, handle, task, out, &why);
+    code = make(t, handle, kind, task, out, &why);
     if (code)
         weights_lease_fail(&lease, &why);
     else

@@ -11,7 +11,8 @@
 #include "server/tasks/task_state.h"
 
 /* A reference to a task's weights under a model of tasks, or to those of the prior: cached, or made. *hit:
- * the former. ERR_NOTFOUND: there is no such task. */
+ * the former. Those of a trained task are the network itself. ERR_NOTFOUND: there is no such task; or a prior
+ * is asked for of a model of trained tasks, which has none. */
 enum err_code task_weights_acquire(struct session *t, struct model_handle *handle, enum weights_kind kind,
                                    struct text task, struct weights **out, bool *hit,
                                    struct err *e) ERR_MUST_CHECK;

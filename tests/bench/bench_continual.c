@@ -228,9 +228,9 @@ static struct model_spec spec_of(const struct settings *s, size_t n_tasks)
     return m;
 }
 
-static struct task_rows rows_of(const struct digits *d)
+static struct labelled_rows rows_of(const struct digits *d)
 {
-    return (struct task_rows){d->n, d->x, d->y};
+    return (struct labelled_rows){d->n, d->x, d->y};
 }
 
 static struct continual_options options_of(const struct settings *s, double beta)
@@ -299,7 +299,7 @@ static void run_hypernetwork(const struct settings *s, double beta, const char *
     real *thetas = NULL;
     for (size_t t = 0; t < s->n_tasks; t++, spec = wider, block = next) {
         wider = spec_of(s, t + 1);
-        struct task_rows rows = rows_of(&tasks[t].train);
+        struct labelled_rows rows = rows_of(&tasks[t].train);
         struct continual_options o = options_of(s, beta);
         start = seconds();
         must(continual_init(&next, &wider, t ? &block.params : NULL, s->seed, &e), &e);
@@ -364,7 +364,7 @@ static void run_own(const struct settings *s, const struct task *tasks, double *
     real *theta = must_have(mem_alloc_aligned(layout.len, sizeof *theta));
     struct continual_options o = options_of(s, 0);
     for (size_t t = 0; t < s->n_tasks; t++) {
-        struct task_rows rows = rows_of(&tasks[t].train);
+        struct labelled_rows rows = rows_of(&tasks[t].train);
         memcpy(theta, theta0, layout.len * sizeof *theta);
         must(theta_fit(&spec, &block.params, theta, &rows, &o, 1 + t, NULL, &e), &e);
         own[t] = m.at[t][t] = m.at[s->n_tasks - 1][t] = accuracy(&spec, &block.params, theta, &tasks[t].test);
@@ -394,7 +394,7 @@ static void run_sequence(const struct settings *s, double lambda, const char *na
     must(ewc_init(&hold, body, lambda, &e), &e);
     struct continual_options o = options_of(s, 0);
     for (size_t t = 0; t < s->n_tasks; t++) {
-        struct task_rows rows = rows_of(&tasks[t].train);
+        struct labelled_rows rows = rows_of(&tasks[t].train);
         memcpy(theta + body, first, n_head * sizeof *first);
         must(theta_fit(&spec, &block.params, theta, &rows, &o, 1 + t, lambda > 0 ? &hold : NULL, &e), &e);
         memcpy(heads + t * n_head, theta + body, n_head * sizeof *heads);

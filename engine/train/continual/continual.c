@@ -118,21 +118,35 @@ static void update(struct continual_step *s, long step, double rate)
     memset(b->grads, 0, b->n_values * sizeof *b->grads);
 }
 
-static enum err_code take_steps(struct continual_step *s, const struct task_rows *rows,
+/* False: it is to end. */
+static bool go_on(const struct continual_options *o, long step, double loss)
+{
+    enum { EVERY = 50 };
+    if (o->interrupt && atomic_load(o->interrupt))
+        return false;
+    if (!o->progress || step % EVERY != 1)
+        return true;
+    struct progress now = progress_at("learn", (double)(step - 1) / (double)o->n_steps);
+    now.loss = loss;
+    return o->progress(o->progress_arg, &now);
+}
+
+static enum err_code take_steps(struct continual_step *s, const struct labelled_rows *rows,
                                 const struct continual_options *o, uint32_t *old, bool *stopped,
                                 struct err *e)
 {
     size_t n_before = s->spec->encoder.n_tasks - 1;
     size_t n_old = o->beta > 0 ? s->tape.n_max - 1 : 0;
+    double loss = (double)NAN;
     struct rng r;
     rng_init(&r, o->seed, STREAM_STEPS + n_before);
     for (long step = 1; step <= o->n_steps; step++) {
-        if ((*stopped = o->interrupt && atomic_load(o->interrupt)))
+        if ((*stopped = !go_on(o, step, loss)))
             return ERR_OK;
         minibatch_draw(&s->batch, rows, &r);
         for (size_t k = 0; k < n_old; k++)
             old[k] = (uint32_t)rng_below(&r, n_before);
-        double loss = continual_step_loss(s, old, n_old, o->beta);
+        loss = continual_step_loss(s, old, n_old, o->beta);
         if (!isfinite(loss))
             return err_set(e, ERR_INVALID, "the loss of step %ld is not finite; take a lower rate than %g",
                            step, o->rate);
@@ -142,7 +156,7 @@ static enum err_code take_steps(struct continual_step *s, const struct task_rows
 }
 
 enum err_code continual_learn(const struct model_spec *spec, struct param_block *block,
-                              const struct task_rows *rows, const struct continual_options *options,
+                              const struct labelled_rows *rows, const struct continual_options *options,
                               bool *stopped, struct err *e)
 {
     struct continual_step step = {0};
@@ -150,7 +164,7 @@ enum err_code continual_learn(const struct model_spec *spec, struct param_block 
            n_old = options->n_old < n_before ? options->n_old : n_before;
     bool unasked = false;
     uint32_t *old = NULL;
-    enum err_code code = task_rows_check(rows, spec, e);
+    enum err_code code = labelled_rows_check(rows, spec, e);
     if (code)
         return code;
     code = continual_step_init(&step, spec, block, options->batch, n_old, e);

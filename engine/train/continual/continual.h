@@ -18,6 +18,7 @@
 #define ENGINE_TRAIN_CONTINUAL_CONTINUAL_H
 
 #include "base/err.h"
+#include "base/progress.h"
 #include "engine/train/continual/minibatch.h"
 #include "engine/train/gradient/hypernet_backward.h"
 #include "engine/train/gradient/param_block.h"
@@ -35,6 +36,8 @@ struct continual_options {
     double rate; /* of the first step */
     uint64_t seed;
     const atomic_bool *interrupt; /* true: stop soon; NULL: never */
+    progress_fn *progress;        /* told of the stage "learn" now and then; NULL: nobody */
+    void *progress_arg;
 };
 
 /* The model that task n_tasks - 1 of spec is learned from: that which learned the others, whose parameters
@@ -46,9 +49,9 @@ enum err_code continual_init(struct param_block *block, const struct model_spec 
                              const struct model_params *from, uint64_t seed, struct err *e) ERR_MUST_CHECK;
 
 /* Learns the last task of spec from its rows. ERR_INVALID: no rows, a class that there is not, or a loss that
- * is no longer finite; ERR_NOMEM. *stopped (may be NULL): an interrupt came. */
+ * is no longer finite; ERR_NOMEM. *stopped (may be NULL): an interrupt came, or progress said to stop. */
 enum err_code continual_learn(const struct model_spec *spec, struct param_block *block,
-                              const struct task_rows *rows, const struct continual_options *options,
+                              const struct labelled_rows *rows, const struct continual_options *options,
                               bool *stopped, struct err *e) ERR_MUST_CHECK;
 
 /* What one step is made of, for tests of its gradient. */

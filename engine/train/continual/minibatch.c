@@ -5,7 +5,8 @@
 #include <math.h>
 #include <string.h>
 
-enum err_code task_rows_check(const struct task_rows *rows, const struct model_spec *spec, struct err *e)
+enum err_code labelled_rows_check(const struct labelled_rows *rows, const struct model_spec *spec,
+                                  struct err *e)
 {
     if (rows->n == 0)
         return err_set(e, ERR_INVALID, "the task has no rows to learn from");
@@ -36,21 +37,21 @@ void minibatch_fini(struct minibatch *m)
     target_tape_fini(&m->tape);
 }
 
-static void put(struct minibatch *m, const struct task_rows *rows, size_t from)
+static void put(struct minibatch *m, const struct labelled_rows *rows, size_t from)
 {
     size_t d = m->spec->d_item;
     memcpy(m->x + m->n * d, rows->x + from * d, d * sizeof *m->x);
     m->y[m->n++] = rows->y[from];
 }
 
-void minibatch_draw(struct minibatch *m, const struct task_rows *rows, struct rng *r)
+void minibatch_draw(struct minibatch *m, const struct labelled_rows *rows, struct rng *r)
 {
     m->n = 0;
     while (m->n < m->most)
         put(m, rows, (size_t)rng_below(r, rows->n));
 }
 
-void minibatch_take(struct minibatch *m, const struct task_rows *rows, size_t first, size_t n)
+void minibatch_take(struct minibatch *m, const struct labelled_rows *rows, size_t first, size_t n)
 {
     m->n = 0;
     while (m->n < n)

@@ -15,15 +15,15 @@
 #include <stdint.h>
 
 /* The rows of one task. */
-struct task_rows {
+struct labelled_rows {
     size_t n;
     const real *x;     /* (n, D) */
     const uint32_t *y; /* (n) classes, below O */
 };
 
 /* ERR_INVALID: none, or one of a class that the model has not. */
-enum err_code task_rows_check(const struct task_rows *rows, const struct model_spec *spec,
-                              struct err *e) ERR_MUST_CHECK;
+enum err_code labelled_rows_check(const struct labelled_rows *rows, const struct model_spec *spec,
+                                  struct err *e) ERR_MUST_CHECK;
 
 struct minibatch {
     const struct model_spec *spec; /* borrowed */
@@ -41,10 +41,10 @@ enum err_code minibatch_init(struct minibatch *m, const struct model_spec *spec,
 void minibatch_fini(struct minibatch *m);
 
 /* Draws `most` rows, each as likely as any other, whether it was drawn or not. */
-void minibatch_draw(struct minibatch *m, const struct task_rows *rows, struct rng *r);
+void minibatch_draw(struct minibatch *m, const struct labelled_rows *rows, struct rng *r);
 
 /* Takes the rows first .. first + n of them, n at most `most`. */
-void minibatch_take(struct minibatch *m, const struct task_rows *rows, size_t first, size_t n);
+void minibatch_take(struct minibatch *m, const struct labelled_rows *rows, size_t first, size_t n);
 
 /* The mean over the rows of the negative log likelihood of their classes. dtheta (theta_layout.len) is added
  * to, and of layers that all contexts share grads. */

@@ -32,7 +32,7 @@ static enum err_code check_spec(const struct model_spec *spec, struct err *e)
 }
 
 enum err_code ewc_add(struct ewc *w, const struct model_spec *spec, const struct model_params *params,
-                      const real *theta, const struct task_rows *rows, size_t n_rows, struct err *e)
+                      const real *theta, const struct labelled_rows *rows, size_t n_rows, struct err *e)
 {
     struct minibatch one = {0};
     struct theta_layout layout;
@@ -65,7 +65,7 @@ static void hold_back(const struct ewc *w, const real *theta, real *gradient)
 }
 
 static enum err_code take_steps(struct minibatch *m, const struct model_params *params, real *theta,
-                                size_t len, real *moments, const struct task_rows *rows,
+                                size_t len, real *moments, const struct labelled_rows *rows,
                                 const struct continual_options *o, struct rng *r, const struct ewc *hold,
                                 struct err *e)
 {
@@ -86,7 +86,7 @@ static enum err_code take_steps(struct minibatch *m, const struct model_params *
 }
 
 enum err_code theta_fit(const struct model_spec *spec, const struct model_params *params, real *theta,
-                        const struct task_rows *rows, const struct continual_options *options,
+                        const struct labelled_rows *rows, const struct continual_options *options,
                         uint64_t stream, const struct ewc *hold, struct err *e)
 {
     struct minibatch batch = {0};
@@ -96,7 +96,7 @@ enum err_code theta_fit(const struct model_spec *spec, const struct model_params
     rng_init(&r, options->seed, stream);
     enum err_code code = check_spec(spec, e);
     if (!code)
-        code = task_rows_check(rows, spec, e);
+        code = labelled_rows_check(rows, spec, e);
     if (code)
         return code;
     real *moments = mem_zalloc_array(3 * layout.len, sizeof *moments);

@@ -33,14 +33,14 @@ void ewc_fini(struct ewc *w);
 /* Adds a learned task: the mean over its first n_rows rows of the squared gradient of their log
  * likelihood. */
 enum err_code ewc_add(struct ewc *w, const struct model_spec *spec, const struct model_params *params,
-                      const real *theta, const struct task_rows *rows, size_t n_rows,
+                      const real *theta, const struct labelled_rows *rows, size_t n_rows,
                       struct err *e) ERR_MUST_CHECK;
 
 /* Learns theta (theta_layout.len) from where it is, with the steps, batch, rate and cosine of options, whose
  * beta and n_old are not read. stream: which random numbers of the seed. hold may be NULL. Errors as
  * continual_learn. */
 enum err_code theta_fit(const struct model_spec *spec, const struct model_params *params, real *theta,
-                        const struct task_rows *rows, const struct continual_options *options,
+                        const struct labelled_rows *rows, const struct continual_options *options,
                         uint64_t stream, const struct ewc *hold, struct err *e) ERR_MUST_CHECK;
 
 #endif

@@ -76,7 +76,7 @@ static void world_init(struct world *w, const struct setting *x)
         w->x[i] = rng_normal(&w->rng);
     for (size_t i = 0; i < N; i++)
         w->y[i] = (uint32_t)rng_below(&w->rng, O);
-    minibatch_take(&w->step.batch, &(struct task_rows){N, w->x, w->y}, 0, N);
+    minibatch_take(&w->step.batch, &(struct labelled_rows){N, w->x, w->y}, 0, N);
 }
 
 static void world_fini(struct world *w)

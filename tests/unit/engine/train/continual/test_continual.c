@@ -19,7 +19,7 @@ enum { D = 6, O = 3, N = 300, N_TASKS = 4, N_CLUSTERS = 6 };
 
 static real x[N * D];
 static uint32_t y[N_TASKS][N];
-static struct task_rows rows[N_TASKS];
+static struct labelled_rows rows[N_TASKS];
 
 static void set_up(void)
 {
@@ -35,7 +35,7 @@ static void set_up(void)
     for (size_t t = 0; t < N_TASKS; t++) {
         for (size_t i = 0; i < N; i++)
             y[t][i] = (uint32_t)((i % N_CLUSTERS * (1 + t) + t + i % N_CLUSTERS / 3) % O);
-        rows[t] = (struct task_rows){N, x, y[t]};
+        rows[t] = (struct labelled_rows){N, x, y[t]};
     }
 }
 
@@ -251,10 +251,11 @@ START_TEST(test_what_cannot_be_learned_is_refused)
     ck_assert_ptr_nonnull(strstr(e.text, "the first task has no model to go on from"));
     err_clear(&e);
     ck_assert_int_eq(continual_init(&block, &s, NULL, 1, &e), ERR_OK);
-    ck_assert_int_eq(continual_learn(&s, &block, &(struct task_rows){0, x, y[0]}, &o, NULL, &e), ERR_INVALID);
+    ck_assert_int_eq(continual_learn(&s, &block, &(struct labelled_rows){0, x, y[0]}, &o, NULL, &e),
+                     ERR_INVALID);
     ck_assert_str_eq(e.text, "the task has no rows to learn from");
     err_clear(&e);
-    ck_assert_int_eq(continual_learn(&s, &block, &(struct task_rows){N, x, wrong}, &o, NULL, &e),
+    ck_assert_int_eq(continual_learn(&s, &block, &(struct labelled_rows){N, x, wrong}, &o, NULL, &e),
                      ERR_INVALID);
     ck_assert_str_eq(e.text, "row 7 is of class 3 of 3");
     err_clear(&e);

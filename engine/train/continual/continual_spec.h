@@ -1,0 +1,31 @@
+/* continual_spec - descriptions of models that learn one task after the other: of the first task, and of one
+ * more.
+ * Layer: engine/train/continual
+ * Threads: any.
+ * Memory: names of classes are copied; model_spec_fini frees them. */
+#ifndef ENGINE_TRAIN_CONTINUAL_CONTINUAL_SPEC_H
+#define ENGINE_TRAIN_CONTINUAL_CONTINUAL_SPEC_H
+
+#include "base/err.h"
+#include "engine/format/model_spec.h"
+
+#include <stddef.h>
+
+/* The network of each task: hidden layers of ReLU. */
+struct continual_sizes {
+    size_t n_hidden;
+    size_t hidden[LIMIT_LAYERS - 1]; /* (n_hidden) */
+};
+
+/* Of the first task, whose inputs and classes `about` says: as many outputs as it has classes. The weights
+ * come in twenty chunks from a trunk of two layers, so that the hypernetwork is some two times as large as
+ * the network. ERR_INVALID, ERR_NOMEM: nothing is left to free. */
+enum err_code continual_spec_first(struct model_spec *out, const struct continual_sizes *sizes,
+                                   const struct trained_spec *about, struct err *e) ERR_MUST_CHECK;
+
+/* Of the same model with one task more, whose classes are those of about's one task. ERR_INVALID: they are
+ * more than the model has outputs. */
+enum err_code continual_spec_next(struct model_spec *out, const struct model_spec *before,
+                                  const struct trained_spec *about, struct err *e) ERR_MUST_CHECK;
+
+#endif

@@ -1,0 +1,138 @@
+/* POST /v1/tasks/predictions of a model of trained tasks: of which of them may inputs be? Of the one whose
+ * network is surest of them, all together. */
+#include "server/api/api_trained.h"
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "server/api/json_body.h"
+#include "server/http/problem_list.h"
+#include "server/serving/task_weights.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { BUDGET_SECONDS = 2, DEFAULT_MOST = 3 };
+
+struct guess {
+    size_t task;
+    double entropy; /* as a share of the largest */
+};
+
+struct asking {
+    struct api_thread *t;
+    struct request *r;
+    struct model_handle *handle;
+    struct trained_room *room;
+    const json_t *inputs;
+    size_t most; /* tasks that are named */
+    struct guess *found;
+    size_t n_found;
+    bool complete;
+};
+
+static bool read_body(struct asking *a, const json_t *root)
+{
+    static const char *const keys[] = {"inputs", "limit", NULL};
+    struct json_place at = json_place_root(), inputs = json_place_key(&at, "inputs"),
+                      limit = json_place_key(&at, "limit");
+    if (!json_body_object(a->r, root, &at, keys) ||
+        !json_body_array(a->r, root, "inputs", &at, LIMIT_TASK_GUESS_ROWS, true, &a->inputs))
+        return false;
+    const json_t *value = json_object_get(root, "limit");
+    json_int_t n = value ? json_integer_value(value) : DEFAULT_MOST;
+    a->most = (size_t)n;
+    if (json_array_size(a->inputs) == 0)
+        problem_answer(a->r, PROBLEM_INVALID_VALUE, inputs.text, "at least one input tells tasks apart");
+    else if (n < 1 || n > LIMIT_TASK_GUESSES)
+        problem_answer(a->r, PROBLEM_INVALID_VALUE, limit.text, "expected a whole number from 1 to %d",
+                       LIMIT_TASK_GUESSES);
+    else
+        return true;
+    return false;
+}
+
+/* The weights of a task into the room's answer. */
+static enum err_code answer_by(struct asking *a, size_t task, struct err *e)
+{
+    struct weights *w = NULL;
+    struct text id;
+    bool hit;
+    id.data = model_item_id(a->handle->model, task, &id.len);
+    enum err_code code = task_weights_acquire(&a->t->session, a->handle, WEIGHTS_OF_TASK, id, &w, &hit, e);
+    if (code)
+        return code;
+    trained_room_answer(a->room, task, w->theta);
+    weights_unref(w);
+    return ERR_OK;
+}
+
+/* By entropy, the first learned first where it is the same. */
+static int by_entropy(const void *a, const void *b)
+{
+    const struct guess *x = a, *y = b;
+    int order = (x->entropy > y->entropy) - (x->entropy < y->entropy);
+    return order ? order : (x->task > y->task) - (x->task < y->task);
+}
+
+static enum err_code compare(struct asking *a, struct err *e)
+{
+    size_t n = a->handle->model->spec.trained.n_tasks;
+    int64_t until_ns = clock_monotonic_ns() + (int64_t)BUDGET_SECONDS * 1000000000;
+    a->found = mem_alloc_array(n, sizeof *a->found);
+    if (!a->found)
+        return err_set(e, ERR_NOMEM, "no memory to compare %zu tasks", n);
+    for (size_t i = 0; i < n && clock_monotonic_ns() < until_ns; i++) {
+        enum err_code code = answer_by(a, i, e);
+        if (code)
+            return code;
+        a->found[a->n_found++] = (struct guess){i, trained_room_entropy(a->room, i)};
+    }
+    a->complete = a->n_found == n;
+    qsort(a->found, a->n_found, sizeof *a->found, by_entropy);
+    return ERR_OK;
+}
+
+static enum err_code write_answer(struct asking *a, struct err *e)
+{
+    const struct model *m = a->handle->model;
+    struct buf *out = request_answer(a->r, 200, request_json);
+    buf_addc(out, '{');
+    api_trained_begin(out, &m->spec);
+    buf_addf(out,
+             ",\"guess\":true,\"by\":\"entropy\",\"compared\":%zu,\"complete\":%s,\"prior_score\":null,"
+             "\"tasks\":[",
+             a->n_found, a->complete ? "true" : "false");
+    for (size_t i = 0; i < a->most && i < a->n_found; i++) {
+        size_t len, task = a->found[i].task;
+        const char *id = model_item_id(m, task, &len);
+        enum err_code code = answer_by(a, task, e);
+        if (code)
+            return code;
+        buf_adds(out, i ? ",{\"task\":" : "{\"task\":");
+        buf_add_json_string(out, id, len);
+        buf_addf(out, ",\"score\":%.9g,\"context_revision\":null,\"source\":\"trained\",\"predictions\":",
+                 -a->found[i].entropy);
+        trained_room_write(a->room, task, out);
+        buf_addc(out, '}');
+    }
+    buf_adds(out, "]}");
+    return ERR_OK;
+}
+
+void api_trained_guess_post(struct api_thread *t, struct request *r, struct model_handle *handle)
+{
+    struct asking a = {.t = t, .r = r, .handle = handle};
+    struct err e = {0};
+    json_t *root = json_body_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
+    if (!root)
+        return;
+    enum err_code code = ERR_OK;
+    if (read_body(&a, root) && !(code = model_handle_trained(handle, &a.room, &e)) &&
+        api_trained_read(t, r, a.room, a.inputs) && !(code = compare(&a, &e)))
+        code = write_answer(&a, &e);
+    if (code)
+        api_fail(t, r, &e);
+    mem_free(a.found);
+    json_decref(root);
+}

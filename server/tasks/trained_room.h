@@ -1,0 +1,45 @@
+/* trained_room - where one thread works with trained tasks of one model: inputs as JSON has them become rows,
+ * and rows are answered by the network of a task.
+ * Layer: server/tasks
+ * Threads: confined to its thread.
+ * Memory: workspaces for its life; rows and answers grow to the largest call. */
+#ifndef SERVER_TASKS_TRAINED_ROOM_H
+#define SERVER_TASKS_TRAINED_ROOM_H
+
+#include "base/buf.h"
+#include "engine/model.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct trained_room {
+    const struct model *model; /* borrowed; outlives the room */
+    real *work;                /* of generation and of answers */
+    size_t n, n_max;           /* inputs of the call, and those there is room for */
+    real *x;                   /* (n_max, D) */
+    real *p;                   /* (n_max, O) the last answer: (n, K), K the classes of the task */
+};
+
+enum err_code trained_room_new(const struct model *m, struct trained_room **out,
+                               struct err *e) ERR_MUST_CHECK;
+void trained_room_free(struct trained_room *r); /* NULL is allowed */
+
+/* Told of an input that is no row of the model, with its place among them. */
+typedef void trained_fault_fn(void *arg, size_t input, const char *text);
+
+/* Reads inputs, an array: each the numbers of a row one after the other, or nested as the model's inputs are.
+ * *ok: nothing was wrong. ERR_NOMEM. */
+enum err_code trained_room_read(struct trained_room *r, const json_t *inputs, trained_fault_fn *fault,
+                                void *arg, bool *ok, struct err *e) ERR_MUST_CHECK;
+
+/* Answers the inputs by the network of a task. */
+void trained_room_answer(struct trained_room *r, size_t task, const real *theta);
+
+/* The mean over the inputs of the last answer's entropy, as a share of what it could be. */
+double trained_room_entropy(const struct trained_room *r, size_t task);
+
+/* Appends the last answer as an array of JSON. */
+void trained_room_write(const struct trained_room *r, size_t task, struct buf *out);
+
+#endif

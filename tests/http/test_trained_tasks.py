@@ -1,0 +1,295 @@
+"""Tasks learned one after the other: `train --inputs`, `--continue`, and the server that answers for them by their names."""
+import gzip
+import json
+import os
+import random
+import struct
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import hn
+
+SIDE, N = 6, 240
+TASKS = {"lines": [7, 9], "dots": [1, 2], "rings": [30, 40]}
+
+
+def npy(values, shape, kind="<f4", code="f"):
+    head = "{'descr': '%s', 'fortran_order': False, 'shape': (%s,), }" % (kind, ", ".join(map(str, shape)))
+    head += " " * (63 - (len(head) + 10) % 64) + "\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head.encode() + struct.pack("<%d%s" % (len(values), code), *values)
+
+
+def idx(values, shape):
+    return bytes([0, 0, 8, len(shape)]) + struct.pack(">%dI" % len(shape), *shape) + bytes(values)
+
+
+def rows(task, n=N, seed=0):
+    """Images of noise on one of two patterns of the task, and which: bytes."""
+    draw = random.Random("%s %s" % (task, seed))
+    pattern = [[random.Random("%s %d %d" % (task, k, i)).randrange(60, 200) for i in range(SIDE * SIDE)] for k in range(2)]
+    inputs, classes = [], []
+    for _ in range(n):
+        k = draw.randrange(2)
+        inputs.append([max(0, min(255, int(p + draw.gauss(0, 25)))) for p in pattern[k]])
+        classes.append(TASKS[task][k])
+    return inputs, classes
+
+
+def flat(lists):
+    return [value for one in lists for value in one]
+
+
+class Folder(unittest.TestCase):
+    """A folder with the arrays of each task, and models of the first, of two and of three."""
+
+    @classmethod
+    def setUpClass(cls):
+        held = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(held.cleanup)
+        cls.folder = held.name
+        for task in TASKS:
+            inputs, classes = rows(task)
+            cls.write(task + ".x", idx(flat(inputs), [N, SIDE, SIDE]))
+            cls.write(task + ".y", idx(classes, [N]))
+        before, cls.told, cls.models = None, {}, []
+        for task in TASKS:
+            out = cls.path("after-%s.hn" % task)
+            cls.told[task] = json.loads(cls.learn(task, out, before, "--json").out)
+            before = out
+            cls.models.append(out)
+
+    @classmethod
+    def path(cls, name):
+        return os.path.join(cls.folder, name)
+
+    @classmethod
+    def write(cls, name, data):
+        with open(cls.path(name), "wb") as f:
+            f.write(data)
+        return cls.path(name)
+
+    @classmethod
+    def learn(cls, task, out, before, *more, inputs=None, classes=None, check=True):
+        args = ["train", "--inputs", inputs or cls.path(task + ".x"), "--classes", classes or cls.path(task + ".y"), "--task", task,
+                "--out", out, "--steps", 150, "--model-version", os.path.basename(out), *more]
+        args += ["--continue", before] if before else [] if "--hidden" in more else ["--hidden", "12,12"]
+        return hn.run(*args, check=check)
+
+    def refused(self, what, task, before, **more):
+        """Says what is wrong, with the file or option, and leaves nothing."""
+        out = self.path("none.hn")
+        told = self.learn(task, out, before, *more.pop("options", ()), check=False, **more)
+        self.assertNotEqual(told.returncode, 0)
+        self.assertRegex(told.err, what)
+        self.assertEqual([f for f in os.listdir(self.folder) if f.startswith("none")], [])
+
+
+class Learning(Folder):
+    def test_each_task_is_learned_from_its_own_rows_and_measured_on_those_held_out(self):
+        for n, task in enumerate(TASKS):
+            told = self.told[task]
+            self.assertEqual((told["task"], told["tasks"], told["classes"], told["rows"], told["held_out"]), (task, n + 1, 2, 216, 24))
+            self.assertGreaterEqual(told["accuracy"], 0.9)
+
+    def test_what_is_frozen_has_the_same_bits_and_the_largest_change_is_told(self):
+        self.assertNotIn("frozen_same", self.told["lines"])
+        for task in ("dots", "rings"):
+            self.assertTrue(self.told[task]["frozen_same"])
+            self.assertTrue(0 < self.told[task]["largest_change"] < 0.5)
+
+    def test_the_same_rows_and_seed_give_the_same_file_and_another_seed_another(self):
+        content = []
+        for seed in (1, 1, 2):
+            self.learn("dots", self.path("again.hn"), self.models[0], "--seed", seed)
+            with open(self.path("again.hn"), "rb") as f:
+                content.append(f.read())
+        self.assertEqual(content[0], content[1])
+        self.assertNotEqual(content[0], content[2])
+
+    def test_numpy_and_gzip_files_are_as_good_as_idx(self):
+        inputs, classes = rows("lines")
+        x = self.write("lines.npy.gz", gzip.compress(npy(flat(inputs), [N, SIDE, SIDE], "|u1", "B")))
+        y = self.write("classes.npy", npy(classes, [N], "<i8", "q"))
+        self.learn("lines", self.path("numpy.hn"), None, "--model-version", "after-lines.hn", inputs=x, classes=y)
+        with open(self.path("numpy.hn"), "rb") as a, open(self.models[0], "rb") as b:
+            self.assertEqual(a.read(), b.read())
+
+    def test_inspect_names_the_tasks_and_their_classes(self):
+        told = hn.run("inspect", self.models[2]).out
+        for task, classes in TASKS.items():
+            self.assertRegex(told, r"%s +%d, %d\n" % (task, *classes))
+        self.assertIn("6 x 6", told)
+        described = json.loads(hn.run("inspect", self.models[2], "--json").out)
+        self.assertEqual(described["hypernet"]["trained"]["classes"], [[str(c) for c in classes] for classes in TASKS.values()])
+
+    def test_a_task_that_the_model_has_is_refused(self):
+        self.refused("has learned a task 'lines'", "lines", self.models[2])
+
+    def test_inputs_of_another_shape_are_refused(self):
+        x = self.write("wide.x", idx([0] * N * 40, [N, 5, 8]))
+        self.refused(r"wide.x: an input is 5 x 8; the model reads inputs of 6 x 6", "rings", self.models[0], inputs=x)
+        x = self.write("flat.x", idx([0] * N * 36, [N, 36]))
+        self.refused(r"an input is 36; the model reads inputs of 6 x 6", "rings", self.models[0], inputs=x)
+
+    def test_more_classes_than_the_model_has_outputs_are_refused(self):
+        y = self.write("many.y", idx([i % 3 for i in range(N)], [N]))
+        self.refused(r"many.y: the task has 3 classes, and the model outputs for 2", "rings", self.models[0], classes=y)
+
+    def test_classes_that_do_not_fit_the_rows_are_refused(self):
+        for what, classes in (("expected a class for each of the 240 inputs", idx([1] * 9, [9])),
+                              ("all rows are of class 5", idx([5] * N, [N])),
+                              ("is 0.5; a class is a whole number", npy([0.5] * N, [N])),
+                              ("expected finite numbers", npy([float("nan")] * N, [N])),
+                              ("240 x 1; expected a class for each", idx([1] * N, [N, 1]))):
+            self.refused(what, "rings", None, classes=self.write("bad.y", classes))
+        self.refused("more than 1000 classes", "many", None, inputs=self.write("m.x", idx([0] * 2200, [1100, 2])),
+                     classes=self.write("m.y", npy(list(range(1100)), [1100])))
+
+    def test_a_file_that_lies_is_refused(self):
+        for what, data in (("its header promises", idx([0] * 100, [N, SIDE, SIDE])), ("none of 0", idx([], [0, 6, 6])),
+                           ("two dimensions or more", idx([0] * N, [N])), ("beyond float32", npy([1e300] * N, [N, 1], "<f8", "d"))):
+            self.refused(what, "rings", None, inputs=self.write("lie.x", data))
+
+    def test_a_model_that_learns_no_more_tasks_is_refused(self):
+        self.refused("the model learns no more tasks", "rings", hn.world().model)
+        self.refused("cannot open|No such file", "rings", self.path("absent.hn"))
+
+    def test_wrong_uses_are_told_before_anything_is_read(self):
+        for what, options in (("--hidden is widths", ("--hidden", "12,x")), ("--hidden is widths", ("--hidden", "12,")),
+                              ("goes with --inputs|does not go with --inputs", ("--epochs", 3))):
+            self.refused(what, "lines", None, options=options)
+        self.refused("not of one that goes on", "rings", self.models[0], options=("--hidden", "9"))
+        told = hn.run("train", "--store", "s.db", "--continue", self.models[0], "--out", self.path("none.hn"), check=False)
+        self.assertIn("goes with --inputs", told.err)
+        told = hn.run("train", "--inputs", self.path("lines.x"), "--out", self.path("none.hn"), check=False)
+        self.assertIn("--inputs needs --classes", told.err)
+
+    def test_the_rows_are_not_written_over(self):
+        told = self.learn("lines", self.path("lines.x"), None, check=False)
+        self.assertNotEqual(told.returncode, 0)
+        with open(self.path("lines.x"), "rb") as f:
+            self.assertEqual(f.read(4), bytes([0, 0, 8, 3]))
+
+
+class Served(Folder):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server = hn.Server(models=[cls.models[2]])
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.stop()
+
+    def post(self, task, body, server=None, **params):
+        return (server or self.server).request("POST", "/v1/tasks/%s/predictions" % task, body, params=params)
+
+    def answers(self, task, inputs, server=None, **params):
+        answer = self.post(task, {"inputs": inputs}, server, **params)
+        self.assertEqual(answer.status, 200, answer)
+        return answer.json["predictions"]
+
+    def test_a_trained_task_that_the_store_does_not_have_is_answered(self):
+        for task in TASKS:
+            inputs, classes = rows(task, 60, seed=1)
+            answer = self.post(task, {"inputs": inputs}).json
+            self.assertEqual((answer["task"], answer["source"], answer["context_revision"]), (task, "trained", None))
+            right = sum(p["class"] == str(c) for p, c in zip(answer["predictions"], classes))
+            self.assertGreaterEqual(right, 54)
+            for p in answer["predictions"]:
+                self.assertEqual(sorted(p["probabilities"]), sorted(str(c) for c in TASKS[task]))
+                self.assertAlmostEqual(sum(p["probabilities"].values()), 1, 4)
+
+    def test_the_second_answer_is_cached_and_the_same(self):
+        inputs = rows("dots", 5, seed=2)[0]
+        self.answers("dots", inputs)
+        first, second = self.post("dots", {"inputs": inputs}), self.post("dots", {"inputs": inputs})
+        self.assertEqual(second.headers["x-hypernet-cache"], "hit")
+        self.assertEqual(first.body, second.body)
+
+    def test_nested_and_flat_inputs_are_the_same(self):
+        inputs = rows("lines", 3, seed=3)[0]
+        nested = [[one[r * SIDE:(r + 1) * SIDE] for r in range(SIDE)] for one in inputs]
+        self.assertEqual(self.answers("lines", inputs), self.answers("lines", nested))
+        self.assertEqual(self.answers("lines", []), [])
+
+    def test_every_input_that_is_wrong_is_named(self):
+        good = [0] * 36
+        bad = [7, [1, 2], [[0] * 6] * 5, [[0] * 6] * 5 + [[0] * 5], ["a"] + good[1:], good[1:] + [1e300], [True] + good[1:], [[[0]] * 6] * 6]
+        answer = self.post("lines", {"inputs": [good, *bad]})
+        self.assertEqual(answer.status, 422)
+        self.assertEqual([e["pointer"] for e in answer.json["errors"]], ["/inputs/%d" % (i + 1) for i in range(len(bad))])
+        for body, pointer in (({}, "/inputs"), ({"rows": []}, "/rows"), ({"inputs": 3}, "/inputs"),
+                              ({"inputs": [], "cold_start": True}, "/cold_start")):
+            answer = self.post("lines", body)
+            self.assertEqual((answer.status, answer.json["pointer"]), (422, pointer))
+        self.assertEqual(self.post("lines", {"inputs": [good] * 1025}).status, 422)
+
+    def test_a_task_that_was_not_learned_is_not_known(self):
+        for answer in (self.post("other", {"inputs": []}), self.post("other", {"inputs": []}, cold_start="true"),
+                       self.server.request("GET", "/v1/tasks/other"), self.server.request("GET", "/v1/tasks/other/weights")):
+            self.assertEqual((answer.status, answer.json["type"]), (404, "urn:hypernet:problem:unknown-task"))
+
+    def test_what_is_known_of_a_task_and_of_the_model(self):
+        told = self.server.request("GET", "/v1/tasks/dots").json
+        self.assertEqual((told["task"], told["source"], told["learned"]), ("dots", "trained", 2))
+        self.assertEqual((told["classes"], told["shape"], told["unit"]), (["1", "2"], [6, 6], 255))
+        model, = self.server.request("GET", "/v1/models").json["models"]
+        self.assertEqual((model["answers_for"], model["shape"]), ("trained tasks", [6, 6]))
+        self.assertEqual([t["id"] for t in model["tasks"]], list(TASKS))
+
+    def test_the_task_of_inputs_is_guessed_by_entropy_and_marked_as_a_guess(self):
+        right = 0
+        for task in TASKS:
+            inputs = rows(task, 12, seed=4)[0]
+            told = self.server.request("POST", "/v1/tasks/predictions", {"inputs": inputs, "limit": 2}).json
+            self.assertEqual((told["guess"], told["by"], told["compared"], told["complete"]), (True, "entropy", 3, True))
+            self.assertEqual(len(told["tasks"]), 2)
+            self.assertGreaterEqual(told["tasks"][0]["score"], told["tasks"][1]["score"])
+            self.assertEqual(told["tasks"][0]["predictions"], self.answers(told["tasks"][0]["task"], inputs))
+            right += told["tasks"][0]["task"] == task
+        self.assertGreaterEqual(right, 2)
+        for body, pointer in (({"inputs": []}, "/inputs"), ({"inputs": [[0] * 36], "limit": 0}, "/limit"), ({"rows": [1]}, "/rows")):
+            answer = self.server.request("POST", "/v1/tasks/predictions", body)
+            self.assertEqual((answer.status, answer.json["pointer"]), (422, pointer))
+
+    def test_the_weights_of_a_task_are_a_model_that_answers_the_same(self):
+        path = self.write("alone.hn", self.server.request("GET", "/v1/tasks/rings/weights").body)
+        alone = hn.Server(models=[path])
+        inputs = rows("rings", 20, seed=5)[0]
+        self.assertEqual(self.answers("rings", inputs, alone), self.answers("rings", inputs))
+        self.assertEqual(self.post("dots", {"inputs": inputs}, alone).status, 404)
+        alone.stop()
+        self.refused("of one task alone", "dots", path)
+
+    def test_calls_that_need_rows_say_what_the_model_takes(self):
+        for method, path, body in (("POST", "/v1/tasks/dots/examples", {"rows": []}), ("PUT", "/v1/admin/tasks/dots", {}),
+                                   ("POST", "/v1/predictions", {"tasks": []}), ("GET", "/v1/users/u1/recommendations", None)):
+            answer = self.server.admin(method, path, body)
+            self.assertEqual((answer.status, answer.json["type"]), (422, "urn:hypernet:problem:other-model"), path)
+
+    def test_old_tasks_answer_as_before_after_a_new_one_was_learned(self):
+        before = hn.Server(models=[self.models[0]])
+        inputs = rows("lines", 200, seed=6)[0]
+        old, new = self.answers("lines", inputs, before), self.answers("lines", inputs)
+        before.stop()
+        self.assertEqual(sum(a["class"] == b["class"] for a, b in zip(old, new)), 200)
+        self.assertLess(max(abs(a["probabilities"]["7"] - b["probabilities"]["7"]) for a, b in zip(old, new)), 0.05)
+
+    def test_models_of_all_kinds_are_served_beside_each_other_by_their_names(self):
+        named = self.path("named.hn")
+        self.learn("lines", named, None, "--name", "pictures")
+        both = hn.Server(models=[hn.world().model, named])
+        inputs = rows("lines", 5, seed=7)[0]
+        self.assertEqual(self.answers("lines", inputs, both), self.answers("lines", inputs, both, model="pictures"))
+        self.assertEqual(self.post("lines", {"inputs": inputs}, both, model="default").status, 422)
+        self.assertEqual(both.request("GET", "/v1/users/%s/recommendations" % hn.world().users[0]).status, 200)
+        answer = both.request("GET", "/v1/users/u1/recommendations", params={"model": "pictures"})
+        self.assertEqual(answer.json["type"], "urn:hypernet:problem:other-model")
+        both.stop()
+
+
+if __name__ == "__main__":
+    unittest.main()
