@@ -24,8 +24,7 @@ struct measuring {
     real *inside, *outside;             /* features (images, F) of both sets */
     real *conv;                         /* (threads, conv_workspace_len) */
     uint32_t *order;                    /* (classes or images of one, whichever are more) */
-    real *known, *layer;                /* (ways shots, F); weight, bias and workspace */
-    size_t *classes;                    /* (ways shots) */
+    real *known, *layer;                /* (ways shots, F); means, weight, bias and workspace */
     double *probabilities;              /* (ways) */
     double *weights;                    /* (EPISODES) */
     struct roc_row *rows[IMAGE_DOUBTS]; /* (n_rows) */
@@ -92,16 +91,29 @@ static void draw(struct measuring *u, struct rng *r, size_t *asked)
     }
 }
 
+/* means (ways, F) of the known images. */
+static void find_means(const struct measuring *u, real *means)
+{
+    size_t f = u->m->head.d_features, shots = u->out->shots;
+    for (size_t k = 0; k < u->out->ways; k++)
+        for (size_t j = 0; j < f; j++) {
+            real sum = 0;
+            for (size_t i = 0; i < shots; i++)
+                sum += u->known[(k * shots + i) * f + j];
+            means[k * f + j] = sum / (real)shots;
+        }
+}
+
 static void run_episode(struct measuring *u, size_t episode)
 {
     size_t ways = u->out->ways, f = u->m->head.d_features, asked[64 * ASKED];
-    real *weight = u->layer, *bias = weight + ways * f;
-    const struct image_layer l = {.n_classes = ways, .weight = weight, .bias = bias};
+    real *means = u->layer, *weight = means + ways * f, *bias = weight + ways * f;
+    const struct image_layer l = {.n_classes = ways, .means = means, .weight = weight, .bias = bias};
     struct rng r;
     rng_init(&r, u->seed, episode);
     draw(u, &r, asked);
-    image_model_classes_of_features(u->m, u->known, u->classes, ways * u->out->shots, ways, bias + ways,
-                                    weight, bias);
+    find_means(u, means);
+    image_model_classes_of_means(u->m, means, ways, bias + ways, weight, bias);
     for (size_t i = 0; i < ways * ASKED; i++) {
         size_t other = (size_t)(rng_uniform(&r) * (double)n_images(u->others));
         add_row(u, &l, u->inside + asked[i] * f, episode, false);
@@ -120,23 +132,20 @@ static enum err_code make_room(struct measuring *u, struct parallel *team, struc
          ok;
     ok = (u->order = mem_alloc_array(most, sizeof *u->order)) != NULL && ok;
     ok = (u->known = mem_alloc_array(n_known, f * sizeof(real))) != NULL && ok;
-    ok = (u->layer = mem_alloc_array(ways * (f + 1) + image_model_classes_len(u->m, 0, ways),
+    ok = (u->layer = mem_alloc_array(ways * (2 * f + 1) + image_model_classes_len(u->m, 0, ways),
                                      sizeof(real))) != NULL &&
          ok;
-    ok = (u->classes = mem_alloc_array(n_known, sizeof *u->classes)) != NULL && ok;
     ok = (u->probabilities = mem_alloc_array(ways, sizeof *u->probabilities)) != NULL && ok;
     ok = (u->weights = mem_alloc_array(EPISODES, sizeof *u->weights)) != NULL && ok;
     for (size_t i = 0; i < IMAGE_DOUBTS; i++)
         ok = (u->rows[i] = mem_alloc_array(2 * EPISODES * ways * ASKED, sizeof **u->rows)) != NULL && ok;
-    for (size_t i = 0; i < n_known && ok; i++)
-        u->classes[i] = i / u->out->shots;
     return ok ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for the features of %zu images", most);
 }
 
 static void measuring_fini(struct measuring *u)
 {
-    void *parts[] = {u->inside,  u->outside,       u->conv,    u->order,   u->known,  u->layer,
-                     u->classes, u->probabilities, u->weights, u->rows[0], u->rows[1]};
+    void *parts[] = {u->inside, u->outside,       u->conv,    u->order,   u->known,
+                     u->layer,  u->probabilities, u->weights, u->rows[0], u->rows[1]};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         mem_free(parts[i]);
 }

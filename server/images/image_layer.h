@@ -14,6 +14,7 @@
 
 struct image_layer {
     size_t n_classes, n_known;
+    const real *means;        /* (K, F) of the known images' features */
     const real *weight;       /* (K, F) */
     const real *bias;         /* (K) */
     const uint32_t *name_end; /* (K) where each name ends in `names` */
@@ -31,8 +32,9 @@ void image_layer_read(const struct image_model *m, const void *bytes, struct ima
 
 struct text image_layer_name(const struct image_layer *l, size_t k);
 
-/* What a layer says of an image's features (F): probabilities (K), their entropy, and how far the image is
- * from all classes: s |q|^2 - log sum exp of the logits. */
+/* What a layer says of an image's features q (F): probabilities (K), their entropy, and how far the image is
+ * from the nearest class mean: the least s |q - m_k|^2. The generated rows tell classes apart; whether an
+ * image is of any of them only the means know. */
 struct image_answer {
     double entropy, novelty;
     size_t best;

@@ -176,6 +176,51 @@ class Tasks:
         return np.column_stack([p, entropy(p), np.minimum(entropy(drawn.mean(0)) - entropy(drawn).mean(0), entropy(p))])
 
 
+class Images:
+    """A model of images; images are (n, height, width, channels) as a caller has them."""
+
+    def __init__(self, path):
+        metadata, tensors = read_safetensors(path)
+        description = json.loads(metadata["hypernet"])
+        self.spec = description["images"]
+        self.t = {name: array.astype("f8") for name, array in tensors.items()}
+
+    def features(self, images):
+        x = (np.asarray(images, "f8") - self.spec["least"]) / (self.spec["most"] - self.spec["least"])
+        for i in range(len(self.spec["layers"])):
+            n, height, width, d = x.shape
+            weight = self.t["images.%d.weight" % i].reshape(-1, 3, 3, d)
+            bordered = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+            y = self.t["images.%d.bias" % i] + sum(bordered[:, r:r + height, c:c + width] @ weight[:, r, c].T for r in range(3) for c in range(3))
+            y = np.maximum(y, 0)[:, :height // 2 * 2, :width // 2 * 2]
+            x = y.reshape(n, height // 2, 2, width // 2, 2, -1).max(axis=(2, 4))
+        return x.reshape(len(x), -1)
+
+    def layer(self, means):
+        """A row and a bias for each class mean."""
+        h = {name[len("images.head."):]: array for name, array in self.t.items() if name.startswith("images.head.")}
+        s = np.exp(h["scale"][0])
+        u = np.maximum(means @ h["in.weight"].T + h["in.bias"], 0)
+        scores = (u @ h["query"].T) @ (u @ h["key"].T).T / np.sqrt(u.shape[1])
+        attention = np.exp(scores - scores.max(axis=1, keepdims=True))
+        attention /= attention.sum(axis=1, keepdims=True)
+        hidden = np.maximum(np.concatenate([u, attention @ (u @ h["value"].T)], axis=1) @ h["mix.weight"].T + h["mix.bias"], 0)
+        made = hidden @ h["out.weight"].T + h["out.bias"]
+        return 2 * s * means + made[:, :-1], made[:, -1] - s * (means ** 2).sum(axis=1)
+
+    def predict(self, known, classes, asked):
+        """Probabilities by the names of the classes in rising order, entropy and novelty, of each asked image."""
+        features, q = self.features(known), self.features(asked)
+        names = sorted(set(classes))
+        means = np.stack([features[[c == name for c in classes]].mean(axis=0) for name in names])
+        weight, bias = self.layer(means)
+        logits = q @ weight.T + bias
+        total = np.log(np.exp(logits - logits.max(axis=1, keepdims=True)).sum(axis=1)) + logits.max(axis=1)
+        p = np.exp(logits - total[:, None])
+        novelty = np.exp(self.t["images.head.scale"][0]) * ((q[:, None] - means) ** 2).sum(axis=2).min(axis=1)
+        return names, p, -(p * np.log(np.maximum(p, 1e-300))).sum(axis=1), novelty
+
+
 class Model:
     def __init__(self, path):
         metadata, tensors = read_safetensors(path)
