@@ -1,5 +1,5 @@
 /* What the classes' layer is generated from is trained beside prototypes, which are a part of it; where
- * prototypes alone do better on held-out classes, they are what is kept. */
+ * prototypes alone are surely better on held-out classes, they are what is kept. */
 #include "server/cli/train_images.h"
 
 #include "base/clock.h"
@@ -84,13 +84,13 @@ static struct image_course_options options_for(const struct train_images *t, con
 
 /* ---- held-out classes ---- */
 
-/* Leaves the generated part away where prototypes do better on average. *kept: which it is now. */
+/* Leaves the generated part away where prototypes are surely better. *kept: which it is now. */
 static void choose(struct image_model *m, const struct image_table *table, enum image_layer *kept)
 {
-    double gain = 0;
+    double most = 0; /* that the generated part may gain */
     for (size_t i = 0; i < table->n; i++)
-        gain += table->rows[i].gain[IMAGE_PROTOTYPES].mean;
-    *kept = gain < 0 ? IMAGE_PROTOTYPES : IMAGE_GENERATED;
+        most += table->rows[i].gain[IMAGE_PROTOTYPES].high;
+    *kept = most < 0 ? IMAGE_PROTOTYPES : IMAGE_GENERATED;
     if (*kept == IMAGE_GENERATED)
         return;
     size_t f = m->head.d_features, h = m->head.d_hidden;
