@@ -18,6 +18,15 @@ double task_target(const struct task_spec *t, double learned)
     return t->scale == SCALE_LOG ? exp(g) : t->scale == SCALE_ASINH ? t->unit * sinh(g) : g;
 }
 
+double task_target_log_slope(const struct task_spec *t, double learned)
+{
+    double g = learned * t->target_deviation + t->target_mean;
+    double slope = t->scale == SCALE_LOG     ? g
+                   : t->scale == SCALE_ASINH ? log(t->unit) + fabs(g) + log1p(exp(-2 * fabs(g))) - M_LN2
+                                             : 0;
+    return slope + log(t->target_deviation);
+}
+
 double task_target_normal_shrink(const struct task_spec *t)
 {
     if (t->scale == SCALE_IDENTITY || t->loss == LOSS_ABSOLUTE)

@@ -19,6 +19,10 @@
 double task_learned_target(const struct task_spec *t, double target);
 double task_target(const struct task_spec *t, double learned);
 
+/* The logarithm of how fast the target rises with the learned one: what a density on one scale is divided by
+ * to be one on the other. */
+double task_target_log_slope(const struct task_spec *t, double learned);
+
 /* What is answered where the learned target is expected about `learned` with a squared scale of `spread`:
  * by the spec's own shrink, or by that of normal errors for whom none was found in validation. */
 double task_target_answer(const struct task_spec *t, double shrink, double learned, double spread);

@@ -29,19 +29,65 @@ static void set_bounds(const struct task_fit *f, struct task_drawing *d)
     d->held = f->holdout->held;
 }
 
+void task_moment_fini(struct task_moment *m)
+{
+    mem_free(m->values);
+    mem_free(m->losses);
+    mem_free(m->surprises);
+    *m = (struct task_moment){0};
+}
+
+static enum err_code moment_init(const struct task_fit *f, struct task_moment *m, struct err *e)
+{
+    size_t n = TASK_WAYS * f->holdout->n_held;
+    *m = (struct task_moment){.values = mem_alloc_array(f->block->n_values, sizeof *m->values),
+                              .losses = mem_zalloc_array(n, sizeof *m->losses),
+                              .surprises = mem_zalloc_array(n, sizeof *m->surprises),
+                              .loss = INFINITY,
+                              .cost = INFINITY};
+    if (m->values && m->losses && m->surprises)
+        return ERR_OK;
+    task_moment_fini(m);
+    return err_set(e, ERR_NOMEM, "no memory for %zu parameters", f->block->n_values);
+}
+
+enum err_code task_fit_set_aside(struct task_fit *f, struct task_moment *out, struct err *e)
+{
+    struct task_moment next;
+    enum err_code code = moment_init(f, &next, e);
+    if (code)
+        return code;
+    f->least_before = fmin(f->least_before, f->best.cost);
+    *out = f->best;
+    f->best = next;
+    return ERR_OK;
+}
+
+void task_fit_restore(struct task_fit *f, struct task_moment *m)
+{
+    task_moment_fini(&f->best);
+    f->best = *m;
+    *m = (struct task_moment){0};
+}
+
 enum err_code task_fit_init(struct task_fit *f, struct run *run, const struct model_spec *spec,
                             const struct task_table *table, const struct task_holdout *holdout,
                             struct param_block *block, struct err *e)
 {
     enum err_code code = ERR_OK;
-    *f = (struct task_fit){
-        .run = run, .spec = spec, .table = table, .holdout = holdout, .block = block, .best_loss = INFINITY};
-    f->best = mem_alloc_array(block->n_values, sizeof *f->best);
+    *f = (struct task_fit){.run = run,
+                           .spec = spec,
+                           .table = table,
+                           .holdout = holdout,
+                           .block = block,
+                           .least_before = INFINITY};
     f->scores = mem_alloc_array(TASK_WAYS * holdout->n_held, sizeof *f->scores);
     f->losses = mem_zalloc_array(TASK_WAYS * holdout->n_held, sizeof *f->losses);
-    f->best_losses = mem_zalloc_array(TASK_WAYS * holdout->n_held, sizeof *f->best_losses);
-    if (!f->best || !f->scores || !f->losses || !f->best_losses)
-        code = err_set(e, ERR_NOMEM, "no memory for %zu parameters", block->n_values);
+    f->surprises = mem_zalloc_array(TASK_WAYS * holdout->n_held, sizeof *f->surprises);
+    if (!f->scores || !f->losses || !f->surprises)
+        code = err_set(e, ERR_NOMEM, "no memory for the losses of %zu tasks", holdout->n_held);
+    if (!code)
+        code = moment_init(f, &f->best, e);
     for (size_t i = 0; i < TASK_SHARDS && !code; i++) {
         struct task_shard *s = &f->shards[i];
         s->grads = mem_zalloc_array(block->n_values, sizeof *s->grads);
@@ -71,10 +117,10 @@ void task_fit_fini(struct task_fit *f)
         for (size_t k = 0; k < PER_SHARD; k++)
             task_drawing_fini(&f->shards[i].drawing[k]);
     }
-    mem_free(f->best);
+    task_moment_fini(&f->best);
     mem_free(f->scores);
     mem_free(f->losses);
-    mem_free(f->best_losses);
+    mem_free(f->surprises);
     *f = (struct task_fit){0};
 }
 
@@ -298,19 +344,16 @@ static double both(struct task_fit *f, size_t *best)
             return NAN;
     *best = 0;
     double loss = task_score_loss(s, n, &f->spec->task, best);
-    for (size_t i = 0; i < n * n_held; i++)
+    for (size_t i = 0; i < n * n_held; i++) {
         f->losses[i] = f->scores[i].loss[*best];
+        f->surprises[i] = f->scores[i].surprise;
+    }
     return loss;
 }
 
-bool task_fit_better(const struct task_fit *f, const double *losses)
+struct task_said_shape task_fit_shape(const struct task_fit *f)
 {
-    return task_score_better(f->losses, losses, n_ways(f), f->holdout->n_held);
-}
-
-size_t task_fit_n_losses(const struct task_fit *f)
-{
-    return n_ways(f) * f->holdout->n_held;
+    return (struct task_said_shape){n_ways(f), f->holdout->n_held};
 }
 
 double task_fit_likelihood(struct task_fit *f)
@@ -331,17 +374,30 @@ double task_fit_shrink(struct task_fit *f)
     return isfinite(both(f, &best)) ? task_score_shrink(&f->spec->task, best) : 0;
 }
 
+/* In the last task_fit_loss. */
+static double surprise_of_row(const struct task_fit *f)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n_ways(f) * f->holdout->n_held; i++)
+        sum += f->surprises[i];
+    return sum / (double)(n_ways(f) * f->n_validated);
+}
+
 void task_fit_keep(struct task_fit *f)
 {
-    double loss = task_fit_loss(f);
-    if (!(loss < f->best_loss))
+    double loss = task_fit_loss(f), cost = is_of_classes(f) ? loss : log(loss) + surprise_of_row(f);
+    struct task_moment *m = &f->best;
+    size_t n = n_ways(f) * f->holdout->n_held;
+    if (!(cost < m->cost))
         return;
-    f->best_loss = loss;
-    f->best_step = f->step;
-    f->best_normal = f->normal;
-    f->best_schedule = f->n_steps;
-    memcpy(f->best, f->block->values, f->block->n_values * sizeof *f->best);
-    memcpy(f->best_losses, f->losses, task_fit_n_losses(f) * sizeof *f->losses);
+    m->loss = loss;
+    m->cost = cost;
+    m->step = f->step;
+    m->n_steps = f->n_steps;
+    m->normal = f->normal;
+    memcpy(m->values, f->block->values, f->block->n_values * sizeof *m->values);
+    memcpy(m->losses, f->losses, n * sizeof *m->losses);
+    memcpy(m->surprises, f->surprises, n * sizeof *m->surprises);
 }
 
 static bool tell(struct task_fit *f, double loss)
@@ -350,7 +406,7 @@ static bool tell(struct task_fit *f, double loss)
     struct progress p = progress_at("train", (double)done / (double)all);
     p.loss = loss;
     p.metric_name = "validation loss";
-    p.best_metric = isfinite(f->best_loss) ? f->best_loss : NAN;
+    p.best_metric = isfinite(f->best.loss) ? f->best.loss : NAN;
     p.left_s = budget_elapsed(&f->run->budget) * (double)(all - done) / (double)done;
     run_tell(f->run, p);
     return !budget_over(&f->run->budget);
@@ -372,10 +428,10 @@ static bool step_once(struct task_fit *f, double *loss)
     return true;
 }
 
-/* Whether this schedule still may become better: it has brought something lately. */
+/* Whether this course still may become better than those before it: it has brought something lately. */
 static bool has_hope(const struct task_fit *f)
 {
-    long since = f->best_schedule == f->n_steps ? f->best_step : 0;
+    long since = f->best.cost < f->least_before ? f->best.step : 0;
     return f->step - since <= f->n_steps * PATIENCE_PERCENT / 100;
 }
 
@@ -401,7 +457,7 @@ enum err_code task_fit_run(struct task_fit *f, long n_steps, long last, struct e
             task_fit_keep(f);
         goes_on = tell(f, loss) && !over && (last || has_hope(f));
     }
-    if (isfinite(f->best_loss))
+    if (isfinite(fmin(f->best.cost, f->least_before)))
         return ERR_OK;
     return f->n_validated
                ? err_set(e, ERR_INVALID, "training left the range of numbers at step %ld", f->step)
@@ -413,7 +469,7 @@ enum err_code task_fit_run(struct task_fit *f, long n_steps, long last, struct e
 
 void task_fit_take_best(struct task_fit *f)
 {
-    memcpy(f->block->values, f->best, f->block->n_values * sizeof *f->best);
+    memcpy(f->block->values, f->best.values, f->block->n_values * sizeof *f->best.values);
 }
 
 void task_fit_learn_all(struct task_fit *f)

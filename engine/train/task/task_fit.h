@@ -10,6 +10,7 @@
 #include "engine/network/task_solver.h"
 #include "engine/train/data/run.h"
 #include "engine/train/gradient/param_block.h"
+#include "engine/train/task/task_choice.h"
 #include "engine/train/task/task_draw.h"
 #include "engine/train/task/task_holdout.h"
 #include "engine/train/task/task_score.h"
@@ -34,6 +35,17 @@ struct task_course {
     long before, of; /* before this course, and of all */
 };
 
+/* The parameters at a step of a course, and what they said of what is validated on. */
+struct task_moment {
+    real *values;       /* (n_values) */
+    double *losses;     /* (TASK_WAYS, n_held) sums of the loss at the best shrink ... */
+    double *surprises;  /* ... and of the negative log likelihood; of numbers */
+    double loss;        /* task_fit_loss; INFINITY: there are none */
+    double cost;        /* by which moments of a course are compared: see task_fit_keep */
+    long step, n_steps; /* of a schedule of so many */
+    bool normal;        /* errors were taken for normal */
+};
+
 struct task_fit {
     struct run *run;
     const struct model_spec *spec;
@@ -42,17 +54,14 @@ struct task_fit {
     struct param_block *block;
     struct task_course course; /* the caller's to set */
     struct task_shard shards[TASK_SHARDS];
-    real *best;                /* (n_values) */
-    struct task_score *scores; /* (TASK_WAYS, n_held) of the last validation, of numbers */
-    double *losses,
-        *best_losses;   /* (TASK_WAYS, n_held) sums of the loss at the best shrink, and the best's */
-    size_t n_validated; /* rows that were asked for in the last validation */
-    double best_loss;   /* in validation: task_fit_loss */
-    bool normal;        /* errors are taken for normal: the spread of Student's t is not learned */
+    struct task_moment best;    /* of the course */
+    double least_before;        /* cost of earlier courses: a course that does not reach it has no hope */
+    struct task_score *scores;  /* (TASK_WAYS, n_held) of the last validation, of numbers */
+    double *losses, *surprises; /* (TASK_WAYS, n_held) of the last task_fit_loss, as in a moment */
+    size_t n_validated;         /* rows that were asked for in the last validation */
+    bool normal;                /* errors are taken for normal: the spread of Student's t is not learned */
     long step, n_steps;
-    long best_step, best_schedule; /* of so many steps */
-    bool best_normal;              /* so was `normal` then */
-    double weight_decay;           /* of this schedule */
+    double weight_decay; /* of this schedule */
 };
 
 /* run, spec, table, holdout and block are borrowed. */
@@ -62,14 +71,22 @@ enum err_code task_fit_init(struct task_fit *f, struct run *run, const struct mo
 void task_fit_fini(struct task_fit *f);
 
 /* Takes the steps of a schedule of n_steps from the block's values, or as many as the run's budget allows,
- * and keeps the parameters that are best in validation, over all schedules. last > 0: so many steps of it
+ * and keeps the parameters that are best in validation. last > 0: so many steps of it
  * and no validation. ERR_INVALID: the loss is not finite, and no parameters were good before. */
 enum err_code task_fit_run(struct task_fit *f, long n_steps, long last, struct err *e) ERR_MUST_CHECK;
+
+/* Moves the best of a course to `out`, zeroed before, so that another course can begin; task_moment_fini
+ * frees it, and task_fit_restore moves it back. ERR_NOMEM: there is no memory for another. */
+enum err_code task_fit_set_aside(struct task_fit *f, struct task_moment *out, struct err *e) ERR_MUST_CHECK;
+void task_fit_restore(struct task_fit *f, struct task_moment *m);
+void task_moment_fini(struct task_moment *m);
 
 /* Puts the best parameters into the block. */
 void task_fit_take_best(struct task_fit *f);
 
-/* Looks at the block's parameters as they are, and keeps them if they are the best in validation so far. */
+/* Looks at the block's parameters as they are, and keeps them if they are the best in validation so far:
+ * those of the least sum of the loss's logarithm and the negative log likelihood of a row, which would be
+ * the same of errors as large as they are said to be; of classes the second alone. */
 void task_fit_keep(struct task_fit *f);
 
 /* The loss of the block's parameters in validation, by which models are chosen: with all other rows of a task
@@ -80,10 +97,8 @@ void task_fit_keep(struct task_fit *f);
 double task_fit_loss(struct task_fit *f);
 double task_fit_validate(struct task_fit *f, enum task_known known);
 
-/* Of numbers: whether the loss of the last task_fit_loss is surely better than the one of which `losses`
- * were a copy (task_score_better). The second: how many there are. */
-bool task_fit_better(const struct task_fit *f, const double *losses);
-size_t task_fit_n_losses(const struct task_fit *f);
+/* What the losses and surprises of a fit are of. */
+struct task_said_shape task_fit_shape(const struct task_fit *f);
 
 /* By how many variances answers are lowered for the least loss: see engine/format/task_target.h. */
 double task_fit_shrink(struct task_fit *f);

@@ -1,6 +1,6 @@
-/* Candidates from closed forms to networks, each from its own start; validation chooses, by the loss that was
- * asked for. Some tables are learned by heart in more steps than a few, some have nothing to say beyond a
- * straight line, and some have targets of which the largest say all. */
+/* Candidates from closed forms to networks, each from its own start; validation chooses (task_choice.h).
+ * Some tables are learned by heart in more steps than a few, some have nothing to say beyond a straight
+ * line, and some have targets of which the largest say all. */
 #include "engine/train/task/task_objective.h"
 
 #include "base/mem.h"
@@ -25,17 +25,24 @@ static const struct course {
                {NET, 200, STUDENT},
                {NET, 200, NORMAL},
                {NET, 1000, BETTER}};
-enum { N_COURSES = sizeof courses / sizeof *courses };
+enum { N_COURSES = sizeof courses / sizeof *courses, MOST_CANDIDATES = MOST_FORMS + N_COURSES * MOST_NETS };
+
+/* A closed form, or the best of a course. */
+struct candidate {
+    struct task_trial *trial;
+    struct task_moment moment;
+};
 
 struct task {
     struct run *run;
     struct task_holdout holdout;
     struct task_trial linear[MOST_FORMS], nets[MOST_NETS];
     size_t n_forms, n_nets;
-    struct task_trial *form; /* of linear: the best in closed form */
+    struct candidate candidates[MOST_CANDIDATES]; /* the simplest first */
+    size_t n_candidates;
+    struct task_trial *form; /* of linear: the one to take in closed form */
     struct task_trial *best;
     struct task_own_part own_part;
-    double *closed;   /* its losses (task_fit_n_losses), before any step */
     double none_loss; /* where nothing of a task is known; NAN with times */
 };
 
@@ -57,6 +64,38 @@ static enum err_code check(const struct train_data *data, const struct train_opt
     return o->checkpoint ? err_set(e, ERR_INVALID, "%s takes no checkpoint", o->objective->name) : ERR_OK;
 }
 
+/* ---- candidates ---- */
+
+static enum err_code add_candidate(struct task *s, struct task_trial *t, struct err *e)
+{
+    struct candidate *c = &s->candidates[s->n_candidates];
+    c->trial = t;
+    enum err_code code = task_fit_set_aside(&t->fit, &c->moment, e);
+    s->n_candidates += !code;
+    return code;
+}
+
+/* The candidate to take, of one trial or (NULL) of all; of classes the loss is taken at its word. The first
+ * where none has numbers. */
+static struct candidate *choose_among(struct task *s, const struct task_trial *only)
+{
+    struct candidate *of[MOST_CANDIDATES], *least = NULL;
+    struct task_said said[MOST_CANDIDATES];
+    size_t n = 0;
+    for (struct candidate *c = s->candidates; c < s->candidates + s->n_candidates; c++) {
+        if (only && c->trial != only)
+            continue;
+        if (!least || c->moment.loss < least->moment.loss)
+            least = c;
+        said[n] = (struct task_said){c->moment.losses, c->moment.surprises};
+        of[n++] = c;
+    }
+    if (!least || least->trial->spec.task.n_classes)
+        return least;
+    size_t chosen = task_choose(said, n, task_fit_shape(&least->trial->fit));
+    return chosen < n ? of[chosen] : least;
+}
+
 /* ---- forms of the target ---- */
 
 /* The scales that are tried: what was asked for, or the target's own and what makes large ones smaller. Of
@@ -75,12 +114,6 @@ static size_t list_scales(const struct run *run, enum target_scale *out)
     return 2;
 }
 
-static bool is_surely_better(const struct task_fit *f, const double *than)
-{
-    return task_score_better(f->best_losses, than, task_fit_n_losses(f) / f->holdout->n_held,
-                             f->holdout->n_held);
-}
-
 /* A linear model of a form, in closed form. */
 static enum err_code try_form(struct task *s, struct task_form form, struct err *e)
 {
@@ -89,9 +122,7 @@ static enum err_code try_form(struct task *s, struct task_form form, struct err 
     if (code || (form.clips && t->spec.task.clip == 0)) /* there are no outliers */
         return code;
     code = task_trial_solve(t, e);
-    if (!code && (!s->form || is_surely_better(&t->fit, s->form->fit.best_losses)))
-        s->form = t;
-    return code;
+    return code ? code : add_candidate(s, t, e);
 }
 
 static enum err_code try_forms(struct task *s, struct err *e)
@@ -102,8 +133,9 @@ static enum err_code try_forms(struct task *s, struct err *e)
     enum err_code code = ERR_OK;
     for (size_t i = 0; i < n && !code; i++)
         for (int clips = 0; clips < 2 - classes && !code; clips++)
-            if (!(s->form && budget_over(&s->run->budget)))
+            if (!(s->n_candidates && budget_over(&s->run->budget)))
                 code = try_form(s, (struct task_form){scales[i], clips}, e);
+    s->form = code ? NULL : choose_among(s, NULL)->trial;
     return code;
 }
 
@@ -119,41 +151,43 @@ static enum err_code build(struct run *run, void **state, struct err *e)
 
 /* ---- the course ---- */
 
-/* Whether errors are taken for normal in a course; *runs: there is one. Squared errors of the target's own
- * unit are what a normal distribution asks for, Student's makes less of outliers: so both are tried. */
-static bool is_normal(const struct task_trial *trial, const struct course *c, bool *runs)
+/* Whether there is a course. Squared errors of the target's own unit are what a normal distribution asks for,
+ * Student's makes less of outliers: so both are tried. */
+static bool runs(const struct task *s, const struct course *c)
 {
-    const struct task_spec *t = &trial->spec.task;
-    bool both = !t->n_classes && t->loss == LOSS_SQUARED;
-    *runs = both || c->errors != NORMAL;
-    return c->errors == NORMAL || (c->errors == BETTER && trial->fit.best_normal);
+    const struct train_options *o = &s->run->options;
+    bool both = !s->run->data->tasks->about->n_classes && o->loss == LOSS_SQUARED;
+    return both || c->errors != NORMAL;
+}
+
+/* Whether errors are taken for normal in it. */
+static bool is_normal(struct task *s, const struct task_trial *trial, const struct course *c)
+{
+    if (c->errors != BETTER)
+        return c->errors == NORMAL;
+    const struct candidate *best = choose_among(s, trial);
+    return best && best->moment.normal;
 }
 
 /* Steps of all courses, the last one's too, which may be as long as the longest. */
 static long n_steps_of_all(const struct task *s)
 {
-    bool runs;
     long n = 0;
-    for (size_t i = 0; i < N_COURSES; i++) {
-        (void)is_normal(s->best ? s->best : s->form, &courses[i], &runs);
-        n += runs ? courses[i].n_steps * (courses[i].kind == NET ? (long)s->n_nets : 1) : 0;
-    }
+    for (size_t i = 0; i < N_COURSES; i++)
+        n += runs(s, &courses[i]) ? courses[i].n_steps * (courses[i].kind == NET ? (long)s->n_nets : 1) : 0;
     return task_holdout_of_learned(&s->holdout) ? n + courses[N_COURSES - 1].n_steps : n;
 }
 
 static enum err_code run_course(struct task *s, struct task_trial *t, const struct course *c, long *before,
                                 struct err *e)
 {
-    bool runs, normal = is_normal(t, c, &runs);
-    if (!runs || (s->best && budget_over(&s->run->budget)))
+    if (!runs(s, c) || budget_over(&s->run->budget))
         return ERR_OK;
-    task_trial_start(t, normal);
+    task_trial_start(t, is_normal(s, t, c));
     t->fit.course = (struct task_course){*before, n_steps_of_all(s)};
     *before += c->n_steps;
     enum err_code code = task_fit_run(&t->fit, c->n_steps, 0, e);
-    if (!s->best || t->fit.best_loss < s->best->fit.best_loss)
-        s->best = t;
-    return code;
+    return code ? code : add_candidate(s, t, e);
 }
 
 static enum err_code build_net(struct task *s, struct task_form form, double clip, struct err *e)
@@ -177,28 +211,10 @@ static enum err_code run_courses(struct task *s, struct err *e)
     return code;
 }
 
-static enum err_code remember_closed_form(struct task *s, struct err *e)
+static void take(struct task *s, struct candidate *c)
 {
-    const struct task_fit *f = &s->form->fit;
-    s->closed = mem_alloc_array(task_fit_n_losses(f), sizeof *s->closed);
-    if (!s->closed)
-        return err_set(e, ERR_NOMEM, "no memory for the losses of a closed form");
-    memcpy(s->closed, f->best_losses, task_fit_n_losses(f) * sizeof *s->closed);
-    return ERR_OK;
-}
-
-/* The closed form is the model where steps did not surely better it; of classes they are taken at their
- * word. */
-static void take_closed_form(struct task *s)
-{
-    struct task_fit *f = &s->form->fit;
-    if (f->spec->task.n_classes || (s->best && is_surely_better(&s->best->fit, s->closed)))
-        return;
-    task_trial_start(s->form, false);
-    f->best_loss = INFINITY;
-    f->step = f->n_steps = 0;
-    task_fit_keep(f);
-    s->best = s->form;
+    s->best = c->trial;
+    task_fit_restore(&c->trial->fit, &c->moment);
 }
 
 static enum err_code choose(void *state, struct err *e)
@@ -218,18 +234,16 @@ static enum err_code choose(void *state, struct err *e)
     }
     enum err_code code = try_forms(s, e);
     if (!code)
-        code = remember_closed_form(s, e);
-    if (!code)
         code = run_courses(s, e);
     if (!code)
-        take_closed_form(s);
+        take(s, choose_among(s, NULL));
     run->cut = budget_over(&run->budget);
     return code;
 }
 
 static bool is_closed_form(const struct task *s)
 {
-    return s->best->linear && s->best->fit.best_step == 0;
+    return s->best->linear && s->best->fit.best.step == 0;
 }
 
 /* Once more with what was validated on: a closed form of all rows, or as many steps, where it is of the tasks
@@ -244,12 +258,12 @@ static enum err_code train_again(struct task *s, struct err *e)
     enum err_code code = task_trial_solve_all(s->best, e);
     if (code)
         return code;
-    task_trial_start(s->best, f->best_normal);
+    task_trial_start(s->best, f->best.normal);
     task_fit_learn_all(f);
-    if (f->best_step) {
+    if (f->best.step) {
         long of = n_steps_of_all(s);
-        f->course = (struct task_course){of - f->best_step, of};
-        code = task_fit_run(f, f->best_schedule, f->best_step, e);
+        f->course = (struct task_course){of - f->best.step, of};
+        code = task_fit_run(f, f->best.n_steps, f->best.step, e);
     }
     if (budget_over(&s->run->budget))
         task_fit_take_best(f);
@@ -346,8 +360,8 @@ static void report(const void *state, struct train_report *r)
     report_count(r, "tasks", n_tasks);
     report_count(r, "validation_tasks", s->holdout.n_held);
     report_text(r, "chosen", s->best->linear ? "linear" : "net");
-    report_count(r, "schedule", (size_t)f->best_schedule);
-    report_count(r, "best_step", (size_t)f->best_step);
+    report_count(r, "schedule", (size_t)f->best.n_steps);
+    report_count(r, "best_step", (size_t)f->best.step);
     report_count(r, "parameters", r->n_parameters);
     report_measure(r, "seconds", 2, r->seconds);
     report_measure(r, "loss", 4, s->own_part.loss);
@@ -357,7 +371,7 @@ static void report(const void *state, struct train_report *r)
                      is_closed_form(s) ? closed_form_name(s->best->start)
                      : s->best->linear ? "a linear model"
                                        : "a network",
-                     f->best_step, loss_name(&s->best->spec.task), s->own_part.loss);
+                     f->best.step, loss_name(&s->best->spec.task), s->own_part.loss);
     if (isfinite(s->none_loss))
         n += snprintf(r->summary + n, sizeof r->summary - (size_t)n,
                       ", %.4g where no row of its task is known", s->none_loss);
@@ -373,7 +387,8 @@ static void fini(void *state)
         task_trial_fini(&s->linear[i]);
     for (size_t i = 0; i < MOST_NETS; i++)
         task_trial_fini(&s->nets[i]);
-    mem_free(s->closed);
+    for (size_t i = 0; i < MOST_CANDIDATES; i++)
+        task_moment_fini(&s->candidates[i].moment);
     task_holdout_fini(&s->holdout);
     mem_free(s);
 }

@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-static const double step = 0.1, matters = 0.02, likely = 0.5, sure = 3;
+static const double step = 0.1;
 #define LEAST_LOSS 1e-300 /* of answers without an error */
 
 struct task_shrinks task_score_shrinks(const struct task_spec *t)
@@ -31,15 +31,27 @@ static void add_row(struct task_score *s, const struct task_spec *t, struct task
     }
 }
 
+/* The negative log likelihood of a row by Student's t. Its front (lgamma) is the same for all of a split. */
+static double surprise(double front, double shape, double error, double spread)
+{
+    return front + 0.5 * log(2 * M_PI * shape * spread) +
+           (shape + 0.5) * log1p(error * error / (2 * shape * spread));
+}
+
 void task_score_add(struct task_score *s, const struct task_solver *solver, const struct task_draw *d,
                     size_t j)
 {
     const struct task_spec *t = &solver->spec->task;
     struct task_shrinks tried = task_score_shrinks(t);
+    double shape = solver->layer.shape;
+    int sign; /* lgamma would write a global one */
+    double front = lgamma_r(shape, &sign) - lgamma_r(shape + 0.5, &sign);
     for (size_t i = 0; i < d->n; i++) {
         if (d->query[j * d->n + i] == 0)
             continue;
         add_row(s, t, tried, solver->value[i], solver->spread[i], d->y[i]);
+        s->surprise += surprise(front, shape, d->y[i] - solver->value[i], solver->spread[i]) +
+                       task_target_log_slope(t, d->y[i]);
         s->n++;
     }
 }
@@ -48,6 +60,7 @@ void task_score_merge(struct task_score *s, const struct task_score *other)
 {
     for (size_t k = 0; k < TASK_SHRINKS; k++)
         s->loss[k] += other->loss[k];
+    s->surprise += other->surprise;
     s->n += other->n;
 }
 
@@ -71,31 +84,4 @@ double task_score_loss(const struct task_score *scores, size_t n, const struct t
             *best = k;
     }
     return exp(least / (double)n / (t->loss == LOSS_SQUARED ? 2 : 1));
-}
-
-/* The difference of the logarithms of sums without one task; n_tasks: without none. */
-static double difference(const double *a, const double *b, size_t n_tasks, size_t without)
-{
-    double sum_a = LEAST_LOSS, sum_b = LEAST_LOSS;
-    for (size_t t = 0; t < n_tasks; t++) {
-        sum_a += t == without ? 0 : a[t];
-        sum_b += t == without ? 0 : b[t];
-    }
-    return log(sum_b) - log(sum_a);
-}
-
-bool task_score_better(const double *a, const double *b, size_t n_ways, size_t n_tasks)
-{
-    double all = 0, mean = 0, squares = 0;
-    for (size_t k = 0; k < n_ways; k++)
-        all += difference(a + k * n_tasks, b + k * n_tasks, n_tasks, n_tasks);
-    for (size_t t = 0; t < n_tasks; t++) {
-        double d = 0;
-        for (size_t k = 0; k < n_ways; k++)
-            d += difference(a + k * n_tasks, b + k * n_tasks, n_tasks, t);
-        mean += d / (double)n_tasks;
-        squares += d * d / (double)n_tasks;
-    }
-    double error = sqrt(fmax(squares - mean * mean, 0) * (double)(n_tasks - 1));
-    return all > sure * error || (all > likely * error && all > matters * (double)n_ways);
 }

@@ -12,14 +12,14 @@
 #include "engine/network/task_solver.h"
 #include "engine/train/task/task_step.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 
 enum { TASK_SHRINKS = 26 /* at most so many are tried */ };
 
 struct task_score {
     double loss[TASK_SHRINKS]; /* sums over rows */
-    size_t n;                  /* rows */
+    double surprise; /* sum of the negative log likelihood of the target in its own unit; of numbers */
+    size_t n;        /* rows */
 };
 
 /* What is tried: n values from `first` on, a tenth of a variance apart. */
@@ -38,11 +38,5 @@ void task_score_merge(struct task_score *s, const struct task_score *other);
 /* The geometric mean of the mean losses of n scores at the best shrink, of squared errors its root; *best may
  * be NULL. INFINITY: there are no rows, or an answer is not finite. */
 double task_score_loss(const struct task_score *scores, size_t n, const struct task_spec *t, size_t *best);
-
-/* Whether a is surely better than b, which is simpler: the mean logarithm of its loss is lower by two
- * parts in a hundred and half a standard error over tasks (the jackknife of Tukey 1958), or by three
- * standard errors. The best of many looks is a little better by chance. a, b (n_ways, n_tasks): sums of
- * the loss over the same rows of each task, in each way of knowing. */
-bool task_score_better(const double *a, const double *b, size_t n_ways, size_t n_tasks);
 
 #endif

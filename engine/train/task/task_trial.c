@@ -79,14 +79,14 @@ enum err_code task_trial_solve(struct task_trial *t, struct err *e)
 {
     enum task_start_kind best = TASK_START_SLOPES;
     for (int kind = 0; kind < N_TASK_STARTS; kind++) {
-        double before = t->fit.best_loss;
+        double before = t->fit.best.cost;
         enum err_code code = find(t, t->holdout, (enum task_start_kind)kind, e);
         if (code)
             return code;
         t->start = (enum task_start_kind)kind;
         task_trial_start(t, false);
         task_fit_keep(&t->fit);
-        best = t->fit.best_loss < before ? t->start : best;
+        best = t->fit.best.cost < before ? t->start : best;
     }
     t->start = best;
     return ERR_OK;

@@ -74,48 +74,52 @@ static double loss_with(struct task_fit *f, double scale, double *noise)
     return task_fit_loss(f);
 }
 
-/* Whether one way is surely better than another; of classes the best is taken at its word. */
-static bool is_surely_better(struct task_fit *f, const struct task_own_part *own,
-                             const struct task_own_part *than)
+/* How much of the own part is tried, the simplest first: none, all that was learned, and less of it. */
+static const double scales[] = {0, 1, 0.7, 0.5, 0.35, 0.2};
+enum { N_SCALES = sizeof scales / sizeof *scales, NONE = 0, AS_LEARNED = 1 };
+
+/* Of classes the least loss is taken at its word, where what was learned is not as good; so it is of
+ * numbers, where there is no memory for more. */
+static size_t least_loss(const struct task_own_part *parts)
 {
-    size_t n = task_fit_n_losses(f);
-    if (f->spec->task.n_classes)
-        return own->loss < than->loss;
-    double *losses = mem_alloc_array(n, sizeof *losses);
-    if (!losses)
-        return own->loss < than->loss;
-    task_fit_take_best(f);
-    task_tune_apply(f, than);
-    (void)task_fit_loss(f);
-    memcpy(losses, f->losses, n * sizeof *losses);
-    task_fit_take_best(f);
-    task_tune_apply(f, own);
-    (void)task_fit_loss(f);
-    bool better = task_fit_better(f, losses);
-    mem_free(losses);
-    return better;
+    size_t best = AS_LEARNED;
+    for (size_t i = 0; i < N_SCALES; i++)
+        best = parts[i].loss < parts[best].loss ? i : best;
+    return best;
 }
 
-/* The own part is as it was learned unless less of it is surely better, and is not there unless it is surely
- * better than none: what is nearly as good as what was learned has intervals that are too narrow. */
-void task_tune_own_part(struct task_fit *f, struct task_own_part *out)
+/* Tries all; losses, surprises (N_SCALES, ways and tasks of the shape), or both NULL. Returns which to
+ * take. */
+static size_t try_scales(struct task_fit *f, struct task_own_part *parts, double *losses, double *surprises)
 {
-    static const double scales[] = {1, 0.7, 0.5, 0.35, 0.2, 0};
-    enum { N = sizeof scales / sizeof *scales };
-    struct task_own_part parts[N];
-    size_t best = 0;
-    for (size_t i = 0; i < N; i++) {
+    struct task_said_shape shape = task_fit_shape(f);
+    struct task_said said[N_SCALES];
+    size_t n = shape.n_ways * shape.n_tasks;
+    for (size_t i = 0; i < N_SCALES; i++) {
         parts[i].scale = scales[i];
         parts[i].loss = loss_with(f, scales[i], &parts[i].noise);
-        best = parts[i].loss < parts[best].loss ? i : best;
+        if (!losses || !surprises)
+            continue;
+        memcpy(losses + i * n, f->losses, n * sizeof *losses);
+        memcpy(surprises + i * n, f->surprises, n * sizeof *surprises);
+        said[i] = (struct task_said){losses + i * n, surprises + i * n};
     }
-    if (best > 0 && !is_surely_better(f, &parts[best], &parts[0]))
-        best = 0;
-    if (best < N - 1 && !is_surely_better(f, &parts[best], &parts[N - 1]))
-        best = N - 1;
-    *out = parts[best];
-    out->loss_as_learned = parts[0].loss;
-    out->loss_for_all = parts[N - 1].loss;
+    size_t chosen = losses && surprises ? task_choose(said, N_SCALES, shape) : N_SCALES;
+    return chosen < N_SCALES ? chosen : least_loss(parts);
+}
+
+void task_tune_own_part(struct task_fit *f, struct task_own_part *out)
+{
+    struct task_own_part parts[N_SCALES];
+    struct task_said_shape shape = task_fit_shape(f);
+    size_t n = f->spec->task.n_classes ? 0 : N_SCALES * shape.n_ways * shape.n_tasks;
+    double *losses = n ? mem_alloc_array(n, sizeof *losses) : NULL;
+    double *surprises = n ? mem_alloc_array(n, sizeof *surprises) : NULL;
+    *out = parts[try_scales(f, parts, losses, surprises)];
+    out->loss_as_learned = parts[AS_LEARNED].loss;
+    out->loss_for_all = parts[NONE].loss;
+    mem_free(losses);
+    mem_free(surprises);
     task_fit_take_best(f);
     task_tune_apply(f, out);
 }

@@ -20,9 +20,9 @@ struct task_own_part {
 };
 
 /* Puts the best parameters into the block, with the basis, and so the part of a prediction that is a task's
- * own, multiplied by what of 1, 0.7, 0.5, 0.35, 0.2 and 0 is best in validation: what rows of a task do not
- * say is not learned from them. Of numbers less than 1 must be surely better than 1, and what is left than 0
- * (task_score_better). */
+ * own, multiplied by one of 1, 0.7, 0.5, 0.35, 0.2 and 0: what rows of a task do not say is not learned from
+ * them. Of numbers by task_choose, to which none is the simplest and all that was learned the next; of
+ * classes by the least loss. */
 void task_tune_own_part(struct task_fit *f, struct task_own_part *out);
 
 /* Does the same to the block's parameters, as they are, of another course. */

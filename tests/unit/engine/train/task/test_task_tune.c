@@ -68,7 +68,7 @@ static void make_by(enum target_loss loss, size_t n_tasks, double level, bool lo
     block.params.basis_bias[0] = (real)basis;
     block.params.task_scales[0] = (real)log(s2);
     block.params.task_scales[1] = (real)log(30);
-    memcpy(fit.best, block.values, block.n_values * sizeof *block.values);
+    memcpy(fit.best.values, block.values, block.n_values * sizeof *block.values);
 }
 
 static void make(size_t n_tasks, double level, bool log_target, double basis, double s2)

@@ -1,0 +1,92 @@
+#include "engine/train/task/task_choice.h"
+
+#include <math.h>
+#include <stdbool.h>
+
+static const double near = 2, alike = 1; /* standard errors */
+#define LEAST_LOSS 1e-300                /* of answers without an error */
+
+/* The difference of the logarithms of sums without one task; n_tasks: without none. */
+static double difference(const double *a, const double *b, size_t n_tasks, size_t without)
+{
+    double sum_a = LEAST_LOSS, sum_b = LEAST_LOSS;
+    for (size_t t = 0; t < n_tasks; t++) {
+        sum_a += t == without ? 0 : a[t];
+        sum_b += t == without ? 0 : b[t];
+    }
+    return log(sum_b) - log(sum_a);
+}
+
+/* The same of all ways together. */
+static double differences(const double *a, const double *b, struct task_said_shape shape, size_t without)
+{
+    double sum = 0;
+    for (size_t k = 0; k < shape.n_ways; k++)
+        sum += difference(a + k * shape.n_tasks, b + k * shape.n_tasks, shape.n_tasks, without);
+    return sum;
+}
+
+struct task_gap task_loss_gap(const double *a, const double *b, struct task_said_shape shape)
+{
+    double n = (double)shape.n_tasks, mean = 0, squares = 0;
+    for (size_t t = 0; t < shape.n_tasks; t++) {
+        double d = differences(a, b, shape, t);
+        mean += d / n;
+        squares += d * d / n;
+    }
+    return (struct task_gap){differences(a, b, shape, shape.n_tasks),
+                             sqrt(fmax(squares - mean * mean, 0) * (n - 1))};
+}
+
+struct task_gap task_surprise_gap(const double *a, const double *b, struct task_said_shape shape)
+{
+    double n = (double)shape.n_tasks, sum = 0, squares = 0;
+    for (size_t t = 0; t < shape.n_tasks; t++) {
+        double d = 0;
+        for (size_t k = 0; k < shape.n_ways; k++)
+            d += b[k * shape.n_tasks + t] - a[k * shape.n_tasks + t];
+        sum += d;
+        squares += d * d;
+    }
+    double variance = fmax(squares - sum * sum / n, 0) / fmax(n - 1, 1);
+    return (struct task_gap){sum, sqrt(variance * n)};
+}
+
+static bool has_numbers(const struct task_said *m, struct task_said_shape shape)
+{
+    double sum = 0;
+    for (size_t i = 0; i < shape.n_ways * shape.n_tasks; i++)
+        sum += m->losses[i] + m->surprises[i];
+    return isfinite(sum);
+}
+
+static bool is_near(const struct task_said *m, const struct task_said *least, struct task_said_shape shape)
+{
+    struct task_gap gap = task_loss_gap(least->losses, m->losses, shape);
+    return m == least || !(gap.mean > near * gap.error);
+}
+
+static const struct task_said *least_loss(const struct task_said *models, size_t n,
+                                          struct task_said_shape shape)
+{
+    const struct task_said *least = NULL;
+    for (const struct task_said *m = models; m < models + n; m++)
+        if (has_numbers(m, shape) && (!least || task_loss_gap(m->losses, least->losses, shape).mean > 0))
+            least = m;
+    return least;
+}
+
+size_t task_choose(const struct task_said *models, size_t n, struct task_said_shape shape)
+{
+    const struct task_said *least = least_loss(models, n, shape), *taken = NULL;
+    for (const struct task_said *m = models; m < models + n; m++) {
+        if (!has_numbers(m, shape) || !is_near(m, least, shape))
+            continue;
+        struct task_gap gap = {0};
+        if (taken)
+            gap = task_surprise_gap(m->surprises, taken->surprises, shape);
+        if (!taken || gap.mean > alike * gap.error)
+            taken = m;
+    }
+    return taken ? (size_t)(taken - models) : n;
+}
