@@ -18,6 +18,8 @@ struct finding {
     size_t n_cells, n_numbers;
     size_t bad_row;          /* the first whose cell is no number */
     uint32_t bad_text;       /* what it has */
+    size_t far_row;          /* the first whose number is too large, */
+    double far;              /* which is this; 0: there is none */
     double sum, least, most; /* of the numbers */
     double spread;           /* sum of squares about the mean */
 };
@@ -50,6 +52,10 @@ static void look_at(struct finding *f)
         }
         if (isnan(cell->number))
             continue;
+        if (fabs(cell->number) > TASK_MOST_NUMBER && f->far == 0) {
+            f->far_row = row;
+            f->far = cell->number;
+        }
         f->n_numbers++;
         f->sum += cell->number;
         f->least = fmin(f->least, cell->number);
@@ -187,6 +193,14 @@ static enum err_code refuse_text(const struct finding *f, const char *name, stru
         text_form_advice(text, false, advice));
 }
 
+static enum err_code refuse_far(const struct finding *f, const char *name, struct err *e)
+{
+    return err_set(e, ERR_INVALID,
+                   "line %llu: column '%s' has %g, which is too large to learn from: at most %g; mend it, or "
+                   "name the column after --categorical",
+                   (unsigned long long)f->rows->rows[f->far_row].line, name, f->far, TASK_MOST_NUMBER);
+}
+
 static enum err_code make_number(const struct finding *f, struct column *column, const char **reason)
 {
     column->kind = COLUMN_NUMBER;
@@ -217,6 +231,8 @@ static enum err_code make_column(const struct task_rows *rows, uint32_t number, 
         return ERR_OK;
     }
     look_at(&f);
+    if (!categorical && f.n_numbers >= f.n_cells - f.n_cells / 20 && f.far != 0)
+        return refuse_far(&f, column->name, e);
     if (!categorical && f.n_numbers == f.n_cells)
         return make_number(&f, column, reason);
     if (!categorical && f.n_numbers >= f.n_cells - f.n_cells / 20)

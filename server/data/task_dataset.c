@@ -124,6 +124,8 @@ static enum err_code find_target(const struct task_rows *r, const struct task_ro
                                            : "no number, as nearly all others are; mend it, or give "
                                              "--objective classification",
                                  e);
+        if (fabs(y) > TASK_MOST_NUMBER)
+            return refuse_target(r, &r->rows[i], o->target, "too large to learn from: at most 1e100", e);
         about->target_least = fmin(about->target_least, y);
         about->target_most = fmax(about->target_most, y);
     }

@@ -9,6 +9,7 @@
 #include "base/talk.h"
 #include "base/value_text.h"
 #include "server/data/task_profiles.h"
+#include "server/data/task_row_check.h"
 #include "server/fields/merge_patch.h"
 
 #include <inttypes.h>
@@ -48,74 +49,16 @@ static bool bad_row(void *arg, const struct err *why, uint64_t n_lines)
     return r->n_bad <= im->o->skip_bad || r->n_listed < TASK_IMPORT_LISTED;
 }
 
-static bool is_none(const struct task_cell *cell)
-{
-    return isnan(cell->number) && cell->text == ID_TABLE_NONE;
-}
-
-/* Whether a cell is what programs write for a number that is none: inf, -Infinity, "nan", 1e999. */
-static bool is_no_finite_number(const struct task_rows *rows, const struct task_cell *cell)
-{
-    char copy[32], *end;
-    if (!isnan(cell->number) || is_none(cell))
-        return false;
-    struct text text = id_table_text(&rows->texts, cell->text);
-    if (text.len >= sizeof copy)
-        return false;
-    memcpy(copy, text.data, text.len);
-    copy[text.len] = '\0';
-    return !isfinite(strtod(copy, &end)) && !*end;
-}
-
-/* How often each column has numbers, and texts that are no such word. */
-struct kinds {
-    size_t n_numbers, n_texts;
-};
-
-static enum err_code count_kinds(const struct task_rows *rows, struct kinds **out, struct err *e)
-{
-    struct kinds *kinds = mem_zalloc_array(rows->columns.n + 1, sizeof *kinds);
-    *out = kinds;
-    if (!kinds)
-        return err_set(e, ERR_NOMEM, "no memory for %zu columns", rows->columns.n);
-    for (size_t i = 0; i < rows->n_cells; i++) {
-        const struct task_cell *cell = &rows->cells[i];
-        bool number = !isnan(cell->number);
-        kinds[cell->column].n_numbers += number;
-        kinds[cell->column].n_texts += !number && !is_none(cell) && !is_no_finite_number(rows, cell);
-    }
-    return ERR_OK;
-}
-
-/* What is wrong with a row: such a word where nearly all others are numbers. Elsewhere it is a text like any
- * other. */
-static bool check_row(const struct task_rows *rows, const struct kinds *kinds, size_t row, const char *path,
-                      struct err *why)
-{
-    for (size_t i = rows->rows[row].first; i < rows->rows[row + 1].first; i++) {
-        const struct task_cell *cell = &rows->cells[i];
-        const struct kinds *of = &kinds[cell->column];
-        if (!of->n_numbers || of->n_numbers < 19 * of->n_texts || !is_no_finite_number(rows, cell))
-            continue;
-        struct text name = id_table_text(&rows->columns, cell->column),
-                    text = id_table_text(&rows->texts, cell->text);
-        (void)err_set(why, ERR_INVALID, "%s:%" PRIu64 ": column '%.*s': '%.*s' is no finite number", path,
-                      rows->rows[row].line, text_shown(name), name.data, text_shown(text), text.data);
-        return false;
-    }
-    return true;
-}
-
 /* Leaves out bad rows: they are of no task afterwards. */
 static enum err_code check_rows(struct task_import *im, const char *path, struct task_rows *rows,
                                 struct err *e)
 {
-    struct kinds *kinds;
-    enum err_code code = count_kinds(rows, &kinds, e);
+    struct task_row_kinds *kinds;
+    enum err_code code = task_row_kinds_count(rows, &kinds, e);
     bool on = !code;
     for (size_t i = 0; i < rows->n_rows && on; i++) {
         struct err why = {0};
-        if (check_row(rows, kinds, i, path, &why))
+        if (task_row_check(rows, kinds, i, path, &why))
             continue;
         rows->rows[i].task = ID_TABLE_NONE;
         on = bad_row(im, &why, 1);
@@ -240,7 +183,7 @@ static void add_cell(const struct task_rows *rows, const struct task_cell *cell,
     char room[VALUE_TEXT_ROOM];
     struct text text =
         cell->text == ID_TABLE_NONE ? (struct text){NULL, 0} : id_table_text(&rows->texts, cell->text);
-    if (is_none(cell)) {
+    if (task_cell_is_none(cell)) {
         buf_adds(out, "null"); /* takes away what is there */
     } else if (is_truth(rows, cell)) {
         buf_adds(out, cell->number != 0 ? "true" : "false");

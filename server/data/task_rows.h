@@ -15,6 +15,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Of a number in a row, either way: of larger ones no mean and no deviation can be computed. */
+#define TASK_MOST_NUMBER 1e100
+
 enum { TASK_MOST_KEYS = 4 }; /* columns that say together which task a row is of */
 
 struct task_profiles;

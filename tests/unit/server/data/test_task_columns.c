@@ -72,6 +72,11 @@ static const char *rising(size_t row)
     return scratch;
 }
 
+static const char *one_far(size_t row)
+{
+    return row == 30 ? "-1e300" : rising(row);
+}
+
 static const char *one_text(size_t row)
 {
     return row == 30 ? "oops" : rising(row);
@@ -127,6 +132,18 @@ START_TEST(a_column_of_numbers_has_their_scale)
     ck_assert_double_eq_tol(c->deviation, 0.5 * sqrt((N_ROWS * N_ROWS - 1) / 12.0), 1e-12);
     ck_assert(c->least == 10 && c->most == 10 + 0.5 * (N_ROWS - 1));
     ck_assert_str_eq(left_out, "");
+}
+END_TEST
+
+/* Its mean or its deviation would be no number. */
+START_TEST(a_number_that_is_too_large_is_named_with_its_line)
+{
+    struct err e = {0};
+    make_table("c", one_far);
+    ck_assert_int_eq(find(false, "c", &e), ERR_INVALID);
+    ck_assert_ptr_nonnull(
+        strstr(e.text, "line 32: column 'c' has -1e+300, which is too large to learn from"));
+    (void)must_find(true, "c");
 }
 END_TEST
 
@@ -251,6 +268,7 @@ START_TEST(cells_of_a_row_come_in_the_places_of_the_model)
 END_TEST
 
 SUITE("server/data: task_columns", NULL, fini, {a_column_of_numbers_has_their_scale},
+      {a_number_that_is_too_large_is_named_with_its_line},
       {one_bad_cell_in_a_column_of_numbers_is_named_and_not_a_category}, {a_column_with_gaps_is_optional},
       {texts_are_categories_in_the_order_of_their_bytes}, {a_value_of_few_rows_or_of_one_task_is_not_learned},
       {numbers_may_be_categories_of_one_form}, {a_name_or_an_address_is_left_out},

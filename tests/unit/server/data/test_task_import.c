@@ -144,11 +144,11 @@ START_TEST(a_value_is_stored_as_what_it_says)
 {
     struct task_import_options o = tables("shop,v,w\n"
                                           "a,02139,+3.5\na,12345678901234567890,-0.25e2\na,True,FALSE\n"
-                                          "a,\"say \"\"no\"\"\",1e300\na,NULL,  7 \na,Infinity,1\n",
+                                          "a,\"say \"\"no\"\"\",1e99\na,NULL,  7 \na,Infinity,1\n",
                                           NULL);
     import(&o);
     assert_store("a - {\"v\":\"02139\",\"w\":\"+3.5\"} {\"v\":\"12345678901234567890\",\"w\":-25} "
-                 "{\"v\":true,\"w\":false} {\"v\":\"say \\\"no\\\"\",\"w\":1e+300} {\"w\":7} "
+                 "{\"v\":true,\"w\":false} {\"v\":\"say \\\"no\\\"\",\"w\":1e+99} {\"w\":7} "
                  "{\"v\":\"Infinity\",\"w\":1} | ");
 }
 END_TEST
@@ -222,6 +222,11 @@ END_TEST
 
 /* ---- what is refused ---- */
 
+#define FIVE(shop) shop ",1\n" shop ",2\n" shop ",3\n" shop ",4\n" shop ",5\n"
+#define TWENTY     "shop,price\n" FIVE("a") FIVE("b") FIVE("c") FIVE("d")
+#define TWENTY_TASKS                                                                                         \
+    "shop,age\na,1\nb,1\nc,1\nd,1\ne,1\nf,1\ng,1\nh,1\ni,1\nj,1\nk,1\nl,1\nm,1\nn,1\no,1\np,1\nq,1\nr,1\ns," \
+    "1\nt,1\n"
 static const struct {
     const char *rows, *profiles, *why;
 } faults[] = {
@@ -231,6 +236,11 @@ static const struct {
     {"shop,price\na,2\na,\"NaN\"\n", NULL, "1 bad line, 0 allowed"},
     {"shop,price\na,2\na,1e999\n", NULL, "1 bad line, 0 allowed"},
     {"shop,price\na,1\n", "shop,age\na,inf\nb,2\n", "1 bad line, 0 allowed"},
+    {"shop,price\na,2\na,1e300\n", NULL, "1 bad line, 0 allowed"},
+    {"shop,price\na,2\na,-1e101\na,1e100\n", NULL, "1 bad line, 0 allowed"},
+    {TWENTY "a,\"1,5\"\n", NULL, "1 bad line, 0 allowed"},
+    {TWENTY "a,EUR 3\n", NULL, "1 bad line, 0 allowed"},
+    {"shop,price\na,1\n", TWENTY_TASKS "u,\"1,5\"\n", "1 bad line, 0 allowed"},
     {"shop,price\na,1\nb\001,2\n", NULL, "1 bad line, 0 allowed"},
     {"shop,price\na,1,2\n", NULL, "1 bad line, 0 allowed"},
     {"shop,price\na,1\na,\n", NULL, "rows.csv:3: the row says nothing but its task"},
@@ -275,6 +285,19 @@ START_TEST(a_row_or_profile_that_is_too_large_is_refused_with_its_line)
     o = tables(NULL, large);
     refuse(&o, "profiles.csv:3: ");
     ck_assert_int_ne(access(f.path, F_OK), 0); /* it was made, and is gone again */
+}
+END_TEST
+
+START_TEST(a_number_that_is_written_otherwise_is_told_how_to_be_one)
+{
+    struct task_import_options o =
+        tables(TWENTY FIVE("e") FIVE("f") FIVE("g") FIVE("h") "a,\"1,5\"\na,n/k\n", NULL);
+    refuse(&o, "1 bad line, 0 allowed");
+    ck_assert_ptr_nonnull(strstr(report.listed[0].text, "rows.csv:42: column 'price': '1,5' is no number"));
+    ck_assert_ptr_nonnull(strstr(report.listed[0].text, "a decimal comma; write 1.5"));
+    o = tables("shop,price\na,1\na,\"1,5\"\n", NULL); /* of a column that is no one's numbers it is a text */
+    import(&o);
+    assert_store("a - {\"price\":1} {\"price\":\"1,5\"} | ");
 }
 END_TEST
 
@@ -404,6 +427,7 @@ SUITE("server/data/task_import", start, stop, {rows_come_under_their_tasks_in_th
       {rows_come_behind_those_that_are_there_or_in_their_place}, {a_profile_joins_what_is_known},
       {null_takes_a_value_of_a_profile_away}, {a_column_that_is_ignored_is_nowhere},
       {a_refused_table_leaves_no_trace, N_FAULTS}, {a_store_is_not_made_for_a_refused_table, N_FAULTS},
+      {a_number_that_is_written_otherwise_is_told_how_to_be_one},
       {as_many_bad_lines_as_are_allowed_are_left_out},
       {a_row_or_profile_that_is_too_large_is_refused_with_its_line},
       {a_task_that_keeps_no_rows_or_has_too_many_takes_none, 2},
