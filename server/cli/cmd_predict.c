@@ -42,8 +42,8 @@ static void print_header(const struct arguments *a, const struct model_spec *spe
     (void)printf("\tknown\n");
 }
 
-static void print_uncertainty(const struct task_answers *answers, const struct task_information *information,
-                              size_t i)
+static void print_uncertainty(const struct arguments *a, const struct task_answers *answers,
+                              const struct task_information *information, size_t i)
 {
     size_t n = answers->spec->task.n_classes;
     double all, epistemic;
@@ -51,8 +51,8 @@ static void print_uncertainty(const struct task_answers *answers, const struct t
         all = answers->spread[i];
         epistemic = task_information(information, answers->value + i * n, answers->own[i]);
     } else {
-        task_answers_deviations(answers, i, task_answers_bounds(answers, i, TASK_ONE_DEVIATION), &all,
-                                &epistemic);
+        task_answers_deviations(answers, i, task_answers_bounds(answers, i, TASK_ONE_DEVIATION), !a->no_clamp,
+                                &all, &epistemic);
     }
     (void)printf("\t%.6g\t%.6g", task_answers_shown(all), task_answers_shown(epistemic));
 }
@@ -77,7 +77,7 @@ static void print_row(const struct arguments *a, const struct task_answers *answ
             (void)printf("\t%.6f", p[k]);
     }
     if (a->uncertainty)
-        print_uncertainty(answers, information, i);
+        print_uncertainty(a, answers, information, i);
     (void)printf("\t%zu\n", answers->n_known[i]);
 }
 

@@ -213,17 +213,20 @@ static double target_at(const struct task_answers *a, double learned)
     return fmax(fmin(back(a, learned), most), -most);
 }
 
-static double half_width(const struct task_answers *a, size_t i, struct task_bounds bounds, double scale)
+static double half_width(const struct task_answers *a, size_t i, struct task_bounds bounds, bool clamp,
+                         double scale)
 {
+    const struct task_spec *t = &a->spec->task;
     double low = target_at(a, a->value[i] + fmin(bounds.below, 0) * scale);
-    return (target_at(a, a->value[i] + fmax(bounds.above, 0) * scale) - low) / 2;
+    double half = (target_at(a, a->value[i] + fmax(bounds.above, 0) * scale) - low) / 2;
+    return clamp ? fmin(half, t->target_most - t->target_least) : half;
 }
 
-void task_answers_deviations(const struct task_answers *a, size_t i, struct task_bounds bounds,
+void task_answers_deviations(const struct task_answers *a, size_t i, struct task_bounds bounds, bool clamp,
                              double *deviation, double *epistemic)
 {
     double beyond = a->beyond ? a->beyond[i] : 0;
     double own = sqrt(a->own[i] * a->own[i] + a->spread[i] * a->spread[i] * beyond);
-    *deviation = half_width(a, i, bounds, task_answers_scale(a, i));
-    *epistemic = half_width(a, i, bounds, own);
+    *deviation = half_width(a, i, bounds, clamp, task_answers_scale(a, i));
+    *epistemic = half_width(a, i, bounds, clamp, own);
 }

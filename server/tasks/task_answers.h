@@ -76,10 +76,11 @@ void task_answers_within(const struct task_answers *a, size_t i, struct task_bou
                          double *low, double *high);
 
 /* Half the width of what has the target of row i with the probability of one deviation of a normal, and of
- * what would have it if all but the task's own layer were known: the epistemic part of it. Not cut; of
- * numbers only. bounds: of TASK_ONE_DEVIATION. */
+ * what would have it if all but the task's own layer were known: the epistemic part of it. Bounds are not
+ * cut, since a row far beyond all others would seem sure; clamp: but it is at most the whole range, further
+ * than which an answer that is cut cannot be off. Of numbers only. bounds: of TASK_ONE_DEVIATION. */
 #define TASK_ONE_DEVIATION 0.682689492137086
-void task_answers_deviations(const struct task_answers *a, size_t i, struct task_bounds bounds,
+void task_answers_deviations(const struct task_answers *a, size_t i, struct task_bounds bounds, bool clamp,
                              double *deviation, double *epistemic);
 
 #endif

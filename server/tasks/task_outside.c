@@ -49,7 +49,7 @@ static void measure_row(const struct work *w, const struct task_answers *a, size
         out[TASK_WHOLE] = a->spread[i];
         return;
     }
-    task_answers_deviations(a, i, task_answers_bounds(a, i, TASK_ONE_DEVIATION), &out[TASK_WHOLE],
+    task_answers_deviations(a, i, task_answers_bounds(a, i, TASK_ONE_DEVIATION), true, &out[TASK_WHOLE],
                             &out[TASK_EPISTEMIC]);
 }
 

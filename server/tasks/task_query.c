@@ -163,7 +163,7 @@ static void write_number(const struct task_room *r, const struct task_query *q, 
 {
     const struct task_answers *a = &r->answers;
     double low, high, deviation, epistemic;
-    task_answers_deviations(a, i, bounds->deviation, &deviation, &epistemic);
+    task_answers_deviations(a, i, bounds->deviation, q->clamp, &deviation, &epistemic);
     task_answers_within(a, i, bounds->interval, q->clamp, &low, &high);
     buf_addf(out, "{\"value\":%.9g,\"deviation\":%.9g,\"epistemic\":%.9g,\"interval\":[%.9g,%.9g]",
              task_answers_shown(task_answers_value(a, i, q->clamp)), task_answers_shown(deviation),

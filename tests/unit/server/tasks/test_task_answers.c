@@ -94,12 +94,28 @@ START_TEST(noise_and_the_epistemic_part_add_up_to_the_deviation)
     for (size_t i = 0; i < N; i++) {
         double deviation, epistemic, low, high;
         struct task_bounds bounds = task_answers_bounds(&a, i, TASK_ONE_DEVIATION);
-        task_answers_deviations(&a, i, bounds, &deviation, &epistemic);
+        task_answers_deviations(&a, i, bounds, false, &deviation, &epistemic);
         task_answers_within(&a, i, bounds, false, &low, &high);
         ck_assert_double_eq_tol(deviation, (high - low) / 2, 1e-9);
         ck_assert_double_eq_tol(hypot(epistemic, deviation * noise_of(i)), deviation, 1e-9);
         ck_assert_double_eq_tol(epistemic, deviation * own[i] / spread[i], 1e-9);
     }
+}
+END_TEST
+
+/* Learned as a logarithm, bounds of a row that is far off are past all numbers. */
+START_TEST(a_deviation_is_at_most_the_range_where_answers_are_cut)
+{
+    double deviation, epistemic, range = a.spec->task.target_most - a.spec->task.target_least;
+    spec.task.scale = SCALE_LOG;
+    spread[0] = own[0] = 1e4;
+    struct task_bounds bounds = task_answers_bounds(&a, 0, TASK_ONE_DEVIATION);
+    task_answers_deviations(&a, 0, bounds, true, &deviation, &epistemic);
+    ck_assert_double_eq(deviation, range);
+    ck_assert_double_eq(epistemic, range);
+    task_answers_deviations(&a, 0, bounds, false, &deviation, &epistemic);
+    ck_assert_double_gt(deviation, 1e200);
+    ck_assert(isfinite(deviation) && isfinite(epistemic));
 }
 END_TEST
 
@@ -109,10 +125,10 @@ START_TEST(what_lies_beyond_the_inputs_widens_the_interval_and_is_epistemic)
         double within[2], outside[2], low[2], high[2];
         struct task_bounds bounds = task_answers_bounds(&a, i, TASK_ONE_DEVIATION);
         double predicted = task_answers_value(&a, i, false);
-        task_answers_deviations(&a, i, bounds, &within[0], &within[1]);
+        task_answers_deviations(&a, i, bounds, false, &within[0], &within[1]);
         task_answers_interval(&a, i, 0.9, false, &low[0], &high[0]);
         beyond[i] = 3;
-        task_answers_deviations(&a, i, bounds, &outside[0], &outside[1]);
+        task_answers_deviations(&a, i, bounds, false, &outside[0], &outside[1]);
         task_answers_interval(&a, i, 0.9, false, &low[1], &high[1]);
         ck_assert_double_eq_tol(outside[0], 2 * within[0], 1e-9); /* the variance is 1 + 3 times as large */
         ck_assert_double_eq_tol(high[1] - low[1], 2 * (high[0] - low[0]), 1e-9);
@@ -125,4 +141,5 @@ END_TEST
 
 SUITE("server: task_answers", set_up, tear_down, {an_interval_always_has_the_value},
       {an_interval_has_a_value_that_was_lowered}, {noise_and_the_epistemic_part_add_up_to_the_deviation},
+      {a_deviation_is_at_most_the_range_where_answers_are_cut},
       {what_lies_beyond_the_inputs_widens_the_interval_and_is_epistemic})
