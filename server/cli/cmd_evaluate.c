@@ -3,6 +3,7 @@
 #include "engine/kernels/blas_memory.h"
 #include "server/cli/commands.h"
 #include "server/cli/evaluate_images.h"
+#include "server/cli/evaluate_inputs.h"
 #include "server/cli/evaluate_tasks.h"
 #include "server/data/output_file.h"
 #include "server/evaluate/evaluation.h"
@@ -12,9 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct option_apart apart[] = {{"store test", "rows images"},
-                                            {"rows", "store test images"},
-                                            {"images", "store test rows"},
+static const struct option_apart apart[] = {{"store test", "rows images inputs"},
+                                            {"rows", "store test images inputs"},
+                                            {"images", "store test rows inputs"},
+                                            {"inputs", "store test rows images"},
                                             {"baseline", "baselines"},
                                             {"known-counts", "groups"},
                                             {"groups", "known-counts"},
@@ -27,6 +29,7 @@ struct settings {
     bool baselines, groups, foreign_items, json;
     struct evaluate_tasks tasks;   /* with --rows */
     struct evaluate_images images; /* with --images */
+    struct evaluate_inputs inputs; /* with --inputs */
     bool candidates_typed, baseline_typed;
 };
 
@@ -278,6 +281,16 @@ static int run_images(struct settings *s)
     return evaluate_images_run(&s->images, &e) ? command_fail(&cmd_evaluate_command, &e, false) : EXIT_DONE;
 }
 
+/* Models that learned one task after the other, in their order. */
+static int run_inputs(struct settings *s)
+{
+    struct err e = {0};
+    s->inputs.models = s->models;
+    s->inputs.seed = s->seed;
+    s->inputs.json = s->json;
+    return evaluate_inputs_run(&s->inputs, &e) ? command_fail(&cmd_evaluate_command, &e, false) : EXIT_DONE;
+}
+
 /* What only a variable gives and does not go with what is asked for is left away. */
 static void leave_variables(struct settings *s, const struct option *options, size_t n_options, int argc,
                             char **argv)
@@ -317,9 +330,15 @@ static enum err_code check_use(const struct settings *s, struct err *e)
             e, ERR_INVALID,
             "--images is for one --model of images, with --classes, and without --store, --test and "
             "--rows");
-    if (!s->tasks.rows && !s->images.images && (!s->store || !s->test))
+    if (s->inputs.inputs.n && (s->store || s->test || s->tasks.rows || s->images.images))
+        return err_set(
+            e, ERR_INVALID,
+            "--inputs is for models that learned tasks one after the other, without --store, --test, "
+            "--rows and --images");
+    if (!s->tasks.rows && !s->images.images && !s->inputs.inputs.n && (!s->store || !s->test))
         return err_set(e, ERR_INVALID,
-                       "--store and --test are missing; or --rows, for a model of tasks; or --images");
+                       "--store and --test are missing; or --rows, for a model of tasks; or --images; or "
+                       "--inputs");
     return ERR_OK;
 }
 
@@ -331,6 +350,11 @@ static enum err_code check_uses(const struct settings *s, const struct option *o
         {"task task-profiles interval unknown-is-absent train", !s->tasks.rows, "goes with --rows"},
         {"outside", !s->tasks.rows && !s->images.images, "goes with --rows or --images"},
         {"classes ways shots episodes", !s->images.images, "goes with --images"},
+        {"learned", !s->inputs.inputs.n, "goes with --inputs"},
+        {"steps", !s->inputs.learned.n, "goes with --learned"},
+        {"candidates metrics users groups per-user allow-foreign-items baselines baseline known known-counts "
+         "threads",
+         s->inputs.inputs.n, "does not go with --inputs"},
         {"candidates metrics users groups per-user allow-foreign-items baselines baseline known known-counts",
          s->images.images, "does not go with --images"},
         {"candidates metrics users groups per-user threads "
@@ -343,7 +367,7 @@ static enum err_code check_uses(const struct settings *s, const struct option *o
 
 static int cmd_evaluate(int argc, char **argv)
 {
-    struct settings s = {.metrics = "hr@10,ndcg@10", .seed = 1, .tasks.interval = 0.9};
+    struct settings s = {.metrics = "hr@10,ndcg@10", .seed = 1, .tasks.interval = 0.9, .inputs.steps = 1200};
     const struct option options[] = {
         {"store", OPTION_STRING, &s.store, "STORE", "what is known of the users; not with --rows", 0, 0,
          false},
@@ -353,6 +377,14 @@ static int cmd_evaluate(int argc, char **argv)
          false},
         {"rows", OPTION_STRING, &s.tasks.rows, "FILE",
          "of a model of tasks: rows with the target, which are held out", 0, 0, false},
+        {"inputs", OPTION_LIST, &s.inputs.inputs, "NAME=FILES",
+         "NAME=INPUTS,CLASSES, held-out rows of a task; of models that learned one after the other, in that "
+         "order",
+         0, 0, false},
+        {"learned", OPTION_LIST, &s.inputs.learned, "NAME=FILES",
+         "of --inputs: what the task was learned from, for other networks to learn in the same order", 0, 0,
+         false},
+        {"steps", OPTION_INT, &s.inputs.steps, "N", "of --learned: steps of 128 rows", 1, 1e9, false},
         {"images", OPTION_STRING, &s.images.images, "FILE",
          "of a model of images: images of classes that it was not trained on, .npy or IDX", 0, 0, false},
         {"classes", OPTION_STRING, &s.images.classes, "FILE", "of --images: the class of each", 0, 0, false},
@@ -412,7 +444,8 @@ static int cmd_evaluate(int argc, char **argv)
     struct err e = {0};
     if (!command_begin(&cmd_evaluate_command, options, n_options, argc, argv, NULL, &status))
         return status;
-    if ((s.tasks.rows || s.images.images) && !options_typed(options, n_options, argc, argv, "store"))
+    if ((s.tasks.rows || s.images.images || s.inputs.inputs.n) &&
+        !options_typed(options, n_options, argc, argv, "store"))
         s.store = NULL; /* a variable is for all commands */
     leave_variables(&s, options, n_options, argc, argv);
     if (check_use(&s, &e) || check_uses(&s, options, n_options, argc, argv, &e))
@@ -421,6 +454,8 @@ static int cmd_evaluate(int argc, char **argv)
         return run_tasks(&s);
     if (s.images.images)
         return run_images(&s);
+    if (s.inputs.inputs.n)
+        return run_inputs(&s);
     return blas_reserve((size_t)s.threads, &e) ? command_fail(&cmd_evaluate_command, &e, false) : run(&s);
 }
 

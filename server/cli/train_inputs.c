@@ -9,6 +9,7 @@
 #include "engine/network/trained_task.h"
 #include "engine/train/continual/continual.h"
 #include "engine/train/continual/continual_spec.h"
+#include "engine/train/continual/rivals.h"
 #include "server/data/class_rows.h"
 #include "server/fields/field.h"
 
@@ -27,7 +28,7 @@ struct learning {
     struct model_spec spec;
     struct param_block block;
     /* results */
-    size_t n_right; /* of those held out */
+    double accuracy; /* on those held out */
     struct continual_drift drift;
     double seconds;
 };
@@ -137,28 +138,22 @@ static enum err_code learn(struct learning *l, progress_fn *progress, void *arg,
 /* On the rows that were held out; and what became of the tasks before. */
 static enum err_code look(struct learning *l, struct err *e)
 {
-    enum { ROWS = 256 };
     struct theta_layout layout;
     const struct model_spec *spec = &l->spec;
     size_t newest = spec->encoder.n_tasks - 1, n_classes = spec->trained.tasks[newest].n;
     theta_layout_of(spec, &layout);
+    const struct labelled_rows held = class_rows_part(&l->rows, l->n_learned, l->rows.n - l->n_learned);
     real *theta = mem_alloc_aligned(layout.len, sizeof *theta),
-         *work = mem_alloc_aligned(trained_task_workspace_len(spec), sizeof *work),
-         *p = mem_alloc_array(ROWS, spec->d_output * sizeof *p);
-    enum err_code code =
-        theta && work && p ? ERR_OK : err_set(e, ERR_NOMEM, "no memory to measure the model");
+         *work = mem_alloc_aligned(trained_task_workspace_len(spec), sizeof *work);
+    enum err_code code = theta && work ? ERR_OK : err_set(e, ERR_NOMEM, "no memory to measure the model");
     if (!code)
         code = trained_task_generate(spec, &l->block.params, newest, work, theta, e);
-    for (size_t i = l->n_learned; i < l->rows.n && !code; i += ROWS) {
-        size_t n = l->rows.n - i < ROWS ? l->rows.n - i : ROWS;
-        trained_task_answer(spec, &l->block.params, theta, n_classes, l->rows.x + i * l->rows.d, n, work, p);
-        l->n_right += trained_task_n_right(p, l->rows.y + i, n, n_classes);
-    }
+    if (!code)
+        code = continual_accuracy(spec, &l->block.params, theta, n_classes, &held, &l->accuracy, e);
     if (!code && l->before)
         code = continual_audit(&l->before->spec, &l->before->params, spec, &l->block.params, &l->drift, e);
     mem_free(theta);
     mem_free(work);
-    mem_free(p);
     return code;
 }
 
@@ -212,7 +207,7 @@ static void print_json(const struct learning *l)
     buf_addf(&b, ",\"tasks\":%zu,\"classes\":%zu,\"rows\":%zu,\"held_out\":%zu,\"accuracy\":", n_tasks,
              l->rows.about.tasks[0].n, l->n_learned, n_held);
     if (n_held)
-        buf_addf(&b, "%.6g", (double)l->n_right / (double)n_held);
+        buf_addf(&b, "%.6g", l->accuracy);
     else
         buf_adds(&b, "null");
     if (l->before)
@@ -232,8 +227,7 @@ static void print_text(const struct learning *l)
     (void)printf("task '%s' learned from %zu rows of %zu classes in %.1f s", t->task, l->n_learned,
                  l->rows.about.tasks[0].n, l->seconds);
     if (n_held)
-        (void)printf("; of %zu rows held out %.2f %% are right", n_held,
-                     100 * (double)l->n_right / (double)n_held);
+        (void)printf("; of %zu rows held out %.2f %% are right", n_held, 100 * l->accuracy);
     (void)puts("");
     if (l->before)
         (void)printf("%zu task%s before: what is frozen has %s; the largest change of a weight is %.2g\n",

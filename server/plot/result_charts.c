@@ -1,4 +1,4 @@
-/* Three forms come in: of models of tasks {"by_known" or "by_count": {GROUP: {SYSTEM: {MEASURE:
+/* Three forms come in: of models of tasks {"by_known", "by_count" or "by_learned": {GROUP: {SYSTEM: {MEASURE:
  * NUMBER}}}}; of recommenders "groups" or "cases", whose systems are a list with {"metrics": {MEASURE:
  * {"mean": NUMBER}}}. Each is walked as groups of systems with measures. */
 #include "server/plot/result_charts.h"
@@ -125,7 +125,7 @@ static void name_place(const json_t *place, char out[CHART_NAME_BYTES])
 
 static void add_places(struct chart *c, json_t *root, const char **measure)
 {
-    static const char *const keys[] = {"by_count", "by_known", "cases", "groups"};
+    static const char *const keys[] = {"by_count", "by_known", "by_learned", "cases", "groups"};
     json_t *places = NULL, *place;
     const char *name;
     size_t i;
@@ -147,7 +147,8 @@ enum err_code result_chart_known(struct text result, const char *measure, struct
     if (code)
         return code;
     *out = (struct chart){0};
-    bool tasks = json_object_get(root, "by_known") != NULL;
+    bool tasks = json_object_get(root, "by_known") != NULL,
+         learned = json_object_get(root, "by_learned") != NULL;
     add_places(out, root, &measure);
     if (out->n_places == 0)
         code = err_set(e, ERR_INVALID,
@@ -158,9 +159,11 @@ enum err_code result_chart_known(struct text result, const char *measure, struct
     if (!code) {
         set_name(out->y_label, measure);
         char title[2 * CHART_NAME_BYTES];
-        (void)snprintf(title, sizeof title, "%s by what is known", out->y_label);
+        (void)snprintf(title, sizeof title, "%s by %s", out->y_label, learned ? "time" : "what is known");
         set_name(out->title, title);
-        set_name(out->x_label, tasks ? "known rows of the task" : "known interactions of the user");
+        set_name(out->x_label, learned ? "tasks learned"
+                               : tasks ? "known rows of the task"
+                                       : "known interactions of the user");
     }
     json_decref(root);
     return code;

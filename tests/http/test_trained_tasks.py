@@ -173,6 +173,76 @@ class Learning(Folder):
             self.assertEqual(f.read(4), bytes([0, 0, 8, 3]))
 
 
+class Evaluated(Folder):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        for task in TASKS:
+            inputs, classes = rows(task, 100, seed=9)
+            cls.write(task + ".tx", idx(flat(inputs), [100, SIDE, SIDE]))
+            cls.write(task + ".ty", idx(classes, [100]))
+
+    def evaluate(self, *more, models=None, tasks=TASKS, check=True):
+        args = [a for m in models or self.models for a in ("--model", m)]
+        args += [a for t in tasks for a in ("--inputs", "%s=%s,%s" % (t, self.path(t + ".tx"), self.path(t + ".ty")))]
+        return hn.run("evaluate", *args, *more, check=check)
+
+    def learned(self, tasks=TASKS):
+        return [a for t in tasks for a in ("--learned", "%s=%s,%s" % (t, self.path(t + ".x"), self.path(t + ".y")))]
+
+    def test_the_matrix_is_task_by_time_with_what_it_sums_up_to(self):
+        told = json.loads(self.evaluate("--json").out)
+        self.assertEqual(told["tasks"], list(TASKS))
+        model = told["systems"]["model"]
+        self.assertEqual([[x is None for x in row] for row in model["matrix"]],
+                         [[False, True, True], [False, False, True], [False] * 3])
+        last = model["matrix"][2]
+        self.assertAlmostEqual(model["average"], sum(last) / 3, 5)
+        forgot = [model["matrix"][0][0] - last[0], model["matrix"][1][1] - last[1]]
+        self.assertAlmostEqual(model["forgetting"], sum(forgot) / 2, 5)
+        self.assertIsNone(model["intransigence"])
+        self.assertLess(abs(model["forgetting"]), 0.05)
+        self.assertEqual(list(told["systems"]), ["model"])
+        self.assertEqual(told["by_learned"]["2"], {t: {"accuracy": x} for t, x in zip(TASKS, model["matrix"][1][:2])})
+
+    def test_networks_that_learn_in_the_same_order_stand_beside_it(self):
+        told = json.loads(self.evaluate(*self.learned(), "--steps", 60, "--json").out)["systems"]
+        self.assertEqual(list(told), ["model", "own", "sequence", "ewc"])
+        self.assertEqual((told["own"]["forgetting"], told["own"]["intransigence"]), (0, 0))
+        straight = [told["model"]["matrix"][k][k] for k in range(3)]
+        own = [told["own"]["matrix"][k][k] for k in range(3)]
+        self.assertAlmostEqual(told["model"]["intransigence"], sum(o - s for o, s in zip(own, straight)) / 3, 5)
+        for name in ("sequence", "ewc"):
+            self.assertIsNotNone(told[name]["forgetting"])
+        text = self.evaluate(*self.learned(), "--steps", 60).out
+        self.assertRegex(text, r"tasks learned +lines +dots +rings\n1 +[0-9.]+ *\n")
+        self.assertRegex(text, r"the model +[0-9.]+ +-?[0-9.]+ +-?[0-9.]+\n")
+
+    def test_the_picture_has_a_line_for_each_task(self):
+        path = self.write("result.json", self.evaluate("--json").out.encode())
+        picture = hn.run("plot", path).out
+        for word in (*TASKS, "tasks learned", "accuracy"):
+            self.assertIn(word, picture)
+
+    def test_one_model_alone_is_measured_after_all(self):
+        told = json.loads(self.evaluate("--json", models=self.models[2:]).out)["systems"]["model"]
+        self.assertEqual(len(told["matrix"]), 1)
+        self.assertIsNone(told["forgetting"])
+
+    def test_what_does_not_fit_is_told(self):
+        for what, told in (("has learned no task 'rings'", self.evaluate(models=self.models[:2], check=False)),
+                           ("learned no tasks of inputs", self.evaluate(models=[hn.world().model], check=False)),
+                           ("--learned is of 1 tasks", self.evaluate(*self.learned(["lines"]), check=False)),
+                           ("expected 'lines', in the order", self.evaluate(*self.learned(["dots", "lines", "rings"]), check=False)),
+                           ("goes with --learned", self.evaluate("--steps", 5, check=False)),
+                           ("NAME=INPUTS,CLASSES, not 'x'", hn.run("evaluate", "--model", self.models[0], "--inputs", "x", check=False))):
+            self.assertNotEqual(told.returncode, 0)
+            self.assertIn(what, told.err)
+        other = self.write("other.y", idx([3] * 50 + [7] * 50, [100]))
+        told = hn.run("evaluate", "--model", self.models[0], "--inputs", "lines=%s,%s" % (self.path("lines.tx"), other), check=False)
+        self.assertIn("row 0 is of class 3, which the task has not", told.err)
+
+
 class Served(Folder):
     @classmethod
     def setUpClass(cls):

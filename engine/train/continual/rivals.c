@@ -1,0 +1,125 @@
+#include "engine/train/continual/rivals.h"
+
+#include "base/mem.h"
+#include "engine/network/hypernet.h"
+#include "engine/network/trained_task.h"
+#include "engine/train/continual/theta_fit.h"
+
+#include <string.h>
+
+enum { FISHER_ROWS = 1000 };
+
+enum err_code continual_accuracy(const struct model_spec *spec, const struct model_params *params,
+                                 const real *theta, size_t n_classes, const struct labelled_rows *rows,
+                                 double *out, struct err *e)
+{
+    enum { ROWS = 256 };
+    size_t right = 0;
+    real *work = mem_alloc_aligned(trained_task_workspace_len(spec), sizeof *work),
+         *p = mem_alloc_array(ROWS, spec->d_output * sizeof *p);
+    enum err_code code = work && p ? ERR_OK : err_set(e, ERR_NOMEM, "no memory to measure a network");
+    for (size_t i = 0; i < rows->n && !code; i += ROWS) {
+        size_t n = rows->n - i < ROWS ? rows->n - i : ROWS;
+        trained_task_answer(spec, params, theta, n_classes, rows->x + i * spec->d_item, n, work, p);
+        right += trained_task_n_right(p, rows->y + i, n, n_classes);
+    }
+    *out = rows->n ? (double)right / (double)rows->n : 0;
+    mem_free(work);
+    mem_free(p);
+    return code;
+}
+
+struct learner {
+    struct model_spec spec; /* of one task; its texts are the model's */
+    struct param_block block;
+    struct theta_layout layout;
+    size_t body; /* weights that all tasks share: those before the last layer */
+    real *theta; /* (layout.len) */
+    real *first; /* (layout.len) as a network starts */
+    real *heads; /* (n, layout.len - body) the last layer of each task */
+    struct ewc hold;
+};
+
+/* theta0 of a first model: where all networks start. */
+static void take_start(struct learner *l)
+{
+    for (size_t i = 0; i < l->spec.n_layers; i++) {
+        const struct layer_spec *s = &l->spec.layers[i];
+        memcpy(l->first + l->layout.layers[i].weight, l->block.params.layers[i].weight,
+               s->d_out * s->d_in * sizeof *l->first);
+        if (s->bias == BIAS_FULL)
+            memcpy(l->first + l->layout.layers[i].bias, l->block.params.layers[i].bias,
+                   s->d_out * sizeof *l->first);
+    }
+    memcpy(l->theta, l->first, l->layout.len * sizeof *l->theta);
+}
+
+static enum err_code start(struct learner *l, const struct model_spec *spec, size_t n, double lambda,
+                           uint64_t seed, struct err *e)
+{
+    l->spec = *spec;
+    l->spec.encoder.n_tasks = l->spec.trained.n_tasks = 1;
+    enum err_code code = continual_init(&l->block, &l->spec, NULL, seed, e);
+    if (code)
+        return code;
+    theta_layout_of(&l->spec, &l->layout);
+    l->body = l->layout.layers[l->spec.n_layers - 1].weight;
+    l->theta = mem_zalloc_array(l->layout.len, sizeof *l->theta);
+    l->first = mem_zalloc_array(l->layout.len, sizeof *l->first);
+    l->heads = mem_alloc_array(n, (l->layout.len - l->body) * sizeof *l->heads);
+    if (!l->theta || !l->first || !l->heads)
+        return err_set(e, ERR_NOMEM, "no memory for networks to compare with");
+    take_start(l);
+    return ewc_init(&l->hold, l->body, lambda, e);
+}
+
+static void end(struct learner *l)
+{
+    param_block_fini(&l->block);
+    mem_free(l->theta);
+    mem_free(l->first);
+    mem_free(l->heads);
+    ewc_fini(&l->hold);
+}
+
+/* Task t after those before it. */
+static enum err_code learn(struct learner *l, enum rival rival, const struct rival_task *task, size_t t,
+                           const struct continual_options *o, struct err *e)
+{
+    size_t n_head = l->layout.len - l->body, from = rival == RIVAL_OWN ? 0 : l->body;
+    bool holds = rival == RIVAL_EWC;
+    memcpy(l->theta + from, l->first + from, (l->layout.len - from) * sizeof *l->theta);
+    enum err_code code =
+        theta_fit(&l->spec, &l->block.params, l->theta, &task->learned, o, 1 + t, holds ? &l->hold : NULL, e);
+    if (!code && holds)
+        code = ewc_add(&l->hold, &l->spec, &l->block.params, l->theta, &task->learned, FISHER_ROWS, e);
+    memcpy(l->heads + t * n_head, l->theta + l->body, n_head * sizeof *l->heads);
+    return code;
+}
+
+/* What the network knows of task k now, with its head. */
+static enum err_code measure(struct learner *l, const struct rival_task *task, size_t k, double *out,
+                             struct err *e)
+{
+    size_t n_head = l->layout.len - l->body;
+    memcpy(l->theta + l->body, l->heads + k * n_head, n_head * sizeof *l->heads);
+    return continual_accuracy(&l->spec, &l->block.params, l->theta, task->n_classes, &task->asked, out, e);
+}
+
+enum err_code rivals_measure(const struct model_spec *spec, enum rival rival, const struct rival_task *tasks,
+                             size_t n, const struct continual_options *options, double lambda,
+                             double *accuracy, struct err *e)
+{
+    struct learner l = {.body = 0};
+    enum err_code code = start(&l, spec, n, lambda, options->seed, e);
+    memset(accuracy, 0, n * n * sizeof *accuracy);
+    for (size_t t = 0; t < n && !code; t++) {
+        code = learn(&l, rival, &tasks[t], t, options, e);
+        for (size_t k = rival == RIVAL_OWN ? t : 0; k <= t && !code; k++)
+            code = measure(&l, &tasks[k], k, &accuracy[t * n + k], e);
+        for (size_t a = t + 1; a < n && rival == RIVAL_OWN; a++)
+            accuracy[a * n + t] = accuracy[t * n + t]; /* nothing changes it */
+    }
+    end(&l);
+    return code;
+}

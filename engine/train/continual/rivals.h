@@ -1,0 +1,34 @@
+/* rivals - accuracies, task by time, of networks that learn tasks without a hypernetwork, to compare with
+ * one: a network of each task's own, one network in sequence, and the same with elastic weight
+ * consolidation. The last two have a last layer for each task.
+ * Layer: engine/train/continual
+ * Threads: the calling one.
+ * Memory: the last layer of each task, and what engine/train/continual/theta_fit.h takes. */
+#ifndef ENGINE_TRAIN_CONTINUAL_RIVALS_H
+#define ENGINE_TRAIN_CONTINUAL_RIVALS_H
+
+#include "base/err.h"
+#include "engine/train/continual/continual.h"
+
+#include <stddef.h>
+
+enum rival { RIVAL_OWN, RIVAL_SEQUENCE, RIVAL_EWC, RIVALS };
+
+/* One task: what it is learned from, and what it is measured on. */
+struct rival_task {
+    struct labelled_rows learned, asked;
+    size_t n_classes;
+};
+
+/* The share of rows whose class is the most probable of the first K outputs. ERR_NOMEM. */
+enum err_code continual_accuracy(const struct model_spec *spec, const struct model_params *params,
+                                 const real *theta, size_t n_classes, const struct labelled_rows *rows,
+                                 double *out, struct err *e) ERR_MUST_CHECK;
+
+/* Networks of the form of a model's target, whose layers are all chunked. accuracy (n, n): [after][of], of a
+ * task that was not learned yet 0. lambda: of elastic weight consolidation. Errors as theta_fit. */
+enum err_code rivals_measure(const struct model_spec *spec, enum rival rival, const struct rival_task *tasks,
+                             size_t n, const struct continual_options *options, double lambda,
+                             double *accuracy, struct err *e) ERR_MUST_CHECK;
+
+#endif
