@@ -406,6 +406,7 @@ static void answer_images(struct known_body *k, const struct api_plan *plan, con
 {
     struct request *r = k->r;
     struct json_place at = json_place_root();
+    struct err e = {0};
     struct buf answers;
     double *probabilities = batch_alloc(r, k->b, l->n_classes, sizeof *probabilities);
     if (!probabilities)
@@ -421,8 +422,10 @@ static void answer_images(struct known_body *k, const struct api_plan *plan, con
             buf_addc(&answers, ',');
         write_answer(l, probabilities, &a, &answers);
     }
-    if (answers.failed)
-        problem_answer(r, PROBLEM_TOO_LARGE, NULL, "the answer would be too large: ask for fewer images");
+    if (buf_check(&answers, "the answer", &e)) {
+        r->faults = NULL;
+        problem_answer_err(r, &e);
+    }
     if (!r->status && !k->b->faults.n) {
         r->faults = NULL;
         struct buf *out = request_answer(r, 200, request_json);

@@ -89,11 +89,8 @@ static enum err_code put_context(struct session *t, const struct image_room *roo
     struct buf bytes;
     buf_init(&bytes, LIMIT_CONTEXT_BYTES);
     image_context_write(&room->context, room->mark, &bytes);
-    enum err_code code = ERR_OK;
-    if (bytes.failed)
-        code = err_set(e, ERR_LIMIT, "what is known of %zu classes takes more than %d MB", room->context.n,
-                       LIMIT_CONTEXT_BYTES >> 20);
-    else
+    enum err_code code = buf_check(&bytes, "what is known of the task's classes", e);
+    if (!code)
         code = store_put_task_context(t->writer, &key, id, revision, given, bytes.data, bytes.len, e);
     buf_fini(&bytes);
     return code;
