@@ -9,6 +9,7 @@ import zlib
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import hn
+import jsonschema_small as schema
 import shops
 import strokes
 
@@ -184,6 +185,31 @@ class Tasks(Case):
         model = self.server.request("GET", "/v1/models").json["models"][0]
         self.assertEqual((model["answers_for"], model["images"]),
                          ("tasks", {"height": SIDE, "width": SIDE, "channels": 1, "range": [0, 255]}))
+
+
+class Contract(Case):
+    def test_requests_and_answers_fit_the_contract(self):
+        document = self.server.request("GET", "/openapi.json").json
+        support, task = self.glyphs.support("abc"), "/v1/admin/tasks/{task}"
+        for method, path, body, status in (
+                ("PUT", task, {"support": support}, 201), ("PUT", task, {"support": support, "keep_rows": False}, 200), ("PUT", task, {}, 422),
+                ("POST", "/v1/tasks/{task}/examples", self.glyphs.support("ab", 1), 200), ("GET", "/v1/tasks/{task}", None, 200),
+                ("POST", "/v1/tasks/{task}/predictions", {"images": self.glyphs.asked()}, 200),
+                ("POST", "/v1/tasks/{task}/predictions", {"images": [png(self.glyphs.asked()[0])], "support": support}, 200),
+                ("POST", "/v1/tasks/{task}/predictions", {"images": [[]]}, 422), ("DELETE", task + "/classes/{class}", None, 204),
+                ("DELETE", task + "/classes/{class}", None, 404), ("GET", "/v1/models", None, 200)):
+            with self.subTest(method=method, path=path, status=status):
+                answer = self.server.admin(method, path.replace("{task}", "fits").replace("{class}", "a"), body)
+                self.assertEqual(answer.status, status, answer)
+                call = document["paths"][path][method.lower()]
+                if body is not None and status < 400:
+                    asked = call["requestBody"]["content"]["application/json"]["schema"]
+                    self.assertEqual(schema.errors(document, asked, body), [])
+                told = schema.resolve(document, call["responses"][str(status)]).get("content", {}).get(answer.headers.get("Content-Type"))
+                if told:
+                    self.assertEqual(schema.errors(document, told["schema"], answer.json), [], answer)
+                else:
+                    self.assertEqual((answer.body, status), (b"", 204))
 
 
 class Refusals(Case):
