@@ -112,6 +112,7 @@ struct store_backend {
     enum err_code (*load_seen_user)(struct store_load *l, struct text id, struct err *e);
     enum err_code (*load_stage)(struct store_load *l, struct err *e);
     bool (*load_is_staged)(const struct store_load *l);
+    bool (*load_left_out)(const struct store_load *l, struct text id);
     int64_t (*load_repeated)(const struct store_load *l);
     enum err_code (*load_apply)(struct store_load *l, struct store_bulk *b, int64_t *n_older, struct err *e);
     void (*load_free)(struct store_load *l);

@@ -569,6 +569,11 @@ bool store_load_is_staged(const struct store_load *l)
     return l->backend->load_is_staged(l);
 }
 
+bool store_load_left_out(const struct store_load *l, struct text id)
+{
+    return l->backend->load_left_out(l, id);
+}
+
 int64_t store_load_repeated(const struct store_load *l)
 {
     return l->backend->load_repeated(l);

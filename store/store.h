@@ -519,6 +519,10 @@ int64_t store_load_repeated(const struct store_load *l);
 enum err_code store_load_apply(struct store_load *l, struct store_bulk *b, int64_t *n_older,
                                struct err *e) ERR_MUST_CHECK;
 
+/* After store_load_apply, of a user who is not there: whether he was left out, since he was deleted while the
+ * load was at work. */
+bool store_load_left_out(const struct store_load *l, struct text id);
+
 /* After the transaction, however it ended: drops what is left, in short transactions. After a failure the
  * connection is to be closed: without memory it may not end its transaction before. NULL is allowed. */
 void store_load_free(struct store_load *l);

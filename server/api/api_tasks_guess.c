@@ -1,5 +1,5 @@
-/* POST /v1/tasks/predictions: rows of a task that nobody knows. A worker of long computations has it: all
- * tasks are compared. */
+/* POST /v1/tasks/predictions: rows of a task that nobody knows. All tasks are compared, so it has a worker of
+ * its own; those that it does not come to in its time the next call has, by `after`. */
 #include "server/api/api.h"
 
 #include "base/clock.h"
@@ -42,8 +42,9 @@ static void tell_unknown(void *arg, size_t i, const char *text)
 {
     const struct asking *a = arg;
     struct json_place at = json_place_root();
-    at = json_place_key(&at, "candidates");
-    at = json_place_index(&at, i);
+    at = json_place_key(&at, i == SIZE_MAX ? "after" : "candidates");
+    if (i != SIZE_MAX)
+        at = json_place_index(&at, i);
     problem_answer(a->r, PROBLEM_UNKNOWN_TASK, at.text, "%s", text);
 }
 
@@ -87,6 +88,22 @@ static bool read_candidates(struct request *r, const json_t *root, const struct 
     return ok;
 }
 
+static bool read_after(struct request *r, const json_t *root, const struct json_place *at,
+                       struct task_guess *g)
+{
+    const json_t *value = json_object_get(root, "after");
+    struct json_place place = json_place_key(at, "after");
+    g->after = (struct text){NULL, 0};
+    if (!value)
+        return true;
+    if (!json_body_id_value(r, value, "task", &place, &g->after))
+        return false;
+    if (!g->candidates)
+        return true;
+    problem_answer(r, PROBLEM_INVALID_VALUE, place.text, "candidates are all looked at: leave after out");
+    return false;
+}
+
 static bool read_most(struct request *r, const json_t *root, const struct json_place *at, size_t *out)
 {
     const json_t *value = json_object_get(root, "limit");
@@ -103,8 +120,9 @@ static bool read_most(struct request *r, const json_t *root, const struct json_p
 /* False: refused, in the answer or among the faults. */
 static bool read_body(struct asking *a, const json_t *root)
 {
-    static const char *const keys[] = {"rows",  "columns",     "candidates",       "limit", "interval",
-                                       "clamp", "uncertainty", "unknown_category", NULL};
+    static const char *const keys[] = {
+        "rows",  "columns",     "candidates",       "after", "limit", "interval",
+        "clamp", "uncertainty", "unknown_category", NULL};
     struct json_place at = json_place_root(), rows = json_place_key(&at, "rows");
     bool ok = json_body_object(a->r, root, &at, keys);
     if (!json_is_object(root))
@@ -117,6 +135,7 @@ static bool read_body(struct asking *a, const json_t *root)
         ok = false;
     }
     ok = read_candidates(a->r, root, &at, &a->guess.candidates) && ok;
+    ok = read_after(a->r, root, &at, &a->guess) && ok;
     ok = read_most(a->r, root, &at, &a->guess.most) && ok;
     return task_body_options(a->r, root, &a->query) && ok;
 }
@@ -137,8 +156,15 @@ static void write_answer(struct asking *a)
     buf_add_json_string(out, spec->name, strlen(spec->name));
     buf_adds(out, ",\"model_version\":");
     buf_add_json_string(out, spec->version, strlen(spec->version));
-    buf_addf(out, ",\"guess\":true,\"by\":\"%s\",\"compared\":%zu,\"complete\":%s,\"prior_score\":",
-             g->by_targets ? "likelihood" : "entropy", g->n_compared, g->complete ? "true" : "false");
+    buf_addf(out,
+             ",\"guess\":true,\"by\":\"%s\",\"compared\":%zu,\"looked_at\":%zu,\"of\":%zu,\"complete\":%s",
+             g->by_targets ? "likelihood" : "entropy", g->n_compared, g->n_candidates, g->n_all,
+             g->complete ? "true" : "false");
+    if (!g->complete) {
+        buf_adds(out, ",\"next\":");
+        buf_add_json_string(out, g->next, strlen(g->next));
+    }
+    buf_adds(out, ",\"prior_score\":");
     if (isfinite(g->prior))
         buf_addf(out, "%.9g", g->prior);
     else

@@ -57,7 +57,7 @@ static void allow_files(const struct http_config *config)
     enum { FILES_A_WORKER = 2 }; /* the store and its log */
     enum { OTHER_FILES = 256 };  /* models, log */
     size_t n_connections = config->max_connections + LIMIT_RESERVED_CONNECTIONS;
-    size_t n_workers = config->n_workers + config->n_write_workers + 1 + config->n_long_workers;
+    size_t n_workers = config->n_workers + config->n_write_workers + 2 + config->n_long_workers;
     struct rlimit most;
     if (getrlimit(RLIMIT_NOFILE, &most))
         return;
@@ -169,7 +169,7 @@ static size_t count_long_workers(void)
 static size_t count_threads(const struct settings *s)
 {
     return (s->threads ? (size_t)s->threads : machine_processors()) + count_workers(s, false) +
-           WRITE_WORKERS + count_long_workers() + 6;
+           WRITE_WORKERS + count_long_workers() + 7;
 }
 
 /* Before anybody asks, so that what a killed process had acknowledged is answered as if it had lived on. */

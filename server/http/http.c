@@ -239,17 +239,24 @@ static void worker_stop(void *arg, void *thread)
     s->handler.thread_free(thread);
 }
 
+/* Of scans few wait: each does for seconds, and who asked is gone before many are over. */
+static size_t max_waiting(const struct http_server *s, size_t queue)
+{
+    enum { MAX_SCANS = 8 };
+    return queue == QUEUE_SCAN && s->config.max_queue > MAX_SCANS ? MAX_SCANS : s->config.max_queue;
+}
+
 static void hand_over(struct exchange *x)
 {
     static const char *const kinds[N_QUEUES] = {"reads", "writes", "large writes",
-                                                "explanations and large bodies"};
+                                                "explanations and large bodies", "scans"};
     struct http_server *s = x->server;
     enum route_queue queue = route_queue(x->request);
     x->waits = false;
     if (!worker_reserve(s->workers[queue])) {
         COUNTER_ADD(s->handler.counters, rejected_queue_full, 1);
         problem_answer(x->request, PROBLEM_OVERLOADED, NULL,
-                       "%zu %s wait already (--max-queue); try again in a second", s->config.max_queue,
+                       "%zu %s wait already (--max-queue); try again in a second", max_waiting(s, queue),
                        kinds[queue]);
         return;
     }
@@ -449,10 +456,11 @@ static enum err_code start_workers(struct http_server *s, struct err *e)
     size_t n_threads[N_QUEUES] = {[QUEUE_READ] = s->config.n_workers,
                                   [QUEUE_WRITE] = s->config.n_write_workers,
                                   [QUEUE_BULK] = 1,
-                                  [QUEUE_LONG] = s->config.n_long_workers};
+                                  [QUEUE_LONG] = s->config.n_long_workers,
+                                  [QUEUE_SCAN] = 1};
     enum err_code code = ERR_OK;
     for (size_t i = 0; i < N_QUEUES && !code; i++)
-        code = workers_start(n_threads[i], s->config.max_queue, &calls, &s->workers[i], e);
+        code = workers_start(n_threads[i], max_waiting(s, i), &calls, &s->workers[i], e);
     return code;
 }
 

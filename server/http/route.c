@@ -125,6 +125,8 @@ enum route_queue route_queue(const struct request *r)
 {
     if (r->route->class == ROUTE_WRITES)
         return has_large_body(r) ? QUEUE_BULK : QUEUE_WRITE;
+    if (r->route->class == ROUTE_SCANS)
+        return QUEUE_SCAN;
     return has_large_body(r) || takes_long(r) ? QUEUE_LONG : QUEUE_READ;
 }
 

@@ -32,7 +32,7 @@ struct run {
     size_t *ends;         /* (n_ids) */
     size_t n_ids, ends_capacity;
     struct id_table named; /* those of `candidates` that were looked at */
-    bool more;             /* there are tasks that are not listed */
+    bool behind;           /* tasks that are listed are those that `after` lets through */
     struct best best[LIMIT_TASK_GUESSES];
     size_t n_best;
     double most, sum;    /* of all scores: the greatest, and the sum of exp(score - most) */
@@ -51,9 +51,13 @@ static bool add_id(void *arg, int64_t key, struct text id, struct text profile, 
 {
     struct run *u = arg;
     (void)key, (void)profile, (void)revision;
-    u->more = u->n_ids == LIMIT_TASK_CANDIDATES;
-    if (u->more)
-        return false;
+    if (!u->behind) {
+        u->behind = id.len == u->g->after.len && memcmp(id.data, u->g->after.data, id.len) == 0;
+        return true;
+    }
+    u->g->n_all++;
+    if (u->n_ids == LIMIT_TASK_CANDIDATES)
+        return true; /* it is counted */
     if (!MEM_RESERVE(u->ends, u->ends_capacity, u->n_ids + 1)) {
         u->ids.failed = ERR_NOMEM;
         return false;
@@ -63,11 +67,16 @@ static bool add_id(void *arg, int64_t key, struct text id, struct text profile, 
     return !u->ids.failed;
 }
 
-static enum err_code list_candidates(struct run *u, struct err *e)
+static enum err_code list_candidates(struct run *u, bool *ok, struct err *e)
 {
     enum err_code code = ERR_OK;
+    u->behind = u->g->candidates || !u->g->after.data;
     if (!u->g->candidates)
         code = store_each_task(u->t->conn, add_id, u, e);
+    if (!code && !u->behind) {
+        u->g->unknown(u->g->arg, SIZE_MAX, "no such task: begin again without `after`");
+        *ok = false;
+    }
     for (size_t i = 0; i < json_array_size(u->g->candidates); i++) {
         const json_t *id = json_array_get(u->g->candidates, i);
         (void)add_id(u, 0, (struct text){json_string_value(id), json_string_length(id)},
@@ -253,32 +262,46 @@ static enum err_code load(struct run *u, struct text id, struct err *e)
     return task_contexts_load(u->t->conn, u->handle, id, TASK_NOW, NULL, &u->t->task, &u->room, e);
 }
 
+static enum err_code compare_one(struct run *u, size_t i, bool *ok, struct err *e)
+{
+    struct err why = {0};
+    double x;
+    enum err_code code = load(u, id_of(u, i), &why);
+    if (code == ERR_NOTFOUND) { /* one of those that were named */
+        u->g->unknown(u->g->arg, i, why.text);
+        *ok = false;
+    } else if (code) {
+        return err_copy(e, &why);
+    } else if (u->room->context[TASK_CONTEXT_ROWS] > 0 && score(u, &x)) {
+        keep(u, i, x);
+        u->g->n_compared++;
+    }
+    return ERR_OK;
+}
+
 static enum err_code compare(struct run *u, bool *ok, struct err *e)
 {
     struct task_guess *g = u->g;
-    for (; g->n_candidates < u->n_ids; g->n_candidates++) {
-        struct err why = {0};
-        double x;
+    size_t i = 0;
+    enum err_code code = ERR_OK;
+    for (; i < u->n_ids && !code; i++) {
         bool again;
-        if (clock_monotonic_ns() > g->until_ns)
+        if (g->n_candidates && clock_monotonic_ns() > g->until_ns)
             break;
-        enum err_code code = find_again(u, g->n_candidates, &again, e);
-        if (code)
-            return code;
-        if (again)
-            continue;
-        code = load(u, id_of(u, g->n_candidates), &why);
-        if (code == ERR_NOTFOUND) { /* one of those that were named */
-            g->unknown(g->arg, g->n_candidates, why.text);
-            *ok = false;
-        } else if (code) {
-            return err_copy(e, &why);
-        } else if (u->room->context[TASK_CONTEXT_ROWS] > 0 && score(u, &x)) {
-            keep(u, g->n_candidates, x);
-            g->n_compared++;
-        }
+        code = find_again(u, i, &again, e);
+        g->n_candidates += !again;
+        g->n_all -= again;
+        if (!code && !again)
+            code = compare_one(u, i, ok, e);
     }
-    g->complete = g->n_candidates == u->n_ids && !u->more;
+    if (code)
+        return code;
+    g->complete = g->n_candidates == g->n_all;
+    if (!g->complete) {
+        struct text last = id_of(u, i - 1);
+        memcpy(g->next, last.data, last.len);
+        g->next[last.len] = 0;
+    }
     if (*ok && g->n_compared == 0 && u->lacking)
         return err_set(e, ERR_INVALID,
                        "rows say nothing in the column \"%s\", and neither do the profiles of tasks",
@@ -318,7 +341,7 @@ static enum err_code tell_best(struct run *u, struct err *e)
 /* All of it, within one snapshot. */
 static enum err_code guess(struct run *u, bool *ok, struct err *e)
 {
-    enum err_code code = list_candidates(u, e);
+    enum err_code code = list_candidates(u, ok, e);
     if (!code && *ok)
         code = compare(u, ok, e);
     if (!code && *ok)
@@ -347,7 +370,7 @@ enum err_code task_guess_run(struct session *t, struct model_handle *handle, str
         .t = t, .handle = handle, .g = g, .n = n < LIMIT_TASK_GUESS_ROWS ? n : LIMIT_TASK_GUESS_ROWS};
     _Static_assert((int)LIMIT_TASK_GUESS_ROWS <= (int)TASK_ROOM_ROWS, "a room has place for all rows");
     u.most = -INFINITY;
-    g->n_candidates = g->n_compared = 0;
+    g->n_all = g->n_candidates = g->n_compared = 0;
     g->prior = NAN;
     *ok = true;
     buf_init(&u.ids, (size_t)LIMIT_TASK_CANDIDATES * LIMIT_ID_BYTES);

@@ -34,9 +34,10 @@ struct task_guessed {
 struct task_guess {
     const struct task_query *query;
     const json_t *candidates; /* an array of ids, each of which counts once; NULL: all tasks */
+    struct text after;        /* of all tasks those behind this one; NULL data: from the first */
     size_t most;              /* that are named, 1 to LIMIT_TASK_GUESSES */
-    int64_t until_ns;         /* of the monotonic clock: then no more candidates are looked at */
-    /* Told of a candidate that there is not. */
+    int64_t until_ns;         /* of the monotonic clock: then no more than one candidate is looked at */
+    /* Told of a candidate that there is not; SIZE_MAX: of `after`. */
     void (*unknown)(void *arg, size_t i, const char *text);
     /* Told of each task that is named, the likeliest first, with its state in the room; false: it ends. */
     bool (*found)(void *arg, const struct task_guessed *task, struct task_room *room,
@@ -44,7 +45,9 @@ struct task_guess {
     void *arg;
     /* results */
     bool by_targets, complete;       /* rows had them; all candidates were looked at */
+    size_t n_all;                    /* candidates */
     size_t n_candidates, n_compared; /* those that were looked at; of them those that know rows */
+    char next[LIMIT_ID_BYTES + 1];   /* not complete: the last that was looked at, to be the next `after` */
     double prior;                    /* the score of what all tasks have in common; NAN: it has none */
 };
 

@@ -360,6 +360,7 @@ const struct store_backend sqlite_backend = {
     .load_seen_user = sqlite_load_seen_user,
     .load_stage = sqlite_load_stage,
     .load_is_staged = sqlite_load_is_staged,
+    .load_left_out = sqlite_load_left_out,
     .load_repeated = sqlite_load_repeated,
     .load_apply = sqlite_load_apply,
     .load_free = sqlite_load_free,

@@ -37,6 +37,18 @@ enum err_code sqlite_load_seen_user(struct store_load *load, struct text id, str
     return sqlite_load_see((struct sqlite_load *)load, id, e);
 }
 
+static bool is_left_out(const struct sqlite_load *l, size_t user)
+{
+    return l->staged ? l->missing[user] : sqlite_load_saw(l, user);
+}
+
+bool sqlite_load_left_out(const struct store_load *load, struct text id)
+{
+    const struct sqlite_load *l = (const struct sqlite_load *)load;
+    uint32_t user = id_table_find(&l->users, id);
+    return user != ID_TABLE_NONE && is_left_out(l, user);
+}
+
 static int by_key(const void *a, const void *b)
 {
     int64_t x = ((const struct sqlite_load_key *)a)->key, y = ((const struct sqlite_load_key *)b)->key;
@@ -59,7 +71,7 @@ enum err_code sqlite_load_tell_gone(struct sqlite_load *l, struct store_bulk *bu
     bool there;
     enum err_code code = ERR_OK;
     for (size_t i = 0; i < l->users.n && !code; i++)
-        if (l->staged ? l->missing[i] : sqlite_load_saw(l, i))
+        if (is_left_out(l, i))
             code = sqlite_bulk_look(bulk, id_table_text(&l->users, (uint32_t)i), &there, e);
     return code;
 }

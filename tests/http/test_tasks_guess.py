@@ -39,6 +39,7 @@ class Guesses(shops.Case):
         for shop in self.shops.rows:
             told = self.guessed({"rows": self.shops.rows[shop][16:22]})
             self.assertEqual((told["guess"], told["by"], told["complete"], told["compared"]), (True, "likelihood", True, 24))
+            self.assertEqual((told["looked_at"], told["of"], "next" in told), (25, 25, False))
             self.assertEqual(len(told["tasks"]), 3)
             scores = [t["score"] for t in told["tasks"]]
             self.assertEqual(scores, sorted(scores, reverse=True))
@@ -109,6 +110,18 @@ class Guesses(shops.Case):
         finally:
             for shop in ("s20", "s22"):
                 self.server.admin("DELETE", f"/v1/admin/tasks/with-{shop}")
+
+    def test_the_tasks_behind_one_are_compared_alone(self):
+        rows, order = self.shops.rows["s20"][16:], list(self.shops.rows) + ["empty"]
+        for after in ("s0", "s20", "empty"):
+            behind = order[order.index(after) + 1:]
+            told = self.guessed({"rows": rows, "after": after, "limit": 100})
+            self.assertEqual({t["task"] for t in told["tasks"]}, set(behind) - {"empty"})
+            self.assertEqual((told["looked_at"], told["of"]), (len(behind), len(behind)))
+        answer = self.guess({"rows": rows, "after": "nobody"})
+        self.assertEqual(self.assertProblem(answer, 404, "unknown-task")["errors"][0]["pointer"], "/after")
+        self.assertEqual(list(self.faults(self.guess({"rows": rows, "after": "s0", "candidates": ["s3"]}))), ["/after"])
+        self.assertEqual(list(self.faults(self.guess({"rows": rows, "after": 5}))), ["/after"])
 
     def test_what_is_cached_stays_as_it_is(self):
         asked = {"rows": self.shops.asked("s20")}

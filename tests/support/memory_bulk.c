@@ -226,7 +226,8 @@ struct memory_load {
     size_t n, capacity, stage_from;
     bool staged;
     struct memory_rows new_users, new_items; /* struct new_row, by id */
-    struct memory_rows there; /* struct named: users who had a row when they were seen, or staged */
+    struct memory_rows there;    /* struct named: users who had a row when they were seen, or staged */
+    struct memory_rows left_out; /* struct named: of them, who was deleted since */
     int64_t n_repeated;
 };
 
@@ -246,6 +247,7 @@ enum err_code memory_load_new(struct store_conn *conn, size_t stage_from, struct
     l->conn = c;
     l->stage_from = stage_from;
     l->there = memory_rows_of(sizeof(struct named), by_id);
+    l->left_out = memory_rows_of(sizeof(struct named), by_id);
     l->new_users = memory_rows_of(sizeof(struct new_row), by_id_of_row);
     l->new_items = memory_rows_of(sizeof(struct new_row), by_id_of_row);
     *out = &l->base;
@@ -341,6 +343,12 @@ bool memory_load_is_staged(const struct store_load *load)
     return ((const struct memory_load *)load)->staged;
 }
 
+bool memory_load_left_out(const struct store_load *load, struct text id)
+{
+    const struct memory_load *l = (const struct memory_load *)load;
+    return memory_rows_find(&l->left_out, &(struct named){.id = id}) != NULL;
+}
+
 int64_t memory_load_repeated(const struct store_load *load)
 {
     return ((const struct memory_load *)load)->n_repeated;
@@ -357,6 +365,7 @@ static void put_new(struct memory_load *l, struct memory_bulk *b)
             memory_rows_find(&l->conn->own->forgotten, &(struct memory_forgotten){.id = row->id});
         if (!there && gone && gone->change > row->since) {
             leave_out(b, row->id);
+            (void)memory_rows_put(&l->left_out, &(struct named){.id = row->id});
             continue;
         }
         (void)name_user(b, row->id, &u);
@@ -389,8 +398,10 @@ enum err_code memory_load_apply(struct store_load *load, struct store_bulk *bulk
     for (size_t i = 0; i < l->n && !code; i++) {
         const struct load_row *row = &l->rows[i];
         if (memory_rows_find(&l->there, &(struct named){.id = row->user}) &&
-            !memory_find_user(l->conn->own, row->user) && !is_gone(b, row->user))
+            !memory_find_user(l->conn->own, row->user) && !is_gone(b, row->user)) {
             leave_out(b, row->user);
+            (void)memory_rows_put(&l->left_out, &(struct named){.id = row->user});
+        }
         code = memory_bulk_interaction(bulk, row->user, row->item, row->is.weight, row->is.rating,
                                        row->is.timestamp, e);
     }
@@ -409,6 +420,7 @@ void memory_load_free(struct store_load *load)
     }
     free(l->rows);
     memory_rows_free(&l->there);
+    memory_rows_free(&l->left_out);
     memory_rows_free(&l->new_users);
     memory_rows_free(&l->new_items);
     free(l);

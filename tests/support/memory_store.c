@@ -331,6 +331,7 @@ const struct store_backend memory_backend = {
     .load_new_item = memory_load_new_item,
     .load_stage = memory_load_stage,
     .load_is_staged = memory_load_is_staged,
+    .load_left_out = memory_load_left_out,
     .load_repeated = memory_load_repeated,
     .load_apply = memory_load_apply,
     .load_free = memory_load_free,

@@ -238,6 +238,7 @@ enum err_code memory_load_seen_user(struct store_load *, struct text, struct err
 enum err_code memory_load_new_item(struct store_load *, const struct store_item *, struct err *);
 enum err_code memory_load_stage(struct store_load *, struct err *);
 bool memory_load_is_staged(const struct store_load *);
+bool memory_load_left_out(const struct store_load *, struct text);
 int64_t memory_load_repeated(const struct store_load *);
 enum err_code memory_load_apply(struct store_load *, struct store_bulk *, int64_t *, struct err *);
 void memory_load_free(struct store_load *);

@@ -4,6 +4,7 @@
  * checked with, others who write that wait while contexts are made, a context of a task that has changed
  * since. */
 #include "base/mem.h"
+#include "server/serving/task_guess.h"
 #include "server/serving/task_updates.h"
 #include "server/tasks/task_context.h"
 #include "store/sqlite/private.h"
@@ -87,6 +88,52 @@ START_TEST(rows_checked_with_a_profile_that_is_no_more_are_not_added)
 }
 END_TEST
 
+/* ---- guesses ---- */
+
+static size_t n_found;
+
+static bool found(void *arg, const struct task_guessed *task, struct task_room *room,
+                  const struct task_state *state)
+{
+    char *ids = arg;
+    (void)room;
+    (void)state;
+    n_found++;
+    (void)strncat(ids, task->id.data, task->id.len);
+    return true;
+}
+
+/* With no time at all a call looks at one task, and the next goes on behind it. */
+START_TEST(guesses_without_time_come_to_all_tasks_one_by_one)
+{
+    char ids[16] = "";
+    json_t *rows = json_loads("[" ROW(5) "]", 0, NULL);
+    struct session *s = &w.worker->session;
+    struct task_query query = {.asked = {.rows = rows}, .clamp = true, .interval = 0.9};
+    struct task_guess g = {.query = &query, .most = 3, .found = found, .arg = ids};
+    bool ok;
+    for (const char *id = "abc"; *id; id++) {
+        char target[] = "/v1/admin/tasks/a";
+        target[sizeof target - 2] = *id;
+        ck_assert_int_eq(api_world_json(&w, "PUT", target, "{\"support\":{\"rows\":[" ROW(1) "]}}", NULL),
+                         201);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        char after[LIMIT_ID_BYTES + 1];
+        memcpy(after, g.next, sizeof after);
+        g.after = i ? text_of(after) : (struct text){NULL, 0};
+        ck_assert_int_eq(task_guess_run(s, recommender_find_task(s->recommender, NULL), &g, &ok, &e), ERR_OK);
+        ck_assert(ok);
+        ck_assert_uint_eq(g.n_candidates, 1);
+        ck_assert_uint_eq(g.n_all, 3 - i);
+        ck_assert_uint_eq(n_found, i + 1);
+        ck_assert_int_eq(g.complete, i == 2);
+    }
+    ck_assert_str_eq(ids, "abc");
+    json_decref(rows);
+}
+END_TEST
+
 /* ---- before the lock ---- */
 
 static double rows_in_room; /* of the context that was made last, when the write began */
@@ -155,4 +202,5 @@ END_TEST
 
 SUITE("server/api for tasks", setup, teardown, {one_time_that_is_far_off_is_warned_of, 1},
       {rows_checked_with_a_profile_that_is_no_more_are_not_added, 1},
-      {contexts_are_made_before_the_lock_is_taken, 1}, {a_task_that_is_named_twice_is_what_was_said_last, 1})
+      {contexts_are_made_before_the_lock_is_taken, 1}, {guesses_without_time_come_to_all_tasks_one_by_one, 1},
+      {a_task_that_is_named_twice_is_what_was_said_last, 1})

@@ -343,6 +343,28 @@ static void write_ann(struct store_conn *c)
     store_fixture_event(c, "ann", "x", 1, 0);
 }
 
+static int (*usual_sleep)(sqlite3_vfs *, int);
+
+/* Ann is written before the first of two locks, if she is not there, and deleted before the last. */
+static void begin_steps(bool known, int first, int last)
+{
+    steps[0].lock = first;
+    steps[0].what = known ? NULL : write_ann;
+    steps[1].lock = last;
+    steps[1].what = forget_ann;
+    n_locks = 0;
+    sqlite3_vfs *files = sqlite3_vfs_find(NULL);
+    usual_sleep = files->xSleep;
+    files->xSleep = do_not_sleep; /* nobody waits for the lock */
+    ck_assert_int_eq(sqlite3_auto_extension((void (*)(void))trace_steps), SQLITE_OK);
+}
+
+static void end_steps(void)
+{
+    sqlite3_vfs_find(NULL)->xSleep = usual_sleep;
+    (void)sqlite3_cancel_auto_extension((void (*)(void))trace_steps);
+}
+
 /* A store of others' rows, and of ann's where she is known; then what an import of her row is, with her
  * taking one step before a lock and another before a later one. Few interactions beside many are not
  * staged. */
@@ -368,18 +390,9 @@ static void import_beside(bool known, bool twice, bool staged, int first, int la
     }
     if (known)
         write_ann(f.conn);
-    steps[0].lock = first;
-    steps[0].what = known ? NULL : write_ann;
-    steps[1].lock = last;
-    steps[1].what = forget_ann;
-    n_locks = 0;
-    sqlite3_vfs *files = sqlite3_vfs_find(NULL);
-    int (*usual)(sqlite3_vfs *, int) = files->xSleep;
-    files->xSleep = do_not_sleep; /* nobody waits for the lock */
-    ck_assert_int_eq(sqlite3_auto_extension((void (*)(void))trace_steps), SQLITE_OK);
+    begin_steps(known, first, last);
     STORE_OK(import_run(&options, &report, &e));
-    files->xSleep = usual;
-    (void)sqlite3_cancel_auto_extension((void (*)(void))trace_steps);
+    end_steps();
     import_report_fini(&report);
 }
 
@@ -402,6 +415,53 @@ START_TEST(who_is_deleted_while_an_import_runs_stays_deleted_whenever_that_is)
             teardown();
             setup();
         }
+}
+END_TEST
+
+/* An import of a context of ann's and, where she is named in it, of her interactions. */
+static void import_contexts_beside(bool known, bool named, bool staged, int first, int last)
+{
+    static struct import_report report;
+    char events[160];
+    (void)snprintf(events, sizeof events, "%s/events.csv", f.dir);
+    const char *rows = named ? "user,item\nann,x\nbob,y\n" : "user,item\nbob,x\nbob,y\n";
+    static const char contexts[] = "user,embedding\nann,1 2 3\nbob,1 2 3\n";
+    const struct import_options options = {.store = f.path,
+                                           .model = "model",
+                                           .model_version = "1",
+                                           .files = {{path, TABLE_CONTEXTS}, {events, TABLE_INTERACTIONS}},
+                                           .n_files = 2,
+                                           .stage_from = staged ? 1 : 1000};
+    store_fixture_write_file(events, rows, strlen(rows));
+    store_fixture_write_file(path, contexts, strlen(contexts));
+    if (known)
+        write_ann(f.conn);
+    begin_steps(known, first, last);
+    STORE_OK(import_run(&options, &report, &e));
+    end_steps();
+    import_report_fini(&report);
+}
+
+/* Of one who is not known but by interactions her rows are written ahead of the last lock, where they are
+ * staged; of one who is known, once the table of contexts was read. */
+START_TEST(a_context_brings_nobody_back_who_was_deleted_meanwhile)
+{
+    bool known = _i & 1, named = _i & 2, staged = _i & 4;
+    if (!known && !(named && staged))
+        return;
+    int from = known ? 0 : NEW_IS_WRITTEN + 1; /* with the interactions, of which there is no lock before */
+    for (int last = from;; last++) {
+        import_contexts_beside(known, named, staged, last, last);
+        if (!all_done) {
+            ck_assert_int_gt(last, from);
+            return;
+        }
+        ck_assert_msg(store_read_user(f.conn, text_of("ann"), NULL, &f.user, NULL) == ERR_NOTFOUND,
+                      "before lock %d", last);
+        store_fixture_read(&f, "bob");
+        teardown();
+        setup();
+    }
 }
 END_TEST
 
@@ -535,6 +595,7 @@ int main(void)
     tcase_add_test(t, what_another_import_changed_meanwhile_is_as_the_table_says);
     tcase_add_test(t, a_new_user_who_registers_meanwhile_is_as_the_table_says_and_keeps_the_rest);
     tcase_add_loop_test(t, who_is_deleted_while_an_import_runs_stays_deleted_whenever_that_is, 0, N_CASES);
+    tcase_add_loop_test(t, a_context_brings_nobody_back_who_was_deleted_meanwhile, 0, N_CASES);
     tcase_add_loop_test(t, an_item_that_is_deleted_while_an_import_runs_stays_deleted, 0, 2);
     tcase_add_test(t, many_users_who_change_are_as_the_table_says_and_keep_the_rest);
     tcase_add_test(t, many_items_that_change_are_as_the_table_says_and_keep_the_rest);

@@ -102,13 +102,15 @@ START_TEST(test_route_says_by_its_class_who_runs_it)
         bool is_inline = false;
         for (size_t k = 0; k < sizeof inline_ / sizeof *inline_; k++)
             is_inline = is_inline || strcmp(route->pattern, inline_[k]) == 0;
-        bool of_many = strcmp(route->pattern, "/v1/predictions") == 0 || /* some of them are not cached */
-                       strcmp(route->pattern, "/v1/tasks/predictions") == 0;
-        bool may_block = !of_many && (strstr(route->pattern, "/recommendations") ||
-                                      strstr(route->pattern, "/predictions"));
+        bool of_many = strcmp(route->pattern, "/v1/predictions") == 0; /* some of them are not cached */
+        bool scans = strcmp(route->pattern, "/v1/tasks/predictions") == 0;
+        bool may_block =
+            !of_many && !scans &&
+            (strstr(route->pattern, "/recommendations") || strstr(route->pattern, "/predictions"));
         bool reads = of_many || strcmp(route->method, "GET") == 0;
         enum route_class want = is_inline   ? ROUTE_INLINE
                                 : may_block ? ROUTE_MAY_BLOCK
+                                : scans     ? ROUTE_SCANS
                                 : reads     ? ROUTE_READS
                                             : ROUTE_WRITES;
         ck_assert_int_eq(route->class, want);
@@ -134,6 +136,8 @@ static const struct {
     {"PUT", "/v1/admin/users/a", 100, true, QUEUE_WRITE},
     {"DELETE", "/v1/admin/items/a", 0, true, QUEUE_WRITE},
     {"POST", "/v1/events", 50000, true, QUEUE_BULK},
+    {"POST", "/v1/tasks/predictions", 100, true, QUEUE_SCAN},
+    {"POST", "/v1/tasks/predictions", 50000, true, QUEUE_SCAN},
 };
 
 START_TEST(test_route_has_a_queue_for_each_kind_of_wait)
