@@ -69,8 +69,8 @@ ALL_LDFLAGS = -pthread $(filter -fsanitize% --coverage,$(FLAGS_$(MODE))) \
               $(HARDEN_LD) $(LDFLAGS)
 
 # ---- sources: a new file in a folder is built without an edit here; a new folder is added here, and its arrows to tests/support/rooms ----
-ENGINE_FOLDERS := $(addprefix engine/,format kernels network rank cache train $(addprefix train/,data gradient linear item_item cold_items ranking rating task one_for_all continual image))
-SERVER_FOLDERS := $(addprefix server/,cli http api serving items fields tables data tasks images evaluate plot simulate)
+ENGINE_FOLDERS := $(addprefix engine/,format kernels network rank cache train $(addprefix train/,data gradient linear item_item cold_items ranking rating task one_for_all continual image search))
+SERVER_FOLDERS := $(addprefix server/,cli http api serving items fields tables data tasks images evaluate plot search simulate)
 FOLDERS := base engine $(ENGINE_FOLDERS) store store/sqlite $(SERVER_FOLDERS)
 SRCS := $(sort $(wildcard $(FOLDERS:=/*.c)))
 LIB_SRCS := $(filter-out server/cli/main.c,$(SRCS))

@@ -28,7 +28,7 @@ static void decode_trunk(struct json_reader *r, struct model_spec *spec)
         struct json_reader layer = reader_element(r, "layers", layers, i);
         spec->trunk[i].d_out = reader_size(&layer, "d_out");
         READER_ENUM(&layer, "activation", activation_parse, &spec->trunk[i].activation,
-                    "identity, relu, tanh");
+                    "identity, relu, tanh, sigmoid");
         reader_leave(&layer);
     }
     reader_leave(r);
@@ -42,7 +42,7 @@ static void decode_layer(struct json_reader *r, struct layer_spec *layer)
     if (layer->generator == GENERATOR_LOW_RANK || layer->generator == GENERATOR_CORE)
         layer->rank = reader_size(r, "rank");
     READER_ENUM(r, "bias", bias_kind_parse, &layer->bias, "none, shared, full");
-    READER_ENUM(r, "activation", activation_parse, &layer->activation, "identity, relu, tanh");
+    READER_ENUM(r, "activation", activation_parse, &layer->activation, "identity, relu, tanh, sigmoid");
     reader_leave(r);
 }
 

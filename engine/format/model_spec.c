@@ -13,7 +13,7 @@
 
 static const char *const generator_names[] = {"shared", "full", "low_rank", "core", "chunked"};
 static const char *const bias_names[] = {"none", "shared", "full"};
-static const char *const activation_names[] = {"identity", "relu", "tanh"};
+static const char *const activation_names[] = {"identity", "relu", "tanh", "sigmoid"};
 static const char *const scale_names[] = {"identity", "log", "asinh"};
 static const char *const loss_names[] = {"squared", "absolute", "relative", "poisson"};
 static const char *const norm_names[] = {"none", "layer", "block"};
@@ -102,7 +102,8 @@ size_t model_spec_d_trunk(const struct model_spec *spec)
 size_t task_spec_d_features(const struct model_spec *spec)
 {
     const struct task_spec *t = &spec->task;
-    return spec->d_item + (t->n_features ? t->features[t->n_features - 1].d_out : 0);
+    return (t->features_alone ? 0 : spec->d_item) +
+           (t->n_features ? t->features[t->n_features - 1].d_out : 0);
 }
 
 size_t task_spec_d_sums(const struct model_spec *spec)
@@ -331,6 +332,8 @@ static enum err_code check_task(const struct model_spec *spec, struct err *e)
     for (size_t i = 0; i < t->n_features; i++)
         if (check_width("d_out of a layer of task.features", t->features[i].d_out, e))
             return ERR_INVALID;
+    if (t->features_alone && t->n_features == 0)
+        return err_set(e, ERR_INVALID, "task.direct is false, but there are no features to read instead");
     if (spec->d_item != columns_width(&t->columns))
         return err_set(e, ERR_INVALID, "the columns are %zu wide together, but d_item is %zu",
                        columns_width(&t->columns), spec->d_item);

@@ -31,7 +31,8 @@
 
 enum generator { GENERATOR_SHARED, GENERATOR_FULL, GENERATOR_LOW_RANK, GENERATOR_CORE, GENERATOR_CHUNKED };
 enum bias_kind { BIAS_NONE, BIAS_SHARED, BIAS_FULL };
-enum activation { ACTIVATION_IDENTITY, ACTIVATION_RELU, ACTIVATION_TANH };
+enum activation { ACTIVATION_IDENTITY, ACTIVATION_RELU, ACTIVATION_TANH, ACTIVATION_SIGMOID };
+enum { N_ACTIVATIONS = ACTIVATION_SIGMOID + 1 };
 enum norm_kind {
     NORM_NONE,
     NORM_LAYER,
@@ -119,19 +120,20 @@ struct task_spec {
     struct columns columns; /* of a row; d_item is their width */
     size_t n_features;      /* layers that all tasks share */
     struct trunk_layer_spec features[LIMIT_LAYERS];
-    size_t d_basis;                       /* M: width of phi, which the solved layer reads */
-    bool forgets;                         /* rows count the less the older they are, at a learned rate */
-    char *time;                           /* heap; the column of their times; NULL: they are not forgotten */
-    double period;                        /* of these times: what ages are counted in */
-    char *target;                         /* heap; the name of its column */
-    char **classes;                       /* (n_classes) heap, in rising order of their bytes */
-    size_t n_classes;                     /* 0: a number is predicted */
-    enum target_scale scale;              /* what is learned of the target: itself, its logarithm, ... */
-    enum target_loss loss;                /* which prediction is asked for */
-    double unit;                          /* of the target, above 0: what counts as small */
-    double shrink;                        /* of a scale that is not the target's own: a prediction is lowered
+    bool features_alone;     /* what is behind the features reads them, and not the inputs beside them */
+    size_t d_basis;          /* M: width of phi, which the solved layer reads */
+    bool forgets;            /* rows count the less the older they are, at a learned rate */
+    char *time;              /* heap; the column of their times; NULL: they are not forgotten */
+    double period;           /* of these times: what ages are counted in */
+    char *target;            /* heap; the name of its column */
+    char **classes;          /* (n_classes) heap, in rising order of their bytes */
+    size_t n_classes;        /* 0: a number is predicted */
+    enum target_scale scale; /* what is learned of the target: itself, its logarithm, ... */
+    enum target_loss loss;   /* which prediction is asked for */
+    double unit;             /* of the target, above 0: what counts as small */
+    double shrink;           /* of a scale that is not the target's own: a prediction is lowered
                                            * by exp(-shrink variance) */
-    double clip;                          /* rows count as if no further than this from what all tasks have,
+    double clip;             /* rows count as if no further than this from what all tasks have,
                                            * as it is learned; 0: as far as they are */
     double target_mean, target_deviation; /* of what is learned */
     double target_least, target_most;     /* of the target in training */

@@ -129,8 +129,12 @@ void task_json_decode(struct json_reader *r, struct task_spec *out)
         struct json_reader layer = reader_element(r, "features", layers, i);
         out->features[i].d_out = reader_size(&layer, "d_out");
         READER_ENUM(&layer, "activation", activation_parse, &out->features[i].activation,
-                    "identity, relu, tanh");
+                    "identity, relu, tanh, sigmoid");
         reader_leave(&layer);
+    }
+    if (reader_get(r, "direct")) {
+        r->n_read--; /* it is asked for twice */
+        out->features_alone = !reader_bool(r, "direct");
     }
     out->d_basis = reader_size(r, "basis");
     out->forgets = reader_bool(r, "forgets");
@@ -211,6 +215,8 @@ json_t *task_json_encode(const struct task_spec *t)
     }
     put(task, "columns", columns, &failed);
     put(task, "features", features, &failed);
+    if (t->features_alone)
+        put(task, "direct", json_false(), &failed);
     put(task, "basis", json_integer((json_int_t)t->d_basis), &failed);
     put(task, "forgets", json_boolean(t->forgets), &failed);
     if (t->forgets) {

@@ -131,6 +131,9 @@ void activation_forward(enum activation a, real *x, size_t n)
     else if (a == ACTIVATION_TANH)
         for (size_t i = 0; i < n; i++)
             x[i] = (real)tanh((double)x[i]);
+    else if (a == ACTIVATION_SIGMOID)
+        for (size_t i = 0; i < n; i++)
+            x[i] = (real)(1 / (1 + exp(-(double)x[i])));
 }
 
 void activation_backward(enum activation a, const real *y, real *dy, size_t n)
@@ -141,4 +144,7 @@ void activation_backward(enum activation a, const real *y, real *dy, size_t n)
     else if (a == ACTIVATION_TANH)
         for (size_t i = 0; i < n; i++)
             dy[i] *= 1 - y[i] * y[i];
+    else if (a == ACTIVATION_SIGMOID)
+        for (size_t i = 0; i < n; i++)
+            dy[i] *= y[i] * (1 - y[i]);
 }

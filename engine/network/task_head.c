@@ -27,7 +27,8 @@ void task_features_kept(const struct model_spec *spec, const struct model_params
                         size_t n, real *const *out, real *z, real *f0, real *phi)
 {
     const struct task_spec *t = &spec->task;
-    size_t d_in = spec->d_item, d_z = task_spec_d_features(spec), d_hidden = d_z - spec->d_item;
+    size_t d_in = spec->d_item, d_z = task_spec_d_features(spec);
+    size_t d_hidden = t->n_features ? t->features[t->n_features - 1].d_out : 0;
     const real *h = x;
     for (size_t i = 0; i < t->n_features; i++) {
         size_t d_out = t->features[i].d_out;
@@ -38,7 +39,8 @@ void task_features_kept(const struct model_spec *spec, const struct model_params
     }
     for (size_t i = 0; i < n; i++) {
         memcpy(z + i * d_z, h + i * d_hidden, d_hidden * sizeof *z);
-        memcpy(z + i * d_z + d_hidden, x + i * spec->d_item, spec->d_item * sizeof *z);
+        if (!t->features_alone)
+            memcpy(z + i * d_z + d_hidden, x + i * spec->d_item, spec->d_item * sizeof *z);
     }
     dense_forward(z, n, d_z, params->shared, params->shared_bias, spec->d_output, f0);
     if (phi)

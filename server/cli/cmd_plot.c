@@ -1,4 +1,4 @@
-/* hypernet plot: what `evaluate --json` printed in, a picture in SVG out. */
+/* hypernet plot: what `evaluate --json` or `search --json` printed in, a picture in SVG out. */
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "server/cli/commands.h"
@@ -12,13 +12,14 @@ static int cmd_plot(int argc, char **argv);
 
 const struct command cmd_plot_command = {
     "plot",
-    "pictures of what evaluate --json found",
+    "pictures of what evaluate --json or search --json found",
     "RESULT",
-    "RESULT is a file that `hypernet evaluate --json` printed. The picture goes to standard output. `known` "
-    "is\n"
-    "a measure by what is known of users or tasks, a line a system; `calibration` is how often the "
-    "intervals\n"
-    "or the classes of a model of tasks are right, beside how often they should be.",
+    "RESULT is a file that `hypernet evaluate --json` or `hypernet search --json` printed. The picture goes\n"
+    "to standard output. `known` is a measure by what is known of users or tasks, a line a system;\n"
+    "`calibration` is how often the intervals or the classes of a model of tasks are right, beside how "
+    "often\n"
+    "they should be; `search` is what training makes of each architecture of a report, over what its\n"
+    "generated weights do.",
     cmd_plot,
     NULL};
 
@@ -52,6 +53,8 @@ static enum err_code plot(const struct arguments *a, const char *path, struct bu
     struct text result = {text->data ? text->data : "", text->len};
     if (!code && strcmp(a->chart, "calibration") == 0)
         code = result_chart_calibration(result, &c, e);
+    else if (!code && strcmp(a->chart, "search") == 0)
+        code = result_chart_search(result, &c, e);
     else if (!code)
         code = result_chart_known(result, a->measure, &c, e);
     if (code)
@@ -67,10 +70,10 @@ static enum err_code plot(const struct arguments *a, const char *path, struct bu
 
 static enum err_code check(const struct arguments *a, struct err *e)
 {
-    bool calibration = strcmp(a->chart, "calibration") == 0;
-    if (!calibration && strcmp(a->chart, "known") != 0)
-        return err_set(e, ERR_INVALID, "--chart is known or calibration, not '%s'", a->chart);
-    if (calibration && a->measure)
+    bool known = strcmp(a->chart, "known") == 0;
+    if (!known && strcmp(a->chart, "calibration") != 0 && strcmp(a->chart, "search") != 0)
+        return err_set(e, ERR_INVALID, "--chart is known, calibration or search, not '%s'", a->chart);
+    if (!known && a->measure)
         return err_set(e, ERR_INVALID, "--measure is for --chart known");
     if (a->title && !utf8_valid(a->title, strlen(a->title)))
         return err_set(e, ERR_INVALID, "--title is not UTF-8");
@@ -83,7 +86,8 @@ static int cmd_plot(int argc, char **argv)
 {
     struct arguments a = {.chart = "known"};
     const struct option options[] = {
-        {"chart", OPTION_STRING, &a.chart, "CHART", "known or calibration (default known)", 0, 0, false},
+        {"chart", OPTION_STRING, &a.chart, "CHART", "known, calibration or search (default known)", 0, 0,
+         false},
         {"measure", OPTION_STRING, &a.measure, "NAME", "of --chart known: rmse, ndcg@10 (default: the first)",
          0, 0, false},
         {"title", OPTION_STRING, &a.title, "TEXT", "what stands above", 0, 0, false},
@@ -95,7 +99,7 @@ static int cmd_plot(int argc, char **argv)
     if (!command_begin(&cmd_plot_command, options, sizeof options / sizeof *options, argc, argv, &path,
                        &status))
         return status;
-    if (strcmp(a.chart, "calibration") == 0 &&
+    if (strcmp(a.chart, "known") != 0 &&
         !options_typed(options, sizeof options / sizeof *options, argc, argv, "measure"))
         a.measure = NULL; /* a variable is for the other chart */
     if (check(&a, &e))

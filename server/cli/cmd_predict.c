@@ -27,6 +27,7 @@ struct arguments {
     struct task_options columns;
     double interval;
     bool unknown_is_absent, no_clamp, uncertainty;
+    bool wrong_use; /* what was asked for does not go with the model */
 };
 
 static void print_header(const struct arguments *a, const struct model_spec *spec)
@@ -106,6 +107,27 @@ static enum err_code print_all(const struct arguments *a, const struct task_rows
     return ERR_OK;
 }
 
+/* Whether tasks of the model have a layer of their own; those that `search` writes have none. */
+static bool has_own_layers(const struct model *m)
+{
+    const struct model_spec *spec = &m->spec;
+    size_t n = spec->task.d_basis * task_spec_d_features(spec), i = 0, k = 0;
+    while (i < n && m->params.basis[i] == 0)
+        i++;
+    while (k < spec->task.d_basis && m->params.basis_bias[k] == 0)
+        k++;
+    return i < n || k < spec->task.d_basis;
+}
+
+static enum err_code check_task(struct arguments *a, const struct model *m, struct err *e)
+{
+    a->columns.without_task = !has_own_layers(m);
+    a->wrong_use = !a->columns.task && !a->columns.without_task;
+    return a->wrong_use
+               ? err_set(e, ERR_INVALID, "--task is needed: %s answers each task by its own layer", a->model)
+               : ERR_OK;
+}
+
 static enum err_code predict(struct arguments *a, struct err *e)
 {
     struct model *m;
@@ -114,7 +136,9 @@ static enum err_code predict(struct arguments *a, struct err *e)
     enum err_code code = task_tables_open(a->model, &m, e);
     if (code)
         return code;
-    code = task_file_read(a->rows, &a->columns, m, false, a->unknown_is_absent, &asked, e);
+    code = check_task(a, m, e);
+    if (!code)
+        code = task_file_read(a->rows, &a->columns, m, false, a->unknown_is_absent, &asked, e);
     if (!code && a->known)
         code = task_file_read(a->known, &a->columns, m, true, a->unknown_is_absent, &known, e);
     if (!code)
@@ -140,7 +164,7 @@ static int cmd_predict(int argc, char **argv)
         {"known", OPTION_STRING, &a.known, "FILE", "rows with the target: what is known of the tasks", 0, 0,
          false},
         {"task", OPTION_STRING, &a.columns.task, "COLUMNS",
-         "which columns say the task of a row: store,brand", 0, 0, true},
+         "which columns say the task of a row: store,brand; a model of `search` needs none", 0, 0, false},
         {"task-profiles", OPTION_STRING, &a.columns.profiles, "FILE",
          "a table of what is known of tasks: columns of each of their rows", 0, 0, false},
         {"interval", OPTION_REAL, &a.interval, "P", "the probability with which the interval has the target",
@@ -158,5 +182,5 @@ static int cmd_predict(int argc, char **argv)
     if (!command_begin(&cmd_predict_command, options, sizeof options / sizeof *options, argc, argv, NULL,
                        &status))
         return status;
-    return predict(&a, &e) ? command_fail(&cmd_predict_command, &e, false) : EXIT_DONE;
+    return predict(&a, &e) ? command_fail(&cmd_predict_command, &e, a.wrong_use) : EXIT_DONE;
 }

@@ -17,15 +17,11 @@
 #include "server/data/train_dataset.h"
 #include "server/serving/model_contexts.h"
 
-#include <errno.h>
 #include <math.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
 static const struct option_apart apart[] = {{"store", "rows images inputs"},
                                             {"rows", "store images inputs"},
@@ -311,40 +307,6 @@ static enum err_code train_inputs(struct settings *s, bool *written, struct err 
     return code;
 }
 
-/* UTC to the millisecond: small models train in less than a second, and contexts of two versions must not
- * mix. */
-static void default_version(char out[32])
-{
-    int64_t now_ms = clock_unix_ms();
-    time_t now = (time_t)(now_ms / 1000);
-    struct tm parts;
-    size_t n = gmtime_r(&now, &parts) ? strftime(out, 32, "%Y%m%dT%H%M%S", &parts) : 0;
-    if (n)
-        (void)snprintf(out + n, 32 - n, ".%03dZ", (int)(now_ms % 1000));
-    else
-        (void)snprintf(out, 32, "%lld", (long long)now_ms);
-}
-
-/* Finds out before hours of training, not after, that the model cannot be written. The writer makes a new
- * file in the same folder and renames it. */
-static enum err_code check_folder(const char *path, struct err *e)
-{
-    struct stat found;
-    const char *slash = strrchr(path, '/');
-    char *folder = mem_strdup(path);
-    if (!folder)
-        return err_set(e, ERR_NOMEM, "no memory for a path");
-    if (slash)
-        folder[slash == path ? 1 : slash - path] = '\0';
-    enum err_code code = ERR_OK;
-    if (stat(path, &found) == 0 && S_ISDIR(found.st_mode))
-        code = err_set(e, ERR_INVALID, "--out %s is a folder; it takes a file", path);
-    else if (access(slash ? folder : ".", W_OK | X_OK) != 0)
-        code = err_set(e, ERR_IO, "--out %s: cannot write there: %s", path, strerror(errno));
-    mem_free(folder);
-    return code;
-}
-
 /* Neither the model nor a checkpoint takes the place of what is read, or of a file that is no model. */
 static enum err_code check_outputs(const struct settings *s, struct err *e)
 {
@@ -353,7 +315,7 @@ static enum err_code check_outputs(const struct settings *s, struct err *e)
                                           {"--inputs", s->inputs.inputs},
                                           {"--images", s->images.images},
                                           {"--classes", s->images.classes}};
-    enum err_code code = check_folder(s->out, e);
+    enum err_code code = output_file_check_folder("--out", s->out, e);
     if (!code)
         code = output_file_check("--out", s->out, OUTPUT_OVER_MODEL, inputs, 5, e);
     if (!code && s->checkpoint)
@@ -439,7 +401,7 @@ static void leave_variables(struct settings *s, bool solved, const struct option
 static int cmd_train(int argc, char **argv)
 {
     char version[32];
-    default_version(version);
+    versions_now(version);
     struct settings s = {.name = "default",
                          .version = version,
                          .generator = "auto",

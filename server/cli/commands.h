@@ -9,7 +9,7 @@
 
 extern const struct command cmd_simulate_command, cmd_import_command, cmd_train_command, cmd_evaluate_command,
     cmd_recommend_command, cmd_serve_command, cmd_inspect_command, cmd_split_command, cmd_backup_command,
-    cmd_restore_command, cmd_predict_command, cmd_plot_command, cmd_export_command;
+    cmd_restore_command, cmd_predict_command, cmd_plot_command, cmd_export_command, cmd_search_command;
 
 /* The error of a command on standard error, as `hypernet COMMAND: text`; returns the exit status:
  * EXIT_WRONG_USE for ERR_INVALID from options_parse (wrong_use), else EXIT_FAILED. */

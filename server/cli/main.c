@@ -19,7 +19,7 @@ static const struct command *const commands[] = {
     &cmd_simulate_command,  &cmd_import_command,  &cmd_train_command,   &cmd_evaluate_command,
     &cmd_recommend_command, &cmd_serve_command,   &cmd_inspect_command, &cmd_split_command,
     &cmd_backup_command,    &cmd_restore_command, &cmd_predict_command, &cmd_plot_command,
-    &cmd_export_command,
+    &cmd_export_command,    &cmd_search_command,
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 

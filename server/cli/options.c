@@ -121,7 +121,9 @@ static enum err_code from_environment(const struct option *o, struct err *e)
 
 static void print_default(const struct option *o)
 {
-    if (o->kind == OPTION_INT)
+    if (o->required) /* there is none */
+        (void)printf(" (required)");
+    else if (o->kind == OPTION_INT)
         (void)printf(" (default %lld)", (long long)*(int64_t *)o->target);
     else if (o->kind == OPTION_REAL)
         (void)printf(" (default %g)", *(double *)o->target);
@@ -131,8 +133,6 @@ static void print_default(const struct option *o)
         (void)printf(" (default %zu)", *(size_t *)o->target);
     else if (o->kind == OPTION_STRING && *(const char **)o->target)
         (void)printf(" (default %s)", *(const char **)o->target);
-    if (o->required)
-        (void)printf(" (required)");
     if (o->kind == OPTION_LIST)
         (void)printf(" (may be repeated)");
 }

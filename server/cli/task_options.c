@@ -5,6 +5,8 @@
 enum err_code task_options_read(struct task_options *o, struct task_rows_options *out, struct err *e)
 {
     *out = (struct task_rows_options){.target = o->target, .time = o->time};
+    if (!o->task && o->without_task)
+        return o->profiles ? err_set(e, ERR_INVALID, "--task-profiles goes with --task") : ERR_OK;
     if (!o->task || !*o->task)
         return err_set(e, ERR_INVALID,
                        "--task names the columns that say which task a row is of: --task store,brand");

@@ -10,12 +10,14 @@
 #include "server/data/task_profiles.h"
 #include "server/data/task_rows.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 
 enum { TASK_KEYS_BYTES = 512 };
 
 struct task_options {
     const char *task, *target, *time, *profiles; /* as they were given; NULL: not */
+    bool without_task;                           /* --task may be left out: all rows are then of one task */
     char keys[TASK_KEYS_BYTES];                  /* the names of `task`, each with an end */
     struct task_profiles table;                  /* of `profiles` */
 };

@@ -2,6 +2,7 @@
  * it away. */
 #include "server/data/output_file.h"
 
+#include "base/mem.h"
 #include "engine/format/file_kind.h"
 #include "store/store.h"
 
@@ -128,4 +129,22 @@ enum err_code output_file_check(const char *option, const char *path, enum outpu
     if (stat(path, &found) == 0)
         return check_kind(option, path, over, &found, e);
     return ERR_OK; /* what else is wrong with the place, who writes there says */
+}
+
+enum err_code output_file_check_folder(const char *option, const char *path, struct err *e)
+{
+    struct stat found;
+    const char *slash = strrchr(path, '/');
+    char *folder = mem_strdup(path);
+    if (!folder)
+        return err_set(e, ERR_NOMEM, "no memory for a path");
+    if (slash)
+        folder[slash == path ? 1 : slash - path] = '\0';
+    enum err_code code = ERR_OK;
+    if (stat(path, &found) == 0 && S_ISDIR(found.st_mode))
+        code = err_set(e, ERR_INVALID, "%s %s is a folder; it takes a file", option, path);
+    else if (access(slash ? folder : ".", W_OK | X_OK) != 0)
+        code = err_set(e, ERR_IO, "%s %s: cannot write there: %s", option, path, strerror(errno));
+    mem_free(folder);
+    return code;
 }

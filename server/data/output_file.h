@@ -31,6 +31,10 @@ struct output_input {
 enum err_code output_file_check(const char *option, const char *path, enum output_over over,
                                 const struct output_input *inputs, size_t n, struct err *e) ERR_MUST_CHECK;
 
+/* Finds out before hours of work, not after, that a file cannot be written there: the writer makes a new file
+ * in the same folder and renames it. ERR_INVALID, ERR_IO with a text that names the option. */
+enum err_code output_file_check_folder(const char *option, const char *path, struct err *e) ERR_MUST_CHECK;
+
 /* Whether both names lead to one file, whatever links are on the way; false where one is not there. */
 bool output_file_same(const char *a, const char *b);
 

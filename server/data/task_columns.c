@@ -124,14 +124,15 @@ static enum err_code count_values(const struct finding *f, struct id_table *ids,
     return ERR_OK;
 }
 
-static bool is_learned(const struct value *v, size_t len)
+/* A table of one task says of none of its values whose they are. */
+static bool is_learned(const struct value *v, size_t n_tasks, size_t len)
 {
-    return v->n_rows >= COLUMN_LEAST_ROWS && v->in_two_tasks && len <= COLUMN_VALUE_BYTES;
+    return v->n_rows >= COLUMN_LEAST_ROWS && (v->in_two_tasks || n_tasks == 1) && len <= COLUMN_VALUE_BYTES;
 }
 
 /* Gives the column the values that are learned, n_learned of them, in order; *n_rows: rows that have one. */
-static enum err_code keep_values(struct value *values, const struct id_table *ids, size_t n_learned,
-                                 struct column *column, size_t *n_rows, struct err *e)
+static enum err_code keep_values(struct value *values, const struct id_table *ids, size_t n_tasks,
+                                 size_t n_learned, struct column *column, size_t *n_rows, struct err *e)
 {
     size_t n = 0;
     column->values = mem_zalloc_array(n_learned, sizeof *column->values);
@@ -139,7 +140,7 @@ static enum err_code keep_values(struct value *values, const struct id_table *id
         return err_set(e, ERR_NOMEM, "no memory for %zu values of a column", n_learned);
     for (size_t i = 0; i < ids->n; i++) {
         struct text text = id_table_text(ids, (uint32_t)i);
-        if (!is_learned(&values[i], text.len))
+        if (!is_learned(&values[i], n_tasks, text.len))
             continue;
         char *copy = mem_alloc(text.len + 1);
         if (!copy)
@@ -163,13 +164,14 @@ static enum err_code make_category(const struct finding *f, struct column *colum
     size_t n_rows = 0, n_learned = 0;
     enum err_code code = count_values(f, &ids, &values, e);
     for (size_t i = 0; !code && i < ids.n; i++)
-        n_learned += is_learned(&values[i], id_table_text(&ids, (uint32_t)i).len);
+        n_learned += is_learned(&values[i], f->rows->tasks.n, id_table_text(&ids, (uint32_t)i).len);
     if (!code && n_learned > LIMIT_COLUMN_VALUES)
         *reason = "it has too many values; a number is meant, or an id";
     else if (!code && n_learned == 0)
-        *reason = "no value of it is in five rows and in two tasks";
+        *reason = f->rows->tasks.n == 1 ? "no value of it is in five rows"
+                                        : "no value of it is in five rows and in two tasks";
     else if (!code)
-        code = keep_values(values, &ids, n_learned, column, &n_rows, e);
+        code = keep_values(values, &ids, f->rows->tasks.n, n_learned, column, &n_rows, e);
     column->kind = COLUMN_CATEGORY;
     column->optional = n_rows < f->rows->n_rows;
     if (!code && !*reason && column->n_values == 1 && !column->optional)

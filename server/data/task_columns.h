@@ -1,11 +1,11 @@
-/* task_columns - what the columns of a table of tasks are, found from its rows: numbers with their scale, or
- * categories with their values; and the rows as a model takes them.
+/* task_columns - what the columns of a table of tasks are, found from its rows: numbers with their scale,
+ * or categories with their values; and the rows as a model takes them.
  *
  * A column whose cells are all numbers is one of numbers; where nineteen of twenty are, the others are
- * faults and named. Any other column is one of categories. A value that fewer than COLUMN_LEAST_ROWS rows or
- * only one task has is none of its values: it may say who somebody is. Left out, and told of: columns that
- * are called a name or an address, columns of which all rows have the same, and categories of more than
- * LIMIT_COLUMN_VALUES values.
+ * faults and named. Any other column is one of categories. A value that fewer than COLUMN_LEAST_ROWS rows
+ * or only one of several tasks has is none of its values: it may say who somebody is. Left out, and told
+ * of: columns that are called a name or an address, columns of which all rows have the same, and
+ * categories of more than LIMIT_COLUMN_VALUES values.
  * Layer: server/data
  * Threads: confined to its thread.
  * Memory: the columns, and one look-up table of texts. */

@@ -144,6 +144,8 @@ static enum err_code set_task(struct task_rows *r, const struct text *keys, size
 {
     char id[LIMIT_ID_BYTES + 1];
     size_t n = 0;
+    if (n_keys == 0)
+        return id_table_add(&r->tasks, text_of("all"), task, e);
     for (size_t i = 0; i < n_keys; i++) {
         if (n + keys[i].len + (i > 0) > LIMIT_ID_BYTES)
             return err_set(e, ERR_INVALID, "the id of the task has more than %d bytes", LIMIT_ID_BYTES);

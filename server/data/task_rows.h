@@ -25,10 +25,10 @@ struct task_profiles;
 /* Which column is what, by name. */
 struct task_rows_options {
     const char *keys[TASK_MOST_KEYS]; /* (n_keys) joined with a slash: s2/b1 */
-    size_t n_keys;
-    const char *target; /* NULL: the rows have none, which is an error for a row that has it */
-    const char *time;   /* NULL: the rows of a task come in their order */
-    bool keeps_none;    /* cells that are null in JSON are there too, as such */
+    size_t n_keys;                    /* 0: all rows are of one task, "all" */
+    const char *target;               /* NULL: the rows have none, which is an error for a row that has it */
+    const char *time;                 /* NULL: the rows of a task come in their order */
+    bool keeps_none;                  /* cells that are null in JSON are there too, as such */
     struct table_ignored ignored;
     enum table_format format;
     const struct task_profiles

@@ -10,7 +10,7 @@ enum { WIDTH = 720, HEIGHT = 400, LEFT = 72, TOP = 44, RIGHT = 540, BOTTOM = 340
 static const char *const colours[CHART_LINES] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
                                                  "#e69f00", "#56b4e9", "#000000"};
 
-/* What the axis of y goes over. */
+/* What an axis goes over. */
 struct scale {
     double low, high, step;
 };
@@ -28,13 +28,15 @@ static double tick_step(double range)
     return parts[3] * power;
 }
 
-static struct scale scale_of(const struct chart *c)
+/* Of x where it is a number, else of y. */
+static struct scale scale_of(const struct chart *c, bool of_x)
 {
     double low = INFINITY, high = -INFINITY;
     for (size_t i = 0; i < c->n_lines; i++)
         for (size_t k = 0; k < c->lines[i].n; k++) {
-            low = fmin(low, c->lines[i].y[k]);
-            high = fmax(high, c->lines[i].y[k]);
+            double value = of_x ? c->lines[i].x[k] : c->lines[i].y[k];
+            low = fmin(low, value);
+            high = fmax(high, value);
         }
     if (c->shares || !(low <= high)) {
         low = 0;
@@ -51,6 +53,10 @@ static struct scale scale_of(const struct chart *c)
 static double x_at(const struct chart *c, double x)
 {
     double part = c->shares ? x : (x + 0.5) / (double)c->n_places;
+    if (c->scatter) {
+        struct scale s = scale_of(c, true);
+        part = (x - s.low) / (s.high - s.low);
+    }
     return LEFT + part * (RIGHT - LEFT);
 }
 
@@ -104,22 +110,40 @@ static void add_point(double x, double y, size_t i, struct buf *out)
     }
 }
 
+static void tick_text(const struct scale *s, double value, char text[32])
+{
+    (void)snprintf(text, 32, "%.6g", fabs(value) < s->step / 2 ? 0.0 : value);
+}
+
 static void add_lines_of_y(const struct scale *s, struct buf *out)
 {
     long n_ticks = lround((s->high - s->low) / s->step);
     for (long i = 0; i <= n_ticks; i++) {
         double value = s->low + (double)i * s->step, y = y_at(s, value);
         char text[32];
-        (void)snprintf(text, sizeof text, "%.6g", fabs(value) < s->step / 2 ? 0.0 : value);
+        tick_text(s, value, text);
         buf_addf(out, "<path stroke=\"#ccc\" d=\"M%d %.1f H%d\"/>\n", LEFT, y, RIGHT);
         add_text(LEFT - 8, y + 4, " text-anchor=\"end\"", text, out);
+    }
+}
+
+static void add_lines_of_x(const struct chart *c, struct buf *out)
+{
+    struct scale s = scale_of(c, true);
+    long n_ticks = lround((s.high - s.low) / s.step);
+    for (long i = 0; i <= n_ticks; i++) {
+        double value = s.low + (double)i * s.step, x = x_at(c, value);
+        char text[32];
+        tick_text(&s, value, text);
+        buf_addf(out, "<path stroke=\"#ccc\" d=\"M%.1f %d V%d\"/>\n", x, TOP, BOTTOM);
+        add_text(x, BOTTOM + 20, " text-anchor=\"middle\"", text, out);
     }
 }
 
 static void add_places(const struct chart *c, struct buf *out)
 {
     enum { SHARES = 5 };
-    for (size_t k = 0; k < c->n_places && !c->shares; k++)
+    for (size_t k = 0; k < c->n_places && !c->shares && !c->scatter; k++)
         add_text(x_at(c, (double)k), BOTTOM + 20, " text-anchor=\"middle\"", c->places[k], out);
     for (size_t k = 0; k <= SHARES && c->shares; k++) {
         char text[8];
@@ -131,6 +155,8 @@ static void add_places(const struct chart *c, struct buf *out)
 static void add_axes(const struct chart *c, const struct scale *s, struct buf *out)
 {
     add_lines_of_y(s, out);
+    if (c->scatter)
+        add_lines_of_x(c, out);
     add_places(c, out);
     buf_addf(out, "<path stroke=\"#444\" fill=\"none\" d=\"M%d %d V%d H%d\"/>\n", LEFT, TOP, BOTTOM, RIGHT);
     add_text((LEFT + RIGHT) / 2.0, BOTTOM + 44, " text-anchor=\"middle\"", c->x_label, out);
@@ -146,7 +172,7 @@ static void add_line(const struct chart *c, const struct scale *s, size_t i, str
     double legend = TOP + 14 + 22 * (double)i;
     buf_addf(out, "<g stroke=\"%s\" fill=\"%s\" stroke-width=\"2\">\n<path fill=\"none\" d=\"", colours[i],
              colours[i]);
-    for (size_t k = 0; k < l->n; k++)
+    for (size_t k = 0; k < l->n && !c->scatter; k++)
         buf_addf(out, "%c%.1f %.1f ", k ? 'L' : 'M', x_at(c, l->x[k]), y_at(s, l->y[k]));
     buf_adds(out, "\"/>\n");
     for (size_t k = 0; k < l->n; k++)
@@ -158,7 +184,7 @@ static void add_line(const struct chart *c, const struct scale *s, size_t i, str
 
 void chart_draw(const struct chart *c, struct buf *out)
 {
-    struct scale s = scale_of(c);
+    struct scale s = scale_of(c, false);
     buf_addf(out,
              "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" "
              "font-family=\"sans-serif\" font-size=\"13\" role=\"img\">\n<title>",

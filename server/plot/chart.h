@@ -12,21 +12,22 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { CHART_LINES = 7, CHART_POINTS = 32, CHART_NAME_BYTES = 48 };
+enum { CHART_LINES = 7, CHART_PLACES = 32, CHART_POINTS = 512, CHART_NAME_BYTES = 48 };
 
 struct chart_line {
     char name[CHART_NAME_BYTES];
     size_t n;
     double x[CHART_POINTS],
-        y[CHART_POINTS]; /* (n) x: the number of a place, or from 0 to 1, as the chart says */
+        y[CHART_POINTS]; /* (n) x: the number of a place, from 0 to 1, or any, as the chart says */
 };
 
 struct chart {
     char title[CHART_NAME_BYTES], x_label[CHART_NAME_BYTES], y_label[CHART_NAME_BYTES];
-    bool shares; /* x and y are shares from 0 to 1, and a dashed line says where they are the same */
+    bool scatter; /* points alone, at any x and y, with an axis of numbers for each */
+    bool shares;  /* x and y are shares from 0 to 1, and a dashed line says where they are the same */
     size_t n_places, n_lines;
-    char places[CHART_POINTS]
-               [CHART_NAME_BYTES]; /* (n_places) what stands below each, evenly apart; not of shares */
+    char places[CHART_PLACES][CHART_NAME_BYTES]; /* (n_places) what stands below each, evenly apart; of lines
+                                                    that are neither a scatter nor shares */
     struct chart_line lines[CHART_LINES];
 };
 

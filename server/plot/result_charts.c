@@ -21,13 +21,13 @@ static void set_name(char out[CHART_NAME_BYTES], const char *name)
             *p = ' ';
 }
 
-static enum err_code read_result(struct text result, json_t **out, struct err *e)
+static enum err_code read_result(struct text result, const char *command, json_t **out, struct err *e)
 {
     json_error_t where;
     *out = json_loadb(result.data, result.len, JSON_REJECT_DUPLICATES, &where);
     if (!*out)
-        return err_set(e, ERR_INVALID, "line %d: %s; it must be what `hypernet evaluate --json` printed",
-                       where.line, where.text);
+        return err_set(e, ERR_INVALID, "line %d: %s; it must be what `hypernet %s --json` printed",
+                       where.line, where.text, command);
     return ERR_OK;
 }
 
@@ -52,7 +52,7 @@ static void add_value(struct chart *c, const char *system, double x, const json_
 {
     struct chart_line *l = json_is_number(value) ? line_of(c, system) : NULL;
     const double most = 1e100; /* the range of two is a number too */
-    if (!l || l->n == CHART_POINTS || !(fabs(json_number_value(value)) < most))
+    if (!l || l->n == CHART_POINTS || !(fabs(json_number_value(value)) < most) || !(fabs(x) < most))
         return;
     l->x[l->n] = x;
     l->y[l->n++] = json_number_value(value);
@@ -88,7 +88,7 @@ static void add_place(struct chart *c, const char *place, json_t *systems, const
     const char *name;
     json_t *system;
     size_t i;
-    if (c->n_places == CHART_POINTS)
+    if (c->n_places == CHART_PLACES)
         return;
     set_name(c->places[c->n_places], place);
     json_object_foreach(systems, name, system)
@@ -143,7 +143,7 @@ static void add_places(struct chart *c, json_t *root, const char **measure)
 enum err_code result_chart_known(struct text result, const char *measure, struct chart *out, struct err *e)
 {
     json_t *root;
-    enum err_code code = read_result(result, &root, e);
+    enum err_code code = read_result(result, "evaluate", &root, e);
     if (code)
         return code;
     *out = (struct chart){0};
@@ -176,7 +176,7 @@ enum err_code result_chart_calibration(struct text result, struct chart *out, st
     json_t *root, *points, *point;
     const char *system;
     size_t i;
-    enum err_code code = read_result(result, &root, e);
+    enum err_code code = read_result(result, "evaluate", &root, e);
     if (code)
         return code;
     *out = (struct chart){.shares = true, .title = "calibration"};
@@ -193,6 +193,50 @@ enum err_code result_chart_calibration(struct text result, struct chart *out, st
             "the result has no calibration; it must be what `hypernet evaluate --rows --json` printed");
     set_name(out->x_label, "share that should be right");
     set_name(out->y_label, "share that is right");
+    json_decref(root);
+    return code;
+}
+
+/* ---- search ---- */
+
+static double mean_of(const json_t *array)
+{
+    double sum = 0;
+    size_t i, n = json_array_size(array);
+    json_t *value;
+    json_array_foreach(array, i, value) sum += json_number_value(value);
+    return n ? sum / (double)n : (double)NAN;
+}
+
+enum err_code result_chart_search(struct text result, struct chart *out, struct err *e)
+{
+    json_t *root, *member;
+    size_t i;
+    enum err_code code = read_result(result, "search", &root, e);
+    if (code)
+        return code;
+    *out = (struct chart){.scatter = true, .title = "generated weights and training from scratch"};
+    json_array_foreach(json_object_get(json_object_get(root, "report"), "architectures"), i, member)
+    {
+        const char *activation = json_string_value(json_object_get(member, "activation"));
+        json_t *generated = json_object_get(member, "generated");
+        double scratch = mean_of(json_object_get(member, "from_scratch"));
+        if (activation && json_is_number(generated) && isfinite(scratch)) {
+            json_t *y = json_real(scratch);
+            add_value(out, activation, json_number_value(generated), y);
+            json_decref(y);
+        }
+    }
+    if (out->n_lines == 0)
+        code =
+            err_set(e, ERR_INVALID,
+                    "the result has no report; it must be what `hypernet search --report N --json` printed");
+    const char *measure = json_string_value(json_object_get(root, "measure"));
+    char label[CHART_NAME_BYTES];
+    (void)snprintf(label, sizeof label, "%.20s of generated weights", measure ? measure : "score");
+    set_name(out->x_label, label);
+    (void)snprintf(label, sizeof label, "%.20s from scratch", measure ? measure : "score");
+    set_name(out->y_label, label);
     json_decref(root);
     return code;
 }

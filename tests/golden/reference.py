@@ -11,7 +11,8 @@ import numpy as np
 
 DTYPES = {"F32": "<f4", "I64": "<i8", "U32": "<u4", "U8": "u1", "BF16": "<u2"}
 NORMAL = statistics.NormalDist()
-ACTIVATIONS = {"identity": lambda x: x, "relu": lambda x: np.maximum(x, 0), "tanh": np.tanh}
+ACTIVATIONS = {"identity": lambda x: x, "relu": lambda x: np.maximum(x, 0), "tanh": np.tanh,
+               "sigmoid": lambda x: 1 / (1 + np.exp(-x))}
 
 
 def read_safetensors(path):
@@ -93,7 +94,7 @@ class Tasks:
         h = x
         for n, layer in enumerate(self.task["features"]):
             h = ACTIVATIONS[layer["activation"]](h @ self.t["task.features.%d.weight" % n].T + self.t["task.features.%d.bias" % n])
-        z = np.hstack([h, x]) if self.task["features"] else x
+        z = x if not self.task["features"] else np.hstack([h, x]) if self.task.get("direct", True) else h
         return z @ self.t["task.shared.weight"].T + self.t["task.shared.bias"], z @ self.t["task.basis.weight"].T + self.t["task.basis.bias"]
 
     def weights(self, times):

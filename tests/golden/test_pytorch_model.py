@@ -187,7 +187,7 @@ class Golden(unittest.TestCase):
 
     def test_every_generator_bias_and_activation_gives_the_reference_answers(self):
         generators = [("shared", None), ("full", None), ("low_rank", 3), ("core", 5)]
-        choices = itertools.product(generators, ["none", "shared", "full"], ["identity", "relu", "tanh"])
+        choices = itertools.product(generators, ["none", "shared", "full"], ["identity", "relu", "tanh", "sigmoid"])
         for (generator, rank), bias, activation in choices:
             d = describe([layer(12, 9, generator, bias, activation, rank),
                           layer(9, 1, "full", "full", "identity")])

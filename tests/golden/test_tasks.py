@@ -61,7 +61,7 @@ class Parity(unittest.TestCase):
             f.seek(data.index(b"0.0", data.index(b"clip")))
             f.write(clip)
 
-    def check(self, with_class, *options, intervals=(0.8,), clip=None):
+    def check(self, with_class, *options, intervals=(0.8,), clip=None, make=("train", "--epochs", 1, "--threads", 1)):
         rows = rows_of(random.Random(5), with_class)
         known = [r for r in rows if int(r["week"]) < 12 and r["task"] != "t3"]
         asked = [{c: v for c, v in r.items() if c != "y"} for r in rows if int(r["week"]) >= 12]
@@ -69,8 +69,7 @@ class Parity(unittest.TestCase):
         asked[1]["price"] = "-50"
         model = os.path.join(self.dir, "m.hn")
         learned, known_path, asked_path = self.write("l.csv", known), self.write("k.csv", known), self.write("a.csv", asked)
-        run("train", "--rows", learned, "--task", "task", "--target", "y", "--out", model, "--epochs", 1, "--threads", 1,
-            "--categorical", "code", *options)
+        run(*make, "--rows", learned, "--task", "task", "--target", "y", "--out", model, "--categorical", "code", *options)
         if clip:
             self.set_clip(model, clip)
         for interval in intervals:
@@ -114,6 +113,17 @@ class Parity(unittest.TestCase):
 
     def test_classes(self):
         self.assertEqual(self.check(True)["target"]["classes"], ["high", "low", "mid"])
+
+    def test_networks_that_were_searched_for(self):
+        """Of each activation, whose features alone are read by what is behind them."""
+        found = set()
+        for seed in (2, 3, 4, 7, 10):
+            with self.subTest(seed):
+                task = self.check(seed % 2 == 0, "--seed", seed, make=("search", "--budget-us", 1e9, "--candidates", 1, "--steps", 50,
+                                                                      "--hypernetwork-steps", 1))
+                self.assertIs(task["direct"], False)
+                found |= {layer["activation"] for layer in task["features"]}
+        self.assertEqual(found, {"identity", "relu", "sigmoid", "tanh"})
 
     def test_numbers_that_are_forgotten(self):
         self.assertTrue(self.check(False, "--time", "week")["forgets"])

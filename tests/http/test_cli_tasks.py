@@ -387,7 +387,7 @@ class Tasks(unittest.TestCase):
     def test_what_no_picture_can_be_made_of_is_refused(self):
         result = self.file("result.json", self.evaluate("--json").stdout)
         for args, status, reason in ((["--measure", "auc"], 1, "result.json: the result has no measure 'auc'"),
-                                     (["--chart", "pie"], 2, "--chart is known or calibration, not 'pie'"),
+                                     (["--chart", "pie"], 2, "--chart is known, calibration or search, not 'pie'"),
                                      (["--chart", "calibration", "--measure", "mae"], 2, "--measure is for --chart known"),
                                      (["--title", "x" * 48], 2, "--title is up to 47 bytes")):
             r = run("plot", result, *args)

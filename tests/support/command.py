@@ -10,7 +10,7 @@ import hn
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HYPERNET = os.environ.get("HYPERNET", os.path.join(ROOT, "build", "release", "hypernet"))
 COMMANDS = ["simulate", "import", "train", "evaluate", "recommend", "serve", "inspect", "split", "backup", "restore", "predict",
-            "plot", "export"]
+            "plot", "export", "search"]
 
 
 def environment(**more):

@@ -47,6 +47,8 @@ void features_tape_forward(struct features_tape *t, const struct model_params *p
 static void add_direct(const struct features_tape *t, size_t n, bool alone, real *dx)
 {
     size_t d = t->spec->d_item, d_z = task_spec_d_features(t->spec), d_hidden = d_z - d;
+    if (t->spec->task.features_alone)
+        return;
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < d; j++)
             dx[i * d + j] = (alone ? 0 : dx[i * d + j]) + t->dz[i * d_z + d_hidden + j];
@@ -58,7 +60,8 @@ void features_tape_backward(struct features_tape *t, const struct model_params *
 {
     const struct model_spec *spec = t->spec;
     const struct task_spec *task = &spec->task;
-    size_t d_z = task_spec_d_features(spec), d_hidden = d_z - spec->d_item;
+    size_t d_z = task_spec_d_features(spec);
+    size_t d_hidden = task->n_features ? task->features[task->n_features - 1].d_out : 0;
     dense_backward(t->z, n, d_z, params->shared, spec->d_output, df0, 0, t->dz, grads->shared,
                    grads->shared_bias);
     if (dphi)

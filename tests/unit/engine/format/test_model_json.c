@@ -201,7 +201,7 @@ static const struct refusal refused[] = {
     {"[{\"d_out\": 5, \"activation\": \"tanh\"}]", "[5]", "trunk.layers[0]: is no object"},
     {"[{\"d_out\": 5, \"activation\": \"tanh\"}]", "[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]",
      "trunk.layers: has more than 16 layers"},
-    {"\"tanh\"", "\"gelu\"", "trunk.layers[0].activation: is none of identity, relu, tanh"},
+    {"\"tanh\"", "\"gelu\"", "trunk.layers[0].activation: is none of identity, relu, tanh, sigmoid"},
     {"\"d_out\": 5", "\"d_out\": 5, \"bias\": true", "trunk.layers[0].bias: is not a key of this format"},
     {"\"linear\": true", "\"linear\": 1", "target.linear: is neither true nor false"},
     {"\"linear_head\": false", "\"linear_heads\": false", "target.linear_head: is missing"},

@@ -106,7 +106,7 @@ START_TEST(test_more_lines_and_places_than_a_chart_has_are_left_out)
     }
     buf_adds(&b, "}}");
     ck_assert_int_eq(result_chart_known(text_of(buf_text(&b)), NULL, &c, &e), ERR_OK);
-    ck_assert_uint_eq(c.n_places, CHART_POINTS);
+    ck_assert_uint_eq(c.n_places, CHART_PLACES);
     ck_assert_uint_eq(c.n_lines, CHART_LINES);
     buf_fini(&b);
 }

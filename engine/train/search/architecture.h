@@ -1,0 +1,54 @@
+/* architecture - one member of the space that is searched: how many hidden layers a network has, how wide
+ * each is, and the activation between them.
+ * Layer: engine/train/search
+ * Threads: any.
+ * Memory: plain structs. */
+#ifndef ENGINE_TRAIN_SEARCH_ARCHITECTURE_H
+#define ENGINE_TRAIN_SEARCH_ARCHITECTURE_H
+
+#include "base/rng.h"
+#include "engine/format/model_spec.h"
+#include "engine/kernels/real.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum {
+    ARCHITECTURE_DEPTH = 3,
+    ARCHITECTURE_LEAST = 4,
+    ARCHITECTURE_MOST = 64, /* units of a layer */
+    ARCHITECTURE_PLAIN = 8, /* units below which a layer is bad on sight */
+    ARCHITECTURE_CODE = ARCHITECTURE_DEPTH + N_ACTIVATIONS + 3 * ARCHITECTURE_DEPTH,
+    ARCHITECTURE_TEXT_BYTES = 48
+};
+
+struct architecture {
+    size_t n_layers;                  /* hidden ones, 1 to ARCHITECTURE_DEPTH */
+    size_t width[ARCHITECTURE_DEPTH]; /* (n_layers) */
+    enum activation activation;
+};
+
+/* Draws one: depth and activation each as likely as any other, widths so that their logarithms are. */
+void architecture_draw(struct rng *r, struct architecture *out);
+
+/* Every layer as wide as there is, of the depth and activation given: no other has more weights. */
+void architecture_largest(size_t n_layers, enum activation a, struct architecture *out);
+
+bool architecture_same(const struct architecture *a, const struct architecture *b);
+
+/* Without a nonlinearity, or with a layer of fewer than ARCHITECTURE_PLAIN units. */
+bool architecture_bad_on_sight(const struct architecture *a);
+
+/* What a hypernetwork is told of it: numbers of about -1 to 1. */
+void architecture_code(const struct architecture *a, real code[ARCHITECTURE_CODE]);
+
+/* "64-32 relu". Returns text. */
+const char *architecture_text(const struct architecture *a, char text[ARCHITECTURE_TEXT_BYTES]);
+
+/* The hidden layers of a model of tasks that has this architecture; the rest of the spec stands. */
+void architecture_apply(const struct architecture *a, struct model_spec *spec);
+
+/* Weights of a network with so many inputs and outputs. */
+size_t architecture_n_weights(const struct architecture *a, size_t d_in, size_t d_out);
+
+#endif
