@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "engine/network/cold_items.h"
+#include "engine/rank/similar_items.h"
 
 #include <string.h>
 
@@ -14,6 +15,7 @@ struct added_items {
     struct model_params params; /* the model's, with the extra rows in the tables of items */
     real *block;                /* (n, R), table by table */
     struct catalogue *catalogue;
+    struct similar_items *similar;
 };
 
 enum err_code added_items_new(const struct model *m, size_t n, struct added_items **out, struct err *e)
@@ -47,6 +49,7 @@ void added_items_free(struct added_items *x)
     if (!x)
         return;
     catalogue_free(x->catalogue);
+    similar_items_free(x->similar);
     mem_free(x->block);
     mem_free(x);
 }
@@ -90,7 +93,11 @@ void added_items_get(const struct added_items *x, size_t k, real *row)
 
 enum err_code added_items_finish(struct added_items *x, struct err *e)
 {
-    return x->n ? catalogue_new_from(&x->spec, &x->params, x->model->spec.n_items, &x->catalogue, e) : ERR_OK;
+    if (x->n == 0)
+        return ERR_OK;
+    size_t first = x->model->spec.n_items;
+    enum err_code code = catalogue_new_from(&x->spec, &x->params, first, &x->catalogue, e);
+    return code ? code : similar_items_new(&x->spec, &x->params, first, &x->similar, e);
 }
 
 size_t added_items_count(const struct added_items *x)
@@ -128,4 +135,15 @@ void added_items_score(const struct model *m, const struct added_items *x, const
         else
             catalogue_score(m->catalogue, theta, indices + i, end - i, workspace, scores + i);
     }
+}
+
+void added_items_similar(const struct model *m, const struct added_items *x, uint32_t index,
+                         const struct catalogue_filter *filter, struct topk *top)
+{
+    size_t d = m->spec.d_item, n_items = m->spec.n_items;
+    const real *embedding = index < n_items ? m->params.catalogue_embedding + index * d
+                                            : x->params.catalogue_embedding + (index - n_items) * d;
+    similar_items_top_k(m->similar, embedding, filter, top);
+    if (x && x->n)
+        similar_items_top_k(x->similar, embedding, filter, top);
 }

@@ -16,6 +16,7 @@
 #include "engine/network/fold_in.h"
 #include "engine/network/hypernet_panels.h"
 #include "engine/rank/catalogue.h"
+#include "engine/rank/similar_items.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -28,6 +29,7 @@ struct model_private {
     struct safetensors *file;
     struct model_ids_index ids;
     struct catalogue *catalogue;
+    struct similar_items *similar;
     struct fold_in_basis *fold_in;
     struct hypernet_panels *panels;
     void *copies[MODEL_MAX_TENSORS + 3]; /* (n_copies) of tensors that are not aligned in the file */
@@ -206,6 +208,8 @@ static enum err_code load(struct model *m, struct err *e)
         code = load_ids(m, e);
     if (code == ERR_OK && m->spec.n_items)
         code = catalogue_new(&m->spec, &m->params, &m->private->catalogue, e);
+    if (code == ERR_OK && m->spec.n_items)
+        code = similar_items_new(&m->spec, &m->params, 0, &m->private->similar, e);
     if (code == ERR_OK)
         code = hypernet_panels_new(&m->spec, &m->params, &m->private->panels, e);
     m->params.panels = m->private->panels;
@@ -267,6 +271,7 @@ enum err_code model_open_take(struct safetensors *file, struct model **out, stru
         return code;
     }
     m->catalogue = p->catalogue;
+    m->similar = p->similar;
     m->fold_in = p->fold_in;
     *out = m;
     return ERR_OK;
@@ -284,6 +289,7 @@ void model_unref(struct model *m)
         return;
     struct model_private *p = m->private;
     catalogue_free(p->catalogue);
+    similar_items_free(p->similar);
     fold_in_basis_free(p->fold_in);
     hypernet_panels_free(p->panels);
     model_ids_fini(&p->ids);

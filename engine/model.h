@@ -18,11 +18,13 @@
 
 struct catalogue;
 struct fold_in_basis;
+struct similar_items;
 
 struct model {
     struct model_spec spec;              /* read-only */
     struct model_params params;          /* views into the file */
     const struct catalogue *catalogue;   /* NULL without items; see engine/rank/catalogue.h */
+    const struct similar_items *similar; /* NULL without items; see engine/rank/similar_items.h */
     const struct fold_in_basis *fold_in; /* of params.fold_in_gram, for the encoder's input; may be NULL */
     size_t file_bytes;
     /* the rest is private to model.c */

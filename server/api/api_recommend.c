@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A whole number in [least, most] given as a query parameter; absent: *out stays. */
-static bool count_param(struct request *r, const char *name, size_t least, size_t most, size_t *out)
+bool api_count_param(struct request *r, const char *name, size_t least, size_t most, size_t *out)
 {
     struct text value = request_param_of(r, name);
     size_t n = 0;
@@ -29,12 +28,12 @@ static bool count_param(struct request *r, const char *name, size_t least, size_
     return false;
 }
 
-static bool category_params(struct request *r, struct recommend_query *q)
+bool api_category_params(struct request *r, struct text *categories, size_t *n)
 {
     for (size_t i = 0; i < r->n_params; i++) {
         if (!text_is(r->params[i].name, "category"))
             continue;
-        if (q->n_categories == RECOMMENDER_MAX_CATEGORIES) {
+        if (*n == RECOMMENDER_MAX_CATEGORIES) {
             problem_answer(r, PROBLEM_BAD_REQUEST, NULL, "category may be given %d times",
                            RECOMMENDER_MAX_CATEGORIES);
             return false;
@@ -44,7 +43,7 @@ static bool category_params(struct request *r, struct recommend_query *q)
             problem_answer(r, PROBLEM_BAD_REQUEST, NULL, "category is percent-encoded UTF-8");
             return false;
         }
-        q->categories[q->n_categories++] = name;
+        categories[(*n)++] = name;
     }
     return true;
 }
@@ -53,8 +52,8 @@ static bool category_params(struct request *r, struct recommend_query *q)
 static bool samples_params(struct request *r, struct recommend_query *q)
 {
     size_t seed = 0;
-    if (!count_param(r, "samples", 2, LIMIT_SCORE_SAMPLES, &q->samples) ||
-        !count_param(r, "seed", 0, 999999999, &seed))
+    if (!api_count_param(r, "samples", 2, LIMIT_SCORE_SAMPLES, &q->samples) ||
+        !api_count_param(r, "seed", 0, 999999999, &seed))
         return false;
     q->seed = seed;
     if (q->samples == 0 || q->limit <= LIMIT_EXPLAIN_ITEMS)
@@ -66,7 +65,7 @@ static bool samples_params(struct request *r, struct recommend_query *q)
 
 static bool explain_param(struct request *r, struct recommend_query *q)
 {
-    if (!count_param(r, "explain", 1, LIMIT_EXPLAIN_REASONS, &q->explain))
+    if (!api_count_param(r, "explain", 1, LIMIT_EXPLAIN_REASONS, &q->explain))
         return false;
     if (q->explain == 0 || q->limit <= LIMIT_EXPLAIN_ITEMS)
         return true;
@@ -89,9 +88,10 @@ void api_recommend_plan(struct api_thread *t, struct request *r)
     struct recommend_query *q = &plan->q;
     q->user = plan->of.user;
     q->limit = 10;
-    if (!count_param(r, "limit", 1, LIMIT_RECOMMENDATIONS, &q->limit) ||
-        !count_param(r, "offset", 0, LIMIT_OFFSET, &q->offset) ||
-        !api_bool_param(r, "exclude_seen", &exclude_seen) || !category_params(r, q) || !explain_param(r, q) ||
+    if (!api_count_param(r, "limit", 1, LIMIT_RECOMMENDATIONS, &q->limit) ||
+        !api_count_param(r, "offset", 0, LIMIT_OFFSET, &q->offset) ||
+        !api_bool_param(r, "exclude_seen", &exclude_seen) ||
+        !api_category_params(r, q->categories, &q->n_categories) || !explain_param(r, q) ||
         !samples_params(r, q))
         return;
     q->include_seen = !exclude_seen;

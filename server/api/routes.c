@@ -9,6 +9,7 @@ static const char *const no_params[] = {NULL};
 static const char *const any_params[] = {"*", NULL};
 static const char *const recommend_params[] = {"limit",      "offset",  "exclude_seen", "category", "model",
                                                "cold_start", "explain", "samples",      "seed",     NULL};
+static const char *const similar_params[] = {"limit", "category", "model", NULL};
 static const char *const long_recommend_params[] = {"explain", "samples", NULL};
 static const char *const predict_params[] = {"model", "cold_start", "unknown", NULL};
 static const char *const task_params[] = {"model", "cold_start", "unknown_category", NULL};
@@ -39,6 +40,8 @@ static const struct route rows[] = {
     {"POST", "/v1/admin/users", ACCESS_ADMIN, BODY_JSON_OR_NDJSON, write_params, ROUTE_WRITES, NULL,
      api_admin_users_post, NULL},
     {"GET", "/v1/items/{item}", ACCESS_API, BODY_NONE, model_params, ROUTE_READS, NULL, api_item_get, NULL},
+    {"GET", "/v1/items/{item}/similar", ACCESS_API, BODY_NONE, similar_params, ROUTE_READS, NULL,
+     api_similar_get, NULL},
     {"PUT", "/v1/admin/items/{item}", ACCESS_ADMIN, BODY_JSON, model_params, ROUTE_WRITES, NULL,
      api_admin_item_put, NULL},
     {"PATCH", "/v1/admin/items/{item}", ACCESS_ADMIN, BODY_JSON, model_params, ROUTE_WRITES, NULL,

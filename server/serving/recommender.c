@@ -11,6 +11,7 @@
 #include "engine/rank/catalogue.h"
 #include "engine/rank/topk.h"
 #include "server/serving/explain.h"
+#include "server/serving/item_list.h"
 #include "server/serving/score_spread.h"
 #include "server/serving/user_weights.h"
 
@@ -279,6 +280,14 @@ enum err_code recommender_reread(struct recommender *p, struct model_handle *han
 
 /* ---- answers ---- */
 
+static void add_model(struct buf *out, const struct model_spec *spec)
+{
+    buf_adds(out, ",\"model\":");
+    buf_add_json_string(out, spec->name, strlen(spec->name));
+    buf_adds(out, ",\"model_version\":");
+    buf_add_json_string(out, spec->version, strlen(spec->version));
+}
+
 /* n_bytes: about what the list takes; room for it at once saves growing by doubling. */
 static void add_head(struct buf *out, const struct model_spec *spec, struct text user,
                      const struct weights *w, bool cold, size_t n_bytes)
@@ -286,22 +295,12 @@ static void add_head(struct buf *out, const struct model_spec *spec, struct text
     (void)buf_reserve(out, n_bytes + 512);
     buf_adds(out, "{\"user\":");
     buf_add_json_string(out, user.data, user.len);
-    buf_adds(out, ",\"model\":");
-    buf_add_json_string(out, spec->name, strlen(spec->name));
-    buf_adds(out, ",\"model_version\":");
-    buf_add_json_string(out, spec->version, strlen(spec->version));
+    add_model(out, spec);
     buf_adds(out, ",\"context_revision\":");
     if (cold)
         buf_adds(out, "null,\"cold\":true");
     else
         buf_add_int(out, w->revision);
-}
-
-/* Scores come from numbers that callers gave, so it is theirs to mend. */
-static enum err_code refuse_score(struct err *e)
-{
-    return err_set(e, ERR_INVALID,
-                   "a score is not finite: the user's context embedding is too large for the model");
 }
 
 /* Makes *array hold n things; it only grows to the largest request seen, which has a limit. */
@@ -318,144 +317,30 @@ static enum err_code reserve(void **array, size_t *have, size_t n, size_t size, 
     return ERR_OK;
 }
 
-/* The union of the query's categories as bits. */
+/* The union of categories (n) as bits. */
 static enum err_code allow_categories(struct recommender *p, const struct item_snapshot *items,
-                                      const struct recommend_query *q, struct err *e)
+                                      const struct text *categories, size_t n, struct err *e)
 {
     size_t n_words = (item_snapshot_count(items) + 63) / 64;
     enum err_code code = reserve((void **)&p->allowed, &p->n_allowed, n_words, sizeof *p->allowed, e);
     if (code)
         return code;
     memset(p->allowed, 0, n_words * sizeof *p->allowed);
-    for (size_t i = 0; i < q->n_categories; i++) {
+    for (size_t i = 0; i < n; i++) {
         const uint32_t *indices;
-        size_t n;
-        if (!item_index_category(item_snapshot_items(items), q->categories[i], &indices, &n))
+        size_t n_items;
+        if (!item_index_category(item_snapshot_items(items), categories[i], &indices, &n_items))
             continue;
-        for (size_t k = 0; k < n; k++)
+        for (size_t k = 0; k < n_items; k++)
             p->allowed[indices[k] / 64] |= (uint64_t)1 << (indices[k] % 64);
     }
     return ERR_OK;
 }
 
-/* The best items of an answer, with the reasons of each when they were asked for. */
-struct best {
-    const struct topk_entry *entries; /* (n) */
-    size_t n;
-    const struct explanation *explanation; /* NULL: not asked for */
-    const float *deviations;               /* (n) of the scores, negative: not known; NULL: not asked for */
-};
-
-/* What is said of an item. */
-struct shown {
-    struct text id;
-    struct item_info info;
-};
-
-enum { SHOWN_AT_ONCE = 16 };
-
-/* Looks n items up. Their texts lie anywhere in memory: asked for all at once, they come while the first is
- * written. */
-static void look_up(const struct item_snapshot *items, const struct topk_entry *entries, size_t n,
-                    struct shown *out)
-{
-    for (size_t i = 0; i < n; i++) {
-        out[i].id.data = item_index_id(item_snapshot_items(items), entries[i].index, &out[i].id.len);
-        out[i].info = item_index_info(item_snapshot_items(items), entries[i].index);
-        __builtin_prefetch(out[i].id.data);
-        __builtin_prefetch(out[i].info.title.data);
-        __builtin_prefetch(out[i].info.categories.data);
-    }
-}
-
-/* The beginning of what is said of an item. */
-static void add_scored(struct buf *out, struct text id, float score)
-{
-    buf_adds(out, "{\"id\":");
-    buf_add_json_string(out, id.data, id.len);
-    buf_adds(out, ",\"score\":");
-    buf_add_float(out, score);
-}
-
-static void add_item(struct buf *out, const struct shown *shown, const struct best *best, size_t i)
-{
-    add_scored(out, shown->id, best->entries[i].score);
-    if (best->deviations) {
-        buf_adds(out, ",\"deviation\":");
-        if (best->deviations[i] < 0)
-            buf_adds(out, "null");
-        else
-            buf_add_float(out, best->deviations[i]);
-    }
-    if (shown->info.title.data) {
-        buf_adds(out, ",\"title\":");
-        buf_add_json_string(out, shown->info.title.data, shown->info.title.len);
-    }
-    if (shown->info.categories.data) {
-        buf_adds(out, ",\"categories\":");
-        buf_add(out, shown->info.categories.data, shown->info.categories.len);
-    }
-    if (best->explanation) {
-        buf_adds(out, ",\"because\":");
-        explain_add(best->explanation, i, out);
-    }
-    buf_addc(out, '}');
-}
-
-static enum err_code add_items(struct buf *out, const struct item_snapshot *items, const struct best *best,
-                               struct err *e)
-{
-    struct shown shown[SHOWN_AT_ONCE];
-    buf_adds(out, ",\"items\":[");
-    for (size_t i = 0; i < best->n; i++) {
-        size_t left = best->n - i;
-        if (i % SHOWN_AT_ONCE == 0)
-            look_up(items, best->entries + i, left < SHOWN_AT_ONCE ? left : SHOWN_AT_ONCE, shown);
-        if (!isfinite(best->entries[i].score))
-            return refuse_score(e);
-        if (i)
-            buf_addc(out, ',');
-        add_item(out, &shown[i % SHOWN_AT_ONCE], best, i);
-    }
-    buf_addc(out, ']');
-    return ERR_OK;
-}
-
-/* Names the categories that no item has, since a list of them alone is empty. Spelling counts, so the likely
- * one is said. */
-static void warn_of_categories(struct buf *out, const struct item_snapshot *items,
-                               const struct recommend_query *q)
-{
-    bool any = false;
-    for (size_t i = 0; i < q->n_categories; i++) {
-        const uint32_t *indices;
-        size_t n;
-        struct text like = {NULL, 0};
-        if (item_index_category(item_snapshot_items(items), q->categories[i], &indices, &n))
-            continue;
-        buf_adds(out, any ? "," : ",\"warnings\":[");
-        any = true;
-        buf_adds(
-            out,
-            "{\"type\":\"urn:hypernet:warning:unknown-category\",\"detail\":\"no item has this category");
-        if (item_index_category_like(item_snapshot_items(items), q->categories[i], &like))
-            buf_adds(out, "; letter case counts");
-        buf_adds(out, "\",\"category\":");
-        buf_add_json_string(out, q->categories[i].data, q->categories[i].len);
-        if (like.data) {
-            buf_adds(out, ",\"did_you_mean\":");
-            buf_add_json_string(out, like.data, like.len);
-        }
-        buf_addc(out, '}');
-    }
-    if (any)
-        buf_addc(out, ']');
-}
-
 /* The reasons of the best items; of the prior, which is made of nothing, there are none. */
 static enum err_code explain(struct recommender *p, struct model_handle *handle,
                              const struct recommend_query *q, const struct item_snapshot *items,
-                             const struct best *best, struct explanation **out, struct err *e)
+                             const struct item_list *best, struct explanation **out, struct err *e)
 {
     static const struct store_user nobody;
     struct explain_query query = {.model = handle->model,
@@ -482,7 +367,7 @@ static enum err_code explain(struct recommender *p, struct model_handle *handle,
 /* The deviations (n) of the best items' scores. */
 static enum err_code spread(struct recommender *p, struct model_handle *handle,
                             const struct recommend_query *q, const struct item_snapshot *items,
-                            const struct best *best, float *deviations, struct err *e)
+                            const struct item_list *best, float *deviations, struct err *e)
 {
     static const struct store_user nobody;
     uint32_t indices[LIMIT_EXPLAIN_ITEMS];
@@ -518,7 +403,7 @@ enum err_code recommender_recommend(struct recommender *p, struct model_handle *
         k = item_snapshot_count(items);
     enum err_code code = reserve((void **)&p->entries, &p->n_entries, k, sizeof *p->entries, e);
     if (!code && q->n_categories)
-        code = allow_categories(p, items, q, e);
+        code = allow_categories(p, items, q->categories, q->n_categories, e);
     if (code)
         return code;
     struct catalogue_filter filter = {
@@ -530,7 +415,7 @@ enum err_code recommender_recommend(struct recommender *p, struct model_handle *
     assert(w->n_theta >= handle->theta_len); /* weights of this model */
     added_items_top_k(m, item_snapshot_extra(items), w->theta, &filter, handle->workspace, &top);
     size_t n = topk_finish(&top);
-    struct best best = {p->entries + q->offset, n > q->offset ? n - q->offset : 0, NULL, NULL};
+    struct item_list best = {p->entries + q->offset, n > q->offset ? n - q->offset : 0, NULL, NULL};
     float deviations[LIMIT_EXPLAIN_ITEMS];
     if (q->samples) {
         if ((code = spread(p, handle, q, items, &best, deviations, e)))
@@ -541,9 +426,38 @@ enum err_code recommender_recommend(struct recommender *p, struct model_handle *
         return code;
     best.explanation = explanation;
     add_head(out, &m->spec, q->user, w, q->cold, best.n * 128);
-    code = add_items(out, items, &best, e);
+    code = item_list_add(out, items, &best, e);
     explain_free(explanation);
-    warn_of_categories(out, items, q);
+    item_list_warn_of_categories(out, items, q->categories, q->n_categories);
+    buf_addc(out, '}');
+    return code ? code : buf_check(out, "the answer", e);
+}
+
+enum err_code recommender_similar(struct recommender *p, struct model_handle *handle,
+                                  const struct similar_query *q, struct buf *out, struct err *e)
+{
+    const struct model *m = handle->model;
+    const struct item_snapshot *items = model_handle_items(handle);
+    size_t k = q->limit < item_snapshot_count(items) ? q->limit : item_snapshot_count(items);
+    enum err_code code = reserve((void **)&p->entries, &p->n_entries, k, sizeof *p->entries, e);
+    if (!code && q->n_categories)
+        code = allow_categories(p, items, q->categories, q->n_categories, e);
+    if (code)
+        return code;
+    struct catalogue_filter filter = {
+        .excluded = &q->index,
+        .n_excluded = 1,
+        .allowed = q->n_categories ? p->allowed : item_index_visible_bits(item_snapshot_items(items))};
+    struct topk top;
+    topk_init(&top, p->entries, k);
+    added_items_similar(m, item_snapshot_extra(items), q->index, &filter, &top);
+    struct item_list list = {p->entries, topk_finish(&top), NULL, NULL};
+    (void)buf_reserve(out, list.n * 128 + 512);
+    buf_adds(out, "{\"item\":");
+    buf_add_json_string(out, q->item.data, q->item.len);
+    add_model(out, &m->spec);
+    code = item_list_add(out, items, &list, e);
+    item_list_warn_of_categories(out, items, q->categories, q->n_categories);
     buf_addc(out, '}');
     return code ? code : buf_check(out, "the answer", e);
 }
@@ -574,7 +488,7 @@ static void add_known(struct buf *out, const struct item_snapshot *items, const 
     }
     size_t len;
     const char *id = item_index_id(item_snapshot_items(items), asked->indices[known], &len);
-    add_scored(out, (struct text){id, len}, score);
+    item_list_add_scored(out, (struct text){id, len}, score);
     buf_addc(out, '}');
 }
 
@@ -607,7 +521,7 @@ enum err_code recommender_predict_items(struct recommender *p, struct model_hand
             continue;
         }
         if (!isfinite(p->scores[known]))
-            return refuse_score(e);
+            return item_list_refuse_score(e);
         float score = (float)model_prediction(m, (double)p->scores[known]);
         add_known(out, items, asked, i, known++, score);
     }

@@ -105,6 +105,20 @@ enum err_code recommender_recommend(struct recommender *p, struct model_handle *
                                     const struct weights *w, const struct recommend_query *q, struct buf *out,
                                     struct err *e) ERR_MUST_CHECK;
 
+struct similar_query {
+    struct text item;
+    uint32_t index; /* of it */
+    size_t limit;
+    size_t n_categories; /* as above */
+    struct text categories[RECOMMENDER_MAX_CATEGORIES];
+};
+
+/* Appends the items that are most similar to one, without it (engine/rank/similar_items.h): {"item", ...,
+ * "items"}. */
+enum err_code recommender_similar(struct recommender *p, struct model_handle *handle,
+                                  const struct similar_query *q, struct buf *out,
+                                  struct err *e) ERR_MUST_CHECK;
+
 /* The items whose scores are asked for. */
 struct predict_items {
     const uint32_t *indices; /* (n_known) of those that the model has, in their order */

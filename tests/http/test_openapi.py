@@ -12,7 +12,7 @@ CALLS = {("get", "/v1/users/{user}/recommendations"), ("post", "/v1/users/{user}
          ("get", "/v1/users/{user}"), ("put", "/v1/admin/users/{user}"), ("delete", "/v1/admin/users/{user}"),
          ("patch", "/v1/admin/users/{user}"), ("patch", "/v1/admin/items/{item}"),
          ("post", "/v1/admin/users"), ("get", "/v1/items/{item}"), ("put", "/v1/admin/items/{item}"),
-         ("delete", "/v1/admin/items/{item}"), ("post", "/v1/admin/items"), ("get", "/healthz"), ("get", "/readyz"), ("get", "/metrics"),
+         ("delete", "/v1/admin/items/{item}"), ("post", "/v1/admin/items"), ("get", "/v1/items/{item}/similar"), ("get", "/healthz"), ("get", "/readyz"), ("get", "/metrics"),
          ("post", "/v1/tasks/{task}/predictions"), ("post", "/v1/tasks/predictions"), ("get", "/v1/models"), ("post", "/v1/tasks/{task}/examples"), ("post", "/v1/predictions"), ("get", "/v1/tasks/{task}/weights"),
          ("get", "/v1/tasks/{task}"), ("put", "/v1/admin/tasks/{task}"), ("patch", "/v1/admin/tasks/{task}"), ("delete", "/v1/admin/tasks/{task}"),
          ("post", "/v1/admin/tasks"), ("delete", "/v1/admin/tasks/{task}/classes/{class}"),
@@ -96,7 +96,7 @@ class Contract(hn.Case):
             parameters = [schema.resolve(self.document, p)
                           for p in item.get("parameters", []) + self.operation(method, path).get("parameters", [])]
             in_path = {p["name"] for p in parameters if p["in"] == "path"}
-            self.assertEqual(in_path, {name for name in ("user", "item", "task") if "{%s}" % name in path}, path)
+            self.assertEqual(in_path, {name for name in ("user", "item", "task", "class") if "{%s}" % name in path}, path)
             for name in (p["name"] for p in parameters if p["in"] == "query"):
                 answer = self.server.admin(method.upper(), path.replace("{user}", "nobody").replace("{item}", "nothing").replace("{task}", "none"),
                                            {} if method in ("put", "post", "patch") else None, params={name: "\x01"})
@@ -152,6 +152,14 @@ class Contract(hn.Case):
             answer = self.server.admin("DELETE", "/v1/admin/users/new")
             self.assertEqual(answer.status, status)
             self.check(answer, "DELETE", admin)
+
+    def test_similar_items_fit_the_contract(self):
+        path, known = "/v1/items/{item}/similar", self.world.items[0]
+        for item, params, status in ((known, {}, 200), (known, {"limit": 3, "category": ["Drama", "None such"], "model": "default"}, 200),
+                                     (known, {"limit": 0}, 400), ("nothing", {}, 404)):
+            answer = self.server.request("GET", path.replace("{item}", item), params=params)
+            self.assertEqual(answer.status, status, answer)
+            self.check(answer, "GET", path)
 
     def test_answers_of_items_fit_the_contract(self):
         admin, full = "/v1/admin/items/{item}", {"title": "T", "categories": ["Drama"], "metadata": {"a": [1, None]}}

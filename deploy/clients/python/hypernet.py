@@ -246,6 +246,11 @@ class Hypernet:
     def item(self, item: str, **params: Any) -> Json:
         return self.request("GET", "/v1/items/" + _segment(item), params=self._params(params))
 
+    def similar(self, item: str, *, limit: Optional[int] = None, category: Optional[Sequence[str]] = None, **params: Any) -> Json:
+        """The items that are most similar to one, without it."""
+        params.update(limit=limit, category=category)
+        return self.request("GET", "/v1/items/%s/similar" % _segment(item), params=self._params(params))
+
     def put_item(self, item: str, *, title: Optional[str] = None, categories: Optional[Sequence[str]] = None,
                  metadata: Optional[Json] = None, **params: Any) -> Json:
         body = _given(title=title, categories=categories, metadata=metadata)
