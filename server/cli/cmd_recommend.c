@@ -74,7 +74,13 @@ static enum err_code answer(const struct settings *s, struct serving *serving, s
     if (code)
         return code;
     struct model_handle *handle = recommender_find(p, NULL);
-    code = recommender_acquire(p, handle, WEIGHTS_OF_USER, q.user, &w, &hit, e);
+    if (handle)
+        code = recommender_acquire(p, handle, WEIGHTS_OF_USER, q.user, &w, &hit, e);
+    else
+        code = err_set(e, ERR_INVALID,
+                       "%s: a model of tasks has no items to recommend; `hypernet serve` answers for "
+                       "its tasks",
+                       s->model);
     if (code == ERR_NOTFOUND && s->cold_start) {
         err_clear(e);
         q.cold = true;

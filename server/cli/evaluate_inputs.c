@@ -256,7 +256,7 @@ static void add_by_learned(struct buf *b, const struct evaluation *x)
     buf_addc(b, '}');
 }
 
-static void print_json(const struct evaluation *x)
+static enum err_code print_json(const struct evaluation *x, struct err *e)
 {
     struct buf b;
     buf_init(&b, 1 << 20);
@@ -273,9 +273,11 @@ static void print_json(const struct evaluation *x)
     buf_addc(&b, '}');
     add_by_learned(&b, x);
     buf_addc(&b, '}');
-    const char *text = buf_text(&b);
-    (void)puts(text ? text : "{}");
+    enum err_code code = buf_check(&b, "the result", e);
+    if (!code)
+        (void)puts(buf_text(&b));
     buf_fini(&b);
+    return code;
 }
 
 static void print_matrix(const struct evaluation *x)
@@ -343,7 +345,7 @@ enum err_code evaluate_inputs_run(const struct evaluate_inputs *v, struct err *e
     if (!code) {
         summarise(x);
         if (v->json)
-            print_json(x);
+            code = print_json(x, e);
         else
             print_text(x);
     }

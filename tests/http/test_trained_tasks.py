@@ -156,6 +156,13 @@ class Learning(Folder):
         self.refused("the model learns no more tasks", "rings", hn.world().model)
         self.refused("cannot open|No such file", "rings", self.path("absent.hn"))
 
+    def test_commands_for_other_models_say_what_it_is(self):
+        told = hn.run("recommend", "--store", hn.world().copy_store(), "--model", self.models[0], "--user", "u1", check=False)
+        self.assertEqual(told.returncode, 1)
+        self.assertIn("a model of tasks has no items to recommend", told.err)
+        told = hn.run("predict", "--model", self.models[0], "--rows", self.write("r.csv", b"task,x\na,1\n"), "--task", "task", check=False)
+        self.assertIn("is no model of tasks that read rows", told.err)
+
     def test_wrong_uses_are_told_before_anything_is_read(self):
         for what, options in (("--hidden is widths", ("--hidden", "12,x")), ("--hidden is widths", ("--hidden", "12,")),
                               ("goes with --inputs|does not go with --inputs", ("--epochs", 3))):
