@@ -175,7 +175,7 @@ static bool read_head(const struct image_context *c, double mark, const char *by
         double_at(bytes, HEAD_FEATURES) != (double)c->d_features)
         return false;
     double k = double_at(bytes, HEAD_CLASSES);
-    if (!(k >= 0 && k <= LIMIT_IMAGE_CLASSES))
+    if (!(k >= 0 && k <= LIMIT_IMAGE_CLASSES && k == floor(k)) || signbit(k))
         return false;
     *n_classes = (size_t)k;
     return n >= (HEAD_LEN + *n_classes * (c->d_features + 1)) * sizeof(double);
@@ -204,7 +204,7 @@ static bool fill_class(struct image_class *k, const char *bytes, size_t at, size
         k->sum[j] = double_at(bytes, at + 1 + j);
         finite = finite && isfinite(k->sum[j]);
     }
-    return finite && k->n >= 1 && k->n <= LIMIT_TASK_ROWS;
+    return finite && k->n >= 1 && k->n <= LIMIT_TASK_ROWS && k->n == floor(k->n);
 }
 
 enum err_code image_context_read(struct image_context *c, double mark, const void *bytes, size_t n, bool *ok,
