@@ -1,7 +1,7 @@
-/* The calls for tasks of images without memory: each allocation of a call fails in turn, once and from then on. The
- * answer is then whole or a refusal that says so, what was refused changed nothing, and the same call works
- * right after. Memory of JSON that is parsed is jansson's, and not counted. Leaks are the sanitizer's to
- * find. */
+/* The calls for tasks of images without memory: each allocation of a call fails in turn, once and from
+ * then on. The answer is then whole or a refusal that says so, what was refused changed nothing, and the
+ * same call works right after. Memory of JSON that is parsed is jansson's, and not counted. Leaks are the
+ * sanitizer's to find. */
 #include "base/mem.h"
 #include "engine/format/model_write.h"
 #include "engine/network/image_model.h"
