@@ -99,10 +99,11 @@ static enum err_code write_answer(struct asking *a, struct err *e)
     struct buf *out = request_answer(a->r, 200, request_json);
     buf_addc(out, '{');
     api_trained_begin(out, &m->spec);
-    buf_addf(out,
-             ",\"guess\":true,\"by\":\"entropy\",\"compared\":%zu,\"complete\":%s,\"prior_score\":null,"
-             "\"tasks\":[",
-             a->n_found, a->complete ? "true" : "false");
+    buf_addf(
+        out,
+        ",\"guess\":true,\"by\":\"entropy\",\"compared\":%zu,\"looked_at\":%zu,\"of\":%zu,\"complete\":%s,"
+        "\"prior_score\":null,\"tasks\":[",
+        a->n_found, a->n_found, m->spec.trained.n_tasks, a->complete ? "true" : "false");
     for (size_t i = 0; i < a->most && i < a->n_found; i++) {
         size_t len, task = a->found[i].task;
         const char *id = model_item_id(m, task, &len);

@@ -10,6 +10,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import hn
+import jsonschema_small as schema
 
 SIDE, N = 6, 240
 TASKS = {"lines": [7, 9], "dots": [1, 2], "rings": [30, 40]}
@@ -291,6 +292,19 @@ class Served(Folder):
         nested = [[one[r * SIDE:(r + 1) * SIDE] for r in range(SIDE)] for one in inputs]
         self.assertEqual(self.answers("lines", inputs), self.answers("lines", nested))
         self.assertEqual(self.answers("lines", []), [])
+
+    def test_answers_and_bodies_fit_the_contract(self):
+        document = self.server.request("GET", "/openapi.json").json
+        inputs = {"inputs": rows("lines", 2, seed=8)[0]}
+        for method, path, body in (("POST", "/v1/tasks/{task}/predictions", inputs), ("GET", "/v1/tasks/{task}", None),
+                                   ("POST", "/v1/tasks/predictions", dict(inputs, limit=3)), ("GET", "/v1/models", None)):
+            call = schema.resolve(document, document["paths"][path])[method.lower()]
+            if body:
+                asked = schema.resolve(document, call["requestBody"])["content"]["application/json"]["schema"]
+                self.assertEqual(schema.errors(document, asked, body), [])
+            answer = self.server.request(method, path.replace("{task}", "lines"), body)
+            told = schema.resolve(document, call["responses"][str(answer.status)])["content"]["application/json"]["schema"]
+            self.assertEqual((answer.status, schema.errors(document, told, answer.json)), (200, []))
 
     def test_every_input_that_is_wrong_is_named(self):
         good = [0] * 36
