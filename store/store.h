@@ -1,7 +1,8 @@
 /* store - users, items, interactions, tasks and contexts, durable, behind one interface.
  *
  * The store knows nothing of numerics: an embedding is bytes with a length. No SQL and no type of a database
- * leaves this folder; a second backend implements the functions below. Long, since it is that one contract.
+ * leaves this folder; a second backend implements the functions below. More than 600 lines, since it
+ * is that one contract.
  *
  * Changes: every write that answers depend on gets a store-wide, rising change number, recorded in the same
  * transaction. A user's or task's revision is the number of the last change to it, so a revision never comes

@@ -1,8 +1,8 @@
-/* First values of networks whose weights are generated (continual_init). Hyperfan-in (Chang, Flokas, Lipson
- * 2020) asks that a generated weight has the variance that its layer asks for, however many numbers it is the
- * sum of: Var(H) = c / (d_in d_z Var(z)), c being 2 before a rectifier. Here a weight is W0 + H z; W0 has that
- * variance, and H z is small beside it, so that tasks begin alike. Risk: a generator whose network starts
- * dead or loud, a head whose part grows with the width of the trunk. */
+/* First values of networks whose weights are generated (continual_init). Hyperfan-in (Chang, Flokas,
+ * Lipson 2020) asks that a generated weight has the variance that its layer asks for, however many numbers
+ * it is the sum of: Var(H) = c / (d_in d_z Var(z)), c being 2 before a rectifier. Here a weight is W0 + H
+ * z; W0 has that variance, and H z is small beside it, so that tasks begin alike. Risk: a generator whose
+ * network starts dead or loud, a head whose part grows with the width of the trunk. */
 #include "base/mem.h"
 #include "base/rng.h"
 #include "engine/network/hypernet.h"
