@@ -107,6 +107,26 @@ START_TEST(what_is_encoded_decodes_to_the_same)
 }
 END_TEST
 
+START_TEST(features_that_alone_are_read_say_so_and_make_narrower_layers)
+{
+    struct model_spec s, again;
+    struct err e = {0};
+    must_decode(numbers, &s);
+    s.task.features_alone = true;
+    s.task.features[0].activation = ACTIVATION_SIGMOID;
+    ck_assert_uint_eq(task_spec_d_features(&s), 3);
+    check_round_trip(&s, &again);
+    ck_assert(again.task.features_alone);
+    ck_assert_int_eq(again.task.features[0].activation, ACTIVATION_SIGMOID);
+    ck_assert_uint_eq(task_spec_d_features(&again), 3);
+    s.task.n_features = 0; /* then there would be nothing to read */
+    ck_assert_int_eq(model_spec_check(&s, &e), ERR_INVALID);
+    ck_assert_ptr_nonnull(strstr(e.text, "task.direct"));
+    model_spec_fini(&s);
+    model_spec_fini(&again);
+}
+END_TEST
+
 START_TEST(a_calibrated_model_says_so_and_has_its_table)
 {
     static struct tensor_spec tensors[MODEL_MAX_TENSORS];
@@ -302,6 +322,7 @@ END_TEST
 
 SUITE("engine/format: task_json", NULL, NULL, {every_key_lands_in_its_place},
       {what_is_encoded_decodes_to_the_same, 2}, {its_tensors_have_the_shapes_of_the_description},
+      {features_that_alone_are_read_say_so_and_make_narrower_layers},
       {a_calibrated_model_says_so_and_has_its_table}, {a_table_of_errors_that_falls_is_refused},
       {a_file_of_before_is_read_as_it_was_meant, 2},
       {faults_of_a_task_of_numbers_are_refused, sizeof refused_numbers / sizeof *refused_numbers},

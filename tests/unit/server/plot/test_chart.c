@@ -88,6 +88,21 @@ START_TEST(test_names_are_escaped)
 }
 END_TEST
 
+START_TEST(test_a_scatter_is_points_alone_on_two_axes_of_numbers)
+{
+    struct chart c = {
+        .scatter = true, .n_lines = 2, .lines = {{"a", 2, {0.25, 0.75}, {0, 10}}, {"b", 1, {0.5}, {5}}}};
+    chart_draw(&c, &out);
+    ck_assert_uint_eq(times("<circle"), 3); /* two points and the legend */
+    ck_assert_uint_eq(times("<rect x="), 2);
+    ck_assert_uint_eq(times(" L"), 0);
+    ck_assert_uint_eq(times("cy=\"340.0\""), 1); /* 0 of 0 to 10 */
+    ck_assert_uint_eq(times("cy=\"44.0\""), 1);
+    ck_assert_uint_eq(times(">0.4</text>") + times(">0.5</text>"), 1);
+}
+END_TEST
+
 SUITE("server chart", start, stop, {test_the_axis_has_round_numbers_about_all_values},
       {test_values_that_are_all_alike_have_an_axis_too},
-      {test_a_chart_of_shares_has_the_line_where_they_are_the_same}, {test_names_are_escaped})
+      {test_a_chart_of_shares_has_the_line_where_they_are_the_same}, {test_names_are_escaped},
+      {test_a_scatter_is_points_alone_on_two_axes_of_numbers})
