@@ -158,7 +158,7 @@ class Tasks:
 
         value, (low, high) = target_of(middle) * np.exp(-target["shrink"] * narrow * d * d), bounds(interval, scale)
         answers = np.clip(np.stack([value, np.minimum(low, value), np.maximum(high, value)]), target["least"], target["most"])
-        halves = [(high - low) / 2 for low, high in (bounds(0.682689492137086, s) for s in (scale, part))]
+        halves = [np.minimum((high - low) / 2, target["most"] - target["least"]) for low, high in (bounds(0.682689492137086, s) for s in (scale, part))]
         return np.vstack([answers, halves]).T
 
     @staticmethod
