@@ -255,9 +255,9 @@ static void hand_over(struct exchange *x)
     x->waits = false;
     if (!worker_reserve(s->workers[queue])) {
         COUNTER_ADD(s->handler.counters, rejected_queue_full, 1);
-        problem_answer(x->request, PROBLEM_OVERLOADED, NULL,
-                       "%zu %s wait already (--max-queue); try again in a second", max_waiting(s, queue),
-                       kinds[queue]);
+        problem_answer(x->request, PROBLEM_OVERLOADED, NULL, "%zu %s wait already%s; try again in a second",
+                       max_waiting(s, queue), kinds[queue],
+                       max_waiting(s, queue) == s->config.max_queue ? " (--max-queue)" : "");
         return;
     }
     x->suspended = true;

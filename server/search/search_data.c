@@ -55,8 +55,25 @@ static enum err_code number_rows(struct search_table *t, struct err *e)
     return ERR_OK;
 }
 
-/* Tasks in random order, so that parts which are cut at tasks' ends are of whole tasks. ends (n_tasks): where
- * each one's rows end. */
+static size_t n_rows_of(const size_t *row_start, uint32_t task)
+{
+    return row_start[task + 1] - row_start[task];
+}
+
+/* The last ones are learned from: a task with most of the rows is no part to measure on. */
+static void last_is_largest(const size_t *row_start, uint32_t *tasks, size_t n_tasks)
+{
+    size_t largest = 0;
+    for (size_t i = 1; i < n_tasks; i++)
+        if (n_rows_of(row_start, tasks[i]) > n_rows_of(row_start, tasks[largest]))
+            largest = i;
+    uint32_t last = tasks[n_tasks - 1];
+    tasks[n_tasks - 1] = tasks[largest];
+    tasks[largest] = last;
+}
+
+/* Tasks in random order, the largest last, so that parts which are cut at tasks' ends are of whole tasks.
+ * ends (n_tasks): where each one's rows end. */
 static enum err_code order_tasks(const size_t *row_start, size_t n_tasks, struct rng *r,
                                  struct search_table *t, size_t *ends, struct err *e)
 {
@@ -66,6 +83,7 @@ static enum err_code order_tasks(const size_t *row_start, size_t n_tasks, struct
     for (size_t i = 0; i < n_tasks; i++)
         tasks[i] = (uint32_t)i;
     rng_shuffle(r, tasks, n_tasks);
+    last_is_largest(row_start, tasks, n_tasks);
     size_t n = 0;
     for (size_t i = 0; i < n_tasks; i++) {
         for (size_t k = row_start[tasks[i]]; k < row_start[tasks[i] + 1]; k++)
@@ -84,10 +102,12 @@ static void cut_at(struct search_data *d, size_t test, size_t valid)
     d->train = (struct search_rows){t->n - test - valid, t->at + test + valid, t->x, t->y, t->task};
 }
 
-/* The fewest rows of whole tasks, from one that ends at or behind `from`, that are a part. */
-static size_t end_of_part(const size_t *ends, size_t *task, size_t from, size_t n)
+/* The fewest rows of whole tasks, from one that ends at or behind `from`, that are a part of n rows; where
+ * the largest task leaves few others, a third of theirs. */
+static size_t end_of_part(const size_t *ends, size_t *task, size_t from, size_t n, size_t n_others)
 {
-    size_t want = (n * HELD_PERCENT + 99) / 100;
+    size_t want = (n * HELD_PERCENT + 99) / 100, most = (n_others + 2) / 3;
+    want = want < most ? want : most;
     while (ends[*task] < from + want)
         ++*task;
     return ends[(*task)++] - from;
@@ -107,9 +127,9 @@ static enum err_code cut_tasks(struct search_data *d, const struct task_dataset 
         return err_set(e, ERR_NOMEM, "no memory for %zu tasks", n_tasks);
     enum err_code code = order_tasks(rows->row_start, n_tasks, r, &d->all, ends, e);
     if (!code && !apart)
-        test = end_of_part(ends, &task, 0, d->all.n);
+        test = end_of_part(ends, &task, 0, d->all.n, ends[n_tasks - 2]);
     if (!code && task < n_tasks)
-        cut_at(d, test, end_of_part(ends, &task, test, d->all.n - test));
+        cut_at(d, test, end_of_part(ends, &task, test, d->all.n - test, ends[n_tasks - 2]));
     if (!code && (task >= n_tasks || !d->train.n))
         code = err_set(e, ERR_INVALID,
                        "a few tasks have nearly all rows, so that no tasks are left to learn from; without "

@@ -60,7 +60,10 @@ static bool is_among(const struct architecture *a, const struct search_member *l
 
 static struct search_member member_of(const struct architecture *a)
 {
-    return (struct search_member){*a, (double)NAN, (double)NAN, {(double)NAN, (double)NAN}};
+    return (struct search_member){.architecture = *a,
+                                  .latency_us = (double)NAN,
+                                  .generated = (double)NAN,
+                                  .scratch = {(double)NAN, (double)NAN}};
 }
 
 /* One layer of the fewest units, without an activation: no member does less. */
@@ -90,7 +93,8 @@ static enum err_code draw_candidates(struct search *s, struct err *e)
         struct architecture a;
         architecture_draw(&r, &a);
         struct search_member m = member_of(&a);
-        to->n_timed++;
+        m.n_weights = architecture_n_weights(&a, s->data->about.d_item, s->data->about.d_output);
+        m.drawn = to->n_timed++;
         if (is_among(&a, to->candidates, to->n_candidates))
             continue;
         code = time_one(s, &a, &m.latency_us, e);
@@ -141,12 +145,16 @@ static void score_generated(struct search *s, struct search_member *m)
     m->generated = candidate_score(&s->c, &s->valid);
 }
 
+/* Of members that are alike the smaller one is first, then the one that was drawn first: latencies are
+ * measured and would order them otherwise each time. */
 static int best_first(const void *a, const void *b)
 {
     const struct search_member *x = a, *y = b;
     if (x->generated != y->generated)
         return x->generated > y->generated ? -1 : 1;
-    return (x->latency_us > y->latency_us) - (x->latency_us < y->latency_us);
+    if (x->n_weights != y->n_weights)
+        return x->n_weights < y->n_weights ? -1 : 1;
+    return (x->drawn > y->drawn) - (x->drawn < y->drawn);
 }
 
 static enum err_code score_candidates(struct search *s, struct err *e)

@@ -37,6 +37,7 @@ struct search_options {
  * than 0 the root of the mean squared error of numbers as they are learned. NAN: not measured. */
 struct search_member {
     struct architecture architecture;
+    size_t n_weights, drawn;                  /* drawn: how many were before it */
     double latency_us, generated, scratch[2]; /* from scratch, with two seeds */
 };
 

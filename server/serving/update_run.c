@@ -16,13 +16,14 @@ static bool is_served(struct session *t, size_t n, struct text item)
 }
 
 /* Whether an item can be taken: the store has it, or it is to be made. One that is served without a row in
- * the store gets it when somebody takes it. Most items are served; those are not looked for in the store,
- * which a registration of many would spend an eighth of its time on. */
+ * the store gets it when somebody takes it. Where there are none of these, an item that is served has its
+ * row, and the tables have its key: it is not looked for in the store, which a registration of many would
+ * spend an eighth of its time on. */
 static enum err_code item_can_be(struct update_run *run, struct text item, bool *can, struct err *e)
 {
     int64_t key;
     struct err why = {0};
-    *can = is_served(run->t, 1, item);
+    *can = !run->t->serving->foreign_items && is_served(run->t, 1, item);
     if (*can)
         return ERR_OK;
     enum err_code code = store_item_key_of(update_run_reads(run), item, &key, &why);

@@ -153,6 +153,15 @@ class Search(unittest.TestCase):
         self.assertIn("340 rows to learn from, 80 to choose by, 80 to measure on", r.stderr)  # 20 of each of 25 machines
         self.refused(("--rows", self.table, "--target", "fails", "--task", "maker"), "2 tasks; at least 3")
 
+    def test_a_task_with_most_of_the_rows_is_learned_from(self):
+        head, *lines = rows().splitlines()
+        large = "\n".join([head] + [line if i % 5 == 0 else "m0," + line.split(",", 1)[1] for i, line in enumerate(lines)]) + "\n"
+        for seed in range(3):
+            r = self.search("--rows", self.file("large.csv", large), "--target", "fails", "--task", "machine", "--seed", seed)
+            self.assertEqual(r.returncode, 0, r.stderr)
+            learned = int(r.stderr.split(" rows to learn from")[0].split()[-1])
+            self.assertGreater(learned, 400, r.stderr)
+
     def test_rows_of_their_own_may_be_measured_on(self):
         r = self.search("--rows", self.table, "--target", "fails", "--test-rows", self.file("test.csv", rows(60, 9)))
         self.assertEqual(r.returncode, 0, r.stderr)

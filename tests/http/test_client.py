@@ -207,6 +207,16 @@ class Faults(unittest.TestCase):
             self.assertEqual(client.event("u", "i"), {})
             self.assertEqual(server.connections, 2)
 
+    def test_connections_that_a_restart_closed_are_not_used(self):
+        with Scripted(OK) as server:
+            client = server.client(retries=0)
+            kept = [client._take() for _ in range(3)]  # pylint: disable=protected-access
+            for connection in kept:
+                client._give(connection)  # pylint: disable=protected-access
+            for connection in kept:
+                connection.sock.shutdown(socket.SHUT_RD)  # as the other side's end looks from here
+            self.assertEqual(client.event("u", "i"), {})
+
     def test_nobody_there_is_unreachable_and_not_ready(self):
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]

@@ -160,6 +160,15 @@ class Foreign(unittest.TestCase):
             self.assertEqual(batch.problem, "unknown-item")
             self.assertEqual([r[0] for r in rows(store, "SELECT count(*) FROM items")], [53])  # nothing refused leaves a trace
 
+    def test_an_event_counts_at_once_although_another_process_made_the_row_this_moment(self):
+        missing = [i for i in self.world.items if i not in self.world.interactions["u4"]][:20]
+        store = self.store_without(*missing)
+        with hn.Server("--allow-foreign-items", store=store) as server:
+            for item in missing:
+                hn.run("import", "--store", store, "--items", self.world.file("row.tsv", "item\ttitle\n%s\tNow\n" % item))
+                self.assertEqual(server.event("u4", item).status, 200)
+                self.assertNotIn(item, server.recommend("u4", limit=1000).items)
+
     def test_an_empty_store_serves_a_model_that_was_written_elsewhere(self):
         store = self.world.path("made.db")
         with hn.Server("--create", "--allow-foreign-items", store=store, models=[self.other_catalogue]) as server:

@@ -20,6 +20,7 @@ from __future__ import annotations
 import http.client
 import json
 import random
+import select
 import ssl
 import threading
 import time
@@ -98,13 +99,14 @@ class Hypernet:
     # ---- the connection ----
 
     def _take(self) -> http.client.HTTPConnection:
-        """The connection that was used last, or a new one: who was idle for long may be closed by the other side at any moment."""
+        """The connection that was used last, or a new one. One that was idle for long may be closed by the other side at any moment; of
+        one that was closed, by a restart for one, there is something to read: its end."""
         while True:
             with self._lock:
                 kept, used = self._free.pop() if self._free else (None, 0.0)
             if kept is None:
                 break
-            if time.monotonic() - used < self._idle:
+            if time.monotonic() - used < self._idle and not select.select([kept.sock], [], [], 0)[0]:
                 return kept
             kept.close()
         made = (http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout, context=self._context) if self._https
@@ -140,6 +142,7 @@ class Hypernet:
         except BaseException as fault:
             if connection is not None:
                 connection.close()
+            self.close()  # those that are kept are of the same server
             fault.sent = connection is not None  # type: ignore[attr-defined]
             raise
         self._give(connection)
