@@ -25,7 +25,9 @@ static void set_up(void)
     static const char *const names[2][TASKS] = {{"a", "b", "c"}, {"c", "d", "a"}};
     struct rng r;
     rng_init(&r, 4, 0);
-    spec = (struct model_spec){.d_output = 1, .task = {.present = true, .target_deviation = 1}};
+    spec = (struct model_spec){
+        .d_output = 1,
+        .task = {.present = true, .target_deviation = 1, .target_least = -9, .target_most = 9}};
     for (size_t s = 0; s < 2; s++) {
         ids[s] = (struct id_table){0};
         for (size_t i = 0; i < TASKS; i++) {
