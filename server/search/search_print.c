@@ -76,8 +76,9 @@ void search_print_text(const struct search_outcome *o, struct buf *out)
         out, "\nmodel '%s' version '%s' written to %s: %s, %zu weights\n", o->name, o->version, o->file,
         architecture_text(&r->candidates[r->chosen].architecture, text),
         architecture_n_weights(&r->candidates[r->chosen].architecture, o->about->d_item, o->about->d_output));
-    buf_addf(out, "%s %.6g (%.6g to %.6g) on %zu rows that chose nothing, %.3g us a row\n", measure_name(o),
-             m->figure, m->low, m->high, m->n_rows, m->latency_us);
+    buf_addf(out, "%s %.6g (%.6g to %.6g) on %zu rows that chose nothing, %.3g us a row%s\n", measure_name(o),
+             m->figure, m->low, m->high, m->n_rows, m->latency_us,
+             m->latency_us > o->budget_us ? ", more than the budget when it was timed again" : "");
 }
 
 /* ---- JSON ---- */
