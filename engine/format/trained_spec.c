@@ -8,6 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 
+bool trained_spec_possible(const struct trained_spec *t, double value)
+{
+    return fabs(value) <= TRAINED_MOST_UNITS * t->unit; /* a NaN is not */
+}
+
 static void free_classes(struct trained_classes *c)
 {
     for (size_t i = 0; i < c->n; i++)

@@ -26,6 +26,12 @@ struct trained_spec {
     struct trained_classes *tasks; /* (n_tasks) in the order in which they were learned */
 };
 
+/* Sizes of numbers that inputs may have, in units: from less to more a network is asked for what it did not
+ * learn. The unit is the largest size of the first task's numbers, and later tasks may go beyond it. */
+enum { TRAINED_MOST_UNITS = 10 };
+
+bool trained_spec_possible(const struct trained_spec *t, double value);
+
 /* Adds a task with copies of the names. ERR_NOMEM: as it was. */
 enum err_code trained_spec_add(struct trained_spec *t, const char *const *names, size_t n,
                                struct err *e) ERR_MUST_CHECK;

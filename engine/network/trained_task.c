@@ -1,6 +1,7 @@
 #include "engine/network/trained_task.h"
 
 #include "engine/network/hypernet.h"
+#include "engine/network/hypernet_parts.h"
 #include "engine/network/target.h"
 
 #include <math.h>
@@ -18,14 +19,18 @@ enum err_code trained_task_generate(const struct model_spec *spec, const struct 
     return hypernet_generate(spec, params, params->task_id + task * spec->d_context, workspace, theta, e);
 }
 
-void trained_task_answer(const struct model_spec *spec, const struct model_params *params, const real *theta,
-                         size_t n_classes, const real *x, size_t n, real *workspace, real *p)
+size_t trained_task_answer(const struct model_spec *spec, const struct model_params *params,
+                           const real *theta, size_t n_classes, const real *x, size_t n, real *workspace,
+                           real *p)
 {
-    size_t o = spec->d_output;
+    size_t o = spec->d_output, row = 0;
     target_forward(spec, params, theta, x, n, workspace, p);
     for (size_t i = 1; i < n && n_classes < o; i++)
         memmove(p + i * n_classes, p + i * o, n_classes * sizeof *p);
     target_softmax(p, n, n_classes);
+    while (row < n && hypernet_all_finite(p + row * n_classes, n_classes))
+        row++;
+    return row;
 }
 
 size_t trained_task_best(const real *p, size_t n_classes)

@@ -20,9 +20,11 @@ enum err_code trained_task_generate(const struct model_spec *spec, const struct 
                                     size_t task, real *workspace, real *theta, struct err *e) ERR_MUST_CHECK;
 
 /* Probabilities of the first K outputs, the task's classes: p (n, K), of rows x (n, D), n at least 1; p has
- * room for (n, O). */
-void trained_task_answer(const struct model_spec *spec, const struct model_params *params, const real *theta,
-                         size_t n_classes, const real *x, size_t n, real *workspace, real *p);
+ * room for (n, O). Returns the first row whose probabilities are not finite, as weights that are too large
+ * make them; n: all are. */
+size_t trained_task_answer(const struct model_spec *spec, const struct model_params *params,
+                           const real *theta, size_t n_classes, const real *x, size_t n, real *workspace,
+                           real *p);
 
 /* Of rows with classes y (n), how many are the most probable one. p (n, K) is as above. */
 size_t trained_task_n_right(const real *p, const uint32_t *y, size_t n, size_t n_classes);

@@ -57,6 +57,14 @@ bool api_trained_read(struct api_thread *t, struct request *r, struct trained_ro
     return ok;
 }
 
+bool api_trained_answer(struct request *r, struct trained_room *room, size_t task, const real *theta)
+{
+    size_t input = trained_room_answer(room, task, theta);
+    if (input < room->n)
+        tell(r, input, "the model's answer is not finite");
+    return input == room->n;
+}
+
 void api_trained_begin(struct buf *out, const struct model_spec *spec)
 {
     buf_adds(out, "\"model\":");
@@ -96,9 +104,9 @@ void api_trained_predict(struct api_thread *t, struct request *r)
         api_fail(t, r, &e);
         return;
     }
-    if (!api_trained_read(t, r, room, plan->inputs))
+    if (!api_trained_read(t, r, room, plan->inputs) ||
+        !api_trained_answer(r, room, task, plan->of.weights->theta))
         return;
-    trained_room_answer(room, task, plan->of.weights->theta);
     struct buf *out = request_answer(r, 200, request_json);
     buf_adds(out, "{\"task\":");
     buf_add_json_string(out, plan->of.user.data, plan->of.user.len);

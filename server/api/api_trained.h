@@ -12,6 +12,10 @@
 bool api_trained_read(struct api_thread *t, struct request *r, struct trained_room *room,
                       const json_t *inputs);
 
+/* Answers what was read by the weights of a task. False: an answer is not finite, and the call is refused at
+ * that input. */
+bool api_trained_answer(struct request *r, struct trained_room *room, size_t task, const real *theta);
+
 /* "model":...,"model_version":... */
 void api_trained_begin(struct buf *out, const struct model_spec *spec);
 

@@ -52,7 +52,7 @@ static bool read_body(struct asking *a, const json_t *root)
     return false;
 }
 
-/* The weights of a task into the room's answer. */
+/* The answer of a task's network into the room. It may be refused: the request then has a status. */
 static enum err_code answer_by(struct asking *a, size_t task, struct err *e)
 {
     struct weights *w = NULL;
@@ -62,7 +62,7 @@ static enum err_code answer_by(struct asking *a, size_t task, struct err *e)
     enum err_code code = task_weights_acquire(&a->t->session, a->handle, WEIGHTS_OF_TASK, id, &w, &hit, e);
     if (code)
         return code;
-    trained_room_answer(a->room, task, w->theta);
+    (void)api_trained_answer(a->r, a->room, task, w->theta);
     weights_unref(w);
     return ERR_OK;
 }
@@ -84,7 +84,7 @@ static enum err_code compare(struct asking *a, struct err *e)
         return err_set(e, ERR_NOMEM, "no memory to compare %zu tasks", n);
     for (size_t i = 0; i < n && clock_monotonic_ns() < until_ns; i++) {
         enum err_code code = answer_by(a, i, e);
-        if (code)
+        if (code || a->r->status)
             return code;
         a->found[a->n_found++] = (struct guess){i, trained_room_entropy(a->room, i)};
     }
@@ -130,7 +130,7 @@ void api_trained_guess_post(struct api_thread *t, struct request *r, struct mode
         return;
     enum err_code code = ERR_OK;
     if (read_body(&a, root) && !(code = model_handle_trained(handle, &a.room, &e)) &&
-        api_trained_read(t, r, a.room, a.inputs) && !(code = compare(&a, &e)))
+        api_trained_read(t, r, a.room, a.inputs) && !(code = compare(&a, &e)) && !r->status)
         code = write_answer(&a, &e);
     if (code)
         api_fail(t, r, &e);

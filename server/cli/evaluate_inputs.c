@@ -74,22 +74,66 @@ static enum err_code take_apart(const char *option, const char *value, char name
     return ERR_OK;
 }
 
+/* Whether rows as `last` has a task's are rows of another model that has it too: what it was asked would not
+ * be what it learned. */
+static enum err_code check_model(const char *path, const struct model *m, const struct trained_spec *last,
+                                 long task, const char *name, struct err *e)
+{
+    char here[128], wanted[128];
+    const struct trained_spec *t = &m->spec.trained;
+    long number = model_item_index(m, name, strlen(name));
+    if (number < 0)
+        return ERR_OK; /* not learned yet */
+    const struct trained_classes *a = &t->tasks[number], *b = &last->tasks[task];
+    if (t->n_dims != last->n_dims || memcmp(t->dims, last->dims, t->n_dims * sizeof *t->dims) != 0)
+        return err_set(e, ERR_INVALID, "%s: an input of task '%s' is %s; the last model's is %s", path, name,
+                       trained_spec_dims_text(t, here, sizeof here),
+                       trained_spec_dims_text(last, wanted, sizeof wanted));
+    if (t->unit - last->unit != 0)
+        return err_set(e, ERR_INVALID, "%s: inputs of task '%s' are in units of %g; the last model's of %g",
+                       path, name, t->unit, last->unit);
+    if (a->n != b->n)
+        return err_set(e, ERR_INVALID, "%s: task '%s' has %zu classes; the last model's has %zu", path, name,
+                       a->n, b->n);
+    for (size_t k = 0; k < a->n; k++)
+        if (strcmp(a->names[k], b->names[k]) != 0)
+            return err_set(e, ERR_INVALID, "%s: class %zu of task '%s' is '%s'; the last model's is '%s'",
+                           path, k, name, a->names[k], b->names[k]);
+    return ERR_OK;
+}
+
+/* The task of a value of --inputs: of the last model, for all that have it, and named once. */
+static enum err_code check_task(const struct evaluation *x, const char *name, long *task, struct err *e)
+{
+    const struct option_list *paths = &x->v->models;
+    const struct model *last = x->models[paths->n - 1];
+    enum err_code code = ERR_OK;
+    *task = model_item_index(last, name, strlen(name));
+    if (*task < 0)
+        return err_set(e, ERR_NOTFOUND, "%s: has learned no task '%s'", paths->values[paths->n - 1], name);
+    for (size_t i = 0; i < x->n; i++)
+        if (strcmp(x->tasks[i].name, name) == 0)
+            return err_set(e, ERR_INVALID, "--inputs names task '%s' twice", name);
+    for (size_t i = 0; i + 1 < paths->n && !code; i++)
+        code = check_model(paths->values[i], x->models[i], &last->spec.trained, *task, name, e);
+    return code;
+}
+
 static enum err_code read_rows(struct evaluation *x, const char *option, const char *value, size_t i,
                                struct class_rows *out, struct err *e)
 {
     char name[LIMIT_ID_BYTES + 1];
     const char *inputs = NULL, *classes = NULL;
     const struct model *last = x->models[x->v->models.n - 1];
+    long number = -1;
     char *text = mem_alloc(strlen(value) + 1);
     enum err_code code = text ? take_apart(option, value, name, text, &inputs, &classes, e)
                               : err_set(e, ERR_NOMEM, "no memory for a path");
-    long number = code ? -1 : model_item_index(last, name, strlen(name));
-    if (!code && number < 0)
-        code = err_set(e, ERR_NOTFOUND, "%s: has learned no task '%s'",
-                       x->v->models.values[x->v->models.n - 1], name);
     if (!code && x->tasks[i].name[0] && strcmp(name, x->tasks[i].name) != 0)
         code = err_set(e, ERR_INVALID, "%s %s: expected '%s', in the order of --inputs", option, value,
                        x->tasks[i].name);
+    if (!code)
+        code = check_task(x, name, &number, e);
     if (!code) {
         memcpy(x->tasks[i].name, name, sizeof name);
         code = class_rows_read(inputs, classes, &last->spec.trained, number, out, e);

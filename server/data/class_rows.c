@@ -38,31 +38,49 @@ static enum err_code take_shape(struct class_rows *r, const char *path, const st
     return ERR_OK;
 }
 
-/* All values of an array to out (n_values). */
-static enum err_code read_values(struct array *a, const char *path, real *out, struct err *e)
+static enum err_code refuse_scale(const char *path, double value, const struct trained_spec *like,
+                                  struct err *e)
+{
+    return err_set(e, ERR_INVALID,
+                   "%s: the largest number is %g, and the model was trained on numbers up to %g; give it "
+                   "numbers of the same scale",
+                   path, value, like->unit);
+}
+
+/* A hundredth of the unit is the least that the largest may be. Of bytes it is 255 whatever they are, and it
+ * is 1 at least: neither says then how large numbers were. */
+static enum err_code check_scale(const char *path, enum array_type type, double most,
+                                 const struct trained_spec *like, struct err *e)
+{
+    bool small = type != ARRAY_U8 && like->unit > 1 && most > 0 && most < like->unit / 100;
+    return small || !trained_spec_possible(like, most) ? refuse_scale(path, most, like, e) : ERR_OK;
+}
+
+/* All values of an array to out (n_values), and the largest size of one to *most. */
+static enum err_code read_values(struct array *a, const char *path, real *out, double *most, struct err *e)
 {
     double block[BLOCK];
     size_t n = 1, at = 0;
     enum err_code code = ERR_OK;
+    *most = 0;
     while (n && !code) {
         code = array_read(a, block, BLOCK, &n, e);
         for (size_t i = 0; i < n && !code; i++) {
             out[at + i] = (real)block[i];
             if (!isfinite(out[at + i]))
                 code = err_set(e, ERR_INVALID, "%s: a value is %g, beyond float32", path, block[i]);
+            *most = fmax(*most, fabs(block[i]));
         }
         at += n;
     }
     return code;
 }
 
-static void scale(struct class_rows *r, enum array_type type, const struct trained_spec *like)
+static void scale(struct class_rows *r, enum array_type type, double most, const struct trained_spec *like)
 {
     size_t n = r->n * r->d;
-    real most = type == ARRAY_U8 ? 255 : 1;
-    for (size_t i = 0; i < n && !like && type != ARRAY_U8; i++)
-        most = (real)fmax((double)most, fabs((double)r->x[i]));
-    r->about.unit = like ? like->unit : (double)most;
+    double own = type == ARRAY_U8 ? 255 : (double)(real)fmax(1, most);
+    r->about.unit = like ? like->unit : own;
     real share = (real)(1 / r->about.unit);
     for (size_t i = 0; i < n; i++)
         r->x[i] *= share;
@@ -72,6 +90,7 @@ static enum err_code read_inputs(struct class_rows *r, const char *path, const s
                                  struct err *e)
 {
     struct array *a;
+    double most;
     enum err_code code = array_open(path, &a, e);
     if (code)
         return code;
@@ -79,9 +98,11 @@ static enum err_code read_inputs(struct class_rows *r, const char *path, const s
     if (!code && !(r->x = mem_alloc_array(r->n, r->d * sizeof *r->x)))
         code = err_set(e, ERR_NOMEM, "%s: no memory for %zu rows of %zu numbers", path, r->n, r->d);
     if (!code)
-        code = read_values(a, path, r->x, e);
+        code = read_values(a, path, r->x, &most, e);
+    if (!code && like)
+        code = check_scale(path, array_about(a)->type, most, like, e);
     if (!code)
-        scale(r, array_about(a)->type, like);
+        scale(r, array_about(a)->type, most, like);
     array_close(a);
     return code;
 }

@@ -25,8 +25,8 @@ enum { CLASS_ROWS_NEW = -1 };
 /* Reads both. like NULL: the unit is 255 of bytes, else the largest size of a number, 1 at least; else it
  * is that of `like`, whose shape the inputs must have. task CLASS_ROWS_NEW: the classes are those of the
  * file, in the order of their numbers; else those of that task of `like`. ERR_INVALID: arrays that do not
- * fit each other or `like`, one class alone, a class that the task has not; errors of the files as they
- * are. Zero-initialise out; class_rows_fini frees. */
+ * fit each other or `like`, numbers of another scale than its unit, one class alone, a class that the task
+ * has not; errors of the files as they are. Zero-initialise out; class_rows_fini frees. */
 enum err_code class_rows_read(const char *inputs, const char *classes, const struct trained_spec *like,
                               long task, struct class_rows *out, struct err *e) ERR_MUST_CHECK;
 void class_rows_fini(struct class_rows *r);

@@ -22,7 +22,9 @@ enum err_code trained_weights_make(struct model_handle *handle, struct text task
     if (!*out)
         return err_set(e, ERR_NOMEM, "no memory for %zu weights of a task", layout.len);
     code = trained_task_generate(&m->spec, &m->params, (size_t)number, room->work, theta, e);
-    if (code)
+    if (code) {
         weights_unref(*out);
+        *out = NULL;
+    }
     return code;
 }

@@ -9,8 +9,8 @@
 #include "base/text.h"
 #include "server/serving/model_handle.h"
 
-/* New weights. ERR_NOTFOUND: the model has not learned such a task; ERR_NOMEM; ERR_INVALID: what is generated
- * is not finite. */
+/* New weights; NULL on an error. ERR_NOTFOUND: the model has not learned such a task; ERR_NOMEM;
+ * ERR_INVALID: what is generated is not finite. */
 enum err_code trained_weights_make(struct model_handle *handle, struct text task, struct weights **out,
                                    struct err *e) ERR_MUST_CHECK;
 

@@ -58,13 +58,15 @@ struct input {
 
 static void take_number(struct input *in, const json_t *value)
 {
-    real x = (real)(json_number_value(value) / in->about->unit);
+    double x = json_number_value(value), unit = in->about->unit;
     if (!json_is_number(value))
         (void)snprintf(in->text, sizeof in->text, "expected numbers; number %zu is none", in->at);
-    else if (!isfinite(x))
-        (void)snprintf(in->text, sizeof in->text, "number %zu is too large for float32", in->at);
+    else if (!trained_spec_possible(in->about, x))
+        (void)snprintf(in->text, sizeof in->text,
+                       "number %zu is %g; the model was trained on numbers up to %g, and takes some up to %g",
+                       in->at, x, unit, TRAINED_MOST_UNITS * unit);
     else
-        in->x[in->at++] = x;
+        in->x[in->at++] = (real)(x / unit);
 }
 
 /* An array that is nested as the dimensions from `dim` on are. */
@@ -119,11 +121,12 @@ enum err_code trained_room_read(struct trained_room *r, const json_t *inputs, tr
 
 /* ---- answers ---- */
 
-void trained_room_answer(struct trained_room *r, size_t task, const real *theta)
+size_t trained_room_answer(struct trained_room *r, size_t task, const real *theta)
 {
-    if (r->n)
-        trained_task_answer(&r->model->spec, &r->model->params, theta, r->model->spec.trained.tasks[task].n,
-                            r->x, r->n, r->work, r->p);
+    const struct model *m = r->model;
+    return r->n ? trained_task_answer(&m->spec, &m->params, theta, m->spec.trained.tasks[task].n, r->x, r->n,
+                                      r->work, r->p)
+                : 0;
 }
 
 double trained_room_entropy(const struct trained_room *r, size_t task)

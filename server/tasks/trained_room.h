@@ -33,8 +33,9 @@ typedef void trained_fault_fn(void *arg, size_t input, const char *text);
 enum err_code trained_room_read(struct trained_room *r, const json_t *inputs, trained_fault_fn *fault,
                                 void *arg, bool *ok, struct err *e) ERR_MUST_CHECK;
 
-/* Answers the inputs by the network of a task. */
-void trained_room_answer(struct trained_room *r, size_t task, const real *theta);
+/* Answers the inputs by the network of a task. Returns the first whose answer is not finite, as weights that
+ * are too large make it; r->n: all are. */
+size_t trained_room_answer(struct trained_room *r, size_t task, const real *theta);
 
 /* The mean over the inputs of the last answer's entropy, as a share of what it could be. */
 double trained_room_entropy(const struct trained_room *r, size_t task);

@@ -42,6 +42,18 @@ def flat(lists):
     return [value for one in lists for value in one]
 
 
+def changed(path, out, name, value):
+    """A copy of a model file, to `out`, in which all numbers of a tensor are one value."""
+    with open(path, "rb") as f:
+        data = bytearray(f.read())
+    size, = struct.unpack_from("<Q", data)
+    begin, end = json.loads(data[8:8 + size])[name]["data_offsets"]
+    data[8 + size + begin:8 + size + end] = struct.pack("<f", value) * ((end - begin) // 4)
+    with open(out, "wb") as f:
+        f.write(data)
+    return out
+
+
 class Folder(unittest.TestCase):
     """A folder with the arrays of each task, and models of the first, of two and of three."""
 
@@ -133,6 +145,21 @@ class Learning(Folder):
         self.refused(r"wide.x: an input is 5 x 8; the model reads inputs of 6 x 6", "rings", self.models[0], inputs=x)
         x = self.write("flat.x", idx([0] * N * 36, [N, 36]))
         self.refused(r"an input is 36; the model reads inputs of 6 x 6", "rings", self.models[0], inputs=x)
+
+    def test_rows_of_another_scale_than_the_model_was_trained_on_are_refused(self):
+        inputs, classes = rows("dots")
+        shares = self.write("shares.x", npy([v / 255 for v in flat(inputs)], [N, SIDE, SIDE]))
+        small = self.path("small.hn")
+        self.learn("dots", small, None, "--steps", 1, inputs=shares)
+        bytes_after = self.path("rings.x")
+        self.refused("rings.x: the largest number is 2[0-9]+, and the model was trained on numbers up to 1;", "rings", small, inputs=bytes_after)
+        self.refused("shares.x: the largest number is (1|0[.0-9]*), and the model was trained on numbers up to 255", "rings", self.models[0], inputs=shares)
+        told = hn.run("evaluate", "--model", self.models[1], "--inputs", "dots=%s,%s" % (shares, self.path("dots.y")), check=False)
+        self.assertEqual((told.returncode, "numbers up to 255" in told.err), (1, True), told.err)
+        dim = self.write("dim.x", npy([v / 50 for v in flat(inputs)], [N, SIDE, SIDE]))
+        dark = self.write("dark.x", idx([v // 100 for v in flat(inputs)], [N, SIDE, SIDE]))
+        for x in (dim, dark):
+            self.learn("rings", self.path("next.hn"), self.models[0], "--steps", 1, inputs=x)
 
     def test_more_classes_than_the_model_has_outputs_are_refused(self):
         y = self.write("many.y", idx([i % 3 for i in range(N)], [N]))
@@ -226,6 +253,39 @@ class Evaluated(Folder):
         self.assertRegex(text, r"tasks learned +lines +dots +rings\n1 +[0-9.]+ *\n")
         self.assertRegex(text, r"the model +[0-9.]+ +-?[0-9.]+ +-?[0-9.]+\n")
 
+    def test_rows_that_an_earlier_model_reads_otherwise_are_refused(self):
+        inputs, classes = rows("lines")
+        for what, x, y in (("an input of task 'lines' is 36; the last model's is 6 x 6", idx(flat(inputs), [N, 36]), classes),
+                           ("in units of 1; the last model's of 255", npy([v / 255 for v in flat(inputs)], [N, SIDE, SIDE]), classes),
+                           ("task 'lines' has 3 classes; the last model's has 2", idx(flat(inputs), [N, SIDE, SIDE]), [i % 3 for i in range(N)]),
+                           ("class 1 of task 'lines' is '8'; the last model's is '9'", idx(flat(inputs), [N, SIDE, SIDE]), [min(c, 8) for c in classes])):
+            other = self.path("other.hn")
+            self.learn("lines", other, None, "--steps", 1, inputs=self.write("other.x", x), classes=self.write("other.y", idx(y, [N])))
+            told = self.evaluate(models=[other, self.models[0]], tasks=["lines"], check=False)
+            self.assertEqual((told.returncode, "other.hn: " in told.err, what in told.err), (1, True, True), told.err)
+
+    def test_a_task_is_measured_once(self):
+        told = self.evaluate(tasks=["lines", "dots", "lines"], check=False)
+        self.assertEqual((told.returncode, "--inputs names task 'lines' twice" in told.err), (1, True), told.err)
+
+    def test_a_network_of_one_task_has_none_to_stand_beside_it(self):
+        server = hn.Server(models=[self.models[1]])
+        alone = self.write("alone.hn", server.request("GET", "/v1/tasks/dots/weights").body)
+        server.stop()
+        told = self.evaluate(*self.learned(["dots"]), "--steps", 3, models=[alone], tasks=["dots"], check=False)
+        self.assertEqual(told.returncode, 1, told.err)
+        self.assertIn("layer 0 has weights that are not generated", told.err)
+        self.evaluate(models=[alone], tasks=["dots"])
+
+    def test_weights_that_overflow_are_told_and_not_measured(self):
+        server = hn.Server(models=[self.models[0]])
+        alone = self.write("alone.hn", server.request("GET", "/v1/tasks/lines/weights").body)
+        server.stop()
+        for path, what in ((changed(alone, self.path("bad.hn"), "target.2.weight", 3e38), "answer is not finite"),
+                           (changed(self.models[0], self.path("bad2.hn"), "chunks.head.weight", 3e38), "a generated weight is not finite")):
+            told = self.evaluate("--json", models=[path], tasks=["lines"], check=False)
+            self.assertEqual((told.returncode, told.out, what in told.err), (1, "", True), told.err)
+
     def test_the_picture_has_a_line_for_each_task(self):
         path = self.write("result.json", self.evaluate("--json").out.encode())
         picture = hn.run("plot", path).out
@@ -317,6 +377,29 @@ class Served(Folder):
             answer = self.post("lines", body)
             self.assertEqual((answer.status, answer.json["pointer"]), (422, pointer))
         self.assertEqual(self.post("lines", {"inputs": [good] * 1025}).status, 422)
+
+    def test_inputs_far_beyond_the_training_are_refused(self):
+        good = [0] * 36
+        for value in (2551, -2551, 8e40, 1e300):
+            answer = self.post("lines", {"inputs": [good, good[1:] + [value], good]})
+            self.assertEqual((answer.status, answer.json["pointer"]), (422, "/inputs/1"))
+            self.assertIn("number 35 is %g; the model was trained on numbers up to 255" % value, answer.json["detail"])
+            answer = self.server.request("POST", "/v1/tasks/predictions", {"inputs": [good[1:] + [value]]})
+            self.assertEqual((answer.status, answer.json["pointer"]), (422, "/inputs/0"))
+        self.answers("lines", [[2550, -2550] * 18])
+
+    def test_weights_that_overflow_are_refused_and_end_no_server(self):
+        alone = self.write("alone.hn", self.server.request("GET", "/v1/tasks/lines/weights").body)
+        body = {"inputs": [[0] * 36, [200] * 36]}
+        calls = [("POST", "/v1/tasks/lines/predictions", body), ("POST", "/v1/tasks/predictions", body), ("GET", "/v1/tasks/lines/weights", None)]
+        for path, calls, what in ((changed(self.models[2], self.path("bad.hn"), "chunks.head.weight", 3e38), calls, "a generated weight is not finite"),
+                                  (changed(alone, self.path("bad2.hn"), "target.2.weight", 3e38), calls[:2], "the model's answer is not finite")):
+            server = hn.Server(models=[path])
+            for call in calls * 3:
+                answer = server.request(*call)
+                self.assertEqual((answer.status, what in str(answer.json)), (422, True), answer)
+            self.assertEqual(server.request("GET", "/v1/models").status, 200)
+            server.stop()
 
     def test_a_task_that_was_not_learned_is_not_known(self):
         for answer in (self.post("other", {"inputs": []}), self.post("other", {"inputs": []}, cold_start="true"),

@@ -20,7 +20,8 @@ enum err_code continual_accuracy(const struct model_spec *spec, const struct mod
     enum err_code code = work && p ? ERR_OK : err_set(e, ERR_NOMEM, "no memory to measure a network");
     for (size_t i = 0; i < rows->n && !code; i += ROWS) {
         size_t n = rows->n - i < ROWS ? rows->n - i : ROWS;
-        trained_task_answer(spec, params, theta, n_classes, rows->x + i * spec->d_item, n, work, p);
+        if (trained_task_answer(spec, params, theta, n_classes, rows->x + i * spec->d_item, n, work, p) < n)
+            code = err_set(e, ERR_INVALID, "a network's answer is not finite; its weights are too large");
         right += trained_task_n_right(p, rows->y + i, n, n_classes);
     }
     *out = rows->n ? (double)right / (double)rows->n : 0;
@@ -40,7 +41,7 @@ struct learner {
     struct ewc hold;
 };
 
-/* theta0 of a first model: where all networks start. */
+/* theta0 of a first model, where all networks start; the spec is one that theta_fit_check passes. */
 static void take_start(struct learner *l)
 {
     for (size_t i = 0; i < l->spec.n_layers; i++) {
@@ -59,7 +60,9 @@ static enum err_code start(struct learner *l, const struct model_spec *spec, siz
 {
     l->spec = *spec;
     l->spec.encoder.n_tasks = l->spec.trained.n_tasks = 1;
-    enum err_code code = continual_init(&l->block, &l->spec, NULL, seed, e);
+    enum err_code code = theta_fit_check(&l->spec, e);
+    if (!code)
+        code = continual_init(&l->block, &l->spec, NULL, seed, e);
     if (code)
         return code;
     theta_layout_of(&l->spec, &l->layout);

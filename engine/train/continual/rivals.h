@@ -20,7 +20,8 @@ struct rival_task {
     size_t n_classes;
 };
 
-/* The share of rows whose class is the most probable of the first K outputs. ERR_NOMEM. */
+/* The share of rows whose class is the most probable of the first K outputs. ERR_NOMEM; ERR_INVALID:
+ * these are not finite. */
 enum err_code continual_accuracy(const struct model_spec *spec, const struct model_params *params,
                                  const real *theta, size_t n_classes, const struct labelled_rows *rows,
                                  double *out, struct err *e) ERR_MUST_CHECK;

@@ -22,12 +22,14 @@ void ewc_fini(struct ewc *w)
     mem_free(w->weighted);
 }
 
-/* Only chunked layers have all their weights in theta: of others there would be more to learn. */
-static enum err_code check_spec(const struct model_spec *spec, struct err *e)
+enum err_code theta_fit_check(const struct model_spec *spec, struct err *e)
 {
     for (size_t i = 0; i < spec->n_layers; i++)
         if (spec->layers[i].generator != GENERATOR_CHUNKED || spec->layers[i].bias == BIAS_SHARED)
-            return err_set(e, ERR_INVALID, "target layer %zu has weights that are not generated", i);
+            return err_set(e, ERR_INVALID,
+                           "the model's layer %zu has weights that are not generated; there is no network of "
+                           "such layers to learn by itself",
+                           i);
     return ERR_OK;
 }
 
@@ -39,7 +41,8 @@ enum err_code ewc_add(struct ewc *w, const struct model_spec *spec, const struct
     size_t n = n_rows < rows->n ? n_rows : rows->n;
     theta_layout_of(spec, &layout);
     real *gradient = mem_alloc_aligned(layout.len, sizeof *gradient);
-    enum err_code code = gradient ? check_spec(spec, e) : err_set(e, ERR_NOMEM, "no memory for a gradient");
+    enum err_code code =
+        gradient ? theta_fit_check(spec, e) : err_set(e, ERR_NOMEM, "no memory for a gradient");
     if (!code)
         code = minibatch_init(&one, spec, 1, e);
     for (size_t r = 0; !code && r < n; r++) {
@@ -94,7 +97,7 @@ enum err_code theta_fit(const struct model_spec *spec, const struct model_params
     struct rng r;
     theta_layout_of(spec, &layout);
     rng_init(&r, options->seed, stream);
-    enum err_code code = check_spec(spec, e);
+    enum err_code code = theta_fit_check(spec, e);
     if (!code)
         code = labelled_rows_check(rows, spec, e);
     if (code)

@@ -18,6 +18,10 @@
 
 #include <stddef.h>
 
+/* Only chunked layers have all their weights in theta: of others there would be more to learn.
+ * ERR_INVALID. */
+enum err_code theta_fit_check(const struct model_spec *spec, struct err *e) ERR_MUST_CHECK;
+
 /* What old tasks hold a network by. */
 struct ewc {
     double lambda;

@@ -8,6 +8,7 @@
 #include "engine/model.h"
 #include "engine/network/target.h"
 #include "engine/train/continual/continual.h"
+#include "engine/train/continual/rivals.h"
 #include "engine/train/continual/theta_fit.h"
 #include "tests/support/suite.h"
 
@@ -347,7 +348,10 @@ START_TEST(test_a_network_with_weights_that_are_not_generated_is_not_fitted)
     s.layers[0].generator = GENERATOR_SHARED;
     s.layers[0].bias = BIAS_SHARED;
     ck_assert_int_eq(theta_fit(&s, &none, theta, &rows[0], &usual, 1, NULL, &e), ERR_INVALID);
-    ck_assert_str_eq(e.text, "target layer 0 has weights that are not generated");
+    ck_assert_ptr_nonnull(strstr(e.text, "layer 0 has weights that are not generated"));
+    const struct rival_task task = {rows[0], rows[0], 2};
+    double accuracy;
+    ck_assert_int_eq(rivals_measure(&s, RIVAL_OWN, &task, 1, &usual, 0, &accuracy, &e), ERR_INVALID);
 }
 END_TEST
 
