@@ -150,13 +150,20 @@ START_TEST(arrays_that_find_no_memory_are_made_the_next_time)
 }
 END_TEST
 
+/* The next allocation to fail where each costs a training: the first ones one by one, the later ones by
+ * samples. */
+static long later(long n)
+{
+    return n + 1 + n / 8;
+}
+
 /* _i is a kind of table; what fails after the training costs a training each, so that one way of failing must
  * do. */
 START_TEST(a_training_that_finds_no_memory_writes_nothing)
 {
     read_all(_i);
     bool through = false;
-    for (long n = 1; !through; n++) {
+    for (long n = 1; !through; n = later(n)) {
         struct err e = {0};
         mem_fail_at(n, _i == NUMBERS);
         enum err_code code = train(&e);
@@ -247,7 +254,7 @@ START_TEST(baselines_that_find_no_memory_are_made_the_next_time)
     const struct network_baselines networks = {
         .learned = &learned, .seed = 1, .most_steps = 10, .wanted = {true, true, true}};
     through = false;
-    for (long n = 1; !through; n++) {
+    for (long n = 1; !through; n = later(n)) {
         err_clear(&e);
         for (int k = 0; k < N_NETWORK_BASELINES; k++)
             task_answers_fini(&answers[k]);
