@@ -417,7 +417,11 @@ static void answer_images(struct known_body *k, const struct api_plan *plan, con
         k->b->faults.part = i;
         if (!read_features(r, k->room, json_array_get(images, i), &at, i))
             continue;
-        image_layer_answer(&k->room->view, l, k->room->features, probabilities, &a);
+        if (!image_layer_answer(&k->room->view, l, k->room->features, probabilities, &a)) {
+            struct json_place place = place_of(&at, "images", i, NULL);
+            problem_answer(r, PROBLEM_INVALID_VALUE, place.text, "the model's answer is not finite");
+            continue;
+        }
         if (i)
             buf_addc(&answers, ',');
         write_answer(l, probabilities, &a, &answers);

@@ -29,6 +29,7 @@ struct measuring {
     double *weights;                    /* (EPISODES) */
     struct roc_row *rows[IMAGE_DOUBTS]; /* (n_rows) */
     size_t n_rows;
+    bool finite; /* all answers */
 };
 
 /* ---- features ---- */
@@ -66,7 +67,7 @@ static void add_row(struct measuring *u, const struct image_layer *l, const real
                     bool is_outside)
 {
     struct image_answer a;
-    image_layer_answer(u->m, l, features, u->probabilities, &a);
+    u->finite = image_layer_answer(u->m, l, features, u->probabilities, &a) && u->finite;
     const double scores[IMAGE_DOUBTS] = {a.entropy, a.novelty};
     for (size_t i = 0; i < IMAGE_DOUBTS; i++)
         u->rows[i][u->n_rows] = (struct roc_row){scores[i], (uint32_t)episode, is_outside};
@@ -174,7 +175,7 @@ enum err_code image_outside_measure(const struct image_model *m, const struct im
                                     const struct image_set *others, uint64_t seed, struct parallel *team,
                                     struct image_outside *out, struct err *e)
 {
-    struct measuring u = {.m = m, .set = set, .others = others, .out = out, .seed = seed};
+    struct measuring u = {.m = m, .set = set, .others = others, .out = out, .seed = seed, .finite = true};
     enum err_code code = check(&u, e);
     if (!code)
         code = make_room(&u, team, e);
@@ -184,7 +185,9 @@ enum err_code image_outside_measure(const struct image_model *m, const struct im
         for (size_t i = 0; i < EPISODES; i++)
             run_episode(&u, i);
         out->n_images = n_images(others);
-        for (size_t i = 0; i < IMAGE_DOUBTS; i++) {
+        if (!u.finite)
+            code = err_set(e, ERR_INVALID, "an answer of the model is not finite; its weights are too large");
+        for (size_t i = 0; i < IMAGE_DOUBTS && !code; i++) {
             roc_sort(u.rows[i], u.n_rows);
             out->by[i].area = roc_area(u.rows[i], u.n_rows, NULL);
             roc_interval(u.rows[i], u.n_rows, EPISODES, seed, u.weights, &out->by[i].low, &out->by[i].high);

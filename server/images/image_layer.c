@@ -82,7 +82,7 @@ static double nearest(const struct image_layer *l, const real *features, size_t 
     return least;
 }
 
-void image_layer_answer(const struct image_model *m, const struct image_layer *l, const real *features,
+bool image_layer_answer(const struct image_model *m, const struct image_layer *l, const real *features,
                         double *probabilities, struct image_answer *out)
 {
     size_t f = m->head.d_features;
@@ -93,9 +93,12 @@ void image_layer_answer(const struct image_model *m, const struct image_layer *l
         sum += exp(probabilities[k] - most);
     out->novelty = exp((double)*m->head_params.scale) * nearest(l, features, f);
     out->entropy = 0;
+    bool finite = isfinite(out->novelty);
     for (size_t k = 0; k < l->n_classes; k++) {
         probabilities[k] = exp(probabilities[k] - most) / sum;
         if (probabilities[k] > 0)
             out->entropy -= probabilities[k] * log(probabilities[k]);
+        finite = finite && isfinite(probabilities[k]);
     }
+    return finite;
 }

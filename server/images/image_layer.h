@@ -9,6 +9,7 @@
 #include "engine/network/image_model.h"
 #include "server/images/image_context.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,14 +33,15 @@ void image_layer_read(const struct image_model *m, const void *bytes, struct ima
 
 struct text image_layer_name(const struct image_layer *l, size_t k);
 
-/* What a layer says of an image's features q (F): probabilities (K), their entropy, and how far the image is
- * from the nearest class mean: the least s |q - m_k|^2. The generated rows tell classes apart; whether an
- * image is of any of them only the means know. */
+/* What a layer says of an image's features q (F): probabilities (K), their entropy, and how far the image
+ * is from the nearest class mean: the least s |q - m_k|^2. The generated rows tell classes apart; whether
+ * an image is of any of them only the means know. False: one of these is not finite, as weights that are
+ * too large make it. */
 struct image_answer {
     double entropy, novelty;
     size_t best;
 };
-void image_layer_answer(const struct image_model *m, const struct image_layer *l, const real *features,
+bool image_layer_answer(const struct image_model *m, const struct image_layer *l, const real *features,
                         double *probabilities, struct image_answer *out);
 
 #endif

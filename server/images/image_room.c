@@ -2,6 +2,8 @@
 
 #include "base/mem.h"
 
+#include <math.h>
+
 enum err_code image_room_new(const struct model *m, struct image_room **out, struct err *e)
 {
     struct image_room *r = mem_zalloc_array(1, sizeof *r);
@@ -39,9 +41,13 @@ enum err_code image_room_features(struct image_room *r, const json_t *image, str
                                   struct err *e)
 {
     enum err_code code = image_pixels_read(&r->model->spec.images, image, r->x, where, e);
-    if (!code)
-        conv_features(&r->view.images, &r->view.conv, r->x, 1, r->conv, r->features);
-    return code;
+    if (code)
+        return code;
+    conv_features(&r->view.images, &r->view.conv, r->x, 1, r->conv, r->features);
+    for (size_t i = 0; i < r->view.head.d_features; i++)
+        if (!isfinite(r->features[i]))
+            return err_set(e, ERR_INVALID, "the model's features of the image are not finite");
+    return ERR_OK;
 }
 
 enum err_code image_room_layer(struct image_room *r, void *bytes, struct err *e)

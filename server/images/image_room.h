@@ -28,7 +28,8 @@ struct image_room {
 enum err_code image_room_new(const struct model *m, struct image_room **out, struct err *e) ERR_MUST_CHECK;
 void image_room_free(struct image_room *r); /* NULL is allowed */
 
-/* The features of an image as JSON has it, in r->features. Errors as of image_pixels_read. */
+/* The features of an image as JSON has it, in r->features. Errors as of image_pixels_read;
+ * ERR_INVALID: they are not finite. */
 enum err_code image_room_features(struct image_room *r, const json_t *image, struct image_place *where,
                                   struct err *e) ERR_MUST_CHECK;
 

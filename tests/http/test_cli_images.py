@@ -11,6 +11,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import strokes
 from command import done, done_json, run
+from model_file import changed
 
 SIDE, LEARNED = strokes.SIDE, 12
 
@@ -43,6 +44,13 @@ class Images(unittest.TestCase):
 
     def train_refused(self, said, images, classes, *more, **rest):
         self.refused(said, "train", "--images", images, "--classes", classes, "--out", self.path("none.hn"), "--episodes", 1, *more, **rest)
+
+
+class Overflow(Images):
+    def test_a_model_whose_answers_overflow_has_no_accuracy(self):
+        for tensor, value in (("images.0.weight", 3e38), ("images.head.scale", 1e4)):
+            bad = changed(self.model, self.path("bad.hn"), tensor, value)
+            self.refused("an answer of the model is not finite", "evaluate", "--model", bad, *self.training("test"), "--episodes", 5)
 
 
 class Training(Images):

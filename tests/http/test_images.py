@@ -2,8 +2,10 @@
 is refused says where it is wrong and leaves no trace."""
 import base64
 import os
+import shutil
 import struct
 import sys
+import tempfile
 import unittest
 import zlib
 
@@ -12,6 +14,7 @@ import hn
 import jsonschema_small as schema
 import shops
 import strokes
+from model_file import changed
 
 ADMIN = "/v1/admin/tasks/"
 LEARNED, ALL, EACH = 24, 30, 10
@@ -232,6 +235,19 @@ class Refusals(Case):
             with self.subTest(text=text):
                 self.refused_put({"images": good["images"][:-1] + [image], "classes": good["classes"]}, "/support/images/5" + place, text)
                 self.refused(self.predict("x", [image], support=good), 422, "/images/0" + place, text)
+
+    def test_weights_that_overflow_are_refused(self):
+        support, folder = self.glyphs.support(), tempfile.mkdtemp(prefix="hypernet-test-")
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        for tensor, value, pointer, what in (("images.2.weight", 3e38, "/support/images/0", "features of the image are not finite"),
+                                             ("images.head.scale", 1e4, "/images/0", "the model's answer is not finite")):
+            server = hn.Server(models=[changed(self.glyphs.model, folder + "/bad.hn", tensor, value)])
+            for _ in range(2):
+                answer = self.predict("t", self.glyphs.asked(n=1), server, support=support)
+                faults = answer.json.get("errors", [answer.json])
+                self.assertEqual((answer.status, faults[0].get("pointer"), what in faults[0].get("detail", "")),
+                                 (422, pointer, True), answer)
+            server.stop()
 
     def test_pngs_that_lie(self):
         good, image = self.glyphs.support("ab"), self.glyphs.asked()[0]

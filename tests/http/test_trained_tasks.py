@@ -11,6 +11,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import hn
 import jsonschema_small as schema
+from model_file import changed
 
 SIDE, N = 6, 240
 TASKS = {"lines": [7, 9], "dots": [1, 2], "rings": [30, 40]}
@@ -40,18 +41,6 @@ def rows(task, n=N, seed=0):
 
 def flat(lists):
     return [value for one in lists for value in one]
-
-
-def changed(path, out, name, value):
-    """A copy of a model file, to `out`, in which all numbers of a tensor are one value."""
-    with open(path, "rb") as f:
-        data = bytearray(f.read())
-    size, = struct.unpack_from("<Q", data)
-    begin, end = json.loads(data[8:8 + size])[name]["data_offsets"]
-    data[8 + size + begin:8 + size + end] = struct.pack("<f", value) * ((end - begin) // 4)
-    with open(out, "wb") as f:
-        f.write(data)
-    return out
 
 
 class Folder(unittest.TestCase):

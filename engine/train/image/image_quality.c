@@ -6,6 +6,7 @@
 #include "base/rng.h"
 #include "engine/network/class_ridge.h"
 
+#include <math.h>
 #include <string.h>
 
 #define RIDGE_SHARE 0.1
@@ -86,17 +87,21 @@ static void make_layer(const struct quality *q, const real *known, size_t thread
     }
 }
 
-static size_t count_right(const real *logits, size_t ways, size_t asked)
+/* The share of those asked that is right; NAN: a logit is not finite. */
+static double share_right(const real *logits, size_t ways, size_t asked)
 {
-    size_t right = 0;
-    for (size_t i = 0; i < ways * asked; i++, logits += ways) {
+    size_t right = 0, n = ways * asked;
+    for (size_t i = 0; i < n * ways; i++)
+        if (!isfinite(logits[i]))
+            return (double)NAN;
+    for (size_t i = 0; i < n; i++, logits += ways) {
         size_t best = 0;
         for (size_t k = 1; k < ways; k++)
             if (logits[k] > logits[best])
                 best = k;
         right += best == i / asked;
     }
-    return right;
+    return (double)right / (double)n;
 }
 
 static void run_episode(void *arg, size_t i, size_t thread)
@@ -118,7 +123,7 @@ static void run_episode(void *arg, size_t i, size_t thread)
                    asked + k * ep->asked * f);
     make_layer(q, known, thread, workspace, weight, bias);
     class_head_logits(&q->model->head, weight, bias, ep->ways, asked, ep->ways * ep->asked, logits);
-    q->accuracy[i] = (double)count_right(logits, ep->ways, ep->asked) / (double)(ep->ways * ep->asked);
+    q->accuracy[i] = share_right(logits, ep->ways, ep->asked);
 }
 
 static enum err_code check(const struct quality *q, struct err *e)
@@ -175,6 +180,9 @@ enum err_code image_quality(const struct image_model *m, const struct image_set 
         parallel_for(team, episodes->to - episodes->from, features_of_class, &q);
         parallel_for(team, episodes->n, run_episode, &q);
     }
+    for (size_t i = 0; i < episodes->n && !code; i++)
+        if (isnan(accuracy[i]))
+            code = err_set(e, ERR_INVALID, "an answer of the model is not finite; its weights are too large");
     mem_free(q.features);
     mem_free(q.workspaces);
     mem_free(q.rooms);

@@ -32,7 +32,7 @@ struct image_episodes {
 };
 
 /* accuracy (n): the share of asked images of each episode whose class is the most likely one. ERR_INVALID:
- * the set has too few classes, or a class too few images. ERR_NOMEM. */
+ * the set has too few classes, or a class too few images, or a layer's answer is not finite. ERR_NOMEM. */
 enum err_code image_quality(const struct image_model *m, const struct image_set *set,
                             const struct image_episodes *episodes, struct parallel *team, double *accuracy,
                             struct err *e) ERR_MUST_CHECK;
