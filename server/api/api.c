@@ -103,6 +103,10 @@ static void refuse_weights(struct api_thread *t, struct request *r, const struct
             (int)user.len, user.data);
         return;
     }
+    if (e->code == ERR_CONFLICT && plan->of_task) { /* from image_tasks_load */
+        problem_answer(r, PROBLEM_OTHER_MODEL, NULL, "%s", e->text);
+        return;
+    }
     if (e->code == ERR_CONFLICT) { /* from context_of_user */
         problem_answer(r, PROBLEM_ENCODER_MISSING, NULL, "%s", e->text);
         return;

@@ -163,16 +163,27 @@ static bool check_two_classes(struct known_body *k, const struct json_place *at)
 
 static const char nothing_kept[] = "nothing of the request was kept";
 
+/* What keeps a stored task from a call. */
+static void refuse_task(struct api_thread *t, struct request *r, const struct err *e)
+{
+    if (e->code == ERR_NOTFOUND)
+        problem_answer(r, PROBLEM_UNKNOWN_TASK, NULL, "%s", e->text);
+    else if (e->code == ERR_LIMIT)
+        problem_answer(r, PROBLEM_TOO_LARGE, NULL, "%s", e->text);
+    else if (e->code == ERR_CONFLICT)
+        problem_answer(r, PROBLEM_OTHER_MODEL, NULL, "%s", e->text);
+    else
+        api_fail(t, r, e);
+}
+
 static void refuse(struct api_thread *t, struct request *r, struct batch *b, const struct err *e)
 {
     if (b->faults.n && e->code == ERR_INVALID)
         problem_answer_list(r, &b->faults, nothing_kept);
     else if (e->code == ERR_NOTFOUND)
         problem_answer(r, PROBLEM_UNKNOWN_TASK, NULL, "%s; create=true makes it", e->text);
-    else if (e->code == ERR_LIMIT)
-        problem_answer(r, PROBLEM_TOO_LARGE, NULL, "%s", e->text);
     else
-        api_fail(t, r, e);
+        refuse_task(t, r, e);
 }
 
 static void answer_registered(struct request *r, const struct image_registration *g)
@@ -286,12 +297,10 @@ void api_image_get(struct api_thread *t, struct request *r, struct model_handle 
         code = image_tasks_load(&t->session, t->session.conn, handle, id, &room, &e);
         store_snapshot_end(t->session.conn);
     }
-    if (code == ERR_NOTFOUND)
-        problem_answer(r, PROBLEM_UNKNOWN_TASK, NULL, "%s", e.text);
-    else if (code)
-        api_fail(t, r, &e);
-    if (code)
+    if (code) {
+        refuse_task(t, r, &e);
         return;
+    }
     const struct store_task *record = &t->session.task;
     struct buf *out = request_answer(r, 200, request_json);
     buf_adds(out, "{\"task\":");
@@ -318,12 +327,10 @@ void api_admin_class_delete(struct api_thread *t, struct request *r)
     if (!api_task_id(r, 3, &id) || !api_class_id(r, 5, &class) || !api_image_only_model(t, r, &handle))
         return;
     enum err_code code = image_tasks_forget_class(&t->session, handle, id, class, &e);
-    if (!code)
-        (void)request_answer(r, 204, NULL);
-    else if (code == ERR_NOTFOUND)
-        problem_answer(r, PROBLEM_UNKNOWN_TASK, NULL, "%s", e.text);
+    if (code)
+        refuse_task(t, r, &e);
     else
-        api_fail(t, r, &e);
+        (void)request_answer(r, 204, NULL);
 }
 
 /* ---- predictions ---- */

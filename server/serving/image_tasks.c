@@ -10,6 +10,14 @@ static struct store_context_key key_of(const struct model *m)
     return (struct store_context_key){m->spec.name, m->spec.version, "task"};
 }
 
+/* The thread's handles (*n) of models of images. */
+static struct model_handle *const *image_handles(const struct session *t, size_t *n)
+{
+    const struct model_handles *h = recommender_handles(t->recommender);
+    *n = h->n_images;
+    return h->at + h->n + h->n_tasks;
+}
+
 /* ---- stored rows ---- */
 
 /* A row as it is stored; false: none of an image. */
@@ -63,6 +71,17 @@ static enum err_code read_rows(struct store_conn *c, struct text id, struct imag
 
 /* ---- contexts ---- */
 
+/* What nothing could make again is neither taken for nothing nor written over. */
+static enum err_code refuse_unreadable(const struct model *m, struct text id, struct err *e)
+{
+    return err_set(
+        e, ERR_CONFLICT,
+        "what is stored of task '%.*s' was not made by model '%s', version '%s', as it is served, or "
+        "is damaged, and its images are not kept: register the task anew with its images, or serve "
+        "that model",
+        (int)id.len, id.data, m->spec.name, m->spec.version);
+}
+
 enum err_code image_tasks_load(struct session *t, struct store_conn *c, struct model_handle *handle,
                                struct text id, struct image_room **room, struct err *e)
 {
@@ -79,7 +98,11 @@ enum err_code image_tasks_load(struct session *t, struct store_conn *c, struct m
     if (usable && record->context.len)
         code = image_context_read(&(*room)->context, (*room)->mark, record->context.data, record->context.len,
                                   &fits, e);
-    return code || fits ? code : read_rows(c, id, *room, e);
+    if (code || fits)
+        return code;
+    if (record->context.len && (record->context_given || !record->keeps_rows))
+        return refuse_unreadable(handle->model, id, e);
+    return read_rows(c, id, *room, e);
 }
 
 static enum err_code put_context(struct session *t, const struct image_room *room, struct text id,
@@ -128,6 +151,15 @@ static enum err_code add_known(const struct image_registration *g, const struct 
     return code;
 }
 
+/* Whether what comes has room beside n_before images, which are stored or known by their sums alone. */
+static enum err_code check_number(const struct image_registration *g, size_t n_before, struct err *e)
+{
+    if (n_before + g->n <= LIMIT_TASK_ROWS)
+        return ERR_OK;
+    return err_set(e, ERR_LIMIT, "task '%.*s' has %zu images; with %zu more it would have more than %d",
+                   (int)g->id.len, g->id.data, n_before, g->n, LIMIT_TASK_ROWS);
+}
+
 static enum err_code make_context(struct session *t, struct model_handle *handle,
                                   struct image_registration *g, bool starts_anew, struct err *e)
 {
@@ -137,6 +169,8 @@ static enum err_code make_context(struct session *t, struct model_handle *handle
         image_context_clear(&room->context);
     else if (!code)
         code = image_tasks_load(t, t->writer, handle, g->id, &room, e);
+    if (!code)
+        code = check_number(g, image_context_known(&room->context), e);
     if (!code)
         code = add_known(g, handle, room, e);
     if (!code && handle == g->handle) {
@@ -149,20 +183,22 @@ static enum err_code make_context(struct session *t, struct model_handle *handle
 /* Contexts are made before the task changes: what is stored is then what was known until now. */
 static enum err_code put_contexts(struct session *t, struct image_registration *g, struct err *e)
 {
-    const struct model_handles *h = recommender_handles(t->recommender);
+    size_t n;
+    struct model_handle *const *handles = image_handles(t, &n);
     enum err_code code = ERR_OK;
-    for (size_t i = h->n + h->n_tasks; i < model_handles_size(h) && !code; i++)
-        code = put_context(t, h->at[i]->images, g->id, g->revision, !g->keeps_rows, e);
+    for (size_t i = 0; i < n && !code; i++)
+        code = put_context(t, handles[i]->images, g->id, g->revision, !g->keeps_rows, e);
     return code;
 }
 
 static enum err_code make_contexts(struct session *t, struct image_registration *g, bool starts_anew,
                                    struct err *e)
 {
-    const struct model_handles *h = recommender_handles(t->recommender);
+    size_t n;
+    struct model_handle *const *handles = image_handles(t, &n);
     enum err_code code = ERR_OK;
-    for (size_t i = h->n + h->n_tasks; i < model_handles_size(h) && !code; i++)
-        code = make_context(t, h->at[i], g, starts_anew, e);
+    for (size_t i = 0; i < n && !code; i++)
+        code = make_context(t, handles[i], g, starts_anew, e);
     return code;
 }
 
@@ -197,9 +233,8 @@ static enum err_code register_task(struct session *t, struct image_registration 
     enum err_code code = read_before(t, g->id, &was, e);
     bool anew = g->replaces || !was.there;
     size_t n_before = anew ? 0 : (size_t)was.n_rows;
-    if (!code && n_before + g->n > LIMIT_TASK_ROWS)
-        code = err_set(e, ERR_LIMIT, "task '%.*s' has %zu images; with %zu more it would have more than %d",
-                       (int)g->id.len, g->id.data, n_before, g->n, LIMIT_TASK_ROWS);
+    if (!code)
+        code = check_number(g, n_before, e);
     if (!code && (was.there || g->create))
         code = make_contexts(t, g, anew, e);
     if (!code)
@@ -280,11 +315,12 @@ static enum err_code replace_rows(struct session *t, struct text id, struct text
 static enum err_code remove_from_contexts(struct session *t, struct text id, struct text class, bool *found,
                                           struct err *e)
 {
-    const struct model_handles *h = recommender_handles(t->recommender);
+    size_t n;
+    struct model_handle *const *handles = image_handles(t, &n);
     enum err_code code = ERR_OK;
-    for (size_t i = h->n + h->n_tasks; i < model_handles_size(h) && !code; i++) {
+    for (size_t i = 0; i < n && !code; i++) {
         struct image_room *room;
-        code = image_tasks_load(t, t->writer, h->at[i], id, &room, e);
+        code = image_tasks_load(t, t->writer, handles[i], id, &room, e);
         long k = code ? -1 : image_context_find(&room->context, class);
         if (k >= 0)
             image_context_remove(&room->context, (size_t)k);

@@ -39,21 +39,24 @@ struct image_registration {
     size_t n_known, n_classes, n_rows;
 };
 
-/* ERR_NOTFOUND: there is no such task, and it is not to be made. ERR_LIMIT: too many classes or images. */
+/* ERR_NOTFOUND: there is no such task, and it is not to be made. ERR_LIMIT: too many classes, or more than
+ * LIMIT_TASK_ROWS images, of which those count that are not kept too. ERR_CONFLICT: see image_tasks_load. */
 enum err_code image_tasks_register(struct session *t, struct image_registration *g,
                                    struct err *e) ERR_MUST_CHECK;
 
 /* Forgets a class of a task: its images in every model's context, and its stored rows. ERR_NOTFOUND: there is
- * no such task or class. */
+ * no such task or class. ERR_CONFLICT: see image_tasks_load. */
 enum err_code image_tasks_forget_class(struct session *t, struct model_handle *handle, struct text id,
                                        struct text class, struct err *e) ERR_MUST_CHECK;
 
 /* Leaves the context of a task in the handle's room: the one that is stored, or made anew from the rows.
- * Within a snapshot or a transaction. t->task has the record. ERR_NOTFOUND: there is no such task. */
+ * Within a snapshot or a transaction. t->task has the record. ERR_NOTFOUND: there is no such task.
+ * ERR_CONFLICT: the model cannot read what is stored for it, and without rows nothing could make it again. */
 enum err_code image_tasks_load(struct session *t, struct store_conn *c, struct model_handle *handle,
                                struct text id, struct image_room **room, struct err *e) ERR_MUST_CHECK;
 
 /* New weights that hold a task's layer (server/images/image_layer.h). ERR_NOTFOUND: there is no such task;
+ * ERR_CONFLICT: see image_tasks_load;
  * ERR_INVALID: of fewer than two of its classes an image is known to this model. */
 enum err_code image_tasks_weights(struct session *t, struct model_handle *handle, struct text id,
                                   struct weights **out, struct err *e) ERR_MUST_CHECK;

@@ -1,8 +1,10 @@
 """Tasks of images: a few images of each class make a task at once; what comes is added, what goes is gone, a kill loses nothing, and what
 is refused says where it is wrong and leaves no trace."""
 import base64
+import contextlib
 import os
 import shutil
+import sqlite3
 import struct
 import sys
 import tempfile
@@ -31,6 +33,11 @@ def png(image, depth=8, kind=0, width=None, height=None, body=None):
     head = struct.pack(">IIBBBBB", width or len(image[0]), height or len(image), depth, kind, 0, 0, 0)
     data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(raw) if body is None else body) + chunk(b"IEND", b"")
     return base64.b64encode(data).decode()
+
+
+def context_of(store, task):
+    with contextlib.closing(sqlite3.connect(store)) as db:
+        return db.execute("SELECT embedding FROM contexts WHERE id = ?", (task,)).fetchone()[0]
 
 
 class Glyphs:
@@ -325,6 +332,52 @@ class Survival(Case):
             answer = self.predict("sums", self.glyphs.asked(), server=server)
             self.assertEqual(answer.status, 422, answer)
             self.assertIn("0 classes of the task", answer.json["detail"])
+
+    def stored_sums(self, change=None):
+        """A store with a task 'sums' of which no image is kept, its context changed by change(bytearray)."""
+        store = hn.world().copy_store()
+        with hn.Server(store=store, models=[self.glyphs.model]) as server:
+            self.put("sums", self.glyphs.support("ab", 2), server, keep_rows=False)
+        data = bytearray(context_of(store, "sums"))
+        change(data)
+        with contextlib.closing(sqlite3.connect(store)) as db, db:
+            db.execute("UPDATE contexts SET embedding = ? WHERE id = 'sums'", (bytes(data),))
+        return store
+
+    def test_images_that_are_not_kept_count_too(self):
+        store = self.stored_sums(lambda data: struct.pack_into("<d", data, 24, 99_996))  # of the first class; two more are known
+        with hn.Server(store=store, models=[self.glyphs.model]) as server:
+            told = [server.request("POST", "/v1/tasks/sums/examples", self.glyphs.support("ab", n)) for n in (2, 1)]
+            self.refused(told[0], 413, None, "has 99998 images; with 4 more it would have more than 100000")
+            self.assertEqual((told[1].status, told[1].json["known"]), (200, 100_000), told[1])
+            full = server.request("POST", "/v1/tasks/sums/examples", self.glyphs.support("a", 1))
+            self.refused(full, 413, None, "more than 100000")
+            self.assertEqual(server.request("GET", "/v1/tasks/sums").json["classes"], {"a": 99_997, "b": 3})
+
+    def test_what_nothing_could_make_again_is_not_written_over(self):
+        store = self.stored_sums(lambda data: struct.pack_into("<d", data, 0, 1))  # the mark of another model
+        before = context_of(store, "sums")
+        with hn.Server(store=store, models=[self.glyphs.model]) as server:
+            for answer in (server.request("POST", "/v1/tasks/sums/examples", self.glyphs.support("ab", 1)), server.request("GET", "/v1/tasks/sums"),
+                           server.admin("DELETE", ADMIN + "sums/classes/a"), self.predict("sums", self.glyphs.asked(), server)):
+                self.refused(answer, 422, None, "its images are not kept")
+                self.assertEqual(answer.json["type"], "urn:hypernet:problem:other-model")
+            self.assertEqual(context_of(store, "sums"), before)
+            self.assertEqual(self.put("sums", self.glyphs.support("ab"), server, keep_rows=False).status, 200)
+            self.assertEqual(self.predict("sums", self.glyphs.asked(), server).status, 200)
+
+    def test_models_of_trained_tasks_get_no_context(self):
+        folder = hn.temporary_folder()
+        strokes.write_set(folder, "two", self.glyphs.classes[:2])
+        hn.run("train", "--inputs", folder + "/two_images.npy", "--classes", folder + "/two_classes.npy", "--task", "two", "--steps", 2,
+               "--out", folder + "/two.hn")
+        store = hn.world().copy_store()
+        with hn.Server(store=store, models=[self.glyphs.model, folder + "/two.hn"]) as server:
+            self.put("beside", self.glyphs.support("abc"), server)
+            server.request("POST", "/v1/tasks/beside/examples", self.glyphs.support("a", 1))
+            self.assertEqual(server.admin("DELETE", ADMIN + "beside/classes/b").status, 204)
+        with contextlib.closing(sqlite3.connect(store)) as db:
+            self.assertEqual(db.execute("SELECT model FROM contexts WHERE id = 'beside'").fetchall(), [("glyphs",)])
 
     def test_beside_a_model_of_rows_each_is_asked_by_name(self):
         rows = shops.shops()
