@@ -335,7 +335,9 @@ void api_admin_class_delete(struct api_thread *t, struct request *r)
 
 /* ---- predictions ---- */
 
-enum { MAX_NUMBERS_AT_ONCE = 8 * 28 * 28 }; /* of images; beyond it the call goes to a worker */
+/* Of images, and of a body with them, which a PNG may have more of than numbers; beyond either the call
+ * goes to a worker. */
+enum { MAX_NUMBERS_AT_ONCE = 8 * 28 * 28, MAX_BYTES_AT_ONCE = 4 * MAX_NUMBERS_AT_ONCE };
 
 json_t *api_image_read(struct request *r, struct api_plan *plan)
 {
@@ -349,7 +351,8 @@ json_t *api_image_read(struct request *r, struct api_plan *plan)
     const json_t *support = json_object_get(root, "support");
     size_t n = json_array_size(images) + json_array_size(json_object_get(support, "images"));
     plan->needs_no_weights = support != NULL;
-    plan->takes_long = n * plan->handle->model->spec.d_item > MAX_NUMBERS_AT_ONCE;
+    plan->takes_long =
+        n * plan->handle->model->spec.d_item > MAX_NUMBERS_AT_ONCE || r->body.len > MAX_BYTES_AT_ONCE;
     return root;
 }
 

@@ -24,14 +24,21 @@ SIDE = strokes.SIDE
 JSON_OF = {"Content-Type": "application/json"}
 
 
-def png(image, depth=8, kind=0, width=None, height=None, body=None):
-    """A PNG of rows of values from 0 to 255; kind 0: grey, 2: red, green, blue."""
-    def chunk(name, data):
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 
-    raw = b"".join(b"\0" + b"".join(bytes([v]) * (3 if kind == 2 else 1) for v in row) for row in image)
-    head = struct.pack(">IIBBBBB", width or len(image[0]), height or len(image), depth, kind, 0, 0, 0)
-    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(raw) if body is None else body) + chunk(b"IEND", b"")
+
+def chunk(name, data):
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def png(image, depth=8, kind=0, width=None, height=None, body=None, beside=b"", more=b"", interlaced=False):
+    """A PNG of rows of values from 0 to 255; kind 0: grey, 2: red, green, blue; with chunks beside its pixels, and more bytes behind those."""
+    rows = image
+    if interlaced:
+        rows = [row[x::dx] for x, y, dx, dy in PASSES for row in image[y::dy]]
+    raw = b"".join(b"\0" + b"".join(bytes([v]) * (3 if kind == 2 else 1) for v in row) for row in rows) + more
+    head = struct.pack(">IIBBBBB", width or len(image[0]), height or len(image), depth, kind, 0, 0, interlaced)
+    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + beside + chunk(b"IDAT", zlib.compress(raw) if body is None else body) + chunk(b"IEND", b"")
     return base64.b64encode(data).decode()
 
 
@@ -186,7 +193,9 @@ class Tasks(Case):
         self.put("arrays", self.glyphs.support())
         self.put("pngs", self.glyphs.support(form=png))
         arrays = self.predicted("arrays", self.glyphs.asked())
-        for form in (png, lambda i: png(i, kind=2), lambda i: "data:image/png;base64," + png(i)):
+        texts = chunk(b"tEXt", b"Comment\0x") + chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(1000))) + chunk(b"iTXt", b"C\0\1\0\0\0none")
+        for form in (png, lambda i: png(i, kind=2), lambda i: "data:image/png;base64," + png(i), lambda i: png(i, interlaced=True),
+                     lambda i: png(i, beside=texts)):
             for a, b in zip(arrays, self.predicted("pngs", [form(i) for i in self.glyphs.asked()])):
                 for k, p in a["probabilities"].items():
                     self.assertAlmostEqual(p, b["probabilities"][k], places=3)
@@ -263,6 +272,10 @@ class Refusals(Case):
                            (base64.b64encode(b"GIF89a").decode(), "the bytes are no PNG"),
                            (png(image, width=60000, height=60000), "a PNG of 60000 x 60000 pixels (height x width); the model takes %d x %d" % (SIDE, SIDE)),
                            (png(image, width=2 * SIDE), "a PNG of %d x %d pixels" % (SIDE, 2 * SIDE)),
+                           (png(image, more=b"\0"), "a PNG with more than the %d bytes that its pixels are" % (SIDE * (SIDE + 1))),
+                           (png(image, interlaced=True, more=b"\0"), "a PNG with more than the"),
+                           (png(image, more=bytes(10_000_000)), "a PNG with more than the"),
+                           (png(image, beside=chunk(b"tEXt", b"Comment\0" + b"x" * 70_000)), "one of %d x %d pixels may have" % (SIDE, SIDE)),
                            (png(image, body=zlib.compress(b"")), "a PNG that cannot be decoded"),
                            (png(image, body=b"none"), "a PNG that cannot be decoded"),
                            (base64.b64encode(whole[:-30]).decode(), "a PNG that cannot be decoded"),

@@ -5,11 +5,14 @@
 #include "base/mem.h"
 #include "server/images/base64.h"
 #include "server/images/image_layer.h"
+#include "server/images/png_chunks.h"
+#include "server/images/png_image.h"
 #include "tests/support/suite.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 enum { F = 4, H = 3, MARK = 7 };
 
@@ -63,6 +66,111 @@ START_TEST(a_text_that_is_no_base64_is_refused)
         size_t n;
         ck_assert_msg(!base64_decode(bad[i], strlen(bad[i]), out, &n), "%s", bad[i]);
     }
+}
+END_TEST
+
+/* ---- PNG ---- */
+
+static void put_whole(unsigned char *at, uint32_t x)
+{
+    for (int i = 0; i < 4; i++)
+        at[i] = (unsigned char)(x >> (24 - 8 * i));
+}
+
+/* Appends a chunk to bytes (*n). */
+static void put_chunk(unsigned char *bytes, size_t *n, const char *type, const unsigned char *data,
+                      size_t n_data)
+{
+    unsigned char *at = bytes + *n;
+    put_whole(at, (uint32_t)n_data);
+    memcpy(at + 4, type, 4);
+    if (n_data)
+        memcpy(at + 8, data, n_data);
+    put_whole(at + 8 + n_data, (uint32_t)crc32(0, at + 4, (uInt)(4 + n_data)));
+    *n += 12 + n_data;
+}
+
+/* Begins a PNG of `side` x `side` grey pixels of one byte. */
+static size_t begin_png(unsigned char *bytes, unsigned char side)
+{
+    static const unsigned char signature[] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
+    const unsigned char head[] = {0, 0, 0, side, 0, 0, 0, side, 8, 0, 0, 0, 0};
+    size_t n = sizeof signature;
+    memcpy(bytes, signature, n);
+    put_chunk(bytes, &n, "IHDR", head, sizeof head);
+    return n;
+}
+
+static void put_pixels(unsigned char *bytes, size_t *n, size_t n_pixels)
+{
+    unsigned char *raw = mem_zalloc_array(n_pixels, 1), *packed = mem_alloc(compressBound(n_pixels));
+    uLongf n_packed = compressBound(n_pixels);
+    ck_assert(raw && packed && compress(packed, &n_packed, raw, n_pixels) == Z_OK);
+    put_chunk(bytes, n, "IDAT", packed, n_packed / 2); /* of two chunks, as long files have them */
+    put_chunk(bytes, n, "IDAT", packed + n_packed / 2, n_packed - n_packed / 2);
+    mem_free(raw);
+    mem_free(packed);
+}
+
+START_TEST(of_a_png_what_is_beside_its_pixels_goes_to_no_decoder)
+{
+    static const char *const beside[] = {"zTXt", "iTXt", "tEXt", "iCCP", "eXIf",
+                                         "sPLT", "hIST", "sBIT", "xxXx"};
+    static const char *const pixels[] = {"PLTE", "tRNS", "gAMA", "sRGB", "cHRM"};
+    unsigned char bytes[2048], expected[2048], kept[2048];
+    size_t n = begin_png(bytes, 2), n_expected = begin_png(expected, 2);
+    for (size_t i = 0; i < sizeof beside / sizeof *beside; i++)
+        put_chunk(bytes, &n, beside[i], (const unsigned char *)"some", 4);
+    for (size_t i = 0; i < sizeof pixels / sizeof *pixels; i++) {
+        put_chunk(bytes, &n, pixels[i], (const unsigned char *)"abc", 3);
+        put_chunk(expected, &n_expected, pixels[i], (const unsigned char *)"abc", 3);
+    }
+    put_pixels(bytes, &n, 6);
+    put_pixels(expected, &n_expected, 6);
+    put_chunk(bytes, &n, "IEND", NULL, 0);
+    put_chunk(expected, &n_expected, "IEND", NULL, 0);
+    put_chunk(bytes, &n, "zTXt", NULL, 0); /* nothing comes behind the end */
+    ck_assert_uint_eq(png_chunks_keep(bytes, n, kept), n_expected);
+    ck_assert_mem_eq(kept, expected, n_expected);
+}
+END_TEST
+
+START_TEST(a_png_is_refused_before_more_is_inflated_than_its_pixels_are)
+{
+    static const struct {
+        size_t n_pixels;
+        const char *said;
+    } cases[] = {{5 * 6, NULL},
+                 {5 * 6 + 1, "more than the 30 bytes"},
+                 {10000000, "more than the 30 bytes"},
+                 {5 * 6 - 1, "cannot be decoded"}};
+    const struct image_spec spec = {5, 5, 1, 0, {0}};
+    static unsigned char bytes[1 << 16];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        real x[25];
+        struct err e = {0};
+        size_t n = begin_png(bytes, 5);
+        put_pixels(bytes, &n, cases[i].n_pixels);
+        put_chunk(bytes, &n, "IEND", NULL, 0);
+        enum err_code code = png_image_read(&spec, bytes, n, x, &e);
+        ck_assert_msg(code == (cases[i].said ? ERR_INVALID : ERR_OK), "%zu: %s", cases[i].n_pixels, e.text);
+        ck_assert_msg(!cases[i].said || strstr(e.text, cases[i].said), "%s", e.text);
+    }
+}
+END_TEST
+
+START_TEST(a_png_of_more_bytes_than_its_size_can_need_is_refused)
+{
+    const struct image_spec spec = {5, 5, 1, 0, {0}};
+    static unsigned char bytes[1 << 18];
+    real x[25];
+    struct err e = {0};
+    size_t n = begin_png(bytes, 5);
+    put_chunk(bytes, &n, "tEXt", bytes, 1 << 17);
+    put_pixels(bytes, &n, 30);
+    put_chunk(bytes, &n, "IEND", NULL, 0);
+    ck_assert_int_eq(png_image_read(&spec, bytes, n, x, &e), ERR_INVALID);
+    ck_assert_ptr_nonnull(strstr(e.text, "one of 5 x 5 pixels may have"));
 }
 END_TEST
 
@@ -184,6 +292,9 @@ START_TEST(a_layer_is_what_the_engine_makes_of_the_same_features)
 END_TEST
 
 SUITE("server/images", start, stop, {a_text_of_base64_is_its_bytes}, {a_text_that_is_no_base64_is_refused},
+      {of_a_png_what_is_beside_its_pixels_goes_to_no_decoder},
+      {a_png_is_refused_before_more_is_inflated_than_its_pixels_are},
+      {a_png_of_more_bytes_than_its_size_can_need_is_refused},
       {classes_rise_by_name_whatever_the_order_of_images}, {a_class_is_found_and_taken_out},
       {what_is_stored_is_read_again_and_a_part_of_it_is_not}, {more_classes_than_the_limit_are_refused},
       {a_layer_is_what_the_engine_makes_of_the_same_features})
