@@ -93,6 +93,19 @@ void api_trained_predict_plan(struct api_thread *t, struct request *r)
     plan->of.takes_long = products > MAX_PRODUCTS_AT_ONCE;
 }
 
+static void write_predictions(struct request *r, const struct trained_plan *plan,
+                              const struct trained_room *room, size_t task)
+{
+    struct buf *out = request_answer(r, 200, request_json);
+    buf_adds(out, "{\"task\":");
+    buf_add_json_string(out, plan->of.user.data, plan->of.user.len);
+    buf_addc(out, ',');
+    api_trained_begin(out, &plan->of.handle->model->spec);
+    buf_adds(out, ",\"context_revision\":null,\"source\":\"trained\",\"predictions\":");
+    trained_room_write(room, task, out);
+    buf_addc(out, '}');
+}
+
 void api_trained_predict(struct api_thread *t, struct request *r)
 {
     const struct trained_plan *plan = r->plan;
@@ -104,17 +117,10 @@ void api_trained_predict(struct api_thread *t, struct request *r)
         api_fail(t, r, &e);
         return;
     }
-    if (!api_trained_read(t, r, room, plan->inputs) ||
-        !api_trained_answer(r, room, task, plan->of.weights->theta))
-        return;
-    struct buf *out = request_answer(r, 200, request_json);
-    buf_adds(out, "{\"task\":");
-    buf_add_json_string(out, plan->of.user.data, plan->of.user.len);
-    buf_addc(out, ',');
-    api_trained_begin(out, &m->spec);
-    buf_adds(out, ",\"context_revision\":null,\"source\":\"trained\",\"predictions\":");
-    trained_room_write(room, task, out);
-    buf_addc(out, '}');
+    if (api_trained_read(t, r, room, plan->inputs) &&
+        api_trained_answer(r, room, task, plan->of.weights->theta))
+        write_predictions(r, plan, room, task);
+    trained_room_rest(room);
 }
 
 /* ---- what is known ---- */

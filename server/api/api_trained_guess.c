@@ -134,6 +134,8 @@ void api_trained_guess_post(struct api_thread *t, struct request *r, struct mode
         code = write_answer(&a, &e);
     if (code)
         api_fail(t, r, &e);
+    if (a.room)
+        trained_room_rest(a.room);
     mem_free(a.found);
     json_decref(root);
 }

@@ -544,6 +544,8 @@ static int cmd_train(int argc, char **argv)
         : s.tasks.rows    ? train_rows(&s, &o, &written, &e)
                           : train(&s, &o, &written, &e))
         return command_fail(&cmd_train_command, &e, false);
+    if (!written && (s.images.images || s.inputs.inputs || s.tasks.rows)) /* of a store it was said */
+        (void)fputs("hypernet train: ended before there was a model; nothing is written\n", stderr);
     return written ? EXIT_DONE : EXIT_INTERRUPTED;
 }
 

@@ -79,12 +79,16 @@ static enum err_code make_spec(struct learning *l, struct err *e)
     struct continual_sizes sizes;
     const struct train_inputs *t = l->t;
     enum err_code code = ERR_OK;
-    if (l->before)
-        code = continual_spec_next(&l->spec, &l->before->spec, &l->rows.about, e);
-    else if (!(code = read_hidden(t->hidden, &sizes, e)))
-        code = continual_spec_first(&l->spec, &sizes, &l->rows.about, e);
-    if (code)
-        return err_prefix(e, "%s", t->classes);
+    if (l->before) {
+        if (continual_spec_next(&l->spec, &l->before->spec, &l->rows.about, e))
+            return err_prefix(e, "%s", t->classes);
+    } else {
+        code = read_hidden(t->hidden, &sizes, e);
+        if (code)
+            return code;
+        if (continual_spec_first(&l->spec, &sizes, &l->rows.about, e))
+            return err_prefix(e, "--hidden %s", t->hidden);
+    }
     if (t->name)
         (void)snprintf(l->spec.name, sizeof l->spec.name, "%s", t->name);
     (void)snprintf(l->spec.version, sizeof l->spec.version, "%s", t->version);
@@ -96,7 +100,7 @@ static enum err_code prepare(struct learning *l, struct err *e)
 {
     const struct train_inputs *t = l->t;
     struct text id = {t->task, strlen(t->task)};
-    enum err_code code = field_check_id(id, "id of the task", e);
+    enum err_code code = field_check_id(id, "task", e);
     if (!code)
         code = field_check_plain(id, "id of the task", e);
     if (!code && t->from)

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { KEPT_BYTES = 8 << 20 }; /* of inputs and answers, from one call to the next */
+
 enum err_code trained_room_new(const struct model *m, struct trained_room **out, struct err *e)
 {
     struct trained_room *r = mem_zalloc_array(1, sizeof *r);
@@ -33,19 +35,41 @@ void trained_room_free(struct trained_room *r)
 
 /* ---- inputs ---- */
 
-static enum err_code reserve(struct trained_room *r, size_t n, struct err *e)
+/* Room for a row i, when all before it are filled: what a call makes grow is what it brought. */
+static enum err_code reserve(struct trained_room *r, size_t i, size_t n, struct err *e)
+{
+    const size_t d = r->model->spec.d_item;
+    if (i < r->n_max)
+        return ERR_OK;
+    size_t more = 2 * r->n_max + 1 < n ? 2 * r->n_max + 1 : n;
+    real *x = mem_realloc_array(r->x, more, d * sizeof *x);
+    if (!x)
+        return err_set(e, ERR_NOMEM, "no memory for %zu inputs of %zu numbers", more, d);
+    r->x = x;
+    r->n_max = more;
+    return ERR_OK;
+}
+
+static enum err_code reserve_answer(struct trained_room *r, struct err *e)
+{
+    size_t o = r->model->spec.d_output;
+    if (r->n <= r->n_answers)
+        return ERR_OK;
+    mem_free(r->p);
+    r->p = mem_alloc_array(r->n, o * sizeof *r->p);
+    r->n_answers = r->p ? r->n : 0;
+    return r->p ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for %zu answers of %zu numbers", r->n, o);
+}
+
+void trained_room_rest(struct trained_room *r)
 {
     const struct model_spec *spec = &r->model->spec;
-    if (n > r->n_max) {
-        mem_free(r->x);
-        mem_free(r->p);
-        r->x = mem_alloc_array(n, spec->d_item * sizeof *r->x);
-        r->p = mem_alloc_array(n, spec->d_output * sizeof *r->p);
-        r->n_max = r->x && r->p ? n : 0;
-    }
-    r->n = n;
-    return n <= r->n_max ? ERR_OK
-                         : err_set(e, ERR_NOMEM, "no memory for %zu inputs of %zu numbers", n, spec->d_item);
+    if ((r->n_max * spec->d_item + r->n_answers * spec->d_output) * sizeof(real) <= KEPT_BYTES)
+        return;
+    mem_free(r->x);
+    mem_free(r->p);
+    r->x = r->p = NULL;
+    r->n = r->n_max = r->n_answers = 0;
 }
 
 /* One input in the making; text[0] is 0 as long as nothing is wrong with it. */
@@ -100,12 +124,12 @@ enum err_code trained_room_read(struct trained_room *r, const json_t *inputs, tr
                                 void *arg, bool *ok, struct err *e)
 {
     const struct model_spec *spec = &r->model->spec;
-    size_t n = json_array_size(inputs);
-    enum err_code code = reserve(r, n, e);
-    *ok = !code;
-    for (size_t i = 0; i < n && !code; i++) {
+    size_t n = json_array_size(inputs), n_read = 0;
+    enum err_code code = ERR_OK;
+    *ok = true;
+    for (size_t i = 0; i < n && !(code = reserve(r, n_read, n, e)); i++) {
         const json_t *value = json_array_get(inputs, i);
-        struct input in = {.about = &spec->trained, .d = spec->d_item, .x = r->x + i * spec->d_item};
+        struct input in = {.about = &spec->trained, .d = spec->d_item, .x = r->x + n_read * spec->d_item};
         if (!json_is_array(value))
             (void)snprintf(in.text, sizeof in.text, "expected an array of %zu numbers", in.d);
         else if (json_is_array(json_array_get(value, 0)))
@@ -114,8 +138,13 @@ enum err_code trained_room_read(struct trained_room *r, const json_t *inputs, tr
             take_flat(&in, value);
         if (in.text[0])
             fault(arg, i, in.text);
+        n_read += !in.text[0];
         *ok = *ok && !in.text[0];
     }
+    r->n = *ok && !code ? n : 0;
+    if (!code)
+        code = reserve_answer(r, e);
+    *ok = *ok && !code;
     return code;
 }
 

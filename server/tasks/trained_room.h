@@ -2,7 +2,7 @@
  * and rows are answered by the network of a task.
  * Layer: server/tasks
  * Threads: confined to its thread.
- * Memory: workspaces for its life; rows and answers grow to the largest call. */
+ * Memory: workspaces for its life; rows and answers grow with what a call brings. */
 #ifndef SERVER_TASKS_TRAINED_ROOM_H
 #define SERVER_TASKS_TRAINED_ROOM_H
 
@@ -16,9 +16,10 @@
 struct trained_room {
     const struct model *model; /* borrowed; outlives the room */
     real *work;                /* of generation and of answers */
-    size_t n, n_max;           /* inputs of the call, and those there is room for */
+    size_t n;                  /* inputs of the call; 0: one was wrong */
+    size_t n_max, n_answers;   /* inputs and answers that there is room for */
     real *x;                   /* (n_max, D) */
-    real *p;                   /* (n_max, O) the last answer: (n, K), K the classes of the task */
+    real *p;                   /* (n_answers, O) the last answer: (n, K), K the classes of the task */
 };
 
 enum err_code trained_room_new(const struct model *m, struct trained_room **out,
@@ -36,6 +37,9 @@ enum err_code trained_room_read(struct trained_room *r, const json_t *inputs, tr
 /* Answers the inputs by the network of a task. Returns the first whose answer is not finite, as weights that
  * are too large make it; r->n: all are. */
 size_t trained_room_answer(struct trained_room *r, size_t task, const real *theta);
+
+/* The call is over: room that is large is given back. */
+void trained_room_rest(struct trained_room *r);
 
 /* The mean over the inputs of the last answer's entropy, as a share of what it could be. */
 double trained_room_entropy(const struct trained_room *r, size_t task);

@@ -3,7 +3,9 @@ import gzip
 import json
 import os
 import random
+import signal
 import struct
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -189,6 +191,22 @@ class Learning(Folder):
         self.assertIn("goes with --inputs", told.err)
         told = hn.run("train", "--inputs", self.path("lines.x"), "--out", self.path("none.hn"), check=False)
         self.assertIn("--inputs needs --classes", told.err)
+
+    def test_what_is_wrong_is_blamed(self):
+        self.refused("train: --hidden 12,x|train: --hidden is widths", "lines", None, options=("--hidden", "12,x"))
+        self.refused("train: --hidden 1048576,1048576: ", "lines", None, options=("--hidden", "1048576,1048576"))
+        self.refused("train: the id of the task .x+\\.\\.\\.. has 257 bytes", "x" * 257, None)
+
+    def test_an_interrupt_says_that_nothing_is_written(self):
+        out = self.path("none.hn")
+        args = [hn.BINARY, "train", "--inputs", self.path("lines.x"), "--classes", self.path("lines.y"), "--task", "lines", "--out", out,
+                "--hidden", "300,300", "--steps", "1000000"]
+        ended = subprocess.Popen(args, stderr=subprocess.PIPE, text=True)
+        while "learn" not in ended.stderr.readline():
+            self.assertIsNone(ended.poll())
+        ended.send_signal(signal.SIGINT)
+        said = ended.communicate(timeout=60)[1]
+        self.assertEqual((ended.returncode, "nothing is written" in said, os.path.exists(out)), (130, True, False), said)
 
     def test_the_rows_are_not_written_over(self):
         told = self.learn("lines", self.path("lines.x"), None, check=False)

@@ -148,8 +148,9 @@ static enum err_code take_steps(struct continual_step *s, const struct labelled_
             old[k] = (uint32_t)rng_below(&r, n_before);
         loss = continual_step_loss(s, old, n_old, o->beta);
         if (!isfinite(loss))
-            return err_set(e, ERR_INVALID, "the loss of step %ld is not finite; take a lower rate than %g",
-                           step, o->rate);
+            return err_set(e, ERR_INVALID,
+                           "the loss of step %ld is not finite, with a rate of %g and a beta of %g", step,
+                           o->rate, o->beta);
         update(s, step, o->rate * (1 + cos(M_PI * (double)(step - 1) / (double)o->n_steps)) / 2);
     }
     return ERR_OK;

@@ -78,8 +78,8 @@ static enum err_code take_steps(struct minibatch *m, const struct model_params *
         minibatch_draw(m, rows, r);
         double loss = minibatch_loss(m, params, theta, gradient, NULL);
         if (!isfinite(loss))
-            return err_set(e, ERR_INVALID, "the loss of step %ld is not finite; take a lower rate than %g",
-                           step, o->rate);
+            return err_set(e, ERR_INVALID, "the loss of step %ld is not finite, with a rate of %g", step,
+                           o->rate);
         if (hold)
             hold_back(hold, theta, gradient);
         double rate = o->rate * (1 + cos(M_PI * (double)(step - 1) / (double)o->n_steps)) / 2;

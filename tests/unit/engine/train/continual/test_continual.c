@@ -262,7 +262,7 @@ START_TEST(test_what_cannot_be_learned_is_refused)
     err_clear(&e);
     o.rate = 1e30;
     ck_assert_int_eq(continual_learn(&s, &block, &rows[0], &o, NULL, &e), ERR_INVALID);
-    ck_assert_ptr_nonnull(strstr(e.text, "take a lower rate than 1e+30"));
+    ck_assert_ptr_nonnull(strstr(e.text, "not finite, with a rate of 1e+30"));
     err_clear(&e);
     bad = s;
     bad.objective = &objective_regression;
