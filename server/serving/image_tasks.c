@@ -267,6 +267,7 @@ enum err_code image_tasks_register(struct session *t, struct image_registration 
 struct staying {
     struct text class;
     struct buf rows;
+    bool found; /* one goes */
     enum err_code code;
     struct err *e;
 };
@@ -278,10 +279,11 @@ static bool keep_row(void *arg, int64_t number, struct text text)
     const json_t *image;
     (void)number;
     json_t *row = json_loadb(text.data, text.len, 0, NULL);
-    if (!row)
+    if (!row) {
         s->code = err_set(s->e, ERR_NOMEM, "no memory for what is stored of a task");
-    else if (!read_row(row, &class, &image) || class.len != s->class.len ||
-             memcmp(class.data, s->class.data, class.len) != 0) {
+    } else if (read_row(row, &class, &image) && text_compare(class, s->class) == 0) {
+        s->found = true;
+    } else {
         buf_add(&s->rows, (const char *)&text.len, sizeof text.len);
         buf_add(&s->rows, text.data, text.len);
     }
@@ -289,62 +291,117 @@ static bool keep_row(void *arg, int64_t number, struct text text)
     return s->code == ERR_OK;
 }
 
-/* The rows of other classes take the place of all rows. */
-static enum err_code replace_rows(struct session *t, struct text id, struct text class, struct err *e)
+static enum err_code find_staying(struct session *t, struct text id, struct staying *s, struct err *e)
 {
-    struct staying s = {.class = class, .e = e};
-    buf_init(&s.rows, SIZE_MAX / 2);
-    enum err_code code = store_each_task_row(t->writer, id, keep_row, &s, e);
-    code = code ? code : s.code;
-    if (!code && s.rows.failed)
+    enum err_code code = store_each_task_row(t->writer, id, keep_row, s, e);
+    code = code ? code : s->code;
+    if (!code && s->rows.failed)
         code = err_set(e, ERR_NOMEM, "no memory for the rows of a task");
-    if (!code)
-        code = store_clear_task(t->writer, id, STORE_CLEAR_INTERACTIONS, e);
-    for (size_t at = 0; at < s.rows.len && !code;) {
-        size_t len;
-        memcpy(&len, s.rows.data + at, sizeof len);
-        at += sizeof len;
-        code = store_add_task_row(t->writer, id, (struct text){s.rows.data + at, len}, e);
-        at += len;
-    }
-    buf_fini(&s.rows);
     return code;
 }
 
-/* Of all models; *found: one knew the class. */
-static enum err_code remove_from_contexts(struct session *t, struct text id, struct text class, bool *found,
-                                          struct err *e)
+static enum err_code add_staying(struct session *t, struct text id, const struct staying *s, struct err *e)
+{
+    enum err_code code = ERR_OK;
+    for (size_t at = 0; at < s->rows.len && !code;) {
+        size_t len;
+        memcpy(&len, s->rows.data + at, sizeof len);
+        at += sizeof len;
+        code = store_add_task_row(t->writer, id, (struct text){s->rows.data + at, len}, e);
+        at += len;
+    }
+    return code;
+}
+
+static enum err_code refuse_class(struct text id, struct text class, struct err *e)
+{
+    return err_set(e, ERR_NOTFOUND, "task '%.*s' has no class '%.*s'", (int)id.len, id.data, (int)class.len,
+                   class.data);
+}
+
+/* Leaves a task's context without the class in the handle's room. */
+static enum err_code remove_from_context(struct session *t, struct model_handle *handle, struct text id,
+                                         struct text class, bool *found, struct err *e)
+{
+    struct image_room *room;
+    enum err_code code = image_tasks_load(t, t->writer, handle, id, &room, e);
+    long k = code ? -1 : image_context_find(&room->context, class);
+    if (k >= 0)
+        image_context_remove(&room->context, (size_t)k);
+    *found = *found || k >= 0;
+    return code;
+}
+
+/* Of a task without rows: of all models that are served. */
+static enum err_code forget_sums(struct session *t, struct image_registration *g, struct text class,
+                                 struct err *e)
 {
     size_t n;
     struct model_handle *const *handles = image_handles(t, &n);
+    bool found = false;
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; i < n && !code; i++)
+        code = remove_from_context(t, handles[i], g->id, class, &found, e);
+    if (!code && !found)
+        code = refuse_class(g->id, class, e);
+    if (!code)
+        code = store_touch_task(t->writer, g->id, &g->revision, e);
+    return code ? code : put_contexts(t, g, e);
+}
+
+/* Of a task with rows these decide: they go, and with them all contexts, of models that are not served too.
+ * Served ones that a context can be made for get it again; of too many classes it cannot. */
+static enum err_code replace_contexts(struct session *t, struct image_registration *g, struct text class,
+                                      struct err *e)
+{
+    size_t n;
+    struct model_handle *const *handles = image_handles(t, &n);
+    bool made[LIMIT_MODELS] = {false}, found = false;
     enum err_code code = ERR_OK;
     for (size_t i = 0; i < n && !code; i++) {
-        struct image_room *room;
-        code = image_tasks_load(t, t->writer, handles[i], id, &room, e);
-        long k = code ? -1 : image_context_find(&room->context, class);
-        if (k >= 0)
-            image_context_remove(&room->context, (size_t)k);
-        *found = *found || k >= 0;
+        struct err why = {0};
+        enum err_code of_model = remove_from_context(t, handles[i], g->id, class, &found, &why);
+        made[i] = of_model == ERR_OK;
+        if (of_model && of_model != ERR_LIMIT && of_model != ERR_CONFLICT)
+            code = err_copy(e, &why);
     }
+    if (!code)
+        code = store_touch_task(t->writer, g->id, &g->revision, e);
+    if (!code)
+        code = store_clear_task(t->writer, g->id, STORE_CLEAR_ALL, e);
+    for (size_t i = 0; i < n && !code; i++) {
+        struct err why = {0};
+        enum err_code put =
+            made[i] ? put_context(t, handles[i]->images, g->id, g->revision, false, &why) : ERR_OK;
+        code = put && put != ERR_LIMIT ? err_copy(e, &why) : ERR_OK;
+    }
+    return code;
+}
+
+static enum err_code forget_rows(struct session *t, struct image_registration *g, struct text class,
+                                 struct err *e)
+{
+    struct staying s = {.class = class, .e = e};
+    buf_init(&s.rows, SIZE_MAX / 2);
+    enum err_code code = find_staying(t, g->id, &s, e);
+    if (!code && !s.found)
+        code = refuse_class(g->id, class, e);
+    if (!code)
+        code = replace_contexts(t, g, class, e);
+    if (!code)
+        code = add_staying(t, g->id, &s, e);
+    buf_fini(&s.rows);
     return code;
 }
 
 static enum err_code forget_class(struct session *t, struct image_registration *g, struct text class,
                                   struct err *e)
 {
-    struct before was;
-    bool found = false;
-    enum err_code code = remove_from_contexts(t, g->id, class, &found, e);
-    if (!code && !found)
-        code = err_set(e, ERR_NOTFOUND, "task '%.*s' has no class '%.*s'", (int)g->id.len, g->id.data,
-                       (int)class.len, class.data);
-    if (!code)
-        code = read_before(t, g->id, &was, e);
-    if (!code)
-        code = put_task(t, g, &was, e);
-    if (!code)
-        code = put_contexts(t, g, e);
-    return code || !g->keeps_rows ? code : replace_rows(t, g->id, class, e);
+    enum err_code code = store_read_task(t->writer, g->id, NULL, &t->task, e);
+    g->keeps_rows = !code && t->task.keeps_rows;
+    if (code)
+        return code;
+    return g->keeps_rows ? forget_rows(t, g, class, e) : forget_sums(t, g, class, e);
 }
 
 enum err_code image_tasks_forget_class(struct session *t, struct model_handle *handle, struct text id,

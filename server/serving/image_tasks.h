@@ -44,8 +44,10 @@ struct image_registration {
 enum err_code image_tasks_register(struct session *t, struct image_registration *g,
                                    struct err *e) ERR_MUST_CHECK;
 
-/* Forgets a class of a task: its images in every model's context, and its stored rows. ERR_NOTFOUND: there is
- * no such task or class. ERR_CONFLICT: see image_tasks_load. */
+/* Forgets a class of a task. Where rows are kept, those of the class go, whoever can read them, and with
+ * them the contexts of all models, which are made anew of the others. Where they are not, it goes from the
+ * contexts of the models that are served; that of another nothing here can read, and it stays.
+ * ERR_NOTFOUND: there is no such task or class. ERR_CONFLICT: see image_tasks_load. */
 enum err_code image_tasks_forget_class(struct session *t, struct model_handle *handle, struct text id,
                                        struct text class, struct err *e) ERR_MUST_CHECK;
 

@@ -379,6 +379,33 @@ class Survival(Case):
             self.assertEqual(self.put("sums", self.glyphs.support("ab"), server, keep_rows=False).status, 200)
             self.assertEqual(self.predict("sums", self.glyphs.asked(), server).status, 200)
 
+    def test_a_class_is_forgotten_whichever_models_are_served(self):
+        store, other = hn.world().copy_store(), hn.temporary_folder() + "/other.hn"
+        hn.run("train", "--images", self.glyphs.folder + "/train_images.npy", "--classes", self.glyphs.folder + "/train_classes.npy",
+               "--episodes", 1, "--out", other, "--name", "other", "--threads", 1, "--seed", 2)
+        with hn.Server(store=store, models=[self.glyphs.model, other]) as server:
+            self.put("kept", self.glyphs.support("abc"), server)
+        with hn.Server(store=store, models=[self.glyphs.model]) as server:
+            self.assertEqual(server.admin("DELETE", ADMIN + "kept/classes/b").status, 204)
+        with contextlib.closing(sqlite3.connect(store)) as db:
+            self.assertEqual(db.execute("SELECT model FROM contexts WHERE id = 'kept'").fetchall(), [("glyphs",)])
+        with hn.Server(store=store, models=[other]) as server:
+            self.assertEqual(server.request("GET", "/v1/tasks/kept").json["classes"], {"a": 3, "c": 3})
+
+    def test_a_class_that_no_model_reads_or_of_too_many_is_forgotten(self):
+        store, rows = hn.world().copy_store(), hn.temporary_folder() + "/rows.ndjson"
+        with open(rows, "w", encoding="utf-8") as f:
+            for task, n in (("some", 2), ("many", 1001)):
+                for i in range(n):
+                    f.write('{"shop":"%s","class":"k%d","image":"%s"}\n' % (task, i, png(self.glyphs.classes[LEARNED + i % 5][i % EACH])))
+            f.write('{"shop":"some","class":"none","image":"no image"}\n')
+        hn.run("import", "--store", store, "--task", "shop", "--task-rows", rows)
+        with hn.Server(store=store, models=[self.glyphs.model]) as server:
+            for path in ("some/classes/none", "many/classes/k7"):
+                self.assertEqual([server.admin("DELETE", ADMIN + path).status for _ in range(2)], [204, 404], path)
+            some, many = (server.request("GET", "/v1/tasks/" + task).json for task in ("some", "many"))
+            self.assertEqual((some["rows"], many["rows"], len(many["classes"])), (2, 1000, 1000))
+
     def test_models_of_trained_tasks_get_no_context(self):
         folder = hn.temporary_folder()
         strokes.write_set(folder, "two", self.glyphs.classes[:2])
