@@ -258,7 +258,7 @@ static void write_task(struct api_thread *t, struct request *r, struct image_reg
     json_t *root = json_body_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
     if (!root)
         return;
-    batch_init(r, &b, PROBLEM_LIST_MOST);
+    batch_init(r, &b, false);
     run(t, &k, root, g);
     batch_fini(r, &b);
     json_decref(root);
@@ -463,7 +463,7 @@ void api_image_predict(struct api_thread *t, struct request *r, const struct api
         problem_answer_err(r, &e);
         return;
     }
-    batch_init(r, &b, PROBLEM_LIST_MOST);
+    batch_init(r, &b, false);
     if (!support)
         image_layer_read(&k.room->view, plan->weights->theta, &layer);
     if (!support || solve_support(&k, support, &layer))

@@ -17,6 +17,8 @@ struct item_batch {
     struct item_registration *list; /* (n) */
     size_t n;
     struct model_handle *handle;
+    bool skip;
+    struct session_answerable answerable;
 };
 
 /* ---- bodies ---- */
@@ -138,7 +140,7 @@ static void add_ranking(struct buf *out, const char *source, const char *unranke
     buf_addc(out, '}');
 }
 
-static void add_registered(struct buf *out, const struct item_registration *g)
+static void add_registered(struct buf *out, const struct item_registration *g, const char *source)
 {
     buf_adds(out, "{\"id\":");
     buf_add_json_string(out, g->item.id.data, g->item.id.len);
@@ -147,7 +149,7 @@ static void add_registered(struct buf *out, const struct item_registration *g)
              : g->created ? "registered"
                           : "replaced",
              (long long)g->item.revision);
-    add_ranking(out, g->source, g->unranked);
+    add_ranking(out, source, g->unranked);
 }
 
 /* An error against one item joins the faults; false: it is against the whole. */
@@ -174,16 +176,20 @@ static void refuse_missing(struct api_thread *t, struct request *r, struct text 
 }
 
 /* Writes what was read. With skip, what is refused is left out; else a fault refuses all. False: answered. */
-static bool write_items(struct api_thread *t, struct item_batch *items, const char *list, bool skip)
+static bool write_items(struct api_thread *t, struct item_batch *items, const char *list)
 {
     struct request *r = items->r;
     bool blamed = items->b.faults.n > 0;
     struct err e = {0};
-    while ((skip || !blamed)) {
+    while (items->skip || !blamed) {
         size_t at;
         err_clear(&e);
-        if (update_items(&t->session, items->list, items->n, &at, &e) == ERR_OK)
+        if (update_items(&t->session, items->list, items->n, &items->answerable, &at, &e) == ERR_OK)
             return true;
+        if (at == items->n) {
+            api_fail(t, r, &e);
+            return false;
+        }
         if (!blame(r, list, at, &e)) {
             refuse_missing(t, r, items->list[at].item.id, &e);
             return false;
@@ -196,6 +202,16 @@ static bool write_items(struct api_thread *t, struct item_batch *items, const ch
 
 /* ---- the calls ---- */
 
+/* What is known of an item after the commit alone: where its row is from, and why it is not ranked. */
+enum { RANKING_BYTES = 256 };
+
+static enum err_code rehearse_item(void *arg, struct err *e)
+{
+    struct item_batch *items = arg;
+    add_registered(request_answer(items->r, 200, request_json), items->list, "");
+    return batch_rehearsed(items->r, RANKING_BYTES, e);
+}
+
 static void write_item(struct api_thread *t, struct request *r, bool patch)
 {
     struct item_registration g = {.patch = patch};
@@ -206,10 +222,11 @@ static void write_item(struct api_thread *t, struct request *r, bool patch)
     json_t *root = json_body_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
     if (!root)
         return;
-    batch_init(r, &items.b, PROBLEM_LIST_MOST);
+    items.answerable = (struct session_answerable){rehearse_item, &items};
+    batch_init(r, &items.b, false);
     (void)read_item(r, &items.b, root, &at, false, &g); /* what is wrong is gathered */
-    if (!r->status && write_items(t, &items, NULL, false))
-        add_registered(request_answer(r, g.created ? 201 : 200, request_json), &g);
+    if (!r->status && write_items(t, &items, NULL))
+        add_registered(request_answer(r, g.created ? 201 : 200, request_json), &g, g.source);
     batch_fini(r, &items.b);
     json_decref(root);
 }
@@ -224,7 +241,8 @@ void api_admin_item_patch(struct api_thread *t, struct request *r)
     write_item(t, r, true);
 }
 
-static void answer_items(struct item_batch *items, bool skip)
+/* known: where the items' rows are from. */
+static void answer_items(struct item_batch *items, bool known)
 {
     struct buf *out = request_answer(items->r, 200, request_json);
     bool any = false;
@@ -235,24 +253,28 @@ static void answer_items(struct item_batch *items, bool skip)
         if (any)
             buf_addc(out, ',');
         any = true;
-        add_registered(out, &items->list[i]);
+        add_registered(out, &items->list[i], known ? items->list[i].source : "");
     }
     buf_addc(out, ']');
-    if (skip) {
-        problem_list_sort(&items->b.faults);
-        buf_adds(out, ",\"refused\":");
-        problem_list_write(&items->b.faults, true, out);
-    }
+    if (items->skip)
+        batch_add_refused(&items->b, out);
     buf_addc(out, '}');
+}
+
+static enum err_code rehearse_items(void *arg, struct err *e)
+{
+    struct item_batch *items = arg;
+    answer_items(items, false);
+    return batch_rehearsed(items->r, items->n * RANKING_BYTES, e);
 }
 
 void api_admin_items_post(struct api_thread *t, struct request *r)
 {
     struct item_batch items = {.r = r};
-    bool skip;
-    if (!api_model(t, r, &items.handle) || !api_on_error_param(r, &skip))
+    if (!api_model(t, r, &items.handle) || !api_on_error_param(r, &items.skip))
         return;
-    batch_init(r, &items.b, skip ? SIZE_MAX : PROBLEM_LIST_MOST);
+    items.answerable = (struct session_answerable){rehearse_items, &items};
+    batch_init(r, &items.b, items.skip);
     struct batch_parts parts = {.name = "items",
                                 .mark = "id",
                                 .most = LIMIT_ITEMS_PER_CALL,
@@ -260,8 +282,8 @@ void api_admin_items_post(struct api_thread *t, struct request *r)
                                 .arg = &items,
                                 .reserve = reserve_items,
                                 .read = read_one};
-    if (batch_read(r, &items.b, &parts) && write_items(t, &items, "items", skip))
-        answer_items(&items, skip);
+    if (batch_read(r, &items.b, &parts) && write_items(t, &items, "items"))
+        answer_items(&items, true);
     batch_fini(r, &items.b);
 }
 

@@ -26,6 +26,7 @@ struct user_batch {
     struct registration *list; /* (n) */
     struct model_handle *handle;
     struct warnings warnings;
+    bool skip;
 };
 
 static bool read_interaction(struct request *r, const json_t *value, const struct json_place *at,
@@ -203,9 +204,10 @@ static bool read_rules(struct api_thread *t, struct request *r, struct refusing 
 static const char nothing_kept[] = "nothing of the request was kept";
 
 /* Answers what failed: the faults that were gathered, or the error that ended the update. */
-static void refuse_update(struct api_thread *t, struct request *r, struct batch *b, const struct err *e)
+static void refuse_update(struct api_thread *t, struct request *r, struct batch *b, bool skip,
+                          const struct err *e)
 {
-    if (b->faults.n && (e->code == ERR_INVALID || e->code == ERR_LIMIT))
+    if (b->faults.n && (e->code == ERR_INVALID || (e->code == ERR_LIMIT && !skip)))
         problem_answer_list(r, &b->faults, nothing_kept);
     else if (e->code == ERR_NOTFOUND)
         problem_answer(r, PROBLEM_UNKNOWN_USER, NULL, "%s", e->text);
@@ -213,15 +215,8 @@ static void refuse_update(struct api_thread *t, struct request *r, struct batch 
         api_fail(t, r, e);
 }
 
-/* What was left out, in an answer. */
-static void add_refused(struct buf *out, struct batch *b, bool skip)
-{
-    if (!skip)
-        return;
-    problem_list_sort(&b->faults);
-    buf_adds(out, ",\"refused\":");
-    problem_list_write(&b->faults, true, out);
-}
+/* What a number of the answer may differ by from what was known of it before the commit. */
+enum { RESULT_BYTES = 64 };
 
 /* ---- one user ---- */
 
@@ -243,6 +238,20 @@ static void add_registered(struct buf *out, const struct registration *g)
     }
 }
 
+/* One registration, and who asked for it. */
+struct one_user {
+    struct api_thread *t;
+    struct request *r;
+    struct registration g;
+};
+
+static enum err_code rehearse_user(void *arg, struct err *e)
+{
+    struct one_user *u = arg;
+    add_registered(request_answer(u->r, 200, request_json), &u->g);
+    return batch_rehearsed(u->r, RESULT_BYTES + warnings_most_bytes(u->t, u->g.n_interactions), e);
+}
+
 static void answer_registered(struct api_thread *t, struct request *r, const struct registration *g)
 {
     struct warnings warnings = {0};
@@ -256,22 +265,24 @@ static void answer_registered(struct api_thread *t, struct request *r, const str
 static void write_user(struct api_thread *t, struct request *r, bool patch)
 {
     struct batch b;
-    struct registration g = {.patch = patch};
+    struct one_user u = {.t = t, .r = r, .g = {.patch = patch}};
+    struct registration *g = &u.g;
     struct refusing refusing = {r, NULL};
     struct update_rules rules;
     struct json_place at = json_place_root();
     struct err e = {0};
-    if (!api_user_id(r, 3, &g.id) || !api_model(t, r, &g.handle) || !read_rules(t, r, &refusing, &rules))
+    if (!api_user_id(r, 3, &g->id) || !api_model(t, r, &g->handle) || !read_rules(t, r, &refusing, &rules))
         return;
+    rules.answerable = (struct session_answerable){rehearse_user, &u};
     json_t *root = json_body_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
     if (!root)
         return;
-    batch_init(r, &b, PROBLEM_LIST_MOST);
-    g.refused = !read_registration(r, &b, root, &at, false, &g);
-    if (!r->status && update_register(&t->session, &g, 1, &rules, &e))
-        refuse_update(t, r, &b, &e);
+    batch_init(r, &b, false);
+    g->refused = !read_registration(r, &b, root, &at, false, g);
+    if (!r->status && update_register(&t->session, g, 1, &rules, &e))
+        refuse_update(t, r, &b, false, &e);
     else if (!r->status)
-        answer_registered(t, r, &g);
+        answer_registered(t, r, g);
     batch_fini(r, &b);
     json_decref(root);
 }
@@ -309,7 +320,8 @@ static void read_user(void *arg, size_t i, const json_t *value, const struct jso
     g->refused = !value || !read_registration(u->r, &u->b, value, at, true, g);
 }
 
-static void answer_users(struct user_batch *u, bool skip)
+/* All but the warnings. */
+static struct buf *begin_users(struct user_batch *u)
 {
     struct buf *out = request_answer(u->r, 200, request_json);
     bool any = false;
@@ -322,10 +334,29 @@ static void answer_users(struct user_batch *u, bool skip)
         any = true;
         add_registered(out, &u->list[i]);
         buf_addc(out, '}');
-        warnings_count(&u->warnings, u->t, u->list[i].interactions, u->list[i].n_interactions);
     }
     buf_addc(out, ']');
-    add_refused(out, &u->b, skip);
+    if (u->skip)
+        batch_add_refused(&u->b, out);
+    return out;
+}
+
+static enum err_code rehearse_users(void *arg, struct err *e)
+{
+    struct user_batch *u = arg;
+    size_t n_interactions = 0;
+    for (size_t i = 0; i < u->b.n; i++)
+        n_interactions += u->list[i].n_interactions;
+    (void)begin_users(u);
+    return batch_rehearsed(u->r, u->b.n * RESULT_BYTES + warnings_most_bytes(u->t, n_interactions), e);
+}
+
+static void answer_users(struct user_batch *u)
+{
+    struct buf *out = begin_users(u);
+    for (size_t i = 0; i < u->b.n; i++)
+        if (!u->list[i].refused)
+            warnings_count(&u->warnings, u->t, u->list[i].interactions, u->list[i].n_interactions);
     warnings_add(&u->warnings, u->t, out);
     buf_addc(out, '}');
 }
@@ -338,7 +369,9 @@ void api_admin_users_post(struct api_thread *t, struct request *r)
     struct err e = {0};
     if (!api_model(t, r, &u.handle) || !read_rules(t, r, &refusing, &rules))
         return;
-    batch_init(r, &u.b, rules.skip ? SIZE_MAX : PROBLEM_LIST_MOST);
+    u.skip = rules.skip;
+    rules.answerable = (struct session_answerable){rehearse_users, &u};
+    batch_init(r, &u.b, u.skip);
     struct batch_parts parts = {.name = "users",
                                 .mark = "id",
                                 .most = LIMIT_USERS_PER_CALL,
@@ -348,9 +381,9 @@ void api_admin_users_post(struct api_thread *t, struct request *r)
                                 .read = read_user};
     if (batch_read(r, &u.b, &parts)) {
         if (update_register(&t->session, u.list, u.b.n, &rules, &e))
-            refuse_update(t, r, &u.b, &e);
+            refuse_update(t, r, &u.b, u.skip, &e);
         else
-            answer_users(&u, rules.skip);
+            answer_users(&u);
     }
     batch_fini(r, &u.b);
 }
@@ -359,7 +392,9 @@ void api_admin_users_post(struct api_thread *t, struct request *r)
 
 /* The events of a body and what became of them. */
 struct event_batch {
+    struct api_thread *t;
     struct request *r;
+    const struct update_rules *rules;
     struct batch b;
     struct update_interaction *events; /* (b.n) */
     struct update_touched *touched;    /* (n_touched) of b.n */
@@ -384,10 +419,10 @@ static void read_event(void *arg, size_t i, const json_t *value, const struct js
     x->refused = !read_interaction(events->r, value, at, true, events->now, x);
 }
 
-static void answer_events(struct api_thread *t, struct event_batch *events, const struct update_rules *rules)
+/* All but the warnings. */
+static struct buf *begin_events(struct event_batch *events)
 {
     struct buf *out = request_answer(events->r, 200, request_json);
-    struct warnings warnings = {0};
     size_t accepted = 0;
     for (size_t i = 0; i < events->b.n; i++)
         accepted += !events->events[i].refused;
@@ -398,24 +433,40 @@ static void answer_events(struct api_thread *t, struct event_batch *events, cons
         buf_addf(out, ",\"revision\":%lld}", (long long)events->touched[i].revision);
     }
     buf_addc(out, ']');
-    if (rules->create)
+    if (events->rules->create)
         buf_addf(out, ",\"created\":{\"users\":%zu,\"items\":%zu}", events->made.n_users,
                  events->made.n_items);
-    add_refused(out, &events->b, rules->skip);
-    warnings_count(&warnings, t, events->events, events->b.n);
-    warnings_add(&warnings, t, out);
+    if (events->rules->skip)
+        batch_add_refused(&events->b, out);
+    return out;
+}
+
+static enum err_code rehearse_events(void *arg, struct err *e)
+{
+    struct event_batch *events = arg;
+    (void)begin_events(events);
+    return batch_rehearsed(events->r, 2 * RESULT_BYTES + warnings_most_bytes(events->t, events->b.n), e);
+}
+
+static void answer_events(struct event_batch *events)
+{
+    struct buf *out = begin_events(events);
+    struct warnings warnings = {0};
+    warnings_count(&warnings, events->t, events->events, events->b.n);
+    warnings_add(&warnings, events->t, out);
     buf_addc(out, '}');
 }
 
 void api_events_post(struct api_thread *t, struct request *r)
 {
-    struct event_batch events = {.r = r, .now = clock_unix_s()};
-    struct refusing refusing = {r, "events"};
     struct update_rules rules;
+    struct event_batch events = {.t = t, .r = r, .rules = &rules, .now = clock_unix_s()};
+    struct refusing refusing = {r, "events"};
     struct err e = {0};
     if (!read_rules(t, r, &refusing, &rules))
         return;
-    batch_init(r, &events.b, rules.skip ? SIZE_MAX : PROBLEM_LIST_MOST);
+    rules.answerable = (struct session_answerable){rehearse_events, &events};
+    batch_init(r, &events.b, rules.skip);
     struct batch_parts parts = {.name = "events",
                                 .mark = "item",
                                 .most = LIMIT_EVENTS_PER_CALL,
@@ -425,9 +476,9 @@ void api_events_post(struct api_thread *t, struct request *r)
     if (batch_read(r, &events.b, &parts)) {
         if (update_events(&t->session, events.events, events.b.n, &rules, events.touched, &events.n_touched,
                           &events.made, &e))
-            refuse_update(t, r, &events.b, &e);
+            refuse_update(t, r, &events.b, rules.skip, &e);
         else
-            answer_events(t, &events, &rules);
+            answer_events(&events);
     }
     batch_fini(r, &events.b);
 }

@@ -144,19 +144,6 @@ static void refuse_part(void *arg, size_t i, const char *text)
 
 /* ---- one task ---- */
 
-static enum err_code register_task(struct api_thread *t, struct task_known_reader *k, struct known_task *part,
-                                   struct task_loss *loss, struct err *e)
-{
-    struct refusing refusing = {.r = k->r};
-    const struct task_update_rules rules = {.refuse = refuse_part, .arg = &refusing};
-    if (k->b->faults.n)
-        return ERR_INVALID;
-    /* beside others who write */
-    enum err_code code =
-        task_loss_make(k->room, part->g.profile_json, part->known.rows, part->known.n, loss, e);
-    return code ? code : task_updates_register(&t->session, &part->g, 1, &rules, e);
-}
-
 static void answer_task(struct request *r, const struct known_task *part, const struct task_loss *loss)
 {
     struct buf *out = request_answer(r, part->g.created ? 201 : 200, request_json);
@@ -165,6 +152,37 @@ static void answer_task(struct request *r, const struct known_task *part, const 
         task_told_loss(&part->g, loss, out);
     task_told_warnings(part, out);
     buf_addc(out, '}');
+}
+
+enum { RESULT_BYTES = 64 }; /* what numbers may differ by from what was known of them before the commit */
+
+/* An answer that is to be given. */
+struct one_task {
+    struct request *r;
+    const struct known_task *part;
+    const struct task_loss *loss;
+};
+
+static enum err_code rehearse_task(void *arg, struct err *e)
+{
+    const struct one_task *one = arg;
+    answer_task(one->r, one->part, one->loss);
+    return batch_rehearsed(one->r, RESULT_BYTES, e);
+}
+
+static enum err_code register_task(struct api_thread *t, struct task_known_reader *k, struct known_task *part,
+                                   struct task_loss *loss, struct err *e)
+{
+    struct refusing refusing = {.r = k->r};
+    struct one_task one = {k->r, part, loss};
+    const struct task_update_rules rules = {
+        .refuse = refuse_part, .arg = &refusing, .answerable = {rehearse_task, &one}};
+    if (k->b->faults.n)
+        return ERR_INVALID;
+    /* beside others who write */
+    enum err_code code =
+        task_loss_make(k->room, part->g.profile_json, part->known.rows, part->known.n, loss, e);
+    return code ? code : task_updates_register(&t->session, &part->g, 1, &rules, e);
 }
 
 /* Of a patch the stored profile, which is to be there still when the update comes to it. */
@@ -221,7 +239,7 @@ static void write_task(struct api_thread *t, struct request *r, bool patch)
     json_t *root = json_body_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
     if (!root)
         return;
-    batch_init(r, &b, PROBLEM_LIST_MOST);
+    batch_init(r, &b, false);
     write_known_task(t, &k, root, &part);
     known_task_fini(&part);
     batch_fini(r, &b);
@@ -251,6 +269,7 @@ struct task_batch {
     struct task_known_reader k;
     struct known_task *parts;       /* (n) */
     struct task_registration *list; /* (n) of them, as updates take it */
+    bool skip;
 };
 
 static bool reserve_tasks(void *arg, size_t n)
@@ -269,7 +288,7 @@ static void read_task(void *arg, size_t i, const json_t *value, const struct jso
     u->list[i].refused = !ok;
 }
 
-static void answer_tasks(struct task_batch *u, bool skip)
+static void answer_tasks(struct task_batch *u)
 {
     struct buf *out = request_answer(u->r, 200, request_json);
     bool any = false;
@@ -286,33 +305,40 @@ static void answer_tasks(struct task_batch *u, bool skip)
         buf_addc(out, '}');
     }
     buf_addc(out, ']');
-    if (skip)
-        task_told_skipped(&u->b, out);
+    if (u->skip)
+        batch_add_refused(&u->b, out);
     buf_addc(out, '}');
 }
 
-static void put_tasks(struct api_thread *t, struct task_batch *u, bool skip)
+static enum err_code rehearse_tasks(void *arg, struct err *e)
+{
+    struct task_batch *u = arg;
+    answer_tasks(u);
+    return batch_rehearsed(u->r, u->b.n * RESULT_BYTES, e);
+}
+
+static void put_tasks(struct api_thread *t, struct task_batch *u)
 {
     struct refusing refusing = {u->r, true};
-    const struct task_update_rules rules = {.skip = skip, .refuse = refuse_part, .arg = &refusing};
+    const struct task_update_rules rules = {
+        .skip = u->skip, .refuse = refuse_part, .arg = &refusing, .answerable = {rehearse_tasks, u}};
     struct err e = {0};
-    enum err_code code = u->b.faults.n && !skip ? ERR_INVALID : ERR_OK;
+    enum err_code code = u->b.faults.n && !u->skip ? ERR_INVALID : ERR_OK;
     if (!code)
         code = task_updates_register(&t->session, u->list, u->b.n, &rules, &e);
     e.code = code;
     if (code)
         task_told_refusal(t, u->r, &u->b, NULL, &e);
     else
-        answer_tasks(u, skip);
+        answer_tasks(u);
 }
 
 void api_admin_tasks_post(struct api_thread *t, struct request *r)
 {
     struct task_batch u = {.r = r};
-    bool skip;
-    if (!task_known_reader_init(&u.k, t, r, &u.b) || !api_on_error_param(r, &skip))
+    if (!task_known_reader_init(&u.k, t, r, &u.b) || !api_on_error_param(r, &u.skip))
         return;
-    batch_init(r, &u.b, skip ? SIZE_MAX : PROBLEM_LIST_MOST);
+    batch_init(r, &u.b, u.skip);
     struct batch_parts parts = {.name = "tasks",
                                 .mark = "id",
                                 .most = LIMIT_TASKS_PER_CALL,
@@ -321,7 +347,7 @@ void api_admin_tasks_post(struct api_thread *t, struct request *r)
                                 .reserve = reserve_tasks,
                                 .read = read_task};
     if (batch_read(r, &u.b, &parts))
-        put_tasks(t, &u, skip);
+        put_tasks(t, &u);
     for (size_t i = 0; i < u.b.n; i++)
         known_task_fini(&u.parts[i]);
     batch_fini(r, &u.b);

@@ -34,6 +34,8 @@ static bool may_create(struct api_thread *t, struct request *r, bool *create)
 
 /* ---- answers ---- */
 
+enum { RESULT_BYTES = 256 }; /* what numbers may differ by from what was known of them before the commit */
+
 static void answer_examples(struct request *r, struct adding *a)
 {
     const struct task_registration *g = &a->part.g;
@@ -48,9 +50,16 @@ static void answer_examples(struct request *r, struct adding *a)
     buf_addf(out, ",\"created\":%s,\"source\":\"%s\",\"known\":%zu,\"rows\":%zu",
              g->created ? "true" : "false", task_source_name(g->source), g->n_known, g->n_rows);
     if (a->skip)
-        task_told_skipped(&a->b, out);
+        batch_add_refused(&a->b, out);
     task_told_age(g, out);
     buf_addc(out, '}');
+}
+
+static enum err_code rehearse_examples(void *arg, struct err *e)
+{
+    struct adding *a = arg;
+    answer_examples(a->k.r, a);
+    return batch_rehearsed(a->k.r, RESULT_BYTES, e);
 }
 
 /* ---- rows ---- */
@@ -78,6 +87,7 @@ static bool read_examples(struct api_thread *t, struct adding *a, const json_t *
  * them anew. Each time somebody else has made a change. */
 static void add_examples(struct api_thread *t, struct adding *a, const json_t *root)
 {
+    const struct session_answerable answerable = {rehearse_examples, a};
     struct err e = {0};
     enum err_code code = ERR_CONFLICT;
     for (int i = 0; i < TASK_KNOWN_TRIES && code == ERR_CONFLICT; i++) {
@@ -87,7 +97,7 @@ static void add_examples(struct api_thread *t, struct adding *a, const json_t *r
         if (!read_examples(t, a, root))
             return;
         bool refused = a->b.faults.n && !(a->skip && a->part.known.whole);
-        code = refused ? ERR_INVALID : task_updates_examples(&t->session, &a->part.g, &e);
+        code = refused ? ERR_INVALID : task_updates_examples(&t->session, &a->part.g, &answerable, &e);
     }
     e.code = code == ERR_CONFLICT ? ERR_BUSY : code;
     if (code)
@@ -113,7 +123,7 @@ void api_task_examples_post(struct api_thread *t, struct request *r)
     json_t *root = json_body_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
     if (!root)
         return;
-    batch_init(r, &a.b, a.skip ? SIZE_MAX : PROBLEM_LIST_MOST);
+    batch_init(r, &a.b, a.skip);
     a.k.parts_are_rows = true;
     add_examples(t, &a, root);
     task_known_fini(&a.part.known);

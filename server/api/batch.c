@@ -2,22 +2,24 @@
  * whole is an answer. */
 #include "server/api/batch.h"
 
+#include "base/limits.h"
 #include "base/mem.h"
 #include "server/api/ndjson.h"
 #include "server/http/problem.h"
 
-void batch_init(struct request *r, struct batch *b, size_t max_faults)
+void batch_init(struct request *r, struct batch *b, bool skip)
 {
     *b = (struct batch){0};
-    problem_list_init(&b->faults, max_faults);
+    if (skip)
+        problem_list_init_parts(&b->faults);
+    else
+        problem_list_init(&b->faults, PROBLEM_LIST_MOST);
     r->faults = &b->faults;
 }
 
 void batch_forget_faults(struct batch *b)
 {
-    size_t most = b->faults.most;
-    problem_list_fini(&b->faults);
-    problem_list_init(&b->faults, most);
+    problem_list_clear(&b->faults);
 }
 
 void batch_fini(struct request *r, struct batch *b)
@@ -53,6 +55,24 @@ void *batch_alloc(struct request *r, struct batch *b, size_t count, size_t size)
         return no_memory(r);
     b->blocks[b->n_blocks++] = block;
     return block;
+}
+
+enum err_code batch_rehearsed(struct request *r, size_t more_bytes, struct err *e)
+{
+    (void)buf_reserve(&r->answer, more_bytes + 2); /* with the end of its line */
+    r->status = 0;                                 /* nothing is answered yet */
+    if (r->answer.failed == ERR_LIMIT)
+        return err_set(e, ERR_LIMIT,
+                       "the answer would be larger than %d bytes: send fewer in a call; nothing was kept",
+                       LIMIT_RESPONSE_BYTES);
+    return buf_check(&r->answer, "the answer", e);
+}
+
+void batch_add_refused(struct batch *b, struct buf *out)
+{
+    problem_list_sort(&b->faults);
+    buf_adds(out, ",\"refused\":");
+    problem_list_write(&b->faults, true, out);
 }
 
 static bool reserve(struct request *r, struct batch *b, const struct batch_parts *parts, size_t n_roots,

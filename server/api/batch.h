@@ -34,9 +34,10 @@ struct batch_parts {
     void (*read)(void *arg, size_t i, const json_t *value, const struct json_place *at);
 };
 
-/* Begins to gather faults, of which so many are listed; what is wrong with a value of the body from here on
- * is no answer yet. */
-void batch_init(struct request *r, struct batch *b, size_t max_faults);
+/* Begins to gather faults: those that a refusal lists, or with skip the first ones of each part, for an
+ * answer that says what it leaves out. What is wrong with a value of the body from here on is no answer
+ * yet. */
+void batch_init(struct request *r, struct batch *b, bool skip);
 void batch_fini(struct request *r, struct batch *b);
 
 /* Before the parts are read once more. */
@@ -44,6 +45,14 @@ void batch_forget_faults(struct batch *b);
 
 /* Zeroed memory until batch_fini; NULL: answered. */
 void *batch_alloc(struct request *r, struct batch *b, size_t count, size_t size);
+
+/* Ends a rehearsal of the answer before the commit (session_answerable): the caller has written it to
+ * r->answer as far as it is known, and may write so many bytes more when it answers. Then there is room
+ * for it. ERR_LIMIT: it would be larger than an answer may be. */
+enum err_code batch_rehearsed(struct request *r, size_t more_bytes, struct err *e) ERR_MUST_CHECK;
+
+/* Appends ,"refused":[...]: what on_error=skip left out. */
+void batch_add_refused(struct batch *b, struct buf *out);
 
 /* Reads all parts of the body. False: answered, since something is wrong with the whole. */
 bool batch_read(struct request *r, struct batch *b, const struct batch_parts *parts);

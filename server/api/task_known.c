@@ -45,6 +45,10 @@ struct place {
 static void tell(void *arg, const char *column, const char *text)
 {
     const struct place *p = arg;
+    if (p->r->faults && !problem_list_has_room(p->r->faults)) {
+        problem_list_add(p->r->faults, PROBLEM_INVALID_VALUE, NULL, "", 0, 0); /* it is counted */
+        return;
+    }
     struct json_place at =
         p->list ? task_body_place(p->at, p->list, p->row, column) : json_place_key(p->at, column);
     problem_answer(p->r, PROBLEM_INVALID_VALUE, at.text, "%s", text);

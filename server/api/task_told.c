@@ -104,10 +104,3 @@ void task_told_refusal(struct api_thread *t, struct request *r, struct batch *b,
     else
         api_fail(t, r, e);
 }
-
-void task_told_skipped(struct batch *b, struct buf *out)
-{
-    problem_list_sort(&b->faults);
-    buf_adds(out, ",\"refused\":");
-    problem_list_write(&b->faults, true, out);
-}

@@ -38,7 +38,4 @@ void task_told_age(const struct task_registration *g, struct buf *out);
 void task_told_refusal(struct api_thread *t, struct request *r, struct batch *b, const char *hint,
                        const struct err *e);
 
-/* Appends ,"refused":[...]: what on_error=skip left out. */
-void task_told_skipped(struct batch *b, struct buf *out);
-
 #endif

@@ -82,6 +82,23 @@ void warnings_count(struct warnings *w, struct api_thread *t, const struct updat
 
 /* ---- saying ---- */
 
+/* A warning, but for the items it names. */
+enum {
+    WARNING_BYTES = 512 + 6 * LIMIT_NAME_BYTES,
+    KINDS_OF_A_MODEL = 3,
+    ITEM_BYTES = 6 * LIMIT_ID_BYTES + 3
+};
+
+size_t warnings_most_bytes(const struct api_thread *t, size_t n)
+{
+    size_t n_models = recommender_n_models(t->session.recommender), n_items = n;
+    if (n_items > WARNINGS_MOST_ITEMS)
+        n_items = WARNINGS_MOST_ITEMS;
+    if (!n)
+        return 0;
+    return (KINDS_OF_A_MODEL * n_models + 1) * WARNING_BYTES + (n_models + 1) * n_items * ITEM_BYTES;
+}
+
 /* model: NULL where it is no model's doing. The object is left open. */
 static void begin(struct buf *out, enum warning which, const char *model, size_t count, const char *detail,
                   bool *any)

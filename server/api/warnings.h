@@ -44,6 +44,9 @@ struct warnings {
 void warnings_count(struct warnings *w, struct api_thread *t, const struct update_interaction *interactions,
                     size_t n);
 
+/* The most that warnings_add appends where so many interactions were counted. */
+size_t warnings_most_bytes(const struct api_thread *t, size_t n);
+
 /* Appends `,"warnings":[{"type", "detail", "model", "count", "items"}]`, or nothing when there is nothing to
  * say. */
 void warnings_add(const struct warnings *w, struct api_thread *t, struct buf *out);

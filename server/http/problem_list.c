@@ -6,12 +6,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_TEXT_BYTES = 64 << 20 };
+static const char unsaid[] = "what is wrong is not said, for the list is long: send this part by itself";
 
 void problem_list_init(struct problem_list *l, size_t most)
 {
     *l = (struct problem_list){.most = most};
-    buf_init(&l->texts, MAX_TEXT_BYTES);
+    buf_init(&l->texts, 2 * (size_t)PROBLEM_LIST_TEXT_BYTES); /* the last text passes the limit by a little */
+}
+
+void problem_list_init_parts(struct problem_list *l)
+{
+    problem_list_init(l, PROBLEM_LIST_MOST_OF_PART);
+    l->by_parts = true;
+}
+
+void problem_list_clear(struct problem_list *l)
+{
+    buf_reset(&l->texts);
+    l->n = l->n_listed = l->part = l->n_of_last = l->unsaid_len = 0;
+    l->failed = false;
 }
 
 void problem_list_fini(struct problem_list *l)
@@ -20,9 +33,23 @@ void problem_list_fini(struct problem_list *l)
     buf_fini(&l->texts);
 }
 
+static bool is_of_last(const struct problem_list *l)
+{
+    return l->n_listed && l->faults[l->n_listed - 1].part == l->part;
+}
+
+static bool has_room_for_text(const struct problem_list *l)
+{
+    return l->texts.len < PROBLEM_LIST_TEXT_BYTES;
+}
+
 bool problem_list_has_room(const struct problem_list *l)
 {
-    return l->n_listed < l->most;
+    if (l->failed)
+        return false;
+    if (!l->by_parts)
+        return l->n_listed < l->most;
+    return !is_of_last(l) || (l->n_of_last < l->most && has_room_for_text(l));
 }
 
 static bool grow(struct problem_list *l)
@@ -38,29 +65,50 @@ static bool grow(struct problem_list *l)
     return true;
 }
 
+static void add_texts(struct problem_list *l, struct problem_fault *f, const char *pointer,
+                      const char *detail)
+{
+    f->pointer_at = l->texts.len;
+    if (pointer)
+        buf_add_json_string(&l->texts, pointer, strlen(pointer));
+    f->pointer_len = l->texts.len - f->pointer_at;
+    f->detail_at = l->texts.len;
+    buf_add_json_string(&l->texts, detail, strlen(detail));
+    f->detail_len = l->texts.len - f->detail_at;
+}
+
+/* One text serves all faults past the limit. */
+static void add_unsaid(struct problem_list *l, struct problem_fault *f)
+{
+    if (!l->unsaid_len) {
+        l->unsaid_at = l->texts.len;
+        buf_add_json_string(&l->texts, unsaid, strlen(unsaid));
+        l->unsaid_len = l->texts.len - l->unsaid_at;
+    }
+    f->detail_at = l->unsaid_at;
+    f->detail_len = l->unsaid_len;
+}
+
 void problem_list_add(struct problem_list *l, enum problem p, const char *pointer, const char *detail,
                       int line, int column)
 {
     l->n++;
-    if (!problem_list_has_room(l))
+    if (!problem_list_has_room(l)) {
+        if (l->by_parts && is_of_last(l))
+            l->faults[l->n_listed - 1].n_more++;
         return;
+    }
     if (!grow(l)) {
         l->failed = true;
         return;
     }
-    struct problem_fault f = {.problem = p,
-                              .part = l->part,
-                              .order = l->n,
-                              .pointer_at = l->texts.len,
-                              .line = line,
-                              .column = column};
-    if (pointer)
-        buf_add_json_string(&l->texts, pointer, strlen(pointer));
-    f.pointer_len = l->texts.len - f.pointer_at;
-    f.detail_at = l->texts.len;
-    buf_add_json_string(&l->texts, detail, strlen(detail));
-    f.detail_len = l->texts.len - f.detail_at;
-    l->failed = l->failed || l->texts.failed;
+    struct problem_fault f = {.problem = p, .part = l->part, .order = l->n, .line = line, .column = column};
+    if (!l->by_parts || has_room_for_text(l))
+        add_texts(l, &f, pointer, detail);
+    else
+        add_unsaid(l, &f);
+    l->failed = l->texts.failed != ERR_OK;
+    l->n_of_last = is_of_last(l) ? l->n_of_last + 1 : 1;
     l->faults[l->n_listed++] = f;
 }
 
@@ -94,6 +142,8 @@ static void write_one(const struct problem_list *l, const struct problem_fault *
         buf_addf(out, ",\"line\":%d,\"column\":%d", f->line, f->column);
     if (with_index)
         buf_addf(out, ",\"index\":%zu", f->part);
+    if (with_index && f->n_more)
+        buf_addf(out, ",\"more\":%zu", f->n_more);
     buf_addc(out, '}');
 }
 
@@ -102,7 +152,7 @@ void problem_list_write(const struct problem_list *l, bool with_index, struct bu
     if (l->failed)
         out->failed = ERR_NOMEM; /* half a list would say that the rest is well */
     buf_addc(out, '[');
-    for (size_t i = 0; i < l->n_listed; i++) {
+    for (size_t i = 0; i < l->n_listed && (with_index || i < PROBLEM_LIST_MOST); i++) {
         if (i)
             buf_addc(out, ',');
         write_one(l, &l->faults[i], with_index, out);

@@ -229,7 +229,7 @@ static enum err_code record_all(struct update_run *run, struct update_interactio
     }
     if (!code)
         code = record_users(run, list, n_placed, touched, n_touched, at, e);
-    return session_end_write(run->t, code, e);
+    return session_end_write_answerable(run->t, code, &run->rules->answerable, e);
 }
 
 /* Whether another attempt is worth it, for what others did meanwhile. */

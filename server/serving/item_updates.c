@@ -97,17 +97,19 @@ static enum err_code put_all(struct session *t, struct item_registration *list, 
         if (!code)
             code = store_read_item(t->writer, list[i].item.id, take_revision, &list[i], e);
     }
+    if (!code)
+        *fault = n;
     return code;
 }
 
-enum err_code update_items(struct session *t, struct item_registration *list, size_t n, size_t *fault,
-                           struct err *e)
+enum err_code update_items(struct session *t, struct item_registration *list, size_t n,
+                           const struct session_answerable *answerable, size_t *fault, struct err *e)
 {
-    *fault = 0;
+    *fault = n;
     enum err_code code = session_begin_write(t, e);
     if (code)
         return code;
-    code = session_end_write(t, put_all(t, list, n, fault, e), e);
+    code = session_end_write_answerable(t, put_all(t, list, n, fault, e), answerable, e);
     if (code)
         return code;
     update_follow_items(t);

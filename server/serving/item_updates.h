@@ -27,9 +27,11 @@ struct item_registration {
     struct model_handle *handle;
 };
 
-/* ERR_NOTFOUND: a patch of an unknown item. *fault: which of the list was refused. Of more than
+/* ERR_NOTFOUND: a patch of an unknown item. *fault: which of the list was refused; n: it is about none of
+ * them. answerable: or NULL; of results it knows the revision and whether an item is new. Of more than
  * LIMIT_EXTRA_ITEMS new ones all are kept, and the rest ranked once there is room. */
-enum err_code update_items(struct session *t, struct item_registration *list, size_t n, size_t *fault,
+enum err_code update_items(struct session *t, struct item_registration *list, size_t n,
+                           const struct session_answerable *answerable, size_t *fault,
                            struct err *e) ERR_MUST_CHECK;
 
 /* ERR_NOTFOUND when there is no such item. */

@@ -23,6 +23,17 @@ enum err_code session_end_write(struct session *s, enum err_code code, struct er
     return serving_end_write(s->serving, code, e);
 }
 
+enum err_code session_check_answerable(const struct session_answerable *answerable, struct err *e)
+{
+    return answerable && answerable->call ? answerable->call(answerable->arg, e) : ERR_OK;
+}
+
+enum err_code session_end_write_answerable(struct session *s, enum err_code code,
+                                           const struct session_answerable *answerable, struct err *e)
+{
+    return session_end_write(s, code ? code : session_check_answerable(answerable, e), e);
+}
+
 void session_fini(struct session *s)
 {
     recommender_free(s->recommender);

@@ -29,4 +29,19 @@ void session_fini(struct session *s); /* all zeros are allowed */
 enum err_code session_begin_write(struct session *s, struct err *e) ERR_MUST_CHECK;
 enum err_code session_end_write(struct session *s, enum err_code code, struct err *e) ERR_MUST_CHECK;
 
+/* Asked of a write that is done and not committed yet: whether its answer can be given. What cannot be
+ * answered is not kept, for who hears nothing of it would send it again. */
+struct session_answerable {
+    enum err_code (*call)(void *arg, struct err *e); /* NULL: it can */
+    void *arg;
+};
+
+enum err_code session_check_answerable(const struct session_answerable *answerable,
+                                       struct err *e) ERR_MUST_CHECK;
+
+/* As session_end_write, unless it cannot be answered. answerable: or NULL. */
+enum err_code session_end_write_answerable(struct session *s, enum err_code code,
+                                           const struct session_answerable *answerable,
+                                           struct err *e) ERR_MUST_CHECK;
+
 #endif

@@ -62,7 +62,7 @@ static enum err_code make_drafts(struct session *t, struct task_drafts *d, struc
 
 /* One attempt; *at: the registration that failed, n: none did. */
 static enum err_code write_all(struct session *t, struct task_drafts *d, struct task_registration *list,
-                               size_t *at, struct err *e)
+                               const struct session_answerable *answerable, size_t *at, struct err *e)
 {
     *at = d->n;
     enum err_code code = session_begin_write(t, e);
@@ -75,7 +75,7 @@ static enum err_code write_all(struct session *t, struct task_drafts *d, struct 
         if (code)
             *at = i;
     }
-    return session_end_write(t, code, e);
+    return session_end_write_answerable(t, code, answerable, e);
 }
 
 /* What is refused within the write is so by a change since its draft, which is rare. */
@@ -86,14 +86,14 @@ static enum err_code register_all(struct session *t, struct task_drafts *d, stru
     enum err_code code = make_drafts(t, d, list, rules, e);
     if (code)
         return code;
-    code = write_all(t, d, list, &at, e);
+    code = write_all(t, d, list, &rules->answerable, &at, e);
     while (code == ERR_INVALID && at < d->n) {
         if (!rules->skip) {
             rules->refuse(rules->arg, at, e->text);
             return code;
         }
         (void)refuse(list, at, rules, e);
-        code = write_all(t, d, list, &at, e);
+        code = write_all(t, d, list, &rules->answerable, &at, e);
     }
     return code;
 }
@@ -140,26 +140,27 @@ static enum err_code write_examples(struct session *t, struct task_drafts *d, st
 }
 
 static enum err_code add_examples(struct session *t, struct task_drafts *d, struct task_registration *g,
-                                  struct err *e)
+                                  const struct session_answerable *answerable, struct err *e)
 {
     enum err_code code = task_drafts_make(d, t, 0, g, e);
     if (!code && g->only_with_rows && !g->known.n) {
         g->revision = d->at[0].was.revision;
         g->n_rows = (size_t)d->at[0].was.n_rows;
-        return ERR_OK;
+        return session_check_answerable(answerable, e);
     }
     if (!code)
         code = session_begin_write(t, e);
-    return code ? code : session_end_write(t, write_examples(t, d, g, e), e);
+    return code ? code : session_end_write_answerable(t, write_examples(t, d, g, e), answerable, e);
 }
 
-enum err_code task_updates_examples(struct session *t, struct task_registration *g, struct err *e)
+enum err_code task_updates_examples(struct session *t, struct task_registration *g,
+                                    const struct session_answerable *answerable, struct err *e)
 {
     struct task_drafts drafts;
     g->adds_rows = g->profile_stays = g->keeps_rows = g->keeps_as_before = true;
     enum err_code code = task_drafts_init(&drafts, t, 1, e);
     if (!code)
-        code = add_examples(t, &drafts, g, e);
+        code = add_examples(t, &drafts, g, answerable, e);
     task_drafts_fini(&drafts);
     if (code)
         return code;

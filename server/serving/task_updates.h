@@ -61,6 +61,7 @@ struct task_update_rules {
     bool skip; /* it is left out; else nothing is kept */
     void (*refuse)(void *arg, size_t i, const char *text);
     void *arg;
+    struct session_answerable answerable;
 };
 
 /* Registers those that are not refused, all in one write. ERR_INVALID: some have rows that would be lost,
@@ -68,9 +69,10 @@ struct task_update_rules {
 enum err_code task_updates_register(struct session *t, struct task_registration *list, size_t n,
                                     const struct task_update_rules *rules, struct err *e) ERR_MUST_CHECK;
 
-/* Adds rows to a task. ERR_NOTFOUND: there is none, and it must be there; ERR_LIMIT: it would have too many
- * rows; ERR_CONFLICT: it has another profile by now. */
+/* Adds rows to a task. answerable: or NULL. ERR_NOTFOUND: there is none, and it must be there; ERR_LIMIT:
+ * it would have too many rows; ERR_CONFLICT: it has another profile by now. */
 enum err_code task_updates_examples(struct session *t, struct task_registration *g,
+                                    const struct session_answerable *answerable,
                                     struct err *e) ERR_MUST_CHECK;
 
 /* ERR_NOTFOUND when there is no such task. */

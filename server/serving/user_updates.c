@@ -154,7 +154,7 @@ static enum err_code register_all(struct update_run *run, struct registration *l
     }
     if (!code && run->many)
         code = user_contexts_leave(run->t, run->first, e);
-    return session_end_write(run->t, code, e);
+    return session_end_write_answerable(run->t, code, &run->rules->answerable, e);
 }
 
 /* Whether the failure of one registration leaves the others to be tried. */

@@ -59,6 +59,7 @@ struct update_rules {
     bool create; /* unknown items, and unknown users of events, are made */
     void (*refuse)(void *arg, const struct update_fault *fault, const char *text); /* told of each */
     void *arg;
+    struct session_answerable answerable;
 };
 
 /* What was made on the way; and the events that were left out, because the store has a newer interaction of

@@ -153,7 +153,16 @@ def faults(answer, key="errors"):
     return [(e.get("pointer"), e["type"].rsplit(":", 1)[1]) for e in answer.json[key]]
 
 
-class Events(hn.Case):
+class Skipping(hn.Case):
+    def assertFirstFaults(self, answer, parts, n_faults):
+        """Each of the parts is named by its first four faults of so many, and nothing is larger than that takes."""
+        refused = answer.json["refused"]
+        self.assertEqual([e["index"] for e in refused], [i for i in parts for _ in range(4)])
+        self.assertEqual([e.get("more") for e in refused], [None, None, None, n_faults - 4] * len(parts))
+        self.assertLess(len(answer.body), 1000 * len(parts) + 10000)
+
+
+class Events(Skipping):
     def post(self, events, token=None, **params):
         return self.server.request("POST", "/v1/events", {"events": events}, params=params, token=token)
 
@@ -193,6 +202,14 @@ class Events(hn.Case):
         self.assertEqual([e["index"] for e in answer.json["refused"]], [1, 2, 3, 4, 4, 5, 5, 5, 6])
         self.assertEqual({x["item"] for x in self.server.user("e2").json["interactions"]}, set(self.world.items[:2]))
         self.assertFalse(set(self.world.items[:2]) & set(self.server.recommend("e2", limit=1000).items))
+
+    def test_of_an_event_with_many_faults_the_first_are_named_and_the_rest_counted(self):
+        self.server.register("e4", {})
+        odd = dict.fromkeys((f"x{i}" for i in range(30)), 1)
+        good = {"user": "e4", "item": self.world.items[0]}
+        answer = self.post([odd] * 3000 + [good] + [odd] * 3000, on_error="skip")
+        self.assertEqual((answer.status, answer.json["accepted"]), (200, 1), answer.body[:500])
+        self.assertFirstFaults(answer, [i for i in range(6001) if i != 3000], 32)
 
     def test_skip_touches_nobody_whose_events_are_all_left_out(self):
         made = self.server.register("e3", {}).json["revision"]
@@ -245,7 +262,7 @@ class Events(hn.Case):
             self.assertProblem(self.post([], **params), 400, "bad-request")
 
 
-class Registrations(hn.Case):
+class Registrations(Skipping):
     """Users and items, as JSON and as lines."""
 
     def post(self, what, parts, lines=False, **params):
@@ -297,6 +314,27 @@ class Registrations(hn.Case):
                 self.assertEqual([i["id"] for i in answer.json["items"]], ["i-a", "i-c"], answer)
                 self.assertEqual(faults(answer, "refused"), expected)
                 self.assertProblem(self.server.request("GET", "/v1/items/i-b"), 404, "item-not-found")
+
+    def test_of_a_part_with_many_faults_the_first_are_named_and_the_rest_counted(self):
+        odd = {"users": {"id": "many", "interactions": [{}] * 100}, "items": {"id": "many", "categories": [0] * 64}}
+        for what, n_faults in (("users", 100), ("items", 64)):
+            for lines in (False, True):
+                with self.subTest(what, lines=lines):
+                    parts = [odd[what]] * 700 + [{"id": "m-a"}]
+                    answer = self.post(what, parts, lines, on_error="skip")
+                    self.assertEqual([p["id"] for p in answer.json[what]], ["m-a"])
+                    self.assertFirstFaults(answer, list(range(700)), n_faults)
+
+    def test_what_cannot_be_answered_is_not_kept(self):
+        profile = {"y" * 4000: ["x"] * 2000}  # each value is told with the field's name
+        parts = [{"id": f"long{i}", "profile": profile} for i in range(10)]
+        before = self.server.rows()
+        for params in ({}, {"on_error": "skip"}):
+            answer = self.post("users", parts + [{"id": "short"}, {"id": 5}][:1 + len(params)], **params)
+            self.assertIn("send fewer", self.assertProblem(answer, 413, "too-large")["detail"])
+            self.assertEqual(self.server.rows(), before)
+        self.assertEqual(self.post("users", parts[:1], on_error="skip").status, 200)
+        self.server.forget("long0")
 
     def test_lines_that_do_not_parse(self):
         for what in ("users", "items"):

@@ -121,6 +121,27 @@ class Skip(Case):
         self.assertEqual((answer.json["accepted"], answer.json["refused"]), (3, []))
         self.assertNotIn("refused", self.examples("e", {"rows": good}).json)
 
+    def test_of_a_row_with_many_faults_the_first_are_named_and_the_rest_counted(self):
+        good = self.shops.known("s20", 5)
+        odd = dict.fromkeys((f"x{i}" for i in range(40)), 1)
+        n_faults = len(self.faults(self.examples("many", {"rows": [odd]}, create="true", token=self.server.token)))
+        self.assertGreater(n_faults, 40)
+        self.put("many", {})
+        answer = self.examples("many", {"rows": good + [odd] * 3000}, on_error="skip")
+        self.assertEqual((answer.status, answer.json["accepted"], self.task("many").json["rows"]), (200, 5, 5), answer.body[:500])
+        self.assertEqual([f["index"] for f in answer.json["refused"]], [i for i in range(5, 3005) for _ in range(4)])
+        self.assertEqual([f.get("more") for f in answer.json["refused"]], [None, None, None, n_faults - 4] * 3000)
+        tasks = [{"id": "m1", "support": {"rows": good}}, {"id": "m2", "support": {"rows": [odd] * 3000}}]
+        answer = self.server.admin("POST", ADMIN[:-1], {"tasks": tasks}, params={"on_error": "skip"})
+        self.assertEqual([t["id"] for t in answer.json["tasks"]], ["m1"], answer.body[:500])
+        self.assertEqual([(f["index"], f.get("more")) for f in answer.json["refused"]], [(1, None)] * 3 + [(1, 3000 * n_faults - 4)])
+
+    def test_rows_whose_columns_are_wrong_are_refused_with_a_hundred_faults(self):
+        self.put("h", {})
+        answer = self.examples("h", {"columns": ["price", "x"], "rows": [[]] * 300}, on_error="skip")
+        document = self.assertProblem(answer, 422, "invalid-value")
+        self.assertEqual((len(document["errors"]), self.task("h").json["rows"]), (100, 0))
+
     def test_where_no_row_is_left_nothing_changes(self):
         self.put("z", {"support": {"rows": self.shops.known("s20", 4)}})
         before = self.task("z").json

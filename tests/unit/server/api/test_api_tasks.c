@@ -77,12 +77,12 @@ START_TEST(rows_checked_with_a_profile_that_is_no_more_are_not_added)
     ck_assert_ptr_nonnull(g.handle);
     g.known = (struct task_rows_known){&parsed, &row, 1};
     ck_assert_int_eq(store_last_change(s->conn, &before, &e), ERR_OK);
-    ck_assert_int_eq(task_updates_examples(s, &g, &e), ERR_CONFLICT);
+    ck_assert_int_eq(task_updates_examples(s, &g, NULL, &e), ERR_CONFLICT);
     ck_assert_int_eq(store_last_change(s->conn, &after, &e), ERR_OK);
     ck_assert_int_eq(before, after);
     err_clear(&e);
     g.profile_before = text_of("{\"size\":1}");
-    ck_assert_int_eq(task_updates_examples(s, &g, &e), ERR_OK);
+    ck_assert_int_eq(task_updates_examples(s, &g, NULL, &e), ERR_OK);
     ck_assert_uint_eq(g.n_known, 1);
     json_decref(parsed);
 }

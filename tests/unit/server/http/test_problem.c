@@ -167,6 +167,99 @@ START_TEST(test_problem_gathers_faults_in_the_order_of_the_request)
 }
 END_TEST
 
+/* One fault of each of n parts, or as many as a part has. */
+static void refuse_parts(struct request *r, size_t n, size_t n_faults, const char *text)
+{
+    for (size_t part = 0; part < n; part++) {
+        r->faults->part = part;
+        for (size_t k = 0; k < n_faults; k++)
+            problem_answer(r, PROBLEM_INVALID_VALUE, "/rows", "%s", text);
+    }
+}
+
+static json_t *written(const struct problem_list *l, size_t *n_bytes)
+{
+    struct buf out;
+    buf_init(&out, 64 << 20);
+    problem_list_write(l, true, &out);
+    const char *text = buf_text(&out);
+    ck_assert_ptr_nonnull(text);
+    json_t *list = json_loads(text, 0, NULL);
+    ck_assert(json_is_array(list));
+    *n_bytes = out.len;
+    buf_fini(&out);
+    return list;
+}
+
+START_TEST(test_problem_of_many_faults_of_a_part_lists_the_first_and_counts_the_rest)
+{
+    struct request *r = new_request();
+    struct problem_list l;
+    size_t n;
+    problem_list_init_parts(&l);
+    r->faults = &l;
+    refuse_parts(r, 2, 1000, "odd");
+    problem_list_clear(&l);
+    refuse_parts(r, 3, 1000, "odd");
+    ck_assert_uint_eq(l.n, 3000);
+    problem_list_sort(&l);
+    json_t *list = written(&l, &n);
+    ck_assert_uint_eq(json_array_size(list), 3 * PROBLEM_LIST_MOST_OF_PART);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        json_t *fault = json_array_get(list, i), *more = json_object_get(fault, "more");
+        bool last = i % PROBLEM_LIST_MOST_OF_PART == PROBLEM_LIST_MOST_OF_PART - 1;
+        ck_assert_int_eq(json_integer_value(json_object_get(fault, "index")), i / PROBLEM_LIST_MOST_OF_PART);
+        ck_assert_int_eq(json_integer_value(more), last ? 1000 - PROBLEM_LIST_MOST_OF_PART : 0);
+    }
+    json_decref(list);
+    problem_list_fini(&l);
+    request_free(r);
+}
+END_TEST
+
+START_TEST(test_problem_of_very_many_parts_names_each_within_a_bound)
+{
+    struct request *r = new_request();
+    struct problem_list l;
+    char text[500];
+    size_t n, n_parts = 40000;
+    memset(text, '"', sizeof text);
+    text[sizeof text - 1] = '\0';
+    problem_list_init_parts(&l);
+    r->faults = &l;
+    refuse_parts(r, n_parts, 5, text);
+    ck_assert(!l.failed);
+    ck_assert_uint_lt(l.texts.len, PROBLEM_LIST_TEXT_BYTES + 8192);
+    json_t *list = written(&l, &n);
+    ck_assert_uint_lt(n, PROBLEM_LIST_TEXT_BYTES + 256 * n_parts);
+    json_t *last = json_array_get(list, json_array_size(list) - 1);
+    ck_assert_int_eq(json_integer_value(json_object_get(last, "index")), n_parts - 1);
+    ck_assert_int_eq(json_integer_value(json_object_get(last, "more")), 4);
+    ck_assert_ptr_nonnull(strstr(json_string_value(json_object_get(last, "detail")), "by itself"));
+    json_decref(list);
+    problem_list_fini(&l);
+    request_free(r);
+}
+END_TEST
+
+START_TEST(test_problem_list_that_failed_grows_no_more)
+{
+    struct request *r = new_request();
+    struct problem_list l;
+    problem_list_init_parts(&l);
+    r->faults = &l;
+    refuse_parts(r, 10, 1, "odd");
+    l.failed = true;
+    size_t n_listed = l.n_listed, n_texts = l.texts.len;
+    refuse_parts(r, 100, 1, "odd");
+    ck_assert_uint_eq(l.n_listed, n_listed);
+    ck_assert_uint_eq(l.texts.len, n_texts);
+    ck_assert_uint_eq(l.n, 110);
+    problem_list_fini(&l);
+    request_free(r);
+}
+END_TEST
+
 START_TEST(test_problem_without_a_place_is_answered_while_faults_are_gathered)
 {
     struct request *r = new_request();
@@ -197,5 +290,8 @@ SUITE("server/problem", NULL, NULL, {test_problem_is_a_document_of_its_own_type,
       {test_problem_cuts_a_long_detail_at_a_character}, {test_problem_of_json_has_line_and_column},
       {test_problem_of_each_error_of_a_lower_layer, sizeof errors / sizeof *errors},
       {test_problem_gathers_faults_in_the_order_of_the_request},
+      {test_problem_of_many_faults_of_a_part_lists_the_first_and_counts_the_rest},
+      {test_problem_of_very_many_parts_names_each_within_a_bound},
+      {test_problem_list_that_failed_grows_no_more},
       {test_problem_without_a_place_is_answered_while_faults_are_gathered},
       {test_problem_replaces_half_an_answer})

@@ -133,7 +133,7 @@ static void put_and_take(void)
     struct update_made made;
     struct err e = {0};
     size_t fault, n;
-    must(update_items(t, &item, 1, &fault, &e), &e);
+    must(update_items(t, &item, 1, NULL, &fault, &e), &e);
     must(update_events(t, &x, 1, &rules, &touched, &n, &made, &e), &e);
 }
 
