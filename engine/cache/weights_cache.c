@@ -38,6 +38,7 @@ enum {
     MIN_BUCKETS = 16,              /* of a shard */
     SHARD_BYTES = 8 * 1024 * 1024, /* a shard's part at least, when there are several */
     MAX_SHARDS = 64,
+    SHARD_ENTRIES = 4, /* usual weights that a shard's part holds at least, when there are several */
 };
 
 /* ---- the table ---- */
@@ -271,13 +272,15 @@ static void land(struct shard *s, struct flight *f, enum flight_state state)
 
 /* ---- life cycle ---- */
 
-enum err_code weights_cache_new(size_t limit_bytes, struct weights_cache **out, struct err *e)
+enum err_code weights_cache_new(size_t limit_bytes, size_t usual_bytes, struct weights_cache **out,
+                                struct err *e)
 {
     struct weights_cache *c = mem_zalloc_array(1, sizeof *c);
     if (!c)
         goto nomem;
     c->limit_bytes = limit_bytes;
-    c->n_shards = floor_power_of_two(limit_bytes / SHARD_BYTES);
+    size_t few = usual_bytes < SIZE_MAX / SHARD_ENTRIES ? usual_bytes * SHARD_ENTRIES : SIZE_MAX;
+    c->n_shards = floor_power_of_two(limit_bytes / (few > SHARD_BYTES ? few : SHARD_BYTES));
     if (c->n_shards > MAX_SHARDS)
         c->n_shards = MAX_SHARDS;
     size_t part = limit_bytes / c->n_shards, n_buckets = floor_power_of_two(part / BUCKET_BYTES);
@@ -308,6 +311,11 @@ enum err_code weights_cache_new(size_t limit_bytes, struct weights_cache **out, 
 nomem:
     weights_cache_free(c);
     return err_set(e, ERR_NOMEM, "no memory for a weight cache of %zu bytes", limit_bytes);
+}
+
+size_t weights_cache_most_bytes(const struct weights_cache *c)
+{
+    return c->part_bytes;
 }
 
 void weights_cache_free(struct weights_cache *c)

@@ -39,8 +39,14 @@ struct weights *weights_ref(struct weights *w);
 void weights_unref(struct weights *w);
 size_t weights_bytes(const struct weights *w); /* what the cache counts for it, overhead included */
 
-enum err_code weights_cache_new(size_t limit_bytes, struct weights_cache **out, struct err *e) ERR_MUST_CHECK;
+/* usual_bytes: how large weights may well be, 0: small; a few of these fit where hot keys meet, if the limit
+ * has room for them. */
+enum err_code weights_cache_new(size_t limit_bytes, size_t usual_bytes, struct weights_cache **out,
+                                struct err *e) ERR_MUST_CHECK;
 void weights_cache_free(struct weights_cache *c);
+
+/* What weights and their key may take at most to be kept. */
+size_t weights_cache_most_bytes(const struct weights_cache *c);
 
 /* A reference to cached weights, or NULL; never waits, never makes. Counts a hit, or nothing. */
 struct weights *weights_cache_get(struct weights_cache *c, const void *key, size_t key_len);

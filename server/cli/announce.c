@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/talk.h"
+#include "engine/network/hypernet.h"
 
 #include <inttypes.h>
 
@@ -52,6 +53,25 @@ static void tell_models(struct serving *serving)
     model_set_unref(set);
 }
 
+/* A model whose networks the cache has no room for makes one anew for each call. */
+static void tell_not_kept(struct serving *serving)
+{
+    struct model_set *set = serving_models(serving);
+    size_t most = weights_cache_most_bytes(serving->cache);
+    for (size_t i = 0; i < model_set_size(set); i++) {
+        const struct model_spec *spec = &set->models[i]->model->spec;
+        struct theta_layout layout;
+        theta_layout_of(spec, &layout);
+        if (most && layout.len * sizeof(real) > most)
+            log_line(
+                LOG_WARN,
+                "model '%s' version '%s': a network of %zu bytes is generated anew for each call, as the "
+                "cache keeps none of more than %zu; give --cache-bytes more",
+                spec->name, spec->version, layout.len * sizeof(real), most);
+    }
+    model_set_unref(set);
+}
+
 static void tell_access(const struct announcement *a)
 {
     if (a->admin_token_file)
@@ -70,6 +90,7 @@ void announce_start(const struct announcement *a, struct serving *serving)
 {
     tell_store(a, serving);
     tell_models(serving);
+    tell_not_kept(serving);
     tell_access(a);
     if (!a->warm_file)
         log_line(LOG_INFO,

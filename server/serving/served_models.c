@@ -390,6 +390,18 @@ static enum err_code open_models(struct serving *s, const struct serving_options
     return code;
 }
 
+/* Of the models of the start: of a network's weights, without the items that a user has seen. */
+static size_t largest_weights(const struct model_set *set)
+{
+    struct theta_layout layout;
+    size_t largest = 0;
+    for (size_t i = 0; i < model_set_size(set); i++) {
+        theta_layout_of(&set->models[i]->model->spec, &layout);
+        largest = layout.len > largest ? layout.len : largest;
+    }
+    return largest * sizeof(real);
+}
+
 enum err_code serving_open(struct serving *s, struct store *store, const struct serving_options *options,
                            struct err *e)
 {
@@ -402,9 +414,9 @@ enum err_code serving_open(struct serving *s, struct store *store, const struct 
     pthread_mutex_init(&s->set_lock, NULL);
     pthread_mutex_init(&s->writing, NULL);
     clock_cond_init(&s->write_turn);
-    enum err_code code = weights_cache_new(options->cache_bytes, &s->cache, e);
+    enum err_code code = open_models(s, options, e);
     if (!code)
-        code = open_models(s, options, e);
+        code = weights_cache_new(options->cache_bytes, largest_weights(own_models(s)), &s->cache, e);
     if (!code)
         code = store_connect(store, &s->writer, e);
     if (!code)

@@ -26,7 +26,7 @@ START_TEST(a_cache_without_memory_is_not_made)
         struct weights_cache *c = NULL;
         struct err e = {0};
         mem_fail_at(n, _i);
-        enum err_code code = weights_cache_new((size_t)64 << 20, &c, &e);
+        enum err_code code = weights_cache_new((size_t)64 << 20, 0, &c, &e);
         mem_fail_at(0, 0);
         if (code == ERR_OK) {
             ck_assert_int_eq(n, 2 + 8 + 1); /* the cache, its shards, eight tables */
@@ -43,7 +43,7 @@ END_TEST
 START_TEST(a_request_is_answered_whenever_its_weights_exist)
 {
     struct weights_cache *c = NULL;
-    ck_assert_int_eq(weights_cache_new(1 << 20, &c, NULL), ERR_OK);
+    ck_assert_int_eq(weights_cache_new(1 << 20, 0, &c, NULL), ERR_OK);
     struct weights_cache_stats s;
     weights_cache_read_stats(c, &s);
     size_t fixed = s.used_bytes;
@@ -78,7 +78,7 @@ END_TEST
 START_TEST(a_try_without_memory_for_its_weights_is_left_to_others)
 {
     struct weights_cache *c = NULL;
-    ck_assert_int_eq(weights_cache_new(1 << 20, &c, NULL), ERR_OK);
+    ck_assert_int_eq(weights_cache_new(1 << 20, 0, &c, NULL), ERR_OK);
     for (long n = 1; n <= 4; n++) {
         bool hit = true;
         int calls = 0;
@@ -102,7 +102,7 @@ START_TEST(a_hit_needs_no_memory)
     struct weights *w = NULL;
     bool hit;
     int calls = 0;
-    ck_assert_int_eq(weights_cache_new(1 << 20, &c, NULL), ERR_OK);
+    ck_assert_int_eq(weights_cache_new(1 << 20, 0, &c, NULL), ERR_OK);
     ck_assert_int_eq(cached_weights_acquire(c, "u", 1, make_ten, &calls, &w, &hit, NULL), ERR_OK);
     weights_unref(w);
     mem_fail_at(1, 1);

@@ -408,6 +408,17 @@ class Served(Folder):
             self.assertEqual(server.request("GET", "/v1/models").status, 200)
             server.stop()
 
+    def test_a_network_that_the_cache_has_no_room_for_is_warned_of(self):
+        large = self.path("large.hn")
+        self.learn("lines", large, None, "--hidden", "100,100", "--steps", 1)
+        for room, warned in (("50K", True), ("10M", False)):
+            server = hn.Server("--cache-bytes", room, models=[large])
+            for _ in range(2):
+                answer = self.post("lines", {"inputs": [[0] * 36]}, server)
+            self.assertEqual(answer.headers["x-hypernet-cache"], "miss" if warned else "hit")
+            self.assertEqual("of 56008 bytes is generated anew for each call" in server.log(), warned, server.log())
+            server.stop()
+
     def test_a_task_that_was_not_learned_is_not_known(self):
         for answer in (self.post("other", {"inputs": []}), self.post("other", {"inputs": []}, cold_start="true"),
                        self.server.request("GET", "/v1/tasks/other"), self.server.request("GET", "/v1/tasks/other/weights")):

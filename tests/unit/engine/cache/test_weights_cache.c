@@ -59,7 +59,7 @@ static struct weights_cache *cache_of(size_t limit)
 {
     struct weights_cache *c = NULL;
     struct err e = {0};
-    ck_assert_msg(weights_cache_new(limit, &c, &e) == ERR_OK, "%s", e.text);
+    ck_assert_msg(weights_cache_new(limit, 0, &c, &e) == ERR_OK, "%s", e.text);
     return c;
 }
 
@@ -156,6 +156,22 @@ START_TEST(a_reference_outlives_eviction_drop_and_the_cache)
     ck_assert(is_stamped(again, 2));
     weights_unref(held);
     weights_unref(again);
+}
+END_TEST
+
+START_TEST(a_few_of_the_usual_weights_are_kept_however_large_they_are)
+{
+    enum { USUAL = 9 << 20, KEYS = 8 };
+    struct weights_cache *c = NULL;
+    struct order o = {.n_theta = USUAL / sizeof(real), .stamp = 3};
+    ck_assert_int_eq(weights_cache_new((size_t)256 << 20, USUAL, &c, NULL), ERR_OK);
+    ck_assert_uint_gt(weights_cache_most_bytes(c), 4 * (size_t)USUAL - (1 << 20));
+    for (char key = 'a'; key < 'a' + KEYS; key++) {
+        bool hit;
+        weights_unref(must_acquire(c, (const char[]){key, 0}, make_order, &o, &hit));
+    }
+    ck_assert_uint_eq(stats_of(c).not_kept, 0);
+    weights_cache_free(c);
 }
 END_TEST
 
@@ -911,6 +927,7 @@ END_TEST
 SUITE("engine/weights_cache", NULL, NULL, {the_first_makes_and_the_second_is_given_the_same},
       {keys_with_a_zero_byte_or_a_common_start_are_different},
       {a_reference_outlives_eviction_drop_and_the_cache},
+      {a_few_of_the_usual_weights_are_kept_however_large_they_are},
       {what_is_larger_than_a_part_is_handed_out_and_not_kept},
       {random_operations_agree_with_a_naive_model, 3},
       {the_limit_holds_and_keys_never_mix_under_random_load, 2}, {two_hundred_threads_and_one_making},
