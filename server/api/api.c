@@ -89,6 +89,14 @@ static void refuse_weights(struct api_thread *t, struct request *r, const struct
                        (int)user.len, user.data);
         return;
     }
+    if (e->code == ERR_NOTFOUND && served_model_kind(plan->served) == MODEL_OF_IMAGES) {
+        problem_answer(
+            r, PROBLEM_UNKNOWN_TASK, NULL,
+            "no task '%.*s'; register one with PUT /v1/admin/tasks/{task}, or give some images of each "
+            "class as \"support\"",
+            (int)user.len, user.data);
+        return;
+    }
     if (e->code == ERR_NOTFOUND && plan->of_task) {
         problem_answer(r, PROBLEM_UNKNOWN_TASK, NULL,
                        "no task '%.*s'; register one with PUT /v1/admin/tasks/{task}, give its rows as "

@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "server/api/batch.h"
 #include "server/api/json_body.h"
+#include "server/api/task_body.h"
 #include "server/http/problem.h"
 #include "server/http/problem_list.h"
 #include "server/serving/image_tasks.h"
@@ -251,6 +252,9 @@ static void write_task(struct api_thread *t, struct request *r, struct image_reg
     struct batch b;
     struct known_body k = {.r = r, .b = &b};
     struct err e = {0};
+    bool ignored; /* images have no categories; what is no value is told all the same */
+    if (!task_body_unknown_param(r, &ignored))
+        return;
     if (model_handle_images(g->handle, &k.room, &e)) {
         problem_answer_err(r, &e);
         return;
@@ -309,7 +313,12 @@ void api_image_get(struct api_thread *t, struct request *r, struct model_handle 
              (long long)record->revision, room->context.n ? "rows" : "prior",
              image_context_known(&room->context), (long long)record->n_rows,
              record->keeps_rows ? "true" : "false");
-    buf_adds(out, ",\"profile\":null,\"classes\":{");
+    buf_adds(out, ",\"profile\":");
+    if (record->profile.len)
+        buf_add(out, record->profile.data, record->profile.len);
+    else
+        buf_adds(out, "null");
+    buf_adds(out, ",\"classes\":{");
     for (size_t k = 0; k < room->context.n; k++) {
         if (k)
             buf_addc(out, ',');
@@ -344,6 +353,9 @@ json_t *api_image_read(struct request *r, struct api_plan *plan)
     static const char *const keys[] = {"images", "support", NULL};
     struct json_place at = json_place_root();
     const json_t *images = NULL;
+    bool ignored; /* images have no categories; what is no value is told all the same */
+    if (!task_body_unknown_param(r, &ignored))
+        return NULL;
     json_t *root = json_body_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
     if (!root)
         return NULL;

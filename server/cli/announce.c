@@ -41,6 +41,17 @@ static void tell_models(struct serving *serving)
                  spec->n_items, talk_s((int64_t)spec->n_items),
                  i ? "; asked for by ?model=" : "; answers unless another is asked for", i ? spec->name : "");
     }
+    for (size_t first = set->n + set->n_tasks, i = first; i < first + set->n_images; i++) {
+        const struct model_spec *spec = &set->models[i]->model->spec;
+        const struct image_spec *images = &spec->images.images;
+        bool named = i > first || set->n_tasks;
+        log_line(
+            LOG_INFO,
+            "model '%s' version '%s': tells classes of tasks by images of %zu x %zu with %zu channel%s%s%s",
+            spec->name, spec->version, images->height, images->width, images->n_channels,
+            talk_s((int64_t)images->n_channels), named ? "; asked for by ?model=" : "",
+            named ? spec->name : "");
+    }
     for (size_t first = model_set_size(set) - set->n_trained, i = first; i < model_set_size(set); i++) {
         const struct model_spec *spec = &set->models[i]->model->spec;
         char dims[128];

@@ -187,6 +187,12 @@ static enum err_code train(const struct train_images *t, const struct image_data
     r->n_episodes = pace->done;
     r->seconds = 1e-9 * (double)(clock_monotonic_ns() - pace->started_ns);
     r->interrupted = pace->interrupted;
+    if (!r->n_episodes && !r->interrupted)
+        code = err_set(
+            e, ERR_DEADLINE,
+            "--deadline-seconds %g: it was over before the first episode, and nothing is written; give "
+            "more, a few seconds at least",
+            t->deadline_s);
     if (r->n_episodes) {
         code = measure(t, &m, data, team, r, e);
         if (!code)

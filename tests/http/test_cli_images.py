@@ -95,6 +95,9 @@ class Training(Images):
         self.assertGreater(r["episodes"], 0)
         self.assertIn("images", done_json("inspect", self.path("late.hn"))["hypernet"])
 
+    def test_a_deadline_before_the_first_episode_is_an_error_that_says_so(self):
+        self.train_refused("--deadline-seconds 1e-06: it was over before the first episode", *self.training("train")[1::2], "--deadline-seconds", 1e-6)
+
     def test_arrays_that_are_no_images_with_classes_are_refused(self):
         images, classes = self.training("train")[1::2]
         n = LEARNED * 8

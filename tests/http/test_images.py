@@ -170,7 +170,9 @@ class Tasks(Case):
         self.assertEqual(list(self.predicted("goes", self.glyphs.asked())[0]["probabilities"]), ["x", "y"])
         self.assertEqual(self.server.admin("DELETE", ADMIN + "goes").status, 204)
         self.assertEqual(self.predict("goes", self.glyphs.asked()).status, 404)
-        self.assertEqual(self.predict("goes", self.glyphs.asked(), params={"cold_start": "true"}).status, 404)
+        cold = self.predict("goes", self.glyphs.asked(), params={"cold_start": "true"})
+        self.refused(cold, 404, None, "give some images of each class")
+        self.assertNotIn("cold_start", cold.json["detail"])
 
     def test_a_class_that_goes_is_gone_from_answers_and_rows(self):
         for keep in (True, False):
@@ -199,6 +201,13 @@ class Tasks(Case):
             for a, b in zip(arrays, self.predicted("pngs", [form(i) for i in self.glyphs.asked()])):
                 for k, p in a["probabilities"].items():
                     self.assertAlmostEqual(p, b["probabilities"][k], places=3)
+
+    def test_the_profile_of_a_task_is_told(self):
+        rows = shops.shops()
+        with hn.Server(models=[rows.model, self.glyphs.model]) as server:
+            self.assertEqual(server.admin("PUT", ADMIN + "s20", {"profile": {}, "support": {"rows": rows.known("s20")}}).status, 201)
+            told = [server.request("GET", "/v1/tasks/s20", params=params).json["profile"] for params in ({}, {"model": "glyphs"})]
+            self.assertEqual(told, [{}, {}])
 
     def test_models_say_what_images_they_take(self):
         model = self.server.request("GET", "/v1/models").json["models"][0]
@@ -308,6 +317,14 @@ class Refusals(Case):
         self.assertEqual([e["pointer"] for e in bad.json["errors"]], ["/images/0", "/images/1", "/classes/2"])
         self.assertEqual(self.predicted("stays", self.glyphs.asked()), before)
         self.assertEqual(self.server.request("GET", "/v1/tasks/stays").json["known"], 6)
+
+    def test_parameters_that_have_no_such_value(self):
+        for method, path, body in (("PUT", ADMIN + "refused", {"support": self.glyphs.support("ab")}),
+                                   ("POST", "/v1/tasks/refused/predictions", {"images": self.glyphs.asked(), "support": self.glyphs.support("ab")}),
+                                   ("POST", "/v1/tasks/refused/examples", self.glyphs.support("ab"))):
+            answer = self.server.admin(method, path, body, params={"unknown_category": "zork"})
+            self.assertEqual(answer.status, 400, answer)
+            self.assertIn("unknown_category", answer.json["detail"])
 
     def test_too_many(self):
         answer = self.predict("x", [0] * 1001, support=self.glyphs.support("ab"))
@@ -426,6 +443,8 @@ class Survival(Case):
             put = server.admin("PUT", ADMIN + "images", {"support": self.glyphs.support("ab")}, params=name)
             self.assertEqual(put.status, 201, put)
             self.assertEqual(self.predict("images", self.glyphs.asked(), server, params=name).status, 200)
+            self.assertIn("'glyphs' version '1': tells classes of tasks by images of %d x %d with 1 channel; asked for by ?model=glyphs"
+                          % (SIDE, SIDE), server.log())
             put = server.admin("PUT", ADMIN + "s20", {"support": {"rows": rows.known("s20")}})
             self.assertEqual((put.status, put.json["known"]), (201, 16), put)
             answer = self.predict("s20", self.glyphs.asked(), server, params=name)
