@@ -208,7 +208,8 @@ START_TEST(test_problem_of_many_faults_of_a_part_lists_the_first_and_counts_the_
     for (size_t i = 0; i < json_array_size(list); i++) {
         json_t *fault = json_array_get(list, i), *more = json_object_get(fault, "more");
         bool last = i % PROBLEM_LIST_MOST_OF_PART == PROBLEM_LIST_MOST_OF_PART - 1;
-        ck_assert_int_eq(json_integer_value(json_object_get(fault, "index")), i / PROBLEM_LIST_MOST_OF_PART);
+        ck_assert_int_eq(json_integer_value(json_object_get(fault, "index")),
+                         (json_int_t)i / PROBLEM_LIST_MOST_OF_PART);
         ck_assert_int_eq(json_integer_value(more), last ? 1000 - PROBLEM_LIST_MOST_OF_PART : 0);
     }
     json_decref(list);
@@ -233,7 +234,7 @@ START_TEST(test_problem_of_very_many_parts_names_each_within_a_bound)
     json_t *list = written(&l, &n);
     ck_assert_uint_lt(n, PROBLEM_LIST_TEXT_BYTES + 256 * n_parts);
     json_t *last = json_array_get(list, json_array_size(list) - 1);
-    ck_assert_int_eq(json_integer_value(json_object_get(last, "index")), n_parts - 1);
+    ck_assert_int_eq(json_integer_value(json_object_get(last, "index")), (json_int_t)n_parts - 1);
     ck_assert_int_eq(json_integer_value(json_object_get(last, "more")), 4);
     ck_assert_ptr_nonnull(strstr(json_string_value(json_object_get(last, "detail")), "by itself"));
     json_decref(list);
