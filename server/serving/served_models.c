@@ -391,14 +391,16 @@ static enum err_code open_models(struct serving *s, const struct serving_options
 }
 
 /* Of the models of the start: of a network's weights, without the items that a user has seen. */
-static size_t largest_weights(const struct model_set *set)
+static size_t largest_weights(struct serving *s)
 {
+    struct model_set *set = serving_models(s);
     struct theta_layout layout;
     size_t largest = 0;
     for (size_t i = 0; i < model_set_size(set); i++) {
         theta_layout_of(&set->models[i]->model->spec, &layout);
         largest = layout.len > largest ? layout.len : largest;
     }
+    model_set_unref(set);
     return largest * sizeof(real);
 }
 
@@ -416,7 +418,7 @@ enum err_code serving_open(struct serving *s, struct store *store, const struct 
     clock_cond_init(&s->write_turn);
     enum err_code code = open_models(s, options, e);
     if (!code)
-        code = weights_cache_new(options->cache_bytes, largest_weights(own_models(s)), &s->cache, e);
+        code = weights_cache_new(options->cache_bytes, largest_weights(s), &s->cache, e);
     if (!code)
         code = store_connect(store, &s->writer, e);
     if (!code)
