@@ -22,7 +22,7 @@ def environment(**more):
 
 def run(*args, env=None, **more):
     args = [*map(str, args)]
-    trains_alone = args[:1] == ["train"] and ("--threads", "1") in zip(args, args[1:])
+    trains_alone = args[:1] == ["search"] or args[:1] == ["train"] and ("--threads", "1") in zip(args, args[1:])
     return subprocess.run([hn.TRAINER if trains_alone else HYPERNET, *args], capture_output=True, text=True, timeout=600,
                           env=environment(**(env or {})), **more)
 
