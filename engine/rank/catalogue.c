@@ -262,13 +262,8 @@ static void exact_top_k(const struct catalogue *c, const real *theta, const stru
         add_item_item(&near, &at, first, n, scores);
         for (size_t r = 0; r < n; r++) {
             uint32_t index = (uint32_t)(c->first_index + first + r);
-            while (filter && next < filter->n_excluded && filter->excluded[next] < index)
-                next++;
-            if (filter && next < filter->n_excluded && filter->excluded[next] == index)
-                continue;
-            if (filter && filter->allowed && !(filter->allowed[index / 64] >> (index % 64) & 1))
-                continue;
-            topk_push(top, scores[r], index);
+            if (catalogue_admits(filter, &next, index))
+                topk_push(top, scores[r], index);
         }
     }
 }

@@ -13,6 +13,7 @@
 #include "engine/format/model_spec.h"
 #include "engine/rank/topk.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,19 @@ struct catalogue_filter {
     size_t n_excluded;
     const uint64_t *allowed; /* (first + I bits) a set bit admits the item; NULL: all */
 };
+
+/* Whether an item may be in an answer (NULL: every one may). Asked of rising indices from *next 0 on,
+ * which walks along the excluded ones. */
+static inline bool catalogue_admits(const struct catalogue_filter *f, size_t *next, uint32_t index)
+{
+    if (!f)
+        return true;
+    while (*next < f->n_excluded && f->excluded[*next] < index)
+        ++*next;
+    if (*next < f->n_excluded && f->excluded[*next] == index)
+        return false;
+    return !f->allowed || (f->allowed[index / 64] >> (index % 64) & 1);
+}
 
 /* Pushes every admitted item into top. */
 void catalogue_top_k(const struct catalogue *c, const real *theta, const struct catalogue_filter *filter,

@@ -57,31 +57,13 @@ void similar_items_free(struct similar_items *s)
     }
 }
 
-/* Where a pass is in what is left out. */
-struct admission {
-    const struct catalogue_filter *filter;
-    size_t next; /* of the excluded, which rise */
-};
-
-static bool admits(struct admission *a, uint32_t index)
-{
-    const struct catalogue_filter *f = a->filter;
-    if (!f)
-        return true;
-    while (a->next < f->n_excluded && f->excluded[a->next] < index)
-        a->next++;
-    if (a->next < f->n_excluded && f->excluded[a->next] == index)
-        return false;
-    return !f->allowed || (f->allowed[index / 64] >> (index % 64) & 1);
-}
-
 void similar_items_top_k(const struct similar_items *s, const real *embedding,
                          const struct catalogue_filter *filter, struct topk *top)
 {
     size_t d = s->spec->d_item, n = s->spec->n_items;
     real own = inverse(similar_items_root(embedding, d)), dots[KERNEL_LANES];
     const real *rows[KERNEL_LANES];
-    struct admission a = {filter, 0};
+    size_t next = 0; /* of what is excluded */
     for (size_t first = 0; first < n; first += KERNEL_LANES) {
         size_t m = n - first < KERNEL_LANES ? n - first : KERNEL_LANES;
         for (size_t r = 0; r < m; r++)
@@ -89,7 +71,7 @@ void similar_items_top_k(const struct similar_items *s, const real *embedding,
         s->kernels->dot_rows(rows, m, d, embedding, dots);
         for (size_t r = 0; r < m; r++) {
             uint32_t index = (uint32_t)(s->first + first + r);
-            if (admits(&a, index))
+            if (catalogue_admits(filter, &next, index))
                 topk_push(top, dots[r] * own * s->scale[first + r], index);
         }
     }

@@ -4,7 +4,6 @@
  * the next few bad lines, and nothing is begun. */
 #include "server/data/import.h"
 
-#include "base/limits.h"
 #include "base/mem.h"
 #include "base/suggest.h"
 #include "base/talk.h"
@@ -12,10 +11,10 @@
 #include "server/data/import_fields.h"
 #include "server/data/import_forms.h"
 #include "server/data/import_ids.h"
+#include "server/data/import_seen.h"
 #include "server/data/row_file.h"
 #include "server/fields/id_form.h"
 #include "server/fields/partial.h"
-#include "store/id_table.h"
 #include "store/store.h"
 
 #include <inttypes.h>
@@ -43,8 +42,7 @@ struct import {
     struct import_fields fields;
     struct import_forms forms; /* of the file at hand */
     bool ignored_seen[IMPORT_MAX_IGNORED];
-    struct id_table seen; /* users with a context to come who were there */
-    struct buf profile;   /* of one of them */
+    struct import_seen seen; /* users with a context to come */
 };
 
 /* ---- rows ---- */
@@ -103,25 +101,11 @@ static enum err_code check_width(struct import *im, const struct import_file *fi
     return ERR_OK;
 }
 
-/* Notes a user who has a context to come and is there, so that nobody who is deleted meanwhile comes back. */
-static enum err_code see_user(struct import *im, struct text id, struct err *e)
-{
-    struct err why = {0};
-    uint32_t number;
-    enum err_code code = store_read_profile(im->conn, id, &im->profile, &why);
-    if (code == ERR_NOTFOUND)
-        return ERR_OK;
-    if (code)
-        return err_copy(e, &why);
-    code = store_load_seen_user(im->load, id, e);
-    return code ? code : id_table_add(&im->seen, id, &number, e);
-}
-
 /* Whether a user who is not there was so, or was written ahead, when the import saw him. */
 static bool was_there(const struct import *im, struct text id)
 {
     return import_ahead_saw(&im->ahead[TABLE_USERS], id) || store_load_left_out(im->load, id) ||
-           id_table_find(&im->seen, id) != ID_TABLE_NONE;
+           import_seen_has(&im->seen, id);
 }
 
 /* The user gets a new revision, because its answers change, and the context is as new as that. */
@@ -168,7 +152,7 @@ static enum err_code keep_row(struct import *im, const struct import_file *file,
                                       row->timestamp, e);
     if (file->kind != TABLE_CONTEXTS)
         import_forms_row(&im->forms, row->object);
-    else if ((code = see_user(im, row->user, e)))
+    else if ((code = import_seen_note(&im->seen, im->conn, im->load, row->user, e)))
         return code;
     const struct row_place place = {im->report->n_files - 1, n_lines};
     return row_file_add(&im->rows[file->kind], row, place, e);
@@ -550,8 +534,7 @@ static void close_store(struct import *im, bool failed)
     for (size_t i = 0; i <= TABLE_CONTEXTS; i++)
         row_file_fini(&im->rows[i]);
     partial_fini(&im->partial);
-    id_table_fini(&im->seen);
-    buf_fini(&im->profile);
+    import_seen_fini(&im->seen);
     import_ids_fini(&im->ids);
     import_ahead_fini(&im->ahead[TABLE_ITEMS]);
     import_ahead_fini(&im->ahead[TABLE_USERS]);
@@ -573,7 +556,7 @@ enum err_code import_run(const struct import_options *options, struct import_rep
     struct import im = {.options = options, .report = report};
     *report = (struct import_report){0};
     partial_init(&im.partial);
-    buf_init(&im.profile, LIMIT_PROFILE_BYTES);
+    import_seen_init(&im.seen);
     import_ids_init(&im.ids, options);
     struct store_counts before;
     char place[PATH_MAX];

@@ -5,8 +5,9 @@
 
 enum err_code item_list_refuse_score(struct err *e)
 {
-    return err_set(e, ERR_INVALID,
-                   "a score is not finite: the user's context embedding is too large for the model");
+    return err_set(
+        e, ERR_INVALID,
+        "a score is not finite: an embedding of the user or of an item is too large for the model");
 }
 
 /* What is said of an item. */

@@ -74,28 +74,30 @@ void recommender_refresh(struct recommender *p)
         return; /* what there is no memory for is tried again before the next request */
 }
 
+/* The thread's handle of a model of its set; NULL of none. */
+static struct model_handle *handle_of(const struct recommender *p, const struct served_model *served)
+{
+    return served ? model_handles_of(&p->handles, served) : NULL;
+}
+
 struct model_handle *recommender_find(struct recommender *p, const char *name)
 {
-    const struct served_model *served = model_set_find(p->handles.set, name);
-    return served ? model_handles_of(&p->handles, served) : NULL;
+    return handle_of(p, model_set_find(p->handles.set, name));
 }
 
 struct model_handle *recommender_find_task(struct recommender *p, const char *name)
 {
-    const struct served_model *served = model_set_find_task(p->handles.set, name);
-    return served ? model_handles_of(&p->handles, served) : NULL;
+    return handle_of(p, model_set_find_task(p->handles.set, name));
 }
 
 struct model_handle *recommender_find_images(struct recommender *p, const char *name)
 {
-    const struct served_model *served = model_set_find_images(p->handles.set, name);
-    return served ? model_handles_of(&p->handles, served) : NULL;
+    return handle_of(p, model_set_find_images(p->handles.set, name));
 }
 
 struct model_handle *recommender_find_trained(struct recommender *p, const char *name)
 {
-    const struct served_model *served = model_set_find_trained(p->handles.set, name);
-    return served ? model_handles_of(&p->handles, served) : NULL;
+    return handle_of(p, model_set_find_trained(p->handles.set, name));
 }
 
 bool recommender_lacks(const struct recommender *p, const char *name)

@@ -1,7 +1,7 @@
 /* server/data/import_ahead.c: rows of users and items that change nothing, or that are written before the
  * transaction. Risks: a row that is left out though it changes something, by itself, after another row of the
  * table, or after what others wrote meanwhile; a new one that is seen too early, or never; a report that
- * counts otherwise. */
+ * counts otherwise. Long because each way in which others write meanwhile stands beside each kind of row. */
 #include "base/mem.h"
 #include "server/data/import.h"
 #include "store/sqlite/private.h"
