@@ -275,7 +275,7 @@ enum err_code options_parse(const struct command *command, const struct option *
             code = err_set(e, ERR_INVALID, "'%s' is one word too many", word);
         }
     }
-    if (!code && command->positional && !has_word)
+    if (!code && command->positional && command->positional[0] != '[' && !has_word)
         code = err_set(e, ERR_INVALID, "%s is needed", command->positional);
     return code ? code : check_required(options, n_options, e);
 }

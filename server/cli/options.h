@@ -49,7 +49,7 @@ struct option_apart {
 struct command {
     const char *name;
     const char *summary;               /* one line */
-    const char *positional;            /* "MODEL" or NULL; at most one, then required */
+    const char *positional;            /* "MODEL", or "[MODEL]" where it may be left out; NULL: none */
     const char *details;               /* paragraphs of the help, may be NULL */
     int (*run)(int argc, char **argv); /* argv[0] is the command's name; returns the exit status */
     const struct option_apart *apart;  /* the last one has no names; NULL: none */

@@ -8,6 +8,7 @@
 #include "base/suggest.h"
 #include "base/talk.h"
 #include "server/data/import_ahead.h"
+#include "server/data/import_deleted.h"
 #include "server/data/import_fields.h"
 #include "server/data/import_forms.h"
 #include "server/data/import_ids.h"
@@ -18,9 +19,7 @@
 #include "store/store.h"
 
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { PROGRESS_ROWS = 16384, STAGE_FROM = 400000, AHEAD_FROM = 20000, TRIES = 4 };
@@ -43,6 +42,7 @@ struct import {
     struct import_forms forms; /* of the file at hand */
     bool ignored_seen[IMPORT_MAX_IGNORED];
     struct import_seen seen; /* users with a context to come */
+    struct import_deleted deleted;
 };
 
 /* ---- rows ---- */
@@ -152,7 +152,9 @@ static enum err_code keep_row(struct import *im, const struct import_file *file,
                                       row->timestamp, e);
     if (file->kind != TABLE_CONTEXTS)
         import_forms_row(&im->forms, row->object);
-    else if ((code = import_seen_note(&im->seen, im->conn, im->load, row->user, e)))
+    code = file->kind == TABLE_CONTEXTS ? import_seen_note(&im->seen, im->conn, im->load, row->user, e)
+                                        : import_deleted_note(&im->deleted, row, e);
+    if (code)
         return code;
     const struct row_place place = {im->report->n_files - 1, n_lines};
     return row_file_add(&im->rows[file->kind], row, place, e);
@@ -497,6 +499,8 @@ static enum err_code take_files(struct import *im, const struct store_counts *be
     if (sound && !code)
         code = take_bulk(im, e);
     if (sound && !code && !im->failed)
+        code = import_deleted_apply(&im->deleted, im->conn, &im->report->n_items_deleted, e);
+    if (sound && !code && !im->failed)
         code = put_kind(im, TABLE_CONTEXTS, e);
     if (!code && im->failed)
         code = err_set(e, ERR_INVALID,
@@ -535,20 +539,10 @@ static void close_store(struct import *im, bool failed)
         row_file_fini(&im->rows[i]);
     partial_fini(&im->partial);
     import_seen_fini(&im->seen);
+    import_deleted_fini(&im->deleted);
     import_ids_fini(&im->ids);
     import_ahead_fini(&im->ahead[TABLE_ITEMS]);
     import_ahead_fini(&im->ahead[TABLE_USERS]);
-}
-
-/* Where the file is, past links: beside it there is room to write. Where the store is none, in the working
- * folder. */
-static void find_place(const char *store, char place[PATH_MAX])
-{
-    const char *path = store_path(store);
-    if (!path)
-        path = "./import";
-    if (!realpath(path, place))
-        (void)snprintf(place, PATH_MAX, "%s", path);
 }
 
 enum err_code import_run(const struct import_options *options, struct import_report *report, struct err *e)
@@ -559,9 +553,9 @@ enum err_code import_run(const struct import_options *options, struct import_rep
     import_seen_init(&im.seen);
     import_ids_init(&im.ids, options);
     struct store_counts before;
-    char place[PATH_MAX];
+    char place[ROW_FILE_PLACE_BYTES];
     enum err_code code = open_store(&im, e);
-    find_place(options->store, place);
+    row_file_place(options->store, place);
     for (size_t i = 0; i <= TABLE_CONTEXTS; i++)
         row_file_init(&im.rows[i], place);
     if (!code)

@@ -57,7 +57,7 @@ struct import_report {
     int64_t n_repeated[TABLE_CONTEXTS + 1];
     int64_t n_known[TABLE_CONTEXTS + 1]; /* and of the others those whose user, item or both the store had */
     int64_t n_older;              /* interactions that changed nothing, because what was there is newer */
-    int64_t n_items_deleted;      /* by `replace` */
+    int64_t n_items_deleted;      /* by `replace`, or because their rows say so */
     int64_t n_items_kept_deleted; /* rows of items that stay deleted */
     int64_t n_bad;                /* lines of the files that are lost */
     size_t n_listed;

@@ -211,7 +211,7 @@ void import_print_text(const char *store, const struct import_report *r, enum ta
         print_known(r, i);
     }
     if (r->n_items_deleted)
-        (void)printf("%-12s %10" PRId64 " deleted, which the file does not have\n", "items",
+        (void)printf("%-12s %10" PRId64 " deleted: the file does not have them, or says so\n", "items",
                      r->n_items_deleted);
     if (r->n_items_kept_deleted)
         (void)printf("%-12s %10" PRId64 " of the file stay deleted; --replace brings them back\n", "items",

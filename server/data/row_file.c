@@ -2,8 +2,11 @@
 #include "server/data/row_file.h"
 
 #include "base/scratch.h"
+#include "store/store.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -21,6 +24,17 @@ static enum err_code fail(const struct row_file *f, const char *what, struct err
     bool full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
     return err_set(e, full ? ERR_FULL : ERR_IO, "store %s: %s a file beside it: %s%s", f->store, what,
                    strerror(errno), full ? "; free space on the disk and try again" : "");
+}
+
+_Static_assert(ROW_FILE_PLACE_BYTES >= PATH_MAX, "realpath writes so much");
+
+void row_file_place(const char *store, char place[ROW_FILE_PLACE_BYTES])
+{
+    const char *path = store_path(store);
+    if (!path)
+        path = "./import";
+    if (!realpath(path, place))
+        (void)snprintf(place, ROW_FILE_PLACE_BYTES, "%s", path);
 }
 
 void row_file_init(struct row_file *f, const char *store)

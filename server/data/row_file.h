@@ -23,6 +23,12 @@ struct row_place {
     uint64_t n_lines;
 };
 
+enum { ROW_FILE_PLACE_BYTES = 4096 };
+
+/* What such files of a store lie beside: its file, past links, for there is room to write; of a store that is
+ * no file, the working folder. */
+void row_file_place(const char *store, char place[ROW_FILE_PLACE_BYTES]);
+
 void row_file_init(struct row_file *f, const char *store);
 void row_file_fini(struct row_file *f);
 

@@ -84,7 +84,7 @@ const char *table_role_name(enum table_role role)
     for (size_t i = 0; i < N_SYNONYMS; i++)
         if (all_synonyms[i].role == role)
             return all_synonyms[i].names[0];
-    return "";
+    return role == ROLE_DELETED ? "deleted" : "";
 }
 
 void table_columns_fini(struct table_columns *c)

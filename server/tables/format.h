@@ -25,6 +25,7 @@ enum table_role {
     ROLE_TITLE,
     ROLE_CATEGORIES,
     ROLE_EMBEDDING,
+    ROLE_DELETED, /* of NDJSON: true or false */
     ROLE_GENRE,   /* one of the flags of u.item */
     ROLE_IGNORED, /* left out because it was asked for */
     N_ROLES

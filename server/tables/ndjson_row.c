@@ -96,15 +96,16 @@ static enum err_code add_cell(const char *name, const json_t *value, struct tabl
     return cell.text.data && !cell.text.len ? ERR_OK : table_row_add_cell(b, &cell, e);
 }
 
-static enum err_code add_member(const char *name, const json_t *value, struct table_row_builder *b,
-                                struct err *e)
+/* empty_says: a text without a character is a value too, as it is where the object stands as a whole. */
+static enum err_code add_member(const char *name, const json_t *value, bool empty_says,
+                                struct table_row_builder *b, struct err *e)
 {
     enum err_code code = field_check_plain(text_of(name), "name of a field", e);
     if (code)
         return code;
     if (b->kind == TABLE_ROWS && *name)
         return add_cell(name, value, b, e);
-    bool empty = json_is_string(value) && !json_string_length(value);
+    bool empty = !empty_says && json_is_string(value) && !json_string_length(value);
     if (empty || !*name || (b->kind != TABLE_USERS && b->kind != TABLE_ITEMS))
         return ERR_OK;
     table_row_add_member(b, name);
@@ -119,13 +120,13 @@ static enum err_code add_extra(struct table_json *j, const char *name, json_t *v
 {
     const char *nested = b->kind == TABLE_USERS ? "profile" : "metadata";
     if (b->kind == TABLE_ROWS)
-        return add_member(name, value, b, e);
+        return add_member(name, value, false, b, e);
     if (strcmp(name, nested) == 0 && json_is_null(value)) {
         b->row.no_object = true;
         return ERR_OK;
     }
     if (strcmp(name, nested) != 0 || !json_is_object(value))
-        return add_member(name, value, b, e);
+        return add_member(name, value, false, b, e);
     const char *key;
     json_t *member;
     json_object_foreach(value, key, member)
@@ -134,7 +135,7 @@ static enum err_code add_extra(struct table_json *j, const char *name, json_t *v
             continue;
         if (json_object_get(j->line, key) && table_role_of(b->kind, text_of(key), NULL) == ROLE_EXTRA)
             return err_set(e, ERR_INVALID, "\"%s\" stands both in \"%s\" and beside it", key, nested);
-        enum err_code code = add_member(key, member, b, e);
+        enum err_code code = add_member(key, member, true, b, e);
         if (code)
             return code;
     }
@@ -146,6 +147,10 @@ static enum err_code set_value(struct table_json *j, enum table_role role, const
 {
     if (role == ROLE_EXTRA)
         return add_extra(j, name, value, b, e);
+    if (role == ROLE_DELETED) {
+        b->row.deleted = json_is_true(value);
+        return ERR_OK;
+    }
     bool none =
         json_is_null(value) || (role == ROLE_CATEGORIES && json_is_array(value) && !json_array_size(value));
     if (none) {
@@ -172,6 +177,8 @@ enum table_role table_json_role(const json_t *line, const char *name, enum table
 {
     size_t rank = 0;
     enum table_role role = table_role_of(kind, text_of(name), &rank);
+    if (kind == TABLE_ITEMS && strcmp(name, "deleted") == 0 && json_is_boolean(json_object_get(line, name)))
+        return ROLE_DELETED;
     if (role == ROLE_EXTRA || rank == 0)
         return role;
     if (json_object_get(line, table_role_name(role)))

@@ -279,6 +279,7 @@ enum err_code table_row_set(struct table_row_builder *b, enum table_role role, c
         return set_genre(b, name, text, e);
     case ROLE_EXTRA:
     case ROLE_IGNORED:
+    case ROLE_DELETED: /* of NDJSON */
     case N_ROLES:
         break;
     }

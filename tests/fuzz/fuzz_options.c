@@ -92,7 +92,7 @@ enum err_code __wrap_options_parse(const struct command *command, const struct o
         return code;
     for (size_t i = 0; i < n_options; i++)
         check_option(&options[i]);
-    if (command->positional && !*positional)
+    if (command->positional && command->positional[0] != '[' && !*positional)
         abort();
     return err_set(e, ERR_INVALID, "it is not to run");
 }

@@ -75,7 +75,8 @@ START_TEST(test_ndjson_has_the_same_names_and_nested_values)
          "{\"user\":7,\"profile\":{\"age\":25,\"likes\":[\"a\",\"b\"],\"none\":null,\"empty\":\"\"},\"city\":"
          "\"K\\u00f6ln\"}\n"
          "{\"user_id\":\"u\"}\n",
-         "1:7;-;w1;rnan;t0;-;-;{\"age\":25,\"likes\":[\"a\",\"b\"],\"none\":null,\"city\":\"K\xc3\xb6ln\"};\n"
+         "1:7;-;w1;rnan;t0;-;-;{\"age\":25,\"likes\":[\"a\",\"b\"],\"none\":null,\"empty\":\"\",\"city\":"
+         "\"K\xc3\xb6ln\"};\n"
          "2:u;-;w1;rnan;t0;-;-;-;\n");
     ROWS("a.jsonl", TABLE_INTERACTIONS,
          "{\"user\":\"u\",\"item\":3,\"weight\":0.5,\"rating\":\"4\",\"ts\":\"1970-01-02\"}\n"

@@ -1,0 +1,203 @@
+/* What is JSON in the store goes out as it lies there. */
+#include "server/data/store_export.h"
+
+#include "base/limits.h"
+#include "server/data/key_ids.h"
+#include "server/data/table_out.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LINE_BYTES = LIMIT_PROFILE_BYTES + LIMIT_METADATA_BYTES + LIMIT_LINE_BYTES };
+
+struct exporting {
+    const struct store_export_options *o;
+    struct store_export_report *report;
+    struct store_conn *conn;
+    struct key_ids users, items;
+    struct buf line;
+    enum err_code code;
+    struct err *e;
+};
+
+/* The shortest number that reads back as the same bits. */
+static void add_number(struct buf *line, double x)
+{
+    char text[32];
+    for (int digits = 15; digits <= 17; digits++) {
+        (void)snprintf(text, sizeof text, "%.*g", digits, x);
+        if (strtod(text, NULL) == x)
+            break;
+    }
+    buf_adds(line, text);
+}
+
+static void add_text(struct buf *line, const char *before, struct text text)
+{
+    buf_adds(line, before);
+    buf_add_json_string(line, text.data, text.len);
+}
+
+/* A value that is JSON already. */
+static void add_json(struct buf *line, const char *before, struct text json)
+{
+    if (!json.len)
+        return;
+    buf_adds(line, before);
+    buf_add(line, json.data, json.len);
+}
+
+/* Ends the line and writes it; whether to go on. */
+static bool write_line(struct exporting *x, enum store_export_table table)
+{
+    buf_adds(&x->line, "}\n");
+    x->code = buf_check(&x->line, "a line of a table", x->e);
+    if (!x->code)
+        x->code = table_out_write(x->o->tables[table], x->line.data, x->line.len, x->e);
+    x->report->n_rows[table] += !x->code;
+    buf_reset(&x->line);
+    return !x->code;
+}
+
+/* ---- rows ---- */
+
+static bool write_item(void *arg, const struct store_item *item)
+{
+    struct exporting *x = arg;
+    if (x->o->tables[EXPORT_INTERACTIONS])
+        x->code = key_ids_add(&x->items, item->key, item->id, x->e);
+    if (x->code || !x->o->tables[EXPORT_ITEMS])
+        return !x->code;
+    add_text(&x->line, "{\"item\":", item->id);
+    if (item->title.data)
+        add_text(&x->line, ",\"title\":", item->title);
+    add_json(&x->line, ",\"categories\":", item->categories);
+    add_json(&x->line, ",\"metadata\":", item->metadata);
+    if (item->deleted)
+        buf_adds(&x->line, ",\"deleted\":true");
+    x->report->n_deleted += item->deleted;
+    return write_line(x, EXPORT_ITEMS);
+}
+
+static bool write_user(void *arg, int64_t user_key, struct text id, struct text profile, int64_t revision)
+{
+    struct exporting *x = arg;
+    (void)revision;
+    if (x->o->tables[EXPORT_INTERACTIONS] || x->o->tables[EXPORT_CONTEXTS])
+        x->code = key_ids_add(&x->users, user_key, id, x->e);
+    if (x->code || !x->o->tables[EXPORT_USERS])
+        return !x->code;
+    add_text(&x->line, "{\"user\":", id);
+    add_json(&x->line, ",\"profile\":", profile);
+    return write_line(x, EXPORT_USERS);
+}
+
+void store_export_add_interaction(struct buf *line, const struct store_interaction *i)
+{
+    if (i->weight != 1) {
+        buf_adds(line, ",\"weight\":");
+        add_number(line, i->weight);
+    }
+    if (!isnan(i->rating)) {
+        buf_adds(line, ",\"rating\":");
+        add_number(line, i->rating);
+    }
+    if (i->timestamp) {
+        buf_adds(line, ",\"timestamp\":");
+        buf_add_int(line, i->timestamp);
+    }
+}
+
+static bool write_interaction(void *arg, int64_t user_key, const struct store_interaction *i)
+{
+    struct exporting *x = arg;
+    struct text user = key_ids_text(&x->users, user_key), item = key_ids_text(&x->items, i->item_key);
+    if (!user.data || !item.data) {
+        x->code = err_set(x->e, ERR_CORRUPT, "an interaction names a user or an item that there is not");
+        return false;
+    }
+    add_text(&x->line, "{\"user\":", user);
+    add_text(&x->line, ",\"item\":", item);
+    store_export_add_interaction(&x->line, i);
+    return write_line(x, EXPORT_INTERACTIONS);
+}
+
+/* ---- contexts ---- */
+
+/* Little-endian float32, as the store's contexts are. */
+static float component(const char *bytes)
+{
+    uint32_t bits = 0;
+    float x;
+    for (unsigned j = 0; j < 4; j++)
+        bits |= (uint32_t)(unsigned char)bytes[j] << (8 * j);
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static bool write_context(struct exporting *x, struct text user, const struct buf *embedding)
+{
+    add_text(&x->line, "{\"user\":", user);
+    buf_adds(&x->line, ",\"embedding\":");
+    for (size_t i = 0; i + 4 <= embedding->len; i += 4) {
+        buf_addc(&x->line, i ? ',' : '[');
+        buf_add_float(&x->line, component(embedding->data + i));
+    }
+    buf_addc(&x->line, ']');
+    return write_line(x, EXPORT_CONTEXTS);
+}
+
+/* A given context is good whatever its user did since. */
+static enum err_code write_contexts(struct exporting *x, struct err *e)
+{
+    const struct store_context_key key = {x->o->model, x->o->model_version, "user"};
+    struct store_user user = {0};
+    enum err_code code = ERR_OK;
+    for (size_t k = 1; k < x->users.n_keys && !code; k++) {
+        struct text id = key_ids_text(&x->users, (int64_t)k);
+        if (!id.data)
+            continue;
+        code = store_read_user(x->conn, id, &key, &user, e);
+        if (!code && user.embedding_given && user.embedding.len && !write_context(x, id, &user.embedding))
+            code = x->code;
+    }
+    store_user_fini(&user);
+    return code;
+}
+
+/* ---- all ---- */
+
+static enum err_code write_tables(struct exporting *x, struct err *e)
+{
+    FILE *const *tables = x->o->tables;
+    enum err_code code = ERR_OK;
+    if (tables[EXPORT_ITEMS] || tables[EXPORT_INTERACTIONS])
+        code = store_each_item(x->conn, 0, write_item, x, e);
+    bool users = tables[EXPORT_USERS] || tables[EXPORT_INTERACTIONS] || tables[EXPORT_CONTEXTS];
+    if (!code && !x->code && users)
+        code = store_each_user(x->conn, write_user, x, e);
+    if (!code && !x->code && tables[EXPORT_INTERACTIONS])
+        code = store_each_interaction(x->conn, write_interaction, x, e);
+    if (!code && !x->code && tables[EXPORT_CONTEXTS])
+        code = write_contexts(x, e);
+    return x->code ? x->code : code;
+}
+
+enum err_code store_export_run(struct store_conn *c, const struct store_export_options *o,
+                               struct store_export_report *report, struct err *e)
+{
+    struct exporting x = {.o = o, .report = report, .conn = c, .e = e};
+    *report = (struct store_export_report){0};
+    buf_init(&x.line, LINE_BYTES);
+    enum err_code code = store_snapshot_begin(c, e);
+    if (!code) {
+        code = write_tables(&x, e);
+        store_snapshot_end(c);
+    }
+    buf_fini(&x.line);
+    key_ids_fini(&x.users);
+    key_ids_fini(&x.items);
+    return code;
+}

@@ -1,0 +1,119 @@
+"""hypernet export: users, items, interactions and given contexts out of a store, and a store of them answers the same."""
+import gzip
+import json
+import os
+import stat
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import hn
+
+TABLES = ("users", "items", "interactions", "contexts")
+
+
+class ExportStore(hn.Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        w = hn.world()
+        cls.version = w.description["hypernet"]["version"]
+        width = w.description["hypernet"]["d_context"]
+        cls.folder = hn.temporary_folder()
+        with hn.Server() as server:
+            cls.store = server.store
+            for user, body in {
+                "new/ü": {"profile": {"z": 1.5, "a": [1, {"b": None}], "user": "x", "empty": ""},
+                          "interactions": [{"item": i, "weight": 0.1 + 0.2, "rating": 3.3, "timestamp": 7} for i in w.items[:9]]},
+                "bare": {}, "given": {"embedding": [0.1 * (i % 7) - 0.2 for i in range(width)], "interactions": [{"item": w.items[3]}]},
+            }.items():
+                answer = server.register(user, body)
+                assert answer.status == 201, answer
+            item = {"title": "a \"title\"", "categories": ["x|y", "z"], "metadata": {"price": 1e-7, "n": 7, "deleted": True}}
+            assert server.admin("PUT", "/v1/admin/items/brand%20new", item).status == 201
+            assert server.admin("DELETE", "/v1/admin/items/" + w.items[5]).status == 204
+            assert server.event("bare", w.items[7], timestamp=5).status == 200
+            cls.users = [*w.users[::20], "new/ü", "bare", "given"]
+            cls.before = cls.answers(server)
+
+    @classmethod
+    def answers(cls, server):
+        out = []
+        for user in cls.users:
+            for params in ({"limit": 200}, {"limit": 200, "exclude_seen": "false"}):
+                answer = server.recommend(user, **params).json
+                out.append((answer["model_version"], answer["items"]))
+            own = server.user(user).json
+            out.append({k: own[k] for k in own if k not in ("revision", "context_revision")})
+        for item in ("brand%20new", hn.world().items[5]):
+            out.append(server.request("GET", "/v1/items/" + item).status)
+        return out
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def export(self, store, form):
+        words = [w for t in TABLES for w in (f"--{t}", self.path(form % t))]
+        return hn.run("export", "--store", store, *words, "--model", hn.world().description["hypernet"]["name"], "--model-version", self.version)
+
+    def lines(self, path):
+        with (gzip.open if path.endswith(".gz") else open)(path, "rt", encoding="utf-8") as f:
+            return f.read().splitlines()
+
+    def test_a_store_made_of_the_tables_answers_the_same(self):
+        self.assertIn("context", self.export(self.store, "1.%s.ndjson.gz").err)
+        again = self.path("again.db")
+        hn.run("import", "--store", again, "--users", self.path("1.users.ndjson.gz"), "--items", self.path("1.items.ndjson.gz"),
+               "--interactions", self.path("1.interactions.ndjson.gz"))
+        hn.run("import", "--store", again, "--contexts", self.path("1.contexts.ndjson.gz"), "--model",
+               hn.world().description["hypernet"]["name"], "--model-version", self.version)
+        with hn.Server(store=again) as server:
+            self.assertEqual(self.answers(server), self.before)
+        self.export(again, "2.%s.ndjson")
+        for table in TABLES:
+            self.assertEqual(self.lines(self.path(f"2.{table}.ndjson")), self.lines(self.path(f"1.{table}.ndjson.gz")), table)
+
+    def test_a_table_says_what_is_there_and_no_more(self):
+        out = hn.run("export", "users", "--store", self.store).out
+        users = {u["user"]: u for u in map(json.loads, out.splitlines())}
+        self.assertEqual(users["bare"], {"user": "bare"})
+        self.assertEqual(users["new/ü"]["profile"]["z"], 1.5)
+        items = [json.loads(x) for x in hn.run("export", "--store", self.store, "--items", "-").out.splitlines()]
+        self.assertEqual([i["item"] for i in items if i.get("deleted")], [hn.world().items[5]])
+        self.assertEqual(items[-1]["metadata"]["deleted"], True)
+        rows = [json.loads(x) for x in hn.run("export", "interactions", "--store", self.store).out.splitlines()]
+        self.assertIn({"user": "bare", "item": hn.world().items[7], "timestamp": 5}, rows)
+        mine = [r for r in rows if r["user"] == "new/ü"]
+        self.assertEqual([r["item"] for r in mine], hn.world().items[:9])
+        self.assertEqual((mine[0]["weight"], mine[0]["rating"], mine[0]["timestamp"]), (0.1 + 0.2, 3.3, 7))
+
+    def test_a_file_is_its_owners_alone_and_appears_whole(self):
+        self.export(self.store, "3.%s.ndjson")
+        self.assertEqual(stat.S_IMODE(os.stat(self.path("3.users.ndjson")).st_mode), 0o600)
+        os.mkdir(self.path("4.items.ndjson.gz"))
+        r = hn.run("export", "--store", self.store, "--users", self.path("4.users.ndjson.gz"), "--items",
+                   self.path("4.items.ndjson.gz"), check=False)
+        self.assertEqual(r.returncode, 1)
+        self.assertFalse([n for n in os.listdir(self.folder) if n.startswith("4.users")])
+
+    def test_an_items_mark_is_of_json_and_takes_it_out(self):
+        store, table = self.path("marked.db"), self.path("marked.ndjson")
+        with open(table, "w", encoding="utf-8") as f:
+            f.write('{"item":"a","deleted":true}\n{"item":"b","deleted":"yes"}\n{"item":"c","deleted":false}\n')
+        out = hn.run("import", "--store", store, "--items", table, "--json").out
+        self.assertEqual(json.loads(out)["items_deleted"], 1)
+        items = [json.loads(x) for x in hn.run("export", "items", "--store", store).out.splitlines()]
+        self.assertEqual(items, [{"item": "a", "deleted": True}, {"item": "b", "metadata": {"deleted": "yes"}}, {"item": "c"}])
+
+    def test_what_makes_no_table_is_refused(self):
+        for words, why in ((("ratings",), "'ratings' is no table"), (("users", "--items", "-"), "alone"),
+                           (("contexts",), "--model-version"), (("--users", "-", "--items", "-"), "name two files"), ((), "nothing to export")):
+            r = hn.run("export", *words, "--store", self.store, check=False)
+            self.assertEqual(r.returncode, 2, r.err)
+            self.assertIn(why, r.err)
+        r = hn.run("export", "--users", self.store, "--store", self.store, check=False)
+        self.assertEqual(r.returncode, 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
