@@ -44,10 +44,11 @@ _Static_assert(OPTION_LIST_MAX <= (int)IMPORT_MAX_IGNORED, "every --ignore-field
 
 struct arguments {
     const char *store, *users, *items, *contexts, *model, *model_version, *format;
-    struct option_list interactions, ignored;
+    struct option_list interactions, ignored, columns;
+    struct table_name names[OPTION_LIST_MAX];
     struct import_tasks_options tasks;
     int64_t skip_bad;
-    bool replace, json;
+    bool replace, no_header, json;
 };
 
 /* ---- results ---- */
@@ -117,7 +118,25 @@ static enum err_code check_model(const struct arguments *a, struct err *e)
     return ERR_OK;
 }
 
-static enum err_code to_import(const struct arguments *a, struct import_options *o, struct err *e)
+/* What columns are called; one column cannot be two. */
+static enum err_code read_names(struct arguments *a, struct import_options *o, struct err *e)
+{
+    enum err_code code = ERR_OK;
+    o->naming = (struct table_naming){.names = a->names, .no_header = a->no_header};
+    for (size_t i = 0; i < a->columns.n && !code; i++) {
+        const struct table_name *other;
+        code = table_name_parse(a->columns.values[i], &a->names[i], e);
+        if (!code && (other = table_naming_of(&o->naming, text_of(a->names[i].called))))
+            code = err_set(e, ERR_INVALID, "'%s' is to be '%s' and '%s'", other->called, other->as,
+                           a->names[i].as);
+        o->naming.n = i + 1;
+    }
+    for (size_t i = 0; i < o->naming.n; i++)
+        a->names[i].seen = false;
+    return code ? err_prefix(e, "--column") : ERR_OK;
+}
+
+static enum err_code to_import(struct arguments *a, struct import_options *o, struct err *e)
 {
     *o = (struct import_options){.store = a->store,
                                  .model = a->model,
@@ -135,7 +154,9 @@ static enum err_code to_import(const struct arguments *a, struct import_options 
     add_file(o, a->contexts, TABLE_CONTEXTS);
     for (size_t i = 0; i < a->ignored.n; i++)
         o->ignored[o->n_ignored++] = a->ignored.values[i];
-    enum err_code code = check_files(o, e);
+    enum err_code code = read_names(a, o, e);
+    if (!code)
+        code = check_files(o, e);
     return code ? code : check_model(a, e);
 }
 
@@ -173,7 +194,7 @@ static enum err_code check_uses(const struct arguments *a, const struct option *
 {
     bool of_tasks = import_tasks_wanted(&a->tasks);
     const struct option_use uses[] = {
-        {"interactions users items contexts model model-version replace", of_tasks,
+        {"interactions users items contexts model model-version replace column no-header", of_tasks,
          "goes with tables of users and items; those of tasks are imported by themselves"},
         {"task", !of_tasks, "goes with --tasks or --task-rows"},
         {"replace-rows", !a->tasks.rows, "goes with --task-rows"},
@@ -221,6 +242,10 @@ static int cmd_import(int argc, char **argv)
          "rows of --task-rows take the place of those that their tasks have", 0, 0, false},
         {"ignore-field", OPTION_LIST, &a.ignored, "NAME",
          "leave out a column, a field of the profile or one of the metadata", 0, 0, false},
+        {"column", OPTION_LIST, &a.columns, "NAME=COLUMN",
+         "what a column is: user=customer_id, price=VK, or by its number user=1", 0, 0, false},
+        {"no-header", OPTION_FLAG, &a.no_header, NULL,
+         "the first line is a row; --column says by number what columns are", 0, 0, false},
         {"replace", OPTION_FLAG, &a.replace, NULL,
          "the file of items has all there are: others are deleted, deleted ones come back", 0, 0, false},
         {"model", OPTION_STRING, &a.model, "NAME", "the model that the contexts are for", 0, 0, false},

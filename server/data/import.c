@@ -5,13 +5,13 @@
 #include "server/data/import.h"
 
 #include "base/mem.h"
-#include "base/suggest.h"
 #include "base/talk.h"
 #include "server/data/import_ahead.h"
 #include "server/data/import_deleted.h"
 #include "server/data/import_fields.h"
 #include "server/data/import_forms.h"
 #include "server/data/import_ids.h"
+#include "server/data/import_names.h"
 #include "server/data/import_seen.h"
 #include "server/data/row_file.h"
 #include "server/fields/id_form.h"
@@ -210,7 +210,7 @@ static enum err_code end_file(struct import *im, const struct table *t, struct e
     enum err_code code = ERR_OK;
     for (size_t i = 0; i < columns->n && !code; i++) {
         const struct table_column *c = &columns->list[i];
-        code = table_columns_add(&f->columns, c->role, (struct text){c->name, strlen(c->name)}, e);
+        code = table_columns_add(&f->columns, c->role, text_of(c->called ? c->called : c->name), e);
         if (!code)
             f->columns.list[i].n_dates = c->n_dates;
     }
@@ -254,7 +254,8 @@ static enum err_code next_row(struct import *im, const struct import_file *file,
 static enum err_code take_file(struct import *im, const struct import_file *file, struct err *e)
 {
     struct table *t;
-    enum err_code code = table_open(file->path, file->kind, im->options->format, &t, e);
+    enum err_code code =
+        table_open_named(file->path, file->kind, im->options->format, &im->options->naming, &t, e);
     if (code)
         return code;
     code = table_ignore(
@@ -445,31 +446,6 @@ static enum err_code take_bulk(struct import *im, struct err *e)
     return code;
 }
 
-/* The column that a name was most likely meant to be; NULL: none is near. */
-static const char *column_like(const struct import *im, const char *name)
-{
-    struct suggestion s = suggest_for(name, strlen(name));
-    for (size_t i = 0; i < im->report->n_files; i++)
-        for (size_t k = 0; k < im->report->files[i].columns.n; k++)
-            suggest_consider(&s, im->report->files[i].columns.list[k].name);
-    return s.best;
-}
-
-/* A name to be left out that no table has is mistyped, and what it was to keep out is in: that must not be
- * found later. */
-static enum err_code check_ignored(const struct import *im, struct err *e)
-{
-    for (size_t i = 0; i < im->options->n_ignored; i++) {
-        if (im->ignored_seen[i])
-            continue;
-        const char *name = im->options->ignored[i], *like = column_like(im, name);
-        return err_set(e, ERR_INVALID,
-                       "--ignore-field %s: no table has such a column or field%s%s%s; nothing was imported",
-                       name, like ? " (did you mean " : "", like ? like : "", like ? "?)" : "");
-    }
-    return ERR_OK;
-}
-
 /* Reads all files. Rows of interactions, of which there may be many, are put in order beside the store. */
 static enum err_code read_files(struct import *im, const struct store_counts *before, struct err *e)
 {
@@ -482,7 +458,7 @@ static enum err_code read_files(struct import *im, const struct store_counts *be
         code = import_ids_store(&im->ids, im->conn, before, e);
     for (size_t i = 0; i < sizeof others / sizeof *others && !code; i++)
         code = take_kind(im, others[i], e);
-    return code || im->failed ? code : check_ignored(im, e);
+    return code || im->failed ? code : import_names_check(o, im->ignored_seen, im->report, e);
 }
 
 /* Contexts come last, for single rows and a bulk load do not mix. */

@@ -89,8 +89,10 @@ const char *table_role_name(enum table_role role)
 
 void table_columns_fini(struct table_columns *c)
 {
-    for (size_t i = 0; i < c->n; i++)
+    for (size_t i = 0; i < c->n; i++) {
         mem_free(c->list[i].name);
+        mem_free(c->list[i].called);
+    }
     mem_free(c->list);
     *c = (struct table_columns){0};
 }
@@ -151,11 +153,28 @@ bool table_role_by_rank(enum table_role role, size_t rank)
 
 /* ---- formats with a header ---- */
 
+/* A column that is called as another one is to be called stands back. */
+static enum err_code settle_names(struct table_columns *c, struct err *e)
+{
+    for (size_t i = 0; i < c->n; i++)
+        for (size_t j = 0; c->list[i].called && j < c->n; j++) {
+            if (i == j || strcmp(c->list[i].name, c->list[j].name) != 0)
+                continue;
+            if (c->list[j].called)
+                return err_set(e, ERR_INVALID, "two columns are to be called '%s' (--column)",
+                               c->list[i].name);
+            c->list[j].role = ROLE_IGNORED;
+        }
+    return ERR_OK;
+}
+
 /* Gives every role to one column at most; a column that loses its role is an extra one. */
 static enum err_code settle_roles(enum table_kind kind, struct table_columns *c, struct err *e)
 {
     for (size_t i = 0; i < c->n; i++) {
         for (size_t j = 0; j < i; j++) {
+            if (c->list[i].role == ROLE_IGNORED || c->list[j].role == ROLE_IGNORED)
+                continue;
             if (*c->list[i].name && strcmp(c->list[i].name, c->list[j].name) == 0)
                 return err_set(e, ERR_INVALID, "two columns are called '%s'", c->list[i].name);
             if (c->list[i].role != c->list[j].role || c->list[i].role == ROLE_EXTRA)
@@ -234,8 +253,55 @@ static enum err_code check_needed(enum table_kind kind, const struct table_colum
     return ERR_OK;
 }
 
+/* A column, by the name that it was given where it was given one. */
+static enum err_code add_named(enum table_kind kind, struct text name, const struct table_naming *naming,
+                               struct table_columns *c, struct err *e)
+{
+    const struct table_name *given = table_naming_of(naming, name);
+    if (given)
+        name = text_of(given->as);
+    enum table_role role = table_role_of(kind, name, NULL);
+    if (!given && naming && naming->no_header)
+        role = ROLE_IGNORED;
+    enum err_code code = add_column(c, role, name.data, name.len, e);
+    if (code || !given)
+        return code;
+    c->list[c->n - 1].called = mem_strdup(given->called);
+    return c->list[c->n - 1].called ? ERR_OK
+                                    : err_set(e, ERR_NOMEM, "no memory for the names of the columns");
+}
+
+enum err_code table_columns_by_number(enum table_kind kind, size_t n_fields,
+                                      const struct table_naming *naming, struct table_columns *out,
+                                      struct err *e)
+{
+    struct table_columns c;
+    char number[24];
+    enum err_code code = start(&c, n_fields, e);
+    for (size_t i = 0; !code && i < n_fields; i++) {
+        (void)snprintf(number, sizeof number, "%zu", i + 1);
+        code = add_named(kind, text_of(number), naming, &c, e);
+    }
+    if (!code)
+        code = settle_names(&c, e);
+    if (!code)
+        code = settle_roles(kind, &c, e);
+    for (size_t i = 0; !code && i < N_NEEDED; i++)
+        if (needed[i].kind == kind && !has_role(&c, needed[i].role))
+            code = err_set(e, ERR_INVALID,
+                           "which of its %zu columns is the %s? Without a header --column %s=N says so",
+                           n_fields, needed[i].name, needed[i].name);
+    if (code) {
+        table_columns_fini(&c);
+        return code;
+    }
+    *out = c;
+    return ERR_OK;
+}
+
 enum err_code table_columns_by_header(enum table_kind kind, const struct table_fields *header,
-                                      struct table_columns *out, struct err *e)
+                                      const struct table_naming *naming, struct table_columns *out,
+                                      struct err *e)
 {
     struct table_columns c;
     enum err_code code = start(&c, header->n, e);
@@ -246,8 +312,10 @@ enum err_code table_columns_by_header(enum table_kind kind, const struct table_f
         struct text name = field_value_trim(header->list[i]);
         code = field_check_plain(name, "name of a column", e);
         if (!code)
-            code = add_column(&c, table_role_of(kind, name, NULL), name.data, name.len, e);
+            code = add_named(kind, name, naming, &c, e);
     }
+    if (!code)
+        code = settle_names(&c, e);
     if (!code)
         code = settle_roles(kind, &c, e);
     if (!code)

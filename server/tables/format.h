@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "server/tables/naming.h"
 #include "server/tables/table.h"
 
 #include <stdbool.h>
@@ -27,13 +28,14 @@ enum table_role {
     ROLE_EMBEDDING,
     ROLE_DELETED, /* of NDJSON: true or false */
     ROLE_GENRE,   /* one of the flags of u.item */
-    ROLE_IGNORED, /* left out because it was asked for */
+    ROLE_IGNORED, /* left out because it was asked for, or because another column has its name */
     N_ROLES
 };
 
 struct table_column {
     enum table_role role;
-    char *name; /* as the header has it, trimmed */
+    char *name;   /* as the header has it, trimmed, or as a naming has it; */
+    char *called; /* then what the header has; NULL: the same */
     unsigned
         n_dates; /* of the first rows, those whose value is an ISO 8601 date, where the column is ignored */
 };
@@ -80,10 +82,18 @@ bool table_unquote_tsv(struct text *field);
 /* The canonical name of a role; "" for those without. */
 const char *table_role_name(enum table_role role);
 
-/* The columns that a header names; ERR_INVALID when one of those that the kind needs is missing or named
- * twice. */
+/* The columns that a header names, with what is called otherwise (NULL: nothing); ERR_INVALID when one of
+ * those that the kind needs is missing or named twice. A column whose name another one is given is left
+ * out. */
 enum err_code table_columns_by_header(enum table_kind kind, const struct table_fields *header,
-                                      struct table_columns *out, struct err *e) ERR_MUST_CHECK;
+                                      const struct table_naming *naming, struct table_columns *out,
+                                      struct err *e) ERR_MUST_CHECK;
+
+/* The columns of a file without a header, whose first line has n_fields: those that are named by their
+ * numbers; others are left out. ERR_INVALID as above. */
+enum err_code table_columns_by_number(enum table_kind kind, size_t n_fields,
+                                      const struct table_naming *naming, struct table_columns *out,
+                                      struct err *e) ERR_MUST_CHECK;
 
 /* The columns of a format without a header; n_fields is what the first line has. ERR_INVALID when the format
  * has no such kind of table. */

@@ -172,20 +172,30 @@ static enum err_code set_value(struct table_json *j, enum table_role role, const
     return table_row_set(b, role, name, text, true, e);
 }
 
+/* The member of the line that is to be called so; NULL: none is. */
+static const char *given_name(const struct table_json *j, const char *as)
+{
+    for (size_t i = 0; j->naming && i < j->naming->n; i++)
+        if (strcmp(j->naming->names[i].as, as) == 0 && json_object_get(j->line, j->naming->names[i].called))
+            return j->naming->names[i].called;
+    return NULL;
+}
+
 /* Of a role's names the one with the lowest rank has it where that settles it, as in a header. */
-enum table_role table_json_role(const json_t *line, const char *name, enum table_kind kind)
+static enum table_role role_beside(const struct table_json *j, const char *name, enum table_kind kind)
 {
     size_t rank = 0;
     enum table_role role = table_role_of(kind, text_of(name), &rank);
-    if (kind == TABLE_ITEMS && strcmp(name, "deleted") == 0 && json_is_boolean(json_object_get(line, name)))
+    if (kind == TABLE_ITEMS && strcmp(name, "deleted") == 0 &&
+        json_is_boolean(json_object_get(j->line, name)))
         return ROLE_DELETED;
     if (role == ROLE_EXTRA || rank == 0)
         return role;
-    if (json_object_get(line, table_role_name(role)))
+    if (json_object_get(j->line, table_role_name(role)) || given_name(j, table_role_name(role)))
         return ROLE_EXTRA;
     const char *other;
     json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)line, other, value)
+    json_object_foreach(j->line, other, value)
     {
         size_t others = 0;
         if (table_role_by_rank(role, rank) && table_role_of(kind, text_of(other), &others) == role &&
@@ -193,6 +203,17 @@ enum table_role table_json_role(const json_t *line, const char *name, enum table
             return ROLE_EXTRA;
     }
     return role;
+}
+
+enum table_role table_json_role(const struct table_json *j, const char *name, enum table_kind kind,
+                                const char **as)
+{
+    const struct table_name *given = table_naming_of(j->naming, text_of(name));
+    if (as)
+        *as = given ? given->as : name;
+    if (given)
+        return table_role_of(kind, text_of(given->as), NULL);
+    return given_name(j, name) ? ROLE_IGNORED : role_beside(j, name, kind);
 }
 
 enum err_code table_json_row(struct table_json *j, const char *line, size_t len, struct table_row_builder *b,
@@ -217,12 +238,17 @@ enum err_code table_json_row(struct table_json *j, const char *line, size_t len,
     {
         if (table_is_ignored(j->ignored, name))
             continue;
-        enum table_role role = table_json_role(j->line, name, b->kind);
+        const char *as;
+        enum table_role role = table_json_role(j, name, b->kind, &as);
+        if (role == ROLE_IGNORED) /* another member is called so here */
+            continue;
+        if (as != name && strcmp(given_name(j, as), name) != 0)
+            return err_set(e, ERR_INVALID, "two fields are to be called '%s' (--column)", as);
         if (role != ROLE_EXTRA && seen & 1u << role)
             return err_set(e, ERR_INVALID, "two fields mean the %s; \"%s\" is one of them",
                            table_role_name(role), name);
         seen |= 1u << role;
-        enum err_code code = set_value(j, role, name, value, b, e);
+        enum err_code code = set_value(j, role, as, value, b, e);
         if (code)
             return code;
     }

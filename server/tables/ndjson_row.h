@@ -5,6 +5,7 @@
 #ifndef SERVER_TABLES_NDJSON_ROW_H
 #define SERVER_TABLES_NDJSON_ROW_H
 
+#include "server/tables/naming.h"
 #include "server/tables/row_builder.h"
 
 #include <jansson.h>
@@ -13,14 +14,16 @@ enum { TABLE_JSON_ID_BYTES = 24 };
 
 struct table_json {
     json_t *line;
+    const struct table_naming *naming;   /* NULL: members are called as they are meant */
     const struct table_ignored *ignored; /* members of a line, or of its profile or metadata; NULL: none */
     char user[TABLE_JSON_ID_BYTES], item[TABLE_JSON_ID_BYTES]; /* ids that were whole numbers */
 };
 
 void table_json_fini(struct table_json *j);
 
-/* The role that a member has beside the others of its line. */
-enum table_role table_json_role(const json_t *line, const char *name, enum table_kind kind);
+/* The role that a member has beside the others of the line. *as (may be NULL): what it is called then. */
+enum table_role table_json_role(const struct table_json *j, const char *name, enum table_kind kind,
+                                const char **as);
 
 /* Sets the values of a line in a started row. Names are those of columns; the members of an object "profile"
  * (users) or "metadata" (items) stand beside the other fields. null is an absent value. ERR_INVALID with the

@@ -32,6 +32,7 @@ struct table {
     bool quoted;               /* a TSV whose header is quoted, and so are its fields, as in CSV */
     uint64_t n_lost;           /* lines that the last bad row was */
     uint64_t n_looked_at;      /* rows so far, for look_for_date */
+    const struct table_naming *naming; /* NULL: columns are called as they are meant */
 };
 
 void table_close(struct table *t)
@@ -138,6 +139,12 @@ static bool without_columns(const struct table *t)
     return t->kind == TABLE_CANDIDATES || t->format == TABLE_NDJSON;
 }
 
+/* Whether the first line is a row already. */
+static bool has_no_header(const struct table *t)
+{
+    return !table_format_has_header(t->format) || (t->naming && t->naming->no_header);
+}
+
 /* A header with quotes that does not fall into fields may have another separator behind them. */
 static void name_separator(const struct table *t, const struct table_line *line, struct err *e)
 {
@@ -161,8 +168,10 @@ static enum err_code read_columns(struct table *t, const struct table_line *firs
         name_separator(t, &line, e);
     if (code)
         return code;
+    if (has_no_header(t) && table_format_has_header(t->format))
+        return table_columns_by_number(t->kind, t->fields.n, t->naming, &t->columns, e);
     if (table_format_has_header(t->format))
-        return table_columns_by_header(t->kind, &t->fields, &t->columns, e);
+        return table_columns_by_header(t->kind, &t->fields, t->naming, &t->columns, e);
     return table_columns_fixed(t->kind, t->format, t->fields.n, &t->columns, e);
 }
 
@@ -192,6 +201,10 @@ static enum err_code read_start(struct table *t, const char *path, enum table_fo
     if (t->kind == TABLE_CANDIDATES && t->format == TABLE_NDJSON)
         return err_set(e, ERR_INVALID, "%s: a table of candidates cannot be NDJSON",
                        table_lines_name(t->lines));
+    if (t->naming && t->naming->no_header && !table_format_has_header(t->format))
+        return err_set(e, ERR_INVALID, "%s: --no-header is for CSV and TSV; this is %s",
+                       table_lines_name(t->lines), table_format_name(t->format));
+    t->json.naming = t->naming;
     t->quoted = t->kind != TABLE_CANDIDATES && t->format == TABLE_TSV && line.data[0] == '"';
     table_lines_again(t->lines);
     if (without_columns(t))
@@ -204,7 +217,7 @@ static enum err_code read_start(struct table *t, const char *path, enum table_fo
         bad(t, line.number, e);
         return code;
     }
-    if (!table_format_has_header(t->format))
+    if (has_no_header(t))
         table_lines_again(t->lines);
     return ERR_OK;
 }
@@ -212,11 +225,18 @@ static enum err_code read_start(struct table *t, const char *path, enum table_fo
 enum err_code table_open(const char *path, enum table_kind kind, enum table_format format, struct table **out,
                          struct err *e)
 {
+    return table_open_named(path, kind, format, NULL, out, e);
+}
+
+enum err_code table_open_named(const char *path, enum table_kind kind, enum table_format format,
+                               const struct table_naming *naming, struct table **out, struct err *e)
+{
     struct table *t = mem_zalloc_array(1, sizeof *t);
     if (!t)
         return err_set(e, ERR_NOMEM, "no memory to read %s", path);
     t->kind = kind;
     t->format = format;
+    t->naming = naming;
     table_row_builder_init(&t->row, kind);
     buf_init(&t->latin1, 2 * LIMIT_LINE_BYTES);
     buf_init(&t->record, 2 * LIMIT_LINE_BYTES);
@@ -396,7 +416,7 @@ static enum err_code note_names(struct table *t, struct err *e)
             code = table_columns_add(&t->seen,
                                      table_is_ignored(t->json.ignored, name)
                                          ? ROLE_IGNORED
-                                         : table_json_role(t->json.line, name, t->kind),
+                                         : table_json_role(&t->json, name, t->kind, NULL),
                                      text_of(name), e);
     }
     return code;

@@ -85,6 +85,7 @@ struct table_row {
 };
 
 struct table;
+struct table_naming;
 
 /* Opens a file and reads its header. Errors name the file: ERR_NOTFOUND, ERR_IO, ERR_CORRUPT, ERR_NOMEM;
  * ERR_INVALID when the header lacks a column that the kind needs, or the format has no such kind. An empty
@@ -93,6 +94,13 @@ struct table;
 enum err_code table_open(const char *path, enum table_kind kind, enum table_format format, struct table **out,
                          struct err *e) ERR_MUST_CHECK;
 void table_close(struct table *t); /* NULL is allowed */
+
+/* The same for a file whose columns are called otherwise (server/tables/naming.h), or that has no header;
+ * naming is borrowed until table_close. ERR_INVALID: also two columns that are to be called the same, and
+ * a format that always has, or never has, names. */
+enum err_code table_open_named(const char *path, enum table_kind kind, enum table_format format,
+                               const struct table_naming *naming, struct table **out,
+                               struct err *e) ERR_MUST_CHECK;
 
 /* The next row; *got is false at the end. ERR_INVALID, `file:line: reason`, is a bad line: the next call goes
  * on behind it, which is the next line of the file also where a quote was not closed. Every other error is

@@ -1,0 +1,30 @@
+#include "server/tables/naming.h"
+
+#include <string.h>
+
+enum err_code table_name_parse(const char *text, struct table_name *out, struct err *e)
+{
+    const char *sign = strchr(text, '=');
+    if (!sign || sign == text || !sign[1])
+        return err_set(e, ERR_INVALID,
+                       "'%s' does not say what which column is: NAME=COLUMN, as in user=customer_id", text);
+    size_t n = (size_t)(sign - text);
+    if (n >= sizeof out->as)
+        return err_set(e, ERR_INVALID, "'%.40s..' is a name of %zu bytes; at most %zu are allowed", text, n,
+                       sizeof out->as - 1);
+    *out = (struct table_name){.called = sign + 1};
+    memcpy(out->as, text, n);
+    return ERR_OK;
+}
+
+const struct table_name *table_naming_of(const struct table_naming *naming, struct text column)
+{
+    for (size_t i = 0; naming && i < naming->n; i++) {
+        struct table_name *name = &naming->names[i];
+        if (strlen(name->called) == column.len && memcmp(name->called, column.data, column.len) == 0) {
+            name->seen = true;
+            return name;
+        }
+    }
+    return NULL;
+}
