@@ -8,7 +8,8 @@
  * until another signal, which ends the process), threads are joined, the store is closed. A worker that is
  * still busy a little after that time is not waited for: the process ends with status 1, and the store is as
  * after any other sudden end, whole
- *   SIGHUP: token files are read anew, the log file is opened anew */
+ *   SIGHUP: token files are read anew, the log file is opened anew, files that took the place of models' are
+ * loaded and served in theirs */
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -28,6 +29,7 @@
 #include "server/serving/batch_recovery.h"
 #include "server/serving/cache_warmup.h"
 #include "server/serving/change_follower.h"
+#include "server/serving/model_renewal.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -164,12 +166,12 @@ static size_t count_long_workers(void)
     return (machine_processors() + 1) / 2;
 }
 
-/* About as many as there will be: HTTP threads, workers, and those for signals, changes, the warm file,
- * connections and the log. */
+/* About as many as there will be: HTTP threads, workers, and those for signals, changes, new models, the warm
+ * file, connections and the log. */
 static size_t count_threads(const struct settings *s)
 {
     return (s->threads ? (size_t)s->threads : machine_processors()) + count_workers(s, false) +
-           WRITE_WORKERS + count_long_workers() + 7;
+           WRITE_WORKERS + count_long_workers() + 8;
 }
 
 /* Before anybody asks, so that what a killed process had acknowledged is answered as if it had lived on. */
@@ -219,21 +221,28 @@ static enum err_code run(const struct settings *s, struct api *api, struct signa
     return code;
 }
 
+/* What signals are about. */
+struct running {
+    struct api *api;
+    struct model_renewal *renewal; /* before signals_serve and until signals_stop */
+};
+
 /* What is configured in files is read anew; nothing of it ends the process. */
 static void hang_up(void *arg)
 {
-    struct api *api = arg;
+    const struct running *running = arg;
     struct err e = {0};
     if (log_reopen(&e))
         log_line(LOG_ERROR, "%s; lines go on into the old one", e.text);
-    log_line(LOG_INFO, "SIGHUP: token files are read anew");
-    tokens_reread(&api->tokens);
+    log_line(LOG_INFO, "SIGHUP: token files are read anew, and new files of models");
+    tokens_reread(&running->api->tokens);
+    model_renewal_ask(running->renewal);
 }
 
 /* Somebody wants to write to a model's file. */
 static void settle(void *arg)
 {
-    struct api *api = arg;
+    struct api *api = ((struct running *)arg)->api;
     struct err e = {0};
     if (serving_settle(api->serving, &e) == ERR_OK)
         return;
@@ -243,7 +252,7 @@ static void settle(void *arg)
 
 static void too_late(void *arg)
 {
-    struct api *api = arg;
+    const struct api *api = ((struct running *)arg)->api;
     log_line(LOG_ERROR,
              "the stop took longer than --request-timeout allows: it ends with %lld requests under way",
              (long long)atomic_load(&api->metrics->http.in_flight));
@@ -272,9 +281,23 @@ static enum err_code admit(const struct settings *s, struct api *api, struct err
     return ERR_OK;
 }
 
-static enum err_code open_and_run(const struct settings *s, struct api *api, struct signals *signals,
+/* A model that is being loaded when the stop comes is waited for. */
+static enum err_code run_renewing(const struct settings *s, struct running *running, struct signals *signals,
                                   struct err *e)
 {
+    struct api *api = running->api;
+    enum err_code code = model_renewal_start(api->serving, &api->metrics->serving, &running->renewal, e);
+    if (!code)
+        code = run(s, api, signals, e);
+    signals_stop(signals); /* what is left to close may be ended by any signal */
+    model_renewal_stop(running->renewal);
+    return code;
+}
+
+static enum err_code open_and_run(const struct settings *s, struct running *running, struct signals *signals,
+                                  struct err *e)
+{
+    struct api *api = running->api;
     struct serving_options options = {.models = s->models.values,
                                       .n_models = s->models.n,
                                       .cache_bytes = s->cache_bytes,
@@ -289,8 +312,7 @@ static enum err_code open_and_run(const struct settings *s, struct api *api, str
     if (!code)
         code = serving_open(api->serving, store, &options, e);
     if (!code) {
-        code = run(s, api, signals, e);
-        signals_stop(signals); /* what is left to close may be ended by any signal */
+        code = run_renewing(s, running, signals, e);
         serving_close(api->serving);
     } else {
         signals_stop(signals);
@@ -326,7 +348,8 @@ static enum err_code serve(const struct settings *s, struct err *e)
                       .access_log = s->access_log || s->access_log_routes,
                       .access_log_ids = !s->access_log_routes,
                       .events_create = s->events_create};
-    struct signals_calls calls = {&api, hang_up, settle, too_late};
+    struct running running = {.api = &api};
+    struct signals_calls calls = {&running, hang_up, settle, too_late};
     struct signals *signals = NULL;
     mem_share_heap();
     (void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of the store, not the end */
@@ -338,7 +361,7 @@ static enum err_code serve(const struct settings *s, struct err *e)
     if (!code)
         code = log_start(e);
     if (!code)
-        code = open_and_run(s, &api, signals, e);
+        code = open_and_run(s, &running, signals, e);
     log_end(LOG_END_MS);
     tokens_fini(&api.tokens);
     return code;

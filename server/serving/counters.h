@@ -21,7 +21,9 @@
     X(events, "Events recorded")                                                                             \
     X(misses_at_once, "Cache misses made by the HTTP thread that was asked, which waited for nothing")       \
     X(store_errors, "Reads and writes of the store that failed")                                             \
-    X(changes_followed, "Changes of other processes that were followed")
+    X(changes_followed, "Changes of other processes that were followed")                                     \
+    X(model_renewals, "Models that took the place of one of the same name")                                  \
+    X(model_renewals_failed, "Files of models that could not take the place of those served")
 
 struct serving_counters {
 #define X(name, help) atomic_uint_fast64_t name;

@@ -47,7 +47,7 @@ static enum err_code settle(struct served_model *s, struct err *e)
     if (settled)
         log_line(LOG_WARN,
                  "model '%s': somebody writes to its file; the server goes on with a copy of what it "
-                 "opened, and the next start takes what is there then",
+                 "opened, and the next start or SIGHUP takes what is there then",
                  m->spec.name);
     return ERR_OK;
 }
@@ -72,12 +72,17 @@ enum err_code loaded_models_settle(struct loaded_models *all, struct err *e)
     return code;
 }
 
-enum err_code served_model_new(struct loaded_models *all, struct model *m, uint64_t uid,
-                               struct served_model **out, struct err *e)
+enum err_code served_model_new(struct loaded_models *all, struct model *m, uint64_t uid, const char *path,
+                               const struct stat *file, struct served_model **out, struct err *e)
 {
+    size_t n_path = strlen(path) + 1;
     struct served_model *s = mem_zalloc_array(1, sizeof *s);
-    if (!s)
+    if (!s || !(s->path = mem_alloc(n_path))) {
+        mem_free(s);
         return err_set(e, ERR_NOMEM, "no memory to serve model '%s'", m->spec.name);
+    }
+    memcpy(s->path, path, n_path);
+    s->file = *file;
     atomic_init(&s->n_refs, 1);
     s->uid = uid;
     s->model = model_ref(m);
@@ -96,7 +101,15 @@ void served_model_unref(struct served_model *m)
     item_snapshot_unref(m->items);
     pthread_mutex_destroy(&m->lock);
     model_unref(m->model);
+    mem_free(m->path);
     mem_free(m);
+}
+
+bool served_model_is_outdated(const struct served_model *m, const struct stat *now)
+{
+    const struct stat *was = &m->file;
+    return was->st_dev != now->st_dev || was->st_ino != now->st_ino || was->st_size != now->st_size ||
+           was->st_mtim.tv_sec != now->st_mtim.tv_sec || was->st_mtim.tv_nsec != now->st_mtim.tv_nsec;
 }
 
 void served_model_publish_items(struct served_model *m, struct item_snapshot *items)
@@ -142,8 +155,8 @@ enum err_code model_set_new(const struct model_set *old, const struct served_mod
     atomic_init(&set->n_refs, 1);
     for (int kind = 0; kind < MODEL_KINDS; kind++) {
         for (size_t i = 0; i < n; i++)
-            add(set, old->models[i] == gone ? NULL : old->models[i], (enum model_kind)kind);
-        add(set, added, (enum model_kind)kind);
+            add(set, old->models[i] == gone ? added : old->models[i], (enum model_kind)kind);
+        add(set, gone ? NULL : added, (enum model_kind)kind);
     }
     *out = set;
     return ERR_OK;

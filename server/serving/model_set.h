@@ -20,6 +20,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 /* Every model that a process has loaded: those that are being measured, those that are served, and those that
  * are not any more and that a thread holds still. What becomes of a model's file concerns each of them. */
@@ -33,6 +34,8 @@ struct served_model {
     atomic_size_t n_refs;
     uint64_t uid; /* of this loading: no other one of this process ever has it */
     struct model *model;
+    char *path;                  /* it was opened by */
+    struct stat file;            /* what was there before it was opened */
     struct loaded_models *among; /* the list that it is in, and its neighbours there */
     struct served_model *before, *after;
     struct batcher *batcher;            /* NULL: each thread generates by itself; of tasks there is none */
@@ -43,9 +46,14 @@ struct served_model {
     atomic_size_t n_unranked;           /* items of the newest that it has no room for */
 };
 
-/* New: with one reference, and one of its own to m; among all until it is freed. */
-enum err_code served_model_new(struct loaded_models *all, struct model *m, uint64_t uid,
-                               struct served_model **out, struct err *e) ERR_MUST_CHECK;
+/* New: with one reference, and one of its own to m, of the file that was at path; among all until it is
+ * freed. */
+enum err_code served_model_new(struct loaded_models *all, struct model *m, uint64_t uid, const char *path,
+                               const struct stat *file, struct served_model **out,
+                               struct err *e) ERR_MUST_CHECK;
+
+/* Whether another file is at a model's path by now, or the same one was written to. */
+bool served_model_is_outdated(const struct served_model *m, const struct stat *now);
 
 /* Lets the model's file go where somebody waits to write to it, and says so (model_settle); of one model, and
  * of all: then the others' files too where one fails. */
@@ -70,8 +78,8 @@ struct model_set {
     struct served_model *models[];
 };
 
-/* New, with one reference: the models of `old` (NULL: none) but `gone` (NULL: all), and `added` at the end
- * (NULL: none). */
+/* New, with one reference: the models of `old` (NULL: none) but `gone` (NULL: all), in whose place `added`
+ * is, or without one at the end (NULL: none). Both are of one kind. */
 enum err_code model_set_new(const struct model_set *old, const struct served_model *gone,
                             struct served_model *added, struct model_set **out, struct err *e) ERR_MUST_CHECK;
 struct model_set *model_set_ref(struct model_set *set);
@@ -91,13 +99,17 @@ static inline size_t model_set_size(const struct model_set *set)
 
 enum model_kind { MODEL_FOR_USERS, MODEL_OF_TASKS, MODEL_OF_IMAGES, MODEL_OF_TRAINED, MODEL_KINDS };
 
-static inline enum model_kind served_model_kind(const struct served_model *m)
+static inline enum model_kind model_kind_of(const struct model_spec *spec)
 {
-    const struct model_spec *spec = &m->model->spec;
     return spec->trained.present  ? MODEL_OF_TRAINED
            : spec->images.present ? MODEL_OF_IMAGES
            : spec->task.present   ? MODEL_OF_TASKS
                                   : MODEL_FOR_USERS;
+}
+
+static inline enum model_kind served_model_kind(const struct served_model *m)
+{
+    return model_kind_of(&m->model->spec);
 }
 
 /* Whether a model is one of tasks, of rows, of images or trained: it has neither items nor users. */

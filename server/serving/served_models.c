@@ -12,6 +12,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 enum { WRITE_WAIT_S = 10 }; /* how long a write waits for the process's other ones */
@@ -43,11 +44,19 @@ static void publish_models(struct serving *s, struct model_set *next)
     model_set_unref(old);
 }
 
-/* Whether a set has room for a model. */
+/* Whether a set has room for a model, in the place of `old` where that is not NULL. */
 static enum err_code check_room(const struct model_set *set, const char *path, const struct model *m,
-                                struct err *e)
+                                const struct served_model *old, struct err *e)
 {
-    if (model_set_find_any(set, m->spec.name))
+    const struct served_model *same = model_set_find_any(set, m->spec.name);
+    if (old && strcmp(old->model->spec.name, m->spec.name) != 0)
+        return err_set(e, ERR_INVALID, "%s: the model there is named '%s', and '%s' is served from it", path,
+                       m->spec.name, old->model->spec.name);
+    if (old && same == old)
+        return ERR_OK;
+    if (old)
+        return err_set(e, ERR_NOTFOUND, "model '%s' is not served any more", m->spec.name);
+    if (same)
         return err_set(e, ERR_CONFLICT, "%s: a model named '%s' is served already; names must differ", path,
                        m->spec.name);
     if (model_set_size(set) == LIMIT_MODELS)
@@ -55,7 +64,8 @@ static enum err_code check_room(const struct model_set *set, const char *path, c
     return ERR_OK;
 }
 
-static enum err_code check_model(struct serving *s, const char *path, const struct model *m, struct err *e)
+static enum err_code check_model(struct serving *s, const char *path, const struct model *m,
+                                 const struct served_model *old, struct err *e)
 {
     char names[OBJECTIVE_LIST_BYTES];
     if (!model_spec_for_users(&m->spec) && !m->spec.task.present && !m->spec.images.present &&
@@ -66,18 +76,24 @@ static enum err_code check_model(struct serving *s, const char *path, const stru
             "and those of `hypernet train --rows`, `--images` and `--inputs` for tasks",
             path, m->spec.objective->name, objective_list(objective_is_for_users, " and ", names));
     struct model_set *set = serving_models(s);
-    enum err_code code = check_room(set, path, m, e);
+    enum err_code code = check_room(set, path, m, old, e);
     model_set_unref(set);
+    if (!code && old && model_kind_of(&m->spec) != served_model_kind(old))
+        code = err_set(e, ERR_INVALID, "%s: the model there is of another kind than '%s', which is served",
+                       path, m->spec.name);
     return code;
 }
 
-static enum err_code open_model(struct serving *s, const char *path, struct served_model **out, struct err *e)
+static enum err_code open_model(struct serving *s, const char *path, const struct served_model *old,
+                                struct served_model **out, struct err *e)
 {
     struct model *m;
+    struct stat file = {0}; /* before it is opened: one that comes meanwhile is loaded once more */
+    (void)stat(path, &file);
     enum err_code code = s->share ? model_open_shared(path, &m, e) : model_open(path, &m, e);
     if (code)
         return code;
-    code = check_model(s, path, m, e);
+    code = check_model(s, path, m, old, e);
     if (!code && s->share && !model_is_shared(m))
         log_line(LOG_INFO,
                  "model '%s': a copy of %s, %zu MB that no other process shares: it is not this user's, or "
@@ -85,7 +101,7 @@ static enum err_code open_model(struct serving *s, const char *path, struct serv
                  "written to unseen",
                  m->spec.name, path, m->file_bytes >> 20);
     if (!code)
-        code = served_model_new(&s->loaded, m, ++s->last_uid, out, e);
+        code = served_model_new(&s->loaded, m, ++s->last_uid, path, &file, out, e);
     model_unref(m);
     if (!code && (code = served_model_settle(*out, e))) /* SIGIO came while nobody knew of it */
         served_model_unref(*out);
@@ -262,12 +278,13 @@ static enum err_code measure(const struct serving *s, struct served_model *m, st
 /* Loads a model whole, with its items as the store has them, before any thread can see it. *change: what its
  * items reflect. */
 static enum err_code load(struct serving *s, struct store_conn *c, const char *path,
-                          struct served_model **out, int64_t *change, struct err *e)
+                          const struct served_model *old, struct served_model **out, int64_t *change,
+                          struct err *e)
 {
     const struct item_changes all = {.all = true};
     struct served_model *m = NULL;
     bool unseen = true;
-    enum err_code code = open_model(s, path, &m, e);
+    enum err_code code = open_model(s, path, old, &m, e);
     if (code)
         return code;
     code = store_last_change(c, change, e);
@@ -301,43 +318,59 @@ static enum err_code catch_up(struct serving *s, struct store_conn *c, struct se
 }
 
 /* With `following`: changes of items that come from now on are followed for it as for the others. */
-static enum err_code join(struct serving *s, struct store_conn *c, const char *path, struct served_model *m,
-                          int64_t since, struct err *e)
+static enum err_code join(struct serving *s, struct store_conn *c, struct served_model *m,
+                          const struct served_model *old, int64_t since, struct err *e)
 {
     struct model_set *next;
-    enum err_code code = check_room(own_models(s), path, m->model, e); /* another one may have come */
+    enum err_code code = check_room(own_models(s), m->path, m->model, old, e); /* another may have come */
     if (!code)
         code = catch_up(s, c, m, since, e);
     if (!code)
-        code = model_set_new(own_models(s), NULL, m, &next, e);
+        code = model_set_new(own_models(s), old, m, &next, e);
     if (!code)
         publish_models(s, next);
     return code;
 }
 
 /* To load and to measure take seconds, in which the items of the others are followed. */
-static enum err_code add_model(struct serving *s, struct store_conn *c, const char *path, struct err *e)
+static enum err_code add_model(struct serving *s, struct store_conn *c, const char *path,
+                               const struct served_model *old, struct err *e)
 {
     struct served_model *m;
     int64_t change;
-    enum err_code code = load(s, c, path, &m, &change, e);
+    enum err_code code = load(s, c, path, old, &m, &change, e);
     if (code)
         return code;
     pthread_mutex_lock(&s->following);
-    code = join(s, c, path, m, change, e);
+    code = join(s, c, m, old, change, e);
     pthread_mutex_unlock(&s->following);
     served_model_unref(m);
     return code;
 }
 
-enum err_code serving_add_model(struct serving *s, const char *path, struct err *e)
+/* By a connection of its own. */
+static enum err_code connect_and_add(struct serving *s, const char *path, const struct served_model *old,
+                                     struct err *e)
 {
     struct store_conn *c = NULL;
     enum err_code code = store_connect(s->store, &c, e);
     if (code)
         return code;
-    code = add_model(s, c, path, e);
+    code = add_model(s, c, path, old, e);
     store_disconnect(c);
+    return code;
+}
+
+enum err_code serving_add_model(struct serving *s, const char *path, struct err *e)
+{
+    return connect_and_add(s, path, NULL, e);
+}
+
+enum err_code serving_replace_model(struct serving *s, const struct served_model *old, struct err *e)
+{
+    enum err_code code = connect_and_add(s, old->path, old, e);
+    if (!code) /* as in serving_remove_model */
+        weights_cache_drop_prefix(s->cache, &old->uid, sizeof old->uid);
     return code;
 }
 
@@ -385,7 +418,7 @@ static enum err_code open_models(struct serving *s, const struct serving_options
         code = store_last_change(c, &s->opened_at, e);
     s->items_at = s->opened_at;
     for (size_t i = 0; i < options->n_models && !code; i++)
-        code = add_model(s, c, options->models[i], e);
+        code = add_model(s, c, options->models[i], NULL, e);
     store_disconnect(c);
     return code;
 }

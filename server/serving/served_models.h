@@ -96,6 +96,12 @@ enum err_code serving_add_model(struct serving *s, const char *path, struct err 
  * such model; ERR_CONFLICT: it is the only one. */
 enum err_code serving_remove_model(struct serving *s, const char *name, struct err *e) ERR_MUST_CHECK;
 
+/* Serves what is at the path of a model now in its place, as serving_add_model does and in one step: no
+ * request finds neither, or both. Who has a reference to `old` keeps it. ERR_INVALID: it is a model of
+ * another name or kind; ERR_NOTFOUND: old is not served any more. */
+enum err_code serving_replace_model(struct serving *s, const struct served_model *old,
+                                    struct err *e) ERR_MUST_CHECK;
+
 /* Brings the item tables of all models up to the store and publishes them. Cost: of an item that interactions
  * moved, one fold-in; of anything else, one read of all items. Weights that may lack an item somebody took
  * are dropped. */

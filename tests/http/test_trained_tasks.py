@@ -5,9 +5,11 @@ import os
 import random
 import signal
 import struct
+import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
@@ -481,6 +483,135 @@ class Served(Folder):
         answer = both.request("GET", "/v1/users/u1/recommendations", params={"model": "pictures"})
         self.assertEqual(answer.json["type"], "urn:hypernet:problem:other-model")
         both.stop()
+
+
+class Asking(threading.Thread):
+    """Asks a task again and again over a connection of its own, until told to end; what was not as expected is kept."""
+
+    def __init__(self, server, path, body, expected):
+        super().__init__()
+        self.server, self.path, self.body, self.expected = server, path, body, expected
+        self.ending, self.n, self.wrong = threading.Event(), 0, []
+        self.start()
+
+    def run(self):
+        while not self.ending.is_set():
+            answer = self.server.request("POST", self.path, self.body)
+            self.n += 1
+            if answer.status != 200 or not self.expected(answer.json):
+                self.wrong.append((answer.status, answer.body))
+
+    def end(self):
+        self.ending.set()
+        self.join()
+
+
+class Renewed(Folder):
+    """A running server takes the file of one task more."""
+
+    def setUp(self):
+        self.serving = self.path("serving.hn")
+        shutil.copyfile(self.models[0], self.serving)
+        self.serve(self.serving)
+
+    def serve(self, *models):
+        self.server = server = hn.Server(models=models)
+        self.addCleanup(server.stop)
+
+    def take(self, path, metric="model_renewals_total"):
+        """Renames a copy of a file to the path of the model served, and waits until the server looked at it."""
+        before = self.server.metric(metric)
+        shutil.copyfile(path, self.serving + ".part")
+        os.rename(self.serving + ".part", self.serving)
+        self.server.signal(signal.SIGHUP)
+        hn.eventually(lambda: self.server.metric(metric) > before, "the new file to be looked at")
+
+    def ask(self, task, inputs):
+        return self.server.request("POST", "/v1/tasks/%s/predictions" % task, {"inputs": inputs})
+
+    def test_old_tasks_are_answered_by_the_new_version_as_before_and_its_new_tasks_too(self):
+        old, new = rows("lines", 100, seed=6)[0], rows("dots", 60, seed=1)
+        before = self.ask("lines", old).json
+        self.assertEqual((before["model_version"], self.ask("dots", new[0]).status), ("after-lines.hn", 404))
+        self.take(self.models[1])
+        after = self.ask("lines", old).json
+        self.assertEqual(after["model_version"], "after-dots.hn")
+        self.assertEqual([p["class"] for p in after["predictions"]], [p["class"] for p in before["predictions"]])
+        self.assertLess(max(abs(a["probabilities"]["7"] - b["probabilities"]["7"])
+                            for a, b in zip(before["predictions"], after["predictions"])), 0.05)
+        answers = self.ask("dots", new[0]).json["predictions"]
+        self.assertGreaterEqual(sum(p["class"] == str(c) for p, c in zip(answers, new[1])), 54)
+        self.assertEqual(len(self.server.request("GET", "/v1/models").json["models"]), 1)
+
+    def test_a_version_of_the_same_weights_answers_with_the_same_bits(self):
+        inputs = rows("lines", 50, seed=6)[0]
+        before = self.ask("lines", inputs).json["predictions"]
+        self.take(self.models[0])
+        self.assertEqual(self.ask("lines", inputs).json["predictions"], before)
+
+    def test_no_request_fails_while_versions_come(self):
+        inputs = rows("lines", 5, seed=6)[0]
+        classes = [p["class"] for p in self.ask("lines", inputs).json["predictions"]]
+        right = lambda answer: [p["class"] for p in answer["predictions"]] == classes
+        guessed = lambda answer: answer["guess"] and answer["tasks"][0]["predictions"]
+        asking = [Asking(self.server, "/v1/tasks/lines/predictions", {"inputs": inputs}, right) for _ in range(3)]
+        asking.append(Asking(self.server, "/v1/tasks/predictions", {"inputs": inputs}, guessed))
+        for path in self.models[1:] + self.models[:2]:
+            self.take(path)
+        counts = [one.n for one in asking]
+        hn.eventually(lambda: all(one.n > n for one, n in zip(asking, counts)), "an answer after the last version")
+        for one in asking:
+            one.end()
+            self.assertEqual(one.wrong, [])
+
+    def test_a_file_that_cannot_be_served_leaves_the_version_before(self):
+        inputs = rows("lines", 5, seed=6)[0]
+        named = self.path("renamed.hn")
+        self.learn("lines", named, None, "--name", "pictures", "--steps", 1)
+        for path, what in ((self.path("lines.x"), "serving.hn"), (named, "is named 'pictures', and 'default' is served from it"),
+                           (hn.world().model, "is of another kind")):
+            self.take(path, "model_renewals_failed_total")
+            answer = self.ask("lines", inputs)
+            self.assertEqual((answer.status, answer.json["model_version"]), (200, "after-lines.hn"))
+            hn.eventually(lambda: what in self.server.log(), "the log to say why")
+        self.take(self.models[1])
+        self.assertEqual(self.ask("dots", inputs).status, 200)
+
+    def test_a_file_that_went_away_and_one_that_stayed_are_no_errors(self):
+        os.unlink(self.serving)
+        self.server.signal(signal.SIGHUP)
+        hn.eventually(lambda: "goes on as it was opened" in self.server.log(), "the log to say so")
+        self.assertEqual(self.ask("lines", rows("lines", 5)[0]).status, 200)
+        self.assertEqual(self.server.metric("model_renewals_failed_total"), 0)
+        self.take(self.models[1])
+        self.assertEqual(self.server.metric("model_renewals_total"), 1)
+
+    def test_tasks_that_the_new_version_has_not_are_told(self):
+        self.take(self.models[2])
+        self.take(self.models[0])
+        hn.eventually(lambda: "had learned 2 tasks that this one has not" in self.server.log(), "the log to say so")
+
+    def test_models_beside_it_are_as_they_were_and_in_their_order(self):
+        named = [self.path("named%d.hn" % i) for i in range(2)]
+        self.learn("lines", named[0], None, "--name", "pictures", "--steps", 1)
+        self.learn("dots", named[1], named[0], "--steps", 1)
+        self.learn("rings", self.path("last.hn"), None, "--name", "last", "--steps", 1)
+        shutil.copyfile(named[0], self.serving)
+        self.serve(hn.world().model, self.serving, self.path("last.hn"))
+        names = lambda: [m["name"] for m in self.server.request("GET", "/v1/models").json["models"]]
+        user, before = "/v1/users/%s/recommendations" % hn.world().users[0], names()
+        answer = self.server.request("GET", user).json
+        self.take(named[1])
+        self.assertEqual((self.server.request("GET", user).json, names()), (answer, before))
+        self.assertEqual(self.ask("dots", rows("dots", 2)[0]).json["model_version"], "named1.hn")
+
+    def test_a_new_version_of_a_model_for_users_makes_their_contexts_anew(self):
+        shutil.copyfile(hn.world().model, self.serving)
+        self.serve(self.serving)
+        user = "/v1/users/%s/recommendations" % hn.world().users[0]
+        before = self.server.request("GET", user).json
+        self.take(hn.world().model)
+        self.assertEqual(self.server.request("GET", user).json, before)
 
 
 if __name__ == "__main__":

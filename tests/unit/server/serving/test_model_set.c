@@ -63,6 +63,15 @@ static void must_remove(const char *name)
     ck_assert_msg(serving_remove_model(&w.serving, name, &e) == ERR_OK, "%s", e.text);
 }
 
+/* What is at the path of a model in its place. */
+static enum err_code replace(const char *name, struct err *e)
+{
+    struct model_set *set = serving_models(&w.serving);
+    enum err_code code = serving_replace_model(&w.serving, model_set_find_any(set, name), e);
+    model_set_unref(set);
+    return code;
+}
+
 static size_t n_models(void)
 {
     return atomic_load(&w.serving.models)->n;
@@ -138,6 +147,64 @@ START_TEST(weights_go_with_their_model_and_no_later_loading_is_given_them)
     ck_assert_uint_eq(n_cached(), before);
     must_add();
     ck_assert_uint_gt(atomic_load(&w.serving.models)->models[2]->uid, uid);
+}
+END_TEST
+
+START_TEST(a_model_takes_the_place_of_the_one_before_it_in_one_step)
+{
+    struct err e = {0};
+    must_add();
+    must_remove("linear"); /* sample, third */
+    size_t before = n_cached();
+    uint64_t uid = atomic_load(&w.serving.models)->models[0]->uid;
+    ck_assert_int_eq(status_of("sample"), 200);
+    ck_assert_msg(replace("sample", &e) == ERR_OK, "%s", e.text);
+    ck_assert_uint_eq(n_models(), 2);
+    ck_assert_str_eq(atomic_load(&w.serving.models)->models[0]->model->spec.name, "sample");
+    ck_assert_uint_gt(atomic_load(&w.serving.models)->models[0]->uid, uid);
+    ck_assert_uint_le(n_cached(), before);
+    ck_assert_int_eq(status_of("sample"), 200);
+}
+END_TEST
+
+START_TEST(a_model_of_another_name_or_kind_takes_no_place)
+{
+    struct err e = {0};
+    must_add();
+    struct model_set *set = serving_models(&w.serving);
+    write_model(third, SAMPLE_RANKING, "other");
+    ck_assert_int_eq(replace("third", &e), ERR_INVALID);
+    write_model(third, SAMPLE_TASKS, "third");
+    err_clear(&e);
+    ck_assert_int_eq(replace("third", &e), ERR_INVALID);
+    (void)unlink(third);
+    err_clear(&e);
+    ck_assert_int_eq(replace("third", &e), ERR_NOTFOUND);
+    ck_assert_int_eq(status_of("third"), 200);
+    write_model(third, SAMPLE_RANKING, "third");
+    struct served_model *old = model_set_find(set, "third");
+    must_remove("third");
+    err_clear(&e);
+    ck_assert_int_eq(serving_replace_model(&w.serving, old, &e), ERR_NOTFOUND);
+    must_add(); /* another loading, which old is not */
+    err_clear(&e);
+    ck_assert_int_eq(serving_replace_model(&w.serving, old, &e), ERR_NOTFOUND);
+    model_set_unref(set);
+}
+END_TEST
+
+START_TEST(a_model_is_outdated_once_another_file_is_at_its_path)
+{
+    struct stat now;
+    must_add();
+    const struct served_model *m = atomic_load(&w.serving.models)->models[2];
+    ck_assert_int_eq(stat(third, &now), 0);
+    ck_assert(!served_model_is_outdated(m, &now));
+    now.st_mtim.tv_nsec ^= 1;
+    ck_assert(served_model_is_outdated(m, &now));
+    write_model(third, SAMPLE_RANKING, "third");
+    ck_assert_int_eq(stat(third, &now), 0);
+    ck_assert(served_model_is_outdated(m, &now));
 }
 END_TEST
 
@@ -318,6 +385,23 @@ START_TEST(a_model_without_memory_is_not_added_and_the_set_stays)
 }
 END_TEST
 
+START_TEST(without_memory_the_model_before_is_served)
+{
+    bool replaced = false;
+    must_add();
+    for (long n = 1; !replaced; n++) {
+        struct err e = {0};
+        const struct served_model *old = atomic_load(&w.serving.models)->models[2];
+        mem_fail_at(n, _i);
+        replaced = replace("third", &e) == ERR_OK;
+        mem_fail_at(0, 0);
+        ck_assert(replaced || e.code != ERR_OK);
+        ck_assert(replaced == (atomic_load(&w.serving.models)->models[2] != old));
+    }
+    ck_assert_int_eq(status_of("third"), 200);
+}
+END_TEST
+
 START_TEST(a_thread_without_memory_goes_on_with_the_models_that_it_has)
 {
     struct recommender *p = w.http->session.recommender;
@@ -402,6 +486,7 @@ static struct request *ask(struct api_thread *t, const char *method, const char 
     return r;
 }
 
+/* `sample` is always there, also when another loading of it takes the place of the one before. */
 static void *read_on(void *arg)
 {
     struct reader *reader = arg;
@@ -463,6 +548,7 @@ START_TEST(models_come_and_go_while_readers_never_stop)
     for (int round = 0; round < N_ROUNDS; round++) {
         must_add();
         wait_for_all(threads, true);
+        ck_assert_msg(replace("sample", &e) == ERR_OK, "%s", e.text);
         must_remove("third");
         wait_for_all(threads, false);
     }
@@ -481,12 +567,16 @@ SUITE("server/serving/model_set", setup, teardown,
       {what_cannot_be_served_is_refused_and_the_set_stays},
       {the_first_that_is_left_answers_where_none_is_named},
       {weights_go_with_their_model_and_no_later_loading_is_given_them},
+      {a_model_takes_the_place_of_the_one_before_it_in_one_step},
+      {a_model_of_another_name_or_kind_takes_no_place},
+      {a_model_is_outdated_once_another_file_is_at_its_path},
       {a_request_under_way_ends_with_the_model_it_began_with},
       {a_change_by_a_thread_with_an_older_set_drops_the_weights_of_the_newer_one},
       {items_that_come_after_a_model_was_added_are_among_its_answers},
       {items_that_come_while_a_model_loads_are_followed_and_come_to_it},
       {a_file_is_let_go_while_its_model_loads}, {a_file_is_let_go_whose_model_is_removed_and_held_still},
       {a_model_without_memory_is_not_added_and_the_set_stays, 2},
+      {without_memory_the_model_before_is_served, 2},
       {a_thread_without_memory_goes_on_with_the_models_that_it_has},
       {a_thread_without_memory_keeps_no_model_that_was_removed},
       {a_thread_without_memory_for_the_first_model_answers_from_no_other},
