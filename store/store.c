@@ -414,6 +414,13 @@ enum err_code store_each_task_row(struct store_conn *c, struct text id, store_ta
     return code ? code : c->backend->each_task_row(c, id, fn, arg, e);
 }
 
+enum err_code store_each_task_context(struct store_conn *c, struct text id, store_task_context_fn *fn,
+                                      void *arg, struct err *e)
+{
+    enum err_code code = check_id(id, "task", e);
+    return code ? code : c->backend->each_task_context(c, id, fn, arg, e);
+}
+
 enum err_code store_each_task(struct store_conn *c, store_task_fn *fn, void *arg, struct err *e)
 {
     return c->backend->each_task(c, fn, arg, e);

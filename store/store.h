@@ -393,12 +393,17 @@ enum err_code store_read_task(struct store_conn *c, struct text id, const struct
 typedef bool store_task_row_fn(void *arg, int64_t number, struct text row); /* row: a JSON object */
 typedef bool store_task_fn(void *arg, int64_t task_key, struct text id, struct text profile,
                            int64_t revision);
+typedef bool store_task_context_fn(void *arg, const struct store_context_key *key, struct text bytes);
 
 /* A task's rows in the order in which they came, numbered 1, 2, .. ERR_NOTFOUND when there is no such task.
  * Of one moment; for one moment with store_read_task bracket both by store_snapshot_begin, or a transaction.
  * */
 enum err_code store_each_task_row(struct store_conn *c, struct text id, store_task_row_fn *fn, void *arg,
                                   struct err *e) ERR_MUST_CHECK;
+
+/* A task's contexts, of whichever models and versions, in the order of their names. */
+enum err_code store_each_task_context(struct store_conn *c, struct text id, store_task_context_fn *fn,
+                                      void *arg, struct err *e) ERR_MUST_CHECK;
 
 /* All tasks by key. */
 enum err_code store_each_task(struct store_conn *c, store_task_fn *fn, void *arg,

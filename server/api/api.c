@@ -111,7 +111,7 @@ static void refuse_weights(struct api_thread *t, struct request *r, const struct
             (int)user.len, user.data);
         return;
     }
-    if (e->code == ERR_CONFLICT && plan->of_task) { /* from image_tasks_load */
+    if (e->code == ERR_CONFLICT && plan->of_task) { /* from image_contexts_find */
         problem_answer(r, PROBLEM_OTHER_MODEL, NULL, "%s", e->text);
         return;
     }

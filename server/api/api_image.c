@@ -6,6 +6,8 @@
 #include "server/api/task_body.h"
 #include "server/http/problem.h"
 #include "server/http/problem_list.h"
+#include "server/serving/image_classes.h"
+#include "server/serving/image_contexts.h"
 #include "server/serving/image_tasks.h"
 
 #include <string.h>
@@ -200,12 +202,23 @@ static void answer_registered(struct request *r, const struct image_registration
              (long long)g->revision, g->n_known, g->n_rows, g->n_classes);
 }
 
+/* What the update refuses is in the way it is said that images are kept. */
+static void refuse_part(void *arg, size_t i, const char *text)
+{
+    struct request *r = arg;
+    struct json_place at = json_place_root();
+    (void)i;
+    at = json_place_key(&at, "keep_rows");
+    problem_answer(r, PROBLEM_INVALID_VALUE, at.text, "%s", text);
+}
+
 static void store_known(struct api_thread *t, struct known_body *k, struct image_registration *g)
 {
     struct err e = {0};
     g->known = k->list;
     g->n = k->n;
-    enum err_code code = k->b->faults.n ? ERR_INVALID : image_tasks_register(&t->session, g, &e);
+    const struct task_update_rules rules = {.refuse = refuse_part, .arg = k->r};
+    enum err_code code = k->b->faults.n ? ERR_INVALID : image_tasks_register(&t->session, g, 1, &rules, &e);
     e.code = code;
     if (code)
         refuse(t, k->r, k->b, &e);
@@ -286,7 +299,12 @@ static void add_examples(struct api_thread *t, struct known_body *k, const json_
 void api_image_examples(struct api_thread *t, struct request *r, struct model_handle *handle, struct text id,
                         bool create)
 {
-    struct image_registration g = {.id = id, .handle = handle, .create = create, .keeps_rows = true};
+    struct image_registration g = {.id = id,
+                                   .handle = handle,
+                                   .create = create,
+                                   .keeps_rows = true,
+                                   .keeps_as_before = true,
+                                   .profile_stays = true};
     write_task(t, r, &g, add_examples);
 }
 
@@ -298,7 +316,7 @@ void api_image_get(struct api_thread *t, struct request *r, struct model_handle 
     struct err e = {0};
     enum err_code code = store_snapshot_begin(t->session.conn, &e);
     if (!code) {
-        code = image_tasks_load(&t->session, t->session.conn, handle, id, &room, &e);
+        code = image_contexts_load(t->session.conn, handle, id, &t->session.task, &room, &e);
         store_snapshot_end(t->session.conn);
     }
     if (code) {
@@ -335,7 +353,7 @@ void api_admin_class_delete(struct api_thread *t, struct request *r)
     struct err e = {0};
     if (!api_task_id(r, 3, &id) || !api_class_id(r, 5, &class) || !api_image_only_model(t, r, &handle))
         return;
-    enum err_code code = image_tasks_forget_class(&t->session, handle, id, class, &e);
+    enum err_code code = image_classes_forget(&t->session, id, class, &e);
     if (code)
         refuse_task(t, r, &e);
     else

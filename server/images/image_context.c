@@ -227,3 +227,18 @@ enum err_code image_context_read(struct image_context *c, double mark, const voi
         image_context_clear(c);
     return code;
 }
+
+enum err_code image_context_read_any(struct image_context *c, double *mark, const void *bytes, size_t n,
+                                     bool *ok, struct err *e)
+{
+    *ok = n >= HEAD_LEN * sizeof(double);
+    if (!*ok)
+        return ERR_OK;
+    double f = double_at(bytes, HEAD_FEATURES);
+    *mark = double_at(bytes, HEAD_MARK);
+    *ok = f >= 1 && f <= LIMIT_DIM && f == floor(f);
+    if (!*ok)
+        return ERR_OK;
+    c->d_features = (size_t)f;
+    return image_context_read(c, *mark, bytes, n, ok, e);
+}

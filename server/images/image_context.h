@@ -58,4 +58,8 @@ void image_context_write(const struct image_context *c, double mark, struct buf 
 enum err_code image_context_read(struct image_context *c, double mark, const void *bytes, size_t n, bool *ok,
                                  struct err *e) ERR_MUST_CHECK;
 
+/* The same of whatever mark and width it is, which it says: c, zeroed, gets the one, *mark the other. */
+enum err_code image_context_read_any(struct image_context *c, double *mark, const void *bytes, size_t n,
+                                     bool *ok, struct err *e) ERR_MUST_CHECK;
+
 #endif

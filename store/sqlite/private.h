@@ -56,6 +56,8 @@ enum {
     X(USER_OF, "SELECT user_key, profile, " SQLITE_REVISION("") " AS r FROM users WHERE id = ?1 AND r >= 0") \
     X(CONTEXT_OF, "SELECT revision, given, embedding FROM contexts "                                         \
                   "WHERE id = ?1 AND kind = ?2 AND model = ?3 AND model_version = ?4")                       \
+    X(CONTEXTS_OF_TASK, "SELECT model, model_version, embedding FROM contexts "                              \
+                        "WHERE id = ?1 AND kind = 'task' ORDER BY model, model_version")                     \
     X(USER_AND_CONTEXT,                                                                                      \
       "SELECT " SQLITE_REVISION(                                                                             \
           "u.") ", c.revision, c.embedding, c.given, c.taken, u.user_key FROM users u, contexts c "          \
@@ -493,6 +495,8 @@ enum err_code sqlite_follow_items(struct store_conn *, const int64_t *, size_t, 
 enum err_code sqlite_read_task(struct store_conn *, struct text, const struct store_context_key *,
                                struct store_task *, struct err *);
 enum err_code sqlite_each_task(struct store_conn *, store_task_fn *, void *, struct err *);
+enum err_code sqlite_each_task_context(struct store_conn *, struct text, store_task_context_fn *, void *,
+                                       struct err *);
 enum err_code sqlite_each_task_row(struct store_conn *, struct text, store_task_row_fn *, void *,
                                    struct err *);
 enum err_code sqlite_put_task(struct store_conn *, struct text, struct text, bool, int64_t *, bool *,

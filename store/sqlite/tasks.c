@@ -101,6 +101,30 @@ enum err_code sqlite_each_task_row(struct store_conn *conn, struct text id, stor
     return code;
 }
 
+enum err_code sqlite_each_task_context(struct store_conn *conn, struct text id, store_task_context_fn *fn,
+                                       void *arg, struct err *e)
+{
+    struct sqlite_conn *c = (struct sqlite_conn *)conn;
+    sqlite3_stmt *s = sqlite_statement(c, SQL_CONTEXTS_OF_TASK);
+    enum err_code code = ERR_OK;
+    bool wanted = true;
+    int rc = SQLITE_DONE;
+    sqlite_bind_text_view(s, 1, id);
+    while (!code && wanted && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+        struct text model, version; /* which SQLite ends with a zero byte */
+        code = sqlite_column_view(c, s, 0, true, &model, e);
+        if (!code)
+            code = sqlite_column_view(c, s, 1, true, &version, e);
+        const struct store_context_key key = {model.data, version.data, "task"};
+        const struct text bytes = {sqlite3_column_blob(s, 2), (size_t)sqlite3_column_bytes(s, 2)};
+        if (!code && !bytes.data && bytes.len)
+            code = sqlite_fail(c, SQLITE_NOMEM, "read a context", e);
+        wanted = !code && fn(arg, &key, bytes);
+    }
+    enum err_code ended = sqlite_stepped(c, s, rc, "read a task's contexts", e);
+    return code ? code : ended;
+}
+
 enum err_code sqlite_each_task(struct store_conn *conn, store_task_fn *fn, void *arg, struct err *e)
 {
     struct sqlite_conn *c = (struct sqlite_conn *)conn;

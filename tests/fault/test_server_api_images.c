@@ -3,9 +3,8 @@
  * same call works right after. Memory of JSON that is parsed is jansson's, and not counted. Leaks are the
  * sanitizer's to find. */
 #include "base/mem.h"
-#include "engine/format/model_write.h"
-#include "engine/network/image_model.h"
 #include "tests/support/api_world.h"
+#include "tests/support/sample_images.h"
 #include "tests/support/suite.h"
 
 #include <stdio.h>
@@ -13,35 +12,19 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ONE     "[[0,9],[1,2]]"
-#define TWO     "[[5,0],[7,7]]"
-#define SUPPORT "{\"images\":[" ONE "," TWO "," ONE "],\"classes\":[\"a\",\"b\",\"a\"]}"
+#define ONE     SAMPLE_IMAGE_ONE
+#define TWO     SAMPLE_IMAGE_TWO
+#define SUPPORT SAMPLE_SUPPORT
 
 static struct api_world w;
 static char model[] = "/tmp/test_api_images_XXXXXX";
-
-/* Of images of 2 x 2. */
-static void write_model(void)
-{
-    const struct image_spec images = {2, 2, 1, 1, {3}};
-    struct image_model m;
-    struct model_spec spec = {.name = "glyphs", .version = "1"};
-    struct model_params params;
-    struct err e = {0};
-    ck_assert_int_eq(image_model_init(&m, &images, 2, &e), ERR_OK);
-    for (size_t i = 0; i < m.n_block; i++)
-        m.block[i] = (real)(i * 7 % 11) / 11 - (real)0.4;
-    image_model_describe(&m, 0, 9, &spec, &params);
-    ck_assert_msg(model_write(model, &spec, &params, NULL, &e) == ERR_OK, "%s", e.text);
-    image_model_fini(&m);
-}
 
 static void setup(void)
 {
     int fd = mkstemp(model);
     ck_assert_int_ge(fd, 0);
     (void)close(fd);
-    write_model();
+    sample_images_write(model);
     api_world_init_model(&w, model);
     ck_assert_int_eq(api_world_json(&w, "PUT", "/v1/admin/tasks/ann", "{\"support\":" SUPPORT "}", NULL),
                      201);

@@ -389,7 +389,7 @@ class Survival(Case):
         before = context_of(store, "sums")
         with hn.Server(store=store, models=[self.glyphs.model]) as server:
             for answer in (server.request("POST", "/v1/tasks/sums/examples", self.glyphs.support("ab", 1)), server.request("GET", "/v1/tasks/sums"),
-                           server.admin("DELETE", ADMIN + "sums/classes/a"), self.predict("sums", self.glyphs.asked(), server)):
+                           self.predict("sums", self.glyphs.asked(), server)):
                 self.refused(answer, 422, None, "its images are not kept")
                 self.assertEqual(answer.json["type"], "urn:hypernet:problem:other-model")
             self.assertEqual(context_of(store, "sums"), before)
@@ -422,6 +422,32 @@ class Survival(Case):
                 self.assertEqual([server.admin("DELETE", ADMIN + path).status for _ in range(2)], [204, 404], path)
             some, many = (server.request("GET", "/v1/tasks/" + task).json for task in ("some", "many"))
             self.assertEqual((some["rows"], many["rows"], len(many["classes"])), (2, 1000, 1000))
+
+    def test_a_class_whose_images_are_not_kept_is_forgotten_of_models_that_are_not_served(self):
+        store, other = hn.world().copy_store(), hn.temporary_folder() + "/other.hn"
+        hn.run("train", "--images", self.glyphs.folder + "/train_images.npy", "--classes", self.glyphs.folder + "/train_classes.npy",
+               "--episodes", 1, "--out", other, "--name", "other", "--threads", 1, "--seed", 2)
+        rows = shops.shops()
+        with hn.Server(store=store, models=[self.glyphs.model, other, rows.model]) as server:
+            glyphs = {"model": "glyphs"}
+            put = server.admin("PUT", ADMIN + "sums", {"support": self.glyphs.support("abc"), "keep_rows": False}, params=glyphs)
+            self.assertEqual(put.status, 201, put)
+            server.admin("PUT", ADMIN + "rows", {"support": {"rows": rows.known("s20")}, "keep_rows": False})
+        with hn.Server(store=store, models=[self.glyphs.model]) as server:
+            self.assertEqual([server.admin("DELETE", ADMIN + "sums/classes/b").status for _ in range(2)], [204, 404])
+            self.assertEqual(server.admin("DELETE", ADMIN + "rows/classes/b").status, 404)
+        with contextlib.closing(sqlite3.connect(store)) as db:
+            left = db.execute("SELECT model FROM contexts WHERE id = 'sums' ORDER BY model").fetchall()
+            self.assertEqual(left, [("glyphs",), ("other",)])
+        with hn.Server(store=store, models=[other]) as server:
+            self.assertEqual(server.request("GET", "/v1/tasks/sums").json["classes"], {"a": 3, "c": 3})
+
+    def test_a_damaged_context_is_not_taken_for_one_without_the_class(self):
+        store = self.stored_sums(lambda data: data.__delitem__(slice(-1, None)))
+        before = context_of(store, "sums")
+        with hn.Server(store=store, models=[self.glyphs.model]) as server:
+            self.refused(server.admin("DELETE", ADMIN + "sums/classes/a"), 422, None, "is damaged, and its images are not kept")
+        self.assertEqual(context_of(store, "sums"), before)
 
     def test_models_of_trained_tasks_get_no_context(self):
         folder = hn.temporary_folder()

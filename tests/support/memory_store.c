@@ -302,6 +302,7 @@ const struct store_backend memory_backend = {
     .read_task = memory_read_task,
     .each_task = memory_each_task,
     .each_task_row = memory_each_task_row,
+    .each_task_context = memory_each_task_context,
     .put_task = memory_put_task,
     .clear_task = memory_clear_task,
     .touch_task = memory_touch_task,

@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static enum err_code no_task(struct text id, struct err *e)
@@ -99,6 +100,27 @@ enum err_code memory_each_task_row(struct store_conn *conn, struct text id, stor
     }
     memory_read_end(c, s);
     return code;
+}
+
+enum err_code memory_each_task_context(struct store_conn *conn, struct text id, store_task_context_fn *fn,
+                                       void *arg, struct err *e)
+{
+    (void)e;
+    struct memory_conn *c = (struct memory_conn *)conn;
+    struct memory_state *s = memory_read_begin(c);
+    bool wanted = true;
+    for (size_t i = 0; i < s->contexts.n && wanted; i++) {
+        const struct memory_context *x = memory_rows_at(&s->contexts, i);
+        char model[LIMIT_NAME_BYTES + 1], version[LIMIT_NAME_BYTES + 1];
+        const struct store_context_key key = {model, version, "task"};
+        if (text_compare(x->id, id) != 0 || !text_is(x->kind, "task"))
+            continue;
+        (void)snprintf(model, sizeof model, "%.*s", (int)x->model.len, x->model.data);
+        (void)snprintf(version, sizeof version, "%.*s", (int)x->version.len, x->version.data);
+        wanted = fn(arg, &key, x->bytes);
+    }
+    memory_read_end(c, s);
+    return ERR_OK;
 }
 
 /* ---- writes ---- */

@@ -306,6 +306,34 @@ START_TEST(test_a_deleted_task_leaves_nothing_and_its_revisions_do_not_come_back
 }
 END_TEST
 
+static bool see_context(void *arg, const struct store_context_key *of, struct text bytes)
+{
+    struct seen *seen = arg;
+    size_t at = strlen(seen->line);
+    (void)snprintf(seen->line + at, sizeof seen->line - at, "%s/%s:%.*s ", of->model, of->model_version,
+                   (int)bytes.len, bytes.data);
+    return ++seen->n != seen->stop_at;
+}
+
+START_TEST(test_contexts_of_a_task_are_told_of_whoever_made_them)
+{
+    static const struct store_context_key others[] = {
+        {"n", "1", "task"}, {"m", "2", "task"}, {"m", "1", "task"}};
+    int64_t revision = store_fixture_task(f.conn, "a", NULL, true);
+    struct seen all = {0}, first = {.stop_at = 1}, none = {0};
+    store_fixture_task(f.conn, "b", NULL, true);
+    for (int i = 0; i < 3; i++)
+        store_fixture_context(f.conn, &others[i], "a", revision, i == 0, "abcd");
+    store_fixture_context(f.conn, &others[0], "b", revision + 1, false, "efgh");
+    STORE_OK(store_each_task_context(f.conn, text_of("a"), see_context, &all, &e));
+    ck_assert_str_eq(all.line, "m/1:abcd m/2:abcd n/1:abcd ");
+    STORE_OK(store_each_task_context(f.conn, text_of("a"), see_context, &first, &e));
+    ck_assert_str_eq(first.line, "m/1:abcd ");
+    STORE_OK(store_each_task_context(f.conn, text_of("c"), see_context, &none, &e));
+    ck_assert_str_eq(none.line, "");
+}
+END_TEST
+
 START_TEST(test_a_task_that_is_gone_gets_nothing)
 {
     int64_t revision;
@@ -419,7 +447,8 @@ STORE_SUITE("store tasks", start, stop, {test_a_task_is_read_as_it_was_put},
             {test_a_task_that_keeps_no_rows_keeps_its_contexts_of_all_versions},
             {test_a_user_and_a_task_of_one_id_have_nothing_in_common},
             {test_a_deleted_task_leaves_nothing_and_its_revisions_do_not_come_back},
-            {test_a_task_that_is_gone_gets_nothing}, {test_rows_and_contexts_are_cleared_apart},
+            {test_contexts_of_a_task_are_told_of_whoever_made_them}, {test_a_task_that_is_gone_gets_nothing},
+            {test_rows_and_contexts_are_cleared_apart},
             {test_task_writes_happen_in_a_transaction_whole_or_not_at_all},
             {test_a_snapshot_sees_one_moment_of_a_task},
             {test_the_log_tells_of_tasks_and_of_one_that_is_gone_by_its_key_alone})
