@@ -379,7 +379,8 @@ struct store_task {
     int64_t context_revision; /* the task's revision when it was made; stale when below `revision` */
     bool context_given;       /* it has rows that are not kept, and is good at any revision */
     bool keeps_rows;          /* false: rows are forgotten once they are in the context */
-    int64_t n_rows;           /* stored */
+    bool has_others; /* of one that keeps no rows, without a context for `key`: others have some of it */
+    int64_t n_rows;  /* stored */
 };
 
 void store_task_fini(struct store_task *t);

@@ -403,5 +403,6 @@ void api_task_get(struct api_thread *t, struct request *r)
         buf_add(out, record->profile.data, record->profile.len);
     else
         buf_adds(out, "null");
+    task_told_waiting(room->waits, out);
     buf_addc(out, '}');
 }

@@ -51,7 +51,7 @@ static void answer_examples(struct request *r, struct adding *a)
              g->created ? "true" : "false", task_source_name(g->source), g->n_known, g->n_rows);
     if (a->skip)
         batch_add_refused(&a->b, out);
-    task_told_age(g, out);
+    task_told_added(g, out);
     buf_addc(out, '}');
 }
 
@@ -90,7 +90,7 @@ static void add_examples(struct api_thread *t, struct adding *a, const json_t *r
     const struct session_answerable answerable = {rehearse_examples, a};
     struct err e = {0};
     enum err_code code = ERR_CONFLICT;
-    for (int i = 0; i < TASK_KNOWN_TRIES && code == ERR_CONFLICT; i++) {
+    for (int i = 0; i < TASK_KNOWN_TRIES && code == ERR_CONFLICT && !a->part.g.unreadable; i++) {
         task_known_fini(&a->part.known);
         batch_forget_faults(&a->b);
         err_clear(&e);
@@ -99,7 +99,7 @@ static void add_examples(struct api_thread *t, struct adding *a, const json_t *r
         bool refused = a->b.faults.n && !(a->skip && a->part.known.whole);
         code = refused ? ERR_INVALID : task_updates_examples(&t->session, &a->part.g, &answerable, &e);
     }
-    e.code = code == ERR_CONFLICT ? ERR_BUSY : code;
+    e.code = code == ERR_CONFLICT && !a->part.g.unreadable ? ERR_BUSY : code;
     if (code)
         task_told_refusal(t, a->k.r, &a->b, "create=true makes it", &e);
     else

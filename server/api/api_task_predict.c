@@ -5,6 +5,7 @@
 #include "server/api/api_image.h"
 #include "server/api/blended_tasks.h"
 #include "server/api/task_body.h"
+#include "server/api/task_told.h"
 #include "server/http/problem.h"
 #include "server/http/problem_list.h"
 #include "server/serving/task_weights.h"
@@ -112,6 +113,7 @@ static void write_answer(struct request *r, const struct task_plan *plan, const 
         buf_adds(out, ",\"contexts\":");
         blended_tasks_write(&a->blended, out);
     }
+    task_told_waiting(state->waits, out);
     buf_adds(out, ",\"predictions\":");
     task_query_write(room, &plan->body.query, out);
     buf_addc(out, '}');

@@ -6,6 +6,7 @@
 #include "server/api/blended_tasks.h"
 #include "server/api/json_body.h"
 #include "server/api/task_body.h"
+#include "server/api/task_told.h"
 #include "server/http/problem_list.h"
 #include "server/serving/task_weights.h"
 
@@ -129,6 +130,7 @@ static void write_task(struct many *m, const struct state_of *s)
         buf_adds(m->out, ",\"contexts\":");
         blended_tasks_write(&s->blended, m->out);
     }
+    task_told_waiting(s->state.waits, m->out);
     buf_adds(m->out, ",\"predictions\":");
     task_query_write(m->room, &m->query, m->out);
     buf_addc(m->out, '}');

@@ -25,6 +25,14 @@ static void warn_of_age(struct buf *out, bool *any, const struct task_registrati
             "one row is so much newer than all others that these count for nothing: is its time right?");
 }
 
+static void warn_of_waiting(struct buf *out, bool *any)
+{
+    add_warning(
+        out, any, "rows-wanted",
+        "rows were forgotten, and the sums that are left of them were made by another model or version: "
+        "this one knows the rows that come from now on alone");
+}
+
 /* What a caller should know of rows that were taken. */
 void task_told_warnings(const struct known_task *part, struct buf *out)
 {
@@ -37,7 +45,9 @@ void task_told_warnings(const struct known_task *part, struct buf *out)
                     "the rows of the task were forgotten, so those that come are not kept either: "
                     "keep_rows counts again once support gives all rows anew");
     warn_of_age(out, &any, g);
-    if (!g->n_known)
+    if (g->waits)
+        warn_of_waiting(out, &any);
+    else if (!g->n_known)
         add_warning(out, &any, "no-rows",
                     "no row of the task is known: it is answered by what all tasks have in common");
     if (task_known_is_constant(known, &g->handle->model->spec))
@@ -49,12 +59,23 @@ void task_told_warnings(const struct known_task *part, struct buf *out)
         buf_addc(out, ']');
 }
 
-void task_told_age(const struct task_registration *g, struct buf *out)
+void task_told_added(const struct task_registration *g, struct buf *out)
 {
     bool any = false;
     warn_of_age(out, &any, g);
+    if (g->waits)
+        warn_of_waiting(out, &any);
     if (any)
         buf_addc(out, ']');
+}
+
+void task_told_waiting(bool waits, struct buf *out)
+{
+    bool any = false;
+    if (!waits)
+        return;
+    warn_of_waiting(out, &any);
+    buf_addc(out, ']');
 }
 
 /* ---- registrations ---- */
@@ -101,6 +122,8 @@ void task_told_refusal(struct api_thread *t, struct request *r, struct batch *b,
         problem_answer(r, PROBLEM_UNKNOWN_TASK, NULL, "%s%s%s", e->text, hint ? "; " : "", hint ? hint : "");
     else if (e->code == ERR_LIMIT)
         problem_answer(r, PROBLEM_TOO_LARGE, NULL, "%s", e->text);
+    else if (e->code == ERR_CONFLICT)
+        problem_answer(r, PROBLEM_OTHER_MODEL, NULL, "%s", e->text);
     else
         api_fail(t, r, e);
 }

@@ -30,8 +30,11 @@ void task_told_registered(const struct known_task *part, struct buf *out);
 void task_told_loss(const struct task_registration *g, const struct task_loss *loss, struct buf *out);
 void task_told_warnings(const struct known_task *part, struct buf *out);
 
-/* The one warning of rows that were added. */
-void task_told_age(const struct task_registration *g, struct buf *out);
+/* The same of rows that were added. */
+void task_told_added(const struct task_registration *g, struct buf *out);
+
+/* The same of a task that is asked for, where it waits for rows. */
+void task_told_waiting(bool waits, struct buf *out);
 
 /* Answers with the faults of a body, or with what an update failed of. hint: what makes a task that is not
  * there; NULL: nothing does. */

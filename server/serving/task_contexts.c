@@ -136,9 +136,15 @@ enum err_code task_contexts_load(struct store_conn *c, struct model_handle *hand
         return ERR_OK;
     }
     task_room_start(*room, NULL);
+    (*room)->waits = !record->keeps_rows && (context->len || record->has_others);
     code = read_rows(c, id, *room, e);
     task_room_settle(*room);
     return code;
+}
+
+bool task_contexts_unreadable(const struct task_room *room, const struct store_task *record)
+{
+    return room->waits && record->context.len;
 }
 
 enum err_code task_contexts_put(struct store_conn *writer, const struct model *model, struct text id,

@@ -3,6 +3,7 @@
  *
  * A context is of use when it was made of the task as it is now; that of a task which keeps no rows is the
  * only word of them, and of use whenever it was made. A row that a model cannot read is not known to it.
+ * Sums of forgotten rows are of use to the model that made them alone: to any other the task waits for rows.
  * Layer: server/serving
  * Threads: uses the caller's connection and room.
  * Memory: the record's and the room's; one row at a time. */
@@ -23,10 +24,15 @@ enum { TASK_NOW = -1 };
 
 /* Leaves the context of a task in the handle's room, with its profile. Within a snapshot or a transaction.
  * fresh: the revision at which a context is of use; TASK_NOW: the task's. profile: what it is by now; NULL:
- * what is stored. ERR_NOTFOUND: there is no such task. */
+ * what is stored. room->waits: rows were forgotten of which the context has nothing. ERR_NOTFOUND: there is
+ * no such task. */
 enum err_code task_contexts_load(struct store_conn *c, struct model_handle *handle, struct text id,
                                  int64_t fresh, const json_t *profile, struct store_task *record,
                                  struct task_room **room, struct err *e) ERR_MUST_CHECK;
+
+/* Whether what is stored for the model under its name and version is of forgotten rows, and is not its own
+ * all the same: it has other features, or the bytes are damaged. Of what was loaded last. */
+bool task_contexts_unreadable(const struct task_room *room, const struct store_task *record);
 
 /* A new reference to the stored profile of a task; NULL: it has none, or there is no such task. */
 enum err_code task_contexts_stored_profile(struct store_conn *c, struct text id, struct store_task *record,

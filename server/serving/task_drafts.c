@@ -97,7 +97,20 @@ static void tell(struct task_registration *g, const struct task_room *room)
         return;
     g->source = task_contexts_source(room);
     g->n_known = (size_t)room->context[TASK_CONTEXT_ROWS];
+    g->waits = room->waits;
     g->rows_worth = room->context[TASK_CONTEXT_SUMS + TASK_SUM_ROWS];
+}
+
+/* What nothing could make again is not written over. */
+static enum err_code refuse_unreadable(struct task_registration *g, const struct model *m, struct err *e)
+{
+    g->unreadable = true;
+    return err_set(
+        e, ERR_CONFLICT,
+        "what is stored of task '%.*s', whose rows are not kept, was not made by model '%s', version "
+        "'%s', as it is served, or is damaged: register the task anew with its rows, or serve that "
+        "model",
+        (int)g->id.len, g->id.data, m->spec.name, m->spec.version);
 }
 
 /* The context in the room, of what was known unless that goes. */
@@ -146,15 +159,20 @@ static enum err_code make_context(struct task_drafts *d, struct session *t, stru
                                   struct task_draft_context *out, struct err *e)
 {
     struct task_room *room;
-    bool given;
+    bool given, was_loaded = was->there && !g->replaces_rows;
     enum err_code code = begin_context(t, c, handle, g, was, profile, &room, &given, e);
     if (code)
         return code;
+    bool unreadable = was_loaded && task_contexts_unreadable(room, &t->task);
+    if (unreadable && g->known.n)
+        return refuse_unreadable(g, handle->model, e);
     for (size_t i = 0; i < g->known.n; i++)
         task_contexts_know(room, g->known.rows[i]);
     task_room_settle(room);
     tell(g, room);
     out->given = given || !g->keeps;
+    if (unreadable)
+        return ERR_OK; /* it stays */
     if (!given && !(room->context[TASK_CONTEXT_ROWS] > 0))
         return ERR_OK; /* of no row: quicker made than stored */
     return keep_context(d, room, out, e);
@@ -198,6 +216,7 @@ static enum err_code make(struct task_drafts *d, struct session *t, struct store
 {
     struct task_draft *draft = &d->at[i];
     forget(d, t, i);
+    g->unreadable = false;
     enum err_code code = read_before(t, c, g->id, &draft->was, e);
     if (!code)
         code = check_before(t, g, &draft->was, e);

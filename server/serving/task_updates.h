@@ -54,6 +54,8 @@ struct task_registration {
     double rows_worth; /* what they count all together, where they age */
     size_t n_rows;     /* stored */
     bool lost_rows;    /* rows were to be kept, and are forgotten already: nothing is kept */
+    bool waits;        /* rows were forgotten of which the model knows nothing */
+    bool unreadable;   /* with ERR_CONFLICT: rows were to be added to sums that a model cannot read */
 };
 
 /* What becomes of a registration that cannot be. */
@@ -70,7 +72,8 @@ enum err_code task_updates_register(struct session *t, struct task_registration 
                                     const struct task_update_rules *rules, struct err *e) ERR_MUST_CHECK;
 
 /* Adds rows to a task. answerable: or NULL. ERR_NOTFOUND: there is none, and it must be there; ERR_LIMIT:
- * it would have too many rows; ERR_CONFLICT: it has another profile by now. */
+ * it would have too many rows; ERR_CONFLICT: it has another profile by now, or (g->unreadable) its rows are
+ * forgotten, and what is stored under the name and version of a model was not made by it. */
 enum err_code task_updates_examples(struct session *t, struct task_registration *g,
                                     const struct session_answerable *answerable,
                                     struct err *e) ERR_MUST_CHECK;

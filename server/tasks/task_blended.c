@@ -45,6 +45,7 @@ enum err_code task_blended_make(struct task_room *r, const struct task_state *st
 {
     struct task_layer layers[LIMIT_TASK_CONTEXTS];
     size_t n_known = SIZE_MAX;
+    bool waits = false;
     assert(n >= 1 && n <= LIMIT_TASK_CONTEXTS);
     double *work = mem_alloc_array(task_blend_room(&r->model->spec), sizeof *work);
     if (!work)
@@ -53,13 +54,17 @@ enum err_code task_blended_make(struct task_room *r, const struct task_state *st
         layers[i] = states[i].layer;
         if (weights[i] > 0 && states[i].n_known < n_known)
             n_known = states[i].n_known;
+        waits = waits || (weights[i] > 0 && states[i].waits);
     }
     bool finite = task_blend(&r->model->spec, layers, weights, n, work, &r->solver.layer);
     mem_free(work);
     if (!finite)
         return err_set(e, ERR_INVALID, "the blend of the tasks is not finite");
     agree(r, states, weights, n);
-    *out = (struct task_state){
-        .layer = r->solver.layer, .profile = r->profile, .n_known = n_known, .source = TASK_FROM_CONTEXTS};
+    *out = (struct task_state){.layer = r->solver.layer,
+                               .profile = r->profile,
+                               .n_known = n_known,
+                               .source = TASK_FROM_CONTEXTS,
+                               .waits = waits};
     return ERR_OK;
 }

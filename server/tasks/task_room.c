@@ -59,6 +59,7 @@ void task_room_start(struct task_room *r, const void *context)
 {
     size_t n = task_context_len(&r->model->spec);
     r->n = 0;
+    r->waits = false;
     if (context)
         memcpy(r->context, context, n * sizeof *r->context);
     else
@@ -94,7 +95,8 @@ enum err_code task_room_solve(struct task_room *r, const struct task_profile *pr
     *out = (struct task_state){.layer = r->solver.layer,
                                .profile = *profile,
                                .n_known = (size_t)r->context[TASK_CONTEXT_ROWS],
-                               .source = source};
+                               .source = source,
+                               .waits = r->waits};
     return ERR_OK;
 }
 

@@ -22,6 +22,7 @@ struct task_room {
     struct task_information information; /* of a model of classes, once it was asked for */
     double *context;                     /* (task_context_len) of the rows that were added */
     double mark;                         /* of the model's contexts */
+    bool waits;                          /* as in a task_state: whoever finds it so says it, after a start */
     struct task_profile profile;         /* room for one */
     real *x;                             /* (TASK_ROOM_ROWS, D) */
     double *beyond;                      /* (TASK_ROOM_ROWS) what x cannot say of them */

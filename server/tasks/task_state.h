@@ -9,6 +9,7 @@
 #include "engine/network/task_head.h"
 #include "server/tasks/task_row.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* What a layer is made of. */
@@ -28,6 +29,7 @@ struct task_state {
     struct task_profile profile; /* without one no column has it */
     size_t n_known;              /* rows that the layer is solved from */
     enum task_source source;
+    bool waits; /* for rows: those that were are forgotten, and their sums are not this model's */
 };
 
 /* Bytes of a state; writes one there, copying what it views; and the views of one that was written. */

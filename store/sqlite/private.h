@@ -158,6 +158,7 @@ enum {
                  " ORDER BY revision DESC, context_key DESC LIMIT ?3)")                                      \
     X(TASK_KEY_OF, "SELECT task_key, 1, revision FROM tasks WHERE id = ?1")                                  \
     X(TASK_OF, "SELECT task_key, revision, keeps_rows, n_rows, profile FROM tasks WHERE id = ?1")            \
+    X(HAS_TASK_CONTEXT, "SELECT 1 FROM contexts WHERE id = ?1 AND kind = 'task' LIMIT 1")                    \
     X(EACH_TASK, "SELECT task_key, id, revision, profile FROM tasks ORDER BY task_key")                      \
     X(TASK_ROWS_OF, "SELECT number, content FROM task_rows WHERE task_key = ?1 ORDER BY number")             \
     X(INSERT_TASK, "INSERT INTO tasks (id, profile, keeps_rows, revision, n_rows) "                          \

@@ -50,6 +50,16 @@ static enum err_code read_row(struct sqlite_conn *c, struct text id, struct stor
     return code;
 }
 
+/* Whether any model has a context of a task. */
+static enum err_code has_context(struct sqlite_conn *c, struct text id, bool *has, struct err *e)
+{
+    sqlite3_stmt *s = sqlite_statement(c, SQL_HAS_TASK_CONTEXT);
+    sqlite_bind_text_view(s, 1, id);
+    int rc = sqlite3_step(s);
+    *has = rc == SQLITE_ROW;
+    return sqlite_stepped(c, s, rc, "look for a task's contexts", e);
+}
+
 enum err_code sqlite_read_task(struct store_conn *conn, struct text id, const struct store_context_key *key,
                                struct store_task *out, struct err *e)
 {
@@ -60,10 +70,12 @@ enum err_code sqlite_read_task(struct store_conn *conn, struct text id, const st
         return code;
     buf_reset(&out->context);
     out->context_revision = 0;
-    out->context_given = false;
+    out->context_given = out->has_others = false;
     code = read_row(c, id, out, e);
     if (!code && key)
         code = sqlite_context_of(c, id, key, &out->context, &out->context_revision, &out->context_given, e);
+    if (!code && key && !out->keeps_rows && !out->context.len)
+        code = has_context(c, id, &out->has_others, e);
     end_read(c, own);
     return code;
 }

@@ -393,6 +393,72 @@ class Examples(Known):
             self.assertClose(new, [p["value"] for p in self.predicted("x", body, server=server)["predictions"]])
             self.assertNotEqual(new, old)
 
+    def other_model(self, version):
+        """The shops' model with other features, under the same name."""
+        other = f"{hn.temporary_folder()}/shops{version}.hn"
+        hn.run("train", "--rows", self.shops.folder + "/shops.csv", "--task", "shop", "--target", "units", "--out", other, "--name", "shops",
+               "--model-version", version, "--epochs", 2, "--threads", 1, "--seed", 9, binary=hn.PREPARED)
+        return other
+
+    def sums_alone(self, model):
+        """A store with tasks of which a model keeps eight rows' sums, and two that never had a row."""
+        store = self.world.copy_store()
+        with hn.Server(store=store, models=[model]) as server:
+            for task in ("sums", "other"):
+                self.put(task, {"support": {"rows": self.shops.known("s20", 8)}, "keep_rows": False}, server=server)
+            self.put("kept", {"support": {"rows": self.shops.known("s20", 8)}}, server=server)
+            self.put("none", {"keep_rows": False}, server=server)
+        return store
+
+    def warned(self, answer):
+        self.assertIn(answer.status, (200, 201), answer)
+        return [w["type"].rsplit(":", 1)[1] for w in answer.json.get("warnings", [])]
+
+    def test_to_a_later_version_a_task_that_keeps_no_rows_waits_for_some_and_says_so(self):
+        store, later = self.sums_alone(self.shops.model), self.other_model("2")
+        asked = {"rows": self.shops.asked("s20")}
+        with hn.Server(store=store, models=[later]) as server:
+            for _ in range(2):  # made, and from the cache
+                self.assertEqual(self.warned(self.predict("sums", asked, server=server)), ["rows-wanted"])
+            self.assertEqual((self.task("sums", server=server).json["source"], self.task("sums", server=server).json["known"]), ("prior", 0))
+            self.assertEqual(self.warned(self.task("sums", server=server)), ["rows-wanted"])
+            many = server.request("POST", "/v1/predictions", {"tasks": [dict(asked, id=t) for t in ("sums", "kept", "none")]}).json["tasks"]
+            self.assertEqual([[w["type"].rsplit(":", 1)[1] for w in t.get("warnings", [])] for t in many], [["rows-wanted"], [], []])
+            blend = {"contexts": [{"id": "sums", "weight": 1}, {"id": "kept", "weight": 1}]}
+            self.assertEqual(self.warned(self.predict("x", dict(asked, **blend), server=server)), ["rows-wanted"])
+            self.assertEqual(self.warned(self.predict("sums", dict(asked, support={"rows": self.shops.known("s20", 4)}), server=server)), [])
+            for task in ("kept", "none"):
+                self.assertEqual(self.warned(self.task(task, server=server)), [])
+            self.assertEqual(self.warned(self.put("other", {"profile": {"district": "north"}}, server=server)), ["rows-wanted"])
+            self.assertEqual(self.warned(self.examples("sums", {"rows": self.shops.rows["s20"][8:12]}, server=server)), ["rows-wanted"])
+            self.assertEqual((self.task("sums", server=server).json["known"], self.warned(self.task("sums", server=server))), (4, []))
+            self.assertEqual(self.warned(self.predict("sums", asked, server=server)), [])
+        with hn.Server(store=store, models=[self.shops.model]) as server:  # the sums of the first version are as they were
+            self.assertEqual([self.task(t, server=server).json["known"] for t in ("sums", "other")], [8, 8])
+            self.assertClose(self.values("sums", "s20", server=server), self.supported("s20", 8))
+
+    def test_sums_that_nothing_could_make_again_are_not_written_over(self):
+        def stored():
+            with sqlite3.connect(store) as db:
+                return db.execute("SELECT id, embedding FROM contexts WHERE id IN ('sums', 'other') ORDER BY id").fetchall()
+
+        store, same = self.sums_alone(self.shops.model), self.other_model("1")
+        before = stored()
+        with hn.Server(store=store, models=[same]) as server:
+            answer = self.examples("sums", {"rows": self.shops.rows["s20"][8:12]}, server=server)
+            self.assertIn("whose rows are not kept", self.assertProblem(answer, 422, "other-model")["detail"])
+            skipped = self.examples("sums", {"rows": [{"day": "x"}, self.shops.rows["s20"][8]]}, server=server, on_error="skip")
+            self.assertProblem(skipped, 422, "other-model")
+            for changed in (self.put("sums", {"profile": {"district": "north"}}, server=server), self.put("sums", {"keep_rows": False}, server=server),
+                            server.admin("PATCH", ADMIN + "sums", {"profile": {"district": "south"}})):
+                self.assertEqual(self.warned(changed), ["rows-wanted"])
+            self.assertEqual(self.warned(self.predict("sums", {"rows": self.shops.asked("s20")}, server=server)), ["rows-wanted"])
+            self.assertEqual(stored(), before)
+            self.assertEqual(self.warned(self.put("other", {"support": {"rows": self.shops.known("s20", 4)}, "keep_rows": False}, server=server)), [])
+            self.assertEqual(self.task("other", server=server).json["known"], 4)
+        with hn.Server(store=store, models=[self.shops.model]) as server:
+            self.assertEqual((self.task("sums", server=server).json["known"], self.warned(self.task("sums", server=server))), (8, []))
+
     def test_what_was_acknowledged_outlives_a_kill(self):
         server = hn.Server(models=[self.shops.model])
         self.put("k", {"support": {"rows": self.shops.known("s20", 8)}}, server=server)

@@ -45,6 +45,18 @@ static enum err_code copy_task(const struct memory_task *t, const struct memory_
     return code ? code : memory_copy_text(x ? x->bytes : none, LIMIT_CONTEXT_BYTES, &out->context, e);
 }
 
+/* Whether any model has a context of a task. */
+static bool has_context(const struct memory_state *s, struct text id)
+{
+    for (size_t i = 0; i < s->contexts.n; i++) {
+        const struct memory_context *x = memory_rows_at(&s->contexts, i);
+        if (memory_compare_texts(x->id, id) == 0 &&
+            memory_compare_texts(x->kind, (struct text){"task", 4}) == 0)
+            return true;
+    }
+    return false;
+}
+
 enum err_code memory_read_task(struct store_conn *conn, struct text id, const struct store_context_key *key,
                                struct store_task *out, struct err *e)
 {
@@ -53,6 +65,7 @@ enum err_code memory_read_task(struct store_conn *conn, struct text id, const st
     const struct memory_task *t = memory_find_task(s, id);
     enum err_code code =
         t ? copy_task(t, key ? memory_find_context(s, key, id) : NULL, out, e) : no_task(id, e);
+    out->has_others = !code && key && !out->keeps_rows && !out->context.len && has_context(s, id);
     memory_read_end(c, s);
     return code;
 }

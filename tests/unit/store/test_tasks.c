@@ -233,6 +233,22 @@ static void assert_versions(const char *expected)
     ck_assert_str_eq(seen.line, expected);
 }
 
+START_TEST(test_of_a_task_that_keeps_no_rows_it_is_told_whether_another_has_a_context)
+{
+    for (int keeps = 0; keeps < 2; keeps++) {
+        const char *id = keeps ? "kept" : "sums";
+        store_fixture_task(f.conn, id, NULL, keeps);
+        read_task(id);
+        ck_assert(!task.has_others);
+        store_fixture_context(f.conn, &other_key, id, 100, true, "abcd");
+        read_task(id);
+        ck_assert(task.has_others == !keeps && task.context.len == 0);
+        STORE_OK(store_read_task(f.conn, text_of(id), &other_key, &task, &e));
+        ck_assert(!task.has_others && task.context.len == 4);
+    }
+}
+END_TEST
+
 START_TEST(test_a_tasks_contexts_are_of_the_last_versions_of_a_model)
 {
     store_fixture_task(f.conn, "a", NULL, true);
@@ -443,6 +459,7 @@ STORE_SUITE("store tasks", start, stop, {test_a_task_is_read_as_it_was_put},
             {test_rows_and_ids_that_no_store_takes_are_refused},
             {test_a_tasks_context_is_stale_once_a_row_came},
             {test_a_tasks_context_of_a_later_revision_or_a_given_one_stays},
+            {test_of_a_task_that_keeps_no_rows_it_is_told_whether_another_has_a_context},
             {test_a_tasks_contexts_are_of_the_last_versions_of_a_model},
             {test_a_task_that_keeps_no_rows_keeps_its_contexts_of_all_versions},
             {test_a_user_and_a_task_of_one_id_have_nothing_in_common},
