@@ -18,6 +18,8 @@ enum {
     LIMIT_USERS_PER_CALL = 10000,     /* in one POST /v1/admin/users */
     LIMIT_RECOMMENDATIONS = 1000,     /* the largest `limit` */
     LIMIT_OFFSET = 100000,            /* the largest `offset` */
+    LIMIT_LISTED_IDS = 10000,         /* candidates of a list, and items that it shall not have */
+    LIMIT_METADATA_FIELDS = 64,       /* members of an item's metadata that come back with it */
     LIMIT_PREDICTION_ROWS = 10000,    /* items or input rows in one call */
     LIMIT_TASK_ROWS_ASKED = 1024,     /* rows of tasks to predict in one call */
     LIMIT_TASK_SAMPLES = 1000,        /* draws of a row */

@@ -106,7 +106,7 @@ static void refuse_weights(struct api_thread *t, struct request *r, const struct
     }
     if (e->code == ERR_NOTFOUND) {
         problem_answer(
-            r, PROBLEM_UNKNOWN_USER, NULL,
+            r, PROBLEM_UNKNOWN_USER, plan->user_pointer,
             "no user '%.*s'; register one with PUT /v1/admin/users/{user}, or ask with cold_start=true",
             (int)user.len, user.data);
         return;
@@ -343,12 +343,12 @@ void *api_plan_new(struct api_thread *t, struct request *r, enum api_plan_kind k
         return NULL;
     }
     memset(plan, 0, n_zeros);
-    plan->of_task = kind != API_PLAN_USER;
+    plan->of_task = kind == API_PLAN_TASK || kind == API_PLAN_TRAINED;
     if (kind == API_PLAN_TRAINED)
         plan->handle = api_trained_model(t, r);
     if (plan->of_task
             ? !api_task_id(r, 2, &plan->user) || (!plan->handle && !api_any_task_model(t, r, &plan->handle))
-            : !api_user_id(r, 2, &plan->user) || !api_model(t, r, &plan->handle))
+            : (kind == API_PLAN_USER && !api_user_id(r, 2, &plan->user)) || !api_model(t, r, &plan->handle))
         return NULL;
     plan->served = plan->handle->served;
     return plan;
@@ -451,15 +451,22 @@ struct model_handle *api_trained_model(struct api_thread *t, const struct reques
     return recommender_find_trained(p, named);
 }
 
+const char api_id_rule[] = "1 to 256 bytes of percent-encoded UTF-8";
+_Static_assert(LIMIT_ID_BYTES == 256, "which the text above says");
+
+bool api_is_id(struct text id)
+{
+    return id.len >= 1 && id.len <= LIMIT_ID_BYTES && utf8_valid(id.data, id.len) &&
+           !memchr(id.data, 0, id.len);
+}
+
 static bool path_id(struct request *r, size_t segment, const char *whose, struct text *id)
 {
     assert(segment < r->n_segments); /* the route's pattern has it */
     *id = r->segments[segment];
-    if (id->len >= 1 && id->len <= LIMIT_ID_BYTES && utf8_valid(id->data, id->len) &&
-        !memchr(id->data, 0, id->len))
+    if (api_is_id(*id))
         return true;
-    problem_answer(r, PROBLEM_BAD_REQUEST, NULL,
-                   "%s id in the path has 1 to %d bytes of percent-encoded UTF-8", whose, LIMIT_ID_BYTES);
+    problem_answer(r, PROBLEM_BAD_REQUEST, NULL, "%s id in the path has %s", whose, api_id_rule);
     return false;
 }
 

@@ -65,6 +65,7 @@ void api_thread_free(struct api_thread *t);
  * which another thread may call. Each call's plan begins with it. */
 struct api_plan {
     struct text user;            /* of the request; or its task */
+    const char *user_pointer;    /* where the body says so; NULL: the path does */
     bool of_task;                /* it is one, and the model one of tasks */
     bool cold_start;             /* an unknown user or task is answered from the prior */
     bool takes_long;             /* a worker is to run it, whatever is cached */
@@ -77,8 +78,9 @@ struct api_plan {
     bool hit, cold;              /* they were cached; they are the prior's */
 };
 
-/* What api_plan_new reads: a user's id and a model for users, or those of a task. */
-enum api_plan_kind { API_PLAN_USER, API_PLAN_TASK, API_PLAN_TRAINED };
+/* What api_plan_new reads: a user's id and a model for users, or those of a task; or the model alone, where
+ * the body says for whom. */
+enum api_plan_kind { API_PLAN_USER, API_PLAN_TASK, API_PLAN_TRAINED, API_PLAN_BODY };
 
 /* A new plan of `size` bytes, the first n_zeros of them zeros but for the user and the model, which are read.
  * `end` is api_plan_end or ends with it; it meets plans too whose reading ended with a refusal. NULL:
@@ -102,6 +104,10 @@ bool api_image_only_model(struct api_thread *t, struct request *r, struct model_
 /* Of calls that models of trained tasks answer too: the one that the request names, or the first where no
  * other model of tasks is served; NULL: it is not of one. */
 struct model_handle *api_trained_model(struct api_thread *t, const struct request *r);
+
+/* Whether a text of a target may be an id, and what one is. */
+bool api_is_id(struct text id);
+extern const char api_id_rule[];
 
 /* The {user} segment; answers 400 and returns false when it is no id. */
 bool api_user_id(struct request *r, size_t segment, struct text *id);
@@ -133,6 +139,9 @@ typedef enum err_code api_forget_fn(struct session *s, struct text id, struct er
 void api_delete(struct api_thread *t, struct request *r, api_id_fn *read_id, api_forget_fn *forget,
                 enum problem unknown);
 
+/* Answers with a list for the user of a plan whose weights are there. */
+void api_recommend(struct api_thread *t, struct request *r, struct api_plan *plan, struct recommend_query *q);
+
 /* Answers with what an error of a lower layer means, and counts it when the store failed. */
 void api_fail(struct api_thread *t, struct request *r, const struct err *e);
 
@@ -141,13 +150,14 @@ void api_fail(struct api_thread *t, struct request *r, const struct err *e);
 bool api_reread(struct api_thread *t, struct request *r, struct api_plan *plan);
 
 /* The calls, by file. */
-route_fn api_recommend_plan, api_recommend_get, api_predict_plan, api_predict_post, api_events_post,
-    api_user_get, api_admin_user_put, api_admin_user_patch, api_admin_user_delete, api_admin_users_post,
-    api_item_get, api_similar_get, api_admin_item_put, api_admin_item_patch, api_admin_item_delete,
-    api_admin_items_post, api_health_get, api_ready_get, api_metrics_get, api_openapi_get, api_index_get,
-    api_models_get, api_task_predict_plan, api_task_predict_post, api_tasks_predict_post,
-    api_tasks_guess_post, api_task_examples_post, api_task_get, api_task_weights_get, api_admin_task_put,
-    api_admin_task_patch, api_admin_task_delete, api_admin_tasks_post, api_admin_class_delete;
+route_fn api_recommend_plan, api_recommend_get, api_recommendations_plan, api_recommendations_post,
+    api_predict_plan, api_predict_post, api_events_post, api_user_get, api_admin_user_put,
+    api_admin_user_patch, api_admin_user_delete, api_admin_users_post, api_item_get, api_similar_get,
+    api_admin_item_put, api_admin_item_patch, api_admin_item_delete, api_admin_items_post, api_health_get,
+    api_ready_get, api_metrics_get, api_openapi_get, api_index_get, api_models_get, api_task_predict_plan,
+    api_task_predict_post, api_tasks_predict_post, api_tasks_guess_post, api_task_examples_post, api_task_get,
+    api_task_weights_get, api_admin_task_put, api_admin_task_patch, api_admin_task_delete,
+    api_admin_tasks_post, api_admin_class_delete;
 
 /* The calls for tasks, of a model of trained ones (api_trained.c). */
 void api_trained_predict_plan(struct api_thread *t, struct request *r);

@@ -3,8 +3,10 @@
 
 #include "base/limits.h"
 #include "base/utf8.h"
+#include "server/fields/field_value.h"
 #include "server/http/problem.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,11 +79,44 @@ static bool explain_param(struct request *r, struct recommend_query *q)
 struct recommend_plan {
     struct api_plan of;
     struct recommend_query q;
+    struct list_rules rules;
+    uint32_t excluded[REQUEST_MAX_PARAMS];
 };
+
+/* Ids that no answer has are no fault: there is nothing to leave out. */
+static bool exclude_params(struct request *r, struct recommend_plan *plan)
+{
+    for (size_t i = 0; i < r->n_params; i++) {
+        struct text id = r->params[i].value;
+        if (!text_is(r->params[i].name, "exclude"))
+            continue;
+        if (!api_is_id(id)) {
+            problem_answer(r, PROBLEM_BAD_REQUEST, NULL, "exclude is an item's id: %s", api_id_rule);
+            return false;
+        }
+        long index = item_snapshot_find(model_handle_items(plan->of.handle), id);
+        if (index >= 0)
+            plan->excluded[plan->rules.n_excluded++] = (uint32_t)index;
+    }
+    plan->rules.excluded = plan->excluded;
+    return true;
+}
+
+static bool min_score_param(struct request *r, struct list_rules *rules)
+{
+    struct text value = request_param_of(r, "min_score");
+    rules->has_min_score = value.data != NULL;
+    if (!value.data || field_value_number(value, &rules->min_score))
+        return true;
+    problem_answer(r, PROBLEM_BAD_REQUEST, NULL, "min_score takes a number, not '%.*s'", (int)value.len,
+                   value.data);
+    return false;
+}
 
 void api_recommend_plan(struct api_thread *t, struct request *r)
 {
-    struct recommend_plan *plan = api_plan_new(t, r, API_PLAN_USER, sizeof *plan, sizeof *plan, api_plan_end);
+    struct recommend_plan *plan = api_plan_new(t, r, API_PLAN_USER, sizeof *plan,
+                                               offsetof(struct recommend_plan, excluded), api_plan_end);
     bool exclude_seen = true;
     if (!plan)
         return;
@@ -92,21 +127,27 @@ void api_recommend_plan(struct api_thread *t, struct request *r)
         !api_count_param(r, "offset", 0, LIMIT_OFFSET, &q->offset) ||
         !api_bool_param(r, "exclude_seen", &exclude_seen) ||
         !api_category_params(r, q->categories, &q->n_categories) || !explain_param(r, q) ||
-        !samples_params(r, q))
+        !samples_params(r, q) || !exclude_params(r, plan) || !min_score_param(r, &plan->rules))
         return;
+    if (plan->rules.n_excluded || plan->rules.has_min_score)
+        q->rules = &plan->rules;
     q->include_seen = !exclude_seen;
     plan->of.takes_long = q->explain || q->samples;
+}
+
+void api_recommend(struct api_thread *t, struct request *r, struct api_plan *plan, struct recommend_query *q)
+{
+    struct err e = {0};
+    q->cold = plan->cold;
+    if ((q->explain || q->samples) && !q->cold && !api_reread(t, r, plan))
+        return;
+    struct buf *out = request_answer(r, 200, request_json);
+    if (recommender_recommend(t->session.recommender, plan->handle, plan->weights, q, out, &e))
+        problem_answer_err(r, &e);
 }
 
 void api_recommend_get(struct api_thread *t, struct request *r)
 {
     struct recommend_plan *plan = r->plan;
-    struct recommend_query *q = &plan->q;
-    struct err e = {0};
-    q->cold = plan->of.cold;
-    if ((q->explain || q->samples) && !q->cold && !api_reread(t, r, &plan->of))
-        return;
-    struct buf *out = request_answer(r, 200, request_json);
-    if (recommender_recommend(t->session.recommender, plan->of.handle, plan->of.weights, q, out, &e))
-        problem_answer_err(r, &e);
+    api_recommend(t, r, &plan->of, &plan->q);
 }

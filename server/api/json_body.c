@@ -341,6 +341,51 @@ static bool number_of(struct request *r, const json_t *value, const struct json_
     return value && !*fault;
 }
 
+bool json_body_count(struct request *r, const json_t *object, const char *key, const struct json_place *at,
+                     size_t least, size_t most, size_t *out)
+{
+    const json_t *value = json_object_get(object, key);
+    struct json_place place = json_place_key(at, key);
+    if (!value)
+        return true;
+    if (json_is_integer(value) && json_integer_value(value) >= (json_int_t)least &&
+        json_integer_value(value) <= (json_int_t)most) {
+        *out = (size_t)json_integer_value(value);
+        return true;
+    }
+    problem_answer(r, PROBLEM_INVALID_VALUE, place.text, "expected a whole number from %zu to %zu", least,
+                   most);
+    return false;
+}
+
+bool json_body_number(struct request *r, const json_t *object, const char *key, const struct json_place *at,
+                      double least, double most, double *out, bool *given)
+{
+    struct json_place place = json_place_key(at, key);
+    double x;
+    bool fault;
+    *given = number_of(r, json_object_get(object, key), &place, &x, &fault);
+    if (!*given)
+        return !fault;
+    *out = x;
+    if (x >= least && x <= most)
+        return true;
+    problem_answer(r, PROBLEM_INVALID_VALUE, place.text, "expected a number from %g to %g", least, most);
+    return false;
+}
+
+bool json_body_bool(struct request *r, const json_t *object, const char *key, const struct json_place *at,
+                    bool *out)
+{
+    const json_t *value = json_object_get(object, key);
+    struct json_place place = json_place_key(at, key);
+    if (value && !json_is_boolean(value))
+        return refuse(r, &place, "true or false", value);
+    if (value)
+        *out = json_is_true(value);
+    return true;
+}
+
 bool json_body_weight(struct request *r, const json_t *object, const struct json_place *at, double *out)
 {
     struct json_place place = json_place_key(at, "weight");

@@ -52,6 +52,15 @@ bool json_body_id_value(struct request *r, const json_t *value, const char *what
 bool json_body_id(struct request *r, const json_t *object, const char *key, const char *what,
                   const struct json_place *at, struct text *out);
 
+/* Members that are a whole number from least to most, a number in such a range, true or false; absent: *out
+ * stays. *given: there is one. */
+bool json_body_count(struct request *r, const json_t *object, const char *key, const struct json_place *at,
+                     size_t least, size_t most, size_t *out);
+bool json_body_number(struct request *r, const json_t *object, const char *key, const struct json_place *at,
+                      double least, double most, double *out, bool *given);
+bool json_body_bool(struct request *r, const json_t *object, const char *key, const struct json_place *at,
+                    bool *out);
+
 /* The members "weight", "rating" and "timestamp" of an interaction, by the rules of server/field; absent:
  * *out stays. A timestamp is a number, or a text in ISO 8601; now is the clock's. *given (may be NULL) is set
  * where there is one. */

@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 enum {
-    METRICS_MAX_ROUTES = 32,
+    METRICS_MAX_ROUTES = 64,
     METRICS_NO_ROUTE = METRICS_MAX_ROUTES - 1,
     METRICS_BUCKETS = 14,
     METRICS_CLASSES = 5

@@ -7,8 +7,9 @@
 static const char *const no_params[] = {NULL};
 /* Probes and scrapers add what they like, a time against caches for one. */
 static const char *const any_params[] = {"*", NULL};
-static const char *const recommend_params[] = {"limit",      "offset",  "exclude_seen", "category", "model",
-                                               "cold_start", "explain", "samples",      "seed",     NULL};
+static const char *const recommend_params[] = {"limit", "offset",     "exclude_seen", "category",
+                                               "model", "cold_start", "explain",      "samples",
+                                               "seed",  "exclude",    "min_score",    NULL};
 static const char *const similar_params[] = {"limit", "category", "model", NULL};
 static const char *const long_recommend_params[] = {"explain", "samples", NULL};
 static const char *const predict_params[] = {"model", "cold_start", "unknown", NULL};
@@ -29,6 +30,8 @@ static const struct route rows[] = {
      api_recommend_plan, api_recommend_get, long_recommend_params},
     {"POST", "/v1/users/{user}/predictions", ACCESS_API, BODY_JSON, predict_params, ROUTE_MAY_BLOCK,
      api_predict_plan, api_predict_post, NULL},
+    {"POST", "/v1/recommendations", ACCESS_API, BODY_JSON, model_params, ROUTE_MAY_BLOCK,
+     api_recommendations_plan, api_recommendations_post, NULL},
     {"POST", "/v1/events", ACCESS_API, BODY_JSON, event_params, ROUTE_WRITES, NULL, api_events_post, NULL},
     {"GET", "/v1/users/{user}", ACCESS_API, BODY_NONE, model_params, ROUTE_READS, NULL, api_user_get, NULL},
     {"PUT", "/v1/admin/users/{user}", ACCESS_ADMIN, BODY_JSON, write_one_params, ROUTE_WRITES, NULL,

@@ -56,8 +56,9 @@ struct request {
     bool lacked_memory;        /* of all bodies */
     const struct route *route; /* set by the router */
     struct problem_list
-        *faults;   /* where faults of the body's values are gathered; NULL: the first one is the answer */
-    bool by_admin; /* it carries the admin token */
+        *faults;     /* where faults of the body's values are gathered; NULL: the first one is the answer */
+    bool by_admin;   /* it carries the admin token */
+    bool takes_long; /* its plan says that it is a long computation */
     int64_t start_ns;
 
     /* the answer */

@@ -127,7 +127,7 @@ enum route_queue route_queue(const struct request *r)
         return has_large_body(r) ? QUEUE_BULK : QUEUE_WRITE;
     if (r->route->class == ROUTE_SCANS)
         return QUEUE_SCAN;
-    return has_large_body(r) || takes_long(r) ? QUEUE_LONG : QUEUE_READ;
+    return has_large_body(r) || r->takes_long || takes_long(r) ? QUEUE_LONG : QUEUE_READ;
 }
 
 size_t route_number(const struct route_table *table, const struct route *route)

@@ -58,6 +58,11 @@ static void add_item(struct buf *out, const struct shown *shown, const struct it
         buf_adds(out, ",\"categories\":");
         buf_add(out, shown->info.categories.data, shown->info.categories.len);
     }
+    if (list->metadata) {
+        struct text metadata = item_metadata_of(list->metadata, i);
+        buf_adds(out, ",\"metadata\":");
+        buf_add(out, metadata.data, metadata.len);
+    }
     if (list->explanation) {
         buf_adds(out, ",\"because\":");
         explain_add(list->explanation, i, out);
@@ -79,6 +84,11 @@ enum err_code item_list_add(struct buf *out, const struct item_snapshot *items, 
         if (i)
             buf_addc(out, ',');
         add_item(out, &shown[i % SHOWN_AT_ONCE], list, i);
+    }
+    for (size_t i = 0; i < list->n_unknown; i++) {
+        buf_adds(out, list->n + i ? ",{\"id\":" : "{\"id\":");
+        buf_add_json_string(out, list->unknown[i].data, list->unknown[i].len);
+        buf_adds(out, ",\"score\":null,\"unknown\":true}");
     }
     buf_addc(out, ']');
     return ERR_OK;

@@ -12,6 +12,7 @@
 #include "engine/rank/topk.h"
 #include "server/items/item_snapshot.h"
 #include "server/serving/explain.h"
+#include "server/serving/item_metadata.h"
 
 /* The best items, with the reasons of each when they were asked for. */
 struct item_list {
@@ -19,6 +20,9 @@ struct item_list {
     size_t n;
     const struct explanation *explanation; /* NULL: not asked for */
     const float *deviations;               /* (n) of the scores, negative: not known; NULL: not asked for */
+    const struct item_metadata *metadata;  /* of the n; NULL: not asked for */
+    const struct text *unknown;            /* (n_unknown) ids behind them that no answer has */
+    size_t n_unknown;
 };
 
 /* Appends the member `items`. ERR_INVALID: a score is not finite. */

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "server/serving/list_rules.h"
 #include "server/serving/model_handle.h"
 #include "server/serving/served_models.h"
 
@@ -98,6 +99,18 @@ struct recommend_query {
                        recommender_reread */
     size_t samples; /* draws of the context, of which each score gets its deviation; 0: none. Then as above */
     uint64_t seed;  /* of them */
+    const struct list_rules *rules;    /* NULL: any item */
+    const struct recommend_more *more; /* NULL: nothing */
+};
+
+/* What else an answer has for who may wait for the store. */
+struct recommend_more {
+    const struct text
+        *unknown; /* (n_unknown) candidates that no answer has: they come last, without a score */
+    size_t n_unknown;
+    bool with_metadata;
+    const struct text *fields; /* (n_fields) the members of an item's metadata that come back with it */
+    size_t n_fields;
 };
 
 /* Appends the answer to out. */

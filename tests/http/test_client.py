@@ -89,6 +89,8 @@ class Recommender(hn.Case):
         items = self.client.recommend(user, limit=5, category=[comedy], exclude_seen=False, explain=1)["items"]
         self.assertTrue(all(comedy in i["categories"] for i in items))
         self.assertTrue(all("because" in i for i in items))
+        mine = self.client.recommend(user, candidates=["never heard of", items[0]["id"]], exclude=[items[1]["id"]], exclude_seen=False, fields=["x"])["items"]
+        self.assertEqual([(i["id"], "unknown" in i) for i in mine], [(items[0]["id"], False), ("never heard of", True)])
         scores = self.client.score(user, [self.world.items[0], "never heard of"], unknown="null")
         self.assertEqual((scores["unknown"], scores["predictions"][1]["score"]), (1, None))
 

@@ -12,7 +12,7 @@ CALLS = {("get", "/v1/users/{user}/recommendations"), ("post", "/v1/users/{user}
          ("get", "/v1/users/{user}"), ("put", "/v1/admin/users/{user}"), ("delete", "/v1/admin/users/{user}"),
          ("patch", "/v1/admin/users/{user}"), ("patch", "/v1/admin/items/{item}"),
          ("post", "/v1/admin/users"), ("get", "/v1/items/{item}"), ("put", "/v1/admin/items/{item}"),
-         ("delete", "/v1/admin/items/{item}"), ("post", "/v1/admin/items"), ("get", "/v1/items/{item}/similar"), ("get", "/healthz"), ("get", "/readyz"), ("get", "/metrics"),
+         ("delete", "/v1/admin/items/{item}"), ("post", "/v1/admin/items"), ("get", "/v1/items/{item}/similar"), ("post", "/v1/recommendations"), ("get", "/healthz"), ("get", "/readyz"), ("get", "/metrics"),
          ("post", "/v1/tasks/{task}/predictions"), ("post", "/v1/tasks/predictions"), ("get", "/v1/models"), ("post", "/v1/tasks/{task}/examples"), ("post", "/v1/predictions"), ("get", "/v1/tasks/{task}/weights"),
          ("get", "/v1/tasks/{task}"), ("put", "/v1/admin/tasks/{task}"), ("patch", "/v1/admin/tasks/{task}"), ("delete", "/v1/admin/tasks/{task}"),
          ("post", "/v1/admin/tasks"), ("delete", "/v1/admin/tasks/{task}/classes/{class}"),
@@ -152,6 +152,19 @@ class Contract(hn.Case):
             answer = self.server.admin("DELETE", "/v1/admin/users/new")
             self.assertEqual(answer.status, status)
             self.check(answer, "DELETE", admin)
+
+    def test_lists_by_a_body_fit_the_contract(self):
+        path, items = "/v1/recommendations", self.world.items
+        self.server.admin("PUT", "/v1/admin/items/" + items[0], {"metadata": {"a": 1}})
+        for body, status in (({"user": "u1"}, 200), ({"user": "u1", "candidates": [items[0], "x"], "exclude": ["x"], "fields": ["a"], "exclude_seen": False,
+                                                                "explain": 1, "samples": 5, "seed": 1, "offset": 0, "limit": 3}, 200),
+                             ({"user": "u1", "categories": ["Drama"], "min_score": -5.5, "candidates": ["x"]}, 200),
+                             ({"user": "nobody", "cold_start": True}, 200), ({"user": "nobody"}, 404), ({"user": ""}, 422), ({}, 422)):
+            if status < 422:
+                self.assertEqual(self.check_request(body, "POST", path), [])
+            answer = self.server.request("POST", path, body)
+            self.assertEqual(answer.status, status, answer)
+            self.check(answer, "POST", path)
 
     def test_similar_items_fit_the_contract(self):
         path, known = "/v1/items/{item}/similar", self.world.items[0]

@@ -202,10 +202,16 @@ class Hypernet:
 
     def recommend(self, user: str, *, limit: Optional[int] = None, offset: Optional[int] = None, category: Optional[Sequence[str]] = None,
                   exclude_seen: Optional[bool] = None, explain: Optional[int] = None, cold_start: Optional[bool] = None,
-                  **params: Any) -> Json:
-        """The best items for a user: {"user", "model", "items": [{"id", "score", ...}], ...}."""
-        params.update(limit=limit, offset=offset, category=category, exclude_seen=exclude_seen, explain=explain, cold_start=cold_start)
-        return self.request("GET", "/v1/users/%s/recommendations" % _segment(user), params=self._params(params))
+                  candidates: Optional[Sequence[str]] = None, exclude: Optional[Sequence[str]] = None, min_score: Optional[float] = None,
+                  fields: Optional[Sequence[str]] = None, **params: Any) -> Json:
+        """The best items for a user: {"user", "model", "items": [{"id", "score", ...}], ...}; of the candidates alone where there are some."""
+        params.update(limit=limit, offset=offset, exclude_seen=exclude_seen, explain=explain, cold_start=cold_start, min_score=min_score)
+        lists = {name: [ids] if isinstance(ids, str) else list(ids)
+                 for name, ids in _given(categories=category, candidates=candidates, exclude=exclude, fields=fields).items()}
+        if lists.keys() <= {"categories"}:
+            return self.request("GET", "/v1/users/%s/recommendations" % _segment(user), params=self._params({**params, "category": category}))
+        asked = self._params({"model": params.pop("model", self._model)})
+        return self.request("POST", "/v1/recommendations", _given(user=user, **params, **lists), params=asked, again=True)
 
     def score(self, user: str, items: Sequence[str], *, unknown: Optional[str] = None, cold_start: Optional[bool] = None,
               **params: Any) -> Json:

@@ -1,0 +1,241 @@
+/* Ids of items are tolerated where no answer has them: a caller's list is older than the catalogue now and
+ * then, and one stale id must not cost the answer. */
+#include "server/api/recommend_body.h"
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "server/api/json_body.h"
+#include "server/http/problem_list.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void *room(struct request *r, size_t n, size_t size)
+{
+    void *block = mem_alloc_array(n, size);
+    if (!block)
+        problem_answer(r, PROBLEM_OVERLOADED, NULL, "no memory for the body");
+    return block;
+}
+
+/* ---- items ---- */
+
+/* Ids of a list of the body: those that answers have become indices, the others texts. */
+struct ids {
+    uint32_t *indices; /* (n_indices) */
+    size_t n_indices;
+    struct text *others; /* (n_others) NULL: not wanted */
+    size_t n_others;
+    json_t *met; /* the others so far, each once */
+};
+
+static bool take_other(struct request *r, struct ids *ids, struct text id)
+{
+    if (json_object_getn(ids->met, id.data, id.len))
+        return true;
+    if (json_object_setn_new(ids->met, id.data, id.len, json_true())) {
+        problem_answer(r, PROBLEM_OVERLOADED, NULL, "no memory for the body");
+        return false;
+    }
+    if (ids->others)
+        ids->others[ids->n_others++] = id;
+    return true;
+}
+
+static bool read_ids(struct request *r, struct model_handle *handle, const json_t *list,
+                     const struct json_place *at, struct ids *ids)
+{
+    const struct item_snapshot *items = model_handle_items(handle);
+    bool ok = true;
+    for (size_t i = 0; i < json_array_size(list) && !r->status; i++) {
+        struct json_place element = json_place_index(at, i);
+        struct text id;
+        if (!json_body_id_value(r, json_array_get(list, i), "item", &element, &id)) {
+            ok = false;
+            continue;
+        }
+        long index = item_snapshot_find(items, id);
+        if (index >= 0)
+            ids->indices[ids->n_indices++] = (uint32_t)index;
+        else
+            ok = take_other(r, ids, id) && ok;
+    }
+    return ok;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Leaves the indices rising, each once. */
+static void sort(struct ids *ids)
+{
+    size_t kept = 0;
+    qsort(ids->indices, ids->n_indices, sizeof *ids->indices, by_value);
+    for (size_t i = 0; i < ids->n_indices; i++)
+        if (i == 0 || ids->indices[i] != ids->indices[i - 1])
+            ids->indices[kept++] = ids->indices[i];
+    ids->n_indices = kept;
+}
+
+/* The items that the list shall not have come first: an unknown candidate may be one of them. */
+static bool read_items(struct request *r, struct model_handle *handle, const json_t *candidates,
+                       const json_t *exclude, struct recommend_body *b, json_t *met)
+{
+    struct json_place at = json_place_root(), place = json_place_key(&at, "exclude");
+    struct ids out = {.met = met}, in = {.met = met};
+    b->excluded = out.indices = room(r, json_array_size(exclude), sizeof *b->excluded);
+    if (!out.indices)
+        return false;
+    bool ok = read_ids(r, handle, exclude, &place, &out);
+    b->rules.excluded = out.indices;
+    b->rules.n_excluded = out.n_indices;
+    b->rules.among = candidates != NULL;
+    if (!candidates || r->status)
+        return ok;
+    b->candidates = in.indices = room(r, json_array_size(candidates), sizeof *b->candidates);
+    if (!in.indices)
+        return false;
+    b->unknown = in.others = room(r, json_array_size(candidates), sizeof *b->unknown);
+    if (!in.others)
+        return false;
+    place = json_place_key(&at, "candidates");
+    ok = read_ids(r, handle, candidates, &place, &in) && ok;
+    sort(&in);
+    b->rules.candidates = in.indices;
+    b->rules.n_candidates = in.n_indices;
+    b->more.unknown = in.others;
+    b->more.n_unknown = in.n_others;
+    return ok;
+}
+
+static bool read_choice(struct request *r, struct model_handle *handle, const json_t *root,
+                        struct recommend_body *b)
+{
+    struct json_place at = json_place_root();
+    const json_t *candidates, *exclude;
+    bool ok = json_body_array(r, root, "candidates", &at, LIMIT_LISTED_IDS, false, &candidates);
+    ok = json_body_array(r, root, "exclude", &at, LIMIT_LISTED_IDS, false, &exclude) && ok;
+    ok = json_body_number(r, root, "min_score", &at, -1e30, 1e30, &b->rules.min_score,
+                          &b->rules.has_min_score) &&
+         ok;
+    if (!candidates && !exclude)
+        return ok;
+    json_t *met = json_object();
+    if (!met)
+        problem_answer(r, PROBLEM_OVERLOADED, NULL, "no memory for the body");
+    else
+        ok = read_items(r, handle, candidates, exclude, b, met) && ok;
+    json_decref(met);
+    return ok && met;
+}
+
+/* ---- texts ---- */
+
+/* A list of at most `most` strings of 1 to LIMIT_ID_BYTES bytes to out; *n of them. */
+static bool read_texts(struct request *r, const json_t *root, const char *key, size_t most, struct text *out,
+                       size_t *n)
+{
+    struct json_place at = json_place_root(), list = json_place_key(&at, key);
+    const json_t *values;
+    if (!json_body_array(r, root, key, &at, most, false, &values))
+        return false;
+    bool ok = true;
+    for (size_t i = 0; i < json_array_size(values); i++) {
+        const json_t *value = json_array_get(values, i);
+        struct json_place place = json_place_index(&list, i);
+        size_t len = json_string_length(value);
+        out[i] = (struct text){json_string_value(value), len};
+        if (json_is_string(value) && len >= 1 && len <= LIMIT_ID_BYTES)
+            continue;
+        problem_answer(r, PROBLEM_INVALID_VALUE, place.text, "expected a string of 1 to %d bytes",
+                       LIMIT_ID_BYTES);
+        ok = false;
+    }
+    *n = json_array_size(values);
+    return ok;
+}
+
+static bool read_fields(struct request *r, const json_t *root, struct recommend_body *b)
+{
+    if (!json_object_get(root, "fields"))
+        return true;
+    b->more.fields = b->fields = room(r, LIMIT_METADATA_FIELDS, sizeof *b->fields);
+    b->more.with_metadata = true;
+    return b->fields && read_texts(r, root, "fields", LIMIT_METADATA_FIELDS, b->fields, &b->more.n_fields);
+}
+
+/* ---- the list ---- */
+
+/* What is computed for each item has fewer of them. */
+static bool check_limit(struct request *r, const struct recommend_query *q)
+{
+    if ((!q->explain && !q->samples) || q->limit <= LIMIT_EXPLAIN_ITEMS)
+        return true;
+    problem_answer(r, PROBLEM_INVALID_VALUE, "/limit", "with %s, it is at most %d, not %zu",
+                   q->explain ? "explain" : "samples", LIMIT_EXPLAIN_ITEMS, q->limit);
+    return false;
+}
+
+static bool read_list(struct request *r, const json_t *root, struct recommend_body *b)
+{
+    struct recommend_query *q = &b->q;
+    struct json_place at = json_place_root();
+    bool exclude_seen = true;
+    size_t seed = 0;
+    bool ok = json_body_count(r, root, "limit", &at, 1, LIMIT_RECOMMENDATIONS, &q->limit);
+    ok = json_body_count(r, root, "offset", &at, 0, LIMIT_OFFSET, &q->offset) && ok;
+    ok = json_body_bool(r, root, "exclude_seen", &at, &exclude_seen) && ok;
+    ok = json_body_bool(r, root, "cold_start", &at, &b->cold_start) && ok;
+    ok = json_body_count(r, root, "explain", &at, 1, LIMIT_EXPLAIN_REASONS, &q->explain) && ok;
+    ok = json_body_count(r, root, "samples", &at, 2, LIMIT_SCORE_SAMPLES, &q->samples) && ok;
+    ok = json_body_count(r, root, "seed", &at, 0, 999999999, &seed) && ok;
+    ok = read_texts(r, root, "categories", RECOMMENDER_MAX_CATEGORIES, q->categories, &q->n_categories) && ok;
+    q->include_seen = !exclude_seen;
+    q->seed = seed;
+    return check_limit(r, q) && ok;
+}
+
+static bool read_root(struct request *r, struct model_handle *handle, const json_t *root,
+                      struct recommend_body *b)
+{
+    static const char *const keys[] = {
+        "user",      "limit",  "offset",  "exclude_seen", "categories", "candidates", "exclude",
+        "min_score", "fields", "explain", "samples",      "seed",       "cold_start", NULL};
+    struct json_place at = json_place_root();
+    bool ok = json_body_object(r, root, &at, keys);
+    if (!json_is_object(root))
+        return false;
+    ok = json_body_id(r, root, "user", "user", &at, &b->q.user) && ok;
+    ok = read_list(r, root, b) && ok;
+    ok = read_fields(r, root, b) && ok;
+    return !r->status && read_choice(r, handle, root, b) && ok;
+}
+
+bool recommend_body_read(struct request *r, struct model_handle *handle, struct recommend_body *b)
+{
+    struct problem_list faults;
+    *b = (struct recommend_body){.q = {.limit = 10, .rules = &b->rules, .more = &b->more}};
+    b->document = json_body_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
+    if (!b->document)
+        return false;
+    problem_list_init(&faults, PROBLEM_LIST_MOST);
+    r->faults = &faults;
+    (void)read_root(r, handle, b->document, b);
+    r->faults = NULL;
+    if (faults.n && !r->status)
+        problem_answer_list(r, &faults, NULL);
+    problem_list_fini(&faults);
+    return r->status == 0;
+}
+
+void recommend_body_fini(struct recommend_body *b)
+{
+    mem_free(b->candidates);
+    mem_free(b->excluded);
+    mem_free(b->unknown);
+    mem_free(b->fields);
+    json_decref(b->document);
+}

@@ -1,0 +1,30 @@
+/* recommend_body - the body of POST /v1/recommendations: for whom, and what of the items.
+ * Layer: server/api
+ * Threads: confined to its thread; another may go on with it.
+ * Memory: the document, in which its texts are, and the lists of items; recommend_body_fini frees. */
+#ifndef SERVER_API_RECOMMEND_BODY_H
+#define SERVER_API_RECOMMEND_BODY_H
+
+#include "server/http/request.h"
+#include "server/serving/recommender.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+struct recommend_body {
+    json_t *document;
+    struct recommend_query q; /* its rules and more are those below */
+    struct list_rules rules;
+    struct recommend_more more;
+    bool cold_start;
+    uint32_t *candidates, *excluded; /* indices, as the rules has them */
+    struct text *unknown;            /* candidates that no answer has, as `more` has them */
+    struct text *fields;
+};
+
+/* Reads the body of r, which must not move afterwards; its faults are gathered, and all of them are the
+ * answer. False: answered. What was read is to be freed in any case. */
+bool recommend_body_read(struct request *r, struct model_handle *handle, struct recommend_body *out);
+void recommend_body_fini(struct recommend_body *b);
+
+#endif

@@ -1,0 +1,369 @@
+/* Everything a cached answer needs is in the thread's own workspaces. */
+#include "server/serving/recommender_parts.h"
+
+#include "base/mem.h"
+#include "engine/added_items.h"
+#include "engine/network/target.h"
+#include "engine/rank/catalogue.h"
+#include "server/serving/explain.h"
+#include "server/serving/item_list.h"
+#include "server/serving/item_metadata.h"
+#include "server/serving/score_spread.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+static void add_model(struct buf *out, const struct model_spec *spec)
+{
+    buf_adds(out, ",\"model\":");
+    buf_add_json_string(out, spec->name, strlen(spec->name));
+    buf_adds(out, ",\"model_version\":");
+    buf_add_json_string(out, spec->version, strlen(spec->version));
+}
+
+/* n_bytes: about what the list takes; room for it at once saves growing by doubling. */
+static void add_head(struct buf *out, const struct model_spec *spec, struct text user,
+                     const struct weights *w, bool cold, size_t n_bytes)
+{
+    (void)buf_reserve(out, n_bytes + 512);
+    buf_adds(out, "{\"user\":");
+    buf_add_json_string(out, user.data, user.len);
+    add_model(out, spec);
+    buf_adds(out, ",\"context_revision\":");
+    if (cold)
+        buf_adds(out, "null,\"cold\":true");
+    else
+        buf_add_int(out, w->revision);
+}
+
+/* Makes *array hold n things; it only grows to the largest request seen, which has a limit. */
+static enum err_code reserve(void **array, size_t *have, size_t n, size_t size, struct err *e)
+{
+    if (n <= *have)
+        return ERR_OK;
+    void *grown = mem_alloc_aligned(n, size);
+    if (!grown)
+        return err_set(e, ERR_NOMEM, "no memory for %zu entries", n);
+    mem_free(*array);
+    *array = grown;
+    *have = n;
+    return ERR_OK;
+}
+
+/* Sets the bits of the items in one of the categories (n). */
+static void add_categories(struct recommender *p, const struct item_snapshot *items,
+                           const struct text *categories, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t *indices;
+        size_t n_items;
+        if (!item_index_category(item_snapshot_items(items), categories[i], &indices, &n_items))
+            continue;
+        for (size_t k = 0; k < n_items; k++)
+            p->allowed[indices[k] / 64] |= (uint64_t)1 << (indices[k] % 64);
+    }
+}
+
+/* The items that may be listed as bits, NULL for all: those in one of the categories (n) where there are
+ * some, without what the rules (NULL: none) exclude. */
+static enum err_code allow(struct recommender *p, const struct item_snapshot *items,
+                           const struct text *categories, size_t n, const struct list_rules *rules,
+                           const uint64_t **allowed, struct err *e)
+{
+    size_t n_words = (item_snapshot_count(items) + 63) / 64;
+    const uint64_t *visible = item_index_visible_bits(item_snapshot_items(items));
+    *allowed = visible;
+    if (n == 0 && !(rules && rules->n_excluded))
+        return ERR_OK;
+    enum err_code code = reserve((void **)&p->allowed, &p->n_allowed, n_words, sizeof *p->allowed, e);
+    if (code)
+        return code;
+    if (n == 0 && visible)
+        memcpy(p->allowed, visible, n_words * sizeof *p->allowed);
+    else
+        memset(p->allowed, n ? 0 : 0xFF, n_words * sizeof *p->allowed);
+    add_categories(p, items, categories, n);
+    if (rules)
+        list_rules_exclude(rules, p->allowed);
+    *allowed = p->allowed;
+    return ERR_OK;
+}
+
+/* The reasons of the best items; of the prior, which is made of nothing, there are none. */
+static enum err_code explain(struct recommender *p, struct model_handle *handle,
+                             const struct recommend_query *q, const struct item_snapshot *items,
+                             const struct item_list *best, struct explanation **out, struct err *e)
+{
+    static const struct store_user nobody;
+    struct explain_query query = {.model = handle->model,
+                                  .items = items,
+                                  .user = q->cold ? &nobody : &p->user,
+                                  .n = best->n,
+                                  .most = q->explain,
+                                  .workspace = handle->workspace};
+    uint32_t indices[LIMIT_EXPLAIN_ITEMS];
+    float scores[LIMIT_EXPLAIN_ITEMS];
+    assert(best->n <= LIMIT_EXPLAIN_ITEMS);
+    enum err_code code = model_handle_encoder(handle, &query.encoder, e);
+    if (code)
+        return code;
+    for (size_t i = 0; i < best->n; i++) {
+        indices[i] = best->entries[i].index;
+        scores[i] = best->entries[i].score;
+    }
+    query.indices = indices;
+    query.scores = scores;
+    return explain_new(&query, out, e);
+}
+
+/* The deviations (n) of the best items' scores. */
+static enum err_code spread(struct recommender *p, struct model_handle *handle,
+                            const struct recommend_query *q, const struct item_snapshot *items,
+                            const struct item_list *best, float *deviations, struct err *e)
+{
+    static const struct store_user nobody;
+    uint32_t indices[LIMIT_EXPLAIN_ITEMS];
+    struct score_spread_query query = {.model = handle->model,
+                                       .items = items,
+                                       .user = q->cold ? &nobody : &p->user,
+                                       .indices = indices,
+                                       .n = best->n,
+                                       .n_samples = q->samples,
+                                       .seed = q->seed,
+                                       .workspace = handle->workspace};
+    bool known = false;
+    assert(best->n <= LIMIT_EXPLAIN_ITEMS);
+    for (size_t i = 0; i < best->n; i++)
+        indices[i] = best->entries[i].index;
+    enum err_code code = model_handle_encoder(handle, &query.encoder, e);
+    if (!code)
+        code = score_spread_make(&query, deviations, &known, e);
+    for (size_t i = 0; i < best->n && !known; i++)
+        deviations[i] = -1;
+    return code;
+}
+
+/* Pushes the items that the query may list. */
+static enum err_code push_items(struct recommender *p, struct model_handle *handle, const struct weights *w,
+                                const struct recommend_query *q, struct topk *top, struct err *e)
+{
+    const struct model *m = handle->model;
+    const struct item_snapshot *items = handle->items;
+    const struct list_rules *rules = q->rules;
+    struct catalogue_filter filter = {.excluded = q->include_seen ? NULL : w->seen,
+                                      .n_excluded = q->include_seen ? 0 : w->n_seen};
+    enum err_code code = allow(p, items, q->categories, q->n_categories, rules, &filter.allowed, e);
+    assert(w->n_theta >= handle->theta_len); /* weights of this model */
+    if (!code && !(rules && rules->among)) {
+        added_items_top_k(m, item_snapshot_extra(items), w->theta, &filter, handle->workspace, top);
+        return ERR_OK;
+    }
+    if (!code)
+        code = reserve((void **)&p->scores, &p->n_scores, rules->n_candidates, sizeof *p->scores, e);
+    if (!code)
+        code = reserve((void **)&p->admitted, &p->n_admitted, rules->n_candidates, sizeof *p->admitted, e);
+    if (!code)
+        list_rules_push(rules, m, item_snapshot_extra(items), w->theta, &filter, handle->workspace,
+                        p->admitted, p->scores, top);
+    return code;
+}
+
+/* The candidates that no answer has, which follow the n_known entries there are. With a least score there are
+ * none: they have no score. */
+static void take_unknown(const struct recommend_query *q, size_t n_known, struct item_list *list)
+{
+    size_t first = q->offset > n_known ? q->offset - n_known : 0;
+    if (q->rules->has_min_score || first >= q->more->n_unknown)
+        return;
+    list->unknown = q->more->unknown + first;
+    list->n_unknown = q->more->n_unknown - first;
+    if (list->n_unknown > q->limit - list->n)
+        list->n_unknown = q->limit - list->n;
+}
+
+/* What is said of the listed items beyond their scores; explanation and metadata are the caller's to free. */
+static enum err_code describe(struct recommender *p, struct model_handle *handle,
+                              const struct recommend_query *q, struct item_list *list, float *deviations,
+                              struct explanation **explanation, struct item_metadata *metadata, struct err *e)
+{
+    const struct item_snapshot *items = handle->items;
+    enum err_code code = ERR_OK;
+    if (q->samples) {
+        code = spread(p, handle, q, items, list, deviations, e);
+        list->deviations = deviations;
+    }
+    if (!code && q->explain)
+        code = explain(p, handle, q, items, list, explanation, e);
+    list->explanation = *explanation;
+    if (!code && q->more && q->more->with_metadata) {
+        code = item_metadata_read(p->conn, items, list->entries, list->n, q->more->fields, q->more->n_fields,
+                                  metadata, e);
+        list->metadata = metadata;
+    }
+    return code;
+}
+
+enum err_code recommender_recommend(struct recommender *p, struct model_handle *handle,
+                                    const struct weights *w, const struct recommend_query *q, struct buf *out,
+                                    struct err *e)
+{
+    const struct item_snapshot *items = model_handle_items(handle);
+    struct explanation *explanation = NULL;
+    struct item_metadata metadata = {.ends = NULL};
+    float deviations[LIMIT_EXPLAIN_ITEMS];
+    size_t k = q->offset + q->limit;
+    if (k > item_snapshot_count(items))
+        k = item_snapshot_count(items);
+    enum err_code code = reserve((void **)&p->entries, &p->n_entries, k, sizeof *p->entries, e);
+    struct topk top;
+    topk_init(&top, p->entries, k);
+    if (!code)
+        code = push_items(p, handle, w, q, &top, e);
+    if (code)
+        return code;
+    size_t n = topk_finish(&top);
+    if (q->rules)
+        n = list_rules_reaching(q->rules, p->entries, n);
+    struct item_list best = {.entries = p->entries + q->offset, .n = n > q->offset ? n - q->offset : 0};
+    if (q->more)
+        take_unknown(q, n, &best);
+    if (q->samples || q->explain || q->more)
+        code = describe(p, handle, q, &best, deviations, &explanation, &metadata, e);
+    if (!code) {
+        add_head(out, &handle->model->spec, q->user, w, q->cold, best.n * 128);
+        code = item_list_add(out, items, &best, e);
+    }
+    explain_free(explanation);
+    item_metadata_fini(&metadata);
+    item_list_warn_of_categories(out, items, q->categories, q->n_categories);
+    buf_addc(out, '}');
+    return code ? code : buf_check(out, "the answer", e);
+}
+
+enum err_code recommender_similar(struct recommender *p, struct model_handle *handle,
+                                  const struct similar_query *q, struct buf *out, struct err *e)
+{
+    const struct model *m = handle->model;
+    const struct item_snapshot *items = model_handle_items(handle);
+    size_t k = q->limit < item_snapshot_count(items) ? q->limit : item_snapshot_count(items);
+    enum err_code code = reserve((void **)&p->entries, &p->n_entries, k, sizeof *p->entries, e);
+    struct catalogue_filter filter = {.excluded = &q->index, .n_excluded = 1};
+    if (!code)
+        code = allow(p, items, q->categories, q->n_categories, NULL, &filter.allowed, e);
+    if (code)
+        return code;
+    struct topk top;
+    topk_init(&top, p->entries, k);
+    added_items_similar(m, item_snapshot_extra(items), q->index, &filter, &top);
+    struct item_list list = {.entries = p->entries, .n = topk_finish(&top)};
+    (void)buf_reserve(out, list.n * 128 + 512);
+    buf_adds(out, "{\"item\":");
+    buf_add_json_string(out, q->item.data, q->item.len);
+    add_model(out, &m->spec);
+    code = item_list_add(out, items, &list, e);
+    item_list_warn_of_categories(out, items, q->categories, q->n_categories);
+    buf_addc(out, '}');
+    return code ? code : buf_check(out, "the answer", e);
+}
+
+/* All that is said of a listed item, whose id is plain text. One addition to the buffer: six would wait for
+ * each other. */
+static void add_scored_text(struct buf *out, struct text id, float score)
+{
+    static const char before[] = "{\"id\":\"", between[] = "\",\"score\":";
+    char *to = buf_reserve(out, sizeof before + id.len + sizeof between + BUF_FLOAT_BYTES);
+    if (!to)
+        return;
+    char *at = mempcpy(to, before, sizeof before - 1);
+    at = mempcpy(at, id.data, id.len);
+    at = mempcpy(at, between, sizeof between - 1);
+    at += buf_float_text(score, at);
+    *at++ = '}';
+    out->len += (size_t)(at - to);
+}
+
+/* One item that the model has: the `known`th of them, the i-th of all. */
+static void add_known(struct buf *out, const struct item_snapshot *items, const struct predict_items *asked,
+                      size_t i, size_t known, float score)
+{
+    if (asked->texts) {
+        add_scored_text(out, asked->texts[i], score);
+        return;
+    }
+    size_t len;
+    const char *id = item_index_id(item_snapshot_items(items), asked->indices[known], &len);
+    item_list_add_scored(out, (struct text){id, len}, score);
+    buf_addc(out, '}');
+}
+
+static void add_unknown(struct buf *out, struct text id)
+{
+    buf_adds(out, "{\"id\":");
+    buf_add_json_string(out, id.data, id.len);
+    buf_adds(out, ",\"score\":null}");
+}
+
+enum err_code recommender_predict_items(struct recommender *p, struct model_handle *handle,
+                                        const struct weights *w, struct text user, bool cold,
+                                        const struct predict_items *asked, struct buf *out, struct err *e)
+{
+    const struct model *m = handle->model;
+    enum err_code code = reserve((void **)&p->scores, &p->n_scores, asked->n_known, sizeof *p->scores, e);
+    if (code)
+        return code;
+    const struct item_snapshot *items = model_handle_items(handle);
+    assert(w->n_theta >= handle->theta_len);
+    added_items_score(m, item_snapshot_extra(items), w->theta, asked->indices, asked->n_known,
+                      handle->workspace, p->scores);
+    add_head(out, &m->spec, user, w, cold, asked->n * 48);
+    buf_adds(out, ",\"predictions\":[");
+    for (size_t i = 0, known = 0; i < asked->n; i++) {
+        if (i)
+            buf_addc(out, ',');
+        if (asked->unknown && asked->unknown[i].data) {
+            add_unknown(out, asked->unknown[i]);
+            continue;
+        }
+        if (!isfinite(p->scores[known]))
+            return item_list_refuse_score(e);
+        float score = (float)model_prediction(m, (double)p->scores[known]);
+        add_known(out, items, asked, i, known++, score);
+    }
+    buf_addc(out, ']');
+    if (asked->count_unknown)
+        buf_addf(out, ",\"unknown\":%zu", asked->n - asked->n_known);
+    buf_addc(out, '}');
+    return buf_check(out, "the answer", e);
+}
+
+enum err_code recommender_score_rows(struct recommender *p, struct model_handle *handle,
+                                     const struct weights *w, const float *x, size_t n, const float **scores,
+                                     struct err *e)
+{
+    const struct model *m = handle->model;
+    enum err_code code =
+        reserve((void **)&p->scores, &p->n_scores, n * m->spec.d_output, sizeof *p->scores, e);
+    if (code)
+        return code;
+    assert(w->n_theta >= handle->theta_len);
+    target_forward(&m->spec, &m->params, w->theta, x, n, handle->workspace, p->scores);
+    *scores = p->scores;
+    return ERR_OK;
+}
+
+enum err_code recommender_predict_rows(struct model_handle *handle, const struct weights *w, struct text user,
+                                       bool cold, const float *scores, size_t n, struct buf *out,
+                                       struct err *e)
+{
+    const struct model_spec *spec = &handle->model->spec;
+    add_head(out, spec, user, w, cold, n * 48);
+    buf_adds(out, ",\"predictions\":[");
+    for (size_t i = 0; i < n * spec->d_output; i++) {
+        if (i)
+            buf_addc(out, ',');
+        buf_add_float(out, scores[i]);
+    }
+    buf_adds(out, "]}");
+    return buf_check(out, "the answer", e);
+}

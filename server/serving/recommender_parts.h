@@ -1,0 +1,28 @@
+/* recommender_parts - the workspaces of a thread, for the two files that share them: recommender.c has models
+ * and weights, recommender_answers.c the answers.
+ * Layer: server/serving
+ * Threads: confined to its thread.
+ * Memory: each array grows to the largest request seen, which has a limit. */
+#ifndef SERVER_SERVING_RECOMMENDER_PARTS_H
+#define SERVER_SERVING_RECOMMENDER_PARTS_H
+
+#include "engine/rank/topk.h"
+#include "server/serving/recommender.h"
+
+struct recommender {
+    struct serving *serving;
+    struct store_conn *conn;
+    struct store_user user;
+    struct store_user_context context;
+    struct model_handles handles; /* of the newest set of models when the thread met its last request */
+    struct topk_entry *entries;   /* (n_entries) */
+    size_t n_entries;
+    uint64_t *allowed; /* (n_allowed) words */
+    size_t n_allowed;
+    real *scores; /* (n_scores) */
+    size_t n_scores;
+    uint32_t *admitted; /* (n_admitted) candidates */
+    size_t n_admitted;
+};
+
+#endif

@@ -1,0 +1,140 @@
+"""POST /v1/recommendations: a user's list as GET has it, candidates, exclusions, least scores, metadata, and what is refused."""
+import os
+import sys
+import unittest
+from urllib.parse import quote
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import hn
+
+PATH = "/v1/recommendations"
+
+
+class Rich(hn.Case):
+    def ask(self, params=None, **body):
+        return self.server.request("POST", PATH, body, params=params)
+
+    def assertFaults(self, answer, *pointers):
+        self.assertProblem(answer, 422, answer.problem)
+        self.assertEqual([fault["pointer"] for fault in answer.json["errors"]], list(pointers), answer)
+
+
+class OneUser(Rich):
+    def test_the_answer_is_that_of_get(self):
+        for user, params in (("u1", {}), ("u2", {"limit": 200}), ("u3", {"limit": 7, "offset": 5}), ("u4", {"exclude_seen": False, "limit": 50}),
+                             ("u5", {"category": ["Comedy", "No such"]}), ("u6", {"explain": 3, "limit": 5}), ("u7", {"samples": 20, "seed": 3}),
+                             ("nobody", {"cold_start": True}), ("u8", {"min_score": 0}), ("u9", {"exclude": self.world.items[:20]})):
+            with self.subTest(user=user, params=params):
+                body = {"categories" if name == "category" else name: value for name, value in params.items()}
+                query = {name: str(value).lower() if isinstance(value, bool) else value for name, value in params.items()}
+                got, expected = self.ask(user=user, **body), self.server.recommend(user, **query)
+                self.assertEqual((got.status, expected.status), (200, 200), (got, expected))
+                self.assertEqual(got.json, expected.json)
+                self.assertTrue(got.items)
+
+    def test_an_id_with_a_slash_needs_no_encoding(self):
+        self.assertEqual(self.server.admin("PUT", "/v1/admin/users/" + quote("a/b", safe=""), {}).status, 201)
+        self.assertEqual(self.ask(user="a/b").json["user"], "a/b")
+
+    def test_a_user_is_found_in_the_cache(self):
+        self.ask(user="u11")
+        self.assertEqual(self.ask(user="u11").headers["x-hypernet-cache"], "hit")
+
+    def test_candidates_are_ranked_and_unknown_ones_come_last(self):
+        every = self.server.recommend("u1", limit=1000).json["items"]
+        wanted = [every[i]["id"] for i in (50, 3, 120, 3)]
+        answer = self.ask(user="u1", candidates=["no/such", wanted[0], wanted[1], "other", wanted[2], wanted[3], "no/such"]).json["items"]
+        self.assertEqual(answer, [every[3], every[50], every[120]]
+                         + [{"id": name, "score": None, "unknown": True} for name in ("no/such", "other")])
+
+    def test_pages_of_candidates_go_on_into_the_unknown_ones(self):
+        ids = [item["id"] for item in self.server.recommend("u1", limit=3).json["items"]]
+        body = {"user": "u1", "candidates": ["x", "y", *ids, "z"]}
+        whole = self.ask(**body).items
+        self.assertEqual(whole, [*ids, "x", "y", "z"])
+        for offset in range(8):
+            for limit in (1, 2, 4):
+                self.assertEqual(self.ask(**body, offset=offset, limit=limit).items, whole[offset:offset + limit])
+
+    def test_what_was_seen_is_left_out_of_candidates_unless_it_is_asked_for(self):
+        seen = list(self.world.interactions["u1"])
+        self.assertEqual(self.ask(user="u1", candidates=seen).items, [])
+        self.assertEqual(sorted(self.ask(user="u1", candidates=seen, exclude_seen=False, limit=1000).items), sorted(seen))
+
+    def test_candidates_are_narrowed_by_categories(self):
+        got = self.ask(user="u1", candidates=self.world.items, categories=["Comedy"], limit=1000).json["items"]
+        self.assertEqual(got, self.server.recommend("u1", category="Comedy", limit=1000).json["items"])
+
+    def test_a_deleted_candidate_is_unknown(self):
+        self.assertEqual(self.server.admin("PUT", "/v1/admin/items/gone", {"title": "Gone"}).status, 201)
+        self.server.admin("DELETE", "/v1/admin/items/gone")
+        hn.eventually(lambda: self.ask(user="u1", candidates=["gone"]).json["items"] == [{"id": "gone", "score": None, "unknown": True}], "its end")
+
+    def test_no_candidate_is_no_item(self):
+        self.assertEqual(self.ask(user="u1", candidates=[]).items, [])
+
+    def test_excluded_items_are_not_listed(self):
+        every = self.server.recommend("u2", limit=1000).items
+        out = every[:5] + every[9:10] + ["no such item"]
+        left = [item for item in every if item not in out]
+        self.assertEqual(self.ask(user="u2", exclude=out, limit=1000).items, left)
+        self.assertEqual(self.server.recommend("u2", exclude=out, limit=1000).items, left)
+        comedies = self.server.recommend("u2", limit=1000, category="Comedy").items
+        self.assertEqual(self.server.recommend("u2", exclude=comedies[:1], limit=1000, category="Comedy").items, comedies[1:])
+        self.assertEqual(self.ask(user="u2", candidates=every[:3] + ["x", "y"], exclude=[every[0], "x"]).items, every[1:3] + ["y"])
+
+    def test_items_have_the_least_score_that_is_asked_for(self):
+        every = self.server.recommend("u3", limit=1000).json["items"]
+        least = every[9]["score"]
+        expected = [item for item in every if item["score"] >= least]
+        self.assertEqual(self.ask(user="u3", min_score=least, limit=1000).json["items"], expected)
+        self.assertEqual(self.server.recommend("u3", min_score=repr(least), limit=1000).json["items"], expected)
+        self.assertEqual(self.ask(user="u3", min_score=every[0]["score"] + 1, candidates=[every[0]["id"], "unknown"]).items, [])
+
+    def test_chosen_fields_come_back_as_metadata(self):
+        item, metadata = self.world.items[0], {"year": 1999, "a/b": {"c": [1, None]}, "price": 1.5}
+        self.assertEqual(self.server.admin("PATCH", "/v1/admin/items/" + quote(item, safe=""), {"metadata": metadata}).status, 200)
+        body = {"user": "u1", "candidates": [item, self.world.items[1]], "exclude_seen": False}
+        for fields, expected in ((["price", "a/b", "none"], {"price": 1.5, "a/b": metadata["a/b"]}), ([], {}), (["year"], {"year": 1999})):
+            answer = {found["id"]: found for found in self.ask(**body, fields=fields).json["items"]}
+            self.assertEqual((answer[item]["metadata"], answer[self.world.items[1]]["metadata"]), (expected, {}))
+        self.assertNotIn("metadata", self.ask(**body).json["items"][0])
+
+    def test_an_unknown_user_is_none(self):
+        answer = self.ask(user="nobody")
+        self.assertProblem(answer, 404, "unknown-user")
+        self.assertEqual(answer.json["pointer"], "/user")
+        self.assertProblem(self.ask(user="u1", params={"model": "none"}), 404, "unknown-model")
+
+
+class Refusals(Rich):
+    def test_all_faults_of_a_body_are_named(self):
+        self.assertFaults(self.ask(user=5, limit=0, candidates=["a", 7, ""], exclude=[None], min_score="1", fields=["", "x", 3], explain=11, limt=1),
+                          "/limt", "/user", "/limit", "/explain", "/fields/0", "/fields/2", "/min_score", "/exclude/0", "/candidates/1", "/candidates/2")
+
+    def test_values_out_of_range(self):
+        for body in ({"limit": 1001}, {"limit": 1.5}, {"limit": True}, {"offset": -1}, {"offset": 100001}, {"exclude_seen": "true"}, {"cold_start": 1},
+                     {"explain": 0}, {"samples": 1}, {"samples": 1001}, {"seed": -1}, {"min_score": 1e31}, {"min_score": None}, {"categories": "Comedy"},
+                     {"categories": ["x"] * 17}, {"fields": ["x"] * 65}, {"fields": "year"}, {"candidates": ["x"] * 10001}, {"candidates": {}},
+                     {"exclude": ["x"] * 10001}, {"exclude": ["x" * 257]}):
+            with self.subTest(body=str(body)[:60]):
+                answer = self.ask(user="u1", **body)
+                self.assertProblem(answer, 422, "invalid-value")
+                self.assertTrue(answer.json["pointer"].startswith("/" + next(iter(body))), answer)
+        self.assertFaults(self.ask(user="u1", limit=101, explain=1), "/limit")
+        self.assertFaults(self.ask(user="u1", limit=101, samples=5), "/limit")
+
+    def test_bodies_that_are_none(self):
+        for body in (None, [], "u1", 5):
+            self.assertProblem(self.server.request("POST", PATH, body, headers={"Content-Type": "application/json"}), 400 if body is None else 422,
+                               "malformed-json" if body is None else "invalid-value")
+        self.assertFaults(self.ask(), "/user")
+        self.assertProblem(self.ask(user="u1", params={"limit": 5}), 400, "bad-request")
+
+    def test_parameters_of_get(self):
+        for params in ({"min_score": "x"}, {"min_score": ""}, {"min_score": "nan"}, {"exclude": ""}, {"exclude": "x" * 257}):
+            self.assertProblem(self.server.recommend("u1", **params), 400, "bad-request")
+
+
+if __name__ == "__main__":
+    unittest.main()
