@@ -58,7 +58,7 @@ static enum err_code check_rows(struct task_import *im, const char *path, struct
     bool on = !code;
     for (size_t i = 0; i < rows->n_rows && on; i++) {
         struct err why = {0};
-        if (task_row_check(rows, kinds, i, path, &why))
+        if (rows->rows[i].is_image || task_row_check(rows, kinds, i, path, &why))
             continue;
         rows->rows[i].task = ID_TABLE_NONE;
         on = bad_row(im, &why, 1);
@@ -96,6 +96,7 @@ static enum err_code read_tables(struct task_import *im, struct err *e)
     if (o->profiles)
         code = task_profiles_read(o->profiles, &of, &im->profiles, &why);
     of.keeps_none = false;
+    of.takes_images = true;
     if (!code && o->profiles)
         code = check_rows(im, o->profiles, &im->profiles.rows, &why);
     if (!code && o->rows)
@@ -197,6 +198,21 @@ static void add_cell(const struct task_rows *rows, const struct task_cell *cell,
     }
 }
 
+/* The texts of an image and its class as they are; false: the cell is none of these. */
+static bool add_of_image(const struct task_rows *rows, const struct task_cell *cell, struct text name,
+                         struct buf *out)
+{
+    bool image = text_is(name, TASK_ROWS_IMAGE);
+    if (!image && !text_is(name, TASK_ROWS_CLASS))
+        return false;
+    struct text text = id_table_text(&rows->texts, cell->text);
+    if (image && text.len && text.data[0] == '[') /* no PNG begins so */
+        buf_add(out, text.data, text.len);
+    else
+        buf_add_json_string(out, text.data, text.len);
+    return true;
+}
+
 /* Appends the cells of a row as an object, but for columns of these names (n); nothing where there are
  * none. */
 static void add_object(const struct task_rows *rows, size_t row, const char *const *but, size_t n,
@@ -213,7 +229,8 @@ static void add_object(const struct task_rows *rows, size_t row, const char *con
         buf_addc(out, out->len > start ? ',' : '{');
         buf_add_json_string(out, name.data, name.len);
         buf_addc(out, ':');
-        add_cell(rows, &rows->cells[i], out);
+        if (!rows->rows[row].is_image || !add_of_image(rows, &rows->cells[i], name, out))
+            add_cell(rows, &rows->cells[i], out);
     }
     if (out->len > start)
         buf_addc(out, '}');

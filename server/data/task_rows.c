@@ -198,9 +198,65 @@ struct named_cells {
     const struct table_cell *keys[TASK_MOST_KEYS], *target, *time;
 };
 
+/* ---- images ---- */
+
+static const struct table_cell *cell_called(const struct table_row *row, const char *name)
+{
+    size_t i = 0;
+    while (i < row->n_cells && strcmp(row->cells[i].name, name) != 0)
+        i++;
+    return i < row->n_cells && !row->cells[i].none ? &row->cells[i] : NULL;
+}
+
+static bool begins(struct text text, const char *with)
+{
+    size_t n = strlen(with);
+    return text.data && text.len > n && memcmp(text.data, with, n) == 0;
+}
+
+/* Whether a text is a PNG: its first six bytes, as base64 writes them. */
+static bool is_png(struct text text)
+{
+    return begins(text, "iVBORw0K") || begins(text, "data:image/png;base64,");
+}
+
+/* Whether a row is an image with its class. */
+static enum err_code find_image(const struct task_rows_options *o, const struct table_row *row,
+                                bool *is_image, struct err *e)
+{
+    char scratch[VALUE_TEXT_ROOM];
+    const struct table_cell *image = cell_called(row, TASK_ROWS_IMAGE),
+                            *class = cell_called(row, TASK_ROWS_CLASS);
+    *is_image = o->takes_images && image && (image->is_image || (class && is_png(image->text)));
+    if (!*is_image)
+        return ERR_OK;
+    if (!class || key_of(o, text_of(TASK_ROWS_CLASS)) < o->n_keys)
+        return err_set(e, ERR_INVALID, "an image has no class; expected a column '%s' beside '%s'",
+                       TASK_ROWS_CLASS, TASK_ROWS_IMAGE);
+    return key_text(class, scratch).len <= LIMIT_ID_BYTES
+               ? ERR_OK
+               : err_set(e, ERR_INVALID, "column '%s': the class of an image has more than %d bytes",
+                         TASK_ROWS_CLASS, LIMIT_ID_BYTES);
+}
+
+/* An input of an image's row: what names its class is a text. */
+static enum err_code add_of_image(struct task_rows *r, const struct table_cell *cell, struct err *e)
+{
+    char scratch[VALUE_TEXT_ROOM];
+    struct table_cell as = *cell;
+    if (strcmp(cell->name, TASK_ROWS_CLASS) == 0 || strcmp(cell->name, TASK_ROWS_IMAGE) == 0) {
+        as.text = key_text(cell, scratch);
+        as.is_number = false;
+    }
+    return add_input(r, text_of(cell->name), &as, e);
+}
+
+/* ---- rows ---- */
+
 /* Sorts the cells of a row into those and inputs. */
 static enum err_code sort_cells(struct task_rows *r, const struct task_rows_options *o,
-                                const struct table_row *row, struct named_cells *out, struct err *e)
+                                const struct table_row *row, bool is_image, struct named_cells *out,
+                                struct err *e)
 {
     enum err_code code = ERR_OK;
     *out = (struct named_cells){0};
@@ -217,7 +273,7 @@ static enum err_code sort_cells(struct task_rows *r, const struct task_rows_opti
         else if (o->time && text_is(name, o->time))
             out->time = cell;
         else if (key == o->n_keys || o->n_keys > 1) /* s2 of s2/b1 has something to say of another s2/b7 */
-            code = add_input(r, name, cell, e);
+            code = is_image ? add_of_image(r, cell, e) : add_input(r, name, cell, e);
     }
     return code;
 }
@@ -229,9 +285,12 @@ static enum err_code add_row(struct task_rows *r, const struct task_rows_options
     struct text texts[TASK_MOST_KEYS];
     char scratch[TASK_MOST_KEYS][VALUE_TEXT_ROOM];
     size_t first = r->n_cells;
+    bool is_image = false;
     enum err_code code = start_row(r, e);
     if (!code)
-        code = sort_cells(r, o, row, &named, e);
+        code = find_image(o, row, &is_image, e);
+    if (!code)
+        code = sort_cells(r, o, row, is_image, &named, e);
     if (code)
         return code;
     struct task_row *to = r->rows + r->n_rows;
@@ -240,7 +299,7 @@ static enum err_code add_row(struct task_rows *r, const struct task_rows_options
         r->n_cells = first;
         return ERR_OK;
     }
-    *to = (struct task_row){.line = row->line, .first = first};
+    *to = (struct task_row){.line = row->line, .is_image = is_image, .first = first};
     code = read_keys(o, named.keys, scratch, texts, e);
     if (!code)
         code = set_task(r, texts, o->n_keys, &to->task, e);
@@ -312,6 +371,8 @@ enum err_code task_rows_read(const char *path, const struct task_rows_options *o
     enum err_code code = table_open(path, TABLE_ROWS, o->format, &t, e);
     if (code)
         return code;
+    if (o->takes_images)
+        table_take_images(t);
     if (o->ignored.n)
         code = table_ignore(t, &o->ignored, e);
     if (!code)

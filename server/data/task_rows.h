@@ -18,6 +18,11 @@
 /* Of a number in a row, either way: of larger ones no mean and no deviation can be computed. */
 #define TASK_MOST_NUMBER 1e100
 
+/* The columns of a row that is an image with its class. An image is an array of JSON, or the text of a
+ * PNG; its class is a text, also where it reads as a number. */
+#define TASK_ROWS_IMAGE "image"
+#define TASK_ROWS_CLASS "class"
+
 enum { TASK_MOST_KEYS = 4 }; /* columns that say together which task a row is of */
 
 struct task_profiles;
@@ -29,6 +34,7 @@ struct task_rows_options {
     const char *target;               /* NULL: the rows have none, which is an error for a row that has it */
     const char *time;                 /* NULL: the rows of a task come in their order */
     bool keeps_none;                  /* cells that are null in JSON are there too, as such */
+    bool takes_images; /* a row may be an image with its class (TASK_ROWS_IMAGE); no training reads such */
     struct table_ignored ignored;
     enum table_format format;
     const struct task_profiles
@@ -52,6 +58,7 @@ struct task_cell {
 struct task_row {
     uint64_t line;
     uint32_t task; /* in tasks */
+    bool is_image; /* the texts of TASK_ROWS_IMAGE, of arrays as JSON, and TASK_ROWS_CLASS are as they are */
     size_t first;  /* its cells are [first, first of the next row) */
     double time;   /* seconds, or any rising number; 0 without a time */
     struct task_cell target;

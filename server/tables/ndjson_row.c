@@ -79,11 +79,51 @@ static int append(const char *bytes, size_t n, void *arg)
     return 0; /* a failed append sticks to the buffer */
 }
 
+static bool are_numbers(const json_t *value)
+{
+    bool all = json_array_size(value) > 0;
+    for (size_t i = 0; i < json_array_size(value) && all; i++)
+        all = json_is_number(json_array_get(value, i));
+    return all;
+}
+
+/* A row of an image: pixels, or the channels of each. */
+static bool are_pixels(const json_t *value)
+{
+    bool all = json_array_size(value) > 0;
+    for (size_t i = 0; i < json_array_size(value) && all; i++)
+        all = are_numbers(json_array_get(value, i));
+    return all || are_numbers(value);
+}
+
+/* An image as it stands; which model it is for, and so of what size it must be, nobody knows here. */
+static enum err_code add_image(const char *name, const json_t *value, struct table_row_builder *b,
+                               struct err *e)
+{
+    bool good = json_array_size(value) > 0;
+    for (size_t i = 0; i < json_array_size(value) && good; i++) {
+        const json_t *row = json_array_get(value, i);
+        good = are_pixels(row) && json_array_size(row) == json_array_size(json_array_get(value, 0));
+    }
+    if (!good)
+        return err_set(e, ERR_INVALID,
+                       "\"%s\" is no image, which is an array of rows of numbers, all of one length, or the "
+                       "text of a PNG",
+                       name);
+    if (json_dump_callback(value, append, &b->object, JSON_COMPACT))
+        return err_set(e, ERR_NOMEM, "no memory to write \"%s\" as JSON", name);
+    enum err_code code = buf_check(&b->object, "an image", e);
+    const struct table_cell cell = {.name = name, .text = {b->object.data, b->object.len}, .is_image = true};
+    return code ? code : table_row_add_cell(b, &cell, e);
+}
+
 /* A value that is a whole by itself; "" is absent. */
 static enum err_code add_cell(const char *name, const json_t *value, struct table_row_builder *b,
                               struct err *e)
 {
     struct table_cell cell = {.name = name, .is_number = json_is_number(value) || json_is_boolean(value)};
+    if (b->takes_images && json_is_array(value) && strcmp(name, "image") == 0)
+        return add_image(name, value, b, e);
     if (json_is_object(value) || json_is_array(value))
         return err_set(e, ERR_INVALID, "\"%s\" is neither a number nor a text, true, false or null", name);
     if (json_is_string(value))

@@ -11,7 +11,8 @@
 
 struct table_row_builder {
     enum table_kind kind;
-    int64_t now; /* the clock's seconds, by which times are judged */
+    int64_t now;       /* the clock's seconds, by which times are judged */
+    bool takes_images; /* of TABLE_ROWS (table_take_images) */
     struct table_row row;
     struct buf categories, object; /* JSON in the making; len 0: none yet */
     size_t n_categories;

@@ -59,6 +59,11 @@ void table_about(const struct table *t, struct table_about *out)
                                 .columns = t->format == TABLE_NDJSON ? &t->seen : &t->columns};
 }
 
+void table_take_images(struct table *t)
+{
+    t->row.takes_images = true;
+}
+
 bool table_is_ignored(const struct table_ignored *ignored, const char *name)
 {
     bool found = false;

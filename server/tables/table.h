@@ -54,6 +54,7 @@ struct table_cell {
     const char *name; /* of the column */
     struct text text; /* as it stands there; NULL data: a number of JSON */
     bool none;        /* null in JSON: said to be none, not only left out */
+    bool is_image;    /* the text is the JSON of an image (table_take_images) */
     bool is_number;   /* it is one, or reads as one and is no code (02139): */
     double number;    /* true and false are 1 and 0 */
     int64_t whole;    /* a whole number of JSON with all its digits; else 0 */
@@ -118,6 +119,10 @@ struct table_ignored {
  * them. */
 enum err_code table_ignore(struct table *t, const struct table_ignored *ignored,
                            struct err *e) ERR_MUST_CHECK;
+
+/* From here on a member "image" of a line of TABLE_ROWS may be an image, an array of rows of numbers, or of
+ * arrays of them. */
+void table_take_images(struct table *t);
 
 /* Whether a name is one of them (NULL: none are); marks it as seen. */
 bool table_is_ignored(const struct table_ignored *ignored, const char *name);

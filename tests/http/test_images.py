@@ -449,6 +449,54 @@ class Survival(Case):
             self.refused(server.admin("DELETE", ADMIN + "sums/classes/a"), 422, None, "is damaged, and its images are not kept")
         self.assertEqual(context_of(store, "sums"), before)
 
+    def test_what_is_exported_comes_back_as_it_was(self):
+        store, folder = hn.world().copy_store(), hn.temporary_folder()
+        rows, tasks, new = folder + "/rows.ndjson", folder + "/tasks.ndjson", folder + "/new.db"
+        odd = self.glyphs.support("ab", 2, form=lambda image: [[v / 3 for v in row] for row in image])
+        known = {"arrays": self.glyphs.support("abc"), "pngs": self.glyphs.support("abc", form=png), "fractions": odd,
+                 "digits": {"images": odd["images"], "classes": ["7", "7", "true", "007"]},
+                 "words": {"images": odd["images"], "classes": ["nan", " ", "null", "x\u00e9"]}}
+        asked = {}
+        with hn.Server(store=store, models=[self.glyphs.model]) as server:
+            for task, support in known.items():
+                self.assertEqual(self.put(task, support, server).status, 201, task)
+                asked[task] = self.predicted(task, self.glyphs.asked(), server)
+        hn.run("export", "--store", store, "--task-rows", rows, "--tasks", tasks)
+        told = hn.run("import", "--store", new, "--task", "task", "--task-rows", rows, "--tasks", tasks)
+        self.assertIn("%d rows of %d tasks" % (3 * 3 * 2 + 3 * 4, len(known)), told.out)
+        again = hn.run("import", "--store", new, "--task", "task", "--task-rows", rows, "--replace-rows")
+        self.assertIn("%d tasks had just these rows" % len(known), again.out)
+        with hn.Server(store=new, models=[self.glyphs.model]) as server:
+            for task, answer in asked.items():
+                self.assertEqual(self.predicted(task, self.glyphs.asked(), server), answer, task)
+        hn.run("export", "--store", new, "--task-rows", folder + "/again.ndjson")
+        with open(rows, "rb") as first, open(folder + "/again.ndjson", "rb") as second:
+            self.assertEqual(second.read(), first.read())
+
+    def test_images_of_a_table_with_numbers_as_classes(self):
+        store, rows = hn.world().copy_store(), hn.temporary_folder() + "/rows.csv"
+        support = self.glyphs.support("12", form=png)
+        with open(rows, "w", encoding="utf-8") as f:
+            f.write("task,class,image\n" + "".join("t,%s,%s\n" % pair for pair in zip(support["classes"], support["images"])))
+        hn.run("import", "--store", store, "--task", "task", "--task-rows", rows)
+        with hn.Server(store=store, models=[self.glyphs.model]) as server:
+            self.assertEqual(server.request("GET", "/v1/tasks/t").json["classes"], {"1": 3, "2": 3})
+            self.assertEqual(self.predicted("t", self.glyphs.asked(), server), self.predicted("x", self.glyphs.asked(), server, support=support))
+
+    def test_what_is_no_image_is_refused_with_its_line(self):
+        folder = hn.temporary_folder()
+        for row, text in (('"class":"a","image":[[1,2],[3]]', "no image"), ('"class":"a","image":[]', "no image"), ('"class":"a","image":[1,2]', "no image"),
+                          ('"class":"a","image":[["x"]]', "no image"), ('"class":"a","image":{}', "neither a number"), ('"image":[[1]]', "an image has no class"),
+                          ('"class":"%s","image":[[1]]' % ("k" * 257), "more than 256 bytes"), ('"class":"a","picture":[[1]]', "neither a number")):
+            with self.subTest(row=row[:40]):
+                with open(folder + "/rows.ndjson", "w", encoding="utf-8") as f:
+                    f.write('{"task":"t","class":"a","image":[[1]]}\n{"task":"t",%s}\n' % row)
+                told = hn.run("import", "--store", folder + "/new.db", "--task", "task", "--task-rows", folder + "/rows.ndjson", check=False)
+                self.assertEqual(told.returncode, 1, told)
+                self.assertIn("rows.ndjson:2: ", told.err)
+                self.assertIn(text, told.err)
+                self.assertFalse(os.path.exists(folder + "/new.db"))
+
     def test_models_of_trained_tasks_get_no_context(self):
         folder = hn.temporary_folder()
         strokes.write_set(folder, "two", self.glyphs.classes[:2])
