@@ -139,7 +139,7 @@ void api_recommend(struct api_thread *t, struct request *r, struct api_plan *pla
 {
     struct err e = {0};
     q->cold = plan->cold;
-    if ((q->explain || q->samples) && !q->cold && !api_reread(t, r, plan))
+    if ((q->explain || q->samples) && !q->cold && plan->user.data && !api_reread(t, r, plan))
         return;
     struct buf *out = request_answer(r, 200, request_json);
     if (recommender_recommend(t->session.recommender, plan->handle, plan->weights, q, out, &e))

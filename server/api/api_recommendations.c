@@ -6,6 +6,9 @@
 
 #include <stddef.h>
 
+/* A list of users that is longer waits with other long computations. */
+enum { MAX_USERS_SHORT = 32 };
+
 struct recommendations_plan {
     struct api_plan of;
     struct recommend_body body;
@@ -24,16 +27,100 @@ void api_recommendations_plan(struct api_thread *t, struct request *r)
         api_plan_new(t, r, API_PLAN_BODY, sizeof *plan, sizeof *plan, end_plan);
     if (!plan || !recommend_body_read(r, plan->of.handle, &plan->body))
         return;
-    const struct recommend_query *q = &plan->body.q;
-    plan->of.user = q->user;
+    const struct recommend_body *b = &plan->body;
+    plan->of.user = b->q.user;
     plan->of.user_pointer = "/user";
-    plan->of.cold_start = plan->body.cold_start;
-    r->takes_long = q->explain || q->samples;
-    plan->of.takes_long = r->takes_long || q->more->with_metadata;
+    plan->of.cold_start = b->cold_start;
+    plan->of.needs_no_weights = b->whom != FOR_USER;
+    r->takes_long = b->q.explain || b->q.samples || json_array_size(b->users) > MAX_USERS_SHORT;
+    plan->of.takes_long = r->takes_long || b->more.with_metadata || b->whom != FOR_USER;
+}
+
+/* ---- many users ---- */
+
+/* The weights of one of the users, or where he is unknown and that is asked for, the prior's. */
+static enum err_code acquire(struct api_thread *t, struct recommendations_plan *plan, struct text user,
+                             struct weights **out, struct err *e)
+{
+    struct recommender *p = t->session.recommender;
+    struct recommend_query *q = &plan->body.q;
+    bool hit;
+    enum err_code code = recommender_acquire(p, plan->of.handle, WEIGHTS_OF_USER, user, out, &hit, e);
+    q->user = user;
+    q->cold = code == ERR_NOTFOUND && plan->body.cold_start;
+    if (!q->cold)
+        return code;
+    err_clear(e);
+    return recommender_acquire(p, plan->of.handle, WEIGHTS_OF_PRIOR, (struct text){NULL, 0}, out, &hit, e);
+}
+
+/* Whether an error is one user's, who gets a document that says so. */
+static bool add_refusal(struct buf *out, const struct request *r, const struct err *e)
+{
+    enum problem p = e->code == ERR_NOTFOUND   ? PROBLEM_UNKNOWN_USER
+                     : e->code == ERR_CONFLICT ? PROBLEM_ENCODER_MISSING
+                                               : PROBLEM_INVALID_VALUE;
+    if (e->code != ERR_NOTFOUND && e->code != ERR_CONFLICT && e->code != ERR_INVALID)
+        return false;
+    problem_add(out, r, p, e->text);
+    return true;
+}
+
+/* Appends a user's result. False: an error that is not this user's alone. */
+static bool add_result(struct api_thread *t, const struct request *r, struct recommendations_plan *plan,
+                       struct text user, struct buf *out, struct err *e)
+{
+    struct weights *weights = NULL;
+    size_t before = out->len;
+    enum err_code code = acquire(t, plan, user, &weights, e);
+    if (!code)
+        code = recommender_recommend(t->session.recommender, plan->of.handle, weights, &plan->body.q, out, e);
+    weights_unref(weights);
+    if (!code)
+        return true;
+    out->len = before;
+    return add_refusal(out, r, e);
+}
+
+static void answer_users(struct api_thread *t, struct request *r, struct recommendations_plan *plan)
+{
+    struct buf *out = request_answer(r, 200, request_json);
+    buf_adds(out, "{\"results\":[");
+    for (size_t i = 0; i < json_array_size(plan->body.users); i++) {
+        const json_t *id = json_array_get(plan->body.users, i);
+        struct err e = {0};
+        if (i)
+            buf_addc(out, ',');
+        if (!add_result(t, r, plan, (struct text){json_string_value(id), json_string_length(id)}, out, &e)) {
+            api_fail(t, r, &e);
+            return;
+        }
+    }
+    buf_adds(out, "]}");
+}
+
+/* ---- one ---- */
+
+/* False: answered with a refusal. */
+static bool make_passing(struct api_thread *t, struct request *r, struct recommendations_plan *plan)
+{
+    struct err e = {0};
+    if (passing_user_weights(&t->session, plan->of.handle, &plan->body.passing, &plan->of.weights, &e) ==
+        ERR_OK)
+        return true;
+    if (e.code == ERR_CONFLICT)
+        problem_answer(r, PROBLEM_ENCODER_MISSING, NULL,
+                       "the model makes no contexts of interactions; ask for a user");
+    else
+        api_fail(t, r, &e);
+    return false;
 }
 
 void api_recommendations_post(struct api_thread *t, struct request *r)
 {
     struct recommendations_plan *plan = r->plan;
-    api_recommend(t, r, &plan->of, &plan->body.q);
+    if (plan->body.whom == FOR_USERS)
+        answer_users(t, r, plan);
+    else if (plan->body.whom == FOR_USER || make_passing(t, r, plan))
+        api_recommend(t, r, &plan->of, &plan->body.q);
 }

@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "server/api/batch.h"
+#include "server/api/interaction_body.h"
 #include "server/api/json_body.h"
 #include "server/api/warnings.h"
 #include "server/fields/profile_known.h"
@@ -29,22 +30,6 @@ struct user_batch {
     bool skip;
 };
 
-static bool read_interaction(struct request *r, const json_t *value, const struct json_place *at,
-                             bool of_event, int64_t now, struct update_interaction *out)
-{
-    static const char *const event_keys[] = {"item", "weight", "rating", "timestamp", "user", NULL};
-    static const char *const keys[] = {"item", "weight", "rating", "timestamp", NULL};
-    *out = (struct update_interaction){.weight = 1, .rating = (double)NAN, .timestamp = now};
-    bool ok = json_body_object(r, value, at, of_event ? event_keys : keys);
-    if (!json_is_object(value))
-        return false;
-    ok = (!of_event || json_body_id(r, value, "user", "user", at, &out->user)) && ok;
-    ok = json_body_id(r, value, "item", "item", at, &out->item) && ok;
-    ok = json_body_weight(r, value, at, &out->weight) && ok;
-    ok = json_body_rating(r, value, at, &out->rating) && ok;
-    return json_body_timestamp(r, value, at, now, &out->timestamp, &out->timed) && ok;
-}
-
 static bool read_interactions(struct request *r, struct batch *b, const json_t *list,
                               const struct json_place *at, struct registration *g)
 {
@@ -57,7 +42,7 @@ static bool read_interactions(struct request *r, struct batch *b, const json_t *
     bool ok = true;
     for (size_t i = 0; i < n; i++) {
         struct json_place element = json_place_index(&place, i);
-        ok = read_interaction(r, json_array_get(list, i), &element, false, now, &out[i]) && ok;
+        ok = interaction_body_read(r, json_array_get(list, i), &element, false, now, &out[i]) && ok;
     }
     g->interactions = out;
     g->n_interactions = n;
@@ -416,7 +401,7 @@ static void read_event(void *arg, size_t i, const json_t *value, const struct js
 {
     struct event_batch *events = arg;
     struct update_interaction *x = &events->events[i];
-    x->refused = !read_interaction(events->r, value, at, true, events->now, x);
+    x->refused = !interaction_body_read(events->r, value, at, true, events->now, x);
 }
 
 /* All but the warnings. */

@@ -2,8 +2,10 @@
  * then, and one stale id must not cost the answer. */
 #include "server/api/recommend_body.h"
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "server/api/interaction_body.h"
 #include "server/api/json_body.h"
 #include "server/http/problem_list.h"
 
@@ -198,18 +200,110 @@ static bool read_list(struct request *r, const json_t *root, struct recommend_bo
     return check_limit(r, q) && ok;
 }
 
+/* ---- for whom ---- */
+
+static bool read_profile(struct request *r, const json_t *profile, struct recommend_body *b)
+{
+    if (!profile)
+        return true;
+    if (!json_is_object(profile)) {
+        problem_answer(r, PROBLEM_INVALID_VALUE, "/profile", "a profile is an object");
+        return false;
+    }
+    size_t n = json_dumpb(profile, NULL, 0, JSON_COMPACT);
+    if (n > LIMIT_PROFILE_BYTES) {
+        problem_answer(r, PROBLEM_INVALID_VALUE, "/profile", "a profile may have %d bytes, not %zu",
+                       LIMIT_PROFILE_BYTES, n);
+        return false;
+    }
+    b->profile = room(r, n + 1, 1);
+    if (!b->profile)
+        return false;
+    (void)json_dumpb(profile, b->profile, n, JSON_COMPACT);
+    b->passing.profile = (struct text){b->profile, n};
+    return true;
+}
+
+static bool read_passing(struct request *r, const json_t *root, struct recommend_body *b)
+{
+    struct json_place at = json_place_root(), list = json_place_key(&at, "interactions");
+    const json_t *interactions;
+    bool ok = read_profile(r, json_object_get(root, "profile"), b);
+    if (!json_body_array(r, root, "interactions", &at, LIMIT_SESSION_INTERACTIONS, false, &interactions))
+        return false;
+    size_t n = json_array_size(interactions);
+    int64_t now = clock_unix_s();
+    b->interactions = room(r, n, sizeof *b->interactions);
+    for (size_t i = 0; i < n && b->interactions; i++) {
+        struct json_place place = json_place_index(&list, i);
+        ok = interaction_body_read(r, json_array_get(interactions, i), &place, false, now,
+                                   &b->interactions[i]) &&
+             ok;
+    }
+    b->passing.interactions = b->interactions;
+    b->passing.n_interactions = n;
+    return ok && b->interactions;
+}
+
+static bool read_users(struct request *r, const json_t *root, struct recommend_body *b)
+{
+    struct json_place at = json_place_root(), list = json_place_key(&at, "users");
+    bool ok = json_body_array(r, root, "users", &at, LIMIT_LISTED_USERS, true, &b->users);
+    for (size_t i = 0; i < json_array_size(b->users); i++) {
+        struct json_place place = json_place_index(&list, i);
+        struct text id;
+        ok = json_body_id_value(r, json_array_get(b->users, i), "user", &place, &id) && ok;
+    }
+    if (!b->q.explain && !b->q.samples)
+        return ok;
+    problem_answer(r, PROBLEM_INVALID_VALUE, b->q.explain ? "/explain" : "/samples",
+                   "ask for one user at a time with it");
+    return false;
+}
+
+/* Exactly one of the ways to say it. */
+static bool read_whom(struct request *r, const json_t *root, struct recommend_body *b)
+{
+    static const char *const pointers[] = {"/user", "/users", "/profile", "/interactions"};
+    static const enum recommend_for ways[] = {FOR_USER, FOR_USERS, FOR_PASSING, FOR_PASSING};
+    struct json_place at = json_place_root();
+    size_t first = SIZE_MAX;
+    bool ok = true;
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        if (!json_object_get(root, pointers[i] + 1))
+            continue;
+        if (first == SIZE_MAX)
+            first = i;
+        if (ways[i] == ways[first])
+            continue;
+        problem_answer(r, PROBLEM_INVALID_VALUE, pointers[i],
+                       "there is %s already; a list is for one of them", pointers[first] + 1);
+        ok = false;
+    }
+    if (first == SIZE_MAX) {
+        problem_answer(r, PROBLEM_INVALID_VALUE, "/user",
+                       "say for whom: user, users, or profile and interactions");
+        return false;
+    }
+    b->whom = ways[first];
+    if (b->whom == FOR_USER)
+        return json_body_id(r, root, "user", "user", &at, &b->q.user) && ok;
+    return (b->whom == FOR_USERS ? read_users(r, root, b) : read_passing(r, root, b)) && ok;
+}
+
 static bool read_root(struct request *r, struct model_handle *handle, const json_t *root,
                       struct recommend_body *b)
 {
     static const char *const keys[] = {
-        "user",      "limit",  "offset",  "exclude_seen", "categories", "candidates", "exclude",
-        "min_score", "fields", "explain", "samples",      "seed",       "cold_start", NULL};
+        "user",         "users",      "profile",    "interactions", "limit",     "offset",
+        "exclude_seen", "categories", "candidates", "exclude",      "min_score", "fields",
+        "explain",      "samples",    "seed",       "cold_start",   NULL};
     struct json_place at = json_place_root();
     bool ok = json_body_object(r, root, &at, keys);
     if (!json_is_object(root))
         return false;
-    ok = json_body_id(r, root, "user", "user", &at, &b->q.user) && ok;
     ok = read_list(r, root, b) && ok;
+    ok = read_whom(r, root, b) && ok;
     ok = read_fields(r, root, b) && ok;
     return !r->status && read_choice(r, handle, root, b) && ok;
 }
@@ -237,5 +331,7 @@ void recommend_body_fini(struct recommend_body *b)
     mem_free(b->excluded);
     mem_free(b->unknown);
     mem_free(b->fields);
+    mem_free(b->interactions);
+    mem_free(b->profile);
     json_decref(b->document);
 }

@@ -6,13 +6,22 @@
 #define SERVER_API_RECOMMEND_BODY_H
 
 #include "server/http/request.h"
+#include "server/serving/passing_user.h"
 #include "server/serving/recommender.h"
 
 #include <jansson.h>
 #include <stdbool.h>
 
+/* For whom a body asks. */
+enum recommend_for { FOR_USER, FOR_USERS, FOR_PASSING };
+
 struct recommend_body {
     json_t *document;
+    enum recommend_for whom;
+    const json_t *users; /* of FOR_USERS: ids, as they were read */
+    struct passing_user passing;
+    struct update_interaction *interactions; /* its own */
+    char *profile;
     struct recommend_query q; /* its rules and more are those below */
     struct list_rules rules;
     struct recommend_more more;

@@ -44,13 +44,28 @@ const char *problem_type(enum problem p)
 }
 
 /* Everything up to the detail, which is JSON text. */
-static struct buf *begin(struct request *r, enum problem p)
+static void add_head(struct buf *b, const struct request *r, enum problem p)
 {
-    struct buf *b = request_answer(r, problems[p].status, "application/problem+json");
     buf_addf(b, "{\"type\":\"" PROBLEM_TYPE_PREFIX "%s\",\"title\":\"%s\",\"status\":%d,\"request_id\":",
              problems[p].type, problems[p].title, problems[p].status);
     buf_add_json_string(b, r->id, strlen(r->id));
     buf_adds(b, ",\"detail\":");
+}
+
+void problem_add(struct buf *out, const struct request *r, enum problem p, const char *detail)
+{
+    char text[ERR_TEXT_BYTES];
+    (void)snprintf(text, sizeof text, "%s", detail);
+    mend(text);
+    add_head(out, r, p);
+    buf_add_json_string(out, text, strlen(text));
+    buf_addc(out, '}');
+}
+
+static struct buf *begin(struct request *r, enum problem p)
+{
+    struct buf *b = request_answer(r, problems[p].status, "application/problem+json");
+    add_head(b, r, p);
     r->challenge = problems[p].status == 401;
     r->retry_after_s = problems[p].status == 503 ? 1 : 0;
     return b;

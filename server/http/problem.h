@@ -52,6 +52,9 @@ const char *problem_type(enum problem p);
 void problem_answer(struct request *r, enum problem p, const char *pointer, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* Appends such a document about a part of the request, whose other parts are answered. */
+void problem_add(struct buf *out, const struct request *r, enum problem p, const char *detail);
+
 /* The same for JSON that does not parse. */
 void problem_answer_json(struct request *r, int line, int column, const char *what);
 

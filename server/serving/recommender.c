@@ -255,3 +255,11 @@ enum err_code recommender_reread(struct recommender *p, struct model_handle *han
     *w = made;
     return ERR_OK;
 }
+
+enum err_code recommender_of_record(struct recommender *p, struct model_handle *handle, struct weights **out,
+                                    struct err *e)
+{
+    struct user_encoder *encoder;
+    enum err_code code = model_handle_encoder(handle, &encoder, e);
+    return code ? code : context_make_weights(encoder, model_handle_items(handle), &p->user, out, e);
+}

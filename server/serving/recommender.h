@@ -84,12 +84,17 @@ enum err_code recommender_acquire(struct recommender *p, struct model_handle *ha
 enum err_code recommender_reread(struct recommender *p, struct model_handle *handle, struct text user,
                                  struct weights **w, struct err *e) ERR_MUST_CHECK;
 
+/* Weights of somebody who is not stored, and is as this record says, which is the thread's
+ * (recommender_user_record): nothing is read and nothing cached. */
+enum err_code recommender_of_record(struct recommender *p, struct model_handle *handle, struct weights **out,
+                                    struct err *e) ERR_MUST_CHECK;
+
 /* ---- answers ---- */
 
 enum { RECOMMENDER_MAX_CATEGORIES = 16 };
 
 struct recommend_query {
-    struct text user;
+    struct text user; /* NULL data: nobody who is stored */
     size_t limit, offset;
     bool include_seen;
     size_t n_categories; /* items in any of them; 0: all items */

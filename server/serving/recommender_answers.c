@@ -28,11 +28,16 @@ static void add_head(struct buf *out, const struct model_spec *spec, struct text
 {
     (void)buf_reserve(out, n_bytes + 512);
     buf_adds(out, "{\"user\":");
-    buf_add_json_string(out, user.data, user.len);
+    if (user.data)
+        buf_add_json_string(out, user.data, user.len);
+    else
+        buf_adds(out, "null");
     add_model(out, spec);
     buf_adds(out, ",\"context_revision\":");
     if (cold)
         buf_adds(out, "null,\"cold\":true");
+    else if (!user.data)
+        buf_adds(out, "null");
     else
         buf_add_int(out, w->revision);
 }

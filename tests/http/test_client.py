@@ -91,6 +91,9 @@ class Recommender(hn.Case):
         self.assertTrue(all("because" in i for i in items))
         mine = self.client.recommend(user, candidates=["never heard of", items[0]["id"]], exclude=[items[1]["id"]], exclude_seen=False, fields=["x"])["items"]
         self.assertEqual([(i["id"], "unknown" in i) for i in mine], [(items[0]["id"], False), ("never heard of", True)])
+        several = self.client.recommend(users=[user, "never heard of"], limit=2)["results"]
+        self.assertEqual(([i["id"] for i in several[0]["items"]], several[1]["status"]), ([i["id"] for i in self.client.recommend(user, limit=2)["items"]], 404))
+        self.assertEqual(len(self.client.recommend(interactions=[{"item": self.world.items[0]}], limit=4)["items"]), 4)
         scores = self.client.score(user, [self.world.items[0], "never heard of"], unknown="null")
         self.assertEqual((scores["unknown"], scores["predictions"][1]["score"]), (1, None))
 

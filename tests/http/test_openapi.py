@@ -159,6 +159,7 @@ class Contract(hn.Case):
         for body, status in (({"user": "u1"}, 200), ({"user": "u1", "candidates": [items[0], "x"], "exclude": ["x"], "fields": ["a"], "exclude_seen": False,
                                                                 "explain": 1, "samples": 5, "seed": 1, "offset": 0, "limit": 3}, 200),
                              ({"user": "u1", "categories": ["Drama"], "min_score": -5.5, "candidates": ["x"]}, 200),
+                             ({"users": ["u1", "nobody"]}, 200), ({"profile": {"age": "25-34"}, "interactions": [{"item": items[0]}]}, 200),
                              ({"user": "nobody", "cold_start": True}, 200), ({"user": "nobody"}, 404), ({"user": ""}, 422), ({}, 422)):
             if status < 422:
                 self.assertEqual(self.check_request(body, "POST", path), [])

@@ -107,10 +107,66 @@ class OneUser(Rich):
         self.assertProblem(self.ask(user="u1", params={"model": "none"}), 404, "unknown-model")
 
 
+class ManyUsers(Rich):
+    def test_each_has_the_answer_that_he_has_alone_in_the_order_asked(self):
+        users = ["u9", "u1", "nobody", "u9", "u300", "u2"]
+        body = {"limit": 7, "exclude": self.world.items[:9], "candidates": self.world.items[:90] + ["x"]}
+        answer = self.ask(users=users, **body)
+        self.assertEqual((answer.status, list(answer.json)), (200, ["results"]), answer)
+        for user, result in zip(users, answer.json["results"], strict=True):
+            alone = self.ask(user=user, **body).json
+            if user == "nobody":
+                self.assertEqual((result["status"], result["type"]), (404, "urn:hypernet:problem:unknown-user"))
+                self.assertIn("nobody", result["detail"])
+            else:
+                self.assertEqual(result, alone)
+        self.assertEqual(self.ask(users=[]).json, {"results": []})
+
+    def test_who_is_unknown_is_answered_from_the_prior_where_that_is_asked_for(self):
+        known, unknown = self.ask(users=["u1", "nobody"], cold_start=True).json["results"]
+        self.assertNotIn("cold", known)
+        self.assertEqual(unknown, self.ask(user="nobody", cold_start=True).json)
+
+    def test_256_users_and_no_more(self):
+        users = [f"u{i % 300 + 1}" for i in range(256)]
+        self.assertEqual([result["user"] for result in self.ask(users=users).json["results"]], users)
+        self.assertFaults(self.ask(users=users + ["u1"]), "/users")
+        self.assertFaults(self.ask(users=["u1", 5, ""], explain=1), "/users/1", "/users/2", "/explain")
+
+
+class Passing(Rich):
+    def test_a_session_is_answered_as_somebody_registered_with_it_and_leaves_nothing(self):
+        interactions = [{"item": item, "timestamp": 100 + i, "weight": 1 + i % 3} for i, item in enumerate(self.world.items[20:70])]
+        interactions.append({"item": self.world.items[25], "timestamp": 50, "weight": 9})  # older than what there is of it
+        body = {"profile": {"age": "25-34"}, "interactions": interactions}
+        for part in (body, {"interactions": interactions}, {"profile": body["profile"]}, {"interactions": []}):
+            self.assertIn(self.server.register("twin", part | {"interactions": part.get("interactions", [])}).status, (200, 201))
+            expected = self.server.recommend("twin", limit=50, explain=3).json
+            self.server.forget("twin")
+            users, cached = self.server.query("SELECT count(*) FROM users"), self.server.metric("hypernet_cache_entries")
+            answer = self.ask(**part, limit=50, explain=3)
+            self.assertEqual(answer.json["items"], expected["items"])
+            self.assertEqual((answer.json["user"], answer.json["context_revision"]), (None, None))
+            self.assertNotIn("x-hypernet-cache", answer.headers)
+            self.assertEqual((self.server.query("SELECT count(*) FROM users"), self.server.metric("hypernet_cache_entries")), (users, cached))
+
+    def test_items_that_nobody_knows_are_passed_over(self):
+        some = [{"item": item, "timestamp": 5} for item in self.world.items[:3]]
+        self.assertEqual(self.ask(interactions=some + [{"item": "never heard of"}]).json, self.ask(interactions=some).json)
+
+    def test_faults_are_those_of_a_registration(self):
+        self.assertFaults(self.ask(profile=5, interactions=[{"item": 3}, {"weight": 1}, {"item": "a", "weight": -1}, "a", {"item": "a", "x": 1}]),
+                          "/profile", "/interactions/0/item", "/interactions/1/item", "/interactions/2/weight", "/interactions/3", "/interactions/4/x")
+        self.assertFaults(self.ask(interactions=[{"item": "x"}] * 10001), "/interactions")
+        self.assertFaults(self.ask(profile={"x": "y" * 20000}), "/profile")
+        self.assertFaults(self.ask(user="u1", users=["u1"], profile={}, interactions=[]), "/users", "/profile", "/interactions")
+        self.assertFaults(self.ask(users=["u1"], interactions=[]), "/interactions")
+
+
 class Refusals(Rich):
     def test_all_faults_of_a_body_are_named(self):
         self.assertFaults(self.ask(user=5, limit=0, candidates=["a", 7, ""], exclude=[None], min_score="1", fields=["", "x", 3], explain=11, limt=1),
-                          "/limt", "/user", "/limit", "/explain", "/fields/0", "/fields/2", "/min_score", "/exclude/0", "/candidates/1", "/candidates/2")
+                          "/limt", "/limit", "/explain", "/user", "/fields/0", "/fields/2", "/min_score", "/exclude/0", "/candidates/1", "/candidates/2")
 
     def test_values_out_of_range(self):
         for body in ({"limit": 1001}, {"limit": 1.5}, {"limit": True}, {"offset": -1}, {"offset": 100001}, {"exclude_seen": "true"}, {"cold_start": 1},

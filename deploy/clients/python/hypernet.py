@@ -200,18 +200,21 @@ class Hypernet:
 
     # ---- users ----
 
-    def recommend(self, user: str, *, limit: Optional[int] = None, offset: Optional[int] = None, category: Optional[Sequence[str]] = None,
+    def recommend(self, user: Optional[str] = None, *, users: Optional[Sequence[str]] = None, profile: Optional[Json] = None,
+                  interactions: Optional[Sequence[Json]] = None, limit: Optional[int] = None, offset: Optional[int] = None, category: Optional[Sequence[str]] = None,
                   exclude_seen: Optional[bool] = None, explain: Optional[int] = None, cold_start: Optional[bool] = None,
                   candidates: Optional[Sequence[str]] = None, exclude: Optional[Sequence[str]] = None, min_score: Optional[float] = None,
                   fields: Optional[Sequence[str]] = None, **params: Any) -> Json:
-        """The best items for a user: {"user", "model", "items": [{"id", "score", ...}], ...}; of the candidates alone where there are some."""
+        """The best items for a user: {"user", "model", "items": [{"id", "score", ...}], ...}; of the candidates alone where there are some.
+        For many `users`: {"results": [...]}, some of which may be problems; with `profile` and `interactions` for somebody who is not stored."""
         params.update(limit=limit, offset=offset, exclude_seen=exclude_seen, explain=explain, cold_start=cold_start, min_score=min_score)
         lists = {name: [ids] if isinstance(ids, str) else list(ids)
                  for name, ids in _given(categories=category, candidates=candidates, exclude=exclude, fields=fields).items()}
-        if lists.keys() <= {"categories"}:
+        whom = _given(users=users, profile=profile, interactions=interactions)
+        if user is not None and not whom and lists.keys() <= {"categories"}:
             return self.request("GET", "/v1/users/%s/recommendations" % _segment(user), params=self._params({**params, "category": category}))
         asked = self._params({"model": params.pop("model", self._model)})
-        return self.request("POST", "/v1/recommendations", _given(user=user, **params, **lists), params=asked, again=True)
+        return self.request("POST", "/v1/recommendations", _given(user=user, **whom, **params, **lists), params=asked, again=True)
 
     def score(self, user: str, items: Sequence[str], *, unknown: Optional[str] = None, cold_start: Optional[bool] = None,
               **params: Any) -> Json:
