@@ -18,9 +18,9 @@ struct passing_user {
     size_t n_interactions;
 };
 
-/* The weights that a user has who is registered so; the record stays in recommender_user_record. Interactions with
- * items that the store does not have are passed over. ERR_CONFLICT: the model has no
- * encoder. Cost: a look-up in the store an interaction, an encoding and a generation. */
+/* The weights that a user has who is registered so; the record stays in recommender_user_record. Interactions
+ * with items that the store does not have are passed over. ERR_CONFLICT: the model has no encoder. Cost: a
+ * look-up in the store an interaction, an encoding and a generation. */
 enum err_code passing_user_weights(struct session *s, struct model_handle *handle,
                                    const struct passing_user *u, struct weights **out,
                                    struct err *e) ERR_MUST_CHECK;
