@@ -1,45 +1,13 @@
 #!/usr/bin/python3
 """Brings a model trained in PyTorch to hypernet:  export_model.py OUT.safetensors  (the format: schema/model.md)"""
-import json
-import struct
+import os
 import sys
 
 import numpy as np
 
-
-def bfloat16(array):
-    """The upper halves of float32 numbers, rounded to the nearest, a tie to the even one."""
-    bits = np.ascontiguousarray(array, "<f4").view("<u4")
-    rounded = np.where(bits & 0x7f800000 == 0x7f800000, bits | (bits & 0x7fffff != 0) << 22, bits + 0x7fff + (bits >> 16 & 1))
-    return (rounded >> 16).astype("<u2")  # NaN and infinity stay what they are, and are refused when the file is opened
-
-
-def write_model(path, description, arrays, item_ids=(), halves=()):
-    """arrays: name in the file -> array or tensor; item_ids: one string for each row of catalogue.embedding, or
-    without items of encoder.id; halves: names
-    of target.N.head.weight to be written as bfloat16, in half the bytes."""
-    tensors = {}
-    for name, array in arrays.items():
-        if hasattr(array, "detach"):  # a tensor of PyTorch
-            array = array.detach().cpu().float().numpy()
-        tensors[name] = ("BF16", bfloat16(array)) if name in halves else ("F32", np.ascontiguousarray(array, "<f4"))
-    if item_ids:
-        ids = [i.encode() for i in item_ids]
-        of = "catalogue" if description["n_items"] else "encoder.id"
-        tensors[of + ".id_bytes"] = ("U8", np.frombuffer(b"".join(ids), "u1"))
-        tensors[of + ".id_offsets"] = ("I64", np.cumsum([0] + [len(i) for i in ids]).astype("<i8"))
-    header, offset = {"__metadata__": {"hypernet": json.dumps(description)}}, 0
-    order = sorted(tensors, key=lambda name: (-tensors[name][1].itemsize, name))
-    for name in order:
-        dtype, array = tensors[name]
-        header[name] = {"dtype": dtype, "shape": array.shape, "data_offsets": [offset, offset + array.nbytes]}
-        offset += array.nbytes
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path, "wb") as out:
-        out.write(struct.pack("<Q", len(text)) + text)
-        for name in order:
-            out.write(tensors[name][1].tobytes())
+# where the client lies beside this script; copied elsewhere, it is the one that pip installed
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "deploy", "clients", "python"))
+from hypernet import bfloat16, export as write_model  # noqa: E402,F401  pylint: disable=wrong-import-position,unused-import
 
 
 def main():

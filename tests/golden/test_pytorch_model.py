@@ -437,6 +437,21 @@ class Golden(unittest.TestCase):
             np.testing.assert_array_equal(tensors[name], array.astype("f4"))
         self.check_scores(reference.Model(self.path), self.contexts(d), "tensors")
 
+    def test_the_exporter_names_the_tensor_at_fault_and_writes_nothing(self):
+        d = describe([], trunk=(), norm="none", linear_head=False, n_items=2)
+        good = {n: self.rng.normal(0, 1, s) for n, s in shapes_of(d).items()}
+        embedding = good["catalogue.embedding"]
+        infinite = embedding.copy()
+        infinite[1, 2] = 1e39
+        for changed, ids, halves, why in (
+                ({"catalogue.embedding": infinite}, ["a", "b"], (), r"catalogue.embedding\[1, 2\] is inf"),
+                ({"catalogue.embedding": embedding[:1]}, ["a", "b"], (), "catalogue.embedding is of the shape"),
+                ({}, ["a"], (), "1 item_ids for n_items 2"), ({}, ["a", "a"], (), "each another one"),
+                ({}, ["a", "b"], ("target.9.head.weight",), "target.9.head.weight of halves")):
+            with self.assertRaisesRegex(ValueError, why):
+                export_model.write_model(self.path + ".not", d, {**good, **changed}, ids, halves)
+            self.assertFalse(os.path.exists(self.path + ".not"))
+
     def test_a_wrong_page_of_python_is_told_what_is_wrong(self):
         d = describe([layer(12, 1, "full", "none", "identity")])
         arrays = {n: self.rng.normal(0, 1, s) for n, s in shapes_of(d).items()}

@@ -14,6 +14,8 @@ connections are kept open and used again.
 A call that changes nothing, or that may be made twice, is made again where the connection broke or the server said that it is busy
 (502, 503, 504; it waits as long as `Retry-After` says, up to `max_wait`). Events and examples that come as they are seen are sent
 again only where they surely did not arrive: the connection could not be made, or the server said 503 before it read them.
+
+`export` writes a model that was trained elsewhere as a file that the server loads; it alone needs numpy.
 """
 from __future__ import annotations
 
@@ -22,12 +24,13 @@ import json
 import random
 import select
 import ssl
+import struct
 import threading
 import time
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 from urllib.parse import quote, urlencode, urlsplit
 
-__all__ = ["Hypernet", "Problem", "Unreachable"]
+__all__ = ["Hypernet", "Problem", "Unreachable", "export"]
 
 Json = Dict[str, Any]
 BUSY = (502, 503, 504)
@@ -352,3 +355,68 @@ class Hypernet:
             if time.monotonic() > end:
                 raise Unreachable("not ready within %g seconds" % seconds)
             time.sleep(0.05)
+
+
+# ---- models that were trained elsewhere ----
+
+def bfloat16(array: Any) -> Any:
+    """The upper halves of float32 numbers, rounded to the nearest, a tie to the even one."""
+    import numpy as np
+    bits = np.ascontiguousarray(array, "<f4").view("<u4")
+    rounded = np.where(bits & 0x7f800000 == 0x7f800000, bits | (bits & 0x7fffff != 0) << 22, bits + 0x7fff + (bits >> 16 & 1))
+    return (rounded >> 16).astype("<u2")
+
+
+def _float32(name: str, array: Any) -> Any:
+    import numpy as np
+    if hasattr(array, "detach"):  # a tensor of PyTorch
+        array = array.detach().cpu().float().numpy()
+    numbers = np.ascontiguousarray(array, "<f4")
+    bad = np.argwhere(~np.isfinite(numbers))
+    if len(bad):
+        raise ValueError("%s%s is %s; a model has finite numbers of float32 alone" % (name, bad[0].tolist(), numbers[tuple(bad[0])]))
+    return numbers
+
+
+def _check_sizes(description: Mapping[str, Any], arrays: Mapping[str, Any], item_ids: Sequence[str], halves: Iterable[str]) -> None:
+    """What the file's own checks say too, while the names are those of the program that exports."""
+    n_items, d_item = description["n_items"], description["d_item"]
+    for name, shape in (("catalogue.embedding", (n_items, d_item)), ("catalogue.bias", (n_items,))):
+        if n_items and name in arrays and arrays[name].shape != shape:
+            raise ValueError("%s is of the shape %s; the description asks for %s" % (name, arrays[name].shape, shape))
+    if n_items and len(item_ids) != n_items:
+        raise ValueError("%d item_ids for n_items %d" % (len(item_ids), n_items))
+    if len(set(item_ids)) != len(item_ids) or not all(item_ids):
+        raise ValueError("item_ids are not each another one, and none empty")
+    for name in halves:
+        if name not in arrays:
+            raise ValueError("%s of halves is not in arrays" % name)
+
+
+def export(path: str, description: Mapping[str, Any], arrays: Mapping[str, Any], item_ids: Sequence[str] = (),
+           halves: Iterable[str] = ()) -> None:
+    """Writes a model file (schema/model.md). description: what the file says of the model; arrays: name in the file -> array, or tensor
+    of PyTorch; item_ids: one for each row of catalogue.embedding, or without items of encoder.id; halves: names of target.N.head.weight to be
+    written as bfloat16, in half the bytes. ValueError names the tensor at fault; `hypernet inspect` checks the rest."""
+    import numpy as np
+    floats = {name: _float32(name, array) for name, array in arrays.items()}
+    _check_sizes(description, floats, item_ids, halves)
+    tensors = {name: ("BF16", bfloat16(array)) if name in halves else ("F32", array) for name, array in floats.items()}
+    if item_ids:
+        ids = [i.encode() for i in item_ids]
+        of = "catalogue" if description["n_items"] else "encoder.id"
+        tensors[of + ".id_bytes"] = ("U8", np.frombuffer(b"".join(ids), "u1"))
+        tensors[of + ".id_offsets"] = ("I64", np.cumsum([0] + [len(i) for i in ids]).astype("<i8"))
+    header: Json = {"__metadata__": {"hypernet": json.dumps(description)}}
+    offset = 0
+    order = sorted(tensors, key=lambda name: (-tensors[name][1].itemsize, name))
+    for name in order:
+        dtype, array = tensors[name]
+        header[name] = {"dtype": dtype, "shape": array.shape, "data_offsets": [offset, offset + array.nbytes]}
+        offset += array.nbytes
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as out:
+        out.write(struct.pack("<Q", len(text)) + text)
+        for name in order:
+            out.write(tensors[name][1].tobytes())
