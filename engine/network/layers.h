@@ -41,7 +41,7 @@ void dense_forward(const real *x, size_t n, size_t d_in, const real *w, const re
 void dense_backward(const real *x, size_t n, size_t d_in, const real *w, size_t d_out, const real *dy,
                     real beta, real *dx, real *dw, real *dbias);
 
-/* In place. */
+/* In place. What is no number stays none. */
 void activation_forward(enum activation a, real *x, size_t n);
 
 /* dx = dy * f'(x) in place in dy, from y = f(x). */

@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "engine/kernels/small_solve.h"
 #include "server/tasks/task_answers.h"
+#include "server/tasks/task_measures.h"
 
 #include <math.h>
 #include <string.h>
@@ -225,7 +226,7 @@ static double loss_of_fold(struct work *w, uint32_t fold)
         predict(w, i);
         if (r->n_classes)
             (void)task_answers_probabilities(w->f, w->n_out);
-        loss += r->n_classes ? -log(fmax(w->f[(size_t)r->y[i]], 1e-300))
+        loss += r->n_classes ? task_measures_surprise(w->f[(size_t)r->y[i]])
                              : (r->y[i] - w->f[0]) * (r->y[i] - w->f[0]);
     }
     return loss;

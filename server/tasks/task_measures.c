@@ -25,11 +25,17 @@ enum task_measure task_measures_compared(const struct model_spec *spec)
     return spec->task.n_classes ? TASK_LOG_LOSS : of_loss[spec->task.loss];
 }
 
+double task_measures_surprise(double p)
+{
+    const double least = 1e-300;
+    return -log(p < least ? least : p);
+}
+
 double task_measures_loss(const struct task_answers *a, size_t i, double y)
 {
     size_t n_classes = a->spec->task.n_classes;
     if (n_classes)
-        return -log(fmax(a->value[i * n_classes + (size_t)y], 1e-300));
+        return task_measures_surprise(a->value[i * n_classes + (size_t)y]);
     return task_target_loss(a->spec->task.loss, a->spec->task.unit, task_answers_value(a, i, true), y);
 }
 

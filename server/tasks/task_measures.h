@@ -67,6 +67,9 @@ enum err_code task_measures_compare(const struct task_answers *a, const struct t
                                     const struct task_dataset *d, uint64_t seed, struct task_difference *out,
                                     struct err *e) ERR_MUST_CHECK;
 
+/* The negative logarithm of a class's probability; of what is no number none. */
+double task_measures_surprise(double p);
+
 /* What one answer adds to the mean by which systems are compared. */
 double task_measures_loss(const struct task_answers *a, size_t i, double y);
 

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
+#include "engine/network/layers.h"
 #include "tests/support/suite.h"
 
 #include <math.h>
@@ -141,6 +142,34 @@ START_TEST(an_image_has_the_same_bits_whatever_is_beside_it)
 }
 END_TEST
 
+/* Finite weights of which products are not: a comparison is false of NAN, and would make 0 of it. */
+START_TEST(what_is_not_finite_stays_so)
+{
+    const struct image_spec *spec = &specs[_i];
+    size_t d = image_spec_d_features(spec), n_bad = 0;
+    make(spec);
+    real *weight = (real *)(uintptr_t)params.weight[0];
+    for (size_t k = 0; k < CONV_TAPS * spec->n_channels; k++)
+        weight[k] = k % 2 ? (real)3e38 : (real)-3e38;
+    for (size_t i = 0; i < image_spec_d_image(spec); i++)
+        x[i] = 3;
+    features(spec, x, 1, out);
+    for (size_t k = 0; k < d; k++)
+        n_bad += !isfinite(out[k]);
+    ck_assert_uint_gt(n_bad, 0);
+}
+END_TEST
+
+START_TEST(an_activation_makes_no_number_of_what_is_none)
+{
+    real values[] = {(real)NAN, -1, -(real)0.0, 2, (real)NAN};
+    activation_forward((enum activation)_i, values, 5);
+    ck_assert(isnan(values[0]) && isnan(values[4]) && isfinite(values[1]) && isfinite(values[3]));
+    ck_assert(_i != ACTIVATION_RELU ||
+              (values[1] == 0 && values[2] == 0 && !signbit(values[2]) && values[3] == 2));
+}
+END_TEST
+
 static const struct {
     struct image_spec spec;
     const char *expected;
@@ -165,5 +194,6 @@ START_TEST(a_stack_that_cannot_be_is_refused_by_its_reason)
 END_TEST
 
 SUITE("conv", NULL, stop, {features_are_those_of_a_loop_over_single_numbers, N_SPECS},
-      {an_image_has_the_same_bits_whatever_is_beside_it, N_SPECS},
+      {an_image_has_the_same_bits_whatever_is_beside_it, N_SPECS}, {what_is_not_finite_stays_so, N_SPECS},
+      {an_activation_makes_no_number_of_what_is_none, 4},
       {a_stack_that_cannot_be_is_refused_by_its_reason, sizeof refused / sizeof *refused})

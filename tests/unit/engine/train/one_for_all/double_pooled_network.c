@@ -88,5 +88,26 @@ START_TEST(the_gradient_is_that_of_finite_differences)
 }
 END_TEST
 
+/* Less than 1e-16 likely: 1 - p is 1 there, and NAN is no loss of 690. */
+START_TEST(the_loss_of_a_class_that_is_hardly_likely_keeps_its_digits)
+{
+    const struct model_params *p = &net.block.params;
+    set_up(&settings[2]);
+    for (size_t i = 0; i < net.block.n_values; i++)
+        net.block.values[i] = 0;
+    real *bias = p->shared_bias;
+    bias[0] = 60.25;
+    y[0] = 1;
+    pass.n = 0;
+    pooled_pass_add(&pass, x, y[0], 0);
+    ck_assert_double_eq_tol(pooled_pass_loss(&pass), 60.25, 1e-9);
+    bias[0] = NAN;
+    pass.n = 0;
+    pooled_pass_add(&pass, x, y[0], 0);
+    ck_assert(!isfinite(pooled_pass_loss(&pass)));
+}
+END_TEST
+
 SUITE("engine/train/one_for_all: network", NULL, tear_down,
-      {the_gradient_is_that_of_finite_differences, N_SETTINGS})
+      {the_gradient_is_that_of_finite_differences, N_SETTINGS},
+      {the_loss_of_a_class_that_is_hardly_likely_keeps_its_digits})
