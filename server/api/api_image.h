@@ -15,11 +15,12 @@ static inline bool api_image_model(const struct model_handle *handle)
     return handle->model->spec.images.present;
 }
 
-/* PUT /v1/admin/tasks/{task}; POST /v1/tasks/{task}/examples; GET /v1/tasks/{task}. The id and the model are
- * the request's, checked. */
+/* PUT, PATCH /v1/admin/tasks/{task}; POST /v1/tasks/{task}/examples; GET /v1/tasks/{task}. The id and the
+ * model are the request's, checked. */
 void api_image_put(struct api_thread *t, struct request *r, struct model_handle *handle, struct text id);
 void api_image_examples(struct api_thread *t, struct request *r, struct model_handle *handle, struct text id,
                         bool create);
+void api_image_patch(struct api_thread *t, struct request *r, struct model_handle *handle, struct text id);
 void api_image_get(struct api_thread *t, struct request *r, struct model_handle *handle, struct text id);
 
 /* POST /v1/tasks/{task}/predictions: reads the body for a plan, of whose document it is; NULL: answered. And
@@ -27,5 +28,9 @@ void api_image_get(struct api_thread *t, struct request *r, struct model_handle 
 json_t *api_image_read(struct request *r, struct api_plan *plan);
 void api_image_predict(struct api_thread *t, struct request *r, const struct api_plan *plan,
                        const json_t *document);
+
+/* POST /v1/admin/tasks and POST /v1/predictions: many tasks in a call. The model is the request's. */
+void api_image_post_many(struct api_thread *t, struct request *r, struct model_handle *handle);
+void api_image_predict_many(struct api_thread *t, struct request *r, struct model_handle *handle);
 
 #endif

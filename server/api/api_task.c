@@ -226,13 +226,11 @@ static void write_task(struct api_thread *t, struct request *r, bool patch)
     struct model_handle *handle;
     if (!api_task_id(r, 3, &part.g.id) || (!patch && !task_body_new_id(r, part.g.id, NULL)))
         return;
-    if (!patch) {
-        if (!api_any_task_model(t, r, &handle))
-            return;
-        if (api_image_model(handle)) {
-            api_image_put(t, r, handle, part.g.id);
-            return;
-        }
+    if (!api_any_task_model(t, r, &handle))
+        return;
+    if (api_image_model(handle)) {
+        (patch ? api_image_patch : api_image_put)(t, r, handle, part.g.id);
+        return;
     }
     if (!task_known_reader_init(&k, t, r, &b))
         return;
@@ -336,6 +334,13 @@ static void put_tasks(struct api_thread *t, struct task_batch *u)
 void api_admin_tasks_post(struct api_thread *t, struct request *r)
 {
     struct task_batch u = {.r = r};
+    struct model_handle *handle;
+    if (!api_any_task_model(t, r, &handle))
+        return;
+    if (api_image_model(handle)) {
+        api_image_post_many(t, r, handle);
+        return;
+    }
     if (!task_known_reader_init(&u.k, t, r, &u.b) || !api_on_error_param(r, &u.skip))
         return;
     batch_init(r, &u.b, u.skip);

@@ -3,6 +3,7 @@
 #include "server/api/api.h"
 
 #include "base/limits.h"
+#include "server/api/api_image.h"
 #include "server/api/blended_tasks.h"
 #include "server/api/json_body.h"
 #include "server/api/task_body.h"
@@ -200,7 +201,7 @@ static void write_answer(struct many *m)
 static bool begin(struct many *m)
 {
     struct err e = {0};
-    if (!api_task_model(m->t, m->r, &m->handle) || !api_bool_param(m->r, "cold_start", &m->cold_start) ||
+    if (!api_bool_param(m->r, "cold_start", &m->cold_start) ||
         !api_unknown_param(m->r, &m->null_for_unknown) ||
         !task_body_unknown_param(m->r, &m->query.unknown_is_absent))
         return false;
@@ -217,6 +218,12 @@ void api_tasks_predict_post(struct api_thread *t, struct request *r)
     struct buf text;
     m.query.arg = &m;
     m.out = &text;
+    if (!api_any_task_model(t, r, &m.handle))
+        return;
+    if (api_image_model(m.handle)) {
+        api_image_predict_many(t, r, m.handle);
+        return;
+    }
     if (!begin(&m))
         return;
     json_t *root = json_body_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);

@@ -2,6 +2,7 @@
 is refused says where it is wrong and leaves no trace."""
 import base64
 import contextlib
+import json
 import os
 import shutil
 import sqlite3
@@ -224,7 +225,9 @@ class Contract(Case):
                 ("POST", "/v1/tasks/{task}/examples", self.glyphs.support("ab", 1), 200), ("GET", "/v1/tasks/{task}", None, 200),
                 ("POST", "/v1/tasks/{task}/predictions", {"images": self.glyphs.asked()}, 200),
                 ("POST", "/v1/tasks/{task}/predictions", {"images": [png(self.glyphs.asked()[0])], "support": support}, 200),
-                ("POST", "/v1/tasks/{task}/predictions", {"images": [[]]}, 422), ("DELETE", task + "/classes/{class}", None, 204),
+                ("POST", "/v1/tasks/{task}/predictions", {"images": [[]]}, 422), ("PATCH", task, {"support": support}, 200), ("PATCH", task, {}, 200),
+                ("POST", "/v1/admin/tasks", {"tasks": [{"id": "fits", "support": support}]}, 200),
+                ("POST", "/v1/predictions", {"tasks": [{"id": "fits", "images": self.glyphs.asked()}]}, 200), ("DELETE", task + "/classes/{class}", None, 204),
                 ("DELETE", task + "/classes/{class}", None, 404), ("GET", "/v1/models", None, 200)):
             with self.subTest(method=method, path=path, status=status):
                 answer = self.server.admin(method, path.replace("{task}", "fits").replace("{class}", "a"), body)
@@ -331,9 +334,71 @@ class Refusals(Case):
         self.refused(answer, 413, "/images", "1001 images; at most 1000 in one call")
 
     def test_calls_that_are_for_rows(self):
-        for path, body in (("/v1/predictions", {"rows": [{"task": "x"}]}), ("/v1/tasks/predictions", {"rows": [{"a": 1}]})):
-            answer = self.server.request("POST", path, body, params={"model": "glyphs"})
-            self.assertEqual((answer.status, answer.json["type"]), (422, "urn:hypernet:problem:other-model"), answer)
+        answer = self.server.request("POST", "/v1/tasks/predictions", {"rows": [{"a": 1}]}, params={"model": "glyphs"})
+        self.assertEqual((answer.status, answer.json["type"]), (422, "urn:hypernet:problem:other-model"), answer)
+
+
+class Many(Case):
+    def post(self, tasks, **params):
+        return self.server.admin("POST", "/v1/admin/tasks", {"tasks": tasks}, params=params)
+
+    def test_many_tasks_are_registered_and_asked_in_a_call_each(self):
+        support = {"first": self.glyphs.support("abc"), "second": self.glyphs.support("de", form=png)}
+        told = self.post([{"id": task, "support": s, "keep_rows": task == "first"} for task, s in support.items()])
+        self.assertEqual(told.status, 200, told)
+        self.assertEqual([(t["id"], t["result"], t["known"], t["rows"], t["classes"]) for t in told.json["tasks"]],
+                         [("first", "registered", 9, 9, 3), ("second", "registered", 6, 0, 2)])
+        asked = {"tasks": [{"id": task, "images": self.glyphs.asked(k, 2)} for k, task in enumerate(support)]}
+        answer = self.server.request("POST", "/v1/predictions", asked)
+        self.assertEqual(answer.status, 200, answer)
+        for k, (task, one) in enumerate(zip(support, answer.json["tasks"])):
+            alone = self.predict(task, self.glyphs.asked(k, 2)).json
+            self.assertEqual({**one, "model": "glyphs", "model_version": "1"}, alone)
+
+    def test_lines_replace_and_bad_ones_are_left_out_when_asked(self):
+        lines = [{"id": "l1", "support": self.glyphs.support("ab")}, {"id": "l2", "support": self.glyphs.support("a")},
+                 {"id": "l3", "support": {"images": [[[0]]], "classes": ["a"]}}, {"id": "l1", "support": self.glyphs.support("xyz")}]
+        body = "".join(json.dumps(line) + "\n" for line in lines)
+        send = {"headers": {"Content-Type": "application/x-ndjson"}}
+        refused = self.server.admin("POST", "/v1/admin/tasks", body.encode(), **send)
+        self.assertEqual(refused.status, 422, refused)
+        self.assertEqual(self.server.request("GET", "/v1/tasks/l1").status, 404)
+        told = self.server.admin("POST", "/v1/admin/tasks", body.encode(), params={"on_error": "skip"}, **send)
+        self.assertEqual(told.status, 200, told)
+        self.assertEqual([(t["id"], t["result"]) for t in told.json["tasks"]], [("l1", "registered"), ("l1", "replaced")])
+        self.assertEqual(len(told.json["refused"]), 2, told)
+        self.assertEqual(self.server.request("GET", "/v1/tasks/l1").json["classes"], {"x": 3, "y": 3, "z": 3})
+
+    def test_what_is_wrong_with_one_task_is_named_and_nothing_is_kept(self):
+        good = {"id": "m1", "support": self.glyphs.support("ab")}
+        self.refused(self.post([good, {"id": "m2", "support": self.glyphs.support("a")}]), 422, "/tasks/1/support/classes", "all images are of one class")
+        self.refused(self.post([good, {"id": "m2"}]), 422, "/tasks/1/support", "expected {")
+        self.refused(self.post([good, {"id": "m2", "support": good["support"], "profile": {}}]), 422, "/tasks/1/profile", "")
+        self.assertEqual(self.server.request("GET", "/v1/tasks/m1").status, 404)
+        self.post([good])
+        ask = lambda tasks, **params: self.server.request("POST", "/v1/predictions", {"tasks": tasks}, params=params)
+        fine = {"id": "m1", "images": self.glyphs.asked()}
+        self.refused(ask([fine, {"id": "m1", "images": [[[0]]]}]), 422, "/tasks/1/images/0", "1 rows")
+        self.refused(ask([fine, {"id": "none", "images": self.glyphs.asked()}]), 404, "/tasks/1/id", "no task 'none'")
+        told = ask([{"id": "none", "images": self.glyphs.asked()}, fine], unknown="null")
+        self.assertEqual((told.status, told.json["unknown"], told.json["tasks"][0]["predictions"], len(told.json["tasks"][1]["predictions"])),
+                         (200, 1, None, 2), told)
+
+    def test_a_patch_changes_what_it_names(self):
+        self.put("patched", self.glyphs.support("abc"))
+        patch = lambda body, task="patched": self.server.admin("PATCH", ADMIN + task, body)
+        before = self.predicted("patched", self.glyphs.asked())
+        told = patch({"keep_rows": False})
+        self.assertEqual((told.status, told.json["result"], told.json["known"], told.json["rows"], told.json["classes"]), (200, "updated", 9, 0, 3), told)
+        self.assertEqual(self.predicted("patched", self.glyphs.asked()), before)
+        told = patch({"keep_rows": True})
+        self.assertEqual((told.json["rows"], told.json["warnings"][0]["type"]), (0, "urn:hypernet:warning:rows-forgotten"), told)
+        told = patch({"support": self.glyphs.support("xy"), "keep_rows": True})
+        self.assertEqual((told.json["known"], told.json["rows"], told.json["classes"]), (6, 6, 2), told)
+        self.assertEqual(self.server.request("GET", "/v1/tasks/patched").json["classes"], {"x": 3, "y": 3})
+        self.refused(patch({"support": None}), 422, "/support", "")
+        self.refused(patch({"profile": {}}), 422, "/profile", "")
+        self.assertEqual(patch({}, "nobody").status, 404)
 
 
 class Survival(Case):
@@ -418,6 +483,9 @@ class Survival(Case):
             f.write('{"shop":"some","class":"none","image":"no image"}\n')
         hn.run("import", "--store", store, "--task", "shop", "--task-rows", rows)
         with hn.Server(store=store, models=[self.glyphs.model]) as server:
+            told = server.request("GET", "/v1/tasks/many")
+            self.assertEqual((told.status, told.json["rows"], told.json["known"], told.json["warnings"][0]["type"]),
+                             (200, 1001, 0, "urn:hypernet:warning:too-many-classes"), told)
             for path in ("some/classes/none", "many/classes/k7"):
                 self.assertEqual([server.admin("DELETE", ADMIN + path).status for _ in range(2)], [204, 404], path)
             some, many = (server.request("GET", "/v1/tasks/" + task).json for task in ("some", "many"))
