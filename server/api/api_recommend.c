@@ -139,8 +139,6 @@ void api_recommend(struct api_thread *t, struct request *r, struct api_plan *pla
 {
     struct err e = {0};
     q->cold = plan->cold;
-    if ((q->explain || q->samples) && !q->cold && plan->user.data && !api_reread(t, r, plan))
-        return;
     struct buf *out = request_answer(r, 200, request_json);
     if (recommender_recommend(t->session.recommender, plan->handle, plan->weights, q, out, &e))
         problem_answer_err(r, &e);
@@ -149,5 +147,7 @@ void api_recommend(struct api_thread *t, struct request *r, struct api_plan *pla
 void api_recommend_get(struct api_thread *t, struct request *r)
 {
     struct recommend_plan *plan = r->plan;
+    if ((plan->q.explain || plan->q.samples) && !plan->of.cold && !api_reread(t, r, &plan->of))
+        return;
     api_recommend(t, r, &plan->of, &plan->q);
 }

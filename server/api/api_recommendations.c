@@ -3,6 +3,7 @@
 #include "server/api/api.h"
 
 #include "server/api/recommend_body.h"
+#include "server/serving/page_weights.h"
 
 #include <stddef.h>
 
@@ -25,7 +26,7 @@ void api_recommendations_plan(struct api_thread *t, struct request *r)
 {
     struct recommendations_plan *plan =
         api_plan_new(t, r, API_PLAN_BODY, sizeof *plan, sizeof *plan, end_plan);
-    if (!plan || !recommend_body_read(r, plan->of.handle, &plan->body))
+    if (!plan || !recommend_body_read(r, plan->of.handle, &t->session.serving->page_key, &plan->body))
         return;
     const struct recommend_body *b = &plan->body;
     plan->of.user = b->q.user;
@@ -34,6 +35,54 @@ void api_recommendations_plan(struct api_thread *t, struct request *r)
     plan->of.needs_no_weights = b->whom != FOR_USER;
     r->takes_long = b->q.explain || b->q.samples || json_array_size(b->users) > MAX_USERS_SHORT;
     plan->of.takes_long = r->takes_long || b->more.with_metadata || b->whom != FOR_USER;
+}
+
+/* ---- pages ---- */
+
+/* What the next page is bound to, and for it the weights of this one, which are kept. */
+static void begin_list(struct api_thread *t, struct recommendations_plan *plan, struct text user,
+                       struct weights *weights)
+{
+    struct serving *s = t->session.serving;
+    struct recommend_body *b = &plan->body;
+    uint64_t uid = plan->of.served->uid;
+    b->page.question = recommend_body_question(b, &s->page_key, uid, user);
+    b->page.revision = b->q.cold ? LIST_PAGE_OF_PRIOR : user.data ? weights->revision : LIST_PAGE_OF_NOBODY;
+    if (b->page.revision > 0)
+        page_weights_keep(s, uid, user, weights);
+}
+
+/* The weights by which the list began, in place of those of now. False: answered with a refusal. */
+static bool go_on(struct api_thread *t, struct request *r, struct recommendations_plan *plan)
+{
+    struct api_plan *of = &plan->of;
+    int64_t began = plan->body.page.revision;
+    int64_t now = of->cold ? LIST_PAGE_OF_PRIOR : of->user.data ? of->weights->revision : LIST_PAGE_OF_NOBODY;
+    struct weights *first = NULL;
+    struct err e = {0};
+    bool hit;
+    if (began == now)
+        return true;
+    if (began == LIST_PAGE_OF_PRIOR &&
+        recommender_acquire(t->session.recommender, of->handle, WEIGHTS_OF_PRIOR, (struct text){NULL, 0},
+                            &first, &hit, &e)) {
+        api_fail(t, r, &e);
+        return false;
+    }
+    if (began > 0 && !of->cold)
+        first = page_weights_get(t->session.serving, of->served->uid, of->user, began);
+    if (!first || plan->body.q.explain || plan->body.q.samples) {
+        weights_unref(first);
+        problem_answer(
+            r, PROBLEM_LIST_GONE, "/page",
+            "the user changed since, and how he was is not kept any more or cannot be explained; ask for "
+            "the first page again");
+        return false;
+    }
+    weights_unref(of->weights);
+    of->weights = first;
+    of->cold = began == LIST_PAGE_OF_PRIOR;
+    return true;
 }
 
 /* ---- many users ---- */
@@ -73,6 +122,9 @@ static bool add_result(struct api_thread *t, const struct request *r, struct rec
     struct weights *weights = NULL;
     size_t before = out->len;
     enum err_code code = acquire(t, plan, user, &weights, e);
+    list_page_fini(&plan->body.page);
+    if (!code)
+        begin_list(t, plan, user, weights);
     if (!code)
         code = recommender_recommend(t->session.recommender, plan->of.handle, weights, &plan->body.q, out, e);
     weights_unref(weights);
@@ -116,11 +168,25 @@ static bool make_passing(struct api_thread *t, struct request *r, struct recomme
     return false;
 }
 
+static void answer_one(struct api_thread *t, struct request *r, struct recommendations_plan *plan)
+{
+    struct api_plan *of = &plan->of;
+    struct recommend_query *q = &plan->body.q;
+    if ((q->explain || q->samples) && !of->cold && of->user.data && !api_reread(t, r, of))
+        return;
+    if (plan->body.goes_on && !go_on(t, r, plan))
+        return;
+    q->cold = of->cold;
+    if (!plan->body.goes_on || of->weights->revision == plan->body.page.revision)
+        begin_list(t, plan, of->user, of->weights);
+    api_recommend(t, r, of, q);
+}
+
 void api_recommendations_post(struct api_thread *t, struct request *r)
 {
     struct recommendations_plan *plan = r->plan;
     if (plan->body.whom == FOR_USERS)
         answer_users(t, r, plan);
     else if (plan->body.whom == FOR_USER || make_passing(t, r, plan))
-        api_recommend(t, r, &plan->of, &plan->body.q);
+        answer_one(t, r, plan);
 }

@@ -200,6 +200,78 @@ static bool read_list(struct request *r, const json_t *root, struct recommend_bo
     return check_limit(r, q) && ok;
 }
 
+/* ---- pages ---- */
+
+static int append(const char *text, size_t n, void *out)
+{
+    buf_add(out, text, n);
+    return 0;
+}
+
+/* Hashes what decides the list: all but the users, whose are others, and what is said of each item. */
+static bool hash_question(struct request *r, const json_t *root, const struct siphash_key *key,
+                          struct recommend_body *b)
+{
+    static const char *const others[] = {"user",   "users",   "page",    "limit", "offset",
+                                         "fields", "explain", "samples", "seed"};
+    json_t *rest = json_copy((json_t *)root);
+    struct buf text;
+    buf_init(&text, LIMIT_RESPONSE_BYTES);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        (void)json_object_del(rest, others[i]);
+    bool ok =
+        rest && json_dump_callback(rest, append, &text, JSON_COMPACT | JSON_SORT_KEYS) == 0 && !text.failed;
+    b->question = siphash(key, text.data, text.len);
+    buf_fini(&text);
+    json_decref(rest);
+    if (!ok)
+        problem_answer(r, PROBLEM_OVERLOADED, NULL, "no memory for the body");
+    return ok;
+}
+
+uint64_t recommend_body_question(const struct recommend_body *b, const struct siphash_key *key, uint64_t uid,
+                                 struct text user)
+{
+    char text[2 * sizeof(uint64_t) + LIMIT_ID_BYTES];
+    memcpy(text, &b->question, sizeof b->question);
+    memcpy(text + sizeof b->question, &uid, sizeof uid);
+    if (user.len)
+        memcpy(text + 2 * sizeof uid, user.data, user.len);
+    return siphash(key, text, 2 * sizeof uid + user.len);
+}
+
+static bool refuse_page(struct request *r, const char *why)
+{
+    problem_answer(r, PROBLEM_INVALID_VALUE, "/page", "%s", why);
+    return false;
+}
+
+static bool read_page(struct request *r, struct model_handle *handle, const json_t *root,
+                      const struct siphash_key *key, struct recommend_body *b)
+{
+    const json_t *value = json_object_get(root, "page");
+    struct text token = {json_string_value(value), json_string_length(value)};
+    struct err e = {0};
+    if (!value)
+        return true;
+    if (!json_is_string(value) || token.len > LIMIT_PAGE_TOKEN_BYTES)
+        return refuse_page(r, "expected the text that an answer had as page");
+    if (b->whom == FOR_USERS)
+        return refuse_page(r, "the next page is one user's: ask for him as user");
+    if (b->q.offset)
+        return refuse_page(r, "a page goes on where the last one ended: leave offset out");
+    enum err_code code = list_page_read(token, key, &b->page, &e);
+    if (code && code != ERR_INVALID)
+        problem_answer_err(r, &e);
+    if (code)
+        return code == ERR_INVALID && refuse_page(r, e.text);
+    b->goes_on = true;
+    return b->page.question == recommend_body_question(b, key, handle->served->uid, b->q.user) ||
+           refuse_page(
+               r, "it is of another list: for the next page the user, the model and all that decides the "
+                  "list are those of the first");
+}
+
 /* ---- for whom ---- */
 
 static bool read_profile(struct request *r, const json_t *profile, struct recommend_body *b)
@@ -292,12 +364,12 @@ static bool read_whom(struct request *r, const json_t *root, struct recommend_bo
 }
 
 static bool read_root(struct request *r, struct model_handle *handle, const json_t *root,
-                      struct recommend_body *b)
+                      const struct siphash_key *key, struct recommend_body *b)
 {
-    static const char *const keys[] = {
-        "user",         "users",      "profile",    "interactions", "limit",     "offset",
-        "exclude_seen", "categories", "candidates", "exclude",      "min_score", "fields",
-        "explain",      "samples",    "seed",       "cold_start",   NULL};
+    static const char *const keys[] = {"user",       "users",        "profile",    "interactions", "limit",
+                                       "offset",     "exclude_seen", "categories", "candidates",   "exclude",
+                                       "min_score",  "fields",       "explain",    "samples",      "seed",
+                                       "cold_start", "page",         NULL};
     struct json_place at = json_place_root();
     bool ok = json_body_object(r, root, &at, keys);
     if (!json_is_object(root))
@@ -305,19 +377,22 @@ static bool read_root(struct request *r, struct model_handle *handle, const json
     ok = read_list(r, root, b) && ok;
     ok = read_whom(r, root, b) && ok;
     ok = read_fields(r, root, b) && ok;
-    return !r->status && read_choice(r, handle, root, b) && ok;
+    ok = !r->status && read_choice(r, handle, root, b) && ok;
+    return !r->status && hash_question(r, root, key, b) && read_page(r, handle, root, key, b) && ok;
 }
 
-bool recommend_body_read(struct request *r, struct model_handle *handle, struct recommend_body *b)
+bool recommend_body_read(struct request *r, struct model_handle *handle, const struct siphash_key *key,
+                         struct recommend_body *b)
 {
     struct problem_list faults;
-    *b = (struct recommend_body){.q = {.limit = 10, .rules = &b->rules, .more = &b->more}};
+    *b = (struct recommend_body){.q = {.limit = 10, .rules = &b->rules, .more = &b->more},
+                                 .more = {.page = &b->page}};
     b->document = json_body_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
     if (!b->document)
         return false;
     problem_list_init(&faults, PROBLEM_LIST_MOST);
     r->faults = &faults;
-    (void)read_root(r, handle, b->document, b);
+    (void)read_root(r, handle, b->document, key, b);
     r->faults = NULL;
     if (faults.n && !r->status)
         problem_answer_list(r, &faults, NULL);
@@ -333,5 +408,6 @@ void recommend_body_fini(struct recommend_body *b)
     mem_free(b->fields);
     mem_free(b->interactions);
     mem_free(b->profile);
+    list_page_fini(&b->page);
     json_decref(b->document);
 }

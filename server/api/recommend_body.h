@@ -25,15 +25,23 @@ struct recommend_body {
     struct recommend_query q; /* its rules and more are those below */
     struct list_rules rules;
     struct recommend_more more;
+    struct list_page page;
+    bool goes_on;      /* it brings the token of a page, which was read to `page` */
+    uint64_t question; /* a hash of what decides the list, but for the user */
     bool cold_start;
     uint32_t *candidates, *excluded; /* indices, as the rules has them */
     struct text *unknown;            /* candidates that no answer has, as `more` has them */
     struct text *fields;
 };
 
+/* The hash of the question of a user (NULL data: nobody) of a model. */
+uint64_t recommend_body_question(const struct recommend_body *b, const struct siphash_key *key, uint64_t uid,
+                                 struct text user);
+
 /* Reads the body of r, which must not move afterwards; its faults are gathered, and all of them are the
  * answer. False: answered. What was read is to be freed in any case. */
-bool recommend_body_read(struct request *r, struct model_handle *handle, struct recommend_body *out);
+bool recommend_body_read(struct request *r, struct model_handle *handle, const struct siphash_key *key,
+                         struct recommend_body *out);
 void recommend_body_fini(struct recommend_body *b);
 
 #endif

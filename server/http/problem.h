@@ -21,6 +21,7 @@
     X(PROBLEM_UNKNOWN_MODEL, "unknown-model", 404, "No model of this name is served")                        \
     X(PROBLEM_NO_ITEM, "item-not-found", 404, "There is no such item")                                       \
     X(PROBLEM_WRONG_METHOD, "wrong-method", 405, "The path does not take this method")                       \
+    X(PROBLEM_LIST_GONE, "list-gone", 409, "The list cannot go on")                                          \
     X(PROBLEM_TOO_LARGE, "too-large", 413, "The request is larger than a limit allows")                      \
     X(PROBLEM_TARGET_TOO_LONG, "target-too-long", 414, "The path and query are longer than a limit allows")  \
     X(PROBLEM_MEDIA_TYPE, "unsupported-media-type", 415, "The body's media type is not understood")          \

@@ -34,16 +34,19 @@ static bool follow(void *arg, const struct store_change *change)
     struct change_follower *w = arg;
     if (change->kind == STORE_CHANGE_USER)
         serving_drop_user(w->serving, change->id, change->number);
-    else if (change->kind == STORE_CHANGE_GONE)
+    else if (change->kind == STORE_CHANGE_GONE) {
         weights_cache_drop_owner(w->serving->cache, change->row_key, change->number);
-    else if (change->kind == STORE_CHANGE_TASK)
+        weights_cache_drop_owner(w->serving->pages, change->row_key, change->number);
+    } else if (change->kind == STORE_CHANGE_TASK)
         serving_drop_task(w->serving, change->id, change->number);
     else if (change->kind == STORE_CHANGE_TASK_GONE)
         weights_cache_drop_owner(w->serving->cache, serving_task_owner(change->row_key), change->number);
     else if (change->kind == STORE_CHANGE_ITEM || change->kind == STORE_CHANGE_ALL)
         w->reload = true;
-    if (change->kind == STORE_CHANGE_ALL)
+    if (change->kind == STORE_CHANGE_ALL) {
         weights_cache_clear(w->serving->cache);
+        weights_cache_clear(w->serving->pages);
+    }
     if (change->kind == STORE_CHANGE_GONE || change->kind == STORE_CHANGE_TASK_GONE ||
         change->kind == STORE_CHANGE_ALL)
         atomic_fetch_add(&w->serving->n_forgotten, 1); /* after they left the cache */

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "server/serving/list_page.h"
 #include "server/serving/list_rules.h"
 #include "server/serving/model_handle.h"
 #include "server/serving/served_models.h"
@@ -116,6 +117,9 @@ struct recommend_more {
     bool with_metadata;
     const struct text *fields; /* (n_fields) the members of an item's metadata that come back with it */
     size_t n_fields;
+    struct list_page
+        *page; /* what was shown, to which the answer adds; it ends with the token of the next page
+                               where there is one. NULL: without pages */
 };
 
 /* Appends the answer to out. */

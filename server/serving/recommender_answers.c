@@ -71,15 +71,16 @@ static void add_categories(struct recommender *p, const struct item_snapshot *it
 }
 
 /* The items that may be listed as bits, NULL for all: those in one of the categories (n) where there are
- * some, without what the rules (NULL: none) exclude. */
+ * some, without what the rules and earlier pages (NULL: none) exclude. */
 static enum err_code allow(struct recommender *p, const struct item_snapshot *items,
                            const struct text *categories, size_t n, const struct list_rules *rules,
-                           const uint64_t **allowed, struct err *e)
+                           const struct list_page *page, const uint64_t **allowed, struct err *e)
 {
     size_t n_words = (item_snapshot_count(items) + 63) / 64;
     const uint64_t *visible = item_index_visible_bits(item_snapshot_items(items));
     *allowed = visible;
-    if (n == 0 && !(rules && rules->n_excluded))
+    size_t n_shown = page ? page->n_shown : 0;
+    if (n == 0 && !(rules && rules->n_excluded) && !n_shown)
         return ERR_OK;
     enum err_code code = reserve((void **)&p->allowed, &p->n_allowed, n_words, sizeof *p->allowed, e);
     if (code)
@@ -91,6 +92,8 @@ static enum err_code allow(struct recommender *p, const struct item_snapshot *it
     add_categories(p, items, categories, n);
     if (rules)
         list_rules_exclude(rules, p->allowed);
+    for (size_t i = 0; i < n_shown; i++)
+        p->allowed[page->shown[i] / 64] &= ~((uint64_t)1 << (page->shown[i] % 64));
     *allowed = p->allowed;
     return ERR_OK;
 }
@@ -158,7 +161,8 @@ static enum err_code push_items(struct recommender *p, struct model_handle *hand
     const struct list_rules *rules = q->rules;
     struct catalogue_filter filter = {.excluded = q->include_seen ? NULL : w->seen,
                                       .n_excluded = q->include_seen ? 0 : w->n_seen};
-    enum err_code code = allow(p, items, q->categories, q->n_categories, rules, &filter.allowed, e);
+    enum err_code code = allow(p, items, q->categories, q->n_categories, rules,
+                               q->more ? q->more->page : NULL, &filter.allowed, e);
     assert(w->n_theta >= handle->theta_len); /* weights of this model */
     if (!code && !(rules && rules->among)) {
         added_items_top_k(m, item_snapshot_extra(items), w->theta, &filter, handle->workspace, top);
@@ -179,6 +183,8 @@ static enum err_code push_items(struct recommender *p, struct model_handle *hand
 static void take_unknown(const struct recommend_query *q, size_t n_known, struct item_list *list)
 {
     size_t first = q->offset > n_known ? q->offset - n_known : 0;
+    if (q->more->page)
+        first += q->more->page->n_unknown;
     if (q->rules->has_min_score || first >= q->more->n_unknown)
         return;
     list->unknown = q->more->unknown + first;
@@ -209,6 +215,30 @@ static enum err_code describe(struct recommender *p, struct model_handle *handle
     return code;
 }
 
+/* The token of the next page behind the n entries that were passed over or listed, where there is more: another
+ * entry, or candidates that no answer has. */
+static enum err_code add_page(struct recommender *p, const struct recommend_query *q,
+                              const struct item_list *list, size_t n, bool more, struct buf *out,
+                              struct err *e)
+{
+    struct list_page *page = q->more->page;
+    const struct text *ends = q->more->unknown + q->more->n_unknown;
+    size_t n_unknown =
+        list->n_unknown ? (size_t)(list->unknown + list->n_unknown - q->more->unknown) : page->n_unknown;
+    bool left = q->more->n_unknown && !q->rules->has_min_score &&
+                (list->n_unknown ? list->unknown + list->n_unknown < ends : n_unknown < q->more->n_unknown);
+    if ((!more && !left) || page->n_shown + n > LIMIT_PAGED_ITEMS)
+        return ERR_OK;
+    enum err_code code = list_page_add(page, p->entries, n, e);
+    page->n_unknown = n_unknown;
+    if (code)
+        return code;
+    buf_adds(out, ",\"page\":\"");
+    list_page_write(page, &p->serving->page_key, out);
+    buf_addc(out, '"');
+    return ERR_OK;
+}
+
 enum err_code recommender_recommend(struct recommender *p, struct model_handle *handle,
                                     const struct weights *w, const struct recommend_query *q, struct buf *out,
                                     struct err *e)
@@ -217,7 +247,8 @@ enum err_code recommender_recommend(struct recommender *p, struct model_handle *
     struct explanation *explanation = NULL;
     struct item_metadata metadata = {.ends = NULL};
     float deviations[LIMIT_EXPLAIN_ITEMS];
-    size_t k = q->offset + q->limit;
+    bool paged = q->more && q->more->page;
+    size_t last = q->offset + q->limit, k = last + paged; /* one more tells whether there is a next page */
     if (k > item_snapshot_count(items))
         k = item_snapshot_count(items);
     enum err_code code = reserve((void **)&p->entries, &p->n_entries, k, sizeof *p->entries, e);
@@ -230,6 +261,8 @@ enum err_code recommender_recommend(struct recommender *p, struct model_handle *
     size_t n = topk_finish(&top);
     if (q->rules)
         n = list_rules_reaching(q->rules, p->entries, n);
+    bool more = n > last;
+    n = more ? last : n;
     struct item_list best = {.entries = p->entries + q->offset, .n = n > q->offset ? n - q->offset : 0};
     if (q->more)
         take_unknown(q, n, &best);
@@ -242,6 +275,8 @@ enum err_code recommender_recommend(struct recommender *p, struct model_handle *
     explain_free(explanation);
     item_metadata_fini(&metadata);
     item_list_warn_of_categories(out, items, q->categories, q->n_categories);
+    if (!code && paged)
+        code = add_page(p, q, &best, n, more, out, e);
     buf_addc(out, '}');
     return code ? code : buf_check(out, "the answer", e);
 }
@@ -255,7 +290,7 @@ enum err_code recommender_similar(struct recommender *p, struct model_handle *ha
     enum err_code code = reserve((void **)&p->entries, &p->n_entries, k, sizeof *p->entries, e);
     struct catalogue_filter filter = {.excluded = &q->index, .n_excluded = 1};
     if (!code)
-        code = allow(p, items, q->categories, q->n_categories, NULL, &filter.allowed, e);
+        code = allow(p, items, q->categories, q->n_categories, NULL, NULL, &filter.allowed, e);
     if (code)
         return code;
     struct topk top;

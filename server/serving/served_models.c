@@ -2,6 +2,7 @@
  * for a load.
  * Whoever replaces one holds `following`. */
 #include "server/serving/served_models.h"
+#include "server/serving/page_weights.h"
 
 #include "base/clock.h"
 #include "base/lock.h"
@@ -371,6 +372,7 @@ enum err_code serving_replace_model(struct serving *s, const struct served_model
     enum err_code code = connect_and_add(s, old->path, old, e);
     if (!code) /* as in serving_remove_model */
         weights_cache_drop_prefix(s->cache, &old->uid, sizeof old->uid);
+    weights_cache_drop_prefix(s->pages, &old->uid, sizeof old->uid);
     return code;
 }
 
@@ -399,6 +401,7 @@ enum err_code serving_remove_model(struct serving *s, const char *name, struct e
     pthread_mutex_unlock(&s->following);
     if (!code) /* what a request under way still caches is never asked for again, and leaves as the oldest */
         weights_cache_drop_prefix(s->cache, &uid, sizeof uid);
+    weights_cache_drop_prefix(s->pages, &uid, sizeof uid);
     return code;
 }
 
@@ -453,6 +456,10 @@ enum err_code serving_open(struct serving *s, struct store *store, const struct 
     if (!code)
         code = weights_cache_new(options->cache_bytes, largest_weights(s), &s->cache, e);
     if (!code)
+        code = weights_cache_new(options->cache_bytes / PAGE_WEIGHTS_SHARE, 0, &s->pages, e);
+    if (!code)
+        code = siphash_new_key(&s->page_key, e);
+    if (!code)
         code = store_connect(store, &s->writer, e);
     if (!code)
         code = store_write_often(s->writer, e);
@@ -470,6 +477,7 @@ void serving_close(struct serving *s)
 {
     store_disconnect(s->writer);
     weights_cache_free(s->cache);
+    weights_cache_free(s->pages);
     model_set_unref(atomic_load(&s->models));
     pthread_mutex_destroy(&s->loaded.lock);
     pthread_mutex_destroy(&s->set_lock);
@@ -553,6 +561,8 @@ void serving_drop_user(struct serving *s, struct text id, int64_t change)
     for (size_t i = 0; i < set->n; i++)
         weights_cache_drop_older(s->cache, key, model_key(set->models[i]->uid, WEIGHTS_OF_USER, id, key),
                                  change);
+    for (size_t i = 0; i < set->n && change == INT64_MAX; i++)
+        weights_cache_drop_prefix(s->pages, key, model_key(set->models[i]->uid, WEIGHTS_OF_USER, id, key));
     model_set_unref(set);
 }
 

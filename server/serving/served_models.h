@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/limits.h"
+#include "base/siphash.h"
 #include "engine/cache/batcher.h"
 #include "engine/cache/weights_cache.h"
 #include "engine/model.h"
@@ -34,6 +35,8 @@ struct serving {
     struct store *store;
     bool share, foreign_items; /* as the options say */
     struct weights_cache *cache;
+    struct weights_cache *pages; /* weights of lists that go on: see page_weights.h */
+    struct siphash_key page_key; /* of this process, for the tokens of next pages */
     _Atomic(struct model_set *)
         models;               /* the newest set; who does not hold `following` takes it by serving_models */
     pthread_mutex_t set_lock; /* held while the set is replaced or a reference to it is taken; a leaf */

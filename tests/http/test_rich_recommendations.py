@@ -10,6 +10,10 @@ import hn
 PATH = "/v1/recommendations"
 
 
+def without_page(answer):
+    return {name: value for name, value in answer.json.items() if name != "page"}
+
+
 class Rich(hn.Case):
     def ask(self, params=None, **body):
         return self.server.request("POST", PATH, body, params=params)
@@ -29,7 +33,7 @@ class OneUser(Rich):
                 query = {name: str(value).lower() if isinstance(value, bool) else value for name, value in params.items()}
                 got, expected = self.ask(user=user, **body), self.server.recommend(user, **query)
                 self.assertEqual((got.status, expected.status), (200, 200), (got, expected))
-                self.assertEqual(got.json, expected.json)
+                self.assertEqual(without_page(got), expected.json)
                 self.assertTrue(got.items)
 
     def test_an_id_with_a_slash_needs_no_encoding(self):
@@ -152,7 +156,7 @@ class Passing(Rich):
 
     def test_items_that_nobody_knows_are_passed_over(self):
         some = [{"item": item, "timestamp": 5} for item in self.world.items[:3]]
-        self.assertEqual(self.ask(interactions=some + [{"item": "never heard of"}]).json, self.ask(interactions=some).json)
+        self.assertEqual(without_page(self.ask(interactions=some + [{"item": "never heard of"}])), without_page(self.ask(interactions=some)))
 
     def test_faults_are_those_of_a_registration(self):
         self.assertFaults(self.ask(profile=5, interactions=[{"item": 3}, {"weight": 1}, {"item": "a", "weight": -1}, "a", {"item": "a", "x": 1}]),
@@ -161,6 +165,108 @@ class Passing(Rich):
         self.assertFaults(self.ask(profile={"x": "y" * 20000}), "/profile")
         self.assertFaults(self.ask(user="u1", users=["u1"], profile={}, interactions=[]), "/users", "/profile", "/interactions")
         self.assertFaults(self.ask(users=["u1"], interactions=[]), "/interactions")
+
+
+class Pages(Rich):
+    def pages(self, between=lambda n: None, **body):
+        """Items of all pages of a list; `between` is called after each."""
+        items, page = [], {}
+        while True:
+            answer = self.ask(**body, **page)
+            self.assertEqual(answer.status, 200, answer)
+            items += answer.json["items"]
+            if "page" not in answer.json:
+                return items
+            self.assertTrue(answer.json["items"])
+            between(items)
+            page = {"page": answer.json["page"]}
+
+    def test_pages_are_one_list(self):
+        for user, body in (("u1", {}), ("u2", {"exclude_seen": False, "categories": ["Comedy", "Drama"]}), ("u3", {"min_score": 0}),
+                           ("u4", {"candidates": self.world.items[:50] + ["x", "y", "z"], "exclude": ["y"]}), ("nobody", {"cold_start": True}),
+                           ("u5", {"offset": 0})):
+            whole = self.ask(user=user, **body, limit=1000).json
+            self.assertNotIn("page", whole)
+            for limit in (7, 50, 1000):
+                self.assertEqual(self.pages(user=user, **body, limit=limit), whole["items"])
+        session = {"interactions": [{"item": item, "timestamp": 1} for item in self.world.items[:5]]}
+        self.assertEqual(self.pages(**session, limit=30), self.ask(**session, limit=1000).json["items"])
+
+    def test_events_between_pages_change_nothing_of_the_list(self):
+        whole = self.server.recommend("u21", limit=1000).json["items"]
+
+        def take_what_comes(items):
+            left = [item["id"] for item in whole[len(items):]]
+            for item in left[:2] + left[-1:]:
+                self.assertEqual(self.server.event("u21", item).status, 200)
+
+        self.assertEqual(self.pages(take_what_comes, user="u21", limit=30), whole)
+        self.assertNotEqual(self.server.recommend("u21", limit=1000).json["items"], whole)
+
+    def test_items_that_come_move_and_go_between_pages_cost_no_other_item_and_none_comes_twice(self):
+        self.server = hn.Server()  # the others' lists stay as they are
+        self.addCleanup(self.server.stop)
+        self.server.admin("PUT", "/v1/admin/items/moves", {"categories": ["Comedy"]})
+        self.server.admin("PUT", "/v1/admin/items/goes", {"categories": ["Comedy"]})
+        hn.eventually(lambda: {"moves", "goes"} <= set(self.ask(user="u22", limit=1000).items), "the new items")
+        whole = set(self.ask(user="u22", limit=1000).items)
+
+        def change(items):
+            n = len(items)
+            self.server.admin("PUT", f"/v1/admin/items/came{n}", {"categories": ["Comedy"]})
+            self.server.admin("DELETE", "/v1/admin/items/goes")
+            self.server.event(f"u{30 + n}", "moves")
+            hn.eventually(lambda: f"came{n}" in self.ask(user="u23", limit=1000, categories=["Comedy"]).items, "the new item")
+
+        items = [item["id"] for item in self.pages(change, user="u22", limit=40)]
+        self.assertEqual(len(items), len(set(items)))
+        self.assertEqual(whole - {"goes"} - set(items), set())
+
+    def test_an_offset_passes_over_items_for_all_pages(self):
+        whole = self.ask(user="u6", limit=1000).json["items"]
+        first = self.ask(user="u6", limit=5, offset=3).json
+        self.assertEqual(first["items"] + self.ask(user="u6", limit=5, page=first["page"]).json["items"], whole[3:13])
+        self.assertFaults(self.ask(user="u6", limit=5, offset=3, page=first["page"]), "/page")
+
+    def test_users_of_one_call_have_pages_of_their_own(self):
+        for result in self.ask(users=["u7", "u8"], limit=5).json["results"]:
+            whole = self.server.recommend(result["user"], limit=10).json["items"]
+            self.assertEqual(result["items"] + self.ask(user=result["user"], limit=5, page=result["page"]).json["items"], whole)
+        self.assertFaults(self.ask(users=["u7"], page=result["page"]), "/page")
+
+    def test_a_token_is_of_its_list_and_nobody_can_make_one(self):
+        token = self.ask(user="u9", candidates=self.world.items, limit=5).json["page"]
+        self.assertEqual(self.ask(user="u9", candidates=self.world.items, limit=5, fields=["x"], page=token).status, 200)
+        for body in ({"user": "u10"}, {"user": "u9", "exclude": ["a"]}, {"user": "u9", "min_score": 0}, {"interactions": []},
+                     {"user": "u9", "candidates": self.world.items[1:]}, {"user": "u9", "exclude_seen": False}):
+            self.assertFaults(self.ask(**({"candidates": self.world.items} | body), page=token), "/page")
+        broken = [token[:i] + ("A" if token[i] != "A" else "B") + token[i + 1:] for i in range(len(token))]
+        for bad in broken + ["", "A", token[:-1], token + "A", token + "=", token + " ", token[1:], "\u00e4" * 40, 5, None, [], "A" * 200000]:
+            self.assertFaults(self.ask(user="u9", candidates=self.world.items, page=bad), "/page")
+
+    def test_another_server_refuses_the_token(self):
+        token = self.ask(user="u9", limit=5).json["page"]
+        with hn.Server() as other:
+            self.assertProblem(other.request("POST", PATH, {"user": "u9", "limit": 5, "page": token}), 422, "invalid-value")
+
+    def test_who_is_forgotten_has_no_next_page_and_who_changed_none_where_nothing_is_kept(self):
+        self.assertEqual(self.server.register("brief", {"interactions": [{"item": self.world.items[0]}]}).status, 201)
+        token = self.ask(user="brief", limit=5).json["page"]
+        self.server.forget("brief")
+        self.assertProblem(self.ask(user="brief", limit=5, page=token), 404, "unknown-user")
+        self.server.register("brief", {"interactions": [{"item": self.world.items[0]}]})
+        self.assertProblem(self.ask(user="brief", limit=5, page=token), 409, "list-gone")
+        with hn.Server("--cache-bytes", "0") as small:
+            token = small.request("POST", PATH, {"user": "u9", "limit": 5}).json["page"]
+            self.assertEqual(small.request("POST", PATH, {"user": "u9", "limit": 5, "page": token}).status, 200)
+            small.event("u9", self.world.items[3])
+            self.assertProblem(small.request("POST", PATH, {"user": "u9", "limit": 5, "page": token}), 409, "list-gone")
+
+    def test_a_list_of_the_prior_goes_on_after_its_user_came(self):
+        first = self.ask(user="late", cold_start=True, limit=5).json
+        self.server.register("late", {"interactions": [{"item": first["items"][0]["id"]}]})
+        second = self.ask(user="late", cold_start=True, limit=5, page=first["page"]).json
+        self.assertEqual((first["items"] + second["items"], second["cold"]), (self.ask(user="nobody", cold_start=True).json["items"], True))
 
 
 class Refusals(Rich):
