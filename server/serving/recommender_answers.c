@@ -215,8 +215,8 @@ static enum err_code describe(struct recommender *p, struct model_handle *handle
     return code;
 }
 
-/* The token of the next page behind the n entries that were passed over or listed, where there is more: another
- * entry, or candidates that no answer has. */
+/* The token of the next page behind the n entries that were passed over or listed, where there is more:
+ * another entry, or candidates that no answer has. */
 static enum err_code add_page(struct recommender *p, const struct recommend_query *q,
                               const struct item_list *list, size_t n, bool more, struct buf *out,
                               struct err *e)
