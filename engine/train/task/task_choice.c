@@ -1,10 +1,10 @@
 #include "engine/train/task/task_choice.h"
 
 #include <math.h>
-#include <stdbool.h>
 
-static const double near = 2, alike = 1; /* standard errors */
-#define LEAST_LOSS 1e-300                /* of answers without an error */
+static const double near = 2, alike = 1;    /* standard errors */
+static const double least_distance = 0.005; /* of losses that differ: as a part of one */
+#define LEAST_LOSS 1e-300                   /* of answers without an error */
 
 /* The difference of the logarithms of sums without one task; n_tasks: without none. */
 static double difference(const double *a, const double *b, size_t n_tasks, size_t without)
@@ -63,7 +63,8 @@ static bool has_numbers(const struct task_said *m, struct task_said_shape shape)
 static bool is_near(const struct task_said *m, const struct task_said *least, struct task_said_shape shape)
 {
     struct task_gap gap = task_loss_gap(least->losses, m->losses, shape);
-    return m == least || !(gap.mean > near * gap.error);
+    double far = least_distance * (double)shape.n_ways * (shape.squared ? 2 : 1);
+    return m == least || !(gap.mean > near * gap.error && gap.mean > far);
 }
 
 static const struct task_said *least_loss(const struct task_said *models, size_t n,
@@ -76,16 +77,26 @@ static const struct task_said *least_loss(const struct task_said *models, size_t
     return least;
 }
 
-size_t task_choose(const struct task_said *models, size_t n, struct task_said_shape shape)
+/* Whether a model is likelier than a simpler one, and by enough: in nats a row, of which the logarithm of the
+ * loss would be as many if errors are as large as they are said to be. It is added where the rest is sure. */
+static bool is_better(const struct task_said *m, const struct task_said *simple, struct task_said_shape shape,
+                      double least_gain)
+{
+    struct task_gap surprise = task_surprise_gap(m->surprises, simple->surprises, shape);
+    double logs = task_loss_gap(m->losses, simple->losses, shape).mean;
+    double gain = surprise.mean / (double)shape.n_rows;
+    if (surprise.mean > near * surprise.error)
+        gain += fmax(logs, 0) / ((double)shape.n_ways * (shape.squared ? 2 : 1));
+    return surprise.mean > alike * surprise.error && gain > least_gain;
+}
+
+size_t task_choose(const struct task_said *models, size_t n, struct task_said_shape shape, double least_gain)
 {
     const struct task_said *least = least_loss(models, n, shape), *taken = NULL;
     for (const struct task_said *m = models; m < models + n; m++) {
         if (!has_numbers(m, shape) || !is_near(m, least, shape))
             continue;
-        struct task_gap gap = {0};
-        if (taken)
-            gap = task_surprise_gap(m->surprises, taken->surprises, shape);
-        if (!taken || gap.mean > alike * gap.error)
+        if (!taken || is_better(m, taken, shape, least_gain))
             taken = m;
     }
     return taken ? (size_t)(taken - models) : n;

@@ -201,8 +201,8 @@ static void update(struct task_fit *f, double factor)
 struct validation {
     struct task_fit *f;
     enum task_known known;
-    double likelihood[TASK_SHARDS]; /* sums of its negative logarithm */
     size_t n_queries[TASK_SHARDS];
+    double *surprises;         /* (n_held) sums of the negative log likelihood, or ... */
     struct task_score *scores; /* (n_held) */
 };
 
@@ -266,8 +266,9 @@ static void likelihood_shard(void *arg, size_t i, size_t thread)
     (void)thread;
     for (size_t k = i; k < f->holdout->n_held; k += TASK_SHARDS) {
         task_fit_draw_held(f, &s->drawing[0], k, v->known, 0);
-        if (s->drawing[0].n_queries)
-            v->likelihood[i] += task_step_loss(&s->step, &f->block->params, &s->drawing[0].draw, 1, NULL);
+        v->surprises[k] = s->drawing[0].n_queries
+                              ? task_step_loss(&s->step, &f->block->params, &s->drawing[0].draw, 1, NULL)
+                              : 0;
         v->n_queries[i] += s->drawing[0].n_queries;
     }
 }
@@ -299,13 +300,14 @@ static size_t run_validation(struct task_fit *f, struct validation *v, parallel_
     return f->n_validated = n;
 }
 
-static double likelihood(struct task_fit *f, enum task_known known)
+/* The mean of a row; surprises (n_held). */
+static double likelihood(struct task_fit *f, enum task_known known, double *surprises)
 {
-    struct validation v = {.known = known};
+    struct validation v = {.known = known, .surprises = surprises};
     double sum = 0;
     size_t n = run_validation(f, &v, likelihood_shard);
-    for (size_t i = 0; i < TASK_SHARDS; i++)
-        sum += v.likelihood[i];
+    for (size_t k = 0; k < f->holdout->n_held; k++)
+        sum += surprises[k];
     return sum / (double)n;
 }
 
@@ -325,9 +327,11 @@ double task_fit_validate(struct task_fit *f, enum task_known known)
 {
     struct task_score s;
     if (is_of_classes(f))
-        return likelihood(f, known);
+        return likelihood(f, known, f->surprises);
     return score(f, known, f->scores, &s) ? task_score_loss(&s, 1, &f->spec->task, NULL) : NAN;
 }
+
+static const enum task_known ways[TASK_WAYS] = {TASK_KNOWN_ALL, TASK_KNOWN_FEW};
 
 static size_t n_ways(const struct task_fit *f)
 {
@@ -339,9 +343,12 @@ static double both(struct task_fit *f, size_t *best)
 {
     struct task_score s[TASK_WAYS];
     size_t n_held = f->holdout->n_held, n = n_ways(f);
-    for (size_t i = 0; i < n; i++)
-        if (!score(f, i ? TASK_KNOWN_FEW : TASK_KNOWN_ALL, f->scores + i * n_held, &s[i]))
+    f->n_said = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!score(f, ways[i], f->scores + i * n_held, &s[i]))
             return NAN;
+        f->n_said += f->n_validated;
+    }
     *best = 0;
     double loss = task_score_loss(s, n, &f->spec->task, best);
     for (size_t i = 0; i < n * n_held; i++) {
@@ -353,19 +360,30 @@ static double both(struct task_fit *f, size_t *best)
 
 struct task_said_shape task_fit_shape(const struct task_fit *f)
 {
-    return (struct task_said_shape){n_ways(f), f->holdout->n_held};
+    bool squared = !is_of_classes(f) && f->spec->task.loss == LOSS_SQUARED;
+    return (struct task_said_shape){n_ways(f), f->holdout->n_held, f->n_said, squared};
 }
 
 double task_fit_likelihood(struct task_fit *f)
 {
-    double of_all = likelihood(f, TASK_KNOWN_ALL);
-    return f->table->time ? of_all : (of_all + likelihood(f, TASK_KNOWN_FEW)) / 2;
+    size_t n = n_ways(f);
+    double sum = 0;
+    f->n_said = 0;
+    for (size_t i = 0; i < n; i++) {
+        sum += likelihood(f, ways[i], f->surprises + i * f->holdout->n_held);
+        f->n_said += f->n_validated;
+    }
+    return sum / (double)n;
 }
 
 double task_fit_loss(struct task_fit *f)
 {
     size_t best;
-    return is_of_classes(f) ? task_fit_likelihood(f) : both(f, &best);
+    if (!is_of_classes(f))
+        return both(f, &best);
+    double loss = task_fit_likelihood(f);
+    memcpy(f->losses, f->surprises, n_ways(f) * f->holdout->n_held * sizeof *f->losses);
+    return loss;
 }
 
 double task_fit_shrink(struct task_fit *f)
@@ -380,7 +398,7 @@ static double surprise_of_row(const struct task_fit *f)
     double sum = 0;
     for (size_t i = 0; i < n_ways(f) * f->holdout->n_held; i++)
         sum += f->surprises[i];
-    return sum / (double)(n_ways(f) * f->n_validated);
+    return sum / (double)f->n_said;
 }
 
 void task_fit_keep(struct task_fit *f)

@@ -39,7 +39,7 @@ struct task_course {
 struct task_moment {
     real *values;       /* (n_values) */
     double *losses;     /* (TASK_WAYS, n_held) sums of the loss at the best shrink ... */
-    double *surprises;  /* ... and of the negative log likelihood; of numbers */
+    double *surprises;  /* ... and of the negative log likelihood, which is the loss of classes */
     double loss;        /* task_fit_loss; INFINITY: there are none */
     double cost;        /* by which moments of a course are compared: see task_fit_keep */
     long step, n_steps; /* of a schedule of so many */
@@ -57,8 +57,9 @@ struct task_fit {
     struct task_moment best;    /* of the course */
     double least_before;        /* cost of earlier courses: a course that does not reach it has no hope */
     struct task_score *scores;  /* (TASK_WAYS, n_held) of the last validation, of numbers */
-    double *losses, *surprises; /* (TASK_WAYS, n_held) of the last task_fit_loss, as in a moment */
-    size_t n_validated;         /* rows that were asked for in the last validation */
+    double *losses, *surprises; /* (TASK_WAYS, n_held) of the last validation, as in a moment */
+    size_t n_validated;         /* rows that were asked for in the last validation, of one way */
+    size_t n_said;              /* rows that losses and surprises are of, all ways together */
     bool normal;                /* errors are taken for normal: the spread of Student's t is not learned */
     long step, n_steps;
     double weight_decay; /* of this schedule */

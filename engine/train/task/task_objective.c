@@ -75,9 +75,23 @@ static enum err_code add_candidate(struct task *s, struct task_trial *t, struct 
     return code;
 }
 
-/* The candidate to take, of one trial or (NULL) of all; of classes the loss is taken at its word. The first
- * where none has numbers. */
-static struct candidate *choose_among(struct task *s, const struct task_trial *only)
+/* By how many nats a row a model is to be better than a simpler one. On noise steps are so by up to 0.023,
+ * since the shape of the errors' distribution is learned, and of classes by up to 0.005
+ * (docs/experiments.md). */
+static const double least_gain = 0.025, least_gain_of_classes = 0.01;
+
+/* Of classes the least loss is taken at its word where the simplest is surely not as good. */
+static struct candidate *choose_of_classes(struct candidate *simplest, struct candidate *least)
+{
+    struct task_said_shape shape = task_fit_shape(&least->trial->fit);
+    struct task_gap gap = task_surprise_gap(least->moment.surprises, simplest->moment.surprises, shape);
+    bool gains = gap.mean > 2 * gap.error && gap.mean > least_gain_of_classes * (double)shape.n_rows;
+    return gains || !isfinite(simplest->moment.loss) ? least : simplest;
+}
+
+/* The candidate to take, of one trial or (NULL) of all, as they are or (last) also by how much they gain. The
+ * first where none has numbers. */
+static struct candidate *choose_among(struct task *s, const struct task_trial *only, bool last)
 {
     struct candidate *of[MOST_CANDIDATES], *least = NULL;
     struct task_said said[MOST_CANDIDATES];
@@ -91,8 +105,8 @@ static struct candidate *choose_among(struct task *s, const struct task_trial *o
         of[n++] = c;
     }
     if (!least || least->trial->spec.task.n_classes)
-        return least;
-    size_t chosen = task_choose(said, n, task_fit_shape(&least->trial->fit));
+        return least && last ? choose_of_classes(of[0], least) : least;
+    size_t chosen = task_choose(said, n, task_fit_shape(&least->trial->fit), last ? least_gain : 0);
     return chosen < n ? of[chosen] : least;
 }
 
@@ -135,7 +149,7 @@ static enum err_code try_forms(struct task *s, struct err *e)
         for (int clips = 0; clips < 2 - classes && !code; clips++)
             if (!(s->n_candidates && budget_over(&s->run->budget)))
                 code = try_form(s, (struct task_form){scales[i], clips}, e);
-    s->form = code ? NULL : choose_among(s, NULL)->trial;
+    s->form = code ? NULL : choose_among(s, NULL, false)->trial;
     return code;
 }
 
@@ -165,7 +179,7 @@ static bool is_normal(struct task *s, const struct task_trial *trial, const stru
 {
     if (c->errors != BETTER)
         return c->errors == NORMAL;
-    const struct candidate *best = choose_among(s, trial);
+    const struct candidate *best = choose_among(s, trial, false);
     return best && best->moment.normal;
 }
 
@@ -236,7 +250,7 @@ static enum err_code choose(void *state, struct err *e)
     if (!code)
         code = run_courses(s, e);
     if (!code)
-        take(s, choose_among(s, NULL));
+        take(s, choose_among(s, NULL, true));
     run->cut = budget_over(&run->budget);
     return code;
 }

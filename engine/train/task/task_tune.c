@@ -104,7 +104,7 @@ static size_t try_scales(struct task_fit *f, struct task_own_part *parts, double
         memcpy(surprises + i * n, f->surprises, n * sizeof *surprises);
         said[i] = (struct task_said){losses + i * n, surprises + i * n};
     }
-    size_t chosen = losses && surprises ? task_choose(said, N_SCALES, shape) : N_SCALES;
+    size_t chosen = losses && surprises ? task_choose(said, N_SCALES, shape, 0) : N_SCALES;
     return chosen < N_SCALES ? chosen : least_loss(parts);
 }
 

@@ -223,6 +223,26 @@ START_TEST(a_linear_model_is_chosen_where_nothing_is_curved_and_a_network_where_
 }
 END_TEST
 
+/* Of noise there is nothing to learn, whatever one of the candidates has by chance. Of nine held-out tasks of
+ * classes that may still be much. */
+START_TEST(of_noise_the_closed_form_is_taken)
+{
+    static const uint64_t seeds[] = {1, 4, 1, 2, 3, 4};
+    struct train_report report;
+    struct err e = {0};
+    struct rng r;
+    uint64_t seed = seeds[_i];
+    rng_init(&r, seed, 7);
+    for (size_t i = 0; i < N; i++)
+        y[i] = rng_normal(&r);
+    if (_i < 2)
+        use_classes();
+    ck_assert_msg(train(1, seed, 0, &report, &e) == ERR_OK, "%s", e.text);
+    ck_assert_str_eq(report_find(&report, "chosen")->text, "linear");
+    ck_assert_double_eq(report_find(&report, "best_step")->value, 0);
+}
+END_TEST
+
 START_TEST(what_cannot_be_trained_is_refused_and_writes_nothing)
 {
     struct train_report report;
@@ -284,6 +304,7 @@ int main(void)
     tcase_add_loop_test(t, training_makes_tasks_of_few_rows_predictable, 0, 2);
     tcase_add_test(t, the_report_says_what_rows_of_a_task_are_worth);
     tcase_add_loop_test(t, a_linear_model_is_chosen_where_nothing_is_curved_and_a_network_where_it_is, 0, 2);
+    tcase_add_loop_test(t, of_noise_the_closed_form_is_taken, 0, 6);
     tcase_add_test(t, what_cannot_be_trained_is_refused_and_writes_nothing);
     tcase_add_test(t, an_objective_that_is_not_the_target_s_is_refused);
     suite_add_tcase(s, t);
