@@ -76,6 +76,8 @@ void search_print_text(const struct search_outcome *o, struct buf *out)
         out, "\nmodel '%s' version '%s' written to %s: %s, %zu weights\n", o->name, o->version, o->file,
         architecture_text(&r->candidates[r->chosen].architecture, text),
         architecture_n_weights(&r->candidates[r->chosen].architecture, o->about->d_item, o->about->d_output));
+    buf_addf(out, "%s %.6g on the rows to choose by, %.6g before its last training\n", measure_name(o),
+             shown(o, r->kept), shown(o, r->candidates[r->chosen].scratch[0]));
     buf_addf(out, "%s %.6g (%.6g to %.6g) on %zu rows that chose nothing, %.3g us a row%s\n", measure_name(o),
              m->figure, m->low, m->high, m->n_rows, m->latency_us,
              m->latency_us > o->budget_us ? ", more than the budget when it was timed again" : "");
@@ -172,6 +174,8 @@ void search_print_json(const struct search_outcome *o, struct buf *out)
     put_text("measure", measure_name(o), out);
     buf_addf(out, "\"budget_us\":%g,\"drawn\":%zu,\"chosen\":", o->budget_us, r->n_timed);
     put_member(o, &r->candidates[r->chosen], out);
+    buf_addc(out, ',');
+    put_number("kept", shown(o, r->kept), out);
     buf_adds(out, ",\"test\":{");
     put_measure(o, out);
     buf_adds(out, "},");

@@ -122,10 +122,10 @@ static enum err_code fit_generator(struct search *s, struct err *e)
 }
 
 static enum err_code fit_scratch(struct search *s, struct candidate *c, const struct architecture *a,
-                                 uint64_t number, double *score, struct err *e)
+                                 uint64_t number, long n_steps, double *score, struct err *e)
 {
     const struct search_fit_options o = {.seed = s->o->seed + number * SEED_OF_SCRATCH,
-                                         .n_steps = s->o->n_steps,
+                                         .n_steps = n_steps,
                                          .batch = BATCH,
                                          .rate = scratch_rate,
                                          .progress = s->o->progress,
@@ -177,7 +177,7 @@ static enum err_code train_finalists(struct search *s, struct candidate *kept, s
     size_t n = s->o->n_finalists < to->n_candidates ? s->o->n_finalists : to->n_candidates;
     for (size_t i = 0; i < n && !code; i++) {
         struct search_member *m = &to->candidates[i];
-        code = fit_scratch(s, &s->c, &m->architecture, 1, &m->scratch[0], e);
+        code = fit_scratch(s, &s->c, &m->architecture, 1, s->o->n_steps, &m->scratch[0], e);
         if (code || (i && !(m->scratch[0] > to->candidates[to->chosen].scratch[0])))
             continue;
         to->chosen = i;
@@ -186,6 +186,24 @@ static enum err_code train_finalists(struct search *s, struct candidate *kept, s
     }
     to->n_finalists = n;
     return code;
+}
+
+/* Few steps tell architectures apart; what is served is worth more of them. A longer training is no better
+ * where there are few rows, and then the shorter one stays. */
+static enum err_code train_kept(struct search *s, struct candidate *kept, struct err *e)
+{
+    struct search_result *to = s->result;
+    struct search_member *m = &to->candidates[to->chosen];
+    double score;
+    to->kept = m->scratch[0];
+    if (!s->o->n_final_steps)
+        return ERR_OK;
+    enum err_code code = fit_scratch(s, &s->c, &m->architecture, 1, s->o->n_final_steps, &score, e);
+    if (code || !(score > to->kept))
+        return code;
+    to->kept = score;
+    memcpy(kept->values, s->c.values, kept->n_values * sizeof *kept->values);
+    return ERR_OK;
 }
 
 /* ---- the report ---- */
@@ -258,7 +276,7 @@ static enum err_code report(struct search *s, struct err *e)
         score_generated(s, m);
         code = time_one(s, &m->architecture, &m->latency_us, e);
         for (uint64_t k = 0; k < 2 && !code; k++)
-            code = fit_scratch(s, &s->c, &m->architecture, 2 + k, &m->scratch[k], e);
+            code = fit_scratch(s, &s->c, &m->architecture, 2 + k, s->o->n_steps, &m->scratch[k], e);
         if (!code)
             code = tell(s, "report", i + 1, to->n_reported, e);
     }
@@ -301,6 +319,8 @@ enum err_code search_run(const struct search_data *data, const struct search_opt
         code = score_candidates(&s, e);
     if (!code)
         code = train_finalists(&s, kept, e);
+    if (!code)
+        code = train_kept(&s, kept, e);
     if (!code && o->n_reported)
         code = report(&s, e);
     weight_generator_fini(&s.generator);

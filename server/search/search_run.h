@@ -4,7 +4,8 @@
  *   2 a hypernetwork learns to make weights for any architecture
  *   3 the generated weights of each are measured on the rows to choose by
  *   4 the best few are trained from scratch, and the best of these on the same rows is kept
- *   5 it is measured on rows that had no part in all that
+ *   5 it is trained once more, for longer, and the better one of the two is kept
+ *   6 it is measured on rows that had no part in all that
  *
  * A report asks how much the third step is worth: architectures are drawn anew and trained from scratch, each
  * twice, with another seed; do generated weights rank them as training does?
@@ -29,6 +30,7 @@ struct search_options {
     double budget_us;
     size_t n_candidates, n_finalists, n_reported; /* n_reported 0: no report */
     long n_generator_steps, n_steps;              /* of the hypernetwork, and of a network from scratch */
+    long n_final_steps;                           /* of the network that is kept; 0: it is not trained again */
     progress_fn *progress;                        /* false ends the search (ERR_DEADLINE) */
     void *arg;
 };
@@ -54,6 +56,7 @@ struct search_result {
     size_t n_candidates, n_timed;     /* n_timed: architectures that were drawn to find them */
     size_t n_finalists;               /* the first so many were trained from scratch, once */
     size_t chosen;                    /* of these */
+    double kept;                      /* its score after the last training, or as it was where that is no better */
     struct search_member *reported;   /* (n_reported) any budget */
     size_t n_reported;
     struct search_agreement all, plain; /* plain: without members that are bad on sight */
