@@ -34,6 +34,7 @@ enum {
     LIMIT_BLENDS_PER_CALL = 1024,        /* contexts of all tasks of one POST /v1/predictions */
     LIMIT_TASK_GUESS_ROWS = 64, /* rows of which it is asked what task they are of: their square is solved */
     LIMIT_TASK_CANDIDATES = 100000,       /* tasks that are compared for it */
+    LIMIT_STORED_ROWS = 5000,             /* of trained tasks that a model file keeps */
     LIMIT_TASK_GUESSES = 100,             /* and named */
     LIMIT_TASK_ROWS = 100000,             /* kept of one task: a context is made anew from them at a miss */
     LIMIT_TASKS_PER_CALL = 10000,         /* in one POST /v1/admin/tasks */

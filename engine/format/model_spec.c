@@ -553,6 +553,7 @@ size_t model_spec_tensors(const struct model_spec *spec, struct tensor_spec out[
         add_task(t, spec);
     if (spec->images.present)
         t->n += image_tensors_list(spec, t->out + t->n);
+    t->n += trained_spec_tensors(spec, t->out + t->n);
     return t->n;
 }
 

@@ -179,6 +179,8 @@ struct model_params {
     real *catalogue_embedding; /* (I, D) */
     real *catalogue_bias;      /* (I) */
     real *task_id;             /* (n_tasks, d_id) */
+    real *stored_rows;         /* (R, D) of the trained tasks and their classes, in their order */
+    real *stored_weights;      /* (R, C), C classes of all tasks; see engine/network/stored_rows.h */
     real *fold_in_factor;      /* (I, d_fold_in) */
     real *fold_in_gram;        /* (d_fold_in, d_fold_in): alpha * sum of v v^T over all items */
     real *prior;               /* (d_fold_in): f of a user without interactions */
@@ -271,7 +273,7 @@ struct tensor_spec {
     size_t half_offset; /* of that to bfloat16, which a file may have instead; 0: not this tensor */
 };
 
-enum { MODEL_MAX_TENSORS = 46 + LIMIT_LAYERS * 16, TASK_SCALES = 2 };
+enum { MODEL_MAX_TENSORS = 48 + LIMIT_LAYERS * 16, TASK_SCALES = 2 };
 
 /* Rows and columns of the table of a model of tasks that says how far its predictions are off. */
 enum { TASK_KNOWN_BUCKETS = 8, TASK_QUANTILES = 11 };

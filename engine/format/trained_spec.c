@@ -18,6 +18,7 @@ static void free_classes(struct trained_classes *c)
     for (size_t i = 0; i < c->n; i++)
         mem_free(c->names[i]);
     mem_free(c->names);
+    mem_free(c->rows);
     *c = (struct trained_classes){0};
 }
 
@@ -50,11 +51,67 @@ enum err_code trained_spec_copy(struct trained_spec *to, const struct trained_sp
     *to = *from;
     to->tasks = NULL;
     to->n_tasks = 0;
-    for (size_t i = 0; i < from->n_tasks && !code; i++)
+    for (size_t i = 0; i < from->n_tasks && !code; i++) {
         code = trained_spec_add(to, (const char *const *)from->tasks[i].names, from->tasks[i].n, e);
+        if (!code && from->tasks[i].rows)
+            code = trained_spec_keep(to, i, from->tasks[i].rows, e);
+    }
     if (code)
         trained_spec_fini(to);
     return code;
+}
+
+/* ---- stored rows ---- */
+
+enum err_code trained_spec_keep(struct trained_spec *t, size_t task, const size_t *counts, struct err *e)
+{
+    struct trained_classes *c = &t->tasks[task];
+    size_t *rows = mem_alloc_array(c->n + 1, sizeof *rows);
+    if (!rows)
+        return err_set(e, ERR_NOMEM, "no memory for the counts of %zu classes", c->n);
+    for (size_t k = 0; k < c->n; k++)
+        rows[k] = counts[k];
+    mem_free(c->rows);
+    c->rows = rows;
+    return ERR_OK;
+}
+
+size_t trained_spec_n_rows_of(const struct trained_spec *t, size_t task)
+{
+    const struct trained_classes *c = &t->tasks[task];
+    size_t n = 0;
+    for (size_t k = 0; c->rows && k < c->n; k++)
+        n += c->rows[k];
+    return n;
+}
+
+size_t trained_spec_n_kept(const struct trained_spec *t)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < t->n_tasks; i++)
+        n += trained_spec_n_rows_of(t, i);
+    return n;
+}
+
+size_t trained_spec_n_rows(const struct trained_spec *t)
+{
+    return t->width > 0 ? trained_spec_n_kept(t) : 0;
+}
+
+size_t trained_spec_n_classes(const struct trained_spec *t)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < t->n_tasks; i++)
+        n += t->tasks[i].n;
+    return n;
+}
+
+bool trained_spec_guesses(const struct trained_spec *t)
+{
+    size_t with = 0;
+    for (size_t i = 0; i < t->n_tasks && t->width > 0; i++)
+        with += trained_spec_n_rows_of(t, i) > 0;
+    return with > 1 && with == t->n_tasks;
 }
 
 void trained_spec_fini(struct trained_spec *t)
@@ -112,6 +169,18 @@ static enum err_code check_shape(const struct trained_spec *t, size_t d_item, st
                    trained_spec_dims_text(t, text, sizeof text), d_item);
 }
 
+/* Counts are whole numbers below LIMIT_DIM each, as a description has them. */
+static enum err_code check_rows(const struct trained_spec *t, struct err *e)
+{
+    size_t n = trained_spec_n_kept(t);
+    if (!isfinite(t->width) || t->width < 0)
+        return err_set(e, ERR_INVALID, "trained.stored.width is not a finite number above 0");
+    if (t->width > 0 && (n < 1 || n > LIMIT_STORED_ROWS))
+        return err_set(e, ERR_INVALID, "trained.stored.rows are %zu rows; from 1 to %d", n,
+                       LIMIT_STORED_ROWS);
+    return ERR_OK;
+}
+
 enum err_code trained_spec_check(const struct model_spec *spec, struct err *e)
 {
     const struct trained_spec *t = &spec->trained;
@@ -132,5 +201,23 @@ enum err_code trained_spec_check(const struct model_spec *spec, struct err *e)
     for (size_t i = 0; i < t->n_tasks; i++)
         if (check_classes(t, i, spec->d_output, e))
             return ERR_INVALID;
-    return ERR_OK;
+    return check_rows(t, e);
+}
+
+size_t trained_spec_tensors(const struct model_spec *spec, struct tensor_spec *out)
+{
+    const size_t n = trained_spec_n_rows(&spec->trained);
+    if (!n)
+        return 0;
+    out[0] = (struct tensor_spec){.name = "trained.rows",
+                                  .n_rows = n,
+                                  .n_cols = spec->d_item,
+                                  .group = GROUP_FROZEN,
+                                  .slot_offset = offsetof(struct model_params, stored_rows)};
+    out[1] = (struct tensor_spec){.name = "trained.row_weights",
+                                  .n_rows = n,
+                                  .n_cols = trained_spec_n_classes(&spec->trained),
+                                  .group = GROUP_FROZEN,
+                                  .slot_offset = offsetof(struct model_params, stored_weights)};
+    return 2;
 }

@@ -15,6 +15,7 @@
 struct trained_classes {
     size_t n;     /* outputs behind the first n are not of the task */
     char **names; /* (n) heap, each terminated */
+    size_t *rows; /* (n) heap: how many rows of each class the file has; NULL: none of the task */
 };
 
 struct trained_spec {
@@ -24,6 +25,7 @@ struct trained_spec {
     size_t dims[LIMIT_TENSOR_DIMS]; /* (n_dims) their product is d_item */
     size_t n_tasks;
     struct trained_classes *tasks; /* (n_tasks) in the order in which they were learned */
+    double width; /* above 0: the file has rows, see engine/network/stored_rows.h; 0: it has none */
 };
 
 /* Sizes of numbers that inputs may have, in units: from less to more a network is asked for what it did not
@@ -41,6 +43,20 @@ enum err_code trained_spec_copy(struct trained_spec *to, const struct trained_sp
                                 struct err *e) ERR_MUST_CHECK;
 void trained_spec_fini(struct trained_spec *t); /* zeroed is allowed */
 
+/* Says how many rows of each class of a task are kept, counts (n). ERR_NOMEM. */
+enum err_code trained_spec_keep(struct trained_spec *t, size_t task, const size_t *counts,
+                                struct err *e) ERR_MUST_CHECK;
+
+/* Rows that tasks say are kept; those that the file has, none without a width; of one task; and classes of
+ * all tasks. */
+size_t trained_spec_n_kept(const struct trained_spec *t);
+size_t trained_spec_n_rows(const struct trained_spec *t);
+size_t trained_spec_n_rows_of(const struct trained_spec *t, size_t task);
+size_t trained_spec_n_classes(const struct trained_spec *t);
+
+/* Whether the file has rows of every task, and of two at least, so that they say whose others are. */
+bool trained_spec_guesses(const struct trained_spec *t);
+
 /* The number of a class of a task by its name; t->tasks[task].n: it has no such class. */
 size_t trained_spec_class(const struct trained_spec *t, size_t task, const char *name);
 
@@ -49,6 +65,10 @@ const char *trained_spec_dims_text(const struct trained_spec *t, char *text, siz
 
 /* Whether a model's trained tasks, if it has any, fit the rest of it: ERR_INVALID. */
 struct model_spec;
+struct tensor_spec;
 enum err_code trained_spec_check(const struct model_spec *spec, struct err *e) ERR_MUST_CHECK;
+
+/* Writes the tensors of the stored rows of a checked spec, if it has any; returns how many. */
+size_t trained_spec_tensors(const struct model_spec *spec, struct tensor_spec *out);
 
 #endif

@@ -69,6 +69,7 @@ void trained_task_alone(const struct model_spec *spec, const struct model_params
     out->chunks = (struct chunk_spec){0};
     out->encoder.n_tasks = out->trained.n_tasks = 1;
     out->trained.tasks += task;
+    out->trained.width = 0; /* no rows */
     for (size_t i = 0; i < spec->n_layers; i++) {
         bool shared = spec->layers[i].generator == GENERATOR_SHARED;
         real *own = (real *)(uintptr_t)theta; /* what is written is not changed */

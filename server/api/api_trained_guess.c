@@ -1,5 +1,6 @@
 /* POST /v1/tasks/predictions of a model of trained tasks: of which of them may inputs be? Of the one whose
- * network is surest of them, all together. */
+ * stored rows are closest to them, where the model has some of each task; else of the one whose network is
+ * surest of them; all together. */
 #include "server/api/api_trained.h"
 
 #include "base/clock.h"
@@ -16,7 +17,7 @@ enum { BUDGET_SECONDS = 2, DEFAULT_MOST = 3 };
 
 struct guess {
     size_t task;
-    double entropy; /* as a share of the largest */
+    double score; /* greater is likelier: by stored rows, or less the entropy as a share of the largest */
 };
 
 struct asking {
@@ -28,7 +29,7 @@ struct asking {
     size_t most; /* tasks that are named */
     struct guess *found;
     size_t n_found;
-    bool complete;
+    bool complete, by_rows;
 };
 
 static bool read_body(struct asking *a, const json_t *root)
@@ -67,30 +68,49 @@ static enum err_code answer_by(struct asking *a, size_t task, struct err *e)
     return ERR_OK;
 }
 
-/* By entropy, the first learned first where it is the same. */
-static int by_entropy(const void *a, const void *b)
+/* The likeliest first, the first learned first where they are the same. */
+static int by_score(const void *a, const void *b)
 {
     const struct guess *x = a, *y = b;
-    int order = (x->entropy > y->entropy) - (x->entropy < y->entropy);
+    int order = (x->score < y->score) - (x->score > y->score);
     return order ? order : (x->task > y->task) - (x->task < y->task);
 }
 
-static enum err_code compare(struct asking *a, struct err *e)
+static enum err_code compare_by_rows(struct asking *a, size_t n, struct err *e)
 {
-    size_t n = a->handle->model->spec.trained.n_tasks;
+    double *scores = mem_alloc_array(n, sizeof *scores);
+    enum err_code code = scores ? trained_room_guess(a->room, scores, e)
+                                : err_set(e, ERR_NOMEM, "no memory to compare %zu tasks", n);
+    for (size_t i = 0; i < n && !code; i++)
+        a->found[a->n_found++] = (struct guess){i, scores[i]};
+    mem_free(scores);
+    return code;
+}
+
+static enum err_code compare_by_entropy(struct asking *a, size_t n, struct err *e)
+{
     int64_t until_ns = clock_monotonic_ns() + (int64_t)BUDGET_SECONDS * 1000000000;
-    a->found = mem_alloc_array(n, sizeof *a->found);
-    if (!a->found)
-        return err_set(e, ERR_NOMEM, "no memory to compare %zu tasks", n);
     for (size_t i = 0; i < n && clock_monotonic_ns() < until_ns; i++) {
         enum err_code code = answer_by(a, i, e);
         if (code || a->r->status)
             return code;
-        a->found[a->n_found++] = (struct guess){i, trained_room_entropy(a->room, i)};
+        a->found[a->n_found++] = (struct guess){i, -trained_room_entropy(a->room, i)};
     }
-    a->complete = a->n_found == n;
-    qsort(a->found, a->n_found, sizeof *a->found, by_entropy);
     return ERR_OK;
+}
+
+static enum err_code compare(struct asking *a, struct err *e)
+{
+    const struct trained_spec *about = &a->handle->model->spec.trained;
+    size_t n = about->n_tasks;
+    a->by_rows = trained_spec_guesses(about);
+    a->found = mem_alloc_array(n, sizeof *a->found);
+    if (!a->found)
+        return err_set(e, ERR_NOMEM, "no memory to compare %zu tasks", n);
+    enum err_code code = a->by_rows ? compare_by_rows(a, n, e) : compare_by_entropy(a, n, e);
+    a->complete = a->n_found == n;
+    qsort(a->found, a->n_found, sizeof *a->found, by_score);
+    return code;
 }
 
 static enum err_code write_answer(struct asking *a, struct err *e)
@@ -99,21 +119,21 @@ static enum err_code write_answer(struct asking *a, struct err *e)
     struct buf *out = request_answer(a->r, 200, request_json);
     buf_addc(out, '{');
     api_trained_begin(out, &m->spec);
-    buf_addf(
-        out,
-        ",\"guess\":true,\"by\":\"entropy\",\"compared\":%zu,\"looked_at\":%zu,\"of\":%zu,\"complete\":%s,"
-        "\"prior_score\":null,\"tasks\":[",
-        a->n_found, a->n_found, m->spec.trained.n_tasks, a->complete ? "true" : "false");
+    buf_addf(out,
+             ",\"guess\":true,\"by\":\"%s\",\"compared\":%zu,\"looked_at\":%zu,\"of\":%zu,\"complete\":%s,"
+             "\"prior_score\":null,\"tasks\":[",
+             a->by_rows ? "rows" : "entropy", a->n_found, a->n_found, m->spec.trained.n_tasks,
+             a->complete ? "true" : "false");
     for (size_t i = 0; i < a->most && i < a->n_found; i++) {
         size_t len, task = a->found[i].task;
         const char *id = model_item_id(m, task, &len);
         enum err_code code = answer_by(a, task, e);
-        if (code)
+        if (code || a->r->status >= 400)
             return code;
         buf_adds(out, i ? ",{\"task\":" : "{\"task\":");
         buf_add_json_string(out, id, len);
         buf_addf(out, ",\"score\":%.9g,\"context_revision\":null,\"source\":\"trained\",\"predictions\":",
-                 -a->found[i].entropy);
+                 a->found[i].score);
         trained_room_write(a->room, task, out);
         buf_addc(out, '}');
     }

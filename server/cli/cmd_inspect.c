@@ -164,6 +164,8 @@ static void print_trained(const struct model *m)
         (void)printf("%s %-27.*s", i ? " " : "\n ", (int)len, id);
         for (size_t k = 0; k < t->tasks[i].n; k++)
             (void)printf("%s%s", k ? ", " : " ", t->tasks[i].names[k]);
+        if (t->width > 0)
+            (void)printf(" (%zu rows stored)", trained_spec_n_rows_of(t, i));
         (void)puts("");
     }
     (void)puts("");

@@ -8,6 +8,7 @@
 #include "engine/network/hypernet.h"
 #include "engine/network/trained_task.h"
 #include "engine/train/continual/rivals.h"
+#include "server/cli/unknown_task.h"
 #include "server/data/class_rows.h"
 
 #include <math.h>
@@ -37,6 +38,7 @@ struct evaluation {
     size_t n;
     struct matrix systems[SYSTEMS]; /* (n_systems) */
     size_t n_systems;
+    struct unknown_result unknown; /* of the last model */
 };
 
 /* ---- files ---- */
@@ -196,6 +198,19 @@ static enum err_code measure_models(struct evaluation *x, struct err *e)
     return code;
 }
 
+/* Rows of all tasks, without a word of whose they are. */
+static enum err_code measure_unknown(struct evaluation *x, struct err *e)
+{
+    struct unknown_rows asked[MOST];
+    const struct model *last = x->models[x->v->models.n - 1];
+    for (size_t k = 0; k < x->n; k++) {
+        const char *name = x->tasks[k].name;
+        asked[k] =
+            (struct unknown_rows){(size_t)model_item_index(last, name, strlen(name)), &x->tasks[k].asked};
+    }
+    return unknown_task_measure(last, asked, x->n, &x->unknown, e);
+}
+
 static enum err_code measure_rivals(struct evaluation *x, struct err *e)
 {
     struct rival_task tasks[MOST];
@@ -279,6 +294,23 @@ static void add_system(struct buf *b, const struct matrix *m, size_t n)
     buf_addc(b, '}');
 }
 
+static void add_shares(struct buf *b, const char *key, const struct unknown_shares *s)
+{
+    buf_addf(b, "\"%s\":{\"task\":%.6g,\"accuracy\":%.6g}", key, s->task, s->class);
+}
+
+static void add_unknown(struct buf *b, const struct unknown_result *u)
+{
+    buf_adds(b, ",\"unknown_task\":{");
+    add_shares(b, "entropy", &u->entropy);
+    buf_addc(b, ',');
+    if (u->has_rows)
+        add_shares(b, "rows", &u->rows);
+    else
+        buf_adds(b, "\"rows\":null");
+    buf_addc(b, '}');
+}
+
 /* By how many tasks were learned, as pictures take it: {"1": {"lines": {"accuracy": 0.9}}}. */
 static void add_by_learned(struct buf *b, const struct evaluation *x)
 {
@@ -315,6 +347,7 @@ static enum err_code print_json(const struct evaluation *x, struct err *e)
         add_system(&b, &x->systems[s], x->n);
     }
     buf_addc(&b, '}');
+    add_unknown(&b, &x->unknown);
     add_by_learned(&b, x);
     buf_addc(&b, '}');
     enum err_code code = buf_check(&b, "the result", e);
@@ -349,6 +382,15 @@ static void print_share(int width, double share)
         (void)printf(" %*.2f", width, 100 * share);
 }
 
+static void print_unknown(const struct unknown_result *u)
+{
+    (void)printf("\n%-34s %9s %11s\n", "task unknown, the last model", "its task", "its class");
+    (void)printf("%-34s %9.2f %11.2f\n", "by the least entropy", 100 * u->entropy.task,
+                 100 * u->entropy.class);
+    if (u->has_rows)
+        (void)printf("%-34s %9.2f %11.2f\n", "by stored rows", 100 * u->rows.task, 100 * u->rows.class);
+}
+
 static void print_text(const struct evaluation *x)
 {
     static const char *const shown[SYSTEMS] = {"the model", "a network of each task's own",
@@ -361,6 +403,7 @@ static void print_text(const struct evaluation *x)
         print_share(14, x->systems[s].intransigence);
         (void)puts("");
     }
+    print_unknown(&x->unknown);
 }
 
 static void end(struct evaluation *x)
@@ -384,6 +427,8 @@ enum err_code evaluate_inputs_run(const struct evaluate_inputs *v, struct err *e
         code = read_tasks(x, e);
     if (!code)
         code = measure_models(x, e);
+    if (!code)
+        code = measure_unknown(x, e);
     if (!code && v->learned.n)
         code = measure_rivals(x, e);
     if (!code) {

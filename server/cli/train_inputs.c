@@ -10,6 +10,7 @@
 #include "engine/train/continual/continual.h"
 #include "engine/train/continual/continual_spec.h"
 #include "engine/train/continual/rivals.h"
+#include "server/cli/stored_inputs.h"
 #include "server/data/class_rows.h"
 #include "server/fields/field.h"
 
@@ -18,7 +19,7 @@
 #include <string.h>
 
 enum { BATCH = 128, OLD_A_STEP = 1, MOST_HELD = 10000 };
-static const double held_share = 0.1, rate = 1e-3;
+static const double held_share = 0.1, rate = 3e-4;
 
 struct learning {
     const struct train_inputs *t;
@@ -27,6 +28,7 @@ struct learning {
     size_t n_learned; /* of the rows, the first; the others are held out */
     struct model_spec spec;
     struct param_block block;
+    struct stored_inputs stored;
     /* results */
     double accuracy; /* on those held out */
     struct continual_drift drift;
@@ -106,6 +108,8 @@ static enum err_code prepare(struct learning *l, struct err *e)
     if (!code && t->from)
         code = open_before(l, e);
     if (!code)
+        code = stored_inputs_check(l->before, (size_t)t->n_keep, e);
+    if (!code)
         code = class_rows_read(t->inputs, t->classes, l->before ? &l->before->spec.trained : NULL,
                                CLASS_ROWS_NEW, &l->rows, e);
     if (!code)
@@ -161,6 +165,14 @@ static enum err_code look(struct learning *l, struct err *e)
     return code;
 }
 
+/* Some of the rows that were learned from are kept in the file, and those that it had. */
+static enum err_code store_rows(struct learning *l, struct err *e)
+{
+    const struct labelled_rows rows = class_rows_part(&l->rows, 0, l->n_learned);
+    return stored_inputs_make(&l->stored, &l->spec, &l->block.params, l->before, &rows, (size_t)l->t->n_keep,
+                              (uint64_t)l->t->seed, e);
+}
+
 /* New, terminated; NULL: no memory. */
 static char *copy_id(const char *id, size_t len)
 {
@@ -214,6 +226,8 @@ static void print_json(const struct learning *l)
         buf_addf(&b, "%.6g", l->accuracy);
     else
         buf_adds(&b, "null");
+    if (l->stored.n)
+        buf_addf(&b, ",\"stored_rows\":%zu,\"told_apart\":%.6g", l->stored.n, l->stored.right);
     if (l->before)
         buf_addf(&b, ",\"frozen_same\":%s,\"largest_change\":%.6g", l->drift.frozen_same ? "true" : "false",
                  l->drift.theta_most);
@@ -237,6 +251,11 @@ static void print_text(const struct learning *l)
         (void)printf("%zu task%s before: what is frozen has %s; the largest change of a weight is %.2g\n",
                      n_old, talk_s((int64_t)n_old), l->drift.frozen_same ? "the same bits" : "CHANGED",
                      l->drift.theta_most);
+    if (l->stored.n)
+        (void)printf(
+            "%zu row%s stored in the file, %zu of this task; by the others %.2f %% of them are of their "
+            "task\n",
+            l->stored.n, l->stored.n == 1 ? " is" : "s are", l->stored.n_new, 100 * l->stored.right);
 }
 
 enum err_code train_inputs_run(const struct train_inputs *t, progress_fn *progress, void *arg, bool *written,
@@ -251,6 +270,8 @@ enum err_code train_inputs_run(const struct train_inputs *t, progress_fn *progre
     if (!code && !stopped)
         code = look(&l, e);
     if (!code && !stopped)
+        code = store_rows(&l, e);
+    if (!code && !stopped)
         code = write_model(&l, e);
     l.seconds = 1e-9 * (double)(clock_monotonic_ns() - started_ns);
     *written = !code && !stopped;
@@ -259,6 +280,7 @@ enum err_code train_inputs_run(const struct train_inputs *t, progress_fn *progre
     else if (*written)
         print_text(&l);
     param_block_fini(&l.block);
+    stored_inputs_fini(&l.stored);
     trained_spec_fini(&l.spec.trained);
     class_rows_fini(&l.rows);
     model_unref(l.before);

@@ -1,6 +1,7 @@
 #include "server/tasks/trained_room.h"
 
 #include "base/mem.h"
+#include "engine/network/stored_rows.h"
 #include "engine/network/trained_task.h"
 
 #include <math.h>
@@ -165,6 +166,26 @@ double trained_room_entropy(const struct trained_room *r, size_t task)
     for (size_t i = 0; i < r->n; i++)
         sum += trained_task_entropy(r->p + i * k, k);
     return r->n ? sum / ((double)r->n * log((double)k)) : 0;
+}
+
+enum err_code trained_room_guess(const struct trained_room *r, double *scores, struct err *e)
+{
+    const struct model *m = r->model;
+    size_t n_tasks = m->spec.trained.n_tasks;
+    real *each = mem_alloc_array(r->n * n_tasks, sizeof *each),
+         *work = mem_alloc_aligned(stored_rows_workspace_len(&m->spec), sizeof *work);
+    enum err_code code =
+        each && work ? ERR_OK : err_set(e, ERR_NOMEM, "no memory to compare %zu tasks", n_tasks);
+    if (!code)
+        stored_rows_scores(&m->spec, &m->params, r->x, r->n, work, each);
+    for (size_t k = 0; k < n_tasks && !code; k++) {
+        scores[k] = 0;
+        for (size_t i = 0; i < r->n; i++)
+            scores[k] += (double)each[i * n_tasks + k] / (double)r->n;
+    }
+    mem_free(each);
+    mem_free(work);
+    return code;
 }
 
 static void write_one(const struct trained_classes *c, const real *p, struct buf *out)

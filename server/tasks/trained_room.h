@@ -38,6 +38,10 @@ enum err_code trained_room_read(struct trained_room *r, const json_t *inputs, tr
  * are too large make it; r->n: all are. */
 size_t trained_room_answer(struct trained_room *r, size_t task, const real *theta);
 
+/* Scores of the inputs by the rows that the file has of each task (engine/network/stored_rows.h), the mean
+ * over them: scores (T). The model has such rows (trained_spec_guesses). ERR_NOMEM. */
+enum err_code trained_room_guess(const struct trained_room *r, double *scores, struct err *e) ERR_MUST_CHECK;
+
 /* The call is over: room that is large is given back. */
 void trained_room_rest(struct trained_room *r);
 

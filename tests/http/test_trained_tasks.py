@@ -79,7 +79,7 @@ class Folder(unittest.TestCase):
     @classmethod
     def learn(cls, task, out, before, *more, inputs=None, classes=None, check=True):
         args = ["train", "--inputs", inputs or cls.path(task + ".x"), "--classes", classes or cls.path(task + ".y"), "--task", task,
-                "--out", out, "--steps", 150, "--model-version", os.path.basename(out), *more]
+                "--out", out, "--steps", 500, "--beta", 0.2, "--model-version", os.path.basename(out), *more]
         args += ["--continue", before] if before else [] if "--hidden" in more else ["--hidden", "12,12"]
         return hn.run(*args, check=check)
 
@@ -483,6 +483,98 @@ class Served(Folder):
         answer = both.request("GET", "/v1/users/u1/recommendations", params={"model": "pictures"})
         self.assertEqual(answer.json["type"], "urn:hypernet:problem:other-model")
         both.stop()
+
+
+class Stored(Folder):
+    """Rows that a model file keeps, by which rows without a task are guessed."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.kept, cls.said = [], {}
+        for task in TASKS:
+            out = cls.path("kept-%s.hn" % task)
+            cls.said[task] = json.loads(cls.learn(task, out, cls.kept[-1] if cls.kept else None, "--keep-rows", 20, "--json").out)
+            cls.kept.append(out)
+
+    def guess(self, server, task, n=12):
+        return server.request("POST", "/v1/tasks/predictions", {"inputs": rows(task, n, seed=4)[0], "limit": 3}).json
+
+    def test_rows_of_each_task_are_kept_and_tell_it_apart(self):
+        for n, task in enumerate(TASKS):
+            self.assertEqual(self.said[task]["stored_rows"], 20 * (n + 1))
+        self.assertGreater(self.said["rings"]["told_apart"], 0.9)
+        self.assertNotIn("stored_rows", self.told["rings"])
+        told = json.loads(hn.run("inspect", self.kept[2], "--json").out)["hypernet"]["trained"]["stored"]
+        self.assertEqual(told["rows"], [[10, 10]] * 3)
+        self.assertIn("7, 9 (20 rows stored)", hn.run("inspect", self.kept[2]).out)
+
+    def test_what_is_learned_is_the_same_whether_rows_are_kept_or_not(self):
+        for kept, other in zip(self.kept, self.models):
+            server, beside = hn.Server(models=[kept]), hn.Server(models=[other])
+            body = {"inputs": rows("lines", 30, seed=2)[0]}
+            a, b = (s.request("POST", "/v1/tasks/lines/predictions", body).json["predictions"] for s in (server, beside))
+            self.assertEqual(a, b)
+            alone = server.request("GET", "/v1/tasks/lines/weights").body
+            self.assertNotIn(b"trained.rows", alone)
+            server.stop()
+            beside.stop()
+
+    def test_the_server_guesses_by_stored_rows_and_says_so(self):
+        server = hn.Server(models=[self.kept[2]])
+        for task in TASKS:
+            told = self.guess(server, task)
+            self.assertEqual((told["guess"], told["by"], told["compared"], told["complete"]), (True, "rows", 3, True))
+            self.assertEqual(told["tasks"][0]["task"], task)
+            self.assertGreater(told["tasks"][0]["score"], told["tasks"][1]["score"])
+            inputs = rows(task, 12, seed=4)[0]
+            answer = server.request("POST", "/v1/tasks/%s/predictions" % task, {"inputs": inputs}).json
+            self.assertEqual(told["tasks"][0]["predictions"], answer["predictions"])
+        server.stop()
+
+    def test_without_rows_of_each_task_the_guess_is_by_entropy(self):
+        mixed = self.path("mixed.hn")
+        told = json.loads(self.learn("rings", mixed, self.kept[1], "--json").out)
+        self.assertEqual(told["stored_rows"], 40)
+        for model in (mixed, self.models[2], self.kept[0]):
+            server = hn.Server(models=[model])
+            self.assertEqual(self.guess(server, "lines")["by"], "entropy")
+            server.stop()
+
+    def test_evaluate_says_how_often_rows_without_a_task_are_right(self):
+        args = [a for t in TASKS for a in ("--inputs", "%s=%s,%s" % (t, self.path(t + ".x"), self.path(t + ".y")))]
+        told = json.loads(hn.run("evaluate", "--model", self.kept[2], *args, "--json").out)["unknown_task"]
+        self.assertGreater(told["rows"]["task"], 0.95)
+        self.assertGreater(told["rows"]["accuracy"], 0.9)
+        self.assertTrue(0 <= told["entropy"]["accuracy"] <= told["entropy"]["task"] <= 1)
+        self.assertRegex(hn.run("evaluate", "--model", self.kept[2], *args).out, r"by stored rows +[0-9.]+ +[0-9.]+\n")
+        told = json.loads(hn.run("evaluate", "--model", self.models[2], *args, "--json").out)["unknown_task"]
+        self.assertIsNone(told["rows"])
+
+    def test_more_rows_than_a_file_keeps_are_refused_before_training(self):
+        self.refused("a model file keeps at most 5000 rows, and has 40", "rings", self.kept[1], options=("--keep-rows", 4980))
+        self.refused("keep-rows", "rings", self.kept[1], options=("--keep-rows", 5001))
+        told = hn.run("train", "--store", "s.db", "--keep-rows", 3, "--out", self.path("none.hn"), check=False)
+        self.assertIn("goes with --inputs", told.err)
+
+    def test_a_class_of_few_rows_keeps_them_all(self):
+        inputs, classes = rows("rings")
+        few = [i for i, c in enumerate(classes) if c == classes[0]] + [i for i, c in enumerate(classes) if c != classes[0]][:3]
+        x = self.write("few.x", idx(flat([inputs[i] for i in few]), [len(few), SIDE, SIDE]))
+        y = self.write("few.y", idx([classes[i] for i in few], [len(few)]))
+        out = self.path("few.hn")
+        self.learn("rings", out, self.kept[1], "--keep-rows", 40, "--steps", 5, inputs=x, classes=y)
+        stored = json.loads(hn.run("inspect", out, "--json").out)["hypernet"]["trained"]["stored"]["rows"][2]
+        self.assertEqual(max(stored), 20)
+        self.assertTrue(1 <= min(stored) <= 3)
+
+    def test_a_file_whose_rows_are_not_as_described_is_refused(self):
+        with open(self.kept[2], "rb") as f:
+            data = f.read()
+        for old, new in ((b"trained.rows", b"trained.rowz"), (b'[10,10]', b'[10,11]')):
+            self.assertIn(old, data.replace(b" ", b""))
+            told = hn.run("inspect", self.write("bad.hn", data.replace(old, new, 1)), check=False)
+            self.assertEqual(told.returncode, 1, told.out)
 
 
 class Asking(threading.Thread):

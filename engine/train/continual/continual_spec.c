@@ -1,6 +1,6 @@
 #include "engine/train/continual/continual_spec.h"
 
-enum { D_TASK = 32, D_CHUNK = 32, D_TRUNK = 48, N_CHUNKS = 20 };
+enum { D_TASK = 32, D_CHUNK = 32, D_TRUNK = 24, N_CHUNKS = 20 };
 
 static void set_layers(struct model_spec *spec, const struct continual_sizes *sizes)
 {
@@ -57,6 +57,7 @@ enum err_code continual_spec_next(struct model_spec *out, const struct model_spe
     enum err_code code = trained_spec_copy(&out->trained, &before->trained, e);
     if (code)
         return code;
+    out->trained.width = 0; /* what is learned has no rows stored; train adds them to what is written */
     code = trained_spec_add(&out->trained, (const char *const *)classes->names, classes->n, e);
     out->encoder.n_tasks++;
     if (!code)

@@ -60,6 +60,7 @@ static enum err_code start(struct learner *l, const struct model_spec *spec, siz
 {
     l->spec = *spec;
     l->spec.encoder.n_tasks = l->spec.trained.n_tasks = 1;
+    l->spec.trained.width = 0;
     enum err_code code = theta_fit_check(&l->spec, e);
     if (!code)
         code = continual_init(&l->block, &l->spec, NULL, seed, e);
