@@ -357,6 +357,9 @@ static enum err_code check_uses(const struct settings *s, const struct option *o
         {"task", !s->tasks.rows && !s->inputs.inputs, "goes with --rows or --inputs"},
         {"classes", !s->images.images && !s->inputs.inputs, "goes with --images or --inputs"},
         {"episodes held-out-classes", !s->images.images, "goes with --images"},
+        {"continue", !s->inputs.inputs && (s->tasks.rows || s->images.images),
+         "goes with --inputs; a task of a table or of images that comes later is registered (PUT "
+         "/v1/admin/tasks/{task}), which disturbs no other"},
         {"continue hidden steps beta keep-rows", !s->inputs.inputs, "goes with --inputs"},
         {"hidden", s->inputs.from, "is of a first task, not of one that goes on with --continue"},
         {"task-profiles target time loss target-scale categorical", !s->tasks.rows, "goes with --rows"},

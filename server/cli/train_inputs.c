@@ -59,6 +59,12 @@ static enum err_code open_before(struct learning *l, struct err *e)
     enum err_code code = model_open(path, &l->before, e);
     if (code)
         return code;
+    if (l->before->spec.task.present || l->before->spec.images.present)
+        return err_set(
+            e, ERR_INVALID,
+            "%s: the model learns no more tasks, and need not: one that comes later is registered, "
+            "which disturbs no other; `PUT /v1/admin/tasks/{task}` does%s",
+            path, l->before->spec.task.present ? ", and `hypernet import --task-rows` from a table" : "");
     if (!l->before->spec.trained.present)
         return err_set(
             e, ERR_INVALID,

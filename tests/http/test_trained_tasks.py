@@ -177,6 +177,23 @@ class Learning(Folder):
         self.refused("the model learns no more tasks", "rings", hn.world().model)
         self.refused("cannot open|No such file", "rings", self.path("absent.hn"))
 
+    def test_a_model_of_tables_needs_registration_alone_and_says_so(self):
+        table = self.write("t.csv", b"task,x,y\n" + b"".join(b"t%d,%d,%d\n" % (i % 8, i % 7, i % 7 + i % 8) for i in range(160)))
+        model = self.path("tables.hn")
+        hn.run("train", "--rows", table, "--task", "task", "--target", "y", "--out", model, "--deadline-seconds", 1)
+        self.refused("tables.hn: the model learns no more tasks, and need not: .*registered, which disturbs no other;.*import --task-rows", "rings", model)
+        told = hn.run("train", "--rows", table, "--task", "task", "--target", "y", "--continue", model, "--out", self.path("none.hn"), check=False)
+        self.assertIn("comes later is registered", told.err)
+        self.assertFalse(os.path.exists(self.path("none.hn")))
+        server = hn.Server(models=[model])
+        some = lambda n: {"support": {"rows": [{"x": x, "y": x + n} for x in range(5)]}}
+        asked = {"rows": [{"x": 2.5}, {"x": 6}]}
+        server.admin("PUT", "/v1/admin/tasks/old", some(3))
+        before = server.request("POST", "/v1/tasks/old/predictions", asked).json["predictions"]
+        self.assertEqual(server.admin("PUT", "/v1/admin/tasks/new", some(40)).status, 201)
+        self.assertEqual(server.request("POST", "/v1/tasks/old/predictions", asked).json["predictions"], before)
+        server.stop()
+
     def test_commands_for_other_models_say_what_it_is(self):
         told = hn.run("recommend", "--store", hn.world().copy_store(), "--model", self.models[0], "--user", "u1", check=False)
         self.assertEqual(told.returncode, 1)
