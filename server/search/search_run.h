@@ -30,7 +30,7 @@ struct search_options {
     double budget_us;
     size_t n_candidates, n_finalists, n_reported; /* n_reported 0: no report */
     long n_generator_steps, n_steps;              /* of the hypernetwork, and of a network from scratch */
-    long n_final_steps;                           /* of the network that is kept; 0: it is not trained again */
+    long n_final_steps;                           /* of the network that is kept, once more; 0: none */
     progress_fn *progress;                        /* false ends the search (ERR_DEADLINE) */
     void *arg;
 };
@@ -56,7 +56,7 @@ struct search_result {
     size_t n_candidates, n_timed;     /* n_timed: architectures that were drawn to find them */
     size_t n_finalists;               /* the first so many were trained from scratch, once */
     size_t chosen;                    /* of these */
-    double kept;                      /* its score after the last training, or as it was where that is no better */
+    double kept;                      /* its score after the last training, if that is better */
     struct search_member *reported;   /* (n_reported) any budget */
     size_t n_reported;
     struct search_agreement all, plain; /* plain: without members that are bad on sight */
