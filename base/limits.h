@@ -23,6 +23,7 @@ enum {
     LIMIT_SESSION_INTERACTIONS = 10000, /* of somebody who is not stored */
     LIMIT_PAGED_ITEMS = 10000,          /* of one list, page by page: the token of the next page names them */
     LIMIT_PAGE_TOKEN_BYTES = 128 * 1024, /* above any such token */
+    LIMIT_DIVERSE_WINDOW = 500,          /* best items among which the next of a diverse list is looked for */
     LIMIT_METADATA_FIELDS = 64,          /* members of an item's metadata that come back with it */
     LIMIT_PREDICTION_ROWS = 10000,       /* items or input rows in one call */
     LIMIT_TASK_ROWS_ASKED = 1024,        /* rows of tasks to predict in one call */

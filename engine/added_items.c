@@ -137,12 +137,17 @@ void added_items_score(const struct model *m, const struct added_items *x, const
     }
 }
 
+const real *added_items_embedding(const struct model *m, const struct added_items *x, uint32_t index)
+{
+    size_t d = m->spec.d_item, n_items = m->spec.n_items;
+    return index < n_items ? m->params.catalogue_embedding + index * d
+                           : x->params.catalogue_embedding + (index - n_items) * d;
+}
+
 void added_items_similar(const struct model *m, const struct added_items *x, uint32_t index,
                          const struct catalogue_filter *filter, struct topk *top)
 {
-    size_t d = m->spec.d_item, n_items = m->spec.n_items;
-    const real *embedding = index < n_items ? m->params.catalogue_embedding + index * d
-                                            : x->params.catalogue_embedding + (index - n_items) * d;
+    const real *embedding = added_items_embedding(m, x, index);
     similar_items_top_k(m->similar, embedding, filter, top);
     if (x && x->n)
         similar_items_top_k(x->similar, embedding, filter, top);

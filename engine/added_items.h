@@ -41,6 +41,9 @@ void added_items_top_k(const struct model *m, const struct added_items *x, const
 void added_items_score(const struct model *m, const struct added_items *x, const real *theta,
                        const uint32_t *indices, size_t n, real *workspace, real *scores);
 
+/* The embedding (D) of an item, whose index may be of either. */
+const real *added_items_embedding(const struct model *m, const struct added_items *x, uint32_t index);
+
 /* The items most similar to one, whose index may be of either, over both (engine/rank/similar_items.h). */
 void added_items_similar(const struct model *m, const struct added_items *x, uint32_t index,
                          const struct catalogue_filter *filter, struct topk *top);

@@ -7,8 +7,8 @@
 
 #include <stddef.h>
 
-/* A list of users that is longer waits with other long computations. */
-enum { MAX_USERS_SHORT = 32 };
+/* More users, or a longer diverse list, wait with other long computations. */
+enum { MAX_USERS_SHORT = 32, MAX_DIVERSE_SHORT = 50 };
 
 struct recommendations_plan {
     struct api_plan of;
@@ -33,8 +33,10 @@ void api_recommendations_plan(struct api_thread *t, struct request *r)
     plan->of.user_pointer = "/user";
     plan->of.cold_start = b->cold_start;
     plan->of.needs_no_weights = b->whom != FOR_USER;
-    r->takes_long = b->q.explain || b->q.samples || json_array_size(b->users) > MAX_USERS_SHORT;
-    plan->of.takes_long = r->takes_long || b->more.with_metadata || b->whom != FOR_USER;
+    r->takes_long = b->q.explain || b->q.samples || json_array_size(b->users) > MAX_USERS_SHORT ||
+                    (b->rules.diversity > 0 && (b->users || b->q.offset + b->q.limit > MAX_DIVERSE_SHORT));
+    plan->of.takes_long =
+        r->takes_long || b->more.with_metadata || b->rules.diversity > 0 || b->whom != FOR_USER;
 }
 
 /* ---- pages ---- */

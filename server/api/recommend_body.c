@@ -113,6 +113,20 @@ static bool read_items(struct request *r, struct model_handle *handle, const jso
     return ok;
 }
 
+/* Each item of a diverse list costs a look at many. */
+static bool read_diversity(struct request *r, const json_t *root, struct recommend_body *b)
+{
+    struct json_place at = json_place_root();
+    bool given;
+    if (!json_body_number(r, root, "diversity", &at, 0, 1, &b->rules.diversity, &given))
+        return false;
+    if (b->rules.diversity == 0 || b->q.offset + b->q.limit <= LIMIT_RECOMMENDATIONS)
+        return true;
+    problem_answer(r, PROBLEM_INVALID_VALUE, "/offset",
+                   "with diversity, offset and limit are at most %d together", LIMIT_RECOMMENDATIONS);
+    return false;
+}
+
 static bool read_choice(struct request *r, struct model_handle *handle, const json_t *root,
                         struct recommend_body *b)
 {
@@ -123,6 +137,7 @@ static bool read_choice(struct request *r, struct model_handle *handle, const js
     ok = json_body_number(r, root, "min_score", &at, -1e30, 1e30, &b->rules.min_score,
                           &b->rules.has_min_score) &&
          ok;
+    ok = read_diversity(r, root, b) && ok;
     if (!candidates && !exclude)
         return ok;
     json_t *met = json_object();
@@ -366,10 +381,10 @@ static bool read_whom(struct request *r, const json_t *root, struct recommend_bo
 static bool read_root(struct request *r, struct model_handle *handle, const json_t *root,
                       const struct siphash_key *key, struct recommend_body *b)
 {
-    static const char *const keys[] = {"user",       "users",        "profile",    "interactions", "limit",
-                                       "offset",     "exclude_seen", "categories", "candidates",   "exclude",
-                                       "min_score",  "fields",       "explain",    "samples",      "seed",
-                                       "cold_start", "page",         NULL};
+    static const char *const keys[] = {
+        "user",       "users",      "profile", "interactions", "limit",  "offset",  "exclude_seen",
+        "categories", "candidates", "exclude", "min_score",    "fields", "explain", "samples",
+        "seed",       "cold_start", "page",    "diversity",    NULL};
     struct json_place at = json_place_root();
     bool ok = json_body_object(r, root, &at, keys);
     if (!json_is_object(root))

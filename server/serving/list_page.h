@@ -1,8 +1,8 @@
 /* list_page - where a list goes on: what a caller gets as an opaque token with one page, and brings for the
  * next.
  *
- * Pages of a list never repeat an item nor lose one: the token names what was shown, and a page is the best of
- * the rest, by the weights of the first page (page_weights_get). So events between pages change nothing;
+ * Pages of a list never repeat an item nor lose one: the token names what was shown, and a page is the best
+ * of the rest, by the weights of the first page (page_weights.h). So events between pages change nothing;
  * items that come meanwhile may be listed, those that are deleted are not.
  * The token is authenticated by a key of this process: a changed one, or one of another server or start, is
  * refused. It is bound to the question, that is to the user, the model and all that decides the list.

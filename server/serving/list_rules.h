@@ -21,6 +21,7 @@ struct list_rules {
     size_t n_excluded;
     bool has_min_score;
     double min_score; /* an item in the list has it or more */
+    double diversity; /* 0: the best come first; up to 1: unlike ones do (engine/rank/diversity.h) */
 };
 
 /* Takes the bits of excluded items out of allowed. */

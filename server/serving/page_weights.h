@@ -1,5 +1,5 @@
-/* page_weights - the weights by which lists began that go on page by page: a list goes on by them although its
- * user changed. The least recently asked for go first; all go with their user.
+/* page_weights - the weights by which lists began that go on page by page: a list goes on by them although
+ * its user changed. The least recently asked for go first; all go with their user.
  * Layer: server/serving
  * Threads: any.
  * Memory: past that of the cache, a PAGE_WEIGHTS_SHARE-th of its bytes. */

@@ -5,6 +5,7 @@
 #include "engine/added_items.h"
 #include "engine/network/target.h"
 #include "engine/rank/catalogue.h"
+#include "engine/rank/diversity.h"
 #include "server/serving/explain.h"
 #include "server/serving/item_list.h"
 #include "server/serving/item_metadata.h"
@@ -162,7 +163,7 @@ static enum err_code push_items(struct recommender *p, struct model_handle *hand
     struct catalogue_filter filter = {.excluded = q->include_seen ? NULL : w->seen,
                                       .n_excluded = q->include_seen ? 0 : w->n_seen};
     enum err_code code = allow(p, items, q->categories, q->n_categories, rules,
-                               q->more ? q->more->page : NULL, &filter.allowed, e);
+                               q->more && !rules->diversity ? q->more->page : NULL, &filter.allowed, e);
     assert(w->n_theta >= handle->theta_len); /* weights of this model */
     if (!code && !(rules && rules->among)) {
         added_items_top_k(m, item_snapshot_extra(items), w->theta, &filter, handle->workspace, top);
@@ -175,6 +176,65 @@ static enum err_code push_items(struct recommender *p, struct model_handle *hand
     if (!code)
         list_rules_push(rules, m, item_snapshot_extra(items), w->theta, &filter, handle->workspace,
                         p->admitted, p->scores, top);
+    return code;
+}
+
+static bool was_shown(const struct list_page *page, uint32_t index)
+{
+    size_t low = 0, high = page ? page->n_shown : 0;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (page->shown[middle] == index)
+            return true;
+        if (page->shown[middle] < index)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
+}
+
+/* The order of a diverse list to the first entries, as many as `most` of n, without those that were shown,
+ * which the others are to be unlike. Returns how many. */
+static size_t order_diverse(struct diversity *v, struct topk_entry *entries, const struct list_page *page,
+                            size_t most, struct topk_entry *room)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < v->n; i++)
+        if (was_shown(page, entries[i].index))
+            diversity_take(v, i);
+    while (n < most) {
+        size_t i = diversity_next(v);
+        if (i == v->n)
+            break;
+        diversity_take(v, i);
+        room[n++] = entries[i];
+    }
+    memcpy(entries, room, n * sizeof *room);
+    return n;
+}
+
+/* Makes the first entries of n a diverse list of at most `most`; *n: how many. */
+static enum err_code diversify(struct recommender *p, struct model_handle *handle,
+                               const struct recommend_query *q, size_t most, size_t *n, struct err *e)
+{
+    const struct model *m = handle->model;
+    struct diversity v = {.n = 0};
+    const real **rows = mem_alloc_array(*n, sizeof *rows);
+    struct topk_entry *room = mem_alloc_array(most, sizeof *room);
+    enum err_code code = ERR_OK;
+    if (!rows || !room)
+        code = err_set(e, ERR_NOMEM, "no memory for the order of %zu items", *n);
+    for (size_t i = 0; i < *n && !code; i++)
+        rows[i] = added_items_embedding(m, item_snapshot_extra(handle->items), p->entries[i].index);
+    if (!code)
+        code = diversity_init(&v, p->entries, *n, rows, m->spec.d_item, LIMIT_DIVERSE_WINDOW,
+                              q->rules->diversity, e);
+    if (!code)
+        *n = order_diverse(&v, p->entries, q->more->page, most, room);
+    diversity_fini(&v);
+    mem_free(rows);
+    mem_free(room);
     return code;
 }
 
@@ -227,7 +287,8 @@ static enum err_code add_page(struct recommender *p, const struct recommend_quer
         list->n_unknown ? (size_t)(list->unknown + list->n_unknown - q->more->unknown) : page->n_unknown;
     bool left = q->more->n_unknown && !q->rules->has_min_score &&
                 (list->n_unknown ? list->unknown + list->n_unknown < ends : n_unknown < q->more->n_unknown);
-    if ((!more && !left) || page->n_shown + n > LIMIT_PAGED_ITEMS)
+    if ((!more && !left) ||
+        page->n_shown + n > (q->rules->diversity > 0 ? LIMIT_RECOMMENDATIONS : LIMIT_PAGED_ITEMS))
         return ERR_OK;
     enum err_code code = list_page_add(page, p->entries, n, e);
     page->n_unknown = n_unknown;
@@ -248,7 +309,10 @@ enum err_code recommender_recommend(struct recommender *p, struct model_handle *
     struct item_metadata metadata = {.ends = NULL};
     float deviations[LIMIT_EXPLAIN_ITEMS];
     bool paged = q->more && q->more->page;
+    bool diverse = q->more && q->rules->diversity > 0;
     size_t last = q->offset + q->limit, k = last + paged; /* one more tells whether there is a next page */
+    if (diverse)
+        k += LIMIT_DIVERSE_WINDOW + (paged ? q->more->page->n_shown : 0);
     if (k > item_snapshot_count(items))
         k = item_snapshot_count(items);
     enum err_code code = reserve((void **)&p->entries, &p->n_entries, k, sizeof *p->entries, e);
@@ -261,6 +325,8 @@ enum err_code recommender_recommend(struct recommender *p, struct model_handle *
     size_t n = topk_finish(&top);
     if (q->rules)
         n = list_rules_reaching(q->rules, p->entries, n);
+    if (diverse && (code = diversify(p, handle, q, last + paged, &n, e)))
+        return code;
     bool more = n > last;
     n = more ? last : n;
     struct item_list best = {.entries = p->entries + q->offset, .n = n > q->offset ? n - q->offset : 0};

@@ -94,6 +94,9 @@ class Recommender(hn.Case):
         several = self.client.recommend(users=[user, "never heard of"], limit=2)["results"]
         self.assertEqual(([i["id"] for i in several[0]["items"]], several[1]["status"]), ([i["id"] for i in self.client.recommend(user, limit=2)["items"]], 404))
         self.assertEqual(len(self.client.recommend(interactions=[{"item": self.world.items[0]}], limit=4)["items"]), 4)
+        first = self.client.recommend(user, diversity=0.5, limit=3)
+        second = self.client.recommend(user, diversity=0.5, limit=3, page=first["page"])
+        self.assertEqual(first["items"] + second["items"], self.client.recommend(user, diversity=0.5, limit=6)["items"])
         scores = self.client.score(user, [self.world.items[0], "never heard of"], unknown="null")
         self.assertEqual((scores["unknown"], scores["predictions"][1]["score"]), (1, None))
 

@@ -160,7 +160,7 @@ class Contract(hn.Case):
                                                                 "explain": 1, "samples": 5, "seed": 1, "offset": 0, "limit": 3}, 200),
                              ({"user": "u1", "categories": ["Drama"], "min_score": -5.5, "candidates": ["x"]}, 200),
                              ({"users": ["u1", "nobody"]}, 200), ({"profile": {"age": "25-34"}, "interactions": [{"item": items[0]}]}, 200),
-                             ({"user": "nobody", "cold_start": True}, 200), ({"user": "nobody"}, 404), ({"user": ""}, 422), ({}, 422)):
+                             ({"user": "nobody", "cold_start": True, "diversity": 0.5}, 200), ({"user": "nobody"}, 404), ({"user": ""}, 422), ({}, 422)):
             if status < 422:
                 self.assertEqual(self.check_request(body, "POST", path), [])
             answer = self.server.request("POST", path, body)

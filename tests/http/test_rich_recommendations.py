@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import hn
+from test_similar import embeddings
 
 PATH = "/v1/recommendations"
 
@@ -165,6 +166,48 @@ class Passing(Rich):
         self.assertFaults(self.ask(profile={"x": "y" * 20000}), "/profile")
         self.assertFaults(self.ask(user="u1", users=["u1"], profile={}, interactions=[]), "/users", "/profile", "/interactions")
         self.assertFaults(self.ask(users=["u1"], interactions=[]), "/interactions")
+
+
+class Diversity(Rich):
+    def expected(self, user, share, n):
+        """Maximal marginal relevance over the whole list, which the window has room for."""
+        rows = embeddings(self.world.model)
+        left, taken = self.server.recommend(user, limit=1000).json["items"], []
+        best, span = left[0]["score"], left[0]["score"] - left[-1]["score"]
+
+        def unit(item):
+            length = sum(x * x for x in rows[item]) ** 0.5
+            return [x / length for x in rows[item]]
+
+        units = {item["id"]: unit(item["id"]) for item in left}
+        nearest = {item: -1 for item in units}
+        while len(taken) < n:
+            pick = max(left, key=lambda item: (1 - share) * (1 - (best - item["score"]) / span) - share * (nearest[item["id"]] if taken else 0))
+            left.remove(pick)
+            taken.append(pick)
+            for item in left:
+                nearest[item["id"]] = max(nearest[item["id"]], sum(a * b for a, b in zip(units[pick["id"]], units[item["id"]])))
+        return taken
+
+    def test_the_order_is_that_of_maximal_marginal_relevance(self):
+        for share in (0.3, 0.7, 1):
+            self.assertEqual(self.ask(user="u1", diversity=share, limit=20).json["items"], self.expected("u1", share, 20), share)
+        self.assertEqual(self.ask(user="u1", diversity=0).json, self.ask(user="u1").json | {"page": self.ask(user="u1", diversity=0).json["page"]})
+        self.assertNotEqual(self.ask(user="u1", diversity=0.7).items, self.ask(user="u1").items)
+
+    def test_pages_of_a_diverse_list_are_one_list(self):
+        whole = self.ask(user="u2", diversity=0.5, limit=60).json["items"]
+        items, page = [], {}
+        while len(items) < 60:
+            answer = self.ask(user="u2", diversity=0.5, limit=15, **page).json
+            items, page = items + answer["items"], {"page": answer["page"]}
+            self.server.event("u2", whole[-1]["id"])
+        self.assertEqual(items, whole)
+
+    def test_what_is_refused(self):
+        for diversity in (-0.1, 1.1, "1", None):
+            self.assertFaults(self.ask(user="u1", diversity=diversity), "/diversity")
+        self.assertFaults(self.ask(user="u1", diversity=0.5, limit=500, offset=501), "/offset")
 
 
 class Pages(Rich):
