@@ -182,8 +182,6 @@ static enum err_code finish(const struct settings *s, const struct search_data *
     return code ? code : print(s, &o, e);
 }
 
-enum { FINAL_TIMES = 4 }; /* as many steps as --steps, where --final-steps is not given */
-
 static enum err_code search(const struct settings *s, struct err *e)
 {
     struct search_data data = {0};
@@ -198,8 +196,7 @@ static enum err_code search(const struct settings *s, struct err *e)
                                      .n_reported = (size_t)s->report,
                                      .n_generator_steps = (long)s->generator_steps,
                                      .n_steps = (long)s->steps,
-                                     .n_final_steps =
-                                         (long)(s->final_steps < 0 ? FINAL_TIMES * s->steps : s->final_steps),
+                                     .n_final_steps = (long)s->final_steps,
                                      .progress = show,
                                      .arg = &bar};
     enum err_code code = search_data_read(&s->source, o.seed, &data, e);
@@ -225,7 +222,7 @@ static int cmd_search(int argc, char **argv)
                          .candidates = 300,
                          .finalists = 5,
                          .steps = 4000,
-                         .final_steps = -1,
+                         .final_steps = 16000,
                          .generator_steps = 20000,
                          .seed = 1};
     const struct option options[] = {
@@ -259,8 +256,7 @@ static int cmd_search(int argc, char **argv)
          false},
         {"steps", OPTION_INT, &s.steps, "N", "of a training from scratch", 1, 1e8, false},
         {"final-steps", OPTION_INT, &s.final_steps, "N",
-         "of one more training, of the network that is kept; by default four times --steps, 0: none", 0, 4e8,
-         false},
+         "of one more training, of the network that is kept; 0: none", 0, 4e8, false},
         {"hypernetwork-steps", OPTION_INT, &s.generator_steps, "N", "of the hypernetwork's training", 1, 1e8,
          false},
         {"report", OPTION_INT, &s.report, "N",

@@ -12,7 +12,7 @@ import hn  # noqa: E402
 import strokes  # noqa: E402
 from command import done, run  # noqa: E402
 
-QUICK = ("--candidates", 6, "--finalists", 2, "--steps", 400, "--hypernetwork-steps", 300)
+QUICK = ("--candidates", 6, "--finalists", 2, "--steps", 400, "--final-steps", 800, "--hypernetwork-steps", 300)
 ROOMY = 1e9  # microseconds: no timing decides a test
 
 
