@@ -9,45 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- names ---- */
-
-static const char *const generator_names[] = {"shared", "full", "low_rank", "core", "chunked"};
-static const char *const bias_names[] = {"none", "shared", "full"};
-static const char *const activation_names[] = {"identity", "relu", "tanh", "sigmoid"};
-static const char *const scale_names[] = {"identity", "log", "asinh"};
-static const char *const loss_names[] = {"squared", "absolute", "relative", "poisson"};
-static const char *const norm_names[] = {"none", "layer", "block"};
-
-static bool parse_name(const char *text, const char *const *names, size_t n, int *out)
-{
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(text, names[i]) == 0) {
-            *out = (int)i;
-            return true;
-        }
-    return false;
-}
-
-#define NAMED(type, prefix, names)                                                                           \
-    const char *prefix##_name(enum type v)                                                                   \
-    {                                                                                                        \
-        return names[v];                                                                                     \
-    }                                                                                                        \
-    bool prefix##_parse(const char *text, enum type *out)                                                    \
-    {                                                                                                        \
-        int v;                                                                                               \
-        if (!parse_name(text, names, sizeof names / sizeof *names, &v))                                      \
-            return false;                                                                                    \
-        *out = (enum type)v;                                                                                 \
-        return true;                                                                                         \
-    }
-NAMED(generator, generator, generator_names)
-NAMED(bias_kind, bias_kind, bias_names)
-NAMED(activation, activation, activation_names)
-NAMED(norm_kind, norm_kind, norm_names)
-NAMED(target_scale, target_scale, scale_names)
-NAMED(target_loss, target_loss, loss_names)
-
 /* ---- dimensions ---- */
 
 bool model_spec_for_users(const struct model_spec *spec)
@@ -88,10 +49,21 @@ size_t model_spec_n_chunks(const struct model_spec *spec)
     return size ? (model_spec_n_chunked(spec) + size - 1) / size : 0;
 }
 
+size_t model_spec_d_code(const struct model_spec *spec)
+{
+    return spec->task.present ? spec->d_output * spec->task.d_basis : spec->d_context;
+}
+
+size_t model_spec_d_target_in(const struct model_spec *spec)
+{
+    return spec->task.present ? spec->task.d_basis : spec->d_item;
+}
+
 size_t model_spec_d_trunk_in(const struct model_spec *spec)
 {
     const struct chunk_spec *k = &spec->chunks;
-    return spec->d_context - (k->own ? model_spec_n_chunks(spec) * k->d_embedding : 0) + k->d_embedding;
+    return model_spec_d_code(spec) - (k->own ? model_spec_n_chunks(spec) * k->d_embedding : 0) +
+           k->d_embedding;
 }
 
 size_t model_spec_d_trunk(const struct model_spec *spec)
@@ -218,7 +190,7 @@ static enum err_code check_item_side(const struct model_spec *spec, struct err *
 
 static enum err_code check_layers(const struct model_spec *spec, struct err *e)
 {
-    size_t d = spec->d_item;
+    size_t d = model_spec_d_target_in(spec);
     for (size_t i = 0; i < spec->n_layers; i++) {
         const struct layer_spec *l = &spec->layers[i];
         char what[64];
@@ -323,8 +295,10 @@ static enum err_code check_task(const struct model_spec *spec, struct err *e)
     const struct task_spec *t = &spec->task;
     if (!t->present)
         return ERR_OK;
-    if (spec->n_items || spec->n_layers || spec->has_linear || spec->n_trunk || spec->encoder.present)
-        return err_set(e, ERR_INVALID, "task goes without items, trunk, encoder and a target network");
+    if (spec->n_items || spec->has_linear || spec->chunks.size || spec->encoder.present)
+        return err_set(e, ERR_INVALID, "task goes without items, encoder, and a linear or chunked target");
+    if (spec->n_layers == 0 && (spec->n_trunk || spec->norm != NORM_NONE))
+        return err_set(e, ERR_INVALID, "task has a trunk, but the target network has no layer to make");
     if (columns_check(&t->columns, e) || check_width("task.basis", t->d_basis, e))
         return ERR_INVALID;
     if (t->d_basis > LIMIT_BASIS)
@@ -459,8 +433,8 @@ static void add_trunk(struct table *t, const struct model_spec *spec)
 {
     char name[TENSOR_NAME_BYTES];
     if (spec->norm != NORM_NONE) {
-        VECTOR("trunk.norm.weight", spec->d_context, GROUP_TRUNK, norm_weight);
-        VECTOR("trunk.norm.bias", spec->d_context, GROUP_TRUNK, norm_bias);
+        VECTOR("trunk.norm.weight", model_spec_d_code(spec), GROUP_TRUNK, norm_weight);
+        VECTOR("trunk.norm.bias", model_spec_d_code(spec), GROUP_TRUNK, norm_bias);
     }
     size_t d = model_spec_d_trunk_in(spec);
     for (size_t i = 0; i < spec->n_trunk; i++) {

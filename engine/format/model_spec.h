@@ -8,8 +8,9 @@
  *
  * What is computed of an item with embedding e_i, of a context c with z of it:
  *   ranking:  score(i) = bias_i + p . e_i + MLP(e_i; theta),   p = linear_context c + linear_head z
- *   a task:   y = MLP(x; theta), or with struct task_spec that of engine/network/task_head.h, with struct
- *             image_model_spec that of engine/network/image_model.h
+ *   a task:   y = MLP(x; theta), or with struct task_spec that of engine/network/task_head.h, to which the
+ *             target network of engine/network/task_generated.h may be added, with struct image_model_spec
+ *             that of engine/network/image_model.h
  * Ranking so starts from matrix factorisation and adds to it. Matrices are row-major, (out, in).
  * Layer: engine/format
  * Threads: immutable once filled.
@@ -199,7 +200,7 @@ struct model_params {
     real *item_weight;    /* (n_features, R): what each feature adds to it */
     real *item_follow;    /* (d_fold_in, R - d_fold_in): how the rest of a row moves with its factor */
     real *item_gram;      /* (d_fold_in, d_fold_in): alpha * sum of f f^T over all users */
-    real *norm_weight;    /* (C) */
+    real *norm_weight;    /* (C), as below; of a model of tasks C is model_spec_d_code */
     real *norm_bias;      /* (C) */
     real *linear_context; /* (D, C) */
     real *linear_head;    /* (D, Z) */
@@ -305,7 +306,14 @@ size_t model_spec_packed(size_t d);
 /* R: reals of all rows of one item, one after the other; see engine/network/cold_items.h. */
 size_t model_spec_item_row(const struct model_spec *spec);
 
-/* What the trunk reads: the context, or that of it which is not chunks' own and a chunk's embedding. */
+/* What the hypernetwork makes theta from: the context, or of a model of tasks the weights of a solved
+ * layer. */
+size_t model_spec_d_code(const struct model_spec *spec);
+
+/* What the target network reads of a row: x, or of a model of tasks phi. */
+size_t model_spec_d_target_in(const struct model_spec *spec);
+
+/* What the trunk reads: the code, or that of it which is not chunks' own and a chunk's embedding. */
 size_t model_spec_d_trunk_in(const struct model_spec *spec);
 
 /* Weights that come in chunks, those of all layers; and K, how many chunks they are. */

@@ -16,7 +16,7 @@ void theta_layout_of(const struct model_spec *spec, struct theta_layout *out)
     size_t at = 0;
     out->linear = at;
     if (spec->has_linear)
-        at += spec->d_item;
+        at += model_spec_d_target_in(spec);
     for (size_t i = 0; i < spec->n_layers; i++) {
         out->layers[i].weight = at;
         at += layer_spec_n_generated(&spec->layers[i]);
@@ -29,7 +29,7 @@ void theta_layout_of(const struct model_spec *spec, struct theta_layout *out)
 
 size_t hypernet_widest(const struct model_spec *spec)
 {
-    size_t d = spec->d_context;
+    size_t d = model_spec_d_code(spec);
     for (size_t i = 0; i < spec->n_trunk; i++)
         if (spec->trunk[i].d_out > d)
             d = spec->trunk[i].d_out;
@@ -58,7 +58,7 @@ size_t hypernet_parts(const struct model_spec *spec, const struct model_params *
     size_t count = 0;
     if (spec->has_linear)
         out[count++] = (struct hypernet_part){layout->linear,
-                                              spec->d_item,
+                                              model_spec_d_target_in(spec),
                                               NULL,
                                               params->linear_context,
                                               spec->linear_head ? params->linear_head : NULL,
@@ -101,13 +101,13 @@ enum err_code hypernet_refuse_theta(struct err *e)
 
 size_t hypernet_bytes_read(const struct model_spec *spec, const struct model_params *params)
 {
-    size_t d_trunk = model_spec_d_trunk(spec), d = spec->d_context, n = 0, n_half = 0;
+    size_t d_trunk = model_spec_d_trunk(spec), d = model_spec_d_code(spec), n = 0, n_half = 0;
     if (spec->chunks.size)
         return chunked_reals_read(spec) * sizeof(real);
     for (size_t i = 0; i < spec->n_trunk; d = spec->trunk[i++].d_out)
         n += spec->trunk[i].d_out * d;
     if (spec->has_linear)
-        n += spec->d_item * (spec->d_context + (spec->linear_head ? d_trunk : 0));
+        n += model_spec_d_target_in(spec) * (model_spec_d_code(spec) + (spec->linear_head ? d_trunk : 0));
     for (size_t i = 0; i < spec->n_layers; i++) {
         size_t n_head = layer_spec_n_generated(&spec->layers[i]) * d_trunk;
         if (params->layers[i].head_half && !params->panels)
@@ -169,7 +169,7 @@ static const real *trunk_forward(const struct model_spec *spec, const struct mod
 {
     real *x = workspace, *y = workspace + hypernet_widest(spec);
     norm_forward(spec, params->norm_weight, params->norm_bias, c, x, NULL);
-    size_t d = spec->d_context;
+    size_t d = model_spec_d_code(spec);
     for (size_t i = 0; i < spec->n_trunk; i++) {
         size_t d_out = spec->trunk[i].d_out;
         multiply(params->trunk[i].weight, params->panels ? params->panels->trunk[i] : NULL,
@@ -191,8 +191,8 @@ static void generate_part(const struct model_spec *spec, const struct hypernet_p
     const real *start = p->base;
     real *y = theta + p->at;
     if (p->from_context) {
-        multiply(p->from_context, panels ? panels->parts[i].from_context : NULL, start, p->n, spec->d_context,
-                 c, y);
+        multiply(p->from_context, panels ? panels->parts[i].from_context : NULL, start, p->n,
+                 model_spec_d_code(spec), c, y);
         start = y;
     }
     const real *from_trunk = panels ? panels->parts[i].from_trunk : NULL;
@@ -216,7 +216,7 @@ static void generate_parts(const struct model_spec *spec, const struct model_par
 enum err_code hypernet_generate(const struct model_spec *spec, const struct model_params *params,
                                 const real *c, real *workspace, real *theta, struct err *e)
 {
-    if (!hypernet_all_finite(c, spec->d_context))
+    if (!hypernet_all_finite(c, model_spec_d_code(spec)))
         return hypernet_refuse_context(e);
     struct theta_layout layout;
     theta_layout_of(spec, &layout);

@@ -39,8 +39,9 @@ struct block {
 
 size_t hypernet_batch_workspace_len(const struct model_spec *spec)
 {
-    size_t batch = KERNEL_LANES * BLOCKS * (spec->d_context + 2 * hypernet_widest(spec) + 1 + TILE_ROWS) +
-                   STEP_ROWS * model_spec_d_trunk(spec);
+    size_t batch =
+        KERNEL_LANES * BLOCKS * (model_spec_d_code(spec) + 2 * hypernet_widest(spec) + 1 + TILE_ROWS) +
+        STEP_ROWS * model_spec_d_trunk(spec);
     size_t alone = hypernet_workspace_len(spec);
     if (spec->chunks.size)
         return alone;
@@ -49,7 +50,7 @@ size_t hypernet_batch_workspace_len(const struct model_spec *spec)
 
 static void trunk_lanes(const struct model_spec *spec, const struct model_params *params, struct block *b)
 {
-    size_t d = spec->d_context;
+    size_t d = model_spec_d_code(spec);
     norm_lanes(spec, params->norm_weight, params->norm_bias, b->c, b->x);
     for (size_t i = 0; i < spec->n_trunk; i++) {
         size_t d_out = spec->trunk[i].d_out;
@@ -69,7 +70,7 @@ static void generate_step(const struct model_spec *spec, const struct hypernet_p
 {
     const struct kernels *k = kernel_best();
     const real *base = p->base ? p->base + at : NULL, *start = NULL;
-    size_t d_context = spec->d_context, d_trunk = model_spec_d_trunk(spec);
+    size_t d_context = model_spec_d_code(spec), d_trunk = model_spec_d_trunk(spec);
     if (p->from_context) {
         k->layer(p->from_context + at * d_context, base, NULL, n, d_context, b->c, out);
         base = NULL;
@@ -146,7 +147,7 @@ static real *block_init(const struct model_spec *spec, struct block *b, struct h
     size_t wide = hypernet_widest(spec) * KERNEL_LANES;
     b->n = n;
     b->c = memory;
-    b->x = b->c + spec->d_context * KERNEL_LANES;
+    b->x = b->c + model_spec_d_code(spec) * KERNEL_LANES;
     b->y = b->x + wide;
     b->non_finite = b->y + wide;
     memset(b->non_finite, 0, KERNEL_LANES * sizeof *b->non_finite);
@@ -154,7 +155,7 @@ static real *block_init(const struct model_spec *spec, struct block *b, struct h
         contexts[i] = jobs[i]->c;
         b->theta[i] = jobs[i]->theta;
     }
-    kernel_best()->rows_to_lanes(contexts, n, spec->d_context, b->c);
+    kernel_best()->rows_to_lanes(contexts, n, model_spec_d_code(spec), b->c);
     return b->non_finite + KERNEL_LANES;
 }
 
@@ -176,7 +177,7 @@ static void generate_blocks(const struct model_spec *spec, const struct model_pa
         err_clear(&jobs[i]->err);
         if (spec->n_pairs)
             jobs[i]->theta[layout.len] = 0; /* no history, no neighbours */
-        if (!hypernet_all_finite(jobs[i]->c, spec->d_context))
+        if (!hypernet_all_finite(jobs[i]->c, model_spec_d_code(spec)))
             (void)hypernet_refuse_context(&jobs[i]->err);
         else if (blocks[i / KERNEL_LANES].non_finite[i % KERNEL_LANES] != 0) /* or NaN */
             (void)hypernet_refuse_theta(&jobs[i]->err);

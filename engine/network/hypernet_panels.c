@@ -44,13 +44,13 @@ static void put_all(struct hypernet_panels *p, const struct model_spec *spec,
 {
     struct theta_layout layout;
     struct hypernet_part parts[HYPERNET_MOST_PARTS];
-    size_t d = spec->d_context, d_trunk = model_spec_d_trunk(spec);
+    size_t d = model_spec_d_code(spec), d_trunk = model_spec_d_trunk(spec);
     for (size_t i = 0; i < spec->n_trunk; d = spec->trunk[i++].d_out)
         p->trunk[i] = put(to, params->trunk[i].weight, NULL, spec->trunk[i].d_out, d);
     theta_layout_of(spec, &layout);
     size_t n = hypernet_parts(spec, params, &layout, parts);
     for (size_t i = 0; i < n; i++) {
-        p->parts[i].from_context = put(to, parts[i].from_context, NULL, parts[i].n, spec->d_context);
+        p->parts[i].from_context = put(to, parts[i].from_context, NULL, parts[i].n, model_spec_d_code(spec));
         p->parts[i].from_trunk = put(to, parts[i].from_trunk, parts[i].from_half, parts[i].n, d_trunk);
     }
 }

@@ -10,7 +10,7 @@ size_t norm_blocks(const struct model_spec *spec, size_t widths[NORM_MAX_BLOCKS]
 {
     const struct encoder_spec *n = &spec->encoder;
     if (spec->norm == NORM_LAYER || !n->present) {
-        widths[0] = spec->d_context;
+        widths[0] = model_spec_d_code(spec);
         return 1;
     }
     size_t all[NORM_MAX_BLOCKS] = {n->d_id,      n->d_fold_in, n->d_history,  n->n_decays * n->d_recent,
@@ -27,7 +27,7 @@ void norm_forward(const struct model_spec *spec, const real *weight, const real 
 {
     if (spec->norm == NORM_NONE) {
         if (x != y)
-            memcpy(y, x, spec->d_context * sizeof *y);
+            memcpy(y, x, model_spec_d_code(spec) * sizeof *y);
         return;
     }
     size_t widths[NORM_MAX_BLOCKS], n_blocks = norm_blocks(spec, widths), at = 0;
@@ -72,7 +72,7 @@ void norm_lanes(const struct model_spec *spec, const real *weight, const real *b
 {
     size_t widths[NORM_MAX_BLOCKS], n_blocks, at = 0;
     if (spec->norm == NORM_NONE) {
-        memcpy(y, x, spec->d_context * KERNEL_LANES * sizeof *y);
+        memcpy(y, x, model_spec_d_code(spec) * KERNEL_LANES * sizeof *y);
         return;
     }
     n_blocks = norm_blocks(spec, widths);
@@ -84,7 +84,7 @@ void norm_backward(const struct model_spec *spec, const real *weight, const real
                    const real *dy, real *dx, real *dweight, real *dbias)
 {
     if (spec->norm == NORM_NONE) {
-        memcpy(dx, dy, spec->d_context * sizeof *dx);
+        memcpy(dx, dy, model_spec_d_code(spec) * sizeof *dx);
         return;
     }
     size_t widths[NORM_MAX_BLOCKS], n_blocks = norm_blocks(spec, widths), at = 0;

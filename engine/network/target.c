@@ -42,7 +42,7 @@ void target_pass_init(struct target_pass *pass, const struct model_spec *spec,
 
 size_t target_block_buffer_len(const struct model_spec *spec)
 {
-    size_t d = spec->d_item;
+    size_t d = model_spec_d_target_in(spec);
     for (size_t i = 0; i < spec->n_layers; i++) {
         const struct layer_spec *l = &spec->layers[i];
         d = l->d_out > d ? l->d_out : d;
@@ -156,14 +156,14 @@ void target_forward(const struct model_spec *spec, const struct model_params *pa
     target_pass_init(&pass, spec, params, theta, own);
     for (size_t start = 0; start < n_rows; start += KERNEL_LANES) {
         size_t n = n_rows - start < KERNEL_LANES ? n_rows - start : KERNEL_LANES;
-        const real *first = x + start * spec->d_item, *rows[KERNEL_LANES];
+        const real *first = x + start * model_spec_d_target_in(spec), *rows[KERNEL_LANES];
         for (size_t r = 0; r < n; r++)
-            rows[r] = first + r * spec->d_item;
+            rows[r] = first + r * model_spec_d_target_in(spec);
         if (spec->has_linear)
-            pass.kernels->dot_rows(rows, n, spec->d_item, theta + pass.layout.linear, linear);
+            pass.kernels->dot_rows(rows, n, model_spec_d_target_in(spec), theta + pass.layout.linear, linear);
         const real *out = NULL;
         if (spec->n_layers) {
-            target_block_load(first, n, spec->d_item, buffers);
+            target_block_load(first, n, model_spec_d_target_in(spec), buffers);
             out = target_block_layers(&pass, 0, buffers, NULL, buffers);
         }
         for (size_t r = 0; r < n; r++)

@@ -8,7 +8,8 @@
  * (mu_i - mu)^T)
  *
  * so that an output is sum v_i times that of each, and its scale holds both what is not known of each and
- * how far they differ. The sums of rows are not blended: of those a task of a thousand rows would outvote
+ * how far they differ. Where weights are generated (task_generated.h), they are made of the blend's mu.
+ * The sums of rows are not blended: of those a task of a thousand rows would outvote
  * one of ten, whatever the weights. With classes the logits are blended, and differences are the mean over
  * classes.
  * Layer: engine/network

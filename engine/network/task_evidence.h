@@ -19,7 +19,8 @@
 size_t task_evidence_room(const struct model_spec *spec, size_t n);
 
 /* The logarithm, in nats, of what a layer makes of targets y (n), as they are learned or classes, of rows
- * with f0 (n, O) and phi (n, M). Cost of numbers: n^3 / 6 + n M^2 / 2. Not finite: it cannot be said. */
+ * with f0 (n, O), in it what is generated for the task, and phi (n, M). Cost of numbers: n^3 / 6 +
+ * n M^2 / 2. Not finite: it cannot be said. */
 double task_evidence(const struct model_spec *spec, const struct model_params *params,
                      const struct task_layer *layer, const real *f0, const real *phi, const double *y,
                      size_t n, double *room);

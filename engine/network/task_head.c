@@ -3,6 +3,7 @@
 
 #include "engine/kernels/small_solve.h"
 #include "engine/network/layers.h"
+#include "engine/network/task_generated.h"
 
 #include <math.h>
 #include <string.h>
@@ -103,13 +104,16 @@ void task_sums_add(const struct model_spec *spec, const real *f0, const real *ph
 
 size_t task_layer_len(const struct model_spec *spec)
 {
-    return spec->d_output * spec->task.d_basis + model_spec_packed(spec->task.d_basis);
+    size_t theta_bytes = task_generated_len(spec) * sizeof(real);
+    return spec->d_output * spec->task.d_basis + model_spec_packed(spec->task.d_basis) +
+           (theta_bytes + sizeof(double) - 1) / sizeof(double);
 }
 
 void task_layer_at(const struct model_spec *spec, double *room, struct task_layer *out)
 {
     out->weights = room;
     out->factor = room + spec->d_output * spec->task.d_basis;
+    out->theta = (real *)(void *)(out->factor + model_spec_packed(spec->task.d_basis));
 }
 
 double task_noise(const struct model_params *params)

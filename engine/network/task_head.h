@@ -53,6 +53,7 @@ struct task_layer {
     double scale;    /* tau; 1 of classes */
     double *weights; /* (O, M) mu, or W */
     double *factor;  /* (M (M + 1) / 2) L, packed */
+    real *theta;     /* (task_generated_len) of task_generated_make */
 };
 
 /* Reals that task_features needs for n rows. */
@@ -86,9 +87,9 @@ bool task_layer_solve(const struct model_spec *spec, const struct model_params *
 /* The variance s2 of the noise, of numbers. */
 double task_noise(const struct model_params *params);
 
-/* What a layer says of rows: value (n, O) as it is learned, or logits; spread (n): the squared scale, of
- * classes phi^T M^-1 phi; own (n), may be NULL: the part of it that more rows of the task would take away.
- * workspace: M doubles. */
+/* What a layer says of rows, of which f0 (n, O) may have what task_generated_add adds: value (n, O) as
+ * it is learned, or logits; spread (n): the squared scale, of classes phi^T M^-1 phi; own (n), may be NULL:
+ * the part of it that more rows of the task would take away. workspace: M doubles. */
 void task_layer_predict(const struct model_spec *spec, const struct model_params *params,
                         const struct task_layer *layer, const real *f0, const real *phi, size_t n,
                         double *workspace, double *value, double *spread, double *own);

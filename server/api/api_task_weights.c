@@ -26,13 +26,14 @@ static enum err_code write_model(const struct model *m, const struct weights *w,
                                  struct err *e)
 {
     struct task_state state;
-    struct model_spec spec = m->spec; /* its texts stay the model's */
+    struct model_spec spec; /* its texts stay the model's */
     struct model_params params;
     real *room = mem_alloc_array(task_posterior_len(&m->spec), sizeof *room);
     if (!room)
         return err_set(e, ERR_NOMEM, "no memory for a task's model");
     task_weights_state(m, w, &state);
     task_posterior(&m->spec, &m->params, &state.layer, state.n_known, room, &params);
+    task_posterior_spec(&m->spec, &spec);
     name_version(&spec, &m->spec, w->revision);
     enum err_code code = model_write_buf(out, &spec, &params, &(const struct model_ids){0}, e);
     mem_free(room);

@@ -5,6 +5,7 @@
 #include "engine/model.h"
 #include "engine/network/hypernet.h"
 #include "engine/network/item_item.h"
+#include "engine/network/task_generated.h"
 #include "server/cli/commands.h"
 #include "server/cli/versions.h"
 
@@ -80,6 +81,36 @@ static const char *loss_words(enum target_loss loss)
     return words[loss];
 }
 
+static void print_trunk(const struct model_spec *s)
+{
+    (void)printf("trunk       normalisation %s", norm_kind_name(s->norm));
+    for (size_t i = 0; i < s->n_trunk; i++)
+        (void)printf(", %zu %s", s->trunk[i].d_out, activation_name(s->trunk[i].activation));
+    (void)putchar('\n');
+}
+
+static void print_layers(const struct model_spec *s)
+{
+    for (size_t i = 0; i < s->n_layers; i++) {
+        const struct layer_spec *l = &s->layers[i];
+        (void)printf("target %-4zu %zu -> %zu %s, weights %s", i, l->d_in, l->d_out,
+                     activation_name(l->activation), generator_name(l->generator));
+        if (l->rank)
+            (void)printf(" %zu", l->rank);
+        (void)printf(" (%zu generated), bias %s\n", layer_spec_n_generated(l), bias_kind_name(l->bias));
+    }
+}
+
+/* What a model of tasks adds to the solved layer. */
+static void print_generated(const struct model_spec *s)
+{
+    (void)printf("beside it   a network on the same %zu numbers, from the solved layer\n", s->task.d_basis);
+    print_trunk(s);
+    print_layers(s);
+    (void)printf("generated   %zu weights a task, %zu bytes\n", task_generated_len(s),
+                 task_generated_len(s) * sizeof(real));
+}
+
 /* A model of tasks: what a row has, and what is said of it. */
 static void print_task(const struct model_spec *s)
 {
@@ -106,8 +137,11 @@ static void print_task(const struct model_spec *s)
     for (size_t i = 0; i < t->n_features; i++)
         (void)printf("features %zu  %zu %s, of all tasks\n", i, t->features[i].d_out,
                      activation_name(t->features[i].activation));
-    (void)printf("own layer   %zu -> %zu, solved from a task's rows%s%s\n\n", t->d_basis, s->d_output,
+    (void)printf("own layer   %zu -> %zu, solved from a task's rows%s%s\n", t->d_basis, s->d_output,
                  t->forgets ? ", the older by " : "", t->forgets ? t->time : "");
+    if (s->n_layers)
+        print_generated(s);
+    (void)putchar('\n');
 }
 
 /* A model of images: what it takes, and how a task's layer comes about. */
@@ -130,20 +164,11 @@ static void print_network(const struct model_spec *s)
     theta_layout_of(s, &layout);
     (void)printf("items       %zu, %zu wide\ncontext     %zu wide\n", s->n_items, s->d_item, s->d_context);
     print_encoder(&s->encoder);
-    (void)printf("trunk       normalisation %s", norm_kind_name(s->norm));
-    for (size_t i = 0; i < s->n_trunk; i++)
-        (void)printf(", %zu %s", s->trunk[i].d_out, activation_name(s->trunk[i].activation));
-    (void)printf("\nlinear part %s\n", !s->has_linear   ? "none"
-                                       : s->linear_head ? "from the context, with a generated part"
-                                                        : "from the context");
-    for (size_t i = 0; i < s->n_layers; i++) {
-        const struct layer_spec *l = &s->layers[i];
-        (void)printf("target %-4zu %zu -> %zu %s, weights %s", i, l->d_in, l->d_out,
-                     activation_name(l->activation), generator_name(l->generator));
-        if (l->rank)
-            (void)printf(" %zu", l->rank);
-        (void)printf(" (%zu generated), bias %s\n", layer_spec_n_generated(l), bias_kind_name(l->bias));
-    }
+    print_trunk(s);
+    (void)printf("linear part %s\n", !s->has_linear   ? "none"
+                                     : s->linear_head ? "from the context, with a generated part"
+                                                      : "from the context");
+    print_layers(s);
     if (s->chunks.size)
         (void)printf("chunks      %zu of %zu weights, an embedding of %zu of each, %s\n",
                      model_spec_n_chunks(s), s->chunks.size, s->chunks.d_embedding,

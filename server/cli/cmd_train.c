@@ -363,7 +363,7 @@ static enum err_code check_uses(const struct settings *s, const struct option *o
         {"continue hidden steps beta keep-rows", !s->inputs.inputs, "goes with --inputs"},
         {"hidden", s->inputs.from, "is of a first task, not of one that goes on with --continue"},
         {"task-profiles target time loss target-scale categorical", !s->tasks.rows, "goes with --rows"},
-        {"dim generator no-item-item ignore-order min-profile-users no-contexts keep-versions", s->tasks.rows,
+        {"dim no-item-item ignore-order min-profile-users no-contexts keep-versions", s->tasks.rows,
          "goes with --store, not with --rows"},
         {"dim generator no-item-item ignore-order min-profile-users no-contexts keep-versions epochs "
          "checkpoint objective",
@@ -483,8 +483,7 @@ static int cmd_train(int argc, char **argv)
         {"dim", OPTION_INT, &s.dim, "N", "width of item embeddings; 0: chosen from the data", 0, 1024, false},
         {"generator", OPTION_STRING, &s.generator, "NAME",
          "weights of the target's hidden layer: core, low_rank, full, shared (nothing is generated), or "
-         "auto: "
-         "shared or core, by validation",
+         "auto: shared or core, of tasks shared or full, by validation",
          0, 0, false},
         {"no-item-item", OPTION_FLAG, &s.no_item_item, NULL,
          "no item-item weights, also where they would help", 0, 0, false},

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "engine/network/task_evidence.h"
+#include "engine/network/task_generated.h"
 #include "server/serving/task_contexts.h"
 #include "server/tasks/task_context.h"
 #include "store/id_table.h"
@@ -27,6 +28,7 @@ struct run {
     unsigned char *lacks; /* (columns + 1) 1: some row says nothing */
     double *y;            /* (n) */
     real *f0, *phi;       /* (n, O), (n, M): as rows say by themselves */
+    real *f;              /* (n, O) f0 and what is generated for a candidate */
     double *work;         /* task_evidence_room */
     struct buf ids;       /* one after the other */
     size_t *ends;         /* (n_ids) */
@@ -236,8 +238,9 @@ static bool score(struct run *u, double *out)
         phi = room->solver.phi;
     }
     const struct task_layer *layer = &room->solver.layer;
-    *out = u->g->by_targets ? task_evidence(&m->spec, &m->params, layer, f0, phi, u->y, u->n, u->work)
-                            : -task_mean_entropy(&m->spec, &m->params, layer, f0, phi, u->n, u->work);
+    task_generated_add(&m->spec, &m->params, layer, phi, u->n, room->solver.workspace, f0, u->f);
+    *out = u->g->by_targets ? task_evidence(&m->spec, &m->params, layer, u->f, phi, u->y, u->n, u->work)
+                            : -task_mean_entropy(&m->spec, &m->params, layer, u->f, phi, u->n, u->work);
     return isfinite(*out);
 }
 
@@ -355,9 +358,10 @@ static enum err_code reserve(struct run *u, struct err *e)
     u->lacks = mem_zalloc_array(spec->task.columns.n + 1, 1);
     u->y = mem_alloc_array(u->n + 1, sizeof *u->y);
     u->f0 = mem_alloc_array(u->n + 1, spec->d_output * sizeof *u->f0);
+    u->f = mem_alloc_array(u->n + 1, spec->d_output * sizeof *u->f);
     u->phi = mem_alloc_array(u->n + 1, spec->task.d_basis * sizeof *u->phi);
     u->work = mem_alloc_array(task_evidence_room(spec, u->n) + 1, sizeof *u->work);
-    return u->lacks && u->y && u->f0 && u->phi && u->work
+    return u->lacks && u->y && u->f0 && u->f && u->phi && u->work
                ? ERR_OK
                : err_set(e, ERR_NOMEM, "no memory to compare %zu rows", u->n);
 }
@@ -387,6 +391,7 @@ enum err_code task_guess_run(struct session *t, struct model_handle *handle, str
     mem_free(u.lacks);
     mem_free(u.y);
     mem_free(u.f0);
+    mem_free(u.f);
     mem_free(u.phi);
     mem_free(u.work);
     mem_free(u.ends);

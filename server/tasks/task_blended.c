@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "engine/network/task_blend.h"
+#include "engine/network/task_generated.h"
 
 #include <assert.h>
 #include <math.h>
@@ -56,7 +57,9 @@ enum err_code task_blended_make(struct task_room *r, const struct task_state *st
             n_known = states[i].n_known;
         waits = waits || (weights[i] > 0 && states[i].waits);
     }
-    bool finite = task_blend(&r->model->spec, layers, weights, n, work, &r->solver.layer);
+    bool finite =
+        task_blend(&r->model->spec, layers, weights, n, work, &r->solver.layer) &&
+        task_generated_make(&r->model->spec, &r->model->params, r->solver.workspace, &r->solver.layer);
     mem_free(work);
     if (!finite)
         return err_set(e, ERR_INVALID, "the blend of the tasks is not finite");

@@ -95,5 +95,5 @@ void task_context_remove(struct task_solver *s, const real *x, double y, double 
 
 bool task_context_solve(struct task_solver *s, const double *context)
 {
-    return task_layer_solve(s->spec, s->params, context + TASK_CONTEXT_SUMS, &s->layer);
+    return task_solver_solve_from(s, context + TASK_CONTEXT_SUMS);
 }

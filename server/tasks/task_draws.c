@@ -90,7 +90,7 @@ void task_draws_rows(struct task_draws *d, const struct task_solver *s, const st
         double *to = d->values + (from + row) * d->n;
         for (size_t i = 0; i < d->n; i++) {
             const double *w = d->weights + i * m;
-            double y = (double)s->f0[row] + d->scales[i] * d->noise * rng_normal(&d->rng);
+            double y = (double)s->f[row] + d->scales[i] * d->noise * rng_normal(&d->rng);
             for (size_t j = 0; j < m; j++)
                 y += w[j] * (double)phi[j];
             to[i] = calibrated(d, answers, from + row, y);

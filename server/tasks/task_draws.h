@@ -2,9 +2,10 @@
  * scale and one layer for all rows, and a noise of its own for each. Of numbers only.
  *
  * 1 / tau ~ Gamma(a, a tau'), w ~ N(mu, tau M^-1), y = f0 + w phi + N(0, tau s2), with a, tau', mu and M of
- * the layer (engine/network/task_head.h). So they are spread as its Student's t; where intervals are those of
- * the errors in validation, each draw goes where its own probability lies among these
- * (engine/network/task_quantiles.h), so that quantiles of many draws are the bounds of intervals.
+ * the layer (engine/network/task_head.h), and f0 with what is generated from mu. So they are spread as
+ * its Student's t; where intervals are those of the errors in validation, each draw goes where its own
+ * probability lies among these (engine/network/task_quantiles.h), so that quantiles of many draws are the
+ * bounds of intervals.
  * Layer: server/tasks
  * Threads: confined to its thread.
  * Memory: a layer a draw and a number a draw and row, which grow to the largest call. */
@@ -39,7 +40,7 @@ enum err_code task_draws_start(struct task_draws *d, const struct model_spec *sp
                                size_t n_known, size_t n, size_t n_rows, uint64_t seed,
                                struct err *e) ERR_MUST_CHECK;
 
-/* Draws for the rows that the solver took last (n_rows of them), which are answered in place `from` and
+/* Draws for the rows that the solver answered last (n_rows of them), which are answered in place `from` and
  * on; in their order. */
 void task_draws_rows(struct task_draws *d, const struct task_solver *s, const struct task_answers *answers,
                      size_t n_rows, size_t from);

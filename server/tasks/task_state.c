@@ -2,6 +2,8 @@
  * a column. */
 #include "server/tasks/task_state.h"
 
+#include "engine/network/task_generated.h"
+
 #include <string.h>
 
 const char *task_source_name(enum task_source source)
@@ -37,6 +39,7 @@ void task_state_write(const struct model_spec *spec, const struct task_state *st
            spec->d_output * spec->task.d_basis * sizeof *to.layer.weights);
     memcpy(to.layer.factor, state->layer.factor,
            model_spec_packed(spec->task.d_basis) * sizeof *to.layer.factor);
+    memcpy(to.layer.theta, state->layer.theta, task_generated_len(spec) * sizeof *to.layer.theta);
     memcpy(to.profile.x, state->profile.x, spec->d_item * sizeof *to.profile.x);
     memcpy(to.profile.beyond, state->profile.beyond, spec->task.columns.n * sizeof *to.profile.beyond);
     memcpy(to.profile.has, state->profile.has, spec->task.columns.n);

@@ -1,4 +1,5 @@
-/* task_state - what answers for a task: its layer, solved, and the columns of its profile; one run of bytes,
+/* task_state - what answers for a task: its layer, solved, with the weights that are generated from it, and
+ * the columns of its profile; one run of bytes,
  * so that a cache of weights can keep it.
  * Layer: server/tasks
  * Threads: any.

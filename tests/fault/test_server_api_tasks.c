@@ -22,7 +22,7 @@ static void setup(void)
     int fd = mkstemp(model);
     ck_assert_int_ge(fd, 0);
     (void)close(fd);
-    sample_tasks_write(model, "shops", false);
+    sample_tasks_generated_write(model, "shops", false, GENERATOR_LOW_RANK);
     api_world_init_model(&w, model);
     ck_assert_int_eq(api_world_json(&w, "PUT", "/v1/admin/tasks/ann",
                                     "{\"profile\":{\"size\":1},\"support\":{\"rows\":[" ROW "," ROW "]}}",

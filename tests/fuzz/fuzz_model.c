@@ -12,7 +12,7 @@
 #include "engine/network/image_model.h"
 #include "engine/network/item_item.h"
 #include "engine/network/target.h"
-#include "engine/network/task_head.h"
+#include "engine/network/task_generated.h"
 #include "engine/rank/catalogue.h"
 
 #include <math.h>
@@ -74,7 +74,8 @@ static void answer_rows(const struct model_spec *spec, const struct model_params
     enum { N = 2 };
     size_t o = spec->d_output, m = spec->task.d_basis;
     real *x = must_have(calloc(N * spec->d_item, sizeof *x)), *phi = must_have(calloc(N * m, sizeof *phi));
-    real *work = must_have(calloc(task_features_workspace_len(spec, N), sizeof *work));
+    real *work = must_have(
+        calloc(task_features_workspace_len(spec, N) + task_generated_workspace_len(spec, N), sizeof *work));
     real *f0 = must_have(calloc(N * o, sizeof *f0));
     double *sums = must_have(calloc(task_spec_d_sums(spec), sizeof *sums));
     double *room = must_have(calloc(task_layer_len(spec), sizeof *room));
@@ -84,8 +85,10 @@ static void answer_rows(const struct model_spec *spec, const struct model_params
     task_features(spec, params, x, N, work, NULL, f0, phi);
     task_sums_add(spec, f0, phi, y, NULL, N, 1, sums);
     task_layer_at(spec, room, &layer);
-    if (task_layer_solve(spec, params, sums, &layer))
+    if (task_layer_solve(spec, params, sums, &layer) && task_generated_make(spec, params, work, &layer)) {
+        task_generated_add(spec, params, &layer, phi, N, work, f0, f0);
         task_layer_predict(spec, params, &layer, f0, phi, N, value + N * o, value, spread, own);
+    }
     free(x);
     free(phi);
     free(work);

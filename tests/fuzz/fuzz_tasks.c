@@ -65,7 +65,7 @@ static void make_world(void)
     if (fd < 0)
         abort();
     (void)close(fd);
-    sample_tasks_write(model, "shops", false);
+    sample_tasks_generated_write(model, "shops", false, GENERATOR_CORE);
     api_world_init_model(&w, model);
     (void)atexit(remove_world);
     if (call("PUT", "/v1/admin/tasks/u", "application/json", known, sizeof known - 1) != 201)

@@ -58,7 +58,8 @@ class Tasks:
 
     def __init__(self, path):
         metadata, tensors = read_safetensors(path)
-        self.task = json.loads(metadata["hypernet"])["task"]
+        self.model = json.loads(metadata["hypernet"])
+        self.task = self.model["task"]
         self.t = {name: array.astype("f8") for name, array in tensors.items()}
 
     @staticmethod
@@ -96,6 +97,29 @@ class Tasks:
             h = ACTIVATIONS[layer["activation"]](h @ self.t["task.features.%d.weight" % n].T + self.t["task.features.%d.bias" % n])
         z = x if not self.task["features"] else np.hstack([h, x]) if self.task.get("direct", True) else h
         return z @ self.t["task.shared.weight"].T + self.t["task.shared.bias"], z @ self.t["task.basis.weight"].T + self.t["task.basis.bias"]
+
+    def generated(self, layer, phi):
+        """What the network behind the solved layer adds (n, O), its weights generated from that layer's."""
+        h, layers = phi, self.model["target"]["layers"]
+        z = layer["weights"].T.reshape(-1)  # (O M), an output after the other
+        if self.model["trunk"]["norm"] != "none":
+            z = normalise(z, self.t["trunk.norm.weight"], self.t["trunk.norm.bias"])
+        for n, trunk in enumerate(self.model["trunk"]["layers"]):
+            z = ACTIVATIONS[trunk["activation"]](self.t["trunk.%d.weight" % n] @ z + self.t["trunk.%d.bias" % n])
+        for n, spec in enumerate(layers):
+            t, shape, rank = {name: self.t.get("target.%d.%s" % (n, name)) for name in (
+                "weight", "bias", "u", "v", "core", "head.weight", "head.bias", "bias_head.weight")}, (spec["d_out"], spec["d_in"]), spec.get("rank")
+            made = t["head.weight"] @ z if t["head.weight"] is not None else None
+            if spec["generator"] == "core":
+                w = t["u"] @ (t["core"] + made.reshape(rank, rank)) @ t["v"]
+            elif spec["generator"] == "low_rank":
+                made = made + t["head.bias"]
+                w = t["weight"] + made[:shape[0] * rank].reshape(-1, rank) @ made[shape[0] * rank:].reshape(rank, -1)
+            else:
+                w = t["weight"] + (made.reshape(shape) if made is not None else 0)
+            b = 0 if t["bias"] is None else t["bias"] + (t["bias_head.weight"] @ z if t["bias_head.weight"] is not None else 0)
+            h = ACTIVATIONS[spec["activation"]](h @ w.T + b)
+        return h if layers else 0
 
     def weights(self, times):
         if not self.task["forgets"] or not len(times):
@@ -140,9 +164,10 @@ class Tasks:
         """(n, 5) prediction, bounds, deviation and its epistemic part, or (n, classes + 2) probabilities, their entropy and its
         epistemic part."""
         f0, phi = self.features(rows)
+        f0 = f0 + (0 if "classes" in self.task["target"] else self.generated(layer, phi))
         own, beyond, target = np.einsum("ni,ij,nj->n", phi, layer["inverse"], phi), self.inputs(rows)[1], self.task["target"]
         if "classes" in target:
-            return self.probabilities(f0 + phi @ layer["weights"], np.exp(self.t["task.scales"][1]) * (own + beyond * (1 + own)))
+            return self.probabilities(f0 + phi @ layer["weights"] + self.generated(layer, phi), np.exp(self.t["task.scales"][1]) * (own + beyond * (1 + own)))
         narrow = layer["tau"] * (layer["s2"] + own)
         scale, part = np.sqrt(narrow * (1 + beyond)), np.sqrt(layer["tau"] * own + narrow * beyond)
         middle, d = f0[:, 0] + phi @ layer["weights"], target["deviation"]

@@ -125,6 +125,14 @@ class Parity(unittest.TestCase):
                 found |= {layer["activation"] for layer in task["features"]}
         self.assertEqual(found, {"identity", "relu", "sigmoid", "tanh"})
 
+    def test_weights_that_are_generated_from_the_solved_layer(self):
+        for generator, with_class in (("core", False), ("low_rank", False), ("full", False), ("core", True)):
+            with self.subTest(generator=generator, with_class=with_class):
+                self.check(with_class, "--generator", generator)
+                here = reference.Tasks(os.path.join(self.dir, "m.hn"))
+                self.assertEqual(here.model["target"]["layers"][0]["generator"], generator)
+                self.assertGreater(np.abs(here.t["target.1.head.weight"]).max(), 0.01)  # it does something
+
     def test_numbers_that_are_forgotten(self):
         self.assertTrue(self.check(False, "--time", "week")["forgets"])
 

@@ -45,17 +45,33 @@ static void fill(struct model_spec *s, const char *name, bool classes)
     s->d_context = task_spec_d_sums(s);
 }
 
-void sample_tasks_write(const char *path, const char *name, bool classes)
+/* A hidden layer of four units. */
+static void generate(struct model_spec *s, enum generator generator)
 {
-    struct model_spec spec;
+    bool alike = generator == GENERATOR_SHARED, ranked = generator != GENERATOR_FULL && !alike;
+    s->n_trunk = !alike;
+    s->trunk[0] = (struct trunk_layer_spec){3, ACTIVATION_TANH};
+    s->n_layers = 2;
+    s->layers[0] = (struct layer_spec){.d_in = s->task.d_basis,
+                                       .d_out = 4,
+                                       .generator = generator,
+                                       .rank = ranked ? 2 : 0,
+                                       .bias = alike ? BIAS_SHARED : BIAS_FULL,
+                                       .activation = ACTIVATION_TANH};
+    s->layers[1] = (struct layer_spec){
+        .d_in = 4, .d_out = s->d_output, .generator = alike ? GENERATOR_SHARED : GENERATOR_FULL};
+}
+
+/* Random values of all tensors of a spec. */
+static void write_values(const char *path, const struct model_spec *spec)
+{
     struct model_params params = {0};
     struct model_ids ids = {0};
     struct tensor_spec table[MODEL_MAX_TENSORS];
     void *blocks[MODEL_MAX_TENSORS];
     struct err e = {0};
     unsigned seed = 1;
-    fill(&spec, name, classes);
-    size_t n = model_spec_tensors(&spec, table);
+    size_t n = model_spec_tensors(spec, table);
     for (size_t i = 0; i < n; i++) {
         size_t len = table[i].n_rows * table[i].n_cols;
         real *values = malloc(len * sizeof *values);
@@ -67,10 +83,25 @@ void sample_tasks_write(const char *path, const char *name, bool classes)
     }
     for (size_t k = 0; k < TASK_SCALES + 1; k++)
         params.task_scales[k] = -3;
-    if (model_write(path, &spec, &params, &ids, &e)) {
+    if (model_write(path, spec, &params, &ids, &e)) {
         (void)fprintf(stderr, "sample_tasks: %s\n", e.text);
         abort();
     }
     for (size_t i = 0; i < n; i++)
         free(blocks[i]);
+}
+
+void sample_tasks_write(const char *path, const char *name, bool classes)
+{
+    struct model_spec spec;
+    fill(&spec, name, classes);
+    write_values(path, &spec);
+}
+
+void sample_tasks_generated_write(const char *path, const char *name, bool classes, enum generator generator)
+{
+    struct model_spec spec;
+    fill(&spec, name, classes);
+    generate(&spec, generator);
+    write_values(path, &spec);
 }

@@ -88,7 +88,7 @@ void chunked_backward(const struct model_spec *spec, const struct model_params *
     head_backward(spec, params, z, dtheta, workspace, grads);
     const real *dx = trunk_backward(spec, params, activations, workspace, grads);
     real *dchunks = spec->chunks.own ? dc + d_task : grads->chunk_embedding;
-    memset(dc, 0, spec->d_context * sizeof *dc);
+    memset(dc, 0, model_spec_d_code(spec) * sizeof *dc);
     for (size_t k = 0; k < n; k++, dx += d_task + d) {
         add(d_task, dx, dc);
         add(d, dx + d_task, dchunks + k * d);

@@ -13,7 +13,7 @@
 
 static size_t widest(const struct model_spec *spec)
 {
-    size_t d = spec->d_context;
+    size_t d = model_spec_d_code(spec);
     for (size_t i = 0; i < spec->n_trunk; i++)
         d = spec->trunk[i].d_out > d ? spec->trunk[i].d_out : d;
     return d;
@@ -25,7 +25,7 @@ enum err_code hypernet_tape_init(struct hypernet_tape *t, const struct model_spe
     memset(t, 0, sizeof *t);
     t->n_max = n_max;
     theta_layout_of(spec, &t->layout);
-    size_t row = 3 * spec->d_context + 2 * t->layout.len + 2 * NORM_MAX_BLOCKS + 2 * widest(spec) + 1;
+    size_t row = 3 * model_spec_d_code(spec) + 2 * t->layout.len + 2 * NORM_MAX_BLOCKS + 2 * widest(spec) + 1;
     for (size_t i = 0; i < spec->n_trunk; i++)
         row += spec->trunk[i].d_out;
     size_t n, n_chunked = spec->chunks.size ? chunked_activations_len(spec) : 0;
@@ -35,9 +35,9 @@ enum err_code hypernet_tape_init(struct hypernet_tape *t, const struct model_spe
         return err_set(e, ERR_NOMEM, "no memory for a batch of %zu contexts", n_max);
     real *at = t->block;
 #define TAKE(field, width) (t->field = at, at += n_max * (width))
-    TAKE(c, spec->d_context);
-    TAKE(dc, spec->d_context);
-    TAKE(normal, spec->d_context);
+    TAKE(c, model_spec_d_code(spec));
+    TAKE(dc, model_spec_d_code(spec));
+    TAKE(normal, model_spec_d_code(spec));
     TAKE(theta, t->layout.len);
     TAKE(dtheta, t->layout.len);
     TAKE(saved, 2 * NORM_MAX_BLOCKS);
@@ -73,7 +73,7 @@ static void start_rows(real *y, size_t ldy, size_t n, size_t d, const real *base
 static void trunk_forward(const struct model_spec *spec, const struct model_params *params,
                           struct hypernet_tape *t)
 {
-    size_t d = spec->d_context;
+    size_t d = model_spec_d_code(spec);
     for (size_t r = 0; r < t->n; r++)
         norm_forward(spec, params->norm_weight, params->norm_bias, t->c + r * d, t->normal + r * d,
                      t->saved + r * 2 * NORM_MAX_BLOCKS);
@@ -96,7 +96,7 @@ void hypernet_batch_forward(const struct model_spec *spec, const struct model_pa
     t->n = n;
     if (spec->chunks.size) {
         for (size_t r = 0; r < n; r++)
-            chunked_generate(spec, params, t->c + r * spec->d_context,
+            chunked_generate(spec, params, t->c + r * model_spec_d_code(spec),
                              t->chunks + r * chunked_activations_len(spec), t->theta + r * len);
         return;
     }
@@ -104,10 +104,10 @@ void hypernet_batch_forward(const struct model_spec *spec, const struct model_pa
     const real *z = spec->n_trunk ? t->hidden[spec->n_trunk - 1] : t->normal;
     if (spec->has_linear) {
         real *p = t->theta + t->layout.linear;
-        blas_gemm(BLAS_AS_IS, BLAS_TRANSPOSED, n, spec->d_item, spec->d_context, 1, t->c, spec->d_context,
-                  params->linear_context, spec->d_context, 0, p, len);
+        blas_gemm(BLAS_AS_IS, BLAS_TRANSPOSED, n, model_spec_d_target_in(spec), model_spec_d_code(spec), 1,
+                  t->c, model_spec_d_code(spec), params->linear_context, model_spec_d_code(spec), 0, p, len);
         if (spec->linear_head)
-            blas_gemm(BLAS_AS_IS, BLAS_TRANSPOSED, n, spec->d_item, d_trunk, 1, z, d_trunk,
+            blas_gemm(BLAS_AS_IS, BLAS_TRANSPOSED, n, model_spec_d_target_in(spec), d_trunk, 1, z, d_trunk,
                       params->linear_head, d_trunk, 1, p, len);
     }
     for (size_t i = 0; i < spec->n_layers; i++) {
@@ -144,8 +144,8 @@ static void heads_backward(const struct model_spec *spec, const struct model_par
 {
     size_t d_trunk = model_spec_d_trunk(spec);
     if (spec->linear_head)
-        head_backward(t, t->dtheta + t->layout.linear, spec->d_item, z, d_trunk, params->linear_head,
-                      grads->linear_head, NULL, dz);
+        head_backward(t, t->dtheta + t->layout.linear, model_spec_d_target_in(spec), z, d_trunk,
+                      params->linear_head, grads->linear_head, NULL, dz);
     for (size_t i = 0; i < spec->n_layers; i++) {
         const struct layer_spec *l = &spec->layers[i];
         if (layer_spec_n_generated(l))
@@ -164,7 +164,7 @@ static const real *trunk_backward(const struct model_spec *spec, const struct mo
 {
     real *dy = t->d[0], *dx = t->d[1];
     for (size_t i = spec->n_trunk; i-- > 0;) {
-        size_t d_out = spec->trunk[i].d_out, d_in = i ? spec->trunk[i - 1].d_out : spec->d_context;
+        size_t d_out = spec->trunk[i].d_out, d_in = i ? spec->trunk[i - 1].d_out : model_spec_d_code(spec);
         const real *x = i ? t->hidden[i - 1] : t->normal;
         activation_backward(spec->trunk[i].activation, t->hidden[i], dy, t->n * d_out);
         blas_gemm(BLAS_TRANSPOSED, BLAS_AS_IS, d_out, d_in, t->n, 1, dy, d_out, x, d_in, 1,
@@ -182,7 +182,7 @@ static const real *trunk_backward(const struct model_spec *spec, const struct mo
 void hypernet_batch_backward(const struct model_spec *spec, const struct model_params *params,
                              struct hypernet_tape *t, const struct model_params *grads)
 {
-    size_t d_trunk = model_spec_d_trunk(spec), d = spec->d_context;
+    size_t d_trunk = model_spec_d_trunk(spec), d = model_spec_d_code(spec);
     for (size_t r = 0; spec->chunks.size && r < t->n; r++)
         chunked_backward(spec, params, t->chunks + r * chunked_activations_len(spec),
                          t->dtheta + r * t->layout.len, t->for_chunks, t->dc + r * d, grads);
@@ -197,9 +197,9 @@ void hypernet_batch_backward(const struct model_spec *spec, const struct model_p
                       dnormal + r * d, t->dc + r * d, grads->norm_weight, grads->norm_bias);
     if (spec->has_linear) {
         const real *dp = t->dtheta + t->layout.linear;
-        blas_gemm(BLAS_TRANSPOSED, BLAS_AS_IS, spec->d_item, d, t->n, 1, dp, t->layout.len, t->c, d, 1,
-                  grads->linear_context, d);
-        blas_gemm(BLAS_AS_IS, BLAS_AS_IS, t->n, d, spec->d_item, 1, dp, t->layout.len, params->linear_context,
-                  d, 1, t->dc, d);
+        blas_gemm(BLAS_TRANSPOSED, BLAS_AS_IS, model_spec_d_target_in(spec), d, t->n, 1, dp, t->layout.len,
+                  t->c, d, 1, grads->linear_context, d);
+        blas_gemm(BLAS_AS_IS, BLAS_AS_IS, t->n, d, model_spec_d_target_in(spec), 1, dp, t->layout.len,
+                  params->linear_context, d, 1, t->dc, d);
     }
 }

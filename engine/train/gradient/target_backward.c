@@ -42,7 +42,7 @@ enum err_code target_tape_init(struct target_tape *t, const struct model_spec *s
     memset(t, 0, sizeof *t);
     t->n_max = n_max;
     theta_layout_of(spec, &t->layout);
-    size_t row = spec->d_item + 1, wide = 1;
+    size_t row = model_spec_d_target_in(spec) + 1, wide = 1;
     for (size_t i = 0; i < spec->n_layers; i++) {
         const struct layer_spec *l = &spec->layers[i];
         row += l->d_out + first_width(l) + l->rank;
@@ -58,7 +58,7 @@ enum err_code target_tape_init(struct target_tape *t, const struct model_spec *s
         return err_set(e, ERR_NOMEM, "no memory for the activations of %zu rows", n_max);
     real *at = t->block;
 #define TAKE(field, width) (t->field = at, at += n_max * (width))
-    TAKE(dx, spec->d_item);
+    TAKE(dx, model_spec_d_target_in(spec));
     TAKE(ones, 1);
     for (size_t i = 0; i < 3; i++)
         TAKE(d[i], wide);
@@ -118,7 +118,7 @@ void target_tape_start(const struct model_spec *spec, const struct model_params 
 {
     t->n = n;
     t->x = x;
-    memset(t->dx, 0, n * spec->d_item * sizeof *t->dx);
+    memset(t->dx, 0, n * model_spec_d_target_in(spec) * sizeof *t->dx);
     if (spec->n_layers == 0)
         return;
     memset(t->dfirst, 0, n * first_width(&spec->layers[0]) * sizeof *t->dfirst);

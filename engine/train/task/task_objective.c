@@ -25,7 +25,13 @@ static const struct course {
                {NET, 200, STUDENT},
                {NET, 200, NORMAL},
                {NET, 1000, BETTER}};
-enum { N_COURSES = sizeof courses / sizeof *courses, MOST_CANDIDATES = MOST_FORMS + N_COURSES * MOST_NETS };
+/* Of the best of these once more, with generated weights. Where tasks have few rows a layer that is solved
+ * from them says all there is to know, and the time is not spent. */
+enum { GROWN_STEPS = 1000, GROWN_LEAST_ROWS = 64 /* of a task, on the mean */, EPOCH_STEPS = 100 };
+enum {
+    N_COURSES = sizeof courses / sizeof *courses,
+    MOST_CANDIDATES = MOST_FORMS + N_COURSES * MOST_NETS + 2
+};
 
 /* A closed form, or the best of a course. */
 struct candidate {
@@ -36,7 +42,7 @@ struct candidate {
 struct task {
     struct run *run;
     struct task_holdout holdout;
-    struct task_trial linear[MOST_FORMS], nets[MOST_NETS];
+    struct task_trial linear[MOST_FORMS], nets[MOST_NETS], grown, went_on;
     size_t n_forms, n_nets;
     struct candidate candidates[MOST_CANDIDATES]; /* the simplest first */
     size_t n_candidates;
@@ -183,12 +189,41 @@ static bool is_normal(struct task *s, const struct task_trial *trial, const stru
     return best && best->moment.normal;
 }
 
-/* Steps of all courses, the last one's too, which may be as long as the longest. */
-static long n_steps_of_all(const struct task *s)
+/* Rows of a learned task, on the mean. */
+static size_t n_rows_of_task(const struct task *s)
+{
+    const struct task_table *table = s->run->data->tasks;
+    size_t n = 0;
+    for (size_t k = 0; k < s->holdout.n_learned; k++) {
+        size_t task = s->holdout.tasks[s->holdout.first_learned + k];
+        n += table->row_start[task + 1] - table->row_start[task];
+    }
+    return n / s->holdout.n_learned;
+}
+
+/* Whether weights are generated in a candidate, and by what. */
+static bool generates(const struct task *s, enum generator *out)
+{
+    const struct train_options *o = &s->run->options;
+    *out = o->choose_generator ? GENERATOR_FULL : o->generator;
+    bool classes = s->run->data->tasks->about->n_classes > 0; /* no table of them gained */
+    return o->choose_generator ? !classes && !o->n_epochs && n_rows_of_task(s) >= GROWN_LEAST_ROWS
+                               : o->generator != GENERATOR_SHARED;
+}
+
+static long n_steps_of_courses(const struct task *s)
 {
     long n = 0;
     for (size_t i = 0; i < N_COURSES; i++)
         n += runs(s, &courses[i]) ? courses[i].n_steps * (courses[i].kind == NET ? (long)s->n_nets : 1) : 0;
+    return n;
+}
+
+/* Steps of all courses, the last one's too, which may be as long as the longest. */
+static long n_steps_of_all(const struct task *s)
+{
+    enum generator generator;
+    long n = n_steps_of_courses(s) + (generates(s, &generator) ? 2 * GROWN_STEPS : 0);
     return task_holdout_of_learned(&s->holdout) ? n + courses[N_COURSES - 1].n_steps : n;
 }
 
@@ -225,10 +260,74 @@ static enum err_code run_courses(struct task *s, struct err *e)
     return code;
 }
 
+/* ---- a network behind the solved layer ---- */
+
+/* Steps from what was best, with a network or (NULL) without. */
+static enum err_code run_grown(struct task *s, struct task_trial *t, struct task_trial *from,
+                               const struct task_moment *moment, const enum generator *generator,
+                               struct err *e)
+{
+    enum err_code code = task_trial_grow(t, from, moment, generator, e);
+    if (code)
+        return code;
+    task_trial_start(t, moment->normal);
+    long n_steps = s->run->options.n_epochs ? EPOCH_STEPS * s->run->options.n_epochs : GROWN_STEPS;
+    t->fit.course =
+        (struct task_course){n_steps_of_courses(s) + (t == &s->went_on ? n_steps : 0), n_steps_of_all(s)};
+    return task_fit_run(&t->fit, n_steps, 0, e);
+}
+
+/* The best once more with a network. Where it would be taken it has had more steps than the others: as many
+ * without a network are then tried too, and what is not better for its network is the simpler one. */
+static enum err_code grow(struct task *s, struct err *e)
+{
+    enum generator generator;
+    struct candidate *best = choose_among(s, NULL, true);
+    if (!generates(s, &generator) || budget_over(&s->run->budget))
+        return ERR_OK;
+    enum err_code code = run_grown(s, &s->grown, best->trial, &best->moment, &generator, e);
+    if (!code && (s->grown.fit.best.step || !s->run->options.choose_generator))
+        code = add_candidate(s, &s->grown, e);
+    struct candidate *grown = &s->candidates[s->n_candidates - 1];
+    if (code || grown->trial != &s->grown || !s->run->options.choose_generator ||
+        choose_among(s, NULL, true) != grown || budget_over(&s->run->budget))
+        return code;
+    code = run_grown(s, &s->went_on, best->trial, &best->moment, NULL, e);
+    if (code || !s->went_on.fit.best.step)
+        return code;
+    code = add_candidate(s, &s->went_on, e);
+    if (!code) { /* the simplest are first */
+        struct candidate simpler = s->candidates[s->n_candidates - 1];
+        s->candidates[s->n_candidates - 1] = *grown;
+        *grown = simpler;
+    }
+    return code;
+}
+
+/* Of a generator that was asked for, whatever validation says of it. */
+static struct candidate *asked_for(struct task *s)
+{
+    struct candidate *last = &s->candidates[s->n_candidates - 1];
+    return !s->run->options.choose_generator && last->trial == &s->grown ? last : NULL;
+}
+
 static void take(struct task *s, struct candidate *c)
 {
     s->best = c->trial;
     task_fit_restore(&c->trial->fit, &c->moment);
+}
+
+/* A network of so many steps and no other. */
+static enum err_code run_epochs(struct task *s, struct err *e)
+{
+    enum target_scale scales[2];
+    (void)list_scales(s->run, scales);
+    enum err_code code = build_net(s, (struct task_form){scales[0], false}, 0, e);
+    if (code)
+        return code;
+    task_trial_start(&s->nets[0], false);
+    code = task_fit_run(&s->nets[0].fit, (long)EPOCH_STEPS * s->run->options.n_epochs, 0, e);
+    return code ? code : add_candidate(s, &s->nets[0], e);
 }
 
 static enum err_code choose(void *state, struct err *e)
@@ -236,28 +335,20 @@ static enum err_code choose(void *state, struct err *e)
     struct task *s = state;
     struct run *run = s->run;
     budget_enter(&run->budget, run->team, PHASE_COURSE);
-    if (run->options.n_epochs) {
-        enum target_scale scale;
-        (void)list_scales(run, &scale);
-        enum err_code code = build_net(s, (struct task_form){scale, false}, 0, e);
-        if (code)
-            return code;
-        s->best = &s->nets[0];
-        task_trial_start(s->best, false);
-        return task_fit_run(&s->best->fit, 100L * run->options.n_epochs, 0, e);
-    }
-    enum err_code code = try_forms(s, e);
-    if (!code)
+    enum err_code code = run->options.n_epochs ? run_epochs(s, e) : try_forms(s, e);
+    if (!code && !run->options.n_epochs)
         code = run_courses(s, e);
     if (!code)
-        take(s, choose_among(s, NULL, true));
+        code = grow(s, e);
+    if (!code)
+        take(s, asked_for(s) ? asked_for(s) : choose_among(s, NULL, true));
     run->cut = budget_over(&run->budget);
     return code;
 }
 
 static bool is_closed_form(const struct task *s)
 {
-    return s->best->linear && s->best->fit.best.step == 0;
+    return s->best->linear && !s->best->from && s->best->fit.best.step == 0;
 }
 
 /* Once more with what was validated on: a closed form of all rows, or as many steps, where it is of the tasks
@@ -338,6 +429,16 @@ static const char *closed_form_name(enum task_start_kind start)
                                       : "a hierarchical ridge regression";
 }
 
+static const char *model_words(const struct task *s)
+{
+    bool generates = s->best->spec.n_layers > 0;
+    if (is_closed_form(s))
+        return closed_form_name(s->best->start);
+    if (s->best->linear)
+        return generates ? "a linear model and a network with generated weights" : "a linear model";
+    return generates ? "a network and one with generated weights behind it" : "a network";
+}
+
 static const char *loss_name(const struct task_spec *t)
 {
     static const char *const names[] = {"root mean squared error", "mean absolute error",
@@ -374,18 +475,17 @@ static void report(const void *state, struct train_report *r)
     report_count(r, "tasks", n_tasks);
     report_count(r, "validation_tasks", s->holdout.n_held);
     report_text(r, "chosen", s->best->linear ? "linear" : "net");
+    report_text(r, "generator",
+                s->best->spec.n_layers ? generator_name(s->best->spec.layers[0].generator) : "none");
     report_count(r, "schedule", (size_t)f->best.n_steps);
     report_count(r, "best_step", (size_t)f->best.step);
     report_count(r, "parameters", r->n_parameters);
     report_measure(r, "seconds", 2, r->seconds);
     report_measure(r, "loss", 4, s->own_part.loss);
     report_measure(r, "loss_without_rows", 4, s->none_loss);
-    int n = snprintf(r->summary, sizeof r->summary,
-                     "%zu tasks; %s, %ld steps; %s of a row in validation %.4g", n_tasks,
-                     is_closed_form(s) ? closed_form_name(s->best->start)
-                     : s->best->linear ? "a linear model"
-                                       : "a network",
-                     f->best.step, loss_name(&s->best->spec.task), s->own_part.loss);
+    int n =
+        snprintf(r->summary, sizeof r->summary, "%zu tasks; %s, %ld steps; %s of a row in validation %.4g",
+                 n_tasks, model_words(s), f->best.step, loss_name(&s->best->spec.task), s->own_part.loss);
     if (isfinite(s->none_loss))
         n += snprintf(r->summary + n, sizeof r->summary - (size_t)n,
                       ", %.4g where no row of its task is known", s->none_loss);
@@ -401,6 +501,8 @@ static void fini(void *state)
         task_trial_fini(&s->linear[i]);
     for (size_t i = 0; i < MOST_NETS; i++)
         task_trial_fini(&s->nets[i]);
+    task_trial_fini(&s->grown);
+    task_trial_fini(&s->went_on);
     for (size_t i = 0; i < MOST_CANDIDATES; i++)
         task_moment_fini(&s->candidates[i].moment);
     task_holdout_fini(&s->holdout);

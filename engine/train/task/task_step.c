@@ -5,6 +5,8 @@
 #include "engine/kernels/small_solve.h"
 #include "engine/network/task_head.h"
 #include "engine/train/gradient/features_backward.h"
+#include "engine/train/gradient/hypernet_backward.h"
+#include "engine/train/gradient/target_backward.h"
 #include "engine/train/task/special.h"
 
 #include <math.h>
@@ -12,19 +14,22 @@
 
 struct task_step_private {
     struct features_tape tape; /* of the layers that all tasks share */
+    struct hypernet_tape code; /* of one split, of a model that generates */
+    struct target_tape target; /* of all rows, one split after the other */
     real *f0, *df0;            /* (n_max, O) */
     real *phi, *dphi;          /* (n_max, M) */
     double *room;              /* all that follows */
     double *p0;                /* (n_max, O) shared probabilities, of classes */
     double *f, *p;             /* (n_max, O), (n_max, M): f0 and phi in double */
     double *df, *dp;           /* the same, gradients, of all splits */
-    double *w;                 /* (n_max) weights of known rows */
-    double *r;                 /* (n_max, O) residuals */
-    double *factor;            /* (M (M + 1) / 2) */
-    double *c, *dc, *dm;       /* (M, M) */
-    double *b, *mu, *dmu, *g;  /* (O, M) */
-    double *u;                 /* (M) */
-    double *class_work;        /* (O) */
+    real *more, *dmore;  /* (n_max, O) what is generated for a split adds to the rows, and its gradient */
+    double *w;           /* (n_max) weights of known rows */
+    double *r;           /* (n_max, O) residuals */
+    double *factor;      /* (M (M + 1) / 2) */
+    double *c, *dc, *dm; /* (M, M) */
+    double *b, *mu, *dmu, *g; /* (O, M) */
+    double *u;                /* (M) */
+    double *class_work;       /* (O) */
     double dscales[TASK_SCALES + 1];
 };
 
@@ -37,12 +42,18 @@ enum err_code task_step_init(struct task_step *s, const struct model_spec *spec,
     if (!q)
         return err_set(e, ERR_NOMEM, "no memory for a step");
     enum err_code code = features_tape_init(&q->tape, spec, n_max, e);
+    if (!code && spec->n_layers)
+        code = hypernet_tape_init(&q->code, spec, 1, e);
+    if (!code && spec->n_layers)
+        code = target_tape_init(&q->target, spec, n_max, e);
     if (code)
         return code;
     bool ok = true;
 #define REALS(field, len) ok = (q->field = mem_alloc_array((len), sizeof *q->field)) != NULL && ok
     REALS(f0, n_max * o);
     REALS(df0, n_max * o);
+    REALS(more, n_max * o);
+    REALS(dmore, n_max * o);
     REALS(phi, n_max * m);
     REALS(dphi, n_max * m);
     size_t packed = model_spec_packed(m);
@@ -68,7 +79,9 @@ void task_step_fini(struct task_step *s)
     if (!q)
         return;
     features_tape_fini(&q->tape);
-    real *others[] = {q->f0, q->df0, q->phi, q->dphi};
+    hypernet_tape_fini(&q->code);
+    target_tape_fini(&q->target);
+    real *others[] = {q->f0, q->df0, q->more, q->dmore, q->phi, q->dphi};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         mem_free(others[i]);
     mem_free(q->room);
@@ -87,6 +100,9 @@ static void forward(struct task_step *s, const struct model_params *params, cons
         q->f[i] = (double)q->f0[i];
     for (size_t i = 0; i < n * spec->task.d_basis; i++)
         q->p[i] = (double)q->phi[i];
+    if (spec->n_layers)
+        target_tape_start(spec, params, &q->target, q->phi, n);
+    memset(q->more, 0, n * spec->d_output * sizeof *q->more);
 }
 
 static void backward(struct task_step *s, const struct model_params *params, const real *x, size_t n,
@@ -97,6 +113,11 @@ static void backward(struct task_step *s, const struct model_params *params, con
         q->df0[i] = (real)q->df[i];
     for (size_t i = 0; i < n * s->spec->task.d_basis; i++)
         q->dphi[i] = (real)q->dp[i];
+    if (s->spec->n_layers) {
+        target_tape_finish(s->spec, params, &q->target, grads);
+        for (size_t i = 0; i < n * s->spec->task.d_basis; i++)
+            q->dphi[i] += q->target.dx[i];
+    }
     features_tape_backward(&q->tape, params, x, n, q->df0, q->dphi, grads, NULL);
 }
 
@@ -168,6 +189,37 @@ static bool solve(struct task_step *s, struct split *t)
     return true;
 }
 
+/* ---- what is generated for a split ---- */
+
+/* From its solution, for all rows. */
+static void generate(struct task_step *s, const struct model_params *params, size_t n)
+{
+    struct task_step_private *q = s->private;
+    if (s->spec->n_layers == 0)
+        return;
+    for (size_t i = 0; i < model_spec_d_code(s->spec); i++)
+        q->code.c[i] = (real)q->mu[i];
+    hypernet_batch_forward(s->spec, params, &q->code, 1);
+    memset(q->more, 0, n * s->spec->d_output * sizeof *q->more);
+    target_tape_forward(s->spec, params, &q->target, q->code.theta, q->more);
+}
+
+/* From dmore to dmu; phi's part is gathered by the tape. */
+static void generate_backward(struct task_step *s, const struct model_params *params,
+                              const struct model_params *grads)
+{
+    struct task_step_private *q = s->private;
+    if (s->spec->n_layers == 0)
+        return;
+    memset(q->code.dtheta, 0, q->code.layout.len * sizeof *q->code.dtheta);
+    target_tape_backward(s->spec, params, &q->target, q->code.theta, q->dmore, q->code.dtheta, grads);
+    hypernet_batch_backward(s->spec, params, &q->code, grads);
+    for (size_t i = 0; i < model_spec_d_code(s->spec); i++)
+        q->dmu[i] += (double)q->code.dc[i];
+}
+
+/* ---- asked rows ---- */
+
 /* What the asked rows give to the split's own quantities. */
 struct split_grads {
     double noise, tau, shape; /* by s2 (regression), tau, a */
@@ -183,7 +235,7 @@ static double ask_number(struct task_step *s, const struct split *t, size_t i, d
     double noise = 1 / t->precision, a = t->a;
     times(q->c, phi, q->u, m);
     double v = dot(phi, q->u, m), scale = t->tau * (noise + v);
-    double error = y - q->f[i] - dot(phi, q->mu, m), k = error * error / (2 * a * scale);
+    double error = y - q->f[i] - (double)q->more[i] - dot(phi, q->mu, m), k = error * error / (2 * a * scale);
     int sign; /* lgamma would write a global one */
     double loss = lgamma_r(a, &sign) - lgamma_r(a + 0.5, &sign) + 0.5 * log(2 * M_PI * a * scale) +
                   (a + 0.5) * log1p(k);
@@ -196,6 +248,7 @@ static double ask_number(struct task_step *s, const struct split *t, size_t i, d
     g->tau += ds * (noise + v);
     g->noise += t->tau * ds;
     q->df[i] += df;
+    q->dmore[i] += (real)df;
     axpy(df, q->mu, q->dp + i * m, m);
     axpy(2 * dv, q->u, q->dp + i * m, m);
     axpy(df, phi, q->dmu, m);
@@ -215,7 +268,7 @@ static double ask_class(struct task_step *s, const struct split *t, size_t i, si
     times(q->c, phi, q->u, m);
     double v = dot(phi, q->u, m), shrink = 1 / sqrt(1 + t->kappa * v);
     for (size_t k = 0; k < o; k++) {
-        f[k] = q->f[i * o + k] + dot(phi, q->mu + k * m, m);
+        f[k] = q->f[i * o + k] + (double)q->more[i * o + k] + dot(phi, q->mu + k * m, m);
         most = fmax(most, shrink * f[k]);
     }
     for (size_t k = 0; k < o; k++)
@@ -227,6 +280,7 @@ static double ask_class(struct task_step *s, const struct split *t, size_t i, si
         double dlogit = weight * (exp(shrink * f[k] - most) / sum - (k == y));
         along += dlogit * f[k];
         q->df[i * o + k] += shrink * dlogit;
+        q->dmore[i * o + k] += (real)(shrink * dlogit);
         axpy(shrink * dlogit, q->mu + k * m, q->dp + i * m, m);
         axpy(shrink * dlogit, phi, q->dmu + k * m, m);
     }
@@ -390,9 +444,13 @@ double task_step_loss(struct task_step *s, const struct model_params *params, co
             return NAN;
         memset(q->dmu, 0, o * m * sizeof *q->dmu);
         memset(q->dc, 0, m * m * sizeof *q->dc);
+        memset(q->dmore, 0, draw->n * o * sizeof *q->dmore);
+        generate(s, params, draw->n);
         loss += ask(s, &t, draw, weight, grads ? &g : NULL);
-        if (grads)
+        if (grads) {
+            generate_backward(s, params, grads);
             known_rows(s, &t, &g);
+        }
     }
     if (grads) {
         backward(s, params, draw->x, draw->n, grads);

@@ -12,7 +12,8 @@
  *   of an asked row: phi' = f' mu + 2 v' C phi,   f0' = f'
  *
  * with p = 1 / s2, b = p sum w r phi, rho = p sum w r^2 - b . mu, tau = (a0 + rho / 2) / a and rho' = tau' /
- * (2 a).
+ * (2 a). Where weights are generated (engine/network/task_generated.h) their part is in f, and more comes
+ * back through it to mu' and phi'.
  * Layer: engine/train/task
  * Threads: a struct task_step is confined to its thread.
  * Memory: the activations of n_max rows, and a few matrices of the basis. */

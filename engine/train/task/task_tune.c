@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "engine/network/task_solver.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -30,6 +31,18 @@ static void multiply(real *values, size_t n, double by)
         values[i] = (real)((double)values[i] * by);
 }
 
+/* What is generated beside the own layer counts as much of what it was as the layer does. */
+static void scale_network(const struct model_spec *spec, struct model_params *p, double scale)
+{
+    if (spec->n_layers == 0)
+        return;
+    size_t last = spec->n_layers - 1;
+    const struct layer_spec *l = &spec->layers[last];
+    assert(l->bias == BIAS_NONE && (l->generator == GENERATOR_FULL || l->generator == GENERATOR_SHARED));
+    multiply(p->layers[last].weight, l->d_out * l->d_in, scale);
+    multiply(p->layers[last].head, layer_spec_n_generated(l) * model_spec_d_trunk(spec), scale);
+}
+
 /* The best parameters with a scaled basis, and more noise. */
 static void put(struct task_fit *f, double scale, double noise)
 {
@@ -37,6 +50,7 @@ static void put(struct task_fit *f, double scale, double noise)
     struct model_params *p = &f->block->params;
     multiply(p->basis, spec->task.d_basis * task_spec_d_features(spec), scale);
     multiply(p->basis_bias, spec->task.d_basis, scale);
+    scale_network(spec, p, scale);
     p->task_scales[0] = (real)((double)p->task_scales[0] + log(noise));
 }
 

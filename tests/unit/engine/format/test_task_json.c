@@ -244,12 +244,27 @@ static const struct refusal refused_numbers[] = {
     {"\"d_item\": 6", "\"d_item\": 7", "6 wide together, but d_item is 7"},
     {"\"objective\": \"regression\"", "\"objective\": \"classification\"", "needs the classes"},
     {"\"objective\": \"regression\"", "\"objective\": \"ranking\"", "needs items"},
-    {"\"layers\": []}", "\"layers\": [{\"d_out\": 3, \"activation\": \"relu\"}]}", "task goes without"},
+    {"\"layers\": []}", "\"layers\": [{\"d_out\": 3, \"activation\": \"relu\"}]}",
+     "the target network has no layer to make"},
+    {"\"norm\": \"none\"", "\"norm\": \"layer\"", "the target network has no layer to make"},
     {"\"linear\": false, \"linear_head\": false, \"layers\": []",
      "\"linear\": true, \"linear_head\": false, \"layers\": []", "task goes without"},
     {"\"linear_head\": false, \"layers\": []",
      "\"linear_head\": false, \"layers\": [{\"d_in\": 6, \"d_out\": 1, \"generator\": \"shared\", "
      "\"bias\": \"none\", \"activation\": \"identity\"}]",
+     "target layer 0 takes 6 values, but gets 4"},
+    {"\"linear_head\": false, \"layers\": []",
+     "\"linear_head\": false, \"layers\": [{\"d_in\": 4, \"d_out\": 2, \"generator\": \"shared\", "
+     "\"bias\": \"none\", \"activation\": \"identity\"}]",
+     "the last target layer gives 2 values, but d_output is 1"},
+    {"\"linear_head\": false, \"layers\": []",
+     "\"linear_head\": false, \"layers\": [{\"d_in\": 4, \"d_out\": 1, \"generator\": \"core\", \"rank\": 0, "
+     "\"bias\": \"none\", \"activation\": \"identity\"}]",
+     "core needs a rank"},
+    {"\"linear_head\": false, \"layers\": []",
+     "\"linear_head\": false, \"layers\": [{\"d_in\": 4, \"d_out\": 1, \"generator\": \"chunked\", "
+     "\"bias\": \"none\", \"activation\": \"identity\"}], \"chunks\": {\"size\": 2, \"dim\": 1, \"own\": "
+     "false}",
      "task goes without"},
     {"\"forgets\": false", "\"forgets\": false, \"chunks\": 3", "task.chunks: is not a key"},
 };
@@ -267,6 +282,46 @@ static const struct refusal refused_classes[] = {
      "task.target.mean: is not a key"},
     {"\"objective\": \"classification\"", "\"objective\": \"regression\"", "without classes"},
 };
+
+/* The code is the solved layer's weights, O of them M wide, and the network reads phi, M wide. */
+START_TEST(a_network_that_is_generated_has_its_tensors)
+{
+    struct tensor_spec tensors[MODEL_MAX_TENSORS];
+    struct model_spec s, again;
+    struct buf text;
+    struct err e = {0};
+    size_t n_found = 0;
+    must_decode(classes, &s);
+    s.n_trunk = 1;
+    s.trunk[0] = (struct trunk_layer_spec){5, ACTIVATION_TANH};
+    s.n_layers = 2;
+    s.layers[0] = (struct layer_spec){4, 7, GENERATOR_LOW_RANK, 2, BIAS_FULL, ACTIVATION_RELU};
+    s.layers[1] = (struct layer_spec){7, 3, GENERATOR_FULL, 0, BIAS_NONE, ACTIVATION_IDENTITY};
+    s.norm = NORM_LAYER;
+    buf_init(&text, 1 << 16);
+    ck_assert_msg(model_json_encode(&s, &text, &e) == ERR_OK, "%s", e.text);
+    ck_assert_msg(model_json_decode(buf_text(&text), &again, &e) == ERR_OK, "%s", e.text);
+    buf_fini(&text);
+    size_t n = model_spec_tensors(&again, tensors);
+    static const struct {
+        const char *name;
+        size_t n_rows, n_cols;
+    } expected[] = {{"trunk.norm.weight", 12, 1},        {"trunk.0.weight", 5, 12},
+                    {"target.0.weight", 7, 4},           {"target.0.head.weight", 22, 5},
+                    {"target.0.bias_head.weight", 7, 5}, {"target.1.head.weight", 21, 5}};
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < sizeof expected / sizeof *expected; k++)
+            if (strcmp(tensors[i].name, expected[k].name) == 0) {
+                ck_assert_uint_eq(tensors[i].n_rows, expected[k].n_rows);
+                ck_assert_uint_eq(tensors[i].n_cols, expected[k].n_cols);
+                n_found++;
+            }
+    ck_assert_uint_eq(n_found, sizeof expected / sizeof *expected);
+    ck_assert_uint_eq(again.d_context, 24); /* that which is stored stays the sums */
+    model_spec_fini(&s);
+    model_spec_fini(&again);
+}
+END_TEST
 
 /* Files of before a target had other scales: the logarithm was for relative errors. */
 START_TEST(a_file_of_before_is_read_as_it_was_meant)
@@ -324,7 +379,7 @@ SUITE("engine/format: task_json", NULL, NULL, {every_key_lands_in_its_place},
       {what_is_encoded_decodes_to_the_same, 2}, {its_tensors_have_the_shapes_of_the_description},
       {features_that_alone_are_read_say_so_and_make_narrower_layers},
       {a_calibrated_model_says_so_and_has_its_table}, {a_table_of_errors_that_falls_is_refused},
-      {a_file_of_before_is_read_as_it_was_meant, 2},
+      {a_network_that_is_generated_has_its_tensors}, {a_file_of_before_is_read_as_it_was_meant, 2},
       {faults_of_a_task_of_numbers_are_refused, sizeof refused_numbers / sizeof *refused_numbers},
       {faults_of_a_task_of_classes_are_refused, sizeof refused_classes / sizeof *refused_classes},
       {more_columns_than_the_limit_are_refused})

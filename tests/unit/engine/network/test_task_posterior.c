@@ -4,6 +4,7 @@
 #include "engine/network/task_posterior.h"
 
 #include "engine/model.h"
+#include "engine/network/task_generated.h"
 #include "engine/network/task_solver.h"
 #include "tests/support/sample_tasks.h"
 #include "tests/support/suite.h"
@@ -16,18 +17,26 @@ enum { N = 24, D_MOST = 16, ROOM = 4096 };
 static char path[] = "/tmp/test_task_posterior_XXXXXX";
 static struct model *m;
 static struct task_solver before, after;
+static struct model_spec own_spec;
 static struct model_params own;
 static real x[N * D_MOST], room[ROOM];
 static double y[N];
 
-static void open_model(bool classes)
+static const enum generator generators[] = {GENERATOR_CORE, GENERATOR_LOW_RANK, GENERATOR_FULL,
+                                            GENERATOR_SHARED};
+
+/* generated below 0: nothing is. */
+static void open_generated(bool classes, int generated)
 {
     struct err e = {0};
     unsigned seed = 3;
     int fd = mkstemp(path);
     ck_assert_int_ge(fd, 0);
     (void)close(fd);
-    sample_tasks_write(path, "m", classes);
+    if (generated < 0)
+        sample_tasks_write(path, "m", classes);
+    else
+        sample_tasks_generated_write(path, "m", classes, generators[generated]);
     ck_assert_msg(model_open(path, &m, &e) == ERR_OK, "%s", e.text);
     ck_assert_uint_le(task_posterior_len(&m->spec), ROOM);
     ck_assert_uint_le(m->spec.d_item, D_MOST);
@@ -35,6 +44,11 @@ static void open_model(bool classes)
         x[i] = (real)(rand_r(&seed) % 200) / 100 - 1;
     for (size_t i = 0; i < N; i++)
         y[i] = classes ? (double)(rand_r(&seed) % 2) : (double)(rand_r(&seed) % 200) / 100 - 1;
+}
+
+static void open_model(bool classes)
+{
+    open_generated(classes, -1);
 }
 
 static void stop(void)
@@ -63,8 +77,10 @@ static void make(size_t n)
     struct err e = {0};
     ck_assert_int_eq(task_solver_init(&before, &m->spec, &m->params, N, &e), ERR_OK);
     know(&before, 0, n);
+    task_posterior_spec(&m->spec, &own_spec);
+    ck_assert_msg(model_spec_check(&own_spec, &e) == ERR_OK, "%s", e.text);
     task_posterior(&m->spec, &m->params, &before.layer, n, room, &own);
-    ck_assert_int_eq(task_solver_init(&after, &m->spec, &own, N, &e), ERR_OK);
+    ck_assert_int_eq(task_solver_init(&after, &own_spec, &own, N, &e), ERR_OK);
     ck_assert(task_solver_solve(&after));
 }
 
@@ -86,6 +102,23 @@ START_TEST(test_it_says_what_the_layer_of_the_task_says)
     open_model(_i % 2);
     make(_i < 2 ? 0 : 12);
     same_answers(1e-4);
+}
+END_TEST
+
+/* Of numbers and of classes, by each generator: the network is the same for all rows from then on. */
+START_TEST(a_generated_network_becomes_a_shared_one)
+{
+    struct tensor_spec tensors[MODEL_MAX_TENSORS];
+    open_generated(_i % 2, _i / 2);
+    make(12);
+    same_answers(1e-4);
+    size_t n = model_spec_tensors(&own_spec, tensors);
+    for (size_t i = 0; i < n; i++) {
+        ck_assert_ptr_null(strstr(tensors[i].name, "head"));
+        ck_assert_ptr_nonnull(*model_params_slot(&own, &tensors[i]));
+    }
+    know(&after, 12, 12); /* later rows move the solved layer alone */
+    ck_assert_uint_eq(task_generated_len(&own_spec), 0);
 }
 END_TEST
 
@@ -121,5 +154,5 @@ START_TEST(errors_are_those_of_as_many_rows_as_are_known_together)
 END_TEST
 
 SUITE("engine task_posterior", NULL, stop, {test_it_says_what_the_layer_of_the_task_says, 4},
-      {test_it_learns_later_rows_beside_those_before},
+      {a_generated_network_becomes_a_shared_one, 8}, {test_it_learns_later_rows_beside_those_before},
       {errors_are_those_of_as_many_rows_as_are_known_together})

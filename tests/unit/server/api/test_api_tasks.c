@@ -25,7 +25,7 @@ static void setup(void)
     int fd = mkstemp(model);
     ck_assert_int_ge(fd, 0);
     (void)close(fd);
-    sample_tasks_write(model, "shops", false);
+    sample_tasks_generated_write(model, "shops", false, GENERATOR_CORE);
     api_world_init_model(&w, model);
     err_clear(&e);
 }

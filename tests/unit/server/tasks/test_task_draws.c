@@ -30,7 +30,7 @@ static void set_up(void)
     scales[0] = (real)log(0.3);
     params = (struct model_params){.task_scales = scales};
     layer = (struct task_layer){.shape = 4, .scale = 0.8, .weights = weights, .factor = factor};
-    solver = (struct task_solver){.spec = &spec, .params = &params, .f0 = f0, .phi = phi};
+    solver = (struct task_solver){.spec = &spec, .params = &params, .f = f0, .phi = phi};
     double work[M];
     task_layer_predict(&spec, &params, &layer, f0, phi, ROWS, work, value, spread, own);
     for (size_t i = 0; i < ROWS; i++) {

@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
-#include "engine/network/task_head.h"
+#include "engine/network/task_generated.h"
 #include "engine/train/gradient/param_block.h"
 #include "engine/train/task/special.h"
 #include "tests/support/suite.h"
@@ -23,10 +23,20 @@ static struct setting {
     size_t n_features, n_classes;
     bool forgets;
     double clip;
+    enum { NOTHING, CORE, LOW_RANK, FULL, ALIKE } generated;
 } const settings[] = {
-    {"numbers", 2, 0, false},         {"numbers that are forgotten", 2, 0, true},
-    {"numbers, linear", 0, 0, false}, {"numbers, outliers cut", 1, 0, true, 0.7},
-    {"two classes", 1, 2, false},     {"three classes, forgotten", 2, 3, true},
+    {"numbers", 2, 0, false},
+    {"numbers that are forgotten", 2, 0, true},
+    {"numbers, linear", 0, 0, false},
+    {"numbers, outliers cut", 1, 0, true, 0.7},
+    {"two classes", 1, 2, false},
+    {"three classes, forgotten", 2, 3, true},
+    {"numbers, a generated core", 2, 0, false, 0, CORE},
+    {"numbers, forgotten, generated in low rank", 1, 0, true, 0.7, LOW_RANK},
+    {"numbers, linear, generated in full", 0, 0, false, 0, FULL},
+    {"numbers, a network for all", 0, 0, false, 0, ALIKE},
+    {"three classes, a generated core", 1, 3, true, 0, CORE},
+    {"two classes, generated in full", 0, 2, false, 0, FULL},
 };
 enum { N_SETTINGS = sizeof settings / sizeof *settings };
 
@@ -39,6 +49,30 @@ static char names[D][2] = {"a", "b", "c"};
 static struct column columns[D] = {{.name = names[0], .deviation = 1},
                                    {.name = names[1], .deviation = 1},
                                    {.name = names[2], .deviation = 1}};
+
+/* A hidden layer of five units and the outputs, behind a trunk where weights are generated. */
+static void generate(const struct setting *s)
+{
+    static const enum generator first[] = {0, GENERATOR_CORE, GENERATOR_LOW_RANK, GENERATOR_FULL,
+                                           GENERATOR_SHARED};
+    bool alike = s->generated == ALIKE;
+    if (s->generated == NOTHING)
+        return;
+    spec.norm = s->generated == LOW_RANK ? NORM_LAYER : NORM_NONE;
+    spec.n_trunk = !alike;
+    spec.trunk[0] = (struct trunk_layer_spec){3, ACTIVATION_TANH};
+    spec.n_layers = 2;
+    spec.layers[0] = (struct layer_spec){.d_in = M,
+                                         .d_out = 5,
+                                         .generator = first[s->generated],
+                                         .rank = s->generated == CORE || s->generated == LOW_RANK ? 2 : 0,
+                                         .bias = alike ? BIAS_SHARED : BIAS_FULL,
+                                         .activation = ACTIVATION_TANH};
+    spec.layers[1] = (struct layer_spec){.d_in = 5,
+                                         .d_out = spec.d_output,
+                                         .generator = alike ? GENERATOR_SHARED : GENERATOR_FULL,
+                                         .bias = BIAS_SHARED};
+}
 
 static void set_up(const struct setting *s)
 {
@@ -62,6 +96,7 @@ static void set_up(const struct setting *s)
                                         .clip = s->clip,
                                         .target_deviation = 1}};
     spec.d_context = task_spec_d_sums(&spec);
+    generate(s);
     ck_assert_msg(model_spec_check(&spec, &e) == ERR_OK, "%s", e.text);
     ck_assert_msg(param_block_init(&block, &spec, &e) == ERR_OK, "%s", e.text);
     for (size_t i = 0; i < block.n_values; i++)
@@ -111,9 +146,10 @@ END_TEST
 /* The loss of what task_head.c answers. */
 static double served_loss(size_t split)
 {
-    double room[M * 3 + M * (M + 1) / 2], work[M], sums[2 + M * 3 + M * (M + 1) / 2] = {0}, sum = 0;
+    double room[M * 3 + M * (M + 1) / 2 + 100], work[M], sums[2 + M * 3 + M * (M + 1) / 2] = {0}, sum = 0;
     double value[N * 3], spread[N], weights[N];
-    real *workspace = mem_alloc_array(task_features_workspace_len(&spec, N), sizeof *workspace);
+    real *workspace = mem_alloc_array(
+        task_features_workspace_len(&spec, N) + task_generated_workspace_len(&spec, N), sizeof *workspace);
     real f0[N * 3], phi[N * M];
     struct task_layer layer;
     ck_assert_ptr_nonnull(workspace);
@@ -122,8 +158,11 @@ static double served_loss(size_t split)
     for (size_t i = 0; i < N; i++)
         weights[i] = support[split * N + i] * exp(-rate * age[split * N + i]);
     task_sums_add(&spec, f0, phi, y, weights, N, 1, sums);
+    ck_assert_uint_le(task_layer_len(&spec), sizeof room / sizeof *room);
     task_layer_at(&spec, room, &layer);
     ck_assert(task_layer_solve(&spec, &block.params, sums, &layer));
+    ck_assert(task_generated_make(&spec, &block.params, workspace, &layer));
+    task_generated_add(&spec, &block.params, &layer, phi, N, workspace, f0, f0);
     task_layer_predict(&spec, &block.params, &layer, f0, phi, N, work, value, spread, NULL);
     for (size_t i = 0; i < N; i++) {
         double a = layer.shape, k = pow(y[i] - value[i], 2) / (2 * a * spread[i]), all = 0;

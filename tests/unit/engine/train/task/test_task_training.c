@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "engine/model.h"
-#include "engine/network/task_head.h"
+#include "engine/network/task_generated.h"
 #include "tests/support/suite.h"
 
 #include <check.h>
@@ -25,6 +25,8 @@ static struct column column;
 static struct task_spec about;
 static struct task_table table;
 static struct train_data data;
+static bool chosen;              /* whether weights are generated is left to validation */
+static enum generator generator; /* else by this */
 static size_t row_start[N_TASKS + 1];
 static real x[N];
 static double y[N];
@@ -34,6 +36,7 @@ static void set_up(void)
 {
     struct rng r;
     rng_init(&r, 11, 1);
+    chosen = true;
     strcpy(folder + sizeof folder - 7, "XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
     (void)snprintf(path, sizeof path, "%s/m", folder);
@@ -80,6 +83,8 @@ static enum err_code train(int n_threads, uint64_t seed, int n_epochs, struct tr
     o.seed = seed;
     o.n_epochs = n_epochs;
     o.dim = 8;
+    o.choose_generator = chosen;
+    o.generator = generator;
     return train_run(&data, &o, path, NULL, NULL, report, e);
 }
 
@@ -105,7 +110,9 @@ static size_t read_file(char *out)
 START_TEST(the_file_is_that_of_the_seed_whatever_the_threads)
 {
     static char one[MOST_BYTES], other[MOST_BYTES];
-    if (_i)
+    chosen = _i < 2;
+    generator = _i < 4 ? GENERATOR_CORE : GENERATOR_LOW_RANK;
+    if (_i % 2)
         use_classes();
     must_train(1, 1, 1);
     size_t n = read_file(one);
@@ -128,11 +135,13 @@ static double error_of(const struct model *m, size_t t, size_t known)
     const struct model_spec *spec = &m->spec;
     size_t o = spec->d_output, d = spec->task.d_basis, from = row_start[t];
     real workspace[4096], f0[ROWS * 2], phi[ROWS * 8];
-    double sums[2 + 2 * 8 + 36] = {0}, room[2 * 8 + 36], work[8], value[ROWS * 2], spread[ROWS],
+    double sums[2 + 2 * 8 + 36] = {0}, room[2 * 8 + 36 + 2048], work[8], value[ROWS * 2], spread[ROWS],
                             learned[ROWS];
     double error = 0;
     struct task_layer layer;
     ck_assert_uint_le(task_features_workspace_len(spec, ROWS), 4096);
+    ck_assert_uint_le(task_generated_workspace_len(spec, ROWS), 4096);
+    ck_assert_uint_le(task_layer_len(spec), sizeof room / sizeof *room);
     ck_assert_uint_eq(d, 8);
     task_features(spec, &m->params, x + from, ROWS, workspace, NULL, f0, phi);
     for (size_t i = 0; i < ROWS; i++)
@@ -140,6 +149,8 @@ static double error_of(const struct model *m, size_t t, size_t known)
     task_sums_add(spec, f0, phi, learned, NULL, known, 1, sums);
     task_layer_at(spec, room, &layer);
     ck_assert(task_layer_solve(spec, &m->params, sums, &layer));
+    ck_assert(task_generated_make(spec, &m->params, workspace, &layer));
+    task_generated_add(spec, &m->params, &layer, phi, ROWS, workspace, f0, f0);
     task_layer_predict(spec, &m->params, &layer, f0, phi, ROWS, work, value, spread, NULL);
     for (size_t i = known; i < ROWS; i++)
         error += o == 1 ? fabs(task_target(&spec->task, value[i]) - y[from + i])
@@ -170,6 +181,29 @@ START_TEST(training_makes_tasks_of_few_rows_predictable)
     ck_assert_msg(some < 0.7 * begun, "with 8 rows %g after much training and %g after little", some, begun);
     ck_assert_msg(some < 0.4 * none, "with 8 rows %g, with none %g", some, none);
     ck_assert_msg(some < (_i ? 0.12 : 0.35), "%g", some);
+}
+END_TEST
+
+/* Asked for, they are in the file whatever validation says; and no worse than without. */
+START_TEST(generated_weights_are_trained_on_top_of_the_solved_layer)
+{
+    struct train_report report;
+    struct err e = {0};
+    struct model *m;
+    must_train(1, 1, 6);
+    double without = mean_error(8);
+    chosen = false;
+    generator = _i ? GENERATOR_FULL : GENERATOR_CORE;
+    ck_assert_msg(train(1, 1, 6, &report, &e) == ERR_OK, "%s", e.text);
+    ck_assert_str_eq(report_find(&report, "generator")->text, generator_name(generator));
+    ck_assert_ptr_nonnull(strstr(report.summary, "a network and one with generated weights behind it"));
+    ck_assert_msg(model_open(path, &m, &e) == ERR_OK, "%s", e.text);
+    ck_assert_uint_gt(task_generated_len(&m->spec), 0);
+    model_unref(m);
+    ck_assert_double_le(mean_error(8), without);
+    generator = GENERATOR_SHARED; /* nothing is generated */
+    ck_assert_msg(train(1, 1, 1, &report, &e) == ERR_OK, "%s", e.text);
+    ck_assert_str_eq(report_find(&report, "generator")->text, "none");
 }
 END_TEST
 
@@ -300,7 +334,8 @@ int main(void)
     TCase *t = tcase_create("training");
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, set_up, tear_down);
-    tcase_add_loop_test(t, the_file_is_that_of_the_seed_whatever_the_threads, 0, 2);
+    tcase_add_loop_test(t, the_file_is_that_of_the_seed_whatever_the_threads, 0, 6);
+    tcase_add_loop_test(t, generated_weights_are_trained_on_top_of_the_solved_layer, 0, 2);
     tcase_add_loop_test(t, training_makes_tasks_of_few_rows_predictable, 0, 2);
     tcase_add_test(t, the_report_says_what_rows_of_a_task_are_worth);
     tcase_add_loop_test(t, a_linear_model_is_chosen_where_nothing_is_curved_and_a_network_where_it_is, 0, 2);
