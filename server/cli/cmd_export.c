@@ -31,6 +31,10 @@ struct reports {
 
 static int cmd_export(int argc, char **argv);
 
+/* Variables of these are of import, which reads what they name: nothing is to be written over it. */
+static const struct option_apart apart[] = {
+    {"", "users items interactions contexts task-rows tasks model model-version"}, {NULL, NULL}};
+
 const struct command cmd_export_command = {
     "export",
     "users, items, interactions or tasks out of a store, as tables that import takes",
@@ -43,7 +47,7 @@ const struct command cmd_export_command = {
     "Contexts are those that callers gave for a version of a model. What a model made of rows that are not "
     "kept is in no table: hypernet backup has it.",
     cmd_export,
-    NULL};
+    apart};
 
 static bool wants(const struct arguments *a, size_t from, size_t to)
 {
@@ -147,12 +151,21 @@ static enum err_code take_word(struct arguments *a, struct err *e)
     return ERR_OK;
 }
 
+/* Whether two tables would be written to one file, the parts that they are until they are whole included. */
+static bool meet(const char *one, const char *other)
+{
+    size_t n = strlen(one), m = strlen(other), least = n < m ? n : m;
+    const char *rest = n < m ? other + least : one + least;
+    return strcmp(one, other) == 0 || output_file_same(one, other) ||
+           (strncmp(one, other, least) == 0 && strcmp(rest, PART_SUFFIX) == 0);
+}
+
 /* Two tables in one file would be none; two on standard output are a mixture. */
 static enum err_code check_apart(const struct arguments *a, struct err *e)
 {
     for (size_t i = 0; i < N_TABLES; i++)
         for (size_t j = i + 1; j < N_TABLES; j++)
-            if (a->paths[i] && a->paths[j] && strcmp(a->paths[i], a->paths[j]) == 0)
+            if (a->paths[i] && a->paths[j] && meet(a->paths[i], a->paths[j]))
                 return err_set(e, ERR_INVALID, "--%s and --%s are two tables: name two files", table_names[i],
                                table_names[j]);
     return ERR_OK;

@@ -133,7 +133,17 @@ static enum err_code read_names(struct arguments *a, struct import_options *o, s
     }
     for (size_t i = 0; i < o->naming.n; i++)
         a->names[i].seen = false;
-    return code ? err_prefix(e, "--column") : ERR_OK;
+    if (code)
+        return err_prefix(e, "--column");
+    const void *const other_kinds[] = {a->users, a->items, a->contexts};
+    size_t n_kinds = a->interactions.n > 0;
+    for (size_t i = 0; i < 3; i++)
+        n_kinds += other_kinds[i] != NULL;
+    return !a->no_header || n_kinds < 2
+               ? ERR_OK
+               : err_set(e, ERR_INVALID,
+                         "--no-header: numbers of columns are those of one kind of table; import each kind "
+                         "by itself");
 }
 
 static enum err_code to_import(struct arguments *a, struct import_options *o, struct err *e)

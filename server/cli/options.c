@@ -236,11 +236,15 @@ static bool is_read(const struct command *command, const struct option *options,
 {
     if (options_typed(options, n_options, argc, argv, o->name))
         return false;
-    for (const struct option_apart *a = command->apart; a && a->typed; a++)
-        for (size_t i = 0; is_among(a->unread, o->name) && i < n_options; i++)
+    for (const struct option_apart *a = command->apart; a && a->typed; a++) {
+        bool unread = is_among(a->unread, o->name);
+        if (unread && !*a->typed)
+            return false;
+        for (size_t i = 0; unread && i < n_options; i++)
             if (is_among(a->typed, options[i].name) &&
                 options_typed(options, n_options, argc, argv, options[i].name))
                 return false;
+    }
     return true;
 }
 

@@ -40,8 +40,8 @@ struct option {
     bool required;
 };
 
-/* Where one of these options is typed, variables of those are not read, as they do not go with it. Names with
- * spaces between. */
+/* Where one of these options is typed, variables of those are not read, as they do not go with it; "" is
+ * typed always. Names with spaces between. */
 struct option_apart {
     const char *typed, *unread;
 };

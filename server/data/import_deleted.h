@@ -11,13 +11,18 @@
 #include "store/id_table.h"
 #include "store/store.h"
 
+#include <stdbool.h>
+#include <stddef.h>
+
 struct import_deleted {
     struct id_table items;
+    bool *deleted; /* (items.n) what the last row of each says */
+    size_t capacity;
 };
 
 void import_deleted_fini(struct import_deleted *d);
 
-/* Notes the item of a row that says so. ERR_NOMEM. */
+/* Notes what a row says of its item; the last one counts. ERR_NOMEM. */
 enum err_code import_deleted_note(struct import_deleted *d, const struct table_row *row,
                                   struct err *e) ERR_MUST_CHECK;
 

@@ -10,7 +10,8 @@ static const char *column_like(const struct import_report *r, const char *name)
     struct suggestion s = suggest_for(name, strlen(name));
     for (size_t i = 0; i < r->n_files; i++)
         for (size_t k = 0; k < r->files[i].columns.n; k++)
-            suggest_consider(&s, r->files[i].columns.list[k].name);
+            if (strcmp(r->files[i].columns.list[k].name, name) != 0)
+                suggest_consider(&s, r->files[i].columns.list[k].name);
     return s.best;
 }
 

@@ -66,7 +66,7 @@ enum err_code table_out_open(struct table_out *t, const char *path, struct err *
         t->stream = stdout;
         return ERR_OK;
     }
-    enum err_code code = file_out_open(&t->file, path, ".new", FILE_PRIVATE, e);
+    enum err_code code = file_out_open(&t->file, path, PART_SUFFIX, FILE_PRIVATE, e);
     if (code)
         return code;
     return is_packed(path) ? open_packed(t, e) : file_out_stream(&t->file, &t->stream, e);

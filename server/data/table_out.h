@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#define PART_SUFFIX ".new" /* of a file that is not whole yet */
+
 struct table_out {
     struct file_out file;
     FILE *stream; /* where rows are written; NULL: the table is not wanted */

@@ -220,10 +220,11 @@ static enum err_code refuse_header(const struct table_columns *c, enum table_rol
     if (what)
         return err_set(e, ERR_INVALID, "the header has no column '%s'; %s", name, what);
     list_names(role, others, sizeof others);
-    return err_set(
-        e, ERR_INVALID,
-        "the header has no column '%s' (or %s; it begins with '%.40s'); the first line must name the columns",
-        name, others, c->n ? c->list[0].name : "");
+    return err_set(e, ERR_INVALID,
+                   "the header has no column '%s' (or %s; it begins with '%.40s'); the first line must name "
+                   "the columns; "
+                   "import --column %s=NAME says which it is, --no-header that there are no names",
+                   name, others, c->n ? c->list[0].name : "", name);
 }
 
 static const struct {

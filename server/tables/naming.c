@@ -1,5 +1,9 @@
 #include "server/tables/naming.h"
 
+#include "base/utf8.h"
+#include "server/fields/field.h"
+#include "server/fields/field_value.h"
+
 #include <string.h>
 
 enum err_code table_name_parse(const char *text, struct table_name *out, struct err *e)
@@ -14,7 +18,10 @@ enum err_code table_name_parse(const char *text, struct table_name *out, struct 
                        sizeof out->as - 1);
     *out = (struct table_name){.called = sign + 1};
     memcpy(out->as, text, n);
-    return ERR_OK;
+    struct text as = {out->as, n};
+    if (!utf8_valid(out->as, n) || field_value_trim(as).len != n)
+        return err_set(e, ERR_INVALID, "the name before = is not UTF-8, or has spaces around it");
+    return field_check_plain(as, "name of a column", e);
 }
 
 const struct table_name *table_naming_of(const struct table_naming *naming, struct text column)

@@ -41,7 +41,10 @@ static enum err_code set_id(char *scratch, enum table_role role, const char *nam
                        name, json_real_value(value));
     if (!scalar_text(value, scratch, TABLE_JSON_ID_BYTES, &text))
         return err_set(e, ERR_INVALID, "\"%s\" is neither a string nor a whole number", name);
-    return table_row_set(b, role, name, text, true, e); /* a text of JSON is quoted */
+    b->exact = true;
+    enum err_code code = table_row_set(b, role, name, text, true, e); /* a text of JSON is quoted */
+    b->exact = false;
+    return code;
 }
 
 static enum err_code set_categories(const char *name, const json_t *value, struct table_row_builder *b,
@@ -52,7 +55,9 @@ static enum err_code set_categories(const char *name, const json_t *value, struc
         if (!json_is_string(one))
             return err_set(e, ERR_INVALID, "\"%s\" is not an array of strings", name);
         struct text text = {json_string_value(one), json_string_length(one)};
+        b->exact = true;
         enum err_code code = table_row_add_category(b, text, e);
+        b->exact = false;
         if (code)
             return code;
     }
@@ -154,6 +159,26 @@ static enum err_code add_member(const char *name, const json_t *value, bool empt
     return ERR_OK;
 }
 
+/* The member of the line that is to be called so; NULL: none is. */
+static const char *given_name(const struct table_json *j, const char *as)
+{
+    for (size_t i = 0; j->naming && i < j->naming->n; i++)
+        if (strcmp(j->naming->names[i].as, as) == 0 && json_object_get(j->line, j->naming->names[i].called))
+            return j->naming->names[i].called;
+    return NULL;
+}
+
+/* Whether the line has a field that goes by this name beside the nested object. */
+static bool stands_beside(const struct table_json *j, const char *key, const char *nested,
+                          enum table_kind kind)
+{
+    const char *called = given_name(j, key);
+    if (called && !table_is_ignored(j->ignored, called))
+        return table_role_of(kind, text_of(key), NULL) == ROLE_EXTRA;
+    return strcmp(key, nested) != 0 && json_object_get(j->line, key) &&
+           table_json_role(j, key, kind, NULL) == ROLE_EXTRA;
+}
+
 /* Fields of the line itself, and those of the nested object that stands for the profile or metadata. */
 static enum err_code add_extra(struct table_json *j, const char *name, json_t *value,
                                struct table_row_builder *b, struct err *e)
@@ -173,7 +198,7 @@ static enum err_code add_extra(struct table_json *j, const char *name, json_t *v
     {
         if (table_is_ignored(j->ignored, key))
             continue;
-        if (json_object_get(j->line, key) && table_role_of(b->kind, text_of(key), NULL) == ROLE_EXTRA)
+        if (stands_beside(j, key, nested, b->kind))
             return err_set(e, ERR_INVALID, "\"%s\" stands both in \"%s\" and beside it", key, nested);
         enum err_code code = add_member(key, member, true, b, e);
         if (code)
@@ -188,6 +213,7 @@ static enum err_code set_value(struct table_json *j, enum table_role role, const
     if (role == ROLE_EXTRA)
         return add_extra(j, name, value, b, e);
     if (role == ROLE_DELETED) {
+        b->row.marked = true;
         b->row.deleted = json_is_true(value);
         return ERR_OK;
     }
@@ -209,16 +235,17 @@ static enum err_code set_value(struct table_json *j, enum table_role role, const
     bool only_text = role == ROLE_TITLE || role == ROLE_CATEGORIES || role == ROLE_EMBEDDING;
     if ((only_text && !json_is_string(value)) || !scalar_text(value, scratch, sizeof scratch, &text))
         return err_set(e, ERR_INVALID, "\"%s\" has a value of the wrong type", name);
-    return table_row_set(b, role, name, text, true, e);
+    b->exact = role == ROLE_TITLE;
+    enum err_code code = table_row_set(b, role, name, text, true, e);
+    b->exact = false;
+    return code;
 }
 
-/* The member of the line that is to be called so; NULL: none is. */
-static const char *given_name(const struct table_json *j, const char *as)
+/* Whether a member, called `as`, says that an item is deleted, or is not. */
+static bool is_mark(const struct table_json *j, const char *name, const char *as, enum table_kind kind)
 {
-    for (size_t i = 0; j->naming && i < j->naming->n; i++)
-        if (strcmp(j->naming->names[i].as, as) == 0 && json_object_get(j->line, j->naming->names[i].called))
-            return j->naming->names[i].called;
-    return NULL;
+    return kind == TABLE_ITEMS && strcmp(as, "deleted") == 0 &&
+           json_is_boolean(json_object_get(j->line, name));
 }
 
 /* Of a role's names the one with the lowest rank has it where that settles it, as in a header. */
@@ -226,8 +253,7 @@ static enum table_role role_beside(const struct table_json *j, const char *name,
 {
     size_t rank = 0;
     enum table_role role = table_role_of(kind, text_of(name), &rank);
-    if (kind == TABLE_ITEMS && strcmp(name, "deleted") == 0 &&
-        json_is_boolean(json_object_get(j->line, name)))
+    if (is_mark(j, name, name, kind))
         return ROLE_DELETED;
     if (role == ROLE_EXTRA || rank == 0)
         return role;
@@ -251,6 +277,8 @@ enum table_role table_json_role(const struct table_json *j, const char *name, en
     const struct table_name *given = table_naming_of(j->naming, text_of(name));
     if (as)
         *as = given ? given->as : name;
+    if (given && is_mark(j, name, given->as, kind))
+        return ROLE_DELETED;
     if (given)
         return table_role_of(kind, text_of(given->as), NULL);
     return given_name(j, name) ? ROLE_IGNORED : role_beside(j, name, kind);
@@ -276,10 +304,10 @@ enum err_code table_json_row(struct table_json *j, const char *line, size_t len,
     json_t *value;
     json_object_foreach(j->line, name, value)
     {
-        if (table_is_ignored(j->ignored, name))
-            continue;
         const char *as;
         enum table_role role = table_json_role(j, name, b->kind, &as);
+        if (table_is_ignored(j->ignored, name) || (as != name && table_is_ignored(j->ignored, as)))
+            continue;
         if (role == ROLE_IGNORED) /* another member is called so here */
             continue;
         if (as != name && strcmp(given_name(j, as), name) != 0)

@@ -107,7 +107,8 @@ static enum err_code set_time(struct table_row_builder *b, struct text text, str
 
 enum err_code table_row_add_category(struct table_row_builder *b, struct text text, struct err *e)
 {
-    text = field_value_trim(text);
+    if (!b->exact)
+        text = field_value_trim(text);
     bool none = field_value_is(text, "(no genres listed)"); /* MovieLens says it so */
     b->row.no_categories = b->row.no_categories || none;
     if (!text.len || none)
@@ -253,7 +254,8 @@ static enum err_code set_genre(struct table_row_builder *b, const char *name, st
 enum err_code table_row_set(struct table_row_builder *b, enum table_role role, const char *name,
                             struct text text, bool quoted, struct err *e)
 {
-    text = field_value_trim(text);
+    if (!b->exact)
+        text = field_value_trim(text);
     if (!text.len)
         return ERR_OK;
     switch (role) {

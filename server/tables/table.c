@@ -84,7 +84,8 @@ enum err_code table_ignore(struct table *t, const struct table_ignored *ignored,
                            table_lines_name(t->lines), name.data, table_role_name(role));
     }
     for (size_t i = 0; i < t->columns.n; i++)
-        if (table_is_ignored(ignored, t->columns.list[i].name))
+        if (table_is_ignored(ignored, t->columns.list[i].name) ||
+            (t->columns.list[i].called && table_is_ignored(ignored, t->columns.list[i].called)))
             t->columns.list[i].role = ROLE_IGNORED;
     t->json.ignored = ignored;
     return ERR_OK;
@@ -173,6 +174,11 @@ static enum err_code read_columns(struct table *t, const struct table_line *firs
         name_separator(t, &line, e);
     if (code)
         return code;
+    const char *what = has_no_header(t) && t->fields.n == 1
+                           ? table_sniff_header(t->fields.list[0].data, t->fields.list[0].len, 1)
+                           : NULL;
+    if (what && table_format_has_header(t->format))
+        return err_set(e, ERR_INVALID, "the line is one column; %s", what);
     if (has_no_header(t) && table_format_has_header(t->format))
         return table_columns_by_number(t->kind, t->fields.n, t->naming, &t->columns, e);
     if (table_format_has_header(t->format))

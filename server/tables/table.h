@@ -75,7 +75,7 @@ struct table_row {
     /* a JSON object: the profile of a user, the metadata of an item; a null in it, of NDJSON, says that there
      * is no such member (RFC 7396) */
     struct text object;
-    bool deleted;                            /* of an item, in NDJSON: it is taken out of answers */
+    bool marked, deleted; /* of an item, in NDJSON: it says whether it is taken out of answers */
     bool no_title, no_categories, no_object; /* without a value: said to be none, not only left out */
     const float *embedding;                  /* (n_embedding) within LIMIT_COMPONENT */
     size_t n_embedding;

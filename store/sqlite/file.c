@@ -57,7 +57,11 @@ const char *sqlite_own_suffix(const char *path, const struct stat *found)
 bool sqlite_owns_file(const char *store, const char *path)
 {
     struct stat found;
-    return strcmp(store, path) == 0 || (stat(path, &found) == 0 && sqlite_own_suffix(store, &found));
+    size_t n = strlen(store);
+    for (size_t i = 0; strncmp(store, path, n) == 0 && i < SQLITE_OWN_FILES; i++)
+        if (strcmp(path + n, sqlite_own_suffixes[i]) == 0)
+            return true; /* also where it is not there yet */
+    return stat(path, &found) == 0 && sqlite_own_suffix(store, &found);
 }
 
 /* The bytes of the file beside the store's, -1 when there is none. */

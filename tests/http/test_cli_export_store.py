@@ -105,14 +105,51 @@ class ExportStore(hn.Case):
         items = [json.loads(x) for x in hn.run("export", "items", "--store", store).out.splitlines()]
         self.assertEqual(items, [{"item": "a", "deleted": True}, {"item": "b", "metadata": {"deleted": "yes"}}, {"item": "c"}])
 
+    def test_names_that_mean_something_and_spaces_come_back(self):
+        with hn.Server() as server:
+            store = server.store
+            for user, profile in ((" anna", {"profile": {"deep": 1}}), ("anna", {"city": "Bern"}), ("null", {"n": 12345678901234567})):
+                self.assertEqual(server.register(user, {"profile": profile}).status, 201)
+            for item, body in (("a", {"title": " t ", "categories": [" x", "y|z"], "metadata": {"deleted": "no", "metadata": 1}}), ("b", {})):
+                self.assertEqual(server.admin("PUT", "/v1/admin/items/" + item, body).status, 201)
+            self.assertEqual(server.admin("DELETE", "/v1/admin/items/a").status, 204)
+            for path, body in (("/v1/admin/users/a%01b", {}), ("/v1/admin/items/a%09b", {})):
+                self.assertProblem(server.admin("PUT", path, body), 400, "bad-request")
+            self.assertProblem(server.event("anna", "a\u0001b"), 422, "invalid-value")
+        self.export(store, "5.%s.ndjson")
+        again = self.path("spaces.db")
+        hn.run("import", "--store", again, "--users", self.path("5.users.ndjson"), "--items", self.path("5.items.ndjson"))
+        for table in ("users", "items"):
+            out = hn.run("export", table, "--store", again).out
+            self.assertEqual(out.splitlines(), self.lines(self.path(f"5.{table}.ndjson")), table)
+
+    def test_the_last_row_says_whether_an_item_is_deleted(self):
+        store, table = self.path("last.db"), self.path("last.ndjson")
+        with open(table, "w", encoding="utf-8") as f:
+            f.write('{"item":"a","deleted":true}\n{"item":"a","deleted":false,"title":"T"}\n{"item":"b","gone":true}\n')
+        hn.run("import", "--store", store, "--items", table, "--column", "deleted=gone")
+        self.assertEqual([json.loads(x) for x in hn.run("export", "items", "--store", store).out.splitlines()],
+                         [{"item": "a", "title": "T"}, {"item": "b", "deleted": True}])
+
+    def test_what_import_reads_by_a_variable_is_not_written_over(self):
+        source = self.path("source.csv")
+        with open(source, "w", encoding="utf-8") as f:
+            f.write("item\nkept\n")
+        hn.run("export", "--store", self.store, "--users", self.path("6.users.ndjson"), env={"HYPERNET_ITEMS": source})
+        hn.run("export", "users", "--store", self.store, env={"HYPERNET_ITEMS": source})
+        self.assertEqual(self.lines(source), ["item", "kept"])
+
     def test_what_makes_no_table_is_refused(self):
         for words, why in ((("ratings",), "'ratings' is no table"), (("users", "--items", "-"), "alone"),
-                           (("contexts",), "--model-version"), (("--users", "-", "--items", "-"), "name two files"), ((), "nothing to export")):
+                           (("contexts",), "--model-version"), (("--users", "-", "--items", "-"), "name two files"), ((), "nothing to export"),
+                           (("--users", self.path("7.new"), "--items", self.path("7")), "name two files")):
             r = hn.run("export", *words, "--store", self.store, check=False)
             self.assertEqual(r.returncode, 2, r.err)
             self.assertIn(why, r.err)
-        r = hn.run("export", "--users", self.store, "--store", self.store, check=False)
-        self.assertEqual(r.returncode, 1)
+        for path in (self.store, self.path("again.db") + "-wal"):
+            r = hn.run("export", "--users", path, "--store", path.removesuffix("-wal"), check=False)
+            self.assertEqual(r.returncode, 1)
+            self.assertFalse(path.endswith("-wal") and os.path.exists(path))
 
 
 if __name__ == "__main__":

@@ -42,6 +42,14 @@ class Columns(hn.Folder):
         self.assertEqual(r.returncode, 1)
         self.assertIn("two fields are to be called 'user'", r.err)
 
+    def test_a_field_that_is_named_does_not_meet_one_of_its_name_in_the_metadata(self):
+        items = self.file("m.ndjson", '{"item":"a","VK":1,"metadata":{"price":2}}\n')
+        r = self.bring("--items", items, *self.named("price=VK"), check=False)
+        self.assertEqual(r.returncode, 1)
+        self.assertIn("stands both", r.err)
+        for ignored in ("price", "VK"):
+            self.bring("--items", items, *self.named("price=VK"), "--ignore-field", ignored)
+
     def test_one_name_may_be_of_a_column_in_each_of_several_tables(self):
         orders, people = self.file("o.csv", "buyer,item\na,i\n"), self.file("u.csv", "Nr,age\na,30\n")
         self.bring("--interactions", orders, "--users", people, *self.named("user=buyer", "user=Nr"))
@@ -65,6 +73,9 @@ class Columns(hn.Folder):
             ((csv, *self.named("user")), 2, "NAME=COLUMN"), ((csv, *self.named("=Kunde")), 2, "NAME=COLUMN"),
             ((csv, *self.named("x" * 200 + "=Kunde")), 2, "at most 127"),
             ((csv, "--no-header", *self.named("user=1")), 1, "which of its 3 columns is the item?"),
+            ((csv, "--items", csv, "--no-header", *self.named("user=1", "item=2")), 2, "import each kind by itself"),
+            ((self.file("s.csv", "a;i;1\n"), "--no-header", *self.named("user=1", "item=2")), 1, "the line is one column"),
+            ((csv, *self.named("user=Kunde", "item=SKU", " y=b")), 2, "spaces around it"),
             ((lines, "--no-header", *self.named("user=1", "item=2")), 1, "--no-header is for CSV and TSV; this is ndjson"),
         ):
             r = self.bring("--interactions", *words, check=False)

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import random
 import select
 import ssl
@@ -398,17 +399,22 @@ def export(path: str, description: Mapping[str, Any], arrays: Mapping[str, Any],
            halves: Iterable[str] = ()) -> None:
     """Writes a model file (schema/model.md). description: what the file says of the model; arrays: name in the file -> array, or tensor
     of PyTorch; item_ids: one for each row of catalogue.embedding, or without items of encoder.id; halves: names of target.N.head.weight to be
-    written as bfloat16, in half the bytes. ValueError names the tensor at fault; `hypernet inspect` checks the rest."""
+    written as bfloat16, in half the bytes. It appears whole or not at all. ValueError names a tensor that is not
+    finite, and sizes of the catalogue; `hypernet inspect` checks the others."""
     import numpy as np
+    item_ids, halves = [str(i) for i in item_ids], set(halves)
     floats = {name: _float32(name, array) for name, array in arrays.items()}
     _check_sizes(description, floats, item_ids, halves)
     tensors = {name: ("BF16", bfloat16(array)) if name in halves else ("F32", array) for name, array in floats.items()}
+    for name in halves:
+        if (tensors[name][1] & 0x7f80 == 0x7f80).any():
+            raise ValueError("%s has numbers that are infinite as bfloat16" % name)
     if item_ids:
         ids = [i.encode() for i in item_ids]
         of = "catalogue" if description["n_items"] else "encoder.id"
         tensors[of + ".id_bytes"] = ("U8", np.frombuffer(b"".join(ids), "u1"))
         tensors[of + ".id_offsets"] = ("I64", np.cumsum([0] + [len(i) for i in ids]).astype("<i8"))
-    header: Json = {"__metadata__": {"hypernet": json.dumps(description)}}
+    header: Json = {"__metadata__": {"hypernet": json.dumps(description, allow_nan=False, default=int)}}
     offset = 0
     order = sorted(tensors, key=lambda name: (-tensors[name][1].itemsize, name))
     for name in order:
@@ -417,7 +423,14 @@ def export(path: str, description: Mapping[str, Any], arrays: Mapping[str, Any],
         offset += array.nbytes
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
-    with open(path, "wb") as out:
-        out.write(struct.pack("<Q", len(text)) + text)
-        for name in order:
-            out.write(tensors[name][1].tobytes())
+    part = "%s.%d.part" % (path, os.getpid())
+    try:
+        with open(part, "wb") as out:
+            out.write(struct.pack("<Q", len(text)) + text)
+            for name in order:
+                out.write(tensors[name][1].tobytes())
+        os.replace(part, path)
+    except BaseException:
+        if os.path.exists(part):
+            os.remove(part)
+        raise

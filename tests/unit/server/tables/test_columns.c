@@ -50,7 +50,8 @@ START_TEST(test_headers_that_lack_or_repeat_a_column_are_refused)
          "iid, product, "
          "product_id, productid, book_id, track_id, sku, article_id, article, asin, isbn; it begins with "
          "'user'); the first line "
-         "must name the columns");
+         "must name the columns; import --column item=NAME says which it is, --no-header that there are no "
+         "names");
     ROWS("a.csv", TABLE_INTERACTIONS, "uid,user_id,item\n",
          "open invalid: a.csv:1: the columns 'uid' and 'user_id' mean the same; rename the one that is not "
          "meant");
