@@ -25,6 +25,7 @@ enum {
     LIMIT_PAGE_TOKEN_BYTES = 128 * 1024, /* above any such token */
     LIMIT_DIVERSE_WINDOW = 500,          /* best items among which the next of a diverse list is looked for */
     LIMIT_METADATA_FIELDS = 64,          /* members of an item's metadata that come back with it */
+    LIMIT_METADATA_ITEMS = 1000,         /* of all lists of a call; the metadata of each is read and parsed */
     LIMIT_PREDICTION_ROWS = 10000,       /* items or input rows in one call */
     LIMIT_TASK_ROWS_ASKED = 1024,        /* rows of tasks to predict in one call */
     LIMIT_TASK_SAMPLES = 1000,           /* draws of a row */
@@ -47,6 +48,7 @@ enum {
     LIMIT_HEAD_COST = 27 * 1024,
     LIMIT_BODY_BYTES = 8 * 1024 * 1024,    /* default of --max-body-bytes */
     LIMIT_BODY_MEMORY = 256 * 1024 * 1024, /* default of --max-body-memory */
+    LIMIT_LISTS_BYTES = 8 * 1024 * 1024,   /* an answer of lists of many users, or with metadata */
     LIMIT_RESPONSE_BYTES =
         64 * 1024 * 1024,            /* one answer; a thousand items with long titles are under 8 MB */
     LIMIT_CONNECTIONS = 10000,       /* default of --max-connections */

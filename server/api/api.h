@@ -139,9 +139,6 @@ typedef enum err_code api_forget_fn(struct session *s, struct text id, struct er
 void api_delete(struct api_thread *t, struct request *r, api_id_fn *read_id, api_forget_fn *forget,
                 enum problem unknown);
 
-/* Answers with a list for the user of a plan whose weights are there. */
-void api_recommend(struct api_thread *t, struct request *r, struct api_plan *plan, struct recommend_query *q);
-
 /* Answers with what an error of a lower layer means, and counts it when the store failed. */
 void api_fail(struct api_thread *t, struct request *r, const struct err *e);
 

@@ -135,19 +135,15 @@ void api_recommend_plan(struct api_thread *t, struct request *r)
     plan->of.takes_long = q->explain || q->samples;
 }
 
-void api_recommend(struct api_thread *t, struct request *r, struct api_plan *plan, struct recommend_query *q)
-{
-    struct err e = {0};
-    q->cold = plan->cold;
-    struct buf *out = request_answer(r, 200, request_json);
-    if (recommender_recommend(t->session.recommender, plan->handle, plan->weights, q, out, &e))
-        problem_answer_err(r, &e);
-}
-
 void api_recommend_get(struct api_thread *t, struct request *r)
 {
     struct recommend_plan *plan = r->plan;
-    if ((plan->q.explain || plan->q.samples) && !plan->of.cold && !api_reread(t, r, &plan->of))
+    struct api_plan *of = &plan->of;
+    struct err e = {0};
+    if ((plan->q.explain || plan->q.samples) && !of->cold && !api_reread(t, r, of))
         return;
-    api_recommend(t, r, &plan->of, &plan->q);
+    plan->q.cold = of->cold;
+    struct buf *out = request_answer(r, 200, request_json);
+    if (recommender_recommend(t->session.recommender, of->handle, of->weights, &plan->q, out, &e))
+        problem_answer_err(r, &e);
 }

@@ -2,13 +2,14 @@
  * need no wait is answered where the request was read, as GET /v1/users/{user}/recommendations is. */
 #include "server/api/api.h"
 
+#include "base/limits.h"
 #include "server/api/recommend_body.h"
 #include "server/serving/page_weights.h"
 
 #include <stddef.h>
 
-/* More users, or a longer diverse list, wait with other long computations. */
-enum { MAX_USERS_SHORT = 32, MAX_DIVERSE_SHORT = 50 };
+/* More users, a longer diverse list or the metadata of more items wait with other long computations. */
+enum { MAX_USERS_SHORT = 32, MAX_DIVERSE_SHORT = 50, MAX_METADATA_SHORT = 20 };
 
 struct recommendations_plan {
     struct api_plan of;
@@ -33,10 +34,51 @@ void api_recommendations_plan(struct api_thread *t, struct request *r)
     plan->of.user_pointer = "/user";
     plan->of.cold_start = b->cold_start;
     plan->of.needs_no_weights = b->whom != FOR_USER;
-    r->takes_long = b->q.explain || b->q.samples || json_array_size(b->users) > MAX_USERS_SHORT ||
+    size_t n_users = json_array_size(b->users);
+    r->takes_long = b->q.explain || b->q.samples || n_users > MAX_USERS_SHORT ||
+                    (b->more.with_metadata && (n_users ? n_users : 1) * b->q.limit > MAX_METADATA_SHORT) ||
                     (b->rules.diversity > 0 && (b->users || b->q.offset + b->q.limit > MAX_DIVERSE_SHORT));
     plan->of.takes_long =
         r->takes_long || b->more.with_metadata || b->rules.diversity > 0 || b->whom != FOR_USER;
+}
+
+/* ---- long answers ---- */
+
+/* Answers of many lists, or with metadata, wait for clients to read them, one on each connection: they have a
+ * bound below that of others, and count with the bodies. */
+static bool may_be_long(const struct recommend_body *b)
+{
+    return b->users || b->more.with_metadata;
+}
+
+static size_t charged_bytes(const struct request *r)
+{
+    return r->charged_bytes ? r->charged_bytes : r->body.capacity;
+}
+
+/* Counts the answer so far, beyond what was charged before it. False: answered with a refusal. */
+static bool charge(struct request *r, size_t before)
+{
+    if (request_charge(r, before + r->answer.capacity))
+        return true;
+    buf_fini(&r->answer);
+    problem_answer(r, PROBLEM_OVERLOADED, NULL,
+                   "bodies and long answers take all the memory there is for them (--max-body-memory); try "
+                   "again in a second");
+    return false;
+}
+
+static void fail(struct api_thread *t, struct request *r, const struct err *e)
+{
+    if (e->code != ERR_LIMIT) {
+        api_fail(t, r, e);
+        return;
+    }
+    buf_fini(&r->answer);
+    problem_answer(r, PROBLEM_TOO_LARGE, NULL,
+                   "the answer would have more than %zu bytes: ask for fewer users at a time, or with a "
+                   "smaller limit or fewer fields",
+                   r->answer.max_bytes);
 }
 
 /* ---- pages ---- */
@@ -139,18 +181,25 @@ static bool add_result(struct api_thread *t, const struct request *r, struct rec
 static void answer_users(struct api_thread *t, struct request *r, struct recommendations_plan *plan)
 {
     struct buf *out = request_answer(r, 200, request_json);
+    size_t before = charged_bytes(r);
+    struct err e = {0};
     buf_adds(out, "{\"results\":[");
     for (size_t i = 0; i < json_array_size(plan->body.users); i++) {
         const json_t *id = json_array_get(plan->body.users, i);
-        struct err e = {0};
+        err_clear(&e);
         if (i)
             buf_addc(out, ',');
         if (!add_result(t, r, plan, (struct text){json_string_value(id), json_string_length(id)}, out, &e)) {
-            api_fail(t, r, &e);
+            fail(t, r, &e);
             return;
         }
+        if (!charge(r, before))
+            return;
     }
     buf_adds(out, "]}");
+    err_clear(&e);
+    if (buf_check(out, "the answer", &e))
+        fail(t, r, &e);
 }
 
 /* ---- one ---- */
@@ -181,14 +230,28 @@ static void answer_one(struct api_thread *t, struct request *r, struct recommend
     q->cold = of->cold;
     if (!plan->body.goes_on || of->weights->revision == plan->body.page.revision)
         begin_list(t, plan, of->user, of->weights);
-    api_recommend(t, r, of, q);
+    size_t before = charged_bytes(r);
+    struct err e = {0};
+    struct buf *out = request_answer(r, 200, request_json);
+    if (recommender_recommend(t->session.recommender, of->handle, of->weights, q, out, &e))
+        fail(t, r, &e);
+    else if (may_be_long(&plan->body))
+        (void)charge(r, before);
+}
+
+static void answer(struct api_thread *t, struct request *r, struct recommendations_plan *plan)
+{
+    if (plan->body.whom == FOR_USERS)
+        answer_users(t, r, plan);
+    else if (plan->body.whom == FOR_USER || make_passing(t, r, plan))
+        answer_one(t, r, plan);
 }
 
 void api_recommendations_post(struct api_thread *t, struct request *r)
 {
     struct recommendations_plan *plan = r->plan;
-    if (plan->body.whom == FOR_USERS)
-        answer_users(t, r, plan);
-    else if (plan->body.whom == FOR_USER || make_passing(t, r, plan))
-        answer_one(t, r, plan);
+    if (may_be_long(&plan->body))
+        r->answer.max_bytes = LIMIT_LISTS_BYTES;
+    answer(t, r, plan);
+    r->answer.max_bytes = LIMIT_RESPONSE_BYTES; /* the next request has this buffer too */
 }

@@ -175,13 +175,27 @@ static bool read_texts(struct request *r, const json_t *root, const char *key, s
     return ok;
 }
 
+/* The metadata of each item is read and parsed, and may be long. */
+static bool check_metadata(struct request *r, const struct recommend_body *b)
+{
+    size_t n_lists = b->users ? json_array_size(b->users) : 1;
+    if (n_lists * b->q.limit <= LIMIT_METADATA_ITEMS)
+        return true;
+    problem_answer(r, PROBLEM_INVALID_VALUE, "/fields",
+                   "lists of %zu users with %zu items each; with fields, a call may have %d items: ask for "
+                   "fewer users at a time, or with a smaller limit",
+                   n_lists, b->q.limit, LIMIT_METADATA_ITEMS);
+    return false;
+}
+
 static bool read_fields(struct request *r, const json_t *root, struct recommend_body *b)
 {
     if (!json_object_get(root, "fields"))
         return true;
     b->more.fields = b->fields = room(r, LIMIT_METADATA_FIELDS, sizeof *b->fields);
     b->more.with_metadata = true;
-    return b->fields && read_texts(r, root, "fields", LIMIT_METADATA_FIELDS, b->fields, &b->more.n_fields);
+    bool ok = b->fields && read_texts(r, root, "fields", LIMIT_METADATA_FIELDS, b->fields, &b->more.n_fields);
+    return check_metadata(r, b) && ok;
 }
 
 /* ---- the list ---- */

@@ -434,8 +434,8 @@ static int cmd_serve(int argc, char **argv)
         {"max-body-bytes", OPTION_BYTES, &s.max_body_bytes, "BYTES", "largest request body", 1024, 1e9,
          false},
         {"max-body-memory", OPTION_BYTES, &s.max_body_memory, "BYTES",
-         "most memory of all bodies and what is made of them, past it 503; 0: 256 MiB, or four largest "
-         "bodies",
+         "most memory of all bodies, what is made of them and long lists, past it 503; 0: 256 MiB, or four "
+         "largest bodies",
          0, 1e12, false},
         {"max-connections", OPTION_INT, &s.max_connections, "N", "most open connections", 1, 1e6, false},
         {"max-connections-per-address", OPTION_INT, &s.max_per_address, "N",

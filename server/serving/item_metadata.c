@@ -47,12 +47,12 @@ enum err_code item_metadata_read(struct store_conn *conn, const struct item_snap
                                  size_t n_fields, struct item_metadata *out, struct err *e)
 {
     struct reading reading = {.out = &out->texts, .fields = fields, .n_fields = n_fields};
-    buf_init(&out->texts, LIMIT_RESPONSE_BYTES);
+    buf_init(&out->texts, LIMIT_LISTS_BYTES);
     out->ends = mem_alloc_array(n, sizeof *out->ends);
     if (!out->ends)
         return err_set(e, ERR_NOMEM, "no memory for the metadata of %zu items", n);
     enum err_code code = ERR_OK;
-    for (size_t i = 0; i < n && !code; i++) {
+    for (size_t i = 0; i < n && !code && !out->texts.failed; i++) {
         struct text id;
         struct err why = {0};
         id.data = item_index_id(item_snapshot_items(items), entries[i].index, &id.len);
@@ -65,7 +65,7 @@ enum err_code item_metadata_read(struct store_conn *conn, const struct item_snap
         if (code)
             return err_copy(e, &why);
     }
-    if (reading.failed)
+    if (reading.failed && !out->texts.failed)
         return err_set(e, ERR_NOMEM, "no memory for the metadata of items");
     return buf_check(&out->texts, "the metadata of items", e);
 }

@@ -23,8 +23,8 @@ struct item_metadata {
 };
 
 /* Reads the members `fields` (n_fields) of each of n items, in that order, without those that it lacks: an
- * object each, {} for an item that the store does not have. item_metadata_fini is to be called in any
- * case. */
+ * object each, {} for an item that the store does not have. ERR_LIMIT: they take more than LIMIT_LISTS_BYTES.
+ * item_metadata_fini is to be called in any case. */
 enum err_code item_metadata_read(struct store_conn *conn, const struct item_snapshot *items,
                                  const struct topk_entry *entries, size_t n, const struct text *fields,
                                  size_t n_fields, struct item_metadata *out, struct err *e) ERR_MUST_CHECK;

@@ -139,6 +139,44 @@ class ManyUsers(Rich):
         self.assertFaults(self.ask(users=["u1", 5, ""], explain=1), "/users/1", "/users/2", "/explain")
 
 
+class Long(Rich):
+    """Answers that many connections may have at once."""
+
+    def test_lists_are_8_mib_together(self):
+        body = {"candidates": [f"{i:0250}" for i in range(950)], "limit": 1000}
+        answer = self.ask(users=["u1"] * 25, **body)
+        self.assertEqual(answer.status, 200)
+        self.assertGreater(len(answer.body), 6 << 20)
+        for n in (40, 200):
+            answer = self.ask(users=["u1"] * n, **body)
+            self.assertProblem(answer, 413, "too-large")
+            self.assertIn("fewer users", answer.json["detail"])
+
+    def test_metadata_is_of_a_thousand_items_and_8_mib(self):
+        self.server = hn.Server()
+        self.addCleanup(self.server.stop)
+        long = [{"id": f"long{i}", "metadata": {"text": "x" * 60000, "year": i}} for i in range(150)]
+        for i in range(0, 150, 50):
+            self.assertEqual(self.server.admin("POST", "/v1/admin/items", {"items": long[i:i + 50]}).status, 200)
+        body = {"user": "u1", "candidates": [item["id"] for item in long], "exclude_seen": False, "limit": 150}
+        hn.eventually(lambda: all("unknown" not in item for item in self.ask(**body).json["items"]), "the new items")
+        self.assertProblem(self.ask(**body, fields=["text"]), 413, "too-large")
+        two = {name: value for name, value in body.items() if name != "user"} | {"users": ["u1", "u2"], "limit": 75}
+        self.assertProblem(self.ask(**two, fields=["text"]), 413, "too-large")
+        self.assertEqual([len(result["items"]) for result in self.ask(**two, fields=["year"]).json["results"]], [75, 75])
+        self.assertEqual(self.ask(user="u1", limit=1000, fields=["year"]).status, 200)
+        self.assertEqual(self.ask(users=["u1"] * 100, fields=["year"]).status, 200)
+        self.assertFaults(self.ask(users=["u1"] * 101, fields=["year"]), "/fields")
+        self.assertFaults(self.ask(users=["u1", "u2"], limit=501, fields=[]), "/fields")
+
+    def test_they_count_with_the_bodies(self):
+        with hn.Server("--max-body-bytes", 1 << 20, "--max-body-memory", 1 << 20) as server:
+            for users, status in ((200, 503), (20, 200), (200, 503), (20, 200)):
+                answer = server.request("POST", PATH, {"users": ["u1"] * users, "limit": 100})
+                self.assertEqual(answer.status, status, answer)
+            self.assertEqual(server.request("POST", PATH, {"user": "u1", "limit": 100}).status, 200)
+
+
 class Passing(Rich):
     def test_a_session_is_answered_as_somebody_registered_with_it_and_leaves_nothing(self):
         interactions = [{"item": item, "timestamp": 100 + i, "weight": 1 + i % 3} for i, item in enumerate(self.world.items[20:70])]
