@@ -245,6 +245,11 @@ bool model_is_shared(const struct model *m)
     return safetensors_is_shared(m->private->file);
 }
 
+bool model_is_same(const struct model *a, const struct model *b)
+{
+    return safetensors_is_same(a->private->file, b->private->file);
+}
+
 enum err_code model_settle(struct model *m, bool *settled, struct err *e)
 {
     return safetensors_settle(m->private->file, settled, e);

@@ -40,6 +40,9 @@ enum err_code model_open(const char *path, struct model **out, struct err *e) ER
 enum err_code model_open_shared(const char *path, struct model **out, struct err *e) ERR_MUST_CHECK;
 bool model_is_shared(const struct model *m);
 
+/* Whether the files of two models have the same bytes. Cost: reads them, where they are as long. */
+bool model_is_same(const struct model *a, const struct model *b);
+
 /* When somebody waits to write to a shared model's file, the model goes on with a copy; *settled: it does so
  * from now. ERR_NOMEM. */
 enum err_code model_settle(struct model *m, bool *settled, struct err *e) ERR_MUST_CHECK;

@@ -370,3 +370,8 @@ size_t safetensors_file_bytes(const struct safetensors *s)
 {
     return s->n_bytes;
 }
+
+bool safetensors_is_same(const struct safetensors *a, const struct safetensors *b)
+{
+    return a->n_bytes == b->n_bytes && memcmp(a->bytes, b->bytes, a->n_bytes) == 0;
+}

@@ -66,6 +66,8 @@ const struct tensor_view *safetensors_at(const struct safetensors *s,
 const struct tensor_view *safetensors_find(const struct safetensors *s, const char *name); /* NULL: none */
 const char *safetensors_metadata(const struct safetensors *s, const char *key);            /* NULL: none */
 size_t safetensors_file_bytes(const struct safetensors *s);
+bool safetensors_is_same(const struct safetensors *a,
+                         const struct safetensors *b); /* reads equal ones whole */
 
 size_t dtype_bytes(enum dtype d);
 const char *dtype_name(enum dtype d);

@@ -116,7 +116,7 @@ static void refuse_weights(struct api_thread *t, struct request *r, const struct
         return;
     }
     if (e->code == ERR_CONFLICT) { /* from context_of_user */
-        problem_answer(r, PROBLEM_ENCODER_MISSING, NULL, "%s", e->text);
+        problem_answer(r, api_context_problem(plan->served->model), NULL, "%s", e->text);
         return;
     }
     api_fail(t, r, e);
@@ -540,6 +540,11 @@ void api_delete(struct api_thread *t, struct request *r, api_id_fn *read_id, api
         problem_answer(r, unknown, NULL, "%s", e.text);
     else
         api_fail(t, r, &e);
+}
+
+enum problem api_context_problem(const struct model *m)
+{
+    return m->spec.encoder.present ? PROBLEM_OTHER_MODEL : PROBLEM_ENCODER_MISSING;
 }
 
 void api_fail(struct api_thread *t, struct request *r, const struct err *e)

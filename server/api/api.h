@@ -139,6 +139,10 @@ typedef enum err_code api_forget_fn(struct session *s, struct text id, struct er
 void api_delete(struct api_thread *t, struct request *r, api_id_fn *read_id, api_forget_fn *forget,
                 enum problem unknown);
 
+/* What ERR_CONFLICT of context_of_user means of a model: that it makes no contexts, or that the user's was
+ * given for another one. */
+enum problem api_context_problem(const struct model *m);
+
 /* Answers with what an error of a lower layer means, and counts it when the store failed. */
 void api_fail(struct api_thread *t, struct request *r, const struct err *e);
 

@@ -148,10 +148,10 @@ static enum err_code acquire(struct api_thread *t, struct recommendations_plan *
 }
 
 /* Whether an error is one user's, who gets a document that says so. */
-static bool add_refusal(struct buf *out, const struct request *r, const struct err *e)
+static bool add_refusal(struct buf *out, const struct request *r, const struct model *m, const struct err *e)
 {
     enum problem p = e->code == ERR_NOTFOUND   ? PROBLEM_UNKNOWN_USER
-                     : e->code == ERR_CONFLICT ? PROBLEM_ENCODER_MISSING
+                     : e->code == ERR_CONFLICT ? api_context_problem(m)
                                                : PROBLEM_INVALID_VALUE;
     if (e->code != ERR_NOTFOUND && e->code != ERR_CONFLICT && e->code != ERR_INVALID)
         return false;
@@ -175,7 +175,7 @@ static bool add_result(struct api_thread *t, const struct request *r, struct rec
     if (!code)
         return true;
     out->len = before;
-    return add_refusal(out, r, e);
+    return add_refusal(out, r, plan->of.handle->model, e);
 }
 
 static void answer_users(struct api_thread *t, struct request *r, struct recommendations_plan *plan)

@@ -1,9 +1,10 @@
 /* model_renewal - a running server takes the files that took the place of its models': each of another
  * file than it was opened from is loaded, as a start would, and then served in the old one's place in one
- * step. Requests go on meanwhile and end with the model they began with. A file that cannot be served is
- * an error in the log, and the model before goes on. Cost: of a renewal, a start's time for the model,
- * beside the requests; both are in memory meanwhile. Of its users and tasks the first answer after it
- * generates their weights.
+ * step. Requests go on meanwhile and end with the model they began with. A file that cannot be served, as
+ * one of another model with the same name and version, is an error in the log, and the model before goes
+ * on. Cost: of a renewal, a start's time for the model, beside the requests. Of its users and tasks the first
+ * answer after it generates their weights. The model before stays in memory until every thread took up the
+ * next one, which it does at its next request: an idle one holds it.
  * Layer: server/serving
  * Threads: one of its own, which waits to be asked; model_renewal_ask is for any.
  * Memory: a block for its life. */

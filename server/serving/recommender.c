@@ -145,10 +145,11 @@ static enum err_code read_context(struct recommender *p, struct model_handle *ha
 {
     const struct model_spec *spec = &handle->model->spec;
     struct store_context_key key = {spec->name, spec->version, "user"};
-    if (reading == READ_CONTEXT)
-        return store_read_context(p->conn, user, &key, &p->context, found, e);
-    enum err_code code = store_read_context_nonblocking(p->conn, user, &key, &p->context, found, e);
-    if (!code && *found && p->context.n_items > handle->served->inline_budget.max_items)
+    enum err_code code = reading == READ_CONTEXT
+                             ? store_read_context(p->conn, user, &key, &p->context, found, e)
+                             : store_read_context_nonblocking(p->conn, user, &key, &p->context, found, e);
+    *found = !code && *found && context_has_width(handle->model, &p->context.embedding);
+    if (reading == READ_INLINE && *found && p->context.n_items > handle->served->inline_budget.max_items)
         code = err_set(e, ERR_BUSY, "a user with so many items takes long");
     return code;
 }

@@ -65,6 +65,19 @@ static enum err_code check_room(const struct model_set *set, const char *path, c
     return ERR_OK;
 }
 
+/* What the store keeps of users is known by a model's name and version: of another network that has both,
+ * the contexts of the one before would be taken for its own. */
+static enum err_code check_version(const char *path, const struct model *m, const struct served_model *old,
+                                   struct err *e)
+{
+    if (!old || strcmp(old->model->spec.version, m->spec.version) != 0 || model_is_same(old->model, m))
+        return ERR_OK;
+    return err_set(e, ERR_INVALID,
+                   "%s: the model there is another one than '%s', which is served, and has its version '%s' "
+                   "too; train it with another --model-version",
+                   path, m->spec.name, m->spec.version);
+}
+
 static enum err_code check_model(struct serving *s, const char *path, const struct model *m,
                                  const struct served_model *old, struct err *e)
 {
@@ -82,7 +95,7 @@ static enum err_code check_model(struct serving *s, const char *path, const stru
     if (!code && old && model_kind_of(&m->spec) != served_model_kind(old))
         code = err_set(e, ERR_INVALID, "%s: the model there is of another kind than '%s', which is served",
                        path, m->spec.name);
-    return code;
+    return code ? code : check_version(path, m, old, e);
 }
 
 static enum err_code open_model(struct serving *s, const char *path, const struct served_model *old,

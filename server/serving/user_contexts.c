@@ -190,7 +190,8 @@ static enum err_code encode_piece(struct session *t, struct model_handle *handle
         struct err why = {0};
         const float *c = NULL;
         code = store_read_user(t->conn, x->id, &key, &x->user, &why);
-        if (!code && x->user.embedding_revision != x->user.revision)
+        if (!code && (x->user.embedding_revision != x->user.revision ||
+                      !context_has_width(handle->model, &x->user.embedding)))
             code = encode(handle, &x->user, &c, &why);
         code = code == ERR_NOTFOUND ? ERR_OK /* who was deleted meanwhile has none */
                : code               ? err_set(e, code, "%s", why.text)

@@ -122,15 +122,22 @@ enum err_code context_encode(struct user_encoder *k, const struct item_snapshot 
     return code;
 }
 
+bool context_has_width(const struct model *m, const struct buf *embedding)
+{
+    return embedding->len == m->spec.d_context * sizeof(float);
+}
+
 /* A context that is stored, as it is. */
 static enum err_code use_stored(struct user_encoder *k, const struct buf *embedding, const float **c,
                                 struct err *e)
 {
-    size_t want = k->model->spec.d_context * sizeof(float);
-    if (embedding->len != want)
-        return err_set(e, ERR_CORRUPT, "the stored context has %zu bytes; model '%s' version '%s' needs %zu",
-                       embedding->len, k->model->spec.name, k->model->spec.version, want);
-    memcpy(k->c, embedding->data, want);
+    if (!context_has_width(k->model, embedding))
+        return err_set(e, ERR_CONFLICT,
+                       "the user's embedding has %zu numbers and was given for another model that was called "
+                       "'%s' version '%s', which takes %zu; register the user anew",
+                       embedding->len / sizeof(float), k->model->spec.name, k->model->spec.version,
+                       k->model->spec.d_context);
+    memcpy(k->c, embedding->data, embedding->len);
     field_make_usable(k->c, k->model->spec.d_context); /* given before there was a limit */
     *c = k->c;
     return ERR_OK;
@@ -145,8 +152,8 @@ enum err_code context_of_stored(struct user_encoder *k, const struct store_user_
 enum err_code context_of_user(struct user_encoder *k, const struct item_snapshot *items,
                               const struct store_user *user, const float **c, struct err *e)
 {
-    bool stored =
-        user->embedding.len > 0 && (user->embedding_given || user->embedding_revision == user->revision);
+    bool made = user->embedding_revision == user->revision && context_has_width(k->model, &user->embedding);
+    bool stored = user->embedding.len > 0 && (user->embedding_given || made);
     if (!stored && !k->model->spec.encoder.present)
         return err_set(
             e, ERR_CONFLICT,

@@ -29,13 +29,17 @@ void user_encoder_gather(struct user_encoder *k, struct batcher *g);
 enum err_code context_encode(struct user_encoder *k, const struct item_snapshot *items,
                              const struct store_user *user, const float **c, struct err *e) ERR_MUST_CHECK;
 
+/* Whether stored bytes are as long as a context of the model. Those of another network that had its name and
+ * version need not be: where an encoder made them they are as good as none. */
+bool context_has_width(const struct model *m, const struct buf *embedding);
+
 /* The context that answers for a user now: the given embedding; else the stored one when it is as new as the
- * user; else encoded. ERR_CORRUPT when the stored bytes have the wrong length; ERR_CONFLICT when there is
- * none and the model has no encoder. */
+ * user; else encoded. ERR_CONFLICT when the one that was given is of another width, or when there is none and
+ * the model has no encoder. */
 enum err_code context_of_user(struct user_encoder *k, const struct item_snapshot *items,
                               const struct store_user *user, const float **c, struct err *e) ERR_MUST_CHECK;
 
-/* The same of what store_read_context found, which needs no encoder. */
+/* The same of what store_read_context found, which needs no encoder; ERR_CONFLICT: of another width. */
 enum err_code context_of_stored(struct user_encoder *k, const struct store_user_context *stored,
                                 const float **c, struct err *e) ERR_MUST_CHECK;
 

@@ -2,6 +2,8 @@
 import contextlib
 import json
 import os
+import shutil
+import signal
 import sqlite3
 import sys
 import unittest
@@ -45,6 +47,36 @@ class Versions(unittest.TestCase):
         answer = hn.run("recommend", "--store", self.store, "--model", hn.world().model, "--user", "u1", "--json")
         before = hn.run("recommend", "--store", hn.world().store, "--model", hn.world().model, "--user", "u1", "--json")
         self.assertEqual([i["id"] for i in json.loads(answer.out)["items"]], [i["id"] for i in json.loads(before.out)["items"]])
+
+    def test_another_model_of_the_same_version_does_not_take_its_place(self):
+        serving, other = hn.world().path("renewed.hn"), hn.world().path("versions.hn")
+        shutil.copyfile(hn.world().model, serving)
+        with hn.Server(models=[serving], store=self.store) as server:
+            def take(path, metric):
+                shutil.copyfile(path, serving + ".part")
+                os.rename(serving + ".part", serving)
+                server.signal(signal.SIGHUP)
+                hn.eventually(lambda: server.metric(metric) == 1, "the file to be looked at")
+            before = server.recommend("u1").json
+            self.train("1", "--no-contexts")
+            take(other, "model_renewals_failed_total")
+            hn.eventually(lambda: "train it with another --model-version" in server.log(), "the log to say so")
+            self.assertEqual((server.recommend("u1").json, server.recommend("u2").status), (before, 200))
+            self.train("2", "--no-contexts")
+            take(other, "model_renewals_total")
+            self.assertEqual(server.recommend("u1").json["model_version"], "2")
+
+    def test_a_start_with_a_narrower_model_of_the_same_version_makes_contexts_anew(self):
+        self.train("1", "--no-contexts")
+        model, fresh = hn.world().path("versions.hn"), hn.world().copy_store()
+        with contextlib.closing(sqlite3.connect(fresh)) as db:
+            db.execute("DELETE FROM contexts")
+            db.commit()
+        with hn.Server(models=[model], store=self.store) as server, hn.Server(models=[model], store=fresh) as other:
+            for user in ("u1", "u2"):
+                self.assertEqual(server.recommend(user).body, other.recommend(user).body)
+            many = [s.request("POST", "/v1/recommendations", {"users": ["u3", "u4"]}).json["results"] for s in (server, other)]
+            self.assertEqual(*[[(answer["user"], answer["items"]) for answer in answers] for answers in many])
 
     def test_inspect_says_what_is_in_a_store(self):
         found = self.inspect()

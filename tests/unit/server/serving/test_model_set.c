@@ -22,14 +22,23 @@
 static struct api_world w;
 static char third[128], tasks[128]; /* paths of models that are not served at first */
 
-static void write_model(const char *path, enum sample_model_kind kind, const char *name)
+/* version NULL: as the sample has it. */
+static void write_version(const char *path, enum sample_model_kind kind, const char *name,
+                          const char *version, unsigned seed)
 {
     struct sample_model m;
     struct err e = {0};
-    sample_model_init(&m, kind, 2);
+    sample_model_init(&m, kind, seed);
     (void)snprintf(m.spec.name, sizeof m.spec.name, "%s", name);
+    if (version)
+        (void)snprintf(m.spec.version, sizeof m.spec.version, "%s", version);
     ck_assert_msg(model_write(path, &m.spec, &m.params, &m.ids, &e) == ERR_OK, "%s", e.text);
     sample_model_fini(&m);
+}
+
+static void write_model(const char *path, enum sample_model_kind kind, const char *name)
+{
+    write_version(path, kind, name, NULL, 2);
 }
 
 static void setup(void)
@@ -190,6 +199,22 @@ START_TEST(a_model_of_another_name_or_kind_takes_no_place)
     err_clear(&e);
     ck_assert_int_eq(serving_replace_model(&w.serving, old, &e), ERR_NOTFOUND);
     model_set_unref(set);
+}
+END_TEST
+
+/* The contexts that the store has of the one before would be taken for its own. */
+START_TEST(another_model_of_the_same_name_and_version_takes_no_place)
+{
+    struct err e = {0};
+    must_add();
+    const struct served_model *before = atomic_load(&w.serving.models)->models[2];
+    write_version(third, SAMPLE_RANKING, "third", NULL, 3);
+    ck_assert_int_eq(replace("third", &e), ERR_INVALID);
+    ck_assert_msg(strstr(e.text, third) && strstr(e.text, "--model-version"), "%s", e.text);
+    ck_assert_ptr_eq(atomic_load(&w.serving.models)->models[2], before);
+    write_version(third, SAMPLE_RANKING, "third", "another", 3);
+    err_clear(&e);
+    ck_assert_msg(replace("third", &e) == ERR_OK, "%s", e.text);
 }
 END_TEST
 
@@ -569,6 +594,7 @@ SUITE("server/serving/model_set", setup, teardown,
       {weights_go_with_their_model_and_no_later_loading_is_given_them},
       {a_model_takes_the_place_of_the_one_before_it_in_one_step},
       {a_model_of_another_name_or_kind_takes_no_place},
+      {another_model_of_the_same_name_and_version_takes_no_place},
       {a_model_is_outdated_once_another_file_is_at_its_path},
       {a_request_under_way_ends_with_the_model_it_began_with},
       {a_change_by_a_thread_with_an_older_set_drops_the_weights_of_the_newer_one},

@@ -134,6 +134,56 @@ START_TEST(who_has_no_embedding_for_a_model_without_an_encoder_is_told_what_to_d
 }
 END_TEST
 
+/* Of a model that had this one's name and version: a number too many. */
+static void put_wide_context(const struct model *m, const char *id, bool given)
+{
+    const struct store_context_key key = {m->spec.name, m->spec.version, "user"};
+    const float wide[65] = {0};
+    size_t n_bytes = (m->spec.d_context + 1) * sizeof *wide;
+    ck_assert_uint_le(n_bytes, sizeof wide);
+    struct store_user user = {0};
+    struct store_conn *c;
+    STORE_OK(store_connect(w.store, &c, &e));
+    STORE_OK(store_begin(c, &e));
+    STORE_OK(store_read_user(c, text_of(id), &key, &user, &e));
+    if (given)
+        STORE_OK(store_put_context(c, &key, text_of(id), user.revision, true, wide, n_bytes, &e));
+    else
+        STORE_OK(store_put_encoded(c, &key, text_of(id), &user, wide, n_bytes, &e));
+    STORE_OK(store_commit(c, &e));
+    store_user_fini(&user);
+    store_disconnect(c);
+}
+
+START_TEST(a_stored_context_of_another_width_is_made_anew)
+{
+    struct weights *before = weights_of(sample, "ann", NULL);
+    weights_cache_clear(w.serving.cache);
+    put_wide_context(sample->model, "ann", false);
+    struct weights *after = weights_of(sample, "ann", NULL), *again = NULL;
+    ck_assert_uint_eq(after->n_theta, before->n_theta);
+    ck_assert_mem_eq(after->theta, before->theta, before->n_theta * sizeof *before->theta);
+    STORE_OK(recommender_reread(r, sample, text_of("ann"), &again, &e));
+    ck_assert_mem_eq(again->theta, before->theta, before->n_theta * sizeof *before->theta);
+    weights_unref(before);
+    weights_unref(after);
+    weights_unref(again);
+}
+END_TEST
+
+START_TEST(a_given_context_of_another_width_is_told_to_be_another_models)
+{
+    char *answer;
+    put_wide_context(sample->model, "ann", true);
+    int status = api_world_json(&w, "GET", "/v1/users/ann/recommendations?model=sample", NULL, &answer);
+    ck_assert_int_eq(status, 422);
+    ck_assert_msg(strstr(answer, "other-model") && strstr(answer, "register the user anew"), "%s", answer);
+    mem_free(answer);
+    must_put("/v1/admin/users/ann", "{\"interactions\":[{\"item\":\"1\"}]}");
+    weights_unref(weights_of(sample, "ann", NULL));
+}
+END_TEST
+
 START_TEST(a_reread_that_fails_leaves_the_weights_there_were)
 {
     struct err why = {0};
@@ -351,6 +401,8 @@ END_TEST
 SUITE("server/recommender", setup, teardown, {weights_are_made_once_and_then_found},
       {who_is_not_known_is_not_found_each_time_and_nothing_is_cached},
       {who_has_no_embedding_for_a_model_without_an_encoder_is_told_what_to_do},
+      {a_stored_context_of_another_width_is_made_anew},
+      {a_given_context_of_another_width_is_told_to_be_another_models},
       {a_reread_that_fails_leaves_the_weights_there_were},
       {without_memory_weights_are_not_made_and_not_cached_and_the_next_ask_makes_them, 2},
       {an_answer_leaves_out_what_the_user_has_unless_it_is_asked_for},
