@@ -80,7 +80,9 @@ struct recommend_plan {
     struct api_plan of;
     struct recommend_query q;
     struct list_rules rules;
-    uint32_t excluded[REQUEST_MAX_PARAMS];
+    size_t n_exclude_ids;
+    struct text exclude_ids[REQUEST_MAX_PARAMS];
+    uint32_t excluded[REQUEST_MAX_PARAMS]; /* what those are in q.items */
 };
 
 /* Ids that no answer has are no fault: there is nothing to leave out. */
@@ -94,12 +96,23 @@ static bool exclude_params(struct request *r, struct recommend_plan *plan)
             problem_answer(r, PROBLEM_BAD_REQUEST, NULL, "exclude is an item's id: %s", api_id_rule);
             return false;
         }
-        long index = item_snapshot_find(model_handle_items(plan->of.handle), id);
+        plan->exclude_ids[plan->n_exclude_ids++] = id;
+    }
+    return true;
+}
+
+/* Looks the ids up in the items that the list is then of: they come and go after the plan was made. */
+static void resolve_excluded(struct recommend_plan *plan)
+{
+    if (plan->n_exclude_ids == 0)
+        return;
+    plan->q.items = model_handle_items(plan->of.handle);
+    plan->rules.excluded = plan->excluded;
+    for (size_t i = 0; i < plan->n_exclude_ids; i++) {
+        long index = item_snapshot_find(plan->q.items, plan->exclude_ids[i]);
         if (index >= 0)
             plan->excluded[plan->rules.n_excluded++] = (uint32_t)index;
     }
-    plan->rules.excluded = plan->excluded;
-    return true;
 }
 
 static bool min_score_param(struct request *r, struct list_rules *rules)
@@ -116,7 +129,7 @@ static bool min_score_param(struct request *r, struct list_rules *rules)
 void api_recommend_plan(struct api_thread *t, struct request *r)
 {
     struct recommend_plan *plan = api_plan_new(t, r, API_PLAN_USER, sizeof *plan,
-                                               offsetof(struct recommend_plan, excluded), api_plan_end);
+                                               offsetof(struct recommend_plan, exclude_ids), api_plan_end);
     bool exclude_seen = true;
     if (!plan)
         return;
@@ -129,7 +142,7 @@ void api_recommend_plan(struct api_thread *t, struct request *r)
         !api_category_params(r, q->categories, &q->n_categories) || !explain_param(r, q) ||
         !samples_params(r, q) || !exclude_params(r, plan) || !min_score_param(r, &plan->rules))
         return;
-    if (plan->rules.n_excluded || plan->rules.has_min_score)
+    if (plan->n_exclude_ids || plan->rules.has_min_score)
         q->rules = &plan->rules;
     q->include_seen = !exclude_seen;
     plan->of.takes_long = q->explain || q->samples;
@@ -143,6 +156,7 @@ void api_recommend_get(struct api_thread *t, struct request *r)
     if ((plan->q.explain || plan->q.samples) && !of->cold && !api_reread(t, r, of))
         return;
     plan->q.cold = of->cold;
+    resolve_excluded(plan);
     struct buf *out = request_answer(r, 200, request_json);
     if (recommender_recommend(t->session.recommender, of->handle, of->weights, &plan->q, out, &e))
         problem_answer_err(r, &e);

@@ -147,12 +147,19 @@ static enum err_code acquire(struct api_thread *t, struct recommendations_plan *
     return recommender_acquire(p, plan->of.handle, WEIGHTS_OF_PRIOR, (struct text){NULL, 0}, out, &hit, e);
 }
 
-/* Whether an error is one user's, who gets a document that says so. */
-static bool add_refusal(struct buf *out, const struct request *r, const struct model *m, const struct err *e)
+/* Whether an error is one user's, who gets a document that says so. What is stored of him may be damaged, and
+ * of the others not. */
+static bool add_refusal(struct api_thread *t, struct buf *out, const struct request *r, const struct model *m,
+                        const struct err *e)
 {
     enum problem p = e->code == ERR_NOTFOUND   ? PROBLEM_UNKNOWN_USER
                      : e->code == ERR_CONFLICT ? api_context_problem(m)
                                                : PROBLEM_INVALID_VALUE;
+    if (e->code == ERR_CORRUPT) {
+        COUNTER_ADD(t->session.counters, store_errors, 1);
+        problem_add_err(out, r, e);
+        return true;
+    }
     if (e->code != ERR_NOTFOUND && e->code != ERR_CONFLICT && e->code != ERR_INVALID)
         return false;
     problem_add(out, r, p, e->text);
@@ -167,15 +174,17 @@ static bool add_result(struct api_thread *t, const struct request *r, struct rec
     size_t before = out->len;
     enum err_code code = acquire(t, plan, user, &weights, e);
     list_page_fini(&plan->body.page);
-    if (!code)
+    if (!code) {
         begin_list(t, plan, user, weights);
+        recommend_body_resolve(&plan->body, plan->of.handle);
+    }
     if (!code)
         code = recommender_recommend(t->session.recommender, plan->of.handle, weights, &plan->body.q, out, e);
     weights_unref(weights);
     if (!code)
         return true;
     out->len = before;
-    return add_refusal(out, r, plan->of.handle->model, e);
+    return add_refusal(t, out, r, plan->of.handle->model, e);
 }
 
 static void answer_users(struct api_thread *t, struct request *r, struct recommendations_plan *plan)
@@ -230,6 +239,7 @@ static void answer_one(struct api_thread *t, struct request *r, struct recommend
     q->cold = of->cold;
     if (!plan->body.goes_on || of->weights->revision == plan->body.page.revision)
         begin_list(t, plan, of->user, of->weights);
+    recommend_body_resolve(&plan->body, of->handle);
     size_t before = charged_bytes(r);
     struct err e = {0};
     struct buf *out = request_answer(r, 200, request_json);

@@ -22,47 +22,42 @@ static void *room(struct request *r, size_t n, size_t size)
 
 /* ---- items ---- */
 
-/* Ids of a list of the body: those that answers have become indices, the others texts. */
-struct ids {
-    uint32_t *indices; /* (n_indices) */
-    size_t n_indices;
-    struct text *others; /* (n_others) NULL: not wanted */
-    size_t n_others;
-    json_t *met; /* the others so far, each once */
-};
-
-static bool take_other(struct request *r, struct ids *ids, struct text id)
+/* The ids of a list of the body that are not met yet, each once, to *out; *n of them. They are looked up for
+ * each list (recommend_body_resolve): items come and go until then. */
+static bool read_ids(struct request *r, const json_t *list, const char *key, json_t *met, struct text **out,
+                     size_t *n)
 {
-    if (json_object_getn(ids->met, id.data, id.len))
-        return true;
-    if (json_object_setn_new(ids->met, id.data, id.len, json_true())) {
-        problem_answer(r, PROBLEM_OVERLOADED, NULL, "no memory for the body");
-        return false;
+    struct json_place at = json_place_root(), place = json_place_key(&at, key);
+    bool ok = true;
+    *out = room(r, json_array_size(list), sizeof **out);
+    for (size_t i = 0; i < json_array_size(list) && !r->status; i++) {
+        struct json_place element = json_place_index(&place, i);
+        struct text id;
+        if (!json_body_id_value(r, json_array_get(list, i), "item", &element, &id))
+            ok = false;
+        else if (json_object_getn(met, id.data, id.len))
+            continue;
+        else if (json_object_setn_new(met, id.data, id.len, json_true()))
+            problem_answer(r, PROBLEM_OVERLOADED, NULL, "no memory for the body");
+        else
+            (*out)[(*n)++] = id;
     }
-    if (ids->others)
-        ids->others[ids->n_others++] = id;
-    return true;
+    return ok && !r->status;
 }
 
-static bool read_ids(struct request *r, struct model_handle *handle, const json_t *list,
-                     const struct json_place *at, struct ids *ids)
+/* The items that the list shall not have come first: none of them is a candidate. */
+static bool read_items(struct request *r, const json_t *candidates, const json_t *exclude,
+                       struct recommend_body *b, json_t *met)
 {
-    const struct item_snapshot *items = model_handle_items(handle);
-    bool ok = true;
-    for (size_t i = 0; i < json_array_size(list) && !r->status; i++) {
-        struct json_place element = json_place_index(at, i);
-        struct text id;
-        if (!json_body_id_value(r, json_array_get(list, i), "item", &element, &id)) {
-            ok = false;
-            continue;
-        }
-        long index = item_snapshot_find(items, id);
-        if (index >= 0)
-            ids->indices[ids->n_indices++] = (uint32_t)index;
-        else
-            ok = take_other(r, ids, id) && ok;
-    }
-    return ok;
+    bool ok = read_ids(r, exclude, "exclude", met, &b->exclude_ids, &b->n_exclude_ids);
+    b->rules.among = candidates != NULL;
+    b->rules.excluded = b->excluded = room(r, b->n_exclude_ids, sizeof *b->excluded);
+    if (!candidates || r->status)
+        return ok;
+    ok = read_ids(r, candidates, "candidates", met, &b->candidate_ids, &b->n_candidate_ids) && ok;
+    b->rules.candidates = b->candidates = room(r, b->n_candidate_ids, sizeof *b->candidates);
+    b->more.unknown = b->unknown = room(r, b->n_candidate_ids, sizeof *b->unknown);
+    return ok && !r->status;
 }
 
 static int by_value(const void *a, const void *b)
@@ -71,46 +66,29 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Leaves the indices rising, each once. */
-static void sort(struct ids *ids)
+void recommend_body_resolve(struct recommend_body *b, struct model_handle *handle)
 {
-    size_t kept = 0;
-    qsort(ids->indices, ids->n_indices, sizeof *ids->indices, by_value);
-    for (size_t i = 0; i < ids->n_indices; i++)
-        if (i == 0 || ids->indices[i] != ids->indices[i - 1])
-            ids->indices[kept++] = ids->indices[i];
-    ids->n_indices = kept;
-}
-
-/* The items that the list shall not have come first: an unknown candidate may be one of them. */
-static bool read_items(struct request *r, struct model_handle *handle, const json_t *candidates,
-                       const json_t *exclude, struct recommend_body *b, json_t *met)
-{
-    struct json_place at = json_place_root(), place = json_place_key(&at, "exclude");
-    struct ids out = {.met = met}, in = {.met = met};
-    b->excluded = out.indices = room(r, json_array_size(exclude), sizeof *b->excluded);
-    if (!out.indices)
-        return false;
-    bool ok = read_ids(r, handle, exclude, &place, &out);
-    b->rules.excluded = out.indices;
-    b->rules.n_excluded = out.n_indices;
-    b->rules.among = candidates != NULL;
-    if (!candidates || r->status)
-        return ok;
-    b->candidates = in.indices = room(r, json_array_size(candidates), sizeof *b->candidates);
-    if (!in.indices)
-        return false;
-    b->unknown = in.others = room(r, json_array_size(candidates), sizeof *b->unknown);
-    if (!in.others)
-        return false;
-    place = json_place_key(&at, "candidates");
-    ok = read_ids(r, handle, candidates, &place, &in) && ok;
-    sort(&in);
-    b->rules.candidates = in.indices;
-    b->rules.n_candidates = in.n_indices;
-    b->more.unknown = in.others;
-    b->more.n_unknown = in.n_others;
-    return ok;
+    const struct item_snapshot *items = model_handle_items(handle);
+    struct list_rules *rules = &b->rules;
+    if (b->q.items && b->items_version == handle->items_version)
+        return;
+    b->q.items = items;
+    b->items_version = handle->items_version;
+    rules->n_excluded = rules->n_candidates = b->more.n_unknown = 0;
+    for (size_t i = 0; i < b->n_exclude_ids; i++) {
+        long index = item_snapshot_find(items, b->exclude_ids[i]);
+        if (index >= 0)
+            b->excluded[rules->n_excluded++] = (uint32_t)index;
+    }
+    for (size_t i = 0; i < b->n_candidate_ids; i++) {
+        long index = item_snapshot_find(items, b->candidate_ids[i]);
+        if (index >= 0)
+            b->candidates[rules->n_candidates++] = (uint32_t)index;
+        else
+            b->unknown[b->more.n_unknown++] = b->candidate_ids[i];
+    }
+    if (rules->n_candidates)
+        qsort(b->candidates, rules->n_candidates, sizeof *b->candidates, by_value);
 }
 
 /* Each item of a diverse list costs a look at many. */
@@ -127,8 +105,7 @@ static bool read_diversity(struct request *r, const json_t *root, struct recomme
     return false;
 }
 
-static bool read_choice(struct request *r, struct model_handle *handle, const json_t *root,
-                        struct recommend_body *b)
+static bool read_choice(struct request *r, const json_t *root, struct recommend_body *b)
 {
     struct json_place at = json_place_root();
     const json_t *candidates, *exclude;
@@ -144,7 +121,7 @@ static bool read_choice(struct request *r, struct model_handle *handle, const js
     if (!met)
         problem_answer(r, PROBLEM_OVERLOADED, NULL, "no memory for the body");
     else
-        ok = read_items(r, handle, candidates, exclude, b, met) && ok;
+        ok = read_items(r, candidates, exclude, b, met) && ok;
     json_decref(met);
     return ok && met;
 }
@@ -175,6 +152,21 @@ static bool read_texts(struct request *r, const json_t *root, const char *key, s
     return ok;
 }
 
+/* The first of equal texts stay, in their order; returns how many. */
+static size_t each_once(struct text *texts, size_t n)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t j = 0;
+        while (j < kept &&
+               (texts[j].len != texts[i].len || memcmp(texts[j].data, texts[i].data, texts[i].len) != 0))
+            j++;
+        if (j == kept)
+            texts[kept++] = texts[i];
+    }
+    return kept;
+}
+
 /* The metadata of each item is read and parsed, and may be long. */
 static bool check_metadata(struct request *r, const struct recommend_body *b)
 {
@@ -195,6 +187,8 @@ static bool read_fields(struct request *r, const json_t *root, struct recommend_
     b->more.fields = b->fields = room(r, LIMIT_METADATA_FIELDS, sizeof *b->fields);
     b->more.with_metadata = true;
     bool ok = b->fields && read_texts(r, root, "fields", LIMIT_METADATA_FIELDS, b->fields, &b->more.n_fields);
+    if (ok)
+        b->more.n_fields = each_once(b->fields, b->more.n_fields);
     return check_metadata(r, b) && ok;
 }
 
@@ -406,7 +400,7 @@ static bool read_root(struct request *r, struct model_handle *handle, const json
     ok = read_list(r, root, b) && ok;
     ok = read_whom(r, root, b) && ok;
     ok = read_fields(r, root, b) && ok;
-    ok = !r->status && read_choice(r, handle, root, b) && ok;
+    ok = !r->status && read_choice(r, root, b) && ok;
     return !r->status && hash_question(r, root, key, b) && read_page(r, handle, root, key, b) && ok;
 }
 
@@ -431,6 +425,8 @@ bool recommend_body_read(struct request *r, struct model_handle *handle, const s
 
 void recommend_body_fini(struct recommend_body *b)
 {
+    mem_free(b->candidate_ids);
+    mem_free(b->exclude_ids);
     mem_free(b->candidates);
     mem_free(b->excluded);
     mem_free(b->unknown);

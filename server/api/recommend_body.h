@@ -29,8 +29,12 @@ struct recommend_body {
     bool goes_on;      /* it brings the token of a page, which was read to `page` */
     uint64_t question; /* a hash of what decides the list, but for the user */
     bool cold_start;
-    uint32_t *candidates, *excluded; /* indices, as the rules has them */
-    struct text *unknown;            /* candidates that no answer has, as `more` has them */
+    struct text *candidate_ids, *exclude_ids; /* (n of each) each once, and no candidate is excluded */
+    size_t n_candidate_ids, n_exclude_ids;
+    /* What the ids are in q.items, of this version, as rules and `more` have them: */
+    unsigned items_version;
+    uint32_t *candidates, *excluded;
+    struct text *unknown; /* candidates that no answer has */
     struct text *fields;
 };
 
@@ -42,6 +46,11 @@ uint64_t recommend_body_question(const struct recommend_body *b, const struct si
  * answer. False: answered. What was read is to be freed in any case. */
 bool recommend_body_read(struct request *r, struct model_handle *handle, const struct siphash_key *key,
                          struct recommend_body *out);
+
+/* Looks candidates and excluded ids up in the newest items of the model, which the query's list is then of
+ * (recommend_query.items): to be called right before each list. */
+void recommend_body_resolve(struct recommend_body *b, struct model_handle *handle);
+
 void recommend_body_fini(struct recommend_body *b);
 
 #endif

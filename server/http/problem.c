@@ -190,11 +190,23 @@ static const char *told(enum problem p)
     }
 }
 
-void problem_answer_err(struct request *r, const struct err *e)
+/* What a caller is told of an error; the log has what he is not. */
+static const char *detail_of(const struct request *r, enum problem p, const struct err *e)
 {
-    enum problem p = problem_of(e->code);
     bool ours = problems[p].status >= 500;
     if (ours)
         log_line(LOG_ERROR, "request %s: %s: %s", r->id, err_name(e->code), e->text);
-    problem_answer(r, p, NULL, "%s", ours ? told(p) : e->text);
+    return ours ? told(p) : e->text;
+}
+
+void problem_answer_err(struct request *r, const struct err *e)
+{
+    enum problem p = problem_of(e->code);
+    problem_answer(r, p, NULL, "%s", detail_of(r, p, e));
+}
+
+void problem_add_err(struct buf *out, const struct request *r, const struct err *e)
+{
+    enum problem p = problem_of(e->code);
+    problem_add(out, r, p, detail_of(r, p, e));
 }

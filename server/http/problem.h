@@ -69,4 +69,7 @@ void problem_answer_list(struct request *r, struct problem_list *l, const char *
  * them. */
 void problem_answer_err(struct request *r, const struct err *e);
 
+/* Appends such a document about a part of the request. */
+void problem_add_err(struct buf *out, const struct request *r, const struct err *e);
+
 #endif

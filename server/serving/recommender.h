@@ -105,6 +105,8 @@ struct recommend_query {
                        recommender_reread */
     size_t samples; /* draws of the context, of which each score gets its deviation; 0: none. Then as above */
     uint64_t seed;  /* of them */
+    const struct item_snapshot
+        *items; /* of which the rules are, as model_handle_items gave it last; NULL: the newest */
     const struct list_rules *rules;    /* NULL: any item */
     const struct recommend_more *more; /* NULL: nothing */
 };

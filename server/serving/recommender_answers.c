@@ -304,7 +304,7 @@ enum err_code recommender_recommend(struct recommender *p, struct model_handle *
                                     const struct weights *w, const struct recommend_query *q, struct buf *out,
                                     struct err *e)
 {
-    const struct item_snapshot *items = model_handle_items(handle);
+    const struct item_snapshot *items = q->items ? q->items : model_handle_items(handle);
     struct explanation *explanation = NULL;
     struct item_metadata metadata = {.ends = NULL};
     float deviations[LIMIT_EXPLAIN_ITEMS];
@@ -315,6 +315,7 @@ enum err_code recommender_recommend(struct recommender *p, struct model_handle *
         k += LIMIT_DIVERSE_WINDOW + (paged ? q->more->page->n_shown : 0);
     if (k > item_snapshot_count(items))
         k = item_snapshot_count(items);
+    assert(items == handle->items);
     enum err_code code = reserve((void **)&p->entries, &p->n_entries, k, sizeof *p->entries, e);
     struct topk top;
     topk_init(&top, p->entries, k);

@@ -1,6 +1,10 @@
 """POST /v1/recommendations: a user's list as GET has it, candidates, exclusions, least scores, metadata, and what is refused."""
+import contextlib
+import json
 import os
+import sqlite3
 import sys
+import threading
 import unittest
 from urllib.parse import quote
 
@@ -105,6 +109,12 @@ class OneUser(Rich):
             self.assertEqual((answer[item]["metadata"], answer[self.world.items[1]]["metadata"]), (expected, {}))
         self.assertNotIn("metadata", self.ask(**body).json["items"][0])
 
+    def test_a_field_that_is_named_twice_comes_once(self):
+        item = self.world.items[2]
+        self.assertEqual(self.server.admin("PATCH", "/v1/admin/items/" + quote(item, safe=""), {"metadata": {"a": 1, "b": 2}}).status, 200)
+        answer = self.ask(user="u1", candidates=[item], exclude_seen=False, fields=["b", "a", "b", "a"])
+        self.assertIn(b'"metadata":{"b":2,"a":1}', answer.body)
+
     def test_an_unknown_user_is_none(self):
         answer = self.ask(user="nobody")
         self.assertProblem(answer, 404, "unknown-user")
@@ -131,6 +141,51 @@ class ManyUsers(Rich):
         known, unknown = self.ask(users=["u1", "nobody"], cold_start=True).json["results"]
         self.assertNotIn("cold", known)
         self.assertEqual(unknown, self.ask(user="nobody", cold_start=True).json)
+
+    def test_whose_record_is_damaged_has_a_problem_of_his_own(self):
+        store = self.world.copy_store()
+        with contextlib.closing(sqlite3.connect(store)) as db, db:
+            db.execute("UPDATE users SET profile = ? WHERE id = 'u5'", (json.dumps({"note": "z" * 15000}),))
+            db.execute("DELETE FROM contexts WHERE id = 'u5'")
+            page = db.execute("PRAGMA page_size").fetchone()[0]
+        with open(store, "r+b") as f:
+            data = f.read()
+            at = next(i for i in range(0, len(data), page) if data[i + 4:i + page] == b"z" * (page - 4))
+            f.seek(at)
+            f.write(b"\x7f\xff\xff\xff")  # the page on which the profile goes on: there is none
+        with hn.Server(store=store) as server:
+            answer = server.request("POST", PATH, {"users": ["u4", "u5", "u6"], "limit": 3})
+            self.assertEqual(answer.status, 200, answer)
+            before, damaged, after = answer.json["results"]
+            self.assertEqual((damaged["status"], damaged["type"]), (500, "urn:hypernet:problem:store-failed"))
+            self.assertNotIn("SQL", damaged["detail"])
+            self.assertEqual([before, after], [self.ask(user=user, limit=3).json | {"page": result["page"]}
+                                               for user, result in (("u4", before), ("u6", after))])
+
+    def test_an_item_that_comes_meanwhile_stays_excluded(self):
+        """Lists of one category, whose only item comes and goes while they are made."""
+        self.server = hn.Server("--cache-bytes", 0)
+        self.addCleanup(self.server.stop)
+        over = threading.Event()
+
+        def change():
+            with self.server.client(self.server.token) as client:
+                while not over.is_set():
+                    client.request("PUT", "/v1/admin/items/fresh", {"categories": ["Fresh"]})
+                    client.request("DELETE", "/v1/admin/items/fresh")
+
+        changing = threading.Thread(target=change)
+        changing.start()
+        try:
+            body = {"exclude": ["fresh"], "categories": ["Fresh"], "exclude_seen": False}
+            for i in range(12):
+                for result in self.ask(users=[f"u{i + 1}" for i in range(256)], **body).json["results"]:
+                    self.assertEqual(result["items"], [])
+                self.assertEqual(self.ask(user="u1", **body, candidates=["fresh"]).items, [])
+                self.assertEqual(self.server.recommend("u1", exclude="fresh", category="Fresh").items, [])
+        finally:
+            over.set()
+            changing.join()
 
     def test_256_users_and_no_more(self):
         users = [f"u{i % 300 + 1}" for i in range(256)]

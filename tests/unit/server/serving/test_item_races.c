@@ -1,5 +1,6 @@
 /* server/serving/served_models.c and recommender.c: items that come between two steps, of following them and
  * of a miss. Risk: weights that lack an item which their user took, and that nobody drops. */
+#include "base/mem.h"
 #include "server/serving/item_updates.h"
 #include "server/serving/user_updates.h"
 #include "store/sqlite/private.h"
@@ -158,6 +159,42 @@ START_TEST(weights_know_an_item_that_came_after_the_miss_began)
 }
 END_TEST
 
+static void put_new(void)
+{
+    struct session *t = &w.http->session; /* the worker's is at work */
+    struct item_registration item = {.item = {.id = text_of("new")},
+                                     .handle = recommender_find(t->recommender, NULL)};
+    struct err e = {0};
+    size_t fault;
+    must(update_items(t, &item, 1, NULL, &fault, &e), &e);
+}
+
+/* What ann's list has, of a body of which a worker reads her while the item comes. */
+static void ask_meanwhile(const char *body, bool listed)
+{
+    char *answer;
+    weights_cache_clear(w.serving.cache);
+    trace(w.worker->session.conn, "SELECT CASE WHEN u.revision", put_new);
+    ck_assert_int_eq(api_world_json(&w, "POST", "/v1/recommendations", body, &answer), 200);
+    end_trace(w.worker->session.conn);
+    ck_assert_msg((strstr(answer, "\"new\"") != NULL) == listed, "%s", answer);
+    mem_free(answer);
+}
+
+START_TEST(an_item_that_comes_while_its_list_is_made_is_listed)
+{
+    ask_meanwhile("{\"users\":[\"ann\"],\"limit\":1000}", true);
+}
+END_TEST
+
+START_TEST(an_item_that_comes_while_its_list_is_made_stays_excluded)
+{
+    ask_meanwhile("{\"users\":[\"ann\"],\"limit\":1000,\"exclude\":[\"new\"]}", false);
+}
+END_TEST
+
 SUITE("server/serving/item_races", setup, teardown,
       {weights_made_while_an_item_that_was_taken_is_read_are_dropped},
-      {weights_know_an_item_that_came_after_the_miss_began})
+      {weights_know_an_item_that_came_after_the_miss_began},
+      {an_item_that_comes_while_its_list_is_made_is_listed},
+      {an_item_that_comes_while_its_list_is_made_stays_excluded})
