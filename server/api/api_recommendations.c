@@ -202,7 +202,7 @@ static void answer_users(struct api_thread *t, struct request *r, struct recomme
             fail(t, r, &e);
             return;
         }
-        if (!charge(r, before))
+        if (!charge(r, before) || request_is_left(r))
             return;
     }
     buf_adds(out, "]}");

@@ -15,7 +15,7 @@
     X(rejected_waited_too_long, "Requests refused because no worker had time for them")                      \
     X(rejected_body_memory, "Requests refused because bodies took all of --max-body-memory")                 \
     X(rejected_malformed, "Requests refused because they were not framed as HTTP/1.1 has it")                \
-    X(abandoned, "Requests dropped unanswered because their clients left while they waited for a worker")    \
+    X(abandoned, "Requests dropped unanswered because their clients left while a worker was due or at work") \
     X(requests_too_slow, "Requests ended because they, or who reads the answer, took too long")              \
     X(connections_evicted, "Connections closed to make room for new ones")                                   \
     X(connections_refused, "Connections refused because there was no room")                                  \

@@ -42,7 +42,7 @@ struct exchange {
     bool waits;                /* for the next call of `handle`, which gives it to a worker */
     bool suspended;            /* a worker has or had it */
     bool not_read;             /* refused before its body, which is not even thrown away */
-    bool abandoned;            /* its client left while it waited */
+    bool abandoned;            /* its client left before there was an answer */
     size_t n_thrown_away;
     int64_t queued_ns; /* when it was given to the workers */
     struct exchange *next_spare;

@@ -208,20 +208,34 @@ static enum err_code worker_start(void *arg, void **thread, struct err *e)
     return s->handler.thread_new(s->handler.of, (struct api_thread **)thread, e);
 }
 
+/* Of a request, for it. */
+static bool client_left(const void *exchange)
+{
+    const struct exchange *x = exchange;
+    return connection_abandoned(x->of, clock_monotonic_ns() - x->queued_ns);
+}
+
 static void run_job(struct http_server *s, void *thread, struct exchange *x)
 {
+    struct request *r = x->request;
     int64_t waited_ns = clock_monotonic_ns() - x->queued_ns;
-    if (connection_abandoned(x->of, waited_ns)) {
-        COUNTER_ADD(s->handler.counters, abandoned, 1);
-        x->abandoned = true;
+    r->client_left = client_left;
+    r->left_of = x;
+    if (request_is_left(r)) {
+        /* nothing is done for it */
     } else if (waited_ns > (int64_t)s->config.timeout_s * 1000000000) {
         /* A suspended connection has no timeout of its own; who asked has given up, and others wait. */
         COUNTER_ADD(s->handler.counters, rejected_waited_too_long, 1);
-        problem_answer(x->request, PROBLEM_OVERLOADED, NULL,
-                       "no worker had time within %u s (--request-timeout)", s->config.timeout_s);
-    } else if (!content_is_encoded(x->request) || content_decode(x->request)) {
-        s->handler.run(thread, x->request);
+        problem_answer(r, PROBLEM_OVERLOADED, NULL, "no worker had time within %u s (--request-timeout)",
+                       s->config.timeout_s);
+    } else if (!content_is_encoded(r) || content_decode(r)) {
+        s->handler.run(thread, r);
     }
+    if (!r->is_left)
+        return;
+    COUNTER_ADD(s->handler.counters, abandoned, 1);
+    x->abandoned = true;
+    r->status = 0; /* it is not answered */
 }
 
 static void worker_run(void *arg, void *thread, void *job)

@@ -215,6 +215,13 @@ bool request_type_is(const struct request *r, const char *type, const char *suff
     return suffix && n > n_suffix && strncasecmp(given + n - n_suffix, suffix, n_suffix) == 0;
 }
 
+bool request_is_left(struct request *r)
+{
+    if (!r->is_left && r->client_left)
+        r->is_left = r->client_left(r->left_of);
+    return r->is_left;
+}
+
 struct text request_param_of(const struct request *r, const char *name)
 {
     for (size_t i = 0; i < r->n_params; i++)

@@ -59,6 +59,9 @@ struct request {
         *faults;     /* where faults of the body's values are gathered; NULL: the first one is the answer */
     bool by_admin;   /* it carries the admin token */
     bool takes_long; /* its plan says that it is a long computation */
+    bool (*client_left)(const void *of); /* see request_is_left; NULL: nobody can tell */
+    const void *left_of;
+    bool is_left; /* found so: there will be no answer */
     int64_t start_ns;
 
     /* the answer */
@@ -100,6 +103,10 @@ bool request_charge(struct request *r, size_t bytes);
 
 /* Counts so many bytes more: what is made of the body. */
 bool request_charge_more(struct request *r, size_t bytes);
+
+/* Whether the client of a request that a worker runs has gone: who computes for long looks between two steps,
+ * and then returns; what it answered is dropped. A system call. */
+bool request_is_left(struct request *r);
 
 /* The value of the first parameter of this name, or NULL data. */
 struct text request_param_of(const struct request *r, const char *name);

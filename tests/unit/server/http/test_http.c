@@ -243,10 +243,57 @@ START_TEST(the_memory_of_a_large_request_is_freed_when_it_ends)
 }
 END_TEST
 
+/* ---- clients that leave ---- */
+
+static atomic_bool at_work;
+
+static bool wait_for_worker(struct api_thread *t, struct request *r)
+{
+    (void)t;
+    (void)r;
+    return false;
+}
+
+static void work_until_left(struct api_thread *t, struct request *r)
+{
+    (void)t;
+    atomic_store(&at_work, true);
+    while (!request_is_left(r))
+        (void)usleep(1000);
+    (void)request_answer(r, 200, request_json);
+}
+
+START_TEST(who_leaves_ends_the_work_for_him)
+{
+    static const char request[] = "GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n";
+    const struct http_config config = api_world_http_config();
+    struct http_handler handler = api_handler(&world.api);
+    struct err e = {0};
+    (void)close(connection);
+    http_stop(server, 5); /* a process has one at a time */
+    handler.plan = wait_for_worker;
+    handler.run = work_until_left;
+    ck_assert_int_eq(http_start(&config, &handler, &server, &e), ERR_OK);
+    int client = api_world_connect(server);
+    connection = api_world_connect(server);
+    ck_assert_int_eq(send(client, request, sizeof request - 1, 0), (ssize_t)sizeof request - 1);
+    while (!atomic_load(&at_work))
+        (void)usleep(1000);
+    ck_assert_uint_eq(atomic_load(&handler.counters->abandoned), 0);
+    ck_assert_int_eq(setsockopt(client, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, /* a reset */
+                                sizeof(struct linger)),
+                     0);
+    (void)close(client);
+    while (!atomic_load(&handler.counters->abandoned))
+        (void)usleep(1000);
+}
+END_TEST
+
 SUITE_OF("http",
          SUITE_CASE("kept", serve, stop_serving, {an_answer_says_nothing_of_the_request_before},
                     {answers_from_the_cache_take_nothing_from_the_heap},
                     {a_request_without_memory_ends_its_connection_and_no_other},
-                    {the_memory_of_a_large_request_is_freed_when_it_ends}),
+                    {the_memory_of_a_large_request_is_freed_when_it_ends},
+                    {who_leaves_ends_the_work_for_him}),
          SUITE_CASE("stop", setup, teardown, {a_socket_is_taken_out_twice}, {other_failures_stay_failures},
                     {libraries_find_it_too}, {events_are_fewer_than_there_is_room_for}))
