@@ -33,7 +33,8 @@ size_t conv_workspace_len(const struct image_spec *spec)
 
 /* y (height / 2, width / 2, d_out) = ReLU(bias + the largest of each square of whole); NAN where one of them
  * is not finite, as of weights that are too large: a comparison would pass over it, and the model would
- * answer as if nothing were wrong. */
+ * answer as if nothing were wrong. Their product from 0 on is 0 of finite numbers, however large, and adding
+ * it changes no bit. */
 static void pool(const struct conv_shape *s, const real *whole, const real *bias, real *y)
 {
     size_t d = s->d_out, row = s->width * d;
@@ -43,8 +44,7 @@ static void pool(const struct conv_shape *s, const real *whole, const real *bias
             for (size_t k = 0; k < d; k++) {
                 real upper = a[k] > b[k] ? a[k] : b[k], lower = c[k] > e[k] ? c[k] : e[k];
                 real largest = (upper > lower ? upper : lower) + bias[k];
-                real all = a[k] + b[k] + c[k] + e[k];
-                y[k] = (largest > 0 ? largest : 0) + (all - all);
+                y[k] = (largest > 0 ? largest : 0) + 0 * a[k] * b[k] * c[k] * e[k];
             }
         }
 }

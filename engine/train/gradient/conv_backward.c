@@ -251,8 +251,7 @@ static void pool_square(const struct layer *y, const real *square, size_t row, r
         real largest = lower > upper ? lower : upper;
         real at = lower > upper ? at_lower : at_upper;
         chosen[k] = lower > upper ? a_lower : a_upper;
-        real all = b0 + b1 + b2 + b3;
-        out[k] = (largest > 0 ? largest : 0) + (all - all); /* NAN where one of them is not finite */
+        out[k] = (largest > 0 ? largest : 0) + 0 * b0 * b1 * b2 * b3; /* NAN where one is not finite */
         choice[k] = largest > 0 ? at : NONE;
     }
 }

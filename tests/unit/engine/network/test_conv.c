@@ -160,6 +160,26 @@ START_TEST(what_is_not_finite_stays_so)
 }
 END_TEST
 
+/* Four of them have no finite sum. */
+START_TEST(what_is_finite_stays_so_however_large)
+{
+    const struct image_spec *spec = &specs[_i];
+    const struct image_spec one = {spec->height, spec->width, spec->n_channels, 1, {spec->d_out[0]}};
+    make(&one);
+    real *weight = (real *)(uintptr_t)params.weight[0], *bias = (real *)(uintptr_t)params.bias[0];
+    memset(weight, 0, one.d_out[0] * CONV_TAPS * one.n_channels * sizeof *weight);
+    for (size_t k = 0; k < one.d_out[0]; k++) {
+        weight[(k * CONV_TAPS + CONV_TAPS / 2) * one.n_channels] = (real)1.5e38; /* the pixel itself */
+        bias[k] = 0;
+    }
+    for (size_t i = 0; i < image_spec_d_image(&one); i++)
+        x[i] = 1;
+    features(&one, x, 1, out);
+    for (size_t k = 0; k < image_spec_d_features(&one); k++)
+        ck_assert_double_eq((double)out[k], (double)(real)1.5e38);
+}
+END_TEST
+
 START_TEST(an_activation_makes_no_number_of_what_is_none)
 {
     real values[] = {(real)NAN, -1, -(real)0.0, 2, (real)NAN};
@@ -195,5 +215,5 @@ END_TEST
 
 SUITE("conv", NULL, stop, {features_are_those_of_a_loop_over_single_numbers, N_SPECS},
       {an_image_has_the_same_bits_whatever_is_beside_it, N_SPECS}, {what_is_not_finite_stays_so, N_SPECS},
-      {an_activation_makes_no_number_of_what_is_none, 4},
+      {what_is_finite_stays_so_however_large, N_SPECS}, {an_activation_makes_no_number_of_what_is_none, 4},
       {a_stack_that_cannot_be_is_refused_by_its_reason, sizeof refused / sizeof *refused})

@@ -129,6 +129,26 @@ START_TEST(a_scale_of_zero_has_finite_gradients)
 }
 END_TEST
 
+/* Four of them have no finite sum. */
+START_TEST(what_is_finite_stays_so_however_large)
+{
+    const struct setting *s = &settings[3];
+    size_t d = s->spec.d_out[0];
+    set_up(s, 1);
+    for (size_t k = 0; k < d; k++) {
+        weights.layers[0].scale[k] = 0;
+        weights.layers[0].shift[k] = 8e307;
+    }
+    (void)loss(s);
+    for (size_t i = 0; i < s->n * image_spec_d_features(&s->spec); i++)
+        ck_assert_double_eq(tape.out[i], 8e307);
+    for (size_t k = 0; k < d; k++)
+        weights.layers[0].shift[k] = (real)NAN;
+    (void)loss(s);
+    ck_assert(isnan(tape.out[0]));
+}
+END_TEST
+
 START_TEST(threads_make_no_difference)
 {
     const struct setting *s = &settings[_i];
@@ -179,5 +199,5 @@ START_TEST(folded_weights_give_the_features_of_the_batch)
 END_TEST
 
 SUITE("conv_backward", NULL, stop, {the_gradient_is_that_of_finite_differences, N_SETTINGS},
-      {a_scale_of_zero_has_finite_gradients}, {threads_make_no_difference, N_SETTINGS},
-      {folded_weights_give_the_features_of_the_batch, N_SETTINGS})
+      {a_scale_of_zero_has_finite_gradients}, {what_is_finite_stays_so_however_large},
+      {threads_make_no_difference, N_SETTINGS}, {folded_weights_give_the_features_of_the_batch, N_SETTINGS})
