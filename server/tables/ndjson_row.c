@@ -2,9 +2,12 @@
  * of categories and numbers, and profile values that are JSON already and stay as they are. */
 #include "server/tables/ndjson_row.h"
 
+#include "base/limits.h"
 #include "server/fields/field.h"
 #include "server/fields/field_value.h"
 
+#include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -84,37 +87,44 @@ static int append(const char *bytes, size_t n, void *arg)
     return 0; /* a failed append sticks to the buffer */
 }
 
+/* Which a float32 can say. */
 static bool are_numbers(const json_t *value)
 {
     bool all = json_array_size(value) > 0;
-    for (size_t i = 0; i < json_array_size(value) && all; i++)
-        all = json_is_number(json_array_get(value, i));
+    for (size_t i = 0; i < json_array_size(value) && all; i++) {
+        const json_t *one = json_array_get(value, i);
+        all = json_is_number(one) && fabs(json_number_value(one)) <= (double)FLT_MAX;
+    }
     return all;
 }
 
-/* A row of an image: pixels, or the channels of each. */
-static bool are_pixels(const json_t *value)
+/* A row of an image: pixels; n_channels not 0: or the channels of each. */
+static bool is_row(const json_t *value, size_t width, size_t n_channels)
 {
-    bool all = json_array_size(value) > 0;
-    for (size_t i = 0; i < json_array_size(value) && all; i++)
-        all = are_numbers(json_array_get(value, i));
-    return all || are_numbers(value);
+    bool good = json_array_size(value) == width && (n_channels || are_numbers(value));
+    for (size_t i = 0; i < width && good && n_channels; i++) {
+        const json_t *pixel = json_array_get(value, i);
+        good = json_array_size(pixel) == n_channels && are_numbers(pixel);
+    }
+    return good;
 }
 
 /* An image as it stands; which model it is for, and so of what size it must be, nobody knows here. */
 static enum err_code add_image(const char *name, const json_t *value, struct table_row_builder *b,
                                struct err *e)
 {
-    bool good = json_array_size(value) > 0;
-    for (size_t i = 0; i < json_array_size(value) && good; i++) {
-        const json_t *row = json_array_get(value, i);
-        good = are_pixels(row) && json_array_size(row) == json_array_size(json_array_get(value, 0));
-    }
+    const json_t *first = json_array_get(value, 0);
+    size_t width = json_array_size(first), n_channels = json_array_size(json_array_get(first, 0));
+    bool good = n_channels <= LIMIT_IMAGE_CHANNELS;
+    for (size_t i = 0; i < json_array_size(value) && good; i++)
+        good = is_row(json_array_get(value, i), width, n_channels);
+    good = good && width > 0;
     if (!good)
         return err_set(e, ERR_INVALID,
-                       "\"%s\" is no image, which is an array of rows of numbers, all of one length, or the "
-                       "text of a PNG",
-                       name);
+                       "\"%s\" is no image, which is an array of rows of numbers within +-%.7g, all of one "
+                       "length, or of the channels of each pixel, as many of all and at most %d, or the text "
+                       "of a PNG",
+                       name, (double)FLT_MAX, LIMIT_IMAGE_CHANNELS);
     if (json_dump_callback(value, append, &b->object, JSON_COMPACT))
         return err_set(e, ERR_NOMEM, "no memory to write \"%s\" as JSON", name);
     enum err_code code = buf_check(&b->object, "an image", e);

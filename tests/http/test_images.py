@@ -554,6 +554,8 @@ class Survival(Case):
     def test_what_is_no_image_is_refused_with_its_line(self):
         folder = hn.temporary_folder()
         for row, text in (('"class":"a","image":[[1,2],[3]]', "no image"), ('"class":"a","image":[]', "no image"), ('"class":"a","image":[1,2]', "no image"),
+                          ('"class":"a","image":[[[1,2],[3]]]', "at most 4"), ('"class":"a","image":[[[1,2,3,4,5]]]', "at most 4"), ('"class":"a","image":[[[1]],[2]]', "no image"),
+                          ('"class":"a","image":[[[]]]', "no image"), ('"class":"a","image":[[1,[2]]]', "no image"), ('"class":"a","image":[[1,-3.5e38]]', "3.402823e+38"),
                           ('"class":"a","image":[["x"]]', "no image"), ('"class":"a","image":{}', "neither a number"), ('"image":[[1]]', "an image has no class"),
                           ('"class":"%s","image":[[1]]' % ("k" * 257), "more than 256 bytes"), ('"class":"a","picture":[[1]]', "neither a number")):
             with self.subTest(row=row[:40]):
