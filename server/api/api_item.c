@@ -217,8 +217,7 @@ static void write_item(struct api_thread *t, struct request *r, bool patch)
     struct item_registration g = {.patch = patch};
     struct item_batch items = {.r = r, .list = &g, .n = 1};
     struct json_place at = json_place_root();
-    if (!api_item_id(r, 3, &g.item.id) || !json_body_new_id(r, g.item.id, "item", NULL) ||
-        !api_model(t, r, &g.handle))
+    if (!api_item_id(r, 3, &g.item.id) || !api_model(t, r, &g.handle))
         return;
     json_t *root = json_body_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
     if (!root)

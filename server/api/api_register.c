@@ -256,8 +256,7 @@ static void write_user(struct api_thread *t, struct request *r, bool patch)
     struct update_rules rules;
     struct json_place at = json_place_root();
     struct err e = {0};
-    if (!api_user_id(r, 3, &g->id) || !json_body_new_id(r, g->id, "user", NULL) ||
-        !api_model(t, r, &g->handle) || !read_rules(t, r, &refusing, &rules))
+    if (!api_user_id(r, 3, &g->id) || !api_model(t, r, &g->handle) || !read_rules(t, r, &refusing, &rules))
         return;
     rules.answerable = (struct session_answerable){rehearse_user, &u};
     json_t *root = json_body_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);

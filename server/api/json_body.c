@@ -322,18 +322,7 @@ bool json_body_id_value(struct request *r, const json_t *value, const char *what
     if (!json_is_string(value))
         return refuse(r, at, "a string", value);
     *out = (struct text){json_string_value(value), json_string_length(value)};
-    return field_check_id(*out, what, &e) ? refuse_value(r, at, &e) : json_body_new_id(r, *out, what, at);
-}
-
-bool json_body_new_id(struct request *r, struct text id, const char *what, const struct json_place *at)
-{
-    struct err e = {0};
-    char of[32];
-    (void)snprintf(of, sizeof of, "id of the %s", what);
-    if (!field_check_plain(id, of, &e))
-        return true;
-    problem_answer(r, at ? PROBLEM_INVALID_VALUE : PROBLEM_BAD_REQUEST, at ? at->text : NULL, "%s", e.text);
-    return false;
+    return !field_check_id(*out, what, &e) || refuse_value(r, at, &e);
 }
 
 bool json_body_id(struct request *r, const json_t *object, const char *key, const char *what,

@@ -44,17 +44,13 @@ bool json_body_object(struct request *r, const json_t *value, const struct json_
 bool json_body_array(struct request *r, const json_t *object, const char *key, const struct json_place *at,
                      size_t most, bool required, const json_t **out);
 
-/* A string that is an id, 1 to 256 bytes without a control character, as in tables; absent is refused, and
- * of a number it is said how it is written. The value at a place, or the member of an object; what is
- * "user", "item" or "task". */
+/* A string that is an id, 1 to 256 bytes without a zero byte; absent is refused, and of a number it is said
+ * how it is written. The value at a place, or the member of an object; what is "user", "item" or
+ * "task". */
 bool json_body_id_value(struct request *r, const json_t *value, const char *what, const struct json_place *at,
                         struct text *out);
 bool json_body_id(struct request *r, const json_t *object, const char *key, const char *what,
                   const struct json_place *at, struct text *out);
-
-/* Whether an id may be a new one's: one with a control character is refused, as in tables. at: NULL of a
- * path. */
-bool json_body_new_id(struct request *r, struct text id, const char *what, const struct json_place *at);
 
 /* Members that are a whole number from least to most, a number in such a range, true or false; absent: *out
  * stays. *given: there is one. */

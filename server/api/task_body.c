@@ -221,7 +221,11 @@ static bool read_members(struct request *r, const json_t *root, struct task_body
 
 bool task_body_new_id(struct request *r, struct text id, const struct json_place *at)
 {
-    return json_body_new_id(r, id, "task", at);
+    struct err e = {0};
+    if (!field_check_plain(id, "id of the task", &e))
+        return true;
+    problem_answer(r, at ? PROBLEM_INVALID_VALUE : PROBLEM_BAD_REQUEST, at ? at->text : NULL, "%s", e.text);
+    return false;
 }
 
 bool task_body_unknown_param(struct request *r, bool *ignored)

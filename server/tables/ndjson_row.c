@@ -309,6 +309,7 @@ enum err_code table_json_row(struct table_json *j, const char *line, size_t len,
                            : error.text);
     if (!json_is_object(j->line))
         return err_set(e, ERR_INVALID, "the line is no JSON object");
+    b->any_text = true;
     unsigned seen = 0; /* bits of enum table_role */
     const char *name;
     json_t *value;

@@ -61,6 +61,12 @@ enum err_code table_row_check_id(struct text id, const char *what, struct err *e
     return code ? code : field_check_plain(id, of, e);
 }
 
+static enum err_code check_row_id(const struct table_row_builder *b, struct text id, const char *what,
+                                  struct err *e)
+{
+    return b->any_text ? field_check_id(id, what, e) : table_row_check_id(id, what, e);
+}
+
 static enum err_code read_number(struct text text, const char *name, double *out, struct err *e)
 {
     char advice[TEXT_FORM_ADVICE_BYTES];
@@ -307,9 +313,9 @@ enum err_code table_row_finish(struct table_row_builder *b, uint64_t line, struc
     struct table_row *row = &b->row;
     enum err_code code = ERR_OK;
     if (b->kind != TABLE_ITEMS && b->kind != TABLE_ROWS)
-        code = table_row_check_id(row->user, "user", e);
+        code = check_row_id(b, row->user, "user", e);
     if (!code && (b->kind == TABLE_INTERACTIONS || b->kind == TABLE_ITEMS))
-        code = table_row_check_id(row->item, "item", e);
+        code = check_row_id(b, row->item, "item", e);
     if (!code && b->kind == TABLE_CONTEXTS && !row->n_embedding)
         code = err_set(e, ERR_INVALID, "the embedding is empty");
     if (!code)

@@ -10,7 +10,8 @@
 #include "server/tables/format.h"
 
 struct table_row_builder {
-    bool exact; /* texts are taken as they are, as JSON has them: spaces around them count */
+    bool any_text; /* ids may have control characters, as those of JSON and of HTTP may */
+    bool exact;    /* texts are taken as they are, as JSON has them: spaces around them count */
     enum table_kind kind;
     int64_t now;       /* the clock's seconds, by which times are judged */
     bool takes_images; /* of TABLE_ROWS (table_take_images) */

@@ -108,14 +108,12 @@ class ExportStore(hn.Case):
     def test_names_that_mean_something_and_spaces_come_back(self):
         with hn.Server() as server:
             store = server.store
-            for user, profile in ((" anna", {"profile": {"deep": 1}}), ("anna", {"city": "Bern"}), ("null", {"n": 12345678901234567})):
+            for user, profile in ((" anna", {"profile": {"deep": 1}}), ("anna", {"city": "Bern"}), ("null", {"n": 12345678901234567}), ("a\nb\x01", {"x": 1}), (" ", {"y": ""})):
                 self.assertEqual(server.register(user, {"profile": profile}).status, 201)
             for item, body in (("a", {"title": " t ", "categories": [" x", "y|z"], "metadata": {"deleted": "no", "metadata": 1}}), ("b", {})):
                 self.assertEqual(server.admin("PUT", "/v1/admin/items/" + item, body).status, 201)
             self.assertEqual(server.admin("DELETE", "/v1/admin/items/a").status, 204)
-            for path, body in (("/v1/admin/users/a%01b", {}), ("/v1/admin/items/a%09b", {})):
-                self.assertProblem(server.admin("PUT", path, body), 400, "bad-request")
-            self.assertProblem(server.event("anna", "a\u0001b"), 422, "invalid-value")
+            self.assertEqual(server.admin("PUT", "/v1/admin/items/%09c%7F", {}).status, 201)
         self.export(store, "5.%s.ndjson")
         again = self.path("spaces.db")
         hn.run("import", "--store", again, "--users", self.path("5.users.ndjson"), "--items", self.path("5.items.ndjson"))
