@@ -247,7 +247,7 @@ START_TEST(test_evaluation_a_context_of_the_wrong_length_is_no_silent_zero)
     must(store_put_context(c, &key, text_of("u2"), 1, true, "abcd", 4, &e), &e);
     must(store_commit(c, &e), &e);
     store_disconnect(c);
-    ck_assert_int_eq(evaluation_run(store, &model, 1, &options, &result, &e), ERR_CORRUPT);
+    ck_assert_int_eq(evaluation_run(store, &model, 1, &options, &result, &e), ERR_CONFLICT);
     ck_assert_ptr_nonnull(strstr(e.text, "u2"));
 }
 END_TEST
