@@ -20,8 +20,8 @@ TOLERANCE = 1e-4
 
 
 def run(*args):
-    # what is compared is what the binary predicts: under a sanitizer the release build trains, to the same bytes
-    binary = os.environ.get("HYPERNET_PREPARED", HYPERNET) if args[0] == "train" else HYPERNET
+    # what is compared is what the binary predicts: under a sanitizer the release build makes the model, of the same bytes
+    binary = os.environ.get("HYPERNET_PREPARED", HYPERNET) if args[0] in ("train", "search") else HYPERNET
     done = subprocess.run([binary, *map(str, args)], capture_output=True, text=True)
     if done.returncode != 0:
         raise AssertionError(done.stderr)
