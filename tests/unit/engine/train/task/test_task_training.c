@@ -331,10 +331,14 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("engine/train/task: training");
-    TCase *t = tcase_create("training");
+    TCase *threads = tcase_create("threads"), *t = tcase_create("training");
+    tcase_set_timeout(threads, 60);
+    tcase_add_checked_fixture(threads, set_up, tear_down);
+    tcase_add_loop_test(threads, the_file_is_that_of_the_seed_whatever_the_threads, 0, 6);
+    suite_add_tcase(s, threads);
+    tcase_set_tags(t, "one_thread"); /* tests/one_thread */
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, set_up, tear_down);
-    tcase_add_loop_test(t, the_file_is_that_of_the_seed_whatever_the_threads, 0, 6);
     tcase_add_loop_test(t, generated_weights_are_trained_on_top_of_the_solved_layer, 0, 2);
     tcase_add_loop_test(t, training_makes_tasks_of_few_rows_predictable, 0, 2);
     tcase_add_test(t, the_report_says_what_rows_of_a_task_are_worth);
