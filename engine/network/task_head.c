@@ -184,3 +184,13 @@ void task_layer_predict(const struct model_spec *spec, const struct model_params
             own[i] = layer->scale * v;
     }
 }
+
+double task_head_surprise(const double *f, size_t n_classes, size_t k)
+{
+    double most = -INFINITY, sum = 0;
+    for (size_t i = 0; i < n_classes; i++)
+        most = fmax(most, f[i]);
+    for (size_t i = 0; i < n_classes; i++)
+        sum += exp(f[i] - most);
+    return log(sum) - (f[k] - most);
+}

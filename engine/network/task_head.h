@@ -94,4 +94,8 @@ void task_layer_predict(const struct model_spec *spec, const struct model_params
                         const struct task_layer *layer, const real *f0, const real *phi, size_t n,
                         double *workspace, double *value, double *spread, double *own);
 
+/* The negative logarithm of a class's probability, of logits f (n_classes): not from the probability,
+ * which has lost its digits where it is small, and would be a number where logits are none. */
+double task_head_surprise(const double *f, size_t n_classes, size_t k);
+
 #endif

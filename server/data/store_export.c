@@ -2,12 +2,12 @@
 #include "server/data/store_export.h"
 
 #include "base/limits.h"
+#include "base/value_text.h"
 #include "server/data/key_ids.h"
 #include "server/data/table_out.h"
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { LINE_BYTES = LIMIT_PROFILE_BYTES + LIMIT_METADATA_BYTES + LIMIT_LINE_BYTES };
@@ -22,15 +22,10 @@ struct exporting {
     struct err *e;
 };
 
-/* The shortest number that reads back as the same bits. */
 static void add_number(struct buf *line, double x)
 {
-    char text[32];
-    for (int digits = 15; digits <= 17; digits++) {
-        (void)snprintf(text, sizeof text, "%.*g", digits, x);
-        if (strtod(text, NULL) == x)
-            break;
-    }
+    char text[VALUE_TEXT_ROOM];
+    value_text_of_number(x, text);
     buf_adds(line, text);
 }
 

@@ -2,6 +2,7 @@
 #include "server/data/table_out.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -51,7 +52,7 @@ static enum err_code open_packed(struct table_out *t, struct err *e)
     return ERR_OK;
 }
 
-static int is_packed(const char *path)
+static bool is_packed(const char *path)
 {
     size_t n = strlen(path);
     return n > 3 && strcmp(path + n - 3, ".gz") == 0;
@@ -92,7 +93,7 @@ static enum err_code end_packed(struct table_out *t, struct err *e)
     return fclose(packed) == 0 ? ERR_OK : refuse(e);
 }
 
-static int is_file(const struct table_out *t)
+static bool is_file(const struct table_out *t)
 {
     return t->file.fd >= 0;
 }

@@ -123,18 +123,6 @@ void pooled_pass_forward(struct pooled_pass *p)
     features_tape_forward(&p->tape, &p->net->block.params, p->x, p->n, p->f, NULL);
 }
 
-/* The negative logarithm of a class's probability: not from the probability, which has lost its digits where
- * it is small, and would be a number where outputs are none. */
-static double surprise(const double *f, size_t n_classes, size_t k)
-{
-    double most = -INFINITY, sum = 0;
-    for (size_t i = 0; i < n_classes; i++)
-        most = fmax(most, f[i]);
-    for (size_t i = 0; i < n_classes; i++)
-        sum += exp(f[i] - most);
-    return log(sum) - (f[k] - most);
-}
-
 /* The loss of row i, and in r (O) what of the target its outputs leave over. */
 static double loss_of(const struct pooled_pass *p, size_t i, double r[LIMIT_COLUMN_VALUES])
 {
@@ -143,7 +131,7 @@ static double loss_of(const struct pooled_pass *p, size_t i, double r[LIMIT_COLU
     for (size_t k = 0; k < spec->d_output; k++)
         f[k] = (double)p->f[i * spec->d_output + k];
     task_residual(spec, f, p->y[i], r);
-    return spec->task.n_classes ? surprise(f, spec->d_output, (size_t)p->y[i]) : r[0] * r[0];
+    return spec->task.n_classes ? task_head_surprise(f, spec->d_output, (size_t)p->y[i]) : r[0] * r[0];
 }
 
 double pooled_pass_loss(struct pooled_pass *p)

@@ -108,18 +108,6 @@ static void forward(struct candidate *c)
     features_tape_forward(&c->tape, &c->params, c->x, c->n, c->f, NULL);
 }
 
-/* The negative logarithm of a class's probability: not from the probability, which has lost its digits where
- * it is small, and would be a number where outputs are none. */
-static double surprise(const double *f, size_t o, size_t k)
-{
-    double most = -INFINITY, sum = 0;
-    for (size_t i = 0; i < o; i++)
-        most = fmax(most, f[i]);
-    for (size_t i = 0; i < o; i++)
-        sum += exp(f[i] - most);
-    return log(sum) - (f[k] - most);
-}
-
 /* What of row i's target its outputs leave over, in r (O); its loss. */
 static double loss_of(const struct candidate *c, size_t i, double r[LIMIT_COLUMN_VALUES])
 {
@@ -128,7 +116,7 @@ static double loss_of(const struct candidate *c, size_t i, double r[LIMIT_COLUMN
     for (size_t k = 0; k < o; k++)
         f[k] = (double)c->f[i * o + k];
     task_residual(&c->spec, f, c->y[i], r);
-    return c->spec.task.n_classes ? surprise(f, o, (size_t)c->y[i]) : r[0] * r[0] / 2;
+    return c->spec.task.n_classes ? task_head_surprise(f, o, (size_t)c->y[i]) : r[0] * r[0] / 2;
 }
 
 double candidate_gradient(struct candidate *c)
