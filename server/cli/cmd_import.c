@@ -118,32 +118,20 @@ static enum err_code check_model(const struct arguments *a, struct err *e)
     return ERR_OK;
 }
 
-/* What columns are called; one column cannot be two. */
+/* Numbers of columns are those of one kind of table. */
 static enum err_code read_names(struct arguments *a, struct import_options *o, struct err *e)
 {
-    enum err_code code = ERR_OK;
-    o->naming = (struct table_naming){.names = a->names, .no_header = a->no_header};
-    for (size_t i = 0; i < a->columns.n && !code; i++) {
-        const struct table_name *other;
-        code = table_name_parse(a->columns.values[i], &a->names[i], e);
-        if (!code && (other = table_naming_of(&o->naming, text_of(a->names[i].called))))
-            code = err_set(e, ERR_INVALID, "'%s' is to be '%s' and '%s'", other->called, other->as,
-                           a->names[i].as);
-        o->naming.n = i + 1;
-    }
-    for (size_t i = 0; i < o->naming.n; i++)
-        a->names[i].seen = false;
-    if (code)
-        return err_prefix(e, "--column");
+    enum err_code code =
+        table_naming_read(a->columns.values, a->columns.n, a->no_header, a->names, &o->naming, e);
     const void *const other_kinds[] = {a->users, a->items, a->contexts};
     size_t n_kinds = a->interactions.n > 0;
     for (size_t i = 0; i < 3; i++)
         n_kinds += other_kinds[i] != NULL;
-    return !a->no_header || n_kinds < 2
-               ? ERR_OK
-               : err_set(e, ERR_INVALID,
-                         "--no-header: numbers of columns are those of one kind of table; import each kind "
-                         "by itself");
+    if (code || !a->no_header || n_kinds < 2)
+        return code;
+    return err_set(
+        e, ERR_INVALID,
+        "--no-header: numbers of columns are those of one kind of table; import each kind by itself");
 }
 
 static enum err_code to_import(struct arguments *a, struct import_options *o, struct err *e)

@@ -23,11 +23,12 @@ const struct command cmd_split_command = {
     NULL};
 
 struct arguments {
-    struct option_list interactions;
+    struct option_list interactions, columns;
+    struct table_name names[OPTION_LIST_MAX];
     const char *out, *by, *format;
     double share;
     int64_t seed, skip_bad;
-    bool json;
+    bool no_header, json;
 };
 
 /* ---- results ---- */
@@ -91,7 +92,7 @@ static void show_next(const struct arguments *a, bool known)
 
 /* ---- the command ---- */
 
-static enum err_code to_split(const struct arguments *a, struct split_options *o, struct err *e)
+static enum err_code to_split(struct arguments *a, struct split_options *o, struct err *e)
 {
     static const char *const ways[] = {"newest", "random", "users"};
     size_t by = 0;
@@ -113,7 +114,7 @@ static enum err_code to_split(const struct arguments *a, struct split_options *o
         if (strcmp(o->paths[i], "-") == 0)
             return err_set(e, ERR_INVALID,
                            "the table is read twice, and standard input can be read once; give a file");
-    return ERR_OK;
+    return table_naming_read(a->columns.values, a->columns.n, a->no_header, a->names, &o->naming, e);
 }
 
 static enum err_code split_and_report(const struct arguments *a, const struct split_options *o, struct err *e)
@@ -143,6 +144,9 @@ static int cmd_split(int argc, char **argv)
         {"seed", OPTION_INT, &a.seed, "N",
          "of what random and users draw; the same seed gives the same files", 0, 9e15, false},
         {"format", OPTION_STRING, &a.format, "FORMAT", "as of import", 0, 0, false},
+        {"column", OPTION_LIST, &a.columns, "NAME=COLUMN", "what a column is, as of import", 0, 0, false},
+        {"no-header", OPTION_FLAG, &a.no_header, NULL,
+         "the first line is a row; --column says by number what columns are", 0, 0, false},
         {"skip-bad", OPTION_INT, &a.skip_bad, "N", "bad lines to leave out before giving up", 0, 1e15, false},
         {"json", OPTION_FLAG, &a.json, NULL, "the summary as JSON", 0, 0, false},
     };

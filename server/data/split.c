@@ -117,7 +117,8 @@ static enum err_code each_row(struct split *s, struct split_files *files, struct
         struct table *t;
         struct table_row row;
         bool got = true;
-        code = table_open(s->options->paths[i], TABLE_INTERACTIONS, s->options->format, &t, e);
+        code = table_open_named(s->options->paths[i], TABLE_INTERACTIONS, s->options->format,
+                                &s->options->naming, &t, e);
         if (code)
             return code;
         while (!code && !(code = next_row(s, t, &row, &got, e)) && got)
@@ -259,6 +260,15 @@ static enum err_code place(struct split *s, struct err *e)
 
 /* ---- all ---- */
 
+static enum err_code check_names(const struct table_naming *naming, struct err *e)
+{
+    for (size_t i = 0; i < naming->n; i++)
+        if (!naming->names[i].seen)
+            return err_set(e, ERR_INVALID, "--column %s: no table has such a column",
+                           naming->names[i].called);
+    return ERR_OK;
+}
+
 static enum err_code write_files(struct split *s, struct err *e)
 {
     struct split_files *files;
@@ -280,6 +290,8 @@ enum err_code split_run(const struct split_options *options, struct split_report
         split_files_check(options->out, options->by == SPLIT_USERS, options->paths, options->n_paths, e);
     if (!code)
         code = each_row(&s, NULL, e);
+    if (!code)
+        code = check_names(&options->naming, e);
     if (!code)
         code = place(&s, e);
     if (!code)

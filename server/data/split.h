@@ -7,6 +7,7 @@
 #define SERVER_DATA_SPLIT_H
 
 #include "base/err.h"
+#include "server/tables/naming.h"
 #include "server/tables/table.h"
 
 #include <stdint.h>
@@ -22,7 +23,8 @@ struct split_options {
     const char *const *paths; /* (n_paths) tables of interactions; standard input cannot be read twice */
     size_t n_paths;
     enum table_format format;
-    const char *out; /* the folder: train.csv, test.csv and, of users, known.csv */
+    struct table_naming naming; /* columns that are called otherwise; names are noted as seen */
+    const char *out;            /* the folder: train.csv, test.csv and, of users, known.csv */
     enum split_by by;
     double share; /* above 0, below 1; of SPLIT_NEWEST unused */
     uint64_t seed;
@@ -38,7 +40,8 @@ struct split_report {
 };
 
 /* Writes the files, each whole or not at all. A user with one interaction stays in train.csv. Errors: those
- * of server/table; ERR_IO, ERR_FULL, ERR_NOMEM; ERR_INVALID when there is nothing to hold out. */
+ * of server/table; ERR_IO, ERR_FULL, ERR_NOMEM; ERR_INVALID when there is nothing to hold out, or a
+ * named column is in no table. */
 enum err_code split_run(const struct split_options *options, struct split_report *report,
                         struct err *e) ERR_MUST_CHECK;
 

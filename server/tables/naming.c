@@ -35,3 +35,21 @@ const struct table_name *table_naming_of(const struct table_naming *naming, stru
     }
     return NULL;
 }
+
+enum err_code table_naming_read(const char *const *texts, size_t n, bool no_header, struct table_name *names,
+                                struct table_naming *out, struct err *e)
+{
+    enum err_code code = ERR_OK;
+    *out = (struct table_naming){.names = names, .no_header = no_header};
+    for (size_t i = 0; i < n && !code; i++) {
+        const struct table_name *other;
+        code = table_name_parse(texts[i], &names[i], e);
+        if (!code && (other = table_naming_of(out, text_of(names[i].called))))
+            code =
+                err_set(e, ERR_INVALID, "'%s' is to be '%s' and '%s'", other->called, other->as, names[i].as);
+        out->n = i + 1;
+    }
+    for (size_t i = 0; i < out->n; i++)
+        names[i].seen = false;
+    return code ? err_prefix(e, "--column") : ERR_OK;
+}

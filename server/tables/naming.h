@@ -30,6 +30,11 @@ struct table_naming {
  * long. */
 enum err_code table_name_parse(const char *text, struct table_name *out, struct err *e) ERR_MUST_CHECK;
 
+/* Reads n texts into names (n), which *out borrows. ERR_INVALID: one that is not AS=CALLED, or a column that
+ * is to be called two things. */
+enum err_code table_naming_read(const char *const *texts, size_t n, bool no_header, struct table_name *names,
+                                struct table_naming *out, struct err *e) ERR_MUST_CHECK;
+
 /* The entry of a column, noted as seen; NULL: the column keeps its name. naming may be NULL. */
 const struct table_name *table_naming_of(const struct table_naming *naming, struct text column);
 

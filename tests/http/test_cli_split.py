@@ -37,6 +37,27 @@ class Split(hn.Folder):
         text = "user_id,item_id,ts,stars,note\n" + "".join(f"{u},{i},{t * 1000},{r},x\n" for u, i, t, r in self.many())
         return self.file("views.csv.gz", gzip.compress(text.encode()))
 
+    def test_a_column_is_taken_as_what_it_is_named(self):
+        rows = [(f"u{n % 3}", f"i{n}", 1700000000 + n) for n in range(9)]
+        named = self.file("o.csv", "Kundennr,SKU,Datum\n" + "".join(f"{u},{i},{t}\n" for u, i, t in rows))
+        bare = self.file("b.csv", "".join(f"{t},{u},{i}\n" for u, i, t in rows))
+        plain = self.file("p.csv", "user,item,timestamp\n" + "".join(f"{u},{i},{t}\n" for u, i, t in rows))
+        self.split("--interactions", plain)
+        expected = self.table("train"), self.table("test")
+        for words in (("--interactions", named, "--column", "user=Kundennr", "--column", "item=SKU",
+                       "--column", "timestamp=Datum"),
+                      ("--interactions", bare, "--no-header", "--column", "user=2", "--column", "item=3",
+                       "--column", "timestamp=1")):
+            self.split(*words)
+            self.assertEqual((self.table("train"), self.table("test")), expected)
+
+    def test_a_name_that_no_table_has_writes_nothing(self):
+        plain = self.file("p.csv", "user,item\na,i\na,j\n")
+        r = hn.run("split", "--out", self.out, "--interactions", plain, "--column", "weight=quantity", check=False)
+        self.assertEqual(r.returncode, 1)
+        self.assertIn("--column quantity: no table has such a column", r.err)
+        self.assertFalse(os.path.exists(self.out))
+
     def check_apart(self, said, files):
         pairs = [self.pairs(name) for name in files]
         together = [p for some in pairs for p in some]
