@@ -104,6 +104,20 @@ class Times(hn.Case):
             self.assertEqual((answer.json["accepted"], answer.json["older"]), (1, older), stamp)
         self.assertEqual(self.server.user("t1").json["interactions"][0]["timestamp"], 1700000001)
 
+    def test_an_event_without_a_time_is_newer_than_one_of_its_call_whose_clock_is_ahead(self):
+        """Clocks differ: a time may be up to a day ahead, and what comes behind it without a time happened later all the same."""
+        ahead = int(time.time()) + 3600
+        first, second, third = self.world.items[:3]
+        for user, n_users in (("t2", 1), ("t3", 300)):  # a small call and one whose contexts are made after it
+            self.server.register(user, {})
+            others = [f"{user}-{i}" for i in range(n_users - 1)]
+            events = [{"user": user, "item": first, "timestamp": ahead}, {"user": user, "item": second},
+                      {"user": user, "item": third, "timestamp": ahead - 7200}] + [{"user": u, "item": first} for u in others]
+            answer = self.server.admin("POST", "/v1/events?create=true", {"events": events})
+            self.assertEqual((answer.status, answer.json["older"]), (200, 0), answer)
+            got = [(x["item"], x["timestamp"]) for x in self.server.user(user).json["interactions"]]
+            self.assertEqual(got, [(second, ahead), (first, ahead), (third, ahead - 7200)])
+
     def test_an_event_without_a_time_is_the_newest_even_after_milliseconds_of_old(self):
         store = self.world.copy_store()
         now_ms = int(time.time() * 1000)

@@ -87,6 +87,43 @@ START_TEST(test_rows_that_come_together_are_counted_apart_from_those_that_were_t
 }
 END_TEST
 
+/* Older than what the store has, or than a row before; and of a user whom others change meanwhile, so that
+ * his rows are merged twice. */
+START_TEST(test_rows_that_are_older_than_what_is_there_are_counted_once)
+{
+    static const struct load_fixture_row rows[] = {{"ann", "a", 1, NAN, 50},
+                                                   {"ann", "b", 1, NAN, 100},
+                                                   {"ann", "c", 1, NAN, 9},
+                                                   {"ann", "c", 1, NAN, 8},
+                                                   {"bob", "a", 1, NAN, 7}};
+    enum { N_ROWS = sizeof rows / sizeof *rows };
+    struct store_load *l;
+    struct store_bulk *b;
+    int64_t n_staged, n_others, n;
+    store_fixture_user(f.conn, "ann", NULL);
+    store_fixture_event(f.conn, "ann", "a", 1, 100);
+    store_fixture_event(f.conn, "ann", "b", 1, 100);
+    STORE_OK(store_load_new(f.conn, _i ? 1 : 1000, &l, &e));
+    for (size_t i = 0; i < N_ROWS; i++)
+        STORE_OK(store_load_interaction(l, text_of(rows[i].user), text_of(rows[i].item), 1, NAN,
+                                        rows[i].timestamp, &e));
+    STORE_OK(store_load_stage(l, &e));
+    ck_assert_int_eq(store_load_is_staged(l), _i);
+    store_fixture_event(others, "ann", "d", 1, 1);
+    STORE_OK(store_begin(f.conn, &e));
+    STORE_OK(store_bulk_begin(f.conn, &b, &e));
+    STORE_OK(store_load_apply(l, b, &n_staged, &e));
+    n = store_load_repeated(l);
+    STORE_OK(store_bulk_end(b, &n_others, &e));
+    STORE_OK(store_commit(f.conn, &e));
+    store_load_free(l);
+    ck_assert_int_eq(n_staged, _i ? 2 : 0);
+    ck_assert_int_eq(n_others, _i ? 0 : 2);
+    ck_assert_int_eq(n, 1);
+    store_fixture_assert_counts(f.conn, 2, 4, 5, 0);
+}
+END_TEST
+
 START_TEST(test_a_staged_load_leaves_what_a_bulk_load_leaves)
 {
     struct load_fixture_row rows[200];
@@ -420,6 +457,7 @@ END_TEST
 
 STORE_SUITE("store load", start, stop,
             {test_rows_that_come_together_are_counted_apart_from_those_that_were_there, 2},
+            {test_rows_that_are_older_than_what_is_there_are_counted_once, 2},
             {test_a_staged_load_leaves_what_a_bulk_load_leaves, N_SEEDS},
             {test_what_others_wrote_meanwhile_is_there_as_if_it_came_first, N_SEEDS},
             {test_who_was_deleted_meanwhile_leaves_no_rows_though_the_load_does_not_name_him},

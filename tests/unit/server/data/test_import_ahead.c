@@ -4,7 +4,7 @@
  * counts otherwise. Long because each way in which others write meanwhile stands beside each kind of row. */
 #include "base/mem.h"
 #include "server/data/import.h"
-#include "store/sqlite/private.h"
+#include "store/sqlite/load.h"
 #include "tests/support/store_fixture.h"
 #include "tests/support/suite.h"
 
@@ -578,6 +578,71 @@ START_TEST(an_import_without_memory_changes_nothing)
 }
 END_TEST
 
+/* ---- one at a time ---- */
+
+static int64_t slept_us;
+
+static int count_sleep(sqlite3_vfs *vfs, int us)
+{
+    (void)vfs;
+    slept_us += us;
+    return us;
+}
+
+/* Each kind of table, and how many of its rows are a large import. */
+static const struct {
+    enum table_kind kind;
+    size_t n;
+    const char *head, *before, *after; /* a row's number */
+} large[] = {
+    {TABLE_USERS, 20000, "user,age", "u", ",1"},
+    {TABLE_ITEMS, 20000, "item,title", "i", ",T"},
+    {TABLE_INTERACTIONS, 400000, "user,item,timestamp", "u,i,", ""},
+};
+
+static void write_table(size_t kind, size_t n)
+{
+    FILE *table_file = fopen(path, "w");
+    ck_assert_ptr_nonnull(table_file);
+    (void)fprintf(table_file, "%s\n", large[kind].head);
+    for (size_t i = 0; i < n; i++)
+        (void)fprintf(table_file, "%s%zu%s\n", large[kind].before, i, large[kind].after);
+    ck_assert_int_eq(fclose(table_file), 0);
+}
+
+/* One row less does not mind who is at work. */
+START_TEST(a_large_import_waits_10_s_for_another_and_is_told_which_and_a_smaller_one_does_not)
+{
+    static struct import_report report;
+    const struct import_options o = {.store = f.path, .files = {{path, large[_i].kind}}, .n_files = 1};
+    struct sqlite_load_lock other;
+    sqlite3_vfs *files = sqlite3_vfs_find(NULL);
+    int (*usual)(sqlite3_vfs *, int) = files->xSleep;
+    struct err why = {0};
+    int64_t before, after;
+    char process[40];
+    (void)snprintf(process, sizeof process, "(process %ld)", (long)getpid());
+    STORE_OK(sqlite_load_acquire(f.path, 0, &other, &e));
+    files->xSleep = count_sleep;
+    write_table((size_t)_i, large[_i].n - 1);
+    STORE_OK(import_run(&o, &report, &e));
+    import_report_fini(&report);
+    ck_assert_int_eq(slept_us, 0);
+    STORE_OK(store_last_change(f.conn, &before, &e));
+    write_table((size_t)_i, large[_i].n);
+    enum err_code code = import_run(&o, &report, &why);
+    import_report_fini(&report);
+    ck_assert_msg(code == ERR_BUSY && strstr(why.text, process), "%s", why.text);
+    ck_assert_int_ge(slept_us, 10000000);
+    STORE_OK(store_last_change(f.conn, &after, &e));
+    ck_assert_int_eq(before, after);
+    sqlite_load_release(&other);
+    STORE_OK(import_run(&o, &report, &e));
+    import_report_fini(&report);
+    files->xSleep = usual;
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("server/data/import_ahead");
@@ -601,6 +666,8 @@ int main(void)
     tcase_add_test(t, many_items_that_change_are_as_the_table_says_and_keep_the_rest);
     tcase_add_test(t, a_refused_table_leaves_nothing_of_what_was_written_ahead);
     tcase_add_test(t, an_import_without_memory_changes_nothing);
+    tcase_add_loop_test(t, a_large_import_waits_10_s_for_another_and_is_told_which_and_a_smaller_one_does_not,
+                        0, sizeof large / sizeof *large);
     suite_add_tcase(suite, t);
     return suite_run(suite);
 }

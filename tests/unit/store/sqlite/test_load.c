@@ -1,6 +1,8 @@
 /* store/sqlite/load.c: what is SQLite's own of large loads beside others who write: the second table, its
  * pauses and its lock. Risks: a load that two names of a store take for a dead one's, writers who wait,
- * keys that two sides give, tables that a killed process leaves. */
+ * keys that two sides give, tables that a killed process leaves. Long because what others do in a load's
+ * pauses stands beside how much it does between them. */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "store/sqlite/load.h"
 #include "tests/support/load_fixture.h"
@@ -510,6 +512,195 @@ START_TEST(test_who_registers_while_new_users_are_staged_shares_nothing_with_the
 }
 END_TEST
 
+/* ---- how much a transaction of a load does ---- */
+
+/* The clock, while it is the test's: a millisecond goes by at each look. */
+static bool clock_is_slow;
+static int64_t slow_ns;
+
+int64_t __real_clock_monotonic_ns(void);
+int64_t __wrap_clock_monotonic_ns(void);
+int64_t __wrap_clock_monotonic_ns(void)
+{
+    return clock_is_slow ? slow_ns += 1000000 : __real_clock_monotonic_ns();
+}
+
+/* Of the transactions between pauses: the rows that the largest one changed, in all tables. */
+static int n_changed, most_changed;
+static void (*at_pause)(void); /* NULL: nothing */
+
+static int total_changed(void)
+{
+    return sqlite3_total_changes(((struct sqlite_conn *)f.conn)->db);
+}
+
+/* Who waits for the lock looks for it every SQLITE_RETRY_MS: a pause is longer, or he misses it. */
+static int measure(sqlite3_vfs *vfs, int us)
+{
+    (void)vfs;
+    if (in_pause)
+        return us;
+    in_pause = true;
+    n_pauses++;
+    ck_assert_int_gt(us, SQLITE_RETRY_MS * 1000);
+    int now = total_changed();
+    if (now - n_changed > most_changed)
+        most_changed = now - n_changed;
+    n_changed = now;
+    if (at_pause)
+        at_pause();
+    in_pause = false;
+    return us;
+}
+
+static sqlite3_vfs *files;
+static int (*usual_sleep)(sqlite3_vfs *, int);
+
+static void start_measuring(void (*in_each_pause)(void))
+{
+    files = sqlite3_vfs_find(NULL);
+    usual_sleep = files->xSleep;
+    at_pause = in_each_pause;
+    n_pauses = most_changed = 0;
+    n_changed = total_changed();
+    files->xSleep = measure;
+}
+
+static void stop_measuring(void)
+{
+    files->xSleep = usual_sleep;
+    clock_is_slow = false;
+}
+
+/* n rows of as many users; the caller frees them. */
+static struct load_fixture_row *rows_of_users(size_t n, int64_t timestamp)
+{
+    struct load_fixture_row *rows = calloc(n, sizeof *rows);
+    ck_assert_ptr_nonnull(rows);
+    for (size_t i = 0; i < n; i++) {
+        rows[i] = (struct load_fixture_row){.weight = 1, .rating = (double)NAN, .timestamp = timestamp};
+        (void)snprintf(rows[i].user, sizeof rows[i].user, "u%zu", i);
+        (void)snprintf(rows[i].item, sizeof rows[i].item, "i%zu", i % 10);
+    }
+    return rows;
+}
+
+/* Looks at the clock are at most 64 rows apart. */
+enum { ROWS_A_TRANSACTION = 64 * (SQLITE_LOAD_BATCH_MS + 2) };
+
+START_TEST(test_no_transaction_of_a_load_does_more_than_it_has_time_for)
+{
+    enum { N = 20000 };
+    struct load_fixture_row *rows = rows_of_users(N, 1);
+    bool of_rows = _i;
+    start_measuring(NULL);
+    clock_is_slow = true;
+    struct store_load *l = of_rows ? load_fixture_stage(f.conn, rows, N) : load_many(f.conn, N);
+    stop_measuring();
+    ck_assert_int_ge(n_pauses, 2 * N / ROWS_A_TRANSACTION);
+    ck_assert_int_le(most_changed, ROWS_A_TRANSACTION);
+    load_fixture_apply(f.conn, l);
+    STORE_OK(store_commit(f.conn, &e));
+    store_load_free(l);
+    store_fixture_assert_counts(others, N, of_rows ? 10 : N, of_rows ? N : 0, 0);
+    free(rows);
+}
+END_TEST
+
+static int n_bulks; /* that others are yet to write */
+
+enum { N_CHANGED = 300 }; /* users, by each of them: more than the last transaction may do over */
+
+static void write_many(void)
+{
+    if (n_bulks == 0)
+        return;
+    struct load_fixture_row *rows = rows_of_users(N_CHANGED, 10 - n_bulks--);
+    load_fixture_bulk(others, rows, N_CHANGED);
+    free(rows);
+}
+
+/* In the last one nobody else can write. What others change is done over before it, also what they change
+ * while that is done. */
+START_TEST(test_what_many_others_changed_meanwhile_is_not_left_to_the_last_transaction)
+{
+    enum { N = 400, FEW = 100 };
+    struct load_fixture_row rows[N];
+    for (int i = 0; i < N; i++) {
+        rows[i] = (struct load_fixture_row){"ann", "", 1, (double)NAN, 1};
+        (void)snprintf(rows[i].item, sizeof rows[i].item, "a%d", i);
+    }
+    n_bulks = 8;
+    start_measuring(write_many);
+    struct store_load *l = load_fixture_stage(f.conn, rows, N);
+    stop_measuring();
+    ck_assert_int_eq(n_bulks, 0);
+    int before = total_changed();
+    load_fixture_apply(f.conn, l);
+    ck_assert_int_le(total_changed() - before, FEW);
+    STORE_OK(store_commit(f.conn, &e));
+    store_load_free(l);
+    store_fixture_assert_counts(f.conn, N_CHANGED + 1, N + 10, N_CHANGED + N, 0);
+    store_fixture_read(&f, "u7");
+    ck_assert_int_eq(f.user.interactions[0].timestamp, 9);
+}
+END_TEST
+
+/* Whether the table that was is still there at the first pause: then a piece of it is gone. */
+static int64_t n_old_tables;
+
+static void look_for_the_old_table(void)
+{
+    if (n_pauses == 1)
+        n_old_tables = number_of("SELECT count(*) FROM sqlite_master WHERE name = 'interactions_old'");
+}
+
+START_TEST(test_what_a_load_leaves_is_cleaned_up_in_pieces)
+{
+    enum { N_OLD = 25000, N = 5000, MOST = 1000, PIECE = 20000 };
+    struct load_fixture_row *rows = rows_of_users(N_OLD, 1);
+    load_fixture_bulk(f.conn, rows, N_OLD);
+    struct store_load *l = load_fixture_stage(f.conn, rows, N_OLD);
+    load_fixture_apply(f.conn, l);
+    STORE_OK(store_commit(f.conn, &e));
+    start_measuring(look_for_the_old_table);
+    store_load_free(l);
+    stop_measuring();
+    ck_assert_int_eq(n_old_tables, 1);
+    ck_assert_int_le(most_changed, PIECE + MOST);
+    l = load_many(f.conn, N);
+    load_fixture_apply(f.conn, l);
+    STORE_OK(store_commit(f.conn, &e));
+    start_measuring(NULL);
+    store_load_free(l);
+    stop_measuring();
+    ck_assert_int_ge(n_pauses, 2 * N / MOST);
+    ck_assert_int_le(most_changed, MOST);
+    store_fixture_assert_counts(others, N_OLD + N, 10 + N, N_OLD, 0);
+    free(rows);
+}
+END_TEST
+
+/* Rows of followed items: as many as may be in the index, and one more. */
+START_TEST(test_past_200000_rows_of_followed_items_a_load_follows_none)
+{
+    enum { MOST = 200000 };
+    bool too_many = _i;
+    int64_t key = 0;
+    struct load_fixture_row *rows = rows_of_users(MOST + 1, 1);
+    for (int i = 0; i < MOST + 1; i++)
+        (void)snprintf(rows[i].item, sizeof rows[i].item, "i1");
+    (void)snprintf(rows[MOST].item, sizeof rows[MOST].item, too_many ? "i1" : "i2");
+    store_fixture_item(f.conn, "i1", "T");
+    STORE_OK(store_each_item(f.conn, 0, find_item, &key, &e));
+    STORE_OK(store_follow_items(f.conn, &key, 1, &e));
+    load_fixture_load(f.conn, rows, MOST + 1);
+    ck_assert_int_eq(number_of("SELECT count(*) FROM items WHERE followed = 1"), too_many ? 0 : 1);
+    ck_assert_int_eq(number_of("SELECT count(*) FROM interactions WHERE followed = 1"), too_many ? 0 : MOST);
+    free(rows);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("store load");
@@ -529,6 +720,14 @@ int main(void)
     tcase_add_test(tc, test_a_row_written_ahead_that_the_table_refuses_fails_the_load);
     tcase_add_test(tc, test_a_new_user_with_the_key_of_one_who_was_just_deleted_is_seen_too);
     tcase_add_test(tc, test_who_registers_while_new_users_are_staged_shares_nothing_with_them);
+    TCase *measured = tcase_create("measured");
+    tcase_set_timeout(measured, 300);
+    tcase_add_checked_fixture(measured, start, stop);
+    tcase_add_loop_test(measured, test_no_transaction_of_a_load_does_more_than_it_has_time_for, 0, 2);
+    tcase_add_test(measured, test_what_many_others_changed_meanwhile_is_not_left_to_the_last_transaction);
+    tcase_add_test(measured, test_what_a_load_leaves_is_cleaned_up_in_pieces);
+    tcase_add_loop_test(measured, test_past_200000_rows_of_followed_items_a_load_follows_none, 0, 2);
     suite_add_tcase(suite, tc);
+    suite_add_tcase(suite, measured);
     return suite_run(suite);
 }
