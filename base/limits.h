@@ -14,6 +14,11 @@ enum {
     LIMIT_PROFILE_BYTES = 16 * 1024, /* a profile as JSON text */
     LIMIT_METADATA_BYTES = 64 * 1024,   /* an item's free metadata as JSON text */
     LIMIT_USER_INTERACTIONS = 100000,   /* kept for one user; far above any real history */
+    LIMIT_KINDS = 64,                   /* of events, in one store */
+    LIMIT_KIND_BYTES = 64,              /* a kind's name */
+    LIMIT_EVENT_ID_BYTES = 128,         /* an event's own id */
+    LIMIT_EVENT_IDS = 1000000,          /* the newest events whose ids a store knows again */
+    LIMIT_EVENT_COUNT = 1000000000,     /* how often one interaction is counted */
     LIMIT_EVENTS_PER_CALL = 10000,      /* in one POST /v1/events */
     LIMIT_USERS_PER_CALL = 10000,       /* in one POST /v1/admin/users */
     LIMIT_RECOMMENDATIONS = 1000,       /* the largest `limit` */

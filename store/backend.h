@@ -48,6 +48,7 @@ struct store_backend {
     enum err_code (*each_user)(struct store_conn *c, store_user_fn *fn, void *arg, struct err *e);
     enum err_code (*each_interaction)(struct store_conn *c, store_interaction_fn *fn, void *arg,
                                       struct err *e);
+    enum err_code (*each_kind)(struct store_conn *c, store_kind_fn *fn, void *arg, struct err *e);
     enum err_code (*read_task)(struct store_conn *c, struct text id, const struct store_context_key *key,
                                struct store_task *out, struct err *e);
     enum err_code (*each_task)(struct store_conn *c, store_task_fn *fn, void *arg, struct err *e);
@@ -69,8 +70,14 @@ struct store_backend {
     enum err_code (*clear_user)(struct store_conn *c, struct text id, enum store_clear what, struct err *e);
     enum err_code (*touch_user)(struct store_conn *c, struct text id, int64_t *revision, struct err *e);
     enum err_code (*delete_user)(struct store_conn *c, struct text id, struct err *e);
-    enum err_code (*put_interaction)(struct store_conn *c, struct text user, struct text item, double weight,
-                                     double rating, int64_t timestamp, enum store_put *put, struct err *e);
+    enum err_code (*put_event)(struct store_conn *c, struct text user, struct text item,
+                               const struct store_event *x, enum store_put *put, struct err *e);
+    enum err_code (*remove_interactions)(struct store_conn *c, struct text user, struct text item,
+                                         int32_t kind, int64_t *n, struct err *e);
+    enum err_code (*add_interactions_of)(struct store_conn *c, struct text from, struct text to,
+                                         struct err *e);
+    enum err_code (*put_kind)(struct store_conn *c, const struct store_kind *kind, bool *changed,
+                              struct err *e);
     enum err_code (*count_interactions)(struct store_conn *c, struct text user, size_t *n, struct err *e);
     enum err_code (*newest_time)(struct store_conn *c, struct text user, int64_t *timestamp, struct err *e);
     enum err_code (*put_item)(struct store_conn *c, const struct store_item *item, bool *created,
@@ -97,8 +104,8 @@ struct store_backend {
     enum err_code (*bulk_user)(struct store_bulk *b, struct text id, struct text profile, struct err *e);
     enum err_code (*bulk_seen_user)(struct store_bulk *b, struct text id, struct text profile, struct err *e);
     enum err_code (*bulk_item)(struct store_bulk *b, const struct store_item *item, struct err *e);
-    enum err_code (*bulk_interaction)(struct store_bulk *b, struct text user, struct text item, double weight,
-                                      double rating, int64_t timestamp, struct err *e);
+    enum err_code (*bulk_event)(struct store_bulk *b, struct text user, struct text item,
+                                const struct store_event *x, struct err *e);
     void (*bulk_replace_items)(struct store_bulk *b);
     enum err_code (*bulk_keep_item)(struct store_bulk *b, struct text id, struct err *e);
     void (*bulk_count)(const struct store_bulk *b, struct store_bulk_counts *out);
@@ -107,8 +114,8 @@ struct store_backend {
     void (*bulk_abandon)(struct store_bulk *b);
     enum err_code (*load_new)(struct store_conn *c, size_t stage_from, struct store_load **out,
                               struct err *e);
-    enum err_code (*load_interaction)(struct store_load *l, struct text user, struct text item, double weight,
-                                      double rating, int64_t timestamp, struct err *e);
+    enum err_code (*load_event)(struct store_load *l, struct text user, struct text item,
+                                const struct store_event *x, struct err *e);
     enum err_code (*load_new_user)(struct store_load *l, struct text id, struct text profile, struct err *e);
     enum err_code (*load_new_item)(struct store_load *l, const struct store_item *item, struct err *e);
     enum err_code (*load_seen_user)(struct store_load *l, struct text id, struct err *e);

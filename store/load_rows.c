@@ -82,10 +82,16 @@ enum err_code load_rows_read(struct load_rows *r, struct err *e)
     return ERR_OK;
 }
 
-static int by_number(const void *a, const void *b)
+struct row_key {
+    uint64_t pair; /* user and item */
+    int32_t kind;
+};
+
+static int by_row_key(const void *a, const void *b)
 {
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
+    const struct row_key *x = a, *y = b;
+    int order = (x->pair > y->pair) - (x->pair < y->pair);
+    return order ? order : (x->kind > y->kind) - (x->kind < y->kind);
 }
 
 enum err_code load_rows_repeated(const struct load_rows *r, int64_t *out, struct err *e)
@@ -93,15 +99,15 @@ enum err_code load_rows_repeated(const struct load_rows *r, int64_t *out, struct
     *out = 0;
     if (r->n < 2)
         return ERR_OK;
-    uint64_t *pairs = mem_alloc_array(r->n, sizeof *pairs); /* (n) user and item in one number */
-    if (!pairs)
+    struct row_key *keys = mem_alloc_array(r->n, sizeof *keys); /* (n) */
+    if (!keys)
         return err_set(e, ERR_NOMEM, "no memory to compare %zu interactions", r->n);
     for (size_t i = 0; i < r->n; i++)
-        pairs[i] = (uint64_t)r->at[i].user << 32 | r->at[i].item;
-    qsort(pairs, r->n, sizeof *pairs, by_number);
+        keys[i] = (struct row_key){(uint64_t)r->at[i].user << 32 | r->at[i].item, r->at[i].is.kind};
+    qsort(keys, r->n, sizeof *keys, by_row_key);
     for (size_t i = 1; i < r->n; i++)
-        *out += pairs[i] == pairs[i - 1];
-    mem_free(pairs);
+        *out += by_row_key(&keys[i], &keys[i - 1]) == 0;
+    mem_free(keys);
     return ERR_OK;
 }
 

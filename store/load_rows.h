@@ -7,15 +7,15 @@
 #define STORE_LOAD_ROWS_H
 
 #include "base/err.h"
+#include "store/store.h"
 
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
 struct load_row {
-    uint32_t user, item; /* numbers of id tables */
-    double weight, rating;
-    int64_t timestamp;
+    uint32_t user, item;   /* numbers of id tables */
+    struct store_event is; /* without an id */
 };
 
 struct load_rows {
@@ -34,8 +34,8 @@ enum err_code load_rows_add(struct load_rows *r, const struct load_row *row, str
 /* Ends the adding: r->at is what was added. */
 enum err_code load_rows_read(struct load_rows *r, struct err *e) ERR_MUST_CHECK;
 
-/* How many rows are of a user and item that a row before is of too; after the reading. Memory: 8 bytes a row
- * for the time. */
+/* How many rows are of a user, an item and a kind that a row before is of too; after the reading. Memory: 16
+ * bytes a row for the time. */
 enum err_code load_rows_repeated(const struct load_rows *r, int64_t *out, struct err *e) ERR_MUST_CHECK;
 
 /* Puts the rows in the order of their users, those of a user as they came: user u has [start[u], start[u +

@@ -79,16 +79,23 @@ static enum err_code check_item(const struct store_item *item, struct err *e)
     return code;
 }
 
-static enum err_code check_interaction(struct text user, struct text item, double weight, double rating,
-                                       struct err *e)
+static enum err_code check_event(struct text user, struct text item, const struct store_event *x,
+                                 struct err *e)
 {
     enum err_code code = check_id(user, "user", e);
     if (!code)
         code = check_id(item, "item", e);
-    if (!code && !(isfinite(weight) && weight > 0))
+    if (!code && !(isfinite(x->weight) && x->weight > 0))
         code = err_set(e, ERR_INVALID, "an interaction's weight must be above zero and finite");
-    if (!code && isinf(rating))
+    if (!code && isinf(x->rating))
         code = err_set(e, ERR_INVALID, "an interaction's rating must be finite");
+    if (!code && (x->count < 0 || x->count > LIMIT_EVENT_COUNT || (x->first && x->first > x->timestamp)))
+        code = err_set(e, ERR_INVALID, "an interaction counts at most %d events, the first before the last",
+                       LIMIT_EVENT_COUNT);
+    if (!code && x->id.data && (x->id.len == 0 || x->id.len > LIMIT_EVENT_ID_BYTES))
+        code = err_set(e, ERR_INVALID, "an event's id has 1 to %d bytes", LIMIT_EVENT_ID_BYTES);
+    if (!code && (x->kind < 0 || x->kind >= LIMIT_KINDS))
+        code = err_set(e, ERR_INVALID, "no kind of events has the number %d", (int)x->kind);
     return code;
 }
 
@@ -295,8 +302,107 @@ enum err_code store_delete_user(struct store_conn *c, struct text id, struct err
 enum err_code store_put_interaction(struct store_conn *c, struct text user, struct text item, double weight,
                                     double rating, int64_t timestamp, enum store_put *put, struct err *e)
 {
-    enum err_code code = check_interaction(user, item, weight, rating, e);
-    return code ? code : c->backend->put_interaction(c, user, item, weight, rating, timestamp, put, e);
+    const struct store_event x = {.weight = weight, .rating = rating, .timestamp = timestamp};
+    return store_put_event(c, user, item, &x, put, e);
+}
+
+enum err_code store_put_event(struct store_conn *c, struct text user, struct text item,
+                              const struct store_event *x, enum store_put *put, struct err *e)
+{
+    enum err_code code = check_event(user, item, x, e);
+    return code ? code : c->backend->put_event(c, user, item, x, put, e);
+}
+
+enum err_code store_remove_interactions(struct store_conn *c, struct text user, struct text item,
+                                        int32_t kind, int64_t *n, struct err *e)
+{
+    enum err_code code = check_id(user, "user", e);
+    if (!code)
+        code = check_id(item, "item", e);
+    return code ? code : c->backend->remove_interactions(c, user, item, kind, n, e);
+}
+
+enum err_code store_add_interactions_of(struct store_conn *c, struct text from, struct text to, struct err *e)
+{
+    enum err_code code = check_id(from, "user", e);
+    if (!code)
+        code = check_id(to, "user", e);
+    if (!code && text_compare(from, to) == 0)
+        code = err_set(e, ERR_INVALID, "a user cannot be added to himself");
+    return code ? code : c->backend->add_interactions_of(c, from, to, e);
+}
+
+int64_t store_first_of(int64_t a, int64_t b)
+{
+    return a == 0 ? b : b == 0 || a < b ? a : b;
+}
+
+int32_t store_count_of(int32_t a, int32_t b)
+{
+    int64_t sum = (int64_t)(a ? a : 1) + (b ? b : 1);
+    return (int32_t)(sum < LIMIT_EVENT_COUNT ? sum : LIMIT_EVENT_COUNT);
+}
+
+/* ---- kinds of events ---- */
+
+static enum err_code check_kind(const struct store_kind *kind, struct err *e)
+{
+    bool good = kind->name.len >= 1 && kind->name.len <= LIMIT_KIND_BYTES;
+    for (size_t i = 0; good && i < kind->name.len; i++) {
+        char c = kind->name.data[i];
+        good = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+    }
+    if (!good)
+        return err_set(e, ERR_INVALID, "a kind's name has 1 to %d bytes of a-z, 0-9, '-' and '_'",
+                       LIMIT_KIND_BYTES);
+    if (!isfinite(kind->weight) || kind->weight < 0 || kind->weight > LIMIT_WEIGHT_MOST)
+        return err_set(e, ERR_INVALID, "a kind's weight is a number from 0 to %g", LIMIT_WEIGHT_MOST);
+    if (kind->ttl < 0)
+        return err_set(e, ERR_INVALID, "a kind is kept for a number of seconds above 0, or always");
+    return ERR_OK;
+}
+
+enum err_code store_put_kind(struct store_conn *c, const struct store_kind *kind, bool *changed,
+                             struct err *e)
+{
+    enum err_code code = check_kind(kind, e);
+    return code ? code : c->backend->put_kind(c, kind, changed, e);
+}
+
+enum err_code store_each_kind(struct store_conn *c, store_kind_fn *fn, void *arg, struct err *e)
+{
+    return c->backend->each_kind(c, fn, arg, e);
+}
+
+struct kind_wanted {
+    struct text name;
+    struct buf known; /* names, for a message */
+    int32_t number;   /* -1: not yet */
+};
+
+static bool look_at_kind(void *arg, const struct store_kind *kind)
+{
+    struct kind_wanted *w = arg;
+    buf_addf(&w->known, "%s%.*s", w->known.len ? ", " : "", (int)kind->name.len, kind->name.data);
+    if (text_compare(kind->name, w->name) == 0)
+        w->number = (int32_t)kind->number;
+    return w->number < 0;
+}
+
+enum err_code store_find_kind(struct store_conn *c, struct text name, int32_t *number, struct err *e)
+{
+    enum { SHOWN = 300 };
+    struct kind_wanted w = {.name = name, .number = -1};
+    buf_init(&w.known, SHOWN);
+    enum err_code code = store_each_kind(c, look_at_kind, &w, e);
+    if (!code && w.number < 0)
+        code = err_set(e, ERR_NOTFOUND, "no kind of events '%.*s'; known: %s",
+                       (int)(name.len < LIMIT_KIND_BYTES ? name.len : LIMIT_KIND_BYTES), name.data,
+                       w.known.failed ? "more than can be named" : buf_text(&w.known));
+    if (!code)
+        *number = w.number;
+    buf_fini(&w.known);
+    return code;
 }
 
 enum err_code store_count_interactions(struct store_conn *c, struct text user, size_t *n, struct err *e)
@@ -499,8 +605,15 @@ enum err_code store_bulk_item(struct store_bulk *b, const struct store_item *ite
 enum err_code store_bulk_interaction(struct store_bulk *b, struct text user, struct text item, double weight,
                                      double rating, int64_t timestamp, struct err *e)
 {
-    enum err_code code = check_interaction(user, item, weight, rating, e);
-    return code ? code : b->backend->bulk_interaction(b, user, item, weight, rating, timestamp, e);
+    const struct store_event x = {.weight = weight, .rating = rating, .timestamp = timestamp};
+    return store_bulk_event(b, user, item, &x, e);
+}
+
+enum err_code store_bulk_event(struct store_bulk *b, struct text user, struct text item,
+                               const struct store_event *x, struct err *e)
+{
+    enum err_code code = check_event(user, item, x, e);
+    return code ? code : b->backend->bulk_event(b, user, item, x, e);
 }
 
 void store_bulk_replace_items(struct store_bulk *b)
@@ -545,8 +658,15 @@ enum err_code store_load_new(struct store_conn *c, size_t stage_from, struct sto
 enum err_code store_load_interaction(struct store_load *l, struct text user, struct text item, double weight,
                                      double rating, int64_t timestamp, struct err *e)
 {
-    enum err_code code = check_interaction(user, item, weight, rating, e);
-    return code ? code : l->backend->load_interaction(l, user, item, weight, rating, timestamp, e);
+    const struct store_event x = {.weight = weight, .rating = rating, .timestamp = timestamp};
+    return store_load_event(l, user, item, &x, e);
+}
+
+enum err_code store_load_event(struct store_load *l, struct text user, struct text item,
+                               const struct store_event *x, struct err *e)
+{
+    enum err_code code = check_event(user, item, x, e);
+    return code ? code : l->backend->load_event(l, user, item, x, e);
 }
 
 enum err_code store_load_new_user(struct store_load *l, struct text id, struct text profile, struct err *e)

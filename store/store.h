@@ -28,7 +28,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { STORE_SCHEMA = 8 }; /* the version of what is open: migrations run at open */
+enum { STORE_SCHEMA = 9 }; /* the version of what is open: migrations run at open */
 
 struct store;
 struct store_conn;
@@ -77,12 +77,54 @@ enum err_code store_write_often(struct store_conn *c, struct err *e) ERR_MUST_CH
 /* Keys of users and items are above zero, and about as large as there are rows: tables in memory are as
  * long as the largest of them. A deleted item keeps its key; a deleted user's may go to another user. */
 
-/* One interaction of a user, as stored: one row for each (user, item), the newest values win. */
+/* A kind of events: what it says of the user, and whether its item counts as seen. Kinds are numbered from 0,
+ * below LIMIT_KINDS, and never go. The first is what has no kind; its weight is 1, and it counts as seen. */
+enum { STORE_KIND_NONE = 0 };
+struct store_kind {
+    int64_t number;   /* ignored when it is put */
+    struct text name; /* 1 to LIMIT_KIND_BYTES of a-z, 0-9, '-' and '_' */
+    double weight;    /* finite, >= 0; of the kind, beside that of each event */
+    bool negative;    /* it pushes down */
+    bool unseen;      /* whoever has an item by this kind alone may be recommended it */
+    int64_t ttl;      /* seconds that it is kept; 0: always */
+};
+
+/* One interaction of a user, as stored: one row for each (user, item, kind). Weight and rating are those of
+ * the newest event. What two rows of one key become when they are merged, by a further event, an import or a
+ * merge of two users: counts add, up to LIMIT_EVENT_COUNT; first is the least of those known; weight, rating
+ * and timestamp are those of the newer one, of two as new the one that arrived last. */
 struct store_interaction {
     int64_t item_key;  /* the store's number of the item; store_item_key_of and store_each_item translate */
     double weight;     /* finite, > 0; 1 when none was given */
     double rating;     /* NAN when none was given */
-    int64_t timestamp; /* seconds since 1970 UTC, or any rising order; 0: not known */
+    int64_t timestamp; /* of the newest; seconds since 1970 UTC, or any rising order; 0: not known */
+    int64_t first;     /* of the first; 0: as the newest */
+    int32_t kind;      /* its number */
+    int32_t count;     /* events; 0 is 1 */
+    /* Of reads, what the kind says at that moment; of STORE_KIND_NONE 0 and false, which means weight 1. */
+    double effect; /* the kind's weight, below 0 of one that pushes down; store_interaction_effect */
+    bool unseen;
+};
+
+/* What the interaction's kind says: 1 is a full one, below 0 one that pushes down. */
+static inline double store_interaction_effect(const struct store_interaction *x)
+{
+    return x->kind == STORE_KIND_NONE ? 1.0 : x->effect;
+}
+
+/* Of two rows that become one: the time of their first event, of times that may be 0, and how many. */
+int64_t store_first_of(int64_t a, int64_t b);
+int32_t store_count_of(int32_t a, int32_t b);
+
+/* An event on its way in. */
+struct store_event {
+    int32_t kind;
+    int32_t count;     /* 0: one */
+    double weight;     /* as store_interaction's */
+    double rating;     /* NAN: none */
+    int64_t timestamp; /* of the last of them */
+    int64_t first;     /* 0: as the last; never above it */
+    struct text id;    /* the event's own, at most LIMIT_EVENT_ID_BYTES; NULL data: none */
 };
 
 /* What is known of one user; filled by store_read_user, its memory reused. Zero-initialise; store_user_fini
@@ -187,7 +229,8 @@ enum err_code store_each_item(struct store_conn *c, int64_t since, store_item_fn
 enum err_code store_read_item(struct store_conn *c, struct text id, store_item_fn *fn, void *arg,
                               struct err *e) ERR_MUST_CHECK;
 
-/* A taker of an item: his stored context for the asked model and version, and the weight of what he did. */
+/* A taker of an item: his stored context for the asked model and version, and the weight of what he did, over
+ * all kinds; above 0. */
 typedef bool store_taker_fn(void *arg, const void *embedding, size_t n_bytes, double weight);
 
 /* The newest `most` takers of an item of those whose context is stored. Cost: one index range for an item
@@ -216,6 +259,15 @@ enum err_code store_taken_above(struct store_conn *c, int64_t item_key, bool *ta
 
 /* All users by key; keys are those of store_each_interaction. */
 enum err_code store_each_user(struct store_conn *c, store_user_fn *fn, void *arg,
+                              struct err *e) ERR_MUST_CHECK;
+
+/* The kinds of events by number; the callback as those above. */
+typedef bool store_kind_fn(void *arg, const struct store_kind *kind);
+enum err_code store_each_kind(struct store_conn *c, store_kind_fn *fn, void *arg,
+                              struct err *e) ERR_MUST_CHECK;
+
+/* The number of a kind by its name; ERR_NOTFOUND names those that there are. */
+enum err_code store_find_kind(struct store_conn *c, struct text name, int32_t *number,
                               struct err *e) ERR_MUST_CHECK;
 
 /* All interactions: by user key, then timestamp, then arrival. */
@@ -283,16 +335,41 @@ enum err_code store_delete_user(struct store_conn *c, struct text id, struct err
 
 /* What became of an interaction that was put. */
 enum store_put {
-    STORE_PUT_NEW,      /* the user had none with the item */
+    STORE_PUT_NEW,      /* the user had none of the kind with the item */
     STORE_PUT_REPLACED, /* it took the place of an older one */
-    STORE_PUT_OLDER     /* it is older than the one that is there, and was left out */
+    STORE_PUT_OLDER,    /* it is older than the one that is there, and was counted only */
+    STORE_PUT_REPEATED  /* an event with its id was put before: nothing was written */
 };
 
-/* Adds or updates one interaction of an existing user; an item not yet known is created with its id alone.
- * *put (may be NULL) says what became of it. Records no change: the caller touches the user once. */
+/* Adds an event to the interactions of an existing user; an item not yet known is created with its id alone.
+ * *put (may be NULL) says what became of it. Records no change: the caller touches the user once. Of an event
+ * with an id the store remembers that, LIMIT_EVENT_IDS of the newest of all users, and until the user's
+ * interactions are cleared. ERR_INVALID: there is no kind with this number. */
+enum err_code store_put_event(struct store_conn *c, struct text user, struct text item,
+                              const struct store_event *x, enum store_put *put, struct err *e) ERR_MUST_CHECK;
+
+/* The same of an event without a kind. */
 enum err_code store_put_interaction(struct store_conn *c, struct text user, struct text item, double weight,
                                     double rating, int64_t timestamp, enum store_put *put,
                                     struct err *e) ERR_MUST_CHECK;
+
+/* Takes away what a user has with an item, of one kind or of all (kind < 0). ERR_NOTFOUND when there is no
+ * such user. *n: how many rows went. Records no change. */
+enum err_code store_remove_interactions(struct store_conn *c, struct text user, struct text item,
+                                        int32_t kind, int64_t *n, struct err *e) ERR_MUST_CHECK;
+
+/* Gives `to` all interactions of `from` too, rows of one key merged by the rule of struct store_interaction,
+ * and the ids of the events that the store remembers. `from` keeps its own; the caller deletes or clears it.
+ * ERR_NOTFOUND when there is no such user. Records no change. */
+enum err_code store_add_interactions_of(struct store_conn *c, struct text from, struct text to,
+                                        struct err *e) ERR_MUST_CHECK;
+
+/* Makes a kind of events, or changes the one with this name; STORE_KIND_NONE keeps weight 1 and counts as
+ * seen (ERR_CONFLICT). *changed: whether it is other than it was. A change of what it says is a change of
+ * everybody who has interactions of it, and of all that is cached, at the cost of a read of all interactions.
+ * ERR_LIMIT: there are LIMIT_KINDS. ERR_INVALID: a value that cannot be. */
+enum err_code store_put_kind(struct store_conn *c, const struct store_kind *kind, bool *changed,
+                             struct err *e) ERR_MUST_CHECK;
 
 /* How many interactions a user has; ERR_NOTFOUND when there is no such user. Cost: as the next one. */
 enum err_code store_count_interactions(struct store_conn *c, struct text user, size_t *n,
@@ -462,6 +539,9 @@ enum err_code store_bulk_item(struct store_bulk *b, const struct store_item *ite
 enum err_code store_bulk_interaction(struct store_bulk *b, struct text user, struct text item, double weight,
                                      double rating, int64_t timestamp,
                                      struct err *e) ERR_MUST_CHECK; /* creates what is missing */
+enum err_code store_bulk_event(struct store_bulk *b, struct text user, struct text item,
+                               const struct store_event *x,
+                               struct err *e) ERR_MUST_CHECK; /* its id is ignored */
 
 /* Before the first row: the items that the load has rows of are all there are. Deleted ones come back. */
 void store_bulk_replace_items(struct store_bulk *b);
@@ -497,6 +577,9 @@ enum err_code store_load_new(struct store_conn *c, size_t stage_from, struct sto
                              struct err *e) ERR_MUST_CHECK;
 enum err_code store_load_interaction(struct store_load *l, struct text user, struct text item, double weight,
                                      double rating, int64_t timestamp, struct err *e) ERR_MUST_CHECK;
+enum err_code store_load_event(struct store_load *l, struct text user, struct text item,
+                               const struct store_event *x,
+                               struct err *e) ERR_MUST_CHECK; /* as of a bulk load */
 
 /* A user or item that the store does not have: written at once, in short transactions with pauses for others
  * who write, and there when the load is. An id twice is none. Who registers it meanwhile has it, and nothing
@@ -516,7 +599,7 @@ enum err_code store_load_stage(struct store_load *l, struct err *e) ERR_MUST_CHE
 
 bool store_load_is_staged(const struct store_load *l);
 
-/* After store_load_apply: interactions of a user and an item that one collected before is of too. */
+/* After store_load_apply: interactions of a user, an item and a kind that one collected before is of too. */
 int64_t store_load_repeated(const struct store_load *l);
 
 /* Makes all of it part of the caller's transaction and of its bulk load, which had no rows yet if

@@ -43,8 +43,10 @@ static enum err_code add_interaction(void *arg, const struct table_row *row, str
         return err_copy(e, &missing);
     if (!MEM_RESERVE(k->rows, k->capacity, k->n_rows + 1))
         return err_set(e, ERR_NOMEM, "no memory for what is known");
-    k->rows[k->n_rows++] =
-        (struct known_row){user, row->line, {key, row->weight, row->rating, row->timestamp}};
+    k->rows[k->n_rows++] = (struct known_row){
+        user,
+        row->line,
+        {.item_key = key, .weight = row->weight, .rating = row->rating, .timestamp = row->timestamp}};
     return ERR_OK;
 }
 

@@ -47,20 +47,33 @@ static int by_time(const void *a, const void *b)
     return order ? order : (p->position > q->position) - (p->position < q->position);
 }
 
-static int by_item(const void *a, const void *b)
+static int by_item_and_kind(const void *a, const void *b)
 {
     const struct arrived *p = a, *q = b;
     int order = (p->x.item_key > q->x.item_key) - (p->x.item_key < q->x.item_key);
+    order = order ? order : (p->x.kind > q->x.kind) - (p->x.kind < q->x.kind);
     return order ? order : by_time(a, b);
 }
 
-/* Keeps the last of each item of a list by item; returns how many. */
-static size_t keep_newest(struct arrived *list, size_t n)
+static int64_t first_of(const struct store_interaction *x)
+{
+    return x->first ? x->first : x->timestamp;
+}
+
+/* Merges those of one item and kind, of a list in that order; returns how many are left. */
+static size_t merge(struct arrived *list, size_t n)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < n; i++)
-        if (i + 1 == n || list[i + 1].x.item_key != list[i].x.item_key)
-            list[kept++] = list[i];
+    for (size_t i = 0; i < n; i++) {
+        struct arrived *last = kept ? &list[kept - 1] : NULL, now = list[i];
+        if (!last || last->x.item_key != now.x.item_key || last->x.kind != now.x.kind) {
+            list[kept++] = now;
+            continue;
+        }
+        now.x.first = store_first_of(first_of(&last->x), first_of(&now.x));
+        now.x.count = store_count_of(last->x.count, now.x.count);
+        *last = now;
+    }
     return kept;
 }
 
@@ -74,8 +87,8 @@ enum err_code user_record_end(struct store_user *u, struct err *e)
         return err_set(e, ERR_NOMEM, "no memory for a user's %zu interactions", n);
     for (size_t i = 0; i < n; i++)
         list[i] = (struct arrived){u->interactions[i], i};
-    qsort(list, n, sizeof *list, by_item);
-    n = keep_newest(list, n);
+    qsort(list, n, sizeof *list, by_item_and_kind);
+    n = merge(list, n);
     qsort(list, n, sizeof *list, by_time);
     for (size_t i = 0; i < n; i++)
         u->interactions[i] = list[i].x;

@@ -17,8 +17,7 @@ enum err_code user_record_begin(struct store_user *u, int64_t revision, struct t
 /* Adds an interaction, in the order of arrival; one of n at most. */
 void user_record_add(struct store_user *u, const struct store_interaction *x);
 
-/* Leaves one interaction an item, the newest (of equal times what arrived last), in the order of time and
- * arrival. */
+/* Leaves one interaction an item and kind, as the store merges them, in the order of time and arrival. */
 enum err_code user_record_end(struct store_user *u, struct err *e) ERR_MUST_CHECK;
 
 #endif

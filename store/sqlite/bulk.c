@@ -7,7 +7,6 @@
 #include "base/hash.h"
 #include "base/mem.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -377,12 +376,14 @@ static enum err_code prepare_user(struct sqlite_bulk *b, struct known *k, struct
     return code;
 }
 
-enum err_code sqlite_bulk_interaction(struct store_bulk *bulk, struct text user, struct text item,
-                                      double weight, double rating, int64_t timestamp, struct err *e)
+enum err_code sqlite_bulk_event(struct store_bulk *bulk, struct text user, struct text item,
+                                const struct store_event *x, struct err *e)
 {
     struct sqlite_bulk *b = (struct sqlite_bulk *)bulk;
     struct known *u, *i;
     enum err_code code = sqlite_check_writing(b->conn, e);
+    if (!code)
+        code = sqlite_check_kind(b->conn, x->kind, e);
     if (!code)
         code = user_of(b, user, true, &u, e);
     if (!code)
@@ -395,20 +396,12 @@ enum err_code sqlite_bulk_interaction(struct store_bulk *bulk, struct text user,
         return code;
     b->conn->history.user = 0; /* the load numbers arrivals itself */
     sqlite3_stmt *s = b->conn->statements[SQL_PUT_INTERACTION];
-    sqlite3_bind_int64(s, 1, u->key);
-    sqlite3_bind_int64(s, 2, i->key);
-    sqlite3_bind_double(s, 3, weight);
-    if (isnan(rating))
-        sqlite3_bind_null(s, 4);
-    else
-        sqlite3_bind_double(s, 4, rating);
-    sqlite3_bind_int64(s, 5, timestamp);
-    sqlite3_bind_int64(s, 6, u->position++);
-    sqlite3_bind_int(s, 7, i->followed);
+    sqlite_bind_event(s, u->key, i->key, x, u->position++, i->followed);
     code = sqlite_run(b->conn, s, "write an interaction", e);
-    if (!code && sqlite3_changes(b->conn->db) == 0)
-        b->n_older++;
-    return code;
+    if (code || sqlite3_changes(b->conn->db) > 0)
+        return code;
+    b->n_older++;
+    return sqlite_count_older(b->conn, u->key, i->key, x, e);
 }
 
 enum err_code sqlite_bulk_end(struct store_bulk *bulk, int64_t *n_older, struct err *e)

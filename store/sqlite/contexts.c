@@ -22,6 +22,19 @@ static int by_key(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Puts the keys behind the first bytes in their order, each once. */
+static void sort_keys(struct buf *b, size_t from)
+{
+    uint32_t *keys = (uint32_t *)(void *)(b->data + from);
+    size_t n = (b->len - from) / sizeof *keys, kept = 0;
+    if (n)
+        qsort(keys, n, sizeof *keys, by_key);
+    for (size_t i = 0; i < n; i++)
+        if (kept == 0 || keys[i] != keys[kept - 1])
+            keys[kept++] = keys[i];
+    b->len = from + kept * sizeof *keys;
+}
+
 /* Fills c->taken; false: there will be no list. */
 static bool pack(struct sqlite_conn *c, const struct store_context *context)
 {
@@ -34,6 +47,8 @@ static bool pack(struct sqlite_conn *c, const struct store_context *context)
     buf_add(&c->taken, &revision, sizeof revision);
     for (size_t i = 0; i < n; i++) {
         int64_t key = context->interactions[i].item_key;
+        if (context->interactions[i].unseen)
+            continue;
         uint32_t packed = (uint32_t)key;
         if (key != (int64_t)packed)
             return false;
@@ -41,7 +56,7 @@ static bool pack(struct sqlite_conn *c, const struct store_context *context)
     }
     if (c->taken.failed)
         return false;
-    qsort(c->taken.data + sizeof revision, n, sizeof(uint32_t), by_key);
+    sort_keys(&c->taken, sizeof revision);
     return true;
 }
 

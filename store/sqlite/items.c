@@ -246,8 +246,10 @@ static enum err_code set_aside(struct sqlite_conn *c, const int64_t *keys, size_
     sqlite3_finalize(add);
     if (!code)
         code = sqlite_run_text(c,
-                               "INSERT INTO temp.takers SELECT item_key, timestamp, user_key, weight "
-                               "FROM main.interactions WHERE item_key IN temp.aside",
+                               "INSERT INTO temp.takers SELECT i.item_key, max(i.timestamp), i.user_key, "
+                               "sum(i.weight * " SQLITE_EFFECT ") AS w FROM main.interactions i "
+                               "CROSS JOIN main.kinds k ON k.kind = i.kind "
+                               "WHERE i.item_key IN temp.aside GROUP BY i.user_key, i.item_key HAVING w > 0",
                                "set new items aside", e);
     if (!code && sqlite3_prepare_v3(c->db, SQLITE_EACH_TAKER_ASIDE, -1, SQLITE_PREPARE_PERSISTENT,
                                     &c->takers_aside, NULL) != SQLITE_OK)

@@ -14,7 +14,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,12 +44,15 @@ enum err_code sqlite_load_new(struct store_conn *conn, size_t stage_from, struct
     return code;
 }
 
-enum err_code sqlite_load_interaction(struct store_load *load, struct text user, struct text item,
-                                      double weight, double rating, int64_t timestamp, struct err *e)
+enum err_code sqlite_load_event(struct store_load *load, struct text user, struct text item,
+                                const struct store_event *x, struct err *e)
 {
     struct sqlite_load *l = (struct sqlite_load *)load;
-    struct load_row row = {.weight = weight, .rating = rating, .timestamp = timestamp};
-    enum err_code code = id_table_add(&l->users, user, &row.user, e);
+    struct load_row row = {.is = *x};
+    row.is.id = (struct text){NULL, 0};
+    enum err_code code = sqlite_check_kind(l->conn, x->kind, e);
+    if (!code)
+        code = id_table_add(&l->users, user, &row.user, e);
     if (!code)
         code = id_table_add(&l->items, item, &row.item, e);
     return code ? code : load_rows_add(&l->rows, &row, e);
@@ -206,15 +208,16 @@ static enum err_code begin_staging(struct sqlite_load *l, struct err *e)
     if (!code)
         code = sqlite_load_prepare(
             l,
-            "SELECT user_key, item_key, weight, rating, timestamp, position, followed FROM interactions "
-            "WHERE user_key >= ?1 ORDER BY user_key, item_key",
+            "SELECT user_key, item_key, weight, rating, timestamp, position, followed, kind, count, "
+            "first_time FROM interactions "
+            "WHERE user_key >= ?1 ORDER BY user_key, item_key, kind",
             &l->select, e);
     if (!code)
         code = sqlite_load_prepare(
             l,
             "INSERT INTO interactions_next (user_key, item_key, weight, rating, timestamp, "
-            "position, followed) "
-            "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "position, followed, kind, count, first_time) "
+            "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             &l->insert, e);
     return code;
 }

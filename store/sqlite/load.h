@@ -30,8 +30,8 @@ struct sqlite_load_budget {
 
 /* A row of a user on its way into the table. */
 struct merged {
-    int64_t item, timestamp, position;
-    double weight, rating; /* rating NAN: none */
+    int64_t item, position;
+    struct store_event is;
     bool followed, loaded;
 };
 

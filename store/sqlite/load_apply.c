@@ -90,9 +90,8 @@ enum err_code sqlite_load_apply(struct store_load *load, struct store_bulk *bulk
         code = sqlite_load_tell_gone(l, bulk, e);
     for (size_t i = 0; i < l->rows.n && !l->staged && !code; i++) {
         const struct load_row *x = &l->rows.at[i];
-        code =
-            sqlite_bulk_interaction(bulk, id_table_text(&l->users, x->user),
-                                    id_table_text(&l->items, x->item), x->weight, x->rating, x->timestamp, e);
+        code = sqlite_bulk_event(bulk, id_table_text(&l->users, x->user), id_table_text(&l->items, x->item),
+                                 &x->is, e);
     }
     *n_older = l->n_older;
     return code;

@@ -1,5 +1,4 @@
-/* A load's rows of one user, merged with those that are there: of each item the newest, of two as new the
- * last that came. */
+/* A load's rows of one user, merged with those that are there: one of each item and kind. */
 #include "store/sqlite/load.h"
 
 #include "base/mem.h"
@@ -54,7 +53,14 @@ static int by_item(const void *a, const void *b)
     const struct merged *x = a, *y = b;
     if (x->item != y->item)
         return x->item < y->item ? -1 : 1;
+    if (x->is.kind != y->is.kind)
+        return x->is.kind < y->is.kind ? -1 : 1;
     return (x->position > y->position) - (x->position < y->position);
+}
+
+static bool is_of(const struct merged *x, const struct merged *y)
+{
+    return x->item == y->item && x->is.kind == y->is.kind;
 }
 
 /* Adds the rows that the load has of a user, arriving after those that are there. */
@@ -68,10 +74,8 @@ enum err_code sqlite_load_add(struct sqlite_load *l, uint32_t user, struct err *
         const struct load_row *x = &l->rows.at[i];
         code = add_merged(l,
                           &(struct merged){.item = l->item_keys[x->item],
-                                           .timestamp = x->timestamp,
+                                           .is = x->is,
                                            .position = position++,
-                                           .weight = x->weight,
-                                           .rating = x->rating,
                                            .followed = l->followed[x->item],
                                            .loaded = true},
                           e);
@@ -80,38 +84,39 @@ enum err_code sqlite_load_add(struct sqlite_load *l, uint32_t user, struct err *
         qsort(l->merged, l->n_merged, sizeof *l->merged, by_item);
     for (size_t i = 1; i < l->n_merged && !code; i++) {
         const struct merged *before = &l->merged[i - 1], *x = &l->merged[i];
-        l->n_repeated += x->item == before->item && x->loaded && before->loaded;
+        l->n_repeated += is_of(x, before) && x->loaded && before->loaded;
     }
     return code;
 }
 
 static enum err_code insert_row(struct sqlite_load *l, int64_t user, const struct merged *x, struct err *e)
 {
-    sqlite3_stmt *s = l->insert;
-    sqlite3_bind_int64(s, 1, user);
-    sqlite3_bind_int64(s, 2, x->item);
-    sqlite3_bind_double(s, 3, x->weight);
-    if (isnan(x->rating))
-        sqlite3_bind_null(s, 4);
-    else
-        sqlite3_bind_double(s, 4, x->rating);
-    sqlite3_bind_int64(s, 5, x->timestamp);
-    sqlite3_bind_int64(s, 6, x->position);
-    sqlite3_bind_int(s, 7, x->followed && !l->unfollows);
-    return sqlite_run(l->conn, s, "load an interaction", e);
+    sqlite_bind_event(l->insert, user, x->item, &x->is, x->position, x->followed && !l->unfollows);
+    return sqlite_run(l->conn, l->insert, "load an interaction", e);
 }
 
-/* Writes the rows at hand, of each item the newest, of two as new the last that came. */
+/* The rule of struct store_interaction. */
+static void merge(struct merged *best, const struct merged *x)
+{
+    int64_t first = store_first_of(best->is.first ? best->is.first : best->is.timestamp,
+                                   x->is.first ? x->is.first : x->is.timestamp);
+    int32_t count = store_count_of(best->is.count, x->is.count);
+    if (x->is.timestamp >= best->is.timestamp)
+        *best = *x;
+    best->is.count = count;
+    best->is.first = first;
+}
+
+/* Writes the rows at hand, of each item and kind one. */
 enum err_code sqlite_load_write(struct sqlite_load *l, int64_t user, struct err *e)
 {
     enum err_code code = ERR_OK;
     for (size_t i = 0; i < l->n_merged && !code;) {
         struct merged best = l->merged[i++];
-        for (; i < l->n_merged && l->merged[i].item == best.item; i++)
-            if (l->merged[i].timestamp >= best.timestamp)
-                best = l->merged[i];
-            else
-                l->n_older++;
+        for (; i < l->n_merged && is_of(&l->merged[i], &best); i++) {
+            l->n_older += l->merged[i].is.timestamp < best.is.timestamp;
+            merge(&best, &l->merged[i]);
+        }
         code = insert_row(l, user, &best, e);
     }
     l->n_merged = 0;
@@ -127,9 +132,12 @@ enum err_code sqlite_load_take(struct sqlite_load *l, int64_t user, int *rc, str
         bool rated = sqlite3_column_type(s, 3) != SQLITE_NULL;
         code = add_merged(l,
                           &(struct merged){.item = sqlite3_column_int64(s, 1),
-                                           .weight = sqlite3_column_double(s, 2),
-                                           .rating = rated ? sqlite3_column_double(s, 3) : (double)NAN,
-                                           .timestamp = sqlite3_column_int64(s, 4),
+                                           .is = {.weight = sqlite3_column_double(s, 2),
+                                                  .rating = rated ? sqlite3_column_double(s, 3) : (double)NAN,
+                                                  .timestamp = sqlite3_column_int64(s, 4),
+                                                  .kind = sqlite3_column_int(s, 7),
+                                                  .count = sqlite3_column_int(s, 8),
+                                                  .first = sqlite3_column_int64(s, 9)},
                                            .position = sqlite3_column_int64(s, 5),
                                            .followed = sqlite3_column_int(s, 6) != 0},
                           e);

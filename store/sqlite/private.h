@@ -1,5 +1,6 @@
 /* private - what the files of the SQLite backend share; the one place that includes sqlite3.h. Every SQL text
- * stands in the table below; each is prepared once a connection. For the files of this folder alone.
+ * stands in the table below; each is prepared once a connection. For the files of this folder alone. More
+ * than 600 lines, since it is that one table.
  * Layer: store/sqlite
  * Threads: a connection is confined to its thread.
  * Memory: a connection and its statements are one block each, freed when it is closed. */
@@ -48,6 +49,40 @@ enum {
 #define SQLITE_N_HIDDEN_USERS SQLITE_N_HIDDEN("users", "user_key", "first_user")
 #define SQLITE_N_HIDDEN_ITEMS SQLITE_N_HIDDEN("items", "item_key", "first_item")
 
+/* What a row's kind says, and what all of a user's interactions with an item say. */
+#define SQLITE_EFFECT "k.weight * (1 - 2 * k.negative)"
+#define SQLITE_TAKER_WEIGHT                                                                                  \
+    "(SELECT sum(o.weight * " SQLITE_EFFECT ") FROM interactions o CROSS JOIN kinds k ON k.kind = o.kind "   \
+    "WHERE o.user_key = i.user_key AND o.item_key = i.item_key)"
+
+/* Of a user's interactions with an item the newest stands for all, and only if they say something good. */
+#define SQLITE_IS_TAKER                                                                                      \
+    "NOT EXISTS (SELECT 1 FROM interactions o WHERE o.user_key = i.user_key AND o.item_key = i.item_key "    \
+    "AND (o.timestamp > i.timestamp OR (o.timestamp = i.timestamp AND o.kind > i.kind))) "                   \
+    "AND " SQLITE_TAKER_WEIGHT " > 0"
+
+/* The time of a row's first event, of two rows that become one. */
+#define SQLITE_FIRST(t) "CASE " t "first_time WHEN 0 THEN " t "timestamp ELSE " t "first_time END"
+#define SQLITE_FIRST_OF(a, b)                                                                                \
+    "CASE WHEN (" a ") = 0 THEN (" b ") WHEN (" b ") = 0 THEN (" a ") ELSE min(" a ", " b ") END"
+#define SQLITE_COUNT_OF(a, b) "min(" a " + " b ", 1000000000)"
+_Static_assert(LIMIT_EVENT_COUNT == 1000000000, "as in SQLITE_COUNT_OF");
+
+/* What becomes of an interaction that is there, where the new one is not older. */
+#define SQLITE_PUT_OVER                                                                                      \
+    "ON CONFLICT (user_key, item_key, kind) DO UPDATE SET "                                                  \
+    "first_time = " SQLITE_FIRST_OF(                                                                         \
+        SQLITE_FIRST("interactions."),                                                                       \
+        SQLITE_FIRST("excluded.")) ", "                                                                      \
+                                   "count = " SQLITE_COUNT_OF(                                               \
+                                       "interactions.count",                                                 \
+                                       "excluded.count") ", "                                                \
+                                                         "weight = excluded.weight, rating = "               \
+                                                         "excluded.rating, timestamp = excluded.timestamp, " \
+                                                         "position = excluded.position, followed = "         \
+                                                         "excluded.followed WHERE excluded.timestamp >= "    \
+                                                         "interactions.timestamp"
+
 #define SQLITE_STATEMENTS(X)                                                                                 \
     X(BEGIN, "BEGIN")                                                                                        \
     X(BEGIN_WRITE, "BEGIN IMMEDIATE")                                                                        \
@@ -63,7 +98,8 @@ enum {
           "u.") ", c.revision, c.embedding, c.given, c.taken, u.user_key FROM users u, contexts c "          \
                 "WHERE u.id = ?1 AND c.id = ?1 AND c.kind = ?2 AND c.model = ?3 AND c.model_version = ?4")   \
     X(INTERACTIONS_OF,                                                                                       \
-      "SELECT item_key, weight, rating, timestamp, position FROM interactions WHERE user_key = ?1")          \
+      "SELECT item_key, weight, rating, timestamp, position, kind, count, first_time FROM interactions "     \
+      "WHERE user_key = ?1")                                                                                 \
     X(REVISION_OF, "SELECT " SQLITE_REVISION("") " FROM users WHERE user_key = ?1")                          \
     X(REVISION_OF_ID, "SELECT user_key, " SQLITE_REVISION("") " AS r FROM users WHERE id = ?1 AND r >= 0")   \
     X(USER_KEY_OF, "SELECT user_key, " SQLITE_IS_THERE("") ", revision FROM users WHERE id = ?1")            \
@@ -75,13 +111,16 @@ enum {
     X(ITEM_OF, "SELECT item_key, id, title, categories, metadata, " SQLITE_REVISION(                         \
                    "") " AS r, deleted FROM items WHERE id = ?1 AND r >= 0")                                 \
     X(EACH_TAKER,                                                                                            \
-      "SELECT c.embedding, i.weight FROM interactions i JOIN users u ON u.user_key = i.user_key "            \
+      "SELECT c.embedding, " SQLITE_TAKER_WEIGHT                                                             \
+      " FROM interactions i JOIN users u ON u.user_key = i.user_key "                                        \
       "JOIN contexts c ON c.id = u.id AND c.kind = ?2 AND c.model = ?3 AND c.model_version = ?4 "            \
-      "WHERE i.item_key = ?1 AND i.followed = 1 ORDER BY i.timestamp DESC, i.user_key LIMIT ?5")             \
+      "WHERE i.item_key = ?1 AND i.followed = 1 AND " SQLITE_IS_TAKER                                        \
+      " ORDER BY i.timestamp DESC, i.user_key LIMIT ?5")                                                     \
     X(EACH_TAKER_UNFOLLOWED,                                                                                 \
-      "SELECT c.embedding, i.weight FROM interactions i JOIN users u ON u.user_key = i.user_key "            \
+      "SELECT c.embedding, " SQLITE_TAKER_WEIGHT                                                             \
+      " FROM interactions i JOIN users u ON u.user_key = i.user_key "                                        \
       "JOIN contexts c ON c.id = u.id AND c.kind = ?2 AND c.model = ?3 AND c.model_version = ?4 "            \
-      "WHERE i.item_key = ?1 ORDER BY i.timestamp DESC, i.user_key LIMIT ?5")                                \
+      "WHERE i.item_key = ?1 AND " SQLITE_IS_TAKER " ORDER BY i.timestamp DESC, i.user_key LIMIT ?5")        \
     X(TAKEN_ABOVE, "SELECT 1 FROM interactions WHERE item_key > ?1 AND followed = 1 LIMIT 1")                \
     X(TAKEN_ABOVE_UNFOLLOWED, "SELECT 1 FROM interactions WHERE item_key > ?1 LIMIT 1")                      \
     X(ANY_UNFOLLOWED_ABOVE,                                                                                  \
@@ -97,8 +136,8 @@ enum {
     X(SCHEMA_VERSION, "PRAGMA schema_version")                                                               \
     X(EACH_USER, "SELECT user_key, id, profile, " SQLITE_REVISION(                                           \
                      "") " AS r FROM users WHERE r >= 0 ORDER BY user_key")                                  \
-    X(EACH_INTERACTION, "SELECT user_key, item_key, weight, rating, timestamp, position FROM interactions "  \
-                        "ORDER BY user_key")                                                                 \
+    X(EACH_INTERACTION, "SELECT user_key, item_key, weight, rating, timestamp, position, kind, count, "      \
+                        "first_time FROM interactions ORDER BY user_key")                                    \
     X(COUNT_SERVED, "SELECT (SELECT count(*) FROM users) - " SQLITE_N_HIDDEN_USERS ", "                      \
                     "(SELECT count(*) FROM items WHERE deleted = 0) - " SQLITE_N_HIDDEN_ITEMS ", "           \
                     "(SELECT count(*) FROM tasks)")                                                          \
@@ -117,13 +156,47 @@ enum {
     X(CLEAR_INTERACTIONS, "DELETE FROM interactions WHERE user_key = ?1")                                    \
     X(CLEAR_CONTEXTS, "DELETE FROM contexts WHERE id = ?1 AND kind = 'user'")                                \
     X(PUT_INTERACTION,                                                                                       \
-      "INSERT INTO interactions (user_key, item_key, weight, rating, timestamp, position, followed) "        \
-      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (user_key, item_key) DO UPDATE SET "                  \
-      "weight = excluded.weight, rating = excluded.rating, timestamp = excluded.timestamp, "                 \
-      "position = excluded.position, followed = excluded.followed WHERE excluded.timestamp >= timestamp")    \
+      "INSERT INTO interactions (user_key, item_key, weight, rating, timestamp, position, followed, kind, "  \
+      "count, first_time) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) " SQLITE_PUT_OVER)                \
     X(NEW_INTERACTION,                                                                                       \
-      "INSERT INTO interactions (user_key, item_key, weight, rating, timestamp, position, followed) "        \
-      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING")                                          \
+      "INSERT INTO interactions (user_key, item_key, weight, rating, timestamp, position, followed, kind, "  \
+      "count, first_time) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING")          \
+    X(COUNT_OLDER,                                                                                           \
+      "UPDATE interactions SET count = " SQLITE_COUNT_OF(                                                    \
+          "count", "?4") ", "                                                                                \
+                         "first_time = " SQLITE_FIRST_OF(                                                    \
+                             SQLITE_FIRST(""), "?5") " "                                                     \
+                                                     "WHERE user_key = ?1 AND item_key = ?2 AND kind = ?3")  \
+    X(COUNT_OLDER_OF,                                                                                        \
+      "UPDATE interactions SET count = " SQLITE_COUNT_OF(                                                    \
+          "interactions.count",                                                                              \
+          "o.count") ", "                                                                                    \
+                     "first_time = " SQLITE_FIRST_OF(                                                        \
+                         SQLITE_FIRST("interactions."),                                                      \
+                         SQLITE_FIRST(                                                                       \
+                             "o.")) " "                                                                      \
+                                    "FROM interactions o WHERE interactions.user_key = ?2 AND o.user_key = " \
+                                    "?1 "                                                                    \
+                                    "AND o.item_key = interactions.item_key AND o.kind = interactions.kind " \
+                                    "AND o.timestamp < interactions.timestamp")                              \
+    X(ADD_INTERACTIONS_OF,                                                                                   \
+      "INSERT INTO interactions (user_key, item_key, weight, rating, timestamp, position, followed, kind, "  \
+      "count, first_time) SELECT ?2, item_key, weight, rating, timestamp, position + ?3, followed, kind, "   \
+      "count, first_time FROM interactions WHERE user_key = ?1 " SQLITE_PUT_OVER)                            \
+    X(ADD_EVENT_IDS_OF, "INSERT OR IGNORE INTO event_ids (user_key, id) "                                    \
+                        "SELECT ?2, id FROM event_ids WHERE user_key = ?1 ORDER BY number")                  \
+    X(REMOVE_INTERACTIONS,                                                                                   \
+      "DELETE FROM interactions WHERE user_key = ?1 AND item_key = ?2 AND (?3 < 0 OR kind = ?3)")            \
+    X(NEW_EVENT_ID, "INSERT OR IGNORE INTO event_ids (user_key, id) VALUES (?1, ?2)")                        \
+    X(TRIM_EVENT_IDS, "DELETE FROM event_ids WHERE number <= ?1")                                            \
+    X(CLEAR_EVENT_IDS, "DELETE FROM event_ids WHERE user_key = ?1")                                          \
+    X(EACH_KIND, "SELECT kind, name, weight, negative, unseen, ttl FROM kinds ORDER BY kind")                \
+    X(PUT_KIND, "INSERT INTO kinds (kind, name, weight, negative, unseen, ttl) "                             \
+                "VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (kind) DO UPDATE SET "                          \
+                "weight = excluded.weight, negative = excluded.negative, unseen = excluded.unseen, "         \
+                "ttl = excluded.ttl")                                                                        \
+    X(TOUCH_KIND, "UPDATE users SET revision = ?2 WHERE revision >= 0 AND "                                  \
+                  "user_key IN (SELECT user_key FROM interactions WHERE kind = ?1)")                         \
     X(LAST_POSITION, "SELECT max(position) FROM interactions WHERE user_key = ?1")                           \
     X(HISTORY_OF, "SELECT count(*), max(timestamp), max(position) FROM interactions WHERE user_key = ?1")    \
     X(INSERT_ITEM, "INSERT INTO items (id, title, categories, metadata, revision, followed) "                \
@@ -225,6 +298,18 @@ struct sqlite_store {
     struct sqlite_file_id opened[SQLITE_FILES];
 };
 
+/* What a kind of events says. */
+struct sqlite_kind {
+    double effect;
+    bool there, unseen;
+};
+
+/* An interaction on its way to its place in time. */
+struct sqlite_interaction {
+    struct store_interaction x;
+    int64_t position;
+};
+
 /* A row by its id: what a write transaction looked up last. One write names the same user again and again. */
 struct sqlite_known {
     int64_t key;      /* 0: nothing */
@@ -257,11 +342,12 @@ struct sqlite_conn {
     struct sqlite_known user, item, task; /* within a write */
     int busy_ms;                          /* how long it waits for another's lock */
     int64_t busy_since_ns;
-    struct sqlite_history history; /* within a write */
-    struct row_sort *sort;         /* scratch of reads; see read.c */
+    struct sqlite_history history;   /* within a write */
+    struct sqlite_interaction *sort; /* scratch of reads; see read.c */
     size_t sort_capacity;
-    struct buf taken; /* scratch of contexts.c */
-    int follow_ms;    /* SQLITE_FOLLOW_MS, but in tests */
+    struct buf taken;                      /* scratch of contexts.c */
+    struct sqlite_kind kinds[LIMIT_KINDS]; /* as they were last read, kinds.c */
+    int follow_ms;                         /* SQLITE_FOLLOW_MS, but in tests */
     struct sqlite_following
         *following;             /* how far a call of sqlite_follow_items came; NULL: none is to go on */
     bool always_blocks;         /* its file has no reads that do not wait */
@@ -394,6 +480,25 @@ enum err_code sqlite_read_user_within(struct sqlite_conn *c, struct text id,
  * that came after that would be committed on its own. */
 enum err_code sqlite_check_writing(struct sqlite_conn *c, struct err *e) ERR_MUST_CHECK;
 
+/* Runs a statement whose one parameter is a key. */
+enum err_code sqlite_run_with_key(struct sqlite_conn *c, enum sqlite_statement which, int64_t key,
+                                  const char *what, struct err *e) ERR_MUST_CHECK;
+
+/* Binds what NEW_INTERACTION and PUT_INTERACTION take. */
+void sqlite_bind_event(sqlite3_stmt *s, int64_t user_key, int64_t item_key, const struct store_event *x,
+                       int64_t position, bool followed);
+
+/* Counts an event that is older than what is there. */
+enum err_code sqlite_count_older(struct sqlite_conn *c, int64_t user_key, int64_t item_key,
+                                 const struct store_event *x, struct err *e) ERR_MUST_CHECK;
+
+/* Fills in what the kinds of interactions say, in the caller's snapshot. */
+enum err_code sqlite_tell_kinds(struct sqlite_conn *c, struct sqlite_interaction *rows, size_t n,
+                                struct err *e) ERR_MUST_CHECK;
+
+/* ERR_INVALID: no kind has this number. */
+enum err_code sqlite_check_kind(struct sqlite_conn *c, int32_t number, struct err *e) ERR_MUST_CHECK;
+
 /* Writes the row of a user; key 0: a new one. */
 enum err_code sqlite_write_user(struct sqlite_conn *c, struct text id, int64_t key, struct text profile,
                                 int64_t revision, struct err *e) ERR_MUST_CHECK;
@@ -479,8 +584,13 @@ enum err_code sqlite_read_history(struct store_conn *, struct text, struct store
 enum err_code sqlite_touch_user_read(struct store_conn *, struct text, const struct store_history *,
                                      int64_t *, struct err *);
 enum err_code sqlite_delete_user(struct store_conn *, struct text, struct err *);
-enum err_code sqlite_put_interaction(struct store_conn *, struct text, struct text, double, double, int64_t,
-                                     enum store_put *, struct err *);
+enum err_code sqlite_put_event(struct store_conn *, struct text, struct text, const struct store_event *,
+                               enum store_put *, struct err *);
+enum err_code sqlite_remove_interactions(struct store_conn *, struct text, struct text, int32_t, int64_t *,
+                                         struct err *);
+enum err_code sqlite_add_interactions_of(struct store_conn *, struct text, struct text, struct err *);
+enum err_code sqlite_put_kind(struct store_conn *, const struct store_kind *, bool *, struct err *);
+enum err_code sqlite_each_kind(struct store_conn *, store_kind_fn *, void *, struct err *);
 enum err_code sqlite_count_interactions(struct store_conn *, struct text, size_t *, struct err *);
 enum err_code sqlite_newest_time(struct store_conn *, struct text, int64_t *, struct err *);
 enum err_code sqlite_put_item(struct store_conn *, const struct store_item *, bool *, struct err *);
@@ -520,8 +630,8 @@ enum err_code sqlite_bulk_user(struct store_bulk *, struct text, struct text, st
 enum err_code sqlite_bulk_seen_user(struct store_bulk *, struct text, struct text, struct err *);
 enum err_code sqlite_bulk_look(struct store_bulk *, struct text, bool *, struct err *);
 enum err_code sqlite_bulk_item(struct store_bulk *, const struct store_item *, struct err *);
-enum err_code sqlite_bulk_interaction(struct store_bulk *, struct text, struct text, double, double, int64_t,
-                                      struct err *);
+enum err_code sqlite_bulk_event(struct store_bulk *, struct text, struct text, const struct store_event *,
+                                struct err *);
 void sqlite_bulk_replace_items(struct store_bulk *);
 void sqlite_bulk_count(const struct store_bulk *, struct store_bulk_counts *);
 enum err_code sqlite_bulk_keep_item(struct store_bulk *, struct text, struct err *);
@@ -531,8 +641,8 @@ enum err_code sqlite_bulk_delete_other_items(struct store_bulk *, int64_t *, str
 enum err_code sqlite_bulk_end(struct store_bulk *, int64_t *, struct err *);
 void sqlite_bulk_abandon(struct store_bulk *);
 enum err_code sqlite_load_new(struct store_conn *, size_t, struct store_load **, struct err *);
-enum err_code sqlite_load_interaction(struct store_load *, struct text, struct text, double, double, int64_t,
-                                      struct err *);
+enum err_code sqlite_load_event(struct store_load *, struct text, struct text, const struct store_event *,
+                                struct err *);
 enum err_code sqlite_load_new_user(struct store_load *, struct text, struct text, struct err *);
 enum err_code sqlite_load_new_item(struct store_load *, const struct store_item *, struct err *);
 enum err_code sqlite_load_seen_user(struct store_load *, struct text, struct err *);

@@ -9,15 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One interaction on its way to its place in time. */
-struct row_sort {
-    struct store_interaction x;
-    int64_t position;
-};
-
 static int by_time(const void *a, const void *b)
 {
-    const struct row_sort *p = a, *q = b;
+    const struct sqlite_interaction *p = a, *q = b;
     if (p->x.timestamp != q->x.timestamp)
         return p->x.timestamp < q->x.timestamp ? -1 : 1;
     return (p->position > q->position) - (p->position < q->position);
@@ -28,7 +22,7 @@ static enum err_code reserve_sort(struct sqlite_conn *c, size_t n, struct err *e
     if (n <= c->sort_capacity)
         return ERR_OK;
     size_t grown = c->sort_capacity ? c->sort_capacity * 2 : 256;
-    struct row_sort *rows = mem_realloc_array(c->sort, grown, sizeof *rows);
+    struct sqlite_interaction *rows = mem_realloc_array(c->sort, grown, sizeof *rows);
     if (!rows)
         return err_set(e, ERR_NOMEM, "no memory for a user's %zu interactions", n);
     c->sort = rows;
@@ -36,15 +30,26 @@ static enum err_code reserve_sort(struct sqlite_conn *c, size_t n, struct err *e
     return ERR_OK;
 }
 
+/* One that is out of range is none that is there: told as damage by who looks the kinds up. */
+static int32_t kind_of(sqlite3_stmt *s, int column)
+{
+    int64_t kind = sqlite3_column_int64(s, column);
+    return kind < 0 || kind >= LIMIT_KINDS ? LIMIT_KINDS - 1 : (int32_t)kind;
+}
+
 /* An interaction in the columns first.. of a row. */
-static struct row_sort row_of(sqlite3_stmt *s, int first)
+static struct sqlite_interaction row_of(sqlite3_stmt *s, int first)
 {
     bool rated = sqlite3_column_type(s, first + 2) != SQLITE_NULL;
-    return (struct row_sort){.x = {.item_key = sqlite3_column_int64(s, first),
-                                   .weight = sqlite3_column_double(s, first + 1),
-                                   .rating = rated ? sqlite3_column_double(s, first + 2) : (double)NAN,
-                                   .timestamp = sqlite3_column_int64(s, first + 3)},
-                             .position = sqlite3_column_int64(s, first + 4)};
+    return (struct sqlite_interaction){
+        .x = {.item_key = sqlite3_column_int64(s, first),
+              .weight = sqlite3_column_double(s, first + 1),
+              .rating = rated ? sqlite3_column_double(s, first + 2) : (double)NAN,
+              .timestamp = sqlite3_column_int64(s, first + 3),
+              .kind = kind_of(s, first + 5),
+              .count = sqlite3_column_int(s, first + 6),
+              .first = sqlite3_column_int64(s, first + 7)},
+        .position = sqlite3_column_int64(s, first + 4)};
 }
 
 void sqlite_copy_column(sqlite3_stmt *s, int column, size_t limit, struct buf *out)
@@ -96,6 +101,8 @@ static enum err_code read_interactions(struct sqlite_conn *c, int64_t user_key, 
     if (!code && rc != SQLITE_DONE)
         code = sqlite_fail(c, rc, "read a user's interactions", e);
     sqlite3_reset(s);
+    if (!code)
+        code = sqlite_tell_kinds(c, c->sort, n, e);
     if (code)
         return code;
     if (n > out->capacity) {
@@ -303,15 +310,18 @@ enum err_code sqlite_each_user(struct store_conn *conn, store_user_fn *fn, void 
     return code ? code : ended;
 }
 
-/* Hands on the collected interactions of one user in order of time; false when fn stopped. */
-static bool give_user(struct sqlite_conn *c, int64_t user_key, size_t n, store_interaction_fn *fn, void *arg)
+/* Hands on the collected interactions of one user in order of time; *wanted false when fn stopped. */
+static enum err_code give_user(struct sqlite_conn *c, int64_t user_key, size_t n, store_interaction_fn *fn,
+                               void *arg, bool *wanted, struct err *e)
 {
+    enum err_code code = sqlite_tell_kinds(c, c->sort, n, e);
+    if (code)
+        return code;
     if (n > 1)
         qsort(c->sort, n, sizeof *c->sort, by_time);
-    for (size_t i = 0; i < n; i++)
-        if (!fn(arg, user_key, &c->sort[i].x))
-            return false;
-    return true;
+    for (size_t i = 0; i < n && *wanted; i++)
+        *wanted = fn(arg, user_key, &c->sort[i].x);
+    return ERR_OK;
 }
 
 enum err_code sqlite_each_interaction(struct store_conn *conn, store_interaction_fn *fn, void *arg,
@@ -327,17 +337,17 @@ enum err_code sqlite_each_interaction(struct store_conn *conn, store_interaction
     while (!code && wanted && (rc = sqlite3_step(s)) == SQLITE_ROW) {
         int64_t next = sqlite3_column_int64(s, 0);
         if (n && next != user) {
-            wanted = give_user(c, user, n, fn, arg);
+            code = give_user(c, user, n, fn, arg, &wanted, e);
             n = 0;
         }
         user = next;
-        if (wanted && !(code = reserve_sort(c, n + 1, e)))
+        if (wanted && !code && !(code = reserve_sort(c, n + 1, e)))
             c->sort[n++] = row_of(s, 1);
     }
     if (!code && wanted && rc != SQLITE_DONE)
         code = sqlite_fail(c, rc, "read the interactions", e);
     if (!code && wanted && n)
-        (void)give_user(c, user, n, fn, arg);
+        code = give_user(c, user, n, fn, arg, &wanted, e);
     sqlite3_reset(s);
     return code;
 }

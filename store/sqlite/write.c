@@ -4,7 +4,6 @@
 
 #include "base/limits.h"
 
-#include <math.h>
 #include <string.h>
 
 static struct sqlite_conn *conn_of(struct store_conn *c)
@@ -144,8 +143,7 @@ enum err_code sqlite_put_user(struct store_conn *conn, struct text id, struct te
     return ERR_OK;
 }
 
-/* Runs a statement whose one parameter is a user's key. */
-static enum err_code run_with_key(struct sqlite_conn *c, enum sqlite_statement which, int64_t key,
+enum err_code sqlite_run_with_key(struct sqlite_conn *c, enum sqlite_statement which, int64_t key,
                                   const char *what, struct err *e)
 {
     sqlite3_stmt *s = sqlite_statement(c, which);
@@ -160,6 +158,12 @@ static enum err_code clear_contexts(struct sqlite_conn *c, struct text id, struc
     return sqlite_run(c, s, "drop a user's contexts", e);
 }
 
+static enum err_code clear_interactions(struct sqlite_conn *c, int64_t key, struct err *e)
+{
+    enum err_code code = sqlite_run_with_key(c, SQL_CLEAR_INTERACTIONS, key, "drop a user's interactions", e);
+    return code ? code : sqlite_run_with_key(c, SQL_CLEAR_EVENT_IDS, key, "drop a user's interactions", e);
+}
+
 enum err_code sqlite_clear_user(struct store_conn *conn, struct text id, enum store_clear what, struct err *e)
 {
     struct sqlite_conn *c = conn_of(conn);
@@ -170,7 +174,7 @@ enum err_code sqlite_clear_user(struct store_conn *conn, struct text id, enum st
     c->history.user = 0;
     c->erases = true;
     if (!code && what & STORE_CLEAR_INTERACTIONS)
-        code = run_with_key(c, SQL_CLEAR_INTERACTIONS, key, "drop a user's interactions", e);
+        code = clear_interactions(c, key, e);
     return code || !(what & STORE_CLEAR_CONTEXTS) ? code : clear_contexts(c, id, e);
 }
 
@@ -222,148 +226,6 @@ enum err_code sqlite_delete_user(struct store_conn *conn, struct text id, struct
     if (!code)
         code = clear_contexts(c, id, e);
     if (!code)
-        code = run_with_key(c, SQL_CLEAR_INTERACTIONS, key, "drop a user's interactions", e);
-    return code ? code : run_with_key(c, SQL_DELETE_USER, key, "delete a user", e);
-}
-
-/* The key of an item, made with its id alone when it is not known. */
-static enum err_code item_key_or_new(struct sqlite_conn *c, struct text id, int64_t *key, bool *followed,
-                                     struct err *e)
-{
-    enum err_code code = sqlite_find_followed(c, id, key, followed, e);
-    if (code || *key)
-        return code;
-    bool created;
-    struct store_item item = {.id = id};
-    code = sqlite_put_item(&c->base, &item, &created, e);
-    return code ? code : sqlite_find_followed(c, id, key, followed, e);
-}
-
-/* Within a write it is remembered, and kept up to date, from one event of a user to the next: it takes a read
- * of all of the user's interactions, and many events on a long history would take the square of it. */
-static enum err_code history_of(struct sqlite_conn *c, int64_t user_key, struct sqlite_history *out,
-                                struct err *e)
-{
-    *out = c->history;
-    if (c->writing && out->user == user_key && out->n >= 0)
-        return ERR_OK;
-    sqlite3_stmt *s = sqlite_statement(c, SQL_HISTORY_OF);
-    sqlite3_bind_int64(s, 1, user_key);
-    int rc = sqlite3_step(s);
-    enum err_code code = rc == SQLITE_ROW ? ERR_OK : sqlite_fail(c, rc, "read a user's interactions", e);
-    if (!code) /* of no rows: NULL, which reads as 0 */
-        *out = (struct sqlite_history){.user = user_key,
-                                       .n = sqlite3_column_int64(s, 0),
-                                       .newest = sqlite3_column_int64(s, 1),
-                                       .next_arrival = sqlite3_column_int64(s, 2) + 1};
-    sqlite3_reset(s);
-    if (!code && c->writing)
-        c->history = *out;
-    return code;
-}
-
-static enum err_code next_position(struct sqlite_conn *c, int64_t user_key, int64_t *position, struct err *e)
-{
-    struct sqlite_history history;
-    enum err_code code = ERR_OK;
-    if (c->history.user != user_key)
-        code = history_of(c, user_key, &history, e);
-    if (!code)
-        *position = c->history.next_arrival++;
-    return code;
-}
-
-struct interaction {
-    int64_t user_key, item_key, timestamp, position;
-    double weight, rating;
-    bool followed;
-};
-
-/* Whether a row was written. */
-static enum err_code write_interaction(struct sqlite_conn *c, enum sqlite_statement which,
-                                       const struct interaction *x, bool *written, struct err *e)
-{
-    sqlite3_stmt *s = sqlite_statement(c, which);
-    sqlite3_bind_int64(s, 1, x->user_key);
-    sqlite3_bind_int64(s, 2, x->item_key);
-    sqlite3_bind_double(s, 3, x->weight);
-    if (!isnan(x->rating))
-        sqlite3_bind_double(s, 4, x->rating);
-    sqlite3_bind_int64(s, 5, x->timestamp);
-    sqlite3_bind_int64(s, 6, x->position);
-    sqlite3_bind_int(s, 7, x->followed);
-    enum err_code code = sqlite_run(c, s, "write an interaction", e);
-    *written = !code && sqlite3_changes(c->db) > 0;
-    return code;
-}
-
-enum err_code sqlite_put_interaction(struct store_conn *conn, struct text user, struct text item,
-                                     double weight, double rating, int64_t timestamp, enum store_put *put,
-                                     struct err *e)
-{
-    struct sqlite_conn *c = conn_of(conn);
-    struct interaction x = {.weight = weight, .rating = rating, .timestamp = timestamp};
-    bool is_new = false, written = false;
-    enum err_code code = sqlite_check_writing(c, e);
-    if (!code)
-        code = sqlite_user_key(c, user, &x.user_key, e);
-    if (!code)
-        code = item_key_or_new(c, item, &x.item_key, &x.followed, e);
-    if (!code)
-        code = next_position(c, x.user_key, &x.position, e);
-    if (!code && put) /* most are new, and then no row need be looked for first */
-        code = write_interaction(c, SQL_NEW_INTERACTION, &x, &is_new, e);
-    if (!code && !is_new)
-        code = write_interaction(c, SQL_PUT_INTERACTION, &x, &written, e);
-    if (code)
-        return code;
-    if ((is_new || written) && timestamp > c->history.newest)
-        c->history.newest = timestamp;
-    if (!put)
-        c->history.n = -1; /* nobody looked whether it is one more */
-    else if (is_new && c->history.n >= 0)
-        c->history.n++;
-    if (put)
-        *put = is_new ? STORE_PUT_NEW : written ? STORE_PUT_REPLACED : STORE_PUT_OLDER;
-    return code;
-}
-
-static enum err_code history_of_id(struct sqlite_conn *c, struct text user, struct sqlite_history *out,
-                                   struct err *e)
-{
-    int64_t key;
-    enum err_code code = sqlite_user_key(c, user, &key, e);
-    return code ? code : history_of(c, key, out, e);
-}
-
-enum err_code sqlite_count_interactions(struct store_conn *conn, struct text user, size_t *n, struct err *e)
-{
-    struct sqlite_history history;
-    enum err_code code = history_of_id(conn_of(conn), user, &history, e);
-    if (!code)
-        *n = (size_t)history.n;
-    return code;
-}
-
-enum err_code sqlite_newest_time(struct store_conn *conn, struct text user, int64_t *timestamp, struct err *e)
-{
-    struct sqlite_history history;
-    enum err_code code = history_of_id(conn_of(conn), user, &history, e);
-    if (!code)
-        *timestamp = history.newest;
-    return code;
-}
-
-enum err_code sqlite_read_history(struct store_conn *conn, struct text id, struct store_history *out,
-                                  struct err *e)
-{
-    struct sqlite_conn *c = conn_of(conn);
-    struct sqlite_history history;
-    int64_t key, revision;
-    enum err_code code = sqlite_find_revision(c, id, &key, &revision, e);
-    if (!code)
-        code = history_of(c, key, &history, e);
-    if (!code)
-        *out = (struct store_history){revision, history.n, history.newest, history.next_arrival};
-    return code;
+        code = clear_interactions(c, key, e);
+    return code ? code : sqlite_run_with_key(c, SQL_DELETE_USER, key, "delete a user", e);
 }

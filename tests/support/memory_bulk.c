@@ -129,13 +129,15 @@ enum err_code memory_bulk_item(struct store_bulk *bulk, const struct store_item 
     return ERR_OK;
 }
 
-enum err_code memory_bulk_interaction(struct store_bulk *bulk, struct text user, struct text item,
-                                      double weight, double rating, int64_t timestamp, struct err *e)
+enum err_code memory_bulk_event(struct store_bulk *bulk, struct text user, struct text item,
+                                const struct store_event *x, struct err *e)
 {
     struct memory_bulk *b = (struct memory_bulk *)bulk;
     struct memory_user *u;
     struct store_item *i;
     enum err_code code = memory_check_writing(b->conn, e);
+    if (!code)
+        code = memory_check_kind(b->conn->own, x->kind, e);
     if (code)
         return code;
     (void)name_item(b, item, &i);
@@ -143,8 +145,7 @@ enum err_code memory_bulk_interaction(struct store_bulk *bulk, struct text user,
         return ERR_OK;
     (void)name_user(b, user, &u);
     u->revision = 0;
-    struct store_interaction x = {i->key, weight, rating, timestamp};
-    b->n_older += memory_put_event(b->conn->own, u->key, &x) == STORE_PUT_OLDER;
+    b->n_older += memory_add_event(b->conn->own, u->key, i->key, x) == STORE_PUT_OLDER;
     return ERR_OK;
 }
 
@@ -209,7 +210,7 @@ enum err_code memory_bulk_end(struct store_bulk *bulk, int64_t *n_older, struct 
 
 struct load_row {
     struct text user, item; /* own */
-    struct store_interaction is;
+    struct store_event is;
 };
 
 /* A user, of whom the metadata are the profile, or an item. */
@@ -262,18 +263,23 @@ static struct text copy(struct text t)
     return (struct text){bytes, t.len};
 }
 
-enum err_code memory_load_interaction(struct store_load *load, struct text user, struct text item,
-                                      double weight, double rating, int64_t timestamp, struct err *e)
+enum err_code memory_load_event(struct store_load *load, struct text user, struct text item,
+                                const struct store_event *x, struct err *e)
 {
-    (void)e;
     struct memory_load *l = (struct memory_load *)load;
+    struct memory_state *s = memory_read_begin(l->conn);
+    enum err_code code = memory_check_kind(s, x->kind, e);
+    memory_read_end(l->conn, s);
+    if (code)
+        return code;
     if (l->n == l->capacity) {
         l->capacity = l->capacity ? 2 * l->capacity : 64;
         l->rows = realloc(l->rows, l->capacity * sizeof *l->rows);
         if (!l->rows)
             abort();
     }
-    l->rows[l->n++] = (struct load_row){copy(user), copy(item), {0, weight, rating, timestamp}};
+    l->rows[l->n] = (struct load_row){copy(user), copy(item), *x};
+    l->rows[l->n++].is.id = (struct text){NULL, 0};
     return ERR_OK;
 }
 
@@ -313,18 +319,19 @@ enum err_code memory_load_new_item(struct store_load *load, const struct store_i
     return ERR_OK;
 }
 
-static int by_user_and_item(const void *a, const void *b)
+static int by_user_item_and_kind(const void *a, const void *b)
 {
     const struct load_row *x = a, *y = b;
     int order = memory_compare_texts(x->user, y->user);
-    return order ? order : memory_compare_texts(x->item, y->item);
+    order = order ? order : memory_compare_texts(x->item, y->item);
+    return order ? order : memory_compare_numbers(x->is.kind, y->is.kind);
 }
 
 enum err_code memory_load_stage(struct store_load *load, struct err *e)
 {
     (void)e;
     struct memory_load *l = (struct memory_load *)load;
-    struct memory_rows pairs = memory_rows_of(sizeof(struct load_row), by_user_and_item);
+    struct memory_rows pairs = memory_rows_of(sizeof(struct load_row), by_user_item_and_kind);
     struct memory_state *s = memory_read_begin(l->conn);
     l->staged = l->n > 0 && l->n >= l->stage_from;
     for (size_t i = 0; i < l->n; i++) {
@@ -402,8 +409,7 @@ enum err_code memory_load_apply(struct store_load *load, struct store_bulk *bulk
             leave_out(b, row->user);
             (void)memory_rows_put(&l->left_out, &(struct named){.id = row->user});
         }
-        code = memory_bulk_interaction(bulk, row->user, row->item, row->is.weight, row->is.rating,
-                                       row->is.timestamp, e);
+        code = memory_bulk_event(bulk, row->user, row->item, &row->is, e);
     }
     *n_older = l->staged ? b->n_older - before : 0;
     if (l->staged)

@@ -84,7 +84,7 @@ static enum err_code copy_events(const struct memory_state *s, struct store_user
     }
     const void **rows = memory_ordered(&own, by_time);
     for (size_t i = 0; i < own.n; i++)
-        out->interactions[i] = ((const struct memory_event *)rows[i])->is;
+        out->interactions[i] = memory_told(s, &((const struct memory_event *)rows[i])->is);
     out->n_interactions = own.n;
     free(rows);
     return ERR_OK;
@@ -233,7 +233,8 @@ enum err_code memory_each_interaction(struct store_conn *conn, store_interaction
     bool wanted = true;
     for (size_t i = 0; i < s->events.n && wanted; i++) {
         const struct memory_event *x = rows[i];
-        wanted = fn(arg, x->user_key, &x->is);
+        struct store_interaction told = memory_told(s, &x->is);
+        wanted = fn(arg, x->user_key, &told);
     }
     free(rows);
     memory_read_end(c, s);
@@ -302,6 +303,23 @@ static int by_age(const void *a, const void *b)
     return order ? order : memory_compare_numbers(x->user_key, y->user_key);
 }
 
+/* What all of a user's interactions with an item say; 0: this one is not the newest of them. */
+static double weight_of(const struct memory_state *s, const struct memory_event *x)
+{
+    double sum = 0;
+    for (size_t i = 0; i < s->events.n; i++) {
+        const struct memory_event *o = memory_rows_at(&s->events, i);
+        if (o->user_key != x->user_key || o->is.item_key != x->is.item_key)
+            continue;
+        if (o->is.timestamp > x->is.timestamp ||
+            (o->is.timestamp == x->is.timestamp && o->is.kind > x->is.kind))
+            return 0;
+        struct store_interaction told = memory_told(s, &o->is);
+        sum += o->is.weight * store_interaction_effect(&told);
+    }
+    return sum;
+}
+
 enum err_code memory_each_taker(struct store_conn *conn, int64_t item_key,
                                 const struct store_context_key *key, size_t most, store_taker_fn *fn,
                                 void *arg, struct err *e)
@@ -313,11 +331,12 @@ enum err_code memory_each_taker(struct store_conn *conn, int64_t item_key,
     bool wanted = true;
     for (size_t i = 0; i < s->events.n && wanted && most; i++) {
         const struct memory_event *x = rows[i];
-        if (x->is.item_key != item_key)
+        double weight = x->is.item_key == item_key ? weight_of(s, x) : 0;
+        if (!(weight > 0))
             continue;
         const struct memory_context *context = memory_find_context(s, key, user_of_key(s, x->user_key)->id);
         if (context) {
-            wanted = fn(arg, context->bytes.data, context->bytes.len, x->is.weight);
+            wanted = fn(arg, context->bytes.data, context->bytes.len, weight);
             most--;
         }
     }

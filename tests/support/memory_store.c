@@ -25,11 +25,25 @@ static int by_item_id(const void *a, const void *b)
     return memory_compare_texts(((const struct store_item *)a)->id, ((const struct store_item *)b)->id);
 }
 
-static int by_user_and_item(const void *a, const void *b)
+static int by_user_item_and_kind(const void *a, const void *b)
 {
     const struct memory_event *x = a, *y = b;
     int order = memory_compare_numbers(x->user_key, y->user_key);
-    return order ? order : memory_compare_numbers(x->is.item_key, y->is.item_key);
+    order = order ? order : memory_compare_numbers(x->is.item_key, y->is.item_key);
+    return order ? order : memory_compare_numbers(x->is.kind, y->is.kind);
+}
+
+static int by_kind_number(const void *a, const void *b)
+{
+    return memory_compare_numbers(((const struct store_kind *)a)->number,
+                                  ((const struct store_kind *)b)->number);
+}
+
+static int by_user_and_event_id(const void *a, const void *b)
+{
+    const struct memory_event_id *x = a, *y = b;
+    int order = memory_compare_numbers(x->user_key, y->user_key);
+    return order ? order : memory_compare_texts(x->id, y->id);
 }
 
 static int by_task_id(const void *a, const void *b)
@@ -72,7 +86,10 @@ static struct memory_state *new_state(void)
     s->forgotten = memory_rows_of(sizeof(struct memory_forgotten), by_forgotten_id);
     s->users = memory_rows_of(sizeof(struct memory_user), by_user_id);
     s->items = memory_rows_of(sizeof(struct store_item), by_item_id);
-    s->events = memory_rows_of(sizeof(struct memory_event), by_user_and_item);
+    s->events = memory_rows_of(sizeof(struct memory_event), by_user_item_and_kind);
+    s->kinds = memory_rows_of(sizeof(struct store_kind), by_kind_number);
+    s->event_ids = memory_rows_of(sizeof(struct memory_event_id), by_user_and_event_id);
+    memory_first_kinds(s);
     s->tasks = memory_rows_of(sizeof(struct memory_task), by_task_id);
     s->task_rows = memory_rows_of(sizeof(struct memory_task_row), by_task_and_number);
     s->contexts = memory_rows_of(sizeof(struct memory_context), by_context);
@@ -87,6 +104,8 @@ static void free_state(struct memory_state *s)
     memory_rows_free(&s->users);
     memory_rows_free(&s->items);
     memory_rows_free(&s->events);
+    memory_rows_free(&s->kinds);
+    memory_rows_free(&s->event_ids);
     memory_rows_free(&s->tasks);
     memory_rows_free(&s->task_rows);
     memory_rows_free(&s->contexts);
@@ -292,7 +311,11 @@ const struct store_backend memory_backend = {
     .clear_user = memory_clear_user,
     .touch_user = memory_touch_user,
     .delete_user = memory_delete_user,
-    .put_interaction = memory_put_interaction,
+    .put_event = memory_put_event,
+    .remove_interactions = memory_remove_interactions,
+    .add_interactions_of = memory_add_interactions_of,
+    .put_kind = memory_put_kind,
+    .each_kind = memory_each_kind,
     .count_interactions = memory_count_interactions,
     .newest_time = memory_newest_time,
     .put_item = memory_put_item,
@@ -318,7 +341,7 @@ const struct store_backend memory_backend = {
     .bulk_user = memory_bulk_user,
     .bulk_seen_user = memory_bulk_seen_user,
     .bulk_item = memory_bulk_item,
-    .bulk_interaction = memory_bulk_interaction,
+    .bulk_event = memory_bulk_event,
     .bulk_keep_item = memory_bulk_keep_item,
     .bulk_replace_items = memory_bulk_replace_items,
     .bulk_count = memory_bulk_count,
@@ -326,7 +349,7 @@ const struct store_backend memory_backend = {
     .bulk_end = memory_bulk_end,
     .bulk_abandon = memory_bulk_abandon,
     .load_new = memory_load_new,
-    .load_interaction = memory_load_interaction,
+    .load_event = memory_load_event,
     .load_new_user = memory_load_new_user,
     .load_seen_user = memory_load_seen_user,
     .load_new_item = memory_load_new_item,

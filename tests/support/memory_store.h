@@ -32,9 +32,15 @@ struct memory_user {
 };
 
 struct memory_event {
-    int64_t user_key; /* interactions are by user and item */
+    int64_t user_key; /* interactions are by user, item and kind */
     struct store_interaction is;
     int64_t arrival;
+};
+
+/* An event's id that is known. */
+struct memory_event_id {
+    int64_t user_key; /* by user and id */
+    struct text id;
 };
 
 struct memory_task {
@@ -81,6 +87,7 @@ struct memory_state {
     struct memory_rows users, items, events, contexts, changes,
         unfinished; /* items: struct store_item, by id */
     struct memory_rows tasks, task_rows;
+    struct memory_rows kinds, event_ids; /* kinds: struct store_kind, by number */
     int64_t last_change, last_user_key, last_item_key, last_task_key, last_arrival, last_context;
 };
 
@@ -153,8 +160,18 @@ int64_t memory_new_change(struct memory_state *s, enum store_change_kind kind, i
 struct memory_user *memory_new_user(struct memory_conn *c, struct text id);
 struct store_item *memory_new_item(struct memory_conn *c, struct text id);
 
-/* Puts an interaction; what became of it. */
-enum store_put memory_put_event(struct memory_state *s, int64_t user_key, const struct store_interaction *x);
+/* The kinds that a new store has. */
+void memory_first_kinds(struct memory_state *s);
+
+/* Merges an event into what the user has with the item; what became of it. */
+enum store_put memory_add_event(struct memory_state *s, int64_t user_key, int64_t item_key,
+                                const struct store_event *x);
+
+/* ERR_INVALID: there is no kind with this number. */
+enum err_code memory_check_kind(const struct memory_state *s, int32_t number, struct err *e) ERR_MUST_CHECK;
+
+/* An interaction with what its kind says. */
+struct store_interaction memory_told(const struct memory_state *s, const struct store_interaction *x);
 
 /* The entries of the backend's table. */
 enum err_code memory_read_user(struct store_conn *conn, struct text id, const struct store_context_key *key,
@@ -194,8 +211,13 @@ enum err_code memory_put_user(struct store_conn *, struct text, struct text, int
 enum err_code memory_clear_user(struct store_conn *, struct text, enum store_clear, struct err *);
 enum err_code memory_touch_user(struct store_conn *, struct text, int64_t *, struct err *);
 enum err_code memory_delete_user(struct store_conn *, struct text, struct err *);
-enum err_code memory_put_interaction(struct store_conn *, struct text, struct text, double, double, int64_t,
-                                     enum store_put *, struct err *);
+enum err_code memory_put_event(struct store_conn *, struct text, struct text, const struct store_event *,
+                               enum store_put *, struct err *);
+enum err_code memory_remove_interactions(struct store_conn *, struct text, struct text, int32_t, int64_t *,
+                                         struct err *);
+enum err_code memory_add_interactions_of(struct store_conn *, struct text, struct text, struct err *);
+enum err_code memory_put_kind(struct store_conn *, const struct store_kind *, bool *, struct err *);
+enum err_code memory_each_kind(struct store_conn *, store_kind_fn *, void *, struct err *);
 enum err_code memory_put_item(struct store_conn *, const struct store_item *, bool *, struct err *);
 enum err_code memory_delete_item(struct store_conn *, struct text, struct err *);
 enum err_code memory_touch_item(struct store_conn *, struct text, struct err *);
@@ -224,8 +246,8 @@ enum err_code memory_bulk_begin(struct store_conn *, struct store_bulk **, struc
 enum err_code memory_bulk_user(struct store_bulk *, struct text, struct text, struct err *);
 enum err_code memory_bulk_seen_user(struct store_bulk *, struct text, struct text, struct err *);
 enum err_code memory_bulk_item(struct store_bulk *, const struct store_item *, struct err *);
-enum err_code memory_bulk_interaction(struct store_bulk *, struct text, struct text, double, double, int64_t,
-                                      struct err *);
+enum err_code memory_bulk_event(struct store_bulk *, struct text, struct text, const struct store_event *,
+                                struct err *);
 enum err_code memory_bulk_keep_item(struct store_bulk *, struct text, struct err *);
 void memory_bulk_replace_items(struct store_bulk *);
 void memory_bulk_count(const struct store_bulk *, struct store_bulk_counts *);
@@ -233,8 +255,8 @@ enum err_code memory_bulk_delete_other_items(struct store_bulk *, int64_t *, str
 enum err_code memory_bulk_end(struct store_bulk *, int64_t *, struct err *);
 void memory_bulk_abandon(struct store_bulk *);
 enum err_code memory_load_new(struct store_conn *, size_t, struct store_load **, struct err *);
-enum err_code memory_load_interaction(struct store_load *, struct text, struct text, double, double, int64_t,
-                                      struct err *);
+enum err_code memory_load_event(struct store_load *, struct text, struct text, const struct store_event *,
+                                struct err *);
 enum err_code memory_load_new_user(struct store_load *, struct text, struct text, struct err *);
 enum err_code memory_load_seen_user(struct store_load *, struct text, struct err *);
 enum err_code memory_load_new_item(struct store_load *, const struct store_item *, struct err *);

@@ -21,6 +21,8 @@ static struct memory_state *copy_state(const struct memory_state *from)
     s->users = memory_rows_copy(&from->users);
     s->items = memory_rows_copy(&from->items);
     s->events = memory_rows_copy(&from->events);
+    s->kinds = memory_rows_copy(&from->kinds);
+    s->event_ids = memory_rows_copy(&from->event_ids);
     s->tasks = memory_rows_copy(&from->tasks);
     s->task_rows = memory_rows_copy(&from->task_rows);
     s->contexts = memory_rows_copy(&from->contexts);
@@ -182,6 +184,9 @@ static void clear(struct memory_state *s, const struct memory_user *u, enum stor
     for (size_t i = s->events.n; i-- > 0 && what & STORE_CLEAR_INTERACTIONS;)
         if (((const struct memory_event *)memory_rows_at(&s->events, i))->user_key == u->key)
             memory_rows_remove(&s->events, i, 1);
+    for (size_t i = s->event_ids.n; i-- > 0 && what & STORE_CLEAR_INTERACTIONS;)
+        if (((const struct memory_event_id *)memory_rows_at(&s->event_ids, i))->user_key == u->key)
+            memory_rows_remove(&s->event_ids, i, 1);
     if (what & STORE_CLEAR_CONTEXTS)
         memory_clear_contexts(s, u->id, "user");
 }
@@ -207,40 +212,6 @@ enum err_code memory_delete_user(struct store_conn *conn, struct text id, struct
     struct memory_forgotten gone = {u->id, memory_new_change(c->own, STORE_CHANGE_GONE, u->key)};
     (void)memory_rows_put(&c->own->forgotten, &gone);
     memory_rows_remove(&c->own->users, memory_rows_from(&c->own->users, u), 1);
-    return ERR_OK;
-}
-
-/* ---- interactions ---- */
-
-enum store_put memory_put_event(struct memory_state *s, int64_t user_key, const struct store_interaction *x)
-{
-    struct memory_event event = {user_key, *x, ++s->last_arrival};
-    const struct memory_event *there = memory_rows_find(&s->events, &event);
-    if (there && there->is.timestamp > x->timestamp)
-        return STORE_PUT_OLDER;
-    enum store_put put = there ? STORE_PUT_REPLACED : STORE_PUT_NEW;
-    (void)memory_rows_put(&s->events, &event);
-    return put;
-}
-
-enum err_code memory_put_interaction(struct store_conn *conn, struct text user, struct text item,
-                                     double weight, double rating, int64_t timestamp, enum store_put *put,
-                                     struct err *e)
-{
-    struct memory_conn *c = (struct memory_conn *)conn;
-    struct memory_user *u;
-    enum err_code code = user_of(c, user, &u, e);
-    if (code)
-        return code;
-    struct store_item *i = memory_find_item(c->own, item);
-    if (!i) {
-        i = memory_new_item(c, item);
-        i->revision = memory_new_change(c->own, STORE_CHANGE_ITEM, i->key);
-    }
-    enum store_put became =
-        memory_put_event(c->own, u->key, &(struct store_interaction){i->key, weight, rating, timestamp});
-    if (put)
-        *put = became;
     return ERR_OK;
 }
 
@@ -318,11 +289,18 @@ static struct text list_of(struct memory_conn *c, const struct store_context *co
     size_t n = context->n_interactions;
     uint32_t *keys = memory_take((n + 1) * sizeof *keys);
     bool fits = true;
+    size_t n_seen = 0, kept = 0;
     for (size_t i = 0; i < n; i++) {
-        keys[i] = (uint32_t)context->interactions[i].item_key;
-        fits = fits && keys[i] == context->interactions[i].item_key;
+        if (context->interactions[i].unseen)
+            continue;
+        keys[n_seen] = (uint32_t)context->interactions[i].item_key;
+        fits = fits && keys[n_seen++] == context->interactions[i].item_key;
     }
-    qsort(keys, n, sizeof *keys, by_value);
+    qsort(keys, n_seen, sizeof *keys, by_value);
+    for (size_t i = 0; i < n_seen; i++)
+        if (kept == 0 || keys[i] != keys[kept - 1])
+            keys[kept++] = keys[i];
+    n = kept;
     struct text list = {NULL, 0};
     if (fits)
         list = memory_keep(c, (struct text){(const char *)keys, n * sizeof *keys});
