@@ -33,4 +33,11 @@ void api_image_predict(struct api_thread *t, struct request *r, const struct api
 void api_image_post_many(struct api_thread *t, struct request *r, struct model_handle *handle);
 void api_image_predict_many(struct api_thread *t, struct request *r, struct model_handle *handle);
 
+/* POST /v1/tasks/predictions: which task may images be of? */
+void api_image_guess_post(struct api_thread *t, struct request *r, struct model_handle *handle);
+
+/* Appends what a layer says of an image. */
+void api_image_write_answer(const struct image_layer *l, const double *probabilities,
+                            const struct image_answer *a, struct buf *out);
+
 #endif

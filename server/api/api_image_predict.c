@@ -55,8 +55,8 @@ static bool solve_support(struct image_known *k, const json_t *support, struct i
     return code == ERR_OK;
 }
 
-static void write_answer(const struct image_layer *l, const double *probabilities,
-                         const struct image_answer *a, struct buf *out)
+void api_image_write_answer(const struct image_layer *l, const double *probabilities,
+                            const struct image_answer *a, struct buf *out)
 {
     struct text best = image_layer_name(l, a->best);
     buf_adds(out, "{\"class\":");
@@ -111,7 +111,7 @@ static void write_answers(struct image_known *k, const struct image_layer *l, co
         }
         if (i)
             buf_addc(out, ',');
-        write_answer(l, probabilities, &a, out);
+        api_image_write_answer(l, probabilities, &a, out);
     }
 }
 

@@ -2,8 +2,9 @@
  * its own; those that it does not come to in its time the next call has, by `after`. */
 #include "server/api/api.h"
 
-#include "base/clock.h"
 #include "base/limits.h"
+#include "server/api/api_image.h"
+#include "server/api/guess_body.h"
 #include "server/api/json_body.h"
 #include "server/api/task_body.h"
 #include "server/http/problem_list.h"
@@ -11,8 +12,6 @@
 
 #include <math.h>
 #include <string.h>
-
-enum { BUDGET_SECONDS = 2, DEFAULT_MOST = 3 };
 
 struct asking {
     struct api_thread *t;
@@ -36,16 +35,6 @@ static void tell(void *arg, enum task_part part, size_t row, const char *column,
     a->r->faults->part = row == SIZE_MAX ? 1 : row + 2; /* behind the other members */
     struct json_place at = task_body_place(&root, &a->query.asked, row, column);
     problem_answer(a->r, PROBLEM_INVALID_VALUE, at.text, "%s", text);
-}
-
-static void tell_unknown(void *arg, size_t i, const char *text)
-{
-    const struct asking *a = arg;
-    struct json_place at = json_place_root();
-    at = json_place_key(&at, i == SIZE_MAX ? "after" : "candidates");
-    if (i != SIZE_MAX)
-        at = json_place_index(&at, i);
-    problem_answer(a->r, PROBLEM_UNKNOWN_TASK, at.text, "%s", text);
 }
 
 static bool write_task(void *arg, const struct task_guessed *task, struct task_room *room,
@@ -72,51 +61,6 @@ static bool write_task(void *arg, const struct task_guessed *task, struct task_r
 
 /* ---- the body ---- */
 
-static bool read_candidates(struct request *r, const json_t *root, const struct json_place *at,
-                            const json_t **out)
-{
-    struct json_place list = json_place_key(at, "candidates");
-    struct text id;
-    *out = NULL;
-    if (!json_body_array(r, root, "candidates", at, LIMIT_TASKS_PER_CALL, false, out))
-        return false;
-    bool ok = true;
-    for (size_t i = 0; i < json_array_size(*out); i++) {
-        struct json_place place = json_place_index(&list, i);
-        ok = json_body_id_value(r, json_array_get(*out, i), "task", &place, &id) && ok;
-    }
-    return ok;
-}
-
-static bool read_after(struct request *r, const json_t *root, const struct json_place *at,
-                       struct task_guess *g)
-{
-    const json_t *value = json_object_get(root, "after");
-    struct json_place place = json_place_key(at, "after");
-    g->after = (struct text){NULL, 0};
-    if (!value)
-        return true;
-    if (!json_body_id_value(r, value, "task", &place, &g->after))
-        return false;
-    if (!g->candidates)
-        return true;
-    problem_answer(r, PROBLEM_INVALID_VALUE, place.text, "candidates are all looked at: leave after out");
-    return false;
-}
-
-static bool read_most(struct request *r, const json_t *root, const struct json_place *at, size_t *out)
-{
-    const json_t *value = json_object_get(root, "limit");
-    struct json_place place = json_place_key(at, "limit");
-    json_int_t n = value ? json_integer_value(value) : DEFAULT_MOST;
-    *out = (size_t)n;
-    if (n >= 1 && n <= LIMIT_TASK_GUESSES)
-        return true;
-    problem_answer(r, PROBLEM_INVALID_VALUE, place.text, "expected a whole number from 1 to %d",
-                   LIMIT_TASK_GUESSES);
-    return false;
-}
-
 /* False: refused, in the answer or among the faults. */
 static bool read_body(struct asking *a, const json_t *root)
 {
@@ -134,9 +78,7 @@ static bool read_body(struct asking *a, const json_t *root)
         problem_answer(a->r, PROBLEM_INVALID_VALUE, rows.text, "at least one row tells tasks apart");
         ok = false;
     }
-    ok = read_candidates(a->r, root, &at, &a->guess.candidates) && ok;
-    ok = read_after(a->r, root, &at, &a->guess) && ok;
-    ok = read_most(a->r, root, &at, &a->guess.most) && ok;
+    ok = guess_body_read(a->r, root, &at, &a->guess.among) && ok;
     return task_body_options(a->r, root, &a->query) && ok;
 }
 
@@ -144,7 +86,6 @@ static bool read_body(struct asking *a, const json_t *root)
 
 static void write_answer(struct asking *a)
 {
-    const struct model_spec *spec = &a->handle->model->spec;
     const struct task_guess *g = &a->guess;
     struct err e = {0};
     if (buf_check(a->out, "the answer", &e)) {
@@ -152,18 +93,7 @@ static void write_answer(struct asking *a)
         return;
     }
     struct buf *out = request_answer(a->r, 200, request_json);
-    buf_adds(out, "{\"model\":");
-    buf_add_json_string(out, spec->name, strlen(spec->name));
-    buf_adds(out, ",\"model_version\":");
-    buf_add_json_string(out, spec->version, strlen(spec->version));
-    buf_addf(out,
-             ",\"guess\":true,\"by\":\"%s\",\"compared\":%zu,\"looked_at\":%zu,\"of\":%zu,\"complete\":%s",
-             g->by_targets ? "likelihood" : "entropy", g->n_compared, g->n_candidates, g->n_all,
-             g->complete ? "true" : "false");
-    if (!g->complete) {
-        buf_adds(out, ",\"next\":");
-        buf_add_json_string(out, g->next, strlen(g->next));
-    }
+    guess_body_head(out, &a->handle->model->spec, g->by_targets ? "likelihood" : "entropy", &g->among);
     buf_adds(out, ",\"prior_score\":");
     if (isfinite(g->prior))
         buf_addf(out, "%.9g", g->prior);
@@ -183,7 +113,7 @@ static void answer(struct asking *a, const json_t *root)
     problem_list_init(&faults, PROBLEM_LIST_MOST);
     a->r->faults = &faults;
     if (read_body(a, root)) {
-        a->guess.until_ns = clock_monotonic_ns() + (int64_t)BUDGET_SECONDS * 1000000000;
+        a->guess.among.until_ns = guess_body_until();
         code = task_guess_run(&a->t->session, a->handle, &a->guess, &ok, &e);
     }
     a->r->faults = NULL;
@@ -212,10 +142,13 @@ void api_tasks_guess_post(struct api_thread *t, struct request *r)
     }
     a.query.arg = a.guess.arg = &a;
     a.guess.query = &a.query;
-    a.guess.unknown = tell_unknown;
     a.guess.found = write_task;
-    if (!api_task_model(t, r, &a.handle) || !task_body_unknown_param(r, &a.query.unknown_is_absent))
+    if (!api_any_task_model(t, r, &a.handle) || !task_body_unknown_param(r, &a.query.unknown_is_absent))
         return;
+    if (api_image_model(a.handle)) {
+        api_image_guess_post(t, r, a.handle);
+        return;
+    }
     json_t *root = json_body_parse(r, r->body.data ? r->body.data : "", r->body.len, 0);
     if (!root)
         return;

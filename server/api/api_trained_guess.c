@@ -6,14 +6,13 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "server/api/guess_body.h"
 #include "server/api/json_body.h"
 #include "server/http/problem_list.h"
 #include "server/serving/task_weights.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-enum { BUDGET_SECONDS = 2, DEFAULT_MOST = 3 };
 
 struct guess {
     size_t task;
@@ -35,21 +34,13 @@ struct asking {
 static bool read_body(struct asking *a, const json_t *root)
 {
     static const char *const keys[] = {"inputs", "limit", NULL};
-    struct json_place at = json_place_root(), inputs = json_place_key(&at, "inputs"),
-                      limit = json_place_key(&at, "limit");
+    struct json_place at = json_place_root(), inputs = json_place_key(&at, "inputs");
     if (!json_body_object(a->r, root, &at, keys) ||
         !json_body_array(a->r, root, "inputs", &at, LIMIT_TASK_GUESS_ROWS, true, &a->inputs))
         return false;
-    const json_t *value = json_object_get(root, "limit");
-    json_int_t n = value ? json_integer_value(value) : DEFAULT_MOST;
-    a->most = (size_t)n;
-    if (json_array_size(a->inputs) == 0)
-        problem_answer(a->r, PROBLEM_INVALID_VALUE, inputs.text, "at least one input tells tasks apart");
-    else if (n < 1 || n > LIMIT_TASK_GUESSES)
-        problem_answer(a->r, PROBLEM_INVALID_VALUE, limit.text, "expected a whole number from 1 to %d",
-                       LIMIT_TASK_GUESSES);
-    else
-        return true;
+    if (json_array_size(a->inputs))
+        return guess_body_limit(a->r, root, &at, &a->most);
+    problem_answer(a->r, PROBLEM_INVALID_VALUE, inputs.text, "at least one input tells tasks apart");
     return false;
 }
 
@@ -89,7 +80,7 @@ static enum err_code compare_by_rows(struct asking *a, size_t n, struct err *e)
 
 static enum err_code compare_by_entropy(struct asking *a, size_t n, struct err *e)
 {
-    int64_t until_ns = clock_monotonic_ns() + (int64_t)BUDGET_SECONDS * 1000000000;
+    int64_t until_ns = guess_body_until();
     for (size_t i = 0; i < n && clock_monotonic_ns() < until_ns; i++) {
         enum err_code code = answer_by(a, i, e);
         if (code || a->r->status)

@@ -67,6 +67,12 @@ static size_t find_logits(const struct image_layer *l, const real *features, siz
     return best;
 }
 
+/* What a squared distance in the features of a model is worth. */
+static double scale_of(const struct image_model *m)
+{
+    return exp((double)*m->head_params.scale);
+}
+
 /* The least squared distance of a class mean. */
 static double nearest(const struct image_layer *l, const real *features, size_t f)
 {
@@ -82,6 +88,20 @@ static double nearest(const struct image_layer *l, const real *features, size_t 
     return least;
 }
 
+double image_layer_novelty(const struct image_model *m, const struct image_context *c, const real *features)
+{
+    double least = INFINITY;
+    for (size_t k = 0; k < c->n; k++) {
+        double square = 0, share = 1 / c->classes[k].n;
+        for (size_t j = 0; j < c->d_features; j++) {
+            double d = (double)features[j] - share * c->classes[k].sum[j];
+            square += d * d;
+        }
+        least = fmin(least, square);
+    }
+    return scale_of(m) * least;
+}
+
 bool image_layer_answer(const struct image_model *m, const struct image_layer *l, const real *features,
                         double *probabilities, struct image_answer *out)
 {
@@ -91,7 +111,7 @@ bool image_layer_answer(const struct image_model *m, const struct image_layer *l
     double most = probabilities[out->best];
     for (size_t k = 0; k < l->n_classes; k++)
         sum += exp(probabilities[k] - most);
-    out->novelty = exp((double)*m->head_params.scale) * nearest(l, features, f);
+    out->novelty = scale_of(m) * nearest(l, features, f);
     out->entropy = 0;
     bool finite = isfinite(out->novelty);
     for (size_t k = 0; k < l->n_classes; k++) {

@@ -44,4 +44,7 @@ struct image_answer {
 bool image_layer_answer(const struct image_model *m, const struct image_layer *l, const real *features,
                         double *probabilities, struct image_answer *out);
 
+/* The novelty of such an answer, from the context alone: no layer is generated. */
+double image_layer_novelty(const struct image_model *m, const struct image_context *c, const real *features);
+
 #endif

@@ -1,22 +1,13 @@
-/* Candidates are listed before the first is looked at: the store is not to be used while it lists them. */
 #include "server/serving/task_guess.h"
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "engine/network/task_evidence.h"
 #include "engine/network/task_generated.h"
 #include "server/serving/task_contexts.h"
 #include "server/tasks/task_context.h"
-#include "store/id_table.h"
 
 #include <math.h>
 #include <string.h>
-
-/* One of the best so far. */
-struct best {
-    size_t candidate;
-    double score;
-};
 
 struct run {
     struct session *t;
@@ -30,75 +21,9 @@ struct run {
     real *f0, *phi;       /* (n, O), (n, M): as rows say by themselves */
     real *f;              /* (n, O) f0 and what is generated for a candidate */
     double *work;         /* task_evidence_room */
-    struct buf ids;       /* one after the other */
-    size_t *ends;         /* (n_ids) */
-    size_t n_ids, ends_capacity;
-    struct id_table named; /* those of `candidates` that were looked at */
-    bool behind;           /* tasks that are listed are those that `after` lets through */
-    struct best best[LIMIT_TASK_GUESSES];
-    size_t n_best;
-    double most, sum;    /* of all scores: the greatest, and the sum of exp(score - most) */
-    const char *lacking; /* a column that some candidate and row had not */
+    double most, sum;     /* of all scores: the greatest, and the sum of exp(score - most) */
+    const char *lacking;  /* a column that some candidate and row had not */
 };
-
-/* ---- candidates ---- */
-
-static struct text id_of(const struct run *u, size_t i)
-{
-    size_t from = i ? u->ends[i - 1] : 0;
-    return (struct text){u->ids.data + from, u->ends[i] - from};
-}
-
-static bool add_id(void *arg, int64_t key, struct text id, struct text profile, int64_t revision)
-{
-    struct run *u = arg;
-    (void)key, (void)profile, (void)revision;
-    if (!u->behind) {
-        u->behind = id.len == u->g->after.len && memcmp(id.data, u->g->after.data, id.len) == 0;
-        return true;
-    }
-    u->g->n_all++;
-    if (u->n_ids == LIMIT_TASK_CANDIDATES)
-        return true; /* it is counted */
-    if (!MEM_RESERVE(u->ends, u->ends_capacity, u->n_ids + 1)) {
-        u->ids.failed = ERR_NOMEM;
-        return false;
-    }
-    buf_add(&u->ids, id.data, id.len);
-    u->ends[u->n_ids++] = u->ids.len;
-    return !u->ids.failed;
-}
-
-static enum err_code list_candidates(struct run *u, bool *ok, struct err *e)
-{
-    enum err_code code = ERR_OK;
-    u->behind = u->g->candidates || !u->g->after.data;
-    if (!u->g->candidates)
-        code = store_each_task(u->t->conn, add_id, u, e);
-    if (!code && !u->behind) {
-        u->g->unknown(u->g->arg, SIZE_MAX, "no such task: begin again without `after`");
-        *ok = false;
-    }
-    for (size_t i = 0; i < json_array_size(u->g->candidates); i++) {
-        const json_t *id = json_array_get(u->g->candidates, i);
-        (void)add_id(u, 0, (struct text){json_string_value(id), json_string_length(id)},
-                     (struct text){NULL, 0}, 0);
-    }
-    return code ? code : buf_check(&u->ids, "the ids of tasks", e);
-}
-
-/* Whether a candidate was named before, so that it counts once. */
-static enum err_code find_again(struct run *u, size_t i, bool *again, struct err *e)
-{
-    size_t n_before = u->named.n;
-    uint32_t number;
-    *again = false;
-    if (!u->g->candidates) /* a store has each once */
-        return ERR_OK;
-    enum err_code code = id_table_add(&u->named, id_of(u, i), &number, e);
-    *again = u->named.n == n_before;
-    return code;
-}
 
 /* ---- rows ---- */
 
@@ -244,72 +169,33 @@ static bool score(struct run *u, double *out)
     return isfinite(*out);
 }
 
-/* Keeps a candidate where it is one of the best; of equal ones the first. */
-static void keep(struct run *u, size_t candidate, double x)
-{
-    size_t i = u->n_best;
-    double most = fmax(u->most, x);
-    u->sum = u->sum * exp(u->most - most) + exp(x - most);
-    u->most = most;
-    if (i == u->g->most && !(x > u->best[i - 1].score))
-        return;
-    i -= i == u->g->most;
-    for (; i > 0 && x > u->best[i - 1].score; i--)
-        u->best[i] = u->best[i - 1];
-    u->best[i] = (struct best){candidate, x};
-    u->n_best += u->n_best < u->g->most;
-}
-
 static enum err_code load(struct run *u, struct text id, struct err *e)
 {
     return task_contexts_load(u->t->conn, u->handle, id, TASK_NOW, NULL, &u->t->task, &u->room, e);
 }
 
-static enum err_code compare_one(struct run *u, size_t i, bool *ok, struct err *e)
+/* Of a struct run. */
+static enum err_code score_task(void *arg, struct text id, double *x, struct err *e)
 {
-    struct err why = {0};
-    double x;
-    enum err_code code = load(u, id_of(u, i), &why);
-    if (code == ERR_NOTFOUND) { /* one of those that were named */
-        u->g->unknown(u->g->arg, i, why.text);
-        *ok = false;
-    } else if (code) {
-        return err_copy(e, &why);
-    } else if (u->room->context[TASK_CONTEXT_ROWS] > 0 && score(u, &x)) {
-        keep(u, i, x);
-        u->g->n_compared++;
-    }
+    struct run *u = arg;
+    enum err_code code = load(u, id, e);
+    if (code || !(u->room->context[TASK_CONTEXT_ROWS] > 0) || !score(u, x))
+        return code;
+    double most = fmax(u->most, *x);
+    u->sum = u->sum * exp(u->most - most) + exp(*x - most);
+    u->most = most;
     return ERR_OK;
 }
 
 static enum err_code compare(struct run *u, bool *ok, struct err *e)
 {
-    struct task_guess *g = u->g;
-    size_t i = 0;
-    enum err_code code = ERR_OK;
-    for (; i < u->n_ids && !code; i++) {
-        bool again;
-        if (g->n_candidates && clock_monotonic_ns() > g->until_ns)
-            break;
-        code = find_again(u, i, &again, e);
-        g->n_candidates += !again;
-        g->n_all -= again;
-        if (!code && !again)
-            code = compare_one(u, i, ok, e);
-    }
-    if (code)
-        return code;
-    g->complete = g->n_candidates == g->n_all;
-    if (!g->complete) {
-        struct text last = id_of(u, i - 1);
-        memcpy(g->next, last.data, last.len);
-        g->next[last.len] = 0;
-    }
-    if (*ok && g->n_compared == 0 && u->lacking)
+    struct guess_candidates *c = &u->g->among;
+    enum err_code code = guess_candidates_compare(c, score_task, u, ok, e);
+    if (!code && *ok && c->n_compared == 0 && u->lacking)
         return err_set(e, ERR_INVALID,
                        "rows say nothing in the column \"%s\", and neither do the profiles of tasks",
                        u->lacking);
-    return ERR_OK;
+    return code;
 }
 
 static void score_prior(struct run *u)
@@ -324,11 +210,13 @@ static void score_prior(struct run *u)
 
 static enum err_code tell_best(struct run *u, struct err *e)
 {
-    for (size_t i = 0; i < u->n_best; i++) {
+    const struct guess_candidates *c = &u->g->among;
+    for (size_t i = 0; i < c->n_best; i++) {
+        const struct guess_best *best = &c->best[i];
         struct task_state state;
-        struct task_guessed task = {.id = id_of(u, u->best[i].candidate),
-                                    .score = u->best[i].score,
-                                    .probability = exp(u->best[i].score - u->most) / u->sum};
+        struct task_guessed task = {.id = guess_candidates_id(c, best->candidate),
+                                    .score = best->score,
+                                    .probability = exp(best->score - u->most) / u->sum};
         enum err_code code = load(u, task.id, e);
         if (!code)
             code = task_room_solve(u->room, &u->room->profile, task_contexts_source(u->room), &state, e);
@@ -344,7 +232,7 @@ static enum err_code tell_best(struct run *u, struct err *e)
 /* All of it, within one snapshot. */
 static enum err_code guess(struct run *u, bool *ok, struct err *e)
 {
-    enum err_code code = list_candidates(u, ok, e);
+    enum err_code code = guess_candidates_list(&u->g->among, u->t->conn, ok, e);
     if (!code && *ok)
         code = compare(u, ok, e);
     if (!code && *ok)
@@ -374,10 +262,9 @@ enum err_code task_guess_run(struct session *t, struct model_handle *handle, str
         .t = t, .handle = handle, .g = g, .n = n < LIMIT_TASK_GUESS_ROWS ? n : LIMIT_TASK_GUESS_ROWS};
     _Static_assert((int)LIMIT_TASK_GUESS_ROWS <= (int)TASK_ROOM_ROWS, "a room has place for all rows");
     u.most = -INFINITY;
-    g->n_all = g->n_candidates = g->n_compared = 0;
+    guess_candidates_init(&g->among);
     g->prior = NAN;
     *ok = true;
-    buf_init(&u.ids, (size_t)LIMIT_TASK_CANDIDATES * LIMIT_ID_BYTES);
     enum err_code code = model_handle_room(handle, &u.room, e);
     if (!code)
         code = reserve(&u, e);
@@ -394,8 +281,6 @@ enum err_code task_guess_run(struct session *t, struct model_handle *handle, str
     mem_free(u.f);
     mem_free(u.phi);
     mem_free(u.work);
-    mem_free(u.ends);
-    buf_fini(&u.ids);
-    id_table_fini(&u.named);
+    guess_candidates_fini(&g->among);
     return code;
 }

@@ -12,8 +12,8 @@
 #define SERVER_SERVING_TASK_GUESS_H
 
 #include "base/err.h"
-#include "base/limits.h"
 #include "base/text.h"
+#include "server/serving/guess_candidates.h"
 #include "server/serving/session.h"
 #include "server/tasks/task_query.h"
 
@@ -33,22 +33,14 @@ struct task_guessed {
  * read; it has no profile: what rows leave out the profile of each candidate says. */
 struct task_guess {
     const struct task_query *query;
-    const json_t *candidates; /* an array of ids, each of which counts once; NULL: all tasks */
-    struct text after;        /* of all tasks those behind this one; NULL data: from the first */
-    size_t most;              /* that are named, 1 to LIMIT_TASK_GUESSES */
-    int64_t until_ns;         /* of the monotonic clock: then no more than one candidate is looked at */
-    /* Told of a candidate that there is not; SIZE_MAX: of `after`. */
-    void (*unknown)(void *arg, size_t i, const char *text);
+    struct guess_candidates among; /* whom it is asked of, and how many were compared */
     /* Told of each task that is named, the likeliest first, with its state in the room; false: it ends. */
     bool (*found)(void *arg, const struct task_guessed *task, struct task_room *room,
                   const struct task_state *state);
     void *arg;
     /* results */
-    bool by_targets, complete;       /* rows had them; all candidates were looked at */
-    size_t n_all;                    /* candidates */
-    size_t n_candidates, n_compared; /* those that were looked at; of them those that know rows */
-    char next[LIMIT_ID_BYTES + 1];   /* not complete: the last that was looked at, to be the next `after` */
-    double prior;                    /* the score of what all tasks have in common; NAN: it has none */
+    bool by_targets; /* rows had them */
+    double prior;    /* the score of what all tasks have in common; NAN: it has none */
 };
 
 /* *ok false: something is wrong with the rows, which was told to the query, or with candidates.

@@ -46,6 +46,8 @@ static const struct {
     {"POST", "/v1/tasks/ann/predictions", "{\"images\":[" ONE "," TWO "]}", 200, true},
     {"POST", "/v1/tasks/new/predictions", "{\"images\":[" ONE "],\"support\":" SUPPORT "}", 200, true},
     {"POST", "/v1/tasks/ann/predictions", "{\"images\":[" ONE ",[],\"x\"]}", 422, true},
+    {"POST", "/v1/tasks/predictions", "{\"images\":[" ONE "," TWO "]}", 200, true},
+    {"POST", "/v1/tasks/predictions", "{\"images\":[" ONE "],\"candidates\":[\"ann\",\"ann\"]}", 200, true},
     {"GET", "/v1/tasks/ann", NULL, 200, true},
     {"GET", "/v1/models", NULL, 200, true},
     {"POST", "/v1/predictions", "{\"tasks\":[{\"id\":\"ann\",\"images\":[" ONE "," TWO "]}]}", 200, true},

@@ -227,7 +227,8 @@ class Contract(Case):
                 ("POST", "/v1/tasks/{task}/predictions", {"images": [png(self.glyphs.asked()[0])], "support": support}, 200),
                 ("POST", "/v1/tasks/{task}/predictions", {"images": [[]]}, 422), ("PATCH", task, {"support": support}, 200), ("PATCH", task, {}, 200),
                 ("POST", "/v1/admin/tasks", {"tasks": [{"id": "fits", "support": support}]}, 200),
-                ("POST", "/v1/predictions", {"tasks": [{"id": "fits", "images": self.glyphs.asked()}]}, 200), ("DELETE", task + "/classes/{class}", None, 204),
+                ("POST", "/v1/predictions", {"tasks": [{"id": "fits", "images": self.glyphs.asked()}]}, 200),
+                ("POST", "/v1/tasks/predictions", {"images": self.glyphs.asked(), "candidates": ["fits"], "limit": 5}, 200), ("DELETE", task + "/classes/{class}", None, 204),
                 ("DELETE", task + "/classes/{class}", None, 404), ("GET", "/v1/models", None, 200)):
             with self.subTest(method=method, path=path, status=status):
                 answer = self.server.admin(method, path.replace("{task}", "fits").replace("{class}", "a"), body)
@@ -334,8 +335,92 @@ class Refusals(Case):
         self.refused(answer, 413, "/images", "1001 images; at most 1000 in one call")
 
     def test_calls_that_are_for_rows(self):
-        answer = self.server.request("POST", "/v1/tasks/predictions", {"rows": [{"a": 1}]}, params={"model": "glyphs"})
+        answer = self.server.request("GET", "/v1/tasks/x/weights", params={"model": "glyphs"})
         self.assertEqual((answer.status, answer.json["type"]), (422, "urn:hypernet:problem:other-model"), answer)
+
+
+class Guesses(Case):
+    """Which task is it? Images that nobody names the task of."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        for task, classes in (("first", (0, 1)), ("second", (2, 3)), ("third", (4, 5))):
+            images = [image for k in classes for image in cls.glyphs.classes[LEARNED + k][:5]]
+            told = cls.server.admin("PUT", ADMIN + task, {"support": {"images": images, "classes": [c for c in "ab" for _ in range(5)]}})
+            assert told.status == 201, told
+
+    def guess(self, body, server=None, **params):
+        return (server or self.server).request("POST", "/v1/tasks/predictions", body, params=params)
+
+    def guessed(self, body, **rest):
+        answer = self.guess(body, **rest)
+        self.assertEqual(answer.status, 200, answer)
+        return answer.json
+
+    def faults(self, answer):
+        self.assertEqual(answer.status, 422, answer)
+        return [each["pointer"] for each in answer.json.get("errors", [answer.json])]
+
+    def test_images_find_the_task_whose_classes_they_are_nearest_to(self):
+        for task, classes in (("first", (0, 1)), ("second", (2, 3)), ("third", (4, 5))):
+            told = self.guessed({"images": [image for k in classes for image in self.glyphs.asked(k, 4)]})
+            self.assertEqual((told["guess"], told["by"], told["model"], told["prior_score"]), (True, "novelty", "glyphs", None))
+            self.assertEqual((told["complete"], told["compared"], told["looked_at"], told["of"], "next" in told), (True, 3, 3, 3, False))
+            self.assertEqual(len(told["tasks"]), 3)
+            scores = [each["score"] for each in told["tasks"]]
+            self.assertEqual(scores, sorted(scores, reverse=True))
+            self.assertEqual(told["tasks"][0]["task"], task)
+
+    def test_a_score_is_the_mean_novelty_of_what_the_task_predicts(self):
+        images = self.glyphs.asked(0, 3)
+        for task in self.guessed({"images": images, "limit": 2})["tasks"]:
+            alone = self.predict(task["task"], images).json
+            for key in ("predictions", "context_revision", "source", "known"):
+                self.assertEqual(task[key], alone[key])
+            novelties = [p["novelty"] for p in task["predictions"]]
+            self.assertAlmostEqual(task["score"], -sum(novelties) / 3, delta=1e-4 * max(novelties))
+
+    def test_candidates_may_be_named_or_those_behind_one(self):
+        images = self.glyphs.asked(0)
+        told = self.guessed({"images": images, "candidates": ["third", "second", "third"]})
+        self.assertEqual(({each["task"] for each in told["tasks"]}, told["compared"]), ({"second", "third"}, 2))
+        told = self.guessed({"images": images, "after": "first"})
+        self.assertEqual(({each["task"] for each in told["tasks"]}, told["of"]), ({"second", "third"}, 2))
+        self.assertEqual(len(self.guessed({"images": images, "limit": 1})["tasks"]), 1)
+        answer = self.guess({"images": images, "candidates": ["first", "nobody"]})
+        self.assertEqual((answer.status, answer.json["errors"][0]["pointer"]), (404, "/candidates/1"), answer)
+        answer = self.guess({"images": images, "after": "nobody"})
+        self.assertEqual((answer.status, answer.json["errors"][0]["pointer"]), (404, "/after"), answer)
+
+    def test_tasks_that_know_too_little_or_nothing_of_images_are_no_candidates(self):
+        rows = shops.shops()
+        with hn.Server(models=[rows.model, self.glyphs.model]) as server:
+            name = {"model": "glyphs"}
+            server.admin("PUT", ADMIN + "s20", {"support": {"rows": rows.known("s20")}})
+            for task, classes in (("whole", "ab"), ("half", "ab")):
+                server.admin("PUT", ADMIN + task, {"support": self.glyphs.support(classes)}, params=name)
+            self.assertEqual(server.admin("DELETE", ADMIN + "half/classes/a").status, 204)
+            told = self.guess({"images": self.glyphs.asked()}, server, **name).json
+            self.assertEqual(([each["task"] for each in told["tasks"]], told["compared"], told["looked_at"]), (["whole"], 1, 3))
+            told = self.guess({"rows": rows.rows["s20"][16:18]}, server).json
+            self.assertEqual((told["by"], told["compared"]), ("likelihood", 1))
+
+    def test_every_fault_is_named_by_its_place(self):
+        image = self.glyphs.asked()[0]
+        for body, pointers in (({}, ["/images"]), ({"images": []}, ["/images"]), ({"rows": [{"a": 1}]}, ["/rows", "/images"]),
+                               ({"images": [image, [], "x"]}, ["/images/1", "/images/2"]),
+                               ({"images": [image], "limit": 0, "candidates": [5, ""]}, ["/candidates/0", "/candidates/1", "/limit"]),
+                               ({"images": [image], "after": "first", "candidates": ["third"]}, ["/after"]), (5, [""]),
+                               ({"images": [image] * 65}, ["/images"])):
+            with self.subTest(body=str(body)[:60]):
+                self.assertEqual(sorted(self.faults(self.guess(body))), sorted(pointers))
+
+    def test_what_is_cached_stays_as_it_is(self):
+        before = self.predict("first", self.glyphs.asked())
+        self.guessed({"images": self.glyphs.asked()})
+        again = self.predict("first", self.glyphs.asked())
+        self.assertEqual((again.headers["x-hypernet-cache"], again.body), ("hit", before.body))
 
 
 class Many(Case):

@@ -299,9 +299,9 @@ class Hypernet:
         body = {"tasks": list(tasks), **_given(**more)}
         return self.request("POST", "/v1/predictions", body, params=self._params({"unknown": unknown, **(params or {})}), again=True)
 
-    def which_task(self, rows: Sequence[Json], *, params: Optional[Json] = None, **more: Any) -> Json:
-        """A guess: the likeliest tasks of rows that nobody names."""
-        body = {"rows": list(rows), **_given(**more)}
+    def which_task(self, rows: Optional[Sequence[Json]] = None, *, params: Optional[Json] = None, **more: Any) -> Json:
+        """A guess: the likeliest tasks of rows that nobody names, or of `images`, or the `inputs` of a model of trained tasks."""
+        body = _given(rows=None if rows is None else list(rows), **more)
         return self.request("POST", "/v1/tasks/predictions", body, params=self._params(params or {}), again=True)
 
     def task(self, task: str, **params: Any) -> Json:

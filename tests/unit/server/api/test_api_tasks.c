@@ -110,7 +110,7 @@ START_TEST(guesses_without_time_come_to_all_tasks_one_by_one)
     json_t *rows = json_loads("[" ROW(5) "]", 0, NULL);
     struct session *s = &w.worker->session;
     struct task_query query = {.asked = {.rows = rows}, .clamp = true, .interval = 0.9};
-    struct task_guess g = {.query = &query, .most = 3, .found = found, .arg = ids};
+    struct task_guess g = {.query = &query, .among = {.most = 3}, .found = found, .arg = ids};
     bool ok;
     for (const char *id = "abc"; *id; id++) {
         char target[] = "/v1/admin/tasks/a";
@@ -120,14 +120,14 @@ START_TEST(guesses_without_time_come_to_all_tasks_one_by_one)
     }
     for (size_t i = 0; i < 3; i++) {
         char after[LIMIT_ID_BYTES + 1];
-        memcpy(after, g.next, sizeof after);
-        g.after = i ? text_of(after) : (struct text){NULL, 0};
+        memcpy(after, g.among.next, sizeof after);
+        g.among.after = i ? text_of(after) : (struct text){NULL, 0};
         ck_assert_int_eq(task_guess_run(s, recommender_find_task(s->recommender, NULL), &g, &ok, &e), ERR_OK);
         ck_assert(ok);
-        ck_assert_uint_eq(g.n_candidates, 1);
-        ck_assert_uint_eq(g.n_all, 3 - i);
+        ck_assert_uint_eq(g.among.n_looked, 1);
+        ck_assert_uint_eq(g.among.n_all, 3 - i);
         ck_assert_uint_eq(n_found, i + 1);
-        ck_assert_int_eq(g.complete, i == 2);
+        ck_assert_int_eq(g.among.complete, i == 2);
     }
     ck_assert_str_eq(ids, "abc");
     json_decref(rows);
