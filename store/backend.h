@@ -17,6 +17,7 @@ struct store_context {
     bool given;
     const void *embedding;
     size_t n_bytes;
+    bool is_of_now;                               /* put of the user's present revision alone */
     bool lists;                                   /* with which items the user has at this revision */
     const struct store_interaction *interactions; /* (n_interactions) */
     size_t n_interactions;

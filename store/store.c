@@ -459,6 +459,17 @@ enum err_code store_put_context(struct store_conn *c, const struct store_context
     return code ? code : c->backend->put_context(c, key, id, &context, e);
 }
 
+/* Whether the items that count as seen are those that the user took: whoever has others is read whole. */
+static bool lists_all(const struct store_interaction *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        double effect = store_interaction_effect(&x[i]);
+        if (x[i].unseen ? effect > 0 || effect < 0 : !(effect > 0))
+            return false;
+    }
+    return true;
+}
+
 enum err_code store_put_encoded(struct store_conn *c, const struct store_context_key *key, struct text id,
                                 const struct store_user *user, const void *embedding, size_t n_bytes,
                                 struct err *e)
@@ -467,7 +478,8 @@ enum err_code store_put_encoded(struct store_conn *c, const struct store_context
     struct store_context context = {.revision = user->revision,
                                     .embedding = embedding,
                                     .n_bytes = n_bytes,
-                                    .lists = true,
+                                    .is_of_now = true,
+                                    .lists = lists_all(user->interactions, user->n_interactions),
                                     .interactions = user->interactions,
                                     .n_interactions = user->n_interactions};
     return code ? code : c->backend->put_context(c, key, id, &context, e);

@@ -48,8 +48,8 @@ static enum err_code encode_fold_in(const struct model_spec *spec, const struct 
     struct fold_in_factors factors = {params->fold_in_factor,
                                       input->extra ? input->extra->fold_in_factor : NULL, spec->n_items, d};
     if (fold_in_solve(&factors, params->fold_in_gram, input->basis,
-                      encoder_fold_in_ridge(spec, input->n_interactions), input->interactions,
-                      input->n_interactions, workspace, f))
+                      encoder_fold_in_ridge(spec, input->n_interactions + input->n_negative),
+                      input->interactions, input->n_interactions, input->n_negative, workspace, f))
         return ERR_OK;
     return err_set(e, ERR_INVALID,
                    "the fold-in equation has no solution; the interactions' weights are too large");
@@ -188,7 +188,7 @@ static enum err_code check_input(const struct model_spec *spec, const struct enc
     size_t n_extra = input->extra ? input->n_extra : 0;
     if (!spec->encoder.present)
         return err_set(e, ERR_INVALID, "the model has no encoder; give the embedding itself");
-    for (size_t i = 0; i < input->n_interactions; i++) {
+    for (size_t i = 0; i < input->n_interactions + input->n_negative; i++) {
         const struct encoder_interaction *x = &input->interactions[i];
         if (x->item >= spec->n_items + n_extra)
             return err_set(e, ERR_INVALID, "interaction %zu names item %u of %zu", i, x->item,

@@ -5,7 +5,8 @@
  *   f    ridge regression on the items' factors V, the equation of iALS (Hu, Koren, Volinsky 2008, eq. 4; the
  *        regularisation scaled as in Rendle et al. 2022, "Revisiting the Performance of iALS"):
  *        (alpha V^T V + sum_n w v v^T + reg (n + alpha I)^nu Id) f = sum_n w v; without interactions f =
- *        prior
+ *        prior. One that pushes down adds w v v^T as the others do, and w v times its preference, which is
+ *        FOLD_IN_DISLIKED where theirs is 1
  *   h    sum over the history of learned vectors / sqrt(n)
  *   r_j  sum over t = 0 (newest), 1, ... of sigmoid(decay_j)^t times a learned vector; only interactions with
  *        a time
@@ -40,6 +41,7 @@ struct encoder_interaction {
 struct encoder_input {
     const struct encoder_interaction *interactions; /* (n_interactions) oldest first */
     size_t n_interactions;
+    size_t n_negative;      /* behind them: those that push down, known to the fold-in alone */
     const uint32_t *values; /* (n_values) rows of the profile table */
     size_t n_values;
     const struct model_params *extra; /* rows of items I, I + 1, ... in the tables of items; NULL: none */

@@ -131,11 +131,15 @@ size_t fold_in_workspace_len(size_t d)
 
 /* The sum without the ridge; f is its right side. */
 static void add_all(struct normal_sum *sum, const struct fold_in_factors *factors, const real *gram,
-                    const struct encoder_interaction *x, size_t n, real *workspace, real *f)
+                    const struct encoder_interaction *x, size_t n, size_t n_negative, real *workspace,
+                    real *f)
 {
     normal_start(sum, factors->d, gram, workspace, f);
     for (size_t i = 0; i < n; i++)
         normal_add(sum, factor_of(factors, x[i].item), (real)x[i].weight, (real)x[i].weight);
+    for (size_t i = n; i < n + n_negative; i++)
+        normal_add(sum, factor_of(factors, x[i].item), (real)x[i].weight,
+                   FOLD_IN_DISLIKED * (real)x[i].weight);
     normal_end(sum);
 }
 
@@ -153,12 +157,13 @@ static double rounding(const real *a, size_t d)
  * large ones. The ridge is then raised to what the rounding hides, which the directions that the data tell of
  * do not feel. */
 static bool solve_directly(const struct fold_in_factors *factors, const real *gram, double ridge,
-                           const struct encoder_interaction *x, size_t n, real *workspace, real *f)
+                           const struct encoder_interaction *x, size_t n, size_t n_negative, real *workspace,
+                           real *f)
 {
     enum { MAX_RAISES = 6 };
     struct normal_sum sum;
     for (int raise = 0; raise <= MAX_RAISES; raise++) {
-        add_all(&sum, factors, gram, x, n, workspace, f);
+        add_all(&sum, factors, gram, x, n, n_negative, workspace, f);
         double all = raise ? ridge + rounding(sum.a, sum.d) * pow(4, raise) : ridge;
         if (normal_solve(&sum, (real)all))
             return true;
@@ -180,14 +185,16 @@ static bool diagonal(const struct fold_in_basis *b, double ridge, real *root)
     return true;
 }
 
-/* y (n) of (Id + S S^T) y = r. */
-static bool solve_small(const real *s, size_t n, size_t d, const struct encoder_interaction *x, real *k,
-                        real *y)
+/* y (n) of (Id + S S^T) y = r; the last n_negative push down. */
+static bool solve_small(const real *s, size_t n, size_t n_negative, size_t d,
+                        const struct encoder_interaction *x, real *k, real *y)
 {
     blas_gemm(BLAS_AS_IS, BLAS_TRANSPOSED, n, n, d, 1, s, d, s, d, 0, k, n);
     for (size_t i = 0; i < n; i++) {
         k[i * n + i] += 1;
         y[i] = (real)sqrt((double)x[i].weight);
+        if (i >= n - n_negative)
+            y[i] *= FOLD_IN_DISLIKED;
     }
     if (!blas_cholesky(n, k, n))
         return false;
@@ -196,8 +203,8 @@ static bool solve_small(const real *s, size_t n, size_t d, const struct encoder_
 }
 
 static bool solve_in_basis(const struct fold_in_factors *factors, const struct fold_in_basis *b,
-                           const real *root, const struct encoder_interaction *x, size_t n, real *workspace,
-                           real *f)
+                           const real *root, const struct encoder_interaction *x, size_t n, size_t n_negative,
+                           real *workspace, real *f)
 {
     size_t d = factors->d;
     real *u = workspace, *s = u + n * d, *k = s + n * d, *y = k + n * n, *g = y + n;
@@ -206,7 +213,7 @@ static bool solve_in_basis(const struct fold_in_factors *factors, const struct f
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < d; j++)
             s[i * d + j] *= root[j];
-    if (!solve_small(s, n, d, x, k, y))
+    if (!solve_small(s, n, n_negative, d, x, k, y))
         return false;
     blas_gemv(BLAS_TRANSPOSED, n, d, 1, s, d, y, 0, g);
     for (size_t j = 0; j < d; j++)
@@ -216,11 +223,13 @@ static bool solve_in_basis(const struct fold_in_factors *factors, const struct f
 }
 
 bool fold_in_solve(const struct fold_in_factors *factors, const real *gram, const struct fold_in_basis *basis,
-                   double ridge, const struct encoder_interaction *x, size_t n, real *workspace, real *f)
+                   double ridge, const struct encoder_interaction *x, size_t n, size_t n_negative,
+                   real *workspace, real *f)
 {
+    size_t n_all = n + n_negative;
     real *root = workspace, *rest = workspace + factors->d;
-    if (basis && n <= fold_in_most_short(factors->d) && diagonal(basis, ridge, root) &&
-        solve_in_basis(factors, basis, root, x, n, rest, f))
+    if (basis && n_all <= fold_in_most_short(factors->d) && diagonal(basis, ridge, root) &&
+        solve_in_basis(factors, basis, root, x, n_all, n_negative, rest, f))
         return true;
-    return solve_directly(factors, gram, ridge, x, n, workspace, f);
+    return solve_directly(factors, gram, ridge, x, n, n_negative, workspace, f);
 }

@@ -41,8 +41,14 @@ struct fold_in_factors {
 /* Reals that fold_in_solve needs as workspace, however long a history is. */
 size_t fold_in_workspace_len(size_t d);
 
-/* Writes f (d). basis: of gram, or NULL. False when the equation has no solution in float. */
+/* What a user is taken to think of an item that pushes down, where 1 is one that was taken and 0 one that
+ * nothing is known of (Hu, Koren, Volinsky 2008 have 0 at least). */
+#define FOLD_IN_DISLIKED (-1)
+
+/* Writes f (d) of n interactions, and n_negative behind them that push down. basis: of gram, or NULL. False
+ * when the equation has no solution in float. */
 bool fold_in_solve(const struct fold_in_factors *factors, const real *gram, const struct fold_in_basis *basis,
-                   double ridge, const struct encoder_interaction *x, size_t n, real *workspace, real *f);
+                   double ridge, const struct encoder_interaction *x, size_t n, size_t n_negative,
+                   real *workspace, real *f);
 
 #endif

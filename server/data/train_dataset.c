@@ -8,6 +8,7 @@
 #include "server/fields/profile.h"
 #include "server/items/encoder_rows.h"
 #include "server/items/item_features.h"
+#include "server/items/kinds.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -161,7 +162,7 @@ static enum err_code load(struct store_conn *c, struct dataset_private *p, struc
         p->failed = true;
         return ERR_OK;
     }
-    code = store_each_interaction(c, take_interaction, p, e);
+    code = kinds_each_taken(c, take_interaction, p, e);
     if (!code)
         start_rows(p, p->n_users);
     return code;

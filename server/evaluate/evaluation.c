@@ -26,21 +26,22 @@ static enum err_code load_user(const struct evaluation *v, struct evaluation_thr
     return store_read_user(t->conn, evaluation_test_id(&v->test, user), &key, &t->user, e);
 }
 
-/* The record's interactions with items of the first model, for the baselines. */
+/* What the user of the record took of the first model's items, for the baselines. */
 static enum err_code take_interactions(const struct evaluation *v, struct evaluation_thread *t, struct err *e)
 {
     if (!MEM_RESERVE(t->interactions, t->capacity, t->user.n_interactions))
         return err_set(e, ERR_NOMEM, "no memory for %zu interactions", t->user.n_interactions);
-    t->n_interactions =
-        encoder_rows(v->items[0], t->user.interactions, t->user.n_interactions, t->interactions);
-    return ERR_OK;
+    enum err_code code = kinds_merge(&t->merged, t->user.interactions, t->user.n_interactions, e);
+    if (!code)
+        t->n_interactions = encoder_rows(v->items[0], t->merged.at, t->merged.n, t->interactions);
+    return code;
 }
 
 static bool has_item(const struct item_snapshot *items, const struct store_interaction *x, size_t n,
                      uint32_t item)
 {
     for (size_t i = 0; i < n; i++)
-        if (item_index_index(item_snapshot_items(items), x[i].item_key) == (long)item)
+        if (!x[i].unseen && item_index_index(item_snapshot_items(items), x[i].item_key) == (long)item)
             return true;
     return false;
 }
@@ -182,6 +183,7 @@ static void thread_fini(struct evaluation_thread *t)
     for (size_t i = 0; i < EVALUATION_MAX_SYSTEMS; i++)
         user_encoder_free(t->encoders[i]);
     mem_free(t->interactions);
+    kinds_merged_fini(&t->merged);
     mem_free(t->workspace);
     mem_free(t->all);
     mem_free(t->scores);

@@ -8,6 +8,7 @@
 #include "engine/train/linear/ials_baseline.h"
 #include "server/evaluate/held_out.h"
 #include "server/items/encoder_rows.h"
+#include "server/items/kinds.h"
 
 #include <math.h>
 #include <string.h>
@@ -63,7 +64,7 @@ static enum err_code gather(struct gathering *g, struct store_conn *c, struct er
     g->failed = !MEM_RESERVE(g->start, g->start_capacity, 1);
     if (!g->failed) {
         g->start[0] = 0;
-        code = store_each_interaction(c, take, g, e);
+        code = kinds_each_taken(c, take, g, e);
     }
     return g->failed ? err_set(e, ERR_NOMEM, "no memory for the baselines") : code;
 }

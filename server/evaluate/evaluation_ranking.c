@@ -16,7 +16,7 @@ static void mark_known(const struct evaluation *v, struct evaluation_thread *t, 
         x = evaluation_known_rows(v->known, user, &n);
     for (size_t i = 0; i < n; i++) {
         long item = item_index_index(item_snapshot_items(v->items[0]), x[i].item_key);
-        if (item >= 0 && !t->mark[item])
+        if (item >= 0 && !t->mark[item] && !x[i].unseen)
             t->mark[item] = 2;
     }
 }

@@ -14,6 +14,7 @@
 #include "server/evaluate/held_out.h"
 #include "server/evaluate/new_users.h"
 #include "server/items/item_snapshot.h"
+#include "server/items/kinds.h"
 #include "server/serving/user_weights.h"
 
 #include <pthread.h>
@@ -54,6 +55,7 @@ struct evaluation_thread {
     struct store_user user;
     struct encoder_interaction *interactions; /* (n_interactions) of the user, items of the first model */
     size_t n_interactions, capacity;
+    struct kinds_merged merged; /* of the user's record */
     struct user_encoder *encoders[EVALUATION_MAX_SYSTEMS];
     real *workspace;
     real *all;        /* (n_items) a baseline's scores */

@@ -121,7 +121,22 @@ static size_t interactions_to_try(size_t n)
     return n && most > LIMIT_EXPLAIN_STEPS / n ? LIMIT_EXPLAIN_STEPS / n : most;
 }
 
-/* Newest first: the gap in the copy moves one place towards the oldest at each step. */
+/* The others' interactions without those of the item of number i; false: there is a newer one of the item,
+ * which stands for all of its kinds. */
+static bool leave_out(const struct store_user *user, size_t i, struct store_user *rest)
+{
+    int64_t item = user->interactions[i].item_key;
+    rest->n_interactions = 0;
+    for (size_t k = 0; k < user->n_interactions; k++) {
+        if (k > i && user->interactions[k].item_key == item)
+            return false;
+        if (user->interactions[k].item_key != item)
+            rest->interactions[rest->n_interactions++] = user->interactions[k];
+    }
+    return true;
+}
+
+/* Newest first. */
 static enum err_code try_interactions(struct explanation *x, struct err *e)
 {
     const struct store_user *user = x->q.user;
@@ -133,14 +148,10 @@ static enum err_code try_interactions(struct explanation *x, struct err *e)
     rest.interactions = mem_alloc_array(n, sizeof *rest.interactions);
     if (!rest.interactions)
         return err_set(e, ERR_NOMEM, "no memory for %zu interactions", n);
-    memcpy(rest.interactions, user->interactions, n * sizeof *rest.interactions);
-    rest.n_interactions = n - 1;
-    for (size_t i = n; i-- > n - tries && !code;) {
-        if (i < n - 1)
-            rest.interactions[i] = user->interactions[i + 1];
-        if (item_index_index(item_snapshot_items(x->q.items), user->interactions[i].item_key) >= 0)
+    for (size_t i = n; i-- > n - tries && !code;)
+        if (item_index_index(item_snapshot_items(x->q.items), user->interactions[i].item_key) >= 0 &&
+            leave_out(user, i, &rest))
             code = try_without(x, &rest, i, e);
-    }
     mem_free(rest.interactions);
     return code;
 }

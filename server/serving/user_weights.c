@@ -9,6 +9,7 @@
 #include "server/fields/field.h"
 #include "server/fields/profile.h"
 #include "server/items/encoder_rows.h"
+#include "server/items/kinds.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,8 +24,12 @@ struct user_encoder {
     real *c, *drawn;         /* (C) a context, and a draw about it */
     struct encoder_interaction *interactions;
     size_t capacity;
-    uint32_t *seen; /* (seen_capacity) indices of a user's items, rising */
+    uint32_t *seen; /* (seen_capacity) indices of the items that a user has seen, rising */
     size_t seen_capacity;
+    const uint32_t *taken; /* (n_taken) of those that have neighbours, rising */
+    uint32_t *taken_rows;  /* (taken_capacity) the same, where they are not what was seen */
+    size_t n_taken, taken_capacity;
+    struct kinds_merged merged; /* of the user's interactions */
     uint32_t values[MAX_VALUES];
     size_t n_values;
 };
@@ -60,6 +65,8 @@ void user_encoder_free(struct user_encoder *k)
     mem_free(k->drawn);
     mem_free(k->interactions);
     mem_free(k->seen);
+    mem_free(k->taken_rows);
+    kinds_merged_fini(&k->merged);
     mem_free(k);
 }
 
@@ -99,12 +106,16 @@ static enum err_code make_input(struct user_encoder *k, const struct item_snapsh
                                   .n_extra = added_items_count(extra),
                                   .basis = k->model->fold_in};
     enum err_code code = reserve_interactions(k, user->n_interactions, e);
+    if (!code)
+        code = kinds_merge(&k->merged, user->interactions, user->n_interactions, e);
     k->n_values = 0;
     if (!code && k->model->spec.encoder.n_values)
         code = profile_each(user->profile.data, user->profile.len, take_value, k, e);
     if (code)
         return code;
-    out->n_interactions = encoder_rows(items, user->interactions, user->n_interactions, k->interactions);
+    const struct kinds_merged *m = &k->merged;
+    out->n_interactions = encoder_rows(items, m->at, m->n, k->interactions);
+    out->n_negative = encoder_rows(items, m->at + m->n, m->n_negative, k->interactions + out->n_interactions);
     out->interactions = k->interactions;
     out->n_values = k->n_values;
     return ERR_OK;
@@ -169,75 +180,107 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static enum err_code reserve_seen(struct user_encoder *k, size_t n, struct err *e)
+static enum err_code reserve_list(uint32_t **list, size_t *capacity, size_t n, struct err *e)
 {
-    if (n <= k->seen_capacity)
+    if (n <= *capacity)
         return ERR_OK;
-    uint32_t *grown = mem_realloc_array(k->seen, n, sizeof *grown);
+    uint32_t *grown = mem_realloc_array(*list, n, sizeof *grown);
     if (!grown)
         return err_set(e, ERR_NOMEM, "no memory for the %zu items of a user", n);
-    k->seen = grown;
-    k->seen_capacity = n;
+    *list = grown;
+    *capacity = n;
     return ERR_OK;
 }
 
-/* Indices of a user's items on their way to k->seen. Keys rise in a list of items, and a model that was
+/* Indices of a user's items on their way to a list. Keys rise in a list of items, and a model that was
  * trained from this store has its items in their order: then there is nothing to sort. */
 struct seeing {
+    uint32_t *list;
     size_t n;
     bool unsorted;
 };
 
-static void see(struct user_encoder *k, const struct item_snapshot *items, int64_t item_key, struct seeing *s)
+static void see(const struct item_snapshot *items, int64_t item_key, struct seeing *s)
 {
     long index = item_index_index(item_snapshot_items(items), item_key);
     if (index < 0)
         return;
-    s->unsorted = s->unsorted || (s->n && k->seen[s->n - 1] >= (uint32_t)index);
-    k->seen[s->n++] = (uint32_t)index;
+    s->unsorted = s->unsorted || (s->n && s->list[s->n - 1] >= (uint32_t)index);
+    s->list[s->n++] = (uint32_t)index;
 }
 
-/* Leaves k->seen rising; returns how many. */
-static size_t end_seeing(struct user_encoder *k, const struct seeing *s)
+/* Leaves the list rising, each item once; returns how many. */
+static size_t end_seeing(const struct seeing *s)
 {
-    if (s->unsorted)
-        qsort(k->seen, s->n, sizeof *k->seen, by_value);
-    return s->n;
+    if (!s->unsorted)
+        return s->n;
+    size_t kept = 0;
+    qsort(s->list, s->n, sizeof *s->list, by_value);
+    for (size_t i = 0; i < s->n; i++)
+        if (kept == 0 || s->list[i] != s->list[kept - 1])
+            s->list[kept++] = s->list[i];
+    return kept;
+}
+
+/* The items that the user took, where these are not those that were seen: of a model with neighbours and
+ * a user whose events have kinds. */
+static enum err_code take_taken(struct user_encoder *k, const struct item_snapshot *items,
+                                const struct store_user *user, struct err *e)
+{
+    if (!k->model->spec.n_pairs)
+        return ERR_OK;
+    enum err_code code = kinds_merge(&k->merged, user->interactions, user->n_interactions, e);
+    if (code || k->merged.at == user->interactions)
+        return code;
+    code = reserve_list(&k->taken_rows, &k->taken_capacity, k->merged.n, e);
+    struct seeing s = {.list = k->taken_rows};
+    for (size_t i = 0; i < k->merged.n && !code; i++)
+        see(items, k->merged.at[i].item_key, &s);
+    if (code)
+        return code;
+    k->n_taken = end_seeing(&s);
+    k->taken = k->taken_rows;
+    return ERR_OK;
 }
 
 /* The items of a user whose interactions were read. */
 static enum err_code take_seen(struct user_encoder *k, const struct item_snapshot *items,
                                const struct store_user *user, size_t *n, struct err *e)
 {
-    struct seeing s = {0};
-    enum err_code code = reserve_seen(k, user->n_interactions, e);
+    enum err_code code = reserve_list(&k->seen, &k->seen_capacity, user->n_interactions, e);
+    struct seeing s = {.list = k->seen};
     for (size_t i = 0; i < user->n_interactions && !code; i++)
-        see(k, items, user->interactions[i].item_key, &s);
-    if (!code)
-        *n = end_seeing(k, &s);
-    return code;
+        if (!user->interactions[i].unseen)
+            see(items, user->interactions[i].item_key, &s);
+    if (code)
+        return code;
+    k->n_taken = *n = end_seeing(&s);
+    k->taken = k->seen;
+    return take_taken(k, items, user, e);
 }
 
 /* The items that are listed with a context. */
 static enum err_code take_listed(struct user_encoder *k, const struct item_snapshot *items,
                                  const struct store_user_context *stored, size_t *n, struct err *e)
 {
-    struct seeing s = {0};
-    enum err_code code = reserve_seen(k, stored->n_items, e);
+    enum err_code code = reserve_list(&k->seen, &k->seen_capacity, stored->n_items, e);
+    struct seeing s = {.list = k->seen};
     for (size_t i = 0; i < stored->n_items && !code; i++)
-        see(k, items, stored->items[i], &s);
-    if (!code)
-        *n = end_seeing(k, &s);
-    return code;
+        see(items, stored->items[i], &s);
+    if (code)
+        return code;
+    k->n_taken = *n = end_seeing(&s);
+    k->taken = k->seen;
+    return ERR_OK;
 }
 
-/* The neighbours of the first n of k->seen: what follows the layers' weights in theta. They are summed in the
+/* The neighbours of the first n of k->taken: what follows the layers' weights in theta. They are summed in the
  * order of the items, so that a user has the same weights whichever way the items were read. */
 static enum err_code add_item_item(struct user_encoder *k, size_t n, real *theta, size_t *len, struct err *e)
 {
     enum err_code code = reserve_interactions(k, n, e);
     for (size_t i = 0; i < n && !code; i++)
-        k->interactions[i] = (struct encoder_interaction){.item = k->seen[i], .weight = 1};
+        k->interactions[i] = (struct encoder_interaction){.item = k->taken[i], .weight = 1};
     return code ? code
                 : item_item_generate(&k->model->spec, &k->model->params, k->interactions, n, k->workspace,
                                      theta, len, e);
@@ -268,7 +311,7 @@ static enum err_code generate_in_place(struct user_encoder *k, const float *c, s
     return code;
 }
 
-/* Weights of the context c and, where they have neighbours, the first n_history of the encoder's items. */
+/* Weights of the context c and, where they have neighbours, the first n_history of k->taken. */
 static enum err_code generate(struct user_encoder *k, const float *c, size_t n_history, size_t n_seen,
                               struct weights **out, uint32_t **seen, struct err *e)
 {
@@ -290,7 +333,7 @@ static enum err_code generate(struct user_encoder *k, const float *c, size_t n_h
     return ERR_OK;
 }
 
-/* Weights that hide the n_seen items of k->seen; the first n_history of them have neighbours. */
+/* Weights that hide the n_seen items of k->seen; the first n_history of k->taken have neighbours. */
 static enum err_code generate_seen(struct user_encoder *k, const float *c, size_t n_history, size_t n_seen,
                                    struct weights **out, struct err *e)
 {
@@ -308,7 +351,7 @@ enum err_code context_generate(struct user_encoder *k, const struct item_snapsho
     size_t n_seen;
     enum err_code code = take_seen(k, items, user, &n_seen, e);
     if (!code) /* a given context is all that its user is to be known by */
-        code = generate_seen(k, c, user->embedding_given ? 0 : n_seen, n_seen, out, e);
+        code = generate_seen(k, c, user->embedding_given ? 0 : k->n_taken, n_seen, out, e);
     if (code)
         return code;
     (*out)->revision = user->revision;
@@ -323,7 +366,7 @@ enum err_code context_generate_stored(struct user_encoder *k, const struct item_
     size_t n_seen;
     enum err_code code = take_listed(k, items, stored, &n_seen, e);
     if (!code)
-        code = generate_seen(k, c, n_seen, n_seen, out, e);
+        code = generate_seen(k, c, k->n_taken, n_seen, out, e);
     if (code)
         return code;
     (*out)->revision = stored->revision;
@@ -364,7 +407,7 @@ enum err_code context_theta(struct user_encoder *k, const struct item_snapshot *
     if (!code && k->model->spec.n_pairs) {
         code = take_seen(k, items, user, &n_seen, e);
         if (!code)
-            code = add_item_item(k, n_seen, theta, &len, e);
+            code = add_item_item(k, k->n_taken, theta, &len, e);
     }
     return code;
 }

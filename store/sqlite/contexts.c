@@ -91,7 +91,7 @@ enum err_code sqlite_put_context(struct store_conn *conn, const struct store_con
         code = sqlite_user_key(c, id, &user_key, e);
     else if (!code)
         code = sqlite_task_key(c, id, &task_key, e);
-    if (!code && user_key && context->lists)
+    if (!code && user_key && context->is_of_now)
         code = is_stale(c, user_key, context->revision, &stale, e);
     if (code || stale)
         return code;

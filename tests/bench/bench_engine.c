@@ -123,7 +123,7 @@ static void fold_in(struct bench *b, const struct fold_in_basis *basis)
     struct fold_in_factors factors = {m->params.fold_in_factor, NULL, m->spec.n_items,
                                       m->spec.encoder.d_fold_in};
     if (!fold_in_solve(&factors, m->params.fold_in_gram, basis, encoder_fold_in_ridge(&m->spec, b->n_history),
-                       b->history, b->n_history, b->workspace, b->c))
+                       b->history, b->n_history, 0, b->workspace, b->c))
         exit(1);
 }
 

@@ -344,7 +344,7 @@ enum err_code memory_put_context(struct store_conn *conn, const struct store_con
         code = user_of(c, id, &u, e);
     else if (!code && !memory_find_task(c->own, id))
         code = err_set(e, ERR_NOTFOUND, "no task '%.*s'", (int)id.len, id.data);
-    if (code || (u && context->lists && u->revision != context->revision))
+    if (code || (u && context->is_of_now && u->revision != context->revision))
         return code;
     struct memory_context fresh = {.id = memory_keep(c, id),
                                    .kind = keep_word(c, key->kind),

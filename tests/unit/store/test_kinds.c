@@ -227,7 +227,7 @@ START_TEST(test_what_only_was_shown_is_not_among_the_items_that_a_user_has)
     put("ann", "i", (struct store_event){.kind = PURCHASE, .timestamp = 2});
     put("ann", "i", (struct store_event){.kind = SHOWN, .timestamp = 3});
     put("ann", "s", (struct store_event){.kind = SHOWN, .timestamp = 4});
-    put("ann", "j", (struct store_event){.kind = DISLIKE, .timestamp = 5});
+    put("ann", "j", (struct store_event){.kind = LIKE, .timestamp = 5});
     store_fixture_encoded(&f, "ann", "abcd");
     ck_assert(store_fixture_finds_context(&f, "ann"));
     STORE_OK(store_item_key_of(f.conn, text_of("i"), &i, &e));
@@ -235,6 +235,20 @@ START_TEST(test_what_only_was_shown_is_not_among_the_items_that_a_user_has)
     ck_assert_uint_eq(f.context.n_items, 2);
     ck_assert_int_eq(f.context.items[0], i);
     ck_assert_int_eq(f.context.items[1], j);
+}
+END_TEST
+
+/* What was seen and what was taken are two lists then; there is one. */
+START_TEST(test_who_dislikes_has_a_context_and_no_list)
+{
+    store_fixture_user(f.conn, "ann", NULL);
+    put("ann", "i", (struct store_event){.kind = PURCHASE, .timestamp = 1});
+    put("ann", "j", (struct store_event){.kind = DISLIKE, .timestamp = 2});
+    store_fixture_encoded(&f, "ann", "abcd");
+    ck_assert(!store_fixture_finds_context(&f, "ann"));
+    store_fixture_read(&f, "ann");
+    ck_assert_str_eq(buf_text(&f.user.embedding), "abcd");
+    ck_assert_int_eq(f.user.embedding_revision, f.user.revision);
 }
 END_TEST
 
@@ -361,6 +375,7 @@ STORE_SUITE("kinds", start, stop, {test_a_view_takes_no_purchase_away},
             {test_kinds_that_cannot_be_are_refused},
             {test_who_has_a_kind_that_changes_is_another_one_and_nobody_else_is},
             {test_what_only_was_shown_is_not_among_the_items_that_a_user_has},
+            {test_who_dislikes_has_a_context_and_no_list},
             {test_takers_are_weighed_over_their_kinds_and_who_dislikes_is_none},
             {test_interactions_are_taken_away_by_item_and_kind},
             {test_who_gets_the_interactions_of_another_has_what_one_would_have_who_did_all},

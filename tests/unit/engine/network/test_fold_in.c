@@ -70,7 +70,7 @@ static void world_fini(struct world *w)
 }
 
 /* The naive twin: Gauss in double. */
-static void solve_in_double(const struct world *w, size_t n, double *f)
+static void solve_in_double(const struct world *w, size_t n, size_t n_negative, double *f)
 {
     static double a[MAX_D][MAX_D];
     size_t d = w->s->d;
@@ -83,7 +83,7 @@ static void solve_in_double(const struct world *w, size_t n, double *f)
         const real *v =
             w->x[k].item < N_OWN ? w->own + w->x[k].item * d : w->extra + (w->x[k].item - N_OWN) * d;
         for (size_t i = 0; i < d; i++) {
-            f[i] += (double)w->x[k].weight * (double)v[i];
+            f[i] += (k < n - n_negative ? 1 : FOLD_IN_DISLIKED) * (double)w->x[k].weight * (double)v[i];
             for (size_t j = 0; j < d; j++)
                 a[i][j] += (double)w->x[k].weight * (double)v[i] * (double)v[j];
         }
@@ -103,14 +103,16 @@ static void solve_in_double(const struct world *w, size_t n, double *f)
 }
 
 /* Rounding in float, of entries up to the largest, times the condition of these equations. */
-static void assert_solution(struct world *w, size_t n, const struct fold_in_basis *basis)
+static void assert_solution(struct world *w, size_t n, size_t n_negative, const struct fold_in_basis *basis)
 {
     real f[MAX_D], again[MAX_D];
     double expected[MAX_D], most = 0;
-    ck_assert(fold_in_solve(&w->factors, w->gram, basis, w->s->ridge, w->x, n, w->workspace, f));
-    ck_assert(fold_in_solve(&w->factors, w->gram, basis, w->s->ridge, w->x, n, w->workspace, again));
+    ck_assert(fold_in_solve(&w->factors, w->gram, basis, w->s->ridge, w->x, n - n_negative, n_negative,
+                            w->workspace, f));
+    ck_assert(fold_in_solve(&w->factors, w->gram, basis, w->s->ridge, w->x, n - n_negative, n_negative,
+                            w->workspace, again));
     ck_assert_mem_eq(f, again, w->s->d * sizeof *f);
-    solve_in_double(w, n, expected);
+    solve_in_double(w, n, n_negative, expected);
     for (size_t i = 0; i < w->s->d; i++)
         most = fmax(most, fabs(expected[i]));
     for (size_t i = 0; i < w->s->d; i++)
@@ -127,8 +129,10 @@ START_TEST(test_fold_in_of_every_length_equals_the_equation_in_double)
     const size_t counts[] = {1, 2, 3, 7, most, most + 1, MAX_N};
     for (size_t k = 0; k < sizeof counts / sizeof *counts; k++)
         if (counts[k] && counts[k] <= MAX_N) {
-            assert_solution(w, counts[k], NULL);
-            assert_solution(w, counts[k], w->basis);
+            for (size_t n_negative = 0; n_negative <= counts[k]; n_negative += 1 + counts[k] / 3) {
+                assert_solution(w, counts[k], n_negative, NULL);
+                assert_solution(w, counts[k], n_negative, w->basis);
+            }
         }
     world_fini(w);
     mem_free(w);
@@ -141,8 +145,8 @@ START_TEST(test_fold_in_of_a_long_history_is_the_same_with_and_without_a_basis)
     world_init(w, &settings[2]);
     size_t n = fold_in_most_short(w->s->d) + 1;
     real f[MAX_D], other[MAX_D];
-    ck_assert(fold_in_solve(&w->factors, w->gram, w->basis, w->s->ridge, w->x, n, w->workspace, f));
-    ck_assert(fold_in_solve(&w->factors, w->gram, NULL, w->s->ridge, w->x, n, w->workspace, other));
+    ck_assert(fold_in_solve(&w->factors, w->gram, w->basis, w->s->ridge, w->x, n, 0, w->workspace, f));
+    ck_assert(fold_in_solve(&w->factors, w->gram, NULL, w->s->ridge, w->x, n, 0, w->workspace, other));
     ck_assert_mem_eq(f, other, w->s->d * sizeof *f);
     world_fini(w);
     mem_free(w);
@@ -155,9 +159,9 @@ START_TEST(test_fold_in_nearly_singular_is_solved_directly)
     struct world *w = mem_alloc(sizeof *w);
     world_init(w, &settings[N_SETTINGS - 1]);
     real f[MAX_D] = {0}, other[MAX_D] = {0};
-    bool solved = fold_in_solve(&w->factors, w->gram, w->basis, w->s->ridge, w->x, 3, w->workspace, f);
+    bool solved = fold_in_solve(&w->factors, w->gram, w->basis, w->s->ridge, w->x, 3, 0, w->workspace, f);
     ck_assert_int_eq(solved,
-                     fold_in_solve(&w->factors, w->gram, NULL, w->s->ridge, w->x, 3, w->workspace, other));
+                     fold_in_solve(&w->factors, w->gram, NULL, w->s->ridge, w->x, 3, 0, w->workspace, other));
     ck_assert_mem_eq(f, other, sizeof f);
     world_fini(w);
     mem_free(w);
@@ -174,7 +178,7 @@ START_TEST(test_fold_in_with_weights_at_their_limits_is_solved)
             w->x[k].weight = k % 3 < lights ? 1e-6F : 1e6F;
         for (size_t n = 1; n <= MAX_N; n++) {
             real f[MAX_D];
-            ck_assert(fold_in_solve(&w->factors, w->gram, n % 2 ? w->basis : NULL, w->s->ridge, w->x, n,
+            ck_assert(fold_in_solve(&w->factors, w->gram, n % 2 ? w->basis : NULL, w->s->ridge, w->x, n, 0,
                                     w->workspace, f));
             for (size_t j = 0; j < w->s->d; j++)
                 ck_assert(isfinite(f[j]));
