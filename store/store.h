@@ -230,8 +230,8 @@ enum err_code store_each_item(struct store_conn *c, int64_t since, store_item_fn
 enum err_code store_read_item(struct store_conn *c, struct text id, store_item_fn *fn, void *arg,
                               struct err *e) ERR_MUST_CHECK;
 
-/* A taker of an item: his stored context for the asked model and version, and the weight of what he did, over
- * all kinds; above 0. */
+/* A taker of an item: his stored context for the asked model and version, and the weight of what he did,
+ * over all kinds; above 0. */
 typedef bool store_taker_fn(void *arg, const void *embedding, size_t n_bytes, double weight);
 
 /* The newest `most` takers of an item of those whose context is stored. Cost: one index range for an item

@@ -274,8 +274,8 @@ static enum err_code take_listed(struct user_encoder *k, const struct item_snaps
     return ERR_OK;
 }
 
-/* The neighbours of the first n of k->taken: what follows the layers' weights in theta. They are summed in the
- * order of the items, so that a user has the same weights whichever way the items were read. */
+/* The neighbours of the first n of k->taken: what follows the layers' weights in theta. They are summed in
+ * the order of the items, so that a user has the same weights whichever way the items were read. */
 static enum err_code add_item_item(struct user_encoder *k, size_t n, real *theta, size_t *len, struct err *e)
 {
     enum err_code code = reserve_interactions(k, n, e);
@@ -386,7 +386,7 @@ enum err_code context_make_stored(struct user_encoder *k, const struct item_snap
 enum err_code context_make_weights(struct user_encoder *k, const struct item_snapshot *items,
                                    const struct store_user *user, struct weights **out, struct err *e)
 {
-    const float *c;
+    const float *c = NULL;
     enum err_code code = context_of_user(k, items, user, &c, e);
     return code ? code : context_generate(k, items, user, c, out, e);
 }
